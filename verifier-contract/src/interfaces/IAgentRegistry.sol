@@ -25,8 +25,8 @@ interface IAgentRegistry {
     struct VersionParams {
         /// Datasets, in the order of their slots; all shards of each take consecutive slots.
         bytes32[] datasetIds;
-        /// Layout of the datasets and circuits.
-        Layout layout;
+        /// Numbers of the layout of the datasets and circuits.
+        Layout dims;
         /// λ in units of 2^-32.
         uint32 lambda;
         /// 1 squared, 2 logistic, 3 softmax.
@@ -106,7 +106,9 @@ interface IAgentRegistry {
     /// @notice An agent was created.
     event AgentCreated(bytes32 indexed agentId, address indexed owner, bytes32 name);
     /// @notice A version was proposed.
-    event VersionProposed(bytes32 indexed agentId, uint32 indexed version, bytes32 wDigest, bytes32 modelHash, bytes32[] datasetIds);
+    event VersionProposed(
+        bytes32 indexed agentId, uint32 indexed version, bytes32 wDigest, bytes32 modelHash, bytes32[] datasetIds
+    );
     /// @notice The gradient over one slot's shard was proven.
     event GradientProven(bytes32 indexed agentId, uint32 indexed version, uint256 slot, bytes32 gradientDigest);
     /// @notice A version was certified; `shares` in the order of its datasets, units of 2^-20.
@@ -184,11 +186,22 @@ interface IAgentRegistry {
     function proposeVersion(bytes32 agentId, VersionParams calldata params) external returns (uint32 version);
 
     /// @notice Brings the gradient proof of one slot; inputs are `[ctx]`. Anyone may bring it: its context names the owner.
-    function submitGradient(bytes32 agentId, uint32 version, uint256 slot, uint256[] calldata inputs, bytes calldata proof)
-        external;
+    function submitGradient(
+        bytes32 agentId,
+        uint32 version,
+        uint256 slot,
+        uint256[] calldata inputs,
+        bytes calldata proof
+    ) external;
 
     /// @notice Brings the optimum proof; checks every link between it, the datasets and the gradients.
     function certify(bytes32 agentId, uint32 version, uint256[] calldata inputs, bytes calldata proof) external;
+
+    /// @notice The proof gate that checks gradients and optima.
+    function gate() external view returns (address);
+
+    /// @notice Where the datasets of versions are registered.
+    function datasetRegistry() external view returns (address);
 
     /// @notice The id of `owner`'s agent number `nonce`, counted from 0.
     function agentIdOf(address owner, uint256 nonce) external view returns (bytes32 agentId);

@@ -112,7 +112,13 @@ interface IDatasetRegistry {
     function useGrant(bytes32 datasetId, address grantee) external;
 
     /// @notice Fixes the agent registry; once, by the deployer.
-    function bindAgentRegistry(address agentRegistry) external;
+    function bindAgentRegistry(address registry) external;
+
+    /// @notice The proof gate that checks registrations.
+    function gate() external view returns (address);
+
+    /// @notice The agent registry that takes uses of grants; zero until bound.
+    function agentRegistry() external view returns (address);
 
     /// @notice The dataset; reverts if unknown.
     function dataset(bytes32 datasetId) external view returns (Dataset memory entry);

@@ -53,7 +53,9 @@ interface IProofGate {
     }
 
     /// @notice A circuit was added.
-    event CircuitAdded(bytes32 indexed circuitId, uint8 indexed statement, bytes32 indexed layoutHash, address verifier);
+    event CircuitAdded(
+        bytes32 indexed circuitId, uint8 indexed statement, bytes32 indexed layoutHash, address verifier
+    );
     /// @notice A circuit was stopped for good.
     event CircuitStopped(bytes32 indexed circuitId, address by);
     /// @notice A circuit's gas cap was raised.

@@ -178,6 +178,24 @@ interface ISessionEscrow {
     /// @notice Pays an agent's owner what a version earned; only that owner.
     function withdrawOwner(bytes32 agentId, uint32 version) external returns (uint256 amount);
 
+    /// @notice Stops new sessions; only the owner. Claims, refunds and withdrawals have no off switch.
+    function pause() external;
+
+    /// @notice Allows new sessions again; only the owner.
+    function unpause() external;
+
+    /// @notice The token of all sessions.
+    function token() external view returns (address);
+
+    /// @notice The proof gate that checks claims.
+    function gate() external view returns (address);
+
+    /// @notice Where agent versions are certified.
+    function agentRegistry() external view returns (address);
+
+    /// @notice Where datasets are registered.
+    function datasetRegistry() external view returns (address);
+
     /// @notice The session; reverts if unknown.
     function getSession(bytes32 session) external view returns (Session memory entry);
 
@@ -188,7 +206,10 @@ interface ISessionEscrow {
     function sessionCount(address client) external view returns (uint256 count);
 
     /// @notice The transcript at which a session starts.
-    function firstTranscript(bytes32 session, uint32 version, bytes32 wDigest) external view returns (uint256 transcript);
+    function firstTranscript(bytes32 session, uint32 version, bytes32 wDigest)
+        external
+        view
+        returns (uint256 transcript);
 
     /// @notice The context that a service proof for these sessions, in slot order, must carry.
     function serviceContext(bytes32[] calldata sessions) external view returns (uint256 ctx);

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.37;
+
+import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
+import {Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
+
+import {IProofGate} from "./interfaces/IProofGate.sol";
+import {Statements} from "./libraries/Statements.sol";
+
+/// @title Proof gate
+/// @notice See {IProofGate}.
+/// @dev Generated verifiers reduce inputs modulo the field, ignore trailing bytes, look like success where no code stands
+/// and burn all gas on an invalid point. Every one of these is closed here, once, for all statements.
+contract ProofGate is IProofGate, Ownable2Step {
+    uint256 private constant POINT_BYTES = 64;
+
+    struct Entry {
+        // one slot: all that a check reads besides the code hash and the groups
+        address verifier;
+        uint32 proofLength;
+        uint32 gasCap;
+        uint16 inputCount;
+        uint8 statement;
+        bool stopped;
+        // one slot
+        uint8 link;
+        bool regBias;
+        uint16 slots;
+        bytes32 codeHash;
+        bytes32 layoutHash;
+        bytes32 srsDigest;
+        bytes32 vkDigest;
+        uint16[] groupColumns;
+    }
+
+    mapping(bytes32 circuitId => Entry) private _entries;
+    bytes32[] private _ids;
+    address private _guardian;
+
+    constructor(address owner, address initialGuardian) Ownable(owner) {
+        _guardian = initialGuardian;
+        emit GuardianChanged(address(0), initialGuardian);
+    }
+
+    /// @inheritdoc IProofGate
+    function addCircuit(CircuitInfo calldata info) external onlyOwner returns (bytes32 circuitId) {
+        _requireSoundShape(info);
+        _requireCode(info.verifier, info.codeHash);
+        circuitId = circuitIdOf(info);
+        if (_entries[circuitId].verifier != address(0)) revert CircuitExists(circuitId);
+        _entries[circuitId] = Entry({
+            verifier: info.verifier,
+            proofLength: info.proofLength,
+            gasCap: info.gasCap,
+            inputCount: info.inputCount,
+            statement: info.statement,
+            stopped: false,
+            link: info.link,
+            regBias: info.regBias,
+            slots: info.slots,
+            codeHash: info.codeHash,
+            layoutHash: info.layoutHash,
+            srsDigest: info.srsDigest,
+            vkDigest: info.vkDigest,
+            groupColumns: info.groupColumns
+        });
+        _ids.push(circuitId);
+        emit CircuitAdded(circuitId, info.statement, info.layoutHash, info.verifier);
+    }
+
+    /// @inheritdoc IProofGate
+    function raiseGasCap(bytes32 circuitId, uint32 gasCap) external onlyOwner {
+        Entry storage entry = _known(circuitId);
+        uint32 current = entry.gasCap;
+        if (gasCap <= current) revert GasCapNotRaised(current, gasCap);
+        entry.gasCap = gasCap;
+        emit GasCapRaised(circuitId, current, gasCap);
+    }
+
+    /// @inheritdoc IProofGate
+    function stop(bytes32 circuitId) external {
+        if (msg.sender != _guardian && msg.sender != owner()) revert NotGuardian(msg.sender);
+        Entry storage entry = _usable(circuitId);
+        entry.stopped = true;
+        emit CircuitStopped(circuitId, msg.sender);
+    }
+
+    /// @inheritdoc IProofGate
+    function setGuardian(address newGuardian) external onlyOwner {
+        emit GuardianChanged(_guardian, newGuardian);
+        _guardian = newGuardian;
+    }
+
+    /// @inheritdoc IProofGate
+    function check(bytes32 circuitId, uint256[] calldata inputs, bytes calldata proof)
+        external
+        view
+        returns (bytes32[] memory groupDigests)
+    {
+        Entry storage entry = _usable(circuitId);
+        if (inputs.length != entry.inputCount) revert WrongInputCount(entry.inputCount, inputs.length);
+        if (proof.length != entry.proofLength) revert WrongProofLength(entry.proofLength, proof.length);
+        for (uint256 i = 0; i < inputs.length; ++i) {
+            if (inputs[i] >= Statements.FIELD_MODULUS) revert InputNotCanonical(i, inputs[i]);
+        }
+        groupDigests = _groupDigests(entry.groupColumns, proof);
+        address verifier = entry.verifier;
+        _requireCode(verifier, entry.codeHash);
+        if (!_accepts(verifier, entry.gasCap, abi.encodePacked(inputs, proof))) revert ProofRejected(circuitId);
+    }
+
+    /// @inheritdoc IProofGate
+    function circuit(bytes32 circuitId) external view returns (CircuitInfo memory info) {
+        Entry storage entry = _known(circuitId);
+        info = CircuitInfo({
+            verifier: entry.verifier,
+            codeHash: entry.codeHash,
+            proofLength: entry.proofLength,
+            inputCount: entry.inputCount,
+            gasCap: entry.gasCap,
+            statement: entry.statement,
+            layoutHash: entry.layoutHash,
+            link: entry.link,
+            regBias: entry.regBias,
+            slots: entry.slots,
+            groupColumns: entry.groupColumns,
+            srsDigest: entry.srsDigest,
+            vkDigest: entry.vkDigest
+        });
+    }
+
+    /// @inheritdoc IProofGate
+    function usableShape(bytes32 circuitId) external view returns (CircuitShape memory shape) {
+        Entry storage entry = _usable(circuitId);
+        shape = CircuitShape({
+            statement: entry.statement,
+            link: entry.link,
+            regBias: entry.regBias,
+            slots: entry.slots,
+            layoutHash: entry.layoutHash,
+            srsDigest: entry.srsDigest
+        });
+    }
+
+    /// @inheritdoc IProofGate
+    function circuitCount() external view returns (uint256 count) {
+        return _ids.length;
+    }
+
+    /// @inheritdoc IProofGate
+    function circuitAt(uint256 index) external view returns (bytes32 circuitId) {
+        return _ids[index];
+    }
+
+    /// @inheritdoc IProofGate
+    function isStopped(bytes32 circuitId) external view returns (bool stopped) {
+        return _known(circuitId).stopped;
+    }
+
+    /// @inheritdoc IProofGate
+    function guardian() external view returns (address account) {
+        return _guardian;
+    }
+
+    /// @inheritdoc IProofGate
+    function circuitIdOf(CircuitInfo calldata info) public pure returns (bytes32 circuitId) {
+        bytes32 shape = keccak256(abi.encode(info.link, info.regBias, info.slots));
+        return
+            keccak256(abi.encode(info.vkDigest, info.srsDigest, info.layoutHash, info.statement, shape, info.codeHash));
+    }
+
+    function _known(bytes32 circuitId) private view returns (Entry storage entry) {
+        entry = _entries[circuitId];
+        if (entry.verifier == address(0)) revert UnknownCircuit(circuitId);
+    }
+
+    function _usable(bytes32 circuitId) private view returns (Entry storage entry) {
+        entry = _known(circuitId);
+        if (entry.stopped) revert StoppedCircuit(circuitId);
+    }
+
+    /// Inputs, slots and committed groups are those of the statement, and the groups fit into the proof.
+    function _requireSoundShape(CircuitInfo calldata info) private pure {
+        (uint256 inputCount, uint16 slots, uint256 groups, bool hasRecords) = _statementShape(info.statement);
+        if (info.inputCount != inputCount) revert WrongInputCount(inputCount, info.inputCount);
+        if (info.slots != slots) revert WrongSlots(info.statement, slots, info.slots);
+        if (info.link > 3 || (info.statement == Statements.GRADIENT && info.link == 0)) {
+            revert WrongLinkCode(info.statement, info.link);
+        }
+        if (info.groupColumns.length != groups) {
+            revert WrongGroupCount(info.statement, groups, info.groupColumns.length);
+        }
+        uint256 points = 0;
+        for (uint256 i = 0; i < groups; ++i) {
+            uint16 columns = info.groupColumns[i];
+            // records take at least one data column and the label column, everything else exactly one
+            bool sound = hasRecords && i == 0 ? columns >= 2 : columns == 1;
+            if (!sound) revert WrongGroupColumns(i, columns);
+            points += columns;
+        }
+        if (info.proofLength % 32 != 0 || info.proofLength < points * POINT_BYTES) {
+            revert WrongProofLength(points * POINT_BYTES, info.proofLength);
+        }
+    }
+
+    function _statementShape(uint8 statement)
+        private
+        pure
+        returns (uint256 inputCount, uint16 slots, uint256 groups, bool hasRecords)
+    {
+        uint16 optimumSlots = uint16(Statements.OPTIMUM_SLOTS);
+        if (statement == Statements.DATASET) return (Statements.DATASET_INPUTS, 0, 1, true);
+        if (statement == Statements.GRADIENT) return (Statements.GRADIENT_INPUTS, 0, 3, true);
+        if (statement == Statements.SUM) return (Statements.SUM_INPUTS, optimumSlots, 2 + optimumSlots, false);
+        if (statement == Statements.OPTIMUM) return (Statements.OPTIMUM_INPUTS, optimumSlots, 1 + optimumSlots, false);
+        if (statement == Statements.EVALUATION) return (Statements.EVALUATION_INPUTS, 0, 2, true);
+        if (statement == Statements.SERVICE) {
+            return (Statements.SERVICE_INPUTS, uint16(Statements.SERVICE_SLOTS), 1, false);
+        }
+        revert UnknownStatement(statement);
+    }
+
+    function _requireCode(address verifier, bytes32 expected) private view {
+        if (verifier.code.length == 0) revert VerifierWithoutCode(verifier);
+        bytes32 found = verifier.codehash;
+        if (found != expected) revert VerifierCodeChanged(verifier, expected, found);
+    }
+
+    function _groupDigests(uint16[] memory groupColumns, bytes calldata proof)
+        private
+        pure
+        returns (bytes32[] memory digests)
+    {
+        digests = new bytes32[](groupColumns.length);
+        uint256 start = 0;
+        for (uint256 i = 0; i < groupColumns.length; ++i) {
+            uint256 end = start + uint256(groupColumns[i]) * POINT_BYTES;
+            for (uint256 at = start; at < end; at += POINT_BYTES) {
+                (uint256 x, uint256 y) = abi.decode(proof[at:at + POINT_BYTES], (uint256, uint256));
+                if (x >= Statements.COORDINATE_MODULUS || y >= Statements.COORDINATE_MODULUS) {
+                    revert PointNotCanonical(at / POINT_BYTES);
+                }
+            }
+            digests[i] = keccak256(proof[start:end]);
+            start = end;
+        }
+    }
+
+    /// A verifier succeeds without returning anything; its own return data is never copied.
+    function _accepts(address verifier, uint256 gasCap, bytes memory data) private view returns (bool accepted) {
+        assembly ("memory-safe") {
+            accepted := staticcall(gasCap, verifier, add(data, 0x20), mload(data), 0, 0)
+            accepted := and(accepted, iszero(returndatasize()))
+        }
+    }
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.37;
+
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+
+/// @title Reward accounts: fees of each agent version, pulled by its owner and its data providers
+/// @dev Pure bookkeeping, no token. Accruing is O(1) however many providers there are: a provider's due is
+/// `accrued · weight / total - taken`, rounded down, so all providers together never take more than was accrued.
+/// Rounding dust stays in `_unpaid` and becomes part of a later due.
+abstract contract RewardAccounts {
+    struct Account {
+        // all that was ever accrued for data providers
+        uint128 dataAccrued;
+        // accrued for the agent's owner and not taken yet
+        uint128 ownerUnpaid;
+    }
+
+    mapping(bytes32 account => Account) private _accounts;
+    mapping(bytes32 account => mapping(bytes32 datasetId => uint256)) private _taken;
+    uint256 private _unpaid;
+
+    /// @dev Name of a version's account.
+    function _accountOf(bytes32 agentId, uint32 version) internal pure returns (bytes32) {
+        return keccak256(abi.encode(agentId, version));
+    }
+
+    function _accrue(bytes32 account, uint128 toData, uint128 toOwner) internal {
+        Account storage entry = _accounts[account];
+        entry.dataAccrued += toData;
+        entry.ownerUnpaid += toOwner;
+        _unpaid += uint256(toData) + toOwner;
+    }
+
+    /// @dev Books out everything that is due to a provider with `weight` of `total`.
+    function _takeProvider(bytes32 account, bytes32 datasetId, uint256 weight, uint256 total)
+        internal
+        returns (uint256 amount)
+    {
+        amount = _providerDue(account, datasetId, weight, total);
+        _taken[account][datasetId] += amount;
+        _unpaid -= amount;
+    }
+
+    /// @dev Books out everything that is due to the owner.
+    function _takeOwner(bytes32 account) internal returns (uint256 amount) {
+        amount = _accounts[account].ownerUnpaid;
+        _accounts[account].ownerUnpaid = 0;
+        _unpaid -= amount;
+    }
+
+    function _providerDue(bytes32 account, bytes32 datasetId, uint256 weight, uint256 total)
+        internal
+        view
+        returns (uint256)
+    {
+        return Math.mulDiv(_accounts[account].dataAccrued, weight, total) - _taken[account][datasetId];
+    }
+
+    function _ownerDue(bytes32 account) internal view returns (uint256) {
+        return _accounts[account].ownerUnpaid;
+    }
+
+    function _dataAccrued(bytes32 account) internal view returns (uint256) {
+        return _accounts[account].dataAccrued;
+    }
+
+    function _unpaidRewards() internal view returns (uint256) {
+        return _unpaid;
+    }
+}

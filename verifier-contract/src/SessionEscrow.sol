@@ -1,0 +1,427 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.37;
+
+import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
+import {Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
+import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {Pausable} from "@openzeppelin/contracts/utils/Pausable.sol";
+import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
+
+import {IAgentRegistry} from "./interfaces/IAgentRegistry.sol";
+import {IDatasetRegistry} from "./interfaces/IDatasetRegistry.sol";
+import {IProofGate} from "./interfaces/IProofGate.sol";
+import {ISessionEscrow} from "./interfaces/ISessionEscrow.sol";
+import {Statements} from "./libraries/Statements.sol";
+import {RewardAccounts} from "./RewardAccounts.sol";
+
+/// @title Session escrow
+/// @notice See {ISessionEscrow}. One token, fixed at deployment; it must not change balances by itself (rebase).
+/// Pausing stops new sessions only: claims, refunds and withdrawals have no off switch.
+contract SessionEscrow is ISessionEscrow, RewardAccounts, EIP712, Ownable2Step, Pausable, ReentrancyGuardTransient {
+    using SafeERC20 for IERC20;
+    using SafeCast for uint256;
+
+    uint256 private constant ALL_BPS = 10_000;
+    bytes32 private constant VOUCHER_TYPEHASH =
+        keccak256("Voucher(bytes32 session,uint32 version,uint64 count,uint256 transcript)");
+    bytes32 private constant OPEN_TYPEHASH = keccak256(
+        "OpenSession(address client,bytes32 agentId,uint32 version,uint128 pricePerQuery,uint128 escrow,address sessionKey,uint256 nonce,uint256 deadline)"
+    );
+
+    struct Entry {
+        // first slot: what every claim writes, besides `remaining` and `transcript`
+        address client;
+        uint64 count;
+        uint32 lastClaim; // number of the claim that last paid from this session
+        address sessionKey;
+        uint64 thawEnd;
+        uint32 version;
+        uint128 pricePerQuery;
+        uint128 remaining;
+        bytes32 agentId;
+        uint256 transcript;
+    }
+
+    IERC20 private immutable TOKEN;
+    IProofGate private immutable GATE;
+    IAgentRegistry private immutable AGENTS;
+    IDatasetRegistry private immutable DATASETS;
+    uint64 private immutable THAW_PERIOD;
+
+    mapping(address client => uint256) private _sessionCount;
+    mapping(bytes32 session => Entry) private _sessions;
+    uint256 private _totalEscrow;
+    uint32 private _claims;
+
+    constructor(
+        IERC20 erc20,
+        IProofGate proofGate,
+        IAgentRegistry agents,
+        IDatasetRegistry datasets,
+        uint64 thawSeconds,
+        address owner
+    ) EIP712("Tribute", "1") Ownable(owner) {
+        if (thawSeconds < 1 minutes || thawSeconds > 90 days) {
+            revert ThawPeriodOutOfRange(thawSeconds);
+        }
+        TOKEN = erc20;
+        GATE = proofGate;
+        AGENTS = agents;
+        DATASETS = datasets;
+        THAW_PERIOD = thawSeconds;
+    }
+
+    /// @inheritdoc ISessionEscrow
+    function pause() external onlyOwner {
+        _pause();
+    }
+
+    /// @inheritdoc ISessionEscrow
+    function unpause() external onlyOwner {
+        _unpause();
+    }
+
+    /// @inheritdoc ISessionEscrow
+    function open(OpenParams calldata params) external nonReentrant whenNotPaused returns (bytes32 session) {
+        return _open(msg.sender, params);
+    }
+
+    /// @inheritdoc ISessionEscrow
+    function openWithPermit(OpenParams calldata params, uint256 deadline, uint8 v, bytes32 r, bytes32 s)
+        external
+        nonReentrant
+        whenNotPaused
+        returns (bytes32 session)
+    {
+        // Somebody may have used the permit first; what counts is whether the transfer succeeds.
+        try IERC20Permit(address(TOKEN)).permit(msg.sender, address(this), params.escrow, deadline, v, r, s) {} catch {}
+        return _open(msg.sender, params);
+    }
+
+    /// @inheritdoc ISessionEscrow
+    function openFor(address client, OpenParams calldata params, uint256 deadline, bytes calldata signature)
+        external
+        nonReentrant
+        whenNotPaused
+        returns (bytes32 session)
+    {
+        if (block.timestamp > deadline) revert AuthorisationExpired(deadline);
+        bytes32 digest = openDigest(client, params, _sessionCount[client], deadline);
+        if (!SignatureChecker.isValidSignatureNowCalldata(client, digest, signature)) {
+            revert AuthorisationInvalid(client);
+        }
+        return _open(client, params);
+    }
+
+    /// @inheritdoc ISessionEscrow
+    function requestThaw(bytes32 session) external {
+        Entry storage entry = _ownSession(session);
+        if (entry.thawEnd != 0) revert AlreadyThawing(session, entry.thawEnd);
+        uint64 thawEnd = uint64(block.timestamp) + THAW_PERIOD;
+        entry.thawEnd = thawEnd;
+        emit ThawRequested(session, thawEnd);
+    }
+
+    /// @inheritdoc ISessionEscrow
+    function withdrawRemainder(bytes32 session) external nonReentrant returns (uint256 amount) {
+        Entry storage entry = _ownSession(session);
+        if (entry.thawEnd == 0 || block.timestamp < entry.thawEnd) revert NotThawed(session, entry.thawEnd);
+        amount = entry.remaining;
+        if (amount == 0) revert NothingToWithdraw();
+        entry.remaining = 0;
+        _totalEscrow -= amount;
+        emit RemainderWithdrawn(session, msg.sender, amount);
+        TOKEN.safeTransfer(msg.sender, amount);
+    }
+
+    /// @inheritdoc ISessionEscrow
+    function claim(ClaimBatch[] calldata batches) external nonReentrant {
+        if (batches.length == 0) revert WrongSlotCount(0);
+        uint32 claimNumber = ++_claims;
+        uint256 total = 0;
+        for (uint256 i = 0; i < batches.length; ++i) {
+            total += _claimBatch(batches[i], claimNumber);
+        }
+        _totalEscrow -= total;
+    }
+
+    /// @inheritdoc ISessionEscrow
+    function withdrawProvider(bytes32 agentId, uint32 version, bytes32 datasetId)
+        external
+        nonReentrant
+        returns (uint256 amount)
+    {
+        if (msg.sender != DATASETS.datasetOwner(datasetId)) revert NotDatasetOwner(datasetId, msg.sender);
+        (uint256 weight, uint256 total) = AGENTS.rewardWeight(agentId, version, datasetId);
+        amount = _takeProvider(_accountOf(agentId, version), datasetId, weight, total);
+        if (amount == 0) revert NothingToWithdraw();
+        emit ProviderPaid(agentId, version, datasetId, msg.sender, amount);
+        TOKEN.safeTransfer(msg.sender, amount);
+    }
+
+    /// @inheritdoc ISessionEscrow
+    function withdrawOwner(bytes32 agentId, uint32 version) external nonReentrant returns (uint256 amount) {
+        if (msg.sender != AGENTS.agentOwner(agentId)) revert NotAgentOwner(agentId, msg.sender);
+        amount = _takeOwner(_accountOf(agentId, version));
+        if (amount == 0) revert NothingToWithdraw();
+        emit OwnerPaid(agentId, version, msg.sender, amount);
+        TOKEN.safeTransfer(msg.sender, amount);
+    }
+
+    /// @inheritdoc ISessionEscrow
+    function token() external view returns (address) {
+        return address(TOKEN);
+    }
+
+    /// @inheritdoc ISessionEscrow
+    function gate() external view returns (address) {
+        return address(GATE);
+    }
+
+    /// @inheritdoc ISessionEscrow
+    function agentRegistry() external view returns (address) {
+        return address(AGENTS);
+    }
+
+    /// @inheritdoc ISessionEscrow
+    function datasetRegistry() external view returns (address) {
+        return address(DATASETS);
+    }
+
+    /// @inheritdoc ISessionEscrow
+    function getSession(bytes32 session) external view returns (Session memory view_) {
+        Entry storage entry = _known(session);
+        view_ = Session({
+            client: entry.client,
+            version: entry.version,
+            count: entry.count,
+            sessionKey: entry.sessionKey,
+            thawEnd: entry.thawEnd,
+            pricePerQuery: entry.pricePerQuery,
+            remaining: entry.remaining,
+            agentId: entry.agentId,
+            transcript: entry.transcript
+        });
+    }
+
+    /// @inheritdoc ISessionEscrow
+    function sessionIdOf(address client, uint256 nonce) external view returns (bytes32 session) {
+        return Statements.sessionIdOf(client, nonce);
+    }
+
+    /// @inheritdoc ISessionEscrow
+    function sessionCount(address client) external view returns (uint256 count) {
+        return _sessionCount[client];
+    }
+
+    /// @inheritdoc ISessionEscrow
+    function firstTranscript(bytes32 session, uint32 version, bytes32 wDigest)
+        external
+        view
+        returns (uint256 transcript)
+    {
+        return Statements.firstTranscript(session, version, wDigest);
+    }
+
+    /// @inheritdoc ISessionEscrow
+    function serviceContext(bytes32[] calldata sessions) external view returns (uint256 ctx) {
+        return Statements.serviceContext(sessions);
+    }
+
+    /// @inheritdoc ISessionEscrow
+    function providerDue(bytes32 agentId, uint32 version, bytes32 datasetId) external view returns (uint256 amount) {
+        if (!AGENTS.isCertified(agentId, version)) return 0;
+        (uint256 weight, uint256 total) = AGENTS.rewardWeight(agentId, version, datasetId);
+        return _providerDue(_accountOf(agentId, version), datasetId, weight, total);
+    }
+
+    /// @inheritdoc ISessionEscrow
+    function ownerDue(bytes32 agentId, uint32 version) external view returns (uint256 amount) {
+        return _ownerDue(_accountOf(agentId, version));
+    }
+
+    /// @inheritdoc ISessionEscrow
+    function dataAccrued(bytes32 agentId, uint32 version) external view returns (uint256 amount) {
+        return _dataAccrued(_accountOf(agentId, version));
+    }
+
+    /// @inheritdoc ISessionEscrow
+    function liabilities() external view returns (uint256 amount) {
+        return _totalEscrow + _unpaidRewards();
+    }
+
+    /// @inheritdoc ISessionEscrow
+    function totalEscrow() external view returns (uint256 amount) {
+        return _totalEscrow;
+    }
+
+    /// @inheritdoc ISessionEscrow
+    function totalRewards() external view returns (uint256 amount) {
+        return _unpaidRewards();
+    }
+
+    /// @inheritdoc ISessionEscrow
+    function thawPeriod() external view returns (uint64 period) {
+        return THAW_PERIOD;
+    }
+
+    /// @inheritdoc ISessionEscrow
+    function voucherDigest(bytes32 session, uint32 version, uint64 count, uint256 transcript)
+        public
+        view
+        returns (bytes32 digest)
+    {
+        return _hashTypedDataV4(keccak256(abi.encode(VOUCHER_TYPEHASH, session, version, count, transcript)));
+    }
+
+    /// @inheritdoc ISessionEscrow
+    function openDigest(address client, OpenParams calldata params, uint256 nonce, uint256 deadline)
+        public
+        view
+        returns (bytes32 digest)
+    {
+        return _hashTypedDataV4(
+            keccak256(
+                abi.encode(
+                    OPEN_TYPEHASH,
+                    client,
+                    params.agentId,
+                    params.version,
+                    params.pricePerQuery,
+                    params.escrow,
+                    params.sessionKey,
+                    nonce,
+                    deadline
+                )
+            )
+        );
+    }
+
+    function _open(address client, OpenParams calldata params) private returns (bytes32 session) {
+        if (params.pricePerQuery == 0) revert PriceZero();
+        if (params.escrow < params.pricePerQuery) revert EscrowTooSmall(params.escrow, params.pricePerQuery);
+        if (params.sessionKey == address(0)) revert SessionKeyZero();
+        IAgentRegistry.ServiceTerms memory terms = AGENTS.serviceTerms(params.agentId, params.version);
+        if (!terms.certified) revert NotCertified(params.agentId, params.version);
+
+        session = Statements.sessionIdOf(client, _sessionCount[client]++);
+        uint256 transcript = Statements.firstTranscript(session, params.version, terms.wDigest);
+        _sessions[session] = Entry({
+            client: client,
+            count: 0,
+            lastClaim: 0,
+            sessionKey: params.sessionKey,
+            thawEnd: 0,
+            version: params.version,
+            pricePerQuery: params.pricePerQuery,
+            remaining: params.escrow,
+            agentId: params.agentId,
+            transcript: transcript
+        });
+        _totalEscrow += params.escrow;
+        emit SessionOpened(
+            session,
+            client,
+            params.agentId,
+            params.version,
+            params.pricePerQuery,
+            params.escrow,
+            params.sessionKey,
+            transcript
+        );
+        _collect(client, params.escrow);
+    }
+
+    /// Takes exactly `amount` from `from`; a token that delivers anything else is refused.
+    function _collect(address from, uint256 amount) private {
+        uint256 before = TOKEN.balanceOf(address(this));
+        TOKEN.safeTransferFrom(from, address(this), amount);
+        uint256 received = TOKEN.balanceOf(address(this)) - before;
+        if (received != amount) revert ReceivedOtherAmount(amount, received);
+    }
+
+    function _claimBatch(ClaimBatch calldata batch, uint32 claimNumber) private returns (uint256 total) {
+        uint256 used = batch.slots.length;
+        if (used == 0 || used > Statements.SERVICE_SLOTS) revert WrongSlotCount(used);
+        IAgentRegistry.ServiceTerms memory terms = AGENTS.serviceTerms(batch.agentId, batch.version);
+        if (msg.sender != terms.owner) revert NotAgentOwner(batch.agentId, msg.sender);
+        if (!terms.certified) revert NotCertified(batch.agentId, batch.version);
+
+        bytes32 wDigest = GATE.check(terms.serviceCircuitId, batch.inputs, batch.proof)[Statements.SERVICE_GROUP_W];
+        if (wDigest != terms.wDigest) revert WrongWeights(terms.wDigest, wDigest);
+        _requireContext(batch);
+
+        for (uint256 i = 0; i < used; ++i) {
+            total += _claimSlot(batch, i, claimNumber);
+        }
+        for (uint256 i = used; i < Statements.SERVICE_SLOTS; ++i) {
+            if (batch.inputs[Statements.SERVICE_COUNT + i] != 0) revert UnusedSlotFilled(i);
+        }
+
+        uint256 toData = total * terms.dataBps / ALL_BPS;
+        _accrue(_accountOf(batch.agentId, batch.version), toData.toUint128(), (total - toData).toUint128());
+        emit FeesAccrued(batch.agentId, batch.version, toData, total - toData);
+    }
+
+    function _requireContext(ClaimBatch calldata batch) private view {
+        bytes32[] memory sessions = new bytes32[](batch.slots.length);
+        for (uint256 i = 0; i < sessions.length; ++i) {
+            sessions[i] = batch.slots[i].session;
+        }
+        uint256 expected = Statements.serviceContext(sessions);
+        uint256 proven = batch.inputs[Statements.CTX];
+        if (proven != expected) revert WrongContext(expected, proven);
+    }
+
+    /// Checks one slot of a proven batch against what is stored and what the session's key signed; pays the difference.
+    function _claimSlot(ClaimBatch calldata batch, uint256 slot, uint32 claimNumber) private returns (uint256 owed) {
+        SlotVoucher calldata voucher = batch.slots[slot];
+        bytes32 session = voucher.session;
+        Entry storage entry = _known(session);
+        if (entry.agentId != batch.agentId || entry.version != batch.version) {
+            revert WrongVersion(session, entry.agentId, entry.version);
+        }
+        if (entry.lastClaim == claimNumber) revert SessionRepeated(session);
+
+        uint256 before = batch.inputs[Statements.SERVICE_BEFORE + slot];
+        if (before != entry.transcript) revert StaleTranscript(session, entry.transcript, before);
+        uint256 queries = batch.inputs[Statements.SERVICE_COUNT + slot];
+        if (queries == 0) revert EmptySlot(slot);
+        if (entry.count + queries != voucher.count) {
+            revert VoucherCountMismatch(session, entry.count + queries, voucher.count);
+        }
+        uint256 afterwards = batch.inputs[Statements.SERVICE_AFTER + slot];
+        if (afterwards != voucher.transcript) revert TranscriptMismatch(session, voucher.transcript, afterwards);
+        _requireSigned(entry, voucher);
+
+        owed = queries * entry.pricePerQuery;
+        if (owed > entry.remaining) revert EscrowShort(session, owed, entry.remaining);
+        entry.remaining -= uint128(owed);
+        entry.count = voucher.count;
+        entry.transcript = afterwards;
+        entry.lastClaim = claimNumber;
+        emit QueriesClaimed(session, voucher.count, afterwards, owed);
+    }
+
+    function _requireSigned(Entry storage entry, SlotVoucher calldata voucher) private view {
+        bytes32 digest = voucherDigest(voucher.session, entry.version, voucher.count, voucher.transcript);
+        (address signer,,) = ECDSA.tryRecoverCalldata(digest, voucher.signature);
+        if (signer != entry.sessionKey) revert VoucherSignerMismatch(voucher.session, entry.sessionKey, signer);
+    }
+
+    function _known(bytes32 session) private view returns (Entry storage entry) {
+        entry = _sessions[session];
+        if (entry.client == address(0)) revert UnknownSession(session);
+    }
+
+    function _ownSession(bytes32 session) private view returns (Entry storage entry) {
+        entry = _known(session);
+        if (entry.client != msg.sender) revert NotClient(session, msg.sender);
+    }
+}

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.37;
+
+/// @title Statements: codes, public-input offsets, limits and contexts that circuits and contracts share
+/// @dev Same names and values as `tribute-core`'s `statement`, `numbers`, `context` and `layout`; a Rust test compares them.
+library Statements {
+    // Modulus of BN254's scalar field; public inputs are below it.
+    uint256 internal constant FIELD_MODULUS = 0x30644e72e131a029b85045b68181585d2833e84879b9709143e1f593f0000001;
+    // Modulus of BN254's base field; coordinates of points are below it.
+    uint256 internal constant COORDINATE_MODULUS = 0x30644e72e131a029b85045b68181585d97816a916871ca8d3c208c16d87cfd47;
+
+    // Statement codes.
+    uint8 internal constant DATASET = 1;
+    uint8 internal constant GRADIENT = 2;
+    uint8 internal constant SUM = 3;
+    uint8 internal constant OPTIMUM = 4;
+    uint8 internal constant EVALUATION = 5;
+    uint8 internal constant SERVICE = 6;
+
+    // Slots of an optimum (and sum) proof and of a service proof.
+    uint256 internal constant OPTIMUM_SLOTS = 8;
+    uint256 internal constant SERVICE_SLOTS = 16;
+
+    // Offset of the context in every statement.
+    uint256 internal constant CTX = 0;
+
+    // Offsets of the dataset inputs.
+    uint256 internal constant DATASET_N = 1;
+    uint256 internal constant DATASET_INPUTS = 2;
+
+    uint256 internal constant GRADIENT_INPUTS = 1;
+    uint256 internal constant SUM_INPUTS = 1;
+
+    // Offsets of the optimum inputs.
+    uint256 internal constant OPTIMUM_N = 1;
+    uint256 internal constant OPTIMUM_LAMBDA = 2;
+    uint256 internal constant OPTIMUM_EPSILON = 3;
+    uint256 internal constant OPTIMUM_NORM = 4;
+    uint256 internal constant OPTIMUM_ACTIVE = 5;
+    uint256 internal constant OPTIMUM_JOIN = 13;
+    uint256 internal constant OPTIMUM_SHARE = 21;
+    uint256 internal constant OPTIMUM_INPUTS = 29;
+
+    // Offsets of the evaluation inputs.
+    uint256 internal constant EVALUATION_N = 1;
+    uint256 internal constant EVALUATION_CORRECT = 2;
+    uint256 internal constant EVALUATION_INPUTS = 3;
+
+    // Offsets of the service inputs.
+    uint256 internal constant SERVICE_BEFORE = 1;
+    uint256 internal constant SERVICE_AFTER = 17;
+    uint256 internal constant SERVICE_COUNT = 33;
+    uint256 internal constant SERVICE_INPUTS = 49;
+
+    // Committed groups by position: XY first where a statement has one, then weights, then gradients.
+    uint256 internal constant DATASET_GROUP_XY = 0;
+    uint256 internal constant GRADIENT_GROUP_XY = 0;
+    uint256 internal constant GRADIENT_GROUP_W = 1;
+    uint256 internal constant GRADIENT_GROUP_G = 2;
+    uint256 internal constant OPTIMUM_GROUP_W = 0;
+    uint256 internal constant OPTIMUM_GROUP_G = 1;
+    uint256 internal constant SERVICE_GROUP_W = 0;
+
+    // Fractional bits and limits of public values.
+    uint256 internal constant SHARE_BITS = 20;
+    uint256 internal constant NORM_BITS = 10;
+    uint256 internal constant COUNT_LIMIT_BITS = 26;
+    uint256 internal constant EPSILON_LIMIT_BITS = 25;
+    uint256 internal constant LAMBDA_LIMIT_BITS = 32;
+    uint256 internal constant NORM_LIMIT_BITS = 24;
+    uint256 internal constant SHARE_LIMIT_BITS = 30;
+    // A certificate is refused when a share is below -2^-10.
+    int256 internal constant LEAST_SHARE = -1024;
+    // The proven relative distance is at most one part in this many.
+    uint256 internal constant DISTANCE_PARTS = 1000;
+
+    bytes32 private constant DATASET_DOMAIN = keccak256("tribute.dataset.v1");
+    bytes32 private constant GRADIENT_DOMAIN = keccak256("tribute.gradient.v1");
+    bytes32 private constant OPTIMUM_DOMAIN = keccak256("tribute.optimum.v1");
+    bytes32 private constant SERVICE_DOMAIN = keccak256("tribute.service.v1");
+    bytes32 private constant DATASET_ID_DOMAIN = keccak256("tribute.datasetid.v1");
+    bytes32 private constant AGENT_DOMAIN = keccak256("tribute.agent.v1");
+    bytes32 private constant SESSION_DOMAIN = keccak256("tribute.session.v1");
+
+    /// @dev keccak256 of the terms that a dataset's contexts carry.
+    function termsHash(uint16 minDataBps, bool openTraining) internal pure returns (bytes32) {
+        return keccak256(abi.encode(minDataBps, openTraining));
+    }
+
+    /// @dev Context of one shard's dataset proof; bound to the calling contract, as all contexts are.
+    function datasetContext(
+        address owner,
+        bytes32 schemaId,
+        bytes32 layoutHash,
+        uint32 shardIndex,
+        uint32 shardCount,
+        uint64 records,
+        bytes32 terms
+    ) internal view returns (uint256) {
+        return _truncated(
+            keccak256(
+                abi.encode(
+                    DATASET_DOMAIN,
+                    block.chainid,
+                    address(this),
+                    owner,
+                    schemaId,
+                    layoutHash,
+                    shardIndex,
+                    shardCount,
+                    records,
+                    terms
+                )
+            )
+        );
+    }
+
+    /// @dev Context of a gradient proof.
+    function gradientContext(address agentOwner, bytes32 wDigest, bytes32 shardDigest) internal view returns (uint256) {
+        return _truncated(
+            keccak256(abi.encode(GRADIENT_DOMAIN, block.chainid, address(this), agentOwner, wDigest, shardDigest))
+        );
+    }
+
+    /// @dev Context of an optimum proof.
+    function optimumContext(bytes32 agentId, uint32 version, bytes32 wDigest, bytes32[] memory datasetIds)
+        internal
+        view
+        returns (uint256)
+    {
+        return _truncated(
+            keccak256(
+                abi.encode(
+                    OPTIMUM_DOMAIN,
+                    block.chainid,
+                    address(this),
+                    agentId,
+                    version,
+                    wDigest,
+                    keccak256(abi.encodePacked(datasetIds))
+                )
+            )
+        );
+    }
+
+    /// @dev Context of a service proof; `sessions` are those of the used slots, in slot order.
+    function serviceContext(bytes32[] memory sessions) internal view returns (uint256) {
+        return _truncated(
+            keccak256(abi.encode(SERVICE_DOMAIN, block.chainid, address(this), keccak256(abi.encodePacked(sessions))))
+        );
+    }
+
+    /// @dev Id of a dataset.
+    function datasetIdOf(bytes32 schemaId, bytes32 layoutHash, uint64 records, bytes32[] memory shardDigests)
+        internal
+        pure
+        returns (bytes32)
+    {
+        return keccak256(
+            abi.encode(DATASET_ID_DOMAIN, schemaId, layoutHash, records, keccak256(abi.encodePacked(shardDigests)))
+        );
+    }
+
+    /// @dev Id of an owner's agent number `nonce`.
+    function agentIdOf(address owner, uint256 nonce) internal view returns (bytes32) {
+        return keccak256(abi.encode(AGENT_DOMAIN, block.chainid, address(this), owner, nonce));
+    }
+
+    /// @dev Id of a client's session number `nonce`.
+    function sessionIdOf(address client, uint256 nonce) internal view returns (bytes32) {
+        return keccak256(abi.encode(SESSION_DOMAIN, block.chainid, address(this), client, nonce));
+    }
+
+    /// @dev The transcript at which a session starts.
+    function firstTranscript(bytes32 session, uint32 version, bytes32 wDigest) internal view returns (uint256) {
+        return uint256(keccak256(abi.encode(block.chainid, address(this), session, version, wDigest))) % FIELD_MODULUS;
+    }
+
+    /// @dev Hash of a layout's numbers.
+    function layoutHashOf(uint32 k, uint32 columns, uint32 features, uint32 classes, uint32 task, uint32 saltRows)
+        internal
+        pure
+        returns (bytes32)
+    {
+        return keccak256(abi.encodePacked("tribute.layout.v1", k, columns, features, classes, task, saltRows));
+    }
+
+    /// @dev A signed public input: `v` below half of the modulus, else `v - r`.
+    function signed(uint256 input) internal pure returns (int256) {
+        // both differences are below 2^254
+        // forge-lint: disable-next-line(unsafe-typecast)
+        return input <= FIELD_MODULUS / 2 ? int256(input) : -int256(FIELD_MODULUS - input);
+    }
+
+    // 248 bits always fit the field.
+    function _truncated(bytes32 digest) private pure returns (uint256) {
+        return uint256(digest) >> 8;
+    }
+}
