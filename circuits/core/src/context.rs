@@ -1,0 +1,202 @@
+//! `ctx`: who a proof is for and what it is for. It is the first public input of every circuit; no gate uses it, the
+//! transcript absorbs it first, so a copied proof is worthless to another owner, contract or chain.
+
+use ark_bn254::Fr;
+use ark_ff::PrimeField;
+
+use crate::digest::{keccak, keccak_packed, Digest, Words};
+
+/// An Ethereum address.
+pub type Address = [u8; 20];
+
+/// Chain and contract a context is bound to; both zero off chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Domain {
+    /// EIP-155 chain id; 0 off chain.
+    pub chain_id: u64,
+    /// The contract that will check the proof; zero off chain.
+    pub contract: Address,
+}
+
+impl Domain {
+    fn words(&self, tag: &[u8]) -> Words {
+        Words::new().word(&keccak(tag)).uint(u128::from(self.chain_id)).address(&self.contract)
+    }
+}
+
+fn truncate(digest: Digest) -> Fr {
+    // >> 8: 248 bits always fit the field
+    Fr::from_be_bytes_mod_order(&digest[..31])
+}
+
+/// Terms under which a dataset may train agents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Terms {
+    /// Least share of fees that goes to data providers, in basis points (0 to 10,000).
+    pub min_data_bps: u16,
+    /// Whether anyone may train without a grant.
+    pub open_training: bool,
+}
+
+impl Terms {
+    /// keccak256 of `abi.encode(uint16, bool)`.
+    #[must_use]
+    pub fn hash(&self) -> Digest {
+        Words::new().uint(u128::from(self.min_data_bps)).flag(self.open_training).keccak()
+    }
+}
+
+/// Context of one shard's `dataset` proof.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DatasetContext {
+    /// Bound to the dataset registry.
+    pub domain: Domain,
+    /// Who registers it.
+    pub owner: Address,
+    /// Schema id.
+    pub schema: Digest,
+    /// Layout hash.
+    pub layout: Digest,
+    /// Index of this shard.
+    pub shard: u32,
+    /// Number of shards of the dataset.
+    pub shards: u32,
+    /// Records in this shard.
+    pub records: u64,
+    /// [`Terms::hash`].
+    pub terms: Digest,
+}
+
+impl DatasetContext {
+    /// The public input.
+    #[must_use]
+    pub fn ctx(&self) -> Fr {
+        truncate(
+            self.domain
+                .words(b"tribute.dataset.v1")
+                .address(&self.owner)
+                .word(&self.schema)
+                .word(&self.layout)
+                .uint(u128::from(self.shard))
+                .uint(u128::from(self.shards))
+                .uint(u128::from(self.records))
+                .word(&self.terms)
+                .keccak(),
+        )
+    }
+}
+
+/// Context of a `gradient` proof: bound to the agent registry.
+#[must_use]
+pub fn gradient_ctx(domain: &Domain, owner: &Address, weights: &Digest, shard: &Digest) -> Fr {
+    truncate(domain.words(b"tribute.gradient.v1").address(owner).word(weights).word(shard).keccak())
+}
+
+/// Context of an `optimum` proof: bound to the agent registry.
+#[must_use]
+pub fn optimum_ctx(domain: &Domain, agent: &Digest, version: u32, weights: &Digest, datasets: &[Digest]) -> Fr {
+    truncate(
+        domain
+            .words(b"tribute.optimum.v1")
+            .word(agent)
+            .uint(u128::from(version))
+            .word(weights)
+            .word(&keccak_packed(datasets))
+            .keccak(),
+    )
+}
+
+/// Context of a `service` proof: bound to the session escrow; `sessions` are those of the used slots, in slot order.
+#[must_use]
+pub fn service_ctx(domain: &Domain, sessions: &[Digest]) -> Fr {
+    truncate(domain.words(b"tribute.service.v1").word(&keccak_packed(sessions)).keccak())
+}
+
+/// Id of a session: bound to the session escrow; `nonce` counts the client's sessions from 0.
+#[must_use]
+pub fn session_id(domain: &Domain, client: &Address, nonce: u64) -> Digest {
+    domain.words(b"tribute.session.v1").address(client).uint(u128::from(nonce)).keccak()
+}
+
+/// Id of an agent: bound to the agent registry; `nonce` counts the owner's agents from 0.
+#[must_use]
+pub fn agent_id(domain: &Domain, owner: &Address, nonce: u64) -> Digest {
+    domain.words(b"tribute.agent.v1").address(owner).uint(u128::from(nonce)).keccak()
+}
+
+/// First transcript of a session: `keccak256(chain id, contract, session, version, W digest) mod r`.
+#[must_use]
+pub fn first_transcript(domain: &Domain, session: &Digest, version: u32, weights: &Digest) -> Fr {
+    let h = Words::new()
+        .uint(u128::from(domain.chain_id))
+        .address(&domain.contract)
+        .word(session)
+        .uint(u128::from(version))
+        .word(weights)
+        .keccak();
+    Fr::from_be_bytes_mod_order(&h)
+}
+
+/// EIP-712 digest of a voucher, the message a session key signs: cumulative `count` and the transcript it stands at.
+#[must_use]
+pub fn voucher_digest(domain: &Domain, session: &Digest, version: u32, count: u64, transcript: &[u8; 32]) -> Digest {
+    let separator = Words::new()
+        .word(&keccak(b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"))
+        .word(&keccak(b"Tribute"))
+        .word(&keccak(b"1"))
+        .uint(u128::from(domain.chain_id))
+        .address(&domain.contract)
+        .keccak();
+    let message = Words::new()
+        .word(&keccak(b"Voucher(bytes32 session,uint32 version,uint64 count,uint256 transcript)"))
+        .word(session)
+        .uint(u128::from(version))
+        .uint(u128::from(count))
+        .word(transcript)
+        .keccak();
+    let mut bytes = vec![0x19, 0x01];
+    bytes.extend_from_slice(&separator);
+    bytes.extend_from_slice(&message);
+    keccak(&bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn context() -> DatasetContext {
+        DatasetContext {
+            domain: Domain { chain_id: 31337, contract: [7; 20] },
+            owner: [1; 20],
+            schema: [2; 32],
+            layout: [3; 32],
+            shard: 0,
+            shards: 1,
+            records: 900,
+            terms: Terms { min_data_bps: 6000, open_training: false }.hash(),
+        }
+    }
+
+    /// Every field that says who or what a proof is for must change the context.
+    #[test]
+    fn every_field_changes_the_context() {
+        let base = context().ctx();
+        type Change = fn(&mut DatasetContext);
+        let changes: [Change; 9] = [
+            |c| c.domain.chain_id += 1,
+            |c| c.domain.contract[0] ^= 1,
+            |c| c.owner[19] ^= 1,
+            |c| c.schema[0] ^= 1,
+            |c| c.layout[0] ^= 1,
+            |c| c.shard += 1,
+            |c| c.shards += 1,
+            |c| c.records += 1,
+            |c| c.terms = Terms { min_data_bps: 6001, open_training: false }.hash(),
+        ];
+        for (i, change) in changes.iter().enumerate() {
+            let mut c = context();
+            change(&mut c);
+            assert_ne!(c.ctx(), base, "field {i}");
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Keccak-256 and the identifiers made with it. The byte strings are those of Solidity's `abi.encode`.
+
+use sha3::{Digest as _, Keccak256};
+
+/// A 32-byte identifier.
+pub type Digest = [u8; 32];
+
+/// keccak256 of `bytes`.
+#[must_use]
+pub fn keccak(bytes: &[u8]) -> Digest {
+    Keccak256::digest(bytes).into()
+}
+
+/// Builds Solidity's `abi.encode` of static values: every value is one 32-byte word.
+#[derive(Clone, Debug, Default)]
+pub struct Words(Vec<u8>);
+
+impl Words {
+    /// No words yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Words(Vec::new())
+    }
+    /// Appends a `bytes32`.
+    #[must_use]
+    pub fn word(mut self, word: &[u8; 32]) -> Self {
+        self.0.extend_from_slice(word);
+        self
+    }
+    /// Appends an unsigned integer.
+    #[must_use]
+    pub fn uint(mut self, value: u128) -> Self {
+        self.0.extend_from_slice(&[0; 16]);
+        self.0.extend_from_slice(&value.to_be_bytes());
+        self
+    }
+    /// Appends an `address`.
+    #[must_use]
+    pub fn address(mut self, address: &[u8; 20]) -> Self {
+        self.0.extend_from_slice(&[0; 12]);
+        self.0.extend_from_slice(address);
+        self
+    }
+    /// Appends a `bool`.
+    #[must_use]
+    pub fn flag(self, value: bool) -> Self {
+        self.uint(u128::from(value))
+    }
+    /// keccak256 of the words.
+    #[must_use]
+    pub fn keccak(&self) -> Digest {
+        keccak(&self.0)
+    }
+}
+
+/// keccak256 of `abi.encodePacked(bytes32[])`.
+#[must_use]
+pub fn keccak_packed(words: &[Digest]) -> Digest {
+    keccak(&words.concat())
+}
+
+/// Identity of a committed group of columns: keccak256 of the uncompressed points, `x‖y` big-endian, in column order.
+#[must_use]
+pub fn group_digest(points: &[u8]) -> Digest {
+    keccak(points)
+}
+
+/// Identity of a dataset: schema, shape, record count and shard digests.
+#[must_use]
+pub fn dataset_id(schema: &Digest, layout: &Digest, records: u64, shards: &[Digest]) -> Digest {
+    Words::new()
+        .word(&keccak(b"tribute.datasetid.v1"))
+        .word(schema)
+        .word(layout)
+        .uint(u128::from(records))
+        .word(&keccak_packed(shards))
+        .keccak()
+}
+
+/// What the identity of a circuit is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CircuitIdentity {
+    /// Digest of the verifying key.
+    pub verifying_key: Digest,
+    /// Digest of the SRS.
+    pub srs: Digest,
+    /// [`crate::layout::Layout::hash`].
+    pub layout: Digest,
+    /// [`crate::statement::Statement::code`].
+    pub statement: u8,
+    /// [`shape_digest`].
+    pub shape: Digest,
+    /// keccak256 of the verifier's deployed bytecode.
+    pub code: Digest,
+}
+
+impl CircuitIdentity {
+    /// The circuit id the proof gate registers.
+    #[must_use]
+    pub fn id(&self) -> Digest {
+        Words::new()
+            .word(&self.verifying_key)
+            .word(&self.srs)
+            .word(&self.layout)
+            .uint(u128::from(self.statement))
+            .word(&self.shape)
+            .word(&self.code)
+            .keccak()
+    }
+}
+
+/// What a circuit's shape adds to its layout: link code (0 none), whether the bias is penalised, number of slots.
+#[must_use]
+pub fn shape_digest(link: u8, reg_bias: bool, slots: u16) -> Digest {
+    Words::new().uint(u128::from(link)).flag(reg_bias).uint(u128::from(slots)).keccak()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keccak_is_ethereums() {
+        assert_eq!(
+            hex::encode(keccak(b"")),
+            "c5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470"
+        );
+    }
+
+    #[test]
+    fn words_are_abi_encoded() {
+        // abi.encode(uint256(1), address(0x11…11), true)
+        let w = Words::new().uint(1).address(&[0x11; 20]).flag(true);
+        assert_eq!(w.0.len(), 96);
+        assert_eq!(w.0[31], 1);
+        assert_eq!(&w.0[32..44], &[0; 12]);
+        assert_eq!(w.0[95], 1);
+    }
+}

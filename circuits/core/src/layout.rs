@@ -1,0 +1,316 @@
+//! Where everything stands in the rows of a circuit.
+//!
+//! All circuits over one layout share the domain, the committed columns and the rows:
+//!
+//! ```text
+//! row 0            ┌──────────────────────────────┬─────────┐
+//!                  │ record 0: R rows             │ label   │  head row: presence flag s in the label column
+//!                  │   data columns: feature j    │ column  │  class rows 1..=c: one-hot target (or one 16-bit value)
+//!                  │   in column j mod A,         │         │
+//!                  │   row j div A                │         │
+//!                  ├──────────────────────────────┴─────────┤
+//!                  │ record 1 …                             │
+//! weights_start    ├────────────────────────────────────────┤
+//!                  │ weights, row-major [d + 1][c], block 0 │  (weight and gradient columns; the data columns are 0 here)
+//!                  │ is the bias                            │
+//! weights_end      ├────────────────────────────────────────┤
+//!                  │ unused (0 in the data columns)         │
+//! salt_start       ├────────────────────────────────────────┤
+//!                  │ salt rows: secret random values        │
+//! usable           ├────────────────────────────────────────┤
+//!                  │ halo2's 6 tail rows                    │
+//! 2^k              └────────────────────────────────────────┘
+//! ```
+//!
+//! with `R = max(⌈d/A⌉, c + 1)`. The weights stand below the records and not beside them, so that the running sums over
+//! records and over weights share their columns.
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::digest::keccak;
+
+/// Feature counts that circuits exist for; a schema is padded up to the next one with zero features.
+pub const FEATURE_GRID: [usize; 7] = [16, 64, 128, 256, 512, 784, 1024];
+/// The largest class count.
+pub const MAX_CLASSES: usize = 100;
+/// Rows at the end of the domain that halo2 fills with random values: `blinding_factors() + 1`.
+pub const TAIL_ROWS: usize = 6;
+/// The smallest and the largest `k`.
+pub const K_RANGE: std::ops::RangeInclusive<u32> = 10..=22;
+
+/// What a record's target is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Task {
+    /// One of `c` classes.
+    Classes,
+    /// One real value in [0, 1), 16 bits; `c = 1`.
+    Real,
+}
+
+/// A layout that cannot exist, with the numbers that clash.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum LayoutError {
+    /// `k` outside the supported range.
+    #[error("k = {k} is outside {}..={}", K_RANGE.start(), K_RANGE.end())]
+    K {
+        /// The `k` asked for.
+        k: u32,
+    },
+    /// No data columns, or too many.
+    #[error("{columns} data columns: a layout has 1 to 64")]
+    Columns {
+        /// The column count asked for.
+        columns: usize,
+    },
+    /// The class count does not fit the task.
+    #[error("{classes} classes: classification takes 2 to {MAX_CLASSES} (logistic with one column: 1), regression exactly 1")]
+    Classes {
+        /// The class count asked for.
+        classes: usize,
+    },
+    /// Too many features, or none.
+    #[error("{features} features: a schema has 1 to {}", FEATURE_GRID[FEATURE_GRID.len() - 1])]
+    Features {
+        /// The feature count asked for.
+        features: usize,
+    },
+    /// Not even one record fits.
+    #[error("k = {k} has {usable} usable rows; weights and one record of {features} features and {classes} classes need {needed}")]
+    TooSmall {
+        /// log2 of the rows.
+        k: u32,
+        /// Rows that can be used.
+        usable: usize,
+        /// Rows needed.
+        needed: usize,
+        /// Features per record.
+        features: usize,
+        /// Classes.
+        classes: usize,
+    },
+}
+
+/// Rows and columns of all circuits of one shape. See the module's picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "LayoutFields", into = "LayoutFields")]
+pub struct Layout {
+    k: u32,
+    columns: usize,
+    features: usize,
+    classes: usize,
+    task: Task,
+}
+
+#[derive(Serialize, Deserialize)]
+struct LayoutFields {
+    k: u32,
+    columns: usize,
+    features: usize,
+    classes: usize,
+    task: Task,
+}
+
+impl TryFrom<LayoutFields> for Layout {
+    type Error = LayoutError;
+    fn try_from(f: LayoutFields) -> Result<Self, LayoutError> {
+        Layout::new(f.k, f.columns, f.features, f.classes, f.task)
+    }
+}
+
+impl From<Layout> for LayoutFields {
+    fn from(l: Layout) -> Self {
+        LayoutFields { k: l.k, columns: l.columns, features: l.features, classes: l.classes, task: l.task }
+    }
+}
+
+impl Layout {
+    /// A layout of `2^k` rows and `columns` data columns for records of `features` (already padded, or any exact count)
+    /// features and `classes` classes.
+    pub fn new(k: u32, columns: usize, features: usize, classes: usize, task: Task) -> Result<Self, LayoutError> {
+        if !K_RANGE.contains(&k) {
+            return Err(LayoutError::K { k });
+        }
+        if !(1..=64).contains(&columns) {
+            return Err(LayoutError::Columns { columns });
+        }
+        if features == 0 || features > FEATURE_GRID[FEATURE_GRID.len() - 1] {
+            return Err(LayoutError::Features { features });
+        }
+        let classes_fit = match task {
+            Task::Classes => (1..=MAX_CLASSES).contains(&classes),
+            Task::Real => classes == 1,
+        };
+        if !classes_fit {
+            return Err(LayoutError::Classes { classes });
+        }
+        let layout = Layout { k, columns, features, classes, task };
+        if layout.room() < layout.weights() + layout.record_rows() {
+            return Err(LayoutError::TooSmall {
+                k,
+                usable: layout.usable(),
+                needed: layout.salt_rows() + layout.weights() + layout.record_rows(),
+                features,
+                classes,
+            });
+        }
+        Ok(layout)
+    }
+
+    /// The layout for a schema's own feature count: padded up to [`FEATURE_GRID`].
+    pub fn padded(k: u32, columns: usize, features: usize, classes: usize, task: Task) -> Result<Self, LayoutError> {
+        let grid = pad_features(features).ok_or(LayoutError::Features { features })?;
+        Layout::new(k, columns, grid, classes, task)
+    }
+
+    /// log2 of the number of rows.
+    #[must_use]
+    pub fn k(&self) -> u32 {
+        self.k
+    }
+    /// `A`, the number of data columns.
+    #[must_use]
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+    /// `d`, the padded number of features.
+    #[must_use]
+    pub fn features(&self) -> usize {
+        self.features
+    }
+    /// `c`, the number of classes (1 for regression).
+    #[must_use]
+    pub fn classes(&self) -> usize {
+        self.classes
+    }
+    /// Classification or regression.
+    #[must_use]
+    pub fn task(&self) -> Task {
+        self.task
+    }
+    /// `2^k`.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        1 << self.k
+    }
+    /// Rows that gates and values may use: all but halo2's tail.
+    #[must_use]
+    pub fn usable(&self) -> usize {
+        self.rows() - TAIL_ROWS
+    }
+    /// Salt rows in every committed column.
+    #[must_use]
+    pub fn salt_rows(&self) -> usize {
+        if self.k < 13 { 64 } else { 1024 }
+    }
+    /// First salt row; the last one is `usable() - 1`.
+    #[must_use]
+    pub fn salt_start(&self) -> usize {
+        self.usable() - self.salt_rows()
+    }
+    fn room(&self) -> usize {
+        self.salt_start()
+    }
+    /// `R`, rows of one record.
+    #[must_use]
+    pub fn record_rows(&self) -> usize {
+        self.data_rows().max(self.classes + 1)
+    }
+    /// Rows of a record that hold features: `⌈d/A⌉`.
+    #[must_use]
+    pub fn data_rows(&self) -> usize {
+        self.features.div_ceil(self.columns)
+    }
+    /// Number of weights: `(d + 1)·c`.
+    #[must_use]
+    pub fn weights(&self) -> usize {
+        (self.features + 1) * self.classes
+    }
+    /// Records that one shard can hold.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        (self.room() - self.weights()) / self.record_rows()
+    }
+    /// First row of the weights.
+    #[must_use]
+    pub fn weights_start(&self) -> usize {
+        self.capacity() * self.record_rows()
+    }
+    /// One past the last row of the weights.
+    #[must_use]
+    pub fn weights_end(&self) -> usize {
+        self.weights_start() + self.weights()
+    }
+    /// Width in bits of a range-checked limb: the range table has `2^limb_bits()` rows.
+    #[must_use]
+    pub fn limb_bits(&self) -> u32 {
+        (self.k - 1).min(14)
+    }
+    /// Fractional bits of a probability. See [`crate::link`].
+    #[must_use]
+    pub fn prob_bits(&self) -> u32 {
+        5 * self.limb_bits() + 26
+    }
+    /// Fractional bits of a gradient entry: feature bits and probability bits.
+    #[must_use]
+    pub fn gradient_bits(&self) -> u32 {
+        crate::numbers::FEATURE_BITS + self.prob_bits()
+    }
+
+    /// keccak256 of the layout's numbers: part of every circuit's identity.
+    #[must_use]
+    pub fn hash(&self) -> [u8; 32] {
+        let mut bytes = b"tribute.layout.v1".to_vec();
+        let task = match self.task {
+            Task::Classes => 0u32,
+            Task::Real => 1,
+        };
+        for v in [self.k, self.columns as u32, self.features as u32, self.classes as u32, task, self.salt_rows() as u32] {
+            bytes.extend_from_slice(&v.to_be_bytes());
+        }
+        keccak(&bytes)
+    }
+}
+
+/// The grid's feature count for `features` real ones, or `None` beyond the largest.
+#[must_use]
+pub fn pad_features(features: usize) -> Option<usize> {
+    if features == 0 {
+        return None;
+    }
+    FEATURE_GRID.into_iter().find(|g| *g >= features)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_at_k15_hold_what_the_design_says() {
+        let l = Layout::new(15, 8, 64, 10, Task::Classes).unwrap();
+        assert_eq!(l.record_rows(), 11);
+        assert!(l.capacity() >= 2800, "{}", l.capacity());
+        assert!(l.weights_end() <= l.salt_start());
+    }
+
+    #[test]
+    fn sixty_features_are_not_sixty_four() {
+        let a = Layout::new(15, 8, 60, 10, Task::Classes).unwrap();
+        let b = Layout::new(15, 8, 64, 10, Task::Classes).unwrap();
+        assert_ne!(a.hash(), b.hash());
+        assert_eq!(Layout::padded(15, 8, 60, 10, Task::Classes).unwrap(), b);
+    }
+
+    #[test]
+    fn a_head_that_does_not_fit_says_so() {
+        let e = Layout::new(15, 8, 1024, 100, Task::Classes).unwrap_err();
+        assert!(matches!(e, LayoutError::TooSmall { needed, usable, .. } if needed > usable));
+    }
+
+    #[test]
+    fn serde_refuses_an_impossible_layout() {
+        let bad = r#"{"k":15,"columns":8,"features":0,"classes":10,"task":"classes"}"#;
+        assert!(serde_json::from_str::<Layout>(bad).is_err());
+    }
+}

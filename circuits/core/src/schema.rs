@@ -1,0 +1,306 @@
+//! What records look like. Canonical JSON, content-addressed: datasets of one schema can train one agent together.
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::digest::{keccak, Digest};
+use crate::layout::{pad_features, Layout, LayoutError, Task, FEATURE_GRID, MAX_CLASSES};
+
+/// One feature: its name and the range that the 256 steps of a `u8` cover.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Feature {
+    /// Name, for people and error messages.
+    pub name: String,
+    /// Value of step 0.
+    pub lo: f64,
+    /// Value of step 255.
+    pub hi: f64,
+}
+
+impl Feature {
+    /// `round((x − lo)·255/(hi − lo))` in f64, ties to even, clamped to 0..=255. `None` for NaN and infinities.
+    #[must_use]
+    pub fn quantise(&self, x: f64) -> Option<u8> {
+        if !x.is_finite() {
+            return None;
+        }
+        let q = ((x - self.lo) * 255.0 / (self.hi - self.lo)).round_ties_even();
+        Some(q.clamp(0.0, 255.0) as u8)
+    }
+}
+
+/// What is predicted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+pub enum Target {
+    /// One of these labels; the class number is the position.
+    Classes(Vec<String>),
+    /// A real value in `[lo, hi]`, committed with 16 bits.
+    Real {
+        /// Value of step 0.
+        lo: f64,
+        /// Value of step 65,535.
+        hi: f64,
+    },
+}
+
+/// A schema. Its id is the keccak256 of [`Schema::canonical`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Fields", into = "Fields")]
+pub struct Schema {
+    name: String,
+    features: Vec<Feature>,
+    target: Target,
+    extractor: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Fields {
+    name: String,
+    features: Vec<Feature>,
+    target: Target,
+    /// SHA-256 of the extractor's ONNX file, hex, if features come from one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    extractor: Option<String>,
+}
+
+impl From<Schema> for Fields {
+    fn from(s: Schema) -> Self {
+        Fields { name: s.name, features: s.features, target: s.target, extractor: s.extractor }
+    }
+}
+
+impl TryFrom<Fields> for Schema {
+    type Error = SchemaError;
+    fn try_from(f: Fields) -> Result<Self, SchemaError> {
+        Schema::new(f.name, f.features, f.target, f.extractor)
+    }
+}
+
+/// A schema that cannot be used.
+#[derive(Clone, Debug, PartialEq, Error)]
+pub enum SchemaError {
+    /// Too many features, or none.
+    #[error("the schema has {features} features; it needs 1 to {}", FEATURE_GRID[FEATURE_GRID.len() - 1])]
+    Features {
+        /// Count found.
+        features: usize,
+    },
+    /// A range that is empty, reversed or not finite.
+    #[error("feature {index} (`{name}`) has range [{lo}, {hi}]: both ends must be finite and lo < hi")]
+    Range {
+        /// Position, from 0.
+        index: usize,
+        /// Feature name.
+        name: String,
+        /// Lower end.
+        lo: f64,
+        /// Upper end.
+        hi: f64,
+    },
+    /// Too many classes, or fewer than two.
+    #[error("the schema has {classes} classes; it needs 2 to {MAX_CLASSES}")]
+    Classes {
+        /// Count found.
+        classes: usize,
+    },
+    /// A label that stands twice.
+    #[error("label `{label}` stands twice in the schema")]
+    Duplicate {
+        /// The label.
+        label: String,
+    },
+    /// The target's range is empty or not finite.
+    #[error("the target's range [{lo}, {hi}] is not usable: both ends must be finite and lo < hi")]
+    TargetRange {
+        /// Lower end.
+        lo: f64,
+        /// Upper end.
+        hi: f64,
+    },
+    /// The extractor digest is no SHA-256 in hex.
+    #[error("the extractor `{digest}` is not a SHA-256 in lower-case hex (64 digits)")]
+    Extractor {
+        /// What was given.
+        digest: String,
+    },
+    /// Not a schema at all.
+    #[error("not a schema: {reason}")]
+    Json {
+        /// The parser's words.
+        reason: String,
+    },
+}
+
+impl Schema {
+    /// Checks and makes a schema.
+    pub fn new(name: String, features: Vec<Feature>, target: Target, extractor: Option<String>) -> Result<Self, SchemaError> {
+        if pad_features(features.len()).is_none() {
+            return Err(SchemaError::Features { features: features.len() });
+        }
+        for (index, f) in features.iter().enumerate() {
+            if !(f.lo.is_finite() && f.hi.is_finite() && f.lo < f.hi && (f.hi - f.lo).is_finite()) {
+                return Err(SchemaError::Range { index, name: f.name.clone(), lo: f.lo, hi: f.hi });
+            }
+        }
+        match &target {
+            Target::Classes(labels) => {
+                if !(2..=MAX_CLASSES).contains(&labels.len()) {
+                    return Err(SchemaError::Classes { classes: labels.len() });
+                }
+                for (i, label) in labels.iter().enumerate() {
+                    if labels[..i].contains(label) {
+                        return Err(SchemaError::Duplicate { label: label.clone() });
+                    }
+                }
+            }
+            Target::Real { lo, hi } => {
+                if !(lo.is_finite() && hi.is_finite() && lo < hi) {
+                    return Err(SchemaError::TargetRange { lo: *lo, hi: *hi });
+                }
+            }
+        }
+        if let Some(digest) = &extractor {
+            let hex = digest.len() == 64 && digest.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+            if !hex {
+                return Err(SchemaError::Extractor { digest: digest.clone() });
+            }
+        }
+        Ok(Schema { name, features, target, extractor })
+    }
+
+    /// Reads a schema from JSON.
+    pub fn from_json(json: &str) -> Result<Self, SchemaError> {
+        serde_json::from_str(json).map_err(|e| SchemaError::Json { reason: e.to_string() })
+    }
+
+    /// The canonical bytes: compact JSON, keys in declared order, shortest round-trip numbers.
+    #[must_use]
+    pub fn canonical(&self) -> String {
+        // a struct of strings and finite numbers always serialises
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// keccak256 of [`Schema::canonical`].
+    #[must_use]
+    pub fn id(&self) -> Digest {
+        keccak(self.canonical().as_bytes())
+    }
+
+    /// Name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+    /// Features, in column order.
+    #[must_use]
+    pub fn features(&self) -> &[Feature] {
+        &self.features
+    }
+    /// What is predicted.
+    #[must_use]
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+    /// SHA-256 of the extractor, hex.
+    #[must_use]
+    pub fn extractor(&self) -> Option<&str> {
+        self.extractor.as_deref()
+    }
+    /// Number of classes; 1 for a real target.
+    #[must_use]
+    pub fn classes(&self) -> usize {
+        match &self.target {
+            Target::Classes(labels) => labels.len(),
+            Target::Real { .. } => 1,
+        }
+    }
+    /// Classification or regression.
+    #[must_use]
+    pub fn task(&self) -> Task {
+        match self.target {
+            Target::Classes(_) => Task::Classes,
+            Target::Real { .. } => Task::Real,
+        }
+    }
+    /// The layout of datasets of this schema.
+    pub fn layout(&self, k: u32, columns: usize) -> Result<Layout, LayoutError> {
+        Layout::padded(k, columns, self.features.len(), self.classes(), self.task())
+    }
+    /// Quantises one record's features; the error is the first feature that is not finite.
+    pub fn quantise(&self, values: &[f64]) -> Result<Vec<u8>, QueryError> {
+        if values.len() != self.features.len() {
+            return Err(QueryError::Length { expected: self.features.len(), got: values.len() });
+        }
+        self.features
+            .iter()
+            .zip(values)
+            .enumerate()
+            .map(|(index, (f, x))| f.quantise(*x).ok_or_else(|| QueryError::NotFinite { index, name: f.name.clone(), value: *x }))
+            .collect()
+    }
+}
+
+/// A query that does not fit the schema.
+#[derive(Clone, Debug, PartialEq, Error)]
+pub enum QueryError {
+    /// Wrong number of features.
+    #[error("the query has {got} features, the schema {expected}")]
+    Length {
+        /// The schema's count.
+        expected: usize,
+        /// The query's.
+        got: usize,
+    },
+    /// NaN or an infinity.
+    #[error("feature {index} (`{name}`) is {value}: every feature must be a finite number")]
+    NotFinite {
+        /// Position, from 0.
+        index: usize,
+        /// Feature name.
+        name: String,
+        /// The value.
+        value: f64,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn schema() -> Schema {
+        let f = |n: &str| Feature { name: n.into(), lo: 0.0, hi: 16.0 };
+        Schema::new("s".into(), vec![f("a"), f("b")], Target::Classes(vec!["x".into(), "y".into()]), None).unwrap()
+    }
+
+    #[test]
+    fn quantisation_vectors() {
+        let f = Feature { name: "a".into(), lo: 0.0, hi: 255.0 };
+        for (x, q) in [(-1.0, 0), (0.0, 0), (0.5, 0), (1.5, 2), (2.5, 2), (254.5, 254), (255.0, 255), (1e300, 255)] {
+            assert_eq!(f.quantise(x), Some(q), "{x}");
+        }
+        assert_eq!(f.quantise(f64::NAN), None);
+        assert_eq!(f.quantise(f64::INFINITY), None);
+    }
+
+    #[test]
+    fn canonical_round_trips_and_the_id_sees_every_field() {
+        let s = schema();
+        assert_eq!(Schema::from_json(&s.canonical()).unwrap(), s);
+        let other = s.canonical().replace("16.0", "15.0");
+        assert_ne!(Schema::from_json(&other).unwrap().id(), s.id());
+    }
+
+    #[test]
+    fn bad_schemas_say_what_is_wrong() {
+        let f = |lo, hi| vec![Feature { name: "a".into(), lo, hi }];
+        let two = || Target::Classes(vec!["x".into(), "y".into()]);
+        assert!(matches!(Schema::new("s".into(), f(1.0, 1.0), two(), None), Err(SchemaError::Range { index: 0, .. })));
+        assert!(matches!(Schema::new("s".into(), vec![], two(), None), Err(SchemaError::Features { features: 0 })));
+        let twice = Target::Classes(vec!["x".into(), "x".into()]);
+        assert!(matches!(Schema::new("s".into(), f(0.0, 1.0), twice, None), Err(SchemaError::Duplicate { .. })));
+        assert!(matches!(Schema::from_json("{}"), Err(SchemaError::Json { .. })));
+    }
+}
