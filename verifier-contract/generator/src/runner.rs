@@ -1,0 +1,92 @@
+//! An EVM for one call, under the rules of the latest mainnet fork that revm knows.
+
+use crate::Error;
+use revm::{
+    context::{result::ExecutionResult, TxEnv},
+    database::{CacheDB, EmptyDB},
+    primitives::{Address, Bytes, TxKind},
+    state::{AccountInfo, Bytecode},
+    Context, ExecuteEvm, MainBuilder, MainContext,
+};
+
+/// Gas of a run: the most that one mainnet transaction may take (EIP-7825).
+const GAS_LIMIT: u64 = 1 << 24;
+/// Largest runtime code that can be deployed (EIP-170).
+pub(crate) const CODE_LIMIT: usize = 24_576;
+const VERIFIER: Address = Address::repeat_byte(0x42);
+const CALLER: Address = Address::repeat_byte(0x11);
+/// Intrinsic gas of a transaction.
+const TX_GAS: u64 = 21_000;
+/// Intrinsic gas of a zero byte and of another byte of calldata (EIP-2028).
+const BYTE_GAS: (u64, u64) = (4, 16);
+
+/// What a call of a verifier did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunReport {
+    /// Gas of a transaction that calls the verifier directly: execution, calldata and the base fee of 21,000.
+    pub gas_used: u64,
+    /// Gas of the verifier's own execution: what a contract that calls it has to forward.
+    pub execution_gas: u64,
+    /// True when the verifier accepted.
+    pub success: bool,
+    /// Data returned, or the data of a revert.
+    pub output: Vec<u8>,
+}
+
+/// Calls runtime code with `calldata`.
+///
+/// # Errors
+/// Only when the EVM refuses to start; a refused proof is a report with `success == false`.
+pub fn run(runtime: &[u8], calldata: &[u8]) -> Result<RunReport, Error> {
+    let mut db = CacheDB::new(EmptyDB::default());
+    let code = Bytecode::new_raw(Bytes::copy_from_slice(runtime));
+    db.insert_account_info(VERIFIER, AccountInfo::from_bytecode(code));
+    let result = transact(db, TxKind::Call(VERIFIER), calldata)?;
+
+    let (zero, other) = BYTE_GAS;
+    let bytes: u64 = calldata.iter().map(|b| if *b == 0 { zero } else { other }).sum();
+    let gas = result.gas();
+    let execution_gas = gas.total_gas_spent().saturating_sub(TX_GAS + bytes);
+    let gas_used = result.tx_gas_used();
+    let success = result.is_success();
+    let output = result.into_output().unwrap_or_default().to_vec();
+    Ok(RunReport { gas_used, execution_gas, success, output })
+}
+
+/// Runs creation code and returns the runtime code that it leaves.
+///
+/// # Errors
+/// When the deployment fails.
+pub fn deploy(creation: &[u8]) -> Result<Vec<u8>, Error> {
+    let db = CacheDB::new(EmptyDB::default());
+    let result = transact(db, TxKind::Create, creation)?;
+    let gas = result.tx_gas_used();
+    match result {
+        ExecutionResult::Success { output, .. } => {
+            let code = output.into_data().to_vec();
+            if code.is_empty() {
+                return Err(Error::Deployment { gas, reason: "no code left behind".into() });
+            }
+            Ok(code)
+        }
+        ExecutionResult::Revert { .. } => Err(Error::Deployment { gas, reason: "reverted".into() }),
+        ExecutionResult::Halt { reason, .. } => {
+            Err(Error::Deployment { gas, reason: format!("{reason:?}") })
+        }
+    }
+}
+
+fn transact(db: CacheDB<EmptyDB>, kind: TxKind, data: &[u8]) -> Result<ExecutionResult, Error> {
+    let refused = |reason: String| Error::Evm { reason };
+    let tx = TxEnv::builder()
+        .caller(CALLER)
+        .kind(kind)
+        .gas_limit(GAS_LIMIT)
+        .gas_price(0)
+        .data(Bytes::copy_from_slice(data))
+        .build()
+        .map_err(|e| refused(format!("{e:?}")))?;
+    let mut evm = Context::mainnet().with_db(db).build_mainnet();
+    let outcome = evm.transact(tx).map_err(|e| refused(format!("{e:?}")))?;
+    Ok(outcome.result)
+}
