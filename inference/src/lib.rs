@@ -1,0 +1,24 @@
+//! Agents: trained, written as ONNX in integer arithmetic, run with onnxruntime.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`train`] | a second-order fit of a head on quantised records, down to integer weights |
+//! | [`optimum`] | whether a model is the optimum, in exact integers; where it is not |
+//! | [`agent`] | the canonical agent: its ONNX file, the same bytes for the same weights |
+//! | [`runtime`] | onnxruntime: the library found and loaded, agents run |
+//! | [`onnx`] | ONNX messages and tensors |
+//!
+//! Nothing here knows a circuit. Every integer function comes from [`tribute_core`]; what onnxruntime computes is held
+//! against it in `tests/`.
+
+pub mod agent;
+mod names;
+pub mod onnx;
+pub mod optimum;
+pub mod runtime;
+pub mod train;
+
+pub use agent::Agent;
+pub use optimum::{check as check_optimum, OptimumError, OptimumReport};
+pub use runtime::{Answer, Runtime};
+pub use train::{train, LossOptions, TrainError, Trained};

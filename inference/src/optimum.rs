@@ -1,0 +1,174 @@
+//! Whether a model is the optimum, in the exact integers that the proofs work with.
+
+use thiserror::Error;
+use tribute_core::head::{self, HeadError, Optimum, Weights};
+use tribute_core::layout::Layout;
+use tribute_core::numbers::{
+    distance_is_certified, link_error_units, relative_distance, DISTANCE_PARTS, LAMBDA_BITS, LEAST_SHARE, NORM_BITS,
+    SHARE_BITS, WEIGHT_BITS,
+};
+use tribute_core::records::Records;
+use tribute_core::schema::Schema;
+use tribute_core::I256;
+
+use crate::names::{block_name, class_name};
+use crate::train::LossOptions;
+
+/// What can be certified about a model over some datasets.
+#[derive(Clone, Debug)]
+pub struct OptimumReport {
+    /// The numbers that the `optimum` proof states.
+    pub optimum: Optimum,
+    /// Gradient of each dataset, `[padded d + 1][c]`, as `gradient` proofs commit to it.
+    pub gradients: Vec<Vec<I256>>,
+    /// Worst case of the link tables, units of 2^-32.
+    pub link_error: u64,
+    /// Proven bound of `‖W − W*‖/‖W‖`.
+    pub relative_distance: f64,
+}
+
+impl OptimumReport {
+    /// Proven 2-norm of the gradient: the certificate's ε.
+    #[must_use]
+    pub fn gradient_norm(&self) -> f64 {
+        real(self.optimum.epsilon)
+    }
+
+    /// Share of each dataset as a real number.
+    #[must_use]
+    pub fn shares(&self) -> Vec<f64> {
+        self.optimum.shares.iter().map(|s| *s as f64 / f64::from(1u32 << SHARE_BITS)).collect()
+    }
+}
+
+/// A model that no certificate can be made for.
+#[derive(Clone, Debug, PartialEq, Error)]
+pub enum OptimumError {
+    /// The gradient does not vanish.
+    #[error(
+        "the model is not the optimum of this loss over these datasets: its gradient has norm {gradient:.3e}, at most {allowed:.3e} can be certified; it is worst at {feature}, {class}: {entry:+.3e}. Train to convergence on exactly these records, link and lambda"
+    )]
+    NotOptimal {
+        /// 2-norm of the gradient.
+        gradient: f64,
+        /// Largest 2-norm for which the distance is small enough.
+        allowed: f64,
+        /// Name of the weight block where the gradient is largest.
+        feature: String,
+        /// Name of the class where it is largest.
+        class: String,
+        /// The gradient's entry there.
+        entry: f64,
+    },
+    /// λ so small that the link tables alone are too coarse.
+    #[error(
+        "lambda = {lambda:.3e} is too small to certify: the link tables' error {link_error:.3e} alone is more than one part in {DISTANCE_PARTS} of lambda times the model's norm {norm:.3}; lambda from about {needed:.1e} will do"
+    )]
+    LambdaTooSmall {
+        /// λ.
+        lambda: f64,
+        /// δ.
+        link_error: f64,
+        /// ‖W‖.
+        norm: f64,
+        /// λ at which δ takes half of what is allowed, for a model of this norm.
+        needed: f64,
+    },
+    /// A dataset that works against the model.
+    #[error("dataset {dataset} has a share of {share:.6}: a certificate needs at least {:.6}; leave that dataset out and train again", least_share())]
+    NegativeShare {
+        /// Position of the dataset, from 0.
+        dataset: usize,
+        /// Its share.
+        share: f64,
+    },
+    /// The exact integers cannot be computed.
+    #[error(transparent)]
+    Head(#[from] HeadError),
+}
+
+fn least_share() -> f64 {
+    LEAST_SHARE as f64 / f64::from(1u32 << SHARE_BITS)
+}
+
+/// Units of 2^-32 as a real number.
+fn real(units: u64) -> f64 {
+    units as f64 / f64::from(LAMBDA_BITS as i32).exp2()
+}
+
+/// Checks that `weights` are the optimum over `datasets`, with what a certificate would state.
+///
+/// `layout` is that of the proofs; its limb width decides the last bits of every prediction.
+///
+/// # Errors
+/// [`OptimumError`].
+pub fn check(
+    schema: &Schema,
+    layout: &Layout,
+    weights: &Weights,
+    datasets: &[&Records],
+    options: &LossOptions,
+) -> Result<OptimumReport, OptimumError> {
+    let gradients: Vec<Vec<I256>> = datasets
+        .iter()
+        .map(|records| head::gradient(layout, options.link, weights, records))
+        .collect::<Result<_, _>>()?;
+    let n = datasets.iter().map(|records| records.len() as u64).sum();
+    let refused = || not_optimal(schema, layout, weights, &gradients, n, options);
+    let optimum = match head::optimum(layout, options.reg_bias, weights, &gradients, n, options.lambda) {
+        Err(HeadError::NotOptimal { .. }) => return Err(refused()),
+        other => other?,
+    };
+
+    let link_error = link_error_units(layout.features(), layout.classes());
+    let (lambda, norm) = (options.lambda, optimum.norm);
+    if !distance_is_certified(0, link_error, lambda, norm) {
+        let norm = norm as f64 / f64::from(1u32 << NORM_BITS);
+        let needed = 2.0 * real(link_error) * DISTANCE_PARTS as f64 / norm;
+        return Err(OptimumError::LambdaTooSmall { lambda: real(lambda), link_error: real(link_error), norm, needed });
+    }
+    if !distance_is_certified(optimum.epsilon, link_error, lambda, norm) {
+        return Err(refused());
+    }
+    if let Some((dataset, share)) = optimum.shares.iter().enumerate().find(|(_, s)| **s < LEAST_SHARE) {
+        let share = *share as f64 / f64::from(1u32 << SHARE_BITS);
+        return Err(OptimumError::NegativeShare { dataset, share });
+    }
+    let relative_distance = relative_distance(optimum.epsilon, link_error, lambda, norm);
+    Ok(OptimumReport { optimum, gradients, link_error, relative_distance })
+}
+
+/// The refusal in real numbers, for people: `f64` is exact enough to say how large the gradient is and where.
+fn not_optimal(
+    schema: &Schema,
+    layout: &Layout,
+    weights: &Weights,
+    gradients: &[Vec<I256>],
+    n: u64,
+    options: &LossOptions,
+) -> OptimumError {
+    let lambda = real(options.lambda);
+    let classes = weights.classes();
+    let unit = n as f64 * f64::from(layout.gradient_bits() as i32).exp2();
+    // (gradient, weight) of every coordinate; weights of blocks that are not penalised count as 0
+    let entries: Vec<(f64, f64)> = weights
+        .values()
+        .iter()
+        .enumerate()
+        .map(|(i, w)| {
+            let penalised = options.reg_bias || i >= classes;
+            let w = if penalised { *w as f64 / f64::from(1u32 << WEIGHT_BITS) } else { 0.0 };
+            (gradients.iter().map(|g| g[i].as_f64()).sum::<f64>() / unit + lambda * w, w)
+        })
+        .collect();
+    let norm = |v: &dyn Fn(&(f64, f64)) -> f64| entries.iter().map(|e| v(e).powi(2)).sum::<f64>().sqrt();
+    let link_error = real(link_error_units(layout.features(), layout.classes()));
+    let worst = (0..entries.len()).max_by(|a, b| entries[*a].0.abs().total_cmp(&entries[*b].0.abs())).unwrap_or(0);
+    OptimumError::NotOptimal {
+        gradient: norm(&|e| e.0),
+        allowed: (lambda * norm(&|e| e.1) / DISTANCE_PARTS as f64 - link_error).max(0.0),
+        feature: block_name(schema, worst / classes),
+        class: class_name(schema, worst % classes),
+        entry: entries[worst].0,
+    }
+}

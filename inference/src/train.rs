@@ -1,0 +1,199 @@
+//! Training a head on quantised records, down to what the certificate can state.
+//!
+//! The optimum of a strongly convex loss is unique, so only the end point counts: Newton's method reaches a gradient near
+//! rounding error, then the weights become integers of [`WEIGHT_BITS`] fractional bits. What remains of
+//! the gradient after that is the certificate's ε; [`crate::optimum::check`] measures it in exact integers.
+
+mod cholesky;
+mod newton;
+mod objective;
+mod round;
+
+use thiserror::Error;
+use tribute_core::head::{HeadError, Weights};
+use tribute_core::layout::Task;
+use tribute_core::link::Link;
+use tribute_core::numbers::{COUNT_LIMIT_BITS, LAMBDA_BITS, LAMBDA_LIMIT_BITS, WEIGHT_LIMIT};
+#[cfg(doc)]
+use tribute_core::numbers::WEIGHT_BITS;
+use tribute_core::records::Records;
+use tribute_core::schema::Schema;
+
+use crate::names::{block_name, class_name};
+
+/// The loss to minimise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LossOptions {
+    /// Link function, and with it the loss.
+    pub link: Link,
+    /// Regularisation strength λ, units of 2^-32 ([`tribute_core::head::lambda_units`] makes them).
+    pub lambda: u64,
+    /// Whether the bias is penalised too. If not, no distance to the optimum can be certified.
+    pub reg_bias: bool,
+}
+
+/// How far training has come.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Progress {
+    /// Newton steps done.
+    pub step: usize,
+    /// Loss now.
+    pub loss: f64,
+    /// 2-norm of the gradient now.
+    pub gradient: f64,
+}
+
+/// A trained head.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trained {
+    /// Integer weights for the schema's own feature count.
+    pub weights: Weights,
+    /// Loss at the real-valued minimum.
+    pub loss: f64,
+    /// 2-norm of the gradient at the real-valued minimum, before rounding to integers.
+    pub gradient: f64,
+    /// Newton steps taken.
+    pub steps: usize,
+}
+
+/// Training that cannot be done, or went wrong.
+#[derive(Clone, Debug, PartialEq, Error)]
+pub enum TrainError {
+    /// No records, or more than a certificate can count.
+    #[error("{records} records in all datasets together: an agent is trained on 1 to 2^{COUNT_LIMIT_BITS} - 1")]
+    Records {
+        /// Records given.
+        records: usize,
+    },
+    /// Records of another width than the schema's.
+    #[error("dataset {dataset} has {got} features to a record, the schema {expected}: all datasets of an agent follow one schema")]
+    Width {
+        /// Position of the dataset, from 0.
+        dataset: usize,
+        /// The schema's feature count.
+        expected: usize,
+        /// The dataset's.
+        got: usize,
+    },
+    /// A class that the schema does not have.
+    #[error("dataset {dataset}, record {record}: class {target}, but the schema has {classes} classes")]
+    Target {
+        /// Position of the dataset, from 0.
+        dataset: usize,
+        /// Position of the record, from 0.
+        record: usize,
+        /// Its class number.
+        target: u16,
+        /// The schema's class count.
+        classes: usize,
+    },
+    /// λ that no certificate can state.
+    #[error("lambda = {lambda}·2^-32 is outside the provable range: 0 < lambda < 1")]
+    Lambda {
+        /// Units of 2^-32.
+        lambda: u64,
+    },
+    /// A softmax over one output.
+    #[error("softmax over a single output is always 1: use squared or logistic for a real-valued target")]
+    SoftmaxOfOne,
+    /// No minimum was reached.
+    #[error("no minimum after {steps} steps: the gradient is still {gradient:.3e} (wanted {wanted:.0e}); raise lambda, or penalise the bias if it is not")]
+    NotConverged {
+        /// Newton steps taken.
+        steps: usize,
+        /// 2-norm of the gradient.
+        gradient: f64,
+        /// 2-norm that would do.
+        wanted: f64,
+    },
+    /// A weight too large for the circuits.
+    #[error("the optimum's weight of {feature} for {class} is {value:.3}, but weights must stay below 32: raise lambda")]
+    Weight {
+        /// Feature name, or the bias.
+        feature: String,
+        /// Class label.
+        class: String,
+        /// Real value.
+        value: f64,
+    },
+    /// Core refuses the weights.
+    #[error(transparent)]
+    Head(#[from] HeadError),
+}
+
+/// Gradient that training goes down to: well below a rounding step's effect, well above what `f64` sums lose.
+const GRADIENT: f64 = 1e-10;
+const LIMITS: newton::Limits = newton::Limits { gradient: GRADIENT, steps: 100, inner: 2_000 };
+/// A gradient that may remain when `f64` allows no further step.
+const ACCEPTED: f64 = 1e-8;
+
+/// Fits a head to all `datasets` together. `progress` is called after every step.
+///
+/// # Errors
+/// [`TrainError`].
+pub fn train(
+    schema: &Schema,
+    datasets: &[&Records],
+    options: &LossOptions,
+    mut progress: impl FnMut(Progress),
+) -> Result<Trained, TrainError> {
+    check_loss(schema, options)?;
+    let records = join(schema, datasets)?;
+    let objective = objective::Objective {
+        records: &records,
+        task: schema.task(),
+        classes: schema.classes(),
+        link: options.link,
+        lambda: options.lambda as f64 / f64::from(LAMBDA_BITS as i32).exp2(),
+        reg_bias: options.reg_bias,
+    };
+    let minimum =
+        newton::minimise(&objective, LIMITS, |step, loss, gradient| progress(Progress { step, loss, gradient }));
+    if minimum.gradient.is_nan() || minimum.gradient > ACCEPTED {
+        let (steps, gradient) = (minimum.steps, minimum.gradient);
+        return Err(TrainError::NotConverged { steps, gradient, wanted: ACCEPTED });
+    }
+    let integers = round::to_integers(&objective, &minimum.w, &minimum.curvature);
+    if let Some(((block, class), _)) = integers.indexed_iter().find(|(_, w)| w.abs() >= WEIGHT_LIMIT as f64) {
+        return Err(TrainError::Weight {
+            feature: block_name(schema, block),
+            class: class_name(schema, class),
+            value: minimum.w[[block, class]],
+        });
+    }
+    let values = integers.iter().map(|w| *w as i64).collect();
+    let weights = Weights::new(records.width(), schema.classes(), values)?;
+    Ok(Trained { weights, loss: minimum.loss, gradient: minimum.gradient, steps: minimum.steps })
+}
+
+fn check_loss(schema: &Schema, options: &LossOptions) -> Result<(), TrainError> {
+    if options.lambda == 0 || options.lambda >> LAMBDA_LIMIT_BITS != 0 {
+        return Err(TrainError::Lambda { lambda: options.lambda });
+    }
+    if options.link == Link::Softmax && schema.classes() < 2 {
+        return Err(TrainError::SoftmaxOfOne);
+    }
+    Ok(())
+}
+
+/// All records in one, in order.
+fn join(schema: &Schema, datasets: &[&Records]) -> Result<Records, TrainError> {
+    let expected = schema.features().len();
+    let mut all = Records::new(expected);
+    for (dataset, records) in datasets.iter().enumerate() {
+        if records.width() != expected {
+            return Err(TrainError::Width { dataset, expected, got: records.width() });
+        }
+        if schema.task() == Task::Classes {
+            let classes = schema.classes();
+            if let Some(record) = (0..records.len()).find(|i| usize::from(records.target(*i)) >= classes) {
+                return Err(TrainError::Target { dataset, record, target: records.target(record), classes });
+            }
+        }
+        all.extend(records);
+    }
+    if all.is_empty() || all.len() >> COUNT_LIMIT_BITS != 0 {
+        return Err(TrainError::Records { records: all.len() });
+    }
+    Ok(all)
+}

@@ -1,0 +1,134 @@
+//! Newton's method with conjugate gradients: second order, without ever forming the Hessian.
+//!
+//! The Hessian is `Xᵀ·(link curvature)·X/n + λ`; the conjugate gradients are preconditioned by `α·XᵀX/n + λ` with `α` the
+//! mean curvature, one factorisation for all classes. That takes the features' scales and correlations out; for least
+//! squares it is the Hessian itself.
+
+use ndarray::{Array2, Axis};
+use rayon::prelude::*;
+
+use super::cholesky::Cholesky;
+use super::objective::{Evaluation, Objective};
+
+/// When to stop.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// Gradient 2-norm that is small enough.
+    pub(super) gradient: f64,
+    /// Newton steps.
+    pub(super) steps: usize,
+    /// Conjugate-gradient steps within one Newton step.
+    pub(super) inner: usize,
+}
+
+/// Where it ended.
+pub(super) struct Minimum {
+    pub(super) w: Array2<f64>,
+    pub(super) loss: f64,
+    /// 2-norm of the gradient.
+    pub(super) gradient: f64,
+    pub(super) steps: usize,
+    /// `α·XᵀX/n + λ` at the end: what rounding goes by.
+    pub(super) curvature: Array2<f64>,
+}
+
+/// Minimises from zero. Ends at the gradient bound, at the step limit, or when no step makes progress; `on_step` gets
+/// steps done, loss and gradient norm.
+pub(super) fn minimise(objective: &Objective<'_>, limits: Limits, mut on_step: impl FnMut(usize, f64, f64)) -> Minimum {
+    let gram = objective.gram();
+    let mut w = Array2::zeros((objective.blocks(), objective.classes));
+    let mut at = objective.evaluate(&w);
+    let mut steps = 0;
+    loop {
+        let gradient = norm(&at.gradient);
+        on_step(steps, at.loss, gradient);
+        let curvature = shared_curvature(objective, &gram, &at);
+        if gradient > limits.gradient && steps < limits.steps {
+            let direction = newton_direction(objective, &mut at, &curvature, gradient, limits.inner);
+            if let Some((there, found)) = line_search(objective, &w, &at, &direction) {
+                (w, at) = (there, found);
+                steps += 1;
+                continue;
+            }
+        }
+        return Minimum { w, loss: at.loss, gradient, steps, curvature };
+    }
+}
+
+/// `α·XᵀX/n + λ`.
+fn shared_curvature(objective: &Objective<'_>, gram: &Array2<f64>, at: &Evaluation) -> Array2<f64> {
+    let mut matrix = gram * objective.mean_curvature(at);
+    for (block, entry) in matrix.diag_mut().iter_mut().enumerate() {
+        *entry += objective.penalty(block);
+    }
+    matrix
+}
+
+/// Solves `H·x = −gradient` by preconditioned conjugate gradients: loosely far out, ever more exactly near the minimum.
+fn newton_direction(
+    objective: &Objective<'_>,
+    at: &mut Evaluation,
+    curvature: &Array2<f64>,
+    gradient: f64,
+    most: usize,
+) -> Array2<f64> {
+    let accuracy = gradient * gradient.sqrt().min(0.1);
+    let factor = Cholesky::factor(curvature.clone());
+    let precondition = |r: &Array2<f64>| {
+        let mut z = r.clone();
+        if let Some(factor) = &factor {
+            let mut columns: Vec<_> = z.axis_iter_mut(Axis(1)).collect();
+            columns.par_iter_mut().for_each(|column| factor.solve(column));
+        }
+        z
+    };
+    let mut x = Array2::zeros(at.gradient.dim());
+    let mut residual = -&at.gradient;
+    let mut z = precondition(&residual);
+    let mut search = z.clone();
+    let mut energy = (&residual * &z).sum();
+    for _ in 0..most {
+        let product = objective.curvature(at, &search);
+        let bend = (&search * &product).sum();
+        // the Hessian is positive semidefinite: anything else is rounding, and the direction so far is good
+        if bend.is_nan() || bend <= 0.0 {
+            break;
+        }
+        let length = energy / bend;
+        x.scaled_add(length, &search);
+        residual.scaled_add(-length, &product);
+        if norm(&residual) <= accuracy {
+            break;
+        }
+        z = precondition(&residual);
+        let next = (&residual * &z).sum();
+        search = &z + &(search * (next / energy));
+        energy = next;
+    }
+    x
+}
+
+/// The first of 1, ½, ¼, … of the step that lowers the loss enough; `None` if none does.
+fn line_search(
+    objective: &Objective<'_>,
+    w: &Array2<f64>,
+    at: &Evaluation,
+    direction: &Array2<f64>,
+) -> Option<(Array2<f64>, Evaluation)> {
+    let slope = (&at.gradient * direction).sum();
+    // differences of the loss below this are rounding
+    let noise = 1e-14 * at.loss.abs();
+    for halvings in 0..30 {
+        let length = 0.5f64.powi(halvings);
+        let there = w + &(direction * length);
+        let found = objective.evaluate(&there);
+        if found.loss <= at.loss + 1e-4 * length * slope + noise {
+            return Some((there, found));
+        }
+    }
+    None
+}
+
+fn norm(v: &Array2<f64>) -> f64 {
+    v.iter().map(|x| x * x).sum::<f64>().sqrt()
+}

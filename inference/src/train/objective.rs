@@ -1,0 +1,231 @@
+//! The regularised loss over quantised records, with its derivatives, in `f64`.
+//!
+//! `L(W) = (1/n) Σ_i ℓ(W; x_i, y_i) + (λ/2)‖W‖²` with real features `q/256`, a bias coordinate of 1 in block 0 and `ℓ` the
+//! squared error (halved), the sum of binary cross entropies, or the cross entropy of the softmax. Records are widened to
+//! `f64` a few at a time, so memory stays near the records' own size. Work is divided into a fixed number of lanes whose sums are added in
+//! order: the result does not depend on how many threads there are.
+
+use ndarray::linalg::general_mat_mul;
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis};
+use rayon::prelude::*;
+use tribute_core::layout::Task;
+use tribute_core::link::{self, Link};
+use tribute_core::numbers::TARGET_BITS;
+use tribute_core::records::Records;
+
+/// Parts that the records are divided into.
+const LANES: usize = 16;
+/// Records widened at a time.
+const BATCH: usize = 128;
+/// Records that the preconditioner looks at, at most.
+const GRAM_RECORDS: usize = 16_384;
+
+/// What is minimised.
+pub(super) struct Objective<'a> {
+    pub(super) records: &'a Records,
+    pub(super) task: Task,
+    pub(super) classes: usize,
+    pub(super) link: Link,
+    pub(super) lambda: f64,
+    pub(super) reg_bias: bool,
+}
+
+/// Value, gradient and predictions at one point.
+pub(super) struct Evaluation {
+    pub(super) loss: f64,
+    pub(super) gradient: Array2<f64>,
+    /// Predictions, `[n][c]`: what [`Objective::curvature`] needs.
+    predictions: Array2<f64>,
+}
+
+impl Objective<'_> {
+    /// Rows of a weight matrix: features and the bias.
+    pub(super) fn blocks(&self) -> usize {
+        self.records.width() + 1
+    }
+
+    /// Value and gradient at `w`.
+    pub(super) fn evaluate(&self, w: &Array2<f64>) -> Evaluation {
+        let n = self.records.len() as f64;
+        let mut predictions = Array2::zeros((self.records.len(), self.classes));
+        let (loss, data) = self.over_lanes(&mut predictions, |first, x, mut p, gradient| {
+            general_mat_mul(1.0, &x, w, 0.0, &mut p);
+            let mut residual = Array2::zeros(p.dim());
+            let mut loss = 0.0;
+            for (i, (mut p, mut r)) in p.rows_mut().into_iter().zip(residual.rows_mut()).enumerate() {
+                loss += self.predict(first + i, p.as_slice_mut().unwrap_or_default(), r.as_slice_mut().unwrap_or_default());
+            }
+            general_mat_mul(1.0, &x.t(), &residual, 1.0, gradient);
+            loss
+        });
+        let mut gradient = data / n;
+        let penalty = self.add_penalty(w, &mut gradient);
+        Evaluation { loss: loss / n + penalty, gradient, predictions }
+    }
+
+    /// Hessian at `at`, times `v`.
+    pub(super) fn curvature(&self, at: &mut Evaluation, v: &Array2<f64>) -> Array2<f64> {
+        let n = self.records.len() as f64;
+        let (_, data) = self.over_lanes(&mut at.predictions, |_, x, p, product| {
+            let mut u = x.dot(v);
+            for (p, mut u) in p.rows().into_iter().zip(u.rows_mut()) {
+                match self.link {
+                    Link::Squared => {}
+                    Link::Logistic => u.zip_mut_with(&p, |u, p| *u *= p * (1.0 - p)),
+                    Link::Softmax => {
+                        let mean = p.dot(&u);
+                        u.zip_mut_with(&p, |u, p| *u = p * (*u - mean));
+                    }
+                }
+            }
+            general_mat_mul(1.0, &x.t(), &u, 1.0, product);
+            0.0
+        });
+        let mut product = data / n;
+        self.add_penalty(v, &mut product);
+        product
+    }
+
+    /// `XᵀX/n` over all records, or over evenly spaced ones when there are very many.
+    pub(super) fn gram(&self) -> Array2<f64> {
+        let stride = self.records.len().div_ceil(GRAM_RECORDS);
+        let picked: Vec<usize> = (0..self.records.len()).step_by(stride).collect();
+        let parts: Vec<Array2<f64>> = picked
+            .par_chunks(picked.len().div_ceil(LANES))
+            .map(|lane| {
+                let mut gram = Array2::zeros((self.blocks(), self.blocks()));
+                for batch in lane.chunks(BATCH) {
+                    let x = self.widen(batch.iter().copied());
+                    general_mat_mul(1.0, &x.t(), &x, 1.0, &mut gram);
+                }
+                gram
+            })
+            .collect();
+        sum(parts, (self.blocks(), self.blocks())) / picked.len() as f64
+    }
+
+    /// Mean diagonal entry of the link's curvature at `at`: 1 for least squares, the mean of `p(1 − p)` otherwise.
+    pub(super) fn mean_curvature(&self, at: &Evaluation) -> f64 {
+        match self.link {
+            Link::Squared => 1.0,
+            Link::Logistic | Link::Softmax => at.predictions.iter().map(|p| p * (1.0 - p)).sum::<f64>() / at.predictions.len() as f64,
+        }
+    }
+
+    /// λ for block `block`: 0 for a bias that is not penalised.
+    pub(super) fn penalty(&self, block: usize) -> f64 {
+        if block == 0 && !self.reg_bias { 0.0 } else { self.lambda }
+    }
+
+    /// Adds the penalty's derivative at `w` to `gradient` and returns its value.
+    fn add_penalty(&self, w: &Array2<f64>, gradient: &mut Array2<f64>) -> f64 {
+        let mut value = 0.0;
+        for (block, (w, mut g)) in w.rows().into_iter().zip(gradient.rows_mut()).enumerate() {
+            let lambda = self.penalty(block);
+            value += 0.5 * lambda * w.dot(&w);
+            g.scaled_add(lambda, &w);
+        }
+        value
+    }
+
+    /// Turns the logits `z` of record `i` into predictions, writes `p − y` to `residual` and returns the record's loss.
+    fn predict(&self, i: usize, z: &mut [f64], residual: &mut [f64]) -> f64 {
+        let target = self.records.target(i);
+        let y = |u: usize| match self.task {
+            Task::Classes => f64::from(u8::from(u == usize::from(target))),
+            Task::Real => f64::from(target) / f64::from(1u32 << TARGET_BITS),
+        };
+        // ln(1 + exp z) without overflow
+        let softplus = |z: f64| z.max(0.0) + (-z.abs()).exp().ln_1p();
+        let loss = match self.link {
+            Link::Squared => z.iter().enumerate().map(|(u, z)| 0.5 * (z - y(u)).powi(2)).sum(),
+            Link::Logistic => z.iter().enumerate().map(|(u, z)| softplus(*z) - y(u) * z).sum(),
+            Link::Softmax => {
+                let max = z.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                let sum: f64 = z.iter().map(|z| (z - max).exp()).sum();
+                max + sum.ln() - z.iter().enumerate().map(|(u, z)| y(u) * z).sum::<f64>()
+            }
+        };
+        link::real(self.link, z);
+        for (u, (r, p)) in residual.iter_mut().zip(z).enumerate() {
+            *r = *p - y(u);
+        }
+        loss
+    }
+
+    /// Runs `work(first record, features [batch][d + 1], per-record rows, sum so far)` over all records and adds up what it returns and
+    /// what it accumulates.
+    fn over_lanes<F>(&self, rows: &mut Array2<f64>, work: F) -> (f64, Array2<f64>)
+    where
+        F: Fn(usize, ArrayView2<'_, f64>, ArrayViewMut2<'_, f64>, &mut Array2<f64>) -> f64 + Sync,
+    {
+        let lane_len = self.records.len().div_ceil(LANES).max(1);
+        let lanes: Vec<ArrayViewMut2<'_, f64>> = rows.axis_chunks_iter_mut(Axis(0), lane_len).collect();
+        let parts: Vec<(f64, Array2<f64>)> = lanes
+            .into_par_iter()
+            .enumerate()
+            .map(|(lane, mut rows)| {
+                let mut total = 0.0;
+                let mut accumulated = Array2::zeros((self.blocks(), self.classes));
+                for (b, part) in rows.axis_chunks_iter_mut(Axis(0), BATCH).enumerate() {
+                    let first = lane * lane_len + b * BATCH;
+                    let x = self.widen(first..first + part.nrows());
+                    total += work(first, x.view(), part, &mut accumulated);
+                }
+                (total, accumulated)
+            })
+            .collect();
+        let total = parts.iter().map(|(t, _)| t).sum();
+        let accumulated = sum(parts.into_iter().map(|(_, a)| a), (self.blocks(), self.classes));
+        (total, accumulated)
+    }
+
+    /// Real features of some records, the bias coordinate first.
+    fn widen(&self, records: impl ExactSizeIterator<Item = usize>) -> Array2<f64> {
+        let mut x = Array2::ones((records.len(), self.blocks()));
+        for (mut row, i) in x.rows_mut().into_iter().zip(records) {
+            for (x, q) in row.iter_mut().skip(1).zip(self.records.features(i)) {
+                *x = f64::from(*q) / 256.0;
+            }
+        }
+        x
+    }
+}
+
+fn sum(parts: impl IntoIterator<Item = Array2<f64>>, shape: (usize, usize)) -> Array2<f64> {
+    parts.into_iter().fold(Array2::zeros(shape), |total, part| total + part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn records() -> Records {
+        let mut r = Records::new(3);
+        for i in 0..300u32 {
+            r.push(&[(i * 7 % 256) as u8, (i * i % 251) as u8, (i % 13) as u8], (i % 3) as u16);
+        }
+        r
+    }
+
+    /// Gradient and curvature against central differences, for every link, with and without a penalised bias.
+    #[test]
+    fn derivatives_are_those_of_the_loss() {
+        let records = records();
+        let w = Array2::from_shape_fn((4, 3), |(i, j)| ((i * 5 + j * 3) % 7) as f64 / 3.0 - 1.0);
+        let v = Array2::from_shape_fn((4, 3), |(i, j)| ((i * 2 + j * 5) % 5) as f64 / 2.0 - 1.0);
+        let h = 1e-5;
+        for link in [Link::Squared, Link::Logistic, Link::Softmax] {
+            for reg_bias in [true, false] {
+                let o = Objective { records: &records, task: Task::Classes, classes: 3, link, lambda: 0.01, reg_bias };
+                let mut at = o.evaluate(&w);
+                let (up, down) = (o.evaluate(&(&w + &(&v * h))), o.evaluate(&(&w - &(&v * h))));
+                let slope = (&at.gradient * &v).sum();
+                assert!(((up.loss - down.loss) / (2.0 * h) - slope).abs() < 1e-7, "{link:?}");
+                let bend = o.curvature(&mut at, &v);
+                let difference = (&up.gradient - &down.gradient) / (2.0 * h);
+                assert!((&bend - &difference).iter().all(|d| d.abs() < 1e-7), "{link:?}");
+            }
+        }
+    }
+}

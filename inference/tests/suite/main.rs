@@ -1,0 +1,5 @@
+//! Against the real onnxruntime and real data.
+
+mod common;
+mod exact;
+mod training;
