@@ -134,7 +134,7 @@ impl Weights {
         if values.len() != expected {
             return Err(HeadError::Count { expected, got: values.len(), features, classes });
         }
-        if let Some(i) = values.iter().position(|w| w.abs() >= WEIGHT_LIMIT) {
+        if let Some(i) = values.iter().position(|w| w.unsigned_abs() >= WEIGHT_LIMIT as u64) {
             return Err(HeadError::Weight { block: i / classes, class: i % classes, value: values[i] });
         }
         Ok(Weights { features, classes, values })
