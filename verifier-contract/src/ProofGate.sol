@@ -235,10 +235,10 @@ contract ProofGate is IProofGate, Ownable2Step {
         uint256 start = 0;
         for (uint256 i = 0; i < groupColumns.length; ++i) {
             uint256 end = start + uint256(groupColumns[i]) * POINT_BYTES;
-            for (uint256 at = start; at < end; at += POINT_BYTES) {
-                (uint256 x, uint256 y) = abi.decode(proof[at:at + POINT_BYTES], (uint256, uint256));
+            for (uint256 offset = start; offset < end; offset += POINT_BYTES) {
+                (uint256 x, uint256 y) = abi.decode(proof[offset:offset + POINT_BYTES], (uint256, uint256));
                 if (x >= Statements.COORDINATE_MODULUS || y >= Statements.COORDINATE_MODULUS) {
-                    revert PointNotCanonical(at / POINT_BYTES);
+                    revert PointNotCanonical(offset / POINT_BYTES);
                 }
             }
             digests[i] = keccak256(proof[start:end]);

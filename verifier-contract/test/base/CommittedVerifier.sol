@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.37;
+
+/// Stands where a generated verifier stands and accepts exactly the calldata that a test has committed to before. It
+/// lets the contracts' logic be tested without a prover; real proofs come as fixtures.
+contract CommittedVerifier {
+    error NotCommitted();
+
+    address private immutable TEST = msg.sender;
+    mapping(bytes32 => bool) private _committed;
+
+    function commit(uint256[] calldata inputs, bytes calldata proof) external {
+        require(msg.sender == TEST);
+        _committed[keccak256(abi.encodePacked(inputs, proof))] = true;
+    }
+
+    fallback() external {
+        if (!_committed[keccak256(msg.data)]) revert NotCommitted();
+    }
+}

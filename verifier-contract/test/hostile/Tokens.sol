@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.37;
+
+import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
+
+/// An honest balance sheet under four misbehaving surfaces.
+abstract contract MintableToken is ERC20("Hostile", "HST") {
+    function mint(address to, uint256 amount) external {
+        _mint(to, amount);
+    }
+}
+
+/// Keeps one part in a hundred of every transfer.
+contract FeeToken is MintableToken {
+    bool public charging = true;
+
+    function setCharging(bool on) external {
+        charging = on;
+    }
+
+    function _update(address from, address to, uint256 value) internal override {
+        uint256 fee = charging && from != address(0) && to != address(0) ? value / 100 : 0;
+        super._update(from, to, value - fee);
+        if (fee > 0) super._update(from, address(0), fee);
+    }
+}
+
+/// Says that a transfer failed instead of reverting.
+contract FalseToken is MintableToken {
+    bool public failing;
+
+    function setFailing(bool on) external {
+        failing = on;
+    }
+
+    function transfer(address to, uint256 value) public override returns (bool) {
+        return failing ? false : super.transfer(to, value);
+    }
+
+    function transferFrom(address from, address to, uint256 value) public override returns (bool) {
+        return failing ? false : super.transferFrom(from, to, value);
+    }
+}
+
+/// Returns nothing at all, as some widely used tokens do.
+contract NoReturnToken is MintableToken {
+    function transfer(address to, uint256 value) public override returns (bool) {
+        super.transfer(to, value);
+        assembly {
+            return(0, 0)
+        }
+    }
+
+    function transferFrom(address from, address to, uint256 value) public override returns (bool) {
+        super.transferFrom(from, to, value);
+        assembly {
+            return(0, 0)
+        }
+    }
+}
+
+/// Calls back into whatever it is told to, once, before it moves anything.
+contract ReentrantToken is MintableToken {
+    address private _target;
+    bytes private _call;
+    bytes public answer;
+
+    function arm(address target, bytes calldata call_) external {
+        (_target, _call) = (target, call_);
+    }
+
+    function _update(address from, address to, uint256 value) internal override {
+        address target = _target;
+        if (target != address(0)) {
+            _target = address(0);
+            (, answer) = target.call(_call);
+        }
+        super._update(from, to, value);
+    }
+}
