@@ -1,0 +1,293 @@
+#!/usr/bin/env python3
+"""Audits a finished demo with none of Tribute's code.
+
+    audit.py demo-out --data examples/digits.csv.gz [--rpc http://127.0.0.1:8545]
+
+From the CSV, the agent's ONNX file and the chain (a running node, or the state that was dumped when it stopped) it
+recomputes: which rows each provider's dataset holds; the gradient of the agent's weights, to the last bit, and their
+distance to the true optimum; each dataset's share; the accuracies; every session; every token balance, and that the money
+adds up; that each fraud was a transaction that failed. Prints one line per check and exits with 1 if any differs.
+"""
+
+import argparse
+import hashlib
+import json
+import math
+import pathlib
+import sys
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+from audit_chain import Dump, Rpc, address, array, hex32, keccak, selector, signed, word
+from audit_head import Head, Schema, read_rows
+
+LINKS = {1: "squared", 2: "logistic", 3: "softmax"}
+PROPOSE = (
+    "proposeVersion(bytes32,(bytes32[],(uint32,uint32,uint32,uint32,uint32,uint32),uint32,uint8,bool,uint16,"
+    "bytes32,bytes32,bytes32,bytes32,bytes32))"
+)
+FRAUD_ERRORS = {
+    "claim_replayed": "StaleTranscript(bytes32,uint256,uint256)",
+    "label_changed": "WrongDataset(uint256,bytes32,bytes32)",
+    "voucher_overcount": "VoucherCountMismatch(bytes32,uint256,uint64)",
+}
+
+
+class Audit:
+    """Collects checks and what came of them."""
+
+    def __init__(self):
+        self.checks = self.failed = 0
+
+    def that(self, what, good, detail=""):
+        """One check."""
+        self.checks += 1
+        self.failed += not good
+        print(f"{'  ok   ' if good else 'DIFFERS'}  {what}{': ' + detail if detail else ''}")
+
+    def equal(self, what, found, said):
+        """Recomputed and published value are the same."""
+        same = found == said
+        self.that(what, same, str(found) if same else f"recomputed {found}, published {said}")
+
+    def close(self, what, found, said, tolerance):
+        """Recomputed and published real value agree."""
+        detail = f"recomputed {found:.9g}, published {said:.9g}"
+        self.that(what, math.isfinite(said) and abs(found - said) <= tolerance, detail)
+
+
+def read_agent(path):
+    """(weights [d + 1][c] with the bias last, metadata, SHA-256)."""
+    raw = path.read_bytes()
+    model = onnx.load_from_string(raw)
+    onnx.checker.check_model(model, full_check=True)
+    weight = next(t for t in model.graph.initializer if t.name == "weight")
+    metadata = {p.key: p.value for p in model.metadata_props}
+    return numpy_helper.to_array(weight), metadata, hashlib.sha256(raw).digest()
+
+
+def find_version(chain, model_hash):
+    """The certified version that pins this model file."""
+    for proposed in chain.events("VersionProposed(bytes32,uint32,bytes32,bytes32,bytes32[])"):
+        if proposed.data[32:64] != model_hash:
+            continue
+        for log in chain.events("VersionCertified(bytes32,uint32,uint64,uint32,uint32,int32[])"):
+            if log.topics[1:] == proposed.topics[1:]:
+                return proposed, log
+    raise SystemExit("the chain has no certified version with the SHA-256 of agent.onnx")
+
+
+def read_params(chain, proposed):
+    """λ, link and the rest, from the calldata of the proposal."""
+    call = chain.calldata(proposed.tx)
+    if call[:4] != selector(PROPOSE):
+        raise SystemExit(f"transaction {proposed.tx} is no proposeVersion of the known form")
+    params = call[4 + word(call[4:], 1) :]
+    return {
+        "k": word(params, 1),
+        "features": word(params, 3),
+        "classes": word(params, 4),
+        "lambda": word(params, 7),
+        "link": LINKS[word(params, 8)],
+        "reg_bias": bool(word(params, 9)),
+        "data_bps": word(params, 10),
+    }
+
+
+def audit_data(audit, chain, summary, rows, schema, datasets):
+    """Rows, owners and schema of the datasets that the version lists. Returns the start of the held-out rows."""
+    registered = {
+        log.topics[1]: log
+        for log in chain.events("DatasetRegistered(bytes32,address,bytes32,bytes32,uint64,uint16,bool)")
+    }
+    schema_id = keccak(schema.text.encode())
+    if schema_id != keccak(schema.canonical()):
+        audit.that("schema.json is canonical", False)
+    audit.equal("datasets of the version", [hex32(d) for d in datasets], [d["dataset_id"] for d in summary["data"]])
+    start = 0
+    for position, (dataset, said) in enumerate(zip(datasets, summary["data"])):
+        log = registered[dataset]
+        audit.equal(f"dataset {position}: records on chain", word(log.data, 1), said["rows"])
+        audit.equal(f"dataset {position}: schema on chain", hex32(log.topics[3]), "0x" + schema_id.hex())
+        start += said["rows"]
+    audit.that("the CSV holds every dataset's rows", start <= len(rows), f"{start} of {len(rows)}")
+    return start
+
+
+def audit_certificate(audit, summary, head, parts, params, certified):
+    """Gradient, distance and shares, in exact integers against the chain, in f64 against the true loss."""
+    epsilon, norm = word(certified.data, 1), word(certified.data, 2)
+    shares = [signed(s) for s in array(certified.data, 3)]
+    exact = head.optimum(parts)
+    audit.equal("records of the certificate", exact["n"], word(certified.data, 0))
+    audit.equal("gradient norm, units of 2^-32", exact["epsilon"], epsilon)
+    audit.equal("norm of the weights, units of 2^-10", exact["norm"], norm)
+    audit.equal("shares, units of 2^-20", exact["shares"], shares)
+    total = sum(shares) / 2**20
+    audit.that("shares sum to 1", abs(total - 1.0) <= 1e-5, f"{total:.9f}")
+
+    cells = 65536 * params["classes"] * (params["features"] + 1)
+    delta = math.isqrt(cells) + (math.isqrt(cells) ** 2 < cells)
+    distance = (epsilon + delta) / (params["lambda"] * norm / 1024)
+    certificate = summary["certificate"]
+    audit.close("lambda", params["lambda"] / 2**32, certificate["lambda"], 2**-32)
+    audit.close("epsilon", epsilon / 2**32, certificate["epsilon"], 2**-32)
+    audit.close("relative distance", distance, certificate["relative_distance"], 1e-9)
+    audit.equal("number of shares", len(shares), len(certificate["shares"]))
+    for position, (share, said) in enumerate(zip(shares, certificate["shares"])):
+        audit.close(f"share of dataset {position}", share / 2**20, said, 2**-20)
+    audit.that("relative distance is at most 1e-3", distance <= 1e-3, f"{distance:.3e}")
+
+    q, y = np.vstack([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
+    real, true_distance = head.real(q, y)
+    bound = (epsilon + delta) / 2**32
+    audit.that("gradient of the real loss is within epsilon + delta", real <= bound, f"{real:.3e} <= {bound:.3e}")
+    if true_distance is not None:
+        detail = f"{true_distance:.3e} <= {distance:.3e}"
+        audit.that("distance to the optimum found by Newton's method is within the bound", true_distance <= distance, detail)
+
+
+def audit_accuracy(audit, summary, head, parts, heldout):
+    """Share of right answers, by exact integer logits."""
+    train_q, train_y = np.vstack([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
+    for name, (q, y) in {"train": (train_q, train_y), "heldout": heldout}.items():
+        right = int((head.answers(q) == y).sum())
+        audit.close(f"accuracy, {name} ({right} of {len(y)})", right / len(y), summary["accuracy"][name], 1e-9)
+
+
+def audit_money(audit, chain, summary, params, version_topics, datasets, shares):
+    """Sessions, payments and every token balance."""
+    opened = chain.events("SessionOpened(bytes32,address,bytes32,uint32,uint128,uint128,address,uint256)")
+    opened = [o for o in opened if [o.topics[3], word(o.data, 0)] == version_topics]
+    escrow = opened[0].address
+    claims = chain.events("QueriesClaimed(bytes32,uint64,uint256,uint256)")
+    refunds = chain.events("RemainderWithdrawn(bytes32,address,uint256)")
+    sessions = {}
+    for o in opened:
+        own = [c for c in claims if c.topics[1] == o.topics[1]]
+        count, claimed = max([word(c.data, 0) for c in own], default=0), sum(word(c.data, 2) for c in own)
+        audit.equal(f"session {hex32(o.topics[1])[:10]}…: price times count", word(o.data, 1) * count, claimed)
+        sessions[hex32(o.topics[1])] = {
+            "count": count,
+            "escrowed": word(o.data, 2),
+            "claimed": claimed,
+            "refunded": sum(word(r.data, 0) for r in refunds if r.topics[1] == o.topics[1]),
+        }
+    said = {s["id"]: {k: s[k] for k in ("count", "escrowed", "claimed", "refunded")} for s in summary["sessions"]}
+    audit.equal("sessions", sessions, said)
+
+    of_version = lambda logs: [log for log in logs if log.topics[1:3] == version_topics]
+    accrued = of_version(chain.events("FeesAccrued(bytes32,uint32,uint256,uint256)"))
+    to_data, to_owner = sum(word(a.data, 0) for a in accrued), sum(word(a.data, 1) for a in accrued)
+    claimed = sum(s["claimed"] for s in sessions.values())
+    audit.equal("claimed fees are all accrued", to_data + to_owner, claimed)
+    for a in accrued:
+        fees = word(a.data, 0) + word(a.data, 1)
+        audit.equal("data's part of a claim", word(a.data, 0), fees * params["data_bps"] // 10_000)
+
+    paid = of_version(chain.events("ProviderPaid(bytes32,uint32,bytes32,address,uint256)"))
+    weights = [max(s, 0) for s in shares]
+    paid_providers = [sum(word(p.data, 1) for p in paid if p.topics[3] == d) for d in datasets]
+    due = [to_data * w // sum(weights) for w in weights]
+    audit.equal("every provider took its share of the fees, rounded down", paid_providers, due)
+    paid_owner = sum(word(p.data, 1) for p in of_version(chain.events("OwnerPaid(bytes32,uint32,address,uint256)")))
+    audit.equal("the owner took the rest", paid_owner, to_owner)
+
+    escrowed = sum(s["escrowed"] for s in sessions.values())
+    ledger = {
+        "escrowed": escrowed,
+        "paid_owner": paid_owner,
+        "paid_providers": paid_providers,
+        "refundable": escrowed - claimed,
+        "dust": to_data - sum(paid_providers),
+    }
+    audit.equal("ledger", ledger, {key: summary["ledger"][key] for key in ledger})
+    left = ledger["escrowed"] - paid_owner - sum(paid_providers) - ledger["refundable"] - ledger["dust"]
+    audit.equal("the ledger sums to", left, 0)
+
+    audit_balances(audit, chain, escrow, escrowed - sum(s["refunded"] for s in sessions.values()) - paid_owner - sum(paid_providers))
+
+
+def audit_balances(audit, chain, escrow, expected):
+    """What every address holds, added up from transfers, against the token's own books."""
+    transfers = [t for t in chain.events("Transfer(address,address,uint256)") if len(t.topics) == 3]
+    token = next(t.address for t in transfers if address(t.topics[2]) == escrow)
+    balances = {}
+    for t in (t for t in transfers if t.address == token):
+        amount = word(t.data, 0)
+        for holder, change in ((t.topics[1], -amount), (t.topics[2], amount)):
+            balances[holder] = balances.get(holder, 0) + change
+    minted = -balances.pop(0, 0)
+    audit.equal("tokens held by all add up to the tokens made", sum(balances.values()), minted)
+    for holder, balance in sorted(balances.items()):
+        audit.equal(f"balance of {address(holder)}", balance, chain.balance(token, address(holder)))
+    held = balances.get(int(escrow, 16), 0)
+    audit.equal("the escrow contract holds what sessions and rewards still claim", held, expected)
+
+
+def audit_frauds(audit, chain, summary):
+    """Each fraud is a mined transaction that failed with the contract's own error."""
+    audit.equal("frauds", sorted(f["name"] for f in summary["frauds"]), sorted(FRAUD_ERRORS))
+    for fraud in summary["frauds"]:
+        audit.equal(f"fraud {fraud['name']}: status of its transaction", chain.status(fraud["tx"]), 0)
+        output = chain.output(fraud["tx"])
+        if output is not None:
+            signature = FRAUD_ERRORS[fraud["name"]]
+            audit.that(f"fraud {fraud['name']}: reverts with {signature.split('(')[0]}", output[:4] == selector(signature))
+        audit.that(f"fraud {fraud['name']}: said to change no balance", fraud["balances_unchanged"] is True)
+
+
+def audit_proofs(audit, chain, summary):
+    """Every proof that says so was accepted on chain, for the gas it says."""
+    for proof in summary["proofs"]:
+        if proof.get("tx"):
+            name = f"{proof['statement']} proof {proof['tx'][:10]}…"
+            audit.equal(f"{name}: status", chain.status(proof["tx"]), 1)
+            audit.equal(f"{name}: gas", chain.gas(proof["tx"]), proof["gas_tx"])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=pathlib.Path, help="the demo's folder")
+    parser.add_argument("--data", required=True, type=pathlib.Path, help="the CSV that the demo was given")
+    parser.add_argument("--holdout", type=int, help="held-out rows at the end of the CSV (default: all that no dataset holds)")
+    parser.add_argument("--state", type=pathlib.Path, help="the chain's dumped state (default: state.json in the folder)")
+    parser.add_argument("--rpc", help="ask this node instead of the dumped state")
+    args = parser.parse_args()
+
+    audit = Audit()
+    summary = json.loads((args.out / "summary.json").read_text())
+    chain = Rpc(args.rpc) if args.rpc else Dump(args.state or args.out / "state.json")
+    schema, rows = Schema(args.out / "schema.json"), read_rows(args.data)
+    weights, metadata, model_hash = read_agent(args.out / "agent.onnx")
+
+    proposed, certified = find_version(chain, model_hash)
+    version_topics, datasets = proposed.topics[1:3], array(proposed.data, 2)
+    params = read_params(chain, proposed)
+    audit.equal("weights' scale in agent.onnx", metadata.get("weight_fraction_bits"), "20")
+    audit.equal("schema in agent.onnx", metadata.get("schema", "").removeprefix("0x"), keccak(schema.text.encode()).hex())
+    audit.equal("shape of the weights", weights.shape, (len(schema.fields["features"]) + 1, params["classes"]))
+    head = Head(weights, params["link"], params["k"], params["lambda"], params["reg_bias"])
+
+    start = audit_data(audit, chain, summary, rows, schema, datasets)
+    q, y = schema.quantise(rows)
+    ends = np.cumsum([0] + [d["rows"] for d in summary["data"]])
+    parts = [(q[a:b], y[a:b]) for a, b in zip(ends, ends[1:])]
+    first = start if args.holdout is None else max(start, len(rows) - args.holdout)
+
+    audit_certificate(audit, summary, head, parts, params, certified)
+    audit_accuracy(audit, summary, head, parts, (q[first:], y[first:]))
+    shares = [signed(s) for s in array(certified.data, 3)]
+    audit_money(audit, chain, summary, params, version_topics, datasets, shares)
+    audit_frauds(audit, chain, summary)
+    audit_proofs(audit, chain, summary)
+    audit.that("the demo calls itself successful", summary["ok"] is True)
+
+    print(f"{audit.checks - audit.failed} of {audit.checks} checks agree")
+    sys.exit(1 if audit.failed else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,202 @@
+"""The head's arithmetic, written a second time from its description: schema, exact link functions, gradient, shares.
+
+Scales: a feature q stands for q/256, a weight has 20 fractional bits, a logit 28, lambda and epsilon 32, a share 20, the
+published norm 10. `exp` comes from two tables and a linear factor, without rounding the product; a softmax is shifted by
+the integer `l` that brings the sum of its probabilities closest to 1.
+"""
+
+import csv
+import gzip
+import io
+import json
+import math
+from decimal import Decimal, getcontext
+
+import numpy as np
+
+getcontext().prec = 70
+
+
+def read_rows(path):
+    """All rows of a CSV as text, without the header; the header is a first row of which no feature is a number."""
+    raw = open(path, "rb").read()
+    text = (gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw).decode()
+    rows = [[field.strip() for field in row] for row in csv.reader(io.StringIO(text)) if row]
+
+    def number(field):
+        try:
+            float(field)
+            return True
+        except ValueError:
+            return False
+
+    return rows[1:] if not any(number(field) for field in rows[0][:-1]) else rows
+
+
+class Schema:
+    """Ranges and labels; quantises rows as the schema says."""
+
+    def __init__(self, path):
+        self.text = open(path, "rb").read().decode().strip()
+        self.fields = json.loads(self.text)
+        self.labels = self.fields["target"]["classes"]
+
+    def canonical(self) -> bytes:
+        """Compact JSON in the order of the file."""
+        return json.dumps(self.fields, separators=(",", ":"), ensure_ascii=False).encode()
+
+    def quantise(self, rows):
+        """(features as integers 0..255, class numbers)."""
+        x = np.array([[float(v) for v in row[:-1]] for row in rows])
+        lo = np.array([f["lo"] for f in self.fields["features"]])
+        hi = np.array([f["hi"] for f in self.fields["features"]])
+        q = np.clip(np.rint((x - lo) * 255.0 / (hi - lo)), 0, 255).astype(np.int64)
+        return q, np.array([self.labels.index(row[-1]) for row in rows])
+
+
+class Tables:
+    """`exp(-t)` for an integer t of 28 fractional bits, with `bits` fractional bits, as an exact integer."""
+
+    def __init__(self, k):
+        b = self.limb = min(k - 1, 14)
+        self.bits = 5 * b + 26
+        self.one = 1 << self.bits
+        if k < 14:  # such circuits only take the squared link
+            return
+        f2 = 32 if b >= 14 else 28
+
+        def entry(t, bits):
+            return int((((-Decimal(t) / (1 << 28)).exp()) * (1 << bits)).to_integral_value())
+
+        self.t1 = [entry(i << 24, self.bits - 28 - f2) for i in range(384)]
+        self.t2 = [entry((i << b) + (1 << (b - 1)), f2) for i in range(1 << (24 - b))]
+
+    def exp(self, t):
+        if t >> 24 >= 384:
+            return 0
+        b = self.limb
+        low, mid = t & ((1 << b) - 1), (t >> b) & ((1 << (24 - b)) - 1)
+        return self.t1[t >> 24] * self.t2[mid] * ((1 << 28) + (1 << (b - 1)) - low)
+
+    def softmax(self, z):
+        """Probabilities of integer logits."""
+        top, unit = max(z), float(1 << 28)
+        l = top + round(math.log(sum(math.exp((v - top) / unit) for v in z)) * unit)
+        for _ in range(3):
+            total = sum(self.exp(l - v) for v in z)
+            l = max(top, l + round((total / self.one - 1.0) * unit))
+        near = [s for s in range(l - 4, l + 5) if s >= top]
+        l = min(near, key=lambda s: (abs(sum(self.exp(s - v) for v in z) - self.one), s))
+        return [self.exp(l - v) for v in z]
+
+
+class Head:
+    """A head with its loss: everything the certificate says about it, in exact integers."""
+
+    def __init__(self, weights, link, k, lam, reg_bias):
+        self.w = weights  # [d + 1][c], bias last, as in the file
+        self.link, self.lam, self.reg_bias = link, lam, reg_bias
+        self.tables = Tables(k)
+        self.gradient_bits = 8 + self.tables.bits
+
+    def logits(self, q):
+        return np.hstack([q, np.full((len(q), 1), 256)]) @ self.w
+
+    def answers(self, q):
+        """The largest logit's class; the lowest among equals."""
+        return np.argmax(self.logits(q), axis=1)
+
+    def probabilities(self, z):
+        if self.link == "squared":
+            return [int(v) << (self.tables.bits - 28) for v in z]
+        if self.link == "softmax":
+            return self.tables.softmax(z)
+        return [self.tables.softmax([v, 0])[0] for v in z]
+
+    def gradient(self, q, y):
+        """`X^T (P - Y)` as a list of Python integers, in the order of the file's weights."""
+        error = []
+        for z, target in zip(self.logits(q).tolist(), y):
+            row = self.probabilities(z)
+            row[target] -= self.tables.one
+            error.append(row)
+        x = np.hstack([q, np.full((len(q), 1), 256)]).astype(np.float64)
+        # 24 bits at a time: 2^8 * 2^24 * 2^20 records stay below 2^53, so every product is exact in f64
+        assert len(q) <= 1 << 20
+        total = [0] * self.w.size
+        error = np.array(error, dtype=object)
+        for shift in range(0, self.tables.bits + 24, 24):
+            last = shift + 24 >= self.tables.bits + 24
+            digit = error >> shift if last else (error >> shift) & 0xFFFFFF
+            part = x.T @ digit.astype(np.float64)
+            total = [t + (int(p) << shift) for t, p in zip(total, part.ravel())]
+        return total
+
+    def optimum(self, parts):
+        """The numbers of the certificate for the datasets `parts`: epsilon, norm, shares, all as published."""
+        n = sum(len(y) for _, y in parts)
+        gradients = [self.gradient(q, y) for q, y in parts]
+        w = [int(v) for v in self.w.ravel()]
+        penalised = len(w) if self.reg_bias else len(w) - self.w.shape[1]
+        shift = self.gradient_bits - 52
+        residual = [
+            sum(g[i] for g in gradients) + ((n * self.lam * w[i]) << shift if i < penalised else 0) for i in range(len(w))
+        ]
+        square = sum(r * r for r in residual)
+        root = math.isqrt(square)
+        root += root * root < square
+        unit = n << (self.gradient_bits - 32)
+        weight_square = sum(v * v for v in w[:penalised])
+        denominator = (n * self.lam * weight_square) << (self.gradient_bits + 20 - 72)
+        shares = []
+        for g in gradients:
+            inner = -sum(g[i] * w[i] for i in range(penalised))
+            shares.append(((inner << 21) + denominator) // (denominator << 1))
+        return {"n": n, "epsilon": -(-root // unit), "norm": math.isqrt(weight_square >> 20), "shares": shares}
+
+    def real(self, q, y):
+        """The loss's gradient norm in f64, and the distance to the true optimum where that is small enough to find.
+
+        The optimum comes from Newton's method on the exact real loss, which no part of the certificate uses.
+        """
+        x = np.hstack([q, np.full((len(q), 1), 256)]) / 256.0
+        n, c = len(q), self.w.shape[1]
+        target = np.eye(c)[y] if c > 1 else y[:, None].astype(float)
+        w0 = self.w / 2.0**20
+        lam = np.full(w0.shape, self.lam / 2.0**32)
+        if not self.reg_bias:
+            lam[-1] = 0.0
+
+        def predict(w):
+            z = x @ w
+            if self.link == "squared":
+                return z
+            if self.link == "logistic":
+                return 1.0 / (1.0 + np.exp(-z))
+            e = np.exp(z - z.max(axis=1, keepdims=True))
+            return e / e.sum(axis=1, keepdims=True)
+
+        def slope(w):
+            return x.T @ (predict(w) - target) / n + lam * w
+
+        norm = float(np.linalg.norm(slope(w0)))
+        if w0.size > 2000 or not self.reg_bias:
+            return norm, None
+        w = w0.copy()
+        for _ in range(20):
+            p, g = predict(w), slope(w)
+            if np.linalg.norm(g) < 1e-13:
+                break
+            hessian = np.zeros((w.size, w.size))
+            for u in range(c):
+                for v in range(c):
+                    if self.link == "squared":
+                        curve = np.full(n, float(u == v))
+                    elif self.link == "logistic":
+                        curve = p[:, u] * (1 - p[:, u]) * (u == v)
+                    else:
+                        curve = p[:, u] * ((u == v) - p[:, v])
+                    hessian[u::c, v::c] = (x.T * curve) @ x / n
+            hessian += np.diag(lam.ravel())
+            w -= np.linalg.solve(hessian, g.ravel()).reshape(w.shape)
+        return norm, float(np.linalg.norm(w0 - w) / np.linalg.norm(w0))
