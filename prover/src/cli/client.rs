@@ -1,0 +1,162 @@
+//! A connection to a server, signing what it sends.
+
+use alloy::signers::local::PrivateKeySigner;
+use clap::Args;
+use tonic::transport::{Channel, Endpoint};
+use tonic::Status;
+use tribute_proto::{v1, SignedRequest};
+
+use super::keys::KeyArgs;
+use crate::auth;
+use crate::hexed::{Hex20, Hex32};
+use crate::problem::{Problem, Reason, Result};
+
+/// Largest message in either direction.
+const MAX_MESSAGE: usize = 256 << 20;
+
+/// Which server, and who calls.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ServerArgs {
+    /// The server's address.
+    #[arg(long, value_name = "URL", env = "TRIBUTE_SERVER", default_value = "http://127.0.0.1:7410")]
+    server: String,
+    #[command(flatten)]
+    key: KeyArgs,
+}
+
+impl ServerArgs {
+    /// Connects.
+    pub(crate) async fn connect(&self) -> Result<Client> {
+        Client::connect(&self.server, self.key.signer()?).await
+    }
+    /// The key alone.
+    pub(crate) fn signer(&self) -> Result<PrivateKeySigner> {
+        self.key.signer()
+    }
+}
+
+/// A connection with a key. What fails comes back as the server's [`Problem`].
+#[derive(Clone, Debug)]
+pub struct Client {
+    channel: Channel,
+    /// What the server said it is.
+    pub info: v1::ServerInfo,
+    instance: Hex32,
+    key: PrivateKeySigner,
+}
+
+macro_rules! services {
+    ($($(#[$doc:meta])* $name:ident: $module:ident :: $client:ident;)*) => {
+        impl Client {$(
+            $(#[$doc])*
+            #[must_use]
+            pub fn $name(&self) -> v1::$module::$client<Channel> {
+                v1::$module::$client::new(self.channel.clone())
+                    .max_decoding_message_size(MAX_MESSAGE)
+                    .max_encoding_message_size(MAX_MESSAGE)
+            }
+        )*}
+    };
+}
+
+services! {
+    /// `JobService`.
+    jobs: job_service_client::JobServiceClient;
+    /// `DatasetService`.
+    datasets: dataset_service_client::DatasetServiceClient;
+    /// `AgentService`.
+    agents: agent_service_client::AgentServiceClient;
+    /// `SessionService`.
+    sessions: session_service_client::SessionServiceClient;
+    /// `CircuitService`.
+    circuits: circuit_service_client::CircuitServiceClient;
+}
+
+impl Client {
+    /// Connects and asks the server what it is.
+    pub async fn connect(server: &str, key: PrivateKeySigner) -> Result<Self> {
+        let channel = Endpoint::from_shared(server.to_owned())
+            .map_err(|e| Problem::field("server", format!("`{server}` is no URL: {e}")))?
+            .connect()
+            .await
+            .map_err(|e| {
+                Problem::field("server", format!("nothing answers at {server} ({e}): is `tribute serve` running there?"))
+            })?;
+        let info = v1::server_service_client::ServerServiceClient::new(channel.clone())
+            .get_server_info(v1::GetServerInfoRequest {})
+            .await
+            .map_err(problem)?
+            .into_inner();
+        let instance = Hex32::from_field("instance", &info.instance)?;
+        Ok(Client { channel, info, instance, key })
+    }
+
+    /// The caller's account.
+    #[must_use]
+    pub fn account(&self) -> Hex20 {
+        self.key.address().into_array().into()
+    }
+
+    /// The caller's key.
+    #[must_use]
+    pub fn key(&self) -> &PrivateKeySigner {
+        &self.key
+    }
+
+    /// Signs a request for this server.
+    pub fn sign<R: SignedRequest>(&self, mut request: R) -> Result<R> {
+        auth::sign(&mut request, &self.instance, &self.key)?;
+        Ok(request)
+    }
+
+    /// Waits until a job has ended; its failure is the error. `report` hears of every change.
+    pub async fn finish(&self, job: &str, mut report: impl FnMut(&v1::JobEvent)) -> Result<v1::Job> {
+        let mut after = 0;
+        let mut failures = 0;
+        loop {
+            // the stream is resumable: after a broken connection it goes on where it stopped
+            match self.watch(job, after, &mut report).await {
+                Ok(last) => after = last,
+                Err(p) if p.reason == Reason::Internal && failures < 20 => {
+                    failures += 1;
+                    tokio::time::sleep(std::time::Duration::from_millis(250)).await;
+                    continue;
+                }
+                Err(p) => return Err(p),
+            }
+            let request = self.sign(v1::GetJobRequest { auth: None, job: job.into() })?;
+            let found = self.jobs().get_job(request).await.map_err(problem)?.into_inner();
+            match found.state() {
+                v1::JobState::Succeeded => return Ok(found),
+                v1::JobState::Failed => return Err(job_problem(&found)),
+                v1::JobState::Cancelled => {
+                    return Err(Problem::new(Reason::NotReady, format!("job {job} was cancelled")).with("job", job))
+                }
+                _ => {}
+            }
+        }
+    }
+
+    async fn watch(&self, job: &str, mut after: u64, report: &mut impl FnMut(&v1::JobEvent)) -> Result<u64> {
+        let request = self.sign(v1::WatchJobRequest { auth: None, job: job.into(), after })?;
+        let mut events = self.jobs().watch_job(request).await.map_err(problem)?.into_inner();
+        while let Some(event) = events.message().await.map_err(problem)? {
+            after = event.sequence;
+            report(&event);
+        }
+        Ok(after)
+    }
+}
+
+/// What a server's status says.
+#[must_use]
+pub fn problem(status: Status) -> Problem {
+    Problem::from_status(&status)
+        .unwrap_or_else(|| Problem::internal(format!("{}: {}", status.code(), status.message())))
+}
+
+fn job_problem(job: &v1::Job) -> Problem {
+    let error = job.error.clone().unwrap_or_default();
+    let reason = Reason::ALL.iter().find(|r| r.text() == error.reason).copied().unwrap_or(Reason::Internal);
+    Problem { reason, message: error.message, metadata: error.metadata.into_iter().collect() }.with("job", &job.id)
+}

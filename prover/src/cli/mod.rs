@@ -1,0 +1,82 @@
+//! The command line. Commands speak to a server over gRPC and to a chain over JSON-RPC; nothing here proves.
+
+mod client;
+mod job;
+mod keys;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::problem::Problem;
+
+pub use client::{problem, Client};
+
+/// Tribute proves where an AI agent's knowledge came from and what it did with it, and pays the people whose data made it.
+#[derive(Debug, Parser)]
+#[command(name = "tribute", version, max_term_width = 120, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the service: gRPC, and workers that prove.
+    Serve(serve::ServeArgs),
+    /// Run workers only, for a service whose database and data folder this machine shares.
+    Worker(serve::WorkerArgs),
+    /// Do one job as a worker's child: the order comes on standard input.
+    #[command(hide = true)]
+    Work,
+    /// Look at jobs, wait for them, cancel them.
+    #[command(subcommand)]
+    Job(job::JobCommand),
+}
+
+/// A command's end: what went wrong, for people.
+type CommandResult = Result<(), Problem>;
+
+/// Runs the command in the process's arguments.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    start_logging();
+    if matches!(cli.command, Command::Work) {
+        return match crate::jobs::child::main() {
+            0 => ExitCode::SUCCESS,
+            code => ExitCode::from(u8::try_from(code).unwrap_or(1)),
+        };
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(e) => {
+            eprintln!("error: cannot start: {e}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(run(cli.command)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("error: {problem} [{}]", problem.reason.text());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command) -> CommandResult {
+    match command {
+        Command::Serve(args) => serve::serve(args).await,
+        Command::Worker(args) => serve::worker(args).await,
+        Command::Work => Ok(()), // handled before the runtime starts
+        Command::Job(command) => job::run(command).await,
+    }
+}
+
+/// Logs go to standard error; `RUST_LOG` chooses what.
+fn start_logging() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,sqlx=warn,hyper=warn,tower_http=warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}

@@ -1,0 +1,25 @@
+//! Tribute's service and command line.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`service`] | the gRPC server |
+//! | [`jobs`] | the durable queue and its workers |
+//! | [`pipeline`] | the steps that jobs run: one file each |
+//! | [`registry`] | what jobs leave behind: datasets, agents, proofs, circuits |
+//! | [`custody`] | records, secrets and opening budgets, touched nowhere else |
+//! | [`artefacts`] | content-addressed storage |
+//! | [`auth`] | who sends a request |
+//! | [`problem`] | errors with stable codes |
+//! | [`cli`] | the commands |
+
+pub mod artefacts;
+pub mod auth;
+pub mod cli;
+pub mod custody;
+pub mod db;
+pub mod hexed;
+pub mod jobs;
+pub mod pipeline;
+pub mod problem;
+pub mod registry;
+pub mod service;

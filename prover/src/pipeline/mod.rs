@@ -1,0 +1,65 @@
+//! One file per life-cycle step. A step takes its work and a [`Toolbox`], and returns an outcome or a problem; it runs in
+//! a process of its own and touches no job rows.
+
+pub mod calibrate;
+pub mod types;
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use crate::artefacts::Artefacts;
+use crate::custody::Custody;
+use crate::jobs::Progress;
+use crate::problem::Result;
+pub use types::{Outcome, Work};
+
+/// What a step may use.
+pub struct Toolbox {
+    /// Public artefacts: proofs, models, bytecode.
+    pub artefacts: Artefacts,
+    /// Records, secrets and opening budgets.
+    pub custody: Custody,
+    /// Folder for parameters and keys, shared by all workers of the machine.
+    pub cache: PathBuf,
+    runtime: tokio::runtime::Handle,
+    progress: Box<dyn Fn(Progress) + Send + Sync>,
+    last: Mutex<Option<(String, Instant)>>,
+}
+
+impl Toolbox {
+    /// A toolbox whose progress goes to `progress`.
+    pub fn new(
+        artefacts: Artefacts,
+        custody: Custody,
+        cache: &Path,
+        runtime: tokio::runtime::Handle,
+        progress: Box<dyn Fn(Progress) + Send + Sync>,
+    ) -> Self {
+        Toolbox { artefacts, custody, cache: cache.into(), runtime, progress, last: Mutex::new(None) }
+    }
+
+    /// Waits for storage. Steps are plain functions on a thread outside the runtime.
+    pub fn wait<T>(&self, future: impl std::future::Future<Output = T>) -> T {
+        self.runtime.block_on(future)
+    }
+
+    /// Says how far the step is; within a phase at most five times a second.
+    pub fn progress(&self, phase: &str, done: u64, total: u64) {
+        let mut last = self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some((known, at)) = last.as_ref() {
+            if known == phase && done < total && at.elapsed() < Duration::from_millis(200) {
+                return;
+            }
+        }
+        *last = Some((phase.into(), Instant::now()));
+        (self.progress)(Progress { phase: phase.into(), done, total });
+    }
+}
+
+/// Does the work.
+pub fn run(work: &Work, toolbox: &Toolbox) -> Result<Outcome> {
+    match work {
+        Work::Calibrate(job) => calibrate::run(job, toolbox).map(Outcome::Calibrate),
+    }
+}

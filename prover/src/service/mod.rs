@@ -1,0 +1,178 @@
+//! The gRPC server: health, reflection, gRPC-Web, tracing, panics caught, graceful stop.
+
+mod convert;
+mod jobs;
+mod server_info;
+mod submit;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::{watch, Notify};
+use tokio::task::JoinHandle;
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::transport::Server;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::trace::TraceLayer;
+use tribute_proto::v1;
+
+use crate::artefacts::Artefacts;
+use crate::auth::Gatekeeper;
+use crate::custody::Custody;
+use crate::db::Database;
+use crate::jobs::child::Place;
+use crate::jobs::queue::Queue;
+use crate::jobs::worker;
+use crate::problem::{Problem, Reason, Result};
+use crate::registry::Registry;
+
+/// Largest request: a dataset's records travel in one.
+const MAX_REQUEST: usize = 256 << 20;
+/// Answers the server gives ahead of the vouchers for them.
+pub const MAX_UNVOUCHED: u64 = 1;
+
+/// How a server runs.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Address to listen on; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Its workers.
+    pub worker: worker::Config,
+    /// The circuits' shape where a request names none.
+    pub profile: (u32, usize),
+}
+
+/// What every service of the server shares.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub(crate) queue: Queue,
+    pub(crate) registry: Registry,
+    pub(crate) artefacts: Artefacts,
+    pub(crate) custody: Custody,
+    pub(crate) gate: Gatekeeper,
+    pub(crate) wake: Arc<Notify>,
+    pub(crate) profile: (u32, usize),
+    pub(crate) stop: watch::Receiver<bool>,
+}
+
+/// A running server.
+pub struct Running {
+    /// Where it listens.
+    pub address: SocketAddr,
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+    serving: JoinHandle<Result<(), tonic::transport::Error>>,
+}
+
+impl Running {
+    /// Stops: no new calls, children stopped and their jobs given back, then returns.
+    pub async fn stop(self) -> Result<()> {
+        self.stop.send_replace(true);
+        let mut serving = self.serving;
+        // streams end by themselves when told to stop; a stuck connection must not keep the process alive
+        let ended = match tokio::time::timeout(Duration::from_secs(10), &mut serving).await {
+            Ok(ended) => ended.map_err(Problem::internal)?.map_err(Problem::internal),
+            Err(_) => {
+                serving.abort();
+                Ok(())
+            }
+        };
+        for task in self.tasks {
+            task.await.map_err(Problem::internal)?;
+        }
+        ended
+    }
+}
+
+/// Opens the stores and starts serving.
+pub async fn start(config: Config) -> Result<Running> {
+    let place: &Place = &config.worker.place;
+    std::fs::create_dir_all(&place.data).map_err(|e| {
+        Problem::new(Reason::StorageFailed, format!("cannot make the data folder {}: {e}", place.data.display()))
+    })?;
+    let database = Database::open(&place.database).await?;
+    let artefacts = place.artefacts()?;
+    let custody = Custody::open(database.clone(), artefacts.clone(), &place.master_key)?;
+    let (stop, stopping) = watch::channel(false);
+    let shared = Shared {
+        queue: Queue::new(database.clone()),
+        registry: Registry::new(database.clone()),
+        artefacts,
+        custody,
+        gate: Gatekeeper::open(database).await?,
+        wake: Arc::new(Notify::new()),
+        profile: config.profile,
+        stop: stopping.clone(),
+    };
+    let listener = TcpListener::bind(config.listen).await.map_err(|e| {
+        Problem::field("listen", format!("cannot listen on {}: {e}", config.listen))
+    })?;
+    let address = listener.local_addr()?;
+
+    let mut tasks = Vec::new();
+    if config.worker.slots > 0 {
+        tasks.push(tokio::spawn(worker::run(
+            config.worker.clone(),
+            shared.queue.clone(),
+            shared.registry.clone(),
+            shared.wake.clone(),
+            stopping.clone(),
+        )));
+    }
+    tasks.push(tokio::spawn(housekeeping(shared.clone())));
+    let serving = tokio::spawn(serve(shared, listener, stopping));
+    Ok(Running { address, stop, tasks, serving })
+}
+
+async fn serve(
+    shared: Shared,
+    listener: TcpListener,
+    mut stopping: watch::Receiver<bool>,
+) -> Result<(), tonic::transport::Error> {
+    let (health, health_service) = tonic_health::server::health_reporter();
+    health.set_service_status("", tonic_health::ServingStatus::Serving).await;
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(tribute_proto::FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .build_v1();
+    let reflection = match reflection {
+        Ok(service) => Some(service),
+        Err(e) => {
+            tracing::error!(error = %e, "no reflection");
+            None
+        }
+    };
+    let job = v1::job_service_server::JobServiceServer::new(jobs::Jobs(shared.clone())).max_decoding_message_size(MAX_REQUEST);
+    let info = v1::server_service_server::ServerServiceServer::new(server_info::Info(shared.clone()));
+    Server::builder()
+        .accept_http1(true) // gRPC-Web
+        .layer(TraceLayer::new_for_grpc())
+        .layer(CatchPanicLayer::new())
+        .layer(tonic_web::GrpcWebLayer::new())
+        .add_service(health_service)
+        .add_optional_service(reflection)
+        .add_service(info)
+        .add_service(job)
+        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), async move {
+            let _ = stopping.wait_for(|stop| *stop).await;
+        })
+        .await
+}
+
+/// Small regular duties.
+async fn housekeeping(shared: Shared) {
+    let mut stop = shared.stop.clone();
+    let mut tick = tokio::time::interval(Duration::from_secs(60));
+    while !*stop.borrow() {
+        tokio::select! {
+            _ = tick.tick() => {
+                if let Err(e) = shared.gate.forget_expired().await {
+                    tracing::warn!(error = %e, "cannot forget expired nonces");
+                }
+            }
+            _ = stop.changed() => {}
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! What this server is.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tonic::{Request, Response, Status};
+use tribute_proto::v1;
+
+use super::{Shared, MAX_UNVOUCHED};
+
+pub(super) struct Info(pub(super) Shared);
+
+#[tonic::async_trait]
+impl v1::server_service_server::ServerService for Info {
+    async fn get_server_info(
+        &self,
+        _: Request<v1::GetServerInfoRequest>,
+    ) -> Result<Response<v1::ServerInfo>, Status> {
+        let (k, columns) = self.0.profile;
+        Ok(Response::new(v1::ServerInfo {
+            version: env!("CARGO_PKG_VERSION").into(),
+            instance: self.0.gate.instance().to_field(),
+            default_profile: Some(v1::Profile { k, columns: columns as u32 }),
+            now_ms: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64),
+            max_unvouched: MAX_UNVOUCHED as u32,
+            development_srs: true,
+            ..Default::default()
+        }))
+    }
+}
