@@ -6,12 +6,16 @@
 //! | [`optimum`] | whether a model is the optimum, in exact integers; where it is not |
 //! | [`agent`] | the canonical agent: its ONNX file, the same bytes for the same weights |
 //! | [`runtime`] | onnxruntime: the library found and loaded, agents run |
+//! | [`import`] | heads of models trained elsewhere (scikit-learn, PyTorch, plain ONNX) |
+//! | [`extract`] | any ONNX model as an extractor of features |
 //! | [`onnx`] | ONNX messages and tensors |
 //!
 //! Nothing here knows a circuit. Every integer function comes from [`tribute_core`]; what onnxruntime computes is held
 //! against it in `tests/`.
 
 pub mod agent;
+pub mod extract;
+pub mod import;
 mod names;
 pub mod onnx;
 pub mod optimum;
@@ -19,6 +23,7 @@ pub mod runtime;
 pub mod train;
 
 pub use agent::Agent;
+pub use import::{import, ImportError, Imported, InputScale};
 pub use optimum::{check as check_optimum, OptimumError, OptimumReport};
 pub use runtime::{Answer, Runtime};
 pub use train::{train, LossOptions, TrainError, Trained};

@@ -2,4 +2,5 @@
 
 mod common;
 mod exact;
+mod import;
 mod training;

@@ -1,0 +1,192 @@
+//! Models of scikit-learn (converted by skl2onnx) and in PyTorch's form, see `tests/fixtures/make.py`: the imported
+//! integers predict what onnxruntime predicts with the original, or the refusal names the node.
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha20Rng;
+use tribute_core::head::{answer, lambda_units, real_logit};
+use tribute_core::link::{self, Link};
+use tribute_core::records::Records;
+use tribute_core::schema::{Feature, Schema, Target};
+use tribute_inference::extract::Extractor;
+use tribute_inference::{check_optimum, import, Agent, ImportError, Imported, InputScale, LossOptions};
+
+use crate::common;
+
+fn fixture(name: &str) -> Vec<u8> {
+    std::fs::read(common::root().join("inference/tests/fixtures").join(name)).unwrap()
+}
+
+fn wine() -> (Schema, Records) {
+    common::example("wine.csv")
+}
+
+/// The wine schema with other labels.
+fn with_labels(labels: &[&str]) -> Schema {
+    let labels = labels.iter().map(|l| (*l).to_owned()).collect();
+    Schema::new("wine".into(), wine().0.features().to_vec(), Target::Classes(labels), None).unwrap()
+}
+
+/// Predictions of the original in onnxruntime and of the imported head, on every wine; the link is the model's own or `end`.
+fn assert_same_predictions(model: &str, output: &str, schema: &Schema, scale: InputScale, end: Link) -> Imported {
+    let bytes = fixture(model);
+    let imported = import(&bytes, schema, scale).unwrap();
+    let original = Extractor::new(common::runtime(), &bytes, Some(output)).unwrap();
+    let records = wine().1;
+    for (q, _) in records.iter() {
+        let raw: Vec<f32> = q
+            .iter()
+            .zip(schema.features())
+            .map(|(q, f)| match scale {
+                InputScale::Raw => (f.lo + f64::from(*q) / 255.0 * (f.hi - f.lo)) as f32,
+                InputScale::Quantised => f32::from(*q) / 256.0,
+            })
+            .collect();
+        let want = original.run(&[1, q.len()], &raw).unwrap();
+        let mut got: Vec<f64> = imported.weights.logits(q).into_iter().map(real_logit).collect();
+        link::real(imported.link.unwrap_or(end), &mut got);
+        // one probability of two classes is that of the second
+        let got = if want.len() == 1 { &got[1..] } else { &got[..] };
+        assert_eq!(got.len(), want.len());
+        for (g, w) in got.iter().zip(&want) {
+            assert!((g - f64::from(*w)).abs() < 1e-4, "{model}: {got:?} {want:?}");
+        }
+    }
+    imported
+}
+
+#[test]
+fn scikit_learn_pipelines_predict_the_same() {
+    let (schema, records) = wine();
+    let ranged = assert_same_predictions("sk_softmax_minmax.onnx", "probabilities", &schema, InputScale::Raw, Link::Softmax);
+    assert_eq!(ranged.link, Some(Link::Softmax));
+    assert!(ranged.node.contains("LinearClassifier"), "{}", ranged.node);
+
+    // StandardScaler, Cast, Normalizer and ZipMap around the head
+    let scaled = import(&fixture("sk_softmax.onnx"), &schema, InputScale::Raw).unwrap();
+    let right = records.iter().filter(|(q, y)| answer(&scaled.weights.logits(q)) == *y).count();
+    assert!(right >= 174, "{right} of 178");
+
+    let two = with_labels(&["0", "1"]);
+    let binary = assert_same_predictions("sk_binary.onnx", "probabilities", &two, InputScale::Raw, Link::Softmax);
+    assert_eq!(binary.link, Some(Link::Logistic));
+}
+
+#[test]
+fn labels_decide_the_order_of_classes() {
+    // the model's own order is a, b, c
+    let alphabetic = with_labels(&["a", "b", "c"]);
+    assert_same_predictions("sk_strings.onnx", "probabilities", &alphabetic, InputScale::Raw, Link::Softmax);
+    let a = import(&fixture("sk_strings.onnx"), &alphabetic, InputScale::Raw).unwrap().weights;
+    let b = import(&fixture("sk_strings.onnx"), &with_labels(&["c", "a", "b"]), InputScale::Raw).unwrap().weights;
+    for (x, y) in a.values().chunks_exact(3).zip(b.values().chunks_exact(3)) {
+        assert_eq!([x[2], x[0], x[1]], [y[0], y[1], y[2]]);
+    }
+    // 0.0 in one place and 0 in the other are the same label
+    assert!(import(&fixture("sk_softmax.onnx"), &with_labels(&["0.0", "1.0", "2.0"]), InputScale::Raw).is_ok());
+    for labels in [&["a", "b", "d"][..], &["a", "b", "c", "d"], &["a", "b"]] {
+        let e = import(&fixture("sk_strings.onnx"), &with_labels(labels), InputScale::Raw).unwrap_err();
+        assert!(matches!(e, ImportError::Labels { .. } | ImportError::Classes { .. }), "{e}");
+    }
+}
+
+#[test]
+fn pytorch_layers_predict_the_same() {
+    let schema = wine().0;
+    let softmax = assert_same_predictions("torch_softmax.onnx", "output", &schema, InputScale::Quantised, Link::Softmax);
+    assert_eq!((softmax.link, softmax.node.as_str()), (Some(Link::Softmax), "node `/fc0/Gemm`"));
+    let logits = assert_same_predictions("torch_logits.onnx", "output", &schema, InputScale::Quantised, Link::Squared);
+    assert_eq!(logits.link, None);
+    let two = with_labels(&["no", "yes"]);
+    let sigmoid = assert_same_predictions("torch_sigmoid.onnx", "output", &two, InputScale::Quantised, Link::Softmax);
+    assert_eq!(sigmoid.link, Some(Link::Logistic));
+}
+
+#[test]
+fn a_regression_is_rescaled_to_the_targets_range() {
+    let (lo, hi) = (11.0, 15.0);
+    let features: Vec<Feature> = wine().0.features()[1..].to_vec();
+    let schema = Schema::new("alcohol".into(), features, Target::Real { lo, hi }, None).unwrap();
+    let bytes = fixture("sk_regression.onnx");
+    let imported = import(&bytes, &schema, InputScale::Raw).unwrap();
+    assert_eq!(imported.link, Some(Link::Squared));
+    let original = Extractor::new(common::runtime(), &bytes, None).unwrap();
+    for (q, _) in wine().1.iter() {
+        let q = &q[1..];
+        let raw: Vec<f32> = q.iter().zip(schema.features()).map(|(q, f)| (f.lo + f64::from(*q) / 255.0 * (f.hi - f.lo)) as f32).collect();
+        let want = f64::from(original.run(&[1, 12], &raw).unwrap()[0]);
+        let got = lo + real_logit(imported.weights.logits(q)[0]) * 65536.0 / 65535.0 * (hi - lo);
+        assert!((got - want).abs() < 1e-3, "{got} {want}");
+    }
+}
+
+/// scikit-learn found the same optimum, to the precision of its f32 export: it can be certified as it is.
+#[test]
+fn an_optimum_found_elsewhere_is_certifiable() {
+    let (schema, records) = common::example("digits.csv.gz");
+    let imported = import(&fixture("optimum_digits.onnx"), &schema, InputScale::Quantised).unwrap();
+    let options = LossOptions { link: imported.link.unwrap(), lambda: lambda_units(1e-3).unwrap(), reg_bias: true };
+    let layout = schema.layout(15, 8).unwrap();
+    let report = check_optimum(&schema, &layout, &imported.weights, &[&records.slice(0..1597)], &options).unwrap();
+    println!("imported: gradient {:.2e}, relative distance {:.2e}", report.gradient_norm(), report.relative_distance);
+    assert!(report.relative_distance <= 1e-3);
+}
+
+#[test]
+fn a_canonical_agent_is_taken_as_it_is() {
+    let schema = wine().0;
+    let weights = import(&fixture("torch_softmax.onnx"), &schema, InputScale::Quantised).unwrap().weights;
+    let bytes = Agent { weights: weights.clone(), schema: "ab".into(), certificate: String::new() }.to_bytes();
+    assert_eq!(import(&bytes, &schema, InputScale::Raw).unwrap().weights, weights);
+    let e = import(&bytes, &with_labels(&["a", "b"]), InputScale::Raw).unwrap_err();
+    assert!(matches!(e, ImportError::Classes { expected: 2, got: 3, .. }));
+}
+
+#[test]
+fn what_is_no_single_dense_layer_is_refused_by_name() {
+    let schema = wine().0;
+    let refused = |model: &str| import(&fixture(model), &schema, InputScale::Raw).unwrap_err();
+    let hidden = refused("torch_hidden.onnx");
+    assert_eq!(hidden, ImportError::NotAffine { node: "node `/relu1/Relu`".into(), op: "Relu".into() });
+    assert!(hidden.to_string().contains("extractor"));
+    assert!(matches!(refused("sk_mlp.onnx"), ImportError::NotAffine { op, .. } if op == "Relu"));
+    assert!(matches!(refused("sk_one_vs_rest.onnx"), ImportError::ManyHeads { nodes } if nodes.len() == 3));
+
+    let narrow = Schema::new("narrow".into(), schema.features()[..12].to_vec(), schema.target().clone(), None).unwrap();
+    let e = import(&fixture("sk_softmax.onnx"), &narrow, InputScale::Raw).unwrap_err();
+    assert!(matches!(&e, ImportError::Input { features: 12, .. }), "{e}");
+    assert!(e.to_string().contains("13"), "{e}");
+    assert!(matches!(import(b"not a model", &schema, InputScale::Raw), Err(ImportError::Onnx(_))));
+
+    // raw units taken for quantised ones: the scale is in the weights, and too large for them
+    let unscaled = import(&fixture("torch_softmax.onnx"), &with_ranges(&schema, 1e5), InputScale::Raw).unwrap_err();
+    assert!(matches!(unscaled, ImportError::Weight { .. }), "{unscaled}");
+}
+
+fn with_ranges(schema: &Schema, range: f64) -> Schema {
+    let features = schema.features().iter().map(|f| Feature { name: f.name.clone(), lo: 0.0, hi: range }).collect();
+    Schema::new("wide".into(), features, schema.target().clone(), None).unwrap()
+}
+
+/// Whatever a file holds, reading it ends in a head or an error.
+#[test]
+fn broken_files_never_panic() {
+    let schema = wine().0;
+    let mut rng = ChaCha20Rng::seed_from_u64(4);
+    let (mut taken, mut refused) = (0, 0);
+    for model in ["sk_softmax.onnx", "sk_one_vs_rest.onnx", "torch_softmax.onnx", "torch_hidden.onnx", "sk_regression.onnx"] {
+        let good = fixture(model);
+        for _ in 0..4_000 {
+            let mut bytes = good.clone();
+            for _ in 0..rng.gen_range(1..4) {
+                let at = rng.gen_range(0..bytes.len());
+                bytes[at] = rng.gen();
+            }
+            bytes.truncate(if rng.gen_ratio(1, 4) { rng.gen_range(0..bytes.len()) } else { bytes.len() });
+            match import(&bytes, &schema, InputScale::Raw) {
+                Ok(_) => taken += 1,
+                Err(_) => refused += 1,
+            }
+        }
+    }
+    assert!(taken > 100 && refused > 1_000, "{taken} taken, {refused} refused");
+}
