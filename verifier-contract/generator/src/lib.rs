@@ -1,18 +1,33 @@
 //! EVM verifiers for halo2 (BN254, KZG, SHPLONK, Keccak transcript) verifying keys, and an EVM to run them in.
 //!
-//! - [`reference`]: the verifier that snark-verifier writes in Solidity, the oracle of our own;
-//! - [`solidity`]: from Solidity to bytecode through the pinned npm compiler;
-//! - [`run`], [`deploy`]: run a verifier's bytecode in revm under the rules of the latest mainnet fork;
-//! - [`calldata`]: what a verifier is called with.
+//! - [`generate_verifier`]: our own verifier, bytecode straight from the key (module [`lean`]);
+//! - [`run`], [`deploy`]: run bytecode in revm under the rules of the latest mainnet fork;
+//! - [`calldata`]: what a verifier is called with;
+//! - [`generate`], [`compile`]: the verifier that snark-verifier writes in Solidity, compiled by the pinned npm compiler:
+//!   slower and larger, the oracle that ours is tested against.
+//!
+//! ```no_run
+//! # use halo2_proofs::{halo2curves::bn256::*, plonk::VerifyingKey, poly::kzg::commitment::ParamsKZG};
+//! # fn f(params: ParamsKZG<Bn256>, vk: VerifyingKey<G1Affine>, inputs: Vec<Fr>, proof: Vec<u8>) -> Result<(), tribute_evm::Error> {
+//! let code = tribute_evm::generate_verifier(&params, &vk, inputs.len())?;
+//! let report = tribute_evm::run(&code.runtime, &tribute_evm::calldata(&inputs, &proof))?;
+//! assert!(report.success);
+//! # Ok(())
+//! # }
+//! ```
 
+mod bytecode;
 mod calldata;
 mod error;
+pub mod lean;
 pub mod reference;
 mod runner;
 pub mod solidity;
 
+pub use bytecode::Bytecode;
 pub use calldata::calldata;
 pub use error::Error;
+pub use lean::generate as generate_verifier;
 pub use reference::generate;
 pub use runner::{deploy, run, RunReport};
-pub use solidity::{compile, Bytecode};
+pub use solidity::compile;

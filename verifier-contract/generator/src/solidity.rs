@@ -1,6 +1,6 @@
 //! From Solidity to bytecode, through the compiler that generated verifiers are known to survive.
 
-use crate::{runner, Error};
+use crate::{Bytecode, Error};
 use sha3::{Digest, Keccak256};
 use std::{
     env, fs,
@@ -15,26 +15,6 @@ pub const COMPILER_VARIABLE: &str = "TRIBUTE_SOLC";
 const COMPILER_PATH: &str = "verifier-contract/bin/solc";
 /// Longest part of the compiler's complaints that an error repeats.
 const STDERR_LIMIT: usize = 2_000;
-
-/// A compiled contract.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Bytecode {
-    /// Code that deploys the contract.
-    pub creation: Vec<u8>,
-    /// Code that then stands at its address.
-    pub runtime: Vec<u8>,
-}
-
-impl Bytecode {
-    /// Runs creation code to learn what it leaves behind.
-    ///
-    /// # Errors
-    /// When the deployment fails, for instance because the code is too large.
-    pub fn from_creation(creation: Vec<u8>) -> Result<Self, Error> {
-        let runtime = runner::deploy(&creation)?;
-        Ok(Self { creation, runtime })
-    }
-}
 
 /// Compiles a generated verifier. With a `cache` folder, the answer for the same source is kept there.
 ///

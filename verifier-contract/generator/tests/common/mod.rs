@@ -34,8 +34,11 @@ use snark_verifier::{
 #[derive(Clone, Debug, Default)]
 pub struct Shape {
     pub k: u32,
-    /// Columns of the first phase; the last is the product of the others (at most four factors).
+    /// Columns of the first phase that gates query; the last is the product of the first four (or fewer), those between
+    /// follow from earlier ones.
     pub data: usize,
+    /// Columns of the first phase that no gate queries.
+    pub idle: usize,
     /// Columns of the second phase: running sums.
     pub sums: usize,
     /// Columns of the third phase: Horner sums over earlier rows of the second.
@@ -48,8 +51,6 @@ pub struct Shape {
     pub instance: Vec<i32>,
     /// Number of inputs.
     pub inputs: usize,
-    /// Least degree of the constraint system.
-    pub degree: usize,
 }
 
 /// Row of the gate that reads the instance column.
@@ -62,6 +63,7 @@ const START: usize = 7;
 #[derive(Clone, Debug)]
 pub struct Config {
     data: Vec<Column<Advice>>,
+    idle: Vec<Column<Advice>>,
     sums: Vec<Column<Advice>>,
     late: Vec<Column<Advice>>,
     fixed: Vec<Column<Fixed>>,
@@ -110,6 +112,7 @@ impl Circuit<Fr> for Toy {
 
     fn configure_with_params(cs: &mut ConstraintSystem<Fr>, shape: Shape) -> Config {
         let data: Vec<_> = (0..shape.data).map(|_| cs.advice_column_in(FirstPhase)).collect();
+        let idle: Vec<_> = (0..shape.idle).map(|_| cs.advice_column_in(FirstPhase)).collect();
         let sums: Vec<_> = (0..shape.sums).map(|_| cs.advice_column_in(SecondPhase)).collect();
         let late: Vec<_> = (0..shape.late).map(|_| cs.advice_column_in(ThirdPhase)).collect();
         let mut challenges = vec![];
@@ -129,9 +132,6 @@ impl Circuit<Fr> for Toy {
         if shape.copied > 0 {
             cs.enable_equality(instance);
         }
-        if shape.degree > 0 {
-            cs.set_minimum_degree(shape.degree);
-        }
 
         let product = data.len() - 1;
         cs.create_gate("product", |cells| {
@@ -141,6 +141,13 @@ impl Circuit<Fr> for Toy {
             let factors = (0..product.min(4)).map(&mut column).fold(one, |a, b| a * b);
             vec![q * (factors - column(product))]
         });
+        for i in 4..product {
+            cs.create_gate("derived", |cells| {
+                let q = cells.query_fixed(active, Rotation::cur());
+                let [a, b, c] = [i - 4, i - 3, i].map(|i| cells.query_advice(data[i], Rotation::cur()));
+                vec![q * (c + a * b - Expression::Constant(Fr::from(5)))]
+            });
+        }
         for (j, sum) in sums.iter().enumerate() {
             cs.create_gate("running sum", |cells| {
                 let q = cells.query_fixed(active, Rotation::cur());
@@ -184,7 +191,7 @@ impl Circuit<Fr> for Toy {
                 vec![q * cells.query_advice(data[0], Rotation::cur())]
             });
         }
-        Config { data, sums, late, fixed, active, first, read, instance, challenges }
+        Config { data, idle, sums, late, fixed, active, first, read, instance, challenges }
     }
 
     fn synthesize(&self, config: Config, mut layouter: impl Layouter<Fr>) -> Result<(), Error> {
@@ -195,14 +202,13 @@ impl Circuit<Fr> for Toy {
         let product = config.data.len() - 1;
         let mut data = vec![vec![Fr::ZERO; end + 2]; config.data.len()];
         for row in START + 1..end {
-            let mut factors = Fr::ONE;
-            for (i, column) in data[..product].iter_mut().enumerate() {
-                column[row] = Fr::random(&mut rng);
-                if i < 4 {
-                    factors *= column[row];
-                }
+            for i in 0..product {
+                data[i][row] = match i {
+                    0..4 => Fr::random(&mut rng),
+                    _ => Fr::from(5) - data[i - 4][row] * data[i - 3][row],
+                };
             }
-            data[product][row] = factors;
+            data[product][row] = data[..product.min(4)].iter().map(|column| column[row]).product();
         }
         for (i, rotation) in shape.instance.iter().enumerate() {
             data[i % product][READ] = self.input(READ as i64 + i64::from(*rotation));
@@ -226,6 +232,9 @@ impl Circuit<Fr> for Toy {
                             cells.push(cell.cell());
                         }
                     }
+                }
+                for column in &config.idle {
+                    region.assign_advice(*column, 0, Value::known(Fr::from(self.seed)));
                 }
                 for pair in cells.windows(2) {
                     region.constrain_equal(pair[0], pair[1]);

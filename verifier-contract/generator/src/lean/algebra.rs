@@ -1,0 +1,219 @@
+//! Every scalar of the verification as an expression of calldata and challenges, with one inversion.
+
+use super::{
+    dag::{Dag, Id},
+    layout::{last_rotation, Challenge, Layout, Opening, WORD},
+    quotient::Constraints,
+};
+use crate::Error;
+use halo2_proofs::{
+    halo2curves::{
+        bn256::{Fr, G1Affine},
+        ff::Field,
+    },
+    plonk::VerifyingKey,
+    poly::Rotation,
+};
+use std::collections::BTreeMap;
+
+/// Where values that other code computes stand in memory.
+pub(super) struct Memory<'a> {
+    pub(super) challenge: &'a dyn Fn(Challenge) -> usize,
+    /// x^n.
+    pub(super) x_n: usize,
+    /// 1 / [`Scalars::denominator`].
+    pub(super) inverse: usize,
+}
+
+/// The scalars that the curve part needs.
+pub(super) struct Scalars {
+    /// What has to be inverted before the others are computed.
+    pub(super) denominator: Id,
+    /// Factor of each set of commitments but the first, whose factor is 1.
+    pub(super) sets: Vec<Id>,
+    /// Factor of the generator: minus the combined values.
+    pub(super) generator: Id,
+    /// Factor of the first point of the opening proof.
+    pub(super) opening: Id,
+}
+
+pub(super) fn scalars(
+    dag: &mut Dag,
+    vk: &VerifyingKey<G1Affine>,
+    layout: &Layout,
+    memory: &Memory<'_>,
+) -> Result<Scalars, Error> {
+    let domain = vk.get_domain();
+    let root = |rotation: i32| domain.rotate_omega(Fr::ONE, Rotation(rotation));
+    let [x, mu, nu, u] = [Challenge::X, Challenge::Mu, Challenge::Nu, Challenge::U]
+        .map(|challenge| dag.memory((memory.challenge)(challenge)));
+    let x_n = dag.memory(memory.x_n);
+    let one = dag.one();
+
+    // u - x·ω^rotation for every point at which something is opened.
+    let mut distance = BTreeMap::new();
+    for rotation in layout.sets.iter().flat_map(|set| &set.rotations) {
+        let omega = dag.constant(root(*rotation));
+        let point = dag.mul(x, omega);
+        distance.insert(*rotation, dag.sub(u, point));
+    }
+    let others: Vec<Id> = layout
+        .sets
+        .iter()
+        .map(|set| {
+            let others = distance.iter().filter(|(r, _)| !set.rotations.contains(r));
+            dag.product(others.map(|(_, d)| *d))
+        })
+        .collect();
+
+    // Everything to invert, at once.
+    let rows = Lagrange::rows(vk, layout);
+    let vanishing = dag.sub(x_n, one);
+    let mut denominators = vec![vanishing];
+    denominators.extend(others.first());
+    denominators.push(x);
+    for row in &rows {
+        let omega = dag.constant(root(*row));
+        denominators.push(dag.sub(x, omega));
+    }
+    let (denominator, inverses) = invert_all(dag, &denominators, memory.inverse);
+    let [vanishing_inverse, first_inverse, x_inverse] = [inverses[0], inverses[1], inverses[2]];
+
+    let n_inverse = Fr::from(1u64 << domain.k()).invert().unwrap_or(Fr::ZERO);
+    let n_inverse = dag.constant(n_inverse);
+    let lagrange = Lagrange {
+        x,
+        scale: dag.mul(vanishing, n_inverse),
+        inverses: rows.into_iter().zip(inverses.into_iter().skip(3)).collect(),
+        last: last_rotation(vk),
+    };
+    let constraints = Constraints { vk, layout, challenge: memory.challenge, lagrange: &lagrange };
+    let numerator = constraints.combined(dag)?;
+    let quotient = dag.mul(numerator, vanishing_inverse);
+
+    let mut sets = vec![];
+    let mut values = vec![];
+    for (index, set) in layout.sets.iter().enumerate() {
+        // Lagrange interpolation at u over the points x·ω^r: Π (u - xω^t) / (ω^s - ω^t), over x^(points - 1).
+        let mut interpolated = vec![];
+        for (place, rotation) in set.rotations.iter().enumerate() {
+            let rest: Vec<_> = set.rotations.iter().filter(|r| *r != rotation).collect();
+            let scale: Fr = rest.iter().map(|r| root(*rotation) - root(**r)).product();
+            // Distinct roots of unity: never zero.
+            let scale = dag.constant(scale.invert().unwrap_or(Fr::ZERO));
+            let basis = dag.product(rest.iter().map(|r| distance[*r]));
+            let openings = set.commitments.iter().rev().map(|(_, values)| values[place]);
+            let openings: Vec<_> = openings
+                .map(|opening| match opening {
+                    Opening::Proof(offset) => dag.calldata(offset),
+                    Opening::Quotient => quotient,
+                })
+                .collect();
+            let combined = dag.horner(mu, openings);
+            interpolated.push(dag.product([combined, basis, scale]));
+        }
+        let sum = dag.sum(interpolated);
+        let power = dag.pow(x_inverse, set.rotations.len() - 1);
+        let value = dag.mul(sum, power);
+        let factor = if index == 0 {
+            one
+        } else {
+            let power = dag.pow(nu, index);
+            let factor = dag.product([power, others[index], first_inverse]);
+            sets.push(factor);
+            factor
+        };
+        values.push(dag.mul(value, factor));
+    }
+    let value = dag.sum(values);
+    let first = layout.sets.first().map(|set| set.rotations.clone()).unwrap_or_default();
+    let opened = dag.product(first.iter().map(|r| distance[r]));
+    Ok(Scalars { denominator, sets, generator: dag.neg(value), opening: dag.neg(opened) })
+}
+
+/// The product of all, and the inverse of each given that of the product at an address.
+fn invert_all(dag: &mut Dag, all: &[Id], inverse: usize) -> (Id, Vec<Id>) {
+    let mut product = dag.one();
+    let mut before = vec![];
+    for value in all {
+        before.push(product);
+        product = dag.mul(product, *value);
+    }
+    let mut inverse = dag.memory(inverse);
+    let mut inverses = vec![];
+    for (value, before) in all.iter().zip(before).rev() {
+        inverses.push(dag.mul(inverse, before));
+        inverse = dag.mul(inverse, *value);
+    }
+    inverses.reverse();
+    (product, inverses)
+}
+
+/// Lagrange polynomials of single rows at x: `l_i(x) = (x^n - 1)/n · (x/(x - ω^i) - 1)`.
+pub(super) struct Lagrange {
+    x: Id,
+    /// (x^n - 1)/n.
+    scale: Id,
+    /// 1/(x - ω^row).
+    inverses: BTreeMap<i32, Id>,
+    last: i32,
+}
+
+impl Lagrange {
+    /// The rows that a verification needs.
+    fn rows(vk: &VerifyingKey<G1Affine>, layout: &Layout) -> Vec<i32> {
+        let mut rows = vec![];
+        if !layout.products.is_empty() {
+            rows.extend(last_rotation(vk)..=0);
+        }
+        for (_, rotation) in vk.cs().instance_queries() {
+            rows.extend((0..layout.inputs).map(|row| row as i32 - rotation.0));
+        }
+        rows.sort_unstable();
+        rows.dedup();
+        rows
+    }
+
+    fn inverse(&self, row: i32) -> Result<Id, Error> {
+        let what = || format!("row {row} is read by a gate but was not foreseen");
+        self.inverses.get(&row).copied().ok_or_else(|| Error::Unsupported { what: what() })
+    }
+
+    /// The sum of weight·l_row over rows.
+    fn weighted(&self, dag: &mut Dag, rows: &[(i32, Id)]) -> Result<Id, Error> {
+        let mut parts = vec![];
+        for (row, weight) in rows {
+            let inverse = self.inverse(*row)?;
+            parts.push(dag.mul(inverse, *weight));
+        }
+        let parts = dag.sum(parts);
+        let parts = dag.mul(self.x, parts);
+        let weights = dag.sum(rows.iter().map(|(_, weight)| *weight));
+        let value = dag.sub(parts, weights);
+        Ok(dag.mul(self.scale, value))
+    }
+
+    pub(super) fn first(&self, dag: &mut Dag) -> Result<Id, Error> {
+        let one = dag.one();
+        self.weighted(dag, &[(0, one)])
+    }
+
+    pub(super) fn last(&self, dag: &mut Dag) -> Result<Id, Error> {
+        let one = dag.one();
+        self.weighted(dag, &[(self.last, one)])
+    }
+
+    /// 1 on the last usable row and on the rows after it.
+    pub(super) fn last_and_blind(&self, dag: &mut Dag) -> Result<Id, Error> {
+        let one = dag.one();
+        let rows: Vec<_> = (self.last..0).map(|row| (row, one)).collect();
+        self.weighted(dag, &rows)
+    }
+
+    /// The instance column at x·ω^rotation, from the inputs.
+    pub(super) fn instance(&self, dag: &mut Dag, layout: &Layout, rotation: i32) -> Result<Id, Error> {
+        let inputs = (0..layout.inputs).map(|i| (i as i32 - rotation, dag.calldata(i * WORD)));
+        let inputs: Vec<_> = inputs.collect();
+        self.weighted(dag, &inputs)
+    }
+}

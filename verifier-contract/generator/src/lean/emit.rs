@@ -1,0 +1,255 @@
+//! From expressions to code.
+//!
+//! A value may stand unreduced on the stack: its *bound* b says that it is at most b·r. 5r is below 2^256, so up to
+//! five reduced values add without a modular addition.
+
+use super::{
+    asm::*,
+    dag::{word, Dag, Id, Node},
+};
+use halo2_proofs::halo2curves::{bn256::Fr, ff::Field};
+use std::collections::HashMap;
+
+/// Most multiples of r that fit into a word.
+const MAX_BOUND: usize = 5;
+/// Operands that need more stack than this are computed before the modulus is put under them.
+const DEEP: usize = 7;
+/// Gas of keeping an expression in memory.
+const KEEP_GAS: usize = 9;
+/// Gas of an expression read from where it was kept.
+const LOAD_GAS: usize = 6;
+
+/// Words of memory that nothing else uses.
+#[derive(Debug)]
+pub(super) struct Slots {
+    /// First a range that the transcript no longer needs, then the free memory above everything else.
+    reused: std::ops::Range<usize>,
+    free: usize,
+}
+
+impl Slots {
+    pub(super) fn new(reused: std::ops::Range<usize>, free: usize) -> Self {
+        Self { reused, free }
+    }
+
+    /// A word outside the range that is still in use.
+    pub(super) fn take_free(&mut self) -> usize {
+        self.free += 32;
+        self.free - 32
+    }
+
+    pub(super) fn take(&mut self) -> usize {
+        let from = if self.reused.len() >= 32 { &mut self.reused.start } else { &mut self.free };
+        *from += 32;
+        *from - 32
+    }
+}
+
+/// Writes the code of expressions, each computed once where that saves gas.
+#[derive(Debug)]
+pub(super) struct Emitter<'a> {
+    pub(super) asm: Asm,
+    dag: &'a Dag,
+    /// Stack position of r.
+    modulus: usize,
+    /// Words of memory that also stand on the stack: address and position.
+    pinned: Vec<(usize, usize)>,
+    slots: Slots,
+    /// Stack items that an expression needs.
+    need: Vec<usize>,
+    /// Expressions to keep in memory once they are known.
+    keep: Vec<bool>,
+    /// Where an expression is kept, and its bound.
+    kept: HashMap<Id, (usize, usize)>,
+}
+
+impl<'a> Emitter<'a> {
+    /// `roots` are all the expressions that [`value`](Self::value) and [`store`](Self::store) will be asked for.
+    pub(super) fn new(asm: Asm, dag: &'a Dag, roots: &[Id], modulus: usize, slots: Slots) -> Self {
+        let mut uses = vec![0usize; dag.len()];
+        roots.iter().for_each(|id| uses[id.index()] += 1);
+        for index in (0..dag.len()).rev() {
+            match dag.node(Id::from_index(index)) {
+                // Negations are never kept: their uses are uses of what they negate.
+                Node::Negated(a) => uses[a.index()] += uses[index],
+                Node::Sum(a, b) | Node::Product(a, b) if uses[index] > 0 => {
+                    uses[a.index()] += 1;
+                    uses[b.index()] += 1;
+                }
+                _ => {}
+            }
+        }
+        let mut need: Vec<usize> = vec![];
+        let mut gas: Vec<usize> = vec![];
+        let mut keep: Vec<bool> = vec![];
+        for (index, uses) in uses.iter().enumerate() {
+            let (a_need, a_gas): (usize, usize);
+            let node = dag.node(Id::from_index(index));
+            (a_need, a_gas) = match node {
+                Node::Constant(_) => (1, 3),
+                Node::Calldata(_) | Node::Memory(_) => (1, 6),
+                Node::Negated(a) => (need[a.index()].max(2), gas[a.index()] + 6),
+                Node::Sum(a, b) => {
+                    let (low, high) = order(need[a.index()], need[b.index()]);
+                    (high.max(low + 2), gas[a.index()] + gas[b.index()] + 3)
+                }
+                Node::Product(a, b) => {
+                    let (low, high) = order(need[a.index()], need[b.index()]);
+                    let high = if high < DEEP { high + 1 } else { high };
+                    (high.max(low + 2), gas[a.index()] + gas[b.index()] + 11)
+                }
+            };
+            let again = uses.saturating_sub(1);
+            let kept = match node {
+                // A long constant is kept for the size of the code.
+                Node::Constant(value) => again > 0 && word(&value)[..24] != [0; 24],
+                Node::Calldata(_) | Node::Memory(_) | Node::Negated(_) => false,
+                _ => again * a_gas > KEEP_GAS + again * LOAD_GAS,
+            };
+            need.push(a_need);
+            gas.push(if kept { LOAD_GAS } else { a_gas });
+            keep.push(kept);
+        }
+        Self { asm, dag, modulus, pinned: vec![], slots, need, keep, kept: HashMap::new() }
+    }
+
+    /// Declares the top of the stack to be the word at `address`; it has to stay where it is.
+    pub(super) fn pin(&mut self, address: usize) {
+        self.pinned.push((address, self.asm.height() - 1));
+    }
+
+    pub(super) fn push_modulus(&mut self) {
+        if self.asm.reaches(self.modulus) {
+            return self.asm.dup_at(self.modulus);
+        }
+        self.asm.push_word(&modulus_word());
+    }
+
+    /// Puts the word at `address` on the stack.
+    pub(super) fn push_memory(&mut self, address: usize) {
+        let position = self.pinned.iter().find(|(pinned, _)| *pinned == address).map(|(_, at)| *at);
+        match position {
+            Some(position) if self.asm.reaches(position) => self.asm.dup_at(position),
+            _ => self.asm.load(address),
+        }
+    }
+
+    /// Stores an expression at an address, congruent to it but not necessarily reduced.
+    pub(super) fn store(&mut self, id: Id, address: usize) {
+        self.value(id);
+        self.asm.store(address);
+    }
+
+    /// Puts an expression on the stack and returns its bound.
+    pub(super) fn value(&mut self, id: Id) -> usize {
+        if let Some((address, bound)) = self.kept.get(&id) {
+            let (address, bound) = (*address, *bound);
+            self.push_memory(address);
+            return bound;
+        }
+        let bound = match self.dag.node(id) {
+            Node::Constant(value) => {
+                self.asm.push_word(&word(&value));
+                1
+            }
+            Node::Calldata(offset) => {
+                self.asm.load_calldata(offset);
+                1
+            }
+            Node::Memory(address) => {
+                self.push_memory(address);
+                1
+            }
+            Node::Product(a, b) => self.product(a, b),
+            Node::Sum(..) | Node::Negated(_) => self.sum(id),
+        };
+        if self.keep[id.index()] {
+            let address = self.slots.take();
+            self.asm.dup(1);
+            self.asm.store(address);
+            self.kept.insert(id, (address, bound));
+        }
+        bound
+    }
+
+    fn product(&mut self, a: Id, b: Id) -> usize {
+        let (shallow, deep) = if self.need_now(a) < self.need_now(b) { (a, b) } else { (b, a) };
+        if self.need_now(deep) < DEEP {
+            self.push_modulus();
+            self.value(deep);
+        } else {
+            self.value(deep);
+            self.push_modulus();
+            self.asm.swap();
+        }
+        self.value(shallow);
+        self.asm.op(MULMOD);
+        1
+    }
+
+    fn sum(&mut self, id: Id) -> usize {
+        let mut terms = vec![];
+        self.terms(id, false, true, &mut terms);
+        terms.sort_by_key(|(term, _)| std::cmp::Reverse(self.need_now(*term)));
+        let mut total = 0;
+        for (index, (term, negated)) in terms.into_iter().enumerate() {
+            if total == MAX_BOUND {
+                self.reduce();
+                total = 1;
+            }
+            let mut bound = self.value(term);
+            if bound > 1 && (negated || total + bound > MAX_BOUND) {
+                self.reduce();
+                bound = 1;
+            }
+            if negated {
+                self.push_modulus();
+                self.asm.op(SUB);
+            }
+            if index > 0 {
+                self.asm.op(ADD);
+            }
+            total += bound;
+        }
+        total
+    }
+
+    /// The signed terms of a sum, through sums that are not kept on their own.
+    fn terms(&self, id: Id, negated: bool, top: bool, out: &mut Vec<(Id, bool)>) {
+        match self.dag.node(id) {
+            Node::Negated(a) => self.terms(a, !negated, false, out),
+            Node::Sum(a, b) if top || !self.keep[id.index()] => {
+                self.terms(a, negated, false, out);
+                self.terms(b, negated, false, out);
+            }
+            _ => out.push((id, negated)),
+        }
+    }
+
+    fn need_now(&self, id: Id) -> usize {
+        if self.kept.contains_key(&id) {
+            1
+        } else {
+            self.need[id.index()]
+        }
+    }
+
+    /// Reduces the top mod r.
+    fn reduce(&mut self) {
+        self.push_modulus();
+        self.asm.swap();
+        self.asm.op(MOD);
+    }
+}
+
+fn order(a: usize, b: usize) -> (usize, usize) {
+    (a.min(b), a.max(b))
+}
+
+/// r as a word.
+pub(super) fn modulus_word() -> [u8; 32] {
+    // r is odd, so r = (r - 1) + 1 does not carry.
+    let mut modulus = word(&-Fr::ONE);
+    modulus[31] += 1;
+    modulus
+}
