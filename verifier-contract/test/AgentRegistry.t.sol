@@ -176,6 +176,36 @@ contract AgentRegistryTest is World {
         );
     }
 
+    function test_Attack_DatasetOfAnotherSrs() public {
+        bytes32 other = addLike(Statements.DATASET, 0, "known tau");
+        IDatasetRegistry.ShardProof[] memory shards = new IDatasetRegistry.ShardProof[](1);
+        shards[0] = shardProof(OLGA, "olga", 0, 1, 10);
+        shards[0].circuitId = other;
+        vm.prank(OLGA);
+        bytes32 id = datasets.register(terms(), shards);
+        IAgentRegistry.VersionParams memory params = versionParams();
+        params.datasetIds[1] = id;
+        expectRefused(
+            params, abi.encodeWithSelector(IAgentRegistry.SrsMismatch.selector, id, SRS, bytes32("known tau"))
+        );
+    }
+
+    function test_RevertWhen_RecordsExceedWhatCircuitsSum() public {
+        IDatasetRegistry.ShardProof[] memory shards = new IDatasetRegistry.ShardProof[](1);
+        uint64 most = (1 << 26) - 1;
+        shards[0] = shardProof(OLGA, "olga", 0, 1, most - 297);
+        vm.prank(OLGA);
+        bytes32 fits = datasets.register(terms(), shards);
+        shards[0] = shardProof(OLGA, "olga again", 0, 1, most - 296);
+        vm.prank(OLGA);
+        bytes32 exceeds = datasets.register(terms(), shards);
+        IAgentRegistry.VersionParams memory params = versionParams();
+        params.datasetIds[0] = exceeds;
+        expectRefused(params, abi.encodeWithSelector(IAgentRegistry.TooManyRecords.selector, 1 << 26));
+        params.datasetIds[0] = fits;
+        assertEq(agents.getVersion(agent, propose(params)).records, most);
+    }
+
     function test_RevertWhen_CircuitProvesAnotherStatement() public {
         IAgentRegistry.VersionParams memory params = versionParams();
         params.optimumCircuitId = serviceCircuit;

@@ -254,20 +254,43 @@ contract ServiceAttacksTest is World {
         claimAs(OLGA, one(batch));
     }
 
-    /// The second version, with other weights and certified, claims sessions that were opened for the first.
-    function test_Attack_Version2DrainingVersion1() public {
+    function certifyNext() private {
         IAgentRegistry.VersionParams memory params = versionParams();
         vm.prank(OLGA);
         version = agents.proposeVersion(agent, params);
         submitGradients();
         certifyWith(optimumWith(optimumInputs()));
+    }
+
+    /// The second version, certified as well, claims sessions that were opened for the first.
+    function test_Attack_Version2DrainingVersion1() public {
+        certifyNext();
         uint32 latest = version;
+        bytes32 own = openSession(CLEO);
 
         ISessionEscrow.ClaimBatch memory batch = honestBatch(twoSlots());
-        assertEq(batch.version, latest);
         version = 1;
         expectRefused(batch, abi.encodeWithSelector(ISessionEscrow.WrongVersion.selector, first, agent, 1));
         assertEq(escrow.dataAccrued(agent, latest), 0);
+
+        version = latest;
+        claimAs(OLGA, one(honestBatch(oneSlot(own, 111, 10))));
+        assertEq(escrow.dataAccrued(agent, latest), 6000);
+    }
+
+    /// The same, from the first version of another agent of the same owner.
+    function test_Attack_AgentDrainingAnotherAgent() public {
+        bytes32 victim = agent;
+        vm.prank(OLGA);
+        agent = agents.createAgent("other");
+        certifyNext();
+        assertEq(version, 1);
+
+        ISessionEscrow.ClaimBatch memory batch = honestBatch(twoSlots());
+        bytes32 other = agent;
+        agent = victim;
+        expectRefused(batch, abi.encodeWithSelector(ISessionEscrow.WrongVersion.selector, first, victim, 1));
+        assertEq(escrow.dataAccrued(other, 1), 0);
     }
 
     function test_Attack_UnknownSession() public {
