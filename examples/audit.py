@@ -268,6 +268,7 @@ def main():
     params = read_params(chain, proposed)
     audit.equal("weights' scale in agent.onnx", metadata.get("weight_fraction_bits"), "20")
     audit.equal("schema in agent.onnx", metadata.get("schema", "").removeprefix("0x"), keccak(schema.text.encode()).hex())
+    audit.equal("weights' digest in agent.onnx", metadata.get("certificate", "").removeprefix("0x"), proposed.data[:32].hex())
     audit.equal("shape of the weights", weights.shape, (len(schema.fields["features"]) + 1, params["classes"]))
     head = Head(weights, params["link"], params["k"], params["lambda"], params["reg_bias"])
 

@@ -143,8 +143,12 @@ class Rpc(Chain):
         return _bytes(self._call("eth_getTransactionByHash", [tx])["input"])
 
     def output(self, tx):
-        """What the call returned or reverted with; a node tells only by replaying, so nothing here."""
-        return None
+        """What the call returned or reverted with, where the node traces; else None."""
+        try:
+            trace = self._call("debug_traceTransaction", [tx, {"tracer": "callTracer"}])
+        except SystemExit:
+            return None
+        return _bytes(trace.get("output"))
 
     def balance(self, token, holder):
         call = {"to": token, "data": "0x" + selector("balanceOf(address)").hex() + holder[2:].rjust(64, "0")}

@@ -109,6 +109,18 @@ fn wine_is_certifiable_with_every_link() {
     }
 }
 
+/// Sums are added in one order: the weights do not depend on the number of threads.
+#[test]
+fn training_is_repeatable_on_any_number_of_threads() {
+    let (schema, records) = common::example("digits.csv.gz");
+    let options = options(Link::Softmax, 1e-3);
+    let on = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| train(&schema, &[&records], &options, |_| ()).unwrap())
+    };
+    assert_eq!(on(1), on(3));
+}
+
 #[test]
 fn a_real_target_is_fitted() {
     let features = vec![Feature { name: "a".into(), lo: 0.0, hi: 1.0 }, Feature { name: "b".into(), lo: 0.0, hi: 1.0 }];
