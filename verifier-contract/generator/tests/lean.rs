@@ -22,9 +22,10 @@ fn shapes() -> Vec<(&'static str, Shape)> {
         ("input read past the end", Shape { instance: vec![-6], inputs: 3, ..plain.clone() }),
         ("permutation", Shape { copied: 2, inputs: 2, ..plain.clone() }),
         ("long permutation", Shape { data: 9, copied: 8, inputs: 2, ..plain.clone() }),
-        ("permutation and input", Shape { copied: 3, data: 5, instance: vec![-1], inputs: 5, ..plain }),
+        ("permutation and input", Shape { copied: 3, data: 5, instance: vec![-1], inputs: 5, ..plain.clone() }),
         ("two phases", sums.clone()),
         ("two phases and inputs", Shape { instance: vec![0, -2], inputs: 12, ..sums.clone() }),
+        ("many inputs", Shape { k: 7, instance: vec![0], inputs: 49, ..plain.clone() }),
         ("everything", Shape { k: 7, data: 8, idle: 2, sums: 5, fixed: 4, copied: 6, instance: vec![0, 2], inputs: 7, late: 0 }),
     ]
 }

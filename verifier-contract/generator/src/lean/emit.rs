@@ -253,3 +253,135 @@ pub(super) fn modulus_word() -> [u8; 32] {
     modulus[31] += 1;
     modulus
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{calldata, run};
+    use rand_chacha::ChaCha20Rng;
+    use rand_core::{RngCore, SeedableRng};
+
+    const ROOTS: usize = 8;
+    const OUTPUT: usize = 0x2000;
+
+    /// Runs the code of `roots` and returns their values mod r.
+    fn evaluate(dag: &Dag, roots: &[Id], inputs: &[Fr]) -> Vec<[u8; 32]> {
+        let mut asm = Asm::default();
+        asm.push_word(&modulus_word());
+        let mut out = Emitter::new(asm, dag, roots, 0, Slots::new(0..0x40, 0x4000));
+        for (index, root) in roots.iter().enumerate() {
+            let bound = out.value(*root);
+            assert!((1..=MAX_BOUND).contains(&bound));
+            out.reduce();
+            out.asm.store(OUTPUT + 32 * index);
+        }
+        assert_eq!(out.asm.height(), 1, "only the modulus is left");
+        let mut asm = out.asm;
+        asm.push(32 * roots.len());
+        asm.push(OUTPUT);
+        asm.op(RETURN);
+        let report = run(&asm.assemble().unwrap(), &calldata(inputs, &[])).unwrap();
+        assert!(report.success);
+        report.output.chunks(32).map(|word| word.try_into().unwrap()).collect()
+    }
+
+    /// The integer function that the code repeats.
+    fn expected(dag: &Dag, id: Id, inputs: &[Fr], known: &mut HashMap<Id, Fr>) -> Fr {
+        if let Some(value) = known.get(&id) {
+            return *value;
+        }
+        let value = match dag.node(id) {
+            Node::Constant(value) => value,
+            Node::Calldata(offset) => inputs[offset / 32],
+            Node::Memory(_) => unreachable!("not in these tests"),
+            Node::Sum(a, b) => expected(dag, a, inputs, known) + expected(dag, b, inputs, known),
+            Node::Product(a, b) => expected(dag, a, inputs, known) * expected(dag, b, inputs, known),
+            Node::Negated(a) => -expected(dag, a, inputs, known),
+        };
+        known.insert(id, value);
+        value
+    }
+
+    #[test]
+    fn random_expressions_have_the_value_of_the_field() {
+        for seed in 0..200 {
+            let mut rng = ChaCha20Rng::seed_from_u64(seed);
+            // The largest residues, zero and small ones are where unreduced sums would overflow.
+            let special = [-Fr::ONE, Fr::ZERO, Fr::ONE, -Fr::from(2)];
+            let pick = |rng: &mut ChaCha20Rng| match rng.next_u32() % 8 {
+                i @ 0..4 => special[i as usize],
+                _ => Fr::random(rng),
+            };
+            let inputs: Vec<_> = (0..6).map(|_| pick(&mut rng)).collect();
+            let mut dag = Dag::default();
+            let mut ids: Vec<_> = (0..6).map(|i| dag.calldata(32 * i)).collect();
+            ids.extend((0..4).map(|_| dag.constant(pick(&mut rng))));
+            for _ in 0..80 {
+                // Mostly recent ones, for depth; sometimes any, for sharing.
+                let mut any = || {
+                    let recent = rng.next_u32() % 3 > 0;
+                    let window = if recent { ids.len().min(4) } else { ids.len() };
+                    ids[ids.len() - 1 - rng.next_u32() as usize % window]
+                };
+                let (a, b) = (any(), any());
+                ids.push(match rng.next_u32() % 5 {
+                    0 | 1 => dag.add(a, b),
+                    2 => dag.sub(a, b),
+                    3 => dag.mul(a, b),
+                    _ => dag.neg(a),
+                });
+            }
+            let roots = &ids[ids.len() - ROOTS..];
+            let mut known = HashMap::new();
+            let wanted: Vec<_> =
+                roots.iter().map(|root| word(&expected(&dag, *root, &inputs, &mut known))).collect();
+            assert_eq!(evaluate(&dag, roots, &inputs), wanted, "seed {seed}");
+        }
+    }
+
+    #[test]
+    fn long_sums_and_deep_products_fit_into_the_stack() {
+        let inputs: Vec<_> = (0..40).map(|i| -Fr::from(i)).collect();
+        let mut dag = Dag::default();
+        let leaves: Vec<_> = (0..40).map(|i| dag.calldata(32 * i)).collect();
+        let sum = dag.sum(leaves.iter().copied());
+        let negated = dag.neg(sum);
+        let horner = dag.horner(leaves[7], leaves.iter().copied());
+        // A balanced product of sums needs the most stack.
+        let mut level: Vec<_> = leaves[..32].to_vec();
+        while level.len() > 1 {
+            let shift = leaves[level.len()];
+            let pairs: Vec<_> = level.chunks(2).map(|pair| (pair[0], pair[1])).collect();
+            level = pairs
+                .into_iter()
+                .map(|(a, b)| {
+                    let b = dag.add(b, shift);
+                    dag.mul(a, b)
+                })
+                .collect();
+        }
+        let roots = [sum, negated, horner, level[0]];
+        let mut known = HashMap::new();
+        let wanted: Vec<_> =
+            roots.iter().map(|root| word(&expected(&dag, *root, &inputs, &mut known))).collect();
+        assert_eq!(evaluate(&dag, &roots, &inputs), wanted);
+    }
+
+    #[test]
+    fn division_by_a_factor_undoes_the_product() {
+        let mut dag = Dag::default();
+        let [a, b, c] = [0, 32, 64].map(|offset| dag.calldata(offset));
+        let minus = dag.neg(b);
+        let product = dag.product([a, minus, c]);
+        let inputs = [3, 5, 7].map(Fr::from);
+        for factor in [a, b, c] {
+            assert!(dag.factors(product).contains(&factor));
+            let rest = dag.divide(product, factor).unwrap();
+            let again = dag.mul(rest, factor);
+            let value = expected(&dag, again, &inputs, &mut HashMap::new());
+            assert_eq!(value, -Fr::from(3 * 5 * 7));
+        }
+        let sum = dag.add(a, b);
+        assert_eq!(dag.divide(sum, a), None);
+    }
+}

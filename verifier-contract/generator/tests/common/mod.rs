@@ -331,7 +331,7 @@ impl Keys {
         create_proof::<KZGCommitmentScheme<Bn256>, ProverSHPLONK<'_, Bn256>, ChallengeEvm<_>, _, _, _>(
             &self.params,
             &self.pk,
-            &[toy.clone()],
+            std::slice::from_ref(toy),
             &[&[&toy.inputs]],
             ChaCha20Rng::seed_from_u64(toy.seed + 1),
             &mut transcript,
