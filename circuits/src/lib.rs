@@ -1,1 +1,23 @@
-//! Placeholder.
+//! Tribute's circuits on halo2 (KZG, BN254).
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`columns`] | committed columns: salts, seeded tails, commitments without proving |
+//! | [`gadgets`] | lookups (logUp), named gates, running sums |
+//! | [`dataset`], [`gradient`] | one statement each: what it proves, why, and what it does not check |
+//! | [`shape`], [`prove`] | which circuit; keys, proofs |
+//! | [`plonk`] | the prover |
+//! | [`srs`] | the structured reference string |
+
+pub mod columns;
+pub mod dataset;
+pub mod field;
+pub mod gadgets;
+pub mod gradient;
+pub mod plonk;
+pub mod prove;
+pub mod shape;
+pub mod srs;
+pub mod transcript;
+
+pub use halo2_proofs;

@@ -17,6 +17,8 @@
 //!                  │ unused (0 in the data columns)         │
 //! salt_start       ├────────────────────────────────────────┤
 //!                  │ salt rows: secret random values        │
+//! gate_rows        │ (from here on no gate is on: fresh     │
+//!                  │ columns are random too)                │
 //! usable           ├────────────────────────────────────────┤
 //!                  │ halo2's 6 tail rows                    │
 //! 2^k              └────────────────────────────────────────┘
@@ -36,6 +38,8 @@ pub const FEATURE_GRID: [usize; 7] = [16, 64, 128, 256, 512, 784, 1024];
 pub const MAX_CLASSES: usize = 100;
 /// Rows at the end of the domain that halo2 fills with random values: `blinding_factors() + 1`.
 pub const TAIL_ROWS: usize = 6;
+/// Rows at the end of the usable region in which no gate is on: fresh columns are random there.
+pub const FRESH_IDLE_ROWS: usize = 16;
 /// The smallest and the largest `k`.
 pub const K_RANGE: std::ops::RangeInclusive<u32> = 10..=22;
 
@@ -198,6 +202,11 @@ impl Layout {
     #[must_use]
     pub fn usable(&self) -> usize {
         self.rows() - TAIL_ROWS
+    }
+    /// Rows in which gates may be on: all usable ones but the last [`FRESH_IDLE_ROWS`].
+    #[must_use]
+    pub fn gate_rows(&self) -> usize {
+        self.usable() - FRESH_IDLE_ROWS
     }
     /// Salt rows in every committed column.
     #[must_use]

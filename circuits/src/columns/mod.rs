@@ -1,0 +1,233 @@
+//! Committed columns: private columns whose KZG commitments are the same in every proof that uses them.
+//!
+//! PLONK hides an advice column only by random rows at its end, so a commitment that must not change between proofs needs
+//! random rows that do not change. Both the 6 tail rows and the salt rows of a committed column come from ChaCha20 streams
+//! seeded by HKDF from the owner's secret, the layout, the role, the content and the column's index:
+//!
+//! - never the same stream for two contents, so equal commitments mean equal content;
+//! - the salts (1,024 random rows outside every gate) keep a dictionary attack out: without the secret nobody can
+//!   recompute the commitment of a guessed dataset;
+//! - the commitment is computable without proving: [`CommittedColumn::new`]; the prover takes column and commitment as
+//!   they are.
+
+use halo2_proofs::arithmetic::best_multiexp;
+use halo2_proofs::halo2curves::bn256::{Fr, G1Affine};
+use halo2_proofs::halo2curves::ff::Field;
+use hkdf::Hkdf;
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+use rayon::prelude::*;
+use sha2::{Digest as _, Sha256};
+use std::sync::Arc;
+use tribute_core::digest::{group_digest, Digest};
+use tribute_core::head::{target_value, Weights};
+use tribute_core::layout::{Layout, Task, TAIL_ROWS};
+use tribute_core::records::Records;
+use tribute_core::I256;
+
+use crate::field::{from_i128, from_i256, point_bytes};
+use crate::srs::Srs;
+
+/// An owner's secret: whoever has it can prove about the owner's columns. 32 random bytes.
+#[derive(Clone)]
+pub struct Secret([u8; 32]);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+impl Secret {
+    /// A fresh secret from the operating system.
+    #[must_use]
+    pub fn random() -> Self {
+        let mut bytes = [0; 32];
+        rand_core::RngCore::fill_bytes(&mut rand_core::OsRng, &mut bytes);
+        Secret(bytes)
+    }
+    /// A restored secret.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Secret(bytes)
+    }
+    /// The bytes to back up.
+    #[must_use]
+    pub fn to_bytes(&self) -> [u8; 32] {
+        self.0
+    }
+}
+
+/// What a committed column holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Records: the data columns, then the label column.
+    Records,
+    /// Weights.
+    Weights,
+    /// Gradient.
+    Gradient,
+}
+
+impl Role {
+    fn name(self) -> &'static [u8] {
+        match self {
+            Role::Records => b"records",
+            Role::Weights => b"weights",
+            Role::Gradient => b"gradient",
+        }
+    }
+}
+
+/// How many proofs may open a commitment of this layout: one salt is kept in reserve.
+#[must_use]
+pub fn proof_budget(layout: &Layout) -> u64 {
+    layout.salt_rows() as u64 - 1
+}
+
+/// One committed column.
+#[derive(Clone, Debug)]
+pub struct CommittedColumn {
+    /// All `2^k` rows: body, salts and tail.
+    pub values: Vec<Fr>,
+    /// KZG commitment.
+    pub point: G1Affine,
+}
+
+impl CommittedColumn {
+    /// Commits to `body` (rows from 0; shorter is padded with zeros up to the salt rows).
+    #[must_use]
+    pub fn new(srs: &Srs, layout: &Layout, secret: &Secret, role: Role, content: &Digest, index: u32, body: Vec<Fr>) -> Self {
+        let mut values = body;
+        values.resize(layout.salt_start(), Fr::zero());
+        let mut salts = stream(secret, b"salt", layout, role, content, index);
+        values.extend((0..layout.salt_rows()).map(|_| Fr::random(&mut salts)));
+        Self::with_rows(srs, layout, secret, role, content, index, values)
+    }
+
+    /// Commits to all usable rows as they are, salts included; only for showing what salts prevent.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_rows(
+        srs: &Srs,
+        layout: &Layout,
+        secret: &Secret,
+        role: Role,
+        content: &Digest,
+        index: u32,
+        mut values: Vec<Fr>,
+    ) -> Self {
+        assert_eq!(values.len(), layout.usable(), "a committed column fills every usable row");
+        let mut tail = stream(secret, b"tail", layout, role, content, index);
+        values.extend((0..TAIL_ROWS).map(|_| Fr::random(&mut tail)));
+        let point = G1Affine::from(best_multiexp(&values, srs.lagrange_basis()));
+        CommittedColumn { values, point }
+    }
+}
+
+fn stream(secret: &Secret, label: &[u8], layout: &Layout, role: Role, content: &Digest, index: u32) -> ChaCha20Rng {
+    let mut info = Vec::with_capacity(128);
+    info.extend_from_slice(b"tribute.column.v1");
+    for part in [label, &layout.hash(), role.name(), content, &index.to_be_bytes()] {
+        info.extend_from_slice(&(part.len() as u32).to_be_bytes());
+        info.extend_from_slice(part);
+    }
+    let mut seed = [0; 32];
+    // 32 bytes is far below HKDF-SHA256's limit of 8,160, the only way this can fail
+    Hkdf::<Sha256>::new(None, &secret.0).expand(&info, &mut seed).unwrap_or_default();
+    ChaCha20Rng::from_seed(seed)
+}
+
+/// Committed columns that belong together: a shard's data and labels, a weight vector, a gradient.
+#[derive(Clone, Debug)]
+pub struct CommittedGroup {
+    /// In the order in which they stand in proofs.
+    pub columns: Vec<Arc<CommittedColumn>>,
+}
+
+impl CommittedGroup {
+    /// The uncompressed points, `x‖y` each, in column order.
+    #[must_use]
+    pub fn points(&self) -> Vec<u8> {
+        // salts make the point at infinity impossible in practice
+        self.columns.iter().flat_map(|c| point_bytes(&c.point).unwrap_or([0; 64])).collect()
+    }
+    /// Identity of the group.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        group_digest(&self.points())
+    }
+}
+
+/// Commits to a shard: `A` data columns, then the label column.
+#[must_use]
+pub fn commit_records(srs: &Srs, layout: &Layout, secret: &Secret, records: &Records) -> CommittedGroup {
+    let content = content_hash(&records.to_bytes());
+    commit_bodies(srs, layout, secret, Role::Records, &content, record_bodies(layout, records))
+}
+
+/// Rows of a shard's data columns and label column, up to the salts.
+#[must_use]
+pub fn record_bodies(layout: &Layout, records: &Records) -> Vec<Vec<Fr>> {
+    let (a, r) = (layout.columns(), layout.record_rows());
+    let mut bodies = vec![vec![Fr::zero(); layout.salt_start()]; a + 1];
+    let small: Vec<Fr> = (0..256u64).map(Fr::from).collect();
+    for (i, (features, target)) in records.iter().enumerate() {
+        for (j, q) in features.iter().enumerate() {
+            bodies[j % a][i * r + j / a] = small[usize::from(*q)];
+        }
+        bodies[a][i * r] = Fr::one();
+        match layout.task() {
+            Task::Classes => bodies[a][i * r + 1 + usize::from(target)] = Fr::one(),
+            Task::Real => bodies[a][i * r + 1] = Fr::from(u64::from(target)),
+        }
+    }
+    bodies
+}
+
+/// Commits to weights: one column.
+#[must_use]
+pub fn commit_weights(srs: &Srs, layout: &Layout, secret: &Secret, weights: &Weights) -> CommittedGroup {
+    let bytes: Vec<u8> = weights.values().iter().flat_map(|w| w.to_be_bytes()).collect();
+    let values = weights.values().iter().map(|w| from_i128(i128::from(*w)));
+    commit_bodies(srs, layout, secret, Role::Weights, &content_hash(&bytes), vec![weight_rows(layout, values)])
+}
+
+/// Commits to a gradient: one column. `about` names what it is the gradient of (shard and weights digests), so that two
+/// gradients of equal value still get streams of their own.
+#[must_use]
+pub fn commit_gradient(srs: &Srs, layout: &Layout, secret: &Secret, about: &[Digest], gradient: &[I256]) -> CommittedGroup {
+    let mut bytes = about.concat();
+    bytes.extend(gradient.iter().flat_map(|g| g.to_be_bytes()));
+    let body = weight_rows(layout, gradient.iter().map(from_i256));
+    commit_bodies(srs, layout, secret, Role::Gradient, &content_hash(&bytes), vec![body])
+}
+
+/// A column body with `values` in the weights' rows.
+fn weight_rows(layout: &Layout, values: impl Iterator<Item = Fr>) -> Vec<Fr> {
+    let mut body = vec![Fr::zero(); layout.weights_start()];
+    body.extend(values);
+    body
+}
+
+fn content_hash(bytes: &[u8]) -> Digest {
+    Sha256::digest(bytes).into()
+}
+
+fn commit_bodies(srs: &Srs, layout: &Layout, secret: &Secret, role: Role, content: &Digest, bodies: Vec<Vec<Fr>>) -> CommittedGroup {
+    let columns = bodies
+        .into_par_iter()
+        .enumerate()
+        .map(|(index, body)| Arc::new(CommittedColumn::new(srs, layout, secret, role, content, index as u32, body)))
+        .collect();
+    CommittedGroup { columns }
+}
+
+/// A record's target at the gradient's scale, as the circuit multiplies it. See [`target_value`].
+#[must_use]
+pub fn target_scale(layout: &Layout) -> Fr {
+    match layout.task() {
+        Task::Classes => from_i128(target_value(layout, 0, 0)),
+        Task::Real => from_i128(target_value(layout, 1, 0)),
+    }
+}

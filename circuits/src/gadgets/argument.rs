@@ -1,0 +1,100 @@
+//! What every circuit needs around its gates: named gates, selectors as fixed columns, columns assigned phase by phase.
+
+use std::sync::Arc;
+
+use halo2_proofs::circuit::Region;
+use halo2_proofs::halo2curves::bn256::Fr;
+use halo2_proofs::halo2curves::ff::Field;
+use halo2_proofs::plonk::{Advice, Challenge, Column, ConstraintSystem, Expression, Fixed, VirtualCells};
+use halo2_proofs::poly::Rotation;
+
+/// A constraint system that gates are added to by name. A gate whose name is in `omit` is left out: only tests do that,
+/// to show that a forgery passes once its gate is gone.
+#[derive(Debug)]
+pub struct Gates<'a> {
+    /// halo2's constraint system.
+    pub meta: &'a mut ConstraintSystem<Fr>,
+    omit: &'a [String],
+}
+
+impl<'a> Gates<'a> {
+    /// Gates added to `meta`, without those named in `omit`.
+    pub fn new(meta: &'a mut ConstraintSystem<Fr>, omit: &'a [String]) -> Self {
+        Gates { meta, omit }
+    }
+    /// Adds one polynomial that must vanish on every row, the tail rows included.
+    pub fn add(&mut self, name: &'static str, polynomial: impl FnOnce(&mut VirtualCells<'_, Fr>) -> Expression<Fr>) {
+        if !self.omit.iter().any(|o| o == name) {
+            self.meta.create_gate(name, |cells| vec![polynomial(cells)]);
+        }
+    }
+}
+
+/// Short forms for queries.
+pub trait Query {
+    /// A fixed column at this row.
+    fn fixed(&mut self, column: Column<Fixed>) -> Expression<Fr>;
+    /// A fixed column at the next row.
+    fn fixed_next(&mut self, column: Column<Fixed>) -> Expression<Fr>;
+    /// An advice column at this row.
+    fn cur(&mut self, column: Column<Advice>) -> Expression<Fr>;
+    /// An advice column at the next row.
+    fn next(&mut self, column: Column<Advice>) -> Expression<Fr>;
+    /// A challenge.
+    fn challenge(&mut self, challenge: Challenge) -> Expression<Fr>;
+}
+
+impl Query for VirtualCells<'_, Fr> {
+    fn fixed(&mut self, column: Column<Fixed>) -> Expression<Fr> {
+        self.query_fixed(column, Rotation::cur())
+    }
+    fn fixed_next(&mut self, column: Column<Fixed>) -> Expression<Fr> {
+        self.query_fixed(column, Rotation::next())
+    }
+    fn cur(&mut self, column: Column<Advice>) -> Expression<Fr> {
+        self.query_advice(column, Rotation::cur())
+    }
+    fn next(&mut self, column: Column<Advice>) -> Expression<Fr> {
+        self.query_advice(column, Rotation::next())
+    }
+    fn challenge(&mut self, challenge: Challenge) -> Expression<Fr> {
+        self.query_challenge(challenge)
+    }
+}
+
+/// A constant expression.
+#[must_use]
+pub fn constant(x: Fr) -> Expression<Fr> {
+    Expression::Constant(x)
+}
+
+/// A small constant expression.
+#[must_use]
+pub fn small(x: u64) -> Expression<Fr> {
+    Expression::Constant(Fr::from(x))
+}
+
+/// `Σ_i terms_i·base^i`, by Horner's rule; `base` may be a challenge or a constant.
+#[must_use]
+pub fn horner(terms: &[Expression<Fr>], base: &Expression<Fr>) -> Expression<Fr> {
+    let mut terms = terms.iter().rev().cloned();
+    let first = terms.next().unwrap_or_else(|| small(0));
+    terms.fold(first, |sum, term| sum * base.clone() + term)
+}
+
+/// `Σ_i terms_i·2^(bits·i)`.
+#[must_use]
+pub fn limbs(terms: &[Expression<Fr>], bits: u32) -> Expression<Fr> {
+    horner(terms, &constant(crate::field::two_to(bits)))
+}
+
+/// Writes 1 into `column` at `rows`.
+pub fn select(region: &mut Region<'_, Fr>, column: Column<Fixed>, rows: impl IntoIterator<Item = usize>) {
+    for row in rows {
+        region.assign_fixed(column, row, Fr::ONE);
+    }
+}
+
+/// Changes the fresh columns of a phase before they are committed; tests forge with it. Arguments: the phase, its columns,
+/// the challenges so far.
+pub type Forge = Arc<dyn Fn(u8, &mut [Vec<Fr>], &[Fr]) + Send + Sync>;

@@ -1,0 +1,227 @@
+//! Lookups as a sum of fractions (logUp, eprint 2022/1530), written as gates.
+//!
+//! # Statement
+//!
+//! On every row, each input's tuple `(v₀, v₁, …)` is a row of the fixed table wherever its activity is 1.
+//!
+//! # Columns
+//!
+//! | column | phase | holds |
+//! |---|---|---|
+//! | `multiplicity` | 1 | how often this table row is looked up |
+//! | `helpers[i]` | 2 | `Σ s/d` of up to three inputs, `d = β − (v₀ + θv₁ + θ²v₂)` |
+//! | `sum` | 2 | running sum of helpers minus `m/(β − t)` |
+//!
+//! # Gates (`q_use` is 1 on every gate row but the last)
+//!
+//! - helper: `q_use·(h·d₁d₂d₃ − s₁d₂d₃ − s₂d₁d₃ − s₃d₁d₂) = 0`
+//! - sum: `q_use·((sum′ − sum − Σh)(β − t) + m) = 0`
+//! - `sum` is 0 in the first and in the last gate row.
+//!
+//! # Soundness
+//!
+//! Inputs and multiplicities are committed before β and θ exist. With the gates, `Σ_rows Σ s/d = Σ_rows m/(β − t)` as
+//! rational functions of β except with probability about `#cells/r`; poles then agree, so every active tuple's compressed
+//! value is a table value, and by θ the tuple is. The helper gate is on wherever the sum is: where nothing is looked up
+//! `h·d₁d₂d₃ = 0` makes `h` zero, so no idle row, salt row included, can smuggle a term into the sum. The multiplicity of
+//! a row that no helper uses would only add an unmatched pole.
+//! A fixed row that nobody assigned is the tuple (0, 0, 0): [`LogUp::assign_table`] fills the table to the last gate row.
+//!
+//! # Not checked
+//!
+//! What an input's cells mean where its activity is 0.
+
+use halo2_proofs::circuit::Region;
+use halo2_proofs::halo2curves::bn256::Fr;
+use halo2_proofs::halo2curves::ff::Field;
+use halo2_proofs::plonk::{Challenge, Column, Expression, FirstPhase, Fixed, SecondPhase, VirtualCells};
+use rayon::prelude::*;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::argument::{horner, small, Gates, Query};
+use crate::field::batch_invert;
+
+/// Inputs that one helper column serves.
+pub const INPUTS_PER_HELPER: usize = 3;
+
+/// One thing looked up: a tuple wherever the fixed activity is 1.
+#[derive(Clone, Debug)]
+pub struct Input {
+    /// 0 or 1, made of fixed columns only.
+    pub active: Expression<Fr>,
+    /// As many values as the table has columns.
+    pub tuple: Vec<Expression<Fr>>,
+}
+
+/// The lookup argument of one circuit.
+#[derive(Clone, Debug)]
+pub struct LogUp {
+    table: Vec<Column<Fixed>>,
+    beta: Challenge,
+    theta: Challenge,
+}
+
+/// Selectors that the argument shares with its circuit.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame {
+    /// 1 on every gate row but the last.
+    pub q_use: Column<Fixed>,
+    /// 1 on row 0.
+    pub q_first: Column<Fixed>,
+    /// 1 on the last gate row.
+    pub q_last: Column<Fixed>,
+}
+
+impl Frame {
+    /// Allocates the three selectors.
+    pub fn configure(gates: &mut Gates<'_>) -> Self {
+        Frame { q_use: gates.meta.fixed_column(), q_first: gates.meta.fixed_column(), q_last: gates.meta.fixed_column() }
+    }
+    /// Writes them for [`tribute_core::layout::Layout::gate_rows`] rows.
+    pub fn assign(&self, region: &mut Region<'_, Fr>, rows: usize) {
+        super::argument::select(region, self.q_use, 0..rows - 1);
+        super::argument::select(region, self.q_first, [0]);
+        super::argument::select(region, self.q_last, [rows - 1]);
+    }
+}
+
+impl LogUp {
+    /// Adds the argument. `inputs` builds the same inputs at every call. The multiplicity column is allocated here: call
+    /// after the committed columns are.
+    pub fn configure(
+        gates: &mut Gates<'_>,
+        frame: Frame,
+        table: Vec<Column<Fixed>>,
+        inputs: usize,
+        build: &dyn Fn(&mut VirtualCells<'_, Fr>) -> Vec<Input>,
+    ) -> Self {
+        let multiplicity = gates.meta.advice_column_in(FirstPhase);
+        let beta = gates.meta.challenge_usable_after(FirstPhase);
+        let theta = gates.meta.challenge_usable_after(FirstPhase);
+        let helpers: Vec<_> =
+            (0..inputs.div_ceil(INPUTS_PER_HELPER)).map(|_| gates.meta.advice_column_in(SecondPhase)).collect();
+        let sum = gates.meta.advice_column_in(SecondPhase);
+
+        for (i, helper) in helpers.iter().enumerate() {
+            gates.add("logUp helper: h·d₁d₂d₃ = s₁d₂d₃ + s₂d₁d₃ + s₃d₁d₂", |cells| {
+                let (beta, theta) = (cells.challenge(beta), cells.challenge(theta));
+                let all = build(cells);
+                debug_assert_eq!(all.len(), inputs);
+                let chunk: Vec<_> = all.into_iter().skip(i * INPUTS_PER_HELPER).take(INPUTS_PER_HELPER).collect();
+                let d: Vec<_> = chunk.iter().map(|input| beta.clone() - horner(&input.tuple, &theta)).collect();
+                let product = |skip: Option<usize>| {
+                    d.iter().enumerate().filter(|(j, _)| Some(*j) != skip).map(|(_, d)| d.clone()).reduce(|a, b| a * b)
+                };
+                let mut equation = cells.cur(*helper) * product(None).unwrap_or_else(|| small(1));
+                for (j, input) in chunk.iter().enumerate() {
+                    equation = equation - input.active.clone() * product(Some(j)).unwrap_or_else(|| small(1));
+                }
+                cells.fixed(frame.q_use) * equation
+            });
+        }
+        gates.add("logUp sum: (sum' − sum − Σh)(β − t) + m = 0", |cells| {
+            let (beta, theta) = (cells.challenge(beta), cells.challenge(theta));
+            let tuple: Vec<_> = table.iter().map(|t| cells.fixed(*t)).collect();
+            let mut step = cells.next(sum) - cells.cur(sum);
+            for helper in &helpers {
+                step = step - cells.cur(*helper);
+            }
+            cells.fixed(frame.q_use) * (step * (beta - horner(&tuple, &theta)) + cells.cur(multiplicity))
+        });
+        gates.add("logUp starts at 0", |cells| cells.fixed(frame.q_first) * cells.cur(sum));
+        gates.add("logUp ends at 0", |cells| cells.fixed(frame.q_last) * cells.cur(sum));
+        LogUp { table, beta, theta }
+    }
+
+    /// Writes the table on the first `rows` rows, repeating its first row where it is shorter.
+    pub fn assign_table(&self, region: &mut Region<'_, Fr>, table: &[Tuple], rows: usize) {
+        for row in 0..rows {
+            let tuple = table.get(row).unwrap_or(&table[0]);
+            for (column, value) in self.table.iter().zip(tuple) {
+                region.assign_fixed(*column, row, *value);
+            }
+        }
+    }
+
+    /// Second-phase columns, `rows` long: the helpers, then the sum.
+    #[must_use]
+    pub fn second_phase(
+        &self,
+        challenges: &[Fr],
+        table: &[Tuple],
+        lookups: &Lookups<'_>,
+        multiplicities: &[Fr],
+        rows: usize,
+    ) -> Vec<Vec<Fr>> {
+        let (beta, theta) = (challenges[self.beta.index()], challenges[self.theta.index()]);
+        let theta_square = theta.square();
+        let denominator = |t: &Tuple| beta - (t[0] + theta * t[1] + theta_square * t[2]);
+        let inputs: Vec<usize> = (0..lookups.inputs).collect();
+        let mut columns: Vec<Vec<Fr>> = inputs
+            .chunks(INPUTS_PER_HELPER)
+            .map(|chunk| {
+                let mut helper = vec![Fr::ZERO; rows];
+                for input in chunk {
+                    let mut d: Vec<Fr> = (0..rows - 1)
+                        .into_par_iter()
+                        .map(|row| (lookups.tuple)(*input, row).map_or(Fr::ZERO, |t| denominator(&t)))
+                        .collect();
+                    batch_invert(&mut d);
+                    helper.iter_mut().zip(&d).for_each(|(h, d)| *h += d);
+                }
+                helper
+            })
+            .collect();
+        let mut table_inverse: Vec<Fr> = table.iter().map(denominator).collect();
+        batch_invert(&mut table_inverse);
+        let mut sum = vec![Fr::ZERO; rows];
+        for row in 0..rows - 1 {
+            let mut next = sum[row];
+            for column in &columns {
+                next += column[row];
+            }
+            if let Some(m) = multiplicities.get(row) {
+                next -= m * table_inverse.get(row).or(table_inverse.first()).copied().unwrap_or(Fr::ZERO);
+            }
+            sum[row + 1] = next;
+        }
+        columns.push(sum);
+        columns
+    }
+}
+
+/// A table row or a looked-up tuple; tables with fewer columns leave the rest 0.
+pub type Tuple = [Fr; 3];
+
+/// What a witness looks up.
+pub struct Lookups<'a> {
+    /// Number of inputs, as configured.
+    pub inputs: usize,
+    /// The tuple that an input looks up on a row; `None` where it is idle.
+    pub tuple: &'a (dyn Fn(usize, usize) -> Option<Tuple> + Sync),
+}
+
+impl std::fmt::Debug for Lookups<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Lookups").field("inputs", &self.inputs).finish_non_exhaustive()
+    }
+}
+
+impl Lookups<'_> {
+    /// How often each table row is looked up on the first `rows` rows. A tuple that is not in the table counts nowhere:
+    /// its proof will not verify.
+    #[must_use]
+    pub fn multiplicities(&self, table: &[Tuple], rows: usize) -> Vec<Fr> {
+        let index: HashMap<Tuple, usize> = table.iter().enumerate().rev().map(|(i, t)| (*t, i)).collect();
+        let counts: Vec<AtomicU64> = table.iter().map(|_| AtomicU64::new(0)).collect();
+        (0..rows).into_par_iter().for_each(|row| {
+            for input in 0..self.inputs {
+                if let Some(i) = (self.tuple)(input, row).and_then(|t| index.get(&t)) {
+                    counts[*i].fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        });
+        counts.into_iter().map(|c| Fr::from(c.into_inner())).collect()
+    }
+}

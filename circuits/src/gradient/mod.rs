@@ -1,0 +1,323 @@
+//! # Statement
+//!
+//! `G = Xᵀ(s·P − Y)` with `P = link(XW)`: the committed gradient is the loss gradient of the committed weights over the
+//! committed shard, as the exact integer function [`tribute_core::head::gradient`].
+//!
+//! # Public inputs
+//!
+//! `ctx` only; no gate uses it, the transcript absorbs it first.
+//!
+//! # Committed columns
+//!
+//! `X_0 … X_{A−1}, Y` (group XY), `W`, `G`.
+//!
+//! # Region
+//!
+//! ```text
+//!                 | X_0 … X_{A−1} | Y   | W G | link columns | a   | xt      | zk       | ek    | r  | e  |
+//! head row        | x_0 … x_{A−1} | s   |     | window limbs |     | Σ_j     | Σ_u      | Σ_u   | R  | E  |
+//! class row u + 1 | x_A …         | y_u |     | limbs of t_u |     | partial | partial  | part. | R  | E  |
+//! weights row     | 0             | 0   | w g |              | a_j | τ^j κ^u | Σ_v κ^v w|       | R  | E  |
+//! ```
+//!
+//! # Soundness
+//!
+//! Phase one commits X, Y, W, G and the link's limbs, hence the logits Z (an expression in the limbs) and P. σ comes
+//! after phase one, `a` is committed in phase two; κ, τ, α come after that.
+//!
+//! *Running sums in phase three.* On the rows of record i, from the bottom up: `xt` is `Σ_j τ^j x_ij` at the head row,
+//! `zk = Σ_u κ^u z_iu`, `ek = Σ_u κ^u (p_iu − y_iu)`. On weight rows `xt = τ^j κ^u` (started at 1, stepped by κ within a
+//! block and by τ from block to block) and `zk` at a block's first row is `Σ_u κ^u w_ju`. Write
+//! `b_i = 256 + τ·xt_i = Σ_{j ≤ d} τ^j x_ij` with the bias as coordinate 0.
+//!
+//! *Logits.* `r` starts at 0, at every head row `r' = σr + α·zk_i + b_i`, at every block's first row
+//! `r' = r − a_j(α·wk_j + τ^j)`, elsewhere it is carried, and it ends at 0. So
+//! `Σ_i σ^(m−i)(α Σ_u κ^u z_iu + Σ_j τ^j x_ij) = Σ_j a_j(α Σ_u κ^u w_ju + τ^j)` for random α, κ, τ drawn after both sides'
+//! coefficients: `a_j = Σ_i σ^(m−i) x_ij` and `Σ_i σ^(m−i) z_iu = Σ_j a_j w_ju`, and because σ came after X, Z and W:
+//! `Z = XW`, over the field. X is in [0, 256) and |w| < 2^25 (proven in `dataset` and `optimum`), so `|z| < 2^44` as integers.
+//!
+//! *Gradient.* `e` starts at 0, at every head row `e' = e + s_i·b_i·ek_i`, at every weight row `e' = e − τ^j κ^u g_ju`, and
+//! it ends at 0: `Σ_i s_i (Σ_j τ^j x_ij)(Σ_u κ^u (p_iu − y_iu)) = Σ_ju τ^j κ^u g_ju`, so `G = Xᵀ(s·(P − Y))`; `dataset`
+//! proves Y = 0 where s = 0.
+//!
+//! The errors are bounded by (degree)/r with degrees below 2^23.
+//!
+//! *Link.* See [`link`]: P is the table function of `l − z`, with `l` fixed up to the window `|ΣP − 1| ≤ 2^−27`; whatever
+//! `l` in the window the prover takes, `|P − link(z)| ≤ 2^−24`, the δ that every certificate adds to ε.
+//!
+//! # Not checked
+//!
+//! That X, Y are a well-formed shard (`dataset`) and W in range (`optimum`): the digest is what ties the proofs together,
+//! so a gradient counts only for registered shards and certified weights.
+
+pub mod link;
+mod witness;
+
+use std::sync::Arc;
+
+use halo2_proofs::circuit::{Layouter, SimpleFloorPlanner};
+use halo2_proofs::halo2curves::bn256::Fr;
+use halo2_proofs::plonk::{
+    Advice, Challenge, Circuit, Column, ConstraintSystem, Error, FirstPhase, Fixed, SecondPhase, ThirdPhase,
+};
+use halo2_proofs::poly::Rotation;
+use tribute_core::link::Link;
+
+use crate::columns::{target_scale, CommittedColumn, CommittedGroup};
+use crate::gadgets::argument::{constant, horner, select, small, Forge, Gates, Query};
+use crate::gadgets::logup::Frame;
+use crate::plonk::Witness;
+use crate::shape::Shape;
+use link::LinkConfig;
+
+/// Rows by their part in the argument.
+#[derive(Clone, Copy, Debug)]
+pub struct Rows {
+    /// Head row of every record.
+    pub q_head: Column<Fixed>,
+    /// Class rows of every record.
+    pub q_class: Column<Fixed>,
+    /// All rows of every record.
+    pub q_record: Column<Fixed>,
+    /// Last row of every record.
+    pub q_end: Column<Fixed>,
+}
+
+/// Selectors, challenges and the link.
+#[derive(Clone, Debug)]
+pub struct Config {
+    link: LinkConfig,
+    frame: Frame,
+    rows: Rows,
+    q_w: Column<Fixed>,
+    q_w_first: Column<Fixed>,
+    q_block: Column<Fixed>,
+    q_block_end: Column<Fixed>,
+    sigma: Challenge,
+    kappa: Challenge,
+    tau: Challenge,
+    alpha: Challenge,
+}
+
+/// Third-phase columns, by position.
+pub mod third {
+    /// Features under τ; on weight rows the power `τ^j κ^u`.
+    pub const XT: usize = 0;
+    /// Logits under κ; on weight rows the weights under κ.
+    pub const ZK: usize = 1;
+    /// Errors under κ.
+    pub const EK: usize = 2;
+    /// Running check of the logits.
+    pub const R: usize = 3;
+    /// Running check of the gradient.
+    pub const E: usize = 4;
+}
+
+/// The `gradient` circuit with its witness.
+#[derive(Clone)]
+pub struct GradientCircuit {
+    shape: Shape,
+    committed: Vec<Arc<CommittedColumn>>,
+    /// Fresh columns of phase 0 but the multiplicities: see [`link::column`].
+    pub columns: Vec<Vec<Fr>>,
+    /// Tests only. Phase 1: the lookup's columns, then `a`; 2: see [`third`].
+    pub forge: Option<Forge>,
+}
+
+impl GradientCircuit {
+    /// The circuit without a witness, for keys.
+    #[must_use]
+    pub fn empty(shape: Shape) -> Self {
+        GradientCircuit { shape, committed: vec![], columns: vec![], forge: None }
+    }
+
+    /// The witness for a committed shard, weights and gradient.
+    ///
+    /// # Errors
+    /// [`tribute_core::link::NoShift`] when the link's tables do not resolve a record's logits.
+    pub fn new(
+        shape: Shape,
+        shard: &CommittedGroup,
+        weights: &CommittedGroup,
+        gradient: &CommittedGroup,
+    ) -> Result<Self, tribute_core::link::NoShift> {
+        let committed: Vec<_> =
+            [shard, weights, gradient].into_iter().flat_map(|g| g.columns.iter().cloned()).collect();
+        let values: Vec<&[Fr]> = committed.iter().map(|c| c.values.as_slice()).collect();
+        let columns = witness::link_columns(&shape, &values)?;
+        Ok(GradientCircuit { shape, committed, columns, forge: None })
+    }
+
+    fn link(&self) -> Link {
+        self.shape.link.unwrap_or(Link::Squared)
+    }
+}
+
+impl Circuit<Fr> for GradientCircuit {
+    type Config = (Config, Shape);
+    type FloorPlanner = SimpleFloorPlanner;
+    type Params = Shape;
+
+    fn params(&self) -> Shape {
+        self.shape.clone()
+    }
+
+    fn without_witnesses(&self) -> Self {
+        Self::empty(self.shape.clone())
+    }
+
+    fn configure(meta: &mut ConstraintSystem<Fr>) -> Self::Config {
+        Self::configure_with_params(meta, Shape::default())
+    }
+
+    fn configure_with_params(meta: &mut ConstraintSystem<Fr>, shape: Shape) -> Self::Config {
+        let layout = shape.layout;
+        let mut gates = Gates::new(meta, &shape.omit);
+        let mut advice = || gates.meta.advice_column_in(FirstPhase);
+        // committed columns first: their points open the proof
+        let x: Vec<_> = (0..layout.columns()).map(|_| advice()).collect();
+        let (y, w, g) = (advice(), advice(), advice());
+        // `ctx` is absorbed by the transcript; no gate queries it
+        let _ctx = gates.meta.instance_column();
+        let frame = Frame::configure(&mut gates);
+        let mut fixed = || gates.meta.fixed_column();
+        let rows = Rows { q_head: fixed(), q_class: fixed(), q_record: fixed(), q_end: fixed() };
+        let (q_w, q_w_first, q_block, q_block_end) = (fixed(), fixed(), fixed(), fixed());
+        let link = LinkConfig::configure(&mut gates, frame, rows, &layout, shape.link.unwrap_or(Link::Squared));
+        let sigma = gates.meta.challenge_usable_after(FirstPhase);
+        let a = gates.meta.advice_column_in(SecondPhase);
+        let kappa = gates.meta.challenge_usable_after(SecondPhase);
+        let tau = gates.meta.challenge_usable_after(SecondPhase);
+        let alpha = gates.meta.challenge_usable_after(SecondPhase);
+        let third: [Column<Advice>; 5] = std::array::from_fn(|_| gates.meta.advice_column_in(ThirdPhase));
+        let [xt, zk, ek, r, e] = third;
+        let target = constant(target_scale(&layout));
+        let block = Rotation(layout.classes() as i32);
+
+        gates.add("features under τ: xt = Σ_a τ^a x_a + τ^A·xt'", |c| {
+            let tau = c.challenge(tau);
+            let mut row: Vec<_> = x.iter().map(|x| c.cur(*x)).collect();
+            row.push((small(1) - c.fixed(rows.q_end)) * c.next(xt));
+            c.fixed(rows.q_record) * (c.cur(xt) - horner(&row, &tau))
+        });
+        // on class rows: column = term + κ·column'; on other record rows: column = column'
+        gates.add("logits under κ: zk = z + κ·zk'", |c| {
+            let (class, record) = (c.fixed(rows.q_class), c.fixed(rows.q_record));
+            let below = (small(1) - c.fixed(rows.q_end)) * c.next(zk);
+            let kappa = c.challenge(kappa);
+            let z = link.logit(c);
+            let on_records = record * (c.cur(zk) - below.clone()) - class * (z + (kappa.clone() - small(1)) * below);
+            // on weight rows: zk = w + κ·zk', restarted in every block
+            let on_weights = c.fixed(q_w) * (c.cur(zk) - c.cur(w))
+                - (c.fixed(q_w) - c.fixed(q_block_end)) * kappa * c.next(zk);
+            on_records + on_weights
+        });
+        gates.add("errors under κ: ek = (p − y) + κ·ek'", |c| {
+            let below = (small(1) - c.fixed(rows.q_end)) * c.next(ek);
+            let error = link.probability(c) - target * c.cur(y);
+            let kappa = c.challenge(kappa);
+            c.fixed(rows.q_record) * (c.cur(ek) - below.clone())
+                - c.fixed(rows.q_class) * (error + (kappa - small(1)) * below)
+        });
+
+        gates.add("powers start at 1", |c| c.fixed(q_w_first) * (c.cur(xt) - small(1)));
+        gates.add("powers within a block: xt' = κ·xt", |c| {
+            (c.fixed(q_w) - c.fixed(q_block_end)) * (c.next(xt) - c.challenge(kappa) * c.cur(xt))
+        });
+        gates.add("powers between blocks: xt(c below) = τ·xt", |c| {
+            c.fixed(q_block) * (c.query_advice(xt, block) - c.challenge(tau) * c.cur(xt))
+        });
+        gates.add("logit check: r' = σr + α·zk + b on head rows, r − a(α·wk + τ^j) on blocks", |c| {
+            let b = small(256) + c.challenge(tau) * c.cur(xt);
+            let (sigma, alpha) = (c.challenge(sigma), c.challenge(alpha));
+            let record = (sigma - small(1)) * c.cur(r) + alpha.clone() * c.cur(zk) + b;
+            let weight = c.cur(a) * (alpha * c.cur(zk) + c.cur(xt));
+            c.fixed(frame.q_use) * (c.next(r) - c.cur(r)) - c.fixed(rows.q_head) * record + c.fixed(q_block) * weight
+        });
+        gates.add("logit check starts at 0", |c| c.fixed(frame.q_first) * c.cur(r));
+        gates.add("logit check ends at 0", |c| c.fixed(frame.q_last) * c.cur(r));
+        gates.add("gradient check: e' = e + s·b·ek on head rows, e − τ^j κ^u g on weight rows", |c| {
+            let b = small(256) + c.challenge(tau) * c.cur(xt);
+            let record = c.cur(y) * b * c.cur(ek);
+            let weight = c.cur(xt) * c.cur(g);
+            c.fixed(frame.q_use) * (c.next(e) - c.cur(e)) - c.fixed(rows.q_head) * record + c.fixed(q_w) * weight
+        });
+        gates.add("gradient check starts at 0", |c| c.fixed(frame.q_first) * c.cur(e));
+        gates.add("gradient check ends at 0", |c| c.fixed(frame.q_last) * c.cur(e));
+
+        let config = Config {
+            link,
+            frame,
+            rows,
+            q_w,
+            q_w_first,
+            q_block,
+            q_block_end,
+            sigma,
+            kappa,
+            tau,
+            alpha,
+        };
+        (config, shape)
+    }
+
+    fn synthesize(&self, (config, shape): Self::Config, mut layouter: impl Layouter<Fr>) -> Result<(), Error> {
+        let layout = shape.layout;
+        let (r, c) = (layout.record_rows(), layout.classes());
+        let records = layout.weights_start();
+        let weights = layout.weights_start()..layout.weights_end();
+        layouter.assign_region(
+            || "gradient",
+            |mut region| {
+                config.frame.assign(&mut region, layout.gate_rows());
+                select(&mut region, config.rows.q_head, (0..records).step_by(r));
+                select(&mut region, config.rows.q_class, (0..records).filter(|i| (1..=c).contains(&(i % r))));
+                select(&mut region, config.rows.q_record, 0..records);
+                select(&mut region, config.rows.q_end, (r - 1..records).step_by(r));
+                select(&mut region, config.q_w, weights.clone());
+                select(&mut region, config.q_w_first, [weights.start]);
+                select(&mut region, config.q_block, weights.clone().step_by(c));
+                select(&mut region, config.q_block_end, weights.clone().skip(c - 1).step_by(c));
+                config.link.assign_table(&mut region, &layout);
+                Ok(())
+            },
+        )
+    }
+}
+
+impl Witness for GradientCircuit {
+    fn committed(&self) -> Vec<Arc<CommittedColumn>> {
+        self.committed.clone()
+    }
+
+    fn phase(&self, (config, _): &Self::Config, phase: u8, challenges: &[Fr]) -> Vec<Vec<Fr>> {
+        let layout = self.shape.layout;
+        let committed: Vec<&[Fr]> = self.committed.iter().map(|c| c.values.as_slice()).collect();
+        let sigma = || challenges[config.sigma.index()];
+        let mut columns = match phase {
+            0 => {
+                let mut columns = self.columns.clone();
+                columns.extend(config.link.multiplicities(&layout, &self.columns));
+                columns
+            }
+            1 => {
+                let mut columns = config.link.second_phase(challenges, &layout, &self.columns);
+                columns.push(witness::sigma_sums(&layout, &committed, sigma()));
+                columns
+            }
+            _ => {
+                let challenges = witness::Challenges {
+                    sigma: sigma(),
+                    kappa: challenges[config.kappa.index()],
+                    tau: challenges[config.tau.index()],
+                    alpha: challenges[config.alpha.index()],
+                };
+                witness::third_phase(&layout, self.link(), &committed, &self.columns, &challenges)
+            }
+        };
+        if let Some(forge) = &self.forge {
+            forge(phase, &mut columns, challenges);
+        }
+        columns
+    }
+}

@@ -1,0 +1,230 @@
+//! Keys and proofs.
+
+use halo2_proofs::halo2curves::bn256::{Bn256, Fr, G1Affine};
+use halo2_proofs::plonk::{keygen_pk2, keygen_vk, verify_proof, Circuit, ConstraintSystem, ProvingKey, VerifyingKey};
+use halo2_proofs::poly::kzg::commitment::KZGCommitmentScheme;
+use halo2_proofs::poly::kzg::multiopen::VerifierSHPLONK;
+use halo2_proofs::poly::kzg::strategy::SingleStrategy;
+use thiserror::Error;
+use tribute_core::digest::{keccak, Digest};
+
+use crate::field::{point_bytes, word};
+use crate::plonk::{create_proof, Witness};
+use crate::shape::Shape;
+use crate::srs::Srs;
+use crate::transcript::{Keccak, KeccakChallenge};
+
+/// The largest degree of a gate, selectors counted.
+pub const MAX_DEGREE: usize = 5;
+
+/// A circuit that cannot be keyed or proven.
+#[derive(Debug, Error)]
+pub enum ProveError {
+    /// The SRS is of another size.
+    #[error("the SRS has k = {got}, the circuit {name} needs k = {expected}")]
+    SrsSize {
+        /// Circuit name.
+        name: String,
+        /// Wanted.
+        expected: u32,
+        /// Found.
+        got: u32,
+    },
+    /// A gate of too high degree: halo2-axiom would cap it silently.
+    #[error("circuit {name}: a gate has degree {degree}, at most {MAX_DEGREE} is sound here")]
+    Degree {
+        /// Circuit name.
+        name: String,
+        /// The degree found.
+        degree: usize,
+    },
+    /// Another number of blinding rows than the layout reserves.
+    #[error("circuit {name}: {got} blinding factors, the layout needs 5")]
+    Blinding {
+        /// Circuit name.
+        name: String,
+        /// Found.
+        got: usize,
+    },
+    /// A committed column that is not queried exactly once, at the current row.
+    #[error("circuit {name}: committed column {column} is queried {queries} times, it must be opened exactly once, at the current row")]
+    Queries {
+        /// Circuit name.
+        name: String,
+        /// Column, in committed order.
+        column: usize,
+        /// Queries found.
+        queries: usize,
+    },
+    /// Keys could not be made.
+    #[error("circuit {name}: no keys: {reason}")]
+    Keys {
+        /// Circuit name.
+        name: String,
+        /// halo2's words.
+        reason: String,
+    },
+    /// The prover failed.
+    #[error("circuit {name}: no proof: {reason}")]
+    Prover {
+        /// Circuit name.
+        name: String,
+        /// Why.
+        reason: String,
+    },
+    /// The proof does not start with the commitments it is about. It is withheld.
+    #[error("circuit {name}: the proof's first points are not the committed columns'; it is withheld")]
+    Prefix {
+        /// Circuit name.
+        name: String,
+    },
+    /// The proof does not verify: the statement is not true of this witness.
+    #[error("circuit {name}: the statement does not hold for this witness")]
+    NotSatisfied {
+        /// Circuit name.
+        name: String,
+    },
+}
+
+/// Keys of one circuit.
+#[derive(Debug)]
+pub struct Keys {
+    shape: Shape,
+    key: ProvingKey<G1Affine>,
+}
+
+impl Keys {
+    /// Generates the keys of `circuit` (its witness is not looked at).
+    pub fn generate<C: Circuit<Fr, Params = Shape>>(srs: &Srs, circuit: &C) -> Result<Self, ProveError> {
+        let shape = circuit.params();
+        check_size(srs, &shape)?;
+        let key = keygen_pk2(srs.params(), circuit, false).map_err(|e| keys_error(&shape, &e))?;
+        check_system(&shape, key.get_vk().cs())?;
+        Ok(Keys { shape, key })
+    }
+    /// The verifying key.
+    #[must_use]
+    pub fn vk(&self) -> &VerifyingKey<G1Affine> {
+        self.key.get_vk()
+    }
+    /// The circuit.
+    #[must_use]
+    pub fn shape(&self) -> &Shape {
+        &self.shape
+    }
+}
+
+/// Generates only the verifying key of `circuit`.
+pub fn verifying_key<C: Circuit<Fr, Params = Shape>>(srs: &Srs, circuit: &C) -> Result<VerifyingKey<G1Affine>, ProveError> {
+    let shape = circuit.params();
+    check_size(srs, &shape)?;
+    let vk = keygen_vk(srs.params(), circuit).map_err(|e| keys_error(&shape, &e))?;
+    check_system(&shape, vk.cs())?;
+    Ok(vk)
+}
+
+/// Digest of a verifying key: everything that the verifier computes with.
+#[must_use]
+pub fn key_digest(vk: &VerifyingKey<G1Affine>) -> Digest {
+    let mut bytes = word(&vk.transcript_repr()).to_vec();
+    for p in vk.fixed_commitments().iter().chain(vk.permutation().commitments()) {
+        bytes.extend_from_slice(&point_bytes(p).unwrap_or([0; 64]));
+    }
+    keccak(&bytes)
+}
+
+fn check_size(srs: &Srs, shape: &Shape) -> Result<(), ProveError> {
+    if srs.k() == shape.layout.k() {
+        return Ok(());
+    }
+    Err(ProveError::SrsSize { name: shape.name(), expected: shape.layout.k(), got: srs.k() })
+}
+
+fn check_system(shape: &Shape, cs: &ConstraintSystem<Fr>) -> Result<(), ProveError> {
+    let name = || shape.name();
+    let degree = cs.gates().iter().flat_map(|g| g.polynomials()).map(|p| p.degree()).max().unwrap_or(0);
+    if degree > MAX_DEGREE {
+        return Err(ProveError::Degree { name: name(), degree });
+    }
+    if cs.blinding_factors() + 1 != tribute_core::layout::TAIL_ROWS {
+        return Err(ProveError::Blinding { name: name(), got: cs.blinding_factors() });
+    }
+    let committed: usize = shape.statement.groups(shape.layout.columns()).iter().sum();
+    for column in 0..committed {
+        let queries: Vec<_> = cs.advice_queries().iter().filter(|(c, _)| c.index() == column).collect();
+        // an omitted gate may leave a column unqueried in a test's crippled circuit
+        let once = queries.len() == 1 && queries[0].1.0 == 0;
+        if !once && shape.omit.is_empty() {
+            return Err(ProveError::Queries { name: name(), column, queries: queries.len() });
+        }
+    }
+    Ok(())
+}
+
+fn keys_error(shape: &Shape, e: &halo2_proofs::plonk::Error) -> ProveError {
+    ProveError::Keys { name: shape.name(), reason: e.to_string() }
+}
+
+/// A proof with its public inputs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proof {
+    /// Public inputs, in the statement's order.
+    pub inputs: Vec<Fr>,
+    /// Points and scalars, uncompressed, as the EVM verifier reads them.
+    pub bytes: Vec<u8>,
+}
+
+impl Proof {
+    /// Public inputs as big-endian words.
+    #[must_use]
+    pub fn input_words(&self) -> Vec<[u8; 32]> {
+        self.inputs.iter().map(word).collect()
+    }
+    /// Calldata of the EVM verifier: inputs, then the proof.
+    #[must_use]
+    pub fn calldata(&self) -> Vec<u8> {
+        let mut out: Vec<u8> = self.input_words().concat();
+        out.extend_from_slice(&self.bytes);
+        out
+    }
+}
+
+/// Proves `circuit` and checks the proof, natively, before returning it.
+///
+/// # Errors
+/// [`ProveError::NotSatisfied`] when the statement is false for the witness.
+pub fn prove<C: Witness>(srs: &Srs, keys: &Keys, circuit: &C, inputs: Vec<Fr>) -> Result<Proof, ProveError> {
+    let proof = prove_unchecked(srs, keys, circuit, inputs)?;
+    if verify(srs, keys.vk(), &proof) {
+        Ok(proof)
+    } else {
+        Err(ProveError::NotSatisfied { name: keys.shape.name() })
+    }
+}
+
+/// [`prove`] without the final verification: for tests that need a false proof.
+#[doc(hidden)]
+pub fn prove_unchecked<C: Witness>(srs: &Srs, keys: &Keys, circuit: &C, inputs: Vec<Fr>) -> Result<Proof, ProveError> {
+    check_size(srs, &keys.shape)?;
+    let bytes = create_proof(srs, &keys.key, circuit, &inputs)
+        .map_err(|e| ProveError::Prover { name: keys.shape.name(), reason: e.to_string() })?;
+    let prefix: Vec<u8> = circuit.committed().iter().flat_map(|c| point_bytes(&c.point).unwrap_or([0; 64])).collect();
+    if !bytes.starts_with(&prefix) {
+        return Err(ProveError::Prefix { name: keys.shape.name() });
+    }
+    Ok(Proof { inputs, bytes })
+}
+
+/// Verifies with halo2's own verifier. Trailing bytes are refused.
+#[must_use]
+pub fn verify(srs: &Srs, vk: &VerifyingKey<G1Affine>, proof: &Proof) -> bool {
+    let mut transcript = Keccak::new(proof.bytes.as_slice());
+    let result = verify_proof::<KZGCommitmentScheme<Bn256>, VerifierSHPLONK<'_, Bn256>, KeccakChallenge, _, _>(
+        srs.params(),
+        vk,
+        SingleStrategy::new(srs.params()),
+        &[&[&proof.inputs]],
+        &mut transcript,
+    );
+    result.is_ok() && transcript.into_inner().is_empty()
+}

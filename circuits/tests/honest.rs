@@ -1,0 +1,51 @@
+//! What is true can be proven: every circuit, links and shapes at their boundaries.
+
+mod support;
+
+use support::instance;
+use tribute_circuits::dataset::DatasetCircuit;
+use tribute_circuits::gradient::GradientCircuit;
+use tribute_circuits::halo2_proofs::halo2curves::bn256::Fr;
+use tribute_circuits::prove::{prove, verify, Keys};
+use tribute_circuits::shape::Shape;
+use tribute_core::layout::{Layout, Task};
+use tribute_core::link::Link;
+
+#[test]
+fn a_shard_and_its_gradient() {
+    for (layout, links) in [
+        (Layout::new(14, 8, 64, 10, Task::Classes).unwrap(), &[Link::Softmax, Link::Logistic, Link::Squared][..]),
+        (Layout::new(14, 5, 16, 3, Task::Classes).unwrap(), &[Link::Softmax]),
+        (Layout::new(14, 3, 7, 1, Task::Real).unwrap(), &[Link::Squared]),
+    ] {
+        for link in links {
+            let i = instance(layout, *link, 40, 3);
+            let ctx = Fr::from(77);
+
+            let t = std::time::Instant::now();
+            let shape = Shape::dataset(layout);
+            let keys = Keys::generate(&i.srs, &DatasetCircuit::empty(shape.clone())).unwrap();
+            let keyed = t.elapsed();
+            let circuit = DatasetCircuit::new(shape, &i.xy);
+            assert_eq!(circuit.count(), Fr::from(40));
+            let t = std::time::Instant::now();
+            let proof = prove(&i.srs, &keys, &circuit, vec![ctx, Fr::from(40)]).unwrap();
+            println!("{} keys {keyed:?} prove {:?} bytes {}", keys.shape().name(), t.elapsed(), proof.bytes.len());
+            let mut other = proof.clone();
+            other.inputs[1] = Fr::from(41);
+            assert!(!verify(&i.srs, keys.vk(), &other));
+
+            let shape = Shape::gradient(layout, *link);
+            let t = std::time::Instant::now();
+            let keys = Keys::generate(&i.srs, &GradientCircuit::empty(shape.clone())).unwrap();
+            let keyed = t.elapsed();
+            let circuit = GradientCircuit::new(shape, &i.xy, &i.w, &i.g).unwrap();
+            let t = std::time::Instant::now();
+            let proof = prove(&i.srs, &keys, &circuit, vec![ctx]).unwrap();
+            println!("{} keys {keyed:?} prove {:?} bytes {}", keys.shape().name(), t.elapsed(), proof.bytes.len());
+            let mut other = proof.clone();
+            other.inputs[0] = Fr::from(78);
+            assert!(!verify(&i.srs, keys.vk(), &other), "another ctx");
+        }
+    }
+}
