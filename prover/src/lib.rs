@@ -9,11 +9,13 @@
 //! | [`custody`] | records, secrets and opening budgets, touched nowhere else |
 //! | [`artefacts`] | content-addressed storage |
 //! | [`auth`] | who sends a request |
+//! | [`chain`] | what the service asks a chain |
 //! | [`problem`] | errors with stable codes |
 //! | [`cli`] | the commands |
 
 pub mod artefacts;
 pub mod auth;
+pub mod chain;
 pub mod cli;
 pub mod custody;
 pub mod db;

@@ -98,7 +98,7 @@ pub(super) struct WorkerArgs {
 pub(super) async fn serve(args: ServeArgs) -> CommandResult {
     let place = args.place.place()?;
     let worker = args.work.config(place)?;
-    let config = service::Config { listen: args.listen, worker, profile: (args.k, args.columns) };
+    let config = service::Config { listen: args.listen, worker, profile: (args.k, args.columns), chain: None };
     let running = service::start(config).await?;
     println!("listening on http://{}", running.address);
     if let Some(file) = &args.port_file {

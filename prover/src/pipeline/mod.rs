@@ -2,6 +2,12 @@
 //! a process of its own and touches no job rows.
 
 pub mod calibrate;
+pub mod circuit;
+pub mod dataset;
+pub mod gradient;
+pub mod optimum;
+pub mod service;
+pub mod train;
 pub mod types;
 
 use std::path::{Path, PathBuf};
@@ -61,5 +67,11 @@ impl Toolbox {
 pub fn run(work: &Work, toolbox: &Toolbox) -> Result<Outcome> {
     match work {
         Work::Calibrate(job) => calibrate::run(job, toolbox).map(Outcome::Calibrate),
+        Work::Circuit(job) => circuit::run(job, toolbox).map(Outcome::Circuit),
+        Work::Dataset(job) => dataset::run(job, toolbox).map(Outcome::Dataset),
+        Work::Train(job) => train::run(job, toolbox).map(Outcome::Train),
+        Work::Gradient(job) => gradient::run(job, toolbox).map(Outcome::Gradient),
+        Work::Optimum(job) => optimum::run(job, toolbox).map(Outcome::Optimum),
+        Work::Service(job) => service::run(job, toolbox).map(Outcome::Service),
     }
 }

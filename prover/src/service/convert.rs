@@ -1,10 +1,20 @@
 //! Between rows and messages.
 
+use tribute_core::context::Terms;
+use tribute_core::layout::Task;
+use tribute_core::link::Link;
+use tribute_core::schema::Schema;
+use tribute_core::statement::Statement;
 use tribute_proto::v1;
 
+use super::Shared;
+use crate::hexed::{Hex20, Hex32};
 use crate::jobs::{Event, EventRow, Job, Progress, State};
-use crate::pipeline::Outcome;
-use crate::problem::{Problem, Result};
+use crate::pipeline::types::{
+    AgentBody, CircuitBody, DatasetBody, Outcome, Profile, ProofBody, ShapeBody, Target, VoucherBody,
+};
+use crate::problem::{Problem, Reason, Result};
+use crate::registry::AgentProofs;
 
 pub(super) fn state(state: State) -> v1::JobState {
     match state {
@@ -68,17 +78,6 @@ pub(super) fn job(job: Job, outcome: Option<v1::Outcome>) -> v1::Job {
     }
 }
 
-pub(super) fn outcome(outcome: &Outcome) -> v1::Outcome {
-    use v1::outcome::Outcome as O;
-    v1::Outcome {
-        outcome: Some(match outcome {
-            Outcome::Calibrate(c) => {
-                O::Calibrate(v1::CalibrateOutcome { milliseconds: c.milliseconds, k: c.k, rounds: c.rounds })
-            }
-        }),
-    }
-}
-
 /// A page's size from a request.
 pub(super) fn page_size(size: u32) -> Result<i64> {
     match size {
@@ -97,4 +96,217 @@ pub(super) fn page_token(token: &str) -> Result<Option<(i64, String)>> {
         .split_once(':')
         .and_then(|(at, id)| Some(Some((at.parse().ok()?, id.to_owned()))))
         .ok_or_else(|| Problem::field("page_token", format!("`{token}` comes from no previous page")))
+}
+
+/// The token of the page after `rows`, empty when this was the last.
+pub(super) fn next_page(rows: usize, size: i64, last: Option<(i64, String)>) -> String {
+    match last {
+        Some((at, id)) if rows as i64 == size => format!("{at}:{id}"),
+        _ => String::new(),
+    }
+}
+
+pub(super) fn schema(json: &[u8]) -> Result<Schema> {
+    let text = std::str::from_utf8(json).map_err(|_| Problem::new(Reason::BadSchema, "the schema is not UTF-8 text"))?;
+    Ok(Schema::from_json(text)?)
+}
+
+pub(super) fn terms(t: v1::Terms) -> Result<Terms> {
+    match u16::try_from(t.min_data_bps) {
+        Ok(min_data_bps) if min_data_bps <= 10_000 => Ok(Terms { min_data_bps, open_training: t.open_training }),
+        _ => Err(Problem::field("terms.min_data_bps", format!("{} basis points are more than 10,000", t.min_data_bps))),
+    }
+}
+
+fn terms_message(t: Terms) -> v1::Terms {
+    v1::Terms { min_data_bps: t.min_data_bps.into(), open_training: t.open_training }
+}
+
+pub(super) fn link(value: i32) -> Result<Option<Link>> {
+    Ok(match v1::Link::try_from(value) {
+        Ok(v1::Link::Unspecified) => None,
+        Ok(v1::Link::Squared) => Some(Link::Squared),
+        Ok(v1::Link::Logistic) => Some(Link::Logistic),
+        Ok(v1::Link::Softmax) => Some(Link::Softmax),
+        Err(_) => return Err(Problem::field("link", format!("{value} is no link"))),
+    })
+}
+
+fn profile(p: Profile) -> v1::Profile {
+    v1::Profile { k: p.k, columns: p.columns as u32 }
+}
+
+pub(super) fn target(t: Target) -> v1::ChainContext {
+    v1::ChainContext { chain_id: t.chain_id, contract: t.contract.to_field() }
+}
+
+pub(super) fn shape(s: v1::CircuitShape) -> Result<ShapeBody> {
+    let p = s.profile.unwrap_or_default();
+    let statement = [Statement::Dataset, Statement::Gradient, Statement::Optimum, Statement::Service]
+        .into_iter()
+        .find(|x| i32::from(x.code()) == s.statement)
+        .ok_or_else(|| Problem::field("shape.statement", format!("no circuit for statement {}", s.statement)))?;
+    Ok(ShapeBody {
+        statement,
+        profile: Profile { k: p.k, columns: p.columns as usize },
+        features: s.features as usize,
+        classes: s.classes as usize,
+        task: if s.real_target { Task::Real } else { Task::Classes },
+        link: link(s.link)?,
+        reg_bias: s.reg_bias,
+    })
+}
+
+pub(super) fn shape_message(s: &ShapeBody) -> v1::CircuitShape {
+    v1::CircuitShape {
+        statement: s.statement.code().into(),
+        profile: Some(profile(s.profile)),
+        features: s.features as u32,
+        classes: s.classes as u32,
+        real_target: s.task == Task::Real,
+        link: s.link.map_or(0, |l| l.code().into()),
+        reg_bias: s.reg_bias,
+    }
+}
+
+pub(super) fn circuit(c: &CircuitBody, gas: u64) -> v1::Circuit {
+    let statement = c.shape.statement;
+    v1::Circuit {
+        shape: Some(shape_message(&c.shape)),
+        circuit_id: c.circuit_id.to_field(),
+        vk_digest: c.vk_digest.to_field(),
+        srs_digest: c.srs_digest.to_field(),
+        layout_hash: c.layout_hash.to_field(),
+        code_hash: c.code_hash.to_field(),
+        code_bytes: c.code_bytes,
+        proof_length: c.proof_length as u32,
+        input_count: statement.inputs() as u32,
+        gas_verify: gas,
+        slots: statement.slots().into(),
+        group_columns: statement.groups(c.shape.profile.columns).into_iter().map(|g| g as u32).collect(),
+    }
+}
+
+pub(super) fn voucher(v: &VoucherBody) -> v1::Voucher {
+    v1::Voucher {
+        session: v.session.to_field(),
+        version: v.version,
+        count: v.count,
+        transcript: v.transcript.to_field(),
+        signature: hex::decode(&v.signature).unwrap_or_default(),
+    }
+}
+
+pub(super) fn voucher_body(v: &v1::Voucher) -> Result<VoucherBody> {
+    Ok(VoucherBody {
+        session: Hex32::from_field("voucher.session", &v.session)?,
+        version: v.version,
+        count: v.count,
+        transcript: Hex32::from_field("voucher.transcript", &v.transcript)?,
+        signature: hex::encode(&v.signature),
+    })
+}
+
+/// What is an agent's row in a message, its model aside.
+pub(super) fn agent(a: &AgentBody, proofs: &AgentProofs, created_ms: i64) -> v1::Agent {
+    v1::Agent {
+        weights_digest: a.weights_digest.to_field(),
+        owner: a.owner.to_field(),
+        name: a.name.clone(),
+        terms: Some(v1::TrainingTerms {
+            dataset_ids: a.datasets().into_iter().map(Hex32::to_field).collect(),
+            lambda: a.lambda,
+            link: a.link.code().into(),
+            reg_bias: a.reg_bias,
+        }),
+        schema_json: a.schema.clone().into_bytes(),
+        profile: Some(profile(a.profile)),
+        model_sha256: a.model_sha256.to_field(),
+        onnx: Vec::new(),
+        epsilon: a.epsilon,
+        norm: a.norm,
+        relative_distance: a.relative_distance,
+        shares: a.shares.clone(),
+        training_accuracy: a.training_accuracy,
+        records: a.count,
+        gradients_proven: proofs.gradients.len() as u32,
+        shards: a.sources.len() as u32,
+        optimum_proven: proofs.optimum.is_some(),
+        created_ms: created_ms.unsigned_abs(),
+    }
+}
+
+impl Shared {
+    /// A proof with its bytes.
+    pub(super) async fn proof_message(&self, p: &ProofBody) -> Result<v1::Proof> {
+        Ok(v1::Proof {
+            statement: p.circuit.shape.statement.code().into(),
+            circuit_id: p.circuit.circuit_id.to_field(),
+            inputs: p.inputs.iter().map(|x| x.to_field()).collect(),
+            proof: self.artefacts.get(&p.proof).await?,
+            groups: p.groups.iter().map(|g| g.to_field()).collect(),
+            stats: Some(v1::ProofStats {
+                k: p.circuit.shape.profile.k,
+                columns: p.stats.columns,
+                seconds: p.stats.seconds,
+                bytes: p.stats.bytes,
+                verify_ms: p.stats.verify_ms,
+                gas_verify: p.stats.gas_verify,
+                peak_rss_mb: p.stats.peak_rss_mb,
+            }),
+        })
+    }
+
+    /// A dataset with its proofs.
+    pub(super) async fn dataset_message(&self, d: &DatasetBody, created_ms: i64) -> Result<v1::Dataset> {
+        let mut shards = Vec::with_capacity(d.shards.len());
+        for s in &d.shards {
+            let proof = self.proof_message(&s.proof).await?;
+            shards.push(v1::Shard { digest: s.digest.to_field(), records: s.count, proof: Some(proof) });
+        }
+        Ok(v1::Dataset {
+            id: d.id.to_field(),
+            owner: d.owner.to_field(),
+            schema_id: tribute_core::digest::keccak(d.schema.as_bytes()).to_vec(),
+            schema_json: d.schema.clone().into_bytes(),
+            layout_hash: d.layout_hash.to_field(),
+            profile: Some(profile(d.profile)),
+            records: d.count,
+            terms: Some(terms_message(d.terms)),
+            context: Some(target(d.target)),
+            shards,
+            created_ms: created_ms.unsigned_abs(),
+        })
+    }
+
+    /// A job's outcome with the bytes it refers to.
+    pub(super) async fn outcome_message(&self, outcome: &Outcome, ended_ms: i64) -> Result<v1::Outcome> {
+        use v1::outcome::Outcome as O;
+        let message = match outcome {
+            Outcome::Calibrate(c) => {
+                O::Calibrate(v1::CalibrateOutcome { milliseconds: c.milliseconds, k: c.k, rounds: c.rounds })
+            }
+            Outcome::Circuit(c) => O::Circuit(v1::CircuitOutcome { circuit: Some(circuit(c, 0)) }),
+            Outcome::Dataset(d) => {
+                O::Dataset(v1::DatasetOutcome { dataset: Some(self.dataset_message(d, ended_ms).await?) })
+            }
+            Outcome::Train(a) => {
+                O::Agent(v1::AgentOutcome { agent: Some(agent(a, &AgentProofs::default(), ended_ms)) })
+            }
+            Outcome::Gradient(g) => O::Proof(self.proof_message(&g.proof).await?),
+            Outcome::Optimum(o) => O::Proof(self.proof_message(&o.proof).await?),
+            Outcome::Service(s) => O::Service(v1::ServiceOutcome {
+                proof: Some(self.proof_message(&s.proof).await?),
+                vouchers: s.vouchers.iter().map(voucher).collect(),
+                agent_id: s.agent_id.to_field(),
+                version: s.version,
+            }),
+        };
+        Ok(v1::Outcome { outcome: Some(message) })
+    }
+}
+
+/// An address field.
+pub(super) fn address(name: &str, bytes: &[u8]) -> Result<Hex20> {
+    Hex20::from_field(name, bytes)
 }

@@ -54,10 +54,7 @@ impl v1::job_service_server::JobService for Jobs {
         let size = convert::page_size(r.page_size)?;
         let after = convert::page_token(&r.page_token)?;
         let rows = self.0.queue.list(&caller.to_string(), convert::state_filter(r.state)?, after, size).await?;
-        let next_page_token = match rows.last() {
-            Some(last) if rows.len() as i64 == size => format!("{}:{}", last.created_ms, last.id),
-            _ => String::new(),
-        };
+        let next_page_token = convert::next_page(rows.len(), size, rows.last().map(|j| (j.created_ms, j.id.clone())));
         let mut jobs = Vec::with_capacity(rows.len());
         for row in rows {
             jobs.push(self.0.job_message(row).await?);

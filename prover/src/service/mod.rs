@@ -1,16 +1,22 @@
 //! The gRPC server: health, reflection, gRPC-Web, tracing, panics caught, graceful stop.
 
+mod agents;
+mod certificate;
+mod circuits;
 mod convert;
+mod datasets;
 mod jobs;
 mod server_info;
+mod sessions;
 mod submit;
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::{watch, Notify};
+use tokio::sync::{watch, Mutex, Notify};
 use tokio::task::JoinHandle;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::Server;
@@ -20,8 +26,10 @@ use tribute_proto::v1;
 
 use crate::artefacts::Artefacts;
 use crate::auth::Gatekeeper;
+use crate::chain::Chain;
 use crate::custody::Custody;
 use crate::db::Database;
+use crate::hexed::Hex32;
 use crate::jobs::child::Place;
 use crate::jobs::queue::Queue;
 use crate::jobs::worker;
@@ -42,6 +50,8 @@ pub struct Config {
     pub worker: worker::Config,
     /// The circuits' shape where a request names none.
     pub profile: (u32, usize),
+    /// The chain it reads, if any.
+    pub chain: Option<Arc<dyn Chain>>,
 }
 
 /// What every service of the server shares.
@@ -54,6 +64,9 @@ pub(crate) struct Shared {
     pub(crate) gate: Gatekeeper,
     pub(crate) wake: Arc<Notify>,
     pub(crate) profile: (u32, usize),
+    pub(crate) chain: Option<Arc<dyn Chain>>,
+    /// Agents loaded into onnxruntime, by weights' digest.
+    pub(crate) agents: Arc<Mutex<HashMap<Hex32, Arc<sessions::Loaded>>>>,
     pub(crate) stop: watch::Receiver<bool>,
 }
 
@@ -104,6 +117,8 @@ pub async fn start(config: Config) -> Result<Running> {
         gate: Gatekeeper::open(database).await?,
         wake: Arc::new(Notify::new()),
         profile: config.profile,
+        chain: config.chain,
+        agents: Arc::default(),
         stop: stopping.clone(),
     };
     let listener = TcpListener::bind(config.listen).await.map_err(|e| {
@@ -144,17 +159,25 @@ async fn serve(
             None
         }
     };
-    let job = v1::job_service_server::JobServiceServer::new(jobs::Jobs(shared.clone())).max_decoding_message_size(MAX_REQUEST);
+    macro_rules! service {
+        ($module:ident :: $server:ident, $service:expr) => {
+            v1::$module::$server::new($service).max_decoding_message_size(MAX_REQUEST).max_encoding_message_size(MAX_REQUEST)
+        };
+    }
     let info = v1::server_service_server::ServerServiceServer::new(server_info::Info(shared.clone()));
     Server::builder()
         .accept_http1(true) // gRPC-Web
-        .layer(TraceLayer::new_for_grpc())
+        .layer(TraceLayer::new_for_grpc().on_failure(())) // refusals are answers, not failures
         .layer(CatchPanicLayer::new())
         .layer(tonic_web::GrpcWebLayer::new())
         .add_service(health_service)
         .add_optional_service(reflection)
         .add_service(info)
-        .add_service(job)
+        .add_service(service!(job_service_server::JobServiceServer, jobs::Jobs(shared.clone())))
+        .add_service(service!(dataset_service_server::DatasetServiceServer, datasets::Datasets(shared.clone())))
+        .add_service(service!(agent_service_server::AgentServiceServer, agents::Agents(shared.clone())))
+        .add_service(service!(session_service_server::SessionServiceServer, sessions::Sessions(shared.clone())))
+        .add_service(service!(circuit_service_server::CircuitServiceServer, circuits::Circuits(shared.clone())))
         .serve_with_incoming_shutdown(TcpListenerStream::new(listener), async move {
             let _ = stopping.wait_for(|stop| *stop).await;
         })

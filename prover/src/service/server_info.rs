@@ -6,6 +6,8 @@ use tonic::{Request, Response, Status};
 use tribute_proto::v1;
 
 use super::{Shared, MAX_UNVOUCHED};
+use crate::chain::Contracts;
+use crate::hexed::Hex20;
 
 pub(super) struct Info(pub(super) Shared);
 
@@ -16,6 +18,8 @@ impl v1::server_service_server::ServerService for Info {
         _: Request<v1::GetServerInfoRequest>,
     ) -> Result<Response<v1::ServerInfo>, Status> {
         let (k, columns) = self.0.profile;
+        let contracts = self.0.chain.as_ref().map(|c| c.contracts());
+        let address = |pick: fn(&Contracts) -> Hex20| contracts.as_ref().map_or(Vec::new(), |c| pick(c).to_field());
         Ok(Response::new(v1::ServerInfo {
             version: env!("CARGO_PKG_VERSION").into(),
             instance: self.0.gate.instance().to_field(),
@@ -23,7 +27,11 @@ impl v1::server_service_server::ServerService for Info {
             now_ms: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64),
             max_unvouched: MAX_UNVOUCHED as u32,
             development_srs: true,
-            ..Default::default()
+            chain_id: contracts.as_ref().map_or(0, |c| c.chain_id),
+            dataset_registry: address(|c| c.dataset_registry),
+            agent_registry: address(|c| c.agent_registry),
+            session_escrow: address(|c| c.session_escrow),
+            proof_gate: address(|c| c.proof_gate),
         }))
     }
 }

@@ -1,13 +1,33 @@
 //! From a request for work to a queued job: checks everything that can be checked before anything is kept.
 
+use tribute_core::layout::Layout;
+use tribute_core::records::{read_csv, DataError, Records};
+use tribute_core::schema::{Schema, Target as SchemaTarget};
+use tribute_core::statement::{Statement, OPTIMUM_SLOTS};
 use tribute_proto::v1;
 
 use super::{convert, Shared};
-use crate::hexed::Hex20;
+use crate::hexed::{Hex20, Hex32};
 use crate::jobs::{Job, NewJob};
-use crate::pipeline::types::CalibrateJob;
+use crate::pipeline::dataset::shards;
+use crate::pipeline::types::{
+    AgentBody, CalibrateJob, CircuitJob, DatasetBody, DatasetJob, GradientJob, OptimumJob, Profile, ShapeBody, SourceBody,
+    Target, TrainJob,
+};
 use crate::pipeline::{Outcome, Work};
-use crate::problem::{Problem, Result};
+use crate::problem::{Problem, Reason, Result};
+
+/// Work that may be queued, and which datasets' grants that uses up.
+pub(super) struct Admitted {
+    pub(super) work: Work,
+    pub(super) grants: Vec<Hex32>,
+}
+
+impl From<Work> for Admitted {
+    fn from(work: Work) -> Self {
+        Admitted { work, grants: Vec::new() }
+    }
+}
 
 impl Shared {
     /// Queues a request's work for `caller`.
@@ -28,34 +48,235 @@ impl Shared {
         work: Vec<v1::work::Work>,
         options: Option<&v1::JobOptions>,
     ) -> Result<Vec<v1::Job>> {
-        let mut new = Vec::with_capacity(work.len());
+        let mut admitted = Vec::with_capacity(work.len());
         for work in work {
-            let work = self.prepare(caller, work).await?;
-            new.push(new_job(caller, &work, options)?);
+            admitted.push(self.prepare(caller, work).await?);
         }
-        let jobs = self.queue.submit_all(&new).await?;
-        self.wake.notify_waiters();
+        self.queue_all(caller, &admitted, options).await
+    }
+
+    /// Queues what was admitted, all or none; grants are used up in the same transaction, and only by new jobs.
+    pub(super) async fn queue_all(
+        &self,
+        caller: Hex20,
+        admitted: &[Admitted],
+        options: Option<&v1::JobOptions>,
+    ) -> Result<Vec<v1::Job>> {
+        let mut tx = self.queue.database().begin().await?;
+        let mut jobs = Vec::with_capacity(admitted.len());
+        for Admitted { work, grants } in admitted {
+            let (job, fresh) = self.queue.insert(&mut tx, &new_job(caller, work, options)?).await?;
+            if fresh {
+                for dataset in grants {
+                    self.registry.use_grant(&mut tx, *dataset, caller).await?;
+                }
+            }
+            jobs.push(job);
+        }
+        tx.commit().await?;
+        self.wake.notify_one();
         let mut messages = Vec::with_capacity(jobs.len());
-        for (job, _) in jobs {
+        for job in jobs {
             messages.push(self.job_message(job).await?);
         }
         Ok(messages)
     }
 
     /// Checks a request's work and turns it into a job's.
-    async fn prepare(&self, caller: Hex20, work: v1::work::Work) -> Result<Work> {
+    async fn prepare(&self, caller: Hex20, work: v1::work::Work) -> Result<Admitted> {
         use v1::work::Work as W;
-        let _ = caller;
         match work {
-            W::Calibrate(w) => calibrate(w),
-            _ => Err(Problem::field("work", "unknown kind of work")),
+            W::Calibrate(w) => calibrate(w).map(Into::into),
+            W::Circuit(w) => circuit(w).map(Into::into),
+            W::Dataset(w) => self.dataset_work(caller, w).await.map(Into::into),
+            W::Train(w) => self.train_work(caller, w.terms, w.name, None).await,
+            W::Import(w) => self.train_work(caller, w.terms, w.name, Some(w.onnx)).await,
+            W::Gradient(w) => self.gradient_work(caller, w).await.map(Into::into),
+            W::Optimum(w) => self.optimum_work(caller, w).await.map(Into::into),
+            W::Service(w) => self.service_work(caller, w).await.map(Into::into),
+        }
+    }
+
+    async fn dataset_work(&self, caller: Hex20, w: v1::DatasetWork) -> Result<Work> {
+        let schema = convert::schema(&w.schema_json)?;
+        let profile = self.profile(w.profile)?;
+        let layout = schema.layout(profile.k, profile.columns)?;
+        let terms = convert::terms(w.terms.unwrap_or_default())?;
+        let records = records(&schema, w.records)?;
+        let needed = shards(records.len(), layout.capacity()).len();
+        if needed > OPTIMUM_SLOTS {
+            let most = OPTIMUM_SLOTS * layout.capacity();
+            return Err(Problem::new(
+                Reason::TooManyRecords,
+                format!(
+                    "{} records need {needed} shards of {} at k = {}; a direct certificate takes {OPTIMUM_SLOTS} ({most} records): \
+                     register fewer, or with a larger k",
+                    records.len(),
+                    layout.capacity(),
+                    layout.k()
+                ),
+            )
+            .with("records", records.len())
+            .with("most", most));
+        }
+        let count = records.len() as u64;
+        let stored = self.custody.put_records(&caller.to_string(), &records).await?;
+        Ok(Work::Dataset(DatasetJob {
+            owner: caller,
+            schema: schema.canonical(),
+            profile,
+            target: self.target(w.context, |c| c.datasets())?,
+            terms,
+            records: stored,
+            count,
+        }))
+    }
+
+    async fn train_work(
+        &self,
+        caller: Hex20,
+        terms: Option<v1::TrainingTerms>,
+        name: String,
+        onnx: Option<Vec<u8>>,
+    ) -> Result<Admitted> {
+        let terms = terms.ok_or_else(|| Problem::field("terms", "is missing"))?;
+        let link = convert::link(terms.link)?.ok_or_else(|| Problem::field("terms.link", "is missing"))?;
+        if terms.lambda == 0 || terms.lambda >> 32 != 0 {
+            return Err(Problem::field("terms.lambda", format!("{}·2^-32 is not between 0 and 1", terms.lambda)));
+        }
+        let (datasets, grants) = self.training_data(caller, &terms.dataset_ids).await?;
+        let first = &datasets[0];
+        let sources = sources(&datasets)?;
+        let model = match onnx {
+            Some(bytes) => Some(self.custody.put(&caller.to_string(), "model", &bytes).await?),
+            None => None,
+        };
+        let work = Work::Train(TrainJob {
+            owner: caller,
+            name,
+            schema: first.schema.clone(),
+            profile: first.profile,
+            sources,
+            lambda: terms.lambda,
+            link,
+            reg_bias: terms.reg_bias,
+            model,
+        });
+        Ok(Admitted { work, grants })
+    }
+
+    /// The listed datasets, all of one schema and profile, and those that need a grant of this server's.
+    async fn training_data(&self, caller: Hex20, ids: &[Vec<u8>]) -> Result<(Vec<DatasetBody>, Vec<Hex32>)> {
+        if ids.is_empty() {
+            return Err(Problem::field("terms.dataset_ids", "name at least one dataset"));
+        }
+        let mut datasets: Vec<DatasetBody> = Vec::with_capacity(ids.len());
+        let mut grants = Vec::new();
+        for bytes in ids {
+            let id = Hex32::from_field("terms.dataset_ids", bytes)?;
+            let dataset = self.registry.dataset(id).await?.ok_or_else(|| Problem::not_found("dataset", id))?.body;
+            if datasets.iter().any(|d| d.id == id) {
+                return Err(Problem::field("terms.dataset_ids", format!("dataset {id} is listed twice")));
+            }
+            if let Some(first) = datasets.first() {
+                if (&first.schema, first.profile) != (&dataset.schema, dataset.profile) {
+                    return Err(Problem::new(
+                        Reason::SchemaMismatch,
+                        format!("datasets {} and {id} differ in schema or profile: one agent is trained over one schema", first.id),
+                    )
+                    .with("first", first.id)
+                    .with("second", id));
+                }
+            }
+            let free = dataset.owner == caller || dataset.terms.open_training;
+            if !free && !self.chain_allows(id, caller).await? {
+                grants.push(id);
+            }
+            datasets.push(dataset);
+        }
+        Ok((datasets, grants))
+    }
+
+    async fn chain_allows(&self, dataset: Hex32, account: Hex20) -> Result<bool> {
+        match &self.chain {
+            Some(chain) => chain.may_train(dataset, account).await,
+            None => Ok(false),
+        }
+    }
+
+    /// An agent of the caller's.
+    pub(super) async fn own_agent(&self, caller: Hex20, digest: &[u8]) -> Result<AgentBody> {
+        let digest = Hex32::from_field("weights_digest", digest)?;
+        match self.registry.agent(digest).await? {
+            Some(agent) if agent.body.owner == caller => Ok(agent.body),
+            _ => Err(Problem::not_found("agent", digest)),
+        }
+    }
+
+    async fn gradient_work(&self, caller: Hex20, w: v1::GradientWork) -> Result<Work> {
+        let agent = self.own_agent(caller, &w.weights_digest).await?;
+        if w.slot as usize >= agent.sources.len() {
+            return Err(Problem::field("slot", format!("{}: the agent has {} shards", w.slot, agent.sources.len())));
+        }
+        let target = self.target(w.context, |c| c.agents())?;
+        Ok(Work::Gradient(GradientJob { agent, slot: w.slot, target }))
+    }
+
+    async fn optimum_work(&self, caller: Hex20, w: v1::OptimumWork) -> Result<Work> {
+        let agent = self.own_agent(caller, &w.weights_digest).await?;
+        let proofs = self.registry.agent_proofs(agent.weights_digest).await?;
+        let (proven, shards) = (proofs.gradients.len(), agent.sources.len());
+        if proven < shards {
+            return Err(Problem::new(
+                Reason::NotReady,
+                format!("{proven} of the agent's {shards} gradients are proven: prove all of them first"),
+            )
+            .with("proven", proven)
+            .with("shards", shards));
+        }
+        Ok(Work::Optimum(OptimumJob {
+            gradients: proofs.gradients.into_iter().map(|g| g.gradient).collect(),
+            target: self.target(w.context, |c| c.agents())?,
+            agent_id: Hex32::from_field("agent_id", &w.agent_id)?,
+            version: w.version,
+            agent,
+        }))
+    }
+
+    /// A request's profile, or the server's.
+    pub(super) fn profile(&self, profile: Option<v1::Profile>) -> Result<Profile> {
+        let p = profile.unwrap_or_default();
+        let (k, columns) = self.profile;
+        Ok(Profile {
+            k: if p.k == 0 { k } else { p.k },
+            columns: if p.columns == 0 { columns } else { p.columns as usize },
+        })
+    }
+
+    /// Where a proof will be checked: as the request says, or on the server's own chain, or off chain.
+    pub(super) fn target(
+        &self,
+        context: Option<v1::ChainContext>,
+        own: impl Fn(&crate::chain::Contracts) -> Target,
+    ) -> Result<Target> {
+        match (context, &self.chain) {
+            (Some(c), _) if c.contract.is_empty() => Ok(Target { chain_id: c.chain_id, contract: Hex20::default() }),
+            (Some(c), _) => {
+                Ok(Target { chain_id: c.chain_id, contract: Hex20::from_field("context.contract", &c.contract)? })
+            }
+            (None, Some(chain)) => Ok(own(&chain.contracts())),
+            (None, None) => Ok(Target::default()),
         }
     }
 
     /// A job as its owner sees it.
     pub(super) async fn job_message(&self, job: Job) -> Result<v1::Job> {
         let outcome: Option<Outcome> = job.outcome.as_deref().map(serde_json::from_str).transpose()?;
-        Ok(convert::job(job, outcome.as_ref().map(convert::outcome)))
+        let outcome = match &outcome {
+            Some(outcome) => Some(self.outcome_message(outcome, job.ended_ms).await?),
+            None => None,
+        };
+        Ok(convert::job(job, outcome))
     }
 
     /// A job of the caller's.
@@ -92,4 +313,87 @@ fn calibrate(w: v1::CalibrateWork) -> Result<Work> {
         return Err(Problem::field("calibrate", format!("k = {k} must be 10 to 20, rounds = {rounds} at most 10,000")));
     }
     Ok(Work::Calibrate(CalibrateJob { k, rounds, tag: w.tag }))
+}
+
+fn circuit(w: v1::CircuitWork) -> Result<Work> {
+    let shape = convert::shape(w.shape.ok_or_else(|| Problem::field("shape", "is missing"))?)?;
+    let full = ShapeBody::of(shape.statement, &shape.layout()?, shape.link.unwrap_or(tribute_core::link::Link::Squared), shape.reg_bias);
+    if shape.statement == Statement::Gradient && shape.link.is_none() {
+        return Err(Problem::field("shape.link", "a gradient circuit has a link"));
+    }
+    full.shape()?;
+    Ok(Work::Circuit(CircuitJob { shape: full }))
+}
+
+/// The shards of all datasets in order: the slots of the optimum.
+fn sources(datasets: &[DatasetBody]) -> Result<Vec<SourceBody>> {
+    let sources: Vec<SourceBody> = datasets
+        .iter()
+        .flat_map(|d| {
+            d.shards.iter().enumerate().map(|(i, s)| SourceBody {
+                dataset: d.id,
+                owner: d.owner,
+                shard: i as u32,
+                digest: s.digest,
+                count: s.count,
+                records: s.records.clone(),
+            })
+        })
+        .collect();
+    if sources.len() > OPTIMUM_SLOTS {
+        return Err(Problem::field(
+            "terms.dataset_ids",
+            format!("the datasets have {} shards in all; a direct certificate takes {OPTIMUM_SLOTS}", sources.len()),
+        ));
+    }
+    Ok(sources)
+}
+
+fn records(schema: &Schema, records: Option<v1::dataset_work::Records>) -> Result<Records> {
+    use v1::dataset_work::Records as R;
+    match records {
+        Some(R::Csv(csv)) => {
+            let file = if csv.file.is_empty() { "records" } else { &csv.file };
+            Ok(read_csv(file, &csv.data, schema)?)
+        }
+        Some(R::Quantised(q)) => quantised(schema, &q),
+        None => Err(Problem::field("records", "is missing: give CSV text or quantised rows")),
+    }
+}
+
+fn quantised(schema: &Schema, q: &v1::QuantisedRecords) -> Result<Records> {
+    let width = schema.features().len();
+    if q.targets.is_empty() {
+        return Err(DataError::Empty { file: "quantised records".into() }.into());
+    }
+    if q.features.len() != width * q.targets.len() {
+        return Err(Problem::field(
+            "records.quantised.features",
+            format!("{} bytes for {} records of {width} features", q.features.len(), q.targets.len()),
+        ));
+    }
+    let limit = match schema.target() {
+        SchemaTarget::Classes(labels) => labels.len() as u32,
+        SchemaTarget::Real { .. } => 1 << 16,
+    };
+    let mut records = Records::new(width);
+    for (i, (features, target)) in q.features.chunks_exact(width).zip(&q.targets).enumerate() {
+        if *target >= limit {
+            return Err(Problem::new(
+                Reason::BadRecord,
+                format!("quantised records: row {} has target {target}; the schema has {limit}", i + 1),
+            )
+            .with("row", i + 1)
+            .with("target", target));
+        }
+        records.push(features, *target as u16);
+    }
+    Ok(records)
+}
+
+/// The circuits that agents over a layout need.
+#[must_use]
+pub(super) fn shapes(layout: &Layout, link: tribute_core::link::Link, reg_bias: bool) -> [ShapeBody; 4] {
+    [Statement::Dataset, Statement::Gradient, Statement::Optimum, Statement::Service]
+        .map(|s| ShapeBody::of(s, layout, link, reg_bias))
 }

@@ -30,6 +30,7 @@ CREATE TABLE IF NOT EXISTS agent_proofs (
 CREATE TABLE IF NOT EXISTS circuits (
     shape TEXT PRIMARY KEY,
     circuit_id TEXT NOT NULL,
-    body TEXT NOT NULL
+    body TEXT NOT NULL,
+    gas BIGINT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS circuits_by_id ON circuits (circuit_id)

@@ -1,0 +1,167 @@
+//! Keys and verifiers: generated from a circuit's shape alone, so that anyone can make the same.
+
+use std::time::Instant;
+
+use halo2_proofs::halo2curves::bn256::{Fr, G1Affine};
+use halo2_proofs::plonk::VerifyingKey;
+use tribute_circuits::columns::CommittedGroup;
+use tribute_circuits::dataset::DatasetCircuit;
+use tribute_circuits::field::word;
+use tribute_circuits::gradient::GradientCircuit;
+use tribute_circuits::plonk::Witness;
+use tribute_circuits::prove::{key_digest, prove, verify, Keys, ProveError};
+use tribute_circuits::shape::Shape;
+use tribute_circuits::srs::Srs;
+use tribute_core::digest::{keccak, CircuitIdentity};
+use tribute_core::statement::Statement;
+
+use super::types::{CircuitBody, CircuitJob, ProofBody, ProofStats, ShapeBody};
+use super::Toolbox;
+use crate::hexed::{Hex, Hex32};
+use crate::problem::{Problem, Reason, Result};
+
+/// A circuit ready to prove with.
+pub(super) struct Prepared {
+    pub(super) srs: Srs,
+    pub(super) keys: Keys,
+    pub(super) body: CircuitBody,
+    runtime: Vec<u8>,
+}
+
+/// Makes keys and verifier of a circuit.
+pub fn run(job: &CircuitJob, toolbox: &Toolbox) -> Result<CircuitBody> {
+    Ok(prepare(&job.shape, toolbox)?.body)
+}
+
+/// Keys and verifier of a circuit. Both are derived anew each time.
+pub(super) fn prepare(body: &ShapeBody, toolbox: &Toolbox) -> Result<Prepared> {
+    let shape = body.shape()?;
+    toolbox.progress("keys", 0, 1);
+    let srs = Srs::development_cached(&toolbox.cache, shape.layout.k()).map_err(storage)?;
+    let keys = match shape.statement {
+        Statement::Dataset => Keys::generate(&srs, &DatasetCircuit::empty(shape.clone())),
+        Statement::Gradient => Keys::generate(&srs, &GradientCircuit::empty(shape.clone())),
+        other => return Err(Problem::field("shape.statement", format!("no circuit `{}`", other.name()))),
+    }
+    .map_err(refused)?;
+    toolbox.progress("verifier", 0, 1);
+    let code = tribute_evm::lean::generate(srs.params(), keys.vk(), shape.statement.inputs()).map_err(tool)?;
+    let identity = CircuitIdentity {
+        verifying_key: key_digest(keys.vk()),
+        srs: srs.digest(),
+        layout: shape.layout.hash(),
+        statement: shape.statement.code(),
+        shape: shape.digest(),
+        code: keccak(&code.runtime),
+    };
+    let body = CircuitBody {
+        shape: *body,
+        circuit_id: Hex(identity.id()),
+        vk_digest: Hex(identity.verifying_key),
+        srs_digest: Hex(identity.srs),
+        layout_hash: Hex(identity.layout),
+        code_hash: Hex(identity.code),
+        code_bytes: code.runtime.len() as u64,
+        proof_length: proof_length(keys.vk()) as u64,
+        creation: toolbox.wait(toolbox.artefacts.put(code.creation))?,
+        runtime: toolbox.wait(toolbox.artefacts.put(code.runtime.clone()))?,
+    };
+    Ok(Prepared { srs, keys, body, runtime: code.runtime })
+}
+
+/// Length of every proof under a key: points of 64 bytes, then scalars of 32, in halo2's order.
+fn proof_length(vk: &VerifyingKey<G1Affine>) -> usize {
+    let cs = vk.cs();
+    // the permutation argument covers `degree − 2` columns with one running product
+    let permuted = cs.permutation().get_columns().len();
+    let products = permuted.div_ceil(cs.degree() - 2);
+    let quotient = cs.degree() - 1;
+    // advice columns, products, halo2's random polynomial, quotient pieces, and SHPLONK's two
+    let points = cs.num_advice_columns() + products + 1 + quotient + 2;
+    // every product is opened at two or three rows, the last one at two
+    let product_evaluations = (3 * products).saturating_sub(1);
+    let scalars = cs.advice_queries().len() + cs.fixed_queries().len() + 1 + permuted + product_evaluations;
+    64 * points + 32 * scalars
+}
+
+impl Prepared {
+    /// The circuit's shape as [`tribute_circuits`] knows it.
+    pub(super) fn shape(&self) -> &Shape {
+        self.keys.shape()
+    }
+
+    /// Counts the openings, proves, checks the proof natively and in the EVM, and stores it.
+    pub(super) fn prove<C: Witness>(
+        &self,
+        toolbox: &Toolbox,
+        circuit: &C,
+        groups: &[&CommittedGroup],
+        inputs: Vec<Fr>,
+    ) -> Result<ProofBody> {
+        let digests: Vec<[u8; 32]> = groups.iter().map(|g| g.digest()).collect();
+        toolbox.wait(toolbox.custody.spend(&digests, self.shape().layout.salt_rows()))?;
+        toolbox.progress("prove", 0, 1);
+        let start = Instant::now();
+        let proof = prove(&self.srs, &self.keys, circuit, inputs).map_err(refused)?;
+        let seconds = start.elapsed().as_secs_f64();
+
+        toolbox.progress("verify", 0, 2);
+        let start = Instant::now();
+        if !verify(&self.srs, self.keys.vk(), &proof) {
+            return Err(self.rejected("halo2's verifier"));
+        }
+        let verify_ms = start.elapsed().as_secs_f64() * 1e3;
+        toolbox.progress("verify", 1, 2);
+        let report = tribute_evm::run(&self.runtime, &proof.calldata()).map_err(tool)?;
+        if !report.success {
+            return Err(self.rejected("the EVM verifier"));
+        }
+        if proof.bytes.len() as u64 != self.body.proof_length {
+            let (got, expected) = (proof.bytes.len(), self.body.proof_length);
+            return Err(self.rejected(&format!("the length check ({got} bytes, expected {expected})")));
+        }
+        toolbox.progress("verify", 2, 2);
+        Ok(ProofBody {
+            circuit: self.body.clone(),
+            inputs: proof.inputs.iter().map(|x| Hex(word(x))).collect(),
+            groups: digests.into_iter().map(Hex32::from).collect(),
+            stats: ProofStats {
+                columns: self.keys.vk().cs().num_advice_columns() as u32,
+                seconds,
+                bytes: proof.bytes.len() as u64,
+                verify_ms,
+                gas_verify: report.execution_gas,
+                peak_rss_mb: peak_rss_mb(),
+            },
+            proof: toolbox.wait(toolbox.artefacts.put(proof.bytes))?,
+        })
+    }
+
+    fn rejected(&self, by: &str) -> Problem {
+        Problem::new(Reason::ProofRejected, format!("a {} proof was made that {by} refuses; it is withheld", self.shape().name()))
+            .with("circuit", self.shape().name())
+    }
+}
+
+fn storage(e: impl std::fmt::Display) -> Problem {
+    Problem::new(Reason::StorageFailed, e.to_string())
+}
+
+fn tool(e: impl std::fmt::Display) -> Problem {
+    Problem::new(Reason::ToolMissing, format!("verifier: {e}"))
+}
+
+pub(super) fn refused(e: ProveError) -> Problem {
+    let reason = match e {
+        ProveError::NotSatisfied { .. } | ProveError::Prefix { .. } => Reason::ProofRejected,
+        _ => Reason::Internal,
+    };
+    Problem::new(reason, e.to_string())
+}
+
+/// High-water mark of this process's memory; 0 where the system does not say.
+fn peak_rss_mb() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));
+    line.and_then(|l| l.split_whitespace().next()?.parse::<u64>().ok()).map_or(0, |kb| kb / 1024)
+}

@@ -1,0 +1,114 @@
+//! `AgentService`.
+
+use tonic::{Request, Response, Status};
+use tribute_proto::v1;
+
+use super::{convert, Shared};
+use crate::problem::{Problem, Result};
+
+pub(super) struct Agents(pub(super) Shared);
+
+impl Agents {
+    async fn submit(
+        &self,
+        caller: crate::hexed::Hex20,
+        work: v1::work::Work,
+        options: Option<v1::JobOptions>,
+    ) -> Result<Option<v1::Job>> {
+        self.0.submit(caller, work, options.as_ref()).await.map(Some)
+    }
+}
+
+fn missing() -> Problem {
+    Problem::field("work", "is missing")
+}
+
+#[tonic::async_trait]
+impl v1::agent_service_server::AgentService for Agents {
+    async fn train_agent(
+        &self,
+        request: Request<v1::TrainAgentRequest>,
+    ) -> Result<Response<v1::TrainAgentResponse>, Status> {
+        let r = request.into_inner();
+        let caller = self.0.gate.admit(&r).await?;
+        let work = v1::work::Work::Train(r.work.ok_or_else(missing)?);
+        Ok(Response::new(v1::TrainAgentResponse { job: self.submit(caller, work, r.options).await? }))
+    }
+
+    async fn import_agent(
+        &self,
+        request: Request<v1::ImportAgentRequest>,
+    ) -> Result<Response<v1::TrainAgentResponse>, Status> {
+        let r = request.into_inner();
+        let caller = self.0.gate.admit(&r).await?;
+        let work = v1::work::Work::Import(r.work.ok_or_else(missing)?);
+        Ok(Response::new(v1::TrainAgentResponse { job: self.submit(caller, work, r.options).await? }))
+    }
+
+    async fn get_agent(&self, request: Request<v1::GetAgentRequest>) -> Result<Response<v1::Agent>, Status> {
+        let r = request.into_inner();
+        let caller = self.0.gate.admit(&r).await?;
+        let agent = self.0.own_agent(caller, &r.weights_digest).await?;
+        let proofs = self.0.registry.agent_proofs(agent.weights_digest).await?;
+        let created = self.0.registry.agent(agent.weights_digest).await?.map_or(0, |a| a.created_ms);
+        let mut message = convert::agent(&agent, &proofs, created);
+        message.onnx = self.0.custody.get(&caller.to_string(), "model", &agent.model).await?;
+        Ok(Response::new(message))
+    }
+
+    async fn list_agents(
+        &self,
+        request: Request<v1::ListAgentsRequest>,
+    ) -> Result<Response<v1::ListAgentsResponse>, Status> {
+        let r = request.into_inner();
+        let caller = self.0.gate.admit(&r).await?;
+        let size = convert::page_size(r.page_size)?;
+        let rows = self.0.registry.agents(caller, convert::page_token(&r.page_token)?, size).await?;
+        let last = rows.last().map(|a| (a.created_ms, a.body.weights_digest.to_string()));
+        let next_page_token = convert::next_page(rows.len(), size, last);
+        let mut agents = Vec::with_capacity(rows.len());
+        for a in rows {
+            let proofs = self.0.registry.agent_proofs(a.body.weights_digest).await?;
+            agents.push(convert::agent(&a.body, &proofs, a.created_ms));
+        }
+        Ok(Response::new(v1::ListAgentsResponse { agents, next_page_token }))
+    }
+
+    async fn prove_gradients(
+        &self,
+        request: Request<v1::ProveGradientsRequest>,
+    ) -> Result<Response<v1::ProveGradientsResponse>, Status> {
+        let r = request.into_inner();
+        let caller = self.0.gate.admit(&r).await?;
+        let agent = self.0.own_agent(caller, &r.weights_digest).await?;
+        let work = (0..agent.sources.len() as u32)
+            .map(|slot| {
+                let (weights_digest, context) = (r.weights_digest.clone(), r.context.clone());
+                v1::work::Work::Gradient(v1::GradientWork { weights_digest, slot, context })
+            })
+            .collect();
+        let jobs = self.0.submit_all(caller, work, r.options.as_ref()).await?;
+        Ok(Response::new(v1::ProveGradientsResponse { jobs }))
+    }
+
+    async fn prove_optimum(
+        &self,
+        request: Request<v1::ProveOptimumRequest>,
+    ) -> Result<Response<v1::ProveOptimumResponse>, Status> {
+        let r = request.into_inner();
+        let caller = self.0.gate.admit(&r).await?;
+        let work = v1::work::Work::Optimum(r.work.ok_or_else(missing)?);
+        Ok(Response::new(v1::ProveOptimumResponse { job: self.submit(caller, work, r.options).await? }))
+    }
+
+    async fn get_certificate(
+        &self,
+        request: Request<v1::GetCertificateRequest>,
+    ) -> Result<Response<v1::GetCertificateResponse>, Status> {
+        let r = request.into_inner();
+        let caller = self.0.gate.admit(&r).await?;
+        let agent = self.0.own_agent(caller, &r.weights_digest).await?;
+        let certificate_json = self.0.certificate(&agent).await?;
+        Ok(Response::new(v1::GetCertificateResponse { certificate_json }))
+    }
+}

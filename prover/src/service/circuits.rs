@@ -1,0 +1,68 @@
+//! `CircuitService`.
+
+use tonic::{Request, Response, Status};
+use tribute_core::layout::Layout;
+use tribute_core::link::Link;
+use tribute_proto::v1;
+
+use super::submit::{shapes, Admitted};
+use super::{convert, Shared};
+use crate::hexed::Hex32;
+use crate::pipeline::types::CircuitJob;
+use crate::pipeline::Work;
+use crate::problem::{Problem, Result};
+
+pub(super) struct Circuits(pub(super) Shared);
+
+impl Circuits {
+    fn layout(&self, schema: &[u8], profile: Option<v1::Profile>, link: i32) -> Result<(Layout, Link)> {
+        let profile = self.0.profile(profile)?;
+        let layout = convert::schema(schema)?.layout(profile.k, profile.columns)?;
+        let link = convert::link(link)?.ok_or_else(|| Problem::field("link", "is missing"))?;
+        Ok((layout, link))
+    }
+}
+
+#[tonic::async_trait]
+impl v1::circuit_service_server::CircuitService for Circuits {
+    async fn list_circuits(
+        &self,
+        request: Request<v1::ListCircuitsRequest>,
+    ) -> Result<Response<v1::ListCircuitsResponse>, Status> {
+        let r = request.into_inner();
+        let (layout, link) = self.layout(&r.schema_json, r.profile, r.link)?;
+        let mut response = v1::ListCircuitsResponse::default();
+        for shape in shapes(&layout, link, r.reg_bias) {
+            match self.0.registry.circuit(&shape).await? {
+                Some((circuit, gas)) => response.ready.push(convert::circuit(&circuit, gas)),
+                None => response.missing.push(convert::shape_message(&shape)),
+            }
+        }
+        Ok(Response::new(response))
+    }
+
+    async fn prepare_circuits(
+        &self,
+        request: Request<v1::PrepareCircuitsRequest>,
+    ) -> Result<Response<v1::PrepareCircuitsResponse>, Status> {
+        let r = request.into_inner();
+        let caller = self.0.gate.admit(&r).await?;
+        let (layout, link) = self.layout(&r.schema_json, r.profile, r.link)?;
+        let work: Vec<Admitted> =
+            shapes(&layout, link, r.reg_bias).map(|shape| Work::Circuit(CircuitJob { shape }).into()).into();
+        let jobs = self.0.queue_all(caller, &work, None).await?;
+        Ok(Response::new(v1::PrepareCircuitsResponse { jobs }))
+    }
+
+    async fn get_bytecode(
+        &self,
+        request: Request<v1::GetBytecodeRequest>,
+    ) -> Result<Response<v1::GetBytecodeResponse>, Status> {
+        let id = Hex32::from_field("circuit_id", &request.into_inner().circuit_id)?;
+        let Some((circuit, gas)) = self.0.registry.circuit_by_id(id).await? else {
+            return Err(Problem::not_found("circuit", id).into());
+        };
+        let creation_code = self.0.artefacts.get(&circuit.creation).await?;
+        Ok(Response::new(v1::GetBytecodeResponse { creation_code, circuit: Some(convert::circuit(&circuit, gas)) }))
+    }
+}
