@@ -28,6 +28,12 @@ PROPOSE = (
     "proposeVersion(bytes32,(bytes32[],(uint32,uint32,uint32,uint32,uint32,uint32),uint32,uint8,bool,uint16,"
     "bytes32,bytes32,bytes32,bytes32,bytes32))"
 )
+CALLS = {
+    "dataset": "register((bytes32,uint16,bool),(bytes32,uint256[],bytes)[])",
+    "gradient": "submitGradient(bytes32,uint32,uint256,uint256[],bytes)",
+    "optimum": "certify(bytes32,uint32,uint256[],bytes)",
+    "service": "claim((bytes32,uint32,uint256[],bytes,(bytes32,uint64,uint256,bytes)[])[])",
+}
 FRAUD_ERRORS = {
     "claim_replayed": "StaleTranscript(bytes32,uint256,uint256)",
     "label_changed": "WrongDataset(uint256,bytes32,bytes32)",
@@ -133,11 +139,11 @@ def audit_certificate(audit, summary, head, parts, params, certified):
     distance = (epsilon + delta) / (params["lambda"] * norm / 1024)
     certificate = summary["certificate"]
     audit.close("lambda", params["lambda"] / 2**32, certificate["lambda"], 2**-32)
-    audit.close("epsilon", epsilon / 2**32, certificate["epsilon"], 2**-32)
+    audit.close("epsilon", epsilon / 2**32, certificate["epsilon"], 2**-42)
     audit.close("relative distance", distance, certificate["relative_distance"], 1e-9)
     audit.equal("number of shares", len(shares), len(certificate["shares"]))
     for position, (share, said) in enumerate(zip(shares, certificate["shares"])):
-        audit.close(f"share of dataset {position}", share / 2**20, said, 2**-20)
+        audit.close(f"share of dataset {position}", share / 2**20, said, 2**-22)
     audit.that("relative distance is at most 1e-3", distance <= 1e-3, f"{distance:.3e}")
 
     q, y = np.vstack([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
@@ -231,12 +237,16 @@ def audit_frauds(audit, chain, summary):
     """Each fraud is a mined transaction that failed with the contract's own error."""
     audit.equal("frauds", sorted(f["name"] for f in summary["frauds"]), sorted(FRAUD_ERRORS))
     for fraud in summary["frauds"]:
+        signature = FRAUD_ERRORS[fraud["name"]]
+        error = signature.split("(")[0]
         audit.equal(f"fraud {fraud['name']}: status of its transaction", chain.status(fraud["tx"]), 0)
+        audit.equal(f"fraud {fraud['name']}: status said", int(fraud["status"]), 0)
+        audit.that(f"fraud {fraud['name']}: error said", fraud["error"].startswith(error), fraud["error"])
         output = chain.output(fraud["tx"])
         if output is not None:
-            signature = FRAUD_ERRORS[fraud["name"]]
-            audit.that(f"fraud {fraud['name']}: reverts with {signature.split('(')[0]}", output[:4] == selector(signature))
-        audit.that(f"fraud {fraud['name']}: said to change no balance", fraud["balances_unchanged"] is True)
+            audit.that(f"fraud {fraud['name']}: reverts with {error}", output[:4] == selector(signature))
+        moved = [log for log in chain.logs if log.tx == fraud["tx"].lower()]
+        audit.that(f"fraud {fraud['name']}: moved nothing", not moved and fraud["balances_unchanged"] is True)
 
 
 def audit_proofs(audit, chain, summary):
@@ -245,6 +255,8 @@ def audit_proofs(audit, chain, summary):
         if proof.get("tx"):
             name = f"{proof['statement']} proof {proof['tx'][:10]}…"
             audit.equal(f"{name}: status", chain.status(proof["tx"]), 1)
+            call = CALLS[proof["statement"]]
+            audit.that(f"{name}: brought by {call.split('(')[0]}", chain.calldata(proof["tx"])[:4] == selector(call))
             audit.equal(f"{name}: gas", chain.gas(proof["tx"]), proof["gas_tx"])
 
 
