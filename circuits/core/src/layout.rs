@@ -40,6 +40,8 @@ pub const MAX_CLASSES: usize = 100;
 pub const TAIL_ROWS: usize = 6;
 /// Rows at the end of the usable region in which no gate is on: fresh columns are random there.
 pub const FRESH_IDLE_ROWS: usize = 16;
+/// Rows above the weights that `optimum` needs for its scalars, so every layout has them.
+pub const SCALAR_ROWS: usize = 52;
 /// The smallest and the largest `k`.
 pub const K_RANGE: std::ops::RangeInclusive<u32> = 10..=22;
 
@@ -80,7 +82,7 @@ pub enum LayoutError {
         /// The feature count asked for.
         features: usize,
     },
-    /// Not even one record fits.
+    /// Weights and scalars, or a first record, do not fit.
     #[error("k = {k} has {usable} usable rows; weights and one record of {features} features and {classes} classes need {needed}")]
     TooSmall {
         /// log2 of the rows.
@@ -150,11 +152,12 @@ impl Layout {
             return Err(LayoutError::Classes { classes });
         }
         let layout = Layout { k, columns, features, classes, task };
-        if layout.room() < layout.weights() + layout.record_rows() {
+        let record_rows = layout.record_rows().max(SCALAR_ROWS.next_multiple_of(layout.record_rows()));
+        if layout.room() < layout.weights() + record_rows {
             return Err(LayoutError::TooSmall {
                 k,
                 usable: layout.usable(),
-                needed: layout.salt_rows() + layout.weights() + layout.record_rows(),
+                needed: layout.salt_rows() + layout.weights() + record_rows,
                 features,
                 classes,
             });

@@ -203,6 +203,13 @@ pub fn commit_gradient(srs: &Srs, layout: &Layout, secret: &Secret, about: &[Dig
     commit_bodies(srs, layout, secret, Role::Gradient, &content_hash(&bytes), vec![body])
 }
 
+/// Commits to the empty gradient of an unused slot: one column of zeros under its own salts.
+#[must_use]
+pub fn commit_unused_slot(srs: &Srs, layout: &Layout, secret: &Secret, weights: &Digest, slot: usize) -> CommittedGroup {
+    let about = [*weights, content_hash(b"unused slot"), content_hash(&(slot as u64).to_be_bytes())];
+    commit_gradient(srs, layout, secret, &about, &vec![I256::ZERO; layout.weights()])
+}
+
 /// A column body with `values` in the weights' rows.
 fn weight_rows(layout: &Layout, values: impl Iterator<Item = Fr>) -> Vec<Fr> {
     let mut body = vec![Fr::zero(); layout.weights_start()];

@@ -73,3 +73,84 @@ pub fn instance(layout: Layout, link: Link, n: usize, seed: u64) -> Instance {
     let committed = commit_gradient(&srs, &layout, &secret, &[xy.digest(), w.digest()], &g);
     Instance { layout, link, srs, secret, records, weights, gradient: g, xy, w, g: committed }
 }
+
+/// Shards with weights at the optimum of the squared loss, and everything an `optimum` proof is about.
+pub struct Fitted {
+    pub srs: Srs,
+    pub layout: Layout,
+    pub secret: Secret,
+    pub weights: Weights,
+    pub w: CommittedGroup,
+    pub shards: Vec<Records>,
+    pub gradients: Vec<Vec<I256>>,
+    pub groups: Vec<CommittedGroup>,
+    pub joined: Vec<bool>,
+    pub unused: Vec<CommittedGroup>,
+    pub numbers: tribute_core::head::Optimum,
+}
+
+impl Fitted {
+    pub fn circuit(&self, shape: tribute_circuits::shape::Shape) -> tribute_circuits::optimum::OptimumCircuit {
+        let slots: Vec<_> = self
+            .groups
+            .iter()
+            .zip(&self.gradients)
+            .zip(&self.joined)
+            .map(|((group, gradient), joined)| tribute_circuits::optimum::Slot { group, gradient, joined: *joined })
+            .collect();
+        tribute_circuits::optimum::OptimumCircuit::new(shape, &self.w, &self.weights, &slots, &self.unused, &self.numbers)
+    }
+}
+
+/// Fits least squares by gradient descent in f64, then rounds.
+pub fn fitted(layout: Layout, reg_bias: bool, sizes: &[usize], joined: &[bool]) -> Fitted {
+    use tribute_circuits::columns::commit_unused_slot;
+    use tribute_core::head::{add, lambda_units, optimum};
+    let all = records(&layout, sizes.iter().sum(), 9);
+    let n = all.len();
+    let (d, c) = (layout.features(), layout.classes());
+    let lambda = 0.25;
+    let mut w = vec![0f64; layout.weights()];
+    for _ in 0..4000 {
+        let mut g: Vec<f64> = w.iter().enumerate().map(|(j, w)| if j < c && !reg_bias { 0.0 } else { lambda * w }).collect();
+        for (q, y) in all.iter() {
+            let x = |j: usize| if j == 0 { 1.0 } else { f64::from(q[j - 1]) / 256.0 };
+            for u in 0..c {
+                let z: f64 = (0..=d).map(|j| x(j) * w[j * c + u]).sum();
+                let e = z - f64::from(u8::from(usize::from(y) == u));
+                for j in 0..=d {
+                    g[j * c + u] += x(j) * e / n as f64;
+                }
+            }
+        }
+        w.iter_mut().zip(&g).for_each(|(w, g)| *w -= 0.15 * g);
+    }
+    let weights = Weights::new(d, c, w.iter().map(|w| (w * 1_048_576.0).round() as i64).collect()).unwrap();
+    let mut shards = Vec::new();
+    let mut at = 0;
+    for size in sizes {
+        shards.push(all.slice(at..at + size));
+        at += size;
+    }
+    let gradients: Vec<Vec<I256>> =
+        shards.iter().map(|s| gradient(&layout, Link::Squared, &weights, s).unwrap()).collect();
+    let mut datasets: Vec<Vec<I256>> = Vec::new();
+    for (g, joined) in gradients.iter().zip(joined) {
+        if *joined {
+            add(datasets.last_mut().unwrap(), g);
+        } else {
+            datasets.push(g.clone());
+        }
+    }
+    let numbers = optimum(&layout, reg_bias, &weights, &datasets, n as u64, lambda_units(lambda).unwrap()).unwrap();
+    let srs = Srs::development(layout.k());
+    let secret = Secret::from_bytes([3; 32]);
+    let w = commit_weights(&srs, &layout, &secret, &weights);
+    let groups: Vec<_> = gradients
+        .iter()
+        .enumerate()
+        .map(|(i, g)| commit_gradient(&srs, &layout, &secret, &[[i as u8; 32], w.digest()], g))
+        .collect();
+    let unused = (groups.len()..8).map(|slot| commit_unused_slot(&srs, &layout, &secret, &w.digest(), slot)).collect();
+    Fitted { srs, layout, secret, weights, w, shards, gradients, groups, joined: joined.to_vec(), unused, numbers }
+}
