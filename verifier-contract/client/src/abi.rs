@@ -1,0 +1,107 @@
+//! The contracts' interfaces, read from their Solidity sources. Bytecode is not here: see [`crate::artifacts`].
+#![allow(missing_docs, clippy::all)]
+
+use alloy::sol;
+
+mod gate {
+    alloy::sol!(
+        #[sol(abi, all_derives)]
+        "../src/interfaces/IProofGate.sol"
+    );
+}
+mod datasets {
+    alloy::sol!(
+        #[sol(abi, all_derives)]
+        "../src/interfaces/IDatasetRegistry.sol"
+    );
+}
+mod agents {
+    alloy::sol!(
+        #[sol(abi, all_derives)]
+        "../src/interfaces/IAgentRegistry.sol"
+    );
+}
+mod sessions {
+    alloy::sol!(
+        #[sol(abi, all_derives)]
+        "../src/interfaces/ISessionEscrow.sol"
+    );
+}
+mod token {
+    alloy::sol!(
+        #[sol(abi, all_derives)]
+        "../src/interfaces/ITestToken.sol"
+    );
+}
+
+pub use agents::IAgentRegistry;
+pub use datasets::IDatasetRegistry;
+pub use gate::IProofGate;
+pub use sessions::ISessionEscrow;
+pub use token::ITestToken;
+
+sol! {
+    /// What a session key signs: all queries of a session so far and the transcript at which they end.
+    #[derive(Debug, PartialEq, Eq)]
+    struct Voucher {
+        bytes32 session;
+        uint32 version;
+        uint64 count;
+        uint256 transcript;
+    }
+
+    /// What a client signs for somebody else to open a session in its name.
+    #[derive(Debug, PartialEq, Eq)]
+    struct OpenSession {
+        address client;
+        bytes32 agentId;
+        uint32 version;
+        uint128 pricePerQuery;
+        uint128 escrow;
+        address sessionKey;
+        uint256 nonce;
+        uint256 deadline;
+    }
+
+    /// ERC-2612.
+    #[derive(Debug, PartialEq, Eq)]
+    struct Permit {
+        address owner;
+        address spender;
+        uint256 value;
+        uint256 nonce;
+        uint256 deadline;
+    }
+
+    /// The standard views that any ERC-20 token has, and who owns an `Ownable` contract.
+    #[sol(abi, all_derives)]
+    interface IStandard {
+        function name() external view returns (string memory);
+        function symbol() external view returns (string memory);
+        function owner() external view returns (address);
+        function paused() external view returns (bool);
+    }
+}
+
+/// Errors of OpenZeppelin's contracts that ours are built on.
+pub(crate) const LIBRARY_ERRORS: &[&str] = &[
+    "error ERC20InsufficientBalance(address sender, uint256 balance, uint256 needed)",
+    "error ERC20InsufficientAllowance(address spender, uint256 allowance, uint256 needed)",
+    "error ERC20InvalidSender(address sender)",
+    "error ERC20InvalidReceiver(address receiver)",
+    "error ERC20InvalidApprover(address approver)",
+    "error ERC20InvalidSpender(address spender)",
+    "error ERC2612ExpiredSignature(uint256 deadline)",
+    "error ERC2612InvalidSigner(address signer, address owner)",
+    "error InvalidAccountNonce(address account, uint256 currentNonce)",
+    "error SafeERC20FailedOperation(address token)",
+    "error SafeCastOverflowedUintDowncast(uint8 bits, uint256 value)",
+    "error SafeCastOverflowedIntToUint(int256 value)",
+    "error OwnableUnauthorizedAccount(address account)",
+    "error OwnableInvalidOwner(address owner)",
+    "error EnforcedPause()",
+    "error ExpectedPause()",
+    "error ReentrancyGuardReentrantCall()",
+    "error InvalidShortString()",
+    "error StringTooLong(string str)",
+];

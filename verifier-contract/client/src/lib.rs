@@ -1,0 +1,2 @@
+//! Alloy client of the Tribute contracts.
+pub mod abi;
