@@ -1,0 +1,45 @@
+# Everything below brings what it needs by itself: see scripts/setup.sh.
+
+SHELL := /usr/bin/env bash
+.SHELLFLAGS := -euo pipefail -c
+CARGO ?= cargo
+TRIBUTE := target/release/tribute
+AUDIT := .deps/venv/bin/python examples/audit.py
+
+.PHONY: help setup build demo demo-wine test test-core test-circuits test-contracts lint bench clean-demo
+
+help: ## what the targets are
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+setup: ## fetch onnxruntime, the Solidity toolchain and a local chain, all pinned; build the contracts
+	@scripts/setup.sh
+
+build: setup ## build the tribute binary
+	$(CARGO) build --release --locked -p tribute
+
+demo: build ## the whole life cycle on digits: three providers, one agent, two clients, three frauds
+	$(TRIBUTE) demo --out demo-out
+
+demo-wine: build ## the same on wine
+	$(TRIBUTE) demo --data examples/wine.csv --split 50,45,43 --holdout 40 --link logistic --lambda 1e-3 --out demo-out/wine
+
+lint: setup ## formatting and clippy, warnings denied
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --release --locked --workspace --all-targets -- -D warnings
+
+test-contracts: setup ## the contracts' tests
+	cd verifier-contract && bin/forge test
+
+test-circuits: setup ## the circuits' tests, attacks with real proofs included
+	$(CARGO) test --release --locked -p tribute-core -p tribute-circuits -p tribute-evm
+
+test: lint test-contracts ## everything: lint, all tests, both demos with their audit
+	$(CARGO) test --release --locked --workspace
+	$(MAKE) demo
+	@scripts/audit-venv.sh
+	$(AUDIT) demo-out --data examples/digits.csv.gz
+	$(MAKE) demo-wine
+	$(AUDIT) demo-out/wine --data examples/wine.csv
+
+bench: setup ## criterion benches
+	$(CARGO) bench
