@@ -102,7 +102,7 @@ def read_params(chain, proposed):
     }
 
 
-def audit_data(audit, chain, summary, rows, schema, datasets):
+def audit_data(audit, chain, summary, header, lines, schema, datasets):
     """Rows, owners and schema of the datasets that the version lists. Returns the start of the held-out rows."""
     registered = {
         log.topics[1]: log
@@ -117,8 +117,11 @@ def audit_data(audit, chain, summary, rows, schema, datasets):
         log = registered[dataset]
         audit.equal(f"dataset {position}: records on chain", word(log.data, 1), said["rows"])
         audit.equal(f"dataset {position}: schema on chain", hex32(log.topics[3]), "0x" + schema_id.hex())
+        # a provider's file: the header, if there is one, and its own lines
+        text = header + "".join(line + "\n" for line in lines[start : start + said["rows"]])
+        audit.equal(f"dataset {position}: SHA-256 of its rows", hashlib.sha256(text.encode()).hexdigest(), said["sha256"])
         start += said["rows"]
-    audit.that("the CSV holds every dataset's rows", start <= len(rows), f"{start} of {len(rows)}")
+    audit.that("the CSV holds every dataset's rows", start <= len(lines), f"{start} of {len(lines)}")
     return start
 
 
@@ -272,7 +275,7 @@ def main():
     audit = Audit()
     summary = json.loads((args.out / "summary.json").read_text())
     chain = Rpc(args.rpc) if args.rpc else Dump(args.state or args.out / "state.json")
-    schema, rows = Schema(args.out / "schema.json"), read_rows(args.data)
+    schema, (header, lines, rows) = Schema(args.out / "schema.json"), read_rows(args.data)
     weights, metadata, model_hash = read_agent(args.out / "agent.onnx")
 
     proposed, certified = find_version(chain, model_hash)
@@ -284,7 +287,7 @@ def main():
     audit.equal("shape of the weights", weights.shape, (len(schema.fields["features"]) + 1, params["classes"]))
     head = Head(weights, params["link"], params["k"], params["lambda"], params["reg_bias"])
 
-    start = audit_data(audit, chain, summary, rows, schema, datasets)
+    start = audit_data(audit, chain, summary, header, lines, schema, datasets)
     q, y = schema.quantise(rows)
     ends = np.cumsum([0] + [d["rows"] for d in summary["data"]])
     parts = [(q[a:b], y[a:b]) for a, b in zip(ends, ends[1:])]

@@ -18,10 +18,11 @@ getcontext().prec = 70
 
 
 def read_rows(path):
-    """All rows of a CSV as text, without the header; the header is a first row of which no feature is a number."""
+    """(header line or "", rows as lines, rows as fields); a header is a first row of which no feature is a number."""
     raw = open(path, "rb").read()
     text = (gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw).decode()
-    rows = [[field.strip() for field in row] for row in csv.reader(io.StringIO(text)) if row]
+    lines = [line for line in text.splitlines() if line.strip()]
+    rows = [[field.strip() for field in row] for row in csv.reader(io.StringIO("\n".join(lines)))]
 
     def number(field):
         try:
@@ -30,7 +31,9 @@ def read_rows(path):
         except ValueError:
             return False
 
-    return rows[1:] if not any(number(field) for field in rows[0][:-1]) else rows
+    if any(number(field) for field in rows[0][:-1]):
+        return "", lines, rows
+    return lines[0] + "\n", lines[1:], rows[1:]
 
 
 class Schema:
