@@ -13,7 +13,9 @@ pub enum Error {
         what: String,
     },
     /// The SRS and the key are of different sizes.
-    #[error("SRS is of size 2^{srs}, the verifying key of 2^{key}: load the SRS of the key's size")]
+    #[error(
+        "SRS is of size 2^{srs}, the verifying key of 2^{key}: load the SRS of the key's size"
+    )]
     SrsMismatch {
         /// log2 of the size of the SRS.
         srs: u32,
@@ -69,6 +71,9 @@ pub enum Error {
         /// Largest size that can be deployed.
         limit: usize,
     },
+    /// A call of an address without code succeeds in the EVM; here it is a mistake.
+    #[error("there is no code to run: pass the runtime code of a verifier")]
+    NoCode,
     /// The EVM refused the transaction before it ran.
     #[error("the EVM refused to run the call: {reason}")]
     Evm {

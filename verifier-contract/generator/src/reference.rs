@@ -35,12 +35,13 @@ pub fn generate(
     num_instance: usize,
 ) -> Result<String, Error> {
     check_shape(params, vk)?;
-    let unsupported = |e: snark_verifier::Error| Error::Unsupported { what: format!("{e:?}") };
+    let unsupported = |e: snark_verifier::Error| Error::Unsupported {
+        what: format!("{e:?}"),
+    };
 
     let config = Config::kzg().with_num_instance(vec![num_instance]);
     let protocol = compile(params, vk, config);
-    let deciding: KzgDecidingKey<Bn256> =
-        (params.get_g()[0], params.g2(), params.s_g2()).into();
+    let deciding: KzgDecidingKey<Bn256> = (params.get_g()[0], params.g2(), params.s_g2()).into();
 
     let loader = EvmLoader::new::<Fq, Fr>();
     let protocol = protocol.loaded(&loader);
@@ -63,6 +64,8 @@ pub(crate) fn check_shape(
     }
     match vk.cs().num_instance_columns() {
         1 => Ok(()),
-        n => Err(Error::Unsupported { what: format!("{n} instance columns instead of one") }),
+        n => Err(Error::Unsupported {
+            what: format!("{n} instance columns instead of one"),
+        }),
     }
 }

@@ -87,7 +87,12 @@ pub(super) fn scalars(
         inverses: rows.into_iter().zip(inverses.into_iter().skip(3)).collect(),
         last: last_rotation(vk),
     };
-    let constraints = Constraints { vk, layout, challenge: memory.challenge, lagrange: &lagrange };
+    let constraints = Constraints {
+        vk,
+        layout,
+        challenge: memory.challenge,
+        lagrange: &lagrange,
+    };
     let numerator = constraints.combined(dag)?;
     let quotient = dag.mul(numerator, vanishing_inverse);
 
@@ -102,7 +107,11 @@ pub(super) fn scalars(
             // Distinct roots of unity: never zero.
             let scale = dag.constant(scale.invert().unwrap_or(Fr::ZERO));
             let basis = dag.product(rest.iter().map(|r| distance[*r]));
-            let openings = set.commitments.iter().rev().map(|(_, values)| values[place]);
+            let openings = set
+                .commitments
+                .iter()
+                .rev()
+                .map(|(_, values)| values[place]);
             let openings: Vec<_> = openings
                 .map(|opening| match opening {
                     Opening::Proof(offset) => dag.calldata(offset),
@@ -126,9 +135,18 @@ pub(super) fn scalars(
         values.push(dag.mul(value, factor));
     }
     let value = dag.sum(values);
-    let first = layout.sets.first().map(|set| set.rotations.clone()).unwrap_or_default();
+    let first = layout
+        .sets
+        .first()
+        .map(|set| set.rotations.clone())
+        .unwrap_or_default();
     let opened = dag.product(first.iter().map(|r| distance[r]));
-    Ok(Scalars { denominator, sets, generator: dag.neg(value), opening: dag.neg(opened) })
+    Ok(Scalars {
+        denominator,
+        sets,
+        generator: dag.neg(value),
+        opening: dag.neg(opened),
+    })
 }
 
 /// The product of all, and the inverse of each given that of the product at an address.
@@ -176,7 +194,10 @@ impl Lagrange {
 
     fn inverse(&self, row: i32) -> Result<Id, Error> {
         let what = || format!("row {row} is read by a gate but was not foreseen");
-        self.inverses.get(&row).copied().ok_or_else(|| Error::Unsupported { what: what() })
+        self.inverses
+            .get(&row)
+            .copied()
+            .ok_or_else(|| Error::Unsupported { what: what() })
     }
 
     /// The sum of weight·l_row over rows.
@@ -211,7 +232,12 @@ impl Lagrange {
     }
 
     /// The instance column at x·ω^rotation, from the inputs.
-    pub(super) fn instance(&self, dag: &mut Dag, layout: &Layout, rotation: i32) -> Result<Id, Error> {
+    pub(super) fn instance(
+        &self,
+        dag: &mut Dag,
+        layout: &Layout,
+        rotation: i32,
+    ) -> Result<Id, Error> {
         let inputs = (0..layout.inputs).map(|i| (i as i32 - rotation, dag.calldata(i * WORD)));
         let inputs: Vec<_> = inputs.collect();
         self.weighted(dag, &inputs)

@@ -83,7 +83,11 @@ impl Asm {
     }
 
     fn grow(&mut self, pops: usize, pushes: usize) {
-        assert!(pops <= self.height, "code takes {pops} of {} stack items", self.height);
+        assert!(
+            pops <= self.height,
+            "code takes {pops} of {} stack items",
+            self.height
+        );
         self.height = self.height - pops + pushes;
     }
 
@@ -120,7 +124,10 @@ impl Asm {
     /// Duplicates the item that was pushed when the stack had `position` items.
     pub(super) fn dup_at(&mut self, position: usize) {
         let depth = self.height - position;
-        assert!((1..=REACH).contains(&depth), "stack item {depth} deep is out of reach");
+        assert!(
+            (1..=REACH).contains(&depth),
+            "stack item {depth} deep is out of reach"
+        );
         self.grow(0, 1);
         self.byte(DUP + depth as u8);
     }

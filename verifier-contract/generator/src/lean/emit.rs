@@ -39,7 +39,11 @@ impl Slots {
     }
 
     pub(super) fn take(&mut self) -> usize {
-        let from = if self.reused.len() >= 32 { &mut self.reused.start } else { &mut self.free };
+        let from = if self.reused.len() >= 32 {
+            &mut self.reused.start
+        } else {
+            &mut self.free
+        };
         *from += 32;
         *from - 32
     }
@@ -110,7 +114,16 @@ impl<'a> Emitter<'a> {
             gas.push(if kept { LOAD_GAS } else { a_gas });
             keep.push(kept);
         }
-        Self { asm, dag, modulus, pinned: vec![], slots, need, keep, kept: HashMap::new() }
+        Self {
+            asm,
+            dag,
+            modulus,
+            pinned: vec![],
+            slots,
+            need,
+            keep,
+            kept: HashMap::new(),
+        }
     }
 
     /// Declares the top of the stack to be the word at `address`; it has to stay where it is.
@@ -127,7 +140,11 @@ impl<'a> Emitter<'a> {
 
     /// Puts the word at `address` on the stack.
     pub(super) fn push_memory(&mut self, address: usize) {
-        let position = self.pinned.iter().find(|(pinned, _)| *pinned == address).map(|(_, at)| *at);
+        let position = self
+            .pinned
+            .iter()
+            .find(|(pinned, _)| *pinned == address)
+            .map(|(_, at)| *at);
         match position {
             Some(position) if self.asm.reaches(position) => self.asm.dup_at(position),
             _ => self.asm.load(address),
@@ -173,7 +190,11 @@ impl<'a> Emitter<'a> {
     }
 
     fn product(&mut self, a: Id, b: Id) -> usize {
-        let (shallow, deep) = if self.need_now(a) < self.need_now(b) { (a, b) } else { (b, a) };
+        let (shallow, deep) = if self.need_now(a) < self.need_now(b) {
+            (a, b)
+        } else {
+            (b, a)
+        };
         if self.need_now(deep) < DEEP {
             self.push_modulus();
             self.value(deep);
@@ -282,7 +303,11 @@ mod tests {
         asm.op(RETURN);
         let report = run(&asm.assemble().unwrap(), &calldata(inputs, &[])).unwrap();
         assert!(report.success);
-        report.output.chunks(32).map(|word| word.try_into().unwrap()).collect()
+        report
+            .output
+            .chunks(32)
+            .map(|word| word.try_into().unwrap())
+            .collect()
     }
 
     /// The integer function that the code repeats.
@@ -295,7 +320,9 @@ mod tests {
             Node::Calldata(offset) => inputs[offset / 32],
             Node::Memory(_) => unreachable!("not in these tests"),
             Node::Sum(a, b) => expected(dag, a, inputs, known) + expected(dag, b, inputs, known),
-            Node::Product(a, b) => expected(dag, a, inputs, known) * expected(dag, b, inputs, known),
+            Node::Product(a, b) => {
+                expected(dag, a, inputs, known) * expected(dag, b, inputs, known)
+            }
             Node::Negated(a) => -expected(dag, a, inputs, known),
         };
         known.insert(id, value);
@@ -333,8 +360,10 @@ mod tests {
             }
             let roots = &ids[ids.len() - ROOTS..];
             let mut known = HashMap::new();
-            let wanted: Vec<_> =
-                roots.iter().map(|root| word(&expected(&dag, *root, &inputs, &mut known))).collect();
+            let wanted: Vec<_> = roots
+                .iter()
+                .map(|root| word(&expected(&dag, *root, &inputs, &mut known)))
+                .collect();
             assert_eq!(evaluate(&dag, roots, &inputs), wanted, "seed {seed}");
         }
     }
@@ -362,8 +391,10 @@ mod tests {
         }
         let roots = [sum, negated, horner, level[0]];
         let mut known = HashMap::new();
-        let wanted: Vec<_> =
-            roots.iter().map(|root| word(&expected(&dag, *root, &inputs, &mut known))).collect();
+        let wanted: Vec<_> = roots
+            .iter()
+            .map(|root| word(&expected(&dag, *root, &inputs, &mut known)))
+            .collect();
         assert_eq!(evaluate(&dag, &roots, &inputs), wanted);
     }
 

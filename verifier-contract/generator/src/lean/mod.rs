@@ -53,9 +53,16 @@ pub fn generate(
 ) -> Result<Bytecode, Error> {
     check_shape(params, vk)?;
     let layout = Layout::new(vk, num_instance)?;
-    let srs = Srs { generator: params.get_g()[0], g2: params.g2(), s_g2: params.s_g2() };
+    let srs = Srs {
+        generator: params.get_g()[0],
+        g2: params.g2(),
+        s_g2: params.s_g2(),
+    };
     let asm = verifier(vk, &layout, &srs)?;
-    let too_large = |size| Error::TooLarge { size, limit: CODE_LIMIT };
+    let too_large = |size| Error::TooLarge {
+        size,
+        limit: CODE_LIMIT,
+    };
     let runtime = asm.assemble().ok_or(too_large(usize::from(u16::MAX)))?;
     if runtime.len() > CODE_LIMIT {
         return Err(too_large(runtime.len()));
@@ -76,7 +83,11 @@ fn verifier(vk: &VerifyingKey<G1Affine>, layout: &Layout, srs: &Srs) -> Result<A
     let (x_n, inverse) = (slots.take_free(), slots.take_free());
 
     let mut dag = Dag::default();
-    let memory = Memory { challenge: &challenge, x_n, inverse };
+    let memory = Memory {
+        challenge: &challenge,
+        x_n,
+        inverse,
+    };
     let scalars = scalars(&mut dag, vk, layout, &memory)?;
     let mut roots = vec![scalars.denominator, scalars.generator, scalars.opening];
     roots.extend(&scalars.sets);
@@ -110,7 +121,11 @@ fn verifier(vk: &VerifyingKey<G1Affine>, layout: &Layout, srs: &Srs) -> Result<A
         generator: scalars.generator,
         opening: scalars.opening,
     };
-    Curve { out: &mut out, layout }.check(factors, srs, fail);
+    Curve {
+        out: &mut out,
+        layout,
+    }
+    .check(factors, srs, fail);
     let mut asm = out.asm;
     asm.op(STOP);
     asm.place(fail);
@@ -217,4 +232,3 @@ fn invert(out: &mut Emitter<'_>, to: usize) {
 }
 
 const _: () = assert!(MODEXP + 0xc0 <= WORK_SIZE && STATE + 33 <= WORK_SIZE);
-

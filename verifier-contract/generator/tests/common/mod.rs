@@ -10,7 +10,7 @@ use halo2_proofs::{
     plonk::{
         create_proof, keygen_pk, keygen_vk, verify_proof, Advice, Challenge, Circuit, Column,
         ConstraintSystem, Error, Expression, FirstPhase, Fixed, Instance, ProvingKey, SecondPhase,
-        ThirdPhase,
+        ThirdPhase, VerifyingKey,
     },
     poly::{
         commitment::ParamsProver,
@@ -53,6 +53,8 @@ pub struct Shape {
     pub inputs: usize,
 }
 
+/// Seed of the SRS: its first draw is the secret.
+pub const SRS_SEED: u64 = 7;
 /// Row of the gate that reads the instance column.
 const READ: usize = 4;
 /// Row whose cells are copies of the second input.
@@ -85,11 +87,18 @@ impl Toy {
     pub fn new(shape: &Shape, seed: u64) -> Self {
         let mut rng = ChaCha20Rng::seed_from_u64(seed ^ 0xabcd);
         let inputs = (0..shape.inputs).map(|_| Fr::random(&mut rng)).collect();
-        Self { shape: shape.clone(), inputs, seed }
+        Self {
+            shape: shape.clone(),
+            inputs,
+            seed,
+        }
     }
 
     fn input(&self, row: i64) -> Fr {
-        usize::try_from(row).ok().and_then(|row| self.inputs.get(row).copied()).unwrap_or(Fr::ZERO)
+        usize::try_from(row)
+            .ok()
+            .and_then(|row| self.inputs.get(row).copied())
+            .unwrap_or(Fr::ZERO)
     }
 }
 
@@ -111,10 +120,18 @@ impl Circuit<Fr> for Toy {
     }
 
     fn configure_with_params(cs: &mut ConstraintSystem<Fr>, shape: Shape) -> Config {
-        let data: Vec<_> = (0..shape.data).map(|_| cs.advice_column_in(FirstPhase)).collect();
-        let idle: Vec<_> = (0..shape.idle).map(|_| cs.advice_column_in(FirstPhase)).collect();
-        let sums: Vec<_> = (0..shape.sums).map(|_| cs.advice_column_in(SecondPhase)).collect();
-        let late: Vec<_> = (0..shape.late).map(|_| cs.advice_column_in(ThirdPhase)).collect();
+        let data: Vec<_> = (0..shape.data)
+            .map(|_| cs.advice_column_in(FirstPhase))
+            .collect();
+        let idle: Vec<_> = (0..shape.idle)
+            .map(|_| cs.advice_column_in(FirstPhase))
+            .collect();
+        let sums: Vec<_> = (0..shape.sums)
+            .map(|_| cs.advice_column_in(SecondPhase))
+            .collect();
+        let late: Vec<_> = (0..shape.late)
+            .map(|_| cs.advice_column_in(ThirdPhase))
+            .collect();
         let mut challenges = vec![];
         if shape.sums > 0 {
             challenges.push(cs.challenge_usable_after(FirstPhase));
@@ -144,7 +161,8 @@ impl Circuit<Fr> for Toy {
         for i in 4..product {
             cs.create_gate("derived", |cells| {
                 let q = cells.query_fixed(active, Rotation::cur());
-                let [a, b, c] = [i - 4, i - 3, i].map(|i| cells.query_advice(data[i], Rotation::cur()));
+                let [a, b, c] =
+                    [i - 4, i - 3, i].map(|i| cells.query_advice(data[i], Rotation::cur()));
                 vec![q * (c + a * b - Expression::Constant(Fr::from(5)))]
             });
         }
@@ -191,7 +209,18 @@ impl Circuit<Fr> for Toy {
                 vec![q * cells.query_advice(data[0], Rotation::cur())]
             });
         }
-        Config { data, idle, sums, late, fixed, active, first, read, instance, challenges }
+        Config {
+            data,
+            idle,
+            sums,
+            late,
+            fixed,
+            active,
+            first,
+            read,
+            instance,
+            challenges,
+        }
     }
 
     fn synthesize(&self, config: Config, mut layouter: impl Layouter<Fr>) -> Result<(), Error> {
@@ -208,7 +237,10 @@ impl Circuit<Fr> for Toy {
                     _ => Fr::from(5) - data[i - 4][row] * data[i - 3][row],
                 };
             }
-            data[product][row] = data[..product.min(4)].iter().map(|column| column[row]).product();
+            data[product][row] = data[..product.min(4)]
+                .iter()
+                .map(|column| column[row])
+                .product();
         }
         for (i, rotation) in shape.instance.iter().enumerate() {
             data[i % product][READ] = self.input(READ as i64 + i64::from(*rotation));
@@ -221,80 +253,87 @@ impl Circuit<Fr> for Toy {
             *value = Fr::random(&mut constants);
         }
 
-        layouter.assign_region(
-            || "toy",
-            |mut region| {
-                let mut cells = vec![];
-                for (column, values) in config.data.iter().zip(&data) {
-                    for (row, value) in values.iter().enumerate() {
-                        let cell = region.assign_advice(*column, row, Value::known(*value));
-                        if row == COPY && cells.len() < shape.copied {
-                            cells.push(cell.cell());
+        layouter
+            .assign_region(
+                || "toy",
+                |mut region| {
+                    let mut cells = vec![];
+                    for (column, values) in config.data.iter().zip(&data) {
+                        for (row, value) in values.iter().enumerate() {
+                            let cell = region.assign_advice(*column, row, Value::known(*value));
+                            if row == COPY && cells.len() < shape.copied {
+                                cells.push(cell.cell());
+                            }
                         }
                     }
-                }
-                for column in &config.idle {
-                    region.assign_advice(*column, 0, Value::known(Fr::from(self.seed)));
-                }
-                for pair in cells.windows(2) {
-                    region.constrain_equal(pair[0], pair[1]);
-                }
-                for (column, values) in config.fixed.iter().zip(&fixed) {
-                    for (row, value) in values.iter().enumerate() {
-                        region.assign_fixed(*column, row, *value);
+                    for column in &config.idle {
+                        region.assign_advice(*column, 0, Value::known(Fr::from(self.seed)));
                     }
-                }
-                for row in START + 1..end {
-                    region.assign_fixed(config.active, row, Fr::ONE);
-                }
-                region.assign_fixed(config.first, START + 1, Fr::ZERO);
-                region.assign_fixed(config.first, START, Fr::ONE);
-                region.assign_fixed(config.read, READ, Fr::ONE);
-                if config.sums.is_empty() {
-                    return Ok(cells);
-                }
-
-                region.next_phase();
-                let [c, e] = [0, 1].map(|i| region.get_challenge(config.challenges[i]));
-                let mut sums = vec![vec![Value::known(Fr::ZERO); end + 2]; config.sums.len()];
-                for (j, sum) in sums.iter_mut().enumerate() {
-                    let (x, y) = (&data[j % data.len()], &data[(j + 1) % data.len()]);
-                    let (f, g) = (&fixed[j % fixed.len()], &fixed[(j + 1) % fixed.len()]);
+                    for pair in cells.windows(2) {
+                        region.constrain_equal(pair[0], pair[1]);
+                    }
+                    for (column, values) in config.fixed.iter().zip(&fixed) {
+                        for (row, value) in values.iter().enumerate() {
+                            region.assign_fixed(*column, row, *value);
+                        }
+                    }
                     for row in START + 1..end {
-                        let step = c.zip(e).map(|(c, e)| {
-                            (c - f[row]) * x[row] * (y[row] * e * Fr::from(3) - g[row + 1])
-                        });
-                        sum[row + 1] = sum[row] + step;
+                        region.assign_fixed(config.active, row, Fr::ONE);
                     }
-                    for (row, value) in sum.iter().enumerate() {
-                        region.assign_advice(config.sums[j], row, value.or_zero());
+                    region.assign_fixed(config.first, START + 1, Fr::ZERO);
+                    region.assign_fixed(config.first, START, Fr::ONE);
+                    region.assign_fixed(config.read, READ, Fr::ONE);
+                    if config.sums.is_empty() {
+                        return Ok(cells);
                     }
-                }
-                if config.late.is_empty() {
-                    return Ok(cells);
-                }
 
-                region.next_phase();
-                let t = region.get_challenge(config.challenges[2]);
-                for (j, column) in config.late.iter().enumerate() {
-                    let mut acc = Value::known(Fr::ZERO);
-                    for row in 0..end {
-                        if row > START {
-                            let (sum, g) = (sums[j % sums.len()][row - 3], fixed[j % fixed.len()][row + 1]);
-                            let step = c.zip(e).zip(sum).map(|((c, e), s)| c * e * (s - Fr::from(7)));
-                            acc = t * acc + step + Value::known(g) - t;
+                    region.next_phase();
+                    let [c, e] = [0, 1].map(|i| region.get_challenge(config.challenges[i]));
+                    let mut sums = vec![vec![Value::known(Fr::ZERO); end + 2]; config.sums.len()];
+                    for (j, sum) in sums.iter_mut().enumerate() {
+                        let (x, y) = (&data[j % data.len()], &data[(j + 1) % data.len()]);
+                        let (f, g) = (&fixed[j % fixed.len()], &fixed[(j + 1) % fixed.len()]);
+                        for row in START + 1..end {
+                            let step = c.zip(e).map(|(c, e)| {
+                                (c - f[row]) * x[row] * (y[row] * e * Fr::from(3) - g[row + 1])
+                            });
+                            sum[row + 1] = sum[row] + step;
                         }
-                        region.assign_advice(*column, row, acc.or_zero());
+                        for (row, value) in sum.iter().enumerate() {
+                            region.assign_advice(config.sums[j], row, value.or_zero());
+                        }
                     }
+                    if config.late.is_empty() {
+                        return Ok(cells);
+                    }
+
+                    region.next_phase();
+                    let t = region.get_challenge(config.challenges[2]);
+                    for (j, column) in config.late.iter().enumerate() {
+                        let mut acc = Value::known(Fr::ZERO);
+                        for row in 0..end {
+                            if row > START {
+                                let (sum, g) = (
+                                    sums[j % sums.len()][row - 3],
+                                    fixed[j % fixed.len()][row + 1],
+                                );
+                                let step = c
+                                    .zip(e)
+                                    .zip(sum)
+                                    .map(|((c, e), s)| c * e * (s - Fr::from(7)));
+                                acc = t * acc + step + Value::known(g) - t;
+                            }
+                            region.assign_advice(*column, row, acc.or_zero());
+                        }
+                    }
+                    Ok(cells)
+                },
+            )
+            .map(|cells| {
+                if let Some(cell) = cells.first() {
+                    layouter.constrain_instance(*cell, config.instance, 1);
                 }
-                Ok(cells)
-            },
-        )
-        .map(|cells| {
-            if let Some(cell) = cells.first() {
-                layouter.constrain_instance(*cell, config.instance, 1);
-            }
-        })
+            })
     }
 }
 
@@ -311,6 +350,10 @@ impl OrZero for Value<Fr> {
     }
 }
 
+pub fn srs(k: u32) -> ParamsKZG<Bn256> {
+    ParamsKZG::setup(k, ChaCha20Rng::seed_from_u64(SRS_SEED))
+}
+
 pub struct Keys {
     pub params: ParamsKZG<Bn256>,
     pub pk: ProvingKey<G1Affine>,
@@ -318,7 +361,7 @@ pub struct Keys {
 
 impl Keys {
     pub fn new(shape: &Shape) -> Self {
-        let params = ParamsKZG::<Bn256>::setup(shape.k, ChaCha20Rng::seed_from_u64(7));
+        let params = srs(shape.k);
         let toy = Toy::new(shape, 0);
         let vk = keygen_vk(&params, &toy).unwrap();
         let pk = keygen_pk(&params, vk, &toy).unwrap();
@@ -328,7 +371,14 @@ impl Keys {
     pub fn prove(&self, toy: &Toy) -> Vec<u8> {
         let mut transcript: EvmTranscript<G1Affine, NativeLoader, Vec<u8>, Vec<u8>> =
             TranscriptWriterBuffer::<_, G1Affine, _>::init(vec![]);
-        create_proof::<KZGCommitmentScheme<Bn256>, ProverSHPLONK<'_, Bn256>, ChallengeEvm<_>, _, _, _>(
+        create_proof::<
+            KZGCommitmentScheme<Bn256>,
+            ProverSHPLONK<'_, Bn256>,
+            ChallengeEvm<_>,
+            _,
+            _,
+            _,
+        >(
             &self.params,
             &self.pk,
             std::slice::from_ref(toy),
@@ -340,18 +390,33 @@ impl Keys {
         transcript.finalize()
     }
 
-    /// Native verification; the whole proof has to be read.
     pub fn accepts(&self, inputs: &[Fr], proof: &[u8]) -> bool {
-        let mut left = proof;
-        let mut transcript: EvmTranscript<G1Affine, NativeLoader, &mut &[u8], Vec<u8>> =
-            TranscriptReadBuffer::<_, G1Affine, _>::init(&mut left);
-        let result = verify_proof::<KZGCommitmentScheme<Bn256>, VerifierSHPLONK<'_, Bn256>, ChallengeEvm<_>, _, _>(
-            self.params.verifier_params(),
-            self.pk.get_vk(),
-            SingleStrategy::new(&self.params),
-            &[&[inputs]],
-            &mut transcript,
-        );
-        result.is_ok() && left.is_empty()
+        accepts(&self.params, self.pk.get_vk(), inputs, proof)
     }
+}
+
+/// Native verification; the whole proof has to be read.
+pub fn accepts(
+    params: &ParamsKZG<Bn256>,
+    vk: &VerifyingKey<G1Affine>,
+    inputs: &[Fr],
+    proof: &[u8],
+) -> bool {
+    let mut left = proof;
+    let mut transcript: EvmTranscript<G1Affine, NativeLoader, &mut &[u8], Vec<u8>> =
+        TranscriptReadBuffer::<_, G1Affine, _>::init(&mut left);
+    let result = verify_proof::<
+        KZGCommitmentScheme<Bn256>,
+        VerifierSHPLONK<'_, Bn256>,
+        ChallengeEvm<_>,
+        _,
+        _,
+    >(
+        params.verifier_params(),
+        vk,
+        SingleStrategy::new(params),
+        &[&[inputs]],
+        &mut transcript,
+    );
+    result.is_ok() && left.is_empty()
 }
