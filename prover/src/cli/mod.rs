@@ -1,9 +1,17 @@
 //! The command line. Commands speak to a server over gRPC and to a chain over JSON-RPC; nothing here proves.
 
+mod agent;
+mod circuits;
+mod claim;
 mod client;
+mod dataset;
 mod job;
 mod keys;
+mod output;
+mod progress;
+mod schema;
 mod serve;
+mod session;
 
 use std::process::ExitCode;
 
@@ -30,6 +38,24 @@ enum Command {
     /// Do one job as a worker's child: the order comes on standard input.
     #[command(hide = true)]
     Work,
+    /// What records look like: names, ranges, classes.
+    #[command(subcommand)]
+    Schema(schema::SchemaCommand),
+    /// Commit private records, prove them well formed, say who may train on them.
+    #[command(subcommand)]
+    Dataset(dataset::DatasetCommand),
+    /// Train an agent or bring one, prove it the optimum over its datasets, get its certificate.
+    #[command(subcommand)]
+    Agent(agent::AgentCommand),
+    /// Query a certified agent in a prepaid session.
+    #[command(subcommand)]
+    Session(session::SessionCommand),
+    /// Prove the answers given and claim the fees for them.
+    #[command(subcommand)]
+    Claim(claim::ClaimCommand),
+    /// The circuits a schema needs, their keys and verifiers.
+    #[command(subcommand)]
+    Circuits(circuits::CircuitsCommand),
     /// Look at jobs, wait for them, cancel them.
     #[command(subcommand)]
     Job(job::JobCommand),
@@ -70,6 +96,12 @@ async fn run(command: Command) -> CommandResult {
         Command::Serve(args) => serve::serve(args).await,
         Command::Worker(args) => serve::worker(args).await,
         Command::Work => Ok(()), // handled before the runtime starts
+        Command::Schema(command) => schema::run(command),
+        Command::Dataset(command) => dataset::run(command).await,
+        Command::Agent(command) => agent::run(command).await,
+        Command::Session(command) => session::run(command).await,
+        Command::Claim(command) => claim::run(command).await,
+        Command::Circuits(command) => circuits::run(command).await,
         Command::Job(command) => job::run(command).await,
     }
 }
