@@ -4,9 +4,10 @@
 //! |---|---|
 //! | [`columns`] | committed columns: salts, seeded tails, commitments without proving |
 //! | [`gadgets`] | lookups (logUp), named gates, running sums |
-//! | [`dataset`], [`gradient`] | one statement each: what it proves, why, and what it does not check |
+//! | [`dataset`], [`gradient`], [`optimum`] | one statement each: what it proves, why, and what it does not check |
 //! | [`shape`], [`prove`] | which circuit; keys, proofs |
 //! | [`plonk`] | the prover |
+//! | [`verify`] | the verifier, on arkworks, apart from all the rest |
 //! | [`srs`] | the structured reference string |
 
 pub mod columns;
@@ -14,10 +15,12 @@ pub mod dataset;
 pub mod field;
 pub mod gadgets;
 pub mod gradient;
+pub mod optimum;
 pub mod plonk;
 pub mod prove;
 pub mod shape;
 pub mod srs;
 pub mod transcript;
+pub mod verify;
 
 pub use halo2_proofs;
