@@ -29,10 +29,6 @@ impl ServerArgs {
     pub(crate) async fn connect(&self) -> Result<Client> {
         Client::connect(&self.server, self.key.signer()?).await
     }
-    /// The key alone.
-    pub(crate) fn signer(&self) -> Result<PrivateKeySigner> {
-        self.key.signer()
-    }
 }
 
 /// A connection with a key. What fails comes back as the server's [`Problem`].

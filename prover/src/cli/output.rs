@@ -12,11 +12,6 @@ pub(crate) fn hexed(bytes: &[u8]) -> String {
     format!("0x{}", hex::encode(bytes))
 }
 
-/// A share as a real number.
-pub(crate) fn share(units: i64) -> f64 {
-    units as f64 / f64::from(1u32 << tribute_core::numbers::SHARE_BITS)
-}
-
 pub(crate) fn proof(p: &v1::Proof) -> Value {
     let stats = p.stats.unwrap_or_default();
     json!({

@@ -8,6 +8,7 @@ use tribute_circuits::columns::CommittedGroup;
 use tribute_circuits::dataset::DatasetCircuit;
 use tribute_circuits::field::word;
 use tribute_circuits::gradient::GradientCircuit;
+use tribute_circuits::optimum::OptimumCircuit;
 use tribute_circuits::plonk::Witness;
 use tribute_circuits::prove::{key_digest, prove, verify, Keys, ProveError};
 use tribute_circuits::shape::Shape;
@@ -41,6 +42,7 @@ pub(super) fn prepare(body: &ShapeBody, toolbox: &Toolbox) -> Result<Prepared> {
     let keys = match shape.statement {
         Statement::Dataset => Keys::generate(&srs, &DatasetCircuit::empty(shape.clone())),
         Statement::Gradient => Keys::generate(&srs, &GradientCircuit::empty(shape.clone())),
+        Statement::Optimum => Keys::generate(&srs, &OptimumCircuit::empty(shape.clone())),
         other => return Err(Problem::field("shape.statement", format!("no circuit `{}`", other.name()))),
     }
     .map_err(refused)?;

@@ -1,8 +1,82 @@
-//! WIP
-use super::types::{OptimumJob, OptimumOutcome};
+//! The optimum: that the weights minimise the stated loss over exactly the listed shards, and every dataset's share.
+
+use tribute_circuits::columns::{commit_gradient, CommittedGroup, Secret};
+use tribute_circuits::field::from_core;
+use tribute_circuits::optimum::{OptimumCircuit, Slot};
+use tribute_core::context::optimum_ctx;
+use tribute_core::digest::keccak;
+use tribute_core::head::{self, add};
+use tribute_core::statement::{Statement, OPTIMUM_SLOTS};
+use tribute_core::I256;
+
+use super::circuit::prepare;
+use super::gradient::{commit, weights};
+use super::types::{OptimumJob, OptimumOutcome, ShapeBody};
 use super::Toolbox;
-use crate::problem::{Problem, Result};
-/// WIP
-pub fn run(_job: &OptimumJob, _toolbox: &Toolbox) -> Result<OptimumOutcome> {
-    Err(Problem::internal("WIP"))
+use crate::problem::{Problem, Reason, Result};
+
+/// Commits again to weights and gradients, and proves the optimum over them.
+pub fn run(job: &OptimumJob, toolbox: &Toolbox) -> Result<OptimumOutcome> {
+    let agent = &job.agent;
+    let layout = agent.layout()?;
+    let prepared = prepare(&ShapeBody::of(Statement::Optimum, &layout, agent.link, agent.reg_bias), toolbox)?;
+    let (weights, weights_group) = weights(agent, &layout, &prepared.srs, toolbox)?;
+
+    let owner = agent.owner.to_string();
+    let mut slots: Vec<(CommittedGroup, Vec<I256>)> = Vec::with_capacity(agent.sources.len());
+    for (slot, (source, artefact)) in agent.sources.iter().zip(&job.gradients).enumerate() {
+        toolbox.progress("commit", slot as u64, OPTIMUM_SLOTS as u64);
+        let gradient = read_gradient(&toolbox.wait(toolbox.custody.get(&owner, "gradient", artefact))?)
+            .filter(|g| g.len() == layout.weights())
+            .ok_or_else(|| Problem::new(Reason::ArtefactDamaged, format!("artefact {artefact} holds no gradient of this shape")))?;
+        let group = commit(agent, &layout, &prepared.srs, source.digest, &gradient, toolbox)?;
+        slots.push((group, gradient));
+    }
+
+    // shards of one dataset count together: a share belongs to a dataset
+    let mut datasets: Vec<Vec<I256>> = Vec::new();
+    for (source, (_, gradient)) in agent.sources.iter().zip(&slots) {
+        match datasets.last_mut() {
+            Some(sum) if source.shard > 0 => add(sum, gradient),
+            _ => datasets.push(gradient.clone()),
+        }
+    }
+    let numbers = head::optimum(&layout, agent.reg_bias, &weights, &datasets, agent.count, agent.lambda)
+        .map_err(|e| Problem::new(Reason::NotTheOptimum, e.to_string()))?;
+
+    toolbox.progress("witness", 0, 1);
+    let secret = Secret::from_bytes(toolbox.wait(toolbox.custody.column_secret(&owner))?);
+    let unused: Vec<CommittedGroup> = (slots.len()..OPTIMUM_SLOTS)
+        .map(|slot| {
+            // streams of their own, so that unused slots of two agents show nothing equal
+            let about = [keccak(b"tribute.unused-slot.v1"), agent.weights_digest.0, keccak(&[slot as u8])];
+            let zero = vec![I256::ZERO; layout.weights()];
+            commit_gradient(&prepared.srs, &layout, &secret, &about, &zero)
+        })
+        .collect();
+    let active: Vec<Slot<'_>> = agent
+        .sources
+        .iter()
+        .zip(&slots)
+        .map(|(source, (group, gradient))| Slot { group, gradient, joined: source.shard > 0 })
+        .collect();
+    let circuit = OptimumCircuit::new(prepared.shape().clone(), &weights_group, &weights, &active, &unused, &numbers);
+    let datasets: Vec<[u8; 32]> = agent.datasets().into_iter().map(|id| id.0).collect();
+    let ctx = optimum_ctx(&job.target.domain(), &job.agent_id.0, job.version, &agent.weights_digest.0, &datasets);
+    let inputs = circuit.public_inputs(from_core(&ctx));
+    let groups: Vec<&CommittedGroup> =
+        std::iter::once(&weights_group).chain(slots.iter().map(|(group, _)| group)).chain(&unused).collect();
+    let proof = prepared.prove(toolbox, &circuit, &groups, inputs)?;
+    Ok(OptimumOutcome {
+        weights_digest: agent.weights_digest,
+        target: job.target,
+        agent_id: job.agent_id,
+        version: job.version,
+        proof,
+    })
+}
+
+fn read_gradient(bytes: &[u8]) -> Option<Vec<I256>> {
+    let (words, rest) = bytes.as_chunks::<32>();
+    rest.is_empty().then(|| words.iter().map(|w| I256::from_be_bytes(*w)).collect())
 }
