@@ -14,7 +14,9 @@
 //! | [`receipt`] | the transcript a client and an agent extend together |
 //! | [`statement`] | public inputs by name and order; committed groups by position |
 //! | [`context`], [`digest`] | identifiers: contexts, shards, datasets, circuits, sessions |
+//! | [`certificate`] | the certificate file and every relation between its fields |
 
+pub mod certificate;
 pub mod context;
 pub mod digest;
 pub mod head;

@@ -1,0 +1,149 @@
+//! A certificate from its proofs: everything else is read from them.
+
+use super::{
+    words, Agent, Certificate, CertificateError, Chain, Dataset, Hex, Loss, Optimum, Proof, Shard, SrsName, FORMAT,
+};
+use crate::context::{Address, Terms};
+use crate::digest::{dataset_id, group_digest, Digest};
+use crate::layout::Layout;
+use crate::link::Link;
+use crate::schema::Schema;
+use crate::statement::{dataset, optimum};
+
+/// What a certificate is made of.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    /// What the proofs were made for.
+    pub chain: Chain,
+    /// What the proofs were made under.
+    pub srs: SrsName,
+    /// What records look like.
+    pub schema: Schema,
+    /// Rows and columns.
+    pub layout: Layout,
+    /// Link function.
+    pub link: Link,
+    /// Whether the bias is penalised.
+    pub reg_bias: bool,
+    /// The registry's id of the agent.
+    pub agent: Digest,
+    /// Its version.
+    pub version: u32,
+    /// Its owner.
+    pub owner: Address,
+    /// Datasets in the version's order.
+    pub datasets: Vec<DatasetParts>,
+    /// The optimum.
+    pub optimum: Proof,
+}
+
+/// One dataset.
+#[derive(Clone, Debug)]
+pub struct DatasetParts {
+    /// Its owner.
+    pub owner: Address,
+    /// Its terms.
+    pub terms: Terms,
+    /// Its shards, in order.
+    pub shards: Vec<ShardParts>,
+}
+
+/// One shard's proofs.
+#[derive(Clone, Debug)]
+pub struct ShardParts {
+    /// The `dataset` proof.
+    pub dataset: Proof,
+    /// The `gradient` proof.
+    pub gradient: Proof,
+}
+
+impl Parts {
+    /// The certificate, with [`Certificate::check`] passed.
+    ///
+    /// # Errors
+    /// What does not fit together, under the field's path in the certificate.
+    pub fn assemble(self) -> Result<Certificate, CertificateError> {
+        let (schema_id, layout) = (self.schema.id(), self.layout);
+        let mut slot = 0;
+        let datasets = self.datasets.into_iter().map(|parts| {
+            let shards: Vec<Shard> = parts.shards.into_iter().map(|s| shard(&layout, s)).collect();
+            slot += shards.len();
+            let digests: Vec<Digest> = shards.iter().map(|s| s.digest.0).collect();
+            let records = shards.iter().fold(0u64, |sum, s| sum.saturating_add(s.records));
+            Dataset {
+                dataset_id: Hex(dataset_id(&schema_id, &layout.hash(), records, &digests)),
+                owner: Hex(parts.owner),
+                terms: parts.terms,
+                records,
+                share: signed(&self.optimum, (optimum::SHARE + slot).saturating_sub(1)),
+                shards,
+            }
+        });
+        let datasets = datasets.collect();
+        let said = |sentences: Vec<&str>| sentences.into_iter().map(str::to_owned).collect();
+        let mut certificate = Certificate {
+            format: FORMAT.into(),
+            proven: said(words::proven(self.reg_bias)),
+            not_proven: said(words::not_proven(self.reg_bias)),
+            chain: self.chain,
+            srs: self.srs,
+            schema: self.schema.canonical(),
+            layout,
+            loss: Loss { link: self.link, reg_bias: self.reg_bias, lambda: unsigned(&self.optimum, optimum::LAMBDA) },
+            agent: Agent {
+                id: Hex(self.agent),
+                version: self.version,
+                owner: Hex(self.owner),
+                weights_digest: Hex(prefix(&self.optimum, 1)),
+            },
+            datasets,
+            optimum: Optimum {
+                records: unsigned(&self.optimum, optimum::N),
+                epsilon: unsigned(&self.optimum, optimum::EPSILON),
+                norm: unsigned(&self.optimum, optimum::NORM),
+                proof: self.optimum,
+            },
+            checksum: Hex::default(),
+        };
+        certificate.checksum = Hex(certificate.expected_checksum());
+        certificate.check()?;
+        Ok(certificate)
+    }
+}
+
+fn shard(layout: &Layout, parts: ShardParts) -> Shard {
+    Shard {
+        digest: Hex(prefix(&parts.dataset, layout.columns() + 1)),
+        records: unsigned(&parts.dataset, dataset::N),
+        dataset_proof: parts.dataset,
+        gradient_proof: parts.gradient,
+    }
+}
+
+/// Digest of the first points of a proof.
+fn prefix(proof: &Proof, points: usize) -> Digest {
+    group_digest(proof.bytes.0.get(..64 * points).unwrap_or_default())
+}
+
+// An input that is missing or too large becomes a value that `check` refuses.
+
+fn unsigned(proof: &Proof, input: usize) -> u64 {
+    let Some(word) = proof.inputs.get(input) else { return u64::MAX };
+    let (high, low) = word.0.split_at(24);
+    if high.iter().any(|b| *b != 0) {
+        return u64::MAX;
+    }
+    low.iter().fold(0, |x, b| (x << 8) | u64::from(*b))
+}
+
+fn signed(proof: &Proof, input: usize) -> i64 {
+    let negative = || {
+        let value = crate::receipt::from_word(&proof.inputs.get(input)?.0)?;
+        let word = Hex(crate::receipt::to_word(&-value));
+        Some(unsigned(&Proof { inputs: vec![word], bytes: super::HexBytes(vec![]) }, 0))
+    };
+    match (unsigned(proof, input), negative()) {
+        (u64::MAX, Some(magnitude)) if magnitude != u64::MAX => i64::try_from(magnitude).map_or(i64::MAX, |m| -m),
+        (value, _) => i64::try_from(value).unwrap_or(i64::MAX),
+    }
+}

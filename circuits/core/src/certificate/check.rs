@@ -1,0 +1,382 @@
+//! Every relation between a certificate's fields, short of the proofs themselves and the SRS.
+
+use ark_bn254::Fr;
+
+use super::blame::{part, whole, Field, Relations};
+use super::{words, Certificate, CertificateError, Dataset, Hex, Proof, Shard, FORMAT};
+use crate::context::{gradient_ctx, optimum_ctx, DatasetContext};
+use crate::digest::{dataset_id, group_digest, Digest};
+use crate::layout::Task;
+use crate::link::Link;
+use crate::numbers::{
+    distance_is_certified, link_error_units, COUNT_LIMIT_BITS, DISTANCE_PARTS, EPSILON_LIMIT_BITS, LAMBDA_LIMIT_BITS,
+    LEAST_SHARE, NORM_LIMIT_BITS, SHARE_BITS, SHARE_LIMIT_BITS,
+};
+use crate::receipt::{from_word, to_word};
+use crate::schema::Schema;
+use crate::statement::{dataset, optimum, Statement, CTX, OPTIMUM_SLOTS};
+
+const LAYOUT_FIELDS: [&str; 5] = ["layout.k", "layout.columns", "layout.features", "layout.classes", "layout.task"];
+const DATASET_CHAIN: [&str; 2] = ["chain.chain_id", "chain.dataset_registry"];
+const AGENT_CHAIN: [&str; 2] = ["chain.chain_id", "chain.agent_registry"];
+/// The shares of one model sum to 1 up to the proven relative distance, and each is rounded.
+const WHOLE_TOLERANCE: i64 = (1 << SHARE_BITS) / DISTANCE_PARTS as i64 + 1 + OPTIMUM_SLOTS as i64;
+
+/// A shard with its slot and the paths of its fields.
+struct Slot<'a> {
+    slot: usize,
+    /// Position of the dataset, and of the shard in it.
+    position: (usize, usize),
+    dataset: &'a Dataset,
+    shard: &'a Shard,
+    path: String,
+}
+
+impl Slot<'_> {
+    fn joined(&self) -> bool {
+        self.position.1 > 0
+    }
+    fn at(&self, field: &str) -> String {
+        format!("{}.{field}", self.path)
+    }
+}
+
+fn all<'a>(paths: impl IntoIterator<Item = &'a str>) -> Vec<Field> {
+    paths.into_iter().map(whole).collect()
+}
+
+impl Certificate {
+    /// Checks everything that can be checked without a verifier of proofs: the list of DESIGN's agent registry, and that
+    /// every field is the one that the proofs' inputs and commitments were made of.
+    ///
+    /// Not checked here: the proofs, [`Certificate::srs`], [`Certificate::checksum`].
+    ///
+    /// # Errors
+    /// [`CertificateError::Field`] names the fields.
+    pub fn check(&self) -> Result<Relations, CertificateError> {
+        let schema = Schema::from_json(&self.schema).map_err(|e| CertificateError::field("schema", e.to_string()))?;
+        self.check_sizes()?;
+        let mut relations = Relations::default();
+        let r = &mut relations;
+        r.relate(self.format == FORMAT, all(["format"]), || format!("`{}`, expected `{FORMAT}`", self.format));
+        self.check_words(r);
+        self.check_layout(r, &schema);
+        let chain = self.chain;
+        let contracts = (chain.dataset_registry == Hex::default(), chain.agent_registry == Hex::default());
+        r.limit(
+            (chain.chain_id == 0, chain.chain_id == 0) == contracts,
+            vec!["chain.chain_id".into(), "chain.dataset_registry".into(), "chain.agent_registry".into()],
+            || "off chain all three are 0, on a chain none is".into(),
+        );
+        let slots = self.slots();
+        for slot in &slots {
+            self.check_shard(r, slot, &schema);
+        }
+        for (i, dataset) in self.datasets.iter().enumerate() {
+            self.check_dataset(r, i, dataset, &schema);
+        }
+        for (i, a) in slots.iter().enumerate() {
+            for b in &slots[..i] {
+                let distinct = a.shard.digest != b.shard.digest;
+                r.limit(distinct, vec![a.at("digest"), b.at("digest")], || "the same shard stands twice".into());
+            }
+        }
+        self.check_optimum(r, &slots);
+        self.check_shares(r, &slots);
+        relations.verdict()?;
+        Ok(relations)
+    }
+
+    /// Counts that the rest indexes by.
+    fn check_sizes(&self) -> Result<(), CertificateError> {
+        let slots: usize = self.datasets.iter().map(|d| d.shards.len()).sum();
+        if !(1..=OPTIMUM_SLOTS).contains(&slots) {
+            let reason = format!("{slots} shards in all; a direct certificate has 1 to {OPTIMUM_SLOTS}");
+            return Err(CertificateError::field("datasets", reason));
+        }
+        if let Some(i) = self.datasets.iter().position(|d| d.shards.is_empty()) {
+            return Err(CertificateError::field(format!("datasets[{i}].shards"), "a dataset has at least one shard"));
+        }
+        for slot in self.slots() {
+            self.check_proof(Statement::Dataset, &slot.shard.dataset_proof, &slot.at("dataset_proof"))?;
+            self.check_proof(Statement::Gradient, &slot.shard.gradient_proof, &slot.at("gradient_proof"))?;
+        }
+        self.check_proof(Statement::Optimum, &self.optimum.proof, "optimum.proof")
+    }
+
+    fn check_proof(&self, statement: Statement, proof: &Proof, path: &str) -> Result<(), CertificateError> {
+        let expected = statement.inputs();
+        if proof.inputs.len() != expected {
+            let reason = format!("{} public inputs, a {} proof has {expected}", proof.inputs.len(), statement.name());
+            return Err(CertificateError::field(format!("{path}.inputs"), reason));
+        }
+        if let Some(i) = proof.inputs.iter().position(|w| from_word(&w.0).is_none()) {
+            return Err(CertificateError::field(format!("{path}.inputs[{i}]"), "not below the field's modulus"));
+        }
+        let prefix: usize = statement.groups(self.layout.columns()).iter().sum::<usize>() * 64;
+        if proof.bytes.0.len() < prefix {
+            let got = proof.bytes.0.len();
+            let reason = format!("{got} bytes, the commitments alone take {prefix}");
+            return Err(CertificateError::Field {
+                fields: vec![format!("{path}.bytes"), "layout.columns".into()],
+                reason,
+            });
+        }
+        Ok(())
+    }
+
+    fn slots(&self) -> Vec<Slot<'_>> {
+        let shards = self.datasets.iter().enumerate().flat_map(|(i, dataset)| {
+            dataset.shards.iter().enumerate().map(move |(j, shard)| (i, j, dataset, shard))
+        });
+        shards
+            .enumerate()
+            .map(|(slot, (i, j, dataset, shard))| Slot {
+                slot,
+                position: (i, j),
+                dataset,
+                shard,
+                path: format!("datasets[{i}].shards[{j}]"),
+            })
+            .collect()
+    }
+
+    /// Digest of a committed group of a proof.
+    fn group(&self, statement: Statement, proof: &Proof, group: usize) -> Digest {
+        let columns = statement.groups(self.layout.columns());
+        let start: usize = columns[..group].iter().sum::<usize>() * 64;
+        // `check_proof` has made sure that the groups are there
+        group_digest(proof.bytes.0.get(start..start + columns[group] * 64).unwrap_or_default())
+    }
+
+    fn check_words(&self, r: &mut Relations) {
+        let lists = [
+            ("proven", &self.proven, [words::proven(true), words::proven(false)]),
+            ("not_proven", &self.not_proven, [words::not_proven(true), words::not_proven(false)]),
+        ];
+        for (name, said, [with, without]) in lists {
+            let expected = if self.loss.reg_bias { &with } else { &without };
+            r.limit(said.len() == expected.len(), vec![name.into()], || {
+                format!("{} sentences, expected {}", said.len(), expected.len())
+            });
+            for (i, (said, expected)) in said.iter().zip(expected).enumerate() {
+                let mut fields = vec![whole(format!("{name}[{i}]"))];
+                if with[i] != without[i] {
+                    fields.push(whole("loss.reg_bias"));
+                }
+                r.relate(said == expected, fields, || format!("the sentence has to be: {expected}"));
+            }
+        }
+    }
+
+    fn check_layout(&self, r: &mut Relations, schema: &Schema) {
+        r.limit(schema.canonical() == self.schema, vec!["schema".into()], || "not in canonical form".into());
+        let (l, padded) = (&self.layout, crate::layout::pad_features(schema.features().len()).unwrap_or(0));
+        let same = |r: &mut Relations, holds: bool, field: &str, expected: String| {
+            r.relate(holds, vec![whole(field), part("schema")], || format!("the schema's records need {expected}"));
+        };
+        same(r, l.features() == padded, "layout.features", padded.to_string());
+        same(r, l.classes() == schema.classes(), "layout.classes", schema.classes().to_string());
+        same(r, l.task() == schema.task(), "layout.task", format!("{:?}", schema.task()).to_lowercase());
+        let fits = l.task() == Task::Classes || self.loss.link == Link::Squared;
+        r.limit(fits, vec!["loss.link".into(), "layout.task".into()], || {
+            format!("the {} link is for classes", self.loss.link.name())
+        });
+    }
+
+    fn check_shard(&self, r: &mut Relations, slot: &Slot<'_>, schema: &Schema) {
+        let shard = slot.shard;
+        let (data, gradient) = (&shard.dataset_proof, &shard.gradient_proof);
+        let bytes = |proof: &str| part(slot.at(&format!("{proof}.bytes")));
+        for (name, statement, proof) in
+            [("dataset_proof", Statement::Dataset, data), ("gradient_proof", Statement::Gradient, gradient)]
+        {
+            let got = self.group(statement, proof, 0);
+            let fields = vec![whole(slot.at("digest")), bytes(name), whole("layout.columns")];
+            r.relate(shard.digest.0 == got, fields, || format!("the proof's records have digest {}", Hex(got)));
+        }
+        let weights = self.group(Statement::Gradient, gradient, 1);
+        r.relate(
+            weights == self.agent.weights_digest.0,
+            vec![whole("agent.weights_digest"), bytes("gradient_proof")],
+            || format!("the gradient in {} is of weights {}", slot.path, Hex(weights)),
+        );
+        r.relate(
+            self.group(Statement::Gradient, gradient, 2)
+                == self.group(Statement::Optimum, &self.optimum.proof, 1 + slot.slot),
+            vec![bytes("gradient_proof"), part("optimum.proof.bytes")],
+            || format!("slot {} of the optimum holds another gradient than {} proves", slot.slot + 1, slot.path),
+        );
+        let count = slot.at(&format!("dataset_proof.inputs[{}]", dataset::N));
+        equal(r, &data.inputs[dataset::N], count, Fr::from(shard.records), slot.at("records"));
+
+        let expected = DatasetContext {
+            domain: self.chain.datasets(),
+            owner: slot.dataset.owner.0,
+            schema: schema.id(),
+            layout: self.layout.hash(),
+            shard: slot.position.1 as u32,
+            shards: slot.dataset.shards.len() as u32,
+            records: shard.records,
+            terms: slot.dataset.terms.hash(),
+        };
+        let i = slot.position.0;
+        let mut fields = vec![
+            whole(slot.at("dataset_proof.inputs[0]")),
+            whole(format!("datasets[{i}].owner")),
+            whole(format!("datasets[{i}].terms.min_data_bps")),
+            whole(format!("datasets[{i}].terms.open_training")),
+            whole(slot.at("records")),
+            part(format!("datasets[{i}].shards")),
+            whole("schema"),
+        ];
+        fields.extend(all(DATASET_CHAIN).into_iter().chain(all(LAYOUT_FIELDS)));
+        context(r, &data.inputs[CTX], expected.ctx(), fields);
+
+        let domain = self.chain.agents();
+        let expected = gradient_ctx(&domain, &self.agent.owner.0, &self.agent.weights_digest.0, &shard.digest.0);
+        let mut fields = vec![
+            whole(slot.at("gradient_proof.inputs[0]")),
+            whole("agent.owner"),
+            whole("agent.weights_digest"),
+            whole(slot.at("digest")),
+        ];
+        fields.extend(all(AGENT_CHAIN));
+        context(r, &gradient.inputs[CTX], expected, fields);
+    }
+
+    fn check_dataset(&self, r: &mut Relations, i: usize, dataset: &Dataset, schema: &Schema) {
+        let path = |field: &str| format!("datasets[{i}].{field}");
+        let shard = |j: usize, field: &str| whole(path(&format!("shards[{j}].{field}")));
+        let mut fields = vec![whole(path("records"))];
+        fields.extend((0..dataset.shards.len()).map(|j| shard(j, "records")));
+        let sum = sum(dataset.shards.iter().map(|s| s.records));
+        r.relate(sum == Some(dataset.records), fields, || "not the sum of the shards' records".into());
+
+        let digests: Vec<Digest> = dataset.shards.iter().map(|s| s.digest.0).collect();
+        let id = dataset_id(&schema.id(), &self.layout.hash(), dataset.records, &digests);
+        let mut fields = vec![whole(path("dataset_id")), whole("schema"), whole(path("records"))];
+        fields.extend(all(LAYOUT_FIELDS));
+        fields.extend((0..digests.len()).map(|j| shard(j, "digest")));
+        r.relate(dataset.dataset_id.0 == id, fields, || format!("a dataset of these shards has the id {}", Hex(id)));
+
+        let bps = dataset.terms.min_data_bps;
+        r.limit(bps <= 10_000, vec![path("terms.min_data_bps")], || format!("{bps} basis points, at most 10000"));
+    }
+
+    fn check_optimum(&self, r: &mut Relations, slots: &[Slot<'_>]) {
+        let (o, inputs) = (&self.optimum, &self.optimum.proof.inputs);
+        let at = |i: usize| format!("optimum.proof.inputs[{i}]");
+        let weights = self.group(Statement::Optimum, &o.proof, 0);
+        r.relate(
+            weights == self.agent.weights_digest.0,
+            vec![whole("agent.weights_digest"), part("optimum.proof.bytes")],
+            || format!("the optimum is proven of weights {}", Hex(weights)),
+        );
+        let ids: Vec<Digest> = self.datasets.iter().map(|d| d.dataset_id.0).collect();
+        let expected =
+            optimum_ctx(&self.chain.agents(), &self.agent.id.0, self.agent.version, &self.agent.weights_digest.0, &ids);
+        let mut fields = vec![whole(at(CTX))];
+        fields.extend(all(["agent.id", "agent.version", "agent.weights_digest"]));
+        fields.extend((0..ids.len()).map(|i| whole(format!("datasets[{i}].dataset_id"))));
+        fields.extend(all(AGENT_CHAIN));
+        context(r, &inputs[CTX], expected, fields);
+
+        for (i, value, field) in [
+            (optimum::N, o.records, "optimum.records"),
+            (optimum::LAMBDA, self.loss.lambda, "loss.lambda"),
+            (optimum::EPSILON, o.epsilon, "optimum.epsilon"),
+            (optimum::NORM, o.norm, "optimum.norm"),
+        ] {
+            equal(r, &inputs[i], at(i), Fr::from(value), field.into());
+        }
+        for (value, bits, field) in [
+            (o.records, COUNT_LIMIT_BITS, "optimum.records"),
+            (self.loss.lambda, LAMBDA_LIMIT_BITS, "loss.lambda"),
+            (o.norm, NORM_LIMIT_BITS, "optimum.norm"),
+        ] {
+            r.limit(value != 0 && value >> bits == 0, vec![field.into()], || {
+                format!("{value} is not between 1 and 2^{bits} - 1")
+            });
+        }
+        r.limit(o.epsilon >> EPSILON_LIMIT_BITS == 0, vec!["optimum.epsilon".into()], || {
+            format!("{} is not below 2^{EPSILON_LIMIT_BITS}", o.epsilon)
+        });
+        let mut fields = all(["optimum.records"]);
+        fields.extend((0..self.datasets.len()).map(|i| whole(format!("datasets[{i}].records"))));
+        let total = sum(self.datasets.iter().map(|d| d.records));
+        r.relate(total == Some(o.records), fields, || "not the sum of the datasets' records".into());
+
+        // within the public limits, or the sums could overflow
+        if !r.failed() {
+            let delta = link_error_units(self.layout.features(), self.layout.classes());
+            let certified = distance_is_certified(o.epsilon, delta, self.loss.lambda, o.norm);
+            let fields = ["optimum.epsilon", "loss.lambda", "optimum.norm"].map(str::to_owned).to_vec();
+            r.limit(certified, fields, || {
+                format!(
+                    "(epsilon + delta)/(lambda·norm) is above 1/{DISTANCE_PARTS}: epsilon {}, delta {delta}, lambda {}, norm {}",
+                    o.epsilon, self.loss.lambda, o.norm
+                )
+            });
+        }
+        for p in 0..OPTIMUM_SLOTS {
+            let (active, joined) = (p < slots.len(), slots.get(p).is_some_and(Slot::joined));
+            for (i, flag, what) in [
+                (optimum::ACTIVE + p, active, "stands in a dataset"),
+                (optimum::JOIN + p, joined, "is another shard of the slot before it"),
+            ] {
+                let fields = vec![whole(at(i)), part("datasets")];
+                r.relate(word_is(&inputs[i], Fr::from(flag)), fields, || {
+                    format!("slot {} {}{what}", p + 1, if flag { "" } else { "is not one that " })
+                });
+            }
+        }
+    }
+
+    fn check_shares(&self, r: &mut Relations, slots: &[Slot<'_>]) {
+        let inputs = &self.optimum.proof.inputs;
+        for p in 0..OPTIMUM_SLOTS {
+            let input = format!("optimum.proof.inputs[{}]", optimum::SHARE + p);
+            let word = &inputs[optimum::SHARE + p];
+            let last = slots.get(p).filter(|s| s.position.1 + 1 == s.dataset.shards.len());
+            let Some(slot) = last else {
+                r.relate(word_is(word, Fr::from(0u64)), all([input.as_str()]), || {
+                    format!("slot {} carries no share", p + 1)
+                });
+                continue;
+            };
+            let (share, field) = (slot.dataset.share, format!("datasets[{}].share", slot.position.0));
+            equal(r, word, input, Fr::from(share), field.clone());
+            let small = share.unsigned_abs() >> SHARE_LIMIT_BITS == 0;
+            r.limit(small, vec![field.clone()], || format!("{share} is beyond 2^{SHARE_LIMIT_BITS}"));
+            r.limit(share >= LEAST_SHARE, vec![field], || {
+                format!("{share}: a certificate refuses shares below {LEAST_SHARE} (2^-10)")
+            });
+        }
+        let total: i128 = self.datasets.iter().map(|d| i128::from(d.share)).sum();
+        let off = (total - (1 << SHARE_BITS)).unsigned_abs();
+        let fields = (0..self.datasets.len()).map(|i| format!("datasets[{i}].share")).collect();
+        r.limit(off <= WHOLE_TOLERANCE as u128, fields, || {
+            format!("the shares sum to {total}, not to 2^{SHARE_BITS} within {WHOLE_TOLERANCE}")
+        });
+    }
+}
+
+fn word_is(word: &Hex<32>, value: Fr) -> bool {
+    word.0 == to_word(&value)
+}
+
+/// A public input that says what a field says.
+fn equal(r: &mut Relations, word: &Hex<32>, input: String, value: Fr, field: String) {
+    let fields = vec![whole(field), whole(input)];
+    r.relate(word_is(word, value), fields, || "the field and the proof's input differ".into());
+}
+
+fn context(r: &mut Relations, word: &Hex<32>, expected: Fr, fields: Vec<Field>) {
+    let expected = Hex(to_word(&expected));
+    r.relate(*word == expected, fields, || format!("the proof is for something else: its ctx is {word}, not {expected}"));
+}
+
+fn sum(mut values: impl Iterator<Item = u64>) -> Option<u64> {
+    values.try_fold(0u64, u64::checked_add)
+}

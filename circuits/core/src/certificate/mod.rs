@@ -1,0 +1,279 @@
+//! The certificate file: one agent version's proofs with everything they are about.
+//!
+//! A certificate holds no field that nothing binds. Each number stands in a proof's public inputs or under a digest that
+//! does; [`Certificate::check`] recomputes all of it, and the proofs themselves are checked by who has a verifier. The
+//! file has one encoding ([`Certificate::to_json`]): a file of other bytes is refused.
+//!
+//! | file | holds |
+//! |---|---|
+//! | [`mod`](self) | the fields, reading and writing |
+//! | `assemble` | a certificate from its proofs |
+//! | `check` | every relation between the fields |
+//! | `blame` | which field is wrong when relations fail |
+//! | [`words`] | what is proven and what is not, in words |
+
+mod assemble;
+pub mod blame;
+mod check;
+mod hexed;
+mod place;
+pub mod words;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+pub use assemble::{DatasetParts, Parts, ShardParts};
+pub use hexed::{Hex, HexBytes};
+
+use crate::context::{Domain, Terms};
+use crate::digest::{keccak, Digest};
+use crate::layout::Layout;
+use crate::link::Link;
+
+/// The first field of every certificate.
+pub const FORMAT: &str = "tribute-certificate/1";
+
+/// A certificate.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Certificate {
+    /// [`FORMAT`].
+    pub format: String,
+    /// [`words::proven`].
+    pub proven: Vec<String>,
+    /// [`words::not_proven`].
+    pub not_proven: Vec<String>,
+    /// What the proofs were made for.
+    pub chain: Chain,
+    /// What the proofs were made under.
+    pub srs: SrsName,
+    /// Canonical JSON, as text: its bytes are what the schema's id is the digest of.
+    pub schema: String,
+    /// Rows and columns of all circuits.
+    pub layout: Layout,
+    /// The loss that the agent is the optimum of.
+    pub loss: Loss,
+    /// The agent.
+    pub agent: Agent,
+    /// Datasets in the version's order; their shards in order are the slots of the optimum.
+    pub datasets: Vec<Dataset>,
+    /// The optimum.
+    pub optimum: Optimum,
+    /// keccak256 of the file with this field set to zeros.
+    pub checksum: Hex<32>,
+}
+
+/// Chain and contracts; all zero off chain.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Chain {
+    /// EIP-155 chain id.
+    pub chain_id: u64,
+    /// Address of the dataset registry.
+    pub dataset_registry: Hex<20>,
+    /// Address of the agent registry.
+    pub agent_registry: Hex<20>,
+}
+
+impl<const N: usize> Default for Hex<N> {
+    fn default() -> Self {
+        Hex([0; N])
+    }
+}
+
+impl Chain {
+    /// What `dataset` proofs are bound to.
+    #[must_use]
+    pub fn datasets(&self) -> Domain {
+        Domain { chain_id: self.chain_id, contract: self.dataset_registry.0 }
+    }
+    /// What `gradient` and `optimum` proofs are bound to.
+    #[must_use]
+    pub fn agents(&self) -> Domain {
+        Domain { chain_id: self.chain_id, contract: self.agent_registry.0 }
+    }
+}
+
+/// A structured reference string.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SrsName {
+    /// Digest of the points a verifier needs.
+    pub digest: Hex<32>,
+    /// Whether its secret is public: the proofs then convince only those who trust their maker.
+    pub development: bool,
+}
+
+/// Loss and penalty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Loss {
+    /// Link function.
+    pub link: Link,
+    /// Whether the bias is penalised.
+    pub reg_bias: bool,
+    /// λ, units of 2^-32.
+    pub lambda: u64,
+}
+
+/// An agent version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Agent {
+    /// The registry's id for it.
+    pub id: Hex<32>,
+    /// Version.
+    pub version: u32,
+    /// Owner's address.
+    pub owner: Hex<20>,
+    /// Digest of the committed weights.
+    pub weights_digest: Hex<32>,
+}
+
+/// A dataset's part.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dataset {
+    /// The registry's id for it.
+    pub dataset_id: Hex<32>,
+    /// Owner's address.
+    pub owner: Hex<20>,
+    /// Under which terms it may train agents.
+    pub terms: Terms,
+    /// Records in all its shards.
+    pub records: u64,
+    /// Its part in the weights, units of 2^-20.
+    pub share: i64,
+    /// Its shards, in order.
+    pub shards: Vec<Shard>,
+}
+
+/// A shard with its two proofs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Shard {
+    /// Digest of the committed records.
+    pub digest: Hex<32>,
+    /// Records in it.
+    pub records: u64,
+    /// That the commitment is well formed.
+    pub dataset_proof: Proof,
+    /// That the gradient is its.
+    pub gradient_proof: Proof,
+}
+
+/// What is proven about the weights.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Optimum {
+    /// Records of all datasets.
+    pub records: u64,
+    /// Bound of the gradient's 2-norm, units of 2^-32.
+    pub epsilon: u64,
+    /// Lower bound of the weights' 2-norm, units of 2^-10.
+    pub norm: u64,
+    /// The proof.
+    pub proof: Proof,
+}
+
+/// A proof.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Proof {
+    /// Public inputs, big-endian words.
+    pub inputs: Vec<Hex<32>>,
+    /// Points and scalars, uncompressed, as the EVM verifier takes them after the inputs.
+    pub bytes: HexBytes,
+}
+
+impl Proof {
+    /// From words and bytes.
+    #[must_use]
+    pub fn new(inputs: impl IntoIterator<Item = [u8; 32]>, bytes: Vec<u8>) -> Self {
+        Proof { inputs: inputs.into_iter().map(Hex).collect(), bytes: HexBytes(bytes) }
+    }
+    /// Public inputs as plain words.
+    #[must_use]
+    pub fn words(&self) -> Vec<[u8; 32]> {
+        self.inputs.iter().map(|w| w.0).collect()
+    }
+}
+
+/// A certificate that is refused.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum CertificateError {
+    /// Not a certificate's JSON.
+    #[error("{}: {reason}", place(path))]
+    Json {
+        /// Where.
+        path: String,
+        /// The parser's words.
+        reason: String,
+    },
+    /// The right fields in other bytes.
+    #[error("{}: not encoded as certificates are (two spaces of indentation, fields in order, shortest numbers, one newline at the end)", place(path))]
+    Encoding {
+        /// Where the first other byte stands.
+        path: String,
+    },
+    /// Fields that cannot all be right.
+    #[error("{}: {reason}", fields.join(", "))]
+    Field {
+        /// Paths of the fields, one of which is wrong.
+        fields: Vec<String>,
+        /// What does not hold.
+        reason: String,
+    },
+}
+
+fn place(path: &str) -> &str {
+    if path.is_empty() { "the file" } else { path }
+}
+
+impl CertificateError {
+    /// An error of one field.
+    pub fn field(path: impl Into<String>, reason: impl Into<String>) -> Self {
+        CertificateError::Field { fields: vec![path.into()], reason: reason.into() }
+    }
+}
+
+impl Certificate {
+    /// Reads a certificate; it has still to be checked.
+    ///
+    /// # Errors
+    /// [`CertificateError::Json`], [`CertificateError::Encoding`].
+    pub fn from_json(text: &[u8]) -> Result<Self, CertificateError> {
+        let certificate: Certificate = serde_json::from_slice(text).map_err(|e| {
+            let path = place::path_at(text, offset(text, e.line(), e.column()));
+            CertificateError::Json { path, reason: e.to_string() }
+        })?;
+        let canonical = certificate.to_json();
+        if canonical.as_bytes() == text {
+            return Ok(certificate);
+        }
+        let same = canonical.bytes().zip(text).take_while(|(a, b)| a == *b).count();
+        Err(CertificateError::Encoding { path: place::path_at(text, same) })
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        // structs of strings and integers always serialise
+        serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
+    }
+
+    /// What [`Certificate::checksum`] has to be.
+    #[must_use]
+    pub fn expected_checksum(&self) -> Digest {
+        keccak(Certificate { checksum: Hex::default(), ..self.clone() }.to_json().as_bytes())
+    }
+}
+
+/// Byte of a line and column, both from 1.
+fn offset(text: &[u8], line: usize, column: usize) -> usize {
+    let start = match line {
+        0 | 1 => 0,
+        _ => text.iter().enumerate().filter(|(_, b)| **b == b'\n').nth(line - 2).map_or(text.len(), |(i, _)| i + 1),
+    };
+    (start + column.saturating_sub(1)).min(text.len())
+}

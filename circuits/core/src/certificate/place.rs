@@ -1,0 +1,102 @@
+//! Which field stands at a byte of a JSON text. Works on damaged texts too: errors must name a place in them.
+
+enum Level {
+    Object { key: Option<String>, expects_key: bool },
+    Array { index: usize },
+}
+
+/// Path of the value at byte `offset`, such as `datasets[1].shards[0].digest`; empty for the whole text. At a closing
+/// bracket it is the path of what is closed.
+pub(super) fn path_at(text: &[u8], offset: usize) -> String {
+    let mut levels: Vec<Level> = Vec::new();
+    let mut at = 0;
+    while at < text.len() {
+        let expects_key = matches!(levels.last(), Some(Level::Object { expects_key: true, .. }));
+        if at >= offset && !expects_key {
+            break;
+        }
+        match text[at] {
+            b'{' => levels.push(Level::Object { key: None, expects_key: true }),
+            b'[' => levels.push(Level::Array { index: 0 }),
+            b'}' | b']' if at >= offset => break,
+            b'}' | b']' => {
+                levels.pop();
+            }
+            b',' => match levels.last_mut() {
+                Some(Level::Object { expects_key, .. }) => *expects_key = true,
+                Some(Level::Array { index }) => *index += 1,
+                None => {}
+            },
+            b'"' => {
+                let end = string_end(text, at);
+                if let Some(Level::Object { key, expects_key }) = levels.last_mut() {
+                    if *expects_key {
+                        *key = Some(String::from_utf8_lossy(&text[at + 1..end.max(at + 1)]).into_owned());
+                        *expects_key = false;
+                    }
+                }
+                at = end;
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    if matches!(text.get(offset), Some(b'}' | b']')) {
+        levels.pop();
+    }
+    let mut path = String::new();
+    for level in levels {
+        match level {
+            Level::Object { key: Some(key), .. } => {
+                if !path.is_empty() {
+                    path.push('.');
+                }
+                path.push_str(&key);
+            }
+            Level::Object { key: None, .. } => {}
+            Level::Array { index } => path.push_str(&format!("[{index}]")),
+        }
+    }
+    path
+}
+
+/// Position of the quote that closes the string opened at `start`, or the text's last byte.
+fn string_end(text: &[u8], start: usize) -> usize {
+    let mut at = start + 1;
+    while at < text.len() {
+        match text[at] {
+            b'\\' => at += 1,
+            b'"' => return at,
+            _ => {}
+        }
+        at += 1;
+    }
+    text.len().saturating_sub(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::path_at;
+
+    #[test]
+    fn every_place_has_its_path() {
+        let text = br#"{"a": 1, "b": [10, {"c": "x,\"}", "d": true}], "e": {}}"#;
+        for (what, path) in [
+            ("1,", "a"),
+            ("10", "b[0]"),
+            ("x,", "b[1].c"),
+            ("\"c\"", "b[1].c"),
+            ("true", "b[1].d"),
+            (" \"b\"", "b"),
+            ("}], ", "b[1]"),
+            ("], ", "b"),
+            ("{}", "e"),
+        ] {
+            let offset = text.windows(what.len()).position(|w| w == what.as_bytes()).unwrap();
+            assert_eq!(path_at(text, offset), path, "at {what}");
+        }
+        assert_eq!(path_at(text, text.len() - 1), "", "the closing bracket");
+        assert_eq!(path_at(b"", 0), "");
+        assert_eq!(path_at(b"{\"a", 2), "");
+    }
+}
