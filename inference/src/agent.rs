@@ -6,7 +6,7 @@
 //! ```
 //!
 //! `d` is the schema's own feature count. Circuits work with a padded count, the next in
-//! [`FEATURE_GRID`](tribute_core::layout::FEATURE_GRID); [`Weights::padded`] adds those features with weight 0, which leaves
+//! [`FEATURE_GRID`]; [`Weights::padded`] adds those features with weight 0, which leaves
 //! every logit as it is. Circuits and [`tribute_core::head`] keep the bias *first*; the file keeps it *last*.
 //!
 //! Every value is exact: `|logit| ≤ (255·d + 256)·2^25 < 2^43` for `d ≤ 1024`. Equal logits give the lower class; a single
@@ -112,7 +112,11 @@ impl Agent {
         let weights = Weights::new(features, c, values)?;
 
         let entry = |key: &'static str, expected: &'static str| {
-            onnx::metadata(&model, key).map(str::to_owned).ok_or(AgentError::Metadata { key, expected, got: String::new() })
+            onnx::metadata(&model, key).map(str::to_owned).ok_or(AgentError::Metadata {
+                key,
+                expected,
+                got: String::new(),
+            })
         };
         let bits = entry(key::WEIGHT_BITS, "20")?;
         if bits != WEIGHT_BITS.to_string() {
@@ -121,7 +125,11 @@ impl Agent {
         let schema = entry(key::SCHEMA, "the schema's id in hex")?;
         let certificate = entry(key::CERTIFICATE, "the certificate's id, or nothing")?;
         let agent = Agent { weights, schema, certificate };
-        if agent.to_bytes() == bytes { Ok(agent) } else { Err(AgentError::NotCanonical) }
+        if agent.to_bytes() == bytes {
+            Ok(agent)
+        } else {
+            Err(AgentError::NotCanonical)
+        }
     }
 
     /// SHA-256 of the file.
@@ -169,7 +177,10 @@ fn graph(weights: &Weights) -> onnx::GraphProto {
         node: nodes,
         initializer: constants,
         input: vec![value("features", onnx::DataType::Uint8, Some(features))],
-        output: vec![value("logits", onnx::DataType::Int64, Some(classes)), value("answer", onnx::DataType::Int64, None)],
+        output: vec![
+            value("logits", onnx::DataType::Int64, Some(classes)),
+            value("answer", onnx::DataType::Int64, None),
+        ],
         ..onnx::GraphProto::default()
     }
 }

@@ -28,7 +28,10 @@ impl Extractor {
     pub fn new(runtime: &Runtime, model: &[u8], output: Option<&str>) -> Result<Self, RuntimeError> {
         let session = runtime.load(model)?;
         let [input] = session.inputs() else {
-            return Err(RuntimeError::Model(format!("an extractor has one input, this model {}", session.inputs().len())));
+            return Err(RuntimeError::Model(format!(
+                "an extractor has one input, this model {}",
+                session.inputs().len()
+            )));
         };
         let names: Vec<&str> = session.outputs().iter().map(|o| o.name()).collect();
         let chosen = match output {

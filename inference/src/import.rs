@@ -147,9 +147,7 @@ fn in_class_order(map: Affine, labels: &[String], node: &str, schema: &Schema) -
     let expected = schema.classes();
     let map = match schema.target() {
         // one logit for the second of two classes
-        Target::Classes(_) if expected == 2 && map.outputs() == 1 => {
-            map.then_matrix(&ndarray::arr2(&[[-1.0, 1.0]]))
-        }
+        Target::Classes(_) if expected == 2 && map.outputs() == 1 => map.then_matrix(&ndarray::arr2(&[[-1.0, 1.0]])),
         Target::Classes(_) => map,
         // the circuits' target is (y − lo)/(hi − lo)·65535/65536
         Target::Real { lo, hi } => {
@@ -165,8 +163,7 @@ fn in_class_order(map: Affine, labels: &[String], node: &str, schema: &Schema) -
         return Ok(map);
     }
     let same = |a: &str, b: &str| a == b || matches!((a.parse::<f64>(), b.parse::<f64>()), (Ok(a), Ok(b)) if a == b);
-    let order: Option<Vec<usize>> =
-        known.iter().map(|label| labels.iter().position(|l| same(l, label))).collect();
+    let order: Option<Vec<usize>> = known.iter().map(|label| labels.iter().position(|l| same(l, label))).collect();
     match order {
         Some(order) if labels.len() == known.len() => Ok(map.select(&order)),
         _ => Err(ImportError::Labels { node: node.into(), model: labels.join(", "), schema: known.join(", ") }),
@@ -195,7 +192,9 @@ fn to_weights(real: &Array2<f64>, schema: &Schema) -> Result<Weights, ImportErro
     let scaled = real * f64::from(1u32 << WEIGHT_BITS);
     let rounded = scaled.mapv(f64::round_ties_even);
     // NaN is no weight either
-    if let Some(((block, class), _)) = rounded.indexed_iter().find(|(_, w)| w.is_nan() || w.abs() >= WEIGHT_LIMIT as f64) {
+    if let Some(((block, class), _)) =
+        rounded.indexed_iter().find(|(_, w)| w.is_nan() || w.abs() >= WEIGHT_LIMIT as f64)
+    {
         return Err(ImportError::Weight {
             feature: block_name(schema, block),
             class: class_name(schema, class),

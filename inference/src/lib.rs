@@ -2,11 +2,11 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`train`] | a second-order fit of a head on quantised records, down to integer weights |
+//! | [`mod@train`] | a second-order fit of a head on quantised records, down to integer weights |
 //! | [`optimum`] | whether a model is the optimum, in exact integers; where it is not |
 //! | [`agent`] | the canonical agent: its ONNX file, the same bytes for the same weights |
 //! | [`runtime`] | onnxruntime: the library found and loaded, agents run |
-//! | [`import`] | heads of models trained elsewhere (scikit-learn, PyTorch, plain ONNX) |
+//! | [`mod@import`] | heads of models trained elsewhere (scikit-learn, PyTorch, plain ONNX) |
 //! | [`extract`] | any ONNX model as an extractor of features |
 //! | [`onnx`] | ONNX messages and tensors |
 //!

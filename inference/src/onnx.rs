@@ -173,7 +173,10 @@ mod tests {
     #[test]
     fn tensors_of_wrong_size_type_or_place_are_refused() {
         let good = tensor_i64("t", &[2], &[1, 2]);
-        assert!(matches!(read_i64(&TensorProto { dims: vec![3], ..good.clone() }), Err(OnnxError::Size { got: 2, .. })));
+        assert!(matches!(
+            read_i64(&TensorProto { dims: vec![3], ..good.clone() }),
+            Err(OnnxError::Size { got: 2, .. })
+        ));
         assert!(matches!(read_i64(&TensorProto { dims: vec![-1], ..good.clone() }), Err(OnnxError::Size { .. })));
         let odd = TensorProto { raw_data: vec![0; 9], ..good.clone() };
         assert!(matches!(read_i64(&odd), Err(OnnxError::Size { .. })));

@@ -13,9 +13,9 @@ use thiserror::Error;
 use tribute_core::head::{HeadError, Weights};
 use tribute_core::layout::Task;
 use tribute_core::link::Link;
-use tribute_core::numbers::{COUNT_LIMIT_BITS, LAMBDA_BITS, LAMBDA_LIMIT_BITS, WEIGHT_LIMIT};
 #[cfg(doc)]
 use tribute_core::numbers::WEIGHT_BITS;
+use tribute_core::numbers::{COUNT_LIMIT_BITS, LAMBDA_BITS, LAMBDA_LIMIT_BITS, WEIGHT_LIMIT};
 use tribute_core::records::Records;
 use tribute_core::schema::Schema;
 
@@ -107,7 +107,9 @@ pub enum TrainError {
         wanted: f64,
     },
     /// A weight too large for the circuits.
-    #[error("the optimum's weight of {feature} for {class} is {value:.3}, but weights must stay below 32: raise lambda")]
+    #[error(
+        "the optimum's weight of {feature} for {class} is {value:.3}, but weights must stay below 32: raise lambda"
+    )]
     Weight {
         /// Feature name, or the bias.
         feature: String,

@@ -64,7 +64,9 @@ pub(super) fn find_head(graph: &GraphProto, features: usize) -> Result<Found, Im
 fn input_name(graph: &GraphProto, constants: &HashMap<String, Value>, features: usize) -> Result<String, ImportError> {
     let inputs: Vec<_> = graph.input.iter().filter(|i| !constants.contains_key(&i.name)).collect();
     let shape = |i: &onnx::ValueInfoProto| -> Vec<Option<i64>> {
-        let Some(TypeValue::TensorType(tensor)) = i.r#type.as_ref().and_then(|t| t.value.clone()) else { return vec![] };
+        let Some(TypeValue::TensorType(tensor)) = i.r#type.as_ref().and_then(|t| t.value.clone()) else {
+            return vec![];
+        };
         let known = |d: onnx::Dimension| match d.value {
             Some(DimensionValue::DimValue(v)) if v > 0 => Some(v),
             _ => None,
@@ -150,7 +152,11 @@ impl Walk {
             "Reshape" => {
                 let shape = onnx::read_i64(&*tensor(node, inputs, 1)?)?;
                 let same = matches!(shape[..], [_, w] if w == -1 || w == map.outputs() as i64);
-                if same { Ok(Value::Affine(map.clone(), from)) } else { Err(unsupported(node, format!("Reshape to {shape:?}"))) }
+                if same {
+                    Ok(Value::Affine(map.clone(), from))
+                } else {
+                    Err(unsupported(node, format!("Reshape to {shape:?}")))
+                }
             }
             "Scaler" => {
                 let (offset, scale) = (floats(node, "offset"), floats(node, "scale"));

@@ -53,7 +53,8 @@ impl Objective<'_> {
             let mut residual = Array2::zeros(p.dim());
             let mut loss = 0.0;
             for (i, (mut p, mut r)) in p.rows_mut().into_iter().zip(residual.rows_mut()).enumerate() {
-                loss += self.predict(first + i, p.as_slice_mut().unwrap_or_default(), r.as_slice_mut().unwrap_or_default());
+                loss +=
+                    self.predict(first + i, p.as_slice_mut().unwrap_or_default(), r.as_slice_mut().unwrap_or_default());
             }
             general_mat_mul(1.0, &x.t(), &residual, 1.0, gradient);
             loss
@@ -108,13 +109,19 @@ impl Objective<'_> {
     pub(super) fn mean_curvature(&self, at: &Evaluation) -> f64 {
         match self.link {
             Link::Squared => 1.0,
-            Link::Logistic | Link::Softmax => at.predictions.iter().map(|p| p * (1.0 - p)).sum::<f64>() / at.predictions.len() as f64,
+            Link::Logistic | Link::Softmax => {
+                at.predictions.iter().map(|p| p * (1.0 - p)).sum::<f64>() / at.predictions.len() as f64
+            }
         }
     }
 
     /// λ for block `block`: 0 for a bias that is not penalised.
     pub(super) fn penalty(&self, block: usize) -> f64 {
-        if block == 0 && !self.reg_bias { 0.0 } else { self.lambda }
+        if block == 0 && !self.reg_bias {
+            0.0
+        } else {
+            self.lambda
+        }
     }
 
     /// Adds the penalty's derivative at `w` to `gradient` and returns its value.

@@ -20,7 +20,11 @@ pub(super) fn to_integers(objective: &Objective<'_>, w: &Array2<f64>, curvature:
         let g = objective.evaluate(&(v / f64::from(1u32 << WEIGHT_BITS))).gradient;
         g.iter().map(|g| g * g).sum::<f64>()
     };
-    if gradient(&together) < gradient(&alone) { together } else { alone }
+    if gradient(&together) < gradient(&alone) {
+        together
+    } else {
+        alone
+    }
 }
 
 /// Nearest plane: with `A² = L·Lᵀ` in the order of rising column norms, `‖A·Δ‖² = Σ_i (Σ_{j ≥ i} L_ji·Δ_j)²`, made small

@@ -57,7 +57,8 @@ fn assert_same_predictions(model: &str, output: &str, schema: &Schema, scale: In
 #[test]
 fn scikit_learn_pipelines_predict_the_same() {
     let (schema, records) = wine();
-    let ranged = assert_same_predictions("sk_softmax_minmax.onnx", "probabilities", &schema, InputScale::Raw, Link::Softmax);
+    let ranged =
+        assert_same_predictions("sk_softmax_minmax.onnx", "probabilities", &schema, InputScale::Raw, Link::Softmax);
     assert_eq!(ranged.link, Some(Link::Softmax));
     assert!(ranged.node.contains("LinearClassifier"), "{}", ranged.node);
 
@@ -92,7 +93,8 @@ fn labels_decide_the_order_of_classes() {
 #[test]
 fn pytorch_layers_predict_the_same() {
     let schema = wine().0;
-    let softmax = assert_same_predictions("torch_softmax.onnx", "output", &schema, InputScale::Quantised, Link::Softmax);
+    let softmax =
+        assert_same_predictions("torch_softmax.onnx", "output", &schema, InputScale::Quantised, Link::Softmax);
     assert_eq!((softmax.link, softmax.node.as_str()), (Some(Link::Softmax), "node `/fc0/Gemm`"));
     let logits = assert_same_predictions("torch_logits.onnx", "output", &schema, InputScale::Quantised, Link::Squared);
     assert_eq!(logits.link, None);
@@ -112,7 +114,11 @@ fn a_regression_is_rescaled_to_the_targets_range() {
     let original = Extractor::new(common::runtime(), &bytes, None).unwrap();
     for (q, _) in wine().1.iter() {
         let q = &q[1..];
-        let raw: Vec<f32> = q.iter().zip(schema.features()).map(|(q, f)| (f.lo + f64::from(*q) / 255.0 * (f.hi - f.lo)) as f32).collect();
+        let raw: Vec<f32> = q
+            .iter()
+            .zip(schema.features())
+            .map(|(q, f)| (f.lo + f64::from(*q) / 255.0 * (f.hi - f.lo)) as f32)
+            .collect();
         let want = f64::from(original.run(&[1, 12], &raw).unwrap()[0]);
         let got = lo + real_logit(imported.weights.logits(q)[0]) * 65536.0 / 65535.0 * (hi - lo);
         assert!((got - want).abs() < 1e-3, "{got} {want}");
@@ -173,7 +179,9 @@ fn broken_files_never_panic() {
     let schema = wine().0;
     let mut rng = ChaCha20Rng::seed_from_u64(4);
     let (mut taken, mut refused) = (0, 0);
-    for model in ["sk_softmax.onnx", "sk_one_vs_rest.onnx", "torch_softmax.onnx", "torch_hidden.onnx", "sk_regression.onnx"] {
+    for model in
+        ["sk_softmax.onnx", "sk_one_vs_rest.onnx", "torch_softmax.onnx", "torch_hidden.onnx", "sk_regression.onnx"]
+    {
         let good = fixture(model);
         for _ in 0..4_000 {
             let mut bytes = good.clone();

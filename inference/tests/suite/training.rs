@@ -78,7 +78,11 @@ fn a_large_problem_takes_seconds() {
         let (right, down) = (rng.gen_range(0..5), rng.gen_range(0..5));
         let pixel = |j: usize| {
             let (row, column) = ((j / 28).wrapping_sub(down) / 3, (j % 28).wrapping_sub(right) / 3);
-            if row < 8 && column < 8 { q[row * 8 + column] } else { 0 }
+            if row < 8 && column < 8 {
+                q[row * 8 + column]
+            } else {
+                0
+            }
         };
         let large: Vec<u8> = (0..784).map(|j| pixel(j).saturating_sub(rng.gen_range(0..60))).collect();
         records.push(&large, y);
@@ -91,7 +95,10 @@ fn a_large_problem_takes_seconds() {
     let report = check_optimum(&schema, &layout, &trained.weights, &[&records], &options).unwrap();
     println!(
         "10,000 x 784 x 10: fit {fitted:.2} s ({} steps), check {:.2} s, gradient {:.2e}, relative distance {:.2e}",
-        trained.steps, start.elapsed().as_secs_f64() - fitted, report.gradient_norm(), report.relative_distance,
+        trained.steps,
+        start.elapsed().as_secs_f64() - fitted,
+        report.gradient_norm(),
+        report.relative_distance,
     );
     assert!(report.relative_distance <= 1e-3);
 }
@@ -184,7 +191,8 @@ fn a_lambda_below_the_link_tables_is_refused_as_such() {
     let (schema, records) = common::example("digits.csv.gz");
     let options = options(Link::Softmax, 1e-6);
     let trained = train(&schema, &[&records], &options, |_| ()).unwrap();
-    let e = check_optimum(&schema, &schema.layout(15, 8).unwrap(), &trained.weights, &[&records], &options).unwrap_err();
+    let e =
+        check_optimum(&schema, &schema.layout(15, 8).unwrap(), &trained.weights, &[&records], &options).unwrap_err();
     assert!(matches!(e, OptimumError::LambdaTooSmall { needed, .. } if needed > 1e-5), "{e}");
 }
 
