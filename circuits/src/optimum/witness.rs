@@ -73,13 +73,20 @@ pub(super) fn phase_one(
     let denominator = from_u256(&numbers.denominator(layout));
     columns[first + column::DENOMINATOR][ROW_TOTALS..=ROW_CLOSE].fill(denominator);
 
-    for (i, x) in long_numbers(layout, &columns[first..], &inputs).iter().enumerate() {
+    spell_longs(layout, &mut columns, &inputs);
+    (columns, inputs)
+}
+
+/// Writes the limbs of the long numbers; a number beyond their range loses its top.
+pub(super) fn spell_longs(layout: &Layout, columns: &mut [Vec<Fr>], inputs: &[Fr]) {
+    let plan = Limbs::of(layout);
+    let first = plan.columns();
+    for (i, x) in long_numbers(layout, &columns[first..], inputs).iter().enumerate() {
         let row = ROW_LONG + 2 * i;
         write_limbs(&mut columns[..first], row, to_u256(x), plan.bits);
         let high = to_u256(x) >> (first as u32 * plan.bits);
         write_limbs(&mut columns[..plan.second_row()], row + 1, high, plan.bits);
     }
-    (columns, inputs)
 }
 
 /// The numbers that must not be negative, from the scalars and inputs.

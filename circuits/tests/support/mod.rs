@@ -154,3 +154,28 @@ pub fn fitted(layout: Layout, reg_bias: bool, sizes: &[usize], joined: &[bool]) 
     let unused = (groups.len()..8).map(|slot| commit_unused_slot(&srs, &layout, &secret, &w.digest(), slot)).collect();
     Fitted { srs, layout, secret, weights, w, shards, gradients, groups, joined: joined.to_vec(), unused, numbers }
 }
+
+/// One line of `attacks.json`, kept until the process ends.
+#[allow(clippy::too_many_arguments, clippy::fn_params_excessive_bools)]
+pub fn report(
+    attack: &str,
+    circuit: &str,
+    gate: &str,
+    honest_native: bool,
+    honest_evm: bool,
+    forged_native: bool,
+    forged_evm: bool,
+    without_gate: Option<bool>,
+) {
+    use std::sync::Mutex;
+    static ROWS: Mutex<Vec<serde_json::Value>> = Mutex::new(Vec::new());
+    let row = serde_json::json!({
+        "attack": attack, "circuit": circuit, "honest_native": honest_native, "honest_evm": honest_evm,
+        "forged_native": forged_native, "forged_evm": forged_evm, "without_gate": without_gate, "gate": gate,
+    });
+    let mut rows = ROWS.lock().unwrap();
+    rows.push(row);
+    rows.sort_by_key(|r| r["attack"].as_str().unwrap_or_default().to_owned());
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
+    std::fs::write(folder.join("attacks.json"), serde_json::to_vec_pretty(&*rows).unwrap()).unwrap();
+}

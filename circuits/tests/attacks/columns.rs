@@ -1,0 +1,125 @@
+//! Attacks on committed columns: guessing their content, tying a proof to other columns, reusing a stream.
+
+use halo2_proofs::circuit::{Layouter, SimpleFloorPlanner};
+use halo2_proofs::halo2curves::bn256::Fr;
+use halo2_proofs::halo2curves::ff::Field;
+use halo2_proofs::plonk::{Circuit, ConstraintSystem, Error, FirstPhase};
+use tribute_circuits::columns::{commit_records, record_bodies, Secret};
+use tribute_circuits::halo2_proofs;
+use tribute_circuits::prove::{Keys, ProveError};
+use tribute_circuits::shape::Shape;
+use tribute_circuits::srs::Srs;
+use tribute_core::layout::{Layout, Task, TAIL_ROWS};
+use tribute_core::records::Records;
+
+use crate::support::records;
+
+fn layout() -> Layout {
+    Layout::new(11, 3, 16, 3, Task::Classes).unwrap()
+}
+
+fn candidates() -> [Records; 2] {
+    let a = records(&layout(), 12, 1);
+    let mut b = a.slice(0..11);
+    b.push(a.features(11), (a.target(11) + 1) % 3);
+    [a, b]
+}
+
+/// A dictionary attack on the label column: recompute the commitment of each candidate dataset and compare. Without salts
+/// and tails a commitment is a function of the content and the attack succeeds; with them it needs the secret.
+#[test]
+fn dictionary_attack() {
+    let srs = Srs::development(11);
+    let l = layout();
+    let [a, b] = candidates();
+    let bare = |r: &Records| {
+        let mut rows = record_bodies(&l, r).swap_remove(3);
+        rows.resize(l.rows(), Fr::ZERO);
+        halo2_proofs::halo2curves::bn256::G1Affine::from(halo2_proofs::arithmetic::best_multiexp(&rows, srs.lagrange_basis()))
+    };
+    // salts off: the victim's commitment is in the attacker's dictionary
+    let victim = bare(&b);
+    assert_eq!([&a, &b].map(|r| bare(r) == victim), [false, true]);
+
+    // salts on: it is not, whatever secrets the attacker tries
+    let victim = commit_records(&srs, &l, &Secret::from_bytes([1; 32]), &b).columns[3].point;
+    assert!([&a, &b].iter().all(|r| bare(r) != victim));
+    for guess in 2..6u8 {
+        for r in [&a, &b] {
+            assert_ne!(commit_records(&srs, &l, &Secret::from_bytes([guess; 32]), r).columns[3].point, victim);
+        }
+    }
+    // its owner can
+    assert_eq!(commit_records(&srs, &l, &Secret::from_bytes([1; 32]), &b).columns[3].point, victim);
+}
+
+#[test]
+fn same_stream_for_two_datasets() {
+    // equal salts in two commitments would let their difference be opened: every column of every content has its own
+    let srs = Srs::development(11);
+    let l = layout();
+    let secret = Secret::from_bytes([1; 32]);
+    let groups = candidates().map(|r| commit_records(&srs, &l, &secret, &r));
+    let mut seen = Vec::new();
+    for group in &groups {
+        for column in &group.columns {
+            let hidden = &column.values[l.salt_start()..];
+            assert_eq!(hidden.len(), l.salt_rows() + TAIL_ROWS);
+            for v in hidden {
+                assert!(!bool::from(v.is_zero()));
+                seen.push(*v);
+            }
+        }
+    }
+    let all = seen.len();
+    seen.sort();
+    seen.dedup();
+    assert_eq!(seen.len(), all, "no random value stands twice");
+}
+
+#[test]
+fn commitment_is_stable() {
+    let srs = Srs::development(11);
+    let [a, _] = candidates();
+    let secret = Secret::from_bytes([1; 32]);
+    let commit = || commit_records(&srs, &layout(), &secret, &a);
+    assert_eq!(commit().digest(), commit().digest());
+}
+
+/// A circuit that allocates committed columns and never queries one of them: halo2 would not open it at all, and a proof
+/// would say nothing about it.
+#[derive(Clone)]
+struct Unqueried;
+
+impl Circuit<Fr> for Unqueried {
+    type Config = Shape;
+    type FloorPlanner = SimpleFloorPlanner;
+    type Params = Shape;
+    fn params(&self) -> Shape {
+        Shape::dataset(layout())
+    }
+    fn without_witnesses(&self) -> Self {
+        Unqueried
+    }
+    fn configure(_: &mut ConstraintSystem<Fr>) -> Shape {
+        unreachable!("has parameters")
+    }
+    fn configure_with_params(meta: &mut ConstraintSystem<Fr>, shape: Shape) -> Shape {
+        let columns: Vec<_> = (0..4).map(|_| meta.advice_column_in(FirstPhase)).collect();
+        let q = meta.fixed_column();
+        meta.create_gate("all but the last", |c| {
+            let q = c.query_fixed(q, halo2_proofs::poly::Rotation::cur());
+            columns[..3].iter().map(|x| q.clone() * c.query_advice(*x, halo2_proofs::poly::Rotation::cur())).collect::<Vec<_>>()
+        });
+        shape
+    }
+    fn synthesize(&self, _: Shape, _: impl Layouter<Fr>) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+#[test]
+fn unqueried_committed_column() {
+    let refused = Keys::generate(&Srs::development(11), &Unqueried);
+    assert!(matches!(refused, Err(ProveError::Queries { column: 3, queries: 0, .. })));
+}
