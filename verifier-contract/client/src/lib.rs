@@ -1,2 +1,57 @@
-//! Alloy client of the Tribute contracts.
+//! Alloy client of the Tribute contracts: a local chain, deployment, every call, errors in plain words, events rebuilt
+//! into state.
+//!
+//! ```no_run
+//! # async fn example() -> tribute_chain::Result<()> {
+//! use tribute_chain::{Anvil, Artifacts, Contracts, DeployOptions, Deployment, Wallet};
+//! let anvil = Anvil::start()?;
+//! let chain = anvil.connect().await?;
+//! let owner = Wallet::new(&chain, anvil.keys()[0].clone());
+//! let (deployment, _) = Deployment::deploy(&owner, &Artifacts::find()?, &DeployOptions::default()).await?;
+//! let contracts = Contracts::new(&chain, deployment)?;
+//! let name = tribute_chain::agents::short_name("digits").unwrap_or_default();
+//! let agent = contracts.create_agent(name).send(&owner).await?.event.agentId;
+//! # Ok(()) }
+//! ```
+//!
+//! A write is a [`Call`]: `send` simulates it, sends it and returns what its events say; `send_expecting_revert` mines
+//! it as a failure and says why it failed. Nothing is sent that would fail, and no transaction is sent twice: every
+//! version of one has the same nonce.
+
 pub mod abi;
+mod advice;
+pub mod agents;
+pub mod anvil;
+pub mod artifacts;
+pub mod call;
+pub mod chain;
+pub mod circuits;
+pub mod contracts;
+pub mod datasets;
+pub mod deployment;
+pub mod error;
+pub mod keys;
+mod nonces;
+mod pending;
+pub mod revert;
+pub mod sessions;
+pub mod signing;
+mod token;
+pub mod wallet;
+
+/// The Alloy types that appear in this crate's signatures.
+pub use alloy::primitives::{Address, Bytes, B256, U256};
+pub use alloy::signers::local::PrivateKeySigner;
+
+pub use abi::Voucher;
+pub use anvil::{Anvil, AnvilOptions};
+pub use artifacts::Artifacts;
+pub use call::{Call, Done};
+pub use chain::{Chain, Options};
+pub use circuits::NewCircuit;
+pub use contracts::{Contracts, Holdings};
+pub use deployment::{DeployOptions, Deployed, Deployment};
+pub use error::{ChainError, Result};
+pub use keys::KeySource;
+pub use revert::{ErrorDecoder, Revert};
+pub use wallet::{Message, RevertedTx, Sent, Wallet};

@@ -1,0 +1,132 @@
+//! Agents: versions, gradients, certificates, views.
+
+use alloy::primitives::{Address, Bytes, B256, U256};
+
+use crate::abi::IAgentRegistry as Abi;
+use crate::call::Call;
+use crate::contracts::Contracts;
+use crate::error::Result;
+
+pub use crate::abi::IAgentRegistry::{
+    AgentCreated, GradientProven, Layout, Version, VersionCertified, VersionParams, VersionProposed,
+};
+
+impl Contracts {
+    /// Creates an agent owned by the sender; `name` is UTF-8 of at most 32 bytes, see [`short_name`].
+    pub fn create_agent(&self, name: B256) -> Call<Abi::createAgentCall, AgentCreated> {
+        self.call(self.agents_at(), "create an agent", &Abi::createAgentCall { name }, |e| e.one())
+    }
+
+    /// Proposes an agent's next version; takes one use of each dataset's grant.
+    pub fn propose_version(
+        &self,
+        agent: B256,
+        params: VersionParams,
+    ) -> Call<Abi::proposeVersionCall, VersionProposed> {
+        let call = Abi::proposeVersionCall { agentId: agent, params };
+        self.call(self.agents_at(), format!("propose a version of agent {agent}"), &call, |e| e.one())
+    }
+
+    /// Brings the gradient proof of one slot.
+    pub fn submit_gradient(
+        &self,
+        agent: B256,
+        version: u32,
+        slot: u64,
+        inputs: Vec<U256>,
+        proof: Bytes,
+    ) -> Call<Abi::submitGradientCall, GradientProven> {
+        let call = Abi::submitGradientCall { agentId: agent, version, slot: U256::from(slot), inputs, proof };
+        let action = format!("submit the gradient of slot {slot} for agent {agent} version {version}");
+        self.call(self.agents_at(), action, &call, |e| e.one())
+    }
+
+    /// Brings the optimum proof.
+    pub fn certify(
+        &self,
+        agent: B256,
+        version: u32,
+        inputs: Vec<U256>,
+        proof: Bytes,
+    ) -> Call<Abi::certifyCall, VersionCertified> {
+        let call = Abi::certifyCall { agentId: agent, version, inputs, proof };
+        self.call(self.agents_at(), format!("certify agent {agent} version {version}"), &call, |e| e.one())
+    }
+
+    /// The id of `owner`'s agent number `nonce`, counted from 0.
+    pub async fn agent_id_of(&self, owner: Address, nonce: u64) -> Result<B256> {
+        self.chain.read(self.agents_at(), &Abi::agentIdOfCall { owner, nonce: U256::from(nonce) }).await
+    }
+
+    /// Number of agents that `owner` created.
+    pub async fn agent_count(&self, owner: Address) -> Result<u64> {
+        let count = self.chain.read(self.agents_at(), &Abi::agentCountCall { owner }).await?;
+        Ok(count.saturating_to())
+    }
+
+    /// An agent's owner; reverts with `UnknownAgent`.
+    pub async fn agent_owner(&self, agent: B256) -> Result<Address> {
+        self.chain.read(self.agents_at(), &Abi::agentOwnerCall { agentId: agent }).await
+    }
+
+    /// An agent's name; reverts with `UnknownAgent`.
+    pub async fn agent_name(&self, agent: B256) -> Result<B256> {
+        self.chain.read(self.agents_at(), &Abi::agentNameCall { agentId: agent }).await
+    }
+
+    /// Number of an agent's versions; they count from 1.
+    pub async fn version_count(&self, agent: B256) -> Result<u32> {
+        self.chain.read(self.agents_at(), &Abi::versionCountCall { agentId: agent }).await
+    }
+
+    /// A version as it stands; reverts with `UnknownVersion`.
+    pub async fn version(&self, agent: B256, version: u32) -> Result<Version> {
+        self.chain.read(self.agents_at(), &Abi::getVersionCall { agentId: agent, version }).await
+    }
+
+    /// Whether a version is certified; false if there is none.
+    pub async fn is_certified(&self, agent: B256, version: u32) -> Result<bool> {
+        self.chain.read(self.agents_at(), &Abi::isCertifiedCall { agentId: agent, version }).await
+    }
+
+    /// How a certified version's data rewards are split: the dataset gets the first number of the second.
+    pub async fn reward_weight(&self, agent: B256, version: u32, dataset: B256) -> Result<(U256, U256)> {
+        let call = Abi::rewardWeightCall { agentId: agent, version, datasetId: dataset };
+        let answer = self.chain.read(self.agents_at(), &call).await?;
+        Ok((answer.weight, answer.total))
+    }
+
+    /// Whether a gradient proof was accepted for these records, weights and gradient.
+    pub async fn gradient_proven(&self, circuit: B256, shard: B256, weights: B256, gradient: B256) -> Result<bool> {
+        let call = Abi::gradientProvenCall {
+            circuitId: circuit,
+            shardDigest: shard,
+            wDigest: weights,
+            gradientDigest: gradient,
+        };
+        self.chain.read(self.agents_at(), &call).await
+    }
+
+    /// The context that a slot's gradient proof must carry, as the contract computes it.
+    pub async fn gradient_context(&self, agent: B256, version: u32, slot: u64) -> Result<U256> {
+        let call = Abi::gradientContextCall { agentId: agent, version, slot: U256::from(slot) };
+        self.chain.read(self.agents_at(), &call).await
+    }
+
+    /// The context that the optimum proof must carry, as the contract computes it.
+    pub async fn optimum_context(&self, agent: B256, version: u32) -> Result<U256> {
+        self.chain.read(self.agents_at(), &Abi::optimumContextCall { agentId: agent, version }).await
+    }
+
+    fn agents_at(&self) -> Address {
+        self.deployment.agent_registry.address
+    }
+}
+
+/// A name as contracts store it: its UTF-8 bytes, zero-padded; `None` if it is longer than 32 bytes.
+#[must_use]
+pub fn short_name(name: &str) -> Option<B256> {
+    let mut word = B256::ZERO;
+    word.get_mut(..name.len())?.copy_from_slice(name.as_bytes());
+    Some(word)
+}

@@ -1,0 +1,114 @@
+//! A call of a contract that is ready to be tried, sent, or sent to fail.
+
+use std::marker::PhantomData;
+
+use alloy::primitives::{Address, U256};
+use alloy::rpc::types::TransactionReceipt;
+use alloy::sol_types::{SolCall, SolEvent};
+
+use crate::chain::Chain;
+use crate::error::{ChainError, Result};
+use crate::wallet::{Message, RevertedTx, Sent, Wallet};
+
+/// A call `C` whose events tell an outcome `T`.
+#[derive(Clone, Debug)]
+#[must_use = "a call does nothing until it is sent"]
+pub struct Call<C, T> {
+    chain: Chain,
+    to: Address,
+    message: Message,
+    outcome: fn(&Events<'_>) -> Result<T>,
+    kind: PhantomData<fn() -> C>,
+}
+
+/// What a call did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Done<T> {
+    /// The mined transaction.
+    pub sent: Sent,
+    /// What its events say.
+    pub event: T,
+}
+
+impl<C: SolCall, T> Call<C, T> {
+    pub(crate) fn new(
+        chain: &Chain,
+        to: Address,
+        action: impl Into<String>,
+        call: &C,
+        outcome: fn(&Events<'_>) -> Result<T>,
+    ) -> Self {
+        let message =
+            Message { action: action.into(), to: Some(to), data: call.abi_encode().into(), value: U256::ZERO };
+        Call { chain: chain.clone(), to, message, outcome, kind: PhantomData }
+    }
+
+    /// Receiver, calldata and plain words, for sending in another way.
+    #[must_use]
+    pub fn message(&self) -> &Message {
+        &self.message
+    }
+
+    /// What it would return if `from` sent it now; nothing is sent.
+    pub async fn simulate(&self, from: Address) -> Result<C::Return> {
+        let output = self.chain.call(&self.message.action, &self.message.request(from), "latest").await?;
+        C::abi_decode_returns(&output).map_err(|e| ChainError::CodeDiffers {
+            contract: "contract".to_owned(),
+            address: self.to,
+            difference: format!("its answer to {} does not decode ({e})", C::SIGNATURE),
+        })
+    }
+
+    /// The gas it would need if `from` sent it now, without margin.
+    pub async fn estimate_gas(&self, from: Address) -> Result<u64> {
+        self.chain.estimate_gas(&self.message.action, &self.message.request(from)).await
+    }
+
+    /// Simulates it, sends it, waits for its receipt and reads its events.
+    pub async fn send(&self, wallet: &Wallet) -> Result<Done<T>> {
+        self.simulate(wallet.address()).await?;
+        let (sent, receipt) = wallet.send_simulated(&self.message).await?;
+        let events = Events { action: &self.message.action, contract: self.to, receipt: &receipt };
+        let event = (self.outcome)(&events)?;
+        Ok(Done { sent, event })
+    }
+
+    /// Sends it without simulating it; it must be mined and fail. `gas` is its gas limit, room for several proofs if
+    /// not given.
+    pub async fn send_expecting_revert(&self, wallet: &Wallet, gas: Option<u64>) -> Result<RevertedTx> {
+        wallet.send_expecting_revert(&self.message, gas).await
+    }
+}
+
+/// The events of a mined call.
+#[derive(Debug)]
+pub struct Events<'a> {
+    action: &'a str,
+    contract: Address,
+    receipt: &'a TransactionReceipt,
+}
+
+impl Events<'_> {
+    /// All events `E` of the called contract.
+    pub(crate) fn all<E: SolEvent>(&self) -> Result<Vec<E>> {
+        let logs = self.receipt.inner.logs().iter();
+        Ok(logs
+            .filter(|log| log.address() == self.contract)
+            .filter_map(|log| E::decode_log(&log.inner).ok().map(|decoded| decoded.data))
+            .collect())
+    }
+
+    /// The first event `E` of the called contract.
+    pub(crate) fn one<E: SolEvent>(&self) -> Result<E> {
+        self.all::<E>()?.into_iter().next().ok_or_else(|| ChainError::EventMissing {
+            action: self.action.to_owned(),
+            event: E::SIGNATURE,
+            tx: self.receipt.transaction_hash,
+        })
+    }
+
+    /// For calls that tell nothing.
+    pub(crate) fn none(&self) -> Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,236 @@
+//! Verifiers and circuits: deploy a verifier, measure it, register its circuit in the gate.
+
+use alloy::primitives::{Address, Bytes, B256, U256};
+use alloy::rpc::types::{TransactionInput, TransactionRequest};
+use serde::{Deserialize, Serialize};
+use tribute_core::digest::{shape_digest, CircuitIdentity};
+
+use crate::abi::IProofGate as Abi;
+use crate::call::{Call, Done};
+use crate::chain::code_hash;
+use crate::contracts::Contracts;
+use crate::deployment::Deployed;
+use crate::error::{ChainError, Result};
+use crate::wallet::{Sent, Wallet};
+
+pub use crate::abi::IProofGate::{CircuitAdded, CircuitInfo, CircuitShape, CircuitStopped};
+
+/// Everything about a circuit but where its verifier stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewCircuit {
+    /// `tribute_core::statement::Statement::code`.
+    pub statement: u8,
+    /// Hash of the layout.
+    pub layout: B256,
+    /// 0 none, 1 squared, 2 logistic, 3 softmax.
+    pub link: u8,
+    /// Whether the bias weights are penalised.
+    pub reg_bias: bool,
+    /// 8 for sum and optimum, 16 for service, else 0.
+    pub slots: u16,
+    /// Columns of each committed group.
+    pub group_columns: Vec<u16>,
+    /// Public inputs.
+    pub input_count: u16,
+    /// Bytes of a proof.
+    pub proof_length: u32,
+    /// Most gas forwarded to the verifier; about three times the measured cost.
+    pub gas_cap: u32,
+    /// Digest of the SRS.
+    pub srs: B256,
+    /// Digest of the verifying key.
+    pub verifying_key: B256,
+}
+
+impl NewCircuit {
+    /// What the gate registers, with the verifier at `verifier`.
+    #[must_use]
+    pub fn info(&self, verifier: Deployed) -> CircuitInfo {
+        CircuitInfo {
+            verifier: verifier.address,
+            codeHash: verifier.code_hash,
+            proofLength: self.proof_length,
+            inputCount: self.input_count,
+            gasCap: self.gas_cap,
+            statement: self.statement,
+            layoutHash: self.layout,
+            link: self.link,
+            regBias: self.reg_bias,
+            slots: self.slots,
+            groupColumns: self.group_columns.clone(),
+            srsDigest: self.srs,
+            vkDigest: self.verifying_key,
+        }
+    }
+
+    /// The circuit's id with a verifier of this code hash.
+    #[must_use]
+    pub fn id(&self, code_hash: B256) -> B256 {
+        let identity = CircuitIdentity {
+            verifying_key: self.verifying_key.0,
+            srs: self.srs.0,
+            layout: self.layout.0,
+            statement: self.statement,
+            shape: shape_digest(self.link, self.reg_bias, self.slots),
+            code: code_hash.0,
+        };
+        identity.id().into()
+    }
+}
+
+/// What checking one proof costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VerifierGas {
+    /// Gas of the call that the gate makes.
+    pub execution: u64,
+    /// Gas of a transaction that does nothing else, calldata included.
+    pub transaction: u64,
+}
+
+impl Contracts {
+    /// Deploys a verifier from its creation code; fails unless its deployed code has `expected_hash`.
+    pub async fn deploy_verifier(
+        &self,
+        wallet: &Wallet,
+        name: &str,
+        creation: Bytes,
+        expected_hash: B256,
+    ) -> Result<(Deployed, Sent)> {
+        let (address, sent) = wallet.deploy(&format!("verifier of {name}"), creation).await?;
+        let code = self.chain.code(address).await?;
+        let found = code_hash(&code);
+        if found != expected_hash {
+            return Err(ChainError::CodeDiffers {
+                contract: format!("verifier of {name}"),
+                address,
+                difference: format!("code hash {found} instead of {expected_hash} ({} bytes)", code.len()),
+            });
+        }
+        Ok((Deployed { address, code_hash: found }, sent))
+    }
+
+    /// Deploys a verifier from its runtime code alone.
+    pub async fn deploy_verifier_runtime(
+        &self,
+        wallet: &Wallet,
+        name: &str,
+        runtime: &[u8],
+    ) -> Result<(Deployed, Sent)> {
+        self.deploy_verifier(wallet, name, creation_of(runtime), code_hash(runtime)).await
+    }
+
+    /// Registers a circuit; its id must be the one computed here. Only the gate's owner.
+    pub async fn register_circuit(
+        &self,
+        wallet: &Wallet,
+        circuit: &NewCircuit,
+        verifier: Deployed,
+    ) -> Result<Done<CircuitAdded>> {
+        let info = circuit.info(verifier);
+        let expected = circuit.id(verifier.code_hash);
+        let found = self.chain.read(self.gate_at(), &Abi::circuitIdOfCall { info: info.clone() }).await?;
+        if found != expected {
+            return Err(ChainError::CircuitIdDiffers { expected, found });
+        }
+        self.add_circuit(info).send(wallet).await
+    }
+
+    /// Adds a circuit; only the gate's owner.
+    pub fn add_circuit(&self, info: CircuitInfo) -> Call<Abi::addCircuitCall, CircuitAdded> {
+        let action = format!("add a circuit of statement {}", info.statement);
+        self.call(self.gate_at(), action, &Abi::addCircuitCall { info }, |e| e.one())
+    }
+
+    /// Raises a circuit's gas cap; only the gate's owner.
+    pub fn raise_gas_cap(&self, circuit: B256, cap: u32) -> Call<Abi::raiseGasCapCall, Abi::GasCapRaised> {
+        let call = Abi::raiseGasCapCall { circuitId: circuit, gasCap: cap };
+        self.call(self.gate_at(), format!("raise the gas cap of circuit {circuit}"), &call, |e| e.one())
+    }
+
+    /// Stops a circuit for good; only the guardian or the gate's owner.
+    pub fn stop_circuit(&self, circuit: B256) -> Call<Abi::stopCall, CircuitStopped> {
+        let call = Abi::stopCall { circuitId: circuit };
+        self.call(self.gate_at(), format!("stop circuit {circuit}"), &call, |e| e.one())
+    }
+
+    /// A circuit as registered; reverts with `UnknownCircuit`.
+    pub async fn circuit(&self, circuit: B256) -> Result<CircuitInfo> {
+        self.chain.read(self.gate_at(), &Abi::circuitCall { circuitId: circuit }).await
+    }
+
+    /// Ids of all circuits, in the order in which they were added.
+    pub async fn circuits(&self) -> Result<Vec<B256>> {
+        let count = self.chain.read(self.gate_at(), &Abi::circuitCountCall {}).await?;
+        let mut ids = Vec::new();
+        for index in 0..count.saturating_to::<u64>() {
+            ids.push(self.chain.read(self.gate_at(), &Abi::circuitAtCall { index: U256::from(index) }).await?);
+        }
+        Ok(ids)
+    }
+
+    /// Whether a circuit was stopped; reverts with `UnknownCircuit`.
+    pub async fn is_circuit_stopped(&self, circuit: B256) -> Result<bool> {
+        self.chain.read(self.gate_at(), &Abi::isStoppedCall { circuitId: circuit }).await
+    }
+
+    /// Checks a proof through the gate without a transaction; returns the digests of the committed groups.
+    pub async fn check_proof(&self, circuit: B256, inputs: Vec<U256>, proof: Bytes) -> Result<Vec<B256>> {
+        self.chain.read(self.gate_at(), &Abi::checkCall { circuitId: circuit, inputs, proof }).await
+    }
+
+    /// Measures a verifier on a proof that holds; `calldata` is inputs ‖ proof.
+    pub async fn verifier_gas(&self, verifier: Address, calldata: &[u8]) -> Result<VerifierGas> {
+        let probe = probe(verifier, calldata)?;
+        let request = TransactionRequest {
+            to: Some(alloy::primitives::TxKind::Create),
+            input: TransactionInput::new(probe),
+            gas: Some(self.chain.options().gas_cap),
+            ..Default::default()
+        };
+        let answer = self.chain.call("measure a verifier", &request, "latest").await?;
+        let word = |i: usize| answer.get(32 * i..32 * (i + 1)).map(U256::from_be_slice).unwrap_or_default();
+        let execution: u64 = word(1).saturating_to();
+        if word(0).is_zero() {
+            return Err(ChainError::VerifierRejected { verifier, gas: execution });
+        }
+        let request = TransactionRequest::default()
+            .to(verifier)
+            .input(TransactionInput::new(Bytes::copy_from_slice(calldata)));
+        let transaction = self.chain.estimate_gas("measure a verifier", &request).await?;
+        Ok(VerifierGas { execution, transaction })
+    }
+
+    fn gate_at(&self) -> Address {
+        self.deployment.proof_gate.address
+    }
+}
+
+/// Creation code that deploys `runtime` as it is.
+#[must_use]
+pub fn creation_of(runtime: &[u8]) -> Bytes {
+    let length = u32::try_from(runtime.len()).unwrap_or(u32::MAX).to_be_bytes();
+    // PUSH4 length · DUP1 · PUSH1 12 · PUSH0 · CODECOPY · PUSH0 · RETURN
+    let header = [0x63, length[0], length[1], length[2], length[3], 0x80, 0x60, 12, 0x5f, 0x39, 0x5f, 0xf3];
+    [&header[..], runtime].concat().into()
+}
+
+/// Creation code that calls `verifier` with `calldata` and "deploys" two words: success, and the gas that the call took.
+fn probe(verifier: Address, calldata: &[u8]) -> Result<Bytes> {
+    const HEADER: u16 = 55;
+    let too_long = ChainError::VerifierRejected { verifier, gas: 0 };
+    let length = u16::try_from(calldata.len()).map_err(|_| too_long)?.to_be_bytes();
+    let header = HEADER.to_be_bytes();
+    let mut code = vec![0x61, length[0], length[1], 0x61, header[0], header[1], 0x5f, 0x39]; // CODECOPY(0, header, length)
+    code.push(0x5a); // GAS
+    code.extend_from_slice(&[0x5f, 0x5f, 0x61, length[0], length[1], 0x5f, 0x73]); // no output; input 0..length
+    code.extend_from_slice(verifier.as_slice());
+    code.extend_from_slice(&[0x5a, 0xfa]); // GAS · STATICCALL
+    code.push(0x5a); // GAS                                        stack: before, success, after
+    code.extend_from_slice(&[0x91, 0x90]); // SWAP2 · SWAP1        stack: after, before, success -> success on top
+    code.extend_from_slice(&[0x5f, 0x52]); // MSTORE(0, success)   stack: after, before
+    code.extend_from_slice(&[0x03, 0x60, 0x20, 0x52]); // SUB · MSTORE(32, before - after)
+    code.extend_from_slice(&[0x60, 0x40, 0x5f, 0xf3]); // RETURN(0, 64)
+    code.resize(usize::from(HEADER), 0);
+    code.extend_from_slice(calldata);
+    Ok(code.into())
+}

@@ -1,0 +1,94 @@
+//! The contracts of one deployment on one chain. The calls are in one file per contract.
+
+use alloy::primitives::{Address, U256};
+use serde::{Deserialize, Serialize};
+use tribute_core::context::Domain;
+
+use crate::abi::{ISessionEscrow, ITestToken};
+use crate::call::{Call, Events};
+use crate::chain::Chain;
+use crate::deployment::Deployment;
+use crate::error::Result;
+
+/// Handle on the contracts of one deployment; cheap to clone. Writes return a [`Call`], reads the answer.
+#[derive(Clone, Debug)]
+pub struct Contracts {
+    pub(crate) chain: Chain,
+    pub(crate) deployment: Deployment,
+}
+
+/// Money in the escrow contract. Always: `held ≥ liabilities = escrow + rewards`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holdings {
+    /// Tokens that the contract has.
+    pub held: U256,
+    /// Tokens that it owes.
+    pub liabilities: U256,
+    /// The part owed to clients, or to whoever claims from them.
+    pub escrow: U256,
+    /// The part owed to agent owners and data providers, dust included.
+    pub rewards: U256,
+}
+
+impl Contracts {
+    /// The contracts of `deployment`; fails if the node serves another chain.
+    pub fn new(chain: &Chain, deployment: Deployment) -> Result<Contracts> {
+        chain.require_id(deployment.chain_id)?;
+        Ok(Contracts { chain: chain.clone(), deployment })
+    }
+
+    /// Where they stand.
+    #[must_use]
+    pub fn deployment(&self) -> &Deployment {
+        &self.deployment
+    }
+
+    /// Their chain.
+    #[must_use]
+    pub fn chain(&self) -> &Chain {
+        &self.chain
+    }
+
+    /// What contexts of `dataset` proofs are bound to.
+    #[must_use]
+    pub fn dataset_domain(&self) -> Domain {
+        self.domain(self.deployment.dataset_registry.address)
+    }
+
+    /// What contexts of `gradient` and `optimum` proofs, and agent ids, are bound to.
+    #[must_use]
+    pub fn agent_domain(&self) -> Domain {
+        self.domain(self.deployment.agent_registry.address)
+    }
+
+    /// What contexts of `service` proofs, session ids and vouchers are bound to.
+    #[must_use]
+    pub fn session_domain(&self) -> Domain {
+        self.domain(self.deployment.session_escrow.address)
+    }
+
+    fn domain(&self, contract: Address) -> Domain {
+        Domain { chain_id: self.chain.id(), contract: contract.into() }
+    }
+
+    /// The money in the escrow contract now.
+    pub async fn holdings(&self) -> Result<Holdings> {
+        let escrow = self.deployment.session_escrow.address;
+        Ok(Holdings {
+            held: self.chain.read(self.deployment.token.address, &ITestToken::balanceOfCall { account: escrow }).await?,
+            liabilities: self.chain.read(escrow, &ISessionEscrow::liabilitiesCall {}).await?,
+            escrow: self.chain.read(escrow, &ISessionEscrow::totalEscrowCall {}).await?,
+            rewards: self.chain.read(escrow, &ISessionEscrow::totalRewardsCall {}).await?,
+        })
+    }
+
+    pub(crate) fn call<C: alloy::sol_types::SolCall, T>(
+        &self,
+        to: Address,
+        action: impl Into<String>,
+        call: &C,
+        outcome: fn(&Events<'_>) -> Result<T>,
+    ) -> Call<C, T> {
+        Call::new(&self.chain, to, action, call, outcome)
+    }
+}

@@ -1,0 +1,88 @@
+//! Datasets: registration, grants, views.
+
+use alloy::primitives::{Address, B256, U256};
+
+use crate::abi::IDatasetRegistry as Abi;
+use crate::call::Call;
+use crate::contracts::Contracts;
+use crate::error::Result;
+
+pub use crate::abi::IDatasetRegistry::{
+    Dataset, DatasetRegistered, Grant, RegisterParams, ShardProof, TrainingGranted,
+};
+
+impl Contracts {
+    /// Registers a dataset for the sender; one proof for each shard.
+    pub fn register_dataset(
+        &self,
+        params: RegisterParams,
+        shards: Vec<ShardProof>,
+    ) -> Call<Abi::registerCall, DatasetRegistered> {
+        let action = format!("register a dataset of {} shard(s)", shards.len());
+        self.call(self.datasets_at(), action, &Abi::registerCall { params, shards }, |e| e.one())
+    }
+
+    /// Lets `grantee` propose `uses` agent versions on the dataset until `expiry` (Unix seconds); 0 uses takes it back.
+    pub fn grant_training(
+        &self,
+        dataset: B256,
+        grantee: Address,
+        uses: u64,
+        expiry: u64,
+    ) -> Call<Abi::grantTrainingCall, TrainingGranted> {
+        let call = Abi::grantTrainingCall { datasetId: dataset, grantee, uses, expiry };
+        let action = format!("grant {grantee} {uses} training(s) on dataset {dataset}");
+        self.call(self.datasets_at(), action, &call, |e| e.one())
+    }
+
+    /// A dataset; reverts with `UnknownDataset`.
+    pub async fn dataset(&self, dataset: B256) -> Result<Dataset> {
+        self.chain.read(self.datasets_at(), &Abi::datasetCall { datasetId: dataset }).await
+    }
+
+    /// A dataset's owner; reverts with `UnknownDataset`.
+    pub async fn dataset_owner(&self, dataset: B256) -> Result<Address> {
+        self.chain.read(self.datasets_at(), &Abi::datasetOwnerCall { datasetId: dataset }).await
+    }
+
+    /// The dataset that holds a shard; `None` if nobody registered it.
+    pub async fn dataset_of_shard(&self, shard: B256) -> Result<Option<B256>> {
+        let id = self.chain.read(self.datasets_at(), &Abi::datasetOfShardCall { shardDigest: shard }).await?;
+        Ok((id != B256::ZERO).then_some(id))
+    }
+
+    /// A grant as it stands, expired or not.
+    pub async fn training_grant(&self, dataset: B256, grantee: Address) -> Result<Grant> {
+        self.chain.read(self.datasets_at(), &Abi::trainingGrantCall { datasetId: dataset, grantee }).await
+    }
+
+    /// Whether `account` may propose an agent version on the dataset now.
+    pub async fn may_train(&self, dataset: B256, account: Address) -> Result<bool> {
+        self.chain.read(self.datasets_at(), &Abi::mayTrainCall { datasetId: dataset, account }).await
+    }
+
+    /// The context that a shard's proof must carry, as the contract computes it.
+    pub async fn shard_context(
+        &self,
+        owner: Address,
+        params: RegisterParams,
+        layout: B256,
+        shard: u32,
+        shards: u32,
+        records: u64,
+    ) -> Result<U256> {
+        let call = Abi::shardContextCall {
+            owner,
+            params,
+            layoutHash: layout,
+            shardIndex: shard,
+            shardCount: shards,
+            records,
+        };
+        self.chain.read(self.datasets_at(), &call).await
+    }
+
+    fn datasets_at(&self) -> Address {
+        self.deployment.dataset_registry.address
+    }
+}

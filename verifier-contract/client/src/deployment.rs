@@ -1,0 +1,242 @@
+//! Where the contracts stand: deployed, written to `deployment.json`, compared with the local build.
+
+use std::path::Path;
+
+use alloy::primitives::{Address, Bytes, B256};
+use alloy::sol_types::SolValue;
+use serde::{Deserialize, Serialize};
+
+use crate::abi::{IAgentRegistry, IDatasetRegistry, ISessionEscrow, IStandard};
+use crate::artifacts::Artifacts;
+use crate::call::Call;
+use crate::chain::{code_hash, Chain};
+use crate::error::{ChainError, Result};
+use crate::wallet::{Sent, Wallet};
+
+/// One deployed contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deployed {
+    /// Where it stands.
+    pub address: Address,
+    /// keccak256 of its code, immutables included.
+    pub code_hash: B256,
+}
+
+/// All contracts of one deployment; the content of `deployment.json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deployment {
+    /// EIP-155 chain id.
+    pub chain_id: u64,
+    /// Block of the first contract: events are looked for from here.
+    pub block: u64,
+    /// Who deployed; also owner of gate and escrow unless said otherwise.
+    pub deployer: Address,
+    /// Who adds circuits and may pause new sessions.
+    pub owner: Address,
+    /// Who may stop circuits.
+    pub guardian: Address,
+    /// Seconds between a thaw request and the refund.
+    pub thaw_seconds: u64,
+    /// `ProofGate`.
+    pub proof_gate: Deployed,
+    /// `DatasetRegistry`.
+    pub dataset_registry: Deployed,
+    /// `AgentRegistry`.
+    pub agent_registry: Deployed,
+    /// `SessionEscrow`.
+    pub session_escrow: Deployed,
+    /// The ERC-20 of all sessions.
+    pub token: Deployed,
+    /// Whether the token is `TestToken`, which anyone may mint.
+    pub test_token: bool,
+}
+
+/// What the deployer decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeployOptions {
+    /// Owner of gate and escrow; `None`: the deployer.
+    pub owner: Option<Address>,
+    /// Who may stop circuits; `None`: the owner.
+    pub guardian: Option<Address>,
+    /// Seconds between a thaw request and the refund: one minute to ninety days.
+    pub thaw_seconds: u64,
+    /// The ERC-20 of all sessions; `None` deploys `TestToken`, for local chains only.
+    pub token: Option<Address>,
+}
+
+impl Default for DeployOptions {
+    fn default() -> Self {
+        DeployOptions { owner: None, guardian: None, thaw_seconds: 60, token: None }
+    }
+}
+
+impl Deployment {
+    /// Deploys everything and binds it together; also returns every transaction.
+    pub async fn deploy(
+        wallet: &Wallet,
+        artifacts: &Artifacts,
+        options: &DeployOptions,
+    ) -> Result<(Deployment, Vec<Sent>)> {
+        let owner = options.owner.unwrap_or(wallet.address());
+        let guardian = options.guardian.unwrap_or(owner);
+        let mut steps = Steps { wallet, artifacts, sent: Vec::new() };
+
+        let token = match options.token {
+            Some(address) => steps.existing("token", address).await?,
+            None => steps.deploy("TestToken", &[]).await?,
+        };
+        let gate = steps.deploy("ProofGate", &(owner, guardian).abi_encode_params()).await?;
+        let datasets = steps.deploy("DatasetRegistry", &gate.address.abi_encode()).await?;
+        let agents =
+            steps.deploy("AgentRegistry", &(gate.address, datasets.address).abi_encode_params()).await?;
+        let bind = Call::new(
+            wallet.chain(),
+            datasets.address,
+            "bind the agent registry",
+            &IDatasetRegistry::bindAgentRegistryCall { registry: agents.address },
+            |events| events.one::<IDatasetRegistry::AgentRegistryBound>(),
+        );
+        steps.sent.push(bind.send(wallet).await?.sent);
+        let arguments =
+            (token.address, gate.address, agents.address, datasets.address, options.thaw_seconds, owner);
+        let escrow = steps.deploy("SessionEscrow", &arguments.abi_encode_params()).await?;
+
+        let deployment = Deployment {
+            chain_id: wallet.chain().id(),
+            block: steps.sent.first().map_or(0, |s| s.block),
+            deployer: wallet.address(),
+            owner,
+            guardian,
+            thaw_seconds: options.thaw_seconds,
+            proof_gate: gate,
+            dataset_registry: datasets,
+            agent_registry: agents,
+            session_escrow: escrow,
+            token,
+            test_token: options.token.is_none(),
+        };
+        Ok((deployment, steps.sent))
+    }
+
+    /// Reads `deployment.json`.
+    pub fn load(path: &Path) -> Result<Deployment> {
+        let wrong = |cause: String| ChainError::File { path: path.to_owned(), cause };
+        let text = std::fs::read_to_string(path).map_err(|e| wrong(e.to_string()))?;
+        serde_json::from_str(&text).map_err(|e| wrong(format!("not a deployment file: {e}")))
+    }
+
+    /// Writes `deployment.json`.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let wrong = |cause: String| ChainError::File { path: path.to_owned(), cause };
+        let text = serde_json::to_string_pretty(self).map_err(|e| wrong(e.to_string()))?;
+        std::fs::write(path, text + "\n").map_err(|e| wrong(e.to_string()))
+    }
+
+    /// Checks that the chain is the right one, that every contract's code is the local build's and unchanged since
+    /// deployment, and that the contracts point to each other as said here.
+    pub async fn check(&self, chain: &Chain, artifacts: &Artifacts) -> Result<()> {
+        chain.require_id(self.chain_id)?;
+        let mut contracts = vec![
+            ("ProofGate", self.proof_gate),
+            ("DatasetRegistry", self.dataset_registry),
+            ("AgentRegistry", self.agent_registry),
+            ("SessionEscrow", self.session_escrow),
+        ];
+        if self.test_token {
+            contracts.push(("TestToken", self.token));
+        }
+        for (name, deployed) in contracts {
+            let code = code_at(chain, name, deployed.address).await?;
+            let differs = |difference: String| ChainError::CodeDiffers {
+                contract: name.to_owned(),
+                address: deployed.address,
+                difference,
+            };
+            if let Some(difference) = artifacts.load(name)?.difference(&code) {
+                return Err(differs(difference));
+            }
+            let found = code_hash(&code);
+            if found != deployed.code_hash {
+                return Err(differs(format!("code hash {found}, the deployment says {}", deployed.code_hash)));
+            }
+        }
+        if !self.test_token {
+            code_at(chain, "token", self.token.address).await?;
+        }
+        self.check_wiring(chain).await
+    }
+
+    /// Immutables are masked when code is compared; the views that read them say what they are.
+    async fn check_wiring(&self, chain: &Chain) -> Result<()> {
+        let (gate, datasets) = (self.proof_gate.address, self.dataset_registry.address);
+        let (agents, escrow) = (self.agent_registry.address, self.session_escrow.address);
+
+        let found = chain.read(datasets, &IDatasetRegistry::gateCall {}).await?;
+        same("DatasetRegistry", datasets, "gate", gate, found)?;
+        let found = chain.read(datasets, &IDatasetRegistry::agentRegistryCall {}).await?;
+        same("DatasetRegistry", datasets, "agentRegistry", agents, found)?;
+        let found = chain.read(agents, &IAgentRegistry::gateCall {}).await?;
+        same("AgentRegistry", agents, "gate", gate, found)?;
+        let found = chain.read(agents, &IAgentRegistry::datasetRegistryCall {}).await?;
+        same("AgentRegistry", agents, "datasetRegistry", datasets, found)?;
+        let found = chain.read(escrow, &ISessionEscrow::gateCall {}).await?;
+        same("SessionEscrow", escrow, "gate", gate, found)?;
+        let found = chain.read(escrow, &ISessionEscrow::agentRegistryCall {}).await?;
+        same("SessionEscrow", escrow, "agentRegistry", agents, found)?;
+        let found = chain.read(escrow, &ISessionEscrow::datasetRegistryCall {}).await?;
+        same("SessionEscrow", escrow, "datasetRegistry", datasets, found)?;
+        let found = chain.read(escrow, &ISessionEscrow::tokenCall {}).await?;
+        same("SessionEscrow", escrow, "token", self.token.address, found)?;
+        let found = chain.read(escrow, &ISessionEscrow::thawPeriodCall {}).await?;
+        same("SessionEscrow", escrow, "thawPeriod", self.thaw_seconds, found)?;
+        let found = chain.read(gate, &IStandard::ownerCall {}).await?;
+        same("ProofGate", gate, "owner", self.owner, found)
+    }
+}
+
+struct Steps<'a> {
+    wallet: &'a Wallet,
+    artifacts: &'a Artifacts,
+    sent: Vec<Sent>,
+}
+
+impl Steps<'_> {
+    async fn deploy(&mut self, name: &str, arguments: &[u8]) -> Result<Deployed> {
+        let creation = self.artifacts.load(name)?.with_arguments(arguments);
+        let (address, sent) = self.wallet.deploy(name, creation).await?;
+        self.sent.push(sent);
+        self.existing(name, address).await
+    }
+
+    async fn existing(&self, name: &str, address: Address) -> Result<Deployed> {
+        let code = code_at(self.wallet.chain(), name, address).await?;
+        Ok(Deployed { address, code_hash: code_hash(&code) })
+    }
+}
+
+async fn code_at(chain: &Chain, contract: &str, address: Address) -> Result<Bytes> {
+    let code = chain.code(address).await?;
+    match code.is_empty() {
+        true => Err(ChainError::NoCode { contract: contract.to_owned(), address }),
+        false => Ok(code),
+    }
+}
+
+fn same<T: PartialEq + ToString>(
+    contract: &str,
+    address: Address,
+    view: &'static str,
+    expected: T,
+    found: T,
+) -> Result<()> {
+    if expected == found {
+        return Ok(());
+    }
+    Err(ChainError::WiringDiffers {
+        contract: contract.to_owned(),
+        address,
+        view,
+        expected: expected.to_string(),
+        found: found.to_string(),
+    })
+}

@@ -1,0 +1,324 @@
+//! What can go wrong on the way to a chain: who is to blame, the operands, what to do.
+
+use std::path::PathBuf;
+
+use alloy::primitives::{Address, B256};
+
+use crate::revert::Revert;
+use crate::wallet::Sent;
+
+/// Result of everything here.
+pub type Result<T, E = ChainError> = std::result::Result<T, E>;
+
+/// Why a chain call or a transaction did not happen.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChainError {
+    /// Nobody answers at the URL.
+    #[error("no chain answers at {url} ({cause}): start a node there or give the right URL")]
+    Unreachable {
+        /// The node's URL.
+        url: String,
+        /// What the connection said.
+        cause: String,
+    },
+    /// The node took the request and did not answer in time.
+    #[error("{url} did not answer {method} within {seconds} s: the node hangs or is overloaded; try again or use another node")]
+    NodeSilent {
+        /// The node's URL.
+        url: String,
+        /// JSON-RPC method.
+        method: String,
+        /// How long we waited.
+        seconds: u64,
+    },
+    /// The answer is no JSON-RPC answer of the expected type.
+    #[error("{url} answered {method} with something that is not Ethereum JSON-RPC ({cause}): is this URL a node?")]
+    BadAnswer {
+        /// The node's URL.
+        url: String,
+        /// JSON-RPC method.
+        method: String,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// The node refused the request; not a revert.
+    #[error("{url} refused {method}: {message} (code {code})")]
+    Refused {
+        /// The node's URL.
+        url: String,
+        /// JSON-RPC method.
+        method: String,
+        /// JSON-RPC error code.
+        code: i64,
+        /// The node's words.
+        message: String,
+    },
+    /// The URL cannot be used.
+    #[error("{url:?} is no usable node URL ({cause}): give one like http://127.0.0.1:8545")]
+    BadUrl {
+        /// What was given.
+        url: String,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// The node serves another chain than the deployment stands on.
+    #[error("{url} serves chain {found}, but the contracts were deployed on chain {expected}: use a node of chain {expected}, or deploy on {found}")]
+    WrongChain {
+        /// The node's URL.
+        url: String,
+        /// Chain of the deployment.
+        expected: u64,
+        /// Chain of the node.
+        found: u64,
+    },
+
+    /// The contracts have not been built.
+    #[error("no contract artefacts found (looked in {}): run `make setup`, or set TRIBUTE_ARTIFACTS to forge's output folder", shown(.looked))]
+    ArtifactsMissing {
+        /// Folders tried.
+        looked: Vec<PathBuf>,
+    },
+    /// One artefact is missing or unreadable.
+    #[error("contract artefact {}: {cause}; rebuild with `make setup`", .path.display())]
+    ArtifactUnreadable {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// anvil was not found.
+    #[error("anvil not found (looked in {}): run `make setup`, or set TRIBUTE_ANVIL to its path", shown(.looked))]
+    AnvilMissing {
+        /// Places tried.
+        looked: Vec<PathBuf>,
+    },
+    /// anvil did not come up.
+    #[error("{} did not start a chain: {cause}", .path.display())]
+    AnvilFailed {
+        /// The program.
+        path: PathBuf,
+        /// What it said.
+        cause: String,
+    },
+    /// A file could not be read or written.
+    #[error("{}: {cause}", .path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system or the parser said.
+        cause: String,
+    },
+
+    /// No key was given.
+    #[error("no key: set {variable} to a private key (0x and 64 hex digits), or name an encrypted keystore file")]
+    KeyMissing {
+        /// The environment variable.
+        variable: String,
+    },
+    /// The key is not one. Its text is never shown.
+    #[error("{source_name} holds no private key: expected 0x and 64 hex digits, not zero and below the curve's order")]
+    KeyInvalid {
+        /// Environment variable or file.
+        source_name: String,
+    },
+    /// The keystore could not be opened.
+    #[error("keystore {}: {cause}", .path.display())]
+    Keystore {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        cause: String,
+    },
+    /// Signing failed.
+    #[error("signing failed: {cause}")]
+    Signing {
+        /// The signer's words.
+        cause: String,
+    },
+
+    /// The contract refuses: found by simulation or by reading, nothing was sent.
+    #[error("{action} would fail: {revert}")]
+    Reverted {
+        /// What was to be done.
+        action: String,
+        /// The contract's error.
+        revert: Box<Revert>,
+    },
+    /// The transaction was mined and failed.
+    #[error("{action} failed in transaction {} of block {}: {revert}", .sent.tx, .sent.block)]
+    Failed {
+        /// What was to be done.
+        action: String,
+        /// The mined transaction.
+        sent: Box<Sent>,
+        /// The contract's error.
+        revert: Box<Revert>,
+    },
+    /// A transaction that must fail succeeded.
+    #[error("{action} succeeded in transaction {} of block {} although it had to be refused", .sent.tx, .sent.block)]
+    UnexpectedSuccess {
+        /// What was done.
+        action: String,
+        /// The mined transaction.
+        sent: Box<Sent>,
+    },
+    /// No receipt in time. The transaction may still be mined.
+    #[error("{action}: no receipt within {seconds} s for nonce {nonce} of {from} (transactions {}); it may still be mined: look for these hashes before sending again{}", hashes(.transactions), because(.cause))]
+    NotMined {
+        /// What was to be done.
+        action: String,
+        /// The sender.
+        from: Address,
+        /// Its nonce.
+        nonce: u64,
+        /// Every version sent with that nonce.
+        transactions: Vec<B256>,
+        /// How long we waited.
+        seconds: u64,
+        /// The last trouble with the node, if any.
+        cause: Option<String>,
+    },
+    /// Somebody else used the nonce.
+    #[error("{action}: nonce {nonce} of {from} was used by another transaction, ours ({}) can no longer be mined; do not use one key from two programs at a time, and check the state before sending again", hashes(.transactions))]
+    Replaced {
+        /// What was to be done.
+        action: String,
+        /// The sender.
+        from: Address,
+        /// Its nonce.
+        nonce: u64,
+        /// Every version sent with that nonce.
+        transactions: Vec<B256>,
+    },
+    /// The transaction needs more gas than we pay for, or than a block's transaction may use.
+    #[error("{action} needs {needed} gas, more than the cap of {cap}")]
+    GasAboveCap {
+        /// What was to be done.
+        action: String,
+        /// Estimate with margin.
+        needed: u64,
+        /// The cap.
+        cap: u64,
+    },
+    /// The sender cannot pay.
+    #[error("{action}: {from} cannot pay for it ({message}): send it some of the chain's coin")]
+    InsufficientFunds {
+        /// What was to be done.
+        action: String,
+        /// The sender.
+        from: Address,
+        /// The node's words.
+        message: String,
+    },
+    /// A transaction succeeded without the event it must emit.
+    #[error("{action}: transaction {tx} emitted no {event}: the contract at this address is another one; run the deployment check")]
+    EventMissing {
+        /// What was done.
+        action: String,
+        /// The event's signature.
+        event: &'static str,
+        /// The transaction.
+        tx: B256,
+    },
+
+    /// No code stands at a contract's address.
+    #[error("no code at {address}, where {contract} should stand: wrong chain, or the chain was reset; deploy again")]
+    NoCode {
+        /// The contract.
+        contract: String,
+        /// Its address.
+        address: Address,
+    },
+    /// The code on chain is not the local build's.
+    #[error("{contract} at {address} is not the local build: {difference}")]
+    CodeDiffers {
+        /// The contract.
+        contract: String,
+        /// Its address.
+        address: Address,
+        /// What differs.
+        difference: String,
+    },
+    /// A contract points to another contract than the deployment says.
+    #[error("{contract} at {address}: {view} is {found}, the deployment says {expected}")]
+    WiringDiffers {
+        /// The contract.
+        contract: String,
+        /// Its address.
+        address: Address,
+        /// The view that was asked.
+        view: &'static str,
+        /// What the deployment says.
+        expected: String,
+        /// What the chain says.
+        found: String,
+    },
+    /// The deployment names no token, or none that can be minted.
+    #[error("this deployment has no test token: mint works on local chains only")]
+    NoTestToken,
+    /// The circuit's id on chain is not the one computed here.
+    #[error("the gate computes circuit id {found}, we compute {expected}: client and contracts are of different versions")]
+    CircuitIdDiffers {
+        /// Computed here.
+        expected: B256,
+        /// Computed by the gate.
+        found: B256,
+    },
+    /// A verifier rejected what had to be a good proof.
+    #[error("the verifier at {verifier} rejected the proof, using {gas} gas")]
+    VerifierRejected {
+        /// The verifier.
+        verifier: Address,
+        /// Gas used.
+        gas: u64,
+    },
+    /// A log does not decode, or contradicts what came before.
+    #[error("log {index} of transaction {tx} is not what the contracts emit: {cause}")]
+    BadLog {
+        /// Transaction of the log.
+        tx: B256,
+        /// Index in the block.
+        index: u64,
+        /// What is wrong with it.
+        cause: String,
+    },
+}
+
+impl ChainError {
+    /// The contract's error, if a contract refused.
+    #[must_use]
+    pub fn revert(&self) -> Option<&Revert> {
+        match self {
+            ChainError::Reverted { revert, .. } | ChainError::Failed { revert, .. } => Some(revert),
+            _ => None,
+        }
+    }
+
+    /// Whether asking again may help without anybody doing anything.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        matches!(
+            self,
+            ChainError::Unreachable { .. } | ChainError::NodeSilent { .. } | ChainError::BadAnswer { .. }
+        )
+    }
+}
+
+fn shown(paths: &[PathBuf]) -> String {
+    let names: Vec<String> = paths.iter().map(|p| p.display().to_string()).collect();
+    if names.is_empty() {
+        "no place".to_owned()
+    } else {
+        names.join(", ")
+    }
+}
+
+fn hashes(transactions: &[B256]) -> String {
+    let names: Vec<String> = transactions.iter().map(ToString::to_string).collect();
+    names.join(", ")
+}
+
+fn because(cause: &Option<String>) -> String {
+    cause.as_ref().map(|c| format!("; last trouble: {c}")).unwrap_or_default()
+}

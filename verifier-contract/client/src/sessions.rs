@@ -1,0 +1,183 @@
+//! Sessions: opening, claims, refunds, withdrawals, views.
+
+use alloy::primitives::{Address, Bytes, B256, U256};
+
+use crate::abi::ISessionEscrow as Abi;
+use crate::call::Call;
+use crate::contracts::Contracts;
+use crate::error::Result;
+use crate::signing::{self, SignedPermit};
+use crate::wallet::Wallet;
+
+pub use crate::abi::ISessionEscrow::{
+    ClaimBatch, FeesAccrued, OpenParams, OwnerPaid, ProviderPaid, QueriesClaimed, RemainderWithdrawn, Session,
+    SessionOpened, SlotVoucher, ThawRequested,
+};
+
+/// What a claim did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claimed {
+    /// One for each session.
+    pub sessions: Vec<QueriesClaimed>,
+    /// One for each batch.
+    pub fees: Vec<FeesAccrued>,
+}
+
+impl Contracts {
+    /// Opens a session for the sender, who has approved the escrow contract.
+    pub fn open_session(&self, params: OpenParams) -> Call<Abi::openCall, SessionOpened> {
+        self.call(self.escrow_at(), opening(&params), &Abi::openCall { params }, |e| e.one())
+    }
+
+    /// Opens a session for the sender, with an ERC-2612 permit instead of an approval (see [`Contracts::permit`]).
+    pub fn open_session_with_permit(
+        &self,
+        params: OpenParams,
+        permit: &SignedPermit,
+    ) -> Call<Abi::openWithPermitCall, SessionOpened> {
+        let (r, s, v) = permit.parts();
+        let action = opening(&params);
+        let call = Abi::openWithPermitCall { params, deadline: permit.deadline, v, r, s };
+        self.call(self.escrow_at(), action, &call, |e| e.one())
+    }
+
+    /// Opens a session for `client`, who signed for it ([`signing::sign_opening`]) and has approved the contract.
+    pub fn open_session_for(
+        &self,
+        client: Address,
+        params: OpenParams,
+        deadline: u64,
+        signature: Bytes,
+    ) -> Call<Abi::openForCall, SessionOpened> {
+        let action = format!("{} for {client}", opening(&params));
+        let call = Abi::openForCall { client, params, deadline: U256::from(deadline), signature };
+        self.call(self.escrow_at(), action, &call, |e| e.one())
+    }
+
+    /// Signs a permit by which the escrow contract takes `amount` of the wallet's tokens until `deadline`.
+    pub async fn permit(&self, wallet: &Wallet, amount: U256, deadline: u64) -> Result<SignedPermit> {
+        let separator = self.token_separator().await?;
+        let nonce = self.token_nonce(wallet.address()).await?;
+        signing::sign_permit(wallet.signer(), separator, self.escrow_at(), amount, nonce, deadline)
+    }
+
+    /// Starts the thaw of a session; only its client.
+    pub fn request_thaw(&self, session: B256) -> Call<Abi::requestThawCall, ThawRequested> {
+        let action = format!("request the thaw of session {session}");
+        self.call(self.escrow_at(), action, &Abi::requestThawCall { session }, |e| e.one())
+    }
+
+    /// Pays the remainder back to the client after the thaw.
+    pub fn withdraw_remainder(&self, session: B256) -> Call<Abi::withdrawRemainderCall, RemainderWithdrawn> {
+        let action = format!("withdraw the remainder of session {session}");
+        self.call(self.escrow_at(), action, &Abi::withdrawRemainderCall { session }, |e| e.one())
+    }
+
+    /// Claims proven queries; only the owner of every agent named.
+    pub fn claim(&self, batches: Vec<ClaimBatch>) -> Call<Abi::claimCall, Claimed> {
+        let sessions: usize = batches.iter().map(|b| b.slots.len()).sum();
+        let action = format!("claim from {sessions} session(s)");
+        self.call(self.escrow_at(), action, &Abi::claimCall { batches }, |e| {
+            Ok(Claimed { sessions: e.all()?, fees: e.all()? })
+        })
+    }
+
+    /// Pays a dataset's owner what it earned with a version.
+    pub fn withdraw_provider(
+        &self,
+        agent: B256,
+        version: u32,
+        dataset: B256,
+    ) -> Call<Abi::withdrawProviderCall, ProviderPaid> {
+        let call = Abi::withdrawProviderCall { agentId: agent, version, datasetId: dataset };
+        let action = format!("withdraw what dataset {dataset} earned with agent {agent} version {version}");
+        self.call(self.escrow_at(), action, &call, |e| e.one())
+    }
+
+    /// Pays an agent's owner what a version earned.
+    pub fn withdraw_owner(&self, agent: B256, version: u32) -> Call<Abi::withdrawOwnerCall, OwnerPaid> {
+        let call = Abi::withdrawOwnerCall { agentId: agent, version };
+        let action = format!("withdraw what agent {agent} version {version} earned");
+        self.call(self.escrow_at(), action, &call, |e| e.one())
+    }
+
+    /// Stops new sessions; only the contract's owner.
+    pub fn pause(&self) -> Call<Abi::pauseCall, ()> {
+        self.call(self.escrow_at(), "pause new sessions", &Abi::pauseCall {}, |e| e.none())
+    }
+
+    /// Allows new sessions again; only the contract's owner.
+    pub fn unpause(&self) -> Call<Abi::unpauseCall, ()> {
+        self.call(self.escrow_at(), "allow new sessions", &Abi::unpauseCall {}, |e| e.none())
+    }
+
+    /// A session; reverts with `UnknownSession`.
+    pub async fn session(&self, session: B256) -> Result<Session> {
+        self.chain.read(self.escrow_at(), &Abi::getSessionCall { session }).await
+    }
+
+    /// The id of `client`'s session number `nonce`, counted from 0.
+    pub async fn session_id_of(&self, client: Address, nonce: u64) -> Result<B256> {
+        self.chain.read(self.escrow_at(), &Abi::sessionIdOfCall { client, nonce: U256::from(nonce) }).await
+    }
+
+    /// Number of sessions that `client` opened: the next one's nonce.
+    pub async fn session_count(&self, client: Address) -> Result<u64> {
+        let count = self.chain.read(self.escrow_at(), &Abi::sessionCountCall { client }).await?;
+        Ok(count.saturating_to())
+    }
+
+    /// The transcript at which a session starts, as the contract computes it.
+    pub async fn first_transcript(&self, session: B256, version: u32, weights: B256) -> Result<U256> {
+        let call = Abi::firstTranscriptCall { session, version, wDigest: weights };
+        self.chain.read(self.escrow_at(), &call).await
+    }
+
+    /// The context that a service proof for these sessions must carry, as the contract computes it.
+    pub async fn service_context(&self, sessions: Vec<B256>) -> Result<U256> {
+        self.chain.read(self.escrow_at(), &Abi::serviceContextCall { sessions }).await
+    }
+
+    /// The digest that a session key signs, as the contract computes it.
+    pub async fn voucher_digest(&self, session: B256, version: u32, count: u64, transcript: U256) -> Result<B256> {
+        let call = Abi::voucherDigestCall { session, version, count, transcript };
+        self.chain.read(self.escrow_at(), &call).await
+    }
+
+    /// The digest that a client signs for somebody else to open a session, as the contract computes it.
+    pub async fn open_digest(
+        &self,
+        client: Address,
+        params: OpenParams,
+        nonce: u64,
+        deadline: u64,
+    ) -> Result<B256> {
+        let call =
+            Abi::openDigestCall { client, params, nonce: U256::from(nonce), deadline: U256::from(deadline) };
+        self.chain.read(self.escrow_at(), &call).await
+    }
+
+    /// What a dataset's owner could withdraw now.
+    pub async fn provider_due(&self, agent: B256, version: u32, dataset: B256) -> Result<U256> {
+        let call = Abi::providerDueCall { agentId: agent, version, datasetId: dataset };
+        self.chain.read(self.escrow_at(), &call).await
+    }
+
+    /// What an agent's owner could withdraw now.
+    pub async fn owner_due(&self, agent: B256, version: u32) -> Result<U256> {
+        self.chain.read(self.escrow_at(), &Abi::ownerDueCall { agentId: agent, version }).await
+    }
+
+    /// All that was ever accrued for a version's data providers.
+    pub async fn data_accrued(&self, agent: B256, version: u32) -> Result<U256> {
+        self.chain.read(self.escrow_at(), &Abi::dataAccruedCall { agentId: agent, version }).await
+    }
+
+    pub(crate) fn escrow_at(&self) -> Address {
+        self.deployment.session_escrow.address
+    }
+}
+
+fn opening(params: &OpenParams) -> String {
+    format!("open a session with agent {} version {}", params.agentId, params.version)
+}
