@@ -1,0 +1,263 @@
+//! An honest life cycle on a real anvil. Its verifier accepts exactly the calldata that a test commits to, as in the
+//! contracts' own tests: what is tested here is the client, not a circuit.
+#![allow(dead_code, unreachable_pub)]
+
+use std::path::Path;
+
+use alloy::primitives::keccak256;
+use alloy::sol;
+use alloy::sol_types::SolCall;
+use tribute_chain::datasets::{RegisterParams, ShardProof};
+use tribute_chain::agents::{Layout, VersionParams};
+use tribute_chain::sessions::{ClaimBatch, OpenParams};
+use tribute_chain::{
+    signing, Address, Anvil, Artifacts, Bytes, Chain, Contracts, DeployOptions, Deployed, Deployment, Message,
+    NewCircuit, Options, PrivateKeySigner, Voucher, Wallet, B256, U256,
+};
+
+sol! {
+    function commit(uint256[] inputs, bytes proof);
+}
+
+pub const COLUMNS: u16 = 9;
+pub const LAMBDA: u32 = 4_294_967; // 1e-3
+pub const DATA_BPS: u16 = 6_000;
+pub const PRICE: u128 = 1_000;
+pub const ESCROW: u128 = 1_000_000;
+pub const SHARES: [u32; 2] = [700_000, 348_576];
+
+pub fn artifacts() -> Artifacts {
+    Artifacts::at(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../out")).expect("run `make setup`")
+}
+
+pub struct World {
+    pub anvil: Anvil,
+    pub chain: Chain,
+    pub contracts: Contracts,
+    pub admin: Wallet,
+    pub ada: Wallet,
+    pub ben: Wallet,
+    pub olga: Wallet,
+    pub cleo: Wallet,
+    pub session_key: PrivateKeySigner,
+    pub verifier: Deployed,
+    /// dataset, gradient, optimum, service
+    pub circuits: [B256; 4],
+    pub layout: B256,
+}
+
+/// A certified agent and its datasets.
+pub struct Certified {
+    pub agent: B256,
+    pub version: u32,
+    pub datasets: [B256; 2],
+}
+
+impl World {
+    pub async fn new() -> World {
+        World::with(Options::default()).await
+    }
+
+    pub async fn with(options: Options) -> World {
+        let anvil = Anvil::start().unwrap();
+        let chain = Chain::connect_with(anvil.url(), options).await.unwrap();
+        let wallet = |i: usize| Wallet::new(&chain, anvil.keys()[i].clone());
+        let (admin, ada, ben, olga, cleo) = (wallet(0), wallet(1), wallet(2), wallet(3), wallet(4));
+        let (deployment, _) = Deployment::deploy(&admin, &artifacts(), &DeployOptions::default()).await.unwrap();
+        let contracts = Contracts::new(&chain, deployment).unwrap();
+        let creation = artifacts().load("CommittedVerifier").unwrap().creation;
+        let (address, _) = admin.deploy("CommittedVerifier", creation).await.unwrap();
+        let code_hash = keccak256(chain.code(address).await.unwrap());
+        let dims = dims();
+        let layout = keccak256(
+            [
+                &b"tribute.layout.v1"[..],
+                &[dims.k, dims.columns, dims.features, dims.classes, dims.task, dims.saltRows]
+                    .map(u32::to_be_bytes)
+                    .concat(),
+            ]
+            .concat(),
+        );
+        let session_key = anvil.keys()[10].clone();
+        let mut world = World {
+            chain, contracts, admin, ada, ben, olga, cleo, session_key, layout, anvil,
+            verifier: Deployed { address, code_hash },
+            circuits: [B256::ZERO; 4],
+        };
+        for (i, statement) in [1, 2, 4, 6].into_iter().enumerate() {
+            let circuit = world.circuit(statement);
+            let done = world.contracts.register_circuit(&world.admin, &circuit, world.verifier).await.unwrap();
+            assert_eq!(done.event.circuitId, circuit.id(code_hash));
+            world.circuits[i] = done.event.circuitId;
+        }
+        world
+    }
+
+    pub fn circuit(&self, statement: u8) -> NewCircuit {
+        let (input_count, link, slots, group_columns) = match statement {
+            1 => (2, 0, 0, vec![COLUMNS]),
+            2 => (1, 3, 0, vec![COLUMNS, 1, 1]),
+            4 => (29, 0, 8, vec![1; 9]),
+            _ => (49, 0, 16, vec![1]),
+        };
+        NewCircuit {
+            statement,
+            layout: self.layout,
+            link,
+            reg_bias: statement == 4,
+            slots,
+            proof_length: u32::from(group_columns.iter().sum::<u16>()) * 64 + 64,
+            group_columns,
+            input_count,
+            gas_cap: 300_000,
+            srs: keccak256("srs"),
+            verifying_key: keccak256([statement]),
+        }
+    }
+
+    /// Lets the verifier accept these inputs with a proof that begins with `committed`.
+    pub async fn proof(&self, inputs: &[U256], committed: &[u8]) -> Bytes {
+        let proof: Bytes = [committed, &points("rest", 1)].concat().into();
+        let call = commitCall { inputs: inputs.to_vec(), proof: proof.clone() };
+        let message = Message {
+            action: "commit".to_owned(),
+            to: Some(self.verifier.address),
+            data: call.abi_encode().into(),
+            value: U256::ZERO,
+        };
+        self.admin.send(&message).await.unwrap();
+        proof
+    }
+
+    pub async fn register(&self, owner: &Wallet, seed: &str, records: u64) -> B256 {
+        let params = terms();
+        let ctx = self
+            .contracts
+            .shard_context(owner.address(), params.clone(), self.layout, 0, 1, records)
+            .await
+            .unwrap();
+        let inputs = vec![ctx, U256::from(records)];
+        let proof = self.proof(&inputs, &points(seed, COLUMNS)).await;
+        let shard = ShardProof { circuitId: self.circuits[0], inputs, proof };
+        let done = self.contracts.register_dataset(params, vec![shard]).send(owner).await.unwrap();
+        assert_eq!(done.event.owner, owner.address());
+        assert_eq!(done.event.records, records);
+        done.event.datasetId
+    }
+
+    pub fn version_params(&self, datasets: &[B256]) -> VersionParams {
+        VersionParams {
+            datasetIds: datasets.to_vec(),
+            dims: dims(),
+            lambda: LAMBDA,
+            link: 3,
+            regBias: true,
+            dataBps: DATA_BPS,
+            wDigest: keccak256(points("weights", 1)),
+            gradientCircuitId: self.circuits[1],
+            optimumCircuitId: self.circuits[2],
+            serviceCircuitId: self.circuits[3],
+            modelHash: keccak256("agent.onnx"),
+        }
+    }
+
+    /// Ada's 900 and Ben's 500 records, Olga's agent on both, up to its certificate.
+    pub async fn certified(&self) -> Certified {
+        let datasets = [self.register(&self.ada, "ada", 900).await, self.register(&self.ben, "ben", 500).await];
+        let expiry = self.chain.time().await.unwrap() + 86_400;
+        for (owner, dataset) in [(&self.ada, datasets[0]), (&self.ben, datasets[1])] {
+            self.contracts.grant_training(dataset, self.olga.address(), 2, expiry).send(owner).await.unwrap();
+        }
+        let name = tribute_chain::agents::short_name("digits").unwrap();
+        let agent = self.contracts.create_agent(name).send(&self.olga).await.unwrap().event.agentId;
+        let params = self.version_params(&datasets);
+        let version = self.contracts.propose_version(agent, params).send(&self.olga).await.unwrap().event.version;
+        for (slot, seed) in ["ada", "ben"].into_iter().enumerate() {
+            let inputs = vec![self.contracts.gradient_context(agent, version, slot as u64).await.unwrap()];
+            let committed = [points(seed, COLUMNS), points("weights", 1), points(&format!("g {seed}"), 1)].concat();
+            let proof = self.proof(&inputs, &committed).await;
+            self.contracts.submit_gradient(agent, version, slot as u64, inputs, proof).send(&self.olga).await.unwrap();
+        }
+        let mut inputs = vec![U256::ZERO; 29];
+        inputs[0] = self.contracts.optimum_context(agent, version).await.unwrap();
+        inputs[1] = U256::from(1_400);
+        inputs[2] = U256::from(LAMBDA);
+        inputs[3] = U256::from(100);
+        inputs[4] = U256::from(5_000);
+        for slot in 0..2 {
+            inputs[5 + slot] = U256::from(1);
+            inputs[21 + slot] = U256::from(SHARES[slot]);
+        }
+        let mut committed = [points("weights", 1), points("g ada", 1), points("g ben", 1)].concat();
+        (2..8).for_each(|slot| committed.extend(points(&format!("idle {slot}"), 1)));
+        let proof = self.proof(&inputs, &committed).await;
+        let done = self.contracts.certify(agent, version, inputs, proof).send(&self.olga).await.unwrap();
+        assert_eq!(done.event.records, 1_400);
+        Certified { agent, version, datasets }
+    }
+
+    pub fn open_params(&self, certified: &Certified) -> OpenParams {
+        OpenParams {
+            agentId: certified.agent,
+            version: certified.version,
+            pricePerQuery: PRICE,
+            escrow: ESCROW,
+            sessionKey: self.session_key.address(),
+        }
+    }
+
+    pub async fn open(&self, client: &Wallet, certified: &Certified) -> B256 {
+        let amount = U256::from(ESCROW);
+        self.contracts.mint(client.address(), amount).unwrap().send(client).await.unwrap();
+        self.contracts.approve_escrow(amount).send(client).await.unwrap();
+        let params = self.open_params(certified);
+        self.contracts.open_session(params).send(client).await.unwrap().event.session
+    }
+
+    /// One more proven and signed stretch of each session: `(session, queries)`.
+    pub async fn batch(&self, certified: &Certified, slots: &[(B256, u64)]) -> ClaimBatch {
+        let domain = self.contracts.session_domain();
+        let mut inputs = vec![U256::ZERO; 49];
+        let mut vouchers = Vec::new();
+        for (i, (session, queries)) in slots.iter().enumerate() {
+            let stored = self.contracts.session(*session).await.unwrap();
+            let after = U256::from_be_bytes(keccak256([session.as_slice(), &stored.count.to_be_bytes()].concat()).0) >> 8;
+            inputs[1 + i] = stored.transcript;
+            inputs[17 + i] = after;
+            inputs[33 + i] = U256::from(*queries);
+            let voucher = Voucher {
+                session: *session,
+                version: certified.version,
+                count: stored.count + queries,
+                transcript: after,
+            };
+            vouchers.push(signing::sign_voucher(&self.session_key, &domain, &voucher).unwrap());
+        }
+        let sessions = slots.iter().map(|(session, _)| *session).collect();
+        inputs[0] = self.contracts.service_context(sessions).await.unwrap();
+        let proof = self.proof(&inputs, &points("weights", 1)).await;
+        ClaimBatch { agentId: certified.agent, version: certified.version, inputs, proof, slots: vouchers }
+    }
+
+    pub async fn balance(&self, account: Address) -> U256 {
+        self.contracts.token_balance(account).await.unwrap()
+    }
+}
+
+pub fn terms() -> RegisterParams {
+    RegisterParams { schemaId: keccak256("schema"), minDataBps: 5_000, openTraining: false }
+}
+
+pub fn dims() -> Layout {
+    Layout { k: 15, columns: 8, features: 64, classes: 10, task: 0, saltRows: 1_024 }
+}
+
+/// Points that stand for the commitments of something named `seed`.
+pub fn points(seed: &str, count: u16) -> Vec<u8> {
+    let coordinate = |i: u16| {
+        let mut word = keccak256(format!("{seed} {i}")).0;
+        word[0] = 0; // below the modulus
+        word
+    };
+    (0..2 * count).flat_map(coordinate).collect()
+}

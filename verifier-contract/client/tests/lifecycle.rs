@@ -1,0 +1,202 @@
+//! Every call of the life cycle, its errors and what events say, on a real anvil.
+
+mod common;
+
+use alloy::primitives::keccak256;
+use common::{points, World, DATA_BPS, ESCROW, PRICE};
+use tribute_chain::sessions::OpenParams;
+use tribute_chain::{signing, ChainError, Voucher, B256, U256};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn from_datasets_to_withdrawals() {
+    let w = World::new().await;
+    let c = w.certified().await;
+    let (one, two) = (w.open(&w.cleo, &c).await, w.open(&w.admin, &c).await);
+    assert_eq!(w.contracts.session_id_of(w.cleo.address(), 0).await.unwrap(), one);
+
+    let batch = w.batch(&c, &[(one, 120), (two, 80)]).await;
+    let claimed = w.contracts.claim(vec![batch]).send(&w.olga).await.unwrap();
+    let total = 200 * PRICE;
+    let to_data = total * u128::from(DATA_BPS) / 10_000;
+    assert_eq!(claimed.event.sessions.len(), 2);
+    assert_eq!(claimed.event.sessions[0].count, 120);
+    assert_eq!(claimed.event.fees[0].toData, U256::from(to_data));
+    assert_eq!((claimed.sent.status, claimed.sent.from), (1, w.olga.address()));
+
+    let mut paid = U256::ZERO;
+    for (owner, dataset) in [(&w.ada, c.datasets[0]), (&w.ben, c.datasets[1])] {
+        let due = w.contracts.provider_due(c.agent, c.version, dataset).await.unwrap();
+        let done = w.contracts.withdraw_provider(c.agent, c.version, dataset).send(owner).await.unwrap();
+        assert_eq!(done.event.amount, due);
+        assert_eq!(w.balance(owner.address()).await, due);
+        paid += due;
+    }
+    let fees = w.contracts.withdraw_owner(c.agent, c.version).send(&w.olga).await.unwrap();
+    assert_eq!(fees.event.amount, U256::from(total - to_data));
+
+    for (client, session, left) in [(&w.cleo, one, ESCROW - 120 * PRICE), (&w.admin, two, ESCROW - 80 * PRICE)] {
+        w.contracts.request_thaw(session).send(client).await.unwrap();
+        let early = w.contracts.withdraw_remainder(session).send(client).await.unwrap_err();
+        assert_eq!(early.revert().unwrap().name, "NotThawed");
+        w.chain.advance_time(61).await.unwrap();
+        let done = w.contracts.withdraw_remainder(session).send(client).await.unwrap();
+        assert_eq!(done.event.amount, U256::from(left));
+    }
+    let end = w.contracts.holdings().await.unwrap();
+    let dust = U256::from(to_data) - paid;
+    assert_eq!((end.held, end.escrow, end.rewards), (dust, U256::ZERO, dust));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_claim_sent_twice_is_mined_and_fails_with_the_contracts_error() {
+    let w = World::new().await;
+    let c = w.certified().await;
+    let session = w.open(&w.cleo, &c).await;
+    let batch = w.batch(&c, &[(session, 7)]).await;
+    let claim = w.contracts.claim(vec![batch]);
+    claim.send(&w.olga).await.unwrap();
+
+    let before = w.contracts.holdings().await.unwrap();
+    let nothing_sent = w.chain.mined_nonce(w.olga.address()).await.unwrap();
+    let refused = claim.send(&w.olga).await.unwrap_err();
+    assert!(matches!(refused, ChainError::Reverted { .. }), "{refused}");
+    assert!(refused.to_string().contains("StaleTranscript"), "{refused}");
+    assert_eq!(w.chain.mined_nonce(w.olga.address()).await.unwrap(), nothing_sent);
+
+    let fraud = claim.send_expecting_revert(&w.olga, None).await.unwrap();
+    assert_eq!((fraud.revert.name.as_str(), fraud.sent.status), ("StaleTranscript", 0));
+    assert_eq!(fraud.revert.operand("session"), Some(session.to_string().as_str()));
+    let receipt = w.chain.receipt(fraud.sent.tx).await.unwrap().unwrap();
+    assert!(!receipt.status());
+    assert_eq!(w.contracts.holdings().await.unwrap(), before);
+
+    // the honest twin passes, and is reported as unexpected where a failure was asked for
+    let next = w.contracts.claim(vec![w.batch(&c, &[(session, 3)]).await]);
+    let error = next.send_expecting_revert(&w.olga, None).await.unwrap_err();
+    assert!(matches!(error, ChainError::UnexpectedSuccess { .. }), "{error}");
+    assert_eq!(w.contracts.session(session).await.unwrap().count, 10);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn frauds_name_what_is_wrong() {
+    let w = World::new().await;
+    let c = w.certified().await;
+    let session = w.open(&w.cleo, &c).await;
+
+    // voucher_overcount: the right key signs one query more than is proven
+    let mut batch = w.batch(&c, &[(session, 7)]).await;
+    let slot = &batch.slots[0];
+    let more = Voucher { session, version: c.version, count: slot.count + 1, transcript: slot.transcript };
+    batch.slots[0] = signing::sign_voucher(&w.session_key, &w.contracts.session_domain(), &more).unwrap();
+    let fraud = w.contracts.claim(vec![batch]).send_expecting_revert(&w.olga, None).await.unwrap();
+    assert_eq!(fraud.revert.name, "VoucherCountMismatch");
+    assert_eq!((fraud.revert.operand("provenTotal"), fraud.revert.operand("signed")), (Some("7"), Some("8")));
+
+    // label_changed: a gradient over other records in the slot of the registered ones
+    let params = w.version_params(&c.datasets);
+    let version = w.contracts.propose_version(c.agent, params).send(&w.olga).await.unwrap().event.version;
+    let inputs = vec![w.contracts.gradient_context(c.agent, version, 0).await.unwrap()];
+    let committed = [points("ada, one label changed", 9), points("weights", 1), points("g", 1)].concat();
+    let proof = w.proof(&inputs, &committed).await;
+    let call = w.contracts.submit_gradient(c.agent, version, 0, inputs, proof);
+    let fraud = call.send_expecting_revert(&w.olga, None).await.unwrap();
+    assert_eq!(fraud.revert.name, "WrongDataset");
+    assert_eq!(fraud.revert.operand("expected"), Some(keccak256(points("ada", 9)).to_string().as_str()));
+
+    // a proof that the verifier rejects
+    let mut batch = w.batch(&c, &[(session, 7)]).await;
+    let mut proof = batch.proof.to_vec();
+    *proof.last_mut().unwrap() ^= 1;
+    batch.proof = proof.into();
+    let fraud = w.contracts.claim(vec![batch]).send_expecting_revert(&w.olga, None).await.unwrap();
+    assert_eq!(fraud.revert.name, "ProofRejected");
+    assert_eq!(fraud.revert.declared_by, ["ProofGate"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sessions_open_by_permit_and_for_another() {
+    let w = World::new().await;
+    let c = w.certified().await;
+    let amount = U256::from(ESCROW);
+    w.contracts.mint(w.cleo.address(), amount * U256::from(2)).unwrap().send(&w.admin).await.unwrap();
+    let deadline = w.chain.time().await.unwrap() + 600;
+
+    let without = w.contracts.open_session(w.open_params(&c)).send(&w.cleo).await.unwrap_err();
+    assert_eq!(without.revert().unwrap().name, "ERC20InsufficientAllowance");
+
+    let permit = w.contracts.permit(&w.cleo, amount, deadline).await.unwrap();
+    let opened = w.contracts.open_session_with_permit(w.open_params(&c), &permit).send(&w.cleo).await.unwrap();
+    assert_eq!(opened.event.client, w.cleo.address());
+
+    // signed by Cleo, sent and paid for by Ada
+    w.contracts.approve_escrow(amount).send(&w.cleo).await.unwrap();
+    let (params, domain) = (w.open_params(&c), w.contracts.session_domain());
+    let nonce = w.contracts.session_count(w.cleo.address()).await.unwrap();
+    let signature = signing::sign_opening(w.cleo.signer(), &domain, &params, nonce, deadline).unwrap();
+    let digest = w.contracts.open_digest(w.cleo.address(), params.clone(), nonce, deadline).await.unwrap();
+    let parsed = alloy::primitives::Signature::from_raw(&signature).unwrap();
+    assert_eq!(parsed.recover_address_from_prehash(&digest).unwrap(), w.cleo.address());
+    let cheaper = OpenParams { pricePerQuery: 1, ..params.clone() };
+    let call = w.contracts.open_session_for(w.cleo.address(), cheaper, deadline, signature.clone());
+    assert_eq!(call.send(&w.ada).await.unwrap_err().revert().unwrap().name, "AuthorisationInvalid");
+    let call = w.contracts.open_session_for(w.cleo.address(), params, deadline, signature);
+    assert_eq!(call.send(&w.ada).await.unwrap().event.client, w.cleo.address());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn digests_and_contexts_are_the_contracts() {
+    use tribute_core::context;
+    let w = World::new().await;
+    let c = w.certified().await;
+    let session = w.open(&w.cleo, &c).await;
+    let domain = w.contracts.session_domain();
+    let weights = keccak256(points("weights", 1));
+    let be = |f: ark_bn254::Fr| {
+        use ark_ff::{BigInteger, PrimeField};
+        U256::from_be_slice(&f.into_bigint().to_bytes_be())
+    };
+
+    let voucher = Voucher { session, version: c.version, count: 5, transcript: U256::from(77) };
+    let on_chain = w.contracts.voucher_digest(session, c.version, 5, U256::from(77)).await.unwrap();
+    assert_eq!(signing::voucher_digest(&domain, &voucher), on_chain);
+    let core = context::voucher_digest(&domain, &session, c.version, 5, &U256::from(77).to_be_bytes());
+    assert_eq!(B256::from(core), on_chain);
+
+    let client = w.cleo.address().into();
+    assert_eq!(B256::from(context::session_id(&domain, &client, 0)), session);
+    assert_eq!(B256::from(context::agent_id(&w.contracts.agent_domain(), &w.olga.address().into(), 0)), c.agent);
+    let first = context::first_transcript(&domain, &session, c.version, &weights);
+    assert_eq!(be(first), w.contracts.session(session).await.unwrap().transcript);
+    assert_eq!(be(first), w.contracts.first_transcript(session, c.version, weights).await.unwrap());
+    let service = context::service_ctx(&domain, &[session.0]);
+    assert_eq!(be(service), w.contracts.service_context(vec![session]).await.unwrap());
+    let ids = c.datasets.map(|d| d.0);
+    let optimum = context::optimum_ctx(&w.contracts.agent_domain(), &c.agent, c.version, &weights, &ids);
+    assert_eq!(be(optimum), w.contracts.optimum_context(c.agent, c.version).await.unwrap());
+    let shard = keccak256(points("ben", 9));
+    let gradient =
+        context::gradient_ctx(&w.contracts.agent_domain(), &w.olga.address().into(), &weights, &shard);
+    assert_eq!(be(gradient), w.contracts.gradient_context(c.agent, c.version, 1).await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn verifiers_are_deployed_and_measured() {
+    let w = World::new().await;
+    // accepts anything of 64 bytes or more after burning some gas: CALLDATASIZE > 63 ? STOP : REVERT
+    let runtime = [0x36, 0x60, 63, 0x10, 0x60, 9, 0x57, 0x5f, 0xfd, 0x5b, 0x00];
+    let (verifier, _) = w.contracts.deploy_verifier_runtime(&w.admin, "sample", &runtime).await.unwrap();
+    assert_eq!(w.chain.code(verifier.address).await.unwrap().as_ref(), runtime);
+    let gas = w.contracts.verifier_gas(verifier.address, &[1; 5_000]).await.unwrap();
+    // a cold account, and next to nothing
+    assert!((2_600..2_800).contains(&gas.execution), "{gas:?}");
+    assert!(gas.transaction > 21_000 + 16 * 5_000, "{gas:?}");
+    let error = w.contracts.verifier_gas(verifier.address, &[1; 63]).await.unwrap_err();
+    assert!(matches!(error, ChainError::VerifierRejected { .. }), "{error}");
+
+    let again = w.contracts.register_circuit(&w.admin, &w.circuit(6), w.verifier).await.unwrap_err();
+    assert_eq!(again.revert().unwrap().name, "CircuitExists");
+    let stranger = w.contracts.register_circuit(&w.ada, &w.circuit(3), w.verifier).await.unwrap_err();
+    assert_eq!(stranger.revert().unwrap().name, "OwnableUnauthorizedAccount");
+    assert_eq!(w.contracts.circuits().await.unwrap(), w.circuits);
+    assert_eq!(w.contracts.circuit(w.circuits[3]).await.unwrap(), w.circuit(6).info(w.verifier));
+}
