@@ -188,7 +188,9 @@ impl Circuit<Fr> for DatasetCircuit {
                 let y = c.cur(y);
                 c.fixed(q_class) * y.clone() * (y - small(1))
             });
-            gates.add("exactly one class in a present record: s = Σy", |c| c.fixed(q_head) * (c.cur(y) - c.next(class)));
+            gates.add("exactly one class in a present record: s = Σy", |c| {
+                c.fixed(q_head) * (c.cur(y) - c.next(class))
+            });
         } else {
             gates.add("target is two bytes: y = lo + 256·hi", |c| {
                 c.fixed(q_class) * (c.cur(y) - c.cur(target[0]) - small(256) * c.cur(target[1]))
@@ -229,17 +231,7 @@ impl Circuit<Fr> for DatasetCircuit {
             inputs
         };
         let lookup = LogUp::configure(&mut gates, frame, vec![range], x.len() + target.len(), &build);
-        let config = Config {
-            frame,
-            q_head,
-            q_class,
-            q_data,
-            q_body,
-            q_record,
-            q_end,
-            q_partial,
-            lookup,
-        };
+        let config = Config { frame, q_head, q_class, q_data, q_body, q_record, q_end, q_partial, lookup };
         (config, shape)
     }
 

@@ -24,14 +24,22 @@ pub fn to_core(x: &Fr) -> tribute_core::Fr {
 #[must_use]
 pub fn from_i128(v: i128) -> Fr {
     let x = Fr::from_u128(v.unsigned_abs());
-    if v < 0 { -x } else { x }
+    if v < 0 {
+        -x
+    } else {
+        x
+    }
 }
 
 /// A signed integer of magnitude below the modulus as a field element.
 #[must_use]
 pub fn from_i256(v: &I256) -> Fr {
     let x = from_u256(&v.unsigned_abs());
-    if v.is_negative() { -x } else { x }
+    if v.is_negative() {
+        -x
+    } else {
+        x
+    }
 }
 
 /// An unsigned integer below `2^256`, reduced.

@@ -115,7 +115,10 @@ impl Keys {
 }
 
 /// Generates only the verifying key of `circuit`.
-pub fn verifying_key<C: Circuit<Fr, Params = Shape>>(srs: &Srs, circuit: &C) -> Result<VerifyingKey<G1Affine>, ProveError> {
+pub fn verifying_key<C: Circuit<Fr, Params = Shape>>(
+    srs: &Srs,
+    circuit: &C,
+) -> Result<VerifyingKey<G1Affine>, ProveError> {
     let shape = circuit.params();
     check_size(srs, &shape)?;
     let vk = keygen_vk(srs.params(), circuit).map_err(|e| keys_error(&shape, &e))?;
@@ -153,7 +156,7 @@ fn check_system(shape: &Shape, cs: &ConstraintSystem<Fr>) -> Result<(), ProveErr
     for column in 0..committed {
         let queries: Vec<_> = cs.advice_queries().iter().filter(|(c, _)| c.index() == column).collect();
         // an omitted gate may leave a column unqueried in a test's crippled circuit
-        let once = queries.len() == 1 && queries[0].1.0 == 0;
+        let once = queries.len() == 1 && queries[0].1 .0 == 0;
         if !once && shape.omit.is_empty() {
             return Err(ProveError::Queries { name: name(), column, queries: queries.len() });
         }

@@ -89,8 +89,9 @@ impl<R: Read> TranscriptRead<G1Affine, KeccakChallenge> for Keccak<R> {
     fn read_scalar(&mut self) -> io::Result<Fr> {
         let mut bytes = [0; 32];
         self.stream.read_exact(&mut bytes)?;
-        let scalar = from_word(&bytes)
-            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "a scalar of the proof is not below the modulus"))?;
+        let scalar = from_word(&bytes).ok_or_else(|| {
+            io::Error::new(io::ErrorKind::InvalidData, "a scalar of the proof is not below the modulus")
+        })?;
         self.common_scalar(scalar)?;
         Ok(scalar)
     }

@@ -19,7 +19,14 @@ fn shares_and_distance_are_proven() {
         let circuit = f.circuit(shape);
         let t = std::time::Instant::now();
         let proof = prove(&f.srs, &keys, &circuit, circuit.public_inputs(Fr::from(5))).unwrap();
-        println!("{} {:?} {} bytes, shares {:?}, e {}", keys.shape().name(), t.elapsed(), proof.bytes.len(), f.numbers.shares, f.numbers.epsilon);
+        println!(
+            "{} {:?} {} bytes, shares {:?}, e {}",
+            keys.shape().name(),
+            t.elapsed(),
+            proof.bytes.len(),
+            f.numbers.shares,
+            f.numbers.epsilon
+        );
         for i in 0..proof.inputs.len() {
             let mut other = proof.clone();
             other.inputs[i] += Fr::from(1);

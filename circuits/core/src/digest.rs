@@ -121,10 +121,7 @@ mod tests {
 
     #[test]
     fn keccak_is_ethereums() {
-        assert_eq!(
-            hex::encode(keccak(b"")),
-            "c5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470"
-        );
+        assert_eq!(hex::encode(keccak(b"")), "c5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470");
     }
 
     #[test]

@@ -9,8 +9,8 @@ use thiserror::Error;
 use crate::layout::{Layout, Task};
 use crate::link::{predict, Link, NoShift, Tables};
 use crate::numbers::{
-    BIAS_FEATURE, COUNT_LIMIT_BITS, EPSILON_LIMIT_BITS, LAMBDA_BITS, LAMBDA_LIMIT_BITS, LOGIT_BITS, NORM_BITS, SHARE_BITS,
-    SHARE_LIMIT_BITS, TARGET_BITS, WEIGHT_BITS, WEIGHT_LIMIT,
+    BIAS_FEATURE, COUNT_LIMIT_BITS, EPSILON_LIMIT_BITS, LAMBDA_BITS, LAMBDA_LIMIT_BITS, LOGIT_BITS, NORM_BITS,
+    SHARE_BITS, SHARE_LIMIT_BITS, TARGET_BITS, WEIGHT_BITS, WEIGHT_LIMIT,
 };
 use crate::records::Records;
 
@@ -41,7 +41,9 @@ pub enum HeadError {
         classes: usize,
     },
     /// A weight beyond ±32.
-    #[error("weight of feature block {block}, class {class} is {value}·2^-20; its magnitude must be below 32 (raise λ)")]
+    #[error(
+        "weight of feature block {block}, class {class} is {value}·2^-20; its magnitude must be below 32 (raise λ)"
+    )]
     Weight {
         /// 0 is the bias, `j` the feature `j − 1`.
         block: usize,
@@ -264,8 +266,8 @@ pub fn gradient(layout: &Layout, link: Link, weights: &Weights, records: &Record
             let mut part_sum = vec![0i128; layout.weights()];
             for i in part * chunk..((part + 1) * chunk).min(records.len()) {
                 let (q, target) = (records.features(i), records.target(i));
-                let prediction =
-                    predict(&tables, link, &weights.logits(q)).map_err(|source| HeadError::Link { record: i, source })?;
+                let prediction = predict(&tables, link, &weights.logits(q))
+                    .map_err(|source| HeadError::Link { record: i, source })?;
                 let e: Vec<i128> =
                     prediction.p.iter().enumerate().map(|(u, p)| p - target_value(layout, target, u)).collect();
                 for (s, e) in part_sum[..c].iter_mut().zip(&e) {
@@ -420,17 +422,7 @@ pub fn optimum(
             Ok(share.as_i64())
         })
         .collect::<Result<_, _>>()?;
-    Ok(Optimum {
-        n,
-        lambda,
-        epsilon: epsilon.as_u64(),
-        norm,
-        shares,
-        residual,
-        residual_square,
-        weight_square,
-        inner,
-    })
+    Ok(Optimum { n, lambda, epsilon: epsilon.as_u64(), norm, shares, residual, residual_square, weight_square, inner })
 }
 
 /// `λ` as units of 2^-32, rounded to nearest; an error outside (0, 1).
@@ -463,7 +455,11 @@ fn isqrt_up(x: U256) -> U256 {
         }
         r = next;
     }
-    if r * r == x { r } else { r + 1 }
+    if r * r == x {
+        r
+    } else {
+        r + 1
+    }
 }
 
 #[cfg(test)]

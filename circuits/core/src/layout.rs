@@ -214,7 +214,11 @@ impl Layout {
     /// Salt rows in every committed column.
     #[must_use]
     pub fn salt_rows(&self) -> usize {
-        if self.k < 13 { 64 } else { 1024 }
+        if self.k < 13 {
+            64
+        } else {
+            1024
+        }
     }
     /// First salt row; the last one is `usable() - 1`.
     #[must_use]
@@ -278,7 +282,8 @@ impl Layout {
             Task::Classes => 0u32,
             Task::Real => 1,
         };
-        for v in [self.k, self.columns as u32, self.features as u32, self.classes as u32, task, self.salt_rows() as u32] {
+        for v in [self.k, self.columns as u32, self.features as u32, self.classes as u32, task, self.salt_rows() as u32]
+        {
             bytes.extend_from_slice(&v.to_be_bytes());
         }
         keccak(&bytes)

@@ -312,7 +312,11 @@ fn exp_neg_fixed(t: u64, bits: u32) -> u64 {
         if term == U256::ZERO {
             break;
         }
-        if i % 2 == 1 { negative += term } else { positive += term }
+        if i % 2 == 1 {
+            negative += term
+        } else {
+            positive += term
+        }
     }
     let mut e = positive - negative;
     for _ in 0..HALVINGS {
@@ -344,9 +348,23 @@ mod tests {
             let t = tables(k);
             let b = t.limb_bits();
             let edge = 24u64 << LOGIT_BITS;
-            for v in [0, 1, (1 << b) - 1, 1 << b, (1 << 24) - 1, 1 << 24, edge - 1, edge, edge + 1, 2 * edge - 1, 2 * edge, (1 << 45) + 12345] {
+            for v in [
+                0,
+                1,
+                (1 << b) - 1,
+                1 << b,
+                (1 << 24) - 1,
+                1 << 24,
+                edge - 1,
+                edge,
+                edge + 1,
+                2 * edge - 1,
+                2 * edge,
+                (1 << 45) + 12345,
+            ] {
                 let l = t.limbs(v);
-                let back = u64::from(l.low) + (u64::from(l.mid) << b) + ((u64::from(l.hi) + 384 * u64::from(l.top)) << 24);
+                let back =
+                    u64::from(l.low) + (u64::from(l.mid) << b) + ((u64::from(l.hi) + 384 * u64::from(l.top)) << 24);
                 assert_eq!(back, v);
                 assert!(l.low < 1 << b && l.mid < 1 << (24 - b) && l.hi < 768 && l.top < 1 << b);
                 assert_eq!(l.hi >= 384, v >= edge);
@@ -395,7 +413,8 @@ mod tests {
             for c in [1usize, 2, 3, 10, 100] {
                 for spread in [20u32, 28, 31, 33, 36, 44] {
                     for _ in 0..60 {
-                        let z: Vec<i64> = (0..c).map(|_| (next() % (1 << spread)) as i64 - (1i64 << (spread - 1))).collect();
+                        let z: Vec<i64> =
+                            (0..c).map(|_| (next() % (1 << spread)) as i64 - (1i64 << (spread - 1))).collect();
                         for link in [Link::Softmax, Link::Logistic] {
                             let p = predict(&t, link, &z).unwrap();
                             let mut exact: Vec<f64> = z.iter().map(|v| *v as f64 / scale).collect();

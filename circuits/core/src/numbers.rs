@@ -46,7 +46,11 @@ pub fn link_error_units(features: usize, classes: usize) -> u64 {
     // 2^-24·√cells·2^32 = 256·√cells = √(65536·cells)
     let target = cells << 16;
     let root = target.isqrt();
-    if root * root == target { root } else { root + 1 }
+    if root * root == target {
+        root
+    } else {
+        root + 1
+    }
 }
 
 /// Whether `(e + δ)/(L·v/2^10)` is at most one part in [`DISTANCE_PARTS`].

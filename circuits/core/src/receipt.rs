@@ -25,7 +25,11 @@ pub struct SaltTooLarge {
 /// Checks that `salt` fits a receipt.
 pub fn check_salt(salt: &Fr) -> Result<(), SaltTooLarge> {
     let bits = salt.into_bigint().num_bits();
-    if bits > SALT_BITS { Err(SaltTooLarge { bits }) } else { Ok(()) }
+    if bits > SALT_BITS {
+        Err(SaltTooLarge { bits })
+    } else {
+        Ok(())
+    }
 }
 
 /// Number of packed elements for `features` (padded) features.

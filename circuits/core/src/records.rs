@@ -297,9 +297,15 @@ fn target(file: &str, row: u64, i: usize, text: &str, target: &Target) -> Result
         return Err(DataError::Missing { file: file.into(), row, column: i + 1, name: "label".into() });
     }
     match target {
-        Target::Classes(labels) => labels.iter().position(|l| l == text).map(|i| i as u16).ok_or_else(|| {
-            DataError::UnknownLabel { file: file.into(), row, column: i + 1, label: text.into(), known: labels.join(", ") }
-        }),
+        Target::Classes(labels) => {
+            labels.iter().position(|l| l == text).map(|i| i as u16).ok_or_else(|| DataError::UnknownLabel {
+                file: file.into(),
+                row,
+                column: i + 1,
+                label: text.into(),
+                known: labels.join(", "),
+            })
+        }
         Target::Real { lo, hi } => {
             let x = number(file, row, i, "target", text)?;
             Ok(((x - lo) * 65535.0 / (hi - lo)).round_ties_even().clamp(0.0, 65535.0) as u16)

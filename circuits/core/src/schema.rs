@@ -136,7 +136,12 @@ pub enum SchemaError {
 
 impl Schema {
     /// Checks and makes a schema.
-    pub fn new(name: String, features: Vec<Feature>, target: Target, extractor: Option<String>) -> Result<Self, SchemaError> {
+    pub fn new(
+        name: String,
+        features: Vec<Feature>,
+        target: Target,
+        extractor: Option<String>,
+    ) -> Result<Self, SchemaError> {
         if pad_features(features.len()).is_none() {
             return Err(SchemaError::Features { features: features.len() });
         }
@@ -238,7 +243,9 @@ impl Schema {
             .iter()
             .zip(values)
             .enumerate()
-            .map(|(index, (f, x))| f.quantise(*x).ok_or_else(|| QueryError::NotFinite { index, name: f.name.clone(), value: *x }))
+            .map(|(index, (f, x))| {
+                f.quantise(*x).ok_or_else(|| QueryError::NotFinite { index, name: f.name.clone(), value: *x })
+            })
             .collect()
     }
 }

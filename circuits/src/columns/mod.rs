@@ -97,7 +97,15 @@ pub struct CommittedColumn {
 impl CommittedColumn {
     /// Commits to `body` (rows from 0; shorter is padded with zeros up to the salt rows).
     #[must_use]
-    pub fn new(srs: &Srs, layout: &Layout, secret: &Secret, role: Role, content: &Digest, index: u32, body: Vec<Fr>) -> Self {
+    pub fn new(
+        srs: &Srs,
+        layout: &Layout,
+        secret: &Secret,
+        role: Role,
+        content: &Digest,
+        index: u32,
+        body: Vec<Fr>,
+    ) -> Self {
         let mut values = body;
         values.resize(layout.salt_start(), Fr::zero());
         let mut salts = stream(secret, b"salt", layout, role, content, index);
@@ -196,7 +204,13 @@ pub fn commit_weights(srs: &Srs, layout: &Layout, secret: &Secret, weights: &Wei
 /// Commits to a gradient: one column. `about` names what it is the gradient of (shard and weights digests), so that two
 /// gradients of equal value still get streams of their own.
 #[must_use]
-pub fn commit_gradient(srs: &Srs, layout: &Layout, secret: &Secret, about: &[Digest], gradient: &[I256]) -> CommittedGroup {
+pub fn commit_gradient(
+    srs: &Srs,
+    layout: &Layout,
+    secret: &Secret,
+    about: &[Digest],
+    gradient: &[I256],
+) -> CommittedGroup {
     let mut bytes = about.concat();
     bytes.extend(gradient.iter().flat_map(|g| g.to_be_bytes()));
     let body = weight_rows(layout, gradient.iter().map(from_i256));
@@ -205,7 +219,13 @@ pub fn commit_gradient(srs: &Srs, layout: &Layout, secret: &Secret, about: &[Dig
 
 /// Commits to the empty gradient of an unused slot: one column of zeros under its own salts.
 #[must_use]
-pub fn commit_unused_slot(srs: &Srs, layout: &Layout, secret: &Secret, weights: &Digest, slot: usize) -> CommittedGroup {
+pub fn commit_unused_slot(
+    srs: &Srs,
+    layout: &Layout,
+    secret: &Secret,
+    weights: &Digest,
+    slot: usize,
+) -> CommittedGroup {
     let about = [*weights, content_hash(b"unused slot"), content_hash(&(slot as u64).to_be_bytes())];
     commit_gradient(srs, layout, secret, &about, &vec![I256::ZERO; layout.weights()])
 }
@@ -221,7 +241,14 @@ fn content_hash(bytes: &[u8]) -> Digest {
     Sha256::digest(bytes).into()
 }
 
-fn commit_bodies(srs: &Srs, layout: &Layout, secret: &Secret, role: Role, content: &Digest, bodies: Vec<Vec<Fr>>) -> CommittedGroup {
+fn commit_bodies(
+    srs: &Srs,
+    layout: &Layout,
+    secret: &Secret,
+    role: Role,
+    content: &Digest,
+    bodies: Vec<Vec<Fr>>,
+) -> CommittedGroup {
     let columns = bodies
         .into_par_iter()
         .enumerate()

@@ -2,14 +2,14 @@
 //!
 //! # Statement
 //!
-//! On every row, each input's tuple `(v₀, v₁, …)` is a row of the fixed table wherever its activity is 1.
+//! On every row, each input's tuple `(v₀, v₁, …)` is a row of the table wherever its activity is 1.
 //!
 //! # Columns
 //!
 //! | column | phase | holds |
 //! |---|---|---|
 //! | `multiplicity` | 1 | how often this table row is looked up |
-//! | `helpers[i]` | 2 | `Σ s/d` of up to three inputs, `d = β − (v₀ + θv₁ + θ²v₂)` |
+//! | `helpers[i]` | 2 | `Σ s/d` of up to three inputs, `d = β − (v₀ + θv₁ + θ²v₂ + …)` |
 //! | `sum` | 2 | running sum of helpers minus `m/(β − t)` |
 //!
 //! # Gates (`q_use` is 1 on every gate row but the last)
@@ -22,7 +22,7 @@
 //!
 //! Inputs and multiplicities are committed before β and θ exist. With the gates, `Σ_rows Σ s/d = Σ_rows m/(β − t)` as
 //! rational functions of β except with probability about `#cells/r`; poles then agree, so every active tuple's compressed
-//! value is a table value, and by θ the tuple is. The helper gate is on wherever the sum is: where nothing is looked up
+//! value is a table value, and by θ the tuple is. Activities and table, too, are fixed or of phase 1. The helper gate is on wherever the sum is: where nothing is looked up
 //! `h·d₁d₂d₃ = 0` makes `h` zero, so no idle row, salt row included, can smuggle a term into the sum. The multiplicity of
 //! a row that no helper uses would only add an unmatched pole.
 //! A fixed row that nobody assigned is the tuple (0, 0, 0): [`LogUp::assign_table`] fills the table to the last gate row.
@@ -34,7 +34,7 @@
 use halo2_proofs::circuit::Region;
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::Field;
-use halo2_proofs::plonk::{Challenge, Column, Expression, FirstPhase, Fixed, SecondPhase, VirtualCells};
+use halo2_proofs::plonk::{Advice, Challenge, Column, Expression, FirstPhase, Fixed, SecondPhase, VirtualCells};
 use rayon::prelude::*;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -45,10 +45,10 @@ use crate::field::batch_invert;
 /// Inputs that one helper column serves.
 pub const INPUTS_PER_HELPER: usize = 3;
 
-/// One thing looked up: a tuple wherever the fixed activity is 1.
+/// One thing looked up: a tuple wherever the activity is 1.
 #[derive(Clone, Debug)]
 pub struct Input {
-    /// 0 or 1, made of fixed columns only.
+    /// 0 or 1: made of fixed columns, or of a phase-1 cell that other gates make boolean.
     pub active: Expression<Fr>,
     /// As many values as the table has columns.
     pub tuple: Vec<Expression<Fr>>,
@@ -58,6 +58,7 @@ pub struct Input {
 #[derive(Clone, Debug)]
 pub struct LogUp {
     table: Vec<Column<Fixed>>,
+    multiplicity: Column<Advice>,
     beta: Challenge,
     theta: Challenge,
 }
@@ -76,7 +77,11 @@ pub struct Frame {
 impl Frame {
     /// Allocates the three selectors.
     pub fn configure(gates: &mut Gates<'_>) -> Self {
-        Frame { q_use: gates.meta.fixed_column(), q_first: gates.meta.fixed_column(), q_last: gates.meta.fixed_column() }
+        Frame {
+            q_use: gates.meta.fixed_column(),
+            q_first: gates.meta.fixed_column(),
+            q_last: gates.meta.fixed_column(),
+        }
     }
     /// Writes them for [`tribute_core::layout::Layout::gate_rows`] rows.
     pub fn assign(&self, region: &mut Region<'_, Fr>, rows: usize) {
@@ -93,6 +98,21 @@ impl LogUp {
         gates: &mut Gates<'_>,
         frame: Frame,
         table: Vec<Column<Fixed>>,
+        inputs: usize,
+        build: &dyn Fn(&mut VirtualCells<'_, Fr>) -> Vec<Input>,
+    ) -> Self {
+        let columns = table.clone();
+        let tuple = move |cells: &mut VirtualCells<'_, Fr>| columns.iter().map(|t| cells.fixed(*t)).collect();
+        Self::configure_table(gates, frame, table, &tuple, inputs, build)
+    }
+
+    /// [`Self::configure`] for a table that is more than its fixed columns, such as public inputs on some rows: `tuple`
+    /// builds a row's tuple, of degree at most 3.
+    pub fn configure_table(
+        gates: &mut Gates<'_>,
+        frame: Frame,
+        table: Vec<Column<Fixed>>,
+        tuple: &dyn Fn(&mut VirtualCells<'_, Fr>) -> Vec<Expression<Fr>>,
         inputs: usize,
         build: &dyn Fn(&mut VirtualCells<'_, Fr>) -> Vec<Input>,
     ) -> Self {
@@ -122,7 +142,7 @@ impl LogUp {
         }
         gates.add("logUp sum: (sum' − sum − Σh)(β − t) + m = 0", |cells| {
             let (beta, theta) = (cells.challenge(beta), cells.challenge(theta));
-            let tuple: Vec<_> = table.iter().map(|t| cells.fixed(*t)).collect();
+            let tuple = tuple(cells);
             let mut step = cells.next(sum) - cells.cur(sum);
             for helper in &helpers {
                 step = step - cells.cur(*helper);
@@ -131,11 +151,17 @@ impl LogUp {
         });
         gates.add("logUp starts at 0", |cells| cells.fixed(frame.q_first) * cells.cur(sum));
         gates.add("logUp ends at 0", |cells| cells.fixed(frame.q_last) * cells.cur(sum));
-        LogUp { table, beta, theta }
+        LogUp { table, multiplicity, beta, theta }
     }
 
-    /// Writes the table on the first `rows` rows, repeating its first row where it is shorter.
-    pub fn assign_table(&self, region: &mut Region<'_, Fr>, table: &[Tuple], rows: usize) {
+    /// The column of multiplicities, one per table row.
+    #[must_use]
+    pub fn multiplicity(&self) -> Column<Advice> {
+        self.multiplicity
+    }
+
+    /// Writes the table's fixed columns on the first `rows` rows, repeating its first row where it is shorter.
+    pub fn assign_table<const W: usize>(&self, region: &mut Region<'_, Fr>, table: &[[Fr; W]], rows: usize) {
         for row in 0..rows {
             let tuple = table.get(row).unwrap_or(&table[0]);
             for (column, value) in self.table.iter().zip(tuple) {
@@ -146,17 +172,16 @@ impl LogUp {
 
     /// Second-phase columns, `rows` long: the helpers, then the sum.
     #[must_use]
-    pub fn second_phase(
+    pub fn second_phase<const W: usize>(
         &self,
         challenges: &[Fr],
-        table: &[Tuple],
-        lookups: &Lookups<'_>,
+        table: &[[Fr; W]],
+        lookups: &Lookups<'_, W>,
         multiplicities: &[Fr],
         rows: usize,
     ) -> Vec<Vec<Fr>> {
         let (beta, theta) = (challenges[self.beta.index()], challenges[self.theta.index()]);
-        let theta_square = theta.square();
-        let denominator = |t: &Tuple| beta - (t[0] + theta * t[1] + theta_square * t[2]);
+        let denominator = |t: &[Fr; W]| beta - t.iter().rev().fold(Fr::ZERO, |sum, v| sum * theta + v);
         let inputs: Vec<usize> = (0..lookups.inputs).collect();
         let mut columns: Vec<Vec<Fr>> = inputs
             .chunks(INPUTS_PER_HELPER)
@@ -191,29 +216,29 @@ impl LogUp {
     }
 }
 
-/// A table row or a looked-up tuple; tables with fewer columns leave the rest 0.
+/// A table row or a looked-up tuple of the usual width; tables with fewer columns leave the rest 0.
 pub type Tuple = [Fr; 3];
 
 /// What a witness looks up.
-pub struct Lookups<'a> {
+pub struct Lookups<'a, const W: usize = 3> {
     /// Number of inputs, as configured.
     pub inputs: usize,
     /// The tuple that an input looks up on a row; `None` where it is idle.
-    pub tuple: &'a (dyn Fn(usize, usize) -> Option<Tuple> + Sync),
+    pub tuple: &'a (dyn Fn(usize, usize) -> Option<[Fr; W]> + Sync),
 }
 
-impl std::fmt::Debug for Lookups<'_> {
+impl<const W: usize> std::fmt::Debug for Lookups<'_, W> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Lookups").field("inputs", &self.inputs).finish_non_exhaustive()
     }
 }
 
-impl Lookups<'_> {
+impl<const W: usize> Lookups<'_, W> {
     /// How often each table row is looked up on the first `rows` rows. A tuple that is not in the table counts nowhere:
     /// its proof will not verify.
     #[must_use]
-    pub fn multiplicities(&self, table: &[Tuple], rows: usize) -> Vec<Fr> {
-        let index: HashMap<Tuple, usize> = table.iter().enumerate().rev().map(|(i, t)| (*t, i)).collect();
+    pub fn multiplicities(&self, table: &[[Fr; W]], rows: usize) -> Vec<Fr> {
+        let index: HashMap<[Fr; W], usize> = table.iter().enumerate().rev().map(|(i, t)| (*t, i)).collect();
         let counts: Vec<AtomicU64> = table.iter().map(|_| AtomicU64::new(0)).collect();
         (0..rows).into_par_iter().for_each(|row| {
             for input in 0..self.inputs {

@@ -109,7 +109,8 @@ impl LinkConfig {
             Link::Squared => return config,
             Link::Softmax => {
                 gates.add("the shift is one per record: l' = l", |c| {
-                    (c.fixed(rows.q_record) - c.fixed(rows.q_end)) * (c.next(col[column::SHIFT]) - c.cur(col[column::SHIFT]))
+                    (c.fixed(rows.q_record) - c.fixed(rows.q_end))
+                        * (c.next(col[column::SHIFT]) - c.cur(col[column::SHIFT]))
                 });
                 gates.add("no top limb beside an unsaturated one: top·T1 = 0", |c| {
                     let e = config.exp(c, 0);
@@ -170,9 +171,7 @@ impl LinkConfig {
         let (low, mid, hi, top) = (at(c, column::LOW), at(c, column::MID), at(c, column::HI), at(c, column::TOP));
         let (t1, t2) = (at(c, column::T1), at(c, column::T2));
         let b = self.limb_bits;
-        let t = low.clone()
-            + mid * two_to(b)
-            + (hi + top.clone() * Fr::from(HI_LIMIT as u64)) * two_to(HI_SHIFT);
+        let t = low.clone() + mid * two_to(b) + (hi + top.clone() * Fr::from(HI_LIMIT as u64)) * two_to(HI_SHIFT);
         let linear = constant(two_to(LOGIT_BITS) + two_to(b - 1)) - low;
         Exp { t, probability: t1.clone() * t2 * linear, top, t1 }
     }
@@ -242,8 +241,12 @@ fn inputs(link: Link) -> Vec<Plan> {
             group(0, true).into_iter().chain([extra]).collect()
         }
         Link::Logistic => {
-            let window = (0..WINDOW_LIMBS)
-                .map(|i| Plan { value: column::WINDOW + i, second: None, class: Some(RANGE), head: false });
+            let window = (0..WINDOW_LIMBS).map(|i| Plan {
+                value: column::WINDOW + i,
+                second: None,
+                class: Some(RANGE),
+                head: false,
+            });
             group(0, false).into_iter().chain(group(column::GROUP, false)).chain(window).collect()
         }
     }

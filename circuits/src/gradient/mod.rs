@@ -208,8 +208,8 @@ impl Circuit<Fr> for GradientCircuit {
             let z = link.logit(c);
             let on_records = record * (c.cur(zk) - below.clone()) - class * (z + (kappa.clone() - small(1)) * below);
             // on weight rows: zk = w + κ·zk', restarted in every block
-            let on_weights = c.fixed(q_w) * (c.cur(zk) - c.cur(w))
-                - (c.fixed(q_w) - c.fixed(q_block_end)) * kappa * c.next(zk);
+            let on_weights =
+                c.fixed(q_w) * (c.cur(zk) - c.cur(w)) - (c.fixed(q_w) - c.fixed(q_block_end)) * kappa * c.next(zk);
             on_records + on_weights
         });
         gates.add("errors under κ: ek = (p − y) + κ·ek'", |c| {
@@ -245,19 +245,7 @@ impl Circuit<Fr> for GradientCircuit {
         gates.add("gradient check starts at 0", |c| c.fixed(frame.q_first) * c.cur(e));
         gates.add("gradient check ends at 0", |c| c.fixed(frame.q_last) * c.cur(e));
 
-        let config = Config {
-            link,
-            frame,
-            rows,
-            q_w,
-            q_w_first,
-            q_block,
-            q_block_end,
-            sigma,
-            kappa,
-            tau,
-            alpha,
-        };
+        let config = Config { link, frame, rows, q_w, q_w_first, q_block, q_block_end, sigma, kappa, tau, alpha };
         (config, shape)
     }
 

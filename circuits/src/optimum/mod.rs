@@ -68,8 +68,8 @@ use std::sync::Arc;
 use halo2_proofs::circuit::{Layouter, SimpleFloorPlanner};
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::plonk::{
-    Advice, Challenge, Circuit, Column, ConstraintSystem, Error, Expression, FirstPhase, Fixed, SecondPhase, ThirdPhase,
-    VirtualCells,
+    Advice, Challenge, Circuit, Column, ConstraintSystem, Error, Expression, FirstPhase, Fixed, SecondPhase,
+    ThirdPhase, VirtualCells,
 };
 use halo2_proofs::poly::Rotation;
 use tribute_core::head::{epsilon_shift, gradient_limbs, penalty_shift, Optimum, Weights};
@@ -473,7 +473,8 @@ impl Witness for OptimumCircuit {
                 columns
             }
             1 => {
-                let mut columns = witness::lookup_columns(&self.shape.layout, &config.lookup, challenges, &self.columns);
+                let mut columns =
+                    witness::lookup_columns(&self.shape.layout, &config.lookup, challenges, &self.columns);
                 columns.extend(witness::phase_two(self, tau()));
                 columns
             }

@@ -55,9 +55,8 @@ pub(super) fn phase_one(
     let mut shares = numbers.shares.iter();
     let mut sums = I256::ZERO;
     for (p, slot) in slots.iter().enumerate() {
-        let inner: I256 = (penalised_from..layout.weights())
-            .map(|j| -slot.gradient[j] * I256::from(weights.values()[j]))
-            .sum();
+        let inner: I256 =
+            (penalised_from..layout.weights()).map(|j| -slot.gradient[j] * I256::from(weights.values()[j])).sum();
         sums = inner + if slot.joined { sums } else { I256::ZERO };
         columns[first + column::FIRST][ROW_SLOTS + p] = from_i256(&inner);
         columns[first + column::SECOND][ROW_SLOTS + p] = from_i256(&sums);
@@ -230,4 +229,3 @@ fn written_numbers(layout: &Layout, columns: &[Vec<Fr>]) -> [Fr; LONGS] {
         spell(row, plan.columns()) + high * two_to(plan.columns() as u32 * plan.bits)
     })
 }
-

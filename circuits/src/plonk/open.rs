@@ -40,7 +40,8 @@ pub(super) fn open(
     let low: Vec<Vec<Fr>> = sets
         .iter()
         .map(|s| {
-            let rows: Vec<Vec<Fr>> = s.members.iter().map(|(_, evals)| lagrange_interpolate(&s.points, evals)).collect();
+            let rows: Vec<Vec<Fr>> =
+                s.members.iter().map(|(_, evals)| lagrange_interpolate(&s.points, evals)).collect();
             combine(rows.iter().map(Vec::as_slice), y)
         })
         .collect();

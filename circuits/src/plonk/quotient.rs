@@ -146,12 +146,8 @@ pub(super) fn quotient(
     challenges: &[Fr],
     y: Fr,
 ) -> Vec<Fr> {
-    let mut compiler = Compiler {
-        program: Program::default(),
-        challenges,
-        fixed: columns.fixed.len(),
-        advice: columns.advice.len(),
-    };
+    let mut compiler =
+        Compiler { program: Program::default(), challenges, fixed: columns.fixed.len(), advice: columns.advice.len() };
     let mut result = compiler.program.constant(Fr::ZERO);
     let y = compiler.program.constant(y);
     for polynomial in cs.gates().iter().flat_map(|g| g.polynomials()) {
@@ -170,9 +166,7 @@ pub(super) fn quotient(
         let values: Vec<Vec<Fr>> = all
             .par_iter()
             .enumerate()
-            .map(|(i, coefficients)| {
-                if program.used[i] { coset_values(domain, coefficients, shift) } else { vec![] }
-            })
+            .map(|(i, coefficients)| if program.used[i] { coset_values(domain, coefficients, shift) } else { vec![] })
             .collect();
         let results: Vec<Fr> = (0..n.div_ceil(SLICE))
             .into_par_iter()
@@ -304,4 +298,3 @@ impl Allocated {
 fn rotate(row: usize, rotation: i32, n: usize) -> usize {
     (row as i64 + i64::from(rotation)).rem_euclid(n as i64) as usize
 }
-

@@ -134,7 +134,10 @@ impl Srs {
         }
         let part = path.with_extension(format!("part-{}", std::process::id()));
         let mut file = std::fs::File::create(&part).map_err(io)?;
-        file.write_all(&Sha256::digest(&bytes)).and_then(|()| file.write_all(&bytes)).and_then(|()| file.sync_all()).map_err(io)?;
+        file.write_all(&Sha256::digest(&bytes))
+            .and_then(|()| file.write_all(&bytes))
+            .and_then(|()| file.sync_all())
+            .map_err(io)?;
         std::fs::rename(&part, path).map_err(io)
     }
 
@@ -157,9 +160,8 @@ impl Srs {
         if got != k {
             return Err(SrsError::Size { path: name(), expected: k, got });
         }
-        let mut points = |n: usize| -> io::Result<Vec<G1Affine>> {
-            (0..n).map(|_| G1Affine::read_raw(&mut rest)).collect()
-        };
+        let mut points =
+            |n: usize| -> io::Result<Vec<G1Affine>> { (0..n).map(|_| G1Affine::read_raw(&mut rest)).collect() };
         let (g, lagrange) = (points(1 << k).map_err(io)?, points(1 << k).map_err(io)?);
         let mut point = || G2Affine::read_raw(&mut rest);
         let (g2, s_g2) = (point().map_err(io)?, point().map_err(io)?);

@@ -35,7 +35,10 @@ fn dictionary_attack() {
     let bare = |r: &Records| {
         let mut rows = record_bodies(&l, r).swap_remove(3);
         rows.resize(l.rows(), Fr::ZERO);
-        halo2_proofs::halo2curves::bn256::G1Affine::from(halo2_proofs::arithmetic::best_multiexp(&rows, srs.lagrange_basis()))
+        halo2_proofs::halo2curves::bn256::G1Affine::from(halo2_proofs::arithmetic::best_multiexp(
+            &rows,
+            srs.lagrange_basis(),
+        ))
     };
     // salts off: the victim's commitment is in the attacker's dictionary
     let victim = bare(&b);
@@ -109,7 +112,10 @@ impl Circuit<Fr> for Unqueried {
         let q = meta.fixed_column();
         meta.create_gate("all but the last", |c| {
             let q = c.query_fixed(q, halo2_proofs::poly::Rotation::cur());
-            columns[..3].iter().map(|x| q.clone() * c.query_advice(*x, halo2_proofs::poly::Rotation::cur())).collect::<Vec<_>>()
+            columns[..3]
+                .iter()
+                .map(|x| q.clone() * c.query_advice(*x, halo2_proofs::poly::Rotation::cur()))
+                .collect::<Vec<_>>()
         });
         shape
     }

@@ -28,9 +28,19 @@ fn claim(shape: Shape, shard: &CommittedGroup, n: u64) -> Claim<DatasetCircuit> 
 fn with_cells(name: &str, gate: &'static str, task: Task, cells: &[(usize, usize, Fr)], forged_n: u64) {
     let (shape, i) = world(task);
     let bad = altered(&i.srs, &shape, &i.xy, cells);
-    attack(name, gate, &i.srs, &shape, |shape, forged| {
-        if forged { claim(shape, &bad, forged_n) } else { claim(shape, &i.xy, 12) }
-    });
+    attack(
+        name,
+        gate,
+        &i.srs,
+        &shape,
+        |shape, forged| {
+            if forged {
+                claim(shape, &bad, forged_n)
+            } else {
+                claim(shape, &i.xy, 12)
+            }
+        },
+    );
 }
 
 /// Row `offset` of record `i`.
@@ -110,7 +120,13 @@ fn value_in_an_unused_row() {
 #[test]
 fn value_beyond_d() {
     // 16 features in 3 columns: the last data row has one feature and two cells beyond
-    with_cells("value_beyond_d", "cells beyond d are 0: Σ_{j ≥ d} x = 0", Task::Classes, &[(1, row(3, 5), Fr::from(9))], 12);
+    with_cells(
+        "value_beyond_d",
+        "cells beyond d are 0: Σ_{j ≥ d} x = 0",
+        Task::Classes,
+        &[(1, row(3, 5), Fr::from(9))],
+        12,
+    );
 }
 
 #[test]
@@ -135,7 +151,11 @@ fn a_256_in_each_column_in_turn() {
     for column in 0..shape.layout.columns() {
         let bad = altered(&i.srs, &shape, &i.xy, &[(column, row(3, 0), Fr::from(256))]);
         attack(&format!("256_in_column_{column}"), "logUp ends at 0", &i.srs, &shape, |shape, forged| {
-            if forged { claim(shape, &bad, 12) } else { claim(shape, &i.xy, 12) }
+            if forged {
+                claim(shape, &bad, 12)
+            } else {
+                claim(shape, &i.xy, 12)
+            }
         });
     }
 }

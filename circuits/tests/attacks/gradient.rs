@@ -125,7 +125,8 @@ fn fixed_challenge() {
     let row = |j: usize| start + j;
     let values = &i.g.columns[0].values;
     let shift = powers[0] * powers[1].invert().unwrap();
-    let bad = altered(&i.srs, &shape, &i.g, &[(0, row(0), values[row(0)] + Fr::ONE), (0, row(1), values[row(1)] - shift)]);
+    let bad =
+        altered(&i.srs, &shape, &i.g, &[(0, row(0), values[row(0)] + Fr::ONE), (0, row(1), values[row(1)] - shift)]);
     let (circuit, inputs) = claim(shape, &i, &bad);
     let proof = prove_unchecked(&i.srs, &keys, &circuit, inputs).unwrap();
     assert!(!verify(&i.srs, keys.vk(), &proof));
@@ -166,7 +167,13 @@ fn flat(bias: [f64; 3]) -> (Shape, Instance) {
 }
 
 /// Rewrites the link cells of record 0 with limbs `(t, hi, top)` of the forger's choice, and the gradient that follows.
-fn forge_record(shape: Shape, i: &Instance, l: i64, limbs: impl Fn(u64) -> [u64; 4], t1: impl Fn(u64) -> u64) -> Claim<GradientCircuit> {
+fn forge_record(
+    shape: Shape,
+    i: &Instance,
+    l: i64,
+    limbs: impl Fn(u64) -> [u64; 4],
+    t1: impl Fn(u64) -> u64,
+) -> Claim<GradientCircuit> {
     let tables = Tables::of(&layout());
     let b = tables.limb_bits();
     let z = i.weights.logits(&[]);
@@ -243,7 +250,11 @@ fn saturation_flag() {
     let limbs = |t: u64| {
         let [low, mid, hi, top] = honest_limbs(t);
         // 24 ≤ t < 25: hi − 384 with top = 1 spells the same t
-        if (24 << 28..26 << 28).contains(&t) { [low, mid, hi - 384, 1] } else { [low, mid, hi, top] }
+        if (24 << 28..26 << 28).contains(&t) {
+            [low, mid, hi - 384, 1]
+        } else {
+            [low, mid, hi, top]
+        }
     };
     let gate = "no top limb beside an unsaturated one: top·T1 = 0";
     attack("saturation_flag", gate, &i.srs, &shape, |shape, forged| {
@@ -253,11 +264,16 @@ fn saturation_flag() {
         // the best shift for the forged probabilities
         let best = (l - 64..l + 64)
             .min_by_key(|l| {
-                let sum: u128 = i.weights.logits(&[]).iter().map(|z| {
-                    let t = (l - z) as u64;
-                    let t = if (24 << 28..26 << 28).contains(&t) { t - (24 << 28) } else { t };
-                    Tables::of(&layout()).exp(t)
-                }).sum();
+                let sum: u128 = i
+                    .weights
+                    .logits(&[])
+                    .iter()
+                    .map(|z| {
+                        let t = (l - z) as u64;
+                        let t = if (24 << 28..26 << 28).contains(&t) { t - (24 << 28) } else { t };
+                        Tables::of(&layout()).exp(t)
+                    })
+                    .sum();
                 sum.abs_diff(1 << Tables::of(&layout()).prob_bits())
             })
             .unwrap();

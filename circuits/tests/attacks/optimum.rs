@@ -115,18 +115,24 @@ fn active_flag_of_two() {
 fn inactive_slot_joined() {
     // an unused slot poses as another shard of the last dataset
     let (shape, f) = world();
-    attack("inactive_slot_joined", "an inactive slot joins nothing: (1 − act)·join = 0", &f.srs, &shape, |shape, forged| {
-        let mut circuit = f.circuit(shape);
-        if forged {
-            circuit.inputs[input::JOIN + 3] = Fr::ONE;
-            circuit.inputs[input::SHARE + 3] = std::mem::take(&mut circuit.inputs[input::SHARE + 2]);
-            let first = circuit.columns.len() - column::COUNT;
-            let sums = &mut circuit.columns[first + column::SECOND];
-            sums[input::ACTIVE + 3] = sums[input::ACTIVE + 2];
-            circuit.respell();
-        }
-        claim(circuit)
-    });
+    attack(
+        "inactive_slot_joined",
+        "an inactive slot joins nothing: (1 − act)·join = 0",
+        &f.srs,
+        &shape,
+        |shape, forged| {
+            let mut circuit = f.circuit(shape);
+            if forged {
+                circuit.inputs[input::JOIN + 3] = Fr::ONE;
+                circuit.inputs[input::SHARE + 3] = std::mem::take(&mut circuit.inputs[input::SHARE + 2]);
+                let first = circuit.columns.len() - column::COUNT;
+                let sums = &mut circuit.columns[first + column::SECOND];
+                sums[input::ACTIVE + 3] = sums[input::ACTIVE + 2];
+                circuit.respell();
+            }
+            claim(circuit)
+        },
+    );
 }
 
 #[test]
@@ -179,7 +185,8 @@ fn out_of_range(f: &Fitted, shape: Shape, bad: &CommittedGroup, near: &tribute_c
     n.inner = datasets.iter().zip(&f.numbers.inner).map(|(g, old)| *old - g[0] * delta).collect();
     let d = n.denominator(&l).as_i256();
     n.shares = n.inner.iter().map(|i| ((*i << 21u32) + d).div_euclid(d << 1u32).as_i64()).collect();
-    let slots: Vec<_> = (0..3).map(|p| Slot { group: &f.groups[p], gradient: &f.gradients[p], joined: f.joined[p] }).collect();
+    let slots: Vec<_> =
+        (0..3).map(|p| Slot { group: &f.groups[p], gradient: &f.gradients[p], joined: f.joined[p] }).collect();
     let mut circuit = OptimumCircuit::new(shape, bad, near, &slots, &f.unused, &n);
     // inner products per slot: near is one short of the forged weight
     let first = circuit.columns.len() - column::COUNT;

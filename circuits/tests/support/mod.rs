@@ -98,7 +98,14 @@ impl Fitted {
             .zip(&self.joined)
             .map(|((group, gradient), joined)| tribute_circuits::optimum::Slot { group, gradient, joined: *joined })
             .collect();
-        tribute_circuits::optimum::OptimumCircuit::new(shape, &self.w, &self.weights, &slots, &self.unused, &self.numbers)
+        tribute_circuits::optimum::OptimumCircuit::new(
+            shape,
+            &self.w,
+            &self.weights,
+            &slots,
+            &self.unused,
+            &self.numbers,
+        )
     }
 }
 
@@ -112,7 +119,8 @@ pub fn fitted(layout: Layout, reg_bias: bool, sizes: &[usize], joined: &[bool]) 
     let lambda = 0.25;
     let mut w = vec![0f64; layout.weights()];
     for _ in 0..4000 {
-        let mut g: Vec<f64> = w.iter().enumerate().map(|(j, w)| if j < c && !reg_bias { 0.0 } else { lambda * w }).collect();
+        let mut g: Vec<f64> =
+            w.iter().enumerate().map(|(j, w)| if j < c && !reg_bias { 0.0 } else { lambda * w }).collect();
         for (q, y) in all.iter() {
             let x = |j: usize| if j == 0 { 1.0 } else { f64::from(q[j - 1]) / 256.0 };
             for u in 0..c {

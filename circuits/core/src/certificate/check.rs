@@ -19,6 +19,8 @@ use crate::statement::{dataset, optimum, Statement, CTX, OPTIMUM_SLOTS};
 const LAYOUT_FIELDS: [&str; 5] = ["layout.k", "layout.columns", "layout.features", "layout.classes", "layout.task"];
 const DATASET_CHAIN: [&str; 2] = ["chain.chain_id", "chain.dataset_registry"];
 const AGENT_CHAIN: [&str; 2] = ["chain.chain_id", "chain.agent_registry"];
+/// The links with tables need limbs this wide: see [`crate::head::gradient`].
+const LINK_LEAST_K: u32 = 14;
 /// The shares of one model sum to 1 up to the proven relative distance, and each is rounded.
 const WHOLE_TOLERANCE: i64 = (1 << SHARE_BITS) / DISTANCE_PARTS as i64 + 1 + OPTIMUM_SLOTS as i64;
 
@@ -126,9 +128,10 @@ impl Certificate {
     }
 
     fn slots(&self) -> Vec<Slot<'_>> {
-        let shards = self.datasets.iter().enumerate().flat_map(|(i, dataset)| {
-            dataset.shards.iter().enumerate().map(move |(j, shard)| (i, j, dataset, shard))
-        });
+        let shards =
+            self.datasets.iter().enumerate().flat_map(|(i, dataset)| {
+                dataset.shards.iter().enumerate().map(move |(j, shard)| (i, j, dataset, shard))
+            });
         shards
             .enumerate()
             .map(|(slot, (i, j, dataset, shard))| Slot {
@@ -181,6 +184,10 @@ impl Certificate {
         let fits = l.task() == Task::Classes || self.loss.link == Link::Squared;
         r.limit(fits, vec!["loss.link".into(), "layout.task".into()], || {
             format!("the {} link is for classes", self.loss.link.name())
+        });
+        let wide = l.k() >= LINK_LEAST_K || self.loss.link == Link::Squared;
+        r.limit(wide, vec!["loss.link".into(), "layout.k".into()], || {
+            format!("the {} link needs k >= {LINK_LEAST_K}", self.loss.link.name())
         });
     }
 
@@ -374,7 +381,9 @@ fn equal(r: &mut Relations, word: &Hex<32>, input: String, value: Fr, field: Str
 
 fn context(r: &mut Relations, word: &Hex<32>, expected: Fr, fields: Vec<Field>) {
     let expected = Hex(to_word(&expected));
-    r.relate(*word == expected, fields, || format!("the proof is for something else: its ctx is {word}, not {expected}"));
+    r.relate(*word == expected, fields, || {
+        format!("the proof is for something else: its ctx is {word}, not {expected}")
+    });
 }
 
 fn sum(mut values: impl Iterator<Item = u64>) -> Option<u64> {

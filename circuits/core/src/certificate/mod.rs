@@ -227,7 +227,11 @@ pub enum CertificateError {
 }
 
 fn place(path: &str) -> &str {
-    if path.is_empty() { "the file" } else { path }
+    if path.is_empty() {
+        "the file"
+    } else {
+        path
+    }
 }
 
 impl CertificateError {
@@ -244,8 +248,11 @@ impl Certificate {
     /// [`CertificateError::Json`], [`CertificateError::Encoding`].
     pub fn from_json(text: &[u8]) -> Result<Self, CertificateError> {
         let certificate: Certificate = serde_json::from_slice(text).map_err(|e| {
-            let path = place::path_at(text, offset(text, e.line(), e.column()));
-            CertificateError::Json { path, reason: e.to_string() }
+            let offset = offset(text, e.line(), e.column());
+            CertificateError::Json {
+                path: place::path_at(text, offset),
+                reason: format!("{e}: `{}`", place::line_at(text, offset)),
+            }
         })?;
         let canonical = certificate.to_json();
         if canonical.as_bytes() == text {
@@ -275,5 +282,5 @@ fn offset(text: &[u8], line: usize, column: usize) -> usize {
         0 | 1 => 0,
         _ => text.iter().enumerate().filter(|(_, b)| **b == b'\n').nth(line - 2).map_or(text.len(), |(i, _)| i + 1),
     };
-    (start + column.saturating_sub(1)).min(text.len())
+    (start + column).saturating_sub(1).min(text.len())
 }

@@ -31,7 +31,9 @@ pub(super) fn path_at(text: &[u8], offset: usize) -> String {
                 let end = string_end(text, at);
                 if let Some(Level::Object { key, expects_key }) = levels.last_mut() {
                     if *expects_key {
-                        *key = Some(String::from_utf8_lossy(&text[at + 1..end.max(at + 1)]).into_owned());
+                        let name = &text[at + 1..end.max(at + 1)];
+                        let plain = name.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_');
+                        *key = plain.then(|| String::from_utf8_lossy(name).into_owned());
                         *expects_key = false;
                     }
                 }
@@ -58,6 +60,13 @@ pub(super) fn path_at(text: &[u8], offset: usize) -> String {
         }
     }
     path
+}
+
+/// The beginning of the line that byte `offset` is in.
+pub(super) fn line_at(text: &[u8], offset: usize) -> String {
+    let start = text[..offset].iter().rposition(|b| *b == b'\n').map_or(0, |newline| newline + 1);
+    let line: &[u8] = text[start..].split(|b| *b == b'\n').next().unwrap_or_default();
+    String::from_utf8_lossy(&line[..line.len().min(60)]).trim().to_owned()
 }
 
 /// Position of the quote that closes the string opened at `start`, or the text's last byte.
