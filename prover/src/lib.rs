@@ -7,6 +7,7 @@
 //! | [`pipeline`] | the steps that jobs run: one file each |
 //! | [`registry`] | what jobs leave behind: datasets, agents, proofs, circuits |
 //! | [`custody`] | records, secrets and opening budgets, touched nowhere else |
+//! | [`offline`] | `tribute verify`: certificates checked with nothing at hand |
 //! | [`artefacts`] | content-addressed storage |
 //! | [`auth`] | who sends a request |
 //! | [`chain`] | what the service asks a chain |
@@ -21,6 +22,7 @@ pub mod custody;
 pub mod db;
 pub mod hexed;
 pub mod jobs;
+pub mod offline;
 pub mod pipeline;
 pub mod problem;
 pub mod registry;

@@ -81,6 +81,8 @@ reasons! {
     BudgetSpent = "BUDGET_SPENT", ResourceExhausted;
     /// The server runs without a chain, or the chain does not answer.
     ChainUnavailable = "CHAIN_UNAVAILABLE", Unavailable;
+    /// A contract refused: its error and operands are in the metadata.
+    Reverted = "REVERTED", FailedPrecondition;
     /// The job's deadline passed before it ended.
     DeadlinePassed = "DEADLINE_PASSED", DeadlineExceeded;
     /// The job's worker was lost too often.

@@ -1,18 +1,20 @@
 //! `tribute circuits …`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use serde_json::json;
+use tribute_chain::{NewCircuit, B256};
 use tribute_proto::v1;
 
 use super::agent::LinkArg;
+use super::chain::ChainArgs;
 use super::client::{problem, Client, ServerArgs};
 use super::dataset::ProfileArgs;
 use super::output::{self, emit, write_file};
 use super::{progress, schema, CommandResult};
 use crate::hexed::Hex32;
-use crate::problem::Result;
+use crate::problem::{Problem, Result};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum CircuitsCommand {
@@ -20,6 +22,8 @@ pub(super) enum CircuitsCommand {
     List(ShapeArgs),
     /// Make keys and verifiers of a new shape on the server.
     Prepare(ShapeArgs),
+    /// Give a shape its verifiers on chain: make them on the server, deploy them, register them in the proof gate.
+    Add(AddArgs),
     /// Write a verifier's creation bytecode, to deploy.
     Bytecode(BytecodeArgs),
 }
@@ -45,6 +49,26 @@ pub(super) struct ShapeArgs {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct AddArgs {
+    /// The schema file.
+    #[arg(long, value_name = "FILE")]
+    schema: PathBuf,
+    /// Link function.
+    #[arg(long, value_enum, default_value_t = LinkArg::Softmax)]
+    link: LinkArg,
+    /// For agents whose bias is not penalised.
+    #[arg(long)]
+    free_bias: bool,
+    #[command(flatten)]
+    profile: ProfileArgs,
+    /// The server's address.
+    #[arg(long, value_name = "URL", env = "TRIBUTE_SERVER", default_value = "http://127.0.0.1:7410")]
+    server: String,
+    #[command(flatten)]
+    chain: ChainArgs,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct BytecodeArgs {
     /// The circuit's id.
     circuit: Hex32,
@@ -63,19 +87,10 @@ pub(super) async fn run(command: CircuitsCommand) -> CommandResult {
         }
         CircuitsCommand::Prepare(a) => {
             let client = a.server.connect().await?;
-            let request = client.sign(v1::PrepareCircuitsRequest {
-                auth: None,
-                schema_json: schema::read(&a.schema)?.canonical().into_bytes(),
-                profile: a.profile.message(),
-                link: a.link.message(),
-                reg_bias: !a.free_bias,
-            })?;
-            let jobs = client.circuits().prepare_circuits(request).await.map_err(problem)?.into_inner().jobs;
-            for (i, job) in jobs.iter().enumerate() {
-                progress::finish(&client, &format!("circuit {} of {}", i + 1, jobs.len()), job).await?;
-            }
+            prepare(&client, &shape_request(&a.schema, a.profile, a.link, a.free_bias)?).await?;
             print_list(&client, &a).await
         }
+        CircuitsCommand::Add(a) => add(a).await,
         CircuitsCommand::Bytecode(a) => {
             let client = a.server.connect().await?;
             let request = v1::GetBytecodeRequest { circuit_id: a.circuit.to_field() };
@@ -85,21 +100,90 @@ pub(super) async fn run(command: CircuitsCommand) -> CommandResult {
     }
 }
 
-/// The circuits of a shape, as the server has them.
-pub(crate) async fn list(
-    client: &Client,
-    schema_json: Vec<u8>,
-    profile: Option<v1::Profile>,
-    link: i32,
-    reg_bias: bool,
-) -> Result<v1::ListCircuitsResponse> {
-    let request = v1::ListCircuitsRequest { schema_json, profile, link, reg_bias };
-    Ok(client.circuits().list_circuits(request).await.map_err(problem)?.into_inner())
+fn shape_request(schema: &Path, profile: ProfileArgs, link: LinkArg, free_bias: bool) -> Result<v1::ListCircuitsRequest> {
+    Ok(v1::ListCircuitsRequest {
+        schema_json: schema::read(schema)?.canonical().into_bytes(),
+        profile: profile.message(),
+        link: link.message(),
+        reg_bias: !free_bias,
+    })
+}
+
+/// Has the server make what it lacks of a shape.
+async fn prepare(client: &Client, shape: &v1::ListCircuitsRequest) -> Result<()> {
+    let s = shape.clone();
+    let request = client.sign(v1::PrepareCircuitsRequest {
+        auth: None,
+        schema_json: s.schema_json,
+        profile: s.profile,
+        link: s.link,
+        reg_bias: s.reg_bias,
+    })?;
+    let jobs = client.circuits().prepare_circuits(request).await.map_err(problem)?.into_inner().jobs;
+    for (i, job) in jobs.iter().enumerate() {
+        progress::finish(client, &format!("circuit {} of {}", i + 1, jobs.len()), job).await?;
+    }
+    Ok(())
+}
+
+/// Deploys and registers what the gate does not know yet.
+async fn add(a: AddArgs) -> CommandResult {
+    let c = a.chain.connect().await?;
+    let client = Client::connect(&a.server, c.wallet.signer().clone()).await?;
+    let shape = shape_request(&a.schema, a.profile, a.link, a.free_bias)?;
+    prepare(&client, &shape).await?;
+    let ready = client.circuits().list_circuits(shape).await.map_err(problem)?.into_inner().ready;
+    let known = c.contracts.circuits().await?;
+    let (mut listed, mut txs) = (Vec::new(), Vec::new());
+    for circuit in &ready {
+        listed.push(output::circuit(circuit));
+        let id = B256::try_from(circuit.circuit_id.as_slice()).map_err(Problem::internal)?;
+        if known.contains(&id) {
+            continue;
+        }
+        let request = v1::GetBytecodeRequest { circuit_id: circuit.circuit_id.clone() };
+        let code = client.circuits().get_bytecode(request).await.map_err(problem)?.into_inner().creation_code;
+        let new = new_circuit(circuit)?;
+        let code_hash = B256::try_from(circuit.code_hash.as_slice()).map_err(Problem::internal)?;
+        let name = circuit.shape.unwrap_or_default().statement().as_str_name().trim_start_matches("STATEMENT_").to_lowercase();
+        let (verifier, sent) = c.contracts.deploy_verifier(&c.wallet, &name, code.into(), code_hash).await?;
+        txs.push(sent);
+        let done = c.contracts.register_circuit(&c.wallet, &new, verifier).await?;
+        if done.event.circuitId != id {
+            return Err(Problem::internal(format!("the gate registered circuit {}, the server knows {id}", done.event.circuitId)));
+        }
+        txs.push(done.sent);
+        eprintln!("{name}: verifier at {}, circuit {id}", verifier.address);
+    }
+    a.chain.emit(&json!({ "ready": listed, "missing": [], "txs": txs }))
+}
+
+/// What the gate registers. The gas cap is three times the measured cost; before a proof was measured it is the design's
+/// budget for the dearest statement, three times. Caps may be raised later, never lowered.
+fn new_circuit(c: &v1::Circuit) -> Result<NewCircuit> {
+    const UNMEASURED: u64 = 750_000;
+    let word = |bytes: &[u8]| B256::try_from(bytes).map_err(Problem::internal);
+    let shape = c.shape.unwrap_or_default();
+    let gas = if c.gas_verify == 0 { UNMEASURED } else { c.gas_verify };
+    let narrow = |n: u32| u16::try_from(n).map_err(Problem::internal);
+    Ok(NewCircuit {
+        statement: u8::try_from(shape.statement).map_err(Problem::internal)?,
+        layout: word(&c.layout_hash)?,
+        link: u8::try_from(shape.link).map_err(Problem::internal)?,
+        reg_bias: shape.reg_bias,
+        slots: narrow(c.slots)?,
+        group_columns: c.group_columns.iter().map(|n| narrow(*n)).collect::<Result<_>>()?,
+        input_count: narrow(c.input_count)?,
+        proof_length: c.proof_length,
+        gas_cap: u32::try_from(3 * gas).map_err(Problem::internal)?,
+        srs: word(&c.srs_digest)?,
+        verifying_key: word(&c.vk_digest)?,
+    })
 }
 
 async fn print_list(client: &Client, a: &ShapeArgs) -> CommandResult {
-    let schema = schema::read(&a.schema)?.canonical().into_bytes();
-    let found = list(client, schema, a.profile.message(), a.link.message(), !a.free_bias).await?;
+    let shape = shape_request(&a.schema, a.profile, a.link, a.free_bias)?;
+    let found = client.circuits().list_circuits(shape).await.map_err(problem)?.into_inner();
     let missing: Vec<&str> =
         found.missing.iter().map(|s| s.statement().as_str_name().trim_start_matches("STATEMENT_")).collect();
     let ready: Vec<_> = found.ready.iter().map(output::circuit).collect();

@@ -1,13 +1,15 @@
 //! The command line. Commands speak to a server over gRPC and to a chain over JSON-RPC; nothing here proves.
 
-mod agent;
+pub(crate) mod agent;
+pub(crate) mod chain;
 mod circuits;
 mod claim;
 mod client;
+mod custody;
 mod dataset;
 mod job;
 mod keys;
-mod output;
+pub(crate) mod output;
 mod progress;
 mod schema;
 mod serve;
@@ -35,6 +37,9 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Run workers only, for a service whose database and data folder this machine shares.
     Worker(serve::WorkerArgs),
+    /// Back up and restore the secrets of committed columns.
+    #[command(subcommand)]
+    Custody(custody::CustodyCommand),
     /// Do one job as a worker's child: the order comes on standard input.
     #[command(hide = true)]
     Work,
@@ -53,6 +58,9 @@ enum Command {
     /// Prove the answers given and claim the fees for them.
     #[command(subcommand)]
     Claim(claim::ClaimCommand),
+    /// Transactions: deploy, register, grant, certify, open sessions, claim, withdraw.
+    #[command(subcommand)]
+    Chain(chain::ChainCommand),
     /// The circuits a schema needs, their keys and verifiers.
     #[command(subcommand)]
     Circuits(circuits::CircuitsCommand),
@@ -95,12 +103,14 @@ async fn run(command: Command) -> CommandResult {
     match command {
         Command::Serve(args) => serve::serve(args).await,
         Command::Worker(args) => serve::worker(args).await,
+        Command::Custody(command) => custody::run(command).await,
         Command::Work => Ok(()), // handled before the runtime starts
         Command::Schema(command) => schema::run(command),
         Command::Dataset(command) => dataset::run(command).await,
         Command::Agent(command) => agent::run(command).await,
         Command::Session(command) => session::run(command).await,
         Command::Claim(command) => claim::run(command).await,
+        Command::Chain(command) => chain::run(command).await,
         Command::Circuits(command) => circuits::run(command).await,
         Command::Job(command) => job::run(command).await,
     }

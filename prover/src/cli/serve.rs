@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use clap::Args;
 use tokio::sync::{watch, Notify};
+use tribute_chain::Deployment;
 
 use super::CommandResult;
+use crate::chain::{Chain, RpcChain};
 use crate::db::Database;
 use crate::jobs::child::Place;
 use crate::jobs::queue::Queue;
@@ -79,6 +81,12 @@ pub(super) struct ServeArgs {
     place: PlaceArgs,
     #[command(flatten)]
     work: WorkArgs,
+    /// JSON-RPC address of the chain to read sessions and grants from. Needs --contracts.
+    #[arg(long, value_name = "URL", requires = "contracts")]
+    rpc: Option<String>,
+    /// File that says where the contracts stand, as `tribute chain deploy` writes it.
+    #[arg(long, value_name = "FILE", requires = "rpc")]
+    contracts: Option<PathBuf>,
     /// log2 of the circuits' rows where a request names no profile.
     #[arg(long, value_name = "K", default_value_t = 15)]
     k: u32,
@@ -98,7 +106,11 @@ pub(super) struct WorkerArgs {
 pub(super) async fn serve(args: ServeArgs) -> CommandResult {
     let place = args.place.place()?;
     let worker = args.work.config(place)?;
-    let config = service::Config { listen: args.listen, worker, profile: (args.k, args.columns), chain: None };
+    let chain: Option<Arc<dyn Chain>> = match (&args.rpc, &args.contracts) {
+        (Some(rpc), Some(file)) => Some(Arc::new(RpcChain::connect(rpc, Deployment::load(file)?).await?)),
+        _ => None,
+    };
+    let config = service::Config { listen: args.listen, worker, profile: (args.k, args.columns), chain };
     let running = service::start(config).await?;
     println!("listening on http://{}", running.address);
     if let Some(file) = &args.port_file {

@@ -11,6 +11,7 @@ use tribute_circuits::gradient::GradientCircuit;
 use tribute_circuits::optimum::OptimumCircuit;
 use tribute_circuits::plonk::Witness;
 use tribute_circuits::prove::{key_digest, prove, verify, Keys, ProveError};
+use tribute_circuits::service::ServiceCircuit;
 use tribute_circuits::shape::Shape;
 use tribute_circuits::srs::Srs;
 use tribute_core::digest::{keccak, CircuitIdentity};
@@ -43,6 +44,7 @@ pub(super) fn prepare(body: &ShapeBody, toolbox: &Toolbox) -> Result<Prepared> {
         Statement::Dataset => Keys::generate(&srs, &DatasetCircuit::empty(shape.clone())),
         Statement::Gradient => Keys::generate(&srs, &GradientCircuit::empty(shape.clone())),
         Statement::Optimum => Keys::generate(&srs, &OptimumCircuit::empty(shape.clone())),
+        Statement::Service => Keys::generate(&srs, &ServiceCircuit::empty(shape.clone())),
         other => return Err(Problem::field("shape.statement", format!("no circuit `{}`", other.name()))),
     }
     .map_err(refused)?;

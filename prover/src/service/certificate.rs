@@ -1,16 +1,78 @@
 //! The certificate file, assembled from an agent's proofs.
 
+use tribute_core::certificate::{Chain, DatasetParts, Parts, Proof, ShardParts, SrsName};
+use tribute_core::certificate::Hex as CoreHex;
+
 use super::Shared;
-use crate::pipeline::types::AgentBody;
+use crate::pipeline::types::{AgentBody, ProofBody};
 use crate::problem::{Problem, Reason, Result};
 
 impl Shared {
     /// `certificate.json` of a proven agent.
     pub(super) async fn certificate(&self, agent: &AgentBody) -> Result<Vec<u8>> {
         let proofs = self.registry.agent_proofs(agent.weights_digest).await?;
-        if proofs.optimum.is_none() {
-            return Err(Problem::new(Reason::NotReady, "the agent's optimum is not proven yet: prove it first"));
+        let not_ready = |what: &str| {
+            Problem::new(Reason::NotReady, format!("the agent's {what}: prove it first")).with("agent", agent.weights_digest)
+        };
+        let optimum = proofs.optimum.ok_or_else(|| not_ready("optimum is not proven yet"))?;
+        let mut datasets: Vec<DatasetParts> = Vec::new();
+        let mut registry = None;
+        for (slot, source) in agent.sources.iter().enumerate() {
+            let found = self.registry.dataset(source.dataset).await?;
+            let dataset = found.ok_or_else(|| Problem::not_found("dataset", source.dataset))?.body;
+            let shard = dataset.shards.get(source.shard as usize).ok_or_else(|| not_ready("dataset lost a shard"))?;
+            if *registry.get_or_insert(dataset.target) != dataset.target {
+                return Err(not_ready("datasets are proven for different chains or registries"));
+            }
+            let gradient = proofs
+                .gradients
+                .iter()
+                .find(|g| g.slot as usize == slot && g.target == optimum.target)
+                .ok_or_else(|| not_ready(&format!("gradient of slot {slot} is not proven for the optimum's chain")))?;
+            if source.shard == 0 {
+                datasets.push(DatasetParts { owner: dataset.owner.0, terms: dataset.terms, shards: Vec::new() });
+            }
+            let parts = ShardParts {
+                dataset: self.certificate_proof(&shard.proof).await?,
+                gradient: self.certificate_proof(&gradient.proof).await?,
+            };
+            match datasets.last_mut() {
+                Some(last) => last.shards.push(parts),
+                None => return Err(Problem::internal("an agent's first source is no first shard")),
+            }
         }
-        Err(Problem::new(Reason::NotReady, "WIP"))
+        let registry = registry.ok_or_else(|| Problem::internal("an agent without sources"))?;
+        if registry.chain_id != optimum.target.chain_id {
+            return Err(not_ready("datasets are proven for another chain than its optimum"));
+        }
+        let circuit = &optimum.proof.circuit;
+        let certificate = Parts {
+            chain: Chain {
+                chain_id: optimum.target.chain_id,
+                dataset_registry: CoreHex(registry.contract.0),
+                agent_registry: CoreHex(optimum.target.contract.0),
+            },
+            srs: SrsName {
+                digest: CoreHex(circuit.srs_digest.0),
+                development: circuit.srs_digest.0 == tribute_circuits::srs::Srs::development_digest(),
+            },
+            schema: agent.schema()?,
+            layout: agent.layout()?,
+            link: agent.link,
+            reg_bias: agent.reg_bias,
+            agent: optimum.agent_id.0,
+            version: optimum.version,
+            owner: agent.owner.0,
+            datasets,
+            optimum: self.certificate_proof(&optimum.proof).await?,
+        }
+        .assemble()
+        .map_err(|e| Problem::internal(format!("the certificate does not fit together: {e}")))?;
+        Ok(certificate.to_json().into_bytes())
+    }
+
+    async fn certificate_proof(&self, proof: &ProofBody) -> Result<Proof> {
+        let bytes = self.artefacts.get(&proof.proof).await?;
+        Ok(Proof::new(proof.inputs.iter().map(|x| x.0), bytes))
     }
 }

@@ -1,10 +1,13 @@
 //! What the service asks a chain. Reading only: transactions are signed and sent by their owners' clients.
 
+mod rpc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::hexed::{Hex20, Hex32};
 use crate::pipeline::types::Target;
 use crate::problem::Result;
+pub use rpc::RpcChain;
 
 /// Where the contracts stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
