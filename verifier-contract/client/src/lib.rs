@@ -36,6 +36,8 @@ mod pending;
 pub mod revert;
 pub mod sessions;
 pub mod signing;
+pub mod state;
+pub mod sync;
 mod token;
 pub mod wallet;
 
@@ -54,4 +56,6 @@ pub use deployment::{DeployOptions, Deployed, Deployment};
 pub use error::{ChainError, Result};
 pub use keys::KeySource;
 pub use revert::{ErrorDecoder, Revert};
+pub use state::Tables;
+pub use sync::Follower;
 pub use wallet::{Message, RevertedTx, Sent, Wallet};

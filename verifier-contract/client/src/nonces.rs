@@ -1,5 +1,8 @@
 //! Nonces of one account: handed out in order, however many sends run at once.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+
 use tokio::sync::{Mutex, MutexGuard};
 
 /// The next nonce of one account. Whoever holds the guard is the only one to hand a transaction to the node.
@@ -7,16 +10,38 @@ use tokio::sync::{Mutex, MutexGuard};
 pub(crate) struct Nonces {
     /// `None`: ask the node.
     next: Mutex<Option<u64>>,
+    in_flight: AtomicUsize,
 }
 
+/// A transaction that is on its way, until dropped.
+#[derive(Debug)]
+pub(crate) struct InFlight(Arc<Nonces>);
+
 impl Nonces {
-    /// Waits for the turn.
+    /// Waits for the turn. While nothing is on its way the node knows best: a reorganisation may have taken
+    /// transactions back that were mined.
     pub(crate) async fn turn(&self) -> MutexGuard<'_, Option<u64>> {
-        self.next.lock().await
+        let mut turn = self.next.lock().await;
+        if self.in_flight.load(Ordering::SeqCst) == 0 {
+            *turn = None;
+        }
+        turn
+    }
+
+    /// Counts one more transaction as on its way.
+    pub(crate) fn depart(self: &Arc<Self>) -> InFlight {
+        self.in_flight.fetch_add(1, Ordering::SeqCst);
+        InFlight(self.clone())
     }
 
     /// Forgets the count, so that the next send asks the node.
     pub(crate) async fn forget(&self) {
         *self.next.lock().await = None;
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Ordering::SeqCst);
     }
 }

@@ -8,6 +8,7 @@ use alloy::providers::utils::Eip1559Estimation;
 use alloy::rpc::types::TransactionReceipt;
 
 use crate::error::{ChainError, Result};
+use crate::nonces::InFlight;
 use crate::wallet::{Handed, Message, Wallet};
 
 /// Longest pause between two looks.
@@ -42,10 +43,18 @@ pub(crate) struct Pending {
     /// Since when the nonce is used without a receipt of ours.
     orphaned: Option<Instant>,
     trouble: Option<String>,
+    _flight: InFlight,
 }
 
 impl Pending {
-    pub(crate) fn new(wallet: Wallet, message: Message, nonce: u64, gas: u64, first: Signed) -> Pending {
+    pub(crate) fn new(
+        wallet: Wallet,
+        message: Message,
+        nonce: u64,
+        gas: u64,
+        first: Signed,
+        flight: InFlight,
+    ) -> Pending {
         let now = Instant::now();
         Pending {
             wallet,
@@ -58,6 +67,7 @@ impl Pending {
             taken: false,
             orphaned: None,
             trouble: None,
+            _flight: flight,
         }
     }
 

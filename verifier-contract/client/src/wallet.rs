@@ -213,20 +213,18 @@ impl Wallet {
                 None => self.chain.pending_nonce(self.address()).await?,
             };
             let signed = self.sign(message, nonce, gas, fees)?;
-            let mut pending = Pending::new(self.clone(), message.clone(), nonce, gas, signed);
+            let flight = self.nonces.depart();
+            let mut pending = Pending::new(self.clone(), message.clone(), nonce, gas, signed, flight);
             match pending.hand_over().await {
-                Handed::Taken => {
-                    *turn = Some(nonce + 1);
-                    return Ok(pending);
-                }
-                // the node may or may not have it: the nonce counts as used, and the same bytes are sent again
-                Handed::Unknown => {
+                // without an answer the node may have it: the nonce counts as used, and the same bytes are sent again
+                Handed::Taken | Handed::Unknown => {
                     *turn = Some(nonce + 1);
                     return Ok(pending);
                 }
                 Handed::NonceUsed if attempts < 3 => {
                     attempts += 1;
                     *turn = None;
+                    tokio::time::sleep(self.chain.options().poll_interval).await;
                 }
                 Handed::NonceUsed => {
                     *turn = None;

@@ -1,0 +1,354 @@
+//! What the contracts' events add up to. Pure: events in, tables out.
+
+use std::collections::BTreeMap;
+
+use alloy::primitives::{Address, B256, U256};
+use alloy::rpc::types::Log;
+use alloy::sol_types::SolEventInterface;
+use serde::{Deserialize, Serialize};
+
+use crate::abi::IAgentRegistry::IAgentRegistryEvents as AgentEvent;
+use crate::abi::IDatasetRegistry::IDatasetRegistryEvents as DatasetEvent;
+use crate::abi::IProofGate::IProofGateEvents as GateEvent;
+use crate::abi::ISessionEscrow::ISessionEscrowEvents as SessionEvent;
+use crate::deployment::Deployment;
+use crate::error::{ChainError, Result};
+
+/// A circuit of the gate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CircuitState {
+    /// Statement code.
+    pub statement: u8,
+    /// Hash of its layout.
+    pub layout: B256,
+    /// Its verifier.
+    pub verifier: Address,
+    /// Whether it was stopped.
+    pub stopped: bool,
+}
+
+/// A shard of a dataset.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShardState {
+    /// Digest of its committed columns.
+    pub digest: B256,
+    /// Its records.
+    pub records: u64,
+    /// Circuit of its proof.
+    pub circuit: B256,
+}
+
+/// A grant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantState {
+    /// Versions that may still be proposed.
+    pub uses: u64,
+    /// Last second at which it counts.
+    pub expiry: u64,
+}
+
+/// A dataset.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatasetState {
+    /// Its owner.
+    pub owner: Address,
+    /// Schema id.
+    pub schema: B256,
+    /// Hash of its layout.
+    pub layout: B256,
+    /// Its records.
+    pub records: u64,
+    /// Least share of fees for data, in basis points.
+    pub min_data_bps: u16,
+    /// Whether anyone may train.
+    pub open_training: bool,
+    /// Its shards in order.
+    pub shards: Vec<ShardState>,
+    /// Grants by agent owner.
+    pub grants: BTreeMap<Address, GrantState>,
+}
+
+/// What a certificate says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateState {
+    /// Records of all datasets.
+    pub records: u64,
+    /// Proven bound of the gradient's norm, units of 2^-32.
+    pub epsilon: u32,
+    /// Proven lower bound of the weights' norm, units of 2^-10.
+    pub norm: u32,
+    /// Share of each dataset, units of 2^-20.
+    pub shares: Vec<i32>,
+}
+
+/// An agent version and its money.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VersionState {
+    /// Digest of its weights.
+    pub weights: B256,
+    /// SHA-256 of its file.
+    pub model: B256,
+    /// Its datasets in order.
+    pub datasets: Vec<B256>,
+    /// Digest of the proven gradient by slot.
+    pub gradients: BTreeMap<u64, B256>,
+    /// Its certificate, if it has one.
+    pub certificate: Option<CertificateState>,
+    /// Accrued for data providers.
+    pub to_data: U256,
+    /// Accrued for the owner.
+    pub to_owner: U256,
+    /// Paid to the owner.
+    pub owner_paid: U256,
+    /// Paid to providers by dataset.
+    pub providers_paid: BTreeMap<B256, U256>,
+}
+
+/// An agent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentState {
+    /// Its owner.
+    pub owner: Address,
+    /// Its name, zero-padded UTF-8.
+    pub name: B256,
+    /// Its versions by number.
+    pub versions: BTreeMap<u32, VersionState>,
+}
+
+/// A session and its money.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionState {
+    /// Its client.
+    pub client: Address,
+    /// Its agent.
+    pub agent: B256,
+    /// The agent's version.
+    pub version: u32,
+    /// Token units per query.
+    pub price: u128,
+    /// Token units escrowed at opening.
+    pub escrowed: U256,
+    /// Key that signs vouchers.
+    pub session_key: Address,
+    /// Transcript at which the paid queries end.
+    pub transcript: U256,
+    /// Queries paid.
+    pub count: u64,
+    /// Token units claimed.
+    pub claimed: U256,
+    /// Token units paid back.
+    pub refunded: U256,
+    /// Second from which the remainder can be withdrawn; 0 unless thawing.
+    pub thaw_end: u64,
+}
+
+impl SessionState {
+    /// Token units still in escrow.
+    #[must_use]
+    pub fn remaining(&self) -> U256 {
+        self.escrowed.saturating_sub(self.claimed).saturating_sub(self.refunded)
+    }
+}
+
+/// Everything the contracts told by events.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tables {
+    /// Circuits by id.
+    pub circuits: BTreeMap<B256, CircuitState>,
+    /// Datasets by id.
+    pub datasets: BTreeMap<B256, DatasetState>,
+    /// Agents by id.
+    pub agents: BTreeMap<B256, AgentState>,
+    /// Sessions by id.
+    pub sessions: BTreeMap<B256, SessionState>,
+}
+
+impl Tables {
+    /// Tokens still in escrow, all sessions together.
+    #[must_use]
+    pub fn escrow(&self) -> U256 {
+        self.sessions.values().map(SessionState::remaining).fold(U256::ZERO, U256::saturating_add)
+    }
+
+    /// Rewards accrued and not paid, dust included.
+    #[must_use]
+    pub fn rewards(&self) -> U256 {
+        let versions = self.agents.values().flat_map(|agent| agent.versions.values());
+        versions.fold(U256::ZERO, |sum, v| {
+            let paid = v.providers_paid.values().fold(v.owner_paid, |s, p| s.saturating_add(*p));
+            sum.saturating_add(v.to_data.saturating_add(v.to_owner).saturating_sub(paid))
+        })
+    }
+
+    /// Takes in one log; logs of other contracts and events that carry no state here are passed over.
+    pub fn apply(&mut self, deployment: &Deployment, log: &Log) -> Result<()> {
+        let address = log.address();
+        let outcome = if address == deployment.proof_gate.address {
+            decoded(log, GateEvent::SELECTORS, GateEvent::decode_log).map(|e| e.map(|e| self.gate(e)))
+        } else if address == deployment.dataset_registry.address {
+            decoded(log, DatasetEvent::SELECTORS, DatasetEvent::decode_log).map(|e| e.map(|e| self.dataset(e)))
+        } else if address == deployment.agent_registry.address {
+            decoded(log, AgentEvent::SELECTORS, AgentEvent::decode_log).map(|e| e.map(|e| self.agent(e)))
+        } else if address == deployment.session_escrow.address {
+            decoded(log, SessionEvent::SELECTORS, SessionEvent::decode_log).map(|e| e.map(|e| self.session(e)))
+        } else {
+            Ok(None)
+        };
+        let known = match outcome {
+            Ok(applied) => applied.unwrap_or(Some(())),
+            Err(cause) => return Err(bad(log, cause)),
+        };
+        known.ok_or_else(|| bad(log, "it is about something that no earlier event created".to_owned()))
+    }
+
+    fn gate(&mut self, event: GateEvent) -> Option<()> {
+        match event {
+            GateEvent::CircuitAdded(e) => {
+                let entry = CircuitState {
+                    statement: e.statement,
+                    layout: e.layoutHash,
+                    verifier: e.verifier,
+                    stopped: false,
+                };
+                self.circuits.insert(e.circuitId, entry);
+            }
+            GateEvent::CircuitStopped(e) => self.circuits.get_mut(&e.circuitId)?.stopped = true,
+            GateEvent::GasCapRaised(_) | GateEvent::GuardianChanged(_) => {}
+        }
+        Some(())
+    }
+
+    fn dataset(&mut self, event: DatasetEvent) -> Option<()> {
+        match event {
+            DatasetEvent::DatasetRegistered(e) => {
+                let entry = DatasetState {
+                    owner: e.owner,
+                    schema: e.schemaId,
+                    layout: e.layoutHash,
+                    records: e.records,
+                    min_data_bps: e.minDataBps,
+                    open_training: e.openTraining,
+                    shards: Vec::new(),
+                    grants: BTreeMap::new(),
+                };
+                self.datasets.insert(e.datasetId, entry);
+            }
+            DatasetEvent::ShardRegistered(e) => {
+                let shard = ShardState { digest: e.digest, records: e.records, circuit: e.circuitId };
+                self.datasets.get_mut(&e.datasetId)?.shards.push(shard);
+            }
+            DatasetEvent::TrainingGranted(e) => {
+                let grant = GrantState { uses: e.uses, expiry: e.expiry };
+                self.datasets.get_mut(&e.datasetId)?.grants.insert(e.grantee, grant);
+            }
+            DatasetEvent::GrantUsed(e) => {
+                self.datasets.get_mut(&e.datasetId)?.grants.get_mut(&e.grantee)?.uses = e.usesLeft;
+            }
+            DatasetEvent::AgentRegistryBound(_) => {}
+        }
+        Some(())
+    }
+
+    fn agent(&mut self, event: AgentEvent) -> Option<()> {
+        match event {
+            AgentEvent::AgentCreated(e) => {
+                let entry = AgentState { owner: e.owner, name: e.name, versions: BTreeMap::new() };
+                self.agents.insert(e.agentId, entry);
+            }
+            AgentEvent::VersionProposed(e) => {
+                let entry = VersionState {
+                    weights: e.wDigest,
+                    model: e.modelHash,
+                    datasets: e.datasetIds,
+                    gradients: BTreeMap::new(),
+                    certificate: None,
+                    to_data: U256::ZERO,
+                    to_owner: U256::ZERO,
+                    owner_paid: U256::ZERO,
+                    providers_paid: BTreeMap::new(),
+                };
+                self.agents.get_mut(&e.agentId)?.versions.insert(e.version, entry);
+            }
+            AgentEvent::GradientProven(e) => {
+                self.version(e.agentId, e.version)?.gradients.insert(e.slot.saturating_to(), e.gradientDigest);
+            }
+            AgentEvent::VersionCertified(e) => {
+                self.version(e.agentId, e.version)?.certificate = Some(CertificateState {
+                    records: e.records,
+                    epsilon: e.epsilon,
+                    norm: e.norm,
+                    shares: e.shares,
+                });
+            }
+        }
+        Some(())
+    }
+
+    fn session(&mut self, event: SessionEvent) -> Option<()> {
+        match event {
+            SessionEvent::SessionOpened(e) => {
+                let entry = SessionState {
+                    client: e.client,
+                    agent: e.agentId,
+                    version: e.version,
+                    price: e.pricePerQuery,
+                    escrowed: U256::from(e.escrow),
+                    session_key: e.sessionKey,
+                    transcript: e.transcript,
+                    count: 0,
+                    claimed: U256::ZERO,
+                    refunded: U256::ZERO,
+                    thaw_end: 0,
+                };
+                self.sessions.insert(e.session, entry);
+            }
+            SessionEvent::ThawRequested(e) => self.sessions.get_mut(&e.session)?.thaw_end = e.thawEnd,
+            SessionEvent::RemainderWithdrawn(e) => add(&mut self.sessions.get_mut(&e.session)?.refunded, e.amount),
+            SessionEvent::QueriesClaimed(e) => {
+                let entry = self.sessions.get_mut(&e.session)?;
+                (entry.count, entry.transcript) = (e.count, e.transcript);
+                add(&mut entry.claimed, e.amount);
+            }
+            SessionEvent::FeesAccrued(e) => {
+                let entry = self.version(e.agentId, e.version)?;
+                add(&mut entry.to_data, e.toData);
+                add(&mut entry.to_owner, e.toOwner);
+            }
+            SessionEvent::ProviderPaid(e) => {
+                let paid = &mut self.version(e.agentId, e.version)?.providers_paid;
+                add(paid.entry(e.datasetId).or_default(), e.amount);
+            }
+            SessionEvent::OwnerPaid(e) => add(&mut self.version(e.agentId, e.version)?.owner_paid, e.amount),
+        }
+        Some(())
+    }
+
+    fn version(&mut self, agent: B256, version: u32) -> Option<&mut VersionState> {
+        self.agents.get_mut(&agent)?.versions.get_mut(&version)
+    }
+}
+
+fn add(sum: &mut U256, amount: U256) {
+    *sum = sum.saturating_add(amount);
+}
+
+/// The event in a log, `None` if it is one of a library under the contract.
+fn decoded<E>(
+    log: &Log,
+    selectors: &[[u8; 32]],
+    decode: fn(&alloy::primitives::Log) -> alloy::sol_types::Result<alloy::primitives::Log<E>>,
+) -> Result<Option<E>, String> {
+    let known = log.topic0().is_some_and(|topic| selectors.contains(&topic.0));
+    if !known {
+        return Ok(None);
+    }
+    decode(&log.inner).map(|decoded| Some(decoded.data)).map_err(|e| e.to_string())
+}
+
+fn bad(log: &Log, cause: String) -> ChainError {
+    ChainError::BadLog {
+        tx: log.transaction_hash.unwrap_or_default(),
+        index: log.log_index.unwrap_or_default(),
+        cause,
+    }
+}

@@ -1,0 +1,150 @@
+//! Follows the contracts' events, from any block, through reorganisations.
+
+use std::path::Path;
+
+use alloy::primitives::B256;
+use alloy::rpc::types::{Filter, Log};
+use serde::{Deserialize, Serialize};
+
+use crate::contracts::Contracts;
+use crate::error::{ChainError, Result};
+use crate::state::Tables;
+
+/// Blocks below the newest one whose events are read anew each time, so that a reorganisation in them needs no undoing.
+const UNSETTLED: u64 = 64;
+
+/// The contracts' state as of some block, rebuilt from events. It can be saved and continued.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Follower {
+    chain_id: u64,
+    start: u64,
+    /// Next block to settle.
+    next: u64,
+    /// Hash of the block before; `None` at the start.
+    settled_hash: Option<B256>,
+    settled: Tables,
+    /// Newest block in `current`.
+    head: u64,
+    current: Tables,
+}
+
+/// What one step read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Followed {
+    /// First block read.
+    pub from: u64,
+    /// Newest block.
+    pub to: u64,
+    /// Events of the contracts.
+    pub events: usize,
+    /// Whether settled blocks were replaced, so that everything was read anew.
+    pub rebuilt: bool,
+}
+
+impl Follower {
+    /// Starts at the contracts' first block.
+    #[must_use]
+    pub fn new(contracts: &Contracts) -> Follower {
+        let deployment = contracts.deployment();
+        Follower::empty(deployment.chain_id, deployment.block)
+    }
+
+    fn empty(chain_id: u64, start: u64) -> Follower {
+        Follower {
+            chain_id,
+            start,
+            next: start,
+            settled_hash: None,
+            settled: Tables::default(),
+            head: start.saturating_sub(1),
+            current: Tables::default(),
+        }
+    }
+
+    /// The contracts' state at [`Follower::head`].
+    #[must_use]
+    pub fn tables(&self) -> &Tables {
+        &self.current
+    }
+
+    /// Newest block that was read.
+    #[must_use]
+    pub fn head(&self) -> u64 {
+        self.head
+    }
+
+    /// Reads on to the newest block. After an error the state is as before.
+    pub async fn follow(&mut self, contracts: &Contracts) -> Result<Followed> {
+        let chain = contracts.chain();
+        chain.require_id(self.chain_id)?;
+        let to = chain.block_number().await?;
+        let mut work = self.clone();
+        let rebuilt = match (work.settled_hash, work.next.checked_sub(1)) {
+            (Some(hash), Some(number)) => chain.block(number).await?.map(|b| b.header.hash) != Some(hash),
+            _ => false,
+        };
+        if rebuilt {
+            tracing::warn!(block = work.next - 1, "settled blocks were replaced, reading all events anew");
+            work = Follower::empty(self.chain_id, self.start);
+        }
+        let from = work.next;
+        let logs = logs(contracts, from, to).await?;
+        let settle = to.saturating_sub(UNSETTLED);
+        for log in logs.iter().filter(|log| block_of(log) <= settle) {
+            work.settled.apply(contracts.deployment(), log)?;
+        }
+        work.current = work.settled.clone();
+        for log in logs.iter().filter(|log| block_of(log) > settle) {
+            work.current.apply(contracts.deployment(), log)?;
+        }
+        if settle >= work.next {
+            work.settled_hash = chain.block(settle).await?.map(|b| b.header.hash);
+            work.next = settle + 1;
+        }
+        work.head = to;
+        *self = work;
+        Ok(Followed { from, to, events: logs.len(), rebuilt })
+    }
+
+    /// Writes it to a file, to be continued later.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let wrong = |cause: String| ChainError::File { path: path.to_owned(), cause };
+        let text = serde_json::to_string(self).map_err(|e| wrong(e.to_string()))?;
+        std::fs::write(path, text).map_err(|e| wrong(e.to_string()))
+    }
+
+    /// Reads what [`Follower::save`] wrote.
+    pub fn load(path: &Path) -> Result<Follower> {
+        let wrong = |cause: String| ChainError::File { path: path.to_owned(), cause };
+        let text = std::fs::read_to_string(path).map_err(|e| wrong(e.to_string()))?;
+        serde_json::from_str(&text).map_err(|e| wrong(e.to_string()))
+    }
+}
+
+/// All logs of the contracts in `from..=to`, in order, asked for in windows that shrink if the node finds them too large.
+async fn logs(contracts: &Contracts, from: u64, to: u64) -> Result<Vec<Log>> {
+    let d = contracts.deployment();
+    let addresses =
+        vec![d.proof_gate.address, d.dataset_registry.address, d.agent_registry.address, d.session_escrow.address];
+    let mut window = contracts.chain().options().log_window.max(1);
+    let mut all = Vec::new();
+    let mut start = from;
+    while start <= to {
+        let end = to.min(start.saturating_add(window - 1));
+        let filter = Filter::new().address(addresses.clone()).from_block(start).to_block(end);
+        match contracts.chain().logs(&filter).await {
+            Ok(found) => {
+                all.extend(found.into_iter().filter(|log| !log.removed));
+                start = end + 1;
+            }
+            Err(ChainError::Refused { .. }) if window > 1 => window = (window / 2).max(1),
+            Err(error) => return Err(error),
+        }
+    }
+    all.sort_by_key(|log| (block_of(log), log.log_index));
+    Ok(all)
+}
+
+fn block_of(log: &Log) -> u64 {
+    log.block_number.unwrap_or(u64::MAX)
+}

@@ -1,0 +1,265 @@
+//! Deployment, its check, keys, and a chain that is not there, is another one, hangs or talks nonsense.
+
+mod common;
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+use alloy::sol_types::SolValue;
+use common::{artifacts, World};
+use tribute_chain::anvil::AnvilOptions;
+use tribute_chain::{
+    keys, Anvil, Chain, ChainError, Contracts, DeployOptions, Deployment, KeySource, Options, Wallet, U256,
+};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_deployed_is_the_local_build() {
+    let anvil = Anvil::start().unwrap();
+    let chain = anvil.connect().await.unwrap();
+    let wallet = Wallet::new(&chain, anvil.keys()[0].clone());
+    let (deployment, sent) =
+        Deployment::deploy(&wallet, &artifacts(), &DeployOptions::default()).await.unwrap();
+    assert_eq!(sent.len(), 6);
+    assert!(sent.iter().all(|s| s.status == 1));
+    deployment.check(&chain, &artifacts()).await.unwrap();
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("deployment.json");
+    deployment.save(&file).unwrap();
+    assert_eq!(Deployment::load(&file).unwrap(), deployment);
+    std::fs::write(&file, "{\"chain_id\": 1}").unwrap();
+    assert!(Deployment::load(&file).unwrap_err().to_string().contains("missing field `block`"));
+
+    // one byte of the code changed
+    let address = deployment.agent_registry.address;
+    let code = chain.code(address).await.unwrap();
+    let mut changed = code.to_vec();
+    *changed.last_mut().unwrap() ^= 1;
+    let set = |code: tribute_chain::Bytes| chain.request::<_, serde_json::Value>("anvil_setCode", (address, code));
+    set(changed.into()).await.unwrap();
+    let error = deployment.check(&chain, &artifacts()).await.unwrap_err();
+    assert!(matches!(&error, ChainError::CodeDiffers { contract, .. } if contract == "AgentRegistry"), "{error}");
+    // no code at all
+    set(Default::default()).await.unwrap();
+    let error = deployment.check(&chain, &artifacts()).await.unwrap_err();
+    assert!(matches!(error, ChainError::NoCode { .. }), "{error}");
+    set(code).await.unwrap();
+    deployment.check(&chain, &artifacts()).await.unwrap();
+
+    // the same code, bound to another gate: only the views and the hash tell
+    let (gate, _) = Deployment::deploy(&wallet, &artifacts(), &DeployOptions::default()).await.unwrap();
+    let creation = artifacts().load("AgentRegistry").unwrap();
+    let arguments = (gate.proof_gate.address, deployment.dataset_registry.address).abi_encode_params();
+    let (other, _) = wallet.deploy("AgentRegistry", creation.with_arguments(&arguments)).await.unwrap();
+    let mut forged = deployment.clone();
+    forged.agent_registry.address = other;
+    let error = forged.check(&chain, &artifacts()).await.unwrap_err();
+    assert!(matches!(error, ChainError::CodeDiffers { .. }), "{error}");
+    forged.agent_registry.code_hash = alloy::primitives::keccak256(chain.code(other).await.unwrap());
+    let error = forged.check(&chain, &artifacts()).await.unwrap_err();
+    assert!(matches!(error, ChainError::WiringDiffers { .. }), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_chain_is_refused() {
+    let w = World::new().await;
+    let other = Anvil::start_with(&AnvilOptions { chain_id: 7, ..Default::default() }).unwrap();
+    let chain = other.connect().await.unwrap();
+    let deployment = w.contracts.deployment().clone();
+    let error = Contracts::new(&chain, deployment.clone()).unwrap_err();
+    assert!(matches!(error, ChainError::WrongChain { expected: 31_337, found: 7, .. }), "{error}");
+    let error = deployment.check(&chain, &artifacts()).await.unwrap_err();
+    assert!(matches!(error, ChainError::WrongChain { .. }), "{error}");
+
+    // the right id, but the contracts are not there: a chain that was reset
+    let fresh = Anvil::start().unwrap();
+    let chain = fresh.connect().await.unwrap();
+    let contracts = Contracts::new(&chain, deployment).unwrap();
+    let error = contracts.holdings().await.unwrap_err();
+    assert!(matches!(error, ChainError::NoCode { .. }), "{error}");
+    let wallet = Wallet::new(&chain, fresh.keys()[0].clone());
+    let error = contracts.create_agent(Default::default()).send(&wallet).await.unwrap_err();
+    assert!(matches!(error, ChainError::CodeDiffers { .. }), "{error}");
+    assert_eq!(chain.mined_nonce(wallet.address()).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_chain_that_is_not_there() {
+    // bound and dropped: nobody listens there
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let url = format!("http://127.0.0.1:{port}");
+    let error = Chain::connect(&url).await.unwrap_err();
+    assert!(matches!(error, ChainError::Unreachable { .. }), "{error:?}");
+    assert!(error.to_string().contains(&url) && error.to_string().contains("start a node"), "{error}");
+    for url in ["", "127.0.0.1:8545", "ftp://node", "http://"] {
+        let error = Chain::connect(url).await.unwrap_err();
+        assert!(matches!(error, ChainError::BadUrl { .. }), "{url}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_chain_that_hangs_or_talks_nonsense() {
+    let quick = Options { request_timeout: Duration::from_millis(300), ..Options::default() };
+
+    let hanging = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", hanging.local_addr().unwrap());
+    let start = Instant::now();
+    let error = Chain::connect_with(&url, quick.clone()).await.unwrap_err();
+    assert!(matches!(error, ChainError::NodeSilent { .. }), "{error:?}");
+    assert!(start.elapsed() < Duration::from_secs(3));
+
+    let answers = [
+        "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello",
+        "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-length: 40\r\n\r\n{\"jsonrpc\":\"2.0\",\"id\":0,\"result\":\"fish\"}",
+    ];
+    for answer in answers {
+        let url = serve(answer);
+        let error = Chain::connect_with(&url, quick.clone()).await.unwrap_err();
+        assert!(matches!(error, ChainError::BadAnswer { .. }), "{answer}: {error:?}");
+    }
+}
+
+/// An HTTP server that gives the same answer to everything.
+fn serve(answer: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        while let Ok((mut stream, _)) = listener.accept() {
+            let mut request = [0; 4096];
+            if stream.read(&mut request).is_ok() {
+                stream.write_all(answer.as_bytes()).ok();
+            }
+        }
+    });
+    url
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dumped_chain_lives_again() {
+    let w = World::new().await;
+    let c = w.certified().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("state.json");
+    w.chain.dump_state(&file).await.unwrap();
+    let deployment = w.contracts.deployment().clone();
+    drop(w);
+
+    let options = AnvilOptions { load_state: Some(file), ..Default::default() };
+    let anvil = Anvil::start_with(&options).unwrap();
+    let chain = anvil.connect().await.unwrap();
+    deployment.check(&chain, &artifacts()).await.unwrap();
+    let contracts = Contracts::new(&chain, deployment).unwrap();
+    assert!(contracts.is_certified(c.agent, c.version).await.unwrap());
+}
+
+#[tokio::test]
+async fn anvil_ends_with_its_owner() {
+    let anvil = Anvil::start().unwrap();
+    let (url, group) = (anvil.url().to_owned(), anvil.process_id());
+    assert_eq!(anvil.keys().len(), 20);
+    assert!(processes_of_group(group) >= 2);
+    drop(anvil);
+    assert!(matches!(Chain::connect(&url).await, Err(ChainError::Unreachable { .. })));
+    assert_eq!(processes_of_group(group), 0);
+}
+
+#[tokio::test]
+async fn two_anvils_do_not_meet_and_a_taken_port_is_told() {
+    let first = Anvil::start().unwrap();
+    let second = Anvil::start().unwrap();
+    assert_ne!(first.url(), second.url());
+    let port = first.url().rsplit(':').next().unwrap().parse().unwrap();
+    let error = Anvil::start_with(&AnvilOptions { port, ..Default::default() }).unwrap_err();
+    assert!(matches!(error, ChainError::AnvilFailed { .. }), "{error}");
+    assert!(error.to_string().to_lowercase().contains("in use"), "{error}");
+}
+
+/// Living processes of a process group.
+fn processes_of_group(group: u32) -> usize {
+    let member = |stat: String| {
+        let after_name = stat.rsplit_once(')')?.1.to_owned();
+        let fields: Vec<&str> = after_name.split_whitespace().collect();
+        (*fields.first()? != "Z" && fields.get(2)?.parse() == Ok(group)).then_some(())
+    };
+    std::fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| std::fs::read_to_string(entry.ok()?.path().join("stat")).ok())
+        .filter_map(member)
+        .count()
+}
+
+#[tokio::test]
+async fn the_watchdog_outlives_a_killed_owner() {
+    // This test binary, run again to start an anvil and be killed.
+    if let Ok(file) = std::env::var("TRIBUTE_TEST_ANVIL_OWNER") {
+        let anvil = Anvil::start().unwrap();
+        std::fs::write(file, format!("{} {}", anvil.process_id(), anvil.url())).unwrap();
+        std::thread::sleep(Duration::from_secs(60));
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("owner");
+    let mut owner = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "the_watchdog_outlives_a_killed_owner"])
+        .env("TRIBUTE_TEST_ANVIL_OWNER", &file)
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let told = wait_for(Duration::from_secs(30), || std::fs::read_to_string(&file).ok().filter(|t| !t.is_empty()));
+    owner.kill().unwrap(); // SIGKILL: nothing in it can react
+    owner.wait().unwrap();
+    let told = told.expect("anvil did not start");
+    let (group, url) = told.split_once(' ').unwrap();
+    let group: u32 = group.parse().unwrap();
+    let gone = wait_for(Duration::from_secs(10), || (processes_of_group(group) == 0).then_some(()));
+    assert!(gone.is_some(), "anvil of a killed owner still runs");
+    assert!(matches!(Chain::connect(url).await, Err(ChainError::Unreachable { .. })));
+}
+
+fn wait_for<T>(limit: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+    let start = Instant::now();
+    while start.elapsed() < limit {
+        if let Some(found) = look() {
+            return Some(found);
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    None
+}
+
+#[test]
+fn keys_come_from_variables_and_keystores_and_are_never_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = keys::create_keystore(folder.path(), "owner.json", "correct horse").unwrap();
+    let path = folder.path().join("owner.json");
+    assert_eq!(keys::from_keystore(&path, "correct horse").unwrap().address(), made.address());
+    let wrong = keys::from_keystore(&path, "battery staple").unwrap_err();
+    assert!(matches!(wrong, ChainError::Keystore { .. }), "{wrong}");
+    assert!(!wrong.to_string().contains("battery"), "{wrong}");
+    let again = keys::create_keystore(folder.path(), "owner.json", "x").unwrap_err();
+    assert!(again.to_string().contains("never overwritten"), "{again}");
+    assert_eq!(keys::from_keystore(&path, "correct horse").unwrap().address(), made.address());
+
+    let missing = KeySource::Variable("TRIBUTE_TEST_NO_SUCH_KEY".to_owned()).load().unwrap_err();
+    assert!(matches!(missing, ChainError::KeyMissing { .. }), "{missing}");
+    let secret = "0x00000000000000000000000000000000000000000000000000000000000000zz";
+    std::env::set_var("TRIBUTE_TEST_BAD_KEY", secret);
+    let bad = keys::from_variable("TRIBUTE_TEST_BAD_KEY").unwrap_err();
+    assert!(matches!(bad, ChainError::KeyInvalid { .. }), "{bad}");
+    assert!(!bad.to_string().contains("zz") && !format!("{bad:?}").contains("zz"), "{bad}");
+    std::env::set_var("TRIBUTE_TEST_GOOD_KEY", format!("0x{}", "11".repeat(32)));
+    let good = keys::from_variable("TRIBUTE_TEST_GOOD_KEY").unwrap();
+    assert!(!format!("{good:?}").contains("1111111111"), "{good:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_test_tokens_are_minted() {
+    let w = World::new().await;
+    let mut deployment = w.contracts.deployment().clone();
+    deployment.test_token = false;
+    let contracts = Contracts::new(&w.chain, deployment).unwrap();
+    let error = contracts.mint(w.cleo.address(), U256::from(1)).unwrap_err();
+    assert!(matches!(error, ChainError::NoTestToken), "{error}");
+}
