@@ -77,29 +77,28 @@ impl Certificate {
         for (i, dataset) in self.datasets.iter().enumerate() {
             self.check_dataset(r, i, dataset, &schema);
         }
-        for (i, a) in slots.iter().enumerate() {
-            for b in &slots[..i] {
-                let distinct = a.shard.digest != b.shard.digest;
-                r.limit(distinct, vec![a.at("digest"), b.at("digest")], || "the same shard stands twice".into());
-            }
-        }
         self.check_optimum(r, &slots);
         self.check_shares(r, &slots);
         relations.verdict()?;
         Ok(relations)
     }
 
-    /// Counts that the rest indexes by.
+    /// Counts that the rest indexes by; every shard once.
     fn check_sizes(&self) -> Result<(), CertificateError> {
-        let slots: usize = self.datasets.iter().map(|d| d.shards.len()).sum();
-        if !(1..=OPTIMUM_SLOTS).contains(&slots) {
-            let reason = format!("{slots} shards in all; a direct certificate has 1 to {OPTIMUM_SLOTS}");
+        let count: usize = self.datasets.iter().map(|d| d.shards.len()).sum();
+        if !(1..=OPTIMUM_SLOTS).contains(&count) {
+            let reason = format!("{count} shards in all; a direct certificate has 1 to {OPTIMUM_SLOTS}");
             return Err(CertificateError::field("datasets", reason));
         }
         if let Some(i) = self.datasets.iter().position(|d| d.shards.is_empty()) {
             return Err(CertificateError::field(format!("datasets[{i}].shards"), "a dataset has at least one shard"));
         }
-        for slot in self.slots() {
+        let slots = self.slots();
+        for (i, slot) in slots.iter().enumerate() {
+            if let Some(twin) = slots[..i].iter().find(|s| s.shard.digest == slot.shard.digest) {
+                let fields = vec![twin.at("digest"), slot.at("digest")];
+                return Err(CertificateError::Field { fields, reason: "the same shard stands twice".into() });
+            }
             self.check_proof(Statement::Dataset, &slot.shard.dataset_proof, &slot.at("dataset_proof"))?;
             self.check_proof(Statement::Gradient, &slot.shard.gradient_proof, &slot.at("gradient_proof"))?;
         }

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use serde::{de::Error as _, Deserialize, Deserializer, Serialize, Serializer};
+use serde::de::{Error, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// `N` bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -46,9 +47,25 @@ impl<const N: usize> Serialize for Hex<N> {
 
 impl<'de, const N: usize> Deserialize<'de> for Hex<N> {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        let bytes = read(&String::deserialize(d)?).map_err(D::Error::custom)?;
-        let got = bytes.len();
-        bytes.try_into().map(Hex).map_err(|_| D::Error::custom(format!("{got} bytes, expected {N}")))
+        d.deserialize_str(Text(|bytes: Vec<u8>| {
+            let got = bytes.len();
+            bytes.try_into().map(Hex).map_err(|_| format!("{got} bytes, expected {N}"))
+        }))
+    }
+}
+
+/// Reads hex where it stands: an error raised in here carries the value's place in the text.
+struct Text<F>(F);
+
+impl<T, F: FnOnce(Vec<u8>) -> Result<T, String>> Visitor<'_> for Text<F> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("bytes in hex")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
+        read(text).and_then(self.0).map_err(E::custom)
     }
 }
 
@@ -60,6 +77,6 @@ impl Serialize for HexBytes {
 
 impl<'de> Deserialize<'de> for HexBytes {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        read(&String::deserialize(d)?).map(HexBytes).map_err(D::Error::custom)
+        d.deserialize_str(Text(|bytes| Ok(HexBytes(bytes))))
     }
 }

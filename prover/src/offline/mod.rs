@@ -1,0 +1,208 @@
+//! `tribute verify`: a certificate file checked with no service, no chain and no data.
+//!
+//! 1. Reading: one encoding, and every relation between the fields ([`tribute_core::certificate`]).
+//! 2. The SRS: the one the file names; the development SRS only where the caller allows it.
+//! 3. The keys: derived here from the layout, the link and the bias's penalty; the file brings none.
+//! 4. The proofs: every one, by [`tribute_circuits::verify`].
+//! 5. The checksum, last, so that a change is reported where it was made.
+
+mod report;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+use tribute_circuits::dataset::DatasetCircuit;
+use tribute_circuits::gradient::GradientCircuit;
+use tribute_circuits::optimum::OptimumCircuit;
+use tribute_circuits::prove::{verifying_key, ProveError};
+use tribute_circuits::shape::Shape;
+use tribute_circuits::srs::{Srs, SrsError};
+use tribute_circuits::verify::{self, VerifierSrs, VerifyingKey};
+use tribute_core::certificate::blame::{part, whole, Field, Relations};
+use tribute_core::certificate::{Certificate, CertificateError, Hex, Proof};
+use tribute_core::statement::Statement;
+
+pub use report::Report;
+
+/// What the caller trusts.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Accept proofs under the development SRS, which anyone can forge.
+    pub allow_dev_srs: bool,
+    /// The SRS file for other certificates.
+    pub srs: Option<PathBuf>,
+}
+
+/// Why a certificate is not accepted.
+#[derive(Debug, Error)]
+pub enum Refused {
+    /// The file cannot be read.
+    #[error("{path}: {source}")]
+    File {
+        /// The file.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Something in it is wrong; the message starts with the field.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    /// Proofs that anyone can forge.
+    #[error("srs.development: the proofs were made under the development SRS, whose secret is public, so anyone can forge them; --allow-dev-srs accepts them nevertheless")]
+    DevelopmentSrs,
+    /// Which file to take is not said.
+    #[error("srs.digest: the proofs were made under the SRS {digest}; give its file with --srs")]
+    SrsNeeded {
+        /// The SRS's digest.
+        digest: Hex<32>,
+    },
+    /// Another SRS than the proofs'.
+    #[error("srs.digest: the proofs were made under the SRS {expected}, {path} holds {got}")]
+    OtherSrs {
+        /// The certificate's.
+        expected: Hex<32>,
+        /// The file.
+        path: String,
+        /// The file's.
+        got: Hex<32>,
+    },
+    /// The SRS file cannot be used.
+    #[error(transparent)]
+    Srs(#[from] SrsError),
+    /// The SRS's points are not in their groups.
+    #[error("the points of the SRS are not in their groups: import it again")]
+    SrsPoints,
+    /// No keys for the certificate's shape.
+    #[error("layout: {0}")]
+    Keys(#[from] ProveError),
+}
+
+/// Checks the certificate in a file.
+///
+/// # Errors
+/// [`Refused`] starts with the field that is wrong.
+pub fn verify_file(path: &Path, options: &Options) -> Result<Report, Refused> {
+    let json = std::fs::read(path).map_err(|source| Refused::File { path: path.display().to_string(), source })?;
+    verify_certificate(&json, options)
+}
+
+/// Checks a certificate.
+///
+/// # Errors
+/// [`Refused`] starts with the field that is wrong.
+pub fn verify_certificate(json: impl AsRef<[u8]>, options: &Options) -> Result<Report, Refused> {
+    Verifier::new(options.clone()).verify(json.as_ref())
+}
+
+/// Checks certificates; keeps the SRS and the keys that it derived.
+#[derive(Debug, Default)]
+pub struct Verifier {
+    options: Options,
+    srs: HashMap<u32, Srs>,
+    keys: HashMap<Shape, VerifyingKey>,
+}
+
+impl Verifier {
+    /// With nothing derived yet.
+    #[must_use]
+    pub fn new(options: Options) -> Self {
+        Verifier { options, ..Verifier::default() }
+    }
+
+    /// Checks a certificate.
+    ///
+    /// # Errors
+    /// [`Refused`] starts with the field that is wrong.
+    pub fn verify(&mut self, json: &[u8]) -> Result<Report, Refused> {
+        let certificate = Certificate::from_json(json)?;
+        let mut relations = certificate.check()?;
+        self.check_srs(&certificate)?;
+        self.check_proofs(&certificate, &mut relations)?;
+        let checksum = Hex(certificate.expected_checksum());
+        if certificate.checksum != checksum {
+            let reason = format!("the file's checksum is {checksum}");
+            return Err(CertificateError::field("checksum", reason).into());
+        }
+        Ok(Report::of(certificate))
+    }
+
+    /// Makes sure that the SRS of the certificate's size is at hand and the one that it names.
+    fn check_srs(&mut self, certificate: &Certificate) -> Result<(), Refused> {
+        let (k, named) = (certificate.layout.k(), certificate.srs);
+        let development = named.digest.0 == Srs::development_digest();
+        if development != named.development {
+            let (fields, is) = (vec!["srs.development".into(), "srs.digest".into()], if development { "" } else { "not " });
+            let reason = format!("the digest is {is}that of the development SRS");
+            return Err(CertificateError::Field { fields, reason }.into());
+        }
+        if development && !self.options.allow_dev_srs {
+            return Err(Refused::DevelopmentSrs);
+        }
+        if let Some(srs) = self.srs.get(&k) {
+            if srs.digest() == named.digest.0 {
+                return Ok(());
+            }
+        }
+        let srs = if development {
+            Srs::development(k)
+        } else {
+            let path = self.options.srs.as_ref().ok_or(Refused::SrsNeeded { digest: named.digest })?;
+            let srs = Srs::load(path, k)?;
+            if srs.digest() != named.digest.0 {
+                let (path, got) = (path.display().to_string(), Hex(srs.digest()));
+                return Err(Refused::OtherSrs { expected: named.digest, path, got });
+            }
+            srs
+        };
+        self.keys.retain(|shape, _| shape.layout.k() != k);
+        self.srs.insert(k, srs);
+        Ok(())
+    }
+
+    /// Checks every proof under its own key.
+    fn check_proofs(&mut self, certificate: &Certificate, relations: &mut Relations) -> Result<(), Refused> {
+        let (layout, loss) = (certificate.layout, certificate.loss);
+        let (data, gradient) = (Shape::dataset(layout), Shape::gradient(layout, loss.link));
+        let optimum = Shape::optimum(layout, loss.reg_bias);
+        for shape in [&data, &gradient, &optimum] {
+            self.derive(shape)?;
+        }
+        let srs = &self.srs[&layout.k()];
+        let srs = VerifierSrs::of(srs).ok_or(Refused::SrsPoints)?;
+        let mut check = |shape: &Shape, proof: &Proof, path: String, named: Option<&str>| {
+            let result = verify::verify(&self.keys[shape], &srs, &proof.words(), &proof.bytes.0);
+            let mut fields: Vec<Field> = vec![whole(format!("{path}.bytes"))];
+            fields.extend(named.map(whole));
+            fields.extend(["layout.k", "srs.digest"].map(part));
+            relations.relate(result.is_ok(), fields, || {
+                result.err().map_or_else(String::new, |e| format!("the {} proof is refused: {e}", shape.statement.name()))
+            });
+        };
+        for (i, dataset) in certificate.datasets.iter().enumerate() {
+            for (j, shard) in dataset.shards.iter().enumerate() {
+                let path = |proof: &str| format!("datasets[{i}].shards[{j}].{proof}");
+                check(&data, &shard.dataset_proof, path("dataset_proof"), None);
+                check(&gradient, &shard.gradient_proof, path("gradient_proof"), Some("loss.link"));
+            }
+        }
+        check(&optimum, &certificate.optimum.proof, "optimum.proof".into(), Some("loss.reg_bias"));
+        Ok(relations.verdict()?)
+    }
+
+    fn derive(&mut self, shape: &Shape) -> Result<(), Refused> {
+        if self.keys.contains_key(shape) {
+            return Ok(());
+        }
+        let (srs, own) = (&self.srs[&shape.layout.k()], shape.clone());
+        let key = match shape.statement {
+            Statement::Dataset => verifying_key(srs, &DatasetCircuit::empty(own)),
+            Statement::Gradient => verifying_key(srs, &GradientCircuit::empty(own)),
+            _ => verifying_key(srs, &OptimumCircuit::empty(own)),
+        }?;
+        self.keys.insert(shape.clone(), key);
+        Ok(())
+    }
+}
