@@ -13,9 +13,7 @@ pub enum Error {
         what: String,
     },
     /// The SRS and the key are of different sizes.
-    #[error(
-        "SRS is of size 2^{srs}, the verifying key of 2^{key}: load the SRS of the key's size"
-    )]
+    #[error("SRS is of size 2^{srs}, the verifying key of 2^{key}: load the SRS of the key's size")]
     SrsMismatch {
         /// log2 of the size of the SRS.
         srs: u32,

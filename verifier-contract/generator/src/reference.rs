@@ -29,15 +29,9 @@ type Verifier = PlonkVerifier<Shplonk, LimbsEncoding<3, 88>>;
 /// # Errors
 /// When the key has another number of instance columns or another size than the SRS, or when snark-verifier cannot
 /// express its verification.
-pub fn generate(
-    params: &ParamsKZG<Bn256>,
-    vk: &VerifyingKey<G1Affine>,
-    num_instance: usize,
-) -> Result<String, Error> {
+pub fn generate(params: &ParamsKZG<Bn256>, vk: &VerifyingKey<G1Affine>, num_instance: usize) -> Result<String, Error> {
     check_shape(params, vk)?;
-    let unsupported = |e: snark_verifier::Error| Error::Unsupported {
-        what: format!("{e:?}"),
-    };
+    let unsupported = |e: snark_verifier::Error| Error::Unsupported { what: format!("{e:?}") };
 
     let config = Config::kzg().with_num_instance(vec![num_instance]);
     let protocol = compile(params, vk, config);
@@ -47,25 +41,19 @@ pub fn generate(
     let protocol = protocol.loaded(&loader);
     let mut transcript = EvmTranscript::<_, Rc<EvmLoader>, _, _>::new(&loader);
     let instances = transcript.load_instances(vec![num_instance]);
-    let proof = Verifier::read_proof(&deciding, &protocol, &instances, &mut transcript)
-        .map_err(unsupported)?;
+    let proof = Verifier::read_proof(&deciding, &protocol, &instances, &mut transcript).map_err(unsupported)?;
     Verifier::verify(&deciding, &protocol, &instances, &proof).map_err(unsupported)?;
     Ok(loader.solidity_code())
 }
 
 /// One instance column, and an SRS of the key's size.
-pub(crate) fn check_shape(
-    params: &ParamsKZG<Bn256>,
-    vk: &VerifyingKey<G1Affine>,
-) -> Result<(), Error> {
+pub(crate) fn check_shape(params: &ParamsKZG<Bn256>, vk: &VerifyingKey<G1Affine>) -> Result<(), Error> {
     let (srs, key) = (params.k(), vk.get_domain().k());
     if srs != key {
         return Err(Error::SrsMismatch { srs, key });
     }
     match vk.cs().num_instance_columns() {
         1 => Ok(()),
-        n => Err(Error::Unsupported {
-            what: format!("{n} instance columns instead of one"),
-        }),
+        n => Err(Error::Unsupported { what: format!("{n} instance columns instead of one") }),
     }
 }

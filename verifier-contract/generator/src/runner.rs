@@ -47,21 +47,13 @@ pub fn run(runtime: &[u8], calldata: &[u8]) -> Result<RunReport, Error> {
     let result = transact(db, TxKind::Call(VERIFIER), calldata)?;
 
     let (zero, other) = BYTE_GAS;
-    let bytes: u64 = calldata
-        .iter()
-        .map(|b| if *b == 0 { zero } else { other })
-        .sum();
+    let bytes: u64 = calldata.iter().map(|b| if *b == 0 { zero } else { other }).sum();
     let gas = result.gas();
     let execution_gas = gas.total_gas_spent().saturating_sub(TX_GAS + bytes);
     let gas_used = result.tx_gas_used();
     let success = result.is_success();
     let output = result.into_output().unwrap_or_default().to_vec();
-    Ok(RunReport {
-        gas_used,
-        execution_gas,
-        success,
-        output,
-    })
+    Ok(RunReport { gas_used, execution_gas, success, output })
 }
 
 /// Runs creation code and returns the runtime code that it leaves.
@@ -76,21 +68,12 @@ pub fn deploy(creation: &[u8]) -> Result<Vec<u8>, Error> {
         ExecutionResult::Success { output, .. } => {
             let code = output.into_data().to_vec();
             if code.is_empty() {
-                return Err(Error::Deployment {
-                    gas,
-                    reason: "no code left behind".into(),
-                });
+                return Err(Error::Deployment { gas, reason: "no code left behind".into() });
             }
             Ok(code)
         }
-        ExecutionResult::Revert { .. } => Err(Error::Deployment {
-            gas,
-            reason: "reverted".into(),
-        }),
-        ExecutionResult::Halt { reason, .. } => Err(Error::Deployment {
-            gas,
-            reason: format!("{reason:?}"),
-        }),
+        ExecutionResult::Revert { .. } => Err(Error::Deployment { gas, reason: "reverted".into() }),
+        ExecutionResult::Halt { reason, .. } => Err(Error::Deployment { gas, reason: format!("{reason:?}") }),
     }
 }
 

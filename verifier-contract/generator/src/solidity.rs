@@ -23,10 +23,7 @@ const STDERR_LIMIT: usize = 2_000;
 pub fn compile(source: &str, cache: Option<&Path>) -> Result<Bytecode, Error> {
     let kept = cache.map(|dir| dir.join(format!("{}.bin", hex::encode(Keccak256::digest(source)))));
     if let Some(path) = &kept {
-        if let Some(creation) = fs::read_to_string(path)
-            .ok()
-            .and_then(|s| hex::decode(s.trim()).ok())
-        {
+        if let Some(creation) = fs::read_to_string(path).ok().and_then(|s| hex::decode(s.trim()).ok()) {
             return Bytecode::from_creation(creation);
         }
     }
@@ -57,30 +54,16 @@ fn find_compiler() -> Result<PathBuf, Error> {
     if let Some(path) = env::var_os(COMPILER_VARIABLE).filter(|v| !v.is_empty()) {
         return Ok(path.into());
     }
-    let from = env::current_dir().map_err(|source| Error::Io {
-        path: ".".into(),
-        source,
-    })?;
-    let found = from
-        .ancestors()
-        .map(|dir| dir.join(COMPILER_PATH))
-        .find(|path| path.is_file());
+    let from = env::current_dir().map_err(|source| Error::Io { path: ".".into(), source })?;
+    let found = from.ancestors().map(|dir| dir.join(COMPILER_PATH)).find(|path| path.is_file());
     found.ok_or(Error::CompilerMissing { from })
 }
 
 fn run_compiler(compiler: &Path, source: &str) -> Result<Vec<u8>, Error> {
     let failed = |status: String, stderr: &[u8]| {
         let text = String::from_utf8_lossy(stderr);
-        let tail = text
-            .char_indices()
-            .rev()
-            .nth(STDERR_LIMIT)
-            .map_or(0, |(at, _)| at);
-        Error::Compiler {
-            compiler: compiler.to_owned(),
-            status,
-            stderr: text[tail..].trim().to_owned(),
-        }
+        let tail = text.char_indices().rev().nth(STDERR_LIMIT).map_or(0, |(at, _)| at);
+        Error::Compiler { compiler: compiler.to_owned(), status, stderr: text[tail..].trim().to_owned() }
     };
     let mut child = Command::new(compiler)
         .args(["--bin", "-"])
@@ -94,19 +77,11 @@ fn run_compiler(compiler: &Path, source: &str) -> Result<Vec<u8>, Error> {
     if let Some(mut stdin) = child.stdin.take() {
         let _ = stdin.write_all(source.as_bytes());
     }
-    let output = child
-        .wait_with_output()
-        .map_err(|e| failed(e.to_string(), b""))?;
+    let output = child.wait_with_output().map_err(|e| failed(e.to_string(), b""))?;
     if !output.status.success() {
         return Err(failed(output.status.to_string(), &output.stderr));
     }
     let stdout = String::from_utf8_lossy(&output.stdout);
-    let code = stdout
-        .split_whitespace()
-        .last()
-        .and_then(|word| hex::decode(word).ok());
-    code.filter(|code| !code.is_empty())
-        .ok_or(Error::NoBytecode {
-            compiler: compiler.to_owned(),
-        })
+    let code = stdout.split_whitespace().last().and_then(|word| hex::decode(word).ok());
+    code.filter(|code| !code.is_empty()).ok_or(Error::NoBytecode { compiler: compiler.to_owned() })
 }

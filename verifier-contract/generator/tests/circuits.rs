@@ -5,7 +5,9 @@ use tribute_circuits::{
     dataset::DatasetCircuit,
     gradient::GradientCircuit,
     halo2_proofs::halo2curves::bn256::Fr,
-    prove::{prove, Keys, Proof},
+    optimum::OptimumCircuit,
+    prove::{prove, verifying_key, Keys, Proof},
+    service::ServiceCircuit,
     shape::Shape,
     srs::Srs,
 };
@@ -66,5 +68,25 @@ fn dataset_and_gradient() {
         let circuit = GradientCircuit::new(shape, &xy, &w, &g).unwrap();
         let proof = prove(&srs, &keys, &circuit, vec![Fr::from(77)]).unwrap();
         check(&srs, &keys, &proof);
+    }
+}
+
+/// Sizes of all verifiers, without proofs.
+#[test]
+fn every_circuit_fits() {
+    let layout = Layout::new(15, 8, 784, 10, Task::Classes).unwrap();
+    let srs = Srs::development(layout.k());
+    let gradient = Shape::gradient(layout, Link::Softmax);
+    let keys = [
+        (verifying_key(&srs, &DatasetCircuit::empty(Shape::dataset(layout))), 2),
+        (verifying_key(&srs, &GradientCircuit::empty(gradient)), 1),
+        (verifying_key(&srs, &OptimumCircuit::empty(Shape::optimum(layout, true))), 29),
+        (verifying_key(&srs, &ServiceCircuit::empty(Shape::service(layout))), 49),
+    ];
+    for (vk, inputs) in keys {
+        let vk = vk.unwrap();
+        let size = generate_verifier(srs.params(), &vk, inputs).unwrap().runtime.len();
+        println!("{inputs} inputs, {} columns: {size} bytes", vk.cs().num_advice_columns());
+        assert!(size <= 17_000, "{inputs} inputs: {size}");
     }
 }

@@ -46,16 +46,12 @@ impl Circuit<Fr> for Odd {
             }
             Odd::Lookup => {
                 let table = cs.lookup_table_column();
-                cs.lookup("range", |cells| {
-                    vec![(cells.query_advice(column, Rotation::cur()), table)]
-                });
+                cs.lookup("range", |cells| vec![(cells.query_advice(column, Rotation::cur()), table)]);
             }
             Odd::ManyGates => cs.create_gate("many", |cells| {
                 let x = cells.query_advice(column, Rotation::cur());
                 let constant = |i: u64| Fr::from(i) * Fr::from(u64::MAX) * Fr::from(u64::MAX);
-                (0..1500)
-                    .map(|i| x.clone() * x.clone() * (x.clone() + x.clone() * constant(i)))
-                    .collect::<Vec<_>>()
+                (0..1500).map(|i| x.clone() * x.clone() * (x.clone() + x.clone() * constant(i))).collect::<Vec<_>>()
             }),
         }
     }
@@ -68,10 +64,7 @@ impl Circuit<Fr> for Odd {
 #[test]
 fn refuses_keys_that_it_cannot_express() {
     let params = srs(6);
-    for (odd, says) in [
-        (Odd::TwoInstanceColumns, "2 instance columns"),
-        (Odd::Lookup, "lookup argument"),
-    ] {
+    for (odd, says) in [(Odd::TwoInstanceColumns, "2 instance columns"), (Odd::Lookup, "lookup argument")] {
         let vk = keygen_vk(&params, &odd).unwrap();
         let error = generate_verifier(&params, &vk, 1).unwrap_err();
         assert!(matches!(error, Error::Unsupported { .. }));
@@ -79,51 +72,27 @@ fn refuses_keys_that_it_cannot_express() {
     }
     let vk = keygen_vk(&params, &Odd::ManyGates).unwrap();
     let error = generate_verifier(&params, &vk, 1).unwrap_err();
-    assert!(
-        matches!(error, Error::TooLarge { limit: 24_576, .. }),
-        "{error}"
-    );
-    let shape = Shape {
-        k: 6,
-        data: 3,
-        inputs: 1,
-        ..Shape::default()
-    };
+    assert!(matches!(error, Error::TooLarge { limit: 24_576, .. }), "{error}");
+    let shape = Shape { k: 6, data: 3, inputs: 1, ..Shape::default() };
     let vk = keygen_vk(&params, &Toy::new(&shape, 0)).unwrap();
     let error = generate_verifier(&params, &vk, 60).unwrap_err();
-    assert!(
-        error.to_string().contains("60 inputs in 58 usable rows"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("60 inputs in 58 usable rows"), "{error}");
 }
 
 #[test]
 fn refuses_an_srs_of_another_size() {
-    let shape = Shape {
-        k: 6,
-        data: 3,
-        inputs: 1,
-        ..Shape::default()
-    };
+    let shape = Shape { k: 6, data: 3, inputs: 1, ..Shape::default() };
     let vk = keygen_vk(&srs(6), &Toy::new(&shape, 0)).unwrap();
     let wrong = srs(7);
-    for error in [
-        generate_verifier(&wrong, &vk, 1).unwrap_err(),
-        generate(&wrong, &vk, 1).unwrap_err(),
-    ] {
-        assert!(
-            matches!(error, Error::SrsMismatch { srs: 7, key: 6 }),
-            "{error}"
-        );
+    for error in [generate_verifier(&wrong, &vk, 1).unwrap_err(), generate(&wrong, &vk, 1).unwrap_err()] {
+        assert!(matches!(error, Error::SrsMismatch { srs: 7, key: 6 }), "{error}");
     }
 }
 
 #[test]
 fn says_what_the_compiler_said() {
     let error = compile("pragma solidity 0.8.19; contract", None).unwrap_err();
-    let Error::Compiler { stderr, .. } = &error else {
-        panic!("{error}")
-    };
+    let Error::Compiler { stderr, .. } = &error else { panic!("{error}") };
     assert!(stderr.contains("ParserError"), "{stderr}");
 }
 
@@ -132,9 +101,7 @@ fn runs_only_what_has_code() {
     assert!(matches!(run(&[], &[]), Err(Error::NoCode)));
     // STOP leaves no code behind; INVALID burns everything.
     assert!(matches!(deploy(&[0x00]), Err(Error::Deployment { .. })));
-    let Err(Error::Deployment { reason, .. }) = deploy(&[0xfe]) else {
-        panic!("deployed")
-    };
+    let Err(Error::Deployment { reason, .. }) = deploy(&[0xfe]) else { panic!("deployed") };
     assert!(reason.contains("Invalid"), "{reason}");
     let report = run(&[0xfe], &[]).unwrap();
     assert!(!report.success && report.execution_gas > 16_000_000);

@@ -16,8 +16,8 @@ use halo2_proofs::{
         CurveAffine,
     },
     plonk::{
-        keygen_vk, verify_proof, Circuit, Column, ConstraintSystem, Error, Expression, FirstPhase,
-        Fixed, SecondPhase, ThirdPhase, VerifyingKey,
+        keygen_vk, verify_proof, Circuit, Column, ConstraintSystem, Error, Expression, FirstPhase, Fixed, SecondPhase,
+        ThirdPhase, VerifyingKey,
     },
     poly::{
         commitment::ParamsProver,
@@ -59,8 +59,7 @@ struct Inventor<'a> {
 impl Transcript<G1Affine, ChallengeEvm<G1Affine>> for Inventor<'_> {
     fn squeeze_challenge(&mut self) -> ChallengeEvm<G1Affine> {
         let challenge = Transcript::squeeze_challenge(&mut self.inner);
-        self.last_challenge =
-            halo2_proofs::transcript::EncodedChallenge::<G1Affine>::get_scalar(&challenge);
+        self.last_challenge = halo2_proofs::transcript::EncodedChallenge::<G1Affine>::get_scalar(&challenge);
         challenge
     }
 
@@ -91,18 +90,10 @@ impl TranscriptRead<G1Affine, ChallengeEvm<G1Affine>> for Inventor<'_> {
 
 fn point_bytes(point: &G1Affine) -> Vec<u8> {
     let coordinates = point.coordinates().unwrap();
-    [coordinates.x(), coordinates.y()]
-        .iter()
-        .flat_map(|c| c.to_repr().into_iter().rev())
-        .collect()
+    [coordinates.x(), coordinates.y()].iter().flat_map(|c| c.to_repr().into_iter().rev()).collect()
 }
 
-fn forge(
-    params: &ParamsKZG<Bn256>,
-    vk: &VerifyingKey<G1Affine>,
-    inputs: &[Fr],
-    seed: u64,
-) -> Vec<u8> {
+fn forge(params: &ParamsKZG<Bn256>, vk: &VerifyingKey<G1Affine>, inputs: &[Fr], seed: u64) -> Vec<u8> {
     let mut transcript = Inventor {
         inner: TranscriptReadBuffer::<_, G1Affine, _>::init(&[][..]),
         rng: ChaCha20Rng::seed_from_u64(seed),
@@ -119,18 +110,12 @@ fn forge(
     assert!(invented.is_err(), "random numbers are no proof");
     let (mut proof, u) = (transcript.proof, transcript.last_challenge);
 
-    let protocol = compile(
-        params,
-        vk,
-        Config::kzg().with_num_instance(vec![inputs.len()]),
-    );
+    let protocol = compile(params, vk, Config::kzg().with_num_instance(vec![inputs.len()]));
     let svk = KzgSuccinctVerifyingKey::from(params.get_g()[0]);
     let instances = [inputs.to_vec()];
     let mut transcript: Keccak<'_> = TranscriptReadBuffer::<_, G1Affine, _>::init(&proof[..]);
     let read = Succinct::read_proof(&svk, &protocol, &instances, &mut transcript).unwrap();
-    let accumulator = Succinct::verify(&svk, &protocol, &instances, &read)
-        .unwrap()
-        .remove(0);
+    let accumulator = Succinct::verify(&svk, &protocol, &instances, &read).unwrap().remove(0);
 
     // left = A + u·W, right = W
     let secret = Fr::random(ChaCha20Rng::seed_from_u64(SRS_SEED));
@@ -143,87 +128,40 @@ fn forge(
 }
 
 /// Forges a proof for the key and holds our verifier against halo2's.
-fn check(
-    name: &str,
-    params: &ParamsKZG<Bn256>,
-    vk: &VerifyingKey<G1Affine>,
-    inputs: usize,
-    seed: u64,
-) {
+fn check(name: &str, params: &ParamsKZG<Bn256>, vk: &VerifyingKey<G1Affine>, inputs: usize, seed: u64) {
     let code = lean::generate(params, vk, inputs).unwrap();
+    let compact = lean::generate_compact(params, vk, inputs).unwrap();
     let mut rng = ChaCha20Rng::seed_from_u64(seed);
     let inputs: Vec<_> = (0..inputs).map(|_| Fr::random(&mut rng)).collect();
     let proof = forge(params, vk, &inputs, seed);
-    assert!(
-        accepts(params, vk, &inputs, &proof),
-        "{name}: halo2 refuses"
-    );
+    assert!(accepts(params, vk, &inputs, &proof), "{name}: halo2 refuses");
     let good = calldata(&inputs, &proof);
     let report = run(&code.runtime, &good).unwrap();
     assert!(report.success, "{name}: ours refuses");
-    println!(
-        "{name}: {} bytes, {} gas",
-        code.runtime.len(),
-        report.execution_gas
-    );
+    println!("{name}: {} bytes, {} gas", code.runtime.len(), report.execution_gas);
+    let looped = run(&compact.runtime, &good).unwrap();
+    assert!(looped.success, "{name}: ours with loops refuses");
+    if vk.cs().instance_queries().is_empty() || inputs.is_empty() {
+        assert_eq!(code, compact, "{name}: nothing to loop over");
+    }
+    println!("{name} with loops: {} bytes, {} gas", compact.runtime.len(), looped.execution_gas);
     for place in 0..good.len() / 32 {
         let mut bad = good.clone();
         bad[32 * place + 31] ^= 1;
-        assert!(
-            !run(&code.runtime, &bad).unwrap().success,
-            "{name}: word {place} altered"
-        );
+        assert!(!run(&code.runtime, &bad).unwrap().success, "{name}: word {place} altered");
+        assert!(!run(&compact.runtime, &bad).unwrap().success, "{name}: word {place}, loops");
     }
 }
 
 #[test]
 fn three_phases_agree_with_halo2() {
-    let three = Shape {
-        k: 6,
-        data: 4,
-        sums: 2,
-        late: 2,
-        fixed: 3,
-        inputs: 3,
-        ..Shape::default()
-    };
-    let wide = Shape {
-        data: 18,
-        sums: 9,
-        late: 5,
-        fixed: 10,
-        idle: 1,
-        copied: 9,
-        ..three.clone()
-    };
+    let three = Shape { k: 6, data: 4, sums: 2, late: 2, fixed: 3, inputs: 3, ..Shape::default() };
+    let wide = Shape { data: 18, sums: 9, late: 5, fixed: 10, idle: 1, copied: 9, ..three.clone() };
     let shapes = [
         ("three phases", three.clone()),
-        (
-            "with inputs",
-            Shape {
-                instance: vec![0, -2],
-                inputs: 5,
-                ..three.clone()
-            },
-        ),
-        (
-            "with permutation",
-            Shape {
-                copied: 4,
-                late: 4,
-                instance: vec![3],
-                ..three
-            },
-        ),
-        (
-            "wide",
-            Shape {
-                k: 9,
-                instance: vec![0],
-                inputs: 29,
-                ..wide
-            },
-        ),
+        ("with inputs", Shape { instance: vec![0, -2], inputs: 5, ..three.clone() }),
+        ("with permutation", Shape { copied: 4, late: 4, instance: vec![3], ..three }),
+        ("wide", Shape { k: 9, instance: vec![0], inputs: 29, ..wide }),
     ];
     for (name, shape) in shapes {
         let params = srs(shape.k);
@@ -306,9 +244,7 @@ impl Circuit<Fr> for Random {
                 let shared = below(2) == 0;
                 // Keeps the degree at 3 or more: below that, halo2 and snark-verifier count the quotient's pieces
                 // differently.
-                let cube = selector.clone()
-                    * selector.clone()
-                    * cells.query_advice(advice[0], Rotation::cur());
+                let cube = selector.clone() * selector.clone() * cells.query_advice(advice[0], Rotation::cur());
                 (0..1 + below(4))
                     .map(|_| {
                         let mut leaf = |constant: bool| {
@@ -353,11 +289,7 @@ impl Circuit<Fr> for Random {
         fixed
     }
 
-    fn synthesize(
-        &self,
-        fixed: Self::Config,
-        mut layouter: impl Layouter<Fr>,
-    ) -> Result<(), Error> {
+    fn synthesize(&self, fixed: Self::Config, mut layouter: impl Layouter<Fr>) -> Result<(), Error> {
         let mut rng = ChaCha20Rng::seed_from_u64(self.seed ^ 0x5eed);
         layouter.assign_region(
             || "constants",

@@ -7,23 +7,13 @@ use halo2_proofs::halo2curves::{bn256::Fr, ff::Field};
 use tribute_evm::{calldata, compile, generate, run};
 
 fn two_phases() -> Shape {
-    Shape {
-        k: 7,
-        data: 5,
-        sums: 3,
-        fixed: 3,
-        inputs: 4,
-        ..Shape::default()
-    }
+    Shape { k: 7, data: 5, sums: 3, fixed: 3, inputs: 4, ..Shape::default() }
 }
 
 #[test]
 fn accepts_a_proof_and_refuses_another() {
     for instance in [vec![], vec![0, -3]] {
-        let shape = Shape {
-            instance,
-            ..two_phases()
-        };
+        let shape = Shape { instance, ..two_phases() };
         let keys = Keys::new(&shape);
         let toy = Toy::new(&shape, 1);
         let proof = keys.prove(&toy);
@@ -41,11 +31,7 @@ fn accepts_a_proof_and_refuses_another() {
         for altered in 0..shape.inputs {
             let mut inputs = toy.inputs.clone();
             inputs[altered] += Fr::ONE;
-            assert!(
-                !run(&code.runtime, &calldata(&inputs, &proof))
-                    .unwrap()
-                    .success
-            );
+            assert!(!run(&code.runtime, &calldata(&inputs, &proof)).unwrap().success);
         }
     }
 }

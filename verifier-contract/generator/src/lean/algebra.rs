@@ -4,6 +4,7 @@ use super::{
     dag::{Dag, Id},
     layout::{last_rotation, Challenge, Layout, Opening, WORD},
     quotient::Constraints,
+    rows::Table,
 };
 use crate::Error;
 use halo2_proofs::{
@@ -23,12 +24,16 @@ pub(super) struct Memory<'a> {
     pub(super) x_n: usize,
     /// 1 / [`Scalars::denominator`].
     pub(super) inverse: usize,
+    /// The table of Lagrange polynomials, if loops compute them.
+    pub(super) table: Option<&'a Table>,
 }
 
 /// The scalars that the curve part needs.
 pub(super) struct Scalars {
     /// What has to be inverted before the others are computed.
     pub(super) denominator: Id,
+    /// The inverse that the table needs.
+    pub(super) table_inverse: Option<Id>,
     /// Factor of each set of commitments but the first, whose factor is 1.
     pub(super) sets: Vec<Id>,
     /// Factor of the generator: minus the combined values.
@@ -72,27 +77,34 @@ pub(super) fn scalars(
     let mut denominators = vec![vanishing];
     denominators.extend(others.first());
     denominators.push(x);
-    for row in &rows {
-        let omega = dag.constant(root(*row));
-        denominators.push(dag.sub(x, omega));
+    match memory.table {
+        Some(table) => denominators.push(dag.memory(table.product)),
+        None => denominators.extend(rows.iter().map(|row| {
+            let omega = dag.constant(root(*row));
+            dag.sub(x, omega)
+        })),
     }
-    let (denominator, inverses) = invert_all(dag, &denominators, memory.inverse);
-    let [vanishing_inverse, first_inverse, x_inverse] = [inverses[0], inverses[1], inverses[2]];
+    let (denominator, inverted) = invert_all(dag, &denominators, memory.inverse);
+    let [vanishing_inverse, first_inverse, x_inverse] = [0, 1, 2].map(|i| inverted[i]);
 
     let n_inverse = Fr::from(1u64 << domain.k()).invert().unwrap_or(Fr::ZERO);
     let n_inverse = dag.constant(n_inverse);
-    let lagrange = Lagrange {
-        x,
-        scale: dag.mul(vanishing, n_inverse),
-        inverses: rows.into_iter().zip(inverses.into_iter().skip(3)).collect(),
-        last: last_rotation(vk),
+    let scale = dag.mul(vanishing, n_inverse);
+    let (values, table_inverse) = match memory.table {
+        Some(table) => {
+            let entries = rows.iter().filter_map(|row| Some((*row, dag.memory(table.entry(*row)?))));
+            let inverses = entries.collect();
+            let sums = table.sums.iter().map(|(rotation, at)| (*rotation, dag.memory(*at)));
+            let sums = sums.collect();
+            (Values::Table { inverses, sums }, Some(inverted[3]))
+        }
+        None => {
+            let inverses = rows.into_iter().zip(inverted.into_iter().skip(3)).collect();
+            (Values::Each { x, inverses }, None)
+        }
     };
-    let constraints = Constraints {
-        vk,
-        layout,
-        challenge: memory.challenge,
-        lagrange: &lagrange,
-    };
+    let lagrange = Lagrange { scale, values, last: last_rotation(vk) };
+    let constraints = Constraints { vk, layout, challenge: memory.challenge, lagrange: &lagrange };
     let numerator = constraints.combined(dag)?;
     let quotient = dag.mul(numerator, vanishing_inverse);
 
@@ -107,11 +119,7 @@ pub(super) fn scalars(
             // Distinct roots of unity: never zero.
             let scale = dag.constant(scale.invert().unwrap_or(Fr::ZERO));
             let basis = dag.product(rest.iter().map(|r| distance[*r]));
-            let openings = set
-                .commitments
-                .iter()
-                .rev()
-                .map(|(_, values)| values[place]);
+            let openings = set.commitments.iter().rev().map(|(_, values)| values[place]);
             let openings: Vec<_> = openings
                 .map(|opening| match opening {
                     Opening::Proof(offset) => dag.calldata(offset),
@@ -135,18 +143,10 @@ pub(super) fn scalars(
         values.push(dag.mul(value, factor));
     }
     let value = dag.sum(values);
-    let first = layout
-        .sets
-        .first()
-        .map(|set| set.rotations.clone())
-        .unwrap_or_default();
+    let first = layout.sets.first().map(|set| set.rotations.clone()).unwrap_or_default();
     let opened = dag.product(first.iter().map(|r| distance[r]));
-    Ok(Scalars {
-        denominator,
-        sets,
-        generator: dag.neg(value),
-        opening: dag.neg(opened),
-    })
+    let (generator, opening) = (dag.neg(value), dag.neg(opened));
+    Ok(Scalars { denominator, table_inverse, sets, generator, opening })
 }
 
 /// The product of all, and the inverse of each given that of the product at an address.
@@ -167,19 +167,25 @@ fn invert_all(dag: &mut Dag, all: &[Id], inverse: usize) -> (Id, Vec<Id>) {
     (product, inverses)
 }
 
-/// Lagrange polynomials of single rows at x: `l_i(x) = (x^n - 1)/n · (x/(x - ω^i) - 1)`.
+/// Lagrange polynomials of single rows at x.
 pub(super) struct Lagrange {
-    x: Id,
     /// (x^n - 1)/n.
     scale: Id,
-    /// 1/(x - ω^row).
-    inverses: BTreeMap<i32, Id>,
+    values: Values,
     last: i32,
 }
 
+/// What the polynomials are computed from, by row or rotation.
+enum Values {
+    /// 1/(x - ω^row): `l_row(x) = scale · (x/(x - ω^row) - 1)`.
+    Each { x: Id, inverses: BTreeMap<i32, Id> },
+    /// 1/(x·ω^-row - 1): `l_row(x) = scale/(x·ω^-row - 1)`, and sums over the inputs by rotation.
+    Table { inverses: BTreeMap<i32, Id>, sums: BTreeMap<i32, Id> },
+}
+
 impl Lagrange {
-    /// The rows that a verification needs.
-    fn rows(vk: &VerifyingKey<G1Affine>, layout: &Layout) -> Vec<i32> {
+    /// The rows that a verification needs, ascending.
+    pub(super) fn rows(vk: &VerifyingKey<G1Affine>, layout: &Layout) -> Vec<i32> {
         let mut rows = vec![];
         if !layout.products.is_empty() {
             rows.extend(last_rotation(vk)..=0);
@@ -192,25 +198,21 @@ impl Lagrange {
         rows
     }
 
-    fn inverse(&self, row: i32) -> Result<Id, Error> {
-        let what = || format!("row {row} is read by a gate but was not foreseen");
-        self.inverses
-            .get(&row)
-            .copied()
-            .ok_or_else(|| Error::Unsupported { what: what() })
-    }
-
     /// The sum of weight·l_row over rows.
     fn weighted(&self, dag: &mut Dag, rows: &[(i32, Id)]) -> Result<Id, Error> {
+        let (Values::Each { inverses, .. } | Values::Table { inverses, .. }) = &self.values;
         let mut parts = vec![];
         for (row, weight) in rows {
-            let inverse = self.inverse(*row)?;
-            parts.push(dag.mul(inverse, *weight));
+            let what = || format!("row {row} is read by a gate but was not foreseen");
+            let inverse = inverses.get(row).ok_or_else(|| Error::Unsupported { what: what() })?;
+            parts.push(dag.mul(*inverse, *weight));
         }
-        let parts = dag.sum(parts);
-        let parts = dag.mul(self.x, parts);
-        let weights = dag.sum(rows.iter().map(|(_, weight)| *weight));
-        let value = dag.sub(parts, weights);
+        let mut value = dag.sum(parts);
+        if let Values::Each { x, .. } = &self.values {
+            let weights = dag.sum(rows.iter().map(|(_, weight)| *weight));
+            value = dag.mul(*x, value);
+            value = dag.sub(value, weights);
+        }
         Ok(dag.mul(self.scale, value))
     }
 
@@ -232,12 +234,12 @@ impl Lagrange {
     }
 
     /// The instance column at x·ω^rotation, from the inputs.
-    pub(super) fn instance(
-        &self,
-        dag: &mut Dag,
-        layout: &Layout,
-        rotation: i32,
-    ) -> Result<Id, Error> {
+    pub(super) fn instance(&self, dag: &mut Dag, layout: &Layout, rotation: i32) -> Result<Id, Error> {
+        if let Values::Table { sums, .. } = &self.values {
+            if let Some(sum) = sums.get(&rotation) {
+                return Ok(dag.mul(self.scale, *sum));
+            }
+        }
         let inputs = (0..layout.inputs).map(|i| (i as i32 - rotation, dag.calldata(i * WORD)));
         let inputs: Vec<_> = inputs.collect();
         self.weighted(dag, &inputs)

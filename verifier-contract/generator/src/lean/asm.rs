@@ -19,6 +19,7 @@ opcodes! {
     ADD = 0x01, 2 => 1;
     SUB = 0x03, 2 => 1;
     MOD = 0x06, 2 => 1;
+    ADDMOD = 0x08, 3 => 1;
     MULMOD = 0x09, 3 => 1;
     LT = 0x10, 2 => 1;
     GT = 0x11, 2 => 1;
@@ -83,11 +84,7 @@ impl Asm {
     }
 
     fn grow(&mut self, pops: usize, pushes: usize) {
-        assert!(
-            pops <= self.height,
-            "code takes {pops} of {} stack items",
-            self.height
-        );
+        assert!(pops <= self.height, "code takes {pops} of {} stack items", self.height);
         self.height = self.height - pops + pushes;
     }
 
@@ -124,10 +121,7 @@ impl Asm {
     /// Duplicates the item that was pushed when the stack had `position` items.
     pub(super) fn dup_at(&mut self, position: usize) {
         let depth = self.height - position;
-        assert!(
-            (1..=REACH).contains(&depth),
-            "stack item {depth} deep is out of reach"
-        );
+        assert!((1..=REACH).contains(&depth), "stack item {depth} deep is out of reach");
         self.grow(0, 1);
         self.byte(DUP + depth as u8);
     }
@@ -146,6 +140,22 @@ impl Asm {
     pub(super) fn swap(&mut self) {
         self.grow(2, 2);
         self.byte(SWAP + 1);
+    }
+
+    /// Takes the top and puts it in the place of the item `depth` below it.
+    pub(super) fn replace(&mut self, depth: usize) {
+        assert!((1..=REACH).contains(&depth), "stack item {depth} deep is out of reach");
+        self.grow(depth + 1, depth + 1);
+        self.byte(SWAP + depth as u8);
+        self.op(POP);
+    }
+
+    /// Goes to `label` unless the top, which stays, is `end`.
+    pub(super) fn loop_unless(&mut self, end: usize, label: Label) {
+        self.dup(1);
+        self.push(end);
+        self.op(SUB);
+        self.jump_if(label);
     }
 
     pub(super) fn label(&mut self) -> Label {

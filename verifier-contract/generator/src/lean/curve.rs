@@ -231,16 +231,10 @@ fn coordinates(point: &G1Affine) -> Vec<u8> {
 
 fn affine(point: &G1Affine) -> (Fq, Fq) {
     let coordinates = Option::from(point.coordinates());
-    coordinates.map_or(
-        (Fq::ZERO, Fq::ZERO),
-        |c: halo2_proofs::halo2curves::Coordinates<G1Affine>| (*c.x(), *c.y()),
-    )
+    coordinates.map_or((Fq::ZERO, Fq::ZERO), |c: halo2_proofs::halo2curves::Coordinates<G1Affine>| (*c.x(), *c.y()))
 }
 
 /// The pairing precompile takes the imaginary parts first.
 fn coordinates2(point: &G2Affine) -> Vec<u8> {
-    [point.x.c1, point.x.c0, point.y.c1, point.y.c0]
-        .iter()
-        .flat_map(word)
-        .collect()
+    [point.x.c1, point.x.c0, point.y.c1, point.y.c0].iter().flat_map(word).collect()
 }

@@ -113,9 +113,7 @@ impl Dag {
     pub(super) fn mul(&mut self, a: Id, b: Id) -> Id {
         match (self.value(a), self.value(b)) {
             (Some(a), Some(b)) => return self.constant(a * b),
-            (Some(zero), None) | (None, Some(zero)) if zero == Fr::ZERO => {
-                return self.constant(zero)
-            }
+            (Some(zero), None) | (None, Some(zero)) if zero == Fr::ZERO => return self.constant(zero),
             (Some(one), None) if one == Fr::ONE => return b,
             (None, Some(one)) if one == Fr::ONE => return a,
             _ => {}

@@ -38,14 +38,15 @@ impl Slots {
         self.free - 32
     }
 
+    /// `size` bytes in one piece.
+    pub(super) fn take_block(&mut self, size: usize) -> usize {
+        let from = if self.reused.len() >= size { &mut self.reused.start } else { &mut self.free };
+        *from += size;
+        *from - size
+    }
+
     pub(super) fn take(&mut self) -> usize {
-        let from = if self.reused.len() >= 32 {
-            &mut self.reused.start
-        } else {
-            &mut self.free
-        };
-        *from += 32;
-        *from - 32
+        self.take_block(32)
     }
 }
 
@@ -114,16 +115,7 @@ impl<'a> Emitter<'a> {
             gas.push(if kept { LOAD_GAS } else { a_gas });
             keep.push(kept);
         }
-        Self {
-            asm,
-            dag,
-            modulus,
-            pinned: vec![],
-            slots,
-            need,
-            keep,
-            kept: HashMap::new(),
-        }
+        Self { asm, dag, modulus, pinned: vec![], slots, need, keep, kept: HashMap::new() }
     }
 
     /// Declares the top of the stack to be the word at `address`; it has to stay where it is.
@@ -140,11 +132,7 @@ impl<'a> Emitter<'a> {
 
     /// Puts the word at `address` on the stack.
     pub(super) fn push_memory(&mut self, address: usize) {
-        let position = self
-            .pinned
-            .iter()
-            .find(|(pinned, _)| *pinned == address)
-            .map(|(_, at)| *at);
+        let position = self.pinned.iter().find(|(pinned, _)| *pinned == address).map(|(_, at)| *at);
         match position {
             Some(position) if self.asm.reaches(position) => self.asm.dup_at(position),
             _ => self.asm.load(address),
@@ -190,11 +178,7 @@ impl<'a> Emitter<'a> {
     }
 
     fn product(&mut self, a: Id, b: Id) -> usize {
-        let (shallow, deep) = if self.need_now(a) < self.need_now(b) {
-            (a, b)
-        } else {
-            (b, a)
-        };
+        let (shallow, deep) = if self.need_now(a) < self.need_now(b) { (a, b) } else { (b, a) };
         if self.need_now(deep) < DEEP {
             self.push_modulus();
             self.value(deep);
@@ -303,11 +287,7 @@ mod tests {
         asm.op(RETURN);
         let report = run(&asm.assemble().unwrap(), &calldata(inputs, &[])).unwrap();
         assert!(report.success);
-        report
-            .output
-            .chunks(32)
-            .map(|word| word.try_into().unwrap())
-            .collect()
+        report.output.chunks(32).map(|word| word.try_into().unwrap()).collect()
     }
 
     /// The integer function that the code repeats.
@@ -320,9 +300,7 @@ mod tests {
             Node::Calldata(offset) => inputs[offset / 32],
             Node::Memory(_) => unreachable!("not in these tests"),
             Node::Sum(a, b) => expected(dag, a, inputs, known) + expected(dag, b, inputs, known),
-            Node::Product(a, b) => {
-                expected(dag, a, inputs, known) * expected(dag, b, inputs, known)
-            }
+            Node::Product(a, b) => expected(dag, a, inputs, known) * expected(dag, b, inputs, known),
             Node::Negated(a) => -expected(dag, a, inputs, known),
         };
         known.insert(id, value);
@@ -360,10 +338,7 @@ mod tests {
             }
             let roots = &ids[ids.len() - ROOTS..];
             let mut known = HashMap::new();
-            let wanted: Vec<_> = roots
-                .iter()
-                .map(|root| word(&expected(&dag, *root, &inputs, &mut known)))
-                .collect();
+            let wanted: Vec<_> = roots.iter().map(|root| word(&expected(&dag, *root, &inputs, &mut known))).collect();
             assert_eq!(evaluate(&dag, roots, &inputs), wanted, "seed {seed}");
         }
     }
@@ -391,10 +366,7 @@ mod tests {
         }
         let roots = [sum, negated, horner, level[0]];
         let mut known = HashMap::new();
-        let wanted: Vec<_> = roots
-            .iter()
-            .map(|root| word(&expected(&dag, *root, &inputs, &mut known)))
-            .collect();
+        let wanted: Vec<_> = roots.iter().map(|root| word(&expected(&dag, *root, &inputs, &mut known))).collect();
         assert_eq!(evaluate(&dag, &roots, &inputs), wanted);
     }
 

@@ -129,10 +129,7 @@ impl Layout {
         let mut round = |end: &Cursor, squeeze: Vec<Challenge>| {
             // Without a challenge, what was absorbed waits for the next one.
             if !squeeze.is_empty() {
-                rounds.push(Round {
-                    absorb: absorbed..end.0,
-                    squeeze,
-                });
+                rounds.push(Round { absorb: absorbed..end.0, squeeze });
                 absorbed = end.0;
             }
         };
@@ -172,28 +169,15 @@ impl Layout {
         let product_values: Vec<_> = (0..products.len())
             .map(|i| {
                 let v = cursor.take(if i + 1 < products.len() { 3 } else { 2 }, WORD);
-                ProductOpenings {
-                    current: v[0],
-                    next: v[1],
-                    last: v.get(2).copied(),
-                }
+                ProductOpenings { current: v[0], next: v[1], last: v.get(2).copied() }
             })
             .collect();
         scalars.extend((values..cursor.0).step_by(WORD));
         round(&cursor, vec![Challenge::Mu, Challenge::Nu]);
         let opening = [cursor.take(1, POINT)[0], cursor.take(1, POINT)[0]];
-        rounds.push(Round {
-            absorb: absorbed..opening[1],
-            squeeze: vec![Challenge::U],
-        });
+        rounds.push(Round { absorb: absorbed..opening[1], squeeze: vec![Challenge::U] });
 
-        points.extend(
-            products
-                .iter()
-                .chain([&random])
-                .chain(&quotient)
-                .chain(&opening),
-        );
+        points.extend(products.iter().chain([&random]).chain(&quotient).chain(&opening));
 
         let mut queries = vec![];
         for ((column, rotation), value) in cs.advice_queries().iter().zip(&advice_values) {
@@ -211,11 +195,7 @@ impl Layout {
             }
         }
         for ((column, rotation), value) in cs.fixed_queries().iter().zip(&fixed_values) {
-            queries.push((
-                Commitment::Key(column.index()),
-                rotation.0,
-                Opening::Proof(*value),
-            ));
+            queries.push((Commitment::Key(column.index()), rotation.0, Opening::Proof(*value)));
         }
         for (index, value) in sigma_values.iter().enumerate() {
             let commitment = Commitment::Key(cs.num_fixed_columns() + index);
@@ -224,22 +204,9 @@ impl Layout {
         queries.push((Commitment::Quotient, 0, Opening::Quotient));
         queries.push((Commitment::Proof(random), 0, Opening::Proof(random_value)));
 
-        let opened = |point: &usize| {
-            queries
-                .iter()
-                .any(|(c, ..)| *c == Commitment::Proof(*point))
-        };
-        let unopened = advice
-            .iter()
-            .copied()
-            .filter(|point| !opened(point))
-            .collect();
-        let key_points = vk
-            .fixed_commitments()
-            .iter()
-            .chain(sigmas)
-            .copied()
-            .collect();
+        let opened = |point: &usize| queries.iter().any(|(c, ..)| *c == Commitment::Proof(*point));
+        let unopened = advice.iter().copied().filter(|point| !opened(point)).collect();
+        let key_points = vk.fixed_commitments().iter().chain(sigmas).copied().collect();
         Ok(Self {
             inputs: num_instance,
             rounds,
@@ -270,10 +237,7 @@ fn opening_sets(queries: &[(Commitment, i32, Opening)], k: u32) -> Result<Vec<Op
     let mut rotations: Vec<_> = queries.iter().map(|(_, rotation, _)| *rotation).collect();
     rotations.sort_unstable();
     rotations.dedup();
-    let rows: HashSet<_> = rotations
-        .iter()
-        .map(|rotation| rotation.rem_euclid(1i32 << k))
-        .collect();
+    let rows: HashSet<_> = rotations.iter().map(|rotation| rotation.rem_euclid(1i32 << k)).collect();
     if rows.len() < rotations.len() {
         let what = format!("two of the rotations {rotations:?} meet in one row of 2^{k}");
         return Err(Error::Unsupported { what });
@@ -292,10 +256,7 @@ fn opening_sets(queries: &[(Commitment, i32, Opening)], k: u32) -> Result<Vec<Op
         let values = values.into_iter().map(|(_, value)| value).collect();
         match sets.iter_mut().find(|set| set.rotations == rotations) {
             Some(set) => set.commitments.push((commitment, values)),
-            None => sets.push(OpeningSet {
-                rotations,
-                commitments: vec![(commitment, values)],
-            }),
+            None => sets.push(OpeningSet { rotations, commitments: vec![(commitment, values)] }),
         }
     }
     Ok(sets)

@@ -18,9 +18,10 @@ mod dag;
 mod emit;
 mod layout;
 mod quotient;
+mod rows;
 
 use crate::{reference::check_shape, runner::CODE_LIMIT, Bytecode, Error};
-use algebra::{scalars, Memory};
+use algebra::{scalars, Lagrange, Memory};
 use asm::*;
 use curve::{Curve, Factors, Srs, WORK_SIZE};
 use dag::{word, Dag};
@@ -31,6 +32,7 @@ use halo2_proofs::{
     poly::{commitment::ParamsProver, kzg::commitment::ParamsKZG},
 };
 use layout::{Challenge, Layout};
+use rows::Table;
 use std::collections::HashMap;
 
 /// Where the transcript is hashed: the digest of the key, then all of calldata.
@@ -40,6 +42,8 @@ const STATE: usize = 0;
 /// Where the inversion takes its arguments: three lengths, base, exponent, modulus.
 const MODEXP: usize = 0;
 const MODEXP_PRECOMPILE: usize = 5;
+/// Longest code in which the inputs are evaluated without loops: loops are shorter and cost some 200 gas an input more.
+const COMPACT_ABOVE: usize = 16_000;
 
 /// The verifier of proofs for `vk` with one instance column of `num_instance` values.
 ///
@@ -51,27 +55,47 @@ pub fn generate(
     vk: &VerifyingKey<G1Affine>,
     num_instance: usize,
 ) -> Result<Bytecode, Error> {
-    check_shape(params, vk)?;
-    let layout = Layout::new(vk, num_instance)?;
-    let srs = Srs {
-        generator: params.get_g()[0],
-        g2: params.g2(),
-        s_g2: params.s_g2(),
-    };
-    let asm = verifier(vk, &layout, &srs)?;
-    let too_large = |size| Error::TooLarge {
-        size,
-        limit: CODE_LIMIT,
-    };
-    let runtime = asm.assemble().ok_or(too_large(usize::from(u16::MAX)))?;
+    let fast = write(params, vk, num_instance, false)?;
+    let runtime = if fast.len() > COMPACT_ABOVE { write(params, vk, num_instance, true)? } else { fast };
+    deployable(runtime)
+}
+
+/// The same with loops over the inputs always: shorter where a circuit reads many inputs, at more gas.
+///
+/// # Errors
+/// As [`generate`].
+pub fn generate_compact(
+    params: &ParamsKZG<Bn256>,
+    vk: &VerifyingKey<G1Affine>,
+    num_instance: usize,
+) -> Result<Bytecode, Error> {
+    deployable(write(params, vk, num_instance, true)?)
+}
+
+fn deployable(runtime: Vec<u8>) -> Result<Bytecode, Error> {
+    let too_large = Error::TooLarge { size: runtime.len(), limit: CODE_LIMIT };
     if runtime.len() > CODE_LIMIT {
-        return Err(too_large(runtime.len()));
+        return Err(too_large);
     }
-    let creation = creation(&runtime).ok_or(too_large(runtime.len()))?;
+    let creation = creation(&runtime).ok_or(too_large)?;
     Ok(Bytecode { creation, runtime })
 }
 
-fn verifier(vk: &VerifyingKey<G1Affine>, layout: &Layout, srs: &Srs) -> Result<Asm, Error> {
+fn write(
+    params: &ParamsKZG<Bn256>,
+    vk: &VerifyingKey<G1Affine>,
+    num_instance: usize,
+    loops: bool,
+) -> Result<Vec<u8>, Error> {
+    check_shape(params, vk)?;
+    let layout = Layout::new(vk, num_instance)?;
+    let srs = Srs { generator: params.get_g()[0], g2: params.g2(), s_g2: params.s_g2() };
+    let asm = verifier(vk, &layout, &srs, loops)?;
+    let too_large = Error::TooLarge { size: usize::from(u16::MAX), limit: CODE_LIMIT };
+    asm.assemble().ok_or(too_large)
+}
+
+fn verifier(vk: &VerifyingKey<G1Affine>, layout: &Layout, srs: &Srs, loops: bool) -> Result<Asm, Error> {
     // Memory: the curve's work, the transcript, the challenges; expressions then reuse the transcript's.
     let end = TRANSCRIPT + 32 + layout.size;
     let mut slots = Slots::new(TRANSCRIPT..end, end);
@@ -82,15 +106,17 @@ fn verifier(vk: &VerifyingKey<G1Affine>, layout: &Layout, srs: &Srs) -> Result<A
     let challenge = |challenge: Challenge| challenges.get(&challenge).copied().unwrap_or(STATE);
     let (x_n, inverse) = (slots.take_free(), slots.take_free());
 
+    let rotations: Vec<_> = vk.cs().instance_queries().iter().map(|(_, r)| r.0).collect();
+    let table = (loops && layout.inputs > 0 && !rotations.is_empty())
+        .then(|| Table::new(&Lagrange::rows(vk, layout), rotations, &mut slots))
+        .flatten();
+
     let mut dag = Dag::default();
-    let memory = Memory {
-        challenge: &challenge,
-        x_n,
-        inverse,
-    };
+    let memory = Memory { challenge: &challenge, x_n, inverse, table: table.as_ref() };
     let scalars = scalars(&mut dag, vk, layout, &memory)?;
     let mut roots = vec![scalars.denominator, scalars.generator, scalars.opening];
     roots.extend(&scalars.sets);
+    roots.extend(&scalars.table_inverse);
 
     let mut asm = Asm::default();
     let fail = asm.label();
@@ -110,8 +136,15 @@ fn verifier(vk: &VerifyingKey<G1Affine>, layout: &Layout, srs: &Srs) -> Result<A
     out.asm.push(1);
     ranges(&mut out, layout);
     power_of_two(&mut out, challenge(Challenge::X), vk.get_domain().k(), x_n);
+    if let Some(table) = &table {
+        table.fill(&mut out, vk, challenge(Challenge::X));
+    }
     out.store(scalars.denominator, MODEXP + 0x60);
     invert(&mut out, inverse);
+    if let (Some(table), Some(id)) = (&table, scalars.table_inverse) {
+        out.store(id, table.inverse);
+        table.finish(&mut out, layout);
+    }
 
     let factors = Factors {
         mu: challenge(Challenge::Mu),
@@ -121,11 +154,7 @@ fn verifier(vk: &VerifyingKey<G1Affine>, layout: &Layout, srs: &Srs) -> Result<A
         generator: scalars.generator,
         opening: scalars.opening,
     };
-    Curve {
-        out: &mut out,
-        layout,
-    }
-    .check(factors, srs, fail);
+    Curve { out: &mut out, layout }.check(factors, srs, fail);
     let mut asm = out.asm;
     asm.op(STOP);
     asm.place(fail);
@@ -139,12 +168,7 @@ fn verifier(vk: &VerifyingKey<G1Affine>, layout: &Layout, srs: &Srs) -> Result<A
 ///
 /// A hash covers the previous hash and what was absorbed since. It is taken in place: the previous hash overwrites the
 /// word before, which has been hashed already.
-fn transcript(
-    asm: &mut Asm,
-    vk: &VerifyingKey<G1Affine>,
-    layout: &Layout,
-    challenge: &dyn Fn(Challenge) -> usize,
-) {
+fn transcript(asm: &mut Asm, vk: &VerifyingKey<G1Affine>, layout: &Layout, challenge: &dyn Fn(Challenge) -> usize) {
     let unused = |challenge| match challenge {
         Challenge::Theta => true,
         Challenge::Beta | Challenge::Gamma => layout.products.is_empty(),

@@ -27,13 +27,7 @@ impl Constraints<'_> {
     /// `Σ y^i · constraint`, the last constraint free of y.
     pub(super) fn combined(&self, dag: &mut Dag) -> Result<Id, Error> {
         let mut all = vec![];
-        for polynomial in self
-            .vk
-            .cs()
-            .gates()
-            .iter()
-            .flat_map(|gate| gate.polynomials())
-        {
+        for polynomial in self.vk.cs().gates().iter().flat_map(|gate| gate.polynomials()) {
             all.push(self.expression(dag, polynomial)?);
         }
         self.permutation(dag, &mut all)?;
@@ -50,30 +44,19 @@ impl Constraints<'_> {
         Ok(match expression {
             Expression::Constant(value) => dag.constant(*value),
             Expression::Selector(selector) => {
-                return Err(Error::Unsupported {
-                    what: format!("selector {selector:?} without a column"),
-                })
+                return Err(Error::Unsupported { what: format!("selector {selector:?} without a column") })
             }
             Expression::Fixed(query) => {
                 let at = (query.column_index(), query.rotation());
-                let place = cs
-                    .fixed_queries()
-                    .iter()
-                    .position(|(c, r)| (c.index(), *r) == at);
+                let place = cs.fixed_queries().iter().position(|(c, r)| (c.index(), *r) == at);
                 dag.calldata(self.layout.fixed_values[known(place, "fixed", at)?])
             }
             Expression::Advice(query) => {
                 let at = (query.column_index(), query.rotation());
-                let place = cs
-                    .advice_queries()
-                    .iter()
-                    .position(|(c, r)| (c.index(), *r) == at);
+                let place = cs.advice_queries().iter().position(|(c, r)| (c.index(), *r) == at);
                 dag.calldata(self.layout.advice_values[known(place, "advice", at)?])
             }
-            Expression::Instance(query) => {
-                self.lagrange
-                    .instance(dag, self.layout, query.rotation().0)?
-            }
+            Expression::Instance(query) => self.lagrange.instance(dag, self.layout, query.rotation().0)?,
             Expression::Challenge(challenge) => self.of(dag, Challenge::Gate(challenge.index())),
             Expression::Negated(a) => {
                 let a = self.expression(dag, a)?;
@@ -102,8 +85,7 @@ impl Constraints<'_> {
         };
         let columns = self.vk.cs().permutation().get_columns();
         let chunk = self.layout.chunk;
-        let [beta, gamma, x] =
-            [Challenge::Beta, Challenge::Gamma, Challenge::X].map(|c| self.of(dag, c));
+        let [beta, gamma, x] = [Challenge::Beta, Challenge::Gamma, Challenge::X].map(|c| self.of(dag, c));
         let one = dag.one();
         let l_first = self.lagrange.first(dag)?;
         let l_last = self.lagrange.last(dag)?;
@@ -154,17 +136,11 @@ impl Constraints<'_> {
         let (cs, at) = (self.vk.cs(), (column.index(), Rotation::cur()));
         match column.column_type() {
             Any::Advice(_) => {
-                let place = cs
-                    .advice_queries()
-                    .iter()
-                    .position(|(c, r)| (c.index(), *r) == at);
+                let place = cs.advice_queries().iter().position(|(c, r)| (c.index(), *r) == at);
                 Ok(dag.calldata(self.layout.advice_values[known(place, "advice", at)?]))
             }
             Any::Fixed => {
-                let place = cs
-                    .fixed_queries()
-                    .iter()
-                    .position(|(c, r)| (c.index(), *r) == at);
+                let place = cs.fixed_queries().iter().position(|(c, r)| (c.index(), *r) == at);
                 Ok(dag.calldata(self.layout.fixed_values[known(place, "fixed", at)?]))
             }
             Any::Instance => self.lagrange.instance(dag, self.layout, 0),
@@ -183,23 +159,12 @@ fn combine(dag: &mut Dag, y: Id, terms: &[Id]) -> Id {
     let mut total = dag.sum([]);
     let mut rest = terms;
     while let Some(term) = rest.first() {
-        let run = |factor: &Id| {
-            rest.iter()
-                .take_while(|t| dag.factors(**t).contains(factor))
-                .count()
-        };
-        let best = dag
-            .factors(*term)
-            .into_iter()
-            .map(|f| (run(&f), f))
-            .max_by_key(|(run, _)| *run);
+        let run = |factor: &Id| rest.iter().take_while(|t| dag.factors(**t).contains(factor)).count();
+        let best = dag.factors(*term).into_iter().map(|f| (run(&f), f)).max_by_key(|(run, _)| *run);
         let (length, value) = match best {
             Some((length, factor)) if length > 1 => {
                 let (group, _) = rest.split_at(length);
-                let inner: Vec<_> = group
-                    .iter()
-                    .filter_map(|t| dag.divide(*t, factor))
-                    .collect();
+                let inner: Vec<_> = group.iter().filter_map(|t| dag.divide(*t, factor)).collect();
                 let inner = combine(dag, y, &inner);
                 (length, dag.mul(factor, inner))
             }

@@ -8,9 +8,8 @@ use halo2_proofs::{
         ff::Field,
     },
     plonk::{
-        create_proof, keygen_pk, keygen_vk, verify_proof, Advice, Challenge, Circuit, Column,
-        ConstraintSystem, Error, Expression, FirstPhase, Fixed, Instance, ProvingKey, SecondPhase,
-        ThirdPhase, VerifyingKey,
+        create_proof, keygen_pk, keygen_vk, verify_proof, Advice, Challenge, Circuit, Column, ConstraintSystem, Error,
+        Expression, FirstPhase, Fixed, Instance, ProvingKey, SecondPhase, ThirdPhase, VerifyingKey,
     },
     poly::{
         commitment::ParamsProver,
@@ -87,18 +86,11 @@ impl Toy {
     pub fn new(shape: &Shape, seed: u64) -> Self {
         let mut rng = ChaCha20Rng::seed_from_u64(seed ^ 0xabcd);
         let inputs = (0..shape.inputs).map(|_| Fr::random(&mut rng)).collect();
-        Self {
-            shape: shape.clone(),
-            inputs,
-            seed,
-        }
+        Self { shape: shape.clone(), inputs, seed }
     }
 
     fn input(&self, row: i64) -> Fr {
-        usize::try_from(row)
-            .ok()
-            .and_then(|row| self.inputs.get(row).copied())
-            .unwrap_or(Fr::ZERO)
+        usize::try_from(row).ok().and_then(|row| self.inputs.get(row).copied()).unwrap_or(Fr::ZERO)
     }
 }
 
@@ -120,18 +112,10 @@ impl Circuit<Fr> for Toy {
     }
 
     fn configure_with_params(cs: &mut ConstraintSystem<Fr>, shape: Shape) -> Config {
-        let data: Vec<_> = (0..shape.data)
-            .map(|_| cs.advice_column_in(FirstPhase))
-            .collect();
-        let idle: Vec<_> = (0..shape.idle)
-            .map(|_| cs.advice_column_in(FirstPhase))
-            .collect();
-        let sums: Vec<_> = (0..shape.sums)
-            .map(|_| cs.advice_column_in(SecondPhase))
-            .collect();
-        let late: Vec<_> = (0..shape.late)
-            .map(|_| cs.advice_column_in(ThirdPhase))
-            .collect();
+        let data: Vec<_> = (0..shape.data).map(|_| cs.advice_column_in(FirstPhase)).collect();
+        let idle: Vec<_> = (0..shape.idle).map(|_| cs.advice_column_in(FirstPhase)).collect();
+        let sums: Vec<_> = (0..shape.sums).map(|_| cs.advice_column_in(SecondPhase)).collect();
+        let late: Vec<_> = (0..shape.late).map(|_| cs.advice_column_in(ThirdPhase)).collect();
         let mut challenges = vec![];
         if shape.sums > 0 {
             challenges.push(cs.challenge_usable_after(FirstPhase));
@@ -161,8 +145,7 @@ impl Circuit<Fr> for Toy {
         for i in 4..product {
             cs.create_gate("derived", |cells| {
                 let q = cells.query_fixed(active, Rotation::cur());
-                let [a, b, c] =
-                    [i - 4, i - 3, i].map(|i| cells.query_advice(data[i], Rotation::cur()));
+                let [a, b, c] = [i - 4, i - 3, i].map(|i| cells.query_advice(data[i], Rotation::cur()));
                 vec![q * (c + a * b - Expression::Constant(Fr::from(5)))]
             });
         }
@@ -209,18 +192,7 @@ impl Circuit<Fr> for Toy {
                 vec![q * cells.query_advice(data[0], Rotation::cur())]
             });
         }
-        Config {
-            data,
-            idle,
-            sums,
-            late,
-            fixed,
-            active,
-            first,
-            read,
-            instance,
-            challenges,
-        }
+        Config { data, idle, sums, late, fixed, active, first, read, instance, challenges }
     }
 
     fn synthesize(&self, config: Config, mut layouter: impl Layouter<Fr>) -> Result<(), Error> {
@@ -237,10 +209,7 @@ impl Circuit<Fr> for Toy {
                     _ => Fr::from(5) - data[i - 4][row] * data[i - 3][row],
                 };
             }
-            data[product][row] = data[..product.min(4)]
-                .iter()
-                .map(|column| column[row])
-                .product();
+            data[product][row] = data[..product.min(4)].iter().map(|column| column[row]).product();
         }
         for (i, rotation) in shape.instance.iter().enumerate() {
             data[i % product][READ] = self.input(READ as i64 + i64::from(*rotation));
@@ -294,9 +263,8 @@ impl Circuit<Fr> for Toy {
                         let (x, y) = (&data[j % data.len()], &data[(j + 1) % data.len()]);
                         let (f, g) = (&fixed[j % fixed.len()], &fixed[(j + 1) % fixed.len()]);
                         for row in START + 1..end {
-                            let step = c.zip(e).map(|(c, e)| {
-                                (c - f[row]) * x[row] * (y[row] * e * Fr::from(3) - g[row + 1])
-                            });
+                            let step =
+                                c.zip(e).map(|(c, e)| (c - f[row]) * x[row] * (y[row] * e * Fr::from(3) - g[row + 1]));
                             sum[row + 1] = sum[row] + step;
                         }
                         for (row, value) in sum.iter().enumerate() {
@@ -313,14 +281,8 @@ impl Circuit<Fr> for Toy {
                         let mut acc = Value::known(Fr::ZERO);
                         for row in 0..end {
                             if row > START {
-                                let (sum, g) = (
-                                    sums[j % sums.len()][row - 3],
-                                    fixed[j % fixed.len()][row + 1],
-                                );
-                                let step = c
-                                    .zip(e)
-                                    .zip(sum)
-                                    .map(|((c, e), s)| c * e * (s - Fr::from(7)));
+                                let (sum, g) = (sums[j % sums.len()][row - 3], fixed[j % fixed.len()][row + 1]);
+                                let step = c.zip(e).zip(sum).map(|((c, e), s)| c * e * (s - Fr::from(7)));
                                 acc = t * acc + step + Value::known(g) - t;
                             }
                             region.assign_advice(*column, row, acc.or_zero());
@@ -371,14 +333,7 @@ impl Keys {
     pub fn prove(&self, toy: &Toy) -> Vec<u8> {
         let mut transcript: EvmTranscript<G1Affine, NativeLoader, Vec<u8>, Vec<u8>> =
             TranscriptWriterBuffer::<_, G1Affine, _>::init(vec![]);
-        create_proof::<
-            KZGCommitmentScheme<Bn256>,
-            ProverSHPLONK<'_, Bn256>,
-            ChallengeEvm<_>,
-            _,
-            _,
-            _,
-        >(
+        create_proof::<KZGCommitmentScheme<Bn256>, ProverSHPLONK<'_, Bn256>, ChallengeEvm<_>, _, _, _>(
             &self.params,
             &self.pk,
             std::slice::from_ref(toy),
@@ -396,22 +351,11 @@ impl Keys {
 }
 
 /// Native verification; the whole proof has to be read.
-pub fn accepts(
-    params: &ParamsKZG<Bn256>,
-    vk: &VerifyingKey<G1Affine>,
-    inputs: &[Fr],
-    proof: &[u8],
-) -> bool {
+pub fn accepts(params: &ParamsKZG<Bn256>, vk: &VerifyingKey<G1Affine>, inputs: &[Fr], proof: &[u8]) -> bool {
     let mut left = proof;
     let mut transcript: EvmTranscript<G1Affine, NativeLoader, &mut &[u8], Vec<u8>> =
         TranscriptReadBuffer::<_, G1Affine, _>::init(&mut left);
-    let result = verify_proof::<
-        KZGCommitmentScheme<Bn256>,
-        VerifierSHPLONK<'_, Bn256>,
-        ChallengeEvm<_>,
-        _,
-        _,
-    >(
+    let result = verify_proof::<KZGCommitmentScheme<Bn256>, VerifierSHPLONK<'_, Bn256>, ChallengeEvm<_>, _, _>(
         params.verifier_params(),
         vk,
         SingleStrategy::new(params),
