@@ -55,14 +55,7 @@ pub struct AnvilOptions {
 
 impl Default for AnvilOptions {
     fn default() -> Self {
-        AnvilOptions {
-            program: None,
-            port: 0,
-            accounts: 20,
-            chain_id: 31_337,
-            load_state: None,
-            automine: true,
-        }
+        AnvilOptions { program: None, port: 0, accounts: 20, chain_id: 31_337, load_state: None, automine: true }
     }
 }
 

@@ -102,13 +102,7 @@ impl Chain {
             .build()
             .map_err(|e| bad(e.to_string()))?;
         let client = RpcClient::new_http_with_client(http, parsed).with_poll_interval(options.poll_interval);
-        let mut inner = Inner {
-            url: url.to_owned(),
-            chain_id: 0,
-            options,
-            client,
-            nonces: Mutex::new(HashMap::new()),
-        };
+        let mut inner = Inner { url: url.to_owned(), chain_id: 0, options, client, nonces: Mutex::new(HashMap::new()) };
         let id: U256 = read(&inner, "eth_chainId", ()).await?;
         inner.chain_id = u64::try_from(id).map_err(|_| ChainError::BadAnswer {
             url: url.to_owned(),
@@ -301,11 +295,7 @@ async fn read<P: RpcSend, R: RpcRecv>(inner: &Inner, method: &'static str, param
     retried(inner, method, params).await.map_err(|error| explain(inner, method, error))
 }
 
-async fn retried<P: RpcSend, R: RpcRecv>(
-    inner: &Inner,
-    method: &'static str,
-    params: P,
-) -> Result<R, TransportError> {
+async fn retried<P: RpcSend, R: RpcRecv>(inner: &Inner, method: &'static str, params: P) -> Result<R, TransportError> {
     let mut attempt = 0;
     loop {
         let answer = within(inner, inner.client.request::<P, R>(method, params.clone()).into_future()).await;
@@ -337,9 +327,7 @@ fn broken(error: &TransportError) -> bool {
     match error {
         RpcError::Transport(TransportErrorKind::HttpError(http)) => http.status == 429 || http.status >= 500,
         RpcError::Transport(TransportErrorKind::HttpErrorWithRetryAfter { .. }) => true,
-        RpcError::Transport(kind) => {
-            custom::<reqwest::Error>(kind).is_some_and(|e| !e.is_connect() && !e.is_timeout())
-        }
+        RpcError::Transport(kind) => custom::<reqwest::Error>(kind).is_some_and(|e| !e.is_connect() && !e.is_timeout()),
         _ => false,
     }
 }

@@ -75,7 +75,10 @@ impl Contracts {
     pub async fn holdings(&self) -> Result<Holdings> {
         let escrow = self.deployment.session_escrow.address;
         Ok(Holdings {
-            held: self.chain.read(self.deployment.token.address, &ITestToken::balanceOfCall { account: escrow }).await?,
+            held: self
+                .chain
+                .read(self.deployment.token.address, &ITestToken::balanceOfCall { account: escrow })
+                .await?,
             liabilities: self.chain.read(escrow, &ISessionEscrow::liabilitiesCall {}).await?,
             escrow: self.chain.read(escrow, &ISessionEscrow::totalEscrowCall {}).await?,
             rewards: self.chain.read(escrow, &ISessionEscrow::totalRewardsCall {}).await?,

@@ -71,14 +71,8 @@ impl Contracts {
         shards: u32,
         records: u64,
     ) -> Result<U256> {
-        let call = Abi::shardContextCall {
-            owner,
-            params,
-            layoutHash: layout,
-            shardIndex: shard,
-            shardCount: shards,
-            records,
-        };
+        let call =
+            Abi::shardContextCall { owner, params, layoutHash: layout, shardIndex: shard, shardCount: shards, records };
         self.chain.read(self.datasets_at(), &call).await
     }
 

@@ -87,8 +87,7 @@ impl Deployment {
         };
         let gate = steps.deploy("ProofGate", &(owner, guardian).abi_encode_params()).await?;
         let datasets = steps.deploy("DatasetRegistry", &gate.address.abi_encode()).await?;
-        let agents =
-            steps.deploy("AgentRegistry", &(gate.address, datasets.address).abi_encode_params()).await?;
+        let agents = steps.deploy("AgentRegistry", &(gate.address, datasets.address).abi_encode_params()).await?;
         let bind = Call::new(
             wallet.chain(),
             datasets.address,
@@ -97,8 +96,7 @@ impl Deployment {
             |events| events.one::<IDatasetRegistry::AgentRegistryBound>(),
         );
         steps.sent.push(bind.send(wallet).await?.sent);
-        let arguments =
-            (token.address, gate.address, agents.address, datasets.address, options.thaw_seconds, owner);
+        let arguments = (token.address, gate.address, agents.address, datasets.address, options.thaw_seconds, owner);
         let escrow = steps.deploy("SessionEscrow", &arguments.abi_encode_params()).await?;
 
         let deployment = Deployment {

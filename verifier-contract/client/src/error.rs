@@ -258,7 +258,9 @@ pub enum ChainError {
     #[error("this deployment has no test token: mint works on local chains only")]
     NoTestToken,
     /// The circuit's id on chain is not the one computed here.
-    #[error("the gate computes circuit id {found}, we compute {expected}: client and contracts are of different versions")]
+    #[error(
+        "the gate computes circuit id {found}, we compute {expected}: client and contracts are of different versions"
+    )]
     CircuitIdDiffers {
         /// Computed here.
         expected: B256,
@@ -298,10 +300,7 @@ impl ChainError {
     /// Whether asking again may help without anybody doing anything.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        matches!(
-            self,
-            ChainError::Unreachable { .. } | ChainError::NodeSilent { .. } | ChainError::BadAnswer { .. }
-        )
+        matches!(self, ChainError::Unreachable { .. } | ChainError::NodeSilent { .. } | ChainError::BadAnswer { .. })
     }
 }
 

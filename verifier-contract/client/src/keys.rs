@@ -69,9 +69,10 @@ pub fn save_keystore(signer: &PrivateKeySigner, folder: &Path, name: &str, passw
 }
 
 fn variable(name: &str) -> Result<String> {
-    std::env::var(name).ok().filter(|v| !v.is_empty()).ok_or_else(|| ChainError::KeyMissing {
-        variable: name.to_owned(),
-    })
+    std::env::var(name)
+        .ok()
+        .filter(|v| !v.is_empty())
+        .ok_or_else(|| ChainError::KeyMissing { variable: name.to_owned() })
 }
 
 fn parse(text: &str) -> Option<PrivateKeySigner> {

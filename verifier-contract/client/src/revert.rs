@@ -88,8 +88,7 @@ impl ErrorDecoder {
     /// Names of all errors known, each once.
     #[must_use]
     pub fn names(&self) -> Vec<&str> {
-        let mut names: Vec<&str> =
-            self.by_selector.values().flatten().map(|(_, error)| error.name.as_str()).collect();
+        let mut names: Vec<&str> = self.by_selector.values().flatten().map(|(_, error)| error.name.as_str()).collect();
         names.sort_unstable();
         names.dedup();
         names
@@ -166,11 +165,8 @@ mod tests {
 
     #[test]
     fn names_operands_and_advice() {
-        let error = ISessionEscrow::StaleTranscript {
-            session: B256::repeat_byte(7),
-            stored: U256::from(5),
-            proven: U256::MAX,
-        };
+        let error =
+            ISessionEscrow::StaleTranscript { session: B256::repeat_byte(7), stored: U256::from(5), proven: U256::MAX };
         let revert = ErrorDecoder::shared().decode(&error.abi_encode());
         assert_eq!(revert.name, "StaleTranscript");
         assert_eq!(revert.declared_by, ["SessionEscrow"]);

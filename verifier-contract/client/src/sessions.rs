@@ -145,15 +145,8 @@ impl Contracts {
     }
 
     /// The digest that a client signs for somebody else to open a session, as the contract computes it.
-    pub async fn open_digest(
-        &self,
-        client: Address,
-        params: OpenParams,
-        nonce: u64,
-        deadline: u64,
-    ) -> Result<B256> {
-        let call =
-            Abi::openDigestCall { client, params, nonce: U256::from(nonce), deadline: U256::from(deadline) };
+    pub async fn open_digest(&self, client: Address, params: OpenParams, nonce: u64, deadline: u64) -> Result<B256> {
+        let call = Abi::openDigestCall { client, params, nonce: U256::from(nonce), deadline: U256::from(deadline) };
         self.chain.read(self.escrow_at(), &call).await
     }
 

@@ -117,12 +117,7 @@ mod tests {
     }
 
     fn voucher() -> Voucher {
-        Voucher {
-            session: B256::repeat_byte(9),
-            version: 3,
-            count: 120,
-            transcript: U256::from_be_bytes([0x17; 32]),
-        }
+        Voucher { session: B256::repeat_byte(9), version: 3, count: 120, transcript: U256::from_be_bytes([0x17; 32]) }
     }
 
     #[test]
@@ -156,7 +151,8 @@ mod tests {
         assert_eq!(voucher_signer(&domain(), &voucher(), &zero_v), None);
         assert_eq!(voucher_signer(&domain(), &voucher(), &good[..64]), None);
         // n - s with the other parity signs the same digest, but the contract refuses it
-        let order = U256::from_str_radix("fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141", 16).unwrap();
+        let order =
+            U256::from_str_radix("fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141", 16).unwrap();
         let mut high_s = good.clone();
         let s = U256::from_be_slice(&good[32..64]);
         high_s[32..64].copy_from_slice(&(order - s).to_be_bytes::<32>());

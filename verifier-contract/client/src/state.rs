@@ -204,12 +204,8 @@ impl Tables {
     fn gate(&mut self, event: GateEvent) -> Option<()> {
         match event {
             GateEvent::CircuitAdded(e) => {
-                let entry = CircuitState {
-                    statement: e.statement,
-                    layout: e.layoutHash,
-                    verifier: e.verifier,
-                    stopped: false,
-                };
+                let entry =
+                    CircuitState { statement: e.statement, layout: e.layoutHash, verifier: e.verifier, stopped: false };
                 self.circuits.insert(e.circuitId, entry);
             }
             GateEvent::CircuitStopped(e) => self.circuits.get_mut(&e.circuitId)?.stopped = true,
@@ -273,12 +269,8 @@ impl Tables {
                 self.version(e.agentId, e.version)?.gradients.insert(e.slot.saturating_to(), e.gradientDigest);
             }
             AgentEvent::VersionCertified(e) => {
-                self.version(e.agentId, e.version)?.certificate = Some(CertificateState {
-                    records: e.records,
-                    epsilon: e.epsilon,
-                    norm: e.norm,
-                    shares: e.shares,
-                });
+                self.version(e.agentId, e.version)?.certificate =
+                    Some(CertificateState { records: e.records, epsilon: e.epsilon, norm: e.norm, shares: e.shares });
             }
         }
         Some(())
@@ -346,9 +338,5 @@ fn decoded<E>(
 }
 
 fn bad(log: &Log, cause: String) -> ChainError {
-    ChainError::BadLog {
-        tx: log.transaction_hash.unwrap_or_default(),
-        index: log.log_index.unwrap_or_default(),
-        cause,
-    }
+    ChainError::BadLog { tx: log.transaction_hash.unwrap_or_default(), index: log.log_index.unwrap_or_default(), cause }
 }

@@ -72,10 +72,8 @@ impl Message {
     /// As a request from `from`.
     #[must_use]
     pub fn request(&self, from: Address) -> TransactionRequest {
-        let mut request = TransactionRequest::default()
-            .from(from)
-            .value(self.value)
-            .input(TransactionInput::new(self.data.clone()));
+        let mut request =
+            TransactionRequest::default().from(from).value(self.value).input(TransactionInput::new(self.data.clone()));
         request.to = Some(self.to.map_or(TxKind::Create, TxKind::Call));
         request
     }
@@ -157,8 +155,7 @@ impl Wallet {
 
     /// Deploys creation code (constructor arguments appended) and checks that code stands there afterwards.
     pub async fn deploy(&self, name: &str, creation: Bytes) -> Result<(Address, Sent)> {
-        let message =
-            Message { action: format!("deploy {name}"), to: None, data: creation, value: U256::ZERO };
+        let message = Message { action: format!("deploy {name}"), to: None, data: creation, value: U256::ZERO };
         let (sent, receipt) = self.send(&message).await?;
         let address = receipt.contract_address.unwrap_or_default();
         if self.chain.code(address).await?.is_empty() {
@@ -244,13 +241,7 @@ impl Wallet {
     }
 
     /// Signs one version of a transaction.
-    pub(crate) fn sign(
-        &self,
-        message: &Message,
-        nonce: u64,
-        gas: u64,
-        fees: Eip1559Estimation,
-    ) -> Result<Signed> {
+    pub(crate) fn sign(&self, message: &Message, nonce: u64, gas: u64, fees: Eip1559Estimation) -> Result<Signed> {
         let mut tx = TxEip1559 {
             chain_id: self.chain.id(),
             nonce,
@@ -262,10 +253,8 @@ impl Wallet {
             access_list: Default::default(),
             input: message.data.clone(),
         };
-        let signature = self
-            .signer
-            .sign_transaction_sync(&mut tx)
-            .map_err(|e| ChainError::Signing { cause: e.to_string() })?;
+        let signature =
+            self.signer.sign_transaction_sync(&mut tx).map_err(|e| ChainError::Signing { cause: e.to_string() })?;
         let envelope = TxEnvelope::from(tx.into_signed(signature));
         Ok(Signed { hash: *envelope.tx_hash(), raw: envelope.encoded_2718().into(), fees })
     }

@@ -174,8 +174,7 @@ async fn digests_and_contexts_are_the_contracts() {
     let optimum = context::optimum_ctx(&w.contracts.agent_domain(), &c.agent, c.version, &weights, &ids);
     assert_eq!(be(optimum), w.contracts.optimum_context(c.agent, c.version).await.unwrap());
     let shard = keccak256(points("ben", 9));
-    let gradient =
-        context::gradient_ctx(&w.contracts.agent_domain(), &w.olga.address().into(), &weights, &shard);
+    let gradient = context::gradient_ctx(&w.contracts.agent_domain(), &w.olga.address().into(), &weights, &shard);
     assert_eq!(be(gradient), w.contracts.gradient_context(c.agent, c.version, 1).await.unwrap());
 }
 

@@ -14,11 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tribute_chain::{Chain, ChainError, Contracts, Options, Wallet, U256};
 
 fn brisk() -> Options {
-    Options {
-        bump_after: Duration::from_millis(1_500),
-        receipt_timeout: Duration::from_secs(30),
-        ..Options::default()
-    }
+    Options { bump_after: Duration::from_millis(1_500), receipt_timeout: Duration::from_secs(30), ..Options::default() }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -143,6 +139,7 @@ async fn a_claim_whose_block_is_reorganised_away_is_paid_once() {
         }
     }
     assert!(mined && !sending.is_finished(), "mined, and waiting for confirmations");
+    let first_block = w.chain.block_number().await.unwrap();
     w.chain.reorganise(1).await.unwrap();
     let mut again = false;
     for _ in 0..200 {
@@ -155,6 +152,7 @@ async fn a_claim_whose_block_is_reorganised_away_is_paid_once() {
     assert!(again, "sent again after the reorganisation");
     w.chain.mine(3).await.unwrap();
     let done = sending.await.unwrap().unwrap();
+    assert!(done.sent.block > first_block, "its first block is an empty one now");
     assert_eq!(w.chain.receipt(done.sent.tx).await.unwrap().unwrap().block_hash, Some(done.sent.block_hash));
     assert_paid_once(&w, &c, session).await;
 }

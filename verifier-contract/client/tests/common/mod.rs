@@ -7,8 +7,8 @@ use std::path::Path;
 use alloy::primitives::keccak256;
 use alloy::sol;
 use alloy::sol_types::SolCall;
-use tribute_chain::datasets::{RegisterParams, ShardProof};
 use tribute_chain::agents::{Layout, VersionParams};
+use tribute_chain::datasets::{RegisterParams, ShardProof};
 use tribute_chain::sessions::{ClaimBatch, OpenParams};
 use tribute_chain::{
     signing, Address, Anvil, Artifacts, Bytes, Chain, Contracts, DeployOptions, Deployed, Deployment, Message,
@@ -80,7 +80,16 @@ impl World {
         );
         let session_key = anvil.keys()[10].clone();
         let mut world = World {
-            chain, contracts, admin, ada, ben, olga, cleo, session_key, layout, anvil,
+            chain,
+            contracts,
+            admin,
+            ada,
+            ben,
+            olga,
+            cleo,
+            session_key,
+            layout,
+            anvil,
             verifier: Deployed { address, code_hash },
             circuits: [B256::ZERO; 4],
         };
@@ -131,11 +140,8 @@ impl World {
 
     pub async fn register(&self, owner: &Wallet, seed: &str, records: u64) -> B256 {
         let params = terms();
-        let ctx = self
-            .contracts
-            .shard_context(owner.address(), params.clone(), self.layout, 0, 1, records)
-            .await
-            .unwrap();
+        let ctx =
+            self.contracts.shard_context(owner.address(), params.clone(), self.layout, 0, 1, records).await.unwrap();
         let inputs = vec![ctx, U256::from(records)];
         let proof = self.proof(&inputs, &points(seed, COLUMNS)).await;
         let shard = ShardProof { circuitId: self.circuits[0], inputs, proof };
@@ -221,7 +227,8 @@ impl World {
         let mut vouchers = Vec::new();
         for (i, (session, queries)) in slots.iter().enumerate() {
             let stored = self.contracts.session(*session).await.unwrap();
-            let after = U256::from_be_bytes(keccak256([session.as_slice(), &stored.count.to_be_bytes()].concat()).0) >> 8;
+            let after =
+                U256::from_be_bytes(keccak256([session.as_slice(), &stored.count.to_be_bytes()].concat()).0) >> 8;
             inputs[1 + i] = stored.transcript;
             inputs[17 + i] = after;
             inputs[33 + i] = U256::from(*queries);
