@@ -7,6 +7,8 @@ use halo2_proofs::poly::kzg::multiopen::VerifierSHPLONK;
 use halo2_proofs::poly::kzg::strategy::SingleStrategy;
 use thiserror::Error;
 use tribute_core::digest::{keccak, Digest};
+use tribute_core::layout::MIN_LINK_K;
+use tribute_core::link::Link;
 
 use crate::field::{point_bytes, word};
 use crate::plonk::{create_proof, Witness};
@@ -31,12 +33,20 @@ pub enum ProveError {
         got: u32,
     },
     /// A gate of too high degree: halo2-axiom would cap it silently.
-    #[error("circuit {name}: a gate has degree {degree}, at most {MAX_DEGREE} is sound here")]
+    #[error("circuit {name}: a gate has degree {degree}, at most {MAX_DEGREE} is sound here; and MAX_DEGREE must not be set in the environment")]
     Degree {
         /// Circuit name.
         name: String,
         /// The degree found.
         degree: usize,
+    },
+    /// The link's tables do not fit.
+    #[error("circuit {name}: the tables of a link with exp need k >= {MIN_LINK_K}, the layout has k = {k}")]
+    LinkRows {
+        /// Circuit name.
+        name: String,
+        /// The layout's `k`.
+        k: u32,
     },
     /// Another number of blinding rows than the layout reserves.
     #[error("circuit {name}: {got} blinding factors, the layout needs 5")]
@@ -146,8 +156,12 @@ fn check_size(srs: &Srs, shape: &Shape) -> Result<(), ProveError> {
 fn check_system(shape: &Shape, cs: &ConstraintSystem<Fr>) -> Result<(), ProveError> {
     let name = || shape.name();
     let degree = cs.gates().iter().flat_map(|g| g.polynomials()).map(|p| p.degree()).max().unwrap_or(0);
-    if degree > MAX_DEGREE {
+    // `cs.degree()` is capped by an environment variable, and the number of quotient pieces follows it
+    if degree > MAX_DEGREE || cs.degree() != degree.max(3) {
         return Err(ProveError::Degree { name: name(), degree });
+    }
+    if shape.link.is_some_and(|l| l != Link::Squared) && shape.layout.k() < MIN_LINK_K {
+        return Err(ProveError::LinkRows { name: name(), k: shape.layout.k() });
     }
     if cs.blinding_factors() + 1 != tribute_core::layout::TAIL_ROWS {
         return Err(ProveError::Blinding { name: name(), got: cs.blinding_factors() });

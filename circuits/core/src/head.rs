@@ -6,7 +6,7 @@ use ethnum::{I256, U256};
 use rayon::prelude::*;
 use thiserror::Error;
 
-use crate::layout::{Layout, Task};
+use crate::layout::{Layout, Task, MIN_LINK_K};
 use crate::link::{predict, Link, NoShift, Tables};
 use crate::numbers::{
     BIAS_FEATURE, COUNT_LIMIT_BITS, EPSILON_LIMIT_BITS, LAMBDA_BITS, LAMBDA_LIMIT_BITS, LOGIT_BITS, NORM_BITS,
@@ -251,18 +251,18 @@ pub fn gradient(layout: &Layout, link: Link, weights: &Weights, records: &Record
     }
     check_targets(layout, records)?;
     let weights = weights.padded(layout)?;
-    if link != Link::Squared && layout.k() < 14 {
+    if link != Link::Squared && layout.k() < MIN_LINK_K {
         return Err(HeadError::LinkNeedsRows { link: link.name(), k: layout.k() });
     }
     let tables = Tables::of(layout);
     let c = layout.classes();
     let zero = || vec![I256::ZERO; layout.weights()];
-    let chunk = 256;
+    let chunk = 128;
     (0..records.len().div_ceil(chunk))
         .into_par_iter()
         .map(|part| {
             let mut g = zero();
-            // q·(p − y) of 256 records fits i128 for every link: 2^8·2^8·2^112
+            // q·(p − y) of 128 records fits i128 for every link: at most 2^7·2^8·2^111 (squared, d = 1,024)
             let mut part_sum = vec![0i128; layout.weights()];
             for i in part * chunk..((part + 1) * chunk).min(records.len()) {
                 let (q, target) = (records.features(i), records.target(i));

@@ -42,6 +42,8 @@ pub const TAIL_ROWS: usize = 6;
 pub const FRESH_IDLE_ROWS: usize = 16;
 /// Rows above the weights that `optimum` needs for its scalars, so every layout has them.
 pub const SCALAR_ROWS: usize = 52;
+/// The smallest `k` whose rows hold the exp tables of logistic and softmax.
+pub const MIN_LINK_K: u32 = 14;
 /// The smallest and the largest `k`.
 pub const K_RANGE: std::ops::RangeInclusive<u32> = 10..=22;
 

@@ -35,10 +35,9 @@
 //!
 //! # Existence of `l`
 //!
-//! One step of `l` changes `ΣP` by at most `2^−28` plus the tables' jumps at a limb boundary, at most
-//! `2^−27.9·(f2 part) + 100·2^−35`, so two neighbouring sums differ by less than `2^−26.9 + 2^−28` and one of them lies
-//! within the window of width `2·2^−27`… for every input the tests tried; [`softmax`] returns the best `l` and says so
-//! if none fits.
+//! At `l = max z` the sum is at least `1 − 2^−28.9`, and it tends to 0 as `l` grows. One step of `l` lowers it by at most, in
+//! units of 2^−28: 1 (smooth) + 1.06 (T2 rounded at 28 bits; 0.07 at 32) + 1.21 (T1 rounded, or entries that saturate, for 100
+//! classes at once) < 3.3. The window is 4 units wide, so some `l` falls into it.
 
 use ethnum::U256;
 use serde::{Deserialize, Serialize};

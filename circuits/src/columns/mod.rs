@@ -2,9 +2,10 @@
 //!
 //! PLONK hides an advice column only by random rows at its end, so a commitment that must not change between proofs needs
 //! random rows that do not change. Both the 6 tail rows and the salt rows of a committed column come from ChaCha20 streams
-//! seeded by HKDF from the owner's secret, the layout, the role, the content and the column's index:
+//! seeded by HKDF from the owner's secret, the SRS, the layout, the role, the content and the column's index:
 //!
-//! - never the same stream for two contents, so equal commitments mean equal content;
+//! - never the same stream for two contents, so equal commitments mean equal content, nor for two SRS, so that no
+//!   polynomial has two commitments with a budget each;
 //! - the salts (1,024 random rows outside every gate) keep a dictionary attack out: without the secret nobody can
 //!   recompute the commitment of a guessed dataset;
 //! - the commitment is computable without proving: [`CommittedColumn::new`]; the prover takes column and commitment as
@@ -108,7 +109,7 @@ impl CommittedColumn {
     ) -> Self {
         let mut values = body;
         values.resize(layout.salt_start(), Fr::zero());
-        let mut salts = stream(secret, b"salt", layout, role, content, index);
+        let mut salts = stream(srs, secret, b"salt", layout, role, content, index);
         values.extend((0..layout.salt_rows()).map(|_| Fr::random(&mut salts)));
         Self::with_rows(srs, layout, secret, role, content, index, values)
     }
@@ -126,17 +127,17 @@ impl CommittedColumn {
         mut values: Vec<Fr>,
     ) -> Self {
         assert_eq!(values.len(), layout.usable(), "a committed column fills every usable row");
-        let mut tail = stream(secret, b"tail", layout, role, content, index);
+        let mut tail = stream(srs, secret, b"tail", layout, role, content, index);
         values.extend((0..TAIL_ROWS).map(|_| Fr::random(&mut tail)));
         let point = G1Affine::from(best_multiexp(&values, srs.lagrange_basis()));
         CommittedColumn { values, point }
     }
 }
 
-fn stream(secret: &Secret, label: &[u8], layout: &Layout, role: Role, content: &Digest, index: u32) -> ChaCha20Rng {
+fn stream(srs: &Srs, secret: &Secret, label: &[u8], layout: &Layout, role: Role, content: &Digest, index: u32) -> ChaCha20Rng {
     let mut info = Vec::with_capacity(128);
     info.extend_from_slice(b"tribute.column.v1");
-    for part in [label, &layout.hash(), role.name(), content, &index.to_be_bytes()] {
+    for part in [label, &srs.digest(), &layout.hash(), role.name(), content, &index.to_be_bytes()] {
         info.extend_from_slice(&(part.len() as u32).to_be_bytes());
         info.extend_from_slice(part);
     }

@@ -1,7 +1,7 @@
 //! # Statement
 //!
 //! `G = Xᵀ(s·P − Y)` with `P = link(XW)`: the committed gradient is the loss gradient of the committed weights over the
-//! committed shard, as the exact integer function [`tribute_core::head::gradient`].
+//! committed shard, as the exact integer function [`tribute_core::head::gradient`] up to the window of the shift `l` (below).
 //!
 //! # Public inputs
 //!

@@ -44,12 +44,12 @@
 //! *The residual.* `T` starts at `n·λ·S_w`, gains `act_p·S_p` on slot rows and equals `S_g` in row 13. So at the random τ,
 //! drawn after g, `g = Σ act_p G_p + nλW` coordinate by coordinate.
 //!
-//! *No wrap.* g is `limbs·b` bits wide (112 to 117), so `Q < 2^(2·117 − 2 + 17) = 2^249`; `V < 2^67`; `(n·ε)² < 2^248` at g's scale
-//! for inputs within the public limits; `|N| < 2^182` because the G of registered gradients are at most
-//! `2^8·2^112·2^20·…` ([`tribute_core::numbers`] holds the limits, contracts and offline verification enforce them);
-//! `2^21·|N|, 2·|share|·D < 2^210`.
+//! *No wrap.* g is `limbs·b` bits wide: 112 to 121 (117, 120, 121, 120, 117 for k = 10 to 14, 112 from there), so `Q < 2^251.97`
+//! in the worst case (k = 12, 2^13 weights at most there) and `Q + 2^250 < r`; `V < 2^67`; `(n·ε)² < 2^246` at g's scale within the public
+//! limits; `|N| < 2^183` because the G of registered gradients are sums of `2^8·2^112` over at most 2^20 records; and
+//! `2^21·|N|, 2·|share|·D < 2^210`. [`tribute_core::numbers`] holds the limits; contracts and offline verification enforce them.
 //!
-//! *Inequalities.* 18 numbers are non-negative because they are sums of limbs of at most 250 bits:
+//! *Inequalities.* 18 numbers are non-negative because they are sums of limbs of at most 250 bits in all (238 from k = 15):
 //! `X_p = D + ρ_p`, `X_(8+p) = D − ρ_p` with `ρ_p = (1 − join_(p+1))·2^21·M_p − 2·share_p·D`, `X_16 = (nε)² − Q`,
 //! `X_17 = V − v²`. The same running sum copies them from where they are computed to the rows of their limbs, under ρ^20 to
 //! ρ^37. Where the next slot is joined, and in an

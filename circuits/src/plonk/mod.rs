@@ -6,7 +6,7 @@
 //! known, and lets no one choose the tails of its columns.
 //!
 //! Zero knowledge. Every fresh column ends in [`FRESH_IDLE_ROWS`] idle rows and halo2's 6 tail rows, all random, and is
-//! opened at no more than 4 points; committed columns bring salts and tails of their own. The quotient's pieces carry no
+//! opened at no more than 3 points; committed columns bring salts and tails of their own. The quotient's pieces carry no
 //! blinding of their own (as in halo2), so zero knowledge is computational.
 
 mod open;
