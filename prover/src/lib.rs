@@ -13,6 +13,7 @@
 //! | [`chain`] | what the service asks a chain |
 //! | [`problem`] | errors with stable codes |
 //! | [`cli`] | the commands |
+//! | `demo` | the whole life cycle on one machine |
 
 pub mod artefacts;
 pub mod auth;
@@ -20,6 +21,7 @@ pub mod chain;
 pub mod cli;
 pub mod custody;
 pub mod db;
+mod demo;
 pub mod hexed;
 pub mod jobs;
 pub mod offline;

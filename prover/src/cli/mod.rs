@@ -64,6 +64,8 @@ enum Command {
     /// The circuits a schema needs, their keys and verifiers.
     #[command(subcommand)]
     Circuits(circuits::CircuitsCommand),
+    /// Show all of it on this machine: data, training, certificate, paid queries, three frauds that bounce.
+    Demo(crate::demo::DemoArgs),
     /// Look at jobs, wait for them, cancel them.
     #[command(subcommand)]
     Job(job::JobCommand),
@@ -112,6 +114,7 @@ async fn run(command: Command) -> CommandResult {
         Command::Claim(command) => claim::run(command).await,
         Command::Chain(command) => chain::run(command).await,
         Command::Circuits(command) => circuits::run(command).await,
+        Command::Demo(args) => crate::demo::run(args).await,
         Command::Job(command) => job::run(command).await,
     }
 }
