@@ -18,6 +18,7 @@ pub mod gradient;
 pub mod optimum;
 pub mod plonk;
 pub mod prove;
+pub mod service;
 pub mod shape;
 pub mod srs;
 pub mod transcript;

@@ -2,3 +2,4 @@
 
 pub mod argument;
 pub mod logup;
+pub mod poseidon2;

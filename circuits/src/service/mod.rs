@@ -1,0 +1,515 @@
+//! # Statement
+//!
+//! For every slot: the slot's `count` answered queries extend the transcript `before` to `after`, receipt by receipt, and
+//! every answer is the one that the committed weights give. A receipt is
+//! `h' = Poseidon2([h, packed features, salt, answer])` ([`tribute_core::receipt`]), the answer
+//! [`tribute_core::head::answer`] of the integer logits: the largest, ties to the lower class; for one class, `z > 0`.
+//! A slot with `count = 0` has `after = before`.
+//!
+//! # Public inputs
+//!
+//! `ctx, before_1..16, after_1..16, count_1..16` ([`tribute_core::statement::service`]).
+//!
+//! # Committed columns
+//!
+//! `W`.
+//!
+//! # Region (one block per query, see [`Blocks`]; a *run* is the blocks of one slot)
+//!
+//! ```text
+//!             | v_0  v_1 v_2 v_3 v_4 v_5 | W | state square output | a   | h        | pack     | hash    | r |
+//! feature row | x_0  …               x_5 |   | receipt's rounds   |     | Σ τ^j x  | Σ 256^j x| Σ ρ^i b | R |
+//! feature row | x_6  …                   |   |                    |     |          |          |         | R |
+//! salt row    | salt                     |   |                    |     | ↓        | ↓        |         | R |
+//! class row u | l_0  l_1 l_2 l_3 B_u  m  |   |                    |     | Σ_v κ^v z| Σ_v≥u B_v|         | R |
+//! link row    |      (anywhere)          |   | registers          |     |          |          | 0       | R |
+//! weights row |                          | w |                    | a_j | Σ_v κ^v w| τ^j      |         | R |
+//! ```
+//!
+//! Rounds and registers stand beside features and classes: both start on the block's first row. The link row follows the
+//! last round; its `state_0` is the new transcript h'. Its registers, in the output columns: `next` (the transcript that
+//! the next block starts from), `slot`, `position`, `before`, `last` (1: the run ends here). Row 0 is the link row of a
+//! block that is not there, with `last = 1`.
+//!
+//! # Soundness
+//!
+//! *Data.* Features are looked up in [0, 256), limbs below `2^b`. Cells beyond `d` are 0: the product check below has powers
+//! of τ for them and no `a_j`.
+//!
+//! *Logits.* On class rows `B_u = Σ_{v ≥ u} b_v` with `b` boolean and `B_0 = 1`: `b` is one-hot, its place the answer.
+//! `t_u = Σ_i l_i 2^(b·i) + B_{u+1}` and `z_u = m − t_u`, m the same on all class rows. The product check (σ, then `a`, then
+//! κ, τ; as in [`crate::gradient`]) proves `Z = XW` over the field, with `α = τ^(6F + 1)` for F feature rows, above every
+//! power of the features; for one class the rows are (0, z), which stands as `κ·w` against `z_0 + κ·z_1` and so forces
+//! `z_0 = 0`. With x < 2^8 and |w| < 2^25 (`optimum`), |z| < 2^44 as integers.
+//!
+//! *Answer.* The limbs of the answer's row are 0 and `B_{answer+1} = 0`: m is the answer's logit. Then `m − z_u − B_{u+1}` is
+//! in [0, 2^4b), and as |m − z_u| < 2^45 < r − 2^4b that holds as integers: `z_u ≤ m`, and `z_u < m` for u below the answer
+//! (`B_{u+1} = 1` exactly there).
+//!
+//! *Receipt.* `b_i`, the i-th absorbed element, is a linear form of the states around a permutation. `hash` is
+//! `Σ_{i ≥ 1} ρ^i b_i`, all absorbed elements but the first, padding included; `pack` is
+//! `Σ_i ρ^i e_i + ρ^m salt + ρ^(m+1) answer`, with packed features `e_i` and `answer = Σ_{u ≥ 1} B_u`. All of them are
+//! committed before ρ exists and `hash = ρ·pack`, so the message is `[h, e, salt, answer, 0…]`; the capacity starts as
+//! the length. `h = b_0` is the `next` of the link row before.
+//!
+//! `pack` shifts every row of features by 48 bits; an element's end takes back its own shifts with a constant `2^-144`, the
+//! salt row what a last element of fewer rows did not need.
+//!
+//! *Chain.* Within a run (`last = 0` before) h is the h' before, `before` is carried, the position is one more;
+//! after the end of a run h is free, `before` is that h, the position 0. Where `last = 1` the tuple
+//! `(slot, before, h', position + 1)` is looked up in a table of the public inputs, `(slot, before_slot, after_slot,
+//! count_slot)`; its multiplicity m is boolean, so one run ends with a slot, and no block is in two runs. Where m = 0:
+//! `count = 0` and `after = before`. Positions stay below the number of blocks. Blocks after the last counted run are a
+//! run without end: nobody looks them up.
+//!
+//! The errors are bounded by (degree)/r with degrees below 2^23.
+//!
+//! # Not checked
+//!
+//! That W is in range (`optimum`; the digest ties the proofs together); that transcripts are what clients signed (the
+//! contract); the salt, any field element.
+
+mod blocks;
+mod errors;
+mod witness;
+
+use std::sync::Arc;
+
+use halo2_proofs::circuit::{Layouter, SimpleFloorPlanner};
+use halo2_proofs::halo2curves::bn256::Fr;
+use halo2_proofs::halo2curves::ff::Field;
+use halo2_proofs::plonk::{
+    Advice, Challenge, Circuit, Column, ConstraintSystem, Error, Expression, FirstPhase, Fixed, Instance, SecondPhase,
+    ThirdPhase, VirtualCells,
+};
+use halo2_proofs::poly::Rotation;
+use tribute_core::numbers::BIAS_FEATURE;
+use tribute_core::statement::SERVICE_SLOTS;
+
+use crate::columns::CommittedColumn;
+use crate::gadgets::argument::{constant, horner, limbs, select, small, Forge, Gates, Query};
+use crate::gadgets::logup::{Frame, Input, LogUp};
+use crate::gadgets::poseidon2::{self, Poseidon2};
+use crate::plonk::Witness;
+use crate::shape::Shape;
+
+pub use blocks::{capacity, Blocks, DATA, ELEMENT_ROWS, LIMBS};
+pub use errors::ServiceError;
+pub use witness::{AnsweredQuery, SessionBatch, SlotInputs, Step};
+
+/// Tags of the table's parts; rows that hold nothing else are limb 0.
+const RANGE: u64 = 0;
+const FEATURE: u64 = 1;
+const SLOT: u64 = 2;
+
+/// Fresh phase-0 columns, by position in [`ServiceCircuit::columns`].
+pub mod column {
+    use crate::gadgets::poseidon2;
+    /// First of the Poseidon2 columns.
+    pub const STATE: usize = 0;
+    /// First of the S-box outputs.
+    pub const OUTPUT: usize = poseidon2::OUTPUT;
+    /// First of the data columns.
+    pub const DATA: usize = poseidon2::COLUMNS;
+    /// On class rows: `B_u = Σ_{v ≥ u} b_v`.
+    pub const ANSWER: usize = DATA + super::LIMBS;
+    /// On class rows: the answer's logit.
+    pub const BEST: usize = ANSWER + 1;
+    /// On link rows: what the next block starts from.
+    pub const NEXT: usize = OUTPUT;
+    /// On link rows: slot of the run that ends here.
+    pub const SLOT: usize = OUTPUT + 1;
+    /// On link rows: queries before this one in the run.
+    pub const POSITION: usize = OUTPUT + 2;
+    /// On link rows: transcript before the run.
+    pub const BEFORE: usize = OUTPUT + 3;
+    /// On link rows: whether the run ends here.
+    pub const LAST: usize = OUTPUT + 4;
+    /// Number of columns.
+    pub const COUNT: usize = DATA + super::DATA;
+}
+
+/// Third-phase columns, by position.
+pub mod third {
+    /// Features under τ above logits under κ; on weight rows the weights under κ.
+    pub const HEAD: usize = 0;
+    /// The message as data; on weight rows the power `τ^j`.
+    pub const PACK: usize = 1;
+    /// The message as absorbed.
+    pub const HASH: usize = 2;
+    /// Running check of the logits.
+    pub const R: usize = 3;
+}
+
+/// Rows by their part in the argument.
+#[derive(Clone, Copy, Debug)]
+struct Rows {
+    q_start: Column<Fixed>,
+    q_link: Column<Fixed>,
+    q_feature: Column<Fixed>,
+    q_element: Column<Fixed>,
+    q_salt: Column<Fixed>,
+    q_class: Column<Fixed>,
+    q_w: Column<Fixed>,
+    q_w_first: Column<Fixed>,
+    q_block: Column<Fixed>,
+}
+
+/// Selectors, challenges, the permutation and the lookup.
+#[derive(Clone, Debug)]
+pub struct Config {
+    frame: Frame,
+    rows: Rows,
+    poseidon: Poseidon2,
+    lookup: LogUp,
+    sigma: Challenge,
+    rho: Challenge,
+    kappa: Challenge,
+    tau: Challenge,
+}
+
+/// The `service` circuit with its witness.
+#[derive(Clone)]
+pub struct ServiceCircuit {
+    shape: Shape,
+    committed: Vec<Arc<CommittedColumn>>,
+    /// Fresh columns of phase 0 but the multiplicities: see [`column`].
+    pub columns: Vec<Vec<Fr>>,
+    /// What the public inputs say of each slot; the table holds it.
+    pub slots: Vec<SlotInputs>,
+    /// Tests only. Phase 0: all fresh columns, the multiplicities last; 1: the lookup's columns, then `a`; 2: see [`third`].
+    pub forge: Option<Forge>,
+}
+
+impl ServiceCircuit {
+    /// The circuit without a witness, for keys.
+    #[must_use]
+    pub fn empty(shape: Shape) -> Self {
+        let slots = vec![SlotInputs::default(); SERVICE_SLOTS];
+        ServiceCircuit { shape, committed: vec![], columns: vec![], slots, forge: None }
+    }
+}
+
+fn power(base: &Expression<Fr>, exponent: usize) -> Expression<Fr> {
+    let mut result = small(1);
+    for bit in (0..usize::BITS - exponent.leading_zeros()).rev() {
+        result = result.clone() * result;
+        if exponent >> bit & 1 == 1 {
+            result = result * base.clone();
+        }
+    }
+    result
+}
+
+/// `z_u` of a class row: `m − t_u`.
+fn logit(c: &mut VirtualCells<'_, Fr>, data: &[Column<Advice>; DATA], limb_bits: u32) -> Expression<Fr> {
+    c.cur(data[LIMBS + 1]) - gap(c, data, limb_bits) - c.next(data[LIMBS])
+}
+
+/// `t_u − B_{u+1}` of a class row, as its limbs say.
+fn gap(c: &mut VirtualCells<'_, Fr>, data: &[Column<Advice>; DATA], limb_bits: u32) -> Expression<Fr> {
+    let cells: Vec<_> = data[..LIMBS].iter().map(|v| c.cur(*v)).collect();
+    limbs(&cells, limb_bits)
+}
+
+/// One-hot and largest logit.
+fn answer_gates(gates: &mut Gates<'_>, frame: Frame, rows: Rows, data: &[Column<Advice>; DATA], limb_bits: u32) {
+    let (answer, best) = (data[LIMBS], data[LIMBS + 1]);
+    gates.add("one-hot: b(b − 1) = 0 with b = B − B'", |c| {
+        let b = c.cur(answer) - c.next(answer);
+        c.fixed(rows.q_class) * b.clone() * (b - small(1))
+    });
+    gates.add("exactly one answer: B = 1 on the first class row", |c| {
+        c.fixed(rows.q_salt) * (c.next(answer) - small(1))
+    });
+    gates.add("B is 0 outside classes and features", |c| {
+        (c.fixed(frame.q_use) - c.fixed(rows.q_feature) - c.fixed(rows.q_class)) * c.cur(answer)
+    });
+    gates.add("the largest logit is one per query: m' = m", |c| c.fixed(rows.q_class) * (c.next(best) - c.cur(best)));
+    gates.add("the answer has the largest logit: b·t = 0", |c| {
+        let b = c.cur(answer) - c.next(answer);
+        c.fixed(rows.q_class) * b * gap(c, data, limb_bits)
+    });
+}
+
+/// Registers: receipts chain within a run, runs are apart.
+fn chain_gates(gates: &mut Gates<'_>, frame: Frame, rows: Rows, poseidon: &Poseidon2, blocks: &Blocks) {
+    let [next, _, position, before, last, ..] = poseidon.output;
+    let back = Rotation(-(blocks.height as i32));
+    let lead = Rotation(-(blocks.lead as i32));
+    let message = blocks.message;
+    gates.add("end of run is boolean: last(last − 1) = 0", |c| {
+        let last = c.cur(last);
+        c.fixed(rows.q_link) * last.clone() * (last - small(1))
+    });
+    gates.add("the first block starts a run", |c| c.fixed(frame.q_first) * (c.cur(last) - small(1)));
+    gates.add("position: position' = (1 − last)(position + 1)", |c| {
+        let inside = small(1) - c.query_advice(last, back);
+        c.fixed(rows.q_link) * (c.cur(position) - inside * (c.query_advice(position, back) + small(1)))
+    });
+    gates.add("before: before' = last ? next : before", |c| {
+        let (ended, next, kept) = (c.query_advice(last, back), c.query_advice(next, back), c.query_advice(before, back));
+        c.fixed(rows.q_link) * (c.cur(before) - kept.clone() - ended * (next - kept))
+    });
+    gates.add("receipts chain: (1 − last)(next − h') = 0", |c| {
+        c.fixed(rows.q_link) * (small(1) - c.cur(last)) * (c.cur(next) - c.cur(poseidon.state[0]))
+    });
+    gates.add("a receipt starts from next", |c| {
+        let [h, ..] = poseidon.start(c);
+        c.fixed(rows.q_start) * (h - c.query_advice(next, lead))
+    });
+    gates.add("the capacity lane starts as the length", |c| {
+        let [.., lane] = poseidon.start(c);
+        c.fixed(rows.q_start) * (lane - constant(poseidon2::capacity(message)))
+    });
+}
+
+impl Circuit<Fr> for ServiceCircuit {
+    type Config = (Config, Shape);
+    type FloorPlanner = SimpleFloorPlanner;
+    type Params = Shape;
+
+    fn params(&self) -> Shape {
+        self.shape.clone()
+    }
+
+    fn without_witnesses(&self) -> Self {
+        Self::empty(self.shape.clone())
+    }
+
+    fn configure(meta: &mut ConstraintSystem<Fr>) -> Self::Config {
+        Self::configure_with_params(meta, Shape::default())
+    }
+
+    fn configure_with_params(meta: &mut ConstraintSystem<Fr>, shape: Shape) -> Self::Config {
+        let layout = shape.layout;
+        let blocks = Blocks::of(&layout);
+        let limb_bits = layout.limb_bits();
+        let mut gates = Gates::new(meta, &shape.omit);
+        // the committed column first: its point opens the proof
+        let w = gates.meta.advice_column_in(FirstPhase);
+        let instance: Column<Instance> = gates.meta.instance_column();
+        let frame = Frame::configure(&mut gates);
+        let poseidon = Poseidon2::configure(&mut gates);
+        let data: [Column<Advice>; DATA] = std::array::from_fn(|_| gates.meta.advice_column_in(FirstPhase));
+        let mut fixed = || gates.meta.fixed_column();
+        let rows = Rows {
+            q_start: fixed(),
+            q_link: fixed(),
+            q_feature: fixed(),
+            q_element: fixed(),
+            q_salt: fixed(),
+            q_class: fixed(),
+            q_w: fixed(),
+            q_w_first: fixed(),
+            q_block: fixed(),
+        };
+        let table = vec![fixed(), fixed()];
+
+        answer_gates(&mut gates, frame, rows, &data, limb_bits);
+        chain_gates(&mut gates, frame, rows, &poseidon, &blocks);
+        let lookup = Self::configure_lookup(&mut gates, frame, rows, &poseidon, &data, table, instance);
+
+        let sigma = gates.meta.challenge_usable_after(FirstPhase);
+        let rho = gates.meta.challenge_usable_after(FirstPhase);
+        let a = gates.meta.advice_column_in(SecondPhase);
+        let kappa = gates.meta.challenge_usable_after(SecondPhase);
+        let tau = gates.meta.challenge_usable_after(SecondPhase);
+        let third: [Column<Advice>; 4] = std::array::from_fn(|_| gates.meta.advice_column_in(ThirdPhase));
+        let [head, pack, hash, r] = third;
+        let [inner, end, short] = witness::pack_factors(&blocks);
+
+        gates.add("features under τ, logits and weights under κ: head = Σ τ^a x_a + τ^6·head', z + κ·head'", |c| {
+            let (tau, kappa) = (c.challenge(tau), c.challenge(kappa));
+            let mut features: Vec<_> = data.iter().map(|v| c.cur(*v)).collect();
+            features.push(c.next(head));
+            let z = logit(c, &data, limb_bits);
+            let below = kappa * c.next(head);
+            c.fixed(frame.q_use) * c.cur(head)
+                - c.fixed(rows.q_feature) * horner(&features, &tau)
+                - c.fixed(rows.q_salt) * c.next(head)
+                - c.fixed(rows.q_class) * (z + below.clone())
+                - c.fixed(rows.q_w) * (c.cur(w) + (small(1) - c.fixed_next(rows.q_block)) * below)
+        });
+        gates.add("message as data: pack = Σ 256^a x_a + 2^48·pack' or 2^-144·ρ·pack', salt + ρ(pack' − 1), B + pack'", |c| {
+            let rho = c.challenge(rho);
+            let features: Vec<_> = data.iter().map(|v| c.cur(*v)).collect();
+            let (feature, element, below) = (c.fixed(rows.q_feature), c.fixed(rows.q_element), c.next(pack));
+            let shift = (feature.clone() - element.clone()) * inner + element * rho.clone() * end;
+            let salt = (c.cur(data[0]) + rho * (below.clone() - small(1))) * short;
+            (c.fixed(frame.q_use) - c.fixed(rows.q_w)) * c.cur(pack)
+                - feature * limbs(&features, 8)
+                - shift * below.clone()
+                - c.fixed(rows.q_salt) * salt
+                - c.fixed(rows.q_class) * (c.cur(data[LIMBS]) + below)
+        });
+        gates.add("message as absorbed: hash = b_0 + ρ·b_1 + ρ²·b_2 + ρ³·hash'", |c| {
+            let rho = c.challenge(rho);
+            let cube = rho.clone() * rho.clone() * rho.clone();
+            let below = c.next(hash);
+            let [_, b1, b2, _] = poseidon.start(c);
+            let first = horner(&[small(0), b1, b2], &rho);
+            let [b0, b1, b2, _] = poseidon.absorbed(c);
+            let later = horner(&[b0, b1, b2], &rho);
+            let more = (cube - small(1)) * below.clone();
+            c.fixed(frame.q_use) * c.cur(hash)
+                - (c.fixed(poseidon.q_full) + c.fixed(poseidon.q_partial)) * below
+                - c.fixed(rows.q_start) * (first + more.clone())
+                - c.fixed(poseidon.q_absorb) * (later + more)
+        });
+        gates.add("the receipt is of this message: hash = ρ·pack", |c| {
+            c.fixed(rows.q_start) * (c.cur(hash) - c.challenge(rho) * c.cur(pack))
+        });
+        gates.add("powers start at 1", |c| c.fixed(rows.q_w_first) * (c.cur(pack) - small(1)));
+        gates.add("powers: τ^j within a block, τ·τ^j in the next", |c| {
+            let step = c.next(pack) - c.cur(pack);
+            let block = c.fixed_next(rows.q_block) * (c.challenge(tau) - small(1)) * c.cur(pack);
+            c.fixed(rows.q_w) * (c.fixed_next(rows.q_w) * step - block)
+        });
+        gates.add("logit check: r' = σr + 256 + τ·head on starts, r − a(α·wk + τ^j) on blocks", |c| {
+            let (sigma, tau, kappa) = (c.challenge(sigma), c.challenge(tau), c.challenge(kappa));
+            let alpha = power(&tau, blocks.features * DATA + 1) * if layout.classes() == 1 { kappa } else { small(1) };
+            let record = (sigma - small(1)) * c.cur(r) + small(BIAS_FEATURE as u64) + tau * c.cur(head);
+            let weight = c.cur(a) * (alpha * c.cur(head) + c.cur(pack));
+            c.fixed(frame.q_use) * (c.next(r) - c.cur(r)) - c.fixed(rows.q_start) * record
+                + c.fixed(rows.q_block) * weight
+        });
+        gates.add("logit check starts at 0", |c| c.fixed(frame.q_first) * c.cur(r));
+        gates.add("logit check ends at 0", |c| c.fixed(frame.q_last) * c.cur(r));
+
+        (Config { frame, rows, poseidon, lookup, sigma, rho, kappa, tau }, shape)
+    }
+
+    fn synthesize(&self, (config, shape): Self::Config, mut layouter: impl Layouter<Fr>) -> Result<(), Error> {
+        let layout = shape.layout;
+        let blocks = Blocks::of(&layout);
+        if blocks.count == 0 {
+            return Err(Error::NotEnoughRowsAvailable { current_k: layout.k() });
+        }
+        let weights = layout.weights_start()..layout.weights_end();
+        layouter.assign_region(
+            || "service",
+            |mut region| {
+                let rows = &config.rows;
+                config.frame.assign(&mut region, layout.gate_rows());
+                for i in 0..blocks.count {
+                    let start = blocks.start(i);
+                    config.poseidon.assign(&mut region, start, blocks.permutations);
+                    select(&mut region, rows.q_start, [start]);
+                    select(&mut region, rows.q_link, [blocks.link(i)]);
+                    select(&mut region, rows.q_feature, start..start + blocks.features);
+                    let elements = (0..blocks.features).filter(|f| blocks.ends_element(*f));
+                    select(&mut region, rows.q_element, elements.map(|f| start + f));
+                    select(&mut region, rows.q_salt, [blocks.salt(i)]);
+                    select(&mut region, rows.q_class, (0..blocks.classes).map(|u| blocks.class(i, u)));
+                }
+                select(&mut region, rows.q_w, weights.clone());
+                select(&mut region, rows.q_w_first, [weights.start]);
+                select(&mut region, rows.q_block, weights.clone().step_by(layout.classes()));
+                let table = witness::table(&layout, &vec![SlotInputs::default(); SERVICE_SLOTS]);
+                config.lookup.assign_table(&mut region, &table, layout.gate_rows());
+                Ok(())
+            },
+        )
+    }
+}
+
+impl ServiceCircuit {
+    /// Ranges of the data columns, and ends of runs against the public inputs.
+    fn configure_lookup(
+        gates: &mut Gates<'_>,
+        frame: Frame,
+        rows: Rows,
+        poseidon: &Poseidon2,
+        data: &[Column<Advice>; DATA],
+        table: Vec<Column<Fixed>>,
+        instance: Column<Instance>,
+    ) -> LogUp {
+        let [_, slot, position, before, last, ..] = poseidon.output;
+        let state = poseidon.state[0];
+        let tag = table[0];
+        // 1 on slot rows: tag(tag − 1)/2
+        let is_slot = move |c: &mut VirtualCells<'_, Fr>| {
+            let tag = c.fixed(tag);
+            tag.clone() * (tag - small(1)) * crate::field::two_to(1).invert().unwrap_or(Fr::ZERO)
+        };
+        let input = move |c: &mut VirtualCells<'_, Fr>, group: usize| {
+            c.query_instance(instance, Rotation((group * SERVICE_SLOTS) as i32))
+        };
+        let value = table[1];
+        let tuple = move |c: &mut VirtualCells<'_, Fr>| {
+            let slot = is_slot(c);
+            let mut tuple = vec![c.fixed(tag), c.fixed(value)];
+            tuple.extend((0..3).map(|group| slot.clone() * input(c, group)));
+            tuple
+        };
+        let build = |c: &mut VirtualCells<'_, Fr>| {
+            let (feature, class) = (c.fixed(rows.q_feature), c.fixed(rows.q_class));
+            let mut inputs: Vec<_> = (0..DATA)
+                .map(|i| Input {
+                    active: if i < LIMBS { feature.clone() + class.clone() } else { feature.clone() },
+                    tuple: vec![feature.clone() * small(FEATURE) + small(RANGE), c.cur(data[i])],
+                })
+                .collect();
+            inputs.push(Input {
+                active: c.fixed(rows.q_link) * c.cur(last),
+                tuple: vec![small(SLOT), c.cur(slot), c.cur(before), c.cur(state), c.cur(position) + small(1)],
+            });
+            inputs
+        };
+        let lookup = LogUp::configure_table(gates, frame, table, &tuple, DATA + 1, &build);
+        let multiplicity = lookup.multiplicity();
+        gates.add("a slot ends at most one run: m(m − 1) = 0", |c| {
+            let m = c.cur(multiplicity);
+            is_slot(c) * m.clone() * (m - small(1))
+        });
+        gates.add("an unused slot has no queries: (1 − m)·count = 0", |c| {
+            is_slot(c) * (small(1) - c.cur(multiplicity)) * input(c, 2)
+        });
+        gates.add("an unused slot does not move: (1 − m)(after − before) = 0", |c| {
+            is_slot(c) * (small(1) - c.cur(multiplicity)) * (input(c, 1) - input(c, 0))
+        });
+        lookup
+    }
+}
+
+impl Witness for ServiceCircuit {
+    fn committed(&self) -> Vec<Arc<CommittedColumn>> {
+        self.committed.clone()
+    }
+
+    fn phase(&self, (config, _): &Self::Config, phase: u8, challenges: &[Fr]) -> Vec<Vec<Fr>> {
+        let layout = self.shape.layout;
+        let blocks = Blocks::of(&layout);
+        let table = witness::table(&layout, &self.slots);
+        let mut columns = match phase {
+            0 => {
+                let mut columns = self.columns.clone();
+                columns.push(witness::multiplicities(&layout, &blocks, &self.columns, &table));
+                columns
+            }
+            1 => {
+                let rows = layout.gate_rows();
+                let multiplicities = witness::multiplicities(&layout, &blocks, &self.columns, &table);
+                let mut columns = witness::with_lookups(&layout, &blocks, &self.columns, |l| {
+                    config.lookup.second_phase(challenges, &table, l, &multiplicities, rows)
+                });
+                columns.push(witness::sigma_sums(&layout, &blocks, &self.columns, challenges[config.sigma.index()]));
+                columns
+            }
+            _ => {
+                let challenges = witness::Challenges {
+                    sigma: challenges[config.sigma.index()],
+                    rho: challenges[config.rho.index()],
+                    kappa: challenges[config.kappa.index()],
+                    tau: challenges[config.tau.index()],
+                };
+                witness::third_phase(&layout, &blocks, &self.committed[0].values, &self.columns, &challenges)
+            }
+        };
+        if let Some(forge) = &self.forge {
+            forge(phase, &mut columns, challenges);
+        }
+        columns
+    }
+}
