@@ -84,6 +84,11 @@ impl Contracts {
         self.chain.read(self.agents_at(), &Abi::getVersionCall { agentId: agent, version }).await
     }
 
+    /// A version as it stands, `None` if there is none.
+    pub async fn find_version(&self, agent: B256, version: u32) -> Result<Option<Version>> {
+        Self::known(self.version(agent, version).await, "UnknownVersion")
+    }
+
     /// Whether a version is certified; false if there is none.
     pub async fn is_certified(&self, agent: B256, version: u32) -> Result<bool> {
         self.chain.read(self.agents_at(), &Abi::isCertifiedCall { agentId: agent, version }).await

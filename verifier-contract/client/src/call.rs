@@ -66,7 +66,11 @@ impl<C: SolCall, T> Call<C, T> {
 
     /// Simulates it, sends it, waits for its receipt and reads its events.
     pub async fn send(&self, wallet: &Wallet) -> Result<Done<T>> {
-        self.simulate(wallet.address()).await?;
+        let output = self.chain.call(&self.message.action, &self.message.request(wallet.address()), "latest").await?;
+        // a call to an address without code succeeds too; some tokens return nothing where others return true
+        if output.is_empty() && self.chain.code(self.to).await?.is_empty() {
+            return Err(ChainError::NoCode { contract: C::SIGNATURE.to_owned(), address: self.to });
+        }
         let (sent, receipt) = wallet.send_simulated(&self.message).await?;
         let events = Events { action: &self.message.action, contract: self.to, receipt: &receipt };
         let event = (self.outcome)(&events)?;

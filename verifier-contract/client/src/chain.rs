@@ -96,11 +96,13 @@ impl Chain {
         if !matches!(parsed.scheme(), "http" | "https") || parsed.host_str().is_none() {
             return Err(bad("expected http://host:port".to_owned()));
         }
-        let http = reqwest::Client::builder()
+        let mut http = reqwest::Client::builder()
             .timeout(options.request_timeout)
-            .connect_timeout(options.request_timeout.min(Duration::from_secs(5)))
-            .build()
-            .map_err(|e| bad(e.to_string()))?;
+            .connect_timeout(options.request_timeout.min(Duration::from_secs(5)));
+        if is_local(&parsed) {
+            http = http.no_proxy(); // a proxy of the environment does not know our local chain
+        }
+        let http = http.build().map_err(|e| bad(e.to_string()))?;
         let client = RpcClient::new_http_with_client(http, parsed).with_poll_interval(options.poll_interval);
         let mut inner = Inner { url: url.to_owned(), chain_id: 0, options, client, nonces: Mutex::new(HashMap::new()) };
         let id: U256 = read(&inner, "eth_chainId", ()).await?;
@@ -286,6 +288,11 @@ pub(crate) fn revert_of(payload: &ErrorPayload<Box<RawValue>>) -> Option<Revert>
     says_so.then(|| ErrorDecoder::shared().decode(&[]))
 }
 
+fn is_local(url: &reqwest::Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
 /// A block number as JSON-RPC writes it.
 pub(crate) fn quantity(number: u64) -> String {
     format!("{number:#x}")
@@ -351,6 +358,9 @@ fn explain(inner: &Inner, method: &'static str, error: TransportError) -> ChainE
                 || custom::<reqwest::Error>(&kind).is_some_and(reqwest::Error::is_timeout);
             if silent {
                 return ChainError::NodeSilent { url, method, seconds: inner.options.request_timeout.as_secs() };
+            }
+            if custom::<reqwest::Error>(&kind).is_some_and(reqwest::Error::is_builder) {
+                return ChainError::BadUrl { url, cause: root_cause(&kind) };
             }
             match &kind {
                 TransportErrorKind::HttpError(http) => {

@@ -135,6 +135,49 @@ impl Contracts {
         self.add_circuit(info).send(wallet).await
     }
 
+    /// Makes sure that a circuit is registered: compares it if it is, deploys its verifier and registers it if not.
+    /// Returns its id and the transactions that were needed.
+    pub async fn ensure_circuit(
+        &self,
+        wallet: &Wallet,
+        name: &str,
+        circuit: &NewCircuit,
+        creation: Bytes,
+        code_hash: B256,
+    ) -> Result<(B256, Vec<Sent>)> {
+        let id = circuit.id(code_hash);
+        if self.find_circuit(id).await?.is_some() {
+            self.check_circuit(circuit, code_hash).await?;
+            return Ok((id, Vec::new()));
+        }
+        let (verifier, deployed) = self.deploy_verifier(wallet, name, creation, code_hash).await?;
+        let added = self.register_circuit(wallet, circuit, verifier).await?;
+        Ok((id, vec![deployed, added.sent]))
+    }
+
+    /// Compares a registered circuit with the one computed here, also in what its id does not cover: proof length,
+    /// committed groups, inputs, the code at the verifier's address; and fails if it was stopped. Its gas cap may be
+    /// higher than here.
+    pub async fn check_circuit(&self, circuit: &NewCircuit, expected_hash: B256) -> Result<CircuitInfo> {
+        let id = circuit.id(expected_hash);
+        let info = self.circuit(id).await?;
+        let same = |what: &'static str, expected: String, found: String| match expected == found {
+            true => Ok(()),
+            false => Err(ChainError::CircuitDiffers { circuit: id, what, expected, found }),
+        };
+        let code = self.chain.code(info.verifier).await?;
+        same("the verifier's code hash", expected_hash.to_string(), code_hash(&code).to_string())?;
+        same("the proof length", circuit.proof_length.to_string(), info.proofLength.to_string())?;
+        same("the input count", circuit.input_count.to_string(), info.inputCount.to_string())?;
+        let (expected, found) = (&circuit.group_columns, &info.groupColumns);
+        same("the columns of committed groups", format!("{expected:?}"), format!("{found:?}"))?;
+        if info.gasCap < circuit.gas_cap {
+            same("the gas cap", format!("{} or more", circuit.gas_cap), info.gasCap.to_string())?;
+        }
+        same("stopped", false.to_string(), self.is_circuit_stopped(id).await?.to_string())?;
+        Ok(info)
+    }
+
     /// Adds a circuit; only the gate's owner.
     pub fn add_circuit(&self, info: CircuitInfo) -> Call<Abi::addCircuitCall, CircuitAdded> {
         let action = format!("add a circuit of statement {}", info.statement);
@@ -166,6 +209,11 @@ impl Contracts {
             ids.push(self.chain.read(self.gate_at(), &Abi::circuitAtCall { index: U256::from(index) }).await?);
         }
         Ok(ids)
+    }
+
+    /// A circuit as registered, `None` if the gate has none of this id.
+    pub async fn find_circuit(&self, circuit: B256) -> Result<Option<CircuitInfo>> {
+        Self::known(self.circuit(circuit).await, "UnknownCircuit")
     }
 
     /// Whether a circuit was stopped; reverts with `UnknownCircuit`.

@@ -85,6 +85,15 @@ impl Contracts {
         })
     }
 
+    /// `None` where the contract reverts with `unknown`.
+    pub(crate) fn known<T>(answer: Result<T>, unknown: &str) -> Result<Option<T>> {
+        match answer {
+            Ok(found) => Ok(Some(found)),
+            Err(error) if error.is_revert(unknown) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     pub(crate) fn call<C: alloy::sol_types::SolCall, T>(
         &self,
         to: Address,

@@ -40,6 +40,11 @@ impl Contracts {
         self.chain.read(self.datasets_at(), &Abi::datasetCall { datasetId: dataset }).await
     }
 
+    /// A dataset, `None` if there is none of this id.
+    pub async fn find_dataset(&self, dataset: B256) -> Result<Option<Dataset>> {
+        Self::known(self.dataset(dataset).await, "UnknownDataset")
+    }
+
     /// A dataset's owner; reverts with `UnknownDataset`.
     pub async fn dataset_owner(&self, dataset: B256) -> Result<Address> {
         self.chain.read(self.datasets_at(), &Abi::datasetOwnerCall { datasetId: dataset }).await

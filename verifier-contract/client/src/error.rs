@@ -267,6 +267,18 @@ pub enum ChainError {
         /// Computed by the gate.
         found: B256,
     },
+    /// A registered circuit is not what its key says.
+    #[error("circuit {circuit}: {what} is {found}, expected {expected}; do not trust proofs of it")]
+    CircuitDiffers {
+        /// The circuit's id.
+        circuit: B256,
+        /// What differs.
+        what: &'static str,
+        /// What it should be.
+        expected: String,
+        /// What the chain says.
+        found: String,
+    },
     /// A verifier rejected what had to be a good proof.
     #[error("the verifier at {verifier} rejected the proof, using {gas} gas")]
     VerifierRejected {
@@ -295,6 +307,12 @@ impl ChainError {
             ChainError::Reverted { revert, .. } | ChainError::Failed { revert, .. } => Some(revert),
             _ => None,
         }
+    }
+
+    /// Whether a contract refused with the error of this name.
+    #[must_use]
+    pub fn is_revert(&self, name: &str) -> bool {
+        self.revert().is_some_and(|revert| revert.name == name)
     }
 
     /// Whether asking again may help without anybody doing anything.

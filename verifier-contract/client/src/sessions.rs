@@ -116,6 +116,11 @@ impl Contracts {
         self.chain.read(self.escrow_at(), &Abi::getSessionCall { session }).await
     }
 
+    /// A session, `None` if there is none of this id.
+    pub async fn find_session(&self, session: B256) -> Result<Option<Session>> {
+        Self::known(self.session(session).await, "UnknownSession")
+    }
+
     /// The id of `client`'s session number `nonce`, counted from 0.
     pub async fn session_id_of(&self, client: Address, nonce: u64) -> Result<B256> {
         self.chain.read(self.escrow_at(), &Abi::sessionIdOfCall { client, nonce: U256::from(nonce) }).await

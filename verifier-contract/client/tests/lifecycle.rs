@@ -5,7 +5,7 @@ mod common;
 use alloy::primitives::keccak256;
 use common::{points, World, DATA_BPS, ESCROW, PRICE};
 use tribute_chain::sessions::OpenParams;
-use tribute_chain::{signing, ChainError, Voucher, B256, U256};
+use tribute_chain::{signing, ChainError, NewCircuit, Voucher, B256, U256};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn from_datasets_to_withdrawals() {
@@ -192,10 +192,34 @@ async fn verifiers_are_deployed_and_measured() {
     let error = w.contracts.verifier_gas(verifier.address, &[1; 63]).await.unwrap_err();
     assert!(matches!(error, ChainError::VerifierRejected { .. }), "{error}");
 
+    // found again, and compared also in what the id does not cover
+    let creation = tribute_chain::circuits::creation_of(&runtime);
+    let (circuit, hash) = (w.circuit(3), keccak256(runtime));
+    let (id, sent) = w.contracts.ensure_circuit(&w.admin, "sum", &circuit, creation.clone(), hash).await.unwrap();
+    assert_eq!((id, sent.len()), (circuit.id(hash), 2));
+    let (_, sent) = w.contracts.ensure_circuit(&w.admin, "sum", &circuit, creation.clone(), hash).await.unwrap();
+    assert!(sent.is_empty());
+    let longer = NewCircuit { proof_length: circuit.proof_length + 32, ..circuit.clone() };
+    let error = w.contracts.check_circuit(&longer, hash).await.unwrap_err();
+    assert!(matches!(error, ChainError::CircuitDiffers { what: "the proof length", .. }), "{error}");
+    let dearer = NewCircuit { gas_cap: circuit.gas_cap + 1, ..circuit.clone() };
+    assert!(w.contracts.check_circuit(&dearer, hash).await.unwrap_err().to_string().contains("gas cap"));
+    w.contracts.raise_gas_cap(id, circuit.gas_cap + 1).send(&w.admin).await.unwrap();
+    w.contracts.check_circuit(&dearer, hash).await.unwrap();
+    w.contracts.check_circuit(&circuit, hash).await.unwrap();
+    w.contracts.stop_circuit(id).send(&w.admin).await.unwrap();
+    assert!(w.contracts.check_circuit(&circuit, hash).await.unwrap_err().to_string().contains("stopped"));
+    let error = w.contracts.deploy_verifier(&w.admin, "other", creation, keccak256("other")).await.unwrap_err();
+    assert!(matches!(error, ChainError::CodeDiffers { .. }), "{error}");
+    assert!(w.contracts.find_circuit(keccak256("none")).await.unwrap().is_none());
+    assert!(w.contracts.find_session(keccak256("none")).await.unwrap().is_none());
+    assert!(w.contracts.find_version(keccak256("none"), 1).await.unwrap().is_none());
+    assert!(w.contracts.find_dataset(keccak256("none")).await.unwrap().is_none());
+
     let again = w.contracts.register_circuit(&w.admin, &w.circuit(6), w.verifier).await.unwrap_err();
     assert_eq!(again.revert().unwrap().name, "CircuitExists");
     let stranger = w.contracts.register_circuit(&w.ada, &w.circuit(3), w.verifier).await.unwrap_err();
     assert_eq!(stranger.revert().unwrap().name, "OwnableUnauthorizedAccount");
-    assert_eq!(w.contracts.circuits().await.unwrap(), w.circuits);
+    assert_eq!(w.contracts.circuits().await.unwrap(), [&w.circuits[..], &[id]].concat());
     assert_eq!(w.contracts.circuit(w.circuits[3]).await.unwrap(), w.circuit(6).info(w.verifier));
 }

@@ -174,6 +174,8 @@ enum Fault {
     AnswerLost,
     /// It never reaches the node.
     RequestLost,
+    /// It reaches the node; the connection stays open without an answer.
+    Hangs,
 }
 
 /// A proxy to the node that mistreats the first `times` transactions.
@@ -208,6 +210,9 @@ async fn pass_on(mut client: TcpStream, node: &str, fault: Fault, times: usize, 
         upstream.write_all(&request).await.ok()?;
         let answer = message(&mut upstream).await?;
         if spoil {
+            if fault == Fault::Hangs {
+                tokio::time::sleep(Duration::from_secs(60)).await;
+            }
             return None; // the connection breaks before the answer
         }
         client.write_all(&answer).await.ok()?;
@@ -241,7 +246,8 @@ async fn claim_through(fault: Fault) {
     let batch = w.batch(&c, &[(session, 7)]).await;
     let nonce = w.chain.mined_nonce(w.olga.address()).await.unwrap();
     let (url, faults) = faulty(w.anvil.url(), fault, 2).await;
-    let chain = Chain::connect_with(&url, brisk()).await.unwrap();
+    let impatient = Options { request_timeout: Duration::from_secs(1), ..brisk() };
+    let chain = Chain::connect_with(&url, impatient).await.unwrap();
     let contracts = Contracts::new(&chain, w.contracts.deployment().clone()).unwrap();
     let wallet = Wallet::new(&chain, w.olga.signer().clone());
     let done = contracts.claim(vec![batch]).send(&wallet).await.unwrap();
@@ -261,6 +267,11 @@ async fn a_claim_whose_answer_is_lost_is_paid_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_claim_that_never_arrived_is_sent_again_and_paid_once() {
     claim_through(Fault::RequestLost).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_claim_at_a_node_that_hangs_is_paid_once() {
+    claim_through(Fault::Hangs).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
