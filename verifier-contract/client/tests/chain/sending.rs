@@ -1,14 +1,12 @@
 //! Transactions under trouble: many at once, a stuck fee, a reorganised chain, a node that swallows answers. Whatever
 //! happens, each is mined exactly once.
 
-mod common;
-
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::common::{Certified, World, ESCROW, PRICE};
 use alloy::primitives::B256;
-use common::{Certified, World, ESCROW, PRICE};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tribute_chain::{Chain, ChainError, Contracts, Options, Wallet, U256};

@@ -1,9 +1,7 @@
 //! Every call of the life cycle, its errors and what events say, on a real anvil.
 
-mod common;
-
+use crate::common::{points, World, DATA_BPS, ESCROW, PRICE};
 use alloy::primitives::keccak256;
-use common::{points, World, DATA_BPS, ESCROW, PRICE};
 use tribute_chain::sessions::OpenParams;
 use tribute_chain::{signing, ChainError, NewCircuit, Voucher, B256, U256};
 

@@ -1,8 +1,6 @@
 //! State rebuilt from events equals what the contracts' views say.
 
-mod common;
-
-use common::{World, SHARES};
+use crate::common::{World, SHARES};
 use tribute_chain::{Follower, Options, U256};
 
 /// Every table against the views.

@@ -1,6 +1,6 @@
 //! An honest life cycle on a real anvil. Its verifier accepts exactly the calldata that a test commits to, as in the
 //! contracts' own tests: what is tested here is the client, not a circuit.
-#![allow(dead_code, unreachable_pub)]
+#![allow(unreachable_pub)]
 
 use std::path::Path;
 
@@ -106,6 +106,7 @@ impl World {
         let (input_count, link, slots, group_columns) = match statement {
             1 => (2, 0, 0, vec![COLUMNS]),
             2 => (1, 3, 0, vec![COLUMNS, 1, 1]),
+            3 => (1, 0, 8, vec![1; 10]),
             4 => (29, 0, 8, vec![1; 9]),
             _ => (49, 0, 16, vec![1]),
         };

@@ -1,13 +1,11 @@
 //! Deployment, its check, keys, and a chain that is not there, is another one, hangs or talks nonsense.
 
-mod common;
-
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
+use crate::common::{artifacts, World};
 use alloy::sol_types::SolValue;
-use common::{artifacts, World};
 use tribute_chain::anvil::AnvilOptions;
 use tribute_chain::{
     keys, Anvil, Chain, ChainError, Contracts, DeployOptions, Deployment, KeySource, Options, Wallet, U256,
@@ -201,7 +199,7 @@ async fn the_watchdog_outlives_a_killed_owner() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("owner");
     let mut owner = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "the_watchdog_outlives_a_killed_owner"])
+        .args(["--exact", "deployment::the_watchdog_outlives_a_killed_owner"])
         .env("TRIBUTE_TEST_ANVIL_OWNER", &file)
         .stdout(std::process::Stdio::null())
         .spawn()

@@ -1,0 +1,7 @@
+//! The client against a real anvil. One binary, since linking Alloy is what takes time.
+
+mod common;
+mod deployment;
+mod lifecycle;
+mod sending;
+mod sync;
