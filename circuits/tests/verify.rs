@@ -118,11 +118,9 @@ fn one_statement_and_proof_have_one_encoding() {
         shifted[point..point + 32].copy_from_slice(&add(&BASE_MODULUS, &word));
         assert_eq!(p.check(&shifted), Err(Rejected::Point { element: Element::Advice(0) }));
         // infinity, written as zeros, in every place of a point: the first columns and both opening points
-        for (at, element) in [
-            (0, Element::Advice(0)),
-            (expected - 128, Element::OpeningH),
-            (expected - 64, Element::OpeningQ),
-        ] {
+        for (at, element) in
+            [(0, Element::Advice(0)), (expected - 128, Element::OpeningH), (expected - 64, Element::OpeningQ)]
+        {
             let mut infinite = bytes.clone();
             infinite[at..at + 64].fill(0);
             assert_eq!(p.check(&infinite), Err(Rejected::Point { element }));
@@ -189,8 +187,10 @@ fn it_is_fast() {
     }
 }
 
-const SCALAR_MODULUS: [u8; 32] = modulus([0x43e1f593f0000001, 0x2833e84879b97091, 0xb85045b68181585d, 0x30644e72e131a029]);
-const BASE_MODULUS: [u8; 32] = modulus([0x3c208c16d87cfd47, 0x97816a916871ca8d, 0xb85045b68181585d, 0x30644e72e131a029]);
+const SCALAR_MODULUS: [u8; 32] =
+    modulus([0x43e1f593f0000001, 0x2833e84879b97091, 0xb85045b68181585d, 0x30644e72e131a029]);
+const BASE_MODULUS: [u8; 32] =
+    modulus([0x3c208c16d87cfd47, 0x97816a916871ca8d, 0xb85045b68181585d, 0x30644e72e131a029]);
 
 const fn modulus(limbs: [u64; 4]) -> [u8; 32] {
     let mut out = [0; 32];

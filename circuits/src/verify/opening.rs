@@ -86,7 +86,11 @@ pub(super) fn check(
 
     // e(Q, [s]₂)·e(−right, [1]₂) = 1
     let product = Bn254::multi_pairing([q, (-right).into_affine()], [srs.s_g2.clone(), srs.g2.clone()]);
-    if product.0.is_one() { Ok(()) } else { Err(Rejected::Opening) }
+    if product.0.is_one() {
+        Ok(())
+    } else {
+        Err(Rejected::Opening)
+    }
 }
 
 /// Groups the queries by their commitments' sets of rotations, in the order in which commitments first appear; and all

@@ -134,7 +134,8 @@ impl Verifier {
         let (k, named) = (certificate.layout.k(), certificate.srs);
         let development = named.digest.0 == Srs::development_digest();
         if development != named.development {
-            let (fields, is) = (vec!["srs.development".into(), "srs.digest".into()], if development { "" } else { "not " });
+            let (fields, is) =
+                (vec!["srs.development".into(), "srs.digest".into()], if development { "" } else { "not " });
             let reason = format!("the digest is {is}that of the development SRS");
             return Err(CertificateError::Field { fields, reason }.into());
         }
@@ -178,7 +179,9 @@ impl Verifier {
             fields.extend(named.map(whole));
             fields.extend(["layout.k", "srs.digest"].map(part));
             relations.relate(result.is_ok(), fields, || {
-                result.err().map_or_else(String::new, |e| format!("the {} proof is refused: {e}", shape.statement.name()))
+                result
+                    .err()
+                    .map_or_else(String::new, |e| format!("the {} proof is refused: {e}", shape.statement.name()))
             });
         };
         for (i, dataset) in certificate.datasets.iter().enumerate() {

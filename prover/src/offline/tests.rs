@@ -5,7 +5,9 @@ use std::time::Instant;
 
 use rand::{Rng, SeedableRng};
 use serde_json::Value;
-use tribute_circuits::columns::{commit_gradient, commit_records, commit_unused_slot, commit_weights, CommittedGroup, Secret};
+use tribute_circuits::columns::{
+    commit_gradient, commit_records, commit_unused_slot, commit_weights, CommittedGroup, Secret,
+};
 use tribute_circuits::dataset::DatasetCircuit;
 use tribute_circuits::field::from_core;
 use tribute_circuits::gradient::GradientCircuit;
@@ -13,7 +15,9 @@ use tribute_circuits::optimum::{OptimumCircuit, Slot};
 use tribute_circuits::prove::{self, Keys};
 use tribute_circuits::shape::Shape;
 use tribute_circuits::srs::Srs;
-use tribute_core::certificate::{Certificate, CertificateError, Chain, DatasetParts, Hex, Parts, Proof, ShardParts, SrsName};
+use tribute_core::certificate::{
+    Certificate, CertificateError, Chain, DatasetParts, Hex, Parts, Proof, ShardParts, SrsName,
+};
 use tribute_core::context::{gradient_ctx, optimum_ctx, Address, DatasetContext, Terms};
 use tribute_core::digest::dataset_id;
 use tribute_core::head::{add, gradient, optimum};
@@ -41,8 +45,7 @@ fn records(n: usize, seed: u64) -> Records {
     let mut records = Records::new(5);
     for _ in 0..n {
         let class = rng.gen_range(0..3u16);
-        let features: Vec<u8> =
-            (0..5u16).map(|i| rng.gen_range(0..150u8) + if i == class { 100 } else { 0 }).collect();
+        let features: Vec<u8> = (0..5u16).map(|i| rng.gen_range(0..150u8) + if i == class { 100 } else { 0 }).collect();
         records.push(&features, class);
     }
     records
@@ -205,7 +208,7 @@ fn leaves(value: &Value, path: String, out: &mut Vec<String>) {
 }
 
 fn leaf<'a>(value: &'a mut Value, path: &str) -> &'a mut Value {
-    let pointer = format!("/{}", path.replace('.', "/").replace('[', "/").replace(']', ""));
+    let pointer = format!("/{}", path.replace(['.', '['], "/").replace(']', ""));
     value.pointer_mut(&pointer).unwrap()
 }
 
@@ -275,7 +278,11 @@ fn random_bytes_are_refused_and_the_field_named() {
         let mut bytes = json.clone().into_bytes();
         let at = rng.gen_range(0..bytes.len());
         // half of the changes stay among the characters that stand there: digits for digits
-        let byte = if case % 2 == 0 { rng.gen::<u8>() } else { *b"0123456789abcdef \n\",".get(rng.gen_range(0..20usize)).unwrap() };
+        let byte = if case % 2 == 0 {
+            rng.gen::<u8>()
+        } else {
+            *b"0123456789abcdef \n\",".get(rng.gen_range(0..20usize)).unwrap()
+        };
         if bytes[at] == byte {
             continue;
         }
@@ -344,44 +351,64 @@ fn what_does_not_fit_together_is_refused() {
         assert!(refusal.contains(path), "{path}: {refusal}");
     };
     // proofs exchanged between shards, statements and slots
-    other("datasets[0].shards[0]", changed(|c| {
-        let swap = c.datasets[0].shards[0].gradient_proof.clone();
-        c.datasets[0].shards[0].gradient_proof = std::mem::replace(&mut c.datasets[2].shards[0].gradient_proof, swap);
-    }));
-    other("dataset_proof.inputs", changed(|c| {
-        let shard = &mut c.datasets[0].shards[0];
-        std::mem::swap(&mut shard.dataset_proof, &mut shard.gradient_proof);
-    }));
+    other(
+        "datasets[0].shards[0]",
+        changed(|c| {
+            let swap = c.datasets[0].shards[0].gradient_proof.clone();
+            c.datasets[0].shards[0].gradient_proof =
+                std::mem::replace(&mut c.datasets[2].shards[0].gradient_proof, swap);
+        }),
+    );
+    other(
+        "dataset_proof.inputs",
+        changed(|c| {
+            let shard = &mut c.datasets[0].shards[0];
+            std::mem::swap(&mut shard.dataset_proof, &mut shard.gradient_proof);
+        }),
+    );
     // order of datasets, order of shards
     other("optimum.proof", changed(|c| c.datasets.swap(0, 2)));
     other("datasets[1]", changed(|c| c.datasets[1].shards.swap(0, 1)));
     // a shard left out, a dataset left out, a shard twice, a shard more than fits
     other("datasets[1]", changed(|c| drop(c.datasets[1].shards.pop())));
     other("optimum.proof", changed(|c| drop(c.datasets.pop())));
-    other("digest", changed(|c| {
-        let twice = c.datasets[0].shards[0].clone();
-        c.datasets[2].shards[0] = twice;
-    }));
-    other("datasets", changed(|c| {
-        let more = c.datasets.clone();
-        c.datasets.extend(more);
-        c.datasets.push(c.datasets[0].clone());
-    }));
+    other(
+        "digest",
+        changed(|c| {
+            let twice = c.datasets[0].shards[0].clone();
+            c.datasets[2].shards[0] = twice;
+        }),
+    );
+    other(
+        "datasets",
+        changed(|c| {
+            let more = c.datasets.clone();
+            c.datasets.extend(more);
+            c.datasets.push(c.datasets[0].clone());
+        }),
+    );
     other("datasets", changed(|c| c.datasets.clear()));
     other("datasets[0].shards", changed(|c| c.datasets[0].shards.clear()));
     // a proof cut short, one byte more
     other("optimum.proof.bytes", changed(|c| c.optimum.proof.bytes.0.truncate(100 * 32)));
     other("optimum.proof.bytes", changed(|c| c.optimum.proof.bytes.0.push(0)));
-    other("datasets[0].shards[0].gradient_proof.bytes", changed(|c| {
-        c.datasets[0].shards[0].gradient_proof.bytes.0.truncate(10);
-    }));
+    other(
+        "datasets[0].shards[0].gradient_proof.bytes",
+        changed(|c| {
+            c.datasets[0].shards[0].gradient_proof.bytes.0.truncate(10);
+        }),
+    );
     // an input that names the same element
-    other("optimum.proof.inputs[5]", changed(|c| {
-        // act_1 = 1 written as 1 + r
-        let mut word = [0; 32];
-        hex::decode_to_slice("30644e72e131a029b85045b68181585d2833e84879b9709143e1f593f0000002", &mut word).unwrap();
-        c.optimum.proof.inputs[5] = Hex(word);
-    }));
+    other(
+        "optimum.proof.inputs[5]",
+        changed(|c| {
+            // act_1 = 1 written as 1 + r
+            let mut word = [0; 32];
+            hex::decode_to_slice("30644e72e131a029b85045b68181585d2833e84879b9709143e1f593f0000002", &mut word)
+                .unwrap();
+            c.optimum.proof.inputs[5] = Hex(word);
+        }),
+    );
     // other text of the same content
     let json = certificate().to_json();
     other("format", json.replacen("\"format\": ", "\"format\":  ", 1));
@@ -409,9 +436,13 @@ fn limits_are_kept_where_every_number_agrees() {
         let Err(CertificateError::Field { fields, reason }) = c.check().map(|_| ()) else { panic!("{field} accepted") };
         assert!(fields.iter().any(|f| f == field), "{field}: {fields:?}: {reason}");
     };
-    for (field, input, value) in
-        [("loss.lambda", 2, 0u64), ("loss.lambda", 2, 1 << 32), ("optimum.epsilon", 3, 1 << 25), ("optimum.norm", 4, 1 << 24), ("optimum.norm", 4, 0)]
-    {
+    for (field, input, value) in [
+        ("loss.lambda", 2, 0u64),
+        ("loss.lambda", 2, 1 << 32),
+        ("optimum.epsilon", 3, 1 << 25),
+        ("optimum.norm", 4, 1 << 24),
+        ("optimum.norm", 4, 0),
+    ] {
         refused(field, &|c| {
             match field {
                 "loss.lambda" => c.loss.lambda = value,

@@ -6,7 +6,7 @@ use super::blame::{part, whole, Field, Relations};
 use super::{words, Certificate, CertificateError, Dataset, Hex, Proof, Shard, FORMAT};
 use crate::context::{gradient_ctx, optimum_ctx, DatasetContext};
 use crate::digest::{dataset_id, group_digest, Digest};
-use crate::layout::Task;
+use crate::layout::{Task, MIN_LINK_K};
 use crate::link::Link;
 use crate::numbers::{
     distance_is_certified, link_error_units, COUNT_LIMIT_BITS, DISTANCE_PARTS, EPSILON_LIMIT_BITS, LAMBDA_LIMIT_BITS,
@@ -19,8 +19,6 @@ use crate::statement::{dataset, optimum, Statement, CTX, OPTIMUM_SLOTS};
 const LAYOUT_FIELDS: [&str; 5] = ["layout.k", "layout.columns", "layout.features", "layout.classes", "layout.task"];
 const DATASET_CHAIN: [&str; 2] = ["chain.chain_id", "chain.dataset_registry"];
 const AGENT_CHAIN: [&str; 2] = ["chain.chain_id", "chain.agent_registry"];
-/// The links with tables need limbs this wide: see [`crate::head::gradient`].
-const LINK_LEAST_K: u32 = 14;
 /// The shares of one model sum to 1 up to the proven relative distance, and each is rounded.
 const WHOLE_TOLERANCE: i64 = (1 << SHARE_BITS) / DISTANCE_PARTS as i64 + 1 + OPTIMUM_SLOTS as i64;
 
@@ -184,9 +182,9 @@ impl Certificate {
         r.limit(fits, vec!["loss.link".into(), "layout.task".into()], || {
             format!("the {} link is for classes", self.loss.link.name())
         });
-        let wide = l.k() >= LINK_LEAST_K || self.loss.link == Link::Squared;
+        let wide = l.k() >= MIN_LINK_K || self.loss.link == Link::Squared;
         r.limit(wide, vec!["loss.link".into(), "layout.k".into()], || {
-            format!("the {} link needs k >= {LINK_LEAST_K}", self.loss.link.name())
+            format!("the {} link needs k >= {MIN_LINK_K}", self.loss.link.name())
         });
     }
 
