@@ -93,9 +93,7 @@ pub(super) fn link_columns(shape: &Shape, committed: &[&[Fr]]) -> Result<Vec<Vec
         if link == Link::Softmax {
             out[column::SUM][head] = Fr::from_u128(sum);
             window_cells(&tables, link, &mut out, head, sum);
-            for row in head..head + r {
-                out[column::SHIFT][row] = from_i128(i128::from(shifts[0]));
-            }
+            out[column::SHIFT][head..head + r].fill(from_i128(i128::from(shifts[0])));
         }
     }
     Ok(out)
@@ -217,8 +215,8 @@ pub(super) fn third_phase(
     let mut power_of_block = Fr::ONE;
     for block in (start..end).step_by(c) {
         let mut power = power_of_block;
-        for row in block..block + c {
-            out[super::third::XT][row] = power;
+        for cell in &mut out[super::third::XT][block..block + c] {
+            *cell = power;
             power *= kappa;
         }
         power_of_block *= tau;

@@ -203,7 +203,7 @@ pub(super) fn phase_three(circuit: &OptimumCircuit, tau: Fr, rho: Fr) -> Vec<Vec
             sum += longs[i] * p[power::LONG + i] + longs[OPTIMUM_SLOTS + i] * p[power::LONG + OPTIMUM_SLOTS + i];
         } else if row == ROW_CLOSE {
             sum -= s[row] * p[power::S_G];
-        } else if (ROW_LONG..ROW_LONG + 2 * LONGS).contains(&row) && (row - ROW_LONG) % 2 == 0 {
+        } else if (ROW_LONG..ROW_LONG + 2 * LONGS).contains(&row) && (row - ROW_LONG).is_multiple_of(2) {
             let i = (row - ROW_LONG) / 2;
             sum -= written[i] * p[power::LONG + i];
         } else if (start..end).contains(&row) {

@@ -82,9 +82,12 @@ pub(super) fn open(
     transcript.write_point(commit(&last).to_affine())
 }
 
+/// A point and the polynomial's value there.
+type PointAndValue = (Fr, Fr);
+
 /// Groups openings by their set of points, in the order in which polynomials first appear.
 fn group<'a>(openings: &[Opening<'a>]) -> (Vec<Set<'a>>, Vec<Fr>) {
-    let mut polynomials: Vec<(&'a [Fr], Vec<(Fr, Fr)>)> = Vec::new();
+    let mut polynomials: Vec<(&'a [Fr], Vec<PointAndValue>)> = Vec::new();
     let mut all_points: Vec<Fr> = Vec::new();
     for o in openings {
         if !all_points.contains(&o.point) {

@@ -172,7 +172,7 @@ fn out_of_range(f: &Fitted, shape: Shape, bad: &CommittedGroup, near: &tribute_c
     let l = shape.layout;
     let exact = I256::from(1i64 << 25);
     // the numbers of weights near + 1 in the first place
-    let mut datasets = vec![f.gradients[0].clone(), f.gradients[2].clone()];
+    let mut datasets = [f.gradients[0].clone(), f.gradients[2].clone()];
     add(&mut datasets[0], &f.gradients[1]);
     let mut n = f.numbers.clone();
     let delta = exact - I256::from(f.weights.values()[0]);
