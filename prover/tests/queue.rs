@@ -28,7 +28,8 @@ async fn lease(queue: &Queue) -> Lease {
 }
 
 async fn succeed(queue: &Queue, lease: &Lease) {
-    queue.complete(lease, "{}").await.unwrap().ok().expect("the lease holds").commit().await.unwrap();
+    let Ok(completion) = queue.complete(lease, "{}").await.unwrap() else { panic!("the lease has lapsed") };
+    completion.commit().await.unwrap();
 }
 
 async fn state(queue: &Queue, id: &str) -> State {

@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn shards_keep_order_and_lose_nothing() {
-        assert_eq!(shards(10, 10), [0..10]);
+        assert_eq!(shards(10, 10), vec![std::ops::Range { start: 0, end: 10 }]);
         assert_eq!(shards(11, 10), [0..10, 10..11]);
         assert!(shards(0, 10).is_empty());
     }
