@@ -84,7 +84,7 @@ static PARAMETERS: LazyLock<Parameters> = LazyLock::new(|| {
 });
 
 fn is_full(row: usize) -> bool {
-    row < FULL_ROWS || row >= ROWS - FULL_ROWS
+    !(FULL_ROWS..ROWS - FULL_ROWS).contains(&row)
 }
 
 /// The outer linear layer.
@@ -94,7 +94,8 @@ fn outer() -> [[Fr; WIDTH]; WIDTH] {
 
 /// Gauss–Jordan; `m` is invertible.
 fn invert(mut m: [[Fr; WIDTH]; WIDTH]) -> [[Fr; WIDTH]; WIDTH] {
-    let mut inverse: [[Fr; WIDTH]; WIDTH] = std::array::from_fn(|i| std::array::from_fn(|j| Fr::from(u64::from(i == j))));
+    let mut inverse: [[Fr; WIDTH]; WIDTH] =
+        std::array::from_fn(|i| std::array::from_fn(|j| Fr::from(u64::from(i == j))));
     for i in 0..WIDTH {
         let pivot = (i..WIDTH).find(|r| m[*r][i] != Fr::ZERO).unwrap_or(i);
         m.swap(i, pivot);
@@ -196,14 +197,16 @@ impl Poseidon2 {
                 });
             }
         }
-        for lane in 0..WIDTH {
+        for (lane, form) in state.into_iter().zip(&PARAMETERS.full.last) {
             gates.add("full rounds: state' = M·outputs", |c| {
-                let last = this.form(c, &PARAMETERS.full.last[lane]);
-                (c.fixed(q_full) - c.fixed(q_absorb)) * (c.next(state[lane]) - last)
+                let last = this.form(c, form);
+                (c.fixed(q_full) - c.fixed(q_absorb)) * (c.next(lane) - last)
             });
+        }
+        for (lane, form) in state.into_iter().zip(&PARAMETERS.partial.last) {
             gates.add("partial rounds: state' = M·(state, outputs)", |c| {
-                let last = this.form(c, &PARAMETERS.partial.last[lane]);
-                c.fixed(q_partial) * (c.next(state[lane]) - last)
+                let last = this.form(c, form);
+                c.fixed(q_partial) * (c.next(lane) - last)
             });
         }
         gates.add("the capacity lane is carried between permutations", |c| {
@@ -255,7 +258,11 @@ impl Poseidon2 {
 }
 
 fn scaled(e: Expression<Fr>, factor: Fr) -> Expression<Fr> {
-    if factor == Fr::ONE { e } else { e * factor }
+    if factor == Fr::ONE {
+        e
+    } else {
+        e * factor
+    }
 }
 
 fn before_layer(state: &[Expression<Fr>]) -> [Expression<Fr>; WIDTH] {
@@ -387,11 +394,11 @@ mod tests {
 
     #[test]
     fn the_layer_is_inverted() {
-        let (m, inverse) = (outer(), &PARAMETERS.inverse);
-        for i in 0..WIDTH {
-            for j in 0..WIDTH {
-                let entry: Fr = (0..WIDTH).map(|l| m[i][l] * inverse[l][j]).sum();
-                assert_eq!(entry, Fr::from(u64::from(i == j)));
+        for unit in 0..WIDTH {
+            let column = outer().map(|row| row[unit]);
+            for (i, line) in PARAMETERS.inverse.iter().enumerate() {
+                let entry: Fr = line.iter().zip(&column).map(|(a, b)| a * b).sum();
+                assert_eq!(entry, Fr::from(u64::from(i == unit)));
             }
         }
     }

@@ -31,7 +31,9 @@ pub enum ServiceError {
         capacity: usize,
     },
     /// Weights of another shape.
-    #[error("weights of {features} features and {classes} classes, the layout has {layout_features} and {layout_classes}")]
+    #[error(
+        "weights of {features} features and {classes} classes, the layout has {layout_features} and {layout_classes}"
+    )]
     Weights {
         /// Features of the weights.
         features: usize,

@@ -72,7 +72,12 @@ pub struct Step {
 impl Step {
     /// The step of a query, outside any run, with the transcript after it.
     #[must_use]
-    pub fn new(layout: &Layout, weights: &Weights, h: tribute_core::Fr, query: &AnsweredQuery) -> (Self, tribute_core::Fr) {
+    pub fn new(
+        layout: &Layout,
+        weights: &Weights,
+        h: tribute_core::Fr,
+        query: &AnsweredQuery,
+    ) -> (Self, tribute_core::Fr) {
         let message = receipt::message(h, layout.features(), &query.features, query.salt, query.answer);
         let after = receipt::sponge(&message);
         let step = Step {
@@ -359,7 +364,13 @@ pub(super) fn pack_factors(blocks: &Blocks) -> [Fr; 3] {
 }
 
 /// `head` and `pack` of a block's data rows from the bottom up, `hash` of its rounds.
-fn block_sums(layout: &Layout, blocks: &Blocks, columns: &[Vec<Fr>], i: usize, c: &Challenges) -> (Vec<[Fr; 2]>, Vec<Fr>) {
+fn block_sums(
+    layout: &Layout,
+    blocks: &Blocks,
+    columns: &[Vec<Fr>],
+    i: usize,
+    c: &Challenges,
+) -> (Vec<[Fr; 2]>, Vec<Fr>) {
     let start = blocks.start(i);
     let data = |v: usize, row: usize| columns[column::DATA + v][row];
     let [inner, end, salt] = pack_factors(blocks);
@@ -398,8 +409,7 @@ pub(super) fn third_phase(
     let rows = layout.gate_rows();
     let (start, end, classes) = (layout.weights_start(), layout.weights_end(), layout.classes());
     let mut out = vec![vec![Fr::ZERO; rows]; 4];
-    let sums: Vec<_> =
-        (0..blocks.count).into_par_iter().map(|i| block_sums(layout, blocks, columns, i, c)).collect();
+    let sums: Vec<_> = (0..blocks.count).into_par_iter().map(|i| block_sums(layout, blocks, columns, i, c)).collect();
     let mut weight_of_start = vec![false; rows];
     for (i, (data, hash)) in sums.into_iter().enumerate() {
         let first = blocks.start(i);
