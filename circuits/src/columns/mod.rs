@@ -134,7 +134,15 @@ impl CommittedColumn {
     }
 }
 
-fn stream(srs: &Srs, secret: &Secret, label: &[u8], layout: &Layout, role: Role, content: &Digest, index: u32) -> ChaCha20Rng {
+fn stream(
+    srs: &Srs,
+    secret: &Secret,
+    label: &[u8],
+    layout: &Layout,
+    role: Role,
+    content: &Digest,
+    index: u32,
+) -> ChaCha20Rng {
     let mut info = Vec::with_capacity(128);
     info.extend_from_slice(b"tribute.column.v1");
     for part in [label, &srs.digest(), &layout.hash(), role.name(), content, &index.to_be_bytes()] {
