@@ -6,6 +6,7 @@
 //! 4. The proofs: every one, by [`tribute_circuits::verify`].
 //! 5. The checksum, last, so that a change is reported where it was made.
 
+mod command;
 mod report;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ use tribute_core::certificate::blame::{part, whole, Field, Relations};
 use tribute_core::certificate::{Certificate, CertificateError, Hex, Proof};
 use tribute_core::statement::Statement;
 
+pub use command::{run, VerifyArgs};
 pub use report::Report;
 
 /// What the caller trusts.

@@ -1,0 +1,37 @@
+//! The command `tribute verify`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{verify_file, Options, Refused};
+use crate::problem::{Problem, Reason, Result};
+
+/// Arguments of `tribute verify`.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// The certificate.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Accept proofs under the development SRS, which anyone can forge.
+    #[arg(long)]
+    allow_dev_srs: bool,
+    /// The SRS that the proofs were made under.
+    #[arg(long, value_name = "FILE")]
+    srs: Option<PathBuf>,
+}
+
+/// Checks the certificate and prints what it proves.
+pub fn run(args: VerifyArgs) -> Result<()> {
+    let options = Options { allow_dev_srs: args.allow_dev_srs, srs: args.srs };
+    match verify_file(&args.file, &options) {
+        Ok(report) => {
+            print!("{report}");
+            Ok(())
+        }
+        Err(refused @ Refused::File { .. }) => Err(Problem::new(Reason::NotFound, refused.to_string())),
+        Err(refused) => {
+            Err(Problem::new(Reason::BadField, format!("{} is refused: {refused}", args.file.display())))
+        }
+    }
+}
