@@ -81,7 +81,8 @@ impl Shell {
             return String::from_utf8(output.stdout).map_err(Problem::internal);
         }
         let complaints = std::fs::read_to_string(&log).unwrap_or_default();
-        let last = complaints.lines().rev().find(|l| l.starts_with("error: ")).or(complaints.lines().last());
+        let lines = || complaints.lines().filter(|l| !l.trim().is_empty());
+        let last = lines().rfind(|l| l.starts_with("error: ")).or(lines().next_back());
         let said = last.map_or("it said nothing", |l| l.trim_start_matches("error: "));
         let name = args.iter().take(2).copied().collect::<Vec<_>>().join(" ");
         Err(Problem::new(Reason::Internal, format!("`tribute {name}` failed ({}): {said}; see {}", output.status, log.display())))

@@ -16,8 +16,8 @@ use crate::problem::{Problem, Reason, Result};
 
 /// Seconds between a client's request for its money and the refund: the least the contract takes.
 pub(super) const THAW: u64 = 60;
-/// Jobs that the service does at a time.
-const WORKERS: &str = "2";
+/// Jobs that the service does at a time: a proof uses all cores by itself.
+const WORKERS: &str = "1";
 /// How long the service may take to listen.
 const START: Duration = Duration::from_secs(60);
 /// Everything a demo leaves in its folder.
@@ -144,6 +144,7 @@ async fn serve(plan: &Plan, shell: &mut Shell, rpc: &str) -> Result<Running> {
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     };
+    shell.note("until [ -s service/address ]; do sleep 0.1; done")?;
     shell.set("TRIBUTE_SERVER", &format!("http://{}", address.trim()))?;
     Ok(service)
 }
