@@ -66,6 +66,8 @@ enum Command {
     Circuits(circuits::CircuitsCommand),
     /// Show all of it on this machine: data, training, certificate, paid queries, three frauds that bounce.
     Demo(crate::demo::DemoArgs),
+    /// Check a certificate file with no service, no chain and no data.
+    Verify(crate::offline::VerifyArgs),
     /// Look at jobs, wait for them, cancel them.
     #[command(subcommand)]
     Job(job::JobCommand),
@@ -115,6 +117,7 @@ async fn run(command: Command) -> CommandResult {
         Command::Chain(command) => chain::run(command).await,
         Command::Circuits(command) => circuits::run(command).await,
         Command::Demo(args) => crate::demo::run(args).await,
+        Command::Verify(args) => crate::offline::run(args),
         Command::Job(command) => job::run(command).await,
     }
 }
