@@ -171,7 +171,9 @@ mod tests {
     }
 
     async fn gate(folder: &std::path::Path) -> Gatekeeper {
-        Gatekeeper::open(Database::open(&format!("sqlite:{}", folder.join("t.db").display())).await.unwrap()).await.unwrap()
+        Gatekeeper::open(Database::open(&format!("sqlite:{}", folder.join("t.db").display())).await.unwrap())
+            .await
+            .unwrap()
     }
 
     #[tokio::test]
@@ -214,7 +216,8 @@ mod tests {
         // the twin signature with the high s
         let mut other = good.clone();
         let auth = other.auth.as_mut().unwrap();
-        let order = U256::from_str_radix("fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141", 16).unwrap();
+        let order =
+            U256::from_str_radix("fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141", 16).unwrap();
         let s = order - U256::from_be_slice(&auth.signature[32..64]);
         auth.signature[32..64].copy_from_slice(&s.to_be_bytes::<32>());
         auth.signature[64] ^= 27 ^ 28;

@@ -105,9 +105,9 @@ impl Custody {
             .bind(salts as i64 - 1)
             .execute(&mut *tx)
             .await?;
-            let spent = sqlx::query(self.db.sql(
-                "UPDATE openings SET used = used + 1 WHERE digest = $1 AND used + reserved < budget",
-            ))
+            let spent = sqlx::query(
+                self.db.sql("UPDATE openings SET used = used + 1 WHERE digest = $1 AND used + reserved < budget"),
+            )
             .bind(&name)
             .execute(&mut *tx)
             .await?
@@ -153,7 +153,8 @@ impl Custody {
             tenants.push((address, hex::encode(secret)));
         }
         let mut openings = Vec::new();
-        for row in sqlx::query(self.db.sql("SELECT digest, budget, reserved FROM openings")).fetch_all(&mut *tx).await? {
+        for row in sqlx::query(self.db.sql("SELECT digest, budget, reserved FROM openings")).fetch_all(&mut *tx).await?
+        {
             let (budget, reserved): (i64, i64) = (row.try_get("budget")?, row.try_get("reserved")?);
             // the restored store starts where the live one stops
             openings.push((row.try_get("digest")?, budget - reserved, budget));
@@ -178,7 +179,10 @@ impl Custody {
                     .await?;
             match known {
                 Some(known) if self.unseal_secret(address, &known)?[..] != secret[..] => {
-                    return Err(Problem::field("backup", format!("{address} has another secret in this store already")));
+                    return Err(Problem::field(
+                        "backup",
+                        format!("{address} has another secret in this store already"),
+                    ));
                 }
                 Some(_) => {}
                 None => {
@@ -264,7 +268,10 @@ fn seal(key: &[u8; 32], associated: &[u8], plaintext: &[u8]) -> Result<Vec<u8>> 
 
 fn unseal(key: &[u8; 32], associated: &[u8], sealed: &[u8]) -> Result<Vec<u8>> {
     let refused = || {
-        Problem::new(Reason::ArtefactDamaged, "sealed data does not open: wrong master key or passphrase, or damaged data")
+        Problem::new(
+            Reason::ArtefactDamaged,
+            "sealed data does not open: wrong master key or passphrase, or damaged data",
+        )
     };
     let (nonce, sealed) = sealed.split_first_chunk::<24>().ok_or_else(refused)?;
     XChaCha20Poly1305::new(key.into())

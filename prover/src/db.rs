@@ -53,7 +53,8 @@ impl Database {
                 Box::pin(async move {
                     if dialect == Dialect::Sqlite {
                         // WAL with full sync: a row that was committed stands after a power cut
-                        let pragmas = "PRAGMA busy_timeout = 20000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;";
+                        let pragmas =
+                            "PRAGMA busy_timeout = 20000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;";
                         connection.execute(pragmas).await?;
                     }
                     Ok(())

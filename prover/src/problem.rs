@@ -132,7 +132,9 @@ impl Problem {
     }
     /// Nothing of that id.
     pub fn not_found(what: &str, id: impl std::fmt::Display) -> Self {
-        Problem::new(Reason::NotFound, format!("no {what} {id} of yours on this server")).with("kind", what).with("id", id)
+        Problem::new(Reason::NotFound, format!("no {what} {id} of yours on this server"))
+            .with("kind", what)
+            .with("id", id)
     }
     /// A fault that is not the caller's.
     pub fn internal(error: impl std::fmt::Display) -> Self {
@@ -141,7 +143,10 @@ impl Problem {
     /// Whether another attempt may end differently.
     #[must_use]
     pub fn may_pass_later(&self) -> bool {
-        matches!(self.reason, Reason::Internal | Reason::StorageFailed | Reason::ChainUnavailable | Reason::ProofRejected)
+        matches!(
+            self.reason,
+            Reason::Internal | Reason::StorageFailed | Reason::ChainUnavailable | Reason::ProofRejected
+        )
     }
     /// Reads the problem back from a status a Tribute server sent.
     #[must_use]
@@ -158,7 +163,8 @@ impl From<Problem> for Status {
             tracing::error!(message = %p.message, "internal error");
         }
         let field = p.metadata.get("field").cloned();
-        let mut details = ErrorDetails::with_error_info(p.reason.text(), DOMAIN, p.metadata.into_iter().collect::<HashMap<_, _>>());
+        let mut details =
+            ErrorDetails::with_error_info(p.reason.text(), DOMAIN, p.metadata.into_iter().collect::<HashMap<_, _>>());
         if let (Reason::BadField, Some(field)) = (p.reason, field) {
             details.add_bad_request_violation(field, p.message.clone());
         }

@@ -92,7 +92,8 @@ fn certified() -> (World, String, String, String) {
 
     w.run(DEPLOYER, &format!("schema infer {WINE} --out @schema.json"));
     w.run(DEPLOYER, "circuits add --schema @schema.json --link softmax --out @circuits.json");
-    let register = format!("dataset register {WINE} --schema @schema.json --rows 0..90 --min-data-bps 3000 --out @d.json");
+    let register =
+        format!("dataset register {WINE} --schema @schema.json --rows 0..90 --min-data-bps 3000 --out @d.json");
     w.run(PROVIDER, &register);
     let dataset = text(&w.json("d.json")["dataset_id"]).to_owned();
     assert_eq!(text(&w.run(PROVIDER, "chain register-dataset @d.json")["dataset_id"]), dataset);
@@ -104,7 +105,10 @@ fn certified() -> (World, String, String, String) {
     w.run(OWNER, &train);
     let weights = text(&w.json("agent.json")["weights_digest"]).to_owned();
     let agent = text(&w.run(OWNER, "chain create-agent --name wine")["agent_id"]).to_owned();
-    w.run(OWNER, &format!("chain propose-version {agent} --trained @agent.json --circuits @circuits.json --data-bps 4000"));
+    w.run(
+        OWNER,
+        &format!("chain propose-version {agent} --trained @agent.json --circuits @circuits.json --data-bps 4000"),
+    );
     w.run(OWNER, &format!("agent prove-gradients {weights} --out @gradients.json"));
     w.run(OWNER, &format!("agent prove-optimum {weights} --agent-id {agent} --version 1 --out @optimum.json"));
     w.run(OWNER, &format!("chain submit-gradients {agent} --gradients @gradients.json"));
@@ -180,7 +184,10 @@ async fn a_session_refuses_what_it_could_not_prove_or_collect() {
     };
     assert_eq!(ask(features(vec![1.0; 12])).await.unwrap_err().reason, Reason::BadQuery);
     assert_eq!(ask(features([vec![1.0; 12], vec![f64::NAN]].concat())).await.unwrap_err().reason, Reason::BadQuery);
-    assert_eq!(ask(features([vec![f64::INFINITY], vec![1.0; 12]].concat())).await.unwrap_err().reason, Reason::BadQuery);
+    assert_eq!(
+        ask(features([vec![f64::INFINITY], vec![1.0; 12]].concat())).await.unwrap_err().reason,
+        Reason::BadQuery
+    );
     let long = v1::QueryRequest { salt: vec![1; 32], ..bare.clone() };
     assert_eq!(ask(long).await.unwrap_err().reason, Reason::BadQuery);
     let ahead = v1::QueryRequest { position: 1, ..bare.clone() };
@@ -202,7 +209,8 @@ async fn a_session_refuses_what_it_could_not_prove_or_collect() {
     hex::decode_to_slice(escrow.trim_start_matches("0x"), &mut contract).unwrap();
     let domain = Domain { chain_id: deployment["chain_id"].as_u64().unwrap(), contract };
     let voucher = |count: u64, transcript: &[u8], key: &PrivateKeySigner| {
-        let (session, transcript): ([u8; 32], [u8; 32]) = (id.clone().try_into().unwrap(), transcript.try_into().unwrap());
+        let (session, transcript): ([u8; 32], [u8; 32]) =
+            (id.clone().try_into().unwrap(), transcript.try_into().unwrap());
         let digest = voucher_digest(&domain, &session, 1, count, &transcript);
         let signature = key.sign_hash_sync(&B256::from(digest)).unwrap().as_bytes().to_vec();
         v1::Voucher { session: id.clone(), version: 1, count, transcript: transcript.to_vec(), signature }

@@ -17,7 +17,10 @@ fn demo(out: &Path, extra: &[&str]) -> Command {
 
 /// A small one: 138 wines of three providers, 40 queries.
 fn wine(out: &Path) -> Command {
-    demo(out, &["--data", "examples/wine.csv", "--split", "50,45,43", "--holdout", "40", "--link", "logistic", "--k", "14"])
+    demo(
+        out,
+        &["--data", "examples/wine.csv", "--split", "50,45,43", "--holdout", "40", "--link", "logistic", "--k", "14"],
+    )
 }
 
 fn json(file: PathBuf) -> Value {
@@ -109,14 +112,27 @@ fn the_account_is_right_and_nothing_runs_on() {
     let out_of_it = units(&ledger["paid_owner"]) + providers + units(&ledger["refundable"]) + units(&ledger["dust"]);
     assert_eq!(units(&ledger["escrowed"]), out_of_it);
 
-    let statements: Vec<&str> = summary["proofs"].as_array().unwrap().iter().map(|p| p["statement"].as_str().unwrap()).collect();
+    let statements: Vec<&str> =
+        summary["proofs"].as_array().unwrap().iter().map(|p| p["statement"].as_str().unwrap()).collect();
     assert_eq!(statements, ["dataset", "dataset", "dataset", "gradient", "gradient", "gradient", "optimum", "service"]);
-    let errors = [("claim_replayed", "StaleTranscript"), ("label_changed", "WrongDataset"), ("voucher_overcount", "VoucherCountMismatch")];
+    let errors = [
+        ("claim_replayed", "StaleTranscript"),
+        ("label_changed", "WrongDataset"),
+        ("voucher_overcount", "VoucherCountMismatch"),
+    ];
     for (fraud, (name, error)) in summary["frauds"].as_array().unwrap().iter().zip(errors) {
         assert_eq!((&fraud["name"], &fraud["error"]), (&name.into(), &error.into()));
         assert_eq!((&fraud["status"], &fraud["balances_unchanged"]), (&0.into(), &true.into()));
     }
-    for file in ["certificate.json", "agent.onnx", "schema.json", "vouchers.json", "deployment.json", "transactions.json", "state.json"] {
+    for file in [
+        "certificate.json",
+        "agent.onnx",
+        "schema.json",
+        "vouchers.json",
+        "deployment.json",
+        "transactions.json",
+        "state.json",
+    ] {
         assert!(out.join(file).is_file(), "{file}");
     }
     assert!(!out.join("service").exists(), "sealed records stay only with --keep");
@@ -126,7 +142,12 @@ fn the_account_is_right_and_nothing_runs_on() {
         assert!(key.len() == 64 && !commands.contains(key), "a key stands in commands.sh");
     }
     // offline, anywhere
-    let verified = Command::new(PROGRAM).arg("verify").arg(out.join("certificate.json")).arg("--allow-dev-srs").current_dir("/").status();
+    let verified = Command::new(PROGRAM)
+        .arg("verify")
+        .arg(out.join("certificate.json"))
+        .arg("--allow-dev-srs")
+        .current_dir("/")
+        .status();
     assert!(verified.unwrap().success());
 }
 
@@ -181,6 +202,9 @@ fn a_missing_tool_ends_the_demo_and_names_the_step() {
     let out = folder.path().join("out");
     let run = wine(&out).env("TRIBUTE_ANVIL", "/nowhere/anvil").output().unwrap();
     let complaints = String::from_utf8_lossy(&run.stderr);
-    assert!(!run.status.success() && complaints.contains("chain and service") && complaints.contains("make setup"), "{complaints}");
+    assert!(
+        !run.status.success() && complaints.contains("chain and service") && complaints.contains("make setup"),
+        "{complaints}"
+    );
     assert_eq!(json(out.join("summary.json"))["step"], "chain and service");
 }

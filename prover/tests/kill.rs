@@ -122,8 +122,7 @@ async fn a_watch_goes_on_where_it_broke_off() {
     drop(stream);
     client.finish(&job.id, |_| {}).await.unwrap();
     let all = events(&client, &job.id).await;
-    let request =
-        client.sign(v1::WatchJobRequest { auth: None, job: job.id.clone(), after: first.sequence }).unwrap();
+    let request = client.sign(v1::WatchJobRequest { auth: None, job: job.id.clone(), after: first.sequence }).unwrap();
     let mut stream = client.jobs().watch_job(request).await.unwrap().into_inner();
     let mut rest = 0;
     while let Some(event) = stream.message().await.unwrap() {

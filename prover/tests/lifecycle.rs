@@ -72,7 +72,11 @@ fn agent_of(job: v1::Job) -> Result<v1::Agent, tribute::problem::Problem> {
     }
 }
 
-async fn import(client: &Client, terms: v1::TrainingTerms, onnx: Vec<u8>) -> Result<v1::Agent, tribute::problem::Problem> {
+async fn import(
+    client: &Client,
+    terms: v1::TrainingTerms,
+    onnx: Vec<u8>,
+) -> Result<v1::Agent, tribute::problem::Problem> {
     let work = v1::ImportWork { terms: Some(terms), name: "brought".into(), onnx };
     let request = client.sign(v1::ImportAgentRequest { auth: None, work: Some(work), options: None }).unwrap();
     let job = client.agents().import_agent(request).await.map_err(problem)?.into_inner().job.unwrap();

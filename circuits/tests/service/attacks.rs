@@ -25,6 +25,9 @@ fn attack(agent: &Agent, gates: &[&str], honest: &[SessionBatch], forge: impl Fn
     let forged = forge(agent.shape());
     let proof = prove_unchecked(srs, &keys, &forged, forged.inputs(ctx)).unwrap();
     assert!(!verify(srs, keys.vk(), &proof), "forgery accepted");
+    let code = tribute_evm::lean::generate(srs.params(), keys.vk(), proof.inputs.len()).unwrap();
+    let on_chain = tribute_evm::run(&code.runtime, &proof.calldata()).unwrap().success;
+    assert!(!on_chain, "forgery accepted by the EVM verifier");
     let mut expected: Vec<String> = gates.iter().map(|g| (*g).to_owned()).collect();
     expected.sort();
     let violated: Vec<String> =

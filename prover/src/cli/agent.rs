@@ -183,7 +183,8 @@ pub(super) async fn run(command: AgentCommand) -> CommandResult {
             let client = a.server.connect().await?;
             let work = v1::ImportWork { terms: Some(a.loss.terms()?), name: a.loss.name.clone(), onnx };
             let request = client.sign(v1::ImportAgentRequest { auth: None, work: Some(work), options: None })?;
-            let job = client.agents().import_agent(request).await.map_err(problem)?.into_inner().job.unwrap_or_default();
+            let job =
+                client.agents().import_agent(request).await.map_err(problem)?.into_inner().job.unwrap_or_default();
             trained(&client, "checking", &job, &a.loss).await?;
         }
         AgentCommand::Get(a) => {
@@ -224,14 +225,16 @@ pub(super) async fn run(command: AgentCommand) -> CommandResult {
                 version: a.version,
             };
             let request = client.sign(v1::ProveOptimumRequest { auth: None, work: Some(work), options: None })?;
-            let job = client.agents().prove_optimum(request).await.map_err(problem)?.into_inner().job.unwrap_or_default();
+            let job =
+                client.agents().prove_optimum(request).await.map_err(problem)?.into_inner().job.unwrap_or_default();
             let proof = proof_of(progress::finish(&client, "optimum", &job).await?)?;
             let value = json!({ "agent_id": a.agent_id, "version": a.version, "proof": proof });
             emit(&value, a.out.as_deref())?;
         }
         AgentCommand::Certificate(a) => {
             let client = a.server.connect().await?;
-            let request = client.sign(v1::GetCertificateRequest { auth: None, weights_digest: a.weights.to_field() })?;
+            let request =
+                client.sign(v1::GetCertificateRequest { auth: None, weights_digest: a.weights.to_field() })?;
             let file = client.agents().get_certificate(request).await.map_err(problem)?.into_inner().certificate_json;
             write_file(&a.out, &file)?;
             eprintln!("wrote {}", a.out.display());
@@ -248,7 +251,8 @@ pub(crate) async fn get(client: &Client, weights: Hex32) -> Result<v1::Agent> {
 
 async fn trained(client: &Client, title: &str, job: &v1::Job, loss: &LossArgs) -> Result<()> {
     let done = progress::finish(client, title, job).await?;
-    let Some(v1::outcome::Outcome::Agent(v1::AgentOutcome { agent: Some(agent) })) = done.outcome.and_then(|o| o.outcome)
+    let Some(v1::outcome::Outcome::Agent(v1::AgentOutcome { agent: Some(agent) })) =
+        done.outcome.and_then(|o| o.outcome)
     else {
         return Err(Problem::internal("the job came back without its agent"));
     };

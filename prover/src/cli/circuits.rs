@@ -100,7 +100,12 @@ pub(super) async fn run(command: CircuitsCommand) -> CommandResult {
     }
 }
 
-fn shape_request(schema: &Path, profile: ProfileArgs, link: LinkArg, free_bias: bool) -> Result<v1::ListCircuitsRequest> {
+fn shape_request(
+    schema: &Path,
+    profile: ProfileArgs,
+    link: LinkArg,
+    free_bias: bool,
+) -> Result<v1::ListCircuitsRequest> {
     Ok(v1::ListCircuitsRequest {
         schema_json: schema::read(schema)?.canonical().into_bytes(),
         profile: profile.message(),
@@ -145,12 +150,16 @@ async fn add(a: AddArgs) -> CommandResult {
         let code = client.circuits().get_bytecode(request).await.map_err(problem)?.into_inner().creation_code;
         let new = new_circuit(circuit)?;
         let code_hash = B256::try_from(circuit.code_hash.as_slice()).map_err(Problem::internal)?;
-        let name = circuit.shape.unwrap_or_default().statement().as_str_name().trim_start_matches("STATEMENT_").to_lowercase();
+        let name =
+            circuit.shape.unwrap_or_default().statement().as_str_name().trim_start_matches("STATEMENT_").to_lowercase();
         let (verifier, sent) = c.contracts.deploy_verifier(&c.wallet, &name, code.into(), code_hash).await?;
         txs.push(sent);
         let done = c.contracts.register_circuit(&c.wallet, &new, verifier).await?;
         if done.event.circuitId != id {
-            return Err(Problem::internal(format!("the gate registered circuit {}, the server knows {id}", done.event.circuitId)));
+            return Err(Problem::internal(format!(
+                "the gate registered circuit {}, the server knows {id}",
+                done.event.circuitId
+            )));
         }
         txs.push(done.sent);
         eprintln!("{name}: verifier at {}, circuit {id}", verifier.address);

@@ -76,7 +76,10 @@ impl Client {
             .connect()
             .await
             .map_err(|e| {
-                Problem::field("server", format!("nothing answers at {server} ({e}): is `tribute serve` running there?"))
+                Problem::field(
+                    "server",
+                    format!("nothing answers at {server} ({e}): is `tribute serve` running there?"),
+                )
             })?;
         let info = v1::server_service_client::ServerServiceClient::new(channel.clone())
             .get_server_info(v1::GetServerInfoRequest {})

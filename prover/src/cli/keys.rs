@@ -22,16 +22,18 @@ impl KeyArgs {
     /// The key.
     pub(crate) fn signer(&self) -> Result<PrivateKeySigner> {
         if let Some(file) = &self.keystore {
-            let password = std::env::var("TRIBUTE_KEYSTORE_PASSWORD").map_err(|_| {
-                Problem::field("keystore", "set TRIBUTE_KEYSTORE_PASSWORD to the keystore's password")
-            })?;
+            let password = std::env::var("TRIBUTE_KEYSTORE_PASSWORD")
+                .map_err(|_| Problem::field("keystore", "set TRIBUTE_KEYSTORE_PASSWORD to the keystore's password"))?;
             return PrivateKeySigner::decrypt_keystore(file, password)
                 .map_err(|e| Problem::field("keystore", format!("cannot open {}: {e}", file.display())));
         }
         let text = std::env::var(&self.key_env).map_err(|_| {
             Problem::field(
                 "key",
-                format!("no key: set the environment variable {} to a private key in hex, or pass --keystore FILE", self.key_env),
+                format!(
+                    "no key: set the environment variable {} to a private key in hex, or pass --keystore FILE",
+                    self.key_env
+                ),
             )
         })?;
         text.trim().parse().map_err(|_| Problem::field("key", format!("{} holds no private key in hex", self.key_env)))

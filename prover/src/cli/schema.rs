@@ -46,9 +46,8 @@ pub(super) struct ShowArgs {
 pub(crate) fn read(file: &std::path::Path) -> Result<Schema> {
     let text = String::from_utf8(read_file(file)?)
         .map_err(|_| Problem::new(Reason::BadSchema, format!("{} is not text", file.display())))?;
-    Schema::from_json(text.trim()).map_err(|e| {
-        Problem::new(Reason::BadSchema, format!("{}: {e}", file.display())).with("file", file.display())
-    })
+    Schema::from_json(text.trim())
+        .map_err(|e| Problem::new(Reason::BadSchema, format!("{}: {e}", file.display())).with("file", file.display()))
 }
 
 pub(super) fn run(command: SchemaCommand) -> CommandResult {

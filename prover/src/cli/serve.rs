@@ -127,8 +127,7 @@ pub(super) async fn worker(args: WorkerArgs) -> CommandResult {
     let database = Database::open(&place.database).await?;
     let (stop, stopping) = watch::channel(false);
     let queue = Queue::new(database.clone());
-    let running =
-        tokio::spawn(worker::run(config, queue, Registry::new(database), Arc::new(Notify::new()), stopping));
+    let running = tokio::spawn(worker::run(config, queue, Registry::new(database), Arc::new(Notify::new()), stopping));
     println!("working");
     asked_to_stop(args.work.stop_with_stdin).await;
     stop.send_replace(true);

@@ -59,7 +59,13 @@ pub(super) struct QueryArgs {
     /// The session's id.
     session: Hex32,
     /// Features of one query, separated by commas.
-    #[arg(long, value_name = "X,Y,…", conflicts_with = "csv", required_unless_present = "csv", allow_hyphen_values = true)]
+    #[arg(
+        long,
+        value_name = "X,Y,…",
+        conflicts_with = "csv",
+        required_unless_present = "csv",
+        allow_hyphen_values = true
+    )]
     features: Option<String>,
     /// CSV of queries with the label last, to compare with; gzip-compressed or not.
     #[arg(long, value_name = "FILE")]
@@ -188,7 +194,9 @@ fn queries(a: &QueryArgs, schema: &Schema) -> Result<(Vec<Vec<u8>>, Vec<u16>)> {
     if let Some(text) = &a.features {
         let values = text
             .split(',')
-            .map(|x| x.trim().parse::<f64>().map_err(|_| Problem::new(Reason::BadQuery, format!("`{x}` is not a number"))))
+            .map(|x| {
+                x.trim().parse::<f64>().map_err(|_| Problem::new(Reason::BadQuery, format!("`{x}` is not a number")))
+            })
             .collect::<Result<Vec<f64>>>()?;
         return Ok((vec![schema.quantise(&values)?], Vec::new()));
     }
@@ -222,7 +230,11 @@ impl State {
         if session.count != 0 {
             return Err(Problem::field(
                 "state",
-                format!("session {id} has {} answers, but {} does not exist: it holds the transcript", session.count, file.display()),
+                format!(
+                    "session {id} has {} answers, but {} does not exist: it holds the transcript",
+                    session.count,
+                    file.display()
+                ),
             ));
         }
         Ok(State {
@@ -263,7 +275,10 @@ impl State {
         if response.transcript != after.0 || response.position != self.count + 1 {
             return Err(Problem::new(
                 Reason::ForkedTranscript,
-                format!("the server's transcript after {} answers is not this client's: do not pay for it", self.count + 1),
+                format!(
+                    "the server's transcript after {} answers is not this client's: do not pay for it",
+                    self.count + 1
+                ),
             ));
         }
         self.count += 1;

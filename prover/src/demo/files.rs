@@ -11,7 +11,8 @@ use crate::problem::{Problem, Result};
 
 /// Reads a JSON file.
 pub(super) fn read<T: DeserializeOwned>(file: &Path) -> Result<T> {
-    let text = std::fs::read(file).map_err(|e| Problem::field("file", format!("cannot read {}: {e}", file.display())))?;
+    let text =
+        std::fs::read(file).map_err(|e| Problem::field("file", format!("cannot read {}: {e}", file.display())))?;
     serde_json::from_slice(&text).map_err(|e| Problem::internal(format!("{}: {e}", file.display())))
 }
 

@@ -114,7 +114,12 @@ pub(super) struct AlteredGradient {
 ///
 /// The service refuses such work: the agent was not trained on those records. So this is what a dishonest operator does:
 /// it gives its proving process an order that no honest service writes.
-pub(super) async fn altered_gradient(place: &Place, stage: &Stage, weights: B256, altered: B256) -> Result<AlteredGradient> {
+pub(super) async fn altered_gradient(
+    place: &Place,
+    stage: &Stage,
+    weights: B256,
+    altered: B256,
+) -> Result<AlteredGradient> {
     let registry = Registry::new(Database::open(&place.database).await?);
     let missing = |what: &str| Problem::internal(format!("the service lost its {what}"));
     let mut agent = registry.agent(Hex(weights.0)).await?.ok_or_else(|| missing("agent"))?.body;

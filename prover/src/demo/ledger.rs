@@ -35,7 +35,8 @@ impl Balances {
         accounts.push(("escrow contract".into(), contracts.deployment().session_escrow.address));
         let addresses: Vec<Address> = accounts.iter().map(|(_, a)| *a).collect();
         let tokens = contracts.token_balances(&addresses).await?;
-        let holders = accounts.into_iter().zip(tokens).map(|((name, _), n)| Ok((name, signed(n)?))).collect::<Result<_>>()?;
+        let holders =
+            accounts.into_iter().zip(tokens).map(|((name, _), n)| Ok((name, signed(n)?))).collect::<Result<_>>()?;
         Ok(Balances { holders, owed: signed(contracts.holdings().await?.liabilities)? })
     }
 

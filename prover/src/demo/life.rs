@@ -7,7 +7,9 @@ use futures::future::{join_all, try_join_all};
 use serde_json::Value;
 use tokio::try_join;
 
-use super::files::{self, Agent, Certified, Claim, Created, Dataset, Done, Gradients, Mined, Opened, Optimum, Paid, Proof};
+use super::files::{
+    self, Agent, Certified, Claim, Created, Dataset, Done, Gradients, Mined, Opened, Optimum, Paid, Proof,
+};
 use super::frauds::{altered_gradient, AlteredGradient, Bounced};
 use super::ledger::{Balances, Ledger};
 use super::parties::Party;
@@ -120,7 +122,16 @@ impl<'a> Life<'a> {
         let about = "circuits: keys, verifiers in EVM bytecode, deployed, registered";
         self.steps
             .run("circuits", about, 1, |_| async move {
-                let args = ["circuits", "add", "--schema", "schema.json", "--link", self.plan.link(), "--out", "steps/circuits.json"];
+                let args = [
+                    "circuits",
+                    "add",
+                    "--schema",
+                    "schema.json",
+                    "--link",
+                    self.plan.link(),
+                    "--out",
+                    "steps/circuits.json",
+                ];
                 self.stage.shell.run(Some(&self.stage.parties.deployer), &args).await.map(|_| ())
             })
             .await
@@ -159,15 +170,17 @@ impl<'a> Life<'a> {
         self.steps
             .run("registration", "datasets on chain, training granted", units, |bar| async move {
                 let bar = &bar;
-                try_join_all(parties.providers.iter().zip(datasets).enumerate().map(|(i, (provider, dataset))| async move {
-                    let file = format!("steps/dataset-{}.json", i + 1);
-                    let done: Done = shell.json(Some(provider), &["chain", "register-dataset", &file]).await?;
-                    bar.done("registered");
-                    let id = dataset.dataset_id.to_string();
-                    shell.run(Some(provider), &["chain", "grant", &id, "--to", owner]).await?;
-                    bar.done("granted");
-                    Ok(done.tx)
-                }))
+                try_join_all(parties.providers.iter().zip(datasets).enumerate().map(
+                    |(i, (provider, dataset))| async move {
+                        let file = format!("steps/dataset-{}.json", i + 1);
+                        let done: Done = shell.json(Some(provider), &["chain", "register-dataset", &file]).await?;
+                        bar.done("registered");
+                        let id = dataset.dataset_id.to_string();
+                        shell.run(Some(provider), &["chain", "grant", &id, "--to", owner]).await?;
+                        bar.done("granted");
+                        Ok(done.tx)
+                    },
+                ))
                 .await
             })
             .await
@@ -198,8 +211,15 @@ impl<'a> Life<'a> {
                 bar.done("created");
                 let agent_id = created.agent_id.to_string();
                 let propose = [
-                    "chain", "propose-version", &agent_id, "--trained", "steps/agent.json", "--circuits",
-                    "steps/circuits.json", "--data-bps", DATA_BPS,
+                    "chain",
+                    "propose-version",
+                    &agent_id,
+                    "--trained",
+                    "steps/agent.json",
+                    "--circuits",
+                    "steps/circuits.json",
+                    "--data-bps",
+                    DATA_BPS,
                 ];
                 let proposed: files::Proposed = shell.json(Some(owner), &propose).await?;
                 Ok(Version { agent_id, number: proposed.version })
@@ -223,7 +243,12 @@ impl<'a> Life<'a> {
             .run("gradients on chain", "gradients checked on chain", 1, |_| async move {
                 let number = version.number.to_string();
                 let args = [
-                    "chain", "submit-gradients", &version.agent_id, "--version", &number, "--gradients",
+                    "chain",
+                    "submit-gradients",
+                    &version.agent_id,
+                    "--version",
+                    &number,
+                    "--gradients",
                     "steps/gradients.json",
                 ];
                 let done: files::Submitted = self.stage.shell.json(Some(&self.stage.parties.owner), &args).await?;
@@ -238,7 +263,14 @@ impl<'a> Life<'a> {
             .run("optimum", "optimum and shares proven", 1, |_| async move {
                 let number = version.number.to_string();
                 let args = [
-                    "agent", "prove-optimum", &digest, "--agent-id", &version.agent_id, "--version", &number, "--out",
+                    "agent",
+                    "prove-optimum",
+                    &digest,
+                    "--agent-id",
+                    &version.agent_id,
+                    "--version",
+                    &number,
+                    "--out",
                     "steps/optimum.json",
                 ];
                 self.stage.shell.run(Some(&self.stage.parties.owner), &args).await?;
@@ -251,9 +283,8 @@ impl<'a> Life<'a> {
         self.steps
             .run("certification", "agent version certified on chain", 1, |_| async move {
                 let number = version.number.to_string();
-                let args = [
-                    "chain", "certify", &version.agent_id, "--version", &number, "--optimum", "steps/optimum.json",
-                ];
+                let args =
+                    ["chain", "certify", &version.agent_id, "--version", &number, "--optimum", "steps/optimum.json"];
                 self.stage.shell.json(Some(&self.stage.parties.owner), &args).await
             })
             .await
@@ -288,8 +319,18 @@ impl<'a> Life<'a> {
                     shell.run(who, &["chain", "mint", "--to", &account, "--amount", &escrow]).await?;
                     let key = client.session.address().to_string();
                     let open = [
-                        "chain", "open-session", "--agent", &version.agent_id, "--version", &number, "--price", &price,
-                        "--escrow", &escrow, "--session-key", &key,
+                        "chain",
+                        "open-session",
+                        "--agent",
+                        &version.agent_id,
+                        "--version",
+                        &number,
+                        "--price",
+                        &price,
+                        "--escrow",
+                        &escrow,
+                        "--session-key",
+                        &key,
                     ];
                     let opened: Opened = shell.json(who, &open).await?;
                     let id = opened.session.to_string();
@@ -411,34 +452,44 @@ impl<'a> Life<'a> {
                 let bar = &bar;
                 let number = version.number.to_string();
                 let number = &number;
-                let providers = try_join_all(parties.providers.iter().zip(datasets).map(|(provider, dataset)| async move {
-                    let id = dataset.dataset_id.to_string();
-                    let args = [
-                        "chain", "withdraw-provider", "--agent", &version.agent_id, "--version", number, "--dataset", &id,
-                    ];
-                    let paid: Paid = shell.json(Some(provider), &args).await?;
-                    bar.done(&provider.name);
-                    Ok::<_, Problem>(paid.amount)
-                }));
+                let providers =
+                    try_join_all(parties.providers.iter().zip(datasets).map(|(provider, dataset)| async move {
+                        let id = dataset.dataset_id.to_string();
+                        let args = [
+                            "chain",
+                            "withdraw-provider",
+                            "--agent",
+                            &version.agent_id,
+                            "--version",
+                            number,
+                            "--dataset",
+                            &id,
+                        ];
+                        let paid: Paid = shell.json(Some(provider), &args).await?;
+                        bar.done(&provider.name);
+                        Ok::<_, Problem>(paid.amount)
+                    }));
                 let owner = async {
                     let args = ["chain", "withdraw-owner", "--agent", &version.agent_id, "--version", number];
                     let paid: Paid = shell.json(Some(&parties.owner), &args).await?;
                     bar.done(&parties.owner.name);
                     Ok(paid.amount)
                 };
-                let thaws = try_join_all(parties.clients.iter().zip(sessions.iter()).map(|(client, session)| async move {
-                    let id = session.id.to_string();
-                    shell.run(Some(&client.wallet), &["chain", "thaw", &id]).await
-                }));
+                let thaws =
+                    try_join_all(parties.clients.iter().zip(sessions.iter()).map(|(client, session)| async move {
+                        let id = session.id.to_string();
+                        shell.run(Some(&client.wallet), &["chain", "thaw", &id]).await
+                    }));
                 let (paid_providers, paid_owner, _) = try_join!(providers, owner, thaws)?;
                 self.stage.wait_on_chain(THAW + 1).await?;
-                let refunds = join_all(parties.clients.iter().zip(sessions.iter()).map(|(client, session)| async move {
-                    let id = session.id.to_string();
-                    let paid: Result<Paid> = shell.json(Some(&client.wallet), &["chain", "refund", &id]).await;
-                    bar.done(&client.wallet.name);
-                    paid
-                }))
-                .await;
+                let refunds =
+                    join_all(parties.clients.iter().zip(sessions.iter()).map(|(client, session)| async move {
+                        let id = session.id.to_string();
+                        let paid: Result<Paid> = shell.json(Some(&client.wallet), &["chain", "refund", &id]).await;
+                        bar.done(&client.wallet.name);
+                        paid
+                    }))
+                    .await;
                 for (session, refund) in sessions.iter_mut().zip(refunds) {
                     session.refunded = refund?.amount;
                     let amounts = claimed.sessions.iter().filter(|c| c.session == session.id).map(|c| c.amount);

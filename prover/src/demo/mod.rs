@@ -63,7 +63,11 @@ pub(crate) async fn run(args: DemoArgs) -> Result<()> {
 }
 
 async fn perform(plan: &Plan, steps: &Steps) -> Result<String, Failure> {
-    steps.say(&format!("Tribute's life cycle on {}: {} providers, one agent, two clients", plan.name(), plan.split.len()));
+    steps.say(&format!(
+        "Tribute's life cycle on {}: {} providers, one agent, two clients",
+        plan.name(),
+        plan.split.len()
+    ));
     let files = steps.run("preparation", "machine measured, everybody's rows cut", 1, |_| stage::prepare(plan)).await?;
     let stage = stage::start(plan, steps).await?;
     let outcome = Life::new(plan, steps, &stage).run().await?;

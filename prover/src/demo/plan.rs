@@ -83,14 +83,20 @@ impl Plan {
             Some(data) => (data, args.split, args.holdout.unwrap_or_default()),
             None => {
                 let data = root.as_ref().map(|r| r.join(DIGITS)).ok_or_else(|| {
-                    Problem::field("data", format!("no {DIGITS} here or in a folder above: run from the repository, or give --data"))
+                    Problem::field(
+                        "data",
+                        format!("no {DIGITS} here or in a folder above: run from the repository, or give --data"),
+                    )
                 })?;
                 let split = if args.split.is_empty() { DIGITS_SPLIT.to_vec() } else { args.split };
                 (data, split, args.holdout.unwrap_or(DIGITS_HOLDOUT))
             }
         };
         if split.is_empty() || split.len() > OPTIMUM_SLOTS || split.contains(&0) {
-            return Err(Problem::field("split", format!("name 1 to {OPTIMUM_SLOTS} providers with at least one row each")));
+            return Err(Problem::field(
+                "split",
+                format!("name 1 to {OPTIMUM_SLOTS} providers with at least one row each"),
+            ));
         }
         if holdout < 2 {
             return Err(Problem::field("holdout", format!("{holdout}: two clients need at least two rows")));
@@ -102,10 +108,14 @@ impl Plan {
         let records = read_csv(&file, &text, &schema)?.len();
         let wanted = split.iter().sum::<usize>() + holdout;
         if wanted > records {
-            return Err(Problem::field("split", format!("{file} has {records} records, split and holdout take {wanted}")));
+            return Err(Problem::field(
+                "split",
+                format!("{file} has {records} records, split and holdout take {wanted}"),
+            ));
         }
         schema.layout(args.k, args.columns)?;
-        let text = String::from_utf8(text).map_err(|_| Problem::new(Reason::BadRecord, format!("{file} is not text")))?;
+        let text =
+            String::from_utf8(text).map_err(|_| Problem::new(Reason::BadRecord, format!("{file} is not text")))?;
         let mut lines: Vec<String> = text.lines().filter(|l| !l.trim().is_empty()).map(str::to_owned).collect();
         let header = (lines.len() == records + 1).then(|| lines.remove(0));
         if lines.len() != records {
@@ -183,7 +193,10 @@ impl Plan {
             None => upward(relative).or_else(|| self.root.clone()).map(|root| root.join(relative)),
         };
         found.filter(|p| p.exists()).and_then(|p| std::path::absolute(p).ok()).ok_or_else(|| {
-            Problem::new(Reason::ToolMissing, format!("{relative} is missing: run `make setup`, or set {variable} to where it is"))
+            Problem::new(
+                Reason::ToolMissing,
+                format!("{relative} is missing: run `make setup`, or set {variable} to where it is"),
+            )
         })
     }
 

@@ -178,7 +178,8 @@ pub(super) fn tables(plan: &Plan, summary: &Summary, outcome: &Outcome) -> Strin
 }
 
 fn datasets(s: &Summary) -> Table {
-    let mut table = Table::new("Datasets: private rows, public digests", &["provider", "rows", "dataset", "share of the agent"]);
+    let mut table =
+        Table::new("Datasets: private rows, public digests", &["provider", "rows", "dataset", "share of the agent"]);
     for (i, (d, share)) in s.data.iter().zip(&s.certificate.shares).enumerate() {
         table.row([(i + 1).to_string(), grouped(d.rows), short(&d.dataset_id), format!("{:.3} %", 100.0 * share)]);
     }
@@ -198,7 +199,8 @@ fn certificate(s: &Summary) -> Table {
 }
 
 fn proofs(s: &Summary) -> Table {
-    let columns = ["proof", "seconds", "bytes", "gas of the check", "gas of the transaction", "native check, ms", "memory, MB"];
+    let columns =
+        ["proof", "seconds", "bytes", "gas of the check", "gas of the transaction", "native check, ms", "memory, MB"];
     let mut table = Table::new("Proofs: each checked natively and on chain", &columns);
     for p in &s.proofs {
         table.row([
@@ -225,7 +227,10 @@ fn ledger(outcome: &Outcome) -> Table {
 }
 
 fn frauds(s: &Summary) -> Table {
-    let mut table = Table::new("Frauds: sent, mined, refused; nothing moved", &["fraud", "the contract's error", "transaction", "honest twin"]);
+    let mut table = Table::new(
+        "Frauds: sent, mined, refused; nothing moved",
+        &["fraud", "the contract's error", "transaction", "honest twin"],
+    );
     for f in &s.frauds {
         table.row([f.name.to_owned(), f.error.clone(), short(&f.tx.to_string()), short(&f.twin.to_string())]);
     }

@@ -85,7 +85,10 @@ impl Shell {
         let last = lines().rfind(|l| l.starts_with("error: ")).or(lines().next_back());
         let said = last.map_or("it said nothing", |l| l.trim_start_matches("error: "));
         let name = args.iter().take(2).copied().collect::<Vec<_>>().join(" ");
-        Err(Problem::new(Reason::Internal, format!("`tribute {name}` failed ({}): {said}; see {}", output.status, log.display())))
+        Err(Problem::new(
+            Reason::Internal,
+            format!("`tribute {name}` failed ({}): {said}; see {}", output.status, log.display()),
+        ))
     }
 
     /// Runs a command as `who` and reads the JSON that it printed.

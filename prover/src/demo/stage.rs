@@ -22,8 +22,20 @@ const WORKERS: &str = "1";
 const START: Duration = Duration::from_secs(60);
 /// Everything a demo leaves in its folder.
 const LEFT_BEHIND: &[&str] = &[
-    "commands.sh", "keys.env", "data", "steps", "logs", "service", "summary.json", "certificate.json", "agent.onnx",
-    "schema.json", "vouchers.json", "deployment.json", "transactions.json", "state.json",
+    "commands.sh",
+    "keys.env",
+    "data",
+    "steps",
+    "logs",
+    "service",
+    "summary.json",
+    "certificate.json",
+    "agent.onnx",
+    "schema.json",
+    "vouchers.json",
+    "deployment.json",
+    "transactions.json",
+    "state.json",
 ];
 /// Marks a folder as a demo's.
 const MARK: &str = ".tribute-demo";
@@ -101,12 +113,13 @@ pub(super) async fn start(plan: &Plan, steps: &Steps) -> Result<Stage, Failure> 
             }
             let mut shell = Shell::new(&plan.out, environment)?;
             let options = AnvilOptions { program: Some(anvil_program), ..AnvilOptions::default() };
-            let anvil = tokio::task::spawn_blocking(move || Anvil::start_with(&options))
-                .await
-                .map_err(Problem::internal)??;
+            let anvil =
+                tokio::task::spawn_blocking(move || Anvil::start_with(&options)).await.map_err(Problem::internal)??;
             let parties = Parties::new(anvil.keys(), plan.split.len())?;
             shell.write_keys(&parties.all())?;
-            shell.note("# The chain: a local anvil, started by the demo; `anvil --load-state state.json` brings it back.")?;
+            shell.note(
+                "# The chain: a local anvil, started by the demo; `anvil --load-state state.json` brings it back.",
+            )?;
             shell.set("TRIBUTE_RPC", anvil.url())?;
             shell.set("TRIBUTE_CONTRACTS", "deployment.json")?;
             bar.done("chain");
@@ -130,8 +143,24 @@ pub(super) async fn start(plan: &Plan, steps: &Steps) -> Result<Stage, Failure> 
 async fn serve(plan: &Plan, shell: &mut Shell, rpc: &str) -> Result<Running> {
     let (k, columns) = (plan.k.to_string(), plan.columns.to_string());
     let mut service = shell.start(&[
-        "serve", "--listen", "127.0.0.1:0", "--port-file", "service/address", "--data", "service", "--workers", WORKERS,
-        "--k", &k, "--columns", &columns, "--rpc", rpc, "--contracts", "deployment.json", "--stop-with-stdin",
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--port-file",
+        "service/address",
+        "--data",
+        "service",
+        "--workers",
+        WORKERS,
+        "--k",
+        &k,
+        "--columns",
+        &columns,
+        "--rpc",
+        rpc,
+        "--contracts",
+        "deployment.json",
+        "--stop-with-stdin",
     ])?;
     let start = Instant::now();
     let address = loop {
@@ -140,7 +169,10 @@ async fn serve(plan: &Plan, shell: &mut Shell, rpc: &str) -> Result<Running> {
         }
         if !service.is_running() || start.elapsed() > START {
             let log = plan.out.join("logs");
-            return Err(Problem::new(Reason::Internal, format!("the service did not start; its log is in {}", log.display())));
+            return Err(Problem::new(
+                Reason::Internal,
+                format!("the service did not start; its log is in {}", log.display()),
+            ));
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     };

@@ -200,11 +200,14 @@ impl Queue {
             self.add_event(&mut tx, &lease.job.id, &Event::Requeued(problem.message.clone())).await?;
             changed == 1
         } else {
-            sqlx::query(self.db.sql("UPDATE jobs SET attempts = attempts + 1 WHERE id = $1 AND fence = $2 AND state = 'running'"))
-                .bind(&lease.job.id)
-                .bind(lease.fence)
-                .execute(&mut *tx)
-                .await?;
+            sqlx::query(
+                self.db
+                    .sql("UPDATE jobs SET attempts = attempts + 1 WHERE id = $1 AND fence = $2 AND state = 'running'"),
+            )
+            .bind(&lease.job.id)
+            .bind(lease.fence)
+            .execute(&mut *tx)
+            .await?;
             self.end(&mut tx, lease, State::Failed, Some(problem), None).await?
         };
         if !changed {
@@ -242,9 +245,9 @@ impl Queue {
     /// Recovers what lost workers held and ends what is past its deadline. Any process may call it at any time.
     pub async fn recover(&self) -> Result<u64> {
         let mut tx = self.db.begin().await?;
-        let lapsed = sqlx::query(self.db.sql(
-            "SELECT id, fence, worker, cancel FROM jobs WHERE state = 'running' AND lease_until < {now}",
-        ))
+        let lapsed = sqlx::query(
+            self.db.sql("SELECT id, fence, worker, cancel FROM jobs WHERE state = 'running' AND lease_until < {now}"),
+        )
         .fetch_all(&mut *tx)
         .await?;
         let mut count = 0;

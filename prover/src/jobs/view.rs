@@ -96,7 +96,8 @@ impl Queue {
     /// Number of jobs in each state, for metrics.
     pub async fn counts(&self) -> Result<Vec<(String, i64)>> {
         let db = self.database();
-        let rows = sqlx::query(db.sql("SELECT state, COUNT(*) AS n FROM jobs GROUP BY state")).fetch_all(db.pool()).await?;
+        let rows =
+            sqlx::query(db.sql("SELECT state, COUNT(*) AS n FROM jobs GROUP BY state")).fetch_all(db.pool()).await?;
         rows.iter().map(|row| Ok((row.try_get("state")?, row.try_get("n")?))).collect()
     }
 }

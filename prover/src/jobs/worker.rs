@@ -68,7 +68,8 @@ pub async fn run(config: Config, queue: Queue, registry: Registry, wake: Arc<Not
                 Ok(Some(lease)) => {
                     let weight = weight_of(&lease);
                     free_mb -= weight;
-                    let (config, queue, registry, stop) = (config.clone(), queue.clone(), registry.clone(), stop.clone());
+                    let (config, queue, registry, stop) =
+                        (config.clone(), queue.clone(), registry.clone(), stop.clone());
                     running.spawn(async move {
                         work(&config, &queue, &registry, lease, stop).await;
                         weight
@@ -123,19 +124,17 @@ async fn settle(queue: &Queue, registry: &Registry, lease: &Lease, end: End) -> 
     let id = &lease.job.id;
     let fenced = match end {
         End::Done(outcome) => match queue.complete(lease, &serde_json::to_string(&outcome)?).await? {
-            Ok(mut completion) => {
-                match registry.record(&mut completion.tx, &lease.job, &outcome).await {
-                    Ok(()) => {
-                        completion.commit().await?;
-                        tracing::info!(job = %id, "job succeeded");
-                        false
-                    }
-                    Err(problem) => {
-                        drop(completion);
-                        queue.fail(lease, &problem).await?.is_err()
-                    }
+            Ok(mut completion) => match registry.record(&mut completion.tx, &lease.job, &outcome).await {
+                Ok(()) => {
+                    completion.commit().await?;
+                    tracing::info!(job = %id, "job succeeded");
+                    false
                 }
-            }
+                Err(problem) => {
+                    drop(completion);
+                    queue.fail(lease, &problem).await?.is_err()
+                }
+            },
             Err(_) => true,
         },
         End::Failed(problem) => {
@@ -207,9 +206,9 @@ async fn run_child(config: &Config, queue: &Queue, lease: &Lease, mut stop: watc
 fn ended_early(status: std::io::Result<std::process::ExitStatus>) -> End {
     match status {
         Ok(status) => match status.code() {
-            Some(code) if code != super::child::ORPHANED => {
-                End::Failed(Problem::internal(format!("the working process ended with exit code {code}; its log says why")))
-            }
+            Some(code) if code != super::child::ORPHANED => End::Failed(Problem::internal(format!(
+                "the working process ended with exit code {code}; its log says why"
+            ))),
             _ => End::Lost(format!("its process ended early ({status})")),
         },
         Err(e) => End::Lost(format!("its process cannot be waited for: {e}")),

@@ -30,8 +30,6 @@ pub fn run(args: VerifyArgs) -> Result<()> {
             Ok(())
         }
         Err(refused @ Refused::File { .. }) => Err(Problem::new(Reason::NotFound, refused.to_string())),
-        Err(refused) => {
-            Err(Problem::new(Reason::BadField, format!("{} is refused: {refused}", args.file.display())))
-        }
+        Err(refused) => Err(Problem::new(Reason::BadField, format!("{} is refused: {refused}", args.file.display()))),
     }
 }

@@ -142,8 +142,11 @@ impl Prepared {
     }
 
     fn rejected(&self, by: &str) -> Problem {
-        Problem::new(Reason::ProofRejected, format!("a {} proof was made that {by} refuses; it is withheld", self.shape().name()))
-            .with("circuit", self.shape().name())
+        Problem::new(
+            Reason::ProofRejected,
+            format!("a {} proof was made that {by} refuses; it is withheld", self.shape().name()),
+        )
+        .with("circuit", self.shape().name())
     }
 }
 

@@ -40,7 +40,8 @@ pub fn run(job: &GradientJob, toolbox: &Toolbox) -> Result<GradientOutcome> {
     let group = commit(agent, &layout, &prepared.srs, source.digest, &g, toolbox)?;
 
     toolbox.progress("witness", 0, 1);
-    let circuit = GradientCircuit::new(prepared.shape().clone(), &shard, &committed, &group).map_err(Problem::internal)?;
+    let circuit =
+        GradientCircuit::new(prepared.shape().clone(), &shard, &committed, &group).map_err(Problem::internal)?;
     let ctx = gradient_ctx(&job.target.domain(), &agent.owner.0, &agent.weights_digest.0, &source.digest.0);
     let proof = prepared.prove(toolbox, &circuit, &[&shard, &committed, &group], vec![from_core(&ctx)])?;
     let bytes: Vec<u8> = g.iter().flat_map(|x| x.to_be_bytes()).collect();

@@ -28,7 +28,9 @@ pub fn run(job: &OptimumJob, toolbox: &Toolbox) -> Result<OptimumOutcome> {
         toolbox.progress("commit", slot as u64, OPTIMUM_SLOTS as u64);
         let gradient = read_gradient(&toolbox.wait(toolbox.custody.get(&owner, "gradient", artefact))?)
             .filter(|g| g.len() == layout.weights())
-            .ok_or_else(|| Problem::new(Reason::ArtefactDamaged, format!("artefact {artefact} holds no gradient of this shape")))?;
+            .ok_or_else(|| {
+                Problem::new(Reason::ArtefactDamaged, format!("artefact {artefact} holds no gradient of this shape"))
+            })?;
         let group = commit(agent, &layout, &prepared.srs, source.digest, &gradient, toolbox)?;
         slots.push((group, gradient));
     }

@@ -38,8 +38,7 @@ pub fn run(job: &TrainJob, toolbox: &Toolbox) -> Result<AgentBody> {
         .map_err(|e| Problem::new(Reason::StorageFailed, e.to_string()))?;
     let padded = weights.padded(&layout).map_err(Problem::internal)?;
     let digest = commit_weights(&srs, &layout, &secret, &padded).digest();
-    let agent =
-        Agent { weights, schema: hex::encode(schema.id()), certificate: hex::encode(digest) };
+    let agent = Agent { weights, schema: hex::encode(schema.id()), certificate: hex::encode(digest) };
     let training_accuracy = accuracy(&agent.weights, &datasets, layout.task());
     let model = toolbox.wait(toolbox.custody.put(&tenant, "model", &agent.to_bytes()))?;
     Ok(AgentBody {
@@ -79,7 +78,8 @@ fn load(sources: &[SourceBody], toolbox: &Toolbox) -> Result<Vec<Records>> {
 
 fn imported(job: &TrainJob, schema: &Schema, model: &str, toolbox: &Toolbox) -> Result<Weights> {
     let bytes = toolbox.wait(toolbox.custody.get(&job.owner.to_string(), "model", model))?;
-    let agent = Agent::from_bytes(&bytes).map_err(|e| Problem::new(Reason::BadModel, format!("the model file: {e}")))?;
+    let agent =
+        Agent::from_bytes(&bytes).map_err(|e| Problem::new(Reason::BadModel, format!("the model file: {e}")))?;
     let (features, classes) = (schema.features().len(), schema.classes());
     let (got_features, got_classes) = (agent.weights.features(), agent.weights.classes());
     if (got_features, got_classes) != (features, classes) {

@@ -159,7 +159,9 @@ impl ShapeBody {
             (Statement::Gradient, Some(link)) => Ok(Shape::gradient(layout, link)),
             (Statement::Optimum, _) => Ok(Shape::optimum(layout, self.reg_bias)),
             (Statement::Service, _) => Ok(Shape::service(layout)),
-            (other, _) => Err(Problem::field("shape.statement", format!("there is no `{}` circuit of that shape", other.name()))),
+            (other, _) => {
+                Err(Problem::field("shape.statement", format!("there is no `{}` circuit of that shape", other.name())))
+            }
         }
     }
     /// Its layout.

@@ -160,7 +160,12 @@ impl Registry {
     }
 
     /// An owner's datasets, newest first.
-    pub async fn datasets(&self, owner: Hex20, after: Option<(i64, String)>, limit: i64) -> Result<Vec<Dated<DatasetBody>>> {
+    pub async fn datasets(
+        &self,
+        owner: Hex20,
+        after: Option<(i64, String)>,
+        limit: i64,
+    ) -> Result<Vec<Dated<DatasetBody>>> {
         self.page("datasets", "id", owner, after, limit).await
     }
 
@@ -170,16 +175,23 @@ impl Registry {
     }
 
     /// An owner's agents, newest first.
-    pub async fn agents(&self, owner: Hex20, after: Option<(i64, String)>, limit: i64) -> Result<Vec<Dated<AgentBody>>> {
+    pub async fn agents(
+        &self,
+        owner: Hex20,
+        after: Option<(i64, String)>,
+        limit: i64,
+    ) -> Result<Vec<Dated<AgentBody>>> {
         self.page("agents", "weights_digest", owner, after, limit).await
     }
 
     /// What is proven about an agent.
     pub async fn agent_proofs(&self, digest: Hex32) -> Result<AgentProofs> {
-        let rows = sqlx::query(self.db.sql("SELECT statement, body FROM agent_proofs WHERE weights_digest = $1 ORDER BY slot"))
-            .bind(digest.to_string())
-            .fetch_all(self.db.pool())
-            .await?;
+        let rows = sqlx::query(
+            self.db.sql("SELECT statement, body FROM agent_proofs WHERE weights_digest = $1 ORDER BY slot"),
+        )
+        .bind(digest.to_string())
+        .fetch_all(self.db.pool())
+        .await?;
         let mut proofs = AgentProofs::default();
         for row in rows {
             let (statement, body): (String, String) = (row.try_get("statement")?, row.try_get("body")?);

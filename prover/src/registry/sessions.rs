@@ -101,13 +101,15 @@ impl Registry {
     /// Records the answer at `position`, which must be the next one.
     pub async fn add_answer(&self, session: Hex32, position: u64, answer: &AnswerRow) -> Result<()> {
         let mut tx = self.db.begin().await?;
-        let moved = sqlx::query(self.db.sql("UPDATE sessions SET count = count + 1, transcript = $3 WHERE id = $1 AND count = $2"))
-            .bind(session.to_string())
-            .bind(position as i64)
-            .bind(answer.transcript.to_string())
-            .execute(&mut *tx)
-            .await?
-            .rows_affected();
+        let moved = sqlx::query(
+            self.db.sql("UPDATE sessions SET count = count + 1, transcript = $3 WHERE id = $1 AND count = $2"),
+        )
+        .bind(session.to_string())
+        .bind(position as i64)
+        .bind(answer.transcript.to_string())
+        .execute(&mut *tx)
+        .await?
+        .rows_affected();
         if moved != 1 {
             return Err(Problem::new(
                 Reason::ForkedTranscript,
@@ -163,9 +165,9 @@ impl Registry {
 
     /// Keeps a checked voucher if it covers more than the one before.
     pub async fn put_voucher(&self, voucher: &VoucherBody) -> Result<()> {
-        sqlx::query(self.db.sql(
-            "UPDATE sessions SET voucher = $3, voucher_count = $2 WHERE id = $1 AND voucher_count < $2",
-        ))
+        sqlx::query(
+            self.db.sql("UPDATE sessions SET voucher = $3, voucher_count = $2 WHERE id = $1 AND voucher_count < $2"),
+        )
         .bind(voucher.session.to_string())
         .bind(voucher.count as i64)
         .bind(serde_json::to_string(voucher)?)

@@ -1,7 +1,7 @@
 //! The certificate file, assembled from an agent's proofs.
 
-use tribute_core::certificate::{Chain, DatasetParts, Parts, Proof, ShardParts, SrsName};
 use tribute_core::certificate::Hex as CoreHex;
+use tribute_core::certificate::{Chain, DatasetParts, Parts, Proof, ShardParts, SrsName};
 
 use super::Shared;
 use crate::pipeline::types::{AgentBody, ProofBody};
@@ -12,7 +12,8 @@ impl Shared {
     pub(super) async fn certificate(&self, agent: &AgentBody) -> Result<Vec<u8>> {
         let proofs = self.registry.agent_proofs(agent.weights_digest).await?;
         let not_ready = |what: &str| {
-            Problem::new(Reason::NotReady, format!("the agent's {what}: prove it first")).with("agent", agent.weights_digest)
+            Problem::new(Reason::NotReady, format!("the agent's {what}: prove it first"))
+                .with("agent", agent.weights_digest)
         };
         let optimum = proofs.optimum.ok_or_else(|| not_ready("optimum is not proven yet"))?;
         let mut datasets: Vec<DatasetParts> = Vec::new();
@@ -24,11 +25,10 @@ impl Shared {
             if *registry.get_or_insert(dataset.target) != dataset.target {
                 return Err(not_ready("datasets are proven for different chains or registries"));
             }
-            let gradient = proofs
-                .gradients
-                .iter()
-                .find(|g| g.slot as usize == slot && g.target == optimum.target)
-                .ok_or_else(|| not_ready(&format!("gradient of slot {slot} is not proven for the optimum's chain")))?;
+            let gradient =
+                proofs.gradients.iter().find(|g| g.slot as usize == slot && g.target == optimum.target).ok_or_else(
+                    || not_ready(&format!("gradient of slot {slot} is not proven for the optimum's chain")),
+                )?;
             if source.shard == 0 {
                 datasets.push(DatasetParts { owner: dataset.owner.0, terms: dataset.terms, shards: Vec::new() });
             }

@@ -107,7 +107,8 @@ pub(super) fn next_page(rows: usize, size: i64, last: Option<(i64, String)>) -> 
 }
 
 pub(super) fn schema(json: &[u8]) -> Result<Schema> {
-    let text = std::str::from_utf8(json).map_err(|_| Problem::new(Reason::BadSchema, "the schema is not UTF-8 text"))?;
+    let text =
+        std::str::from_utf8(json).map_err(|_| Problem::new(Reason::BadSchema, "the schema is not UTF-8 text"))?;
     Ok(Schema::from_json(text)?)
 }
 

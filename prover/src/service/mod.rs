@@ -121,9 +121,9 @@ pub async fn start(config: Config) -> Result<Running> {
         agents: Arc::default(),
         stop: stopping.clone(),
     };
-    let listener = TcpListener::bind(config.listen).await.map_err(|e| {
-        Problem::field("listen", format!("cannot listen on {}: {e}", config.listen))
-    })?;
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .map_err(|e| Problem::field("listen", format!("cannot listen on {}: {e}", config.listen)))?;
     let address = listener.local_addr()?;
 
     let mut tasks = Vec::new();
@@ -161,7 +161,9 @@ async fn serve(
     };
     macro_rules! service {
         ($module:ident :: $server:ident, $service:expr) => {
-            v1::$module::$server::new($service).max_decoding_message_size(MAX_REQUEST).max_encoding_message_size(MAX_REQUEST)
+            v1::$module::$server::new($service)
+                .max_decoding_message_size(MAX_REQUEST)
+                .max_encoding_message_size(MAX_REQUEST)
         };
     }
     let info = v1::server_service_server::ServerServiceServer::new(server_info::Info(shared.clone()));

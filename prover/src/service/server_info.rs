@@ -13,10 +13,7 @@ pub(super) struct Info(pub(super) Shared);
 
 #[tonic::async_trait]
 impl v1::server_service_server::ServerService for Info {
-    async fn get_server_info(
-        &self,
-        _: Request<v1::GetServerInfoRequest>,
-    ) -> Result<Response<v1::ServerInfo>, Status> {
+    async fn get_server_info(&self, _: Request<v1::GetServerInfoRequest>) -> Result<Response<v1::ServerInfo>, Status> {
         let (k, columns) = self.0.profile;
         let contracts = self.0.chain.as_ref().map(|c| c.contracts());
         let address = |pick: fn(&Contracts) -> Hex20| contracts.as_ref().map_or(Vec::new(), |c| pick(c).to_field());

@@ -65,7 +65,10 @@ impl Shared {
 
     async fn chain_session(&self, id: Hex32) -> Result<ChainSession> {
         let chain = self.chain.as_ref().ok_or_else(|| {
-            Problem::new(Reason::ChainUnavailable, "the server runs without a chain: start it with --rpc and --contracts")
+            Problem::new(
+                Reason::ChainUnavailable,
+                "the server runs without a chain: start it with --rpc and --contracts",
+            )
         })?;
         chain.session(id).await?.ok_or_else(|| {
             Problem::new(Reason::NotFound, format!("no session {id} in the escrow contract: open it there first"))
@@ -79,18 +82,28 @@ impl Shared {
         let bad = |message: String| Problem::new(Reason::BadVoucher, message).with("session", id);
         if voucher.session != id || voucher.version != session.body.version {
             let (got, version) = (voucher.session, session.body.version);
-            return Err(bad(format!("the voucher is for session {got} version {}, not {id} version {version}", voucher.version)));
+            return Err(bad(format!(
+                "the voucher is for session {got} version {}, not {id} version {version}",
+                voucher.version
+            )));
         }
-        let expected = self.registry.transcript_at(session, voucher.count).await?.filter(|_| voucher.count <= session.count);
+        let expected =
+            self.registry.transcript_at(session, voucher.count).await?.filter(|_| voucher.count <= session.count);
         let Some(expected) = expected else {
-            return Err(bad(format!("the voucher counts {} answers, the session has {}", voucher.count, session.count))
-                .with("count", voucher.count)
-                .with("answered", session.count));
+            return Err(bad(format!(
+                "the voucher counts {} answers, the session has {}",
+                voucher.count, session.count
+            ))
+            .with("count", voucher.count)
+            .with("answered", session.count));
         };
         if voucher.transcript != expected {
             return Err(Problem::new(
                 Reason::ForkedTranscript,
-                format!("after {} answers the transcript is {expected}, the voucher says {}", voucher.count, voucher.transcript),
+                format!(
+                    "after {} answers the transcript is {expected}, the voucher says {}",
+                    voucher.count, voucher.transcript
+                ),
             )
             .with("session", id)
             .with("expected", expected)
@@ -138,7 +151,10 @@ impl Shared {
         if on_chain.thaw_end != 0 {
             return Err(Problem::new(
                 Reason::EscrowThawing,
-                format!("session {id} is closing: its client asked for the rest of the escrow back (free at {}, now {now})", on_chain.thaw_end),
+                format!(
+                    "session {id} is closing: its client asked for the rest of the escrow back (free at {}, now {now})",
+                    on_chain.thaw_end
+                ),
             )
             .with("session", id)
             .with("thaw_end", on_chain.thaw_end));
@@ -148,7 +164,10 @@ impl Shared {
         if owed > on_chain.remaining {
             return Err(Problem::new(
                 Reason::EscrowShort,
-                format!("session {id} has {} left in escrow; {unclaimed} answers cost {owed}: open another session", on_chain.remaining),
+                format!(
+                    "session {id} has {} left in escrow; {unclaimed} answers cost {owed}: open another session",
+                    on_chain.remaining
+                ),
             )
             .with("session", id)
             .with("remaining", on_chain.remaining)
@@ -183,7 +202,10 @@ impl Shared {
             let same = (body.weights_digest, body.agent_id, body.version, body.target)
                 == (agent.weights_digest, first.agent_id, first.version, first.target);
             if !same || slots.iter().any(|s: &SlotBody| s.session == id) {
-                return Err(Problem::field("sessions", format!("session {id} is of another agent version, or listed twice")));
+                return Err(Problem::field(
+                    "sessions",
+                    format!("session {id} is of another agent version, or listed twice"),
+                ));
             }
             let on_chain = self.chain_session(id).await?;
             let (slot, answered) = self.slot(&session, &on_chain, &agent).await?;
@@ -192,9 +214,12 @@ impl Shared {
         }
         let (total, most) = (queries.0.iter().map(Vec::len).sum::<usize>(), capacity(&layout));
         if total > most {
-            return Err(Problem::field("sessions", format!("{total} answers, one proof holds {most}: prove fewer sessions at once"))
-                .with("answers", total)
-                .with("most", most));
+            return Err(Problem::field(
+                "sessions",
+                format!("{total} answers, one proof holds {most}: prove fewer sessions at once"),
+            )
+            .with("answers", total)
+            .with("most", most));
         }
         let Some(fixed) = fixed else { return Err(Problem::field("sessions", "is empty")) };
         let sealed = self.custody.put(&caller.to_string(), "queries", &serde_json::to_vec(&queries)?).await?;
@@ -217,8 +242,11 @@ impl Shared {
     ) -> Result<(SlotBody, Vec<AnsweredQuery>)> {
         let id = session.body.id;
         let voucher = session.voucher.clone().filter(|v| v.count > on_chain.count).ok_or_else(|| {
-            Problem::new(Reason::NotReady, format!("session {id} has no vouched answers beyond the {} claimed", on_chain.count))
-                .with("session", id)
+            Problem::new(
+                Reason::NotReady,
+                format!("session {id} has no vouched answers beyond the {} claimed", on_chain.count),
+            )
+            .with("session", id)
         })?;
         let before = self.registry.transcript_at(session, on_chain.count).await?;
         if before != Some(on_chain.transcript) {
@@ -346,7 +374,11 @@ impl v1::session_service_server::SessionService for Sessions {
         let id = Hex32::from_field("session", &r.session)?;
         let mut session = self.0.served(id).await?;
         if caller != session.body.session_key {
-            return Err(Problem::new(Reason::NotAllowed, format!("queries of session {id} are signed by its session key")).into());
+            return Err(Problem::new(
+                Reason::NotAllowed,
+                format!("queries of session {id} are signed by its session key"),
+            )
+            .into());
         }
         let loaded = self.0.loaded(session.body.weights_digest).await?;
         let features = quantised(&loaded.schema, r.query)?;
@@ -358,7 +390,9 @@ impl v1::session_service_server::SessionService for Sessions {
         // the last query again: the answer was lost on its way
         if session.count > 0 && r.position == session.count - 1 {
             if let Some(row) = self.0.registry.answers(id, r.position, session.count).await?.pop() {
-                if self.0.unseal_query(session.body.agent_owner, &row.sealed_query).await? == (features.clone(), salt_word) {
+                if self.0.unseal_query(session.body.agent_owner, &row.sealed_query).await?
+                    == (features.clone(), salt_word)
+                {
                     return Ok(Response::new(response(&loaded.schema, &row, r.position + 1, features)));
                 }
             }
@@ -381,7 +415,10 @@ impl v1::session_service_server::SessionService for Sessions {
         if unvouched >= MAX_UNVOUCHED {
             return Err(Problem::new(
                 Reason::BadVoucher,
-                format!("{unvouched} answers of session {id} have no voucher yet: sign one for {} answers first", session.count),
+                format!(
+                    "{unvouched} answers of session {id} have no voucher yet: sign one for {} answers first",
+                    session.count
+                ),
             )
             .with("session", id)
             .with("answered", session.count)
@@ -392,7 +429,8 @@ impl v1::session_service_server::SessionService for Sessions {
         Shared::check_escrow(&session, &on_chain, &loaded.layout)?;
 
         let class = loaded.answer(&features)?;
-        let before = from_word(&session.transcript.0).ok_or_else(|| Problem::internal("a stored transcript is no field element"))?;
+        let before = from_word(&session.transcript.0)
+            .ok_or_else(|| Problem::internal("a stored transcript is no field element"))?;
         let after = extend(before, loaded.layout.features(), &features, salt, class);
         let row = AnswerRow {
             sealed_query: self.0.seal_query(session.body.agent_owner, &features, salt_word).await?,
@@ -403,7 +441,10 @@ impl v1::session_service_server::SessionService for Sessions {
         Ok(Response::new(response(&loaded.schema, &row, session.count + 1, features)))
     }
 
-    async fn submit_voucher(&self, request: Request<v1::SubmitVoucherRequest>) -> Result<Response<v1::Session>, Status> {
+    async fn submit_voucher(
+        &self,
+        request: Request<v1::SubmitVoucherRequest>,
+    ) -> Result<Response<v1::Session>, Status> {
         let r = request.into_inner();
         let caller = self.0.gate.admit(&r).await?;
         let voucher = convert::voucher_body(&r.voucher.ok_or_else(|| Problem::field("voucher", "is missing"))?)?;

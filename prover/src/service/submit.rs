@@ -11,8 +11,8 @@ use crate::hexed::{Hex20, Hex32};
 use crate::jobs::{Job, NewJob};
 use crate::pipeline::dataset::shards;
 use crate::pipeline::types::{
-    AgentBody, CalibrateJob, CircuitJob, DatasetBody, DatasetJob, GradientJob, OptimumJob, Profile, ShapeBody, SourceBody,
-    Target, TrainJob,
+    AgentBody, CalibrateJob, CircuitJob, DatasetBody, DatasetJob, GradientJob, OptimumJob, Profile, ShapeBody,
+    SourceBody, Target, TrainJob,
 };
 use crate::pipeline::{Outcome, Work};
 use crate::problem::{Problem, Reason, Result};
@@ -182,7 +182,10 @@ impl Shared {
                 if (&first.schema, first.profile) != (&dataset.schema, dataset.profile) {
                     return Err(Problem::new(
                         Reason::SchemaMismatch,
-                        format!("datasets {} and {id} differ in schema or profile: one agent is trained over one schema", first.id),
+                        format!(
+                            "datasets {} and {id} differ in schema or profile: one agent is trained over one schema",
+                            first.id
+                        ),
                     )
                     .with("first", first.id)
                     .with("second", id));
@@ -317,7 +320,12 @@ fn calibrate(w: v1::CalibrateWork) -> Result<Work> {
 
 fn circuit(w: v1::CircuitWork) -> Result<Work> {
     let shape = convert::shape(w.shape.ok_or_else(|| Problem::field("shape", "is missing"))?)?;
-    let full = ShapeBody::of(shape.statement, &shape.layout()?, shape.link.unwrap_or(tribute_core::link::Link::Squared), shape.reg_bias);
+    let full = ShapeBody::of(
+        shape.statement,
+        &shape.layout()?,
+        shape.link.unwrap_or(tribute_core::link::Link::Squared),
+        shape.reg_bias,
+    );
     if shape.statement == Statement::Gradient && shape.link.is_none() {
         return Err(Problem::field("shape.link", "a gradient circuit has a link"));
     }

@@ -107,7 +107,8 @@ struct OptimumFile {
 }
 
 pub(super) async fn create(a: CreateArgs) -> CommandResult {
-    let name = short_name(&a.name).ok_or_else(|| Problem::field("name", format!("`{}` has more than 32 bytes", a.name)))?;
+    let name =
+        short_name(&a.name).ok_or_else(|| Problem::field("name", format!("`{}` has more than 32 bytes", a.name)))?;
     let c = a.chain.connect().await?;
     let value = c.send(&c.contracts.create_agent(name), |e| json!({ "agent_id": hex32(e.agentId) })).await?;
     a.chain.emit(&value)
@@ -118,7 +119,8 @@ pub(super) async fn propose(a: ProposeArgs) -> CommandResult {
     let circuits: CircuitsFile = json_file(&a.circuits)?;
     let circuit = |statement: &str| {
         let found = circuits.ready.iter().find(|c| c.statement == statement).map(|c| word(c.circuit_id));
-        found.ok_or_else(|| Problem::field("circuits", format!("{} has no `{statement}` circuit", a.circuits.display())))
+        found
+            .ok_or_else(|| Problem::field("circuits", format!("{} has no `{statement}` circuit", a.circuits.display())))
     };
     let layout = trained.schema.layout(trained.k, trained.columns)?;
     let params = VersionParams {
@@ -153,8 +155,7 @@ pub(super) async fn gradients(a: GradientsArgs) -> CommandResult {
     let mut sent: Vec<Value> = Vec::new();
     let slots = file.gradients.iter().enumerate().filter(|(slot, _)| a.slot.is_none_or(|only| only == *slot));
     for (slot, proof) in slots {
-        let call =
-            c.contracts.submit_gradient(word(a.agent), a.version, slot as u64, proof.inputs(), proof.bytes()?);
+        let call = c.contracts.submit_gradient(word(a.agent), a.version, slot as u64, proof.inputs(), proof.bytes()?);
         sent.push(c.send(&call, |e| json!({ "slot": slot, "gradient": hex32(e.gradientDigest) })).await?);
     }
     a.chain.emit(&json!({ "agent_id": a.agent, "version": a.version, "gradients": sent }))

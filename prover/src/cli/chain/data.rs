@@ -69,9 +69,7 @@ pub(super) async fn register(a: RegisterArgs) -> CommandResult {
         .collect::<Result<Vec<_>>>()?;
     let c = a.chain.connect().await?;
     let call = c.contracts.register_dataset(params, shards);
-    let value = c
-        .send(&call, |e| json!({ "dataset_id": hex32(e.datasetId), "records": e.records }))
-        .await?;
+    let value = c.send(&call, |e| json!({ "dataset_id": hex32(e.datasetId), "records": e.records })).await?;
     a.chain.emit(&value)
 }
 
