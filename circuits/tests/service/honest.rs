@@ -4,7 +4,6 @@ use proptest::prelude::*;
 use tribute_circuits::field::from_core;
 use tribute_circuits::halo2_proofs::arithmetic::best_multiexp;
 use tribute_circuits::halo2_proofs::halo2curves::bn256::Fr;
-use tribute_circuits::halo2_proofs::halo2curves::ff::Field;
 use tribute_circuits::prove::{prove, verify, Keys, Proof};
 use tribute_circuits::service::{capacity, ServiceCircuit, ServiceError, SessionBatch};
 use tribute_circuits::shape::Shape;
