@@ -34,6 +34,7 @@ test-circuits: setup ## the circuits' tests, attacks with real proofs included
 	$(CARGO) test --release --locked -p tribute-core -p tribute-circuits -p tribute-evm
 
 test: lint test-contracts ## everything: lint, all tests, both demos with their audit
+	@scripts/test-tools.sh
 	$(CARGO) test --release --locked --workspace
 	$(MAKE) demo
 	@scripts/audit-venv.sh
