@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
 use tokio::process::{Child, ChildStdin, Command};
@@ -141,7 +141,7 @@ impl Shell {
     }
 }
 
-/// A command that goes on until it is stopped. Dropped, it is killed.
+/// A command that goes on until it is stopped. Dropped, it is stopped too, and gone when the drop returns.
 pub(super) struct Running {
     child: Child,
     leash: Option<ChildStdin>,
@@ -160,6 +160,19 @@ impl Running {
             self.child.kill().await?;
         }
         Ok(())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        drop(self.leash.take());
+        let start = Instant::now();
+        while self.is_running() {
+            if start.elapsed() > STOP {
+                let _ = self.child.start_kill();
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 }
 
