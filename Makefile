@@ -35,7 +35,7 @@ test-circuits: setup ## the circuits' tests, attacks with real proofs included
 
 test: lint test-contracts ## everything: lint, all tests, both demos with their audit
 	@scripts/test-tools.sh
-	$(CARGO) test --release --locked --workspace
+	TRIBUTE_REQUIRE_POSTGRES=1 $(CARGO) test --release --locked --workspace
 	$(MAKE) demo
 	@scripts/audit-venv.sh
 	$(AUDIT) demo-out --data examples/digits.csv.gz
