@@ -19,7 +19,7 @@ fn digits(c: &mut Criterion) {
     group.sample_size(10);
 
     let shape = Shape::dataset(layout);
-    let keys = Keys::generate(&i.srs, &DatasetCircuit::empty(shape.clone())).unwrap();
+    let keys = Keys::generate(&i.srs, &shape).unwrap();
     let inputs = vec![Fr::from(1), Fr::from(1797)];
     group.bench_function("dataset", |b| {
         b.iter(|| prove(&i.srs, &keys, &DatasetCircuit::new(shape.clone(), &i.shard), inputs.clone()).unwrap());
@@ -28,7 +28,7 @@ fn digits(c: &mut Criterion) {
     for link in [Link::Softmax, Link::Logistic, Link::Squared] {
         let shape = Shape::gradient(layout, link);
         let i = instance(layout, link, 1797).unwrap();
-        let keys = Keys::generate(&i.srs, &GradientCircuit::empty(shape.clone())).unwrap();
+        let keys = Keys::generate(&i.srs, &shape).unwrap();
         let witness = || GradientCircuit::new(shape.clone(), &i.shard, &i.weights, &i.gradient).unwrap();
         group.bench_function(format!("gradient-{}", link.name()), |b| {
             b.iter(|| prove(&i.srs, &keys, &witness(), vec![Fr::from(1)]).unwrap());

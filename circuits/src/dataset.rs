@@ -39,15 +39,14 @@
 
 use std::sync::Arc;
 
-use halo2_proofs::circuit::{Layouter, SimpleFloorPlanner};
+use halo2_proofs::circuit::Region;
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::Field;
-use halo2_proofs::plonk::{
-    Circuit, Column, ConstraintSystem, Error, Expression, FirstPhase, Fixed, Instance, VirtualCells,
-};
+use halo2_proofs::plonk::{Column, ConstraintSystem, Error, Expression, FirstPhase, Fixed, Instance, VirtualCells};
 use halo2_proofs::poly::Rotation;
 use tribute_core::layout::{Layout, Task};
 
+use crate::circuit::Arithmetization;
 use crate::columns::{CommittedColumn, CommittedGroup};
 use crate::gadgets::argument::{select, small, Forge, Gates, Query};
 use crate::gadgets::logup::{Frame, Input, LogUp, Lookups, Tuple};
@@ -86,6 +85,7 @@ pub mod column {
 #[derive(Clone)]
 pub struct DatasetCircuit {
     shape: Shape,
+    config: Config,
     committed: Vec<Arc<CommittedColumn>>,
     /// Fresh columns of phase 0 but the multiplicities: see [`column`].
     pub columns: Vec<Vec<Fr>>,
@@ -94,18 +94,12 @@ pub struct DatasetCircuit {
 }
 
 impl DatasetCircuit {
-    /// The circuit without a witness, for keys.
-    #[must_use]
-    pub fn empty(shape: Shape) -> Self {
-        DatasetCircuit { shape, committed: vec![], columns: vec![], forge: None }
-    }
-
     /// The witness for a committed shard.
     #[must_use]
     pub fn new(shape: Shape, shard: &CommittedGroup) -> Self {
         let committed = shard.columns.clone();
         let columns = witness(&shape.layout, &committed);
-        DatasetCircuit { shape, committed, columns, forge: None }
+        DatasetCircuit { config: Config::of(&shape), shape, committed, columns, forge: None }
     }
 
     /// Number of present records in the witness.
@@ -145,24 +139,8 @@ fn table() -> Vec<Tuple> {
     (0..256u64).map(|v| [Fr::from(v), Fr::ZERO, Fr::ZERO]).collect()
 }
 
-impl Circuit<Fr> for DatasetCircuit {
-    type Config = (Config, Shape);
-    type FloorPlanner = SimpleFloorPlanner;
-    type Params = Shape;
-
-    fn params(&self) -> Shape {
-        self.shape.clone()
-    }
-
-    fn without_witnesses(&self) -> Self {
-        Self::empty(self.shape.clone())
-    }
-
-    fn configure(meta: &mut ConstraintSystem<Fr>) -> Self::Config {
-        Self::configure_with_params(meta, Shape::default())
-    }
-
-    fn configure_with_params(meta: &mut ConstraintSystem<Fr>, shape: Shape) -> Self::Config {
+impl Arithmetization for Config {
+    fn configure(meta: &mut ConstraintSystem<Fr>, shape: &Shape) -> Self {
         let layout = shape.layout;
         let mut gates = Gates::new(meta, &shape.omit);
         let mut advice = || gates.meta.advice_column_in(FirstPhase);
@@ -231,40 +209,38 @@ impl Circuit<Fr> for DatasetCircuit {
             inputs
         };
         let lookup = LogUp::configure(&mut gates, frame, vec![range], x.len() + target.len(), &build);
-        let config = Config { frame, q_head, q_class, q_data, q_body, q_record, q_end, q_partial, lookup };
-        (config, shape)
+        Config { frame, q_head, q_class, q_data, q_body, q_record, q_end, q_partial, lookup }
     }
 
-    fn synthesize(&self, (config, shape): Self::Config, mut layouter: impl Layouter<Fr>) -> Result<(), Error> {
+    fn fix(&self, region: &mut Region<'_, Fr>, shape: &Shape) -> Result<(), Error> {
         let layout = shape.layout;
         let (r, rows) = (layout.record_rows(), layout.weights_start());
-        layouter.assign_region(
-            || "dataset",
-            |mut region| {
-                let offset = |row: usize| row % r;
-                config.frame.assign(&mut region, layout.gate_rows());
-                select(&mut region, config.q_head, (0..rows).step_by(r));
-                select(&mut region, config.q_class, (0..rows).filter(|i| (1..=layout.classes()).contains(&offset(*i))));
-                select(&mut region, config.q_data, (0..rows).filter(|i| offset(*i) < layout.data_rows()));
-                select(&mut region, config.q_body, 0..layout.salt_start());
-                select(&mut region, config.q_record, 0..rows);
-                select(&mut region, config.q_end, (r - 1..rows).step_by(r));
-                if let Some(q) = config.q_partial {
-                    select(&mut region, q, (layout.data_rows() - 1..rows).step_by(r));
-                }
-                config.lookup.assign_table(&mut region, &table(), layout.gate_rows());
-                Ok(())
-            },
-        )
+        let offset = |row: usize| row % r;
+        self.frame.assign(region, layout.gate_rows());
+        select(region, self.q_head, (0..rows).step_by(r));
+        select(region, self.q_class, (0..rows).filter(|i| (1..=layout.classes()).contains(&offset(*i))));
+        select(region, self.q_data, (0..rows).filter(|i| offset(*i) < layout.data_rows()));
+        select(region, self.q_body, 0..layout.salt_start());
+        select(region, self.q_record, 0..rows);
+        select(region, self.q_end, (r - 1..rows).step_by(r));
+        if let Some(q) = self.q_partial {
+            select(region, q, (layout.data_rows() - 1..rows).step_by(r));
+        }
+        self.lookup.assign_table(region, &table(), layout.gate_rows());
+        Ok(())
     }
 }
 
 impl Witness for DatasetCircuit {
+    fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
     fn committed(&self) -> Vec<Arc<CommittedColumn>> {
         self.committed.clone()
     }
 
-    fn phase(&self, (config, _): &Self::Config, phase: u8, challenges: &[Fr]) -> Vec<Vec<Fr>> {
+    fn phase(&self, phase: u8, challenges: &[Fr]) -> Vec<Vec<Fr>> {
         let layout = self.shape.layout;
         let (r, rows, width) = (layout.record_rows(), layout.weights_start(), layout.columns());
         let tuple = |input: usize, row: usize| -> Option<Tuple> {
@@ -285,7 +261,7 @@ impl Witness for DatasetCircuit {
             columns.push(multiplicities);
             columns
         } else {
-            config.lookup.second_phase(challenges, &table, &lookups, &multiplicities, layout.gate_rows())
+            self.config.lookup.second_phase(challenges, &table, &lookups, &multiplicities, layout.gate_rows())
         };
         if let Some(forge) = &self.forge {
             forge(phase, &mut columns, challenges);

@@ -5,11 +5,12 @@
 //! | [`columns`] | committed columns: salts, seeded tails, commitments without proving |
 //! | [`gadgets`] | lookups (logUp), named gates, running sums |
 //! | [`dataset`], [`gradient`], [`optimum`] | one statement each: what it proves, why, and what it does not check |
-//! | [`shape`], [`prove`] | which circuit; keys, proofs |
+//! | [`shape`], [`circuit`], [`prove`] | which circuit; what halo2 sees of it; keys, proofs |
 //! | [`plonk`] | the prover |
 //! | [`verify`] | the verifier, on arkworks, apart from all the rest |
 //! | [`srs`] | the structured reference string |
 
+pub mod circuit;
 pub mod columns;
 pub mod dataset;
 pub mod field;

@@ -10,6 +10,7 @@ use tribute_core::digest::{keccak, Digest};
 use tribute_core::layout::MIN_LINK_K;
 use tribute_core::link::Link;
 
+use crate::circuit::ShapeCircuit;
 use crate::field::{point_bytes, word};
 use crate::plonk::{create_proof, Witness};
 use crate::shape::Shape;
@@ -82,6 +83,14 @@ pub enum ProveError {
         /// Why.
         reason: String,
     },
+    /// A witness of another circuit than the keys'.
+    #[error("the keys are for circuit {name}, the witness is for {witness}")]
+    Shape {
+        /// Circuit of the keys.
+        name: String,
+        /// Circuit of the witness.
+        witness: String,
+    },
     /// The proof does not start with the commitments it is about. It is withheld.
     #[error("circuit {name}: the proof's first points are not the committed columns'; it is withheld")]
     Prefix {
@@ -104,13 +113,22 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// Generates the keys of `circuit` (its witness is not looked at).
-    pub fn generate<C: Circuit<Fr, Params = Shape>>(srs: &Srs, circuit: &C) -> Result<Self, ProveError> {
-        let shape = circuit.params();
-        check_size(srs, &shape)?;
-        let key = keygen_pk2(srs.params(), circuit, false).map_err(|e| keys_error(&shape, &e))?;
-        check_system(&shape, key.get_vk().cs())?;
-        Ok(Keys { shape, key })
+    /// Generates the keys of `shape`'s circuit.
+    pub fn generate(srs: &Srs, shape: &Shape) -> Result<Self, ProveError> {
+        Self::of_circuit(srs, shape, &ShapeCircuit(shape.clone()))
+    }
+    /// [`Self::generate`] for a circuit that is not one of ours: for tests of the checks below.
+    #[doc(hidden)]
+    pub fn of_circuit<C: Circuit<Fr>>(srs: &Srs, shape: &Shape, circuit: &C) -> Result<Self, ProveError> {
+        check_shape(srs, shape)?;
+        let key = keygen_pk2(srs.params(), circuit, false).map_err(|e| keys_error(shape, &e))?;
+        check_system(shape, key.get_vk().cs())?;
+        Ok(Keys { shape: shape.clone(), key })
+    }
+    /// The values of the fixed columns.
+    #[must_use]
+    pub fn fixed_values(&self) -> Vec<&[Fr]> {
+        self.key.fixed_values().iter().map(|p| &**p).collect()
     }
     /// The verifying key.
     #[must_use]
@@ -124,15 +142,11 @@ impl Keys {
     }
 }
 
-/// Generates only the verifying key of `circuit`.
-pub fn verifying_key<C: Circuit<Fr, Params = Shape>>(
-    srs: &Srs,
-    circuit: &C,
-) -> Result<VerifyingKey<G1Affine>, ProveError> {
-    let shape = circuit.params();
-    check_size(srs, &shape)?;
-    let vk = keygen_vk(srs.params(), circuit).map_err(|e| keys_error(&shape, &e))?;
-    check_system(&shape, vk.cs())?;
+/// Generates only the verifying key of `shape`'s circuit.
+pub fn verifying_key(srs: &Srs, shape: &Shape) -> Result<VerifyingKey<G1Affine>, ProveError> {
+    check_shape(srs, shape)?;
+    let vk = keygen_vk(srs.params(), &ShapeCircuit(shape.clone())).map_err(|e| keys_error(shape, &e))?;
+    check_system(shape, vk.cs())?;
     Ok(vk)
 }
 
@@ -153,15 +167,20 @@ fn check_size(srs: &Srs, shape: &Shape) -> Result<(), ProveError> {
     Err(ProveError::SrsSize { name: shape.name(), expected: shape.layout.k(), got: srs.k() })
 }
 
+fn check_shape(srs: &Srs, shape: &Shape) -> Result<(), ProveError> {
+    check_size(srs, shape)?;
+    if shape.link.is_some_and(|l| l != Link::Squared) && shape.layout.k() < MIN_LINK_K {
+        return Err(ProveError::LinkRows { name: shape.name(), k: shape.layout.k() });
+    }
+    Ok(())
+}
+
 fn check_system(shape: &Shape, cs: &ConstraintSystem<Fr>) -> Result<(), ProveError> {
     let name = || shape.name();
     let degree = cs.gates().iter().flat_map(|g| g.polynomials()).map(|p| p.degree()).max().unwrap_or(0);
     // `cs.degree()` is capped by an environment variable, and the number of quotient pieces follows it
     if degree > MAX_DEGREE || cs.degree() != degree.max(3) {
         return Err(ProveError::Degree { name: name(), degree });
-    }
-    if shape.link.is_some_and(|l| l != Link::Squared) && shape.layout.k() < MIN_LINK_K {
-        return Err(ProveError::LinkRows { name: name(), k: shape.layout.k() });
     }
     if cs.blinding_factors() + 1 != tribute_core::layout::TAIL_ROWS {
         return Err(ProveError::Blinding { name: name(), got: cs.blinding_factors() });
@@ -206,12 +225,12 @@ impl Proof {
     }
 }
 
-/// Proves `circuit` and checks the proof, natively, before returning it.
+/// Proves the statement of `witness` and checks the proof, natively, before returning it.
 ///
 /// # Errors
 /// [`ProveError::NotSatisfied`] when the statement is false for the witness.
-pub fn prove<C: Witness>(srs: &Srs, keys: &Keys, circuit: &C, inputs: Vec<Fr>) -> Result<Proof, ProveError> {
-    let proof = prove_unchecked(srs, keys, circuit, inputs)?;
+pub fn prove(srs: &Srs, keys: &Keys, witness: &dyn Witness, inputs: Vec<Fr>) -> Result<Proof, ProveError> {
+    let proof = prove_unchecked(srs, keys, witness, inputs)?;
     if verify(srs, keys.vk(), &proof) {
         Ok(proof)
     } else {
@@ -221,11 +240,14 @@ pub fn prove<C: Witness>(srs: &Srs, keys: &Keys, circuit: &C, inputs: Vec<Fr>) -
 
 /// [`prove`] without the final verification: for tests that need a false proof.
 #[doc(hidden)]
-pub fn prove_unchecked<C: Witness>(srs: &Srs, keys: &Keys, circuit: &C, inputs: Vec<Fr>) -> Result<Proof, ProveError> {
+pub fn prove_unchecked(srs: &Srs, keys: &Keys, witness: &dyn Witness, inputs: Vec<Fr>) -> Result<Proof, ProveError> {
     check_size(srs, &keys.shape)?;
-    let bytes = create_proof(srs, &keys.key, circuit, &inputs)
+    if *witness.shape() != keys.shape {
+        return Err(ProveError::Shape { name: keys.shape.name(), witness: witness.shape().name() });
+    }
+    let bytes = create_proof(srs, &keys.key, witness, &inputs)
         .map_err(|e| ProveError::Prover { name: keys.shape.name(), reason: e.to_string() })?;
-    let prefix: Vec<u8> = circuit.committed().iter().flat_map(|c| point_bytes(&c.point).unwrap_or([0; 64])).collect();
+    let prefix: Vec<u8> = witness.committed().iter().flat_map(|c| point_bytes(&c.point).unwrap_or([0; 64])).collect();
     if !bytes.starts_with(&prefix) {
         return Err(ProveError::Prefix { name: keys.shape.name() });
     }

@@ -24,7 +24,7 @@ fn a_shard_and_its_gradient() {
 
             let t = std::time::Instant::now();
             let shape = Shape::dataset(layout);
-            let keys = Keys::generate(&i.srs, &DatasetCircuit::empty(shape.clone())).unwrap();
+            let keys = Keys::generate(&i.srs, &shape).unwrap();
             let keyed = t.elapsed();
             let circuit = DatasetCircuit::new(shape, &i.xy);
             assert_eq!(circuit.count(), Fr::from(40));
@@ -37,7 +37,7 @@ fn a_shard_and_its_gradient() {
 
             let shape = Shape::gradient(layout, *link);
             let t = std::time::Instant::now();
-            let keys = Keys::generate(&i.srs, &GradientCircuit::empty(shape.clone())).unwrap();
+            let keys = Keys::generate(&i.srs, &shape).unwrap();
             let keyed = t.elapsed();
             let circuit = GradientCircuit::new(shape, &i.xy, &i.w, &i.g).unwrap();
             let t = std::time::Instant::now();

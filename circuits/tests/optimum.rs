@@ -4,7 +4,6 @@ mod support;
 
 use support::{fitted, Fitted};
 use tribute_circuits::halo2_proofs::halo2curves::bn256::Fr;
-use tribute_circuits::optimum::OptimumCircuit;
 use tribute_circuits::prove::{prove, verify, Keys};
 use tribute_circuits::shape::Shape;
 use tribute_core::layout::{Layout, Task};
@@ -15,7 +14,7 @@ fn shares_and_distance_are_proven() {
         let layout = Layout::new(k, 4, 16, 3, Task::Classes).unwrap();
         let f: Fitted = fitted(layout, reg_bias, &[20, 15, 12], &[false, true, false]);
         let shape = Shape::optimum(layout, reg_bias);
-        let keys = Keys::generate(&f.srs, &OptimumCircuit::empty(shape.clone())).unwrap();
+        let keys = Keys::generate(&f.srs, &shape).unwrap();
         let circuit = f.circuit(shape);
         let t = std::time::Instant::now();
         let proof = prove(&f.srs, &keys, &circuit, circuit.public_inputs(Fr::from(5))).unwrap();

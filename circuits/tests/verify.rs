@@ -48,12 +48,12 @@ fn make() -> Vec<Proven> {
     ] {
         let i = instance(layout, link, 20, 3);
         let shape = Shape::dataset(layout);
-        let keys = Keys::generate(&i.srs, &DatasetCircuit::empty(shape.clone())).unwrap();
+        let keys = Keys::generate(&i.srs, &shape).unwrap();
         let inputs = vec![Fr::from(77), Fr::from(20)];
         let proof = prove::prove(&i.srs, &keys, &DatasetCircuit::new(shape, &i.xy), inputs).unwrap();
         all.push(Proven { srs: i.srs.clone(), keys, proof });
         let shape = Shape::gradient(layout, link);
-        let keys = Keys::generate(&i.srs, &GradientCircuit::empty(shape.clone())).unwrap();
+        let keys = Keys::generate(&i.srs, &shape).unwrap();
         let circuit = GradientCircuit::new(shape, &i.xy, &i.w, &i.g).unwrap();
         let proof = prove::prove(&i.srs, &keys, &circuit, vec![Fr::from(5)]).unwrap();
         all.push(Proven { srs: i.srs, keys, proof });

@@ -55,14 +55,15 @@ mod witness;
 
 use std::sync::Arc;
 
-use halo2_proofs::circuit::{Layouter, SimpleFloorPlanner};
+use halo2_proofs::circuit::Region;
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::plonk::{
-    Advice, Challenge, Circuit, Column, ConstraintSystem, Error, FirstPhase, Fixed, SecondPhase, ThirdPhase,
+    Advice, Challenge, Column, ConstraintSystem, Error, FirstPhase, Fixed, SecondPhase, ThirdPhase,
 };
 use halo2_proofs::poly::Rotation;
 use tribute_core::link::Link;
 
+use crate::circuit::Arithmetization;
 use crate::columns::{target_scale, CommittedColumn, CommittedGroup};
 use crate::gadgets::argument::{constant, horner, select, small, Forge, Gates, Query};
 use crate::gadgets::logup::Frame;
@@ -117,6 +118,7 @@ pub mod third {
 #[derive(Clone)]
 pub struct GradientCircuit {
     shape: Shape,
+    config: Config,
     committed: Vec<Arc<CommittedColumn>>,
     /// Fresh columns of phase 0 but the multiplicities: see [`link::column`].
     pub columns: Vec<Vec<Fr>>,
@@ -125,12 +127,6 @@ pub struct GradientCircuit {
 }
 
 impl GradientCircuit {
-    /// The circuit without a witness, for keys.
-    #[must_use]
-    pub fn empty(shape: Shape) -> Self {
-        GradientCircuit { shape, committed: vec![], columns: vec![], forge: None }
-    }
-
     /// The witness for a committed shard, weights and gradient.
     ///
     /// # Errors
@@ -145,7 +141,7 @@ impl GradientCircuit {
             [shard, weights, gradient].into_iter().flat_map(|g| g.columns.iter().cloned()).collect();
         let values: Vec<&[Fr]> = committed.iter().map(|c| c.values.as_slice()).collect();
         let columns = witness::link_columns(&shape, &values)?;
-        Ok(GradientCircuit { shape, committed, columns, forge: None })
+        Ok(GradientCircuit { config: Config::of(&shape), shape, committed, columns, forge: None })
     }
 
     fn link(&self) -> Link {
@@ -153,24 +149,8 @@ impl GradientCircuit {
     }
 }
 
-impl Circuit<Fr> for GradientCircuit {
-    type Config = (Config, Shape);
-    type FloorPlanner = SimpleFloorPlanner;
-    type Params = Shape;
-
-    fn params(&self) -> Shape {
-        self.shape.clone()
-    }
-
-    fn without_witnesses(&self) -> Self {
-        Self::empty(self.shape.clone())
-    }
-
-    fn configure(meta: &mut ConstraintSystem<Fr>) -> Self::Config {
-        Self::configure_with_params(meta, Shape::default())
-    }
-
-    fn configure_with_params(meta: &mut ConstraintSystem<Fr>, shape: Shape) -> Self::Config {
+impl Arithmetization for Config {
+    fn configure(meta: &mut ConstraintSystem<Fr>, shape: &Shape) -> Self {
         let layout = shape.layout;
         let mut gates = Gates::new(meta, &shape.omit);
         let mut advice = || gates.meta.advice_column_in(FirstPhase);
@@ -245,60 +225,58 @@ impl Circuit<Fr> for GradientCircuit {
         gates.add("gradient check starts at 0", |c| c.fixed(frame.q_first) * c.cur(e));
         gates.add("gradient check ends at 0", |c| c.fixed(frame.q_last) * c.cur(e));
 
-        let config = Config { link, frame, rows, q_w, q_w_first, q_block, q_block_end, sigma, kappa, tau, alpha };
-        (config, shape)
+        Config { link, frame, rows, q_w, q_w_first, q_block, q_block_end, sigma, kappa, tau, alpha }
     }
 
-    fn synthesize(&self, (config, shape): Self::Config, mut layouter: impl Layouter<Fr>) -> Result<(), Error> {
+    fn fix(&self, region: &mut Region<'_, Fr>, shape: &Shape) -> Result<(), Error> {
         let layout = shape.layout;
         let (r, c) = (layout.record_rows(), layout.classes());
         let records = layout.weights_start();
         let weights = layout.weights_start()..layout.weights_end();
-        layouter.assign_region(
-            || "gradient",
-            |mut region| {
-                config.frame.assign(&mut region, layout.gate_rows());
-                select(&mut region, config.rows.q_head, (0..records).step_by(r));
-                select(&mut region, config.rows.q_class, (0..records).filter(|i| (1..=c).contains(&(i % r))));
-                select(&mut region, config.rows.q_record, 0..records);
-                select(&mut region, config.rows.q_end, (r - 1..records).step_by(r));
-                select(&mut region, config.q_w, weights.clone());
-                select(&mut region, config.q_w_first, [weights.start]);
-                select(&mut region, config.q_block, weights.clone().step_by(c));
-                select(&mut region, config.q_block_end, weights.clone().skip(c - 1).step_by(c));
-                config.link.assign_table(&mut region, &layout);
-                Ok(())
-            },
-        )
+        self.frame.assign(region, layout.gate_rows());
+        select(region, self.rows.q_head, (0..records).step_by(r));
+        select(region, self.rows.q_class, (0..records).filter(|i| (1..=c).contains(&(i % r))));
+        select(region, self.rows.q_record, 0..records);
+        select(region, self.rows.q_end, (r - 1..records).step_by(r));
+        select(region, self.q_w, weights.clone());
+        select(region, self.q_w_first, [weights.start]);
+        select(region, self.q_block, weights.clone().step_by(c));
+        select(region, self.q_block_end, weights.clone().skip(c - 1).step_by(c));
+        self.link.assign_table(region, &layout);
+        Ok(())
     }
 }
 
 impl Witness for GradientCircuit {
+    fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
     fn committed(&self) -> Vec<Arc<CommittedColumn>> {
         self.committed.clone()
     }
 
-    fn phase(&self, (config, _): &Self::Config, phase: u8, challenges: &[Fr]) -> Vec<Vec<Fr>> {
+    fn phase(&self, phase: u8, challenges: &[Fr]) -> Vec<Vec<Fr>> {
         let layout = self.shape.layout;
         let committed: Vec<&[Fr]> = self.committed.iter().map(|c| c.values.as_slice()).collect();
-        let sigma = || challenges[config.sigma.index()];
+        let sigma = || challenges[self.config.sigma.index()];
         let mut columns = match phase {
             0 => {
                 let mut columns = self.columns.clone();
-                columns.extend(config.link.multiplicities(&layout, &self.columns));
+                columns.extend(self.config.link.multiplicities(&layout, &self.columns));
                 columns
             }
             1 => {
-                let mut columns = config.link.second_phase(challenges, &layout, &self.columns);
+                let mut columns = self.config.link.second_phase(challenges, &layout, &self.columns);
                 columns.push(witness::sigma_sums(&layout, &committed, sigma()));
                 columns
             }
             _ => {
                 let challenges = witness::Challenges {
                     sigma: sigma(),
-                    kappa: challenges[config.kappa.index()],
-                    tau: challenges[config.tau.index()],
-                    alpha: challenges[config.alpha.index()],
+                    kappa: challenges[self.config.kappa.index()],
+                    tau: challenges[self.config.tau.index()],
+                    alpha: challenges[self.config.alpha.index()],
                 };
                 witness::third_phase(&layout, self.link(), &committed, &self.columns, &challenges)
             }

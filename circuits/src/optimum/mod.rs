@@ -65,11 +65,11 @@ mod witness;
 
 use std::sync::Arc;
 
-use halo2_proofs::circuit::{Layouter, SimpleFloorPlanner};
+use halo2_proofs::circuit::Region;
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::plonk::{
-    Advice, Challenge, Circuit, Column, ConstraintSystem, Error, Expression, FirstPhase, Fixed, SecondPhase,
-    ThirdPhase, VirtualCells,
+    Advice, Challenge, Column, ConstraintSystem, Error, Expression, FirstPhase, Fixed, SecondPhase, ThirdPhase,
+    VirtualCells,
 };
 use halo2_proofs::poly::Rotation;
 use tribute_core::head::{epsilon_shift, gradient_limbs, penalty_shift, Optimum, Weights};
@@ -78,6 +78,7 @@ use tribute_core::numbers::{LAMBDA_BITS, NORM_BITS, SHARE_BITS, WEIGHT_BITS, WEI
 use tribute_core::statement::{optimum as input, OPTIMUM_SLOTS};
 use tribute_core::I256;
 
+use crate::circuit::Arithmetization;
 use crate::columns::{CommittedColumn, CommittedGroup};
 use crate::field::two_to;
 use crate::gadgets::argument::{constant, horner, limbs, select, small, Forge, Gates, Query};
@@ -190,6 +191,7 @@ pub struct Slot<'a> {
 #[derive(Clone)]
 pub struct OptimumCircuit {
     shape: Shape,
+    config: Config,
     committed: Vec<Arc<CommittedColumn>>,
     /// Fresh columns of phase 0 but the multiplicities: limbs, then [`column`].
     pub columns: Vec<Vec<Fr>>,
@@ -200,12 +202,6 @@ pub struct OptimumCircuit {
 }
 
 impl OptimumCircuit {
-    /// The circuit without a witness, for keys.
-    #[must_use]
-    pub fn empty(shape: Shape) -> Self {
-        OptimumCircuit { shape, committed: vec![], columns: vec![], inputs: vec![], forge: None }
-    }
-
     /// The witness. `slots` are the active ones, 1 to 8; `unused` commits fill the others; `numbers` comes from
     /// [`tribute_core::head::optimum`] over the same gradients, shards of a dataset summed.
     ///
@@ -224,7 +220,7 @@ impl OptimumCircuit {
         let groups = [weights_group].into_iter().chain(slots.iter().map(|s| s.group)).chain(unused);
         let committed = groups.flat_map(|g| g.columns.iter().cloned()).collect();
         let (columns, inputs) = witness::phase_one(&shape, weights, slots, numbers);
-        OptimumCircuit { shape, committed, columns, inputs, forge: None }
+        OptimumCircuit { config: Config::of(&shape), shape, committed, columns, inputs, forge: None }
     }
 
     /// Spells the long numbers anew after scalars or inputs were changed: for forgeries in tests.
@@ -252,25 +248,9 @@ fn denominator_shift(layout: &Layout) -> u32 {
     layout.gradient_bits() + WEIGHT_BITS - (LAMBDA_BITS + 2 * WEIGHT_BITS)
 }
 
-impl Circuit<Fr> for OptimumCircuit {
-    type Config = (Config, Shape);
-    type FloorPlanner = SimpleFloorPlanner;
-    type Params = Shape;
-
-    fn params(&self) -> Shape {
-        self.shape.clone()
-    }
-
-    fn without_witnesses(&self) -> Self {
-        Self::empty(self.shape.clone())
-    }
-
-    fn configure(meta: &mut ConstraintSystem<Fr>) -> Self::Config {
-        Self::configure_with_params(meta, Shape::default())
-    }
-
+impl Arithmetization for Config {
     #[allow(clippy::too_many_lines)]
-    fn configure_with_params(meta: &mut ConstraintSystem<Fr>, shape: Shape) -> Self::Config {
+    fn configure(meta: &mut ConstraintSystem<Fr>, shape: &Shape) -> Self {
         let layout = shape.layout;
         let plan = Limbs::of(&layout);
         let mut gates = Gates::new(meta, &shape.omit);
@@ -411,7 +391,7 @@ impl Circuit<Fr> for OptimumCircuit {
         gates.add("f starts at 0", |c| c.fixed(frame.q_first) * c.cur(f));
         gates.add("f ends at 0", |c| c.fixed(frame.q_last) * c.cur(f));
 
-        let config = Config {
+        Config {
             frame,
             q_w,
             q_w_first,
@@ -427,45 +407,43 @@ impl Circuit<Fr> for OptimumCircuit {
             lookup,
             tau,
             rho,
-        };
-        (config, shape)
+        }
     }
 
-    fn synthesize(&self, (config, shape): Self::Config, mut layouter: impl Layouter<Fr>) -> Result<(), Error> {
+    fn fix(&self, region: &mut Region<'_, Fr>, shape: &Shape) -> Result<(), Error> {
         let layout = shape.layout;
         let weights = layout.weights_start()..layout.weights_end();
         let table = witness::table(&layout);
-        layouter.assign_region(
-            || "optimum",
-            |mut region| {
-                config.frame.assign(&mut region, layout.gate_rows());
-                select(&mut region, config.q_w, weights.clone());
-                select(&mut region, config.q_w_first, [weights.start]);
-                if !shape.reg_bias {
-                    select(&mut region, config.q_penalised, weights.clone().skip(layout.classes()));
-                }
-                select(&mut region, config.q_totals, [ROW_TOTALS]);
-                select(&mut region, config.q_carry, ROW_TOTALS..ROW_CLOSE);
-                select(&mut region, config.q_slot, ROW_SLOTS..ROW_CLOSE);
-                select(&mut region, config.q_slot_first, [ROW_SLOTS]);
-                select(&mut region, config.q_slot_last, [ROW_CLOSE - 1]);
-                select(&mut region, config.q_close, [ROW_CLOSE]);
-                select(&mut region, config.q_long, (0..LONGS).map(|i| ROW_LONG + 2 * i));
-                select(&mut region, config.q_long_second, (0..LONGS).map(|i| ROW_LONG + 2 * i + 1));
-                config.lookup.assign_table(&mut region, &table, layout.gate_rows());
-                Ok(())
-            },
-        )
+        self.frame.assign(region, layout.gate_rows());
+        select(region, self.q_w, weights.clone());
+        select(region, self.q_w_first, [weights.start]);
+        if !shape.reg_bias {
+            select(region, self.q_penalised, weights.clone().skip(layout.classes()));
+        }
+        select(region, self.q_totals, [ROW_TOTALS]);
+        select(region, self.q_carry, ROW_TOTALS..ROW_CLOSE);
+        select(region, self.q_slot, ROW_SLOTS..ROW_CLOSE);
+        select(region, self.q_slot_first, [ROW_SLOTS]);
+        select(region, self.q_slot_last, [ROW_CLOSE - 1]);
+        select(region, self.q_close, [ROW_CLOSE]);
+        select(region, self.q_long, (0..LONGS).map(|i| ROW_LONG + 2 * i));
+        select(region, self.q_long_second, (0..LONGS).map(|i| ROW_LONG + 2 * i + 1));
+        self.lookup.assign_table(region, &table, layout.gate_rows());
+        Ok(())
     }
 }
 
 impl Witness for OptimumCircuit {
+    fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
     fn committed(&self) -> Vec<Arc<CommittedColumn>> {
         self.committed.clone()
     }
 
-    fn phase(&self, (config, _): &Self::Config, phase: u8, challenges: &[Fr]) -> Vec<Vec<Fr>> {
-        let tau = || challenges[config.tau.index()];
+    fn phase(&self, phase: u8, challenges: &[Fr]) -> Vec<Vec<Fr>> {
+        let tau = || challenges[self.config.tau.index()];
         let mut columns = match phase {
             0 => {
                 let mut columns = self.columns.clone();
@@ -474,11 +452,11 @@ impl Witness for OptimumCircuit {
             }
             1 => {
                 let mut columns =
-                    witness::lookup_columns(&self.shape.layout, &config.lookup, challenges, &self.columns);
+                    witness::lookup_columns(&self.shape.layout, &self.config.lookup, challenges, &self.columns);
                 columns.extend(witness::phase_two(self, tau()));
                 columns
             }
-            _ => witness::phase_three(self, tau(), challenges[config.rho.index()]),
+            _ => witness::phase_three(self, tau(), challenges[self.config.rho.index()]),
         };
         if let Some(forge) = &self.forge {
             forge(phase, &mut columns, challenges);

@@ -20,7 +20,7 @@ use halo2_proofs::halo2curves::bn256::{Fr, G1Affine, G1};
 use halo2_proofs::halo2curves::ff::Field;
 use halo2_proofs::halo2curves::group::prime::PrimeCurveAffine;
 use halo2_proofs::halo2curves::group::Curve;
-use halo2_proofs::plonk::{Circuit, ConstraintSystem, ProvingKey};
+use halo2_proofs::plonk::ProvingKey;
 use halo2_proofs::poly::commitment::ParamsProver;
 use halo2_proofs::poly::{EvaluationDomain, Rotation};
 use halo2_proofs::transcript::{Transcript, TranscriptWrite};
@@ -35,14 +35,17 @@ use crate::srs::Srs;
 use crate::transcript::{Keccak, KeccakChallenge};
 use open::{open, Opening};
 
-/// A circuit with its witness.
-pub trait Witness: Circuit<Fr, Params = Shape> {
+/// What a proof is made from. Object safe on purpose: the prover is compiled once, here, for all circuits.
+pub trait Witness: Sync {
+    /// The circuit it is a witness of.
+    fn shape(&self) -> &Shape;
+
     /// The committed columns, in the order in which the circuit allocates them: the first of phase 0.
     fn committed(&self) -> Vec<Arc<CommittedColumn>>;
 
     /// The fresh columns of `phase` (0, 1 or 2) in allocation order, each up to [`Layout::gate_rows`] rows. `challenges`
     /// holds those of the phases before, by index.
-    fn phase(&self, config: &Self::Config, phase: u8, challenges: &[Fr]) -> Vec<Vec<Fr>>;
+    fn phase(&self, phase: u8, challenges: &[Fr]) -> Vec<Vec<Fr>>;
 }
 
 /// A column's polynomial.
@@ -50,23 +53,20 @@ struct Column {
     coefficients: Vec<Fr>,
 }
 
-/// Proves `circuit`; `inputs` are the public inputs of its one instance column.
+/// Proves the statement of `witness`; `inputs` are the public inputs of its one instance column.
 ///
 /// # Errors
 /// Only where a commitment is the point at infinity, which cannot stand in a proof.
 ///
 /// # Panics
 /// If the witness has another number of columns than the circuit: a mistake in the circuit's code.
-pub(crate) fn create_proof<C: Witness>(
+pub(crate) fn create_proof(
     srs: &Srs,
     key: &ProvingKey<G1Affine>,
-    circuit: &C,
+    witness: &dyn Witness,
     inputs: &[Fr],
 ) -> io::Result<Vec<u8>> {
-    let shape = circuit.params();
-    let layout = shape.layout;
-    let mut own_system = ConstraintSystem::default();
-    let config = C::configure_with_params(&mut own_system, shape);
+    let layout = witness.shape().layout;
     let vk = key.get_vk();
     let cs = vk.cs();
     let domain = EvaluationDomain::<Fr>::new(cs.degree() as u32, layout.k());
@@ -85,8 +85,8 @@ pub(crate) fn create_proof<C: Witness>(
     let mut advice: Vec<Option<Column>> = phases.iter().map(|_| None).collect();
     let mut challenges = vec![Fr::ZERO; cs.num_challenges()];
     for phase in 0..=phases.iter().copied().max().unwrap_or(0) {
-        let committed = if phase == 0 { circuit.committed() } else { vec![] };
-        let fresh = circuit.phase(&config, phase, &challenges);
+        let committed = if phase == 0 { witness.committed() } else { vec![] };
+        let fresh = witness.phase(phase, &challenges);
         let indices: Vec<usize> = (0..phases.len()).filter(|i| phases[*i] == phase).collect();
         assert_eq!(indices.len(), committed.len() + fresh.len(), "columns of phase {phase}");
         let mut values: Vec<(Vec<Fr>, Option<G1Affine>)> =

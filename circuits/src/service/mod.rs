@@ -76,13 +76,14 @@ mod witness;
 
 use std::sync::Arc;
 
-use halo2_proofs::circuit::{Layouter, SimpleFloorPlanner};
+use halo2_proofs::circuit::Region;
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::plonk::{
-    Advice, Challenge, Circuit, Column, ConstraintSystem, Error, FirstPhase, Fixed, Instance, SecondPhase, ThirdPhase,
+    Advice, Challenge, Column, ConstraintSystem, Error, FirstPhase, Fixed, Instance, SecondPhase, ThirdPhase,
 };
 use tribute_core::statement::SERVICE_SLOTS;
 
+use crate::circuit::Arithmetization;
 use crate::columns::CommittedColumn;
 use crate::gadgets::argument::{select, Forge, Gates};
 use crate::gadgets::logup::{Frame, LogUp};
@@ -178,6 +179,7 @@ pub struct Config {
 #[derive(Clone)]
 pub struct ServiceCircuit {
     shape: Shape,
+    config: Config,
     committed: Vec<Arc<CommittedColumn>>,
     /// Fresh columns of phase 0 but the multiplicities: see [`column`].
     pub columns: Vec<Vec<Fr>>,
@@ -187,33 +189,8 @@ pub struct ServiceCircuit {
     pub forge: Option<Forge>,
 }
 
-impl ServiceCircuit {
-    /// The circuit without a witness, for keys.
-    #[must_use]
-    pub fn empty(shape: Shape) -> Self {
-        let slots = vec![SlotInputs::default(); SERVICE_SLOTS];
-        ServiceCircuit { shape, committed: vec![], columns: vec![], slots, forge: None }
-    }
-}
-
-impl Circuit<Fr> for ServiceCircuit {
-    type Config = (Config, Shape);
-    type FloorPlanner = SimpleFloorPlanner;
-    type Params = Shape;
-
-    fn params(&self) -> Shape {
-        self.shape.clone()
-    }
-
-    fn without_witnesses(&self) -> Self {
-        Self::empty(self.shape.clone())
-    }
-
-    fn configure(meta: &mut ConstraintSystem<Fr>) -> Self::Config {
-        Self::configure_with_params(meta, Shape::default())
-    }
-
-    fn configure_with_params(meta: &mut ConstraintSystem<Fr>, shape: Shape) -> Self::Config {
+impl Arithmetization for Config {
+    fn configure(meta: &mut ConstraintSystem<Fr>, shape: &Shape) -> Self {
         let layout = shape.layout;
         let mut gates = Gates::new(meta, &shape.omit);
         // the committed column first: its point opens the proof
@@ -249,49 +226,48 @@ impl Circuit<Fr> for ServiceCircuit {
         let sums = Sums { w, a, third, sigma, rho, kappa, tau };
         gates::sums(&mut gates, frame, rows, &poseidon, &data, &sums, &layout);
 
-        (Config { frame, rows, poseidon, lookup, sums }, shape)
+        Config { frame, rows, poseidon, lookup, sums }
     }
 
-    fn synthesize(&self, (config, shape): Self::Config, mut layouter: impl Layouter<Fr>) -> Result<(), Error> {
+    fn fix(&self, region: &mut Region<'_, Fr>, shape: &Shape) -> Result<(), Error> {
         let layout = shape.layout;
         let blocks = Blocks::of(&layout);
         if blocks.count == 0 {
             return Err(Error::NotEnoughRowsAvailable { current_k: layout.k() });
         }
         let weights = layout.weights_start()..layout.weights_end();
-        layouter.assign_region(
-            || "service",
-            |mut region| {
-                let rows = &config.rows;
-                config.frame.assign(&mut region, layout.gate_rows());
-                for i in 0..blocks.count {
-                    let start = blocks.start(i);
-                    config.poseidon.assign(&mut region, start, blocks.permutations);
-                    select(&mut region, rows.q_start, [start]);
-                    select(&mut region, rows.q_link, [blocks.link(i)]);
-                    select(&mut region, rows.q_feature, start..start + blocks.features);
-                    let elements = (0..blocks.features).filter(|f| blocks.ends_element(*f));
-                    select(&mut region, rows.q_element, elements.map(|f| start + f));
-                    select(&mut region, rows.q_salt, [blocks.salt(i)]);
-                    select(&mut region, rows.q_class, (0..blocks.classes).map(|u| blocks.class(i, u)));
-                }
-                select(&mut region, rows.q_w, weights.clone());
-                select(&mut region, rows.q_w_first, [weights.start]);
-                select(&mut region, rows.q_block, weights.clone().step_by(layout.classes()));
-                let table = witness::table(&layout, &vec![SlotInputs::default(); SERVICE_SLOTS]);
-                config.lookup.assign_table(&mut region, &table, layout.gate_rows());
-                Ok(())
-            },
-        )
+        let rows = &self.rows;
+        self.frame.assign(region, layout.gate_rows());
+        for i in 0..blocks.count {
+            let start = blocks.start(i);
+            self.poseidon.assign(region, start, blocks.permutations);
+            select(region, rows.q_start, [start]);
+            select(region, rows.q_link, [blocks.link(i)]);
+            select(region, rows.q_feature, start..start + blocks.features);
+            let elements = (0..blocks.features).filter(|f| blocks.ends_element(*f));
+            select(region, rows.q_element, elements.map(|f| start + f));
+            select(region, rows.q_salt, [blocks.salt(i)]);
+            select(region, rows.q_class, (0..blocks.classes).map(|u| blocks.class(i, u)));
+        }
+        select(region, rows.q_w, weights.clone());
+        select(region, rows.q_w_first, [weights.start]);
+        select(region, rows.q_block, weights.clone().step_by(layout.classes()));
+        let table = witness::table(&layout, &vec![SlotInputs::default(); SERVICE_SLOTS]);
+        self.lookup.assign_table(region, &table, layout.gate_rows());
+        Ok(())
     }
 }
 
 impl Witness for ServiceCircuit {
+    fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
     fn committed(&self) -> Vec<Arc<CommittedColumn>> {
         self.committed.clone()
     }
 
-    fn phase(&self, (config, _): &Self::Config, phase: u8, challenges: &[Fr]) -> Vec<Vec<Fr>> {
+    fn phase(&self, phase: u8, challenges: &[Fr]) -> Vec<Vec<Fr>> {
         let layout = self.shape.layout;
         let blocks = Blocks::of(&layout);
         let table = witness::table(&layout, &self.slots);
@@ -305,22 +281,22 @@ impl Witness for ServiceCircuit {
                 let rows = layout.gate_rows();
                 let multiplicities = witness::multiplicities(&layout, &blocks, &self.columns, &table);
                 let mut columns = witness::with_lookups(&layout, &blocks, &self.columns, |l| {
-                    config.lookup.second_phase(challenges, &table, l, &multiplicities, rows)
+                    self.config.lookup.second_phase(challenges, &table, l, &multiplicities, rows)
                 });
                 columns.push(witness::sigma_sums(
                     &layout,
                     &blocks,
                     &self.columns,
-                    challenges[config.sums.sigma.index()],
+                    challenges[self.config.sums.sigma.index()],
                 ));
                 columns
             }
             _ => {
                 let challenges = witness::Challenges {
-                    sigma: challenges[config.sums.sigma.index()],
-                    rho: challenges[config.sums.rho.index()],
-                    kappa: challenges[config.sums.kappa.index()],
-                    tau: challenges[config.sums.tau.index()],
+                    sigma: challenges[self.config.sums.sigma.index()],
+                    rho: challenges[self.config.sums.rho.index()],
+                    kappa: challenges[self.config.sums.kappa.index()],
+                    tau: challenges[self.config.sums.tau.index()],
                 };
                 witness::third_phase(&layout, &blocks, &self.committed[0].values, &self.columns, &challenges)
             }

@@ -11,6 +11,7 @@ use tribute_core::statement::{service, SERVICE_SLOTS};
 
 use super::blocks::{slot_rows, Blocks, DATA, ELEMENT_ROWS, LIMBS};
 use super::{column, third, ServiceCircuit, ServiceError, FEATURE, RANGE, SLOT};
+use crate::circuit::Arithmetization;
 use crate::columns::CommittedGroup;
 use crate::field::{from_core, from_i128, two_to};
 use crate::gadgets::logup::Lookups;
@@ -147,7 +148,14 @@ impl ServiceCircuit {
             h = after;
         }
         let columns = fill(&shape.layout, &blocks, &steps);
-        ServiceCircuit { committed: group.columns.clone(), columns, slots, shape, forge: None }
+        ServiceCircuit {
+            config: super::Config::of(&shape),
+            committed: group.columns.clone(),
+            columns,
+            slots,
+            shape,
+            forge: None,
+        }
     }
 
     /// The public inputs: what the slots say.

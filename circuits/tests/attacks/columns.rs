@@ -95,19 +95,13 @@ fn commitment_is_stable() {
 struct Unqueried;
 
 impl Circuit<Fr> for Unqueried {
-    type Config = Shape;
+    type Config = ();
     type FloorPlanner = SimpleFloorPlanner;
-    type Params = Shape;
-    fn params(&self) -> Shape {
-        Shape::dataset(layout())
-    }
+    type Params = ();
     fn without_witnesses(&self) -> Self {
         Unqueried
     }
-    fn configure(_: &mut ConstraintSystem<Fr>) -> Shape {
-        unreachable!("has parameters")
-    }
-    fn configure_with_params(meta: &mut ConstraintSystem<Fr>, shape: Shape) -> Shape {
+    fn configure(meta: &mut ConstraintSystem<Fr>) {
         let columns: Vec<_> = (0..4).map(|_| meta.advice_column_in(FirstPhase)).collect();
         let q = meta.fixed_column();
         meta.create_gate("all but the last", |c| {
@@ -117,15 +111,14 @@ impl Circuit<Fr> for Unqueried {
                 .map(|x| q.clone() * c.query_advice(*x, halo2_proofs::poly::Rotation::cur()))
                 .collect::<Vec<_>>()
         });
-        shape
     }
-    fn synthesize(&self, _: Shape, _: impl Layouter<Fr>) -> Result<(), Error> {
+    fn synthesize(&self, (): (), _: impl Layouter<Fr>) -> Result<(), Error> {
         Ok(())
     }
 }
 
 #[test]
 fn unqueried_committed_column() {
-    let refused = Keys::generate(&Srs::development(11), &Unqueried);
+    let refused = Keys::of_circuit(&Srs::development(11), &Shape::dataset(layout()), &Unqueried);
     assert!(matches!(refused, Err(ProveError::Queries { column: 3, queries: 0, .. })));
 }

@@ -190,7 +190,7 @@ fn helper_filled_on_an_idle_row() {
 fn registration_of_another_owner_contract_or_chain() {
     // ctx is the first thing the transcript absorbs: the same proof under another context does not verify
     let (shape, i) = world(Task::Classes);
-    let keys = tribute_circuits::prove::Keys::generate(&i.srs, &DatasetCircuit::empty(shape.clone())).unwrap();
+    let keys = tribute_circuits::prove::Keys::generate(&i.srs, &shape).unwrap();
     let (circuit, inputs) = claim(shape, &i.xy, 12);
     let srs: &Srs = &i.srs;
     let mut proof = tribute_circuits::prove::prove(srs, &keys, &circuit, inputs).unwrap();

@@ -107,7 +107,7 @@ fn fixed_challenge() {
     // a gradient wrong in two cells so that the check passes under the challenges of an earlier proof: it would pass
     // again if those were fixed, or known before the gradient is committed
     let (shape, i) = world(Link::Squared);
-    let keys = Keys::generate(&i.srs, &GradientCircuit::empty(shape.clone())).unwrap();
+    let keys = Keys::generate(&i.srs, &shape).unwrap();
     let seen: Arc<Mutex<Vec<Fr>>> = Arc::default();
     let (mut circuit, inputs) = claim(shape.clone(), &i, &i.g);
     let recorder = seen.clone();
@@ -136,7 +136,7 @@ fn fixed_challenge() {
 fn vector_committed_late() {
     // the vector a must be committed before the challenges that test it exist: a phase earlier than κ, τ and α
     let (shape, i) = world(Link::Softmax);
-    let keys = Keys::generate(&i.srs, &GradientCircuit::empty(shape)).unwrap();
+    let keys = Keys::generate(&i.srs, &shape).unwrap();
     let cs = keys.vk().cs();
     let phases = cs.advice_column_phase();
     let last_of_second = phases.iter().rposition(|p| *p == 1).unwrap();
@@ -321,7 +321,7 @@ fn shift_that_changes_within_a_record() {
 fn salts_are_never_read() {
     // the same shard under two secrets: other salts, other digest, and both prove
     let (shape, i) = world(Link::Squared);
-    let keys = Keys::generate(&i.srs, &GradientCircuit::empty(shape.clone())).unwrap();
+    let keys = Keys::generate(&i.srs, &shape).unwrap();
     let other = tribute_circuits::columns::Secret::from_bytes([77; 32]);
     let xy = commit_records(&i.srs, &layout(), &other, &i.records);
     assert_ne!(xy.digest(), i.xy.digest());

@@ -23,7 +23,7 @@ pub(crate) fn attack<C: Witness>(
     make: impl Fn(Shape, bool) -> Claim<C>,
 ) {
     let (honest, inputs) = make(shape.clone(), false);
-    let keys = Keys::generate(srs, &honest).unwrap();
+    let keys = Keys::generate(srs, shape).unwrap();
     let proof = prove(srs, &keys, &honest, inputs).unwrap();
     let evm = tribute_evm::lean::generate(srs.params(), keys.vk(), proof.inputs.len()).unwrap();
     let honest_evm = tribute_evm::run(&evm.runtime, &proof.calldata()).unwrap().success;
@@ -36,8 +36,9 @@ pub(crate) fn attack<C: Witness>(
     assert!(!forged_native, "{name}: forgery accepted");
     assert!(!forged_evm, "{name}: forgery accepted by the EVM verifier");
 
-    let (forged, inputs) = make(shape.clone().without_gates(&[gate]), true);
-    let keys = Keys::generate(srs, &forged).unwrap();
+    let crippled = shape.clone().without_gates(&[gate]);
+    let (forged, inputs) = make(crippled.clone(), true);
+    let keys = Keys::generate(srs, &crippled).unwrap();
     let proof = prove_unchecked(srs, &keys, &forged, inputs).unwrap();
     let without_gate = verify(srs, keys.vk(), &proof);
     assert!(without_gate, "{name}: without the gate `{gate}` the forgery should pass; the attack tests something else");

@@ -63,7 +63,7 @@ impl Agent {
     }
 
     pub(crate) fn keys(&self, srs: &Srs) -> Keys {
-        Keys::generate(srs, &ServiceCircuit::empty(self.shape())).unwrap()
+        Keys::generate(srs, &self.shape()).unwrap()
     }
 
     pub(crate) fn answered(&self, features: &[u8], salt: u64) -> AnsweredQuery {

@@ -35,7 +35,7 @@ fn attack(agent: &Agent, gates: &[&str], honest: &[SessionBatch], forge: impl Fn
     assert_eq!(violated, expected, "the gates that refuse it");
 
     let shape = agent.shape().without_gates(gates);
-    let keys = Keys::generate(srs, &ServiceCircuit::empty(shape.clone())).unwrap();
+    let keys = Keys::generate(srs, &shape).unwrap();
     let forged = forge(shape);
     let proof = prove_unchecked(srs, &keys, &forged, forged.inputs(ctx)).unwrap();
     assert!(

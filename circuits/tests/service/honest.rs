@@ -86,7 +86,7 @@ fn what_does_not_fit_says_so() {
     assert!(matches!(new(other, &[]), ServiceError::Weights { features: 20, layout_features: 21, .. }));
     let small = Shape::service(layout(12, 20, 5));
     assert!(matches!(new(small.clone(), &[]), ServiceError::NoRoom { k: 12, .. }));
-    assert!(Keys::generate(&Srs::development(12), &ServiceCircuit::empty(small)).is_err());
+    assert!(Keys::generate(&Srs::development(12), &small).is_err());
 }
 
 /// Many features, many classes: blocks higher than their rounds.

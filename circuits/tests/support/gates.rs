@@ -2,19 +2,19 @@
 //! failed verification does not say.
 
 use rayon::prelude::*;
+use tribute_circuits::circuit::constraint_system;
 use tribute_circuits::halo2_proofs::halo2curves::bn256::Fr;
-use tribute_circuits::halo2_proofs::plonk::{keygen_pk2, ConstraintSystem};
 use tribute_circuits::plonk::Witness;
+use tribute_circuits::prove::Keys;
 use tribute_circuits::srs::Srs;
 
 /// Names of the violated gates, each with the first row on which it fails, by name.
-pub(crate) fn violated<C: Witness>(srs: &Srs, circuit: &C, inputs: &[Fr]) -> Vec<(String, usize)> {
-    let shape = circuit.params();
+pub(crate) fn violated(srs: &Srs, circuit: &dyn Witness, inputs: &[Fr]) -> Vec<(String, usize)> {
+    let shape = circuit.shape();
     let layout = shape.layout;
     let rows = layout.rows();
-    let key = keygen_pk2(srs.params(), &circuit.without_witnesses(), false).unwrap();
-    let mut cs = ConstraintSystem::default();
-    let config = C::configure_with_params(&mut cs, shape);
+    let key = Keys::generate(srs, shape).unwrap();
+    let cs = constraint_system(shape);
 
     let challenges: Vec<Fr> = (0..cs.num_challenges() as u64).map(|i| -Fr::from(1_234_567 + i * i * 7_919)).collect();
     let phases = cs.advice_column_phase();
@@ -22,7 +22,7 @@ pub(crate) fn violated<C: Witness>(srs: &Srs, circuit: &C, inputs: &[Fr]) -> Vec
     for phase in 0..=phases.iter().copied().max().unwrap_or(0) {
         let committed = if phase == 0 { circuit.committed() } else { vec![] };
         let mut columns: Vec<Vec<Fr>> = committed.iter().map(|c| c.values.clone()).collect();
-        columns.extend(circuit.phase(&config, phase, &challenges));
+        columns.extend(circuit.phase(phase, &challenges));
         for (slot, mut column) in (0..phases.len()).filter(|i| phases[*i] == phase).zip(columns) {
             column.resize(column.len().max(layout.gate_rows()), Fr::zero());
             // stands for the random rows at the end
@@ -32,7 +32,7 @@ pub(crate) fn violated<C: Witness>(srs: &Srs, circuit: &C, inputs: &[Fr]) -> Vec
     }
     let mut instance = inputs.to_vec();
     instance.resize(rows, Fr::zero());
-    let fixed: Vec<&[Fr]> = key.fixed_values().iter().map(|p| &**p).collect();
+    let fixed = key.fixed_values();
     let at = |row: usize, rotation: i32| (row as i64 + i64::from(rotation)).rem_euclid(rows as i64) as usize;
 
     let mut failed: Vec<(String, usize)> = cs

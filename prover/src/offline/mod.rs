@@ -15,16 +15,12 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
-use tribute_circuits::dataset::DatasetCircuit;
-use tribute_circuits::gradient::GradientCircuit;
-use tribute_circuits::optimum::OptimumCircuit;
 use tribute_circuits::prove::{verifying_key, ProveError};
 use tribute_circuits::shape::Shape;
 use tribute_circuits::srs::{Srs, SrsError};
 use tribute_circuits::verify::{self, VerifierSrs, VerifyingKey};
 use tribute_core::certificate::blame::{part, whole, Field, Relations};
 use tribute_core::certificate::{Certificate, CertificateError, Hex, Proof};
-use tribute_core::statement::Statement;
 
 pub use command::{run, VerifyArgs};
 pub use report::Report;
@@ -201,12 +197,7 @@ impl Verifier {
         if self.keys.contains_key(shape) {
             return Ok(());
         }
-        let (srs, own) = (&self.srs[&shape.layout.k()], shape.clone());
-        let key = match shape.statement {
-            Statement::Dataset => verifying_key(srs, &DatasetCircuit::empty(own)),
-            Statement::Gradient => verifying_key(srs, &GradientCircuit::empty(own)),
-            _ => verifying_key(srs, &OptimumCircuit::empty(own)),
-        }?;
+        let key = verifying_key(&self.srs[&shape.layout.k()], shape)?;
         self.keys.insert(shape.clone(), key);
         Ok(())
     }

@@ -74,8 +74,8 @@ fn parts() -> Parts {
     let weights = train(&schema, &flat, &options, |_| {}).unwrap().weights.padded(&layout).unwrap();
     let w = commit_weights(&srs, &layout, &secret, &weights);
 
-    let dataset_keys = Keys::generate(&srs, &DatasetCircuit::empty(Shape::dataset(layout))).unwrap();
-    let gradient_keys = Keys::generate(&srs, &GradientCircuit::empty(Shape::gradient(layout, link))).unwrap();
+    let dataset_keys = Keys::generate(&srs, &Shape::dataset(layout)).unwrap();
+    let gradient_keys = Keys::generate(&srs, &Shape::gradient(layout, link)).unwrap();
     let (mut committed, mut sums, mut ids, mut datasets) = (vec![], vec![], vec![], vec![]);
     for (i, shards) in data.iter().enumerate() {
         let owner = [i as u8 + 1; 20];
@@ -118,7 +118,7 @@ fn parts() -> Parts {
     let unused: Vec<CommittedGroup> =
         (slots.len()..8).map(|slot| commit_unused_slot(&srs, &layout, &secret, &w.digest(), slot)).collect();
     let shape = Shape::optimum(layout, true);
-    let keys = Keys::generate(&srs, &OptimumCircuit::empty(shape.clone())).unwrap();
+    let keys = Keys::generate(&srs, &shape).unwrap();
     let circuit = OptimumCircuit::new(shape, &w, &weights, &slots, &unused, &numbers);
     let ctx = optimum_ctx(&chain.agents(), &AGENT, 1, &w.digest(), &ids);
     let optimum = proof(&prove::prove(&srs, &keys, &circuit, circuit.public_inputs(from_core(&ctx))).unwrap());

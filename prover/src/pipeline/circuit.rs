@@ -5,17 +5,12 @@ use std::time::Instant;
 use halo2_proofs::halo2curves::bn256::{Fr, G1Affine};
 use halo2_proofs::plonk::VerifyingKey;
 use tribute_circuits::columns::CommittedGroup;
-use tribute_circuits::dataset::DatasetCircuit;
 use tribute_circuits::field::word;
-use tribute_circuits::gradient::GradientCircuit;
-use tribute_circuits::optimum::OptimumCircuit;
 use tribute_circuits::plonk::Witness;
 use tribute_circuits::prove::{key_digest, prove, verify, Keys, ProveError};
-use tribute_circuits::service::ServiceCircuit;
 use tribute_circuits::shape::Shape;
 use tribute_circuits::srs::Srs;
 use tribute_core::digest::{keccak, CircuitIdentity};
-use tribute_core::statement::Statement;
 
 use super::types::{CircuitBody, CircuitJob, ProofBody, ProofStats, ShapeBody};
 use super::Toolbox;
@@ -40,14 +35,7 @@ pub(super) fn prepare(body: &ShapeBody, toolbox: &Toolbox) -> Result<Prepared> {
     let shape = body.shape()?;
     toolbox.progress("keys", 0, 1);
     let srs = Srs::development_cached(&toolbox.cache, shape.layout.k()).map_err(storage)?;
-    let keys = match shape.statement {
-        Statement::Dataset => Keys::generate(&srs, &DatasetCircuit::empty(shape.clone())),
-        Statement::Gradient => Keys::generate(&srs, &GradientCircuit::empty(shape.clone())),
-        Statement::Optimum => Keys::generate(&srs, &OptimumCircuit::empty(shape.clone())),
-        Statement::Service => Keys::generate(&srs, &ServiceCircuit::empty(shape.clone())),
-        other => return Err(Problem::field("shape.statement", format!("no circuit `{}`", other.name()))),
-    }
-    .map_err(refused)?;
+    let keys = Keys::generate(&srs, &shape).map_err(refused)?;
     toolbox.progress("verifier", 0, 1);
     let code = tribute_evm::lean::generate(srs.params(), keys.vk(), shape.statement.inputs()).map_err(tool)?;
     let identity = CircuitIdentity {
@@ -95,10 +83,10 @@ impl Prepared {
     }
 
     /// Counts the openings, proves, checks the proof natively and in the EVM, and stores it.
-    pub(super) fn prove<C: Witness>(
+    pub(super) fn prove(
         &self,
         toolbox: &Toolbox,
-        circuit: &C,
+        witness: &dyn Witness,
         groups: &[&CommittedGroup],
         inputs: Vec<Fr>,
     ) -> Result<ProofBody> {
@@ -106,7 +94,7 @@ impl Prepared {
         toolbox.wait(toolbox.custody.spend(&digests, self.shape().layout.salt_rows()))?;
         toolbox.progress("prove", 0, 1);
         let start = Instant::now();
-        let proof = prove(&self.srs, &self.keys, circuit, inputs).map_err(refused)?;
+        let proof = prove(&self.srs, &self.keys, witness, inputs).map_err(refused)?;
         let seconds = start.elapsed().as_secs_f64();
 
         toolbox.progress("verify", 0, 2);

@@ -5,9 +5,7 @@ use tribute_circuits::{
     dataset::DatasetCircuit,
     gradient::GradientCircuit,
     halo2_proofs::halo2curves::bn256::Fr,
-    optimum::OptimumCircuit,
     prove::{prove, verifying_key, Keys, Proof},
-    service::ServiceCircuit,
     shape::Shape,
     srs::Srs,
 };
@@ -52,7 +50,7 @@ fn dataset_and_gradient() {
     }
     let xy = commit_records(&srs, &layout, &secret, &records);
     let shape = Shape::dataset(layout);
-    let keys = Keys::generate(&srs, &DatasetCircuit::empty(shape.clone())).unwrap();
+    let keys = Keys::generate(&srs, &shape).unwrap();
     let inputs = vec![Fr::from(77), Fr::from(30)];
     let proof = prove(&srs, &keys, &DatasetCircuit::new(shape, &xy), inputs).unwrap();
     check(&srs, &keys, &proof);
@@ -64,7 +62,7 @@ fn dataset_and_gradient() {
         let g = gradient(&layout, link, &weights, &records).unwrap();
         let g = commit_gradient(&srs, &layout, &secret, &[xy.digest(), w.digest()], &g);
         let shape = Shape::gradient(layout, link);
-        let keys = Keys::generate(&srs, &GradientCircuit::empty(shape.clone())).unwrap();
+        let keys = Keys::generate(&srs, &shape).unwrap();
         let circuit = GradientCircuit::new(shape, &xy, &w, &g).unwrap();
         let proof = prove(&srs, &keys, &circuit, vec![Fr::from(77)]).unwrap();
         check(&srs, &keys, &proof);
@@ -78,10 +76,10 @@ fn every_circuit_fits() {
     let srs = Srs::development(layout.k());
     let gradient = Shape::gradient(layout, Link::Softmax);
     let keys = [
-        (verifying_key(&srs, &DatasetCircuit::empty(Shape::dataset(layout))), 2),
-        (verifying_key(&srs, &GradientCircuit::empty(gradient)), 1),
-        (verifying_key(&srs, &OptimumCircuit::empty(Shape::optimum(layout, true))), 29),
-        (verifying_key(&srs, &ServiceCircuit::empty(Shape::service(layout))), 49),
+        (verifying_key(&srs, &Shape::dataset(layout)), 2),
+        (verifying_key(&srs, &gradient), 1),
+        (verifying_key(&srs, &Shape::optimum(layout, true)), 29),
+        (verifying_key(&srs, &Shape::service(layout)), 49),
     ];
     for (vk, inputs) in keys {
         let vk = vk.unwrap();
