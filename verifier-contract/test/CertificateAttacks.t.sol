@@ -227,19 +227,34 @@ contract CertificateAttacksTest is World {
         );
     }
 
-    /// The largest ε that passes, by (e + δ)·1000·1024 ≤ L·v; one more is refused.
+    /// The largest ε that passes is δ; one more is refused, though the relative distance would still be certified.
     function test_Attack_EpsilonOverTheCap() public {
-        uint256 delta = 6527;
-        uint256 most = uint256(LAMBDA) * NORM / 1_024_000 - delta;
         submitGradients();
+        assertTrue((2 * DELTA + 1) * 1_024_000 < uint256(LAMBDA) * NORM, "the distance alone would pass");
         uint256[] memory inputs = optimumInputs();
-        inputs[Statements.OPTIMUM_EPSILON] = most + 1;
+        inputs[Statements.OPTIMUM_EPSILON] = DELTA + 1;
         Proof memory forged = optimumWith(inputs);
-        vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.EpsilonTooLarge.selector, most + 1, delta, LAMBDA, NORM));
+        vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.EpsilonOverCap.selector, DELTA + 1, DELTA));
         certifyWith(forged);
-        inputs[Statements.OPTIMUM_EPSILON] = most;
+        inputs[Statements.OPTIMUM_EPSILON] = DELTA;
         certifyWith(optimumWith(inputs));
-        assertEq(agents.getVersion(agent, version).epsilon, most);
+        assertEq(agents.getVersion(agent, version).epsilon, DELTA);
+    }
+
+    /// The least norm that passes, by (e + δ)·1000·1024 ≤ L·v; one less is refused.
+    function test_Attack_RelativeDistanceOverTheCap() public {
+        submitGradients();
+        uint256 least = ((EPSILON + DELTA) * 1_024_000 + LAMBDA - 1) / LAMBDA;
+        uint256[] memory inputs = optimumInputs();
+        inputs[Statements.OPTIMUM_NORM] = least - 1;
+        Proof memory forged = optimumWith(inputs);
+        vm.expectRevert(
+            abi.encodeWithSelector(IAgentRegistry.EpsilonTooLarge.selector, EPSILON, DELTA, LAMBDA, least - 1)
+        );
+        certifyWith(forged);
+        inputs[Statements.OPTIMUM_NORM] = least;
+        certifyWith(optimumWith(inputs));
+        assertEq(agents.getVersion(agent, version).norm, least);
     }
 
     function test_Attack_EpsilonOrNormOutOfRange() public {
@@ -260,7 +275,7 @@ contract CertificateAttacksTest is World {
         expectRefusedInput(
             Statements.OPTIMUM_NORM,
             0,
-            abi.encodeWithSelector(IAgentRegistry.EpsilonTooLarge.selector, EPSILON, 6527, LAMBDA, 0)
+            abi.encodeWithSelector(IAgentRegistry.EpsilonTooLarge.selector, EPSILON, DELTA, LAMBDA, 0)
         );
     }
 

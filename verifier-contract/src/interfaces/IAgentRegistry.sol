@@ -174,6 +174,9 @@ interface IAgentRegistry {
     error NegativeShare(uint256 slot, int256 share);
     /// @notice The shares do not sum to one.
     error SharesNotWhole(int256 total);
+    /// @notice The proven bound of the gradient's norm is above `cap`, the link tables' own δ: within so large a ball
+    /// the owner could choose weights that move shares.
+    error EpsilonOverCap(uint256 epsilon, uint256 cap);
     /// @notice The proven relative distance to the optimum is more than 10^-3.
     error EpsilonTooLarge(uint256 epsilon, uint256 delta, uint256 lambda, uint256 norm);
     /// @notice The dataset is not one of the version's.

@@ -29,6 +29,7 @@ abstract contract World is Test {
     uint16 internal constant DATA_BPS = 6000;
     uint32 internal constant LAMBDA = 4_294_967; // 1e-3
     uint256 internal constant EPSILON = 4000; // 9.3e-7
+    uint256 internal constant DELTA = 6527; // 2^-24·√(10·65), rounded up
     uint256 internal constant NORM = 15_872; // 15.5
     bytes32 internal constant SRS = "srs";
     bytes32 internal constant SCHEMA = "schema";
