@@ -28,6 +28,7 @@ lint: setup ## formatting and clippy, warnings denied
 	$(CARGO) clippy --release --locked --workspace --all-targets -- -D warnings
 
 test-contracts: setup ## the contracts' tests
+	$(CARGO) run --release --locked --quiet -p tribute-evm --example fixtures
 	cd verifier-contract && bin/forge test
 
 test-circuits: setup ## the circuits' tests, attacks with real proofs included

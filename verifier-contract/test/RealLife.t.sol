@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.37;
+
+import {IAgentRegistry} from "../src/interfaces/IAgentRegistry.sol";
+import {IDatasetRegistry} from "../src/interfaces/IDatasetRegistry.sol";
+import {IProofGate} from "../src/interfaces/IProofGate.sol";
+import {ISessionEscrow} from "../src/interfaces/ISessionEscrow.sol";
+import {Statements} from "../src/libraries/Statements.sol";
+import {RealWorld} from "./base/RealWorld.sol";
+
+/// The life cycle and its attacks with real verifiers and real proofs. What a forger of proofs could do beyond this is in
+/// `CertificateAttacks` and `ServiceAttacks`, where a stand-in accepts what no prover could make.
+contract RealLifeTest is RealWorld {
+    function assertSolvent() private view {
+        assertEq(token.balanceOf(address(escrow)), escrow.liabilities());
+    }
+
+    // ---- the honest way ------------------------------------------------------------------------------------------
+
+    function test_WholeLifeCycle() public {
+        served();
+        IAgentRegistry.Version memory entry = agents.getVersion(agent, version);
+        assertTrue(entry.certified && entry.records == 150, "certified over all records");
+        assertTrue(entry.epsilon > 0 && entry.epsilon <= entry.delta, "within the cap");
+        int256 total = int256(entry.shares[0]) + entry.shares[1];
+        assertTrue(total > 1_048_000 && total < 1_049_000, "shares are whole");
+        assertTrue(entry.shares[0] > entry.shares[1], "Ada brought more");
+
+        ISessionEscrow.ClaimBatch memory batch = batchOf("claim-ten", all());
+        claim(batch);
+        uint256 queries = 0;
+        for (uint256 i = 0; i < SESSIONS; ++i) {
+            queries += batch.inputs[Statements.SERVICE_COUNT + i];
+            assertEq(escrow.getSession(sessions[i]).count, 1 + i % 4);
+        }
+        assertEq(queries, 23);
+        claim(batchOf("claim-one", only(continued)));
+        assertEq(escrow.getSession(sessions[continued]).count, 6);
+        assertEq(escrow.totalRewards(), 25 * PRICE);
+        assertSolvent();
+
+        vm.prank(ada);
+        uint256 toAda = escrow.withdrawProvider(agent, version, adaSet);
+        vm.prank(ben);
+        uint256 toBen = escrow.withdrawProvider(agent, version, benSet);
+        vm.prank(olga);
+        assertEq(escrow.withdrawOwner(agent, version), 25 * PRICE * 4 / 10);
+        assertTrue(toAda + toBen <= 25 * PRICE * 6 / 10 && toAda + toBen + 2 > 25 * PRICE * 6 / 10, "all to data");
+        for (uint256 i = 0; i < SESSIONS; ++i) {
+            vm.prank(cleo);
+            escrow.requestThaw(sessions[i]);
+        }
+        vm.warp(block.timestamp + THAW);
+        for (uint256 i = 0; i < SESSIONS; ++i) {
+            vm.prank(cleo);
+            escrow.withdrawRemainder(sessions[i]);
+        }
+        assertEq(token.balanceOf(cleo), SESSIONS * ESCROW - 25 * PRICE);
+        assertSolvent();
+        assertTrue(escrow.liabilities() <= 1, "nothing but dust is left");
+    }
+
+    /// A certificate comes over several transactions, by anyone, in any order of slots.
+    function test_CertificateIsResumable() public {
+        proposeFirst();
+        submit(version, 2, "gradient-2");
+        Proof memory proof = proofOf("optimum");
+        bytes32 missing = digestOf("gradient-0", 10, 1);
+        vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.GradientNotProven.selector, 0, missing));
+        agents.certify(agent, version, proof.inputs, proof.proof);
+        submit(version, 0, "gradient-0");
+        vm.warp(block.timestamp + 30 days);
+        submit(version, 1, "gradient-1");
+        submit(version, 1, "gradient-1");
+        certify(version, "optimum");
+        assertTrue(agents.isCertified(agent, version), "certified");
+    }
+
+    // ---- data ----------------------------------------------------------------------------------------------------
+
+    function expectRegistrationRefused(address owner, IDatasetRegistry.ShardProof[] memory shards, bytes memory reason)
+        private
+    {
+        IDatasetRegistry.RegisterParams memory params = terms();
+        vm.expectRevert(reason);
+        vm.prank(owner);
+        datasets.register(params, shards);
+    }
+
+    function wrongContext(address owner, IDatasetRegistry.ShardProof memory copied)
+        private
+        view
+        returns (bytes memory)
+    {
+        IAgentRegistry.Layout memory dims = versionParams().dims;
+        bytes32 layoutHash =
+            Statements.layoutHashOf(dims.k, dims.columns, dims.features, dims.classes, dims.task, dims.saltRows);
+        uint256 expected = datasets.shardContext(owner, terms(), layoutHash, 0, 1, 50);
+        return abi.encodeWithSelector(IDatasetRegistry.WrongContext.selector, 0, expected, copied.inputs[0]);
+    }
+
+    function test_Attack_RegistrationCopiedFromTheMempool() public {
+        IDatasetRegistry.ShardProof[] memory shards = benShards();
+        expectRegistrationRefused(ada, shards, wrongContext(ada, shards[0]));
+        registerAs(ben, shards);
+    }
+
+    function test_Attack_DatasetOfAnotherChain() public {
+        IDatasetRegistry.ShardProof[] memory shards = benShards();
+        vm.chainId(1);
+        expectRegistrationRefused(ben, shards, wrongContext(ben, shards[0]));
+        vm.chainId(31_337);
+        registerAs(ben, shards);
+    }
+
+    function test_Attack_RecordSlippedIn() public {
+        IDatasetRegistry.ShardProof[] memory shards = benShards();
+        shards[0].inputs[Statements.DATASET_N] += 1;
+        expectRegistrationRefused(
+            ben, shards, abi.encodeWithSelector(IProofGate.ProofRejected.selector, datasetCircuit)
+        );
+    }
+
+    function test_Attack_DatasetRegisteredTwice() public {
+        benSet = registerAs(ben, benShards());
+        bytes32 digest = datasets.dataset(benSet).shardDigests[0];
+        expectRegistrationRefused(
+            ben, benShards(), abi.encodeWithSelector(IDatasetRegistry.DigestRegistered.selector, digest, benSet)
+        );
+    }
+
+    // ---- certificate ---------------------------------------------------------------------------------------------
+
+    function expectGradientRefused(uint256 slot, string memory name, bytes memory reason) private {
+        Proof memory proof = proofOf(name);
+        vm.expectRevert(reason);
+        agents.submitGradient(agent, version, slot, proof.inputs, proof.proof);
+    }
+
+    function digestOf(string memory name, uint256 point, uint256 count) private view returns (bytes32) {
+        bytes memory proof = proofOf(name).proof;
+        bytes memory group = new bytes(64 * count);
+        for (uint256 i = 0; i < group.length; ++i) {
+            group[i] = proof[64 * point + i];
+        }
+        return keccak256(group);
+    }
+
+    /// A true gradient proof, over Ada's records with one label changed.
+    function test_Attack_LabelChanged() public {
+        proposeFirst();
+        expectGradientRefused(
+            0,
+            "gradient-relabelled",
+            abi.encodeWithSelector(
+                IAgentRegistry.WrongDataset.selector, 0, digestOf("ada-0", 0, 9), digestOf("gradient-relabelled", 0, 9)
+            )
+        );
+    }
+
+    function test_Attack_GOfAnotherProofInASlot() public {
+        proposeFirst();
+        expectGradientRefused(
+            0,
+            "gradient-1",
+            abi.encodeWithSelector(
+                IAgentRegistry.WrongDataset.selector, 0, digestOf("ada-0", 0, 9), digestOf("ada-1", 0, 9)
+            )
+        );
+    }
+
+    function test_Attack_GNeverProven() public {
+        proposeFirst();
+        submit(version, 0, "gradient-0");
+        submit(version, 1, "gradient-1");
+        Proof memory proof = proofOf("optimum");
+        vm.expectRevert(
+            abi.encodeWithSelector(IAgentRegistry.GradientNotProven.selector, 2, digestOf("gradient-2", 10, 1))
+        );
+        agents.certify(agent, version, proof.inputs, proof.proof);
+    }
+
+    function test_Attack_WeightsChangedAfterTraining() public {
+        proposeFirst();
+        expectGradientRefused(
+            2,
+            "gradient-tilted",
+            abi.encodeWithSelector(
+                IAgentRegistry.WrongWeights.selector, digestOf("gradient-2", 9, 1), digestOf("gradient-tilted", 9, 1)
+            )
+        );
+    }
+
+    /// Every number of the certificate is fixed by its proof: n, λ, ε, norm, flags, shares.
+    function test_Attack_AnyNumberOfACertificateAltered() public {
+        proposeFirst();
+        submitAll();
+        Proof memory proof = proofOf("optimum");
+        for (uint256 i = 0; i < Statements.OPTIMUM_INPUTS; ++i) {
+            proof.inputs[i] += 1;
+            vm.expectRevert(abi.encodeWithSelector(IProofGate.ProofRejected.selector, optimumCircuit));
+            agents.certify(agent, version, proof.inputs, proof.proof);
+            proof.inputs[i] -= 1;
+        }
+        certify(version, "optimum");
+    }
+
+    /// Weights off their optimum, with a true proof of how far: the circuit states it, the registry refuses it.
+    function test_Attack_EpsilonOverTheCap() public {
+        proposeFirst();
+        uint32 tilted = propose(tiltedParams());
+        submit(tilted, 0, "gradient-tilted");
+        Proof memory proof = proofOf("optimum-tilted");
+        uint256 epsilon = proof.inputs[Statements.OPTIMUM_EPSILON];
+        uint256 delta = agents.getVersion(agent, tilted).delta;
+        uint256 distance = (epsilon + delta) * 1_024_000;
+        assertTrue(
+            distance <= proof.inputs[Statements.OPTIMUM_LAMBDA] * proof.inputs[Statements.OPTIMUM_NORM],
+            "the relative distance alone would pass"
+        );
+        vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.EpsilonOverCap.selector, epsilon, delta));
+        agents.certify(agent, tilted, proof.inputs, proof.proof);
+    }
+
+    // ---- service -------------------------------------------------------------------------------------------------
+
+    function expectClaimRefused(ISessionEscrow.ClaimBatch memory batch, bytes memory reason) private {
+        uint256 before = escrow.liabilities();
+        ISessionEscrow.ClaimBatch[] memory batches = new ISessionEscrow.ClaimBatch[](1);
+        batches[0] = batch;
+        vm.expectRevert(reason);
+        vm.prank(olga);
+        escrow.claim(batches);
+        assertEq(escrow.liabilities(), before);
+        assertSolvent();
+    }
+
+    /// Other weights answered; the proof is true of them, and the voucher is signed.
+    function test_Attack_AnswerNotTheAgents() public {
+        served();
+        expectClaimRefused(
+            batchOf("claim-cheated", only(cheated)),
+            abi.encodeWithSelector(
+                ISessionEscrow.WrongWeights.selector, digestOf("claim-ten", 0, 1), digestOf("claim-cheated", 0, 1)
+            )
+        );
+    }
+
+    function test_Attack_ReceiptReplayed() public {
+        served();
+        ISessionEscrow.ClaimBatch memory batch = batchOf("claim-ten", all());
+        claim(batch);
+        uint256 stored = escrow.getSession(sessions[0]).transcript;
+        expectClaimRefused(
+            batch,
+            abi.encodeWithSelector(
+                ISessionEscrow.StaleTranscript.selector,
+                sessions[0],
+                stored,
+                escrow.firstTranscript(sessions[0], version, agents.getVersion(agent, version).wDigest)
+            )
+        );
+    }
+
+    function test_Attack_ReceiptsReordered() public {
+        served();
+        ISessionEscrow.ClaimBatch memory later = batchOf("claim-one", only(continued));
+        bytes32 session = sessions[continued];
+        uint256 stored = escrow.getSession(session).transcript;
+        expectClaimRefused(
+            later,
+            abi.encodeWithSelector(
+                ISessionEscrow.StaleTranscript.selector, session, stored, later.inputs[Statements.SERVICE_BEFORE]
+            )
+        );
+        claim(batchOf("claim-ten", all()));
+        claim(batchOf("claim-one", only(continued)));
+    }
+
+    function test_Attack_VoucherOvercount() public {
+        served();
+        ISessionEscrow.ClaimBatch memory batch = batchOf("claim-ten", all());
+        batch.slots[2] = signedVoucher(sessions[2], 4, batch.inputs[Statements.SERVICE_AFTER + 2]);
+        expectClaimRefused(
+            batch, abi.encodeWithSelector(ISessionEscrow.VoucherCountMismatch.selector, sessions[2], 3, 4)
+        );
+    }
+
+    /// Counts and transcripts are fixed by the proof, in used and in unused slots.
+    function test_Attack_ReceiptCountedTwice() public {
+        served();
+        ISessionEscrow.ClaimBatch memory batch = batchOf("claim-ten", all());
+        for (uint256 i = 0; i < Statements.SERVICE_INPUTS; ++i) {
+            batch.inputs[i] += 1;
+            expectClaimRefused(batch, abi.encodeWithSelector(IProofGate.ProofRejected.selector, serviceCircuit));
+            batch.inputs[i] -= 1;
+        }
+        claim(batch);
+    }
+
+    function test_Attack_SlotsSwapped() public {
+        served();
+        uint256[] memory which = all();
+        (which[4], which[5]) = (5, 4);
+        ISessionEscrow.ClaimBatch memory batch = batchOf("claim-ten", which);
+        bytes32[] memory order = new bytes32[](SESSIONS);
+        for (uint256 i = 0; i < SESSIONS; ++i) {
+            order[i] = sessions[which[i]];
+        }
+        expectClaimRefused(
+            batch,
+            abi.encodeWithSelector(
+                ISessionEscrow.WrongContext.selector, escrow.serviceContext(order), batch.inputs[Statements.CTX]
+            )
+        );
+    }
+
+    function test_Attack_SessionTwiceInOneClaim() public {
+        served();
+        ISessionEscrow.ClaimBatch[] memory batches = new ISessionEscrow.ClaimBatch[](2);
+        batches[0] = batchOf("claim-ten", all());
+        batches[1] = batchOf("claim-one", only(continued));
+        // the voucher as it would be after the first batch
+        batches[1].slots[0] = signedVoucher(sessions[continued], 6, batches[1].inputs[Statements.SERVICE_AFTER]);
+        vm.expectRevert(abi.encodeWithSelector(ISessionEscrow.SessionRepeated.selector, sessions[continued]));
+        vm.prank(olga);
+        escrow.claim(batches);
+        assertSolvent();
+    }
+
+    /// A claim during the thaw is paid, and what is left goes back.
+    function test_ClaimDuringTheThaw() public {
+        served();
+        vm.prank(cleo);
+        escrow.requestThaw(sessions[continued]);
+        vm.warp(block.timestamp + THAW - 1);
+        claim(batchOf("claim-ten", all()));
+        vm.warp(block.timestamp + 1);
+        vm.prank(cleo);
+        assertEq(escrow.withdrawRemainder(sessions[continued]), ESCROW - 4 * PRICE);
+        assertSolvent();
+    }
+
+    /// Pausing stops new sessions and nothing else; a stopped circuit does not hold back what was earned.
+    function test_PausingNeverTrapsEarnedMoney() public {
+        served();
+        claim(batchOf("claim-ten", all()));
+        escrow.pause();
+        gate.stop(serviceCircuit);
+        vm.prank(ada);
+        assertTrue(escrow.withdrawProvider(agent, version, adaSet) > 0, "provider");
+        vm.prank(olga);
+        assertTrue(escrow.withdrawOwner(agent, version) > 0, "owner");
+        vm.prank(cleo);
+        escrow.requestThaw(sessions[0]);
+        vm.warp(block.timestamp + THAW);
+        vm.prank(cleo);
+        assertTrue(escrow.withdrawRemainder(sessions[0]) > 0, "client");
+        assertSolvent();
+    }
+}

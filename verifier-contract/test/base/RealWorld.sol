@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.37;
+
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+
+import {AgentRegistry} from "../../src/AgentRegistry.sol";
+import {DatasetRegistry} from "../../src/DatasetRegistry.sol";
+import {ProofGate} from "../../src/ProofGate.sol";
+import {SessionEscrow} from "../../src/SessionEscrow.sol";
+import {IAgentRegistry} from "../../src/interfaces/IAgentRegistry.sol";
+import {IDatasetRegistry} from "../../src/interfaces/IDatasetRegistry.sol";
+import {ISessionEscrow} from "../../src/interfaces/ISessionEscrow.sol";
+import {Statements} from "../../src/libraries/Statements.sol";
+import {TestToken} from "../../src/tokens/TestToken.sol";
+import {Fixtures} from "./Fixtures.sol";
+
+/// All contracts with our own verifiers and the proofs of `life.json`, which were made for these addresses and this chain:
+/// Ada's dataset of two shards, Ben's of one, Olga's softmax agent on both, Cleo as client. No stand-ins anywhere.
+abstract contract RealWorld is Fixtures {
+    uint64 internal constant THAW = 1 days;
+    uint128 internal constant PRICE = 1000;
+    uint128 internal constant ESCROW = 1_000_000;
+    uint16 internal constant DATA_BPS = 6000;
+    uint256 internal constant SESSIONS = 10;
+    uint256 internal constant SESSION_KEY = 0x5e55;
+
+    struct Proof {
+        uint256[] inputs;
+        bytes proof;
+    }
+
+    string private life;
+    address internal ada;
+    address internal ben;
+    address internal olga;
+    address internal cleo;
+
+    TestToken internal token;
+    ProofGate internal gate;
+    DatasetRegistry internal datasets;
+    AgentRegistry internal agents;
+    SessionEscrow internal escrow;
+
+    bytes32 internal datasetCircuit;
+    bytes32 internal gradientCircuit;
+    bytes32 internal optimumCircuit;
+    bytes32 internal serviceCircuit;
+    /// The session that `claim-one` continues, and the one whose query `claim-cheated` has answered by other weights.
+    uint256 internal continued;
+    uint256 internal cheated;
+
+    bytes32 internal adaSet;
+    bytes32 internal benSet;
+    bytes32 internal agent;
+    uint32 internal version;
+    bytes32[] internal sessions;
+
+    function setUp() public virtual {
+        currentFixtures();
+        life = readFixture("life");
+        vm.warp(1_800_000_000);
+        assertEq(block.chainid, vm.parseJsonUint(life, ".chainId"));
+        (ada, ben, olga, cleo) = (party(".ada"), party(".ben"), party(".olga"), party(".cleo"));
+        (continued, cheated) = (vm.parseJsonUint(life, ".continued"), vm.parseJsonUint(life, ".cheated"));
+        deployContracts(party(".deployer"));
+        datasetCircuit = gate.addCircuit(loadFixture("dataset").info);
+        gradientCircuit = gate.addCircuit(loadFixture("gradient-softmax").info);
+        optimumCircuit = gate.addCircuit(loadFixture("optimum").info);
+        serviceCircuit = gate.addCircuit(loadFixture("service").info);
+    }
+
+    function party(string memory key) private view returns (address) {
+        return vm.parseJsonAddress(life, key);
+    }
+
+    /// In the order that gives them the addresses the proofs were made for.
+    function deployContracts(address deployer) private {
+        vm.prank(deployer);
+        token = new TestToken();
+        vm.prank(deployer);
+        gate = new ProofGate(address(this), address(this));
+        vm.prank(deployer);
+        datasets = new DatasetRegistry(gate);
+        vm.prank(deployer);
+        agents = new AgentRegistry(gate, datasets);
+        vm.prank(deployer);
+        escrow = new SessionEscrow(IERC20(address(token)), gate, agents, datasets, THAW, address(this));
+        vm.prank(deployer);
+        datasets.bindAgentRegistry(address(agents));
+        assertEq(address(datasets), party(".datasetRegistry"));
+        assertEq(address(agents), party(".agentRegistry"));
+        assertEq(address(escrow), party(".sessionEscrow"));
+    }
+
+    function proofOf(string memory name) internal view returns (Proof memory proof) {
+        string memory key = string.concat(".proofs.", name);
+        proof.inputs = vm.parseJsonUintArray(life, string.concat(key, ".inputs"));
+        proof.proof = vm.parseJsonBytes(life, string.concat(key, ".proof"));
+    }
+
+    // ---- datasets ------------------------------------------------------------------------------------------------
+
+    function terms() internal view returns (IDatasetRegistry.RegisterParams memory) {
+        return IDatasetRegistry.RegisterParams({
+            schemaId: vm.parseJsonBytes32(life, ".schemaId"),
+            minDataBps: uint16(vm.parseJsonUint(life, ".minDataBps")),
+            openTraining: false
+        });
+    }
+
+    function shard(string memory name) internal view returns (IDatasetRegistry.ShardProof memory) {
+        Proof memory proof = proofOf(name);
+        return IDatasetRegistry.ShardProof({circuitId: datasetCircuit, inputs: proof.inputs, proof: proof.proof});
+    }
+
+    function adaShards() internal view returns (IDatasetRegistry.ShardProof[] memory shards) {
+        shards = new IDatasetRegistry.ShardProof[](2);
+        (shards[0], shards[1]) = (shard("ada-0"), shard("ada-1"));
+    }
+
+    function benShards() internal view returns (IDatasetRegistry.ShardProof[] memory shards) {
+        shards = new IDatasetRegistry.ShardProof[](1);
+        shards[0] = shard("ben-0");
+    }
+
+    function registerAs(address owner, IDatasetRegistry.ShardProof[] memory shards) internal returns (bytes32) {
+        IDatasetRegistry.RegisterParams memory params = terms();
+        vm.prank(owner);
+        return datasets.register(params, shards);
+    }
+
+    function registerDatasets() internal {
+        adaSet = registerAs(ada, adaShards());
+        benSet = registerAs(ben, benShards());
+        assertEq(adaSet, vm.parseJsonBytes32(life, ".adaSet"));
+        assertEq(benSet, vm.parseJsonBytes32(life, ".benSet"));
+    }
+
+    function grantAll() internal {
+        vm.prank(ada);
+        datasets.grantTraining(adaSet, olga, 1, uint64(block.timestamp + 1 days));
+        vm.prank(ben);
+        datasets.grantTraining(benSet, olga, 2, uint64(block.timestamp + 1 days));
+    }
+
+    // ---- agents --------------------------------------------------------------------------------------------------
+
+    function versionParams() internal view returns (IAgentRegistry.VersionParams memory params) {
+        params.datasetIds = new bytes32[](2);
+        (params.datasetIds[0], params.datasetIds[1]) = (adaSet, benSet);
+        uint256[] memory dims = vm.parseJsonUintArray(life, ".dims");
+        params.dims = IAgentRegistry.Layout({
+            k: uint32(dims[0]),
+            columns: uint32(dims[1]),
+            features: uint32(dims[2]),
+            classes: uint32(dims[3]),
+            task: uint32(dims[4]),
+            saltRows: uint32(dims[5])
+        });
+        params.lambda = uint32(vm.parseJsonUint(life, ".lambda"));
+        params.link = 3;
+        params.regBias = true;
+        params.dataBps = DATA_BPS;
+        params.wDigest = vm.parseJsonBytes32(life, ".weights");
+        params.gradientCircuitId = gradientCircuit;
+        params.optimumCircuitId = optimumCircuit;
+        params.serviceCircuitId = serviceCircuit;
+        params.modelHash = sha256("agent.onnx");
+    }
+
+    /// A second version on Ben's records alone, with weights that are a little off their optimum.
+    function tiltedParams() internal view returns (IAgentRegistry.VersionParams memory params) {
+        params = versionParams();
+        params.datasetIds = new bytes32[](1);
+        params.datasetIds[0] = benSet;
+        params.wDigest = vm.parseJsonBytes32(life, ".tiltedWeights");
+    }
+
+    function propose(IAgentRegistry.VersionParams memory params) internal returns (uint32 proposed) {
+        vm.prank(olga);
+        proposed = agents.proposeVersion(agent, params);
+    }
+
+    function proposeFirst() internal {
+        registerDatasets();
+        grantAll();
+        vm.prank(olga);
+        agent = agents.createAgent("digits");
+        assertEq(agent, vm.parseJsonBytes32(life, ".agent"));
+        version = propose(versionParams());
+    }
+
+    function submit(uint32 version_, uint256 slot, string memory name) internal {
+        Proof memory proof = proofOf(name);
+        agents.submitGradient(agent, version_, slot, proof.inputs, proof.proof);
+    }
+
+    function submitAll() internal {
+        submit(version, 0, "gradient-0");
+        submit(version, 1, "gradient-1");
+        submit(version, 2, "gradient-2");
+    }
+
+    function certify(uint32 version_, string memory name) internal {
+        Proof memory proof = proofOf(name);
+        agents.certify(agent, version_, proof.inputs, proof.proof);
+    }
+
+    function certifiedAgent() internal {
+        proposeFirst();
+        submitAll();
+        certify(version, "optimum");
+    }
+
+    // ---- sessions ------------------------------------------------------------------------------------------------
+
+    function openParams() internal view returns (ISessionEscrow.OpenParams memory) {
+        return ISessionEscrow.OpenParams({
+            agentId: agent, version: version, pricePerQuery: PRICE, escrow: ESCROW, sessionKey: vm.addr(SESSION_KEY)
+        });
+    }
+
+    function openAll() internal {
+        token.mint(cleo, SESSIONS * ESCROW);
+        vm.prank(cleo);
+        token.approve(address(escrow), SESSIONS * ESCROW);
+        ISessionEscrow.OpenParams memory params = openParams();
+        for (uint256 i = 0; i < SESSIONS; ++i) {
+            vm.prank(cleo);
+            sessions.push(escrow.open(params));
+        }
+    }
+
+    function all() internal pure returns (uint256[] memory which) {
+        which = new uint256[](SESSIONS);
+        for (uint256 i = 0; i < SESSIONS; ++i) {
+            which[i] = i;
+        }
+    }
+
+    function only(uint256 session) internal pure returns (uint256[] memory which) {
+        which = new uint256[](1);
+        which[0] = session;
+    }
+
+    /// A service proof with the vouchers that its clients signed: what the proof counts, on top of what is stored.
+    function batchOf(string memory name, uint256[] memory which)
+        internal
+        view
+        returns (ISessionEscrow.ClaimBatch memory batch)
+    {
+        Proof memory proof = proofOf(name);
+        (batch.agentId, batch.version, batch.inputs, batch.proof) = (agent, version, proof.inputs, proof.proof);
+        batch.slots = new ISessionEscrow.SlotVoucher[](which.length);
+        for (uint256 i = 0; i < which.length; ++i) {
+            bytes32 session = sessions[which[i]];
+            uint64 count = escrow.getSession(session).count + uint64(batch.inputs[Statements.SERVICE_COUNT + i]);
+            batch.slots[i] = signedVoucher(session, count, batch.inputs[Statements.SERVICE_AFTER + i]);
+        }
+    }
+
+    function signedVoucher(bytes32 session, uint64 count, uint256 transcript)
+        internal
+        view
+        returns (ISessionEscrow.SlotVoucher memory)
+    {
+        bytes32 digest = escrow.voucherDigest(session, version, count, transcript);
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(SESSION_KEY, digest);
+        return ISessionEscrow.SlotVoucher({
+            session: session, count: count, transcript: transcript, signature: abi.encodePacked(r, s, v)
+        });
+    }
+
+    function claim(ISessionEscrow.ClaimBatch memory batch) internal {
+        ISessionEscrow.ClaimBatch[] memory batches = new ISessionEscrow.ClaimBatch[](1);
+        batches[0] = batch;
+        vm.prank(olga);
+        escrow.claim(batches);
+    }
+
+    function served() internal {
+        certifiedAgent();
+        openAll();
+    }
+}
