@@ -8,13 +8,15 @@ use tribute_circuits::gradient::GradientCircuit;
 use tribute_circuits::halo2_proofs::halo2curves::bn256::Fr;
 use tribute_circuits::prove::{prove, verify, Keys};
 use tribute_circuits::shape::Shape;
+use tribute_circuits::srs::Srs;
 use tribute_core::layout::{Layout, Task};
 use tribute_core::link::Link;
 
 /// Digits, whole: 1,797 × 64 × 10 at k = 15, 8 data columns.
 fn digits(c: &mut Criterion) {
     let layout = Layout::new(15, 8, 64, 10, Task::Classes).unwrap();
-    let i = instance(layout, Link::Softmax, 1797).unwrap();
+    let srs = Srs::development(15);
+    let i = instance(layout, srs.clone(), Link::Softmax, 1797).unwrap();
     let mut group = c.benchmark_group("digits-k15");
     group.sample_size(10);
 
@@ -27,7 +29,7 @@ fn digits(c: &mut Criterion) {
 
     for link in [Link::Softmax, Link::Logistic, Link::Squared] {
         let shape = Shape::gradient(layout, link);
-        let i = instance(layout, link, 1797).unwrap();
+        let i = instance(layout, srs.clone(), link, 1797).unwrap();
         let keys = Keys::generate(&i.srs, &shape).unwrap();
         let witness = || GradientCircuit::new(shape.clone(), &i.shard, &i.weights, &i.gradient).unwrap();
         group.bench_function(format!("gradient-{}", link.name()), |b| {

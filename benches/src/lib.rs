@@ -1,8 +1,13 @@
-//! Instances that the benches prove.
+//! Instances that the benches prove, and what they measure with.
+
+use std::time::Instant;
 
 use tribute_circuits::columns::{commit_gradient, commit_records, commit_weights, CommittedGroup, Secret};
+use tribute_circuits::halo2_proofs::arithmetic::best_multiexp;
+use tribute_circuits::halo2_proofs::halo2curves::bn256::Fr;
+use tribute_circuits::service::{AnsweredQuery, SessionBatch};
 use tribute_circuits::srs::Srs;
-use tribute_core::head::{gradient, HeadError, Weights};
+use tribute_core::head::{answer, gradient, HeadError, Weights};
 use tribute_core::layout::Layout;
 use tribute_core::link::Link;
 use tribute_core::records::Records;
@@ -22,26 +27,80 @@ pub struct Instance {
     pub gradient: CommittedGroup,
 }
 
+/// Pseudo-random numbers, the same in every run.
+fn numbers(seed: u64) -> impl FnMut() -> usize {
+    let mut state = seed;
+    move || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize
+    }
+}
+
+/// Pseudo-random weights below 0.1.
+///
+/// # Errors
+/// Never for a valid layout.
+pub fn weights(layout: &Layout) -> Result<Weights, HeadError> {
+    let mut next = numbers(2);
+    let values = (0..layout.weights()).map(|_| (next() % 200_000) as i64 - 100_000).collect();
+    Weights::new(layout.features(), layout.classes(), values)
+}
+
+/// One session of `n` pseudo-random queries with the answers of `weights`.
+#[must_use]
+pub fn session(layout: &Layout, weights: &Weights, n: usize) -> SessionBatch {
+    let mut next = numbers(3);
+    let queries = (0..n)
+        .map(|i| {
+            let features: Vec<u8> = (0..layout.features()).map(|_| (next() % 256) as u8).collect();
+            let answer = answer(&weights.logits(&features));
+            AnsweredQuery { features, salt: tribute_core::Fr::from(i as u64 + 1), answer }
+        })
+        .collect();
+    SessionBatch { before: tribute_core::Fr::from(1u64), queries }
+}
+
+/// Best of three commitments to 2^15 pseudo-random scalars, in milliseconds: how fast this machine is right now.
+#[must_use]
+pub fn calibration_ms() -> f64 {
+    let srs = Srs::development(15);
+    let mut next = numbers(4);
+    let scalars: Vec<Fr> = (0..1 << 15)
+        .map(|_| {
+            let limbs: [u64; 8] = std::array::from_fn(|_| (next() as u64) << 32 | next() as u64);
+            Fr::from_raw([limbs[0], limbs[1], limbs[2], limbs[3]]) * Fr::from_raw([limbs[4], limbs[5], limbs[6], 1])
+        })
+        .collect();
+    let once = |_| {
+        let start = Instant::now();
+        std::hint::black_box(best_multiexp(&scalars, srs.lagrange_basis()));
+        start.elapsed().as_secs_f64() * 1e3
+    };
+    (0..3).map(once).fold(f64::INFINITY, f64::min)
+}
+
+/// High-water mark of this process's memory; 0 where the system does not say.
+#[must_use]
+pub fn peak_rss_mb() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));
+    line.and_then(|l| l.split_whitespace().next()?.parse::<u64>().ok()).map_or(0, |kb| kb / 1024)
+}
+
 /// Makes an [`Instance`] of `n` records.
 ///
 /// # Errors
 /// When records or weights do not fit the layout.
-pub fn instance(layout: Layout, link: Link, n: usize) -> Result<Instance, HeadError> {
-    let mut state = 1u64;
-    let mut next = move || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 33) as usize
-    };
+pub fn instance(layout: Layout, srs: Srs, link: Link, n: usize) -> Result<Instance, HeadError> {
+    let mut next = numbers(1);
     let mut records = Records::new(layout.features());
     for _ in 0..n {
         let features: Vec<u8> = (0..layout.features()).map(|_| (next() % 256) as u8).collect();
         records.push(&features, (next() % layout.classes()) as u16);
     }
     tribute_core::head::check_records(&layout, &records)?;
-    let values = (0..layout.weights()).map(|_| (next() % 200_000) as i64 - 100_000).collect();
-    let weights = Weights::new(layout.features(), layout.classes(), values)?;
+    let weights = weights(&layout)?;
     let g = gradient(&layout, link, &weights, &records)?;
-    let srs = Srs::development(layout.k());
     let secret = Secret::from_bytes([1; 32]);
     let shard = commit_records(&srs, &layout, &secret, &records);
     let weights = commit_weights(&srs, &layout, &secret, &weights);

@@ -155,22 +155,26 @@ pub(super) fn quotient(
         let scaled = compiler.program.push(Step::Mul(result, y));
         result = compiler.program.push(Step::Add(scaled, value));
     }
-    let program = Allocated::new(&compiler.program, result);
     let all: Vec<&[Fr]> = columns.fixed.iter().chain(columns.advice).chain(columns.instance).copied().collect();
+    let program = Allocated::new(&compiler.program, result, all.len());
 
     let n = 1usize << domain.k();
     let cosets = domain.extended_len() / n;
     let mut numerator = domain.empty_extended();
     for coset in 0..cosets {
         let shift = Fr::ZETA * domain.get_extended_omega().pow_vartime([coset as u64]);
+        let powers = powers(shift, n);
         let values: Vec<Vec<Fr>> = all
             .par_iter()
-            .enumerate()
-            .map(|(i, coefficients)| if program.used[i] { coset_values(domain, coefficients, shift) } else { vec![] })
+            .zip(&program.rotations)
+            .map(|(coefficients, rotations)| match rotations {
+                Some((before, after)) => coset_values(domain, coefficients, &powers, *before, *after),
+                None => vec![],
+            })
             .collect();
         let results: Vec<Fr> = (0..n.div_ceil(SLICE))
             .into_par_iter()
-            .flat_map_iter(|slice| program.run(&values, slice * SLICE, n))
+            .flat_map_iter(|slice| program.run(&values, slice * SLICE, SLICE.min(n - slice * SLICE)))
             .collect();
         let out = numerator.values_mut();
         for (i, v) in results.into_iter().enumerate() {
@@ -181,18 +185,28 @@ pub(super) fn quotient(
     domain.extended_to_coeff(h)
 }
 
-/// Values on `shift·H`.
-fn coset_values(domain: &EvaluationDomain<Fr>, coefficients: &[Fr], shift: Fr) -> Vec<Fr> {
-    let mut power = Fr::ONE;
-    let mut values: Vec<Fr> = coefficients
-        .iter()
-        .map(|c| {
-            let v = *c * power;
-            power *= shift;
-            v
-        })
-        .collect();
-    best_fft(&mut values, domain.get_omega(), domain.k(), domain.get_fft_data(coefficients.len()), false);
+fn powers(base: Fr, n: usize) -> Vec<Fr> {
+    std::iter::successors(Some(Fr::ONE), |p| Some(*p * base)).take(n).collect()
+}
+
+/// Values on a coset, the last `before` of them again in front and the first `after` again behind: every rotation of a
+/// slice of rows is a slice.
+fn coset_values(
+    domain: &EvaluationDomain<Fr>,
+    coefficients: &[Fr],
+    powers: &[Fr],
+    before: usize,
+    after: usize,
+) -> Vec<Fr> {
+    let n = coefficients.len();
+    let mut values = Vec::with_capacity(before + n + after);
+    values.extend(coefficients.iter().zip(powers).map(|(c, p)| *c * p));
+    best_fft(&mut values, domain.get_omega(), domain.k(), domain.get_fft_data(n), false);
+    if before > 0 {
+        let wrapped = values[n - before..].to_vec();
+        values.splice(0..0, wrapped);
+    }
+    values.extend_from_within(before..before + after);
     values
 }
 
@@ -202,20 +216,21 @@ struct Allocated {
     steps: Vec<(Step, usize)>,
     slots: usize,
     result: Value,
-    used: Vec<bool>,
+    /// For each column that is read: how many rows before and after the row itself.
+    rotations: Vec<Option<(usize, usize)>>,
 }
 
 impl Allocated {
-    fn new(program: &Program, result: Value) -> Self {
+    /// `columns`: how many there are in all.
+    fn new(program: &Program, result: Value, columns: usize) -> Self {
         let mut last_use = vec![0usize; program.steps.len()];
-        let mut used = Vec::new();
+        let mut rotations: Vec<Option<(usize, usize)>> = vec![None; columns];
         let mut note = |v: Value, at: usize, last_use: &mut Vec<usize>| match v {
             Value::Step(i) => last_use[i] = at,
-            Value::Column(c, _) => {
-                if used.len() <= c {
-                    used.resize(c + 1, false);
-                }
-                used[c] = true;
+            Value::Column(c, rotation) => {
+                let (before, after) = rotations[c].unwrap_or_default();
+                let far = rotation.unsigned_abs() as usize;
+                rotations[c] = Some(if rotation < 0 { (before.max(far), after) } else { (before, after.max(far)) });
             }
             Value::Constant(_) => {}
         };
@@ -225,7 +240,6 @@ impl Allocated {
             note(*b, at, &mut last_use);
         }
         note(result, usize::MAX, &mut last_use);
-        used.resize(used.len() + 256, false);
 
         let mut slot_of = vec![0usize; program.steps.len()];
         let mut free: Vec<usize> = Vec::new();
@@ -261,40 +275,63 @@ impl Allocated {
             Value::Step(i) => Value::Step(slot_of[i]),
             other => other,
         };
-        Allocated { constants: program.constants.clone(), steps, slots, result, used }
+        Allocated { constants: program.constants.clone(), steps, slots, result, rotations }
     }
 
-    fn run(&self, columns: &[Vec<Fr>], start: usize, n: usize) -> Vec<Fr> {
-        let len = SLICE.min(n - start);
-        let mut slots = vec![[Fr::ZERO; SLICE]; self.slots];
+    /// The result on the rows from `start`.
+    fn run(&self, columns: &[Vec<Fr>], start: usize, len: usize) -> Vec<Fr> {
+        let mut slots = vec![vec![Fr::ZERO; len]; self.slots];
         for (step, target) in &self.steps {
-            let mut out = std::mem::replace(&mut slots[*target], [Fr::ZERO; SLICE]);
-            {
-                let read = |v: Value, i: usize| -> Fr {
-                    match v {
-                        Value::Constant(c) => self.constants[c],
-                        Value::Step(s) => slots[s][i],
-                        Value::Column(c, rotation) => columns[c][rotate(start + i, rotation, n)],
-                    }
-                };
-                match *step {
-                    Step::Add(a, b) => (0..len).for_each(|i| out[i] = read(a, i) + read(b, i)),
-                    Step::Sub(a, b) => (0..len).for_each(|i| out[i] = read(a, i) - read(b, i)),
-                    Step::Mul(a, b) => (0..len).for_each(|i| out[i] = read(a, i) * read(b, i)),
-                }
+            // out of the way while the others are read; it is none of the operands
+            let mut out = std::mem::take(&mut slots[*target]);
+            let read = |v: Value| self.read(v, &slots, columns, start, len);
+            match *step {
+                Step::Add(a, b) => combine(&mut out, read(a), read(b), |a, b| a + b),
+                Step::Sub(a, b) => combine(&mut out, read(a), read(b), |a, b| a - b),
+                Step::Mul(a, b) => combine(&mut out, read(a), read(b), |a, b| a * b),
             }
             slots[*target] = out;
         }
-        (0..len)
-            .map(|i| match self.result {
-                Value::Constant(c) => self.constants[c],
-                Value::Step(s) => slots[s][i],
-                Value::Column(c, rotation) => columns[c][rotate(start + i, rotation, n)],
-            })
-            .collect()
+        match self.read(self.result, &slots, columns, start, len) {
+            Operand::One(x) => vec![x; len],
+            Operand::Many(values) => values.to_vec(),
+        }
+    }
+
+    fn read<'a>(
+        &self,
+        v: Value,
+        slots: &'a [Vec<Fr>],
+        columns: &'a [Vec<Fr>],
+        start: usize,
+        len: usize,
+    ) -> Operand<'a> {
+        match v {
+            Value::Constant(c) => Operand::One(self.constants[c]),
+            Value::Step(s) => Operand::Many(&slots[s]),
+            Value::Column(c, rotation) => {
+                let before = self.rotations[c].map_or(0, |r| r.0) as i64;
+                let at = (before + start as i64 + i64::from(rotation)) as usize;
+                Operand::Many(&columns[c][at..at + len])
+            }
+        }
     }
 }
 
-fn rotate(row: usize, rotation: i32, n: usize) -> usize {
-    (row as i64 + i64::from(rotation)).rem_euclid(n as i64) as usize
+/// What a step reads: the same on all rows, or row by row.
+enum Operand<'a> {
+    One(Fr),
+    Many(&'a [Fr]),
+}
+
+#[inline(always)]
+fn combine(out: &mut [Fr], a: Operand<'_>, b: Operand<'_>, op: impl Fn(Fr, Fr) -> Fr) {
+    match (a, b) {
+        (Operand::Many(a), Operand::Many(b)) => {
+            out.iter_mut().zip(a.iter().zip(b)).for_each(|(o, (a, b))| *o = op(*a, *b));
+        }
+        (Operand::One(a), Operand::Many(b)) => out.iter_mut().zip(b).for_each(|(o, b)| *o = op(a, *b)),
+        (Operand::Many(a), Operand::One(b)) => out.iter_mut().zip(a).for_each(|(o, a)| *o = op(*a, b)),
+        (Operand::One(a), Operand::One(b)) => out.fill(op(a, b)),
+    }
 }
