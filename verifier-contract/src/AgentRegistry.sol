@@ -353,18 +353,20 @@ contract AgentRegistry is IAgentRegistry {
         }
     }
 
-    /// `ε ≤ δ`, and `(ε + δ)/(λ‖W‖) ≤ 10^-3` in units: `(e + δ)·1000·2^10 ≤ L·v`.
+    /// `ε ≤ 4δ` (squared loss: 64δ), and `(ε + δ)/(λ‖W‖) ≤ 10^-3` in units: `(e + δ)·1000·2^10 ≤ L·v`.
     ///
     /// The first is what keeps shares honest. Any weights within ε of stationary pass, and a share is an inner product
-    /// with those weights: inside a ball as large as the second rule alone allows (λ‖W‖/1000, ten times δ and more) an
-    /// owner could look for the point that favours a dataset. A fit to full precision has ε well below δ, so the cap
-    /// costs nobody anything, and nothing finer would mean much: δ is the error of the gradient itself.
+    /// with those weights: inside a ball as large as the second rule alone allows an owner could look for the point that
+    /// favours a dataset. What a fit to full precision leaves is the rounding of the weights seen through the Hessian:
+    /// some δ at most where a probability stands between, more for squared loss.
     ///
     /// Without a penalised bias the second rule bounds no distance, but it makes the shares sum to one.
     function _recordDistance(Entry storage entry, uint256[] calldata inputs) private {
         uint256 epsilon = _below(inputs, Statements.OPTIMUM_EPSILON, Statements.EPSILON_LIMIT_BITS);
         uint256 norm = _below(inputs, Statements.OPTIMUM_NORM, Statements.NORM_LIMIT_BITS);
-        if (epsilon > entry.delta) revert EpsilonOverCap(epsilon, entry.delta);
+        bool squared = entry.link == Statements.LINK_SQUARED;
+        uint256 cap = uint256(entry.delta) * (squared ? Statements.EPSILON_CAP_SQUARED : Statements.EPSILON_CAP);
+        if (epsilon > cap) revert EpsilonOverCap(epsilon, cap);
         uint256 scaled = ((epsilon + entry.delta) * Statements.DISTANCE_PARTS) << Statements.NORM_BITS;
         if (scaled > entry.lambda * norm) revert EpsilonTooLarge(epsilon, entry.delta, entry.lambda, norm);
         entry.epsilon = uint32(epsilon);

@@ -227,18 +227,18 @@ contract CertificateAttacksTest is World {
         );
     }
 
-    /// The largest ε that passes is δ; one more is refused, though the relative distance would still be certified.
+    /// The largest ε that passes is 4δ; one more is refused, though the relative distance would still be certified.
     function test_Attack_EpsilonOverTheCap() public {
         submitGradients();
-        assertTrue((2 * DELTA + 1) * 1_024_000 < uint256(LAMBDA) * NORM, "the distance alone would pass");
+        assertTrue((5 * DELTA + 1) * 1_024_000 < uint256(LAMBDA) * NORM, "the distance alone would pass");
         uint256[] memory inputs = optimumInputs();
-        inputs[Statements.OPTIMUM_EPSILON] = DELTA + 1;
+        inputs[Statements.OPTIMUM_EPSILON] = 4 * DELTA + 1;
         Proof memory forged = optimumWith(inputs);
-        vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.EpsilonOverCap.selector, DELTA + 1, DELTA));
+        vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.EpsilonOverCap.selector, 4 * DELTA + 1, 4 * DELTA));
         certifyWith(forged);
-        inputs[Statements.OPTIMUM_EPSILON] = DELTA;
+        inputs[Statements.OPTIMUM_EPSILON] = 4 * DELTA;
         certifyWith(optimumWith(inputs));
-        assertEq(agents.getVersion(agent, version).epsilon, DELTA);
+        assertEq(agents.getVersion(agent, version).epsilon, 4 * DELTA);
     }
 
     /// The least norm that passes, by (e + δ)·1000·1024 ≤ L·v; one less is refused.

@@ -2,6 +2,8 @@
 //!
 //! Every quantity is an integer; the constant says how many fractional bits it has.
 
+use crate::link::Link;
+
 /// Fractional bits of a feature: the `u8` value `q` stands for `q / 256`.
 pub const FEATURE_BITS: u32 = 8;
 /// The bias is a coordinate whose feature is this constant (real value 1).
@@ -53,6 +55,17 @@ pub fn link_error_units(features: usize, classes: usize) -> u64 {
     }
 }
 
+/// The largest ε that is certified, units of 2^-32: a few times δ, `delta` from [`link_error_units`].
+///
+/// Inside the ball that the relative distance alone allows, an owner could look for the weights whose shares favour a
+/// dataset. What a fit to full precision leaves is the rounding of the weights, `2^-21/√3` in each, through the Hessian:
+/// about `4.6·‖H‖_F/√(d+1)` times δ. With a probability between, `H` has a factor `p(1 − p)` and that stays below 4 for
+/// features as large as they can be on average; squared loss has none.
+#[must_use]
+pub fn largest_epsilon(link: Link, delta: u64) -> u64 {
+    delta * if link == Link::Squared { 64 } else { 4 }
+}
+
 /// Whether `(e + δ)/(L·v/2^10)` is at most one part in [`DISTANCE_PARTS`].
 ///
 /// `epsilon` and `lambda` in units of 2^-32, `norm` in units of 2^-10, `delta` from [`link_error_units`].
@@ -75,6 +88,13 @@ mod tests {
     fn link_error_is_rounded_up() {
         assert_eq!(link_error_units(63, 1), 2048); // √64·256
         assert_eq!(link_error_units(64, 10), 6527); // √650·256 = 6526.7…
+    }
+
+    #[test]
+    fn epsilon_is_capped_by_the_link() {
+        assert_eq!(largest_epsilon(Link::Softmax, 6527), 26_108);
+        assert_eq!(largest_epsilon(Link::Logistic, 6527), 26_108);
+        assert_eq!(largest_epsilon(Link::Squared, 6527), 417_728);
     }
 
     #[test]

@@ -64,7 +64,7 @@ const ADVICE: &[(&str, &str)] = &[
     ("UnexpectedShare", "a share stands where the version has none"),
     ("NegativeShare", "this dataset makes the model worse for the others: drop it and retrain"),
     ("SharesNotWhole", "the shares do not sum to one: the weights are not the optimum"),
-    ("EpsilonOverCap", "the gradient at the weights is larger than the link tables' own error; train to full precision"),
+    ("EpsilonOverCap", "the gradient at the weights is larger than a fit to full precision leaves; train further"),
     ("EpsilonTooLarge", "the weights are further than 10^-3 from the optimum; train further or raise λ"),
     ("DatasetNotInVersion", "the dataset is not one of the version's"),
     // sessions

@@ -174,7 +174,7 @@ interface IAgentRegistry {
     error NegativeShare(uint256 slot, int256 share);
     /// @notice The shares do not sum to one.
     error SharesNotWhole(int256 total);
-    /// @notice The proven bound of the gradient's norm is above `cap`, the link tables' own δ: within so large a ball
+    /// @notice The proven bound of the gradient's norm is above `cap`, a few times the link tables' δ: within a larger ball
     /// the owner could choose weights that move shares.
     error EpsilonOverCap(uint256 epsilon, uint256 cap);
     /// @notice The proven relative distance to the optimum is more than 10^-3.

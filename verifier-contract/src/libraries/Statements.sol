@@ -17,6 +17,12 @@ library Statements {
     uint8 internal constant EVALUATION = 5;
     uint8 internal constant SERVICE = 6;
 
+    // Code of the squared loss's link.
+    uint8 internal constant LINK_SQUARED = 1;
+    // ε is at most so many times δ: largest_epsilon.
+    uint256 internal constant EPSILON_CAP = 4;
+    uint256 internal constant EPSILON_CAP_SQUARED = 64;
+
     // Slots of an optimum (and sum) proof and of a service proof.
     uint256 internal constant OPTIMUM_SLOTS = 8;
     uint256 internal constant SERVICE_SLOTS = 16;
