@@ -32,6 +32,7 @@ test-contracts: setup ## the contracts' tests
 	cd verifier-contract && bin/forge test
 
 test-circuits: setup ## the circuits' tests, attacks with real proofs included
+	@scripts/ceremony-tools.sh
 	$(CARGO) test --release --locked -p tribute-core -p tribute-circuits -p tribute-evm
 
 test: lint test-contracts ## everything: lint, all tests, both demos with their audit

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# What only the tests need: PostgreSQL's server programs. Installs them where they are missing and it may.
+# What only the tests need: snarkjs, and PostgreSQL's server programs. Installs them where they are missing and it may.
 set -euo pipefail
+"$(dirname "${BASH_SOURCE[0]}")/ceremony-tools.sh"
 if ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then
   exit 0
 fi

@@ -1,20 +1,40 @@
 //! The structured reference string: powers of a secret that nobody may know.
 //!
-//! [`Srs::development`] makes one from a secret that everybody knows. Proofs under it can be forged by anyone; every
-//! certificate that uses it says so, and verification refuses it unless explicitly allowed.
+//! | file | holds |
+//! |---|---|
+//! | [`mod`](self) | the SRS of one size, and its full check |
+//! | `ptau` | import of a public ceremony's file |
+//! | `consistency` | whether points are the powers of one secret |
+//! | `points` | points from bytes, checked |
+//! | `file` | files of our own, ready to prove with |
+//! | `store` | where an SRS comes from, and the cache |
+//! | `development` | an SRS whose secret is public |
+//!
+//! Proofs under [`Srs::development`] can be forged by anyone; every certificate that uses it says so, and verification
+//! refuses it unless explicitly allowed.
 
+mod consistency;
 mod development;
+mod error;
+mod file;
+mod points;
+mod ptau;
+mod store;
 
-use std::io::{self, Read, Write};
-use std::path::Path;
-
-use halo2_proofs::halo2curves::bn256::{Bn256, G1Affine, G2Affine};
+use halo2_proofs::arithmetic::best_multiexp;
+use halo2_proofs::halo2curves::bn256::{Bn256, Fr, G1Affine, G2Affine};
+use halo2_proofs::halo2curves::ff::Field as _;
+use halo2_proofs::halo2curves::group::GroupEncoding;
 use halo2_proofs::halo2curves::serde::SerdeObject;
 use halo2_proofs::poly::commitment::{Params, ParamsProver};
 use halo2_proofs::poly::kzg::commitment::ParamsKZG;
-use sha2::{Digest as _, Sha256};
-use thiserror::Error;
+use halo2_proofs::poly::EvaluationDomain;
+use rand_core::OsRng;
 use tribute_core::digest::{keccak, Digest};
+
+pub use error::{Flaw, Group, PointProblem, SrsError};
+pub use ptau::Ptau;
+pub use store::SrsStore;
 
 /// An SRS for circuits of exactly `2^k` rows.
 #[derive(Clone, Debug)]
@@ -24,40 +44,12 @@ pub struct Srs {
     digest: Digest,
 }
 
-/// An SRS file that cannot be used.
-#[derive(Debug, Error)]
-pub enum SrsError {
-    /// Reading or writing failed.
-    #[error("SRS file {path}: {source}")]
-    Io {
-        /// The file.
-        path: String,
-        /// Why.
-        source: io::Error,
-    },
-    /// The file's checksum does not match its content.
-    #[error("SRS file {path} is damaged: its checksum does not match; delete it and it is made again")]
-    Damaged {
-        /// The file.
-        path: String,
-    },
-    /// The file is for another size.
-    #[error("SRS file {path} has k = {got}, expected {expected}")]
-    Size {
-        /// The file.
-        path: String,
-        /// Wanted.
-        expected: u32,
-        /// Found.
-        got: u32,
-    },
-}
-
 impl Srs {
     fn new(k: u32, g: Vec<G1Affine>, lagrange: Vec<G1Affine>, g2: G2Affine, s_g2: G2Affine) -> Self {
         // `from_parts` is a method; the smallest parameters stand in for the receiver
-        let params = ParamsKZG::<Bn256>::setup(1, rand_core::OsRng).from_parts(k, g, Some(lagrange.clone()), g2, s_g2);
-        let digest = digest(&params);
+        let params = ParamsKZG::<Bn256>::setup(1, OsRng).from_parts(k, g, Some(lagrange.clone()), g2, s_g2);
+        let g = params.get_g();
+        let digest = digest_of([g[0], g[1]], [g2, s_g2]);
         Srs { params, lagrange, digest }
     }
 
@@ -92,7 +84,7 @@ impl Srs {
         &self.params
     }
 
-    /// Identity of the secret behind the SRS: keccak256 of `[1]₂‖[s]₂` and `[1]₁‖[s]₁`, the same for every size.
+    /// Identity of the secret behind the SRS: keccak256 of `[1]₁‖[τ]₁‖[1]₂‖[τ]₂`, the same for every size.
     #[must_use]
     pub fn digest(&self) -> Digest {
         self.digest
@@ -104,78 +96,44 @@ impl Srs {
         &self.lagrange
     }
 
-    /// Loads the development SRS from `folder`, or makes it and keeps it there.
+    /// Checks an SRS that came from elsewhere as [`Ptau::import`] checks a ceremony's file: every point on its curve and in
+    /// its group, the fixed generators, all powers those of one secret, the Lagrange basis theirs. Whoever passes this has
+    /// the SRS that its digest names and no other; whether its secret is known to somebody is not a thing to compute.
     ///
     /// # Errors
-    /// [`SrsError`]; a damaged file is reported, not silently replaced.
-    pub fn development_cached(folder: &Path, k: u32) -> Result<Self, SrsError> {
-        let path = folder.join(format!("development-{k}.srs"));
-        if path.exists() {
-            return Srs::load(&path, k);
-        }
-        let srs = Srs::development(k);
-        srs.save(&path)?;
-        Ok(srs)
+    /// What is wrong.
+    pub fn check(&self) -> Result<(), Flaw> {
+        let g1 = ptau::check_points(&raw(self.params.get_g()), Group::G1, points::g1)?;
+        let g2 = ptau::check_points(&raw(&[self.params.g2(), self.params.s_g2()]), Group::G2, points::g2)?;
+        ptau::check_points(&raw(&self.lagrange), Group::Lagrange, points::g1)?;
+        consistency::check(self.k(), &g1, &g2)?;
+        self.check_lagrange()
     }
 
-    /// Writes the SRS with a checksum, atomically.
-    pub fn save(&self, path: &Path) -> Result<(), SrsError> {
-        let io = |source| SrsError::Io { path: path.display().to_string(), source };
-        let mut bytes = Vec::new();
-        bytes.extend_from_slice(&self.k().to_le_bytes());
-        for p in self.params.get_g().iter().chain(&self.lagrange) {
-            p.write_raw(&mut bytes).map_err(io)?;
-        }
-        for p in [self.params.g2(), self.params.s_g2()] {
-            p.write_raw(&mut bytes).map_err(io)?;
-        }
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(io)?;
-        }
-        let part = path.with_extension(format!("part-{}", std::process::id()));
-        let mut file = std::fs::File::create(&part).map_err(io)?;
-        file.write_all(&Sha256::digest(&bytes))
-            .and_then(|()| file.write_all(&bytes))
-            .and_then(|()| file.sync_all())
-            .map_err(io)?;
-        std::fs::rename(&part, path).map_err(io)
+    /// Checks the Lagrange basis against the powers. For random `v_i`, `Σ v_i·[L_i(τ)]` must be the commitment of the
+    /// polynomial with the values `v_i`; if one `[L_i(τ)]` is wrong, that holds with probability 1/r.
+    fn check_lagrange(&self) -> Result<(), Flaw> {
+        let values: Vec<Fr> = (0..self.lagrange.len()).map(|_| Fr::random(OsRng)).collect();
+        let by_values = G1Affine::from(best_multiexp(&values, &self.lagrange));
+        let domain = EvaluationDomain::new(1, self.k());
+        let coefficients = domain.lagrange_to_coeff(domain.lagrange_from_vec(values)).into_values();
+        let by_coefficients = G1Affine::from(best_multiexp(&coefficients, self.params.get_g()));
+        (by_values == by_coefficients).then_some(()).ok_or(Flaw::Lagrange)
     }
 
-    /// Reads what [`Srs::save`] wrote.
-    pub fn load(path: &Path, k: u32) -> Result<Self, SrsError> {
-        let name = || path.display().to_string();
-        let io = |source| SrsError::Io { path: name(), source };
-        let mut file = std::fs::File::open(path).map_err(io)?;
-        let mut checksum = [0; 32];
-        file.read_exact(&mut checksum).map_err(io)?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(io)?;
-        if <[u8; 32]>::from(Sha256::digest(&bytes)) != checksum {
-            return Err(SrsError::Damaged { path: name() });
-        }
-        let mut rest = bytes.as_slice();
-        let mut size = [0; 4];
-        rest.read_exact(&mut size).map_err(io)?;
-        let got = u32::from_le_bytes(size);
-        if got != k {
-            return Err(SrsError::Size { path: name(), expected: k, got });
-        }
-        let mut points =
-            |n: usize| -> io::Result<Vec<G1Affine>> { (0..n).map(|_| G1Affine::read_raw(&mut rest)).collect() };
-        let (g, lagrange) = (points(1 << k).map_err(io)?, points(1 << k).map_err(io)?);
-        let mut point = || G2Affine::read_raw(&mut rest);
-        let (g2, s_g2) = (point().map_err(io)?, point().map_err(io)?);
-        Ok(Srs::new(k, g, lagrange, g2, s_g2))
+    /// Whether both are the same, point by point.
+    fn same_as(&self, other: &Srs) -> bool {
+        let g2 = |srs: &Srs| [srs.params.g2(), srs.params.s_g2()];
+        self.params.get_g() == other.params.get_g() && self.lagrange == other.lagrange && g2(self) == g2(other)
     }
 }
 
-fn digest(params: &ParamsKZG<Bn256>) -> Digest {
-    let g = params.get_g();
-    digest_of([g[0], g[1]], [params.g2(), params.s_g2()])
+/// Points as bytes.
+fn raw<const N: usize>(points: &[impl SerdeObject]) -> Vec<[u8; N]> {
+    points.iter().filter_map(|p| p.to_raw_bytes().try_into().ok()).collect()
 }
 
 fn digest_of(g1: [G1Affine; 2], g2: [G2Affine; 2]) -> Digest {
-    use halo2_proofs::halo2curves::group::GroupEncoding;
     let mut bytes = b"tribute.srs.v1".to_vec();
     for p in g1 {
         bytes.extend_from_slice(p.to_bytes().as_ref());
@@ -191,34 +149,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn development_srs_is_consistent_and_the_same_secret_at_every_size() {
-        use halo2_proofs::arithmetic::best_multiexp;
-        use halo2_proofs::halo2curves::bn256::Fr;
-        use halo2_proofs::poly::EvaluationDomain;
-        let srs = Srs::development(6);
-        assert!(srs.is_development());
-        assert_eq!(srs.digest(), Srs::development(8).digest());
-        // the Lagrange basis matches the monomial one
-        let values: Vec<Fr> = (0..64).map(|i| Fr::from(i * i + 1)).collect();
-        let domain = EvaluationDomain::new(1, 6);
-        let coefficients = domain.lagrange_to_coeff(domain.lagrange_from_vec(values.clone())).into_values();
-        let a = G1Affine::from(best_multiexp(&values, srs.lagrange_basis()));
-        let b = G1Affine::from(best_multiexp(&coefficients, srs.params().get_g()));
-        assert_eq!(a, b);
-    }
-
-    #[test]
-    fn a_damaged_file_is_refused() {
-        let dir = std::env::temp_dir().join(format!("tribute-srs-{}", std::process::id()));
-        let srs = Srs::development_cached(&dir, 5).unwrap();
-        let path = dir.join("development-5.srs");
-        assert_eq!(Srs::load(&path, 5).unwrap().digest(), srs.digest());
-        assert!(matches!(Srs::load(&path, 6), Err(SrsError::Size { .. })));
-        let mut bytes = std::fs::read(&path).unwrap();
-        let last = bytes.len() - 1;
-        bytes[last] ^= 1;
-        std::fs::write(&path, bytes).unwrap();
-        assert!(matches!(Srs::load(&path, 5), Err(SrsError::Damaged { .. })));
-        std::fs::remove_dir_all(dir).unwrap();
+    fn the_development_srs_passes_the_check_and_is_one_secret_at_every_size() {
+        for k in [1, 6, 10] {
+            let srs = Srs::development(k);
+            srs.check().unwrap();
+            assert!(srs.is_development());
+            assert_eq!(srs.digest(), Srs::development_digest());
+        }
     }
 }

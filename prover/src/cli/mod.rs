@@ -14,6 +14,7 @@ mod progress;
 mod schema;
 mod serve;
 mod session;
+mod srs;
 
 use std::process::ExitCode;
 
@@ -64,6 +65,9 @@ enum Command {
     /// The circuits a schema needs, their keys and verifiers.
     #[command(subcommand)]
     Circuits(circuits::CircuitsCommand),
+    /// Parameters of public ceremonies: import them, check them.
+    #[command(subcommand)]
+    Srs(srs::SrsCommand),
     /// Show all of it on this machine: data, training, certificate, paid queries, three frauds that bounce.
     Demo(crate::demo::DemoArgs),
     /// Check a certificate file with no service, no chain and no data.
@@ -116,6 +120,7 @@ async fn run(command: Command) -> CommandResult {
         Command::Claim(command) => claim::run(command).await,
         Command::Chain(command) => chain::run(command).await,
         Command::Circuits(command) => circuits::run(command).await,
+        Command::Srs(command) => srs::run(command),
         Command::Demo(args) => crate::demo::run(args).await,
         Command::Verify(args) => crate::offline::run(args),
         Command::Job(command) => job::run(command).await,

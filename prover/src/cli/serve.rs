@@ -42,6 +42,7 @@ impl PlaceArgs {
             database: self.database.clone().unwrap_or(usual.database),
             master_key: self.master_key.clone().map_or(Ok(usual.master_key), std::path::absolute)?,
             data,
+            srs: None,
         })
     }
 }
@@ -51,6 +52,10 @@ pub(super) struct WorkArgs {
     /// Jobs at a time; a proof uses several cores by itself. 0: none on this machine.
     #[arg(long, value_name = "N", default_value_t = 1)]
     workers: usize,
+    /// The SRS to prove under: a powers-of-tau file (.ptau), or a file or folder of `tribute srs import`. [default: the
+    /// development SRS, under which anyone can forge proofs]
+    #[arg(long, value_name = "FILE|DIR", env = "TRIBUTE_SRS")]
+    srs: Option<PathBuf>,
     /// Memory for all of them together, MB.
     #[arg(long, value_name = "MB", default_value_t = 8192)]
     memory: i64,
@@ -64,6 +69,9 @@ pub(super) struct WorkArgs {
 
 impl WorkArgs {
     fn config(&self, place: Place) -> Result<worker::Config> {
+        let srs = self.srs.as_ref().map(std::path::absolute).transpose()?;
+        let place = Place { srs, ..place };
+        place.srs()?; // what cannot be used is refused now, not at the first job
         let usual = worker::Config::new(place, self.workers)?;
         Ok(worker::Config { memory_mb: self.memory, lease: Duration::from_millis(self.lease_ms), ..usual })
     }

@@ -5,6 +5,7 @@ use std::io::{BufRead as _, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use tribute_circuits::srs::SrsStore;
 
 use super::Progress;
 use crate::artefacts::Artefacts;
@@ -36,6 +37,9 @@ pub struct Place {
     pub data: PathBuf,
     /// Master key file.
     pub master_key: PathBuf,
+    /// The SRS: a file or folder; none is the development SRS.
+    #[serde(default)]
+    pub srs: Option<PathBuf>,
 }
 
 impl Place {
@@ -46,6 +50,7 @@ impl Place {
             database: format!("sqlite:{}", data.join("tribute.db").display()),
             data: data.into(),
             master_key: crate::custody::default_key_file(data),
+            srs: None,
         }
     }
     /// Opens the artefact store.
@@ -56,6 +61,10 @@ impl Place {
     #[must_use]
     pub fn cache(&self) -> PathBuf {
         self.data.join("cache")
+    }
+    /// Where the SRS comes from.
+    pub fn srs(&self) -> Result<SrsStore> {
+        SrsStore::open(self.srs.as_deref(), Some(&self.cache())).map_err(|e| Problem::field("srs", e.to_string()))
     }
 }
 
@@ -113,7 +122,7 @@ fn execute(order: &Order) -> Result<Outcome> {
     let cache = order.place.cache();
     std::fs::create_dir_all(&cache)?;
     let report = Box::new(|progress| say(&Line::Progress(progress)));
-    let toolbox = Toolbox::new(artefacts, custody, &cache, runtime.handle().clone(), report);
+    let toolbox = Toolbox::new(artefacts, custody, order.place.srs()?, &cache, runtime.handle().clone(), report);
     tracing::info!(job = %order.job, kind = order.work.kind(), "working");
     pipeline::run(&order.work, &toolbox)
 }

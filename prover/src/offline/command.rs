@@ -16,8 +16,9 @@ pub struct VerifyArgs {
     /// Accept proofs under the development SRS, which anyone can forge.
     #[arg(long)]
     allow_dev_srs: bool,
-    /// The SRS that the proofs were made under.
-    #[arg(long, value_name = "FILE")]
+    /// The SRS that the proofs were made under: the ceremony's powers-of-tau file (.ptau), or a file or folder of `tribute
+    /// srs import`. Take it from the ceremony, not from whoever gave you the certificate.
+    #[arg(long, value_name = "FILE|DIR", env = "TRIBUTE_SRS")]
     srs: Option<PathBuf>,
 }
 

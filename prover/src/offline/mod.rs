@@ -1,7 +1,9 @@
 //! `tribute verify`: a certificate file checked with no service, no chain and no data.
 //!
 //! 1. Reading: one encoding, and every relation between the fields ([`tribute_core::certificate`]).
-//! 2. The SRS: the one the file names; the development SRS only where the caller allows it.
+//! 2. The SRS: the caller's own file, whose digest must be the one that the certificate names. All of it is checked each
+//!    time, powers and Lagrange basis, because the keys are derived from it and the file may come from anybody; nothing of
+//!    it is taken from the certificate. The development SRS only where the caller allows it.
 //! 3. The keys: derived here from the layout, the link and the bias's penalty; the file brings none.
 //! 4. The proofs: every one, by [`tribute_circuits::verify`].
 //! 5. The checksum, last, so that a change is reported where it was made.
@@ -17,7 +19,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 use tribute_circuits::prove::{verifying_key, ProveError};
 use tribute_circuits::shape::Shape;
-use tribute_circuits::srs::{Srs, SrsError};
+use tribute_circuits::srs::{Srs, SrsError, SrsStore};
 use tribute_circuits::verify::{self, VerifierSrs, VerifyingKey};
 use tribute_core::certificate::blame::{part, whole, Field, Relations};
 use tribute_core::certificate::{Certificate, CertificateError, Hex, Proof};
@@ -30,7 +32,7 @@ pub use report::Report;
 pub struct Options {
     /// Accept proofs under the development SRS, which anyone can forge.
     pub allow_dev_srs: bool,
-    /// The SRS file for other certificates.
+    /// The SRS file or folder for other certificates.
     pub srs: Option<PathBuf>,
 }
 
@@ -149,7 +151,7 @@ impl Verifier {
             Srs::development(k)
         } else {
             let path = self.options.srs.as_ref().ok_or(Refused::SrsNeeded { digest: named.digest })?;
-            let srs = Srs::load(path, k)?;
+            let srs = SrsStore::open(Some(path), None)?.get(k)?;
             if srs.digest() != named.digest.0 {
                 let (path, got) = (path.display().to_string(), Hex(srs.digest()));
                 return Err(Refused::OtherSrs { expected: named.digest, path, got });

@@ -86,6 +86,14 @@ impl fmt::Display for Report {
         for sentence in &self.certificate.not_proven {
             writeln!(f, "  - {sentence}")?;
         }
+        if !srs.development {
+            writeln!(f)?;
+            writeln!(
+                f,
+                "SRS {}: checked point by point. That nobody knows its secret is its ceremony's word.",
+                srs.digest
+            )?;
+        }
         if srs.development {
             writeln!(f)?;
             writeln!(f, "WARNING: development SRS. Its secret is public: anyone could have forged these proofs.")?;

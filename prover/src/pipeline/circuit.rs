@@ -34,7 +34,7 @@ pub fn run(job: &CircuitJob, toolbox: &Toolbox) -> Result<CircuitBody> {
 pub(super) fn prepare(body: &ShapeBody, toolbox: &Toolbox) -> Result<Prepared> {
     let shape = body.shape()?;
     toolbox.progress("keys", 0, 1);
-    let srs = Srs::development_cached(&toolbox.cache, shape.layout.k()).map_err(storage)?;
+    let srs = toolbox.srs(shape.layout.k())?;
     let keys = Keys::generate(&srs, &shape).map_err(refused)?;
     toolbox.progress("verifier", 0, 1);
     let code = tribute_evm::lean::generate(srs.params(), keys.vk(), shape.statement.inputs()).map_err(tool)?;
@@ -136,10 +136,6 @@ impl Prepared {
         )
         .with("circuit", self.shape().name())
     }
-}
-
-fn storage(e: impl std::fmt::Display) -> Problem {
-    Problem::new(Reason::StorageFailed, e.to_string())
 }
 
 fn tool(e: impl std::fmt::Display) -> Problem {

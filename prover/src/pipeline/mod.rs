@@ -14,10 +14,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use tribute_circuits::srs::{Srs, SrsStore};
+
 use crate::artefacts::Artefacts;
 use crate::custody::Custody;
 use crate::jobs::Progress;
-use crate::problem::Result;
+use crate::problem::{Problem, Reason, Result};
 pub use types::{Outcome, Work};
 
 /// What a step may use.
@@ -26,7 +28,8 @@ pub struct Toolbox {
     pub artefacts: Artefacts,
     /// Records, secrets and opening budgets.
     pub custody: Custody,
-    /// Folder for parameters and keys, shared by all workers of the machine.
+    srs: SrsStore,
+    /// Folder for keys, shared by all workers of the machine.
     pub cache: PathBuf,
     runtime: tokio::runtime::Handle,
     progress: Box<dyn Fn(Progress) + Send + Sync>,
@@ -38,11 +41,17 @@ impl Toolbox {
     pub fn new(
         artefacts: Artefacts,
         custody: Custody,
+        srs: SrsStore,
         cache: &Path,
         runtime: tokio::runtime::Handle,
         progress: Box<dyn Fn(Progress) + Send + Sync>,
     ) -> Self {
-        Toolbox { artefacts, custody, cache: cache.into(), runtime, progress, last: Mutex::new(None) }
+        Toolbox { artefacts, custody, srs, cache: cache.into(), runtime, progress, last: Mutex::new(None) }
+    }
+
+    /// The SRS of size `2^k`.
+    pub fn srs(&self, k: u32) -> Result<Srs> {
+        self.srs.get(k).map_err(|e| Problem::new(Reason::NotReady, format!("no parameters for k = {k}: {e}")))
     }
 
     /// Waits for storage. Steps are plain functions on a thread outside the runtime.

@@ -1,7 +1,6 @@
 //! An agent: fitted down to the certificate's bound, or brought along and checked to be the optimum.
 
 use tribute_circuits::columns::{commit_weights, Secret};
-use tribute_circuits::srs::Srs;
 use tribute_core::head::{answer, Weights};
 use tribute_core::layout::Task;
 use tribute_core::records::Records;
@@ -34,8 +33,7 @@ pub fn run(job: &TrainJob, toolbox: &Toolbox) -> Result<AgentBody> {
     toolbox.progress("commit", 0, 1);
     let tenant = job.owner.to_string();
     let secret = Secret::from_bytes(toolbox.wait(toolbox.custody.column_secret(&tenant))?);
-    let srs = Srs::development_cached(&toolbox.cache, layout.k())
-        .map_err(|e| Problem::new(Reason::StorageFailed, e.to_string()))?;
+    let srs = toolbox.srs(layout.k())?;
     let padded = weights.padded(&layout).map_err(Problem::internal)?;
     let digest = commit_weights(&srs, &layout, &secret, &padded).digest();
     let agent = Agent { weights, schema: hex::encode(schema.id()), certificate: hex::encode(digest) };

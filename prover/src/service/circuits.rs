@@ -34,8 +34,11 @@ impl v1::circuit_service_server::CircuitService for Circuits {
         let mut response = v1::ListCircuitsResponse::default();
         for shape in shapes(&layout, link, r.reg_bias) {
             match self.0.registry.circuit(&shape).await? {
-                Some((circuit, gas)) => response.ready.push(convert::circuit(&circuit, gas)),
-                None => response.missing.push(convert::shape_message(&shape)),
+                Some((circuit, gas)) if circuit.srs_digest == self.0.srs => {
+                    response.ready.push(convert::circuit(&circuit, gas))
+                }
+                // none, or one of the time before the server got another SRS
+                _ => response.missing.push(convert::shape_message(&shape)),
             }
         }
         Ok(Response::new(response))

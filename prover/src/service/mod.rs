@@ -64,6 +64,8 @@ pub(crate) struct Shared {
     pub(crate) gate: Gatekeeper,
     pub(crate) wake: Arc<Notify>,
     pub(crate) profile: (u32, usize),
+    /// Digest of the SRS that proofs are made under.
+    pub(crate) srs: Hex32,
     pub(crate) chain: Option<Arc<dyn Chain>>,
     /// Agents loaded into onnxruntime, by weights' digest.
     pub(crate) agents: Arc<Mutex<HashMap<Hex32, Arc<sessions::Loaded>>>>,
@@ -108,6 +110,7 @@ pub async fn start(config: Config) -> Result<Running> {
     let database = Database::open(&place.database).await?;
     let artefacts = place.artefacts()?;
     let custody = Custody::open(database.clone(), artefacts.clone(), &place.master_key)?;
+    let srs = place.srs()?.digest().map_err(|e| Problem::field("srs", e.to_string()))?;
     let (stop, stopping) = watch::channel(false);
     let shared = Shared {
         queue: Queue::new(database.clone()),
@@ -117,6 +120,7 @@ pub async fn start(config: Config) -> Result<Running> {
         gate: Gatekeeper::open(database).await?,
         wake: Arc::new(Notify::new()),
         profile: config.profile,
+        srs: Hex32::from(srs),
         chain: config.chain,
         agents: Arc::default(),
         stop: stopping.clone(),

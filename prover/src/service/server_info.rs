@@ -3,6 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tonic::{Request, Response, Status};
+use tribute_circuits::srs::Srs;
 use tribute_proto::v1;
 
 use super::{Shared, MAX_UNVOUCHED};
@@ -23,7 +24,7 @@ impl v1::server_service_server::ServerService for Info {
             default_profile: Some(v1::Profile { k, columns: columns as u32 }),
             now_ms: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64),
             max_unvouched: MAX_UNVOUCHED as u32,
-            development_srs: true,
+            development_srs: self.0.srs.0 == Srs::development_digest(),
             chain_id: contracts.as_ref().map_or(0, |c| c.chain_id),
             dataset_registry: address(|c| c.dataset_registry),
             agent_registry: address(|c| c.agent_registry),

@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# snarkjs, pinned: only tests use it, to hold powers-of-tau ceremonies. Safe to run again; a second run uses no network.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../circuits/tests/ceremony"
+installed=node_modules/.package-lock.json
+if [ ! -e "$installed" ] || [ package-lock.json -nt "$installed" ]; then
+  npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+  touch "$installed"
+fi
