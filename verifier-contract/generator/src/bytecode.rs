@@ -1,6 +1,6 @@
 //! A contract ready to deploy.
 
-use crate::{deploy, Error};
+use crate::{runner::deploy_of_any_size, Error};
 use sha3::{Digest, Keccak256};
 
 /// A compiled contract.
@@ -13,12 +13,13 @@ pub struct Bytecode {
 }
 
 impl Bytecode {
-    /// Runs creation code to learn what it leaves behind.
+    /// Runs creation code to learn what it leaves behind, even if that is more than a chain takes: generated verifiers
+    /// of wide circuits are. [`deploy`](crate::deploy) says whether it can be deployed.
     ///
     /// # Errors
-    /// When the deployment fails, for instance because the code is too large.
+    /// When the code fails.
     pub fn from_creation(creation: Vec<u8>) -> Result<Self, Error> {
-        let runtime = deploy(&creation)?;
+        let runtime = deploy_of_any_size(&creation)?;
         Ok(Self { creation, runtime })
     }
 

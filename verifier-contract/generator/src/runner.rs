@@ -44,7 +44,7 @@ pub fn run(runtime: &[u8], calldata: &[u8]) -> Result<RunReport, Error> {
     let mut db = CacheDB::new(EmptyDB::default());
     let code = Bytecode::new_raw(Bytes::copy_from_slice(runtime));
     db.insert_account_info(VERIFIER, AccountInfo::from_bytecode(code));
-    let result = transact(db, TxKind::Call(VERIFIER), calldata)?;
+    let result = transact(db, TxKind::Call(VERIFIER), calldata, CODE_LIMIT)?;
 
     let (zero, other) = BYTE_GAS;
     let bytes: u64 = calldata.iter().map(|b| if *b == 0 { zero } else { other }).sum();
@@ -61,8 +61,17 @@ pub fn run(runtime: &[u8], calldata: &[u8]) -> Result<RunReport, Error> {
 /// # Errors
 /// When the deployment fails.
 pub fn deploy(creation: &[u8]) -> Result<Vec<u8>, Error> {
+    deploy_within(creation, CODE_LIMIT)
+}
+
+/// The same on a chain without a limit of code size.
+pub(crate) fn deploy_of_any_size(creation: &[u8]) -> Result<Vec<u8>, Error> {
+    deploy_within(creation, usize::MAX / 2)
+}
+
+fn deploy_within(creation: &[u8], limit: usize) -> Result<Vec<u8>, Error> {
     let db = CacheDB::new(EmptyDB::default());
-    let result = transact(db, TxKind::Create, creation)?;
+    let result = transact(db, TxKind::Create, creation, limit)?;
     let gas = result.tx_gas_used();
     match result {
         ExecutionResult::Success { output, .. } => {
@@ -77,7 +86,7 @@ pub fn deploy(creation: &[u8]) -> Result<Vec<u8>, Error> {
     }
 }
 
-fn transact(db: CacheDB<EmptyDB>, kind: TxKind, data: &[u8]) -> Result<ExecutionResult, Error> {
+fn transact(db: CacheDB<EmptyDB>, kind: TxKind, data: &[u8], code_limit: usize) -> Result<ExecutionResult, Error> {
     let refused = |reason: String| Error::Evm { reason };
     let tx = TxEnv::builder()
         .caller(CALLER)
@@ -87,7 +96,10 @@ fn transact(db: CacheDB<EmptyDB>, kind: TxKind, data: &[u8]) -> Result<Execution
         .data(Bytes::copy_from_slice(data))
         .build()
         .map_err(|e| refused(format!("{e:?}")))?;
-    let mut evm = Context::mainnet().with_db(db).build_mainnet();
+    let mut evm = Context::mainnet()
+        .with_db(db)
+        .modify_cfg_chained(|cfg| cfg.limit_contract_code_size = Some(code_limit))
+        .build_mainnet();
     let outcome = evm.transact(tx).map_err(|e| refused(format!("{e:?}")))?;
     Ok(outcome.result)
 }
