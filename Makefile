@@ -6,7 +6,7 @@ CARGO ?= cargo
 TRIBUTE := target/release/tribute
 AUDIT := .deps/venv/bin/python examples/audit.py
 
-.PHONY: help setup build demo demo-wine test test-core test-circuits test-contracts lint bench clean-demo
+.PHONY: help setup build demo demo-wine test test-core test-circuits test-contracts contracts-snapshot lint bench clean-demo
 
 help: ## what the targets are
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -27,9 +27,11 @@ lint: setup ## formatting and clippy, warnings denied
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --release --locked --workspace --all-targets -- -D warnings
 
-test-contracts: setup ## the contracts' tests
-	$(CARGO) run --release --locked --quiet -p tribute-evm --example fixtures
-	cd verifier-contract && bin/forge test
+test-contracts: setup ## the contracts' tests: forge, verifiers, snapshots, static analysis; writes verifier-contract/report.json
+	@scripts/test-contracts.sh
+
+contracts-snapshot: setup ## the same, writing gas and size snapshots, ABIs and docs/gas.md anew
+	@scripts/test-contracts.sh renew
 
 test-circuits: setup ## the circuits' tests, attacks with real proofs included
 	@scripts/ceremony-tools.sh

@@ -96,6 +96,9 @@ contract AgentRegistry is IAgentRegistry {
         entry.modelHash = params.modelHash;
         entry.datasetIds = params.datasetIds;
         emit VersionProposed(agentId, version, params.wDigest, params.modelHash, params.datasetIds);
+        for (uint256 i = 0; i < params.datasetIds.length; ++i) {
+            DATASETS.useGrant(params.datasetIds[i], msg.sender);
+        }
     }
 
     /// @inheritdoc IAgentRegistry
@@ -269,7 +272,7 @@ contract AgentRegistry is IAgentRegistry {
         return Statements.optimumContext(agentId, version, entry.wDigest, entry.datasetIds);
     }
 
-    /// Gives every shard of every listed dataset its slot, takes the grants and returns the SRS of all commitments.
+    /// Gives every shard of every listed dataset its slot and returns the SRS of all commitments.
     function _listDatasets(Entry storage entry, VersionParams calldata params, bytes32 layoutHash)
         private
         returns (bytes32 srsDigest)
@@ -279,7 +282,7 @@ contract AgentRegistry is IAgentRegistry {
         uint64 records = 0;
         uint8 joinMask = 0;
         uint16 leastBps = 0;
-        bytes32 schemaId;
+        bytes32 schemaId = bytes32(0);
         for (uint256 i = 0; i < count; ++i) {
             bytes32 id = params.datasetIds[i];
             for (uint256 j = 0; j < i; ++j) {
@@ -290,7 +293,6 @@ contract AgentRegistry is IAgentRegistry {
             if (dataset.schemaId != schemaId) revert SchemaMismatch(id, schemaId, dataset.schemaId);
             if (dataset.layoutHash != layoutHash) revert LayoutMismatch(id, layoutHash, dataset.layoutHash);
             if (dataset.srsDigest != srsDigest) revert SrsMismatch(id, srsDigest, dataset.srsDigest);
-            DATASETS.useGrant(id, msg.sender);
 
             uint256 firstSlot = entry.slotDigests.length;
             uint256 slots = firstSlot + dataset.shardDigests.length;

@@ -37,6 +37,8 @@ contract ProofGate is IProofGate, Ownable2Step {
     bytes32[] private _ids;
     address private _guardian;
 
+    // Zero is a choice: it leaves stopping to the owner.
+    // slither-disable-next-line missing-zero-check
     constructor(address owner, address initialGuardian) Ownable(owner) {
         _guardian = initialGuardian;
         emit GuardianChanged(address(0), initialGuardian);
@@ -86,6 +88,7 @@ contract ProofGate is IProofGate, Ownable2Step {
     }
 
     /// @inheritdoc IProofGate
+    // slither-disable-next-line missing-zero-check
     function setGuardian(address newGuardian) external onlyOwner {
         emit GuardianChanged(_guardian, newGuardian);
         _guardian = newGuardian;
@@ -106,6 +109,8 @@ contract ProofGate is IProofGate, Ownable2Step {
         groupDigests = _groupDigests(entry.groupColumns, proof);
         address verifier = entry.verifier;
         _requireCode(verifier, entry.codeHash);
+        // Not hashed: both lengths are fixed by the checks above.
+        // slither-disable-next-line encode-packed-collision
         if (!_accepts(verifier, entry.gasCap, abi.encodePacked(inputs, proof))) revert ProofRejected(circuitId);
     }
 
@@ -246,7 +251,7 @@ contract ProofGate is IProofGate, Ownable2Step {
         }
     }
 
-    /// A verifier succeeds without returning anything; its own return data is never copied.
+    /// A verifier succeeds without returning anything; its own return data is never copied. That takes assembly.
     function _accepts(address verifier, uint256 gasCap, bytes memory data) private view returns (bool accepted) {
         assembly ("memory-safe") {
             accepted := staticcall(gasCap, verifier, add(data, 0x20), mload(data), 0, 0)

@@ -93,6 +93,8 @@ contract SessionEscrow is ISessionEscrow, RewardAccounts, EIP712, Ownable2Step, 
     }
 
     /// @inheritdoc ISessionEscrow
+    // Every function that moves a token or a session is nonReentrant, and the permit is asked for before anything is written.
+    // slither-disable-next-line reentrancy-benign
     function openWithPermit(OpenParams calldata params, uint256 deadline, uint8 v, bytes32 r, bytes32 s)
         external
         nonReentrant
@@ -341,6 +343,8 @@ contract SessionEscrow is ISessionEscrow, RewardAccounts, EIP712, Ownable2Step, 
     /// Takes exactly `amount` from `from`; a token that delivers anything else is refused.
     function _collect(address from, uint256 amount) private {
         uint256 before = TOKEN.balanceOf(address(this));
+        // `from` is the caller, or who signed this very opening.
+        // slither-disable-next-line arbitrary-send-erc20
         TOKEN.safeTransferFrom(from, address(this), amount);
         uint256 received = TOKEN.balanceOf(address(this)) - before;
         if (received != amount) revert ReceivedOtherAmount(amount, received);
@@ -411,6 +415,8 @@ contract SessionEscrow is ISessionEscrow, RewardAccounts, EIP712, Ownable2Step, 
 
     function _requireSigned(Entry storage entry, SlotVoucher calldata voucher) private view {
         bytes32 digest = voucherDigest(voucher.session, entry.version, voucher.count, voucher.transcript);
+        // What cannot be recovered comes back as zero, which is no session's key.
+        // slither-disable-next-line unused-return
         (address signer,,) = ECDSA.tryRecoverCalldata(digest, voucher.signature);
         if (signer != entry.sessionKey) revert VoucherSignerMismatch(voucher.session, entry.sessionKey, signer);
     }

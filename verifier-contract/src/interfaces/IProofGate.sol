@@ -109,7 +109,7 @@ interface IProofGate {
     function stop(bytes32 circuitId) external;
 
     /// @notice Replaces the guardian; only the owner. Zero leaves stopping to the owner.
-    function setGuardian(address guardian) external;
+    function setGuardian(address newGuardian) external;
 
     /// @notice Checks a proof; reverts unless it holds.
     /// @param circuitId The circuit that the proof is of.

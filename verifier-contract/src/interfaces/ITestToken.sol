@@ -2,6 +2,7 @@
 pragma solidity ^0.8.28;
 
 /// @title The token of local chains: ERC-20 with permit, six decimals, minted by anyone
+/// @notice What clients call of it; worthless by design.
 interface ITestToken {
     /// @notice Mints `amount` to `to`.
     function mint(address to, uint256 amount) external;

@@ -1,0 +1,285 @@
+#!/usr/bin/env python3
+"""What the contracts' tests found, held against what is committed.
+
+  contracts_report.py check FORGE_JSON DIFFERENTIAL_JSON
+      writes verifier-contract/report.json; fails when a test failed, when gas or code grew beyond the snapshot, when an
+      ABI or docs/gas.md is not current, or when something public has no NatSpec
+  contracts_report.py renew FORGE_JSON DIFFERENTIAL_JSON
+      the same, but writes snapshot, ABIs and docs/gas.md anew
+
+FORGE_JSON is what `forge test --json` printed, DIFFERENTIAL_JSON what `cargo test --test differential` left.
+"""
+
+import json
+import pathlib
+import re
+import sys
+
+CONTRACTS = pathlib.Path(__file__).resolve().parent.parent / "verifier-contract"
+OUT = CONTRACTS / "out"
+ABI = CONTRACTS / "abi"
+REPORT = CONTRACTS / "report.json"
+SNAPSHOT = CONTRACTS / "gas-snapshot.json"
+GAS_TABLE = CONTRACTS.parent / "docs" / "gas.md"
+RENEW = "make contracts-snapshot"
+
+DEPLOYED = ["ProofGate", "DatasetRegistry", "AgentRegistry", "SessionEscrow", "TestToken"]
+INTERFACES = ["IProofGate", "IDatasetRegistry", "IAgentRegistry", "ISessionEscrow", "ITestToken"]
+MOST_BYTES = 23_500
+MOST_GAS = {"gradient": 750_000}
+MOST_GAS_OF_OTHERS = 650_000
+LEAST_RUNS, LEAST_DEPTH = 256, 64
+# A proof is random: its zero bytes cost less than others, so gas of the same code differs a little from run to run.
+TOLERANCE, ALLOWANCE = 1.005, 300
+
+
+def fail(problems):
+    if problems:
+        sys.exit("contracts: " + "\ncontracts: ".join(problems))
+
+
+def written(value):
+    return json.dumps(value, indent=2) + "\n"
+
+
+# ---- what forge says ---------------------------------------------------------------------------------------------------
+
+
+def tests_of(forge):
+    for suite, content in forge.items():
+        for name, result in content["test_results"].items():
+            yield suite, name, result
+
+
+def failures(forge):
+    return [
+        f"{suite} {name}: {result['reason']}"
+        for suite, name, result in tests_of(forge)
+        if result["status"] != "Success"
+    ]
+
+
+def measured(forge):
+    """Snapshots of all tests, by group and name."""
+    groups = {}
+    for _, _, result in tests_of(forge):
+        for group, values in result["gas_snapshots"].items():
+            groups.setdefault(group, {}).update({name: int(value) for name, value in values.items()})
+    missing = [group for group in ("calls", "checks", "verifiers", "guards") if not groups.get(group)]
+    fail([f"no test measured `{group}`" for group in missing])
+    return groups
+
+
+def pairs(values, endings):
+    """`{"a: x": 1, "a: y": 2}` as `{"a": (1, 2)}`."""
+    names = {name.rsplit(": ", 1)[0] for name in values}
+    return {name: tuple(values[f"{name}: {ending}"] for ending in endings) for name in sorted(names)}
+
+
+def report_of(forge, groups, differential):
+    kinds = {"Unit": 0, "Fuzz": 0, "Invariant": 0}
+    campaigns = []
+    for _, _, result in tests_of(forge):
+        (kind, detail), = result["kind"].items()
+        kinds[kind] += 1
+        if kind == "Invariant":
+            campaigns.append((detail["runs"], detail["calls"] // max(detail["runs"], 1)))
+    runs, depth = (min(numbers) for numbers in zip(*campaigns)) if campaigns else (0, 0)
+    return {
+        "tests": {"unit": kinds["Unit"], "fuzz": kinds["Fuzz"], "invariant": kinds["Invariant"]},
+        "invariant": {"runs": runs, "depth": depth},
+        "contracts": [{"name": name, "bytes": code_bytes(name)} for name in DEPLOYED],
+        "verifiers": [
+            {"circuit": name, "bytes": size, "gas": gas}
+            for name, (size, gas) in pairs(groups["verifiers"], ("bytes", "gas")).items()
+        ],
+        "differential": {key: differential[key] for key in ("good", "bad", "disagree")},
+        "guards": [
+            {"name": name, "raw_fooled": bool(fooled), "gate_rejects": bool(rejects)}
+            for name, (fooled, rejects) in pairs(groups["guards"], ("raw fooled", "gate rejects")).items()
+        ],
+    }
+
+
+def beyond_budget(report):
+    sizes = [(c["name"], c["bytes"]) for c in report["contracts"]]
+    sizes += [(v["circuit"], v["bytes"]) for v in report["verifiers"]]
+    for name, size in sizes:
+        if not 0 < size <= MOST_BYTES:
+            yield f"{name}: {size} bytes of code, at most {MOST_BYTES}"
+    for verifier in report["verifiers"]:
+        most = MOST_GAS.get(verifier["circuit"].split("-")[0], MOST_GAS_OF_OTHERS)
+        if verifier["gas"] > most:
+            yield f"{verifier['circuit']}: {verifier['gas']} gas for a check, at most {most}"
+    if report["invariant"]["runs"] < LEAST_RUNS or report["invariant"]["depth"] < LEAST_DEPTH:
+        yield f"invariants at {report['invariant']}, at least {LEAST_RUNS} runs of depth {LEAST_DEPTH}"
+    if report["differential"]["disagree"] or report["differential"]["good"] + report["differential"]["bad"] < 200:
+        yield f"differential: {report['differential']}"
+    yield from (f"guard `{g['name']}`: the gate accepts" for g in report["guards"] if not g["gate_rejects"])
+
+
+# ---- snapshot ----------------------------------------------------------------------------------------------------------
+
+
+def snapshot_of(groups):
+    gas = {group: dict(sorted(groups[group].items())) for group in ("calls", "checks", "verifiers")}
+    return {**gas, "contracts": {name: code_bytes(name) for name in DEPLOYED}}
+
+
+def regressions(now, before):
+    for group, values in now.items():
+        known = before.get(group, {})
+        for name in sorted(values.keys() | known.keys()):
+            if name not in values or name not in known:
+                yield f"{group}, {name}: {'new' if name in values else 'gone'}; `{RENEW}`"
+                continue
+            size = group == "contracts" or name.endswith(": bytes")
+            most = known[name] if size else known[name] * TOLERANCE + ALLOWANCE
+            if values[name] > most:
+                yield f"{group}, {name}: {values[name]}, the snapshot has {known[name]}; if this is meant: `{RENEW}`"
+            elif values[name] < (known[name] * 0.98):
+                print(f"contracts: {group}, {name}: {values[name]}, less than the snapshot's {known[name]}: `{RENEW}`")
+
+
+# ---- artefacts ---------------------------------------------------------------------------------------------------------
+
+
+def artefact(name):
+    return json.loads((OUT / f"{name}.sol" / f"{name}.json").read_text())
+
+
+def code_bytes(name):
+    return len(artefact(name)["deployedBytecode"]["object"]) // 2 - 1
+
+
+def abis():
+    return {f"{name}.json": written(artefact(name)["abi"]) for name in DEPLOYED}
+
+
+def signature(entry):
+    return f"{entry['name']}({','.join(canonical(i) for i in entry['inputs'])})"
+
+
+def canonical(parameter):
+    if not parameter["type"].startswith("tuple"):
+        return parameter["type"]
+    inner = ",".join(canonical(c) for c in parameter["components"])
+    return f"({inner}){parameter['type'].removeprefix('tuple')}"
+
+
+def without_natspec():
+    """Functions, events and errors of interfaces, and whole contracts, about which the compiler was told nothing."""
+    sections = {"function": "methods", "event": "events", "error": "errors"}
+    for name in INTERFACES + DEPLOYED:
+        content = artefact(name)
+        documentation = json.loads(content["rawMetadata"])["output"]
+        user, developer = documentation["userdoc"], documentation["devdoc"]
+        if not (user.get("notice") or developer.get("details")) or not developer.get("title"):
+            yield f"{name}: no @title or @notice"
+        if name not in INTERFACES:
+            continue
+        for entry in content["abi"]:
+            section = sections.get(entry["type"])
+            if section is None:
+                continue
+            known = user.get(section, {}).get(signature(entry))
+            known = known[0] if isinstance(known, list) else known
+            if not (known or {}).get("notice"):
+                yield f"{name}: {entry['type']} {entry['name']} has no @notice"
+    for path in sorted((CONTRACTS / "src" / "interfaces").glob("*.sol")):
+        yield from bare_fields(path)
+
+
+def bare_fields(path):
+    """Fields of structs without a comment above them."""
+    inside, above = False, ""
+    for line in map(str.strip, path.read_text().splitlines()):
+        if line.startswith("struct "):
+            inside = True
+        elif inside and line == "}":
+            inside = False
+        elif inside and line.endswith(";") and not above.startswith("///"):
+            yield f"{path.name}: field `{line}` has no comment"
+        above = line
+
+
+# ---- the table ---------------------------------------------------------------------------------------------------------
+
+
+def gas_table(snapshot):
+    calls = snapshot["calls"]
+    ten, one = calls["SessionEscrow.claim, ten sessions"], calls["SessionEscrow.claim, one session"]
+    lines = [
+        "# Gas",
+        "",
+        "Measured by `make test-contracts` with real verifiers and real proofs (`verifier-contract/test/Gas.t.sol`; k = 14, A = 8,",
+        f"64 features, 10 classes, rules of `osaka`); this page and the snapshot behind it are written by `{RENEW}`.",
+        "A proof's zero bytes are cheaper than others, so a run differs by some hundred.",
+        "",
+        "## Transactions, all in",
+        "",
+        "21,000, calldata, execution and refunds.",
+        "",
+        "| call | gas |",
+        "|---|---:|",
+    ]
+    lines += [f"| {name} | {gas:,} |" for name, gas in calls.items()]
+    lines += [
+        "",
+        f"A claim over ten sessions costs {ten:,}, that is {ten // 10:,} a session; each session beyond the first adds",
+        f"{(ten - one) // 9:,}, up to sixteen to a proof.",
+        "",
+        "## Verification",
+        "",
+        "The verifier alone, then the gate's `check` around it (guards, digests of the committed columns, calldata passed on) as",
+        "another contract pays for it.",
+        "",
+        "| circuit | code, bytes | verifier, gas | `check`, gas |",
+        "|---|---:|---:|---:|",
+    ]
+    for name, (size, gas) in pairs(snapshot["verifiers"], ("bytes", "gas")).items():
+        lines.append(f"| {name} | {size:,} | {gas:,} | {snapshot['checks'][name]:,} |")
+    lines += ["", "## Contracts", "", "| contract | code, bytes |", "|---|---:|"]
+    lines += [f"| {name} | {size:,} |" for name, size in snapshot["contracts"].items()]
+    return "\n".join(lines) + "\n"
+
+
+# ---- both modes --------------------------------------------------------------------------------------------------------
+
+
+def differing(files):
+    for path, text in files.items():
+        if not path.exists() or path.read_text() != text:
+            yield f"{path.relative_to(CONTRACTS.parent)} is not current: `{RENEW}`"
+
+
+def main(mode, forge_path, differential_path):
+    forge = json.loads(pathlib.Path(forge_path).read_text())
+    fail(failures(forge))
+    differential = json.loads(pathlib.Path(differential_path).read_text())
+    groups = measured(forge)
+    report = report_of(forge, groups, differential)
+    REPORT.write_text(written(report))
+    now = snapshot_of(groups)
+    if mode == "renew":
+        before = now
+        SNAPSHOT.write_text(written(now))
+    else:
+        before = json.loads(SNAPSHOT.read_text())
+    # from the committed snapshot, so that it is the same in every run
+    files = {ABI / name: text for name, text in abis().items()}
+    files[GAS_TABLE] = gas_table(before)
+    if mode == "renew":
+        for path, text in files.items():
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text)
+    fail([*beyond_budget(report), *regressions(now, before), *differing(files), *without_natspec()])
+    total = sum(report["tests"].values())
+    guards = sum(guard["raw_fooled"] for guard in report["guards"])
+    print(f"contracts: {total} tests, {len(report['guards'])} guards ({guards} with a raw verifier fooled), {REPORT.name} written")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 4 or sys.argv[1] not in ("check", "renew"):
+        sys.exit(re.sub(r"\n+$", "", __doc__))
+    main(*sys.argv[1:])

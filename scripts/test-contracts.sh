@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# The contracts' tests, with everything that they need and everything that is held against what is committed. With `renew`
+# the snapshots are written anew instead of compared.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+MODE="${1:-check}"
+CARGO="${CARGO:-cargo}"
+DIFFERENTIAL="${CARGO_TARGET_DIR:-target}/tmp/differential.json"
+FORGE=verifier-contract/cache/forge.json
+
+# real proofs, made again when a circuit changed
+"$CARGO" run --release --locked --quiet -p tribute-evm --example fixtures
+
+# verifiers: ours, the generated ones and the native ones
+rm -f "$DIFFERENTIAL"
+"$CARGO" test --release --locked --quiet -p tribute-evm
+
+# contracts: unit, fuzz, invariants, attacks, gas; the report says which failed
+mkdir -p "$(dirname "$FORGE")"
+(cd verifier-contract && bin/forge fmt --check && bin/forge test --json) >"$FORGE" || true
+[ -s "$FORGE" ] || { echo "contracts: forge did not run; see above" >&2; exit 1; }
+python3 scripts/contracts_report.py "$MODE" "$FORGE" "$DIFFERENTIAL"
+
+scripts/slither.sh

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.37;
+
+import {IAgentRegistry} from "../src/interfaces/IAgentRegistry.sol";
+import {IDatasetRegistry} from "../src/interfaces/IDatasetRegistry.sol";
+import {IProofGate} from "../src/interfaces/IProofGate.sol";
+import {ISessionEscrow} from "../src/interfaces/ISessionEscrow.sol";
+import {RealWorld} from "./base/RealWorld.sol";
+
+/// What every transaction of a life cycle costs, all in: 21,000, calldata, execution, refunds. Real verifiers and proofs.
+/// `docs/gas.md` is written from group `calls`.
+contract GasTest is RealWorld {
+    uint256 private constant CLEOS_KEY = 0xc1e0;
+
+    function measured(string memory what) private {
+        vm.snapshotGasLastCall("calls", what);
+    }
+
+    /// forge-config: default.isolate = true
+    function test_GasOfEveryCall() public {
+        circuits();
+        data();
+        training();
+        opening();
+        claiming();
+        withdrawing();
+    }
+
+    function circuits() private {
+        IProofGate.CircuitInfo memory info = loadFixture("gradient-squared").info;
+        bytes32 id = gate.addCircuit(info);
+        measured("ProofGate.addCircuit");
+        gate.raiseGasCap(id, info.gasCap + 1);
+        measured("ProofGate.raiseGasCap");
+        gate.stop(id);
+        measured("ProofGate.stop");
+    }
+
+    function data() private {
+        IDatasetRegistry.RegisterParams memory params = terms();
+        IDatasetRegistry.ShardProof[] memory shards = adaShards();
+        vm.prank(ada);
+        adaSet = datasets.register(params, shards);
+        measured("DatasetRegistry.register, two shards");
+        shards = benShards();
+        vm.prank(ben);
+        benSet = datasets.register(params, shards);
+        measured("DatasetRegistry.register, one shard");
+        uint64 expiry = uint64(block.timestamp + 1 days);
+        vm.prank(ada);
+        datasets.grantTraining(adaSet, olga, 1, expiry);
+        measured("DatasetRegistry.grantTraining");
+        vm.prank(ben);
+        datasets.grantTraining(benSet, olga, 2, expiry);
+    }
+
+    function training() private {
+        vm.prank(olga);
+        agent = agents.createAgent("digits");
+        measured("AgentRegistry.createAgent");
+        IAgentRegistry.VersionParams memory params = versionParams();
+        vm.prank(olga);
+        version = agents.proposeVersion(agent, params);
+        measured("AgentRegistry.proposeVersion, three shards of two datasets");
+        Proof memory proof = proofOf("gradient-0");
+        agents.submitGradient(agent, version, 0, proof.inputs, proof.proof);
+        measured("AgentRegistry.submitGradient");
+        submit(version, 1, "gradient-1");
+        submit(version, 2, "gradient-2");
+        proof = proofOf("optimum");
+        agents.certify(agent, version, proof.inputs, proof.proof);
+        measured("AgentRegistry.certify");
+    }
+
+    function opening() private {
+        token.mint(cleo, 2 * SESSIONS * ESCROW);
+        vm.prank(cleo);
+        token.approve(address(escrow), 2 * SESSIONS * ESCROW);
+        ISessionEscrow.OpenParams memory params = openParams();
+        for (uint256 i = 0; i < SESSIONS; ++i) {
+            vm.prank(cleo);
+            sessions.push(escrow.open(params));
+            if (i == 1) measured("SessionEscrow.open");
+        }
+        openingBySignature(params);
+    }
+
+    /// By a permit for the token, and by somebody else with the client's authorisation.
+    function openingBySignature(ISessionEscrow.OpenParams memory params) private {
+        address client = vm.addr(CLEOS_KEY);
+        token.mint(client, 3 * ESCROW);
+        bytes32 message = keccak256(
+            abi.encode(
+                keccak256("Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)"),
+                client,
+                address(escrow),
+                ESCROW,
+                0,
+                block.timestamp
+            )
+        );
+        (uint8 v, bytes32 r, bytes32 s) =
+            vm.sign(CLEOS_KEY, keccak256(abi.encodePacked(hex"1901", token.DOMAIN_SEPARATOR(), message)));
+        vm.prank(client);
+        escrow.openWithPermit(params, block.timestamp, v, r, s);
+        measured("SessionEscrow.openWithPermit");
+        assertEq(escrow.sessionCount(client), 1);
+
+        vm.prank(client);
+        token.approve(address(escrow), 2 * ESCROW);
+        (v, r, s) = vm.sign(CLEOS_KEY, escrow.openDigest(client, params, 1, block.timestamp));
+        escrow.openFor(client, params, block.timestamp, abi.encodePacked(r, s, v));
+        measured("SessionEscrow.openFor");
+        assertEq(escrow.sessionCount(client), 2);
+    }
+
+    function claiming() private {
+        ISessionEscrow.ClaimBatch[] memory batches = new ISessionEscrow.ClaimBatch[](1);
+        batches[0] = batchOf("claim-ten", all());
+        vm.prank(olga);
+        escrow.claim(batches);
+        measured("SessionEscrow.claim, ten sessions");
+        batches[0] = batchOf("claim-one", only(continued));
+        vm.prank(olga);
+        escrow.claim(batches);
+        measured("SessionEscrow.claim, one session");
+    }
+
+    function withdrawing() private {
+        vm.prank(ada);
+        escrow.withdrawProvider(agent, version, adaSet);
+        measured("SessionEscrow.withdrawProvider");
+        vm.prank(olga);
+        escrow.withdrawOwner(agent, version);
+        measured("SessionEscrow.withdrawOwner");
+        vm.prank(cleo);
+        escrow.requestThaw(sessions[0]);
+        measured("SessionEscrow.requestThaw");
+        vm.warp(block.timestamp + THAW);
+        vm.prank(cleo);
+        escrow.withdrawRemainder(sessions[0]);
+        measured("SessionEscrow.withdrawRemainder");
+        escrow.pause();
+        measured("SessionEscrow.pause");
+    }
+
+    /// The gate's part of a check beside the verifier's own, and both together: what a contract pays that calls the gate.
+    function test_GasOfChecks() public {
+        string[6] memory names =
+            ["dataset", "gradient-softmax", "gradient-logistic", "gradient-squared", "optimum", "service"];
+        for (uint256 i = 0; i < names.length; ++i) {
+            Fixture memory fixture = loadFixture(names[i]);
+            bytes memory data_ = callDataOf(fixture);
+            address verifier = fixture.info.verifier;
+            uint256 before = gasleft();
+            (bool accepted,) = verifier.staticcall(data_);
+            uint256 spent = before - gasleft();
+            assertTrue(accepted, names[i]);
+            vm.snapshotValue("verifiers", string.concat(names[i], ": gas"), spent);
+            vm.snapshotValue("verifiers", string.concat(names[i], ": bytes"), verifier.code.length);
+            bytes32 id = gate.circuitIdOf(fixture.info);
+            try gate.circuit(id) {}
+            catch {
+                gate.addCircuit(fixture.info);
+            }
+            gate.check(id, fixture.inputs, fixture.proof);
+            measuredCheck(names[i]);
+        }
+    }
+
+    function measuredCheck(string memory name) private {
+        vm.snapshotGasLastCall("checks", name);
+    }
+}
