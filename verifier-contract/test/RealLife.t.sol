@@ -213,12 +213,13 @@ contract RealLifeTest is RealWorld {
         Proof memory proof = proofOf("optimum-tilted");
         uint256 epsilon = proof.inputs[Statements.OPTIMUM_EPSILON];
         uint256 delta = agents.getVersion(agent, tilted).delta;
+        uint256 cap = delta * Statements.EPSILON_CAP;
         uint256 distance = (epsilon + delta) * 1_024_000;
         assertTrue(
             distance <= proof.inputs[Statements.OPTIMUM_LAMBDA] * proof.inputs[Statements.OPTIMUM_NORM],
             "the relative distance alone would pass"
         );
-        vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.EpsilonOverCap.selector, epsilon, delta));
+        vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.EpsilonOverCap.selector, epsilon, cap));
         agents.certify(agent, tilted, proof.inputs, proof.proof);
     }
 

@@ -8,6 +8,7 @@ use tribute_circuits::halo2_proofs::halo2curves::{
     ff::PrimeField,
 };
 use tribute_core::{
+    link::Link,
     numbers,
     statement::{self, Statement},
 };
@@ -48,6 +49,9 @@ fn every_constant_is_cores() {
         ("OPTIMUM", code(Statement::Optimum)),
         ("EVALUATION", code(Statement::Evaluation)),
         ("SERVICE", code(Statement::Service)),
+        ("LINK_SQUARED", i128::from(Link::Squared.code())),
+        ("EPSILON_CAP", i128::from(numbers::largest_epsilon(Link::Softmax, 1))),
+        ("EPSILON_CAP_SQUARED", i128::from(numbers::largest_epsilon(Link::Squared, 1))),
         ("OPTIMUM_SLOTS", size(statement::OPTIMUM_SLOTS)),
         ("SERVICE_SLOTS", size(statement::SERVICE_SLOTS)),
         ("CTX", size(statement::CTX)),
