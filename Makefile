@@ -3,7 +3,9 @@
 SHELL := /usr/bin/env bash
 .SHELLFLAGS := -euo pipefail -c
 CARGO ?= cargo
-TRIBUTE := target/release/tribute
+TRIBUTE := $${CARGO_TARGET_DIR:-target}/release/tribute
+DEMO = $(TRIBUTE) demo --out demo-out
+DEMO_WINE = $(TRIBUTE) demo --data examples/wine.csv --split 50,45,43 --holdout 40 --link logistic --lambda 1e-3 --out demo-out/wine
 AUDIT := .deps/venv/bin/python examples/audit.py
 
 .PHONY: help setup build demo demo-wine test test-core test-circuits test-contracts contracts-snapshot lint bench clean-demo
@@ -18,10 +20,10 @@ build: setup ## build the tribute binary
 	$(CARGO) build --release --locked -p tribute
 
 demo: build ## the whole life cycle on digits: three providers, one agent, two clients, three frauds
-	$(TRIBUTE) demo --out demo-out
+	$(DEMO)
 
 demo-wine: build ## the same on wine
-	$(TRIBUTE) demo --data examples/wine.csv --split 50,45,43 --holdout 40 --link logistic --lambda 1e-3 --out demo-out/wine
+	$(DEMO_WINE)
 
 lint: setup ## formatting and clippy, warnings denied
 	$(CARGO) fmt --all --check
@@ -37,14 +39,20 @@ test-circuits: setup ## the circuits' tests, attacks with real proofs included
 	@scripts/ceremony-tools.sh
 	$(CARGO) test --release --locked -p tribute-core -p tribute-circuits -p tribute-evm
 
-test: lint test-contracts ## everything: lint, all tests, both demos with their audit
+# One build for all of it: another choice of packages would choose other features of what they share, and build that again.
+test: lint ## everything: lint, all tests, both demos with their audit
 	@scripts/test-tools.sh
+	rm -f "$${CARGO_TARGET_DIR:-target}/tmp/differential.json"
 	TRIBUTE_REQUIRE_POSTGRES=1 $(CARGO) test --release --locked --workspace
-	$(MAKE) demo
+	@scripts/test-contracts.sh tested
+	$(DEMO)
 	@scripts/audit-venv.sh
 	$(AUDIT) demo-out --data examples/digits.csv.gz
-	$(MAKE) demo-wine
+	$(DEMO_WINE)
 	$(AUDIT) demo-out/wine --data examples/wine.csv
 
-bench: setup ## criterion benches
-	$(CARGO) bench
+bench: setup ## speed, memory and sizes, side by side with EZKL: writes benches/RESULTS.md
+	@scripts/bench-venv.sh
+	$(CARGO) build --release --locked -p tribute-benches
+	.deps/ezkl-venv/bin/python benches/run.py
+	$(CARGO) bench -p tribute-benches

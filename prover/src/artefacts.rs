@@ -70,7 +70,7 @@ fn path(id: &str) -> ObjectPath {
 }
 
 fn failed(what: &str, name: &dyn std::fmt::Display, error: &object_store::Error) -> Problem {
-    Problem::new(Reason::StorageFailed, format!("artefact store: cannot {what} {name}: {error}"))
+    Problem::storage(format!("artefact store: cannot {what} {name}: {error}"))
 }
 
 #[cfg(test)]

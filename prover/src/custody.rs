@@ -280,7 +280,7 @@ fn unseal(key: &[u8; 32], associated: &[u8], sealed: &[u8]) -> Result<Vec<u8>> {
 }
 
 fn storage(file: &Path, error: &std::io::Error) -> Problem {
-    Problem::new(Reason::StorageFailed, format!("{}: {error}", file.display())).with("file", file.display())
+    Problem::storage(format!("{}: {error}", file.display())).with("file", file.display())
 }
 
 /// Where the master key stands unless told otherwise.

@@ -4,7 +4,7 @@ use std::str::FromStr as _;
 use std::time::Duration;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
-use sqlx::{AnyPool, AssertSqlSafe, Executor as _, SqlSafeStr as _, SqlStr, Transaction};
+use sqlx::{AnyPool, AssertSqlSafe, Connection as _, Executor as _, SqlSafeStr as _, SqlStr, Transaction};
 
 use crate::problem::{Problem, Reason, Result};
 
@@ -58,6 +58,14 @@ impl Database {
                         connection.execute(pragmas).await?;
                     }
                     Ok(())
+                })
+            })
+            .after_release(|connection, _| {
+                Box::pin(async move {
+                    // SQLite ends a transaction by itself when the disk is full; the rollback that follows then fails,
+                    // and the connection would count as inside a transaction for good
+                    connection.ping().await?;
+                    Ok(!connection.is_in_transaction())
                 })
             })
             .connect_with(options)

@@ -140,6 +140,13 @@ impl Problem {
     pub fn internal(error: impl std::fmt::Display) -> Self {
         Problem::new(Reason::Internal, error.to_string())
     }
+    /// What a disk or a database said.
+    pub fn storage(error: impl std::fmt::Display) -> Self {
+        let said = error.to_string();
+        let full = ["is full", "No space left", "File too large", "quota exceeded"].iter().any(|s| said.contains(s));
+        let advice = if full { ". Make room there and send it again: nothing of it was kept" } else { "" };
+        Problem::new(Reason::StorageFailed, format!("{said}{advice}"))
+    }
     /// Whether another attempt may end differently.
     #[must_use]
     pub fn may_pass_later(&self) -> bool {
@@ -174,13 +181,13 @@ impl From<Problem> for Status {
 
 impl From<sqlx::Error> for Problem {
     fn from(e: sqlx::Error) -> Self {
-        Problem::new(Reason::StorageFailed, format!("database: {e}"))
+        Problem::storage(format!("database: {e}"))
     }
 }
 
 impl From<std::io::Error> for Problem {
     fn from(e: std::io::Error) -> Self {
-        Problem::new(Reason::StorageFailed, e.to_string())
+        Problem::storage(e.to_string())
     }
 }
 

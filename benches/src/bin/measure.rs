@@ -6,13 +6,12 @@ use std::time::Instant;
 use clap::{Parser, ValueEnum};
 use serde_json::json;
 use tribute_benches::{instance, peak_rss_mb, session};
-use tribute_circuits::columns::commit_weights;
-use tribute_circuits::columns::Secret;
+use tribute_circuits::columns::{commit_weights, Secret};
 use tribute_circuits::dataset::DatasetCircuit;
 use tribute_circuits::gradient::GradientCircuit;
 use tribute_circuits::halo2_proofs::halo2curves::bn256::Fr;
 use tribute_circuits::plonk::Witness;
-use tribute_circuits::prove::{prove_unchecked, verify, Keys, Proof};
+use tribute_circuits::prove::{prove_unchecked, verify, Keys};
 use tribute_circuits::service::{capacity, ServiceCircuit};
 use tribute_circuits::shape::Shape;
 use tribute_circuits::srs::Srs;
@@ -46,6 +45,9 @@ struct Args {
     /// Records or queries; as many as fit if not given.
     #[arg(long)]
     count: Option<usize>,
+    /// Records over as many shards as they need, a proof each, one after the other; instead of --count.
+    #[arg(long, conflicts_with = "count")]
+    records: Option<usize>,
     /// Threads; all cores if not given.
     #[arg(long)]
     threads: Option<usize>,
@@ -67,60 +69,79 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Circuit::Service => capacity(&layout),
         _ => layout.capacity(),
     };
-    let count = args.count.unwrap_or(fits);
-    if count > fits {
-        return Err(format!("{count} do not fit: this layout holds {fits}").into());
+    let count = args.records.or(args.count).unwrap_or(fits);
+    if args.records.is_none() && count > fits {
+        return Err(format!("{count} do not fit: this layout holds {fits}; --records takes several shards").into());
     }
     let shape = match args.circuit {
         Circuit::Dataset => Shape::dataset(layout),
         Circuit::Gradient => Shape::gradient(layout, link),
         Circuit::Service => Shape::service(layout),
     };
-    let (witness, inputs, witness_seconds): (Box<dyn Witness>, Vec<Fr>, f64) = if let Circuit::Service = args.circuit {
-        let weights = tribute_benches::weights(&layout)?;
-        let group = commit_weights(&srs, &layout, &Secret::from_bytes([1; 32]), &weights);
-        let batch = session(&layout, &weights, count);
-        clock.lap();
-        let circuit = ServiceCircuit::new(shape.clone(), &group, &weights, &[batch])?;
-        let seconds = clock.lap();
-        let inputs = circuit.inputs(Fr::from(1));
-        (Box::new(circuit), inputs, seconds)
-    } else {
-        let i = instance(layout, srs.clone(), link, count)?;
-        clock.lap();
-        if let Circuit::Dataset = args.circuit {
-            let circuit = DatasetCircuit::new(shape.clone(), &i.shard);
-            (Box::new(circuit), vec![Fr::from(1), Fr::from(count as u64)], clock.lap())
-        } else {
-            let circuit = GradientCircuit::new(shape.clone(), &i.shard, &i.weights, &i.gradient)?;
-            (Box::new(circuit), vec![Fr::from(1)], clock.lap())
-        }
-    };
     clock.lap();
     let keys = Keys::generate(&srs, &shape)?;
     let keys_seconds = clock.lap();
-    let proof: Proof = prove_unchecked(&srs, &keys, witness.as_ref(), inputs)?;
-    let prove_seconds = clock.lap();
-    let ok = verify(&srs, keys.vk(), &proof);
-    let verify_ms = clock.lap() * 1e3;
-    if !ok {
-        return Err("the proof does not verify".into());
+
+    let (mut witness_seconds, mut prove_seconds, mut verify_seconds) = (0.0, 0.0, 0.0);
+    let (mut proofs, mut proof_bytes, mut left) = (0, 0, count);
+    while left > 0 {
+        let here = left.min(fits);
+        let (witness, inputs, seconds) = made(&args.circuit, &srs, &shape, link, here)?;
+        witness_seconds += seconds;
+        clock.lap();
+        let proof = prove_unchecked(&srs, &keys, witness.as_ref(), inputs)?;
+        prove_seconds += clock.lap();
+        if !verify(&srs, keys.vk(), &proof) {
+            return Err("the proof does not verify".into());
+        }
+        verify_seconds += clock.lap();
+        (proofs, proof_bytes, left) = (proofs + 1, proof.bytes.len(), left - here);
     }
     let seconds = witness_seconds + prove_seconds;
     println!(
         "{}",
         json!({
             "circuit": shape.name(), "k": args.k, "columns": args.columns, "features": args.features,
-            "classes": args.classes, "count": count, "capacity": fits, "threads": rayon::current_num_threads(),
-            "calibration_ms": calibration_ms, "srs_seconds": srs_seconds, "keys_seconds": keys_seconds,
-            "witness_seconds": witness_seconds, "prove_seconds": prove_seconds, "seconds": seconds,
-            "verify_ms": verify_ms, "proof_bytes": proof.bytes.len(), "peak_rss_mb": peak_rss_mb(),
-            "advice_columns": keys.vk().cs().num_advice_columns(), "fixed_columns": keys.vk().cs().num_fixed_columns(),
+            "classes": args.classes, "count": count, "capacity": fits, "proofs": proofs,
+            "threads": rayon::current_num_threads(), "calibration_ms": calibration_ms, "srs_seconds": srs_seconds,
+            "keys_seconds": keys_seconds, "witness_seconds": witness_seconds, "prove_seconds": prove_seconds,
+            "seconds": seconds, "verify_ms": verify_seconds * 1e3, "proof_bytes": proof_bytes,
+            "peak_rss_mb": peak_rss_mb(), "advice_columns": keys.vk().cs().num_advice_columns(),
+            "fixed_columns": keys.vk().cs().num_fixed_columns(),
             "cells_per_second": (count * args.features) as f64 / seconds,
             "milliseconds_per_item": seconds * 1e3 / count as f64,
         })
     );
     Ok(())
+}
+
+/// A witness with its public inputs, and the seconds that making it took, commitments not counted.
+fn made(
+    circuit: &Circuit,
+    srs: &Srs,
+    shape: &Shape,
+    link: Link,
+    count: usize,
+) -> Result<(Box<dyn Witness>, Vec<Fr>, f64), Box<dyn std::error::Error>> {
+    let layout = shape.layout;
+    if let Circuit::Service = circuit {
+        let weights = tribute_benches::weights(&layout)?;
+        let group = commit_weights(srs, &layout, &Secret::from_bytes([1; 32]), &weights);
+        let batch = session(&layout, &weights, count);
+        let mut clock = Clock::start();
+        let circuit = ServiceCircuit::new(shape.clone(), &group, &weights, &[batch])?;
+        let seconds = clock.lap();
+        let inputs = circuit.inputs(Fr::from(1));
+        return Ok((Box::new(circuit), inputs, seconds));
+    }
+    let i = instance(layout, srs.clone(), link, count)?;
+    let mut clock = Clock::start();
+    if let Circuit::Dataset = circuit {
+        let circuit = DatasetCircuit::new(shape.clone(), &i.shard);
+        return Ok((Box::new(circuit), vec![Fr::from(1), Fr::from(count as u64)], clock.lap()));
+    }
+    let circuit = GradientCircuit::new(shape.clone(), &i.shard, &i.weights, &i.gradient)?;
+    Ok((Box::new(circuit), vec![Fr::from(1)], clock.lap()))
 }
 
 struct Clock(Instant);

@@ -148,9 +148,7 @@ pub(crate) fn emit(value: &Value, out: Option<&Path>) -> Result<()> {
 
 /// Writes a file whole or not at all, making its folder.
 pub(crate) fn write_file(file: &Path, bytes: &[u8]) -> Result<()> {
-    let failed = |e: std::io::Error| {
-        Problem::new(crate::problem::Reason::StorageFailed, format!("cannot write {}: {e}", file.display()))
-    };
+    let failed = |e: std::io::Error| Problem::storage(format!("cannot write {}: {e}", file.display()));
     if let Some(folder) = file.parent().filter(|f| !f.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(failed)?;
     }

@@ -104,9 +104,8 @@ impl Running {
 /// Opens the stores and starts serving.
 pub async fn start(config: Config) -> Result<Running> {
     let place: &Place = &config.worker.place;
-    std::fs::create_dir_all(&place.data).map_err(|e| {
-        Problem::new(Reason::StorageFailed, format!("cannot make the data folder {}: {e}", place.data.display()))
-    })?;
+    std::fs::create_dir_all(&place.data)
+        .map_err(|e| Problem::storage(format!("cannot make the data folder {}: {e}", place.data.display())))?;
     let database = Database::open(&place.database).await?;
     let artefacts = place.artefacts()?;
     let custody = Custody::open(database.clone(), artefacts.clone(), &place.master_key)?;

@@ -1,0 +1,178 @@
+"""Measures whole processes and writes benches/RESULTS.md: `make bench`.
+
+Every line of a table is a process of its own, so that peak memory is its own too. Tribute and EZKL take turns within one
+run, each line twice, the better one counts. `--quick` measures a few small things only, to see that all of it works.
+"""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+MEASURE = ROOT / "target/release/measure"
+EZKL = ROOT / ".deps/ezkl-venv/bin/python"
+WORK = ROOT / ".deps/ezkl-work"
+TIMEOUT = 1200
+
+
+def run(command):
+    started = time.monotonic()
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, cwd=ROOT)
+    except subprocess.TimeoutExpired:
+        print(f"  over {TIMEOUT} s: {' '.join(map(str, command))}", file=sys.stderr)
+        return None
+    if done.returncode != 0:
+        print(f"  failed ({done.returncode}): {' '.join(map(str, command))}\n{done.stderr[-2000:]}", file=sys.stderr)
+        return None
+    result = json.loads(done.stdout.strip().splitlines()[-1])
+    print(f"  {time.monotonic() - started:6.1f} s  {' '.join(str(c) for c in command[1:])}", file=sys.stderr)
+    return result
+
+
+def measure(circuit, rounds=2, **options):
+    command = [str(MEASURE), circuit] + [w for k, v in options.items() for w in (f"--{k}", str(v))]
+    results = [r for r in (run(command) for _ in range(rounds)) if r]
+    return min(results, key=lambda r: r["seconds"]) if results else None
+
+
+def better(a, b):
+    return min((r for r in (a, b) if r), key=lambda r: r["seconds"], default=None)
+
+
+def side_by_side(heads, batches, rounds):
+    """Rows of (features, classes, who, result), in turns."""
+    rows = {}
+    for _ in range(rounds):
+        for features, classes, ks in heads:
+            for k in ks:
+                for count in (1, None):
+                    options = {"k": k, "features": features, "classes": classes} | ({"count": 1} if count else {})
+                    key = (features, classes, f"Tribute, k = {k}", count or 0)
+                    rows[key] = better(rows.get(key), measure("service", 1, **options))
+            for batch in batches:
+                key = (features, classes, "EZKL", batch)
+                folder = WORK / f"{features}-{classes}-{batch}"
+                command = [str(EZKL), str(ROOT / "benches/ezkl_peer.py"), features, classes, batch, folder]
+                rows[key] = better(rows.get(key), run([str(c) for c in command]))
+    return rows
+
+
+def table(header, rows):
+    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
+    lines += ["| " + " | ".join(str(c) for c in row) + " |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def seconds(value):
+    return f"{value:.2f} s" if value >= 0.1 else f"{value * 1e3:.1f} ms"
+
+
+def machine():
+    model = next(
+        (l.split(":", 1)[1].strip() for l in Path("/proc/cpuinfo").read_text().splitlines() if l.startswith("model name")),
+        platform.processor(),
+    )
+    memory = next(l for l in Path("/proc/meminfo").read_text().splitlines() if l.startswith("MemTotal"))
+    return f"{os.cpu_count()} cores of {model}, {int(memory.split()[1]) // 1024 // 1024} GB"
+
+
+def compare(out, quick):
+    heads = [(64, 10, [15])] if quick else [(64, 10, [15, 16]), (784, 10, [15, 16])]
+    rows = side_by_side(heads, [1, 16] if quick else [1, 16, 64, 256], 1 if quick else 2)
+    lines = []
+    for features, classes, _ in heads:
+        here = {k: r for k, r in rows.items() if k[:2] == (features, classes)}
+        for (_, _, who, _), r in here.items():
+            if r is None:
+                continue
+            lines.append(
+                (f"{features} → {classes}", who, r["count"], r["k"], seconds(r["seconds"]),
+                 f"{r['milliseconds_per_item']:.2f} ms", f"{r['peak_rss_mb']} MB", f"{r['proof_bytes']:,}",
+                 f"{r['verify_ms']:.1f} ms")
+            )
+        best = lambda tag: min((r["milliseconds_per_item"] for k, r in here.items() if r and k[2].startswith(tag)), default=None)
+        ours, theirs = best("Tribute"), best("EZKL")
+        if ours and theirs:
+            out.append(f"{features} → {classes}: **{theirs / ours:.0f} times** cheaper per query than EZKL's best batch "
+                       f"({ours:.2f} ms against {theirs:.1f} ms).\n")
+    out.append(table(("head", "who", "queries", "k", "witness and proof", "per query", "peak memory", "proof bytes", "verify"), lines))
+
+
+def gradient_line(r):
+    per_core = r["cells_per_second"] / r["threads"]
+    return (r["k"], r["columns"], r["features"], r["count"], r["threads"], seconds(r["seconds"]),
+            f"{r['cells_per_second']:,.0f}", f"{per_core:,.0f}", f"{r['peak_rss_mb']} MB", f"{r['proof_bytes']:,}")
+
+
+GRADIENT = ("k", "A", "d", "records", "threads", "witness and proof", "cells/s", "cells/s and core", "peak memory", "proof bytes")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--out", default=ROOT / "benches/RESULTS.md", type=Path)
+    arguments = parser.parse_args()
+    quick = arguments.quick
+    rounds = 1 if quick else 2
+    first = measure("dataset", rounds, k=15)
+    out = [
+        "# Measured\n",
+        "Written by `make bench` (`benches/run.py`). Every line is a process of its own; where a line was measured twice, "
+        "the better one stands. Circuits over pseudo-random data, full shards and full batches unless a count is given: "
+        "the cost of a proof does not depend on the values.\n",
+        f"Machine: {machine()}. `calibration_ms` (best of three commitments to 2^15 random scalars): "
+        f"{first['calibration_ms']:.0f}.\n",
+    ]
+    out.append("## One proof of each, k = 15, A = 8, 64 → 10\n")
+    lines = [
+        (r["circuit"], r["count"], seconds(r["seconds"]), seconds(r["keys_seconds"]), f"{r['peak_rss_mb']} MB",
+         f"{r['proof_bytes']:,}", f"{r['verify_ms']:.1f} ms", r["advice_columns"], r["fixed_columns"])
+        for r in [first] + [measure(c, rounds, k=15) for c in ("gradient", "service")]
+    ]
+    out.append(table(("circuit", "records or queries", "witness and proof", "keys", "peak memory", "proof bytes",
+                      "verify (halo2)", "advice columns", "fixed columns"), lines))
+
+    out.append("## Side by side with EZKL, answers of a dense head\n")
+    compare(out, quick)
+
+    out.append("## Throughput of `gradient`, softmax, 10 classes, full shards\n")
+    shapes = [(15, 8, 64)] if quick else [(15, 8, 64), (17, 24, 384), (17, 24, 784), (15, 24, 784)]
+    grid = lambda d: next(g for g in (16, 64, 128, 256, 512, 784, 1024) if g >= d)
+    lines = []
+    for k, columns, d in shapes:
+        for threads in (2,) if quick else (1, 2):
+            r = measure("gradient", 1, k=k, columns=columns, features=grid(d), threads=threads)
+            if r:
+                r["cells_per_second"] *= d / grid(d)
+                r["features"] = d
+                lines.append(gradient_line(r))
+    out.append(table(GRADIENT, lines))
+    out.append("Cells are real ones, n·d: a schema is padded to the next feature count of the grid (384 to 512), and padding "
+               "counts as nothing.\n")
+
+    out.append("## k\n")
+    ks = (13, 15) if quick else (13, 14, 15, 16, 17, 18)
+    out.append(table(GRADIENT, [gradient_line(r) for r in (measure("gradient", 1, k=k) for k in ks) if r]))
+
+    out.append("## Growth with records\n")
+    out.append("All shards of an agent over 64 features and 10 classes, one after the other in one process, k = 15. Epochs do not "
+               "appear: the proof is of the optimum, not of the steps to it.\n")
+    lines = []
+    for records in (1000, 10000) if quick else (1000, 3000, 10000, 30000, 100000):
+        r = measure("gradient", 1, k=15, records=records)
+        if r:
+            lines.append((f"{records:,}", r["proofs"], seconds(r["seconds"]), f"{r['seconds'] * 1e6 / records:.0f} µs",
+                          f"{r['verify_ms']:.1f} ms", f"{r['peak_rss_mb']} MB"))
+    out.append(table(("records", "gradient proofs", "witness and proofs", "per record", "verification of all", "peak memory"), lines))
+    arguments.out.write_text("\n".join(out))
+    print(f"wrote {arguments.out}")
+
+
+if __name__ == "__main__":
+    main()
