@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-MEASURE = ROOT / "target/release/measure"
+MEASURE = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).absolute() / "release/measure"
 EZKL = ROOT / ".deps/ezkl-venv/bin/python"
 WORK = ROOT / ".deps/ezkl-work"
 TIMEOUT = 1200
