@@ -1,64 +1,88 @@
-//! Runs one attack: honest, forged, and forged against the circuit without its gate.
+//! Runs one attack: honest, forged, and forged against the circuit without the gate that guards against it.
 
 use std::sync::Arc;
 
-use tribute_circuits::columns::{CommittedColumn, CommittedGroup, Role};
+use tribute_circuits::columns::{CommittedColumn, CommittedGroup, Role, Secret};
 use tribute_circuits::halo2_proofs::halo2curves::bn256::Fr;
 use tribute_circuits::plonk::Witness;
-use tribute_circuits::prove::{prove, prove_unchecked, verify, Keys};
+use tribute_circuits::prove::{prove_unchecked, Proof};
 use tribute_circuits::shape::Shape;
-use tribute_circuits::srs::Srs;
 
-use crate::support::report;
+use crate::record::{record, Row};
+use crate::support::gates::violated;
+use crate::support::keyed::{keyed, srs};
 
 /// A witness with its public inputs.
 pub(crate) type Claim<C> = (C, Vec<Fr>);
 
-/// `make(shape, forged)` builds the honest or the forged claim for the circuit of `shape`.
-pub(crate) fn attack<C: Witness>(
-    name: &str,
-    gate: &'static str,
-    srs: &Srs,
-    shape: &Shape,
-    make: impl Fn(Shape, bool) -> Claim<C>,
-) {
+/// `make(shape, forged)` builds the honest or the forged claim for the circuit of `shape`. The honest one is accepted
+/// natively and in the EVM, the forged one refused in both, and accepted by the circuit without `gates`.
+pub(crate) fn attack<C: Witness>(name: &str, gates: &[&str], shape: &Shape, make: impl Fn(Shape, bool) -> Claim<C>) {
+    let keyed_shape = keyed(shape);
     let (honest, inputs) = make(shape.clone(), false);
-    let keys = Keys::generate(srs, shape).unwrap();
-    let proof = prove(srs, &keys, &honest, inputs).unwrap();
-    let evm = tribute_evm::lean::generate(srs.params(), keys.vk(), proof.inputs.len()).unwrap();
-    let honest_evm = tribute_evm::run(&evm.runtime, &proof.calldata()).unwrap().success;
-    assert!(honest_evm, "{name}: the EVM verifier refuses the honest twin");
+    keyed_shape.accept(name, &honest, &inputs);
 
     let (forged, inputs) = make(shape.clone(), true);
-    let proof = prove_unchecked(srs, &keys, &forged, inputs).unwrap();
-    let forged_native = verify(srs, keys.vk(), &proof);
-    let forged_evm = tribute_evm::run(&evm.runtime, &proof.calldata()).unwrap().success;
+    let proof = prove_unchecked(keyed_shape.srs, &keyed_shape.keys, &forged, inputs.clone()).unwrap();
+    let (forged_native, forged_evm) = (keyed_shape.native(&proof), keyed_shape.evm(&proof));
     assert!(!forged_native, "{name}: forgery accepted");
     assert!(!forged_evm, "{name}: forgery accepted by the EVM verifier");
+    if gates.len() > 1 {
+        let mut expected: Vec<String> = gates.iter().map(|g| (*g).to_owned()).collect();
+        expected.sort();
+        let found: Vec<String> = violated(&forged, &inputs).into_iter().map(|(gate, _)| gate).collect();
+        assert_eq!(found, expected, "{name}: the gates that refuse it");
+    }
 
-    let crippled = shape.clone().without_gates(&[gate]);
+    let crippled = shape.clone().without_gates(gates);
     let (forged, inputs) = make(crippled.clone(), true);
-    let keys = Keys::generate(srs, &crippled).unwrap();
-    let proof = prove_unchecked(srs, &keys, &forged, inputs).unwrap();
-    let without_gate = verify(srs, keys.vk(), &proof);
-    assert!(without_gate, "{name}: without the gate `{gate}` the forgery should pass; the attack tests something else");
-    report(name, shape.statement.name(), gate, true, honest_evm, forged_native, forged_evm, Some(without_gate));
+    let keyed_shape = keyed(&crippled);
+    let proof = prove_unchecked(keyed_shape.srs, &keyed_shape.keys, &forged, inputs.clone()).unwrap();
+    let without_gate = keyed_shape.native(&proof);
+    assert!(
+        without_gate,
+        "{name}: without {gates:?} the forgery should pass; it violates {:?}",
+        violated(&forged, &inputs)
+    );
+    record(&Row {
+        attack: name,
+        circuit: shape.statement.name(),
+        honest: true,
+        forged_native,
+        forged_evm,
+        without_gate: Some(without_gate),
+        gate: &gates.join(" + "),
+    });
 }
 
-/// The same group with one cell changed.
-pub(crate) fn altered(
-    srs: &Srs,
-    shape: &Shape,
-    group: &CommittedGroup,
-    changes: &[(usize, usize, Fr)],
-) -> CommittedGroup {
+/// An attack that no gate is about: `forge` alters the honest proof, and `guard` says what refuses it.
+pub(crate) fn by_structure(
+    name: &str,
+    honest: &dyn Witness,
+    inputs: &[Fr],
+    guard: &str,
+    forge: impl FnOnce(&mut Proof),
+) {
+    let keyed = keyed(honest.shape());
+    keyed.accept(name, honest, inputs);
+    let mut proof = prove_unchecked(keyed.srs, &keyed.keys, honest, inputs.to_vec()).unwrap();
+    forge(&mut proof);
+    let (forged_native, forged_evm) = (keyed.native(&proof), keyed.evm(&proof));
+    assert!(!forged_native && !forged_evm, "{name}: forgery accepted");
+    let circuit = honest.shape().statement.name();
+    record(&Row { attack: name, circuit, honest: true, forged_native, forged_evm, without_gate: None, gate: guard });
+}
+
+/// The same group with cells changed: column of the group, row, value.
+pub(crate) fn altered(shape: &Shape, group: &CommittedGroup, changes: &[(usize, usize, Fr)]) -> CommittedGroup {
     let mut columns = group.columns.clone();
     let layout = &shape.layout;
     for (column, row, value) in changes {
         let mut rows = columns[*column].values[..layout.usable()].to_vec();
         rows[*row] = *value;
-        let secret = tribute_circuits::columns::Secret::from_bytes([9; 32]);
+        let secret = Secret::from_bytes([9; 32]);
         let content = [*column as u8; 32];
+        let srs = srs(layout.k());
         columns[*column] =
             Arc::new(CommittedColumn::with_rows(srs, layout, &secret, Role::Records, &content, *column as u32, rows));
     }

@@ -1,9 +1,11 @@
-//! Forgeries, each with a real proof. The honest twin is accepted; the forgery is rejected by halo2's verifier and by the
-//! generated EVM verifier; and the same forgery is *accepted* once the gate that guards against it is taken out, so that no
-//! gate is decorative.
+//! Forgeries, each with a real proof. The honest twin is accepted, natively and by the EVM verifier; the forgery is refused
+//! by both; and the same forgery is *accepted* once the gate that guards against it is taken out, so that no gate is
+//! decorative: [`record`] holds the outcomes against the design's list ([`list`]) and against all gates of all circuits.
 //!
-//! Where a forgery concerns structure and not one gate, the test says why there is no such third part.
+//! Where a forgery concerns structure and not one gate, the test says what guards against it instead.
 
+#[path = "../service/agent.rs"]
+mod agent;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -11,4 +13,12 @@ mod columns;
 mod dataset;
 mod gradient;
 mod harness;
+mod link;
+mod list;
 mod optimum;
+mod optimum_sums;
+mod product;
+mod receipts;
+mod record;
+mod runs;
+mod service;

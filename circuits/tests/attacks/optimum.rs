@@ -1,5 +1,7 @@
 //! Attacks on `optimum`: the residual, ε, the norm and the shares.
 
+use std::sync::OnceLock;
+
 use tribute_circuits::columns::CommittedGroup;
 use tribute_circuits::halo2_proofs::halo2curves::bn256::Fr;
 use tribute_circuits::halo2_proofs::halo2curves::ff::Field;
@@ -14,20 +16,23 @@ use crate::support::{fitted, Fitted};
 
 const END: &str = "f ends at 0";
 
-fn layout() -> Layout {
-    Layout::new(12, 4, 16, 3, Task::Classes).unwrap()
+pub(crate) fn layout() -> Layout {
+    Layout::new(10, 4, 16, 3, Task::Classes).unwrap()
 }
 
-fn world() -> (Shape, Fitted) {
-    (Shape::optimum(layout(), true), fitted(layout(), true, &[20, 15, 12], &[false, true, false]))
+/// Three shards, the first two of one dataset.
+pub(crate) fn world() -> (Shape, &'static Fitted) {
+    static WORLD: OnceLock<Fitted> = OnceLock::new();
+    let fitted = WORLD.get_or_init(|| fitted(layout(), true, &[20, 15, 12], &[false, true, false]));
+    (Shape::optimum(layout(), true), fitted)
 }
 
-fn claim(circuit: OptimumCircuit) -> Claim<OptimumCircuit> {
+pub(crate) fn claim(circuit: OptimumCircuit) -> Claim<OptimumCircuit> {
     let inputs = circuit.public_inputs(Fr::from(5));
     (circuit, inputs)
 }
 
-fn with_numbers(f: &Fitted, shape: Shape, numbers: &Optimum) -> OptimumCircuit {
+pub(crate) fn with_numbers(f: &Fitted, shape: Shape, numbers: &Optimum) -> OptimumCircuit {
     let slots: Vec<_> = (0..f.groups.len())
         .map(|p| Slot { group: &f.groups[p], gradient: &f.gradients[p], joined: f.joined[p] })
         .collect();
@@ -39,9 +44,15 @@ fn with_claim(name: &str, gate: &'static str, change: impl Fn(&mut Optimum)) {
     let (shape, f) = world();
     let mut numbers = f.numbers.clone();
     change(&mut numbers);
-    attack(name, gate, &f.srs, &shape, |shape, forged| {
-        claim(if forged { with_numbers(&f, shape, &numbers) } else { f.circuit(shape) })
+    attack(name, &[gate], &shape, |shape, forged| {
+        claim(if forged { with_numbers(f, shape, &numbers) } else { f.circuit(shape) })
     });
+}
+
+/// The shares that follow from inner products and denominator.
+pub(crate) fn reshare(n: &mut Optimum) {
+    let d = n.denominator(&layout()).as_i256();
+    n.shares = n.inner.iter().map(|i| ((*i << 21u32) + d).div_euclid(d << 1u32).as_i64()).collect();
 }
 
 #[test]
@@ -69,21 +80,23 @@ fn norm_too_large() {
 fn n_off_by_one() {
     with_claim("optimum_n_off_by_one", "residual is the sum: T = S_g", |n| {
         n.n += 1;
-        let d = n.denominator(&layout()).as_i256();
-        n.shares = n.inner.iter().map(|i| ((*i << 21u32) + d).div_euclid(d << 1u32).as_i64()).collect();
+        reshare(n);
     });
 }
 
 #[test]
 fn lambda_changed() {
-    with_claim("lambda_changed", "residual is the sum: T = S_g", |n| n.lambda += 1);
+    with_claim("lambda_changed", "residual is the sum: T = S_g", |n| {
+        n.lambda += 1;
+        reshare(n);
+    });
 }
 
 #[test]
 fn junk_in_an_inactive_slot() {
     // the third gradient counts in the residual although its slot says inactive
     let (shape, f) = world();
-    attack("junk_in_an_inactive_slot", "residual is the sum: T = S_g", &f.srs, &shape, |shape, forged| {
+    attack("junk_in_an_inactive_slot", &["residual is the sum: T = S_g"], &shape, |shape, forged| {
         let mut circuit = f.circuit(shape);
         if forged {
             circuit.inputs[input::ACTIVE + 2] = Fr::ZERO;
@@ -101,7 +114,7 @@ fn junk_in_an_inactive_slot() {
 #[test]
 fn active_flag_of_two() {
     let (shape, f) = world();
-    attack("active_not_boolean", "active is boolean", &f.srs, &shape, |shape, forged| {
+    attack("active_not_boolean", &["active is boolean"], &shape, |shape, forged| {
         let mut circuit = f.circuit(shape);
         if forged {
             // an unused slot holds zeros, so counting it twice changes no sum
@@ -117,8 +130,7 @@ fn inactive_slot_joined() {
     let (shape, f) = world();
     attack(
         "inactive_slot_joined",
-        "an inactive slot joins nothing: (1 − act)·join = 0",
-        &f.srs,
+        &["an inactive slot joins nothing: (1 − act)·join = 0"],
         &shape,
         |shape, forged| {
             let mut circuit = f.circuit(shape);
@@ -139,7 +151,7 @@ fn inactive_slot_joined() {
 fn share_published_twice() {
     // the first shard of a dataset of two publishes its dataset's share as well
     let (shape, f) = world();
-    attack("share_published_twice", END, &f.srs, &shape, |shape, forged| {
+    attack("share_published_twice", &[END], &shape, |shape, forged| {
         let mut circuit = f.circuit(shape);
         if forged {
             circuit.inputs[input::SHARE] = circuit.inputs[input::SHARE + 1];
@@ -154,19 +166,24 @@ fn weight_out_of_range() {
     let (shape, f) = world();
     let start = layout().weights_start();
     // w_0 := 2^25, with everything that depends on it recomputed by the circuit's own sums
-    let bad: CommittedGroup = altered(&f.srs, &shape, &f.w, &[(0, start, Fr::from(1 << 25))]);
-    attack("weight_out_of_range", "weight in range: w + 2^25 = Σ limbs", &f.srs, &shape, |shape, forged| {
+    let bad: CommittedGroup = altered(&shape, &f.w, &[(0, start, Fr::from(1 << 25))]);
+    attack("weight_out_of_range", &["weight in range: w + 2^25 = Σ limbs"], &shape, |shape, forged| {
         if !forged {
             return claim(f.circuit(shape));
         }
         let mut values = f.weights.values().to_vec();
         values[0] = (1 << 25) - 1;
         let near = tribute_core::head::Weights::new(16, 3, values).unwrap();
-        claim(out_of_range(&f, shape, &bad, &near))
+        claim(out_of_range(f, shape, &bad, &near))
     });
 }
 
-fn out_of_range(f: &Fitted, shape: Shape, bad: &CommittedGroup, near: &tribute_core::head::Weights) -> OptimumCircuit {
+pub(crate) fn out_of_range(
+    f: &Fitted,
+    shape: Shape,
+    bad: &CommittedGroup,
+    near: &tribute_core::head::Weights,
+) -> OptimumCircuit {
     use tribute_core::head::{add, penalty_shift};
     use tribute_core::{I256, U256};
     let l = shape.layout;
@@ -183,8 +200,7 @@ fn out_of_range(f: &Fitted, shape: Shape, bad: &CommittedGroup, near: &tribute_c
     n.epsilon = 1 << 37; // beyond the public limit, which is the verifier's business
     n.norm = (n.weight_square >> 20).isqrt() as u64;
     n.inner = datasets.iter().zip(&f.numbers.inner).map(|(g, old)| *old - g[0] * delta).collect();
-    let d = n.denominator(&l).as_i256();
-    n.shares = n.inner.iter().map(|i| ((*i << 21u32) + d).div_euclid(d << 1u32).as_i64()).collect();
+    reshare(&mut n);
     let slots: Vec<_> =
         (0..3).map(|p| Slot { group: &f.groups[p], gradient: &f.gradients[p], joined: f.joined[p] }).collect();
     let mut circuit = OptimumCircuit::new(shape, bad, near, &slots, &f.unused, &n);

@@ -1,6 +1,5 @@
 //! An agent with committed weights, its sessions, and steps to forge from.
-
-use std::sync::OnceLock;
+#![allow(dead_code)]
 
 use tribute_circuits::columns::{commit_weights, CommittedGroup, Secret};
 use tribute_circuits::field::{from_core, from_i128, to_core};
@@ -14,6 +13,7 @@ use tribute_core::layout::{Layout, Task};
 use tribute_core::receipt;
 use tribute_core::statement::SERVICE_SLOTS;
 
+use crate::support::keyed::srs;
 use crate::support::{records, weights};
 
 pub(crate) fn layout(k: u32, d: usize, c: usize) -> Layout {
@@ -21,8 +21,7 @@ pub(crate) fn layout(k: u32, d: usize, c: usize) -> Layout {
 }
 
 pub(crate) fn small_srs() -> &'static Srs {
-    static SRS: OnceLock<Srs> = OnceLock::new();
-    SRS.get_or_init(|| Srs::development(13))
+    srs(13)
 }
 
 /// An agent with its committed weights.

@@ -1,65 +1,207 @@
-//! Which gates a witness violates: every gate evaluated on every row, with random-looking challenges. It finds what a
-//! failed verification does not say.
+//! A circuit's cells against its gates, row by row: which gates a witness violates, and the cell that satisfies a gate. It
+//! finds what a failed verification does not say, and lets a forger make every gate hold but one.
+
+use std::ops::Range;
+use std::sync::{Arc, Mutex};
 
 use rayon::prelude::*;
 use tribute_circuits::circuit::constraint_system;
+use tribute_circuits::columns::CommittedColumn;
+use tribute_circuits::gadgets::argument::Forge;
 use tribute_circuits::halo2_proofs::halo2curves::bn256::Fr;
+use tribute_circuits::halo2_proofs::halo2curves::ff::Field;
+use tribute_circuits::halo2_proofs::plonk::{ConstraintSystem, Expression};
 use tribute_circuits::plonk::Witness;
-use tribute_circuits::prove::Keys;
-use tribute_circuits::srs::Srs;
+use tribute_circuits::shape::Shape;
+use tribute_core::layout::Layout;
 
-/// Names of the violated gates, each with the first row on which it fails, by name.
-pub(crate) fn violated(srs: &Srs, circuit: &dyn Witness, inputs: &[Fr]) -> Vec<(String, usize)> {
-    let shape = circuit.shape();
-    let layout = shape.layout;
-    let rows = layout.rows();
-    let key = Keys::generate(srs, shape).unwrap();
-    let cs = constraint_system(shape);
+use super::keyed::keyed;
 
-    let challenges: Vec<Fr> = (0..cs.num_challenges() as u64).map(|i| -Fr::from(1_234_567 + i * i * 7_919)).collect();
-    let phases = cs.advice_column_phase();
-    let mut advice: Vec<Vec<Fr>> = vec![vec![]; phases.len()];
-    for phase in 0..=phases.iter().copied().max().unwrap_or(0) {
-        let committed = if phase == 0 { circuit.committed() } else { vec![] };
-        let mut columns: Vec<Vec<Fr>> = committed.iter().map(|c| c.values.clone()).collect();
-        columns.extend(circuit.phase(phase, &challenges));
-        for (slot, mut column) in (0..phases.len()).filter(|i| phases[*i] == phase).zip(columns) {
-            column.resize(column.len().max(layout.gate_rows()), Fr::zero());
-            // stands for the random rows at the end
-            column.resize(rows, Fr::from(0xdead_beef));
-            advice[slot] = column;
+/// A cell: column, row.
+pub type Cell = (usize, usize);
+
+/// All cells of one circuit, as far as its phases have been filled.
+pub struct Sheet {
+    layout: Layout,
+    cs: ConstraintSystem<Fr>,
+    fixed: Vec<Vec<Fr>>,
+    instance: Vec<Fr>,
+    /// By column index.
+    pub advice: Vec<Vec<Fr>>,
+    /// By index.
+    pub challenges: Vec<Fr>,
+}
+
+impl Sheet {
+    /// The cells that are there before the first phase.
+    pub fn new(shape: &Shape, committed: &[Arc<CommittedColumn>], inputs: &[Fr]) -> Self {
+        let shape = shape.clone().without_gates(&[]);
+        let rows = shape.layout.rows();
+        let cs = constraint_system(&shape);
+        let mut instance = inputs.to_vec();
+        instance.resize(rows, Fr::ZERO);
+        let mut advice = vec![vec![Fr::ZERO; rows]; cs.num_advice_columns()];
+        for (column, values) in advice.iter_mut().zip(committed) {
+            column.clone_from(&values.values);
+        }
+        let fixed = keyed(&shape).keys.fixed_values().into_iter().map(<[Fr]>::to_vec).collect();
+        Sheet { layout: shape.layout, challenges: vec![Fr::ZERO; cs.num_challenges()], cs, fixed, instance, advice }
+    }
+
+    /// The cells of a witness's first phase.
+    pub fn of_phase_one(circuit: &dyn Witness, inputs: &[Fr]) -> Self {
+        let mut sheet = Sheet::new(circuit.shape(), &circuit.committed(), inputs);
+        sheet.take(0, &circuit.phase(0, &[]));
+        sheet
+    }
+
+    /// The n-th column of a phase; committed columns are the first of phase 0.
+    pub fn column(&self, phase: u8, n: usize) -> usize {
+        self.columns(phase)[n]
+    }
+
+    fn columns(&self, phase: u8) -> Vec<usize> {
+        let phases = self.cs.advice_column_phase();
+        (0..phases.len()).filter(|i| phases[*i] == phase).collect()
+    }
+
+    fn polynomials(&self, gate: &str) -> Vec<Expression<Fr>> {
+        let of_name = self.cs.gates().iter().filter(|g| g.name() == gate);
+        let all: Vec<_> = of_name.flat_map(|g| g.polynomials().to_vec()).collect();
+        assert!(!all.is_empty(), "no gate `{gate}`");
+        all
+    }
+
+    fn value(&self, polynomial: &Expression<Fr>, row: usize) -> Fr {
+        let rows = self.layout.rows();
+        let at = |rotation: i32| (row as i64 + i64::from(rotation)).rem_euclid(rows as i64) as usize;
+        polynomial.evaluate_lazy(
+            &|x| x,
+            &|_| Fr::ZERO,
+            &|q| self.fixed[q.column_index()][at(q.rotation().0)],
+            &|q| self.advice[q.column_index()][at(q.rotation().0)],
+            &|q| self.instance[at(q.rotation().0)],
+            &|c| self.challenges[c.index()],
+            &|x| -x,
+            &|x, y| x + y,
+            &|x, y| x * y,
+            &|x, s| x * s,
+            &Fr::ZERO,
+        )
+    }
+
+    /// Sets a cell, in which the gate is linear, so that the gate holds on a row; a cell that it does not constrain stays.
+    pub fn solve(&mut self, gate: &str, row: usize, cell: Cell) {
+        for polynomial in self.polynomials(gate) {
+            self.solve_one(&polynomial, row, cell);
         }
     }
-    let mut instance = inputs.to_vec();
-    instance.resize(rows, Fr::zero());
-    let fixed = key.fixed_values();
-    let at = |row: usize, rotation: i32| (row as i64 + i64::from(rotation)).rem_euclid(rows as i64) as usize;
 
-    let mut failed: Vec<(String, usize)> = cs
-        .gates()
-        .par_iter()
-        .filter_map(|gate| {
-            let row = (0..rows).find(|row| {
-                gate.polynomials().iter().any(|p| {
-                    let value = p.evaluate(
-                        &|x| x,
-                        &|_| Fr::zero(),
-                        &|q| fixed[q.column_index()][at(*row, q.rotation().0)],
-                        &|q| advice[q.column_index()][at(*row, q.rotation().0)],
-                        &|q| instance[at(*row, q.rotation().0)],
-                        &|c| challenges[c.index()],
-                        &|x| -x,
-                        &|x, y| x + y,
-                        &|x, y| x * y,
-                        &|x, s| x * s,
-                    );
-                    value != Fr::zero()
-                })
-            })?;
-            Some((gate.name().to_owned(), row))
-        })
-        .collect();
-    failed.sort();
-    failed.dedup_by(|b, a| a.0 == b.0);
-    failed
+    /// [`Self::solve`] for the n-th polynomial of the gates of this name.
+    pub fn solve_nth(&mut self, gate: &str, n: usize, row: usize, cell: Cell) {
+        let polynomial = self.polynomials(gate).swap_remove(n);
+        self.solve_one(&polynomial, row, cell);
+    }
+
+    fn solve_one(&mut self, polynomial: &Expression<Fr>, row: usize, (column, at): Cell) {
+        let was = self.advice[column][at];
+        self.advice[column][at] = Fr::ZERO;
+        let zero = self.value(polynomial, row);
+        self.advice[column][at] = Fr::ONE;
+        let slope = self.value(polynomial, row) - zero;
+        self.advice[column][at] = match Option::<Fr>::from(slope.invert()) {
+            Some(inverse) => -zero * inverse,
+            None => was,
+        };
+    }
+
+    /// Fills a running sum from its first cell downwards, as its gate says, and returns its last cell.
+    pub fn run_down(&mut self, gate: &str, column: usize) -> Fr {
+        let polynomials = self.polynomials(gate);
+        assert_eq!(polynomials.len(), 1);
+        for row in 0..self.layout.gate_rows() - 1 {
+            self.solve_one(&polynomials[0], row, (column, row + 1));
+        }
+        self.advice[column][self.layout.gate_rows() - 1]
+    }
+
+    /// Fills a running sum of these rows upwards, as its gate says.
+    pub fn run_up(&mut self, gate: &str, column: usize, rows: Range<usize>) {
+        let polynomials = self.polynomials(gate);
+        assert_eq!(polynomials.len(), 1);
+        for row in rows.rev() {
+            self.solve_one(&polynomials[0], row, (column, row));
+        }
+    }
+
+    /// Changes a cell, on which the running sum's end depends linearly, until the sum ends at 0.
+    pub fn balance(&mut self, gate: &str, sum: usize, (column, row): Cell) {
+        let open = self.run_down(gate, sum);
+        self.advice[column][row] += Fr::ONE;
+        let slope = self.run_down(gate, sum) - open;
+        self.advice[column][row] -= Fr::ONE + open * slope.invert().unwrap();
+        assert_eq!(self.run_down(gate, sum), Fr::ZERO);
+    }
+
+    /// Names of the violated gates, each with the first row on which it fails, by name.
+    pub fn violated(&self) -> Vec<(String, usize)> {
+        let mut failed: Vec<(String, usize)> = (self.cs.gates().par_iter())
+            .filter_map(|gate| {
+                let fails = |row: &usize| gate.polynomials().iter().any(|p| self.value(p, *row) != Fr::ZERO);
+                Some((gate.name().to_owned(), (0..self.layout.rows()).find(fails)?))
+            })
+            .collect();
+        failed.sort();
+        failed.dedup_by(|b, a| a.0 == b.0);
+        failed
+    }
+
+    /// Takes the fresh columns of a phase; the rows beyond the gates stand for the random ones.
+    fn take(&mut self, phase: u8, columns: &[Vec<Fr>]) {
+        let all = self.columns(phase);
+        for (index, column) in all[all.len() - columns.len()..].iter().zip(columns) {
+            let mut column = column.clone();
+            column.resize(column.len().max(self.layout.gate_rows()), Fr::ZERO);
+            column.resize(self.layout.rows(), Fr::from(0xdead_beef));
+            self.advice[*index] = column;
+        }
+    }
+}
+
+/// Challenges that look random.
+pub fn some_challenges() -> Vec<Fr> {
+    (0..16u64).map(|i| -Fr::from(1_234_567 + i * i * 7_919)).collect()
+}
+
+/// The cells of a witness under these challenges.
+pub fn sheet(circuit: &dyn Witness, inputs: &[Fr], challenges: &[Fr]) -> Sheet {
+    let mut sheet = Sheet::new(circuit.shape(), &circuit.committed(), inputs);
+    sheet.challenges = challenges[..sheet.challenges.len()].to_vec();
+    for phase in 0..=2 {
+        if !sheet.columns(phase).is_empty() {
+            sheet.take(phase, &circuit.phase(phase, &sheet.challenges));
+        }
+    }
+    sheet
+}
+
+/// Names of the violated gates, each with the first row on which it fails, by name.
+pub fn violated(circuit: &dyn Witness, inputs: &[Fr]) -> Vec<(String, usize)> {
+    sheet(circuit, inputs, &some_challenges()).violated()
+}
+
+/// Forges cell by cell: `edit` sees all cells filled so far after each phase and may change those of that phase.
+pub fn forging(circuit: &dyn Witness, inputs: &[Fr], edit: impl Fn(u8, &mut Sheet) + Send + Sync + 'static) -> Forge {
+    let sheet = Mutex::new(Sheet::new(circuit.shape(), &circuit.committed(), inputs));
+    Arc::new(move |phase, columns, challenges| {
+        let mut sheet = sheet.lock().unwrap();
+        sheet.challenges = challenges.to_vec();
+        sheet.take(phase, columns);
+        edit(phase, &mut sheet);
+        let all = sheet.columns(phase);
+        for (index, column) in all[all.len() - columns.len()..].iter().zip(columns) {
+            let length = column.len();
+            column.copy_from_slice(&sheet.advice[*index][..length]);
+        }
+    })
 }

@@ -1,6 +1,9 @@
 //! Small honest instances that the tests start from.
 #![allow(dead_code, unreachable_pub)]
 
+pub mod gates;
+pub mod keyed;
+
 use tribute_circuits::columns::{commit_gradient, commit_records, commit_weights, CommittedGroup, Secret};
 use tribute_circuits::srs::Srs;
 use tribute_core::head::{gradient, Weights};
@@ -64,7 +67,7 @@ pub struct Instance {
 }
 
 pub fn instance(layout: Layout, link: Link, n: usize, seed: u64) -> Instance {
-    let srs = Srs::development(layout.k());
+    let srs = keyed::srs(layout.k()).clone();
     let secret = Secret::from_bytes([seed as u8; 32]);
     let (records, weights) = (records(&layout, n, seed), weights(&layout, seed as i64));
     let g = gradient(&layout, link, &weights, &records).unwrap();
@@ -151,7 +154,7 @@ pub fn fitted(layout: Layout, reg_bias: bool, sizes: &[usize], joined: &[bool]) 
         }
     }
     let numbers = optimum(&layout, reg_bias, &weights, &datasets, n as u64, lambda_units(lambda).unwrap()).unwrap();
-    let srs = Srs::development(layout.k());
+    let srs = keyed::srs(layout.k()).clone();
     let secret = Secret::from_bytes([3; 32]);
     let w = commit_weights(&srs, &layout, &secret, &weights);
     let groups: Vec<_> = gradients
@@ -161,29 +164,4 @@ pub fn fitted(layout: Layout, reg_bias: bool, sizes: &[usize], joined: &[bool]) 
         .collect();
     let unused = (groups.len()..8).map(|slot| commit_unused_slot(&srs, &layout, &secret, &w.digest(), slot)).collect();
     Fitted { srs, layout, secret, weights, w, shards, gradients, groups, joined: joined.to_vec(), unused, numbers }
-}
-
-/// One line of `attacks.json`, kept until the process ends.
-#[allow(clippy::too_many_arguments, clippy::fn_params_excessive_bools)]
-pub fn report(
-    attack: &str,
-    circuit: &str,
-    gate: &str,
-    honest_native: bool,
-    honest_evm: bool,
-    forged_native: bool,
-    forged_evm: bool,
-    without_gate: Option<bool>,
-) {
-    use std::sync::Mutex;
-    static ROWS: Mutex<Vec<serde_json::Value>> = Mutex::new(Vec::new());
-    let row = serde_json::json!({
-        "attack": attack, "circuit": circuit, "honest_native": honest_native, "honest_evm": honest_evm,
-        "forged_native": forged_native, "forged_evm": forged_evm, "without_gate": without_gate, "gate": gate,
-    });
-    let mut rows = ROWS.lock().unwrap();
-    rows.push(row);
-    rows.sort_by_key(|r| r["attack"].as_str().unwrap_or_default().to_owned());
-    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
-    std::fs::write(folder.join("attacks.json"), serde_json::to_vec_pretty(&*rows).unwrap()).unwrap();
 }

@@ -1,0 +1,118 @@
+//! The attacks that the design names, and where each is tried; the gates that no attack needs.
+
+/// Where an attack is tried.
+pub(crate) enum Place {
+    /// Here, by this name.
+    Here(&'static str),
+    /// In another file of the repository, by the test of this name: no circuit is concerned.
+    There(&'static str, &'static str),
+}
+
+use Place::{Here, There};
+
+const CERTIFICATE: &str = "verifier-contract/test/CertificateAttacks.t.sol";
+const SERVICE: &str = "verifier-contract/test/ServiceAttacks.t.sol";
+const DATASET: &str = "verifier-contract/test/DatasetRegistry.t.sol";
+const GATE: &str = "verifier-contract/test/ProofGateFixtures.t.sol";
+
+/// DESIGN's list, in its order.
+pub(crate) const ATTACKS: &[(&str, &[Place])] = &[
+    // product and lookups
+    ("forged product", &[Here("forged_product"), Here("answer_by_other_logits")]),
+    ("fixed challenge", &[Here("fixed_challenge")]),
+    ("vector committed late", &[Here("vector_committed_late")]),
+    ("zero table tuple", &[Here("zero_table_tuple")]),
+    ("helper filled on an idle row", &[Here("helper_on_idle_row")]),
+    (
+        "256 in each column in turn",
+        &[Here("256_in_column_0"), Here("256_in_column_1"), Here("256_in_column_2"), Here("feature_256")],
+    ),
+    ("salt row read", &[Here("salt_row_read")]),
+    ("unqueried committed column", &[There("circuits/tests/attacks/columns.rs", "fn unqueried_committed_column")]),
+    // link
+    ("logit max too high", &[Here("logit_max_too_high"), Here("logistic_shift_too_high")]),
+    ("remainder ≥ 2S", &[Here("window_limb_out_of_range")]),
+    ("saturation flag", &[Here("saturation_flag")]),
+    // data
+    ("wrong label", &[Here("wrong_label")]),
+    ("record slipped in or dropped", &[Here("record_slipped_in"), Here("record_dropped")]),
+    (
+        "dataset of another owner, contract or chain",
+        &[
+            Here("dataset_of_another_owner_contract_or_chain"),
+            There(DATASET, "test_Attack_DatasetOfAnotherContract"),
+            There(DATASET, "test_Attack_DatasetOfAnotherChain"),
+        ],
+    ),
+    ("registration copied from the mempool", &[There(DATASET, "test_Attack_RegistrationCopiedFromTheMempool")]),
+    ("d = 60 read as 64", &[Here("d_60_read_as_64"), There(DATASET, "test_Attack_SixtyFeaturesReadAsSixtyFour")]),
+    // certificate
+    ("G of another proof in a slot", &[There(CERTIFICATE, "test_Attack_GOfAnotherProofInASlot")]),
+    (
+        "junk in an inactive slot",
+        &[Here("junk_in_an_inactive_slot"), There(CERTIFICATE, "test_Attack_JunkInAnInactiveSlot")],
+    ),
+    (
+        "n off by one",
+        &[Here("n_off_by_one"), Here("optimum_n_off_by_one"), There(CERTIFICATE, "test_Attack_NOffByOne")],
+    ),
+    ("shard twice", &[There(CERTIFICATE, "test_Attack_ShardTwice")]),
+    ("a shard left out", &[There(CERTIFICATE, "test_Attack_ShardLeftOut")]),
+    ("ε over the cap", &[Here("epsilon_too_small"), There(CERTIFICATE, "test_Attack_EpsilonOverTheCap")]),
+    ("G of another link", &[Here("g_of_another_link"), There(CERTIFICATE, "test_Attack_GOfAnotherLink")]),
+    (
+        "weights changed after training",
+        &[Here("weights_changed_after_training"), There(CERTIFICATE, "test_Attack_WeightsChangedAfterTraining")],
+    ),
+    ("share inflated", &[Here("share_inflated"), There(CERTIFICATE, "test_Attack_ShareInflated")]),
+    ("negative share hidden", &[Here("negative_share_hidden"), There(CERTIFICATE, "test_Attack_NegativeShareHidden")]),
+    // service
+    ("answer not the agent's", &[Here("answer_not_the_agents"), Here("answer_beside_the_maximum")]),
+    ("receipt replayed", &[Here("receipt_replayed")]),
+    ("receipt reordered", &[Here("receipt_reordered")]),
+    ("receipt dropped", &[Here("receipt_dropped")]),
+    ("receipt counted twice", &[Here("receipt_counted_twice"), Here("count_from_another_history")]),
+    ("slots swapped", &[Here("slots_swapped"), There(SERVICE, "test_Attack_SlotsSwapped")]),
+    ("session twice in one claim", &[There(SERVICE, "test_Attack_SessionTwiceInOneClaim")]),
+    (
+        "voucher of another session or version",
+        &[There(SERVICE, "test_Attack_VoucherOfAnotherSession"), There(SERVICE, "test_Attack_VoucherOfAnotherVersion")],
+    ),
+    ("version 2 draining version 1", &[There(SERVICE, "test_Attack_Version2DrainingVersion1")]),
+    ("wallet that stops honouring its key", &[There(SERVICE, "test_Attack_WalletThatStopsHonouringItsKey")]),
+    // gate
+    ("input + r", &[Here("input_plus_r"), There(GATE, "test_Attack_InputPlusR")]),
+    (
+        "every word of a proof altered",
+        &[Here("every_word_altered"), There(GATE, "test_Attack_EveryWordOfAProofAltered")],
+    ),
+    ("verifier without code", &[There(GATE, "test_Attack_VerifierWithoutCode")]),
+    (
+        "new circuit of an old shape",
+        &[
+            There(SERVICE, "test_Attack_NewCircuitOfAnOldShape"),
+            There(CERTIFICATE, "test_Attack_NewCircuitOfAnOldShape"),
+        ],
+    ),
+    // columns
+    (
+        "budget exceeded",
+        &[
+            There("circuits/tests/zero_knowledge.rs", "fn openings_beyond_the_budget_tell_two_datasets_apart"),
+            There("prover/src/custody.rs", "fn the_budget_ends_and_a_refused_spend_counts_nothing"),
+        ],
+    ),
+    ("RNG replay misaligned", &[Here("replay_misaligned")]),
+    ("same stream for two datasets", &[There("circuits/tests/attacks/columns.rs", "fn same_stream_for_two_datasets")]),
+];
+
+/// Gates of gadgets that several circuits share: one circuit's attack speaks for all.
+pub(crate) const GADGETS: &[&str] = &["logUp "];
+
+/// Circuit, gate, and why no attack is needed to show what it is for.
+pub(crate) const EXEMPT: &[(&str, &str, &str)] = &[(
+    "service",
+    "a slot ends at most one run: m(m − 1) = 0",
+    "follows from `an unused slot has no queries`: a slot that says count > 0 needs m = 1, and no run has count 0; kept as a \
+     second lock, because the payment depends on it",
+)];

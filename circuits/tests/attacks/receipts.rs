@@ -1,0 +1,212 @@
+//! Attacks on the receipts of `service`: hashes that are not those of what was asked and answered.
+
+use tribute_circuits::gadgets::poseidon2;
+use tribute_circuits::halo2_proofs::halo2curves::bn256::Fr;
+use tribute_circuits::halo2_proofs::halo2curves::ff::Field;
+use tribute_circuits::service::{column, third, ServiceCircuit};
+use tribute_circuits::shape::Shape;
+
+use crate::agent::{after, slots, Agent};
+use crate::service::attack;
+use crate::support::gates::{forging, Sheet};
+
+const SQUARE: &str = "S-box: square = x²";
+const OUTPUT: &str = "S-box: output = square²·x";
+const FULL: &str = "full rounds: state' = M·outputs";
+
+#[test]
+fn answer_to_another_query() {
+    let agent = Agent::plain();
+    let session = agent.session(1, 2);
+    attack(
+        "answer_to_another_query",
+        &agent,
+        &["the receipt is of this message: hash = ρ·pack"],
+        std::slice::from_ref(&session),
+        |shape| {
+            let mut circuit =
+                agent.prove_steps(shape, agent.steps(0, &session), slots(&[(0, 1, after(&agent.layout, &session), 2)]));
+            let other = agent.circuit(&[agent.session(5, 4)]);
+            // the data of other queries beside these receipts
+            for v in column::DATA..column::COUNT {
+                circuit.columns[v].clone_from(&other.columns[v]);
+            }
+            circuit
+        },
+    );
+}
+
+#[test]
+fn capacity_lane_chosen() {
+    let agent = Agent::plain();
+    let session = agent.session(1, 1);
+    attack(
+        "capacity_lane_chosen",
+        &agent,
+        &["the capacity lane starts as the length"],
+        std::slice::from_ref(&session),
+        |shape| {
+            let steps = agent.steps(0, &session);
+            let mut circuit = agent.prove_steps(shape, steps.clone(), vec![]);
+            let length = poseidon2::capacity(steps[0].message.len());
+            let (rows, state) = poseidon2::sponge_cells_from(length + Fr::one(), &steps[0].message);
+            let blocks = agent.blocks();
+            for (offset, row) in rows.iter().enumerate() {
+                for (i, v) in row.iter().enumerate() {
+                    circuit.columns[column::STATE + i][blocks.start(0) + offset] = *v;
+                }
+            }
+            for (lane, v) in state.iter().enumerate() {
+                circuit.columns[column::STATE + lane][blocks.link(0)] = *v;
+            }
+            circuit.slots = slots(&[(0, 1, state[0], 1)]);
+            circuit
+        },
+    );
+}
+
+/// Data of other queries beside these receipts, with phase three repaired.
+fn another_query(name: &str, gate: &str, edit: impl Fn(&Agent, &mut Sheet) + Clone + Send + Sync + 'static) {
+    let agent = Agent::plain();
+    let session = agent.session(1, 2);
+    attack(name, &agent, &[gate], std::slice::from_ref(&session), |shape| {
+        let mut circuit =
+            agent.prove_steps(shape, agent.steps(0, &session), slots(&[(0, 1, after(&agent.layout, &session), 2)]));
+        let other = agent.circuit(&[agent.session(5, 4)]);
+        for v in column::DATA..column::COUNT {
+            circuit.columns[v].clone_from(&other.columns[v]);
+        }
+        let inputs = circuit.inputs(Fr::from(9));
+        let edit = edit.clone();
+        circuit.forge = Some(forging(&circuit, &inputs, move |phase, sheet| {
+            if phase == 2 {
+                edit(&Agent::plain(), sheet);
+            }
+        }));
+        circuit
+    });
+}
+
+const RHO: usize = 3;
+
+#[test]
+fn message_that_is_not_the_data() {
+    let gate = "message as data: pack = Σ 256^a x_a + 2^48·pack' or 2^-144·ρ·pack', salt + ρ(pack' − 1), B + pack'";
+    another_query("message_that_is_not_the_data", gate, |agent, sheet| {
+        let [pack, hash] = [third::PACK, third::HASH].map(|n| sheet.column(2, n));
+        let inverse = sheet.challenges[RHO].invert().unwrap();
+        for start in (0..agent.blocks().count).map(|i| agent.blocks().start(i)) {
+            sheet.advice[pack][start] = sheet.advice[hash][start] * inverse;
+        }
+    });
+}
+
+#[test]
+fn message_that_is_not_absorbed() {
+    let gate = "message as absorbed: hash = b_0 + ρ·b_1 + ρ²·b_2 + ρ³·hash'";
+    another_query("message_that_is_not_absorbed", gate, |agent, sheet| {
+        let [pack, hash] = [third::PACK, third::HASH].map(|n| sheet.column(2, n));
+        for start in (0..agent.blocks().count).map(|i| agent.blocks().start(i)) {
+            sheet.advice[hash][start] = sheet.challenges[RHO] * sheet.advice[pack][start];
+        }
+    });
+}
+
+/// A receipt whose permutation goes wrong: `edit` gets the cells of phase one and the rows of the last permutation's last
+/// two rounds, and everything below follows from what it does.
+fn wrong_permutation(name: &str, gate: &str, edit: impl Fn(&mut Sheet, usize)) {
+    let agent = Agent::plain();
+    let session = agent.session(1, 1);
+    let column = |n: usize| 1 + n;
+    attack(name, &agent, &[gate], std::slice::from_ref(&session), |shape: Shape| -> ServiceCircuit {
+        let inputs = slots(&[(0, 1, after(&agent.layout, &session), 1)]);
+        let mut circuit = agent.prove_steps(shape, agent.steps(0, &session), inputs);
+        let link = agent.blocks().link(0);
+        let public = circuit.inputs(Fr::from(9));
+        let mut sheet = Sheet::of_phase_one(&circuit, &public);
+        edit(&mut sheet, link);
+        for n in column::STATE..column::OUTPUT + poseidon2::BOXES {
+            let length = circuit.columns[n].len();
+            circuit.columns[n].copy_from_slice(&sheet.advice[column(n)][..length]);
+        }
+        let state = circuit.columns[column::STATE][link];
+        circuit.columns[column::NEXT][link] = Fr::ZERO; // the idle blocks start from 0
+        circuit.slots = slots(&[(0, 1, state, 1)]);
+        circuit
+    });
+}
+
+const fn square(i: usize) -> usize {
+    1 + poseidon2::WIDTH + i
+}
+
+const fn output(i: usize) -> usize {
+    1 + column::OUTPUT + i
+}
+
+/// Fills the states below a row of two full rounds.
+fn next_states(sheet: &mut Sheet, row: usize) {
+    for lane in 0..poseidon2::WIDTH {
+        sheet.solve(FULL, row, (1 + column::STATE + lane, row + 1));
+    }
+}
+
+#[test]
+fn square_of_another_number() {
+    wrong_permutation("square_of_another_number", SQUARE, |sheet, link| {
+        sheet.advice[square(7)][link - 1] += Fr::ONE;
+        sheet.solve_nth(OUTPUT, 2 * 7, link - 1, (output(7), link - 1));
+        next_states(sheet, link - 1);
+    });
+}
+
+#[test]
+fn s_box_of_another_number() {
+    wrong_permutation("s_box_of_another_number", OUTPUT, |sheet, link| {
+        sheet.advice[output(7)][link - 1] += Fr::ONE;
+        next_states(sheet, link - 1);
+    });
+}
+
+#[test]
+fn state_after_partial_rounds_chosen() {
+    let gate = "partial rounds: state' = M·(state, outputs)";
+    wrong_permutation("state_after_partial_rounds_chosen", gate, |sheet, link| {
+        sheet.advice[1 + column::STATE][link - 2] += Fr::ONE;
+        for row in [link - 2, link - 1] {
+            for i in 0..poseidon2::BOXES {
+                sheet.solve_nth(SQUARE, 2 * i, row, (square(i), row));
+                sheet.solve_nth(OUTPUT, 2 * i, row, (output(i), row));
+            }
+            next_states(sheet, row);
+        }
+    });
+}
+
+#[test]
+fn capacity_lane_changed_on_the_way() {
+    let agent = Agent::plain();
+    let session = agent.session(1, 1);
+    let gate = "the capacity lane is carried between permutations";
+    attack("capacity_lane_changed_on_the_way", &agent, &[gate], std::slice::from_ref(&session), |shape| {
+        let steps = agent.steps(0, &session);
+        let message = steps[0].message.clone();
+        let mut circuit = agent.prove_steps(shape, steps, vec![]);
+        let blocks = agent.blocks();
+        let (_, mut state) =
+            poseidon2::permutation_cells([message[0], message[1], message[2], poseidon2::capacity(message.len())]);
+        state[0] += message[3];
+        state[3] += Fr::ONE;
+        let (rows, state) = poseidon2::permutation_cells(state);
+        for (offset, row) in rows.iter().enumerate() {
+            for (i, v) in row.iter().enumerate() {
+                circuit.columns[column::STATE + i][blocks.start(0) + poseidon2::ROWS + offset] = *v;
+            }
+        }
+        for (lane, v) in state.iter().enumerate() {
+            circuit.columns[column::STATE + lane][blocks.link(0)] = *v;
+        }
+        circuit.slots = slots(&[(0, 1, state[0], 1)]);
+        circuit
+    });
+}

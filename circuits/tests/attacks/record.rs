@@ -1,0 +1,158 @@
+//! What a run of the attacks writes down, and that it is complete.
+//!
+//! Every attack writes its row into the target folder. `make test-circuits` merges the rows of one whole run into
+//! `attacks.json` ([`merge`], which fails on any missing row), and every run of the tests holds the committed file
+//! against the design's list and against the circuits' gates.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use serde_json::{json, Value};
+use tribute_circuits::circuit::constraint_system;
+use tribute_circuits::shape::Shape;
+use tribute_core::layout::{Layout, Task};
+use tribute_core::link::Link;
+
+use crate::list::{Place, ATTACKS, EXEMPT, GADGETS};
+
+/// One attack's outcome.
+pub(crate) struct Row<'a> {
+    pub(crate) attack: &'a str,
+    pub(crate) circuit: &'a str,
+    pub(crate) honest: bool,
+    pub(crate) forged_native: bool,
+    pub(crate) forged_evm: bool,
+    /// `None` where no gate guards against it; `gate` then says what does.
+    pub(crate) without_gate: Option<bool>,
+    pub(crate) gate: &'a str,
+}
+
+fn parts() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("attacks")
+}
+
+fn committed() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/attacks.json")
+}
+
+/// Writes the row where [`merge`] finds it.
+pub(crate) fn record(row: &Row<'_>) {
+    let value = json!({
+        "attack": row.attack, "circuit": row.circuit, "honest_native": row.honest, "honest_evm": row.honest,
+        "forged_native": row.forged_native, "forged_evm": row.forged_evm, "without_gate": row.without_gate,
+        "gate": row.gate,
+    });
+    std::fs::create_dir_all(parts()).unwrap();
+    std::fs::write(parts().join(format!("{}.json", row.attack)), value.to_string()).unwrap();
+}
+
+/// Everything that has to be true of a file of outcomes.
+fn complaints(rows: &[Value]) -> Vec<String> {
+    let mut out = vec![];
+    let text = |row: &Value, key: &str| row[key].as_str().unwrap_or_default().to_owned();
+    let names: Vec<String> = rows.iter().map(|row| text(row, "attack")).collect();
+    if !names.is_sorted_by(|a, b| a < b) {
+        out.push("the attacks are not in order, or one stands twice".into());
+    }
+    for row in rows {
+        let said = [("honest_native", true), ("honest_evm", true), ("forged_native", false), ("forged_evm", false)];
+        for (key, expected) in said {
+            if row[key].as_bool() != Some(expected) {
+                out.push(format!("{}: {key} is {}", text(row, "attack"), row[key]));
+            }
+        }
+        if !(row["without_gate"].as_bool() == Some(true) || row["without_gate"].is_null()) {
+            out.push(format!("{}: refused without its gate too", text(row, "attack")));
+        }
+    }
+    for (attack, places) in ATTACKS {
+        for place in *places {
+            match place {
+                Place::Here(name) if !names.iter().any(|n| n == name) => {
+                    out.push(format!("`{attack}`: no outcome of {name}"));
+                }
+                Place::There(file, test) => {
+                    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file);
+                    let found = std::fs::read_to_string(&path).is_ok_and(|source| source.contains(test));
+                    if !found {
+                        out.push(format!("`{attack}`: {file} has no {test}"));
+                    }
+                }
+                Place::Here(_) => {}
+            }
+        }
+    }
+    let mut alone: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for row in rows.iter().filter(|row| row["without_gate"].as_bool() == Some(true)) {
+        alone.entry(text(row, "circuit")).or_default().insert(text(row, "gate"));
+    }
+    let anywhere: BTreeSet<&String> = alone.values().flatten().collect();
+    for (circuit, gates) in gates() {
+        for gate in gates {
+            let covered = match GADGETS.iter().any(|prefix| gate.starts_with(prefix)) {
+                true => anywhere.contains(&gate),
+                false => alone.get(circuit).is_some_and(|covered| covered.contains(&gate)),
+            };
+            let exempt = EXEMPT.iter().any(|(c, g, _)| (*c, *g) == (circuit, gate.as_str()));
+            if !covered && !exempt {
+                out.push(format!("no attack shows what `{gate}` of {circuit} is for"));
+            }
+            if covered && exempt {
+                out.push(format!("`{gate}` of {circuit} is not exempt: an attack shows what it is for"));
+            }
+        }
+    }
+    out
+}
+
+/// Names of all gates, by circuit.
+fn gates() -> BTreeMap<&'static str, BTreeSet<String>> {
+    // 7 features in 3 columns and limbs with spare bits: every gate there is
+    let layout = |k, task| Layout::new(k, 3, 7, if task == Task::Real { 1 } else { 3 }, task).unwrap();
+    let shapes = [
+        Shape::dataset(layout(10, Task::Classes)),
+        Shape::dataset(layout(10, Task::Real)),
+        Shape::gradient(layout(14, Task::Classes), Link::Squared),
+        Shape::gradient(layout(14, Task::Classes), Link::Logistic),
+        Shape::gradient(layout(14, Task::Classes), Link::Softmax),
+        Shape::optimum(layout(10, Task::Classes), true),
+        Shape::optimum(layout(10, Task::Classes), false),
+        Shape::service(layout(13, Task::Classes)),
+    ];
+    let mut all: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    for shape in shapes {
+        let names = constraint_system(&shape).gates().iter().map(|g| g.name().to_owned()).collect::<Vec<_>>();
+        all.entry(shape.statement.name()).or_default().extend(names);
+    }
+    all
+}
+
+#[test]
+fn every_attack_is_on_record_and_every_gate_has_one() {
+    let text = std::fs::read_to_string(committed()).expect("attacks.json: `make test-circuits` writes it");
+    let rows: Vec<Value> = serde_json::from_str(&text).unwrap();
+    let complaints = complaints(&rows);
+    assert!(complaints.is_empty(), "{complaints:#?}");
+}
+
+/// Merges the rows of one whole run. `make test-circuits` empties the folder, runs the attacks, then this.
+#[test]
+#[ignore = "after a whole run: make test-circuits"]
+fn merge() {
+    let mut rows: Vec<Value> = std::fs::read_dir(parts())
+        .unwrap()
+        .map(|entry| serde_json::from_slice(&std::fs::read(entry.unwrap().path()).unwrap()).unwrap())
+        .collect();
+    rows.sort_by_key(|row: &Value| row["attack"].as_str().unwrap_or_default().to_owned());
+    let complaints = complaints(&rows);
+    assert!(complaints.is_empty(), "{complaints:#?}");
+    // one line per attack, keys in the order of the design
+    let keys =
+        ["attack", "circuit", "honest_native", "honest_evm", "forged_native", "forged_evm", "without_gate", "gate"];
+    let line = |row: &Value| {
+        let fields: Vec<String> = keys.iter().map(|key| format!("\"{key}\": {}", row[*key])).collect();
+        format!("  {{{}}}", fields.join(", "))
+    };
+    let lines: Vec<String> = rows.iter().map(line).collect();
+    std::fs::write(committed(), format!("[\n{}\n]\n", lines.join(",\n"))).unwrap();
+}

@@ -1,0 +1,95 @@
+//! Keys and verifiers, made once per shape and process.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, OnceLock};
+
+use tribute_circuits::halo2_proofs::halo2curves::bn256::Fr;
+use tribute_circuits::plonk::Witness;
+use tribute_circuits::prove::{prove, verify, Keys, Proof};
+use tribute_circuits::shape::Shape;
+use tribute_circuits::srs::Srs;
+use tribute_circuits::verify::{verify as verify_ark, VerifierSrs};
+
+/// What is made once per key.
+type Cache<K, V> = OnceLock<Mutex<HashMap<K, &'static OnceLock<V>>>>;
+
+fn once<K: Eq + std::hash::Hash, V>(cache: &'static Cache<K, V>, key: K, make: impl FnOnce() -> V) -> &'static V {
+    let slot: &'static OnceLock<V> = {
+        let mut map = cache.get_or_init(Mutex::default).lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        map.entry(key).or_insert_with(|| Box::leak(Box::default()))
+    };
+    slot.get_or_init(make)
+}
+
+/// The development SRS of a size.
+pub fn srs(k: u32) -> &'static Srs {
+    static CACHE: Cache<u32, Srs> = OnceLock::new();
+    once(&CACHE, k, || Srs::development(k))
+}
+
+/// Keys and verifiers of one shape.
+pub struct Keyed {
+    pub srs: &'static Srs,
+    pub keys: Keys,
+    small_srs: VerifierSrs,
+    code: OnceLock<Vec<u8>>,
+    honest: Mutex<HashSet<Vec<u8>>>,
+}
+
+/// The keys of a shape.
+pub fn keyed(shape: &Shape) -> &'static Keyed {
+    static CACHE: Cache<Shape, Keyed> = OnceLock::new();
+    once(&CACHE, shape.clone(), || {
+        let srs = srs(shape.layout.k());
+        Keyed {
+            srs,
+            keys: Keys::generate(srs, shape).unwrap(),
+            small_srs: VerifierSrs::of(srs).unwrap(),
+            code: OnceLock::new(),
+            honest: Mutex::default(),
+        }
+    })
+}
+
+impl Keyed {
+    /// The verdict of both native verifiers, which must agree.
+    pub fn native(&self, proof: &Proof) -> bool {
+        let halo2 = verify(self.srs, self.keys.vk(), proof);
+        let ark = verify_ark(self.keys.vk(), &self.small_srs, &proof.input_words(), &proof.bytes).is_ok();
+        assert_eq!(halo2, ark, "{}: halo2's verifier and ours disagree", self.keys.shape().name());
+        halo2
+    }
+
+    /// The EVM bytecode's verdict.
+    pub fn evm(&self, proof: &Proof) -> bool {
+        self.evm_call(&proof.calldata())
+    }
+
+    /// The EVM bytecode's verdict on this calldata.
+    pub fn evm_call(&self, calldata: &[u8]) -> bool {
+        tribute_evm::run(self.code(), calldata).unwrap().success
+    }
+
+    /// The EVM verifier.
+    pub fn code(&self) -> &[u8] {
+        self.code.get_or_init(|| {
+            let inputs = self.keys.shape().statement.inputs();
+            tribute_evm::lean::generate(self.srs.params(), self.keys.vk(), inputs).unwrap().runtime
+        })
+    }
+
+    /// Proves the claim and has it accepted natively and in the EVM; a claim that was accepted before is not proven again.
+    pub fn accept(&self, name: &str, circuit: &dyn Witness, inputs: &[Fr]) {
+        let mut claim: Vec<u8> =
+            circuit.committed().iter().flat_map(|c| c.values.iter().rev().take(1).flat_map(Fr::to_bytes)).collect();
+        claim.extend(inputs.iter().flat_map(Fr::to_bytes));
+        let mut honest = self.honest.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if honest.contains(&claim) {
+            return;
+        }
+        let proof = prove(self.srs, &self.keys, circuit, inputs.to_vec()).unwrap();
+        assert!(self.native(&proof), "{name}: the honest twin is refused");
+        assert!(self.evm(&proof), "{name}: the EVM verifier refuses the honest twin");
+        honest.insert(claim);
+    }
+}
