@@ -6,6 +6,7 @@ CARGO ?= cargo
 TRIBUTE := $${CARGO_TARGET_DIR:-target}/release/tribute
 DEMO = $(TRIBUTE) demo --out demo-out
 DEMO_WINE = $(TRIBUTE) demo --data examples/wine.csv --split 50,45,43 --holdout 40 --link logistic --lambda 1e-3 --out demo-out/wine
+CIRCUITS = $(CARGO) test --release --locked -p tribute-core -p tribute-circuits -p tribute-evm
 AUDIT := .deps/venv/bin/python examples/audit.py
 
 .PHONY: help setup build demo demo-wine test test-core test-circuits test-contracts contracts-snapshot lint bench clean-demo
@@ -35,9 +36,11 @@ test-contracts: setup ## the contracts' tests: forge, verifiers, snapshots, stat
 contracts-snapshot: setup ## the same, writing gas and size snapshots, ABIs and docs/gas.md anew
 	@scripts/test-contracts.sh renew
 
-test-circuits: setup ## the circuits' tests, attacks with real proofs included
+test-circuits: setup ## the circuits' tests; attacks with real proofs, their outcomes in circuits/tests/attacks.json
 	@scripts/ceremony-tools.sh
-	$(CARGO) test --release --locked -p tribute-core -p tribute-circuits -p tribute-evm
+	rm -rf "$${CARGO_TARGET_DIR:-target}/tmp/attacks"
+	$(CIRCUITS) -- --skip record::every
+	$(CIRCUITS) --test attacks -- --ignored --exact record::merge
 
 # One build for all of it: another choice of packages would choose other features of what they share, and build that again.
 test: lint ## everything: lint, all tests, both demos with their audit

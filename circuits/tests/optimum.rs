@@ -10,7 +10,7 @@ use tribute_core::layout::{Layout, Task};
 
 #[test]
 fn shares_and_distance_are_proven() {
-    for (k, reg_bias) in [(12, true), (12, false), (14, true)] {
+    for (k, reg_bias) in [(10, true), (12, false), (14, true)] {
         let layout = Layout::new(k, 4, 16, 3, Task::Classes).unwrap();
         let f: Fitted = fitted(layout, reg_bias, &[20, 15, 12], &[false, true, false]);
         let shape = Shape::optimum(layout, reg_bias);

@@ -135,7 +135,7 @@ fn every_attack_is_on_record_and_every_gate_has_one() {
     assert!(complaints.is_empty(), "{complaints:#?}");
 }
 
-/// Merges the rows of one whole run. `make test-circuits` empties the folder, runs the attacks, then this.
+/// Merges the rows of one whole run. `make test-circuits` removes earlier ones, runs the attacks, then this.
 #[test]
 #[ignore = "after a whole run: make test-circuits"]
 fn merge() {

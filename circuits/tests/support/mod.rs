@@ -3,6 +3,7 @@
 
 pub mod gates;
 pub mod keyed;
+pub mod transcript;
 
 use tribute_circuits::columns::{commit_gradient, commit_records, commit_weights, CommittedGroup, Secret};
 use tribute_circuits::srs::Srs;
