@@ -140,3 +140,14 @@ fn optima_of_several_shapes() {
         }
     }
 }
+
+/// Two columns with one commitment stay two columns for every verifier, and for the prover.
+#[test]
+fn equal_columns_are_two_columns() {
+    let l = layout(10, 2, 9, 2);
+    let mut f = fitted(l, true, &[20], &[false]);
+    f.unused = vec![f.unused[0].clone(); 7];
+    let circuit = f.circuit(Shape::optimum(l, true));
+    let inputs = circuit.public_inputs(Fr::from(7));
+    support::keyed::keyed(&Shape::optimum(l, true)).accept("equal columns", &circuit, &inputs);
+}
