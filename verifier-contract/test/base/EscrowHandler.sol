@@ -9,6 +9,7 @@ import {World} from "./World.sol";
 contract EscrowHandler is World {
     error Replayed();
     error Stolen();
+    error Trapped();
 
     uint256 public paidIn;
     uint256 public refunded;
@@ -17,6 +18,8 @@ contract EscrowHandler is World {
     uint256 public paidToOwner;
     bytes32[] private _sessions;
     bytes[] private _claimed;
+    mapping(bytes32 session => uint256) private _deposit;
+    mapping(bytes32 session => uint256) private _refund;
 
     constructor() {
         setUp();
@@ -26,7 +29,7 @@ contract EscrowHandler is World {
     // ---- actions -------------------------------------------------------------------------------------------------
 
     function openSession(uint256 who, uint256 price, uint256 amount) external {
-        if (_sessions.length == 24) return;
+        if (_sessions.length == 24 || escrow.paused()) return;
         address client = vm.addr(0x1000 + who % 5);
         ISessionEscrow.OpenParams memory params = openParams();
         params.pricePerQuery = uint128(bound(price, 1, 1e6));
@@ -35,7 +38,9 @@ contract EscrowHandler is World {
         vm.prank(client);
         token.approve(address(escrow), params.escrow);
         vm.prank(client);
-        _sessions.push(escrow.open(params));
+        bytes32 id = escrow.open(params);
+        _sessions.push(id);
+        _deposit[id] = params.escrow;
         paidIn += params.escrow;
     }
 
@@ -72,7 +77,15 @@ contract EscrowHandler is World {
         if (id == 0 || session.remaining == 0 || session.thawEnd == 0) return;
         if (block.timestamp < session.thawEnd) vm.warp(session.thawEnd);
         vm.prank(session.client);
-        refunded += escrow.withdrawRemainder(id);
+        uint256 amount = escrow.withdrawRemainder(id);
+        _refund[id] += amount;
+        refunded += amount;
+    }
+
+    /// Whatever is earned or due is paid while paused: every other action goes on as before.
+    function togglePause() external {
+        if (escrow.paused()) escrow.unpause();
+        else escrow.pause();
     }
 
     function withdrawProvider(bool ada) external {
@@ -116,6 +129,27 @@ contract EscrowHandler is World {
         } catch {}
     }
 
+    /// Paused or not, everybody can take everything that is theirs; then it is as if nothing had happened.
+    function nobodyIsTrapped() external {
+        uint256 state = vm.snapshotState();
+        this.withdrawOwner();
+        this.withdrawProvider(true);
+        this.withdrawProvider(false);
+        for (uint256 i = 0; i < _sessions.length; ++i) {
+            ISessionEscrow.Session memory session = escrow.getSession(_sessions[i]);
+            if (session.remaining == 0) continue;
+            if (session.thawEnd == 0) {
+                vm.prank(session.client);
+                escrow.requestThaw(_sessions[i]);
+            }
+            vm.warp(block.timestamp + THAW);
+            vm.prank(session.client);
+            escrow.withdrawRemainder(_sessions[i]);
+        }
+        if (escrow.totalEscrow() != 0 || escrow.liabilities() > 1) revert Trapped();
+        vm.revertToStateAndDelete(state);
+    }
+
     // ---- books ---------------------------------------------------------------------------------------------------
 
     function world() external view returns (SessionEscrow, bytes32, uint32) {
@@ -128,6 +162,17 @@ contract EscrowHandler is World {
 
     function dueToData() external view returns (uint256) {
         return escrow.providerDue(agent, version, adaSet) + escrow.providerDue(agent, version, benSet);
+    }
+
+    /// Every session's deposit is what is left, what came back and each counted query's price, once.
+    function countsArePaidOnce() external view returns (bool) {
+        for (uint256 i = 0; i < _sessions.length; ++i) {
+            bytes32 id = _sessions[i];
+            ISessionEscrow.Session memory session = escrow.getSession(id);
+            uint256 paid = session.count * session.pricePerQuery;
+            if (_deposit[id] != session.remaining + _refund[id] + paid) return false;
+        }
+        return true;
     }
 
     function sumOfRemainders() external view returns (uint256 sum) {

@@ -70,7 +70,7 @@ abstract contract World is Test {
 
     function setUp() public virtual {
         vm.warp(1_800_000_000);
-        token = new TestToken();
+        token = newToken();
         verifier = new CommittedVerifier();
         gate = new ProofGate(address(this), GUARDIAN);
         datasets = new DatasetRegistry(gate);
@@ -83,6 +83,10 @@ abstract contract World is Test {
         gradientCircuit = gate.addCircuit(circuitInfo(Statements.GRADIENT));
         optimumCircuit = gate.addCircuit(circuitInfo(Statements.OPTIMUM));
         serviceCircuit = gate.addCircuit(circuitInfo(Statements.SERVICE));
+    }
+
+    function newToken() internal virtual returns (TestToken) {
+        return new TestToken();
     }
 
     function newEscrow(IERC20 erc20) internal returns (SessionEscrow) {

@@ -78,3 +78,56 @@ contract ReentrantToken is MintableToken {
         super._update(from, to, value);
     }
 }
+
+/// Any of the others, as it likes at the moment, with the surface of the honest test token.
+contract MoodyToken is MintableToken {
+    enum Mood {
+        Honest,
+        TakesAFee,
+        ReturnsFalse,
+        ReturnsNothing,
+        Reenters,
+        Reverts
+    }
+
+    Mood private _mood;
+    address private _target;
+    bytes private _call;
+
+    function setMood(Mood mood) external {
+        _mood = mood;
+    }
+
+    function arm(address target, bytes calldata call_) external {
+        (_target, _call) = (target, call_);
+    }
+
+    function transfer(address to, uint256 value) public override returns (bool) {
+        if (_mood == Mood.ReturnsFalse) return false;
+        return _answer(super.transfer(to, value));
+    }
+
+    function transferFrom(address from, address to, uint256 value) public override returns (bool) {
+        if (_mood == Mood.ReturnsFalse) return false;
+        return _answer(super.transferFrom(from, to, value));
+    }
+
+    function _answer(bool ok) private view returns (bool) {
+        if (_mood != Mood.ReturnsNothing) return ok;
+        assembly {
+            return(0, 0)
+        }
+    }
+
+    function _update(address from, address to, uint256 value) internal override {
+        bool moves = from != address(0) && to != address(0);
+        if (moves && _mood == Mood.Reverts) revert();
+        if (moves && _mood == Mood.Reenters) {
+            (bool ok,) = _target.call(_call);
+            ok; // refused or not: what counts is what the books say afterwards
+        }
+        uint256 fee = moves && _mood == Mood.TakesAFee ? (value + 99) / 100 : 0;
+        super._update(from, to, value - fee);
+        if (fee > 0) super._update(from, address(0), fee);
+    }
+}
