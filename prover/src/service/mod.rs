@@ -33,7 +33,7 @@ use crate::hexed::Hex32;
 use crate::jobs::child::Place;
 use crate::jobs::queue::Queue;
 use crate::jobs::worker;
-use crate::problem::{Problem, Reason, Result};
+use crate::problem::{Problem, Result};
 use crate::registry::Registry;
 
 /// Largest request: a dataset's records travel in one.
