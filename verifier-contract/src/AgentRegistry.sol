@@ -355,7 +355,7 @@ contract AgentRegistry is IAgentRegistry {
         }
     }
 
-    /// `ε ≤ 4δ` (squared loss: 64δ), and `(ε + δ)/(λ‖W‖) ≤ 10^-3` in units: `(e + δ)·1000·2^10 ≤ L·v`.
+    /// `ε ≤ 4δ` (squared loss: 8δ), and `(ε + δ)/(λ‖W‖) ≤ 10^-3` in units: `(e + δ)·1000·2^10 ≤ L·v`.
     ///
     /// The first is what keeps shares honest. Any weights within ε of stationary pass, and a share is an inner product
     /// with those weights: inside a ball as large as the second rule alone allows an owner could look for the point that

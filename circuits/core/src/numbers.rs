@@ -58,12 +58,12 @@ pub fn link_error_units(features: usize, classes: usize) -> u64 {
 /// The largest ε that is certified, units of 2^-32: a few times δ, `delta` from [`link_error_units`].
 ///
 /// Inside the ball that the relative distance alone allows, an owner could look for the weights whose shares favour a
-/// dataset. What a fit to full precision leaves is the rounding of the weights, `2^-21/√3` in each, through the Hessian:
-/// about `4.6·‖H‖_F/√(d+1)` times δ. With a probability between, `H` has a factor `p(1 − p)` and that stays below 4 for
-/// features as large as they can be on average; squared loss has none.
+/// dataset. What a fit to full precision leaves is the rounding of the weights, `2^-21/√3` in each, seen through the
+/// Hessian: on digits 0.015 δ for softmax and below 0.7 δ for squared loss, whose Hessian has no factor `p(1 − p)`. The
+/// caps leave room for larger features and noisier labels.
 #[must_use]
 pub fn largest_epsilon(link: Link, delta: u64) -> u64 {
-    delta * if link == Link::Squared { 64 } else { 4 }
+    delta * if link == Link::Squared { 8 } else { 4 }
 }
 
 /// Whether `(e + δ)/(L·v/2^10)` is at most one part in [`DISTANCE_PARTS`].
@@ -94,7 +94,7 @@ mod tests {
     fn epsilon_is_capped_by_the_link() {
         assert_eq!(largest_epsilon(Link::Softmax, 6527), 26_108);
         assert_eq!(largest_epsilon(Link::Logistic, 6527), 26_108);
-        assert_eq!(largest_epsilon(Link::Squared, 6527), 417_728);
+        assert_eq!(largest_epsilon(Link::Squared, 6527), 52_216);
     }
 
     #[test]

@@ -21,7 +21,7 @@ library Statements {
     uint8 internal constant LINK_SQUARED = 1;
     // ε is at most so many times δ: largest_epsilon.
     uint256 internal constant EPSILON_CAP = 4;
-    uint256 internal constant EPSILON_CAP_SQUARED = 64;
+    uint256 internal constant EPSILON_CAP_SQUARED = 8;
 
     // Slots of an optimum (and sum) proof and of a service proof.
     uint256 internal constant OPTIMUM_SLOTS = 8;
