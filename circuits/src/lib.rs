@@ -6,6 +6,7 @@
 //! | [`gadgets`] | lookups (logUp), named gates, running sums |
 //! | [`dataset`], [`gradient`], [`optimum`] | one statement each: what it proves, why, and what it does not check |
 //! | [`shape`], [`circuit`], [`prove`] | which circuit; what halo2 sees of it; keys, proofs |
+//! | [`keys`] | keys in files, and their cache |
 //! | [`plonk`] | the prover |
 //! | [`verify`] | the verifier, on arkworks, apart from all the rest |
 //! | [`srs`] | the structured reference string |
@@ -16,6 +17,7 @@ pub mod dataset;
 pub mod field;
 pub mod gadgets;
 pub mod gradient;
+pub mod keys;
 pub mod optimum;
 pub mod plonk;
 pub mod prove;

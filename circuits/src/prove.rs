@@ -1,7 +1,8 @@
 //! Keys and proofs.
 
+use halo2_proofs::arithmetic::best_fft;
 use halo2_proofs::halo2curves::bn256::{Bn256, Fr, G1Affine};
-use halo2_proofs::plonk::{keygen_pk2, keygen_vk, verify_proof, Circuit, ConstraintSystem, ProvingKey, VerifyingKey};
+use halo2_proofs::plonk::{keygen_pk2, keygen_vk, verify_proof, Circuit, ConstraintSystem, VerifyingKey};
 use halo2_proofs::poly::kzg::commitment::KZGCommitmentScheme;
 use halo2_proofs::poly::kzg::multiopen::VerifierSHPLONK;
 use halo2_proofs::poly::kzg::strategy::SingleStrategy;
@@ -105,11 +106,12 @@ pub enum ProveError {
     },
 }
 
-/// Keys of one circuit.
+/// Keys of one circuit: the verifying key and the fixed columns' polynomials, which is all that the prover takes.
 #[derive(Debug)]
 pub struct Keys {
     shape: Shape,
-    key: ProvingKey<G1Affine>,
+    vk: VerifyingKey<G1Affine>,
+    fixed: Vec<Vec<Fr>>,
 }
 
 impl Keys {
@@ -122,18 +124,38 @@ impl Keys {
     pub fn of_circuit<C: Circuit<Fr>>(srs: &Srs, shape: &Shape, circuit: &C) -> Result<Self, ProveError> {
         check_shape(srs, shape)?;
         let key = keygen_pk2(srs.params(), circuit, false).map_err(|e| keys_error(shape, &e))?;
-        check_system(shape, key.get_vk().cs())?;
-        Ok(Keys { shape: shape.clone(), key })
+        let fixed = key.fixed_polys().iter().map(|p| p.values().to_vec()).collect();
+        Self::from_parts(shape, key.get_vk().clone(), fixed)
+    }
+    /// Keys made before, once more checked as far as a key can be by itself.
+    pub(crate) fn from_parts(
+        shape: &Shape,
+        vk: VerifyingKey<G1Affine>,
+        fixed: Vec<Vec<Fr>>,
+    ) -> Result<Self, ProveError> {
+        check_system(shape, vk.cs())?;
+        Ok(Keys { shape: shape.clone(), vk, fixed })
+    }
+    /// The polynomials of the fixed columns, by coefficients.
+    #[must_use]
+    pub fn fixed_polynomials(&self) -> &[Vec<Fr>] {
+        &self.fixed
     }
     /// The values of the fixed columns.
     #[must_use]
-    pub fn fixed_values(&self) -> Vec<&[Fr]> {
-        self.key.fixed_values().iter().map(|p| &**p).collect()
+    pub fn fixed_values(&self) -> Vec<Vec<Fr>> {
+        let domain = self.vk.get_domain();
+        let mut columns = self.fixed.clone();
+        for values in &mut columns {
+            let data = domain.get_fft_data(values.len());
+            best_fft(values, domain.get_omega(), domain.k(), data, false);
+        }
+        columns
     }
     /// The verifying key.
     #[must_use]
     pub fn vk(&self) -> &VerifyingKey<G1Affine> {
-        self.key.get_vk()
+        &self.vk
     }
     /// The circuit.
     #[must_use]
@@ -167,7 +189,7 @@ fn check_size(srs: &Srs, shape: &Shape) -> Result<(), ProveError> {
     Err(ProveError::SrsSize { name: shape.name(), expected: shape.layout.k(), got: srs.k() })
 }
 
-fn check_shape(srs: &Srs, shape: &Shape) -> Result<(), ProveError> {
+pub(crate) fn check_shape(srs: &Srs, shape: &Shape) -> Result<(), ProveError> {
     check_size(srs, shape)?;
     if shape.link.is_some_and(|l| l != Link::Squared) && shape.layout.k() < MIN_LINK_K {
         return Err(ProveError::LinkRows { name: shape.name(), k: shape.layout.k() });
@@ -245,7 +267,7 @@ pub fn prove_unchecked(srs: &Srs, keys: &Keys, witness: &dyn Witness, inputs: Ve
     if *witness.shape() != keys.shape {
         return Err(ProveError::Shape { name: keys.shape.name(), witness: witness.shape().name() });
     }
-    let bytes = create_proof(srs, &keys.key, witness, &inputs)
+    let bytes = create_proof(srs, &keys.vk, &keys.fixed, witness, &inputs)
         .map_err(|e| ProveError::Prover { name: keys.shape.name(), reason: e.to_string() })?;
     let prefix: Vec<u8> = witness.committed().iter().flat_map(|c| point_bytes(&c.point).unwrap_or([0; 64])).collect();
     if !bytes.starts_with(&prefix) {

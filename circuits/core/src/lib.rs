@@ -14,6 +14,7 @@
 //! | [`receipt`] | the transcript a client and an agent extend together |
 //! | [`statement`] | public inputs by name and order; committed groups by position |
 //! | [`context`], [`digest`] | identifiers: contexts, shards, datasets, circuits, sessions |
+//! | [`opening`] | what showing one record of a dataset states |
 //! | [`certificate`] | the certificate file and every relation between its fields |
 
 pub mod certificate;
@@ -23,6 +24,7 @@ pub mod head;
 pub mod layout;
 pub mod link;
 pub mod numbers;
+pub mod opening;
 pub mod receipt;
 pub mod records;
 pub mod schema;

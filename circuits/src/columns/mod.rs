@@ -11,6 +11,8 @@
 //! - the commitment is computable without proving: [`CommittedColumn::new`]; the prover takes column and commitment as
 //!   they are.
 
+pub mod opening;
+
 use halo2_proofs::arithmetic::best_multiexp;
 use halo2_proofs::halo2curves::bn256::{Fr, G1Affine};
 use halo2_proofs::halo2curves::ff::Field;

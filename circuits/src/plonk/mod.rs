@@ -20,7 +20,7 @@ use halo2_proofs::halo2curves::bn256::{Fr, G1Affine, G1};
 use halo2_proofs::halo2curves::ff::Field;
 use halo2_proofs::halo2curves::group::prime::PrimeCurveAffine;
 use halo2_proofs::halo2curves::group::Curve;
-use halo2_proofs::plonk::ProvingKey;
+use halo2_proofs::plonk::VerifyingKey;
 use halo2_proofs::poly::commitment::ParamsProver;
 use halo2_proofs::poly::{EvaluationDomain, Rotation};
 use halo2_proofs::transcript::{Transcript, TranscriptWrite};
@@ -53,7 +53,8 @@ struct Column {
     coefficients: Vec<Fr>,
 }
 
-/// Proves the statement of `witness`; `inputs` are the public inputs of its one instance column.
+/// Proves the statement of `witness`; `inputs` are the public inputs of its one instance column, `fixed` the coefficients of
+/// the fixed columns.
 ///
 /// # Errors
 /// Only where a commitment is the point at infinity, which cannot stand in a proof.
@@ -62,12 +63,12 @@ struct Column {
 /// If the witness has another number of columns than the circuit: a mistake in the circuit's code.
 pub(crate) fn create_proof(
     srs: &Srs,
-    key: &ProvingKey<G1Affine>,
+    vk: &VerifyingKey<G1Affine>,
+    fixed: &[Vec<Fr>],
     witness: &dyn Witness,
     inputs: &[Fr],
 ) -> io::Result<Vec<u8>> {
     let layout = witness.shape().layout;
-    let vk = key.get_vk();
     let cs = vk.cs();
     let domain = EvaluationDomain::<Fr>::new(cs.degree() as u32, layout.k());
     let n = layout.rows();
@@ -128,7 +129,7 @@ pub(crate) fn create_proof(
         values[..inputs.len()].copy_from_slice(inputs);
         domain.lagrange_to_coeff(domain.lagrange_from_vec(values)).into_values()
     };
-    let fixed: Vec<&[Fr]> = key.fixed_polys().iter().map(|p| p.values()).collect();
+    let fixed: Vec<&[Fr]> = fixed.iter().map(Vec::as_slice).collect();
     let advice_coefficients: Vec<&[Fr]> = advice.iter().map(|c| c.coefficients.as_slice()).collect();
     let columns = quotient::Columns { fixed: &fixed, advice: &advice_coefficients, instance: &[&instance] };
     let h = quotient::quotient(cs, &domain, &columns, &challenges, y);

@@ -11,7 +11,7 @@ use tribute_core::digest::{keccak, Digest};
 const WINDOW: usize = 8;
 
 /// The secret everybody knows.
-fn secret() -> Fr {
+pub(super) fn secret() -> Fr {
     let mut wide = [0; 64];
     wide[..32].copy_from_slice(&keccak(b"tribute development SRS: this secret is public"));
     <Fr as halo2_proofs::halo2curves::ff::FromUniformBytes<64>>::from_uniform_bytes(&wide)

@@ -66,6 +66,13 @@ impl Srs {
         development::digest()
     }
 
+    /// The secret of the development SRS, which is no secret: for tests of what a simulator can do.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn development_secret() -> Fr {
+        development::secret()
+    }
+
     /// Whether this is the development SRS, of whatever size.
     #[must_use]
     pub fn is_development(&self) -> bool {

@@ -9,6 +9,7 @@
 //! | `elements` | words and points, canonical or refused |
 //! | `transcript` | challenges from what was read |
 //! | `opening` | SHPLONK: all evaluations in one pairing check |
+//! | `record` | one record of a committed shard, shown |
 //! | `srs` | the three points of the SRS that a verifier needs |
 //!
 //! # Protocol
@@ -29,6 +30,7 @@
 
 mod elements;
 mod opening;
+mod record;
 mod srs;
 mod transcript;
 
@@ -43,6 +45,7 @@ use thiserror::Error;
 use opening::{Commitment, Query};
 use transcript::Reader;
 
+pub use record::{verify_record, RecordRejected};
 pub use srs::VerifierSrs;
 
 /// A verifying key, as halo2 generates it.

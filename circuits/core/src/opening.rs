@@ -1,0 +1,209 @@
+//! What showing one record of a committed dataset states: *record `index` of the shard with these commitments is `features`
+//! with target `target`*.
+//!
+//! The claim names the record, never a row: whoever checks it computes the rows and the cells from the layout, so that salt,
+//! tail and weight rows cannot be asked for, and an empty slot cannot be shown as a record (its presence flag would have to
+//! be 1). See `columns/opening.rs` of the circuits for the proof and why it is sound.
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::digest::{group_digest, keccak, Digest, Words};
+use crate::layout::{Layout, Task};
+
+/// A record, and where it is said to stand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordClaim {
+    /// Layout of the shard.
+    pub layout: Layout,
+    /// The shard's commitments: data columns, then the label column, `x‖y` each.
+    pub points: Vec<u8>,
+    /// Which record of the shard, from 0.
+    pub index: u64,
+    /// Its features, padded to the layout's.
+    pub features: Vec<u8>,
+    /// Its class, or its 16-bit value.
+    pub target: u16,
+    /// What the opening was made for: 32 bytes chosen by whoever asked, or zeros.
+    pub context: Digest,
+}
+
+/// A claim that no record of the layout can fulfil.
+#[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
+pub enum ClaimError {
+    /// A record beyond the shard.
+    #[error("record {index} of a shard that has room for {capacity}")]
+    Index {
+        /// The record asked for.
+        index: u64,
+        /// Records in a full shard.
+        capacity: u64,
+    },
+    /// Another number of columns.
+    #[error("{got} bytes of commitments, {expected} are needed")]
+    Points {
+        /// 64 for each column.
+        expected: usize,
+        /// Given.
+        got: usize,
+    },
+    /// Another number of features.
+    #[error("{got} features, the layout has {expected}")]
+    Features {
+        /// The layout's.
+        expected: usize,
+        /// Given.
+        got: usize,
+    },
+    /// A class that does not exist.
+    #[error("class {target} of {classes}")]
+    Target {
+        /// Given.
+        target: u16,
+        /// The layout's.
+        classes: usize,
+    },
+}
+
+impl RecordClaim {
+    /// Checks that the layout has such a record.
+    ///
+    /// # Errors
+    /// [`ClaimError`] with both numbers.
+    pub fn check(&self) -> Result<(), ClaimError> {
+        let (l, capacity) = (&self.layout, self.layout.capacity() as u64);
+        if self.index >= capacity {
+            return Err(ClaimError::Index { index: self.index, capacity });
+        }
+        let expected = 64 * (l.columns() + 1);
+        if self.points.len() != expected {
+            return Err(ClaimError::Points { expected, got: self.points.len() });
+        }
+        if self.features.len() != l.features() {
+            return Err(ClaimError::Features { expected: l.features(), got: self.features.len() });
+        }
+        if l.task() == Task::Classes && usize::from(self.target) >= l.classes() {
+            return Err(ClaimError::Target { target: self.target, classes: l.classes() });
+        }
+        Ok(())
+    }
+
+    /// The record's rows: all of them below the weights, hence below the salts, once [`RecordClaim::check`] has passed.
+    #[must_use]
+    pub fn rows(&self) -> std::ops::Range<usize> {
+        let (start, rows) = (self.index as usize * self.layout.record_rows(), self.layout.record_rows());
+        start..start + rows
+    }
+
+    /// What stands in `column` at the record's row `row`, counted from its first.
+    #[must_use]
+    pub fn cell(&self, column: usize, row: usize) -> u64 {
+        let a = self.layout.columns();
+        if column < a {
+            return if row < self.layout.data_rows() {
+                self.features.get(row * a + column).copied().map_or(0, u64::from)
+            } else {
+                0
+            };
+        }
+        match (self.layout.task(), row) {
+            (_, 0) => 1,
+            (Task::Classes, row) => u64::from(row == 1 + usize::from(self.target)),
+            (Task::Real, 1) => u64::from(self.target),
+            (Task::Real, _) => 0,
+        }
+    }
+
+    /// Identity of the shard.
+    #[must_use]
+    pub fn shard(&self) -> Digest {
+        group_digest(&self.points)
+    }
+
+    /// Everything that the claim says, as one hash: where the challenges of its proof come from.
+    #[must_use]
+    pub fn seed(&self) -> Digest {
+        Words::new()
+            .word(&keccak(b"tribute.record.v1"))
+            .word(&self.context)
+            .word(&self.layout.hash())
+            .word(&self.shard())
+            .uint(u128::from(self.index))
+            .word(&keccak(&self.features))
+            .uint(u128::from(self.target))
+            .keccak()
+    }
+}
+
+/// The second challenge's hash: the first one's and the proof's first point.
+#[must_use]
+pub fn second_seed(seed: &Digest, quotient: &[u8; 64]) -> Digest {
+    keccak(&[&seed[..], quotient].concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn claim() -> RecordClaim {
+        let layout = Layout::new(10, 3, 7, 3, Task::Classes).unwrap();
+        RecordClaim {
+            layout,
+            points: vec![7; 64 * 4],
+            index: 2,
+            features: (1..8).collect(),
+            target: 1,
+            context: [5; 32],
+        }
+    }
+
+    #[test]
+    fn cells_stand_where_the_layout_says() {
+        let c = claim();
+        c.check().unwrap();
+        assert_eq!(c.rows(), 8..12);
+        let column = |i: usize| (0..4).map(|row| c.cell(i, row)).collect::<Vec<_>>();
+        assert_eq!([column(0), column(1), column(2)], [[1, 4, 7, 0], [2, 5, 0, 0], [3, 6, 0, 0]]);
+        assert_eq!(column(3), [1, 0, 1, 0]);
+        let real = RecordClaim { layout: Layout::new(10, 3, 7, 1, Task::Real).unwrap(), target: 60_000, ..claim() };
+        real.check().unwrap();
+        assert_eq!((0..3).map(|row| real.cell(3, row)).collect::<Vec<_>>(), [1, 60_000, 0]);
+    }
+
+    #[test]
+    fn every_part_changes_the_seed() {
+        type Change = fn(&mut RecordClaim);
+        let changes: [Change; 6] = [
+            |c| c.layout = Layout::new(11, 3, 7, 3, Task::Classes).unwrap(),
+            |c| c.points[70] ^= 1,
+            |c| c.index += 1,
+            |c| c.features[6] ^= 1,
+            |c| c.target += 1,
+            |c| c.context[0] ^= 1,
+        ];
+        for (i, change) in changes.iter().enumerate() {
+            let mut c = claim();
+            change(&mut c);
+            assert_ne!(c.seed(), claim().seed(), "part {i}");
+        }
+    }
+
+    #[test]
+    fn what_no_record_can_be_is_refused_with_both_numbers() {
+        let capacity = claim().layout.capacity() as u64;
+        let index = RecordClaim { index: capacity, ..claim() };
+        assert_eq!(index.check(), Err(ClaimError::Index { index: capacity, capacity }));
+        assert!(RecordClaim { index: u64::MAX, ..claim() }.check().is_err());
+        let features = RecordClaim { features: vec![0; 8], ..claim() };
+        assert_eq!(features.check(), Err(ClaimError::Features { expected: 7, got: 8 }));
+        let points = RecordClaim { points: vec![0; 255], ..claim() };
+        assert_eq!(points.check(), Err(ClaimError::Points { expected: 256, got: 255 }));
+        assert_eq!(RecordClaim { target: 3, ..claim() }.check(), Err(ClaimError::Target { target: 3, classes: 3 }));
+        // the last record's rows end below weights and salts
+        let last = RecordClaim { index: capacity - 1, ..claim() };
+        last.check().unwrap();
+        assert!(
+            last.rows().end <= last.layout.weights_start() && last.layout.weights_start() < last.layout.salt_start()
+        );
+    }
+}

@@ -1,0 +1,179 @@
+//! Keys: the same from the same source on any machine, and from the cache what would have been made.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+use support::records;
+use tribute_circuits::columns::{commit_records, Secret};
+use tribute_circuits::dataset::DatasetCircuit;
+use tribute_circuits::halo2_proofs::halo2curves::bn256::Fr;
+use tribute_circuits::keys::{source, KeyCache, KeyFlaw, Origin};
+use tribute_circuits::prove::{key_digest, prove, verify, verifying_key, Keys};
+use tribute_circuits::shape::Shape;
+use tribute_circuits::srs::Srs;
+use tribute_core::layout::{Layout, Task};
+use tribute_core::link::Link;
+
+fn layout(k: u32, columns: usize, features: usize, classes: usize) -> Layout {
+    Layout::new(k, columns, features, classes, Task::Classes).unwrap()
+}
+
+/// The circuits whose keys are pinned: every statement, small ones and those of the usual profile.
+fn pinned() -> Vec<Shape> {
+    let (least, small, usual) = (layout(10, 1, 1, 2), layout(11, 3, 16, 3), layout(15, 8, 64, 10));
+    let real = Layout::new(11, 3, 16, 1, Task::Real).unwrap();
+    vec![
+        Shape::dataset(least),
+        Shape::dataset(real),
+        Shape::gradient(least, Link::Squared),
+        Shape::gradient(real, Link::Squared),
+        Shape::gradient(layout(14, 8, 16, 1), Link::Logistic),
+        Shape::optimum(least, true),
+        Shape::optimum(small, false),
+        Shape::optimum(real, true),
+        Shape::dataset(usual),
+        Shape::gradient(usual, Link::Softmax),
+        Shape::optimum(usual, true),
+        Shape::service(usual),
+    ]
+}
+
+/// The same source gives the same keys. A change here changes the id of every circuit, so nothing that is on a chain or in a
+/// certificate under the old keys can be checked with the new ones: meant, or a mistake?
+#[test]
+fn the_verifying_keys_are_the_pinned_ones() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/keys.json");
+    let mut sizes: BTreeMap<u32, Srs> = BTreeMap::new();
+    let mut digests: BTreeMap<String, String> = BTreeMap::new();
+    for shape in pinned() {
+        let srs = sizes.entry(shape.layout.k()).or_insert_with(|| Srs::development(shape.layout.k()));
+        digests.insert(shape.name(), hex::encode(key_digest(&verifying_key(srs, &shape).unwrap())));
+    }
+    if std::env::var_os("TRIBUTE_GOLDEN").is_some_and(|v| v == "write") {
+        std::fs::write(&file, serde_json::to_string_pretty(&digests).unwrap() + "\n").unwrap();
+    }
+    let golden: BTreeMap<String, String> = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    for (name, digest) in &digests {
+        assert_eq!(
+            golden.get(name),
+            Some(digest),
+            "the verifying key of {name} under the development SRS is another than in {}. If the circuit was meant to \
+             change, run `TRIBUTE_GOLDEN=write cargo test --release -p tribute-circuits --test keys` and commit the file",
+            file.display()
+        );
+    }
+    assert_eq!(golden.len(), digests.len(), "{} pins a circuit that the test does not make", file.display());
+}
+
+fn folder(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("keys-{}-{name}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// A proof under keys, made and verified.
+fn works(srs: &Srs, keys: &Keys) {
+    let layout = keys.shape().layout;
+    let group = commit_records(srs, &layout, &Secret::random(), &records(&layout, 3, 1));
+    let circuit = DatasetCircuit::new(keys.shape().clone(), &group);
+    let proof = prove(srs, keys, &circuit, vec![Fr::from(7), circuit.count()]).unwrap();
+    assert!(verify(srs, keys.vk(), &proof));
+}
+
+#[test]
+fn what_is_kept_is_what_was_made() {
+    let (srs, shape) = (Srs::development(10), Shape::dataset(layout(10, 3, 16, 3)));
+    let cache = KeyCache::new(&folder("kept"));
+    let (made, origin) = cache.get(&srs, &shape).unwrap();
+    assert!(matches!(origin, Origin::Made), "{origin:?}");
+    let (kept, origin) = cache.get(&srs, &shape).unwrap();
+    assert!(matches!(origin, Origin::Kept), "{origin:?}");
+    assert_eq!(key_digest(kept.vk()), key_digest(made.vk()));
+    assert_eq!(kept.vk().transcript_repr(), made.vk().transcript_repr());
+    assert_eq!(kept.fixed_polynomials(), made.fixed_polynomials());
+    works(&srs, &kept);
+    works(&srs, &made);
+    // gates left out are another circuit
+    let (other, origin) = cache.get(&srs, &shape.clone().without_gates(&["presence is boolean"])).unwrap();
+    assert!(matches!(origin, Origin::Made), "{origin:?}");
+    assert_eq!(other.fixed_polynomials(), made.fixed_polynomials());
+}
+
+#[test]
+fn files_that_are_not_these_keys_are_refused_and_made_again() {
+    let (srs, shape) = (Srs::development(10), Shape::dataset(layout(10, 1, 1, 2)));
+    let cache = KeyCache::new(&folder("refused"));
+    let digest = key_digest(cache.get(&srs, &shape).unwrap().0.vk());
+    let path = cache.path(&srs, &shape);
+    let good = std::fs::read(&path).unwrap();
+    // 8 of magic, 32 of checksum, then source, SRS, shape and key
+    let sign = |bytes: &mut [u8]| {
+        let checksum = Sha256::digest(&bytes[40..]);
+        bytes[8..40].copy_from_slice(&checksum);
+    };
+    type Expected = fn(&KeyFlaw) -> bool;
+    type Alter<'a> = &'a dyn Fn(&mut Vec<u8>);
+    let cases: [(&str, Alter<'_>, Expected); 11] = [
+        ("empty", &|b| b.clear(), |f| matches!(f, KeyFlaw::Unknown { .. })),
+        ("text", &|b| b[0] = b'X', |f| matches!(f, KeyFlaw::Unknown { .. })),
+        ("format", &|b| b[7] = b'2', |f| matches!(f, KeyFlaw::Version { expected: 1, got: 2 })),
+        ("cut in the head", &|b| b.truncate(30), |f| matches!(f, KeyFlaw::Damaged { .. })),
+        ("cut", &|b| b.truncate(b.len() / 2), |f| matches!(f, KeyFlaw::Damaged { .. })),
+        ("one bit", &|b| b[5_000] ^= 4, |f| matches!(f, KeyFlaw::Damaged { .. })),
+        ("the last bit", &|b| *b.last_mut().unwrap() ^= 1, |f| matches!(f, KeyFlaw::Damaged { .. })),
+        (
+            "another version of the source",
+            &|b| {
+                b[40] ^= 1;
+                sign(b);
+            },
+            |f| matches!(f, KeyFlaw::Other { what: "source", expected, got } if *expected == hex::encode(source()) && got != expected),
+        ),
+        (
+            "another SRS",
+            &|b| {
+                b[72] ^= 1;
+                sign(b);
+            },
+            |f| matches!(f, KeyFlaw::Other { what: "SRS", .. }),
+        ),
+        (
+            "another commitment",
+            &|b| {
+                // the first fixed column's commitment becomes the second's: a key of the same form for other values
+                let first = 40 + 4 * 32 + 8 + 10;
+                b.copy_within(first + 64..first + 128, first);
+                sign(b);
+            },
+            |f| matches!(f, KeyFlaw::Other { what: "verifying key", .. }),
+        ),
+        (
+            "a column more",
+            &|b| {
+                b.extend(vec![0; 32 << 10]);
+                sign(b);
+            },
+            |f| matches!(f, KeyFlaw::Damaged { .. }),
+        ),
+    ];
+    for (name, alter, expected) in cases {
+        let mut bytes = good.clone();
+        alter(&mut bytes);
+        std::fs::write(&path, &bytes).unwrap();
+        let error = Keys::load(&srs, &shape, &path).expect_err(name);
+        assert!(expected(&error.flaw), "{name}: {error}");
+        let (keys, origin) = cache.get(&srs, &shape).unwrap();
+        assert!(matches!(origin, Origin::Remade(_)), "{name}: {origin:?}");
+        assert_eq!(key_digest(keys.vk()), digest, "{name}");
+        assert_eq!(std::fs::read(&path).unwrap(), good, "{name}: the file is not made again");
+    }
+    // another circuit's file under this name, and a circuit that no keys exist for
+    let other = Shape::dataset(layout(10, 1, 1, 3));
+    let error = Keys::load(&srs, &other, &path).unwrap_err();
+    assert!(matches!(error.flaw, KeyFlaw::Other { what: "shape", .. }), "{error}");
+    assert!(cache.get(&srs, &Shape::gradient(layout(10, 1, 1, 2), Link::Softmax)).is_err());
+    assert!(cache.get(&Srs::development(11), &shape).is_err());
+}
