@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+/// @title Record verifier: one record of a committed dataset, shown with its label
+/// @notice Checks that the committed columns of a shard hold a record at a place: two points of proof, whatever the
+/// record's size. The record's rows and cells are computed here from layout and index, so salts, weights and empty slots
+/// cannot be shown as records.
+interface IRecordVerifier {
+    /// @notice The numbers of a layout, see `circuits/core/src/layout.rs`.
+    struct Layout {
+        /// log2 of the rows.
+        uint32 k;
+        /// Data columns.
+        uint32 columns;
+        /// Features, padded.
+        uint32 features;
+        /// Classes; 1 for real targets.
+        uint32 classes;
+        /// Whether the target is a 16-bit value.
+        bool realTarget;
+    }
+
+    /// @notice A record with the proof that it stands in a shard.
+    struct Shown {
+        /// The shard's layout.
+        Layout dims;
+        /// The shard's commitments: data columns, then the label column, x‖y each.
+        bytes points;
+        /// Which record of the shard, from 0.
+        uint32 index;
+        /// The record's features, one byte each.
+        bytes features;
+        /// Its class, or its 16-bit value.
+        uint16 target;
+        /// What it was shown for: chosen by whoever asked.
+        bytes32 context;
+        /// The quotient's commitment and the opening at the challenge: two points, x and y each.
+        uint256[4] proof;
+    }
+
+    /// @notice No circuit has this layout.
+    error ImpossibleLayout();
+    /// @notice The shard has no such record.
+    error NoSuchRecord(uint256 index, uint256 capacity);
+    /// @notice The features, or the commitments, are not as many as the layout's.
+    error WrongLength(uint256 expected, uint256 given);
+    /// @notice There is no such class.
+    error NoSuchClass(uint256 target, uint256 classes);
+    /// @notice Bytes that are no point of the curve.
+    error NotAPoint(uint256 index);
+    /// @notice The committed columns do not hold this record at this place.
+    error NotThisRecord();
+    /// @notice The dataset is committed under another SRS.
+    error OtherSrs(bytes32 expected, bytes32 found);
+    /// @notice The dataset has another layout.
+    error OtherLayout(bytes32 expected, bytes32 found);
+    /// @notice The dataset has fewer shards.
+    error NoSuchShard(uint256 shard, uint256 shards);
+    /// @notice The commitments are not those of the shard.
+    error OtherShard(bytes32 expected, bytes32 found);
+    /// @notice The points given at deployment are not an SRS.
+    error NotAnSrs();
+
+    /// @notice Reverts unless the columns with these commitments hold the record.
+    /// @return shardDigest identity of the shard, to be compared with a registered one.
+    /// @return layoutHash hash of the layout, to be compared with the registered dataset's.
+    function check(Shown calldata shown) external view returns (bytes32 shardDigest, bytes32 layoutHash);
+
+    /// @notice Reverts unless shard `shard` of a registered dataset holds the record.
+    function checkRegistered(address registry, bytes32 datasetId, uint256 shard, Shown calldata shown) external view;
+
+    /// @notice Digest of the SRS, as datasets name it.
+    function srsDigest() external view returns (bytes32 digest);
+}
