@@ -36,7 +36,7 @@ const MAGIC: [u8; 8] = *b"TRIBKEY1";
 /// Source, SRS, shape and key, 32 bytes each, and the length of the verifying key.
 const FIXED: usize = 4 * 32 + 8;
 
-/// Fingerprint of the source that keys depend on: circuits, layouts, numbers and the versions of all crates.
+/// Fingerprint of the source that keys depend on: circuits, layouts and numbers.
 #[must_use]
 pub fn source() -> Digest {
     let mut digest = [0; 32];
