@@ -23,8 +23,8 @@ SNAPSHOT = CONTRACTS / "gas-snapshot.json"
 GAS_TABLE = CONTRACTS.parent / "docs" / "gas.md"
 RENEW = "make contracts-snapshot"
 
-DEPLOYED = ["ProofGate", "DatasetRegistry", "AgentRegistry", "SessionEscrow", "TestToken"]
-INTERFACES = ["IProofGate", "IDatasetRegistry", "IAgentRegistry", "ISessionEscrow", "ITestToken"]
+DEPLOYED = ["ProofGate", "DatasetRegistry", "AgentRegistry", "SessionEscrow", "RecordVerifier", "TestToken"]
+INTERFACES = ["IProofGate", "IDatasetRegistry", "IAgentRegistry", "ISessionEscrow", "IRecordVerifier", "ITestToken"]
 MOST_BYTES = 23_500
 MOST_GAS = {"gradient": 750_000}
 MOST_GAS_OF_OTHERS = 650_000

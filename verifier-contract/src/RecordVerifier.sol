@@ -203,9 +203,13 @@ contract RecordVerifier is IRecordVerifier {
         }
     }
 
-    /// sum += scalar·(x, y); `index` names the point where it is none. The point at infinity stands in no proof.
+    /// sum += scalar·(x, y); `index` names the point where it is none. The point at infinity stands in no proof. Points are
+    /// checked here because a precompile that refuses one burns all the gas it was given.
     function add(uint256[2] memory sum, uint256 x, uint256 y, uint256 scalar, uint256 index) private view {
-        if (x == 0 && y == 0) revert NotAPoint(index);
+        uint256 p = Statements.COORDINATE_MODULUS;
+        if (x >= p || y >= p || mulmod(y, y, p) != addmod(mulmod(mulmod(x, x, p), x, p), 3, p)) {
+            revert NotAPoint(index);
+        }
         if (scalar != 1) (x, y) = multiplied(x, y, scalar, index);
         uint256[4] memory io = [sum[0], sum[1], x, y];
         bool ok;

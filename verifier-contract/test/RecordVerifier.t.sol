@@ -49,7 +49,7 @@ contract RecordVerifierTest is RealWorld {
     function test_ARecordIsShownLabelIncluded() public {
         IRecordVerifier.Shown memory shown = shownAs("middle");
         (bytes32 digest, bytes32 layoutHash) = verifier.check(shown);
-        vm.snapshotGasLastCall("RecordVerifier", "check: 64 features, 10 classes");
+        vm.snapshotGasLastCall("calls", "RecordVerifier.check, 64 features, 10 classes");
         IDatasetRegistry.Dataset memory dataset = datasets.dataset(adaSet);
         assertEq(digest, dataset.shardDigests[0]);
         assertEq(layoutHash, dataset.layoutHash);
