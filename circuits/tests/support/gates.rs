@@ -44,7 +44,7 @@ impl Sheet {
         for (column, values) in advice.iter_mut().zip(committed) {
             column.clone_from(&values.values);
         }
-        let fixed = keyed(&shape).keys.fixed_values().into_iter().map(<[Fr]>::to_vec).collect();
+        let fixed = keyed(&shape).keys.fixed_values();
         Sheet { layout: shape.layout, challenges: vec![Fr::ZERO; cs.num_challenges()], cs, fixed, instance, advice }
     }
 
