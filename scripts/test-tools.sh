@@ -1,7 +1,17 @@
 #!/usr/bin/env bash
-# What only the tests need: snarkjs, and PostgreSQL's server programs. Installs them where they are missing and it may.
+# What only the tests need: snarkjs and a second EVM node (Hardhat's) from npm, and PostgreSQL's server programs, which it
+# installs where they are missing and it may.
 set -euo pipefail
-"$(dirname "${BASH_SOURCE[0]}")/ceremony-tools.sh"
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+scripts/ceremony-tools.sh
+
+node=verifier-contract/hardhat
+installed="$node/node_modules/.package-lock.json"
+if [ ! -e "$installed" ] || [ "$node/package-lock.json" -nt "$installed" ]; then
+  (cd "$node" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
+  touch "$installed"
+fi
+
 if ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then
   exit 0
 fi

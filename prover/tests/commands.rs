@@ -57,6 +57,8 @@ impl World {
 
     /// Runs a command that must succeed; `@` stands for the folder. Its standard output as JSON, if it is.
     fn run(&self, account: usize, arguments: &str) -> Value {
+        let json = if arguments.starts_with("chain") { " --json" } else { "" };
+        let arguments = &format!("{arguments}{json}");
         let output = self.command(account, arguments).output().unwrap();
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "tribute {arguments}\n{errors}");
@@ -137,25 +139,68 @@ async fn from_a_csv_to_paid_providers() {
     assert!(asked["right"].as_u64().unwrap() >= 18);
 
     w.run(OWNER, &format!("claim prove --weights {weights} --session {session} --out @claim.json"));
+    let chain = w.anvil.connect().await.unwrap();
+    let owner = w.key(OWNER).address();
+    let sent = chain.pending_nonce(owner).await.unwrap();
+    // killed with the claim under way: the same command sees it through, with the same transaction
+    chain.set_automine(false).await.unwrap();
+    let mut killed = w.command(OWNER, "chain claim @claim.json").spawn().unwrap();
+    let start = std::time::Instant::now();
+    while chain.pending_nonce(owner).await.unwrap() == sent {
+        assert!(start.elapsed().as_secs() < 30 && killed.try_wait().unwrap().is_none(), "the claim was not sent");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    assert_eq!(std::fs::read_dir(w.file("deployment.json.pending")).unwrap().count(), 2, "a record and its lock");
+    chain.set_automine(true).await.unwrap();
+    chain.mine(1).await.unwrap();
     let claimed = w.run(OWNER, "chain claim @claim.json");
     assert_eq!(amount(&claimed["sessions"][0]["amount"]), 20_000);
+    assert_eq!(chain.mined_nonce(owner).await.unwrap(), sent + 1);
+    assert!(!w.file("deployment.json.pending").exists());
+    // once more: it is paid, and nothing is sent
+    let again = w.run(OWNER, "chain claim @claim.json");
+    assert_eq!((&again["paid_already"], &again["sessions"][0]["count"]), (&true.into(), &20.into()));
+    assert_eq!(chain.mined_nonce(owner).await.unwrap(), sent + 1);
     // the same claim again bounces, mined, with the contract's own error
     let replayed = w.run(OWNER, "chain claim @claim.json --expect-revert");
     assert_eq!((text(&replayed["error"]), &replayed["tx"]["status"]), ("StaleTranscript", &0.into()));
-    assert!(w.fails(OWNER, "chain claim @claim.json").contains("REVERTED"));
 
     // a second round goes on where the first ended
     w.run(CLIENT, &format!("session query {session} --csv {WINE} --rows 110..115 --state @s.json"));
     w.run(OWNER, &format!("claim prove --weights {weights} --session {session} --out @claim2.json"));
     assert_eq!(amount(&w.run(OWNER, "chain claim @claim2.json")["sessions"][0]["amount"]), 5_000);
+    // what the contract stores is not what the first claim says any more
+    assert!(w.fails(OWNER, "chain claim @claim.json").contains("REVERTED"));
 
-    let provider = w.run(PROVIDER, &format!("chain withdraw-provider --agent {agent} --dataset {dataset}"));
-    let owner = w.run(OWNER, &format!("chain withdraw-owner --agent {agent}"));
+    let status = w.run(CLIENT, &format!("chain status --account {}", w.key(PROVIDER).address()));
+    assert_eq!((&status["money"]["events_agree"], text(&status["due"][0]["amount"])), (&true.into(), "10000"));
+    assert_eq!((status["datasets"].as_array().unwrap().len(), status["agents"].as_array().unwrap().len()), (1, 0));
+    assert!(text(&status["code"]).starts_with("equal to the local build"), "{}", status["code"]);
+    w.run(CLIENT, "circuits check --schema @schema.json --k 14 --out @check.json");
+    for circuit in w.json("check.json")["circuits"].as_array().unwrap() {
+        assert_eq!(
+            (&circuit["as_rebuilt"], &circuit["registered"]),
+            (&true.into(), &circuit["circuit_id"]),
+            "{circuit}"
+        );
+    }
+    // all that its datasets and agents earned, found from events
+    let provider = w.run(PROVIDER, "chain withdraw");
+    assert_eq!(text(&provider["withdrawals"][0]["dataset_id"]), dataset);
+    let owner = w.run(OWNER, &format!("chain withdraw --agent {agent}"));
     assert_eq!((amount(&provider["amount"]), amount(&owner["amount"])), (10_000, 15_000));
     w.run(CLIENT, &format!("chain thaw {session}"));
     assert!(w.fails(CLIENT, &format!("chain refund {session}")).contains("NotThawed"));
-    w.anvil.connect().await.unwrap().advance_time(61).await.unwrap();
+    chain.advance_time(61).await.unwrap();
     assert_eq!(amount(&w.run(CLIENT, &format!("chain refund {session}"))["amount"]), 25_000);
+
+    let newest = chain.block_number().await.unwrap();
+    let told = w.command(CLIENT, &format!("chain watch --from 0 --until {newest} --json")).output().unwrap();
+    let told: Vec<Value> = told.stdout.split(|b| *b == b'\n').flat_map(serde_json::from_slice).collect();
+    let count = |event: &str| told.iter().filter(|t| t["event"] == event).count();
+    assert_eq!((count("QueriesClaimed"), count("ProviderPaid"), count("OwnerPaid"), count("Unknown")), (2, 1, 1, 0));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -151,6 +151,32 @@ fn the_account_is_right_and_nothing_runs_on() {
     assert!(verified.unwrap().success());
 }
 
+/// The second implementation: the same with real proofs on another EVM node, under main network's rules of today.
+/// Not run where Hardhat's node is not installed, unless TRIBUTE_REQUIRE_HARDHAT is set.
+#[test]
+fn the_life_cycle_passes_on_another_node() {
+    if tribute_chain::Hardhat::find().is_err() && std::env::var_os("TRIBUTE_REQUIRE_HARDHAT").is_none() {
+        eprintln!("not run: Hardhat's node is not installed; scripts/test-tools.sh installs it");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let run = wine(&out).args(["--node", "hardhat"]).env("TRIBUTE_DEMO_TEST", &out).output().unwrap();
+    let (said, complaints) = (String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
+    assert!(run.status.success(), "{said}\n{complaints}");
+    all_gone(&out);
+    let summary = json(out.join("summary.json"));
+    assert_eq!(summary["ok"], true);
+    assert_eq!(summary["sessions"].as_array().unwrap().iter().map(|s| units(&s["count"])).sum::<u128>(), 40);
+    let frauds = summary["frauds"].as_array().unwrap();
+    let errors: Vec<&str> = frauds.iter().map(|f| f["error"].as_str().unwrap()).collect();
+    assert_eq!(errors, ["StaleTranscript", "WrongDataset", "VoucherCountMismatch"]);
+    assert!(frauds.iter().all(|f| f["status"] == 0 && f["balances_unchanged"] == true));
+    let receipts = json(out.join("transactions.json"));
+    let failed = receipts.as_array().unwrap().iter().filter(|r| r["status"] == "0x0").count();
+    assert_eq!(failed, 3, "the frauds, and nothing else");
+}
+
 #[test]
 fn asked_to_stop_it_stops_everything_and_says_so() {
     for name in ["-INT", "-TERM"] {

@@ -1,5 +1,6 @@
 //! What the service asks a chain. Reading only: transactions are signed and sent by their owners' clients.
 
+pub mod circuit;
 mod rpc;
 
 use serde::{Deserialize, Serialize};

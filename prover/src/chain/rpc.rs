@@ -24,12 +24,23 @@ impl RpcChain {
 impl From<ChainError> for Problem {
     fn from(e: ChainError) -> Self {
         let reason = match &e {
-            ChainError::Reverted { .. } => Reason::Reverted,
+            ChainError::Reverted { .. } | ChainError::Failed { .. } => Reason::Reverted,
+            ChainError::ArtifactsMissing { .. }
+            | ChainError::ArtifactUnreadable { .. }
+            | ChainError::AnvilMissing { .. }
+            | ChainError::HardhatMissing { .. } => Reason::ToolMissing,
+            ChainError::KeyMissing { .. }
+            | ChainError::KeyInvalid { .. }
+            | ChainError::Keystore { .. }
+            | ChainError::File { .. }
+            | ChainError::AlreadyDeployed { .. }
+            | ChainError::CannotContinue { .. }
+            | ChainError::BadUrl { .. } => Reason::BadField,
             _ => Reason::ChainUnavailable,
         };
         let p = Problem::new(reason, e.to_string());
         match e {
-            ChainError::Reverted { action, revert } => {
+            ChainError::Reverted { action, revert } | ChainError::Failed { action, revert, .. } => {
                 let p = p.with("action", action).with("error", &revert.name);
                 revert.operands.iter().fold(p, |p, (name, value)| p.with(name, value))
             }

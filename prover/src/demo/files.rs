@@ -192,7 +192,7 @@ pub(super) struct Fees {
     pub(super) to_data: u128,
 }
 
-/// `chain withdraw-provider`, `withdraw-owner`, `refund`.
+/// `chain withdraw`, `chain refund`.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Paid {
     #[serde(deserialize_with = "number")]

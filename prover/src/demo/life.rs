@@ -455,22 +455,14 @@ impl<'a> Life<'a> {
                 let providers =
                     try_join_all(parties.providers.iter().zip(datasets).map(|(provider, dataset)| async move {
                         let id = dataset.dataset_id.to_string();
-                        let args = [
-                            "chain",
-                            "withdraw-provider",
-                            "--agent",
-                            &version.agent_id,
-                            "--version",
-                            number,
-                            "--dataset",
-                            &id,
-                        ];
+                        let args =
+                            ["chain", "withdraw", "--agent", &version.agent_id, "--version", number, "--dataset", &id];
                         let paid: Paid = shell.json(Some(provider), &args).await?;
                         bar.done(&provider.name);
                         Ok::<_, Problem>(paid.amount)
                     }));
                 let owner = async {
-                    let args = ["chain", "withdraw-owner", "--agent", &version.agent_id, "--version", number];
+                    let args = ["chain", "withdraw", "--agent", &version.agent_id, "--version", number];
                     let paid: Paid = shell.json(Some(&parties.owner), &args).await?;
                     bar.done(&parties.owner.name);
                     Ok(paid.amount)

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use tribute_core::head::lambda_units;
 use tribute_core::records::{infer_schema, read_csv};
 use tribute_core::statement::OPTIMUM_SLOTS;
@@ -41,12 +41,24 @@ pub(crate) struct DemoArgs {
     /// Keep the service's own folder (database, artefacts, sealed records) in DIR/service.
     #[arg(long)]
     keep: bool,
+    /// The node that runs the chain.
+    #[arg(long, value_enum, default_value_t = Node::Anvil)]
+    node: Node,
     /// log2 of the circuits' rows.
     #[arg(long, value_name = "K", default_value_t = 15)]
     k: u32,
     /// Data columns of the circuits.
     #[arg(long, value_name = "A", default_value_t = 8)]
     columns: usize,
+}
+
+/// Which implementation of the EVM and its JSON-RPC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Node {
+    /// Foundry's, which `make setup` installs.
+    Anvil,
+    /// Hardhat's, which `scripts/test-tools.sh` installs; no chain state is written.
+    Hardhat,
 }
 
 /// A checked plan.
@@ -68,6 +80,7 @@ pub(super) struct Plan {
     /// The output folder, absolute.
     pub(super) out: PathBuf,
     pub(super) keep: bool,
+    pub(super) node: Node,
     pub(super) k: u32,
     pub(super) columns: usize,
     /// Folder to look for tools in, and above it.
@@ -136,6 +149,7 @@ impl Plan {
             lambda: args.lambda,
             out: std::path::absolute(&args.out)?,
             keep: args.keep,
+            node: args.node,
             k: args.k,
             columns: args.columns,
             root,

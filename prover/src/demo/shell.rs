@@ -93,7 +93,9 @@ impl Shell {
 
     /// Runs a command as `who` and reads the JSON that it printed.
     pub(super) async fn json<T: DeserializeOwned>(&self, who: Option<&Party>, args: &[&str]) -> Result<T> {
-        let text = self.run(who, args).await?;
+        // `tribute chain` speaks to people unless told otherwise
+        let flag: &[&str] = if args.first() == Some(&"chain") { &["--json"] } else { &[] };
+        let text = self.run(who, &[args, flag].concat()).await?;
         serde_json::from_str(&text)
             .map_err(|e| Problem::internal(format!("what `tribute {}` printed cannot be read: {e}", args.join(" "))))
     }

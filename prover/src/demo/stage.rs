@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
-use tribute_chain::{Anvil, AnvilOptions, Chain, Contracts, Deployment};
+use tribute_chain::{AnvilOptions, Chain, Contracts, Deployment, Hardhat, HardhatOptions, LocalChain};
 
 use super::parties::Parties;
-use super::plan::Plan;
+use super::plan::{Node, Plan};
 use super::shell::{Running, Shell};
 use super::steps::{Failure, Steps};
 use crate::pipeline::calibrate;
@@ -34,6 +34,8 @@ const LEFT_BEHIND: &[&str] = &[
     "schema.json",
     "vouchers.json",
     "deployment.json",
+    "deployment.json.unfinished",
+    "deployment.json.pending",
     "transactions.json",
     "state.json",
 ];
@@ -53,7 +55,7 @@ pub(super) struct Stage {
     pub(super) shell: Shell,
     pub(super) parties: Parties,
     pub(super) contracts: Contracts,
-    anvil: Anvil,
+    node: LocalChain,
     service: Running,
 }
 
@@ -100,11 +102,23 @@ pub(super) async fn prepare(plan: &Plan) -> Result<Files> {
     Ok(Files { digests, calibration_ms })
 }
 
+/// What starts the plan's node; that it is installed is found out here.
+fn starter(plan: &Plan) -> Result<impl FnOnce() -> tribute_chain::Result<LocalChain> + Send + 'static> {
+    let (anvil, hardhat) = match plan.node {
+        Node::Anvil => (Some(plan.tool("TRIBUTE_ANVIL", "verifier-contract/bin/anvil")?), None),
+        Node::Hardhat => (None, Some(Hardhat::find()?)),
+    };
+    Ok(move || match hardhat {
+        None => LocalChain::anvil(&AnvilOptions { program: anvil, ..AnvilOptions::default() }),
+        folder => LocalChain::hardhat(&HardhatOptions { folder }),
+    })
+}
+
 /// Starts chain and service.
 pub(super) async fn start(plan: &Plan, steps: &Steps) -> Result<Stage, Failure> {
     steps
         .run("chain and service", "local chain, contracts, service", 3, |bar| async move {
-            let anvil_program = plan.tool("TRIBUTE_ANVIL", "verifier-contract/bin/anvil")?;
+            let start = starter(plan)?;
             let mut environment = Vec::new();
             for (variable, place) in
                 [("TRIBUTE_ONNXRUNTIME", ".deps/ort/libonnxruntime.so"), ("TRIBUTE_ARTIFACTS", "verifier-contract/out")]
@@ -112,15 +126,16 @@ pub(super) async fn start(plan: &Plan, steps: &Steps) -> Result<Stage, Failure> 
                 environment.push((variable.to_owned(), plan.tool(variable, place)?.to_string_lossy().into_owned()));
             }
             let mut shell = Shell::new(&plan.out, environment)?;
-            let options = AnvilOptions { program: Some(anvil_program), ..AnvilOptions::default() };
-            let anvil =
-                tokio::task::spawn_blocking(move || Anvil::start_with(&options)).await.map_err(Problem::internal)??;
-            let parties = Parties::new(anvil.keys(), plan.split.len())?;
+            let node = tokio::task::spawn_blocking(start).await.map_err(Problem::internal)??;
+            let parties = Parties::new(node.keys(), plan.split.len())?;
             shell.write_keys(&parties.all())?;
-            shell.note(
-                "# The chain: a local anvil, started by the demo; `anvil --load-state state.json` brings it back.",
-            )?;
-            shell.set("TRIBUTE_RPC", anvil.url())?;
+            shell.note(match node.dumps_state() {
+                true => {
+                    "# The chain: a local anvil, started by the demo; `anvil --load-state state.json` brings it back."
+                }
+                false => "# The chain: a local Hardhat node, started by the demo; it ends with it.",
+            })?;
+            shell.set("TRIBUTE_RPC", node.url())?;
             shell.set("TRIBUTE_CONTRACTS", "deployment.json")?;
             bar.done("chain");
 
@@ -129,13 +144,13 @@ pub(super) async fn start(plan: &Plan, steps: &Steps) -> Result<Stage, Failure> 
             let thaw = THAW.to_string();
             let deploy = ["chain", "deploy", "--thaw-seconds", &thaw, "--deployment", "deployment.json"];
             shell.run(Some(&parties.deployer), &deploy).await?;
-            let chain = anvil.connect().await?;
+            let chain = node.connect().await?;
             let contracts = Contracts::new(&chain, Deployment::load(&plan.out.join("deployment.json"))?)?;
             bar.done("contracts");
 
-            let service = serve(plan, &mut shell, anvil.url()).await?;
+            let service = serve(plan, &mut shell, node.url()).await?;
             bar.done("service");
-            Ok(Stage { shell, parties, contracts, anvil, service })
+            Ok(Stage { shell, parties, contracts, node, service })
         })
         .await
 }
@@ -197,23 +212,27 @@ impl Stage {
         Ok(self.chain().advance_time(seconds).await?)
     }
 
-    /// Writes every transaction's receipt and the chain's state.
+    /// Writes every transaction's receipt, and the chain's state where the node tells it.
     pub(super) async fn write_chain(&self, folder: &Path) -> Result<()> {
         let newest = self.chain().block_number().await?;
         let mut receipts: Vec<Value> = Vec::new();
         for number in 0..=newest {
-            let block: Option<Vec<Value>> =
-                self.chain().request("eth_getBlockReceipts", (format!("{number:#x}"),)).await?;
-            receipts.extend(block.unwrap_or_default());
+            let block: Value = self.chain().request("eth_getBlockByNumber", (format!("{number:#x}"), false)).await?;
+            for tx in block["transactions"].as_array().into_iter().flatten() {
+                receipts.push(self.chain().request("eth_getTransactionReceipt", (tx.clone(),)).await?);
+            }
         }
         std::fs::write(folder.join("transactions.json"), serde_json::to_string_pretty(&receipts)? + "\n")?;
-        Ok(self.chain().dump_state(&folder.join("state.json")).await?)
+        if self.node.dumps_state() {
+            self.chain().dump_state(&folder.join("state.json")).await?;
+        }
+        Ok(())
     }
 
     /// Stops the service, then the chain.
     pub(super) async fn stop(self) -> Result<()> {
         self.service.stop().await?;
-        tokio::task::spawn_blocking(move || self.anvil.stop()).await.map_err(Problem::internal)
+        tokio::task::spawn_blocking(move || self.node.stop()).await.map_err(Problem::internal)
     }
 }
 

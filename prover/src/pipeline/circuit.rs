@@ -2,8 +2,7 @@
 
 use std::time::Instant;
 
-use halo2_proofs::halo2curves::bn256::{Fr, G1Affine};
-use halo2_proofs::plonk::VerifyingKey;
+use halo2_proofs::halo2curves::bn256::Fr;
 use tribute_circuits::columns::CommittedGroup;
 use tribute_circuits::field::word;
 use tribute_circuits::plonk::Witness;
@@ -14,6 +13,7 @@ use tribute_core::digest::{keccak, CircuitIdentity};
 
 use super::types::{CircuitBody, CircuitJob, ProofBody, ProofStats, ShapeBody};
 use super::Toolbox;
+use crate::chain::circuit::{check_cost, proof_length};
 use crate::hexed::{Hex, Hex32};
 use crate::problem::{Problem, Reason, Result};
 
@@ -55,25 +55,11 @@ pub(super) fn prepare(body: &ShapeBody, toolbox: &Toolbox) -> Result<Prepared> {
         code_hash: Hex(identity.code),
         code_bytes: code.runtime.len() as u64,
         proof_length: proof_length(keys.vk()) as u64,
+        gas: check_cost(keys.vk(), &code.runtime, shape.statement.inputs())?,
         creation: toolbox.wait(toolbox.artefacts.put(code.creation))?,
         runtime: toolbox.wait(toolbox.artefacts.put(code.runtime.clone()))?,
     };
     Ok(Prepared { srs, keys, body, runtime: code.runtime })
-}
-
-/// Length of every proof under a key: points of 64 bytes, then scalars of 32, in halo2's order.
-fn proof_length(vk: &VerifyingKey<G1Affine>) -> usize {
-    let cs = vk.cs();
-    // the permutation argument covers `degree − 2` columns with one running product
-    let permuted = cs.permutation().get_columns().len();
-    let products = permuted.div_ceil(cs.degree() - 2);
-    let quotient = cs.degree() - 1;
-    // advice columns, products, halo2's random polynomial, quotient pieces, and SHPLONK's two
-    let points = cs.num_advice_columns() + products + 1 + quotient + 2;
-    // every product is opened at two or three rows, the last one at two
-    let product_evaluations = (3 * products).saturating_sub(1);
-    let scalars = cs.advice_queries().len() + cs.fixed_queries().len() + 1 + permuted + product_evaluations;
-    64 * points + 32 * scalars
 }
 
 impl Prepared {

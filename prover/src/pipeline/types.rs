@@ -210,6 +210,9 @@ pub struct CircuitBody {
     pub code_bytes: u64,
     /// Length of every proof.
     pub proof_length: u64,
+    /// Execution gas of checking one proof; 0 where an older version made the circuit.
+    #[serde(default)]
+    pub gas: u64,
     /// Code that deploys the verifier.
     pub creation: ArtefactId,
     /// Code of the deployed verifier.

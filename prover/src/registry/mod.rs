@@ -51,7 +51,7 @@ impl Registry {
     pub async fn record(&self, tx: &mut Tx, _job: &Job, outcome: &Outcome) -> Result<()> {
         match outcome {
             Outcome::Calibrate(_) => Ok(()),
-            Outcome::Circuit(circuit) => self.put_circuit(tx, circuit, 0).await,
+            Outcome::Circuit(circuit) => self.put_circuit(tx, circuit, circuit.gas as i64).await,
             Outcome::Dataset(dataset) => {
                 for shard in &dataset.shards {
                     self.put_proof_circuit(tx, &shard.proof).await?;

@@ -65,14 +65,24 @@ impl<C: SolCall, T> Call<C, T> {
     }
 
     /// Simulates it, sends it, waits for its receipt and reads its events.
+    ///
+    /// With a journal ([`crate::Options::journal`]) it first sees through what a process that died left of the same
+    /// call, and makes no second transaction then.
     pub async fn send(&self, wallet: &Wallet) -> Result<Done<T>> {
+        if let Some((sent, receipt)) = wallet.resume(&self.message).await? {
+            return self.done(sent, &receipt);
+        }
         let output = self.chain.call(&self.message.action, &self.message.request(wallet.address()), "latest").await?;
         // a call to an address without code succeeds too; some tokens return nothing where others return true
         if output.is_empty() && self.chain.code(self.to).await?.is_empty() {
             return Err(ChainError::NoCode { contract: C::SIGNATURE.to_owned(), address: self.to });
         }
         let (sent, receipt) = wallet.send_simulated(&self.message).await?;
-        let events = Events { action: &self.message.action, contract: self.to, receipt: &receipt };
+        self.done(sent, &receipt)
+    }
+
+    fn done(&self, sent: Sent, receipt: &TransactionReceipt) -> Result<Done<T>> {
+        let events = Events { action: &self.message.action, contract: self.to, receipt };
         let event = (self.outcome)(&events)?;
         Ok(Done { sent, event })
     }

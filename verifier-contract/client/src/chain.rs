@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::future::{Future, IntoFuture};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use serde_json::value::RawValue;
 use crate::error::{ChainError, Result};
 use crate::nonces::Nonces;
 use crate::revert::{ErrorDecoder, Revert};
+use crate::transport;
 
 /// How patient and how generous we are. The defaults suit a local chain and a public one alike.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,6 +47,10 @@ pub struct Options {
     pub gas_cap: u64,
     /// Most blocks of one request for logs.
     pub log_window: u64,
+    /// PEM file of certificate authorities to trust besides the usual ones, for an https node of one's own.
+    pub roots: Option<PathBuf>,
+    /// Folder in which transactions under way are kept, so that a process that dies leaves none behind unknown.
+    pub journal: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -61,6 +67,8 @@ impl Default for Options {
             gas_margin_percent: 25,
             gas_cap: 1 << 24,
             log_window: 2_000,
+            roots: None,
+            journal: None,
         }
     }
 }
@@ -91,30 +99,20 @@ impl Chain {
 
     /// Connects and asks for the chain id.
     pub async fn connect_with(url: &str, options: Options) -> Result<Chain> {
-        let bad = |cause: String| ChainError::BadUrl { url: url.to_owned(), cause };
-        let parsed = reqwest::Url::parse(url).map_err(|e| bad(e.to_string()))?;
-        if !matches!(parsed.scheme(), "http" | "https") || parsed.host_str().is_none() {
-            return Err(bad("expected http://host:port".to_owned()));
-        }
-        let mut http = reqwest::Client::builder()
-            .timeout(options.request_timeout)
-            .connect_timeout(options.request_timeout.min(Duration::from_secs(5)));
-        if is_local(&parsed) {
-            http = http.no_proxy(); // a proxy of the environment does not know our local chain
-        }
-        let http = http.build().map_err(|e| bad(e.to_string()))?;
+        let (http, parsed) = transport::client(url, options.request_timeout, options.roots.as_deref())?;
+        let url = transport::shown(&parsed);
         let client = RpcClient::new_http_with_client(http, parsed).with_poll_interval(options.poll_interval);
-        let mut inner = Inner { url: url.to_owned(), chain_id: 0, options, client, nonces: Mutex::new(HashMap::new()) };
+        let mut inner = Inner { url: url.clone(), chain_id: 0, options, client, nonces: Mutex::new(HashMap::new()) };
         let id: U256 = read(&inner, "eth_chainId", ()).await?;
         inner.chain_id = u64::try_from(id).map_err(|_| ChainError::BadAnswer {
-            url: url.to_owned(),
+            url,
             method: "eth_chainId".to_owned(),
             cause: format!("chain id {id}"),
         })?;
         Ok(Chain(Arc::new(inner)))
     }
 
-    /// The node's URL.
+    /// The node's URL, without what may be secret in it.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.0.url
@@ -160,6 +158,11 @@ impl Chain {
         within(&self.0, self.0.client.request::<P, R>(method, params).into_future()).await
     }
 
+    /// Hash of the chain's first block, `None` where the node no longer has it: tells chains of one id apart.
+    pub(crate) async fn genesis(&self) -> Result<Option<B256>> {
+        Ok(self.block(0).await?.map(|block| block.header.hash))
+    }
+
     pub(crate) fn explain(&self, method: &'static str, error: TransportError) -> ChainError {
         explain(&self.0, method, error)
     }
@@ -186,11 +189,11 @@ impl Chain {
     /// Unix time of the newest block.
     pub async fn time(&self) -> Result<u64> {
         let block: Option<Block> = self.request("eth_getBlockByNumber", ("latest", false)).await?;
-        block.map(|b| b.header.timestamp).ok_or_else(|| ChainError::BadAnswer {
-            url: self.url().to_owned(),
-            method: "eth_getBlockByNumber".to_owned(),
-            cause: "no latest block".to_owned(),
-        })
+        block.map(|b| b.header.timestamp).ok_or_else(|| self.bad_answer("eth_getBlockByNumber", "no latest block"))
+    }
+
+    pub(crate) fn bad_answer(&self, method: &str, cause: &str) -> ChainError {
+        ChainError::BadAnswer { url: self.url().to_owned(), method: method.to_owned(), cause: cause.to_owned() }
     }
 
     /// Deployed code at an address; empty if there is none.
@@ -286,11 +289,6 @@ pub(crate) fn revert_of(payload: &ErrorPayload<Box<RawValue>>) -> Option<Revert>
     // code 3: execution reverted, as geth defined it; nodes that give no data still say so
     let says_so = payload.code == 3 || payload.message.to_lowercase().contains("revert");
     says_so.then(|| ErrorDecoder::shared().decode(&[]))
-}
-
-fn is_local(url: &reqwest::Url) -> bool {
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 /// A block number as JSON-RPC writes it.

@@ -1,7 +1,8 @@
 //! Verifiers and circuits: deploy a verifier, measure it, register its circuit in the gate.
 
 use alloy::primitives::{Address, Bytes, B256, U256};
-use alloy::rpc::types::{TransactionInput, TransactionRequest};
+use alloy::rpc::types::{Filter, TransactionInput, TransactionRequest};
+use alloy::sol_types::SolEvent;
 use serde::{Deserialize, Serialize};
 use tribute_core::digest::{shape_digest, CircuitIdentity};
 
@@ -75,6 +76,62 @@ impl NewCircuit {
             code: code_hash.0,
         };
         identity.id().into()
+    }
+}
+
+/// A field that is not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Difference {
+    /// The field.
+    pub what: String,
+    /// As computed here.
+    pub expected: String,
+    /// As registered.
+    pub found: String,
+}
+
+fn differs<T: PartialEq + std::fmt::Debug>(what: &str, expected: T, found: T) -> Option<Difference> {
+    let show = |value: &T| format!("{value:?}");
+    (expected != found).then(|| Difference { what: what.to_owned(), expected: show(&expected), found: show(&found) })
+}
+
+impl CircuitInfo {
+    /// Every field in which `found` differs from this one; where the verifier stands does not matter.
+    #[must_use]
+    pub fn differences(&self, found: &CircuitInfo) -> Vec<Difference> {
+        // taken apart, so that a field that is added is not forgotten
+        let CircuitInfo {
+            verifier: _,
+            codeHash,
+            proofLength,
+            inputCount,
+            gasCap,
+            statement,
+            layoutHash,
+            link,
+            regBias,
+            slots,
+            groupColumns,
+            srsDigest,
+            vkDigest,
+        } = self;
+        [
+            differs("verifying key digest", *vkDigest, found.vkDigest),
+            differs("SRS digest", *srsDigest, found.srsDigest),
+            differs("layout hash", *layoutHash, found.layoutHash),
+            differs("statement", *statement, found.statement),
+            differs("link", *link, found.link),
+            differs("bias penalty", *regBias, found.regBias),
+            differs("slots", *slots, found.slots),
+            differs("code hash", *codeHash, found.codeHash),
+            differs("proof length", *proofLength, found.proofLength),
+            differs("group columns", groupColumns.clone(), found.groupColumns.clone()),
+            differs("input count", *inputCount, found.inputCount),
+            differs("gas cap", *gasCap, found.gasCap),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
     }
 }
 
@@ -161,21 +218,29 @@ impl Contracts {
     pub async fn check_circuit(&self, circuit: &NewCircuit, expected_hash: B256) -> Result<CircuitInfo> {
         let id = circuit.id(expected_hash);
         let info = self.circuit(id).await?;
-        let same = |what: &'static str, expected: String, found: String| match expected == found {
-            true => Ok(()),
-            false => Err(ChainError::CircuitDiffers { circuit: id, what, expected, found }),
-        };
-        let code = self.chain.code(info.verifier).await?;
-        same("the verifier's code hash", expected_hash.to_string(), code_hash(&code).to_string())?;
-        same("the proof length", circuit.proof_length.to_string(), info.proofLength.to_string())?;
-        same("the input count", circuit.input_count.to_string(), info.inputCount.to_string())?;
-        let (expected, found) = (&circuit.group_columns, &info.groupColumns);
-        same("the columns of committed groups", format!("{expected:?}"), format!("{found:?}"))?;
-        if info.gasCap < circuit.gas_cap {
-            same("the gas cap", format!("{} or more", circuit.gas_cap), info.gasCap.to_string())?;
+        let mut differences = self.differences(id, &info, circuit, expected_hash).await?;
+        differences.retain(|d| d.what != "gas cap" || info.gasCap < circuit.gas_cap);
+        match differences.into_iter().next() {
+            None => Ok(info),
+            Some(Difference { what, expected, found }) => {
+                Err(ChainError::CircuitDiffers { circuit: id, what, expected, found })
+            }
         }
-        same("stopped", false.to_string(), self.is_circuit_stopped(id).await?.to_string())?;
-        Ok(info)
+    }
+
+    /// How a registered circuit differs from the one computed here, field by field; and whether it was stopped.
+    pub async fn differences(
+        &self,
+        id: B256,
+        info: &CircuitInfo,
+        circuit: &NewCircuit,
+        expected_hash: B256,
+    ) -> Result<Vec<Difference>> {
+        let code = self.chain.code(info.verifier).await?;
+        let mut all = circuit.info(Deployed { address: info.verifier, code_hash: expected_hash }).differences(info);
+        all.extend(differs("code at the verifier's address", expected_hash, code_hash(&code)));
+        all.extend(differs("stopped", false, self.is_circuit_stopped(id).await?));
+        Ok(all)
     }
 
     /// Adds a circuit; only the gate's owner.
@@ -214,6 +279,17 @@ impl Contracts {
     /// A circuit as registered, `None` if the gate has none of this id.
     pub async fn find_circuit(&self, circuit: B256) -> Result<Option<CircuitInfo>> {
         Self::known(self.circuit(circuit).await, "UnknownCircuit")
+    }
+
+    /// The last gas cap that a circuit's was raised to, `None` if it is the one it was added with.
+    pub async fn raised_gas_cap(&self, circuit: B256) -> Result<Option<u32>> {
+        let filter = Filter::new()
+            .address(self.gate_at())
+            .event_signature(Abi::GasCapRaised::SIGNATURE_HASH)
+            .topic1(circuit)
+            .from_block(self.deployment.block);
+        let raised = self.chain.logs(&filter).await?;
+        Ok(raised.last().and_then(|log| Abi::GasCapRaised::decode_log(&log.inner).ok()).map(|e| e.to))
     }
 
     /// Whether a circuit was stopped; reverts with `UnknownCircuit`.

@@ -3,15 +3,13 @@
 use std::path::Path;
 
 use alloy::primitives::{Address, Bytes, B256};
-use alloy::sol_types::SolValue;
 use serde::{Deserialize, Serialize};
 
 use crate::abi::{IAgentRegistry, IDatasetRegistry, ISessionEscrow, IStandard};
 use crate::artifacts::Artifacts;
-use crate::call::Call;
 use crate::chain::{code_hash, Chain};
 use crate::error::{ChainError, Result};
-use crate::wallet::{Sent, Wallet};
+use crate::journal::write_whole;
 
 /// One deployed contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,7 +50,7 @@ pub struct Deployment {
 }
 
 /// What the deployer decides.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeployOptions {
     /// Owner of gate and escrow; `None`: the deployer.
     pub owner: Option<Address>,
@@ -71,51 +69,6 @@ impl Default for DeployOptions {
 }
 
 impl Deployment {
-    /// Deploys everything and binds it together; also returns every transaction.
-    pub async fn deploy(
-        wallet: &Wallet,
-        artifacts: &Artifacts,
-        options: &DeployOptions,
-    ) -> Result<(Deployment, Vec<Sent>)> {
-        let owner = options.owner.unwrap_or(wallet.address());
-        let guardian = options.guardian.unwrap_or(owner);
-        let mut steps = Steps { wallet, artifacts, sent: Vec::new() };
-
-        let token = match options.token {
-            Some(address) => steps.existing("token", address).await?,
-            None => steps.deploy("TestToken", &[]).await?,
-        };
-        let gate = steps.deploy("ProofGate", &(owner, guardian).abi_encode_params()).await?;
-        let datasets = steps.deploy("DatasetRegistry", &gate.address.abi_encode()).await?;
-        let agents = steps.deploy("AgentRegistry", &(gate.address, datasets.address).abi_encode_params()).await?;
-        let bind = Call::new(
-            wallet.chain(),
-            datasets.address,
-            "bind the agent registry",
-            &IDatasetRegistry::bindAgentRegistryCall { registry: agents.address },
-            |events| events.one::<IDatasetRegistry::AgentRegistryBound>(),
-        );
-        steps.sent.push(bind.send(wallet).await?.sent);
-        let arguments = (token.address, gate.address, agents.address, datasets.address, options.thaw_seconds, owner);
-        let escrow = steps.deploy("SessionEscrow", &arguments.abi_encode_params()).await?;
-
-        let deployment = Deployment {
-            chain_id: wallet.chain().id(),
-            block: steps.sent.first().map_or(0, |s| s.block),
-            deployer: wallet.address(),
-            owner,
-            guardian,
-            thaw_seconds: options.thaw_seconds,
-            proof_gate: gate,
-            dataset_registry: datasets,
-            agent_registry: agents,
-            session_escrow: escrow,
-            token,
-            test_token: options.token.is_none(),
-        };
-        Ok((deployment, steps.sent))
-    }
-
     /// Reads `deployment.json`.
     pub fn load(path: &Path) -> Result<Deployment> {
         let wrong = |cause: String| ChainError::File { path: path.to_owned(), cause };
@@ -127,7 +80,7 @@ impl Deployment {
     pub fn save(&self, path: &Path) -> Result<()> {
         let wrong = |cause: String| ChainError::File { path: path.to_owned(), cause };
         let text = serde_json::to_string_pretty(self).map_err(|e| wrong(e.to_string()))?;
-        std::fs::write(path, text + "\n").map_err(|e| wrong(e.to_string()))
+        write_whole(path, &(text + "\n"))
     }
 
     /// Checks that the chain is the right one, that every contract's code is the local build's and unchanged since
@@ -192,27 +145,7 @@ impl Deployment {
     }
 }
 
-struct Steps<'a> {
-    wallet: &'a Wallet,
-    artifacts: &'a Artifacts,
-    sent: Vec<Sent>,
-}
-
-impl Steps<'_> {
-    async fn deploy(&mut self, name: &str, arguments: &[u8]) -> Result<Deployed> {
-        let creation = self.artifacts.load(name)?.with_arguments(arguments);
-        let (address, sent) = self.wallet.deploy(name, creation).await?;
-        self.sent.push(sent);
-        self.existing(name, address).await
-    }
-
-    async fn existing(&self, name: &str, address: Address) -> Result<Deployed> {
-        let code = code_at(self.wallet.chain(), name, address).await?;
-        Ok(Deployed { address, code_hash: code_hash(&code) })
-    }
-}
-
-async fn code_at(chain: &Chain, contract: &str, address: Address) -> Result<Bytes> {
+pub(crate) async fn code_at(chain: &Chain, contract: &str, address: Address) -> Result<Bytes> {
     let code = chain.code(address).await?;
     match code.is_empty() {
         true => Err(ChainError::NoCode { contract: contract.to_owned(), address }),

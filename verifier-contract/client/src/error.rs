@@ -93,9 +93,15 @@ pub enum ChainError {
         /// Places tried.
         looked: Vec<PathBuf>,
     },
-    /// anvil did not come up.
+    /// Hardhat's node is not installed.
+    #[error("Hardhat's node is not installed (looked in {}): run `scripts/test-tools.sh`, or set TRIBUTE_HARDHAT to its folder", shown(.looked))]
+    HardhatMissing {
+        /// Places tried.
+        looked: Vec<PathBuf>,
+    },
+    /// A local node did not come up.
     #[error("{} did not start a chain: {cause}", .path.display())]
-    AnvilFailed {
+    NodeFailed {
         /// The program.
         path: PathBuf,
         /// What it said.
@@ -107,6 +113,23 @@ pub enum ChainError {
         /// The file.
         path: PathBuf,
         /// What the system or the parser said.
+        cause: String,
+    },
+
+    /// A deployment file stands there, and is not of what was to be deployed.
+    #[error("{} says that contracts stand already: {cause}; keep it and write to another file, or remove it", .path.display())]
+    AlreadyDeployed {
+        /// The file.
+        path: PathBuf,
+        /// How it differs.
+        cause: String,
+    },
+    /// A deployment that was interrupted cannot be continued.
+    #[error("{} is a deployment that was interrupted and cannot be continued: {cause}; remove it to begin anew", .path.display())]
+    CannotContinue {
+        /// The file.
+        path: PathBuf,
+        /// Why.
         cause: String,
     },
 
@@ -273,7 +296,7 @@ pub enum ChainError {
         /// The circuit's id.
         circuit: B256,
         /// What differs.
-        what: &'static str,
+        what: String,
         /// What it should be.
         expected: String,
         /// What the chain says.

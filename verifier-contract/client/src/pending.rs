@@ -8,6 +8,7 @@ use alloy::providers::utils::Eip1559Estimation;
 use alloy::rpc::types::TransactionReceipt;
 
 use crate::error::{ChainError, Result};
+use crate::journal::Held;
 use crate::nonces::InFlight;
 use crate::wallet::{Handed, Message, Wallet};
 
@@ -38,11 +39,15 @@ pub(crate) struct Pending {
     started: Instant,
     /// When a version was last handed to the node.
     handed: Instant,
+    /// When the newest version was made.
+    priced: Instant,
     /// Whether the node took the last one.
     taken: bool,
     /// Since when the nonce is used without a receipt of ours.
     orphaned: Option<Instant>,
     trouble: Option<String>,
+    /// Where it is written down until it is confirmed.
+    held: Option<Held>,
     _flight: InFlight,
 }
 
@@ -52,7 +57,8 @@ impl Pending {
         message: Message,
         nonce: u64,
         gas: u64,
-        first: Signed,
+        versions: Vec<Signed>,
+        held: Option<Held>,
         flight: InFlight,
     ) -> Pending {
         let now = Instant::now();
@@ -61,18 +67,25 @@ impl Pending {
             message,
             nonce,
             gas,
-            versions: vec![first],
+            versions,
             started: now,
             handed: now,
+            priced: now,
             taken: false,
             orphaned: None,
             trouble: None,
+            held,
             _flight: flight,
         }
     }
 
     pub(crate) fn hashes(&self) -> Vec<TxHash> {
         self.versions.iter().map(|v| v.hash).collect()
+    }
+
+    /// The version that pays most.
+    pub(crate) fn newest(&self) -> TxHash {
+        self.versions.last().map(|v| v.hash).unwrap_or_default()
     }
 
     /// Hands the newest version to the node.
@@ -88,6 +101,13 @@ impl Pending {
         handed
     }
 
+    /// Strikes it off the record.
+    pub(crate) fn strike(&mut self) {
+        if let Some(held) = self.held.take() {
+            held.done();
+        }
+    }
+
     /// Waits until it is mined and confirmed, whatever its outcome.
     pub(crate) async fn mined(mut self) -> Result<TransactionReceipt> {
         let mut was_mined = false;
@@ -95,6 +115,7 @@ impl Pending {
             match self.look().await {
                 Ok(Some((receipt, confirmed))) => {
                     if confirmed {
+                        self.strike();
                         return Ok(receipt);
                     }
                     was_mined = true;
@@ -133,6 +154,9 @@ impl Pending {
         for version in self.versions.iter().rev() {
             let Some(receipt) = chain.receipt(version.hash).await? else { continue };
             let Some(block) = receipt.block_number else { continue };
+            if (receipt.transaction_hash, receipt.from) != (version.hash, self.wallet.address()) {
+                return Err(chain.bad_answer("eth_getTransactionReceipt", "the receipt of another transaction"));
+            }
             let needed = chain.options().confirmations.max(1) - 1;
             let confirmed = needed == 0 || chain.block_number().await? >= block + needed;
             return Ok(Some((receipt, confirmed)));
@@ -155,10 +179,22 @@ impl Pending {
             Ok(_) => self.orphaned = None,
             Err(error) => self.trouble = Some(error.to_string()),
         }
-        if self.handed.elapsed() >= options.bump_after {
+        // less and less often: a node that never tells what waits would get the same bytes all the time
+        if self.handed.elapsed() >= RESEND_EVERY.max(self.started.elapsed() / 8) && self.is_forgotten().await {
+            tracing::warn!(action = self.message.action, nonce = self.nonce, "the node forgot it, sending it again");
+            self.hand_over().await;
+        }
+        if self.priced.elapsed() >= options.bump_after {
             self.bump().await?;
         }
         Ok(())
+    }
+
+    /// Whether the node says that it does not know the newest version: it was restarted, or dropped it.
+    async fn is_forgotten(&self) -> bool {
+        let known: Result<Option<serde_json::Value>> =
+            self.wallet.chain().request("eth_getTransactionByHash", (self.newest(),)).await;
+        matches!(known, Ok(None))
     }
 
     /// The nonce is used, but by none of our versions that the node knows of.
@@ -168,6 +204,7 @@ impl Pending {
             return Ok(());
         }
         self.wallet.forget_nonce().await;
+        self.strike();
         Err(ChainError::Replaced {
             action: self.message.action.clone(),
             from: self.wallet.address(),
@@ -179,6 +216,7 @@ impl Pending {
     /// Offers more, up to the limit, for the same nonce.
     async fn bump(&mut self) -> Result<()> {
         let Some(fees) = self.versions.last().map(|v| v.fees) else { return Ok(()) };
+        self.priced = Instant::now();
         let market = self.wallet.fees().await.unwrap_or(fees);
         let options = self.wallet.chain().options();
         let raised = |fee: u128| fee.saturating_mul(100 + u128::from(options.bump_percent)).div_ceil(100);
@@ -188,7 +226,11 @@ impl Pending {
             tracing::warn!(action = self.message.action, limit = options.max_fee_per_gas, "not offering more");
         } else {
             let fees = Eip1559Estimation { max_fee_per_gas: max_fee, max_priority_fee_per_gas: tip.min(max_fee) };
-            self.versions.push(self.wallet.sign(&self.message, self.nonce, self.gas, fees)?);
+            let dearer = self.wallet.sign(&self.message, self.nonce, self.gas, fees)?;
+            if let Some(held) = &mut self.held {
+                held.add(&dearer)?;
+            }
+            self.versions.push(dearer);
             tracing::info!(action = self.message.action, nonce = self.nonce, max_fee, "offering more");
         }
         self.hand_over().await;

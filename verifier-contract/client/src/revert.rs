@@ -143,7 +143,7 @@ fn solidity_panic(data: &[u8]) -> Option<String> {
     Panic::abi_decode(data).ok().map(|p| p.to_string())
 }
 
-fn show(value: &DynSolValue) -> String {
+pub(crate) fn show(value: &DynSolValue) -> String {
     match value {
         DynSolValue::Address(a) => a.to_string(),
         DynSolValue::Bool(b) => b.to_string(),
@@ -153,6 +153,9 @@ fn show(value: &DynSolValue) -> String {
         DynSolValue::FixedBytes(word, size) => hex::encode_prefixed(&word[..*size]),
         DynSolValue::Bytes(bytes) => hex::encode_prefixed(bytes),
         DynSolValue::String(s) => s.clone(),
+        DynSolValue::Array(values) | DynSolValue::FixedArray(values) | DynSolValue::Tuple(values) => {
+            format!("[{}]", values.iter().map(show).collect::<Vec<_>>().join(", "))
+        }
         other => format!("{other:?}"),
     }
 }

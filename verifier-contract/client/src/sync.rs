@@ -11,7 +11,7 @@ use crate::error::{ChainError, Result};
 use crate::state::Tables;
 
 /// Blocks below the newest one whose events are read anew each time, so that a reorganisation in them needs no undoing.
-const UNSETTLED: u64 = 64;
+pub(crate) const UNSETTLED: u64 = 64;
 
 /// The contracts' state as of some block, rebuilt from events. It can be saved and continued.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -122,7 +122,7 @@ impl Follower {
 }
 
 /// All logs of the contracts in `from..=to`, in order, asked for in windows that shrink if the node finds them too large.
-async fn logs(contracts: &Contracts, from: u64, to: u64) -> Result<Vec<Log>> {
+pub(crate) async fn logs(contracts: &Contracts, from: u64, to: u64) -> Result<Vec<Log>> {
     let d = contracts.deployment();
     let addresses =
         vec![d.proof_gate.address, d.dataset_registry.address, d.agent_registry.address, d.session_escrow.address];

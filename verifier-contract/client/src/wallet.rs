@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::chain::{quantity, Chain};
 use crate::error::{ChainError, Result};
+use crate::journal::{Held, Record};
 use crate::nonces::Nonces;
 use crate::pending::{Pending, Signed};
 use crate::revert::{ErrorDecoder, Revert};
@@ -119,8 +120,12 @@ impl Wallet {
         &self.signer
     }
 
-    /// Simulates, sends, waits; fails without sending if the simulation reverts.
+    /// Simulates, sends, waits; fails without sending if the simulation reverts. What an earlier process left of the
+    /// same message is seen through first.
     pub async fn send(&self, message: &Message) -> Result<(Sent, TransactionReceipt)> {
+        if let Some(done) = self.resume(message).await? {
+            return Ok(done);
+        }
         let request = message.request(self.address());
         self.chain.call(&message.action, &request, "latest").await?;
         self.send_simulated(message).await
@@ -132,6 +137,15 @@ impl Wallet {
         let estimate = self.chain.estimate_gas(&message.action, &request).await?;
         let gas = self.with_margin(&message.action, estimate)?;
         let receipt = self.mined(message, gas).await?;
+        self.outcome(message, gas, receipt).await
+    }
+
+    async fn outcome(
+        &self,
+        message: &Message,
+        gas: u64,
+        receipt: TransactionReceipt,
+    ) -> Result<(Sent, TransactionReceipt)> {
         let sent = sent(message, &receipt);
         if !receipt.status() {
             // the state changed between simulation and block
@@ -139,6 +153,33 @@ impl Wallet {
             return Err(ChainError::Failed { action: message.action.clone(), sent: Box::new(sent), revert });
         }
         Ok((sent, receipt))
+    }
+
+    /// Goes on with what an earlier process left of this message, if it did; `None` if nothing was left, or if what was
+    /// left can never be mined.
+    pub(crate) async fn resume(&self, message: &Message) -> Result<Option<(Sent, TransactionReceipt)>> {
+        let Some(folder) = &self.chain.options().journal else { return Ok(None) };
+        let Some(held) = Held::left(folder, self.chain.id(), self.address(), message)? else { return Ok(None) };
+        let record = held.record().clone();
+        let next = self.chain.pending_nonce(self.address()).await?;
+        if record.genesis != self.chain.genesis().await? || record.nonce > next {
+            tracing::warn!(action = message.action, nonce = record.nonce, "what was left is of another chain");
+            held.done();
+            return Ok(None);
+        }
+        tracing::info!(action = message.action, nonce = record.nonce, "going on with a transaction sent earlier");
+        let versions = record.versions.iter().map(Signed::from).collect();
+        let flight = self.nonces.depart();
+        let pending =
+            Pending::new(self.clone(), message.clone(), record.nonce, record.gas, versions, Some(held), flight);
+        match pending.mined().await {
+            Ok(receipt) => self.outcome(message, record.gas, receipt).await.map(Some),
+            Err(ChainError::Replaced { nonce, .. }) => {
+                tracing::warn!(action = message.action, nonce, "another transaction used the nonce");
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Sends a message that must fail, without simulating it, and says why it failed. `gas` is its gas limit.
@@ -153,10 +194,14 @@ impl Wallet {
         Ok(RevertedTx { sent, revert })
     }
 
+    /// The message that deploys creation code.
+    pub(crate) fn deployment(name: &str, creation: Bytes) -> Message {
+        Message { action: format!("deploy {name}"), to: None, data: creation, value: U256::ZERO }
+    }
+
     /// Deploys creation code (constructor arguments appended) and checks that code stands there afterwards.
     pub async fn deploy(&self, name: &str, creation: Bytes) -> Result<(Address, Sent)> {
-        let message = Message { action: format!("deploy {name}"), to: None, data: creation, value: U256::ZERO };
-        let (sent, receipt) = self.send(&message).await?;
+        let (sent, receipt) = self.send(&Wallet::deployment(name, creation)).await?;
         let address = receipt.contract_address.unwrap_or_default();
         if self.chain.code(address).await?.is_empty() {
             return Err(ChainError::NoCode { contract: name.to_owned(), address });
@@ -202,6 +247,11 @@ impl Wallet {
 
     /// Takes a nonce and hands the transaction to the node, one at a time for each account.
     async fn broadcast(&self, message: &Message, gas: u64, fees: Eip1559Estimation) -> Result<Pending> {
+        let journal = self.chain.options().journal.as_deref();
+        let genesis = match journal {
+            Some(_) => self.chain.genesis().await?,
+            None => None,
+        };
         let mut turn = self.nonces.turn().await;
         let mut attempts = 0;
         loop {
@@ -210,8 +260,10 @@ impl Wallet {
                 None => self.chain.pending_nonce(self.address()).await?,
             };
             let signed = self.sign(message, nonce, gas, fees)?;
+            let record = || Record::new(self.chain.id(), genesis, self.address(), nonce, gas, message, &signed);
+            let held = journal.map(|folder| Held::create(folder, record())).transpose()?;
             let flight = self.nonces.depart();
-            let mut pending = Pending::new(self.clone(), message.clone(), nonce, gas, signed, flight);
+            let mut pending = Pending::new(self.clone(), message.clone(), nonce, gas, vec![signed], held, flight);
             match pending.hand_over().await {
                 // without an answer the node may have it: the nonce counts as used, and the same bytes are sent again
                 Handed::Taken | Handed::Unknown => {
@@ -220,10 +272,12 @@ impl Wallet {
                 }
                 Handed::NonceUsed if attempts < 3 => {
                     attempts += 1;
+                    pending.strike();
                     *turn = None;
                     tokio::time::sleep(self.chain.options().poll_interval).await;
                 }
                 Handed::NonceUsed => {
+                    pending.strike();
                     *turn = None;
                     return Err(ChainError::Replaced {
                         action: message.action.clone(),
@@ -233,6 +287,12 @@ impl Wallet {
                     });
                 }
                 Handed::Refused(error) => {
+                    // some nodes mine a transaction that fails and answer with its failure
+                    if matches!(self.chain.receipt(pending.newest()).await, Ok(Some(_))) {
+                        *turn = Some(nonce + 1);
+                        return Ok(pending);
+                    }
+                    pending.strike();
                     *turn = None;
                     return Err(error);
                 }

@@ -1,18 +1,24 @@
-//! `tribute chain …`: transactions. Each is simulated first, so nothing is sent that would fail.
+//! `tribute chain …`: transactions. Each is simulated first, so nothing is sent that would fail, and written down before a
+//! node gets it, next to the file that says where the contracts stand: after a crash the same command sees it through.
 
 mod agent;
 mod data;
 mod money;
 mod session;
+mod show;
+mod status;
+mod watch;
+mod withdraw;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use alloy::primitives::{Bytes, B256, U256};
 use alloy::sol_types::SolCall;
 use clap::{Args, Subcommand};
 use serde::Deserialize;
 use serde_json::{json, Value};
-use tribute_chain::{Call, Chain, Contracts, Deployment, Wallet};
+use tribute_chain::{Call, Chain, Contracts, Deployment, Options, Wallet};
 
 use super::keys::KeyArgs;
 use super::output::{emit, read_file};
@@ -22,8 +28,12 @@ use crate::problem::{Problem, Result};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ChainCommand {
-    /// Deploy the contracts and write where they stand.
+    /// Deploy the contracts and write where they stand. Interrupted, the same command goes on where it stopped.
     Deploy(money::DeployArgs),
+    /// What stands on chain: contracts compared with the local build, circuits, datasets, agents, sessions, money.
+    Status(status::StatusArgs),
+    /// Tell every event of the contracts as it happens, and every one that a reorganisation takes back.
+    Watch(watch::WatchArgs),
     /// Mint test tokens (only with the test token).
     Mint(money::MintArgs),
     /// Send the chain's coin, for gas.
@@ -47,31 +57,64 @@ pub(super) enum ChainCommand {
     /// Show a session.
     Session(session::ShowArgs),
     /// Ask for the rest of a session's escrow back, after the thaw period.
-    Thaw(session::ShowArgs),
+    Thaw(session::CloseArgs),
     /// Take the rest of a session's escrow back.
-    Refund(session::ShowArgs),
+    Refund(session::CloseArgs),
     /// Claim the fees of proven answers, as `tribute claim prove` wrote them.
     Claim(session::ClaimArgs),
-    /// Pay a dataset's owner what the dataset earned with an agent version.
-    WithdrawProvider(session::WithdrawArgs),
-    /// Pay an agent's owner what a version earned.
-    WithdrawOwner(session::WithdrawArgs),
+    /// Take what you earned: everything that your datasets and agents are owed, or what one of them is.
+    Withdraw(withdraw::WithdrawArgs),
 }
 
-/// Which contracts, and who sends.
+/// Which contracts on which node.
 #[derive(Clone, Debug, Args)]
-pub(crate) struct ChainArgs {
+pub(crate) struct NodeArgs {
     /// JSON-RPC address of a node.
-    #[arg(long, value_name = "URL", env = "TRIBUTE_RPC", default_value = "http://127.0.0.1:8545")]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "TRIBUTE_RPC",
+        hide_env_values = true,
+        default_value = "http://127.0.0.1:8545"
+    )]
     rpc: String,
+    /// PEM file of certificate authorities to trust besides the usual ones, for an https node of your own.
+    #[arg(long, value_name = "FILE", env = "TRIBUTE_RPC_CA")]
+    rpc_ca: Option<PathBuf>,
     /// File that says where the contracts stand.
     #[arg(long, value_name = "FILE", env = "TRIBUTE_CONTRACTS", default_value = "deployment.json")]
     contracts: PathBuf,
+    /// Print JSON instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// For commands that read.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ReadArgs {
     #[command(flatten)]
-    key: KeyArgs,
-    /// File to write the result to; otherwise standard output.
+    pub(crate) node: NodeArgs,
+    /// File to write the result to, as JSON, instead of printing it.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+}
+
+/// For commands that send: which contracts, and whose key.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ChainArgs {
+    #[command(flatten)]
+    pub(crate) read: ReadArgs,
+    #[command(flatten)]
+    key: KeyArgs,
+    /// Blocks that must hold a transaction before it counts, its own included.
+    #[arg(long, value_name = "N", env = "TRIBUTE_CONFIRMATIONS", default_value_t = 1)]
+    confirmations: u64,
+    /// Most to offer per gas, in gwei: a stuck transaction is sent again dearer, up to this.
+    #[arg(long, value_name = "GWEI", env = "TRIBUTE_MAX_FEE", default_value_t = 500)]
+    max_fee: u32,
+    /// Longest wait for a transaction, in seconds. One that is not mined by then stays on record: run the command again.
+    #[arg(long, value_name = "SECONDS", default_value_t = 180)]
+    wait: u64,
     /// The transaction must be mined and fail: for showing that a fraud bounces.
     #[arg(long)]
     expect_revert: bool,
@@ -84,22 +127,59 @@ pub(crate) struct Connected {
     expect_revert: bool,
 }
 
+impl NodeArgs {
+    /// The contracts, for reading.
+    pub(crate) async fn contracts(&self) -> Result<Contracts> {
+        let deployment = Deployment::load(&self.contracts)?;
+        let options = Options { roots: self.rpc_ca.clone(), ..Options::default() };
+        Ok(Contracts::new(&Chain::connect_with(&self.rpc, options).await?, deployment)?)
+    }
+}
+
+impl ReadArgs {
+    /// The contracts, for reading.
+    pub(crate) async fn contracts(&self) -> Result<Contracts> {
+        self.node.contracts().await
+    }
+    /// Prints a result: lines for people, JSON for programs; or writes it.
+    pub(crate) fn emit(&self, value: &Value) -> CommandResult {
+        if self.out.is_none() && !self.node.json {
+            print!("{}", show::lines(value));
+            return Ok(());
+        }
+        emit(value, self.out.as_deref())
+    }
+}
+
 impl ChainArgs {
     pub(crate) async fn connect(&self) -> Result<Connected> {
-        let chain = Chain::connect(&self.rpc).await?;
-        let contracts = Contracts::new(&chain, Deployment::load(&self.contracts)?)?;
-        let wallet = Wallet::new(&chain, self.key.signer()?);
+        let file = &self.read.node.contracts;
+        let wallet = self.wallet(file).await?;
+        let contracts = Contracts::new(wallet.chain(), Deployment::load(file)?)?;
         Ok(Connected { contracts, wallet, expect_revert: self.expect_revert })
     }
-    pub(crate) async fn reading(&self) -> Result<Contracts> {
-        let chain = Chain::connect(&self.rpc).await?;
-        Ok(Contracts::new(&chain, Deployment::load(&self.contracts)?)?)
+    /// The wallet alone. Transactions under way are kept next to `file`.
+    pub(crate) async fn wallet(&self, file: &Path) -> Result<Wallet> {
+        let mut journal = file.as_os_str().to_owned();
+        journal.push(".pending");
+        let options = Options {
+            confirmations: self.confirmations,
+            max_fee_per_gas: u128::from(self.max_fee) * 1_000_000_000,
+            receipt_timeout: Duration::from_secs(self.wait),
+            roots: self.read.node.rpc_ca.clone(),
+            journal: Some(journal.into()),
+            ..Options::default()
+        };
+        let signer = self.key.signer()?;
+        Ok(Wallet::new(&Chain::connect_with(&self.read.node.rpc, options).await?, signer))
     }
-    pub(crate) async fn wallet(&self) -> Result<Wallet> {
-        Ok(Wallet::new(&Chain::connect(&self.rpc).await?, self.key.signer()?))
+    /// The file that says where the contracts stand.
+    pub(crate) fn contracts_file(&self) -> &Path {
+        &self.read.node.contracts
     }
+    /// See [`ReadArgs::emit`].
     pub(crate) fn emit(&self, value: &Value) -> CommandResult {
-        emit(value, self.out.as_deref())
+        self.read.emit(value)
     }
 }
 
@@ -177,7 +257,8 @@ pub(super) async fn run(command: ChainCommand) -> CommandResult {
         ChainCommand::Thaw(a) => session::thaw(a).await,
         ChainCommand::Refund(a) => session::refund(a).await,
         ChainCommand::Claim(a) => session::claim(a).await,
-        ChainCommand::WithdrawProvider(a) => session::withdraw_provider(a).await,
-        ChainCommand::WithdrawOwner(a) => session::withdraw_owner(a).await,
+        ChainCommand::Withdraw(a) => withdraw::run(a).await,
+        ChainCommand::Status(a) => status::run(a).await,
+        ChainCommand::Watch(a) => watch::run(a).await,
     }
 }

@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::json;
 use tribute_chain::{Artifacts, DeployOptions, Deployment};
 
-use super::{account, ChainArgs};
+use super::{account, ChainArgs, ReadArgs};
 use crate::cli::CommandResult;
 use crate::hexed::Hex20;
 use crate::problem::Problem;
@@ -20,6 +20,12 @@ pub(crate) struct DeployArgs {
     /// The ERC-20 that sessions are paid in; without it a test token is deployed, for local chains only.
     #[arg(long, value_name = "ADDRESS")]
     token: Option<Hex20>,
+    /// Who adds circuits and may pause new sessions. [default: the sender]
+    #[arg(long, value_name = "ADDRESS")]
+    owner: Option<Hex20>,
+    /// Who may stop a circuit for good. [default: the owner]
+    #[arg(long, value_name = "ADDRESS")]
+    guardian: Option<Hex20>,
     /// forge's output folder. [default: TRIBUTE_ARTIFACTS, or verifier-contract/out here or above]
     #[arg(long, value_name = "DIR")]
     artifacts: Option<PathBuf>,
@@ -59,7 +65,7 @@ pub(crate) struct BalanceArgs {
     /// Accounts.
     accounts: Vec<Hex20>,
     #[command(flatten)]
-    chain: ChainArgs,
+    read: ReadArgs,
 }
 
 pub(super) async fn deploy(a: DeployArgs) -> CommandResult {
@@ -67,11 +73,16 @@ pub(super) async fn deploy(a: DeployArgs) -> CommandResult {
         Some(folder) => Artifacts::at(folder)?,
         None => Artifacts::find()?,
     };
-    let options =
-        DeployOptions { thaw_seconds: a.thaw_seconds, token: a.token.map(account), ..DeployOptions::default() };
-    let (deployment, sent) = Deployment::deploy(&a.chain.wallet().await?, &artifacts, &options).await?;
-    deployment.save(&a.deployment)?;
-    eprintln!("contracts deployed; {} says where", a.deployment.display());
+    let options = DeployOptions {
+        owner: a.owner.map(account),
+        guardian: a.guardian.map(account),
+        thaw_seconds: a.thaw_seconds,
+        token: a.token.map(account),
+    };
+    let wallet = a.chain.wallet(&a.deployment).await?;
+    let (deployment, sent) = Deployment::deploy_to(&wallet, &artifacts, &options, &a.deployment).await?;
+    let done = if sent.is_empty() { "stand already" } else { "deployed" };
+    eprintln!("contracts {done}; {} says where", a.deployment.display());
     a.chain.emit(&json!({ "deployment": deployment, "txs": sent }))
 }
 
@@ -83,16 +94,16 @@ pub(super) async fn mint(a: MintArgs) -> CommandResult {
 }
 
 pub(super) async fn fund(a: FundArgs) -> CommandResult {
-    let sent = a.chain.wallet().await?.send_coin(account(a.to), U256::from(a.wei)).await?;
+    let sent = a.chain.wallet(a.chain.contracts_file()).await?.send_coin(account(a.to), U256::from(a.wei)).await?;
     a.chain.emit(&json!({ "to": a.to, "wei": a.wei.to_string(), "tx": sent }))
 }
 
 pub(super) async fn balance(a: BalanceArgs) -> CommandResult {
-    let contracts = a.chain.reading().await?;
+    let contracts = a.read.contracts().await?;
     let accounts: Vec<Address> = a.accounts.iter().copied().map(account).collect();
     let balances = contracts.token_balances(&accounts).await?;
     let rows: Vec<_> =
         a.accounts.iter().zip(balances).map(|(who, n)| json!({ "account": who, "tokens": n.to_string() })).collect();
     let holdings = serde_json::to_value(contracts.holdings().await?).map_err(Problem::from)?;
-    a.chain.emit(&json!({ "accounts": rows, "escrow": holdings }))
+    a.read.emit(&json!({ "accounts": rows, "escrow": holdings }))
 }

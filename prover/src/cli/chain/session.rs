@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tribute_chain::sessions::{ClaimBatch, OpenParams, SlotVoucher};
 
-use super::{account, bytes, hex32, json_file, word, ChainArgs, ProofFile};
+use super::{account, bytes, hex32, json_file, word, ChainArgs, Connected, ProofFile, ReadArgs};
 use crate::cli::CommandResult;
 use crate::hexed::{Hex, Hex20, Hex32};
 use crate::problem::{Problem, Result};
@@ -43,6 +43,14 @@ pub(crate) struct ShowArgs {
     /// The session's id.
     session: Hex32,
     #[command(flatten)]
+    read: ReadArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CloseArgs {
+    /// The session's id.
+    session: Hex32,
+    #[command(flatten)]
     chain: ChainArgs,
 }
 
@@ -50,21 +58,6 @@ pub(crate) struct ShowArgs {
 pub(crate) struct ClaimArgs {
     /// The proof and vouchers.
     claim: PathBuf,
-    #[command(flatten)]
-    chain: ChainArgs,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct WithdrawArgs {
-    /// The agent's id.
-    #[arg(long, value_name = "ID")]
-    agent: Hex32,
-    /// Its version.
-    #[arg(long, default_value_t = 1)]
-    version: u32,
-    /// The dataset, for its owner.
-    #[arg(long, value_name = "ID")]
-    dataset: Option<Hex32>,
     #[command(flatten)]
     chain: ChainArgs,
 }
@@ -115,8 +108,8 @@ pub(super) async fn open(a: OpenArgs) -> CommandResult {
 }
 
 pub(super) async fn show(a: ShowArgs) -> CommandResult {
-    let s = a.chain.reading().await?.session(word(a.session)).await?;
-    a.chain.emit(&json!({
+    let s = a.read.contracts().await?.session(word(a.session)).await?;
+    a.read.emit(&json!({
         "session": a.session,
         "client": Hex(s.client.into_array()),
         "session_key": Hex(s.sessionKey.into_array()),
@@ -130,14 +123,14 @@ pub(super) async fn show(a: ShowArgs) -> CommandResult {
     }))
 }
 
-pub(super) async fn thaw(a: ShowArgs) -> CommandResult {
+pub(super) async fn thaw(a: CloseArgs) -> CommandResult {
     let c = a.chain.connect().await?;
     let call = c.contracts.request_thaw(word(a.session));
     let value = c.send(&call, |e| json!({ "session": a.session, "thaw_end": e.thawEnd })).await?;
     a.chain.emit(&value)
 }
 
-pub(super) async fn refund(a: ShowArgs) -> CommandResult {
+pub(super) async fn refund(a: CloseArgs) -> CommandResult {
     let c = a.chain.connect().await?;
     let call = c.contracts.withdraw_remainder(word(a.session));
     let value = c.send(&call, |e| json!({ "session": a.session, "amount": e.amount.to_string() })).await?;
@@ -165,9 +158,10 @@ pub(super) async fn claim(a: ClaimArgs) -> CommandResult {
         proof: file.proof.bytes()?,
         slots,
     };
+    let slots = batch.slots.clone();
     let c = a.chain.connect().await?;
     let call = c.contracts.claim(vec![batch]);
-    let value = c
+    let claimed = c
         .send(&call, |done| {
             json!({
                 "sessions": done.sessions.iter().map(|s| json!({
@@ -178,21 +172,29 @@ pub(super) async fn claim(a: ClaimArgs) -> CommandResult {
                 })).collect::<Vec<_>>(),
             })
         })
-        .await?;
+        .await;
+    let value = match claimed {
+        Err(refused) if is_stale(&refused) => paid_already(&c, &slots).await?.ok_or(refused)?,
+        other => other?,
+    };
     a.chain.emit(&value)
 }
 
-pub(super) async fn withdraw_provider(a: WithdrawArgs) -> CommandResult {
-    let dataset = a.dataset.ok_or_else(|| Problem::field("dataset", "say which dataset earned it: --dataset ID"))?;
-    let c = a.chain.connect().await?;
-    let call = c.contracts.withdraw_provider(word(a.agent), a.version, word(dataset));
-    let value = c.send(&call, |e| json!({ "dataset_id": dataset, "amount": e.amount.to_string() })).await?;
-    a.chain.emit(&value)
+fn is_stale(problem: &Problem) -> bool {
+    problem.metadata.get("error").is_some_and(|name| name == "StaleTranscript")
 }
 
-pub(super) async fn withdraw_owner(a: WithdrawArgs) -> CommandResult {
-    let c = a.chain.connect().await?;
-    let call = c.contracts.withdraw_owner(word(a.agent), a.version);
-    let value = c.send(&call, |e| json!({ "agent_id": a.agent, "amount": e.amount.to_string() })).await?;
-    a.chain.emit(&value)
+/// What the contract stores of the sessions, if that is exactly what the vouchers say: an earlier run of this claim was
+/// paid, whether or not it lived to tell. Nothing is sent then.
+async fn paid_already(c: &Connected, slots: &[SlotVoucher]) -> Result<Option<serde_json::Value>> {
+    let mut sessions = Vec::new();
+    for slot in slots {
+        let stored = c.contracts.session(slot.session).await?;
+        if (stored.count, stored.transcript) != (slot.count, slot.transcript) {
+            return Ok(None);
+        }
+        sessions.push(json!({ "session": hex32(slot.session), "count": stored.count }));
+    }
+    eprintln!("paid already: the contract stores exactly what these vouchers say; nothing was sent");
+    Ok(Some(json!({ "paid_already": true, "sessions": sessions })))
 }

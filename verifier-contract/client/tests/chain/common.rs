@@ -269,3 +269,14 @@ pub fn points(seed: &str, count: u16) -> Vec<u8> {
     };
     (0..2 * count).flat_map(coordinate).collect()
 }
+
+/// One session with 7 proven queries, claimed by `wallet` over `contracts`: afterwards they are paid exactly once.
+pub async fn assert_paid_once(w: &World, c: &Certified, session: B256) {
+    let stored = w.contracts.session(session).await.unwrap();
+    assert_eq!((stored.count, stored.remaining), (7, ESCROW - 7 * PRICE));
+    let due = w.contracts.owner_due(c.agent, c.version).await.unwrap()
+        + w.contracts.data_accrued(c.agent, c.version).await.unwrap();
+    assert_eq!(due, U256::from(7 * PRICE));
+    let holdings = w.contracts.holdings().await.unwrap();
+    assert_eq!(holdings.held, holdings.liabilities);
+}

@@ -169,7 +169,7 @@ async fn two_anvils_do_not_meet_and_a_taken_port_is_told() {
     assert_ne!(first.url(), second.url());
     let port = first.url().rsplit(':').next().unwrap().parse().unwrap();
     let error = Anvil::start_with(&AnvilOptions { port, ..Default::default() }).unwrap_err();
-    assert!(matches!(error, ChainError::AnvilFailed { .. }), "{error}");
+    assert!(matches!(error, ChainError::NodeFailed { .. }), "{error}");
     assert!(error.to_string().to_lowercase().contains("in use"), "{error}");
 }
 

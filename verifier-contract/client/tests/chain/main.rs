@@ -3,5 +3,7 @@
 mod common;
 mod deployment;
 mod lifecycle;
+mod resuming;
 mod sending;
 mod sync;
+mod tls;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::common::{Certified, World, ESCROW, PRICE};
+use crate::common::{assert_paid_once, World};
 use alloy::primitives::B256;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -59,17 +59,6 @@ async fn limits_are_told_before_sending() {
     let error = w.contracts.create_agent(B256::ZERO).send(&poor).await.unwrap_err();
     assert!(matches!(error, ChainError::InsufficientFunds { .. }), "{error}");
     assert!(error.to_string().contains(&poor.address().to_string()), "{error}");
-}
-
-/// One session with 7 proven queries, claimed by `wallet` over `contracts`: afterwards they are paid exactly once.
-async fn assert_paid_once(w: &World, c: &Certified, session: B256) {
-    let stored = w.contracts.session(session).await.unwrap();
-    assert_eq!((stored.count, stored.remaining), (7, ESCROW - 7 * PRICE));
-    let due = w.contracts.owner_due(c.agent, c.version).await.unwrap()
-        + w.contracts.data_accrued(c.agent, c.version).await.unwrap();
-    assert_eq!(due, U256::from(7 * PRICE));
-    let holdings = w.contracts.holdings().await.unwrap();
-    assert_eq!(holdings.held, holdings.liabilities);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -174,6 +163,19 @@ enum Fault {
     RequestLost,
     /// It reaches the node; the connection stays open without an answer.
     Hangs,
+    /// It reaches the node; the answer is no JSON-RPC.
+    Nonsense,
+    /// It reaches the node; asked for its receipt, the node gives that of another transaction.
+    OtherReceipt,
+}
+
+impl Fault {
+    fn method(self) -> &'static str {
+        match self {
+            Fault::OtherReceipt => "eth_getTransactionReceipt",
+            _ => "eth_sendRawTransaction",
+        }
+    }
 }
 
 /// A proxy to the node that mistreats the first `times` transactions.
@@ -198,7 +200,7 @@ async fn pass_on(mut client: TcpStream, node: &str, fault: Fault, times: usize, 
     loop {
         let request = message(&mut client).await?;
         let text = String::from_utf8_lossy(&request);
-        let spoil = text.contains("eth_sendRawTransaction") && faults.load(Ordering::SeqCst) < times;
+        let spoil = text.contains(fault.method()) && faults.load(Ordering::SeqCst) < times;
         if spoil {
             faults.fetch_add(1, Ordering::SeqCst);
             if fault == Fault::RequestLost {
@@ -207,6 +209,20 @@ async fn pass_on(mut client: TcpStream, node: &str, fault: Fault, times: usize, 
         }
         upstream.write_all(&request).await.ok()?;
         let answer = message(&mut upstream).await?;
+        if spoil && fault == Fault::Nonsense {
+            client.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nteapot").await.ok()?;
+            continue;
+        }
+        if spoil && fault == Fault::OtherReceipt {
+            // one digit of the sender: the same length
+            let answer = String::from_utf8_lossy(&answer);
+            let at = answer.find("\"from\":\"0x").map_or(0, |at| at + 10);
+            let (head, tail) = answer.split_at(at);
+            let digit = if tail.starts_with('0') { "1" } else { "0" };
+            let forged = [head, digit, tail.get(1..).unwrap_or_default()].concat();
+            client.write_all(forged.as_bytes()).await.ok()?;
+            continue;
+        }
         if spoil {
             if fault == Fault::Hangs {
                 tokio::time::sleep(Duration::from_secs(60)).await;
@@ -270,6 +286,16 @@ async fn a_claim_that_never_arrived_is_sent_again_and_paid_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_claim_at_a_node_that_hangs_is_paid_once() {
     claim_through(Fault::Hangs).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_claim_answered_with_nonsense_is_paid_once() {
+    claim_through(Fault::Nonsense).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_receipt_of_somebody_elses_transaction_is_not_believed() {
+    claim_through(Fault::OtherReceipt).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,5 +1,7 @@
 //! `tribute circuits …`
 
+mod check;
+
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
@@ -26,6 +28,8 @@ pub(super) enum CircuitsCommand {
     Add(AddArgs),
     /// Write a verifier's creation bytecode, to deploy.
     Bytecode(BytecodeArgs),
+    /// Rebuild circuits from their shape on this machine and compare every registered field with the proof gate's.
+    Check(check::CheckArgs),
 }
 
 #[derive(Debug, Args)]
@@ -91,6 +95,7 @@ pub(super) async fn run(command: CircuitsCommand) -> CommandResult {
             print_list(&client, &a).await
         }
         CircuitsCommand::Add(a) => add(a).await,
+        CircuitsCommand::Check(a) => check::run(a).await,
         CircuitsCommand::Bytecode(a) => {
             let client = a.server.connect().await?;
             let request = v1::GetBytecodeRequest { circuit_id: a.circuit.to_field() };
@@ -167,13 +172,13 @@ async fn add(a: AddArgs) -> CommandResult {
     a.chain.emit(&json!({ "ready": listed, "missing": [], "txs": txs }))
 }
 
-/// What the gate registers. The gas cap is three times the measured cost; before a proof was measured it is the design's
-/// budget for the dearest statement, three times. Caps may be raised later, never lowered.
+/// What the gate registers. The gas cap is three times the measured cost; caps may be raised later, never lowered.
 fn new_circuit(c: &v1::Circuit) -> Result<NewCircuit> {
-    const UNMEASURED: u64 = 750_000;
     let word = |bytes: &[u8]| B256::try_from(bytes).map_err(Problem::internal);
     let shape = c.shape.unwrap_or_default();
-    let gas = if c.gas_verify == 0 { UNMEASURED } else { c.gas_verify };
+    if c.gas_verify == 0 {
+        return Err(Problem::internal("the server does not know what a check of this circuit costs: prepare it anew"));
+    }
     let narrow = |n: u32| u16::try_from(n).map_err(Problem::internal);
     Ok(NewCircuit {
         statement: u8::try_from(shape.statement).map_err(Problem::internal)?,
@@ -184,7 +189,7 @@ fn new_circuit(c: &v1::Circuit) -> Result<NewCircuit> {
         group_columns: c.group_columns.iter().map(|n| narrow(*n)).collect::<Result<_>>()?,
         input_count: narrow(c.input_count)?,
         proof_length: c.proof_length,
-        gas_cap: u32::try_from(3 * gas).map_err(Problem::internal)?,
+        gas_cap: u32::try_from(3 * c.gas_verify).map_err(Problem::internal)?,
         srs: word(&c.srs_digest)?,
         verifying_key: word(&c.vk_digest)?,
     })

@@ -1,0 +1,254 @@
+//! Deployment in steps that an interruption does not undo: what stands is on file, and the next run goes on from there.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use alloy::primitives::{Address, B256};
+use alloy::sol_types::SolValue;
+use serde::{Deserialize, Serialize};
+
+use crate::abi::IDatasetRegistry;
+use crate::artifacts::Artifacts;
+use crate::call::Call;
+use crate::chain::code_hash;
+use crate::deployment::{code_at, DeployOptions, Deployed, Deployment};
+use crate::error::{ChainError, Result};
+use crate::journal::write_whole;
+use crate::wallet::{Sent, Wallet};
+
+/// What stands so far; the content of `deployment.json.unfinished`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Unfinished {
+    chain_id: u64,
+    genesis: Option<B256>,
+    deployer: Address,
+    options: DeployOptions,
+    contracts: BTreeMap<String, Deployed>,
+    /// What is being deployed, and the deployer's nonce when that began.
+    under_way: Option<(String, u64)>,
+    /// The block after which the deployment began.
+    first_block: Option<u64>,
+    sent: Vec<Sent>,
+}
+
+impl Deployment {
+    /// Deploys everything, binds it together, checks it; also returns every transaction. An interruption leaves what
+    /// stands unknown: see [`Deployment::deploy_to`].
+    pub async fn deploy(
+        wallet: &Wallet,
+        artifacts: &Artifacts,
+        options: &DeployOptions,
+    ) -> Result<(Deployment, Vec<Sent>)> {
+        Steps::new(wallet, artifacts, *options, None).await?.run().await
+    }
+
+    /// Deploys everything and writes where it stands to `file`. After an interruption, whatever the reason, the same
+    /// call goes on: contracts that stand are in `file.unfinished`, the transaction under way is in the journal
+    /// ([`crate::Options::journal`]). Where `file` exists and says what is asked for, nothing is sent.
+    pub async fn deploy_to(
+        wallet: &Wallet,
+        artifacts: &Artifacts,
+        options: &DeployOptions,
+        file: &Path,
+    ) -> Result<(Deployment, Vec<Sent>)> {
+        if file.exists() {
+            let there = Deployment::load(file)?;
+            let differs = |cause: String| ChainError::AlreadyDeployed { path: file.to_owned(), cause };
+            there.same_options(wallet.address(), options).map_err(differs)?;
+            return match there.check(wallet.chain(), artifacts).await {
+                Ok(()) => Ok((there, Vec::new())),
+                Err(error) if error.is_transient() => Err(error),
+                Err(error) => Err(differs(error.to_string())),
+            };
+        }
+        let mut aside = file.as_os_str().to_owned();
+        aside.push(".unfinished");
+        let aside = PathBuf::from(aside);
+        let steps = Steps::new(wallet, artifacts, *options, Some(aside.clone())).await?;
+        let (deployment, sent) = steps.run().await?;
+        deployment.save(file)?;
+        std::fs::remove_file(&aside).map_err(|e| ChainError::File { path: aside, cause: e.to_string() })?;
+        Ok((deployment, sent))
+    }
+
+    fn same_options(&self, deployer: Address, options: &DeployOptions) -> Result<(), String> {
+        let owner = options.owner.unwrap_or(deployer);
+        let guardian = options.guardian.unwrap_or(owner);
+        let same = |what: &str, found: String, asked: String| match found == asked {
+            true => Ok(()),
+            false => Err(format!("its {what} is {found}, not {asked}")),
+        };
+        same("owner", self.owner.to_string(), owner.to_string())?;
+        same("guardian", self.guardian.to_string(), guardian.to_string())?;
+        same("thaw period", self.thaw_seconds.to_string(), options.thaw_seconds.to_string())?;
+        let token = |address: Option<Address>| address.map_or("a test token".to_owned(), |a| a.to_string());
+        let found = (!self.test_token).then_some(self.token.address);
+        same("token", token(found), token(options.token))
+    }
+}
+
+struct Steps<'a> {
+    wallet: &'a Wallet,
+    artifacts: &'a Artifacts,
+    state: Unfinished,
+    file: Option<PathBuf>,
+}
+
+impl<'a> Steps<'a> {
+    /// Reads what an earlier run left.
+    async fn new(
+        wallet: &'a Wallet,
+        artifacts: &'a Artifacts,
+        options: DeployOptions,
+        file: Option<PathBuf>,
+    ) -> Result<Steps<'a>> {
+        let (chain_id, deployer) = (wallet.chain().id(), wallet.address());
+        let genesis = wallet.chain().genesis().await?;
+        let (contracts, sent) = (BTreeMap::new(), Vec::new());
+        let mut state =
+            Unfinished { chain_id, genesis, deployer, options, contracts, under_way: None, first_block: None, sent };
+        if let Some(path) = file.as_ref().filter(|path| path.exists()) {
+            let wrong = |cause: String| ChainError::CannotContinue { path: path.clone(), cause };
+            let text = std::fs::read_to_string(path).map_err(|e| wrong(e.to_string()))?;
+            let left: Unfinished = serde_json::from_str(&text).map_err(|e| wrong(e.to_string()))?;
+            if (left.chain_id, left.genesis) != (chain_id, genesis) {
+                return Err(wrong(format!("it is of another chain ({}), or this one was reset", left.chain_id)));
+            }
+            if left.deployer != deployer {
+                return Err(wrong(format!("{} began it, and the key is that of {deployer}", left.deployer)));
+            }
+            if left.options != options {
+                return Err(wrong(format!("it was begun with {:?}", left.options)));
+            }
+            tracing::info!(contracts = left.contracts.len(), "going on with a deployment that was interrupted");
+            state = left;
+        }
+        let steps = Steps { wallet, artifacts, state, file };
+        for (name, deployed) in &steps.state.contracts {
+            steps.stands(name, *deployed).await?;
+        }
+        Ok(steps)
+    }
+
+    /// What an earlier run deployed must stand there and be of this build.
+    async fn stands(&self, name: &str, deployed: Deployed) -> Result<()> {
+        let path = self.file.clone().unwrap_or_default();
+        let code = self.wallet.chain().code(deployed.address).await?;
+        let difference = match code.is_empty() {
+            true => Some("no code".to_owned()),
+            false => self.artifacts.load(name)?.difference(&code),
+        };
+        match difference {
+            None => Ok(()),
+            Some(difference) => {
+                let cause = format!("{name} at {} is not the local build ({difference})", deployed.address);
+                Err(ChainError::CannotContinue { path, cause })
+            }
+        }
+    }
+
+    async fn run(mut self) -> Result<(Deployment, Vec<Sent>)> {
+        let options = self.state.options;
+        let owner = options.owner.unwrap_or(self.state.deployer);
+        let guardian = options.guardian.unwrap_or(owner);
+        if self.state.first_block.is_none() {
+            self.state.first_block = Some(self.wallet.chain().block_number().await? + 1);
+        }
+        // the token may be anybody's contract: its code is taken as it is
+        let token = match options.token {
+            Some(address) => {
+                let code = code_at(self.wallet.chain(), "token", address).await?;
+                Deployed { address, code_hash: code_hash(&code) }
+            }
+            None => self.deploy("TestToken", &[]).await?,
+        };
+        let gate = self.deploy("ProofGate", &(owner, guardian).abi_encode_params()).await?;
+        let datasets = self.deploy("DatasetRegistry", &gate.address.abi_encode()).await?;
+        let agents = self.deploy("AgentRegistry", &(gate.address, datasets.address).abi_encode_params()).await?;
+        self.bind(datasets.address, agents.address).await?;
+        let arguments = (token.address, gate.address, agents.address, datasets.address, options.thaw_seconds, owner);
+        let escrow = self.deploy("SessionEscrow", &arguments.abi_encode_params()).await?;
+
+        let deployment = Deployment {
+            chain_id: self.state.chain_id,
+            block: self.state.first_block.unwrap_or_default(),
+            deployer: self.state.deployer,
+            owner,
+            guardian,
+            thaw_seconds: options.thaw_seconds,
+            proof_gate: gate,
+            dataset_registry: datasets,
+            agent_registry: agents,
+            session_escrow: escrow,
+            token,
+            test_token: options.token.is_none(),
+        };
+        deployment.check(self.wallet.chain(), self.artifacts).await?;
+        Ok((deployment, self.state.sent))
+    }
+
+    async fn deploy(&mut self, name: &str, arguments: &[u8]) -> Result<Deployed> {
+        if let Some(deployed) = self.state.contracts.get(name) {
+            return Ok(*deployed);
+        }
+        let creation = self.artifacts.load(name)?.with_arguments(arguments);
+        let message = Wallet::deployment(name, creation.clone());
+        let (address, sent) = match self.wallet.resume(&message).await? {
+            Some((sent, receipt)) => (receipt.contract_address.unwrap_or_default(), Some(sent)),
+            None => match self.unrecorded(name).await? {
+                Some(address) => (address, None),
+                None => {
+                    let nonce = self.wallet.chain().mined_nonce(self.state.deployer).await?;
+                    self.state.under_way = Some((name.to_owned(), nonce));
+                    self.write()?;
+                    let (address, sent) = self.wallet.deploy(name, creation).await?;
+                    (address, Some(sent))
+                }
+            },
+        };
+        let code = code_at(self.wallet.chain(), name, address).await?;
+        let deployed = Deployed { address, code_hash: code_hash(&code) };
+        self.state.contracts.insert(name.to_owned(), deployed);
+        self.state.sent.extend(sent);
+        self.write()?;
+        Ok(deployed)
+    }
+
+    /// The contract of an earlier run that died between its receipt and its own record. Addresses follow from nonces;
+    /// that it is bound to the right contracts is checked at the end, as for all of them.
+    async fn unrecorded(&self, name: &str) -> Result<Option<Address>> {
+        let Some((_, first)) = self.state.under_way.as_ref().filter(|(under_way, _)| under_way == name) else {
+            return Ok(None);
+        };
+        let (chain, artifact) = (self.wallet.chain(), self.artifacts.load(name)?);
+        for nonce in *first..chain.mined_nonce(self.state.deployer).await? {
+            let address = self.state.deployer.create(nonce);
+            let code = chain.code(address).await?;
+            if !code.is_empty() && artifact.difference(&code).is_none() {
+                return Ok(Some(address));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn bind(&mut self, datasets: Address, agents: Address) -> Result<()> {
+        let chain = self.wallet.chain();
+        let call = IDatasetRegistry::bindAgentRegistryCall { registry: agents };
+        let bind = Call::new(chain, datasets, "bind the agent registry", &call, |events| {
+            events.one::<IDatasetRegistry::AgentRegistryBound>()
+        });
+        let sent = match self.wallet.resume(bind.message()).await? {
+            Some((sent, _)) => sent,
+            None if chain.read(datasets, &IDatasetRegistry::agentRegistryCall {}).await? == agents => return Ok(()),
+            None => bind.send(self.wallet).await?.sent,
+        };
+        self.state.sent.push(sent);
+        self.write()
+    }
+
+    fn write(&self) -> Result<()> {
+        let Some(path) = &self.file else { return Ok(()) };
+        let wrong = |e: serde_json::Error| ChainError::File { path: path.clone(), cause: e.to_string() };
+        write_whole(path, &(serde_json::to_string_pretty(&self.state).map_err(wrong)? + "\n"))
+    }
+}

@@ -1,0 +1,111 @@
+//! A node as a child process that never outlives us, not even if we are killed.
+
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use crate::error::{ChainError, Result};
+
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Runs a node in a process group of its own, so that Ctrl-C reaches only us and we decide what happens first. Our end
+/// of its standard input closes when we end, however we end; then the node is stopped.
+const WATCHDOG: &str = r#"
+exec 3<&0
+"$@" </dev/null 3<&- &
+node=$!
+(read -r _ <&3; kill -TERM "$node") >/dev/null 2>&1 &
+watch=$!
+exec 3<&-
+wait "$node"
+status=$?
+kill "$watch" 2>/dev/null
+exit "$status"
+"#;
+
+/// A child process on a leash; dropping it stops it.
+#[derive(Debug)]
+pub(crate) struct Leashed {
+    child: Child,
+    /// Closing it stops the child.
+    leash: Option<ChildStdin>,
+}
+
+impl Leashed {
+    /// Starts a node and reads what it prints until `ready` says that it serves.
+    pub(crate) fn start(
+        program: &Path,
+        arguments: &[String],
+        folder: Option<&Path>,
+        mut ready: impl FnMut(&str) -> bool,
+    ) -> Result<Leashed> {
+        let failed = |cause: String| ChainError::NodeFailed { path: program.to_owned(), cause };
+        let mut command = Command::new("sh");
+        command.args(["-c", WATCHDOG, "node"]).arg(program).args(arguments);
+        if let Some(folder) = folder {
+            command.current_dir(folder);
+        }
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        let mut child = command.spawn().map_err(|e| failed(format!("sh: {e}")))?;
+        let leash = child.stdin.take();
+        let lines = listen(child.stdout.take());
+        let complaints = listen(child.stderr.take());
+        let leashed = Leashed { child, leash };
+        let deadline = Instant::now() + START_TIMEOUT;
+        loop {
+            match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(line) if ready(&line) => return Ok(leashed),
+                Ok(_) => {}
+                Err(mpsc::RecvTimeoutError::Timeout) => {
+                    return Err(failed(format!("no chain after {} s", START_TIMEOUT.as_secs())));
+                }
+                Err(mpsc::RecvTimeoutError::Disconnected) => {
+                    let said: Vec<String> = complaints.iter().collect();
+                    return Err(failed(format!("it ended: {}", said.join(" ").trim())));
+                }
+            }
+        }
+    }
+
+    /// The watchdog's process; the whole process group has this number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Stops it and waits until it is gone.
+    pub(crate) fn end(&mut self) {
+        drop(self.leash.take());
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while Instant::now() < deadline {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        // does not happen unless `sh` itself is stuck
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+impl Drop for Leashed {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Passes on what the process prints, line by line, and keeps its pipe from filling up afterwards.
+fn listen(pipe: Option<impl Read + Send + 'static>) -> mpsc::Receiver<String> {
+    let (sender, receiver) = mpsc::channel();
+    if let Some(pipe) = pipe {
+        std::thread::spawn(move || {
+            for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+                sender.send(line).ok();
+            }
+        });
+    }
+    receiver
+}

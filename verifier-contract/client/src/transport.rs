@@ -1,0 +1,96 @@
+//! The HTTP client under a connection: plain or TLS, and what of its URL may be shown.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use alloy::transports::http::reqwest::{self, Url};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::CertificateDer;
+
+use crate::error::{ChainError, Result};
+
+/// A client for the node at `url`, and the parsed URL.
+pub(crate) fn client(url: &str, timeout: Duration, roots: Option<&Path>) -> Result<(reqwest::Client, Url)> {
+    let bad = |cause: String| ChainError::BadUrl { url: url.to_owned(), cause };
+    let parsed = Url::parse(url).map_err(|e| bad(e.to_string()))?;
+    if !matches!(parsed.scheme(), "http" | "https") || parsed.host_str().is_none() {
+        return Err(bad("expected http://host:port or https://host".to_owned()));
+    }
+    let mut http = reqwest::Client::builder()
+        .timeout(timeout)
+        .connect_timeout(timeout.min(Duration::from_secs(5)))
+        .tls_backend_preconfigured(tls(roots)?);
+    if is_local(&parsed) {
+        http = http.no_proxy(); // a proxy of the environment does not know our local chain
+    }
+    Ok((http.build().map_err(|e| bad(e.to_string()))?, parsed))
+}
+
+/// TLS on ring with the roots that are compiled in, and those in a PEM file of the user's.
+fn tls(extra: Option<&Path>) -> Result<rustls::ClientConfig> {
+    let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    if let Some(path) = extra {
+        for certificate in certificates(path)? {
+            roots.add(certificate).map_err(|e| unusable(path, e))?;
+        }
+    }
+    // named, not the process's default: a program that links us may have chosen none, or another one
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let versions = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let versions =
+        versions.map_err(|e| ChainError::File { path: PathBuf::new(), cause: format!("TLS cannot be set up: {e}") })?;
+    Ok(versions.with_root_certificates(roots).with_no_client_auth())
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
+    let found = CertificateDer::pem_file_iter(path).map_err(|e| unusable(path, e))?;
+    let found: Vec<_> = found.collect::<Result<_, _>>().map_err(|e| unusable(path, e))?;
+    match found.is_empty() {
+        true => Err(unusable(path, "no certificate in it: expected PEM")),
+        false => Ok(found),
+    }
+}
+
+fn unusable(path: &Path, cause: impl ToString) -> ChainError {
+    ChainError::File { path: path.to_owned(), cause: cause.to_string() }
+}
+
+fn is_local(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+/// A node's URL as messages and logs may show it: providers put the customer's secret into user, path or query.
+pub(crate) fn shown(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    let rest = url.path() != "/" || url.query().is_some();
+    format!("{}://{host}{port}{}", url.scheme(), if rest { "/…" } else { "" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_secret_in_a_url_is_not_shown() {
+        for (url, seen) in [
+            ("http://127.0.0.1:8545", "http://127.0.0.1:8545"),
+            ("https://node.example/v3/0123456789abcdef", "https://node.example/…"),
+            ("https://user:secret@node.example:8443/?key=1", "https://node.example:8443/…"),
+        ] {
+            assert_eq!(shown(&Url::parse(url).unwrap()), seen);
+        }
+    }
+
+    #[test]
+    fn a_root_file_without_certificates_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("roots.pem");
+        std::fs::write(&file, "nothing").unwrap();
+        let error = client("https://node.example", Duration::from_secs(1), Some(&file)).unwrap_err();
+        assert!(error.to_string().contains("roots.pem"), "{error}");
+        assert!(client("https://node.example", Duration::from_secs(1), None).is_ok());
+    }
+}

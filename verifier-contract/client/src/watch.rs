@@ -1,0 +1,179 @@
+//! The contracts' events one by one as they happen, in plain words; and those that a reorganisation takes back.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::LazyLock;
+
+use alloy::dyn_abi::EventExt as _;
+use alloy::json_abi::{Event, JsonAbi};
+use alloy::primitives::{Address, B256};
+use alloy::rpc::types::Log;
+use serde::{Deserialize, Serialize};
+
+use crate::abi::{IAgentRegistry, IDatasetRegistry, IProofGate, ISessionEscrow};
+use crate::contracts::Contracts;
+use crate::error::Result;
+use crate::revert::show;
+use crate::sync::{logs, UNSETTLED};
+
+/// Events of OpenZeppelin's contracts that ours are built on.
+const LIBRARY_EVENTS: &[&str] = &[
+    "event OwnershipTransferred(address indexed previousOwner, address indexed newOwner)",
+    "event OwnershipTransferStarted(address indexed previousOwner, address indexed newOwner)",
+    "event Paused(address account)",
+    "event Unpaused(address account)",
+    "event EIP712DomainChanged()",
+];
+
+/// An event as it is told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    /// Whether a reorganisation took it back: told before, and no longer so.
+    pub removed: bool,
+    /// Block.
+    pub block: u64,
+    /// Hash of the block.
+    pub block_hash: B256,
+    /// Transaction.
+    pub tx: B256,
+    /// Index of the log in the block.
+    pub index: u64,
+    /// Contract by its name.
+    pub contract: String,
+    /// Name of the event; `Unknown` if our contracts declare none like it.
+    pub event: String,
+    /// Operands by name, in the order of the declaration.
+    pub operands: Vec<(String, String)>,
+}
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let taken = if self.removed { "taken back: " } else { "" };
+        write!(f, "block {}: {taken}{}", self.block, self.event)?;
+        for (name, value) in &self.operands {
+            write!(f, " {name}={value}")?;
+        }
+        write!(f, " (transaction {})", self.tx)
+    }
+}
+
+/// Follows the contracts' events from a block on.
+#[derive(Clone, Debug)]
+pub struct Watcher {
+    /// First block whose events may still change.
+    next: u64,
+    /// Events told of such blocks.
+    told: BTreeMap<(u64, u64), Told>,
+}
+
+impl Watcher {
+    /// Begins with the events of block `from`.
+    #[must_use]
+    pub fn new(from: u64) -> Watcher {
+        Watcher { next: from, told: BTreeMap::new() }
+    }
+
+    /// What happened since the last look: first what is no longer so, newest first, then what is new, in order.
+    pub async fn look(&mut self, contracts: &Contracts) -> Result<Vec<Told>> {
+        let head = contracts.chain().block_number().await?;
+        let mut now = BTreeMap::new();
+        for log in logs(contracts, self.next, head).await? {
+            let told = tell(contracts, &log);
+            now.insert((told.block, told.index), told);
+        }
+        let gone = self.told.iter().rev().filter(|(place, told)| now.get(place) != Some(told));
+        let mut news: Vec<Told> = gone.map(|(_, told)| Told { removed: true, ..told.clone() }).collect();
+        news.extend(
+            now.iter().filter(|(place, told)| self.told.get(place) != Some(told)).map(|(_, told)| told.clone()),
+        );
+        let settled = head.saturating_sub(UNSETTLED);
+        self.next = self.next.max(settled + 1);
+        now.retain(|(block, _), _| *block >= self.next);
+        self.told = now;
+        Ok(news)
+    }
+}
+
+/// A log in plain words.
+fn tell(contracts: &Contracts, log: &Log) -> Told {
+    let (event, operands) = decode(log).unwrap_or_else(|| {
+        let topics = log.topics().iter().map(|t| ("topic".to_owned(), t.to_string()));
+        ("Unknown".to_owned(), topics.chain([("data".to_owned(), log.data().data.to_string())]).collect())
+    });
+    Told {
+        removed: false,
+        block: log.block_number.unwrap_or_default(),
+        block_hash: log.block_hash.unwrap_or_default(),
+        tx: log.transaction_hash.unwrap_or_default(),
+        index: log.log_index.unwrap_or_default(),
+        contract: name(contracts, log.address()),
+        event,
+        operands,
+    }
+}
+
+fn name(contracts: &Contracts, address: Address) -> String {
+    let d = contracts.deployment();
+    let names = [
+        (d.proof_gate, "ProofGate"),
+        (d.dataset_registry, "DatasetRegistry"),
+        (d.agent_registry, "AgentRegistry"),
+        (d.session_escrow, "SessionEscrow"),
+    ];
+    let found = names.iter().find(|(deployed, _)| deployed.address == address);
+    found.map_or_else(|| address.to_string(), |(_, name)| (*name).to_owned())
+}
+
+fn decode(log: &Log) -> Option<(String, Vec<(String, String)>)> {
+    let event = known().get(log.topic0()?)?;
+    let decoded = event.decode_log(log.data()).ok()?;
+    let (mut indexed, mut body) = (decoded.indexed.iter(), decoded.body.iter());
+    let operands = event.inputs.iter().map(|input| {
+        let value = if input.indexed { indexed.next() } else { body.next() };
+        (input.name.clone(), value.map(show).unwrap_or_default())
+    });
+    Some((event.name.clone(), operands.collect()))
+}
+
+/// Every event by its selector.
+fn known() -> &'static BTreeMap<B256, Event> {
+    static KNOWN: LazyLock<BTreeMap<B256, Event>> = LazyLock::new(|| {
+        let contracts: [JsonAbi; 4] = [
+            IProofGate::abi::contract(),
+            IDatasetRegistry::abi::contract(),
+            IAgentRegistry::abi::contract(),
+            ISessionEscrow::abi::contract(),
+        ];
+        let ours = contracts.iter().flat_map(JsonAbi::events).cloned();
+        let others = LIBRARY_EVENTS.iter().filter_map(|declaration| Event::parse(declaration).ok());
+        ours.chain(others).map(|event| (event.selector(), event)).collect()
+    });
+    &KNOWN
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy::primitives::U256;
+    use alloy::sol_types::SolEvent;
+
+    #[test]
+    fn an_event_is_told_by_its_name_and_operands() {
+        assert_eq!(known().len(), 20 + LIBRARY_EVENTS.len());
+        let event = ISessionEscrow::QueriesClaimed {
+            session: B256::repeat_byte(7),
+            count: 5,
+            transcript: U256::MAX,
+            amount: U256::from(60),
+        };
+        let log = Log {
+            inner: alloy::primitives::Log { address: Address::ZERO, data: event.encode_log_data() },
+            ..Default::default()
+        };
+        let (name, operands) = decode(&log).unwrap();
+        assert_eq!(name, "QueriesClaimed");
+        let names: Vec<&str> = operands.iter().map(|(n, _)| n.as_str()).collect();
+        assert_eq!(names, ["session", "count", "transcript", "amount"]);
+        assert_eq!((operands[1].1.as_str(), operands[3].1.as_str()), ("5", "60"));
+    }
+}

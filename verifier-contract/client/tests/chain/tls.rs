@@ -1,0 +1,54 @@
+//! A node behind https: the usual authorities, those of one's own, and nobody else's.
+
+use std::sync::Arc;
+
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tribute_chain::{Anvil, Chain, ChainError, Options};
+
+/// TLS in front of a node; returns its URL and the certificate in PEM.
+async fn behind_tls(node: &str) -> (String, String) {
+    let node = node.trim_start_matches("http://").to_owned();
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://localhost:{}", listener.local_addr().unwrap().port());
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let (acceptor, node) = (acceptor.clone(), node.clone());
+            tokio::spawn(async move {
+                let mut client = acceptor.accept(stream).await.ok()?;
+                let mut upstream = TcpStream::connect(node).await.ok()?;
+                tokio::io::copy_bidirectional(&mut client, &mut upstream).await.ok()
+            });
+        }
+    });
+    (url, made.cert.pem())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_behind_https_is_reached_if_its_certificate_is_trusted() {
+    let anvil = Anvil::start().unwrap();
+    let (url, certificate) = behind_tls(anvil.url()).await;
+    let error = Chain::connect(&url).await.unwrap_err();
+    assert!(matches!(&error, ChainError::Unreachable { cause, .. } if cause.contains("UnknownIssuer")), "{error:?}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("root.pem");
+    std::fs::write(&file, certificate).unwrap();
+    let options = Options { roots: Some(file), ..Options::default() };
+    let chain = Chain::connect_with(&url, options.clone()).await.unwrap();
+    assert_eq!((chain.id(), chain.url()), (31_337, url.as_str()));
+    // the certificate is of another name
+    let error = Chain::connect_with(&url.replace("localhost", "127.0.0.1"), options).await.unwrap_err();
+    assert!(matches!(error, ChainError::Unreachable { .. }), "{error:?}");
+}
