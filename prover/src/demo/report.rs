@@ -9,7 +9,7 @@ use super::files::Proof;
 use super::frauds::Bounced;
 use super::ledger::Ledger;
 use super::life::{Brought, Outcome};
-use super::plan::Plan;
+use super::plan::{Node, Plan};
 use super::stage::Files;
 use super::steps::Steps;
 use super::table::{grouped, short, tokens, Table};
@@ -169,7 +169,12 @@ pub(super) fn tables(plan: &Plan, summary: &Summary, outcome: &Outcome) -> Strin
         ("certificate.json", "what is proven, with all proofs: `tribute verify certificate.json --allow-dev-srs`"),
         ("agent.onnx, schema.json", "the agent, and what its queries look like"),
         ("vouchers.json", "what the clients signed"),
-        ("deployment.json, transactions.json, state.json", "the contracts, every receipt, the whole chain"),
+        match plan.node {
+            Node::Anvil => {
+                ("deployment.json, transactions.json, state.json", "the contracts, every receipt, the whole chain")
+            }
+            Node::Hardhat => ("deployment.json, transactions.json", "the contracts, every receipt"),
+        },
         ("commands.sh", "every command of this run"),
     ] {
         text.push_str(&format!("  {file:<48} {what}\n"));

@@ -7,7 +7,7 @@ use serde_json::{json, Value};
 use tribute_chain::circuits::CircuitInfo;
 use tribute_chain::{Contracts, B256};
 use tribute_circuits::shape::Shape;
-use tribute_circuits::srs::Srs;
+use tribute_circuits::srs::{Srs, SrsStore};
 use tribute_core::layout::{Layout, Task};
 use tribute_core::link::Link;
 
@@ -47,8 +47,9 @@ pub(crate) struct CheckArgs {
     /// The id under which it should be registered. [default: the id that the rebuilt circuit has]
     #[arg(long, value_name = "ID")]
     circuit: Option<Hex32>,
-    /// File with the SRS. [default: the development SRS, under which anyone can forge proofs]
-    #[arg(long, value_name = "FILE")]
+    /// The SRS: a powers-of-tau file (.ptau), or a file or folder of `tribute srs import`. [default: the development SRS,
+    /// under which anyone can forge proofs]
+    #[arg(long, value_name = "FILE|DIR", env = "TRIBUTE_SRS")]
     srs: Option<PathBuf>,
     #[command(flatten)]
     read: ReadArgs,
@@ -69,11 +70,8 @@ pub(super) async fn run(a: CheckArgs) -> CommandResult {
     let layout = layout(&a)?;
     let contracts = a.read.contracts().await?;
     let path = a.srs.clone();
-    let srs = tokio::task::spawn_blocking(move || match &path {
-        Some(path) => Srs::load(path, layout.k()).map_err(|e| Problem::field("srs", e.to_string())),
-        None => Ok(Srs::development(layout.k())),
-    });
-    let srs = srs.await.map_err(Problem::internal)??;
+    let srs = tokio::task::spawn_blocking(move || SrsStore::open(path.as_deref(), None)?.get(layout.k()));
+    let srs = srs.await.map_err(Problem::internal)?.map_err(|e| Problem::field("srs", e.to_string()))?;
     let mut all = Vec::new();
     for shape in shapes(&a, layout) {
         all.push(check(&contracts, &shape, &srs, a.circuit.map(word)).await?);
