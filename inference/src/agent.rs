@@ -5,9 +5,7 @@
 //!                                     weight int64 [d + 1, c], bias last ───┘  └─ ArgMax ─ answer int64 [batch]
 //! ```
 //!
-//! `d` is the schema's own feature count. Circuits work with a padded count, the next in
-//! [`FEATURE_GRID`]; [`Weights::padded`] adds those features with weight 0, which leaves
-//! every logit as it is. Circuits and [`tribute_core::head`] keep the bias *first*; the file keeps it *last*.
+//! `d` is the schema's feature count. Circuits and [`tribute_core::head`] keep the bias *first*; the file keeps it *last*.
 //!
 //! Every value is exact: `|logit| ≤ (255·d + 256)·2^25 < 2^43` for `d ≤ 1024`. Equal logits give the lower class; a single
 //! logit gives 1 when it is positive (`Greater` stands where `ArgMax` is), as in [`tribute_core::head::answer`]. One agent
@@ -17,7 +15,7 @@ use prost::Message;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 use tribute_core::head::{HeadError, Weights};
-use tribute_core::layout::{pad_features, FEATURE_GRID, MAX_CLASSES};
+use tribute_core::layout::{MAX_CLASSES, MAX_FEATURES};
 use tribute_core::numbers::{BIAS_FEATURE, WEIGHT_BITS};
 
 use crate::onnx::{self, OnnxError};
@@ -40,7 +38,7 @@ pub enum AgentError {
     #[error("the model has no two-dimensional initialiser `weight`: it is not a canonical agent; `tribute agent import` makes one from other models")]
     NoWeight,
     /// Sizes that no circuit has.
-    #[error("initialiser `weight` has shape [{rows}, {classes}]: supported are up to {} features (and the bias) and {MAX_CLASSES} classes", FEATURE_GRID[FEATURE_GRID.len() - 1])]
+    #[error("initialiser `weight` has shape [{rows}, {classes}]: supported are up to {} features (and the bias) and {MAX_CLASSES} classes", MAX_FEATURES)]
     Shape {
         /// First dimension: features and the bias.
         rows: i64,
@@ -104,7 +102,7 @@ impl Agent {
         let weight = graph.initializer.iter().find(|t| t.name == "weight").ok_or(AgentError::NoWeight)?;
         let [rows, classes] = weight.dims[..] else { return Err(AgentError::NoWeight) };
         let (features, c) = match (usize::try_from(rows.saturating_sub(1)), usize::try_from(classes)) {
-            (Ok(f), Ok(c)) if pad_features(f).is_some() && (1..=MAX_CLASSES).contains(&c) => (f, c),
+            (Ok(f), Ok(c)) if (1..=MAX_FEATURES).contains(&f) && (1..=MAX_CLASSES).contains(&c) => (f, c),
             _ => return Err(AgentError::Shape { rows, classes }),
         };
         let mut values = onnx::read_i64(weight)?;

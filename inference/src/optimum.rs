@@ -19,7 +19,7 @@ use crate::train::LossOptions;
 pub struct OptimumReport {
     /// The numbers that the `optimum` proof states.
     pub optimum: Optimum,
-    /// Gradient of each dataset, `[padded d + 1][c]`, as `gradient` proofs commit to it.
+    /// Gradient of each dataset, `[d + 1][c]`, as `gradient` proofs commit to it.
     pub gradients: Vec<Vec<I256>>,
     /// Worst case of the link tables, units of 2^-32.
     pub link_error: u64,

@@ -180,19 +180,17 @@ impl Weights {
         }
         z
     }
-    /// Padded with zero features up to the layout's count.
-    pub fn padded(&self, layout: &Layout) -> Result<Weights, HeadError> {
-        let mut values = self.values.clone();
-        values.resize(layout.weights(), 0);
-        if self.classes != layout.classes() || self.features > layout.features() {
-            return Err(HeadError::Count {
-                expected: layout.weights(),
-                got: self.values.len(),
-                features: layout.features(),
-                classes: layout.classes(),
-            });
+    /// Refuses weights of another shape than the layout's.
+    pub fn check(&self, layout: &Layout) -> Result<(), HeadError> {
+        if self.classes == layout.classes() && self.features == layout.features() {
+            return Ok(());
         }
-        Weights::new(layout.features(), layout.classes(), values)
+        Err(HeadError::Count {
+            expected: layout.weights(),
+            got: self.values.len(),
+            features: layout.features(),
+            classes: layout.classes(),
+        })
     }
 }
 
@@ -213,7 +211,7 @@ pub fn answer(logits: &[i64]) -> u16 {
 
 /// Checks that records fit one shard of the layout.
 pub fn check_records(layout: &Layout, records: &Records) -> Result<(), HeadError> {
-    if records.width() > layout.features() {
+    if records.width() != layout.features() {
         return Err(HeadError::Width { expected: layout.features(), got: records.width() });
     }
     if records.len() > layout.capacity() {
@@ -246,11 +244,11 @@ pub fn target_value(layout: &Layout, target: u16, class: usize) -> i128 {
 ///
 /// Any number of records: shards' gradients add up.
 pub fn gradient(layout: &Layout, link: Link, weights: &Weights, records: &Records) -> Result<Vec<I256>, HeadError> {
-    if records.width() > layout.features() {
+    if records.width() != layout.features() {
         return Err(HeadError::Width { expected: layout.features(), got: records.width() });
     }
     check_targets(layout, records)?;
-    let weights = weights.padded(layout)?;
+    weights.check(layout)?;
     if link != Link::Squared && layout.k() < MIN_LINK_K {
         return Err(HeadError::LinkNeedsRows { link: link.name(), k: layout.k() });
     }
@@ -370,7 +368,7 @@ pub fn optimum(
     n: u64,
     lambda: u64,
 ) -> Result<Optimum, HeadError> {
-    let weights = weights.padded(layout)?;
+    weights.check(layout)?;
     if lambda == 0 || lambda >> LAMBDA_LIMIT_BITS != 0 {
         return Err(HeadError::Lambda { lambda });
     }

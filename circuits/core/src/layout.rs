@@ -32,8 +32,8 @@ use thiserror::Error;
 
 use crate::digest::keccak;
 
-/// Feature counts that circuits exist for; a schema is padded up to the next one with zero features.
-pub const FEATURE_GRID: [usize; 7] = [16, 64, 128, 256, 512, 784, 1024];
+/// The largest feature count.
+pub const MAX_FEATURES: usize = 1024;
 /// The largest class count.
 pub const MAX_CLASSES: usize = 100;
 /// Rows at the end of the domain that halo2 fills with random values: `blinding_factors() + 1`.
@@ -79,7 +79,7 @@ pub enum LayoutError {
         classes: usize,
     },
     /// Too many features, or none.
-    #[error("{features} features: a schema has 1 to {}", FEATURE_GRID[FEATURE_GRID.len() - 1])]
+    #[error("{features} features: a schema has 1 to {}", MAX_FEATURES)]
     Features {
         /// The feature count asked for.
         features: usize,
@@ -134,8 +134,10 @@ impl From<Layout> for LayoutFields {
 }
 
 impl Layout {
-    /// A layout of `2^k` rows and `columns` data columns for records of `features` (already padded, or any exact count)
-    /// features and `classes` classes.
+    /// A layout of `2^k` rows and `columns` data columns for records of `features` features and `classes` classes.
+    ///
+    /// The count is the schema's own, never rounded up: `dataset` proves cells beyond it zero, and a circuit with room for
+    /// more features would let a provider fill them, with the label for one.
     pub fn new(k: u32, columns: usize, features: usize, classes: usize, task: Task) -> Result<Self, LayoutError> {
         if !K_RANGE.contains(&k) {
             return Err(LayoutError::K { k });
@@ -143,7 +145,7 @@ impl Layout {
         if !(1..=64).contains(&columns) {
             return Err(LayoutError::Columns { columns });
         }
-        if features == 0 || features > FEATURE_GRID[FEATURE_GRID.len() - 1] {
+        if features == 0 || features > MAX_FEATURES {
             return Err(LayoutError::Features { features });
         }
         let classes_fit = match task {
@@ -167,12 +169,6 @@ impl Layout {
         Ok(layout)
     }
 
-    /// The layout for a schema's own feature count: padded up to [`FEATURE_GRID`].
-    pub fn padded(k: u32, columns: usize, features: usize, classes: usize, task: Task) -> Result<Self, LayoutError> {
-        let grid = pad_features(features).ok_or(LayoutError::Features { features })?;
-        Layout::new(k, columns, grid, classes, task)
-    }
-
     /// log2 of the number of rows.
     #[must_use]
     pub fn k(&self) -> u32 {
@@ -183,7 +179,7 @@ impl Layout {
     pub fn columns(&self) -> usize {
         self.columns
     }
-    /// `d`, the padded number of features.
+    /// `d`, the number of features.
     #[must_use]
     pub fn features(&self) -> usize {
         self.features
@@ -292,15 +288,6 @@ impl Layout {
     }
 }
 
-/// The grid's feature count for `features` real ones, or `None` beyond the largest.
-#[must_use]
-pub fn pad_features(features: usize) -> Option<usize> {
-    if features == 0 {
-        return None;
-    }
-    FEATURE_GRID.into_iter().find(|g| *g >= features)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -318,7 +305,6 @@ mod tests {
         let a = Layout::new(15, 8, 60, 10, Task::Classes).unwrap();
         let b = Layout::new(15, 8, 64, 10, Task::Classes).unwrap();
         assert_ne!(a.hash(), b.hash());
-        assert_eq!(Layout::padded(15, 8, 60, 10, Task::Classes).unwrap(), b);
     }
 
     #[test]

@@ -41,7 +41,7 @@ pub const DISTANCE_PARTS: u64 = 1000;
 
 /// δ in units of 2^-32: the proven worst case of the link tables, `2^-24·√(c(d+1))`, rounded up.
 ///
-/// `features` is the padded feature count `d`, `classes` is `c`.
+/// `features` is the feature count `d`, `classes` is `c`.
 #[must_use]
 pub fn link_error_units(features: usize, classes: usize) -> u64 {
     let cells = (classes * (features + 1)) as u64;

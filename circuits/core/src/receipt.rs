@@ -32,7 +32,7 @@ pub fn check_salt(salt: &Fr) -> Result<(), SaltTooLarge> {
     }
 }
 
-/// Number of packed elements for `features` (padded) features.
+/// Number of packed elements for `features` features.
 #[must_use]
 pub fn packed_len(features: usize) -> usize {
     features.div_ceil(FEATURES_PER_ELEMENT)
@@ -56,7 +56,7 @@ pub fn message(before: Fr, features: usize, query: &[u8], salt: Fr, answer: u16)
     m
 }
 
-/// Extends a transcript by one answered query. `features` is the layout's padded count.
+/// Extends a transcript by one answered query. `features` is the layout's count.
 #[must_use]
 pub fn extend(before: Fr, features: usize, query: &[u8], salt: Fr, answer: u16) -> Fr {
     sponge(&message(before, features, query, salt, answer))

@@ -27,7 +27,7 @@ impl Records {
         self.features.extend_from_slice(features);
         self.targets.push(target);
     }
-    /// Features per record (the schema's own count, not padded).
+    /// Features per record.
     #[must_use]
     pub fn width(&self) -> usize {
         self.width

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::digest::{keccak, Digest};
-use crate::layout::{pad_features, Layout, LayoutError, Task, FEATURE_GRID, MAX_CLASSES};
+use crate::layout::{Layout, LayoutError, Task, MAX_CLASSES, MAX_FEATURES};
 
 /// One feature: its name and the range that the 256 steps of a `u8` cover.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -83,7 +83,7 @@ impl TryFrom<Fields> for Schema {
 #[derive(Clone, Debug, PartialEq, Error)]
 pub enum SchemaError {
     /// Too many features, or none.
-    #[error("the schema has {features} features; it needs 1 to {}", FEATURE_GRID[FEATURE_GRID.len() - 1])]
+    #[error("the schema has {features} features; it needs 1 to {}", MAX_FEATURES)]
     Features {
         /// Count found.
         features: usize,
@@ -142,7 +142,7 @@ impl Schema {
         target: Target,
         extractor: Option<String>,
     ) -> Result<Self, SchemaError> {
-        if pad_features(features.len()).is_none() {
+        if !(1..=MAX_FEATURES).contains(&features.len()) {
             return Err(SchemaError::Features { features: features.len() });
         }
         for (index, f) in features.iter().enumerate() {
@@ -232,7 +232,7 @@ impl Schema {
     }
     /// The layout of datasets of this schema.
     pub fn layout(&self, k: u32, columns: usize) -> Result<Layout, LayoutError> {
-        Layout::padded(k, columns, self.features.len(), self.classes(), self.task())
+        Layout::new(k, columns, self.features.len(), self.classes(), self.task())
     }
     /// Quantises one record's features; the error is the first feature that is not finite.
     pub fn quantise(&self, values: &[f64]) -> Result<Vec<u8>, QueryError> {

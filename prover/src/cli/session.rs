@@ -11,7 +11,6 @@ use clap::{Args, Subcommand};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tribute_core::context::{first_transcript, voucher_digest, Domain};
-use tribute_core::layout::pad_features;
 use tribute_core::receipt::{extend, from_word, to_word};
 use tribute_core::records::read_csv;
 use tribute_core::schema::Schema;
@@ -155,19 +154,18 @@ async fn query(a: QueryArgs) -> CommandResult {
     let schema = Schema::from_json(&text)?;
     let (queries, labels) = queries(&a, &schema)?;
     let mut state = State::open(&a.state, &session)?;
-    let padded = pad_features(schema.features().len())
-        .ok_or_else(|| Problem::new(Reason::BadSchema, "the session's schema has no features"))?;
+    let width = schema.features().len();
     let bar = indicatif::ProgressBar::new(queries.len() as u64);
     let mut right = 0;
     if let Some(pending) = state.pending.clone() {
-        state.ask(&client, &pending, padded, &a.state).await?;
+        state.ask(&client, &pending, width, &a.state).await?;
     }
     for (i, features) in queries.into_iter().enumerate() {
         // 31 random bytes: below 2^248
         let mut salt = [0; 32];
         salt[1..].copy_from_slice(&rand::random::<[u8; 31]>());
         let pending = Pending { features, salt: Hex(salt) };
-        let answer = state.ask(&client, &pending, padded, &a.state).await?;
+        let answer = state.ask(&client, &pending, width, &a.state).await?;
         right += usize::from(labels.get(i) == Some(&answer));
         bar.inc(1);
     }
@@ -253,7 +251,7 @@ impl State {
     }
 
     /// Asks one query; checks that the answer extends this client's own transcript; signs for it.
-    async fn ask(&mut self, client: &Client, query: &Pending, padded: usize, file: &Path) -> Result<u16> {
+    async fn ask(&mut self, client: &Client, query: &Pending, width: usize, file: &Path) -> Result<u16> {
         // written down before it is sent: an answer that is lost can be asked for again
         self.pending = Some(query.clone());
         self.save(file)?;
@@ -270,7 +268,7 @@ impl State {
         let field = |word: &Hex32| -> Result<Fr> {
             from_word(&word.0).ok_or_else(|| Problem::internal("a transcript is no field element"))
         };
-        let after = extend(field(&self.transcript)?, padded, &query.features, field(&query.salt)?, answer);
+        let after = extend(field(&self.transcript)?, width, &query.features, field(&query.salt)?, answer);
         let after = Hex(to_word(&after));
         if response.transcript != after.0 || response.position != self.count + 1 {
             return Err(Problem::new(

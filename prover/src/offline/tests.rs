@@ -71,7 +71,7 @@ fn parts() -> Parts {
     let flat: Vec<&Records> = data.iter().flatten().collect();
     let n: u64 = flat.iter().map(|r| r.len() as u64).sum();
     let options = LossOptions { link, lambda: LAMBDA, reg_bias: true };
-    let weights = train(&schema, &flat, &options, |_| {}).unwrap().weights.padded(&layout).unwrap();
+    let weights = train(&schema, &flat, &options, |_| {}).unwrap().weights;
     let w = commit_weights(&srs, &layout, &secret, &weights);
 
     let dataset_keys = Keys::generate(&srs, &Shape::dataset(layout)).unwrap();

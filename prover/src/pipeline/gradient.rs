@@ -64,11 +64,11 @@ pub(super) fn weights(
     let owner = agent.owner.to_string();
     let model = toolbox.wait(toolbox.custody.get(&owner, "model", &agent.model))?;
     let model = Agent::from_bytes(&model).map_err(|e| Problem::new(Reason::ArtefactDamaged, e.to_string()))?;
-    let padded = model.weights.padded(layout).map_err(Problem::internal)?;
+    model.weights.check(layout).map_err(Problem::internal)?;
     let secret = Secret::from_bytes(toolbox.wait(toolbox.custody.column_secret(&owner))?);
-    let committed = commit_weights(srs, layout, &secret, &padded);
+    let committed = commit_weights(srs, layout, &secret, &model.weights);
     same("weights", &committed, agent.weights_digest)?;
-    Ok((padded, committed))
+    Ok((model.weights, committed))
 }
 
 /// The commitment of a gradient: the same in the `gradient` and in the `optimum` proof.

@@ -34,8 +34,8 @@ pub fn run(job: &TrainJob, toolbox: &Toolbox) -> Result<AgentBody> {
     let tenant = job.owner.to_string();
     let secret = Secret::from_bytes(toolbox.wait(toolbox.custody.column_secret(&tenant))?);
     let srs = toolbox.srs(layout.k())?;
-    let padded = weights.padded(&layout).map_err(Problem::internal)?;
-    let digest = commit_weights(&srs, &layout, &secret, &padded).digest();
+    weights.check(&layout).map_err(Problem::internal)?;
+    let digest = commit_weights(&srs, &layout, &secret, &weights).digest();
     let agent = Agent { weights, schema: hex::encode(schema.id()), certificate: hex::encode(digest) };
     let training_accuracy = accuracy(&agent.weights, &datasets, layout.task());
     let model = toolbox.wait(toolbox.custody.put(&tenant, "model", &agent.to_bytes()))?;

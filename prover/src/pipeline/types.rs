@@ -138,7 +138,7 @@ pub struct ShapeBody {
     pub statement: Statement,
     /// Rows and columns.
     pub profile: Profile,
-    /// Padded feature count.
+    /// Feature count.
     pub features: usize,
     /// Classes.
     pub classes: usize,

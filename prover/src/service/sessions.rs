@@ -140,7 +140,6 @@ impl Shared {
             claimed_transcript: on_chain.transcript.to_field(),
             schema_json: loaded.schema.canonical().into_bytes(),
             context: Some(convert::target(session.body.target)),
-            padded_features: loaded.layout.features() as u32,
         })
     }
 

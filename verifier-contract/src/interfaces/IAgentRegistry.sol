@@ -11,7 +11,7 @@ interface IAgentRegistry {
         uint32 k;
         /// Data columns.
         uint32 columns;
-        /// Padded feature count `d`.
+        /// Feature count `d`.
         uint32 features;
         /// Class count `c`.
         uint32 classes;

@@ -171,11 +171,11 @@ impl Certificate {
 
     fn check_layout(&self, r: &mut Relations, schema: &Schema) {
         r.limit(schema.canonical() == self.schema, vec!["schema".into()], || "not in canonical form".into());
-        let (l, padded) = (&self.layout, crate::layout::pad_features(schema.features().len()).unwrap_or(0));
+        let (l, features) = (&self.layout, schema.features().len());
         let same = |r: &mut Relations, holds: bool, field: &str, expected: String| {
             r.relate(holds, vec![whole(field), part("schema")], || format!("the schema's records need {expected}"));
         };
-        same(r, l.features() == padded, "layout.features", padded.to_string());
+        same(r, l.features() == features, "layout.features", features.to_string());
         same(r, l.classes() == schema.classes(), "layout.classes", schema.classes().to_string());
         same(r, l.task() == schema.task(), "layout.task", format!("{:?}", schema.task()).to_lowercase());
         let fits = l.task() == Task::Classes || self.loss.link == Link::Squared;
