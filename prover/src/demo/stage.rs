@@ -141,6 +141,7 @@ pub(super) async fn start(plan: &Plan, steps: &Steps) -> Result<Stage, Failure> 
 
             let schema = ["schema", "infer", &plan.data_file(), "--name", &plan.name(), "--out", "schema.json"];
             shell.run(None, &schema).await?;
+            shell.note("rm -rf deployment.json deployment.json.*  # another run's contracts stand on another chain")?;
             let thaw = THAW.to_string();
             let deploy = ["chain", "deploy", "--thaw-seconds", &thaw, "--deployment", "deployment.json"];
             shell.run(Some(&parties.deployer), &deploy).await?;
