@@ -129,7 +129,7 @@ fn differences(value: &Value) -> Vec<&str> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_circuit_registered_with_any_field_wrong_is_found_out() {
-    let layout = Layout::padded(12, 4, 5, 3, Task::Classes).unwrap();
+    let layout = Layout::new(12, 4, 5, 3, Task::Classes).unwrap();
     let rebuilt = Rebuilt::new(&Shape::dataset(layout), &Srs::development(12)).unwrap();
     let code = tribute_circuits::prove::verifying_key(&Srs::development(12), &Shape::dataset(layout)).unwrap();
     let code = tribute_evm::generate_verifier(Srs::development(12).params(), &code, 2).unwrap();

@@ -23,7 +23,7 @@ pub(crate) struct CheckArgs {
     /// The schema file; or say --features and --classes.
     #[arg(long, value_name = "FILE", required_unless_present_all = ["features", "classes"])]
     schema: Option<PathBuf>,
-    /// Feature count, before padding.
+    /// Feature count.
     #[arg(long, value_name = "D", conflicts_with = "schema")]
     features: Option<usize>,
     /// Class count.
@@ -91,7 +91,7 @@ pub(super) async fn run(a: CheckArgs) -> CommandResult {
 fn layout(a: &CheckArgs) -> Result<Layout> {
     match (&a.schema, a.features, a.classes) {
         (Some(file), ..) => Ok(schema::read(file)?.layout(a.k, a.columns)?),
-        (None, Some(features), Some(classes)) => Ok(Layout::padded(a.k, a.columns, features, classes, Task::Classes)?),
+        (None, Some(features), Some(classes)) => Ok(Layout::new(a.k, a.columns, features, classes, Task::Classes)?),
         _ => Err(Problem::field("schema", "say --schema FILE, or --features and --classes")),
     }
 }
