@@ -45,6 +45,7 @@ signed! {
     GetDatasetRequest => "DatasetService" / "GetDataset";
     ListDatasetsRequest => "DatasetService" / "ListDatasets";
     GrantTrainingRequest => "DatasetService" / "GrantTraining";
+    ShowRecordRequest => "DatasetService" / "ShowRecord";
     TrainAgentRequest => "AgentService" / "TrainAgent";
     ImportAgentRequest => "AgentService" / "ImportAgent";
     GetAgentRequest => "AgentService" / "GetAgent";

@@ -8,6 +8,7 @@
 //! | [`registry`] | what jobs leave behind: datasets, agents, proofs, circuits |
 //! | [`custody`] | records, secrets and opening budgets, touched nowhere else |
 //! | [`offline`] | `tribute verify`: certificates checked with nothing at hand |
+//! | [`membership`] | one record of a dataset, shown and checked |
 //! | [`artefacts`] | content-addressed storage |
 //! | [`auth`] | who sends a request |
 //! | [`chain`] | what the service asks a chain |
@@ -24,6 +25,7 @@ pub mod db;
 mod demo;
 pub mod hexed;
 pub mod jobs;
+pub mod membership;
 pub mod offline;
 pub mod pipeline;
 pub mod problem;

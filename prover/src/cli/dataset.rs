@@ -10,7 +10,7 @@ use tribute_proto::v1;
 
 use super::client::{problem, Client, ServerArgs};
 use super::output::{self, emit, read_csv_file};
-use super::{progress, schema, CommandResult};
+use super::{progress, record, schema, CommandResult};
 use crate::hexed::{Hex20, Hex32};
 use crate::problem::{Problem, Result};
 
@@ -24,6 +24,10 @@ pub(super) enum DatasetCommand {
     List(ListArgs),
     /// Let an agent owner train on a dataset through the server. On chain, `tribute chain grant` counts.
     Grant(GrantArgs),
+    /// Show one record of a dataset of yours, label included, with a proof that it stands there; nothing else is revealed.
+    ShowRecord(record::ShowArgs),
+    /// Check a shown record against its dataset's id: no server, no other data.
+    CheckRecord(record::CheckArgs),
 }
 
 #[derive(Debug, Args)]
@@ -162,6 +166,8 @@ pub(super) async fn run(command: DatasetCommand) -> CommandResult {
             let list = client.datasets().list_datasets(request).await.map_err(problem)?.into_inner().datasets;
             emit(&Value::Array(list.iter().map(output::dataset).collect()), None)?;
         }
+        DatasetCommand::ShowRecord(a) => record::show(&a).await?,
+        DatasetCommand::CheckRecord(a) => record::check(&a)?,
         DatasetCommand::Grant(a) => {
             let client = a.server.connect().await?;
             let request = client.sign(v1::GrantTrainingRequest {

@@ -11,6 +11,7 @@ mod job;
 mod keys;
 pub(crate) mod output;
 mod progress;
+mod record;
 mod schema;
 mod serve;
 mod session;

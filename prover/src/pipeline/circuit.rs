@@ -5,6 +5,7 @@ use std::time::Instant;
 use halo2_proofs::halo2curves::bn256::Fr;
 use tribute_circuits::columns::CommittedGroup;
 use tribute_circuits::field::word;
+use tribute_circuits::keys::{KeyCache, Origin};
 use tribute_circuits::plonk::Witness;
 use tribute_circuits::prove::{key_digest, prove, verify, Keys, ProveError};
 use tribute_circuits::shape::Shape;
@@ -30,12 +31,16 @@ pub fn run(job: &CircuitJob, toolbox: &Toolbox) -> Result<CircuitBody> {
     Ok(prepare(&job.shape, toolbox)?.body)
 }
 
-/// Keys and verifier of a circuit. Both are derived anew each time.
+/// Keys and verifier of a circuit. The keys come from the cache; one that is damaged is made again. The verifier follows
+/// from the key in a millisecond.
 pub(super) fn prepare(body: &ShapeBody, toolbox: &Toolbox) -> Result<Prepared> {
     let shape = body.shape()?;
     toolbox.progress("keys", 0, 1);
     let srs = toolbox.srs(shape.layout.k())?;
-    let keys = Keys::generate(&srs, &shape).map_err(refused)?;
+    let (keys, origin) = KeyCache::new(&toolbox.cache).get(&srs, &shape).map_err(refused)?;
+    if let Origin::Remade(e) = origin {
+        tracing::warn!(error = %e, "keys were made again");
+    }
     toolbox.progress("verifier", 0, 1);
     let code = tribute_evm::lean::generate(srs.params(), keys.vk(), shape.statement.inputs()).map_err(tool)?;
     let identity = CircuitIdentity {

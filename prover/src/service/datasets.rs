@@ -71,4 +71,21 @@ impl v1::dataset_service_server::DatasetService for Datasets {
         let uses = self.0.registry.grant(id, grantee, r.uses, expiry).await?;
         Ok(Response::new(v1::GrantTrainingResponse { uses: u32::try_from(uses).unwrap_or(u32::MAX) }))
     }
+
+    async fn show_record(
+        &self,
+        request: Request<v1::ShowRecordRequest>,
+    ) -> Result<Response<v1::ShowRecordResponse>, Status> {
+        let r = request.into_inner();
+        let caller = self.0.gate.admit(&r).await?;
+        let id = Hex32::from_field("dataset_id", &r.dataset_id)?;
+        let context = if r.context.is_empty() { Hex32::default() } else { Hex32::from_field("context", &r.context)? };
+        match self.0.registry.dataset(id).await? {
+            Some(d) if d.body.owner == caller => {
+                let record = self.0.show_record(d.body, r.record, context).await?;
+                Ok(Response::new(v1::ShowRecordResponse { record_json: record.to_json()? }))
+            }
+            _ => Err(Problem::not_found("dataset", id).into()),
+        }
+    }
 }

@@ -6,6 +6,7 @@ mod circuits;
 mod convert;
 mod datasets;
 mod jobs;
+mod records;
 mod server_info;
 mod sessions;
 mod submit;
@@ -22,6 +23,7 @@ use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::Server;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::trace::TraceLayer;
+use tribute_circuits::srs::SrsStore;
 use tribute_proto::v1;
 
 use crate::artefacts::Artefacts;
@@ -66,6 +68,10 @@ pub(crate) struct Shared {
     pub(crate) profile: (u32, usize),
     /// Digest of the SRS that proofs are made under.
     pub(crate) srs: Hex32,
+    /// The SRS itself, of every size.
+    pub(crate) parameters: SrsStore,
+    /// Openings of records at a time: one.
+    pub(crate) opening: Arc<Mutex<()>>,
     pub(crate) chain: Option<Arc<dyn Chain>>,
     /// Agents loaded into onnxruntime, by weights' digest.
     pub(crate) agents: Arc<Mutex<HashMap<Hex32, Arc<sessions::Loaded>>>>,
@@ -109,7 +115,8 @@ pub async fn start(config: Config) -> Result<Running> {
     let database = Database::open(&place.database).await?;
     let artefacts = place.artefacts()?;
     let custody = Custody::open(database.clone(), artefacts.clone(), &place.master_key)?;
-    let srs = place.srs()?.digest().map_err(|e| Problem::field("srs", e.to_string()))?;
+    let parameters = place.srs()?;
+    let srs = parameters.digest().map_err(|e| Problem::field("srs", e.to_string()))?;
     let (stop, stopping) = watch::channel(false);
     let shared = Shared {
         queue: Queue::new(database.clone()),
@@ -120,6 +127,8 @@ pub async fn start(config: Config) -> Result<Running> {
         wake: Arc::new(Notify::new()),
         profile: config.profile,
         srs: Hex32::from(srs),
+        parameters,
+        opening: Arc::default(),
         chain: config.chain,
         agents: Arc::default(),
         stop: stopping.clone(),

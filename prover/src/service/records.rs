@@ -1,0 +1,68 @@
+//! Records shown to others.
+//!
+//! An opening takes as long as committing to a shard, well below a second, and no proof: so it is done here at once, one at
+//! a time and off the threads that serve.
+
+use tribute_circuits::columns::opening::open_record;
+use tribute_circuits::columns::{commit_records, Secret};
+use tribute_core::opening::RecordClaim;
+use tribute_core::schema::Schema;
+
+use super::Shared;
+use crate::hexed::{Hex, Hex32};
+use crate::membership::{Place, ShownRecord};
+use crate::pipeline::types::DatasetBody;
+use crate::problem::{Problem, Reason, Result};
+
+impl Shared {
+    /// Opens record `number` of a dataset.
+    pub(super) async fn show_record(&self, dataset: DatasetBody, number: u64, context: Hex32) -> Result<ShownRecord> {
+        if number >= dataset.count {
+            let text = format!("record {number} of a dataset of {}: they are counted from 0", dataset.count);
+            return Err(Problem::field("record", text).with("record", number).with("records", dataset.count));
+        }
+        let (mut index, mut at) = (number, 0);
+        while let Some(shard) = dataset.shards.get(at).filter(|shard| shard.count <= index) {
+            (index, at) = (index - shard.count, at + 1);
+        }
+        let shard =
+            dataset.shards.get(at).ok_or_else(|| Problem::internal("a dataset with fewer records than it has"))?;
+        let tenant = dataset.owner.to_string();
+        let records = self.custody.records(&tenant, &shard.records).await?;
+        let secret = Secret::from_bytes(self.custody.column_secret(&tenant).await?);
+        let schema = Schema::from_json(&dataset.schema)?;
+        let layout = schema.layout(dataset.profile.k, dataset.profile.columns)?;
+        let (digest, place) = (shard.digest, Place { shard: at as u32, index, record: number });
+
+        let _one = self.opening.lock().await;
+        let parameters = self.parameters.clone();
+        let work = move || -> Result<ShownRecord> {
+            let srs = parameters
+                .get(layout.k())
+                .map_err(|e| Problem::new(Reason::NotReady, format!("no parameters for k = {}: {e}", layout.k())))?;
+            let group = commit_records(&srs, &layout, &secret, &records);
+            if group.digest() != digest.0 {
+                let got = Hex(group.digest());
+                let text = format!(
+                    "the shard's commitment is {got}, it was {digest}: the tenant's secret or the parameters are not those \
+                     it was made with"
+                );
+                return Err(Problem::new(Reason::ArtefactDamaged, text).with("expected", digest).with("got", got));
+            }
+            let row = usize::try_from(index).map_err(Problem::internal)?;
+            let mut features = records.features(row).to_vec();
+            features.resize(layout.features(), 0);
+            let claim = RecordClaim {
+                layout,
+                points: group.points(),
+                index,
+                features,
+                target: records.target(row),
+                context: context.0,
+            };
+            let opening = open_record(&srs, &group, &claim).map_err(Problem::internal)?;
+            Ok(ShownRecord::new(&dataset, &srs, place, &claim, &opening))
+        };
+        tokio::task::spawn_blocking(work).await.map_err(Problem::internal)?
+    }
+}
