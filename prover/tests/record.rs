@@ -59,7 +59,7 @@ impl World {
 #[test]
 fn a_record_is_shown_and_checked() {
     let place = Place::new();
-    // 150 records in shards of 56: the last record is in the third
+    // 150 records in shards of 70: the last record is in the third
     let served = place.serve(&["--k", "10", "--columns", "1"]);
     let w = World { place, served };
     w.run(&format!("schema infer {WINE} --out @schema.json"));
@@ -117,7 +117,7 @@ fn a_record_is_shown_and_checked() {
         r["features"] = json!(format!("0x{digit}{}", &text[3..]));
     });
     assert!(bent.contains(pairing), "{bent}");
-    let padded = w.altered(|r| r["features"] = json!(format!("{}01", &first(r)[..32])));
+    let padded = w.altered(|r| r["features"] = json!(format!("{}01", first(r))));
     assert!(padded.contains("features"), "{padded}");
     let swapped = w.altered(|r| {
         let (a, b) = (r["quotient"].clone(), r["remainder"].clone());
