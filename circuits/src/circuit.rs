@@ -8,7 +8,7 @@ use halo2_proofs::plonk::{Circuit, ConstraintSystem, Error};
 use tribute_core::statement::Statement;
 
 use crate::shape::Shape;
-use crate::{dataset, gradient, optimum, service};
+use crate::{dataset, evaluation, gradient, optimum, service, sum};
 
 /// The columns of one statement's circuit.
 pub(crate) trait Arithmetization: Clone + std::fmt::Debug {
@@ -35,7 +35,9 @@ pub(crate) struct ShapeCircuit(pub(crate) Shape);
 pub(crate) enum Config {
     Dataset(dataset::Config),
     Gradient(gradient::Config),
+    Sum(sum::Config),
     Optimum(optimum::Config),
+    Evaluation(evaluation::Config),
     Service(Box<service::Config>),
 }
 
@@ -62,7 +64,8 @@ impl Circuit<Fr> for ShapeCircuit {
             Statement::Gradient => Config::Gradient(Arithmetization::configure(meta, &shape)),
             Statement::Optimum => Config::Optimum(Arithmetization::configure(meta, &shape)),
             Statement::Service => Config::Service(Box::new(Arithmetization::configure(meta, &shape))),
-            Statement::Sum | Statement::Evaluation => unreachable!("no shape has this statement"),
+            Statement::Sum => Config::Sum(Arithmetization::configure(meta, &shape)),
+            Statement::Evaluation => Config::Evaluation(Arithmetization::configure(meta, &shape)),
         };
         (config, shape)
     }
@@ -73,7 +76,9 @@ impl Circuit<Fr> for ShapeCircuit {
             |mut region| match &config {
                 Config::Dataset(c) => c.fix(&mut region, &shape),
                 Config::Gradient(c) => c.fix(&mut region, &shape),
+                Config::Sum(c) => c.fix(&mut region, &shape),
                 Config::Optimum(c) => c.fix(&mut region, &shape),
+                Config::Evaluation(c) => c.fix(&mut region, &shape),
                 Config::Service(c) => c.fix(&mut region, &shape),
             },
         )

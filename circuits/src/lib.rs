@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`columns`] | committed columns: salts, seeded tails, commitments without proving |
 //! | [`gadgets`] | lookups (logUp), named gates, running sums |
-//! | [`dataset`], [`gradient`], [`optimum`] | one statement each: what it proves, why, and what it does not check |
+//! | [`dataset`], [`gradient`], [`sum`], [`optimum`], [`evaluation`], [`service`] | one statement each: what it proves, why, and what it does not check |
 //! | [`shape`], [`circuit`], [`prove`] | which circuit; what halo2 sees of it; keys, proofs |
 //! | [`keys`] | keys in files, and their cache |
 //! | [`plonk`] | the prover |
@@ -14,6 +14,7 @@
 pub mod circuit;
 pub mod columns;
 pub mod dataset;
+pub mod evaluation;
 pub mod field;
 pub mod gadgets;
 pub mod gradient;
@@ -24,6 +25,7 @@ pub mod prove;
 pub mod service;
 pub mod shape;
 pub mod srs;
+pub mod sum;
 pub mod transcript;
 pub mod verify;
 

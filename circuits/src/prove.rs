@@ -8,8 +8,9 @@ use halo2_proofs::poly::kzg::multiopen::VerifierSHPLONK;
 use halo2_proofs::poly::kzg::strategy::SingleStrategy;
 use thiserror::Error;
 use tribute_core::digest::{keccak, Digest};
-use tribute_core::layout::MIN_LINK_K;
+use tribute_core::layout::{Task, MIN_LINK_K};
 use tribute_core::link::Link;
+use tribute_core::statement::{Statement, SUM_PARTS};
 
 use crate::circuit::ShapeCircuit;
 use crate::field::{point_bytes, word};
@@ -49,6 +50,22 @@ pub enum ProveError {
         name: String,
         /// The layout's `k`.
         k: u32,
+    },
+    /// Real-valued targets under a statement about answers.
+    #[error("circuit {name}: the layout's targets are real values, a {statement} proof is about answers, the largest of several logits: a regression gives none")]
+    Regression {
+        /// Circuit name.
+        name: String,
+        /// The statement.
+        statement: &'static str,
+    },
+    /// A sum of too few or too many gradients.
+    #[error("circuit {name}: a sum of {parts} gradients; one proof adds {} to {}, more take a tree of sums", SUM_PARTS.start(), SUM_PARTS.end())]
+    Parts {
+        /// Circuit name.
+        name: String,
+        /// Gradients asked for.
+        parts: usize,
     },
     /// Another number of blinding rows than the layout reserves.
     #[error("circuit {name}: {got} blinding factors, the layout needs 5")]
@@ -194,6 +211,13 @@ pub(crate) fn check_shape(srs: &Srs, shape: &Shape) -> Result<(), ProveError> {
     if shape.link.is_some_and(|l| l != Link::Squared) && shape.layout.k() < MIN_LINK_K {
         return Err(ProveError::LinkRows { name: shape.name(), k: shape.layout.k() });
     }
+    let answers = matches!(shape.statement, Statement::Evaluation | Statement::Service);
+    if answers && shape.layout.task() == Task::Real {
+        return Err(ProveError::Regression { name: shape.name(), statement: shape.statement.name() });
+    }
+    if shape.statement == Statement::Sum && !SUM_PARTS.contains(&shape.parts) {
+        return Err(ProveError::Parts { name: shape.name(), parts: shape.parts });
+    }
     Ok(())
 }
 
@@ -207,7 +231,7 @@ fn check_system(shape: &Shape, cs: &ConstraintSystem<Fr>) -> Result<(), ProveErr
     if cs.blinding_factors() + 1 != tribute_core::layout::TAIL_ROWS {
         return Err(ProveError::Blinding { name: name(), got: cs.blinding_factors() });
     }
-    let committed: usize = shape.statement.groups(shape.layout.columns()).iter().sum();
+    let committed: usize = shape.groups().iter().sum();
     for column in 0..committed {
         let queries: Vec<_> = cs.advice_queries().iter().filter(|(c, _)| c.index() == column).collect();
         // an omitted gate may leave a column unqueried in a test's crippled circuit

@@ -4,6 +4,8 @@ use tribute_core::digest::{shape_digest, Digest};
 use tribute_core::layout::{Layout, Task};
 use tribute_core::link::Link;
 use tribute_core::statement::Statement;
+#[cfg(doc)]
+use tribute_core::statement::SUM_PARTS;
 
 /// Everything that determines a circuit's constraint system.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -16,6 +18,8 @@ pub struct Shape {
     pub link: Option<Link>,
     /// Whether the bias is penalised, for `optimum`.
     pub reg_bias: bool,
+    /// How many gradients are summed, for `sum`; 0 otherwise.
+    pub parts: usize,
     /// Gates left out; always empty outside tests.
     pub(crate) omit: Vec<String>,
 }
@@ -30,7 +34,7 @@ impl Default for Shape {
 
 impl Shape {
     fn new(statement: Statement, layout: Layout, link: Option<Link>, reg_bias: bool) -> Self {
-        Shape { statement, layout, link, reg_bias, omit: vec![] }
+        Shape { statement, layout, link, reg_bias, parts: 0, omit: vec![] }
     }
     /// The `dataset` circuit of a layout.
     #[must_use]
@@ -42,10 +46,20 @@ impl Shape {
     pub fn gradient(layout: Layout, link: Link) -> Self {
         Self::new(Statement::Gradient, layout, Some(link), true)
     }
+    /// The `sum` circuit of a layout for `parts` gradients, [`SUM_PARTS`] of them (key generation refuses others).
+    #[must_use]
+    pub fn sum(layout: Layout, parts: usize) -> Self {
+        Shape { parts, ..Self::new(Statement::Sum, layout, None, true) }
+    }
     /// The `optimum` circuit of a layout; `reg_bias`: whether the bias is penalised.
     #[must_use]
     pub fn optimum(layout: Layout, reg_bias: bool) -> Self {
         Self::new(Statement::Optimum, layout, None, reg_bias)
+    }
+    /// The `evaluation` circuit of a layout, which must be for classes (key generation refuses others).
+    #[must_use]
+    pub fn evaluation(layout: Layout) -> Self {
+        Self::new(Statement::Evaluation, layout, None, true)
     }
     /// The `service` circuit of a layout.
     #[must_use]
@@ -62,7 +76,12 @@ impl Shape {
     /// The digest that a circuit id holds of link, bias penalty and slots.
     #[must_use]
     pub fn digest(&self) -> Digest {
-        shape_digest(self.link.map_or(0, Link::code), self.reg_bias, self.statement.slots())
+        shape_digest(self.link.map_or(0, Link::code), self.reg_bias, self.statement.slots(self.parts))
+    }
+    /// Column counts of the committed groups, in proof order.
+    #[must_use]
+    pub fn groups(&self) -> Vec<usize> {
+        self.statement.groups(self.layout.columns(), self.parts)
     }
     /// Link code for contracts: 0 where there is none.
     #[must_use]
@@ -74,10 +93,11 @@ impl Shape {
     pub fn name(&self) -> String {
         let link = self.link.map(|l| format!("-{}", l.name())).unwrap_or_default();
         let bias = if self.reg_bias { "" } else { "-freebias" };
+        let parts = if self.parts == 0 { String::new() } else { format!("-of{}", self.parts) };
         let l = &self.layout;
         let task = if l.task() == Task::Real { "-real" } else { "" };
         format!(
-            "{}{link}{bias}{task}-k{}-a{}-d{}-c{}",
+            "{}{parts}{link}{bias}{task}-k{}-a{}-d{}-c{}",
             self.statement.name(),
             l.k(),
             l.columns(),

@@ -92,6 +92,38 @@ pub fn gradient_ctx(domain: &Domain, owner: &Address, weights: &Digest, shard: &
     truncate(domain.words(b"tribute.gradient.v1").address(owner).word(weights).word(shard).keccak())
 }
 
+/// Context of a `sum` proof: bound to the agent registry. `shards` are the shards under it in the tree, in order: whose
+/// gradients the sum is said to add. That it does, the proofs under it show; see [`crate::certificate::tree`].
+#[must_use]
+pub fn sum_ctx(domain: &Domain, owner: &Address, weights: &Digest, shards: &[Digest]) -> Fr {
+    truncate(domain.words(b"tribute.sum.v1").address(owner).word(weights).word(&keccak_packed(shards)).keccak())
+}
+
+/// Context of an `evaluation` proof: bound to the agent registry. Accuracy of version `version` of `agent`, whose
+/// committed weights have the digest `weights`, on shard `shard` (from 0) of `dataset`. The dataset's id is a digest over
+/// its shards' digests, so it fixes the records; the index says which of them were counted, so that the verifier of a
+/// whole dataset's accuracy can tell that each shard was counted once.
+#[must_use]
+pub fn evaluation_ctx(
+    domain: &Domain,
+    agent: &Digest,
+    version: u32,
+    weights: &Digest,
+    dataset: &Digest,
+    shard: u32,
+) -> Fr {
+    truncate(
+        domain
+            .words(b"tribute.evaluation.v1")
+            .word(agent)
+            .uint(u128::from(version))
+            .word(weights)
+            .word(dataset)
+            .uint(u128::from(shard))
+            .keccak(),
+    )
+}
+
 /// Context of an `optimum` proof: bound to the agent registry.
 #[must_use]
 pub fn optimum_ctx(domain: &Domain, agent: &Digest, version: u32, weights: &Digest, datasets: &[Digest]) -> Fr {
@@ -197,6 +229,39 @@ mod tests {
             let mut c = context();
             change(&mut c);
             assert_ne!(c.ctx(), base, "field {i}");
+        }
+    }
+
+    #[test]
+    fn every_field_changes_the_contexts_of_sums_and_evaluations() {
+        let d = Domain { chain_id: 31337, contract: [7; 20] };
+        let other = Domain { chain_id: 1, contract: [7; 20] };
+        let elsewhere = Domain { chain_id: 31337, contract: [8; 20] };
+        let (o, w, s) = ([1; 20], [2; 32], [[3; 32], [4; 32]]);
+        let sums = [
+            sum_ctx(&d, &o, &w, &s),
+            sum_ctx(&other, &o, &w, &s),
+            sum_ctx(&elsewhere, &o, &w, &s),
+            sum_ctx(&d, &[9; 20], &w, &s),
+            sum_ctx(&d, &o, &[9; 32], &s),
+            sum_ctx(&d, &o, &w, &[s[1], s[0]]),
+            sum_ctx(&d, &o, &w, &s[..1]),
+            gradient_ctx(&d, &o, &w, &s[0]),
+        ];
+        let evaluations = [
+            evaluation_ctx(&d, &s[0], 1, &w, &s[1], 0),
+            evaluation_ctx(&other, &s[0], 1, &w, &s[1], 0),
+            evaluation_ctx(&elsewhere, &s[0], 1, &w, &s[1], 0),
+            evaluation_ctx(&d, &[9; 32], 1, &w, &s[1], 0),
+            evaluation_ctx(&d, &s[0], 2, &w, &s[1], 0),
+            evaluation_ctx(&d, &s[0], 1, &[9; 32], &s[1], 0),
+            evaluation_ctx(&d, &s[0], 1, &w, &[9; 32], 0),
+            evaluation_ctx(&d, &s[0], 1, &w, &s[1], 1),
+        ];
+        for all in [sums, evaluations] {
+            for (i, a) in all.iter().enumerate() {
+                assert!(!all[..i].contains(a), "context {i}");
+            }
         }
     }
 }

@@ -7,6 +7,10 @@ use serde::{Deserialize, Serialize};
 pub const OPTIMUM_SLOTS: usize = 8;
 /// Session slots of a `service` proof.
 pub const SERVICE_SLOTS: usize = 16;
+/// Gradients that one `sum` proof adds; how many is part of its circuit.
+pub const SUM_PARTS: std::ops::RangeInclusive<usize> = 2..=8;
+/// Shards of one agent whose gradients are summed by a tree of `sum` proofs under one `optimum`.
+pub const TREE_SHARDS: usize = 64;
 
 /// What a proof states.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -17,7 +21,7 @@ pub enum Statement {
     Dataset = 1,
     /// `G` is the loss gradient of `W` over a shard.
     Gradient = 2,
-    /// `G` is the sum of several gradients.
+    /// `G` is the sum of so many gradients.
     Sum = 3,
     /// `W` is the optimum over the summed gradients; shares.
     Optimum = 4,
@@ -51,33 +55,31 @@ impl Statement {
         match self {
             Statement::Dataset => dataset::INPUTS,
             Statement::Gradient => gradient::INPUTS,
-            Statement::Sum => 1,
+            Statement::Sum => sum::INPUTS,
             Statement::Optimum => optimum::INPUTS,
             Statement::Evaluation => evaluation::INPUTS,
             Statement::Service => service::INPUTS,
         }
     }
-    /// Column counts of the committed groups, in proof order; `columns` is `A`.
+    /// Column counts of the committed groups, in proof order; `columns` is `A`, `parts` how many gradients a `sum` adds
+    /// (no other statement looks at it).
     #[must_use]
-    pub fn groups(self, columns: usize) -> Vec<usize> {
+    pub fn groups(self, columns: usize, parts: usize) -> Vec<usize> {
         match self {
             Statement::Dataset => vec![columns + 1],
             Statement::Gradient => vec![columns + 1, 1, 1],
-            Statement::Sum => {
-                let mut groups = vec![1; 2];
-                groups.extend([1; OPTIMUM_SLOTS]);
-                groups
-            }
+            Statement::Sum => vec![1; 1 + parts],
             Statement::Optimum => vec![1; 1 + OPTIMUM_SLOTS],
             Statement::Evaluation => vec![columns + 1, 1],
             Statement::Service => vec![1],
         }
     }
-    /// Slots that are part of the circuit's shape: 0 where there are none.
+    /// Slots that are part of the circuit's shape: 0 where there are none, `parts` for a `sum`.
     #[must_use]
-    pub fn slots(self) -> u16 {
+    pub fn slots(self, parts: usize) -> u16 {
         match self {
-            Statement::Optimum | Statement::Sum => OPTIMUM_SLOTS as u16,
+            Statement::Optimum => OPTIMUM_SLOTS as u16,
+            Statement::Sum => parts as u16,
             Statement::Service => SERVICE_SLOTS as u16,
             _ => 0,
         }
@@ -97,6 +99,12 @@ pub mod dataset {
 
 /// Offsets of the `gradient` inputs.
 pub mod gradient {
+    /// Number of inputs: `ctx` only.
+    pub const INPUTS: usize = 1;
+}
+
+/// Offsets of the `sum` inputs.
+pub mod sum {
     /// Number of inputs: `ctx` only.
     pub const INPUTS: usize = 1;
 }
@@ -153,6 +161,7 @@ mod tests {
     fn offsets_are_those_the_contracts_use() {
         assert_eq!((optimum::ACTIVE, optimum::JOIN, optimum::SHARE, optimum::INPUTS), (5, 13, 21, 29));
         assert_eq!((service::BEFORE, service::AFTER, service::COUNT, service::INPUTS), (1, 17, 33, 49));
-        assert_eq!(Statement::Gradient.groups(8), [9, 1, 1]);
+        assert_eq!(Statement::Gradient.groups(8, 0), [9, 1, 1]);
+        assert_eq!((Statement::Sum.groups(8, 3), Statement::Sum.slots(3)), (vec![1; 4], 3));
     }
 }

@@ -3,3 +3,4 @@
 pub mod argument;
 pub mod logup;
 pub mod poseidon2;
+pub mod product;

@@ -27,10 +27,10 @@ use tribute_core::layout::Layout;
 use tribute_core::link::{Link, Tables, HI_LIMIT, HI_SHIFT};
 use tribute_core::numbers::LOGIT_BITS;
 
-use super::Rows;
 use crate::field::two_to;
 use crate::gadgets::argument::{constant, limbs, small, Gates, Query};
 use crate::gadgets::logup::{Frame, Input, LogUp, Lookups, Tuple};
+use crate::gadgets::product::Rows;
 
 /// Tags of the table's parts.
 const RANGE: u64 = 1;

@@ -51,38 +51,23 @@
 //! so a gradient counts only for registered shards and certified weights.
 
 pub mod link;
-mod witness;
+pub(crate) mod witness;
 
 use std::sync::Arc;
 
 use halo2_proofs::circuit::Region;
 use halo2_proofs::halo2curves::bn256::Fr;
-use halo2_proofs::plonk::{
-    Advice, Challenge, Column, ConstraintSystem, Error, FirstPhase, Fixed, SecondPhase, ThirdPhase,
-};
-use halo2_proofs::poly::Rotation;
+use halo2_proofs::plonk::{Advice, Challenge, Column, ConstraintSystem, Error, FirstPhase, SecondPhase, ThirdPhase};
 use tribute_core::link::Link;
 
 use crate::circuit::Arithmetization;
 use crate::columns::{target_scale, CommittedColumn, CommittedGroup};
-use crate::gadgets::argument::{constant, horner, select, small, Forge, Gates, Query};
+use crate::gadgets::argument::{constant, small, Forge, Gates, Query};
 use crate::gadgets::logup::Frame;
+use crate::gadgets::product::{Product, Rows, WeightRows};
 use crate::plonk::Witness;
 use crate::shape::Shape;
 use link::LinkConfig;
-
-/// Rows by their part in the argument.
-#[derive(Clone, Copy, Debug)]
-pub struct Rows {
-    /// Head row of every record.
-    pub q_head: Column<Fixed>,
-    /// Class rows of every record.
-    pub q_class: Column<Fixed>,
-    /// All rows of every record.
-    pub q_record: Column<Fixed>,
-    /// Last row of every record.
-    pub q_end: Column<Fixed>,
-}
 
 /// Selectors, challenges and the link.
 #[derive(Clone, Debug)]
@@ -90,10 +75,7 @@ pub struct Config {
     link: LinkConfig,
     frame: Frame,
     rows: Rows,
-    q_w: Column<Fixed>,
-    q_w_first: Column<Fixed>,
-    q_block: Column<Fixed>,
-    q_block_end: Column<Fixed>,
+    weights: WeightRows,
     sigma: Challenge,
     kappa: Challenge,
     tau: Challenge,
@@ -162,7 +144,7 @@ impl Arithmetization for Config {
         let frame = Frame::configure(&mut gates);
         let mut fixed = || gates.meta.fixed_column();
         let rows = Rows { q_head: fixed(), q_class: fixed(), q_record: fixed(), q_end: fixed() };
-        let (q_w, q_w_first, q_block, q_block_end) = (fixed(), fixed(), fixed(), fixed());
+        let weights = WeightRows { q_w: fixed(), q_w_first: fixed(), q_block: fixed(), q_block_end: fixed() };
         let link = LinkConfig::configure(&mut gates, frame, rows, &layout, shape.link.unwrap_or(Link::Squared));
         let sigma = gates.meta.challenge_usable_after(FirstPhase);
         let a = gates.meta.advice_column_in(SecondPhase);
@@ -172,26 +154,9 @@ impl Arithmetization for Config {
         let third: [Column<Advice>; 5] = std::array::from_fn(|_| gates.meta.advice_column_in(ThirdPhase));
         let [xt, zk, ek, r, e] = third;
         let target = constant(target_scale(&layout));
-        let block = Rotation(layout.classes() as i32);
 
-        gates.add("features under τ: xt = Σ_a τ^a x_a + τ^A·xt'", |c| {
-            let tau = c.challenge(tau);
-            let mut row: Vec<_> = x.iter().map(|x| c.cur(*x)).collect();
-            row.push((small(1) - c.fixed(rows.q_end)) * c.next(xt));
-            c.fixed(rows.q_record) * (c.cur(xt) - horner(&row, &tau))
-        });
-        // on class rows: column = term + κ·column'; on other record rows: column = column'
-        gates.add("logits under κ: zk = z + κ·zk'", |c| {
-            let (class, record) = (c.fixed(rows.q_class), c.fixed(rows.q_record));
-            let below = (small(1) - c.fixed(rows.q_end)) * c.next(zk);
-            let kappa = c.challenge(kappa);
-            let z = link.logit(c);
-            let on_records = record * (c.cur(zk) - below.clone()) - class * (z + (kappa.clone() - small(1)) * below);
-            // on weight rows: zk = w + κ·zk', restarted in every block
-            let on_weights =
-                c.fixed(q_w) * (c.cur(zk) - c.cur(w)) - (c.fixed(q_w) - c.fixed(q_block_end)) * kappa * c.next(zk);
-            on_records + on_weights
-        });
+        let product = Product { frame, rows, weights, a, xt, zk, r, sigma, kappa, tau, alpha };
+        product.sums(&mut gates, &x, w, |c| link.logit(c));
         gates.add("errors under κ: ek = (p − y) + κ·ek'", |c| {
             let below = (small(1) - c.fixed(rows.q_end)) * c.next(ek);
             let error = link.probability(c) - target * c.cur(y);
@@ -200,48 +165,25 @@ impl Arithmetization for Config {
                 - c.fixed(rows.q_class) * (error + (kappa - small(1)) * below)
         });
 
-        gates.add("powers start at 1", |c| c.fixed(q_w_first) * (c.cur(xt) - small(1)));
-        gates.add("powers within a block: xt' = κ·xt", |c| {
-            (c.fixed(q_w) - c.fixed(q_block_end)) * (c.next(xt) - c.challenge(kappa) * c.cur(xt))
-        });
-        gates.add("powers between blocks: xt(c below) = τ·xt", |c| {
-            c.fixed(q_block) * (c.query_advice(xt, block) - c.challenge(tau) * c.cur(xt))
-        });
-        gates.add("logit check: r' = σr + α·zk + b on head rows, r − a(α·wk + τ^j) on blocks", |c| {
-            let b = small(256) + c.challenge(tau) * c.cur(xt);
-            let (sigma, alpha) = (c.challenge(sigma), c.challenge(alpha));
-            let record = (sigma - small(1)) * c.cur(r) + alpha.clone() * c.cur(zk) + b;
-            let weight = c.cur(a) * (alpha * c.cur(zk) + c.cur(xt));
-            c.fixed(frame.q_use) * (c.next(r) - c.cur(r)) - c.fixed(rows.q_head) * record + c.fixed(q_block) * weight
-        });
-        gates.add("logit check starts at 0", |c| c.fixed(frame.q_first) * c.cur(r));
-        gates.add("logit check ends at 0", |c| c.fixed(frame.q_last) * c.cur(r));
+        product.check(&mut gates, layout.classes());
         gates.add("gradient check: e' = e + s·b·ek on head rows, e − τ^j κ^u g on weight rows", |c| {
             let b = small(256) + c.challenge(tau) * c.cur(xt);
             let record = c.cur(y) * b * c.cur(ek);
             let weight = c.cur(xt) * c.cur(g);
-            c.fixed(frame.q_use) * (c.next(e) - c.cur(e)) - c.fixed(rows.q_head) * record + c.fixed(q_w) * weight
+            c.fixed(frame.q_use) * (c.next(e) - c.cur(e)) - c.fixed(rows.q_head) * record
+                + c.fixed(weights.q_w) * weight
         });
         gates.add("gradient check starts at 0", |c| c.fixed(frame.q_first) * c.cur(e));
         gates.add("gradient check ends at 0", |c| c.fixed(frame.q_last) * c.cur(e));
 
-        Config { link, frame, rows, q_w, q_w_first, q_block, q_block_end, sigma, kappa, tau, alpha }
+        Config { link, frame, rows, weights, sigma, kappa, tau, alpha }
     }
 
     fn fix(&self, region: &mut Region<'_, Fr>, shape: &Shape) -> Result<(), Error> {
         let layout = shape.layout;
-        let (r, c) = (layout.record_rows(), layout.classes());
-        let records = layout.weights_start();
-        let weights = layout.weights_start()..layout.weights_end();
         self.frame.assign(region, layout.gate_rows());
-        select(region, self.rows.q_head, (0..records).step_by(r));
-        select(region, self.rows.q_class, (0..records).filter(|i| (1..=c).contains(&(i % r))));
-        select(region, self.rows.q_record, 0..records);
-        select(region, self.rows.q_end, (r - 1..records).step_by(r));
-        select(region, self.q_w, weights.clone());
-        select(region, self.q_w_first, [weights.start]);
-        select(region, self.q_block, weights.clone().step_by(c));
-        select(region, self.q_block_end, weights.clone().skip(c - 1).step_by(c));
+        self.rows.assign(region, &layout);
+        self.weights.assign(region, &layout);
         self.link.assign_table(region, &layout);
         Ok(())
     }

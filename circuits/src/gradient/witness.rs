@@ -29,8 +29,8 @@ fn signed(x: &Fr) -> i64 {
     low(x).or_else(|| low(&-x).map(|v| -v)).unwrap_or(0)
 }
 
-/// Logits of every record slot, row-major `[capacity][c]`.
-fn logits(layout: &Layout, committed: &[&[Fr]]) -> Vec<Vec<i64>> {
+/// Logits of every record slot, row-major `[capacity][c]`; `committed` is X, Y, W.
+pub(crate) fn logits(layout: &Layout, committed: &[&[Fr]]) -> Vec<Vec<i64>> {
     let (a, c, r) = (layout.columns(), layout.classes(), layout.record_rows());
     let w: Vec<i64> = committed[a + 1][layout.weights_start()..layout.weights_end()].iter().map(signed).collect();
     (0..layout.capacity())
@@ -125,7 +125,7 @@ fn window_cells(tables: &Tables, link: Link, out: &mut [Vec<Fr>], row: usize, su
 }
 
 /// `a_j = Σ_i σ^(m−1−i) x_ij` at the first row of block j (block 0 the bias), over all record slots.
-pub(super) fn sigma_sums(layout: &Layout, committed: &[&[Fr]], sigma: Fr) -> Vec<Fr> {
+pub(crate) fn sigma_sums(layout: &Layout, committed: &[&[Fr]], sigma: Fr) -> Vec<Fr> {
     let (a, r, m) = (layout.columns(), layout.record_rows(), layout.capacity());
     let block = |j: usize| -> Fr {
         if j == 0 {

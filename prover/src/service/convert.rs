@@ -183,8 +183,8 @@ pub(super) fn circuit(c: &CircuitBody, gas: u64) -> v1::Circuit {
         proof_length: c.proof_length as u32,
         input_count: statement.inputs() as u32,
         gas_verify: gas,
-        slots: statement.slots().into(),
-        group_columns: statement.groups(c.shape.profile.columns).into_iter().map(|g| g as u32).collect(),
+        slots: statement.slots(c.shape.parts).into(),
+        group_columns: statement.groups(c.shape.profile.columns, c.shape.parts).into_iter().map(|g| g as u32).collect(),
     }
 }
 

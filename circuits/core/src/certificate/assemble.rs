@@ -1,7 +1,8 @@
 //! A certificate from its proofs: everything else is read from them.
 
 use super::{
-    words, Agent, Certificate, CertificateError, Chain, Dataset, Hex, Loss, Optimum, Proof, Shard, SrsName, FORMAT,
+    words, Agent, Certificate, CertificateError, Chain, Dataset, Hex, Loss, Node, Optimum, Proof, Shard, SrsName,
+    FORMAT, TREE_FORMAT,
 };
 use crate::context::{Address, Terms};
 use crate::digest::{dataset_id, group_digest, Digest};
@@ -33,6 +34,8 @@ pub struct Parts {
     pub owner: Address,
     /// Datasets in the version's order.
     pub datasets: Vec<DatasetParts>,
+    /// The slots of the optimum, where they are not one shard each.
+    pub tree: Option<Vec<Node>>,
     /// The optimum.
     pub optimum: Proof,
 }
@@ -64,10 +67,20 @@ impl Parts {
     /// What does not fit together, under the field's path in the certificate.
     pub fn assemble(self) -> Result<Certificate, CertificateError> {
         let (schema_id, layout) = (self.schema.id(), self.layout);
-        let mut slot = 0;
+        // shards up to and including each slot's last
+        let ends: Option<Vec<usize>> = self.tree.as_ref().map(|slots| {
+            let ends = slots.iter().scan(0usize, |end, slot| {
+                *end += slot.shards();
+                Some(*end)
+            });
+            ends.collect()
+        });
+        let mut last = 0;
         let datasets = self.datasets.into_iter().map(|parts| {
             let shards: Vec<Shard> = parts.shards.into_iter().map(|s| shard(&layout, s)).collect();
-            slot += shards.len();
+            last += shards.len();
+            // number of the slot that the dataset's last shard is in
+            let slot = ends.as_ref().map_or(last, |ends| 1 + ends.iter().take_while(|end| **end < last).count());
             let digests: Vec<Digest> = shards.iter().map(|s| s.digest.0).collect();
             let records = shards.iter().fold(0u64, |sum, s| sum.saturating_add(s.records));
             Dataset {
@@ -82,8 +95,8 @@ impl Parts {
         let datasets = datasets.collect();
         let said = |sentences: Vec<&str>| sentences.into_iter().map(str::to_owned).collect();
         let mut certificate = Certificate {
-            format: FORMAT.into(),
-            proven: said(words::proven(self.reg_bias)),
+            format: if self.tree.is_some() { TREE_FORMAT } else { FORMAT }.into(),
+            proven: said(words::proven(self.reg_bias, self.tree.is_some())),
             not_proven: said(words::not_proven(self.reg_bias)),
             chain: self.chain,
             srs: self.srs,
@@ -97,6 +110,7 @@ impl Parts {
                 weights_digest: Hex(prefix(&self.optimum, 1)),
             },
             datasets,
+            tree: self.tree,
             optimum: Optimum {
                 records: unsigned(&self.optimum, optimum::N),
                 epsilon: unsigned(&self.optimum, optimum::EPSILON),

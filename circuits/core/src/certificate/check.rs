@@ -3,8 +3,8 @@
 use ark_bn254::Fr;
 
 use super::blame::{part, whole, Field, Relations};
-use super::{words, Certificate, CertificateError, Dataset, Hex, Proof, Shard, FORMAT};
-use crate::context::{gradient_ctx, optimum_ctx, DatasetContext};
+use super::{words, Certificate, CertificateError, Dataset, Hex, Node, Proof, Shard, FORMAT, TREE_FORMAT};
+use crate::context::{gradient_ctx, optimum_ctx, sum_ctx, DatasetContext};
 use crate::digest::{dataset_id, group_digest, Digest};
 use crate::layout::{Task, MIN_LINK_K};
 use crate::link::Link;
@@ -14,7 +14,7 @@ use crate::numbers::{
 };
 use crate::receipt::{from_word, to_word};
 use crate::schema::Schema;
-use crate::statement::{dataset, optimum, Statement, CTX, OPTIMUM_SLOTS};
+use crate::statement::{dataset, optimum, Statement, CTX, OPTIMUM_SLOTS, SUM_PARTS, TREE_SHARDS};
 
 const LAYOUT_FIELDS: [&str; 5] = ["layout.k", "layout.columns", "layout.features", "layout.classes", "layout.task"];
 const DATASET_CHAIN: [&str; 2] = ["chain.chain_id", "chain.dataset_registry"];
@@ -22,9 +22,11 @@ const AGENT_CHAIN: [&str; 2] = ["chain.chain_id", "chain.agent_registry"];
 /// The shares of one model sum to 1 up to the proven relative distance, and each is rounded.
 const WHOLE_TOLERANCE: i64 = (1 << SHARE_BITS) / DISTANCE_PARTS as i64 + 1 + OPTIMUM_SLOTS as i64;
 
-/// A shard with its slot and the paths of its fields.
-struct Slot<'a> {
-    slot: usize,
+/// What a slot of a direct certificate holds.
+static SHARD: Node = Node::Shard;
+
+/// A shard with the paths of its fields.
+struct Leaf<'a> {
     /// Position of the dataset, and of the shard in it.
     position: (usize, usize),
     dataset: &'a Dataset,
@@ -32,13 +34,33 @@ struct Slot<'a> {
     path: String,
 }
 
-impl Slot<'_> {
+impl Leaf<'_> {
+    /// Whether it is another shard of the dataset of the one before it.
     fn joined(&self) -> bool {
         self.position.1 > 0
+    }
+    /// Whether it is its dataset's last.
+    fn last(&self) -> bool {
+        self.position.1 + 1 == self.dataset.shards.len()
     }
     fn at(&self, field: &str) -> String {
         format!("{}.{field}", self.path)
     }
+}
+
+/// What a slot of the optimum holds.
+struct Slot<'a> {
+    node: &'a Node,
+    /// Its shards, by their place among all.
+    shards: std::ops::Range<usize>,
+}
+
+/// A gradient's place in the proof above it.
+struct Place {
+    held: Digest,
+    /// Path of the proof above.
+    above: String,
+    what: String,
 }
 
 fn all<'a>(paths: impl IntoIterator<Item = &'a str>) -> Vec<Field> {
@@ -58,7 +80,8 @@ impl Certificate {
         self.check_sizes()?;
         let mut relations = Relations::default();
         let r = &mut relations;
-        r.relate(self.format == FORMAT, all(["format"]), || format!("`{}`, expected `{FORMAT}`", self.format));
+        let format = if self.tree.is_some() { TREE_FORMAT } else { FORMAT };
+        r.relate(self.format == format, all(["format"]), || format!("`{}`, expected `{format}`", self.format));
         self.check_words(r);
         self.check_layout(r, &schema);
         let chain = self.chain;
@@ -68,15 +91,23 @@ impl Certificate {
             vec!["chain.chain_id".into(), "chain.dataset_registry".into(), "chain.agent_registry".into()],
             || "off chain all three are 0, on a chain none is".into(),
         );
-        let slots = self.slots();
-        for slot in &slots {
-            self.check_shard(r, slot, &schema);
+        let (leaves, slots) = (self.leaves(), self.slots());
+        for leaf in &leaves {
+            self.check_shard(r, leaf, &schema);
+        }
+        for (p, slot) in slots.iter().enumerate() {
+            let place = Place {
+                held: self.group(Statement::Optimum, 0, &self.optimum.proof, 1 + p),
+                above: "optimum.proof".into(),
+                what: format!("slot {} of the optimum", p + 1),
+            };
+            self.check_node(r, slot.node, &format!("tree[{p}]"), &place, &leaves[slot.shards.clone()]);
         }
         for (i, dataset) in self.datasets.iter().enumerate() {
             self.check_dataset(r, i, dataset, &schema);
         }
-        self.check_optimum(r, &slots);
-        self.check_shares(r, &slots);
+        self.check_optimum(r, &leaves, &slots);
+        self.check_shares(r, &leaves, &slots);
         relations.verdict()?;
         Ok(relations)
     }
@@ -84,26 +115,75 @@ impl Certificate {
     /// Counts that the rest indexes by; every shard once.
     fn check_sizes(&self) -> Result<(), CertificateError> {
         let count: usize = self.datasets.iter().map(|d| d.shards.len()).sum();
-        if !(1..=OPTIMUM_SLOTS).contains(&count) {
-            let reason = format!("{count} shards in all; a direct certificate has 1 to {OPTIMUM_SLOTS}");
+        let (most, kind) = if self.tree.is_some() {
+            (TREE_SHARDS, "certificate with a tree")
+        } else {
+            (OPTIMUM_SLOTS, "direct certificate")
+        };
+        if !(1..=most).contains(&count) {
+            let reason = format!("{count} shards in all; a {kind} has 1 to {most}");
             return Err(CertificateError::field("datasets", reason));
         }
         if let Some(i) = self.datasets.iter().position(|d| d.shards.is_empty()) {
             return Err(CertificateError::field(format!("datasets[{i}].shards"), "a dataset has at least one shard"));
         }
-        let slots = self.slots();
-        for (i, slot) in slots.iter().enumerate() {
-            if let Some(twin) = slots[..i].iter().find(|s| s.shard.digest == slot.shard.digest) {
-                let fields = vec![twin.at("digest"), slot.at("digest")];
+        let leaves = self.leaves();
+        for (i, leaf) in leaves.iter().enumerate() {
+            if let Some(twin) = leaves[..i].iter().find(|s| s.shard.digest == leaf.shard.digest) {
+                let fields = vec![twin.at("digest"), leaf.at("digest")];
                 return Err(CertificateError::Field { fields, reason: "the same shard stands twice".into() });
             }
-            self.check_proof(Statement::Dataset, &slot.shard.dataset_proof, &slot.at("dataset_proof"))?;
-            self.check_proof(Statement::Gradient, &slot.shard.gradient_proof, &slot.at("gradient_proof"))?;
+            self.check_proof(Statement::Dataset, 0, &leaf.shard.dataset_proof, &leaf.at("dataset_proof"))?;
+            self.check_proof(Statement::Gradient, 0, &leaf.shard.gradient_proof, &leaf.at("gradient_proof"))?;
         }
-        self.check_proof(Statement::Optimum, &self.optimum.proof, "optimum.proof")
+        if let Some(tree) = &self.tree {
+            self.check_tree(tree, &leaves)?;
+        }
+        self.check_proof(Statement::Optimum, 0, &self.optimum.proof, "optimum.proof")
     }
 
-    fn check_proof(&self, statement: Statement, proof: &Proof, path: &str) -> Result<(), CertificateError> {
+    /// As many leaves as shards, slots within a dataset, sums of as many parts as there are circuits for.
+    fn check_tree(&self, tree: &[Node], leaves: &[Leaf<'_>]) -> Result<(), CertificateError> {
+        let refused = |path: &str, reason: String| Err(CertificateError::field(path, reason));
+        if !(1..=OPTIMUM_SLOTS).contains(&tree.len()) {
+            return refused("tree", format!("{} slots; an optimum has 1 to {OPTIMUM_SLOTS}", tree.len()));
+        }
+        let under: usize = tree.iter().map(Node::shards).sum();
+        if under != leaves.len() {
+            return refused("tree", format!("{under} leaves, the datasets have {} shards", leaves.len()));
+        }
+        if tree.iter().all(|node| *node == Node::Shard) {
+            return refused("tree", "no sum in it: a direct certificate has no tree".into());
+        }
+        for (p, slot) in self.slots().iter().enumerate() {
+            let (path, held) = (format!("tree[{p}]"), &leaves[slot.shards.clone()]);
+            if held.iter().skip(1).any(|leaf| !leaf.joined()) {
+                return refused(&path, "its shards are of several datasets: a share is published for each".into());
+            }
+            self.check_sums(slot.node, &path)?;
+        }
+        Ok(())
+    }
+
+    fn check_sums(&self, node: &Node, path: &str) -> Result<(), CertificateError> {
+        let Node::Sum(sum) = node else { return Ok(()) };
+        let parts = sum.parts.len();
+        if !SUM_PARTS.contains(&parts) {
+            let reason = format!("{parts} parts; a sum has {} to {}", SUM_PARTS.start(), SUM_PARTS.end());
+            return Err(CertificateError::field(format!("{path}.sum.parts"), reason));
+        }
+        self.check_proof(Statement::Sum, parts, &sum.proof, &format!("{path}.sum.proof"))?;
+        sum.parts.iter().enumerate().try_for_each(|(i, part)| self.check_sums(part, &format!("{path}.sum.parts[{i}]")))
+    }
+
+    /// `parts`: of a sum; 0 otherwise.
+    fn check_proof(
+        &self,
+        statement: Statement,
+        parts: usize,
+        proof: &Proof,
+        path: &str,
+    ) -> Result<(), CertificateError> {
         let expected = statement.inputs();
         if proof.inputs.len() != expected {
             let reason = format!("{} public inputs, a {} proof has {expected}", proof.inputs.len(), statement.name());
@@ -112,7 +192,7 @@ impl Certificate {
         if let Some(i) = proof.inputs.iter().position(|w| from_word(&w.0).is_none()) {
             return Err(CertificateError::field(format!("{path}.inputs[{i}]"), "not below the field's modulus"));
         }
-        let prefix: usize = statement.groups(self.layout.columns()).iter().sum::<usize>() * 64;
+        let prefix: usize = statement.groups(self.layout.columns(), parts).iter().sum::<usize>() * 64;
         if proof.bytes.0.len() < prefix {
             let got = proof.bytes.0.len();
             let reason = format!("{got} bytes, the commitments alone take {prefix}");
@@ -124,34 +204,83 @@ impl Certificate {
         Ok(())
     }
 
-    fn slots(&self) -> Vec<Slot<'_>> {
-        let shards =
-            self.datasets.iter().enumerate().flat_map(|(i, dataset)| {
-                dataset.shards.iter().enumerate().map(move |(j, shard)| (i, j, dataset, shard))
-            });
-        shards
-            .enumerate()
-            .map(|(slot, (i, j, dataset, shard))| Slot {
-                slot,
+    fn leaves(&self) -> Vec<Leaf<'_>> {
+        let of = |(i, dataset): (usize, _)| {
+            let dataset: &Dataset = dataset;
+            dataset.shards.iter().enumerate().map(move |(j, shard)| Leaf {
                 position: (i, j),
                 dataset,
                 shard,
                 path: format!("datasets[{i}].shards[{j}]"),
             })
-            .collect()
+        };
+        self.datasets.iter().enumerate().flat_map(of).collect()
     }
 
-    /// Digest of a committed group of a proof.
-    fn group(&self, statement: Statement, proof: &Proof, group: usize) -> Digest {
-        let columns = statement.groups(self.layout.columns());
+    fn slots(&self) -> Vec<Slot<'_>> {
+        let nodes: Vec<&Node> = match &self.tree {
+            Some(tree) => tree.iter().collect(),
+            None => self.datasets.iter().flat_map(|d| &d.shards).map(|_| &SHARD).collect(),
+        };
+        let mut end = 0;
+        let slots = nodes.into_iter().map(|node| {
+            let start = end;
+            end += node.shards();
+            Slot { node, shards: start..end }
+        });
+        slots.collect()
+    }
+
+    /// Digest of a committed group of a proof; `parts` of a sum, 0 otherwise.
+    fn group(&self, statement: Statement, parts: usize, proof: &Proof, group: usize) -> Digest {
+        let columns = statement.groups(self.layout.columns(), parts);
         let start: usize = columns[..group].iter().sum::<usize>() * 64;
         // `check_proof` has made sure that the groups are there
         group_digest(proof.bytes.0.get(start..start + columns[group] * 64).unwrap_or_default())
     }
 
+    /// The node's gradient is the one in its place above; a sum's parts are those in theirs.
+    fn check_node(&self, r: &mut Relations, node: &Node, path: &str, place: &Place, leaves: &[Leaf<'_>]) {
+        let above = part(format!("{}.bytes", place.above));
+        let (Node::Sum(sum), Some(first)) = (node, leaves.first()) else {
+            for leaf in leaves {
+                let proven = self.group(Statement::Gradient, 0, &leaf.shard.gradient_proof, 2);
+                r.relate(proven == place.held, vec![part(leaf.at("gradient_proof.bytes")), above.clone()], || {
+                    format!("{} holds another gradient than {} proves", place.what, leaf.path)
+                });
+            }
+            return;
+        };
+        let (parts, at) = (sum.parts.len(), |field: &str| format!("{path}.sum.proof.{field}"));
+        let group = |group: usize| self.group(Statement::Sum, parts, &sum.proof, group);
+        r.relate(group(0) == place.held, vec![part(at("bytes")), above], || {
+            format!("{} holds another gradient than the sum {path} proves", place.what)
+        });
+        let shards: Vec<Digest> = leaves.iter().map(|leaf| leaf.shard.digest.0).collect();
+        let (owner, weights) = (&self.agent.owner.0, &self.agent.weights_digest.0);
+        let expected = sum_ctx(&self.chain.agents(), owner, weights, &shards);
+        let mut fields = vec![whole(at("inputs[0]")), whole("agent.owner"), whole("agent.weights_digest")];
+        fields.extend(leaves.iter().map(|leaf| whole(leaf.at("digest"))));
+        fields.extend(all(AGENT_CHAIN));
+        fields.push(part(format!("datasets[{}].shards", first.position.0)));
+        context(r, &sum.proof.inputs[CTX], expected, fields);
+        let mut start = 0;
+        for (i, child) in sum.parts.iter().enumerate() {
+            let end = start + child.shards();
+            let place = Place {
+                held: group(1 + i),
+                above: format!("{path}.sum.proof"),
+                what: format!("part {} of the sum {path}", i + 1),
+            };
+            self.check_node(r, child, &format!("{path}.sum.parts[{i}]"), &place, &leaves[start..end]);
+            start = end;
+        }
+    }
+
     fn check_words(&self, r: &mut Relations) {
+        let tree = self.tree.is_some();
         let lists = [
-            ("proven", &self.proven, [words::proven(true), words::proven(false)]),
+            ("proven", &self.proven, [words::proven(true, tree), words::proven(false, tree)]),
             ("not_proven", &self.not_proven, [words::not_proven(true), words::not_proven(false)]),
         ];
         for (name, said, [with, without]) in lists {
@@ -188,49 +317,43 @@ impl Certificate {
         });
     }
 
-    fn check_shard(&self, r: &mut Relations, slot: &Slot<'_>, schema: &Schema) {
-        let shard = slot.shard;
+    fn check_shard(&self, r: &mut Relations, leaf: &Leaf<'_>, schema: &Schema) {
+        let shard = leaf.shard;
         let (data, gradient) = (&shard.dataset_proof, &shard.gradient_proof);
-        let bytes = |proof: &str| part(slot.at(&format!("{proof}.bytes")));
+        let bytes = |proof: &str| part(leaf.at(&format!("{proof}.bytes")));
         for (name, statement, proof) in
             [("dataset_proof", Statement::Dataset, data), ("gradient_proof", Statement::Gradient, gradient)]
         {
-            let got = self.group(statement, proof, 0);
-            let fields = vec![whole(slot.at("digest")), bytes(name), whole("layout.columns")];
+            let got = self.group(statement, 0, proof, 0);
+            let fields = vec![whole(leaf.at("digest")), bytes(name), whole("layout.columns")];
             r.relate(shard.digest.0 == got, fields, || format!("the proof's records have digest {}", Hex(got)));
         }
-        let weights = self.group(Statement::Gradient, gradient, 1);
+        let weights = self.group(Statement::Gradient, 0, gradient, 1);
         r.relate(
             weights == self.agent.weights_digest.0,
             vec![whole("agent.weights_digest"), bytes("gradient_proof")],
-            || format!("the gradient in {} is of weights {}", slot.path, Hex(weights)),
+            || format!("the gradient in {} is of weights {}", leaf.path, Hex(weights)),
         );
-        r.relate(
-            self.group(Statement::Gradient, gradient, 2)
-                == self.group(Statement::Optimum, &self.optimum.proof, 1 + slot.slot),
-            vec![bytes("gradient_proof"), part("optimum.proof.bytes")],
-            || format!("slot {} of the optimum holds another gradient than {} proves", slot.slot + 1, slot.path),
-        );
-        let count = slot.at(&format!("dataset_proof.inputs[{}]", dataset::N));
-        equal(r, &data.inputs[dataset::N], count, Fr::from(shard.records), slot.at("records"));
+        let count = leaf.at(&format!("dataset_proof.inputs[{}]", dataset::N));
+        equal(r, &data.inputs[dataset::N], count, Fr::from(shard.records), leaf.at("records"));
 
         let expected = DatasetContext {
             domain: self.chain.datasets(),
-            owner: slot.dataset.owner.0,
+            owner: leaf.dataset.owner.0,
             schema: schema.id(),
             layout: self.layout.hash(),
-            shard: slot.position.1 as u32,
-            shards: slot.dataset.shards.len() as u32,
+            shard: leaf.position.1 as u32,
+            shards: leaf.dataset.shards.len() as u32,
             records: shard.records,
-            terms: slot.dataset.terms.hash(),
+            terms: leaf.dataset.terms.hash(),
         };
-        let i = slot.position.0;
+        let i = leaf.position.0;
         let mut fields = vec![
-            whole(slot.at("dataset_proof.inputs[0]")),
+            whole(leaf.at("dataset_proof.inputs[0]")),
             whole(format!("datasets[{i}].owner")),
             whole(format!("datasets[{i}].terms.min_data_bps")),
             whole(format!("datasets[{i}].terms.open_training")),
-            whole(slot.at("records")),
+            whole(leaf.at("records")),
             part(format!("datasets[{i}].shards")),
             whole("schema"),
         ];
@@ -240,10 +363,10 @@ impl Certificate {
         let domain = self.chain.agents();
         let expected = gradient_ctx(&domain, &self.agent.owner.0, &self.agent.weights_digest.0, &shard.digest.0);
         let mut fields = vec![
-            whole(slot.at("gradient_proof.inputs[0]")),
+            whole(leaf.at("gradient_proof.inputs[0]")),
             whole("agent.owner"),
             whole("agent.weights_digest"),
-            whole(slot.at("digest")),
+            whole(leaf.at("digest")),
         ];
         fields.extend(all(AGENT_CHAIN));
         context(r, &gradient.inputs[CTX], expected, fields);
@@ -268,10 +391,10 @@ impl Certificate {
         r.limit(bps <= 10_000, vec![path("terms.min_data_bps")], || format!("{bps} basis points, at most 10000"));
     }
 
-    fn check_optimum(&self, r: &mut Relations, slots: &[Slot<'_>]) {
+    fn check_optimum(&self, r: &mut Relations, leaves: &[Leaf<'_>], slots: &[Slot<'_>]) {
         let (o, inputs) = (&self.optimum, &self.optimum.proof.inputs);
         let at = |i: usize| format!("optimum.proof.inputs[{i}]");
-        let weights = self.group(Statement::Optimum, &o.proof, 0);
+        let weights = self.group(Statement::Optimum, 0, &o.proof, 0);
         r.relate(
             weights == self.agent.weights_digest.0,
             vec![whole("agent.weights_digest"), part("optimum.proof.bytes")],
@@ -328,10 +451,11 @@ impl Certificate {
             });
         }
         for p in 0..OPTIMUM_SLOTS {
-            let (active, joined) = (p < slots.len(), slots.get(p).is_some_and(Slot::joined));
+            let joined = slots.get(p).is_some_and(|slot| leaves[slot.shards.start].joined());
+            let active = p < slots.len();
             for (i, flag, what) in [
                 (optimum::ACTIVE + p, active, "stands in a dataset"),
-                (optimum::JOIN + p, joined, "is another shard of the slot before it"),
+                (optimum::JOIN + p, joined, "is of the dataset of the slot before it"),
             ] {
                 let fields = vec![whole(at(i)), part("datasets")];
                 r.relate(word_is(&inputs[i], Fr::from(flag)), fields, || {
@@ -341,19 +465,19 @@ impl Certificate {
         }
     }
 
-    fn check_shares(&self, r: &mut Relations, slots: &[Slot<'_>]) {
+    fn check_shares(&self, r: &mut Relations, leaves: &[Leaf<'_>], slots: &[Slot<'_>]) {
         let inputs = &self.optimum.proof.inputs;
         for p in 0..OPTIMUM_SLOTS {
             let input = format!("optimum.proof.inputs[{}]", optimum::SHARE + p);
             let word = &inputs[optimum::SHARE + p];
-            let last = slots.get(p).filter(|s| s.position.1 + 1 == s.dataset.shards.len());
-            let Some(slot) = last else {
+            let last = slots.get(p).map(|slot| &leaves[slot.shards.end - 1]).filter(|leaf| leaf.last());
+            let Some(leaf) = last else {
                 r.relate(word_is(word, Fr::from(0u64)), all([input.as_str()]), || {
                     format!("slot {} carries no share", p + 1)
                 });
                 continue;
             };
-            let (share, field) = (slot.dataset.share, format!("datasets[{}].share", slot.position.0));
+            let (share, field) = (leaf.dataset.share, format!("datasets[{}].share", leaf.position.0));
             equal(r, word, input, Fr::from(share), field.clone());
             let small = share.unsigned_abs() >> SHARE_LIMIT_BITS == 0;
             r.limit(small, vec![field.clone()], || format!("{share} is beyond 2^{SHARE_LIMIT_BITS}"));

@@ -10,6 +10,7 @@
 //! | `assemble` | a certificate from its proofs |
 //! | `check` | every relation between the fields |
 //! | `blame` | which field is wrong when relations fail |
+//! | [`tree`] | sums between shards and slots, for more than 8 shards |
 //! | [`words`] | what is proven and what is not, in words |
 
 mod assemble;
@@ -17,6 +18,7 @@ pub mod blame;
 mod check;
 mod hexed;
 mod place;
+pub mod tree;
 pub mod words;
 
 use serde::{Deserialize, Serialize};
@@ -24,20 +26,23 @@ use thiserror::Error;
 
 pub use assemble::{DatasetParts, Parts, ShardParts};
 pub use hexed::{Hex, HexBytes};
+pub use tree::{Node, Sum};
 
 use crate::context::{Domain, Terms};
 use crate::digest::{keccak, Digest};
 use crate::layout::Layout;
 use crate::link::Link;
 
-/// The first field of every certificate.
+/// The first field of a direct certificate: every shard's gradient has a slot of the optimum.
 pub const FORMAT: &str = "tribute-certificate/1";
+/// The first field of a certificate whose slots hold sums of gradients.
+pub const TREE_FORMAT: &str = "tribute-certificate/2";
 
 /// A certificate.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Certificate {
-    /// [`FORMAT`].
+    /// [`FORMAT`], or [`TREE_FORMAT`] where there is a tree.
     pub format: String,
     /// [`words::proven`].
     pub proven: Vec<String>,
@@ -55,8 +60,11 @@ pub struct Certificate {
     pub loss: Loss,
     /// The agent.
     pub agent: Agent,
-    /// Datasets in the version's order; their shards in order are the slots of the optimum.
+    /// Datasets in the version's order; their shards in order are the slots of the optimum, or the leaves of the tree.
     pub datasets: Vec<Dataset>,
+    /// What the slots of the optimum hold, where that is not one shard each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tree: Option<Vec<Node>>,
     /// The optimum.
     pub optimum: Optimum,
     /// keccak256 of the file with this field set to zeros.

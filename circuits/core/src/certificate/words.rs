@@ -1,9 +1,9 @@
 //! What a certificate proves and what it does not, in words. Every file carries them; verification demands exactly these.
 
-/// What is proven. The same number of sentences either way.
+/// What is proven. The same number of sentences with and without a penalty on the bias; one more with a tree of sums.
 #[must_use]
-pub fn proven(reg_bias: bool) -> Vec<&'static str> {
-    vec![
+pub fn proven(reg_bias: bool, tree: bool) -> Vec<&'static str> {
+    let mut sentences = vec![
         "Every dataset listed is committed in exactly the shards listed, well formed under the schema, and holds exactly the stated number of records; the proofs name its owner, its terms, the chain and the registry.",
         "Every gradient proof shows the exact gradient of the stated loss at the agent's committed weights over the committed records of its shard.",
         "Over the records of all these shards together, each once, and of no others, the 2-norm of the gradient of the mean loss with penalty lambda at the agent's weights is at most epsilon, plus the link tables' error delta.",
@@ -13,7 +13,11 @@ pub fn proven(reg_bias: bool) -> Vec<&'static str> {
             "So no change of the weights lowers that loss by more than (epsilon + delta) times the size of the change; the bias is not penalised, and shares and norm count the penalised weights only."
         },
         "A dataset's share is its exact additive part of these weights: the sum of its gradients' inner products with minus the weights, over n, lambda and the squared norm, rounded to 2^-20.",
-    ]
+    ];
+    if tree {
+        sentences.insert(2, "Every sum proof shows that its gradient is exactly the sum of those of its parts; the leaves of the tree are the shards listed, in order, each once.");
+    }
+    sentences
 }
 
 /// What is not. The same number of sentences either way.

@@ -1,0 +1,146 @@
+//! `Z = XW` by random sums: the gates that `gradient` and `evaluation` share.
+//!
+//! # Columns
+//!
+//! | column | phase | on record rows | on weights rows |
+//! |---|---|---|---|
+//! | `a` | 2 | | `a_j = Σ_i σ^(m−i) x_ij` on a block's first row |
+//! | `xt` | 3 | `Σ_j τ^j x_ij`, from the bottom up | the power `τ^j κ^u` |
+//! | `zk` | 3 | `Σ_u κ^u z_iu`, from the bottom up | `Σ_v κ^v w_jv`, anew in every block |
+//! | `r` | 3 | running check | running check |
+//!
+//! # Soundness
+//!
+//! X, W and the cells that make Z are of phase one; σ comes after them, `a` is committed in phase two, κ, τ, α come after
+//! that. [`crate::gradient`]'s head has the argument.
+//!
+//! # Assumptions
+//!
+//! The frame's and the rows' selectors are those of the layout; `z` is built of phase-one cells of its class row.
+
+use halo2_proofs::circuit::Region;
+use halo2_proofs::halo2curves::bn256::Fr;
+use halo2_proofs::plonk::{Advice, Challenge, Column, Expression, Fixed, VirtualCells};
+use halo2_proofs::poly::Rotation;
+use tribute_core::layout::Layout;
+
+use super::argument::{horner, select, small, Gates, Query};
+use super::logup::Frame;
+
+/// Rows by their part in the argument.
+#[derive(Clone, Copy, Debug)]
+pub struct Rows {
+    /// Head row of every record.
+    pub q_head: Column<Fixed>,
+    /// Class rows of every record.
+    pub q_class: Column<Fixed>,
+    /// All rows of every record.
+    pub q_record: Column<Fixed>,
+    /// Last row of every record.
+    pub q_end: Column<Fixed>,
+}
+
+impl Rows {
+    /// Writes the selectors for the record slots of a layout.
+    pub(crate) fn assign(&self, region: &mut Region<'_, Fr>, layout: &Layout) {
+        let (r, c, end) = (layout.record_rows(), layout.classes(), layout.weights_start());
+        select(region, self.q_head, (0..end).step_by(r));
+        select(region, self.q_class, (0..end).filter(|i| (1..=c).contains(&(i % r))));
+        select(region, self.q_record, 0..end);
+        select(region, self.q_end, (r - 1..end).step_by(r));
+    }
+}
+
+/// Rows of the weights by their part in the argument.
+#[derive(Clone, Copy, Debug)]
+pub struct WeightRows {
+    /// All rows of the weights.
+    pub q_w: Column<Fixed>,
+    /// The first of them.
+    pub q_w_first: Column<Fixed>,
+    /// First row of every block.
+    pub q_block: Column<Fixed>,
+    /// Last row of every block.
+    pub q_block_end: Column<Fixed>,
+}
+
+impl WeightRows {
+    /// Writes the selectors for the weights of a layout.
+    pub(crate) fn assign(&self, region: &mut Region<'_, Fr>, layout: &Layout) {
+        let (weights, c) = (layout.weights_start()..layout.weights_end(), layout.classes());
+        select(region, self.q_w, weights.clone());
+        select(region, self.q_w_first, [weights.start]);
+        select(region, self.q_block, weights.clone().step_by(c));
+        select(region, self.q_block_end, weights.skip(c - 1).step_by(c));
+    }
+}
+
+/// Columns and challenges of the argument.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Product {
+    pub(crate) frame: Frame,
+    pub(crate) rows: Rows,
+    pub(crate) weights: WeightRows,
+    pub(crate) a: Column<Advice>,
+    pub(crate) xt: Column<Advice>,
+    pub(crate) zk: Column<Advice>,
+    pub(crate) r: Column<Advice>,
+    pub(crate) sigma: Challenge,
+    pub(crate) kappa: Challenge,
+    pub(crate) tau: Challenge,
+    pub(crate) alpha: Challenge,
+}
+
+impl Product {
+    /// Features under τ; logits and weights under κ.
+    pub(crate) fn sums(
+        &self,
+        gates: &mut Gates<'_>,
+        x: &[Column<Advice>],
+        w: Column<Advice>,
+        z: impl FnOnce(&mut VirtualCells<'_, Fr>) -> Expression<Fr>,
+    ) {
+        let Product { rows, weights: WeightRows { q_w, q_block_end, .. }, xt, zk, kappa, tau, .. } = *self;
+        gates.add("features under τ: xt = Σ_a τ^a x_a + τ^A·xt'", |c| {
+            let tau = c.challenge(tau);
+            let mut row: Vec<_> = x.iter().map(|x| c.cur(*x)).collect();
+            row.push((small(1) - c.fixed(rows.q_end)) * c.next(xt));
+            c.fixed(rows.q_record) * (c.cur(xt) - horner(&row, &tau))
+        });
+        // on class rows: column = term + κ·column'; on other record rows: column = column'
+        gates.add("logits under κ: zk = z + κ·zk'", |c| {
+            let (class, record) = (c.fixed(rows.q_class), c.fixed(rows.q_record));
+            let below = (small(1) - c.fixed(rows.q_end)) * c.next(zk);
+            let kappa = c.challenge(kappa);
+            let z = z(c);
+            let on_records = record * (c.cur(zk) - below.clone()) - class * (z + (kappa.clone() - small(1)) * below);
+            // on weight rows: zk = w + κ·zk', restarted in every block
+            let on_weights =
+                c.fixed(q_w) * (c.cur(zk) - c.cur(w)) - (c.fixed(q_w) - c.fixed(q_block_end)) * kappa * c.next(zk);
+            on_records + on_weights
+        });
+    }
+
+    /// Powers on the weights' rows, and the running check.
+    pub(crate) fn check(&self, gates: &mut Gates<'_>, classes: usize) {
+        let Product { frame, rows, weights, a, xt, zk, r, sigma, kappa, tau, alpha } = *self;
+        let WeightRows { q_w, q_w_first, q_block, q_block_end } = weights;
+        let block = Rotation(classes as i32);
+        gates.add("powers start at 1", |c| c.fixed(q_w_first) * (c.cur(xt) - small(1)));
+        gates.add("powers within a block: xt' = κ·xt", |c| {
+            (c.fixed(q_w) - c.fixed(q_block_end)) * (c.next(xt) - c.challenge(kappa) * c.cur(xt))
+        });
+        gates.add("powers between blocks: xt(c below) = τ·xt", |c| {
+            c.fixed(q_block) * (c.query_advice(xt, block) - c.challenge(tau) * c.cur(xt))
+        });
+        gates.add("logit check: r' = σr + α·zk + b on head rows, r − a(α·wk + τ^j) on blocks", |c| {
+            let b = small(256) + c.challenge(tau) * c.cur(xt);
+            let (sigma, alpha) = (c.challenge(sigma), c.challenge(alpha));
+            let record = (sigma - small(1)) * c.cur(r) + alpha.clone() * c.cur(zk) + b;
+            let weight = c.cur(a) * (alpha * c.cur(zk) + c.cur(xt));
+            c.fixed(frame.q_use) * (c.next(r) - c.cur(r)) - c.fixed(rows.q_head) * record + c.fixed(q_block) * weight
+        });
+        gates.add("logit check starts at 0", |c| c.fixed(frame.q_first) * c.cur(r));
+        gates.add("logit check ends at 0", |c| c.fixed(frame.q_last) * c.cur(r));
+    }
+}

@@ -1,0 +1,112 @@
+//! `evaluation`: the counts are those of the integer function, at every boundary.
+
+use tribute_circuits::columns::{commit_records, commit_weights, Secret};
+use tribute_circuits::evaluation::{EvaluationCircuit, EvaluationError};
+use tribute_circuits::halo2_proofs::halo2curves::bn256::Fr;
+use tribute_circuits::prove::{Keys, ProveError};
+use tribute_circuits::shape::Shape;
+use tribute_circuits::srs::Srs;
+use tribute_core::head::{answer, Weights};
+use tribute_core::layout::{Layout, Task};
+use tribute_core::numbers::WEIGHT_LIMIT;
+use tribute_core::records::Records;
+
+use crate::harness::accept;
+use crate::support::{records, weights};
+
+fn layout() -> Layout {
+    Layout::new(10, 3, 7, 3, Task::Classes).unwrap()
+}
+
+/// Right answers of the integer function.
+fn right(weights: &Weights, records: &Records) -> u64 {
+    records.iter().filter(|(q, y)| answer(&weights.logits(q)) == *y).count() as u64
+}
+
+fn circuit(srs: &Srs, layout: Layout, weights: &Weights, records: &Records) -> EvaluationCircuit {
+    let secret = Secret::from_bytes([4; 32]);
+    let xy = commit_records(srs, &layout, &secret, records);
+    let w = commit_weights(srs, &layout, &secret, weights);
+    EvaluationCircuit::new(Shape::evaluation(layout), &xy, &w).unwrap()
+}
+
+fn evaluated(keys: &Keys, srs: &Srs, weights: &Weights, records: &Records) -> u64 {
+    let circuit = circuit(srs, keys.shape().layout, weights, records);
+    let correct = right(weights, records);
+    let inputs = circuit.public_inputs(Fr::from(9));
+    assert_eq!(inputs[1..], [Fr::from(records.len() as u64), Fr::from(correct)]);
+    let proof = accept(srs, keys, &circuit, &inputs);
+    println!("{} {} bytes, {correct} of {} right", keys.shape().name(), proof.bytes.len(), records.len());
+    correct
+}
+
+#[test]
+fn counts_at_every_size_of_a_shard() {
+    let layout = layout();
+    let srs = Srs::development(10);
+    let keys = Keys::generate(&srs, &Shape::evaluation(layout)).unwrap();
+    for n in [0, 1, 2, layout.capacity() - 1, layout.capacity()] {
+        evaluated(&keys, &srs, &weights(&layout, 7), &records(&layout, n, 5));
+    }
+}
+
+#[test]
+fn ties_go_to_the_lower_class() {
+    let layout = layout();
+    let srs = Srs::development(10);
+    let keys = Keys::generate(&srs, &Shape::evaluation(layout)).unwrap();
+    let all = records(&layout, 30, 5);
+    let of = |class: u16| all.iter().filter(|(_, y)| *y == class).count() as u64;
+    assert!(of(0) > 0 && of(1) > 0 && of(2) > 0);
+    // all equal: class 0
+    assert_eq!(evaluated(&keys, &srs, &Weights::zero(7, 3), &all), of(0));
+    // the upper two equal and larger: class 1
+    let mut bias = vec![0; layout.weights()];
+    bias[..3].copy_from_slice(&[-5, 8, 8]);
+    assert_eq!(evaluated(&keys, &srs, &Weights::new(7, 3, bias.clone()).unwrap(), &all), of(1));
+    // larger by the least difference there is: 1 in one feature of value 1
+    let mut one = Records::new(7);
+    for class in 0..3 {
+        one.push(&[1, 0, 0, 0, 0, 0, 0], class);
+    }
+    bias[..3].copy_from_slice(&[0, 0, 0]);
+    bias[5] = 1;
+    assert_eq!(evaluated(&keys, &srs, &Weights::new(7, 3, bias).unwrap(), &one), 1);
+}
+
+#[test]
+fn the_widest_logits_and_the_extreme_shapes() {
+    for (k, columns, d, c) in [(13, 24, 1024, 2), (12, 5, 1, 100), (10, 1, 1, 2), (11, 7, 16, 4)] {
+        let layout = Layout::new(k, columns, d, c, Task::Classes).unwrap();
+        let srs = Srs::development(k);
+        let keys = Keys::generate(&srs, &Shape::evaluation(layout)).unwrap();
+        // one class as far up as logits go, the next as far down
+        let values = (0..layout.weights()).map(|i| if i % c % 2 == 0 { 1 - WEIGHT_LIMIT } else { WEIGHT_LIMIT - 1 });
+        let extreme = Weights::new(d, c, values.collect()).unwrap();
+        let all = records(&layout, layout.capacity().min(20), 3);
+        evaluated(&keys, &srs, &extreme, &all);
+        evaluated(&keys, &srs, &weights(&layout, 2), &all);
+    }
+}
+
+#[test]
+fn a_regression_has_no_accuracy() {
+    let layout = Layout::new(10, 3, 7, 1, Task::Real).unwrap();
+    let srs = Srs::development(10);
+    for shape in [Shape::evaluation(layout), Shape::service(layout)] {
+        let refused = Keys::generate(&srs, &shape).unwrap_err();
+        assert!(matches!(refused, ProveError::Regression { .. }), "{refused}");
+    }
+    let secret = Secret::from_bytes([4; 32]);
+    let xy = commit_records(&srs, &layout, &secret, &records(&layout, 5, 1));
+    let w = commit_weights(&srs, &layout, &secret, &Weights::zero(7, 1));
+    let new = |shape, xy, w| EvaluationCircuit::new(shape, xy, w).err();
+    assert_eq!(new(Shape::evaluation(layout), &xy, &w), Some(EvaluationError::Regression));
+    let classes = self::layout();
+    assert_eq!(new(Shape::dataset(classes), &xy, &w), Some(EvaluationError::Statement { got: "dataset" }));
+    assert_eq!(new(Shape::evaluation(classes), &w, &w), Some(EvaluationError::Shard { expected: 4, got: 1 }));
+    assert_eq!(new(Shape::evaluation(classes), &xy, &xy), Some(EvaluationError::Weights { got: 4 }));
+    let wider = Layout::new(11, 3, 7, 3, Task::Classes).unwrap();
+    let rows = EvaluationError::Rows { column: 0, expected: 2048, got: 1024 };
+    assert_eq!(new(Shape::evaluation(wider), &xy, &w), Some(rows));
+}
