@@ -548,6 +548,40 @@ mod tests {
     }
 
     #[test]
+    fn what_does_not_fit_is_refused_with_both_numbers() {
+        let (l, c) = (layout(), layout().capacity());
+        let says = |e: HeadError, numbers: &[&str]| {
+            let text = e.to_string();
+            assert!(numbers.iter().all(|n| text.contains(n)), "{text}: {numbers:?}");
+        };
+        says(check_records(&l, &records(c + 1)).unwrap_err(), &[&(c + 1).to_string(), &format!("holds {c}")]);
+        assert_eq!(check_records(&l, &records(c)), Ok(()));
+        says(check_records(&l, &Records::new(17)).unwrap_err(), &["17 features", "at most 16"]);
+        let mut bad = records(2);
+        bad.push(&[0; 16], 3);
+        says(check_records(&l, &bad).unwrap_err(), &["record 2", "target 3", "3 classes"]);
+        says(Weights::new(1, 2, vec![0, 0, 0, WEIGHT_LIMIT]).unwrap_err(), &["33554432·2^-20", "below 32", "class 1"]);
+        says(Weights::new(1, 2, vec![0; 5]).unwrap_err(), &["5 weights", "expected 4"]);
+        for lambda in [0.0, -1.0, 1.0, 2.0, 1e-11, f64::NAN, f64::INFINITY] {
+            says(lambda_units(lambda).unwrap_err(), &["0 < λ < 1"]);
+        }
+        assert_eq!(
+            (lambda_units(1.0 - 1.0 / 4_294_967_296.0), lambda_units(1.0 / 4_294_967_296.0)),
+            (Ok(u32::MAX.into()), Ok(1))
+        );
+        let w = Weights::new(16, 3, vec![1 << 20; 51]).unwrap();
+        let g = gradient(&l, Link::Squared, &w, &records(40)).unwrap();
+        let of = |n, lambda| optimum(&l, true, &w, std::slice::from_ref(&g), n, lambda).unwrap_err();
+        says(of(40, 1 << 32), &["4294967296·2^-32", "0 < λ < 1"]);
+        says(of(0, 1), &["0 records", "1 to 2^26 - 1"]);
+        says(of(1 << 26, 1), &["67108864 records", "1 to 2^26 - 1"]);
+        // ε beyond what a proof can state: the norm and the limit, 2^25·2^-32
+        says(of(40, 1 << 20), &["gradient norm", "(7.812e-3)"]);
+        let small = Layout::new(13, 4, 16, 3, Task::Classes).unwrap();
+        says(gradient(&small, Link::Softmax, &w, &records(1)).unwrap_err(), &["k >= 14", "k = 13"]);
+    }
+
+    #[test]
     fn ties_go_to_the_lower_class() {
         assert_eq!(answer(&[1, 5, 5]), 1);
         assert_eq!(answer(&[0, 0, 0]), 0);

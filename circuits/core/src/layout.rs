@@ -73,7 +73,7 @@ pub enum LayoutError {
         columns: usize,
     },
     /// The class count does not fit the task.
-    #[error("{classes} classes: classification takes 2 to {MAX_CLASSES} (logistic with one column: 1), regression exactly 1")]
+    #[error("{classes} classes: classification takes 2 to {MAX_CLASSES} (two classes are two columns), regression exactly 1")]
     Classes {
         /// The class count asked for.
         classes: usize,
@@ -149,7 +149,8 @@ impl Layout {
             return Err(LayoutError::Features { features });
         }
         let classes_fit = match task {
-            Task::Classes => (1..=MAX_CLASSES).contains(&classes),
+            // one column could not say which of two classes a record has: its target is one-hot
+            Task::Classes => (2..=MAX_CLASSES).contains(&classes),
             Task::Real => classes == 1,
         };
         if !classes_fit {
@@ -311,6 +312,31 @@ mod tests {
     fn a_head_that_does_not_fit_says_so() {
         let e = Layout::new(15, 8, 1024, 100, Task::Classes).unwrap_err();
         assert!(matches!(e, LayoutError::TooSmall { needed, usable, .. } if needed > usable));
+    }
+
+    #[test]
+    fn limits_are_refused_with_their_numbers() {
+        let new = |k, columns, d, c, task| Layout::new(k, columns, d, c, task);
+        let (classes, real) = (Task::Classes, Task::Real);
+        for (d, c) in [(1, 2), (1, 100), (1024, 2), (1024, 100)] {
+            assert!(new(17, 8, d, c, classes).is_ok(), "{d} {c}");
+        }
+        for (refused, numbers) in [
+            (new(17, 8, 0, 2, classes), ["0 features", "1 to 1024"]),
+            (new(17, 8, 1025, 2, classes), ["1025 features", "1 to 1024"]),
+            (new(17, 8, 1, 0, classes), ["0 classes", "2 to 100"]),
+            (new(17, 8, 1, 1, classes), ["1 classes", "2 to 100"]),
+            (new(17, 8, 1, 101, classes), ["101 classes", "2 to 100"]),
+            (new(17, 8, 1, 2, real), ["2 classes", "regression exactly 1"]),
+            (new(9, 8, 1, 2, classes), ["k = 9", "10..=22"]),
+            (new(23, 8, 1, 2, classes), ["k = 23", "10..=22"]),
+            (new(17, 0, 1, 2, classes), ["0 data columns", "1 to 64"]),
+            (new(17, 65, 1, 2, classes), ["65 data columns", "1 to 64"]),
+            (new(16, 8, 1024, 100, classes), ["65530 usable rows", "need 103655"]),
+        ] {
+            let refused = refused.unwrap_err().to_string();
+            assert!(numbers.iter().all(|n| refused.contains(n)), "{refused}: {numbers:?}");
+        }
     }
 
     #[test]

@@ -241,21 +241,13 @@ pub fn read_csv(file: &str, text: &[u8], schema: &Schema) -> Result<Records, Dat
 /// As [`read_csv`].
 pub fn infer_schema(file: &str, name: &str, text: &[u8]) -> Result<Schema, DataError> {
     let table = read_table(file, text)?;
-    let width = table.rows[0].1.len().saturating_sub(1);
-    let names: Vec<String> = (0..width)
-        .map(|i| table.header.as_ref().and_then(|h| h.get(i)).cloned().unwrap_or_else(|| format!("x{}", i + 1)))
-        .collect();
-    let mut ranges = vec![(f64::INFINITY, f64::NEG_INFINITY); width];
+    let features = infer_features(file, &table)?;
     let mut labels: Vec<String> = Vec::new();
     for (row, fields) in &table.rows {
-        check_width(file, *row, fields, width)?;
-        for (i, range) in ranges.iter_mut().enumerate() {
-            let x = number(file, *row, i, &names[i], &fields[i])?;
-            *range = (range.0.min(x), range.1.max(x));
-        }
-        let label = &fields[width];
+        let label = &fields[features.len()];
         if label.is_empty() {
-            return Err(DataError::Missing { file: file.into(), row: *row, column: width + 1, name: "label".into() });
+            let column = features.len() + 1;
+            return Err(DataError::Missing { file: file.into(), row: *row, column, name: "label".into() });
         }
         if !labels.contains(label) {
             labels.push(label.clone());
@@ -266,13 +258,51 @@ pub fn infer_schema(file: &str, name: &str, text: &[u8]) -> Result<Schema, DataE
         Some(_) => labels.sort_by(|a, b| a.parse::<f64>().unwrap_or(0.0).total_cmp(&b.parse::<f64>().unwrap_or(0.0))),
         None => labels.sort(),
     }
-    let features = names
-        .into_iter()
-        .zip(ranges)
-        .map(|(name, (lo, hi))| Feature { name, lo, hi: if hi > lo { hi } else { lo + 1.0 } })
-        .collect();
     Schema::new(name.into(), features, Target::Classes(labels), None)
         .map_err(|source| DataError::Schema { file: file.into(), source })
+}
+
+/// [`infer_schema`] for a regression: the last column is a number, its range the target's.
+///
+/// # Errors
+/// As [`read_csv`].
+pub fn infer_regression_schema(file: &str, name: &str, text: &[u8]) -> Result<Schema, DataError> {
+    let table = read_table(file, text)?;
+    let features = infer_features(file, &table)?;
+    let mut range = (f64::INFINITY, f64::NEG_INFINITY);
+    for (row, fields) in &table.rows {
+        let y = number(file, *row, features.len(), "target", &fields[features.len()])?;
+        range = (range.0.min(y), range.1.max(y));
+    }
+    let (lo, hi) = widened(range);
+    Schema::new(name.into(), features, Target::Real { lo, hi }, None)
+        .map_err(|source| DataError::Schema { file: file.into(), source })
+}
+
+/// Names and ranges of all columns but the last.
+fn infer_features(file: &str, table: &Table) -> Result<Vec<Feature>, DataError> {
+    let width = table.rows[0].1.len().saturating_sub(1);
+    let names: Vec<String> = (0..width)
+        .map(|i| table.header.as_ref().and_then(|h| h.get(i)).cloned().unwrap_or_else(|| format!("x{}", i + 1)))
+        .collect();
+    let mut ranges = vec![(f64::INFINITY, f64::NEG_INFINITY); width];
+    for (row, fields) in &table.rows {
+        check_width(file, *row, fields, width)?;
+        for (i, range) in ranges.iter_mut().enumerate() {
+            let x = number(file, *row, i, &names[i], &fields[i])?;
+            *range = (range.0.min(x), range.1.max(x));
+        }
+    }
+    let feature = |(name, range)| {
+        let (lo, hi) = widened(range);
+        Feature { name, lo, hi }
+    };
+    Ok(names.into_iter().zip(ranges).map(feature).collect())
+}
+
+/// A range that is not empty.
+fn widened((lo, hi): (f64, f64)) -> (f64, f64) {
+    (lo, if hi > lo { hi } else { lo + 1.0 })
 }
 
 fn check_width(file: &str, row: u64, fields: &[String], width: usize) -> Result<(), DataError> {
@@ -331,6 +361,17 @@ mod tests {
         assert_eq!((r.features(2), r.target(1)), (&[255u8, 255][..], 1));
         assert_eq!(Records::from_bytes(&r.to_bytes()), Some(r.clone()));
         assert_eq!(Records::from_bytes(&r.to_bytes()[1..]), None);
+    }
+
+    #[test]
+    fn a_regression_s_target_is_a_range() {
+        let csv = "a,b,y\n0,1,-2.5\n2,3,7.5\n4,5,2.5\n";
+        let schema = infer_regression_schema("good.csv", "s", csv.as_bytes()).unwrap();
+        assert_eq!(schema.target(), &Target::Real { lo: -2.5, hi: 7.5 });
+        let r = read_csv("good.csv", csv.as_bytes(), &schema).unwrap();
+        assert_eq!((r.target(0), r.target(1), r.target(2)), (0, 65_535, 32_768));
+        let words = infer_regression_schema("f.csv", "s", CSV.as_bytes()).unwrap_err();
+        assert!(matches!(words, DataError::NotNumber { row: 2, column: 3, .. }), "{words}");
     }
 
     #[test]

@@ -46,8 +46,11 @@
 //!
 //! *No wrap.* g is `limbs·b` bits wide: 112 to 121 (117, 120, 121, 120, 117 for k = 10 to 14, 112 from there), so `Q < 2^251.97`
 //! in the worst case (k = 12, 2^13 weights at most there) and `Q + 2^250 < r`; `V < 2^67`; `(n·ε)² < 2^246` at g's scale within the public
-//! limits; `|N| < 2^183` because the G of registered gradients are sums of `2^8·2^112` over at most 2^20 records; and
-//! `2^21·|N|, 2·|share|·D < 2^210`. [`tribute_core::numbers`] holds the limits; contracts and offline verification enforce them.
+//! limits. The gradients of registered shards, each counted once, are sums of `2^8·2^112` over all records, `n < 2^26` of
+//! them, however many shards a slot holds and however deep the tree of sums under it is ([`crate::sum`]): every entry of
+//! every G_p is below 2^146. So `ΣG + nλW` is below 2^147 and equal as an integer, not only over the field, and with
+//! `|w| < 2^25` and fewer than 2^17 weights `|N|, |M| < 2^188`, so `2^21·|M|, 2·|share|·D < 2^210`.
+//! [`tribute_core::numbers`] holds the limits; contracts and offline verification enforce them.
 //!
 //! *Inequalities.* 18 numbers are non-negative because they are sums of limbs of at most 250 bits in all (238 from k = 15):
 //! `X_p = D + ρ_p`, `X_(8+p) = D − ρ_p` with `ρ_p = (1 − join_(p+1))·2^21·M_p − 2·share_p·D`, `X_16 = (nε)² − Q`,
@@ -57,8 +60,8 @@
 //!
 //! # Not checked
 //!
-//! That G_p is the gradient of a registered shard at this W (`gradient` proofs; the digests tie them), that n is the
-//! number of their records, which slots should be active or joined (the verifier compares the flags), the size of the
+//! That G_p is the gradient of a registered shard at this W, or the sum of several (`gradient` and `sum` proofs; the
+//! digests tie them), that every shard counts once, that n is the number of their records, which slots should be active or joined (the verifier compares the flags), the size of the
 //! public inputs (the verifier checks the limits), and the distance bound (arithmetic on public inputs).
 
 mod witness;

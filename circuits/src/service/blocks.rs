@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn blocks_stay_apart_and_above_the_weights() {
-        for (d, c) in [(1, 1), (7, 3), (16, 2), (64, 10), (64, 100), (784, 10)] {
+        for (d, c) in [(1, 2), (7, 3), (16, 2), (64, 10), (64, 100), (784, 10)] {
             let layout = Layout::new(15, 8, d, c, Task::Classes).unwrap();
             let b = Blocks::of(&layout);
             assert!(b.class(0, b.classes - 1) + 1 < b.start(1), "a free row below the classes");

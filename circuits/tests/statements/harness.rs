@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use tribute_circuits::circuit::constraint_system;
 use tribute_circuits::columns::{CommittedColumn, CommittedGroup, Role, Secret};
 use tribute_circuits::halo2_proofs::halo2curves::bn256::Fr;
 use tribute_circuits::plonk::Witness;
@@ -41,26 +42,46 @@ pub(crate) fn accept(srs: &Srs, keys: &Keys, witness: &dyn Witness, inputs: &[Fr
 
 /// `make(shape, forged)` builds the honest or the forged claim for the circuit of `shape`.
 pub(crate) fn attack(name: &str, gate: &'static str, srs: &Srs, shape: &Shape, make: impl Fn(Shape, bool) -> Claim) {
-    let keys = Keys::generate(srs, shape).unwrap();
-    let (honest, inputs) = make(shape.clone(), false);
-    let proof = prove(srs, &keys, &*honest, inputs).unwrap();
-    assert!(native(srs, &keys, &proof) && evm(srs, &keys, &proof), "{name}: the honest twin is refused");
-
-    let (forged, inputs) = make(shape.clone(), true);
-    let proof = prove_unchecked(srs, &keys, &*forged, inputs).unwrap();
-    let (forged_native, forged_evm) = (native(srs, &keys, &proof), evm(srs, &keys, &proof));
-    assert!(!forged_native && !forged_evm, "{name}: forgery accepted");
-
+    refused(name, srs, shape, &make);
     let crippled = shape.clone().without_gates(&[gate]);
     let keys = Keys::generate(srs, &crippled).unwrap();
     let (forged, inputs) = make(crippled, true);
     let proof = prove_unchecked(srs, &keys, &*forged, inputs).unwrap();
     let without_gate = native(srs, &keys, &proof);
     assert!(without_gate, "{name}: without the gate `{gate}` the forgery should pass; the attack tests something else");
+    record(name, gate, shape, Some(without_gate));
+}
 
+/// [`attack`] on a circuit of one gate: without it nothing is left to prove in, so there is no third part.
+pub(crate) fn attack_only_gate(
+    name: &str,
+    gate: &'static str,
+    srs: &Srs,
+    shape: &Shape,
+    make: impl Fn(Shape, bool) -> Claim,
+) {
+    refused(name, srs, shape, &make);
+    let gates = constraint_system(shape).gates().iter().map(|g| g.name().to_owned()).collect::<Vec<_>>();
+    assert_eq!(gates, [gate], "{name}: not the only gate");
+    record(name, gate, shape, None);
+}
+
+/// The honest twin is accepted, the forgery refused.
+fn refused(name: &str, srs: &Srs, shape: &Shape, make: &dyn Fn(Shape, bool) -> Claim) {
+    let keys = Keys::generate(srs, shape).unwrap();
+    let (honest, inputs) = make(shape.clone(), false);
+    let proof = prove(srs, &keys, &*honest, inputs).unwrap();
+    assert!(native(srs, &keys, &proof) && evm(srs, &keys, &proof), "{name}: the honest twin is refused");
+    let (forged, inputs) = make(shape.clone(), true);
+    let proof = prove_unchecked(srs, &keys, &*forged, inputs).unwrap();
+    assert!(!native(srs, &keys, &proof) && !evm(srs, &keys, &proof), "{name}: forgery accepted");
+}
+
+/// Only what was asserted comes here.
+fn record(name: &str, gate: &str, shape: &Shape, without_gate: Option<bool>) {
     let row = serde_json::json!({
         "attack": name, "circuit": shape.statement.name(), "honest_native": true, "honest_evm": true,
-        "forged_native": forged_native, "forged_evm": forged_evm, "without_gate": without_gate, "gate": gate,
+        "forged_native": false, "forged_evm": false, "without_gate": without_gate, "gate": gate,
     });
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("attacks");
     std::fs::create_dir_all(&folder).unwrap();

@@ -1,4 +1,4 @@
-//! `sum` and `evaluation`: what is true can be proven, at every boundary; what is not is refused by the native verifier and
+//! `sum` and `evaluation`, and every statement over any shape: what is true can be proven, at every boundary; what is not is refused by the native verifier and
 //! by the EVM verifier, and accepted once the gate that guards against it is taken out.
 
 #[path = "../support/mod.rs"]
@@ -7,4 +7,5 @@ mod support;
 mod evaluation;
 mod evaluation_attacks;
 mod harness;
+mod shapes;
 mod sum;

@@ -12,7 +12,7 @@ use tribute_core::head::add;
 use tribute_core::layout::{Layout, Task};
 use tribute_core::I256;
 
-use crate::harness::{accept, altered, attack};
+use crate::harness::{accept, altered, attack_only_gate as attack};
 
 const GATE: &str = "sum: g = Σ g_p";
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use tribute_core::records::infer_schema;
+use tribute_core::records::{infer_regression_schema, infer_schema};
 use tribute_core::schema::Schema;
 
 use super::output::{hexed, read_csv_file, read_file, write_file};
@@ -22,6 +22,9 @@ pub(super) enum SchemaCommand {
 pub(super) struct InferArgs {
     /// The CSV, gzip-compressed or not.
     csv: PathBuf,
+    /// The last column is a real value to predict, not a class: a regression, for the squared link.
+    #[arg(long)]
+    real: bool,
     /// The schema's name. [default: the file's]
     #[arg(long)]
     name: Option<String>,
@@ -56,7 +59,8 @@ pub(super) fn run(command: SchemaCommand) -> CommandResult {
             let (file, text) = read_csv_file(&a.csv)?;
             let stem = a.csv.file_name().map_or("data".into(), |n| n.to_string_lossy().into_owned());
             let name = a.name.unwrap_or_else(|| stem.split('.').next().unwrap_or("data").to_owned());
-            let schema = infer_schema(&file, &name, &text)?;
+            let infer = if a.real { infer_regression_schema } else { infer_schema };
+            let schema = infer(&file, &name, &text)?;
             match a.out {
                 Some(out) => write_file(&out, schema.canonical().as_bytes())?,
                 None => println!("{}", schema.canonical()),

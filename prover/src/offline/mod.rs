@@ -12,6 +12,8 @@ mod command;
 mod report;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tree_tests;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -22,7 +24,7 @@ use tribute_circuits::shape::Shape;
 use tribute_circuits::srs::{Srs, SrsError, SrsStore};
 use tribute_circuits::verify::{self, VerifierSrs, VerifyingKey};
 use tribute_core::certificate::blame::{part, whole, Field, Relations};
-use tribute_core::certificate::{Certificate, CertificateError, Hex, Proof};
+use tribute_core::certificate::{Certificate, CertificateError, Hex, Node, Proof, Sum};
 
 pub use command::{run, VerifyArgs};
 pub use report::Report;
@@ -168,8 +170,13 @@ impl Verifier {
         let (layout, loss) = (certificate.layout, certificate.loss);
         let (data, gradient) = (Shape::dataset(layout), Shape::gradient(layout, loss.link));
         let optimum = Shape::optimum(layout, loss.reg_bias);
+        let sums: Vec<_> = certificate.tree.iter().flatten().flat_map(Node::sums).collect();
+        let sum = |sum: &Sum| Shape::sum(layout, sum.parts.len());
         for shape in [&data, &gradient, &optimum] {
             self.derive(shape)?;
+        }
+        for shape in sums.iter().map(|s| sum(s)) {
+            self.derive(&shape)?;
         }
         let srs = &self.srs[&layout.k()];
         let srs = VerifierSrs::of(srs).ok_or(Refused::SrsPoints)?;
@@ -190,6 +197,9 @@ impl Verifier {
                 check(&data, &shard.dataset_proof, path("dataset_proof"), None);
                 check(&gradient, &shard.gradient_proof, path("gradient_proof"), Some("loss.link"));
             }
+        }
+        for (p, slot) in certificate.tree.iter().flatten().enumerate() {
+            slot.walk(&format!("tree[{p}]"), &mut |path, s| check(&sum(s), &s.proof, format!("{path}.proof"), None));
         }
         check(&optimum, &certificate.optimum.proof, "optimum.proof".into(), Some("loss.reg_bias"));
         Ok(relations.verdict()?)

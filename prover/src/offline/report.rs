@@ -40,7 +40,8 @@ impl Report {
     /// Proofs that were checked.
     #[must_use]
     pub fn proofs(&self) -> usize {
-        1 + 2 * self.certificate.datasets.iter().map(|d| d.shards.len()).sum::<usize>()
+        let sums: usize = self.certificate.tree.iter().flatten().map(|node| node.sums().len()).sum();
+        1 + sums + 2 * self.certificate.datasets.iter().map(|d| d.shards.len()).sum::<usize>()
     }
 }
 

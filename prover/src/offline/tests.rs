@@ -133,6 +133,7 @@ fn parts() -> Parts {
         version: 1,
         owner: AGENT_OWNER,
         datasets,
+        tree: None,
         optimum,
     }
 }

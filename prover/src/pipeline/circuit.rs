@@ -136,6 +136,7 @@ fn tool(e: impl std::fmt::Display) -> Problem {
 pub(super) fn refused(e: ProveError) -> Problem {
     let reason = match e {
         ProveError::NotSatisfied { .. } | ProveError::Prefix { .. } => Reason::ProofRejected,
+        ProveError::Regression { .. } | ProveError::Parts { .. } | ProveError::LinkRows { .. } => Reason::BadField,
         _ => Reason::Internal,
     };
     Problem::new(reason, e.to_string())

@@ -7,6 +7,7 @@ pub mod dataset;
 pub mod gradient;
 pub mod optimum;
 pub mod service;
+mod sum;
 pub mod train;
 pub mod types;
 

@@ -11,11 +11,13 @@ use tribute_core::I256;
 
 use super::circuit::prepare;
 use super::gradient::{commit, weights};
+use super::sum::{Gradient, Sums};
 use super::types::{OptimumJob, OptimumOutcome, ShapeBody};
 use super::Toolbox;
 use crate::problem::{Problem, Reason, Result};
 
-/// Commits again to weights and gradients, and proves the optimum over them.
+/// Commits again to weights and gradients, and proves the optimum over them; where there are more shards than slots, over
+/// sums of them, which it proves first.
 pub fn run(job: &OptimumJob, toolbox: &Toolbox) -> Result<OptimumOutcome> {
     let agent = &job.agent;
     let layout = agent.layout()?;
@@ -23,21 +25,21 @@ pub fn run(job: &OptimumJob, toolbox: &Toolbox) -> Result<OptimumOutcome> {
     let (weights, weights_group) = weights(agent, &layout, &prepared.srs, toolbox)?;
 
     let owner = agent.owner.to_string();
-    let mut slots: Vec<(CommittedGroup, Vec<I256>)> = Vec::with_capacity(agent.sources.len());
-    for (slot, (source, artefact)) in agent.sources.iter().zip(&job.gradients).enumerate() {
-        toolbox.progress("commit", slot as u64, OPTIMUM_SLOTS as u64);
+    let mut shards: Vec<Gradient> = Vec::with_capacity(agent.sources.len());
+    for (shard, (source, artefact)) in agent.sources.iter().zip(&job.gradients).enumerate() {
+        toolbox.progress("commit", shard as u64, agent.sources.len() as u64);
         let gradient = read_gradient(&toolbox.wait(toolbox.custody.get(&owner, "gradient", artefact))?)
             .filter(|g| g.len() == layout.weights())
             .ok_or_else(|| {
                 Problem::new(Reason::ArtefactDamaged, format!("artefact {artefact} holds no gradient of this shape"))
             })?;
         let group = commit(agent, &layout, &prepared.srs, source.digest, &gradient, toolbox)?;
-        slots.push((group, gradient));
+        shards.push((group, gradient));
     }
 
     // shards of one dataset count together: a share belongs to a dataset
     let mut datasets: Vec<Vec<I256>> = Vec::new();
-    for (source, (_, gradient)) in agent.sources.iter().zip(&slots) {
+    for (source, (_, gradient)) in agent.sources.iter().zip(&shards) {
         match datasets.last_mut() {
             Some(sum) if source.shard > 0 => add(sum, gradient),
             _ => datasets.push(gradient.clone()),
@@ -45,6 +47,20 @@ pub fn run(job: &OptimumJob, toolbox: &Toolbox) -> Result<OptimumOutcome> {
     }
     let numbers = head::optimum(&layout, agent.reg_bias, &weights, &datasets, agent.count, agent.lambda)
         .map_err(|e| Problem::new(Reason::NotTheOptimum, e.to_string()))?;
+
+    // first shard of every slot, and what the slots hold
+    let plan = agent.tree()?;
+    let firsts: Vec<usize> = match &plan {
+        None => (0..shards.len()).collect(),
+        Some(slots) => slots.iter().scan(0, |at, slot| Some(std::mem::replace(at, *at + slot.shards()))).collect(),
+    };
+    let (tree, slots) = match plan {
+        None => (None, shards),
+        Some(plan) => {
+            let (tree, slots) = Sums::new(agent, job.target, shards, toolbox)?.prove(&plan)?;
+            (Some(tree), slots)
+        }
+    };
 
     toolbox.progress("witness", 0, 1);
     let secret = Secret::from_bytes(toolbox.wait(toolbox.custody.column_secret(&owner))?);
@@ -56,11 +72,10 @@ pub fn run(job: &OptimumJob, toolbox: &Toolbox) -> Result<OptimumOutcome> {
             commit_gradient(&prepared.srs, &layout, &secret, &about, &zero)
         })
         .collect();
-    let active: Vec<Slot<'_>> = agent
-        .sources
+    let active: Vec<Slot<'_>> = firsts
         .iter()
         .zip(&slots)
-        .map(|(source, (group, gradient))| Slot { group, gradient, joined: source.shard > 0 })
+        .map(|(first, (group, gradient))| Slot { group, gradient, joined: agent.sources[*first].shard > 0 })
         .collect();
     let circuit = OptimumCircuit::new(prepared.shape().clone(), &weights_group, &weights, &active, &unused, &numbers);
     let datasets: Vec<[u8; 32]> = agent.datasets().into_iter().map(|id| id.0).collect();
@@ -70,6 +85,7 @@ pub fn run(job: &OptimumJob, toolbox: &Toolbox) -> Result<OptimumOutcome> {
         std::iter::once(&weights_group).chain(slots.iter().map(|(group, _)| group)).chain(&unused).collect();
     let proof = prepared.prove(toolbox, &circuit, &groups, inputs)?;
     Ok(OptimumOutcome {
+        tree,
         weights_digest: agent.weights_digest,
         target: job.target,
         agent_id: job.agent_id,

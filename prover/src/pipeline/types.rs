@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use tribute_circuits::shape::Shape;
+use tribute_core::certificate::tree::plan;
+use tribute_core::certificate::Node;
 use tribute_core::context::{Domain, Terms};
 use tribute_core::layout::{Layout, Task};
 use tribute_core::link::Link;
@@ -148,6 +150,14 @@ pub struct ShapeBody {
     pub link: Option<Link>,
     /// Whether the bias is penalised, for `optimum`.
     pub reg_bias: bool,
+    /// How many gradients are added, for `sum`.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub parts: usize,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde passes a reference
+fn is_zero(n: &usize) -> bool {
+    *n == 0
 }
 
 impl ShapeBody {
@@ -157,9 +167,11 @@ impl ShapeBody {
         match (self.statement, self.link) {
             (Statement::Dataset, _) => Ok(Shape::dataset(layout)),
             (Statement::Gradient, Some(link)) => Ok(Shape::gradient(layout, link)),
+            (Statement::Sum, _) => Ok(Shape::sum(layout, self.parts)),
             (Statement::Optimum, _) => Ok(Shape::optimum(layout, self.reg_bias)),
+            (Statement::Evaluation, _) => Ok(Shape::evaluation(layout)),
             (Statement::Service, _) => Ok(Shape::service(layout)),
-            (other, _) => {
+            (other @ Statement::Gradient, None) => {
                 Err(Problem::field("shape.statement", format!("there is no `{}` circuit of that shape", other.name())))
             }
         }
@@ -180,7 +192,13 @@ impl ShapeBody {
             task: layout.task(),
             link: (statement == Statement::Gradient).then_some(link),
             reg_bias: statement != Statement::Optimum || reg_bias,
+            parts: 0,
         }
+    }
+    /// The `sum` circuit of a layout for `parts` gradients.
+    #[must_use]
+    pub fn sum(layout: &Layout, parts: usize) -> Self {
+        ShapeBody { parts, ..ShapeBody::of(Statement::Sum, layout, Link::Squared, true) }
     }
 }
 
@@ -323,6 +341,18 @@ pub struct SourceBody {
     pub records: ArtefactId,
 }
 
+/// What the slots of an optimum over these shards hold; `None` where every shard has its own.
+pub fn tree(sources: &[SourceBody]) -> Result<Option<Vec<Node<()>>>> {
+    let mut shards: Vec<usize> = Vec::new();
+    for source in sources {
+        match shards.last_mut() {
+            Some(count) if source.shard > 0 => *count += 1,
+            _ => shards.push(1),
+        }
+    }
+    plan(&shards).map_err(|e| Problem::field("terms.dataset_ids", e.to_string()))
+}
+
 /// Fit a head, or take one that was fitted elsewhere.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TrainJob {
@@ -401,6 +431,10 @@ impl AgentBody {
         ids.dedup();
         ids
     }
+    /// What the slots of the optimum hold; `None` where every shard has its own.
+    pub fn tree(&self) -> Result<Option<Vec<Node<()>>>> {
+        tree(&self.sources)
+    }
 }
 
 /// Prove one shard's gradient.
@@ -447,6 +481,9 @@ pub struct OptimumJob {
 /// A proven optimum.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct OptimumOutcome {
+    /// The sums in its slots, where an agent has more shards than there are slots.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tree: Option<Vec<Node<ProofBody>>>,
     /// The agent.
     pub weights_digest: Hex32,
     /// The agent registry.

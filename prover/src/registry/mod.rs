@@ -7,6 +7,7 @@ pub mod sessions;
 use serde::de::DeserializeOwned;
 use serde::Serialize;
 use sqlx::Row as _;
+use tribute_core::certificate::Node;
 
 use crate::db::{Database, Tx};
 use crate::hexed::{Hex20, Hex32};
@@ -86,6 +87,9 @@ impl Registry {
                 self.put_agent_proof(tx, g.weights_digest, "gradient", i64::from(g.slot), g).await
             }
             Outcome::Optimum(o) => {
+                for sum in o.tree.iter().flatten().flat_map(Node::sums) {
+                    self.put_proof_circuit(tx, &sum.proof).await?;
+                }
                 self.put_proof_circuit(tx, &o.proof).await?;
                 self.put_agent_proof(tx, o.weights_digest, "optimum", 0, o).await
             }

@@ -1,7 +1,7 @@
 //! The certificate file, assembled from an agent's proofs.
 
 use tribute_core::certificate::Hex as CoreHex;
-use tribute_core::certificate::{Chain, DatasetParts, Parts, Proof, ShardParts, SrsName};
+use tribute_core::certificate::{Chain, DatasetParts, Node, Parts, Proof, ShardParts, SrsName, Sum};
 
 use super::Shared;
 use crate::pipeline::types::{AgentBody, ProofBody};
@@ -64,11 +64,25 @@ impl Shared {
             version: optimum.version,
             owner: agent.owner.0,
             datasets,
+            tree: self.certificate_tree(optimum.tree.as_deref()).await?,
             optimum: self.certificate_proof(&optimum.proof).await?,
         }
         .assemble()
         .map_err(|e| Problem::internal(format!("the certificate does not fit together: {e}")))?;
         Ok(certificate.to_json().into_bytes())
+    }
+
+    async fn certificate_tree(&self, tree: Option<&[Node<ProofBody>]>) -> Result<Option<Vec<Node>>> {
+        let Some(tree) = tree else { return Ok(None) };
+        let mut proofs = Vec::new();
+        for sum in tree.iter().flat_map(Node::sums) {
+            proofs.push(self.certificate_proof(&sum.proof).await?);
+        }
+        // both go through the tree from the parts up
+        let mut proofs = proofs.into_iter();
+        let mut next =
+            |_: &Sum<ProofBody>| proofs.next().ok_or_else(|| Problem::internal("a tree with more sums than it has"));
+        tree.iter().map(|node| node.try_map(&mut next)).collect::<Result<_>>().map(Some)
     }
 
     async fn certificate_proof(&self, proof: &ProofBody) -> Result<Proof> {

@@ -51,8 +51,10 @@ impl v1::circuit_service_server::CircuitService for Circuits {
         let r = request.into_inner();
         let caller = self.0.gate.admit(&r).await?;
         let (layout, link) = self.layout(&r.schema_json, r.profile, r.link)?;
-        let work: Vec<Admitted> =
-            shapes(&layout, link, r.reg_bias).map(|shape| Work::Circuit(CircuitJob { shape }).into()).into();
+        let work: Vec<Admitted> = shapes(&layout, link, r.reg_bias)
+            .into_iter()
+            .map(|shape| Work::Circuit(CircuitJob { shape }).into())
+            .collect();
         let jobs = self.0.queue_all(caller, &work, None).await?;
         Ok(Response::new(v1::PrepareCircuitsResponse { jobs }))
     }

@@ -143,7 +143,15 @@ pub(super) fn target(t: Target) -> v1::ChainContext {
 
 pub(super) fn shape(s: v1::CircuitShape) -> Result<ShapeBody> {
     let p = s.profile.unwrap_or_default();
-    let statement = [Statement::Dataset, Statement::Gradient, Statement::Optimum, Statement::Service]
+    let all = [
+        Statement::Dataset,
+        Statement::Gradient,
+        Statement::Sum,
+        Statement::Optimum,
+        Statement::Evaluation,
+        Statement::Service,
+    ];
+    let statement = all
         .into_iter()
         .find(|x| i32::from(x.code()) == s.statement)
         .ok_or_else(|| Problem::field("shape.statement", format!("no circuit for statement {}", s.statement)))?;
@@ -155,6 +163,7 @@ pub(super) fn shape(s: v1::CircuitShape) -> Result<ShapeBody> {
         task: if s.real_target { Task::Real } else { Task::Classes },
         link: link(s.link)?,
         reg_bias: s.reg_bias,
+        parts: s.parts as usize,
     })
 }
 
@@ -167,6 +176,7 @@ pub(super) fn shape_message(s: &ShapeBody) -> v1::CircuitShape {
         real_target: s.task == Task::Real,
         link: s.link.map_or(0, |l| l.code().into()),
         reg_bias: s.reg_bias,
+        parts: s.parts as u32,
     }
 }
 

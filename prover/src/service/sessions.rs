@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tonic::{Request, Response, Status};
 use tribute_core::context::{first_transcript, voucher_digest};
 use tribute_core::head::answer;
-use tribute_core::layout::Layout;
+use tribute_core::layout::{Layout, Task};
 use tribute_core::receipt::{check_salt, extend, from_word, to_word};
 use tribute_core::schema::{Schema, Target as SchemaTarget};
 use tribute_core::Fr;
@@ -45,6 +45,12 @@ impl Shared {
             return Ok(agent.clone());
         }
         let body = self.registry.agent(digest).await?.ok_or_else(|| Problem::not_found("agent", digest))?.body;
+        if body.layout()?.task() == Task::Real {
+            return Err(Problem::field(
+                "weights_digest",
+                format!("agent {digest} predicts a real value: sessions are with classifiers, whose answers a proof can count"),
+            ));
+        }
         let bytes = self.custody.get(&body.owner.to_string(), "model", &body.model).await?;
         let agent = Agent::from_bytes(&bytes).map_err(|e| Problem::new(Reason::ArtefactDamaged, e.to_string()))?;
         let missing = |e: tribute_inference::runtime::RuntimeError| Problem::new(Reason::ToolMissing, e.to_string());

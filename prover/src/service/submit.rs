@@ -1,9 +1,10 @@
 //! From a request for work to a queued job: checks everything that can be checked before anything is kept.
 
-use tribute_core::layout::Layout;
+use tribute_core::layout::{Layout, Task};
+use tribute_core::link::Link;
 use tribute_core::records::{read_csv, DataError, Records};
 use tribute_core::schema::{Schema, Target as SchemaTarget};
-use tribute_core::statement::{Statement, OPTIMUM_SLOTS};
+use tribute_core::statement::{Statement, OPTIMUM_SLOTS, TREE_SHARDS};
 use tribute_proto::v1;
 
 use super::{convert, Shared};
@@ -11,7 +12,7 @@ use crate::hexed::{Hex20, Hex32};
 use crate::jobs::{Job, NewJob};
 use crate::pipeline::dataset::shards;
 use crate::pipeline::types::{
-    AgentBody, CalibrateJob, CircuitJob, DatasetBody, DatasetJob, GradientJob, OptimumJob, Profile, ShapeBody,
+    tree, AgentBody, CalibrateJob, CircuitJob, DatasetBody, DatasetJob, GradientJob, OptimumJob, Profile, ShapeBody,
     SourceBody, Target, TrainJob,
 };
 use crate::pipeline::{Outcome, Work};
@@ -104,16 +105,22 @@ impl Shared {
         let terms = convert::terms(w.terms.unwrap_or_default())?;
         let records = records(&schema, w.records)?;
         let needed = shards(records.len(), layout.capacity()).len();
-        if needed > OPTIMUM_SLOTS {
-            let most = OPTIMUM_SLOTS * layout.capacity();
+        let target = self.target(w.context, |c| c.datasets())?;
+        let (most_shards, kind) = match target.chain_id {
+            0 => (TREE_SHARDS, "a certificate off chain"),
+            _ => (OPTIMUM_SLOTS, "a certificate on chain"),
+        };
+        if needed > most_shards {
+            let most = most_shards * layout.capacity();
             return Err(Problem::new(
                 Reason::TooManyRecords,
                 format!(
-                    "{} records need {needed} shards of {} at k = {}; a direct certificate takes {OPTIMUM_SLOTS} ({most} records): \
-                     register fewer, or with a larger k",
+                    "{} records need {needed} shards of {} at k = {}; {kind} takes {most_shards} ({most} records): \
+                     register fewer, or with a larger k{}",
                     records.len(),
                     layout.capacity(),
-                    layout.k()
+                    layout.k(),
+                    if target.chain_id == 0 { "" } else { ", or off chain" }
                 ),
             )
             .with("records", records.len())
@@ -125,7 +132,7 @@ impl Shared {
             owner: caller,
             schema: schema.canonical(),
             profile,
-            target: self.target(w.context, |c| c.datasets())?,
+            target,
             terms,
             records: stored,
             count,
@@ -146,6 +153,10 @@ impl Shared {
         }
         let (datasets, grants) = self.training_data(caller, &terms.dataset_ids).await?;
         let first = &datasets[0];
+        if link != Link::Squared && Schema::from_json(&first.schema)?.task() == Task::Real {
+            let message = format!("the target is a real value, the {} link is for classes: use squared", link.name());
+            return Err(Problem::field("terms.link", message));
+        }
         let sources = sources(&datasets)?;
         let model = match onnx {
             Some(bytes) => Some(self.custody.put(&caller.to_string(), "model", &bytes).await?),
@@ -222,11 +233,14 @@ impl Shared {
             return Err(Problem::field("slot", format!("{}: the agent has {} shards", w.slot, agent.sources.len())));
         }
         let target = self.target(w.context, |c| c.agents())?;
+        fits(&agent, target)?;
         Ok(Work::Gradient(GradientJob { agent, slot: w.slot, target }))
     }
 
     async fn optimum_work(&self, caller: Hex20, w: v1::OptimumWork) -> Result<Work> {
         let agent = self.own_agent(caller, &w.weights_digest).await?;
+        let target = self.target(w.context, |c| c.agents())?;
+        fits(&agent, target)?;
         let proofs = self.registry.agent_proofs(agent.weights_digest).await?;
         let (proven, shards) = (proofs.gradients.len(), agent.sources.len());
         if proven < shards {
@@ -239,7 +253,7 @@ impl Shared {
         }
         Ok(Work::Optimum(OptimumJob {
             gradients: proofs.gradients.into_iter().map(|g| g.gradient).collect(),
-            target: self.target(w.context, |c| c.agents())?,
+            target,
             agent_id: Hex32::from_field("agent_id", &w.agent_id)?,
             version: w.version,
             agent,
@@ -320,12 +334,11 @@ fn calibrate(w: v1::CalibrateWork) -> Result<Work> {
 
 fn circuit(w: v1::CircuitWork) -> Result<Work> {
     let shape = convert::shape(w.shape.ok_or_else(|| Problem::field("shape", "is missing"))?)?;
-    let full = ShapeBody::of(
-        shape.statement,
-        &shape.layout()?,
-        shape.link.unwrap_or(tribute_core::link::Link::Squared),
-        shape.reg_bias,
-    );
+    let link = shape.link.unwrap_or(Link::Squared);
+    let full = match shape.statement {
+        Statement::Sum => ShapeBody::sum(&shape.layout()?, shape.parts),
+        statement => ShapeBody::of(statement, &shape.layout()?, link, shape.reg_bias),
+    };
     if shape.statement == Statement::Gradient && shape.link.is_none() {
         return Err(Problem::field("shape.link", "a gradient circuit has a link"));
     }
@@ -333,7 +346,24 @@ fn circuit(w: v1::CircuitWork) -> Result<Work> {
     Ok(Work::Circuit(CircuitJob { shape: full }))
 }
 
-/// The shards of all datasets in order: the slots of the optimum.
+/// On a chain every shard has a slot of the optimum of its own.
+fn fits(agent: &AgentBody, target: Target) -> Result<()> {
+    let shards = agent.sources.len();
+    if target.chain_id == 0 || shards <= OPTIMUM_SLOTS {
+        return Ok(());
+    }
+    Err(Problem::field(
+        "context",
+        format!(
+            "the agent has {shards} shards; a certificate on chain takes {OPTIMUM_SLOTS}: prove it off chain, or train it on \
+             datasets of a larger k, so that fewer shards hold the records"
+        ),
+    )
+    .with("shards", shards)
+    .with("most", OPTIMUM_SLOTS))
+}
+
+/// The shards of all datasets in order: the slots of the optimum, or the leaves of the tree under it.
 fn sources(datasets: &[DatasetBody]) -> Result<Vec<SourceBody>> {
     let sources: Vec<SourceBody> = datasets
         .iter()
@@ -348,12 +378,7 @@ fn sources(datasets: &[DatasetBody]) -> Result<Vec<SourceBody>> {
             })
         })
         .collect();
-    if sources.len() > OPTIMUM_SLOTS {
-        return Err(Problem::field(
-            "terms.dataset_ids",
-            format!("the datasets have {} shards in all; a direct certificate takes {OPTIMUM_SLOTS}", sources.len()),
-        ));
-    }
+    tree(&sources)?;
     Ok(sources)
 }
 
@@ -399,9 +424,12 @@ fn quantised(schema: &Schema, q: &v1::QuantisedRecords) -> Result<Records> {
     Ok(records)
 }
 
-/// The circuits that agents over a layout need.
+/// The circuits that agents over a layout need. A regression has no `service` circuit: its answers are no classes.
 #[must_use]
-pub(super) fn shapes(layout: &Layout, link: tribute_core::link::Link, reg_bias: bool) -> [ShapeBody; 4] {
+pub(super) fn shapes(layout: &Layout, link: Link, reg_bias: bool) -> Vec<ShapeBody> {
     [Statement::Dataset, Statement::Gradient, Statement::Optimum, Statement::Service]
+        .into_iter()
+        .filter(|s| *s != Statement::Service || layout.task() == Task::Classes)
         .map(|s| ShapeBody::of(s, layout, link, reg_bias))
+        .collect()
 }

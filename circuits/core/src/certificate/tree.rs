@@ -58,24 +58,24 @@ impl<P> Node<P> {
         }
     }
 
-    /// The same tree with what `f` makes of every sum and its parts, which come first; `f` also gets the number of shards
-    /// before the sum's first.
+    /// Calls `f` with every sum at and under the node and its path, `path` being the node's.
+    pub fn walk(&self, path: &str, f: &mut impl FnMut(&str, &Sum<P>)) {
+        let Node::Sum(sum) = self else { return };
+        let path = format!("{path}.sum");
+        for (i, part) in sum.parts.iter().enumerate() {
+            part.walk(&format!("{path}.parts[{i}]"), f);
+        }
+        f(&path, sum);
+    }
+
+    /// The same tree with what `f` makes of every sum, in the order of [`Node::sums`].
     ///
     /// # Errors
     /// The first of `f`'s.
-    pub fn try_map<Q, E>(
-        &self,
-        first: usize,
-        f: &mut impl FnMut(usize, &Sum<P>, &[Node<Q>]) -> Result<Q, E>,
-    ) -> Result<Node<Q>, E> {
+    pub fn try_map<Q, E>(&self, f: &mut impl FnMut(&Sum<P>) -> Result<Q, E>) -> Result<Node<Q>, E> {
         let Node::Sum(sum) = self else { return Ok(Node::Shard) };
-        let mut parts = Vec::with_capacity(sum.parts.len());
-        let mut at = first;
-        for part in &sum.parts {
-            parts.push(part.try_map(at, f)?);
-            at += part.shards();
-        }
-        Ok(Node::Sum(Sum { proof: f(first, sum, &parts)?, parts }))
+        let parts = sum.parts.iter().map(|part| part.try_map(f)).collect::<Result<_, E>>()?;
+        Ok(Node::Sum(Sum { proof: f(sum)?, parts }))
     }
 }
 

@@ -116,6 +116,12 @@ pub(super) async fn create(a: CreateArgs) -> CommandResult {
 
 pub(super) async fn propose(a: ProposeArgs) -> CommandResult {
     let trained: AgentFile = json_file(&a.trained)?;
+    if trained.schema.task() == Task::Real {
+        let message =
+            "the agent predicts a real value: versions on chain are of classifiers, whose answers a service proof \
+                       counts; certify it off chain (agent prove-gradients and prove-optimum with --off-chain)";
+        return Err(Problem::field("trained", message));
+    }
     let circuits: CircuitsFile = json_file(&a.circuits)?;
     let circuit = |statement: &str| {
         let found = circuits.ready.iter().find(|c| c.statement == statement).map(|c| word(c.circuit_id));

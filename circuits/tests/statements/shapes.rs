@@ -1,0 +1,135 @@
+//! Any shape: the integer functions of core are what the circuits prove, and one unit more is not.
+
+use proptest::prelude::*;
+use tribute_circuits::columns::{commit_gradient, commit_records, commit_weights, Secret};
+use tribute_circuits::dataset::DatasetCircuit;
+use tribute_circuits::evaluation::EvaluationCircuit;
+use tribute_circuits::gradient::GradientCircuit;
+use tribute_circuits::halo2_proofs::halo2curves::bn256::Fr;
+use tribute_circuits::plonk::Witness;
+use tribute_circuits::prove::{prove, prove_unchecked, verify, Keys, ProveError};
+use tribute_circuits::shape::Shape;
+use tribute_circuits::srs::Srs;
+use tribute_core::head::{answer, gradient};
+use tribute_core::layout::{Layout, Task};
+use tribute_core::link::Link;
+use tribute_core::I256;
+
+use crate::support::{fitted, records, weights};
+
+fn proven(srs: &Srs, witness: &dyn Witness, inputs: &[Fr]) {
+    let keys = Keys::generate(srs, witness.shape()).unwrap();
+    let proof = prove(srs, &keys, witness, inputs.to_vec()).unwrap();
+    let mut other = proof;
+    if let Some(last) = other.inputs.last_mut() {
+        *last += Fr::from(1);
+    }
+    assert!(!verify(srs, keys.vk(), &other));
+}
+
+/// Dataset, gradient and, for classes, accuracy of `n` records of all sorts under weights over the whole range.
+fn integers_are_proven(layout: Layout, link: Link, n: usize, seed: u64, entry: usize) {
+    let srs = Srs::development(layout.k());
+    let secret = Secret::from_bytes([seed as u8; 32]);
+    let n = n.min(layout.capacity());
+    let (records, weights) = (records(&layout, n, seed), weights(&layout, seed as i64));
+    let xy = commit_records(&srs, &layout, &secret, &records);
+    let w = commit_weights(&srs, &layout, &secret, &weights);
+    let circuit = DatasetCircuit::new(Shape::dataset(layout), &xy);
+    proven(&srs, &circuit, &[Fr::from(7), Fr::from(n as u64)]);
+
+    let shape = Shape::gradient(layout, link);
+    let keys = Keys::generate(&srs, &shape).unwrap();
+    let mut g = gradient(&layout, link, &weights, &records).unwrap();
+    for right in [true, false] {
+        if !right {
+            g[entry % layout.weights()] += I256::ONE;
+        }
+        let group = commit_gradient(&srs, &layout, &secret, &[xy.digest(), w.digest()], &g);
+        let circuit = GradientCircuit::new(shape.clone(), &xy, &w, &group).unwrap();
+        let proof = prove_unchecked(&srs, &keys, &circuit, vec![Fr::from(7)]).unwrap();
+        assert_eq!(verify(&srs, keys.vk(), &proof), right, "{}", shape.name());
+    }
+
+    if layout.task() == Task::Classes {
+        let correct = records.iter().filter(|(q, y)| answer(&weights.logits(q)) == *y).count() as u64;
+        let circuit = EvaluationCircuit::new(Shape::evaluation(layout), &xy, &w).unwrap();
+        proven(&srs, &circuit, &[Fr::from(7), Fr::from(n as u64), Fr::from(correct)]);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 6, failure_persistence: None, ..ProptestConfig::default() })]
+    #[test]
+    fn squared_over_any_shape(
+        k in 10u32..12, a in 1usize..12, d in 1usize..48, c in 2usize..9, n in 0usize..30, seed in 1u64..200, entry: usize,
+    ) {
+        integers_are_proven(Layout::new(k, a, d, c, Task::Classes).unwrap(), Link::Squared, n, seed, entry);
+    }
+
+    #[test]
+    fn regression_over_any_shape(
+        k in 10u32..12, a in 1usize..12, d in 1usize..48, n in 0usize..30, seed in 1u64..200, entry: usize,
+    ) {
+        integers_are_proven(Layout::new(k, a, d, 1, Task::Real).unwrap(), Link::Squared, n, seed, entry);
+    }
+
+    #[test]
+    fn optimum_over_any_shape(
+        k in 10u32..13, a in 1usize..12, d in 1usize..12, c in 2usize..5, reg_bias: bool,
+        shards in prop::collection::vec((1usize..12, any::<bool>()), 1..=8),
+    ) {
+        let layout = Layout::new(k, a, d, c, Task::Classes).unwrap();
+        let sizes: Vec<usize> = shards.iter().map(|(n, _)| *n).collect();
+        let joined: Vec<bool> = shards.iter().enumerate().map(|(i, (_, joined))| i > 0 && *joined).collect();
+        let f = fitted(layout, reg_bias, &sizes, &joined);
+        let circuit = f.circuit(Shape::optimum(layout, reg_bias));
+        let keys = Keys::generate(&f.srs, circuit.shape()).unwrap();
+        let proof = prove(&f.srs, &keys, &circuit, circuit.public_inputs(Fr::from(5))).unwrap();
+        for i in 0..proof.inputs.len() {
+            let mut other = proof.clone();
+            other.inputs[i] += Fr::from(1);
+            prop_assert!(!verify(&f.srs, keys.vk(), &other), "input {}", i);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2, failure_persistence: None, ..ProptestConfig::default() })]
+    #[test]
+    fn links_with_exp_over_any_shape(
+        a in 3usize..12, d in 1usize..40, c in 2usize..9, softmax: bool, n in 0usize..30, seed in 1u64..200, entry: usize,
+    ) {
+        let link = if softmax { Link::Softmax } else { Link::Logistic };
+        integers_are_proven(Layout::new(14, a, d, c, Task::Classes).unwrap(), link, n, seed, entry);
+    }
+}
+
+#[test]
+fn the_smallest_shape() {
+    integers_are_proven(Layout::new(10, 1, 1, 2, Task::Classes).unwrap(), Link::Squared, 500, 3, 0);
+    integers_are_proven(Layout::new(10, 64, 1, 1, Task::Real).unwrap(), Link::Squared, 500, 3, 1);
+}
+
+#[test]
+fn many_features_and_many_classes() {
+    integers_are_proven(Layout::new(14, 24, 1024, 10, Task::Classes).unwrap(), Link::Squared, 12, 3, 10_249);
+    integers_are_proven(Layout::new(14, 8, 64, 100, Task::Classes).unwrap(), Link::Softmax, 12, 3, 6_499);
+}
+
+/// The largest head there is takes 102,500 rows of weights.
+#[test]
+#[ignore = "2^17 rows: a minute and 2 GB"]
+fn the_largest_shape() {
+    integers_are_proven(Layout::new(17, 8, 1024, 100, Task::Classes).unwrap(), Link::Softmax, 200, 3, 102_499);
+}
+
+#[test]
+fn circuits_that_cannot_be_say_why() {
+    let refused = |shape: Shape, k: u32| Keys::generate(&Srs::development(k), &shape).unwrap_err();
+    let layout = Layout::new(12, 4, 16, 3, Task::Classes).unwrap();
+    let small = refused(Shape::gradient(layout, Link::Softmax), 12);
+    assert!(matches!(small, ProveError::LinkRows { k: 12, .. }), "{small}");
+    let srs = refused(Shape::dataset(layout), 11);
+    assert!(matches!(srs, ProveError::SrsSize { expected: 12, got: 11, .. }), "{srs}");
+}
