@@ -186,7 +186,10 @@ contract ProofGate is IProofGate, Ownable2Step {
 
     /// Inputs, slots and committed groups are those of the statement, and the groups fit into the proof.
     function _requireSoundShape(CircuitInfo calldata info) private pure {
-        (uint256 inputCount, uint16 slots, uint256 groups, bool hasRecords) = _statementShape(info.statement);
+        // a sum's parts are its slots, and part of its shape; every other statement has a fixed number
+        uint16 parts = info.slots < Statements.SUM_PARTS_LEAST ? uint16(Statements.SUM_PARTS_LEAST) : info.slots;
+        if (parts > Statements.SUM_PARTS_MOST) parts = uint16(Statements.SUM_PARTS_MOST);
+        (uint256 inputCount, uint16 slots, uint256 groups, bool hasRecords) = _statementShape(info.statement, parts);
         if (info.inputCount != inputCount) revert WrongInputCount(inputCount, info.inputCount);
         if (info.slots != slots) revert WrongSlots(info.statement, slots, info.slots);
         if (info.link > 3 || (info.statement == Statements.GRADIENT && info.link == 0)) {
@@ -208,7 +211,7 @@ contract ProofGate is IProofGate, Ownable2Step {
         }
     }
 
-    function _statementShape(uint8 statement)
+    function _statementShape(uint8 statement, uint16 parts)
         private
         pure
         returns (uint256 inputCount, uint16 slots, uint256 groups, bool hasRecords)
@@ -216,7 +219,7 @@ contract ProofGate is IProofGate, Ownable2Step {
         uint16 optimumSlots = uint16(Statements.OPTIMUM_SLOTS);
         if (statement == Statements.DATASET) return (Statements.DATASET_INPUTS, 0, 1, true);
         if (statement == Statements.GRADIENT) return (Statements.GRADIENT_INPUTS, 0, 3, true);
-        if (statement == Statements.SUM) return (Statements.SUM_INPUTS, optimumSlots, 2 + optimumSlots, false);
+        if (statement == Statements.SUM) return (Statements.SUM_INPUTS, parts, 1 + parts, false);
         if (statement == Statements.OPTIMUM) return (Statements.OPTIMUM_INPUTS, optimumSlots, 1 + optimumSlots, false);
         if (statement == Statements.EVALUATION) return (Statements.EVALUATION_INPUTS, 0, 2, true);
         if (statement == Statements.SERVICE) {

@@ -218,6 +218,29 @@ contract ProofGateTest is World {
         assertEq(gate.circuitCount(), 6);
     }
 
+    /// How many gradients a sum adds is its shape: 2 to 8 slots, one group more than slots.
+    function test_RevertWhen_ASumHasTooFewOrTooManyParts() public {
+        for (uint16 parts = 2; parts <= 8; ++parts) {
+            IProofGate.CircuitInfo memory sum = sumOf(parts);
+            gate.addCircuit(sum);
+            sum.groupColumns = groups(false, parts);
+            expectBadInfo(
+                sum, abi.encodeWithSelector(IProofGate.WrongGroupCount.selector, Statements.SUM, 1 + parts, parts)
+            );
+        }
+        uint8 statement = Statements.SUM;
+        expectBadInfo(sumOf(0), abi.encodeWithSelector(IProofGate.WrongSlots.selector, statement, 2, 0));
+        expectBadInfo(sumOf(1), abi.encodeWithSelector(IProofGate.WrongSlots.selector, statement, 2, 1));
+        expectBadInfo(sumOf(9), abi.encodeWithSelector(IProofGate.WrongSlots.selector, statement, 8, 9));
+    }
+
+    function sumOf(uint16 parts) private view returns (IProofGate.CircuitInfo memory info) {
+        info = circuitInfo(Statements.SUM);
+        info.slots = parts;
+        info.groupColumns = groups(false, 1 + parts);
+        info.proofLength = (1 + uint32(parts)) * 64 + 64;
+    }
+
     function test_RevertWhen_CircuitIsAddedTwice() public {
         IProofGate.CircuitInfo memory info = circuitInfo(Statements.DATASET);
         info.proofLength += 32; // not part of the id: it still cannot be replaced

@@ -54,6 +54,8 @@ fn every_constant_is_cores() {
         ("EPSILON_CAP_SQUARED", i128::from(numbers::largest_epsilon(Link::Squared, 1))),
         ("OPTIMUM_SLOTS", size(statement::OPTIMUM_SLOTS)),
         ("SERVICE_SLOTS", size(statement::SERVICE_SLOTS)),
+        ("SUM_PARTS_LEAST", size(*statement::SUM_PARTS.start())),
+        ("SUM_PARTS_MOST", size(*statement::SUM_PARTS.end())),
         ("CTX", size(statement::CTX)),
         ("DATASET_N", size(dataset::N)),
         ("DATASET_INPUTS", size(dataset::INPUTS)),
@@ -100,9 +102,12 @@ fn every_constant_is_cores() {
 
 /// The group with more columns than one.
 fn records_group(statement: Statement) -> i128 {
-    let groups = statement.groups(8);
+    let groups = statement.groups(8, 0);
     groups.iter().position(|columns| *columns == 9).unwrap() as i128
 }
+
+/// Parts of a sum, for the test below: any number that is nothing else.
+const PARTS: usize = 5;
 
 /// What the gate demands of each statement's shape, in `_statementShape`, is what core says; W and G stand one by one.
 #[test]
@@ -111,21 +116,26 @@ fn shapes_are_cores() {
     for (statement, name, slots, groups) in [
         (Statement::Dataset, "DATASET", "0", "1, true"),
         (Statement::Gradient, "GRADIENT", "0", "3, true"),
-        (Statement::Sum, "SUM", "optimumSlots", "2 + optimumSlots, false"),
+        (Statement::Sum, "SUM", "parts", "1 + parts, false"),
         (Statement::Optimum, "OPTIMUM", "optimumSlots", "1 + optimumSlots, false"),
         (Statement::Evaluation, "EVALUATION", "0", "2, true"),
     ] {
         let line = format!("if (statement == Statements.{name}) return (Statements.{name}_INPUTS, {slots}, {groups});");
         assert!(gate.contains(&line), "{line}");
-        let slots = if slots == "0" { 0 } else { statement::OPTIMUM_SLOTS };
-        assert_eq!(usize::from(statement.slots()), slots, "{name}");
+        let number = |word: &str| match word {
+            "optimumSlots" => statement::OPTIMUM_SLOTS,
+            "parts" => PARTS,
+            number => number.parse().unwrap(),
+        };
+        let slots = number(slots);
+        assert_eq!(usize::from(statement.slots(PARTS)), slots, "{name}");
         let (count, records) = groups.split_once(", ").unwrap();
-        let count = count.split(" + ").map(|n| n.parse().unwrap_or(statement::OPTIMUM_SLOTS)).sum();
-        let columns = statement.groups(8);
+        let count = count.split(" + ").map(number).sum();
+        let columns = statement.groups(8, PARTS);
         assert_eq!((columns.len(), columns[0] == 9), (count, records == "true"), "{name}");
         assert!(columns[1..].iter().all(|columns| *columns == 1), "{name}");
     }
     assert!(gate.contains("return (Statements.SERVICE_INPUTS, uint16(Statements.SERVICE_SLOTS), 1, false);"));
-    assert_eq!(Statement::Service.groups(8), [1]);
-    assert_eq!(usize::from(Statement::Service.slots()), statement::SERVICE_SLOTS);
+    assert_eq!(Statement::Service.groups(8, 0), [1]);
+    assert_eq!(usize::from(Statement::Service.slots(0)), statement::SERVICE_SLOTS);
 }

@@ -26,7 +26,7 @@ interface IProofGate {
         uint8 link;
         /// Whether the bias weights are penalised.
         bool regBias;
-        /// Slots of the circuit: 8 for sum and optimum, 16 for service, else 0.
+        /// Slots of the circuit: its parts, 2 to 8, for sum, 8 for optimum, 16 for service, else 0.
         uint16 slots;
         /// Columns of each committed group; the groups are the first points of a proof, in this order.
         uint16[] groupColumns;

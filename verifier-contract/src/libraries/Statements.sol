@@ -23,9 +23,11 @@ library Statements {
     uint256 internal constant EPSILON_CAP = 4;
     uint256 internal constant EPSILON_CAP_SQUARED = 8;
 
-    // Slots of an optimum (and sum) proof and of a service proof.
+    // Slots of an optimum proof and of a service proof; parts of a sum proof.
     uint256 internal constant OPTIMUM_SLOTS = 8;
     uint256 internal constant SERVICE_SLOTS = 16;
+    uint256 internal constant SUM_PARTS_LEAST = 2;
+    uint256 internal constant SUM_PARTS_MOST = 8;
 
     // Offset of the context in every statement.
     uint256 internal constant CTX = 0;

@@ -107,7 +107,7 @@ abstract contract World is Test {
         if (statement == Statements.GRADIENT) {
             (info.inputCount, info.groupColumns, info.link) = (1, groups(true, 2), 3);
         }
-        if (statement == Statements.SUM) (info.inputCount, info.groupColumns, info.slots) = (1, groups(false, 10), 8);
+        if (statement == Statements.SUM) (info.inputCount, info.groupColumns, info.slots) = (1, groups(false, 9), 8);
         if (statement == Statements.OPTIMUM) {
             (info.inputCount, info.groupColumns, info.slots, info.regBias) = (29, groups(false, 9), 8, true);
         }

@@ -88,7 +88,7 @@ impl Subject {
     pub(crate) fn regions(&self) -> Regions {
         let cs = self.keys.vk().cs();
         let shape = self.keys.shape();
-        let committed = shape.statement.groups(shape.layout.columns()).iter().sum();
+        let committed = shape.groups().iter().sum();
         let scalars = cs.advice_queries().len() + cs.fixed_queries().len() + 1;
         Regions::new(committed, cs.num_advice_columns(), cs.degree() - 1, scalars)
     }
