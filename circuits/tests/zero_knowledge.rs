@@ -42,7 +42,7 @@ fn shapes() -> Vec<Shape> {
 fn a_proof_opens_committed_columns_once_and_fresh_ones_less_often_than_they_are_blinded() {
     for shape in shapes() {
         let cs = constraint_system(&shape);
-        let committed: usize = shape.statement.groups(shape.layout.columns()).iter().sum();
+        let committed: usize = shape.groups().iter().sum();
         for column in 0..cs.num_advice_columns() {
             let rotations: Vec<i32> =
                 cs.advice_queries().iter().filter(|(c, _)| c.index() == column).map(|(_, r)| r.0).collect();

@@ -190,7 +190,7 @@ async fn a_regression_is_certified_and_not_served() {
     let circuits = client.circuits().list_circuits(list).await.unwrap().into_inner();
     assert_eq!((circuits.ready.len(), circuits.missing.len()), (3, 0));
     // and none that counts answers can be made
-    let mut shape = circuits.ready[0].shape.clone().unwrap();
+    let mut shape = circuits.ready[0].shape.unwrap();
     shape.statement = 6;
     let work = v1::CircuitWork { shape: Some(shape) };
     let job = common::submit(&client, v1::Work { work: Some(v1::work::Work::Circuit(work)) }).await;

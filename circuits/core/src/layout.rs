@@ -332,7 +332,7 @@ mod tests {
             (new(23, 8, 1, 2, classes), ["k = 23", "10..=22"]),
             (new(17, 0, 1, 2, classes), ["0 data columns", "1 to 64"]),
             (new(17, 65, 1, 2, classes), ["65 data columns", "1 to 64"]),
-            (new(16, 8, 1024, 100, classes), ["65530 usable rows", "need 103655"]),
+            (new(16, 8, 1024, 100, classes), ["65530 usable rows", "need 103652"]),
         ] {
             let refused = refused.unwrap_err().to_string();
             assert!(numbers.iter().all(|n| refused.contains(n)), "{refused}: {numbers:?}");

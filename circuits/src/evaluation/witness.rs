@@ -156,8 +156,8 @@ pub(super) fn third_phase(
     let mut power_of_block = Fr::ONE;
     for block in (start..end).step_by(c) {
         let (mut power, mut sum) = (power_of_block, Fr::ZERO);
-        for row in block..block + c {
-            out[third::XT][row] = power;
+        for cell in &mut out[third::XT][block..block + c] {
+            *cell = power;
             power *= kappa;
         }
         for row in (block..block + c).rev() {
