@@ -22,7 +22,7 @@ fn serve(place: &Place) -> Served {
 }
 
 fn capacity() -> usize {
-    Layout::padded(K, COLUMNS, 5, 3, Task::Classes).unwrap().capacity()
+    Layout::new(K, COLUMNS, 5, 3, Task::Classes).unwrap().capacity()
 }
 
 fn schema() -> Schema {

@@ -152,7 +152,7 @@ impl Maker {
         if let Some(i) = forgery.twice {
             counted[i] = counted[i - 1]; // as many records: the optimum over them is a real one
         }
-        let weights = train(&self.schema, &counted, &options, |_| {}).unwrap().weights.padded(&layout).unwrap();
+        let weights = train(&self.schema, &counted, &options, |_| {}).unwrap().weights;
         let mut moved = weights.values().to_vec();
         moved[4] += 1;
         let moved = Weights::new(layout.features(), layout.classes(), moved).unwrap();
