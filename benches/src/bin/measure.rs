@@ -115,14 +115,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// A witness with its public inputs, and the seconds that making it took, commitments not counted.
+/// A witness, its public inputs, and the seconds that making it took, commitments not counted.
+type Made = (Box<dyn Witness>, Vec<Fr>, f64);
+
 fn made(
     circuit: &Circuit,
     srs: &Srs,
     shape: &Shape,
     link: Link,
     count: usize,
-) -> Result<(Box<dyn Witness>, Vec<Fr>, f64), Box<dyn std::error::Error>> {
+) -> Result<Made, Box<dyn std::error::Error>> {
     let layout = shape.layout;
     if let Circuit::Service = circuit {
         let weights = tribute_benches::weights(&layout)?;
