@@ -201,8 +201,8 @@ async fn bad_records_are_named_and_leave_nothing() {
     let mut many = dataset(Vec::new());
     many.profile = Some(v1::Profile { k: 10, columns: 8 });
     many.records = Some(v1::dataset_work::Records::Quantised(v1::QuantisedRecords {
-        features: vec![0; 13 * 5000],
-        targets: vec![0; 5000],
+        features: vec![0; 13 * 15_000],
+        targets: vec![0; 15_000],
     }));
     assert_eq!(submit_dataset(&client, many).await.unwrap_err().reason, Reason::TooManyRecords);
     let mut schema = dataset(rows(0..5));
