@@ -16,7 +16,7 @@ use tribute_core::link::Link;
 fn a_shard_and_its_gradient() {
     for (layout, links) in [
         (Layout::new(14, 8, 64, 10, Task::Classes).unwrap(), &[Link::Softmax, Link::Logistic][..]),
-        (Layout::new(10, 8, 64, 10, Task::Classes).unwrap(), &[Link::Squared]),
+        (Layout::new(10, 8, 16, 10, Task::Classes).unwrap(), &[Link::Squared]),
         (Layout::new(14, 5, 16, 3, Task::Classes).unwrap(), &[Link::Softmax]),
         (Layout::new(10, 3, 7, 1, Task::Real).unwrap(), &[Link::Squared]),
     ] {
