@@ -46,7 +46,7 @@ test-circuits: setup ## the circuits' tests; attacks with real proofs, their out
 test: lint ## everything: lint, all tests, both demos with their audit
 	@scripts/test-tools.sh
 	rm -f "$${CARGO_TARGET_DIR:-target}/tmp/differential.json"
-	TRIBUTE_REQUIRE_POSTGRES=1 TRIBUTE_REQUIRE_HARDHAT=1 $(CARGO) test --release --locked --workspace
+	TRIBUTE_REQUIRE_POSTGRES=1 TRIBUTE_REQUIRE_HARDHAT=1 $(CARGO) test --release --locked --no-fail-fast --workspace
 	@scripts/test-contracts.sh tested
 	$(DEMO)
 	@scripts/audit-venv.sh

@@ -135,7 +135,7 @@ impl<'a> Steps<'a> {
         let path = self.file.clone().unwrap_or_default();
         let code = self.wallet.chain().code(deployed.address).await?;
         let difference = match code.is_empty() {
-            true => Some("no code".to_owned()),
+            true => Some("no code; was the chain reset?".to_owned()),
             false => self.artifacts.load(name)?.difference(&code),
         };
         match difference {

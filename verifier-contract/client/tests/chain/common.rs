@@ -106,7 +106,7 @@ impl World {
         let (input_count, link, slots, group_columns) = match statement {
             1 => (2, 0, 0, vec![COLUMNS]),
             2 => (1, 3, 0, vec![COLUMNS, 1, 1]),
-            3 => (1, 0, 8, vec![1; 10]),
+            3 => (1, 0, 8, vec![1; 9]),
             4 => (29, 0, 8, vec![1; 9]),
             _ => (49, 0, 16, vec![1]),
         };

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::common::{artifacts, assert_paid_once, World};
+use alloy::primitives::keccak256;
 use tribute_chain::anvil::AnvilOptions;
 use tribute_chain::{
     Anvil, Chain, ChainError, Contracts, DeployOptions, Deployment, Options, Told, Wallet, Watcher, U256,
@@ -127,10 +128,18 @@ async fn a_deployment_is_not_continued_on_another_chain_or_with_another_plan() {
         matches!(&error, ChainError::CannotContinue { cause, .. } if cause.contains("thaw_seconds: 60")),
         "{error}"
     );
+    // a chain begun in the same second has the same genesis block, and only the missing code tells
     let second = Anvil::start().unwrap();
     let wallet = process(second.url(), folder.path(), &key).await;
     let error = Deployment::deploy_to(&wallet, &artifacts(), &options, &file).await.unwrap_err();
     assert!(matches!(&error, ChainError::CannotContinue { cause, .. } if cause.contains("reset")), "{error}");
+    let unfinished = folder.path().join("deployment.json.unfinished");
+    let mut left: serde_json::Value = serde_json::from_slice(&std::fs::read(&unfinished).unwrap()).unwrap();
+    left["genesis"] = serde_json::json!(keccak256("another chain"));
+    std::fs::write(&unfinished, left.to_string()).unwrap();
+    let wallet = process(first.url(), folder.path(), &key).await;
+    let error = Deployment::deploy_to(&wallet, &artifacts(), &options, &file).await.unwrap_err();
+    assert!(matches!(&error, ChainError::CannotContinue { cause, .. } if cause.contains("another chain")), "{error}");
 }
 
 /// A claim by a process that dies while it waits; then `meanwhile`; then the same claim by another process.
