@@ -53,6 +53,7 @@ signed! {
     ProveGradientsRequest => "AgentService" / "ProveGradients";
     ProveOptimumRequest => "AgentService" / "ProveOptimum";
     GetCertificateRequest => "AgentService" / "GetCertificate";
+    EvaluateAgentRequest => "AgentService" / "EvaluateAgent";
     OpenSessionRequest => "SessionService" / "OpenSession";
     GetSessionRequest => "SessionService" / "GetSession";
     QueryRequest => "SessionService" / "Query";

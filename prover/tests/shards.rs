@@ -1,10 +1,11 @@
-//! Datasets of many shards and regressions, from records to a file that `tribute verify` accepts, at a small size.
+//! Datasets of many shards, regressions and evaluations, from records to a file that `tribute verify` accepts, at a small
+//! size.
 
 mod common;
 
 use common::{connect, Place, Served};
 use tribute::cli::{problem, Client};
-use tribute::offline::{verify_certificate, Options, Report};
+use tribute::offline::{verify_json, Options, Report};
 use tribute::problem::{Problem, Reason};
 use tribute_core::certificate::{FORMAT, TREE_FORMAT};
 use tribute_core::layout::{Layout, Task};
@@ -43,12 +44,22 @@ fn records(n: usize, seed: usize) -> v1::dataset_work::Records {
 }
 
 async fn submit(client: &Client, schema: &Schema, records: v1::dataset_work::Records) -> Result<v1::Job, Problem> {
+    submit_as(client, schema, records, true, None).await
+}
+
+async fn submit_as(
+    client: &Client,
+    schema: &Schema,
+    records: v1::dataset_work::Records,
+    open_training: bool,
+    context: Option<v1::ChainContext>,
+) -> Result<v1::Job, Problem> {
     let work = v1::DatasetWork {
         schema_json: schema.canonical().into_bytes(),
         records: Some(records),
         profile: None,
-        context: None,
-        terms: Some(v1::Terms { min_data_bps: 5000, open_training: true }),
+        context,
+        terms: Some(v1::Terms { min_data_bps: 5000, open_training }),
     };
     let request = client.sign(v1::RegisterDatasetRequest { auth: None, work: Some(work), options: None })?;
     Ok(client.datasets().register_dataset(request).await.map_err(problem)?.into_inner().job.unwrap())
@@ -56,6 +67,10 @@ async fn submit(client: &Client, schema: &Schema, records: v1::dataset_work::Rec
 
 async fn registered(client: &Client, schema: &Schema, records: v1::dataset_work::Records) -> v1::Dataset {
     let job = submit(client, schema, records).await.unwrap();
+    dataset_of(client, &job).await
+}
+
+async fn dataset_of(client: &Client, job: &v1::Job) -> v1::Dataset {
     match client.finish(&job.id, |_| {}).await.unwrap().outcome.unwrap().outcome.unwrap() {
         v1::outcome::Outcome::Dataset(d) => d.dataset.unwrap(),
         other => panic!("{other:?}"),
@@ -95,7 +110,7 @@ async fn certified(client: &Client, agent: &v1::Agent) -> Report {
     client.finish(&job.id, |_| {}).await.unwrap();
     let request = v1::GetCertificateRequest { auth: None, weights_digest: agent.weights_digest.clone() };
     let file = client.agents().get_certificate(client.sign(request).unwrap()).await.unwrap().into_inner();
-    verify_certificate(file.certificate_json, &Options { allow_dev_srs: true, srs: None }).unwrap()
+    verify_json(file.certificate_json, &Options { allow_dev_srs: true, srs: None }).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -196,4 +211,80 @@ async fn a_regression_is_certified_and_not_served() {
     let job = common::submit(&client, v1::Work { work: Some(v1::work::Work::Circuit(work)) }).await;
     let refused = client.finish(&job.id, |_| {}).await.unwrap_err();
     assert!(refused.to_string().contains("a regression gives none"), "{refused}");
+}
+
+async fn evaluate(client: &Client, weights: &[u8], dataset: &[u8]) -> Result<v1::EvaluationOutcome, Problem> {
+    let work = v1::EvaluationWork { weights_digest: weights.to_vec(), dataset_id: dataset.to_vec() };
+    let request = client.sign(v1::EvaluateAgentRequest { auth: None, work: Some(work), options: None })?;
+    let job = client.agents().evaluate_agent(request).await.map_err(problem)?.into_inner().job.unwrap();
+    match client.finish(&job.id, |_| {}).await?.outcome.unwrap().outcome.unwrap() {
+        v1::outcome::Outcome::Evaluation(e) => Ok(e),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn accuracy_on_a_dataset_it_was_not_trained_on() {
+    let place = Place::new();
+    let served = serve(&place);
+    let (owner, provider) = (connect(&served.url).await, connect(&served.url).await);
+    let (schema, full) = (schema(), capacity());
+    let trained_on = registered(&owner, &schema, records(90, 1)).await;
+    let agent = trained(&owner, terms(&[&trained_on], v1::Link::Squared)).await.unwrap();
+    // of two shards, another's, and nobody may use it
+    let job = submit_as(&provider, &schema, records(full + 30, 2), false, None).await.unwrap();
+    let held_out = dataset_of(&provider, &job).await;
+
+    // an agent has an accuracy when it has a certificate
+    let refused = evaluate(&owner, &agent.weights_digest, &held_out.id).await.unwrap_err();
+    assert_eq!(refused.reason, Reason::NotReady, "{refused}");
+    certified(&owner, &agent).await;
+    let refused = evaluate(&owner, &agent.weights_digest, &held_out.id).await.unwrap_err();
+    assert_eq!(refused.reason, Reason::NoGrant, "{refused}");
+    let refused = evaluate(&provider, &agent.weights_digest, &held_out.id).await.unwrap_err();
+    assert_eq!(refused.reason, Reason::NotFound, "somebody else's agent: {refused}");
+    let refused = evaluate(&owner, &agent.weights_digest, &[9; 32]).await.unwrap_err();
+    assert_eq!(refused.reason, Reason::NotFound, "{refused}");
+    let refused = evaluate(&owner, &agent.weights_digest, &trained_on.id).await.unwrap_err();
+    assert!(refused.to_string().contains("was trained on it"), "{refused}");
+
+    let expiry = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() + 3600;
+    let grant = v1::GrantTrainingRequest {
+        auth: None,
+        dataset_id: held_out.id.clone(),
+        grantee: owner.account().to_field(),
+        uses: 1,
+        expiry,
+    };
+    provider.datasets().grant_training(provider.sign(grant).unwrap()).await.unwrap();
+    let outcome = evaluate(&owner, &agent.weights_digest, &held_out.id).await.unwrap();
+    let report = verify_json(&outcome.evaluation_json, &Options { allow_dev_srs: true, srs: None }).unwrap();
+    let e = report.evaluation().unwrap();
+    assert_eq!((e.dataset.records, e.dataset.shards.len()), (full as u64 + 30, 2));
+    assert_eq!((outcome.records, outcome.correct), (e.dataset.records, e.dataset.correct));
+    assert_eq!(e.dataset.dataset_id.0[..], held_out.id);
+
+    // what the agent's integers answer
+    let file = v1::GetAgentRequest { auth: None, weights_digest: agent.weights_digest.clone() };
+    let onnx = owner.agents().get_agent(owner.sign(file).unwrap()).await.unwrap().into_inner().onnx;
+    let model = tribute_inference::Agent::from_bytes(&onnx).unwrap();
+    let v1::dataset_work::Records::Quantised(q) = records(full + 30, 2) else { unreachable!() };
+    let right = q.features.chunks(5).zip(&q.targets).filter(|(features, target)| {
+        u32::from(tribute_core::head::answer(&model.weights.logits(features))) == **target
+    });
+    assert_eq!(outcome.correct, right.count() as u64);
+    assert!(e.accuracy() > 0.8, "{}", e.accuracy());
+
+    // the same again is the same job; the grant is used up, for other work too
+    assert_eq!(evaluate(&owner, &agent.weights_digest, &held_out.id).await.unwrap().correct, outcome.correct);
+    let refused = trained(&owner, terms(&[&held_out], v1::Link::Squared)).await.unwrap_err();
+    assert_eq!(refused.reason, Reason::NoGrant, "{refused}");
+
+    // proven for a chain that the certificate is not for
+    let elsewhere = v1::ChainContext { chain_id: 31_337, contract: vec![1; 20] };
+    let job = submit_as(&owner, &schema, records(40, 5), true, Some(elsewhere)).await.unwrap();
+    let elsewhere = dataset_of(&owner, &job).await;
+    let refused = evaluate(&owner, &agent.weights_digest, &elsewhere.id).await.unwrap_err();
+    assert_eq!(refused.reason, Reason::NotReady);
+    assert!(refused.to_string().contains("proven for chain 31337"), "{refused}");
 }

@@ -48,7 +48,10 @@
 //! # Not checked
 //!
 //! That X, Y are a well-formed shard (`dataset`) and W in range (`optimum`): an evaluation counts only for a registered
-//! shard and certified weights, whose digests the verifier compares. That the agent was not trained on these records (the
+//! shard and certified weights, whose digests the verifier compares. And it counts only if the `dataset`, `gradient` and
+//! `optimum` proofs under those digests are of this layout and this SRS: a digest is of points, not of which row is what,
+//! and the rows that another layout takes for weights or for heads may hold anything. In an evaluation file there is one
+//! layout and one SRS; a contract has to compare both, as the agent registry does for its circuits. That the agent was not trained on these records (the
 //! verifier sees which datasets a certificate lists), that they are like those it will meet, and which were tried and not
 //! published: an accuracy says nothing about records outside the shard.
 

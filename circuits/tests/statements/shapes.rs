@@ -10,12 +10,12 @@ use tribute_circuits::plonk::Witness;
 use tribute_circuits::prove::{prove, prove_unchecked, verify, Keys, ProveError};
 use tribute_circuits::shape::Shape;
 use tribute_circuits::srs::Srs;
-use tribute_core::head::{answer, gradient};
+use tribute_core::head::{answer, gradient, HeadError};
 use tribute_core::layout::{Layout, Task};
 use tribute_core::link::Link;
 use tribute_core::I256;
 
-use crate::support::{fitted, records, weights};
+use crate::support::{records, try_fitted, weights};
 
 fn proven(srs: &Srs, witness: &dyn Witness, inputs: &[Fr]) {
     let keys = Keys::generate(srs, witness.shape()).unwrap();
@@ -82,7 +82,10 @@ proptest! {
         let layout = Layout::new(k, a, d, c, Task::Classes).unwrap();
         let sizes: Vec<usize> = shards.iter().map(|(n, _)| *n).collect();
         let joined: Vec<bool> = shards.iter().enumerate().map(|(i, (_, joined))| i > 0 && *joined).collect();
-        let f = fitted(layout, reg_bias, &sizes, &joined);
+        let f = match try_fitted(layout, reg_bias, &sizes, &joined) {
+            Err(HeadError::ZeroWeights | HeadError::Share { .. }) => return Err(TestCaseError::reject("nothing to attribute")),
+            f => f.unwrap(),
+        };
         let circuit = f.circuit(Shape::optimum(layout, reg_bias));
         let keys = Keys::generate(&f.srs, circuit.shape()).unwrap();
         let proof = prove(&f.srs, &keys, &circuit, circuit.public_inputs(Fr::from(5))).unwrap();

@@ -113,8 +113,19 @@ impl Fitted {
     }
 }
 
-/// Fits least squares by gradient descent in f64, then rounds.
+/// As [`try_fitted`], of data that has something to attribute.
 pub fn fitted(layout: Layout, reg_bias: bool, sizes: &[usize], joined: &[bool]) -> Fitted {
+    try_fitted(layout, reg_bias, sizes, joined).unwrap()
+}
+
+/// Fits least squares by gradient descent in f64, then rounds. There is no attributing weights that are zero: with a free
+/// bias those of records that are all of one class.
+pub fn try_fitted(
+    layout: Layout,
+    reg_bias: bool,
+    sizes: &[usize],
+    joined: &[bool],
+) -> Result<Fitted, tribute_core::head::HeadError> {
     use tribute_circuits::columns::commit_unused_slot;
     use tribute_core::head::{add, lambda_units, optimum};
     let all = records(&layout, sizes.iter().sum(), 9);
@@ -154,7 +165,7 @@ pub fn fitted(layout: Layout, reg_bias: bool, sizes: &[usize], joined: &[bool]) 
             datasets.push(g.clone());
         }
     }
-    let numbers = optimum(&layout, reg_bias, &weights, &datasets, n as u64, lambda_units(lambda).unwrap()).unwrap();
+    let numbers = optimum(&layout, reg_bias, &weights, &datasets, n as u64, lambda_units(lambda).unwrap())?;
     let srs = keyed::srs(layout.k()).clone();
     let secret = Secret::from_bytes([3; 32]);
     let w = commit_weights(&srs, &layout, &secret, &weights);
@@ -164,5 +175,5 @@ pub fn fitted(layout: Layout, reg_bias: bool, sizes: &[usize], joined: &[bool]) 
         .map(|(i, g)| commit_gradient(&srs, &layout, &secret, &[[i as u8; 32], w.digest()], g))
         .collect();
     let unused = (groups.len()..8).map(|slot| commit_unused_slot(&srs, &layout, &secret, &w.digest(), slot)).collect();
-    Fitted { srs, layout, secret, weights, w, shards, gradients, groups, joined: joined.to_vec(), unused, numbers }
+    Ok(Fitted { srs, layout, secret, weights, w, shards, gradients, groups, joined: joined.to_vec(), unused, numbers })
 }

@@ -29,6 +29,9 @@ pub(super) enum AgentCommand {
     ProveOptimum(OptimumArgs),
     /// Write the certificate file, for `tribute verify`.
     Certificate(CertificateArgs),
+    /// Prove how many records of a dataset that it was not trained on a certified agent answers correctly, and write the
+    /// evaluation file, for `tribute verify`.
+    Evaluate(EvaluateArgs),
 }
 
 /// How logits become predictions.
@@ -169,6 +172,20 @@ pub(super) struct CertificateArgs {
     server: ServerArgs,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct EvaluateArgs {
+    /// Digest of the agent's weights.
+    weights: Hex32,
+    /// The dataset's id: yours, of open terms or granted to you, and of the agent's schema.
+    #[arg(long, value_name = "ID")]
+    dataset: Hex32,
+    /// File to write to.
+    #[arg(long, value_name = "FILE", default_value = "evaluation.json")]
+    out: PathBuf,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
 pub(super) async fn run(command: AgentCommand) -> CommandResult {
     match command {
         AgentCommand::Train(a) => {
@@ -238,6 +255,19 @@ pub(super) async fn run(command: AgentCommand) -> CommandResult {
             let file = client.agents().get_certificate(request).await.map_err(problem)?.into_inner().certificate_json;
             write_file(&a.out, &file)?;
             eprintln!("wrote {}", a.out.display());
+        }
+        AgentCommand::Evaluate(a) => {
+            let client = a.server.connect().await?;
+            let work = v1::EvaluationWork { weights_digest: a.weights.to_field(), dataset_id: a.dataset.to_field() };
+            let request = client.sign(v1::EvaluateAgentRequest { auth: None, work: Some(work), options: None })?;
+            let job =
+                client.agents().evaluate_agent(request).await.map_err(problem)?.into_inner().job.unwrap_or_default();
+            let done = progress::finish(&client, "evaluation", &job).await?;
+            let Some(v1::outcome::Outcome::Evaluation(e)) = done.outcome.and_then(|o| o.outcome) else {
+                return Err(Problem::internal("the job came back without its evaluation"));
+            };
+            write_file(&a.out, &e.evaluation_json)?;
+            eprintln!("{} of {} records right; wrote {}", e.correct, e.records, a.out.display());
         }
     }
     Ok(())

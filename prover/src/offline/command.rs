@@ -10,7 +10,7 @@ use crate::problem::{Problem, Reason, Result};
 /// Arguments of `tribute verify`.
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
-    /// The certificate.
+    /// The certificate, or the evaluation.
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Accept proofs under the development SRS, which anyone can forge.
@@ -22,7 +22,7 @@ pub struct VerifyArgs {
     srs: Option<PathBuf>,
 }
 
-/// Checks the certificate and prints what it proves.
+/// Checks the file and prints what it proves.
 pub fn run(args: VerifyArgs) -> Result<()> {
     let options = Options { allow_dev_srs: args.allow_dev_srs, srs: args.srs };
     match verify_file(&args.file, &options) {

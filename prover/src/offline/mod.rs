@@ -1,4 +1,4 @@
-//! `tribute verify`: a certificate file checked with no service, no chain and no data.
+//! `tribute verify`: a certificate or an evaluation file checked with no service, no chain and no data.
 //!
 //! 1. Reading: one encoding, and every relation between the fields ([`tribute_core::certificate`]).
 //! 2. The SRS: the caller's own file, whose digest must be the one that the certificate names. All of it is checked each
@@ -7,8 +7,12 @@
 //! 3. The keys: derived here from the layout, the link and the bias's penalty; the file brings none.
 //! 4. The proofs: every one, by [`tribute_circuits::verify`].
 //! 5. The checksum, last, so that a change is reported where it was made.
+//!
+//! An evaluation holds a certificate: that is checked first, as a file of its own would be.
 
 mod command;
+#[cfg(test)]
+mod evaluation_tests;
 mod report;
 #[cfg(test)]
 mod tests;
@@ -24,6 +28,7 @@ use tribute_circuits::shape::Shape;
 use tribute_circuits::srs::{Srs, SrsError, SrsStore};
 use tribute_circuits::verify::{self, VerifierSrs, VerifyingKey};
 use tribute_core::certificate::blame::{part, whole, Field, Relations};
+use tribute_core::certificate::evaluation::Evaluation;
 use tribute_core::certificate::{Certificate, CertificateError, Hex, Node, Proof, Sum};
 
 pub use command::{run, VerifyArgs};
@@ -82,20 +87,20 @@ pub enum Refused {
     Keys(#[from] ProveError),
 }
 
-/// Checks the certificate in a file.
+/// Checks the certificate or the evaluation in a file.
 ///
 /// # Errors
 /// [`Refused`] starts with the field that is wrong.
 pub fn verify_file(path: &Path, options: &Options) -> Result<Report, Refused> {
     let json = std::fs::read(path).map_err(|source| Refused::File { path: path.display().to_string(), source })?;
-    verify_certificate(&json, options)
+    verify_json(json, options)
 }
 
-/// Checks a certificate.
+/// Checks a certificate or an evaluation.
 ///
 /// # Errors
 /// [`Refused`] starts with the field that is wrong.
-pub fn verify_certificate(json: impl AsRef<[u8]>, options: &Options) -> Result<Report, Refused> {
+pub fn verify_json(json: impl AsRef<[u8]>, options: &Options) -> Result<Report, Refused> {
     Verifier::new(options.clone()).verify(json.as_ref())
 }
 
@@ -114,21 +119,32 @@ impl Verifier {
         Verifier { options, ..Verifier::default() }
     }
 
-    /// Checks a certificate.
+    /// Checks a certificate or an evaluation.
     ///
     /// # Errors
     /// [`Refused`] starts with the field that is wrong.
     pub fn verify(&mut self, json: &[u8]) -> Result<Report, Refused> {
-        let certificate = Certificate::from_json(json)?;
-        let mut relations = certificate.check()?;
-        self.check_srs(&certificate)?;
-        self.check_proofs(&certificate, &mut relations)?;
-        let checksum = Hex(certificate.expected_checksum());
-        if certificate.checksum != checksum {
-            let reason = format!("the file's checksum is {checksum}");
-            return Err(CertificateError::field("checksum", reason).into());
+        if !holds_certificate(json) {
+            let certificate = Certificate::from_json(json)?;
+            self.check_certificate(&certificate)?;
+            return Ok(Report::of(certificate));
         }
-        Ok(Report::of(certificate))
+        let evaluation = Evaluation::from_json(json)?;
+        self.check_certificate(&evaluation.certificate).map_err(|refused| match refused {
+            Refused::Certificate(e) => Refused::Certificate(e.within("certificate")),
+            other => other,
+        })?;
+        let mut relations = evaluation.check()?;
+        self.check_evaluation_proofs(&evaluation, &mut relations)?;
+        checksum(evaluation.checksum, evaluation.expected_checksum())?;
+        Ok(Report::of_evaluation(evaluation))
+    }
+
+    fn check_certificate(&mut self, certificate: &Certificate) -> Result<(), Refused> {
+        let mut relations = certificate.check()?;
+        self.check_srs(certificate)?;
+        self.check_proofs(certificate, &mut relations)?;
+        checksum(certificate.checksum, certificate.expected_checksum())
     }
 
     /// Makes sure that the SRS of the certificate's size is at hand and the one that it names.
@@ -178,18 +194,10 @@ impl Verifier {
         for shape in sums.iter().map(|s| sum(s)) {
             self.derive(&shape)?;
         }
-        let srs = &self.srs[&layout.k()];
-        let srs = VerifierSrs::of(srs).ok_or(Refused::SrsPoints)?;
+        let srs = VerifierSrs::of(&self.srs[&layout.k()]).ok_or(Refused::SrsPoints)?;
         let mut check = |shape: &Shape, proof: &Proof, path: String, named: Option<&str>| {
-            let result = verify::verify(&self.keys[shape], &srs, &proof.words(), &proof.bytes.0);
-            let mut fields: Vec<Field> = vec![whole(format!("{path}.bytes"))];
-            fields.extend(named.map(whole));
-            fields.extend(["layout.k", "srs.digest"].map(part));
-            relations.relate(result.is_ok(), fields, || {
-                result
-                    .err()
-                    .map_or_else(String::new, |e| format!("the {} proof is refused: {e}", shape.statement.name()))
-            });
+            let named = named.into_iter().map(whole).chain(["layout.k", "srs.digest"].map(part)).collect();
+            self.check_proof(&srs, shape, proof, &path, named, relations);
         };
         for (i, dataset) in certificate.datasets.iter().enumerate() {
             for (j, shard) in dataset.shards.iter().enumerate() {
@@ -205,6 +213,40 @@ impl Verifier {
         Ok(relations.verdict()?)
     }
 
+    /// Checks every proof of an evaluation whose certificate was checked.
+    fn check_evaluation_proofs(&mut self, evaluation: &Evaluation, relations: &mut Relations) -> Result<(), Refused> {
+        let layout = evaluation.certificate.layout;
+        let (data, counts) = (Shape::dataset(layout), Shape::evaluation(layout));
+        self.derive(&counts)?;
+        let srs = VerifierSrs::of(&self.srs[&layout.k()]).ok_or(Refused::SrsPoints)?;
+        for (j, shard) in evaluation.dataset.shards.iter().enumerate() {
+            for (shape, proof, name) in
+                [(&data, &shard.dataset_proof, "dataset_proof"), (&counts, &shard.evaluation_proof, "evaluation_proof")]
+            {
+                let path = format!("dataset.shards[{j}].{name}");
+                self.check_proof(&srs, shape, proof, &path, Vec::new(), relations);
+            }
+        }
+        Ok(relations.verdict()?)
+    }
+
+    /// One proof, under a key that was derived; `named`: fields other than its own that decide about it.
+    fn check_proof(
+        &self,
+        srs: &VerifierSrs,
+        shape: &Shape,
+        proof: &Proof,
+        path: &str,
+        named: Vec<Field>,
+        relations: &mut Relations,
+    ) {
+        let result = verify::verify(&self.keys[shape], srs, &proof.words(), &proof.bytes.0);
+        let fields = std::iter::once(whole(format!("{path}.bytes"))).chain(named).collect();
+        relations.relate(result.is_ok(), fields, || {
+            result.err().map_or_else(String::new, |e| format!("the {} proof is refused: {e}", shape.statement.name()))
+        });
+    }
+
     fn derive(&mut self, shape: &Shape) -> Result<(), Refused> {
         if self.keys.contains_key(shape) {
             return Ok(());
@@ -213,4 +255,18 @@ impl Verifier {
         self.keys.insert(shape.clone(), key);
         Ok(())
     }
+}
+
+/// Whether the file is one that holds a certificate rather than being one; damaged files are told apart too. No field of a
+/// certificate is called so, and quotes within its texts are escaped.
+fn holds_certificate(json: &[u8]) -> bool {
+    let key = b"\"certificate\":";
+    json.windows(key.len()).any(|part| part == key)
+}
+
+fn checksum(stated: Hex<32>, expected: [u8; 32]) -> Result<(), Refused> {
+    if stated.0 == expected {
+        return Ok(());
+    }
+    Err(CertificateError::field("checksum", format!("the file's checksum is {}", Hex(expected))).into())
 }

@@ -1,47 +1,71 @@
-//! What a checked certificate says, for people.
+//! What a checked file says, for people.
 
 use std::fmt;
 
+use tribute_core::certificate::evaluation::Evaluation;
 use tribute_core::certificate::Certificate;
 use tribute_core::numbers::{link_error_units, relative_distance, LAMBDA_BITS, NORM_BITS, SHARE_BITS};
 
-/// A certificate that was checked; printing it says what is proven and what is not.
+/// A certificate, or an evaluation with the one it holds, that was checked; printing it says what is proven and what is not.
 #[derive(Clone, Debug)]
-pub struct Report {
-    certificate: Certificate,
+pub struct Report(File);
+
+#[derive(Clone, Debug)]
+enum File {
+    Certificate(Box<Certificate>),
+    Evaluation(Box<Evaluation>),
 }
 
 impl Report {
     /// Only for certificates that passed every check.
     pub(super) fn of(certificate: Certificate) -> Self {
-        Report { certificate }
+        Report(File::Certificate(Box::new(certificate)))
     }
 
-    /// The certificate.
+    /// Only for evaluations that passed every check.
+    pub(super) fn of_evaluation(evaluation: Evaluation) -> Self {
+        Report(File::Evaluation(Box::new(evaluation)))
+    }
+
+    /// The agent's certificate.
     #[must_use]
     pub fn certificate(&self) -> &Certificate {
-        &self.certificate
+        match &self.0 {
+            File::Certificate(certificate) => certificate,
+            File::Evaluation(evaluation) => &evaluation.certificate,
+        }
+    }
+
+    /// The evaluation, if the file is one.
+    #[must_use]
+    pub fn evaluation(&self) -> Option<&Evaluation> {
+        match &self.0 {
+            File::Certificate(_) => None,
+            File::Evaluation(evaluation) => Some(evaluation),
+        }
     }
 
     /// Worst case of the link tables, units of 2^-32.
     #[must_use]
     pub fn delta(&self) -> u64 {
-        link_error_units(self.certificate.layout.features(), self.certificate.layout.classes())
+        link_error_units(self.certificate().layout.features(), self.certificate().layout.classes())
     }
 
     /// Proven bound of the weights' distance to the optimum, relative to their norm; `None` where the bias is not
     /// penalised.
     #[must_use]
     pub fn relative_distance(&self) -> Option<f64> {
-        let (loss, o) = (&self.certificate.loss, &self.certificate.optimum);
+        let (loss, o) = (&self.certificate().loss, &self.certificate().optimum);
         loss.reg_bias.then(|| relative_distance(o.epsilon, self.delta(), loss.lambda, o.norm))
     }
 
     /// Proofs that were checked.
     #[must_use]
     pub fn proofs(&self) -> usize {
-        let sums: usize = self.certificate.tree.iter().flatten().map(|node| node.sums().len()).sum();
-        1 + sums + 2 * self.certificate.datasets.iter().map(|d| d.shards.len()).sum::<usize>()
+        let certificate = self.certificate();
+        let sums: usize = certificate.tree.iter().flatten().map(|node| node.sums().len()).sum();
+        let evaluated = self.evaluation().map_or(0, |e| e.dataset.shards.len());
+        1 + sums + 2 * (evaluated + certificate.datasets.iter().map(|d| d.shards.len()).sum::<usize>())
     }
 }
 
@@ -50,20 +74,22 @@ fn real(units: f64, bits: u32) -> f64 {
     units / f64::from(bits as i32).exp2()
 }
 
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Certificate { agent, loss, optimum, datasets, chain, srs, .. } = &self.certificate;
+/// A list under a heading.
+fn list(f: &mut fmt::Formatter<'_>, heading: &str, sentences: &[String]) -> fmt::Result {
+    writeln!(f, "{heading}:")?;
+    sentences.iter().try_for_each(|sentence| writeln!(f, "  - {sentence}"))
+}
+
+impl Report {
+    fn write_certificate(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Certificate { agent, loss, optimum, datasets, chain, .. } = self.certificate();
         let place = match chain.chain_id {
             0 => "off chain".to_owned(),
             id => format!("for chain {id}, agent registry {}", chain.agent_registry),
         };
-        writeln!(f, "The certificate holds: {} proofs checked.", self.proofs())?;
         writeln!(f, "Agent {}, version {}, of {}, {place}.", agent.id, agent.version, agent.owner)?;
         writeln!(f)?;
-        writeln!(f, "Proven:")?;
-        for sentence in &self.certificate.proven {
-            writeln!(f, "  - {sentence}")?;
-        }
+        list(f, "Proven", &self.certificate().proven)?;
         writeln!(f, "Here:")?;
         for d in datasets {
             let (records, share) = (d.records, 100.0 * real(d.share as f64, SHARE_BITS));
@@ -83,22 +109,44 @@ impl fmt::Display for Report {
             writeln!(f, "  - distance to the optimum: at most {distance:.3e} of the weights' norm")?;
         }
         writeln!(f)?;
-        writeln!(f, "Not proven:")?;
-        for sentence in &self.certificate.not_proven {
-            writeln!(f, "  - {sentence}")?;
+        list(f, "Not proven", &self.certificate().not_proven)
+    }
+}
+
+fn write_evaluation(f: &mut fmt::Formatter<'_>, evaluation: &Evaluation) -> fmt::Result {
+    let d = &evaluation.dataset;
+    writeln!(
+        f,
+        "Accuracy {:.4} %: {} of {} records of dataset {} of {}.",
+        100.0 * evaluation.accuracy(),
+        d.correct,
+        d.records,
+        d.dataset_id,
+        d.owner
+    )?;
+    writeln!(f)?;
+    list(f, "Proven", &evaluation.proven)?;
+    writeln!(f)?;
+    list(f, "Not proven", &evaluation.not_proven)?;
+    writeln!(f)?;
+    writeln!(f, "The agent's certificate:")
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let file = if self.evaluation().is_some() { "evaluation" } else { "certificate" };
+        writeln!(f, "The {file} holds: {} proofs checked.", self.proofs())?;
+        if let Some(evaluation) = self.evaluation() {
+            write_evaluation(f, evaluation)?;
         }
-        if !srs.development {
-            writeln!(f)?;
-            writeln!(
-                f,
-                "SRS {}: checked point by point. That nobody knows its secret is its ceremony's word.",
-                srs.digest
-            )?;
-        }
+        self.write_certificate(f)?;
+        let srs = &self.certificate().srs;
+        writeln!(f)?;
         if srs.development {
-            writeln!(f)?;
-            writeln!(f, "WARNING: development SRS. Its secret is public: anyone could have forged these proofs.")?;
+            writeln!(f, "WARNING: development SRS. Its secret is public: anyone could have forged these proofs.")
+        } else {
+            let digest = srs.digest;
+            writeln!(f, "SRS {digest}: checked point by point. That nobody knows its secret is its ceremony's word.")
         }
-        Ok(())
     }
 }

@@ -9,7 +9,7 @@ use tribute_circuits::columns::{
     commit_gradient, commit_records, commit_unused_slot, commit_weights, CommittedGroup, Secret,
 };
 use tribute_circuits::dataset::DatasetCircuit;
-use tribute_circuits::field::from_core;
+use tribute_circuits::field::{from_core, word};
 use tribute_circuits::gradient::GradientCircuit;
 use tribute_circuits::optimum::{OptimumCircuit, Slot};
 use tribute_circuits::prove::{self, Keys};
@@ -27,20 +27,20 @@ use tribute_core::schema::{Feature, Schema, Target};
 use tribute_core::I256;
 use tribute_inference::train::{train, LossOptions};
 
-use super::{verify_certificate, Options, Refused, Verifier};
+use super::{verify_json, Options, Refused, Verifier};
 
 const AGENT: [u8; 32] = [0xa9; 32];
 const AGENT_OWNER: Address = [0xa0; 20];
 const LAMBDA: u64 = 1 << 26; // 2^-6
 
-fn schema() -> Schema {
+pub(super) fn schema() -> Schema {
     let features = (0..5).map(|i| Feature { name: format!("f{i}"), lo: 0.0, hi: 255.0 }).collect();
     let labels = ["red", "green", "blue"].map(str::to_owned).to_vec();
     Schema::new("colours".into(), features, Target::Classes(labels), None).unwrap()
 }
 
 /// Records whose class shows in the first features.
-fn records(n: usize, seed: u64) -> Records {
+pub(super) fn records(n: usize, seed: u64) -> Records {
     let mut rng = rand_chacha::ChaCha20Rng::seed_from_u64(seed);
     let mut records = Records::new(5);
     for _ in 0..n {
@@ -51,16 +51,44 @@ fn records(n: usize, seed: u64) -> Records {
     records
 }
 
-fn proof(p: &prove::Proof) -> Proof {
+pub(super) fn proof(p: &prove::Proof) -> Proof {
     Proof::new(p.input_words(), p.bytes.clone())
 }
 
-/// Three datasets, the second of two shards.
-fn parts() -> Parts {
+/// That the shard at `shard`, of as many as given, is well formed.
+pub(super) fn dataset_proof(
+    chain: &Chain,
+    (owner, terms): (Address, Terms),
+    (shard, shards): (usize, usize),
+    xy: &CommittedGroup,
+    keys: &Keys,
+) -> Proof {
+    let (schema, shape) = (schema(), keys.shape());
+    let circuit = DatasetCircuit::new(shape.clone(), xy);
+    let count = word(&circuit.count());
+    let ctx = DatasetContext {
+        domain: chain.datasets(),
+        owner,
+        schema: schema.id(),
+        layout: shape.layout.hash(),
+        shard: shard as u32,
+        shards: shards as u32,
+        records: u64::from_be_bytes(count[24..].try_into().unwrap()),
+        terms: terms.hash(),
+    };
+    let inputs = vec![from_core(&ctx.ctx()), circuit.count()];
+    proof(&prove::prove(&Srs::development(shape.layout.k()), keys, &circuit, inputs).unwrap())
+}
+
+/// Of providers and of the agent's owner.
+pub(super) const SECRET: [u8; 32] = [7; 32];
+
+/// Three datasets, the second of two shards; and the weights.
+fn parts() -> (Parts, CommittedGroup) {
     let (schema, link) = (schema(), Link::Softmax);
     let layout = schema.layout(14, 4).unwrap();
     let srs = Srs::development(14);
-    let secret = Secret::from_bytes([7; 32]);
+    let secret = Secret::from_bytes(SECRET);
     let chain = Chain { chain_id: 31_337, dataset_registry: Hex([0xd1; 20]), agent_registry: Hex([0xa1; 20]) };
     let sizes: [&[usize]; 3] = [&[40], &[30, 20], &[25]];
     let data: Vec<Vec<Records>> = sizes
@@ -84,19 +112,7 @@ fn parts() -> Parts {
         let mut sum = vec![I256::ZERO; layout.weights()];
         for (j, records) in shards.iter().enumerate() {
             let xy = commit_records(&srs, &layout, &secret, records);
-            let ctx = DatasetContext {
-                domain: chain.datasets(),
-                owner,
-                schema: schema.id(),
-                layout: layout.hash(),
-                shard: j as u32,
-                shards: shards.len() as u32,
-                records: records.len() as u64,
-                terms: terms.hash(),
-            };
-            let circuit = DatasetCircuit::new(Shape::dataset(layout), &xy);
-            let inputs = vec![from_core(&ctx.ctx()), circuit.count()];
-            let dataset = proof(&prove::prove(&srs, &dataset_keys, &circuit, inputs).unwrap());
+            let dataset = dataset_proof(&chain, (owner, terms), (j, shards.len()), &xy, &dataset_keys);
             let g = gradient(&layout, link, &weights, records).unwrap();
             let group = commit_gradient(&srs, &layout, &secret, &[xy.digest(), w.digest()], &g);
             let circuit = GradientCircuit::new(Shape::gradient(layout, link), &xy, &w, &group).unwrap();
@@ -122,7 +138,7 @@ fn parts() -> Parts {
     let circuit = OptimumCircuit::new(shape, &w, &weights, &slots, &unused, &numbers);
     let ctx = optimum_ctx(&chain.agents(), &AGENT, 1, &w.digest(), &ids);
     let optimum = proof(&prove::prove(&srs, &keys, &circuit, circuit.public_inputs(from_core(&ctx))).unwrap());
-    Parts {
+    let parts = Parts {
         chain,
         srs: SrsName { digest: Hex(srs.digest()), development: true },
         schema,
@@ -135,15 +151,24 @@ fn parts() -> Parts {
         datasets,
         tree: None,
         optimum,
-    }
+    };
+    (parts, w)
 }
 
 fn certificate() -> &'static Certificate {
-    static MADE: OnceLock<Certificate> = OnceLock::new();
-    MADE.get_or_init(|| parts().assemble().unwrap())
+    &certified().0
 }
 
-fn options() -> Options {
+/// With the weights that it is of.
+pub(super) fn certified() -> &'static (Certificate, CommittedGroup) {
+    static MADE: OnceLock<(Certificate, CommittedGroup)> = OnceLock::new();
+    MADE.get_or_init(|| {
+        let (parts, weights) = parts();
+        (parts.assemble().unwrap(), weights)
+    })
+}
+
+pub(super) fn options() -> Options {
     Options { allow_dev_srs: true, srs: None }
 }
 
@@ -152,7 +177,7 @@ fn refusal(json: &str) -> String {
     refusal_of(json.as_bytes())
 }
 
-fn refusal_of(json: &[u8]) -> String {
+pub(super) fn refusal_of(json: &[u8]) -> String {
     static VERIFIER: OnceLock<Mutex<Verifier>> = OnceLock::new();
     let verifier = VERIFIER.get_or_init(|| Mutex::new(Verifier::new(options())));
     match verifier.lock().unwrap().verify(json) {
@@ -173,7 +198,7 @@ fn changed(change: impl FnOnce(&mut Certificate)) -> String {
 fn a_certificate_is_accepted_and_says_what_it_proves() {
     let json = certificate().to_json();
     let start = Instant::now();
-    let report = verify_certificate(&json, &options()).unwrap();
+    let report = verify_json(&json, &options()).unwrap();
     println!("{} bytes, verified in {:?}, keys and SRS derived", json.len(), start.elapsed());
     assert_eq!(report.proofs(), 9);
     assert!(report.relative_distance().unwrap() <= 1e-3);
@@ -187,11 +212,11 @@ fn a_certificate_is_accepted_and_says_what_it_proves() {
 #[test]
 fn the_development_srs_needs_leave() {
     let json = certificate().to_json();
-    assert!(matches!(verify_certificate(&json, &Options::default()), Err(Refused::DevelopmentSrs)));
+    assert!(matches!(verify_json(&json, &Options::default()), Err(Refused::DevelopmentSrs)));
 }
 
 /// Every leaf with its path.
-fn leaves(value: &Value, path: String, out: &mut Vec<String>) {
+pub(super) fn leaves(value: &Value, path: String, out: &mut Vec<String>) {
     match value {
         Value::Object(map) => {
             for (key, value) in map {
@@ -208,13 +233,13 @@ fn leaves(value: &Value, path: String, out: &mut Vec<String>) {
     }
 }
 
-fn leaf<'a>(value: &'a mut Value, path: &str) -> &'a mut Value {
+pub(super) fn leaf<'a>(value: &'a mut Value, path: &str) -> &'a mut Value {
     let pointer = format!("/{}", path.replace(['.', '['], "/").replace(']', ""));
     value.pointer_mut(&pointer).unwrap()
 }
 
 /// Other values of the same kind, some close, some far.
-fn others(value: &Value) -> Vec<Value> {
+pub(super) fn others(value: &Value) -> Vec<Value> {
     match value {
         Value::Bool(b) => vec![Value::Bool(!b)],
         Value::Number(n) => {

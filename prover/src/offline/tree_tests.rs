@@ -3,7 +3,6 @@
 use std::sync::{Mutex, OnceLock};
 
 use halo2_proofs::halo2curves::bn256::Fr;
-use rand::{Rng as _, SeedableRng as _};
 use tribute_circuits::columns::{
     commit_gradient, commit_records, commit_unused_slot, commit_weights, CommittedGroup, Secret,
 };
@@ -29,6 +28,7 @@ use tribute_core::schema::{Feature, Schema, Target};
 use tribute_core::I256;
 use tribute_inference::{train, LossOptions};
 
+use super::tests::records;
 use super::{Options, Verifier};
 
 const LAMBDA: u64 = 1 << 27;
@@ -42,17 +42,6 @@ fn schema() -> Schema {
     let features = (0..5).map(|i| Feature { name: format!("f{i}"), lo: 0.0, hi: 1.0 }).collect();
     let classes = Target::Classes(["low", "mid", "high"].map(String::from).to_vec());
     Schema::new("tree".into(), features, classes, None).unwrap()
-}
-
-fn records(n: usize, seed: u64) -> Records {
-    let mut rng = rand_chacha::ChaCha20Rng::seed_from_u64(seed);
-    let mut records = Records::new(5);
-    for _ in 0..n {
-        let class = rng.gen_range(0..3u16);
-        let features: Vec<u8> = (0..5u16).map(|i| rng.gen_range(0..150u8) + if i == class { 100 } else { 0 }).collect();
-        records.push(&features, class);
-    }
-    records
 }
 
 fn sum(parts: impl Into<Vec<Node<()>>>) -> Node<()> {

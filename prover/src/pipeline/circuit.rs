@@ -73,7 +73,7 @@ impl Prepared {
         self.keys.shape()
     }
 
-    /// Counts the openings, proves, checks the proof natively and in the EVM, and stores it.
+    /// Counts the openings of `groups`, which are the witness's committed columns, proves, checks the proof natively and in the EVM, and stores it.
     pub(super) fn prove(
         &self,
         toolbox: &Toolbox,
@@ -81,6 +81,10 @@ impl Prepared {
         groups: &[&CommittedGroup],
         inputs: Vec<Fr>,
     ) -> Result<ProofBody> {
+        let counted = groups.iter().flat_map(|g| &g.columns).map(|c| c.point);
+        if !counted.eq(witness.committed().iter().map(|c| c.point)) {
+            return Err(Problem::internal("a proof opens other columns than those whose openings are counted"));
+        }
         let digests: Vec<[u8; 32]> = groups.iter().map(|g| g.digest()).collect();
         toolbox.wait(toolbox.custody.spend(&digests, self.shape().layout.salt_rows()))?;
         toolbox.progress("prove", 0, 1);

@@ -7,6 +7,7 @@ use tribute_circuits::srs::Srs;
 use tribute_core::context::gradient_ctx;
 use tribute_core::head::{gradient, Weights};
 use tribute_core::layout::Layout;
+use tribute_core::records::Records;
 use tribute_core::statement::Statement;
 use tribute_core::I256;
 use tribute_inference::Agent;
@@ -14,7 +15,8 @@ use tribute_inference::Agent;
 use super::circuit::prepare;
 use super::types::{AgentBody, GradientJob, GradientOutcome, ShapeBody};
 use super::Toolbox;
-use crate::hexed::{Hex, Hex32};
+use crate::artefacts::ArtefactId;
+use crate::hexed::{Hex, Hex20, Hex32};
 use crate::problem::{Problem, Reason, Result};
 
 /// Commits again to what was committed before, checks that it is the same, and proves the gradient.
@@ -28,11 +30,7 @@ pub fn run(job: &GradientJob, toolbox: &Toolbox) -> Result<GradientOutcome> {
     let prepared = prepare(&ShapeBody::of(Statement::Gradient, &layout, agent.link, agent.reg_bias), toolbox)?;
 
     toolbox.progress("commit", 0, 3);
-    let provider = source.owner.to_string();
-    let records = toolbox.wait(toolbox.custody.records(&provider, &source.records))?;
-    let provider_secret = Secret::from_bytes(toolbox.wait(toolbox.custody.column_secret(&provider))?);
-    let shard = commit_records(&prepared.srs, &layout, &provider_secret, &records);
-    same("shard", &shard, source.digest)?;
+    let (records, shard) = shard(source.owner, &source.records, source.digest, &layout, &prepared.srs, toolbox)?;
     toolbox.progress("commit", 1, 3);
     let (weights, committed) = weights(agent, &layout, &prepared.srs, toolbox)?;
     toolbox.progress("commit", 2, 3);
@@ -52,6 +50,23 @@ pub fn run(job: &GradientJob, toolbox: &Toolbox) -> Result<GradientOutcome> {
         proof,
         gradient: toolbox.wait(toolbox.custody.put(&agent.owner.to_string(), "gradient", &bytes))?,
     })
+}
+
+/// A shard's records, sealed for their owner, and their commitment, which must be the one they are registered by.
+pub(super) fn shard(
+    owner: Hex20,
+    records: &ArtefactId,
+    digest: Hex32,
+    layout: &Layout,
+    srs: &Srs,
+    toolbox: &Toolbox,
+) -> Result<(Records, CommittedGroup)> {
+    let owner = owner.to_string();
+    let records = toolbox.wait(toolbox.custody.records(&owner, records))?;
+    let secret = Secret::from_bytes(toolbox.wait(toolbox.custody.column_secret(&owner))?);
+    let committed = commit_records(srs, layout, &secret, &records);
+    same("shard", &committed, digest)?;
+    Ok((records, committed))
 }
 
 /// An agent's weights, and their commitment, which must be the one it is named by.

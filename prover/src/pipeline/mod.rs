@@ -4,6 +4,7 @@
 pub mod calibrate;
 pub mod circuit;
 pub mod dataset;
+pub mod evaluation;
 pub mod gradient;
 pub mod optimum;
 pub mod service;
@@ -82,6 +83,7 @@ pub fn run(work: &Work, toolbox: &Toolbox) -> Result<Outcome> {
         Work::Train(job) => train::run(job, toolbox).map(Outcome::Train),
         Work::Gradient(job) => gradient::run(job, toolbox).map(Outcome::Gradient),
         Work::Optimum(job) => optimum::run(job, toolbox).map(Outcome::Optimum),
+        Work::Evaluation(job) => evaluation::run(job, toolbox).map(Outcome::Evaluation),
         Work::Service(job) => service::run(job, toolbox).map(Outcome::Service),
     }
 }

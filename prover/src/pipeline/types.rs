@@ -3,14 +3,14 @@
 use serde::{Deserialize, Serialize};
 use tribute_circuits::shape::Shape;
 use tribute_core::certificate::tree::plan;
-use tribute_core::certificate::Node;
+use tribute_core::certificate::{Node, Proof};
 use tribute_core::context::{Domain, Terms};
 use tribute_core::layout::{Layout, Task};
 use tribute_core::link::Link;
 use tribute_core::schema::Schema;
 use tribute_core::statement::Statement;
 
-use crate::artefacts::ArtefactId;
+use crate::artefacts::{ArtefactId, Artefacts};
 use crate::hexed::{Hex20, Hex32};
 use crate::problem::{Problem, Result};
 
@@ -30,6 +30,8 @@ pub enum Work {
     Gradient(GradientJob),
     /// Prove the optimum.
     Optimum(OptimumJob),
+    /// Prove an accuracy.
+    Evaluation(EvaluationJob),
     /// Prove the answers of sessions.
     Service(ServiceJob),
 }
@@ -45,6 +47,7 @@ impl Work {
             Work::Train(_) => "train",
             Work::Gradient(_) => "gradient",
             Work::Optimum(_) => "optimum",
+            Work::Evaluation(_) => "evaluation",
             Work::Service(_) => "service",
         }
     }
@@ -60,6 +63,7 @@ impl Work {
             Work::Train(_) => 512,
             Work::Gradient(job) => proof(&job.agent.profile),
             Work::Optimum(job) => proof(&job.agent.profile),
+            Work::Evaluation(job) => proof(&job.agent.profile),
             Work::Service(job) => proof(&job.agent.profile),
         }
     }
@@ -81,6 +85,8 @@ pub enum Outcome {
     Gradient(GradientOutcome),
     /// The optimum is proven.
     Optimum(OptimumOutcome),
+    /// An accuracy is proven.
+    Evaluation(EvaluationOutcome),
     /// Answers are proven.
     Service(ServiceOutcome),
 }
@@ -250,6 +256,13 @@ pub struct ProofBody {
     pub groups: Vec<Hex32>,
     /// What it cost.
     pub stats: ProofStats,
+}
+
+impl ProofBody {
+    /// The proof as files hold it.
+    pub async fn load(&self, artefacts: &Artefacts) -> Result<Proof> {
+        Ok(Proof::new(self.inputs.iter().map(|x| x.0), artefacts.get(&self.proof).await?))
+    }
 }
 
 /// What a proof cost.
@@ -494,6 +507,34 @@ pub struct OptimumOutcome {
     pub version: u32,
     /// The proof.
     pub proof: ProofBody,
+}
+
+/// Prove how many records of a dataset an agent answers correctly.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct EvaluationJob {
+    /// The agent.
+    pub agent: AgentBody,
+    /// Its certificate file.
+    pub certificate: ArtefactId,
+    /// A dataset it was not trained on.
+    pub dataset: DatasetBody,
+}
+
+/// A proven accuracy.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct EvaluationOutcome {
+    /// The agent.
+    pub weights_digest: Hex32,
+    /// The dataset.
+    pub dataset: Hex32,
+    /// Records in it.
+    pub records: u64,
+    /// How many the agent gives their own class.
+    pub correct: u64,
+    /// The circuit of its proofs.
+    pub circuit: CircuitBody,
+    /// The evaluation file.
+    pub file: ArtefactId,
 }
 
 /// Prove the answers of sessions.

@@ -40,9 +40,7 @@ impl Registry {
         }
         Err(Problem::new(
             Reason::NoGrant,
-            format!(
-                "{grantee} may not train on dataset {dataset}: its owner has to grant it (`tribute dataset grant`)"
-            ),
+            format!("{grantee} may not use dataset {dataset}: its owner has to grant it (`tribute dataset grant`)"),
         )
         .with("dataset", dataset)
         .with("grantee", grantee))

@@ -93,6 +93,7 @@ impl Registry {
                 self.put_proof_circuit(tx, &o.proof).await?;
                 self.put_agent_proof(tx, o.weights_digest, "optimum", 0, o).await
             }
+            Outcome::Evaluation(e) => self.put_circuit(tx, &e.circuit, 0).await,
             Outcome::Service(s) => self.put_proof_circuit(tx, &s.proof).await,
         }
     }

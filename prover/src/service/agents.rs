@@ -111,4 +111,14 @@ impl v1::agent_service_server::AgentService for Agents {
         let certificate_json = self.0.certificate(&agent).await?;
         Ok(Response::new(v1::GetCertificateResponse { certificate_json }))
     }
+
+    async fn evaluate_agent(
+        &self,
+        request: Request<v1::EvaluateAgentRequest>,
+    ) -> Result<Response<v1::EvaluateAgentResponse>, Status> {
+        let r = request.into_inner();
+        let caller = self.0.gate.admit(&r).await?;
+        let work = v1::work::Work::Evaluation(r.work.ok_or_else(missing)?);
+        Ok(Response::new(v1::EvaluateAgentResponse { job: self.submit(caller, work, r.options).await? }))
+    }
 }

@@ -1,7 +1,7 @@
 //! The certificate file, assembled from an agent's proofs.
 
 use tribute_core::certificate::Hex as CoreHex;
-use tribute_core::certificate::{Chain, DatasetParts, Node, Parts, Proof, ShardParts, SrsName, Sum};
+use tribute_core::certificate::{Chain, DatasetParts, Node, Parts, ShardParts, SrsName, Sum};
 
 use super::Shared;
 use crate::pipeline::types::{AgentBody, ProofBody};
@@ -33,8 +33,8 @@ impl Shared {
                 datasets.push(DatasetParts { owner: dataset.owner.0, terms: dataset.terms, shards: Vec::new() });
             }
             let parts = ShardParts {
-                dataset: self.certificate_proof(&shard.proof).await?,
-                gradient: self.certificate_proof(&gradient.proof).await?,
+                dataset: shard.proof.load(&self.artefacts).await?,
+                gradient: gradient.proof.load(&self.artefacts).await?,
             };
             match datasets.last_mut() {
                 Some(last) => last.shards.push(parts),
@@ -65,7 +65,7 @@ impl Shared {
             owner: agent.owner.0,
             datasets,
             tree: self.certificate_tree(optimum.tree.as_deref()).await?,
-            optimum: self.certificate_proof(&optimum.proof).await?,
+            optimum: optimum.proof.load(&self.artefacts).await?,
         }
         .assemble()
         .map_err(|e| Problem::internal(format!("the certificate does not fit together: {e}")))?;
@@ -76,17 +76,12 @@ impl Shared {
         let Some(tree) = tree else { return Ok(None) };
         let mut proofs = Vec::new();
         for sum in tree.iter().flat_map(Node::sums) {
-            proofs.push(self.certificate_proof(&sum.proof).await?);
+            proofs.push(sum.proof.load(&self.artefacts).await?);
         }
         // both go through the tree from the parts up
         let mut proofs = proofs.into_iter();
         let mut next =
             |_: &Sum<ProofBody>| proofs.next().ok_or_else(|| Problem::internal("a tree with more sums than it has"));
         tree.iter().map(|node| node.try_map(&mut next)).collect::<Result<_>>().map(Some)
-    }
-
-    async fn certificate_proof(&self, proof: &ProofBody) -> Result<Proof> {
-        let bytes = self.artefacts.get(&proof.proof).await?;
-        Ok(Proof::new(proof.inputs.iter().map(|x| x.0), bytes))
     }
 }

@@ -306,6 +306,13 @@ impl Shared {
             }
             Outcome::Gradient(g) => O::Proof(self.proof_message(&g.proof).await?),
             Outcome::Optimum(o) => O::Proof(self.proof_message(&o.proof).await?),
+            Outcome::Evaluation(e) => O::Evaluation(v1::EvaluationOutcome {
+                weights_digest: e.weights_digest.to_field(),
+                dataset_id: e.dataset.to_field(),
+                records: e.records,
+                correct: e.correct,
+                evaluation_json: self.artefacts.get(&e.file).await?,
+            }),
             Outcome::Service(s) => O::Service(v1::ServiceOutcome {
                 proof: Some(self.proof_message(&s.proof).await?),
                 vouchers: s.vouchers.iter().map(voucher).collect(),

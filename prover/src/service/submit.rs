@@ -1,5 +1,6 @@
 //! From a request for work to a queued job: checks everything that can be checked before anything is kept.
 
+use tribute_core::certificate::Certificate;
 use tribute_core::layout::{Layout, Task};
 use tribute_core::link::Link;
 use tribute_core::records::{read_csv, DataError, Records};
@@ -12,8 +13,8 @@ use crate::hexed::{Hex20, Hex32};
 use crate::jobs::{Job, NewJob};
 use crate::pipeline::dataset::shards;
 use crate::pipeline::types::{
-    tree, AgentBody, CalibrateJob, CircuitJob, DatasetBody, DatasetJob, GradientJob, OptimumJob, Profile, ShapeBody,
-    SourceBody, Target, TrainJob,
+    tree, AgentBody, CalibrateJob, CircuitJob, DatasetBody, DatasetJob, EvaluationJob, GradientJob, OptimumJob,
+    Profile, ShapeBody, SourceBody, Target, TrainJob,
 };
 use crate::pipeline::{Outcome, Work};
 use crate::problem::{Problem, Reason, Result};
@@ -94,6 +95,7 @@ impl Shared {
             W::Import(w) => self.train_work(caller, w.terms, w.name, Some(w.onnx)).await,
             W::Gradient(w) => self.gradient_work(caller, w).await.map(Into::into),
             W::Optimum(w) => self.optimum_work(caller, w).await.map(Into::into),
+            W::Evaluation(w) => self.evaluation_work(caller, w).await,
             W::Service(w) => self.service_work(caller, w).await.map(Into::into),
         }
     }
@@ -202,20 +204,22 @@ impl Shared {
                     .with("second", id));
                 }
             }
-            let free = dataset.owner == caller || dataset.terms.open_training;
-            if !free && !self.chain_allows(id, caller).await? {
-                grants.push(id);
-            }
+            grants.extend(self.grant_needed(caller, &dataset).await?);
             datasets.push(dataset);
         }
         Ok((datasets, grants))
     }
 
-    async fn chain_allows(&self, dataset: Hex32, account: Hex20) -> Result<bool> {
-        match &self.chain {
-            Some(chain) => chain.may_train(dataset, account).await,
-            None => Ok(false),
+    /// The dataset, if `caller` may use it only with a grant of this server's.
+    async fn grant_needed(&self, caller: Hex20, dataset: &DatasetBody) -> Result<Option<Hex32>> {
+        if dataset.owner == caller || dataset.terms.open_training {
+            return Ok(None);
         }
+        let granted = match &self.chain {
+            Some(chain) => chain.may_train(dataset.id, caller).await?,
+            None => false,
+        };
+        Ok((!granted).then_some(dataset.id))
     }
 
     /// An agent of the caller's.
@@ -258,6 +262,45 @@ impl Shared {
             version: w.version,
             agent,
         }))
+    }
+
+    async fn evaluation_work(&self, caller: Hex20, w: v1::EvaluationWork) -> Result<Admitted> {
+        let agent = self.own_agent(caller, &w.weights_digest).await?;
+        let id = Hex32::from_field("dataset_id", &w.dataset_id)?;
+        let dataset = self.registry.dataset(id).await?.ok_or_else(|| Problem::not_found("dataset", id))?.body;
+        if (&dataset.schema, dataset.profile) != (&agent.schema, agent.profile) {
+            return Err(Problem::new(
+                Reason::SchemaMismatch,
+                format!("dataset {id} and the agent differ in schema or profile"),
+            )
+            .with("dataset", id)
+            .with("agent", agent.weights_digest));
+        }
+        if agent.layout()?.task() == Task::Real {
+            let message = "the agent's target is a real value: it answers no classes, and has no accuracy";
+            return Err(Problem::field("weights_digest", message));
+        }
+        if let Some(source) = agent.sources.iter().find(|s| dataset.shards.iter().any(|d| d.digest == s.digest)) {
+            let message = format!("the agent was trained on it (shard {} of dataset {})", source.shard, source.dataset);
+            return Err(Problem::field("dataset_id", message).with("dataset", id));
+        }
+        let file = self.certificate(&agent).await?;
+        let chain = Certificate::from_json(&file).map_err(Problem::internal)?.chain;
+        let proven = (dataset.target.chain_id, dataset.target.contract.0);
+        if proven != (chain.chain_id, chain.dataset_registry.0) {
+            return Err(Problem::new(
+                Reason::NotReady,
+                format!(
+                    "dataset {id} is proven for chain {}, registry {}, the agent's certificate for chain {}, registry {}: \
+                     register it again for that one",
+                    dataset.target.chain_id, dataset.target.contract, chain.chain_id, chain.dataset_registry
+                ),
+            )
+            .with("dataset", id));
+        }
+        let grants = self.grant_needed(caller, &dataset).await?.into_iter().collect();
+        let certificate = self.artefacts.put(file).await?;
+        Ok(Admitted { work: Work::Evaluation(EvaluationJob { agent, certificate, dataset }), grants })
     }
 
     /// A request's profile, or the server's.

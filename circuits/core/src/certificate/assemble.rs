@@ -135,13 +135,13 @@ fn shard(layout: &Layout, parts: ShardParts) -> Shard {
 }
 
 /// Digest of the first points of a proof.
-fn prefix(proof: &Proof, points: usize) -> Digest {
+pub(super) fn prefix(proof: &Proof, points: usize) -> Digest {
     group_digest(proof.bytes.0.get(..64 * points).unwrap_or_default())
 }
 
 // An input that is missing or too large becomes a value that `check` refuses.
 
-fn unsigned(proof: &Proof, input: usize) -> u64 {
+pub(super) fn unsigned(proof: &Proof, input: usize) -> u64 {
     let Some(word) = proof.inputs.get(input) else { return u64::MAX };
     let (high, low) = word.0.split_at(24);
     if high.iter().any(|b| *b != 0) {

@@ -2,22 +2,21 @@
 
 use ark_bn254::Fr;
 
-use super::blame::{part, whole, Field, Relations};
+use super::blame::{part, whole, Relations};
+use super::registered::Registered;
+use super::relations::{all, context, equal, sentences, sum, word_is};
 use super::{words, Certificate, CertificateError, Dataset, Hex, Node, Proof, Shard, FORMAT, TREE_FORMAT};
-use crate::context::{gradient_ctx, optimum_ctx, sum_ctx, DatasetContext};
-use crate::digest::{dataset_id, group_digest, Digest};
+use crate::context::{gradient_ctx, optimum_ctx, sum_ctx};
+use crate::digest::Digest;
 use crate::layout::{Task, MIN_LINK_K};
 use crate::link::Link;
 use crate::numbers::{
     distance_is_certified, largest_epsilon, link_error_units, COUNT_LIMIT_BITS, DISTANCE_PARTS, EPSILON_LIMIT_BITS,
     LAMBDA_LIMIT_BITS, LEAST_SHARE, NORM_LIMIT_BITS, SHARE_BITS, SHARE_LIMIT_BITS,
 };
-use crate::receipt::{from_word, to_word};
 use crate::schema::Schema;
-use crate::statement::{dataset, optimum, Statement, CTX, OPTIMUM_SLOTS, SUM_PARTS, TREE_SHARDS};
+use crate::statement::{optimum, Statement, CTX, OPTIMUM_SLOTS, SUM_PARTS, TREE_SHARDS};
 
-const LAYOUT_FIELDS: [&str; 5] = ["layout.k", "layout.columns", "layout.features", "layout.classes", "layout.task"];
-const DATASET_CHAIN: [&str; 2] = ["chain.chain_id", "chain.dataset_registry"];
 const AGENT_CHAIN: [&str; 2] = ["chain.chain_id", "chain.agent_registry"];
 /// The shares of one model sum to 1 up to the proven relative distance, and each is rounded.
 const WHOLE_TOLERANCE: i64 = (1 << SHARE_BITS) / DISTANCE_PARTS as i64 + 1 + OPTIMUM_SLOTS as i64;
@@ -63,10 +62,6 @@ struct Place {
     what: String,
 }
 
-fn all<'a>(paths: impl IntoIterator<Item = &'a str>) -> Vec<Field> {
-    paths.into_iter().map(whole).collect()
-}
-
 impl Certificate {
     /// Checks everything that can be checked without a verifier of proofs: the list of DESIGN's agent registry, and that
     /// every field is the one that the proofs' inputs and commitments were made of.
@@ -92,8 +87,10 @@ impl Certificate {
             || "off chain all three are 0, on a chain none is".into(),
         );
         let (leaves, slots) = (self.leaves(), self.slots());
+        let registered: Vec<Registered<'_>> =
+            self.datasets.iter().enumerate().map(|(i, d)| Registered::of(self, i, d, &schema)).collect();
         for leaf in &leaves {
-            self.check_shard(r, leaf, &schema);
+            self.check_shard(r, leaf, &registered[leaf.position.0]);
         }
         for (p, slot) in slots.iter().enumerate() {
             let place = Place {
@@ -103,9 +100,7 @@ impl Certificate {
             };
             self.check_node(r, slot.node, &format!("tree[{p}]"), &place, &leaves[slot.shards.clone()]);
         }
-        for (i, dataset) in self.datasets.iter().enumerate() {
-            self.check_dataset(r, i, dataset, &schema);
-        }
+        registered.iter().for_each(|dataset| dataset.check(r));
         self.check_optimum(r, &leaves, &slots);
         self.check_shares(r, &leaves, &slots);
         relations.verdict()?;
@@ -176,7 +171,6 @@ impl Certificate {
         sum.parts.iter().enumerate().try_for_each(|(i, part)| self.check_sums(part, &format!("{path}.sum.parts[{i}]")))
     }
 
-    /// `parts`: of a sum; 0 otherwise.
     fn check_proof(
         &self,
         statement: Statement,
@@ -184,24 +178,7 @@ impl Certificate {
         proof: &Proof,
         path: &str,
     ) -> Result<(), CertificateError> {
-        let expected = statement.inputs();
-        if proof.inputs.len() != expected {
-            let reason = format!("{} public inputs, a {} proof has {expected}", proof.inputs.len(), statement.name());
-            return Err(CertificateError::field(format!("{path}.inputs"), reason));
-        }
-        if let Some(i) = proof.inputs.iter().position(|w| from_word(&w.0).is_none()) {
-            return Err(CertificateError::field(format!("{path}.inputs[{i}]"), "not below the field's modulus"));
-        }
-        let prefix: usize = statement.groups(self.layout.columns(), parts).iter().sum::<usize>() * 64;
-        if proof.bytes.0.len() < prefix {
-            let got = proof.bytes.0.len();
-            let reason = format!("{got} bytes, the commitments alone take {prefix}");
-            return Err(CertificateError::Field {
-                fields: vec![format!("{path}.bytes"), "layout.columns".into()],
-                reason,
-            });
-        }
-        Ok(())
+        proof.check(&self.layout, statement, parts, path, "layout.columns")
     }
 
     fn leaves(&self) -> Vec<Leaf<'_>> {
@@ -231,12 +208,8 @@ impl Certificate {
         slots.collect()
     }
 
-    /// Digest of a committed group of a proof; `parts` of a sum, 0 otherwise.
     fn group(&self, statement: Statement, parts: usize, proof: &Proof, group: usize) -> Digest {
-        let columns = statement.groups(self.layout.columns(), parts);
-        let start: usize = columns[..group].iter().sum::<usize>() * 64;
-        // `check_proof` has made sure that the groups are there
-        group_digest(proof.bytes.0.get(start..start + columns[group] * 64).unwrap_or_default())
+        proof.group(&self.layout, statement, parts, group)
     }
 
     /// The node's gradient is the one in its place above; a sum's parts are those in theirs.
@@ -285,16 +258,8 @@ impl Certificate {
         ];
         for (name, said, [with, without]) in lists {
             let expected = if self.loss.reg_bias { &with } else { &without };
-            r.limit(said.len() == expected.len(), vec![name.into()], || {
-                format!("{} sentences, expected {}", said.len(), expected.len())
-            });
-            for (i, (said, expected)) in said.iter().zip(expected).enumerate() {
-                let mut fields = vec![whole(format!("{name}[{i}]"))];
-                if with[i] != without[i] {
-                    fields.push(whole("loss.reg_bias"));
-                }
-                r.relate(said == expected, fields, || format!("the sentence has to be: {expected}"));
-            }
+            let told = |i: usize| (with[i] != without[i]).then(|| whole("loss.reg_bias"));
+            sentences(r, name, said, expected, told);
         }
     }
 
@@ -317,49 +282,17 @@ impl Certificate {
         });
     }
 
-    fn check_shard(&self, r: &mut Relations, leaf: &Leaf<'_>, schema: &Schema) {
-        let shard = leaf.shard;
-        let (data, gradient) = (&shard.dataset_proof, &shard.gradient_proof);
-        let bytes = |proof: &str| part(leaf.at(&format!("{proof}.bytes")));
-        for (name, statement, proof) in
-            [("dataset_proof", Statement::Dataset, data), ("gradient_proof", Statement::Gradient, gradient)]
-        {
-            let got = self.group(statement, 0, proof, 0);
-            let fields = vec![whole(leaf.at("digest")), bytes(name), whole("layout.columns")];
-            r.relate(shard.digest.0 == got, fields, || format!("the proof's records have digest {}", Hex(got)));
-        }
+    fn check_shard(&self, r: &mut Relations, leaf: &Leaf<'_>, registered: &Registered<'_>) {
+        registered.check_shard(r, leaf.position.1);
+        let (shard, gradient) = (leaf.shard, &leaf.shard.gradient_proof);
+        let bytes = || part(leaf.at("gradient_proof.bytes"));
+        let got = self.group(Statement::Gradient, 0, gradient, 0);
+        let fields = vec![whole(leaf.at("digest")), bytes(), whole("layout.columns")];
+        r.relate(shard.digest.0 == got, fields, || format!("the proof's records have digest {}", Hex(got)));
         let weights = self.group(Statement::Gradient, 0, gradient, 1);
-        r.relate(
-            weights == self.agent.weights_digest.0,
-            vec![whole("agent.weights_digest"), bytes("gradient_proof")],
-            || format!("the gradient in {} is of weights {}", leaf.path, Hex(weights)),
-        );
-        let count = leaf.at(&format!("dataset_proof.inputs[{}]", dataset::N));
-        equal(r, &data.inputs[dataset::N], count, Fr::from(shard.records), leaf.at("records"));
-
-        let expected = DatasetContext {
-            domain: self.chain.datasets(),
-            owner: leaf.dataset.owner.0,
-            schema: schema.id(),
-            layout: self.layout.hash(),
-            shard: leaf.position.1 as u32,
-            shards: leaf.dataset.shards.len() as u32,
-            records: shard.records,
-            terms: leaf.dataset.terms.hash(),
-        };
-        let i = leaf.position.0;
-        let mut fields = vec![
-            whole(leaf.at("dataset_proof.inputs[0]")),
-            whole(format!("datasets[{i}].owner")),
-            whole(format!("datasets[{i}].terms.min_data_bps")),
-            whole(format!("datasets[{i}].terms.open_training")),
-            whole(leaf.at("records")),
-            part(format!("datasets[{i}].shards")),
-            whole("schema"),
-        ];
-        fields.extend(all(DATASET_CHAIN).into_iter().chain(all(LAYOUT_FIELDS)));
-        context(r, &data.inputs[CTX], expected.ctx(), fields);
-
+        r.relate(weights == self.agent.weights_digest.0, vec![whole("agent.weights_digest"), bytes()], || {
+            format!("the gradient in {} is of weights {}", leaf.path, Hex(weights))
+        });
         let domain = self.chain.agents();
         let expected = gradient_ctx(&domain, &self.agent.owner.0, &self.agent.weights_digest.0, &shard.digest.0);
         let mut fields = vec![
@@ -370,25 +303,6 @@ impl Certificate {
         ];
         fields.extend(all(AGENT_CHAIN));
         context(r, &gradient.inputs[CTX], expected, fields);
-    }
-
-    fn check_dataset(&self, r: &mut Relations, i: usize, dataset: &Dataset, schema: &Schema) {
-        let path = |field: &str| format!("datasets[{i}].{field}");
-        let shard = |j: usize, field: &str| whole(path(&format!("shards[{j}].{field}")));
-        let mut fields = vec![whole(path("records"))];
-        fields.extend((0..dataset.shards.len()).map(|j| shard(j, "records")));
-        let sum = sum(dataset.shards.iter().map(|s| s.records));
-        r.relate(sum == Some(dataset.records), fields, || "not the sum of the shards' records".into());
-
-        let digests: Vec<Digest> = dataset.shards.iter().map(|s| s.digest.0).collect();
-        let id = dataset_id(&schema.id(), &self.layout.hash(), dataset.records, &digests);
-        let mut fields = vec![whole(path("dataset_id")), whole("schema"), whole(path("records"))];
-        fields.extend(all(LAYOUT_FIELDS));
-        fields.extend((0..digests.len()).map(|j| shard(j, "digest")));
-        r.relate(dataset.dataset_id.0 == id, fields, || format!("a dataset of these shards has the id {}", Hex(id)));
-
-        let bps = dataset.terms.min_data_bps;
-        r.limit(bps <= 10_000, vec![path("terms.min_data_bps")], || format!("{bps} basis points, at most 10000"));
     }
 
     fn check_optimum(&self, r: &mut Relations, leaves: &[Leaf<'_>], slots: &[Slot<'_>]) {
@@ -492,25 +406,4 @@ impl Certificate {
             format!("the shares sum to {total}, not to 2^{SHARE_BITS} within {WHOLE_TOLERANCE}")
         });
     }
-}
-
-fn word_is(word: &Hex<32>, value: Fr) -> bool {
-    word.0 == to_word(&value)
-}
-
-/// A public input that says what a field says.
-fn equal(r: &mut Relations, word: &Hex<32>, input: String, value: Fr, field: String) {
-    let fields = vec![whole(field), whole(input)];
-    r.relate(word_is(word, value), fields, || "the field and the proof's input differ".into());
-}
-
-fn context(r: &mut Relations, word: &Hex<32>, expected: Fr, fields: Vec<Field>) {
-    let expected = Hex(to_word(&expected));
-    r.relate(*word == expected, fields, || {
-        format!("the proof is for something else: its ctx is {word}, not {expected}")
-    });
-}
-
-fn sum(mut values: impl Iterator<Item = u64>) -> Option<u64> {
-    values.try_fold(0u64, u64::checked_add)
 }

@@ -9,6 +9,8 @@
 //! | [`mod`](self) | the fields, reading and writing |
 //! | `assemble` | a certificate from its proofs |
 //! | `check` | every relation between the fields |
+//! | `registered`, `relations` | relations that other files have too |
+//! | [`evaluation`] | the file of an agent's accuracy on a dataset it was not trained on |
 //! | `blame` | which field is wrong when relations fail |
 //! | [`tree`] | sums between shards and slots, for more than 8 shards |
 //! | [`words`] | what is proven and what is not, in words |
@@ -16,8 +18,11 @@
 mod assemble;
 pub mod blame;
 mod check;
+pub mod evaluation;
 mod hexed;
 mod place;
+mod registered;
+mod relations;
 pub mod tree;
 pub mod words;
 
@@ -207,10 +212,10 @@ impl Proof {
     }
 }
 
-/// A certificate that is refused.
+/// A file that is refused.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum CertificateError {
-    /// Not a certificate's JSON.
+    /// Not the file's JSON.
     #[error("{}: {reason}", place(path))]
     Json {
         /// Where.
@@ -219,7 +224,7 @@ pub enum CertificateError {
         reason: String,
     },
     /// The right fields in other bytes.
-    #[error("{}: not encoded as certificates are (two spaces of indentation, fields in order, shortest numbers, one newline at the end)", place(path))]
+    #[error("{}: not encoded as these files are (two spaces of indentation, fields in order, shortest numbers, one newline at the end)", place(path))]
     Encoding {
         /// Where the first other byte stands.
         path: String,
@@ -247,6 +252,22 @@ impl CertificateError {
     pub fn field(path: impl Into<String>, reason: impl Into<String>) -> Self {
         CertificateError::Field { fields: vec![path.into()], reason: reason.into() }
     }
+
+    /// The error of a file that stands in another at `path`.
+    #[must_use]
+    pub fn within(self, path: &str) -> Self {
+        let under = |field: String| match field.as_str() {
+            "" => path.to_owned(),
+            field => format!("{path}.{field}"),
+        };
+        match self {
+            CertificateError::Json { path, reason } => CertificateError::Json { path: under(path), reason },
+            CertificateError::Encoding { path } => CertificateError::Encoding { path: under(path) },
+            CertificateError::Field { fields, reason } => {
+                CertificateError::Field { fields: fields.into_iter().map(under).collect(), reason }
+            }
+        }
+    }
 }
 
 impl Certificate {
@@ -255,26 +276,13 @@ impl Certificate {
     /// # Errors
     /// [`CertificateError::Json`], [`CertificateError::Encoding`].
     pub fn from_json(text: &[u8]) -> Result<Self, CertificateError> {
-        let certificate: Certificate = serde_json::from_slice(text).map_err(|e| {
-            let offset = offset(text, e.line(), e.column());
-            CertificateError::Json {
-                path: place::path_at(text, offset),
-                reason: format!("{e}: `{}`", place::line_at(text, offset)),
-            }
-        })?;
-        let canonical = certificate.to_json();
-        if canonical.as_bytes() == text {
-            return Ok(certificate);
-        }
-        let same = canonical.bytes().zip(text).take_while(|(a, b)| a == *b).count();
-        Err(CertificateError::Encoding { path: place::path_at(text, same) })
+        place::read(text)
     }
 
     /// The file.
     #[must_use]
     pub fn to_json(&self) -> String {
-        // structs of strings and integers always serialise
-        serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
+        place::write(self)
     }
 
     /// What [`Certificate::checksum`] has to be.
@@ -282,13 +290,4 @@ impl Certificate {
     pub fn expected_checksum(&self) -> Digest {
         keccak(Certificate { checksum: Hex::default(), ..self.clone() }.to_json().as_bytes())
     }
-}
-
-/// Byte of a line and column, both from 1.
-fn offset(text: &[u8], line: usize, column: usize) -> usize {
-    let start = match line {
-        0 | 1 => 0,
-        _ => text.iter().enumerate().filter(|(_, b)| **b == b'\n').nth(line - 2).map_or(text.len(), |(i, _)| i + 1),
-    };
-    (start + column).saturating_sub(1).min(text.len())
 }

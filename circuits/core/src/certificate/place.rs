@@ -1,4 +1,39 @@
-//! Which field stands at a byte of a JSON text. Works on damaged texts too: errors must name a place in them.
+//! Reading and writing files of one encoding, and which field stands at a byte of a JSON text. The latter works on damaged
+//! texts too: errors must name a place in them.
+
+use serde::de::DeserializeOwned;
+use serde::Serialize;
+
+use super::CertificateError;
+
+/// Reads a file, of which there is one text for its content.
+pub(super) fn read<T: Serialize + DeserializeOwned>(text: &[u8]) -> Result<T, CertificateError> {
+    let file: T = serde_json::from_slice(text).map_err(|e| {
+        let offset = offset(text, e.line(), e.column());
+        CertificateError::Json { path: path_at(text, offset), reason: format!("{e}: `{}`", line_at(text, offset)) }
+    })?;
+    let canonical = write(&file);
+    if canonical.as_bytes() == text {
+        return Ok(file);
+    }
+    let same = canonical.bytes().zip(text).take_while(|(a, b)| a == *b).count();
+    Err(CertificateError::Encoding { path: path_at(text, same) })
+}
+
+/// The file's text.
+pub(super) fn write(file: &impl Serialize) -> String {
+    // structs of strings and integers always serialise
+    serde_json::to_string_pretty(file).unwrap_or_default() + "\n"
+}
+
+/// Byte of a line and column, both from 1.
+fn offset(text: &[u8], line: usize, column: usize) -> usize {
+    let start = match line {
+        0 | 1 => 0,
+        _ => text.iter().enumerate().filter(|(_, b)| **b == b'\n').nth(line - 2).map_or(text.len(), |(i, _)| i + 1),
+    };
+    (start + column).saturating_sub(1).min(text.len())
+}
 
 enum Level {
     Object { key: Option<String>, expects_key: bool },
@@ -7,7 +42,7 @@ enum Level {
 
 /// Path of the value at byte `offset`, such as `datasets[1].shards[0].digest`; empty for the whole text. At a closing
 /// bracket it is the path of what is closed.
-pub(super) fn path_at(text: &[u8], offset: usize) -> String {
+fn path_at(text: &[u8], offset: usize) -> String {
     let mut levels: Vec<Level> = Vec::new();
     let mut at = 0;
     while at < text.len() {
@@ -63,7 +98,7 @@ pub(super) fn path_at(text: &[u8], offset: usize) -> String {
 }
 
 /// The beginning of the line that byte `offset` is in.
-pub(super) fn line_at(text: &[u8], offset: usize) -> String {
+fn line_at(text: &[u8], offset: usize) -> String {
     let start = text[..offset].iter().rposition(|b| *b == b'\n').map_or(0, |newline| newline + 1);
     let line: &[u8] = text[start..].split(|b| *b == b'\n').next().unwrap_or_default();
     String::from_utf8_lossy(&line[..line.len().min(60)]).trim().to_owned()

@@ -1,4 +1,4 @@
-//! What a certificate proves and what it does not, in words. Every file carries them; verification demands exactly these.
+//! What a file proves and what it does not, in words. Every file carries them; verification demands exactly these.
 
 /// What is proven. The same number of sentences with and without a penalty on the bias; one more with a tree of sums.
 #[must_use]
@@ -33,6 +33,29 @@ pub fn not_proven(reg_bias: bool) -> Vec<&'static str> {
         },
         "That the datasets are registered, their owners agreed, or the agent's version is certified on the chain named: ask that chain.",
         "That an answer you are given was computed with these weights, or that a given model file holds them: service proofs and the agent's digest are for that.",
+        "Anything at all to someone who believes that the secret of the SRS is known; that of a development SRS is known to everyone.",
+    ]
+}
+
+/// What an evaluation proves beside its certificate.
+#[must_use]
+pub fn evaluation_proven() -> Vec<&'static str> {
+    vec![
+        "All that the certificate in this file states of the agent.",
+        "The dataset is committed in exactly the shards listed, well formed under the certificate's schema, and holds exactly the stated number of records; the proofs name its owner, its terms, the chain and the registry.",
+        "The agent's committed weights give exactly the stated number of these records their own class: that of the largest logit, ties to the lower class. Every record of every shard is counted once.",
+        "None of these shards is one that the certificate lists.",
+    ]
+}
+
+/// What it does not.
+#[must_use]
+pub fn evaluation_not_proven() -> Vec<&'static str> {
+    vec![
+        "That none of these records, committed once more, stands in a dataset that the agent was trained on, or that its owner has not seen them.",
+        "That the records are true, were chosen fairly, or are like those that the agent will meet.",
+        "That no other evaluations were made and kept back: the best of many says little.",
+        "That the dataset is registered or its owner agreed: ask the chain named.",
         "Anything at all to someone who believes that the secret of the SRS is known; that of a development SRS is known to everyone.",
     ]
 }

@@ -1,0 +1,274 @@
+//! The evaluation file: how many records of a committed dataset a certified agent answers correctly.
+//!
+//! It holds the agent's certificate whole, so that it is checked with nothing else; all that is said in [`super`] of a
+//! certificate's fields, encoding and checksum holds of it.
+
+use ark_bn254::Fr;
+use serde::{Deserialize, Serialize};
+
+use super::blame::{part, whole, Relations};
+use super::registered::{Registered, RegisteredShard};
+use super::relations::{all, context, equal, sentences, sum};
+use super::{assemble, place, words, Certificate, CertificateError, Hex, Proof};
+use crate::context::{evaluation_ctx, Address, Terms};
+use crate::digest::{dataset_id, keccak, Digest};
+use crate::layout::Task;
+use crate::schema::Schema;
+use crate::statement::{dataset, evaluation, Statement, CTX, TREE_SHARDS};
+
+/// The first field of an evaluation file.
+pub const FORMAT: &str = "tribute-evaluation/1";
+
+/// Accuracy of a certified agent on a dataset.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Evaluation {
+    /// [`FORMAT`].
+    pub format: String,
+    /// [`words::evaluation_proven`].
+    pub proven: Vec<String>,
+    /// [`words::evaluation_not_proven`].
+    pub not_proven: Vec<String>,
+    /// The agent's.
+    pub certificate: Certificate,
+    /// The dataset; of the certificate's schema, layout, chain and SRS.
+    pub dataset: Evaluated,
+    /// keccak256 of the file with this field set to zeros.
+    pub checksum: Hex<32>,
+}
+
+/// A dataset with the agent's answers counted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Evaluated {
+    /// The registry's id for it.
+    pub dataset_id: Hex<32>,
+    /// Owner's address.
+    pub owner: Hex<20>,
+    /// Under which terms it may train agents.
+    pub terms: Terms,
+    /// Records in all its shards.
+    pub records: u64,
+    /// How many of them the agent gives their own class.
+    pub correct: u64,
+    /// Its shards, in order.
+    pub shards: Vec<EvaluatedShard>,
+}
+
+/// A shard with its two proofs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EvaluatedShard {
+    /// Digest of the committed records.
+    pub digest: Hex<32>,
+    /// Records in it.
+    pub records: u64,
+    /// How many of them the agent gives their own class.
+    pub correct: u64,
+    /// That the commitment is well formed.
+    pub dataset_proof: Proof,
+    /// That the counts are right.
+    pub evaluation_proof: Proof,
+}
+
+/// What an evaluation file is made of.
+#[derive(Clone, Debug)]
+pub struct EvaluationParts {
+    /// The agent's certificate.
+    pub certificate: Certificate,
+    /// The dataset's owner.
+    pub owner: Address,
+    /// Its terms.
+    pub terms: Terms,
+    /// `dataset` and `evaluation` proof of every shard, in order.
+    pub shards: Vec<(Proof, Proof)>,
+}
+
+impl EvaluationParts {
+    /// The evaluation, with [`Evaluation::check`] passed.
+    ///
+    /// # Errors
+    /// What does not fit together, under the field's path in the file.
+    pub fn assemble(self) -> Result<Evaluation, CertificateError> {
+        let layout = self.certificate.layout;
+        let shard = |(dataset_proof, evaluation_proof): (Proof, Proof)| EvaluatedShard {
+            digest: Hex(assemble::prefix(&dataset_proof, layout.columns() + 1)),
+            records: assemble::unsigned(&dataset_proof, dataset::N),
+            correct: assemble::unsigned(&evaluation_proof, evaluation::CORRECT),
+            dataset_proof,
+            evaluation_proof,
+        };
+        let shards: Vec<_> = self.shards.into_iter().map(shard).collect();
+        let digests: Vec<Digest> = shards.iter().map(|s| s.digest.0).collect();
+        let total = |f: fn(&EvaluatedShard) -> u64| shards.iter().map(f).fold(0, u64::saturating_add);
+        let (records, correct) = (total(|s| s.records), total(|s| s.correct));
+        let schema_id = keccak(self.certificate.schema.as_bytes());
+        let said = |sentences: Vec<&str>| sentences.into_iter().map(str::to_owned).collect();
+        let mut evaluation = Evaluation {
+            format: FORMAT.into(),
+            proven: said(words::evaluation_proven()),
+            not_proven: said(words::evaluation_not_proven()),
+            dataset: Evaluated {
+                dataset_id: Hex(dataset_id(&schema_id, &layout.hash(), records, &digests)),
+                owner: Hex(self.owner),
+                terms: self.terms,
+                records,
+                correct,
+                shards,
+            },
+            certificate: self.certificate,
+            checksum: Hex::default(),
+        };
+        evaluation.checksum = Hex(evaluation.expected_checksum());
+        evaluation.check()?;
+        Ok(evaluation)
+    }
+}
+
+impl Evaluation {
+    /// Reads an evaluation; it has still to be checked.
+    ///
+    /// # Errors
+    /// [`CertificateError::Json`], [`CertificateError::Encoding`].
+    pub fn from_json(text: &[u8]) -> Result<Self, CertificateError> {
+        place::read(text)
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        place::write(self)
+    }
+
+    /// What [`Evaluation::checksum`] has to be.
+    #[must_use]
+    pub fn expected_checksum(&self) -> Digest {
+        keccak(Evaluation { checksum: Hex::default(), ..self.clone() }.to_json().as_bytes())
+    }
+
+    /// Fraction of the records that are answered correctly.
+    #[must_use]
+    pub fn accuracy(&self) -> f64 {
+        self.dataset.correct as f64 / self.dataset.records as f64
+    }
+
+    /// Checks everything about the dataset that can be checked without a verifier of proofs.
+    ///
+    /// Not checked here: the certificate ([`Certificate::check`], and what is not checked there), the proofs,
+    /// [`Evaluation::checksum`].
+    ///
+    /// # Errors
+    /// [`CertificateError::Field`] names the fields.
+    pub fn check(&self) -> Result<Relations, CertificateError> {
+        let (certificate, dataset) = (&self.certificate, &self.dataset);
+        let schema = Schema::from_json(&certificate.schema)
+            .map_err(|e| CertificateError::field("certificate.schema", e.to_string()))?;
+        self.check_sizes()?;
+        let mut relations = Relations::default();
+        let r = &mut relations;
+        r.relate(self.format == FORMAT, all(["format"]), || format!("`{}`, expected `{FORMAT}`", self.format));
+        sentences(r, "proven", &self.proven, &words::evaluation_proven(), |_| None);
+        sentences(r, "not_proven", &self.not_proven, &words::evaluation_not_proven(), |_| None);
+        let registered = Registered {
+            certificate,
+            within: "certificate.",
+            schema: &schema,
+            path: "dataset".into(),
+            id: dataset.dataset_id.0,
+            owner: dataset.owner.0,
+            terms: dataset.terms,
+            records: dataset.records,
+            shards: dataset
+                .shards
+                .iter()
+                .map(|s| RegisteredShard { digest: s.digest.0, records: s.records, proof: &s.dataset_proof })
+                .collect(),
+        };
+        for (j, shard) in dataset.shards.iter().enumerate() {
+            registered.check_shard(r, j);
+            self.check_counts(r, j, shard);
+        }
+        registered.check(r);
+        let mut fields = all(["dataset.correct"]);
+        fields.extend(all((0..dataset.shards.len()).map(|j| format!("dataset.shards[{j}].correct"))));
+        let correct = sum(dataset.shards.iter().map(|s| s.correct));
+        r.relate(correct == Some(dataset.correct), fields, || "not the sum of the shards' counts".into());
+        relations.verdict()?;
+        Ok(relations)
+    }
+
+    /// Counts that the rest indexes by; no record counted twice, none that the certificate lists.
+    fn check_sizes(&self) -> Result<(), CertificateError> {
+        let (certificate, shards) = (&self.certificate, &self.dataset.shards);
+        if certificate.layout.task() != Task::Classes {
+            let reason = "an agent over a real-valued target answers no classes, and has no accuracy";
+            return Err(CertificateError::field("certificate.layout.task", reason));
+        }
+        if !(1..=TREE_SHARDS).contains(&shards.len()) {
+            let reason = format!("{} shards; a dataset has 1 to {TREE_SHARDS}", shards.len());
+            return Err(CertificateError::field("dataset.shards", reason));
+        }
+        for (j, shard) in shards.iter().enumerate() {
+            let at = |field: &str| format!("dataset.shards[{j}].{field}");
+            if let Some(twin) = shards[..j].iter().position(|s| s.digest == shard.digest) {
+                let fields = vec![format!("dataset.shards[{twin}].digest"), at("digest")];
+                return Err(CertificateError::Field { fields, reason: "the same shard stands twice".into() });
+            }
+            for (i, trained) in certificate.datasets.iter().enumerate() {
+                if let Some(k) = trained.shards.iter().position(|s| s.digest == shard.digest) {
+                    let fields = vec![at("digest"), format!("certificate.datasets[{i}].shards[{k}].digest")];
+                    return Err(CertificateError::Field {
+                        fields,
+                        reason: "the agent was trained on this shard".into(),
+                    });
+                }
+            }
+            for (name, statement, proof) in [
+                ("dataset_proof", Statement::Dataset, &shard.dataset_proof),
+                ("evaluation_proof", Statement::Evaluation, &shard.evaluation_proof),
+            ] {
+                proof.check(&certificate.layout, statement, 0, &at(name), "certificate.layout.columns")?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One shard's `evaluation` proof.
+    fn check_counts(&self, r: &mut Relations, j: usize, shard: &EvaluatedShard) {
+        let (certificate, proof) = (&self.certificate, &shard.evaluation_proof);
+        let at = |field: &str| format!("dataset.shards[{j}].{field}");
+        let input = |i: usize| at(&format!("evaluation_proof.inputs[{i}]"));
+        let bytes = || part(at("evaluation_proof.bytes"));
+        let group = |group: usize| proof.group(&certificate.layout, Statement::Evaluation, 0, group);
+        let (records, weights) = (group(0), group(1));
+        r.relate(records == shard.digest.0, vec![whole(at("digest")), bytes()], || {
+            format!("the proof's records have digest {}", Hex(records))
+        });
+        let agent = &certificate.agent;
+        let fields = vec![whole("certificate.agent.weights_digest"), bytes()];
+        r.relate(weights == agent.weights_digest.0, fields, || {
+            format!("the answers are those of weights {}", Hex(weights))
+        });
+        for (i, value, field) in
+            [(evaluation::N, shard.records, "records"), (evaluation::CORRECT, shard.correct, "correct")]
+        {
+            equal(r, &proof.inputs[i], input(i), Fr::from(value), at(field));
+        }
+        r.limit(shard.records > 0, vec![at("records")], || "a shard has at least one record".into());
+        r.limit(shard.correct <= shard.records, vec![at("correct")], || {
+            format!("{} of {} records", shard.correct, shard.records)
+        });
+        let (domain, id) = (certificate.chain.agents(), &self.dataset.dataset_id.0);
+        let expected = evaluation_ctx(&domain, &agent.id.0, agent.version, &agent.weights_digest.0, id, j as u32);
+        let mut fields = vec![whole(input(CTX)), whole("dataset.dataset_id"), part("dataset.shards")];
+        fields.extend(all([
+            "agent.id",
+            "agent.version",
+            "agent.weights_digest",
+            "chain.chain_id",
+            "chain.agent_registry",
+        ]
+        .map(|field| format!("certificate.{field}"))));
+        context(r, &proof.inputs[CTX], expected, fields);
+    }
+}

@@ -1,0 +1,123 @@
+//! What a file says of a registered dataset, whichever file it is.
+
+use ark_bn254::Fr;
+
+use super::blame::{part, whole, Relations};
+use super::relations::{all, context, equal, sum};
+use super::{Certificate, Dataset, Hex, Proof};
+use crate::context::{Address, DatasetContext, Terms};
+use crate::digest::{dataset_id, Digest};
+use crate::schema::Schema;
+use crate::statement::{dataset, Statement, CTX};
+
+const LAYOUT_FIELDS: [&str; 5] = ["layout.k", "layout.columns", "layout.features", "layout.classes", "layout.task"];
+const DATASET_CHAIN: [&str; 2] = ["chain.chain_id", "chain.dataset_registry"];
+
+/// A dataset's fields with their paths.
+pub(super) struct Registered<'a> {
+    /// Whose chain, schema and layout it has.
+    pub(super) certificate: &'a Certificate,
+    /// Before the certificate's paths: nothing, or where in the file it stands, with a point.
+    pub(super) within: &'static str,
+    pub(super) schema: &'a Schema,
+    /// Path of the dataset.
+    pub(super) path: String,
+    pub(super) id: Digest,
+    pub(super) owner: Address,
+    pub(super) terms: Terms,
+    pub(super) records: u64,
+    pub(super) shards: Vec<RegisteredShard<'a>>,
+}
+
+/// A shard's.
+pub(super) struct RegisteredShard<'a> {
+    pub(super) digest: Digest,
+    pub(super) records: u64,
+    pub(super) proof: &'a Proof,
+}
+
+impl<'a> Registered<'a> {
+    /// A certificate's dataset.
+    pub(super) fn of(certificate: &'a Certificate, i: usize, dataset: &'a Dataset, schema: &'a Schema) -> Self {
+        let shard =
+            |s: &'a super::Shard| RegisteredShard { digest: s.digest.0, records: s.records, proof: &s.dataset_proof };
+        Registered {
+            certificate,
+            within: "",
+            schema,
+            path: format!("datasets[{i}]"),
+            id: dataset.dataset_id.0,
+            owner: dataset.owner.0,
+            terms: dataset.terms,
+            records: dataset.records,
+            shards: dataset.shards.iter().map(shard).collect(),
+        }
+    }
+
+    fn at(&self, field: &str) -> String {
+        format!("{}.{field}", self.path)
+    }
+
+    fn shard(&self, j: usize, field: &str) -> String {
+        format!("{}.shards[{j}].{field}", self.path)
+    }
+
+    fn certificates<const N: usize>(&self, fields: [&str; N]) -> Vec<super::blame::Field> {
+        all(fields.map(|field| format!("{}{field}", self.within)))
+    }
+
+    /// One shard and its `dataset` proof.
+    pub(super) fn check_shard(&self, r: &mut Relations, j: usize) {
+        let (RegisteredShard { digest, records, proof }, layout) = (&self.shards[j], &self.certificate.layout);
+        let within = |field: &str| format!("{}{field}", self.within);
+        let got = proof.group(layout, Statement::Dataset, 0, 0);
+        let bytes = part(self.shard(j, "dataset_proof.bytes"));
+        let fields = vec![whole(self.shard(j, "digest")), bytes, whole(within("layout.columns"))];
+        r.relate(*digest == got, fields, || format!("the proof's records have digest {}", Hex(got)));
+        let count = self.shard(j, &format!("dataset_proof.inputs[{}]", dataset::N));
+        equal(r, &proof.inputs[dataset::N], count, Fr::from(*records), self.shard(j, "records"));
+
+        let expected = DatasetContext {
+            domain: self.certificate.chain.datasets(),
+            owner: self.owner,
+            schema: self.schema.id(),
+            layout: layout.hash(),
+            shard: j as u32,
+            shards: self.shards.len() as u32,
+            records: *records,
+            terms: self.terms.hash(),
+        };
+        let mut fields = vec![
+            whole(self.shard(j, "dataset_proof.inputs[0]")),
+            whole(self.at("owner")),
+            whole(self.at("terms.min_data_bps")),
+            whole(self.at("terms.open_training")),
+            whole(self.shard(j, "records")),
+            part(self.at("shards")),
+            whole(within("schema")),
+        ];
+        fields.extend(self.certificates(DATASET_CHAIN));
+        fields.extend(self.certificates(LAYOUT_FIELDS));
+        context(r, &proof.inputs[CTX], expected.ctx(), fields);
+    }
+
+    /// What the shards make together.
+    pub(super) fn check(&self, r: &mut Relations) {
+        let shards = |field: &str| (0..self.shards.len()).map(|j| self.shard(j, field)).collect::<Vec<_>>();
+        let mut fields = vec![whole(self.at("records"))];
+        fields.extend(all(shards("records")));
+        let records = sum(self.shards.iter().map(|s| s.records));
+        r.relate(records == Some(self.records), fields, || "not the sum of the shards' records".into());
+
+        let digests: Vec<Digest> = self.shards.iter().map(|s| s.digest).collect();
+        let id = dataset_id(&self.schema.id(), &self.certificate.layout.hash(), self.records, &digests);
+        let mut fields =
+            vec![whole(self.at("dataset_id")), whole(format!("{}schema", self.within)), whole(self.at("records"))];
+        fields.extend(self.certificates(LAYOUT_FIELDS));
+        fields.extend(all(shards("digest")));
+        r.relate(self.id == id, fields, || format!("a dataset of these shards has the id {}", Hex(id)));
+
+        let bps = self.terms.min_data_bps;
+        r.limit(bps <= 10_000, vec![self.at("terms.min_data_bps")], || format!("{bps} basis points, at most 10000"));
+    }
+}

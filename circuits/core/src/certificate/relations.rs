@@ -1,0 +1,90 @@
+//! Relations that the checks of all files are made of.
+
+use ark_bn254::Fr;
+
+use super::blame::{whole, Field, Relations};
+use super::{CertificateError, Hex, Proof};
+use crate::digest::{group_digest, Digest};
+use crate::layout::Layout;
+use crate::receipt::{from_word, to_word};
+use crate::statement::Statement;
+
+/// Fields that are wholly bound.
+pub(super) fn all<S: Into<String>>(paths: impl IntoIterator<Item = S>) -> Vec<Field> {
+    paths.into_iter().map(whole).collect()
+}
+
+pub(super) fn word_is(word: &Hex<32>, value: Fr) -> bool {
+    word.0 == to_word(&value)
+}
+
+/// A public input that says what a field says.
+pub(super) fn equal(r: &mut Relations, word: &Hex<32>, input: String, value: Fr, field: String) {
+    let fields = vec![whole(field), whole(input)];
+    r.relate(word_is(word, value), fields, || "the field and the proof's input differ".into());
+}
+
+/// What a proof is bound to.
+pub(super) fn context(r: &mut Relations, word: &Hex<32>, expected: Fr, fields: Vec<Field>) {
+    let expected = Hex(to_word(&expected));
+    r.relate(*word == expected, fields, || {
+        format!("the proof is for something else: its ctx is {word}, not {expected}")
+    });
+}
+
+/// A list of sentences; `told` names what decides between versions of the sentence at a place.
+pub(super) fn sentences(
+    r: &mut Relations,
+    name: &str,
+    said: &[String],
+    expected: &[&str],
+    told: impl Fn(usize) -> Option<Field>,
+) {
+    r.limit(said.len() == expected.len(), vec![name.into()], || {
+        format!("{} sentences, expected {}", said.len(), expected.len())
+    });
+    for (i, (said, expected)) in said.iter().zip(expected).enumerate() {
+        let fields = [whole(format!("{name}[{i}]"))].into_iter().chain(told(i)).collect();
+        r.relate(said == expected, fields, || format!("the sentence has to be: {expected}"));
+    }
+}
+
+pub(super) fn sum(mut values: impl Iterator<Item = u64>) -> Option<u64> {
+    values.try_fold(0u64, u64::checked_add)
+}
+
+impl Proof {
+    /// As many inputs as the statement has, each below the modulus, and at least the commitments. `parts` is a sum's, 0
+    /// otherwise; `path` the proof's and `columns` that of the layout's columns, for errors.
+    pub(super) fn check(
+        &self,
+        layout: &Layout,
+        statement: Statement,
+        parts: usize,
+        path: &str,
+        columns: &str,
+    ) -> Result<(), CertificateError> {
+        let expected = statement.inputs();
+        if self.inputs.len() != expected {
+            let reason = format!("{} public inputs, a {} proof has {expected}", self.inputs.len(), statement.name());
+            return Err(CertificateError::field(format!("{path}.inputs"), reason));
+        }
+        if let Some(i) = self.inputs.iter().position(|w| from_word(&w.0).is_none()) {
+            return Err(CertificateError::field(format!("{path}.inputs[{i}]"), "not below the field's modulus"));
+        }
+        let prefix: usize = statement.groups(layout.columns(), parts).iter().sum::<usize>() * 64;
+        if self.bytes.0.len() < prefix {
+            let reason = format!("{} bytes, the commitments alone take {prefix}", self.bytes.0.len());
+            return Err(CertificateError::Field { fields: vec![format!("{path}.bytes"), columns.into()], reason });
+        }
+        Ok(())
+    }
+
+    /// Digest of a committed group; `parts` of a sum, 0 otherwise.
+    pub(super) fn group(&self, layout: &Layout, statement: Statement, parts: usize, group: usize) -> Digest {
+        let columns = statement.groups(layout.columns(), parts);
+        let start: usize = columns[..group].iter().sum::<usize>() * 64;
+        // `check` has made sure that the groups are there
+        group_digest(self.bytes.0.get(start..start + columns[group] * 64).unwrap_or_default())
+    }
+}
