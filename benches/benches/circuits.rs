@@ -16,28 +16,28 @@ use tribute_core::link::Link;
 fn digits(c: &mut Criterion) {
     let layout = Layout::new(15, 8, 64, 10, Task::Classes).unwrap();
     let srs = Srs::development(15);
-    let i = instance(layout, srs.clone(), Link::Softmax, 1797).unwrap();
+    let i = instance(layout, &srs, Link::Softmax, 1797).unwrap();
     let mut group = c.benchmark_group("digits-k15");
     group.sample_size(10);
 
     let shape = Shape::dataset(layout);
-    let keys = Keys::generate(&i.srs, &shape).unwrap();
+    let keys = Keys::generate(&srs, &shape).unwrap();
     let inputs = vec![Fr::from(1), Fr::from(1797)];
     group.bench_function("dataset", |b| {
-        b.iter(|| prove(&i.srs, &keys, &DatasetCircuit::new(shape.clone(), &i.shard), inputs.clone()).unwrap());
+        b.iter(|| prove(&srs, &keys, &DatasetCircuit::new(shape.clone(), &i.shard), inputs.clone()).unwrap());
     });
 
     for link in [Link::Softmax, Link::Logistic, Link::Squared] {
         let shape = Shape::gradient(layout, link);
-        let i = instance(layout, srs.clone(), link, 1797).unwrap();
-        let keys = Keys::generate(&i.srs, &shape).unwrap();
+        let i = instance(layout, &srs, link, 1797).unwrap();
+        let keys = Keys::generate(&srs, &shape).unwrap();
         let witness = || GradientCircuit::new(shape.clone(), &i.shard, &i.weights, &i.gradient).unwrap();
         group.bench_function(format!("gradient-{}", link.name()), |b| {
-            b.iter(|| prove(&i.srs, &keys, &witness(), vec![Fr::from(1)]).unwrap());
+            b.iter(|| prove(&srs, &keys, &witness(), vec![Fr::from(1)]).unwrap());
         });
         if link == Link::Softmax {
-            let proof = prove(&i.srs, &keys, &witness(), vec![Fr::from(1)]).unwrap();
-            group.bench_function("verify-gradient-softmax", |b| b.iter(|| assert!(verify(&i.srs, keys.vk(), &proof))));
+            let proof = prove(&srs, &keys, &witness(), vec![Fr::from(1)]).unwrap();
+            group.bench_function("verify-gradient-softmax", |b| b.iter(|| assert!(verify(&srs, keys.vk(), &proof))));
         }
     }
     group.finish();

@@ -17,8 +17,6 @@ use tribute_core::records::Records;
 pub struct Instance {
     /// Rows and columns.
     pub layout: Layout,
-    /// Development SRS of the layout's size.
-    pub srs: Srs,
     /// X and Y.
     pub shard: CommittedGroup,
     /// W.
@@ -91,7 +89,7 @@ pub fn peak_rss_mb() -> u64 {
 ///
 /// # Errors
 /// When records or weights do not fit the layout.
-pub fn instance(layout: Layout, srs: Srs, link: Link, n: usize) -> Result<Instance, HeadError> {
+pub fn instance(layout: Layout, srs: &Srs, link: Link, n: usize) -> Result<Instance, HeadError> {
     let mut next = numbers(1);
     let mut records = Records::new(layout.features());
     for _ in 0..n {
@@ -102,8 +100,8 @@ pub fn instance(layout: Layout, srs: Srs, link: Link, n: usize) -> Result<Instan
     let weights = weights(&layout)?;
     let g = gradient(&layout, link, &weights, &records)?;
     let secret = Secret::from_bytes([1; 32]);
-    let shard = commit_records(&srs, &layout, &secret, &records);
-    let weights = commit_weights(&srs, &layout, &secret, &weights);
-    let gradient = commit_gradient(&srs, &layout, &secret, &[shard.digest(), weights.digest()], &g);
-    Ok(Instance { layout, srs, shard, weights, gradient })
+    let shard = commit_records(srs, &layout, &secret, &records);
+    let weights = commit_weights(srs, &layout, &secret, &weights);
+    let gradient = commit_gradient(srs, &layout, &secret, &[shard.digest(), weights.digest()], &g);
+    Ok(Instance { layout, shard, weights, gradient })
 }

@@ -8,6 +8,7 @@ use serde_json::json;
 use tribute_benches::{instance, peak_rss_mb, session};
 use tribute_circuits::columns::{commit_weights, Secret};
 use tribute_circuits::dataset::DatasetCircuit;
+use tribute_circuits::evaluation::EvaluationCircuit;
 use tribute_circuits::gradient::GradientCircuit;
 use tribute_circuits::halo2_proofs::halo2curves::bn256::Fr;
 use tribute_circuits::plonk::Witness;
@@ -22,6 +23,7 @@ use tribute_core::link::Link;
 enum Circuit {
     Dataset,
     Gradient,
+    Evaluation,
     Service,
 }
 
@@ -42,6 +44,9 @@ struct Args {
     /// Classes.
     #[arg(long, default_value_t = 10)]
     classes: usize,
+    /// The link of `gradient`.
+    #[arg(long, value_parser = link, default_value = "softmax")]
+    link: Link,
     /// Records or queries; as many as fit if not given.
     #[arg(long)]
     count: Option<usize>,
@@ -53,13 +58,18 @@ struct Args {
     threads: Option<usize>,
 }
 
+fn link(name: &str) -> Result<Link, String> {
+    let all = [Link::Squared, Link::Logistic, Link::Softmax];
+    all.into_iter().find(|l| l.name() == name).ok_or_else(|| "squared, logistic or softmax".into())
+}
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let args = Args::parse();
     if let Some(threads) = args.threads {
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
     }
     let layout = Layout::new(args.k, args.columns, args.features, args.classes, Task::Classes)?;
-    let link = Link::Softmax;
+    let link = args.link;
     let calibration_ms = tribute_benches::calibration_ms();
 
     let mut clock = Clock::start();
@@ -76,6 +86,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let shape = match args.circuit {
         Circuit::Dataset => Shape::dataset(layout),
         Circuit::Gradient => Shape::gradient(layout, link),
+        Circuit::Evaluation => Shape::evaluation(layout),
         Circuit::Service => Shape::service(layout),
     };
     clock.lap();
@@ -136,8 +147,13 @@ fn made(
         let inputs = circuit.inputs(Fr::from(1));
         return Ok((Box::new(circuit), inputs, seconds));
     }
-    let i = instance(layout, srs.clone(), link, count)?;
+    let i = instance(layout, srs, link, count)?;
     let mut clock = Clock::start();
+    if let Circuit::Evaluation = circuit {
+        let circuit = EvaluationCircuit::new(shape.clone(), &i.shard, &i.weights)?;
+        let inputs = circuit.public_inputs(Fr::from(1));
+        return Ok((Box::new(circuit), inputs, clock.lap()));
+    }
     if let Circuit::Dataset = circuit {
         let circuit = DatasetCircuit::new(shape.clone(), &i.shard);
         return Ok((Box::new(circuit), vec![Fr::from(1), Fr::from(count as u64)], clock.lap()));
