@@ -59,6 +59,8 @@ contract AgentRegistry is IAgentRegistry {
     mapping(bytes32 agentId => mapping(uint32 version => Entry)) private _versions;
     mapping(bytes32 key => bool) private _gradientProven;
 
+    /// @param proofGate The proof gate that checks gradients and optima.
+    /// @param datasets Where the datasets of versions are registered.
     constructor(IProofGate proofGate, IDatasetRegistry datasets) {
         GATE = proofGate;
         DATASETS = datasets;

@@ -18,6 +18,7 @@ contract DatasetRegistry is IDatasetRegistry {
     mapping(bytes32 shardDigest => bytes32 datasetId) private _datasetOfShard;
     mapping(bytes32 datasetId => mapping(address grantee => Grant)) private _grants;
 
+    /// @param proofGate The proof gate that checks registrations.
     constructor(IProofGate proofGate) {
         GATE = proofGate;
         DEPLOYER = msg.sender;

@@ -37,6 +37,8 @@ contract ProofGate is IProofGate, Ownable2Step {
     bytes32[] private _ids;
     address private _guardian;
 
+    /// @param owner Who adds circuits and raises gas caps, and may stop circuits and replace the guardian.
+    /// @param initialGuardian The first guardian; zero for none.
     // Zero is a choice: it leaves stopping to the owner.
     // slither-disable-next-line missing-zero-check
     constructor(address owner, address initialGuardian) Ownable(owner) {

@@ -59,6 +59,12 @@ contract SessionEscrow is ISessionEscrow, RewardAccounts, EIP712, Ownable2Step, 
     uint256 private _totalEscrow;
     uint32 private _claims;
 
+    /// @param erc20 The token of all sessions.
+    /// @param proofGate The proof gate that checks claims.
+    /// @param agents Where agent versions are certified.
+    /// @param datasets Where datasets are registered.
+    /// @param thawSeconds Seconds between a thaw request and the withdrawal, one minute to ninety days.
+    /// @param owner Who may pause new sessions.
     constructor(
         IERC20 erc20,
         IProofGate proofGate,

@@ -53,62 +53,107 @@ interface IProofGate {
     }
 
     /// @notice A circuit was added.
+    /// @param circuitId The circuit.
+    /// @param statement Code of the statement, 1 to 6 as in `CircuitInfo`.
+    /// @param layoutHash Hash of the layout that the circuit is built over.
+    /// @param verifier Contract that checks proofs of the circuit.
     event CircuitAdded(
         bytes32 indexed circuitId, uint8 indexed statement, bytes32 indexed layoutHash, address verifier
     );
     /// @notice A circuit was stopped for good.
+    /// @param circuitId The circuit.
+    /// @param by Who stopped it: the guardian or the owner.
     event CircuitStopped(bytes32 indexed circuitId, address by);
     /// @notice A circuit's gas cap was raised.
+    /// @param circuitId The circuit.
+    /// @param from Most gas forwarded to the verifier before.
+    /// @param to Most gas forwarded from now on.
     event GasCapRaised(bytes32 indexed circuitId, uint32 from, uint32 to);
     /// @notice The guardian was replaced.
+    /// @param from The guardian before; zero if there was none.
+    /// @param to The guardian from now on; zero for none.
     event GuardianChanged(address indexed from, address indexed to);
 
     /// @notice No circuit has this id.
+    /// @param circuitId The id asked for.
     error UnknownCircuit(bytes32 circuitId);
     /// @notice The circuit was stopped: no proof of it counts any more.
+    /// @param circuitId The circuit.
     error StoppedCircuit(bytes32 circuitId);
     /// @notice The circuit was added before.
+    /// @param circuitId The circuit.
     error CircuitExists(bytes32 circuitId);
     /// @notice There is no such statement.
+    /// @param statement The code given; statements have 1 to 6.
     error UnknownStatement(uint8 statement);
     /// @notice The statement has another number of public inputs.
+    /// @param expected Public inputs that proofs of the statement have.
+    /// @param given Public inputs given.
     error WrongInputCount(uint256 expected, uint256 given);
     /// @notice The statement has other slots.
+    /// @param statement Code of the statement, 1 to 6 as in `CircuitInfo`.
+    /// @param expected Slots of the statement; for a sum, the possible number of parts nearest to what was given.
+    /// @param given Slots given.
     error WrongSlots(uint8 statement, uint16 expected, uint16 given);
     /// @notice The link code does not exist, or the statement takes none.
+    /// @param statement Code of the statement, 1 to 6 as in `CircuitInfo`.
+    /// @param link Code given: 0 none, which a gradient may not have, 1 squared, 2 logistic, 3 softmax.
     error WrongLinkCode(uint8 statement, uint8 link);
     /// @notice The statement has another number of committed groups.
+    /// @param statement Code of the statement, 1 to 6 as in `CircuitInfo`.
+    /// @param expected Committed groups of the statement.
+    /// @param given Committed groups given.
     error WrongGroupCount(uint8 statement, uint256 expected, uint256 given);
     /// @notice A committed group has an impossible number of columns.
+    /// @param group The group, counted from 0.
+    /// @param columns Columns given: records take at least 2, every other group exactly 1.
     error WrongGroupColumns(uint256 group, uint16 columns);
     /// @notice The proof is not as long as proofs of this circuit are.
+    /// @param expected Bytes of the circuit's proofs; when a circuit is added, the least for its committed points.
+    /// @param given Bytes given; when a circuit is added, they must also be a multiple of 32.
     error WrongProofLength(uint256 expected, uint256 given);
     /// @notice A public input is not reduced; the same proof would pass for two values.
+    /// @param index Offset of the public input, counted from 0.
+    /// @param value Its value, not below the scalar field's modulus.
     error InputNotCanonical(uint256 index, uint256 value);
     /// @notice A committed point has a coordinate that is not reduced; the same point would have two digests.
+    /// @param point The point in the order of the proof, counted from 0.
     error PointNotCanonical(uint256 point);
     /// @notice No code stands at the verifier's address.
+    /// @param verifier Contract that checks proofs of the circuit.
     error VerifierWithoutCode(address verifier);
     /// @notice The code at the verifier's address is not the registered one.
+    /// @param verifier Contract that checks proofs of the circuit.
+    /// @param expected keccak256 of the registered bytecode.
+    /// @param found keccak256 of the bytecode at the address.
     error VerifierCodeChanged(address verifier, bytes32 expected, bytes32 found);
     /// @notice The verifier rejected the proof.
+    /// @param circuitId The circuit.
     error ProofRejected(bytes32 circuitId);
     /// @notice A gas cap may only be raised.
+    /// @param current Most gas forwarded to the verifier now.
+    /// @param proposed Most gas asked for.
     error GasCapNotRaised(uint32 current, uint32 proposed);
     /// @notice Only the guardian or the owner may do this.
+    /// @param caller Who called.
     error NotGuardian(address caller);
 
     /// @notice Adds a circuit; only the owner. Reverts if the id exists.
+    /// @param info Everything that the gate is to know about the circuit.
     /// @return circuitId The id, computed from `info`.
     function addCircuit(CircuitInfo calldata info) external returns (bytes32 circuitId);
 
     /// @notice Raises the gas cap of a circuit; only the owner.
+    /// @param circuitId The circuit.
+    /// @param gasCap Most gas forwarded to the verifier from now on; above the present cap.
     function raiseGasCap(bytes32 circuitId, uint32 gasCap) external;
 
     /// @notice Stops a circuit for good; only the guardian or the owner.
+    /// @param circuitId The circuit.
     function stop(bytes32 circuitId) external;
 
     /// @notice Replaces the guardian; only the owner. Zero leaves stopping to the owner.
+    /// @param newGuardian The guardian from now on; zero for none.
     function setGuardian(address newGuardian) external;
 
     /// @notice Checks a proof; reverts unless it holds.
@@ -122,23 +167,36 @@ interface IProofGate {
         returns (bytes32[] memory groupDigests);
 
     /// @notice The id that `info` has or would have.
+    /// @param info Everything about the circuit; verifier address, proof length, input count, gas cap and groups do not
+    /// enter the id.
+    /// @return circuitId keccak256 over verifying key, SRS, layout, statement, shape and code hash.
     function circuitIdOf(CircuitInfo calldata info) external pure returns (bytes32 circuitId);
 
     /// @notice Everything known about a circuit; reverts if unknown.
+    /// @param circuitId The circuit.
+    /// @return info Everything that the gate knows.
     function circuit(bytes32 circuitId) external view returns (CircuitInfo memory info);
 
     /// @notice What a circuit's proofs may be used for; reverts if unknown or stopped.
+    /// @param circuitId The circuit.
+    /// @return shape The circuit's statement, link, bias, slots, layout and SRS.
     function usableShape(bytes32 circuitId) external view returns (CircuitShape memory shape);
 
     /// @notice Number of circuits added.
+    /// @return count Number of circuits, stopped ones included.
     function circuitCount() external view returns (uint256 count);
 
     /// @notice Ids in the order in which they were added.
+    /// @param index Position in that order, counted from 0; below `circuitCount`.
+    /// @return circuitId The circuit.
     function circuitAt(uint256 index) external view returns (bytes32 circuitId);
 
     /// @notice Whether the circuit was stopped.
+    /// @param circuitId The circuit.
+    /// @return stopped Whether it was stopped; reverts if unknown.
     function isStopped(bytes32 circuitId) external view returns (bool stopped);
 
     /// @notice Who may stop circuits, besides the owner.
+    /// @return account The guardian; zero if there is none.
     function guardian() external view returns (address account);
 }

@@ -41,34 +41,55 @@ interface IRecordVerifier {
     /// @notice No circuit has this layout.
     error ImpossibleLayout();
     /// @notice The shard has no such record.
+    /// @param index The record asked for, counted from 0.
+    /// @param capacity Most records that a shard of the layout holds.
     error NoSuchRecord(uint256 index, uint256 capacity);
     /// @notice The features, or the commitments, are not as many as the layout's.
+    /// @param expected Bytes by the layout: one a feature, or 64 a committed column.
+    /// @param given Bytes given.
     error WrongLength(uint256 expected, uint256 given);
     /// @notice There is no such class.
+    /// @param target The class given, counted from 0.
+    /// @param classes The layout's number of classes.
     error NoSuchClass(uint256 target, uint256 classes);
     /// @notice Bytes that are no point of the curve.
+    /// @param index Which point, from 0: the commitments, the quotient, the opening; 2^256 - 1 for one computed here.
     error NotAPoint(uint256 index);
     /// @notice The committed columns do not hold this record at this place.
     error NotThisRecord();
     /// @notice The dataset is committed under another SRS.
+    /// @param expected Digest of this contract's SRS.
+    /// @param found Digest of the dataset's SRS.
     error OtherSrs(bytes32 expected, bytes32 found);
     /// @notice The dataset has another layout.
+    /// @param expected Hash of the dataset's layout.
+    /// @param found Hash of the layout given.
     error OtherLayout(bytes32 expected, bytes32 found);
     /// @notice The dataset has fewer shards.
+    /// @param shard The shard asked for, counted from 0.
+    /// @param shards Number of the dataset's shards.
     error NoSuchShard(uint256 shard, uint256 shards);
     /// @notice The commitments are not those of the shard.
+    /// @param expected keccak256 of the registered shard's committed points.
+    /// @param found keccak256 of the committed points given.
     error OtherShard(bytes32 expected, bytes32 found);
     /// @notice The points given at deployment are not an SRS.
     error NotAnSrs();
 
     /// @notice Reverts unless the columns with these commitments hold the record.
+    /// @param shown The record, where it stands, and the proof.
     /// @return shardDigest identity of the shard, to be compared with a registered one.
     /// @return layoutHash hash of the layout, to be compared with the registered dataset's.
     function check(Shown calldata shown) external view returns (bytes32 shardDigest, bytes32 layoutHash);
 
     /// @notice Reverts unless shard `shard` of a registered dataset holds the record.
+    /// @param registry Address of the dataset registry.
+    /// @param datasetId The dataset.
+    /// @param shard The shard, counted from 0.
+    /// @param shown The record, where it stands, and the proof.
     function checkRegistered(address registry, bytes32 datasetId, uint256 shard, Shown calldata shown) external view;
 
     /// @notice Digest of the SRS, as datasets name it.
+    /// @return digest keccak256 over the compressed generators and their multiples by the secret, in both groups.
     function srsDigest() external view returns (bytes32 digest);
 }

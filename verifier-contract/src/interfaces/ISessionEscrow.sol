@@ -69,6 +69,14 @@ interface ISessionEscrow {
     }
 
     /// @notice A session was opened.
+    /// @param session The session.
+    /// @param client Who escrowed and gets the remainder back.
+    /// @param agentId The agent.
+    /// @param version The version, counted from 1.
+    /// @param pricePerQuery Base units of the token per answered query.
+    /// @param escrow Base units of the token escrowed.
+    /// @param sessionKey Key that signs vouchers.
+    /// @param transcript Transcript at which the session starts.
     event SessionOpened(
         bytes32 indexed session,
         address indexed client,
@@ -80,102 +88,194 @@ interface ISessionEscrow {
         uint256 transcript
     );
     /// @notice The client asked for the remainder; claims succeed until it is withdrawn.
+    /// @param session The session.
+    /// @param thawEnd Second of Unix time from which the remainder can be withdrawn.
     event ThawRequested(bytes32 indexed session, uint64 thawEnd);
     /// @notice The client took the remainder.
+    /// @param session The session.
+    /// @param client Who took it.
+    /// @param amount Base units of the token paid.
     event RemainderWithdrawn(bytes32 indexed session, address indexed client, uint256 amount);
     /// @notice Queries of a session were claimed; `count` and `transcript` are the new cumulative values.
+    /// @param session The session.
+    /// @param count All queries of the session paid so far.
+    /// @param transcript Transcript at which they end.
+    /// @param amount Base units of the token taken from the escrow by this claim.
     event QueriesClaimed(bytes32 indexed session, uint64 count, uint256 transcript, uint256 amount);
     /// @notice Fees were accrued for a version.
+    /// @param agentId The agent.
+    /// @param version The version, counted from 1.
+    /// @param toData Base units of the token for the data providers.
+    /// @param toOwner Base units of the token for the agent's owner.
     event FeesAccrued(bytes32 indexed agentId, uint32 indexed version, uint256 toData, uint256 toOwner);
     /// @notice A dataset's owner took rewards.
+    /// @param agentId The agent.
+    /// @param version The version, counted from 1.
+    /// @param datasetId The dataset.
+    /// @param owner The dataset's owner.
+    /// @param amount Base units of the token paid.
     event ProviderPaid(
         bytes32 indexed agentId, uint32 indexed version, bytes32 indexed datasetId, address owner, uint256 amount
     );
     /// @notice An agent's owner took fees.
+    /// @param agentId The agent.
+    /// @param version The version, counted from 1.
+    /// @param owner The agent's owner.
+    /// @param amount Base units of the token paid.
     event OwnerPaid(bytes32 indexed agentId, uint32 indexed version, address owner, uint256 amount);
 
     /// @notice The version is not certified.
+    /// @param agentId The agent.
+    /// @param version The version, counted from 1.
     error NotCertified(bytes32 agentId, uint32 version);
     /// @notice A session needs a positive price.
     error PriceZero();
     /// @notice The escrow does not pay for one query.
+    /// @param escrow Base units of the token to escrow.
+    /// @param pricePerQuery Base units of the token per answered query.
     error EscrowTooSmall(uint128 escrow, uint128 pricePerQuery);
     /// @notice A session needs a key.
     error SessionKeyZero();
     /// @notice The token delivered another amount than was sent.
+    /// @param expected Base units of the token sent.
+    /// @param received Base units of the token received.
     error ReceivedOtherAmount(uint256 expected, uint256 received);
     /// @notice The authorisation to open has expired.
+    /// @param deadline Last second of Unix time at which it counted.
     error AuthorisationExpired(uint256 deadline);
     /// @notice The client did not authorise this opening.
+    /// @param client The client named.
     error AuthorisationInvalid(address client);
     /// @notice No session has this id.
+    /// @param session The id asked for.
     error UnknownSession(bytes32 session);
     /// @notice Only the session's client may do this.
+    /// @param session The session.
+    /// @param caller Who called.
     error NotClient(bytes32 session, address caller);
     /// @notice The session thaws already.
+    /// @param session The session.
+    /// @param thawEnd Second of Unix time from which the remainder can be withdrawn.
     error AlreadyThawing(bytes32 session, uint64 thawEnd);
     /// @notice The remainder can be withdrawn only after the thaw period.
+    /// @param session The session.
+    /// @param thawEnd Second of Unix time from which the remainder can be withdrawn; 0 unless thawing.
     error NotThawed(bytes32 session, uint64 thawEnd);
     /// @notice Nothing is left to take.
     error NothingToWithdraw();
     /// @notice Only the agent's owner claims.
+    /// @param agentId The agent.
+    /// @param caller Who called.
     error NotAgentOwner(bytes32 agentId, address caller);
     /// @notice A claim needs at least one batch, a batch at least one slot and at most sixteen.
+    /// @param slots Vouchers in the batch; 0 also where there is no batch.
     error WrongSlotCount(uint256 slots);
     /// @notice The proof is about other weights than the version's.
+    /// @param expected keccak256 of the point of the version's committed weights.
+    /// @param proven keccak256 of the point of the weights committed in the proof.
     error WrongWeights(bytes32 expected, bytes32 proven);
     /// @notice The proof was made for other sessions, another contract or chain.
+    /// @param expected Context that the contract computes.
+    /// @param proven Context in the proof's public inputs.
     error WrongContext(uint256 expected, uint256 proven);
     /// @notice The session belongs to another agent or version.
+    /// @param session The session.
+    /// @param agentId The session's agent.
+    /// @param version The session's version, counted from 1.
     error WrongVersion(bytes32 session, bytes32 agentId, uint32 version);
     /// @notice The session stands twice in one claim.
+    /// @param session The session.
     error SessionRepeated(bytes32 session);
     /// @notice The proof does not start where the last claim ended.
+    /// @param session The session.
+    /// @param stored Transcript at which the paid queries end.
+    /// @param proven Transcript at which the proof starts.
     error StaleTranscript(bytes32 session, uint256 stored, uint256 proven);
     /// @notice The proof does not end where the voucher says.
+    /// @param session The session.
+    /// @param signed Transcript in the voucher.
+    /// @param proven Transcript at which the proof ends.
     error TranscriptMismatch(bytes32 session, uint256 signed, uint256 proven);
     /// @notice The voucher counts other queries than are proven.
+    /// @param session The session.
+    /// @param provenTotal Queries paid before and queries proven, together.
+    /// @param signed All queries of the session by the voucher.
     error VoucherCountMismatch(bytes32 session, uint256 provenTotal, uint64 signed);
     /// @notice The slot proves no query.
+    /// @param slot The slot, counted from 0.
     error EmptySlot(uint256 slot);
     /// @notice A slot without a voucher proves queries.
+    /// @param slot The slot, counted from 0.
     error UnusedSlotFilled(uint256 slot);
     /// @notice The voucher is not signed by the session's key.
+    /// @param session The session.
+    /// @param expected The session's key.
+    /// @param recovered Who signed the voucher; zero if no signer can be recovered.
     error VoucherSignerMismatch(bytes32 session, address expected, address recovered);
     /// @notice The session's escrow does not cover the claim.
+    /// @param session The session.
+    /// @param owed Base units of the token that the proven queries cost.
+    /// @param remaining Base units of the token left in the escrow.
     error EscrowShort(bytes32 session, uint256 owed, uint256 remaining);
     /// @notice Only the dataset's owner may do this.
+    /// @param datasetId The dataset.
+    /// @param caller Who called.
     error NotDatasetOwner(bytes32 datasetId, address caller);
     /// @notice A thaw period is between one minute and ninety days.
+    /// @param period Seconds given.
     error ThawPeriodOutOfRange(uint64 period);
 
     /// @notice Opens a session for the caller, who has approved the escrow.
+    /// @param params What the client decides.
+    /// @return session Id of the new session.
     function open(OpenParams calldata params) external returns (bytes32 session);
 
     /// @notice Opens a session for the caller with an ERC-2612 permit for the escrow.
+    /// @param params What the client decides.
+    /// @param deadline Last second of Unix time at which the permit counts.
+    /// @param v Recovery id of the permit's signature, 27 or 28.
+    /// @param r `r` of the permit's signature.
+    /// @param s `s` of the permit's signature.
+    /// @return session Id of the new session.
     function openWithPermit(OpenParams calldata params, uint256 deadline, uint8 v, bytes32 r, bytes32 s)
         external
         returns (bytes32 session);
 
     /// @notice Opens a session for `client`, who signed the EIP-712 `OpenSession` (ECDSA, or ERC-1271 for a wallet) and
     /// has approved the escrow. This is the only place where a wallet's signature is asked for.
+    /// @param client Who escrows and gets the remainder back.
+    /// @param params What the client decides.
+    /// @param deadline Last second of Unix time at which the authorisation counts.
+    /// @param signature The client's signature over `openDigest` with its session count.
+    /// @return session Id of the new session.
     function openFor(address client, OpenParams calldata params, uint256 deadline, bytes calldata signature)
         external
         returns (bytes32 session);
 
     /// @notice Starts the thaw period; only the client.
+    /// @param session The session.
     function requestThaw(bytes32 session) external;
 
     /// @notice Pays the remainder back after the thaw period; only the client.
+    /// @param session The session.
+    /// @return amount Base units of the token paid.
     function withdrawRemainder(bytes32 session) external returns (uint256 amount);
 
     /// @notice Claims proven queries; only by the owner of every agent named.
+    /// @param batches Service proofs, each with the vouchers of 1 to 16 slots; no session stands in two slots.
     function claim(ClaimBatch[] calldata batches) external;
 
     /// @notice Pays a dataset's owner what the dataset earned with a version; only that owner.
+    /// @param agentId The agent.
+    /// @param version The version, counted from 1.
+    /// @param datasetId The dataset.
+    /// @return amount Base units of the token paid.
     function withdrawProvider(bytes32 agentId, uint32 version, bytes32 datasetId) external returns (uint256 amount);
 
     /// @notice Pays an agent's owner what a version earned; only that owner.
+    /// @param agentId The agent.
+    /// @param version The version, counted from 1.
+    /// @return amount Base units of the token paid.
     function withdrawOwner(bytes32 agentId, uint32 version) external returns (uint256 amount);
 
     /// @notice Stops new sessions; only the owner. Claims, refunds and withdrawals have no off switch.
@@ -185,65 +285,106 @@ interface ISessionEscrow {
     function unpause() external;
 
     /// @notice The token of all sessions.
+    /// @return Address of the token.
     function token() external view returns (address);
 
     /// @notice The proof gate that checks claims.
+    /// @return Address of the proof gate.
     function gate() external view returns (address);
 
     /// @notice Where agent versions are certified.
+    /// @return Address of the agent registry.
     function agentRegistry() external view returns (address);
 
     /// @notice Where datasets are registered.
+    /// @return Address of the dataset registry.
     function datasetRegistry() external view returns (address);
 
     /// @notice The session; reverts if unknown.
+    /// @param session The session.
+    /// @return entry The session as it stands.
     function getSession(bytes32 session) external view returns (Session memory entry);
 
     /// @notice The id of `client`'s session number `nonce`, counted from 0.
+    /// @param client Who opens the session.
+    /// @param nonce Number of the client's session, counted from 0.
+    /// @return session The id, whether or not the session exists yet.
     function sessionIdOf(address client, uint256 nonce) external view returns (bytes32 session);
 
     /// @notice Number of sessions that `client` opened: the next one's nonce.
+    /// @param client The client asked about.
+    /// @return count Number of sessions.
     function sessionCount(address client) external view returns (uint256 count);
 
     /// @notice The transcript at which a session starts.
+    /// @param session The session.
+    /// @param version The version, counted from 1.
+    /// @param wDigest keccak256 of the committed weights' point.
+    /// @return transcript keccak256 over chain, contract and the arguments, modulo the scalar field's modulus.
     function firstTranscript(bytes32 session, uint32 version, bytes32 wDigest)
         external
         view
         returns (uint256 transcript);
 
     /// @notice The context that a service proof for these sessions, in slot order, must carry.
+    /// @param sessions Sessions of the used slots, in slot order.
+    /// @return ctx Public input 0 of the proof: a keccak256 digest without its last byte, below 2^248.
     function serviceContext(bytes32[] calldata sessions) external view returns (uint256 ctx);
 
     /// @notice The EIP-712 digest that a session key signs.
+    /// @param session The session.
+    /// @param version The version, counted from 1.
+    /// @param count All queries of the session so far.
+    /// @param transcript Transcript at which they end.
+    /// @return digest The digest.
     function voucherDigest(bytes32 session, uint32 version, uint64 count, uint256 transcript)
         external
         view
         returns (bytes32 digest);
 
     /// @notice The EIP-712 digest that a client signs for `openFor`; `nonce` is the client's session count.
+    /// @param client Who escrows and gets the remainder back.
+    /// @param params What the client decides.
+    /// @param nonce Number of the client's session, counted from 0.
+    /// @param deadline Last second of Unix time at which the authorisation counts.
+    /// @return digest The digest.
     function openDigest(address client, OpenParams calldata params, uint256 nonce, uint256 deadline)
         external
         view
         returns (bytes32 digest);
 
     /// @notice What a dataset's owner could withdraw now.
+    /// @param agentId The agent.
+    /// @param version The version, counted from 1.
+    /// @param datasetId The dataset.
+    /// @return amount Base units of the token, rounded down; 0 if the version is not certified.
     function providerDue(bytes32 agentId, uint32 version, bytes32 datasetId) external view returns (uint256 amount);
 
     /// @notice What an agent's owner could withdraw now.
+    /// @param agentId The agent.
+    /// @param version The version, counted from 1.
+    /// @return amount Base units of the token.
     function ownerDue(bytes32 agentId, uint32 version) external view returns (uint256 amount);
 
     /// @notice All that was ever accrued for a version's data providers.
+    /// @param agentId The agent.
+    /// @param version The version, counted from 1.
+    /// @return amount Base units of the token, those already paid included.
     function dataAccrued(bytes32 agentId, uint32 version) external view returns (uint256 amount);
 
     /// @notice Tokens that this contract owes: escrow remainders and unpaid rewards. Equals its balance.
+    /// @return amount Base units of the token.
     function liabilities() external view returns (uint256 amount);
 
     /// @notice The escrowed part of `liabilities`.
+    /// @return amount Base units of the token.
     function totalEscrow() external view returns (uint256 amount);
 
     /// @notice The rewards part of `liabilities`, rounding dust included.
+    /// @return amount Base units of the token.
     function totalRewards() external view returns (uint256 amount);
 
     /// @notice Seconds between a thaw request and the withdrawal.
+    /// @return period Seconds, fixed at deployment.
     function thawPeriod() external view returns (uint64 period);
 }

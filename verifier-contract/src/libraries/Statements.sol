@@ -91,11 +91,22 @@ library Statements {
     bytes32 private constant SESSION_DOMAIN = keccak256("tribute.session.v1");
 
     /// @dev keccak256 of the terms that a dataset's contexts carry.
+    /// @param minDataBps Least part of fees that goes to data providers, in basis points.
+    /// @param openTraining Whether anyone may train without a grant.
+    /// @return The digest.
     function termsHash(uint16 minDataBps, bool openTraining) internal pure returns (bytes32) {
         return keccak256(abi.encode(minDataBps, openTraining));
     }
 
     /// @dev Context of one shard's dataset proof; bound to the calling contract, as all contexts are.
+    /// @param owner Who registers the dataset.
+    /// @param schemaId keccak256 of the canonical schema.
+    /// @param layoutHash Hash of the layout of the dataset's circuits.
+    /// @param shardIndex The shard, counted from 0.
+    /// @param shardCount Shards of the dataset.
+    /// @param records Records in the shard.
+    /// @param terms As from `termsHash`.
+    /// @return Public input 0 of the proof: a keccak256 digest without its last byte, below 2^248.
     function datasetContext(
         address owner,
         bytes32 schemaId,
@@ -124,6 +135,10 @@ library Statements {
     }
 
     /// @dev Context of a gradient proof.
+    /// @param agentOwner The agent's owner.
+    /// @param wDigest keccak256 of the committed weights' point.
+    /// @param shardDigest keccak256 of the shard's committed points.
+    /// @return Public input 0 of the proof: a keccak256 digest without its last byte, below 2^248.
     function gradientContext(address agentOwner, bytes32 wDigest, bytes32 shardDigest) internal view returns (uint256) {
         return _truncated(
             keccak256(abi.encode(GRADIENT_DOMAIN, block.chainid, address(this), agentOwner, wDigest, shardDigest))
@@ -131,6 +146,11 @@ library Statements {
     }
 
     /// @dev Context of an optimum proof.
+    /// @param agentId The agent.
+    /// @param version The version, counted from 1.
+    /// @param wDigest keccak256 of the committed weights' point.
+    /// @param datasetIds Datasets, in the order of their slots.
+    /// @return Public input 0 of the proof: a keccak256 digest without its last byte, below 2^248.
     function optimumContext(bytes32 agentId, uint32 version, bytes32 wDigest, bytes32[] memory datasetIds)
         internal
         view
@@ -152,6 +172,8 @@ library Statements {
     }
 
     /// @dev Context of a service proof; `sessions` are those of the used slots, in slot order.
+    /// @param sessions Sessions of the used slots, in slot order.
+    /// @return Public input 0 of the proof: a keccak256 digest without its last byte, below 2^248.
     function serviceContext(bytes32[] memory sessions) internal view returns (uint256) {
         return _truncated(
             keccak256(abi.encode(SERVICE_DOMAIN, block.chainid, address(this), keccak256(abi.encodePacked(sessions))))
@@ -159,6 +181,11 @@ library Statements {
     }
 
     /// @dev Id of a dataset.
+    /// @param schemaId keccak256 of the canonical schema.
+    /// @param layoutHash Hash of the layout of the dataset's circuits.
+    /// @param records Records in all shards.
+    /// @param shardDigests keccak256 of each shard's committed points, in the order of the shards.
+    /// @return The id; neither chain nor contract enters it.
     function datasetIdOf(bytes32 schemaId, bytes32 layoutHash, uint64 records, bytes32[] memory shardDigests)
         internal
         pure
@@ -170,21 +197,38 @@ library Statements {
     }
 
     /// @dev Id of an owner's agent number `nonce`.
+    /// @param owner The agent's owner.
+    /// @param nonce Number of the owner's agent, counted from 0.
+    /// @return The id, bound to chain and calling contract.
     function agentIdOf(address owner, uint256 nonce) internal view returns (bytes32) {
         return keccak256(abi.encode(AGENT_DOMAIN, block.chainid, address(this), owner, nonce));
     }
 
     /// @dev Id of a client's session number `nonce`.
+    /// @param client Who opens the session.
+    /// @param nonce Number of the client's session, counted from 0.
+    /// @return The id, bound to chain and calling contract.
     function sessionIdOf(address client, uint256 nonce) internal view returns (bytes32) {
         return keccak256(abi.encode(SESSION_DOMAIN, block.chainid, address(this), client, nonce));
     }
 
     /// @dev The transcript at which a session starts.
+    /// @param session The session.
+    /// @param version The version, counted from 1.
+    /// @param wDigest keccak256 of the committed weights' point.
+    /// @return keccak256 over chain, calling contract and the arguments, modulo the scalar field's modulus.
     function firstTranscript(bytes32 session, uint32 version, bytes32 wDigest) internal view returns (uint256) {
         return uint256(keccak256(abi.encode(block.chainid, address(this), session, version, wDigest))) % FIELD_MODULUS;
     }
 
     /// @dev Hash of a layout's numbers.
+    /// @param k Circuits have 2^k rows.
+    /// @param columns Data columns.
+    /// @param features Feature count `d`.
+    /// @param classes Class count `c`.
+    /// @param task 0 classes, 1 real value.
+    /// @param saltRows Salt rows in every committed column.
+    /// @return keccak256 of the numbers, four bytes each, behind a tag.
     function layoutHashOf(uint32 k, uint32 columns, uint32 features, uint32 classes, uint32 task, uint32 saltRows)
         internal
         pure
@@ -194,6 +238,8 @@ library Statements {
     }
 
     /// @dev A signed public input: `v` below half of the modulus, else `v - r`.
+    /// @param input The public input, below the modulus `r`.
+    /// @return The value, from -(r - 1)/2 to (r - 1)/2.
     function signed(uint256 input) internal pure returns (int256) {
         // both differences are below 2^254
         // forge-lint: disable-next-line(unsafe-typecast)

@@ -10,11 +10,14 @@ contract TestToken is ERC20, ERC20Permit {
     constructor() ERC20("Tribute Test Token", "TTT") ERC20Permit("Tribute Test Token") {}
 
     /// @notice Mints `amount` to `to`.
+    /// @param to Who receives the tokens.
+    /// @param amount Base units, each 10^-6 of a token.
     function mint(address to, uint256 amount) external {
         _mint(to, amount);
     }
 
     /// @notice Six, as the common stablecoins have.
+    /// @return Decimal places: one token is 10^6 base units.
     function decimals() public pure override returns (uint8) {
         return 6;
     }
