@@ -95,7 +95,7 @@ interface IProofGate {
     /// @param expected Slots of the statement; for a sum, the possible number of parts nearest to what was given.
     /// @param given Slots given.
     error WrongSlots(uint8 statement, uint16 expected, uint16 given);
-    /// @notice The link code does not exist, or the statement takes none.
+    /// @notice The link code does not exist, or it is none where the statement needs one.
     /// @param statement Code of the statement, 1 to 6 as in `CircuitInfo`.
     /// @param link Code given: 0 none, which a gradient may not have, 1 squared, 2 logistic, 3 softmax.
     error WrongLinkCode(uint8 statement, uint8 link);
