@@ -72,6 +72,25 @@ impl World {
         String::from_utf8_lossy(&output.stderr).into_owned()
     }
 
+    /// Runs a command that is killed with its transaction under way, which is mined then.
+    async fn killed_under_way(&self, account: usize, arguments: &str) {
+        let chain = self.anvil.connect().await.unwrap();
+        let sent = chain.pending_nonce(self.key(account).address()).await.unwrap();
+        chain.set_automine(false).await.unwrap();
+        let mut killed = self.command(account, arguments).spawn().unwrap();
+        let start = std::time::Instant::now();
+        while chain.pending_nonce(self.key(account).address()).await.unwrap() == sent {
+            assert!(start.elapsed().as_secs() < 30 && killed.try_wait().unwrap().is_none(), "nothing was sent");
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        killed.kill().unwrap();
+        killed.wait().unwrap();
+        let left = std::fs::read_dir(self.file("deployment.json.pending")).unwrap().count();
+        assert_eq!(left, 2, "a record and its lock");
+        chain.set_automine(true).await.unwrap();
+        chain.mine(1).await.unwrap();
+    }
+
     fn json(&self, name: &str) -> Value {
         serde_json::from_slice(&std::fs::read(self.file(name)).unwrap()).unwrap()
     }
@@ -133,28 +152,36 @@ fn open(w: &World, agent: &str, weights: &str, escrow: u128) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn from_a_csv_to_paid_providers() {
     let (w, dataset, weights, agent) = certified();
+    let chain = w.anvil.connect().await.unwrap();
+    // what a command makes anew each time, a time or a permit, does not keep it from going on after a crash
+    let grant = format!("chain grant {dataset} --to {} --uses 2", w.key(OWNER).address());
+    w.killed_under_way(PROVIDER, &grant).await;
+    let sent = chain.mined_nonce(w.key(PROVIDER).address()).await.unwrap();
+    tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+    let first = w.run(PROVIDER, &grant);
+    assert_eq!(chain.mined_nonce(w.key(PROVIDER).address()).await.unwrap(), sent, "one transaction");
+    // the same command after that is another grant
+    let second = w.run(PROVIDER, &grant);
+    assert_eq!(chain.mined_nonce(w.key(PROVIDER).address()).await.unwrap(), sent + 1);
+    assert!(second["expiry"].as_u64() > first["expiry"].as_u64());
+    w.run(DEPLOYER, &format!("chain mint --to {} --amount 3000", w.key(CLIENT).address()));
+    let opening = format!("chain open-session --agent {agent} --price 1000 --escrow 1000");
+    w.killed_under_way(CLIENT, &opening).await;
+    let sent = chain.mined_nonce(w.key(CLIENT).address()).await.unwrap();
+    let first = w.run(CLIENT, &opening);
+    assert_eq!(chain.mined_nonce(w.key(CLIENT).address()).await.unwrap(), sent, "one session");
+    assert_ne!(w.run(CLIENT, &opening)["session"], first["session"], "another one, as it was asked for");
+
     let session = open(&w, &agent, &weights, 50_000);
     let asked = w.run(CLIENT, &format!("session query {session} --csv {WINE} --rows 90..110 --state @s.json"));
     assert_eq!((&asked["count"], &asked["labelled"]), (&20.into(), &20.into()));
     assert!(asked["right"].as_u64().unwrap() >= 18);
 
     w.run(OWNER, &format!("claim prove --weights {weights} --session {session} --out @claim.json"));
-    let chain = w.anvil.connect().await.unwrap();
     let owner = w.key(OWNER).address();
     let sent = chain.pending_nonce(owner).await.unwrap();
-    // killed with the claim under way: the same command sees it through, with the same transaction
-    chain.set_automine(false).await.unwrap();
-    let mut killed = w.command(OWNER, "chain claim @claim.json").spawn().unwrap();
-    let start = std::time::Instant::now();
-    while chain.pending_nonce(owner).await.unwrap() == sent {
-        assert!(start.elapsed().as_secs() < 30 && killed.try_wait().unwrap().is_none(), "the claim was not sent");
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
-    killed.kill().unwrap();
-    killed.wait().unwrap();
-    assert_eq!(std::fs::read_dir(w.file("deployment.json.pending")).unwrap().count(), 2, "a record and its lock");
-    chain.set_automine(true).await.unwrap();
-    chain.mine(1).await.unwrap();
+    // the same command sees it through, with the same transaction
+    w.killed_under_way(OWNER, "chain claim @claim.json").await;
     let claimed = w.run(OWNER, "chain claim @claim.json");
     assert_eq!(amount(&claimed["sessions"][0]["amount"]), 20_000);
     assert_eq!(chain.mined_nonce(owner).await.unwrap(), sent + 1);

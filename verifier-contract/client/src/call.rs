@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use alloy::primitives::{Address, U256};
+use alloy::primitives::{keccak256, Address, U256};
 use alloy::rpc::types::TransactionReceipt;
 use alloy::sol_types::{SolCall, SolEvent};
 
@@ -38,8 +38,7 @@ impl<C: SolCall, T> Call<C, T> {
         call: &C,
         outcome: fn(&Events<'_>) -> Result<T>,
     ) -> Self {
-        let message =
-            Message { action: action.into(), to: Some(to), data: call.abi_encode().into(), value: U256::ZERO };
+        let message = Message::new(action, Some(to), call.abi_encode().into(), U256::ZERO);
         Call { chain: chain.clone(), to, message, outcome, kind: PhantomData }
     }
 
@@ -47,6 +46,13 @@ impl<C: SolCall, T> Call<C, T> {
     #[must_use]
     pub fn message(&self) -> &Message {
         &self.message
+    }
+
+    /// The same call, taken for `other` when an earlier process left it under way: `other` holds in fixed values what this
+    /// one holds of the moment, such as a deadline.
+    pub fn identified_as<D: SolCall>(mut self, other: &D) -> Self {
+        self.message.identity = keccak256(other.abi_encode());
+        self
     }
 
     /// What it would return if `from` sent it now; nothing is sent.

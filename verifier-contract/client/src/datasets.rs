@@ -35,6 +35,20 @@ impl Contracts {
         self.call(self.datasets_at(), action, &call, |e| e.one())
     }
 
+    /// [`Contracts::grant_training`] from `now` on for `seconds`. With a journal, what another process left of the same
+    /// grant, begun at another time, is this one.
+    pub fn grant_training_for(
+        &self,
+        dataset: B256,
+        grantee: Address,
+        uses: u64,
+        now: u64,
+        seconds: u64,
+    ) -> Call<Abi::grantTrainingCall, TrainingGranted> {
+        let from_zero = Abi::grantTrainingCall { datasetId: dataset, grantee, uses, expiry: seconds };
+        self.grant_training(dataset, grantee, uses, now.saturating_add(seconds)).identified_as(&from_zero)
+    }
+
     /// A dataset; reverts with `UnknownDataset`.
     pub async fn dataset(&self, dataset: B256) -> Result<Dataset> {
         self.chain.read(self.datasets_at(), &Abi::datasetCall { datasetId: dataset }).await

@@ -8,7 +8,7 @@ use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use alloy::primitives::{keccak256, Address, Bytes, TxHash, B256, U256};
+use alloy::primitives::{Address, Bytes, TxHash, B256, U256};
 use alloy::providers::utils::Eip1559Estimation;
 use serde::{Deserialize, Serialize};
 
@@ -28,7 +28,9 @@ pub(crate) struct Record {
     /// For people.
     action: String,
     to: Option<Address>,
-    data: B256,
+    /// [`Message::identity`].
+    #[serde(alias = "data")]
+    identity: B256,
     value: U256,
     /// The last one pays most.
     pub(crate) versions: Vec<Version>,
@@ -82,7 +84,7 @@ impl Record {
             gas,
             action: message.action.clone(),
             to: message.to,
-            data: keccak256(&message.data),
+            identity: message.identity,
             value: message.value,
             versions: vec![first.into()],
         }
@@ -90,7 +92,7 @@ impl Record {
 
     fn is_of(&self, chain_id: u64, from: Address, message: &Message) -> bool {
         (self.chain_id, self.from) == (chain_id, from)
-            && (self.to, self.value, self.data) == (message.to, message.value, keccak256(&message.data))
+            && (self.to, self.value, self.identity) == (message.to, message.value, message.identity)
     }
 
     fn name(&self) -> String {
@@ -200,7 +202,7 @@ mod tests {
     use super::*;
 
     fn message(data: u8) -> Message {
-        Message { action: "try".to_owned(), to: Some(Address::ZERO), data: vec![data].into(), value: U256::ZERO }
+        Message::new("try", Some(Address::ZERO), vec![data].into(), U256::ZERO)
     }
 
     fn record(nonce: u64, data: u8) -> Record {

@@ -30,6 +30,8 @@ impl Contracts {
     }
 
     /// Opens a session for the sender, with an ERC-2612 permit instead of an approval (see [`Contracts::permit`]).
+    ///
+    /// With a journal, what another process left of the same opening under another permit is this one.
     pub fn open_session_with_permit(
         &self,
         params: OpenParams,
@@ -38,7 +40,9 @@ impl Contracts {
         let (r, s, v) = permit.parts();
         let action = opening(&params);
         let call = Abi::openWithPermitCall { params, deadline: permit.deadline, v, r, s };
-        self.call(self.escrow_at(), action, &call, |e| e.one())
+        let without =
+            Abi::openWithPermitCall { deadline: U256::ZERO, v: 0, r: B256::ZERO, s: B256::ZERO, ..call.clone() };
+        self.call(self.escrow_at(), action, &call, |e| e.one()).identified_as(&without)
     }
 
     /// Opens a session for `client`, who signed for it ([`signing::sign_opening`]) and has approved the contract.

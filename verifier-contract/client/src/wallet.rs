@@ -6,7 +6,7 @@ use std::sync::Arc;
 use alloy::consensus::{SignableTransaction, TxEip1559, TxEnvelope};
 use alloy::eips::eip2718::Encodable2718;
 use alloy::network::TxSignerSync;
-use alloy::primitives::{Address, Bytes, TxHash, TxKind, B256, U256};
+use alloy::primitives::{keccak256, Address, Bytes, TxHash, TxKind, B256, U256};
 use alloy::providers::utils::Eip1559Estimation;
 use alloy::providers::Provider;
 use alloy::rpc::json_rpc::RpcError;
@@ -67,9 +67,18 @@ pub struct Message {
     pub data: Bytes,
     /// Wei.
     pub value: U256,
+    /// What makes two messages to one receiver the same one, begun and seen through: the hash of `data`, unless `data`
+    /// holds what every run of a command makes anew.
+    pub identity: B256,
 }
 
 impl Message {
+    /// A message that is itself by its data.
+    #[must_use]
+    pub fn new(action: impl Into<String>, to: Option<Address>, data: Bytes, value: U256) -> Message {
+        Message { action: action.into(), to, identity: keccak256(&data), data, value }
+    }
+
     /// As a request from `from`.
     #[must_use]
     pub fn request(&self, from: Address) -> TransactionRequest {
@@ -196,7 +205,7 @@ impl Wallet {
 
     /// The message that deploys creation code.
     pub(crate) fn deployment(name: &str, creation: Bytes) -> Message {
-        Message { action: format!("deploy {name}"), to: None, data: creation, value: U256::ZERO }
+        Message::new(format!("deploy {name}"), None, creation, U256::ZERO)
     }
 
     /// Deploys creation code (constructor arguments appended) and checks that code stands there afterwards.
@@ -211,8 +220,7 @@ impl Wallet {
 
     /// Sends the chain's coin, for example to let another account pay for gas.
     pub async fn send_coin(&self, to: Address, wei: U256) -> Result<Sent> {
-        let message =
-            Message { action: format!("send {wei} wei to {to}"), to: Some(to), data: Bytes::new(), value: wei };
+        let message = Message::new(format!("send {wei} wei to {to}"), Some(to), Bytes::new(), wei);
         Ok(self.send(&message).await?.0)
     }
 

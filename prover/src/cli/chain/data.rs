@@ -76,10 +76,10 @@ pub(super) async fn register(a: RegisterArgs) -> CommandResult {
 pub(super) async fn grant(a: GrantArgs) -> CommandResult {
     let c = a.chain.connect().await?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
-    let expiry = now + a.days * 86_400;
-    let call = c.contracts.grant_training(word(a.dataset), account(a.to), a.uses, expiry);
+    let seconds = a.days.saturating_mul(86_400);
+    let call = c.contracts.grant_training_for(word(a.dataset), account(a.to), a.uses, now, seconds);
     let value = c
-        .send(&call, |_| json!({ "dataset_id": a.dataset, "grantee": a.to, "uses": a.uses, "expiry": expiry }))
+        .send(&call, |e| json!({ "dataset_id": a.dataset, "grantee": a.to, "uses": a.uses, "expiry": e.expiry }))
         .await?;
     a.chain.emit(&value)
 }

@@ -129,12 +129,7 @@ impl World {
     pub async fn proof(&self, inputs: &[U256], committed: &[u8]) -> Bytes {
         let proof: Bytes = [committed, &points("rest", 1)].concat().into();
         let call = commitCall { inputs: inputs.to_vec(), proof: proof.clone() };
-        let message = Message {
-            action: "commit".to_owned(),
-            to: Some(self.verifier.address),
-            data: call.abi_encode().into(),
-            value: U256::ZERO,
-        };
+        let message = Message::new("commit", Some(self.verifier.address), call.abi_encode().into(), U256::ZERO);
         self.admin.send(&message).await.unwrap();
         proof
     }
