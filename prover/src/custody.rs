@@ -196,7 +196,8 @@ impl Custody {
         }
         for (digest, used, budget) in &backup.openings {
             sqlx::query(self.db.sql(
-                "INSERT INTO openings (digest, used, budget, reserved) VALUES ($1, $2, $3, 0) ON CONFLICT DO NOTHING",
+                "INSERT INTO openings (digest, used, budget, reserved) VALUES ($1, $2, $3, 0)
+                 ON CONFLICT (digest) DO UPDATE SET used = excluded.used WHERE openings.used < excluded.used",
             ))
             .bind(digest)
             .bind(used)
@@ -387,6 +388,12 @@ mod tests {
         assert_eq!(openings, 8);
         other.restore(&file, &[5; 32]).await.unwrap();
         assert!(other.spend(&[d], 9).await.is_err(), "restoring again resets nothing");
+        // a store from before the backup takes over what the live one may have opened since
+        let older = tempfile::tempdir().unwrap();
+        let older = store(older.path()).await;
+        older.spend(&[d], 9).await.unwrap();
+        older.restore(&file, &[5; 32]).await.unwrap();
+        assert_eq!(older.spent(&d).await.unwrap(), 6);
         // a store whose tenant has another secret is refused
         let three = tempfile::tempdir().unwrap();
         let third = store(three.path()).await;
