@@ -156,7 +156,7 @@ async fn from_records_to_a_proven_optimum() {
     assert_eq!(problem(refused).reason, Reason::NotReady);
 
     let gradients = v1::ProveGradientsRequest { weights_digest: agent.weights_digest.clone(), ..Default::default() };
-    let jobs = owner.agents().prove_gradients(owner.sign(gradients).unwrap()).await.unwrap().into_inner().jobs;
+    let jobs = owner.agents().prove_gradients(owner.sign(gradients.clone()).unwrap()).await.unwrap().into_inner().jobs;
     assert_eq!(jobs.len(), 2);
     // kill -9 in mid-proof: the proof is made all the same
     until(&owner, &jobs[0].id, |j| j.progress.as_ref().is_some_and(|p| p.phase == "prove")).await;
@@ -169,13 +169,35 @@ async fn from_records_to_a_proven_optimum() {
         assert_eq!(proof.groups[1], agent.weights_digest);
     }
 
-    let job = owner.agents().prove_optimum(owner.sign(optimum).unwrap()).await.unwrap().into_inner().job.unwrap();
+    let job =
+        owner.agents().prove_optimum(owner.sign(optimum.clone()).unwrap()).await.unwrap().into_inner().job.unwrap();
     let done = owner.finish(&job.id, |_| {}).await.unwrap();
     let v1::outcome::Outcome::Proof(proof) = done.outcome.unwrap().outcome.unwrap() else { panic!("no proof") };
     assert_eq!(proof.groups[0], agent.weights_digest);
     assert_eq!(proof.inputs[1][30..], 150u16.to_be_bytes());
 }
 
+
+    // gradients for a chain take the places of those off chain, which no optimum goes with then
+    let get = v1::GetCertificateRequest { auth: None, weights_digest: agent.weights_digest.clone() };
+    let certificate = || async {
+        let response = owner.agents().get_certificate(owner.sign(get.clone()).unwrap()).await.map_err(problem)?;
+        Ok::<_, tribute::problem::Problem>(response.into_inner().certificate_json)
+    };
+    let first = certificate().await.unwrap();
+    let context = Some(v1::ChainContext { chain_id: 5, contract: vec![1; 20] });
+    let elsewhere = v1::ProveGradientsRequest { context, ..gradients.clone() };
+    let other = owner.agents().prove_gradients(owner.sign(elsewhere).unwrap()).await.unwrap().into_inner().jobs;
+    for job in &other {
+        owner.finish(&job.id, |_| {}).await.unwrap();
+    }
+    assert_eq!(certificate().await.unwrap_err().reason, Reason::NotReady);
+    let refused = owner.agents().prove_optimum(owner.sign(optimum).unwrap()).await.unwrap_err();
+    assert_eq!(problem(refused).metadata["proven"], "0");
+    // asked for again they are found, and back in their places
+    let again = owner.agents().prove_gradients(owner.sign(gradients).unwrap()).await.unwrap().into_inner().jobs;
+    assert_eq!(again.iter().map(|j| &j.id).collect::<Vec<_>>(), jobs.iter().map(|j| &j.id).collect::<Vec<_>>());
+    assert_eq!(certificate().await.unwrap(), first);
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bad_records_are_named_and_leave_nothing() {
     let place = Place::new();

@@ -10,7 +10,7 @@ use tribute_proto::v1;
 
 use super::{convert, Shared};
 use crate::hexed::{Hex20, Hex32};
-use crate::jobs::{Job, NewJob};
+use crate::jobs::{Job, NewJob, State};
 use crate::pipeline::dataset::shards;
 use crate::pipeline::types::{
     tree, AgentBody, CalibrateJob, CircuitJob, DatasetBody, DatasetJob, EvaluationJob, GradientJob, OptimumJob,
@@ -57,7 +57,8 @@ impl Shared {
         self.queue_all(caller, &admitted, options).await
     }
 
-    /// Queues what was admitted, all or none; grants are used up in the same transaction, and only by new jobs.
+    /// Queues what was admitted, all or none; grants are used up in the same transaction, and only by new jobs. What an
+    /// equal job made is recorded again: work for another chain may have taken its place since.
     pub(super) async fn queue_all(
         &self,
         caller: Hex20,
@@ -72,6 +73,8 @@ impl Shared {
                 for dataset in grants {
                     self.registry.use_grant(&mut tx, *dataset, caller).await?;
                 }
+            } else if let (State::Succeeded, Some(outcome)) = (job.state, &job.outcome) {
+                self.registry.record(&mut tx, &job, &serde_json::from_str(outcome)?).await?;
             }
             jobs.push(job);
         }
@@ -245,18 +248,21 @@ impl Shared {
         let agent = self.own_agent(caller, &w.weights_digest).await?;
         let target = self.target(w.context, |c| c.agents())?;
         fits(&agent, target)?;
-        let proofs = self.registry.agent_proofs(agent.weights_digest).await?;
-        let (proven, shards) = (proofs.gradients.len(), agent.sources.len());
+        let mut gradients = self.registry.agent_proofs(agent.weights_digest).await?.gradients;
+        gradients.retain(|g| g.target == target);
+        let (proven, shards) = (gradients.len(), agent.sources.len());
         if proven < shards {
             return Err(Problem::new(
                 Reason::NotReady,
-                format!("{proven} of the agent's {shards} gradients are proven: prove all of them first"),
+                format!(
+                    "{proven} of the agent's {shards} gradients are proven for this chain: prove all of them first"
+                ),
             )
             .with("proven", proven)
             .with("shards", shards));
         }
         Ok(Work::Optimum(OptimumJob {
-            gradients: proofs.gradients.into_iter().map(|g| g.gradient).collect(),
+            gradients: gradients.into_iter().map(|g| g.gradient).collect(),
             target,
             agent_id: Hex32::from_field("agent_id", &w.agent_id)?,
             version: w.version,
