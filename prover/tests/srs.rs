@@ -6,7 +6,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use common::{Place, Served, PROGRAM};
+use halo2_proofs::halo2curves::bn256::Bn256;
+use halo2_proofs::poly::kzg::commitment::ParamsKZG;
+use halo2_proofs::SerdeFormat;
+use rand_chacha::rand_core::SeedableRng as _;
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 const WINE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/wine.csv");
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
@@ -61,6 +66,50 @@ fn hold_ceremony(out: &Path, power: u32) {
     let mut node = Command::new("node");
     let status = node.arg(tool.join("make.mjs")).args(["bn128", &power.to_string()]).arg(out).status().unwrap();
     assert!(status.success(), "snarkjs failed");
+}
+
+/// An SRS of a secret of its own, in the format of `Srs::save`, whose body is halo2's.
+fn write_srs(file: &Path, k: u32) {
+    let params = ParamsKZG::<Bn256>::setup(k, rand_chacha::ChaCha20Rng::seed_from_u64(7));
+    let mut body = Vec::new();
+    params.write_custom(&mut body, SerdeFormat::RawBytes).unwrap();
+    std::fs::write(file, [b"TRIBSRS2", &Sha256::digest(&body)[..], &body].concat()).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn work_is_done_under_the_srs_of_its_server_and_no_other() {
+    let mut w = World { place: Place::new(), served: None };
+    write_srs(&w.file("other.srs"), 11);
+    let other = w.file("other.srs").display().to_string();
+    w.run(&format!("schema infer {WINE} --out @schema.json"));
+    let ready = |listed: &Value| listed["ready"].as_array().unwrap().len();
+    let prepare = "circuits prepare --schema @schema.json --link squared";
+
+    w.served = Some(w.place.serve(PROFILE));
+    let (development, _) = w.run(prepare);
+    assert_eq!(ready(&development), 3, "{development}");
+    w.served = None;
+
+    // the same request to a server with another SRS is other work
+    w.served = Some(w.place.serve(&[PROFILE, &["--srs", &other]].concat()));
+    let (prepared, _) = w.run(prepare);
+    assert_eq!((ready(&prepared), &prepared["missing"]), (3, &serde_json::json!([])), "{prepared}");
+    assert_ne!(prepared["ready"][0]["circuit_id"], development["ready"][0]["circuit_id"]);
+    w.served = None;
+
+    // and back again: what was made is found
+    w.served = Some(w.place.serve(PROFILE));
+    assert_eq!(w.run(prepare).0["ready"], development["ready"]);
+    w.served = None;
+
+    // a worker with another SRS than the server's refuses, and says why
+    let workless = ["--srs", &other, "--workers", "0"];
+    w.served = Some(w.place.serve(&[PROFILE, &workless].concat()));
+    let mut worker = w.place.worker(&[]);
+    let refused = w.fails("circuits prepare --schema @schema.json --link logistic");
+    worker.kill().unwrap();
+    worker.wait().unwrap();
+    assert!(refused.contains("NOT_READY") && refused.contains("same --srs"), "{refused}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

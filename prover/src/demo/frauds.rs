@@ -18,7 +18,7 @@ use crate::db::Database;
 use crate::hexed::{Hex, Hex32};
 use crate::jobs::child::{Line, Order, Place};
 use crate::pipeline::types::{GradientJob, SourceBody, Target};
-use crate::pipeline::{Outcome, Work};
+use crate::pipeline::{Outcome, Payload, Work};
 use crate::problem::{Problem, Reason, Result};
 use crate::registry::Registry;
 
@@ -137,7 +137,7 @@ pub(super) async fn altered_gradient(
     let domain = stage.contracts.agent_domain();
     let target = Target { chain_id: domain.chain_id, contract: Hex(domain.contract) };
     let work = Work::Gradient(GradientJob { agent, slot: 0, target });
-    let order = Order { job: "label_changed".into(), work, place: place.clone() };
+    let order = Order { job: "label_changed".into(), payload: Payload { srs: None, work }, place: place.clone() };
     match work_through(&order).await? {
         Outcome::Gradient(gradient) => {
             let inputs: Vec<B256> = gradient.proof.inputs.iter().map(|word: &Hex32| word.0.into()).collect();

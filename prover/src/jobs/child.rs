@@ -11,7 +11,8 @@ use super::Progress;
 use crate::artefacts::Artefacts;
 use crate::custody::Custody;
 use crate::db::Database;
-use crate::pipeline::{self, Outcome, Toolbox, Work};
+use crate::hexed::Hex32;
+use crate::pipeline::{self, Outcome, Payload, Toolbox};
 use crate::problem::{Problem, Reason, Result};
 
 /// Exit code of a child whose worker went away.
@@ -22,8 +23,8 @@ pub const ORPHANED: i32 = 75;
 pub struct Order {
     /// The job, for logs.
     pub job: String,
-    /// The work.
-    pub work: Work,
+    /// The work, and the SRS to do it under.
+    pub payload: Payload,
     /// Where things are.
     pub place: Place,
 }
@@ -122,7 +123,20 @@ fn execute(order: &Order) -> Result<Outcome> {
     let cache = order.place.cache();
     std::fs::create_dir_all(&cache)?;
     let report = Box::new(|progress| say(&Line::Progress(progress)));
-    let toolbox = Toolbox::new(artefacts, custody, order.place.srs()?, &cache, runtime.handle().clone(), report);
-    tracing::info!(job = %order.job, kind = order.work.kind(), "working");
-    pipeline::run(&order.work, &toolbox)
+    let srs = order.place.srs()?;
+    let Payload { srs: wanted, work } = &order.payload;
+    if let Some(wanted) = wanted {
+        let has = Hex32::from(srs.digest().map_err(|e| Problem::field("srs", e.to_string()))?);
+        if has != *wanted {
+            return Err(Problem::new(
+                Reason::NotReady,
+                format!("the worker has the SRS {has}, the job was submitted for {wanted}: start server and workers with the same --srs"),
+            )
+            .with("expected", wanted)
+            .with("got", has));
+        }
+    }
+    let toolbox = Toolbox::new(artefacts, custody, srs, &cache, runtime.handle().clone(), report);
+    tracing::info!(job = %order.job, kind = work.kind(), "working");
+    pipeline::run(work, &toolbox)
 }

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use super::child::{Line, Order, Place};
 use super::queue::{Beat, Queue};
 use super::{Lease, Progress};
-use crate::pipeline::{Outcome, Work};
+use crate::pipeline::{Outcome, Payload};
 use crate::problem::{Problem, Reason, Result};
 use crate::registry::Registry;
 
@@ -103,7 +103,7 @@ pub async fn run(config: Config, queue: Queue, registry: Registry, wake: Arc<Not
 }
 
 fn weight_of(lease: &Lease) -> i64 {
-    serde_json::from_str::<Work>(&lease.job.payload).map_or(0, |work| work.weight_mb())
+    serde_json::from_str::<Payload>(&lease.job.payload).map_or(0, |payload| payload.work.weight_mb())
 }
 
 async fn work(config: &Config, queue: &Queue, registry: &Registry, lease: Lease, stop: watch::Receiver<bool>) {
@@ -157,8 +157,8 @@ async fn settle(queue: &Queue, registry: &Registry, lease: &Lease, end: End) -> 
 
 /// Starts the child, keeps the lease alive, and says how it ended. The child never outlives this call.
 async fn run_child(config: &Config, queue: &Queue, lease: &Lease, mut stop: watch::Receiver<bool>) -> Result<End> {
-    let work: Work = serde_json::from_str(&lease.job.payload)?;
-    let order = Order { job: lease.job.id.clone(), work, place: config.place.clone() };
+    let payload: Payload = serde_json::from_str(&lease.job.payload)?;
+    let order = Order { job: lease.job.id.clone(), payload, place: config.place.clone() };
     let mut child = start(config, &order).await?;
     // held open: the child ends when it closes
     let input = child.stdin.take();

@@ -22,7 +22,7 @@ use crate::artefacts::Artefacts;
 use crate::custody::Custody;
 use crate::jobs::Progress;
 use crate::problem::{Problem, Reason, Result};
-pub use types::{Outcome, Work};
+pub use types::{Outcome, Payload, Work};
 
 /// What a step may use.
 pub struct Toolbox {

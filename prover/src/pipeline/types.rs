@@ -14,7 +14,19 @@ use crate::artefacts::{ArtefactId, Artefacts};
 use crate::hexed::{Hex20, Hex32};
 use crate::problem::{Problem, Result};
 
-/// A piece of work. Its JSON is a job's payload; equal JSON is the same job.
+/// A job's payload. Equal JSON is the same job.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Payload {
+    /// Digest of the SRS that it is to be done under: commitments and proofs under another are others. `None` where an
+    /// older version queued the job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub srs: Option<Hex32>,
+    /// The work.
+    #[serde(flatten)]
+    pub work: Work,
+}
+
+/// A piece of work.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum Work {

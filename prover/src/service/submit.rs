@@ -16,7 +16,7 @@ use crate::pipeline::types::{
     tree, AgentBody, CalibrateJob, CircuitJob, DatasetBody, DatasetJob, EvaluationJob, GradientJob, OptimumJob,
     Profile, ShapeBody, SourceBody, Target, TrainJob,
 };
-use crate::pipeline::{Outcome, Work};
+use crate::pipeline::{Outcome, Payload, Work};
 use crate::problem::{Problem, Reason, Result};
 
 /// Work that may be queued, and which datasets' grants that uses up.
@@ -68,7 +68,7 @@ impl Shared {
         let mut tx = self.queue.database().begin().await?;
         let mut jobs = Vec::with_capacity(admitted.len());
         for Admitted { work, grants } in admitted {
-            let (job, fresh) = self.queue.insert(&mut tx, &new_job(caller, work, options)?).await?;
+            let (job, fresh) = self.queue.insert(&mut tx, &self.new_job(caller, work, options)?).await?;
             if fresh {
                 for dataset in grants {
                     self.registry.use_grant(&mut tx, *dataset, caller).await?;
@@ -352,24 +352,24 @@ impl Shared {
             _ => Err(Problem::not_found("job", id)),
         }
     }
-}
 
-fn new_job(caller: Hex20, work: &Work, options: Option<&v1::JobOptions>) -> Result<NewJob> {
-    let options = options.cloned().unwrap_or_default();
-    if !(-100..=100).contains(&options.priority) {
-        return Err(Problem::field("options.priority", format!("{} is outside -100..=100", options.priority)));
+    fn new_job(&self, caller: Hex20, work: &Work, options: Option<&v1::JobOptions>) -> Result<NewJob> {
+        let options = options.cloned().unwrap_or_default();
+        if !(-100..=100).contains(&options.priority) {
+            return Err(Problem::field("options.priority", format!("{} is outside -100..=100", options.priority)));
+        }
+        let deadline_ms = i64::try_from(options.deadline).ok().and_then(|s| s.checked_mul(1000)).ok_or_else(|| {
+            Problem::field("options.deadline", format!("{} is not a time in Unix seconds", options.deadline))
+        })?;
+        Ok(NewJob {
+            tenant: caller.to_string(),
+            kind: work.kind().into(),
+            payload: serde_json::to_string(&Payload { srs: Some(self.srs), work: work.clone() })?,
+            priority: options.priority.into(),
+            weight_mb: work.weight_mb(),
+            deadline_ms: (deadline_ms > 0).then_some(deadline_ms),
+        })
     }
-    let deadline_ms = i64::try_from(options.deadline).ok().and_then(|s| s.checked_mul(1000)).ok_or_else(|| {
-        Problem::field("options.deadline", format!("{} is not a time in Unix seconds", options.deadline))
-    })?;
-    Ok(NewJob {
-        tenant: caller.to_string(),
-        kind: work.kind().into(),
-        payload: serde_json::to_string(work)?,
-        priority: options.priority.into(),
-        weight_mb: work.weight_mb(),
-        deadline_ms: (deadline_ms > 0).then_some(deadline_ms),
-    })
 }
 
 fn calibrate(w: v1::CalibrateWork) -> Result<Work> {

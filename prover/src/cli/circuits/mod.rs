@@ -16,7 +16,7 @@ use super::dataset::ProfileArgs;
 use super::output::{self, emit, write_file};
 use super::{progress, schema, CommandResult};
 use crate::hexed::Hex32;
-use crate::problem::{Problem, Result};
+use crate::problem::{Problem, Reason, Result};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum CircuitsCommand {
@@ -142,7 +142,13 @@ async fn add(a: AddArgs) -> CommandResult {
     let client = Client::connect(&a.server, c.wallet.signer().clone()).await?;
     let shape = shape_request(&a.schema, a.profile, a.link, a.free_bias)?;
     prepare(&client, &shape).await?;
-    let ready = client.circuits().list_circuits(shape).await.map_err(problem)?.into_inner().ready;
+    let v1::ListCircuitsResponse { ready, missing } =
+        client.circuits().list_circuits(shape).await.map_err(problem)?.into_inner();
+    if !missing.is_empty() {
+        let missing = missing.iter().map(statement).collect::<Vec<_>>().join(", ");
+        let message = format!("the server has made the circuits, and still has none for {missing} under its SRS");
+        return Err(Problem::new(Reason::NotReady, message).with("missing", missing));
+    }
     let known = c.contracts.circuits().await?;
     let (mut listed, mut txs) = (Vec::new(), Vec::new());
     for circuit in &ready {
@@ -155,8 +161,7 @@ async fn add(a: AddArgs) -> CommandResult {
         let code = client.circuits().get_bytecode(request).await.map_err(problem)?.into_inner().creation_code;
         let new = new_circuit(circuit)?;
         let code_hash = B256::try_from(circuit.code_hash.as_slice()).map_err(Problem::internal)?;
-        let name =
-            circuit.shape.unwrap_or_default().statement().as_str_name().trim_start_matches("STATEMENT_").to_lowercase();
+        let name = statement(&circuit.shape.unwrap_or_default()).to_lowercase();
         let (verifier, sent) = c.contracts.deploy_verifier(&c.wallet, &name, code.into(), code_hash).await?;
         txs.push(sent);
         let done = c.contracts.register_circuit(&c.wallet, &new, verifier).await?;
@@ -169,7 +174,11 @@ async fn add(a: AddArgs) -> CommandResult {
         txs.push(done.sent);
         eprintln!("{name}: verifier at {}, circuit {id}", verifier.address);
     }
-    a.chain.emit(&json!({ "ready": listed, "missing": [], "txs": txs }))
+    a.chain.emit(&json!({ "ready": listed, "txs": txs }))
+}
+
+fn statement(shape: &v1::CircuitShape) -> &'static str {
+    shape.statement().as_str_name().trim_start_matches("STATEMENT_")
 }
 
 /// What the gate registers. The gas cap is three times the measured cost; caps may be raised later, never lowered.
@@ -198,8 +207,7 @@ fn new_circuit(c: &v1::Circuit) -> Result<NewCircuit> {
 async fn print_list(client: &Client, a: &ShapeArgs) -> CommandResult {
     let shape = shape_request(&a.schema, a.profile, a.link, a.free_bias)?;
     let found = client.circuits().list_circuits(shape).await.map_err(problem)?.into_inner();
-    let missing: Vec<&str> =
-        found.missing.iter().map(|s| s.statement().as_str_name().trim_start_matches("STATEMENT_")).collect();
+    let missing: Vec<&str> = found.missing.iter().map(statement).collect();
     let ready: Vec<_> = found.ready.iter().map(output::circuit).collect();
     emit(&json!({ "ready": ready, "missing": missing }), a.out.as_deref())
 }
