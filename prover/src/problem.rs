@@ -51,7 +51,7 @@ reasons! {
     SchemaMismatch = "SCHEMA_MISMATCH", InvalidArgument;
     /// A query does not fit the schema or its salt a receipt.
     BadQuery = "BAD_QUERY", InvalidArgument;
-    /// The model file is not a canonical agent.
+    /// The model file is no canonical agent and has no head to make one from, or ends in another link.
     BadModel = "BAD_MODEL", InvalidArgument;
     /// The model is not the optimum over the datasets.
     NotTheOptimum = "NOT_THE_OPTIMUM", FailedPrecondition;

@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::io::Read as _;
+
 use alloy::signers::local::PrivateKeySigner;
 use common::{connect, kill_hard, until, wait_for, working_children, Place, Served};
 use tribute::cli::{problem, Client};
@@ -77,7 +79,7 @@ async fn import(
     terms: v1::TrainingTerms,
     onnx: Vec<u8>,
 ) -> Result<v1::Agent, tribute::problem::Problem> {
-    let work = v1::ImportWork { terms: Some(terms), name: "brought".into(), onnx };
+    let work = v1::ImportWork { terms: Some(terms), name: "brought".into(), onnx, quantised_features: true };
     let request = client.sign(v1::ImportAgentRequest { auth: None, work: Some(work), options: None }).unwrap();
     let job = client.agents().import_agent(request).await.map_err(problem)?.into_inner().job.unwrap();
     agent_of(client.finish(&job.id, |_| {}).await?)
@@ -175,8 +177,6 @@ async fn from_records_to_a_proven_optimum() {
     let v1::outcome::Outcome::Proof(proof) = done.outcome.unwrap().outcome.unwrap() else { panic!("no proof") };
     assert_eq!(proof.groups[0], agent.weights_digest);
     assert_eq!(proof.inputs[1][30..], 150u16.to_be_bytes());
-}
-
 
     // gradients for a chain take the places of those off chain, which no optimum goes with then
     let get = v1::GetCertificateRequest { auth: None, weights_digest: agent.weights_digest.clone() };
@@ -198,6 +198,8 @@ async fn from_records_to_a_proven_optimum() {
     let again = owner.agents().prove_gradients(owner.sign(gradients).unwrap()).await.unwrap().into_inner().jobs;
     assert_eq!(again.iter().map(|j| &j.id).collect::<Vec<_>>(), jobs.iter().map(|j| &j.id).collect::<Vec<_>>());
     assert_eq!(certificate().await.unwrap(), first);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bad_records_are_named_and_leave_nothing() {
     let place = Place::new();
@@ -267,4 +269,45 @@ async fn a_model_that_is_not_the_optimum_is_refused_with_the_gradient() {
     other.profile = Some(v1::Profile { k: 13, columns: 8 });
     let other = registered(&client, other).await;
     assert_eq!(train(&client, terms(&[&d.id, &other.id], LAMBDA)).await.unwrap_err().reason, Reason::SchemaMismatch);
+}
+
+/// The first 1,597 digits, as the fixture's model was fitted to by scikit-learn.
+fn digits() -> v1::DatasetWork {
+    let mut csv = String::new();
+    let packed = include_bytes!("../../examples/digits.csv.gz");
+    flate2::read::GzDecoder::new(&packed[..]).read_to_string(&mut csv).unwrap();
+    let schema = infer_schema("digits.csv.gz", "digits", csv.as_bytes()).unwrap();
+    let rows = csv.lines().take(1_597).collect::<Vec<_>>().join("\n");
+    let csv = v1::CsvRecords { file: "digits.csv.gz".into(), data: rows.into_bytes() };
+    v1::DatasetWork {
+        schema_json: schema.canonical().into_bytes(),
+        records: Some(v1::dataset_work::Records::Csv(csv)),
+        ..dataset(Vec::new())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_model_of_scikit_learn_is_taken_where_it_is_the_optimum() {
+    let place = Place::new();
+    let served = place.serve(&["--k", "15"]);
+    let client = connect(&served.url).await;
+    let d = registered(&client, digits()).await;
+    let model = include_bytes!("../../inference/tests/fixtures/optimum_digits.onnx").to_vec();
+    let wanted = terms(&[&d.id], 4_294_967); // λ = 1e-3
+    let agent = import(&client, wanted.clone(), model.clone()).await.unwrap();
+    assert!(agent.relative_distance <= 1e-3 && agent.training_accuracy > 0.95, "{agent:?}");
+    let get = v1::GetAgentRequest { auth: None, weights_digest: agent.weights_digest.clone() };
+    let onnx = client.agents().get_agent(client.sign(get).unwrap()).await.unwrap().into_inner().onnx;
+    assert!(tribute_inference::Agent::from_bytes(&onnx).is_ok(), "what is kept is a canonical agent");
+
+    let refused = import(&client, v1::TrainingTerms { lambda: 1 << 24, ..wanted.clone() }, model.clone()).await;
+    assert_eq!(refused.unwrap_err().reason, Reason::NotTheOptimum);
+    // a model that says how its logits become predictions is held to it
+    let logistic = v1::TrainingTerms { link: v1::Link::Logistic.into(), ..wanted.clone() };
+    let refused = import(&client, logistic, model).await.unwrap_err();
+    assert_eq!((refused.reason, refused.metadata["got"].as_str()), (Reason::BadModel, "softmax"), "{refused}");
+    // what is no head is named
+    let hidden = include_bytes!("../../inference/tests/fixtures/torch_hidden.onnx").to_vec();
+    let refused = import(&client, wanted, hidden).await.unwrap_err();
+    assert_eq!(refused.reason, Reason::BadModel);
 }

@@ -102,8 +102,11 @@ pub(super) struct TrainArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct ImportArgs {
-    /// The canonical agent's ONNX file.
+    /// The ONNX file: a canonical agent, or a model of one dense layer as scikit-learn and PyTorch export it.
     model: PathBuf,
+    /// The model takes quantised features, from 0 to 255/256, and not the schema's own units.
+    #[arg(long)]
+    quantised_features: bool,
     #[command(flatten)]
     loss: LossArgs,
     #[command(flatten)]
@@ -198,7 +201,8 @@ pub(super) async fn run(command: AgentCommand) -> CommandResult {
         AgentCommand::Import(a) => {
             let onnx = read_file(&a.model)?;
             let client = a.server.connect().await?;
-            let work = v1::ImportWork { terms: Some(a.loss.terms()?), name: a.loss.name.clone(), onnx };
+            let (terms, name) = (Some(a.loss.terms()?), a.loss.name.clone());
+            let work = v1::ImportWork { terms, name, onnx, quantised_features: a.quantised_features };
             let request = client.sign(v1::ImportAgentRequest { auth: None, work: Some(work), options: None })?;
             let job =
                 client.agents().import_agent(request).await.map_err(problem)?.into_inner().job.unwrap_or_default();

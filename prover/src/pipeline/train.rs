@@ -5,7 +5,7 @@ use tribute_core::head::{answer, Weights};
 use tribute_core::layout::Task;
 use tribute_core::records::Records;
 use tribute_core::schema::Schema;
-use tribute_inference::{check_optimum, train, Agent, LossOptions, OptimumError};
+use tribute_inference::{check_optimum, import, train, Agent, InputScale, LossOptions, OptimumError};
 
 use super::types::{AgentBody, SourceBody, TrainJob};
 use super::Toolbox;
@@ -74,19 +74,20 @@ fn load(sources: &[SourceBody], toolbox: &Toolbox) -> Result<Vec<Records>> {
     Ok(datasets)
 }
 
+/// The weights of the model that was brought along: a canonical agent's as they are, any other's head.
 fn imported(job: &TrainJob, schema: &Schema, model: &str, toolbox: &Toolbox) -> Result<Weights> {
     let bytes = toolbox.wait(toolbox.custody.get(&job.owner.to_string(), "model", model))?;
-    let agent =
-        Agent::from_bytes(&bytes).map_err(|e| Problem::new(Reason::BadModel, format!("the model file: {e}")))?;
-    let (features, classes) = (schema.features().len(), schema.classes());
-    let (got_features, got_classes) = (agent.weights.features(), agent.weights.classes());
-    if (got_features, got_classes) != (features, classes) {
-        return Err(Problem::new(
-            Reason::BadModel,
-            format!("the model takes {got_features} features to {got_classes} classes, the datasets' schema has {features} and {classes}"),
-        ));
+    let scale = if job.quantised_features { InputScale::Quantised } else { InputScale::Raw };
+    let found =
+        import(&bytes, schema, scale).map_err(|e| Problem::new(Reason::BadModel, format!("the model file: {e}")))?;
+    match found.link {
+        Some(link) if link != job.link => {
+            let (expected, got) = (job.link.name(), link.name());
+            let message = format!("the model file: {} ends in the {got} link, the terms say {expected}", found.node);
+            Err(Problem::new(Reason::BadModel, message).with("expected", expected).with("got", got))
+        }
+        _ => Ok(found.weights),
     }
-    Ok(agent.weights)
 }
 
 fn not_optimal(e: OptimumError) -> Problem {

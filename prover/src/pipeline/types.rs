@@ -397,8 +397,11 @@ pub struct TrainJob {
     pub link: Link,
     /// Whether the bias is penalised.
     pub reg_bias: bool,
-    /// A canonical agent to take instead of training.
+    /// A model to take the head of instead of training.
     pub model: Option<ArtefactId>,
+    /// Whether that takes features in 256ths, as the circuits see them, and not in the schema's units.
+    #[serde(default)]
+    pub quantised_features: bool,
 }
 
 /// A trained agent.

@@ -95,7 +95,7 @@ impl Shared {
             W::Circuit(w) => circuit(w).map(Into::into),
             W::Dataset(w) => self.dataset_work(caller, w).await.map(Into::into),
             W::Train(w) => self.train_work(caller, w.terms, w.name, None).await,
-            W::Import(w) => self.train_work(caller, w.terms, w.name, Some(w.onnx)).await,
+            W::Import(w) => self.train_work(caller, w.terms, w.name, Some((w.onnx, w.quantised_features))).await,
             W::Gradient(w) => self.gradient_work(caller, w).await.map(Into::into),
             W::Optimum(w) => self.optimum_work(caller, w).await.map(Into::into),
             W::Evaluation(w) => self.evaluation_work(caller, w).await,
@@ -149,7 +149,7 @@ impl Shared {
         caller: Hex20,
         terms: Option<v1::TrainingTerms>,
         name: String,
-        onnx: Option<Vec<u8>>,
+        model: Option<(Vec<u8>, bool)>,
     ) -> Result<Admitted> {
         let terms = terms.ok_or_else(|| Problem::field("terms", "is missing"))?;
         let link = convert::link(terms.link)?.ok_or_else(|| Problem::field("terms.link", "is missing"))?;
@@ -163,9 +163,9 @@ impl Shared {
             return Err(Problem::field("terms.link", message));
         }
         let sources = sources(&datasets)?;
-        let model = match onnx {
-            Some(bytes) => Some(self.custody.put(&caller.to_string(), "model", &bytes).await?),
-            None => None,
+        let (model, quantised_features) = match model {
+            Some((onnx, quantised)) => (Some(self.custody.put(&caller.to_string(), "model", &onnx).await?), quantised),
+            None => (None, false),
         };
         let work = Work::Train(TrainJob {
             owner: caller,
@@ -177,6 +177,7 @@ impl Shared {
             link,
             reg_bias: terms.reg_bias,
             model,
+            quantised_features,
         });
         Ok(Admitted { work, grants })
     }
