@@ -101,7 +101,7 @@ pub(crate) struct ReadArgs {
 
 /// For commands that send: which contracts, and whose key.
 #[derive(Clone, Debug, Args)]
-pub(crate) struct ChainArgs {
+pub(crate) struct SenderArgs {
     #[command(flatten)]
     pub(crate) read: ReadArgs,
     #[command(flatten)]
@@ -115,6 +115,13 @@ pub(crate) struct ChainArgs {
     /// Longest wait for a transaction, in seconds. One that is not mined by then stays on record: run the command again.
     #[arg(long, value_name = "SECONDS", default_value_t = 180)]
     wait: u64,
+}
+
+/// For commands that call a contract, which may be expected to refuse.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ChainArgs {
+    #[command(flatten)]
+    sender: SenderArgs,
     /// The transaction must be mined and fail: for showing that a fraud bounces.
     #[arg(long)]
     expect_revert: bool,
@@ -152,11 +159,21 @@ impl ReadArgs {
 }
 
 impl ChainArgs {
+    async fn connect(&self) -> Result<Connected> {
+        Ok(Connected { expect_revert: self.expect_revert, ..self.sender.connect().await? })
+    }
+    /// See [`ReadArgs::emit`].
+    fn emit(&self, value: &Value) -> CommandResult {
+        self.sender.emit(value)
+    }
+}
+
+impl SenderArgs {
     pub(crate) async fn connect(&self) -> Result<Connected> {
         let file = &self.read.node.contracts;
         let wallet = self.wallet(file).await?;
         let contracts = Contracts::new(wallet.chain(), Deployment::load(file)?)?;
-        Ok(Connected { contracts, wallet, expect_revert: self.expect_revert })
+        Ok(Connected { contracts, wallet, expect_revert: false })
     }
     /// The wallet alone. Transactions under way are kept next to `file`.
     pub(crate) async fn wallet(&self, file: &Path) -> Result<Wallet> {

@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::json;
 use tribute_chain::{Artifacts, DeployOptions, Deployment};
 
-use super::{account, ChainArgs, ReadArgs};
+use super::{account, ChainArgs, ReadArgs, SenderArgs};
 use crate::cli::CommandResult;
 use crate::hexed::Hex20;
 use crate::problem::Problem;
@@ -33,7 +33,7 @@ pub(crate) struct DeployArgs {
     #[arg(long, value_name = "FILE", default_value = "deployment.json")]
     deployment: PathBuf,
     #[command(flatten)]
-    chain: ChainArgs,
+    chain: SenderArgs,
 }
 
 #[derive(Debug, Args)]
@@ -57,7 +57,7 @@ pub(crate) struct FundArgs {
     #[arg(long)]
     wei: u128,
     #[command(flatten)]
-    chain: ChainArgs,
+    chain: SenderArgs,
 }
 
 #[derive(Debug, Args)]

@@ -10,7 +10,7 @@ use tribute_chain::{NewCircuit, B256};
 use tribute_proto::v1;
 
 use super::agent::LinkArg;
-use super::chain::ChainArgs;
+use super::chain::SenderArgs;
 use super::client::{problem, Client, ServerArgs};
 use super::dataset::ProfileArgs;
 use super::output::{self, emit, write_file};
@@ -69,7 +69,7 @@ pub(super) struct AddArgs {
     #[arg(long, value_name = "URL", env = "TRIBUTE_SERVER", default_value = "http://127.0.0.1:7410")]
     server: String,
     #[command(flatten)]
-    chain: ChainArgs,
+    chain: SenderArgs,
 }
 
 #[derive(Debug, Args)]
