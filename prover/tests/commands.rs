@@ -113,6 +113,9 @@ fn certified() -> (World, String, String, String) {
 
     w.run(DEPLOYER, &format!("schema infer {WINE} --out @schema.json"));
     w.run(DEPLOYER, "circuits add --schema @schema.json --link softmax --out @circuits.json");
+    assert_eq!(w.json("circuits.json")["txs"].as_array().unwrap().len(), 8, "a verifier and a circuit, four times");
+    let again = w.run(DEPLOYER, "circuits add --schema @schema.json --link softmax --json");
+    assert_eq!((&again["txs"], &again["ready"]), (&Value::Array(Vec::new()), &w.json("circuits.json")["ready"]));
     let register =
         format!("dataset register {WINE} --schema @schema.json --rows 0..90 --min-data-bps 3000 --out @d.json");
     w.run(PROVIDER, &register);

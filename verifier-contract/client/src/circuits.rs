@@ -184,16 +184,23 @@ impl Contracts {
         verifier: Deployed,
     ) -> Result<Done<CircuitAdded>> {
         let info = circuit.info(verifier);
+        let info = self.named_alike(circuit, verifier).await?;
+        self.add_circuit(info).send(wallet).await
+    }
+
+    /// What the gate registers for a circuit, if it computes the id that is computed here.
+    async fn named_alike(&self, circuit: &NewCircuit, verifier: Deployed) -> Result<CircuitInfo> {
         let expected = circuit.id(verifier.code_hash);
         let found = self.chain.read(self.gate_at(), &Abi::circuitIdOfCall { info: info.clone() }).await?;
         if found != expected {
             return Err(ChainError::CircuitIdDiffers { expected, found });
         }
-        self.add_circuit(info).send(wallet).await
+        Ok(info)
     }
 
     /// Makes sure that a circuit is registered: compares it if it is, deploys its verifier and registers it if not.
-    /// Returns its id and the transactions that were needed.
+    /// Returns its id and the transactions that were needed. What the gate will refuse, whoever sends it or whatever is
+    /// wrong with it, is refused before a verifier is paid for.
     pub async fn ensure_circuit(
         &self,
         wallet: &Wallet,
@@ -208,6 +215,13 @@ impl Contracts {
             return Ok((id, Vec::new()));
         }
         let (verifier, deployed) = self.deploy_verifier(wallet, name, creation, code_hash).await?;
+        let nowhere = Deployed { address: Address::ZERO, code_hash };
+        let info = self.named_alike(circuit, nowhere).await?;
+        match self.add_circuit(info).simulate(wallet.address()).await {
+            // all that is missing
+            Err(error) if error.is_revert("VerifierWithoutCode") => {}
+            other => drop(other?),
+        }
         let added = self.register_circuit(wallet, circuit, verifier).await?;
         Ok((id, vec![deployed, added.sent]))
     }

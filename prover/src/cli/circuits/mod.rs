@@ -149,30 +149,22 @@ async fn add(a: AddArgs) -> CommandResult {
         let message = format!("the server has made the circuits, and still has none for {missing} under its SRS");
         return Err(Problem::new(Reason::NotReady, message).with("missing", missing));
     }
-    let known = c.contracts.circuits().await?;
     let (mut listed, mut txs) = (Vec::new(), Vec::new());
     for circuit in &ready {
         listed.push(output::circuit(circuit));
-        let id = B256::try_from(circuit.circuit_id.as_slice()).map_err(Problem::internal)?;
-        if known.contains(&id) {
-            continue;
+        let new = new_circuit(circuit)?;
+        let code_hash = B256::try_from(circuit.code_hash.as_slice()).map_err(Problem::internal)?;
+        let id = new.id(code_hash);
+        if id.as_slice() != circuit.circuit_id {
+            let named = Hex32::from_field("circuit_id", &circuit.circuit_id)?;
+            return Err(Problem::internal(format!("the server calls circuit {id} {named}")));
         }
         let request = v1::GetBytecodeRequest { circuit_id: circuit.circuit_id.clone() };
         let code = client.circuits().get_bytecode(request).await.map_err(problem)?.into_inner().creation_code;
-        let new = new_circuit(circuit)?;
-        let code_hash = B256::try_from(circuit.code_hash.as_slice()).map_err(Problem::internal)?;
         let name = statement(&circuit.shape.unwrap_or_default()).to_lowercase();
-        let (verifier, sent) = c.contracts.deploy_verifier(&c.wallet, &name, code.into(), code_hash).await?;
-        txs.push(sent);
-        let done = c.contracts.register_circuit(&c.wallet, &new, verifier).await?;
-        if done.event.circuitId != id {
-            return Err(Problem::internal(format!(
-                "the gate registered circuit {}, the server knows {id}",
-                done.event.circuitId
-            )));
-        }
-        txs.push(done.sent);
-        eprintln!("{name}: verifier at {}, circuit {id}", verifier.address);
+        let (_, sent) = c.contracts.ensure_circuit(&c.wallet, &name, &new, code.into(), code_hash).await?;
+        eprintln!("{name}: circuit {id} {}", if sent.is_empty() { "stands already" } else { "registered" });
+        txs.extend(sent);
     }
     a.chain.emit(&json!({ "ready": listed, "txs": txs }))
 }

@@ -190,9 +190,18 @@ async fn verifiers_are_deployed_and_measured() {
     let error = w.contracts.verifier_gas(verifier.address, &[1; 63]).await.unwrap_err();
     assert!(matches!(error, ChainError::VerifierRejected { .. }), "{error}");
 
-    // found again, and compared also in what the id does not cover
+    // who may not register it pays for no verifier
     let creation = tribute_chain::circuits::creation_of(&runtime);
     let (circuit, hash) = (w.circuit(3), keccak256(runtime));
+    let before = w.chain.mined_nonce(w.ada.address()).await.unwrap();
+    let stranger = w.contracts.ensure_circuit(&w.ada, "sum", &circuit, creation.clone(), hash).await.unwrap_err();
+    assert!(stranger.is_revert("OwnableUnauthorizedAccount"), "{stranger}");
+    let unsound = NewCircuit { input_count: 7, ..circuit.clone() };
+    let refused = w.contracts.ensure_circuit(&w.admin, "sum", &unsound, creation.clone(), hash).await.unwrap_err();
+    assert!(refused.is_revert("WrongInputCount"), "{refused}");
+    assert_eq!(w.chain.mined_nonce(w.ada.address()).await.unwrap(), before);
+
+    // found again, and compared also in what the id does not cover
     let (id, sent) = w.contracts.ensure_circuit(&w.admin, "sum", &circuit, creation.clone(), hash).await.unwrap();
     assert_eq!((id, sent.len()), (circuit.id(hash), 2));
     let (_, sent) = w.contracts.ensure_circuit(&w.admin, "sum", &circuit, creation.clone(), hash).await.unwrap();
@@ -210,6 +219,8 @@ async fn verifiers_are_deployed_and_measured() {
     let error = w.contracts.deploy_verifier(&w.admin, "other", creation, keccak256("other")).await.unwrap_err();
     assert!(matches!(error, ChainError::CodeDiffers { .. }), "{error}");
     assert!(w.contracts.find_circuit(keccak256("none")).await.unwrap().is_none());
+    let stopped = w.contracts.ensure_circuit(&w.admin, "sum", &circuit, creation.clone(), hash).await.unwrap_err();
+    assert!(stopped.to_string().contains("stopped"), "{stopped}");
     assert!(w.contracts.find_session(keccak256("none")).await.unwrap().is_none());
     assert!(w.contracts.find_version(keccak256("none"), 1).await.unwrap().is_none());
     assert!(w.contracts.find_dataset(keccak256("none")).await.unwrap().is_none());
