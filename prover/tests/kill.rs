@@ -111,6 +111,27 @@ async fn a_graceful_stop_takes_the_children_along_and_gives_jobs_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn waiting_for_a_job_outlives_graceful_restarts() {
+    let place = Place::new();
+    let mut served = place.serve(&[]);
+    let address = served.url.trim_start_matches("http://").to_owned();
+    let key = alloy::signers::local::PrivateKeySigner::random();
+    let client = Client::connect(&served.url, key.clone()).await.unwrap();
+    let job = submit(&client, calibrate(14, 150, "restart")).await.id;
+    let id = job.clone();
+    let waiting = tokio::spawn(async move { client.finish(&id, |_| {}).await });
+    for _ in 0..2 {
+        let looking = Client::connect(&served.url, key.clone()).await.unwrap();
+        until(&looking, &job, is_working).await;
+        drop(looking);
+        drop(served.process.stdin.take());
+        assert!(served.process.wait().unwrap().success());
+        served = place.serve_at(&address, &[]);
+    }
+    assert_eq!(waiting.await.unwrap().unwrap().state(), JobState::Succeeded);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_watch_goes_on_where_it_broke_off() {
     let place = Place::new();
     let served = place.serve(&[]);

@@ -1,5 +1,7 @@
 //! A connection to a server, signing what it sends.
 
+use std::time::Duration;
+
 use alloy::signers::local::PrivateKeySigner;
 use clap::Args;
 use tonic::transport::{Channel, Endpoint};
@@ -13,6 +15,10 @@ use crate::problem::{Problem, Reason, Result};
 
 /// Largest message in either direction.
 const MAX_MESSAGE: usize = 256 << 20;
+/// Looks at a job that fail in a row before it is given up.
+const RETRIES: u32 = 40;
+/// Time between two looks.
+const PAUSE: Duration = Duration::from_millis(250);
 
 /// Which server, and who calls.
 #[derive(Clone, Debug, Args)]
@@ -108,42 +114,50 @@ impl Client {
         Ok(request)
     }
 
-    /// Waits until a job has ended; its failure is the error. `report` hears of every change.
+    /// Waits until a job has ended; its failure is the error. `report` hears of every change. A server that goes away is
+    /// waited for a while, however often it does.
     pub async fn finish(&self, job: &str, mut report: impl FnMut(&v1::JobEvent)) -> Result<v1::Job> {
         let mut after = 0;
         let mut failures = 0;
         loop {
-            // the stream is resumable: after a broken connection it goes on where it stopped
-            match self.watch(job, after, &mut report).await {
-                Ok(last) => after = last,
-                Err(p) if p.reason == Reason::Internal && failures < 20 => {
+            let before = after;
+            let found = self.look(job, &mut after, &mut report).await;
+            if after > before {
+                failures = 0;
+            }
+            let found = match found {
+                Ok(found) => found,
+                Err(p) if p.reason == Reason::Internal && failures < RETRIES => {
                     failures += 1;
-                    tokio::time::sleep(std::time::Duration::from_millis(250)).await;
+                    tokio::time::sleep(PAUSE).await;
                     continue;
                 }
                 Err(p) => return Err(p),
-            }
-            let request = self.sign(v1::GetJobRequest { auth: None, job: job.into() })?;
-            let found = self.jobs().get_job(request).await.map_err(problem)?.into_inner();
+            };
+            failures = 0;
             match found.state() {
                 v1::JobState::Succeeded => return Ok(found),
                 v1::JobState::Failed => return Err(job_problem(&found)),
                 v1::JobState::Cancelled => {
                     return Err(Problem::new(Reason::NotReady, format!("job {job} was cancelled")).with("job", job))
                 }
-                _ => {}
+                // the server ended the stream because it stops
+                _ => tokio::time::sleep(PAUSE).await,
             }
         }
     }
 
-    async fn watch(&self, job: &str, mut after: u64, report: &mut impl FnMut(&v1::JobEvent)) -> Result<u64> {
-        let request = self.sign(v1::WatchJobRequest { auth: None, job: job.into(), after })?;
+    /// Hears of a job's events after `after`, to the end of the stream, and looks at the job then. What breaks in between
+    /// is taken up again where it stopped.
+    async fn look(&self, job: &str, after: &mut u64, report: &mut impl FnMut(&v1::JobEvent)) -> Result<v1::Job> {
+        let request = self.sign(v1::WatchJobRequest { auth: None, job: job.into(), after: *after })?;
         let mut events = self.jobs().watch_job(request).await.map_err(problem)?.into_inner();
         while let Some(event) = events.message().await.map_err(problem)? {
-            after = event.sequence;
+            *after = event.sequence;
             report(&event);
         }
-        Ok(after)
+        let request = self.sign(v1::GetJobRequest { auth: None, job: job.into() })?;
+        Ok(self.jobs().get_job(request).await.map_err(problem)?.into_inner())
     }
 }
 

@@ -40,10 +40,13 @@ impl Place {
         self.folder.path()
     }
     pub fn serve(&self, extra: &[&str]) -> Served {
+        self.serve_at("127.0.0.1:0", extra)
+    }
+    pub fn serve_at(&self, address: &str, extra: &[&str]) -> Served {
         let port_file = self.folder.path().join("address");
         let _ = std::fs::remove_file(&port_file);
         let process = Command::new(PROGRAM)
-            .args(["serve", "--listen", "127.0.0.1:0", "--stop-with-stdin", "--port-file"])
+            .args(["serve", "--listen", address, "--stop-with-stdin", "--port-file"])
             .arg(&port_file)
             .arg("--data")
             .arg(self.folder.path().join("data"))
