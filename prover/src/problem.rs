@@ -79,8 +79,12 @@ reasons! {
     EscrowThawing = "ESCROW_THAWING", FailedPrecondition;
     /// The committed columns have been opened as often as their salts allow.
     BudgetSpent = "BUDGET_SPENT", ResourceExhausted;
-    /// The server runs without a chain, or the chain does not answer.
+    /// The server runs without a chain, or the chain's node does not answer or refuses the request.
     ChainUnavailable = "CHAIN_UNAVAILABLE", Unavailable;
+    /// The node serves another chain, or what stands on it is not what the deployment or the circuit says.
+    ChainDiffers = "CHAIN_DIFFERS", FailedPrecondition;
+    /// A transaction cannot be paid for or signed, was not mined in time, or did not end as it had to.
+    TransactionFailed = "TRANSACTION_FAILED", Aborted;
     /// A contract refused: its error and operands are in the metadata.
     Reverted = "REVERTED", FailedPrecondition;
     /// The job's deadline passed before it ended.
@@ -93,7 +97,7 @@ reasons! {
     StorageFailed = "STORAGE_FAILED", ResourceExhausted;
     /// A proof was made and did not verify: nothing left the machine.
     ProofRejected = "PROOF_REJECTED", Internal;
-    /// A tool of the set-up is missing.
+    /// A tool of the set-up is missing or does not start.
     ToolMissing = "TOOL_MISSING", FailedPrecondition;
     /// A fault of the server.
     Internal = "INTERNAL", Internal;

@@ -23,12 +23,34 @@ impl RpcChain {
 
 impl From<ChainError> for Problem {
     fn from(e: ChainError) -> Self {
+        // every error by name, so that a new one is given a reason of its own
         let reason = match &e {
+            ChainError::Unreachable { .. }
+            | ChainError::NodeSilent { .. }
+            | ChainError::BadAnswer { .. }
+            | ChainError::Refused { .. } => Reason::ChainUnavailable,
+            ChainError::WrongChain { .. }
+            | ChainError::NoCode { .. }
+            | ChainError::CodeDiffers { .. }
+            | ChainError::WiringDiffers { .. }
+            | ChainError::NoTestToken
+            | ChainError::CircuitIdDiffers { .. }
+            | ChainError::CircuitDiffers { .. }
+            | ChainError::EventMissing { .. }
+            | ChainError::BadLog { .. } => Reason::ChainDiffers,
             ChainError::Reverted { .. } | ChainError::Failed { .. } => Reason::Reverted,
+            ChainError::UnexpectedSuccess { .. }
+            | ChainError::NotMined { .. }
+            | ChainError::Replaced { .. }
+            | ChainError::GasAboveCap { .. }
+            | ChainError::InsufficientFunds { .. }
+            | ChainError::Signing { .. } => Reason::TransactionFailed,
+            ChainError::VerifierRejected { .. } => Reason::ProofRejected,
             ChainError::ArtifactsMissing { .. }
             | ChainError::ArtifactUnreadable { .. }
             | ChainError::AnvilMissing { .. }
-            | ChainError::HardhatMissing { .. } => Reason::ToolMissing,
+            | ChainError::HardhatMissing { .. }
+            | ChainError::NodeFailed { .. } => Reason::ToolMissing,
             ChainError::KeyMissing { .. }
             | ChainError::KeyInvalid { .. }
             | ChainError::Keystore { .. }
@@ -36,7 +58,6 @@ impl From<ChainError> for Problem {
             | ChainError::AlreadyDeployed { .. }
             | ChainError::CannotContinue { .. }
             | ChainError::BadUrl { .. } => Reason::BadField,
-            _ => Reason::ChainUnavailable,
         };
         let p = Problem::new(reason, e.to_string());
         match e {
@@ -105,5 +126,29 @@ impl Chain for RpcChain {
     async fn may_train(&self, dataset: Hex32, account: Hex20) -> Result<bool> {
         let allowed = self.contracts.may_train(B256::from(dataset.0), Address::from(account.0)).await;
         Ok(known(allowed, &["UnknownDataset"])?.unwrap_or(false))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_chain_says_keeps_its_reason() {
+        let (action, from) = (String::from("claim"), Address::ZERO);
+        for (error, reason, passes_later) in [
+            (ChainError::WrongChain { url: "u".into(), expected: 1, found: 2 }, Reason::ChainDiffers, false),
+            (ChainError::NoCode { contract: "ProofGate".into(), address: from }, Reason::ChainDiffers, false),
+            (
+                ChainError::InsufficientFunds { action: action.clone(), from, message: "poor".into() },
+                Reason::TransactionFailed,
+                false,
+            ),
+            (ChainError::GasAboveCap { action, needed: 2, cap: 1 }, Reason::TransactionFailed, false),
+            (ChainError::Unreachable { url: "u".into(), cause: "refused".into() }, Reason::ChainUnavailable, true),
+        ] {
+            let problem = Problem::from(error);
+            assert_eq!((problem.reason, problem.may_pass_later()), (reason, passes_later), "{problem}");
+        }
     }
 }

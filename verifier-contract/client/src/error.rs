@@ -12,7 +12,6 @@ pub type Result<T, E = ChainError> = std::result::Result<T, E>;
 
 /// Why a chain call or a transaction did not happen.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum ChainError {
     /// Nobody answers at the URL.
     #[error("no chain answers at {url} ({cause}): start a node there or give the right URL")]
