@@ -113,6 +113,42 @@ fn keys_and_secrets_in_urls_never_show() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("unexpected argument"));
 }
 
+#[test]
+fn a_failure_can_be_expected_only_of_a_call() {
+    let to = format!("0x{}", "11".repeat(20));
+    for arguments in ["chain deploy", &format!("chain fund --to {to} --wei 1"), "circuits add --schema s.json"] {
+        let output = Command::new(PROGRAM).args(arguments.split(' ')).arg("--expect-revert").output().unwrap();
+        assert!(String::from_utf8_lossy(&output.stderr).contains("unexpected argument '--expect-revert'"));
+    }
+}
+
+#[test]
+fn a_regression_is_checked_without_a_service_circuit() {
+    let w = World::new();
+    let schema = w.folder.path().join("schema.json");
+    let wine = format!("{ROOT}/examples/wine.csv");
+    succeeded(&w.tribute(&format!("schema infer {wine} --real --out {}", schema.display())));
+    let check = format!("circuits check --schema {} --link squared --k 11 --json", schema.display());
+    let output = w.tribute(&check);
+    let value: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let names: Vec<_> = value["circuits"].as_array().unwrap().iter().map(|c| &c["statement"]).collect();
+    assert_eq!(names, ["dataset", "gradient", "optimum"]);
+    assert!(!output.status.success(), "none of them is registered");
+}
+
+#[test]
+fn a_server_takes_authorities_of_its_own_for_its_node() {
+    let w = World::new();
+    let serve = format!(
+        "serve --listen 127.0.0.1:0 --data {} --rpc https://127.0.0.1:9 --rpc-ca none.pem --contracts {}",
+        w.folder.path().join("data").display(),
+        w.deployment().display()
+    );
+    let output = w.tribute(&serve);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && said.contains("none.pem:"), "{said}");
+}
+
 /// What `circuits check` says about the one circuit registered.
 fn checked(w: &World, extra: &str) -> (bool, Value) {
     let arguments =

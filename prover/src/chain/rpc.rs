@@ -1,7 +1,7 @@
 //! The chain over JSON-RPC.
 
 use alloy::primitives::{Address, B256};
-use tribute_chain::{ChainError, Contracts as Deployed, Deployment};
+use tribute_chain::{ChainError, Contracts as Deployed, Deployment, Options};
 
 use super::{Chain, ChainSession, ChainVersion, Contracts};
 use crate::hexed::{Hex, Hex20, Hex32};
@@ -15,8 +15,8 @@ pub struct RpcChain {
 
 impl RpcChain {
     /// Connects to the node at `url`, which must serve the deployment's chain.
-    pub async fn connect(url: &str, deployment: Deployment) -> Result<Self> {
-        let chain = tribute_chain::Chain::connect(url).await?;
+    pub async fn connect(url: &str, options: Options, deployment: Deployment) -> Result<Self> {
+        let chain = tribute_chain::Chain::connect_with(url, options).await?;
         Ok(RpcChain { contracts: Deployed::new(&chain, deployment)? })
     }
 }

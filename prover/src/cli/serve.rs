@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 use tokio::sync::{watch, Notify};
-use tribute_chain::Deployment;
+use tribute_chain::{Deployment, Options};
 
 use super::CommandResult;
 use crate::chain::{Chain, RpcChain};
@@ -92,6 +92,9 @@ pub(super) struct ServeArgs {
     /// JSON-RPC address of the chain to read sessions and grants from. Needs --contracts.
     #[arg(long, value_name = "URL", requires = "contracts")]
     rpc: Option<String>,
+    /// PEM file of certificate authorities to trust besides the usual ones, for an https node of your own.
+    #[arg(long, value_name = "FILE", env = "TRIBUTE_RPC_CA", requires = "rpc")]
+    rpc_ca: Option<PathBuf>,
     /// File that says where the contracts stand, as `tribute chain deploy` writes it.
     #[arg(long, value_name = "FILE", requires = "rpc")]
     contracts: Option<PathBuf>,
@@ -115,7 +118,10 @@ pub(super) async fn serve(args: ServeArgs) -> CommandResult {
     let place = args.place.place()?;
     let worker = args.work.config(place)?;
     let chain: Option<Arc<dyn Chain>> = match (&args.rpc, &args.contracts) {
-        (Some(rpc), Some(file)) => Some(Arc::new(RpcChain::connect(rpc, Deployment::load(file)?).await?)),
+        (Some(rpc), Some(file)) => {
+            let options = Options { roots: args.rpc_ca.clone(), ..Options::default() };
+            Some(Arc::new(RpcChain::connect(rpc, options, Deployment::load(file)?).await?))
+        }
         _ => None,
     };
     let config = service::Config { listen: args.listen, worker, profile: (args.k, args.columns), chain };

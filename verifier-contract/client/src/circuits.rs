@@ -12,6 +12,7 @@ use crate::chain::code_hash;
 use crate::contracts::Contracts;
 use crate::deployment::Deployed;
 use crate::error::{ChainError, Result};
+use crate::sync;
 use crate::wallet::{Sent, Wallet};
 
 pub use crate::abi::IProofGate::{CircuitAdded, CircuitInfo, CircuitShape, CircuitStopped};
@@ -183,13 +184,13 @@ impl Contracts {
         circuit: &NewCircuit,
         verifier: Deployed,
     ) -> Result<Done<CircuitAdded>> {
-        let info = circuit.info(verifier);
         let info = self.named_alike(circuit, verifier).await?;
         self.add_circuit(info).send(wallet).await
     }
 
     /// What the gate registers for a circuit, if it computes the id that is computed here.
     async fn named_alike(&self, circuit: &NewCircuit, verifier: Deployed) -> Result<CircuitInfo> {
+        let info = circuit.info(verifier);
         let expected = circuit.id(verifier.code_hash);
         let found = self.chain.read(self.gate_at(), &Abi::circuitIdOfCall { info: info.clone() }).await?;
         if found != expected {
@@ -214,7 +215,6 @@ impl Contracts {
             self.check_circuit(circuit, code_hash).await?;
             return Ok((id, Vec::new()));
         }
-        let (verifier, deployed) = self.deploy_verifier(wallet, name, creation, code_hash).await?;
         let nowhere = Deployed { address: Address::ZERO, code_hash };
         let info = self.named_alike(circuit, nowhere).await?;
         match self.add_circuit(info).simulate(wallet.address()).await {
@@ -222,6 +222,7 @@ impl Contracts {
             Err(error) if error.is_revert("VerifierWithoutCode") => {}
             other => drop(other?),
         }
+        let (verifier, deployed) = self.deploy_verifier(wallet, name, creation, code_hash).await?;
         let added = self.register_circuit(wallet, circuit, verifier).await?;
         Ok((id, vec![deployed, added.sent]))
     }
@@ -297,12 +298,10 @@ impl Contracts {
 
     /// The last gas cap that a circuit's was raised to, `None` if it is the one it was added with.
     pub async fn raised_gas_cap(&self, circuit: B256) -> Result<Option<u32>> {
-        let filter = Filter::new()
-            .address(self.gate_at())
-            .event_signature(Abi::GasCapRaised::SIGNATURE_HASH)
-            .topic1(circuit)
-            .from_block(self.deployment.block);
-        let raised = self.chain.logs(&filter).await?;
+        let filter =
+            Filter::new().address(self.gate_at()).event_signature(Abi::GasCapRaised::SIGNATURE_HASH).topic1(circuit);
+        let newest = self.chain.block_number().await?;
+        let raised = sync::windows(&self.chain, &filter, self.deployment.block, newest).await?;
         Ok(raised.last().and_then(|log| Abi::GasCapRaised::decode_log(&log.inner).ok()).map(|e| e.to))
     }
 

@@ -6,6 +6,7 @@ use alloy::primitives::B256;
 use alloy::rpc::types::{Filter, Log};
 use serde::{Deserialize, Serialize};
 
+use crate::chain::Chain;
 use crate::contracts::Contracts;
 use crate::error::{ChainError, Result};
 use crate::state::Tables;
@@ -121,18 +122,22 @@ impl Follower {
     }
 }
 
-/// All logs of the contracts in `from..=to`, in order, asked for in windows that shrink if the node finds them too large.
+/// All logs of the contracts in `from..=to`, in order.
 pub(crate) async fn logs(contracts: &Contracts, from: u64, to: u64) -> Result<Vec<Log>> {
     let d = contracts.deployment();
     let addresses =
         vec![d.proof_gate.address, d.dataset_registry.address, d.agent_registry.address, d.session_escrow.address];
-    let mut window = contracts.chain().options().log_window.max(1);
+    windows(contracts.chain(), &Filter::new().address(addresses), from, to).await
+}
+
+/// All logs of a filter in `from..=to`, in order, asked for in windows that shrink if the node finds them too large.
+pub(crate) async fn windows(chain: &Chain, filter: &Filter, from: u64, to: u64) -> Result<Vec<Log>> {
+    let mut window = chain.options().log_window.max(1);
     let mut all = Vec::new();
     let mut start = from;
     while start <= to {
         let end = to.min(start.saturating_add(window - 1));
-        let filter = Filter::new().address(addresses.clone()).from_block(start).to_block(end);
-        match contracts.chain().logs(&filter).await {
+        match chain.logs(&filter.clone().from_block(start).to_block(end)).await {
             Ok(found) => {
                 all.extend(found.into_iter().filter(|log| !log.removed));
                 start = end + 1;

@@ -41,7 +41,7 @@ pub(crate) struct CheckArgs {
     /// Data columns of the circuits.
     #[arg(long, value_name = "A", default_value_t = 8)]
     columns: usize,
-    /// Only these statements. [default: all four]
+    /// Only these statements. [default: all that agents need; a regression has no service circuit]
     #[arg(long = "statement", value_enum, value_name = "STATEMENT")]
     statements: Vec<StatementArg>,
     /// The id under which it should be registered. [default: the id that the rebuilt circuit has]
@@ -103,7 +103,8 @@ fn shapes(a: &CheckArgs, layout: Layout) -> Vec<Shape> {
         LinkArg::Softmax => Link::Softmax,
     };
     let all = StatementArg::value_variants().iter().copied();
-    let wanted = all.filter(|s| a.statements.is_empty() || a.statements.contains(s));
+    let needed = |s: &StatementArg| *s != StatementArg::Service || layout.task() == Task::Classes;
+    let wanted = all.filter(|s| if a.statements.is_empty() { needed(s) } else { a.statements.contains(s) });
     let shape = |statement| match statement {
         StatementArg::Dataset => Shape::dataset(layout),
         StatementArg::Gradient => Shape::gradient(layout, link),

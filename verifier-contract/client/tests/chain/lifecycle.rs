@@ -178,7 +178,7 @@ async fn digests_and_contexts_are_the_contracts() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn verifiers_are_deployed_and_measured() {
-    let w = World::new().await;
+    let w = World::with(tribute_chain::Options { log_window: 3, ..Default::default() }).await;
     // accepts anything of 64 bytes or more after burning some gas: CALLDATASIZE > 63 ? STOP : REVERT
     let runtime = [0x36, 0x60, 63, 0x10, 0x60, 9, 0x57, 0x5f, 0xfd, 0x5b, 0x00];
     let (verifier, _) = w.contracts.deploy_verifier_runtime(&w.admin, "sample", &runtime).await.unwrap();
@@ -213,14 +213,17 @@ async fn verifiers_are_deployed_and_measured() {
     assert!(w.contracts.check_circuit(&dearer, hash).await.unwrap_err().to_string().contains("gas cap"));
     w.contracts.raise_gas_cap(id, circuit.gas_cap + 1).send(&w.admin).await.unwrap();
     w.contracts.check_circuit(&dearer, hash).await.unwrap();
+    w.chain.mine(20).await.unwrap();
+    assert_eq!(w.contracts.raised_gas_cap(id).await.unwrap(), Some(circuit.gas_cap + 1));
+    assert_eq!(w.contracts.raised_gas_cap(w.circuits[0]).await.unwrap(), None);
     w.contracts.check_circuit(&circuit, hash).await.unwrap();
     w.contracts.stop_circuit(id).send(&w.admin).await.unwrap();
     assert!(w.contracts.check_circuit(&circuit, hash).await.unwrap_err().to_string().contains("stopped"));
+    let stopped = w.contracts.ensure_circuit(&w.admin, "sum", &circuit, creation.clone(), hash).await.unwrap_err();
+    assert!(stopped.to_string().contains("stopped"), "{stopped}");
     let error = w.contracts.deploy_verifier(&w.admin, "other", creation, keccak256("other")).await.unwrap_err();
     assert!(matches!(error, ChainError::CodeDiffers { .. }), "{error}");
     assert!(w.contracts.find_circuit(keccak256("none")).await.unwrap().is_none());
-    let stopped = w.contracts.ensure_circuit(&w.admin, "sum", &circuit, creation.clone(), hash).await.unwrap_err();
-    assert!(stopped.to_string().contains("stopped"), "{stopped}");
     assert!(w.contracts.find_session(keccak256("none")).await.unwrap().is_none());
     assert!(w.contracts.find_version(keccak256("none"), 1).await.unwrap().is_none());
     assert!(w.contracts.find_dataset(keccak256("none")).await.unwrap().is_none());
