@@ -198,6 +198,18 @@ async fn from_records_to_a_proven_optimum() {
     let again = owner.agents().prove_gradients(owner.sign(gradients).unwrap()).await.unwrap().into_inner().jobs;
     assert_eq!(again.iter().map(|j| &j.id).collect::<Vec<_>>(), jobs.iter().map(|j| &j.id).collect::<Vec<_>>());
     assert_eq!(certificate().await.unwrap(), first);
+
+    // lists name things, and read none of them
+    std::fs::remove_dir_all(place.data().join("artefacts")).unwrap();
+    let list = owner.sign(v1::ListJobsRequest::default()).unwrap();
+    let listed = owner.jobs().list_jobs(list).await.unwrap().into_inner().jobs;
+    assert!(listed.len() >= 6 && listed.iter().all(|job| job.outcome.is_none()), "{listed:?}");
+    let list = alice.sign(v1::ListDatasetsRequest::default()).unwrap();
+    let listed = alice.datasets().list_datasets(list).await.unwrap().into_inner().datasets;
+    assert_eq!((listed.len(), &listed[0].shards[0].digest), (1, &a.shards[0].digest));
+    let list = owner.sign(v1::ListAgentsRequest::default()).unwrap();
+    let listed = owner.agents().list_agents(list).await.unwrap().into_inner().agents;
+    assert_eq!((listed.len(), listed[0].gradients_proven, listed[0].optimum_proven), (1, 2, true));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -46,7 +46,7 @@ pub(crate) fn dataset(d: &v1::Dataset) -> Value {
         "shards": d.shards.iter().map(|s| json!({
             "digest": hexed(&s.digest),
             "records": s.records,
-            "proof": proof(&s.proof.clone().unwrap_or_default()),
+            "proof": s.proof.as_ref().map(proof),
         })).collect::<Vec<_>>(),
     })
 }

@@ -41,6 +41,15 @@ pub struct AgentProofs {
     pub optimum: Option<OptimumOutcome>,
 }
 
+/// How much is proven about an agent.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Proven {
+    /// How many gradients.
+    pub gradients: u32,
+    /// Whether the optimum is.
+    pub optimum: bool,
+}
+
 impl Registry {
     /// The registry in `db`.
     #[must_use]
@@ -207,6 +216,25 @@ impl Registry {
             }
         }
         Ok(proofs)
+    }
+
+    /// How much is proven about an agent, without reading it.
+    pub async fn proven(&self, digest: Hex32) -> Result<Proven> {
+        let rows = sqlx::query(
+            self.db
+                .sql("SELECT statement, COUNT(*) AS n FROM agent_proofs WHERE weights_digest = $1 GROUP BY statement"),
+        )
+        .bind(digest.to_string())
+        .fetch_all(self.db.pool())
+        .await?;
+        let mut proven = Proven::default();
+        for row in rows {
+            match row.try_get::<String, _>("statement")?.as_str() {
+                "gradient" => proven.gradients = row.try_get::<i64, _>("n")?.unsigned_abs() as u32,
+                _ => proven.optimum = true,
+            }
+        }
+        Ok(proven)
     }
 
     async fn one<T: DeserializeOwned>(&self, table: &str, key: &str, id: Hex32) -> Result<Option<Dated<T>>> {

@@ -49,9 +49,9 @@ impl v1::agent_service_server::AgentService for Agents {
         let r = request.into_inner();
         let caller = self.0.gate.admit(&r).await?;
         let agent = self.0.own_agent(caller, &r.weights_digest).await?;
-        let proofs = self.0.registry.agent_proofs(agent.weights_digest).await?;
+        let proven = self.0.registry.proven(agent.weights_digest).await?;
         let created = self.0.registry.agent(agent.weights_digest).await?.map_or(0, |a| a.created_ms);
-        let mut message = convert::agent(&agent, &proofs, created);
+        let mut message = convert::agent(&agent, proven, created);
         message.onnx = self.0.custody.get(&caller.to_string(), "model", &agent.model).await?;
         Ok(Response::new(message))
     }
@@ -68,8 +68,8 @@ impl v1::agent_service_server::AgentService for Agents {
         let next_page_token = convert::next_page(rows.len(), size, last);
         let mut agents = Vec::with_capacity(rows.len());
         for a in rows {
-            let proofs = self.0.registry.agent_proofs(a.body.weights_digest).await?;
-            agents.push(convert::agent(&a.body, &proofs, a.created_ms));
+            let proven = self.0.registry.proven(a.body.weights_digest).await?;
+            agents.push(convert::agent(&a.body, proven, a.created_ms));
         }
         Ok(Response::new(v1::ListAgentsResponse { agents, next_page_token }))
     }

@@ -11,10 +11,10 @@ use super::Shared;
 use crate::hexed::{Hex20, Hex32};
 use crate::jobs::{Event, EventRow, Job, Progress, State};
 use crate::pipeline::types::{
-    AgentBody, CircuitBody, DatasetBody, Outcome, Profile, ProofBody, ShapeBody, Target, VoucherBody,
+    AgentBody, CircuitBody, DatasetBody, Outcome, Profile, ProofBody, ShapeBody, ShardBody, Target, VoucherBody,
 };
 use crate::problem::{Problem, Reason, Result};
-use crate::registry::AgentProofs;
+use crate::registry::Proven;
 
 pub(super) fn state(state: State) -> v1::JobState {
     match state {
@@ -218,8 +218,26 @@ pub(super) fn voucher_body(v: &v1::Voucher) -> Result<VoucherBody> {
     })
 }
 
+/// What is a dataset's row in a message, its proofs aside.
+pub(super) fn dataset(d: &DatasetBody, created_ms: i64) -> v1::Dataset {
+    let shard = |s: &ShardBody| v1::Shard { digest: s.digest.to_field(), records: s.count, proof: None };
+    v1::Dataset {
+        id: d.id.to_field(),
+        owner: d.owner.to_field(),
+        schema_id: tribute_core::digest::keccak(d.schema.as_bytes()).to_vec(),
+        schema_json: d.schema.clone().into_bytes(),
+        layout_hash: d.layout_hash.to_field(),
+        profile: Some(profile(d.profile)),
+        records: d.count,
+        terms: Some(terms_message(d.terms)),
+        context: Some(target(d.target)),
+        shards: d.shards.iter().map(shard).collect(),
+        created_ms: created_ms.unsigned_abs(),
+    }
+}
+
 /// What is an agent's row in a message, its model aside.
-pub(super) fn agent(a: &AgentBody, proofs: &AgentProofs, created_ms: i64) -> v1::Agent {
+pub(super) fn agent(a: &AgentBody, proven: Proven, created_ms: i64) -> v1::Agent {
     v1::Agent {
         weights_digest: a.weights_digest.to_field(),
         owner: a.owner.to_field(),
@@ -240,9 +258,9 @@ pub(super) fn agent(a: &AgentBody, proofs: &AgentProofs, created_ms: i64) -> v1:
         shares: a.shares.clone(),
         training_accuracy: a.training_accuracy,
         records: a.count,
-        gradients_proven: proofs.gradients.len() as u32,
+        gradients_proven: proven.gradients,
         shards: a.sources.len() as u32,
-        optimum_proven: proofs.optimum.is_some(),
+        optimum_proven: proven.optimum,
         created_ms: created_ms.unsigned_abs(),
     }
 }
@@ -270,24 +288,11 @@ impl Shared {
 
     /// A dataset with its proofs.
     pub(super) async fn dataset_message(&self, d: &DatasetBody, created_ms: i64) -> Result<v1::Dataset> {
-        let mut shards = Vec::with_capacity(d.shards.len());
-        for s in &d.shards {
-            let proof = self.proof_message(&s.proof).await?;
-            shards.push(v1::Shard { digest: s.digest.to_field(), records: s.count, proof: Some(proof) });
+        let mut message = dataset(d, created_ms);
+        for (shard, s) in message.shards.iter_mut().zip(&d.shards) {
+            shard.proof = Some(self.proof_message(&s.proof).await?);
         }
-        Ok(v1::Dataset {
-            id: d.id.to_field(),
-            owner: d.owner.to_field(),
-            schema_id: tribute_core::digest::keccak(d.schema.as_bytes()).to_vec(),
-            schema_json: d.schema.clone().into_bytes(),
-            layout_hash: d.layout_hash.to_field(),
-            profile: Some(profile(d.profile)),
-            records: d.count,
-            terms: Some(terms_message(d.terms)),
-            context: Some(target(d.target)),
-            shards,
-            created_ms: created_ms.unsigned_abs(),
-        })
+        Ok(message)
     }
 
     /// A job's outcome with the bytes it refers to.
@@ -301,9 +306,7 @@ impl Shared {
             Outcome::Dataset(d) => {
                 O::Dataset(v1::DatasetOutcome { dataset: Some(self.dataset_message(d, ended_ms).await?) })
             }
-            Outcome::Train(a) => {
-                O::Agent(v1::AgentOutcome { agent: Some(agent(a, &AgentProofs::default(), ended_ms)) })
-            }
+            Outcome::Train(a) => O::Agent(v1::AgentOutcome { agent: Some(agent(a, Proven::default(), ended_ms)) }),
             Outcome::Gradient(g) => O::Proof(self.proof_message(&g.proof).await?),
             Outcome::Optimum(o) => O::Proof(self.proof_message(&o.proof).await?),
             Outcome::Evaluation(e) => O::Evaluation(v1::EvaluationOutcome {

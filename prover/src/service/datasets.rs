@@ -44,10 +44,7 @@ impl v1::dataset_service_server::DatasetService for Datasets {
         let rows = self.0.registry.datasets(caller, convert::page_token(&r.page_token)?, size).await?;
         let last = rows.last().map(|d| (d.created_ms, d.body.id.to_string()));
         let next_page_token = convert::next_page(rows.len(), size, last);
-        let mut datasets = Vec::with_capacity(rows.len());
-        for d in rows {
-            datasets.push(self.0.dataset_message(&d.body, d.created_ms).await?);
-        }
+        let datasets = rows.iter().map(|d| convert::dataset(&d.body, d.created_ms)).collect();
         Ok(Response::new(v1::ListDatasetsResponse { datasets, next_page_token }))
     }
 

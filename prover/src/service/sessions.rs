@@ -129,7 +129,8 @@ impl Shared {
 
     async fn session_message(&self, session: &SessionRow) -> Result<v1::Session> {
         let on_chain = self.chain_session(session.body.id).await?;
-        let loaded = self.loaded(session.body.weights_digest).await?;
+        let digest = session.body.weights_digest;
+        let agent = self.registry.agent(digest).await?.ok_or_else(|| Problem::not_found("agent", digest))?.body;
         Ok(v1::Session {
             id: session.body.id.to_field(),
             weights_digest: session.body.weights_digest.to_field(),
@@ -144,7 +145,7 @@ impl Shared {
             voucher: session.voucher.as_ref().map(convert::voucher),
             claimed_count: on_chain.count,
             claimed_transcript: on_chain.transcript.to_field(),
-            schema_json: loaded.schema.canonical().into_bytes(),
+            schema_json: agent.schema.into_bytes(),
             context: Some(convert::target(session.body.target)),
         })
     }
