@@ -7,6 +7,8 @@ use tribute_core::statement::Statement;
 #[cfg(doc)]
 use tribute_core::statement::SUM_PARTS;
 
+use crate::circuit::constraint_system;
+
 /// Everything that determines a circuit's constraint system.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Shape {
@@ -67,9 +69,19 @@ impl Shape {
         Self::new(Statement::Service, layout, None, true)
     }
     /// The same circuit without the gates of these names: tests show that a forgery passes once its gate is gone.
+    ///
+    /// # Panics
+    /// If the circuit has no gate of one of the names: what is left out would be nothing.
     #[doc(hidden)]
     #[must_use]
     pub fn without_gates(mut self, names: &[&str]) -> Self {
+        self.omit.clear();
+        if !names.is_empty() {
+            let cs = constraint_system(&self);
+            for name in names {
+                assert!(cs.gates().iter().any(|gate| gate.name() == *name), "{} has no gate `{name}`", self.name());
+            }
+        }
         self.omit = names.iter().map(|n| (*n).to_owned()).collect();
         self
     }

@@ -27,6 +27,7 @@ use tribute_core::digest::keccak;
 use tribute_core::layout::{Layout, Task, FRESH_IDLE_ROWS, TAIL_ROWS};
 use tribute_core::link::Link;
 use tribute_core::records::Records;
+use tribute_core::statement::Statement;
 
 fn shapes() -> Vec<Shape> {
     let layout = |k, task| Layout::new(k, 3, 7, if task == Task::Real { 1 } else { 3 }, task).unwrap();
@@ -34,7 +35,12 @@ fn shapes() -> Vec<Shape> {
     shapes
         .extend([Link::Squared, Link::Logistic, Link::Softmax].map(|l| Shape::gradient(layout(14, Task::Classes), l)));
     shapes.extend([true, false].map(|bias| Shape::optimum(layout(10, Task::Classes), bias)));
+    shapes.extend([2, 8].map(|parts| Shape::sum(layout(10, Task::Classes), parts)));
+    shapes.push(Shape::evaluation(layout(10, Task::Classes)));
     shapes.push(Shape::service(layout(13, Task::Classes)));
+    for statement in Statement::ALL {
+        assert!(shapes.iter().any(|shape| shape.statement == statement), "no shape of {}", statement.name());
+    }
     shapes
 }
 

@@ -134,6 +134,11 @@ pub enum SchemaError {
     },
 }
 
+/// Whether values can be scaled by a range: both ends and their distance are finite, and the range is not empty.
+fn usable(lo: f64, hi: f64) -> bool {
+    lo.is_finite() && hi.is_finite() && lo < hi && (hi - lo).is_finite()
+}
+
 impl Schema {
     /// Checks and makes a schema.
     pub fn new(
@@ -146,7 +151,7 @@ impl Schema {
             return Err(SchemaError::Features { features: features.len() });
         }
         for (index, f) in features.iter().enumerate() {
-            if !(f.lo.is_finite() && f.hi.is_finite() && f.lo < f.hi && (f.hi - f.lo).is_finite()) {
+            if !usable(f.lo, f.hi) {
                 return Err(SchemaError::Range { index, name: f.name.clone(), lo: f.lo, hi: f.hi });
             }
         }
@@ -162,7 +167,7 @@ impl Schema {
                 }
             }
             Target::Real { lo, hi } => {
-                if !(lo.is_finite() && hi.is_finite() && lo < hi) {
+                if !usable(*lo, *hi) {
                     return Err(SchemaError::TargetRange { lo: *lo, hi: *hi });
                 }
             }

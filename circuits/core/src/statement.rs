@@ -32,6 +32,16 @@ pub enum Statement {
 }
 
 impl Statement {
+    /// Every statement, by code.
+    pub const ALL: [Statement; 6] = [
+        Statement::Dataset,
+        Statement::Gradient,
+        Statement::Sum,
+        Statement::Optimum,
+        Statement::Evaluation,
+        Statement::Service,
+    ];
+
     /// The number the contracts know it by.
     #[must_use]
     pub fn code(self) -> u8 {
@@ -156,6 +166,24 @@ pub mod service {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn all_are_in_the_list_by_code() {
+        let codes: Vec<u8> = Statement::ALL.iter().map(|s| s.code()).collect();
+        assert_eq!(codes, [1, 2, 3, 4, 5, 6]);
+        for statement in Statement::ALL {
+            // a new statement does not compile here until it is counted
+            let place = match statement {
+                Statement::Dataset => 0,
+                Statement::Gradient => 1,
+                Statement::Sum => 2,
+                Statement::Optimum => 3,
+                Statement::Evaluation => 4,
+                Statement::Service => 5,
+            };
+            assert_eq!(Statement::ALL[place], statement);
+        }
+    }
 
     #[test]
     fn offsets_are_those_the_contracts_use() {

@@ -12,11 +12,11 @@ use tribute_core::layout::{Layout, Task};
 use tribute_core::link::Link;
 use tribute_core::U256;
 
-use crate::harness::{altered, attack, by_structure, Claim};
+use crate::harness::{attack, by_structure, Claim};
 use crate::record::{record, Row};
 use crate::support::gates::{forging, Sheet};
 use crate::support::keyed::keyed;
-use crate::support::{instance, Instance};
+use crate::support::{altered, instance, Instance};
 
 fn world(task: Task) -> (Shape, Instance) {
     let classes = if task == Task::Real { 1 } else { 3 };

@@ -10,9 +10,9 @@ use tribute_core::layout::{Layout, Task};
 use tribute_core::link::Link;
 use tribute_core::I256;
 
-use crate::harness::{altered, attack, Claim};
+use crate::harness::{attack, Claim};
 use crate::support::keyed::keyed;
-use crate::support::{instance, Instance};
+use crate::support::{altered, instance, Instance};
 
 const A: usize = 3;
 const ENDS: &str = "gradient check ends at 0";

@@ -1,8 +1,5 @@
 //! Runs one attack: honest, forged, and forged against the circuit without the gate that guards against it.
 
-use std::sync::Arc;
-
-use tribute_circuits::columns::{CommittedColumn, CommittedGroup, Role, Secret};
 use tribute_circuits::halo2_proofs::halo2curves::bn256::Fr;
 use tribute_circuits::plonk::Witness;
 use tribute_circuits::prove::{prove_unchecked, Proof};
@@ -10,7 +7,7 @@ use tribute_circuits::shape::Shape;
 
 use crate::record::{record, Row};
 use crate::support::gates::violated;
-use crate::support::keyed::{keyed, srs};
+use crate::support::keyed::keyed;
 
 /// A witness with its public inputs.
 pub(crate) type Claim<C> = (C, Vec<Fr>);
@@ -71,20 +68,4 @@ pub(crate) fn by_structure(
     assert!(!forged_native && !forged_evm, "{name}: forgery accepted");
     let circuit = honest.shape().statement.name();
     record(&Row { attack: name, circuit, honest: true, forged_native, forged_evm, without_gate: None, gate: guard });
-}
-
-/// The same group with cells changed: column of the group, row, value.
-pub(crate) fn altered(shape: &Shape, group: &CommittedGroup, changes: &[(usize, usize, Fr)]) -> CommittedGroup {
-    let mut columns = group.columns.clone();
-    let layout = &shape.layout;
-    for (column, row, value) in changes {
-        let mut rows = columns[*column].values[..layout.usable()].to_vec();
-        rows[*row] = *value;
-        let secret = Secret::from_bytes([9; 32]);
-        let content = [*column as u8; 32];
-        let srs = srs(layout.k());
-        columns[*column] =
-            Arc::new(CommittedColumn::with_rows(srs, layout, &secret, Role::Records, &content, *column as u32, rows));
-    }
-    CommittedGroup { columns }
 }

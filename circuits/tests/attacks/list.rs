@@ -66,6 +66,32 @@ pub(crate) const ATTACKS: &[(&str, &[Place])] = &[
     ),
     ("share inflated", &[Here("share_inflated"), There(CERTIFICATE, "test_Attack_ShareInflated")]),
     ("negative share hidden", &[Here("negative_share_hidden"), There(CERTIFICATE, "test_Attack_NegativeShareHidden")]),
+    (
+        "sum that is not its parts'",
+        &[
+            Here("sum_off_in_the_first_entry"),
+            Here("sum_off_in_the_last_entry"),
+            Here("sum_without_a_part"),
+            Here("sum_with_a_part_twice"),
+            Here("sum_of_another_part"),
+        ],
+    ),
+    // evaluation
+    (
+        "counts that are not the shard's",
+        &[
+            Here("evaluation_count_too_high"),
+            Here("evaluation_count_too_low"),
+            Here("evaluation_records_too_few"),
+            Here("evaluation_counts_exchanged"),
+            Here("evaluation_absent_record_counted"),
+            Here("evaluation_answer_counted_twice"),
+        ],
+    ),
+    ("tie resolved wrongly", &[Here("evaluation_tie_resolved_wrongly")]),
+    ("accuracy of other weights", &[Here("evaluation_of_other_weights")]),
+    ("accuracy on other records", &[Here("evaluation_on_other_records")]),
+    ("accuracy under another layout", &[Here("evaluation_under_another_layout")]),
     // service
     ("answer not the agent's", &[Here("answer_not_the_agents"), Here("answer_beside_the_maximum")]),
     ("receipt replayed", &[Here("receipt_replayed")]),
@@ -110,9 +136,26 @@ pub(crate) const ATTACKS: &[(&str, &[Place])] = &[
 pub(crate) const GADGETS: &[&str] = &["logUp "];
 
 /// Circuit, gate, and why no attack is needed to show what it is for.
-pub(crate) const EXEMPT: &[(&str, &str, &str)] = &[(
-    "service",
-    "a slot ends at most one run: m(m − 1) = 0",
-    "follows from `an unused slot has no queries`: a slot that says count > 0 needs m = 1, and no run has count 0; kept as a \
-     second lock, because the payment depends on it",
-)];
+pub(crate) const EXEMPT: &[(&str, &str, &str)] = &[
+    (
+        "service",
+        "a slot ends at most one run: m(m − 1) = 0",
+        "follows from `an unused slot has no queries`: a slot that says count > 0 needs m = 1, and no run has count 0; kept \
+         as a second lock, because the payment depends on it",
+    ),
+    (
+        "sum",
+        SUM_GATE,
+        "the only gate: without it nothing is left to prove in, not even what is true; the forgeries in sum.rs violate it \
+         and nothing else",
+    ),
+    (
+        "evaluation",
+        "powers within a block: xt' = κ·xt",
+        "of the product gadget, for `gradient`, whose check multiplies every power: here only the powers on the first rows \
+         of blocks are used, and those step from block to block",
+    ),
+];
+
+/// The gate of `sum`.
+pub(crate) const SUM_GATE: &str = "sum: g = Σ g_p";

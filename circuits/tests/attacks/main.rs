@@ -11,6 +11,7 @@ mod support;
 
 mod columns;
 mod dataset;
+mod evaluation;
 mod gradient;
 mod harness;
 mod link;
@@ -22,3 +23,4 @@ mod receipts;
 mod record;
 mod runs;
 mod service;
+mod sum;

@@ -11,8 +11,8 @@ use tribute_core::head::Optimum;
 use tribute_core::layout::{Layout, Task};
 use tribute_core::statement::optimum as input;
 
-use crate::harness::{altered, attack, Claim};
-use crate::support::{fitted, Fitted};
+use crate::harness::{attack, Claim};
+use crate::support::{altered, fitted, Fitted};
 
 const END: &str = "f ends at 0";
 

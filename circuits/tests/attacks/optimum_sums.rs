@@ -10,10 +10,10 @@ use tribute_core::numbers::WEIGHT_LIMIT;
 use tribute_core::statement::optimum as input;
 use tribute_core::{I256, U256};
 
-use crate::harness::{altered, attack};
+use crate::harness::attack;
 use crate::optimum::{claim, layout, out_of_range, reshare, with_numbers, world};
 use crate::support::gates::{forging, Sheet};
-use crate::support::Fitted;
+use crate::support::{altered, Fitted};
 
 const SCALARS: &str = "scalars are what the vectors give: f' = f + vectors − scalars";
 const T_STARTS: &str = "T starts at nλ·S_w";

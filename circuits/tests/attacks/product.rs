@@ -18,13 +18,13 @@ use tribute_core::numbers::LOGIT_BITS;
 use tribute_core::I256;
 
 use crate::gradient::{claim, world};
-use crate::harness::{altered, attack, Claim};
+use crate::harness::{attack, Claim};
 use crate::record::{record, Row};
 use crate::support::gates::{forging, sheet, Sheet};
 use crate::support::keyed::keyed;
-use crate::support::Instance;
+use crate::support::{altered, Instance};
 
-const LOGITS: &str = "logit check: r' = σr + α·zk + b on head rows, r − a(α·wk + τ^j) on blocks";
+pub(crate) const LOGITS: &str = "logit check: r' = σr + α·zk + b on head rows, r − a(α·wk + τ^j) on blocks";
 const GRADIENT: &str = "gradient check: e' = e + s·b·ek on head rows, e − τ^j κ^u g on weight rows";
 const C: usize = 3;
 

@@ -12,6 +12,7 @@ use tribute_circuits::circuit::constraint_system;
 use tribute_circuits::shape::Shape;
 use tribute_core::layout::{Layout, Task};
 use tribute_core::link::Link;
+use tribute_core::statement::Statement;
 
 use crate::list::{Place, ATTACKS, EXEMPT, GADGETS};
 
@@ -117,12 +118,17 @@ fn gates() -> BTreeMap<&'static str, BTreeSet<String>> {
         Shape::gradient(layout(14, Task::Classes), Link::Softmax),
         Shape::optimum(layout(10, Task::Classes), true),
         Shape::optimum(layout(10, Task::Classes), false),
+        Shape::sum(layout(10, Task::Classes), 2),
+        Shape::evaluation(layout(10, Task::Classes)),
         Shape::service(layout(13, Task::Classes)),
     ];
     let mut all: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     for shape in shapes {
         let names = constraint_system(&shape).gates().iter().map(|g| g.name().to_owned()).collect::<Vec<_>>();
         all.entry(shape.statement.name()).or_default().extend(names);
+    }
+    for statement in Statement::ALL {
+        assert!(all.contains_key(statement.name()), "no shape of {}", statement.name());
     }
     all
 }

@@ -11,7 +11,8 @@ use tribute_core::layout::{Layout, Task};
 use tribute_core::numbers::WEIGHT_LIMIT;
 use tribute_core::records::Records;
 
-use crate::harness::accept;
+use crate::proven;
+use crate::support::keyed::srs;
 use crate::support::{records, weights};
 
 fn layout() -> Layout {
@@ -23,47 +24,38 @@ fn right(weights: &Weights, records: &Records) -> u64 {
     records.iter().filter(|(q, y)| answer(&weights.logits(q)) == *y).count() as u64
 }
 
-fn circuit(srs: &Srs, layout: Layout, weights: &Weights, records: &Records) -> EvaluationCircuit {
-    let secret = Secret::from_bytes([4; 32]);
+fn evaluated(layout: Layout, weights: &Weights, records: &Records) -> u64 {
+    let (srs, secret) = (srs(layout.k()), Secret::from_bytes([4; 32]));
     let xy = commit_records(srs, &layout, &secret, records);
     let w = commit_weights(srs, &layout, &secret, weights);
-    EvaluationCircuit::new(Shape::evaluation(layout), &xy, &w).unwrap()
-}
-
-fn evaluated(keys: &Keys, srs: &Srs, weights: &Weights, records: &Records) -> u64 {
-    let circuit = circuit(srs, keys.shape().layout, weights, records);
+    let circuit = EvaluationCircuit::new(Shape::evaluation(layout), &xy, &w).unwrap();
     let correct = right(weights, records);
     let inputs = circuit.public_inputs(Fr::from(9));
     assert_eq!(inputs[1..], [Fr::from(records.len() as u64), Fr::from(correct)]);
-    let proof = accept(srs, keys, &circuit, &inputs);
-    println!("{} {} bytes, {correct} of {} right", keys.shape().name(), proof.bytes.len(), records.len());
+    proven(&circuit, &inputs);
     correct
 }
 
 #[test]
 fn counts_at_every_size_of_a_shard() {
     let layout = layout();
-    let srs = Srs::development(10);
-    let keys = Keys::generate(&srs, &Shape::evaluation(layout)).unwrap();
     for n in [0, 1, 2, layout.capacity() - 1, layout.capacity()] {
-        evaluated(&keys, &srs, &weights(&layout, 7), &records(&layout, n, 5));
+        evaluated(layout, &weights(&layout, 7), &records(&layout, n, 5));
     }
 }
 
 #[test]
 fn ties_go_to_the_lower_class() {
     let layout = layout();
-    let srs = Srs::development(10);
-    let keys = Keys::generate(&srs, &Shape::evaluation(layout)).unwrap();
     let all = records(&layout, 30, 5);
     let of = |class: u16| all.iter().filter(|(_, y)| *y == class).count() as u64;
     assert!(of(0) > 0 && of(1) > 0 && of(2) > 0);
     // all equal: class 0
-    assert_eq!(evaluated(&keys, &srs, &Weights::zero(7, 3), &all), of(0));
+    assert_eq!(evaluated(layout, &Weights::zero(7, 3), &all), of(0));
     // the upper two equal and larger: class 1
     let mut bias = vec![0; layout.weights()];
     bias[..3].copy_from_slice(&[-5, 8, 8]);
-    assert_eq!(evaluated(&keys, &srs, &Weights::new(7, 3, bias.clone()).unwrap(), &all), of(1));
+    assert_eq!(evaluated(layout, &Weights::new(7, 3, bias.clone()).unwrap(), &all), of(1));
     // larger by the least difference there is: 1 in one feature of value 1
     let mut one = Records::new(7);
     for class in 0..3 {
@@ -71,21 +63,19 @@ fn ties_go_to_the_lower_class() {
     }
     bias[..3].copy_from_slice(&[0, 0, 0]);
     bias[5] = 1;
-    assert_eq!(evaluated(&keys, &srs, &Weights::new(7, 3, bias).unwrap(), &one), 1);
+    assert_eq!(evaluated(layout, &Weights::new(7, 3, bias).unwrap(), &one), 1);
 }
 
 #[test]
 fn the_widest_logits_and_the_extreme_shapes() {
     for (k, columns, d, c) in [(13, 24, 1024, 2), (12, 5, 1, 100), (10, 1, 1, 2), (11, 7, 16, 4)] {
         let layout = Layout::new(k, columns, d, c, Task::Classes).unwrap();
-        let srs = Srs::development(k);
-        let keys = Keys::generate(&srs, &Shape::evaluation(layout)).unwrap();
         // one class as far up as logits go, the next as far down
         let values = (0..layout.weights()).map(|i| if i % c % 2 == 0 { 1 - WEIGHT_LIMIT } else { WEIGHT_LIMIT - 1 });
         let extreme = Weights::new(d, c, values.collect()).unwrap();
         let all = records(&layout, layout.capacity().min(20), 3);
-        evaluated(&keys, &srs, &extreme, &all);
-        evaluated(&keys, &srs, &weights(&layout, 2), &all);
+        evaluated(layout, &extreme, &all);
+        evaluated(layout, &weights(&layout, 2), &all);
     }
 }
 

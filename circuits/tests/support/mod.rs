@@ -3,9 +3,16 @@
 
 pub mod gates;
 pub mod keyed;
+pub mod sums;
 pub mod transcript;
 
-use tribute_circuits::columns::{commit_gradient, commit_records, commit_weights, CommittedGroup, Secret};
+use std::sync::Arc;
+
+use tribute_circuits::columns::{
+    commit_gradient, commit_records, commit_weights, CommittedColumn, CommittedGroup, Role, Secret,
+};
+use tribute_circuits::halo2_proofs::halo2curves::bn256::Fr;
+use tribute_circuits::shape::Shape;
 use tribute_circuits::srs::Srs;
 use tribute_core::head::{gradient, Weights};
 use tribute_core::layout::{Layout, Task};
@@ -53,6 +60,21 @@ pub fn weights(layout: &Layout, seed: i64) -> Weights {
     Weights::new(layout.features(), layout.classes(), values).unwrap()
 }
 
+/// The same group with cells changed: column of the group, row, value.
+pub fn altered(shape: &Shape, group: &CommittedGroup, changes: &[(usize, usize, Fr)]) -> CommittedGroup {
+    let (mut columns, layout) = (group.columns.clone(), &shape.layout);
+    for (column, row, value) in changes {
+        let mut rows = columns[*column].values[..layout.usable()].to_vec();
+        rows[*row] = *value;
+        let secret = Secret::from_bytes([9; 32]);
+        let (content, index) = ([*column as u8; 32], *column as u32);
+        let srs = keyed::srs(layout.k());
+        columns[*column] =
+            Arc::new(CommittedColumn::with_rows(srs, layout, &secret, Role::Records, &content, index, rows));
+    }
+    CommittedGroup { columns }
+}
+
 /// A committed shard with weights and their gradient.
 pub struct Instance {
     pub layout: Layout,
@@ -94,7 +116,7 @@ pub struct Fitted {
 }
 
 impl Fitted {
-    pub fn circuit(&self, shape: tribute_circuits::shape::Shape) -> tribute_circuits::optimum::OptimumCircuit {
+    pub fn circuit(&self, shape: Shape) -> tribute_circuits::optimum::OptimumCircuit {
         let slots: Vec<_> = self
             .groups
             .iter()

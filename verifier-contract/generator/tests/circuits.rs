@@ -14,6 +14,7 @@ use tribute_core::{
     layout::{Layout, Task},
     link::Link,
     records::Records,
+    statement::{Statement, SUM_PARTS},
 };
 use tribute_evm::{calldata, generate_verifier, run};
 
@@ -74,17 +75,21 @@ fn dataset_and_gradient() {
 fn every_circuit_fits() {
     let layout = Layout::new(15, 8, 784, 10, Task::Classes).unwrap();
     let srs = Srs::development(layout.k());
-    let gradient = Shape::gradient(layout, Link::Softmax);
-    let keys = [
-        (verifying_key(&srs, &Shape::dataset(layout)), 2),
-        (verifying_key(&srs, &gradient), 1),
-        (verifying_key(&srs, &Shape::optimum(layout, true)), 29),
-        (verifying_key(&srs, &Shape::service(layout)), 49),
+    let shapes = [
+        Shape::dataset(layout),
+        Shape::gradient(layout, Link::Softmax),
+        Shape::sum(layout, *SUM_PARTS.end()),
+        Shape::optimum(layout, true),
+        Shape::evaluation(layout),
+        Shape::service(layout),
     ];
-    for (vk, inputs) in keys {
-        let vk = vk.unwrap();
-        let size = generate_verifier(srs.params(), &vk, inputs).unwrap().runtime.len();
-        println!("{inputs} inputs, {} columns: {size} bytes", vk.cs().num_advice_columns());
-        assert!(size <= 17_000, "{inputs} inputs: {size}");
+    for statement in Statement::ALL {
+        assert!(shapes.iter().any(|shape| shape.statement == statement), "no shape of {}", statement.name());
+    }
+    for shape in shapes {
+        let vk = verifying_key(&srs, &shape).unwrap();
+        let size = generate_verifier(srs.params(), &vk, shape.statement.inputs()).unwrap().runtime.len();
+        println!("{}: {} columns, {size} bytes", shape.name(), vk.cs().num_advice_columns());
+        assert!(size <= 17_000, "{}: {size}", shape.name());
     }
 }

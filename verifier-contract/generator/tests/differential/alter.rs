@@ -52,14 +52,17 @@ impl Regions {
             end += size;
             (name, end - size..end)
         };
-        Regions(vec![
+        let mut parts = vec![
             take("committed points", committed * POINT),
             take("other columns", (advice - committed) * POINT),
             take("random polynomial", POINT),
             take("quotient", quotient * POINT),
             take("scalars", scalars * WORD),
             take("opening", 2 * POINT),
-        ])
+        ];
+        // `sum` has no columns but the committed ones
+        parts.retain(|(_, range)| !range.is_empty());
+        Regions(parts)
     }
 
     fn any(&self, rng: &mut ChaCha20Rng) -> (&'static str, std::ops::Range<usize>) {

@@ -73,8 +73,8 @@ fn four_verifiers_agree() {
     let mut rng = ChaCha20Rng::seed_from_u64(4);
     // every alteration in turn, over all circuits together, then from the beginning
     let mut next = Alteration::ALL.iter().cycle();
-    for make in subjects::ALL {
-        let subject: Subject = make();
+    for (shape, proofs) in subjects::all() {
+        let subject = Subject::new(shape, proofs);
         let mut before: Option<Case> = None;
         for number in 0..subject.proofs() {
             let good = Case::good(subject.prove(number, rng.next_u64()));

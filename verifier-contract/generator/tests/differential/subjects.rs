@@ -5,6 +5,7 @@ use std::path::Path;
 use tribute_circuits::{
     columns::{commit_gradient, commit_records, commit_unused_slot, commit_weights, Secret},
     dataset::DatasetCircuit,
+    evaluation::EvaluationCircuit,
     field::from_word,
     gradient::GradientCircuit,
     halo2_proofs::halo2curves::bn256::Fr,
@@ -14,10 +15,11 @@ use tribute_circuits::{
     service::{AnsweredQuery, ServiceCircuit, SessionBatch},
     shape::Shape,
     srs::Srs,
+    sum::SumCircuit,
     verify::{self, VerifierSrs},
 };
 use tribute_core::{
-    head::{answer, gradient, optimum, penalty_shift, Weights},
+    head::{add, answer, gradient, optimum, penalty_shift, Weights},
     layout::{Layout, Task},
     link::Link,
     records::Records,
@@ -26,13 +28,22 @@ use tribute_core::{
 };
 use tribute_evm::{compile, generate, generate_verifier, run, Bytecode};
 
-pub(crate) const ALL: [fn() -> Subject; 5] = [
-    || Subject::new(Shape::dataset(layout(10, 2, 5, 3)), 30),
-    || Subject::new(Shape::gradient(layout(10, 2, 5, 3), Link::Squared), 24),
-    || Subject::new(Shape::optimum(layout(11, 2, 5, 3), true), 10),
-    || Subject::new(Shape::service(layout(13, 4, 20, 5)), 4),
-    || Subject::new(Shape::gradient(layout(14, 2, 5, 3), Link::Softmax), 3),
-];
+/// Every statement's circuit, with how many good proofs of it to make.
+pub(crate) fn all() -> Vec<(Shape, usize)> {
+    let all = vec![
+        (Shape::dataset(layout(10, 2, 5, 3)), 30),
+        (Shape::gradient(layout(10, 2, 5, 3), Link::Squared), 24),
+        (Shape::sum(layout(10, 2, 5, 3), 3), 20),
+        (Shape::evaluation(layout(10, 2, 5, 3)), 20),
+        (Shape::optimum(layout(11, 2, 5, 3), true), 10),
+        (Shape::service(layout(13, 4, 20, 5)), 4),
+        (Shape::gradient(layout(14, 2, 5, 3), Link::Softmax), 3),
+    ];
+    for statement in Statement::ALL {
+        assert!(all.iter().any(|(shape, _)| shape.statement == statement), "no shape of {}", statement.name());
+    }
+    all
+}
 
 /// What each verifier says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +76,7 @@ fn layout(k: u32, columns: usize, features: usize, classes: usize) -> Layout {
 }
 
 impl Subject {
-    fn new(shape: Shape, proofs: usize) -> Self {
+    pub(crate) fn new(shape: Shape, proofs: usize) -> Self {
         let srs = Srs::development(shape.layout.k());
         let keys = Keys::generate(&srs, &shape).unwrap();
         let inputs = shape.statement.inputs();
@@ -163,7 +174,24 @@ impl Subject {
                 let inputs = circuit.inputs(ctx);
                 prove(&circuit, inputs)
             }
-            other => unreachable!("no circuit {}", other.name()),
+            Statement::Sum => {
+                let about = |part: usize| [xy.digest(), w.digest(), [part as u8; 32]];
+                let commit = |part: usize, g: &[I256]| commit_gradient(&self.srs, &layout, &secret, &about(part), g);
+                let mut next = numbers(seed);
+                let parts: Vec<Vec<I256>> = (0..shape.parts)
+                    .map(|_| (0..layout.weights()).map(|_| I256::from(next() as i64) - (1i64 << 43)).collect())
+                    .collect();
+                let mut total = vec![I256::ZERO; layout.weights()];
+                parts.iter().for_each(|g| add(&mut total, g));
+                let groups: Vec<_> = parts.iter().enumerate().map(|(part, g)| commit(part, g)).collect();
+                let sum = commit(parts.len(), &total);
+                prove(&SumCircuit::new(shape, &sum, &groups.iter().collect::<Vec<_>>()), vec![ctx])
+            }
+            Statement::Evaluation => {
+                let circuit = EvaluationCircuit::new(shape, &xy, &w).unwrap();
+                let inputs = circuit.public_inputs(ctx);
+                prove(&circuit, inputs)
+            }
         }
     }
 }

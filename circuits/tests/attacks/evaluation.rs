@@ -3,19 +3,24 @@
 use std::sync::Arc;
 
 use tribute_circuits::columns::{commit_records, commit_weights, CommittedGroup, Secret};
-use tribute_circuits::evaluation::{column, difference_limbs, EvaluationCircuit};
+use tribute_circuits::dataset::DatasetCircuit;
+use tribute_circuits::evaluation::{column, difference_limbs, third, EvaluationCircuit};
 use tribute_circuits::field::from_i128;
+use tribute_circuits::gadgets::logup::INPUTS_PER_HELPER;
 use tribute_circuits::halo2_proofs::halo2curves::bn256::Fr;
 use tribute_circuits::halo2_proofs::halo2curves::ff::Field;
-use tribute_circuits::plonk::Witness;
+use tribute_circuits::prove::prove;
 use tribute_circuits::shape::Shape;
-use tribute_circuits::srs::Srs;
 use tribute_core::head::{answer, Weights};
 use tribute_core::layout::{Layout, Task};
 use tribute_core::records::Records;
 
-use crate::harness::{altered, attack, Claim};
-use crate::support;
+use crate::harness::{attack, Claim};
+use crate::product::LOGITS;
+use crate::record::{record, Row};
+use crate::support::gates::{forging, Sheet};
+use crate::support::keyed::{keyed, srs};
+use crate::support::{self, altered};
 
 const COUNTED: &str = "tally is n + σ·correct";
 const RANGE: &str = "logUp ends at 0";
@@ -24,9 +29,8 @@ fn layout() -> Layout {
     Layout::new(10, 3, 7, 3, Task::Classes).unwrap()
 }
 
-/// A shard and weights under which class 0 and 1 tie and class 2 is behind for every record.
+/// A committed shard with committed weights.
 struct World {
-    srs: Srs,
     weights: Weights,
     records: Records,
     xy: CommittedGroup,
@@ -35,19 +39,27 @@ struct World {
 
 impl World {
     fn new(weights: Weights, records: Records) -> Self {
-        let (srs, secret) = (Srs::development(10), Secret::from_bytes([6; 32]));
-        let xy = commit_records(&srs, &layout(), &secret, &records);
-        let w = commit_weights(&srs, &layout(), &secret, &weights);
-        World { srs, weights, records, xy, w }
+        let (srs, secret) = (srs(10), Secret::from_bytes([6; 32]));
+        let xy = commit_records(srs, &layout(), &secret, &records);
+        let w = commit_weights(srs, &layout(), &secret, &weights);
+        World { weights, records, xy, w }
     }
+    /// Classes 0 and 1 tie and class 2 is behind, for every record.
     fn tied() -> Self {
         let mut values = vec![0; layout().weights()];
         values[..3].copy_from_slice(&[40, 40, 3]);
         let mut records = Records::new(7);
-        for i in 0..9u8 {
-            records.push(&[i, 1, 0, 255, 7 * i, 3, 2], u16::from(i % 3));
+        // another number of records in each class, so that another answer to all is another count
+        for (i, class) in (0u8..).zip([0, 1, 2, 1, 2, 2, 1, 2, 2]) {
+            records.push(&[i, 1, 0, 255, 7 * i, 3, 2], class);
         }
         World::new(Weights::new(7, 3, values).unwrap(), records)
+    }
+    /// The same records under other weights.
+    fn with_weights(&self, change: impl Fn(&mut Vec<i64>)) -> Self {
+        let mut values = self.weights.values().to_vec();
+        change(&mut values);
+        World::new(Weights::new(7, 3, values).unwrap(), self.records.clone())
     }
     fn shape() -> Shape {
         Shape::evaluation(layout())
@@ -58,15 +70,15 @@ impl World {
 }
 
 /// The claim of a witness, with the counts that follow from it.
-fn claim(circuit: EvaluationCircuit) -> Claim {
+fn claim(circuit: EvaluationCircuit) -> Claim<EvaluationCircuit> {
     let inputs = circuit.public_inputs(Fr::from(9));
-    (Box::new(circuit), inputs)
+    (circuit, inputs)
 }
 
 /// Other public inputs for a true witness.
 fn with_inputs(name: &str, change: impl Fn(&mut Vec<Fr>)) {
     let w = World::tied();
-    attack(name, COUNTED, &w.srs, &World::shape(), |shape, forged| {
+    attack(name, &[COUNTED], &World::shape(), |shape, forged| {
         let (circuit, mut inputs) = claim(w.circuit(shape));
         if forged {
             change(&mut inputs);
@@ -138,7 +150,7 @@ impl<'a> Cells<'a> {
 fn with_cells(name: &str, gate: &'static str, record: usize, forge: impl Fn(&mut Cells<'_>, &[i64])) {
     let w = World::tied();
     let z = w.weights.logits(w.records.features(record));
-    attack(name, gate, &w.srs, &World::shape(), |shape, forged| {
+    attack(name, &[gate], &World::shape(), |shape, forged| {
         let mut circuit = w.circuit(shape);
         if forged {
             forge(&mut Cells::of(&mut circuit, record), &z);
@@ -217,8 +229,7 @@ fn answer_counted_twice() {
     assert_eq!((z[1], answer(&z)), (z[0] - 1, 0));
     attack(
         "evaluation_answer_counted_twice",
-        "one-hot: b(b − 1) = 0 with b = B − B'",
-        &w.srs,
+        &["one-hot: b(b − 1) = 0 with b = B − B'"],
         &World::shape(),
         |shape, forged| {
             let mut circuit = w.circuit(shape);
@@ -241,8 +252,8 @@ fn absent_record_counted() {
     // the record slot after the last has a class but no presence flag: `dataset` would refuse it too
     let mut w = World::tied();
     let head = w.records.len() * layout().record_rows();
-    w.xy = altered(&w.srs, &World::shape(), &w.xy, &[(layout().columns(), head + 1, Fr::ONE)]);
-    attack("evaluation_absent_record_counted", PRESENT, &w.srs, &World::shape(), |shape, forged| {
+    w.xy = altered(&World::shape(), &w.xy, &[(layout().columns(), head + 1, Fr::ONE)]);
+    attack("evaluation_absent_record_counted", &[PRESENT], &World::shape(), |shape, forged| {
         let mut circuit = w.circuit(shape);
         let honest = circuit.counts();
         if forged {
@@ -257,7 +268,7 @@ fn absent_record_counted() {
 /// A `tally` that a forger changes once he knows σ.
 fn with_tally(name: &str, gate: &'static str, rows: std::ops::Range<usize>) {
     let w = World::tied();
-    attack(name, gate, &w.srs, &World::shape(), |shape, forged| {
+    attack(name, &[gate], &World::shape(), |shape, forged| {
         let mut circuit = w.circuit(shape);
         let mut inputs = circuit.public_inputs(Fr::from(9));
         if forged {
@@ -269,7 +280,7 @@ fn with_tally(name: &str, gate: &'static str, rows: std::ops::Range<usize>) {
                 }
             }));
         }
-        (Box::new(circuit) as Box<dyn Witness>, inputs)
+        (circuit, inputs)
     });
 }
 
@@ -287,15 +298,8 @@ fn tally_starts_above_zero() {
 fn accuracy_of_other_weights() {
     // answers of weights that are right more often, under the certified weights' commitment
     let w = World::tied();
-    let better = World::new(
-        {
-            let mut values = w.weights.values().to_vec();
-            values[..3].copy_from_slice(&[40, 41, 3]);
-            Weights::new(7, 3, values).unwrap()
-        },
-        w.records.clone(),
-    );
-    attack("evaluation_of_other_weights", "logit check ends at 0", &w.srs, &World::shape(), |shape, forged| {
+    let better = w.with_weights(|values| values[1] += 1);
+    attack("evaluation_of_other_weights", &["logit check ends at 0"], &World::shape(), |shape, forged| {
         let mut circuit = w.circuit(shape.clone());
         if forged {
             circuit.columns = better.circuit(shape).columns;
@@ -310,11 +314,168 @@ fn accuracy_on_other_records() {
     let layout = layout();
     let w = World::new(support::weights(&layout, 3), support::records(&layout, 9, 8));
     let other = World::new(w.weights.clone(), support::records(&layout, 9, 11));
-    attack("evaluation_on_other_records", "logit check ends at 0", &w.srs, &World::shape(), |shape, forged| {
+    attack("evaluation_on_other_records", &["logit check ends at 0"], &World::shape(), |shape, forged| {
         let mut circuit = w.circuit(shape.clone());
         if forged {
             circuit.columns = other.circuit(shape).columns;
         }
         claim(circuit)
+    });
+}
+
+/// First row of a weight block.
+fn block(j: usize) -> usize {
+    layout().weights_start() + j * layout().classes()
+}
+
+/// Answers of other weights, hidden in the running sums where one gate is missing.
+fn hidden(
+    name: &str,
+    gate: &'static str,
+    other: impl Fn(&mut Vec<i64>),
+    edit: impl Fn(u8, &mut Sheet) + Clone + Send + Sync + 'static,
+) {
+    let w = World::tied();
+    let other = w.with_weights(other);
+    let honest = w.circuit(World::shape()).counts();
+    attack(name, &[gate], &World::shape(), |shape, forged| {
+        let mut circuit = w.circuit(shape.clone());
+        if forged {
+            circuit.columns = other.circuit(shape).columns;
+            assert_ne!(circuit.counts(), honest, "{name}: the forgery claims what is true");
+        }
+        let (mut circuit, inputs) = claim(circuit);
+        if forged {
+            circuit.forge = Some(forging(&circuit, &inputs, edit.clone()));
+        }
+        (circuit, inputs)
+    });
+}
+
+/// As [`hidden`], with class 1 ahead where it ties, by sums of phase three alone.
+fn hidden_late(name: &str, gate: &'static str, edit: impl Fn(&mut Sheet) + Clone + Send + Sync + 'static) {
+    let class_1_ahead = |values: &mut Vec<i64>| values[1] += 1;
+    hidden(name, gate, class_1_ahead, move |phase, sheet| {
+        if phase == 2 {
+            edit(sheet);
+        }
+    });
+}
+
+#[test]
+fn features_under_another_sum() {
+    hidden_late("evaluation_features_under_another_sum", "features under τ: xt = Σ_a τ^a x_a + τ^A·xt'", |sheet| {
+        let [xt, r] = [third::XT, third::R].map(|n| sheet.column(2, n));
+        sheet.balance(LOGITS, r, (xt, 2 * layout().record_rows()));
+    });
+}
+
+#[test]
+fn logits_under_another_sum() {
+    hidden_late("evaluation_logits_under_another_sum", "logits under κ: zk = z + κ·zk'", |sheet| {
+        let [zk, r] = [third::ZK, third::R].map(|n| sheet.column(2, n));
+        sheet.balance(LOGITS, r, (zk, 2 * layout().record_rows()));
+    });
+}
+
+#[test]
+fn power_of_a_block_changed() {
+    hidden_late("evaluation_power_of_a_block_changed", "powers between blocks: xt(c below) = τ·xt", |sheet| {
+        let [xt, r] = [third::XT, third::R].map(|n| sheet.column(2, n));
+        sheet.balance(LOGITS, r, (xt, block(1)));
+        for row in block(1)..block(2) - 1 {
+            sheet.solve("powers within a block: xt' = κ·xt", row, (xt, row + 1));
+        }
+    });
+}
+
+#[test]
+fn logit_check_that_is_none() {
+    hidden_late("evaluation_logit_check_that_is_none", LOGITS, |sheet| {
+        let r = sheet.column(2, third::R);
+        sheet.advice[r].fill(Fr::ZERO);
+    });
+}
+
+#[test]
+fn logit_check_with_a_head_start() {
+    hidden_late("evaluation_logit_check_with_a_head_start", "logit check starts at 0", |sheet| {
+        let r = sheet.column(2, third::R);
+        sheet.balance(LOGITS, r, (r, 0));
+    });
+}
+
+#[test]
+fn powers_that_start_at_minus_one() {
+    // the vector a and all powers negated: logits of −W pass for those of W, and the smallest for the largest
+    let negated = |values: &mut Vec<i64>| values.iter_mut().for_each(|w| *w = -*w);
+    hidden("evaluation_powers_that_start_at_minus_one", "powers start at 1", negated, |phase, sheet| {
+        // `a` stands behind the lookup's helpers and their sum
+        let a = sheet.column(1, difference_limbs(&layout()).div_ceil(INPUTS_PER_HELPER) + 1);
+        if phase == 1 {
+            sheet.advice[a][..layout().gate_rows()].iter_mut().for_each(|a| *a = -*a);
+        }
+        if phase == 2 {
+            let [xt, r] = [third::XT, third::R].map(|n| sheet.column(2, n));
+            sheet.advice[xt][block(0)..=layout().weights_end()].iter_mut().for_each(|x| *x = -*x);
+            assert_eq!(sheet.run_down(LOGITS, r), Fr::ZERO);
+        }
+    });
+}
+
+/// Digests are of points and not of which row is what: under a layout with more features the same columns hold other
+/// weights, in rows that the first layout's circuits never read. So who counts an evaluation compares the layout's hash
+/// (and the SRS) with that of the `dataset` and `optimum` proofs; under the first layout's keys the proof is refused.
+#[test]
+fn evaluation_under_another_layout() {
+    let layout_of = |d| Layout::new(10, 8, d, 3, Task::Classes).unwrap();
+    // with 2d + 1 features the rows of both weights overlap only where the records have no features
+    let (layout, wide) = (layout_of(7), layout_of(15));
+    assert_eq!(layout.record_rows(), wide.record_rows());
+    assert_eq!(layout.weights_start() - wide.weights_start(), 8 * 3);
+    let (shape, wide_shape) = (Shape::evaluation(layout), Shape::evaluation(wide));
+    let (srs, secret) = (srs(10), Secret::from_bytes([6; 32]));
+    let mut records = Records::new(7);
+    for i in 0..30u8 {
+        let mut features = [i; 7];
+        features[usize::from(i % 3)] = 255;
+        records.push(&features, u16::from(i % 3));
+    }
+    let xy = commit_records(srs, &layout, &secret, &records);
+    // the certified weights always answer class 0; beside them, weights that know the classes' features
+    let mut certified = vec![0; layout.weights()];
+    certified[0] = 1;
+    let w = commit_weights(srs, &layout, &secret, &Weights::new(7, 3, certified).unwrap());
+    let knowing: Vec<_> = (0..3).map(|u| (0, wide.weights_start() + (u + 1) * 3 + u, Fr::ONE)).collect();
+    let w = altered(&shape, &w, &knowing);
+
+    let honest = EvaluationCircuit::new(shape.clone(), &xy, &w).unwrap();
+    assert_eq!(honest.counts(), [30, 10].map(Fr::from));
+    let inputs = honest.public_inputs(Fr::from(9));
+    let name = "evaluation_under_another_layout";
+    keyed(&shape).accept(name, &honest, &inputs);
+    // `dataset` has nothing to say about it either: the records are what they are
+    keyed(&Shape::dataset(layout)).accept(
+        name,
+        &DatasetCircuit::new(Shape::dataset(layout), &xy),
+        &[Fr::from(9), Fr::from(30)],
+    );
+
+    let forged = EvaluationCircuit::new(wide_shape.clone(), &xy, &w).unwrap();
+    assert_eq!(forged.counts(), [30, 30].map(Fr::from), "every record its class");
+    let of_wide = keyed(&wide_shape);
+    let proof = prove(srs, &of_wide.keys, &forged, forged.public_inputs(Fr::from(9))).unwrap();
+    assert!(of_wide.native(&proof), "the other layout's keys accept it");
+    assert!(proof.bytes.starts_with(&[xy.points(), w.points()].concat()));
+    let (forged_native, forged_evm) = (keyed(&shape).native(&proof), keyed(&shape).evm(&proof));
+    assert!(!forged_native && !forged_evm, "{name}: forgery accepted");
+    record(&Row {
+        attack: name,
+        circuit: "evaluation",
+        honest: true,
+        forged_native,
+        forged_evm,
+        without_gate: None,
+        gate: "the key, which is of one layout: who counts an evaluation compares layout and SRS",
     });
 }
