@@ -301,6 +301,39 @@ mod tests {
         assert!(l.weights_end() <= l.salt_start());
     }
 
+    /// The hash says which rows are what by the numbers that they follow from. Who changes how they follow, and any number
+    /// here with it, has to change the hash's tag: proofs under two maps would otherwise be of one layout.
+    #[test]
+    fn the_row_map_is_that_of_the_hashs_tag() {
+        use Task::{Classes, Real};
+        // k, A, d, c, task: record rows, capacity, weights' start and end, salts' start, gate rows, bits of a limb
+        for ((k, columns, d, c, task), rows) in [
+            ((10, 1, 1, 2, Classes), [3, 316, 948, 952, 954, 1002, 9]),
+            ((11, 3, 16, 1, Real), [6, 326, 1956, 1973, 1978, 2026, 10]),
+            ((12, 5, 1, 100, Classes), [101, 37, 3737, 3937, 4026, 4074, 11]),
+            ((13, 24, 1024, 2, Classes), [43, 118, 5074, 7124, 7162, 8170, 12]),
+            ((14, 8, 16, 2, Classes), [3, 5106, 15318, 15352, 15354, 16362, 13]),
+            ((15, 8, 64, 10, Classes), [11, 2826, 31086, 31736, 31738, 32746, 14]),
+            ((17, 64, 784, 10, Classes), [13, 9399, 122187, 130037, 130042, 131050, 14]),
+            ((22, 8, 1024, 100, Classes), [128, 31959, 4090752, 4193252, 4193274, 4194282, 14]),
+        ] {
+            let l = Layout::new(k, columns, d, c, task).unwrap();
+            let map = [
+                l.record_rows(),
+                l.capacity(),
+                l.weights_start(),
+                l.weights_end(),
+                l.salt_start(),
+                l.gate_rows(),
+                l.limb_bits() as usize,
+            ];
+            assert_eq!(map, rows, "k = {k}, A = {columns}, d = {d}, c = {c}");
+            assert_eq!((l.rows(), l.usable(), l.salt_rows()), (1 << k, (1 << k) - 6, if k < 13 { 64 } else { 1024 }));
+        }
+        let hash = Layout::new(15, 8, 64, 10, Classes).unwrap().hash();
+        assert_eq!(hash, keccak(b"tribute.layout.v1\0\0\0\x0f\0\0\0\x08\0\0\0\x40\0\0\0\x0a\0\0\0\0\0\0\x04\0"));
+    }
+
     #[test]
     fn sixty_features_are_not_sixty_four() {
         let a = Layout::new(15, 8, 60, 10, Task::Classes).unwrap();

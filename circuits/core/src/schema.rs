@@ -89,7 +89,9 @@ pub enum SchemaError {
         features: usize,
     },
     /// A range that is empty, reversed or not finite.
-    #[error("feature {index} (`{name}`) has range [{lo}, {hi}]: both ends must be finite and lo < hi")]
+    #[error(
+        "feature {index} (`{name}`) has range [{lo}, {hi}]: both ends and their distance must be finite and lo < hi"
+    )]
     Range {
         /// Position, from 0.
         index: usize,
@@ -113,7 +115,7 @@ pub enum SchemaError {
         label: String,
     },
     /// The target's range is empty or not finite.
-    #[error("the target's range [{lo}, {hi}] is not usable: both ends must be finite and lo < hi")]
+    #[error("the target's range [{lo}, {hi}] is not usable: both ends and their distance must be finite and lo < hi")]
     TargetRange {
         /// Lower end.
         lo: f64,
@@ -314,5 +316,18 @@ mod tests {
         let twice = Target::Classes(vec!["x".into(), "x".into()]);
         assert!(matches!(Schema::new("s".into(), f(0.0, 1.0), twice, None), Err(SchemaError::Duplicate { .. })));
         assert!(matches!(Schema::from_json("{}"), Err(SchemaError::Json { .. })));
+    }
+
+    #[test]
+    fn a_range_that_cannot_be_scaled_by_is_refused() {
+        // both ends of the last are finite, their distance is not
+        for (lo, hi) in [(1.0, 1.0), (2.0, 1.0), (f64::NAN, 1.0), (0.0, f64::INFINITY), (-1e308, 1e308)] {
+            let feature = Feature { name: "a".into(), lo, hi };
+            let of = |feature, target| Schema::new("s".into(), vec![feature], target, None).unwrap_err();
+            let two = Target::Classes(vec!["x".into(), "y".into()]);
+            assert!(matches!(of(feature.clone(), two), SchemaError::Range { index: 0, .. }), "{lo} {hi}");
+            let feature = Feature { lo: 0.0, hi: 1.0, ..feature };
+            assert!(matches!(of(feature, Target::Real { lo, hi }), SchemaError::TargetRange { .. }), "{lo} {hi}");
+        }
     }
 }
