@@ -96,11 +96,10 @@ pub fn instance(layout: Layout, srs: &Srs, link: Link, n: usize) -> Result<Insta
         let features: Vec<u8> = (0..layout.features()).map(|_| (next() % 256) as u8).collect();
         records.push(&features, (next() % layout.classes()) as u16);
     }
-    tribute_core::head::check_records(&layout, &records)?;
     let weights = weights(&layout)?;
     let g = gradient(&layout, link, &weights, &records)?;
     let secret = Secret::from_bytes([1; 32]);
-    let shard = commit_records(srs, &layout, &secret, &records);
+    let shard = commit_records(srs, &layout, &secret, &records)?;
     let weights = commit_weights(srs, &layout, &secret, &weights);
     let gradient = commit_gradient(srs, &layout, &secret, &[shard.digest(), weights.digest()], &g);
     Ok(Instance { layout, shard, weights, gradient })

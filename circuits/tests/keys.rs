@@ -80,7 +80,7 @@ fn folder(name: &str) -> PathBuf {
 /// A proof under keys, made and verified.
 fn works(srs: &Srs, keys: &Keys) {
     let layout = keys.shape().layout;
-    let group = commit_records(srs, &layout, &Secret::random(), &records(&layout, 3, 1));
+    let group = commit_records(srs, &layout, &Secret::random(), &records(&layout, 3, 1)).unwrap();
     let circuit = DatasetCircuit::new(keys.shape().clone(), &group);
     let proof = prove(srs, keys, &circuit, vec![Fr::from(7), circuit.count()]).unwrap();
     assert!(verify(srs, keys.vk(), &proof));

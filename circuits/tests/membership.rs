@@ -27,7 +27,7 @@ struct Shard {
 fn shard(layout: Layout, n: usize, seed: u64) -> Shard {
     let srs = Srs::development(layout.k());
     let records = records(&layout, n, seed);
-    let group = commit_records(&srs, &layout, &Secret::from_bytes([seed as u8; 32]), &records);
+    let group = commit_records(&srs, &layout, &Secret::from_bytes([seed as u8; 32]), &records).unwrap();
     Shard { srs, layout, records, group }
 }
 

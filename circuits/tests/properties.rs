@@ -30,7 +30,8 @@ fn layout(k: u32, columns: usize, d: usize, c: usize) -> Layout {
 
 /// Violated gates of the `dataset` circuit for `n` records.
 fn dataset(layout: Layout, records: &Records, n: usize) -> Vec<(String, usize)> {
-    let shard = commit_records(support::keyed::srs(layout.k()), &layout, &Secret::from_bytes([1; 32]), records);
+    let shard =
+        commit_records(support::keyed::srs(layout.k()), &layout, &Secret::from_bytes([1; 32]), records).unwrap();
     let circuit = DatasetCircuit::new(Shape::dataset(layout), &shard);
     violated(&circuit, &[Fr::from(7), Fr::from(n as u64)])
 }
@@ -40,7 +41,7 @@ fn proves_gradient(layout: Layout, link: Link, w: &Weights, records: &Records, o
     let (srs, secret) = (support::keyed::srs(layout.k()), Secret::from_bytes([1; 32]));
     let mut g = gradient(&layout, link, w, records).unwrap();
     *g.last_mut().unwrap() += I256::from(off);
-    let xy = commit_records(srs, &layout, &secret, records);
+    let xy = commit_records(srs, &layout, &secret, records).unwrap();
     let w = commit_weights(srs, &layout, &secret, w);
     let g = commit_gradient(srs, &layout, &secret, &[xy.digest(), w.digest()], &g);
     let circuit = GradientCircuit::new(Shape::gradient(layout, link), &xy, &w, &g).unwrap();

@@ -93,7 +93,7 @@ fn a_proof_under_a_ceremony_passes_every_verifier() {
     let layout = Layout::new(10, 3, 16, 3, Task::Classes).unwrap();
     let shape = Shape::dataset(layout);
     let keys = Keys::generate(&srs, &shape).unwrap();
-    let group = commit_records(&srs, &layout, &Secret::random(), &records(&layout, 5, 1));
+    let group = commit_records(&srs, &layout, &Secret::random(), &records(&layout, 5, 1)).unwrap();
     let circuit = DatasetCircuit::new(shape, &group);
     let proof = prove(&srs, &keys, &circuit, vec![Fr::from(7), circuit.count()]).unwrap();
 

@@ -144,7 +144,7 @@ fn dictionary_attack_on_proofs_without_salts() {
     let seen = openings(&unsalted(&b), b.len(), TAIL_ROWS + 1);
     assert_eq!([&a, &b].map(|candidate| can_be(candidate, TAIL_ROWS, &seen)), [false, true]);
     // the same attack on salted columns finds neither
-    let shard = commit_records(srs(layout().k()), &layout(), &Secret::from_bytes([1; 32]), &b);
+    let shard = commit_records(srs(layout().k()), &layout(), &Secret::from_bytes([1; 32]), &b).unwrap();
     let seen = openings(&shard, b.len(), TAIL_ROWS + 1);
     assert_eq!([&a, &b].map(|candidate| can_be(candidate, TAIL_ROWS, &seen)), [false, false]);
 }
@@ -155,7 +155,7 @@ fn dictionary_attack_on_proofs_without_salts() {
 fn openings_beyond_the_budget_tell_two_datasets_apart() {
     let l = layout();
     let [a, b] = candidates();
-    let shard = commit_records(srs(l.k()), &l, &Secret::from_bytes([1; 32]), &b);
+    let shard = commit_records(srs(l.k()), &l, &Secret::from_bytes([1; 32]), &b).unwrap();
     let free = l.salt_rows() + TAIL_ROWS;
     let seen = openings(&shard, b.len(), free + 1);
     let mut points: Vec<Fr> = seen.iter().map(|(x, _)| *x).collect();

@@ -23,7 +23,7 @@ use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
 use tribute_core::digest::{group_digest, Digest};
-use tribute_core::head::{target_value, Weights};
+use tribute_core::head::{check_records, target_value, HeadError, Weights};
 use tribute_core::layout::{Layout, Task, TAIL_ROWS};
 use tribute_core::records::Records;
 use tribute_core::I256;
@@ -99,6 +99,9 @@ pub struct CommittedColumn {
 
 impl CommittedColumn {
     /// Commits to `body` (rows from 0; shorter is padded with zeros up to the salt rows).
+    ///
+    /// # Panics
+    /// If the body is longer: its end would be lost under the salts.
     #[must_use]
     pub fn new(
         srs: &Srs,
@@ -109,6 +112,7 @@ impl CommittedColumn {
         index: u32,
         body: Vec<Fr>,
     ) -> Self {
+        assert!(body.len() <= layout.salt_start(), "{} rows, the salts start at {}", body.len(), layout.salt_start());
         let mut values = body;
         values.resize(layout.salt_start(), Fr::zero());
         let mut salts = stream(srs, secret, b"salt", layout, role, content, index);
@@ -179,13 +183,22 @@ impl CommittedGroup {
 }
 
 /// Commits to a shard: `A` data columns, then the label column.
-#[must_use]
-pub fn commit_records(srs: &Srs, layout: &Layout, secret: &Secret, records: &Records) -> CommittedGroup {
+///
+/// # Errors
+/// [`HeadError`] where the records do not fit one shard of the layout.
+pub fn commit_records(
+    srs: &Srs,
+    layout: &Layout,
+    secret: &Secret,
+    records: &Records,
+) -> Result<CommittedGroup, HeadError> {
+    check_records(layout, records)?;
     let content = content_hash(&records.to_bytes());
-    commit_bodies(srs, layout, secret, Role::Records, &content, record_bodies(layout, records))
+    Ok(commit_bodies(srs, layout, secret, Role::Records, &content, record_bodies(layout, records)))
 }
 
-/// Rows of a shard's data columns and label column, up to the salts.
+/// Rows of a shard's data columns and label column, up to the salts. Records that do not fit, which
+/// [`commit_records`] refuses, would stand in rows that are not theirs.
 #[must_use]
 pub fn record_bodies(layout: &Layout, records: &Records) -> Vec<Vec<Fr>> {
     let (a, r) = (layout.columns(), layout.record_rows());
@@ -205,6 +218,9 @@ pub fn record_bodies(layout: &Layout, records: &Records) -> Vec<Vec<Fr>> {
 }
 
 /// Commits to weights: one column.
+///
+/// # Panics
+/// If there are not as many as the layout has.
 #[must_use]
 pub fn commit_weights(srs: &Srs, layout: &Layout, secret: &Secret, weights: &Weights) -> CommittedGroup {
     let bytes: Vec<u8> = weights.values().iter().flat_map(|w| w.to_be_bytes()).collect();
@@ -214,6 +230,9 @@ pub fn commit_weights(srs: &Srs, layout: &Layout, secret: &Secret, weights: &Wei
 
 /// Commits to a gradient: one column. `about` names what it is the gradient of (shard and weights digests), so that two
 /// gradients of equal value still get streams of their own.
+///
+/// # Panics
+/// If it has not as many entries as the layout has weights.
 #[must_use]
 pub fn commit_gradient(
     srs: &Srs,
@@ -245,6 +264,7 @@ pub fn commit_unused_slot(
 fn weight_rows(layout: &Layout, values: impl Iterator<Item = Fr>) -> Vec<Fr> {
     let mut body = vec![Fr::zero(); layout.weights_start()];
     body.extend(values);
+    assert_eq!(body.len(), layout.weights_end(), "the layout has {} weights", layout.weights());
     body
 }
 

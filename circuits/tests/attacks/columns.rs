@@ -49,15 +49,15 @@ fn dictionary_attack() {
     assert_eq!([&a, &b].map(|r| bare(r) == victim), [false, true]);
 
     // salts on: it is not, whatever secrets the attacker tries
-    let victim = commit_records(srs, &l, &Secret::from_bytes([1; 32]), &b).columns[3].point;
+    let victim = commit_records(srs, &l, &Secret::from_bytes([1; 32]), &b).unwrap().columns[3].point;
     assert!([&a, &b].iter().all(|r| bare(r) != victim));
     for guess in 2..6u8 {
         for r in [&a, &b] {
-            assert_ne!(commit_records(srs, &l, &Secret::from_bytes([guess; 32]), r).columns[3].point, victim);
+            assert_ne!(commit_records(srs, &l, &Secret::from_bytes([guess; 32]), r).unwrap().columns[3].point, victim);
         }
     }
     // its owner can
-    assert_eq!(commit_records(srs, &l, &Secret::from_bytes([1; 32]), &b).columns[3].point, victim);
+    assert_eq!(commit_records(srs, &l, &Secret::from_bytes([1; 32]), &b).unwrap().columns[3].point, victim);
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn same_stream_for_two_datasets() {
     let srs = srs(10);
     let l = layout();
     let secret = Secret::from_bytes([1; 32]);
-    let groups = candidates().map(|r| commit_records(srs, &l, &secret, &r));
+    let groups = candidates().map(|r| commit_records(srs, &l, &secret, &r).unwrap());
     let mut seen = Vec::new();
     for group in &groups {
         for column in &group.columns {
@@ -89,7 +89,7 @@ fn commitment_is_stable() {
     let srs = srs(10);
     let [a, _] = candidates();
     let secret = Secret::from_bytes([1; 32]);
-    let commit = || commit_records(srs, &layout(), &secret, &a);
+    let commit = || commit_records(srs, &layout(), &secret, &a).unwrap();
     assert_eq!(commit().digest(), commit().digest());
 }
 
@@ -133,7 +133,7 @@ fn replay_misaligned() {
     // with the right points and opens others
     let (l, shape) = (layout(), Shape::dataset(layout()));
     let [a, _] = candidates();
-    let group = commit_records(srs(10), &l, &Secret::from_bytes([1; 32]), &a);
+    let group = commit_records(srs(10), &l, &Secret::from_bytes([1; 32]), &a).unwrap();
     let keyed = keyed(&shape);
     let inputs = vec![Fr::from(7), Fr::from(12)];
     keyed.accept("replay_misaligned", &DatasetCircuit::new(shape.clone(), &group), &inputs);

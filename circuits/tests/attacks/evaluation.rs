@@ -40,7 +40,7 @@ struct World {
 impl World {
     fn new(weights: Weights, records: Records) -> Self {
         let (srs, secret) = (srs(10), Secret::from_bytes([6; 32]));
-        let xy = commit_records(srs, &layout(), &secret, &records);
+        let xy = commit_records(srs, &layout(), &secret, &records).unwrap();
         let w = commit_weights(srs, &layout(), &secret, &weights);
         World { weights, records, xy, w }
     }
@@ -441,7 +441,7 @@ fn evaluation_under_another_layout() {
         features[usize::from(i % 3)] = 255;
         records.push(&features, u16::from(i % 3));
     }
-    let xy = commit_records(srs, &layout, &secret, &records);
+    let xy = commit_records(srs, &layout, &secret, &records).unwrap();
     // the certified weights always answer class 0; beside them, weights that know the classes' features
     let mut certified = vec![0; layout.weights()];
     certified[0] = 1;

@@ -39,7 +39,7 @@ fn flat(bias: [f64; 3]) -> (Shape, Instance) {
     i.weights = Weights::new(16, 3, values).unwrap();
     i.records = records;
     i.gradient = gradient(&layout(), Link::Softmax, &i.weights, &i.records).unwrap();
-    i.xy = commit_records(&i.srs, &layout(), &i.secret, &i.records);
+    i.xy = commit_records(&i.srs, &layout(), &i.secret, &i.records).unwrap();
     i.w = commit_weights(&i.srs, &layout(), &i.secret, &i.weights);
     i.g = commit_gradient(&i.srs, &layout(), &i.secret, &[], &i.gradient);
     (shape, i)

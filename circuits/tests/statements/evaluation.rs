@@ -26,7 +26,7 @@ fn right(weights: &Weights, records: &Records) -> u64 {
 
 fn evaluated(layout: Layout, weights: &Weights, records: &Records) -> u64 {
     let (srs, secret) = (srs(layout.k()), Secret::from_bytes([4; 32]));
-    let xy = commit_records(srs, &layout, &secret, records);
+    let xy = commit_records(srs, &layout, &secret, records).unwrap();
     let w = commit_weights(srs, &layout, &secret, weights);
     let circuit = EvaluationCircuit::new(Shape::evaluation(layout), &xy, &w).unwrap();
     let correct = right(weights, records);
@@ -88,7 +88,7 @@ fn a_regression_has_no_accuracy() {
         assert!(matches!(refused, ProveError::Regression { .. }), "{refused}");
     }
     let secret = Secret::from_bytes([4; 32]);
-    let xy = commit_records(&srs, &layout, &secret, &records(&layout, 5, 1));
+    let xy = commit_records(&srs, &layout, &secret, &records(&layout, 5, 1)).unwrap();
     let w = commit_weights(&srs, &layout, &secret, &Weights::zero(7, 1));
     let new = |shape, xy, w| EvaluationCircuit::new(shape, xy, w).err();
     assert_eq!(new(Shape::evaluation(layout), &xy, &w), Some(EvaluationError::Regression));

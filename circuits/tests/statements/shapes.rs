@@ -33,7 +33,7 @@ fn integers_are_proven(layout: Layout, link: Link, n: usize, seed: u64, entry: u
     let secret = Secret::from_bytes([seed as u8; 32]);
     let n = n.min(layout.capacity());
     let (records, weights) = (records(&layout, n, seed), weights(&layout, seed as i64));
-    let xy = commit_records(&srs, &layout, &secret, &records);
+    let xy = commit_records(&srs, &layout, &secret, &records).unwrap();
     let w = commit_weights(&srs, &layout, &secret, &weights);
     let circuit = DatasetCircuit::new(Shape::dataset(layout), &xy);
     proven(&srs, &circuit, &[Fr::from(7), Fr::from(n as u64)]);

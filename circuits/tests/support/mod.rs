@@ -94,7 +94,7 @@ pub fn instance(layout: Layout, link: Link, n: usize, seed: u64) -> Instance {
     let secret = Secret::from_bytes([seed as u8; 32]);
     let (records, weights) = (records(&layout, n, seed), weights(&layout, seed as i64));
     let g = gradient(&layout, link, &weights, &records).unwrap();
-    let xy = commit_records(&srs, &layout, &secret, &records);
+    let xy = commit_records(&srs, &layout, &secret, &records).unwrap();
     let w = commit_weights(&srs, &layout, &secret, &weights);
     let committed = commit_gradient(&srs, &layout, &secret, &[xy.digest(), w.digest()], &g);
     Instance { layout, link, srs, secret, records, weights, gradient: g, xy, w, g: committed }

@@ -32,7 +32,7 @@ fn parts(shards: &[Records], weights: &CommittedGroup, bound: impl Fn(usize) -> 
     let keys = |shape: Shape| Keys::generate(&srs, &shape).unwrap();
     let (data, counts) = (keys(Shape::dataset(layout)), keys(Shape::evaluation(layout)));
     let committed: Vec<CommittedGroup> =
-        shards.iter().map(|records| commit_records(&srs, &layout, &secret, records)).collect();
+        shards.iter().map(|records| commit_records(&srs, &layout, &secret, records).unwrap()).collect();
     let digests: Vec<[u8; 32]> = committed.iter().map(CommittedGroup::digest).collect();
     let n: usize = shards.iter().map(Records::len).sum();
     let id = dataset_id(&schema.id(), &layout.hash(), n as u64, &digests);

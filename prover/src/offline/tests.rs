@@ -111,7 +111,7 @@ fn parts() -> (Parts, CommittedGroup) {
         let (mut digests, mut proofs) = (vec![], vec![]);
         let mut sum = vec![I256::ZERO; layout.weights()];
         for (j, records) in shards.iter().enumerate() {
-            let xy = commit_records(&srs, &layout, &secret, records);
+            let xy = commit_records(&srs, &layout, &secret, records).unwrap();
             let dataset = dataset_proof(&chain, (owner, terms), (j, shards.len()), &xy, &dataset_keys);
             let g = gradient(&layout, link, &weights, records).unwrap();
             let group = commit_gradient(&srs, &layout, &secret, &[xy.digest(), w.digest()], &g);

@@ -155,7 +155,7 @@ impl Maker {
             let (mut digests, mut proofs) = (vec![], vec![]);
             let mut sum = vec![I256::ZERO; layout.weights()];
             for (j, records) in shards.iter().enumerate() {
-                let xy = commit_records(&self.srs, &layout, &self.secret, records);
+                let xy = commit_records(&self.srs, &layout, &self.secret, records).unwrap();
                 let ctx = DatasetContext {
                     domain: self.chain.datasets(),
                     owner,

@@ -14,7 +14,7 @@ use super::circuit::prepare;
 use super::types::{DatasetBody, DatasetJob, ShapeBody, ShardBody};
 use super::Toolbox;
 use crate::hexed::Hex;
-use crate::problem::Result;
+use crate::problem::{Problem, Result};
 
 /// Commits the records and proves every shard.
 pub fn run(job: &DatasetJob, toolbox: &Toolbox) -> Result<DatasetBody> {
@@ -30,7 +30,7 @@ pub fn run(job: &DatasetJob, toolbox: &Toolbox) -> Result<DatasetBody> {
     for (index, cut) in cuts.iter().enumerate() {
         toolbox.progress("commit", index as u64, cuts.len() as u64);
         let part = records.slice(cut.clone());
-        let group = commit_records(&prepared.srs, &layout, &secret, &part);
+        let group = commit_records(&prepared.srs, &layout, &secret, &part).map_err(Problem::internal)?;
         let context = DatasetContext {
             domain: job.target.domain(),
             owner: job.owner.0,

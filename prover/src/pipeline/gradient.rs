@@ -64,7 +64,7 @@ pub(super) fn shard(
     let owner = owner.to_string();
     let records = toolbox.wait(toolbox.custody.records(&owner, records))?;
     let secret = Secret::from_bytes(toolbox.wait(toolbox.custody.column_secret(&owner))?);
-    let committed = commit_records(srs, layout, &secret, &records);
+    let committed = commit_records(srs, layout, &secret, &records).map_err(Problem::internal)?;
     same("shard", &committed, digest)?;
     Ok((records, committed))
 }

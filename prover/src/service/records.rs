@@ -40,7 +40,7 @@ impl Shared {
             let srs = parameters
                 .get(layout.k())
                 .map_err(|e| Problem::new(Reason::NotReady, format!("no parameters for k = {}: {e}", layout.k())))?;
-            let group = commit_records(&srs, &layout, &secret, &records);
+            let group = commit_records(&srs, &layout, &secret, &records).map_err(Problem::internal)?;
             if group.digest() != digest.0 {
                 let got = Hex(group.digest());
                 let text = format!(

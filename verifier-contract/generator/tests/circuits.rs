@@ -49,7 +49,7 @@ fn dataset_and_gradient() {
         let features: Vec<u8> = (0..layout.features()).map(|j| (i * 31 + j * 17) as u8).collect();
         records.push(&features, (i % layout.classes()) as u16);
     }
-    let xy = commit_records(&srs, &layout, &secret, &records);
+    let xy = commit_records(&srs, &layout, &secret, &records).unwrap();
     let shape = Shape::dataset(layout);
     let keys = Keys::generate(&srs, &shape).unwrap();
     let inputs = vec![Fr::from(77), Fr::from(30)];

@@ -126,7 +126,7 @@ impl Subject {
         let layout = shape.layout;
         let secret = Secret::from_bytes([number as u8; 32]);
         let shard = records(&layout, 1 + seed as usize % 20, seed);
-        let xy = commit_records(&self.srs, &layout, &secret, &shard);
+        let xy = commit_records(&self.srs, &layout, &secret, &shard).unwrap();
         let weights = weights(&layout, seed);
         let w = commit_weights(&self.srs, &layout, &secret, &weights);
         let ctx = Fr::from(seed);
@@ -179,7 +179,7 @@ impl Subject {
                 let commit = |part: usize, g: &[I256]| commit_gradient(&self.srs, &layout, &secret, &about(part), g);
                 let mut next = numbers(seed);
                 let parts: Vec<Vec<I256>> = (0..shape.parts)
-                    .map(|_| (0..layout.weights()).map(|_| I256::from(next() as i64) - (1i64 << 43)).collect())
+                    .map(|_| (0..layout.weights()).map(|_| I256::from(next() as i64 - (1 << 43))).collect())
                     .collect();
                 let mut total = vec![I256::ZERO; layout.weights()];
                 parts.iter().for_each(|g| add(&mut total, g));
