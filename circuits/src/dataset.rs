@@ -45,11 +45,12 @@ use halo2_proofs::halo2curves::ff::Field;
 use halo2_proofs::plonk::{Column, ConstraintSystem, Error, Expression, FirstPhase, Fixed, Instance, VirtualCells};
 use halo2_proofs::poly::Rotation;
 use tribute_core::layout::{Layout, Task};
+use tribute_core::numbers::FEATURE_BITS;
 
 use crate::circuit::Arithmetization;
 use crate::columns::{CommittedColumn, CommittedGroup};
 use crate::gadgets::argument::{select, small, Forge, Gates, Query};
-use crate::gadgets::logup::{Frame, Input, LogUp, Lookups, Tuple};
+use crate::gadgets::logup::{range_table, Frame, Input, LogUp, Lookups, Tuple};
 use crate::plonk::Witness;
 use crate::shape::Shape;
 
@@ -136,7 +137,7 @@ fn witness(layout: &Layout, committed: &[Arc<CommittedColumn>]) -> Vec<Vec<Fr>> 
 }
 
 fn table() -> Vec<Tuple> {
-    (0..256u64).map(|v| [Fr::from(v), Fr::ZERO, Fr::ZERO]).collect()
+    range_table(FEATURE_BITS)
 }
 
 impl Arithmetization for Config {
@@ -255,13 +256,12 @@ impl Witness for DatasetCircuit {
         let targets = self.columns.len() - column::TARGET_LOW;
         let lookups = Lookups { inputs: width + targets, tuple: &tuple };
         let table = table();
-        let multiplicities = lookups.multiplicities(&table, layout.gate_rows() - 1);
         let mut columns = if phase == 0 {
             let mut columns = self.columns.clone();
-            columns.push(multiplicities);
+            columns.push(lookups.multiplicities(&table, layout.gate_rows() - 1));
             columns
         } else {
-            self.config.lookup.second_phase(challenges, &table, &lookups, &multiplicities, layout.gate_rows())
+            self.config.lookup.second_phase(challenges, &table, &lookups, layout.gate_rows())
         };
         if let Some(forge) = &self.forge {
             forge(phase, &mut columns, challenges);

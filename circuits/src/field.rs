@@ -88,6 +88,17 @@ pub fn from_word(w: &[u8; 32]) -> Option<Fr> {
     Option::from(Fr::from_repr(le))
 }
 
+/// The quotient by `X − root`, at the same length (the highest coefficient becomes 0); the remainder is dropped.
+pub(crate) fn divide(mut p: Vec<Fr>, root: Fr) -> Vec<Fr> {
+    let mut carry = Fr::zero();
+    for c in p.iter_mut().rev() {
+        let next = *c + carry * root;
+        *c = carry;
+        carry = next;
+    }
+    p
+}
+
 /// A point as `x‖y`, big-endian words; `None` for the point at infinity.
 #[must_use]
 pub fn point_bytes(p: &G1Affine) -> Option<[u8; 64]> {

@@ -14,7 +14,7 @@
 //! proof under wrong fixed polynomials does not verify, and a wrong verifying key gives another circuit id.
 
 use std::fs::File;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use halo2_proofs::halo2curves::bn256::{Fr, G1Affine};
@@ -28,6 +28,7 @@ use tribute_core::digest::Digest;
 
 use crate::circuit::ShapeCircuit;
 use crate::prove::{check_shape, key_digest, Keys, ProveError};
+use crate::sealed;
 use crate::shape::Shape;
 use crate::srs::Srs;
 
@@ -119,16 +120,7 @@ impl Keys {
         for x in self.fixed_polynomials().iter().flatten() {
             x.write_raw(&mut bytes)?;
         }
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)?;
-        }
-        let part = path.with_extension(format!("part-{}", std::process::id()));
-        let mut file = File::create(&part)?;
-        file.write_all(&MAGIC)?;
-        file.write_all(&Sha256::digest(&bytes))?;
-        file.write_all(&bytes)?;
-        file.sync_all()?;
-        std::fs::rename(&part, path)
+        sealed::write(path, &MAGIC, &bytes)
     }
 
     /// Reads what [`Keys::save`] wrote for this SRS and shape with this source.

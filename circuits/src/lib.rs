@@ -22,6 +22,7 @@ pub mod keys;
 pub mod optimum;
 pub mod plonk;
 pub mod prove;
+mod sealed;
 pub mod service;
 pub mod shape;
 pub mod srs;

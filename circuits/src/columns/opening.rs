@@ -61,7 +61,7 @@ use tribute_core::digest::Digest;
 use tribute_core::opening::{second_seed, ClaimError, RecordClaim};
 
 use super::CommittedGroup;
-use crate::field::{from_u256, point_bytes};
+use crate::field::{divide, from_u256, point_bytes};
 use crate::srs::Srs;
 
 /// The proof of a [`RecordClaim`]: two points, `x‖y`.
@@ -170,15 +170,4 @@ pub fn open_unchecked(srs: &Srs, group: &CommittedGroup, claim: &RecordClaim) ->
 /// A hash modulo r.
 fn challenge(hash: &Digest) -> Fr {
     from_u256(&tribute_core::U256::from_be_bytes(*hash))
-}
-
-/// The quotient by `X − root`, at the same length; the remainder is dropped.
-fn divide(mut p: Vec<Fr>, root: Fr) -> Vec<Fr> {
-    let mut carry = Fr::ZERO;
-    for c in p.iter_mut().rev() {
-        let next = *c + carry * root;
-        *c = carry;
-        carry = next;
-    }
-    p
 }

@@ -43,7 +43,8 @@
 //! are boolean and that a present record has exactly one class: `Σ_u b_u y_u` is 1 where the answer is the record's class
 //! and 0 otherwise. An absent record counts in neither sum, whatever stands in its class rows: b is zero there.
 //!
-//! The errors are bounded by (degree)/r with degrees below 2^23.
+//! The errors are bounded by (degree)/r, with degrees below 2^23 in the product check and the count, and below 2^25 in the
+//! lookup (at k = 22 four limbs and a table row to each of 2^22 rows) and in PLONK itself (gates of degree 5 at most).
 //!
 //! # Not checked
 //!
@@ -63,8 +64,8 @@ use std::sync::Arc;
 use halo2_proofs::circuit::Region;
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::plonk::{
-    Advice, Challenge, Column, ConstraintSystem, Error, Expression, FirstPhase, Fixed, Instance, SecondPhase,
-    ThirdPhase, VirtualCells,
+    Advice, Column, ConstraintSystem, Error, Expression, FirstPhase, Fixed, Instance, SecondPhase, ThirdPhase,
+    VirtualCells,
 };
 use halo2_proofs::poly::Rotation;
 use tribute_core::layout::Layout;
@@ -109,17 +110,11 @@ pub mod third {
     pub const R: usize = 2;
 }
 
-/// Selectors, challenges and the lookup.
+/// The product argument and the lookup.
 #[derive(Clone, Debug)]
 pub struct Config {
-    frame: Frame,
-    rows: Rows,
-    weights: WeightRows,
+    product: Product,
     lookup: LogUp,
-    sigma: Challenge,
-    kappa: Challenge,
-    tau: Challenge,
-    alpha: Challenge,
 }
 
 /// The `evaluation` circuit with its witness.
@@ -251,14 +246,12 @@ impl Arithmetization for Config {
         let product = Product { frame, rows, weights, a, xt, zk, r, sigma, kappa, tau, alpha };
         product.sums(&mut gates, &x, w, |c| answers.logit(c));
         product.check(&mut gates, layout.classes());
-        Config { frame, rows, weights, lookup, sigma, kappa, tau, alpha }
+        Config { product, lookup }
     }
 
     fn fix(&self, region: &mut Region<'_, Fr>, shape: &Shape) -> Result<(), Error> {
         let layout = shape.layout;
-        self.frame.assign(region, layout.gate_rows());
-        self.rows.assign(region, &layout);
-        self.weights.assign(region, &layout);
+        self.product.assign(region, &layout);
         self.lookup.assign_table(region, &witness::table(&layout), layout.gate_rows());
         Ok(())
     }
@@ -276,7 +269,6 @@ impl Witness for EvaluationCircuit {
     fn phase(&self, phase: u8, challenges: &[Fr]) -> Vec<Vec<Fr>> {
         let layout = self.shape.layout;
         let committed = witness::values(&self.committed);
-        let at = |c: Challenge| challenges[c.index()];
         let mut columns = match phase {
             0 => {
                 let mut columns = self.columns.clone();
@@ -287,19 +279,11 @@ impl Witness for EvaluationCircuit {
                 &layout,
                 &self.config.lookup,
                 challenges,
-                at(self.config.sigma),
+                challenges[self.config.product.sigma.index()],
                 &committed,
                 &self.columns,
             ),
-            _ => {
-                let challenges = witness::Challenges {
-                    sigma: at(self.config.sigma),
-                    kappa: at(self.config.kappa),
-                    tau: at(self.config.tau),
-                    alpha: at(self.config.alpha),
-                };
-                witness::third_phase(&layout, &committed, &self.columns, &challenges)
-            }
+            _ => witness::third_phase(&layout, &committed, &self.columns, self.config.product.drawn(challenges)),
         };
         if let Some(forge) = &self.forge {
             forge(phase, &mut columns, challenges);

@@ -4,31 +4,21 @@ use std::sync::Arc;
 
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::Field;
-use rayon::prelude::*;
 use tribute_core::head::answer;
 use tribute_core::layout::Layout;
-use tribute_core::numbers::BIAS_FEATURE;
 
-use super::{column, difference_limbs, third};
+use super::{column, difference_limbs};
 use crate::columns::CommittedColumn;
 use crate::field::{from_i128, two_to};
-use crate::gadgets::logup::{LogUp, Lookups, Tuple};
-use crate::gradient::witness::{logits, sigma_sums};
-
-/// Challenges of phases two and three.
-pub(super) struct Challenges {
-    pub(super) sigma: Fr,
-    pub(super) kappa: Fr,
-    pub(super) tau: Fr,
-    pub(super) alpha: Fr,
-}
+use crate::gadgets::logup::{range_table, LogUp, Lookups, Tuple};
+use crate::gadgets::product::{self, logits, sigma_sums, Drawn};
 
 pub(super) fn values(committed: &[Arc<CommittedColumn>]) -> Vec<&[Fr]> {
     committed.iter().map(|c| c.values.as_slice()).collect()
 }
 
 pub(super) fn table(layout: &Layout) -> Vec<Tuple> {
-    (0..1u64 << layout.limb_bits()).map(|v| [Fr::from(v), Fr::ZERO, Fr::ZERO]).collect()
+    range_table(layout.limb_bits())
 }
 
 /// Phase-one columns: limbs, B, m. `committed` is X, Y, W.
@@ -97,10 +87,8 @@ pub(super) fn second_phase(
     committed: &[&[Fr]],
     columns: &[Vec<Fr>],
 ) -> Vec<Vec<Fr>> {
-    let multiplicities = multiplicities(layout, columns);
-    let mut out = with_lookups(layout, columns, |l| {
-        lookup.second_phase(challenges, &table(layout), l, &multiplicities, layout.gate_rows())
-    });
+    let mut out =
+        with_lookups(layout, columns, |l| lookup.second_phase(challenges, &table(layout), l, layout.gate_rows()));
     out.push(sigma_sums(layout, committed, sigma));
     let mut tally = vec![Fr::ZERO; layout.gate_rows()];
     for row in (0..layout.weights_start()).rev() {
@@ -118,65 +106,7 @@ fn logit(layout: &Layout, columns: &[Vec<Fr>], row: usize) -> Fr {
     columns[n + column::BEST][row] - gap - columns[n + column::ANSWER][row + 1]
 }
 
-/// Third-phase columns, in the order of [`third`].
-pub(super) fn third_phase(
-    layout: &Layout,
-    committed: &[&[Fr]],
-    columns: &[Vec<Fr>],
-    challenges: &Challenges,
-) -> Vec<Vec<Fr>> {
-    let Challenges { sigma, kappa, tau, alpha } = *challenges;
-    let a = sigma_sums(layout, committed, sigma);
-    let (c, r, x) = (layout.classes(), layout.record_rows(), &committed[..layout.columns()]);
-    let w = committed[layout.columns() + 1];
-    let (start, end) = (layout.weights_start(), layout.weights_end());
-
-    let mut out = vec![vec![Fr::ZERO; layout.gate_rows()]; third::R + 1];
-    // record rows, from the bottom up
-    let records: Vec<Vec<[Fr; 2]>> = (0..layout.capacity())
-        .into_par_iter()
-        .map(|i| {
-            let mut below = [Fr::ZERO; 2];
-            let mut lines = vec![below; r];
-            for offset in (0..r).rev() {
-                let row = i * r + offset;
-                below[0] = x.iter().rev().fold(below[0], |s, x| s * tau + x[row]);
-                if (1..=c).contains(&offset) {
-                    below[1] = logit(layout, columns, row) + kappa * below[1];
-                }
-                lines[offset] = below;
-            }
-            lines
-        })
-        .collect();
-    for (row, line) in records.into_iter().flatten().enumerate() {
-        (out[third::XT][row], out[third::ZK][row]) = (line[0], line[1]);
-    }
-    // weight rows: powers, and weights under κ
-    let mut power_of_block = Fr::ONE;
-    for block in (start..end).step_by(c) {
-        let (mut power, mut sum) = (power_of_block, Fr::ZERO);
-        for cell in &mut out[third::XT][block..block + c] {
-            *cell = power;
-            power *= kappa;
-        }
-        for row in (block..block + c).rev() {
-            sum = w[row] + kappa * sum;
-            out[third::ZK][row] = sum;
-        }
-        power_of_block *= tau;
-    }
-    out[third::XT][end] = power_of_block;
-    // running check
-    let bias = Fr::from(BIAS_FEATURE as u64);
-    let mut check = Fr::ZERO;
-    for row in 0..layout.gate_rows() - 1 {
-        if row < start && row % r == 0 {
-            check = sigma * check + alpha * out[third::ZK][row] + bias + tau * out[third::XT][row];
-        } else if (start..end).contains(&row) && (row - start) % c == 0 {
-            check -= a[row] * (alpha * out[third::ZK][row] + out[third::XT][row]);
-        }
-        out[third::R][row + 1] = check;
-    }
-    out
+/// Third-phase columns, in the order of [`super::third`].
+pub(super) fn third_phase(layout: &Layout, committed: &[&[Fr]], columns: &[Vec<Fr>], drawn: Drawn) -> Vec<Vec<Fr>> {
+    product::third_phase(layout, committed, drawn, |row| logit(layout, columns, row)).into()
 }

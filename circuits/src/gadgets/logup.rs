@@ -177,9 +177,9 @@ impl LogUp {
         challenges: &[Fr],
         table: &[[Fr; W]],
         lookups: &Lookups<'_, W>,
-        multiplicities: &[Fr],
         rows: usize,
     ) -> Vec<Vec<Fr>> {
+        let multiplicities = lookups.multiplicities(table, rows - 1);
         let (beta, theta) = (challenges[self.beta.index()], challenges[self.theta.index()]);
         let denominator = |t: &[Fr; W]| beta - t.iter().rev().fold(Fr::ZERO, |sum, v| sum * theta + v);
         let inputs: Vec<usize> = (0..lookups.inputs).collect();
@@ -218,6 +218,12 @@ impl LogUp {
 
 /// A table row or a looked-up tuple of the usual width; tables with fewer columns leave the rest 0.
 pub type Tuple = [Fr; 3];
+
+/// All values of so many bits, alone in their tuples.
+#[must_use]
+pub fn range_table(bits: u32) -> Vec<Tuple> {
+    (0..1u64 << bits).map(|v| [Fr::from(v), Fr::ZERO, Fr::ZERO]).collect()
+}
 
 /// What a witness looks up.
 pub struct Lookups<'a, const W: usize = 3> {

@@ -1,4 +1,4 @@
-//! `Z = XW` by random sums: the gates that `gradient` and `evaluation` share.
+//! `Z = XW` by random sums: the gates that `gradient` and `evaluation` share, and their witness.
 //!
 //! # Columns
 //!
@@ -20,9 +20,12 @@
 
 use halo2_proofs::circuit::Region;
 use halo2_proofs::halo2curves::bn256::Fr;
+use halo2_proofs::halo2curves::ff::{Field, PrimeField};
 use halo2_proofs::plonk::{Advice, Challenge, Column, Expression, Fixed, VirtualCells};
 use halo2_proofs::poly::Rotation;
+use rayon::prelude::*;
 use tribute_core::layout::Layout;
+use tribute_core::numbers::BIAS_FEATURE;
 
 use super::argument::{horner, select, small, Gates, Query};
 use super::logup::Frame;
@@ -92,6 +95,19 @@ pub(crate) struct Product {
 }
 
 impl Product {
+    /// Writes the selectors of frame, records and weights.
+    pub(crate) fn assign(&self, region: &mut Region<'_, Fr>, layout: &Layout) {
+        self.frame.assign(region, layout.gate_rows());
+        self.rows.assign(region, layout);
+        self.weights.assign(region, layout);
+    }
+
+    /// The argument's challenges among those of the proof.
+    pub(crate) fn drawn(&self, challenges: &[Fr]) -> Drawn {
+        let at = |c: Challenge| challenges[c.index()];
+        Drawn { sigma: at(self.sigma), kappa: at(self.kappa), tau: at(self.tau), alpha: at(self.alpha) }
+    }
+
     /// Features under τ; logits and weights under κ.
     pub(crate) fn sums(
         &self,
@@ -143,4 +159,135 @@ impl Product {
         gates.add("logit check starts at 0", |c| c.fixed(frame.q_first) * c.cur(r));
         gates.add("logit check ends at 0", |c| c.fixed(frame.q_last) * c.cur(r));
     }
+}
+
+/// The challenges of one proof.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Drawn {
+    pub(crate) sigma: Fr,
+    pub(crate) kappa: Fr,
+    pub(crate) tau: Fr,
+    pub(crate) alpha: Fr,
+}
+
+/// Logits of every record slot, row-major `[capacity][c]`; `committed` is X, Y, W.
+pub(crate) fn logits(layout: &Layout, committed: &[&[Fr]]) -> Vec<Vec<i64>> {
+    let (a, c, r) = (layout.columns(), layout.classes(), layout.record_rows());
+    let w: Vec<i64> = committed[a + 1][layout.weights_start()..layout.weights_end()].iter().map(signed).collect();
+    (0..layout.capacity())
+        .into_par_iter()
+        .map(|i| {
+            let mut z: Vec<i64> = w[..c].iter().map(|w| BIAS_FEATURE * w).collect();
+            for j in 0..layout.features() {
+                let x = &committed[j % a][i * r + j / a];
+                if !bool::from(x.is_zero()) {
+                    let x = signed(x);
+                    for (z, w) in z.iter_mut().zip(&w[(j + 1) * c..]) {
+                        *z += x * w;
+                    }
+                }
+            }
+            z
+        })
+        .collect()
+}
+
+/// A small signed integer from a committed cell.
+fn signed(x: &Fr) -> i64 {
+    let low = |x: &Fr| {
+        let repr: [u8; 32] = x.to_repr();
+        repr[8..].iter().all(|b| *b == 0).then(|| u64::from_le_bytes(repr[..8].try_into().unwrap_or_default()) as i64)
+    };
+    low(x).or_else(|| low(&-x).map(|v| -v)).unwrap_or(0)
+}
+
+/// `a_j = Σ_i σ^(m−1−i) x_ij` at the first row of block j (block 0 the bias), over all record slots.
+pub(crate) fn sigma_sums(layout: &Layout, committed: &[&[Fr]], sigma: Fr) -> Vec<Fr> {
+    let (a, r, m) = (layout.columns(), layout.record_rows(), layout.capacity());
+    let block = |j: usize| -> Fr {
+        if j == 0 {
+            return (0..m).fold(Fr::ZERO, |s, _| s * sigma + Fr::from(BIAS_FEATURE as u64));
+        }
+        let column = &committed[(j - 1) % a];
+        (0..m).fold(Fr::ZERO, |s, i| s * sigma + column[i * r + (j - 1) / a])
+    };
+    let sums: Vec<Fr> = (0..=layout.features()).into_par_iter().map(block).collect();
+    let mut out = vec![Fr::ZERO; layout.gate_rows()];
+    for (j, s) in sums.into_iter().enumerate() {
+        out[layout.weights_start() + j * layout.classes()] = s;
+    }
+    out
+}
+
+/// On the rows of every record, from the bottom up: `Σ κ^u term(row)` over its class rows; 0 elsewhere.
+pub(crate) fn under_kappa(layout: &Layout, kappa: Fr, term: impl Fn(usize) -> Fr + Sync) -> Vec<Fr> {
+    let (c, r) = (layout.classes(), layout.record_rows());
+    let mut out = vec![Fr::ZERO; layout.gate_rows()];
+    out[..layout.weights_start()].par_chunks_mut(r).enumerate().for_each(|(i, rows)| {
+        let mut below = Fr::ZERO;
+        for (offset, cell) in rows.iter_mut().enumerate().rev() {
+            if (1..=c).contains(&offset) {
+                below = term(i * r + offset) + kappa * below;
+            }
+            *cell = below;
+        }
+    });
+    out
+}
+
+/// The third-phase columns `xt`, `zk`, `r`; `committed` is X, Y, W, `logit` that of a class row as the gates compute it
+/// from the cells.
+pub(crate) fn third_phase(
+    layout: &Layout,
+    committed: &[&[Fr]],
+    drawn: Drawn,
+    logit: impl Fn(usize) -> Fr + Sync,
+) -> [Vec<Fr>; 3] {
+    let Drawn { sigma, kappa, tau, alpha } = drawn;
+    let (c, r, (x, rest)) = (layout.classes(), layout.record_rows(), committed.split_at(layout.columns()));
+    let (start, end, w) = (layout.weights_start(), layout.weights_end(), rest[1]);
+
+    // record rows, from the bottom up
+    let mut zk = under_kappa(layout, kappa, logit);
+    let mut xt = vec![Fr::ZERO; layout.gate_rows()];
+    xt[..start].par_chunks_mut(r).enumerate().for_each(|(i, rows)| {
+        let mut below = Fr::ZERO;
+        for (offset, cell) in rows.iter_mut().enumerate().rev() {
+            below = x.iter().rev().fold(below, |s, x| s * tau + x[i * r + offset]);
+            *cell = below;
+        }
+    });
+    // weight rows: powers, and weights under κ
+    let mut power_of_block = Fr::ONE;
+    for block in (start..end).step_by(c) {
+        let (mut power, mut sum) = (power_of_block, Fr::ZERO);
+        for cell in &mut xt[block..block + c] {
+            *cell = power;
+            power *= kappa;
+        }
+        for row in (block..block + c).rev() {
+            sum = w[row] + kappa * sum;
+            zk[row] = sum;
+        }
+        power_of_block *= tau;
+    }
+    xt[end] = power_of_block;
+    // running check
+    let a = sigma_sums(layout, committed, sigma);
+    let mut check = vec![Fr::ZERO; layout.gate_rows()];
+    for row in 0..layout.gate_rows() - 1 {
+        check[row + 1] = if row < start && row % r == 0 {
+            sigma * check[row] + alpha * zk[row] + with_bias(tau, xt[row])
+        } else if (start..end).contains(&row) && (row - start) % c == 0 {
+            check[row] - a[row] * (alpha * zk[row] + xt[row])
+        } else {
+            check[row]
+        };
+    }
+    [xt, zk, check]
+}
+
+/// `Σ_j τ^j x_ij` with the bias as coordinate 0, from the sum over the features.
+pub(crate) fn with_bias(tau: Fr, xt: Fr) -> Fr {
+    Fr::from(BIAS_FEATURE as u64) + tau * xt
 }

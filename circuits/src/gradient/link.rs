@@ -207,11 +207,9 @@ impl LinkConfig {
     }
 
     pub(super) fn second_phase(&self, challenges: &[Fr], layout: &Layout, columns: &[Vec<Fr>]) -> Vec<Vec<Fr>> {
-        let (Some(lookup), Some(multiplicities)) = (&self.lookup, self.multiplicities(layout, columns)) else {
-            return vec![];
-        };
+        let Some(lookup) = &self.lookup else { return vec![] };
         with_lookups(self.link, layout, columns, |l| {
-            lookup.second_phase(challenges, &table(layout), l, &multiplicities, layout.gate_rows())
+            lookup.second_phase(challenges, &table(layout), l, layout.gate_rows())
         })
     }
 }

@@ -40,7 +40,8 @@
 //! it ends at 0: `Σ_i s_i (Σ_j τ^j x_ij)(Σ_u κ^u (p_iu − y_iu)) = Σ_ju τ^j κ^u g_ju`, so `G = Xᵀ(s·(P − Y))`; `dataset`
 //! proves Y = 0 where s = 0.
 //!
-//! The errors are bounded by (degree)/r with degrees below 2^23.
+//! The errors are bounded by (degree)/r, with degrees below 2^23 in both checks, and below 2^26 in the lookup (at k = 22 up
+//! to 13 inputs and a table row to each of 2^22 rows) and in PLONK itself.
 //!
 //! *Link.* See [`link`]: P is the table function of `l − z`, with `l` fixed up to the window `|ΣP − 1| ≤ 2^−27`; whatever
 //! `l` in the window the prover takes, `|P − link(z)| ≤ 2^−24`, the δ that every certificate adds to ε.
@@ -51,35 +52,29 @@
 //! so a gradient counts only for registered shards and certified weights.
 
 pub mod link;
-pub(crate) mod witness;
+mod witness;
 
 use std::sync::Arc;
 
 use halo2_proofs::circuit::Region;
 use halo2_proofs::halo2curves::bn256::Fr;
-use halo2_proofs::plonk::{Advice, Challenge, Column, ConstraintSystem, Error, FirstPhase, SecondPhase, ThirdPhase};
+use halo2_proofs::plonk::{Advice, Column, ConstraintSystem, Error, FirstPhase, SecondPhase, ThirdPhase};
 use tribute_core::link::Link;
 
 use crate::circuit::Arithmetization;
 use crate::columns::{target_scale, CommittedColumn, CommittedGroup};
 use crate::gadgets::argument::{constant, small, Forge, Gates, Query};
 use crate::gadgets::logup::Frame;
-use crate::gadgets::product::{Product, Rows, WeightRows};
+use crate::gadgets::product::{sigma_sums, Product, Rows, WeightRows};
 use crate::plonk::Witness;
 use crate::shape::Shape;
 use link::LinkConfig;
 
-/// Selectors, challenges and the link.
+/// The product argument and the link.
 #[derive(Clone, Debug)]
 pub struct Config {
+    product: Product,
     link: LinkConfig,
-    frame: Frame,
-    rows: Rows,
-    weights: WeightRows,
-    sigma: Challenge,
-    kappa: Challenge,
-    tau: Challenge,
-    alpha: Challenge,
 }
 
 /// Third-phase columns, by position.
@@ -176,14 +171,12 @@ impl Arithmetization for Config {
         gates.add("gradient check starts at 0", |c| c.fixed(frame.q_first) * c.cur(e));
         gates.add("gradient check ends at 0", |c| c.fixed(frame.q_last) * c.cur(e));
 
-        Config { link, frame, rows, weights, sigma, kappa, tau, alpha }
+        Config { product, link }
     }
 
     fn fix(&self, region: &mut Region<'_, Fr>, shape: &Shape) -> Result<(), Error> {
         let layout = shape.layout;
-        self.frame.assign(region, layout.gate_rows());
-        self.rows.assign(region, &layout);
-        self.weights.assign(region, &layout);
+        self.product.assign(region, &layout);
         self.link.assign_table(region, &layout);
         Ok(())
     }
@@ -201,7 +194,6 @@ impl Witness for GradientCircuit {
     fn phase(&self, phase: u8, challenges: &[Fr]) -> Vec<Vec<Fr>> {
         let layout = self.shape.layout;
         let committed: Vec<&[Fr]> = self.committed.iter().map(|c| c.values.as_slice()).collect();
-        let sigma = || challenges[self.config.sigma.index()];
         let mut columns = match phase {
             0 => {
                 let mut columns = self.columns.clone();
@@ -210,17 +202,12 @@ impl Witness for GradientCircuit {
             }
             1 => {
                 let mut columns = self.config.link.second_phase(challenges, &layout, &self.columns);
-                columns.push(witness::sigma_sums(&layout, &committed, sigma()));
+                columns.push(sigma_sums(&layout, &committed, challenges[self.config.product.sigma.index()]));
                 columns
             }
             _ => {
-                let challenges = witness::Challenges {
-                    sigma: sigma(),
-                    kappa: challenges[self.config.kappa.index()],
-                    tau: challenges[self.config.tau.index()],
-                    alpha: challenges[self.config.alpha.index()],
-                };
-                witness::third_phase(&layout, self.link(), &committed, &self.columns, &challenges)
+                let drawn = self.config.product.drawn(challenges);
+                witness::third_phase(&layout, self.link(), &committed, &self.columns, drawn)
             }
         };
         if let Some(forge) = &self.forge {

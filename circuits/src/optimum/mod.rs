@@ -45,7 +45,7 @@
 //! drawn after g, `g = Σ act_p G_p + nλW` coordinate by coordinate.
 //!
 //! *No wrap.* g is `limbs·b` bits wide: 112 to 121 (117, 120, 121, 120, 117 for k = 10 to 14, 112 from there), so `Q < 2^251.97`
-//! in the worst case (k = 12, 2^13 weights at most there) and `Q + 2^250 < r`; `V < 2^67`; `(n·ε)² < 2^246` at g's scale within the public
+//! in the worst case (k = 12, where a layout has 3,974 weights at most) and `Q + 2^250 < r`; `V < 2^67`; `(n·ε)² < 2^246` at g's scale within the public
 //! limits. The gradients of registered shards, each counted once, are sums of `2^8·2^112` over all records, `n < 2^26` of
 //! them, however many shards a slot holds and however deep the tree of sums under it is ([`crate::sum`]): every entry of
 //! every G_p is below 2^146. So `ΣG + nλW` is below 2^147 and equal as an integer, not only over the field, and with
@@ -76,7 +76,7 @@ use halo2_proofs::plonk::{
 };
 use halo2_proofs::poly::Rotation;
 use tribute_core::head::{epsilon_shift, gradient_limbs, penalty_shift, Optimum, Weights};
-use tribute_core::layout::Layout;
+use tribute_core::layout::{Layout, SCALAR_ROWS};
 use tribute_core::numbers::{LAMBDA_BITS, NORM_BITS, SHARE_BITS, WEIGHT_BITS, WEIGHT_LIMIT};
 use tribute_core::statement::{optimum as input, OPTIMUM_SLOTS};
 use tribute_core::I256;
@@ -99,6 +99,8 @@ pub(crate) const ROW_CLOSE: usize = ROW_SLOTS + OPTIMUM_SLOTS;
 pub(crate) const ROW_LONG: usize = ROW_CLOSE + 1;
 /// How many there are.
 pub(crate) const LONGS: usize = 2 * OPTIMUM_SLOTS + 2;
+
+const _: () = assert!(ROW_LONG + 2 * LONGS < SCALAR_ROWS, "every layout keeps the rows of the scalars free");
 
 /// Exponents of ρ.
 mod power {

@@ -10,11 +10,11 @@ use tribute_core::{I256, U256};
 
 use super::{column, power, Limbs, OptimumCircuit, Slot, LONGS, ROW_CLOSE, ROW_LONG, ROW_SLOTS, ROW_TOTALS};
 use crate::field::{from_i256, from_u256, to_u256, two_to};
-use crate::gadgets::logup::{LogUp, Lookups, Tuple};
+use crate::gadgets::logup::{range_table, LogUp, Lookups, Tuple};
 use crate::shape::Shape;
 
 pub(super) fn table(layout: &Layout) -> Vec<Tuple> {
-    (0..1u64 << layout.limb_bits()).map(|v| [Fr::from(v), Fr::ZERO, Fr::ZERO]).collect()
+    range_table(layout.limb_bits())
 }
 
 /// Phase-one columns and public inputs (`ctx` left 0).
@@ -128,10 +128,7 @@ pub(super) fn multiplicities(layout: &Layout, columns: &[Vec<Fr>]) -> Vec<Fr> {
 }
 
 pub(super) fn lookup_columns(layout: &Layout, lookup: &LogUp, challenges: &[Fr], columns: &[Vec<Fr>]) -> Vec<Vec<Fr>> {
-    let multiplicities = multiplicities(layout, columns);
-    with_lookups(layout, columns, |l| {
-        lookup.second_phase(challenges, &table(layout), l, &multiplicities, layout.gate_rows())
-    })
+    with_lookups(layout, columns, |l| lookup.second_phase(challenges, &table(layout), l, layout.gate_rows()))
 }
 
 /// `s` and `t`.

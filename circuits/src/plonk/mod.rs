@@ -22,7 +22,7 @@ use halo2_proofs::halo2curves::group::prime::PrimeCurveAffine;
 use halo2_proofs::halo2curves::group::Curve;
 use halo2_proofs::plonk::VerifyingKey;
 use halo2_proofs::poly::commitment::ParamsProver;
-use halo2_proofs::poly::{EvaluationDomain, Rotation};
+use halo2_proofs::poly::Rotation;
 use halo2_proofs::transcript::{Transcript, TranscriptWrite};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{OsRng, SeedableRng};
@@ -70,7 +70,7 @@ pub(crate) fn create_proof(
 ) -> io::Result<Vec<u8>> {
     let layout = witness.shape().layout;
     let cs = vk.cs();
-    let domain = EvaluationDomain::<Fr>::new(cs.degree() as u32, layout.k());
+    let domain = vk.get_domain();
     let n = layout.rows();
     let commit_lagrange = |values: &[Fr]| best_multiexp(values, srs.lagrange_basis());
     let commit = |coefficients: &[Fr]| best_multiexp(coefficients, &srs.params().get_g()[..coefficients.len()]);
@@ -132,7 +132,7 @@ pub(crate) fn create_proof(
     let fixed: Vec<&[Fr]> = fixed.iter().map(Vec::as_slice).collect();
     let advice_coefficients: Vec<&[Fr]> = advice.iter().map(|c| c.coefficients.as_slice()).collect();
     let columns = quotient::Columns { fixed: &fixed, advice: &advice_coefficients, instance: &[&instance] };
-    let h = quotient::quotient(cs, &domain, &columns, &challenges, y);
+    let h = quotient::quotient(cs, domain, &columns, &challenges, y);
     let pieces: Vec<&[Fr]> = h.chunks(n).collect();
     let points: Vec<G1> = pieces.par_iter().map(|piece| commit(piece)).collect();
     for point in normalise(points) {

@@ -10,6 +10,7 @@ use halo2_proofs::transcript::TranscriptWrite;
 use rayon::prelude::*;
 
 use super::squeeze;
+use crate::field::divide;
 use crate::transcript::Keccak;
 
 /// A polynomial with its value at a point. Polynomials are told apart by address.
@@ -120,15 +121,4 @@ fn combine<'a>(polynomials: impl Iterator<Item = &'a [Fr]>, base: Fr) -> Vec<Fr>
         sum.par_iter_mut().zip(p).for_each(|(s, c)| *s += factor * c);
     }
     sum
-}
-
-/// The quotient by `X − root`, at the same length (the highest coefficient becomes 0); the remainder is dropped.
-fn divide(mut p: Vec<Fr>, root: Fr) -> Vec<Fr> {
-    let mut carry = Fr::ZERO;
-    for c in p.iter_mut().rev() {
-        let next = *c + carry * root;
-        *c = carry;
-        carry = next;
-    }
-    p
 }

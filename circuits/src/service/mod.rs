@@ -278,10 +278,8 @@ impl Witness for ServiceCircuit {
                 columns
             }
             1 => {
-                let rows = layout.gate_rows();
-                let multiplicities = witness::multiplicities(&layout, &blocks, &self.columns, &table);
                 let mut columns = witness::with_lookups(&layout, &blocks, &self.columns, |l| {
-                    self.config.lookup.second_phase(challenges, &table, l, &multiplicities, rows)
+                    self.config.lookup.second_phase(challenges, &table, l, layout.gate_rows())
                 });
                 columns.push(witness::sigma_sums(
                     &layout,

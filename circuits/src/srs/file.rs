@@ -5,7 +5,7 @@
 //! ```
 
 use std::fs::File;
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
 use std::path::Path;
 
 use halo2_proofs::halo2curves::bn256::{G1Affine, G2Affine};
@@ -16,6 +16,7 @@ use sha2::{Digest as _, Sha256};
 use super::error::{Flaw, SrsError};
 use super::points::{G1_BYTES, G2_BYTES};
 use super::Srs;
+use crate::sealed;
 
 /// First bytes of the format; the last one is its version.
 pub(super) const MAGIC: [u8; 8] = *b"TRIBSRS2";
@@ -41,16 +42,7 @@ impl Srs {
         for p in [self.params.g2(), self.params.s_g2()] {
             p.write_raw(&mut bytes)?;
         }
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)?;
-        }
-        let part = path.with_extension(format!("part-{}", std::process::id()));
-        let mut file = File::create(&part)?;
-        file.write_all(&MAGIC)?;
-        file.write_all(&Sha256::digest(&bytes))?;
-        file.write_all(&bytes)?;
-        file.sync_all()?;
-        Ok(std::fs::rename(&part, path)?)
+        Ok(sealed::write(path, &MAGIC, &bytes)?)
     }
 
     /// Reads what [`Srs::save`] wrote. The checksum guards against damage, not against whoever made the file: see

@@ -2,7 +2,7 @@
 
 use ark_bn254::{Fq, Fr, G1Affine};
 use ark_ec::AffineRepr as _;
-use ark_ff::{BigInt, One, PrimeField};
+use ark_ff::{BigInt, Field, One, PrimeField};
 use halo2_proofs::halo2curves::bn256;
 use halo2_proofs::halo2curves::ff::PrimeField as _;
 use halo2_proofs::halo2curves::CurveAffine as _;
@@ -51,6 +51,20 @@ pub(super) fn point_from_halo2(p: &bn256::G1Affine) -> G1Affine {
 /// 1, x, x², …
 pub(super) fn powers(x: Fr) -> impl Iterator<Item = Fr> {
     std::iter::successors(Some(Fr::one()), move |power| Some(*power * x))
+}
+
+/// Values at `u` of the Lagrange polynomials over `points`; `None` if two points are equal.
+pub(super) fn lagrange(points: &[Fr], u: Fr) -> Option<Vec<Fr>> {
+    points
+        .iter()
+        .enumerate()
+        .map(|(i, p)| {
+            let others = || points.iter().enumerate().filter(|(j, _)| *j != i).map(|(_, q)| q);
+            let denominator: Fr = others().map(|q| *p - q).product();
+            let numerator: Fr = others().map(|q| u - q).product();
+            Some(numerator * denominator.inverse()?)
+        })
+        .collect()
 }
 
 #[cfg(test)]

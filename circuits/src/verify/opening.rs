@@ -15,7 +15,7 @@ use ark_ec::pairing::Pairing;
 use ark_ec::{CurveGroup, VariableBaseMSM};
 use ark_ff::{Field, One, Zero};
 
-use super::elements::powers;
+use super::elements::{lagrange, powers};
 use super::transcript::Reader;
 use super::{Element, Rejected, VerifierSrs};
 
@@ -116,18 +116,4 @@ fn group(queries: &[Query]) -> (Vec<Group>, Vec<i32>) {
         }
     }
     (groups, all)
-}
-
-/// Values at `u` of the Lagrange polynomials over `points`; `None` if two points are equal.
-fn lagrange(points: &[Fr], u: Fr) -> Option<Vec<Fr>> {
-    points
-        .iter()
-        .enumerate()
-        .map(|(i, p)| {
-            let others = || points.iter().enumerate().filter(|(j, _)| *j != i).map(|(_, q)| q);
-            let denominator: Fr = others().map(|q| *p - q).product();
-            let numerator: Fr = others().map(|q| u - q).product();
-            Some(numerator * denominator.inverse()?)
-        })
-        .collect()
 }

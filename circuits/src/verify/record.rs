@@ -7,7 +7,7 @@ use ark_ff::{Field, One, PrimeField, Zero};
 use thiserror::Error;
 use tribute_core::opening::{second_seed, ClaimError, RecordClaim};
 
-use super::elements::{point, powers};
+use super::elements::{lagrange, point, powers};
 use super::{Domain, VerifierSrs};
 
 /// Why a shown record is not accepted.
@@ -57,11 +57,7 @@ pub fn verify_record(
     let first = domain.omega.pow([claim.rows().start as u64]);
     let rows: Vec<Fr> = powers(domain.omega).take(claim.rows().len()).map(|x| x * first).collect();
     let mut value = Fr::zero();
-    for (j, x) in rows.iter().enumerate() {
-        let others = || rows.iter().enumerate().filter(|(i, _)| *i != j).map(|(_, other)| other);
-        let denominator: Fr = others().map(|other| *x - other).product();
-        let basis: Fr =
-            others().map(|other| z - other).product::<Fr>() * denominator.inverse().ok_or(RecordRejected::Challenge)?;
+    for (j, basis) in lagrange(&rows, z).ok_or(RecordRejected::Challenge)?.into_iter().enumerate() {
         let cells = (0..=claim.layout.columns()).map(|column| Fr::from(claim.cell(column, j)));
         value += basis * cells.zip(powers(gamma)).map(|(cell, power)| cell * power).sum::<Fr>();
     }

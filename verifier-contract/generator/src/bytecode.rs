@@ -1,7 +1,6 @@
 //! A contract ready to deploy.
 
 use crate::{runner::deploy_of_any_size, Error};
-use sha3::{Digest, Keccak256};
 
 /// A compiled contract.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,10 +20,5 @@ impl Bytecode {
     pub fn from_creation(creation: Vec<u8>) -> Result<Self, Error> {
         let runtime = deploy_of_any_size(&creation)?;
         Ok(Self { creation, runtime })
-    }
-
-    /// Keccak-256 of the runtime code: `extcodehash` of the deployed contract.
-    pub fn code_hash(&self) -> [u8; 32] {
-        Keccak256::digest(&self.runtime).into()
     }
 }

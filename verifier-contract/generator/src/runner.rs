@@ -23,8 +23,6 @@ const BYTE_GAS: (u64, u64) = (4, 16);
 /// What a call of a verifier did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunReport {
-    /// Gas of a transaction that calls the verifier directly: execution, calldata and the base fee of 21,000.
-    pub gas_used: u64,
     /// Gas of the verifier's own execution: what a contract that calls it has to forward.
     pub execution_gas: u64,
     /// True when the verifier accepted.
@@ -50,10 +48,9 @@ pub fn run(runtime: &[u8], calldata: &[u8]) -> Result<RunReport, Error> {
     let bytes: u64 = calldata.iter().map(|b| if *b == 0 { zero } else { other }).sum();
     let gas = result.gas();
     let execution_gas = gas.total_gas_spent().saturating_sub(TX_GAS + bytes);
-    let gas_used = result.tx_gas_used();
     let success = result.is_success();
     let output = result.into_output().unwrap_or_default().to_vec();
-    Ok(RunReport { gas_used, execution_gas, success, output })
+    Ok(RunReport { execution_gas, success, output })
 }
 
 /// Runs creation code and returns the runtime code that it leaves.
