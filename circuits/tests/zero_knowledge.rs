@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use halo2_proofs::arithmetic::{eval_polynomial, lagrange_interpolate};
 use halo2_proofs::halo2curves::bn256::{Fr, G1Affine, G1};
-use halo2_proofs::halo2curves::ff::{Field, FromUniformBytes};
+use halo2_proofs::halo2curves::ff::Field;
 use halo2_proofs::halo2curves::group::Curve;
 use halo2_proofs::plonk::{ConstraintSystem, Expression};
 use halo2_proofs::poly::EvaluationDomain;
@@ -23,7 +23,7 @@ use tribute_circuits::gradient::GradientCircuit;
 use tribute_circuits::halo2_proofs;
 use tribute_circuits::prove::{prove_unchecked, Proof};
 use tribute_circuits::shape::Shape;
-use tribute_core::digest::keccak;
+use tribute_circuits::srs::Srs;
 use tribute_core::layout::{Layout, Task, FRESH_IDLE_ROWS, TAIL_ROWS};
 use tribute_core::link::Link;
 use tribute_core::records::Records;
@@ -168,7 +168,7 @@ fn openings_beyond_the_budget_tell_two_datasets_apart() {
     let budget = proof_budget(&l) as usize;
     assert!(budget + 1 < free, "the openings and the commitment");
     let column = &shard.columns[LABEL];
-    let secret = development_secret();
+    let secret = Srs::development_secret();
     let domain = EvaluationDomain::<Fr>::new(1, l.k());
     let coefficients =
         |values: &[Fr]| domain.lagrange_to_coeff(domain.lagrange_from_vec(values.to_vec())).into_values();
@@ -192,13 +192,6 @@ fn openings_beyond_the_budget_tell_two_datasets_apart() {
     let other = coefficients(&rows);
     assert!(seen[..budget].iter().all(|(x, y)| eval_polynomial(&other, *x) == *y), "the same openings");
     assert!(seen[budget..].iter().all(|(x, y)| eval_polynomial(&other, *x) != *y));
-}
-
-/// The secret that the development SRS publishes.
-fn development_secret() -> Fr {
-    let mut wide = [0; 64];
-    wide[..32].copy_from_slice(&keccak(b"tribute development SRS: this secret is public"));
-    Fr::from_uniform_bytes(&wide)
 }
 
 #[test]
@@ -258,7 +251,7 @@ struct Opened {
 }
 
 fn simulated_opening(vk: &halo2_proofs::plonk::VerifyingKey<G1Affine>, r: &Recorded, n: usize) -> (G1Affine, G1Affine) {
-    let (cs, s) = (vk.cs(), development_secret());
+    let (cs, s) = (vk.cs(), Srs::development_secret());
     let at = |rotation: i32| vk.get_domain().rotate_omega(r.x, halo2_proofs::poly::Rotation(rotation));
     let mut opened: Vec<Opened> = vec![];
     let mut index: HashMap<(bool, usize), usize> = HashMap::new();

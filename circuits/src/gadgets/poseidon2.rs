@@ -39,7 +39,7 @@ use super::argument::{select, small, Gates, Query};
 /// Width of the state.
 pub const WIDTH: usize = 4;
 /// Elements that a permutation absorbs.
-pub const RATE: usize = 3;
+pub use tribute_core::receipt::RATE;
 /// Rows of one permutation.
 pub const ROWS: usize = 11;
 /// S-boxes of one row.

@@ -62,7 +62,8 @@
 //! `count = 0` and `after = before`. Positions stay below the number of blocks. Blocks after the last counted run are a
 //! run without end: nobody looks them up.
 //!
-//! The errors are bounded by (degree)/r with degrees below 2^23.
+//! The errors are bounded by (degree)/r, with degrees below 2^23 in the random sums, and below 2^26 in the lookup (at k = 22
+//! seven inputs and a table row to each of 2^22 rows) and in PLONK itself.
 //!
 //! # Not checked
 //!
