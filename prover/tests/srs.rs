@@ -87,13 +87,13 @@ async fn work_is_done_under_the_srs_of_its_server_and_no_other() {
 
     w.served = Some(w.place.serve(PROFILE));
     let (development, _) = w.run(prepare);
-    assert_eq!(ready(&development), 3, "{development}");
+    assert_eq!(ready(&development), 4, "{development}");
     w.served = None;
 
     // the same request to a server with another SRS is other work
     w.served = Some(w.place.serve(&[PROFILE, &["--srs", &other]].concat()));
     let (prepared, _) = w.run(prepare);
-    assert_eq!((ready(&prepared), &prepared["missing"]), (3, &serde_json::json!([])), "{prepared}");
+    assert_eq!((ready(&prepared), &prepared["missing"]), (4, &serde_json::json!([])), "{prepared}");
     assert_ne!(prepared["ready"][0]["circuit_id"], development["ready"][0]["circuit_id"]);
     w.served = None;
 
