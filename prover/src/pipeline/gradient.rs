@@ -99,7 +99,8 @@ pub(super) fn commit(
     Ok(commit_gradient(srs, layout, &secret, &[shard.0, agent.weights_digest.0], gradient))
 }
 
-fn same(what: &str, group: &CommittedGroup, expected: Hex32) -> Result<()> {
+/// Makes sure that what was committed again is what was committed before.
+pub(crate) fn same(what: &str, group: &CommittedGroup, expected: Hex32) -> Result<()> {
     let got = Hex(group.digest());
     if got == expected {
         return Ok(());

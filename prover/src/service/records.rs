@@ -9,8 +9,9 @@ use tribute_core::opening::RecordClaim;
 use tribute_core::schema::Schema;
 
 use super::Shared;
-use crate::hexed::{Hex, Hex32};
+use crate::hexed::Hex32;
 use crate::membership::{Place, ShownRecord};
+use crate::pipeline::gradient::same;
 use crate::pipeline::types::DatasetBody;
 use crate::problem::{Problem, Reason, Result};
 
@@ -41,14 +42,7 @@ impl Shared {
                 .get(layout.k())
                 .map_err(|e| Problem::new(Reason::NotReady, format!("no parameters for k = {}: {e}", layout.k())))?;
             let group = commit_records(&srs, &layout, &secret, &records).map_err(Problem::internal)?;
-            if group.digest() != digest.0 {
-                let got = Hex(group.digest());
-                let text = format!(
-                    "the shard's commitment is {got}, it was {digest}: the tenant's secret or the parameters are not those \
-                     it was made with"
-                );
-                return Err(Problem::new(Reason::ArtefactDamaged, text).with("expected", digest).with("got", got));
-            }
+            same("shard", &group, digest)?;
             let row = usize::try_from(index).map_err(Problem::internal)?;
             let mut features = records.features(row).to_vec();
             features.resize(layout.features(), 0);

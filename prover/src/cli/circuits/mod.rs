@@ -2,7 +2,7 @@
 
 mod check;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -21,9 +21,9 @@ use crate::problem::{Problem, Reason, Result};
 #[derive(Debug, Subcommand)]
 pub(super) enum CircuitsCommand {
     /// List the circuits that agents over a schema need, and which of them the server has ready.
-    List(ShapeArgs),
+    List(ListArgs),
     /// Make keys and verifiers of a new shape on the server.
-    Prepare(ShapeArgs),
+    Prepare(ListArgs),
     /// Give a shape its verifiers on chain: make them on the server, deploy them, register them in the proof gate.
     Add(AddArgs),
     /// Write a verifier's creation bytecode, to deploy.
@@ -32,8 +32,9 @@ pub(super) enum CircuitsCommand {
     Check(check::CheckArgs),
 }
 
+/// Agents of which shape.
 #[derive(Debug, Args)]
-pub(super) struct ShapeArgs {
+struct ShapeArgs {
     /// The schema file.
     #[arg(long, value_name = "FILE")]
     schema: PathBuf,
@@ -45,6 +46,12 @@ pub(super) struct ShapeArgs {
     free_bias: bool,
     #[command(flatten)]
     profile: ProfileArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ListArgs {
+    #[command(flatten)]
+    shape: ShapeArgs,
     /// File to write to; otherwise standard output.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -54,17 +61,8 @@ pub(super) struct ShapeArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct AddArgs {
-    /// The schema file.
-    #[arg(long, value_name = "FILE")]
-    schema: PathBuf,
-    /// Link function.
-    #[arg(long, value_enum, default_value_t = LinkArg::Softmax)]
-    link: LinkArg,
-    /// For agents whose bias is not penalised.
-    #[arg(long)]
-    free_bias: bool,
     #[command(flatten)]
-    profile: ProfileArgs,
+    shape: ShapeArgs,
     /// The server's address.
     #[arg(long, value_name = "URL", env = "TRIBUTE_SERVER", default_value = "http://127.0.0.1:7410")]
     server: String,
@@ -91,7 +89,7 @@ pub(super) async fn run(command: CircuitsCommand) -> CommandResult {
         }
         CircuitsCommand::Prepare(a) => {
             let client = a.server.connect().await?;
-            prepare(&client, &shape_request(&a.schema, a.profile, a.link, a.free_bias)?).await?;
+            prepare(&client, &a.shape.request()?).await?;
             print_list(&client, &a).await
         }
         CircuitsCommand::Add(a) => add(a).await,
@@ -105,18 +103,15 @@ pub(super) async fn run(command: CircuitsCommand) -> CommandResult {
     }
 }
 
-fn shape_request(
-    schema: &Path,
-    profile: ProfileArgs,
-    link: LinkArg,
-    free_bias: bool,
-) -> Result<v1::ListCircuitsRequest> {
-    Ok(v1::ListCircuitsRequest {
-        schema_json: schema::read(schema)?.canonical().into_bytes(),
-        profile: profile.message(),
-        link: link.message(),
-        reg_bias: !free_bias,
-    })
+impl ShapeArgs {
+    fn request(&self) -> Result<v1::ListCircuitsRequest> {
+        Ok(v1::ListCircuitsRequest {
+            schema_json: schema::read(&self.schema)?.canonical().into_bytes(),
+            profile: self.profile.message(),
+            link: self.link.message(),
+            reg_bias: !self.free_bias,
+        })
+    }
 }
 
 /// Has the server make what it lacks of a shape.
@@ -140,7 +135,7 @@ async fn prepare(client: &Client, shape: &v1::ListCircuitsRequest) -> Result<()>
 async fn add(a: AddArgs) -> CommandResult {
     let c = a.chain.connect().await?;
     let client = Client::connect(&a.server, c.wallet.signer().clone()).await?;
-    let shape = shape_request(&a.schema, a.profile, a.link, a.free_bias)?;
+    let shape = a.shape.request()?;
     prepare(&client, &shape).await?;
     let v1::ListCircuitsResponse { ready, missing } =
         client.circuits().list_circuits(shape).await.map_err(problem)?.into_inner();
@@ -196,8 +191,8 @@ fn new_circuit(c: &v1::Circuit) -> Result<NewCircuit> {
     })
 }
 
-async fn print_list(client: &Client, a: &ShapeArgs) -> CommandResult {
-    let shape = shape_request(&a.schema, a.profile, a.link, a.free_bias)?;
+async fn print_list(client: &Client, a: &ListArgs) -> CommandResult {
+    let shape = a.shape.request()?;
     let found = client.circuits().list_circuits(shape).await.map_err(problem)?.into_inner();
     let missing: Vec<&str> = found.missing.iter().map(statement).collect();
     let ready: Vec<_> = found.ready.iter().map(output::circuit).collect();
