@@ -53,11 +53,6 @@ impl Contracts {
         self.call(self.agents_at(), format!("certify agent {agent} version {version}"), &call, |e| e.one())
     }
 
-    /// The id of `owner`'s agent number `nonce`, counted from 0.
-    pub async fn agent_id_of(&self, owner: Address, nonce: u64) -> Result<B256> {
-        self.chain.read(self.agents_at(), &Abi::agentIdOfCall { owner, nonce: U256::from(nonce) }).await
-    }
-
     /// Number of agents that `owner` created.
     pub async fn agent_count(&self, owner: Address) -> Result<u64> {
         let count = self.chain.read(self.agents_at(), &Abi::agentCountCall { owner }).await?;
@@ -67,11 +62,6 @@ impl Contracts {
     /// An agent's owner; reverts with `UnknownAgent`.
     pub async fn agent_owner(&self, agent: B256) -> Result<Address> {
         self.chain.read(self.agents_at(), &Abi::agentOwnerCall { agentId: agent }).await
-    }
-
-    /// An agent's name; reverts with `UnknownAgent`.
-    pub async fn agent_name(&self, agent: B256) -> Result<B256> {
-        self.chain.read(self.agents_at(), &Abi::agentNameCall { agentId: agent }).await
     }
 
     /// Number of an agent's versions; they count from 1.
@@ -92,24 +82,6 @@ impl Contracts {
     /// Whether a version is certified; false if there is none.
     pub async fn is_certified(&self, agent: B256, version: u32) -> Result<bool> {
         self.chain.read(self.agents_at(), &Abi::isCertifiedCall { agentId: agent, version }).await
-    }
-
-    /// How a certified version's data rewards are split: the dataset gets the first number of the second.
-    pub async fn reward_weight(&self, agent: B256, version: u32, dataset: B256) -> Result<(U256, U256)> {
-        let call = Abi::rewardWeightCall { agentId: agent, version, datasetId: dataset };
-        let answer = self.chain.read(self.agents_at(), &call).await?;
-        Ok((answer.weight, answer.total))
-    }
-
-    /// Whether a gradient proof was accepted for these records, weights and gradient.
-    pub async fn gradient_proven(&self, circuit: B256, shard: B256, weights: B256, gradient: B256) -> Result<bool> {
-        let call = Abi::gradientProvenCall {
-            circuitId: circuit,
-            shardDigest: shard,
-            wDigest: weights,
-            gradientDigest: gradient,
-        };
-        self.chain.read(self.agents_at(), &call).await
     }
 
     /// The context that a slot's gradient proof must carry, as the contract computes it.

@@ -49,12 +49,6 @@ impl Contracts {
         &self.chain
     }
 
-    /// What contexts of `dataset` proofs are bound to.
-    #[must_use]
-    pub fn dataset_domain(&self) -> Domain {
-        self.domain(self.deployment.dataset_registry.address)
-    }
-
     /// What contexts of `gradient` and `optimum` proofs, and agent ids, are bound to.
     #[must_use]
     pub fn agent_domain(&self) -> Domain {

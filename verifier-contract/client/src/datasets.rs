@@ -59,17 +59,6 @@ impl Contracts {
         Self::known(self.dataset(dataset).await, "UnknownDataset")
     }
 
-    /// A dataset's owner; reverts with `UnknownDataset`.
-    pub async fn dataset_owner(&self, dataset: B256) -> Result<Address> {
-        self.chain.read(self.datasets_at(), &Abi::datasetOwnerCall { datasetId: dataset }).await
-    }
-
-    /// The dataset that holds a shard; `None` if nobody registered it.
-    pub async fn dataset_of_shard(&self, shard: B256) -> Result<Option<B256>> {
-        let id = self.chain.read(self.datasets_at(), &Abi::datasetOfShardCall { shardDigest: shard }).await?;
-        Ok((id != B256::ZERO).then_some(id))
-    }
-
     /// A grant as it stands, expired or not.
     pub async fn training_grant(&self, dataset: B256, grantee: Address) -> Result<Grant> {
         self.chain.read(self.datasets_at(), &Abi::trainingGrantCall { datasetId: dataset, grantee }).await

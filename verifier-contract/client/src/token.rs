@@ -43,11 +43,6 @@ impl Contracts {
         Ok(balances)
     }
 
-    /// What the escrow contract may still take from an account.
-    pub async fn escrow_allowance(&self, owner: Address) -> Result<U256> {
-        self.chain.read(self.token_at(), &Abi::allowanceCall { owner, spender: self.escrow_at() }).await
-    }
-
     pub(crate) async fn token_nonce(&self, owner: Address) -> Result<U256> {
         self.chain.read(self.token_at(), &Abi::noncesCall { owner }).await
     }
