@@ -9,7 +9,7 @@ DEMO_WINE = $(TRIBUTE) demo --data examples/wine.csv --split 50,45,43 --holdout 
 CIRCUITS = $(CARGO) test --release --locked -p tribute-core -p tribute-circuits -p tribute-evm
 AUDIT := .deps/venv/bin/python examples/audit.py
 
-.PHONY: help setup build demo demo-wine test test-core test-circuits test-contracts contracts-snapshot lint bench clean-demo
+.PHONY: help setup build demo demo-wine test test-circuits test-contracts contracts-snapshot lint bench
 
 help: ## what the targets are
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
