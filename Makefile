@@ -41,6 +41,7 @@ test-circuits: setup ## the circuits' tests; attacks with real proofs, their out
 	rm -rf "$${CARGO_TARGET_DIR:-target}/tmp/attacks"
 	$(CIRCUITS) -- --skip record::every
 	$(CIRCUITS) --test attacks -- --ignored --exact record::merge
+	$(CIRCUITS) --test statements -- --ignored --exact shapes::the_largest_shape
 
 # One build for all of it: another choice of packages would choose other features of what they share, and build that again.
 test: lint ## everything: lint, all tests, both demos with their audit
