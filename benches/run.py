@@ -90,14 +90,17 @@ def comparison(rows):
     """Section and lines of the budget table."""
     out, lines, budgets = ["## Side by side with EZKL, answers of a dense head\n", calibration(rows.values())], [], []
     for features, classes in dict.fromkeys(key[:2] for key in rows):
-        here = {key: r for key, r in rows.items() if key[:2] == (features, classes) and r}
-        for (_, _, who, _), r in here.items():
+        here = {key: r for key, r in rows.items() if key[:2] == (features, classes)}
+        for (_, _, who, count), r in here.items():
+            if r is None:
+                lines.append((f"{features} → {classes}", who, count, "–", f"nothing within {TIMEOUT} s") + ("",) * 4)
+                continue
             lines.append(
                 (f"{features} → {classes}", who, r["count"], r["k"], seconds(r["seconds"]),
                  f"{r['milliseconds_per_item']:.2f} ms", f"{r['peak_rss_mb']} MB", f"{r['proof_bytes']:,}",
                  f"{r['verify_ms']:.1f} ms")
             )
-        best = lambda tag: min((r["milliseconds_per_item"] for k, r in here.items() if k[2].startswith(tag)), default=None)
+        best = lambda tag: min((r["milliseconds_per_item"] for k, r in here.items() if r and k[2].startswith(tag)), default=None)
         ours, theirs = best("Tribute"), best("EZKL")
         if ours and theirs:
             times = f"{theirs / ours:.0f} times"
