@@ -143,15 +143,7 @@ pub(super) fn target(t: Target) -> v1::ChainContext {
 
 pub(super) fn shape(s: v1::CircuitShape) -> Result<ShapeBody> {
     let p = s.profile.unwrap_or_default();
-    let all = [
-        Statement::Dataset,
-        Statement::Gradient,
-        Statement::Sum,
-        Statement::Optimum,
-        Statement::Evaluation,
-        Statement::Service,
-    ];
-    let statement = all
+    let statement = Statement::ALL
         .into_iter()
         .find(|x| i32::from(x.code()) == s.statement)
         .ok_or_else(|| Problem::field("shape.statement", format!("no circuit for statement {}", s.statement)))?;

@@ -109,9 +109,8 @@ async fn circuits(contracts: &Contracts, tables: &Tables) -> Result<Vec<Value>, 
 
 /// A statement's name by its code.
 fn statement(code: u8) -> String {
-    use Statement::{Dataset, Evaluation, Gradient, Optimum, Service, Sum};
-    let all = [Dataset, Gradient, Sum, Optimum, Evaluation, Service];
-    all.into_iter().find(|s| s.code() == code).map_or_else(|| code.to_string(), |s| s.name().to_owned())
+    let found = Statement::ALL.into_iter().find(|s| s.code() == code);
+    found.map_or_else(|| code.to_string(), |s| s.name().to_owned())
 }
 
 fn dataset((id, d): (&B256, &DatasetState)) -> Value {
