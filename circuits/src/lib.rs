@@ -7,6 +7,7 @@
 //! | [`dataset`], [`gradient`], [`sum`], [`optimum`], [`evaluation`], [`service`] | one statement each: what it proves, why, and what it does not check |
 //! | [`shape`], [`circuit`], [`prove`] | which circuit; what halo2 sees of it; keys, proofs |
 //! | [`keys`] | keys in files, and their cache |
+//! | [`msm`] | sums of points by scalars |
 //! | [`plonk`] | the prover |
 //! | [`verify`] | the verifier, on arkworks, apart from all the rest |
 //! | [`srs`] | the structured reference string |
@@ -19,6 +20,7 @@ pub mod field;
 pub mod gadgets;
 pub mod gradient;
 pub mod keys;
+pub mod msm;
 pub mod optimum;
 pub mod plonk;
 pub mod prove;

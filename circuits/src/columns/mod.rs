@@ -13,7 +13,6 @@
 
 pub mod opening;
 
-use halo2_proofs::arithmetic::best_multiexp;
 use halo2_proofs::halo2curves::bn256::{Fr, G1Affine};
 use halo2_proofs::halo2curves::ff::Field;
 use hkdf::Hkdf;
@@ -29,6 +28,7 @@ use tribute_core::records::Records;
 use tribute_core::I256;
 
 use crate::field::{from_i128, from_i256, point_bytes};
+use crate::msm::msm;
 use crate::srs::Srs;
 
 /// An owner's secret: whoever has it can prove about the owner's columns. 32 random bytes.
@@ -135,7 +135,7 @@ impl CommittedColumn {
         assert_eq!(values.len(), layout.usable(), "a committed column fills every usable row");
         let mut tail = stream(srs, secret, b"tail", layout, role, content, index);
         values.extend((0..TAIL_ROWS).map(|_| Fr::random(&mut tail)));
-        let point = G1Affine::from(best_multiexp(&values, srs.lagrange_basis()));
+        let point = G1Affine::from(msm(&values, srs.lagrange_basis()));
         CommittedColumn { values, point }
     }
 }

@@ -50,7 +50,6 @@
 //!
 //! An opening can be passed on: whoever has it can show it to others. The context says for whom it was made.
 
-use halo2_proofs::arithmetic::best_multiexp;
 use halo2_proofs::halo2curves::bn256::{Fr, G1Affine};
 use halo2_proofs::halo2curves::ff::Field;
 use halo2_proofs::poly::commitment::ParamsProver;
@@ -62,6 +61,7 @@ use tribute_core::opening::{second_seed, ClaimError, RecordClaim};
 
 use super::CommittedGroup;
 use crate::field::{divide, from_u256, point_bytes};
+use crate::msm::msm;
 use crate::srs::Srs;
 
 /// The proof of a [`RecordClaim`]: two points, `x‖y`.
@@ -139,7 +139,7 @@ pub fn open_unchecked(srs: &Srs, group: &CommittedGroup, claim: &RecordClaim) ->
     let n = claim.layout.rows();
     let domain = EvaluationDomain::<Fr>::new(1, claim.layout.k());
     let commit = |polynomial: &[Fr]| {
-        let point = G1Affine::from(best_multiexp(polynomial, &srs.params().get_g()[..polynomial.len()]));
+        let point = G1Affine::from(msm(polynomial, &srs.params().get_g()[..polynomial.len()]));
         point_bytes(&point).ok_or(OpeningError::Infinity)
     };
     let seed = claim.seed();

@@ -9,13 +9,14 @@
 //! opened at no more than 3 points; committed columns bring salts and tails of their own. The quotient's pieces carry no
 //! blinding of their own (as in halo2), so zero knowledge is computational.
 
+mod fft;
 mod open;
 mod quotient;
 
 use std::io;
 use std::sync::Arc;
 
-use halo2_proofs::arithmetic::{best_multiexp, eval_polynomial};
+use halo2_proofs::arithmetic::eval_polynomial;
 use halo2_proofs::halo2curves::bn256::{Fr, G1Affine, G1};
 use halo2_proofs::halo2curves::ff::Field;
 use halo2_proofs::halo2curves::group::prime::PrimeCurveAffine;
@@ -30,9 +31,11 @@ use rayon::prelude::*;
 use tribute_core::layout::{Layout, FRESH_IDLE_ROWS};
 
 use crate::columns::CommittedColumn;
+use crate::msm::msm;
 use crate::shape::Shape;
 use crate::srs::Srs;
 use crate::transcript::{Keccak, KeccakChallenge};
+use fft::Fft;
 use open::{open, Opening};
 
 /// What a proof is made from. Object safe on purpose: the prover is compiled once, here, for all circuits.
@@ -72,8 +75,13 @@ pub(crate) fn create_proof(
     let cs = vk.cs();
     let domain = vk.get_domain();
     let n = layout.rows();
-    let commit_lagrange = |values: &[Fr]| best_multiexp(values, srs.lagrange_basis());
-    let commit = |coefficients: &[Fr]| best_multiexp(coefficients, &srs.params().get_g()[..coefficients.len()]);
+    let fft = Fft::new(domain.k(), domain.get_omega());
+    let interpolate = |mut values: Vec<Fr>| {
+        fft.inverse(&mut values);
+        values
+    };
+    let commit_lagrange = |values: &[Fr]| msm(values, srs.lagrange_basis());
+    let commit = |coefficients: &[Fr]| msm(coefficients, &srs.params().get_g()[..coefficients.len()]);
 
     let mut transcript = Keccak::new(Vec::new());
     transcript.common_scalar(vk.transcript_repr())?;
@@ -97,8 +105,7 @@ pub(crate) fn create_proof(
             .into_par_iter()
             .map(|(values, point)| {
                 let point = point.map_or_else(|| commit_lagrange(&values), G1::from);
-                let coefficients = domain.lagrange_to_coeff(domain.lagrange_from_vec(values)).into_values();
-                (Column { coefficients }, point)
+                (Column { coefficients: interpolate(values) }, point)
             })
             .collect();
         for point in normalise(columns.iter().map(|(_, p)| *p).collect()) {
@@ -127,13 +134,12 @@ pub(crate) fn create_proof(
     let instance = {
         let mut values = vec![Fr::ZERO; n];
         values[..inputs.len()].copy_from_slice(inputs);
-        domain.lagrange_to_coeff(domain.lagrange_from_vec(values)).into_values()
+        interpolate(values)
     };
     let fixed: Vec<&[Fr]> = fixed.iter().map(Vec::as_slice).collect();
     let advice_coefficients: Vec<&[Fr]> = advice.iter().map(|c| c.coefficients.as_slice()).collect();
     let columns = quotient::Columns { fixed: &fixed, advice: &advice_coefficients, instance: &[&instance] };
-    let h = quotient::quotient(cs, domain, &columns, &challenges, y);
-    let pieces: Vec<&[Fr]> = h.chunks(n).collect();
+    let pieces = quotient::quotient(cs, domain, &fft, &columns, &challenges, y);
     let points: Vec<G1> = pieces.par_iter().map(|piece| commit(piece)).collect();
     for point in normalise(points) {
         transcript.write_point(point)?;
@@ -162,7 +168,7 @@ pub(crate) fn create_proof(
     // the quotient as one polynomial of degree below n: Σ x^(n·i) h_i
     let x_n = x.pow_vartime([n as u64]);
     let combined = pieces.iter().rev().fold(vec![Fr::ZERO; n], |mut sum, piece| {
-        for (s, p) in sum.iter_mut().zip(*piece) {
+        for (s, p) in sum.iter_mut().zip(piece) {
             *s = *s * x_n + p;
         }
         sum

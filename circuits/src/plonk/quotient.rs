@@ -1,20 +1,25 @@
 //! The quotient polynomial: all gates, combined by powers of y, divided by `X^n − 1`.
 //!
-//! The gates are compiled into one straight-line program without repeated subexpressions, challenges folded into
-//! constants. It runs on the extended domain one coset of `2^k` points at a time, in slices of rows, so that memory stays
-//! at one coset of every column and slices stay in cache.
+//! A gate of degree D has a quotient of `D − 1` pieces of n coefficients, which its values on `D − 1` cosets of the n-th
+//! roots of unity fix. So gates are summed by degree, and a coset evaluates only those whose quotient it helps to fix: the
+//! first all of them, the last those of the highest degree. On a coset `g·H` the vanishing polynomial is the constant
+//! `g^n − 1`, and `h = Σ_j X^(n·j) h_j` has the values of `Σ_j g^(n·j) h_j`, a polynomial of degree below n: one FFT a coset
+//! and a small linear system give the pieces.
+//!
+//! What a coset evaluates is a [`Program`]: one column at one rotation, sums of them, products, each computed once.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use halo2_proofs::arithmetic::best_fft;
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::{Field, WithSmallOrderMulGroup};
 use halo2_proofs::plonk::{ConstraintSystem, Expression};
-use halo2_proofs::poly::{EvaluationDomain, ExtendedLagrangeCoeff, Polynomial};
+use halo2_proofs::poly::EvaluationDomain;
 use rayon::prelude::*;
 
+use super::fft::Fft;
+
 /// Rows that one step of the program handles.
-const SLICE: usize = 256;
+const SLICE: usize = 128;
 
 /// Coefficients of all columns.
 pub(super) struct Columns<'a> {
@@ -23,315 +28,422 @@ pub(super) struct Columns<'a> {
     pub(super) instance: &'a [&'a [Fr]],
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-enum Value {
-    Constant(usize),
-    /// Column (all kinds in one list) at a rotation.
-    Column(usize, i32),
-    Step(usize),
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-enum Step {
-    Add(Value, Value),
-    Sub(Value, Value),
-    Mul(Value, Value),
-}
-
-/// A straight-line program over column values.
-#[derive(Default)]
-struct Program {
-    constants: Vec<Fr>,
-    constant_index: HashMap<Fr, usize>,
-    steps: Vec<Step>,
-    step_index: HashMap<Step, usize>,
-}
-
-struct Compiler<'a> {
-    program: Program,
-    challenges: &'a [Fr],
-    fixed: usize,
-    advice: usize,
-}
-
-impl Program {
-    fn constant(&mut self, x: Fr) -> Value {
-        let constants = &mut self.constants;
-        Value::Constant(*self.constant_index.entry(x).or_insert_with(|| {
-            constants.push(x);
-            constants.len() - 1
-        }))
-    }
-
-    fn known(&self, v: Value) -> Option<Fr> {
-        match v {
-            Value::Constant(i) => Some(self.constants[i]),
-            _ => None,
-        }
-    }
-
-    fn push(&mut self, step: Step) -> Value {
-        let (known, step) = match step {
-            Step::Add(a, b) => match (self.known(a), self.known(b)) {
-                (Some(x), Some(y)) => (Some(x + y), step),
-                (Some(x), None) if x == Fr::ZERO => return b,
-                (None, Some(y)) if y == Fr::ZERO => return a,
-                (Some(_), None) => (None, Step::Add(b, a)),
-                _ => (None, step),
-            },
-            Step::Sub(a, b) => match (self.known(a), self.known(b)) {
-                (Some(x), Some(y)) => (Some(x - y), step),
-                (None, Some(y)) if y == Fr::ZERO => return a,
-                _ => (None, step),
-            },
-            Step::Mul(a, b) => match (self.known(a), self.known(b)) {
-                (Some(x), Some(y)) => (Some(x * y), step),
-                (Some(x), None) if x == Fr::ONE => return b,
-                (None, Some(y)) if y == Fr::ONE => return a,
-                (Some(x), None) | (None, Some(x)) if x == Fr::ZERO => (Some(x), step),
-                (Some(_), None) => (None, Step::Mul(b, a)),
-                _ => (None, step),
-            },
-        };
-        if let Some(x) = known {
-            return self.constant(x);
-        }
-        let steps = &mut self.steps;
-        Value::Step(*self.step_index.entry(step).or_insert_with(|| {
-            steps.push(step);
-            steps.len() - 1
-        }))
-    }
-}
-
-impl Compiler<'_> {
-    fn compile(&mut self, e: &Expression<Fr>) -> Value {
-        match e {
-            Expression::Constant(x) => self.program.constant(*x),
-            Expression::Selector(_) => unreachable!("selectors are fixed columns"),
-            Expression::Fixed(q) => Value::Column(q.column_index(), q.rotation().0),
-            Expression::Advice(q) => Value::Column(self.fixed + q.column_index(), q.rotation().0),
-            Expression::Instance(q) => Value::Column(self.fixed + self.advice + q.column_index(), q.rotation().0),
-            Expression::Challenge(c) => self.program.constant(self.challenges[c.index()]),
-            Expression::Negated(a) => {
-                let (zero, a) = (self.program.constant(Fr::ZERO), self.compile(a));
-                self.program.push(Step::Sub(zero, a))
-            }
-            Expression::Sum(a, b) => {
-                // a + (−b) is one subtraction
-                if let Expression::Negated(b) = &**b {
-                    let (a, b) = (self.compile(a), self.compile(b));
-                    return self.program.push(Step::Sub(a, b));
-                }
-                let (a, b) = (self.compile(a), self.compile(b));
-                self.program.push(Step::Add(a, b))
-            }
-            Expression::Product(a, b) => {
-                let (a, b) = (self.compile(a), self.compile(b));
-                self.program.push(Step::Mul(a, b))
-            }
-            Expression::Scaled(a, x) => {
-                let (a, x) = (self.compile(a), self.program.constant(*x));
-                self.program.push(Step::Mul(a, x))
-            }
-        }
-    }
-}
-
-/// The quotient's coefficients, a multiple of `n` of them: `degree − 1` pieces.
+/// The quotient's pieces of n coefficients: `degree − 1` of them.
 pub(super) fn quotient(
     cs: &ConstraintSystem<Fr>,
     domain: &EvaluationDomain<Fr>,
+    fft: &Fft,
     columns: &Columns<'_>,
     challenges: &[Fr],
     y: Fr,
-) -> Vec<Fr> {
-    let mut compiler =
-        Compiler { program: Program::default(), challenges, fixed: columns.fixed.len(), advice: columns.advice.len() };
-    let mut result = compiler.program.constant(Fr::ZERO);
-    let y = compiler.program.constant(y);
-    for polynomial in cs.gates().iter().flat_map(|g| g.polynomials()) {
-        let value = compiler.compile(polynomial);
-        let scaled = compiler.program.push(Step::Mul(result, y));
-        result = compiler.program.push(Step::Add(scaled, value));
-    }
-    let all: Vec<&[Fr]> = columns.fixed.iter().chain(columns.advice).chain(columns.instance).copied().collect();
-    let program = Allocated::new(&compiler.program, result, all.len());
-
+) -> Vec<Vec<Fr>> {
     let n = 1usize << domain.k();
-    let cosets = domain.extended_len() / n;
-    let mut numerator = domain.empty_extended();
-    for coset in 0..cosets {
-        let shift = Fr::ZETA * domain.get_extended_omega().pow_vartime([coset as u64]);
-        let powers = powers(shift, n);
+    let all: Vec<&[Fr]> = columns.fixed.iter().chain(columns.advice).chain(columns.instance).copied().collect();
+    let kinds = Kinds { challenges, fixed: columns.fixed.len(), advice: columns.advice.len() };
+    let pieces = cs.degree() - 1;
+    let shifts: Vec<Fr> = (0..pieces).map(|i| Fr::ZETA * domain.get_extended_omega().pow_vartime([i as u64])).collect();
+    let at_n: Vec<Fr> = shifts.iter().map(|g| g.pow_vartime([n as u64])).collect();
+
+    let mut out = vec![vec![Fr::ZERO; n]; pieces];
+    for (i, shift) in shifts.iter().enumerate() {
+        // a gate of degree D is fixed by D − 1 cosets
+        let program = Program::new(cs, &kinds, y, i + 2);
+        let rotations = program.rotations(all.len());
+        let powers = powers(*shift, n);
         let values: Vec<Vec<Fr>> = all
             .par_iter()
-            .zip(&program.rotations)
+            .zip(&rotations)
             .map(|(coefficients, rotations)| match rotations {
-                Some((before, after)) => coset_values(domain, coefficients, &powers, *before, *after),
+                Some((before, after)) => coset_values(fft, coefficients, &powers, *before, *after),
                 None => vec![],
             })
             .collect();
-        let results: Vec<Fr> = (0..n.div_ceil(SLICE))
-            .into_par_iter()
-            .flat_map_iter(|slice| program.run(&values, slice * SLICE, SLICE.min(n - slice * SLICE)))
-            .collect();
-        let out = numerator.values_mut();
-        for (i, v) in results.into_iter().enumerate() {
-            out[i * cosets + coset] = v;
+        let mut numerators = program.run(&values, &rotations, n);
+        drop(values);
+        let scale = invert(at_n[i] - Fr::ONE);
+        let back = self::powers(invert(*shift), n);
+        numerators.par_iter_mut().for_each(|values| {
+            fft.inverse(values);
+            values.iter_mut().zip(&back).for_each(|(v, p)| *v *= *p * scale);
+        });
+        for (values, degree) in numerators.iter().zip(&program.degrees) {
+            // this coset's part in Σ_j g_i^(n·j) h_j over the degree's cosets
+            let inverse = lagrange_coefficients(&at_n[..degree - 1], i);
+            out.par_iter_mut().zip(inverse).for_each(|(piece, factor)| {
+                piece.iter_mut().zip(values).for_each(|(p, v)| *p += factor * v);
+            });
         }
     }
-    let h: Polynomial<Fr, ExtendedLagrangeCoeff> = domain.divide_by_vanishing_poly(numerator);
-    domain.extended_to_coeff(h)
+    out
+}
+
+fn invert(x: Fr) -> Fr {
+    x.invert().unwrap_or(Fr::ZERO)
+}
+
+/// Coefficients of the polynomial that is 1 at `points[i]` and 0 at the others.
+fn lagrange_coefficients(points: &[Fr], i: usize) -> Vec<Fr> {
+    let mut out = vec![Fr::ONE];
+    for (_, other) in points.iter().enumerate().filter(|(j, _)| *j != i) {
+        let scale = invert(points[i] - other);
+        // times (X − other)/(points[i] − other)
+        out.push(Fr::ZERO);
+        for j in (0..out.len()).rev() {
+            let below = if j > 0 { out[j - 1] } else { Fr::ZERO };
+            out[j] = (below - *other * out[j]) * scale;
+        }
+    }
+    out
 }
 
 fn powers(base: Fr, n: usize) -> Vec<Fr> {
     std::iter::successors(Some(Fr::ONE), |p| Some(*p * base)).take(n).collect()
 }
 
+/// How many rows before and after a row are read.
+type Reach = (usize, usize);
+
 /// Values on a coset, the last `before` of them again in front and the first `after` again behind: every rotation of a
 /// slice of rows is a slice.
-fn coset_values(
-    domain: &EvaluationDomain<Fr>,
-    coefficients: &[Fr],
-    powers: &[Fr],
-    before: usize,
-    after: usize,
-) -> Vec<Fr> {
+fn coset_values(fft: &Fft, coefficients: &[Fr], powers: &[Fr], before: usize, after: usize) -> Vec<Fr> {
     let n = coefficients.len();
     let mut values = Vec::with_capacity(before + n + after);
+    values.resize(before, Fr::ZERO);
     values.extend(coefficients.iter().zip(powers).map(|(c, p)| *c * p));
-    best_fft(&mut values, domain.get_omega(), domain.k(), domain.get_fft_data(n), false);
-    if before > 0 {
-        let wrapped = values[n - before..].to_vec();
-        values.splice(0..0, wrapped);
-    }
+    fft.forward(&mut values[before..]);
+    values.copy_within(n..n + before, 0);
     values.extend_from_within(before..before + after);
     values
 }
 
-/// A program whose steps write into reused slots.
-struct Allocated {
-    constants: Vec<Fr>,
-    steps: Vec<(Step, usize)>,
-    slots: usize,
-    result: Value,
-    /// For each column that is read: how many rows before and after the row itself.
-    rotations: Vec<Option<(usize, usize)>>,
+/// What a step reads.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+enum Source {
+    /// A column (all kinds in one list) at a rotation.
+    Cell(usize, i32),
+    /// A step's result.
+    Step(usize),
 }
 
-impl Allocated {
-    /// `columns`: how many there are in all.
-    fn new(program: &Program, result: Value, columns: usize) -> Self {
-        let mut last_use = vec![0usize; program.steps.len()];
-        let mut rotations: Vec<Option<(usize, usize)>> = vec![None; columns];
-        let mut note = |v: Value, at: usize, last_use: &mut Vec<usize>| match v {
-            Value::Step(i) => last_use[i] = at,
-            Value::Column(c, rotation) => {
-                let (before, after) = rotations[c].unwrap_or_default();
-                let far = rotation.unsigned_abs() as usize;
-                rotations[c] = Some(if rotation < 0 { (before.max(far), after) } else { (before, after.max(far)) });
-            }
-            Value::Constant(_) => {}
-        };
-        for (at, step) in program.steps.iter().enumerate() {
-            let (Step::Add(a, b) | Step::Sub(a, b) | Step::Mul(a, b)) = step;
-            note(*a, at, &mut last_use);
-            note(*b, at, &mut last_use);
-        }
-        note(result, usize::MAX, &mut last_use);
+/// `Σ factor·source + constant`.
+#[derive(Clone, Default, PartialEq, Eq, Hash, Debug)]
+struct Combination {
+    terms: BTreeMap<Source, Fr>,
+    constant: Fr,
+}
 
-        let mut slot_of = vec![0usize; program.steps.len()];
-        let mut free: Vec<usize> = Vec::new();
-        let mut slots = 0;
-        let mut steps = Vec::with_capacity(program.steps.len());
-        for (at, step) in program.steps.iter().enumerate() {
-            let (Step::Add(a, b) | Step::Sub(a, b) | Step::Mul(a, b)) = *step;
-            let map = |v: Value| match v {
-                Value::Step(i) => Value::Step(slot_of[i]),
-                other => other,
-            };
-            let mapped = match step {
-                Step::Add(..) => Step::Add(map(a), map(b)),
-                Step::Sub(..) => Step::Sub(map(a), map(b)),
-                Step::Mul(..) => Step::Mul(map(a), map(b)),
-            };
-            // the target is taken before operands are freed, so a step never overwrites what it reads
-            let slot = free.pop().unwrap_or_else(|| {
-                slots += 1;
-                slots - 1
-            });
-            for v in if a == b { vec![a] } else { vec![a, b] } {
-                if let Value::Step(i) = v {
-                    if last_use[i] == at {
-                        free.push(slot_of[i]);
+impl Combination {
+    fn constant(constant: Fr) -> Self {
+        Combination { constant, ..Self::default() }
+    }
+    fn source(source: Source) -> Self {
+        Combination { terms: BTreeMap::from([(source, Fr::ONE)]), ..Self::default() }
+    }
+    fn add(&mut self, factor: Fr, other: &Combination) {
+        self.constant += factor * other.constant;
+        for (source, x) in &other.terms {
+            *self.terms.entry(*source).or_insert(Fr::ZERO) += factor * x;
+        }
+    }
+    fn scaled(&self, factor: Fr) -> Self {
+        let mut out = Self::default();
+        out.add(factor, self);
+        out
+    }
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+enum Step {
+    Product(Source, Source),
+    Sum(Combination),
+}
+
+impl Step {
+    fn reads(&self) -> Vec<Source> {
+        match self {
+            Step::Product(a, b) => vec![*a, *b],
+            Step::Sum(sum) => sum.terms.keys().copied().collect(),
+        }
+    }
+}
+
+/// How expressions name columns and challenges.
+struct Kinds<'a> {
+    challenges: &'a [Fr],
+    fixed: usize,
+    advice: usize,
+}
+
+/// A straight-line program over column values, without repeated subexpressions.
+#[derive(Default)]
+struct Program {
+    steps: Vec<Step>,
+    index: HashMap<Step, usize>,
+    /// Degrees of the gates' sums.
+    degrees: Vec<usize>,
+    /// The sums, by degree.
+    results: Vec<Combination>,
+}
+
+/// A gate's terms by the fixed factor that they share, so that it is multiplied once.
+type Groups = BTreeMap<Option<Source>, Combination>;
+
+impl Program {
+    /// The sums `Σ y^(last − i)·gate_i` over the gates of each degree from `least`; degrees below 3 count as the constraint
+    /// system's least, 2.
+    fn new(cs: &ConstraintSystem<Fr>, kinds: &Kinds<'_>, y: Fr, least: usize) -> Self {
+        let mut program = Program::default();
+        let mut sums: BTreeMap<usize, Groups> = BTreeMap::new();
+        let gates: Vec<&Expression<Fr>> = cs.gates().iter().flat_map(|g| g.polynomials()).collect();
+        let mut factor = Fr::ONE;
+        for gate in gates.into_iter().rev() {
+            let degree = gate.degree().max(2);
+            if degree >= least {
+                program.collect(gate, factor, kinds, sums.entry(degree).or_default());
+            }
+            factor *= y;
+        }
+        for (degree, groups) in sums {
+            let mut sum = Combination::default();
+            for (shared, terms) in groups {
+                match shared {
+                    None => sum.add(Fr::ONE, &terms),
+                    Some(shared) => {
+                        let product = program.product(&Combination::source(shared), &terms);
+                        sum.add(Fr::ONE, &product);
                     }
                 }
             }
-            slot_of[at] = slot;
-            steps.push((mapped, slot));
+            program.degrees.push(degree);
+            program.results.push(sum);
         }
-        let result = match result {
-            Value::Step(i) => Value::Step(slot_of[i]),
-            other => other,
-        };
-        Allocated { constants: program.constants.clone(), steps, slots, result, rotations }
+        program
     }
 
-    /// The result on the rows from `start`.
-    fn run(&self, columns: &[Vec<Fr>], start: usize, len: usize) -> Vec<Fr> {
-        let mut slots = vec![vec![Fr::ZERO; len]; self.slots];
-        for (step, target) in &self.steps {
-            // out of the way while the others are read; it is none of the operands
-            let mut out = std::mem::take(&mut slots[*target]);
-            let read = |v: Value| self.read(v, &slots, columns, start, len);
-            match *step {
-                Step::Add(a, b) => combine(&mut out, read(a), read(b), |a, b| a + b),
-                Step::Sub(a, b) => combine(&mut out, read(a), read(b), |a, b| a - b),
-                Step::Mul(a, b) => combine(&mut out, read(a), read(b), |a, b| a * b),
-            }
-            slots[*target] = out;
-        }
-        match self.read(self.result, &slots, columns, start, len) {
-            Operand::One(x) => vec![x; len],
-            Operand::Many(values) => values.to_vec(),
+    fn step(&mut self, step: Step) -> Source {
+        let steps = &mut self.steps;
+        Source::Step(*self.index.entry(step).or_insert_with_key(|step| {
+            steps.push(step.clone());
+            steps.len() - 1
+        }))
+    }
+
+    /// A combination as a factor times one value.
+    fn value(&mut self, mut c: Combination) -> (Fr, Option<Source>) {
+        c.terms.retain(|_, x| *x != Fr::ZERO);
+        match c.terms.first_key_value() {
+            None => (c.constant, None),
+            Some((source, factor)) if c.terms.len() == 1 && c.constant == Fr::ZERO => (*factor, Some(*source)),
+            Some(_) => (Fr::ONE, Some(self.step(Step::Sum(c)))),
         }
     }
 
-    fn read<'a>(
-        &self,
-        v: Value,
-        slots: &'a [Vec<Fr>],
-        columns: &'a [Vec<Fr>],
-        start: usize,
-        len: usize,
-    ) -> Operand<'a> {
-        match v {
-            Value::Constant(c) => Operand::One(self.constants[c]),
-            Value::Step(s) => Operand::Many(&slots[s]),
-            Value::Column(c, rotation) => {
-                let before = self.rotations[c].map_or(0, |r| r.0) as i64;
-                let at = (before + start as i64 + i64::from(rotation)) as usize;
-                Operand::Many(&columns[c][at..at + len])
+    fn product(&mut self, a: &Combination, b: &Combination) -> Combination {
+        let ((x, a), (y, b)) = (self.value(a.clone()), self.value(b.clone()));
+        match (a, b) {
+            (Some(a), Some(b)) => Combination::source(self.step(Step::Product(a.min(b), a.max(b)))).scaled(x * y),
+            (Some(s), None) | (None, Some(s)) => Combination::source(s).scaled(x * y),
+            (None, None) => Combination::constant(x * y),
+        }
+    }
+
+    fn compile(&mut self, e: &Expression<Fr>, kinds: &Kinds<'_>) -> Combination {
+        let cell = |column: usize, rotation: i32| Combination::source(Source::Cell(column, rotation));
+        match e {
+            Expression::Constant(x) => Combination::constant(*x),
+            Expression::Selector(_) => unreachable!("selectors are fixed columns"),
+            Expression::Fixed(q) => cell(q.column_index(), q.rotation().0),
+            Expression::Advice(q) => cell(kinds.fixed + q.column_index(), q.rotation().0),
+            Expression::Instance(q) => cell(kinds.fixed + kinds.advice + q.column_index(), q.rotation().0),
+            Expression::Challenge(c) => Combination::constant(kinds.challenges[c.index()]),
+            Expression::Negated(a) => self.compile(a, kinds).scaled(-Fr::ONE),
+            Expression::Sum(a, b) => {
+                let mut sum = self.compile(a, kinds);
+                let b = self.compile(b, kinds);
+                sum.add(Fr::ONE, &b);
+                sum
+            }
+            Expression::Product(a, b) => {
+                let (a, b) = (self.compile(a, kinds), self.compile(b, kinds));
+                self.product(&a, &b)
+            }
+            Expression::Scaled(a, x) => self.compile(a, kinds).scaled(*x),
+        }
+    }
+
+    /// Adds `factor·e` to `groups`, each term to the group of the fixed factor that it has.
+    fn collect(&mut self, e: &Expression<Fr>, factor: Fr, kinds: &Kinds<'_>, groups: &mut Groups) {
+        match e {
+            Expression::Sum(a, b) => {
+                self.collect(a, factor, kinds, groups);
+                self.collect(b, factor, kinds, groups);
+            }
+            Expression::Negated(a) => self.collect(a, -factor, kinds, groups),
+            Expression::Scaled(a, x) => self.collect(a, factor * x, kinds, groups),
+            Expression::Product(..) => {
+                let mut factors = Vec::new();
+                flatten(e, &mut factors);
+                let mut compiled: Vec<Combination> = factors.into_iter().map(|f| self.compile(f, kinds)).collect();
+                let is_fixed = |c: &Combination| {
+                    !c.terms.is_empty() && c.terms.keys().all(|s| matches!(s, Source::Cell(c, _) if *c < kinds.fixed))
+                };
+                let (scale, shared) = match compiled.iter().position(is_fixed) {
+                    Some(i) => {
+                        let shared = compiled.remove(i);
+                        self.value(shared)
+                    }
+                    None => (Fr::ONE, None),
+                };
+                let rest = compiled.iter().fold(Combination::constant(Fr::ONE), |p, f| self.product(&p, f));
+                groups.entry(shared).or_default().add(factor * scale, &rest);
+            }
+            _ => {
+                let c = self.compile(e, kinds);
+                groups.entry(None).or_default().add(factor, &c);
             }
         }
+    }
+
+    /// For each of `columns` columns that is read: how many rows before and after the row itself.
+    fn rotations(&self, columns: usize) -> Vec<Option<Reach>> {
+        let mut rotations: Vec<Option<Reach>> = vec![None; columns];
+        let results = self.results.iter().flat_map(|r| r.terms.keys().copied());
+        for source in self.steps.iter().flat_map(Step::reads).chain(results) {
+            if let Source::Cell(column, rotation) = source {
+                let (before, after) = rotations[column].unwrap_or_default();
+                let far = rotation.unsigned_abs() as usize;
+                rotations[column] =
+                    Some(if rotation < 0 { (before.max(far), after) } else { (before, after.max(far)) });
+            }
+        }
+        rotations
+    }
+
+    /// The sums on all n rows, by degree.
+    fn run(&self, columns: &[Vec<Fr>], reach: &[Option<Reach>], n: usize) -> Vec<Vec<Fr>> {
+        let slots = Slots::new(self);
+        let slices: Vec<Vec<Vec<Fr>>> = (0..n.div_ceil(SLICE))
+            .into_par_iter()
+            .map_init(
+                || vec![[Fr::ZERO; SLICE]; slots.count],
+                |buffers, slice| {
+                    let (start, len) = (slice * SLICE, SLICE.min(n - slice * SLICE));
+                    for (step, slot) in self.steps.iter().zip(&slots.of) {
+                        // out of the way while the others are read; it is none of the operands
+                        let mut out = buffers[*slot];
+                        let rows = Rows { buffers, columns, reach, slots: &slots.of, start, len };
+                        rows.step(step, &mut out[..len]);
+                        buffers[*slot] = out;
+                    }
+                    let rows = Rows { buffers, columns, reach, slots: &slots.of, start, len };
+                    let sum = |result| {
+                        let mut out = vec![Fr::ZERO; len];
+                        rows.sum(result, &mut out);
+                        out
+                    };
+                    self.results.iter().map(sum).collect()
+                },
+            )
+            .collect();
+        (0..self.results.len()).map(|i| slices.iter().flat_map(|slice| slice[i].iter().copied()).collect()).collect()
     }
 }
 
-/// What a step reads: the same on all rows, or row by row.
-enum Operand<'a> {
-    One(Fr),
-    Many(&'a [Fr]),
+fn flatten<'a>(e: &'a Expression<Fr>, out: &mut Vec<&'a Expression<Fr>>) {
+    if let Expression::Product(a, b) = e {
+        flatten(a, out);
+        flatten(b, out);
+    } else {
+        out.push(e);
+    }
 }
 
-#[inline(always)]
-fn combine(out: &mut [Fr], a: Operand<'_>, b: Operand<'_>, op: impl Fn(Fr, Fr) -> Fr) {
-    match (a, b) {
-        (Operand::Many(a), Operand::Many(b)) => {
-            out.iter_mut().zip(a.iter().zip(b)).for_each(|(o, (a, b))| *o = op(*a, *b));
+/// Where steps leave their results: a slot is free again once its step was read for the last time.
+struct Slots {
+    of: Vec<usize>,
+    count: usize,
+}
+
+impl Slots {
+    fn new(program: &Program) -> Self {
+        let mut last_read: Vec<usize> = (0..program.steps.len()).collect();
+        for (at, step) in program.steps.iter().enumerate() {
+            for source in step.reads() {
+                if let Source::Step(i) = source {
+                    last_read[i] = at;
+                }
+            }
         }
-        (Operand::One(a), Operand::Many(b)) => out.iter_mut().zip(b).for_each(|(o, b)| *o = op(a, *b)),
-        (Operand::Many(a), Operand::One(b)) => out.iter_mut().zip(a).for_each(|(o, a)| *o = op(*a, b)),
-        (Operand::One(a), Operand::One(b)) => out.fill(op(a, b)),
+        for source in program.results.iter().flat_map(|r| r.terms.keys()) {
+            if let Source::Step(i) = source {
+                last_read[*i] = usize::MAX;
+            }
+        }
+        let (mut of, mut free, mut count): (Vec<usize>, Vec<usize>, usize) = (vec![], vec![], 0);
+        for (at, step) in program.steps.iter().enumerate() {
+            // taken before operands are freed, so that a step never overwrites what it reads
+            of.push(free.pop().unwrap_or_else(|| {
+                count += 1;
+                count - 1
+            }));
+            let read = step.reads().into_iter().chain([Source::Step(at)]);
+            let mut ended: Vec<usize> = read
+                .filter_map(|source| match source {
+                    Source::Step(i) if last_read[i] == at => Some(of[i]),
+                    _ => None,
+                })
+                .collect();
+            ended.sort_unstable();
+            ended.dedup();
+            free.extend(ended);
+        }
+        Slots { of, count }
+    }
+}
+
+/// The values of one slice of rows.
+struct Rows<'a> {
+    buffers: &'a [[Fr; SLICE]],
+    columns: &'a [Vec<Fr>],
+    reach: &'a [Option<Reach>],
+    slots: &'a [usize],
+    start: usize,
+    len: usize,
+}
+
+impl Rows<'_> {
+    fn read(&self, source: Source) -> &[Fr] {
+        match source {
+            Source::Step(i) => &self.buffers[self.slots[i]][..self.len],
+            Source::Cell(column, rotation) => {
+                let before = self.reach[column].map_or(0, |r| r.0) as i64;
+                let at = (before + self.start as i64 + i64::from(rotation)) as usize;
+                &self.columns[column][at..at + self.len]
+            }
+        }
+    }
+
+    fn step(&self, step: &Step, out: &mut [Fr]) {
+        match step {
+            Step::Product(a, b) => {
+                let (a, b) = (self.read(*a), self.read(*b));
+                out.iter_mut().zip(a.iter().zip(b)).for_each(|(o, (a, b))| *o = *a * b);
+            }
+            Step::Sum(sum) => self.sum(sum, out),
+        }
+    }
+
+    fn sum(&self, sum: &Combination, out: &mut [Fr]) {
+        out.fill(sum.constant);
+        for (source, factor) in &sum.terms {
+            let rows = out.iter_mut().zip(self.read(*source));
+            if *factor == Fr::ONE {
+                rows.for_each(|(o, v)| *o += v);
+            } else if *factor == -Fr::ONE {
+                rows.for_each(|(o, v)| *o -= v);
+            } else {
+                rows.for_each(|(o, v)| *o += *factor * v);
+            }
+        }
     }
 }

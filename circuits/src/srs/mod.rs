@@ -21,7 +21,6 @@ mod points;
 mod ptau;
 mod store;
 
-use halo2_proofs::arithmetic::best_multiexp;
 use halo2_proofs::halo2curves::bn256::{Bn256, Fr, G1Affine, G2Affine};
 use halo2_proofs::halo2curves::ff::Field as _;
 use halo2_proofs::halo2curves::group::GroupEncoding;
@@ -31,6 +30,8 @@ use halo2_proofs::poly::kzg::commitment::ParamsKZG;
 use halo2_proofs::poly::EvaluationDomain;
 use rand_core::OsRng;
 use tribute_core::digest::{keccak, Digest};
+
+use crate::msm::msm;
 
 pub use error::{Flaw, Group, PointProblem, SrsError};
 pub use ptau::Ptau;
@@ -121,10 +122,10 @@ impl Srs {
     /// polynomial with the values `v_i`; if one `[L_i(τ)]` is wrong, that holds with probability 1/r.
     fn check_lagrange(&self) -> Result<(), Flaw> {
         let values: Vec<Fr> = (0..self.lagrange.len()).map(|_| Fr::random(OsRng)).collect();
-        let by_values = G1Affine::from(best_multiexp(&values, &self.lagrange));
+        let by_values = G1Affine::from(msm(&values, &self.lagrange));
         let domain = EvaluationDomain::new(1, self.k());
         let coefficients = domain.lagrange_to_coeff(domain.lagrange_from_vec(values)).into_values();
-        let by_coefficients = G1Affine::from(best_multiexp(&coefficients, self.params.get_g()));
+        let by_coefficients = G1Affine::from(msm(&coefficients, self.params.get_g()));
         (by_values == by_coefficients).then_some(()).ok_or(Flaw::Lagrange)
     }
 

@@ -1,0 +1,365 @@
+//! Sums of points by scalars, `Σ s_i·P_i`, over BN254's G1: what most of a proof's time goes into.
+//!
+//! Pippenger's buckets with three savings, each worth about a fifth. Scalars are split by the curve's endomorphism
+//! `λ(x, y) = (βx, y)` into two of half the length (eprint 2001: Gallant, Lambert, Vanstone), so that there are half as many
+//! windows. Digits are signed: half as many buckets. And all additions within buckets are made in affine coordinates, many
+//! at a time with one inversion (Montgomery's trick), which costs six multiplications each instead of eleven or more.
+//!
+//! A digit that is 0 costs nothing: columns of small values, of either sign, are cheap. Running time depends on the scalars;
+//! whoever could measure it sits on the prover's machine.
+
+use halo2_proofs::halo2curves::bn256::{Fq, Fr, G1Affine, G1};
+use halo2_proofs::halo2curves::ff::{Field, PrimeField, WithSmallOrderMulGroup};
+use halo2_proofs::halo2curves::group::prime::PrimeCurveAffine;
+use halo2_proofs::halo2curves::group::Group;
+use rayon::prelude::*;
+
+/// `Σ scalars_i·bases_i`.
+///
+/// # Panics
+/// If there are not as many scalars as bases.
+#[must_use]
+pub fn msm(scalars: &[Fr], bases: &[G1Affine]) -> G1 {
+    assert_eq!(scalars.len(), bases.len(), "one scalar to a base");
+    let halves: Vec<[Half; 2]> = scalars.par_iter().map(split).collect();
+    let halves = halves.as_flattened();
+    let beta = Fq::ZETA.square();
+    let points: Vec<[G1Affine; 2]> = bases.par_iter().map(|p| [*p, G1Affine { x: p.x * beta, y: p.y }]).collect();
+    let points = points.as_flattened();
+    let bits = window_bits(halves.len());
+    let windows: Vec<G1> = (0..HALF_BITS.div_ceil(bits))
+        .into_par_iter()
+        .map(|window| window_sum(halves, points, &Window::new(window, bits)))
+        .collect();
+    windows.into_iter().rev().fold(G1::identity(), |sum, window| (0..bits).fold(sum, |s, _| s.double()) + window)
+}
+
+/// Bits of a half scalar's magnitude, and one for the carry of signed digits.
+const HALF_BITS: u32 = 128;
+
+/// Bits of a digit: windows times what a window adds, points into buckets and buckets into rows and columns.
+fn window_bits(halves: usize) -> u32 {
+    (2..=15).min_by_key(|bits| HALF_BITS.div_ceil(*bits) as usize * (halves + (1 << bits))).unwrap_or(2)
+}
+
+/// Half of a scalar: at even places it multiplies the base, at odd ones its image under the endomorphism.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Half {
+    magnitude: u128,
+    negative: bool,
+}
+
+/// Cuts halves into signed digits of `bits` bits, in `(−2^(bits−1), 2^(bits−1)]`, at one window.
+struct Window {
+    low: u32,
+    bits: u32,
+    /// `2^(bits−1) − 1` in every window below: adding it carries into this one exactly where a digit was above `2^(bits−1)`.
+    offset: u128,
+}
+
+impl Window {
+    fn new(index: u32, bits: u32) -> Self {
+        let offset = (0..index).fold(0, |sum, i| sum | ((1 << (bits - 1)) - 1) << (bits * i));
+        Window { low: index * bits, bits, offset }
+    }
+
+    fn digit(&self, half: &Half) -> i32 {
+        let below = (1u128 << self.low) - 1;
+        let carry = (half.magnitude & below) + self.offset > below;
+        let digit = (half.magnitude >> self.low) as i32 & ((1 << self.bits) - 1);
+        let digit = digit + i32::from(carry);
+        let signed = if digit > 1 << (self.bits - 1) { digit - (1 << self.bits) } else { digit };
+        if half.negative {
+            -signed
+        } else {
+            signed
+        }
+    }
+}
+
+/// `s = k₁ + λk₂` with magnitudes below 2^127: s, or −s if that is the smaller integer, minus the lattice vectors next below
+/// it. The lattice is that of all `(a, b)` with `a + λb = 0`; its short vectors are `(A₁, −B₁)` and `(A₂, A₁)`.
+/// With `c₁ = ⌊A₁s/r⌋` and `c₂ = ⌊B₁s/r⌋`, off by less than 1 + 2^-3, `k₁` is in [0, 1.125·(A₁ + A₂)) and `k₂` in
+/// `(−1.125·B₁, 1.125·A₁)`. A small s stays as it is: both `c` are 0.
+fn split(s: &Fr) -> [Half; 2] {
+    const A1: u128 = 0x89d3_2568_94d2_13e3;
+    const A2: u128 = 0x6f4d_8248_eeb8_59fd_0be4_e154_1221_250b;
+    const B1: u128 = 0x6f4d_8248_eeb8_59fc_8211_bbeb_7d4f_1128;
+    // ⌊2^256·A₁/r⌋ and ⌊2^256·B₁/r⌋
+    const G1: [u64; 3] = [0xd91d_232e_c7e0_b3d7, 2, 0];
+    const G2: [u64; 3] = [0x7a7b_d9d4_391e_b18d, 0x4cce_f014_a773_d2cf, 2];
+    let (negative, limbs) = magnitude(s);
+    let low = u128::from(limbs[0]) | u128::from(limbs[1]) << 64;
+    let (c1, c2) = (high(&limbs, &G1), high(&limbs, &G2));
+    let k1 = low.wrapping_sub(c1.wrapping_mul(A1)).wrapping_sub(c2.wrapping_mul(A2));
+    let k2 = c1.wrapping_mul(B1).wrapping_sub(c2.wrapping_mul(A1)) as i128;
+    [Half { magnitude: k1, negative }, Half { magnitude: k2.unsigned_abs(), negative: negative != (k2 < 0) }]
+}
+
+/// The smaller of s and −s as integers, and whether it is −s.
+fn magnitude(s: &Fr) -> (bool, [u64; 4]) {
+    let limbs = |x: &Fr| -> [u64; 4] {
+        let bytes = x.to_repr();
+        std::array::from_fn(|i| u64::from_le_bytes(std::array::from_fn(|j| bytes[8 * i + j])))
+    };
+    let (plain, opposite) = (limbs(s), limbs(&-s));
+    if opposite.iter().rev().lt(plain.iter().rev()) {
+        (true, opposite)
+    } else {
+        (false, plain)
+    }
+}
+
+/// `⌊a·b / 2^256⌋`, below 2^128.
+fn high(a: &[u64; 4], b: &[u64; 3]) -> u128 {
+    let mut out = [0u64; 7];
+    for (i, x) in a.iter().enumerate() {
+        let mut carry = 0u64;
+        for (j, y) in b.iter().enumerate() {
+            let t = u128::from(*x) * u128::from(*y) + u128::from(out[i + j]) + u128::from(carry);
+            (out[i + j], carry) = (t as u64, (t >> 64) as u64);
+        }
+        out[i + 3] = carry;
+    }
+    u128::from(out[4]) | u128::from(out[5]) << 64
+}
+
+/// `Σ digit·point` over one window's digits.
+fn window_sum(halves: &[Half], points: &[G1Affine], window: &Window) -> G1 {
+    // points by digit, those of digit d at bucket d
+    let buckets = (1usize << (window.bits - 1)) + 1;
+    let digits: Vec<i32> = halves.iter().map(|half| window.digit(half)).collect();
+    let mut counts = vec![0usize; buckets];
+    digits.iter().for_each(|d| counts[d.unsigned_abs() as usize] += 1);
+    counts[0] = 0;
+    let mut next: Vec<usize> = counts
+        .iter()
+        .scan(0, |sum, count| {
+            *sum += count;
+            Some(*sum - count)
+        })
+        .collect();
+    let mut by_digit = vec![G1Affine::identity(); counts.iter().sum()];
+    for (digit, point) in digits.iter().zip(points).filter(|(d, _)| **d != 0) {
+        let place = &mut next[digit.unsigned_abs() as usize];
+        // the identity, (0, 0), stays what it is
+        by_digit[*place] = if *digit < 0 { G1Affine { x: point.x, y: -point.y } } else { *point };
+        *place += 1;
+    }
+    weighted_sum(&group_sums(by_digit, counts))
+}
+
+/// `Σ i·points_i`: with `i = row·width + column`, `width·Σ row·(sum of the row) + Σ column·(sum of the column)`.
+fn weighted_sum(points: &[G1Affine]) -> G1 {
+    if points.len() <= 128 {
+        // Σ_i i·p_i is the sum of all sums of the last points
+        let (_, sum) = points.iter().skip(1).rev().fold((G1::identity(), G1::identity()), |(last, sum), p| {
+            let last = last + p;
+            (last, sum + last)
+        });
+        return sum;
+    }
+    let bits = points.len().ilog2() / 2;
+    let width = 1usize << bits;
+    let height = points.len().div_ceil(width);
+    let at = |i: usize| points.get(i).copied().unwrap_or(G1Affine::identity());
+    let by_row: Vec<G1Affine> = (0..height * width).map(at).collect();
+    let by_column: Vec<G1Affine> = (0..height * width).map(|i| at(i % height * width + i / height)).collect();
+    let rows = weighted_sum(&group_sums(by_row, vec![width; height]));
+    let columns = weighted_sum(&group_sums(by_column, vec![height; width]));
+    (0..bits).fold(rows, |sum, _| sum.double()) + columns
+}
+
+/// Additions that share an inversion.
+const BATCH: usize = 512;
+
+/// The sum of each group; `points` are group after group. Each round adds neighbours of a group in pairs.
+fn group_sums(mut points: Vec<G1Affine>, mut counts: Vec<usize>) -> Vec<G1Affine> {
+    let mut batch = Batch::default();
+    while counts.iter().any(|c| *c > 1) {
+        let (mut read, mut write) = (0, 0);
+        for count in &mut counts {
+            let end = read + *count;
+            while read < end {
+                let pair = read + 1 < end;
+                batch.sums.push((read, pair));
+                read += 1 + usize::from(pair);
+                if batch.sums.len() == BATCH {
+                    write = batch.run(&mut points, write);
+                }
+            }
+            *count = count.div_ceil(2);
+        }
+        write = batch.run(&mut points, write);
+        points.truncate(write);
+    }
+    let mut sums = points.into_iter();
+    counts.iter().map(|c| if *c == 0 { None } else { sums.next() }.unwrap_or(G1Affine::identity())).collect()
+}
+
+/// Sums that are made together.
+#[derive(Default)]
+struct Batch {
+    /// Place of a point, and whether it is added to the next one or stays as it is.
+    sums: Vec<(usize, bool)>,
+    /// Slopes' denominators, then their inverses.
+    denominators: Vec<Fq>,
+    /// Products of the denominators before.
+    products: Vec<Fq>,
+}
+
+impl Batch {
+    /// Writes the sums from `write` on, at or before the places that they are read from. Returns where they end.
+    fn run(&mut self, points: &mut [G1Affine], mut write: usize) -> usize {
+        self.denominators.clear();
+        self.products.clear();
+        let mut product = Fq::ONE;
+        for (read, pair) in &self.sums {
+            if *pair {
+                let d = denominator(&points[*read], &points[read + 1]);
+                self.products.push(product);
+                self.denominators.push(d);
+                product *= d;
+            }
+        }
+        // no denominator is 0
+        let mut inverse = product.invert().unwrap_or(Fq::ZERO);
+        for (d, before) in self.denominators.iter_mut().zip(&self.products).rev() {
+            let this = inverse * before;
+            inverse *= *d;
+            *d = this;
+        }
+        let mut inverses = self.denominators.iter();
+        for (read, pair) in self.sums.drain(..) {
+            points[write] = match pair.then(|| inverses.next()).flatten() {
+                Some(inverse) => add(&points[read], &points[read + 1], inverse),
+                None => points[read],
+            };
+            write += 1;
+        }
+        write
+    }
+}
+
+/// The denominator of the slope through two points; 1 where their sum needs none.
+#[inline(always)]
+fn denominator(p: &G1Affine, q: &G1Affine) -> Fq {
+    let d = q.x - p.x;
+    if d == Fq::ZERO || is_identity(p) || is_identity(q) {
+        return if p.y == q.y && !is_identity(p) { p.y.double() } else { Fq::ONE };
+    }
+    d
+}
+
+/// `p + q`, with the inverse of their [`denominator`].
+#[inline(always)]
+fn add(p: &G1Affine, q: &G1Affine, inverse: &Fq) -> G1Affine {
+    let slope = if p.x == q.x || is_identity(p) || is_identity(q) {
+        if is_identity(p) {
+            return *q;
+        } else if is_identity(q) {
+            return *p;
+        } else if p.y != q.y {
+            return G1Affine::identity();
+        }
+        let square = p.x.square();
+        (square.double() + square) * inverse
+    } else {
+        (q.y - p.y) * inverse
+    };
+    let x = slope.square() - p.x - q.x;
+    G1Affine { x, y: slope * (p.x - x) - p.y }
+}
+
+/// No point has x = 0: 3 is no square.
+#[inline(always)]
+fn is_identity(p: &G1Affine) -> bool {
+    p.x == Fq::ZERO
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use halo2_proofs::halo2curves::group::Curve;
+    use rand_chacha::ChaCha20Rng;
+    use rand_core::SeedableRng;
+
+    fn random(n: usize) -> Vec<Fr> {
+        let mut rng = ChaCha20Rng::seed_from_u64(n as u64);
+        (0..n).map(|_| Fr::random(&mut rng)).collect()
+    }
+
+    fn edges() -> Vec<Fr> {
+        let small = [0u64, 1, 2, 255, 256, 1 << 12, u64::MAX].map(Fr::from);
+        let powers = (0..254).map(crate::field::two_to);
+        let half = Fr::from(2).invert().unwrap();
+        let mut all: Vec<Fr> = small.into_iter().chain(powers).chain([half, half + Fr::ONE, Fr::ZETA]).collect();
+        all.extend(all.clone().iter().map(|x| -x));
+        all.extend(all.clone().iter().map(|x| x - Fr::ONE));
+        all
+    }
+
+    fn check(scalars: &[Fr], bases: &[G1Affine]) {
+        let expected: G1 = scalars.iter().zip(bases).map(|(s, p)| p * s).sum();
+        assert_eq!(msm(scalars, bases).to_affine(), expected.to_affine());
+    }
+
+    #[test]
+    fn halves_of_scalars_are_short_and_make_the_scalar() {
+        let value = |half: &Half| {
+            let x = Fr::from_u128(half.magnitude);
+            if half.negative {
+                -x
+            } else {
+                x
+            }
+        };
+        for s in edges().into_iter().chain(random(2000)) {
+            let [k1, k2] = split(&s);
+            assert!(k1.magnitude < 1 << 127 && k2.magnitude < 1 << 127, "{s:?}");
+            assert_eq!(value(&k1) + Fr::ZETA.square() * value(&k2), s);
+            for bits in [2, 5, 13, 15] {
+                let digits = (0..HALF_BITS.div_ceil(bits)).map(|w| Window::new(w, bits).digit(&k2));
+                let sum = digits.rev().fold(Fr::ZERO, |sum, d| {
+                    assert!(d.unsigned_abs() <= 1 << (bits - 1));
+                    sum * Fr::from(1 << bits) + crate::field::from_i128(i128::from(d))
+                });
+                assert_eq!(sum, value(&k2), "{bits} bits");
+            }
+        }
+    }
+
+    #[test]
+    fn small_scalars_of_either_sign_have_no_second_half() {
+        for x in [0, 1, 77, u64::MAX] {
+            for s in [Fr::from(x), -Fr::from(x)] {
+                let [k1, k2] = split(&s);
+                assert_eq!((k1.magnitude, k2.magnitude), (u128::from(x), 0));
+            }
+        }
+    }
+
+    #[test]
+    fn sums_are_those_of_the_curve() {
+        for n in [0, 1, 2, 3, 31, 500, 3000] {
+            let bases: Vec<G1Affine> = random(n + 7)[7..].iter().map(|s| (G1::generator() * s).to_affine()).collect();
+            check(&random(n), &bases);
+        }
+        let edges = edges();
+        let bases: Vec<G1Affine> = random(edges.len()).iter().map(|s| (G1::generator() * s).to_affine()).collect();
+        check(&edges, &bases);
+    }
+
+    /// Buckets in which points meet themselves, their opposites and the identity.
+    #[test]
+    fn points_that_meet_themselves_and_their_opposites() {
+        let g = G1Affine::generator();
+        let bases: Vec<G1Affine> =
+            (0..300).map(|i| [g, -g, g, G1Affine::identity(), (g * Fr::from(5)).to_affine()][i % 5]).collect();
+        check(&vec![Fr::from(3); 300], &bases);
+        check(&vec![-Fr::ONE; 300], &vec![g; 300]);
+        check(&random(300), &bases);
+        check(&vec![Fr::from(9); 2], &[g, -g]);
+        assert_eq!(msm(&[], &[]), G1::identity());
+    }
+}
