@@ -20,7 +20,7 @@ use crate::srs::Srs;
 use crate::transcript::{Keccak, KeccakChallenge};
 
 /// The largest degree of a gate, selectors counted.
-pub const MAX_DEGREE: usize = 5;
+pub const MAX_DEGREE: usize = 6;
 
 /// A circuit that cannot be keyed or proven.
 #[derive(Debug, Error)]

@@ -1,6 +1,6 @@
 //! Receipts: the transcript that a client and an agent extend together, one link a query.
 //!
-//! `h' = Poseidon2(h, features packed 24 to an element, salt, answer)` with the BN254 `t = 4` permutation and the sponge
+//! `h' = Poseidon2(h, features packed 28 to an element, salt, answer)` with the BN254 `t = 4` permutation and the sponge
 //! of Noir's standard library (rate 3, `len·2^64` in the capacity), so clients can compute it with existing libraries.
 
 use ark_bn254::Fr;
@@ -8,7 +8,7 @@ use ark_ff::{BigInteger, PrimeField, Zero};
 use thiserror::Error;
 
 /// Features packed into one field element.
-pub const FEATURES_PER_ELEMENT: usize = 24;
+pub const FEATURES_PER_ELEMENT: usize = 28;
 /// A client's salt is below `2^SALT_BITS`.
 pub const SALT_BITS: u32 = 248;
 /// Elements the sponge absorbs per permutation.
@@ -38,7 +38,7 @@ pub fn packed_len(features: usize) -> usize {
     features.div_ceil(FEATURES_PER_ELEMENT)
 }
 
-/// Packs features little-endian, 24 to an element: `Σ_i q_i·256^i`. Shorter input than `features` is padded with zeros.
+/// Packs features little-endian, 28 to an element: `Σ_i q_i·256^i`. Shorter input than `features` is padded with zeros.
 #[must_use]
 pub fn pack(features: usize, query: &[u8]) -> Vec<Fr> {
     let mut padded = query.to_vec();

@@ -9,7 +9,7 @@
 //! | column | phase | holds |
 //! |---|---|---|
 //! | `multiplicity` | 1 | how often this table row is looked up |
-//! | `helpers[i]` | 2 | `Σ s/d` of up to three inputs, `d = β − (v₀ + θv₁ + θ²v₂ + …)` |
+//! | `helpers[i]` | 2 | `Σ s/d` of three inputs, or of as many as the circuit's degree allows, `d = β − (v₀ + θv₁ + θ²v₂ + …)` |
 //! | `sum` | 2 | running sum of helpers minus `m/(β − t)` |
 //!
 //! # Gates (`q_use` is 1 on every gate row but the last)
@@ -42,7 +42,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::argument::{horner, small, Gates, Query};
 use crate::field::batch_invert;
 
-/// Inputs that one helper column serves.
+/// Inputs that one helper column serves at degree 5; each more is a degree more.
 pub const INPUTS_PER_HELPER: usize = 3;
 
 /// One thing looked up: a tuple wherever the activity is 1.
@@ -61,6 +61,7 @@ pub struct LogUp {
     multiplicity: Column<Advice>,
     beta: Challenge,
     theta: Challenge,
+    per_helper: usize,
 }
 
 /// Selectors that the argument shares with its circuit.
@@ -103,24 +104,25 @@ impl LogUp {
     ) -> Self {
         let columns = table.clone();
         let tuple = move |cells: &mut VirtualCells<'_, Fr>| columns.iter().map(|t| cells.fixed(*t)).collect();
-        Self::configure_table(gates, frame, table, &tuple, inputs, build)
+        Self::configure_table(gates, frame, table, &tuple, inputs, INPUTS_PER_HELPER, build)
     }
 
     /// [`Self::configure`] for a table that is more than its fixed columns, such as public inputs on some rows: `tuple`
-    /// builds a row's tuple, of degree at most 3.
+    /// builds a row's tuple, of degree at most 3, and a helper serves `per_helper` inputs.
     pub fn configure_table(
         gates: &mut Gates<'_>,
         frame: Frame,
         table: Vec<Column<Fixed>>,
         tuple: &dyn Fn(&mut VirtualCells<'_, Fr>) -> Vec<Expression<Fr>>,
         inputs: usize,
+        per_helper: usize,
         build: &dyn Fn(&mut VirtualCells<'_, Fr>) -> Vec<Input>,
     ) -> Self {
         let multiplicity = gates.meta.advice_column_in(FirstPhase);
         let beta = gates.meta.challenge_usable_after(FirstPhase);
         let theta = gates.meta.challenge_usable_after(FirstPhase);
         let helpers: Vec<_> =
-            (0..inputs.div_ceil(INPUTS_PER_HELPER)).map(|_| gates.meta.advice_column_in(SecondPhase)).collect();
+            (0..inputs.div_ceil(per_helper)).map(|_| gates.meta.advice_column_in(SecondPhase)).collect();
         let sum = gates.meta.advice_column_in(SecondPhase);
 
         for (i, helper) in helpers.iter().enumerate() {
@@ -128,7 +130,7 @@ impl LogUp {
                 let (beta, theta) = (cells.challenge(beta), cells.challenge(theta));
                 let all = build(cells);
                 debug_assert_eq!(all.len(), inputs);
-                let chunk: Vec<_> = all.into_iter().skip(i * INPUTS_PER_HELPER).take(INPUTS_PER_HELPER).collect();
+                let chunk: Vec<_> = all.into_iter().skip(i * per_helper).take(per_helper).collect();
                 let d: Vec<_> = chunk.iter().map(|input| beta.clone() - horner(&input.tuple, &theta)).collect();
                 let product = |skip: Option<usize>| {
                     d.iter().enumerate().filter(|(j, _)| Some(*j) != skip).map(|(_, d)| d.clone()).reduce(|a, b| a * b)
@@ -151,7 +153,7 @@ impl LogUp {
         });
         gates.add("logUp starts at 0", |cells| cells.fixed(frame.q_first) * cells.cur(sum));
         gates.add("logUp ends at 0", |cells| cells.fixed(frame.q_last) * cells.cur(sum));
-        LogUp { table, multiplicity, beta, theta }
+        LogUp { table, multiplicity, beta, theta, per_helper }
     }
 
     /// The column of multiplicities, one per table row.
@@ -184,7 +186,7 @@ impl LogUp {
         let denominator = |t: &[Fr; W]| beta - t.iter().rev().fold(Fr::ZERO, |sum, v| sum * theta + v);
         let inputs: Vec<usize> = (0..lookups.inputs).collect();
         let mut columns: Vec<Vec<Fr>> = inputs
-            .chunks(INPUTS_PER_HELPER)
+            .chunks(self.per_helper)
             .map(|chunk| {
                 let mut helper = vec![Fr::ZERO; rows];
                 for input in chunk {

@@ -2,24 +2,24 @@
 //!
 //! # Region
 //!
-//! Eight S-boxes to a row. `state` is the round's input after the linear layer before it, `x` an S-box input,
-//! `square = x²`, `output = x⁵`.
+//! Eight S-boxes to a row. `state` is the round's input after the linear layer before it, `x` an S-box input, `output = x⁵`.
 //!
 //! ```text
-//! row    | state 0..4            | square 0..8, output 0..8            | constants 0..8 |
-//! 0, 1   | after the first layer | two full rounds: lanes 0..4, 0..4   | c_0..4, c'_0..4 | q_full
-//! 2..9   |                       | eight partial rounds: lane 0        | c, c', …        | q_partial
-//! 9, 10  |                       | two full rounds                     |                 | q_full
-//! 11     | the result, or, absorbed, the start of the next permutation   |
+//! row    | state 0..4            | output 0..8                       | constants 0..8  |
+//! 0, 1   | after the first layer | two full rounds: lanes 0..4, 0..4 | c_0..4, c'_0..4 | q_full
+//! 2..9   |                       | eight partial rounds: lane 0      | c, c', …        | q_partial
+//! 9, 10  |                       | two full rounds                   |                 | q_full
+//! 11     | the result, or, absorbed, the start of the next permutation |
 //! ```
 //!
 //! # Soundness
 //!
 //! Every S-box input is a fixed linear form of the row's state, its outputs before, and a constant ([`full_forms`],
-//! [`partial_forms`]): `square = x²` and `output = square²·x` fix the outputs, and the next row's state is a linear form of
-//! state and outputs. So the permutation's input fixes its result. Between two permutations of a sponge (`q_absorb` on
+//! [`partial_forms`]): `output = x⁵` fixes the outputs, and the next row's state is a linear form of state and outputs. So
+//! the permutation's input fixes its result. Between two permutations of a sponge (`q_absorb` on
 //! the first one's last row) three lanes are free, the absorbed elements ([`Poseidon2::absorbed`]); the capacity lane is
-//! carried by a gate. Degree 4.
+//! carried by a gate. Degree 6, selectors counted: keeping `x²` in columns of its own would make it 4 at the price of eight
+//! columns, each of which costs more than the quotient's fifth piece.
 //!
 //! # Not checked
 //!
@@ -44,10 +44,10 @@ pub use tribute_core::receipt::RATE;
 pub const ROWS: usize = 11;
 /// S-boxes of one row.
 pub const BOXES: usize = 8;
-/// Advice columns: state, squares, outputs.
-pub const COLUMNS: usize = WIDTH + 2 * BOXES;
+/// Advice columns: state, outputs.
+pub const COLUMNS: usize = WIDTH + BOXES;
 /// First of the outputs among the columns.
-pub const OUTPUT: usize = WIDTH + BOXES;
+pub const OUTPUT: usize = WIDTH;
 
 /// Full-round rows before and after the partial ones.
 const FULL_ROWS: usize = 2;
@@ -160,8 +160,6 @@ fn partial_forms(diagonal: &[Fr; WIDTH]) -> Forms {
 pub struct Poseidon2 {
     /// Input of the row's first round.
     pub state: [Column<Advice>; WIDTH],
-    /// Squares of the S-boxes' inputs.
-    pub square: [Column<Advice>; BOXES],
     /// Outputs of the S-boxes.
     pub output: [Column<Advice>; BOXES],
     constants: [Column<Fixed>; BOXES],
@@ -178,22 +176,18 @@ impl Poseidon2 {
     pub fn configure(gates: &mut Gates<'_>) -> Self {
         let mut advice = || gates.meta.advice_column_in(FirstPhase);
         let state = std::array::from_fn(|_| advice());
-        let square = std::array::from_fn(|_| advice());
         let output = std::array::from_fn(|_| advice());
         let constants = std::array::from_fn(|_| gates.meta.fixed_column());
         let mut fixed = || gates.meta.fixed_column();
         let (q_full, q_partial, q_absorb) = (fixed(), fixed(), fixed());
-        let this = Poseidon2 { state, square, output, constants, q_full, q_partial, q_absorb };
+        let this = Poseidon2 { state, output, constants, q_full, q_partial, q_absorb };
         for i in 0..BOXES {
             for (selector, forms) in [(q_full, &PARAMETERS.full), (q_partial, &PARAMETERS.partial)] {
                 let input = |c: &mut VirtualCells<'_, Fr>| this.form(c, &forms.inputs[i]) + c.fixed(constants[i]);
-                gates.add("S-box: square = x²", |c| {
+                gates.add("S-box: output = x⁵", |c| {
                     let x = input(c);
-                    c.fixed(selector) * (c.cur(square[i]) - x.clone() * x)
-                });
-                gates.add("S-box: output = square²·x", |c| {
-                    let x = input(c);
-                    c.fixed(selector) * (c.cur(output[i]) - c.cur(square[i]) * c.cur(square[i]) * x)
+                    let square = x.clone() * x.clone();
+                    c.fixed(selector) * (c.cur(output[i]) - square.clone() * square * x)
                 });
             }
         }
@@ -289,10 +283,8 @@ pub fn permutation_cells(input: [Fr; WIDTH]) -> ([[Fr; COLUMNS]; ROWS], [Fr; WID
         };
         for i in 0..BOXES {
             let x = dot(&forms.inputs[i], &values) + PARAMETERS.rows[row][i];
-            let square = x.square();
-            cells[WIDTH + i] = square;
-            values[WIDTH + i] = square.square() * x;
-            cells[OUTPUT + i] = values[WIDTH + i];
+            cells[OUTPUT + i] = x.square().square() * x;
+            values[WIDTH + i] = cells[OUTPUT + i];
         }
         state = std::array::from_fn(|lane| dot(&forms.last[lane], &values));
         cells

@@ -35,7 +35,7 @@ use crate::msm::msm;
 use crate::shape::Shape;
 use crate::srs::Srs;
 use crate::transcript::{Keccak, KeccakChallenge};
-use fft::Fft;
+use fft::Interpolation;
 use open::{open, Opening};
 
 /// What a proof is made from. Object safe on purpose: the prover is compiled once, here, for all circuits.
@@ -75,9 +75,9 @@ pub(crate) fn create_proof(
     let cs = vk.cs();
     let domain = vk.get_domain();
     let n = layout.rows();
-    let fft = Fft::new(domain.k(), domain.get_omega());
+    let interpolation = Interpolation::new(domain.k(), domain.get_omega(), Fr::ONE);
     let interpolate = |mut values: Vec<Fr>| {
-        fft.inverse(&mut values);
+        interpolation.run(&mut values);
         values
     };
     let commit_lagrange = |values: &[Fr]| msm(values, srs.lagrange_basis());
@@ -139,7 +139,7 @@ pub(crate) fn create_proof(
     let fixed: Vec<&[Fr]> = fixed.iter().map(Vec::as_slice).collect();
     let advice_coefficients: Vec<&[Fr]> = advice.iter().map(|c| c.coefficients.as_slice()).collect();
     let columns = quotient::Columns { fixed: &fixed, advice: &advice_coefficients, instance: &[&instance] };
-    let pieces = quotient::quotient(cs, domain, &fft, &columns, &challenges, y);
+    let pieces = quotient::quotient(cs, domain, &columns, &challenges, y);
     let points: Vec<G1> = pieces.par_iter().map(|piece| commit(piece)).collect();
     for point in normalise(points) {
         transcript.write_point(point)?;

@@ -16,7 +16,7 @@ use halo2_proofs::plonk::{ConstraintSystem, Expression};
 use halo2_proofs::poly::EvaluationDomain;
 use rayon::prelude::*;
 
-use super::fft::Fft;
+use super::fft::{Fft, Interpolation};
 
 /// Rows that one step of the program handles.
 const SLICE: usize = 128;
@@ -32,7 +32,6 @@ pub(super) struct Columns<'a> {
 pub(super) fn quotient(
     cs: &ConstraintSystem<Fr>,
     domain: &EvaluationDomain<Fr>,
-    fft: &Fft,
     columns: &Columns<'_>,
     challenges: &[Fr],
     y: Fr,
@@ -49,27 +48,27 @@ pub(super) fn quotient(
         // a gate of degree D is fixed by D − 1 cosets
         let program = Program::new(cs, &kinds, y, i + 2);
         let rotations = program.rotations(all.len());
-        let powers = powers(*shift, n);
+        let fft = Fft::new(domain.k(), domain.get_omega(), *shift);
         let values: Vec<Vec<Fr>> = all
             .par_iter()
             .zip(&rotations)
             .map(|(coefficients, rotations)| match rotations {
-                Some((before, after)) => coset_values(fft, coefficients, &powers, *before, *after),
+                Some((before, after)) => coset_values(&fft, coefficients, *before, *after),
                 None => vec![],
             })
             .collect();
         let mut numerators = program.run(&values, &rotations, n);
         drop(values);
         let scale = invert(at_n[i] - Fr::ONE);
-        let back = self::powers(invert(*shift), n);
+        let interpolation = Interpolation::new(domain.k(), domain.get_omega(), *shift);
         numerators.par_iter_mut().for_each(|values| {
-            fft.inverse(values);
-            values.iter_mut().zip(&back).for_each(|(v, p)| *v *= *p * scale);
+            interpolation.run(values);
         });
         for (values, degree) in numerators.iter().zip(&program.degrees) {
             // this coset's part in Σ_j g_i^(n·j) h_j over the degree's cosets
-            let inverse = lagrange_coefficients(&at_n[..degree - 1], i);
-            out.par_iter_mut().zip(inverse).for_each(|(piece, factor)| {
+            let parts = lagrange_coefficients(&at_n[..degree - 1], i);
+            out.par_iter_mut().zip(parts).for_each(|(piece, part)| {
+                let factor = part * scale;
                 piece.iter_mut().zip(values).for_each(|(p, v)| *p += factor * v);
             });
         }
@@ -96,21 +95,17 @@ fn lagrange_coefficients(points: &[Fr], i: usize) -> Vec<Fr> {
     out
 }
 
-fn powers(base: Fr, n: usize) -> Vec<Fr> {
-    std::iter::successors(Some(Fr::ONE), |p| Some(*p * base)).take(n).collect()
-}
-
 /// How many rows before and after a row are read.
 type Reach = (usize, usize);
 
 /// Values on a coset, the last `before` of them again in front and the first `after` again behind: every rotation of a
 /// slice of rows is a slice.
-fn coset_values(fft: &Fft, coefficients: &[Fr], powers: &[Fr], before: usize, after: usize) -> Vec<Fr> {
+fn coset_values(fft: &Fft, coefficients: &[Fr], before: usize, after: usize) -> Vec<Fr> {
     let n = coefficients.len();
     let mut values = Vec::with_capacity(before + n + after);
     values.resize(before, Fr::ZERO);
-    values.extend(coefficients.iter().zip(powers).map(|(c, p)| *c * p));
-    fft.forward(&mut values[before..]);
+    values.extend_from_slice(coefficients);
+    fft.run(&mut values[before..]);
     values.copy_within(n..n + before, 0);
     values.extend_from_within(before..before + after);
     values

@@ -7,7 +7,7 @@ use tribute_core::statement::SERVICE_SLOTS;
 use crate::gadgets::poseidon2::{RATE, ROWS};
 
 /// Data columns.
-pub const DATA: usize = 6;
+pub const DATA: usize = 7;
 /// Data columns that hold limbs on class rows.
 pub const LIMBS: usize = 4;
 /// Feature rows of one packed element.

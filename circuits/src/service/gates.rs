@@ -8,7 +8,7 @@ use tribute_core::layout::Layout;
 use tribute_core::numbers::BIAS_FEATURE;
 use tribute_core::statement::SERVICE_SLOTS;
 
-use super::{witness, Blocks, Rows, Sums, DATA, FEATURE, LIMBS, RANGE, SLOT};
+use super::{witness, Blocks, Rows, Sums, DATA, FEATURE, INPUTS_PER_HELPER, LIMBS, RANGE, SLOT};
 use crate::gadgets::argument::{constant, horner, limbs, small, Gates, Query};
 use crate::gadgets::logup::{Frame, Input, LogUp};
 use crate::gadgets::poseidon2::{self, Poseidon2};
@@ -130,7 +130,7 @@ pub(super) fn lookup(
         });
         inputs
     };
-    let lookup = LogUp::configure_table(gates, frame, table, &tuple, DATA + 1, &build);
+    let lookup = LogUp::configure_table(gates, frame, table, &tuple, DATA + 1, INPUTS_PER_HELPER, &build);
     let multiplicity = lookup.multiplicity();
     gates.add("a slot ends at most one run: m(m − 1) = 0", |c| {
         let m = c.cur(multiplicity);
@@ -159,7 +159,7 @@ pub(super) fn sums(
     let Sums { w, a, third: [head, pack, hash, r], sigma, rho, kappa, tau } = *sums;
     let [inner, end, short] = witness::pack_factors(&blocks);
 
-    gates.add("features under τ, logits and weights under κ: head = Σ τ^a x_a + τ^6·head', z + κ·head'", |c| {
+    gates.add("features under τ, logits and weights under κ: head = Σ τ^a x_a + τ^7·head', z + κ·head'", |c| {
         let (tau, kappa) = (c.challenge(tau), c.challenge(kappa));
         let mut features: Vec<_> = data.iter().map(|v| c.cur(*v)).collect();
         features.push(c.next(head));
@@ -172,7 +172,7 @@ pub(super) fn sums(
             - c.fixed(rows.q_w) * (c.cur(w) + (small(1) - c.fixed_next(rows.q_block)) * below)
     });
     gates.add(
-        "message as data: pack = Σ 256^a x_a + 2^48·pack' or 2^-144·ρ·pack', salt + ρ(pack' − 1), B + pack'",
+        "message as data: pack = Σ 256^a x_a + 2^56·pack' or 2^-168·ρ·pack', salt + ρ(pack' − 1), B + pack'",
         |c| {
             let rho = c.challenge(rho);
             let features: Vec<_> = data.iter().map(|v| c.cur(*v)).collect();

@@ -17,13 +17,13 @@
 //! # Region (one block per query, see [`Blocks`]; a *run* is the blocks of one slot)
 //!
 //! ```text
-//!             | v_0  v_1 v_2 v_3 v_4 v_5 | W | state square output | a   | h        | pack     | hash    | r |
-//! feature row | x_0  …               x_5 |   | receipt's rounds   |     | Σ τ^j x  | Σ 256^j x| Σ ρ^i b | R |
-//! feature row | x_6  …                   |   |                    |     |          |          |         | R |
-//! salt row    | salt                     |   |                    |     | ↓        | ↓        |         | R |
-//! class row u | l_0  l_1 l_2 l_3 B_u  m  |   |                    |     | Σ_v κ^v z| Σ_v≥u B_v|         | R |
-//! link row    |      (anywhere)          |   | registers          |     |          |          | 0       | R |
-//! weights row |                          | w |                    | a_j | Σ_v κ^v w| τ^j      |         | R |
+//!             | v_0  v_1 v_2 v_3 v_4 v_5 v_6 | W | state, output  | a   | h        | pack     | hash    | r |
+//! feature row | x_0  …                   x_6 |   | the rounds     |     | Σ τ^j x  | Σ 256^j x| Σ ρ^i b | R |
+//! feature row | x_7  …                       |   |                |     |          |          |         | R |
+//! salt row    | salt                         |   |                |     | ↓        | ↓        |         | R |
+//! class row u | l_0  l_1 l_2 l_3 B_u  m      |   |                |     | Σ_v κ^v z| Σ_v≥u B_v|         | R |
+//! link row    |      (anywhere)              |   | registers      |     |          |          | 0       | R |
+//! weights row |                              | w |                | a_j | Σ_v κ^v w| τ^j      |         | R |
 //! ```
 //!
 //! Rounds and registers stand beside features and classes: both start on the block's first row. The link row follows the
@@ -38,7 +38,7 @@
 //!
 //! *Logits.* On class rows `B_u = Σ_{v ≥ u} b_v` with `b` boolean and `B_0 = 1`: `b` is one-hot, its place the answer.
 //! `t_u = Σ_i l_i 2^(b·i) + B_{u+1}` and `z_u = m − t_u`, m the same on all class rows. The product check (σ, then `a`, then
-//! κ, τ; as in [`crate::gradient`]) proves `Z = XW` over the field, with `α = τ^(6F + 1)` for F feature rows, above every
+//! κ, τ; as in [`crate::gradient`]) proves `Z = XW` over the field, with `α = τ^(7F + 1)` for F feature rows, above every
 //! power of the features; for one class the rows are (0, z), which stands as `κ·w` against `z_0 + κ·z_1` and so forces
 //! `z_0 = 0`. With x < 2^8 and |w| < 2^25 (`optimum`), |z| < 2^44 as integers.
 //!
@@ -52,7 +52,7 @@
 //! committed before ρ exists and `hash = ρ·pack`, so the message is `[h, e, salt, answer, 0…]`; the capacity starts as
 //! the length. `h = b_0` is the `next` of the link row before.
 //!
-//! `pack` shifts every row of features by 48 bits; an element's end takes back its own shifts with a constant `2^-144`, the
+//! `pack` shifts every row of features by 56 bits; an element's end takes back its own shifts with a constant `2^-168`, the
 //! salt row what a last element of fewer rows did not need.
 //!
 //! *Chain.* Within a run (`last = 0` before) h is the h' before, `before` is carried, the position is one more;
@@ -63,7 +63,7 @@
 //! run without end: nobody looks them up.
 //!
 //! The errors are bounded by (degree)/r, with degrees below 2^23 in the random sums, and below 2^26 in the lookup (at k = 22
-//! seven inputs and a table row to each of 2^22 rows) and in PLONK itself.
+//! eight inputs and a table row to each of 2^22 rows) and in PLONK itself.
 //!
 //! # Not checked
 //!
@@ -95,6 +95,10 @@ use crate::shape::Shape;
 pub use blocks::{capacity, Blocks, DATA, ELEMENT_ROWS, LIMBS};
 pub use errors::ServiceError;
 pub use witness::{AnsweredQuery, SessionBatch, SlotInputs, Step};
+
+/// Degree of the gates: of the S-boxes, and of helpers that serve four inputs.
+const DEGREE: usize = 6;
+const INPUTS_PER_HELPER: usize = 4;
 
 /// Tags of the table's parts; rows that hold nothing else are limb 0.
 const RANGE: u64 = 0;
@@ -193,6 +197,8 @@ pub struct ServiceCircuit {
 impl Arithmetization for Config {
     fn configure(meta: &mut ConstraintSystem<Fr>, shape: &Shape) -> Self {
         let layout = shape.layout;
+        // halo2-axiom takes a degree above 5 only where a circuit asks for it
+        meta.set_minimum_degree(DEGREE);
         let mut gates = Gates::new(meta, &shape.omit);
         // the committed column first: its point opens the proof
         let w = gates.meta.advice_column_in(FirstPhase);

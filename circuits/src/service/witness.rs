@@ -362,7 +362,7 @@ pub(super) struct Challenges {
     pub(super) tau: Fr,
 }
 
-/// What `pack` multiplies the sum below by: inside an element `2^48`; at its end, besides ρ, what undoes the shifts of a
+/// What `pack` multiplies the sum below by: inside an element `2^56`; at its end, besides ρ, what undoes the shifts of a
 /// full element's rows; on the salt row what the last element, if shorter, undoes too much.
 pub(super) fn pack_factors(blocks: &Blocks) -> [Fr; 3] {
     let row = two_to(8 * DATA as u32);

@@ -267,9 +267,9 @@ fn runs_that_end_twice_over() {
                     sheet.advice[multiplicity][tribute_core::statement::service::BEFORE] = Fr::ONE;
                 }
                 if phase == 1 {
-                    let (helper, sum) = (sheet.column(1, 2), sheet.column(1, 3));
+                    let (helper, sum) = (sheet.column(1, 1), sheet.column(1, 2));
                     for block in [0, 2] {
-                        sheet.solve_nth(HELPER, 2, blocks.link(block), (helper, blocks.link(block)));
+                        sheet.solve_nth(HELPER, 1, blocks.link(block), (helper, blocks.link(block)));
                     }
                     assert_eq!(sheet.run_down(SUM, sum), Fr::ZERO);
                 }

@@ -224,7 +224,7 @@ fn other_logits(name: &str, gate: &str, edit: impl Fn(&Agent, &mut Sheet) + Clon
 
 #[test]
 fn logits_under_another_sum() {
-    let gate = "features under τ, logits and weights under κ: head = Σ τ^a x_a + τ^6·head', z + κ·head'";
+    let gate = "features under τ, logits and weights under κ: head = Σ τ^a x_a + τ^7·head', z + κ·head'";
     other_logits("answers_under_another_sum", gate, |agent, sheet| {
         let [head, r] = [third::HEAD, third::R].map(|n| sheet.column(2, n));
         sheet.balance(LOGITS, r, (head, agent.blocks().start(1)));
@@ -270,7 +270,7 @@ fn powers_that_start_at_minus_one() {
         let weights = agent.layout.weights_start()..agent.layout.weights_end();
         circuit.forge = Some(forging(&circuit, &inputs, move |phase, sheet| {
             if phase == 1 {
-                let a = sheet.column(1, 4);
+                let a = sheet.column(1, 3);
                 sheet.advice[a][weights.clone()].iter_mut().for_each(|a| *a = -*a);
             }
             if phase == 2 {

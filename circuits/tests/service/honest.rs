@@ -93,7 +93,7 @@ fn what_does_not_fit_says_so() {
 #[test]
 fn large_heads() {
     let srs = Srs::development(14);
-    for (d, c) in [(784, 8), (64, 100)] {
+    for (d, c) in [(784, 10), (64, 100)] {
         let layout = layout(14, d, c);
         let agent = Agent::new(&srs, layout, weights(&layout, 1));
         assert!(agent.blocks().lead > 1);
