@@ -143,8 +143,8 @@ def main():
         "Written by `make bench` (`benches/run.py`). Every line is a process of its own; where a line was measured twice, "
         "the better one stands. Circuits over pseudo-random data, full shards and full batches unless a count is given: "
         "the cost of a proof does not depend on the values.\n",
-        f"Machine: {machine()}. `calibration_ms` is the best of three commitments to 2^15 random scalars at the start of "
-        "every process: lines of different sections compare by it.\n",
+        f"Machine: {machine()}. `calibration_ms` is a yardstick, the best of three times that halo2's own sum of 2^15 points by "
+        "random scalars takes at the start of every process: lines of different sections compare by it.\n",
     ]
     budgets = [
         ("`dataset`, one full shard, k = 15", "3 s", seconds(proofs[0]["seconds"])),

@@ -1,16 +1,43 @@
-//! Proving and verifying, by circuit. `cargo bench -p tribute-benches`.
+//! Gadgets, then proving and verifying by circuit. `cargo bench -p tribute-benches`.
 #![allow(missing_docs)]
 
 use criterion::{criterion_group, criterion_main, Criterion};
-use tribute_benches::instance;
+use tribute_benches::{instance, scalars, session, weights};
+use tribute_circuits::columns::{commit_weights, Secret};
 use tribute_circuits::dataset::DatasetCircuit;
+use tribute_circuits::evaluation::EvaluationCircuit;
+use tribute_circuits::gadgets::logup::Lookups;
+use tribute_circuits::gadgets::poseidon2::sponge_cells;
 use tribute_circuits::gradient::GradientCircuit;
+use tribute_circuits::halo2_proofs::arithmetic::best_multiexp;
 use tribute_circuits::halo2_proofs::halo2curves::bn256::Fr;
+use tribute_circuits::msm::msm;
 use tribute_circuits::prove::{prove, verify, Keys};
+use tribute_circuits::service::{capacity, ServiceCircuit};
 use tribute_circuits::shape::Shape;
 use tribute_circuits::srs::Srs;
 use tribute_core::layout::{Layout, Task};
 use tribute_core::link::Link;
+
+/// What circuits are made of, over 2^15 rows.
+fn gadgets(c: &mut Criterion) {
+    let srs = Srs::development(15);
+    let (random, bytes) = (scalars(1 << 15), (0..1u64 << 15).map(|i| Fr::from(i % 256)).collect::<Vec<_>>());
+    let mut group = c.benchmark_group("gadgets-k15");
+    group.sample_size(20);
+    group.bench_function("commitment, halo2's sum", |b| b.iter(|| best_multiexp(&random, srs.lagrange_basis())));
+    group.bench_function("commitment", |b| b.iter(|| msm(&random, srs.lagrange_basis())));
+    group.bench_function("commitment of bytes", |b| b.iter(|| msm(&bytes, srs.lagrange_basis())));
+    let table: Vec<[Fr; 3]> = (0..256).map(|v| [Fr::from(v), Fr::zero(), Fr::zero()]).collect();
+    let tuple = |input: usize, row: usize| Some([bytes[(row + input) % bytes.len()], Fr::zero(), Fr::zero()]);
+    let lookups = Lookups { inputs: 7, tuple: &tuple };
+    group.bench_function("multiplicities of seven columns of bytes", |b| {
+        b.iter(|| lookups.multiplicities(&table, bytes.len()));
+    });
+    // a receipt of 784 features
+    group.bench_function("cells of 31 hashed elements", |b| b.iter(|| sponge_cells(&random[..31])));
+    group.finish();
+}
 
 /// Digits, whole: 1,797 × 64 × 10 at k = 15, 8 data columns.
 fn digits(c: &mut Criterion) {
@@ -40,8 +67,31 @@ fn digits(c: &mut Criterion) {
             group.bench_function("verify-gradient-softmax", |b| b.iter(|| assert!(verify(&srs, keys.vk(), &proof))));
         }
     }
+
+    let shape = Shape::evaluation(layout);
+    let keys = Keys::generate(&srs, &shape).unwrap();
+    group.bench_function("evaluation", |b| {
+        b.iter(|| {
+            let circuit = EvaluationCircuit::new(shape.clone(), &i.shard, &i.weights).unwrap();
+            let inputs = circuit.public_inputs(Fr::from(1));
+            prove(&srs, &keys, &circuit, inputs).unwrap()
+        });
+    });
+
+    let shape = Shape::service(layout);
+    let keys = Keys::generate(&srs, &shape).unwrap();
+    let weights = weights(&layout).unwrap();
+    let committed = commit_weights(&srs, &layout, &Secret::from_bytes([1; 32]), &weights);
+    let sessions = [session(&layout, &weights, capacity(&layout))];
+    group.bench_function("service, full batch", |b| {
+        b.iter(|| {
+            let circuit = ServiceCircuit::new(shape.clone(), &committed, &weights, &sessions).unwrap();
+            let inputs = circuit.inputs(Fr::from(1));
+            prove(&srs, &keys, &circuit, inputs).unwrap()
+        });
+    });
     group.finish();
 }
 
-criterion_group!(benches, digits);
+criterion_group!(benches, gadgets, digits);
 criterion_main!(benches);

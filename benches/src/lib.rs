@@ -58,17 +58,24 @@ pub fn session(layout: &Layout, weights: &Weights, n: usize) -> SessionBatch {
     SessionBatch { before: tribute_core::Fr::from(1u64), queries }
 }
 
-/// Best of three commitments to 2^15 pseudo-random scalars, in milliseconds: how fast this machine is right now.
+/// Pseudo-random scalars.
 #[must_use]
-pub fn calibration_ms() -> f64 {
-    let srs = Srs::development(15);
+pub fn scalars(n: usize) -> Vec<Fr> {
     let mut next = numbers(4);
-    let scalars: Vec<Fr> = (0..1 << 15)
+    (0..n)
         .map(|_| {
             let limbs: [u64; 8] = std::array::from_fn(|_| (next() as u64) << 32 | next() as u64);
             Fr::from_raw([limbs[0], limbs[1], limbs[2], limbs[3]]) * Fr::from_raw([limbs[4], limbs[5], limbs[6], 1])
         })
-        .collect();
+        .collect()
+}
+
+/// Best of three sums of 2^15 points by pseudo-random scalars, in milliseconds: how fast this machine is right now. The sum
+/// is halo2's own, a yardstick that does not change with our code.
+#[must_use]
+pub fn calibration_ms() -> f64 {
+    let srs = Srs::development(15);
+    let scalars = scalars(1 << 15);
     let once = |_| {
         let start = Instant::now();
         std::hint::black_box(best_multiexp(&scalars, srs.lagrange_basis()));

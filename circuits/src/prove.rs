@@ -19,7 +19,8 @@ use crate::shape::Shape;
 use crate::srs::Srs;
 use crate::transcript::{Keccak, KeccakChallenge};
 
-/// The largest degree of a gate, selectors counted.
+/// The largest degree of a gate, selectors counted: that of `service`. A proof's error grows with it, and far beyond 6 is
+/// small; each more is a piece of the quotient more.
 pub const MAX_DEGREE: usize = 6;
 
 /// A circuit that cannot be keyed or proven.
@@ -36,12 +37,14 @@ pub enum ProveError {
         got: u32,
     },
     /// A gate of too high degree: halo2-axiom would cap it silently.
-    #[error("circuit {name}: a gate has degree {degree}, at most {MAX_DEGREE} is sound here; and MAX_DEGREE must not be set in the environment")]
+    #[error("circuit {name}: its gates have degree {degree}, of at most {MAX_DEGREE}, and halo2 makes a quotient for degree {counted}; more than 5 take set_minimum_degree, fewer take no MAX_DEGREE in the environment")]
     Degree {
         /// Circuit name.
         name: String,
-        /// The degree found.
+        /// The largest degree of a gate.
         degree: usize,
+        /// The degree that halo2 goes by.
+        counted: usize,
     },
     /// The link's tables do not fit.
     #[error("circuit {name}: the tables of a link with exp need k >= {MIN_LINK_K}, the layout has k = {k}")]
@@ -226,7 +229,7 @@ fn check_system(shape: &Shape, cs: &ConstraintSystem<Fr>) -> Result<(), ProveErr
     let degree = cs.gates().iter().flat_map(|g| g.polynomials()).map(|p| p.degree()).max().unwrap_or(0);
     // `cs.degree()` is capped by an environment variable, and the number of quotient pieces follows it
     if degree > MAX_DEGREE || cs.degree() != degree.max(3) {
-        return Err(ProveError::Degree { name: name(), degree });
+        return Err(ProveError::Degree { name: name(), degree, counted: cs.degree() });
     }
     if cs.blinding_factors() + 1 != tribute_core::layout::TAIL_ROWS {
         return Err(ProveError::Blinding { name: name(), got: cs.blinding_factors() });

@@ -115,6 +115,19 @@ mod tests {
         assert_ne!(base, extend(Fr::from(5u64), 64, &q, Fr::from(9u64), 5));
     }
 
+    /// What clients compute by themselves: whoever changes it breaks them.
+    #[test]
+    fn receipts_are_the_pinned_ones() {
+        let query: Vec<u8> = (1..=29).collect();
+        let first = query[..28].iter().rev().fold(Fr::zero(), |sum, q| sum * Fr::from(256u64) + Fr::from(*q));
+        assert_eq!(pack(28, &query[..28]), [first]);
+        assert_eq!(pack(29, &query), [first, Fr::from(29u64)]);
+        assert_eq!(pack(30, &query), [first, Fr::from(29u64)], "padded with zeros");
+        let receipt = extend(Fr::from(5u64), 29, &query, Fr::from(9u64), 4);
+        let hex: String = to_word(&receipt).iter().map(|b| format!("{b:02x}")).collect();
+        assert_eq!(hex, "29b87549c98976e2e1570728b7cf70c7f8df15240b71fa7923acb782374b4666");
+    }
+
     #[test]
     fn a_long_salt_is_refused() {
         assert!(check_salt(&Fr::from(1u64)).is_ok());

@@ -9,7 +9,7 @@
 //! | column | phase | holds |
 //! |---|---|---|
 //! | `multiplicity` | 1 | how often this table row is looked up |
-//! | `helpers[i]` | 2 | `Σ s/d` of three inputs, or of as many as the circuit's degree allows, `d = β − (v₀ + θv₁ + θ²v₂ + …)` |
+//! | `helpers[i]` | 2 | `Σ s/d` of up to three inputs, or as many as the circuit chooses: k of them take degree k + 2; `d = β − (v₀ + θv₁ + θ²v₂ + …)` |
 //! | `sum` | 2 | running sum of helpers minus `m/(β − t)` |
 //!
 //! # Gates (`q_use` is 1 on every gate row but the last)

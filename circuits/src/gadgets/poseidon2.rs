@@ -16,10 +16,11 @@
 //!
 //! Every S-box input is a fixed linear form of the row's state, its outputs before, and a constant ([`full_forms`],
 //! [`partial_forms`]): `output = x⁵` fixes the outputs, and the next row's state is a linear form of state and outputs. So
-//! the permutation's input fixes its result. Between two permutations of a sponge (`q_absorb` on
-//! the first one's last row) three lanes are free, the absorbed elements ([`Poseidon2::absorbed`]); the capacity lane is
-//! carried by a gate. Degree 6, selectors counted: keeping `x²` in columns of its own would make it 4 at the price of eight
-//! columns, each of which costs more than the quotient's fifth piece.
+//! the permutation's input fixes its result. Between two permutations of a sponge (`q_absorb` on the first one's last row)
+//! three lanes are free, the absorbed elements ([`Poseidon2::absorbed`]); the capacity lane is carried by a gate.
+//!
+//! Degree 6, selectors counted. With `x²` in columns of its own it would be 4: eight columns more, which cost more than a
+//! fifth piece of the quotient does.
 //!
 //! # Not checked
 //!
@@ -362,7 +363,7 @@ mod tests {
 
     #[test]
     fn the_cells_end_in_the_sponge_of_receipts() {
-        for length in [1, 3, 4, 6, 36] {
+        for length in [1, 3, 4, 6, 31] {
             let message: Vec<Fr> = (0..length as u64).map(|i| -Fr::from(i * i + 7)).collect();
             let core: Vec<_> = message.iter().map(to_core).collect();
             let (rows, state) = sponge_cells(&message);
@@ -373,7 +374,7 @@ mod tests {
 
     #[test]
     fn absorbed_elements_are_read_back() {
-        for length in [4u64, 6, 36] {
+        for length in [4u64, 6, 31] {
             let message: Vec<Fr> = (0..length).map(|i| -Fr::from(i * i + 7)).collect();
             let (cells, last) = sponge_cells(&message);
             let mut rows: Vec<Vec<Fr>> = cells.iter().map(|row| row.to_vec()).collect();

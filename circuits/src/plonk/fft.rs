@@ -3,7 +3,7 @@
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::Field;
 
-/// Values up to which a transform goes level by level; above, it finishes one half first, which then is still in cache.
+/// Values up to which a transform goes level by level; a longer one does each half for itself first, which fits the cache.
 const BLOCK: usize = 1 << 12;
 
 /// From coefficients to the values on one coset.
@@ -15,7 +15,7 @@ impl Fft {
     /// Of `2^k` coefficients, to their values at `shift·omega^i`; `omega` has order `2^k`.
     pub(super) fn new(k: u32, omega: Fr, shift: Fr) -> Self {
         // level by level: at `half + i` is, for i below half = 1, 2, 4, …, n/2, the i-th power of the root of order
-        // 2·half, times the shift of that level, whose polynomials are in X^(n/2·half)
+        // 2·half, times the shift of that level, whose polynomials are in X^(n/(2·half))
         let n = 1usize << k;
         let mut roots = vec![Fr::ONE; n];
         let (mut half, mut omega, mut shift) = (n / 2, omega, shift);

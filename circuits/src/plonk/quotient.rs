@@ -184,8 +184,8 @@ struct Program {
 type Groups = BTreeMap<Option<Source>, Combination>;
 
 impl Program {
-    /// The sums `Σ y^(last − i)·gate_i` over the gates of each degree from `least`; degrees below 3 count as the constraint
-    /// system's least, 2.
+    /// The sums `Σ y^(last − i)·gate_i` over the gates of each degree from `least`. A gate of a degree
+    /// below 2 counts as 2, the least that has a quotient.
     fn new(cs: &ConstraintSystem<Fr>, kinds: &Kinds<'_>, y: Fr, least: usize) -> Self {
         let mut program = Program::default();
         let mut sums: BTreeMap<usize, Groups> = BTreeMap::new();
@@ -234,6 +234,12 @@ impl Program {
     }
 
     fn product(&mut self, a: &Combination, b: &Combination) -> Combination {
+        if a.terms.is_empty() {
+            return b.scaled(a.constant);
+        }
+        if b.terms.is_empty() {
+            return a.scaled(b.constant);
+        }
         let ((x, a), (y, b)) = (self.value(a.clone()), self.value(b.clone()));
         match (a, b) {
             (Some(a), Some(b)) => Combination::source(self.step(Step::Product(a.min(b), a.max(b)))).scaled(x * y),
@@ -440,5 +446,122 @@ impl Rows<'_> {
                 rows.for_each(|(o, v)| *o += *factor * v);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use halo2_proofs::arithmetic::eval_polynomial;
+    use halo2_proofs::plonk::FirstPhase;
+    use halo2_proofs::poly::Rotation;
+    use rand_chacha::ChaCha20Rng;
+    use rand_core::SeedableRng;
+
+    /// Gates of degrees 1, 2, 3 and 6 with far rotations both ways, a challenge, public inputs, a sum that cancels, shared
+    /// factors with and without a constant.
+    fn system() -> ConstraintSystem<Fr> {
+        let mut cs = ConstraintSystem::default();
+        cs.set_minimum_degree(6);
+        let [a, b, sum, product, power, public] = [(); 6].map(|()| cs.advice_column_in(FirstPhase));
+        let (q, p, instance) = (cs.fixed_column(), cs.fixed_column(), cs.instance_column());
+        let challenge = cs.challenge_usable_after(FirstPhase);
+        let constant = |x: u64| Expression::Constant(Fr::from(x));
+        cs.create_gate("all", |c| {
+            let [a0, b0, sum, product, power, public] =
+                [a, b, sum, product, power, public].map(|x| c.query_advice(x, Rotation::cur()));
+            let (a2, b3) = (c.query_advice(a, Rotation(2)), c.query_advice(b, Rotation(-3)));
+            let (q, p) = (c.query_fixed(q, Rotation::cur()), c.query_fixed(p, Rotation::cur()));
+            let (i, challenge) = (c.query_instance(instance, Rotation::cur()), c.query_challenge(challenge));
+            let square = a0.clone() * a0.clone();
+            let fifth = square.clone() * square * a0.clone();
+            vec![
+                public - a0.clone() - challenge.clone() * i,
+                q.clone() * (sum.clone() - a2.clone() - b3.clone() * Fr::from(3)),
+                (constant(1) - q.clone()) * (a2 + b3 * constant(3) - sum),
+                (q.clone() - p.clone()) * (product.clone() - a0.clone() * b0.clone()) * challenge,
+                p * (a0.clone() * b0.clone() - b0.clone() * a0.clone() + (b0.clone() * a0 - product) * constant(7)),
+                q * (power - fifth),
+                (b0.clone() - b0.clone()) * b0,
+            ]
+        });
+        cs
+    }
+
+    #[test]
+    fn the_pieces_are_the_gates_quotient() {
+        let mut rng = ChaCha20Rng::seed_from_u64(5);
+        // one slice of rows that is not full, and several
+        for k in [4, 9] {
+            let (cs, n) = (system(), 1usize << k);
+            let domain = EvaluationDomain::<Fr>::new(cs.degree() as u32, k);
+            let mut random = || (0..n).map(|_| Fr::random(&mut rng)).collect::<Vec<_>>();
+            let (a, b, q, p, instance) = (random(), random(), random(), random(), random());
+            let (challenge, y, x) = (Fr::from(11), Fr::from(13), Fr::from(17));
+            let rows = |f: &dyn Fn(usize) -> Fr| (0..n).map(f).collect::<Vec<_>>();
+            let advice = [
+                a.clone(),
+                b.clone(),
+                rows(&|i| a[(i + 2) % n] + Fr::from(3) * b[(i + n - 3) % n]),
+                rows(&|i| a[i] * b[i]),
+                rows(&|i| a[i].square().square() * a[i]),
+                rows(&|i| a[i] + challenge * instance[i]),
+            ];
+            let interpolation = Interpolation::new(k, domain.get_omega(), Fr::ONE);
+            let polynomial = |values: &Vec<Fr>| {
+                let mut values = values.clone();
+                interpolation.run(&mut values);
+                values
+            };
+            let advice = advice.map(|values| polynomial(&values));
+            let (fixed, instance) = ([polynomial(&q), polynomial(&p)], polynomial(&instance));
+            let all: Vec<&[Fr]> = advice.iter().map(Vec::as_slice).collect();
+            let columns = Columns { fixed: &[&fixed[0], &fixed[1]], advice: &all, instance: &[&instance] };
+
+            let pieces = quotient(&cs, &domain, &columns, &[challenge], y);
+            let at = |f: &[Fr], rotation| eval_polynomial(f, domain.rotate_omega(x, rotation));
+            let gates = cs.gates().iter().flat_map(|g| g.polynomials()).fold(Fr::ZERO, |sum, gate| {
+                let value = gate.evaluate(
+                    &|constant| constant,
+                    &|_| unreachable!("selectors are fixed columns"),
+                    &|q| at(&fixed[q.column_index()], q.rotation()),
+                    &|q| at(&advice[q.column_index()], q.rotation()),
+                    &|q| at(&instance, q.rotation()),
+                    &|_| challenge,
+                    &|a| -a,
+                    &|a, b| a + b,
+                    &|a, b| a * b,
+                    &|a, x| a * x,
+                );
+                sum * y + value
+            });
+            let x_n = x.pow_vartime([n as u64]);
+            let h = pieces.iter().rev().fold(Fr::ZERO, |sum, piece| sum * x_n + eval_polynomial(piece, x));
+            assert_eq!(pieces.len(), 5);
+            assert_eq!(h * (x_n - Fr::ONE), gates, "k = {k}");
+        }
+    }
+
+    #[test]
+    fn no_step_writes_where_another_is_still_read() {
+        let kinds = Kinds { challenges: &[Fr::from(11)], fixed: 2, advice: 6 };
+        let program = Program::new(&system(), &kinds, Fr::from(13), 2);
+        let slots = Slots::new(&program);
+        assert!(slots.count < program.steps.len(), "slots are used again");
+        // run on the slots alone: who wrote what a step reads?
+        let mut writer: Vec<Option<usize>> = vec![None; slots.count];
+        let check = |source: &Source, writer: &[Option<usize>]| {
+            if let Source::Step(i) = source {
+                assert_eq!(writer[slots.of[*i]], Some(*i));
+            }
+        };
+        for (at, step) in program.steps.iter().enumerate() {
+            step.reads().iter().for_each(|source| {
+                check(source, &writer);
+                assert!(!matches!(source, Source::Step(i) if slots.of[*i] == slots.of[at]), "written while it is read");
+            });
+            writer[slots.of[at]] = Some(at);
+        }
+        program.results.iter().flat_map(|r| r.terms.keys()).for_each(|source| check(source, &writer));
     }
 }

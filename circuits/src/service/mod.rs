@@ -96,9 +96,10 @@ pub use blocks::{capacity, Blocks, DATA, ELEMENT_ROWS, LIMBS};
 pub use errors::ServiceError;
 pub use witness::{AnsweredQuery, SessionBatch, SlotInputs, Step};
 
-/// Degree of the gates: of the S-boxes, and of helpers that serve four inputs.
+/// Degree of the gates, that of the S-boxes.
 const DEGREE: usize = 6;
-const INPUTS_PER_HELPER: usize = 4;
+/// As many as this degree allows a lookup's helper.
+const INPUTS_PER_HELPER: usize = DEGREE - 2;
 
 /// Tags of the table's parts; rows that hold nothing else are limb 0.
 const RANGE: u64 = 0;

@@ -127,6 +127,42 @@ fn unqueried_committed_column() {
     assert!(matches!(refused, Err(ProveError::Queries { column: 3, queries: 0, .. })));
 }
 
+/// A circuit whose only gate has degree `GATE`, for which halo2 was asked for at least `MINIMUM`.
+#[derive(Clone)]
+struct OfDegree<const GATE: usize, const MINIMUM: usize>;
+
+impl<const GATE: usize, const MINIMUM: usize> Circuit<Fr> for OfDegree<GATE, MINIMUM> {
+    type Config = ();
+    type FloorPlanner = SimpleFloorPlanner;
+    type Params = ();
+    fn without_witnesses(&self) -> Self {
+        self.clone()
+    }
+    fn configure(meta: &mut ConstraintSystem<Fr>) {
+        let x = meta.advice_column_in(FirstPhase);
+        meta.set_minimum_degree(MINIMUM);
+        meta.create_gate("a power", |c| {
+            let x = c.query_advice(x, halo2_proofs::poly::Rotation::cur());
+            vec![(1..GATE).fold(x.clone(), |power, _| power * x.clone())]
+        });
+    }
+    fn synthesize(&self, (): (), _: impl Layouter<Fr>) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+/// halo2-axiom silently takes a degree above 5 for 5, and then a part of the quotient is missing.
+#[test]
+fn degree_that_halo2_does_not_count() {
+    let shape = Shape::dataset(layout());
+    let refused = Keys::of_circuit(srs(10), &shape, &OfDegree::<6, 3>);
+    assert!(matches!(refused, Err(ProveError::Degree { degree: 6, counted: 5, .. })), "{refused:?}");
+    let refused = Keys::of_circuit(srs(10), &shape, &OfDegree::<7, 7>);
+    assert!(matches!(refused, Err(ProveError::Degree { degree: 7, counted: 7, .. })), "{refused:?}");
+    let refused = Keys::of_circuit(srs(10), &shape, &OfDegree::<5, 6>);
+    assert!(matches!(refused, Err(ProveError::Degree { degree: 5, counted: 6, .. })), "{refused:?}");
+}
+
 #[test]
 fn replay_misaligned() {
     // the commitment that everybody knows, and a column whose tail comes from another place of its stream: the proof starts

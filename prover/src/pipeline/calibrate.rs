@@ -1,5 +1,5 @@
-//! Measures the machine: how long one commitment takes. Every report of times carries this number, so that times of
-//! different machines, or of a loaded one, can be compared.
+//! Measures the machine by a yardstick that does not change with our code: halo2's own sum of points by random scalars. Every
+//! report of times carries this number, so that times of different machines, or of a loaded one, can be compared.
 
 use std::time::Instant;
 
@@ -13,14 +13,14 @@ use super::types::{CalibrateJob, CalibrateOutcome};
 use super::Toolbox;
 use crate::problem::Result;
 
-/// Commits to `2^k` random scalars `rounds` times and keeps the best time.
+/// Sums `2^k` points by random scalars `rounds` times and keeps the best time.
 pub fn run(job: &CalibrateJob, toolbox: &Toolbox) -> Result<CalibrateOutcome> {
     let total = u64::from(job.rounds);
     let milliseconds = measure(job.k, job.rounds, |done| toolbox.progress("commit", done, total));
     Ok(CalibrateOutcome { milliseconds, k: job.k, rounds: job.rounds })
 }
 
-/// Best time in milliseconds of `rounds` commitments of `2^k` random scalars.
+/// Best time in milliseconds of `rounds` sums of `2^k` points by random scalars.
 pub fn measure(k: u32, rounds: u32, progress: impl Fn(u64)) -> f64 {
     let bases = bases(1 << k);
     let scalars: Vec<Fr> = (0..bases.len()).map(|_| Fr::random(OsRng)).collect();
