@@ -19,7 +19,7 @@ pub(super) enum JobCommand {
     Watch(JobArgs),
     /// Stop a job; a running proof is really stopped.
     Cancel(JobArgs),
-    /// Measure the proving machine: the best of several commitments.
+    /// Measure the proving machine by a yardstick: the best of several sums of points by random scalars, as halo2 makes them.
     Calibrate(CalibrateArgs),
 }
 
@@ -45,7 +45,7 @@ pub(super) struct CalibrateArgs {
     /// log2 of the number of scalars.
     #[arg(long, default_value_t = 15)]
     k: u32,
-    /// Commitments to make; the best counts.
+    /// Sums to make; the best counts.
     #[arg(long, default_value_t = 3)]
     rounds: u32,
     /// Measure again although it was measured before.
@@ -90,7 +90,7 @@ pub(super) async fn run(command: JobCommand) -> CommandResult {
     Ok(())
 }
 
-/// Milliseconds of the best of `rounds` commitments of `2^k` random scalars on the proving machine.
+/// Milliseconds of the best of `rounds` sums of `2^k` points by random scalars on the proving machine.
 pub(crate) async fn calibrate(client: &Client, k: u32, rounds: u32, again: bool) -> Result<f64> {
     let tag = if again { hex::encode(rand::random::<[u8; 8]>()) } else { String::new() };
     let work = v1::work::Work::Calibrate(v1::CalibrateWork { k, rounds, tag });

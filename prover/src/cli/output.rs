@@ -78,10 +78,15 @@ pub(crate) fn agent(a: &v1::Agent) -> Value {
     })
 }
 
+/// Name of a circuit's statement.
+pub(crate) fn statement(shape: &v1::CircuitShape) -> String {
+    shape.statement().as_str_name().trim_start_matches("STATEMENT_").to_lowercase()
+}
+
 pub(crate) fn circuit(c: &v1::Circuit) -> Value {
     let shape = c.shape.unwrap_or_default();
     json!({
-        "statement": shape.statement().as_str_name().trim_start_matches("STATEMENT_").to_lowercase(),
+        "statement": statement(&shape),
         "statement_code": shape.statement,
         "circuit_id": hexed(&c.circuit_id),
         "vk_digest": hexed(&c.vk_digest),

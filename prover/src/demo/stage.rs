@@ -46,7 +46,7 @@ const MARK: &str = ".tribute-demo";
 pub(super) struct Files {
     /// SHA-256 of each provider's file.
     pub(super) digests: Vec<String>,
-    /// Best of three commitments of 2^15 random scalars.
+    /// Best of three sums of 2^15 points by random scalars.
     pub(super) calibration_ms: f64,
 }
 

@@ -140,7 +140,7 @@ async fn add(a: AddArgs) -> CommandResult {
     let v1::ListCircuitsResponse { ready, missing } =
         client.circuits().list_circuits(shape).await.map_err(problem)?.into_inner();
     if !missing.is_empty() {
-        let missing = missing.iter().map(statement).collect::<Vec<_>>().join(", ");
+        let missing = missing.iter().map(output::statement).collect::<Vec<_>>().join(", ");
         let message = format!("the server has made the circuits, and still has none for {missing} under its SRS");
         return Err(Problem::new(Reason::NotReady, message).with("missing", missing));
     }
@@ -156,16 +156,12 @@ async fn add(a: AddArgs) -> CommandResult {
         }
         let request = v1::GetBytecodeRequest { circuit_id: circuit.circuit_id.clone() };
         let code = client.circuits().get_bytecode(request).await.map_err(problem)?.into_inner().creation_code;
-        let name = statement(&circuit.shape.unwrap_or_default()).to_lowercase();
+        let name = output::statement(&circuit.shape.unwrap_or_default());
         let (_, sent) = c.contracts.ensure_circuit(&c.wallet, &name, &new, code.into(), code_hash).await?;
         eprintln!("{name}: circuit {id} {}", if sent.is_empty() { "stands already" } else { "registered" });
         txs.extend(sent);
     }
     a.chain.emit(&json!({ "ready": listed, "txs": txs }))
-}
-
-fn statement(shape: &v1::CircuitShape) -> &'static str {
-    shape.statement().as_str_name().trim_start_matches("STATEMENT_")
 }
 
 /// What the gate registers. The gas cap is three times the measured cost; caps may be raised later, never lowered.
@@ -194,7 +190,7 @@ fn new_circuit(c: &v1::Circuit) -> Result<NewCircuit> {
 async fn print_list(client: &Client, a: &ListArgs) -> CommandResult {
     let shape = a.shape.request()?;
     let found = client.circuits().list_circuits(shape).await.map_err(problem)?.into_inner();
-    let missing: Vec<&str> = found.missing.iter().map(statement).collect();
+    let missing: Vec<String> = found.missing.iter().map(output::statement).collect();
     let ready: Vec<_> = found.ready.iter().map(output::circuit).collect();
     emit(&json!({ "ready": ready, "missing": missing }), a.out.as_deref())
 }
