@@ -9,10 +9,12 @@
 //! how many cells are 0 or small.
 
 use halo2_proofs::halo2curves::bn256::{Fq, Fr, G1Affine, G1};
-use halo2_proofs::halo2curves::ff::{Field, PrimeField, WithSmallOrderMulGroup};
+use halo2_proofs::halo2curves::ff::{Field, WithSmallOrderMulGroup};
 use halo2_proofs::halo2curves::group::prime::PrimeCurveAffine;
 use halo2_proofs::halo2curves::group::Group;
 use rayon::prelude::*;
+
+use crate::field::to_u256;
 
 /// `Σ scalars_i·bases_i`.
 ///
@@ -86,28 +88,16 @@ fn split(s: &Fr) -> [Half; 2] {
     const A2: u128 = 0x6f4d_8248_eeb8_59fd_0be4_e154_1221_250b;
     const B1: u128 = 0x6f4d_8248_eeb8_59fc_8211_bbeb_7d4f_1128;
     // ⌊2^256·A₁/r⌋ and ⌊2^256·B₁/r⌋
-    const G1: [u64; 3] = [0xd91d_232e_c7e0_b3d7, 2, 0];
-    const G2: [u64; 3] = [0x7a7b_d9d4_391e_b18d, 0x4cce_f014_a773_d2cf, 2];
-    let (negative, limbs) = magnitude(s);
-    let low = u128::from(limbs[0]) | u128::from(limbs[1]) << 64;
-    let (c1, c2) = (high(&limbs, &G1), high(&limbs, &G2));
+    const A1_BY_R: [u64; 3] = [0xd91d_232e_c7e0_b3d7, 2, 0];
+    const B1_BY_R: [u64; 3] = [0x7a7b_d9d4_391e_b18d, 0x4cce_f014_a773_d2cf, 2];
+    let (plain, opposite) = (to_u256(s), to_u256(&-s));
+    let negative = opposite < plain;
+    let (upper, low) = plain.min(opposite).into_words();
+    let limbs = [low as u64, (low >> 64) as u64, upper as u64, (upper >> 64) as u64];
+    let (c1, c2) = (high(&limbs, &A1_BY_R), high(&limbs, &B1_BY_R));
     let k1 = low.wrapping_sub(c1.wrapping_mul(A1)).wrapping_sub(c2.wrapping_mul(A2));
     let k2 = c1.wrapping_mul(B1).wrapping_sub(c2.wrapping_mul(A1)) as i128;
     [Half { magnitude: k1, negative }, Half { magnitude: k2.unsigned_abs(), negative: negative != (k2 < 0) }]
-}
-
-/// The smaller of s and −s as integers, and whether it is −s.
-fn magnitude(s: &Fr) -> (bool, [u64; 4]) {
-    let limbs = |x: &Fr| -> [u64; 4] {
-        let bytes = x.to_repr();
-        std::array::from_fn(|i| u64::from_le_bytes(std::array::from_fn(|j| bytes[8 * i + j])))
-    };
-    let (plain, opposite) = (limbs(s), limbs(&-s));
-    if opposite.iter().rev().lt(plain.iter().rev()) {
-        (true, opposite)
-    } else {
-        (false, plain)
-    }
 }
 
 /// `⌊a·b / 2^256⌋`, which is below 2^128 for a below r/2 and b below 2^130.
@@ -280,6 +270,7 @@ fn is_identity(p: &G1Affine) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use halo2_proofs::halo2curves::ff::PrimeField;
     use halo2_proofs::halo2curves::group::Curve;
     use rand_chacha::ChaCha20Rng;
     use rand_core::SeedableRng;

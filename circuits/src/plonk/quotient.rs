@@ -61,9 +61,7 @@ pub(super) fn quotient(
         drop(values);
         let scale = invert(at_n[i] - Fr::ONE);
         let interpolation = Interpolation::new(domain.k(), domain.get_omega(), *shift);
-        numerators.par_iter_mut().for_each(|values| {
-            interpolation.run(values);
-        });
+        numerators.par_iter_mut().for_each(|values| interpolation.run(values));
         for (values, degree) in numerators.iter().zip(&program.degrees) {
             // this coset's part in Σ_j g_i^(n·j) h_j over the degree's cosets
             let parts = lagrange_coefficients(&at_n[..degree - 1], i);
@@ -120,7 +118,7 @@ enum Source {
     Step(usize),
 }
 
-/// `Σ factor·source + constant`.
+/// `Σ factor·source + constant`; no factor is 0.
 #[derive(Clone, Default, PartialEq, Eq, Hash, Debug)]
 struct Combination {
     terms: BTreeMap<Source, Fr>,
@@ -139,6 +137,7 @@ impl Combination {
         for (source, x) in &other.terms {
             *self.terms.entry(*source).or_insert(Fr::ZERO) += factor * x;
         }
+        self.terms.retain(|_, x| *x != Fr::ZERO);
     }
     fn scaled(&self, factor: Fr) -> Self {
         let mut out = Self::default();
@@ -184,8 +183,8 @@ struct Program {
 type Groups = BTreeMap<Option<Source>, Combination>;
 
 impl Program {
-    /// The sums `Σ y^(last − i)·gate_i` over the gates of each degree from `least`. A gate of a degree
-    /// below 2 counts as 2, the least that has a quotient.
+    /// The sums `Σ y^(last − i)·gate_i` over the gates of each degree from `least`. A gate of a degree below 2 counts as 2, the
+    /// least that has a quotient.
     fn new(cs: &ConstraintSystem<Fr>, kinds: &Kinds<'_>, y: Fr, least: usize) -> Self {
         let mut program = Program::default();
         let mut sums: BTreeMap<usize, Groups> = BTreeMap::new();
@@ -223,13 +222,11 @@ impl Program {
         }))
     }
 
-    /// A combination as a factor times one value.
-    fn value(&mut self, mut c: Combination) -> (Fr, Option<Source>) {
-        c.terms.retain(|_, x| *x != Fr::ZERO);
+    /// A combination as a factor times one source.
+    fn value(&mut self, c: &Combination) -> (Fr, Source) {
         match c.terms.first_key_value() {
-            None => (c.constant, None),
-            Some((source, factor)) if c.terms.len() == 1 && c.constant == Fr::ZERO => (*factor, Some(*source)),
-            Some(_) => (Fr::ONE, Some(self.step(Step::Sum(c)))),
+            Some((source, factor)) if c.terms.len() == 1 && c.constant == Fr::ZERO => (*factor, *source),
+            _ => (Fr::ONE, self.step(Step::Sum(c.clone()))),
         }
     }
 
@@ -240,12 +237,8 @@ impl Program {
         if b.terms.is_empty() {
             return a.scaled(b.constant);
         }
-        let ((x, a), (y, b)) = (self.value(a.clone()), self.value(b.clone()));
-        match (a, b) {
-            (Some(a), Some(b)) => Combination::source(self.step(Step::Product(a.min(b), a.max(b)))).scaled(x * y),
-            (Some(s), None) | (None, Some(s)) => Combination::source(s).scaled(x * y),
-            (None, None) => Combination::constant(x * y),
-        }
+        let ((x, a), (y, b)) = (self.value(a), self.value(b));
+        Combination::source(self.step(Step::Product(a.min(b), a.max(b)))).scaled(x * y)
     }
 
     fn compile(&mut self, e: &Expression<Fr>, kinds: &Kinds<'_>) -> Combination {
@@ -290,8 +283,8 @@ impl Program {
                 };
                 let (scale, shared) = match compiled.iter().position(is_fixed) {
                     Some(i) => {
-                        let shared = compiled.remove(i);
-                        self.value(shared)
+                        let (scale, shared) = self.value(&compiled.remove(i));
+                        (scale, Some(shared))
                     }
                     None => (Fr::ONE, None),
                 };

@@ -15,7 +15,7 @@ pub(crate) fn hexed(bytes: &[u8]) -> String {
 pub(crate) fn proof(p: &v1::Proof) -> Value {
     let stats = p.stats.unwrap_or_default();
     json!({
-        "statement": p.statement().as_str_name().trim_start_matches("STATEMENT_").to_lowercase(),
+        "statement": statement(p.statement()),
         "circuit_id": hexed(&p.circuit_id),
         "inputs": p.inputs.iter().map(|x| hexed(x)).collect::<Vec<_>>(),
         "proof": hexed(&p.proof),
@@ -78,15 +78,15 @@ pub(crate) fn agent(a: &v1::Agent) -> Value {
     })
 }
 
-/// Name of a circuit's statement.
-pub(crate) fn statement(shape: &v1::CircuitShape) -> String {
-    shape.statement().as_str_name().trim_start_matches("STATEMENT_").to_lowercase()
+/// A statement's name.
+pub(crate) fn statement(statement: v1::Statement) -> String {
+    statement.as_str_name().trim_start_matches("STATEMENT_").to_lowercase()
 }
 
 pub(crate) fn circuit(c: &v1::Circuit) -> Value {
     let shape = c.shape.unwrap_or_default();
     json!({
-        "statement": statement(&shape),
+        "statement": statement(shape.statement()),
         "statement_code": shape.statement,
         "circuit_id": hexed(&c.circuit_id),
         "vk_digest": hexed(&c.vk_digest),

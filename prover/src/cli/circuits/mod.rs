@@ -140,7 +140,7 @@ async fn add(a: AddArgs) -> CommandResult {
     let v1::ListCircuitsResponse { ready, missing } =
         client.circuits().list_circuits(shape).await.map_err(problem)?.into_inner();
     if !missing.is_empty() {
-        let missing = missing.iter().map(output::statement).collect::<Vec<_>>().join(", ");
+        let missing = missing.iter().map(|shape| output::statement(shape.statement())).collect::<Vec<_>>().join(", ");
         let message = format!("the server has made the circuits, and still has none for {missing} under its SRS");
         return Err(Problem::new(Reason::NotReady, message).with("missing", missing));
     }
@@ -156,7 +156,7 @@ async fn add(a: AddArgs) -> CommandResult {
         }
         let request = v1::GetBytecodeRequest { circuit_id: circuit.circuit_id.clone() };
         let code = client.circuits().get_bytecode(request).await.map_err(problem)?.into_inner().creation_code;
-        let name = output::statement(&circuit.shape.unwrap_or_default());
+        let name = output::statement(circuit.shape.unwrap_or_default().statement());
         let (_, sent) = c.contracts.ensure_circuit(&c.wallet, &name, &new, code.into(), code_hash).await?;
         eprintln!("{name}: circuit {id} {}", if sent.is_empty() { "stands already" } else { "registered" });
         txs.extend(sent);
@@ -190,7 +190,7 @@ fn new_circuit(c: &v1::Circuit) -> Result<NewCircuit> {
 async fn print_list(client: &Client, a: &ListArgs) -> CommandResult {
     let shape = a.shape.request()?;
     let found = client.circuits().list_circuits(shape).await.map_err(problem)?.into_inner();
-    let missing: Vec<String> = found.missing.iter().map(output::statement).collect();
+    let missing: Vec<String> = found.missing.iter().map(|shape| output::statement(shape.statement())).collect();
     let ready: Vec<_> = found.ready.iter().map(output::circuit).collect();
     emit(&json!({ "ready": ready, "missing": missing }), a.out.as_deref())
 }
