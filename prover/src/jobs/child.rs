@@ -5,7 +5,7 @@ use std::io::{BufRead as _, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use tribute_circuits::srs::SrsStore;
+use tribute_engine::srs::SrsStore;
 
 use super::Progress;
 use crate::artefacts::Artefacts;

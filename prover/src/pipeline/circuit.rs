@@ -3,14 +3,17 @@
 use std::time::Instant;
 
 use halo2_proofs::halo2curves::bn256::Fr;
+use tribute_circuits::arithmetization::StatementWitness;
 use tribute_circuits::columns::CommittedGroup;
-use tribute_circuits::field::word;
+use tribute_circuits::error::ProveError;
+use tribute_circuits::keys::{key_digest, Keys};
 use tribute_circuits::keys::{KeyCache, Origin};
-use tribute_circuits::plonk::Witness;
-use tribute_circuits::prove::{key_digest, prove, verify, Keys, ProveError};
-use tribute_circuits::shape::Shape;
-use tribute_circuits::srs::Srs;
+use tribute_circuits::prove::prove;
 use tribute_core::digest::{keccak, CircuitIdentity};
+use tribute_core::shape::Shape;
+use tribute_engine::field::word;
+use tribute_engine::proof::verify;
+use tribute_engine::srs::Srs;
 
 use super::types::{CircuitBody, CircuitJob, ProofBody, ProofStats, ShapeBody};
 use super::Toolbox;
@@ -77,7 +80,7 @@ impl Prepared {
     pub(super) fn prove(
         &self,
         toolbox: &Toolbox,
-        witness: &dyn Witness,
+        witness: &dyn StatementWitness,
         groups: &[&CommittedGroup],
         inputs: Vec<Fr>,
     ) -> Result<ProofBody> {

@@ -1,14 +1,14 @@
 //! A dataset: cut into shards, each committed and proven well formed.
 
 use tribute_circuits::columns::{commit_records, Secret};
-use tribute_circuits::dataset::DatasetCircuit;
-use tribute_circuits::field::from_core;
+use tribute_circuits::statements::dataset::DatasetCircuit;
 use tribute_core::context::DatasetContext;
 use tribute_core::digest::dataset_id;
 use tribute_core::layout::Layout;
 use tribute_core::link::Link;
 use tribute_core::schema::Schema;
 use tribute_core::statement::Statement;
+use tribute_engine::field::from_core;
 
 use super::circuit::prepare;
 use super::types::{DatasetBody, DatasetJob, ShapeBody, ShardBody};

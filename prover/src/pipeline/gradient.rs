@@ -1,15 +1,15 @@
 //! One shard's gradient, proven.
 
 use tribute_circuits::columns::{commit_gradient, commit_records, commit_weights, CommittedGroup, Secret};
-use tribute_circuits::field::from_core;
-use tribute_circuits::gradient::GradientCircuit;
-use tribute_circuits::srs::Srs;
+use tribute_circuits::statements::gradient::GradientCircuit;
 use tribute_core::context::gradient_ctx;
 use tribute_core::head::{gradient, Weights};
 use tribute_core::layout::Layout;
 use tribute_core::records::Records;
 use tribute_core::statement::Statement;
 use tribute_core::I256;
+use tribute_engine::field::from_core;
+use tribute_engine::srs::Srs;
 use tribute_inference::Agent;
 
 use super::circuit::prepare;

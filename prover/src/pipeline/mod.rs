@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use tribute_circuits::srs::{Srs, SrsStore};
+use tribute_engine::srs::{Srs, SrsStore};
 
 use crate::artefacts::Artefacts;
 use crate::custody::Custody;

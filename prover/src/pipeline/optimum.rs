@@ -1,13 +1,13 @@
 //! The optimum: that the weights minimise the stated loss over exactly the listed shards, and every dataset's share.
 
 use tribute_circuits::columns::{commit_gradient, CommittedGroup, Secret};
-use tribute_circuits::field::from_core;
-use tribute_circuits::optimum::{OptimumCircuit, Slot};
+use tribute_circuits::statements::optimum::{OptimumCircuit, Slot};
 use tribute_core::context::optimum_ctx;
 use tribute_core::digest::keccak;
 use tribute_core::head::{self, add};
 use tribute_core::statement::{Statement, OPTIMUM_SLOTS};
 use tribute_core::I256;
+use tribute_engine::field::from_core;
 
 use super::circuit::prepare;
 use super::gradient::{commit, weights};

@@ -1,12 +1,13 @@
 //! Answers, proven: every counted one is what the agent's committed weights give on the query in its receipt.
 
-use tribute_circuits::field::from_core;
-use tribute_circuits::service::{self, ServiceCircuit, SessionBatch};
+use tribute_circuits::statements::service;
+use tribute_circuits::statements::service::{ServiceCircuit, SessionBatch};
 use tribute_core::context::service_ctx;
 use tribute_core::layout::Layout;
 use tribute_core::receipt::from_word;
 use tribute_core::statement::Statement;
 use tribute_core::Fr;
+use tribute_engine::field::from_core;
 
 use super::circuit::prepare;
 use super::gradient::weights;

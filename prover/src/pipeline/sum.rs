@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 
 use tribute_circuits::columns::{commit_gradient, CommittedGroup, Secret};
-use tribute_circuits::field::from_core;
-use tribute_circuits::sum::SumCircuit;
+use tribute_circuits::statements::sum::SumCircuit;
 use tribute_core::certificate::{Node, Sum};
 use tribute_core::context::sum_ctx;
 use tribute_core::digest::{keccak, keccak_packed};
 use tribute_core::head::add;
 use tribute_core::layout::Layout;
 use tribute_core::I256;
+use tribute_engine::field::from_core;
 
 use super::circuit::{prepare, Prepared};
 use super::types::{AgentBody, ProofBody, ShapeBody, Target};

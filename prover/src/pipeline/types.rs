@@ -1,13 +1,13 @@
 //! What steps take and give, as it stands in job rows.
 
 use serde::{Deserialize, Serialize};
-use tribute_circuits::shape::Shape;
 use tribute_core::certificate::tree::plan;
 use tribute_core::certificate::{Node, Proof};
 use tribute_core::context::{Domain, Terms};
 use tribute_core::layout::{Layout, Task};
 use tribute_core::link::Link;
 use tribute_core::schema::Schema;
+use tribute_core::shape::Shape;
 use tribute_core::statement::Statement;
 
 use crate::artefacts::{ArtefactId, Artefacts};

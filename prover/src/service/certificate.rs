@@ -54,7 +54,7 @@ impl Shared {
             },
             srs: SrsName {
                 digest: CoreHex(circuit.srs_digest.0),
-                development: circuit.srs_digest.0 == tribute_circuits::srs::Srs::development_digest(),
+                development: circuit.srs_digest.0 == tribute_engine::srs::Srs::development_digest(),
             },
             schema: agent.schema()?,
             layout: agent.layout()?,

@@ -23,7 +23,7 @@ use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::Server;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::trace::TraceLayer;
-use tribute_circuits::srs::SrsStore;
+use tribute_engine::srs::SrsStore;
 use tribute_proto::v1;
 
 use crate::artefacts::Artefacts;

@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tonic::{Request, Response, Status};
-use tribute_circuits::srs::Srs;
+use tribute_engine::srs::Srs;
 use tribute_proto::v1;
 
 use super::{Shared, MAX_UNVOUCHED};

@@ -6,10 +6,10 @@ use clap::{Args, ValueEnum};
 use serde_json::{json, Value};
 use tribute_chain::circuits::CircuitInfo;
 use tribute_chain::{Contracts, B256};
-use tribute_circuits::shape::Shape;
-use tribute_circuits::srs::{Srs, SrsStore};
 use tribute_core::layout::{Layout, Task};
 use tribute_core::link::Link;
+use tribute_core::shape::Shape;
+use tribute_engine::srs::{Srs, SrsStore};
 
 use crate::chain::circuit::Rebuilt;
 use crate::cli::agent::LinkArg;
