@@ -6,11 +6,11 @@
 
 use std::time::Instant;
 
-use tribute_circuits::prove::Keys;
-use tribute_circuits::shape::Shape;
-use tribute_circuits::srs::{Srs, SrsStore};
+use tribute_circuits::keys::Keys;
 use tribute_core::layout::{Layout, Task};
 use tribute_core::link::Link;
+use tribute_core::shape::Shape;
+use tribute_engine::srs::{Srs, SrsStore};
 
 fn timed<T>(what: &str, f: impl FnOnce() -> T) -> T {
     let start = Instant::now();

@@ -1,13 +1,14 @@
 //! Answers, proven: every counted one is what the agent's committed weights give on the query in its receipt.
 
 use serde::{Deserialize, Serialize};
-use tribute_circuits::field::from_core;
-use tribute_circuits::service::{self, ServiceCircuit, SessionBatch};
+use tribute_circuits::statements::service;
+use tribute_circuits::statements::service::{ServiceCircuit, SessionBatch};
 use tribute_core::context::service_ctx;
 use tribute_core::layout::Layout;
 use tribute_core::receipt::from_word;
 use tribute_core::statement::Statement;
 use tribute_core::Fr;
+use tribute_engine::field::from_core;
 use tribute_problem::hexed::Hex32;
 use tribute_problem::{Problem, Reason, Result};
 use tribute_store::artefacts::ArtefactId;
