@@ -11,6 +11,10 @@ impl From<ChainError> for Problem {
             ChainError::Unreachable { .. }
             | ChainError::NodeSilent { .. }
             | ChainError::BadAnswer { .. }
+            | ChainError::WebPage { .. }
+            | ChainError::Unauthorised { .. }
+            | ChainError::RateLimited { .. }
+            | ChainError::GasPriceUnknown { .. }
             | ChainError::Refused { .. } => Reason::ChainUnavailable,
             ChainError::WrongChain { .. }
             | ChainError::NoCode { .. }
@@ -25,7 +29,10 @@ impl From<ChainError> for Problem {
             ChainError::UnexpectedSuccess { .. }
             | ChainError::NotMined { .. }
             | ChainError::Replaced { .. }
+            | ChainError::Unclear { .. }
+            | ChainError::NonceBusy { .. }
             | ChainError::GasAboveCap { .. }
+            | ChainError::GasPriceAboveCap { .. }
             | ChainError::InsufficientFunds { .. }
             | ChainError::Signing { .. } => Reason::TransactionFailed,
             ChainError::VerifierRejected { .. } => Reason::ProofRejected,
@@ -35,6 +42,8 @@ impl From<ChainError> for Problem {
             | ChainError::HardhatMissing { .. }
             | ChainError::NodeFailed { .. } => Reason::ToolMissing,
             ChainError::KeyMissing { .. }
+            | ChainError::PasswordMissing { .. }
+            | ChainError::WrongPassword { .. }
             | ChainError::KeyInvalid { .. }
             | ChainError::Keystore { .. }
             | ChainError::File { .. }

@@ -8,7 +8,8 @@ use alloy::sol_types::{SolCall, SolEvent};
 
 use crate::chain::Chain;
 use crate::error::{ChainError, Result};
-use crate::wallet::{Message, RevertedTx, Sent, Wallet};
+use crate::transaction::{Message, RevertedTx, Sent};
+use crate::wallet::Wallet;
 
 /// A call `C` whose events tell an outcome `T`.
 #[derive(Clone, Debug)]

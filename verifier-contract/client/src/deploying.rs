@@ -13,8 +13,9 @@ use crate::call::Call;
 use crate::chain::code_hash;
 use crate::deployment::{code_at, DeployOptions, Deployed, Deployment};
 use crate::error::{ChainError, Result};
-use crate::journal::write_whole;
-use crate::wallet::{Sent, Wallet};
+use crate::journal::{write_whole, ChainName};
+use crate::transaction::Sent;
+use crate::wallet::Wallet;
 
 /// What stands so far; the content of `deployment.json.unfinished`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,7 +112,9 @@ impl<'a> Steps<'a> {
             let wrong = |cause: String| ChainError::CannotContinue { path: path.clone(), cause };
             let text = std::fs::read_to_string(path).map_err(|e| wrong(e.to_string()))?;
             let left: Unfinished = serde_json::from_str(&text).map_err(|e| wrong(e.to_string()))?;
-            if (left.chain_id, left.genesis) != (chain_id, genesis) {
+            let (began_on, here) =
+                (ChainName { id: left.chain_id, genesis: left.genesis }, ChainName { id: chain_id, genesis });
+            if !began_on.may_be(&here) {
                 return Err(wrong(format!("it is of another chain ({}), or this one was reset", left.chain_id)));
             }
             if left.deployer != deployer {

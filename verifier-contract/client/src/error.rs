@@ -1,11 +1,11 @@
-//! What can go wrong on the way to a chain: who is to blame, the operands, what to do.
+//! Every error of this crate: what went wrong, with which operands, and what to do about it.
 
 use std::path::PathBuf;
 
 use alloy::primitives::{Address, B256};
 
 use crate::revert::Revert;
-use crate::wallet::Sent;
+use crate::transaction::Sent;
 
 /// Result of everything here.
 pub type Result<T, E = ChainError> = std::result::Result<T, E>;
@@ -40,6 +40,40 @@ pub enum ChainError {
         method: String,
         /// What is wrong with it.
         cause: String,
+    },
+    /// A web page came back instead of an answer.
+    #[error("{url} answered {method} with a web page{}: a login page, a bot check or a proxy stands before the node; use the JSON-RPC URL that the provider gives for programs", titled(.title))]
+    WebPage {
+        /// The node's URL.
+        url: String,
+        /// JSON-RPC method.
+        method: String,
+        /// Title of the page; empty if it has none.
+        title: String,
+    },
+    /// The node wants a key or a login.
+    #[error("{url} does not let us call {method} ({message}): give the URL with the provider's key in it, or check that the key is valid")]
+    Unauthorised {
+        /// The node's URL.
+        url: String,
+        /// JSON-RPC method.
+        method: String,
+        /// The node's words.
+        message: String,
+    },
+    /// The node limits requests, and went on for longer than we wait.
+    #[error("{url} limits requests and did not let {method} pass within {seconds} s{} ({message}): try again later, or use a node that allows more requests", asks(.told))]
+    RateLimited {
+        /// The node's URL.
+        url: String,
+        /// JSON-RPC method.
+        method: String,
+        /// Longest wait, in all.
+        seconds: u64,
+        /// The pause that the node asks for, in seconds, if it says so.
+        told: Option<u64>,
+        /// The node's words.
+        message: String,
     },
     /// The node refused the request; not a revert.
     #[error("{url} refused {method}: {message} (code {code})")]
@@ -138,19 +172,35 @@ pub enum ChainError {
         /// The environment variable.
         variable: String,
     },
-    /// The key is not one. Its text is never shown.
-    #[error("{source_name} holds no private key: expected 0x and 64 hex digits, not zero and below the curve's order")]
-    KeyInvalid {
-        /// Environment variable or file.
-        source_name: String,
+    /// No password was given for a keystore.
+    #[error("no password for keystore {}: set {variable} to it", .path.display())]
+    PasswordMissing {
+        /// The environment variable.
+        variable: String,
+        /// The keystore file.
+        path: PathBuf,
     },
-    /// The keystore could not be opened.
+    /// The text is no private key. It is never shown.
+    #[error("{source_name} holds no private key ({problem}): expected 0x and 64 hex digits")]
+    KeyInvalid {
+        /// Environment variable.
+        source_name: String,
+        /// What is wrong with its form.
+        problem: String,
+    },
+    /// The keystore cannot be read.
     #[error("keystore {}: {cause}", .path.display())]
     Keystore {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// What is unusual about it, and what to do.
         cause: String,
+    },
+    /// The keystore is whole, but the password does not fit.
+    #[error("keystore {}: the password is wrong (or the encrypted key in the file was changed)", .path.display())]
+    WrongPassword {
+        /// The file.
+        path: PathBuf,
     },
     /// Signing failed.
     #[error("signing failed: {cause}")]
@@ -200,6 +250,50 @@ pub enum ChainError {
         seconds: u64,
         /// The last trouble with the node, if any.
         cause: Option<String>,
+    },
+    /// The node refuses a transaction in words that do not say whether it has it.
+    #[error("{action}: the node refuses the transaction of nonce {nonce} of {from} ({message:?}) and does not show it, but may have passed it on: look for {} at another node; run the same command again to go on with it", hashes(.transactions))]
+    Unclear {
+        /// What was to be done.
+        action: String,
+        /// The sender.
+        from: Address,
+        /// Its nonce.
+        nonce: u64,
+        /// Every version sent with that nonce.
+        transactions: Vec<B256>,
+        /// The node's words.
+        message: String,
+    },
+    /// Another process is sending with the same key.
+    #[error(
+        "{action}: another process is sending nonce {nonce} of {from}: wait until it is done, then run this again"
+    )]
+    NonceBusy {
+        /// What was to be done.
+        action: String,
+        /// The sender.
+        from: Address,
+        /// The nonce.
+        nonce: u64,
+    },
+    /// The chain asks for more per gas than we offer.
+    #[error("{url} asks {asked} wei per gas, more than the cap of {cap}: wait until gas is cheaper, or raise the cap")]
+    GasPriceAboveCap {
+        /// The node's URL.
+        url: String,
+        /// Base fee or gas price, in wei per gas.
+        asked: u128,
+        /// The cap, in wei per gas.
+        cap: u128,
+    },
+    /// The node does not say what gas costs.
+    #[error("{url} does not say what gas costs: eth_feeHistory gives no tips, and eth_gasPrice fails ({cause}); use a node that has one of them")]
+    GasPriceUnknown {
+        /// The node's URL.
+        url: String,
+        /// Why `eth_gasPrice` failed.
+        cause: String,
     },
     /// Somebody else used the nonce.
     #[error("{action}: nonce {nonce} of {from} was used by another transaction, ours ({}) can no longer be mined; do not use one key from two programs at a time, and check the state before sending again", hashes(.transactions))]
@@ -340,7 +434,14 @@ impl ChainError {
     /// Whether asking again may help without anybody doing anything.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        matches!(self, ChainError::Unreachable { .. } | ChainError::NodeSilent { .. } | ChainError::BadAnswer { .. })
+        matches!(
+            self,
+            ChainError::Unreachable { .. }
+                | ChainError::NodeSilent { .. }
+                | ChainError::BadAnswer { .. }
+                | ChainError::WebPage { .. }
+                | ChainError::RateLimited { .. }
+        )
     }
 }
 
@@ -356,6 +457,18 @@ fn shown(paths: &[PathBuf]) -> String {
 fn hashes(transactions: &[B256]) -> String {
     let names: Vec<String> = transactions.iter().map(ToString::to_string).collect();
     names.join(", ")
+}
+
+fn titled(title: &str) -> String {
+    if title.is_empty() {
+        String::new()
+    } else {
+        format!(" titled {title:?}")
+    }
+}
+
+fn asks(told: &Option<u64>) -> String {
+    told.map(|seconds| format!("; it asks for a pause of {seconds} s")).unwrap_or_default()
 }
 
 fn because(cause: &Option<String>) -> String {

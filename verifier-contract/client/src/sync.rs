@@ -132,17 +132,20 @@ pub(crate) async fn logs(contracts: &Contracts, from: u64, to: u64) -> Result<Ve
 
 /// All logs of a filter in `from..=to`, in order, asked for in windows that shrink if the node finds them too large.
 pub(crate) async fn windows(chain: &Chain, filter: &Filter, from: u64, to: u64) -> Result<Vec<Log>> {
-    let mut window = chain.options().log_window.max(1);
     let mut all = Vec::new();
     let mut start = from;
     while start <= to {
+        let window = chain.log_window();
         let end = to.min(start.saturating_add(window - 1));
         match chain.logs(&filter.clone().from_block(start).to_block(end)).await {
             Ok(found) => {
                 all.extend(found.into_iter().filter(|log| !log.removed));
                 start = end + 1;
             }
-            Err(ChainError::Refused { .. }) if window > 1 => window = (window / 2).max(1),
+            // also gateways that answer with an HTTP error when there is too much to say
+            Err(ChainError::Refused { .. } | ChainError::BadAnswer { .. }) if end > start => {
+                chain.narrow_log_window((end - start).div_ceil(2));
+            }
             Err(error) => return Err(error),
         }
     }

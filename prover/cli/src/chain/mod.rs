@@ -113,6 +113,9 @@ pub(crate) struct SenderArgs {
     /// Most to offer per gas, in gwei: a stuck transaction is sent again dearer, up to this.
     #[arg(long, value_name = "GWEI", env = "TRIBUTE_MAX_FEE", default_value_t = 500)]
     max_fee: u32,
+    /// Highest tip to offer per gas, in gwei, whatever the node suggests.
+    #[arg(long, value_name = "GWEI", env = "TRIBUTE_MAX_TIP", default_value_t = 30)]
+    max_tip: u32,
     /// Longest wait for a transaction, in seconds. One that is not mined by then stays on record: run the command again.
     #[arg(long, value_name = "SECONDS", default_value_t = 180)]
     wait: u64,
@@ -183,6 +186,7 @@ impl SenderArgs {
         let options = Options {
             confirmations: self.confirmations,
             max_fee_per_gas: u128::from(self.max_fee) * 1_000_000_000,
+            max_priority_fee_per_gas: u128::from(self.max_tip) * 1_000_000_000,
             receipt_timeout: Duration::from_secs(self.wait),
             roots: self.read.node.rpc_ca.clone(),
             journal: Some(journal.into()),

@@ -3,6 +3,8 @@
 mod common;
 mod deployment;
 mod lifecycle;
+mod proxy;
+mod quirks;
 mod resuming;
 mod sending;
 mod sync;
