@@ -52,6 +52,7 @@ pub mod sync;
 mod token;
 pub mod transaction;
 mod transport;
+pub mod voucher;
 pub mod wallet;
 pub mod watch;
 
@@ -76,5 +77,6 @@ pub use revert::{ErrorDecoder, Revert};
 pub use state::Tables;
 pub use sync::Follower;
 pub use transaction::{Message, RevertedTx, Sent};
+pub use voucher::{BadSignature, SignedVoucher};
 pub use wallet::Wallet;
 pub use watch::{Told, Watcher};

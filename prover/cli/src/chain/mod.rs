@@ -239,7 +239,7 @@ impl ProofFile {
 }
 
 /// Bytes in hex.
-pub(crate) fn bytes(what: &str, text: &str) -> Result<Bytes> {
+fn bytes(what: &str, text: &str) -> Result<Bytes> {
     hex::decode(text.strip_prefix("0x").unwrap_or(text))
         .map(Bytes::from)
         .map_err(|e| Problem::field(what, format!("not bytes in hex: {e}")))
