@@ -1,4 +1,4 @@
-//! One node: requests with time limits, retries and typed errors.
+//! One node: Ethereum's requests with typed answers and errors.
 
 use std::collections::HashMap;
 use std::fmt;

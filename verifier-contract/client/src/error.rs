@@ -13,7 +13,7 @@ pub type Result<T, E = ChainError> = std::result::Result<T, E>;
 /// Why a chain call or a transaction did not happen.
 #[derive(Debug, thiserror::Error)]
 pub enum ChainError {
-    /// Nobody answers at the URL.
+    /// No connection to the URL.
     #[error("no chain answers at {url} ({cause}): start a node there or give the right URL")]
     Unreachable {
         /// The node's URL.
@@ -21,7 +21,7 @@ pub enum ChainError {
         /// What the connection said.
         cause: String,
     },
-    /// The node took the request and did not answer in time.
+    /// The node accepted the connection and did not answer in time.
     #[error("{url} did not answer {method} within {seconds} s: the node hangs or is overloaded; try again or use another node")]
     NodeSilent {
         /// The node's URL.
@@ -95,7 +95,7 @@ pub enum ChainError {
         /// What is wrong with it.
         cause: String,
     },
-    /// The node serves another chain than the deployment stands on.
+    /// The node serves another chain than the one the contracts were deployed on.
     #[error("{url} serves chain {found}, but the contracts were deployed on chain {expected}: use a node of chain {expected}, or deploy on {found}")]
     WrongChain {
         /// The node's URL.
@@ -149,16 +149,16 @@ pub enum ChainError {
         cause: String,
     },
 
-    /// A deployment file stands there, and is not of what was to be deployed.
-    #[error("{} says that contracts stand already: {cause}; keep it and write to another file, or remove it", .path.display())]
+    /// The deployment file exists and records another deployment.
+    #[error("{} records another deployment: {cause}; keep it and write to another file, or remove it", .path.display())]
     AlreadyDeployed {
         /// The file.
         path: PathBuf,
         /// How it differs.
         cause: String,
     },
-    /// A deployment that was interrupted cannot be continued.
-    #[error("{} is a deployment that was interrupted and cannot be continued: {cause}; remove it to begin anew", .path.display())]
+    /// An interrupted deployment cannot be resumed.
+    #[error("{} records an interrupted deployment that cannot be resumed: {cause}; remove it to start again", .path.display())]
     CannotContinue {
         /// The file.
         path: PathBuf,
@@ -209,7 +209,7 @@ pub enum ChainError {
         cause: String,
     },
 
-    /// The contract refuses: found by simulation or by reading, nothing was sent.
+    /// The contract reverts, in a simulation or in a view. Nothing was sent.
     #[error("{action} would fail: {revert}")]
     Reverted {
         /// What was to be done.
@@ -227,15 +227,15 @@ pub enum ChainError {
         /// The contract's error.
         revert: Box<Revert>,
     },
-    /// A transaction that must fail succeeded.
-    #[error("{action} succeeded in transaction {} of block {} although it had to be refused", .sent.tx, .sent.block)]
+    /// A transaction that was expected to fail succeeded.
+    #[error("{action} succeeded in transaction {} of block {}, but was expected to fail", .sent.tx, .sent.block)]
     UnexpectedSuccess {
         /// What was done.
         action: String,
         /// The mined transaction.
         sent: Box<Sent>,
     },
-    /// No receipt in time. The transaction may still be mined.
+    /// No receipt in time; the transaction may still be mined.
     #[error("{action}: no receipt within {seconds} s for nonce {nonce} of {from} (transactions {}); it may still be mined: look for these hashes before sending again{}", hashes(.transactions), because(.cause))]
     NotMined {
         /// What was to be done.
@@ -296,7 +296,7 @@ pub enum ChainError {
         cause: String,
     },
     /// Somebody else used the nonce.
-    #[error("{action}: nonce {nonce} of {from} was used by another transaction, ours ({}) can no longer be mined; do not use one key from two programs at a time, and check the state before sending again", hashes(.transactions))]
+    #[error("{action}: nonce {nonce} of {from} was used by another transaction, so ours ({}) can no longer be mined; check what the other program did before sending again, and do not use one key from two programs at a time", hashes(.transactions))]
     Replaced {
         /// What was to be done.
         action: String,
@@ -338,8 +338,8 @@ pub enum ChainError {
         tx: B256,
     },
 
-    /// No code stands at a contract's address.
-    #[error("no code at {address}, where {contract} should stand: wrong chain, or the chain was reset; deploy again")]
+    /// There is no code at a contract's address.
+    #[error("no code at {address}, the address of {contract}: this is another chain, or it was reset; deploy again")]
     NoCode {
         /// The contract.
         contract: String,
@@ -395,7 +395,7 @@ pub enum ChainError {
         /// What the chain says.
         found: String,
     },
-    /// A verifier rejected what had to be a good proof.
+    /// A verifier rejected a proof that should hold.
     #[error("the verifier at {verifier} rejected the proof, using {gas} gas")]
     VerifierRejected {
         /// The verifier.
@@ -403,8 +403,8 @@ pub enum ChainError {
         /// Gas used.
         gas: u64,
     },
-    /// A log does not decode, or contradicts what came before.
-    #[error("log {index} of transaction {tx} is not what the contracts emit: {cause}")]
+    /// A log does not decode, or contradicts earlier ones.
+    #[error("log {index} of transaction {tx} is no event that the contracts can emit: {cause}")]
     BadLog {
         /// Transaction of the log.
         tx: B256,

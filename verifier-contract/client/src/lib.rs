@@ -15,8 +15,9 @@
 //! ```
 //!
 //! A write is a [`Call`]: `send` simulates it, sends it and returns what its events say; `send_expecting_revert` mines
-//! it as a failure and says why it failed. Nothing is sent that would fail, and no transaction is sent twice: every
-//! version of one has the same nonce.
+//! it as a failure and says why it failed. Nothing is sent that would fail, and no message is mined twice: every version
+//! of a transaction has the same nonce, and a process that dies leaves a record for the next one
+//! ([`Options::journal`]).
 
 pub mod abi;
 mod account;
@@ -79,4 +80,4 @@ pub use sync::Follower;
 pub use transaction::{Message, RevertedTx, Sent};
 pub use voucher::{BadSignature, SignedVoucher};
 pub use wallet::Wallet;
-pub use watch::{Told, Watcher};
+pub use watch::{ReportedEvent, Watcher};

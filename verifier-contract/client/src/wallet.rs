@@ -1,6 +1,7 @@
 //! Sends messages from an account: simulates, takes a nonce, hands over, waits. `pending` follows what was handed over.
 
 use std::fmt;
+use std::time::{Duration, Instant};
 
 use alloy::primitives::{Address, Bytes, U256};
 use alloy::rpc::types::TransactionReceipt;
@@ -18,6 +19,8 @@ use crate::transaction::{Message, RevertedTx, Sent};
 /// Gas of a transaction that is sent to fail, unless the caller says otherwise: room for several proofs.
 const FAILING_GAS: u64 = 6_000_000;
 
+/// How long another process may take between writing a transaction down and handing it to the node.
+const BUSY_PATIENCE: Duration = Duration::from_secs(10);
 /// How often a message is signed anew because somebody else used its nonce first.
 const NONCE_RACES: u32 = 3;
 
@@ -186,18 +189,24 @@ impl Wallet {
             None => None,
         };
         let mut turn = self.0.nonces.turn().await;
-        let nonce = match *turn {
-            Some(nonce) => nonce,
-            None => self.chain().pending_nonce(self.address()).await?,
-        };
-        let signed = self.0.sign(message, nonce, gas, fees)?;
-        let held = match journal.zip(chain) {
-            None => None,
-            Some((folder, chain)) => {
-                let record = Record::new(chain, self.address(), nonce, gas, message, signed.clone());
-                let busy = || ChainError::NonceBusy { action: message.action.clone(), from: self.address(), nonce };
-                Some(Held::create(folder, record)?.ok_or_else(busy)?)
+        let started = Instant::now();
+        let (nonce, signed, held) = loop {
+            let nonce = match *turn {
+                Some(nonce) => nonce,
+                None => self.chain().pending_nonce(self.address()).await?,
+            };
+            let signed = self.0.sign(message, nonce, gas, fees)?;
+            let Some((folder, chain)) = journal.zip(chain) else { break (nonce, signed, None) };
+            let record = Record::new(chain, self.address(), nonce, gas, message, signed.clone());
+            if let Some(held) = Held::create(folder, record)? {
+                break (nonce, signed, Some(held));
             }
+            // another process took this nonce and is about to hand its transaction to the node
+            if started.elapsed() > BUSY_PATIENCE {
+                return Err(ChainError::NonceBusy { action: message.action.clone(), from: self.address(), nonce });
+            }
+            *turn = None;
+            tokio::time::sleep(self.chain().options().poll_interval).await;
         };
         let mut pending = Pending::new(self.0.clone(), message.clone(), nonce, gas, vec![signed], held);
         match pending.hand_over().await {

@@ -33,7 +33,7 @@ pub(super) enum ChainCommand {
     Deploy(money::DeployArgs),
     /// What stands on chain: contracts compared with the local build, circuits, datasets, agents, sessions, money.
     Status(status::StatusArgs),
-    /// Tell every event of the contracts as it happens, and every one that a reorganisation takes back.
+    /// Report every event of the contracts as it happens, and every one that a reorganisation removes.
     Watch(watch::WatchArgs),
     /// Mint test tokens (only with the test token).
     Mint(money::MintArgs),

@@ -1,93 +1,14 @@
 //! Nodes and gateways with quirks: whatever they answer, a payment ends in exactly one transaction or in an error that
 //! says what is wrong.
 
-use std::path::Path;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use crate::common::World;
+use crate::payer::{payment, Payer, RECEIVER};
 use crate::proxy::{error, Proxy, Quirk, Reply, SEND};
 use serde_json::{json, Value};
-use tribute_chain::{Address, Anvil, Chain, ChainError, Contracts, Message, Options, Sent, Wallet, Watcher, U256};
-
-const RECEIVER: Address = Address::repeat_byte(0xb0);
-const GWEI: u128 = 1_000_000_000;
-
-/// A node, and a payer whose in-flight transactions are on file.
-struct Payer {
-    anvil: Anvil,
-    node: Chain,
-    folder: tempfile::TempDir,
-}
-
-impl Payer {
-    async fn new() -> Payer {
-        let anvil = Anvil::start().unwrap();
-        let node = anvil.connect().await.unwrap();
-        Payer { anvil, node, folder: tempfile::tempdir().unwrap() }
-    }
-
-    fn options(&self) -> Options {
-        let journal = Some(self.journal());
-        Options {
-            journal,
-            request_timeout: Duration::from_secs(2),
-            receipt_timeout: Duration::from_secs(30),
-            ..Options::default()
-        }
-    }
-
-    fn journal(&self) -> std::path::PathBuf {
-        self.folder.path().join("pending")
-    }
-
-    async fn behind(&self, quirk: Quirk) -> Proxy {
-        Proxy::start(self.anvil.url(), quirk).await
-    }
-
-    /// A new process that knows only the files.
-    async fn process(&self, url: &str) -> Wallet {
-        let chain = Chain::connect_with(url, self.options()).await.unwrap();
-        Wallet::new(&chain, self.anvil.keys()[3].clone())
-    }
-
-    fn address(&self) -> Address {
-        self.anvil.keys()[3].address()
-    }
-
-    /// `(transactions of the payer, wei received)`.
-    async fn paid(&self) -> (u64, u64) {
-        let sent = self.node.mined_nonce(self.address()).await.unwrap();
-        (sent, self.node.balance(RECEIVER).await.unwrap().to())
-    }
-
-    /// Pays one wei through the quirk: one transaction, and nothing left on file.
-    async fn pays_once(&self, name: &str, quirk: Quirk) -> (Sent, Proxy) {
-        let (sent_before, wei_before) = self.paid().await;
-        let proxy = self.behind(quirk).await;
-        let wallet = self.process(&proxy.url).await;
-        let sent = wallet.send_coin(RECEIVER, U256::from(1)).await.unwrap_or_else(|e| panic!("{name}: {e}"));
-        assert_eq!(self.paid().await, (sent_before + 1, wei_before + 1), "{name}");
-        assert!(!self.journal().exists(), "{name}");
-        (sent, proxy)
-    }
-
-    async fn refused(&self, name: &str, options: Options, quirk: Quirk) -> ChainError {
-        let before = self.paid().await;
-        let proxy = self.behind(quirk).await;
-        let tried = async {
-            let chain = Chain::connect_with(&proxy.url, options).await?;
-            Wallet::new(&chain, self.anvil.keys()[3].clone()).send_coin(RECEIVER, U256::from(1)).await
-        };
-        let error = tried.await.err().unwrap_or_else(|| panic!("{name} passed"));
-        assert_eq!(self.paid().await, before, "{name}: {error}");
-        error
-    }
-}
-
-fn payment(wei: u64) -> Message {
-    Message::new("pay", Some(RECEIVER), Default::default(), U256::from(wei))
-}
+use tribute_chain::{Chain, ChainError, Contracts, Options, Watcher, U256};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_transaction_that_the_node_already_has_is_followed_to_its_receipt() {
@@ -299,109 +220,6 @@ async fn a_node_that_goes_on_limiting_requests_is_told() {
     assert!(failed.to_string().contains("3600 s") && started.elapsed() < Duration::from_secs(2), "{failed}");
 }
 
-/// Type, price and tip of a mined transaction.
-async fn offered(payer: &Payer, sent: &Sent) -> (String, u128, Option<u128>) {
-    let tx: Value = payer.node.request("eth_getTransactionByHash", (sent.tx,)).await.unwrap();
-    let wei = |name: &str| {
-        let text = tx[name].as_str()?;
-        u128::from_str_radix(text.trim_start_matches("0x"), 16).ok()
-    };
-    let price = wei("maxFeePerGas").or(wei("gasPrice")).unwrap();
-    (tx["type"].as_str().unwrap().to_owned(), price, wei("maxPriorityFeePerGas"))
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn fees_are_found_without_a_fee_history() {
-    let payer = Payer::new().await;
-    let missing = "the method eth_feeHistory does not exist/is not available";
-    let on_history =
-        |reply: fn(&Value) -> Reply| Quirk::before(move |p| (p.method == "eth_feeHistory").then(|| reply(p.request)));
-    for (name, quirk) in [
-        (
-            "no method",
-            Quirk::before(move |p| (p.method == "eth_feeHistory").then(|| Reply::error(p.request, -32601, missing))),
-        ),
-        ("other parameters", on_history(|q| Reply::error(q, -32602, "Invalid params"))),
-        (
-            "nulls",
-            on_history(|q| {
-                let nothing = json!({ "oldestBlock": "0x1", "baseFeePerGas": null, "gasUsedRatio": null });
-                Reply::json(&json!({ "jsonrpc": "2.0", "id": q["id"], "result": nothing }))
-            }),
-        ),
-        ("null", on_history(|q| Reply::json(&json!({ "jsonrpc": "2.0", "id": q["id"], "result": null })))),
-        (
-            "zeros",
-            Quirk::after(|p, answer| {
-                if p.method == "eth_feeHistory" {
-                    answer["result"].as_object_mut().unwrap().remove("reward");
-                    answer["result"]["baseFeePerGas"] = json!(["0x0", "0x0"]);
-                }
-                None
-            }),
-        ),
-    ] {
-        let (sent, proxy) = payer.pays_once(name, quirk).await;
-        let (kind, _, tip) = offered(&payer, &sent).await;
-        assert_eq!((kind.as_str(), proxy.count("eth_gasPrice")), ("0x2", 1), "{name}");
-        assert!(tip.is_some_and(|tip| (1..=30 * GWEI).contains(&tip)), "{name}: {tip:?}");
-    }
-    let neither = Quirk::before(move |p| {
-        let gone = matches!(p.method, "eth_feeHistory" | "eth_gasPrice");
-        gone.then(|| Reply::error(p.request, -32601, "the method does not exist/is not available"))
-    });
-    let failed = payer.refused("neither", payer.options(), neither).await;
-    assert!(matches!(failed, ChainError::GasPriceUnknown { .. }), "{failed}");
-    assert!(failed.to_string().contains("eth_feeHistory") && failed.to_string().contains("eth_gasPrice"), "{failed}");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_chain_without_base_fees_gets_legacy_transactions() {
-    let payer = Payer::new().await;
-    let legacy = |price: Option<&'static str>| {
-        Quirk::after(move |p, answer| {
-            match p.method {
-                "eth_feeHistory" => return Some(Reply::error(p.request, -32601, "no such method")),
-                "eth_getBlockByNumber" => drop(answer["result"].as_object_mut().unwrap().remove("baseFeePerGas")),
-                "eth_gasPrice" => answer["result"] = price.map_or(answer["result"].take(), Value::from),
-                _ => {}
-            }
-            None
-        })
-    };
-    let (sent, _) = payer.pays_once("legacy", legacy(None)).await;
-    let (kind, price, tip) = offered(&payer, &sent).await;
-    assert_eq!((kind.as_str(), tip), ("0x0", None));
-    assert!(price > 0 && price < 10 * GWEI, "{price}");
-    // 500 gwei is the cap
-    payer.pays_once("at the cap", legacy(Some("0x746a528800"))).await;
-    let failed = payer.refused("above the cap", payer.options(), legacy(Some("0x746a528801"))).await;
-    assert!(matches!(failed, ChainError::GasPriceAboveCap { asked: 500_000_000_001, .. }), "{failed}");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_sets_neither_tip_nor_price() {
-    let payer = Payer::new().await;
-    let greedy = Quirk::after(|p, answer| {
-        if p.method == "eth_feeHistory" {
-            answer["result"]["reward"] = json!([["0x38d7ea4c68000"], ["0x38d7ea4c68000"]]);
-        }
-        None
-    });
-    let (sent, _) = payer.pays_once("tip", greedy).await;
-    let (_, price, tip) = offered(&payer, &sent).await;
-    assert_eq!(tip, Some(30 * GWEI));
-    assert!(price < 40 * GWEI, "{price}");
-    let dear = Quirk::after(|p, answer| {
-        if p.method == "eth_getBlockByNumber" {
-            answer["result"]["baseFeePerGas"] = json!("0x38d7ea4c68000");
-        }
-        None
-    });
-    let failed = payer.refused("base fee", payer.options(), dear).await;
-    assert!(matches!(failed, ChainError::GasPriceAboveCap { .. }), "{failed}");
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_no_node_is_told_as_what_it_is() {
     let payer = Payer::new().await;
@@ -442,7 +260,7 @@ async fn a_node_that_allows_fewer_blocks_of_logs_is_asked_for_fewer() {
     let w = World::new().await;
     w.chain.mine(40).await.unwrap();
     w.contracts.create_agent(Default::default()).send(&w.ada).await.unwrap();
-    let expected = Watcher::new(0).look(&w.contracts).await.unwrap();
+    let expected = Watcher::new(0).poll(&w.contracts).await.unwrap();
     assert!(expected.len() > 4);
     let ten = |refusal: fn(&Value) -> Reply| {
         Quirk::before(move |p| {
@@ -465,106 +283,13 @@ async fn a_node_that_allows_fewer_blocks_of_logs_is_asked_for_fewer() {
         let proxy = Proxy::start(w.anvil.url(), quirk).await;
         let chain = Chain::connect(&proxy.url).await.unwrap();
         let contracts = Contracts::new(&chain, w.contracts.deployment().clone()).unwrap();
-        assert_eq!(Watcher::new(0).look(&contracts).await.unwrap(), expected);
-        // learnt: the next look is not refused once
+        assert_eq!(Watcher::new(0).poll(&contracts).await.unwrap(), expected);
+        // learnt: the next poll is not refused once
         let (asked, blocks) = (proxy.count("eth_getLogs"), w.chain.block_number().await.unwrap() + 1);
-        Watcher::new(0).look(&contracts).await.unwrap();
+        Watcher::new(0).poll(&contracts).await.unwrap();
         let again = (proxy.count("eth_getLogs") - asked) as u64;
         assert!(again >= blocks.div_ceil(10) && again <= blocks.div_ceil(5), "{again} requests for {blocks} blocks");
     }
-}
-
-/// A process that dies as soon as the node has its transaction.
-async fn dies_after_sending(payer: &Payer, message: &Message, nonce: u64) {
-    let wallet = payer.process(payer.anvil.url()).await;
-    let message = message.clone();
-    let sending = tokio::spawn(async move { wallet.send(&message).await });
-    for _ in 0..500 {
-        if payer.node.pending_nonce(payer.address()).await.unwrap() > nonce {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    sending.abort();
-    assert!(sending.await.unwrap_err().is_cancelled());
-}
-
-async fn forget_mempool(payer: &Payer) {
-    payer.node.request::<_, Value>("anvil_dropAllTransactions", ()).await.unwrap();
-    assert_eq!(payer.node.pending_nonce(payer.address()).await.unwrap(), 0);
-}
-
-fn records(folder: &Path) -> usize {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    entries.filter(|e| e.path().extension().is_some_and(|e| e == "json")).count()
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_that_lost_its_mempool_is_not_taken_for_another_chain() {
-    let payer = Payer::new().await;
-    payer.node.set_automine(false).await.unwrap();
-    dies_after_sending(&payer, &payment(1), 0).await;
-    dies_after_sending(&payer, &payment(2), 1).await;
-    forget_mempool(&payer).await;
-    payer.node.set_automine(true).await.unwrap();
-    // the second one needs the first one, which is on file
-    payer.process(payer.anvil.url()).await.send(&payment(2)).await.unwrap();
-    assert_eq!(payer.paid().await, (2, 3));
-    // the first command finds its own
-    payer.process(payer.anvil.url()).await.send(&payment(1)).await.unwrap();
-    assert_eq!(payer.paid().await, (2, 3));
-    assert!(!payer.journal().exists());
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_dead_processs_record_survives_another_transaction_of_its_nonce() {
-    let payer = Payer::new().await;
-    payer.node.set_automine(false).await.unwrap();
-    dies_after_sending(&payer, &payment(1), 0).await;
-    forget_mempool(&payer).await;
-    dies_after_sending(&payer, &payment(2), 0).await;
-    assert_eq!(records(&payer.journal()), 2);
-    payer.node.set_automine(true).await.unwrap();
-    payer.node.mine(1).await.unwrap();
-    assert_eq!(payer.paid().await, (1, 2));
-    // each command, run again, ends with its own payment made once
-    payer.process(payer.anvil.url()).await.send(&payment(2)).await.unwrap();
-    assert_eq!(payer.paid().await, (1, 2));
-    payer.process(payer.anvil.url()).await.send(&payment(1)).await.unwrap();
-    assert_eq!(payer.paid().await, (2, 3));
-    assert!(!payer.journal().exists());
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_record_of_another_chain_with_the_same_id_is_left_alone() {
-    let payer = Payer::new().await;
-    payer.node.set_automine(false).await.unwrap();
-    dies_after_sending(&payer, &payment(1), 0).await;
-    tokio::time::sleep(Duration::from_millis(1_100)).await; // another second, another first block
-    let other = Anvil::start().unwrap();
-    payer.process(other.url()).await.send(&payment(1)).await.unwrap();
-    assert_eq!((payer.paid().await, records(&payer.journal())), ((0, 0), 1));
-    payer.node.set_automine(true).await.unwrap();
-    payer.node.mine(1).await.unwrap();
-    payer.process(payer.anvil.url()).await.send(&payment(1)).await.unwrap();
-    assert_eq!(payer.paid().await, (1, 1));
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_nonce_that_another_program_used_first_is_replaced_by_the_next() {
-    let payer = Payer::new().await;
-    let elsewhere = Wallet::new(&payer.node, payer.anvil.keys()[3].clone());
-    elsewhere.send_coin(Address::repeat_byte(1), U256::from(1)).await.unwrap();
-    // a node that lags behind: it counts one transaction less when asked for the next nonce
-    let lagging = Quirk::after(|p, answer| {
-        if p.method == "eth_getTransactionCount" && p.before == 0 {
-            answer["result"] = json!("0x0");
-        }
-        None
-    });
-    let (_, proxy) = payer.pays_once("lagging", lagging).await;
-    assert!(proxy.count(SEND) >= 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
