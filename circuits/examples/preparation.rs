@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         timed(&format!("{}: keys written", shape.name()), || keys.save(&srs, &path))?;
         timed(&format!("{}: keys read", shape.name()), || Keys::load(&srs, &shape, &path))?;
         let code = timed(&format!("{}: verifier", shape.name()), || {
-            tribute_evm::lean::generate(srs.params(), keys.vk(), shape.statement.inputs())
+            tribute_evm::direct::generate(srs.params(), keys.vk(), shape.statement.inputs())
         })?;
         println!("{} fixed columns, {} bytes of code", keys.fixed_polynomials().len(), code.runtime.len());
     }

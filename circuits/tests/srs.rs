@@ -103,7 +103,7 @@ fn a_proof_under_a_ceremony_passes_every_verifier() {
     assert!(proof::verify(&srs, keys.vk(), &proof));
     let points = VerifierSrs::read(&srs.points()).unwrap();
     verify(keys.vk(), &points, &proof.input_words(), &proof.bytes).unwrap();
-    let evm = tribute_evm::lean::generate(srs.params(), keys.vk(), 2).unwrap();
+    let evm = tribute_evm::direct::generate(srs.params(), keys.vk(), 2).unwrap();
     assert!(tribute_evm::run(&evm.runtime, &proof.calldata()).unwrap().success);
 
     // and no verifier of another SRS
@@ -113,7 +113,7 @@ fn a_proof_under_a_ceremony_passes_every_verifier() {
     assert!(!proof::verify(&development, keys.vk(), &proof));
     let points = VerifierSrs::read(&development.points()).unwrap();
     assert!(verify(keys.vk(), &points, &proof.input_words(), &proof.bytes).is_err());
-    let evm = tribute_evm::lean::generate(development.params(), keys.vk(), 2).unwrap();
+    let evm = tribute_evm::direct::generate(development.params(), keys.vk(), 2).unwrap();
     assert!(!tribute_evm::run(&evm.runtime, &proof.calldata()).unwrap().success);
 }
 

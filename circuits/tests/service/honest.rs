@@ -17,7 +17,7 @@ use crate::support::weights;
 
 /// The EVM verifier accepts, within gas and size.
 fn on_chain(srs: &Srs, keys: &Keys, proof: &Proof) {
-    let code = tribute_evm::lean::generate(srs.params(), keys.vk(), proof.inputs.len()).unwrap();
+    let code = tribute_evm::direct::generate(srs.params(), keys.vk(), proof.inputs.len()).unwrap();
     let run = tribute_evm::run(&code.runtime, &proof.calldata()).unwrap();
     println!("{}: {} gas, {} bytes of code", keys.shape().name(), run.execution_gas, code.runtime.len());
     assert!(run.success);

@@ -82,7 +82,7 @@ impl Keyed {
     pub fn code(&self) -> &[u8] {
         self.code.get_or_init(|| {
             let inputs = self.keys.shape().statement.inputs();
-            tribute_evm::lean::generate(self.srs.params(), self.keys.vk(), inputs).unwrap().runtime
+            tribute_evm::direct::generate(self.srs.params(), self.keys.vk(), inputs).unwrap().runtime
         })
     }
 

@@ -296,6 +296,14 @@ async fn a_session_refuses_what_it_could_not_prove_or_collect() {
     assert_eq!(refused.reason, Reason::BadVoucher);
     assert!(refused.metadata.contains_key("signer") && refused.metadata.contains_key("expected"));
     let key = w.key(CLIENT);
+    // what other parsers take and the contract does not would be an answer for nothing
+    for v in [0, 1, 35] {
+        let mut odd = voucher(1, &first.transcript, key);
+        odd.signature[64] = v;
+        let refused = ask(with(odd)).await.unwrap_err();
+        assert_eq!(refused.reason, Reason::BadVoucher);
+        assert!(refused.message.contains(&format!("27 or 28, not {v}")), "{refused}");
+    }
     assert_eq!(ask(with(voucher(2, &first.transcript, key))).await.unwrap_err().reason, Reason::BadVoucher);
     assert_eq!(ask(with(voucher(1, &[3; 32], key))).await.unwrap_err().reason, Reason::ForkedTranscript);
     let other = v1::Voucher { version: 2, ..voucher(1, &first.transcript, key) };

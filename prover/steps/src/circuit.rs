@@ -121,7 +121,7 @@ pub(super) fn prepare(body: &ShapeBody, toolbox: &Toolbox) -> Result<Prepared> {
         tracing::warn!(error = %e, "keys were made again");
     }
     toolbox.progress("verifier", 0, 1);
-    let code = tribute_evm::lean::generate(srs.params(), keys.vk(), shape.statement.inputs()).map_err(tool)?;
+    let code = tribute_evm::direct::generate(srs.params(), keys.vk(), shape.statement.inputs()).map_err(tool)?;
     let identity = CircuitIdentity {
         verifying_key: key_digest(keys.vk()),
         srs: srs.digest(),

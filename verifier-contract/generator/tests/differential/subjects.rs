@@ -50,13 +50,13 @@ pub(crate) fn all() -> Vec<(Shape, usize)> {
 pub(crate) struct Verdict {
     pub(crate) halo2: bool,
     pub(crate) arkworks: bool,
-    pub(crate) lean: bool,
+    pub(crate) ours: bool,
     pub(crate) snark: bool,
 }
 
 impl Verdict {
     pub(crate) fn all(accepted: bool) -> Self {
-        Verdict { halo2: accepted, arkworks: accepted, lean: accepted, snark: accepted }
+        Verdict { halo2: accepted, arkworks: accepted, ours: accepted, snark: accepted }
     }
 }
 
@@ -66,7 +66,7 @@ pub(crate) struct Subject {
     srs: Srs,
     arkworks: VerifierSrs,
     keys: Keys,
-    lean: Bytecode,
+    ours: Bytecode,
     snark: Bytecode,
     proofs: usize,
 }
@@ -80,11 +80,11 @@ impl Subject {
         let srs = Srs::development(shape.layout.k());
         let keys = Keys::generate(&srs, &shape).unwrap();
         let inputs = shape.statement.inputs();
-        let lean = generate_verifier(srs.params(), keys.vk(), inputs).unwrap();
+        let ours = generate_verifier(srs.params(), keys.vk(), inputs).unwrap();
         let source = generate(srs.params(), keys.vk(), inputs).unwrap();
         let snark = compile(&source, Some(Path::new(env!("CARGO_TARGET_TMPDIR")))).unwrap();
         let arkworks = VerifierSrs::read(&srs.points()).unwrap();
-        Subject { name: shape.name(), srs, arkworks, keys, lean, snark, proofs }
+        Subject { name: shape.name(), srs, arkworks, keys, ours, snark, proofs }
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -115,7 +115,7 @@ impl Subject {
         Verdict {
             halo2,
             arkworks: tribute_verify::verify(self.keys.vk(), &self.arkworks, &case.inputs, &case.proof).is_ok(),
-            lean: accepts(&self.lean),
+            ours: accepts(&self.ours),
             snark: accepts(&self.snark),
         }
     }

@@ -7,7 +7,7 @@ use halo2_proofs::halo2curves::{
     bn256::{Fq, Fr},
     ff::PrimeField,
 };
-use tribute_evm::{calldata, compile, deploy, lean, reference, run};
+use tribute_evm::{calldata, compile, deploy, direct, reference, run};
 
 fn shapes() -> Vec<(&'static str, Shape)> {
     let plain = Shape { k: 6, data: 3, inputs: 1, ..Shape::default() };
@@ -56,8 +56,8 @@ fn agrees_with_halo2_on_every_word() {
     one[31] = 1;
     for (name, shape) in shapes() {
         let keys = Keys::new(&shape);
-        let code = lean::generate(&keys.params, keys.pk.get_vk(), shape.inputs).unwrap();
-        let again = lean::generate(&keys.params, keys.pk.get_vk(), shape.inputs).unwrap();
+        let code = direct::generate(&keys.params, keys.pk.get_vk(), shape.inputs).unwrap();
+        let again = direct::generate(&keys.params, keys.pk.get_vk(), shape.inputs).unwrap();
         assert_eq!(code, again, "{name}: whoever holds the key gets the same code");
         assert_eq!(deploy(&code.creation).unwrap(), code.runtime, "{name}");
         let toy = Toy::new(&shape, 1);
@@ -94,7 +94,7 @@ fn agrees_with_halo2_on_every_word() {
 fn refuses_other_lengths_and_infinity() {
     for (name, shape) in shapes() {
         let keys = Keys::new(&shape);
-        let code = lean::generate(&keys.params, keys.pk.get_vk(), shape.inputs).unwrap();
+        let code = direct::generate(&keys.params, keys.pk.get_vk(), shape.inputs).unwrap();
         let toy = Toy::new(&shape, 2);
         let good = calldata(&toy.inputs, &keys.prove(&toy));
         let refused = |data: &[u8]| !run(&code.runtime, data).unwrap().success;
@@ -122,7 +122,7 @@ fn agrees_with_snark_verifier_and_is_leaner() {
     for (name, shape) in shapes() {
         let keys = Keys::new(&shape);
         let vk = keys.pk.get_vk();
-        let ours = lean::generate(&keys.params, vk, shape.inputs).unwrap();
+        let ours = direct::generate(&keys.params, vk, shape.inputs).unwrap();
         let theirs = compile(&reference::generate(&keys.params, vk, shape.inputs).unwrap(), None).unwrap();
         let toy = Toy::new(&shape, 4);
         let good = calldata(&toy.inputs, &keys.prove(&toy));
@@ -147,7 +147,7 @@ fn keeps_to_the_budget_of_a_wide_circuit() {
     let vk = keys.pk.get_vk();
     assert_eq!((vk.cs().num_advice_columns(), vk.fixed_commitments().len()), (30, 13));
     assert_eq!(vk.get_domain().get_quotient_poly_degree(), 4);
-    let code = lean::generate(&keys.params, vk, shape.inputs).unwrap();
+    let code = direct::generate(&keys.params, vk, shape.inputs).unwrap();
     let toy = Toy::new(&shape, 5);
     let report = run(&code.runtime, &calldata(&toy.inputs, &keys.prove(&toy))).unwrap();
     println!("{} bytes, {report:?}", code.runtime.len());

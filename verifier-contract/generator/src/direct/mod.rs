@@ -16,12 +16,13 @@ mod asm;
 mod curve;
 mod dag;
 mod emit;
+mod lagrange;
 mod layout;
 mod quotient;
 mod rows;
 
 use crate::{reference::check_shape, runner::CODE_LIMIT, Bytecode, Error};
-use algebra::{scalars, Lagrange, Memory};
+use algebra::{scalars, Memory};
 use asm::*;
 use curve::{Curve, Factors, Srs, WORK_SIZE};
 use dag::{word, Dag};
@@ -31,6 +32,7 @@ use halo2_proofs::{
     plonk::VerifyingKey,
     poly::{commitment::ParamsProver, kzg::commitment::ParamsKZG},
 };
+use lagrange::Lagrange;
 use layout::{Challenge, Layout};
 use rows::Table;
 use std::collections::HashMap;

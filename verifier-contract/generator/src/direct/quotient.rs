@@ -1,8 +1,8 @@
 //! What the quotient must evaluate to: every constraint of the key at the point x, combined with powers of y.
 
 use super::{
-    algebra::Lagrange,
     dag::{Dag, Id},
+    lagrange::Lagrange,
     layout::{Challenge, Layout},
 };
 use crate::Error;
