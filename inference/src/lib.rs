@@ -23,7 +23,7 @@ pub mod runtime;
 pub mod train;
 
 pub use agent::Agent;
-pub use import::{import, ImportError, Imported, InputScale};
+pub use import::{import, ImportError, Imported, InputScale, NotAffine};
 pub use optimum::{check as check_optimum, OptimumError, OptimumReport};
 pub use runtime::{Answer, Runtime};
 pub use train::{train, LossOptions, TrainError, Trained};
