@@ -6,7 +6,7 @@ use tribute_core::head::{lambda_units, Weights};
 use tribute_core::link::Link;
 use tribute_core::records::{infer_schema, read_csv, Records};
 use tribute_core::schema::Schema;
-use tribute_inference::{check_optimum, import, ImportError, InputScale, LossOptions, OptimumError};
+use tribute_inference::{check_optimum, import, ImportError, InputScale, Looks, LossOptions, OptimumError};
 
 use crate::common;
 
@@ -57,11 +57,24 @@ fn the_optimum_is_certified_however_it_was_written() {
 
 #[test]
 fn what_is_no_optimum_is_imported_and_then_refused() {
-    for name in ["i-standard-default", "j-selectkbest", "t-optimum-of-raw-values", "u-default-tolerance"] {
+    let scaled = Looks::OtherScale { raw_lambda: None };
+    let selected = Looks::FeaturesLeftOut(["temp", "sodium", "crea"].map(Into::into).to_vec());
+    for (name, looks, best) in [
+        ("i-standard-default", scaled, 2.53e-4),
+        ("j-selectkbest", selected, 2.54e-4),
+        ("t-optimum-of-raw-values", Looks::Close, 0.01),
+        ("u-default-tolerance", Looks::Close, 0.01),
+    ] {
         let weights = brought(&format!("pipelines/{name}.onnx")).unwrap_or_else(|e| panic!("{name}: {e}"));
         let e = checked(&weights).unwrap_err();
         println!("{name}: {e}");
-        assert!(matches!(e, OptimumError::NotOptimal { .. }), "{name}: {e}");
+        let OptimumError::NotOptimal { diagnosis, .. } = &e else { panic!("{name}: {e}") };
+        assert_eq!(diagnosis.looks, looks, "{name}");
+        assert!((diagnosis.best_lambda.unwrap() / best - 1.0).abs() < 0.01, "{name}: {diagnosis:?}");
+        let text = e.to_string();
+        for part in ["agent train --lambda 0.01 --link softmax --free-bias`", "C = 0.666667", "8-bit", "tol"] {
+            assert!(text.contains(part), "{name}: {text}");
+        }
     }
 }
 

@@ -91,8 +91,11 @@ fn imported(job: &TrainJob, schema: &Schema, datasets: &[&Records], model: &str,
 
 fn not_optimal(e: OptimumError) -> Problem {
     match &e {
-        OptimumError::NotOptimal { gradient, allowed, feature, class, entry } => {
+        OptimumError::NotOptimal { gradient, allowed, feature, class, entry, diagnosis } => {
+            let best = diagnosis.best_lambda.map_or_else(String::new, |lambda| lambda.to_string());
             Problem::new(Reason::NotTheOptimum, e.to_string())
+                .with("best_lambda", best)
+                .with("diagnosis", diagnosis)
                 .with("gradient", gradient)
                 .with("allowed", allowed)
                 .with("feature", feature)
