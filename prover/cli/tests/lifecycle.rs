@@ -270,7 +270,7 @@ async fn a_model_that_is_not_the_optimum_is_refused_with_the_gradient() {
     // another λ has another optimum
     let refused = import(&client, terms(&[&d.id], 2 * LAMBDA), onnx.clone()).await.unwrap_err();
     assert_eq!(refused.reason, Reason::NotTheOptimum);
-    for operand in ["gradient", "allowed", "feature", "class", "entry"] {
+    for operand in ["gradient", "allowed", "feature", "class", "entry", "best_lambda", "diagnosis"] {
         assert!(refused.metadata.contains_key(operand), "{operand}: {:?}", refused.metadata);
     }
     let refused = import(&client, terms(&[&d.id], LAMBDA), onnx[..onnx.len() - 1].to_vec()).await.unwrap_err();
