@@ -16,6 +16,7 @@ mod schema;
 mod serve;
 mod session;
 mod srs;
+pub(crate) mod table;
 
 use std::process::ExitCode;
 

@@ -170,18 +170,3 @@ pub(crate) fn write_file(file: &Path, bytes: &[u8]) -> Result<()> {
 pub(crate) fn read_file(file: &Path) -> Result<Vec<u8>> {
     std::fs::read(file).map_err(|e| Problem::field("file", format!("cannot read {}: {e}", file.display())))
 }
-
-/// Reads a CSV, gzip-compressed or not.
-pub(crate) fn read_csv_file(file: &Path) -> Result<(String, Vec<u8>)> {
-    use std::io::Read as _;
-    let bytes = read_file(file)?;
-    let name = file.display().to_string();
-    if !bytes.starts_with(&[0x1f, 0x8b]) {
-        return Ok((name, bytes));
-    }
-    let mut text = Vec::new();
-    flate2::read::GzDecoder::new(bytes.as_slice())
-        .read_to_end(&mut text)
-        .map_err(|e| Problem::field("file", format!("cannot decompress {name}: {e}")))?;
-    Ok((name, text))
-}

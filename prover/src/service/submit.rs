@@ -3,10 +3,11 @@
 use tribute_core::certificate::Certificate;
 use tribute_core::layout::{Layout, Task};
 use tribute_core::link::Link;
-use tribute_core::records::{read_csv, DataError, Records};
+use tribute_core::records::Records;
 use tribute_core::schema::{Schema, Target as SchemaTarget};
 use tribute_core::statement::{Statement, OPTIMUM_SLOTS, TREE_SHARDS};
 use tribute_proto::v1;
+use tribute_records::{Options, Source};
 
 use super::{convert, Shared};
 use crate::hexed::{Hex20, Hex32};
@@ -437,7 +438,8 @@ fn records(schema: &Schema, records: Option<v1::dataset_work::Records>) -> Resul
     match records {
         Some(R::Csv(csv)) => {
             let file = if csv.file.is_empty() { "records" } else { &csv.file };
-            Ok(read_csv(file, &csv.data, schema)?)
+            let options = Options { most_bytes: super::MAX_REQUEST, ..Options::default() };
+            Ok(Source::from_bytes(file, csv.data, &options)?.records(schema, &options)?.into_records()?)
         }
         Some(R::Quantised(q)) => quantised(schema, &q),
         None => Err(Problem::field("records", "is missing: give CSV text or quantised rows")),
@@ -447,7 +449,7 @@ fn records(schema: &Schema, records: Option<v1::dataset_work::Records>) -> Resul
 fn quantised(schema: &Schema, q: &v1::QuantisedRecords) -> Result<Records> {
     let width = schema.features().len();
     if q.targets.is_empty() {
-        return Err(DataError::Empty { file: "quantised records".into() }.into());
+        return Err(Problem::new(Reason::BadRecord, "quantised records: there are none"));
     }
     if q.features.len() != width * q.targets.len() {
         return Err(Problem::field(
