@@ -17,6 +17,7 @@ fn work() -> v1::DatasetWork {
         records: Some(v1::dataset_work::Records::Csv(v1::CsvRecords {
             file: "wine.csv".into(),
             data: WINE.as_bytes().to_vec(),
+            options: None,
         })),
         profile: None,
         context: None,

@@ -27,7 +27,11 @@ fn rows(range: std::ops::Range<usize>) -> Vec<u8> {
 fn dataset(csv: Vec<u8>) -> v1::DatasetWork {
     v1::DatasetWork {
         schema_json: schema().canonical().into_bytes(),
-        records: Some(v1::dataset_work::Records::Csv(v1::CsvRecords { file: "wine.csv".into(), data: csv })),
+        records: Some(v1::dataset_work::Records::Csv(v1::CsvRecords {
+            file: "wine.csv".into(),
+            data: csv,
+            options: None,
+        })),
         profile: None,
         context: None,
         terms: Some(v1::Terms { min_data_bps: 5000, open_training: false }),
@@ -287,7 +291,7 @@ fn digits() -> v1::DatasetWork {
     let schema = infer("digits.csv.gz", Predicts::Classes, packed);
     let source = Source::from_bytes("digits.csv.gz", packed.to_vec(), &Options::default()).unwrap();
     let rows = source.text().lines().take(1_597).collect::<Vec<_>>().join("\n");
-    let csv = v1::CsvRecords { file: "digits.csv.gz".into(), data: rows.into_bytes() };
+    let csv = v1::CsvRecords { file: "digits.csv.gz".into(), data: rows.into_bytes(), options: None };
     v1::DatasetWork {
         schema_json: schema.canonical().into_bytes(),
         records: Some(v1::dataset_work::Records::Csv(csv)),

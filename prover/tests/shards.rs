@@ -177,8 +177,9 @@ async fn a_regression_is_certified_and_not_served() {
     let client = connect(&served.url).await;
     let text = line();
     let schema = infer("line.csv", Predicts::Real, text.as_bytes());
-    let csv =
-        |data: &str| v1::dataset_work::Records::Csv(v1::CsvRecords { file: "line.csv".into(), data: data.into() });
+    let csv = |data: &str| {
+        v1::dataset_work::Records::Csv(v1::CsvRecords { file: "line.csv".into(), data: data.into(), options: None })
+    };
     let refused = submit(&client, &schema, csv("a,b,y\n1,2,three\n")).await.unwrap_err();
     assert_eq!((refused.reason, refused.metadata["column"].as_str()), (Reason::BadRecord, "3"));
 

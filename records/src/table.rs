@@ -140,7 +140,7 @@ impl<'t> Table<'t> {
         let last_empty = (0..self.cells.len()).all(|r| self.cells.get(r, self.cells.width(r) - 1).is_empty());
         if let Some(header) = &mut self.header {
             // R leaves the index column out of its header, and others end every record with a separator
-            if header.names.len() + 1 == first {
+            if header.names.len() + 1 == first && (0..self.cells.len()).all(|r| self.cells.width(r) == first) {
                 let at = if last_empty { header.names.len() } else { 0 };
                 header.names.insert(at, Cow::Borrowed(""));
             } else {

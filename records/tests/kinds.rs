@@ -285,6 +285,7 @@ fn text_that_is_no_table_is_refused() {
         ("", "no records"),
         ("a,b,label\n", "no records"),
         ("a,b,label\n1,2,x\n3,4\n", "row 3 has 2 fields, expected 3 (like the header in row 1)"),
+        ("a,b,label\n1,2,x,9\n3,4,y\n", "row 2 has 4 fields, expected 3 (like the header in row 1)"),
         ("1,2,3,x\n4,5,6,y\n", "row 1 has 4 fields, expected 3 (2 features and the label)"),
         ("a,b,label\n1,2,\"x\n3,4,y\n", "row 2 opens a quote"),
         ("a,b,label\n1,2,x\n#3,4,y\n", "row 3 starts with `#`"),

@@ -3,9 +3,16 @@
 use tonic::{Request, Response, Status};
 use tribute_proto::v1;
 
-use super::{convert, Shared};
+use super::{convert, tables, Shared};
 use crate::hexed::Hex32;
 use crate::problem::Problem;
+
+/// Runs what takes long off the threads that serve.
+async fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    tokio::task::spawn_blocking(work).await.map_err(Problem::internal)?
+}
 
 pub(super) struct Datasets(pub(super) Shared);
 
@@ -20,6 +27,26 @@ impl v1::dataset_service_server::DatasetService for Datasets {
         let work = r.work.ok_or_else(|| Problem::field("work", "is missing"))?;
         let job = self.0.submit(caller, v1::work::Work::Dataset(work), r.options.as_ref()).await?;
         Ok(Response::new(v1::RegisterDatasetResponse { job: Some(job) }))
+    }
+
+    async fn check_records(
+        &self,
+        request: Request<v1::CheckRecordsRequest>,
+    ) -> Result<Response<v1::CheckRecordsResponse>, Status> {
+        let r = request.into_inner();
+        self.0.gate.admit(&r).await?;
+        let schema = convert::schema(&r.schema_json)?;
+        let csv = r.csv.ok_or_else(|| Problem::field("csv", "is missing"))?;
+        Ok(Response::new(off_thread(move || tables::check(&schema, csv)).await?))
+    }
+
+    async fn infer_schema(
+        &self,
+        request: Request<v1::InferSchemaRequest>,
+    ) -> Result<Response<v1::InferSchemaResponse>, Status> {
+        let r = request.into_inner();
+        self.0.gate.admit(&r).await?;
+        Ok(Response::new(off_thread(move || tables::infer(r)).await?))
     }
 
     async fn get_dataset(&self, request: Request<v1::GetDatasetRequest>) -> Result<Response<v1::Dataset>, Status> {

@@ -10,6 +10,7 @@ mod records;
 mod server_info;
 mod sessions;
 mod submit;
+mod tables;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;

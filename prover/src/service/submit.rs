@@ -7,9 +7,8 @@ use tribute_core::records::Records;
 use tribute_core::schema::{Schema, Target as SchemaTarget};
 use tribute_core::statement::{Statement, OPTIMUM_SLOTS, TREE_SHARDS};
 use tribute_proto::v1;
-use tribute_records::{Options, Source};
 
-use super::{convert, Shared};
+use super::{convert, tables, Shared};
 use crate::hexed::{Hex20, Hex32};
 use crate::jobs::{Job, NewJob, State};
 use crate::pipeline::dataset::shards;
@@ -436,11 +435,7 @@ fn sources(datasets: &[DatasetBody]) -> Result<Vec<SourceBody>> {
 fn records(schema: &Schema, records: Option<v1::dataset_work::Records>) -> Result<Records> {
     use v1::dataset_work::Records as R;
     match records {
-        Some(R::Csv(csv)) => {
-            let file = if csv.file.is_empty() { "records" } else { &csv.file };
-            let options = Options { most_bytes: super::MAX_REQUEST, ..Options::default() };
-            Ok(Source::from_bytes(file, csv.data, &options)?.records(schema, &options)?.into_records()?)
-        }
+        Some(R::Csv(csv)) => tables::records(schema, csv),
         Some(R::Quantised(q)) => quantised(schema, &q),
         None => Err(Problem::field("records", "is missing: give CSV text or quantised rows")),
     }
