@@ -7,7 +7,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`numbers`] | fixed-point scales and the limits of every public value |
-//! | [`schema`], [`records`] | what records look like, and records read from CSV |
+//! | [`schema`], [`records`] | what records look like, and records |
 //! | [`layout`] | where a record, a weight and a salt stand in a circuit's rows |
 //! | [`link`] | the link functions as exact integer functions of the logits |
 //! | [`head`] | logits, gradients, the optimum's numbers and the shares |

@@ -176,7 +176,16 @@ async fn from_a_csv_to_paid_providers() {
     assert_ne!(w.run(CLIENT, &opening)["session"], first["session"], "another one, as it was asked for");
 
     let session = open(&w, &agent, &weights, 50_000);
-    let asked = w.run(CLIENT, &format!("session query {session} --csv {WINE} --rows 90..110 --state @s.json"));
+    // columns of other names are not sent, and those in another order are put in order
+    let wine = std::fs::read_to_string(WINE).unwrap();
+    std::fs::write(w.file("renamed.csv"), wine.replacen("alcohol,", "proof,", 1)).unwrap();
+    let query = |file: &str| format!("session query {session} --csv {file} --rows 90..110 --state @s.json");
+    let refused = w.fails(CLIENT, &query("@renamed.csv"));
+    assert!(refused.contains("`proof`, where the schema has `alcohol`"), "{refused}");
+    assert!(!w.file("s.json").exists(), "nothing was asked");
+    let swapped = |line: &str| line.split_once(',').map(|(first, rest)| format!("{rest},{first}\n")).unwrap();
+    std::fs::write(w.file("swapped.csv"), wine.lines().map(swapped).collect::<String>()).unwrap();
+    let asked = w.run(CLIENT, &query("@swapped.csv"));
     assert_eq!((&asked["count"], &asked["labelled"]), (&20.into(), &20.into()));
     assert!(asked["right"].as_u64().unwrap() >= 18);
 
