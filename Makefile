@@ -33,7 +33,7 @@ check: ## what changed, in under two minutes: formatting, clippy and unit tests 
 lint: setup ## formatting, clippy with warnings denied, dependencies by deny.toml, links and paths in the documentation
 	$(CARGO) fmt --all --check
 	python3 scripts/check_docs.py
-	cd scripts && python3 test_check_docs.py && python3 test_check_changed.py
+	python3 -m unittest discover --start-directory scripts --buffer
 	scripts/deny.sh
 	$(CARGO) clippy --release --locked --workspace --all-targets -- -D warnings
 
@@ -43,7 +43,7 @@ docs: ## the book, in target/book
 	.deps/tools/mdbook build docs
 
 docs-test: build ## the six roles' paths: every command as it is printed
-	python3 scripts/docs_test.py
+	python3 scripts/run_docs.py
 
 test-contracts: setup ## the contracts' tests: forge, verifiers, snapshots, static analysis; writes verifier-contract/report.json
 	@scripts/test-contracts.sh

@@ -10,7 +10,6 @@ use tribute_chain::{Artifacts, DeployOptions, Deployment};
 use super::{account, ChainArgs, ReadArgs, SenderArgs};
 use crate::cli::CommandResult;
 use crate::hexed::Hex20;
-use crate::problem::Problem;
 
 #[derive(Debug, Args)]
 pub(crate) struct DeployArgs {
@@ -104,6 +103,14 @@ pub(super) async fn balance(a: BalanceArgs) -> CommandResult {
     let balances = contracts.token_balances(&accounts).await?;
     let rows: Vec<_> =
         a.accounts.iter().zip(balances).map(|(who, n)| json!({ "account": who, "tokens": n.to_string() })).collect();
-    let holdings = serde_json::to_value(contracts.holdings().await?).map_err(Problem::from)?;
-    a.read.emit(&json!({ "accounts": rows, "escrow": holdings }))
+    let holdings = contracts.holdings().await?;
+    a.read.emit(&json!({
+        "accounts": rows,
+        "escrow": {
+            "held": holdings.held.to_string(),
+            "liabilities": holdings.liabilities.to_string(),
+            "escrow": holdings.escrow.to_string(),
+            "rewards": holdings.rewards.to_string(),
+        },
+    }))
 }
