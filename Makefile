@@ -10,7 +10,7 @@ CIRCUITS = $(CARGO) test --release --locked -p tribute-core -p tribute-circuits 
 AUDIT := .deps/venv/bin/python examples/audit.py
 
 .PHONY: help setup build check demo demo-wine test test-circuits test-contracts contracts-snapshot proto-snapshot lint \
-  docs docs-test bench
+  docs docs-test fuzz bench
 
 help: ## what the targets are
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -72,6 +72,10 @@ test: lint ## everything: lint, all tests, both demos with their audit
 	$(AUDIT) demo-out --data examples/digits.csv.gz
 	$(DEMO_WINE)
 	$(AUDIT) demo-out/wine --data examples/wine.csv
+
+TIMES ?= 20
+fuzz: ## altered inputs, TIMES times as many as in `make test`
+	TRIBUTE_FUZZ_TIMES=$(TIMES) $(CARGO) test --release --locked -p tribute-fuzz --test targets
 
 bench: setup ## speed, memory and sizes, side by side with EZKL: writes benches/RESULTS.md
 	@scripts/bench-venv.sh
