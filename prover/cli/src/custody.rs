@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use tribute_custody::Custody;
 use tribute_problem::{Problem, Result};
-use tribute_steps::custody::Custody;
 use tribute_store::db::Database;
 use tribute_store::files::write_private;
 
@@ -36,7 +36,7 @@ pub(super) struct BackupArgs {
 pub(super) async fn run(command: CustodyCommand) -> CommandResult {
     let (CustodyCommand::Backup(args) | CustodyCommand::Restore(args)) = &command;
     let place = args.place.place()?;
-    let custody = Custody::open(Database::open(&place.database).await?, place.artefacts()?, &place.master_key)?;
+    let custody = Custody::open(Database::open(&place.database).await?, place.artefacts()?, &place.master_key).await?;
     match &command {
         CustodyCommand::Backup(a) => {
             if !a.key_file.exists() {

@@ -11,11 +11,11 @@ use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::Server;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::trace::TraceLayer;
+use tribute_custody::Custody;
 use tribute_problem::hexed::Hex32;
 use tribute_problem::{Problem, Result};
 use tribute_proto::v1;
 use tribute_steps::child::Place;
-use tribute_steps::custody::Custody;
 use tribute_store::db::Database;
 
 use crate::auth::Gatekeeper;
@@ -88,7 +88,7 @@ pub async fn start(config: Config) -> Result<Running> {
         .map_err(|e| Problem::storage(format!("cannot make the data folder {}: {e}", place.data.display())))?;
     let database = Database::open(&place.database).await?;
     let artefacts = place.artefacts()?;
-    let custody = Custody::open(database.clone(), artefacts.clone(), &place.master_key)?;
+    let custody = Custody::open(database.clone(), artefacts.clone(), &place.master_key).await?;
     let parameters = place.srs()?;
     let srs = parameters.digest().map_err(|e| Problem::field("srs", e.to_string()))?;
     let (stop, stopping) = watch::channel(false);

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use tribute_circuits::srs::SrsStore;
+use tribute_custody::Custody;
 use tribute_problem::hexed::Hex32;
 use tribute_problem::{Problem, Reason, Result};
 use tribute_store::artefacts::Artefacts;
 use tribute_store::db::Database;
 
-use crate::custody::Custody;
 use crate::toolbox::Progress;
 use crate::toolbox::Toolbox;
 use crate::work::{self, Outcome, Payload};
@@ -51,7 +51,7 @@ impl Place {
         Place {
             database: format!("sqlite:{}", data.join("tribute.db").display()),
             data: data.into(),
-            master_key: crate::custody::default_key_file(data),
+            master_key: tribute_custody::default_key_file(data),
             srs: None,
         }
     }
@@ -120,7 +120,7 @@ fn execute(order: &Order) -> Result<Outcome> {
         .map_err(|e| Problem::new(Reason::Internal, format!("no runtime: {e}")))?;
     let database = runtime.block_on(Database::open(&order.place.database))?;
     let artefacts = order.place.artefacts()?;
-    let custody = Custody::open(database, artefacts.clone(), &order.place.master_key)?;
+    let custody = runtime.block_on(Custody::open(database, artefacts.clone(), &order.place.master_key))?;
     let cache = order.place.cache();
     std::fs::create_dir_all(&cache)?;
     let report = Box::new(|progress| say(&Line::Progress(progress)));

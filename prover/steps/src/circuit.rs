@@ -4,7 +4,6 @@ use std::time::Instant;
 
 use halo2_proofs::halo2curves::bn256::Fr;
 use serde::{Deserialize, Serialize};
-use tribute_circuits::columns::CommittedGroup;
 use tribute_circuits::field::word;
 use tribute_circuits::keys::{KeyCache, Origin};
 use tribute_circuits::plonk::Witness;
@@ -13,6 +12,7 @@ use tribute_circuits::shape::Shape;
 use tribute_circuits::srs::Srs;
 use tribute_core::certificate::Proof;
 use tribute_core::digest::{keccak, CircuitIdentity};
+use tribute_custody::Opened;
 use tribute_problem::hexed::{Hex, Hex32};
 use tribute_problem::{Problem, Reason, Result};
 use tribute_store::artefacts::{ArtefactId, Artefacts};
@@ -150,20 +150,18 @@ impl Prepared {
         self.keys.shape()
     }
 
-    /// Counts the openings of `groups`, which are the witness's committed columns, proves, checks the proof natively and in the EVM, and stores it.
+    /// Proves, checks the proof natively and in the EVM, and stores it. `opened` are the witness's committed columns.
     pub(super) fn prove(
         &self,
         toolbox: &Toolbox,
         witness: &dyn Witness,
-        groups: &[&CommittedGroup],
+        opened: &Opened,
         inputs: Vec<Fr>,
     ) -> Result<ProofBody> {
-        let counted = groups.iter().flat_map(|g| &g.columns).map(|c| c.point);
+        let counted = opened.groups().iter().flat_map(|g| &g.columns).map(|c| c.point);
         if !counted.eq(witness.committed().iter().map(|c| c.point)) {
             return Err(Problem::internal("a proof opens other columns than those whose openings are counted"));
         }
-        let digests: Vec<[u8; 32]> = groups.iter().map(|g| g.digest()).collect();
-        toolbox.wait(toolbox.custody.spend(&digests, self.shape().layout.salt_rows()))?;
         toolbox.progress("prove", 0, 1);
         let start = Instant::now();
         let proof = prove(&self.srs, &self.keys, witness, inputs).map_err(refused)?;
@@ -188,7 +186,7 @@ impl Prepared {
         Ok(ProofBody {
             circuit: self.body.clone(),
             inputs: proof.inputs.iter().map(|x| Hex(word(x))).collect(),
-            groups: digests.into_iter().map(Hex32::from).collect(),
+            groups: opened.groups().iter().map(|g| Hex(g.digest())).collect(),
             stats: ProofStats {
                 columns: self.keys.vk().cs().num_advice_columns() as u32,
                 seconds,

@@ -1,7 +1,6 @@
 //! A dataset: cut into shards, each committed and proven well formed.
 
 use serde::{Deserialize, Serialize};
-use tribute_circuits::columns::{commit_records, Secret};
 use tribute_circuits::dataset::DatasetCircuit;
 use tribute_circuits::field::from_core;
 use tribute_core::context::DatasetContext;
@@ -14,7 +13,7 @@ use tribute_core::statement::Statement;
 use tribute_problem::hexed::Hex;
 use tribute_problem::hexed::Hex20;
 use tribute_problem::hexed::Hex32;
-use tribute_problem::{Problem, Result};
+use tribute_problem::Result;
 use tribute_store::artefacts::ArtefactId;
 
 use crate::circuit::prepare;
@@ -83,7 +82,7 @@ pub fn run(job: &DatasetJob, toolbox: &Toolbox) -> Result<DatasetBody> {
     let layout = schema.layout(job.profile.k, job.profile.columns)?;
     let tenant = job.owner.to_string();
     let records = toolbox.wait(toolbox.custody.records(&tenant, &job.records))?;
-    let secret = Secret::from_bytes(toolbox.wait(toolbox.custody.column_secret(&tenant))?);
+    let committer = toolbox.wait(toolbox.custody.committer(&tenant))?;
     let prepared = prepare(&shape(&layout), toolbox)?;
 
     let cuts = shards(records.len(), layout.capacity());
@@ -91,7 +90,7 @@ pub fn run(job: &DatasetJob, toolbox: &Toolbox) -> Result<DatasetBody> {
     for (index, cut) in cuts.iter().enumerate() {
         toolbox.progress("commit", index as u64, cuts.len() as u64);
         let part = records.slice(cut.clone());
-        let group = commit_records(&prepared.srs, &layout, &secret, &part).map_err(Problem::internal)?;
+        let committed = committer.records(&prepared.srs, &layout, &part)?;
         let context = DatasetContext {
             domain: job.target.domain(),
             owner: job.owner.0,
@@ -102,11 +101,12 @@ pub fn run(job: &DatasetJob, toolbox: &Toolbox) -> Result<DatasetBody> {
             records: part.len() as u64,
             terms: job.terms.hash(),
         };
-        let circuit = DatasetCircuit::new(prepared.shape().clone(), &group);
+        let opened = toolbox.wait(toolbox.custody.spend_openings(&[&committed]))?;
+        let circuit = DatasetCircuit::new(prepared.shape().clone(), &opened.groups()[0]);
         let inputs = vec![from_core(&context.ctx()), circuit.count()];
-        let proof = prepared.prove(toolbox, &circuit, &[&group], inputs)?;
+        let proof = prepared.prove(toolbox, &circuit, &opened, inputs)?;
         let stored = toolbox.wait(toolbox.custody.put_records(&tenant, &part))?;
-        shards.push(ShardBody { digest: Hex(group.digest()), count: part.len() as u64, records: stored, proof });
+        shards.push(ShardBody { digest: Hex(committed.digest()), count: part.len() as u64, records: stored, proof });
     }
     let digests: Vec<[u8; 32]> = shards.iter().map(|s| s.digest.0).collect();
     Ok(DatasetBody {

@@ -60,12 +60,16 @@ pub fn run(job: &EvaluationJob, toolbox: &Toolbox) -> Result<EvaluationOutcome> 
     let mut shards = Vec::with_capacity(dataset.shards.len());
     for (index, body) in dataset.shards.iter().enumerate() {
         toolbox.progress("commit", index as u64, dataset.shards.len() as u64);
-        let (_, group) = shard(dataset.owner, &body.records, body.digest, &layout, &prepared.srs, toolbox)?;
-        let circuit = EvaluationCircuit::new(prepared.shape().clone(), &group, &weights).map_err(Problem::internal)?;
+        let (_, records) = shard(dataset.owner, &body.records, body.digest, &layout, &prepared.srs, toolbox)?;
+        let opened = toolbox.wait(toolbox.custody.spend_openings(&[&records, &weights]))?;
+        let [records, weights] = opened.groups() else {
+            return Err(Problem::internal("another number of openings than asked for"));
+        };
+        let circuit = EvaluationCircuit::new(prepared.shape().clone(), records, weights).map_err(Problem::internal)?;
         let (id, digest) = (&certificate.agent.id.0, &agent.weights_digest.0);
         let ctx = evaluation_ctx(&domain, id, version, digest, &dataset.id.0, index as u32);
         let inputs = circuit.public_inputs(from_core(&ctx));
-        let proof = prepared.prove(toolbox, &circuit, &[&group, &weights], inputs)?;
+        let proof = prepared.prove(toolbox, &circuit, &opened, inputs)?;
         let load = |proof: &ProofBody| toolbox.wait(proof.load(&toolbox.artefacts));
         shards.push((load(&body.proof)?, load(&proof)?));
     }

@@ -1,7 +1,6 @@
 //! One shard's gradient, proven.
 
 use serde::{Deserialize, Serialize};
-use tribute_circuits::columns::{commit_gradient, commit_records, commit_weights, CommittedGroup, Secret};
 use tribute_circuits::field::from_core;
 use tribute_circuits::gradient::GradientCircuit;
 use tribute_circuits::srs::Srs;
@@ -11,6 +10,7 @@ use tribute_core::layout::Layout;
 use tribute_core::records::Records;
 use tribute_core::statement::Statement;
 use tribute_core::I256;
+use tribute_custody::Committed;
 use tribute_inference::Agent;
 use tribute_problem::hexed::{Hex, Hex20, Hex32};
 use tribute_problem::{Problem, Reason, Result};
@@ -64,13 +64,17 @@ pub fn run(job: &GradientJob, toolbox: &Toolbox) -> Result<GradientOutcome> {
     let (weights, committed) = weights(agent, &layout, &prepared.srs, toolbox)?;
     toolbox.progress("commit", 2, 3);
     let g = gradient(&layout, agent.link, &weights, &records).map_err(Problem::internal)?;
-    let group = commit(agent, &layout, &prepared.srs, source.digest, &g, toolbox)?;
+    let gradient = commit(agent, &layout, &prepared.srs, source.digest, &g, toolbox)?;
 
     toolbox.progress("witness", 0, 1);
+    let opened = toolbox.wait(toolbox.custody.spend_openings(&[&shard, &committed, &gradient]))?;
+    let [shard, weights, gradient] = opened.groups() else {
+        return Err(Problem::internal("another number of openings than asked for"));
+    };
     let circuit =
-        GradientCircuit::new(prepared.shape().clone(), &shard, &committed, &group).map_err(Problem::internal)?;
+        GradientCircuit::new(prepared.shape().clone(), shard, weights, gradient).map_err(Problem::internal)?;
     let ctx = gradient_ctx(&job.target.domain(), &agent.owner.0, &agent.weights_digest.0, &source.digest.0);
-    let proof = prepared.prove(toolbox, &circuit, &[&shard, &committed, &group], vec![from_core(&ctx)])?;
+    let proof = prepared.prove(toolbox, &circuit, &opened, vec![from_core(&ctx)])?;
     let bytes: Vec<u8> = g.iter().flat_map(|x| x.to_be_bytes()).collect();
     Ok(GradientOutcome {
         weights_digest: agent.weights_digest,
@@ -89,11 +93,10 @@ pub(super) fn shard(
     layout: &Layout,
     srs: &Srs,
     toolbox: &Toolbox,
-) -> Result<(Records, CommittedGroup)> {
+) -> Result<(Records, Committed)> {
     let owner = owner.to_string();
     let records = toolbox.wait(toolbox.custody.records(&owner, records))?;
-    let secret = Secret::from_bytes(toolbox.wait(toolbox.custody.column_secret(&owner))?);
-    let committed = commit_records(srs, layout, &secret, &records).map_err(Problem::internal)?;
+    let committed = toolbox.wait(toolbox.custody.committer(&owner))?.records(srs, layout, &records)?;
     same("shard", &committed, digest)?;
     Ok((records, committed))
 }
@@ -104,13 +107,11 @@ pub(super) fn weights(
     layout: &Layout,
     srs: &Srs,
     toolbox: &Toolbox,
-) -> Result<(Weights, CommittedGroup)> {
+) -> Result<(Weights, Committed)> {
     let owner = agent.owner.to_string();
     let model = toolbox.wait(toolbox.custody.get(&owner, "model", &agent.model))?;
     let model = Agent::from_bytes(&model).map_err(|e| Problem::new(Reason::ArtefactDamaged, e.to_string()))?;
-    model.weights.check(layout).map_err(Problem::internal)?;
-    let secret = Secret::from_bytes(toolbox.wait(toolbox.custody.column_secret(&owner))?);
-    let committed = commit_weights(srs, layout, &secret, &model.weights);
+    let committed = toolbox.wait(toolbox.custody.committer(&owner))?.weights(srs, layout, &model.weights)?;
     same("weights", &committed, agent.weights_digest)?;
     Ok((model.weights, committed))
 }
@@ -123,14 +124,14 @@ pub(super) fn commit(
     shard: Hex32,
     gradient: &[I256],
     toolbox: &Toolbox,
-) -> Result<CommittedGroup> {
-    let secret = Secret::from_bytes(toolbox.wait(toolbox.custody.column_secret(&agent.owner.to_string()))?);
-    Ok(commit_gradient(srs, layout, &secret, &[shard.0, agent.weights_digest.0], gradient))
+) -> Result<Committed> {
+    let committer = toolbox.wait(toolbox.custody.committer(&agent.owner.to_string()))?;
+    Ok(committer.gradient(srs, layout, &[shard.0, agent.weights_digest.0], gradient))
 }
 
 /// Makes sure that what was committed again is what was committed before.
-pub fn same(what: &str, group: &CommittedGroup, expected: Hex32) -> Result<()> {
-    let got = Hex(group.digest());
+pub fn same(what: &str, committed: &Committed, expected: Hex32) -> Result<()> {
+    let got = Hex(committed.digest());
     if got == expected {
         return Ok(());
     }

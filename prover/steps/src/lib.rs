@@ -8,14 +8,12 @@
 //! | [`calibrate`] … [`train`] | the steps |
 //! | [`toolbox`] | what a step may use |
 //! | [`child`] | the process that does one job, and what it exchanges with its worker |
-//! | [`custody`] | records, secrets and opening budgets, touched nowhere else |
 //! | [`rebuilt`] | a circuit derived from its shape, as the proof gate has to have it |
 //! | [`membership`] | one record of a dataset, shown and checked |
 
 pub mod calibrate;
 pub mod child;
 pub mod circuit;
-pub mod custody;
 pub mod dataset;
 pub mod evaluation;
 pub mod gradient;

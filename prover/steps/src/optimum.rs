@@ -1,15 +1,14 @@
 //! The optimum: that the weights minimise the stated loss over exactly the listed shards, and every dataset's share.
 
 use serde::{Deserialize, Serialize};
-use tribute_circuits::columns::{commit_gradient, CommittedGroup, Secret};
 use tribute_circuits::field::from_core;
 use tribute_circuits::optimum::{OptimumCircuit, Slot};
 use tribute_core::certificate::Node;
 use tribute_core::context::optimum_ctx;
-use tribute_core::digest::keccak;
 use tribute_core::head::{self, add};
 use tribute_core::statement::{Statement, OPTIMUM_SLOTS};
 use tribute_core::I256;
+use tribute_custody::Committed;
 use tribute_problem::hexed::Hex32;
 use tribute_problem::{Problem, Reason, Result};
 use tribute_store::artefacts::ArtefactId;
@@ -61,7 +60,7 @@ pub fn run(job: &OptimumJob, toolbox: &Toolbox) -> Result<OptimumOutcome> {
     let agent = &job.agent;
     let layout = agent.layout()?;
     let prepared = prepare(&ShapeBody::of(Statement::Optimum, &layout, agent.link, agent.reg_bias), toolbox)?;
-    let (weights, weights_group) = weights(agent, &layout, &prepared.srs, toolbox)?;
+    let (weights, committed_weights) = weights(agent, &layout, &prepared.srs, toolbox)?;
 
     let owner = agent.owner.to_string();
     let mut shards: Vec<Gradient> = Vec::with_capacity(agent.sources.len());
@@ -102,27 +101,26 @@ pub fn run(job: &OptimumJob, toolbox: &Toolbox) -> Result<OptimumOutcome> {
     };
 
     toolbox.progress("witness", 0, 1);
-    let secret = Secret::from_bytes(toolbox.wait(toolbox.custody.column_secret(&owner))?);
-    let unused: Vec<CommittedGroup> = (slots.len()..OPTIMUM_SLOTS)
-        .map(|slot| {
-            // streams of their own, so that unused slots of two agents show nothing equal
-            let about = [keccak(b"tribute.unused-slot.v1"), agent.weights_digest.0, keccak(&[slot as u8])];
-            let zero = vec![I256::ZERO; layout.weights()];
-            commit_gradient(&prepared.srs, &layout, &secret, &about, &zero)
-        })
+    let committer = toolbox.wait(toolbox.custody.committer(&owner))?;
+    let unused: Vec<Committed> = (slots.len()..OPTIMUM_SLOTS)
+        .map(|slot| committer.unused_slot(&prepared.srs, &layout, &agent.weights_digest.0, slot))
         .collect();
+    let all: Vec<&Committed> =
+        std::iter::once(&committed_weights).chain(slots.iter().map(|(slot, _)| slot)).chain(&unused).collect();
+    let opened = toolbox.wait(toolbox.custody.spend_openings(&all))?;
+    let (weights_group, gradients) =
+        opened.groups().split_first().ok_or_else(|| Problem::internal("no opening of the weights"))?;
+    let (used, unused) = gradients.split_at(slots.len());
     let active: Vec<Slot<'_>> = firsts
         .iter()
-        .zip(&slots)
-        .map(|(first, (group, gradient))| Slot { group, gradient, joined: agent.sources[*first].shard > 0 })
+        .zip(used.iter().zip(&slots))
+        .map(|(first, (group, (_, gradient)))| Slot { group, gradient, joined: agent.sources[*first].shard > 0 })
         .collect();
-    let circuit = OptimumCircuit::new(prepared.shape().clone(), &weights_group, &weights, &active, &unused, &numbers);
+    let circuit = OptimumCircuit::new(prepared.shape().clone(), weights_group, &weights, &active, unused, &numbers);
     let datasets: Vec<[u8; 32]> = agent.datasets().into_iter().map(|id| id.0).collect();
     let ctx = optimum_ctx(&job.target.domain(), &job.agent_id.0, job.version, &agent.weights_digest.0, &datasets);
     let inputs = circuit.public_inputs(from_core(&ctx));
-    let groups: Vec<&CommittedGroup> =
-        std::iter::once(&weights_group).chain(slots.iter().map(|(group, _)| group)).chain(&unused).collect();
-    let proof = prepared.prove(toolbox, &circuit, &groups, inputs)?;
+    let proof = prepared.prove(toolbox, &circuit, &opened, inputs)?;
     Ok(OptimumOutcome {
         tree,
         weights_digest: agent.weights_digest,

@@ -101,7 +101,7 @@ pub fn run(job: &ServiceJob, toolbox: &Toolbox) -> Result<ServiceOutcome> {
     let layout = agent.layout()?;
     let prepared = prepare(&ShapeBody::of(Statement::Service, &layout, agent.link, agent.reg_bias), toolbox)?;
     toolbox.progress("commit", 0, 1);
-    let (weights, group) = weights(agent, &layout, &prepared.srs, toolbox)?;
+    let (weights, committed) = weights(agent, &layout, &prepared.srs, toolbox)?;
     let sealed = toolbox.wait(toolbox.custody.get(&agent.owner.to_string(), "queries", &job.queries))?;
     let queries: QuerySlots = serde_json::from_slice(&sealed)?;
 
@@ -121,11 +121,12 @@ pub fn run(job: &ServiceJob, toolbox: &Toolbox) -> Result<ServiceOutcome> {
             Ok(SessionBatch { before: element(&slot.before)?, queries })
         })
         .collect::<Result<Vec<_>>>()?;
-    let circuit = ServiceCircuit::new(prepared.shape().clone(), &group, &weights, &batches)
+    let opened = toolbox.wait(toolbox.custody.spend_openings(&[&committed]))?;
+    let circuit = ServiceCircuit::new(prepared.shape().clone(), &opened.groups()[0], &weights, &batches)
         .map_err(|e| Problem::new(Reason::BadQuery, format!("the sessions cannot be proven: {e}")))?;
     let sessions: Vec<[u8; 32]> = job.sessions.iter().map(|s| s.session.0).collect();
     let inputs = circuit.inputs(from_core(&service_ctx(&job.target.domain(), &sessions)));
-    let proof = prepared.prove(toolbox, &circuit, &[&group], inputs)?;
+    let proof = prepared.prove(toolbox, &circuit, &opened, inputs)?;
     Ok(ServiceOutcome {
         weights_digest: agent.weights_digest,
         agent_id: job.agent_id,

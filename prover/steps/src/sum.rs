@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use tribute_circuits::columns::{commit_gradient, CommittedGroup, Secret};
 use tribute_circuits::field::from_core;
 use tribute_circuits::sum::SumCircuit;
 use tribute_core::certificate::{Node, Sum};
@@ -11,6 +10,7 @@ use tribute_core::digest::{keccak, keccak_packed};
 use tribute_core::head::add;
 use tribute_core::layout::Layout;
 use tribute_core::I256;
+use tribute_custody::{Committed, Committer};
 use tribute_problem::{Problem, Result};
 
 use crate::circuit::ProofBody;
@@ -20,14 +20,14 @@ use crate::toolbox::Toolbox;
 use crate::train::AgentBody;
 
 /// A gradient with its commitment.
-pub(super) type Gradient = (CommittedGroup, Vec<I256>);
+pub(super) type Gradient = (Committed, Vec<I256>);
 
 /// Goes through a tree from its leaves up.
 pub(super) struct Sums<'a> {
     agent: &'a AgentBody,
     layout: Layout,
     target: Target,
-    secret: Secret,
+    committer: Committer,
     toolbox: &'a Toolbox,
     /// Gradients of the shards that are still to come.
     shards: std::vec::IntoIter<Gradient>,
@@ -45,10 +45,10 @@ impl<'a> Sums<'a> {
         shards: Vec<Gradient>,
         toolbox: &'a Toolbox,
     ) -> Result<Self> {
-        let secret = Secret::from_bytes(toolbox.wait(toolbox.custody.column_secret(&agent.owner.to_string()))?);
+        let committer = toolbox.wait(toolbox.custody.committer(&agent.owner.to_string()))?;
         let shards = shards.into_iter();
         let layout = agent.layout()?;
-        Ok(Sums { agent, layout, target, secret, toolbox, shards, prepared: HashMap::new(), done: 0, total: 0 })
+        Ok(Sums { agent, layout, target, committer, toolbox, shards, prepared: HashMap::new(), done: 0, total: 0 })
     }
 
     /// What the slots of the optimum hold, with a proof for every sum.
@@ -96,14 +96,15 @@ impl<'a> Sums<'a> {
         let (owner, weights) = (&self.agent.owner.0, &self.agent.weights_digest.0);
         let digests: Vec<[u8; 32]> = self.agent.sources[shards].iter().map(|s| s.digest.0).collect();
         let about = [keccak(b"tribute.sum.v1"), *weights, keccak_packed(&digests)];
-        let group = commit_gradient(&circuit.srs, &self.layout, &self.secret, &about, &total);
+        let committed = self.committer.gradient(&circuit.srs, &self.layout, &about, &total);
 
-        let mut groups = vec![&group];
-        groups.extend(parts.iter().map(|(group, _)| group));
-        let witness = SumCircuit::new(circuit.shape().clone(), &group, &groups[1..]);
+        let all: Vec<&Committed> = std::iter::once(&committed).chain(parts.iter().map(|(part, _)| part)).collect();
+        let opened = self.toolbox.wait(self.toolbox.custody.spend_openings(&all))?;
+        let groups: Vec<_> = opened.groups().iter().collect();
+        let witness = SumCircuit::new(circuit.shape().clone(), groups[0], &groups[1..]);
         let ctx = sum_ctx(&self.target.domain(), owner, weights, &digests);
-        let proof = circuit.prove(self.toolbox, &witness, &groups, vec![from_core(&ctx)])?;
+        let proof = circuit.prove(self.toolbox, &witness, &opened, vec![from_core(&ctx)])?;
         self.done += 1;
-        Ok((proof, (group, total)))
+        Ok((proof, (committed, total)))
     }
 }

@@ -6,10 +6,9 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use tribute_circuits::srs::{Srs, SrsStore};
+use tribute_custody::Custody;
 use tribute_problem::{Problem, Reason, Result};
 use tribute_store::artefacts::Artefacts;
-
-use crate::custody::Custody;
 
 /// How far a running step is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

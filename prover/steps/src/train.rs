@@ -1,7 +1,6 @@
 //! An agent: fitted down to the certificate's bound, or brought along and checked to be the optimum.
 
 use serde::{Deserialize, Serialize};
-use tribute_circuits::columns::{commit_weights, Secret};
 use tribute_core::certificate::tree::plan;
 use tribute_core::certificate::Node;
 use tribute_core::head::{answer, Weights};
@@ -156,10 +155,8 @@ pub fn run(job: &TrainJob, toolbox: &Toolbox) -> Result<AgentBody> {
 
     toolbox.progress("commit", 0, 1);
     let tenant = job.owner.to_string();
-    let secret = Secret::from_bytes(toolbox.wait(toolbox.custody.column_secret(&tenant))?);
     let srs = toolbox.srs(layout.k())?;
-    weights.check(&layout).map_err(Problem::internal)?;
-    let digest = commit_weights(&srs, &layout, &secret, &weights).digest();
+    let digest = toolbox.wait(toolbox.custody.committer(&tenant))?.weights(&srs, &layout, &weights)?.digest();
     let agent = Agent { weights, schema: hex::encode(schema.id()), certificate: hex::encode(digest) };
     let training_accuracy = accuracy(&agent.weights, &datasets, layout.task());
     let model = toolbox.wait(toolbox.custody.put(&tenant, "model", &agent.to_bytes()))?;

@@ -88,16 +88,27 @@ impl Database {
         Ok(())
     }
 
-    /// Fills in the words that differ: `{now}` (Unix milliseconds by the database's clock) and `{skip_locked}` (rows of the alias `j`).
+    /// Fills in the words that differ: `{now}` (Unix milliseconds by the database's clock), `{skip_locked}` (rows of the
+    /// alias `j`), `{for_share}` and `{for_update}` (locks on the rows selected).
     #[must_use]
     pub fn sql(&self, statement: &str) -> SqlStr {
-        let (now, skip_locked) = match self.dialect {
-            Dialect::Sqlite => ("CAST(unixepoch('subsec') * 1000 AS BIGINT)", ""),
-            Dialect::Postgres => {
-                ("CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)", "FOR UPDATE OF j SKIP LOCKED")
-            }
+        let words = match self.dialect {
+            // one writer at a time: nothing to lock
+            Dialect::Sqlite => [
+                ("{now}", "CAST(unixepoch('subsec') * 1000 AS BIGINT)"),
+                ("{skip_locked}", ""),
+                ("{for_share}", ""),
+                ("{for_update}", ""),
+            ],
+            Dialect::Postgres => [
+                ("{now}", "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)"),
+                ("{skip_locked}", "FOR UPDATE OF j SKIP LOCKED"),
+                ("{for_share}", "FOR SHARE"),
+                ("{for_update}", "FOR UPDATE"),
+            ],
         };
-        AssertSqlSafe(statement.replace("{now}", now).replace("{skip_locked}", skip_locked)).into_sql_str()
+        let filled = words.iter().fold(statement.to_owned(), |text, (word, sql)| text.replace(word, sql));
+        AssertSqlSafe(filled).into_sql_str()
     }
 
     /// Begins a transaction that will write.

@@ -1,10 +1,10 @@
 //! `AgentService`.
 
 use tonic::{Request, Response, Status};
+use tribute_custody::Custody;
 use tribute_problem::hexed::Hex20;
 use tribute_problem::{Problem, Result};
 use tribute_proto::v1;
-use tribute_steps::custody::Custody;
 use tribute_store::artefacts::Artefacts;
 
 use crate::auth::Gatekeeper;

@@ -7,11 +7,11 @@ use tokio::sync::Mutex;
 use tribute_core::head::answer;
 use tribute_core::layout::{Layout, Task};
 use tribute_core::schema::Schema;
+use tribute_custody::Custody;
 use tribute_inference::agent::Agent;
 use tribute_inference::runtime::{AgentSession, Runtime, RuntimeError};
 use tribute_problem::hexed::Hex32;
 use tribute_problem::{Problem, Reason, Result};
-use tribute_steps::custody::Custody;
 
 use crate::registry::Registry;
 

@@ -6,14 +6,12 @@
 use std::sync::Arc;
 
 use tokio::sync::Mutex;
-use tribute_circuits::columns::opening::open_record;
-use tribute_circuits::columns::{commit_records, Secret};
 use tribute_circuits::srs::SrsStore;
 use tribute_core::opening::RecordClaim;
 use tribute_core::schema::Schema;
+use tribute_custody::Custody;
 use tribute_problem::hexed::Hex32;
 use tribute_problem::{Problem, Reason, Result};
-use tribute_steps::custody::Custody;
 use tribute_steps::dataset::DatasetBody;
 use tribute_steps::gradient::same;
 use tribute_steps::membership::{Place, ShownRecord};
@@ -43,7 +41,7 @@ impl Records {
             dataset.shards.get(at).ok_or_else(|| Problem::internal("a dataset with fewer records than it has"))?;
         let tenant = dataset.owner.to_string();
         let records = self.custody.records(&tenant, &shard.records).await?;
-        let secret = Secret::from_bytes(self.custody.column_secret(&tenant).await?);
+        let committer = self.custody.committer(&tenant).await?;
         let schema = Schema::from_json(&dataset.schema)?;
         let layout = schema.layout(dataset.profile.k, dataset.profile.columns)?;
         let (digest, place) = (shard.digest, Place { shard: at as u32, index, record: number });
@@ -54,20 +52,20 @@ impl Records {
             let srs = parameters
                 .get(layout.k())
                 .map_err(|e| Problem::new(Reason::NotReady, format!("no parameters for k = {}: {e}", layout.k())))?;
-            let group = commit_records(&srs, &layout, &secret, &records).map_err(Problem::internal)?;
-            same("shard", &group, digest)?;
+            let committed = committer.records(&srs, &layout, &records)?;
+            same("shard", &committed, digest)?;
             let row = usize::try_from(index).map_err(Problem::internal)?;
             let mut features = records.features(row).to_vec();
             features.resize(layout.features(), 0);
             let claim = RecordClaim {
                 layout,
-                points: group.points(),
+                points: committed.points(),
                 index,
                 features,
                 target: records.target(row),
                 context: context.0,
             };
-            let opening = open_record(&srs, &group, &claim).map_err(Problem::internal)?;
+            let opening = committed.open_record(&srs, &claim)?;
             Ok(ShownRecord::new(&dataset, &srs, place, &claim, &opening))
         };
         tokio::task::spawn_blocking(work).await.map_err(Problem::internal)?

@@ -4,7 +4,8 @@ CREATE TABLE IF NOT EXISTS tenants (
 );
 CREATE TABLE IF NOT EXISTS openings (
     digest TEXT PRIMARY KEY,
-    used BIGINT NOT NULL,
     budget BIGINT NOT NULL,
-    reserved BIGINT NOT NULL
+    used BIGINT NOT NULL,
+    ends BIGINT NOT NULL,
+    reserved_to BIGINT NOT NULL
 )
