@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 
 use tribute_circuits::columns::{commit_records, Secret};
 use tribute_circuits::keys::Keys;
-use tribute_circuits::prove;
+use tribute_engine::proof;
 use tribute_circuits::prove::prove;
 use tribute_circuits::statements::dataset::DatasetCircuit;
 use tribute_core::layout::{Layout, Task};
