@@ -333,7 +333,7 @@ pub(crate) fn third_phase(
     xt[end] = power_of_block;
     // running check
     let a = sigma_sums(layout, committed, sigma);
-    let step = |row: usize| (row < start && row % r == 0).then(|| alpha * zk[row] + with_bias(tau, xt[row]));
+    let step = |row: usize| (row < start && row.is_multiple_of(r)).then(|| alpha * zk[row] + with_bias(tau, xt[row]));
     let check = running_check(layout, sigma, &a, step, |row| alpha * zk[row] + xt[row]);
     [xt, zk, check]
 }

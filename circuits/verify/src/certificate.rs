@@ -203,7 +203,7 @@ impl<T: Trust> Verifier<T> {
             return Ok(());
         }
         let key = self.trust.verifying_key(shape, &self.srs[&shape.layout.k()].0).map_err(Refused::Trust)?;
-        self.keys.insert(*shape, key);
+        self.keys.insert(shape.clone(), key);
         Ok(())
     }
 }

@@ -88,8 +88,7 @@ impl Arithmetization for Config {
         };
         let table = vec![fixed(), fixed()];
 
-        let arg_max = arg_max(&data, layout.limb_bits());
-        answers(gates, frame, rows, &arg_max);
+        answers(gates, frame, rows, &arg_max(&data, layout.limb_bits()));
         chain(gates, frame, rows, &poseidon, &Blocks::of(&layout));
         let lookup = lookup(gates, frame, rows, &poseidon, &data, table, instance);
 
@@ -100,7 +99,7 @@ impl Arithmetization for Config {
         let tau = gates.meta.challenge_usable_after(SecondPhase);
         let third: [Column<Advice>; 4] = std::array::from_fn(|_| gates.meta.advice_column_in(ThirdPhase));
         let sums = Sums { w, a, third, sigma, rho, kappa, tau };
-        random_sums(gates, frame, rows, &poseidon, &data, &arg_max, &sums, &layout);
+        random_sums(gates, frame, rows, &poseidon, &data, &sums, &layout);
 
         Config { frame, rows, poseidon, lookup, sums }
     }
@@ -263,11 +262,10 @@ fn random_sums(
     rows: Rows,
     poseidon: &Poseidon2,
     data: &[Column<Advice>; DATA],
-    arg_max: &ArgMax,
     sums: &Sums,
     layout: &Layout,
 ) {
-    let blocks = Blocks::of(layout);
+    let (blocks, arg_max) = (Blocks::of(layout), arg_max(data, layout.limb_bits()));
     let Sums { w, a, third: [head, pack, hash, r], sigma, rho, kappa, tau } = *sums;
     let [inner, end, short] = pack_factors(&blocks);
 
