@@ -24,7 +24,7 @@ pub(crate) struct ShapeCircuit {
 impl ShapeCircuit {
     /// The whole circuit.
     pub(crate) fn of(shape: &Shape) -> Self {
-        ShapeCircuit { shape: *shape, omit: vec![] }
+        ShapeCircuit { shape: shape.clone(), omit: vec![] }
     }
 
     /// The circuit without the gates of these names.
@@ -36,7 +36,7 @@ impl ShapeCircuit {
         for name in names {
             assert!(cs.gates().iter().any(|gate| gate.name() == *name), "{} has no gate `{name}`", shape.name());
         }
-        ShapeCircuit { shape: *shape, omit: names.iter().map(|n| (*n).to_owned()).collect() }
+        ShapeCircuit { shape: shape.clone(), omit: names.iter().map(|n| (*n).to_owned()).collect() }
     }
 }
 

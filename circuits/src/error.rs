@@ -3,6 +3,7 @@
 use thiserror::Error;
 use tribute_core::layout::MIN_LINK_K;
 use tribute_core::statement::SUM_PARTS;
+use tribute_verify::Rejected;
 
 /// The largest degree of a gate, selectors counted: that of `service`. A proof's error grows with it, and far beyond 6 is
 /// small; each more is a piece of the quotient more.
@@ -106,6 +107,20 @@ pub enum ProveError {
     /// The proof does not verify: the statement is not true of this witness.
     #[error("circuit {name}: the statement does not hold for this witness")]
     NotSatisfied {
+        /// Circuit name.
+        name: String,
+    },
+    /// The proof does not verify for another reason: a mistake of the prover's.
+    #[error("circuit {name}: the proof that was made is refused: {rejected}")]
+    Rejected {
+        /// Circuit name.
+        name: String,
+        /// Why.
+        rejected: Rejected,
+    },
+    /// The SRS cannot verify what it proves.
+    #[error("circuit {name}: the points of the SRS are not in their groups: import it again")]
+    SrsPoints {
         /// Circuit name.
         name: String,
     },

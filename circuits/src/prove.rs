@@ -1,26 +1,62 @@
 //! Proofs.
 
+use std::time::{Duration, Instant};
+
 use halo2_proofs::halo2curves::bn256::Fr;
 use tribute_engine::field::point_bytes;
 use tribute_engine::plonk::create_proof;
-use tribute_engine::proof::{verify, Proof};
+use tribute_engine::proof::Proof;
 use tribute_engine::srs::Srs;
+use tribute_verify::{Rejected, VerifierSrs};
 
 use crate::arithmetization::StatementWitness;
 use crate::error::ProveError;
 use crate::keys::{check_size, Keys};
 
-/// Proves the statement of `witness` and checks the proof, natively, before returning it.
+/// An accepted proof, and what it took.
+#[derive(Clone, Debug)]
+pub struct Proven {
+    /// The proof.
+    pub proof: Proof,
+    /// To make it.
+    pub proving: Duration,
+    /// To verify it.
+    pub verifying: Duration,
+}
+
+/// Proves the statement of `witness`; no proof leaves this unless the verifier accepts it.
 ///
 /// # Errors
 /// [`ProveError::NotSatisfied`] when the statement is false for the witness.
 pub fn prove(srs: &Srs, keys: &Keys, witness: &dyn StatementWitness, inputs: Vec<Fr>) -> Result<Proof, ProveError> {
+    Ok(prove_timed(srs, keys, witness, inputs)?.proof)
+}
+
+/// [`prove`], with how long it took.
+///
+/// # Errors
+/// As for [`prove`].
+pub fn prove_timed(
+    srs: &Srs,
+    keys: &Keys,
+    witness: &dyn StatementWitness,
+    inputs: Vec<Fr>,
+) -> Result<Proven, ProveError> {
+    let start = Instant::now();
     let proof = prove_unchecked(srs, keys, witness, inputs)?;
-    if verify(srs, keys.vk(), &proof) {
-        Ok(proof)
-    } else {
-        Err(ProveError::NotSatisfied { name: keys.shape().name() })
-    }
+    let proving = start.elapsed();
+    let start = Instant::now();
+    // once, by the verifier that auditors run: it shares no code with the prover, and costs milliseconds
+    let small_srs =
+        VerifierSrs::read(&srs.points()).ok_or_else(|| ProveError::SrsPoints { name: keys.shape().name() })?;
+    tribute_verify::verify(keys.vk(), &small_srs, &proof.input_words(), &proof.bytes).map_err(|rejected| {
+        let name = keys.shape().name();
+        match rejected {
+            Rejected::Opening => ProveError::NotSatisfied { name },
+            rejected => ProveError::Rejected { name, rejected },
+        }
+    })?;
+    Ok(Proven { proof, proving, verifying: start.elapsed() })
 }
 
 /// [`prove`] without the final verification: for tests that need a false proof.
@@ -35,9 +71,9 @@ pub fn prove_unchecked(
     if *witness.shape() != *keys.shape() {
         return Err(ProveError::Shape { name: keys.shape().name(), witness: witness.shape().name() });
     }
-    let bytes =
-        create_proof(srs, keys.vk(), keys.fixed_polynomials(), keys.shape().layout.gate_rows(), witness, &inputs)
-            .map_err(|e| ProveError::Prover { name: keys.shape().name(), reason: e.to_string() })?;
+    let gate_rows = keys.shape().layout.gate_rows();
+    let bytes = create_proof(srs, keys.vk(), keys.fixed_polynomials(), gate_rows, witness, &inputs)
+        .map_err(|e| ProveError::Prover { name: keys.shape().name(), reason: e.to_string() })?;
     let prefix: Vec<u8> = witness.committed().iter().flat_map(|c| point_bytes(&c.point).unwrap_or([0; 64])).collect();
     if !bytes.starts_with(&prefix) {
         return Err(ProveError::Prefix { name: keys.shape().name() });

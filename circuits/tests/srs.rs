@@ -9,12 +9,12 @@ use std::sync::OnceLock;
 
 use tribute_circuits::columns::{commit_records, Secret};
 use tribute_circuits::keys::Keys;
-use tribute_circuits::prove;
 use tribute_circuits::prove::prove;
 use tribute_circuits::statements::dataset::DatasetCircuit;
 use tribute_core::layout::{Layout, Task};
 use tribute_core::shape::Shape;
 use tribute_engine::halo2_proofs::halo2curves::bn256::Fr;
+use tribute_engine::proof;
 use tribute_engine::srs::{Flaw, Group, PointProblem, Ptau, Srs, SrsError, SrsStore};
 use tribute_verify::{verify, VerifierSrs};
 

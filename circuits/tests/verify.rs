@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use tribute_circuits::keys::Keys;
-use tribute_circuits::prove;
+use tribute_circuits::prove::prove;
 use tribute_circuits::statements::dataset::DatasetCircuit;
 use tribute_circuits::statements::gradient::GradientCircuit;
 use tribute_core::layout::{Layout, Task};

@@ -13,7 +13,7 @@ use halo2_proofs::plonk::{ConstraintSystem, Expression};
 use halo2_proofs::poly::EvaluationDomain;
 use tribute_circuits::circuit::constraint_system;
 use tribute_circuits::columns::{
-    commit_records, commit_rows, proof_budget, record_bodies, ColumnPlace, CommittedGroup, Role, Secret,
+    commit_records, commit_rows, record_bodies, ColumnPlace, CommittedGroup, Role, Secret,
 };
 use tribute_circuits::prove::prove_unchecked;
 use tribute_circuits::statements::dataset::DatasetCircuit;
@@ -168,7 +168,7 @@ fn openings_beyond_the_budget_tell_two_datasets_apart() {
     assert_eq!([&a, &b].map(|candidate| can_be(candidate, free, &seen)), [false, true], "beyond the budget");
 
     // within it: salts under which the *other* dataset has this commitment and these openings
-    let budget = proof_budget(&l) as usize;
+    let budget = l.opening_budget() as usize;
     assert!(budget + 1 < free, "the openings and the commitment");
     let column = &shard.columns[LABEL];
     let secret = Srs::development_secret();

@@ -5,8 +5,8 @@ use tribute_core::head::{self, HeadError, Optimum, Weights};
 use tribute_core::layout::Layout;
 use tribute_core::link::Link;
 use tribute_core::numbers::{
-    distance_is_certified, largest_epsilon, link_error_units, relative_distance, DISTANCE_PARTS, LAMBDA_BITS,
-    LEAST_SHARE, NORM_BITS, SHARE_BITS, WEIGHT_BITS,
+    distance_is_certified, link_error_units, relative_distance, DISTANCE_PARTS, LAMBDA_BITS, LEAST_SHARE, NORM_BITS,
+    SHARE_BITS, WEIGHT_BITS,
 };
 use tribute_core::records::Records;
 use tribute_core::schema::Schema;
@@ -53,7 +53,7 @@ pub enum OptimumError {
     NotOptimal {
         /// 2-norm of the gradient.
         gradient: f64,
-        /// Largest 2-norm for which the distance is small enough, and which [`largest_epsilon`] allows.
+        /// Largest 2-norm for which the distance is small enough, and which [`Link::largest_epsilon`](tribute_core::link::Link::largest_epsilon) allows.
         allowed: f64,
         /// Name of the weight block where the gradient is largest.
         feature: String,
@@ -132,7 +132,7 @@ pub fn check(
         return Err(OptimumError::LambdaTooSmall { lambda: real(lambda), link_error: real(link_error), norm, needed });
     }
     let close = distance_is_certified(optimum.epsilon, link_error, lambda, norm);
-    if !close || optimum.epsilon > largest_epsilon(options.link, link_error) {
+    if !close || optimum.epsilon > options.link.largest_epsilon(link_error) {
         return Err(refused());
     }
     if let Some((dataset, share)) = optimum.shares.iter().enumerate().find(|(_, s)| **s < LEAST_SHARE) {
@@ -167,7 +167,7 @@ fn not_optimal(
     let norm = |v: &[f64]| v.iter().map(|x| x * x).sum::<f64>().sqrt();
 
     let link_error = link_error_units(layout.features(), layout.classes());
-    let largest = real(largest_epsilon(options.link, link_error));
+    let largest = real(options.link.largest_epsilon(link_error));
     let allowed =
         |lambda: f64, norm: f64| (lambda * norm / DISTANCE_PARTS as f64 - real(link_error)).clamp(0.0, largest);
     let gradient = |link: Link| {

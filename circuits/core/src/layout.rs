@@ -210,6 +210,12 @@ impl Layout {
     pub fn gate_rows(&self) -> usize {
         self.usable() - FRESH_IDLE_ROWS
     }
+    /// How many proofs may open one committed column of this layout. Each reveals one value of its polynomial; while there is
+    /// one salt more than values, they say nothing about the other rows.
+    #[must_use]
+    pub fn opening_budget(&self) -> u64 {
+        self.salt_rows() as u64 - 1
+    }
     /// Salt rows in every committed column.
     #[must_use]
     pub fn salt_rows(&self) -> usize {

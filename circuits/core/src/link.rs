@@ -75,6 +75,17 @@ impl Link {
             Link::Softmax => "softmax",
         }
     }
+    /// The largest ε that is certified, units of 2^-32: a few times δ, `delta` from
+    /// [`link_error_units`](crate::numbers::link_error_units).
+    ///
+    /// Inside the ball that the relative distance alone allows, an owner could look for the weights whose shares favour a
+    /// dataset. What a fit to full precision leaves is the rounding of the weights, `2^-21/√3` in each, seen through the
+    /// Hessian: on digits 0.015 δ for softmax and below 0.7 δ for squared loss, whose Hessian has no factor `p(1 − p)`. The
+    /// caps leave room for larger features and noisier labels.
+    #[must_use]
+    pub fn largest_epsilon(self, delta: u64) -> u64 {
+        delta * if self == Link::Squared { 8 } else { 4 }
+    }
 }
 
 impl std::str::FromStr for Link {
@@ -340,6 +351,13 @@ mod tests {
 
     /// `|P − link| ≤ 2^-24`, the bound every certificate quotes.
     const BOUND: f64 = 1.0 / 16_777_216.0;
+
+    #[test]
+    fn epsilon_is_capped_by_the_link() {
+        assert_eq!(Link::Softmax.largest_epsilon(6527), 26_108);
+        assert_eq!(Link::Logistic.largest_epsilon(6527), 26_108);
+        assert_eq!(Link::Squared.largest_epsilon(6527), 52_216);
+    }
 
     #[test]
     fn limbs_recompose_over_the_whole_range() {

@@ -2,8 +2,6 @@
 //!
 //! Every quantity is an integer; the constant says how many fractional bits it has.
 
-use crate::link::Link;
-
 /// Fractional bits of a feature: the `u8` value `q` stands for `q / 256`.
 pub const FEATURE_BITS: u32 = 8;
 /// The bias is a coordinate whose feature is this constant (real value 1).
@@ -55,17 +53,6 @@ pub fn link_error_units(features: usize, classes: usize) -> u64 {
     }
 }
 
-/// The largest ε that is certified, units of 2^-32: a few times δ, `delta` from [`link_error_units`].
-///
-/// Inside the ball that the relative distance alone allows, an owner could look for the weights whose shares favour a
-/// dataset. What a fit to full precision leaves is the rounding of the weights, `2^-21/√3` in each, seen through the
-/// Hessian: on digits 0.015 δ for softmax and below 0.7 δ for squared loss, whose Hessian has no factor `p(1 − p)`. The
-/// caps leave room for larger features and noisier labels.
-#[must_use]
-pub fn largest_epsilon(link: Link, delta: u64) -> u64 {
-    delta * if link == Link::Squared { 8 } else { 4 }
-}
-
 /// Whether `(e + δ)/(L·v/2^10)` is at most one part in [`DISTANCE_PARTS`].
 ///
 /// `epsilon` and `lambda` in units of 2^-32, `norm` in units of 2^-10, `delta` from [`link_error_units`].
@@ -88,13 +75,6 @@ mod tests {
     fn link_error_is_rounded_up() {
         assert_eq!(link_error_units(63, 1), 2048); // √64·256
         assert_eq!(link_error_units(64, 10), 6527); // √650·256 = 6526.7…
-    }
-
-    #[test]
-    fn epsilon_is_capped_by_the_link() {
-        assert_eq!(largest_epsilon(Link::Softmax, 6527), 26_108);
-        assert_eq!(largest_epsilon(Link::Logistic, 6527), 26_108);
-        assert_eq!(largest_epsilon(Link::Squared, 6527), 52_216);
     }
 
     #[test]

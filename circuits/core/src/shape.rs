@@ -8,7 +8,7 @@ use crate::statement::Statement;
 use crate::statement::SUM_PARTS;
 
 /// Everything that determines a circuit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Shape {
     /// What is proven.
     pub statement: Statement,

@@ -93,12 +93,6 @@ pub struct ColumnPlace {
     pub index: u32,
 }
 
-/// How many proofs may open a commitment of this layout: one salt is kept in reserve.
-#[must_use]
-pub fn proof_budget(layout: &Layout) -> u64 {
-    layout.salt_rows() as u64 - 1
-}
-
 /// Commits to `body` (rows from 0; shorter is padded with zeros up to the salt rows) under the salts of `place`.
 ///
 /// # Panics

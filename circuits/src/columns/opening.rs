@@ -46,7 +46,7 @@
 //! it. The revealed functionals are evaluations at record rows, in which no salt occurs: given them, the salts are as
 //! uniform as before, and the evaluations that later proofs reveal, at points outside the domain, are as independent of the
 //! rest (rows of a Cauchy matrix over the salts). Hence showing a record takes nothing from the budget of openings of
-//! [`proof_budget`](super::proof_budget), any number of times, and is not counted there.
+//! [`Layout::opening_budget`](tribute_core::layout::Layout::opening_budget), any number of times, and is not counted there.
 //!
 //! An opening can be passed on: whoever has it can show it to others. The context says for whom it was made.
 

@@ -1,5 +1,6 @@
 //! Parts that several circuits are made of.
 
+pub mod argmax;
 pub mod argument;
 pub mod logup;
 pub mod poseidon2;

@@ -1,4 +1,5 @@
-//! `Z = XW` by random sums: the gates that `gradient` and `evaluation` share, and their witness.
+//! `Z = XW` by random sums: the gates that `gradient` and `evaluation` share, and their witness; and the running check and
+//! the sums under σ, which `service` has in common with them.
 //!
 //! # Columns
 //!
@@ -78,6 +79,63 @@ impl WeightRows {
     }
 }
 
+/// The running check of `Z = XW`: `r` starts at 0, takes up the logits and features of every record and gives back the
+/// weights of every block, and ends at 0.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RunningCheck {
+    pub(crate) frame: Frame,
+    /// First row of every record.
+    pub(crate) q_record: Column<Fixed>,
+    /// First row of every block of weights.
+    pub(crate) q_block: Column<Fixed>,
+    /// `a_j` on the latter.
+    pub(crate) a: Column<Advice>,
+    pub(crate) r: Column<Advice>,
+}
+
+impl RunningCheck {
+    /// `step` is what a record adds to `r`, `weight` what `a_j` multiplies.
+    pub(crate) fn gates(
+        &self,
+        gates: &mut Gates<'_>,
+        name: &'static str,
+        step: impl FnOnce(&mut VirtualCells<'_, Fr>) -> Expression<Fr>,
+        weight: impl FnOnce(&mut VirtualCells<'_, Fr>) -> Expression<Fr>,
+    ) {
+        let RunningCheck { frame, q_record, q_block, a, r } = *self;
+        gates.add(name, |c| {
+            let step = step(c);
+            let weight = c.cur(a) * weight(c);
+            c.fixed(frame.q_use) * (c.next(r) - c.cur(r)) - c.fixed(q_record) * step + c.fixed(q_block) * weight
+        });
+        gates.add("logit check starts at 0", |c| c.fixed(frame.q_first) * c.cur(r));
+        gates.add("logit check ends at 0", |c| c.fixed(frame.q_last) * c.cur(r));
+    }
+}
+
+/// The column of the running check: `step` is what the record that starts on a row adds to `σ·r`, `weight` what `a_j`
+/// multiplies on a block's first row.
+pub(crate) fn running_check(
+    layout: &Layout,
+    sigma: Fr,
+    a: &[Fr],
+    step: impl Fn(usize) -> Option<Fr>,
+    weight: impl Fn(usize) -> Fr,
+) -> Vec<Fr> {
+    let (start, end) = (layout.weights_start(), layout.weights_end());
+    let mut check = vec![Fr::ZERO; layout.gate_rows()];
+    for row in 0..layout.gate_rows() - 1 {
+        check[row + 1] = if let Some(step) = step(row) {
+            sigma * check[row] + step
+        } else if (start..end).contains(&row) && (row - start) % layout.classes() == 0 {
+            check[row] - a[row] * weight(row)
+        } else {
+            check[row]
+        };
+    }
+    check
+}
+
 /// Columns and challenges of the argument.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Product {
@@ -149,15 +207,15 @@ impl Product {
         gates.add("powers between blocks: xt(c below) = τ·xt", |c| {
             c.fixed(q_block) * (c.query_advice(xt, block) - c.challenge(tau) * c.cur(xt))
         });
-        gates.add("logit check: r' = σr + α·zk + b on head rows, r − a(α·wk + τ^j) on blocks", |c| {
-            let b = small(256) + c.challenge(tau) * c.cur(xt);
-            let (sigma, alpha) = (c.challenge(sigma), c.challenge(alpha));
-            let record = (sigma - small(1)) * c.cur(r) + alpha.clone() * c.cur(zk) + b;
-            let weight = c.cur(a) * (alpha * c.cur(zk) + c.cur(xt));
-            c.fixed(frame.q_use) * (c.next(r) - c.cur(r)) - c.fixed(rows.q_head) * record + c.fixed(q_block) * weight
-        });
-        gates.add("logit check starts at 0", |c| c.fixed(frame.q_first) * c.cur(r));
-        gates.add("logit check ends at 0", |c| c.fixed(frame.q_last) * c.cur(r));
+        RunningCheck { frame, q_record: rows.q_head, q_block, a, r }.gates(
+            gates,
+            "logit check: r' = σr + α·zk + b on head rows, r − a(α·wk + τ^j) on blocks",
+            |c| {
+                let b = small(256) + c.challenge(tau) * c.cur(xt);
+                (c.challenge(sigma) - small(1)) * c.cur(r) + c.challenge(alpha) * c.cur(zk) + b
+            },
+            |c| c.challenge(alpha) * c.cur(zk) + c.cur(xt),
+        );
     }
 }
 
@@ -203,13 +261,14 @@ fn signed(x: &Fr) -> i64 {
 
 /// `a_j = Σ_i σ^(m−1−i) x_ij` at the first row of block j (block 0 the bias), over all record slots.
 pub(crate) fn sigma_sums(layout: &Layout, committed: &[&[Fr]], sigma: Fr) -> Vec<Fr> {
-    let (a, r, m) = (layout.columns(), layout.record_rows(), layout.capacity());
+    let (a, r) = (layout.columns(), layout.record_rows());
+    sums_under(layout, sigma, layout.capacity(), |i, j| committed[j % a][i * r + j / a])
+}
+
+/// [`sigma_sums`] over `m` records, `x(i, j)` feature j of record i, wherever it stands.
+pub(crate) fn sums_under(layout: &Layout, sigma: Fr, m: usize, x: impl Fn(usize, usize) -> Fr + Sync) -> Vec<Fr> {
     let block = |j: usize| -> Fr {
-        if j == 0 {
-            return (0..m).fold(Fr::ZERO, |s, _| s * sigma + Fr::from(BIAS_FEATURE as u64));
-        }
-        let column = &committed[(j - 1) % a];
-        (0..m).fold(Fr::ZERO, |s, i| s * sigma + column[i * r + (j - 1) / a])
+        (0..m).fold(Fr::ZERO, |s, i| s * sigma + j.checked_sub(1).map_or(Fr::from(BIAS_FEATURE as u64), |j| x(i, j)))
     };
     let sums: Vec<Fr> = (0..=layout.features()).into_par_iter().map(block).collect();
     let mut out = vec![Fr::ZERO; layout.gate_rows()];
@@ -274,16 +333,8 @@ pub(crate) fn third_phase(
     xt[end] = power_of_block;
     // running check
     let a = sigma_sums(layout, committed, sigma);
-    let mut check = vec![Fr::ZERO; layout.gate_rows()];
-    for row in 0..layout.gate_rows() - 1 {
-        check[row + 1] = if row < start && row % r == 0 {
-            sigma * check[row] + alpha * zk[row] + with_bias(tau, xt[row])
-        } else if (start..end).contains(&row) && (row - start) % c == 0 {
-            check[row] - a[row] * (alpha * zk[row] + xt[row])
-        } else {
-            check[row]
-        };
-    }
+    let step = |row: usize| (row < start && row.is_multiple_of(r)).then(|| alpha * zk[row] + with_bias(tau, xt[row]));
+    let check = running_check(layout, sigma, &a, step, |row| alpha * zk[row] + xt[row]);
     [xt, zk, check]
 }
 

@@ -53,7 +53,7 @@ impl Keys {
         let key = keygen_pk2(srs.params(), circuit, false).map_err(|e| keys_error(shape, &e))?;
         let fixed = key.fixed_polys().iter().map(|p| p.values().to_vec()).collect();
         let fingerprint = fingerprint::of_circuit(shape, circuit)?;
-        Ok(Keys { shape: *shape, fingerprint, vk: key.get_vk().clone(), fixed })
+        Ok(Keys { shape: shape.clone(), fingerprint, vk: key.get_vk().clone(), fixed })
     }
     /// Keys made before, once more checked as far as a key can be by itself.
     pub(super) fn from_parts(
@@ -63,7 +63,7 @@ impl Keys {
         fixed: Vec<Vec<Fr>>,
     ) -> Result<Self, ProveError> {
         check_system(shape, vk.cs())?;
-        Ok(Keys { shape: *shape, fingerprint, vk, fixed })
+        Ok(Keys { shape: shape.clone(), fingerprint, vk, fixed })
     }
     /// Fingerprint of the circuit that the keys were made for.
     pub(super) fn fingerprint(&self) -> Digest {

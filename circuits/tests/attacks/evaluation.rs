@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use tribute_circuits::columns::{commit_records, commit_weights, CommittedGroup, Secret};
+use tribute_circuits::gadgets::argmax::difference_limbs;
 use tribute_circuits::gadgets::logup::INPUTS_PER_HELPER;
 use tribute_circuits::prove::prove;
 use tribute_circuits::statements::dataset::DatasetCircuit;
-use tribute_circuits::statements::evaluation::{column, difference_limbs, third, EvaluationCircuit};
+use tribute_circuits::statements::evaluation::{column, third, EvaluationCircuit};
 use tribute_core::head::{answer, Weights};
 use tribute_core::layout::{Layout, Task};
 use tribute_core::records::Records;

@@ -22,10 +22,10 @@ pub(crate) fn attack<C: StatementWitness>(
     make: impl Fn(Shape, bool) -> Claim<C>,
 ) {
     let keyed_shape = keyed(shape);
-    let (honest, inputs) = make(*shape, false);
+    let (honest, inputs) = make(shape.clone(), false);
     keyed_shape.accept(name, &honest, &inputs);
 
-    let (forged, inputs) = make(*shape, true);
+    let (forged, inputs) = make(shape.clone(), true);
     let proof = prove_unchecked(keyed_shape.srs, &keyed_shape.keys, &forged, inputs.clone()).unwrap();
     let (forged_native, forged_evm) = (keyed_shape.native(&proof), keyed_shape.evm(&proof));
     assert!(!forged_native, "{name}: forgery accepted");
@@ -37,7 +37,7 @@ pub(crate) fn attack<C: StatementWitness>(
         assert_eq!(found, expected, "{name}: the gates that refuse it");
     }
 
-    let (forged, inputs) = make(*shape, true);
+    let (forged, inputs) = make(shape.clone(), true);
     let keyed_shape = keyed_without(shape, gates);
     let proof = prove_unchecked(keyed_shape.srs, &keyed_shape.keys, &forged, inputs.clone()).unwrap();
     let without_gate = keyed_shape.native(&proof);

@@ -46,7 +46,7 @@ pub fn keyed(shape: &Shape) -> &'static Keyed {
 /// The keys of a shape's circuit without some of its gates.
 pub fn keyed_without(shape: &Shape, gates: &[&str]) -> &'static Keyed {
     static CACHE: Cache<(Shape, Vec<String>), Keyed> = OnceLock::new();
-    once(&CACHE, (*shape, gates.iter().map(|gate| (*gate).to_owned()).collect()), || {
+    once(&CACHE, (shape.clone(), gates.iter().map(|gate| (*gate).to_owned()).collect()), || {
         let srs = srs(shape.layout.k());
         let keys = if gates.is_empty() { Keys::generate(srs, shape) } else { Keys::without_gates(srs, shape, gates) };
         Keyed {

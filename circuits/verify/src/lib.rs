@@ -14,20 +14,26 @@
 //! | `srs` | the three points of the SRS that a verifier needs |
 //! | `rejected` | why a proof is not accepted |
 //! | `record` | one record of a committed shard, shown |
+//! | `certificate` | a certificate or evaluation file: every relation, every proof |
+//! | `report` | what a checked file says, for people |
 //!
 //! What it takes from elsewhere: from `tribute-core` the layouts, public inputs and relations, as integers; from whoever
-//! calls it the verifying keys, which have to be derived anew, never taken from whoever made the proofs.
+//! calls it the SRS and the verifying keys ([`Trust`]), which have to be derived anew, never taken from whoever made the proofs.
 
+mod certificate;
 mod domain;
 mod elements;
 mod proof;
 mod record;
 mod rejected;
+mod report;
 mod shplonk;
 mod srs;
 mod transcript;
 
+pub use certificate::{Refused, Trust, Verifier};
 pub use proof::{proof_length, verify, VerifyingKey};
 pub use record::{verify_record, RecordRejected};
 pub use rejected::{Element, Rejected};
+pub use report::Report;
 pub use srs::VerifierSrs;

@@ -32,3 +32,53 @@ impl VerifierSrs {
         Self::new(point(&points.g1)?, point_g2(&points.g2)?, point_g2(&points.tau_g2)?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ark_bn254::{Fq, Fq2};
+    use ark_ff::{BigInteger as _, PrimeField as _};
+
+    fn words<const N: usize>(coordinates: &[Fq]) -> [u8; N] {
+        coordinates.iter().flat_map(|c| c.into_bigint().to_bytes_be()).collect::<Vec<u8>>().try_into().unwrap()
+    }
+
+    fn g2_bytes(p: G2Affine) -> [u8; 128] {
+        words(&[p.x.c1, p.x.c0, p.y.c1, p.y.c0])
+    }
+
+    fn generators() -> SrsPoints {
+        let (g1, g2) = (G1Affine::generator(), g2_bytes(G2Affine::generator()));
+        SrsPoints { g1: words(&[g1.x, g1.y]), g2, tau_g2: g2 }
+    }
+
+    #[test]
+    fn points_are_read_imaginary_part_first() {
+        let read = VerifierSrs::read(&generators()).unwrap();
+        assert_eq!(read.g1, G1Affine::generator());
+        assert_eq!(read.g2, G2Affine::generator().into());
+        let mut swapped = generators();
+        swapped.g2.rotate_left(32);
+        assert!(VerifierSrs::read(&swapped).is_none());
+    }
+
+    #[test]
+    fn what_is_no_point_of_its_group_is_refused() {
+        // a point of the curve over the extension that is not in the group
+        let outside = (1u64..)
+            .find_map(|x| G2Affine::get_point_from_x_unchecked(Fq2::new(Fq::from(x), Fq::from(0u64)), false))
+            .unwrap();
+        assert!(
+            VerifierSrs::read(&SrsPoints { tau_g2: g2_bytes(outside), ..generators() }).is_none(),
+            "outside the group"
+        );
+        assert!(VerifierSrs::read(&SrsPoints { g2: [0; 128], ..generators() }).is_none(), "infinity in G2");
+        assert!(VerifierSrs::read(&SrsPoints { g1: [0; 64], ..generators() }).is_none(), "infinity in G1");
+        // the generator of G1 is (1, 2): 1 + p is the same residue in another encoding
+        let mut g1 = generators().g1;
+        let mut x = Fq::MODULUS;
+        x.add_with_carry(&1u64.into());
+        g1[..32].copy_from_slice(&x.to_bytes_be());
+        assert!(VerifierSrs::read(&SrsPoints { g1, ..generators() }).is_none(), "not canonical");
+    }
+}

@@ -2,7 +2,7 @@
 
 use tribute_circuits::columns::opening::open_record;
 use tribute_circuits::columns::{
-    commit_gradient, commit_records, commit_unused_slot, commit_weights, proof_budget, CommittedGroup, Secret,
+    commit_gradient, commit_records, commit_unused_slot, commit_weights, CommittedGroup, Secret,
 };
 use tribute_core::digest::Digest;
 use tribute_core::head::Weights;
@@ -74,7 +74,7 @@ impl Committer {
 
 impl Committed {
     fn new(group: CommittedGroup, layout: &Layout) -> Self {
-        Committed { digest: group.digest(), group, budget: proof_budget(layout) }
+        Committed { digest: group.digest(), group, budget: layout.opening_budget() }
     }
 
     /// A commitment to no columns, for counting.

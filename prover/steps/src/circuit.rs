@@ -1,19 +1,16 @@
 //! Keys and verifiers: generated from a circuit's shape alone, so that anyone can make the same.
 
-use std::time::Instant;
-
 use halo2_proofs::halo2curves::bn256::Fr;
 use serde::{Deserialize, Serialize};
 use tribute_circuits::arithmetization::StatementWitness;
 use tribute_circuits::error::ProveError;
 use tribute_circuits::keys::{key_digest, KeyCache, Keys, Origin};
-use tribute_circuits::prove::prove;
+use tribute_circuits::prove::{prove_timed, Proven};
 use tribute_core::certificate::Proof;
 use tribute_core::digest::{keccak, CircuitIdentity};
 use tribute_core::shape::Shape;
 use tribute_custody::Opened;
 use tribute_engine::field::word;
-use tribute_engine::proof::verify;
 use tribute_engine::srs::Srs;
 use tribute_problem::hexed::{Hex, Hex32};
 use tribute_problem::{Problem, Reason, Result};
@@ -152,7 +149,8 @@ impl Prepared {
         self.keys.shape()
     }
 
-    /// Proves, checks the proof natively and in the EVM, and stores it. `opened` are the witness's committed columns.
+    /// Proves, with the proof accepted by the offline verifier and in the EVM, and stores it. `opened` are the witness's
+    /// committed columns.
     pub(super) fn prove(
         &self,
         toolbox: &Toolbox,
@@ -165,16 +163,9 @@ impl Prepared {
             return Err(Problem::internal("a proof opens other columns than those whose openings are counted"));
         }
         toolbox.progress("prove", 0, 1);
-        let start = Instant::now();
-        let proof = prove(&self.srs, &self.keys, witness, inputs).map_err(refused)?;
-        let seconds = start.elapsed().as_secs_f64();
+        let Proven { proof, proving, verifying } =
+            prove_timed(&self.srs, &self.keys, witness, inputs).map_err(refused)?;
 
-        toolbox.progress("verify", 0, 2);
-        let start = Instant::now();
-        if !verify(&self.srs, self.keys.vk(), &proof) {
-            return Err(self.rejected("halo2's verifier"));
-        }
-        let verify_ms = start.elapsed().as_secs_f64() * 1e3;
         toolbox.progress("verify", 1, 2);
         let report = tribute_evm::run(&self.runtime, &proof.calldata()).map_err(tool)?;
         if !report.success {
@@ -191,9 +182,9 @@ impl Prepared {
             groups: opened.groups().iter().map(|g| Hex(g.digest())).collect(),
             stats: ProofStats {
                 columns: self.keys.vk().cs().num_advice_columns() as u32,
-                seconds,
+                seconds: proving.as_secs_f64(),
                 bytes: proof.bytes.len() as u64,
-                verify_ms,
+                verify_ms: verifying.as_secs_f64() * 1e3,
                 gas_verify: report.execution_gas,
                 peak_rss_mb: peak_rss_mb(),
             },
@@ -216,7 +207,9 @@ fn tool(e: impl std::fmt::Display) -> Problem {
 
 pub(super) fn refused(e: ProveError) -> Problem {
     let reason = match e {
-        ProveError::NotSatisfied { .. } | ProveError::Prefix { .. } => Reason::ProofRejected,
+        ProveError::NotSatisfied { .. } | ProveError::Rejected { .. } | ProveError::Prefix { .. } => {
+            Reason::ProofRejected
+        }
         ProveError::Regression { .. } | ProveError::Parts { .. } | ProveError::LinkRows { .. } => Reason::BadField,
         _ => Reason::Internal,
     };

@@ -11,8 +11,8 @@ use crate::digest::Digest;
 use crate::layout::{Task, MIN_LINK_K};
 use crate::link::Link;
 use crate::numbers::{
-    distance_is_certified, largest_epsilon, link_error_units, COUNT_LIMIT_BITS, DISTANCE_PARTS, EPSILON_LIMIT_BITS,
-    LAMBDA_LIMIT_BITS, LEAST_SHARE, NORM_LIMIT_BITS, SHARE_BITS, SHARE_LIMIT_BITS,
+    distance_is_certified, link_error_units, COUNT_LIMIT_BITS, DISTANCE_PARTS, EPSILON_LIMIT_BITS, LAMBDA_LIMIT_BITS,
+    LEAST_SHARE, NORM_LIMIT_BITS, SHARE_BITS, SHARE_LIMIT_BITS,
 };
 use crate::schema::Schema;
 use crate::statement::{optimum, Statement, CTX, OPTIMUM_SLOTS, SUM_PARTS, TREE_SHARDS};
@@ -351,7 +351,7 @@ impl Certificate {
         // within the public limits, or the sums could overflow
         if !r.failed() {
             let delta = link_error_units(self.layout.features(), self.layout.classes());
-            let largest = largest_epsilon(self.loss.link, delta);
+            let largest = self.loss.link.largest_epsilon(delta);
             r.limit(o.epsilon <= largest, vec!["optimum.epsilon".into(), "loss.link".into()], || {
                 format!("{} is above {largest}, the largest that is certified for this link and shape", o.epsilon)
             });

@@ -6,7 +6,7 @@ use halo2_proofs::halo2curves::ff::{Field, PrimeField};
 use halo2_proofs::halo2curves::group::prime::PrimeCurveAffine;
 use halo2_proofs::halo2curves::group::{Curve, Group};
 use rayon::prelude::*;
-use tribute_core::digest::{keccak, Digest};
+use tribute_core::digest::keccak;
 
 const WINDOW: usize = 8;
 
@@ -15,11 +15,6 @@ pub(super) fn secret() -> Fr {
     let mut wide = [0; 64];
     wide[..32].copy_from_slice(&keccak(b"tribute development SRS: this secret is public"));
     <Fr as halo2_proofs::halo2curves::ff::FromUniformBytes<64>>::from_uniform_bytes(&wide)
-}
-
-pub(super) fn digest() -> Digest {
-    let (g, g2, s) = (G1Affine::generator(), G2Affine::generator(), secret());
-    super::digest_of([g, (g * s).to_affine()], [g2, (g2 * s).to_affine()])
 }
 
 /// `[s^i]₁`, `[L_i(s)]₁`, `[1]₂`, `[s]₂`.

@@ -7,11 +7,31 @@ use halo2_proofs::halo2curves::ff::Field;
 use tribute_core::head::answer;
 use tribute_core::layout::Layout;
 use tribute_engine::column::CommittedColumn;
-use tribute_engine::field::{from_i128, two_to};
+use tribute_engine::field::from_i128;
 
-use super::{column, difference_limbs};
+use crate::gadgets::argmax::{self, difference_limbs, gap_limbs};
 use crate::gadgets::logup::{range_table, LogUp, Lookups, Tuple};
 use crate::gadgets::product::{self, logits, sigma_sums, Drawn};
+
+/// Fresh phase-0 columns after the limbs, by offset.
+pub mod column {
+    /// `B_u = Σ_{v ≥ u} b_v`.
+    pub const ANSWER: usize = 0;
+    /// The answer's logit.
+    pub const BEST: usize = 1;
+    /// How many.
+    pub const COUNT: usize = 2;
+}
+
+/// Third-phase columns, by position.
+pub mod third {
+    /// Features under τ; on weight rows the power `τ^j κ^u`.
+    pub const XT: usize = 0;
+    /// Logits under κ; on weight rows the weights under κ.
+    pub const ZK: usize = 1;
+    /// Running check of the logits.
+    pub const R: usize = 2;
+}
 
 pub(super) fn values(committed: &[Arc<CommittedColumn>]) -> Vec<&[Fr]> {
     committed.iter().map(|c| c.values.as_slice()).collect()
@@ -37,10 +57,9 @@ pub(super) fn answers(layout: &Layout, committed: &[&[Fr]]) -> Vec<Vec<Fr>> {
             out[n_limbs + column::BEST][row] = from_i128(i128::from(z[best]));
             // in an absent record no B is 1 and ties need no order
             let below_answer = u < best && present != Fr::ZERO;
-            let mut t = (z[best] - logit - i64::from(below_answer)) as u64;
-            for limb in &mut out[..n_limbs] {
-                limb[row] = Fr::from(t & ((1 << bits) - 1));
-                t >>= bits;
+            let gap = z[best] - logit - i64::from(below_answer);
+            for (column, limb) in out.iter_mut().zip(gap_limbs(gap, n_limbs, bits)) {
+                column[row] = limb;
             }
         }
     }
@@ -102,11 +121,11 @@ pub(super) fn second_phase(
 /// Logit of a class row, as the gates compute it from the cells.
 fn logit(layout: &Layout, columns: &[Vec<Fr>], row: usize) -> Fr {
     let n = difference_limbs(layout);
-    let gap = columns[..n].iter().rev().fold(Fr::ZERO, |s, l| s * two_to(layout.limb_bits()) + l[row]);
-    columns[n + column::BEST][row] - gap - columns[n + column::ANSWER][row + 1]
+    let limbs = columns[..n].iter().map(|limb| limb[row]);
+    argmax::logit(limbs, layout.limb_bits(), columns[n + column::BEST][row], columns[n + column::ANSWER][row + 1])
 }
 
-/// Third-phase columns, in the order of [`super::third`].
+/// Third-phase columns, in the order of [`third`].
 pub(super) fn third_phase(layout: &Layout, committed: &[&[Fr]], columns: &[Vec<Fr>], drawn: Drawn) -> Vec<Vec<Fr>> {
     product::third_phase(layout, committed, drawn, |row| logit(layout, columns, row)).into()
 }

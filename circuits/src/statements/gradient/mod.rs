@@ -51,48 +51,25 @@
 //! That X, Y are a well-formed shard (`dataset`) and W in range (`optimum`): the digest is what ties the proofs together,
 //! so a gradient counts only for registered shards and certified weights.
 
+mod gates;
 pub mod link;
 mod witness;
 
 use std::sync::Arc;
 
-use halo2_proofs::circuit::Region;
 use halo2_proofs::halo2curves::bn256::Fr;
-use halo2_proofs::plonk::{Advice, Column, Error, FirstPhase, SecondPhase, ThirdPhase};
-use tribute_core::link::Link;
+use tribute_core::link::{Link, NoShift};
 use tribute_core::shape::Shape;
 use tribute_engine::column::CommittedColumn;
 use tribute_engine::plonk::Witness;
 
-use crate::arithmetization::Arithmetization;
-use crate::arithmetization::StatementWitness;
-use crate::columns::{target_scale, CommittedGroup};
-use crate::gadgets::argument::{constant, small, Forge, Gates, Query};
-use crate::gadgets::logup::Frame;
-use crate::gadgets::product::{sigma_sums, Product, Rows, WeightRows};
+use crate::arithmetization::{Arithmetization, StatementWitness};
+use crate::columns::CommittedGroup;
+use crate::gadgets::argument::Forge;
+use crate::gadgets::product::sigma_sums;
 
-use link::LinkConfig;
-
-/// The product argument and the link.
-#[derive(Clone, Debug)]
-pub struct Config {
-    product: Product,
-    link: LinkConfig,
-}
-
-/// Third-phase columns, by position.
-pub mod third {
-    /// Features under τ; on weight rows the power `τ^j κ^u`.
-    pub const XT: usize = 0;
-    /// Logits under κ; on weight rows the weights under κ.
-    pub const ZK: usize = 1;
-    /// Errors under κ.
-    pub const EK: usize = 2;
-    /// Running check of the logits.
-    pub const R: usize = 3;
-    /// Running check of the gradient.
-    pub const E: usize = 4;
-}
+pub use gates::Config;
+pub use witness::third;
 
 /// The `gradient` circuit with its witness.
 #[derive(Clone)]
@@ -110,13 +87,13 @@ impl GradientCircuit {
     /// The witness for a committed shard, weights and gradient.
     ///
     /// # Errors
-    /// [`tribute_core::link::NoShift`] when the link's tables do not resolve a record's logits.
+    /// [`NoShift`] when the link's tables do not resolve a record's logits.
     pub fn new(
         shape: Shape,
         shard: &CommittedGroup,
         weights: &CommittedGroup,
         gradient: &CommittedGroup,
-    ) -> Result<Self, tribute_core::link::NoShift> {
+    ) -> Result<Self, NoShift> {
         let committed: Vec<_> =
             [shard, weights, gradient].into_iter().flat_map(|g| g.columns.iter().cloned()).collect();
         let values: Vec<&[Fr]> = committed.iter().map(|c| c.values.as_slice()).collect();
@@ -126,61 +103,6 @@ impl GradientCircuit {
 
     fn link(&self) -> Link {
         self.shape.link.unwrap_or(Link::Squared)
-    }
-}
-
-impl Arithmetization for Config {
-    fn configure(gates: &mut Gates<'_>, shape: &Shape) -> Self {
-        let layout = shape.layout;
-        let mut advice = || gates.meta.advice_column_in(FirstPhase);
-        // committed columns first: their points open the proof
-        let x: Vec<_> = (0..layout.columns()).map(|_| advice()).collect();
-        let (y, w, g) = (advice(), advice(), advice());
-        // `ctx` is absorbed by the transcript; no gate queries it
-        let _ctx = gates.meta.instance_column();
-        let frame = Frame::configure(gates);
-        let mut fixed = || gates.meta.fixed_column();
-        let rows = Rows { q_head: fixed(), q_class: fixed(), q_record: fixed(), q_end: fixed() };
-        let weights = WeightRows { q_w: fixed(), q_w_first: fixed(), q_block: fixed(), q_block_end: fixed() };
-        let link = LinkConfig::configure(gates, frame, rows, &layout, shape.link.unwrap_or(Link::Squared));
-        let sigma = gates.meta.challenge_usable_after(FirstPhase);
-        let a = gates.meta.advice_column_in(SecondPhase);
-        let kappa = gates.meta.challenge_usable_after(SecondPhase);
-        let tau = gates.meta.challenge_usable_after(SecondPhase);
-        let alpha = gates.meta.challenge_usable_after(SecondPhase);
-        let third: [Column<Advice>; 5] = std::array::from_fn(|_| gates.meta.advice_column_in(ThirdPhase));
-        let [xt, zk, ek, r, e] = third;
-        let target = constant(target_scale(&layout));
-
-        let product = Product { frame, rows, weights, a, xt, zk, r, sigma, kappa, tau, alpha };
-        product.sums(gates, &x, w, |c| link.logit(c));
-        gates.add("errors under κ: ek = (p − y) + κ·ek'", |c| {
-            let below = (small(1) - c.fixed(rows.q_end)) * c.next(ek);
-            let error = link.probability(c) - target * c.cur(y);
-            let kappa = c.challenge(kappa);
-            c.fixed(rows.q_record) * (c.cur(ek) - below.clone())
-                - c.fixed(rows.q_class) * (error + (kappa - small(1)) * below)
-        });
-
-        product.check(gates, layout.classes());
-        gates.add("gradient check: e' = e + s·b·ek on head rows, e − τ^j κ^u g on weight rows", |c| {
-            let b = small(256) + c.challenge(tau) * c.cur(xt);
-            let record = c.cur(y) * b * c.cur(ek);
-            let weight = c.cur(xt) * c.cur(g);
-            c.fixed(frame.q_use) * (c.next(e) - c.cur(e)) - c.fixed(rows.q_head) * record
-                + c.fixed(weights.q_w) * weight
-        });
-        gates.add("gradient check starts at 0", |c| c.fixed(frame.q_first) * c.cur(e));
-        gates.add("gradient check ends at 0", |c| c.fixed(frame.q_last) * c.cur(e));
-
-        Config { product, link }
-    }
-
-    fn fix(&self, region: &mut Region<'_, Fr>, shape: &Shape) -> Result<(), Error> {
-        let layout = shape.layout;
-        self.product.assign(region, &layout);
-        self.link.assign_table(region, &layout);
-        Ok(())
     }
 }
 

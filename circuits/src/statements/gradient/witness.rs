@@ -13,6 +13,20 @@ use super::link::{column, columns, window_indices};
 use crate::columns::target_scale;
 use crate::gadgets::product::{self, logits, Drawn};
 
+/// Third-phase columns, by position.
+pub mod third {
+    /// Features under τ; on weight rows the power `τ^j κ^u`.
+    pub const XT: usize = 0;
+    /// Logits under κ; on weight rows the weights under κ.
+    pub const ZK: usize = 1;
+    /// Errors under κ.
+    pub const EK: usize = 2;
+    /// Running check of the logits.
+    pub const R: usize = 3;
+    /// Running check of the gradient.
+    pub const E: usize = 4;
+}
+
 /// Phase-one columns of the link.
 pub(super) fn link_columns(shape: &Shape, committed: &[&[Fr]]) -> Result<Vec<Vec<Fr>>, NoShift> {
     let layout = &shape.layout;
@@ -112,7 +126,7 @@ fn prediction(layout: &Layout, link: Link, columns: &[Vec<Fr>], row: usize) -> (
     }
 }
 
-/// Third-phase columns, in the order of [`super::third`]; `committed` is X, Y, W, G.
+/// Third-phase columns, in the order of [`third`]; `committed` is X, Y, W, G.
 pub(super) fn third_phase(
     layout: &Layout,
     link: Link,

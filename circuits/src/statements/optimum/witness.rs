@@ -1,5 +1,7 @@
 //! The witness of `optimum`.
 
+use std::sync::Arc;
+
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::{Field, PrimeField};
 use tribute_core::head::{epsilon_shift, penalty_shift, Optimum, Weights};
@@ -8,10 +10,38 @@ use tribute_core::numbers::{NORM_BITS, SHARE_BITS, WEIGHT_BITS, WEIGHT_LIMIT};
 use tribute_core::shape::Shape;
 use tribute_core::statement::{optimum as input, OPTIMUM_SLOTS};
 use tribute_core::{I256, U256};
+use tribute_engine::column::CommittedColumn;
 use tribute_engine::field::{from_i256, from_u256, to_u256, two_to};
 
-use super::{column, power, Limbs, OptimumCircuit, Slot, LONGS, ROW_CLOSE, ROW_LONG, ROW_SLOTS, ROW_TOTALS};
+use crate::columns::CommittedGroup;
 use crate::gadgets::logup::{range_table, LogUp, Lookups, Tuple};
+
+use super::rows::{power, Limbs, LONGS, ROW_CLOSE, ROW_LONG, ROW_SLOTS, ROW_TOTALS};
+
+/// Fresh phase-0 columns after the limbs, by offset.
+pub mod column {
+    /// `g`.
+    pub const RESIDUAL: usize = 0;
+    /// V and N.
+    pub const FIRST: usize = 1;
+    /// Q and M.
+    pub const SECOND: usize = 2;
+    /// D.
+    pub const DENOMINATOR: usize = 3;
+    /// How many.
+    pub const COUNT: usize = 4;
+}
+
+/// One active gradient slot.
+#[derive(Clone, Copy, Debug)]
+pub struct Slot<'a> {
+    /// The committed gradient.
+    pub group: &'a CommittedGroup,
+    /// Its values.
+    pub gradient: &'a [I256],
+    /// Whether it is another shard of the dataset of the slot before it.
+    pub joined: bool,
+}
 
 pub(super) fn table(layout: &Layout) -> Vec<Tuple> {
     range_table(layout.limb_bits())
@@ -131,8 +161,18 @@ pub(super) fn lookup_columns(layout: &Layout, lookup: &LogUp, challenges: &[Fr],
     with_lookups(layout, columns, |l| lookup.second_phase(challenges, &table(layout), l, layout.gate_rows()))
 }
 
+/// What the columns of the later phases are computed from.
+pub(super) struct Cells<'a> {
+    pub(super) shape: &'a Shape,
+    pub(super) committed: &'a [Arc<CommittedColumn>],
+    /// Fresh columns of phase 0 but the multiplicities.
+    pub(super) columns: &'a [Vec<Fr>],
+    /// Public inputs.
+    pub(super) inputs: &'a [Fr],
+}
+
 /// `s` and `t`.
-pub(super) fn phase_two(circuit: &OptimumCircuit, tau: Fr) -> Vec<Vec<Fr>> {
+pub(super) fn phase_two(circuit: &Cells<'_>, tau: Fr) -> Vec<Vec<Fr>> {
     let layout = &circuit.shape.layout;
     let rows = layout.weights_start()..layout.weights_end();
     let penalised_from = if circuit.shape.reg_bias { 0 } else { layout.classes() };
@@ -147,7 +187,7 @@ pub(super) fn phase_two(circuit: &OptimumCircuit, tau: Fr) -> Vec<Vec<Fr>> {
     }
     s[ROW_CLOSE] = under_tau(&circuit.columns[Limbs::of(layout).columns() + column::RESIDUAL]);
 
-    let inputs = &circuit.inputs;
+    let inputs = circuit.inputs;
     let mut t = vec![Fr::ZERO; layout.gate_rows()];
     let mut total = inputs[input::N] * inputs[input::LAMBDA] * s[ROW_TOTALS] * two_to(penalty_shift(layout));
     for row in ROW_TOTALS..=ROW_CLOSE {
@@ -160,11 +200,11 @@ pub(super) fn phase_two(circuit: &OptimumCircuit, tau: Fr) -> Vec<Vec<Fr>> {
 }
 
 /// `pw` and `f`.
-pub(super) fn phase_three(circuit: &OptimumCircuit, tau: Fr, rho: Fr) -> Vec<Vec<Fr>> {
+pub(super) fn phase_three(circuit: &Cells<'_>, tau: Fr, rho: Fr) -> Vec<Vec<Fr>> {
     let layout = &circuit.shape.layout;
     let first = Limbs::of(layout).columns();
     let scalars = &circuit.columns[first..];
-    let inputs = &circuit.inputs;
+    let inputs = circuit.inputs;
     let s = &phase_two(circuit, tau)[0];
     let p: Vec<Fr> = std::iter::successors(Some(Fr::ONE), |p| Some(p * rho)).take(power::LONG + LONGS).collect();
     let (start, end) = (layout.weights_start(), layout.weights_end());
@@ -186,7 +226,7 @@ pub(super) fn phase_three(circuit: &OptimumCircuit, tau: Fr, rho: Fr) -> Vec<Vec
     }
 
     let longs = long_numbers(layout, scalars, inputs);
-    let written = written_numbers(layout, &circuit.columns);
+    let written = written_numbers(layout, circuit.columns);
     let mut f = vec![Fr::ZERO; layout.gate_rows()];
     let mut sum = Fr::ZERO;
     for row in 0..layout.gate_rows() - 1 {

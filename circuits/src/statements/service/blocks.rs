@@ -4,6 +4,7 @@ use tribute_core::layout::Layout;
 use tribute_core::receipt::{packed_len, FEATURES_PER_ELEMENT};
 use tribute_core::statement::SERVICE_SLOTS;
 
+use crate::gadgets::argmax::DIFFERENCE_BITS;
 use crate::gadgets::poseidon2::{RATE, ROWS};
 
 /// Data columns.
@@ -14,8 +15,11 @@ pub const LIMBS: usize = 4;
 pub const ELEMENT_ROWS: usize = FEATURES_PER_ELEMENT / DATA;
 // rows of an element are full, and an element does not wrap
 const _: () = assert!(FEATURES_PER_ELEMENT.is_multiple_of(DATA) && 8 * FEATURES_PER_ELEMENT < 253);
-/// Bits that a difference of two logits may need: `|z| ≤ 2^25·(256 + 255·1024) < 2^43.1`.
-const DIFFERENCE_BITS: u32 = 46;
+
+/// Tags of the table's parts; rows that hold nothing else are limb 0.
+pub(super) const RANGE: u64 = 0;
+pub(super) const FEATURE: u64 = 1;
+pub(super) const SLOT: u64 = 2;
 
 /// Geometry of the query blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

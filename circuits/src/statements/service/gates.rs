@@ -1,17 +1,137 @@
-//! The gates of `service`: data and answers, the chain of receipts, ranges and slots, the random sums.
+//! Columns, gates and fixed values of `service`: data and answers, the chain of receipts, ranges and slots, the random sums.
 
+use halo2_proofs::circuit::Region;
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::Field;
-use halo2_proofs::plonk::{Advice, Column, Expression, Fixed, Instance, VirtualCells};
+use halo2_proofs::plonk::{
+    Advice, Challenge, Column, Error, Expression, FirstPhase, Fixed, Instance, SecondPhase, ThirdPhase, VirtualCells,
+};
 use halo2_proofs::poly::Rotation;
 use tribute_core::layout::Layout;
 use tribute_core::numbers::BIAS_FEATURE;
+use tribute_core::shape::Shape;
 use tribute_core::statement::SERVICE_SLOTS;
 
-use super::{witness, Blocks, Rows, Sums, DATA, FEATURE, INPUTS_PER_HELPER, LIMBS, RANGE, SLOT};
-use crate::gadgets::argument::{constant, horner, limbs, small, Gates, Query};
+use crate::arithmetization::Arithmetization;
+use crate::gadgets::argmax::{ArgMax, Place};
+use crate::gadgets::argument::{constant, horner, limbs, select, small, Gates, Query};
 use crate::gadgets::logup::{Frame, Input, LogUp};
 use crate::gadgets::poseidon2::{self, Poseidon2};
+use crate::gadgets::product::RunningCheck;
+
+use super::blocks::{Blocks, DATA, FEATURE, LIMBS, RANGE, SLOT};
+use super::witness::{pack_factors, table, SlotInputs};
+
+/// Degree of the gates, that of the S-boxes.
+const DEGREE: usize = 6;
+/// As many as this degree allows a lookup's helper.
+const INPUTS_PER_HELPER: usize = DEGREE - 2;
+
+/// Rows by their part in the argument.
+#[derive(Clone, Copy, Debug)]
+struct Rows {
+    q_start: Column<Fixed>,
+    q_link: Column<Fixed>,
+    q_feature: Column<Fixed>,
+    q_element: Column<Fixed>,
+    q_salt: Column<Fixed>,
+    q_class: Column<Fixed>,
+    q_w: Column<Fixed>,
+    q_w_first: Column<Fixed>,
+    q_block: Column<Fixed>,
+}
+
+/// Columns and challenges of the random sums; `third` as in the module [`super::third`].
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sums {
+    w: Column<Advice>,
+    a: Column<Advice>,
+    third: [Column<Advice>; 4],
+    pub(super) sigma: Challenge,
+    pub(super) rho: Challenge,
+    pub(super) kappa: Challenge,
+    pub(super) tau: Challenge,
+}
+
+/// Selectors, challenges, the permutation and the lookup.
+#[derive(Clone, Debug)]
+pub struct Config {
+    frame: Frame,
+    rows: Rows,
+    poseidon: Poseidon2,
+    pub(super) lookup: LogUp,
+    pub(super) sums: Sums,
+}
+
+impl Arithmetization for Config {
+    fn configure(gates: &mut Gates<'_>, shape: &Shape) -> Self {
+        let layout = shape.layout;
+        // halo2-axiom takes a degree above 5 only where a circuit asks for it
+        gates.meta.set_minimum_degree(DEGREE);
+        // the committed column first: its point opens the proof
+        let w = gates.meta.advice_column_in(FirstPhase);
+        let instance: Column<Instance> = gates.meta.instance_column();
+        let frame = Frame::configure(gates);
+        let poseidon = Poseidon2::configure(gates);
+        let data: [Column<Advice>; DATA] = std::array::from_fn(|_| gates.meta.advice_column_in(FirstPhase));
+        let mut fixed = || gates.meta.fixed_column();
+        let rows = Rows {
+            q_start: fixed(),
+            q_link: fixed(),
+            q_feature: fixed(),
+            q_element: fixed(),
+            q_salt: fixed(),
+            q_class: fixed(),
+            q_w: fixed(),
+            q_w_first: fixed(),
+            q_block: fixed(),
+        };
+        let table = vec![fixed(), fixed()];
+
+        answers(gates, frame, rows, &arg_max(&data, layout.limb_bits()));
+        chain(gates, frame, rows, &poseidon, &Blocks::of(&layout));
+        let lookup = lookup(gates, frame, rows, &poseidon, &data, table, instance);
+
+        let sigma = gates.meta.challenge_usable_after(FirstPhase);
+        let rho = gates.meta.challenge_usable_after(FirstPhase);
+        let a = gates.meta.advice_column_in(SecondPhase);
+        let kappa = gates.meta.challenge_usable_after(SecondPhase);
+        let tau = gates.meta.challenge_usable_after(SecondPhase);
+        let third: [Column<Advice>; 4] = std::array::from_fn(|_| gates.meta.advice_column_in(ThirdPhase));
+        let sums = Sums { w, a, third, sigma, rho, kappa, tau };
+        random_sums(gates, frame, rows, &poseidon, &data, &sums, &layout);
+
+        Config { frame, rows, poseidon, lookup, sums }
+    }
+
+    fn fix(&self, region: &mut Region<'_, Fr>, shape: &Shape) -> Result<(), Error> {
+        let layout = shape.layout;
+        let blocks = Blocks::of(&layout);
+        if blocks.count == 0 {
+            return Err(Error::NotEnoughRowsAvailable { current_k: layout.k() });
+        }
+        let weights = layout.weights_start()..layout.weights_end();
+        let rows = &self.rows;
+        self.frame.assign(region, layout.gate_rows());
+        for i in 0..blocks.count {
+            let start = blocks.start(i);
+            self.poseidon.assign(region, start, blocks.permutations);
+            select(region, rows.q_start, [start]);
+            select(region, rows.q_link, [blocks.link(i)]);
+            select(region, rows.q_feature, start..start + blocks.features);
+            let elements = (0..blocks.features).filter(|f| blocks.ends_element(*f));
+            select(region, rows.q_element, elements.map(|f| start + f));
+            select(region, rows.q_salt, [blocks.salt(i)]);
+            select(region, rows.q_class, (0..blocks.classes).map(|u| blocks.class(i, u)));
+        }
+        select(region, rows.q_w, weights.clone());
+        select(region, rows.q_w_first, [weights.start]);
+        select(region, rows.q_block, weights.clone().step_by(layout.classes()));
+        let table = table(&layout, &vec![SlotInputs::default(); SERVICE_SLOTS]);
+        self.lookup.assign_table(region, &table, layout.gate_rows());
+        Ok(())
+    }
+}
 
 fn power(base: &Expression<Fr>, exponent: usize) -> Expression<Fr> {
     let mut result = small(1);
@@ -24,39 +144,29 @@ fn power(base: &Expression<Fr>, exponent: usize) -> Expression<Fr> {
     result
 }
 
-/// `z_u` of a class row: `m − t_u`.
-fn logit(c: &mut VirtualCells<'_, Fr>, data: &[Column<Advice>; DATA], limb_bits: u32) -> Expression<Fr> {
-    c.cur(data[LIMBS + 1]) - gap(c, data, limb_bits) - c.next(data[LIMBS])
-}
-
-/// `t_u − B_{u+1}` of a class row, as its limbs say.
-fn gap(c: &mut VirtualCells<'_, Fr>, data: &[Column<Advice>; DATA], limb_bits: u32) -> Expression<Fr> {
-    let cells: Vec<_> = data[..LIMBS].iter().map(|v| c.cur(*v)).collect();
-    limbs(&cells, limb_bits)
+/// The arg max's columns among those of the data.
+fn arg_max(data: &[Column<Advice>; DATA], limb_bits: u32) -> ArgMax {
+    ArgMax { limbs: data[..LIMBS].to_vec(), suffix: data[LIMBS], best: data[LIMBS + 1], limb_bits }
 }
 
 /// One-hot and largest logit.
-pub(super) fn answers(gates: &mut Gates<'_>, frame: Frame, rows: Rows, data: &[Column<Advice>; DATA], limb_bits: u32) {
-    let (answer, best) = (data[LIMBS], data[LIMBS + 1]);
-    gates.add("one-hot: b(b − 1) = 0 with b = B − B'", |c| {
-        let b = c.cur(answer) - c.next(answer);
-        c.fixed(rows.q_class) * b.clone() * (b - small(1))
-    });
-    gates.add("exactly one answer: B = 1 on the first class row", |c| {
-        c.fixed(rows.q_salt) * (c.next(answer) - small(1))
-    });
-    gates.add("B is 0 outside classes and features", |c| {
-        (c.fixed(frame.q_use) - c.fixed(rows.q_feature) - c.fixed(rows.q_class)) * c.cur(answer)
-    });
-    gates.add("the largest logit is one per query: m' = m", |c| c.fixed(rows.q_class) * (c.next(best) - c.cur(best)));
-    gates.add("the answer has the largest logit: b·t = 0", |c| {
-        let b = c.cur(answer) - c.next(answer);
-        c.fixed(rows.q_class) * b * gap(c, data, limb_bits)
-    });
+fn answers(gates: &mut Gates<'_>, frame: Frame, rows: Rows, arg_max: &ArgMax) {
+    arg_max.gates(
+        gates,
+        &Place {
+            q_class: rows.q_class,
+            q_above: rows.q_salt,
+            answers: ("exactly one answer: B = 1 on the first class row", &|_| small(1)),
+            idle: ("B is 0 outside classes and features", &|c| {
+                c.fixed(frame.q_use) - c.fixed(rows.q_feature) - c.fixed(rows.q_class)
+            }),
+            joined: ("the largest logit is one per query: m' = m", &|c| c.fixed(rows.q_class)),
+        },
+    );
 }
 
 /// Registers: receipts chain within a run, runs are apart.
-pub(super) fn chain(gates: &mut Gates<'_>, frame: Frame, rows: Rows, poseidon: &Poseidon2, blocks: &Blocks) {
+fn chain(gates: &mut Gates<'_>, frame: Frame, rows: Rows, poseidon: &Poseidon2, blocks: &Blocks) {
     let [next, _, position, before, last, ..] = poseidon.output;
     let back = Rotation(-(blocks.height as i32));
     let lead = Rotation(-(blocks.lead as i32));
@@ -89,7 +199,7 @@ pub(super) fn chain(gates: &mut Gates<'_>, frame: Frame, rows: Rows, poseidon: &
 }
 
 /// Ranges of the data columns, and ends of runs against the public inputs.
-pub(super) fn lookup(
+fn lookup(
     gates: &mut Gates<'_>,
     frame: Frame,
     rows: Rows,
@@ -146,7 +256,7 @@ pub(super) fn lookup(
 }
 
 /// The product check and the receipts' messages.
-pub(super) fn sums(
+fn random_sums(
     gates: &mut Gates<'_>,
     frame: Frame,
     rows: Rows,
@@ -155,15 +265,15 @@ pub(super) fn sums(
     sums: &Sums,
     layout: &Layout,
 ) {
-    let (blocks, limb_bits) = (Blocks::of(layout), layout.limb_bits());
+    let (blocks, arg_max) = (Blocks::of(layout), arg_max(data, layout.limb_bits()));
     let Sums { w, a, third: [head, pack, hash, r], sigma, rho, kappa, tau } = *sums;
-    let [inner, end, short] = witness::pack_factors(&blocks);
+    let [inner, end, short] = pack_factors(&blocks);
 
     gates.add("features under τ, logits and weights under κ: head = Σ τ^a x_a + τ^7·head', z + κ·head'", |c| {
         let (tau, kappa) = (c.challenge(tau), c.challenge(kappa));
         let mut features: Vec<_> = data.iter().map(|v| c.cur(*v)).collect();
         features.push(c.next(head));
-        let z = logit(c, data, limb_bits);
+        let z = arg_max.logit(c);
         let below = kappa * c.next(head);
         c.fixed(frame.q_use) * c.cur(head)
             - c.fixed(rows.q_feature) * horner(&features, &tau)
@@ -209,13 +319,17 @@ pub(super) fn sums(
         let block = c.fixed_next(rows.q_block) * (c.challenge(tau) - small(1)) * c.cur(pack);
         c.fixed(rows.q_w) * (c.fixed_next(rows.q_w) * step - block)
     });
-    gates.add("logit check: r' = σr + 256 + τ·head on starts, r − a(α·wk + τ^j) on blocks", |c| {
-        let (sigma, tau, kappa) = (c.challenge(sigma), c.challenge(tau), c.challenge(kappa));
-        let alpha = power(&tau, blocks.features * DATA + 1) * if layout.classes() == 1 { kappa } else { small(1) };
-        let record = (sigma - small(1)) * c.cur(r) + small(BIAS_FEATURE as u64) + tau * c.cur(head);
-        let weight = c.cur(a) * (alpha * c.cur(head) + c.cur(pack));
-        c.fixed(frame.q_use) * (c.next(r) - c.cur(r)) - c.fixed(rows.q_start) * record + c.fixed(rows.q_block) * weight
-    });
-    gates.add("logit check starts at 0", |c| c.fixed(frame.q_first) * c.cur(r));
-    gates.add("logit check ends at 0", |c| c.fixed(frame.q_last) * c.cur(r));
+    RunningCheck { frame, q_record: rows.q_start, q_block: rows.q_block, a, r }.gates(
+        gates,
+        "logit check: r' = σr + 256 + τ·head on starts, r − a(α·wk + τ^j) on blocks",
+        |c| {
+            let (sigma, tau) = (c.challenge(sigma), c.challenge(tau));
+            (sigma - small(1)) * c.cur(r) + small(BIAS_FEATURE as u64) + tau * c.cur(head)
+        },
+        |c| {
+            let (tau, kappa) = (c.challenge(tau), c.challenge(kappa));
+            let alpha = power(&tau, blocks.features * DATA + 1) * if layout.classes() == 1 { kappa } else { small(1) };
+            alpha * c.cur(head) + c.cur(pack)
+        },
+    );
 }

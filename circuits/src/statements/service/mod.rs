@@ -71,114 +71,29 @@
 //! contract); the salt, any field element.
 
 mod blocks;
-mod errors;
+mod error;
 mod gates;
 mod witness;
 
 use std::sync::Arc;
 
-use halo2_proofs::circuit::Region;
 use halo2_proofs::halo2curves::bn256::Fr;
-use halo2_proofs::plonk::{Advice, Challenge, Column, Error, FirstPhase, Fixed, Instance, SecondPhase, ThirdPhase};
+use halo2_proofs::halo2curves::ff::Field;
+use tribute_core::head::{answer, Weights};
 use tribute_core::shape::Shape;
-use tribute_core::statement::SERVICE_SLOTS;
+use tribute_core::statement::{service, SERVICE_SLOTS};
 use tribute_engine::column::CommittedColumn;
+use tribute_engine::field::from_core;
 use tribute_engine::plonk::Witness;
 
-use crate::arithmetization::Arithmetization;
-use crate::arithmetization::StatementWitness;
-use crate::gadgets::argument::{select, Forge, Gates};
-use crate::gadgets::logup::{Frame, LogUp};
-use crate::gadgets::poseidon2::Poseidon2;
+use crate::arithmetization::{Arithmetization, StatementWitness};
+use crate::columns::CommittedGroup;
+use crate::gadgets::argument::Forge;
 
 pub use blocks::{capacity, Blocks, DATA, ELEMENT_ROWS, LIMBS};
-pub use errors::ServiceError;
-pub use witness::{AnsweredQuery, SessionBatch, SlotInputs, Step};
-
-/// Degree of the gates, that of the S-boxes.
-const DEGREE: usize = 6;
-/// As many as this degree allows a lookup's helper.
-const INPUTS_PER_HELPER: usize = DEGREE - 2;
-
-/// Tags of the table's parts; rows that hold nothing else are limb 0.
-const RANGE: u64 = 0;
-const FEATURE: u64 = 1;
-const SLOT: u64 = 2;
-
-/// Fresh phase-0 columns, by position in [`ServiceCircuit::columns`].
-pub mod column {
-    use crate::gadgets::poseidon2;
-    /// First of the Poseidon2 columns.
-    pub const STATE: usize = 0;
-    /// First of the S-box outputs.
-    pub const OUTPUT: usize = poseidon2::OUTPUT;
-    /// First of the data columns.
-    pub const DATA: usize = poseidon2::COLUMNS;
-    /// On class rows: `B_u = Σ_{v ≥ u} b_v`.
-    pub const ANSWER: usize = DATA + super::LIMBS;
-    /// On class rows: the answer's logit.
-    pub const BEST: usize = ANSWER + 1;
-    /// On link rows: what the next block starts from.
-    pub const NEXT: usize = OUTPUT;
-    /// On link rows: slot of the run that ends here.
-    pub const SLOT: usize = OUTPUT + 1;
-    /// On link rows: queries before this one in the run.
-    pub const POSITION: usize = OUTPUT + 2;
-    /// On link rows: transcript before the run.
-    pub const BEFORE: usize = OUTPUT + 3;
-    /// On link rows: whether the run ends here.
-    pub const LAST: usize = OUTPUT + 4;
-    /// Number of columns.
-    pub const COUNT: usize = DATA + super::DATA;
-}
-
-/// Third-phase columns, by position.
-pub mod third {
-    /// Features under τ above logits under κ; on weight rows the weights under κ.
-    pub const HEAD: usize = 0;
-    /// The message as data; on weight rows the power `τ^j`.
-    pub const PACK: usize = 1;
-    /// The message as absorbed.
-    pub const HASH: usize = 2;
-    /// Running check of the logits.
-    pub const R: usize = 3;
-}
-
-/// Rows by their part in the argument.
-#[derive(Clone, Copy, Debug)]
-struct Rows {
-    q_start: Column<Fixed>,
-    q_link: Column<Fixed>,
-    q_feature: Column<Fixed>,
-    q_element: Column<Fixed>,
-    q_salt: Column<Fixed>,
-    q_class: Column<Fixed>,
-    q_w: Column<Fixed>,
-    q_w_first: Column<Fixed>,
-    q_block: Column<Fixed>,
-}
-
-/// Columns and challenges of the random sums; `third` as in the module [`third`].
-#[derive(Clone, Copy, Debug)]
-struct Sums {
-    w: Column<Advice>,
-    a: Column<Advice>,
-    third: [Column<Advice>; 4],
-    sigma: Challenge,
-    rho: Challenge,
-    kappa: Challenge,
-    tau: Challenge,
-}
-
-/// Selectors, challenges, the permutation and the lookup.
-#[derive(Clone, Debug)]
-pub struct Config {
-    frame: Frame,
-    rows: Rows,
-    poseidon: Poseidon2,
-    lookup: LogUp,
-    sums: Sums,
-}
+pub use error::ServiceError;
+pub use gates::Config;
+pub use witness::{column, third, AnsweredQuery, SessionBatch, SlotInputs, Step};
 
 /// The `service` circuit with its witness.
 #[derive(Clone)]
@@ -194,73 +109,80 @@ pub struct ServiceCircuit {
     pub forge: Option<Forge>,
 }
 
-impl Arithmetization for Config {
-    fn configure(gates: &mut Gates<'_>, shape: &Shape) -> Self {
+impl ServiceCircuit {
+    /// The witness for sessions, one to a slot. `weights` are those of `group`.
+    ///
+    /// # Errors
+    /// [`ServiceError`] when the batch does not fit or an answer is not the weights'.
+    pub fn new(
+        shape: Shape,
+        group: &CommittedGroup,
+        weights: &Weights,
+        sessions: &[SessionBatch],
+    ) -> Result<Self, ServiceError> {
         let layout = shape.layout;
-        // halo2-axiom takes a degree above 5 only where a circuit asks for it
-        gates.meta.set_minimum_degree(DEGREE);
-        // the committed column first: its point opens the proof
-        let w = gates.meta.advice_column_in(FirstPhase);
-        let instance: Column<Instance> = gates.meta.instance_column();
-        let frame = Frame::configure(gates);
-        let poseidon = Poseidon2::configure(gates);
-        let data: [Column<Advice>; DATA] = std::array::from_fn(|_| gates.meta.advice_column_in(FirstPhase));
-        let mut fixed = || gates.meta.fixed_column();
-        let rows = Rows {
-            q_start: fixed(),
-            q_link: fixed(),
-            q_feature: fixed(),
-            q_element: fixed(),
-            q_salt: fixed(),
-            q_class: fixed(),
-            q_w: fixed(),
-            q_w_first: fixed(),
-            q_block: fixed(),
-        };
-        let table = vec![fixed(), fixed()];
-
-        gates::answers(gates, frame, rows, &data, layout.limb_bits());
-        gates::chain(gates, frame, rows, &poseidon, &Blocks::of(&layout));
-        let lookup = gates::lookup(gates, frame, rows, &poseidon, &data, table, instance);
-
-        let sigma = gates.meta.challenge_usable_after(FirstPhase);
-        let rho = gates.meta.challenge_usable_after(FirstPhase);
-        let a = gates.meta.advice_column_in(SecondPhase);
-        let kappa = gates.meta.challenge_usable_after(SecondPhase);
-        let tau = gates.meta.challenge_usable_after(SecondPhase);
-        let third: [Column<Advice>; 4] = std::array::from_fn(|_| gates.meta.advice_column_in(ThirdPhase));
-        let sums = Sums { w, a, third, sigma, rho, kappa, tau };
-        gates::sums(gates, frame, rows, &poseidon, &data, &sums, &layout);
-
-        Config { frame, rows, poseidon, lookup, sums }
+        error::check(&layout, group, weights, sessions)?;
+        let mut steps = Vec::new();
+        let mut slots = vec![SlotInputs::default(); SERVICE_SLOTS];
+        for (slot, session) in sessions.iter().enumerate() {
+            let (count, mut h) = (session.queries.len(), session.before);
+            for (position, query) in session.queries.iter().enumerate() {
+                let (step, after) = Step::new(&layout, weights, h, query);
+                steps.push(Step {
+                    slot: slot as u64,
+                    position: position as u64,
+                    before: from_core(&session.before),
+                    last: position + 1 == count,
+                    ..step
+                });
+                h = after;
+            }
+            slots[slot] =
+                SlotInputs { before: from_core(&session.before), after: from_core(&h), count: Fr::from(count as u64) };
+        }
+        Ok(Self::from_steps(shape, group, weights, steps, slots))
     }
 
-    fn fix(&self, region: &mut Region<'_, Fr>, shape: &Shape) -> Result<(), Error> {
-        let layout = shape.layout;
-        let blocks = Blocks::of(&layout);
-        if blocks.count == 0 {
-            return Err(Error::NotEnoughRowsAvailable { current_k: layout.k() });
+    /// The witness for any steps, true or not; the blocks after them become a run without end.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn from_steps(
+        shape: Shape,
+        group: &CommittedGroup,
+        weights: &Weights,
+        mut steps: Vec<Step>,
+        slots: Vec<SlotInputs>,
+    ) -> Self {
+        let blocks = Blocks::of(&shape.layout);
+        let idle = AnsweredQuery { features: vec![], salt: 0.into(), answer: answer(&weights.logits(&[])) };
+        let mut h = 0.into();
+        for position in 0..blocks.count.saturating_sub(steps.len()) {
+            let (step, after) = Step::new(&shape.layout, weights, h, &idle);
+            steps.push(Step { position: position as u64, before: Fr::ZERO, ..step });
+            h = after;
         }
-        let weights = layout.weights_start()..layout.weights_end();
-        let rows = &self.rows;
-        self.frame.assign(region, layout.gate_rows());
-        for i in 0..blocks.count {
-            let start = blocks.start(i);
-            self.poseidon.assign(region, start, blocks.permutations);
-            select(region, rows.q_start, [start]);
-            select(region, rows.q_link, [blocks.link(i)]);
-            select(region, rows.q_feature, start..start + blocks.features);
-            let elements = (0..blocks.features).filter(|f| blocks.ends_element(*f));
-            select(region, rows.q_element, elements.map(|f| start + f));
-            select(region, rows.q_salt, [blocks.salt(i)]);
-            select(region, rows.q_class, (0..blocks.classes).map(|u| blocks.class(i, u)));
+        let columns = witness::fill(&shape.layout, &blocks, &steps);
+        ServiceCircuit {
+            config: Config::of(&shape),
+            committed: group.columns.clone(),
+            columns,
+            slots,
+            shape,
+            forge: None,
         }
-        select(region, rows.q_w, weights.clone());
-        select(region, rows.q_w_first, [weights.start]);
-        select(region, rows.q_block, weights.clone().step_by(layout.classes()));
-        let table = witness::table(&layout, &vec![SlotInputs::default(); SERVICE_SLOTS]);
-        self.lookup.assign_table(region, &table, layout.gate_rows());
-        Ok(())
+    }
+
+    /// The public inputs: what the slots say.
+    #[must_use]
+    pub fn inputs(&self, ctx: Fr) -> Vec<Fr> {
+        let mut inputs = vec![Fr::ZERO; service::INPUTS];
+        inputs[tribute_core::statement::CTX] = ctx;
+        for (i, slot) in self.slots.iter().enumerate() {
+            inputs[service::BEFORE + i] = slot.before;
+            inputs[service::AFTER + i] = slot.after;
+            inputs[service::COUNT + i] = slot.count;
+        }
+        inputs
     }
 }
 
@@ -286,16 +208,8 @@ impl Witness for ServiceCircuit {
                 columns
             }
             1 => {
-                let mut columns = witness::with_lookups(&layout, &blocks, &self.columns, |l| {
-                    self.config.lookup.second_phase(challenges, &table, l, layout.gate_rows())
-                });
-                columns.push(witness::sigma_sums(
-                    &layout,
-                    &blocks,
-                    &self.columns,
-                    challenges[self.config.sums.sigma.index()],
-                ));
-                columns
+                let sigma = challenges[self.config.sums.sigma.index()];
+                witness::second_phase(&layout, &self.config.lookup, challenges, sigma, &self.columns, &table)
             }
             _ => {
                 let challenges = witness::Challenges {

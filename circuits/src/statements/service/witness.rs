@@ -3,20 +3,57 @@
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::Field;
 use rayon::prelude::*;
-use tribute_core::head::{answer, Weights};
+use tribute_core::head::Weights;
 use tribute_core::layout::Layout;
 use tribute_core::numbers::BIAS_FEATURE;
 use tribute_core::receipt;
-use tribute_core::shape::Shape;
-use tribute_core::statement::{service, SERVICE_SLOTS};
 use tribute_engine::field::{from_core, from_i128, two_to};
 
-use super::blocks::{slot_rows, Blocks, DATA, ELEMENT_ROWS, LIMBS};
-use super::{column, third, ServiceCircuit, ServiceError, FEATURE, RANGE, SLOT};
-use crate::arithmetization::Arithmetization;
-use crate::columns::CommittedGroup;
-use crate::gadgets::logup::Lookups;
+use crate::gadgets::argmax::{self, gap_limbs};
+use crate::gadgets::logup::{LogUp, Lookups};
 use crate::gadgets::poseidon2::{self, sponge_cells};
+use crate::gadgets::product::{running_check, sums_under};
+
+use super::blocks::{slot_rows, Blocks, DATA, ELEMENT_ROWS, FEATURE, LIMBS, RANGE, SLOT};
+
+/// Fresh phase-0 columns, by position in [`super::ServiceCircuit::columns`].
+pub mod column {
+    use crate::gadgets::poseidon2;
+    /// First of the Poseidon2 columns.
+    pub const STATE: usize = 0;
+    /// First of the S-box outputs.
+    pub const OUTPUT: usize = poseidon2::OUTPUT;
+    /// First of the data columns.
+    pub const DATA: usize = poseidon2::COLUMNS;
+    /// On class rows: `B_u = Σ_{v ≥ u} b_v`.
+    pub const ANSWER: usize = DATA + super::LIMBS;
+    /// On class rows: the answer's logit.
+    pub const BEST: usize = ANSWER + 1;
+    /// On link rows: what the next block starts from.
+    pub const NEXT: usize = OUTPUT;
+    /// On link rows: slot of the run that ends here.
+    pub const SLOT: usize = OUTPUT + 1;
+    /// On link rows: queries before this one in the run.
+    pub const POSITION: usize = OUTPUT + 2;
+    /// On link rows: transcript before the run.
+    pub const BEFORE: usize = OUTPUT + 3;
+    /// On link rows: whether the run ends here.
+    pub const LAST: usize = OUTPUT + 4;
+    /// Number of columns.
+    pub const COUNT: usize = DATA + super::DATA;
+}
+
+/// Third-phase columns, by position.
+pub mod third {
+    /// Features under τ above logits under κ; on weight rows the weights under κ.
+    pub const HEAD: usize = 0;
+    /// The message as data; on weight rows the power `τ^j`.
+    pub const PACK: usize = 1;
+    /// The message as absorbed.
+    pub const HASH: usize = 2;
+    /// Running check of the logits.
+    pub const R: usize = 3;
+}
 
 /// A query with the salt its client chose and the answer it got.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,128 +132,8 @@ impl Step {
     }
 }
 
-impl ServiceCircuit {
-    /// The witness for sessions, one to a slot. `weights` are those of `group`.
-    ///
-    /// # Errors
-    /// [`ServiceError`] when the batch does not fit or an answer is not the weights'.
-    pub fn new(
-        shape: Shape,
-        group: &CommittedGroup,
-        weights: &Weights,
-        sessions: &[SessionBatch],
-    ) -> Result<Self, ServiceError> {
-        let layout = shape.layout;
-        check(&layout, group, weights, sessions)?;
-        let mut steps = Vec::new();
-        let mut slots = vec![SlotInputs::default(); SERVICE_SLOTS];
-        for (slot, session) in sessions.iter().enumerate() {
-            let (count, mut h) = (session.queries.len(), session.before);
-            for (position, query) in session.queries.iter().enumerate() {
-                let (step, after) = Step::new(&layout, weights, h, query);
-                steps.push(Step {
-                    slot: slot as u64,
-                    position: position as u64,
-                    before: from_core(&session.before),
-                    last: position + 1 == count,
-                    ..step
-                });
-                h = after;
-            }
-            slots[slot] =
-                SlotInputs { before: from_core(&session.before), after: from_core(&h), count: Fr::from(count as u64) };
-        }
-        Ok(Self::from_steps(shape, group, weights, steps, slots))
-    }
-
-    /// The witness for any steps, true or not; the blocks after them become a run without end.
-    #[doc(hidden)]
-    #[must_use]
-    pub fn from_steps(
-        shape: Shape,
-        group: &CommittedGroup,
-        weights: &Weights,
-        mut steps: Vec<Step>,
-        slots: Vec<SlotInputs>,
-    ) -> Self {
-        let blocks = Blocks::of(&shape.layout);
-        let idle = AnsweredQuery { features: vec![], salt: 0.into(), answer: answer(&weights.logits(&[])) };
-        let mut h = 0.into();
-        for position in 0..blocks.count.saturating_sub(steps.len()) {
-            let (step, after) = Step::new(&shape.layout, weights, h, &idle);
-            steps.push(Step { position: position as u64, before: Fr::ZERO, ..step });
-            h = after;
-        }
-        let columns = fill(&shape.layout, &blocks, &steps);
-        ServiceCircuit {
-            config: super::Config::of(&shape),
-            committed: group.columns.clone(),
-            columns,
-            slots,
-            shape,
-            forge: None,
-        }
-    }
-
-    /// The public inputs: what the slots say.
-    #[must_use]
-    pub fn inputs(&self, ctx: Fr) -> Vec<Fr> {
-        let mut inputs = vec![Fr::ZERO; service::INPUTS];
-        inputs[tribute_core::statement::CTX] = ctx;
-        for (i, slot) in self.slots.iter().enumerate() {
-            inputs[service::BEFORE + i] = slot.before;
-            inputs[service::AFTER + i] = slot.after;
-            inputs[service::COUNT + i] = slot.count;
-        }
-        inputs
-    }
-}
-
-fn check(
-    layout: &Layout,
-    group: &CommittedGroup,
-    weights: &Weights,
-    sessions: &[SessionBatch],
-) -> Result<(), ServiceError> {
-    let blocks = Blocks::of(layout);
-    if blocks.count == 0 {
-        return Err(ServiceError::NoRoom { k: layout.k(), rows: layout.weights_start(), height: blocks.height });
-    }
-    if group.columns.len() != 1 {
-        return Err(ServiceError::Columns { got: group.columns.len() });
-    }
-    if (weights.features(), weights.classes()) != (layout.features(), layout.classes()) {
-        return Err(ServiceError::Weights {
-            features: weights.features(),
-            classes: weights.classes(),
-            layout_features: layout.features(),
-            layout_classes: layout.classes(),
-        });
-    }
-    if sessions.len() > SERVICE_SLOTS {
-        return Err(ServiceError::Slots { got: sessions.len() });
-    }
-    let got = sessions.iter().map(|s| s.queries.len()).sum();
-    if got > blocks.count {
-        return Err(ServiceError::Capacity { got, capacity: blocks.count });
-    }
-    for (slot, session) in sessions.iter().enumerate() {
-        for (query, q) in session.queries.iter().enumerate() {
-            if q.features.len() > layout.features() {
-                let (got, expected) = (q.features.len(), layout.features());
-                return Err(ServiceError::Features { slot, query, got, expected });
-            }
-            let expected = answer(&weights.logits(&q.features));
-            if q.answer != expected {
-                return Err(ServiceError::Answer { slot, query, got: q.answer, expected });
-            }
-        }
-    }
-    Ok(())
-}
-
 /// Phase-one columns of the steps, in the order of [`column`].
-fn fill(layout: &Layout, blocks: &Blocks, steps: &[Step]) -> Vec<Vec<Fr>> {
+pub(super) fn fill(layout: &Layout, blocks: &Blocks, steps: &[Step]) -> Vec<Vec<Fr>> {
     let mut out = vec![vec![Fr::ZERO; layout.gate_rows()]; column::COUNT];
     let cells: Vec<_> = steps
         .par_iter()
@@ -261,14 +178,7 @@ fn data_cells(layout: &Layout, blocks: &Blocks, step: &Step) -> Vec<[Fr; DATA]> 
     for (u, z) in logits.iter().enumerate() {
         let line = &mut out[blocks.features + 1 + u];
         let gap = best - z - i64::from(u < chosen);
-        if let Ok(mut gap) = u64::try_from(gap) {
-            for limb in &mut line[..LIMBS] {
-                *limb = Fr::from(gap & ((1 << bits) - 1));
-                gap >>= bits;
-            }
-        } else {
-            line[0] = from_i128(i128::from(gap)); // no range check will take it
-        }
+        line.iter_mut().zip(gap_limbs(gap, LIMBS, bits)).for_each(|(cell, limb)| *cell = limb);
         line[LIMBS] = Fr::from(u64::from(u <= chosen));
     }
     for line in &mut out[blocks.features + 1..] {
@@ -300,12 +210,7 @@ enum Kind {
     Class,
 }
 
-pub(super) fn with_lookups<T>(
-    layout: &Layout,
-    blocks: &Blocks,
-    columns: &[Vec<Fr>],
-    f: impl FnOnce(&Lookups<'_, 5>) -> T,
-) -> T {
+fn with_lookups<T>(layout: &Layout, blocks: &Blocks, columns: &[Vec<Fr>], f: impl FnOnce(&Lookups<'_, 5>) -> T) -> T {
     let mut kinds = vec![(Kind::Idle, false); layout.gate_rows()];
     for i in 0..blocks.count {
         kinds[blocks.start(i)..blocks.salt(i)].iter_mut().for_each(|k| k.0 = Kind::Feature);
@@ -336,22 +241,9 @@ pub(super) fn multiplicities(layout: &Layout, blocks: &Blocks, columns: &[Vec<Fr
 }
 
 /// `a_j = Σ_i σ^(m−1−i) x_ij` at the first row of weight block j (block 0 the bias).
-pub(super) fn sigma_sums(layout: &Layout, blocks: &Blocks, columns: &[Vec<Fr>], sigma: Fr) -> Vec<Fr> {
-    let sums: Vec<Fr> = (0..=layout.features())
-        .into_par_iter()
-        .map(|j| {
-            let x = |i: usize| match j.checked_sub(1) {
-                None => Fr::from(BIAS_FEATURE as u64),
-                Some(j) => columns[column::DATA + j % DATA][blocks.start(i) + j / DATA],
-            };
-            (0..blocks.count).fold(Fr::ZERO, |sum, i| sum * sigma + x(i))
-        })
-        .collect();
-    let mut out = vec![Fr::ZERO; layout.gate_rows()];
-    for (j, sum) in sums.into_iter().enumerate() {
-        out[layout.weights_start() + j * layout.classes()] = sum;
-    }
-    out
+fn sigma_sums(layout: &Layout, blocks: &Blocks, columns: &[Vec<Fr>], sigma: Fr) -> Vec<Fr> {
+    let x = |i: usize, j: usize| columns[column::DATA + j % DATA][blocks.start(i) + j / DATA];
+    sums_under(layout, sigma, blocks.count, x)
 }
 
 /// Challenges of phases two and three.
@@ -382,15 +274,14 @@ fn block_sums(
     let start = blocks.start(i);
     let data = |v: usize, row: usize| columns[column::DATA + v][row];
     let [inner, end, salt] = pack_factors(blocks);
-    let limb = two_to(layout.limb_bits());
     let mut below = [Fr::ZERO; 2];
     let mut sums = vec![below; blocks.features + 1 + blocks.classes];
     for (offset, sum) in sums.iter_mut().enumerate().rev() {
         let row = start + offset;
         let fold = |base: Fr, first: Fr| (0..DATA).rev().fold(first, |s, v| s * base + data(v, row));
         below = if offset > blocks.features {
-            let gap = (0..LIMBS).rev().fold(Fr::ZERO, |s, v| s * limb + data(v, row));
-            let z = data(LIMBS + 1, row) - gap - data(LIMBS, row + 1);
+            let limbs = (0..LIMBS).map(|v| data(v, row));
+            let z = argmax::logit(limbs, layout.limb_bits(), data(LIMBS + 1, row), data(LIMBS, row + 1));
             [z + c.kappa * below[0], data(LIMBS, row) + below[1]]
         } else if offset == blocks.features {
             [below[0], salt * (data(0, row) + c.rho * (below[1] - Fr::ONE))]
@@ -418,10 +309,10 @@ pub(super) fn third_phase(
     let (start, end, classes) = (layout.weights_start(), layout.weights_end(), layout.classes());
     let mut out = vec![vec![Fr::ZERO; rows]; 4];
     let sums: Vec<_> = (0..blocks.count).into_par_iter().map(|i| block_sums(layout, blocks, columns, i, c)).collect();
-    let mut weight_of_start = vec![false; rows];
+    let mut starts = vec![false; rows];
     for (i, (data, hash)) in sums.into_iter().enumerate() {
         let first = blocks.start(i);
-        weight_of_start[first] = true;
+        starts[first] = true;
         for (offset, [head, pack]) in data.into_iter().enumerate() {
             out[third::HEAD][first + offset] = head;
             out[third::PACK][first + offset] = pack;
@@ -441,14 +332,24 @@ pub(super) fn third_phase(
     let a = sigma_sums(layout, blocks, columns, c.sigma);
     let alpha = c.tau.pow_vartime([(blocks.features * DATA + 1) as u64]) * if classes == 1 { c.kappa } else { Fr::ONE };
     let bias = Fr::from(BIAS_FEATURE as u64);
-    let mut check = Fr::ZERO;
-    for row in 0..rows - 1 {
-        if weight_of_start[row] {
-            check = c.sigma * check + bias + c.tau * out[third::HEAD][row];
-        } else if (start..end).contains(&row) && (row - start) % classes == 0 {
-            check -= a[row] * (alpha * out[third::HEAD][row] + out[third::PACK][row]);
-        }
-        out[third::R][row + 1] = check;
-    }
+    let (head, pack) = (&out[third::HEAD], &out[third::PACK]);
+    let step = |row: usize| starts[row].then(|| bias + c.tau * head[row]);
+    out[third::R] = running_check(layout, c.sigma, &a, step, |row| alpha * head[row] + pack[row]);
+    out
+}
+
+/// The lookup's columns, then `a`.
+pub(super) fn second_phase(
+    layout: &Layout,
+    lookup: &LogUp,
+    challenges: &[Fr],
+    sigma: Fr,
+    columns: &[Vec<Fr>],
+    table: &[Tuple],
+) -> Vec<Vec<Fr>> {
+    let blocks = Blocks::of(layout);
+    let mut out =
+        with_lookups(layout, &blocks, columns, |l| lookup.second_phase(challenges, table, l, layout.gate_rows()));
+    out.push(sigma_sums(layout, &blocks, columns, sigma));
     out
 }

@@ -53,26 +53,20 @@
 //!
 //! All of the above: what the G_p are, and that G stays in range.
 
+mod gates;
+mod witness;
+
 use std::sync::Arc;
 
-use halo2_proofs::circuit::Region;
 use halo2_proofs::halo2curves::bn256::Fr;
-use halo2_proofs::plonk::{Column, Error, FirstPhase, Fixed};
 use tribute_core::shape::Shape;
 use tribute_engine::column::CommittedColumn;
 use tribute_engine::plonk::Witness;
 
-use crate::arithmetization::Arithmetization;
 use crate::arithmetization::StatementWitness;
 use crate::columns::CommittedGroup;
-use crate::gadgets::argument::{select, small, Gates, Query};
 
-/// The two selectors whose product is 1 on the weights' rows.
-#[derive(Clone, Debug)]
-pub struct Config {
-    q_from: Column<Fixed>,
-    q_until: Column<Fixed>,
-}
+pub use gates::Config;
 
 /// The `sum` circuit with its witness, which is nothing but the committed columns.
 #[derive(Clone)]
@@ -89,31 +83,7 @@ impl SumCircuit {
     #[must_use]
     pub fn new(shape: Shape, sum: &CommittedGroup, parts: &[&CommittedGroup]) -> Self {
         assert_eq!(parts.len(), shape.parts, "parts of the sum");
-        let committed = std::iter::once(&sum).chain(parts).flat_map(|g| g.columns.iter().cloned()).collect();
-        SumCircuit { shape, committed }
-    }
-}
-
-impl Arithmetization for Config {
-    fn configure(gates: &mut Gates<'_>, shape: &Shape) -> Self {
-        // committed columns first: their points open the proof
-        let sum = gates.meta.advice_column_in(FirstPhase);
-        let parts: Vec<_> = (0..shape.parts).map(|_| gates.meta.advice_column_in(FirstPhase)).collect();
-        // `ctx` is absorbed by the transcript; no gate queries it
-        let _ctx = gates.meta.instance_column();
-        let (q_from, q_until) = (gates.meta.fixed_column(), gates.meta.fixed_column());
-        gates.add("sum: g = Σ g_p", |c| {
-            let total = parts.iter().map(|p| c.cur(*p)).reduce(|a, b| a + b).unwrap_or_else(|| small(0));
-            c.fixed(q_from) * c.fixed(q_until) * (c.cur(sum) - total)
-        });
-        Config { q_from, q_until }
-    }
-
-    fn fix(&self, region: &mut Region<'_, Fr>, shape: &Shape) -> Result<(), Error> {
-        let layout = shape.layout;
-        select(region, self.q_from, layout.weights_start()..layout.gate_rows());
-        select(region, self.q_until, 0..layout.weights_end());
-        Ok(())
+        SumCircuit { shape, committed: witness::committed(sum, parts) }
     }
 }
 

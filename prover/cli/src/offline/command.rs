@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use tribute_problem::{Problem, Reason, Result};
 
-use super::{verify_file, Options, Refused};
+use super::{verify_file, Options, Refused, Unavailable};
 
 /// Arguments of `tribute verify`.
 #[derive(Debug, Args)]
@@ -30,7 +30,9 @@ pub fn run(args: VerifyArgs) -> Result<()> {
             print!("{report}");
             Ok(())
         }
-        Err(refused @ Refused::File { .. }) => Err(Problem::new(Reason::NotFound, refused.to_string())),
+        Err(refused @ Refused::Trust(Unavailable::File { .. })) => {
+            Err(Problem::new(Reason::NotFound, refused.to_string()))
+        }
         Err(refused) => Err(Problem::new(Reason::BadField, format!("{} is refused: {refused}", args.file.display()))),
     }
 }

@@ -28,7 +28,9 @@ use tribute_engine::field::{from_core, word};
 use tribute_engine::srs::Srs;
 use tribute_inference::train::{train, LossOptions};
 
-use super::{verify_json, Options, Refused, Verifier};
+use tribute_verify::Verifier;
+
+use super::{verify_json, Derived, Options, Refused};
 
 const AGENT: [u8; 32] = [0xa9; 32];
 const AGENT_OWNER: Address = [0xa0; 20];
@@ -179,8 +181,8 @@ fn refusal(json: &str) -> String {
 }
 
 pub(super) fn refusal_of(json: &[u8]) -> String {
-    static VERIFIER: OnceLock<Mutex<Verifier>> = OnceLock::new();
-    let verifier = VERIFIER.get_or_init(|| Mutex::new(Verifier::new(options())));
+    static VERIFIER: OnceLock<Mutex<Verifier<Derived>>> = OnceLock::new();
+    let verifier = VERIFIER.get_or_init(|| Mutex::new(Verifier::new(Derived::new(options()))));
     match verifier.lock().unwrap().verify(json) {
         Ok(_) => "accepted".into(),
         Err(e) => e.to_string(),

@@ -30,7 +30,9 @@ use tribute_engine::srs::Srs;
 use tribute_inference::{train, LossOptions};
 
 use super::tests::records;
-use super::{Options, Verifier};
+use tribute_verify::Verifier;
+
+use super::{Derived, Options};
 
 const LAMBDA: u64 = 1 << 27;
 const OWNER: [u8; 20] = [0xee; 20];
@@ -253,9 +255,9 @@ fn certificate() -> Certificate {
 }
 
 fn refusal(json: &str) -> String {
-    static VERIFIER: OnceLock<Mutex<Verifier>> = OnceLock::new();
+    static VERIFIER: OnceLock<Mutex<Verifier<Derived>>> = OnceLock::new();
     let options = Options { allow_dev_srs: true, srs: None };
-    let verifier = VERIFIER.get_or_init(|| Mutex::new(Verifier::new(options)));
+    let verifier = VERIFIER.get_or_init(|| Mutex::new(Verifier::new(Derived::new(options))));
     match verifier.lock().unwrap_or_else(std::sync::PoisonError::into_inner).verify(json.as_bytes()) {
         Ok(_) => "accepted".into(),
         Err(e) => e.to_string(),
@@ -288,7 +290,8 @@ fn twelve_shards_under_one_optimum() {
     assert_eq!((c.format.as_str(), c.proven.len()), (TREE_FORMAT, 6));
     let json = c.to_json();
     assert_eq!(Certificate::from_json(json.as_bytes()).unwrap(), c);
-    let report = Verifier::new(Options { allow_dev_srs: true, srs: None }).verify(json.as_bytes()).unwrap();
+    let report =
+        Verifier::new(Derived::new(Options { allow_dev_srs: true, srs: None })).verify(json.as_bytes()).unwrap();
     assert_eq!(report.proofs(), 2 * 12 + 5 + 1);
     assert!(report.relative_distance().unwrap() <= 1e-3);
     let whole: i64 = report.certificate().datasets.iter().map(|d| d.share).sum();

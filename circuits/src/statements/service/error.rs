@@ -1,7 +1,14 @@
 //! What cannot be proven, with the numbers that clash.
 
 use thiserror::Error;
+use tribute_core::head::{answer, Weights};
+use tribute_core::layout::Layout;
 use tribute_core::statement::SERVICE_SLOTS;
+
+use crate::columns::CommittedGroup;
+
+use super::blocks::Blocks;
+use super::witness::SessionBatch;
 
 /// A batch that the `service` circuit of a layout cannot prove.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -74,4 +81,48 @@ pub enum ServiceError {
         /// The weights' answer.
         expected: u16,
     },
+}
+
+/// Whether a proof of this layout can answer for these sessions.
+pub(super) fn check(
+    layout: &Layout,
+    group: &CommittedGroup,
+    weights: &Weights,
+    sessions: &[SessionBatch],
+) -> Result<(), ServiceError> {
+    let blocks = Blocks::of(layout);
+    if blocks.count == 0 {
+        return Err(ServiceError::NoRoom { k: layout.k(), rows: layout.weights_start(), height: blocks.height });
+    }
+    if group.columns.len() != 1 {
+        return Err(ServiceError::Columns { got: group.columns.len() });
+    }
+    if (weights.features(), weights.classes()) != (layout.features(), layout.classes()) {
+        return Err(ServiceError::Weights {
+            features: weights.features(),
+            classes: weights.classes(),
+            layout_features: layout.features(),
+            layout_classes: layout.classes(),
+        });
+    }
+    if sessions.len() > SERVICE_SLOTS {
+        return Err(ServiceError::Slots { got: sessions.len() });
+    }
+    let got = sessions.iter().map(|s| s.queries.len()).sum();
+    if got > blocks.count {
+        return Err(ServiceError::Capacity { got, capacity: blocks.count });
+    }
+    for (slot, session) in sessions.iter().enumerate() {
+        for (query, q) in session.queries.iter().enumerate() {
+            if q.features.len() > layout.features() {
+                let (got, expected) = (q.features.len(), layout.features());
+                return Err(ServiceError::Features { slot, query, got, expected });
+            }
+            let expected = answer(&weights.logits(&q.features));
+            if q.answer != expected {
+                return Err(ServiceError::Answer { slot, query, got: q.answer, expected });
+            }
+        }
+    }
+    Ok(())
 }

@@ -18,12 +18,12 @@ enum File {
 
 impl Report {
     /// Only for certificates that passed every check.
-    pub(super) fn of(certificate: Certificate) -> Self {
+    pub(crate) fn of(certificate: Certificate) -> Self {
         Report(File::Certificate(Box::new(certificate)))
     }
 
     /// Only for evaluations that passed every check.
-    pub(super) fn of_evaluation(evaluation: Evaluation) -> Self {
+    pub(crate) fn of_evaluation(evaluation: Evaluation) -> Self {
         Report(File::Evaluation(Box::new(evaluation)))
     }
 

@@ -1,0 +1,151 @@
+//! The gradient of the loss over records.
+
+use ethnum::I256;
+use rayon::prelude::*;
+
+use crate::layout::{Layout, Task, MIN_LINK_K};
+use crate::link::{predict, Link, Tables};
+use crate::numbers::{BIAS_FEATURE, TARGET_BITS};
+use crate::records::Records;
+
+use super::error::HeadError;
+use super::weights::Weights;
+
+/// Checks that records fit one shard of the layout.
+pub fn check_records(layout: &Layout, records: &Records) -> Result<(), HeadError> {
+    if records.width() != layout.features() {
+        return Err(HeadError::Width { expected: layout.features(), got: records.width() });
+    }
+    if records.len() > layout.capacity() {
+        return Err(HeadError::Capacity { capacity: layout.capacity(), got: records.len() });
+    }
+    check_targets(layout, records)
+}
+
+fn check_targets(layout: &Layout, records: &Records) -> Result<(), HeadError> {
+    if layout.task() == Task::Classes {
+        for (record, (_, target)) in records.iter().enumerate() {
+            if usize::from(target) >= layout.classes() {
+                return Err(HeadError::Target { record, target, classes: layout.classes() });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A record's target for class `u` at `prob_bits` fractional bits.
+#[must_use]
+pub fn target_value(layout: &Layout, target: u16, class: usize) -> i128 {
+    match layout.task() {
+        Task::Classes => i128::from(usize::from(target) == class) << layout.prob_bits(),
+        Task::Real => i128::from(target) << (layout.prob_bits() - TARGET_BITS),
+    }
+}
+
+/// `G = Xᵀ(P − Y)` over `records`, an exact integer at scale `2^-gradient_bits`, row-major `[d + 1][c]`, bias first.
+///
+/// Any number of records: shards' gradients add up.
+pub fn gradient(layout: &Layout, link: Link, weights: &Weights, records: &Records) -> Result<Vec<I256>, HeadError> {
+    if records.width() != layout.features() {
+        return Err(HeadError::Width { expected: layout.features(), got: records.width() });
+    }
+    check_targets(layout, records)?;
+    weights.check(layout)?;
+    if link != Link::Squared && layout.k() < MIN_LINK_K {
+        return Err(HeadError::LinkNeedsRows { link: link.name(), k: layout.k() });
+    }
+    let tables = Tables::of(layout);
+    let c = layout.classes();
+    let zero = || vec![I256::ZERO; layout.weights()];
+    let chunk = 128;
+    (0..records.len().div_ceil(chunk))
+        .into_par_iter()
+        .map(|part| {
+            let mut g = zero();
+            // q·(p − y) of 128 records fits i128 for every link: at most 2^7·2^8·2^111 (squared, d = 1,024)
+            let mut part_sum = vec![0i128; layout.weights()];
+            for i in part * chunk..((part + 1) * chunk).min(records.len()) {
+                let (q, target) = (records.features(i), records.target(i));
+                let prediction = predict(&tables, link, &weights.logits(q))
+                    .map_err(|source| HeadError::Link { record: i, source })?;
+                let e: Vec<i128> =
+                    prediction.p.iter().enumerate().map(|(u, p)| p - target_value(layout, target, u)).collect();
+                for (s, e) in part_sum[..c].iter_mut().zip(&e) {
+                    *s += i128::from(BIAS_FEATURE) * e;
+                }
+                for (q, s) in q.iter().zip(part_sum[c..].chunks_exact_mut(c)) {
+                    if *q != 0 {
+                        for (s, e) in s.iter_mut().zip(&e) {
+                            *s += i128::from(*q) * e;
+                        }
+                    }
+                }
+            }
+            for (g, s) in g.iter_mut().zip(part_sum) {
+                *g += I256::from(s);
+            }
+            Ok(g)
+        })
+        .try_reduce(zero, |mut a, b| {
+            add(&mut a, &b);
+            Ok(a)
+        })
+}
+
+/// `a += b`.
+pub fn add(a: &mut [I256], b: &[I256]) {
+    for (a, b) in a.iter_mut().zip(b) {
+        *a += b;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::head::real_logit;
+
+    fn layout() -> Layout {
+        Layout::new(14, 4, 16, 3, Task::Classes).unwrap()
+    }
+
+    fn records(n: usize) -> Records {
+        let mut r = Records::new(16);
+        for i in 0..n {
+            let f: Vec<u8> = (0..16).map(|j| ((i * 37 + j * 11 + i * j) % 256) as u8).collect();
+            r.push(&f, (i % 3) as u16);
+        }
+        r
+    }
+
+    #[test]
+    fn gradients_add_over_shards_and_vanish_on_no_records() {
+        let (l, w) = (layout(), Weights::new(16, 3, (0..51).map(|i| (i * 1000 - 20_000) as i64).collect()).unwrap());
+        for link in [Link::Squared, Link::Logistic, Link::Softmax] {
+            let all = gradient(&l, link, &w, &records(700)).unwrap();
+            let mut sum = gradient(&l, link, &w, &records(700).slice(0..300)).unwrap();
+            add(&mut sum, &gradient(&l, link, &w, &records(700).slice(300..700)).unwrap());
+            assert_eq!(all, sum);
+            assert!(gradient(&l, link, &w, &Records::new(16)).unwrap().iter().all(|g| *g == 0));
+        }
+    }
+
+    #[test]
+    fn gradient_is_the_real_gradient() {
+        let (l, r) = (layout(), records(50));
+        let w = Weights::new(16, 3, (0..51).map(|i| ((i * 7919) % 40_001 - 20_000) as i64).collect()).unwrap();
+        for link in [Link::Squared, Link::Logistic, Link::Softmax] {
+            let g = gradient(&l, link, &w, &r).unwrap();
+            for (j, u) in [(0usize, 0usize), (3, 1), (16, 2)] {
+                let mut want = 0.0;
+                for (q, y) in r.iter() {
+                    let mut z: Vec<f64> = w.logits(q).into_iter().map(real_logit).collect();
+                    crate::link::real(link, &mut z);
+                    let x = if j == 0 { 1.0 } else { f64::from(q[j - 1]) / 256.0 };
+                    want += x * (z[u] - f64::from(u8::from(usize::from(y) == u)));
+                }
+                let got = g[j * 3 + u].as_f64() / f64::from(l.gradient_bits() as i32).exp2();
+                assert!((got - want).abs() < 1e-5, "{link:?} {j} {u}: {got} {want}");
+            }
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! A head's weights, its logits and its answer.
+
+use crate::layout::Layout;
+use crate::numbers::{BIAS_FEATURE, LOGIT_BITS, WEIGHT_LIMIT};
+
+use super::error::HeadError;
+
+/// A head's weights, row-major `[d + 1][c]`, **block 0 the bias**, 20 fractional bits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Weights {
+    features: usize,
+    classes: usize,
+    values: Vec<i64>,
+}
+
+impl Weights {
+    /// Checks and makes weights; `values[j·c + u]` with block `j = 0` the bias.
+    pub fn new(features: usize, classes: usize, values: Vec<i64>) -> Result<Self, HeadError> {
+        let expected = (features + 1) * classes;
+        if values.len() != expected {
+            return Err(HeadError::Count { expected, got: values.len(), features, classes });
+        }
+        if let Some(i) = values.iter().position(|w| w.unsigned_abs() >= WEIGHT_LIMIT as u64) {
+            return Err(HeadError::Weight { block: i / classes, class: i % classes, value: values[i] });
+        }
+        Ok(Weights { features, classes, values })
+    }
+    /// All zero.
+    #[must_use]
+    pub fn zero(features: usize, classes: usize) -> Self {
+        Weights { features, classes, values: vec![0; (features + 1) * classes] }
+    }
+    /// `d`.
+    #[must_use]
+    pub fn features(&self) -> usize {
+        self.features
+    }
+    /// `c`.
+    #[must_use]
+    pub fn classes(&self) -> usize {
+        self.classes
+    }
+    /// Row-major `[d + 1][c]`, bias first.
+    #[must_use]
+    pub fn values(&self) -> &[i64] {
+        &self.values
+    }
+    /// The weight of block `j` (0: bias) and class `u`.
+    #[must_use]
+    pub fn at(&self, block: usize, class: usize) -> i64 {
+        self.values[block * self.classes + class]
+    }
+    /// Integer logits, 28 fractional bits. `query` may be shorter than `d`: the rest is zero.
+    #[must_use]
+    pub fn logits(&self, query: &[u8]) -> Vec<i64> {
+        let c = self.classes;
+        let mut z: Vec<i64> = self.values[..c].iter().map(|w| BIAS_FEATURE * w).collect();
+        for (q, block) in query.iter().zip(self.values[c..].chunks_exact(c)) {
+            if *q != 0 {
+                for (z, w) in z.iter_mut().zip(block) {
+                    *z += i64::from(*q) * w;
+                }
+            }
+        }
+        z
+    }
+    /// Refuses weights of another shape than the layout's.
+    pub fn check(&self, layout: &Layout) -> Result<(), HeadError> {
+        if self.classes == layout.classes() && self.features == layout.features() {
+            return Ok(());
+        }
+        Err(HeadError::Count {
+            expected: layout.weights(),
+            got: self.values.len(),
+            features: layout.features(),
+            classes: layout.classes(),
+        })
+    }
+}
+
+/// The answer an agent gives: the class of the largest logit, ties to the lower class. For one class: 1 if positive.
+#[must_use]
+pub fn answer(logits: &[i64]) -> u16 {
+    if let [z] = logits {
+        return u16::from(*z > 0);
+    }
+    let mut best = 0;
+    for (u, z) in logits.iter().enumerate() {
+        if *z > logits[best] {
+            best = u;
+        }
+    }
+    best as u16
+}
+
+/// The real value of a logit.
+#[must_use]
+pub fn real_logit(z: i64) -> f64 {
+    z as f64 / f64::from(LOGIT_BITS as i32).exp2()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weights_at_the_limit() {
+        assert!(Weights::new(1, 1, vec![WEIGHT_LIMIT - 1, 1 - WEIGHT_LIMIT]).is_ok());
+        assert!(matches!(Weights::new(1, 1, vec![0, WEIGHT_LIMIT]), Err(HeadError::Weight { block: 1, .. })));
+        assert!(matches!(Weights::new(1, 1, vec![-WEIGHT_LIMIT, 0]), Err(HeadError::Weight { block: 0, .. })));
+    }
+
+    #[test]
+    fn ties_go_to_the_lower_class() {
+        assert_eq!(answer(&[1, 5, 5]), 1);
+        assert_eq!(answer(&[0, 0, 0]), 0);
+        assert_eq!((answer(&[0]), answer(&[1])), (0, 1));
+    }
+}

@@ -1,0 +1,223 @@
+//! A certificate or an evaluation, checked with no service, no chain and no data.
+//!
+//! 1. Reading: one encoding, and every relation between the fields ([`tribute_core::certificate`]).
+//! 2. The SRS: the caller's own, of the digest that the certificate names; nothing of it is taken from the certificate. The
+//!    development SRS only where the caller allows it.
+//! 3. The keys: derived by the caller from the layout, the link and the bias's penalty; the file brings none.
+//! 4. The proofs: every one, by [`verify`].
+//! 5. The checksum, last, so that a change is reported where it was made.
+//!
+//! An evaluation holds a certificate: that is checked first, as a file of its own would be.
+
+use std::collections::HashMap;
+
+use thiserror::Error;
+use tribute_core::certificate::blame::{part, whole, Field, Relations};
+use tribute_core::certificate::evaluation::Evaluation;
+use tribute_core::certificate::{Certificate, CertificateError, Hex, Node, Proof, Sum};
+use tribute_core::digest::Digest;
+use tribute_core::shape::Shape;
+use tribute_core::srs::{SrsPoints, DEVELOPMENT_DIGEST};
+
+use crate::proof::{verify, VerifyingKey};
+use crate::report::Report;
+use crate::srs::VerifierSrs;
+
+/// What a verdict rests on besides the proofs: the SRS and the verifying keys. It belongs to whoever checks. An answer that
+/// comes from whoever made the file makes every proof worthless.
+pub trait Trust {
+    /// Why it cannot answer.
+    type Error: std::error::Error;
+
+    /// Whether proofs under the development SRS count, which anyone can forge.
+    fn accepts_development_srs(&self) -> bool;
+
+    /// Points of the SRS for `2^k` rows that has this digest.
+    ///
+    /// # Errors
+    /// Where it has none, or one of another digest.
+    fn srs(&mut self, k: u32, digest: &Digest) -> Result<SrsPoints, Self::Error>;
+
+    /// The verifying key of a circuit, derived from its shape and the SRS of this digest.
+    ///
+    /// # Errors
+    /// Where there is no such SRS, or no circuit of this shape.
+    fn verifying_key(&mut self, shape: &Shape, srs: &Digest) -> Result<VerifyingKey, Self::Error>;
+}
+
+/// Why a certificate is not accepted. The message starts with the field that is wrong.
+#[derive(Debug, Error)]
+pub enum Refused<E: std::error::Error> {
+    /// Something in it is wrong.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    /// Proofs that anyone can forge.
+    #[error("srs.development: the proofs were made under the development SRS, whose secret is public, so anyone can forge them; --allow-dev-srs accepts them nevertheless")]
+    DevelopmentSrs,
+    /// The SRS's points are not in their groups.
+    #[error("the points of the SRS are not in their groups: import it again")]
+    SrsPoints,
+    /// No SRS, or no keys.
+    #[error(transparent)]
+    Trust(E),
+}
+
+/// Checks certificates; keeps the keys that were derived.
+#[derive(Debug)]
+pub struct Verifier<T> {
+    trust: T,
+    srs: HashMap<u32, (Digest, VerifierSrs)>,
+    keys: HashMap<Shape, VerifyingKey>,
+}
+
+impl<T: Trust> Verifier<T> {
+    /// With nothing derived yet.
+    #[must_use]
+    pub fn new(trust: T) -> Self {
+        Verifier { trust, srs: HashMap::new(), keys: HashMap::new() }
+    }
+
+    /// Checks a certificate or an evaluation.
+    ///
+    /// # Errors
+    /// [`Refused`] starts with the field that is wrong.
+    pub fn verify(&mut self, json: &[u8]) -> Result<Report, Refused<T::Error>> {
+        if !holds_certificate(json) {
+            let certificate = Certificate::from_json(json)?;
+            self.check_certificate(&certificate)?;
+            return Ok(Report::of(certificate));
+        }
+        let evaluation = Evaluation::from_json(json)?;
+        self.check_certificate(&evaluation.certificate).map_err(|refused| match refused {
+            Refused::Certificate(e) => Refused::Certificate(e.within("certificate")),
+            other => other,
+        })?;
+        let mut relations = evaluation.check()?;
+        self.check_evaluation_proofs(&evaluation, &mut relations)?;
+        checksum(evaluation.checksum, evaluation.expected_checksum())?;
+        Ok(Report::of_evaluation(evaluation))
+    }
+
+    fn check_certificate(&mut self, certificate: &Certificate) -> Result<(), Refused<T::Error>> {
+        let mut relations = certificate.check()?;
+        self.check_srs(certificate)?;
+        self.check_proofs(certificate, &mut relations)?;
+        Ok(checksum(certificate.checksum, certificate.expected_checksum())?)
+    }
+
+    /// Makes sure that the SRS of the certificate's size is at hand and the one that it names.
+    fn check_srs(&mut self, certificate: &Certificate) -> Result<(), Refused<T::Error>> {
+        let (k, named) = (certificate.layout.k(), certificate.srs);
+        let development = named.digest.0 == DEVELOPMENT_DIGEST;
+        if development != named.development {
+            let (fields, is) =
+                (vec!["srs.development".into(), "srs.digest".into()], if development { "" } else { "not " });
+            let reason = format!("the digest is {is}that of the development SRS");
+            return Err(CertificateError::Field { fields, reason }.into());
+        }
+        if development && !self.trust.accepts_development_srs() {
+            return Err(Refused::DevelopmentSrs);
+        }
+        if self.srs.get(&k).is_some_and(|(digest, _)| *digest == named.digest.0) {
+            return Ok(());
+        }
+        let points = self.trust.srs(k, &named.digest.0).map_err(Refused::Trust)?;
+        let srs = VerifierSrs::read(&points).ok_or(Refused::SrsPoints)?;
+        self.keys.retain(|shape, _| shape.layout.k() != k);
+        self.srs.insert(k, (named.digest.0, srs));
+        Ok(())
+    }
+
+    /// Checks every proof under its own key.
+    fn check_proofs(&mut self, certificate: &Certificate, relations: &mut Relations) -> Result<(), Refused<T::Error>> {
+        let (layout, loss) = (certificate.layout, certificate.loss);
+        let (data, gradient) = (Shape::dataset(layout), Shape::gradient(layout, loss.link));
+        let optimum = Shape::optimum(layout, loss.reg_bias);
+        let sums: Vec<_> = certificate.tree.iter().flatten().flat_map(Node::sums).collect();
+        let sum = |sum: &Sum| Shape::sum(layout, sum.parts.len());
+        for shape in [&data, &gradient, &optimum] {
+            self.derive(shape)?;
+        }
+        for shape in sums.iter().map(|s| sum(s)) {
+            self.derive(&shape)?;
+        }
+        let srs = self.srs[&layout.k()].1.clone();
+        let mut check = |shape: &Shape, proof: &Proof, path: String, named: Option<&str>| {
+            let named = named.into_iter().map(whole).chain(["layout.k", "srs.digest"].map(part)).collect();
+            self.check_proof(&srs, shape, proof, &path, named, relations);
+        };
+        for (i, dataset) in certificate.datasets.iter().enumerate() {
+            for (j, shard) in dataset.shards.iter().enumerate() {
+                let path = |proof: &str| format!("datasets[{i}].shards[{j}].{proof}");
+                check(&data, &shard.dataset_proof, path("dataset_proof"), None);
+                check(&gradient, &shard.gradient_proof, path("gradient_proof"), Some("loss.link"));
+            }
+        }
+        for (p, slot) in certificate.tree.iter().flatten().enumerate() {
+            slot.walk(&format!("tree[{p}]"), &mut |path, s| check(&sum(s), &s.proof, format!("{path}.proof"), None));
+        }
+        check(&optimum, &certificate.optimum.proof, "optimum.proof".into(), Some("loss.reg_bias"));
+        Ok(relations.verdict()?)
+    }
+
+    /// Checks every proof of an evaluation whose certificate was checked.
+    fn check_evaluation_proofs(
+        &mut self,
+        evaluation: &Evaluation,
+        relations: &mut Relations,
+    ) -> Result<(), Refused<T::Error>> {
+        let layout = evaluation.certificate.layout;
+        let (data, counts) = (Shape::dataset(layout), Shape::evaluation(layout));
+        self.derive(&counts)?;
+        let srs = self.srs[&layout.k()].1.clone();
+        for (j, shard) in evaluation.dataset.shards.iter().enumerate() {
+            for (shape, proof, name) in
+                [(&data, &shard.dataset_proof, "dataset_proof"), (&counts, &shard.evaluation_proof, "evaluation_proof")]
+            {
+                let path = format!("dataset.shards[{j}].{name}");
+                self.check_proof(&srs, shape, proof, &path, Vec::new(), relations);
+            }
+        }
+        Ok(relations.verdict()?)
+    }
+
+    /// One proof, under a key that was derived; `named`: fields other than its own that decide about it.
+    fn check_proof(
+        &self,
+        srs: &VerifierSrs,
+        shape: &Shape,
+        proof: &Proof,
+        path: &str,
+        named: Vec<Field>,
+        relations: &mut Relations,
+    ) {
+        let result = verify(&self.keys[shape], srs, &proof.words(), &proof.bytes.0);
+        let fields = std::iter::once(whole(format!("{path}.bytes"))).chain(named).collect();
+        relations.relate(result.is_ok(), fields, || {
+            result.err().map_or_else(String::new, |e| format!("the {} proof is refused: {e}", shape.statement.name()))
+        });
+    }
+
+    fn derive(&mut self, shape: &Shape) -> Result<(), Refused<T::Error>> {
+        if self.keys.contains_key(shape) {
+            return Ok(());
+        }
+        let key = self.trust.verifying_key(shape, &self.srs[&shape.layout.k()].0).map_err(Refused::Trust)?;
+        self.keys.insert(shape.clone(), key);
+        Ok(())
+    }
+}
+
+/// Whether the file is one that holds a certificate rather than being one; damaged files are told apart too. No field of a
+/// certificate is called so, and quotes within its texts are escaped.
+fn holds_certificate(json: &[u8]) -> bool {
+    let key = b"\"certificate\":";
+    json.windows(key.len()).any(|part| part == key)
+}
+
+fn checksum(stated: Hex<32>, expected: [u8; 32]) -> Result<(), CertificateError> {
+    if stated.0 == expected {
+        return Ok(());
+    }
+    Err(CertificateError::field("checksum", format!("the file's checksum is {}", Hex(expected))))
+}
