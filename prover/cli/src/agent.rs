@@ -1,0 +1,313 @@
+//! `tribute agent …`
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::{json, Value};
+use tribute_client::files::{read_file, write_file};
+use tribute_client::{problem, Client};
+use tribute_core::head::lambda_units;
+use tribute_problem::hexed::Hex32;
+use tribute_problem::{Problem, Result};
+use tribute_proto::v1;
+
+use super::output::{self, emit};
+use super::{progress, CommandResult};
+use crate::server_args::ServerArgs;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum AgentCommand {
+    /// Train an agent on committed datasets, down to what a certificate can state.
+    Train(TrainArgs),
+    /// Bring an agent trained elsewhere; it is refused unless it is the optimum over the datasets.
+    Import(ImportArgs),
+    /// Show an agent of yours, and write its model.
+    Get(GetArgs),
+    /// List your agents, newest first.
+    List(ListArgs),
+    /// Prove the gradient over every shard the agent was trained on.
+    ProveGradients(GradientsArgs),
+    /// Prove that the agent is the optimum, with every dataset's share.
+    ProveOptimum(OptimumArgs),
+    /// Write the certificate file, for `tribute verify`.
+    Certificate(CertificateArgs),
+    /// Prove how many records of a dataset that it was not trained on a certified agent answers correctly, and write the
+    /// evaluation file, for `tribute verify`.
+    Evaluate(EvaluateArgs),
+}
+
+/// How logits become predictions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LinkArg {
+    /// Least squares.
+    Squared,
+    /// One sigmoid per class.
+    Logistic,
+    /// Softmax over the classes.
+    Softmax,
+}
+
+impl LinkArg {
+    pub(crate) fn message(self) -> i32 {
+        match self {
+            LinkArg::Squared => v1::Link::Squared,
+            LinkArg::Logistic => v1::Link::Logistic,
+            LinkArg::Softmax => v1::Link::Softmax,
+        }
+        .into()
+    }
+}
+
+#[derive(Clone, Debug, Args)]
+struct LossArgs {
+    /// A dataset's id; give one for each dataset, in the order of the agent's version.
+    #[arg(long = "dataset", value_name = "ID", required = true)]
+    datasets: Vec<Hex32>,
+    /// Regularisation strength λ, between 0 and 1.
+    #[arg(long, default_value_t = 1e-3)]
+    lambda: f64,
+    /// Link function, and with it the loss.
+    #[arg(long, value_enum, default_value_t = LinkArg::Softmax)]
+    link: LinkArg,
+    /// Do not penalise the bias: the certificate then states ε only, no distance to the optimum.
+    #[arg(long)]
+    free_bias: bool,
+    /// The agent's name, for people.
+    #[arg(long, default_value = "agent")]
+    name: String,
+    /// File to write the model to.
+    #[arg(long, value_name = "FILE")]
+    onnx: Option<PathBuf>,
+    /// File to write the agent's numbers to; otherwise standard output.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+impl LossArgs {
+    fn terms(&self) -> Result<v1::TrainingTerms> {
+        Ok(v1::TrainingTerms {
+            dataset_ids: self.datasets.iter().map(|d| d.to_field()).collect(),
+            lambda: lambda_units(self.lambda).map_err(|e| Problem::field("lambda", e.to_string()))?,
+            link: self.link.message(),
+            reg_bias: !self.free_bias,
+        })
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct TrainArgs {
+    #[command(flatten)]
+    loss: LossArgs,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ImportArgs {
+    /// The ONNX file: a canonical agent, or a model of one dense layer as scikit-learn and PyTorch export it.
+    model: PathBuf,
+    /// The model takes quantised features, from 0 to 255/256, and not the schema's own units.
+    #[arg(long)]
+    quantised_features: bool,
+    #[command(flatten)]
+    loss: LossArgs,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct GetArgs {
+    /// Digest of the agent's weights.
+    weights: Hex32,
+    /// File to write the model to.
+    #[arg(long, value_name = "FILE")]
+    onnx: Option<PathBuf>,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ListArgs {
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct GradientsArgs {
+    /// Digest of the agent's weights.
+    weights: Hex32,
+    /// Prove for no chain, although the server has one.
+    #[arg(long)]
+    off_chain: bool,
+    /// File to write the proofs to, in slot order; otherwise standard output.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct OptimumArgs {
+    /// Digest of the agent's weights.
+    weights: Hex32,
+    /// The agent's id on chain; any 32 bytes off chain.
+    #[arg(long, value_name = "ID", default_value_t = Hex32::default())]
+    agent_id: Hex32,
+    /// The agent's version.
+    #[arg(long, default_value_t = 1)]
+    version: u32,
+    /// Prove for no chain, although the server has one.
+    #[arg(long)]
+    off_chain: bool,
+    /// File to write the proof to; otherwise standard output.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CertificateArgs {
+    /// Digest of the agent's weights.
+    weights: Hex32,
+    /// File to write to.
+    #[arg(long, value_name = "FILE", default_value = "certificate.json")]
+    out: PathBuf,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct EvaluateArgs {
+    /// Digest of the agent's weights.
+    weights: Hex32,
+    /// The dataset's id: yours, of open terms or granted to you, and of the agent's schema.
+    #[arg(long, value_name = "ID")]
+    dataset: Hex32,
+    /// File to write to.
+    #[arg(long, value_name = "FILE", default_value = "evaluation.json")]
+    out: PathBuf,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+pub(super) async fn run(command: AgentCommand) -> CommandResult {
+    match command {
+        AgentCommand::Train(a) => {
+            let client = a.server.connect().await?;
+            let work = v1::TrainWork { terms: Some(a.loss.terms()?), name: a.loss.name.clone() };
+            let request = client.sign(v1::TrainAgentRequest { auth: None, work: Some(work), options: None })?;
+            let job = client.agents().train_agent(request).await.map_err(problem)?.into_inner().job.unwrap_or_default();
+            trained(&client, "training", &job, &a.loss).await?;
+        }
+        AgentCommand::Import(a) => {
+            let onnx = read_file(&a.model)?;
+            let client = a.server.connect().await?;
+            let (terms, name) = (Some(a.loss.terms()?), a.loss.name.clone());
+            let work = v1::ImportWork { terms, name, onnx, quantised_features: a.quantised_features };
+            let request = client.sign(v1::ImportAgentRequest { auth: None, work: Some(work), options: None })?;
+            let job =
+                client.agents().import_agent(request).await.map_err(problem)?.into_inner().job.unwrap_or_default();
+            trained(&client, "checking", &job, &a.loss).await?;
+        }
+        AgentCommand::Get(a) => {
+            let client = a.server.connect().await?;
+            let agent = get(&client, a.weights).await?;
+            if let Some(file) = &a.onnx {
+                write_file(file, &agent.onnx)?;
+            }
+            emit(&output::agent(&agent), None)?;
+        }
+        AgentCommand::List(a) => {
+            let client = a.server.connect().await?;
+            let request = client.sign(v1::ListAgentsRequest::default())?;
+            let list = client.agents().list_agents(request).await.map_err(problem)?.into_inner().agents;
+            emit(&Value::Array(list.iter().map(output::agent).collect()), None)?;
+        }
+        AgentCommand::ProveGradients(a) => {
+            let client = a.server.connect().await?;
+            let request = client.sign(v1::ProveGradientsRequest {
+                weights_digest: a.weights.to_field(),
+                context: a.off_chain.then(v1::ChainContext::default),
+                ..Default::default()
+            })?;
+            let jobs = client.agents().prove_gradients(request).await.map_err(problem)?.into_inner().jobs;
+            let mut proofs = Vec::with_capacity(jobs.len());
+            for (slot, job) in jobs.iter().enumerate() {
+                let title = format!("gradient {} of {}", slot + 1, jobs.len());
+                proofs.push(proof_of(progress::finish(&client, &title, job).await?)?);
+            }
+            emit(&json!({ "weights_digest": a.weights, "gradients": proofs }), a.out.as_deref())?;
+        }
+        AgentCommand::ProveOptimum(a) => {
+            let client = a.server.connect().await?;
+            let work = v1::OptimumWork {
+                weights_digest: a.weights.to_field(),
+                context: a.off_chain.then(v1::ChainContext::default),
+                agent_id: a.agent_id.to_field(),
+                version: a.version,
+            };
+            let request = client.sign(v1::ProveOptimumRequest { auth: None, work: Some(work), options: None })?;
+            let job =
+                client.agents().prove_optimum(request).await.map_err(problem)?.into_inner().job.unwrap_or_default();
+            let proof = proof_of(progress::finish(&client, "optimum", &job).await?)?;
+            let value = json!({ "agent_id": a.agent_id, "version": a.version, "proof": proof });
+            emit(&value, a.out.as_deref())?;
+        }
+        AgentCommand::Certificate(a) => {
+            let client = a.server.connect().await?;
+            let request =
+                client.sign(v1::GetCertificateRequest { auth: None, weights_digest: a.weights.to_field() })?;
+            let file = client.agents().get_certificate(request).await.map_err(problem)?.into_inner().certificate_json;
+            write_file(&a.out, &file)?;
+            eprintln!("wrote {}", a.out.display());
+        }
+        AgentCommand::Evaluate(a) => {
+            let client = a.server.connect().await?;
+            let work = v1::EvaluationWork { weights_digest: a.weights.to_field(), dataset_id: a.dataset.to_field() };
+            let request = client.sign(v1::EvaluateAgentRequest { auth: None, work: Some(work), options: None })?;
+            let job =
+                client.agents().evaluate_agent(request).await.map_err(problem)?.into_inner().job.unwrap_or_default();
+            let done = progress::finish(&client, "evaluation", &job).await?;
+            let Some(v1::outcome::Outcome::Evaluation(e)) = done.outcome.and_then(|o| o.outcome) else {
+                return Err(Problem::internal("the job came back without its evaluation"));
+            };
+            write_file(&a.out, &e.evaluation_json)?;
+            eprintln!("{} of {} records right; wrote {}", e.correct, e.records, a.out.display());
+        }
+    }
+    Ok(())
+}
+
+/// An agent of the caller's, with its model.
+pub(crate) async fn get(client: &Client, weights: Hex32) -> Result<v1::Agent> {
+    let request = client.sign(v1::GetAgentRequest { auth: None, weights_digest: weights.to_field() })?;
+    Ok(client.agents().get_agent(request).await.map_err(problem)?.into_inner())
+}
+
+async fn trained(client: &Client, title: &str, job: &v1::Job, loss: &LossArgs) -> Result<()> {
+    let done = progress::finish(client, title, job).await?;
+    let Some(v1::outcome::Outcome::Agent(v1::AgentOutcome { agent: Some(agent) })) =
+        done.outcome.and_then(|o| o.outcome)
+    else {
+        return Err(Problem::internal("the job came back without its agent"));
+    };
+    if let Some(file) = &loss.onnx {
+        let digest = Hex32::from_field("weights_digest", &agent.weights_digest)?;
+        write_file(file, &get(client, digest).await?.onnx)?;
+    }
+    eprintln!(
+        "agent {}: relative distance {:.1e}, training accuracy {:.4}",
+        output::hexed(&agent.weights_digest),
+        agent.relative_distance,
+        agent.training_accuracy
+    );
+    emit(&output::agent(&agent), loss.out.as_deref())
+}
+
+fn proof_of(job: v1::Job) -> Result<Value> {
+    match job.outcome.and_then(|o| o.outcome) {
+        Some(v1::outcome::Outcome::Proof(proof)) => Ok(output::proof(&proof)),
+        _ => Err(Problem::internal("the job came back without its proof")),
+    }
+}

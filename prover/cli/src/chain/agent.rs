@@ -1,0 +1,186 @@
+//! Agents on chain.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Deserialize;
+use serde_json::{json, Value};
+use tribute_chain::agents::{short_name, Layout, VersionParams};
+use tribute_core::layout::Task;
+use tribute_core::link::Link;
+use tribute_core::schema::Schema;
+use tribute_problem::hexed::Hex32;
+use tribute_problem::{Problem, Result};
+
+use super::{hex32, json_file, word, ChainArgs, ProofFile};
+use crate::CommandResult;
+
+#[derive(Debug, Args)]
+pub(crate) struct CreateArgs {
+    /// The agent's name, at most 32 bytes.
+    #[arg(long, default_value = "agent")]
+    name: String,
+    #[command(flatten)]
+    chain: ChainArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ProposeArgs {
+    /// The agent's id.
+    agent: Hex32,
+    /// The agent's numbers, as `tribute agent train --out` wrote them.
+    #[arg(long, value_name = "FILE")]
+    trained: PathBuf,
+    /// The circuits, as `tribute circuits add --out` wrote them.
+    #[arg(long, value_name = "FILE")]
+    circuits: PathBuf,
+    /// Share of the fees that goes to data providers, in basis points.
+    #[arg(long, value_name = "BPS", default_value_t = 5000)]
+    data_bps: u16,
+    #[command(flatten)]
+    chain: ChainArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GradientsArgs {
+    /// The agent's id.
+    agent: Hex32,
+    /// Its version.
+    #[arg(long, default_value_t = 1)]
+    version: u32,
+    /// The proofs, as `tribute agent prove-gradients --out` wrote them.
+    #[arg(long, value_name = "FILE")]
+    gradients: PathBuf,
+    /// Only this slot.
+    #[arg(long)]
+    slot: Option<usize>,
+    #[command(flatten)]
+    chain: ChainArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CertifyArgs {
+    /// The agent's id.
+    agent: Hex32,
+    /// Its version.
+    #[arg(long, default_value_t = 1)]
+    version: u32,
+    /// The proof, as `tribute agent prove-optimum --out` wrote it.
+    #[arg(long, value_name = "FILE")]
+    optimum: PathBuf,
+    #[command(flatten)]
+    chain: ChainArgs,
+}
+
+#[derive(Deserialize)]
+struct AgentFile {
+    weights_digest: Hex32,
+    dataset_ids: Vec<Hex32>,
+    lambda: u32,
+    link: Link,
+    reg_bias: bool,
+    schema: Schema,
+    k: u32,
+    columns: usize,
+    model_sha256: Hex32,
+}
+
+#[derive(Deserialize)]
+struct CircuitsFile {
+    ready: Vec<CircuitFile>,
+}
+
+#[derive(Deserialize)]
+struct CircuitFile {
+    statement: String,
+    circuit_id: Hex32,
+}
+
+#[derive(Deserialize)]
+struct GradientsFile {
+    gradients: Vec<ProofFile>,
+}
+
+#[derive(Deserialize)]
+struct OptimumFile {
+    proof: ProofFile,
+}
+
+pub(super) async fn create(a: CreateArgs) -> CommandResult {
+    let name =
+        short_name(&a.name).ok_or_else(|| Problem::field("name", format!("`{}` has more than 32 bytes", a.name)))?;
+    let c = a.chain.connect().await?;
+    let value = c.send(&c.contracts.create_agent(name), |e| json!({ "agent_id": hex32(e.agentId) })).await?;
+    a.chain.emit(&value)
+}
+
+pub(super) async fn propose(a: ProposeArgs) -> CommandResult {
+    let trained: AgentFile = json_file(&a.trained)?;
+    if trained.schema.task() == Task::Real {
+        let message =
+            "the agent predicts a real value: versions on chain are of classifiers, whose answers a service proof \
+                       counts; certify it off chain (agent prove-gradients and prove-optimum with --off-chain)";
+        return Err(Problem::field("trained", message));
+    }
+    let circuits: CircuitsFile = json_file(&a.circuits)?;
+    let circuit = |statement: &str| {
+        let found = circuits.ready.iter().find(|c| c.statement == statement).map(|c| word(c.circuit_id));
+        found
+            .ok_or_else(|| Problem::field("circuits", format!("{} has no `{statement}` circuit", a.circuits.display())))
+    };
+    let layout = trained.schema.layout(trained.k, trained.columns)?;
+    let params = VersionParams {
+        datasetIds: trained.dataset_ids.iter().copied().map(word).collect(),
+        dims: Layout {
+            k: layout.k(),
+            columns: layout.columns() as u32,
+            features: layout.features() as u32,
+            classes: layout.classes() as u32,
+            task: u32::from(layout.task() == Task::Real),
+            saltRows: layout.salt_rows() as u32,
+        },
+        lambda: trained.lambda,
+        link: trained.link.code(),
+        regBias: trained.reg_bias,
+        dataBps: a.data_bps,
+        wDigest: word(trained.weights_digest),
+        gradientCircuitId: circuit("gradient")?,
+        optimumCircuitId: circuit("optimum")?,
+        serviceCircuitId: circuit("service")?,
+        modelHash: word(trained.model_sha256),
+    };
+    let c = a.chain.connect().await?;
+    let call = c.contracts.propose_version(word(a.agent), params);
+    let value = c.send(&call, |e| json!({ "agent_id": a.agent, "version": e.version })).await?;
+    a.chain.emit(&value)
+}
+
+pub(super) async fn gradients(a: GradientsArgs) -> CommandResult {
+    let file: GradientsFile = json_file(&a.gradients)?;
+    let c = a.chain.connect().await?;
+    let mut sent: Vec<Value> = Vec::new();
+    let slots = file.gradients.iter().enumerate().filter(|(slot, _)| a.slot.is_none_or(|only| only == *slot));
+    for (slot, proof) in slots {
+        let call = c.contracts.submit_gradient(word(a.agent), a.version, slot as u64, proof.inputs(), proof.bytes()?);
+        sent.push(c.send(&call, |e| json!({ "slot": slot, "gradient": hex32(e.gradientDigest) })).await?);
+    }
+    a.chain.emit(&json!({ "agent_id": a.agent, "version": a.version, "gradients": sent }))
+}
+
+pub(super) async fn certify(a: CertifyArgs) -> CommandResult {
+    let file: OptimumFile = json_file(&a.optimum)?;
+    let c = a.chain.connect().await?;
+    let call = c.contracts.certify(word(a.agent), a.version, file.proof.inputs(), file.proof.bytes()?);
+    let tell = |e: &tribute_chain::agents::VersionCertified| -> Value {
+        json!({
+            "agent_id": a.agent,
+            "version": e.version,
+            "records": e.records,
+            "epsilon": e.epsilon,
+            "norm": e.norm,
+            "shares": e.shares,
+        })
+    };
+    let value: Result<Value> = c.send(&call, tell).await;
+    a.chain.emit(&value?)
+}

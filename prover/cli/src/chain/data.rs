@@ -1,0 +1,85 @@
+//! Datasets on chain.
+
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use clap::Args;
+use serde::Deserialize;
+use serde_json::json;
+use tribute_chain::datasets::{RegisterParams, ShardProof};
+use tribute_problem::hexed::{Hex20, Hex32};
+use tribute_problem::Result;
+
+use super::{account, hex32, json_file, word, ChainArgs, ProofFile};
+use crate::CommandResult;
+
+#[derive(Debug, Args)]
+pub(crate) struct RegisterArgs {
+    /// The dataset's file.
+    dataset: PathBuf,
+    #[command(flatten)]
+    chain: ChainArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GrantArgs {
+    /// The dataset's id.
+    dataset: Hex32,
+    /// The agent owner's account.
+    #[arg(long, value_name = "ADDRESS")]
+    to: Hex20,
+    /// How many agent versions; 0 takes the grant back.
+    #[arg(long, default_value_t = 1)]
+    uses: u64,
+    /// For how many days.
+    #[arg(long, default_value_t = 365)]
+    days: u64,
+    #[command(flatten)]
+    chain: ChainArgs,
+}
+
+/// What `tribute dataset register` writes.
+#[derive(Deserialize)]
+struct DatasetFile {
+    schema_id: Hex32,
+    min_data_bps: u16,
+    open_training: bool,
+    shards: Vec<ShardFile>,
+}
+
+#[derive(Deserialize)]
+struct ShardFile {
+    proof: ProofFile,
+}
+
+pub(super) async fn register(a: RegisterArgs) -> CommandResult {
+    let file: DatasetFile = json_file(&a.dataset)?;
+    let params = RegisterParams {
+        schemaId: word(file.schema_id),
+        minDataBps: file.min_data_bps,
+        openTraining: file.open_training,
+    };
+    let shards = file
+        .shards
+        .iter()
+        .map(|s| {
+            let p = &s.proof;
+            Ok(ShardProof { circuitId: word(p.circuit_id), inputs: p.inputs(), proof: p.bytes()? })
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let c = a.chain.connect().await?;
+    let call = c.contracts.register_dataset(params, shards);
+    let value = c.send(&call, |e| json!({ "dataset_id": hex32(e.datasetId), "records": e.records })).await?;
+    a.chain.emit(&value)
+}
+
+pub(super) async fn grant(a: GrantArgs) -> CommandResult {
+    let c = a.chain.connect().await?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    let seconds = a.days.saturating_mul(86_400);
+    let call = c.contracts.grant_training_for(word(a.dataset), account(a.to), a.uses, now, seconds);
+    let value = c
+        .send(&call, |e| json!({ "dataset_id": a.dataset, "grantee": a.to, "uses": a.uses, "expiry": e.expiry }))
+        .await?;
+    a.chain.emit(&value)
+}

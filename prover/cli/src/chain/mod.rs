@@ -1,0 +1,286 @@
+//! `tribute chain …`: transactions. Each is simulated first, so nothing is sent that would fail, and written down before a
+//! node gets it, next to the file that says where the contracts stand: after a crash the same command sees it through.
+
+mod agent;
+mod data;
+mod money;
+mod session;
+mod show;
+mod status;
+mod watch;
+mod withdraw;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use alloy::primitives::{Bytes, B256, U256};
+use alloy::sol_types::SolCall;
+use clap::{Args, Subcommand};
+use serde::Deserialize;
+use serde_json::{json, Value};
+use tribute_chain::{Call, Chain, Contracts, Deployment, Options, Wallet};
+use tribute_client::files::read_file;
+use tribute_problem::hexed::{Hex, Hex20, Hex32};
+use tribute_problem::{Problem, Result};
+
+use super::keys::KeyArgs;
+use super::output::emit;
+use super::CommandResult;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ChainCommand {
+    /// Deploy the contracts and write where they stand. Interrupted, the same command goes on where it stopped.
+    Deploy(money::DeployArgs),
+    /// What stands on chain: contracts compared with the local build, circuits, datasets, agents, sessions, money.
+    Status(status::StatusArgs),
+    /// Report every event of the contracts as it happens, and every one that a reorganisation removes.
+    Watch(watch::WatchArgs),
+    /// Mint test tokens (only with the test token).
+    Mint(money::MintArgs),
+    /// Send the chain's coin, for gas.
+    Fund(money::FundArgs),
+    /// Token balances, and what the escrow contract holds.
+    Balance(money::BalanceArgs),
+    /// Register a proven dataset, as `tribute dataset register` wrote it.
+    RegisterDataset(data::RegisterArgs),
+    /// Let an agent owner train on a dataset.
+    Grant(data::GrantArgs),
+    /// Create an agent.
+    CreateAgent(agent::CreateArgs),
+    /// Propose a version of an agent: its weights, datasets, circuits and terms.
+    ProposeVersion(agent::ProposeArgs),
+    /// Bring the gradient proofs of a version.
+    SubmitGradients(agent::GradientsArgs),
+    /// Bring the optimum proof: the version is certified.
+    Certify(agent::CertifyArgs),
+    /// Open a prepaid session with an agent version.
+    OpenSession(session::OpenArgs),
+    /// Show a session.
+    Session(session::ShowArgs),
+    /// Ask for the rest of a session's escrow back, after the thaw period.
+    Thaw(session::CloseArgs),
+    /// Take the rest of a session's escrow back.
+    Refund(session::CloseArgs),
+    /// Claim the fees of proven answers, as `tribute claim prove` wrote them.
+    Claim(session::ClaimArgs),
+    /// Take what you earned: everything that your datasets and agents are owed, or what one of them is.
+    Withdraw(withdraw::WithdrawArgs),
+}
+
+/// Which contracts on which node.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct NodeArgs {
+    /// JSON-RPC address of a node.
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "TRIBUTE_RPC",
+        hide_env_values = true,
+        default_value = "http://127.0.0.1:8545"
+    )]
+    rpc: String,
+    /// PEM file of certificate authorities to trust besides the usual ones, for an https node of your own.
+    #[arg(long, value_name = "FILE", env = "TRIBUTE_RPC_CA")]
+    rpc_ca: Option<PathBuf>,
+    /// File that says where the contracts stand.
+    #[arg(long, value_name = "FILE", env = "TRIBUTE_CONTRACTS", default_value = "deployment.json")]
+    contracts: PathBuf,
+    /// Print JSON instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// For commands that read.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ReadArgs {
+    #[command(flatten)]
+    pub(crate) node: NodeArgs,
+    /// File to write the result to, as JSON, instead of printing it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// For commands that send: which contracts, and whose key.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct SenderArgs {
+    #[command(flatten)]
+    pub(crate) read: ReadArgs,
+    #[command(flatten)]
+    key: KeyArgs,
+    /// Blocks that must hold a transaction before it counts, its own included.
+    #[arg(long, value_name = "N", env = "TRIBUTE_CONFIRMATIONS", default_value_t = 1)]
+    confirmations: u64,
+    /// Most to offer per gas, in gwei: a stuck transaction is sent again dearer, up to this.
+    #[arg(long, value_name = "GWEI", env = "TRIBUTE_MAX_FEE", default_value_t = 500)]
+    max_fee: u32,
+    /// Highest tip to offer per gas, in gwei, whatever the node suggests.
+    #[arg(long, value_name = "GWEI", env = "TRIBUTE_MAX_TIP", default_value_t = 30)]
+    max_tip: u32,
+    /// Longest wait for a transaction, in seconds. One that is not mined by then stays on record: run the command again.
+    #[arg(long, value_name = "SECONDS", default_value_t = 180)]
+    wait: u64,
+}
+
+/// For commands that call a contract, which may be expected to refuse.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ChainArgs {
+    #[command(flatten)]
+    sender: SenderArgs,
+    /// The transaction must be mined and fail: for showing that a fraud bounces.
+    #[arg(long)]
+    expect_revert: bool,
+}
+
+/// Contracts and a wallet.
+pub(crate) struct Connected {
+    pub(crate) contracts: Contracts,
+    pub(crate) wallet: Wallet,
+    expect_revert: bool,
+}
+
+impl NodeArgs {
+    /// The contracts, for reading.
+    pub(crate) async fn contracts(&self) -> Result<Contracts> {
+        let deployment = Deployment::load(&self.contracts)?;
+        let options = Options { roots: self.rpc_ca.clone(), ..Options::default() };
+        Ok(Contracts::new(&Chain::connect_with(&self.rpc, options).await?, deployment)?)
+    }
+}
+
+impl ReadArgs {
+    /// The contracts, for reading.
+    pub(crate) async fn contracts(&self) -> Result<Contracts> {
+        self.node.contracts().await
+    }
+    /// Prints a result: lines for people, JSON for programs; or writes it.
+    pub(crate) fn emit(&self, value: &Value) -> CommandResult {
+        if self.out.is_none() && !self.node.json {
+            print!("{}", show::lines(value));
+            return Ok(());
+        }
+        emit(value, self.out.as_deref())
+    }
+}
+
+impl ChainArgs {
+    async fn connect(&self) -> Result<Connected> {
+        Ok(Connected { expect_revert: self.expect_revert, ..self.sender.connect().await? })
+    }
+    /// See [`ReadArgs::emit`].
+    fn emit(&self, value: &Value) -> CommandResult {
+        self.sender.emit(value)
+    }
+}
+
+impl SenderArgs {
+    pub(crate) async fn connect(&self) -> Result<Connected> {
+        let file = &self.read.node.contracts;
+        let wallet = self.wallet(file).await?;
+        let contracts = Contracts::new(wallet.chain(), Deployment::load(file)?)?;
+        Ok(Connected { contracts, wallet, expect_revert: false })
+    }
+    /// The wallet alone. Transactions under way are kept next to `file`.
+    pub(crate) async fn wallet(&self, file: &Path) -> Result<Wallet> {
+        let mut journal = file.as_os_str().to_owned();
+        journal.push(".pending");
+        let options = Options {
+            confirmations: self.confirmations,
+            max_fee_per_gas: u128::from(self.max_fee) * 1_000_000_000,
+            max_priority_fee_per_gas: u128::from(self.max_tip) * 1_000_000_000,
+            receipt_timeout: Duration::from_secs(self.wait),
+            roots: self.read.node.rpc_ca.clone(),
+            journal: Some(journal.into()),
+            ..Options::default()
+        };
+        let signer = self.key.signer()?;
+        Ok(Wallet::new(&Chain::connect_with(&self.read.node.rpc, options).await?, signer))
+    }
+    /// The file that says where the contracts stand.
+    pub(crate) fn contracts_file(&self) -> &Path {
+        &self.read.node.contracts
+    }
+    /// See [`ReadArgs::emit`].
+    pub(crate) fn emit(&self, value: &Value) -> CommandResult {
+        self.read.emit(value)
+    }
+}
+
+impl Connected {
+    /// Sends a call; what it did, or, where a failure is expected, how it failed.
+    pub(crate) async fn send<C: SolCall, T>(&self, call: &Call<C, T>, tell: impl FnOnce(&T) -> Value) -> Result<Value> {
+        if self.expect_revert {
+            let failed = call.send_expecting_revert(&self.wallet, None).await?;
+            return Ok(json!({ "tx": failed.sent, "error": failed.revert.name, "operands": failed.revert.operands }));
+        }
+        let done = call.send(&self.wallet).await?;
+        let mut value = tell(&done.event);
+        if let Some(object) = value.as_object_mut() {
+            object.insert("tx".into(), serde_json::to_value(&done.sent)?);
+        }
+        Ok(value)
+    }
+}
+
+/// A proof in a file that an earlier command wrote.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct ProofFile {
+    pub(crate) circuit_id: Hex32,
+    pub(crate) inputs: Vec<Hex32>,
+    pub(crate) proof: String,
+}
+
+impl ProofFile {
+    pub(crate) fn inputs(&self) -> Vec<U256> {
+        self.inputs.iter().map(|x| U256::from_be_bytes(x.0)).collect()
+    }
+    pub(crate) fn bytes(&self) -> Result<Bytes> {
+        bytes("proof", &self.proof)
+    }
+}
+
+/// Bytes in hex.
+fn bytes(what: &str, text: &str) -> Result<Bytes> {
+    hex::decode(text.strip_prefix("0x").unwrap_or(text))
+        .map(Bytes::from)
+        .map_err(|e| Problem::field(what, format!("not bytes in hex: {e}")))
+}
+
+/// A JSON file.
+pub(crate) fn json_file<T: for<'de> Deserialize<'de>>(file: &std::path::Path) -> Result<T> {
+    serde_json::from_slice(&read_file(file)?).map_err(|e| Problem::field("file", format!("{}: {e}", file.display())))
+}
+
+pub(crate) fn word(id: Hex32) -> B256 {
+    B256::from(id.0)
+}
+
+pub(crate) fn account(a: Hex20) -> alloy::primitives::Address {
+    alloy::primitives::Address::from(a.0)
+}
+
+pub(crate) fn hex32(word: B256) -> Hex32 {
+    Hex(word.0)
+}
+
+pub(super) async fn run(command: ChainCommand) -> CommandResult {
+    match command {
+        ChainCommand::Deploy(a) => money::deploy(a).await,
+        ChainCommand::Mint(a) => money::mint(a).await,
+        ChainCommand::Fund(a) => money::fund(a).await,
+        ChainCommand::Balance(a) => money::balance(a).await,
+        ChainCommand::RegisterDataset(a) => data::register(a).await,
+        ChainCommand::Grant(a) => data::grant(a).await,
+        ChainCommand::CreateAgent(a) => agent::create(a).await,
+        ChainCommand::ProposeVersion(a) => agent::propose(a).await,
+        ChainCommand::SubmitGradients(a) => agent::gradients(a).await,
+        ChainCommand::Certify(a) => agent::certify(a).await,
+        ChainCommand::OpenSession(a) => session::open(a).await,
+        ChainCommand::Session(a) => session::show(a).await,
+        ChainCommand::Thaw(a) => session::thaw(a).await,
+        ChainCommand::Refund(a) => session::refund(a).await,
+        ChainCommand::Claim(a) => session::claim(a).await,
+        ChainCommand::Withdraw(a) => withdraw::run(a).await,
+        ChainCommand::Status(a) => status::run(a).await,
+        ChainCommand::Watch(a) => watch::run(a).await,
+    }
+}

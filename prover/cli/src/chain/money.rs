@@ -1,0 +1,109 @@
+//! Deployment and balances.
+
+use std::path::PathBuf;
+
+use alloy::primitives::{Address, U256};
+use clap::Args;
+use serde_json::json;
+use tribute_chain::{Artifacts, DeployOptions, Deployment};
+use tribute_problem::hexed::Hex20;
+use tribute_problem::Problem;
+
+use super::{account, ChainArgs, ReadArgs, SenderArgs};
+use crate::CommandResult;
+
+#[derive(Debug, Args)]
+pub(crate) struct DeployArgs {
+    /// Seconds between a client's asking for the rest of its escrow and getting it.
+    #[arg(long, value_name = "SECONDS", default_value_t = 86_400)]
+    thaw_seconds: u64,
+    /// The ERC-20 that sessions are paid in; without it a test token is deployed, for local chains only.
+    #[arg(long, value_name = "ADDRESS")]
+    token: Option<Hex20>,
+    /// Who adds circuits and may pause new sessions. [default: the sender]
+    #[arg(long, value_name = "ADDRESS")]
+    owner: Option<Hex20>,
+    /// Who may stop a circuit for good. [default: the owner]
+    #[arg(long, value_name = "ADDRESS")]
+    guardian: Option<Hex20>,
+    /// forge's output folder. [default: TRIBUTE_ARTIFACTS, or verifier-contract/out here or above]
+    #[arg(long, value_name = "DIR")]
+    artifacts: Option<PathBuf>,
+    /// File to write where the contracts stand to.
+    #[arg(long, value_name = "FILE", default_value = "deployment.json")]
+    deployment: PathBuf,
+    #[command(flatten)]
+    chain: SenderArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MintArgs {
+    /// Who gets them.
+    #[arg(long, value_name = "ADDRESS")]
+    to: Hex20,
+    /// How many, in base units.
+    #[arg(long)]
+    amount: u128,
+    #[command(flatten)]
+    chain: ChainArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FundArgs {
+    /// Who gets it.
+    #[arg(long, value_name = "ADDRESS")]
+    to: Hex20,
+    /// How much, in wei.
+    #[arg(long)]
+    wei: u128,
+    #[command(flatten)]
+    chain: SenderArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BalanceArgs {
+    /// Accounts.
+    accounts: Vec<Hex20>,
+    #[command(flatten)]
+    read: ReadArgs,
+}
+
+pub(super) async fn deploy(a: DeployArgs) -> CommandResult {
+    let artifacts = match &a.artifacts {
+        Some(folder) => Artifacts::at(folder)?,
+        None => Artifacts::find()?,
+    };
+    let options = DeployOptions {
+        owner: a.owner.map(account),
+        guardian: a.guardian.map(account),
+        thaw_seconds: a.thaw_seconds,
+        token: a.token.map(account),
+    };
+    let wallet = a.chain.wallet(&a.deployment).await?;
+    let (deployment, sent) = Deployment::deploy_to(&wallet, &artifacts, &options, &a.deployment).await?;
+    let done = if sent.is_empty() { "stand already" } else { "deployed" };
+    eprintln!("contracts {done}; {} says where", a.deployment.display());
+    a.chain.emit(&json!({ "deployment": deployment, "txs": sent }))
+}
+
+pub(super) async fn mint(a: MintArgs) -> CommandResult {
+    let c = a.chain.connect().await?;
+    let call = c.contracts.mint(account(a.to), U256::from(a.amount))?;
+    let value = c.send(&call, |()| json!({ "to": a.to, "amount": a.amount.to_string() })).await?;
+    a.chain.emit(&value)
+}
+
+pub(super) async fn fund(a: FundArgs) -> CommandResult {
+    let sent = a.chain.wallet(a.chain.contracts_file()).await?.send_coin(account(a.to), U256::from(a.wei)).await?;
+    a.chain.emit(&json!({ "to": a.to, "wei": a.wei.to_string(), "tx": sent }))
+}
+
+pub(super) async fn balance(a: BalanceArgs) -> CommandResult {
+    let contracts = a.read.contracts().await?;
+    let accounts: Vec<Address> = a.accounts.iter().copied().map(account).collect();
+    let balances = contracts.token_balances(&accounts).await?;
+    let rows: Vec<_> =
+        a.accounts.iter().zip(balances).map(|(who, n)| json!({ "account": who, "tokens": n.to_string() })).collect();
+    let holdings = serde_json::to_value(contracts.holdings().await?).map_err(Problem::from)?;
+    a.read.emit(&json!({ "accounts": rows, "escrow": holdings }))
+}

@@ -1,0 +1,181 @@
+//! Sessions and claims on chain.
+
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use alloy::primitives::U256;
+use clap::Args;
+use serde::Deserialize;
+use serde_json::json;
+use tribute_chain::sessions::{ClaimBatch, OpenParams, SlotVoucher};
+use tribute_chain::SignedVoucher;
+use tribute_problem::hexed::{Hex, Hex20, Hex32};
+use tribute_problem::{Problem, Result};
+
+use super::{account, hex32, json_file, word, ChainArgs, Connected, ProofFile, ReadArgs};
+use crate::CommandResult;
+
+/// Validity of a permit, seconds.
+const PERMIT: u64 = 3600;
+
+#[derive(Debug, Args)]
+pub(crate) struct OpenArgs {
+    /// The agent's id.
+    #[arg(long, value_name = "ID")]
+    agent: Hex32,
+    /// Its version.
+    #[arg(long, default_value_t = 1)]
+    version: u32,
+    /// Price of one answer, in the token's base units.
+    #[arg(long, value_name = "UNITS")]
+    price: u128,
+    /// What to put into escrow, in the token's base units.
+    #[arg(long, value_name = "UNITS")]
+    escrow: u128,
+    /// Account whose key signs vouchers. [default: the sender]
+    #[arg(long, value_name = "ADDRESS")]
+    session_key: Option<Hex20>,
+    #[command(flatten)]
+    chain: ChainArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ShowArgs {
+    /// The session's id.
+    session: Hex32,
+    #[command(flatten)]
+    read: ReadArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CloseArgs {
+    /// The session's id.
+    session: Hex32,
+    #[command(flatten)]
+    chain: ChainArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ClaimArgs {
+    /// The proof and vouchers.
+    claim: PathBuf,
+    #[command(flatten)]
+    chain: ChainArgs,
+}
+
+#[derive(Deserialize)]
+struct ClaimFile {
+    agent_id: Hex32,
+    version: u32,
+    proof: ProofFile,
+    vouchers: Vec<SignedVoucher>,
+}
+
+pub(super) async fn open(a: OpenArgs) -> CommandResult {
+    let c = a.chain.connect().await?;
+    let params = OpenParams {
+        agentId: word(a.agent),
+        version: a.version,
+        pricePerQuery: a.price,
+        escrow: a.escrow,
+        sessionKey: a.session_key.map_or(c.wallet.address(), account),
+    };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    // the chain's clock may run ahead of this machine's
+    let deadline = now.max(c.contracts.chain().time().await?) + PERMIT;
+    let permit = c.contracts.permit(&c.wallet, U256::from(a.escrow), deadline).await?;
+    let call = c.contracts.open_session_with_permit(params, &permit);
+    let value = c
+        .send(&call, |e| {
+            json!({
+                "session": hex32(e.session),
+                "agent_id": a.agent,
+                "version": a.version,
+                "price": a.price.to_string(),
+                "escrow": a.escrow.to_string(),
+                "transcript": Hex32::from(e.transcript.to_be_bytes::<32>()),
+            })
+        })
+        .await?;
+    a.chain.emit(&value)
+}
+
+pub(super) async fn show(a: ShowArgs) -> CommandResult {
+    let s = a.read.contracts().await?.session(word(a.session)).await?;
+    a.read.emit(&json!({
+        "session": a.session,
+        "client": Hex(s.client.into_array()),
+        "session_key": Hex(s.sessionKey.into_array()),
+        "agent_id": hex32(s.agentId),
+        "version": s.version,
+        "count": s.count,
+        "transcript": Hex32::from(s.transcript.to_be_bytes::<32>()),
+        "price": s.pricePerQuery.to_string(),
+        "remaining": s.remaining.to_string(),
+        "thaw_end": s.thawEnd,
+    }))
+}
+
+pub(super) async fn thaw(a: CloseArgs) -> CommandResult {
+    let c = a.chain.connect().await?;
+    let call = c.contracts.request_thaw(word(a.session));
+    let value = c.send(&call, |e| json!({ "session": a.session, "thaw_end": e.thawEnd })).await?;
+    a.chain.emit(&value)
+}
+
+pub(super) async fn refund(a: CloseArgs) -> CommandResult {
+    let c = a.chain.connect().await?;
+    let call = c.contracts.withdraw_remainder(word(a.session));
+    let value = c.send(&call, |e| json!({ "session": a.session, "amount": e.amount.to_string() })).await?;
+    a.chain.emit(&value)
+}
+
+pub(super) async fn claim(a: ClaimArgs) -> CommandResult {
+    let file: ClaimFile = json_file(&a.claim)?;
+    let batch = ClaimBatch {
+        agentId: word(file.agent_id),
+        version: file.version,
+        inputs: file.proof.inputs(),
+        proof: file.proof.bytes()?,
+        slots: file.vouchers.iter().map(SignedVoucher::slot).collect(),
+    };
+    let slots = batch.slots.clone();
+    let c = a.chain.connect().await?;
+    let call = c.contracts.claim(vec![batch]);
+    let claimed = c
+        .send(&call, |done| {
+            json!({
+                "sessions": done.sessions.iter().map(|s| json!({
+                    "session": hex32(s.session), "count": s.count, "amount": s.amount.to_string(),
+                })).collect::<Vec<_>>(),
+                "fees": done.fees.iter().map(|f| json!({
+                    "to_data": f.toData.to_string(), "to_owner": f.toOwner.to_string(),
+                })).collect::<Vec<_>>(),
+            })
+        })
+        .await;
+    let value = match claimed {
+        Err(refused) if is_stale(&refused) => paid_already(&c, &slots).await?.ok_or(refused)?,
+        other => other?,
+    };
+    a.chain.emit(&value)
+}
+
+fn is_stale(problem: &Problem) -> bool {
+    problem.metadata.get("error").is_some_and(|name| name == "StaleTranscript")
+}
+
+/// What the contract stores of the sessions, if that is exactly what the vouchers say: an earlier run of this claim was
+/// paid, whether or not it lived to tell. Nothing is sent then.
+async fn paid_already(c: &Connected, slots: &[SlotVoucher]) -> Result<Option<serde_json::Value>> {
+    let mut sessions = Vec::new();
+    for slot in slots {
+        let stored = c.contracts.session(slot.session).await?;
+        if (stored.count, stored.transcript) != (slot.count, slot.transcript) {
+            return Ok(None);
+        }
+        sessions.push(json!({ "session": hex32(slot.session), "count": stored.count }));
+    }
+    eprintln!("paid already: the contract stores exactly what these vouchers say; nothing was sent");
+    Ok(Some(json!({ "paid_already": true, "sessions": sessions })))
+}

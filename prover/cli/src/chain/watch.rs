@@ -1,0 +1,70 @@
+//! Events as they happen.
+
+use std::io::Write as _;
+use std::time::Duration;
+
+use clap::Args;
+use tribute_chain::{Contracts, Watcher};
+use tribute_problem::{Reason, Result};
+
+use super::NodeArgs;
+use crate::CommandResult;
+
+/// Longest pause between two tries to reach a node that does not answer.
+const SLOWEST: Duration = Duration::from_secs(60);
+
+#[derive(Debug, Args)]
+pub(crate) struct WatchArgs {
+    /// First block to report. [default: the next one]
+    #[arg(long, value_name = "BLOCK")]
+    from: Option<u64>,
+    /// Stop once the chain has this block. [default: go on until stopped]
+    #[arg(long, value_name = "BLOCK")]
+    until: Option<u64>,
+    /// Seconds between two polls.
+    #[arg(long, value_name = "SECONDS", default_value_t = 2.0)]
+    every: f64,
+    #[command(flatten)]
+    node: NodeArgs,
+}
+
+pub(super) async fn run(a: WatchArgs) -> CommandResult {
+    let contracts = a.node.contracts().await?;
+    let from = match a.from {
+        Some(block) => block,
+        None => contracts.chain().block_number().await? + 1,
+    };
+    let mut watcher = Watcher::new(from);
+    let every = Duration::from_secs_f64(a.every.clamp(0.05, 3_600.0));
+    let mut pause = every;
+    loop {
+        match poll(&mut watcher, &contracts, a.node.json).await {
+            Ok(head) if a.until.is_some_and(|last| head >= last) => return Ok(()),
+            Ok(_) => pause = every,
+            Err(problem) if problem.reason == Reason::ChainUnavailable => {
+                eprintln!("{problem}; trying again in {} s", pause.as_secs_f64());
+                pause = (pause * 2).min(SLOWEST);
+            }
+            Err(problem) => return Err(problem),
+        }
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => return Ok(()),
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+/// Prints what is new, one event a line, and returns the newest block before the poll.
+async fn poll(watcher: &mut Watcher, contracts: &Contracts, json: bool) -> Result<u64> {
+    let head = contracts.chain().block_number().await?;
+    let news = watcher.poll(contracts).await?;
+    let mut out = std::io::stdout().lock();
+    for event in news {
+        match json {
+            true => writeln!(out, "{}", serde_json::to_string(&event)?)?,
+            false => writeln!(out, "{event}")?,
+        }
+    }
+    out.flush()?;
+    Ok(head)
+}

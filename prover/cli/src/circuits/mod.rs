@@ -1,0 +1,198 @@
+//! `tribute circuits …`
+
+mod check;
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+use tribute_chain::{NewCircuit, B256};
+use tribute_client::files::write_file;
+use tribute_client::{problem, Client};
+use tribute_problem::hexed::Hex32;
+use tribute_problem::{Problem, Reason, Result};
+use tribute_proto::v1;
+
+use super::agent::LinkArg;
+use super::chain::SenderArgs;
+use super::dataset::ProfileArgs;
+use super::output::{self, emit};
+use super::{progress, schema, CommandResult};
+use crate::server_args::ServerArgs;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum CircuitsCommand {
+    /// List the circuits that agents over a schema need, and which of them the server has ready.
+    List(ListArgs),
+    /// Make keys and verifiers of a new shape on the server.
+    Prepare(ListArgs),
+    /// Give a shape its verifiers on chain: make them on the server, deploy them, register them in the proof gate.
+    Add(AddArgs),
+    /// Write a verifier's creation bytecode, to deploy.
+    Bytecode(BytecodeArgs),
+    /// Rebuild circuits from their shape on this machine and compare every registered field with the proof gate's.
+    Check(check::CheckArgs),
+}
+
+/// Agents of which shape.
+#[derive(Debug, Args)]
+struct ShapeArgs {
+    /// The schema file.
+    #[arg(long, value_name = "FILE")]
+    schema: PathBuf,
+    /// Link function.
+    #[arg(long, value_enum, default_value_t = LinkArg::Softmax)]
+    link: LinkArg,
+    /// For agents whose bias is not penalised.
+    #[arg(long)]
+    free_bias: bool,
+    #[command(flatten)]
+    profile: ProfileArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ListArgs {
+    #[command(flatten)]
+    shape: ShapeArgs,
+    /// File to write to; otherwise standard output.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct AddArgs {
+    #[command(flatten)]
+    shape: ShapeArgs,
+    /// The server's address.
+    #[arg(long, value_name = "URL", env = "TRIBUTE_SERVER", default_value = "http://127.0.0.1:7410")]
+    server: String,
+    #[command(flatten)]
+    chain: SenderArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct BytecodeArgs {
+    /// The circuit's id.
+    circuit: Hex32,
+    /// File to write the bytecode to, in hex.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+pub(super) async fn run(command: CircuitsCommand) -> CommandResult {
+    match command {
+        CircuitsCommand::List(a) => {
+            let client = a.server.connect().await?;
+            print_list(&client, &a).await
+        }
+        CircuitsCommand::Prepare(a) => {
+            let client = a.server.connect().await?;
+            prepare(&client, &a.shape.request()?).await?;
+            print_list(&client, &a).await
+        }
+        CircuitsCommand::Add(a) => add(a).await,
+        CircuitsCommand::Check(a) => check::run(a).await,
+        CircuitsCommand::Bytecode(a) => {
+            let client = a.server.connect().await?;
+            let request = v1::GetBytecodeRequest { circuit_id: a.circuit.to_field() };
+            let found = client.circuits().get_bytecode(request).await.map_err(problem)?.into_inner();
+            write_file(&a.out, output::hexed(&found.creation_code).as_bytes())
+        }
+    }
+}
+
+impl ShapeArgs {
+    fn request(&self) -> Result<v1::ListCircuitsRequest> {
+        Ok(v1::ListCircuitsRequest {
+            schema_json: schema::read(&self.schema)?.canonical().into_bytes(),
+            profile: self.profile.message(),
+            link: self.link.message(),
+            reg_bias: !self.free_bias,
+        })
+    }
+}
+
+/// Has the server make what it lacks of a shape.
+async fn prepare(client: &Client, shape: &v1::ListCircuitsRequest) -> Result<()> {
+    let s = shape.clone();
+    let request = client.sign(v1::PrepareCircuitsRequest {
+        auth: None,
+        schema_json: s.schema_json,
+        profile: s.profile,
+        link: s.link,
+        reg_bias: s.reg_bias,
+    })?;
+    let jobs = client.circuits().prepare_circuits(request).await.map_err(problem)?.into_inner().jobs;
+    for (i, job) in jobs.iter().enumerate() {
+        progress::finish(client, &format!("circuit {} of {}", i + 1, jobs.len()), job).await?;
+    }
+    Ok(())
+}
+
+/// Deploys and registers what the gate does not know yet.
+async fn add(a: AddArgs) -> CommandResult {
+    let c = a.chain.connect().await?;
+    let client = Client::connect(&a.server, c.wallet.signer().clone()).await?;
+    let shape = a.shape.request()?;
+    prepare(&client, &shape).await?;
+    let v1::ListCircuitsResponse { ready, missing } =
+        client.circuits().list_circuits(shape).await.map_err(problem)?.into_inner();
+    if !missing.is_empty() {
+        let missing = missing.iter().map(|shape| output::statement(shape.statement())).collect::<Vec<_>>().join(", ");
+        let message = format!("the server has made the circuits, and still has none for {missing} under its SRS");
+        return Err(Problem::new(Reason::NotReady, message).with("missing", missing));
+    }
+    let (mut listed, mut txs) = (Vec::new(), Vec::new());
+    for circuit in &ready {
+        listed.push(output::circuit(circuit));
+        let new = new_circuit(circuit)?;
+        let code_hash = B256::try_from(circuit.code_hash.as_slice()).map_err(Problem::internal)?;
+        let id = new.id(code_hash);
+        if id.as_slice() != circuit.circuit_id {
+            let named = Hex32::from_field("circuit_id", &circuit.circuit_id)?;
+            return Err(Problem::internal(format!("the server calls circuit {id} {named}")));
+        }
+        let request = v1::GetBytecodeRequest { circuit_id: circuit.circuit_id.clone() };
+        let code = client.circuits().get_bytecode(request).await.map_err(problem)?.into_inner().creation_code;
+        let name = output::statement(circuit.shape.unwrap_or_default().statement());
+        let (_, sent) = c.contracts.ensure_circuit(&c.wallet, &name, &new, code.into(), code_hash).await?;
+        eprintln!("{name}: circuit {id} {}", if sent.is_empty() { "stands already" } else { "registered" });
+        txs.extend(sent);
+    }
+    a.chain.emit(&json!({ "ready": listed, "txs": txs }))
+}
+
+/// What the gate registers. The gas cap is three times the measured cost; caps may be raised later, never lowered.
+fn new_circuit(c: &v1::Circuit) -> Result<NewCircuit> {
+    let word = |bytes: &[u8]| B256::try_from(bytes).map_err(Problem::internal);
+    let shape = c.shape.unwrap_or_default();
+    if c.gas_verify == 0 {
+        return Err(Problem::internal("the server does not know what a check of this circuit costs: prepare it anew"));
+    }
+    let narrow = |n: u32| u16::try_from(n).map_err(Problem::internal);
+    Ok(NewCircuit {
+        statement: u8::try_from(shape.statement).map_err(Problem::internal)?,
+        layout: word(&c.layout_hash)?,
+        link: u8::try_from(shape.link).map_err(Problem::internal)?,
+        reg_bias: shape.reg_bias,
+        slots: narrow(c.slots)?,
+        group_columns: c.group_columns.iter().map(|n| narrow(*n)).collect::<Result<_>>()?,
+        input_count: narrow(c.input_count)?,
+        proof_length: c.proof_length,
+        gas_cap: u32::try_from(3 * c.gas_verify).map_err(Problem::internal)?,
+        srs: word(&c.srs_digest)?,
+        verifying_key: word(&c.vk_digest)?,
+    })
+}
+
+async fn print_list(client: &Client, a: &ListArgs) -> CommandResult {
+    let shape = a.shape.request()?;
+    let found = client.circuits().list_circuits(shape).await.map_err(problem)?.into_inner();
+    let missing: Vec<String> = found.missing.iter().map(|shape| output::statement(shape.statement())).collect();
+    let ready: Vec<_> = found.ready.iter().map(output::circuit).collect();
+    emit(&json!({ "ready": ready, "missing": missing }), a.out.as_deref())
+}

@@ -1,0 +1,63 @@
+//! `tribute custody …`: the secrets without which nothing can be proven again.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use tribute_custody::Custody;
+use tribute_problem::{Problem, Result};
+use tribute_store::db::Database;
+use tribute_store::files::write_private;
+
+use super::serve::PlaceArgs;
+use super::CommandResult;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum CustodyCommand {
+    /// Write all column secrets and opening counters to a sealed file.
+    ///
+    /// The first backup sets a quarter of every commitment's openings aside for a restored store, so that the live and the
+    /// restored one never exceed the budget together. Restore a backup once.
+    Backup(BackupArgs),
+    /// Take secrets and counters from a backup; counters never go back.
+    Restore(BackupArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct BackupArgs {
+    /// The backup file.
+    file: PathBuf,
+    /// File with the backup's own key (64 hex digits); made by the first backup. Keep it apart from the backup.
+    #[arg(long, value_name = "FILE")]
+    key_file: PathBuf,
+    #[command(flatten)]
+    place: PlaceArgs,
+}
+
+pub(super) async fn run(command: CustodyCommand) -> CommandResult {
+    let (CustodyCommand::Backup(args) | CustodyCommand::Restore(args)) = &command;
+    let place = args.place.place()?;
+    let custody = Custody::open(Database::open(&place.database).await?, place.artefacts()?, &place.master_key).await?;
+    match &command {
+        CustodyCommand::Backup(a) => {
+            if !a.key_file.exists() {
+                write_private(&a.key_file, hex::encode(rand::random::<[u8; 32]>()).as_bytes())?;
+            }
+            custody.backup(&a.file, &read_key(&a.key_file)?).await?;
+            println!("backed up to {}", a.file.display());
+        }
+        CustodyCommand::Restore(a) => {
+            custody.restore(&a.file, &read_key(&a.key_file)?).await?;
+            println!("restored from {}", a.file.display());
+        }
+    }
+    Ok(())
+}
+
+fn read_key(file: &Path) -> Result<[u8; 32]> {
+    let text = std::fs::read_to_string(file)
+        .map_err(|e| Problem::field("key-file", format!("cannot read {}: {e}", file.display())))?;
+    let mut key = [0; 32];
+    hex::decode_to_slice(text.trim(), &mut key)
+        .map_err(|_| Problem::field("key-file", format!("{} must hold 64 hex digits", file.display())))?;
+    Ok(key)
+}

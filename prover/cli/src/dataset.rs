@@ -1,0 +1,200 @@
+//! `tribute dataset …`
+
+use std::ops::Range;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use serde_json::Value;
+use tribute_client::{problem, Client};
+use tribute_problem::hexed::{Hex20, Hex32};
+use tribute_problem::{Problem, Result};
+use tribute_proto::v1;
+use tribute_records::Source;
+
+use super::output::{self, emit};
+use super::table::{told, AcceptArgs, FormArgs};
+use super::{progress, record, schema, CommandResult};
+use crate::server_args::ServerArgs;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum DatasetCommand {
+    /// Commit records and prove the commitment; writes the dataset with its proofs.
+    Register(RegisterArgs),
+    /// Show a dataset of yours with its proofs.
+    Get(GetArgs),
+    /// List your datasets, newest first.
+    List(ListArgs),
+    /// Let an agent owner train on a dataset through the server. On chain, `tribute chain grant` counts.
+    Grant(GrantArgs),
+    /// Show one record of a dataset of yours, label included, with a proof that it stands there; nothing else is revealed.
+    ShowRecord(record::ShowArgs),
+    /// Check a shown record against its dataset's id: no server, no other data.
+    CheckRecord(record::CheckArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RegisterArgs {
+    /// The CSV, gzip-compressed or not. A header is held against the schema's names.
+    csv: PathBuf,
+    /// The schema file.
+    #[arg(long, value_name = "FILE")]
+    schema: PathBuf,
+    /// Only records A..B of the file, counted from 0, B left out.
+    #[arg(long, value_name = "A..B", value_parser = range)]
+    rows: Option<Range<usize>>,
+    #[command(flatten)]
+    form: FormArgs,
+    #[command(flatten)]
+    accept: AcceptArgs,
+    /// Say what was found in the file, and stop. Fails if registering would.
+    #[arg(long)]
+    dry_run: bool,
+    /// What was found as JSON: on standard output with --dry-run, otherwise on standard error.
+    #[arg(long)]
+    json: bool,
+    /// Least share of an agent's fees that goes to data, in basis points.
+    #[arg(long, value_name = "BPS", default_value_t = 0)]
+    min_data_bps: u32,
+    /// Let anyone train without a grant.
+    #[arg(long)]
+    open_training: bool,
+    /// Prove for no chain, although the server has one.
+    #[arg(long)]
+    off_chain: bool,
+    #[command(flatten)]
+    profile: ProfileArgs,
+    /// File to write the dataset to; otherwise standard output.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct ProfileArgs {
+    /// log2 of the circuits' rows. [default: the server's]
+    #[arg(long, value_name = "K", default_value_t = 0, hide_default_value = true)]
+    k: u32,
+    /// Data columns of the circuits. [default: the server's]
+    #[arg(long, value_name = "A", default_value_t = 0, hide_default_value = true)]
+    columns: u32,
+}
+
+impl ProfileArgs {
+    pub(crate) fn message(self) -> Option<v1::Profile> {
+        Some(v1::Profile { k: self.k, columns: self.columns })
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct GetArgs {
+    /// The dataset's id.
+    id: Hex32,
+    /// File to write to; otherwise standard output.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ListArgs {
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct GrantArgs {
+    /// The dataset's id.
+    id: Hex32,
+    /// The agent owner's account.
+    #[arg(long, value_name = "ADDRESS")]
+    to: Hex20,
+    /// How many agents may be trained.
+    #[arg(long, default_value_t = 1)]
+    uses: u32,
+    /// For how many days.
+    #[arg(long, default_value_t = 365)]
+    days: u64,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+/// Parses `A..B`.
+pub(crate) fn range(text: &str) -> std::result::Result<Range<usize>, String> {
+    text.split_once("..")
+        .and_then(|(a, b)| Some(a.parse().ok()?..b.parse().ok()?))
+        .filter(|r| r.start < r.end)
+        .ok_or_else(|| format!("`{text}` is no range A..B with A below B"))
+}
+
+pub(super) async fn run(command: DatasetCommand) -> CommandResult {
+    match command {
+        DatasetCommand::Register(a) => {
+            let schema = schema::read(&a.schema)?;
+            let options = a.form.options(a.rows, &a.accept.accepted());
+            let found = Source::open(&a.csv, &options)?.records(&schema, &options)?;
+            let report = told(&found.report, a.json)?;
+            if a.dry_run {
+                println!("{report}");
+                found.report.settled()?;
+                return Ok(());
+            }
+            eprintln!("{report}");
+            // what the report speaks of is what leaves this machine: no text, and no row that is not registered
+            let records = found.into_records()?;
+            let quantised = v1::QuantisedRecords {
+                features: records.iter().flat_map(|(f, _)| f.to_vec()).collect(),
+                targets: records.iter().map(|(_, t)| t.into()).collect(),
+            };
+            let work = v1::DatasetWork {
+                schema_json: schema.canonical().into_bytes(),
+                records: Some(v1::dataset_work::Records::Quantised(quantised)),
+                profile: a.profile.message(),
+                context: a.off_chain.then(v1::ChainContext::default),
+                terms: Some(v1::Terms { min_data_bps: a.min_data_bps, open_training: a.open_training }),
+            };
+            let client = a.server.connect().await?;
+            let dataset = register(&client, work).await?;
+            eprintln!("dataset {}: {} records committed and proven", output::hexed(&dataset.id), dataset.records);
+            emit(&output::dataset(&dataset), a.out.as_deref())?;
+        }
+        DatasetCommand::Get(a) => {
+            let client = a.server.connect().await?;
+            let request = client.sign(v1::GetDatasetRequest { auth: None, id: a.id.to_field() })?;
+            let dataset = client.datasets().get_dataset(request).await.map_err(problem)?.into_inner();
+            emit(&output::dataset(&dataset), a.out.as_deref())?;
+        }
+        DatasetCommand::List(a) => {
+            let client = a.server.connect().await?;
+            let request = client.sign(v1::ListDatasetsRequest::default())?;
+            let list = client.datasets().list_datasets(request).await.map_err(problem)?.into_inner().datasets;
+            emit(&Value::Array(list.iter().map(output::dataset).collect()), None)?;
+        }
+        DatasetCommand::ShowRecord(a) => record::show(&a).await?,
+        DatasetCommand::CheckRecord(a) => record::check(&a)?,
+        DatasetCommand::Grant(a) => {
+            let client = a.server.connect().await?;
+            let request = client.sign(v1::GrantTrainingRequest {
+                auth: None,
+                dataset_id: a.id.to_field(),
+                grantee: a.to.to_field(),
+                uses: a.uses,
+                expiry: client.info.now_ms / 1000 + a.days * 86_400,
+            })?;
+            let uses = client.datasets().grant_training(request).await.map_err(problem)?.into_inner().uses;
+            println!("{} may train on {}: {uses} uses left", a.to, a.id);
+        }
+    }
+    Ok(())
+}
+
+async fn register(client: &Client, work: v1::DatasetWork) -> Result<v1::Dataset> {
+    let request = client.sign(v1::RegisterDatasetRequest { auth: None, work: Some(work), options: None })?;
+    let job = client.datasets().register_dataset(request).await.map_err(problem)?.into_inner().job.unwrap_or_default();
+    let done = progress::finish(client, "registering", &job).await?;
+    match done.outcome.and_then(|o| o.outcome) {
+        Some(v1::outcome::Outcome::Dataset(v1::DatasetOutcome { dataset: Some(dataset) })) => Ok(dataset),
+        _ => Err(Problem::internal("the job came back without its dataset")),
+    }
+}

@@ -1,0 +1,174 @@
+//! Three frauds, each a mined transaction that the contracts refuse while nothing moves, each next to an honest twin that
+//! differs in one thing and passes.
+
+use std::process::Stdio;
+
+use alloy::primitives::{Bytes, B256, U256};
+use alloy::sol_types::SolCall;
+use serde::Serialize;
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::process::Command;
+use tribute_chain::{Call, SignedVoucher, Voucher, Wallet};
+use tribute_problem::hexed::{Hex, Hex32};
+use tribute_problem::{Problem, Reason, Result};
+use tribute_service::registry::Registry;
+use tribute_steps::child::{Line, Order, Place};
+use tribute_steps::gradient::GradientJob;
+use tribute_steps::shape::Target;
+use tribute_steps::train::SourceBody;
+use tribute_steps::work::{Outcome, Payload, Work};
+use tribute_store::db::Database;
+
+use super::files::{self, words};
+use super::ledger::Balances;
+use super::stage::Stage;
+
+/// Gas limit of a fraud: enough for any proof, so that it fails for the reason it should.
+const GAS: u64 = 8_000_000;
+
+/// A fraud that bounced.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Bounced {
+    pub(super) name: &'static str,
+    /// The contract's error.
+    pub(super) error: String,
+    pub(super) operands: Vec<(String, String)>,
+    pub(super) tx: B256,
+    pub(super) status: u8,
+    pub(super) balances_unchanged: bool,
+    /// The honest transaction next to it.
+    pub(super) twin: B256,
+}
+
+impl Stage {
+    /// Sends what must fail with `error`, looking at every balance before and after.
+    async fn bounce<C: SolCall, T>(&self, name: &'static str, error: &str, call: &Call<C, T>) -> Result<Bounced> {
+        let wallet = Wallet::new(self.chain(), self.parties.owner.key.clone());
+        let before = Balances::read(&self.contracts, &self.parties).await?;
+        let failed = call.send_expecting_revert(&wallet, Some(GAS)).await?;
+        let after = Balances::read(&self.contracts, &self.parties).await?;
+        if failed.revert.name != error || before != after {
+            return Err(Problem::internal(format!(
+                "{name}: expected {error} and no money moved, got {} (transaction {}, moved: {})",
+                failed.revert,
+                failed.sent.tx,
+                before != after
+            )));
+        }
+        Ok(Bounced {
+            name,
+            error: failed.revert.name,
+            operands: failed.revert.operands,
+            tx: failed.sent.tx,
+            status: failed.sent.status,
+            balances_unchanged: before == after,
+            twin: B256::ZERO,
+        })
+    }
+
+    /// The proof of the claim with a voucher, signed by the right key, that counts one answer more.
+    pub(super) async fn voucher_overcount(&self, claim: &files::Claim) -> Result<Bounced> {
+        let mut batch = claim.batch();
+        let (slot, voucher) = match (batch.slots.first_mut(), claim.vouchers.first()) {
+            (Some(slot), Some(voucher)) => (slot, voucher),
+            _ => return Err(Problem::internal("the claim has no voucher")),
+        };
+        let more = Voucher {
+            session: voucher.session(),
+            version: voucher.version(),
+            count: voucher.count() + 1,
+            transcript: voucher.transcript().into(),
+        };
+        let (key, domain) = (&self.parties.clients[0].session.key, self.contracts.session_domain());
+        *slot = SignedVoucher::sign(key, &domain, more)?.slot();
+        self.bounce("voucher_overcount", "VoucherCountMismatch", &self.contracts.claim(vec![batch])).await
+    }
+
+    /// The same claim a second time.
+    pub(super) async fn claim_replayed(&self, claim: &files::Claim) -> Result<Bounced> {
+        let again = self.contracts.claim(vec![claim.batch()]);
+        self.bounce("claim_replayed", "StaleTranscript", &again).await
+    }
+
+    /// A gradient over other records than those registered, brought as theirs; then the registered records' own.
+    pub(super) async fn label_changed(
+        &self,
+        agent: B256,
+        version: u32,
+        altered: &AlteredGradient,
+        honest: &files::Proof,
+    ) -> Result<Bounced> {
+        let call = self.contracts.submit_gradient(agent, version, 0, altered.inputs.clone(), altered.proof.clone());
+        let bounced = self.bounce("label_changed", "WrongDataset", &call).await?;
+        let wallet = Wallet::new(self.chain(), self.parties.owner.key.clone());
+        let twin = self.contracts.submit_gradient(agent, version, 0, honest.inputs(), honest.proof.clone());
+        Ok(Bounced { twin: twin.send(&wallet).await?.sent.tx, ..bounced })
+    }
+}
+
+/// A proof that holds, about records that nobody registered on chain.
+pub(super) struct AlteredGradient {
+    inputs: Vec<U256>,
+    proof: Bytes,
+}
+
+/// Proves the gradient of the agent's own weights over another dataset in its first slot.
+///
+/// The service refuses such work: the agent was not trained on those records. So this is what a dishonest operator does:
+/// it gives its proving process an order that no honest service writes.
+pub(super) async fn altered_gradient(
+    place: &Place,
+    stage: &Stage,
+    weights: B256,
+    altered: B256,
+) -> Result<AlteredGradient> {
+    let registry = Registry::new(Database::open(&place.database).await?);
+    let missing = |what: &str| Problem::internal(format!("the service lost its {what}"));
+    let mut agent = registry.agent(Hex(weights.0)).await?.ok_or_else(|| missing("agent"))?.body;
+    let dataset = registry.dataset(Hex(altered.0)).await?.ok_or_else(|| missing("dataset"))?.body;
+    let shard = dataset.shards.first().ok_or_else(|| missing("shard"))?;
+    let source = agent.sources.first_mut().ok_or_else(|| missing("sources"))?;
+    *source = SourceBody {
+        dataset: dataset.id,
+        owner: dataset.owner,
+        shard: 0,
+        digest: shard.digest,
+        count: shard.count,
+        records: shard.records.clone(),
+    };
+    let domain = stage.contracts.agent_domain();
+    let target = Target { chain_id: domain.chain_id, contract: Hex(domain.contract) };
+    let work = Work::Gradient(GradientJob { agent, slot: 0, target });
+    let order = Order { job: "label_changed".into(), payload: Payload { srs: None, work }, place: place.clone() };
+    match work_through(&order).await? {
+        Outcome::Gradient(gradient) => {
+            let inputs: Vec<B256> = gradient.proof.inputs.iter().map(|word: &Hex32| word.0.into()).collect();
+            let proof = place.artefacts()?.get(&gradient.proof.proof).await?;
+            Ok(AlteredGradient { inputs: words(&inputs), proof: proof.into() })
+        }
+        _ => Err(Problem::internal("the proving process made something else")),
+    }
+}
+
+/// Runs an order in a proving process.
+async fn work_through(order: &Order) -> Result<Outcome> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg("work").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
+    #[cfg(unix)]
+    command.process_group(0);
+    let mut child = command.spawn()?;
+    let mut input = child.stdin.take().ok_or_else(|| Problem::internal("child without standard input"))?;
+    let output = child.stdout.take().ok_or_else(|| Problem::internal("child without standard output"))?;
+    input.write_all(&serde_json::to_vec(order)?).await?;
+    input.write_all(b"\n").await?;
+    input.flush().await?;
+    let mut lines = BufReader::new(output).lines();
+    while let Some(line) = lines.next_line().await? {
+        match serde_json::from_str(&line) {
+            Ok(Line::Done(outcome)) => return Ok(*outcome),
+            Ok(Line::Failed(problem)) => return Err(problem),
+            Ok(Line::Progress(_)) | Err(_) => {}
+        }
+    }
+    Err(Problem::new(Reason::WorkerLost, "the proving process ended without a word"))
+}

@@ -1,0 +1,521 @@
+//! The life cycle, step by step, as `tribute` commands. What does not depend on each other runs side by side.
+
+use std::path::PathBuf;
+
+use alloy::primitives::B256;
+use futures::future::{join_all, try_join_all};
+use serde_json::Value;
+use tokio::try_join;
+use tribute_problem::{Problem, Result};
+use tribute_steps::child::Place;
+
+use super::files::{
+    self, Agent, Certified, Claim, Created, Dataset, Done, Gradients, Mined, Opened, Optimum, Paid, Proof,
+};
+use super::frauds::{altered_gradient, AlteredGradient, Bounced};
+use super::ledger::{Balances, Ledger};
+use super::parties::Party;
+use super::plan::Plan;
+use super::stage::{Stage, THAW};
+use super::steps::{Failure, Steps};
+
+/// What a client pays for an answer, in the token's base units: not round, so that shares leave dust.
+const PRICE: u128 = 12_345;
+/// Part of the fees that goes to data, in basis points, and the least that providers ask for.
+const DATA_BPS: &str = "4000";
+const MIN_DATA_BPS: &str = "3000";
+
+/// A proof and the transaction that brought it.
+pub(super) struct Brought {
+    pub(super) proof: Proof,
+    pub(super) tx: Mined,
+}
+
+/// One client's session.
+pub(super) struct Session {
+    pub(super) id: B256,
+    pub(super) count: u64,
+    pub(super) right: u64,
+    pub(super) escrowed: u128,
+    pub(super) claimed: u128,
+    pub(super) refunded: u128,
+    pub(super) voucher: Value,
+}
+
+/// Everything that came of it.
+pub(super) struct Outcome {
+    pub(super) datasets: Vec<Dataset>,
+    pub(super) agent: Agent,
+    pub(super) certified: Certified,
+    pub(super) sessions: Vec<Session>,
+    pub(super) proofs: Vec<Brought>,
+    pub(super) ledger: Ledger,
+    /// What everybody gained or lost in all.
+    pub(super) changes: Vec<(String, i128)>,
+    pub(super) frauds: Vec<Bounced>,
+}
+
+/// A life cycle under way.
+pub(super) struct Life<'a> {
+    plan: &'a Plan,
+    steps: &'a Steps,
+    stage: &'a Stage,
+}
+
+/// A certified version.
+struct Version {
+    agent_id: String,
+    number: u32,
+}
+
+impl<'a> Life<'a> {
+    pub(super) fn new(plan: &'a Plan, steps: &'a Steps, stage: &'a Stage) -> Self {
+        Life { plan, steps, stage }
+    }
+
+    /// From records to refunds.
+    pub(super) async fn run(&self) -> Result<Outcome, Failure> {
+        let (_, datasets) = try_join!(self.circuits(), self.datasets())?;
+        let registered = self.register(&datasets).await?;
+        let agent = self.train(&datasets).await?;
+        let (version, gradients) = try_join!(self.propose(), self.gradients(&agent))?;
+        let (submitted, optimum) = try_join!(self.submit_gradients(&version), self.optimum(&version, &agent))?;
+        let certified = self.certify(&version).await?;
+
+        let served = async {
+            let sessions = self.open_sessions(&version, &agent).await?;
+            let before = self.funded_balances(&sessions).await?;
+            let sessions = self.queries(sessions).await?;
+            Ok((sessions, before))
+        };
+        let ((mut sessions, before), (), altered) =
+            try_join!(served, self.verify(&agent), self.altered(&agent, &datasets))?;
+        let claim = self.prove_service(&agent, &sessions).await?;
+        let (claimed, overcount, replayed) = self.claim(&claim).await?;
+        let changed = self.label_changed(&version, &altered, &gradients).await?;
+        let (ledger, changes) = self.withdraw(&version, &datasets, &claimed, &mut sessions, &before).await?;
+
+        let mut proofs = Vec::new();
+        for (dataset, tx) in datasets.iter().zip(registered) {
+            proofs.extend(dataset.shards.iter().map(|s| Brought { proof: s.proof.clone(), tx: tx.clone() }));
+        }
+        proofs.extend(gradients.gradients.iter().cloned().zip(submitted).map(|(proof, tx)| Brought { proof, tx }));
+        proofs.push(Brought { proof: optimum.proof, tx: certified.tx.clone() });
+        proofs.push(Brought { proof: claim.proof, tx: claimed.tx });
+        Ok(Outcome {
+            datasets,
+            agent,
+            certified,
+            sessions,
+            proofs,
+            ledger,
+            changes,
+            frauds: vec![replayed, changed, overcount],
+        })
+    }
+
+    fn at(&self, file: &str) -> PathBuf {
+        self.plan.out.join(file)
+    }
+
+    async fn circuits(&self) -> Result<(), Failure> {
+        let about = "circuits: keys, verifiers in EVM bytecode, deployed, registered";
+        self.steps
+            .run("circuits", about, 1, |_| async move {
+                let args = [
+                    "circuits",
+                    "add",
+                    "--schema",
+                    "schema.json",
+                    "--link",
+                    self.plan.link(),
+                    "--out",
+                    "steps/circuits.json",
+                ];
+                self.stage.shell.run(Some(&self.stage.parties.deployer), &args).await.map(|_| ())
+            })
+            .await
+    }
+
+    /// Every provider commits and proves its own rows.
+    async fn datasets(&self) -> Result<Vec<Dataset>, Failure> {
+        let providers = &self.stage.parties.providers;
+        self.steps
+            .run("datasets", "datasets: committed and proven", providers.len() as u64, |bar| async move {
+                let bar = &bar;
+                try_join_all(providers.iter().enumerate().map(|(i, provider)| async move {
+                    let csv = format!("data/provider-{}.csv", i + 1);
+                    let dataset = self.dataset(provider, &csv, &format!("steps/dataset-{}.json", i + 1)).await?;
+                    bar.done(&provider.name);
+                    Ok(dataset)
+                }))
+                .await
+            })
+            .await
+    }
+
+    async fn dataset(&self, owner: &Party, csv: &str, out: &str) -> Result<Dataset> {
+        let args =
+            ["dataset", "register", csv, "--schema", "schema.json", "--min-data-bps", MIN_DATA_BPS, "--out", out];
+        self.stage.shell.run(Some(owner), &args).await?;
+        files::read(&self.at(out))
+    }
+
+    /// On chain, with grants for the agent's owner.
+    async fn register(&self, datasets: &[Dataset]) -> Result<Vec<Mined>, Failure> {
+        let (shell, parties) = (&self.stage.shell, &self.stage.parties);
+        let owner = parties.owner.address().to_string();
+        let owner = &owner;
+        let units = 2 * datasets.len() as u64;
+        self.steps
+            .run("registration", "datasets on chain, training granted", units, |bar| async move {
+                let bar = &bar;
+                try_join_all(parties.providers.iter().zip(datasets).enumerate().map(
+                    |(i, (provider, dataset))| async move {
+                        let file = format!("steps/dataset-{}.json", i + 1);
+                        let done: Done = shell.json(Some(provider), &["chain", "register-dataset", &file]).await?;
+                        bar.done("registered");
+                        let id = dataset.dataset_id.to_string();
+                        shell.run(Some(provider), &["chain", "grant", &id, "--to", owner]).await?;
+                        bar.done("granted");
+                        Ok(done.tx)
+                    },
+                ))
+                .await
+            })
+            .await
+    }
+
+    async fn train(&self, datasets: &[Dataset]) -> Result<Agent, Failure> {
+        let about = format!("agent trained ({}, λ = {}), written as ONNX", self.plan.link(), self.plan.lambda);
+        self.steps
+            .run("training", &about, 1, |_| async move {
+                let (lambda, name) = (self.plan.lambda.to_string(), self.plan.name());
+                let ids: Vec<String> = datasets.iter().map(|d| d.dataset_id.to_string()).collect();
+                let mut args = vec!["agent", "train"];
+                args.extend(ids.iter().flat_map(|id| ["--dataset", id.as_str()]));
+                args.extend(["--lambda", &lambda, "--link", self.plan.link(), "--name", &name]);
+                args.extend(["--onnx", "agent.onnx", "--out", "steps/agent.json"]);
+                self.stage.shell.run(Some(&self.stage.parties.owner), &args).await?;
+                files::read(&self.at("steps/agent.json"))
+            })
+            .await
+    }
+
+    async fn propose(&self) -> Result<Version, Failure> {
+        let (shell, owner) = (&self.stage.shell, &self.stage.parties.owner);
+        self.steps
+            .run("proposal", "agent version proposed on chain", 2, |bar| async move {
+                let name = self.plan.name();
+                let created: Created = shell.json(Some(owner), &["chain", "create-agent", "--name", &name]).await?;
+                bar.done("created");
+                let agent_id = created.agent_id.to_string();
+                let propose = [
+                    "chain",
+                    "propose-version",
+                    &agent_id,
+                    "--trained",
+                    "steps/agent.json",
+                    "--circuits",
+                    "steps/circuits.json",
+                    "--data-bps",
+                    DATA_BPS,
+                ];
+                let proposed: files::Proposed = shell.json(Some(owner), &propose).await?;
+                Ok(Version { agent_id, number: proposed.version })
+            })
+            .await
+    }
+
+    async fn gradients(&self, agent: &Agent) -> Result<Gradients, Failure> {
+        let digest = agent.weights_digest.to_string();
+        self.steps
+            .run("gradients", "gradient of every dataset proven", 1, |_| async move {
+                let args = ["agent", "prove-gradients", &digest, "--out", "steps/gradients.json"];
+                self.stage.shell.run(Some(&self.stage.parties.owner), &args).await?;
+                files::read(&self.at("steps/gradients.json"))
+            })
+            .await
+    }
+
+    async fn submit_gradients(&self, version: &Version) -> Result<Vec<Mined>, Failure> {
+        self.steps
+            .run("gradients on chain", "gradients checked on chain", 1, |_| async move {
+                let number = version.number.to_string();
+                let args = [
+                    "chain",
+                    "submit-gradients",
+                    &version.agent_id,
+                    "--version",
+                    &number,
+                    "--gradients",
+                    "steps/gradients.json",
+                ];
+                let done: files::Submitted = self.stage.shell.json(Some(&self.stage.parties.owner), &args).await?;
+                Ok(done.gradients.into_iter().map(|g| g.tx).collect())
+            })
+            .await
+    }
+
+    async fn optimum(&self, version: &Version, agent: &Agent) -> Result<Optimum, Failure> {
+        let digest = agent.weights_digest.to_string();
+        self.steps
+            .run("optimum", "optimum and shares proven", 1, |_| async move {
+                let number = version.number.to_string();
+                let args = [
+                    "agent",
+                    "prove-optimum",
+                    &digest,
+                    "--agent-id",
+                    &version.agent_id,
+                    "--version",
+                    &number,
+                    "--out",
+                    "steps/optimum.json",
+                ];
+                self.stage.shell.run(Some(&self.stage.parties.owner), &args).await?;
+                files::read(&self.at("steps/optimum.json"))
+            })
+            .await
+    }
+
+    async fn certify(&self, version: &Version) -> Result<Certified, Failure> {
+        self.steps
+            .run("certification", "agent version certified on chain", 1, |_| async move {
+                let number = version.number.to_string();
+                let args =
+                    ["chain", "certify", &version.agent_id, "--version", &number, "--optimum", "steps/optimum.json"];
+                self.stage.shell.json(Some(&self.stage.parties.owner), &args).await
+            })
+            .await
+    }
+
+    /// The certificate file, checked with no service, no chain and no data.
+    async fn verify(&self, agent: &Agent) -> Result<(), Failure> {
+        let digest = agent.weights_digest.to_string();
+        self.steps
+            .run("offline verification", "certificate file verified offline", 2, |bar| async move {
+                let args = ["agent", "certificate", &digest, "--out", "certificate.json"];
+                self.stage.shell.run(Some(&self.stage.parties.owner), &args).await?;
+                bar.done("written");
+                self.stage.shell.run(None, &["verify", "certificate.json", "--allow-dev-srs"]).await.map(|_| ())
+            })
+            .await
+    }
+
+    async fn open_sessions(&self, version: &Version, agent: &Agent) -> Result<Vec<Session>, Failure> {
+        let digest = agent.weights_digest.to_string();
+        let digest = &digest;
+        let clients = self.stage.parties.clients.iter().zip(self.plan.queries);
+        self.steps
+            .run("sessions", "two clients open prepaid sessions", 2, |bar| async move {
+                let (bar, shell) = (&bar, &self.stage.shell);
+                try_join_all(clients.map(|(client, queries)| async move {
+                    // a quarter more than the queries will cost, to have something to give back
+                    let escrowed = PRICE * (queries + queries.div_ceil(4)) as u128;
+                    let (price, escrow) = (PRICE.to_string(), escrowed.to_string());
+                    let (account, number) = (client.wallet.address().to_string(), version.number.to_string());
+                    let who = Some(&client.wallet);
+                    shell.run(who, &["chain", "mint", "--to", &account, "--amount", &escrow]).await?;
+                    let key = client.session.address().to_string();
+                    let open = [
+                        "chain",
+                        "open-session",
+                        "--agent",
+                        &version.agent_id,
+                        "--version",
+                        &number,
+                        "--price",
+                        &price,
+                        "--escrow",
+                        &escrow,
+                        "--session-key",
+                        &key,
+                    ];
+                    let opened: Opened = shell.json(who, &open).await?;
+                    let id = opened.session.to_string();
+                    shell.run(who, &["session", "open", &id, "--weights", digest]).await?;
+                    bar.done(&client.wallet.name);
+                    Ok(Session {
+                        id: opened.session,
+                        count: 0,
+                        right: 0,
+                        escrowed,
+                        claimed: 0,
+                        refunded: 0,
+                        voucher: Value::Null,
+                    })
+                }))
+                .await
+            })
+            .await
+    }
+
+    /// Balances as they were before the clients paid anything in.
+    async fn funded_balances(&self, sessions: &[Session]) -> Result<Balances, Failure> {
+        let now = Balances::read(&self.stage.contracts, &self.stage.parties).await;
+        now.map(|b| b.before_escrow(sessions.iter().map(|s| s.escrowed)))
+            .map_err(|problem| Failure { step: "sessions", problem })
+    }
+
+    async fn queries(&self, mut sessions: Vec<Session>) -> Result<Vec<Session>, Failure> {
+        let total: usize = self.plan.queries.iter().sum();
+        let about = format!("{total} queries answered by onnxruntime, receipts and vouchers signed");
+        self.steps
+            .run("queries", &about, 2, |bar| async move {
+                let (bar, shell) = (&bar, &self.stage.shell);
+                let clients = self.stage.parties.clients.iter().zip(&mut sessions).enumerate();
+                try_join_all(clients.map(|(i, (client, session))| async move {
+                    let (csv, state) = (format!("data/client-{}.csv", i + 1), format!("steps/session-{}.json", i + 1));
+                    let id = session.id.to_string();
+                    let args = ["session", "query", &id, "--csv", &csv, "--state", &state];
+                    let queried: files::Queried = shell.json(Some(&client.session), &args).await?;
+                    (session.count, session.right, session.voucher) = (queried.count, queried.right, queried.voucher);
+                    bar.done(&client.wallet.name);
+                    Ok::<_, Problem>(())
+                }))
+                .await?;
+                Ok(sessions)
+            })
+            .await
+    }
+
+    /// What the fraud with a changed label needs: that dataset really committed and proven, and its gradient too.
+    async fn altered(&self, agent: &Agent, _datasets: &[Dataset]) -> Result<AlteredGradient, Failure> {
+        self.steps
+            .run("fraud's proofs", "fraud: one label changed, committed and proven", 2, |bar| async move {
+                let dataset = self.dataset(&self.stage.parties.owner, "data/altered.csv", "steps/altered.json").await?;
+                bar.done("dataset");
+                let place = Place::in_folder(&self.at("service"));
+                altered_gradient(&place, self.stage, agent.weights_digest, dataset.dataset_id).await
+            })
+            .await
+    }
+
+    async fn prove_service(&self, agent: &Agent, sessions: &[Session]) -> Result<Claim, Failure> {
+        let digest = agent.weights_digest.to_string();
+        self.steps
+            .run("service proof", "answers of both sessions proven", 1, |_| async move {
+                let ids: Vec<String> = sessions.iter().map(|s| s.id.to_string()).collect();
+                let mut args = vec!["claim", "prove", "--weights", &digest, "--out", "steps/claim.json"];
+                args.extend(ids.iter().flat_map(|id| ["--session", id.as_str()]));
+                self.stage.shell.run(Some(&self.stage.parties.owner), &args).await?;
+                files::read(&self.at("steps/claim.json"))
+            })
+            .await
+    }
+
+    /// The honest claim, with the same proof and a voucher too high before it, and itself again after it.
+    async fn claim(&self, claim: &Claim) -> Result<(files::Claimed, Bounced, Bounced), Failure> {
+        self.steps
+            .run("claim", "fees claimed; two frauds around it bounce", 3, |bar| async move {
+                let overcount = self.stage.voucher_overcount(claim).await?;
+                bar.done("voucher_overcount bounced");
+                let args = ["chain", "claim", "steps/claim.json"];
+                let claimed: files::Claimed = self.stage.shell.json(Some(&self.stage.parties.owner), &args).await?;
+                bar.done("claimed");
+                let replayed = self.stage.claim_replayed(claim).await?;
+                let twin = claimed.tx.tx;
+                Ok((claimed, Bounced { twin, ..overcount }, Bounced { twin, ..replayed }))
+            })
+            .await
+    }
+
+    async fn label_changed(
+        &self,
+        version: &Version,
+        altered: &AlteredGradient,
+        honest: &Gradients,
+    ) -> Result<Bounced, Failure> {
+        self.steps
+            .run("label_changed", "the changed label bounces, the true gradient passes", 1, |_| async move {
+                let agent_id = version.agent_id.parse().map_err(Problem::internal)?;
+                let honest = honest.gradients.first().ok_or_else(|| Problem::internal("no gradient"))?;
+                self.stage.label_changed(agent_id, version.number, altered, honest).await
+            })
+            .await
+    }
+
+    /// Everybody takes what is theirs.
+    async fn withdraw(
+        &self,
+        version: &Version,
+        datasets: &[Dataset],
+        claimed: &files::Claimed,
+        sessions: &mut [Session],
+        before: &Balances,
+    ) -> Result<(Ledger, Vec<(String, i128)>), Failure> {
+        let (shell, parties) = (&self.stage.shell, &self.stage.parties);
+        let units = 3 + datasets.len() as u64;
+        self.steps
+            .run("withdrawals", "providers, owner and clients withdraw", units, |bar| async move {
+                let bar = &bar;
+                let number = version.number.to_string();
+                let number = &number;
+                let providers =
+                    try_join_all(parties.providers.iter().zip(datasets).map(|(provider, dataset)| async move {
+                        let id = dataset.dataset_id.to_string();
+                        let args =
+                            ["chain", "withdraw", "--agent", &version.agent_id, "--version", number, "--dataset", &id];
+                        let paid: Paid = shell.json(Some(provider), &args).await?;
+                        bar.done(&provider.name);
+                        Ok::<_, Problem>(paid.amount)
+                    }));
+                let owner = async {
+                    let args = ["chain", "withdraw", "--agent", &version.agent_id, "--version", number];
+                    let paid: Paid = shell.json(Some(&parties.owner), &args).await?;
+                    bar.done(&parties.owner.name);
+                    Ok(paid.amount)
+                };
+                let thaws =
+                    try_join_all(parties.clients.iter().zip(sessions.iter()).map(|(client, session)| async move {
+                        let id = session.id.to_string();
+                        shell.run(Some(&client.wallet), &["chain", "thaw", &id]).await
+                    }));
+                let (paid_providers, paid_owner, _) = try_join!(providers, owner, thaws)?;
+                self.stage.wait_on_chain(THAW + 1).await?;
+                let refunds =
+                    join_all(parties.clients.iter().zip(sessions.iter()).map(|(client, session)| async move {
+                        let id = session.id.to_string();
+                        let paid: Result<Paid> = shell.json(Some(&client.wallet), &["chain", "refund", &id]).await;
+                        bar.done(&client.wallet.name);
+                        paid
+                    }))
+                    .await;
+                for (session, refund) in sessions.iter_mut().zip(refunds) {
+                    session.refunded = refund?.amount;
+                    let amounts = claimed.sessions.iter().filter(|c| c.session == session.id).map(|c| c.amount);
+                    session.claimed = amounts.sum();
+                }
+                let after = Balances::read(&self.stage.contracts, parties).await?;
+                let escrowed: u128 = sessions.iter().map(|s| s.escrowed).sum();
+                let taken: u128 = sessions.iter().map(|s| s.claimed).sum();
+                let to_data: u128 = claimed.fees.iter().map(|f| f.to_data).sum();
+                let ledger = Ledger {
+                    escrowed,
+                    paid_owner,
+                    refundable: escrowed - taken,
+                    dust: to_data - paid_providers.iter().sum::<u128>(),
+                    paid_providers,
+                };
+                let changes = after.since(before);
+                settle(&ledger, &changes, &after)?;
+                Ok((ledger, changes))
+            })
+            .await
+    }
+}
+
+/// The sums that must come out.
+fn settle(ledger: &Ledger, changes: &[(String, i128)], after: &Balances) -> Result<()> {
+    let moved: i128 = changes.iter().map(|(_, n)| n).sum();
+    let (held, owed) = after.escrow();
+    if ledger.sum() == 0 && moved == 0 && held == owed && held == ledger.dust as i128 {
+        return Ok(());
+    }
+    Err(Problem::internal(format!(
+        "the books do not balance: the ledger sums to {}, all changes to {moved}; the escrow contract holds {held}, owes {owed}, dust is {}",
+        ledger.sum(),
+        ledger.dust
+    )))
+}

@@ -1,0 +1,294 @@
+//! What a demo is about: which rows go to which provider, which to which client, and where the tools of the set-up are.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use tribute_core::head::lambda_units;
+use tribute_core::schema::Schema;
+use tribute_core::statement::OPTIMUM_SLOTS;
+use tribute_problem::{Problem, Reason, Result};
+use tribute_records::{Options, Predicts, Range, Rows, Source};
+
+use crate::agent::LinkArg;
+use crate::table::stem;
+
+/// The data of the default demo, from the repository's root.
+const DIGITS: &str = "examples/digits.csv.gz";
+/// How the default demo splits it: the providers' rows, then those held out for the clients.
+const DIGITS_SPLIT: [usize; 3] = [900, 500, 197];
+const DIGITS_HOLDOUT: usize = 200;
+
+/// The whole life cycle on one machine: a local chain, a service, providers, an agent, clients, and three frauds that bounce.
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Labelled CSV of numbers, label last, gzip-compressed or not. [default: the digits in examples/]
+    #[arg(long, value_name = "CSV", requires = "split", requires = "holdout")]
+    data: Option<PathBuf>,
+    /// Rows of each provider, from the first row on.
+    #[arg(long, value_name = "A,B,C", value_delimiter = ',')]
+    split: Vec<usize>,
+    /// Rows at the end that no provider gets: the clients' queries.
+    #[arg(long, value_name = "H")]
+    holdout: Option<usize>,
+    /// Link function, and with it the loss.
+    #[arg(long, value_enum, default_value_t = LinkArg::Softmax)]
+    link: LinkArg,
+    /// Regularisation strength λ, between 0 and 1.
+    #[arg(long, value_name = "L", default_value_t = 1e-3)]
+    lambda: f64,
+    /// Folder for everything that comes of it; made if missing. Files of an earlier demo in it are replaced.
+    #[arg(long, value_name = "DIR", default_value = "demo-out")]
+    out: PathBuf,
+    /// Keep the service's own folder (database, artefacts, sealed records) in DIR/service.
+    #[arg(long)]
+    keep: bool,
+    /// The node that runs the chain.
+    #[arg(long, value_enum, default_value_t = Node::Anvil)]
+    node: Node,
+    /// log2 of the circuits' rows.
+    #[arg(long, value_name = "K", default_value_t = 15)]
+    k: u32,
+    /// Data columns of the circuits.
+    #[arg(long, value_name = "A", default_value_t = 8)]
+    columns: usize,
+}
+
+/// Which implementation of the EVM and its JSON-RPC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Node {
+    /// Foundry's, which `make setup` installs.
+    Anvil,
+    /// Hardhat's, which `scripts/test-tools.sh` installs; no chain state is written.
+    Hardhat,
+}
+
+/// A checked plan.
+#[derive(Debug)]
+pub(super) struct Plan {
+    /// The CSV, absolute.
+    pub(super) data: PathBuf,
+    /// Header line, if the CSV has one.
+    header: Option<String>,
+    /// Rows of the CSV as they stand in it, one a record.
+    rows: Vec<String>,
+    /// The first row with another label that occurs; none if there is only one.
+    relabelled: Option<String>,
+    /// Rows of each provider.
+    pub(super) split: Vec<usize>,
+    /// Queries of each of the two clients.
+    pub(super) queries: [usize; 2],
+    link: LinkArg,
+    /// As on the command line.
+    pub(super) lambda: f64,
+    /// The output folder, absolute.
+    pub(super) out: PathBuf,
+    pub(super) keep: bool,
+    pub(super) node: Node,
+    pub(super) k: u32,
+    pub(super) columns: usize,
+    /// Folder to look for tools in, and above it.
+    root: Option<PathBuf>,
+}
+
+impl Plan {
+    /// Reads the CSV and checks that everything fits, before anything is started.
+    pub(super) fn new(args: DemoArgs) -> Result<Self> {
+        lambda_units(args.lambda).map_err(|e| Problem::field("lambda", e.to_string()))?;
+        let root = upward(DIGITS);
+        let (data, split, holdout) = match args.data {
+            Some(data) => (data, args.split, args.holdout.unwrap_or_default()),
+            None => {
+                let data = root.as_ref().map(|r| r.join(DIGITS)).ok_or_else(|| {
+                    Problem::field(
+                        "data",
+                        format!("no {DIGITS} here or in a folder above: run from the repository, or give --data"),
+                    )
+                })?;
+                let split = if args.split.is_empty() { DIGITS_SPLIT.to_vec() } else { args.split };
+                (data, split, args.holdout.unwrap_or(DIGITS_HOLDOUT))
+            }
+        };
+        if split.is_empty() || split.len() > OPTIMUM_SLOTS || split.contains(&0) {
+            return Err(Problem::field(
+                "split",
+                format!("name 1 to {OPTIMUM_SLOTS} providers with at least one row each"),
+            ));
+        }
+        if holdout < 2 {
+            return Err(Problem::field("holdout", format!("{holdout}: two clients need at least two rows")));
+        }
+
+        let options = Options::default();
+        let source = Source::open(&data, &options)?;
+        let schema = schema(&source, &stem(&data), &options)?;
+        let rows = source.rows(&schema, &options)?;
+        let wanted = split.iter().sum::<usize>() + holdout;
+        if wanted > rows.len() {
+            let (file, records) = (source.file(), rows.len());
+            return Err(Problem::field(
+                "split",
+                format!("{file} has {records} records, split and holdout take {wanted}"),
+            ));
+        }
+        schema.layout(args.k, args.columns)?;
+        // three fifths to the first client
+        let first = (holdout * 3).div_ceil(5).min(holdout - 1);
+        Ok(Plan {
+            data: std::path::absolute(data)?,
+            header: rows.header().map(str::to_owned),
+            relabelled: rows.relabelled(0),
+            rows: texts(&rows),
+            split,
+            queries: [first, holdout - first],
+            link: args.link,
+            lambda: args.lambda,
+            out: std::path::absolute(&args.out)?,
+            keep: args.keep,
+            node: args.node,
+            k: args.k,
+            columns: args.columns,
+            root,
+        })
+    }
+
+    /// Text of a provider's file.
+    pub(super) fn provider_csv(&self, index: usize) -> String {
+        let start: usize = self.split[..index].iter().sum();
+        self.csv(start..start + self.split[index])
+    }
+
+    /// Text of a client's file: its part of the held-out rows.
+    pub(super) fn client_csv(&self, index: usize) -> String {
+        let first = self.rows.len() - self.queries.iter().sum::<usize>();
+        let start = first + self.queries[..index].iter().sum::<usize>();
+        self.csv(start..start + self.queries[index])
+    }
+
+    /// The first provider's file with the label of its first record replaced by another one that occurs.
+    pub(super) fn altered_csv(&self) -> Result<String> {
+        let other = self.relabelled.as_ref().ok_or_else(|| {
+            Problem::new(Reason::BadRecord, format!("{}: all labels are the same", self.data.display()))
+        })?;
+        Ok(self.provider_csv(0).replacen(&self.rows[0], other, 1))
+    }
+
+    /// The link's name on the command line.
+    pub(super) fn link(&self) -> &'static str {
+        match self.link {
+            LinkArg::Squared => "squared",
+            LinkArg::Logistic => "logistic",
+            LinkArg::Softmax => "softmax",
+        }
+    }
+
+    /// The CSV, wherever a command runs.
+    pub(super) fn data_file(&self) -> String {
+        self.data.to_string_lossy().into_owned()
+    }
+
+    /// The data's name.
+    pub(super) fn name(&self) -> String {
+        stem(&self.data)
+    }
+
+    /// A file or folder of the set-up: what `variable` names, else `relative` in this folder, the program's, or one above.
+    pub(super) fn tool(&self, variable: &str, relative: &str) -> Result<PathBuf> {
+        let found = match std::env::var_os(variable) {
+            Some(named) => Some(PathBuf::from(named)),
+            None => upward(relative).or_else(|| self.root.clone()).map(|root| root.join(relative)),
+        };
+        found.filter(|p| p.exists()).and_then(|p| std::path::absolute(p).ok()).ok_or_else(|| {
+            Problem::new(
+                Reason::ToolMissing,
+                format!("{relative} is missing: run `make setup`, or set {variable} to where it is"),
+            )
+        })
+    }
+
+    fn csv(&self, rows: std::ops::Range<usize>) -> String {
+        let rows = self.header.iter().chain(&self.rows[rows]);
+        rows.flat_map(|row| [row.as_str(), "\n"]).collect()
+    }
+}
+
+/// The schema of the whole file, which must be fit to be committed as it stands.
+fn schema(source: &Source, name: &str, options: &Options) -> Result<Schema> {
+    let schema = source.infer(name, Predicts::Classes, Range::MinMax, options)?.into_schema()?;
+    source.records(&schema, options)?.into_records()?;
+    Ok(schema)
+}
+
+fn texts(rows: &Rows<'_>) -> Vec<String> {
+    (0..rows.len()).map(|i| rows.get(i).to_owned()).collect()
+}
+
+/// The nearest folder that holds `relative`: from the current one upward, then from the program's.
+fn upward(relative: &str) -> Option<PathBuf> {
+    let here = std::env::current_dir().ok();
+    let program = std::env::current_exe().ok();
+    let starts = here.iter().chain(program.iter());
+    starts.flat_map(|start| start.ancestors()).find(|folder| folder.join(relative).exists()).map(Path::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: DemoArgs,
+    }
+
+    fn plan(args: &[&str]) -> Result<Plan> {
+        Plan::new(Line::try_parse_from([&["demo"], args].concat()).map_err(Problem::internal)?.args)
+    }
+
+    fn wine(extra: &[&str]) -> Result<Plan> {
+        let csv = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/wine.csv");
+        plan(&[&["--data", csv, "--link", "logistic"], extra].concat())
+    }
+
+    #[test]
+    fn the_digits_are_the_default() {
+        let plan = plan(&[]).unwrap();
+        assert_eq!((plan.split.as_slice(), plan.queries), (&[900, 500, 197][..], [120, 80]));
+        assert_eq!(plan.provider_csv(2).lines().count(), 197);
+        let cut: String = (0..3).map(|i| plan.provider_csv(i)).chain((0..2).map(|i| plan.client_csv(i))).collect();
+        let whole = Source::open(&plan.data, &Options::default()).unwrap();
+        assert_eq!(cut, whole.text());
+    }
+
+    #[test]
+    fn other_data_keep_their_header_and_split_queries_three_to_two() {
+        let plan = wine(&["--split", "50,45,43", "--holdout", "40"]).unwrap();
+        assert_eq!(plan.queries, [24, 16]);
+        assert_eq!(plan.provider_csv(1).lines().count(), 46);
+        assert_eq!(plan.provider_csv(1).lines().next(), plan.client_csv(1).lines().next());
+    }
+
+    #[test]
+    fn one_label_differs_in_the_altered_file() {
+        let plan = wine(&["--split", "50,45,43", "--holdout", "40"]).unwrap();
+        let (honest, altered) = (plan.provider_csv(0), plan.altered_csv().unwrap());
+        let different: Vec<(&str, &str)> = honest.lines().zip(altered.lines()).filter(|(a, b)| a != b).collect();
+        assert_eq!(different.len(), 1);
+        assert_eq!(different[0].0.rsplit_once(',').unwrap().0, different[0].1.rsplit_once(',').unwrap().0);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_before_anything_starts() {
+        for (extra, field) in [
+            (&["--split", "150,45,43", "--holdout", "40"][..], "split"),
+            (&["--split", "50,0", "--holdout", "40"], "split"),
+            (&["--split", "1,1,1,1,1,1,1,1,1", "--holdout", "40"], "split"),
+            (&["--split", "50", "--holdout", "1"], "holdout"),
+            (&["--split", "50", "--holdout", "10", "--lambda", "0"], "lambda"),
+        ] {
+            let refused = wine(extra).unwrap_err();
+            assert_eq!(refused.metadata.get("field").map(String::as_str), Some(field), "{extra:?}: {refused}");
+        }
+        assert!(wine(&[]).is_err(), "other data need their split");
+    }
+}

@@ -1,0 +1,5 @@
+//! The `tribute` command.
+
+fn main() -> std::process::ExitCode {
+    tribute::main()
+}

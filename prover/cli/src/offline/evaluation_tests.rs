@@ -1,0 +1,186 @@
+//! An evaluation of two shards, every proof real, then everything that can be wrong with one.
+
+use std::sync::OnceLock;
+
+use serde_json::Value;
+use tribute_circuits::columns::{commit_records, commit_weights, CommittedGroup, Secret};
+use tribute_circuits::keys::Keys;
+use tribute_circuits::prove;
+use tribute_circuits::statements::evaluation::EvaluationCircuit;
+use tribute_core::certificate::evaluation::{Evaluation, EvaluationParts};
+use tribute_core::certificate::{CertificateError, Hex, Proof};
+use tribute_core::context::{evaluation_ctx, Address, Terms};
+use tribute_core::digest::dataset_id;
+use tribute_core::head::Weights;
+use tribute_core::records::Records;
+use tribute_core::shape::Shape;
+use tribute_engine::field::from_core;
+use tribute_engine::srs::Srs;
+
+use super::tests::{
+    certified, dataset_proof, leaf, leaves, options, others, proof, records, refusal_of, schema, SECRET,
+};
+use super::verify_json;
+
+const OWNER: Address = [0xe0; 20];
+const TERMS: Terms = Terms { min_data_bps: 0, open_training: true };
+
+/// An evaluation over these shards; `bound` says for which shard of how many records the proof at a place is made.
+fn parts(shards: &[Records], weights: &CommittedGroup, bound: impl Fn(usize) -> usize) -> EvaluationParts {
+    let (certificate, layout, schema) = (&certified().0, certified().0.layout, schema());
+    let srs = Srs::development(layout.k());
+    let secret = Secret::from_bytes(SECRET);
+    let keys = |shape: Shape| Keys::generate(&srs, &shape).unwrap();
+    let (data, counts) = (keys(Shape::dataset(layout)), keys(Shape::evaluation(layout)));
+    let committed: Vec<CommittedGroup> =
+        shards.iter().map(|records| commit_records(&srs, &layout, &secret, records).unwrap()).collect();
+    let digests: Vec<[u8; 32]> = committed.iter().map(CommittedGroup::digest).collect();
+    let n: usize = shards.iter().map(Records::len).sum();
+    let id = dataset_id(&schema.id(), &layout.hash(), n as u64, &digests);
+    let (domain, agent) = (certificate.chain.agents(), certificate.agent);
+    let proofs = committed.iter().enumerate().map(|(j, xy)| -> (Proof, Proof) {
+        let circuit = EvaluationCircuit::new(Shape::evaluation(layout), xy, weights).unwrap();
+        let ctx = evaluation_ctx(&domain, &agent.id.0, agent.version, &weights.digest(), &id, bound(j) as u32);
+        let inputs = circuit.public_inputs(from_core(&ctx));
+        let evaluation = proof(&prove::prove(&srs, &counts, &circuit, inputs).unwrap());
+        (dataset_proof(&certificate.chain, (OWNER, TERMS), (j, committed.len()), xy, &data), evaluation)
+    });
+    EvaluationParts { certificate: certificate.clone(), owner: OWNER, terms: TERMS, shards: proofs.collect() }
+}
+
+fn evaluation() -> &'static Evaluation {
+    static MADE: OnceLock<Evaluation> = OnceLock::new();
+    MADE.get_or_init(|| parts(&[records(35, 100), records(20, 101)], &certified().1, |j| j).assemble().unwrap())
+}
+
+/// The file after a change, its checksums made to fit.
+fn changed(change: impl FnOnce(&mut Evaluation)) -> String {
+    let mut e = evaluation().clone();
+    change(&mut e);
+    fit(&mut e);
+    e.to_json()
+}
+
+fn fit(e: &mut Evaluation) {
+    e.certificate.checksum = Hex(e.certificate.expected_checksum());
+    e.checksum = Hex(e.expected_checksum());
+}
+
+#[test]
+fn an_evaluation_is_accepted_and_says_what_it_proves() {
+    let json = evaluation().to_json();
+    assert_eq!(&Evaluation::from_json(json.as_bytes()).unwrap(), evaluation());
+    let report = verify_json(&json, &options()).unwrap();
+    assert_eq!(report.proofs(), 9 + 4);
+    let e = report.evaluation().unwrap();
+    assert_eq!(e.dataset.records, 55);
+    // the classes show in the features, so most are right
+    assert!(e.dataset.correct > 40 && e.dataset.correct < 55, "{}", e.dataset.correct);
+    let text = report.to_string();
+    println!("{} bytes\n{text}", json.len());
+    for part in ["The evaluation holds", "of 55 records", "best of many", "The agent's certificate:", "115 records"] {
+        assert!(text.contains(part), "{part}");
+    }
+}
+
+#[test]
+fn every_leaf_of_an_evaluation_is_bound_and_named() {
+    let original = serde_json::to_value(evaluation()).unwrap();
+    let mut paths = vec![];
+    leaves(&original, String::new(), &mut paths);
+    let mut cases = 0;
+    for path in &paths {
+        let mut values = others(leaf(&mut original.clone(), path));
+        values.push(Value::Null);
+        if path.starts_with("certificate.") {
+            // as a file of its own it has been through all of them
+            values.truncate(1);
+        }
+        for value in values {
+            let mut altered = original.clone();
+            *leaf(&mut altered, path) = value.clone();
+            let json = match serde_json::from_value::<Evaluation>(altered.clone()) {
+                Ok(mut e) => {
+                    if !path.ends_with("checksum") {
+                        fit(&mut e);
+                    }
+                    e.to_json()
+                }
+                Err(_) => serde_json::to_string_pretty(&altered).unwrap() + "\n",
+            };
+            let refusal = refusal_of(json.as_bytes());
+            assert_ne!(refusal, "accepted", "{path} = {value}");
+            let (field, _) = refusal.split_once(": ").unwrap();
+            let whole = path.starts_with("certificate.layout.") && field == "certificate.layout";
+            let of_srs = path.starts_with("certificate.srs.") && field.starts_with("srs.");
+            let named = field.split(", ").any(|f| f == path);
+            assert!(whole || of_srs || named, "{path} = {value}: {refusal}");
+            cases += 1;
+        }
+    }
+    println!("{} leaves, {cases} changes", paths.len());
+}
+
+#[test]
+fn an_evaluation_of_something_else_is_refused() {
+    let refused = |field: &str, json: String| {
+        let refusal = refusal_of(json.as_bytes());
+        assert!(refusal.contains(field), "{field}: {refusal}");
+    };
+    // a shard left out, twice, in another order
+    refused("dataset.shards", changed(|e| drop(e.dataset.shards.pop())));
+    refused("the same shard stands twice", changed(|e| e.dataset.shards[1] = e.dataset.shards[0].clone()));
+    refused("dataset", changed(|e| e.dataset.shards.swap(0, 1)));
+    refused("dataset.shards", changed(|e| e.dataset.shards.clear()));
+    // one more right answer, with everything but the proof in agreement
+    refused(
+        "dataset.shards[0].evaluation_proof.bytes",
+        changed(|e| {
+            (e.dataset.correct, e.dataset.shards[0].correct) = (e.dataset.correct + 1, e.dataset.shards[0].correct + 1);
+            e.dataset.shards[0].evaluation_proof.inputs[2].0[31] += 1;
+        }),
+    );
+    // proofs of the two shards exchanged, a proof of another statement
+    refused(
+        "dataset.shards[0]",
+        changed(|e| {
+            let (a, b) = e.dataset.shards.split_at_mut(1);
+            std::mem::swap(&mut a[0].evaluation_proof, &mut b[0].evaluation_proof);
+        }),
+    );
+    refused(
+        "dataset.shards[0].evaluation_proof.inputs",
+        changed(|e| e.dataset.shards[0].evaluation_proof = e.dataset.shards[0].dataset_proof.clone()),
+    );
+    // a certificate alone where an evaluation is, and the other way round
+    refused("certificate", changed(|e| e.certificate.datasets.clear()));
+    refused("format", changed(|e| e.format = tribute_core::certificate::FORMAT.into()));
+}
+
+#[test]
+fn what_was_trained_on_is_not_evaluated() {
+    let (certificate, weights) = certified();
+    // the records of the certificate's first dataset: committed by the same secret, the shard is the same
+    let Err(CertificateError::Field { fields, reason }) = parts(&[records(40, 0)], weights, |j| j).assemble() else {
+        panic!("accepted")
+    };
+    assert_eq!(fields, ["dataset.shards[0].digest", "certificate.datasets[0].shards[0].digest"]);
+    assert!(reason.contains("was trained on"), "{reason}");
+    assert_eq!(certificate.datasets[0].records, 40);
+}
+
+#[test]
+fn answers_of_other_weights_and_other_places_are_refused() {
+    let (certificate, _) = certified();
+    let layout = certificate.layout;
+    let other = Weights::new(layout.features(), layout.classes(), vec![0; layout.weights()]).unwrap();
+    let other = commit_weights(&Srs::development(layout.k()), &layout, &Secret::from_bytes([9; 32]), &other);
+    let refused = |parts: EvaluationParts, field: &str| {
+        let Err(CertificateError::Field { fields, reason }) = parts.assemble() else { panic!("{field} accepted") };
+        assert!(fields.iter().any(|f| f == field), "{fields:?}: {reason}");
+    };
+    refused(parts(&[records(35, 100)], &other, |j| j), "certificate.agent.weights_digest");
+    // both counts proven for the first place
+    let shards = [records(35, 100), records(20, 101)];
+    refused(parts(&shards, &certified().1, |_| 0), "dataset.shards[1].evaluation_proof.inputs[0]");
+}

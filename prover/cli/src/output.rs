@@ -1,0 +1,154 @@
+//! What commands print: lines for people, or one JSON value for programs, and files that later commands read.
+
+use std::path::Path;
+
+use serde_json::{json, Value};
+use tribute_client::files::write_file;
+use tribute_problem::{Problem, Result};
+use tribute_proto::v1;
+
+/// `0x…`
+pub(crate) fn hexed(bytes: &[u8]) -> String {
+    format!("0x{}", hex::encode(bytes))
+}
+
+pub(crate) fn proof(p: &v1::Proof) -> Value {
+    let stats = p.stats.unwrap_or_default();
+    json!({
+        "statement": statement(p.statement()),
+        "circuit_id": hexed(&p.circuit_id),
+        "inputs": p.inputs.iter().map(|x| hexed(x)).collect::<Vec<_>>(),
+        "proof": hexed(&p.proof),
+        "groups": p.groups.iter().map(|x| hexed(x)).collect::<Vec<_>>(),
+        "k": stats.k,
+        "columns": stats.columns,
+        "seconds": stats.seconds,
+        "bytes": stats.bytes,
+        "verify_ms": stats.verify_ms,
+        "gas_verify": stats.gas_verify,
+        "peak_rss_mb": stats.peak_rss_mb,
+    })
+}
+
+pub(crate) fn dataset(d: &v1::Dataset) -> Value {
+    let terms = d.terms.unwrap_or_default();
+    let context = d.context.clone().unwrap_or_default();
+    json!({
+        "dataset_id": hexed(&d.id),
+        "owner": hexed(&d.owner),
+        "schema_id": hexed(&d.schema_id),
+        "layout_hash": hexed(&d.layout_hash),
+        "records": d.records,
+        "min_data_bps": terms.min_data_bps,
+        "open_training": terms.open_training,
+        "chain_id": context.chain_id,
+        "contract": hexed(&context.contract),
+        "shards": d.shards.iter().map(|s| json!({
+            "digest": hexed(&s.digest),
+            "records": s.records,
+            "proof": s.proof.as_ref().map(proof),
+        })).collect::<Vec<_>>(),
+    })
+}
+
+pub(crate) fn agent(a: &v1::Agent) -> Value {
+    let terms = a.terms.clone().unwrap_or_default();
+    let profile = a.profile.unwrap_or_default();
+    json!({
+        "weights_digest": hexed(&a.weights_digest),
+        "owner": hexed(&a.owner),
+        "name": a.name,
+        "dataset_ids": terms.dataset_ids.iter().map(|x| hexed(x)).collect::<Vec<_>>(),
+        "lambda": terms.lambda,
+        "link": terms.link().as_str_name().trim_start_matches("LINK_").to_lowercase(),
+        "reg_bias": terms.reg_bias,
+        "schema": serde_json::from_slice::<Value>(&a.schema_json).unwrap_or(Value::Null),
+        "k": profile.k,
+        "columns": profile.columns,
+        "model_sha256": hexed(&a.model_sha256),
+        "epsilon": a.epsilon,
+        "norm": a.norm,
+        "relative_distance": a.relative_distance,
+        "shares": a.shares,
+        "training_accuracy": a.training_accuracy,
+        "records": a.records,
+        "gradients_proven": a.gradients_proven,
+        "shards": a.shards,
+        "optimum_proven": a.optimum_proven,
+    })
+}
+
+/// A statement's name.
+pub(crate) fn statement(statement: v1::Statement) -> String {
+    statement.as_str_name().trim_start_matches("STATEMENT_").to_lowercase()
+}
+
+pub(crate) fn circuit(c: &v1::Circuit) -> Value {
+    let shape = c.shape.unwrap_or_default();
+    json!({
+        "statement": statement(shape.statement()),
+        "statement_code": shape.statement,
+        "circuit_id": hexed(&c.circuit_id),
+        "vk_digest": hexed(&c.vk_digest),
+        "srs_digest": hexed(&c.srs_digest),
+        "layout_hash": hexed(&c.layout_hash),
+        "code_hash": hexed(&c.code_hash),
+        "code_bytes": c.code_bytes,
+        "proof_length": c.proof_length,
+        "input_count": c.input_count,
+        "gas_verify": c.gas_verify,
+        "link": shape.link,
+        "reg_bias": shape.reg_bias,
+        "slots": c.slots,
+        "group_columns": c.group_columns,
+    })
+}
+
+pub(crate) fn voucher(v: &v1::Voucher) -> Value {
+    json!({
+        "session": hexed(&v.session),
+        "version": v.version,
+        "count": v.count,
+        "transcript": hexed(&v.transcript),
+        "signature": hexed(&v.signature),
+    })
+}
+
+pub(crate) fn session(s: &v1::Session) -> Value {
+    json!({
+        "session": hexed(&s.id),
+        "weights_digest": hexed(&s.weights_digest),
+        "agent_id": hexed(&s.agent_id),
+        "version": s.version,
+        "client": hexed(&s.client),
+        "session_key": hexed(&s.session_key),
+        "price": s.price,
+        "escrow": s.escrow,
+        "count": s.count,
+        "transcript": hexed(&s.transcript),
+        "voucher": s.voucher.as_ref().map(voucher),
+        "claimed_count": s.claimed_count,
+        "claimed_transcript": hexed(&s.claimed_transcript),
+    })
+}
+
+pub(crate) fn service(s: &v1::ServiceOutcome) -> Value {
+    json!({
+        "agent_id": hexed(&s.agent_id),
+        "version": s.version,
+        "proof": proof(&s.proof.clone().unwrap_or_default()),
+        "vouchers": s.vouchers.iter().map(voucher).collect::<Vec<_>>(),
+    })
+}
+
+/// Writes a JSON file whole, and prints the same value when no file is given.
+pub(crate) fn emit(value: &Value, out: Option<&Path>) -> Result<()> {
+    let text = serde_json::to_string_pretty(value)?;
+    match out {
+        None => println!("{text}"),
+        Some(file) => write_file(file, text.as_bytes())?,
+    }
+    Ok(())
+}
+
+}

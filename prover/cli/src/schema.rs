@@ -1,0 +1,131 @@
+//! `tribute schema …`
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+use tribute_client::files::{read_file, write_file};
+use tribute_core::schema::Schema;
+use tribute_problem::{Problem, Reason, Result};
+use tribute_records::{Kind, Options, Predicts, Range, Source};
+
+use super::output::hexed;
+use super::table::{stem, told, FormArgs};
+use super::CommandResult;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum SchemaCommand {
+    /// Make a schema from a table: names from the header, ranges from the values, classes from the labels. What was found
+    /// is told on standard error.
+    Infer(InferArgs),
+    /// Check a schema file and show its id, and how many records a shard holds.
+    Show(ShowArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct InferArgs {
+    /// The CSV, gzip-compressed or not.
+    csv: PathBuf,
+    /// The label is a real value to predict, not a class: a regression, for the squared link.
+    #[arg(long)]
+    real: bool,
+    /// What the 256 steps of a feature cover.
+    #[arg(long, value_enum, default_value_t = RangeArg::Minmax)]
+    range: RangeArg,
+    #[command(flatten)]
+    form: FormArgs,
+    /// Columns of categories: a feature of 0 and 1 for each value. Names, or numbers from 1.
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+    one_hot: Vec<String>,
+    /// Leave out records without a label.
+    #[arg(long)]
+    drop_unlabelled: bool,
+    /// Keep classes apart that differ only in case or blanks.
+    #[arg(long)]
+    allow_similar_labels: bool,
+    /// Take each label as a class although they look like measurements or texts.
+    #[arg(long)]
+    allow_many_classes: bool,
+    /// Take a column that counts the records as a feature.
+    #[arg(long)]
+    allow_index: bool,
+    /// The report as JSON.
+    #[arg(long)]
+    json: bool,
+    /// The schema's name. [default: the file's]
+    #[arg(long)]
+    name: Option<String>,
+    /// File to write to; otherwise standard output.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum RangeArg {
+    /// From the least to the greatest value.
+    Minmax,
+    /// Four standard deviations to each side of the mean.
+    Standard,
+    /// From the 5 % to the 95 % quantile and as far again on each side, within the values: outliers do not count.
+    Quantile,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ShowArgs {
+    /// The schema file.
+    schema: PathBuf,
+    /// log2 of the circuits' rows.
+    #[arg(long, default_value_t = 15)]
+    k: u32,
+    /// Data columns of the circuits.
+    #[arg(long, default_value_t = 8)]
+    columns: usize,
+}
+
+/// Reads a schema file.
+pub(crate) fn read(file: &std::path::Path) -> Result<Schema> {
+    let text = String::from_utf8(read_file(file)?)
+        .map_err(|_| Problem::new(Reason::BadSchema, format!("{} is not text", file.display())))?;
+    Schema::from_json(text.trim())
+        .map_err(|e| Problem::new(Reason::BadSchema, format!("{}: {e}", file.display())).with("file", file.display()))
+}
+
+pub(super) fn run(command: SchemaCommand) -> CommandResult {
+    match command {
+        SchemaCommand::Infer(a) => {
+            let form = a.form.options(
+                None,
+                &[
+                    (Kind::Unlabelled, a.drop_unlabelled),
+                    (Kind::Similar, a.allow_similar_labels),
+                    (Kind::ManyClasses, a.allow_many_classes),
+                    (Kind::Index, a.allow_index),
+                ],
+            );
+            let options = Options { one_hot: a.one_hot, ..form };
+            let name = a.name.unwrap_or_else(|| stem(&a.csv));
+            let predicts = if a.real { Predicts::Real } else { Predicts::Classes };
+            let range = match a.range {
+                RangeArg::Minmax => Range::MinMax,
+                RangeArg::Standard => Range::Standard,
+                RangeArg::Quantile => Range::Quantile,
+            };
+            let found = Source::open(&a.csv, &options)?.infer(&name, predicts, range, &options)?;
+            eprintln!("{}", told(&found.report, a.json)?);
+            let schema = found.into_schema()?;
+            match a.out {
+                Some(out) => write_file(&out, schema.canonical().as_bytes())?,
+                None => println!("{}", schema.canonical()),
+            }
+        }
+        SchemaCommand::Show(a) => {
+            let schema = read(&a.schema)?;
+            let layout = schema.layout(a.k, a.columns)?;
+            println!("schema    {}", schema.name());
+            println!("id        {}", hexed(&schema.id()));
+            println!("features  {} (circuits for {})", schema.features().len(), layout.features());
+            println!("classes   {}", schema.classes());
+            println!("a shard holds {} records at k = {}, {} columns", layout.capacity(), a.k, a.columns);
+        }
+    }
+    Ok(())
+}

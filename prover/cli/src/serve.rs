@@ -1,0 +1,184 @@
+//! `tribute serve` and `tribute worker`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use tokio::sync::{watch, Notify};
+use tribute_chain::{Deployment, Options};
+use tribute_client::files::write_file;
+use tribute_problem::{Problem, Result};
+use tribute_service::chain::{Chain, RpcChain};
+use tribute_service::jobs::queue::Queue;
+use tribute_service::jobs::worker;
+use tribute_service::registry::Registry;
+use tribute_service::server;
+use tribute_steps::child::Place;
+use tribute_store::db::Database;
+
+use super::CommandResult;
+
+#[derive(Debug, Args)]
+pub(super) struct PlaceArgs {
+    /// Folder for the database, artefacts, keys and parameters; made if missing.
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// Database: sqlite:PATH, or postgres://… for several machines. [default: an SQLite file in the data folder]
+    #[arg(long, value_name = "URL", env = "TRIBUTE_DATABASE", hide_env_values = true)]
+    database: Option<String>,
+    /// File with the key that all private data is sealed under; made if missing. [default: master.key in the data folder]
+    #[arg(long, value_name = "FILE")]
+    master_key: Option<PathBuf>,
+}
+
+impl PlaceArgs {
+    pub(super) fn place(&self) -> Result<Place> {
+        std::fs::create_dir_all(&self.data)
+            .map_err(|e| Problem::field("data", format!("cannot make {}: {e}", self.data.display())))?;
+        let data = std::path::absolute(&self.data)?;
+        let usual = Place::in_folder(&data);
+        Ok(Place {
+            database: self.database.clone().unwrap_or(usual.database),
+            master_key: self.master_key.clone().map_or(Ok(usual.master_key), std::path::absolute)?,
+            data,
+            srs: None,
+        })
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct WorkArgs {
+    /// Jobs at a time; a proof uses several cores by itself. 0: none on this machine.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    workers: usize,
+    /// The SRS to prove under: a powers-of-tau file (.ptau), or a file or folder of `tribute srs import`. [default: the
+    /// development SRS, under which anyone can forge proofs]
+    #[arg(long, value_name = "FILE|DIR", env = "TRIBUTE_SRS")]
+    srs: Option<PathBuf>,
+    /// Memory for all of them together, MB.
+    #[arg(long, value_name = "MB", default_value_t = 8192)]
+    memory: i64,
+    /// Milliseconds without a heartbeat after which a job counts as lost.
+    #[arg(long, value_name = "MS", default_value_t = 15_000, value_parser = clap::value_parser!(u64).range(200..))]
+    lease_ms: u64,
+    /// Stop when standard input closes, so that whoever started this never leaves it behind.
+    #[arg(long)]
+    stop_with_stdin: bool,
+}
+
+impl WorkArgs {
+    fn config(&self, place: Place) -> Result<worker::Config> {
+        let srs = self.srs.as_ref().map(std::path::absolute).transpose()?;
+        let place = Place { srs, ..place };
+        place.srs()?; // what cannot be used is refused now, not at the first job
+        let usual = worker::Config::new(place, self.workers)?;
+        Ok(worker::Config { memory_mb: self.memory, lease: Duration::from_millis(self.lease_ms), ..usual })
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ServeArgs {
+    /// Address to listen on; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7410")]
+    listen: SocketAddr,
+    /// File to write the address to once the server listens.
+    #[arg(long, value_name = "FILE")]
+    port_file: Option<PathBuf>,
+    #[command(flatten)]
+    place: PlaceArgs,
+    #[command(flatten)]
+    work: WorkArgs,
+    /// JSON-RPC address of the chain to read sessions and grants from. Needs --contracts.
+    #[arg(long, value_name = "URL", requires = "contracts")]
+    rpc: Option<String>,
+    /// PEM file of certificate authorities to trust besides the usual ones, for an https node of your own.
+    #[arg(long, value_name = "FILE", env = "TRIBUTE_RPC_CA", requires = "rpc")]
+    rpc_ca: Option<PathBuf>,
+    /// File that says where the contracts stand, as `tribute chain deploy` writes it.
+    #[arg(long, value_name = "FILE", requires = "rpc")]
+    contracts: Option<PathBuf>,
+    /// Blocks that must hold what the chain says of sessions and grants before the service acts on it.
+    #[arg(long, value_name = "N", env = "TRIBUTE_CONFIRMATIONS", default_value_t = 1)]
+    confirmations: u64,
+    /// log2 of the circuits' rows where a request names no profile.
+    #[arg(long, value_name = "K", default_value_t = 15)]
+    k: u32,
+    /// Data columns of the circuits where a request names no profile.
+    #[arg(long, value_name = "A", default_value_t = 8)]
+    columns: usize,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct WorkerArgs {
+    #[command(flatten)]
+    place: PlaceArgs,
+    #[command(flatten)]
+    work: WorkArgs,
+}
+
+pub(super) async fn serve(args: ServeArgs) -> CommandResult {
+    let place = args.place.place()?;
+    let worker = args.work.config(place)?;
+    let chain: Option<Arc<dyn Chain>> = match (&args.rpc, &args.contracts) {
+        (Some(rpc), Some(file)) => {
+            let options =
+                Options { roots: args.rpc_ca.clone(), confirmations: args.confirmations, ..Options::default() };
+            Some(Arc::new(RpcChain::connect(rpc, options, Deployment::load(file)?).await?))
+        }
+        _ => None,
+    };
+    let config = server::Config { listen: args.listen, worker, profile: (args.k, args.columns), chain };
+    let running = server::start(config).await?;
+    println!("listening on http://{}", running.address);
+    if let Some(file) = &args.port_file {
+        write_file(file, format!("{}\n", running.address).as_bytes())?;
+    }
+    asked_to_stop(args.work.stop_with_stdin).await;
+    tracing::info!("stopping");
+    running.stop().await
+}
+
+pub(super) async fn worker(args: WorkerArgs) -> CommandResult {
+    let place = args.place.place()?;
+    let config = args.work.config(place.clone())?;
+    let database = Database::open(&place.database).await?;
+    let (stop, stopping) = watch::channel(false);
+    let queue = Queue::new(database.clone());
+    let running = tokio::spawn(worker::run(config, queue, Registry::new(database), Arc::new(Notify::new()), stopping));
+    println!("working");
+    asked_to_stop(args.work.stop_with_stdin).await;
+    stop.send_replace(true);
+    running.await.map_err(Problem::internal)
+}
+
+/// Returns on Ctrl-C, SIGTERM, or, if so wished, when standard input closes.
+async fn asked_to_stop(with_stdin: bool) {
+    let closed = async {
+        if with_stdin {
+            let (tell, told) = tokio::sync::oneshot::channel();
+            // a plain thread: the runtime does not wait for it when the process ends otherwise
+            std::thread::spawn(move || {
+                let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+                let _ = tell.send(());
+            });
+            let _ = told.await;
+        } else {
+            std::future::pending::<()>().await;
+        }
+    };
+    let terminated = async {
+        #[cfg(unix)]
+        if let Ok(mut signal) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            signal.recv().await;
+            return;
+        }
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        () = terminated => {}
+        () = closed => {}
+    }
+}

@@ -1,0 +1,168 @@
+//! `tribute session …`: queries to a certified agent in a prepaid session.
+
+use std::ops::Range;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+use tribute_client::session::ClientSession;
+use tribute_client::{problem, Client};
+use tribute_core::schema::Schema;
+use tribute_problem::hexed::Hex32;
+use tribute_problem::{Problem, Reason, Result};
+use tribute_proto::v1;
+use tribute_records::{Kind, Query, Source};
+
+use crate::dataset::range;
+use crate::output::{self, emit};
+use crate::server_args::ServerArgs;
+use crate::table::{told, FormArgs};
+use crate::CommandResult;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum SessionCommand {
+    /// Ask the server to serve a session that stands in the escrow contract.
+    Open(OpenArgs),
+    /// Show a session: answers, voucher, what is claimed and what is left.
+    Show(ShowArgs),
+    /// Send queries, check the transcript and sign a voucher for every answer. Signed by the session key.
+    Query(QueryArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct OpenArgs {
+    /// The session's id.
+    session: Hex32,
+    /// Digest of the agent's weights.
+    #[arg(long, value_name = "DIGEST")]
+    weights: Hex32,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ShowArgs {
+    /// The session's id.
+    session: Hex32,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct QueryArgs {
+    /// The session's id.
+    session: Hex32,
+    /// Features of one query, separated by commas.
+    #[arg(
+        long,
+        value_name = "X,Y,…",
+        conflicts_with = "csv",
+        required_unless_present = "csv",
+        allow_hyphen_values = true
+    )]
+    features: Option<String>,
+    /// CSV of queries, with labels to compare with or without; gzip-compressed or not. A header is held against the
+    /// schema's names.
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
+    /// Only records A..B of the CSV, counted from 0, B left out.
+    #[arg(long, value_name = "A..B", value_parser = range, requires = "csv")]
+    rows: Option<Range<usize>>,
+    #[command(flatten)]
+    form: FormArgs,
+    /// Move values beyond the schema's ranges to their ends.
+    #[arg(long)]
+    allow_clamped: bool,
+    /// Take columns by position although their names are not the schema's.
+    #[arg(long, requires = "csv")]
+    by_position: bool,
+    /// File in which this client keeps its own transcript and vouchers.
+    #[arg(long, value_name = "FILE", default_value = "session.json")]
+    state: PathBuf,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+pub(super) async fn run(command: SessionCommand) -> CommandResult {
+    match command {
+        SessionCommand::Open(a) => {
+            let client = a.server.connect().await?;
+            let request = client.sign(v1::OpenSessionRequest {
+                auth: None,
+                session: a.session.to_field(),
+                weights_digest: a.weights.to_field(),
+            })?;
+            let session = client.sessions().open_session(request).await.map_err(problem)?.into_inner();
+            emit(&output::session(&session), None)
+        }
+        SessionCommand::Show(a) => {
+            let client = a.server.connect().await?;
+            emit(&output::session(&show(&client, a.session).await?), None)
+        }
+        SessionCommand::Query(a) => query(a).await,
+    }
+}
+
+async fn show(client: &Client, session: Hex32) -> Result<v1::Session> {
+    let request = client.sign(v1::GetSessionRequest { auth: None, session: session.to_field() })?;
+    Ok(client.sessions().get_session(request).await.map_err(problem)?.into_inner())
+}
+
+async fn query(a: QueryArgs) -> CommandResult {
+    let client = a.server.connect().await?;
+    let session = show(&client, a.session).await?;
+    let text = String::from_utf8(session.schema_json.clone()).map_err(Problem::internal)?;
+    let schema = Schema::from_json(&text)?;
+    let queries = queries(&a, &schema)?;
+    let mut state = ClientSession::open(&a.state, &session)?;
+    let bar = indicatif::ProgressBar::new(queries.len() as u64);
+    let (mut right, labelled) = (0, queries.iter().filter(|q| q.target.is_some()).count());
+    state.resume(&client).await?;
+    for Query { features, target } in queries {
+        let answer = state.ask(&client, features).await?;
+        right += usize::from(target == Some(answer));
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    state.submit_voucher(&client).await?;
+    let value = json!({
+        "session": state.session,
+        "count": state.count,
+        "transcript": state.transcript,
+        "asked": bar.length().unwrap_or(0),
+        "right": right,
+        "labelled": labelled,
+        "voucher": state.voucher,
+        "last": state.answers.last().map(|x| x.label.clone()),
+    });
+    emit(&value, None)
+}
+
+/// The queries, quantised, and their classes where the file has labels.
+fn queries(a: &QueryArgs, schema: &Schema) -> Result<Vec<Query>> {
+    if let Some(text) = &a.features {
+        let values = text
+            .split(',')
+            .map(|x| {
+                x.trim().parse::<f64>().map_err(|_| Problem::new(Reason::BadQuery, format!("`{x}` is not a number")))
+            })
+            .collect::<Result<Vec<f64>>>()?;
+        let query = Query { features: schema.quantise(&values)?, target: None };
+        let beyond = schema.features().iter().zip(&values).find(|(f, x)| **x < f.lo || **x > f.hi);
+        if let (Some((f, x)), false) = (beyond, a.allow_clamped) {
+            let said = format!(
+                "feature `{}` is {x}, beyond the schema's range [{}, {}]: check the unit, or move it to the range's end \
+                 with --allow-clamped",
+                f.name, f.lo, f.hi
+            );
+            return Err(Problem::new(Reason::BadQuery, said));
+        }
+        return Ok(vec![query]);
+    }
+    let csv = a.csv.as_ref().ok_or_else(|| Problem::field("csv", "give --features or --csv"))?;
+    let accepted = [(Kind::Clamped, a.allow_clamped), (Kind::Position, a.by_position)];
+    let options = a.form.options(a.rows.clone(), &accepted);
+    let found = Source::open(csv, &options)?.queries(schema, &options)?;
+    eprintln!("{}", told(&found.report, false)?);
+    Ok(found.into_queries()?)
+}

@@ -1,0 +1,100 @@
+//! `tribute srs …`
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use serde_json::{json, Value};
+use tribute_engine::srs::{Ptau, Srs, SrsError, SrsStore};
+use tribute_problem::{Problem, Result};
+
+use super::output::{emit, hexed};
+use super::CommandResult;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum SrsCommand {
+    /// Check a ceremony's powers-of-tau file (.ptau) and keep what proofs need of it.
+    ///
+    /// Every point used is checked: on its curve, in its group, and by pairings a power of the one secret. That nobody knows
+    /// the secret is the ceremony's word; compare the digest with what others have.
+    Import(ImportArgs),
+    /// Check an SRS and say what it is.
+    Show(ShowArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ImportArgs {
+    /// The powers-of-tau file.
+    file: PathBuf,
+    /// log2 of the circuits' rows; may be given several times.
+    #[arg(long, value_name = "K", default_values_t = [15])]
+    k: Vec<u32>,
+    /// Folder to keep it in, to give to `--srs` later. [default: $TRIBUTE_CACHE or ~/.cache/tribute, and there a folder for
+    /// each ceremony]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ShowArgs {
+    /// A powers-of-tau file, or a file or folder of `tribute srs import`. [default: the development SRS]
+    #[arg(value_name = "FILE|DIR", env = "TRIBUTE_SRS")]
+    srs: Option<PathBuf>,
+    /// log2 of the circuits' rows to check it for; may be given several times. [default: all that a folder has; 15]
+    #[arg(long, value_name = "K")]
+    k: Vec<u32>,
+}
+
+pub(super) fn run(command: SrsCommand) -> CommandResult {
+    match command {
+        SrsCommand::Import(a) => import(&a),
+        SrsCommand::Show(a) => show(&a),
+    }
+}
+
+fn import(a: &ImportArgs) -> CommandResult {
+    let file = Ptau::open(&a.file).map_err(unusable)?;
+    let digest = file.digest().map_err(unusable)?;
+    let folder = match &a.out {
+        Some(folder) => folder.clone(),
+        None => cache()?.join("srs").join(hex::encode(digest)),
+    };
+    let mut kept = Vec::new();
+    for k in &a.k {
+        eprintln!("checking 2^{k} powers of {}", a.file.display());
+        let srs = file.import(*k).map_err(unusable)?;
+        let path = folder.join(SrsStore::file_name(&digest, *k));
+        srs.save(&path).map_err(unusable)?;
+        kept.push(described(&srs, &path));
+    }
+    let folder = folder.display().to_string();
+    emit(&json!({ "digest": hexed(&digest), "power": file.power(), "folder": folder, "sizes": kept }), None)
+}
+
+fn show(a: &ShowArgs) -> CommandResult {
+    let store = SrsStore::open(a.srs.as_deref(), None).map_err(unusable)?;
+    let digest = store.digest().map_err(unusable)?;
+    let sizes = if a.k.is_empty() { store.sizes().map_err(unusable)? } else { a.k.clone() };
+    let source = a.srs.clone().unwrap_or_else(|| "development".into());
+    let mut shown = Vec::new();
+    for k in sizes {
+        shown.push(described(&store.get(k).map_err(unusable)?, &source));
+    }
+    let development = digest == Srs::development_digest();
+    emit(&json!({ "digest": hexed(&digest), "development": development, "sizes": shown }), None)
+}
+
+fn described(srs: &Srs, path: &Path) -> Value {
+    json!({ "k": srs.k(), "path": path.display().to_string(), "digest": hexed(&srs.digest()), "checked": true })
+}
+
+fn cache() -> Result<PathBuf> {
+    let named = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    named("TRIBUTE_CACHE")
+        .or_else(|| named("XDG_CACHE_HOME").map(|p| p.join("tribute")))
+        .or_else(|| named("HOME").map(|p| p.join(".cache/tribute")))
+        .ok_or_else(|| Problem::field("out", "no HOME to keep it under: say where with --out"))
+}
+
+fn unusable(e: SrsError) -> Problem {
+    Problem::field("srs", e.to_string())
+}

@@ -1,0 +1,347 @@
+//! The whole life cycle through the public command line, on a real chain; and what a session refuses.
+
+mod common;
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use alloy::primitives::B256;
+use alloy::signers::local::PrivateKeySigner;
+use alloy::signers::SignerSync as _;
+use common::{Place, Served, PROGRAM};
+use serde_json::Value;
+use tribute_chain::Anvil;
+use tribute_client::{problem, Client};
+use tribute_core::context::{voucher_digest, Domain};
+use tribute_problem::Reason;
+use tribute_proto::v1;
+
+const WINE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/wine.csv");
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+
+/// Accounts, by their place among the chain's funded ones.
+const DEPLOYER: usize = 0;
+const PROVIDER: usize = 1;
+const OWNER: usize = 2;
+const CLIENT: usize = 3;
+
+/// A chain, a folder, and a server once there are contracts.
+struct World {
+    place: Place,
+    anvil: Anvil,
+    served: Option<Served>,
+}
+
+impl World {
+    fn file(&self, name: &str) -> PathBuf {
+        self.place.path().join(name)
+    }
+
+    fn key(&self, account: usize) -> &PrivateKeySigner {
+        &self.anvil.keys()[account]
+    }
+
+    fn command(&self, account: usize, arguments: &str) -> Command {
+        let mut command = Command::new(PROGRAM);
+        command
+            .args(arguments.split_whitespace().map(|a| a.replace('@', &format!("{}/", self.place.path().display()))))
+            .current_dir(ROOT)
+            .env("TRIBUTE_KEY", hex::encode(self.key(account).to_bytes()))
+            .env("TRIBUTE_RPC", self.anvil.url())
+            .env("TRIBUTE_CONTRACTS", self.file("deployment.json"));
+        if let Some(served) = &self.served {
+            command.env("TRIBUTE_SERVER", &served.url);
+        }
+        command
+    }
+
+    /// Runs a command that must succeed; `@` stands for the folder. Its standard output as JSON, if it is.
+    fn run(&self, account: usize, arguments: &str) -> Value {
+        let json = if arguments.starts_with("chain") { " --json" } else { "" };
+        let arguments = &format!("{arguments}{json}");
+        let output = self.command(account, arguments).output().unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "tribute {arguments}\n{errors}");
+        serde_json::from_slice(&output.stdout).unwrap_or(Value::Null)
+    }
+
+    /// Runs a command that must fail; what it says.
+    fn fails(&self, account: usize, arguments: &str) -> String {
+        let output = self.command(account, arguments).output().unwrap();
+        assert!(!output.status.success(), "tribute {arguments} should fail");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+
+    /// Runs a command that is killed with its transaction under way, which is mined then.
+    async fn killed_under_way(&self, account: usize, arguments: &str) {
+        let chain = self.anvil.connect().await.unwrap();
+        let sent = chain.pending_nonce(self.key(account).address()).await.unwrap();
+        chain.set_automine(false).await.unwrap();
+        let mut killed = self.command(account, arguments).spawn().unwrap();
+        let start = std::time::Instant::now();
+        while chain.pending_nonce(self.key(account).address()).await.unwrap() == sent {
+            assert!(start.elapsed().as_secs() < 30 && killed.try_wait().unwrap().is_none(), "nothing was sent");
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        killed.kill().unwrap();
+        killed.wait().unwrap();
+        let left = std::fs::read_dir(self.file("deployment.json.pending")).unwrap().count();
+        assert_eq!(left, 2, "a record and its lock");
+        chain.set_automine(true).await.unwrap();
+        chain.mine(1).await.unwrap();
+    }
+
+    fn json(&self, name: &str) -> Value {
+        serde_json::from_slice(&std::fs::read(self.file(name)).unwrap()).unwrap()
+    }
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_else(|| panic!("{value} is no text"))
+}
+
+fn amount(value: &Value) -> u128 {
+    text(value).parse().unwrap()
+}
+
+/// A world with a certified agent over the first 90 wines.
+fn certified() -> (World, String, String, String) {
+    let mut w = World { place: Place::new(), anvil: Anvil::start().unwrap(), served: None };
+    w.run(DEPLOYER, "chain deploy --thaw-seconds 60 --deployment @deployment.json");
+    let deployment = w.file("deployment.json").display().to_string();
+    w.served = Some(w.place.serve(&["--k", "14", "--rpc", w.anvil.url(), "--contracts", &deployment]));
+
+    w.run(DEPLOYER, &format!("schema infer {WINE} --out @schema.json"));
+    w.run(DEPLOYER, "circuits add --schema @schema.json --link softmax --out @circuits.json");
+    assert_eq!(w.json("circuits.json")["txs"].as_array().unwrap().len(), 8, "a verifier and a circuit, four times");
+    let again = w.run(DEPLOYER, "circuits add --schema @schema.json --link softmax --json");
+    assert_eq!((&again["txs"], &again["ready"]), (&Value::Array(Vec::new()), &w.json("circuits.json")["ready"]));
+    let register =
+        format!("dataset register {WINE} --schema @schema.json --rows 0..90 --min-data-bps 3000 --out @d.json");
+    w.run(PROVIDER, &register);
+    let dataset = text(&w.json("d.json")["dataset_id"]).to_owned();
+    assert_eq!(text(&w.run(PROVIDER, "chain register-dataset @d.json")["dataset_id"]), dataset);
+
+    let train = format!("agent train --dataset {dataset} --lambda 0.0078125 --out @agent.json --onnx @agent.onnx");
+    assert!(w.fails(OWNER, &train).contains("NO_GRANT"));
+    let owner = w.key(OWNER).address();
+    w.run(PROVIDER, &format!("chain grant {dataset} --to {owner}"));
+    w.run(OWNER, &train);
+    let weights = text(&w.json("agent.json")["weights_digest"]).to_owned();
+    let agent = text(&w.run(OWNER, "chain create-agent --name wine")["agent_id"]).to_owned();
+    w.run(
+        OWNER,
+        &format!("chain propose-version {agent} --trained @agent.json --circuits @circuits.json --data-bps 4000"),
+    );
+    w.run(OWNER, &format!("agent prove-gradients {weights} --out @gradients.json"));
+    w.run(OWNER, &format!("agent prove-optimum {weights} --agent-id {agent} --version 1 --out @optimum.json"));
+    w.run(OWNER, &format!("chain submit-gradients {agent} --gradients @gradients.json"));
+    let certified = w.run(OWNER, &format!("chain certify {agent} --optimum @optimum.json"));
+    assert_eq!(certified["records"], 90);
+    w.run(OWNER, &format!("agent certificate {weights} --out @certificate.json"));
+    assert_eq!(w.json("certificate.json")["agent"]["weights_digest"], weights.as_str());
+    (w, dataset, weights, agent)
+}
+
+fn open(w: &World, agent: &str, weights: &str, escrow: u128) -> String {
+    let client = w.key(CLIENT).address();
+    w.run(DEPLOYER, &format!("chain mint --to {client} --amount {escrow}"));
+    let opened = w.run(CLIENT, &format!("chain open-session --agent {agent} --price 1000 --escrow {escrow}"));
+    let session = text(&opened["session"]).to_owned();
+    w.run(CLIENT, &format!("session open {session} --weights {weights}"));
+    session
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn from_a_csv_to_paid_providers() {
+    let (w, dataset, weights, agent) = certified();
+    let chain = w.anvil.connect().await.unwrap();
+    // what a command makes anew each time, a time or a permit, does not keep it from going on after a crash
+    let grant = format!("chain grant {dataset} --to {} --uses 2", w.key(OWNER).address());
+    w.killed_under_way(PROVIDER, &grant).await;
+    let sent = chain.mined_nonce(w.key(PROVIDER).address()).await.unwrap();
+    tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+    let first = w.run(PROVIDER, &grant);
+    assert_eq!(chain.mined_nonce(w.key(PROVIDER).address()).await.unwrap(), sent, "one transaction");
+    // the same command after that is another grant
+    let second = w.run(PROVIDER, &grant);
+    assert_eq!(chain.mined_nonce(w.key(PROVIDER).address()).await.unwrap(), sent + 1);
+    assert!(second["expiry"].as_u64() > first["expiry"].as_u64());
+    w.run(DEPLOYER, &format!("chain mint --to {} --amount 3000", w.key(CLIENT).address()));
+    let opening = format!("chain open-session --agent {agent} --price 1000 --escrow 1000");
+    w.killed_under_way(CLIENT, &opening).await;
+    let sent = chain.mined_nonce(w.key(CLIENT).address()).await.unwrap();
+    let first = w.run(CLIENT, &opening);
+    assert_eq!(chain.mined_nonce(w.key(CLIENT).address()).await.unwrap(), sent, "one session");
+    assert_ne!(w.run(CLIENT, &opening)["session"], first["session"], "another one, as it was asked for");
+
+    let session = open(&w, &agent, &weights, 50_000);
+    // columns of other names are not sent, and those in another order are put in order
+    let wine = std::fs::read_to_string(WINE).unwrap();
+    std::fs::write(w.file("renamed.csv"), wine.replacen("alcohol,", "proof,", 1)).unwrap();
+    let query = |file: &str| format!("session query {session} --csv {file} --rows 90..110 --state @s.json");
+    let refused = w.fails(CLIENT, &query("@renamed.csv"));
+    assert!(refused.contains("`proof`, where the schema has `alcohol`"), "{refused}");
+    assert!(!w.file("s.json").exists(), "nothing was asked");
+    let swapped = |line: &str| line.split_once(',').map(|(first, rest)| format!("{rest},{first}\n")).unwrap();
+    std::fs::write(w.file("swapped.csv"), wine.lines().map(swapped).collect::<String>()).unwrap();
+    let asked = w.run(CLIENT, &query("@swapped.csv"));
+    assert_eq!((&asked["count"], &asked["labelled"]), (&20.into(), &20.into()));
+    assert!(asked["right"].as_u64().unwrap() >= 18);
+
+    w.run(OWNER, &format!("claim prove --weights {weights} --session {session} --out @claim.json"));
+    let owner = w.key(OWNER).address();
+    let sent = chain.pending_nonce(owner).await.unwrap();
+    // the same command sees it through, with the same transaction
+    w.killed_under_way(OWNER, "chain claim @claim.json").await;
+    let claimed = w.run(OWNER, "chain claim @claim.json");
+    assert_eq!(amount(&claimed["sessions"][0]["amount"]), 20_000);
+    assert_eq!(chain.mined_nonce(owner).await.unwrap(), sent + 1);
+    assert!(!w.file("deployment.json.pending").exists());
+    // once more: it is paid, and nothing is sent
+    let again = w.run(OWNER, "chain claim @claim.json");
+    assert_eq!((&again["paid_already"], &again["sessions"][0]["count"]), (&true.into(), &20.into()));
+    assert_eq!(chain.mined_nonce(owner).await.unwrap(), sent + 1);
+    // the same claim again bounces, mined, with the contract's own error
+    let replayed = w.run(OWNER, "chain claim @claim.json --expect-revert");
+    assert_eq!((text(&replayed["error"]), &replayed["tx"]["status"]), ("StaleTranscript", &0.into()));
+
+    // a second round goes on where the first ended
+    w.run(CLIENT, &format!("session query {session} --csv {WINE} --rows 110..115 --state @s.json"));
+    w.run(OWNER, &format!("claim prove --weights {weights} --session {session} --out @claim2.json"));
+    assert_eq!(amount(&w.run(OWNER, "chain claim @claim2.json")["sessions"][0]["amount"]), 5_000);
+    // what the contract stores is not what the first claim says any more
+    assert!(w.fails(OWNER, "chain claim @claim.json").contains("REVERTED"));
+
+    let status = w.run(CLIENT, &format!("chain status --account {}", w.key(PROVIDER).address()));
+    assert_eq!((&status["money"]["events_agree"], text(&status["due"][0]["amount"])), (&true.into(), "10000"));
+    assert_eq!((status["datasets"].as_array().unwrap().len(), status["agents"].as_array().unwrap().len()), (1, 0));
+    assert!(text(&status["code"]).starts_with("equal to the local build"), "{}", status["code"]);
+    w.run(CLIENT, "circuits check --schema @schema.json --k 14 --out @check.json");
+    for circuit in w.json("check.json")["circuits"].as_array().unwrap() {
+        assert_eq!(
+            (&circuit["as_rebuilt"], &circuit["registered"]),
+            (&true.into(), &circuit["circuit_id"]),
+            "{circuit}"
+        );
+    }
+    // all that its datasets and agents earned, found from events
+    let provider = w.run(PROVIDER, "chain withdraw");
+    assert_eq!(text(&provider["withdrawals"][0]["dataset_id"]), dataset);
+    let owner = w.run(OWNER, &format!("chain withdraw --agent {agent}"));
+    assert_eq!((amount(&provider["amount"]), amount(&owner["amount"])), (10_000, 15_000));
+    w.run(CLIENT, &format!("chain thaw {session}"));
+    assert!(w.fails(CLIENT, &format!("chain refund {session}")).contains("NotThawed"));
+    chain.advance_time(61).await.unwrap();
+    assert_eq!(amount(&w.run(CLIENT, &format!("chain refund {session}"))["amount"]), 25_000);
+
+    let newest = chain.block_number().await.unwrap();
+    let told = w.command(CLIENT, &format!("chain watch --from 0 --until {newest} --json")).output().unwrap();
+    let told: Vec<Value> = told.stdout.split(|b| *b == b'\n').flat_map(serde_json::from_slice).collect();
+    let count = |event: &str| told.iter().filter(|t| t["event"] == event).count();
+    assert_eq!((count("QueriesClaimed"), count("ProviderPaid"), count("OwnerPaid"), count("Unknown")), (2, 1, 1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_refuses_what_it_could_not_prove_or_collect() {
+    let (w, _, weights, agent) = certified();
+    let session = open(&w, &agent, &weights, 3_000);
+    let url = &w.served.as_ref().unwrap().url;
+    let client = Client::connect(url, w.key(CLIENT).clone()).await.unwrap();
+    let id = hex::decode(session.trim_start_matches("0x")).unwrap();
+    let bare = v1::QueryRequest {
+        session: id.clone(),
+        query: Some(v1::query_request::Query::Quantised(vec![100; 13])),
+        salt: [vec![0], vec![7; 31]].concat(),
+        ..Default::default()
+    };
+    let ask = |r: v1::QueryRequest| {
+        let client = client.clone();
+        async move {
+            let signed = client.sign(v1::QueryRequest { auth: None, ..r }).unwrap();
+            client.sessions().query(signed).await.map(|r| r.into_inner()).map_err(problem)
+        }
+    };
+    let features = |values: Vec<f64>| v1::QueryRequest {
+        query: Some(v1::query_request::Query::Features(v1::Features { values })),
+        ..bare.clone()
+    };
+    assert_eq!(ask(features(vec![1.0; 12])).await.unwrap_err().reason, Reason::BadQuery);
+    assert_eq!(ask(features([vec![1.0; 12], vec![f64::NAN]].concat())).await.unwrap_err().reason, Reason::BadQuery);
+    assert_eq!(
+        ask(features([vec![f64::INFINITY], vec![1.0; 12]].concat())).await.unwrap_err().reason,
+        Reason::BadQuery
+    );
+    let long = v1::QueryRequest { salt: vec![1; 32], ..bare.clone() };
+    assert_eq!(ask(long).await.unwrap_err().reason, Reason::BadQuery);
+    let ahead = v1::QueryRequest { position: 1, ..bare.clone() };
+    assert_eq!(ask(ahead).await.unwrap_err().reason, Reason::ForkedTranscript);
+    let stranger = Client::connect(url, PrivateKeySigner::random()).await.unwrap();
+    let refused = stranger.sessions().query(stranger.sign(bare.clone()).unwrap()).await.unwrap_err();
+    assert_eq!(problem(refused).reason, Reason::NotAllowed);
+
+    // one answer, asked for twice: the same, and counted once
+    let first = ask(bare.clone()).await.unwrap();
+    assert_eq!(ask(bare.clone()).await.unwrap(), first);
+    // no voucher, no second answer
+    let second = v1::QueryRequest { position: 1, ..bare.clone() };
+    assert_eq!(ask(second.clone()).await.unwrap_err().reason, Reason::BadVoucher);
+
+    let deployment = w.json("deployment.json");
+    let escrow = text(&deployment["session_escrow"]["address"]);
+    let mut contract = [0; 20];
+    hex::decode_to_slice(escrow.trim_start_matches("0x"), &mut contract).unwrap();
+    let domain = Domain { chain_id: deployment["chain_id"].as_u64().unwrap(), contract };
+    let voucher = |count: u64, transcript: &[u8], key: &PrivateKeySigner| {
+        let (session, transcript): ([u8; 32], [u8; 32]) =
+            (id.clone().try_into().unwrap(), transcript.try_into().unwrap());
+        let digest = voucher_digest(&domain, &session, 1, count, &transcript);
+        let signature = key.sign_hash_sync(&B256::from(digest)).unwrap().as_bytes().to_vec();
+        v1::Voucher { session: id.clone(), version: 1, count, transcript: transcript.to_vec(), signature }
+    };
+    let with = |v: v1::Voucher| v1::QueryRequest { voucher: Some(v), ..second.clone() };
+    let by_stranger = voucher(1, &first.transcript, &PrivateKeySigner::random());
+    let refused = ask(with(by_stranger)).await.unwrap_err();
+    assert_eq!(refused.reason, Reason::BadVoucher);
+    assert!(refused.metadata.contains_key("signer") && refused.metadata.contains_key("expected"));
+    let key = w.key(CLIENT);
+    // what other parsers take and the contract does not would be an answer for nothing
+    for v in [0, 1, 35] {
+        let mut odd = voucher(1, &first.transcript, key);
+        odd.signature[64] = v;
+        let refused = ask(with(odd)).await.unwrap_err();
+        assert_eq!(refused.reason, Reason::BadVoucher);
+        assert!(refused.message.contains(&format!("27 or 28, not {v}")), "{refused}");
+    }
+    assert_eq!(ask(with(voucher(2, &first.transcript, key))).await.unwrap_err().reason, Reason::BadVoucher);
+    assert_eq!(ask(with(voucher(1, &[3; 32], key))).await.unwrap_err().reason, Reason::ForkedTranscript);
+    let other = v1::Voucher { version: 2, ..voucher(1, &first.transcript, key) };
+    assert_eq!(ask(with(other)).await.unwrap_err().reason, Reason::BadVoucher);
+
+    // three answers are paid for, the fourth is not
+    let mut last = ask(with(voucher(1, &first.transcript, key))).await.unwrap();
+    for position in 2..3 {
+        let v = voucher(position, &last.transcript, key);
+        last = ask(v1::QueryRequest { position, voucher: Some(v), ..bare.clone() }).await.unwrap();
+    }
+    let v = voucher(3, &last.transcript, key);
+    let fourth = v1::QueryRequest { position: 3, voucher: Some(v), ..bare.clone() };
+    assert_eq!(ask(fourth.clone()).await.unwrap_err().reason, Reason::EscrowShort);
+    w.run(CLIENT, &format!("chain thaw {session}"));
+    assert_eq!(ask(fourth).await.unwrap_err().reason, Reason::EscrowThawing);
+}
+
+#[test]
+fn a_chain_that_is_not_there_is_named() {
+    let place = Place::new();
+    let output = Command::new(PROGRAM)
+        .args(["chain", "deploy", "--rpc", "http://127.0.0.1:9", "--deployment"])
+        .arg(place.path().join("deployment.json"))
+        .current_dir(ROOT)
+        .env("TRIBUTE_KEY", "11".repeat(32))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("127.0.0.1:9") && said.contains("CHAIN_UNAVAILABLE"), "{said}");
+    assert!(!place.path().join("deployment.json").exists());
+}

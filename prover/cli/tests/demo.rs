@@ -1,0 +1,236 @@
+//! The demo: that it leaves nothing behind, whether it is refused, stopped or killed, and that its account is right.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_tribute");
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+
+fn demo(out: &Path, extra: &[&str]) -> Command {
+    let mut command = Command::new(PROGRAM);
+    command.args(["demo", "--out"]).arg(out).args(extra).current_dir(ROOT);
+    command
+}
+
+/// A small one: 138 wines of three providers, 40 queries.
+fn wine(out: &Path) -> Command {
+    demo(
+        out,
+        &["--data", "examples/wine.csv", "--split", "50,45,43", "--holdout", "40", "--link", "logistic", "--k", "14"],
+    )
+}
+
+fn json(file: PathBuf) -> Value {
+    serde_json::from_slice(&std::fs::read(&file).unwrap_or_else(|e| panic!("{}: {e}", file.display()))).unwrap()
+}
+
+fn units(value: &Value) -> u128 {
+    value.as_u64().unwrap_or_else(|| panic!("{value} is no amount")).into()
+}
+
+/// Processes whose command line or environment names `folder`.
+fn processes_of(folder: &Path) -> Vec<String> {
+    let needle = folder.to_string_lossy().into_owned();
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let read = |name: &str| std::fs::read(entry.path().join(name)).unwrap_or_default();
+        let here = std::fs::read_link(entry.path().join("cwd")).unwrap_or_default();
+        let about = [read("cmdline"), read("environ")].concat();
+        if here.starts_with(folder) || String::from_utf8_lossy(&about).contains(&needle) {
+            found.push(String::from_utf8_lossy(&read("cmdline")).replace('\0', " "));
+        }
+    }
+    found
+}
+
+/// Waits until nothing that the demo started runs any more.
+fn all_gone(folder: &Path) {
+    let start = Instant::now();
+    loop {
+        let left = processes_of(folder);
+        if left.is_empty() {
+            return;
+        }
+        assert!(start.elapsed() < Duration::from_secs(20), "still running: {left:?}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// A marked demo, so that even its grandchildren can be told: they inherit the environment.
+fn start(out: &Path) -> Child {
+    let mut command = wine(out);
+    command.env("TRIBUTE_DEMO_TEST", out).stdout(Stdio::null()).stderr(Stdio::null());
+    command.spawn().unwrap()
+}
+
+/// Waits until the demo proves something: chain, service, worker and commands all run.
+fn until_it_proves(demo: &mut Child, out: &Path) {
+    let begin = Instant::now();
+    while !processes_of(out).iter().any(|p| p.trim_end().ends_with("tribute work")) {
+        assert!(demo.try_wait().unwrap().is_none(), "the demo ended early");
+        assert!(begin.elapsed() < Duration::from_secs(120), "nothing is proven");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn signal(child: &Child, name: &str) {
+    assert!(Command::new("kill").args([name, &child.id().to_string()]).status().unwrap().success());
+}
+
+#[test]
+fn the_account_is_right_and_nothing_runs_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    // twice in a row, the second over the first
+    for _ in 0..2 {
+        let run = wine(&out).env("TRIBUTE_DEMO_TEST", &out).output().unwrap();
+        let (said, complaints) = (String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
+        assert!(run.status.success(), "{said}\n{complaints}");
+        for heading in ["Datasets", "Certificate", "Proofs", "Ledger", "Frauds"] {
+            assert!(said.contains(heading), "{said}");
+        }
+        all_gone(&out);
+    }
+    let summary = json(out.join("summary.json"));
+    assert_eq!(summary["ok"], true);
+    assert!(summary["certificate"]["relative_distance"].as_f64().unwrap() <= 1e-3);
+    let shares: f64 = summary["certificate"]["shares"].as_array().unwrap().iter().map(|s| s.as_f64().unwrap()).sum();
+    assert!((shares - 1.0).abs() < 1e-5, "{shares}");
+    assert!(summary["accuracy"]["heldout"].as_f64().unwrap() >= 0.9);
+    assert!(summary["calibration_ms"].as_f64().unwrap() > 0.0);
+
+    let sessions = summary["sessions"].as_array().unwrap();
+    assert_eq!(sessions.iter().map(|s| units(&s["count"])).collect::<Vec<_>>(), [24, 16]);
+    for s in sessions {
+        assert_eq!(units(&s["escrowed"]), units(&s["claimed"]) + units(&s["refunded"]));
+    }
+    let ledger = &summary["ledger"];
+    let providers: u128 = ledger["paid_providers"].as_array().unwrap().iter().map(units).sum();
+    let out_of_it = units(&ledger["paid_owner"]) + providers + units(&ledger["refundable"]) + units(&ledger["dust"]);
+    assert_eq!(units(&ledger["escrowed"]), out_of_it);
+
+    let statements: Vec<&str> =
+        summary["proofs"].as_array().unwrap().iter().map(|p| p["statement"].as_str().unwrap()).collect();
+    assert_eq!(statements, ["dataset", "dataset", "dataset", "gradient", "gradient", "gradient", "optimum", "service"]);
+    let errors = [
+        ("claim_replayed", "StaleTranscript"),
+        ("label_changed", "WrongDataset"),
+        ("voucher_overcount", "VoucherCountMismatch"),
+    ];
+    for (fraud, (name, error)) in summary["frauds"].as_array().unwrap().iter().zip(errors) {
+        assert_eq!((&fraud["name"], &fraud["error"]), (&name.into(), &error.into()));
+        assert_eq!((&fraud["status"], &fraud["balances_unchanged"]), (&0.into(), &true.into()));
+    }
+    for file in [
+        "certificate.json",
+        "agent.onnx",
+        "schema.json",
+        "vouchers.json",
+        "deployment.json",
+        "transactions.json",
+        "state.json",
+    ] {
+        assert!(out.join(file).is_file(), "{file}");
+    }
+    assert!(!out.join("service").exists(), "sealed records stay only with --keep");
+    let commands = std::fs::read_to_string(out.join("commands.sh")).unwrap();
+    for line in std::fs::read_to_string(out.join("keys.env")).unwrap().lines().filter(|l| l.starts_with("export")) {
+        let key = line.split(['=', ' ']).nth(2).unwrap().trim_start_matches("0x");
+        assert!(key.len() == 64 && !commands.contains(key), "a key stands in commands.sh");
+    }
+    // offline, anywhere
+    let verified = Command::new(PROGRAM)
+        .arg("verify")
+        .arg(out.join("certificate.json"))
+        .arg("--allow-dev-srs")
+        .current_dir("/")
+        .status();
+    assert!(verified.unwrap().success());
+}
+
+/// The second implementation: the same with real proofs on another EVM node, under main network's rules of today.
+/// Not run where Hardhat's node is not installed, unless TRIBUTE_REQUIRE_HARDHAT is set.
+#[test]
+fn the_life_cycle_passes_on_another_node() {
+    if tribute_chain::Hardhat::find().is_err() && std::env::var_os("TRIBUTE_REQUIRE_HARDHAT").is_none() {
+        eprintln!("not run: Hardhat's node is not installed; scripts/test-tools.sh installs it");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let run = wine(&out).args(["--node", "hardhat"]).env("TRIBUTE_DEMO_TEST", &out).output().unwrap();
+    let (said, complaints) = (String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
+    assert!(run.status.success(), "{said}\n{complaints}");
+    all_gone(&out);
+    let summary = json(out.join("summary.json"));
+    assert_eq!(summary["ok"], true);
+    assert_eq!(summary["sessions"].as_array().unwrap().iter().map(|s| units(&s["count"])).sum::<u128>(), 40);
+    let frauds = summary["frauds"].as_array().unwrap();
+    let errors: Vec<&str> = frauds.iter().map(|f| f["error"].as_str().unwrap()).collect();
+    assert_eq!(errors, ["StaleTranscript", "WrongDataset", "VoucherCountMismatch"]);
+    assert!(frauds.iter().all(|f| f["status"] == 0 && f["balances_unchanged"] == true));
+    let receipts = json(out.join("transactions.json"));
+    let failed = receipts.as_array().unwrap().iter().filter(|r| r["status"] == "0x0").count();
+    assert_eq!(failed, 3, "the frauds, and nothing else");
+}
+
+#[test]
+fn asked_to_stop_it_stops_everything_and_says_so() {
+    for name in ["-INT", "-TERM"] {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("out");
+        let mut demo = start(&out);
+        until_it_proves(&mut demo, &out);
+        signal(&demo, name);
+        assert!(!demo.wait().unwrap().success());
+        all_gone(&out);
+        let summary = json(out.join("summary.json"));
+        assert_eq!((&summary["ok"], &summary["step"]), (&false.into(), &"interrupted".into()));
+    }
+}
+
+#[test]
+fn killed_it_takes_everything_along() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let mut demo = start(&out);
+    until_it_proves(&mut demo, &out);
+    signal(&demo, "-KILL");
+    demo.wait().unwrap();
+    all_gone(&out);
+}
+
+#[test]
+fn bad_input_is_refused_before_anything_starts() {
+    let folder = tempfile::tempdir().unwrap();
+    let csv = folder.path().join("bad.csv");
+    std::fs::write(&csv, "1,2,a\n3,,b\n5,6,a\n7,8,b\n").unwrap();
+    let csv = csv.to_string_lossy().into_owned();
+    let out = folder.path().join("out");
+    for (arguments, said) in [
+        (vec!["--data", &csv, "--split", "2", "--holdout", "2"], "row 2, column 2"),
+        (vec!["--data", "/nowhere.csv", "--split", "2", "--holdout", "2"], "/nowhere.csv"),
+        (vec!["--split", "1500,500", "--holdout", "200"], "1797 records"),
+    ] {
+        let run = demo(&out, &arguments).output().unwrap();
+        let complaints = String::from_utf8_lossy(&run.stderr);
+        assert!(!run.status.success() && complaints.contains(said), "{complaints}");
+        assert!(!out.exists());
+    }
+}
+
+#[test]
+fn a_missing_tool_ends_the_demo_and_names_the_step() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let run = wine(&out).env("TRIBUTE_ANVIL", "/nowhere/anvil").output().unwrap();
+    let complaints = String::from_utf8_lossy(&run.stderr);
+    assert!(
+        !run.status.success() && complaints.contains("chain and service") && complaints.contains("make setup"),
+        "{complaints}"
+    );
+    assert_eq!(json(out.join("summary.json"))["step"], "chain and service");
+}

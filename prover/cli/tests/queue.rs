@@ -1,0 +1,319 @@
+//! The queue's conformance suite, run on SQLite and on PostgreSQL.
+
+use std::collections::HashSet;
+use std::process::Command;
+use std::time::Duration;
+
+use tribute_problem::{Problem, Reason};
+use tribute_service::jobs::queue::{Beat, Queue, MAX_ATTEMPTS, MAX_LOST};
+use tribute_service::jobs::{Event, Fenced, Lease, NewJob, Progress, State};
+use tribute_store::db::Database;
+
+const LEASE: i64 = 30_000;
+const ANY: i64 = i64::MAX;
+
+fn job(tenant: &str, payload: &str) -> NewJob {
+    NewJob {
+        tenant: tenant.into(),
+        kind: "test".into(),
+        payload: payload.into(),
+        priority: 0,
+        weight_mb: 10,
+        deadline_ms: None,
+    }
+}
+
+async fn lease(queue: &Queue) -> Lease {
+    queue.lease("w", LEASE, ANY).await.unwrap().expect("a job to lease")
+}
+
+async fn succeed(queue: &Queue, lease: &Lease) {
+    let Ok(completion) = queue.complete(lease, "{}").await.unwrap() else { panic!("the lease has lapsed") };
+    completion.commit().await.unwrap();
+}
+
+async fn state(queue: &Queue, id: &str) -> State {
+    queue.get(id).await.unwrap().unwrap().state
+}
+
+async fn equal_work_is_one_job(queue: &Queue) {
+    let (a, fresh) = queue.submit(&job("t", "equal")).await.unwrap();
+    assert!(fresh);
+    let (b, fresh) = queue.submit(&job("t", "equal")).await.unwrap();
+    assert!(!fresh && a.id == b.id);
+    let (c, _) = queue.submit(&job("u", "equal")).await.unwrap();
+    assert_ne!(a.id, c.id, "another tenant's equal work is another job");
+    // finished work is found again; cancelled work is not
+    let held = lease(queue).await;
+    succeed(queue, &held).await;
+    assert_eq!(queue.submit(&job(&held.job.tenant, "equal")).await.unwrap().0.id, held.job.id);
+    let other = lease(queue).await;
+    queue.cancel(&other.job.id).await.unwrap();
+    queue.stopped(&other).await.unwrap().unwrap();
+    assert_ne!(queue.submit(&job(&other.job.tenant, "equal")).await.unwrap().0.id, other.job.id);
+    succeed(queue, &lease(queue).await).await;
+}
+
+async fn a_batch_is_all_or_none(queue: &Queue) {
+    let jobs = queue.submit_all(&[job("t", "b1"), job("t", "b2"), job("t", "b1")]).await.unwrap();
+    assert_eq!((jobs[0].1, jobs[1].1, jobs[2].1), (true, true, false));
+    assert_eq!(jobs[0].0.id, jobs[2].0.id);
+    for _ in 0..2 {
+        succeed(queue, &lease(queue).await).await;
+    }
+}
+
+async fn a_lapsed_lease_changes_nothing(queue: &Queue) {
+    let (submitted, _) = queue.submit(&job("t", "lapsed")).await.unwrap();
+    let old = queue.lease("dead", 1, ANY).await.unwrap().unwrap();
+    tokio::time::sleep(Duration::from_millis(30)).await;
+    assert_eq!(queue.recover().await.unwrap(), 1);
+    let new = lease(queue).await;
+    assert_eq!(new.job.id, submitted.id);
+    assert!(new.fence > old.fence);
+    assert_eq!((new.job.starts, new.job.attempts), (2, 0), "a lost worker uses up no attempt");
+
+    let problem = Problem::internal("late");
+    assert_eq!(queue.heartbeat(&old, LEASE, None).await.unwrap(), Err(Fenced));
+    assert!(queue.complete(&old, "\"old\"").await.unwrap().is_err());
+    assert_eq!(queue.fail(&old, &problem).await.unwrap(), Err(Fenced));
+    assert_eq!(queue.stopped(&old).await.unwrap(), Err(Fenced));
+    assert_eq!(queue.release(&old, "late", true).await.unwrap(), Err(Fenced));
+    assert_eq!(state(queue, &submitted.id).await, State::Running);
+
+    queue.complete(&new, "\"new\"").await.unwrap().ok().unwrap().commit().await.unwrap();
+    assert!(queue.complete(&new, "\"again\"").await.unwrap().is_err(), "a job ends once");
+    assert_eq!(queue.get(&submitted.id).await.unwrap().unwrap().outcome.as_deref(), Some("\"new\""));
+}
+
+async fn an_uncommitted_completion_counts_for_nothing(queue: &Queue) {
+    let (submitted, _) = queue.submit(&job("t", "uncommitted")).await.unwrap();
+    let held = lease(queue).await;
+    drop(queue.complete(&held, "{}").await.unwrap().ok().unwrap());
+    assert_eq!(state(queue, &submitted.id).await, State::Running);
+    succeed(queue, &held).await;
+    assert_eq!(state(queue, &submitted.id).await, State::Succeeded);
+}
+
+async fn failures_use_up_attempts(queue: &Queue) {
+    let (submitted, _) = queue.submit(&job("t", "flaky")).await.unwrap();
+    for attempt in 1..=MAX_ATTEMPTS {
+        let held = loop {
+            // retries are delayed
+            match queue.lease("w", LEASE, ANY).await.unwrap() {
+                Some(held) => break held,
+                None => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
+        };
+        assert_eq!(held.job.attempts, attempt - 1);
+        let expected = if attempt == MAX_ATTEMPTS { State::Failed } else { State::Queued };
+        assert_eq!(queue.fail(&held, &Problem::internal("again")).await.unwrap(), Ok(expected));
+    }
+    assert_eq!(queue.get(&submitted.id).await.unwrap().unwrap().problem.unwrap().message, "again");
+
+    // what cannot pass later fails at once
+    let (submitted, _) = queue.submit(&job("t", "hopeless")).await.unwrap();
+    let held = lease(queue).await;
+    let problem = Problem::new(Reason::NotTheOptimum, "no").with("norm", 3);
+    assert_eq!(queue.fail(&held, &problem).await.unwrap(), Ok(State::Failed));
+    assert_eq!(queue.get(&submitted.id).await.unwrap().unwrap().problem, Some(problem));
+}
+
+async fn work_that_loses_every_worker_ends(queue: &Queue) {
+    let (submitted, _) = queue.submit(&job("t", "poison")).await.unwrap();
+    for _ in 0..MAX_LOST {
+        let held = lease(queue).await;
+        queue.release(&held, "its process was killed", true).await.unwrap().unwrap();
+    }
+    assert!(queue.lease("w", LEASE, ANY).await.unwrap().is_none());
+    let ended = queue.get(&submitted.id).await.unwrap().unwrap();
+    assert_eq!((ended.state, ended.problem.unwrap().reason), (State::Failed, Reason::WorkerLost));
+}
+
+async fn cancel_reaches_queued_and_running(queue: &Queue) {
+    let (waiting, _) = queue.submit(&job("t", "cancel 1")).await.unwrap();
+    queue.cancel(&waiting.id).await.unwrap();
+    assert_eq!(state(queue, &waiting.id).await, State::Cancelled);
+    assert!(queue.lease("w", LEASE, ANY).await.unwrap().is_none());
+
+    let (running, _) = queue.submit(&job("t", "cancel 2")).await.unwrap();
+    let held = lease(queue).await;
+    assert_eq!(queue.heartbeat(&held, LEASE, None).await.unwrap(), Ok(Beat::Continue));
+    queue.cancel(&running.id).await.unwrap();
+    assert_eq!(queue.heartbeat(&held, LEASE, None).await.unwrap(), Ok(Beat::Cancel));
+    queue.stopped(&held).await.unwrap().unwrap();
+    queue.cancel(&running.id).await.unwrap();
+    assert_eq!(state(queue, &running.id).await, State::Cancelled);
+}
+
+async fn a_cancelled_job_whose_worker_died_is_not_run_again(queue: &Queue) {
+    let (submitted, _) = queue.submit(&job("t", "cancel and die")).await.unwrap();
+    queue.lease("dead", 1, ANY).await.unwrap().unwrap();
+    queue.cancel(&submitted.id).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(30)).await;
+    queue.recover().await.unwrap();
+    assert_eq!(state(queue, &submitted.id).await, State::Cancelled);
+}
+
+async fn deadlines_end_jobs(queue: &Queue) {
+    let soon = queue.database().now_ms().await.unwrap() + 20;
+    let mut new = job("t", "late");
+    new.deadline_ms = Some(soon);
+    let (late, _) = queue.submit(&new).await.unwrap();
+    let held = lease(queue).await;
+    tokio::time::sleep(Duration::from_millis(60)).await;
+    queue.recover().await.unwrap();
+    let ended = queue.get(&late.id).await.unwrap().unwrap();
+    assert_eq!((ended.state, ended.problem.unwrap().reason), (State::Failed, Reason::DeadlinePassed));
+    assert_eq!(queue.heartbeat(&held, LEASE, None).await.unwrap(), Err(Fenced));
+}
+
+async fn order_is_priority_then_fairness_then_age(queue: &Queue) {
+    for (tenant, payload, priority) in [("a", "1", 0), ("a", "2", 0), ("a", "3", 5), ("b", "4", 0)] {
+        let mut new = job(tenant, payload);
+        new.priority = priority;
+        queue.submit(&new).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let mut order = Vec::new();
+    let mut held = Vec::new();
+    for _ in 0..4 {
+        let l = lease(queue).await;
+        order.push(l.job.payload.clone());
+        held.push(l);
+    }
+    // 3 by priority; then b's, because a runs one already; then a's by age
+    assert_eq!(order, ["3", "4", "1", "2"]);
+    for l in &held {
+        succeed(queue, l).await;
+    }
+}
+
+async fn memory_is_admitted_by_weight(queue: &Queue) {
+    let mut heavy = job("t", "heavy");
+    heavy.weight_mb = 4000;
+    queue.submit(&heavy).await.unwrap();
+    assert!(queue.lease("w", LEASE, 3999).await.unwrap().is_none());
+    let held = queue.lease("w", LEASE, 4000).await.unwrap().unwrap();
+    succeed(queue, &held).await;
+}
+
+async fn events_tell_the_whole_story(queue: &Queue) {
+    let (submitted, _) = queue.submit(&job("t", "story")).await.unwrap();
+    let held = lease(queue).await;
+    let progress = Progress { phase: "prove".into(), done: 1, total: 3 };
+    queue.heartbeat(&held, LEASE, Some(&progress)).await.unwrap().unwrap();
+    queue.release(&held, "gone", false).await.unwrap().unwrap();
+    let held = lease(queue).await;
+    succeed(queue, &held).await;
+    let events = queue.events(&submitted.id, 0).await.unwrap();
+    let story: Vec<Event> = events.iter().map(|e| e.event.clone()).collect();
+    assert_eq!(
+        story,
+        [
+            Event::State(State::Queued),
+            Event::State(State::Running),
+            Event::Progress(progress),
+            Event::Requeued("gone".into()),
+            Event::State(State::Running),
+            Event::State(State::Succeeded),
+        ]
+    );
+    assert_eq!(events.iter().map(|e| e.sequence).collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6]);
+    assert_eq!(queue.events(&submitted.id, 4).await.unwrap(), events[4..]);
+}
+
+/// Several workers at once: every job is leased once and ends once.
+async fn concurrent_workers_share_the_jobs(queue: &Queue) {
+    let new: Vec<NewJob> = (0..40).map(|i| job("t", &format!("concurrent {i}"))).collect();
+    queue.submit_all(&new).await.unwrap();
+    let workers: Vec<_> = (0..4)
+        .map(|w| {
+            let queue = queue.clone();
+            tokio::spawn(async move {
+                let mut mine = Vec::new();
+                while let Some(held) = queue.lease(&format!("w{w}"), LEASE, ANY).await.unwrap() {
+                    succeed(&queue, &held).await;
+                    mine.push(held.job.id);
+                }
+                mine
+            })
+        })
+        .collect();
+    let mut all = Vec::new();
+    for worker in workers {
+        all.extend(worker.await.unwrap());
+    }
+    // a worker may find the queue empty while another's row is locked, but no job is done twice or left
+    assert_eq!(all.len(), 40);
+    assert_eq!(all.iter().collect::<HashSet<_>>().len(), 40);
+}
+
+async fn listing_pages(queue: &Queue) {
+    for i in 0..5 {
+        queue.submit(&job("lister", &format!("list {i}"))).await.unwrap();
+    }
+    let first = queue.list("lister", None, None, 3).await.unwrap();
+    let last = first.last().unwrap();
+    let rest = queue.list("lister", None, Some((last.created_ms, last.id.clone())), 3).await.unwrap();
+    let ids: HashSet<_> = first.iter().chain(&rest).map(|j| j.id.clone()).collect();
+    assert_eq!((first.len(), rest.len(), ids.len()), (3, 2, 5));
+    assert!(queue.list("lister", Some(State::Failed), None, 9).await.unwrap().is_empty());
+    while let Some(held) = queue.lease("w", LEASE, ANY).await.unwrap() {
+        succeed(queue, &held).await;
+    }
+}
+
+async fn conforms(url: &str) {
+    let queue = Queue::new(Database::open(url).await.unwrap());
+    equal_work_is_one_job(&queue).await;
+    a_batch_is_all_or_none(&queue).await;
+    a_lapsed_lease_changes_nothing(&queue).await;
+    an_uncommitted_completion_counts_for_nothing(&queue).await;
+    failures_use_up_attempts(&queue).await;
+    work_that_loses_every_worker_ends(&queue).await;
+    cancel_reaches_queued_and_running(&queue).await;
+    a_cancelled_job_whose_worker_died_is_not_run_again(&queue).await;
+    deadlines_end_jobs(&queue).await;
+    order_is_priority_then_fairness_then_age(&queue).await;
+    memory_is_admitted_by_weight(&queue).await;
+    events_tell_the_whole_story(&queue).await;
+    concurrent_workers_share_the_jobs(&queue).await;
+    listing_pages(&queue).await;
+    // opening again keeps what is there
+    let again = Queue::new(Database::open(url).await.unwrap());
+    assert_eq!(again.list("lister", Some(State::Succeeded), None, 9).await.unwrap().len(), 5);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sqlite_conforms() {
+    let folder = tempfile::tempdir().unwrap();
+    conforms(&format!("sqlite:{}", folder.path().join("queue.db").display())).await;
+}
+
+/// Stops the throw-away server however the test ends.
+struct Server {
+    script: String,
+    folder: String,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = Command::new(&self.script).args(["stop", &self.folder]).status();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_conforms() {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/postgres-for-tests.sh").to_owned();
+    let started = Command::new(&script).arg("start").output().unwrap();
+    if started.status.code() == Some(3) && std::env::var_os("TRIBUTE_REQUIRE_POSTGRES").is_none() {
+        eprintln!("not run: {}", String::from_utf8_lossy(&started.stderr).trim());
+        return;
+    }
+    assert!(started.status.success(), "{}", String::from_utf8_lossy(&started.stderr));
+    let said = String::from_utf8(started.stdout).unwrap();
+    let (folder, url) = said.trim().split_once(' ').unwrap();
+    let _server = Server { script, folder: folder.into() };
+    conforms(url).await;
+}

@@ -1,0 +1,15 @@
+//! Tribute's client: everything that a program needs to use a service, and nothing that proves or stores.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`connection`] | a connection to a server that signs what it sends, and waits for jobs |
+//! | [`signing`] | the EIP-712 signature of a request |
+//! | [`files`] | files read with errors that name them, written whole or not at all |
+//! | [`session`] | the client's side of a prepaid session: its own transcript, and vouchers for it |
+
+pub mod connection;
+pub mod files;
+pub mod session;
+pub mod signing;
+
+pub use connection::{problem, Client};

@@ -1,0 +1,216 @@
+//! The client's side of a prepaid session. The client keeps its own transcript and believes no answer that does not extend
+//! it; for every answer that does, it signs a voucher.
+
+use std::path::{Path, PathBuf};
+
+use alloy::primitives::{B256, U256};
+use alloy::signers::local::PrivateKeySigner;
+use serde::{Deserialize, Serialize};
+use tribute_chain::{SignedVoucher, Voucher};
+use tribute_core::context::{first_transcript, Domain};
+use tribute_core::receipt::{extend, from_word, to_word};
+use tribute_core::Fr;
+use tribute_problem::hexed::{Hex, Hex20, Hex32};
+use tribute_problem::{Problem, Reason, Result};
+use tribute_proto::v1;
+
+use crate::connection::{problem, Client};
+use crate::files::{read_file, write_file};
+
+/// A client's session, kept in a file: what it asked, what it was answered, what it signed. A server that claims another
+/// past is not believed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ClientSession {
+    /// The session's id.
+    pub session: Hex32,
+    /// On-chain id of the agent.
+    pub agent_id: Hex32,
+    /// Its version.
+    pub version: u32,
+    /// EIP-155 id of the escrow contract's chain.
+    pub chain_id: u64,
+    /// The escrow contract.
+    pub contract: Hex20,
+    /// Digest of the agent's weights.
+    pub weights_digest: Hex32,
+    /// Answers so far.
+    pub count: u64,
+    /// Transcript after them.
+    pub transcript: Hex32,
+    /// The latest voucher.
+    pub voucher: Option<SignedVoucher>,
+    /// A query whose answer has not been seen: sent again, word for word, before any other.
+    pending: Option<Query>,
+    /// Every answer, in order.
+    pub answers: Vec<Answer>,
+    #[serde(skip)]
+    file: PathBuf,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Query {
+    #[serde(with = "hex::serde")]
+    features: Vec<u8>,
+    salt: Hex32,
+}
+
+/// One answered query.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Answer {
+    /// The query's features, one byte each, as the receipt holds them.
+    #[serde(with = "hex::serde")]
+    pub features: Vec<u8>,
+    /// Random, below 2^248.
+    pub salt: Hex32,
+    /// The class.
+    pub answer: u16,
+    /// The class's name.
+    pub label: String,
+}
+
+impl ClientSession {
+    /// The session kept in `file`; where there is no such file, that of a session without answers.
+    ///
+    /// # Errors
+    /// Where the file is of another session, or missing although there are answers.
+    pub fn open(file: &Path, session: &v1::Session) -> Result<Self> {
+        let id = Hex32::from_field("session", &session.id)?;
+        if file.exists() {
+            let state: ClientSession = serde_json::from_slice(&read_file(file)?)
+                .map_err(|e| Problem::field("state", format!("{}: {e}", file.display())))?;
+            if state.session != id {
+                return Err(Problem::field("state", format!("{} is of session {}", file.display(), state.session)));
+            }
+            return Ok(ClientSession { file: file.into(), ..state });
+        }
+        let context = session.context.clone().unwrap_or_default();
+        let contract = Hex20::from_field("contract", &context.contract)?;
+        let weights_digest = Hex32::from_field("weights_digest", &session.weights_digest)?;
+        let domain = Domain { chain_id: context.chain_id, contract: contract.0 };
+        let first = Hex(to_word(&first_transcript(&domain, &id.0, session.version, &weights_digest.0)));
+        if session.count != 0 {
+            return Err(Problem::field(
+                "state",
+                format!(
+                    "session {id} has {} answers, but {} does not exist: it holds the transcript",
+                    session.count,
+                    file.display()
+                ),
+            ));
+        }
+        Ok(ClientSession {
+            session: id,
+            agent_id: Hex32::from_field("agent_id", &session.agent_id)?,
+            version: session.version,
+            chain_id: context.chain_id,
+            contract,
+            weights_digest,
+            count: 0,
+            transcript: first,
+            voucher: None,
+            pending: None,
+            answers: Vec::new(),
+            file: file.into(),
+        })
+    }
+
+    /// Asks one query, checks that the answer extends this client's own transcript, and signs a voucher for it. A query
+    /// whose answer was lost on its way is asked first.
+    ///
+    /// # Errors
+    /// What the server refuses, and answers that do not extend the transcript: those are not paid for.
+    pub async fn ask(&mut self, client: &Client, features: Vec<u8>) -> Result<u16> {
+        self.resume(client).await?;
+        // 31 random bytes: below 2^248
+        let mut salt = [0; 32];
+        salt[1..].copy_from_slice(&rand::random::<[u8; 31]>());
+        let query = Query { features, salt: Hex(salt) };
+        // written down before it is sent: an answer that is lost can be asked for again
+        self.pending = Some(query.clone());
+        self.save()?;
+        self.send(client, &query).await
+    }
+
+    /// Asks again for an answer that was lost on its way, if one was.
+    ///
+    /// # Errors
+    /// As [`ClientSession::ask`].
+    pub async fn resume(&mut self, client: &Client) -> Result<()> {
+        if let Some(pending) = self.pending.clone() {
+            self.send(client, &pending).await?;
+        }
+        Ok(())
+    }
+
+    /// Sends the latest voucher by itself, so that no answer stays without one.
+    ///
+    /// # Errors
+    /// What the server refuses.
+    pub async fn submit_voucher(&self, client: &Client) -> Result<()> {
+        if let Some(voucher) = &self.voucher {
+            let request = client.sign(v1::SubmitVoucherRequest { auth: None, voucher: Some(message(voucher)) })?;
+            client.sessions().submit_voucher(request).await.map_err(problem)?;
+        }
+        Ok(())
+    }
+
+    async fn send(&mut self, client: &Client, query: &Query) -> Result<u16> {
+        let request = client.sign(v1::QueryRequest {
+            auth: None,
+            session: self.session.to_field(),
+            query: Some(v1::query_request::Query::Quantised(query.features.clone())),
+            salt: query.salt.to_field(),
+            position: self.count,
+            voucher: self.voucher.as_ref().map(message),
+        })?;
+        let response = client.sessions().query(request).await.map_err(problem)?.into_inner();
+        let answer = u16::try_from(response.answer).map_err(|_| Problem::internal("an answer is no class"))?;
+        let field = |word: &Hex32| -> Result<Fr> {
+            from_word(&word.0).ok_or_else(|| Problem::internal("a transcript is no field element"))
+        };
+        let after =
+            extend(field(&self.transcript)?, query.features.len(), &query.features, field(&query.salt)?, answer);
+        let after = Hex(to_word(&after));
+        if response.transcript != after.0 || response.position != self.count + 1 {
+            return Err(Problem::new(
+                Reason::ForkedTranscript,
+                format!(
+                    "the server's transcript after {} answers is not this client's: do not pay for it",
+                    self.count + 1
+                ),
+            ));
+        }
+        self.count += 1;
+        self.transcript = after;
+        self.pending = None;
+        self.answers.push(Answer { features: query.features.clone(), salt: query.salt, answer, label: response.label });
+        self.voucher = Some(self.sign(client.key())?);
+        self.save()?;
+        Ok(answer)
+    }
+
+    fn sign(&self, key: &PrivateKeySigner) -> Result<SignedVoucher> {
+        let domain = Domain { chain_id: self.chain_id, contract: self.contract.0 };
+        let voucher = Voucher {
+            session: B256::from(self.session.0),
+            version: self.version,
+            count: self.count,
+            transcript: U256::from_be_bytes(self.transcript.0),
+        };
+        SignedVoucher::sign(key, &domain, voucher).map_err(Problem::internal)
+    }
+
+    fn save(&self) -> Result<()> {
+        write_file(&self.file, &serde_json::to_vec(self)?)
+    }
+}
+
+fn message(v: &SignedVoucher) -> v1::Voucher {
+    v1::Voucher {
+        session: v.session().to_vec(),
+        version: v.version(),
+        count: v.count(),
+        transcript: v.transcript().to_vec(),
+        signature: v.signature().to_vec(),
+    }
+}

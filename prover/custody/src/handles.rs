@@ -1,0 +1,179 @@
+//! Committing with a tenant's secret, and opening what is committed.
+
+use tribute_circuits::columns::opening::open_record;
+use tribute_circuits::columns::{
+    commit_gradient, commit_records, commit_unused_slot, commit_weights, proof_budget, CommittedGroup, Secret,
+};
+use tribute_core::digest::Digest;
+use tribute_core::head::Weights;
+use tribute_core::layout::Layout;
+use tribute_core::opening::{RecordClaim, RecordOpening};
+use tribute_core::records::Records;
+use tribute_core::I256;
+use tribute_engine::srs::Srs;
+use tribute_problem::{Problem, Reason, Result};
+
+use crate::budget::{Counter, Lineage};
+use crate::sealing::derive;
+use crate::Custody;
+
+/// Commits with one tenant's secret, without showing it.
+#[derive(Clone)]
+pub struct Committer(Secret);
+
+impl std::fmt::Debug for Committer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Committer")
+    }
+}
+
+/// Something committed. Its columns, salts included, are given to a proof only by [`Custody::spend_openings`].
+#[derive(Clone, Debug)]
+pub struct Committed {
+    group: CommittedGroup,
+    digest: Digest,
+    budget: u64,
+}
+
+/// Columns whose opening is counted: a proof may be made from them.
+#[derive(Clone, Debug)]
+pub struct Opened(Vec<CommittedGroup>);
+
+impl Committer {
+    /// Commits to a shard's records.
+    ///
+    /// # Errors
+    /// Where they do not fit one shard of the layout.
+    pub fn records(&self, srs: &Srs, layout: &Layout, records: &Records) -> Result<Committed> {
+        let group = commit_records(srs, layout, &self.0, records).map_err(Problem::internal)?;
+        Ok(Committed::new(group, layout))
+    }
+
+    /// Commits to weights.
+    ///
+    /// # Errors
+    /// Where there are not as many as the layout has, or one is out of range.
+    pub fn weights(&self, srs: &Srs, layout: &Layout, weights: &Weights) -> Result<Committed> {
+        weights.check(layout).map_err(Problem::internal)?;
+        Ok(Committed::new(commit_weights(srs, layout, &self.0, weights), layout))
+    }
+
+    /// Commits to a gradient. `about` names what it is the gradient of, so that equal gradients of different things have
+    /// different commitments.
+    #[must_use]
+    pub fn gradient(&self, srs: &Srs, layout: &Layout, about: &[Digest], gradient: &[I256]) -> Committed {
+        Committed::new(commit_gradient(srs, layout, &self.0, about, gradient), layout)
+    }
+
+    /// Commits to the empty gradient in an unused slot of an optimum.
+    #[must_use]
+    pub fn unused_slot(&self, srs: &Srs, layout: &Layout, weights: &Digest, slot: usize) -> Committed {
+        Committed::new(commit_unused_slot(srs, layout, &self.0, weights, slot), layout)
+    }
+}
+
+impl Committed {
+    fn new(group: CommittedGroup, layout: &Layout) -> Self {
+        Committed { digest: group.digest(), group, budget: proof_budget(layout) }
+    }
+
+    /// A commitment to no columns, for counting.
+    #[cfg(test)]
+    pub(crate) fn bare(digest: Digest, budget: u64) -> Self {
+        Committed { group: CommittedGroup { columns: Vec::new() }, digest, budget }
+    }
+
+    /// The commitment's name.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// The commitments to its columns, uncompressed, `x‖y` each.
+    #[must_use]
+    pub fn points(&self) -> Vec<u8> {
+        self.group.points()
+    }
+
+    /// Shows one record of a committed shard. That spends no opening: the record's rows hold no salt.
+    ///
+    /// # Errors
+    /// Where the claim is not of this commitment.
+    pub fn open_record(&self, srs: &Srs, claim: &RecordClaim) -> Result<RecordOpening> {
+        open_record(srs, &self.group, claim).map_err(Problem::internal)
+    }
+}
+
+impl Opened {
+    /// The columns, in the order in which they were opened.
+    #[must_use]
+    pub fn groups(&self) -> &[CommittedGroup] {
+        &self.0
+    }
+}
+
+impl Custody {
+    /// Commits for a tenant.
+    pub async fn committer(&self, tenant: &str) -> Result<Committer> {
+        Ok(Committer(Secret::from_bytes(derive(&self.secret(tenant).await?, b"tribute.columns.v1"))))
+    }
+
+    /// Counts one more opening of each commitment, all or none, durably, and gives their columns to a proof.
+    ///
+    /// # Errors
+    /// [`Reason::BudgetSpent`] where one has been opened as often as it may be.
+    pub async fn spend_openings(&self, committed: &[&Committed]) -> Result<Opened> {
+        let mut tx = self.db.begin().await?;
+        let lineage = self.lineage(&mut tx, "{for_share}").await?;
+        for one in committed {
+            self.spend(&mut tx, &lineage, one).await?;
+        }
+        tx.commit().await?;
+        Ok(Opened(committed.iter().map(|one| one.group.clone()).collect()))
+    }
+
+    async fn spend(&self, tx: &mut tribute_store::db::Tx, lineage: &Lineage, committed: &Committed) -> Result<()> {
+        let name = hex::encode(committed.digest);
+        let first = lineage.counter(committed.budget);
+        sqlx::query(self.db.sql(
+            "INSERT INTO openings (digest, budget, used, ends, reserved_to) VALUES ($1, $2, $3, $4, $5)
+             ON CONFLICT DO NOTHING",
+        ))
+        .bind(&name)
+        .bind(committed.budget as i64)
+        .bind(first.used as i64)
+        .bind(first.end as i64)
+        .bind(first.reserved_to as i64)
+        .execute(&mut **tx)
+        .await?;
+        let spent = sqlx::query(self.db.sql("UPDATE openings SET used = used + 1 WHERE digest = $1 AND used < ends"))
+            .bind(&name)
+            .execute(&mut **tx)
+            .await?
+            .rows_affected();
+        if spent == 1 {
+            return Ok(());
+        }
+        let budget = committed.budget;
+        Err(Problem::new(
+            Reason::BudgetSpent,
+            format!(
+                "commitment 0x{name} has been opened as often as this store may of the {budget} times that its salts \
+                 allow: register the data again, with a profile of larger k, to go on"
+            ),
+        )
+        .with("commitment", &name)
+        .with("budget", budget))
+    }
+
+    /// The openings of a commitment in this store; `None` where it was never opened here.
+    pub async fn counter(&self, digest: &Digest) -> Result<Option<Counter>> {
+        let row: Option<(i64, i64, i64)> =
+            sqlx::query_as(self.db.sql("SELECT used, ends, reserved_to FROM openings WHERE digest = $1"))
+                .bind(hex::encode(digest))
+                .fetch_optional(self.db.pool())
+                .await?;
+        let n = i64::unsigned_abs;
+        Ok(row.map(|(used, end, to)| Counter { used: n(used), end: n(end), reserved_to: n(to) }))
+    }
+}

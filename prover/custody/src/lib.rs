@@ -1,0 +1,168 @@
+//! Custody: the one place that touches records, column secrets and the budget of openings.
+//!
+//! It is a wall. What comes out is private data for whom it belongs to, and handles: a [`Committer`] commits with a
+//! tenant's secret, and what is [`Committed`] can be opened in a proof only through [`Custody::spend_openings`], which counts the
+//! opening first. No secret ever leaves this crate.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`handles`] | committing and opening |
+//! | [`budget`] | how often a commitment may be opened, through backups and restores: the state machine |
+//! | `backup` | secrets and counters in a sealed file |
+//! | `sealing` | encryption at rest, keys and their derivation |
+//!
+//! - Every tenant has a secret of 32 random bytes, sealed in the database under the master key. Its data key (records,
+//!   weights, queries at rest) and its column secret (salts and tails of committed columns) are derived from it.
+//! - Private artefacts are sealed with XChaCha20-Poly1305. The nonce is derived from key and plaintext, so the same
+//!   records are the same artefact; what that shows to somebody without the key is only that two artefacts are equal.
+//! - Every proof opens each of its committed columns at one more point. A column with `s` salts stays hidden through
+//!   `s − 1` openings, so a durable counter per commitment is advanced *before* a proof starts and never goes back.
+
+mod backup;
+pub mod budget;
+pub mod handles;
+mod sealing;
+
+use std::path::Path;
+
+use sealing::{associated, derive, fingerprint, seal, unseal};
+use tribute_core::records::Records;
+use tribute_problem::{Problem, Reason, Result};
+use tribute_store::artefacts::{ArtefactId, Artefacts};
+use tribute_store::db::Database;
+
+pub use handles::{Committed, Committer, Opened};
+pub use sealing::default_key_file;
+
+/// Secrets, private artefacts and opening budgets.
+#[derive(Clone)]
+pub struct Custody {
+    db: Database,
+    artefacts: Artefacts,
+    master: [u8; 32],
+}
+
+impl std::fmt::Debug for Custody {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Custody")
+    }
+}
+
+impl Custody {
+    /// Opens custody with the master key in `key_file`. Where the database has no secrets yet, a missing file is made,
+    /// readable by its owner only.
+    ///
+    /// # Errors
+    /// Where the database's secrets are sealed under another key, or under one whose file is missing.
+    pub async fn open(db: Database, artefacts: Artefacts, key_file: &Path) -> Result<Self> {
+        let select = "SELECT value FROM server WHERE name = 'master_key'";
+        let known: Option<String> = sqlx::query_scalar(db.sql(select)).fetch_optional(db.pool()).await?;
+        if let (Some(known), false) = (&known, key_file.exists()) {
+            return Err(Problem::field(
+                "master-key",
+                format!(
+                    "{} is missing, and this database's secrets are sealed under the key with fingerprint {known}: \
+                     put that file back, or name it with --master-key",
+                    key_file.display()
+                ),
+            )
+            .with("fingerprint", known));
+        }
+        let master = sealing::master_key(key_file)?;
+        let mine = fingerprint(&master);
+        // a copy of this database shows by the origin that it is one
+        let origin = hex::encode(rand::random::<[u8; 16]>());
+        for (name, value) in [("master_key", mine.as_str()), ("origin", origin.as_str()), ("lineage", "")] {
+            sqlx::query(db.sql("INSERT INTO server (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING"))
+                .bind(name)
+                .bind(value)
+                .execute(db.pool())
+                .await?;
+        }
+        // another process may have been first: the fingerprint in the table counts
+        let known: String = sqlx::query_scalar(db.sql(select)).fetch_one(db.pool()).await?;
+        if known != mine {
+            return Err(Problem::field(
+                "master-key",
+                format!(
+                    "{} holds the key with fingerprint {mine}, this database's secrets are sealed under {known}: \
+                     name the right file with --master-key",
+                    key_file.display()
+                ),
+            )
+            .with("expected", known)
+            .with("got", mine));
+        }
+        Ok(Custody { db, artefacts, master })
+    }
+
+    /// Seals `plaintext` for a tenant and stores it.
+    pub async fn put(&self, tenant: &str, purpose: &str, plaintext: &[u8]) -> Result<ArtefactId> {
+        let sealed = self.seal(tenant, purpose, plaintext).await?;
+        self.artefacts.put(sealed).await
+    }
+
+    /// Reads a private artefact of a tenant's.
+    pub async fn get(&self, tenant: &str, purpose: &str, id: &str) -> Result<Vec<u8>> {
+        self.unseal(tenant, purpose, &self.artefacts.get(id).await?).await
+    }
+
+    /// Stores records.
+    pub async fn put_records(&self, tenant: &str, records: &Records) -> Result<ArtefactId> {
+        self.put(tenant, "records", &records.to_bytes()).await
+    }
+
+    /// Reads records.
+    pub async fn records(&self, tenant: &str, id: &str) -> Result<Records> {
+        let bytes = self.get(tenant, "records", id).await?;
+        Records::from_bytes(&bytes)
+            .ok_or_else(|| Problem::new(Reason::ArtefactDamaged, format!("artefact {id} holds no records")))
+    }
+
+    /// Seals a small value of a tenant's.
+    pub async fn seal(&self, tenant: &str, purpose: &str, plaintext: &[u8]) -> Result<Vec<u8>> {
+        let secret = self.secret(tenant).await?;
+        seal(&derive(&secret, b"tribute.data.v1"), &associated(tenant, purpose), plaintext)
+    }
+
+    /// Inverse of [`Custody::seal`].
+    pub async fn unseal(&self, tenant: &str, purpose: &str, sealed: &[u8]) -> Result<Vec<u8>> {
+        let secret = self.secret(tenant).await?;
+        unseal(&derive(&secret, b"tribute.data.v1"), &associated(tenant, purpose), sealed)
+    }
+
+    fn wrap_key(&self) -> [u8; 32] {
+        derive(&self.master, b"tribute.tenants.v1")
+    }
+
+    fn seal_secret(&self, tenant: &str, secret: &[u8]) -> Result<String> {
+        Ok(hex::encode(seal(&self.wrap_key(), &associated(tenant, "secret"), secret)?))
+    }
+
+    fn unseal_secret(&self, tenant: &str, sealed: &str) -> Result<[u8; 32]> {
+        let sealed = hex::decode(sealed).map_err(Problem::internal)?;
+        let secret = unseal(&self.wrap_key(), &associated(tenant, "secret"), &sealed)?;
+        secret.try_into().map_err(|_| Problem::internal("a tenant's secret has the wrong length"))
+    }
+
+    /// A tenant's secret, made on first use.
+    async fn secret(&self, tenant: &str) -> Result<[u8; 32]> {
+        let select = "SELECT sealed_secret FROM tenants WHERE address = $1";
+        let known: Option<String> =
+            sqlx::query_scalar(self.db.sql(select)).bind(tenant).fetch_optional(self.db.pool()).await?;
+        if let Some(known) = known {
+            return self.unseal_secret(tenant, &known);
+        }
+        sqlx::query(self.db.sql("INSERT INTO tenants (address, sealed_secret) VALUES ($1, $2) ON CONFLICT DO NOTHING"))
+            .bind(tenant)
+            .bind(self.seal_secret(tenant, &rand::random::<[u8; 32]>())?)
+            .execute(self.db.pool())
+            .await?;
+        // another process may have been first: the secret in the table counts
+        let known: String = sqlx::query_scalar(self.db.sql(select)).bind(tenant).fetch_one(self.db.pool()).await?;
+        self.unseal_secret(tenant, &known)
+    }
+}
+
+#[cfg(test)]
+mod tests;

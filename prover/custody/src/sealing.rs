@@ -1,0 +1,83 @@
+//! Encryption at rest, and the keys for it.
+
+use std::path::{Path, PathBuf};
+
+use chacha20poly1305::aead::{Aead as _, Payload};
+use chacha20poly1305::{KeyInit as _, XChaCha20Poly1305, XNonce};
+use hkdf::Hkdf;
+use sha2::Sha256;
+use tribute_problem::{Problem, Reason, Result};
+use tribute_store::files::{file_problem, write_private};
+
+pub(crate) fn associated(tenant: &str, purpose: &str) -> Vec<u8> {
+    format!("{purpose}\n{tenant}").into_bytes()
+}
+
+/// HKDF-SHA256 of a uniform 32-byte secret under a label.
+pub(crate) fn derive(secret: &[u8; 32], label: &[u8]) -> [u8; 32] {
+    let mut key = [0; 32];
+    // 32 bytes never exceed HKDF's limit of 255 blocks
+    let expanded = Hkdf::<Sha256>::new(None, secret).expand(label, &mut key);
+    debug_assert!(expanded.is_ok());
+    key
+}
+
+pub(crate) fn seal(key: &[u8; 32], associated: &[u8], plaintext: &[u8]) -> Result<Vec<u8>> {
+    let mut seed = Vec::with_capacity(associated.len() + plaintext.len() + 8);
+    seed.extend_from_slice(&(associated.len() as u64).to_be_bytes());
+    seed.extend_from_slice(associated);
+    seed.extend_from_slice(plaintext);
+    // a pseudorandom function of key, purpose and plaintext: equal nonces only for equal messages
+    let mut nonce = [0; 24];
+    Hkdf::<Sha256>::new(Some(key), &seed).expand(b"tribute.nonce.v1", &mut nonce).map_err(Problem::internal)?;
+    let cipher = XChaCha20Poly1305::new(key.into());
+    let sealed = cipher
+        .encrypt(&XNonce::from(nonce), Payload { msg: plaintext, aad: associated })
+        .map_err(|_| Problem::internal("sealing failed"))?;
+    Ok([&nonce[..], &sealed].concat())
+}
+
+pub(crate) fn unseal(key: &[u8; 32], associated: &[u8], sealed: &[u8]) -> Result<Vec<u8>> {
+    let refused = || {
+        Problem::new(
+            Reason::ArtefactDamaged,
+            "sealed data does not open: wrong master key or passphrase, or damaged data",
+        )
+    };
+    let (nonce, sealed) = sealed.split_first_chunk::<24>().ok_or_else(refused)?;
+    XChaCha20Poly1305::new(key.into())
+        .decrypt(&XNonce::from(*nonce), Payload { msg: sealed, aad: associated })
+        .map_err(|_| refused())
+}
+
+/// The master key's file unless another is named.
+#[must_use]
+pub fn default_key_file(data: &Path) -> PathBuf {
+    data.join("master.key")
+}
+
+pub(crate) fn master_key(file: &Path) -> Result<[u8; 32]> {
+    if !file.exists() {
+        let fresh = hex::encode(rand::random::<[u8; 32]>());
+        // whole or not at all, and never over another's: written aside, then linked into place
+        let aside = file.with_extension(format!("new-{}", std::process::id()));
+        write_private(&aside, fresh.as_bytes())?;
+        let linked = std::fs::hard_link(&aside, file);
+        std::fs::remove_file(&aside).map_err(|e| file_problem(&aside, &e))?;
+        if let Err(e) = linked {
+            if e.kind() != std::io::ErrorKind::AlreadyExists {
+                return Err(file_problem(file, &e));
+            }
+        }
+    }
+    let text = std::fs::read_to_string(file).map_err(|e| file_problem(file, &e))?;
+    let mut key = [0; 32];
+    hex::decode_to_slice(text.trim(), &mut key)
+        .map_err(|_| Problem::field("master-key", format!("{} must hold 64 hex digits", file.display())))?;
+    Ok(key)
+}
+
+/// A name for a master key that tells nothing about it: 16 bytes derived from it, in hex.
+pub(crate) fn fingerprint(master: &[u8; 32]) -> String {
+    hex::encode(&derive(master, b"tribute.fingerprint.v1")[..16])
+}

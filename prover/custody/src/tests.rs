@@ -1,0 +1,260 @@
+use std::collections::HashMap;
+use std::path::Path;
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use tempfile::TempDir;
+
+use super::*;
+
+async fn store(folder: &Path) -> Custody {
+    open_with(folder, &default_key_file(folder)).await.unwrap()
+}
+
+async fn open_with(folder: &Path, key: &Path) -> Result<Custody> {
+    let db = Database::open(&format!("sqlite:{}", folder.join("t.db").display())).await.unwrap();
+    let artefacts = Artefacts::in_folder(&folder.join("artefacts")).unwrap();
+    Custody::open(db, artefacts, key).await
+}
+
+async fn spend(custody: &Custody, digest: [u8; 32], budget: u64) -> Result<()> {
+    custody.spend_openings(&[&Committed::bare(digest, budget)]).await.map(|_| ())
+}
+
+/// Opens a commitment until that is refused; how often it could be.
+async fn exhaust(custody: &Custody, digest: [u8; 32], budget: u64) -> u64 {
+    let mut times = 0;
+    loop {
+        match spend(custody, digest, budget).await {
+            Ok(()) => times += 1,
+            Err(e) if e.reason == Reason::BudgetSpent => return times,
+            Err(e) => panic!("{e}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_sealed_opens_for_its_tenant_and_purpose_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let custody = store(folder.path()).await;
+    let id = custody.put("0xaa", "records", b"secret").await.unwrap();
+    assert_eq!(custody.put("0xaa", "records", b"secret").await.unwrap(), id);
+    assert_eq!(custody.get("0xaa", "records", &id).await.unwrap(), b"secret");
+    assert!(custody.get("0xbb", "records", &id).await.is_err());
+    assert!(custody.get("0xaa", "weights", &id).await.is_err());
+    let raw = custody.artefacts.get(&id).await.unwrap();
+    assert!(!raw.windows(6).any(|w| w == b"secret"));
+    // a second opening of the same store has the same secrets
+    let again = store(folder.path()).await;
+    assert_eq!(again.secret("0xaa").await.unwrap(), custody.secret("0xaa").await.unwrap());
+    assert_ne!(again.secret("0xaa").await.unwrap(), custody.secret("0xbb").await.unwrap());
+}
+
+#[tokio::test]
+async fn another_master_key_or_none_is_refused_and_no_key_is_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = default_key_file(folder.path());
+    let custody = store(folder.path()).await;
+    let id = custody.put("0xaa", "records", b"secret").await.unwrap();
+    drop(custody);
+
+    let kept = folder.path().join("kept.key");
+    std::fs::rename(&key, &kept).unwrap();
+    let missing = open_with(folder.path(), &key).await.unwrap_err();
+    assert!(missing.message.contains("is missing") && missing.message.contains("--master-key"), "{missing}");
+    assert!(!key.exists(), "a fresh key would seal tenants that the old one cannot open");
+
+    std::fs::write(&key, hex::encode([7; 32])).unwrap();
+    let wrong = open_with(folder.path(), &key).await.unwrap_err();
+    assert!(wrong.message.contains("fingerprint"), "{wrong}");
+    assert!(!wrong.message.contains(&hex::encode([7; 32])), "a key is never shown");
+
+    let custody = open_with(folder.path(), &kept).await.unwrap();
+    assert_eq!(custody.get("0xaa", "records", &id).await.unwrap(), b"secret");
+}
+
+#[tokio::test]
+async fn the_budget_ends_and_a_refused_opening_counts_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let custody = store(folder.path()).await;
+    let (a, b) = ([1; 32], [2; 32]);
+    assert_eq!(exhaust(&custody, a, 3).await, 3);
+    let both = [&Committed::bare(b, 3), &Committed::bare(a, 3)];
+    assert_eq!(custody.spend_openings(&both).await.unwrap_err().reason, Reason::BudgetSpent);
+    assert_eq!(custody.counter(&a).await.unwrap().unwrap().used, 3);
+    assert_eq!(custody.counter(&b).await.unwrap(), None);
+    spend(&custody, b, 3).await.unwrap();
+    // durable
+    assert_eq!(exhaust(&store(folder.path()).await, a, 3).await, 0);
+}
+
+#[tokio::test]
+async fn a_live_store_and_a_restored_one_share_the_budget() {
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (live, other) = (store(one.path()).await, store(two.path()).await);
+    let secret = live.secret("0xaa").await.unwrap();
+    // opened before the first backup, between two backups, after both
+    let [before, between, after] = [[7; 32], [8; 32], [9; 32]];
+    let file = one.path().join("backup");
+    spend(&live, before, 8).await.unwrap();
+    live.backup(&file, &[5; 32]).await.unwrap();
+    spend(&live, between, 8).await.unwrap();
+    live.backup(&file, &[5; 32]).await.unwrap();
+    let mut openings = HashMap::from([(before, 1), (between, 1), (after, 0)]);
+    for (digest, times) in &mut openings {
+        *times += exhaust(&live, *digest, 8).await;
+        assert_eq!(*times, 6, "a quarter is set aside");
+    }
+
+    assert!(other.restore(&file, &[6; 32]).await.is_err(), "another key");
+    other.restore(&file, &[5; 32]).await.unwrap();
+    assert_eq!(other.secret("0xaa").await.unwrap(), secret);
+    for (digest, times) in &mut openings {
+        *times += exhaust(&other, *digest, 8).await;
+        assert_eq!(*times, 8, "{digest:?}");
+    }
+    other.restore(&file, &[5; 32]).await.unwrap();
+    assert_eq!(exhaust(&other, before, 8).await, 0, "restoring again resets nothing");
+}
+
+#[tokio::test]
+async fn a_store_with_secrets_of_its_own_takes_no_backup_of_another() {
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (live, other) = (store(one.path()).await, store(two.path()).await);
+    live.secret("0xaa").await.unwrap();
+    let file = one.path().join("backup");
+    live.backup(&file, &[5; 32]).await.unwrap();
+    other.secret("0xbb").await.unwrap();
+    let refused = other.restore(&file, &[5; 32]).await.unwrap_err();
+    assert!(refused.message.contains("empty data folder"), "{refused}");
+}
+
+/// What may happen to a family of stores that descend from one.
+#[derive(Clone, Debug)]
+enum Action {
+    /// Store, commitment, times.
+    Open(usize, u8, u64),
+    /// A store makes a backup; the family keeps the newest of each reserve.
+    Backup(usize),
+    /// A backup is restored into a new store, unless its reserve was restored before.
+    RestoreNew(usize),
+    /// A backup is restored again into the store that has its reserve.
+    RestoreAgain(usize),
+    /// A copy of a store's database is kept.
+    Copy(usize),
+    /// A store is lost; its old copy takes over, from the store's newest backup where that is not restored yet.
+    Lose(usize),
+}
+
+fn action() -> impl Strategy<Value = Action> {
+    prop_oneof![
+        6 => (any::<usize>(), 0..4u8, 1..12u64).prop_map(|(s, c, n)| Action::Open(s, c, n)),
+        2 => any::<usize>().prop_map(Action::Backup),
+        2 => any::<usize>().prop_map(Action::RestoreNew),
+        1 => any::<usize>().prop_map(Action::RestoreAgain),
+        1 => any::<usize>().prop_map(Action::Copy),
+        1 => any::<usize>().prop_map(Action::Lose),
+    ]
+}
+
+struct Member {
+    folder: TempDir,
+    custody: Custody,
+    copy: Option<TempDir>,
+    backup: Option<String>,
+}
+
+impl Member {
+    async fn new(folder: TempDir) -> Self {
+        let custody = store(folder.path()).await;
+        Member { folder, custody, copy: None, backup: None }
+    }
+}
+
+/// Runs a history; panics if a commitment was opened more often than its budget.
+async fn run(actions: Vec<Action>) {
+    const BUDGET: u64 = 23;
+    let files = tempfile::tempdir().unwrap();
+    let mut members = vec![Member::new(tempfile::tempdir().unwrap()).await];
+    members[0].custody.secret("0xaa").await.unwrap();
+    let mut opened: HashMap<u8, u64> = HashMap::new();
+    // reserves, by the lineage of who restores them, and who did
+    let mut reserves: Vec<String> = Vec::new();
+    let mut taken: HashMap<String, usize> = HashMap::new();
+    for action in actions {
+        match action {
+            Action::Open(store, commitment, times) => {
+                let store = store % members.len();
+                for _ in 0..times {
+                    match spend(&members[store].custody, [commitment; 32], BUDGET).await {
+                        Ok(()) => *opened.entry(commitment).or_default() += 1,
+                        Err(e) => assert_eq!(e.reason, Reason::BudgetSpent, "{e}"),
+                    }
+                }
+            }
+            Action::Backup(store) => {
+                let store = store % members.len();
+                let mut tx = members[store].custody.db.begin().await.unwrap();
+                let name = members[store].custody.lineage(&mut tx, "").await.unwrap().restored().text();
+                tx.commit().await.unwrap();
+                members[store].custody.backup(&files.path().join(&name), &[1; 32]).await.unwrap();
+                members[store].backup = Some(name.clone());
+                if !reserves.contains(&name) {
+                    reserves.push(name);
+                }
+            }
+            Action::RestoreNew(reserve) if !reserves.is_empty() => {
+                let name = reserves[reserve % reserves.len()].clone();
+                if !taken.contains_key(&name) && members.len() < 5 {
+                    let fresh = Member::new(tempfile::tempdir().unwrap()).await;
+                    fresh.custody.restore(&files.path().join(&name), &[1; 32]).await.unwrap();
+                    taken.insert(name, members.len());
+                    members.push(fresh);
+                }
+            }
+            Action::RestoreAgain(reserve) if !reserves.is_empty() => {
+                let name = &reserves[reserve % reserves.len()];
+                if let Some(store) = taken.get(name) {
+                    members[*store].custody.restore(&files.path().join(name), &[1; 32]).await.unwrap();
+                }
+            }
+            Action::Copy(store) => {
+                let store = store % members.len();
+                let copy = tempfile::tempdir().unwrap();
+                let target = copy.path().join("t.db").display().to_string();
+                let vacuum = members[store].custody.db.sql("VACUUM INTO $1");
+                sqlx::query(vacuum).bind(target).execute(members[store].custody.db.pool()).await.unwrap();
+                let key = default_key_file(members[store].folder.path());
+                std::fs::copy(key, default_key_file(copy.path())).unwrap();
+                members[store].copy = Some(copy);
+            }
+            Action::Lose(store) => {
+                let store = store % members.len();
+                let Some(name) = members[store].backup.clone().filter(|name| !taken.contains_key(name)) else {
+                    continue;
+                };
+                let Some(copy) = members[store].copy.take() else { continue };
+                let old = Member::new(copy).await;
+                old.custody.restore(&files.path().join(&name), &[1; 32]).await.unwrap();
+                taken.insert(name, store);
+                members[store] = old;
+            }
+            Action::RestoreNew(_) | Action::RestoreAgain(_) => {}
+        }
+        for (commitment, times) in &opened {
+            assert!(*times <= BUDGET, "commitment {commitment} was opened {times} times of {BUDGET}");
+        }
+    }
+}
+
+#[test]
+fn no_history_of_backups_and_restores_opens_more_often_than_the_salts_allow() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut runner = TestRunner::new(Config { cases: 32, failure_persistence: None, ..Config::default() });
+    runner
+        .run(&prop::collection::vec(action(), 1..30), |actions| {
+            runtime.block_on(run(actions));
+            Ok(())
+        })
+        .unwrap();
+}

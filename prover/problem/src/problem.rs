@@ -1,0 +1,269 @@
+//! What can go wrong, as the caller sees it: a stable reason, a sentence, and the operands.
+//!
+//! A [`Problem`] crosses process and network borders unchanged: from a proving process to its job's row, and from there
+//! to the caller as `google.rpc.ErrorInfo`. The reasons are listed in `proto/tribute/v1/errors.md`.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::{Deserialize, Serialize};
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
+
+/// `ErrorInfo.domain` of every error.
+pub const DOMAIN: &str = "tribute";
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident = $text:literal, $code:ident;)*) => {
+        /// Stable error codes.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub enum Reason {
+            $($(#[$doc])* #[serde(rename = $text)] $name,)*
+        }
+        impl Reason {
+            /// Every reason.
+            pub const ALL: &'static [Reason] = &[$(Reason::$name),*];
+            /// The stable text.
+            #[must_use]
+            pub fn text(self) -> &'static str {
+                match self { $(Reason::$name => $text,)* }
+            }
+            /// The gRPC status that carries it.
+            #[must_use]
+            pub fn code(self) -> Code {
+                match self { $(Reason::$name => Code::$code,)* }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// A field is missing or malformed.
+    BadField = "BAD_FIELD", InvalidArgument;
+    /// A record cannot be read: file, row and column are named.
+    BadRecord = "BAD_RECORD", InvalidArgument;
+    /// More records than the profile's shards hold.
+    TooManyRecords = "TOO_MANY_RECORDS", InvalidArgument;
+    /// The schema is unusable.
+    BadSchema = "BAD_SCHEMA", InvalidArgument;
+    /// No layout of that size.
+    BadProfile = "BAD_PROFILE", InvalidArgument;
+    /// Datasets of different schemas or profiles in one agent.
+    SchemaMismatch = "SCHEMA_MISMATCH", InvalidArgument;
+    /// A query does not fit the schema or its salt a receipt.
+    BadQuery = "BAD_QUERY", InvalidArgument;
+    /// The model file is no canonical agent and has no head to make one from, or ends in another link.
+    BadModel = "BAD_MODEL", InvalidArgument;
+    /// The model is not the optimum over the datasets.
+    NotTheOptimum = "NOT_THE_OPTIMUM", FailedPrecondition;
+    /// The request is not signed, or not by that signer.
+    BadSignature = "BAD_SIGNATURE", Unauthenticated;
+    /// The request's deadline has passed or is too far ahead.
+    RequestExpired = "REQUEST_EXPIRED", Unauthenticated;
+    /// The nonce was used before.
+    NonceReplayed = "NONCE_REPLAYED", Unauthenticated;
+    /// The caller may not do this.
+    NotAllowed = "NOT_ALLOWED", PermissionDenied;
+    /// No grant to train on a dataset.
+    NoGrant = "NO_GRANT", PermissionDenied;
+    /// Nothing of that id that the caller may see.
+    NotFound = "NOT_FOUND", NotFound;
+    /// Something must happen first.
+    NotReady = "NOT_READY", FailedPrecondition;
+    /// A query's position or voucher does not continue the session's transcript.
+    ForkedTranscript = "FORKED_TRANSCRIPT", FailedPrecondition;
+    /// A voucher is missing, old, or not signed by the session key.
+    BadVoucher = "BAD_VOUCHER", FailedPrecondition;
+    /// The session's escrow is short.
+    EscrowShort = "ESCROW_SHORT", FailedPrecondition;
+    /// The session's escrow is thawing.
+    EscrowThawing = "ESCROW_THAWING", FailedPrecondition;
+    /// The committed columns have been opened as often as their salts allow.
+    BudgetSpent = "BUDGET_SPENT", ResourceExhausted;
+    /// The server runs without a chain, or the chain's node does not answer or refuses the request.
+    ChainUnavailable = "CHAIN_UNAVAILABLE", Unavailable;
+    /// The node serves another chain, or what stands on it is not what the deployment or the circuit says.
+    ChainDiffers = "CHAIN_DIFFERS", FailedPrecondition;
+    /// A transaction cannot be paid for or signed, was not mined in time, or did not end as it had to.
+    TransactionFailed = "TRANSACTION_FAILED", Aborted;
+    /// A contract refused: its error and operands are in the metadata.
+    Reverted = "REVERTED", FailedPrecondition;
+    /// The job's deadline passed before it ended.
+    DeadlinePassed = "DEADLINE_PASSED", DeadlineExceeded;
+    /// The job's worker was lost too often.
+    WorkerLost = "WORKER_LOST", Aborted;
+    /// A stored artefact is damaged.
+    ArtefactDamaged = "ARTEFACT_DAMAGED", DataLoss;
+    /// The disk or the database refuses to store.
+    StorageFailed = "STORAGE_FAILED", ResourceExhausted;
+    /// A proof was made and did not verify: nothing left the machine.
+    ProofRejected = "PROOF_REJECTED", Internal;
+    /// A tool of the set-up is missing or does not start.
+    ToolMissing = "TOOL_MISSING", FailedPrecondition;
+    /// A fault of the server.
+    Internal = "INTERNAL", Internal;
+}
+
+/// One thing that went wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct Problem {
+    /// Stable code.
+    pub reason: Reason,
+    /// What, where, and what to do.
+    pub message: String,
+    /// The operands.
+    #[serde(default)]
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// A result whose error is a [`Problem`].
+pub type Result<T, E = Problem> = std::result::Result<T, E>;
+
+impl Problem {
+    /// A problem without operands.
+    pub fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Problem { reason, message: message.into(), metadata: BTreeMap::new() }
+    }
+    /// Adds an operand.
+    #[must_use]
+    pub fn with(mut self, key: &str, value: impl ToString) -> Self {
+        self.metadata.insert(key.into(), value.to_string());
+        self
+    }
+    /// A malformed request field.
+    pub fn field(name: &str, message: impl Into<String>) -> Self {
+        Problem::new(Reason::BadField, format!("{name}: {}", message.into())).with("field", name)
+    }
+    /// Nothing of that id.
+    pub fn not_found(what: &str, id: impl std::fmt::Display) -> Self {
+        Problem::new(Reason::NotFound, format!("no {what} {id} of yours on this server"))
+            .with("kind", what)
+            .with("id", id)
+    }
+    /// A fault that is not the caller's.
+    pub fn internal(error: impl std::fmt::Display) -> Self {
+        Problem::new(Reason::Internal, error.to_string())
+    }
+    /// What a disk or a database said.
+    pub fn storage(error: impl std::fmt::Display) -> Self {
+        let said = error.to_string();
+        let full = ["is full", "No space left", "File too large", "quota exceeded"].iter().any(|s| said.contains(s));
+        let advice = if full { ". Make room there and send it again: nothing of it was kept" } else { "" };
+        Problem::new(Reason::StorageFailed, format!("{said}{advice}"))
+    }
+    /// Whether another attempt may end differently.
+    #[must_use]
+    pub fn may_pass_later(&self) -> bool {
+        matches!(
+            self.reason,
+            Reason::Internal | Reason::StorageFailed | Reason::ChainUnavailable | Reason::ProofRejected
+        )
+    }
+    /// Reads the problem back from a status a Tribute server sent.
+    #[must_use]
+    pub fn from_status(status: &Status) -> Option<Self> {
+        let info = status.get_details_error_info()?;
+        let reason = *Reason::ALL.iter().find(|r| r.text() == info.reason)?;
+        Some(Problem { reason, message: status.message().into(), metadata: info.metadata.into_iter().collect() })
+    }
+}
+
+impl From<Problem> for Status {
+    fn from(p: Problem) -> Status {
+        if p.reason == Reason::Internal {
+            tracing::error!(message = %p.message, "internal error");
+        }
+        let field = p.metadata.get("field").cloned();
+        let mut details =
+            ErrorDetails::with_error_info(p.reason.text(), DOMAIN, p.metadata.into_iter().collect::<HashMap<_, _>>());
+        if let (Reason::BadField, Some(field)) = (p.reason, field) {
+            details.add_bad_request_violation(field, p.message.clone());
+        }
+        Status::with_error_details(p.reason.code(), p.message, details)
+    }
+}
+
+#[cfg(feature = "sqlx")]
+impl From<sqlx::Error> for Problem {
+    fn from(e: sqlx::Error) -> Self {
+        Problem::storage(format!("database: {e}"))
+    }
+}
+
+impl From<std::io::Error> for Problem {
+    fn from(e: std::io::Error) -> Self {
+        Problem::storage(e.to_string())
+    }
+}
+
+impl From<serde_json::Error> for Problem {
+    fn from(e: serde_json::Error) -> Self {
+        Problem::internal(format!("stored value: {e}"))
+    }
+}
+
+impl From<tribute_records::DataError> for Problem {
+    fn from(e: tribute_records::DataError) -> Self {
+        use tribute_records::Fault as F;
+        let message = e.to_string();
+        let mut p = match *e.fault {
+            F::Schema(_) => Problem::new(Reason::BadSchema, message),
+            F::Rows { len, .. } => Problem::field("rows", message).with("records", len),
+            F::Width { expected, got, .. } => {
+                Problem::new(Reason::BadRecord, message).with("expected", expected).with("got", got)
+            }
+            F::Doubtful(doubts) => {
+                let flags: Vec<&str> = doubts.iter().map(|d| d.flag).collect();
+                Problem::new(Reason::BadRecord, message).with("flags", flags.join(" "))
+            }
+            _ => Problem::new(Reason::BadRecord, message),
+        };
+        if let Some(row) = e.row {
+            p = p.with("row", row);
+        }
+        if let Some(column) = e.column {
+            p = p.with("column", column);
+        }
+        p.with("file", e.file)
+    }
+}
+
+impl From<tribute_core::schema::SchemaError> for Problem {
+    fn from(e: tribute_core::schema::SchemaError) -> Self {
+        Problem::new(Reason::BadSchema, e.to_string())
+    }
+}
+
+impl From<tribute_core::layout::LayoutError> for Problem {
+    fn from(e: tribute_core::layout::LayoutError) -> Self {
+        Problem::new(Reason::BadProfile, e.to_string())
+    }
+}
+
+impl From<tribute_core::schema::QueryError> for Problem {
+    fn from(e: tribute_core::schema::QueryError) -> Self {
+        Problem::new(Reason::BadQuery, e.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_survives_the_wire() {
+        let p = Problem::new(Reason::BadRecord, "f.csv: row 3 is empty").with("row", 3).with("file", "f.csv");
+        let status = Status::from(p.clone());
+        assert_eq!(status.code(), Code::InvalidArgument);
+        assert_eq!(Problem::from_status(&status), Some(p));
+    }
+
+    #[test]
+    fn every_reason_is_documented() {
+        let page = include_str!("../../../proto/tribute/v1/errors.md");
+        for reason in Reason::ALL {
+            let row = format!("| `{}` | {:?} |", reason.text(), reason.code());
+            assert!(page.contains(&row), "errors.md lacks {row}");
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! What the service asks a chain. Reading only: transactions are signed and sent by their owners' clients.
+
+mod rpc;
+
+use serde::{Deserialize, Serialize};
+use tribute_problem::hexed::{Hex20, Hex32};
+use tribute_problem::Result;
+use tribute_steps::shape::Target;
+
+pub use rpc::RpcChain;
+
+/// Where the contracts stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Contracts {
+    /// EIP-155 chain id.
+    pub chain_id: u64,
+    /// `ProofGate`.
+    pub proof_gate: Hex20,
+    /// `DatasetRegistry`.
+    pub dataset_registry: Hex20,
+    /// `AgentRegistry`.
+    pub agent_registry: Hex20,
+    /// `SessionEscrow`.
+    pub session_escrow: Hex20,
+}
+
+impl Contracts {
+    /// Target of `dataset` proofs.
+    #[must_use]
+    pub fn datasets(&self) -> Target {
+        Target { chain_id: self.chain_id, contract: self.dataset_registry }
+    }
+    /// Target of `gradient` and `optimum` proofs.
+    #[must_use]
+    pub fn agents(&self) -> Target {
+        Target { chain_id: self.chain_id, contract: self.agent_registry }
+    }
+    /// Target of `service` proofs.
+    #[must_use]
+    pub fn sessions(&self) -> Target {
+        Target { chain_id: self.chain_id, contract: self.session_escrow }
+    }
+}
+
+/// A session as the escrow contract has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChainSession {
+    /// Who pays.
+    pub client: Hex20,
+    /// Who signs vouchers.
+    pub session_key: Hex20,
+    /// The agent.
+    pub agent_id: Hex32,
+    /// Its version.
+    pub version: u32,
+    /// Answers paid for already.
+    pub count: u64,
+    /// Transcript after them.
+    pub transcript: Hex32,
+    /// Unix seconds at which the client may take the rest; 0 unless it asked to.
+    pub thaw_end: u64,
+    /// Token base units per answer.
+    pub price: u128,
+    /// What is left in escrow.
+    pub remaining: u128,
+}
+
+/// An agent version as its registry has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChainVersion {
+    /// The agent's owner.
+    pub owner: Hex20,
+    /// Digest of its weights.
+    pub weights_digest: Hex32,
+    /// Whether its certificate stands.
+    pub certified: bool,
+}
+
+/// A chain to read from.
+#[tonic::async_trait]
+pub trait Chain: Send + Sync + std::fmt::Debug {
+    /// Where the contracts stand.
+    fn contracts(&self) -> Contracts;
+    /// A session, if there is one of that id.
+    async fn session(&self, id: Hex32) -> Result<Option<ChainSession>>;
+    /// An agent version, if there is one.
+    async fn version(&self, agent: Hex32, version: u32) -> Result<Option<ChainVersion>>;
+    /// Whether an account may train on a dataset: owner, open training or an unused grant.
+    async fn may_train(&self, dataset: Hex32, account: Hex20) -> Result<bool>;
+}

@@ -1,0 +1,81 @@
+//! The chain over JSON-RPC.
+
+use alloy::primitives::{Address, B256};
+use tribute_chain::{ChainError, Contracts as Deployed, Deployment, Options};
+use tribute_problem::hexed::{Hex, Hex20, Hex32};
+use tribute_problem::Result;
+
+use super::{Chain, ChainSession, ChainVersion, Contracts};
+
+/// Contracts on a node.
+#[derive(Clone, Debug)]
+pub struct RpcChain {
+    contracts: Deployed,
+}
+
+impl RpcChain {
+    /// Connects to the node at `url`, which must serve the deployment's chain.
+    pub async fn connect(url: &str, options: Options, deployment: Deployment) -> Result<Self> {
+        let chain = tribute_chain::Chain::connect_with(url, options).await?;
+        Ok(RpcChain { contracts: Deployed::new(&chain, deployment)? })
+    }
+}
+
+/// `None` where the contract says that there is no such thing.
+fn known<T>(result: tribute_chain::Result<T>, unknown: &[&str]) -> Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(ChainError::Reverted { revert, .. }) if unknown.contains(&revert.name.as_str()) => Ok(None),
+        Err(e) => Err(e.into()),
+    }
+}
+
+fn address(a: Address) -> Hex20 {
+    Hex(a.into_array())
+}
+
+#[tonic::async_trait]
+impl Chain for RpcChain {
+    fn contracts(&self) -> Contracts {
+        let d = self.contracts.deployment();
+        Contracts {
+            chain_id: d.chain_id,
+            proof_gate: address(d.proof_gate.address),
+            dataset_registry: address(d.dataset_registry.address),
+            agent_registry: address(d.agent_registry.address),
+            session_escrow: address(d.session_escrow.address),
+        }
+    }
+
+    async fn session(&self, id: Hex32) -> Result<Option<ChainSession>> {
+        let found = known(self.contracts.session(B256::from(id.0)).await, &["UnknownSession"])?;
+        Ok(found.filter(|s| s.client != Address::ZERO).map(|s| ChainSession {
+            client: address(s.client),
+            session_key: address(s.sessionKey),
+            agent_id: Hex(s.agentId.0),
+            version: s.version,
+            count: s.count,
+            transcript: Hex(s.transcript.to_be_bytes()),
+            thaw_end: s.thawEnd,
+            price: s.pricePerQuery,
+            remaining: s.remaining,
+        }))
+    }
+
+    async fn version(&self, agent: Hex32, version: u32) -> Result<Option<ChainVersion>> {
+        let unknown = ["UnknownAgent", "UnknownVersion"];
+        let id = B256::from(agent.0);
+        let Some(owner) = known(self.contracts.agent_owner(id).await, &unknown)? else { return Ok(None) };
+        let found = known(self.contracts.version(id, version).await, &unknown)?;
+        Ok(found.map(|v| ChainVersion {
+            owner: address(owner),
+            weights_digest: Hex(v.wDigest.0),
+            certified: v.certified,
+        }))
+    }
+
+    async fn may_train(&self, dataset: Hex32, account: Hex20) -> Result<bool> {
+        let allowed = self.contracts.may_train(B256::from(dataset.0), Address::from(account.0)).await;
+        Ok(known(allowed, &["UnknownDataset"])?.unwrap_or(false))
+    }
+}

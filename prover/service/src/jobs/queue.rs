@@ -1,0 +1,377 @@
+//! The queue's rows. Every change is one transaction, so a crash at any point leaves either the state before or after.
+
+use sha2::{Digest as _, Sha256};
+use sqlx::Row as _;
+use tribute_problem::{Problem, Reason, Result};
+use tribute_steps::toolbox::Progress;
+use tribute_store::db::{Database, Tx};
+
+use super::view::{job_from_row, JOB_COLUMNS};
+use super::{Event, Fenced, Job, Lease, NewJob, State};
+
+/// A lost worker does not use up attempts, but work that loses this many workers is itself the cause.
+pub const MAX_LOST: i64 = 20;
+/// Attempts of a job that fails by itself.
+pub const MAX_ATTEMPTS: i64 = 3;
+
+/// The queue.
+#[derive(Clone, Debug)]
+pub struct Queue {
+    db: Database,
+}
+
+/// What a heartbeat learns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beat {
+    /// Go on.
+    Continue,
+    /// The owner wants it stopped.
+    Cancel,
+}
+
+/// A job's success that is not yet committed: what it changes elsewhere goes into the same transaction.
+pub struct Completion {
+    /// The transaction, with the job already marked.
+    pub tx: Tx,
+}
+
+impl Completion {
+    /// Makes the success and its effects durable.
+    pub async fn commit(self) -> Result<()> {
+        Ok(self.tx.commit().await?)
+    }
+}
+
+/// Outcome of a guarded change: a database problem, or a lapsed lease.
+pub type Guarded<T> = Result<std::result::Result<T, Fenced>>;
+
+impl Queue {
+    /// The queue in `db`.
+    #[must_use]
+    pub fn new(db: Database) -> Self {
+        Queue { db }
+    }
+
+    /// The database underneath.
+    #[must_use]
+    pub fn database(&self) -> &Database {
+        &self.db
+    }
+
+    /// Queues a job, or finds the same tenant's equal one that has not failed. True when it is new.
+    pub async fn submit(&self, new: &NewJob) -> Result<(Job, bool)> {
+        let mut jobs = self.submit_all(std::slice::from_ref(new)).await?;
+        jobs.pop().ok_or_else(|| Problem::internal("a submitted job vanished"))
+    }
+
+    /// Queues all or none.
+    pub async fn submit_all(&self, new: &[NewJob]) -> Result<Vec<(Job, bool)>> {
+        let mut tx = self.db.begin().await?;
+        let mut jobs = Vec::with_capacity(new.len());
+        for job in new {
+            jobs.push(self.insert(&mut tx, job).await?);
+        }
+        tx.commit().await?;
+        Ok(jobs)
+    }
+
+    /// Queues a job within a transaction of the caller's.
+    pub async fn insert(&self, tx: &mut Tx, new: &NewJob) -> Result<(Job, bool)> {
+        let content = content_hash(new);
+        let id = hex::encode(rand::random::<[u8; 16]>());
+        let inserted = sqlx::query(self.db.sql(
+            "INSERT INTO jobs (id, tenant, kind, content, payload, state, priority, weight_mb, starts, lost, attempts,
+                max_attempts, fence, cancel, phase, done, total, events, deadline, created_ms, not_before_ms, started_ms, ended_ms)
+             VALUES ($1, $2, $3, $4, $5, 'queued', $6, $7, 0, 0, 0, $8, 0, 0, '', 0, 0, 0, $9, {now}, 0, 0, 0)
+             ON CONFLICT DO NOTHING",
+        ))
+        .bind(&id)
+        .bind(&new.tenant)
+        .bind(&new.kind)
+        .bind(&content)
+        .bind(&new.payload)
+        .bind(new.priority)
+        .bind(new.weight_mb)
+        .bind(MAX_ATTEMPTS)
+        .bind(new.deadline_ms.unwrap_or(0))
+        .execute(&mut **tx)
+        .await?
+        .rows_affected();
+        if inserted == 1 {
+            self.add_event(tx, &id, &Event::State(State::Queued)).await?;
+        }
+        let row = sqlx::query(self.db.sql(&format!(
+            "SELECT {JOB_COLUMNS} FROM jobs WHERE content = $1 AND state IN ('queued', 'running', 'succeeded')"
+        )))
+        .bind(&content)
+        .fetch_one(&mut **tx)
+        .await?;
+        Ok((job_from_row(&row)?, inserted == 1))
+    }
+
+    /// Leases the next job that fits into `free_mb`, if any: highest priority first; among equals the tenant with the
+    /// fewest running jobs, then the oldest.
+    pub async fn lease(&self, worker: &str, lease_ms: i64, free_mb: i64) -> Result<Option<Lease>> {
+        let mut tx = self.db.begin().await?;
+        let row = sqlx::query(self.db.sql(&format!(
+            "UPDATE jobs SET state = 'running', starts = starts + 1, fence = fence + 1, worker = $1,
+                lease_until = {{now}} + $2, started_ms = {{now}}
+             WHERE id = (
+                SELECT j.id FROM jobs j
+                WHERE j.state = 'queued' AND j.weight_mb <= $3 AND j.not_before_ms <= {{now}}
+                ORDER BY j.priority DESC,
+                    (SELECT COUNT(*) FROM jobs r WHERE r.tenant = j.tenant AND r.state = 'running') ASC,
+                    j.created_ms ASC, j.id ASC
+                LIMIT 1 {{skip_locked}})
+             RETURNING {JOB_COLUMNS}"
+        )))
+        .bind(worker)
+        .bind(lease_ms)
+        .bind(free_mb)
+        .fetch_optional(&mut *tx)
+        .await?;
+        let Some(row) = row else {
+            tx.rollback().await?;
+            return Ok(None);
+        };
+        let job = job_from_row(&row)?;
+        self.add_event(&mut tx, &job.id, &Event::State(State::Running)).await?;
+        tx.commit().await?;
+        Ok(Some(Lease { fence: job.fence, job }))
+    }
+
+    /// Prolongs a lease, with news if there are any.
+    pub async fn heartbeat(&self, lease: &Lease, lease_ms: i64, progress: Option<&Progress>) -> Guarded<Beat> {
+        let mut tx = self.db.begin().await?;
+        let row = sqlx::query(self.db.sql(
+            "UPDATE jobs SET lease_until = {now} + $3 WHERE id = $1 AND fence = $2 AND state = 'running' RETURNING cancel",
+        ))
+        .bind(&lease.job.id)
+        .bind(lease.fence)
+        .bind(lease_ms)
+        .fetch_optional(&mut *tx)
+        .await?;
+        let Some(row) = row else {
+            tx.rollback().await?;
+            return Ok(Err(Fenced));
+        };
+        if let Some(p) = progress {
+            sqlx::query(self.db.sql("UPDATE jobs SET phase = $2, done = $3, total = $4 WHERE id = $1"))
+                .bind(&lease.job.id)
+                .bind(&p.phase)
+                .bind(p.done as i64)
+                .bind(p.total as i64)
+                .execute(&mut *tx)
+                .await?;
+            self.add_event(&mut tx, &lease.job.id, &Event::Progress(p.clone())).await?;
+        }
+        tx.commit().await?;
+        let cancel: i64 = row.try_get("cancel")?;
+        Ok(Ok(if cancel == 0 { Beat::Continue } else { Beat::Cancel }))
+    }
+
+    /// Marks success. The caller adds the outcome's effects to the transaction and commits.
+    pub async fn complete(&self, lease: &Lease, outcome: &str) -> Guarded<Completion> {
+        let mut tx = self.db.begin().await?;
+        let changed = self.end(&mut tx, lease, State::Succeeded, None, Some(outcome)).await?;
+        if !changed {
+            tx.rollback().await?;
+            return Ok(Err(Fenced));
+        }
+        Ok(Ok(Completion { tx }))
+    }
+
+    /// Records a failure of the job's own: the job fails, or is tried again when that may help and attempts are left.
+    pub async fn fail(&self, lease: &Lease, problem: &Problem) -> Guarded<State> {
+        let mut tx = self.db.begin().await?;
+        let attempts = lease.job.attempts + 1;
+        let again = problem.may_pass_later() && attempts < lease.job.max_attempts;
+        let changed = if again {
+            let changed = sqlx::query(self.db.sql(
+                "UPDATE jobs SET state = 'queued', attempts = attempts + 1, worker = NULL, lease_until = NULL,
+                    not_before_ms = {now} + $3
+                 WHERE id = $1 AND fence = $2 AND state = 'running'",
+            ))
+            .bind(&lease.job.id)
+            .bind(lease.fence)
+            .bind(500_i64 << attempts.min(10))
+            .execute(&mut *tx)
+            .await?
+            .rows_affected();
+            self.add_event(&mut tx, &lease.job.id, &Event::Requeued(problem.message.clone())).await?;
+            changed == 1
+        } else {
+            sqlx::query(
+                self.db
+                    .sql("UPDATE jobs SET attempts = attempts + 1 WHERE id = $1 AND fence = $2 AND state = 'running'"),
+            )
+            .bind(&lease.job.id)
+            .bind(lease.fence)
+            .execute(&mut *tx)
+            .await?;
+            self.end(&mut tx, lease, State::Failed, Some(problem), None).await?
+        };
+        if !changed {
+            tx.rollback().await?;
+            return Ok(Err(Fenced));
+        }
+        tx.commit().await?;
+        Ok(Ok(if again { State::Queued } else { State::Failed }))
+    }
+
+    /// Marks a running job as stopped by its owner.
+    pub async fn stopped(&self, lease: &Lease) -> Guarded<()> {
+        let mut tx = self.db.begin().await?;
+        if !self.end(&mut tx, lease, State::Cancelled, None, None).await? {
+            tx.rollback().await?;
+            return Ok(Err(Fenced));
+        }
+        tx.commit().await?;
+        Ok(Ok(()))
+    }
+
+    /// Gives a job back without using up an attempt: its process was lost, or the worker is stopping.
+    /// `lost` says whether the work itself may be the cause.
+    pub async fn release(&self, lease: &Lease, why: &str, lost: bool) -> Guarded<()> {
+        let mut tx = self.db.begin().await?;
+        let changed = self.requeue(&mut tx, &lease.job.id, lease.fence, why, lost).await?;
+        if !changed {
+            tx.rollback().await?;
+            return Ok(Err(Fenced));
+        }
+        tx.commit().await?;
+        Ok(Ok(()))
+    }
+
+    /// Recovers what lost workers held and ends what is past its deadline. Any process may call it at any time.
+    pub async fn recover(&self) -> Result<u64> {
+        let mut tx = self.db.begin().await?;
+        let lapsed = sqlx::query(
+            self.db.sql("SELECT id, fence, worker, cancel FROM jobs WHERE state = 'running' AND lease_until < {now}"),
+        )
+        .fetch_all(&mut *tx)
+        .await?;
+        let mut count = 0;
+        for row in &lapsed {
+            let (id, fence): (String, i64) = (row.try_get("id")?, row.try_get("fence")?);
+            if row.try_get::<i64, _>("cancel")? != 0 {
+                self.end_where(&mut tx, &id, "fence = $2", fence, State::Cancelled, None, None).await?;
+                continue;
+            }
+            let worker: Option<String> = row.try_get("worker")?;
+            let why = format!("worker {} was lost", worker.as_deref().unwrap_or("?"));
+            count += u64::from(self.requeue(&mut tx, &id, fence, &why, true).await?);
+        }
+        let late = sqlx::query(self.db.sql(
+            "SELECT id, deadline FROM jobs WHERE state IN ('queued', 'running') AND deadline > 0 AND deadline < {now}",
+        ))
+        .fetch_all(&mut *tx)
+        .await?;
+        for row in &late {
+            let (id, deadline): (String, i64) = (row.try_get("id")?, row.try_get("deadline")?);
+            let problem = Problem::new(Reason::DeadlinePassed, format!("job {id} had not ended at its deadline"))
+                .with("job", &id)
+                .with("deadline_ms", deadline);
+            self.end_where(&mut tx, &id, "deadline = $2", deadline, State::Failed, Some(&problem), None).await?;
+        }
+        tx.commit().await?;
+        Ok(count)
+    }
+
+    /// Asks for a job to be stopped. A queued one ends at once, a running one when its worker hears of it.
+    pub async fn cancel(&self, id: &str) -> Result<()> {
+        let mut tx = self.db.begin().await?;
+        sqlx::query(self.db.sql("UPDATE jobs SET cancel = 1 WHERE id = $1")).bind(id).execute(&mut *tx).await?;
+        let zero = 0;
+        self.end_where(&mut tx, id, "state = 'queued' AND $2 = 0", zero, State::Cancelled, None, None).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    async fn requeue(&self, tx: &mut Tx, id: &str, fence: i64, why: &str, lost: bool) -> Result<bool> {
+        let row = sqlx::query(self.db.sql(
+            "UPDATE jobs SET state = 'queued', lost = lost + $3, worker = NULL, lease_until = NULL
+             WHERE id = $1 AND fence = $2 AND state = 'running' RETURNING lost",
+        ))
+        .bind(id)
+        .bind(fence)
+        .bind(i64::from(lost))
+        .fetch_optional(&mut **tx)
+        .await?;
+        let Some(row) = row else { return Ok(false) };
+        if row.try_get::<i64, _>("lost")? >= MAX_LOST {
+            let message = format!("job {id} lost its worker {MAX_LOST} times, the last time because {why}");
+            let problem = Problem::new(Reason::WorkerLost, message).with("job", id);
+            return self.end_where(tx, id, "fence = $2", fence, State::Failed, Some(&problem), None).await;
+        }
+        self.add_event(tx, id, &Event::Requeued(why.into())).await?;
+        Ok(true)
+    }
+
+    async fn end(
+        &self,
+        tx: &mut Tx,
+        lease: &Lease,
+        state: State,
+        problem: Option<&Problem>,
+        outcome: Option<&str>,
+    ) -> Result<bool> {
+        let guard = "fence = $2 AND state = 'running'";
+        self.end_where(tx, &lease.job.id, guard, lease.fence, state, problem, outcome).await
+    }
+
+    /// Ends a job that has not ended, if `guard` (over $2) holds. False when nothing changed.
+    #[allow(clippy::too_many_arguments)]
+    async fn end_where(
+        &self,
+        tx: &mut Tx,
+        id: &str,
+        guard: &str,
+        operand: i64,
+        state: State,
+        problem: Option<&Problem>,
+        outcome: Option<&str>,
+    ) -> Result<bool> {
+        let problem = problem.map(serde_json::to_string).transpose()?;
+        let changed = sqlx::query(self.db.sql(&format!(
+            "UPDATE jobs SET state = $3, problem = $4, outcome = $5, ended_ms = {{now}}, lease_until = NULL
+             WHERE id = $1 AND state IN ('queued', 'running') AND {guard}"
+        )))
+        .bind(id)
+        .bind(operand)
+        .bind(state.text())
+        .bind(problem)
+        .bind(outcome)
+        .execute(&mut **tx)
+        .await?
+        .rows_affected();
+        if changed == 1 {
+            self.add_event(tx, id, &Event::State(state)).await?;
+        }
+        Ok(changed == 1)
+    }
+
+    async fn add_event(&self, tx: &mut Tx, id: &str, event: &Event) -> Result<()> {
+        let row = sqlx::query(self.db.sql("UPDATE jobs SET events = events + 1 WHERE id = $1 RETURNING events"))
+            .bind(id)
+            .fetch_one(&mut **tx)
+            .await?;
+        sqlx::query(self.db.sql("INSERT INTO job_events (job, sequence, at_ms, event) VALUES ($1, $2, {now}, $3)"))
+            .bind(id)
+            .bind(row.try_get::<i64, _>("events")?)
+            .bind(serde_json::to_string(event)?)
+            .execute(&mut **tx)
+            .await?;
+        Ok(())
+    }
+}
+
+/// What makes two submissions the same: tenant, kind and work.
+fn content_hash(new: &NewJob) -> String {
+    let mut hash = Sha256::new();
+    for part in [&new.tenant, &new.kind, &new.payload] {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part.as_bytes());
+    }
+    hex::encode(hash.finalize())
+}

@@ -1,0 +1,239 @@
+//! Workers: lease jobs, admit them by memory, run each in a child process, and keep its lease alive.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::{watch, Notify};
+use tokio::task::JoinSet;
+use tribute_problem::{Problem, Reason, Result};
+use tribute_steps::child::{Line, Order, Place};
+use tribute_steps::toolbox::Progress;
+use tribute_steps::work::{Outcome, Payload};
+
+use super::queue::{Beat, Queue};
+use super::Lease;
+use crate::registry::Registry;
+
+/// How a machine works.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Jobs at a time.
+    pub slots: usize,
+    /// Memory for all of them together, MB. One job always runs, whatever its weight.
+    pub memory_mb: i64,
+    /// A lease lapses this long after the last heartbeat; a heartbeat comes at least three times as often.
+    pub lease: Duration,
+    /// Where things are.
+    pub place: Place,
+    /// Program whose hidden `work` command does a job: this one.
+    pub program: PathBuf,
+}
+
+impl Config {
+    /// The usual settings for a place.
+    pub fn new(place: Place, slots: usize) -> Result<Self> {
+        Ok(Config { slots, memory_mb: 8192, lease: Duration::from_secs(15), place, program: std::env::current_exe()? })
+    }
+    fn lease_ms(&self) -> i64 {
+        i64::try_from(self.lease.as_millis()).unwrap_or(i64::MAX)
+    }
+}
+
+/// How a child's run ended.
+enum End {
+    Done(Box<Outcome>),
+    Failed(Problem),
+    /// The process is gone without a word: killed, or out of memory.
+    Lost(String),
+    Cancelled,
+    Fenced,
+    Stopping,
+}
+
+/// Works until `stop` turns true; then children are stopped and their jobs given back.
+pub async fn run(config: Config, queue: Queue, registry: Registry, wake: Arc<Notify>, mut stop: watch::Receiver<bool>) {
+    let name = format!("{}-{}", std::process::id(), hex::encode(rand::random::<[u8; 4]>()));
+    let config = Arc::new(config);
+    let mut running: JoinSet<i64> = JoinSet::new();
+    let mut free_mb = config.memory_mb;
+    let mut recover = tokio::time::interval((config.lease / 3).max(Duration::from_millis(50)));
+    tracing::info!(worker = %name, slots = config.slots, "worker started");
+    while !*stop.borrow() {
+        while running.len() < config.slots {
+            let admitted = if running.is_empty() { i64::MAX } else { free_mb };
+            match queue.lease(&name, config.lease_ms(), admitted).await {
+                Ok(Some(lease)) => {
+                    let weight = weight_of(&lease);
+                    free_mb -= weight;
+                    let (config, queue, registry, stop) =
+                        (config.clone(), queue.clone(), registry.clone(), stop.clone());
+                    running.spawn(async move {
+                        work(&config, &queue, &registry, lease, stop).await;
+                        weight
+                    });
+                }
+                Ok(None) => break,
+                Err(e) => {
+                    tracing::warn!(error = %e, "cannot lease a job");
+                    break;
+                }
+            }
+        }
+        tokio::select! {
+            Some(done) = running.join_next() => free_mb += done.unwrap_or(0),
+            () = wake.notified() => {}
+            // jobs of other processes announce themselves only in the table
+            () = tokio::time::sleep(Duration::from_millis(250)) => {}
+            _ = recover.tick() => {
+                if let Err(e) = queue.recover().await {
+                    tracing::warn!(error = %e, "cannot recover lost jobs");
+                }
+            }
+            _ = stop.changed() => {}
+        }
+        if running.is_empty() {
+            free_mb = config.memory_mb;
+        }
+    }
+    while running.join_next().await.is_some() {}
+    tracing::info!(worker = %name, "worker stopped");
+}
+
+fn weight_of(lease: &Lease) -> i64 {
+    serde_json::from_str::<Payload>(&lease.job.payload).map_or(0, |payload| payload.work.weight_mb())
+}
+
+async fn work(config: &Config, queue: &Queue, registry: &Registry, lease: Lease, stop: watch::Receiver<bool>) {
+    let id = lease.job.id.clone();
+    tracing::info!(job = %id, kind = %lease.job.kind, fence = lease.fence, start = lease.job.starts, "job started");
+    let end = match run_child(config, queue, &lease, stop).await {
+        Ok(end) => end,
+        Err(problem) => End::Failed(problem),
+    };
+    if let Err(problem) = settle(queue, registry, &lease, end).await {
+        // the lease lapses and another run ends the job
+        tracing::error!(job = %id, error = %problem, "cannot record the end of a job");
+    }
+}
+
+/// Writes down how a run ended. Whoever lost the lease in the meantime changes nothing.
+async fn settle(queue: &Queue, registry: &Registry, lease: &Lease, end: End) -> Result<()> {
+    let id = &lease.job.id;
+    let fenced = match end {
+        End::Done(outcome) => match queue.complete(lease, &serde_json::to_string(&outcome)?).await? {
+            Ok(mut completion) => match registry.record(&mut completion.tx, &lease.job, &outcome).await {
+                Ok(()) => {
+                    completion.commit().await?;
+                    tracing::info!(job = %id, "job succeeded");
+                    false
+                }
+                Err(problem) => {
+                    drop(completion);
+                    queue.fail(lease, &problem).await?.is_err()
+                }
+            },
+            Err(_) => true,
+        },
+        End::Failed(problem) => {
+            tracing::warn!(job = %id, reason = problem.reason.text(), message = %problem.message, "job failed");
+            queue.fail(lease, &problem).await?.is_err()
+        }
+        End::Lost(why) => {
+            tracing::warn!(job = %id, why = %why, "job's process lost");
+            queue.release(lease, &why, true).await?.is_err()
+        }
+        End::Cancelled => queue.stopped(lease).await?.is_err(),
+        End::Stopping => queue.release(lease, "the worker stopped", false).await?.is_err(),
+        End::Fenced => true,
+    };
+    if fenced {
+        tracing::warn!(job = %id, fence = lease.fence, "lease lapsed: this run counts for nothing");
+    }
+    Ok(())
+}
+
+/// Starts the child, keeps the lease alive, and says how it ended. The child never outlives this call.
+async fn run_child(config: &Config, queue: &Queue, lease: &Lease, mut stop: watch::Receiver<bool>) -> Result<End> {
+    let payload: Payload = serde_json::from_str(&lease.job.payload)?;
+    let order = Order { job: lease.job.id.clone(), payload, place: config.place.clone() };
+    let mut child = start(config, &order).await?;
+    // held open: the child ends when it closes
+    let input = child.stdin.take();
+    let output = child.stdout.take().ok_or_else(|| Problem::internal("child without standard output"))?;
+    let mut lines = BufReader::new(output).lines();
+    // also how soon a cancelled job's process hears of it
+    let mut beat = tokio::time::interval((config.lease / 3).clamp(Duration::from_millis(20), Duration::from_secs(1)));
+    let mut news: Option<Progress> = None;
+    let mut last_beat = tokio::time::Instant::now();
+    let end = loop {
+        tokio::select! {
+            line = lines.next_line() => match line {
+                Ok(Some(line)) => match serde_json::from_str(&line) {
+                    Ok(Line::Progress(progress)) => {
+                        news = Some(progress);
+                        beat.reset_immediately();
+                    }
+                    Ok(Line::Done(outcome)) => break End::Done(outcome),
+                    Ok(Line::Failed(problem)) => break End::Failed(problem),
+                    Err(_) => tracing::debug!(job = %order.job, line = %line, "child said"),
+                },
+                _ => break ended_early(child.wait().await),
+            },
+            _ = beat.tick() => match queue.heartbeat(lease, config.lease_ms(), news.take().as_ref()).await {
+                Ok(Ok(Beat::Continue)) => last_beat = tokio::time::Instant::now(),
+                Ok(Ok(Beat::Cancel)) => break End::Cancelled,
+                Ok(Err(_)) => break End::Fenced,
+                Err(e) => {
+                    tracing::warn!(job = %order.job, error = %e, "heartbeat failed");
+                    if last_beat.elapsed() > config.lease {
+                        break End::Fenced;
+                    }
+                }
+            },
+            _ = stop.changed() => if *stop.borrow() { break End::Stopping },
+        }
+    };
+    drop(input);
+    let _ = child.start_kill();
+    let _ = child.wait().await;
+    Ok(end)
+}
+
+/// A child that ended without a result: killed from outside, which is not the work's fault, or by a fault of its own.
+fn ended_early(status: std::io::Result<std::process::ExitStatus>) -> End {
+    match status {
+        Ok(status) => match status.code() {
+            Some(code) if code != tribute_steps::child::ORPHANED => End::Failed(Problem::internal(format!(
+                "the working process ended with exit code {code}; its log says why"
+            ))),
+            _ => End::Lost(format!("its process ended early ({status})")),
+        },
+        Err(e) => End::Lost(format!("its process cannot be waited for: {e}")),
+    }
+}
+
+async fn start(config: &Config, order: &Order) -> Result<Child> {
+    let tool = |e: std::io::Error| {
+        Problem::new(Reason::ToolMissing, format!("cannot start {}: {e}", config.program.display()))
+    };
+    let mut command = Command::new(&config.program);
+    command.arg("work").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit()).kill_on_drop(true);
+    if std::env::var_os("RAYON_NUM_THREADS").is_none() {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        command.env("RAYON_NUM_THREADS", cores.div_ceil(config.slots.max(1)).to_string());
+    }
+    #[cfg(unix)]
+    command.process_group(0); // Ctrl-C reaches the worker, which then stops its children
+    let mut child = command.spawn().map_err(tool)?;
+    if let Some(input) = child.stdin.as_mut() {
+        let mut line = serde_json::to_vec(order)?;
+        line.push(b'\n');
+        input.write_all(&line).await.map_err(tool)?;
+        input.flush().await.map_err(tool)?;
+    }
+    Ok(child)
+}

@@ -1,0 +1,179 @@
+//! Sessions being served: their answers, transcripts and vouchers.
+
+use serde::{Deserialize, Serialize};
+use sqlx::Row as _;
+use tribute_chain::SignedVoucher;
+use tribute_problem::hexed::{Hex20, Hex32};
+use tribute_problem::{Problem, Reason, Result};
+use tribute_steps::shape::Target;
+
+use super::Registry;
+
+/// What was fixed when a session was opened.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SessionBody {
+    /// Session id.
+    pub id: Hex32,
+    /// The agent that serves it.
+    pub weights_digest: Hex32,
+    /// Owner of that agent, for whom queries are sealed.
+    pub agent_owner: Hex20,
+    /// On-chain id of the agent.
+    pub agent_id: Hex32,
+    /// Its version.
+    pub version: u32,
+    /// Who pays.
+    pub client: Hex20,
+    /// Who signs vouchers.
+    pub session_key: Hex20,
+    /// Token base units per answer.
+    pub price: u128,
+    /// The session escrow.
+    pub target: Target,
+    /// The transcript before the first answer.
+    pub first_transcript: Hex32,
+}
+
+/// A session and where it stands.
+#[derive(Clone, Debug)]
+pub struct SessionRow {
+    /// What was fixed.
+    pub body: SessionBody,
+    /// Answers given.
+    pub count: u64,
+    /// Transcript after them.
+    pub transcript: Hex32,
+    /// The latest voucher.
+    pub voucher: Option<SignedVoucher>,
+}
+
+impl SessionRow {
+    /// Answers that the latest voucher covers.
+    #[must_use]
+    pub fn vouched(&self) -> u64 {
+        self.voucher.as_ref().map_or(0, SignedVoucher::count)
+    }
+}
+
+/// One given answer.
+#[derive(Clone, Debug)]
+pub struct AnswerRow {
+    /// Features and salt, sealed for the agent's owner, hex.
+    pub sealed_query: String,
+    /// Class.
+    pub answer: u16,
+    /// Transcript after it.
+    pub transcript: Hex32,
+}
+
+impl Registry {
+    /// Starts serving a session; one that is served already stays as it is.
+    pub async fn open_session(&self, body: &SessionBody) -> Result<()> {
+        sqlx::query(self.db.sql(
+            "INSERT INTO sessions (id, weights_digest, body, count, transcript, voucher_count, created_ms)
+             VALUES ($1, $2, $3, 0, $4, 0, {now}) ON CONFLICT DO NOTHING",
+        ))
+        .bind(body.id.to_string())
+        .bind(body.weights_digest.to_string())
+        .bind(serde_json::to_string(body)?)
+        .bind(body.first_transcript.to_string())
+        .execute(self.db.pool())
+        .await?;
+        Ok(())
+    }
+
+    /// A session by id.
+    pub async fn session(&self, id: Hex32) -> Result<Option<SessionRow>> {
+        let row = sqlx::query(self.db.sql("SELECT body, count, transcript, voucher FROM sessions WHERE id = $1"))
+            .bind(id.to_string())
+            .fetch_optional(self.db.pool())
+            .await?;
+        let Some(row) = row else { return Ok(None) };
+        let (body, transcript): (String, String) = (row.try_get("body")?, row.try_get("transcript")?);
+        let voucher: Option<String> = row.try_get("voucher")?;
+        Ok(Some(SessionRow {
+            body: serde_json::from_str(&body)?,
+            count: row.try_get::<i64, _>("count")?.unsigned_abs(),
+            transcript: transcript.parse().map_err(Problem::internal)?,
+            voucher: voucher.as_deref().map(serde_json::from_str).transpose()?,
+        }))
+    }
+
+    /// Records the answer at `position`, which must be the next one.
+    pub async fn add_answer(&self, session: Hex32, position: u64, answer: &AnswerRow) -> Result<()> {
+        let mut tx = self.db.begin().await?;
+        let moved = sqlx::query(
+            self.db.sql("UPDATE sessions SET count = count + 1, transcript = $3 WHERE id = $1 AND count = $2"),
+        )
+        .bind(session.to_string())
+        .bind(position as i64)
+        .bind(answer.transcript.to_string())
+        .execute(&mut *tx)
+        .await?
+        .rows_affected();
+        if moved != 1 {
+            return Err(Problem::new(
+                Reason::ForkedTranscript,
+                format!("session {session}: another query was answered at position {position} at the same time"),
+            )
+            .with("session", session)
+            .with("position", position));
+        }
+        sqlx::query(self.db.sql(
+            "INSERT INTO answers (session, position, sealed_query, answer, transcript) VALUES ($1, $2, $3, $4, $5)",
+        ))
+        .bind(session.to_string())
+        .bind(position as i64)
+        .bind(&answer.sealed_query)
+        .bind(i64::from(answer.answer))
+        .bind(answer.transcript.to_string())
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Answers `from..to` of a session.
+    pub async fn answers(&self, session: Hex32, from: u64, to: u64) -> Result<Vec<AnswerRow>> {
+        let rows = sqlx::query(self.db.sql(
+            "SELECT sealed_query, answer, transcript FROM answers
+             WHERE session = $1 AND position >= $2 AND position < $3 ORDER BY position",
+        ))
+        .bind(session.to_string())
+        .bind(from as i64)
+        .bind(to as i64)
+        .fetch_all(self.db.pool())
+        .await?;
+        rows.iter()
+            .map(|row| {
+                let transcript: String = row.try_get("transcript")?;
+                Ok(AnswerRow {
+                    sealed_query: row.try_get("sealed_query")?,
+                    answer: row.try_get::<i64, _>("answer")? as u16,
+                    transcript: transcript.parse().map_err(Problem::internal)?,
+                })
+            })
+            .collect()
+    }
+
+    /// The transcript after `count` answers.
+    pub async fn transcript_at(&self, session: &SessionRow, count: u64) -> Result<Option<Hex32>> {
+        if count == 0 {
+            return Ok(Some(session.body.first_transcript));
+        }
+        Ok(self.answers(session.body.id, count - 1, count).await?.pop().map(|a| a.transcript))
+    }
+
+    /// Keeps a checked voucher if it covers more than the one before.
+    pub async fn put_voucher(&self, voucher: &SignedVoucher) -> Result<()> {
+        sqlx::query(
+            self.db.sql("UPDATE sessions SET voucher = $3, voucher_count = $2 WHERE id = $1 AND voucher_count < $2"),
+        )
+        .bind(voucher.session().to_string())
+        .bind(voucher.count() as i64)
+        .bind(serde_json::to_string(voucher)?)
+        .execute(self.db.pool())
+        .await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,141 @@
+//! `AgentService`.
+
+use tonic::{Request, Response, Status};
+use tribute_custody::Custody;
+use tribute_problem::hexed::Hex20;
+use tribute_problem::{Problem, Result};
+use tribute_proto::v1;
+use tribute_store::artefacts::Artefacts;
+
+use crate::auth::Gatekeeper;
+use crate::registry::Registry;
+use crate::rules::admission::Admission;
+use crate::rules::certificates::Certificates;
+use crate::rules::ownership::Ownership;
+use crate::wire;
+
+pub(crate) struct AgentRpc {
+    pub(crate) gate: Gatekeeper,
+    pub(crate) admission: Admission,
+    pub(crate) ownership: Ownership,
+    pub(crate) certificates: Certificates,
+    pub(crate) registry: Registry,
+    pub(crate) custody: Custody,
+    pub(crate) artefacts: Artefacts,
+}
+
+impl AgentRpc {
+    async fn submit(
+        &self,
+        caller: Hex20,
+        work: v1::work::Work,
+        options: Option<v1::JobOptions>,
+    ) -> Result<Option<v1::Job>> {
+        let job = self.admission.submit(caller, work, options.as_ref()).await?;
+        wire::job_with_outcome(&self.artefacts, job).await.map(Some)
+    }
+}
+
+fn missing() -> Problem {
+    Problem::field("work", "is missing")
+}
+
+#[tonic::async_trait]
+impl v1::agent_service_server::AgentService for AgentRpc {
+    async fn train_agent(
+        &self,
+        request: Request<v1::TrainAgentRequest>,
+    ) -> Result<Response<v1::TrainAgentResponse>, Status> {
+        let r = request.into_inner();
+        let caller = self.gate.admit(&r).await?;
+        let work = v1::work::Work::Train(r.work.ok_or_else(missing)?);
+        Ok(Response::new(v1::TrainAgentResponse { job: self.submit(caller, work, r.options).await? }))
+    }
+
+    async fn import_agent(
+        &self,
+        request: Request<v1::ImportAgentRequest>,
+    ) -> Result<Response<v1::TrainAgentResponse>, Status> {
+        let r = request.into_inner();
+        let caller = self.gate.admit(&r).await?;
+        let work = v1::work::Work::Import(r.work.ok_or_else(missing)?);
+        Ok(Response::new(v1::TrainAgentResponse { job: self.submit(caller, work, r.options).await? }))
+    }
+
+    async fn get_agent(&self, request: Request<v1::GetAgentRequest>) -> Result<Response<v1::Agent>, Status> {
+        let r = request.into_inner();
+        let caller = self.gate.admit(&r).await?;
+        let agent = self.ownership.agent(caller, &r.weights_digest).await?;
+        let proven = self.registry.proven(agent.body.weights_digest).await?;
+        let mut message = wire::agent(&agent.body, proven, agent.created_ms);
+        message.onnx = self.custody.get(&caller.to_string(), "model", &agent.body.model).await?;
+        Ok(Response::new(message))
+    }
+
+    async fn list_agents(
+        &self,
+        request: Request<v1::ListAgentsRequest>,
+    ) -> Result<Response<v1::ListAgentsResponse>, Status> {
+        let r = request.into_inner();
+        let caller = self.gate.admit(&r).await?;
+        let size = wire::page_size(r.page_size)?;
+        let rows = self.registry.agents(caller, wire::page_token(&r.page_token)?, size).await?;
+        let last = rows.last().map(|a| (a.created_ms, a.body.weights_digest.to_string()));
+        let next_page_token = wire::next_page(rows.len(), size, last);
+        let mut agents = Vec::with_capacity(rows.len());
+        for a in rows {
+            let proven = self.registry.proven(a.body.weights_digest).await?;
+            agents.push(wire::agent(&a.body, proven, a.created_ms));
+        }
+        Ok(Response::new(v1::ListAgentsResponse { agents, next_page_token }))
+    }
+
+    async fn prove_gradients(
+        &self,
+        request: Request<v1::ProveGradientsRequest>,
+    ) -> Result<Response<v1::ProveGradientsResponse>, Status> {
+        let r = request.into_inner();
+        let caller = self.gate.admit(&r).await?;
+        let agent = self.ownership.agent(caller, &r.weights_digest).await?.body;
+        let work = (0..agent.sources.len() as u32)
+            .map(|slot| {
+                let (weights_digest, context) = (r.weights_digest.clone(), r.context.clone());
+                v1::work::Work::Gradient(v1::GradientWork { weights_digest, slot, context })
+            })
+            .collect();
+        let jobs = self.admission.submit_all(caller, work, r.options.as_ref()).await?;
+        let jobs = wire::jobs_with_outcomes(&self.artefacts, jobs).await?;
+        Ok(Response::new(v1::ProveGradientsResponse { jobs }))
+    }
+
+    async fn prove_optimum(
+        &self,
+        request: Request<v1::ProveOptimumRequest>,
+    ) -> Result<Response<v1::ProveOptimumResponse>, Status> {
+        let r = request.into_inner();
+        let caller = self.gate.admit(&r).await?;
+        let work = v1::work::Work::Optimum(r.work.ok_or_else(missing)?);
+        Ok(Response::new(v1::ProveOptimumResponse { job: self.submit(caller, work, r.options).await? }))
+    }
+
+    async fn get_certificate(
+        &self,
+        request: Request<v1::GetCertificateRequest>,
+    ) -> Result<Response<v1::GetCertificateResponse>, Status> {
+        let r = request.into_inner();
+        let caller = self.gate.admit(&r).await?;
+        let agent = self.ownership.agent(caller, &r.weights_digest).await?.body;
+        let certificate_json = self.certificates.of(&agent).await?;
+        Ok(Response::new(v1::GetCertificateResponse { certificate_json }))
+    }
+
+    async fn evaluate_agent(
+        &self,
+        request: Request<v1::EvaluateAgentRequest>,
+    ) -> Result<Response<v1::EvaluateAgentResponse>, Status> {
+        let r = request.into_inner();
+        let caller = self.gate.admit(&r).await?;
+        let work = v1::work::Work::Evaluation(r.work.ok_or_else(missing)?);
+        Ok(Response::new(v1::EvaluateAgentResponse { job: self.submit(caller, work, r.options).await? }))
+    }
+}

@@ -1,0 +1,82 @@
+//! `CircuitService`.
+
+use tonic::{Request, Response, Status};
+use tribute_core::layout::Layout;
+use tribute_core::link::Link;
+use tribute_problem::hexed::Hex32;
+use tribute_problem::{Problem, Result};
+use tribute_proto::v1;
+use tribute_steps::circuit::CircuitJob;
+use tribute_steps::work::Work;
+use tribute_store::artefacts::Artefacts;
+
+use crate::auth::Gatekeeper;
+use crate::registry::Registry;
+use crate::rules::admission::{shapes, Admission, Admitted};
+use crate::wire;
+
+pub(crate) struct CircuitRpc {
+    pub(crate) gate: Gatekeeper,
+    pub(crate) admission: Admission,
+    pub(crate) registry: Registry,
+    pub(crate) artefacts: Artefacts,
+}
+
+impl CircuitRpc {
+    fn layout(&self, schema: &[u8], profile: Option<v1::Profile>, link: i32) -> Result<(Layout, Link)> {
+        let profile = self.admission.profile(profile)?;
+        let layout = wire::schema(schema)?.layout(profile.k, profile.columns)?;
+        let link = wire::link(link)?.ok_or_else(|| Problem::field("link", "is missing"))?;
+        Ok((layout, link))
+    }
+}
+
+#[tonic::async_trait]
+impl v1::circuit_service_server::CircuitService for CircuitRpc {
+    async fn list_circuits(
+        &self,
+        request: Request<v1::ListCircuitsRequest>,
+    ) -> Result<Response<v1::ListCircuitsResponse>, Status> {
+        let r = request.into_inner();
+        let (layout, link) = self.layout(&r.schema_json, r.profile, r.link)?;
+        let mut response = v1::ListCircuitsResponse::default();
+        for shape in shapes(&layout, link, r.reg_bias) {
+            match self.registry.circuit(&shape).await? {
+                Some((circuit, gas)) if circuit.srs_digest == self.admission.srs => {
+                    response.ready.push(wire::circuit(&circuit, gas))
+                }
+                // none, or one of the time before the server got another SRS
+                _ => response.missing.push(wire::shape_message(&shape)),
+            }
+        }
+        Ok(Response::new(response))
+    }
+
+    async fn prepare_circuits(
+        &self,
+        request: Request<v1::PrepareCircuitsRequest>,
+    ) -> Result<Response<v1::PrepareCircuitsResponse>, Status> {
+        let r = request.into_inner();
+        let caller = self.gate.admit(&r).await?;
+        let (layout, link) = self.layout(&r.schema_json, r.profile, r.link)?;
+        let work: Vec<Admitted> = shapes(&layout, link, r.reg_bias)
+            .into_iter()
+            .map(|shape| Work::Circuit(CircuitJob { shape }).into())
+            .collect();
+        let jobs = self.admission.queue_all(caller, &work, None).await?;
+        let jobs = wire::jobs_with_outcomes(&self.artefacts, jobs).await?;
+        Ok(Response::new(v1::PrepareCircuitsResponse { jobs }))
+    }
+
+    async fn get_bytecode(
+        &self,
+        request: Request<v1::GetBytecodeRequest>,
+    ) -> Result<Response<v1::GetBytecodeResponse>, Status> {
+        let id = Hex32::from_field("circuit_id", &request.into_inner().circuit_id)?;
+        let Some((circuit, gas)) = self.registry.circuit_by_id(id).await? else {
+            return Err(Problem::not_found("circuit", id).into());
+        };
+        let creation_code = self.artefacts.get(&circuit.creation).await?;
+        Ok(Response::new(v1::GetBytecodeResponse { creation_code, circuit: Some(wire::circuit(&circuit, gas)) }))
+    }
+}

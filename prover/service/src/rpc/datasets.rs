@@ -1,0 +1,116 @@
+//! `DatasetService`.
+
+use tonic::{Request, Response, Status};
+use tribute_problem::hexed::Hex32;
+use tribute_problem::Problem;
+use tribute_proto::v1;
+use tribute_store::artefacts::Artefacts;
+
+use crate::auth::Gatekeeper;
+use crate::registry::Registry;
+use crate::rules::admission::Admission;
+use crate::rules::ownership::Ownership;
+use crate::rules::records::Records;
+use crate::rules::tables;
+use crate::wire;
+
+/// Runs what takes long off the threads that serve.
+async fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    tokio::task::spawn_blocking(work).await.map_err(Problem::internal)?
+}
+
+pub(crate) struct DatasetRpc {
+    pub(crate) gate: Gatekeeper,
+    pub(crate) admission: Admission,
+    pub(crate) ownership: Ownership,
+    pub(crate) records: Records,
+    pub(crate) registry: Registry,
+    pub(crate) artefacts: Artefacts,
+}
+
+#[tonic::async_trait]
+impl v1::dataset_service_server::DatasetService for DatasetRpc {
+    async fn register_dataset(
+        &self,
+        request: Request<v1::RegisterDatasetRequest>,
+    ) -> Result<Response<v1::RegisterDatasetResponse>, Status> {
+        let r = request.into_inner();
+        let caller = self.gate.admit(&r).await?;
+        let work = r.work.ok_or_else(|| Problem::field("work", "is missing"))?;
+        let job = self.admission.submit(caller, v1::work::Work::Dataset(work), r.options.as_ref()).await?;
+        let job = wire::job_with_outcome(&self.artefacts, job).await?;
+        Ok(Response::new(v1::RegisterDatasetResponse { job: Some(job) }))
+    }
+
+    async fn check_records(
+        &self,
+        request: Request<v1::CheckRecordsRequest>,
+    ) -> Result<Response<v1::CheckRecordsResponse>, Status> {
+        let r = request.into_inner();
+        self.gate.admit(&r).await?;
+        let schema = wire::schema(&r.schema_json)?;
+        let csv = r.csv.ok_or_else(|| Problem::field("csv", "is missing"))?;
+        Ok(Response::new(off_thread(move || tables::check(&schema, csv)).await?))
+    }
+
+    async fn infer_schema(
+        &self,
+        request: Request<v1::InferSchemaRequest>,
+    ) -> Result<Response<v1::InferSchemaResponse>, Status> {
+        let r = request.into_inner();
+        self.gate.admit(&r).await?;
+        Ok(Response::new(off_thread(move || tables::infer(r)).await?))
+    }
+
+    async fn get_dataset(&self, request: Request<v1::GetDatasetRequest>) -> Result<Response<v1::Dataset>, Status> {
+        let r = request.into_inner();
+        let caller = self.gate.admit(&r).await?;
+        let dataset = self.ownership.dataset(caller, &r.id).await?;
+        Ok(Response::new(wire::dataset_with_proofs(&self.artefacts, &dataset.body, dataset.created_ms).await?))
+    }
+
+    async fn list_datasets(
+        &self,
+        request: Request<v1::ListDatasetsRequest>,
+    ) -> Result<Response<v1::ListDatasetsResponse>, Status> {
+        let r = request.into_inner();
+        let caller = self.gate.admit(&r).await?;
+        let size = wire::page_size(r.page_size)?;
+        let rows = self.registry.datasets(caller, wire::page_token(&r.page_token)?, size).await?;
+        let last = rows.last().map(|d| (d.created_ms, d.body.id.to_string()));
+        let next_page_token = wire::next_page(rows.len(), size, last);
+        let datasets = rows.iter().map(|d| wire::dataset(&d.body, d.created_ms)).collect();
+        Ok(Response::new(v1::ListDatasetsResponse { datasets, next_page_token }))
+    }
+
+    async fn grant_training(
+        &self,
+        request: Request<v1::GrantTrainingRequest>,
+    ) -> Result<Response<v1::GrantTrainingResponse>, Status> {
+        let r = request.into_inner();
+        let caller = self.gate.admit(&r).await?;
+        let grantee = wire::address("grantee", &r.grantee)?;
+        if r.uses == 0 {
+            return Err(Problem::field("uses", "a grant has at least one use").into());
+        }
+        let expiry = i64::try_from(r.expiry)
+            .map_err(|_| Problem::field("expiry", format!("{} is not a time in Unix seconds", r.expiry)))?;
+        let id = self.ownership.dataset(caller, &r.dataset_id).await?.body.id;
+        let uses = self.registry.grant(id, grantee, r.uses, expiry).await?;
+        Ok(Response::new(v1::GrantTrainingResponse { uses: u32::try_from(uses).unwrap_or(u32::MAX) }))
+    }
+
+    async fn show_record(
+        &self,
+        request: Request<v1::ShowRecordRequest>,
+    ) -> Result<Response<v1::ShowRecordResponse>, Status> {
+        let r = request.into_inner();
+        let caller = self.gate.admit(&r).await?;
+        let context = if r.context.is_empty() { Hex32::default() } else { Hex32::from_field("context", &r.context)? };
+        let dataset = self.ownership.dataset(caller, &r.dataset_id).await?.body;
+        let record = self.records.show(dataset, r.record, context).await?;
+        Ok(Response::new(v1::ShowRecordResponse { record_json: record.to_json()? }))
+    }
+}

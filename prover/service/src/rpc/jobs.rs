@@ -1,0 +1,171 @@
+//! `JobService`.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use futures::{stream, Stream};
+use tokio::sync::watch;
+use tonic::{Request, Response, Status};
+use tribute_problem::Problem;
+use tribute_proto::v1;
+use tribute_store::artefacts::Artefacts;
+
+use crate::auth::Gatekeeper;
+use crate::jobs::queue::Queue;
+use crate::jobs::{EventRow, Job};
+use crate::rules::admission::Admission;
+use crate::rules::ownership::Ownership;
+use crate::wire;
+
+/// How often a waiting call looks at the table.
+const POLL: Duration = Duration::from_millis(100);
+
+pub(crate) struct JobRpc {
+    pub(crate) gate: Gatekeeper,
+    pub(crate) admission: Admission,
+    pub(crate) ownership: Ownership,
+    pub(crate) queue: Queue,
+    pub(crate) artefacts: Artefacts,
+    /// True once the server stops.
+    pub(crate) stop: watch::Receiver<bool>,
+}
+
+impl JobRpc {
+    async fn message(&self, job: Job) -> Result<v1::Job, Problem> {
+        wire::job_with_outcome(&self.artefacts, job).await
+    }
+}
+
+type Events = Pin<Box<dyn Stream<Item = Result<v1::JobEvent, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl v1::job_service_server::JobService for JobRpc {
+    async fn submit(&self, request: Request<v1::SubmitRequest>) -> Result<Response<v1::SubmitResponse>, Status> {
+        let r = request.into_inner();
+        let caller = self.gate.admit(&r).await?;
+        let job = self.admission.submit(caller, inner(r.work)?, r.options.as_ref()).await?;
+        Ok(Response::new(v1::SubmitResponse { job: Some(self.message(job).await?) }))
+    }
+
+    async fn submit_batch(
+        &self,
+        request: Request<v1::SubmitBatchRequest>,
+    ) -> Result<Response<v1::SubmitBatchResponse>, Status> {
+        let r = request.into_inner();
+        let caller = self.gate.admit(&r).await?;
+        if r.work.is_empty() || r.work.len() > 256 {
+            return Err(Problem::field("work", format!("{} pieces of work: a batch has 1 to 256", r.work.len())).into());
+        }
+        let work = r.work.into_iter().map(|w| inner(Some(w))).collect::<Result<Vec<_>, _>>()?;
+        let jobs = self.admission.submit_all(caller, work, r.options.as_ref()).await?;
+        let jobs = wire::jobs_with_outcomes(&self.artefacts, jobs).await?;
+        Ok(Response::new(v1::SubmitBatchResponse { jobs }))
+    }
+
+    async fn get_job(&self, request: Request<v1::GetJobRequest>) -> Result<Response<v1::Job>, Status> {
+        let r = request.into_inner();
+        let caller = self.gate.admit(&r).await?;
+        let job = self.ownership.job(caller, &r.job).await?;
+        Ok(Response::new(self.message(job).await?))
+    }
+
+    async fn list_jobs(&self, request: Request<v1::ListJobsRequest>) -> Result<Response<v1::ListJobsResponse>, Status> {
+        let r = request.into_inner();
+        let caller = self.gate.admit(&r).await?;
+        let size = wire::page_size(r.page_size)?;
+        let after = wire::page_token(&r.page_token)?;
+        let rows = self.queue.list(&caller.to_string(), wire::state_filter(r.state)?, after, size).await?;
+        let next_page_token = wire::next_page(rows.len(), size, rows.last().map(|j| (j.created_ms, j.id.clone())));
+        // what a job made may be large, or damaged, and is for who asks for that job
+        let jobs = rows.into_iter().map(|row| wire::job(row, None)).collect();
+        Ok(Response::new(v1::ListJobsResponse { jobs, next_page_token }))
+    }
+
+    async fn wait_job(&self, request: Request<v1::WaitJobRequest>) -> Result<Response<v1::Job>, Status> {
+        let r = request.into_inner();
+        let caller = self.gate.admit(&r).await?;
+        let seconds = if r.timeout_seconds == 0 { 60 } else { r.timeout_seconds.min(600) };
+        let until = tokio::time::Instant::now() + Duration::from_secs(seconds.into());
+        loop {
+            let job = self.ownership.job(caller, &r.job).await?;
+            if job.state.has_ended() || tokio::time::Instant::now() >= until || *self.stop.borrow() {
+                return Ok(Response::new(self.message(job).await?));
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    type WatchJobStream = Events;
+
+    async fn watch_job(&self, request: Request<v1::WatchJobRequest>) -> Result<Response<Events>, Status> {
+        let r = request.into_inner();
+        let caller = self.gate.admit(&r).await?;
+        self.ownership.job(caller, &r.job).await?;
+        let after = i64::try_from(r.after).map_err(|_| Problem::field("after", "no event has that number"))?;
+        let watch = Watch {
+            queue: self.queue.clone(),
+            stop: self.stop.clone(),
+            job: r.job,
+            after,
+            pending: Vec::new().into_iter(),
+            ended: false,
+        };
+        Ok(Response::new(Box::pin(stream::unfold(watch, Watch::next))))
+    }
+
+    async fn cancel_job(&self, request: Request<v1::CancelJobRequest>) -> Result<Response<v1::Job>, Status> {
+        let r = request.into_inner();
+        let caller = self.gate.admit(&r).await?;
+        self.ownership.job(caller, &r.job).await?;
+        self.queue.cancel(&r.job).await?;
+        let job = self.ownership.job(caller, &r.job).await?;
+        Ok(Response::new(self.message(job).await?))
+    }
+}
+
+fn inner(work: Option<v1::Work>) -> Result<v1::work::Work, Problem> {
+    work.and_then(|w| w.work).ok_or_else(|| Problem::field("work", "is empty"))
+}
+
+/// A job's events from a place on. The table is the truth, so any server can go on where another broke off.
+struct Watch {
+    queue: Queue,
+    stop: watch::Receiver<bool>,
+    job: String,
+    after: i64,
+    pending: std::vec::IntoIter<EventRow>,
+    ended: bool,
+}
+
+impl Watch {
+    async fn next(mut self) -> Option<(Result<v1::JobEvent, Status>, Self)> {
+        loop {
+            if let Some(row) = self.pending.next() {
+                self.after = row.sequence;
+                return Some((Ok(wire::event(row)), self));
+            }
+            if self.ended || *self.stop.borrow() {
+                return None;
+            }
+            match self.look().await {
+                Ok(true) => {}
+                Ok(false) => tokio::time::sleep(POLL).await,
+                Err(problem) => {
+                    self.ended = true;
+                    return Some((Err(problem.into()), self));
+                }
+            }
+        }
+    }
+
+    /// Looks for new events; true when there are some or the job has ended.
+    async fn look(&mut self) -> Result<bool, Problem> {
+        // the state first: events written after it was read come with the next look
+        let ended = self.queue.get(&self.job).await?.is_none_or(|job| job.state.has_ended());
+        let rows = self.queue.events(&self.job, self.after).await?;
+        self.ended = ended && rows.len() < 500;
+        let news = !rows.is_empty();
+        self.pending = rows.into_iter();
+        Ok(news || self.ended)
+    }
+}

@@ -1,0 +1,8 @@
+//! The gRPC services, one file each: they check who calls, convert, and leave decisions to [`crate::rules`].
+
+pub(crate) mod agents;
+pub(crate) mod circuits;
+pub(crate) mod datasets;
+pub(crate) mod jobs;
+pub(crate) mod server_info;
+pub(crate) mod sessions;

@@ -1,0 +1,489 @@
+//! From a request for work to a queued job: checks everything that can be checked before anything is kept.
+
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+use tribute_core::certificate::Certificate;
+use tribute_core::layout::{Layout, Task};
+use tribute_core::link::Link;
+use tribute_core::records::Records;
+use tribute_core::schema::{Schema, Target as SchemaTarget};
+use tribute_core::statement::{Statement, OPTIMUM_SLOTS, TREE_SHARDS};
+use tribute_custody::Custody;
+use tribute_problem::hexed::{Hex20, Hex32};
+use tribute_problem::{Problem, Reason, Result};
+use tribute_proto::v1;
+use tribute_steps::calibrate::CalibrateJob;
+use tribute_steps::circuit::CircuitJob;
+use tribute_steps::dataset::shards;
+use tribute_steps::dataset::{DatasetBody, DatasetJob};
+use tribute_steps::evaluation::EvaluationJob;
+use tribute_steps::gradient::GradientJob;
+use tribute_steps::optimum::OptimumJob;
+use tribute_steps::shape::{Profile, ShapeBody, Target};
+use tribute_steps::train::{tree, AgentBody, SourceBody, TrainJob};
+use tribute_steps::work::{Payload, Work};
+use tribute_store::artefacts::Artefacts;
+
+use super::certificates::Certificates;
+use super::ownership::Ownership;
+use super::sessions::Sessions;
+use super::tables;
+use crate::chain::Chain;
+use crate::jobs::queue::Queue;
+use crate::jobs::{Job, NewJob, State};
+use crate::registry::Registry;
+use crate::wire;
+
+/// Work that may be queued, and which datasets' grants that uses up.
+pub(crate) struct Admitted {
+    pub(crate) work: Work,
+    pub(crate) grants: Vec<Hex32>,
+}
+
+impl From<Work> for Admitted {
+    fn from(work: Work) -> Self {
+        Admitted { work, grants: Vec::new() }
+    }
+}
+
+/// Decides which work is queued, and for whom.
+#[derive(Clone)]
+pub(crate) struct Admission {
+    pub(crate) queue: Queue,
+    pub(crate) registry: Registry,
+    pub(crate) artefacts: Artefacts,
+    pub(crate) custody: Custody,
+    pub(crate) certificates: Certificates,
+    pub(crate) sessions: Sessions,
+    pub(crate) ownership: Ownership,
+    pub(crate) chain: Option<Arc<dyn Chain>>,
+    /// Rows (log2) and data columns of the circuits where a request names none.
+    pub(crate) profile: (u32, usize),
+    /// Digest of the SRS that proofs are made under.
+    pub(crate) srs: Hex32,
+    /// Told when a job is queued.
+    pub(crate) wake: Arc<Notify>,
+}
+
+impl Admission {
+    /// Queues a request's work for `caller`.
+    pub(crate) async fn submit(
+        &self,
+        caller: Hex20,
+        work: v1::work::Work,
+        options: Option<&v1::JobOptions>,
+    ) -> Result<Job> {
+        let mut jobs = self.submit_all(caller, vec![work], options).await?;
+        jobs.pop().ok_or_else(|| Problem::internal("a submitted job vanished"))
+    }
+
+    /// Queues all or none.
+    pub(crate) async fn submit_all(
+        &self,
+        caller: Hex20,
+        work: Vec<v1::work::Work>,
+        options: Option<&v1::JobOptions>,
+    ) -> Result<Vec<Job>> {
+        let mut admitted = Vec::with_capacity(work.len());
+        for work in work {
+            admitted.push(self.prepare(caller, work).await?);
+        }
+        self.queue_all(caller, &admitted, options).await
+    }
+
+    /// Queues what was admitted, all or none; grants are used up in the same transaction, and only by new jobs. What an
+    /// equal job made is recorded again: work for another chain may have taken its place since.
+    pub(crate) async fn queue_all(
+        &self,
+        caller: Hex20,
+        admitted: &[Admitted],
+        options: Option<&v1::JobOptions>,
+    ) -> Result<Vec<Job>> {
+        let mut tx = self.queue.database().begin().await?;
+        let mut jobs = Vec::with_capacity(admitted.len());
+        for Admitted { work, grants } in admitted {
+            let (job, fresh) = self.queue.insert(&mut tx, &self.new_job(caller, work, options)?).await?;
+            if fresh {
+                for dataset in grants {
+                    self.registry.use_grant(&mut tx, *dataset, caller).await?;
+                }
+            } else if let (State::Succeeded, Some(outcome)) = (job.state, &job.outcome) {
+                self.registry.record(&mut tx, &job, &serde_json::from_str(outcome)?).await?;
+            }
+            jobs.push(job);
+        }
+        tx.commit().await?;
+        self.wake.notify_one();
+        Ok(jobs)
+    }
+
+    /// Checks a request's work and turns it into a job's.
+    async fn prepare(&self, caller: Hex20, work: v1::work::Work) -> Result<Admitted> {
+        use v1::work::Work as W;
+        match work {
+            W::Calibrate(w) => calibrate(w).map(Into::into),
+            W::Circuit(w) => circuit(w).map(Into::into),
+            W::Dataset(w) => self.dataset_work(caller, w).await.map(Into::into),
+            W::Train(w) => self.train_work(caller, w.terms, w.name, None).await,
+            W::Import(w) => self.train_work(caller, w.terms, w.name, Some((w.onnx, w.quantised_features))).await,
+            W::Gradient(w) => self.gradient_work(caller, w).await.map(Into::into),
+            W::Optimum(w) => self.optimum_work(caller, w).await.map(Into::into),
+            W::Evaluation(w) => self.evaluation_work(caller, w).await,
+            W::Service(w) => {
+                let agent = self.ownership.agent(caller, &w.weights_digest).await?.body;
+                self.sessions.service_work(agent, &w.sessions).await.map(Into::into)
+            }
+        }
+    }
+
+    async fn dataset_work(&self, caller: Hex20, w: v1::DatasetWork) -> Result<Work> {
+        let schema = wire::schema(&w.schema_json)?;
+        let profile = self.profile(w.profile)?;
+        let layout = schema.layout(profile.k, profile.columns)?;
+        let terms = wire::terms(w.terms.unwrap_or_default())?;
+        let records = records(&schema, w.records)?;
+        let needed = shards(records.len(), layout.capacity()).len();
+        let target = self.target(w.context, |c| c.datasets())?;
+        let (most_shards, kind) = match target.chain_id {
+            0 => (TREE_SHARDS, "a certificate off chain"),
+            _ => (OPTIMUM_SLOTS, "a certificate on chain"),
+        };
+        if needed > most_shards {
+            let most = most_shards * layout.capacity();
+            return Err(Problem::new(
+                Reason::TooManyRecords,
+                format!(
+                    "{} records need {needed} shards of {} at k = {}; {kind} takes {most_shards} ({most} records): \
+                     register fewer, or with a larger k{}",
+                    records.len(),
+                    layout.capacity(),
+                    layout.k(),
+                    if target.chain_id == 0 { "" } else { ", or off chain" }
+                ),
+            )
+            .with("records", records.len())
+            .with("most", most));
+        }
+        let count = records.len() as u64;
+        let stored = self.custody.put_records(&caller.to_string(), &records).await?;
+        Ok(Work::Dataset(DatasetJob {
+            owner: caller,
+            schema: schema.canonical(),
+            profile,
+            target,
+            terms,
+            records: stored,
+            count,
+        }))
+    }
+
+    async fn train_work(
+        &self,
+        caller: Hex20,
+        terms: Option<v1::TrainingTerms>,
+        name: String,
+        model: Option<(Vec<u8>, bool)>,
+    ) -> Result<Admitted> {
+        let terms = terms.ok_or_else(|| Problem::field("terms", "is missing"))?;
+        let link = wire::link(terms.link)?.ok_or_else(|| Problem::field("terms.link", "is missing"))?;
+        if terms.lambda == 0 || terms.lambda >> 32 != 0 {
+            return Err(Problem::field("terms.lambda", format!("{}·2^-32 is not between 0 and 1", terms.lambda)));
+        }
+        let (datasets, grants) = self.training_data(caller, &terms.dataset_ids).await?;
+        let first = &datasets[0];
+        if link != Link::Squared && Schema::from_json(&first.schema)?.task() == Task::Real {
+            let message = format!("the target is a real value, the {} link is for classes: use squared", link.name());
+            return Err(Problem::field("terms.link", message));
+        }
+        let sources = sources(&datasets)?;
+        let (model, quantised_features) = match model {
+            Some((onnx, quantised)) => (Some(self.custody.put(&caller.to_string(), "model", &onnx).await?), quantised),
+            None => (None, false),
+        };
+        let work = Work::Train(TrainJob {
+            owner: caller,
+            name,
+            schema: first.schema.clone(),
+            profile: first.profile,
+            sources,
+            lambda: terms.lambda,
+            link,
+            reg_bias: terms.reg_bias,
+            model,
+            quantised_features,
+        });
+        Ok(Admitted { work, grants })
+    }
+
+    /// The listed datasets, all of one schema and profile, and those that need a grant of this server's.
+    async fn training_data(&self, caller: Hex20, ids: &[Vec<u8>]) -> Result<(Vec<DatasetBody>, Vec<Hex32>)> {
+        if ids.is_empty() {
+            return Err(Problem::field("terms.dataset_ids", "name at least one dataset"));
+        }
+        let mut datasets: Vec<DatasetBody> = Vec::with_capacity(ids.len());
+        let mut grants = Vec::new();
+        for bytes in ids {
+            let id = Hex32::from_field("terms.dataset_ids", bytes)?;
+            let dataset = self.registry.dataset(id).await?.ok_or_else(|| Problem::not_found("dataset", id))?.body;
+            if datasets.iter().any(|d| d.id == id) {
+                return Err(Problem::field("terms.dataset_ids", format!("dataset {id} is listed twice")));
+            }
+            if let Some(first) = datasets.first() {
+                if (&first.schema, first.profile) != (&dataset.schema, dataset.profile) {
+                    return Err(Problem::new(
+                        Reason::SchemaMismatch,
+                        format!(
+                            "datasets {} and {id} differ in schema or profile: one agent is trained over one schema",
+                            first.id
+                        ),
+                    )
+                    .with("first", first.id)
+                    .with("second", id));
+                }
+            }
+            grants.extend(self.grant_needed(caller, &dataset).await?);
+            datasets.push(dataset);
+        }
+        Ok((datasets, grants))
+    }
+
+    /// The dataset, if `caller` may use it only with a grant of this server's.
+    async fn grant_needed(&self, caller: Hex20, dataset: &DatasetBody) -> Result<Option<Hex32>> {
+        if dataset.owner == caller || dataset.terms.open_training {
+            return Ok(None);
+        }
+        let granted = match &self.chain {
+            Some(chain) => chain.may_train(dataset.id, caller).await?,
+            None => false,
+        };
+        Ok((!granted).then_some(dataset.id))
+    }
+
+    async fn gradient_work(&self, caller: Hex20, w: v1::GradientWork) -> Result<Work> {
+        let agent = self.ownership.agent(caller, &w.weights_digest).await?.body;
+        if w.slot as usize >= agent.sources.len() {
+            return Err(Problem::field("slot", format!("{}: the agent has {} shards", w.slot, agent.sources.len())));
+        }
+        let target = self.target(w.context, |c| c.agents())?;
+        fits(&agent, target)?;
+        Ok(Work::Gradient(GradientJob { agent, slot: w.slot, target }))
+    }
+
+    async fn optimum_work(&self, caller: Hex20, w: v1::OptimumWork) -> Result<Work> {
+        let agent = self.ownership.agent(caller, &w.weights_digest).await?.body;
+        let target = self.target(w.context, |c| c.agents())?;
+        fits(&agent, target)?;
+        let mut gradients = self.registry.agent_proofs(agent.weights_digest).await?.gradients;
+        gradients.retain(|g| g.target == target);
+        let (proven, shards) = (gradients.len(), agent.sources.len());
+        if proven < shards {
+            return Err(Problem::new(
+                Reason::NotReady,
+                format!(
+                    "{proven} of the agent's {shards} gradients are proven for this chain: prove all of them first"
+                ),
+            )
+            .with("proven", proven)
+            .with("shards", shards));
+        }
+        Ok(Work::Optimum(OptimumJob {
+            gradients: gradients.into_iter().map(|g| g.gradient).collect(),
+            target,
+            agent_id: Hex32::from_field("agent_id", &w.agent_id)?,
+            version: w.version,
+            agent,
+        }))
+    }
+
+    async fn evaluation_work(&self, caller: Hex20, w: v1::EvaluationWork) -> Result<Admitted> {
+        let agent = self.ownership.agent(caller, &w.weights_digest).await?.body;
+        let id = Hex32::from_field("dataset_id", &w.dataset_id)?;
+        let dataset = self.registry.dataset(id).await?.ok_or_else(|| Problem::not_found("dataset", id))?.body;
+        if (&dataset.schema, dataset.profile) != (&agent.schema, agent.profile) {
+            return Err(Problem::new(
+                Reason::SchemaMismatch,
+                format!("dataset {id} and the agent differ in schema or profile"),
+            )
+            .with("dataset", id)
+            .with("agent", agent.weights_digest));
+        }
+        if agent.layout()?.task() == Task::Real {
+            let message = "the agent's target is a real value: it answers no classes, and has no accuracy";
+            return Err(Problem::field("weights_digest", message));
+        }
+        if let Some(source) = agent.sources.iter().find(|s| dataset.shards.iter().any(|d| d.digest == s.digest)) {
+            let message = format!("the agent was trained on it (shard {} of dataset {})", source.shard, source.dataset);
+            return Err(Problem::field("dataset_id", message).with("dataset", id));
+        }
+        let file = self.certificates.of(&agent).await?;
+        let chain = Certificate::from_json(&file).map_err(Problem::internal)?.chain;
+        let proven = (dataset.target.chain_id, dataset.target.contract.0);
+        if proven != (chain.chain_id, chain.dataset_registry.0) {
+            return Err(Problem::new(
+                Reason::NotReady,
+                format!(
+                    "dataset {id} is proven for chain {}, registry {}, the agent's certificate for chain {}, registry {}: \
+                     register it again for that one",
+                    dataset.target.chain_id, dataset.target.contract, chain.chain_id, chain.dataset_registry
+                ),
+            )
+            .with("dataset", id));
+        }
+        let grants = self.grant_needed(caller, &dataset).await?.into_iter().collect();
+        let certificate = self.artefacts.put(file).await?;
+        Ok(Admitted { work: Work::Evaluation(EvaluationJob { agent, certificate, dataset }), grants })
+    }
+
+    /// A request's profile, or the server's.
+    pub(crate) fn profile(&self, profile: Option<v1::Profile>) -> Result<Profile> {
+        let p = profile.unwrap_or_default();
+        let (k, columns) = self.profile;
+        Ok(Profile {
+            k: if p.k == 0 { k } else { p.k },
+            columns: if p.columns == 0 { columns } else { p.columns as usize },
+        })
+    }
+
+    /// Where a proof will be checked: as the request says, or on the server's own chain, or off chain.
+    pub(crate) fn target(
+        &self,
+        context: Option<v1::ChainContext>,
+        own: impl Fn(&crate::chain::Contracts) -> Target,
+    ) -> Result<Target> {
+        match (context, &self.chain) {
+            (Some(c), _) if c.contract.is_empty() => Ok(Target { chain_id: c.chain_id, contract: Hex20::default() }),
+            (Some(c), _) => {
+                Ok(Target { chain_id: c.chain_id, contract: Hex20::from_field("context.contract", &c.contract)? })
+            }
+            (None, Some(chain)) => Ok(own(&chain.contracts())),
+            (None, None) => Ok(Target::default()),
+        }
+    }
+
+    fn new_job(&self, caller: Hex20, work: &Work, options: Option<&v1::JobOptions>) -> Result<NewJob> {
+        let options = options.cloned().unwrap_or_default();
+        if !(-100..=100).contains(&options.priority) {
+            return Err(Problem::field("options.priority", format!("{} is outside -100..=100", options.priority)));
+        }
+        let deadline_ms = i64::try_from(options.deadline).ok().and_then(|s| s.checked_mul(1000)).ok_or_else(|| {
+            Problem::field("options.deadline", format!("{} is not a time in Unix seconds", options.deadline))
+        })?;
+        Ok(NewJob {
+            tenant: caller.to_string(),
+            kind: work.kind().into(),
+            payload: serde_json::to_string(&Payload { srs: Some(self.srs), work: work.clone() })?,
+            priority: options.priority.into(),
+            weight_mb: work.weight_mb(),
+            deadline_ms: (deadline_ms > 0).then_some(deadline_ms),
+        })
+    }
+}
+
+fn calibrate(w: v1::CalibrateWork) -> Result<Work> {
+    let k = if w.k == 0 { 15 } else { w.k };
+    let rounds = if w.rounds == 0 { 3 } else { w.rounds };
+    if !(10..=20).contains(&k) || rounds > 10_000 {
+        return Err(Problem::field("calibrate", format!("k = {k} must be 10 to 20, rounds = {rounds} at most 10,000")));
+    }
+    Ok(Work::Calibrate(CalibrateJob { k, rounds, tag: w.tag }))
+}
+
+fn circuit(w: v1::CircuitWork) -> Result<Work> {
+    let shape = wire::shape(w.shape.ok_or_else(|| Problem::field("shape", "is missing"))?)?;
+    let link = shape.link.unwrap_or(Link::Squared);
+    let full = match shape.statement {
+        Statement::Sum => ShapeBody::sum(&shape.layout()?, shape.parts),
+        statement => ShapeBody::of(statement, &shape.layout()?, link, shape.reg_bias),
+    };
+    if shape.statement == Statement::Gradient && shape.link.is_none() {
+        return Err(Problem::field("shape.link", "a gradient circuit has a link"));
+    }
+    full.shape()?;
+    Ok(Work::Circuit(CircuitJob { shape: full }))
+}
+
+/// On a chain every shard has a slot of the optimum of its own.
+fn fits(agent: &AgentBody, target: Target) -> Result<()> {
+    let shards = agent.sources.len();
+    if target.chain_id == 0 || shards <= OPTIMUM_SLOTS {
+        return Ok(());
+    }
+    Err(Problem::field(
+        "context",
+        format!(
+            "the agent has {shards} shards; a certificate on chain takes {OPTIMUM_SLOTS}: prove it off chain, or train it on \
+             datasets of a larger k, so that fewer shards hold the records"
+        ),
+    )
+    .with("shards", shards)
+    .with("most", OPTIMUM_SLOTS))
+}
+
+/// The shards of all datasets in order: the slots of the optimum, or the leaves of the tree under it.
+fn sources(datasets: &[DatasetBody]) -> Result<Vec<SourceBody>> {
+    let sources: Vec<SourceBody> = datasets
+        .iter()
+        .flat_map(|d| {
+            d.shards.iter().enumerate().map(|(i, s)| SourceBody {
+                dataset: d.id,
+                owner: d.owner,
+                shard: i as u32,
+                digest: s.digest,
+                count: s.count,
+                records: s.records.clone(),
+            })
+        })
+        .collect();
+    tree(&sources)?;
+    Ok(sources)
+}
+
+fn records(schema: &Schema, records: Option<v1::dataset_work::Records>) -> Result<Records> {
+    use v1::dataset_work::Records as R;
+    match records {
+        Some(R::Csv(csv)) => tables::records(schema, csv),
+        Some(R::Quantised(q)) => quantised(schema, &q),
+        None => Err(Problem::field("records", "is missing: give CSV text or quantised rows")),
+    }
+}
+
+fn quantised(schema: &Schema, q: &v1::QuantisedRecords) -> Result<Records> {
+    let width = schema.features().len();
+    if q.targets.is_empty() {
+        return Err(Problem::new(Reason::BadRecord, "quantised records: there are none"));
+    }
+    if q.features.len() != width * q.targets.len() {
+        return Err(Problem::field(
+            "records.quantised.features",
+            format!("{} bytes for {} records of {width} features", q.features.len(), q.targets.len()),
+        ));
+    }
+    let limit = match schema.target() {
+        SchemaTarget::Classes(labels) => labels.len() as u32,
+        SchemaTarget::Real { .. } => 1 << 16,
+    };
+    let mut records = Records::new(width);
+    for (i, (features, target)) in q.features.chunks_exact(width).zip(&q.targets).enumerate() {
+        if *target >= limit {
+            return Err(Problem::new(
+                Reason::BadRecord,
+                format!("quantised records: row {} has target {target}; the schema has {limit}", i + 1),
+            )
+            .with("row", i + 1)
+            .with("target", target));
+        }
+        records.push(features, *target as u16);
+    }
+    Ok(records)
+}
+
+/// The circuits that agents over a layout need. A regression has no `service` circuit: its answers are no classes.
+#[must_use]
+pub(crate) fn shapes(layout: &Layout, link: Link, reg_bias: bool) -> Vec<ShapeBody> {
+    [Statement::Dataset, Statement::Gradient, Statement::Optimum, Statement::Service]
+        .into_iter()
+        .filter(|s| *s != Statement::Service || layout.task() == Task::Classes)
+        .map(|s| ShapeBody::of(s, layout, link, reg_bias))
+        .collect()
+}

@@ -1,0 +1,96 @@
+//! The certificate file, assembled from an agent's proofs.
+
+use tribute_core::certificate::Hex as CoreHex;
+use tribute_core::certificate::{Chain, DatasetParts, Node, Parts, ShardParts, SrsName, Sum};
+use tribute_problem::{Problem, Reason, Result};
+use tribute_steps::circuit::ProofBody;
+use tribute_steps::train::AgentBody;
+use tribute_store::artefacts::Artefacts;
+
+use crate::registry::Registry;
+
+/// Assembles certificates from what is proven.
+#[derive(Clone)]
+pub(crate) struct Certificates {
+    pub(crate) registry: Registry,
+    pub(crate) artefacts: Artefacts,
+}
+
+impl Certificates {
+    /// `certificate.json` of a proven agent.
+    pub(crate) async fn of(&self, agent: &AgentBody) -> Result<Vec<u8>> {
+        let proofs = self.registry.agent_proofs(agent.weights_digest).await?;
+        let not_ready = |what: &str| {
+            Problem::new(Reason::NotReady, format!("the agent's {what}: prove it first"))
+                .with("agent", agent.weights_digest)
+        };
+        let optimum = proofs.optimum.ok_or_else(|| not_ready("optimum is not proven yet"))?;
+        let mut datasets: Vec<DatasetParts> = Vec::new();
+        let mut registry = None;
+        for (slot, source) in agent.sources.iter().enumerate() {
+            let found = self.registry.dataset(source.dataset).await?;
+            let dataset = found.ok_or_else(|| Problem::not_found("dataset", source.dataset))?.body;
+            let shard = dataset.shards.get(source.shard as usize).ok_or_else(|| not_ready("dataset lost a shard"))?;
+            if *registry.get_or_insert(dataset.target) != dataset.target {
+                return Err(not_ready("datasets are proven for different chains or registries"));
+            }
+            let gradient =
+                proofs.gradients.iter().find(|g| g.slot as usize == slot && g.target == optimum.target).ok_or_else(
+                    || not_ready(&format!("gradient of slot {slot} is not proven for the optimum's chain")),
+                )?;
+            if source.shard == 0 {
+                datasets.push(DatasetParts { owner: dataset.owner.0, terms: dataset.terms, shards: Vec::new() });
+            }
+            let parts = ShardParts {
+                dataset: shard.proof.load(&self.artefacts).await?,
+                gradient: gradient.proof.load(&self.artefacts).await?,
+            };
+            match datasets.last_mut() {
+                Some(last) => last.shards.push(parts),
+                None => return Err(Problem::internal("an agent's first source is no first shard")),
+            }
+        }
+        let registry = registry.ok_or_else(|| Problem::internal("an agent without sources"))?;
+        if registry.chain_id != optimum.target.chain_id {
+            return Err(not_ready("datasets are proven for another chain than its optimum"));
+        }
+        let circuit = &optimum.proof.circuit;
+        let certificate = Parts {
+            chain: Chain {
+                chain_id: optimum.target.chain_id,
+                dataset_registry: CoreHex(registry.contract.0),
+                agent_registry: CoreHex(optimum.target.contract.0),
+            },
+            srs: SrsName {
+                digest: CoreHex(circuit.srs_digest.0),
+                development: circuit.srs_digest.0 == tribute_engine::srs::Srs::development_digest(),
+            },
+            schema: agent.schema()?,
+            layout: agent.layout()?,
+            link: agent.link,
+            reg_bias: agent.reg_bias,
+            agent: optimum.agent_id.0,
+            version: optimum.version,
+            owner: agent.owner.0,
+            datasets,
+            tree: self.tree(optimum.tree.as_deref()).await?,
+            optimum: optimum.proof.load(&self.artefacts).await?,
+        }
+        .assemble()
+        .map_err(|e| Problem::internal(format!("the certificate does not fit together: {e}")))?;
+        Ok(certificate.to_json().into_bytes())
+    }
+
+    async fn tree(&self, tree: Option<&[Node<ProofBody>]>) -> Result<Option<Vec<Node>>> {
+        let Some(tree) = tree else { return Ok(None) };
+        let mut proofs = Vec::new();
+        for sum in tree.iter().flat_map(Node::sums) {
+            proofs.push(sum.proof.load(&self.artefacts).await?);
+        }
+        // both go through the tree from the parts up
+        let mut proofs = proofs.into_iter();
+        let mut next =
+            |_: &Sum<ProofBody>| proofs.next().ok_or_else(|| Problem::internal("a tree with more sums than it has"));
+        tree.iter().map(|node| node.try_map(&mut next)).collect::<Result<_>>().map(Some)
+    }
+}

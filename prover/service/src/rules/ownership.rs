@@ -1,0 +1,45 @@
+//! What is whose. What is not the caller's is answered as if it did not exist.
+
+use tribute_problem::hexed::{Hex20, Hex32};
+use tribute_problem::{Problem, Result};
+use tribute_steps::dataset::DatasetBody;
+use tribute_steps::train::AgentBody;
+
+use crate::jobs::queue::Queue;
+use crate::jobs::Job;
+use crate::registry::{Dated, Registry};
+
+/// Finds things of the caller's.
+#[derive(Clone)]
+pub(crate) struct Ownership {
+    pub(crate) registry: Registry,
+    pub(crate) queue: Queue,
+}
+
+impl Ownership {
+    /// A dataset of the caller's.
+    pub(crate) async fn dataset(&self, caller: Hex20, id: &[u8]) -> Result<Dated<DatasetBody>> {
+        let id = Hex32::from_field("dataset_id", id)?;
+        match self.registry.dataset(id).await? {
+            Some(dataset) if dataset.body.owner == caller => Ok(dataset),
+            _ => Err(Problem::not_found("dataset", id)),
+        }
+    }
+
+    /// An agent of the caller's.
+    pub(crate) async fn agent(&self, caller: Hex20, digest: &[u8]) -> Result<Dated<AgentBody>> {
+        let digest = Hex32::from_field("weights_digest", digest)?;
+        match self.registry.agent(digest).await? {
+            Some(agent) if agent.body.owner == caller => Ok(agent),
+            _ => Err(Problem::not_found("agent", digest)),
+        }
+    }
+
+    /// A job of the caller's.
+    pub(crate) async fn job(&self, caller: Hex20, id: &str) -> Result<Job> {
+        match self.queue.get(id).await? {
+            Some(job) if job.tenant == caller.to_string() => Ok(job),
+            _ => Err(Problem::not_found("job", id)),
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Records shown to others.
+//!
+//! An opening takes as long as committing to a shard, well below a second, and no proof: so it is done here at once, one at
+//! a time and off the threads that serve.
+
+use std::sync::Arc;
+
+use tokio::sync::Mutex;
+use tribute_core::opening::RecordClaim;
+use tribute_core::schema::Schema;
+use tribute_custody::Custody;
+use tribute_engine::srs::SrsStore;
+use tribute_problem::hexed::Hex32;
+use tribute_problem::{Problem, Reason, Result};
+use tribute_steps::dataset::DatasetBody;
+use tribute_steps::gradient::same;
+use tribute_steps::membership::{Place, ShownRecord};
+
+/// Shows single records of committed datasets.
+#[derive(Clone)]
+pub(crate) struct Records {
+    pub(crate) custody: Custody,
+    /// The SRS, of every size.
+    pub(crate) parameters: SrsStore,
+    /// Held while a record is opened: one at a time.
+    pub(crate) opening: Arc<Mutex<()>>,
+}
+
+impl Records {
+    /// Opens record `number` of a dataset.
+    pub(crate) async fn show(&self, dataset: DatasetBody, number: u64, context: Hex32) -> Result<ShownRecord> {
+        if number >= dataset.count {
+            let text = format!("record {number} of a dataset of {}: they are counted from 0", dataset.count);
+            return Err(Problem::field("record", text).with("record", number).with("records", dataset.count));
+        }
+        let (mut index, mut at) = (number, 0);
+        while let Some(shard) = dataset.shards.get(at).filter(|shard| shard.count <= index) {
+            (index, at) = (index - shard.count, at + 1);
+        }
+        let shard =
+            dataset.shards.get(at).ok_or_else(|| Problem::internal("a dataset with fewer records than it has"))?;
+        let tenant = dataset.owner.to_string();
+        let records = self.custody.records(&tenant, &shard.records).await?;
+        let committer = self.custody.committer(&tenant).await?;
+        let schema = Schema::from_json(&dataset.schema)?;
+        let layout = schema.layout(dataset.profile.k, dataset.profile.columns)?;
+        let (digest, place) = (shard.digest, Place { shard: at as u32, index, record: number });
+
+        let _one = self.opening.lock().await;
+        let parameters = self.parameters.clone();
+        let work = move || -> Result<ShownRecord> {
+            let srs = parameters
+                .get(layout.k())
+                .map_err(|e| Problem::new(Reason::NotReady, format!("no parameters for k = {}: {e}", layout.k())))?;
+            let committed = committer.records(&srs, &layout, &records)?;
+            same("shard", &committed, digest)?;
+            let row = usize::try_from(index).map_err(Problem::internal)?;
+            let mut features = records.features(row).to_vec();
+            features.resize(layout.features(), 0);
+            let claim = RecordClaim {
+                layout,
+                points: committed.points(),
+                index,
+                features,
+                target: records.target(row),
+                context: context.0,
+            };
+            let opening = committed.open_record(&srs, &claim)?;
+            Ok(ShownRecord::new(&dataset, &srs, place, &claim, &opening))
+        };
+        tokio::task::spawn_blocking(work).await.map_err(Problem::internal)?
+    }
+}

@@ -1,0 +1,416 @@
+//! Prepaid sessions: which query is answered, which voucher is kept, what is claimed. Before answering, what could not be
+//! proven or collected is refused.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tribute_chain::SignedVoucher;
+use tribute_core::context::first_transcript;
+use tribute_core::layout::Layout;
+use tribute_core::receipt::{check_salt, extend, from_word, to_word};
+use tribute_core::schema::{Schema, Target as SchemaTarget};
+use tribute_core::Fr;
+use tribute_custody::Custody;
+use tribute_problem::hexed::{Hex, Hex20, Hex32};
+use tribute_problem::{Problem, Reason, Result};
+use tribute_steps::service::{capacity, AnsweredQuery, QuerySlots, ServiceJob, SlotBody};
+use tribute_steps::train::AgentBody;
+use tribute_steps::work::Work;
+
+use super::agents::LoadedAgents;
+use crate::chain::{Chain, ChainSession};
+use crate::registry::sessions::{AnswerRow, SessionBody, SessionRow};
+use crate::registry::Registry;
+
+/// Answers the server gives ahead of the vouchers for them.
+pub(crate) const MAX_UNVOUCHED: u64 = 1;
+
+/// Purpose under which queries are sealed for the agent's owner.
+const SEALED: &str = "query";
+
+/// Serves sessions.
+#[derive(Clone)]
+pub(crate) struct Sessions {
+    pub(crate) registry: Registry,
+    pub(crate) custody: Custody,
+    pub(crate) chain: Option<Arc<dyn Chain>>,
+    pub(crate) agents: LoadedAgents,
+}
+
+/// Features of a query.
+pub(crate) enum Features {
+    /// In the schema's units.
+    Values(Vec<f64>),
+    /// One byte each, as receipts hold them.
+    Quantised(Vec<u8>),
+}
+
+/// A client's query.
+pub(crate) struct Query {
+    pub(crate) features: Features,
+    /// Random, below 2^248.
+    pub(crate) salt: Hex32,
+    /// Answers of the session before this one.
+    pub(crate) position: u64,
+    /// For the answers before, where one is due.
+    pub(crate) voucher: Option<SignedVoucher>,
+}
+
+/// An answer, and what the client checks it by.
+pub(crate) struct Answered {
+    pub(crate) class: u16,
+    /// The class's name.
+    pub(crate) label: String,
+    /// After this answer.
+    pub(crate) transcript: Hex32,
+    /// Answers of the session, this one included.
+    pub(crate) position: u64,
+    /// The query as the receipt holds it.
+    pub(crate) quantised: Vec<u8>,
+}
+
+impl Answered {
+    fn new(schema: &Schema, row: &AnswerRow, position: u64, quantised: Vec<u8>) -> Self {
+        let label = label(schema, row.answer);
+        Answered { class: row.answer, label, transcript: row.transcript, position, quantised }
+    }
+}
+
+impl Sessions {
+    fn chain(&self) -> Result<&dyn Chain> {
+        self.chain.as_deref().ok_or_else(|| {
+            Problem::new(
+                Reason::ChainUnavailable,
+                "the server runs without a chain: start it with --rpc and --contracts",
+            )
+        })
+    }
+
+    /// A session being served.
+    async fn served(&self, id: Hex32) -> Result<SessionRow> {
+        self.registry.session(id).await?.ok_or_else(|| {
+            Problem::new(Reason::NotFound, format!("session {id} is not served here: open it with OpenSession first"))
+                .with("session", id)
+        })
+    }
+
+    pub(crate) async fn on_chain(&self, id: Hex32) -> Result<ChainSession> {
+        self.chain()?.session(id).await?.ok_or_else(|| {
+            Problem::new(Reason::NotFound, format!("no session {id} in the escrow contract: open it there first"))
+                .with("session", id)
+        })
+    }
+
+    /// Checks a voucher against its session and keeps it.
+    async fn take_voucher(&self, session: &SessionRow, voucher: &SignedVoucher) -> Result<()> {
+        let id = session.body.id;
+        let bad = |message: String| Problem::new(Reason::BadVoucher, message).with("session", id);
+        let (count, transcript) = (voucher.count(), Hex(voucher.transcript().0));
+        if voucher.session().0 != id.0 || voucher.version() != session.body.version {
+            let (got, version) = (voucher.session(), session.body.version);
+            return Err(bad(format!(
+                "the voucher is for session {got} version {}, not {id} version {version}",
+                voucher.version()
+            )));
+        }
+        let expected = self.registry.transcript_at(session, count).await?.filter(|_| count <= session.count);
+        let Some(expected) = expected else {
+            return Err(bad(format!("the voucher counts {count} answers, the session has {}", session.count))
+                .with("count", count)
+                .with("answered", session.count));
+        };
+        if transcript != expected {
+            return Err(Problem::new(
+                Reason::ForkedTranscript,
+                format!("after {count} answers the transcript is {expected}, the voucher says {transcript}"),
+            )
+            .with("session", id)
+            .with("expected", expected)
+            .with("got", transcript));
+        }
+        let signer = voucher.signer(&session.body.target.domain()).map(|address| Hex(address.into_array()));
+        if signer != Some(session.body.session_key) {
+            return Err(bad(format!("the voucher is not signed by the session key {}", session.body.session_key))
+                .with("expected", session.body.session_key)
+                .with("signer", signer.map_or("none".into(), |s| s.to_string())));
+        }
+        self.registry.put_voucher(voucher).await
+    }
+
+    /// Starts serving a session that stands in the escrow contract, for its client or its session key.
+    pub(crate) async fn open(&self, caller: Hex20, id: Hex32, weights: Hex32) -> Result<SessionRow> {
+        let on_chain = self.on_chain(id).await?;
+        if caller != on_chain.client && caller != on_chain.session_key {
+            return Err(Problem::new(Reason::NotAllowed, format!("session {id} is not {caller}'s")));
+        }
+        let agent = self.registry.agent(weights).await?.ok_or_else(|| Problem::not_found("agent", weights))?.body;
+        let chain = self.chain()?;
+        let version = chain.version(on_chain.agent_id, on_chain.version).await?;
+        if !version.is_some_and(|v| v.certified && v.weights_digest == weights) {
+            let (agent_id, number) = (on_chain.agent_id, on_chain.version);
+            return Err(Problem::new(
+                Reason::NotReady,
+                format!("version {number} of agent {agent_id} is not certified with the weights {weights}"),
+            )
+            .with("agent_id", agent_id)
+            .with("version", number));
+        }
+        let target = chain.contracts().sessions();
+        let first = first_transcript(&target.domain(), &id.0, on_chain.version, &weights.0);
+        let body = SessionBody {
+            id,
+            weights_digest: weights,
+            agent_owner: agent.owner,
+            agent_id: on_chain.agent_id,
+            version: on_chain.version,
+            client: on_chain.client,
+            session_key: on_chain.session_key,
+            price: on_chain.price,
+            target,
+            first_transcript: Hex(to_word(&first)),
+        };
+        self.registry.open_session(&body).await?;
+        self.served(id).await
+    }
+
+    /// A session, for those whom it concerns: its client, its session key, the agent's owner.
+    pub(crate) async fn visible(&self, caller: Hex20, id: Hex32) -> Result<SessionRow> {
+        let session = self.served(id).await?;
+        let b = &session.body;
+        if [b.client, b.session_key, b.agent_owner].contains(&caller) {
+            return Ok(session);
+        }
+        Err(Problem::not_found("session", id))
+    }
+
+    /// Keeps a voucher that its session key sends.
+    pub(crate) async fn submit_voucher(&self, caller: Hex20, voucher: &SignedVoucher) -> Result<SessionRow> {
+        let session = self.served(Hex(voucher.session().0)).await?;
+        if caller != session.body.session_key {
+            let message = format!("vouchers of session {} come from its session key", session.body.id);
+            return Err(Problem::new(Reason::NotAllowed, message));
+        }
+        self.take_voucher(&session, voucher).await?;
+        self.served(Hex(voucher.session().0)).await
+    }
+
+    /// Answers the query that comes after `position` answers, once what came before it is vouched for.
+    pub(crate) async fn answer(&self, caller: Hex20, id: Hex32, query: Query) -> Result<Answered> {
+        let mut session = self.served(id).await?;
+        if caller != session.body.session_key {
+            let message = format!("queries of session {id} are signed by its session key");
+            return Err(Problem::new(Reason::NotAllowed, message));
+        }
+        let agent = self.agents.get(session.body.weights_digest).await?;
+        let features = quantised(&agent.schema, query.features)?;
+        let salt: Fr = from_word(&query.salt.0)
+            .filter(|s| check_salt(s).is_ok())
+            .ok_or_else(|| Problem::new(Reason::BadQuery, "the salt must be below 2^248"))?;
+
+        // the last query again: the answer was lost on its way
+        if session.count > 0 && query.position == session.count - 1 {
+            if let Some(row) = self.registry.answers(id, query.position, session.count).await?.pop() {
+                let asked = self.unseal_query(session.body.agent_owner, &row.sealed_query).await?;
+                if asked == (features.clone(), query.salt) {
+                    return Ok(Answered::new(&agent.schema, &row, query.position + 1, features));
+                }
+            }
+        }
+        if query.position != session.count {
+            return Err(Problem::new(
+                Reason::ForkedTranscript,
+                format!("session {id} has {} answers; the query says it comes after {}", session.count, query.position),
+            )
+            .with("session", id)
+            .with("expected", session.count)
+            .with("got", query.position));
+        }
+        if let Some(voucher) = &query.voucher {
+            self.take_voucher(&session, voucher).await?;
+            session = self.served(id).await?;
+        }
+        let unvouched = session.count - session.vouched();
+        if unvouched >= MAX_UNVOUCHED {
+            return Err(Problem::new(
+                Reason::BadVoucher,
+                format!(
+                    "{unvouched} answers of session {id} have no voucher yet: sign one for {} answers first",
+                    session.count
+                ),
+            )
+            .with("session", id)
+            .with("answered", session.count)
+            .with("vouched", session.vouched()));
+        }
+        let on_chain = self.on_chain(id).await?;
+        check_escrow(&session, &on_chain, &agent.layout)?;
+
+        let class = agent.answer(&features)?;
+        let before = from_word(&session.transcript.0)
+            .ok_or_else(|| Problem::internal("a stored transcript is no field element"))?;
+        let after = extend(before, agent.layout.features(), &features, salt, class);
+        let row = AnswerRow {
+            sealed_query: self.seal_query(session.body.agent_owner, &features, query.salt).await?,
+            answer: class,
+            transcript: Hex(to_word(&after)),
+        };
+        self.registry.add_answer(id, session.count, &row).await?;
+        Ok(Answered::new(&agent.schema, &row, session.count + 1, features))
+    }
+
+    /// The job that proves the vouched, unclaimed answers of sessions with `agent`.
+    pub(crate) async fn service_work(&self, agent: AgentBody, sessions: &[Vec<u8>]) -> Result<Work> {
+        let layout = agent.layout()?;
+        if sessions.is_empty() || sessions.len() > tribute_core::statement::SERVICE_SLOTS {
+            return Err(Problem::field("sessions", format!("{} sessions: one proof takes 1 to 16", sessions.len())));
+        }
+        let (mut slots, mut queries) = (Vec::new(), QuerySlots::default());
+        let mut fixed: Option<SessionBody> = None;
+        for bytes in sessions {
+            let id = Hex32::from_field("sessions", bytes)?;
+            let session = self.served(id).await?;
+            let body = session.body.clone();
+            let first = fixed.get_or_insert_with(|| body.clone());
+            let same = (body.weights_digest, body.agent_id, body.version, body.target)
+                == (agent.weights_digest, first.agent_id, first.version, first.target);
+            if !same || slots.iter().any(|s: &SlotBody| s.session == id) {
+                return Err(Problem::field(
+                    "sessions",
+                    format!("session {id} is of another agent version, or listed twice"),
+                ));
+            }
+            let on_chain = self.on_chain(id).await?;
+            let (slot, answered) = self.slot(&session, &on_chain, &agent).await?;
+            slots.push(slot);
+            queries.0.push(answered);
+        }
+        let (total, most) = (queries.0.iter().map(Vec::len).sum::<usize>(), capacity(&layout));
+        if total > most {
+            return Err(Problem::field(
+                "sessions",
+                format!("{total} answers, one proof holds {most}: prove fewer sessions at once"),
+            )
+            .with("answers", total)
+            .with("most", most));
+        }
+        let Some(fixed) = fixed else { return Err(Problem::field("sessions", "is empty")) };
+        let sealed = self.custody.put(&agent.owner.to_string(), "queries", &serde_json::to_vec(&queries)?).await?;
+        Ok(Work::Service(ServiceJob {
+            agent,
+            agent_id: fixed.agent_id,
+            version: fixed.version,
+            target: fixed.target,
+            sessions: slots,
+            queries: sealed,
+        }))
+    }
+
+    /// A session's part: from what is claimed to what is vouched.
+    async fn slot(
+        &self,
+        session: &SessionRow,
+        on_chain: &ChainSession,
+        agent: &AgentBody,
+    ) -> Result<(SlotBody, Vec<AnsweredQuery>)> {
+        let id = session.body.id;
+        let voucher = session.voucher.clone().filter(|v| v.count() > on_chain.count).ok_or_else(|| {
+            Problem::new(
+                Reason::NotReady,
+                format!("session {id} has no vouched answers beyond the {} claimed", on_chain.count),
+            )
+            .with("session", id)
+        })?;
+        let before = self.registry.transcript_at(session, on_chain.count).await?;
+        if before != Some(on_chain.transcript) {
+            return Err(Problem::new(
+                Reason::ForkedTranscript,
+                format!("session {id}: the chain's transcript after {} answers is not this server's", on_chain.count),
+            )
+            .with("session", id));
+        }
+        let rows = self.registry.answers(id, on_chain.count, voucher.count()).await?;
+        let mut answered = Vec::with_capacity(rows.len());
+        for row in rows {
+            let (features, salt) = self.unseal_query(agent.owner, &row.sealed_query).await?;
+            answered.push(AnsweredQuery { features, salt, answer: row.answer });
+        }
+        let count = voucher.count() - on_chain.count;
+        Ok((SlotBody { session: id, before: on_chain.transcript, voucher, count }, answered))
+    }
+
+    async fn seal_query(&self, owner: Hex20, features: &[u8], salt: Hex32) -> Result<String> {
+        let plain = [&salt.0[..], features].concat();
+        Ok(hex::encode(self.custody.seal(&owner.to_string(), SEALED, &plain).await?))
+    }
+
+    async fn unseal_query(&self, owner: Hex20, sealed: &str) -> Result<(Vec<u8>, Hex32)> {
+        let sealed = hex::decode(sealed).map_err(Problem::internal)?;
+        let plain = self.custody.unseal(&owner.to_string(), SEALED, &sealed).await?;
+        let (salt, features) =
+            plain.split_first_chunk::<32>().ok_or_else(|| Problem::internal("a stored query is too short"))?;
+        Ok((features.to_vec(), Hex(*salt)))
+    }
+}
+
+/// Refuses an answer that could not be collected or proven.
+fn check_escrow(session: &SessionRow, on_chain: &ChainSession, layout: &Layout) -> Result<()> {
+    let id = session.body.id;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    if on_chain.thaw_end != 0 {
+        return Err(Problem::new(
+            Reason::EscrowThawing,
+            format!(
+                "session {id} is closing: its client asked for the rest of the escrow back (free at {}, now {now})",
+                on_chain.thaw_end
+            ),
+        )
+        .with("session", id)
+        .with("thaw_end", on_chain.thaw_end));
+    }
+    let unclaimed = session.count.saturating_sub(on_chain.count) + 1;
+    let owed = u128::from(unclaimed).saturating_mul(on_chain.price);
+    if owed > on_chain.remaining {
+        return Err(Problem::new(
+            Reason::EscrowShort,
+            format!(
+                "session {id} has {} left in escrow; {unclaimed} answers cost {owed}: open another session",
+                on_chain.remaining
+            ),
+        )
+        .with("session", id)
+        .with("remaining", on_chain.remaining)
+        .with("owed", owed));
+    }
+    let most = capacity(layout) as u64;
+    if unclaimed > most {
+        return Err(Problem::new(
+            Reason::NotReady,
+            format!(
+                "session {id} has {} unclaimed answers, one proof holds {most}: the agent's owner has to claim first",
+                unclaimed - 1
+            ),
+        )
+        .with("session", id)
+        .with("most", most));
+    }
+    Ok(())
+}
+
+/// The query's bytes, as the receipt holds them.
+fn quantised(schema: &Schema, features: Features) -> Result<Vec<u8>> {
+    match features {
+        Features::Values(values) => Ok(schema.quantise(&values)?),
+        Features::Quantised(bytes) if bytes.len() == schema.features().len() => Ok(bytes),
+        Features::Quantised(bytes) => Err(Problem::new(
+            Reason::BadQuery,
+            format!("the query has {} features, the schema {}", bytes.len(), schema.features().len()),
+        )),
+    }
+}
+
+fn label(schema: &Schema, class: u16) -> String {
+    match schema.target() {
+        SchemaTarget::Classes(labels) => labels.get(usize::from(class)).cloned().unwrap_or_default(),
+        SchemaTarget::Real { .. } => class.to_string(),
+    }
+}

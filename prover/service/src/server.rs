@@ -1,0 +1,245 @@
+//! The gRPC server: health, reflection, gRPC-Web, tracing, panics caught, graceful stop.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::{watch, Notify};
+use tokio::task::JoinHandle;
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::transport::Server;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::trace::TraceLayer;
+use tribute_custody::Custody;
+use tribute_problem::hexed::Hex32;
+use tribute_problem::{Problem, Result};
+use tribute_proto::v1;
+use tribute_steps::child::Place;
+use tribute_store::db::Database;
+
+use crate::auth::Gatekeeper;
+use crate::chain::Chain;
+use crate::jobs::queue::Queue;
+use crate::jobs::worker;
+use crate::registry::Registry;
+use crate::rpc::agents::AgentRpc;
+use crate::rpc::circuits::CircuitRpc;
+use crate::rpc::datasets::DatasetRpc;
+use crate::rpc::jobs::JobRpc;
+use crate::rpc::server_info::ServerRpc;
+use crate::rpc::sessions::SessionRpc;
+use crate::rules::admission::Admission;
+use crate::rules::agents::LoadedAgents;
+use crate::rules::certificates::Certificates;
+use crate::rules::ownership::Ownership;
+use crate::rules::records::Records;
+use crate::rules::sessions::Sessions;
+
+/// Largest request: a dataset's records travel in one.
+pub(crate) const MAX_REQUEST: usize = 256 << 20;
+
+/// How a server runs.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Address to listen on; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Its workers.
+    pub worker: worker::Config,
+    /// The circuits' shape where a request names none.
+    pub profile: (u32, usize),
+    /// The chain it reads, if any.
+    pub chain: Option<Arc<dyn Chain>>,
+}
+
+/// A running server.
+pub struct Running {
+    /// Where it listens.
+    pub address: SocketAddr,
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+    serving: JoinHandle<Result<(), tonic::transport::Error>>,
+}
+
+impl Running {
+    /// Stops: no new calls, children stopped and their jobs given back, then returns.
+    pub async fn stop(self) -> Result<()> {
+        self.stop.send_replace(true);
+        let mut serving = self.serving;
+        // streams end by themselves when told to stop; a stuck connection must not keep the process alive
+        let ended = match tokio::time::timeout(Duration::from_secs(10), &mut serving).await {
+            Ok(ended) => ended.map_err(Problem::internal)?.map_err(Problem::internal),
+            Err(_) => {
+                serving.abort();
+                Ok(())
+            }
+        };
+        for task in self.tasks {
+            task.await.map_err(Problem::internal)?;
+        }
+        ended
+    }
+}
+
+/// Opens the stores and starts serving.
+pub async fn start(config: Config) -> Result<Running> {
+    let place: &Place = &config.worker.place;
+    std::fs::create_dir_all(&place.data)
+        .map_err(|e| Problem::storage(format!("cannot make the data folder {}: {e}", place.data.display())))?;
+    let database = Database::open(&place.database).await?;
+    let artefacts = place.artefacts()?;
+    let custody = Custody::open(database.clone(), artefacts.clone(), &place.master_key).await?;
+    let parameters = place.srs()?;
+    let srs = parameters.digest().map_err(|e| Problem::field("srs", e.to_string()))?;
+    let (stop, stopping) = watch::channel(false);
+    let queue = Queue::new(database.clone());
+    let registry = Registry::new(database.clone());
+    let gate = Gatekeeper::open(database).await?;
+    let certificates = Certificates { registry: registry.clone(), artefacts: artefacts.clone() };
+    let sessions = Sessions {
+        registry: registry.clone(),
+        custody: custody.clone(),
+        chain: config.chain.clone(),
+        agents: LoadedAgents::new(registry.clone(), custody.clone()),
+    };
+    let ownership = Ownership { registry: registry.clone(), queue: queue.clone() };
+    let wake = Arc::new(Notify::new());
+    let admission = Admission {
+        queue: queue.clone(),
+        registry: registry.clone(),
+        artefacts: artefacts.clone(),
+        custody: custody.clone(),
+        certificates: certificates.clone(),
+        sessions: sessions.clone(),
+        ownership: ownership.clone(),
+        chain: config.chain,
+        profile: config.profile,
+        srs: Hex32::from(srs),
+        wake: wake.clone(),
+    };
+    let records = Records { custody: custody.clone(), parameters, opening: Arc::default() };
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .map_err(|e| Problem::field("listen", format!("cannot listen on {}: {e}", config.listen)))?;
+    let address = listener.local_addr()?;
+
+    let mut tasks = Vec::new();
+    if config.worker.slots > 0 {
+        tasks.push(tokio::spawn(worker::run(
+            config.worker.clone(),
+            queue.clone(),
+            registry.clone(),
+            wake,
+            stopping.clone(),
+        )));
+    }
+    tasks.push(tokio::spawn(housekeeping(gate.clone(), stopping.clone())));
+    let services = Services {
+        server: ServerRpc { gate: gate.clone(), admission: admission.clone() },
+        jobs: JobRpc {
+            gate: gate.clone(),
+            admission: admission.clone(),
+            ownership: ownership.clone(),
+            queue,
+            artefacts: artefacts.clone(),
+            stop: stopping.clone(),
+        },
+        datasets: DatasetRpc {
+            gate: gate.clone(),
+            admission: admission.clone(),
+            ownership: ownership.clone(),
+            records,
+            registry: registry.clone(),
+            artefacts: artefacts.clone(),
+        },
+        agents: AgentRpc {
+            gate: gate.clone(),
+            admission: admission.clone(),
+            ownership,
+            certificates,
+            registry: registry.clone(),
+            custody,
+            artefacts: artefacts.clone(),
+        },
+        sessions: SessionRpc {
+            gate: gate.clone(),
+            admission: admission.clone(),
+            sessions,
+            registry: registry.clone(),
+            artefacts: artefacts.clone(),
+        },
+        circuits: CircuitRpc { gate, admission, registry, artefacts },
+    };
+    let serving = tokio::spawn(serve(services, listener, stopping));
+    Ok(Running { address, stop, tasks, serving })
+}
+
+/// Every gRPC service of the server.
+struct Services {
+    server: ServerRpc,
+    jobs: JobRpc,
+    datasets: DatasetRpc,
+    agents: AgentRpc,
+    sessions: SessionRpc,
+    circuits: CircuitRpc,
+}
+
+async fn serve(
+    services: Services,
+    listener: TcpListener,
+    mut stopping: watch::Receiver<bool>,
+) -> Result<(), tonic::transport::Error> {
+    let (health, health_service) = tonic_health::server::health_reporter();
+    health.set_service_status("", tonic_health::ServingStatus::Serving).await;
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(tribute_proto::FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .build_v1();
+    let reflection = match reflection {
+        Ok(service) => Some(service),
+        Err(e) => {
+            tracing::error!(error = %e, "no reflection");
+            None
+        }
+    };
+    macro_rules! service {
+        ($module:ident :: $server:ident, $service:expr) => {
+            v1::$module::$server::new($service)
+                .max_decoding_message_size(MAX_REQUEST)
+                .max_encoding_message_size(MAX_REQUEST)
+        };
+    }
+    let info = v1::server_service_server::ServerServiceServer::new(services.server);
+    Server::builder()
+        .accept_http1(true) // gRPC-Web
+        .layer(TraceLayer::new_for_grpc().on_failure(())) // refusals are answers, not failures
+        .layer(CatchPanicLayer::new())
+        .layer(tonic_web::GrpcWebLayer::new())
+        .add_service(health_service)
+        .add_optional_service(reflection)
+        .add_service(info)
+        .add_service(service!(job_service_server::JobServiceServer, services.jobs))
+        .add_service(service!(dataset_service_server::DatasetServiceServer, services.datasets))
+        .add_service(service!(agent_service_server::AgentServiceServer, services.agents))
+        .add_service(service!(session_service_server::SessionServiceServer, services.sessions))
+        .add_service(service!(circuit_service_server::CircuitServiceServer, services.circuits))
+        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), async move {
+            let _ = stopping.wait_for(|stop| *stop).await;
+        })
+        .await
+}
+
+/// Small regular duties.
+async fn housekeeping(gate: Gatekeeper, mut stop: watch::Receiver<bool>) {
+    let mut tick = tokio::time::interval(Duration::from_secs(60));
+    while !*stop.borrow() {
+        tokio::select! {
+            _ = tick.tick() => {
+                if let Err(e) = gate.forget_expired().await {
+                    tracing::warn!(error = %e, "cannot forget expired nonces");
+                }
+            }
+            _ = stop.changed() => {}
+        }
+    }
+}

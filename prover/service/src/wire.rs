@@ -1,0 +1,409 @@
+//! Between messages and what rows and rules hold: the one place that knows the form on the wire.
+
+use tribute_chain::{SignedVoucher, Voucher, B256, U256};
+use tribute_core::context::Terms;
+use tribute_core::layout::Task;
+use tribute_core::link::Link;
+use tribute_core::schema::Schema;
+use tribute_core::statement::Statement;
+use tribute_problem::hexed::{Hex20, Hex32};
+use tribute_problem::{Problem, Reason, Result};
+use tribute_proto::v1;
+use tribute_steps::circuit::{CircuitBody, ProofBody};
+use tribute_steps::dataset::{DatasetBody, ShardBody};
+use tribute_steps::shape::{Profile, ShapeBody, Target};
+use tribute_steps::toolbox::Progress;
+use tribute_steps::train::AgentBody;
+use tribute_steps::work::Outcome;
+use tribute_store::artefacts::Artefacts;
+
+use crate::chain::ChainSession;
+use crate::jobs::{Event, EventRow, Job, State};
+use crate::registry::sessions::SessionRow;
+use crate::registry::Proven;
+
+pub(crate) fn state(state: State) -> v1::JobState {
+    match state {
+        State::Queued => v1::JobState::Queued,
+        State::Running => v1::JobState::Running,
+        State::Succeeded => v1::JobState::Succeeded,
+        State::Failed => v1::JobState::Failed,
+        State::Cancelled => v1::JobState::Cancelled,
+    }
+}
+
+/// A filter's state; `None` for "any".
+pub(crate) fn state_filter(value: i32) -> Result<Option<State>> {
+    Ok(match v1::JobState::try_from(value) {
+        Ok(v1::JobState::Unspecified) => None,
+        Ok(v1::JobState::Queued) => Some(State::Queued),
+        Ok(v1::JobState::Running) => Some(State::Running),
+        Ok(v1::JobState::Succeeded) => Some(State::Succeeded),
+        Ok(v1::JobState::Failed) => Some(State::Failed),
+        Ok(v1::JobState::Cancelled) => Some(State::Cancelled),
+        Err(_) => return Err(Problem::field("state", format!("{value} is no job state"))),
+    })
+}
+
+fn progress(p: Progress) -> v1::Progress {
+    v1::Progress { phase: p.phase, done: p.done, total: p.total }
+}
+
+fn error(p: Problem) -> v1::JobError {
+    v1::JobError { reason: p.reason.text().into(), message: p.message, metadata: p.metadata.into_iter().collect() }
+}
+
+pub(crate) fn event(row: EventRow) -> v1::JobEvent {
+    use v1::job_event::Event as E;
+    v1::JobEvent {
+        sequence: row.sequence.unsigned_abs(),
+        at_ms: row.at_ms.unsigned_abs(),
+        event: Some(match row.event {
+            Event::State(s) => E::State(state(s).into()),
+            Event::Progress(p) => E::Progress(progress(p)),
+            Event::Requeued(why) => E::Requeued(why),
+        }),
+    }
+}
+
+/// A job's row as a message; `outcome` as the caller made it from the row's.
+pub(crate) fn job(job: Job, outcome: Option<v1::Outcome>) -> v1::Job {
+    v1::Job {
+        id: job.id,
+        kind: job.kind,
+        state: state(job.state).into(),
+        starts: job.starts as u32,
+        attempts: job.attempts as u32,
+        max_attempts: job.max_attempts as u32,
+        progress: (!job.progress.phase.is_empty()).then(|| progress(job.progress)),
+        created_ms: job.created_ms.unsigned_abs(),
+        started_ms: job.started_ms.unsigned_abs(),
+        ended_ms: job.ended_ms.unsigned_abs(),
+        error: job.problem.map(error),
+        outcome,
+    }
+}
+
+/// A page's size from a request.
+pub(crate) fn page_size(size: u32) -> Result<i64> {
+    match size {
+        0 => Ok(100),
+        1..=1000 => Ok(size.into()),
+        _ => Err(Problem::field("page_size", format!("{size} is more than 1,000"))),
+    }
+}
+
+/// Where a page starts: creation time and id of the last item before it.
+pub(crate) fn page_token(token: &str) -> Result<Option<(i64, String)>> {
+    if token.is_empty() {
+        return Ok(None);
+    }
+    token
+        .split_once(':')
+        .and_then(|(at, id)| Some(Some((at.parse().ok()?, id.to_owned()))))
+        .ok_or_else(|| Problem::field("page_token", format!("`{token}` comes from no previous page")))
+}
+
+/// The token of the page after `rows`, empty when this was the last.
+pub(crate) fn next_page(rows: usize, size: i64, last: Option<(i64, String)>) -> String {
+    match last {
+        Some((at, id)) if rows as i64 == size => format!("{at}:{id}"),
+        _ => String::new(),
+    }
+}
+
+pub(crate) fn schema(json: &[u8]) -> Result<Schema> {
+    let text =
+        std::str::from_utf8(json).map_err(|_| Problem::new(Reason::BadSchema, "the schema is not UTF-8 text"))?;
+    Ok(Schema::from_json(text)?)
+}
+
+pub(crate) fn terms(t: v1::Terms) -> Result<Terms> {
+    match u16::try_from(t.min_data_bps) {
+        Ok(min_data_bps) if min_data_bps <= 10_000 => Ok(Terms { min_data_bps, open_training: t.open_training }),
+        _ => Err(Problem::field("terms.min_data_bps", format!("{} basis points are more than 10,000", t.min_data_bps))),
+    }
+}
+
+fn terms_message(t: Terms) -> v1::Terms {
+    v1::Terms { min_data_bps: t.min_data_bps.into(), open_training: t.open_training }
+}
+
+pub(crate) fn link(value: i32) -> Result<Option<Link>> {
+    Ok(match v1::Link::try_from(value) {
+        Ok(v1::Link::Unspecified) => None,
+        Ok(v1::Link::Squared) => Some(Link::Squared),
+        Ok(v1::Link::Logistic) => Some(Link::Logistic),
+        Ok(v1::Link::Softmax) => Some(Link::Softmax),
+        Err(_) => return Err(Problem::field("link", format!("{value} is no link"))),
+    })
+}
+
+fn profile(p: Profile) -> v1::Profile {
+    v1::Profile { k: p.k, columns: p.columns as u32 }
+}
+
+pub(crate) fn target(t: Target) -> v1::ChainContext {
+    v1::ChainContext { chain_id: t.chain_id, contract: t.contract.to_field() }
+}
+
+pub(crate) fn shape(s: v1::CircuitShape) -> Result<ShapeBody> {
+    let p = s.profile.unwrap_or_default();
+    let statement = Statement::ALL
+        .into_iter()
+        .find(|x| i32::from(x.code()) == s.statement)
+        .ok_or_else(|| Problem::field("shape.statement", format!("no circuit for statement {}", s.statement)))?;
+    Ok(ShapeBody {
+        statement,
+        profile: Profile { k: p.k, columns: p.columns as usize },
+        features: s.features as usize,
+        classes: s.classes as usize,
+        task: if s.real_target { Task::Real } else { Task::Classes },
+        link: link(s.link)?,
+        reg_bias: s.reg_bias,
+        parts: s.parts as usize,
+    })
+}
+
+pub(crate) fn shape_message(s: &ShapeBody) -> v1::CircuitShape {
+    v1::CircuitShape {
+        statement: s.statement.code().into(),
+        profile: Some(profile(s.profile)),
+        features: s.features as u32,
+        classes: s.classes as u32,
+        real_target: s.task == Task::Real,
+        link: s.link.map_or(0, |l| l.code().into()),
+        reg_bias: s.reg_bias,
+        parts: s.parts as u32,
+    }
+}
+
+pub(crate) fn circuit(c: &CircuitBody, gas: u64) -> v1::Circuit {
+    let statement = c.shape.statement;
+    v1::Circuit {
+        shape: Some(shape_message(&c.shape)),
+        circuit_id: c.circuit_id.to_field(),
+        vk_digest: c.vk_digest.to_field(),
+        srs_digest: c.srs_digest.to_field(),
+        layout_hash: c.layout_hash.to_field(),
+        code_hash: c.code_hash.to_field(),
+        code_bytes: c.code_bytes,
+        proof_length: c.proof_length as u32,
+        input_count: statement.inputs() as u32,
+        gas_verify: gas,
+        slots: statement.slots(c.shape.parts).into(),
+        group_columns: statement.groups(c.shape.profile.columns, c.shape.parts).into_iter().map(|g| g as u32).collect(),
+    }
+}
+
+pub(crate) fn voucher(v: &SignedVoucher) -> v1::Voucher {
+    v1::Voucher {
+        session: v.session().to_vec(),
+        version: v.version(),
+        count: v.count(),
+        transcript: v.transcript().to_vec(),
+        signature: v.signature().to_vec(),
+    }
+}
+
+/// A voucher that the contract can parse: one that it cannot would be an answer for nothing.
+pub(crate) fn signed_voucher(v: &v1::Voucher) -> Result<SignedVoucher> {
+    let session = Hex32::from_field("voucher.session", &v.session)?;
+    let transcript = Hex32::from_field("voucher.transcript", &v.transcript)?;
+    let voucher = Voucher {
+        session: B256::from(session.0),
+        version: v.version,
+        count: v.count,
+        transcript: U256::from_be_bytes(transcript.0),
+    };
+    SignedVoucher::new(voucher, &v.signature)
+        .map_err(|e| Problem::new(Reason::BadVoucher, e.to_string()).with("session", session))
+}
+
+/// A session, with what the chain and its agent say of it.
+pub(crate) fn session(session: &SessionRow, on_chain: &ChainSession, agent: &AgentBody) -> v1::Session {
+    let body = &session.body;
+    v1::Session {
+        id: body.id.to_field(),
+        weights_digest: body.weights_digest.to_field(),
+        agent_id: body.agent_id.to_field(),
+        version: body.version,
+        client: body.client.to_field(),
+        session_key: body.session_key.to_field(),
+        price: body.price.to_string(),
+        escrow: on_chain.remaining.to_string(),
+        count: session.count,
+        transcript: session.transcript.to_field(),
+        voucher: session.voucher.as_ref().map(voucher),
+        claimed_count: on_chain.count,
+        claimed_transcript: on_chain.transcript.to_field(),
+        schema_json: agent.schema.clone().into_bytes(),
+        context: Some(target(body.target)),
+    }
+}
+
+/// What is a dataset's row in a message, its proofs aside.
+pub(crate) fn dataset(d: &DatasetBody, created_ms: i64) -> v1::Dataset {
+    let shard = |s: &ShardBody| v1::Shard { digest: s.digest.to_field(), records: s.count, proof: None };
+    v1::Dataset {
+        id: d.id.to_field(),
+        owner: d.owner.to_field(),
+        schema_id: tribute_core::digest::keccak(d.schema.as_bytes()).to_vec(),
+        schema_json: d.schema.clone().into_bytes(),
+        layout_hash: d.layout_hash.to_field(),
+        profile: Some(profile(d.profile)),
+        records: d.count,
+        terms: Some(terms_message(d.terms)),
+        context: Some(target(d.target)),
+        shards: d.shards.iter().map(shard).collect(),
+        created_ms: created_ms.unsigned_abs(),
+    }
+}
+
+/// What is an agent's row in a message, its model aside.
+pub(crate) fn agent(a: &AgentBody, proven: Proven, created_ms: i64) -> v1::Agent {
+    v1::Agent {
+        weights_digest: a.weights_digest.to_field(),
+        owner: a.owner.to_field(),
+        name: a.name.clone(),
+        terms: Some(v1::TrainingTerms {
+            dataset_ids: a.datasets().into_iter().map(Hex32::to_field).collect(),
+            lambda: a.lambda,
+            link: a.link.code().into(),
+            reg_bias: a.reg_bias,
+        }),
+        schema_json: a.schema.clone().into_bytes(),
+        profile: Some(profile(a.profile)),
+        model_sha256: a.model_sha256.to_field(),
+        onnx: Vec::new(),
+        epsilon: a.epsilon,
+        norm: a.norm,
+        relative_distance: a.relative_distance,
+        shares: a.shares.clone(),
+        training_accuracy: a.training_accuracy,
+        records: a.count,
+        gradients_proven: proven.gradients,
+        shards: a.sources.len() as u32,
+        optimum_proven: proven.optimum,
+        created_ms: created_ms.unsigned_abs(),
+    }
+}
+
+/// A proof with its bytes.
+pub(crate) async fn proof(artefacts: &Artefacts, p: &ProofBody) -> Result<v1::Proof> {
+    Ok(v1::Proof {
+        statement: p.circuit.shape.statement.code().into(),
+        circuit_id: p.circuit.circuit_id.to_field(),
+        inputs: p.inputs.iter().map(|x| x.to_field()).collect(),
+        proof: artefacts.get(&p.proof).await?,
+        groups: p.groups.iter().map(|g| g.to_field()).collect(),
+        stats: Some(v1::ProofStats {
+            k: p.circuit.shape.profile.k,
+            columns: p.stats.columns,
+            seconds: p.stats.seconds,
+            bytes: p.stats.bytes,
+            verify_ms: p.stats.verify_ms,
+            gas_verify: p.stats.gas_verify,
+            peak_rss_mb: p.stats.peak_rss_mb,
+        }),
+    })
+}
+
+/// A dataset with its proofs.
+pub(crate) async fn dataset_with_proofs(
+    artefacts: &Artefacts,
+    d: &DatasetBody,
+    created_ms: i64,
+) -> Result<v1::Dataset> {
+    let mut message = dataset(d, created_ms);
+    for (shard, s) in message.shards.iter_mut().zip(&d.shards) {
+        shard.proof = Some(proof(artefacts, &s.proof).await?);
+    }
+    Ok(message)
+}
+
+/// A job's outcome with the bytes it refers to.
+async fn outcome(artefacts: &Artefacts, outcome: &Outcome, ended_ms: i64) -> Result<v1::Outcome> {
+    use v1::outcome::Outcome as O;
+    let message = match outcome {
+        Outcome::Calibrate(c) => {
+            O::Calibrate(v1::CalibrateOutcome { milliseconds: c.milliseconds, k: c.k, rounds: c.rounds })
+        }
+        Outcome::Circuit(c) => O::Circuit(v1::CircuitOutcome { circuit: Some(circuit(c, 0)) }),
+        Outcome::Dataset(d) => {
+            O::Dataset(v1::DatasetOutcome { dataset: Some(dataset_with_proofs(artefacts, d, ended_ms).await?) })
+        }
+        Outcome::Train(a) => O::Agent(v1::AgentOutcome { agent: Some(agent(a, Proven::default(), ended_ms)) }),
+        Outcome::Gradient(g) => O::Proof(proof(artefacts, &g.proof).await?),
+        Outcome::Optimum(o) => O::Proof(proof(artefacts, &o.proof).await?),
+        Outcome::Evaluation(e) => O::Evaluation(v1::EvaluationOutcome {
+            weights_digest: e.weights_digest.to_field(),
+            dataset_id: e.dataset.to_field(),
+            records: e.records,
+            correct: e.correct,
+            evaluation_json: artefacts.get(&e.file).await?,
+        }),
+        Outcome::Service(s) => O::Service(v1::ServiceOutcome {
+            proof: Some(proof(artefacts, &s.proof).await?),
+            vouchers: s.vouchers.iter().map(voucher).collect(),
+            agent_id: s.agent_id.to_field(),
+            version: s.version,
+        }),
+    };
+    Ok(v1::Outcome { outcome: Some(message) })
+}
+
+/// A job as its owner sees it, with the bytes that its outcome refers to.
+pub(crate) async fn job_with_outcome(artefacts: &Artefacts, row: Job) -> Result<v1::Job> {
+    let made: Option<Outcome> = row.outcome.as_deref().map(serde_json::from_str).transpose()?;
+    let made = match &made {
+        Some(made) => Some(outcome(artefacts, made, row.ended_ms).await?),
+        None => None,
+    };
+    Ok(job(row, made))
+}
+
+/// Jobs as their owner sees them.
+pub(crate) async fn jobs_with_outcomes(artefacts: &Artefacts, rows: Vec<Job>) -> Result<Vec<v1::Job>> {
+    let mut jobs = Vec::with_capacity(rows.len());
+    for row in rows {
+        jobs.push(job_with_outcome(artefacts, row).await?);
+    }
+    Ok(jobs)
+}
+
+/// An address field.
+pub(crate) fn address(name: &str, bytes: &[u8]) -> Result<Hex20> {
+    Hex20::from_field(name, bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy::signers::local::PrivateKeySigner;
+    use tribute_core::context::Domain;
+
+    #[test]
+    fn a_voucher_that_the_contract_cannot_parse_is_refused() {
+        let domain = Domain { chain_id: 31_337, contract: [0x5e; 20] };
+        let (session, transcript) = (B256::repeat_byte(9), U256::from(77));
+        let signed = Voucher { session, version: 1, count: 5, transcript };
+        let good = voucher(&SignedVoucher::sign(&PrivateKeySigner::random(), &domain, signed).unwrap());
+        assert_eq!(voucher(&signed_voucher(&good).unwrap()), good);
+        let refused = |signature: Vec<u8>| {
+            let problem = signed_voucher(&v1::Voucher { signature, ..good.clone() }).unwrap_err();
+            assert_eq!(problem.reason, Reason::BadVoucher);
+            problem.message
+        };
+        for v in [0, 1, 35, 36] {
+            let message = refused([&good.signature[..64], &[v]].concat());
+            assert!(message.contains(&format!("27 or 28, not {v}")), "{message}");
+        }
+        assert!(refused(good.signature[..64].to_vec()).contains("not 64"));
+        let order =
+            U256::from_str_radix("fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141", 16).unwrap();
+        let twin = (order - U256::from_be_slice(&good.signature[32..64])).to_be_bytes::<32>();
+        let message = refused([&good.signature[..32], &twin, &[55 - good.signature[64]]].concat());
+        assert!(message.contains("lower half"), "{message}");
+    }
+}

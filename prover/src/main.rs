@@ -1,5 +1,0 @@
-//! The `tribute` command.
-
-fn main() -> std::process::ExitCode {
-    tribute::cli::main()
-}

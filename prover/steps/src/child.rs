@@ -1,0 +1,143 @@
+//! The process that does a job's work. It reads its order from standard input, writes lines of JSON to standard output,
+//! and ends when standard input closes: a worker that dies, however it dies, takes its children along.
+
+use std::io::{BufRead as _, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use tribute_custody::Custody;
+use tribute_engine::srs::SrsStore;
+use tribute_problem::hexed::Hex32;
+use tribute_problem::{Problem, Reason, Result};
+use tribute_store::artefacts::Artefacts;
+use tribute_store::db::Database;
+
+use crate::toolbox::Progress;
+use crate::toolbox::Toolbox;
+use crate::work::{self, Outcome, Payload};
+
+/// Exit code of a child whose worker went away.
+pub const ORPHANED: i32 = 75;
+
+/// What a child is told: one line on its standard input. Secrets never stand in arguments.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Order {
+    /// The job, for logs.
+    pub job: String,
+    /// The work, and the SRS to do it under.
+    pub payload: Payload,
+    /// Where things are.
+    pub place: Place,
+}
+
+/// Where a server keeps things.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Place {
+    /// Database URL.
+    pub database: String,
+    /// Data folder.
+    pub data: PathBuf,
+    /// Master key file.
+    pub master_key: PathBuf,
+    /// The SRS: a file or folder; none is the development SRS.
+    #[serde(default)]
+    pub srs: Option<PathBuf>,
+}
+
+impl Place {
+    /// The usual places inside a data folder.
+    #[must_use]
+    pub fn in_folder(data: &Path) -> Self {
+        Place {
+            database: format!("sqlite:{}", data.join("tribute.db").display()),
+            data: data.into(),
+            master_key: tribute_custody::default_key_file(data),
+            srs: None,
+        }
+    }
+    /// Opens the artefact store.
+    pub fn artefacts(&self) -> Result<Artefacts> {
+        Artefacts::in_folder(&self.data.join("artefacts"))
+    }
+    /// Folder of parameters and keys.
+    #[must_use]
+    pub fn cache(&self) -> PathBuf {
+        self.data.join("cache")
+    }
+    /// Where the SRS comes from.
+    pub fn srs(&self) -> Result<SrsStore> {
+        SrsStore::open(self.srs.as_deref(), Some(&self.cache())).map_err(|e| Problem::field("srs", e.to_string()))
+    }
+}
+
+/// What a child says: one line each on its standard output.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Line {
+    /// It went on.
+    Progress(Progress),
+    /// It has finished.
+    Done(Box<Outcome>),
+    /// It has failed.
+    Failed(Problem),
+}
+
+fn say(line: &Line) {
+    if let Ok(text) = serde_json::to_string(line) {
+        let mut out = std::io::stdout().lock();
+        // a closed pipe means the worker is gone; the watcher ends this process
+        let _ = writeln!(out, "{text}").and_then(|()| out.flush());
+    }
+}
+
+/// Runs the order on standard input; the process's exit code. To be called outside any async runtime.
+#[must_use]
+pub fn main() -> i32 {
+    let mut order = String::new();
+    if std::io::stdin().lock().read_line(&mut order).is_err() || order.is_empty() {
+        return ORPHANED;
+    }
+    std::thread::spawn(|| {
+        // blocks until the worker closes its end or dies
+        let _ = std::io::stdin().lock().read_to_end(&mut Vec::new());
+        std::process::exit(ORPHANED);
+    });
+    let end = serde_json::from_str::<Order>(&order)
+        .map_err(|e| Problem::internal(format!("unreadable order: {e}")))
+        .and_then(|order| execute(&order));
+    match end {
+        Ok(outcome) => say(&Line::Done(Box::new(outcome))),
+        Err(problem) => say(&Line::Failed(problem)),
+    }
+    0
+}
+
+fn execute(order: &Order) -> Result<Outcome> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .map_err(|e| Problem::new(Reason::Internal, format!("no runtime: {e}")))?;
+    let database = runtime.block_on(Database::open(&order.place.database))?;
+    let artefacts = order.place.artefacts()?;
+    let custody = runtime.block_on(Custody::open(database, artefacts.clone(), &order.place.master_key))?;
+    let cache = order.place.cache();
+    std::fs::create_dir_all(&cache)?;
+    let report = Box::new(|progress| say(&Line::Progress(progress)));
+    let srs = order.place.srs()?;
+    let Payload { srs: wanted, work } = &order.payload;
+    if let Some(wanted) = wanted {
+        let has = Hex32::from(srs.digest().map_err(|e| Problem::field("srs", e.to_string()))?);
+        if has != *wanted {
+            return Err(Problem::new(
+                Reason::NotReady,
+                format!("the worker has the SRS {has}, the job was submitted for {wanted}: start server and workers with the same --srs"),
+            )
+            .with("expected", wanted)
+            .with("got", has));
+        }
+    }
+    let toolbox = Toolbox::new(artefacts, custody, srs, &cache, runtime.handle().clone(), report);
+    tracing::info!(job = %order.job, kind = work.kind(), "working");
+    work::run(work, &toolbox)
+}

@@ -1,0 +1,231 @@
+//! Keys and verifiers: generated from a circuit's shape alone, so that anyone can make the same.
+
+use std::time::Instant;
+
+use halo2_proofs::halo2curves::bn256::Fr;
+use serde::{Deserialize, Serialize};
+use tribute_circuits::arithmetization::StatementWitness;
+use tribute_circuits::error::ProveError;
+use tribute_circuits::keys::{key_digest, KeyCache, Keys, Origin};
+use tribute_circuits::prove::prove;
+use tribute_core::certificate::Proof;
+use tribute_core::digest::{keccak, CircuitIdentity};
+use tribute_core::shape::Shape;
+use tribute_custody::Opened;
+use tribute_engine::field::word;
+use tribute_engine::proof::verify;
+use tribute_engine::srs::Srs;
+use tribute_problem::hexed::{Hex, Hex32};
+use tribute_problem::{Problem, Reason, Result};
+use tribute_store::artefacts::{ArtefactId, Artefacts};
+
+use crate::rebuilt::{check_cost, proof_length};
+use crate::shape::ShapeBody;
+use crate::toolbox::Toolbox;
+
+/// Make keys and verifier of a circuit.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CircuitJob {
+    /// Which.
+    pub shape: ShapeBody,
+}
+
+/// A circuit with its verifier: everything that the proof gate registers.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CircuitBody {
+    /// Which.
+    pub shape: ShapeBody,
+    /// The gate's id for it.
+    pub circuit_id: Hex32,
+    /// Digest of the verifying key.
+    pub vk_digest: Hex32,
+    /// Digest of the SRS.
+    pub srs_digest: Hex32,
+    /// Layout hash.
+    pub layout_hash: Hex32,
+    /// keccak256 of the deployed verifier.
+    pub code_hash: Hex32,
+    /// Size of the deployed verifier.
+    pub code_bytes: u64,
+    /// Length of every proof.
+    pub proof_length: u64,
+    /// Execution gas of checking one proof; 0 where an older version made the circuit.
+    #[serde(default)]
+    pub gas: u64,
+    /// Code that deploys the verifier.
+    pub creation: ArtefactId,
+    /// Code of the deployed verifier.
+    pub runtime: ArtefactId,
+}
+
+/// A proof, checked natively and by the verifier's bytecode.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ProofBody {
+    /// Its circuit, with which it stands in the registry.
+    pub circuit: CircuitBody,
+    /// Public inputs, big-endian words.
+    pub inputs: Vec<Hex32>,
+    /// The proof's bytes.
+    pub proof: ArtefactId,
+    /// Digests of the committed groups.
+    pub groups: Vec<Hex32>,
+    /// What it cost.
+    pub stats: ProofStats,
+}
+
+impl ProofBody {
+    /// The proof as files hold it.
+    pub async fn load(&self, artefacts: &Artefacts) -> Result<Proof> {
+        Ok(Proof::new(self.inputs.iter().map(|x| x.0), artefacts.get(&self.proof).await?))
+    }
+}
+
+/// What a proof cost.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct ProofStats {
+    /// Advice columns.
+    pub columns: u32,
+    /// Wall time, key generation excluded.
+    pub seconds: f64,
+    /// Length.
+    pub bytes: u64,
+    /// Native verification.
+    pub verify_ms: f64,
+    /// Execution gas of the verifier.
+    pub gas_verify: u64,
+    /// High-water mark of the proving process.
+    pub peak_rss_mb: u64,
+}
+
+/// A circuit ready to prove with.
+pub(super) struct Prepared {
+    pub(super) srs: Srs,
+    pub(super) keys: Keys,
+    pub(super) body: CircuitBody,
+    runtime: Vec<u8>,
+}
+
+/// Makes keys and verifier of a circuit.
+pub fn run(job: &CircuitJob, toolbox: &Toolbox) -> Result<CircuitBody> {
+    Ok(prepare(&job.shape, toolbox)?.body)
+}
+
+/// Keys and verifier of a circuit. The keys come from the cache; one that is damaged is made again. The verifier follows
+/// from the key in a millisecond.
+pub(super) fn prepare(body: &ShapeBody, toolbox: &Toolbox) -> Result<Prepared> {
+    let shape = body.shape()?;
+    toolbox.progress("keys", 0, 1);
+    let srs = toolbox.srs(shape.layout.k())?;
+    let (keys, origin) = KeyCache::new(&toolbox.cache).get(&srs, &shape).map_err(refused)?;
+    if let Origin::Remade(e) = origin {
+        tracing::warn!(error = %e, "keys were made again");
+    }
+    toolbox.progress("verifier", 0, 1);
+    let code = tribute_evm::direct::generate(srs.params(), keys.vk(), shape.statement.inputs()).map_err(tool)?;
+    let identity = CircuitIdentity {
+        verifying_key: key_digest(keys.vk()),
+        srs: srs.digest(),
+        layout: shape.layout.hash(),
+        statement: shape.statement.code(),
+        shape: shape.digest(),
+        code: keccak(&code.runtime),
+    };
+    let body = CircuitBody {
+        shape: *body,
+        circuit_id: Hex(identity.id()),
+        vk_digest: Hex(identity.verifying_key),
+        srs_digest: Hex(identity.srs),
+        layout_hash: Hex(identity.layout),
+        code_hash: Hex(identity.code),
+        code_bytes: code.runtime.len() as u64,
+        proof_length: proof_length(keys.vk()) as u64,
+        gas: check_cost(keys.vk(), &code.runtime, shape.statement.inputs())?,
+        creation: toolbox.wait(toolbox.artefacts.put(code.creation))?,
+        runtime: toolbox.wait(toolbox.artefacts.put(code.runtime.clone()))?,
+    };
+    Ok(Prepared { srs, keys, body, runtime: code.runtime })
+}
+
+impl Prepared {
+    /// The circuit's shape as [`tribute_circuits`] knows it.
+    pub(super) fn shape(&self) -> &Shape {
+        self.keys.shape()
+    }
+
+    /// Proves, checks the proof natively and in the EVM, and stores it. `opened` are the witness's committed columns.
+    pub(super) fn prove(
+        &self,
+        toolbox: &Toolbox,
+        witness: &dyn StatementWitness,
+        opened: &Opened,
+        inputs: Vec<Fr>,
+    ) -> Result<ProofBody> {
+        let counted = opened.groups().iter().flat_map(|g| &g.columns).map(|c| c.point);
+        if !counted.eq(witness.committed().iter().map(|c| c.point)) {
+            return Err(Problem::internal("a proof opens other columns than those whose openings are counted"));
+        }
+        toolbox.progress("prove", 0, 1);
+        let start = Instant::now();
+        let proof = prove(&self.srs, &self.keys, witness, inputs).map_err(refused)?;
+        let seconds = start.elapsed().as_secs_f64();
+
+        toolbox.progress("verify", 0, 2);
+        let start = Instant::now();
+        if !verify(&self.srs, self.keys.vk(), &proof) {
+            return Err(self.rejected("halo2's verifier"));
+        }
+        let verify_ms = start.elapsed().as_secs_f64() * 1e3;
+        toolbox.progress("verify", 1, 2);
+        let report = tribute_evm::run(&self.runtime, &proof.calldata()).map_err(tool)?;
+        if !report.success {
+            return Err(self.rejected("the EVM verifier"));
+        }
+        if proof.bytes.len() as u64 != self.body.proof_length {
+            let (got, expected) = (proof.bytes.len(), self.body.proof_length);
+            return Err(self.rejected(&format!("the length check ({got} bytes, expected {expected})")));
+        }
+        toolbox.progress("verify", 2, 2);
+        Ok(ProofBody {
+            circuit: self.body.clone(),
+            inputs: proof.inputs.iter().map(|x| Hex(word(x))).collect(),
+            groups: opened.groups().iter().map(|g| Hex(g.digest())).collect(),
+            stats: ProofStats {
+                columns: self.keys.vk().cs().num_advice_columns() as u32,
+                seconds,
+                bytes: proof.bytes.len() as u64,
+                verify_ms,
+                gas_verify: report.execution_gas,
+                peak_rss_mb: peak_rss_mb(),
+            },
+            proof: toolbox.wait(toolbox.artefacts.put(proof.bytes))?,
+        })
+    }
+
+    fn rejected(&self, by: &str) -> Problem {
+        Problem::new(
+            Reason::ProofRejected,
+            format!("a {} proof was made that {by} refuses; it is withheld", self.shape().name()),
+        )
+        .with("circuit", self.shape().name())
+    }
+}
+
+fn tool(e: impl std::fmt::Display) -> Problem {
+    Problem::new(Reason::ToolMissing, format!("verifier: {e}"))
+}
+
+pub(super) fn refused(e: ProveError) -> Problem {
+    let reason = match e {
+        ProveError::NotSatisfied { .. } | ProveError::Prefix { .. } => Reason::ProofRejected,
+        ProveError::Regression { .. } | ProveError::Parts { .. } | ProveError::LinkRows { .. } => Reason::BadField,
+        _ => Reason::Internal,
+    };
+    Problem::new(reason, e.to_string())
+}
+
+/// High-water mark of this process's memory; 0 where the system does not say.
+fn peak_rss_mb() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));
+    line.and_then(|l| l.split_whitespace().next()?.parse::<u64>().ok()).map_or(0, |kb| kb / 1024)
+}

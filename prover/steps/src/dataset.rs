@@ -1,0 +1,147 @@
+//! A dataset: cut into shards, each committed and proven well formed.
+
+use serde::{Deserialize, Serialize};
+use tribute_circuits::statements::dataset::DatasetCircuit;
+use tribute_core::context::DatasetContext;
+use tribute_core::context::Terms;
+use tribute_core::digest::dataset_id;
+use tribute_core::layout::Layout;
+use tribute_core::link::Link;
+use tribute_core::schema::Schema;
+use tribute_core::statement::Statement;
+use tribute_engine::field::from_core;
+use tribute_problem::hexed::Hex;
+use tribute_problem::hexed::Hex20;
+use tribute_problem::hexed::Hex32;
+use tribute_problem::Result;
+use tribute_store::artefacts::ArtefactId;
+
+use crate::circuit::prepare;
+use crate::circuit::ProofBody;
+use crate::shape::{Profile, ShapeBody, Target};
+use crate::toolbox::Toolbox;
+
+/// Commit records and prove the commitment.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DatasetJob {
+    /// Who registers it.
+    pub owner: Hex20,
+    /// Canonical JSON.
+    pub schema: String,
+    /// Rows and columns.
+    pub profile: Profile,
+    /// The dataset registry.
+    pub target: Target,
+    /// Under which terms it may train agents.
+    pub terms: Terms,
+    /// All records, sealed for the owner.
+    pub records: ArtefactId,
+    /// How many.
+    pub count: u64,
+}
+
+/// A committed and proven dataset.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DatasetBody {
+    /// The registry's id for it.
+    pub id: Hex32,
+    /// Who registers it.
+    pub owner: Hex20,
+    /// Canonical JSON.
+    pub schema: String,
+    /// Rows and columns.
+    pub profile: Profile,
+    /// Layout hash.
+    pub layout_hash: Hex32,
+    /// Its proofs' target.
+    pub target: Target,
+    /// Its terms.
+    pub terms: Terms,
+    /// Records in all.
+    pub count: u64,
+    /// Its shards, in order.
+    pub shards: Vec<ShardBody>,
+}
+
+/// One committed shard.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ShardBody {
+    /// Digest of its commitments.
+    pub digest: Hex32,
+    /// Records in it.
+    pub count: u64,
+    /// They, sealed for the owner.
+    pub records: ArtefactId,
+    /// Its proof.
+    pub proof: ProofBody,
+}
+
+/// Commits the records and proves every shard.
+pub fn run(job: &DatasetJob, toolbox: &Toolbox) -> Result<DatasetBody> {
+    let schema = Schema::from_json(&job.schema)?;
+    let layout = schema.layout(job.profile.k, job.profile.columns)?;
+    let tenant = job.owner.to_string();
+    let records = toolbox.wait(toolbox.custody.records(&tenant, &job.records))?;
+    let committer = toolbox.wait(toolbox.custody.committer(&tenant))?;
+    let prepared = prepare(&shape(&layout), toolbox)?;
+
+    let cuts = shards(records.len(), layout.capacity());
+    let mut shards = Vec::with_capacity(cuts.len());
+    for (index, cut) in cuts.iter().enumerate() {
+        toolbox.progress("commit", index as u64, cuts.len() as u64);
+        let part = records.slice(cut.clone());
+        let committed = committer.records(&prepared.srs, &layout, &part)?;
+        let context = DatasetContext {
+            domain: job.target.domain(),
+            owner: job.owner.0,
+            schema: schema.id(),
+            layout: layout.hash(),
+            shard: index as u32,
+            shards: cuts.len() as u32,
+            records: part.len() as u64,
+            terms: job.terms.hash(),
+        };
+        let opened = toolbox.wait(toolbox.custody.spend_openings(&[&committed]))?;
+        let circuit = DatasetCircuit::new(prepared.shape().clone(), &opened.groups()[0]);
+        let inputs = vec![from_core(&context.ctx()), circuit.count()];
+        let proof = prepared.prove(toolbox, &circuit, &opened, inputs)?;
+        let stored = toolbox.wait(toolbox.custody.put_records(&tenant, &part))?;
+        shards.push(ShardBody { digest: Hex(committed.digest()), count: part.len() as u64, records: stored, proof });
+    }
+    let digests: Vec<[u8; 32]> = shards.iter().map(|s| s.digest.0).collect();
+    Ok(DatasetBody {
+        id: Hex(dataset_id(&schema.id(), &layout.hash(), records.len() as u64, &digests)),
+        owner: job.owner,
+        schema: job.schema.clone(),
+        profile: job.profile,
+        layout_hash: Hex(layout.hash()),
+        target: job.target,
+        terms: job.terms,
+        count: records.len() as u64,
+        shards,
+    })
+}
+
+/// The dataset circuit of a layout.
+#[must_use]
+pub fn shape(layout: &Layout) -> ShapeBody {
+    ShapeBody::of(Statement::Dataset, layout, Link::Squared, true)
+}
+
+/// Ranges of records, each filling a shard but the last.
+#[must_use]
+pub fn shards(records: usize, capacity: usize) -> Vec<std::ops::Range<usize>> {
+    (0..records).step_by(capacity.max(1)).map(|start| start..(start + capacity).min(records)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shards_keep_order_and_lose_nothing() {
+        assert_eq!(shards(10, 10), vec![std::ops::Range { start: 0, end: 10 }]);
+        assert_eq!(shards(11, 10), [0..10, 10..11]);
+        assert!(shards(0, 10).is_empty());
+    }
+}

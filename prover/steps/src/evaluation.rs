@@ -1,0 +1,87 @@
+//! An agent's accuracy on a dataset it was not trained on, proven shard by shard.
+
+use serde::{Deserialize, Serialize};
+use tribute_circuits::statements::evaluation::EvaluationCircuit;
+use tribute_core::certificate::evaluation::EvaluationParts;
+use tribute_core::certificate::Certificate;
+use tribute_core::context::evaluation_ctx;
+use tribute_core::statement::Statement;
+use tribute_engine::field::from_core;
+use tribute_problem::hexed::Hex32;
+use tribute_problem::{Problem, Reason, Result};
+use tribute_store::artefacts::ArtefactId;
+
+use crate::circuit::prepare;
+use crate::circuit::{CircuitBody, ProofBody};
+use crate::dataset::DatasetBody;
+use crate::gradient::{shard, weights};
+use crate::shape::ShapeBody;
+use crate::toolbox::Toolbox;
+use crate::train::AgentBody;
+
+/// Prove how many records of a dataset an agent answers correctly.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct EvaluationJob {
+    /// The agent.
+    pub agent: AgentBody,
+    /// Its certificate file.
+    pub certificate: ArtefactId,
+    /// A dataset it was not trained on.
+    pub dataset: DatasetBody,
+}
+
+/// A proven accuracy.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct EvaluationOutcome {
+    /// The agent.
+    pub weights_digest: Hex32,
+    /// The dataset.
+    pub dataset: Hex32,
+    /// Records in it.
+    pub records: u64,
+    /// How many the agent gives their own class.
+    pub correct: u64,
+    /// The circuit of its proofs.
+    pub circuit: CircuitBody,
+    /// The evaluation file.
+    pub file: ArtefactId,
+}
+
+/// Commits again to weights and records, proves every shard's count, and writes the evaluation file.
+pub fn run(job: &EvaluationJob, toolbox: &Toolbox) -> Result<EvaluationOutcome> {
+    let (agent, dataset) = (&job.agent, &job.dataset);
+    let layout = agent.layout()?;
+    let certificate = Certificate::from_json(&toolbox.wait(toolbox.artefacts.get(&job.certificate))?)
+        .map_err(|e| Problem::new(Reason::ArtefactDamaged, format!("the certificate {}: {e}", job.certificate)))?;
+    let prepared = prepare(&ShapeBody::of(Statement::Evaluation, &layout, agent.link, agent.reg_bias), toolbox)?;
+    let (_, weights) = weights(agent, &layout, &prepared.srs, toolbox)?;
+
+    let (domain, version) = (certificate.chain.agents(), certificate.agent.version);
+    let mut shards = Vec::with_capacity(dataset.shards.len());
+    for (index, body) in dataset.shards.iter().enumerate() {
+        toolbox.progress("commit", index as u64, dataset.shards.len() as u64);
+        let (_, records) = shard(dataset.owner, &body.records, body.digest, &layout, &prepared.srs, toolbox)?;
+        let opened = toolbox.wait(toolbox.custody.spend_openings(&[&records, &weights]))?;
+        let [records, weights] = opened.groups() else {
+            return Err(Problem::internal("another number of openings than asked for"));
+        };
+        let circuit = EvaluationCircuit::new(prepared.shape().clone(), records, weights).map_err(Problem::internal)?;
+        let (id, digest) = (&certificate.agent.id.0, &agent.weights_digest.0);
+        let ctx = evaluation_ctx(&domain, id, version, digest, &dataset.id.0, index as u32);
+        let inputs = circuit.public_inputs(from_core(&ctx));
+        let proof = prepared.prove(toolbox, &circuit, &opened, inputs)?;
+        let load = |proof: &ProofBody| toolbox.wait(proof.load(&toolbox.artefacts));
+        shards.push((load(&body.proof)?, load(&proof)?));
+    }
+    let parts = EvaluationParts { certificate, owner: dataset.owner.0, terms: dataset.terms, shards };
+    let evaluation =
+        parts.assemble().map_err(|e| Problem::internal(format!("the evaluation does not fit together: {e}")))?;
+    Ok(EvaluationOutcome {
+        weights_digest: agent.weights_digest,
+        dataset: dataset.id,
+        records: evaluation.dataset.records,
+        correct: evaluation.dataset.correct,
+        circuit: prepared.body.clone(),
+        file: toolbox.wait(toolbox.artefacts.put(evaluation.to_json().into_bytes()))?,
+    })
+}

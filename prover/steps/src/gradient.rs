@@ -1,0 +1,144 @@
+//! One shard's gradient, proven.
+
+use serde::{Deserialize, Serialize};
+use tribute_circuits::statements::gradient::GradientCircuit;
+use tribute_core::context::gradient_ctx;
+use tribute_core::head::{gradient, Weights};
+use tribute_core::layout::Layout;
+use tribute_core::records::Records;
+use tribute_core::statement::Statement;
+use tribute_core::I256;
+use tribute_custody::Committed;
+use tribute_engine::field::from_core;
+use tribute_engine::srs::Srs;
+use tribute_inference::Agent;
+use tribute_problem::hexed::{Hex, Hex20, Hex32};
+use tribute_problem::{Problem, Reason, Result};
+use tribute_store::artefacts::ArtefactId;
+
+use crate::circuit::prepare;
+use crate::circuit::ProofBody;
+use crate::shape::{ShapeBody, Target};
+use crate::toolbox::Toolbox;
+use crate::train::AgentBody;
+
+/// Prove one shard's gradient.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct GradientJob {
+    /// The agent.
+    pub agent: AgentBody,
+    /// Which of its shards.
+    pub slot: u32,
+    /// The agent registry.
+    pub target: Target,
+}
+
+/// A proven gradient.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct GradientOutcome {
+    /// The agent.
+    pub weights_digest: Hex32,
+    /// Which of its shards.
+    pub slot: u32,
+    /// The agent registry.
+    pub target: Target,
+    /// The proof.
+    pub proof: ProofBody,
+    /// The gradient, sealed for the agent's owner.
+    pub gradient: ArtefactId,
+}
+
+/// Commits again to what was committed before, checks that it is the same, and proves the gradient.
+pub fn run(job: &GradientJob, toolbox: &Toolbox) -> Result<GradientOutcome> {
+    let agent = &job.agent;
+    let layout = agent.layout()?;
+    let source = agent
+        .sources
+        .get(job.slot as usize)
+        .ok_or_else(|| Problem::field("slot", format!("{} of {} shards", job.slot, agent.sources.len())))?;
+    let prepared = prepare(&ShapeBody::of(Statement::Gradient, &layout, agent.link, agent.reg_bias), toolbox)?;
+
+    toolbox.progress("commit", 0, 3);
+    let (records, shard) = shard(source.owner, &source.records, source.digest, &layout, &prepared.srs, toolbox)?;
+    toolbox.progress("commit", 1, 3);
+    let (weights, committed) = weights(agent, &layout, &prepared.srs, toolbox)?;
+    toolbox.progress("commit", 2, 3);
+    let g = gradient(&layout, agent.link, &weights, &records).map_err(Problem::internal)?;
+    let gradient = commit(agent, &layout, &prepared.srs, source.digest, &g, toolbox)?;
+
+    toolbox.progress("witness", 0, 1);
+    let opened = toolbox.wait(toolbox.custody.spend_openings(&[&shard, &committed, &gradient]))?;
+    let [shard, weights, gradient] = opened.groups() else {
+        return Err(Problem::internal("another number of openings than asked for"));
+    };
+    let circuit =
+        GradientCircuit::new(prepared.shape().clone(), shard, weights, gradient).map_err(Problem::internal)?;
+    let ctx = gradient_ctx(&job.target.domain(), &agent.owner.0, &agent.weights_digest.0, &source.digest.0);
+    let proof = prepared.prove(toolbox, &circuit, &opened, vec![from_core(&ctx)])?;
+    let bytes: Vec<u8> = g.iter().flat_map(|x| x.to_be_bytes()).collect();
+    Ok(GradientOutcome {
+        weights_digest: agent.weights_digest,
+        slot: job.slot,
+        target: job.target,
+        proof,
+        gradient: toolbox.wait(toolbox.custody.put(&agent.owner.to_string(), "gradient", &bytes))?,
+    })
+}
+
+/// A shard's records, sealed for their owner, and their commitment, which must be the one they are registered by.
+pub(super) fn shard(
+    owner: Hex20,
+    records: &ArtefactId,
+    digest: Hex32,
+    layout: &Layout,
+    srs: &Srs,
+    toolbox: &Toolbox,
+) -> Result<(Records, Committed)> {
+    let owner = owner.to_string();
+    let records = toolbox.wait(toolbox.custody.records(&owner, records))?;
+    let committed = toolbox.wait(toolbox.custody.committer(&owner))?.records(srs, layout, &records)?;
+    same("shard", &committed, digest)?;
+    Ok((records, committed))
+}
+
+/// An agent's weights, and their commitment, which must be the one it is named by.
+pub(super) fn weights(
+    agent: &AgentBody,
+    layout: &Layout,
+    srs: &Srs,
+    toolbox: &Toolbox,
+) -> Result<(Weights, Committed)> {
+    let owner = agent.owner.to_string();
+    let model = toolbox.wait(toolbox.custody.get(&owner, "model", &agent.model))?;
+    let model = Agent::from_bytes(&model).map_err(|e| Problem::new(Reason::ArtefactDamaged, e.to_string()))?;
+    let committed = toolbox.wait(toolbox.custody.committer(&owner))?.weights(srs, layout, &model.weights)?;
+    same("weights", &committed, agent.weights_digest)?;
+    Ok((model.weights, committed))
+}
+
+/// The commitment of a gradient: the same in the `gradient` and in the `optimum` proof.
+pub(super) fn commit(
+    agent: &AgentBody,
+    layout: &Layout,
+    srs: &Srs,
+    shard: Hex32,
+    gradient: &[I256],
+    toolbox: &Toolbox,
+) -> Result<Committed> {
+    let committer = toolbox.wait(toolbox.custody.committer(&agent.owner.to_string()))?;
+    Ok(committer.gradient(srs, layout, &[shard.0, agent.weights_digest.0], gradient))
+}
+
+/// Makes sure that what was committed again is what was committed before.
+pub fn same(what: &str, committed: &Committed, expected: Hex32) -> Result<()> {
+    let got = Hex(committed.digest());
+    if got == expected {
+        return Ok(());
+    }
+    Err(Problem::new(
+        Reason::ArtefactDamaged,
+        format!("the {what}'s commitment is {got}, it was {expected}: the tenant's secret or the parameters are not those it was made with"),
+    )
+    .with("expected", expected)
+    .with("got", got))
+}

@@ -1,0 +1,205 @@
+//! A record of a committed dataset in a file, with the proof that it stands there: made by the dataset's owner, checked by
+//! anybody, with no service and no other data of the dataset.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{json, Value};
+use tribute_core::certificate::HexBytes;
+use tribute_core::digest::dataset_id;
+use tribute_core::layout::Layout;
+use tribute_core::opening::RecordClaim;
+use tribute_core::opening::RecordOpening;
+use tribute_core::schema::{Schema, Target};
+use tribute_engine::srs::{Srs, SrsStore};
+use tribute_problem::hexed::{Hex, Hex32};
+use tribute_problem::{Problem, Result};
+use tribute_verify::{verify_record, VerifierSrs};
+
+use crate::dataset::DatasetBody;
+
+const FORMAT: &str = "tribute.record.v1";
+
+/// Where a record stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// Which shard of the dataset.
+    pub shard: u32,
+    /// Which record of the shard.
+    pub index: u64,
+    /// Which record of the dataset.
+    pub record: u64,
+}
+
+/// A shown record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShownRecord {
+    format: String,
+    dataset_id: Hex32,
+    srs_digest: Hex32,
+    schema: String,
+    layout: Layout,
+    records: u64,
+    shard_digests: Vec<Hex32>,
+    place: Place,
+    points: HexBytes,
+    features: HexBytes,
+    target: u16,
+    context: Hex32,
+    quotient: Hex<64>,
+    remainder: Hex<64>,
+}
+
+/// What the checker trusts, and wants to see.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Accept records under the development SRS, for which anyone can forge them.
+    pub allow_dev_srs: bool,
+    /// The SRS file or folder.
+    pub srs: Option<PathBuf>,
+    /// The dataset it must be of.
+    pub dataset: Option<Hex32>,
+    /// The context it must have been shown for.
+    pub context: Option<Hex32>,
+}
+
+impl ShownRecord {
+    /// With all that is needed to check it.
+    #[must_use]
+    pub fn new(dataset: &DatasetBody, srs: &Srs, place: Place, claim: &RecordClaim, opening: &RecordOpening) -> Self {
+        ShownRecord {
+            format: FORMAT.into(),
+            dataset_id: dataset.id,
+            srs_digest: Hex(srs.digest()),
+            schema: dataset.schema.clone(),
+            layout: claim.layout,
+            records: dataset.count,
+            shard_digests: dataset.shards.iter().map(|s| s.digest).collect(),
+            place,
+            points: HexBytes(claim.points.clone()),
+            features: HexBytes(claim.features.clone()),
+            target: claim.target,
+            context: Hex(claim.context),
+            quotient: Hex(opening.quotient),
+            remainder: Hex(opening.remainder),
+        }
+    }
+
+    /// The file.
+    pub fn to_json(&self) -> Result<Vec<u8>> {
+        Ok(serde_json::to_vec_pretty(self)?)
+    }
+
+    /// Reads a file.
+    pub fn from_json(json: &[u8]) -> Result<Self> {
+        let record: ShownRecord =
+            serde_json::from_slice(json).map_err(|e| Problem::field("record", format!("is no shown record: {e}")))?;
+        if record.format != FORMAT {
+            return Err(Problem::field("format", format!("is `{}`, this program reads `{FORMAT}`", record.format)));
+        }
+        Ok(record)
+    }
+
+    /// Checks that the dataset holds the record, and says what it is. All that is said follows from the dataset's id, which
+    /// is a hash of schema, layout, record count and shards.
+    ///
+    /// # Errors
+    /// Names the field that is wrong.
+    pub fn check(&self, options: &Options) -> Result<Value> {
+        let schema = Schema::from_json(&self.schema)?;
+        let digests: Vec<[u8; 32]> = self.shard_digests.iter().map(|d| d.0).collect();
+        let id = Hex(dataset_id(&schema.id(), &self.layout.hash(), self.records, &digests));
+        let same = |field: &str, expected: Hex32, got: Hex32| {
+            let differs = || Problem::field(field, format!("is {got}, expected {expected}"));
+            (expected == got).then_some(()).ok_or_else(differs)
+        };
+        same("dataset_id", id, self.dataset_id)?;
+        if let Some(wanted) = options.dataset {
+            same("dataset_id", wanted, self.dataset_id)?;
+        }
+        if let Some(wanted) = options.context {
+            same("context", wanted, self.context)?;
+        }
+        let expected = schema.layout(self.layout.k(), self.layout.columns())?;
+        if expected != self.layout {
+            return Err(Problem::field("layout", "is not the schema's"));
+        }
+        let claim = RecordClaim {
+            layout: self.layout,
+            points: self.points.0.clone(),
+            index: self.place.index,
+            features: self.features.0.clone(),
+            target: self.target,
+            context: self.context.0,
+        };
+        claim.check().map_err(|e| Problem::field("place", e.to_string()))?;
+        let own = schema.features().len();
+        if self.features.0.iter().skip(own).any(|q| *q != 0) {
+            let text = format!("the schema has {own} features, and one beyond them is not 0");
+            return Err(Problem::field("features", text));
+        }
+        // every shard but the last is full
+        let number = u64::from(self.place.shard) * self.layout.capacity() as u64 + self.place.index;
+        if number != self.place.record || number >= self.records {
+            let text = format!("record {number} is said to be record {} of {}", self.place.record, self.records);
+            return Err(Problem::field("place", text));
+        }
+        let shard = self.shard_digests.get(self.place.shard as usize).copied();
+        let shard = shard.ok_or_else(|| {
+            Problem::field("place", format!("shard {} of {}", self.place.shard, self.shard_digests.len()))
+        })?;
+        same("points", shard, Hex(claim.shard()))?;
+        let srs = self.srs(options)?;
+        let srs = VerifierSrs::read(&srs.points())
+            .ok_or_else(|| Problem::field("srs", "its points are not in their groups"))?;
+        let opening = RecordOpening { quotient: self.quotient.0, remainder: self.remainder.0 };
+        verify_record(&srs, &claim, &opening).map_err(|e| Problem::field("record", e.to_string()))?;
+        Ok(self.described(&schema))
+    }
+
+    fn srs(&self, options: &Options) -> Result<Srs> {
+        let development = self.srs_digest.0 == Srs::development_digest();
+        if development && !options.allow_dev_srs {
+            let text =
+                "it was shown under the development SRS, for which anyone can forge records; --allow-dev-srs accepts \
+                        it nevertheless";
+            return Err(Problem::field("srs_digest", text));
+        }
+        let source = options.srs.as_deref().filter(|_| !development);
+        if !development && source.is_none() {
+            return Err(Problem::field(
+                "srs_digest",
+                format!("give the file of the SRS {} with --srs", self.srs_digest),
+            ));
+        }
+        let unusable = |e: tribute_engine::srs::SrsError| Problem::field("srs", e.to_string());
+        let srs = SrsStore::open(source, None).and_then(|s| s.get(self.layout.k())).map_err(unusable)?;
+        if srs.digest() != self.srs_digest.0 {
+            let text =
+                format!("the record was shown under the SRS {}, --srs holds {}", self.srs_digest, Hex(srs.digest()));
+            return Err(Problem::field("srs", text));
+        }
+        Ok(srs)
+    }
+
+    fn described(&self, schema: &Schema) -> Value {
+        let features: serde_json::Map<String, Value> =
+            schema.features().iter().zip(&self.features.0).map(|(f, q)| (f.name.clone(), json!(q))).collect();
+        let label = match schema.target() {
+            Target::Classes(names) => names.get(usize::from(self.target)).map(|name| json!(name)),
+            Target::Real { .. } => None,
+        };
+        json!({
+            "dataset_id": self.dataset_id.to_string(),
+            "record": self.place.record,
+            "records": self.records,
+            "features": features,
+            "target": self.target,
+            "label": label,
+            "context": self.context.to_string(),
+            "srs_digest": self.srs_digest.to_string(),
+            "development_srs": self.srs_digest.0 == Srs::development_digest(),
+        })
+    }
+}

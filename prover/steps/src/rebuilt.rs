@@ -1,0 +1,132 @@
+//! A circuit rebuilt from its shape, as the proof gate has to have it. Nobody's word is taken: keys and verifier are
+//! derived here, and what a check of a proof costs is measured here.
+
+use halo2_proofs::halo2curves::bn256::{Fr, G1Affine};
+use halo2_proofs::plonk::VerifyingKey;
+use tribute_chain::circuits::{CircuitInfo, Difference};
+use tribute_chain::{Contracts, NewCircuit, B256};
+use tribute_circuits::keys::{key_digest, verifying_key};
+use tribute_core::digest::keccak;
+use tribute_core::shape::Shape;
+use tribute_engine::srs::Srs;
+use tribute_problem::{Problem, Reason, Result};
+
+/// Gas caps are about three times the measured cost: between these parts of it, in percent.
+const GAS_CAP_PERCENT: std::ops::RangeInclusive<u64> = 250..=350;
+
+/// A circuit as it has to be.
+#[derive(Clone, Debug)]
+pub struct Rebuilt {
+    /// What the gate has to have registered; the gas cap is three times the measured cost.
+    pub circuit: NewCircuit,
+    /// keccak256 of the verifier's code.
+    pub code_hash: B256,
+    /// Size of the verifier's code.
+    pub code_bytes: usize,
+    /// Execution gas of checking one proof.
+    pub gas: u64,
+}
+
+impl Rebuilt {
+    /// Derives key and verifier of a shape under an SRS.
+    pub fn new(shape: &Shape, srs: &Srs) -> Result<Rebuilt> {
+        let tool = |e: tribute_evm::Error| Problem::new(Reason::ToolMissing, format!("verifier: {e}"));
+        let vk = verifying_key(srs, shape).map_err(|e| Problem::field("shape", e.to_string()))?;
+        let statement = shape.statement;
+        let code = tribute_evm::generate_verifier(srs.params(), &vk, statement.inputs()).map_err(tool)?;
+        let gas = check_cost(&vk, &code.runtime, statement.inputs())?;
+        let narrow = |n: usize| u16::try_from(n).map_err(Problem::internal);
+        let circuit = NewCircuit {
+            statement: statement.code(),
+            layout: shape.layout.hash().into(),
+            link: shape.link_code(),
+            reg_bias: shape.reg_bias,
+            slots: statement.slots(shape.parts),
+            group_columns: shape.groups().into_iter().map(narrow).collect::<Result<_>>()?,
+            input_count: narrow(statement.inputs())?,
+            proof_length: u32::try_from(Parts::of(&vk).length()).map_err(Problem::internal)?,
+            gas_cap: u32::try_from(3 * gas).map_err(Problem::internal)?,
+            srs: srs.digest().into(),
+            verifying_key: key_digest(&vk).into(),
+        };
+        Ok(Rebuilt { circuit, code_hash: keccak(&code.runtime).into(), code_bytes: code.runtime.len(), gas })
+    }
+
+    /// The id that the gate has to have it under.
+    #[must_use]
+    pub fn id(&self) -> B256 {
+        self.circuit.id(self.code_hash)
+    }
+
+    /// How what is registered under `id` differs from it.
+    pub async fn differences(&self, contracts: &Contracts, id: B256, info: &CircuitInfo) -> Result<Vec<Difference>> {
+        let mut all = contracts.differences(id, info, &self.circuit, self.code_hash).await?;
+        if self.cap_is_fair(info.gasCap) || contracts.raised_gas_cap(id).await? == Some(info.gasCap) {
+            all.retain(|d| d.what != "gas cap");
+        } else if let Some(cap) = all.iter_mut().find(|d| d.what == "gas cap") {
+            cap.expected = format!("about {} (three times the measured {})", self.circuit.gas_cap, self.gas);
+        }
+        Ok(all)
+    }
+
+    fn cap_is_fair(&self, cap: u32) -> bool {
+        GAS_CAP_PERCENT.contains(&(u64::from(cap) * 100 / self.gas.max(1)))
+    }
+}
+
+/// Length of every proof under a key.
+#[must_use]
+pub fn proof_length(vk: &VerifyingKey<G1Affine>) -> usize {
+    Parts::of(vk).length()
+}
+
+/// What a proof consists of, in halo2's order: points of 64 bytes, scalars of 32, and SHPLONK's two points.
+struct Parts {
+    points: usize,
+    scalars: usize,
+}
+
+impl Parts {
+    const LAST: usize = 2;
+
+    fn of(vk: &VerifyingKey<G1Affine>) -> Parts {
+        let cs = vk.cs();
+        // the permutation argument covers `degree − 2` columns with one running product
+        let permuted = cs.permutation().get_columns().len();
+        let products = permuted.div_ceil(cs.degree() - 2);
+        let quotient = cs.degree() - 1;
+        // every product is opened at two or three rows, the last one at two
+        let product_evaluations = (3 * products).saturating_sub(1);
+        Parts {
+            // advice columns, products, halo2's random polynomial, quotient pieces
+            points: cs.num_advice_columns() + products + 1 + quotient,
+            scalars: cs.advice_queries().len() + cs.fixed_queries().len() + 1 + permuted + product_evaluations,
+        }
+    }
+
+    fn length(&self) -> usize {
+        64 * (self.points + Parts::LAST) + 32 * self.scalars
+    }
+
+    /// A proof that is well formed and proves nothing: every point the curve's generator, every scalar 1.
+    fn empty(&self) -> Vec<u8> {
+        let word = |n: u8| {
+            let mut word = [0; 32];
+            word[31] = n;
+            word
+        };
+        let point = [word(1), word(2)].concat();
+        [point.repeat(self.points), word(1).repeat(self.scalars), point.repeat(Parts::LAST)].concat()
+    }
+}
+
+/// Execution gas of checking one proof. Measured on one that is well formed and proves nothing: the verifier computes
+/// everything and is only then refused by the pairing, its last step, so a proof that holds costs the same.
+pub fn check_cost(vk: &VerifyingKey<G1Affine>, runtime: &[u8], inputs: usize) -> Result<u64> {
+    let calldata = tribute_evm::calldata(&vec![Fr::one(); inputs], &Parts::of(vk).empty());
+    let report = tribute_evm::run(runtime, &calldata).map_err(Problem::internal)?;
+    if report.success {
+        return Err(Problem::internal("the verifier accepts a proof that proves nothing"));
+    }
+    Ok(report.execution_gas)
+}

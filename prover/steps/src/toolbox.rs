@@ -1,0 +1,72 @@
+//! What a step may use.
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+use tribute_custody::Custody;
+use tribute_engine::srs::{Srs, SrsStore};
+use tribute_problem::{Problem, Reason, Result};
+use tribute_store::artefacts::Artefacts;
+
+/// How far a running step is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Such as "commit", "witness", "prove", "verify".
+    pub phase: String,
+    /// Units done in this phase.
+    pub done: u64,
+    /// Units of this phase.
+    pub total: u64,
+}
+
+/// What a step may use.
+pub struct Toolbox {
+    /// Public artefacts: proofs, models, bytecode.
+    pub artefacts: Artefacts,
+    /// Records, secrets and opening budgets.
+    pub custody: Custody,
+    srs: SrsStore,
+    /// Folder for keys, shared by all workers of the machine.
+    pub cache: PathBuf,
+    runtime: tokio::runtime::Handle,
+    progress: Box<dyn Fn(Progress) + Send + Sync>,
+    last: Mutex<Option<(String, Instant)>>,
+}
+
+impl Toolbox {
+    /// A toolbox whose progress goes to `progress`.
+    pub fn new(
+        artefacts: Artefacts,
+        custody: Custody,
+        srs: SrsStore,
+        cache: &Path,
+        runtime: tokio::runtime::Handle,
+        progress: Box<dyn Fn(Progress) + Send + Sync>,
+    ) -> Self {
+        Toolbox { artefacts, custody, srs, cache: cache.into(), runtime, progress, last: Mutex::new(None) }
+    }
+
+    /// The SRS of size `2^k`.
+    pub fn srs(&self, k: u32) -> Result<Srs> {
+        self.srs.get(k).map_err(|e| Problem::new(Reason::NotReady, format!("no parameters for k = {k}: {e}")))
+    }
+
+    /// Waits for storage. Steps are plain functions on a thread outside the runtime.
+    pub fn wait<T>(&self, future: impl std::future::Future<Output = T>) -> T {
+        self.runtime.block_on(future)
+    }
+
+    /// Says how far the step is; within a phase at most five times a second.
+    pub fn progress(&self, phase: &str, done: u64, total: u64) {
+        let mut last = self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some((known, at)) = last.as_ref() {
+            if known == phase && done < total && at.elapsed() < Duration::from_millis(200) {
+                return;
+            }
+        }
+        *last = Some((phase.into(), Instant::now()));
+        (self.progress)(Progress { phase: phase.into(), done, total });
+    }
+}

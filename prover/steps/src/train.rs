@@ -1,0 +1,243 @@
+//! An agent: fitted down to the certificate's bound, or brought along and checked to be the optimum.
+
+use serde::{Deserialize, Serialize};
+use tribute_core::certificate::tree::plan;
+use tribute_core::certificate::Node;
+use tribute_core::head::{answer, Weights};
+use tribute_core::layout::Layout;
+use tribute_core::layout::Task;
+use tribute_core::link::Link;
+use tribute_core::records::Records;
+use tribute_core::schema::Schema;
+use tribute_inference::{check_optimum, import, train, Agent, ImportError, InputScale, LossOptions, OptimumError};
+use tribute_problem::hexed::Hex;
+use tribute_problem::hexed::Hex20;
+use tribute_problem::hexed::Hex32;
+use tribute_problem::{Problem, Reason, Result};
+use tribute_store::artefacts::ArtefactId;
+
+use crate::shape::Profile;
+use crate::toolbox::Toolbox;
+
+/// What an agent is trained on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceBody {
+    /// Dataset id.
+    pub dataset: Hex32,
+    /// Its owner, for whom the records are sealed.
+    pub owner: Hex20,
+    /// Position within the dataset.
+    pub shard: u32,
+    /// Digest of the shard's commitments.
+    pub digest: Hex32,
+    /// Records in it.
+    pub count: u64,
+    /// They.
+    pub records: ArtefactId,
+}
+
+/// What the slots of an optimum over these shards hold; `None` where every shard has its own.
+pub fn tree(sources: &[SourceBody]) -> Result<Option<Vec<Node<()>>>> {
+    let mut shards: Vec<usize> = Vec::new();
+    for source in sources {
+        match shards.last_mut() {
+            Some(count) if source.shard > 0 => *count += 1,
+            _ => shards.push(1),
+        }
+    }
+    plan(&shards).map_err(|e| Problem::field("terms.dataset_ids", e.to_string()))
+}
+
+/// Fit a head, or take one that was fitted elsewhere.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TrainJob {
+    /// The agent's owner.
+    pub owner: Hex20,
+    /// For people.
+    pub name: String,
+    /// Canonical JSON.
+    pub schema: String,
+    /// Rows and columns.
+    pub profile: Profile,
+    /// All shards of the listed datasets, in order: the slots of the optimum.
+    pub sources: Vec<SourceBody>,
+    /// λ, units of 2^-32.
+    pub lambda: u64,
+    /// Link.
+    pub link: Link,
+    /// Whether the bias is penalised.
+    pub reg_bias: bool,
+    /// A model to take the head of instead of training.
+    pub model: Option<ArtefactId>,
+    /// Whether that takes features in 256ths, as the circuits see them, and not in the schema's units.
+    #[serde(default)]
+    pub quantised_features: bool,
+}
+
+/// A trained agent.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AgentBody {
+    /// Digest of the committed weights: its name.
+    pub weights_digest: Hex32,
+    /// The agent's owner.
+    pub owner: Hex20,
+    /// For people.
+    pub name: String,
+    /// Canonical JSON.
+    pub schema: String,
+    /// Rows and columns.
+    pub profile: Profile,
+    /// The slots of the optimum.
+    pub sources: Vec<SourceBody>,
+    /// λ, units of 2^-32.
+    pub lambda: u64,
+    /// Link.
+    pub link: Link,
+    /// Whether the bias is penalised.
+    pub reg_bias: bool,
+    /// The ONNX file, sealed for the owner.
+    pub model: ArtefactId,
+    /// SHA-256 of the ONNX file.
+    pub model_sha256: Hex32,
+    /// Records in all.
+    pub count: u64,
+    /// ε as the proof will state it, units of 2^-32.
+    pub epsilon: u64,
+    /// Lower bound of ‖W‖, units of 2^-10.
+    pub norm: u64,
+    /// Proven relative distance to the optimum.
+    pub relative_distance: f64,
+    /// Share of each dataset, units of 2^-20.
+    pub shares: Vec<i64>,
+    /// Fraction of the training records answered correctly.
+    pub training_accuracy: f64,
+}
+
+impl AgentBody {
+    /// The schema.
+    pub fn schema(&self) -> Result<Schema> {
+        Ok(Schema::from_json(&self.schema)?)
+    }
+    /// The layout.
+    pub fn layout(&self) -> Result<Layout> {
+        Ok(self.schema()?.layout(self.profile.k, self.profile.columns)?)
+    }
+    /// Dataset ids in version order, each once.
+    #[must_use]
+    pub fn datasets(&self) -> Vec<Hex32> {
+        let mut ids: Vec<Hex32> = self.sources.iter().map(|s| s.dataset).collect();
+        ids.dedup();
+        ids
+    }
+    /// What the slots of the optimum hold; `None` where every shard has its own.
+    pub fn tree(&self) -> Result<Option<Vec<Node<()>>>> {
+        tree(&self.sources)
+    }
+}
+
+/// Fits or checks the head, and commits to its weights.
+pub fn run(job: &TrainJob, toolbox: &Toolbox) -> Result<AgentBody> {
+    let schema = Schema::from_json(&job.schema)?;
+    let layout = schema.layout(job.profile.k, job.profile.columns)?;
+    let datasets = load(&job.sources, toolbox)?;
+    let datasets: Vec<&Records> = datasets.iter().collect();
+    let options = LossOptions { link: job.link, lambda: job.lambda, reg_bias: job.reg_bias };
+    let weights = match &job.model {
+        Some(model) => imported(job, &schema, &datasets, model, toolbox)?,
+        None => {
+            train(&schema, &datasets, &options, |p| toolbox.progress("fit", p.step as u64, 100))
+                .map_err(|e| Problem::new(Reason::BadField, format!("training: {e}")))?
+                .weights
+        }
+    };
+    toolbox.progress("check", 0, 1);
+    let report = check_optimum(&schema, &layout, &weights, &datasets, &options).map_err(not_optimal)?;
+
+    toolbox.progress("commit", 0, 1);
+    let tenant = job.owner.to_string();
+    let srs = toolbox.srs(layout.k())?;
+    let digest = toolbox.wait(toolbox.custody.committer(&tenant))?.weights(&srs, &layout, &weights)?.digest();
+    let agent = Agent { weights, schema: hex::encode(schema.id()), certificate: hex::encode(digest) };
+    let training_accuracy = accuracy(&agent.weights, &datasets, layout.task());
+    let model = toolbox.wait(toolbox.custody.put(&tenant, "model", &agent.to_bytes()))?;
+    Ok(AgentBody {
+        weights_digest: Hex(digest),
+        owner: job.owner,
+        name: job.name.clone(),
+        schema: job.schema.clone(),
+        profile: job.profile,
+        sources: job.sources.clone(),
+        lambda: job.lambda,
+        link: job.link,
+        reg_bias: job.reg_bias,
+        model,
+        model_sha256: Hex(agent.sha256()),
+        count: datasets.iter().map(|d| d.len() as u64).sum(),
+        epsilon: report.optimum.epsilon,
+        norm: report.optimum.norm,
+        relative_distance: report.relative_distance,
+        shares: report.optimum.shares.clone(),
+        training_accuracy,
+    })
+}
+
+/// The records of every dataset, shards joined.
+fn load(sources: &[SourceBody], toolbox: &Toolbox) -> Result<Vec<Records>> {
+    let mut datasets: Vec<Records> = Vec::new();
+    for (i, source) in sources.iter().enumerate() {
+        toolbox.progress("read", i as u64, sources.len() as u64);
+        let records = toolbox.wait(toolbox.custody.records(&source.owner.to_string(), &source.records))?;
+        match datasets.last_mut() {
+            Some(last) if source.shard > 0 => last.extend(&records),
+            _ => datasets.push(records),
+        }
+    }
+    Ok(datasets)
+}
+
+/// The weights of the model that was brought along: a canonical agent's as they are, any other's head.
+fn imported(job: &TrainJob, schema: &Schema, datasets: &[&Records], model: &str, toolbox: &Toolbox) -> Result<Weights> {
+    let bytes = toolbox.wait(toolbox.custody.get(&job.owner.to_string(), "model", model))?;
+    let scale = if job.quantised_features { InputScale::Quantised } else { InputScale::Raw };
+    let found = import(&bytes, schema, scale, job.link, datasets).map_err(|e| match &e {
+        ImportError::Runtime(missing) if missing.is_missing() => Problem::new(Reason::ToolMissing, e.to_string()),
+        ImportError::Link { expected, got, .. } => {
+            Problem::new(Reason::BadModel, format!("the model file: {e}")).with("expected", expected).with("got", got)
+        }
+        _ => Problem::new(Reason::BadModel, format!("the model file: {e}")),
+    })?;
+    tracing::info!(output = found.output, residual = found.residual, "model imported");
+    Ok(found.weights)
+}
+
+fn not_optimal(e: OptimumError) -> Problem {
+    match &e {
+        OptimumError::NotOptimal { gradient, allowed, feature, class, entry, diagnosis } => {
+            let best = diagnosis.best_lambda.map_or_else(String::new, |lambda| lambda.to_string());
+            Problem::new(Reason::NotTheOptimum, e.to_string())
+                .with("best_lambda", best)
+                .with("diagnosis", diagnosis)
+                .with("gradient", gradient)
+                .with("allowed", allowed)
+                .with("feature", feature)
+                .with("class", class)
+                .with("entry", entry)
+        }
+        OptimumError::NegativeShare { dataset, share } => {
+            Problem::new(Reason::NotTheOptimum, e.to_string()).with("dataset", dataset).with("share", share)
+        }
+        OptimumError::LambdaTooSmall { .. } => Problem::field("lambda", e.to_string()),
+        OptimumError::Head(_) => Problem::new(Reason::BadField, e.to_string()),
+    }
+}
+
+/// Fraction of records whose class the integer head answers; 0 for a regression.
+fn accuracy(weights: &Weights, datasets: &[&Records], task: Task) -> f64 {
+    let total: usize = datasets.iter().map(|d| d.len()).sum();
+    if task == Task::Real || total == 0 {
+        return 0.0;
+    }
+    let right: usize =
+        datasets.iter().map(|d| d.iter().filter(|(f, t)| answer(&weights.logits(f)) == *t).count()).sum();
+    right as f64 / total as f64
+}

@@ -1,0 +1,93 @@
+//! The artefact store: bytes by their SHA-256. What is read is hashed again, so damage is found where it is met.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use object_store::local::LocalFileSystem;
+use object_store::path::Path as ObjectPath;
+use object_store::{ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload};
+use sha2::{Digest as _, Sha256};
+use tribute_problem::{Problem, Reason, Result};
+
+/// Name of an artefact: the SHA-256 of its bytes in lower-case hex.
+pub type ArtefactId = String;
+
+/// A store of immutable bytes.
+#[derive(Clone, Debug)]
+pub struct Artefacts {
+    store: Arc<dyn ObjectStore>,
+}
+
+impl Artefacts {
+    /// A store in a local folder, made if missing.
+    pub fn in_folder(folder: &Path) -> Result<Self> {
+        std::fs::create_dir_all(folder)?;
+        let store = LocalFileSystem::new_with_prefix(folder).map_err(|e| failed("open", &folder.display(), &e))?;
+        Ok(Artefacts { store: Arc::new(store.with_fsync(true)) })
+    }
+
+    /// Stores bytes; the same bytes twice are one artefact.
+    pub async fn put(&self, bytes: Vec<u8>) -> Result<ArtefactId> {
+        let id = hex::encode(Sha256::digest(&bytes));
+        let options = PutOptions { mode: PutMode::Create, ..Default::default() };
+        // whole or not at all: the local store writes to a temporary name and renames
+        match self.store.put_opts(&path(&id), PutPayload::from(bytes), options).await {
+            Ok(_) | Err(object_store::Error::AlreadyExists { .. }) => Ok(id),
+            Err(e) => Err(failed("write", &id, &e)),
+        }
+    }
+
+    /// Reads an artefact and checks its hash.
+    pub async fn get(&self, id: &str) -> Result<Vec<u8>> {
+        if id.len() != 64 || !id.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return Err(Problem::field("artefact", format!("`{id}` is not a SHA-256 in hex")));
+        }
+        let found = self.store.get(&path(id)).await.map_err(|e| match e {
+            object_store::Error::NotFound { .. } => Problem::new(
+                Reason::ArtefactDamaged,
+                format!("artefact {id} is gone from the store: restore it from a backup of the data folder"),
+            )
+            .with("artefact", id),
+            e => failed("read", &id, &e),
+        })?;
+        let bytes = found.bytes().await.map_err(|e| failed("read", &id, &e))?.to_vec();
+        let actual = hex::encode(Sha256::digest(&bytes));
+        if actual != id {
+            return Err(Problem::new(
+                Reason::ArtefactDamaged,
+                format!("artefact {id} is damaged (its bytes hash to {actual}): restore it from a backup of the data folder"),
+            )
+            .with("artefact", id)
+            .with("found", actual));
+        }
+        Ok(bytes)
+    }
+}
+
+fn path(id: &str) -> ObjectPath {
+    ObjectPath::from_iter([&id[..2], id])
+}
+
+fn failed(what: &str, name: &dyn std::fmt::Display, error: &object_store::Error) -> Problem {
+    Problem::storage(format!("artefact store: cannot {what} {name}: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn damage_is_found_on_reading() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Artefacts::in_folder(folder.path()).unwrap();
+        let id = store.put(b"hello".to_vec()).await.unwrap();
+        assert_eq!(store.put(b"hello".to_vec()).await.unwrap(), id);
+        assert_eq!(store.get(&id).await.unwrap(), b"hello");
+        let file = folder.path().join(&id[..2]).join(&id);
+        std::fs::write(&file, b"hellp").unwrap();
+        assert_eq!(store.get(&id).await.unwrap_err().reason, Reason::ArtefactDamaged);
+        std::fs::remove_file(&file).unwrap();
+        assert_eq!(store.get(&id).await.unwrap_err().reason, Reason::ArtefactDamaged);
+        assert_eq!(store.get("../../etc/passwd").await.unwrap_err().reason, Reason::BadField);
+    }
+}
