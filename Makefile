@@ -9,7 +9,8 @@ DEMO_WINE = $(TRIBUTE) demo --data examples/wine.csv --split 50,45,43 --holdout 
 CIRCUITS = $(CARGO) test --release --locked -p tribute-core -p tribute-engine -p tribute-verify -p tribute-circuits -p tribute-evm
 AUDIT := .deps/venv/bin/python examples/audit.py
 
-.PHONY: help setup build demo demo-wine test test-circuits test-contracts contracts-snapshot lint bench
+.PHONY: help setup build check demo demo-wine test test-circuits test-contracts contracts-snapshot proto-snapshot lint \
+  docs docs-test fuzz bench
 
 help: ## what the targets are
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -26,15 +27,32 @@ demo: build ## the whole life cycle on digits: three providers, one agent, two c
 demo-wine: build ## the same on wine
 	$(DEMO_WINE)
 
-lint: setup ## formatting and clippy, warnings denied
+check: ## what changed, in under two minutes: formatting, clippy and unit tests of the changed crates, links
+	@python3 scripts/check_changed.py
+
+lint: setup ## formatting, clippy with warnings denied, dependencies by deny.toml, links and paths in the documentation
 	$(CARGO) fmt --all --check
+	python3 scripts/check_docs.py
+	python3 -m unittest discover --start-directory scripts --buffer
+	scripts/deny.sh
 	$(CARGO) clippy --release --locked --workspace --all-targets -- -D warnings
+
+docs: ## the book, in target/book
+	@scripts/tools.sh
+	python3 scripts/check_docs.py
+	.deps/tools/mdbook build docs
+
+docs-test: build ## the six roles' paths: every command as it is printed
+	python3 scripts/run_docs.py
 
 test-contracts: setup ## the contracts' tests: forge, verifiers, snapshots, static analysis; writes verifier-contract/report.json
 	@scripts/test-contracts.sh
 
 contracts-snapshot: setup ## the same, writing gas and size snapshots, ABIs and docs/gas.md anew
 	@scripts/test-contracts.sh renew
+
+proto-snapshot: ## write proto/wire.txt anew; refuses a breaking change under the same version of the messages
+	TRIBUTE_RENEW=1 $(CARGO) test --release --locked -p tribute-proto --test compatibility
 
 test-circuits: setup ## the circuits' tests; attacks with real proofs, their outcomes in circuits/tests/attacks.json
 	@scripts/ceremony-tools.sh
@@ -54,6 +72,10 @@ test: lint ## everything: lint, all tests, both demos with their audit
 	$(AUDIT) demo-out --data examples/digits.csv.gz
 	$(DEMO_WINE)
 	$(AUDIT) demo-out/wine --data examples/wine.csv
+
+TIMES ?= 20
+fuzz: ## altered inputs, TIMES times as many as in `make test`
+	TRIBUTE_FUZZ_TIMES=$(TIMES) $(CARGO) test --release --locked -p tribute-fuzz --test targets
 
 bench: setup ## speed, memory and sizes, side by side with EZKL: writes benches/RESULTS.md
 	@scripts/bench-venv.sh

@@ -350,6 +350,16 @@ mod tests {
     }
 
     #[test]
+    fn ranges_read_back_to_the_last_bit() {
+        for hi in ["3.5818446744073709551616", "0.1", "2.2250738585072014e-308", "12.676506002282294"] {
+            let text = schema().canonical().replace("16.0", hi);
+            let read = Schema::from_json(&text).unwrap();
+            assert_eq!(read.features()[0].hi, hi.parse::<f64>().unwrap(), "{hi}");
+            assert_eq!(Schema::from_json(&read.canonical()).unwrap().id(), read.id(), "{hi}");
+        }
+    }
+
+    #[test]
     fn canonical_round_trips_and_the_id_sees_every_field() {
         let s = schema();
         assert_eq!(Schema::from_json(&s.canonical()).unwrap(), s);

@@ -150,5 +150,3 @@ pub(crate) fn emit(value: &Value, out: Option<&Path>) -> Result<()> {
     }
     Ok(())
 }
-
-}

@@ -79,6 +79,8 @@ async fn a_deployment_is_made_once_and_its_code_compared() {
 
     let said = succeeded(&w.tribute("chain status"));
     assert!(said.contains("equal to the local build") && said.contains("events agree  yes"), "{said}");
+    let said = succeeded(&w.tribute("chain balance"));
+    assert!(said.contains("held         0\n") && said.contains("liabilities  0\n"), "amounts in decimal: {said}");
     // one byte of the gate changed: told, and the exit code says so too
     let gate = Deployment::load(&w.deployment()).unwrap().proof_gate.address;
     let mut code = chain.code(gate).await.unwrap().to_vec();

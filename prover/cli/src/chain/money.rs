@@ -7,7 +7,6 @@ use clap::Args;
 use serde_json::json;
 use tribute_chain::{Artifacts, DeployOptions, Deployment};
 use tribute_problem::hexed::Hex20;
-use tribute_problem::Problem;
 
 use super::{account, ChainArgs, ReadArgs, SenderArgs};
 use crate::CommandResult;
@@ -104,6 +103,14 @@ pub(super) async fn balance(a: BalanceArgs) -> CommandResult {
     let balances = contracts.token_balances(&accounts).await?;
     let rows: Vec<_> =
         a.accounts.iter().zip(balances).map(|(who, n)| json!({ "account": who, "tokens": n.to_string() })).collect();
-    let holdings = serde_json::to_value(contracts.holdings().await?).map_err(Problem::from)?;
-    a.read.emit(&json!({ "accounts": rows, "escrow": holdings }))
+    let holdings = contracts.holdings().await?;
+    a.read.emit(&json!({
+        "accounts": rows,
+        "escrow": {
+            "held": holdings.held.to_string(),
+            "liabilities": holdings.liabilities.to_string(),
+            "escrow": holdings.escrow.to_string(),
+            "rewards": holdings.rewards.to_string(),
+        },
+    }))
 }

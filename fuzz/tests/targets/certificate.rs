@@ -1,0 +1,48 @@
+//! Certificates and evaluations: read and checked without a panic, and no altered file is taken for good.
+
+use tribute_core::certificate::evaluation::Evaluation;
+use tribute_core::certificate::{Certificate, CertificateError, Hex};
+
+use super::{corpus, fuzz};
+
+/// Everything about the file but its proofs.
+fn check_certificate(file: &Certificate) -> Result<(), CertificateError> {
+    file.check()?.verdict()
+}
+
+fn check_evaluation(file: &Evaluation) -> Result<(), CertificateError> {
+    file.check()?.verdict()
+}
+
+#[test]
+fn certificates() {
+    let good = corpus("certificate.json");
+    let file = Certificate::from_json(&good).expect("the corpus is read");
+    check_certificate(&file).expect("the corpus holds");
+    assert_eq!(file.checksum.0, file.expected_checksum());
+    fuzz("certificate", &[good.clone()], 3_000, |input| {
+        let Ok(mut file) = Certificate::from_json(input) else { return };
+        assert_eq!(file.to_json().as_bytes(), input, "one content has one text");
+        let intact = file.checksum.0 == file.expected_checksum();
+        assert_eq!(intact && check_certificate(&file).is_ok(), input == good);
+        // a forger makes the checksum fit
+        file.checksum = Hex(file.expected_checksum());
+        let _ = check_certificate(&file);
+    });
+}
+
+#[test]
+fn evaluations() {
+    let good = corpus("evaluation.json");
+    let file = Evaluation::from_json(&good).expect("the corpus is read");
+    check_evaluation(&file).expect("the corpus holds");
+    fuzz("evaluation", &[good.clone(), corpus("certificate.json")], 3_000, |input| {
+        let Ok(mut file) = Evaluation::from_json(input) else { return };
+        assert_eq!(file.to_json().as_bytes(), input, "one content has one text");
+        let intact = file.checksum.0 == file.expected_checksum();
+        assert_eq!(intact && check_evaluation(&file).is_ok(), input == good);
+        file.certificate.checksum = Hex(file.certificate.expected_checksum());
+        file.checksum = Hex(file.expected_checksum());
+        let _ = check_evaluation(&file);
+    });
+}
