@@ -166,7 +166,7 @@ impl<'a> Assessment<'a> {
         }
         if let Some(&row) = self.incomplete.first() {
             let at = self.values.row(row).iter().position(|x| x.is_nan()).unwrap_or(0);
-            let column = self.roles.features[at];
+            let column = self.values.columns[at];
             let text = self.table.get(row, column);
             let what = if text.is_empty() { "empty".into() } else { format!("`{text}`, which stands for a gap") };
             let more = count(self.incomplete.len(), "record has", "records have");
@@ -184,7 +184,7 @@ impl<'a> Assessment<'a> {
     fn column(&self, i: usize, feature: &Feature) -> ColumnReport {
         let values = self.kept.iter().map(|(row, _)| self.values.row(*row)[i]).collect();
         let missing = self.incomplete.iter().filter(|row| self.values.row(**row)[i].is_nan()).count();
-        report(feature, self.roles.features[i], missing, &Resolution::of(feature, values))
+        report(feature, self.values.columns[i], missing, &Resolution::of(feature, values))
     }
 
     fn target(&self) -> Option<ColumnReport> {

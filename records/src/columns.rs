@@ -5,6 +5,7 @@ use tribute_core::schema::Schema;
 use crate::doubt::{Doubt, Kind};
 use crate::error::{DataError, Fault};
 use crate::header::is_label_name;
+use crate::inputs::inputs;
 use crate::options::Options;
 use crate::report::LeftOut;
 use crate::table::{same_name, Table};
@@ -12,7 +13,7 @@ use crate::table::{same_name, Table};
 /// Columns by role, counted from 0 in the file.
 #[derive(Debug, Default)]
 pub(crate) struct Roles {
-    /// Of each feature, in the schema's order.
+    /// Of each column that the schema wants, in its order.
     pub(crate) features: Vec<usize>,
     /// Of the label; none where queries have none.
     pub(crate) label: Option<usize>,
@@ -74,10 +75,11 @@ impl Roles {
     /// Names that are not the schema's, columns too many or too few.
     pub(crate) fn of(table: &Table<'_>, options: &Options, schema: &Schema, query: bool) -> Result<Self, DataError> {
         let (rest, mut roles) = kept(table, options)?;
-        let wanted = schema.features().len();
+        let names: Vec<&str> = inputs(schema).into_iter().map(|(name, _)| name).collect();
+        let wanted = names.len();
         let selected = options.label.as_deref().map(|named| select(table, named)).transpose()?;
         if table.header.is_some() {
-            if let Some(features) = matching(table, &rest, schema, selected) {
+            if let Some(features) = matching(table, &rest, &names, selected) {
                 roles.matched = true;
                 roles.reordered = features.windows(2).any(|w| w[0] > w[1]);
                 let left: Vec<usize> = rest.iter().copied().filter(|c| !features.contains(c)).collect();
@@ -91,7 +93,7 @@ impl Roles {
         let features: Vec<usize> = rest.iter().copied().filter(|c| Some(*c) != label).collect();
         let fits = features.len() == wanted && (label.is_some() || query);
         if table.header.is_some() {
-            let (column, message) = differing(table, &features, schema);
+            let (column, message) = differing(table, &features, &names);
             if !fits {
                 return Err(Fault::Names(message).at_column(table.file, column));
             }
@@ -137,7 +139,7 @@ fn kept(table: &Table<'_>, options: &Options) -> Result<(Vec<usize>, Roles), Dat
 }
 
 /// A column by its name, or by its number from 1.
-fn select(table: &Table<'_>, named: &str) -> Result<usize, DataError> {
+pub(crate) fn select(table: &Table<'_>, named: &str) -> Result<usize, DataError> {
     if let Some(header) = &table.header {
         let exact = header.names.iter().position(|n| n == named);
         if let Some(column) = exact.or_else(|| header.names.iter().position(|n| same_name(n, named))) {
@@ -208,16 +210,16 @@ fn not_in_schema(table: &Table<'_>, column: usize) -> DataError {
 }
 
 /// The columns of the schema's features by name, if every one is there once.
-fn matching(table: &Table<'_>, rest: &[usize], schema: &Schema, label: Option<usize>) -> Option<Vec<usize>> {
+fn matching(table: &Table<'_>, rest: &[usize], names: &[&str], label: Option<usize>) -> Option<Vec<usize>> {
     let open: Vec<usize> = rest.iter().copied().filter(|c| Some(*c) != label).collect();
     // as they stand, names may even occur twice
-    let in_order = || schema.features().iter().zip(&open).all(|(f, c)| f.name == table.name(*c));
-    if open.len() >= schema.features().len() && in_order() {
-        return Some(open[..schema.features().len()].to_vec());
+    let in_order = || names.iter().zip(&open).all(|(n, c)| *n == table.name(*c));
+    if open.len() >= names.len() && in_order() {
+        return Some(open[..names.len()].to_vec());
     }
     let mut taken = vec![false; table.width];
-    let mut features = Vec::with_capacity(schema.features().len());
-    for feature in schema.features() {
+    let mut features = Vec::with_capacity(names.len());
+    for name in names {
         let by = |same: &dyn Fn(&str) -> bool| {
             let found: Vec<usize> = open.iter().copied().filter(|c| same(&table.name(*c))).collect();
             if let [one] = found[..] {
@@ -226,7 +228,7 @@ fn matching(table: &Table<'_>, rest: &[usize], schema: &Schema, label: Option<us
                 None
             }
         };
-        let column = by(&|n| n == feature.name).or_else(|| by(&|n| same_name(n, &feature.name)))?;
+        let column = by(&|n| n == *name).or_else(|| by(&|n| same_name(n, name)))?;
         if std::mem::replace(&mut taken[column], true) {
             return None;
         }
@@ -236,8 +238,7 @@ fn matching(table: &Table<'_>, rest: &[usize], schema: &Schema, label: Option<us
 }
 
 /// The first column whose name is not the schema's, and a sentence about it.
-fn differing(table: &Table<'_>, features: &[usize], schema: &Schema) -> (usize, String) {
-    let names: Vec<&str> = schema.features().iter().map(|f| f.name.as_str()).collect();
+fn differing(table: &Table<'_>, features: &[usize], names: &[&str]) -> (usize, String) {
     let there = |name: &str| features.iter().any(|c| same_name(&table.name(*c), name));
     let missing = names.iter().find(|n| !there(n));
     let lacking = missing.map_or(String::new(), |n| format!(" (`{n}` is nowhere in the header)"));
@@ -250,7 +251,7 @@ fn differing(table: &Table<'_>, features: &[usize], schema: &Schema) -> (usize, 
         }
     }
     let column = table.width - 1;
-    (column, format!("is the last, and of the schema's {} features one is missing{lacking}", names.len()))
+    (column, format!("is the last, and of the schema's {} columns one is missing{lacking}", names.len()))
 }
 
 /// Whether a column holds different whole numbers, as an index does, shuffled or not.

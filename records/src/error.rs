@@ -56,7 +56,7 @@ pub enum Fault {
     },
     /// Bytes after the last gzip member that are neither a member nor zeros.
     #[error(
-        "after {members} gzip members, at byte {at}, something follows that is not gzip: unpack it by hand and look"
+        "after gzip member {members}, at byte {at}, something follows that is not gzip: unpack it by hand and look"
     )]
     Trailing {
         /// Members read.
@@ -145,6 +145,16 @@ pub enum Fault {
         examples: String,
         /// What to do.
         advice: String,
+    },
+    /// A category that the schema does not have.
+    #[error("(`{name}`) is `{text}`, which is not among the schema's values ({known}): correct it or drop the row")]
+    UnknownCategory {
+        /// Column name.
+        name: String,
+        /// What stands there.
+        text: String,
+        /// The schema's values.
+        known: String,
     },
     /// A label that the schema does not have.
     #[error("is the label `{label}`, which is not in the schema ({known}){hint}")]

@@ -3,6 +3,7 @@
 //! A name stands over numbers as a text, or is a label that never occurs again. A record's label occurs again, and its
 //! numbers are numbers. Names that are numbers (what pandas writes for an array, or years) count up.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use crate::cells::Cells;
@@ -41,6 +42,8 @@ struct Evidence {
     new: usize,
     /// One of the texts is what people call the label.
     label: bool,
+    /// The last field is a text that stands over numbers, or over labels that recur while it does not.
+    alone: bool,
 }
 
 /// Looks at the first row. `known` tells labels that the schema has.
@@ -51,12 +54,14 @@ pub(crate) fn first_row(cells: &Cells<'_>, known: &dyn Fn(&str) -> bool) -> Firs
     // R leaves the index column out of its header: compare from the right
     let width = cells.width(0);
     let shift = |row: usize| cells.width(row).saturating_sub(width).min(1);
+    // a row of words that comes again is the header of a second file
+    let words = (0..width).all(|c| !number::is_numeric(&cells.get(0, c)));
     let mut seen = Evidence::default();
     let mut outside = true;
     for column in 0..width {
         let first = cells.get(0, column);
         let rest: Vec<_> = (1..cells.len())
-            .filter(|r| column + shift(*r) < cells.width(*r))
+            .filter(|r| column + shift(*r) < cells.width(*r) && !(words && cells.raw(*r) == cells.raw(0)))
             .map(|r| cells.get(r, column + shift(r)))
             .filter(|text| !number::is_empty_feature(text))
             .collect();
@@ -71,15 +76,17 @@ pub(crate) fn first_row(cells: &Cells<'_>, known: &dyn Fn(&str) -> bool) -> Firs
             let values = || rest.iter().filter_map(|t| value(t));
             let (lo, hi) = values().fold((f64::INFINITY, f64::NEG_INFINITY), |(lo, hi), x| (lo.min(x), hi.max(x)));
             outside &= value(&first).is_some_and(|x| x < lo || x > hi);
-        } else if rest.is_empty() || rest.iter().all(|t| plain(t)) {
+        } else if rest.iter().all(|t| plain(t)) {
             let gap = number::is_empty_feature(&first);
             seen.named += usize::from(!plain(&first) && !gap);
+            seen.alone = column + 1 == width && !plain(&first) && !gap && !rest.is_empty();
             seen.label |= is_label_name(&first);
         } else {
             let key = Key::of(&first, Decimal::Point);
             let again =
                 (column + 1 == width && known(&first)) || rest.iter().any(|t| Key::of(t, Decimal::Point) == key);
             *(if again { &mut seen.again } else { &mut seen.new }) += 1;
+            seen.alone = column + 1 == width && !again && recurs(&rest);
             seen.label |= !again && is_label_name(&first);
         }
     }
@@ -88,7 +95,7 @@ pub(crate) fn first_row(cells: &Cells<'_>, known: &dyn Fn(&str) -> bool) -> Firs
 
 fn judge(cells: &Cells<'_>, seen: &Evidence, outside: bool) -> First {
     let last = cells.get(0, cells.width(0) - 1);
-    let Evidence { named, numbers, again, new, label } = *seen;
+    let Evidence { named, numbers, again, new, label, alone } = *seen;
     let counting = counting(cells);
     let unclear = |why: String| First::Unclear(why);
     match () {
@@ -117,8 +124,8 @@ fn judge(cells: &Cells<'_>, seen: &Evidence, outside: bool) -> First {
         () if numbers == 0 => unclear("no column holds numbers".into()),
         // names and numbers
         () if counting == Counting::No => {
-            if named > numbers {
-                unclear("it has names and numbers".into())
+            if named > numbers || alone {
+                unclear(format!("it has numbers, and `{last}` does not occur again"))
             } else {
                 First::Record
             }
@@ -169,6 +176,12 @@ fn counting(cells: &Cells<'_>) -> Counting {
     }
 }
 
+/// Whether any of some labels occurs more than once.
+fn recurs(labels: &[Cow<'_, str>]) -> bool {
+    let mut seen = HashSet::new();
+    labels.iter().any(|text| !seen.insert(Key::of(text, Decimal::Point)))
+}
+
 /// Whether the last field of the first row occurs again in its column.
 fn occurs_again(cells: &Cells<'_>) -> bool {
     let last = cells.width(0) - 1;
@@ -200,6 +213,7 @@ mod tests {
             "0,1,2,3,4\n1.5,2,3,2,0\n-2,3,4,2,1\n.5,2,3,2,1\n",
             "1,2,3,x1\n0.5,2,3,b\n1,1,1,b\n",
             ",a,b,label\n0,1,2,x\n1,2,3,x\n",
+            "a,b,label\n1,2,x\na,b,label\n3,4,x\n",
             "Na,K,label\n1,2,x\n3,4,x\n",
             "a,b,label\n1,NA,x\n2,,x\n",
             "a,b,label\n",
@@ -218,7 +232,7 @@ mod tests {
             "?,nan,0\n1,2,0\n3,4,1\n",
             // a slip of the pen in the first record
             "1O,5.5,6,x\n1,2,3,x\n3,4,5,y\n",
-            "0.5,1.5,bad\n1,2,3\n3,4,5\n",
+            "0.5,1.5,z\n1,2,x\n3,4,y\n",
             "0,0,0,5,13\n0,0,0,4,12\n",
             "0,1\n1,0\n0,1\n",
             "1,2,x\n",
@@ -237,6 +251,9 @@ mod tests {
             "0,1\n.5,0\n.7,0\n",
             "5,3,setosa\n6,4,other\n6,2,other\n",
             "a,b,x\n1,2,x\n3,4,y\n",
+            // wavelengths, or a slip of the pen
+            "0.5,1.5,label\n1,2,3\n3,4,5\n",
+            "0.5,1.5,outcome\n1,2,low\n3,4,low\n",
             "red,big\nblue,small\nblue,big too\n",
         ] {
             assert!(unclear(text), "{text} {:?}", first(text));

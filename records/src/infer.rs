@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use tribute_core::layout::MAX_CLASSES;
-use tribute_core::schema::{Feature, Schema, Target};
+use tribute_core::schema::{Categories, Feature, Schema, Target};
 
 use crate::assess::{Assessment, Purpose};
-use crate::columns::{some, Roles};
+use crate::columns::{select, some, Roles};
 use crate::doubt::{Doubt, Kind};
 use crate::error::{DataError, Fault};
+use crate::inputs::{Input, Vocabulary};
 use crate::labels::{self, Key, Spellings};
 use crate::number::{self, Decimal};
 use crate::options::Options;
@@ -62,35 +63,85 @@ impl Source {
     ) -> Result<Inferred, DataError> {
         let table = Table::cut(self, options, Against::Nothing)?;
         let mut roles = Roles::found(&table, options)?;
-        let decimal = decimal(&table, &roles, options, predicts == Predicts::Real)?;
-        let values = Values::read(&table, &roles.features, decimal)?;
-        let features = features(&table, &roles, &values, range)?;
+        let hot = options.one_hot.iter().map(|n| select(&table, n)).collect::<Result<Vec<_>, _>>()?;
+        let inputs = inputs(&table, &roles, &hot)?;
+        let label_is_number = roles.label.filter(|_| predicts == Predicts::Real);
+        let decimal = decimal(&table, &inputs, label_is_number, options)?;
+        let values = Values::read(&table, &inputs, decimal)?;
+        let (features, categories) = features(&table, &inputs, &values, range)?;
         let label = roles.label.unwrap_or(table.width - 1);
         let target = match predicts {
             Predicts::Classes => classes(&table, label, decimal, options, &mut roles.doubts)?,
             Predicts::Real => real(&table, label, decimal)?,
         };
-        let schema = Schema::new(name.into(), features, target, None);
+        let schema = Schema::new(name.into(), features, target, None).and_then(|s| s.with_categories(categories));
         let schema = schema.map_err(|e| Fault::Schema(e).of(table.file))?;
         let reading = Assessment::new(&table, roles, &values, &schema, options, Purpose::Schema)?.finish()?;
         Ok(Inferred { report: reading.report, schema })
     }
 }
 
-/// Names and ranges; rows with gaps do not count.
-fn features(table: &Table<'_>, roles: &Roles, values: &Values, range: Range) -> Result<Vec<Feature>, DataError> {
-    let named = table.header.is_some();
-    let feature = |(i, column): (usize, &usize)| {
-        let numbers: Vec<f64> = (0..table.len()).map(|r| values.row(r)[i]).filter(|x| !x.is_nan()).collect();
-        if numbers.is_empty() {
-            let name = table.name(*column);
-            let said = format!("(`{name}`) has no values: leave it out with --drop {}", column + 1);
-            return Err(Fault::Names(said).at_column(table.file, *column));
+/// What each column becomes: a number, or categories with the values that occur.
+fn inputs(table: &Table<'_>, roles: &Roles, hot: &[usize]) -> Result<Vec<(usize, Input)>, DataError> {
+    if let Some(column) = hot.iter().find(|c| !roles.features.contains(c)) {
+        let said = format!("(`{}`) is no feature, so it has no categories", table.name(*column));
+        return Err(Fault::Names(said).at_column(table.file, *column));
+    }
+    let input = |&column: &usize| {
+        if !hot.contains(&column) {
+            return Ok((column, Input::Number));
         }
-        let (lo, hi) = range.of(numbers);
-        Ok(Feature { name: if named { table.name(*column) } else { format!("x{}", i + 1) }, lo, hi })
+        let mut found = Spellings::new();
+        for row in 0..table.len() {
+            let text = table.get(row, column);
+            let text = text.trim();
+            if !number::is_gap(text) {
+                *found.entry(Key::of(text, Decimal::Point)).or_default().entry(text.to_owned()).or_default() += 1;
+            }
+        }
+        if found.is_empty() {
+            return Err(no_values(table, column));
+        }
+        let values = found.values().map(|s| labels::name(s).to_owned()).collect();
+        Ok((column, Input::OneHot(Vocabulary::new(values))))
     };
-    roles.features.iter().enumerate().map(feature).collect()
+    roles.features.iter().map(input).collect()
+}
+
+/// Names and ranges; rows with gaps do not count.
+fn features(
+    table: &Table<'_>,
+    inputs: &[(usize, Input)],
+    values: &Values,
+    range: Range,
+) -> Result<(Vec<Feature>, Vec<Categories>), DataError> {
+    let (mut features, mut categories) = (Vec::new(), Vec::new());
+    for (i, (column, input)) in inputs.iter().enumerate() {
+        let name = if table.header.is_some() { table.name(*column) } else { format!("x{}", i + 1) };
+        let first = features.len();
+        match input {
+            Input::Number => {
+                let numbers = (0..table.len()).map(|r| values.row(r)[first]).filter(|x| !x.is_nan());
+                let numbers: Vec<f64> = numbers.collect();
+                if numbers.is_empty() {
+                    return Err(no_values(table, *column));
+                }
+                let (lo, hi) = range.of(numbers);
+                features.push(Feature { name, lo, hi });
+            }
+            Input::OneHot(known) => {
+                let feature = |value: &String| Feature { name: format!("{name}={value}"), lo: 0.0, hi: 1.0 };
+                features.extend(known.values().iter().map(feature));
+                categories.push(Categories { column: name, first, values: known.values().to_vec() });
+            }
+        }
+    }
+    Ok((features, categories))
+}
+
+fn no_values(table: &Table<'_>, column: usize) -> DataError {
+    let said = format!("(`{}`) has no values: leave it out with --drop {}", table.name(column), column + 1);
+    Fault::Names(said).at_column(table.file, column)
 }
 
 /// The classes of a column of labels.
@@ -163,7 +214,7 @@ fn classes(
 
 /// The range of a column of numbers.
 fn real(table: &Table<'_>, column: usize, decimal: Decimal) -> Result<Target, DataError> {
-    let values = Values::read(table, &[column], decimal)?;
+    let values = Values::read(table, &[(column, Input::Number)], decimal)?;
     let numbers: Vec<f64> = (0..table.len()).map(|r| values.row(r)[0]).filter(|x| !x.is_nan()).collect();
     if numbers.is_empty() {
         return Err(Fault::Label(format!("(`{}`) has no values", table.name(column))).at_column(table.file, column));

@@ -11,7 +11,7 @@
 //! | `dialect`, `cells` | text to fields: separator, decimal mark, quotes, comments |
 //! | `header`, `table` | fields to named columns |
 //! | `columns` | columns to features and label, by the schema's names |
-//! | `number`, `values` | fields to numbers |
+//! | `inputs`, `number`, `values` | fields to numbers, categories to zeros and ones |
 //! | `labels` | spellings to classes |
 //! | `range`, `steps` | what a range makes of a feature's values |
 //! | `infer`, `reading`, `assess` | a schema, or records of one, with the report |
@@ -24,6 +24,7 @@ mod doubt;
 mod error;
 mod header;
 mod infer;
+mod inputs;
 mod labels;
 mod number;
 mod options;

@@ -23,6 +23,8 @@ pub struct Options {
     pub label: Option<String>,
     /// Columns to leave out: names, or numbers from 1.
     pub drop: Vec<String>,
+    /// Columns of categories, of which a schema that is made has a feature for each value: names, or numbers from 1.
+    pub one_hot: Vec<String>,
     /// Only these records of the file, counted from 0.
     pub rows: Option<Range<usize>>,
     /// Whether `NA`, `None` and the like are labels and not gaps.
@@ -41,6 +43,7 @@ impl Default for Options {
             decimal: None,
             label: None,
             drop: Vec::new(),
+            one_hot: Vec::new(),
             rows: None,
             gaps_are_labels: false,
             accept: BTreeSet::new(),

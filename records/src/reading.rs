@@ -8,6 +8,7 @@ use tribute_core::schema::{Feature, Schema, Target};
 use crate::assess::{Assessment, Purpose};
 use crate::columns::{some, Roles};
 use crate::error::{DataError, Fault};
+use crate::inputs::{inputs, Input};
 use crate::labels::Key;
 use crate::number::{self, Decimal};
 use crate::options::Options;
@@ -83,14 +84,23 @@ fn read(
     options: &Options,
     purpose: Purpose,
 ) -> Result<Reading, DataError> {
-    let decimal = decimal(table, &roles, options, matches!(schema.target(), Target::Real { .. }))?;
-    let values = Values::read(table, &roles.features, decimal)?;
+    let inputs: Vec<(usize, Input)> =
+        roles.features.iter().copied().zip(inputs(schema).into_iter().map(|(_, input)| input)).collect();
+    let target = roles.label.filter(|_| matches!(schema.target(), Target::Real { .. }));
+    let decimal = decimal(table, &inputs, target, options)?;
+    let values = Values::read(table, &inputs, decimal)?;
     Assessment::new(table, roles, &values, schema, options, purpose)?.finish()
 }
 
-/// The decimal mark: that of the features, and of a regression's target.
-pub(crate) fn decimal(table: &Table<'_>, roles: &Roles, options: &Options, real: bool) -> Result<Decimal, DataError> {
-    let numbers: Vec<usize> = roles.features.iter().chain(roles.label.iter().filter(|_| real)).copied().collect();
+/// The decimal mark: that of the features that are numbers, and of a regression's target.
+pub(crate) fn decimal(
+    table: &Table<'_>,
+    inputs: &[(usize, Input)],
+    target: Option<usize>,
+    options: &Options,
+) -> Result<Decimal, DataError> {
+    let numbers = inputs.iter().filter(|(_, input)| matches!(input, Input::Number)).map(|(column, _)| *column);
+    let numbers: Vec<usize> = numbers.chain(target).collect();
     options.decimal.map_or_else(|| values::decimal(table, &numbers), Ok)
 }
 

@@ -11,6 +11,7 @@ use crate::cells::{Cells, Comment};
 use crate::dialect::{self, Separator};
 use crate::error::{DataError, Fault};
 use crate::header::{self, First};
+use crate::inputs::inputs;
 use crate::labels::Key;
 use crate::number::Decimal;
 use crate::options::Options;
@@ -266,7 +267,7 @@ fn judged(cells: &Cells<'_>, against: Against<'_>) -> First {
     };
     let known = |text: &str| keys.contains(&Key::of(text, Decimal::Point));
     let names: Vec<_> = (0..cells.width(0)).map(|c| cells.get(0, c)).collect();
-    if schema.features().iter().all(|f| names.iter().any(|n| same_name(n, &f.name))) {
+    if inputs(schema).iter().all(|(wanted, _)| names.iter().any(|n| same_name(n, wanted))) {
         let numbers = names.iter().all(|n| crate::number::is_numeric(n));
         let last = names.last().map_or("", |n| n.as_ref());
         if numbers && (known(last) || keys.is_empty()) && names.len() < 4 {

@@ -5,53 +5,77 @@ use std::collections::BTreeSet;
 use crate::columns::some;
 use crate::dialect;
 use crate::error::{DataError, Fault};
+use crate::inputs::{Input, Vocabulary};
 use crate::number::{self, Decimal};
 use crate::table::Table;
 
-/// Numbers of some columns, row after row; NaN where one is missing.
+/// Numbers of the features, row after row; NaN where one is missing.
 #[derive(Debug)]
 pub(crate) struct Values {
-    width: usize,
+    /// Each feature's column in the file, from 0.
+    pub(crate) columns: Vec<usize>,
     numbers: Vec<f64>,
     pub(crate) decimal: Decimal,
-    /// Positions of columns that hold true and false, read as 1 and 0.
+    /// Features that are true and false in the file, read as 1 and 0.
     pub(crate) truths: BTreeSet<usize>,
 }
 
 impl Values {
-    /// Reads `columns` of a table.
+    /// Reads columns of a table, each as what it becomes.
     ///
     /// # Errors
-    /// The first field that is no finite number and no gap.
-    pub(crate) fn read(table: &Table<'_>, columns: &[usize], decimal: Decimal) -> Result<Self, DataError> {
-        let mut values = Values {
-            width: columns.len(),
-            numbers: Vec::with_capacity(table.len() * columns.len()),
-            decimal,
-            truths: BTreeSet::new(),
-        };
+    /// The first field that is no finite number and no gap, or no known category.
+    pub(crate) fn read(table: &Table<'_>, inputs: &[(usize, Input)], decimal: Decimal) -> Result<Self, DataError> {
+        let mut columns = Vec::new();
+        for (column, input) in inputs {
+            let features = if let Input::OneHot(values) = input { values.len() } else { 1 };
+            columns.extend(std::iter::repeat_n(*column, features));
+        }
+        let numbers = Vec::with_capacity(table.len() * columns.len());
+        let mut values = Values { columns, numbers, decimal, truths: BTreeSet::new() };
         for row in 0..table.len() {
-            for (i, &column) in columns.iter().enumerate() {
-                let text = table.get(row, column);
-                let number = match number::parse(&text, decimal) {
-                    Some(x) => x,
-                    None if number::is_empty_feature(&text) => f64::NAN,
-                    None => match number::truth(&text) {
-                        Some(truth) => {
-                            values.truths.insert(i);
-                            f64::from(u8::from(truth))
-                        }
-                        None => return Err(no_number(table, row, column, decimal)),
-                    },
-                };
-                values.numbers.push(number);
+            for (column, input) in inputs {
+                match input {
+                    Input::Number => values.number(table, row, *column)?,
+                    Input::OneHot(known) => values.one_hot(table, row, *column, known)?,
+                }
             }
         }
         Ok(values)
     }
 
+    fn number(&mut self, table: &Table<'_>, row: usize, column: usize) -> Result<(), DataError> {
+        let text = table.get(row, column);
+        let number = match number::parse(&text, self.decimal) {
+            Some(x) => x,
+            None if number::is_empty_feature(&text) => f64::NAN,
+            None => match number::truth(&text) {
+                Some(truth) => {
+                    self.truths.insert(self.numbers.len() % self.columns.len());
+                    f64::from(u8::from(truth))
+                }
+                None => return Err(no_number(table, row, column, self.decimal)),
+            },
+        };
+        self.numbers.push(number);
+        Ok(())
+    }
+
+    fn one_hot(&mut self, table: &Table<'_>, row: usize, column: usize, known: &Vocabulary) -> Result<(), DataError> {
+        let text = table.get(row, column);
+        let text = text.trim();
+        if number::is_gap(text) && !known.has(text) {
+            self.numbers.extend(std::iter::repeat_n(f64::NAN, known.len()));
+            return Ok(());
+        }
+        let place = |fault: Fault| fault.at(table.file, table.line(row), column);
+        let position = known.position(text, &table.name(column), self.decimal).map_err(place)?;
+        self.numbers.extend((0..known.len()).map(|i| f64::from(u8::from(i == position))));
+        Ok(())
+    }
+
     pub(crate) fn row(&self, row: usize) -> &[f64] {
-        &self.numbers[row * self.width..(row + 1) * self.width]
+        &self.numbers[row * self.columns.len()..(row + 1) * self.columns.len()]
     }
 }
 
@@ -97,7 +121,7 @@ fn no_number(table: &Table<'_>, row: usize, column: usize, decimal: Decimal) -> 
         () if texts.len() <= 50.max(others / 10) => (
             "categories",
             format!(
-                "write a column of 0 and 1 for each (in Python `pandas.get_dummies(table, dtype=int)`), say --label \
+                "make a column of 0 and 1 for each with --one-hot \"{selector}\" when the schema is made, say --label \
                  \"{selector}\" if it is the label, or {leave}"
             ),
         ),

@@ -291,6 +291,7 @@ fn text_that_is_no_table_is_refused() {
         ("a,b,label\n1,2,x\n#3,4,y\n", "row 3 starts with `#`"),
         ("#1,2,x\n3,4,y\n", "row 1 starts with `#`"),
         ("a,b,label\n1,2,x\na,b,label\n3,4,y\n", "row 3 repeats the header"),
+        ("a,b,label\n1,2,1\na,b,label\n3,4,0\n", "row 3 repeats the header"),
         ("a|b|label\n1|2|x\n3|4|y\n", "vertical bars"),
         ("a b label\n1 2 x\n3 4 y\n", "blanks"),
         ("sep=|\na|b|label\n", "row 1 the first line names"),
@@ -342,4 +343,37 @@ fn a_target_s_range_counts_too() {
     let far = Source::from_bytes("f.csv", far.into(), &options).unwrap().records(&schema, &options).unwrap();
     let e = far.into_records().unwrap_err();
     assert!((e.row, e.column) == (Some(8), Some(2)) && e.to_string().contains("(`target`)"), "{e}");
+}
+
+#[test]
+fn categories_become_a_feature_for_each_value() {
+    let text = "age,city,label\n1,Rome,x\n2,Paris,y\n3,Rome,x\n4,Oslo,y\n";
+    let options = Options { one_hot: vec!["city".into()], ..Options::default() };
+    let (schema, _) = infer_with(text, &options).unwrap();
+    let names: Vec<&str> = schema.features().iter().map(|f| f.name.as_str()).collect();
+    assert_eq!(names, ["age", "city=Oslo", "city=Paris", "city=Rome"]);
+    assert_eq!(schema.categories()[0].values, ["Oslo", "Paris", "Rome"]);
+
+    let read = |text: &str, accept: &[Kind]| {
+        let options = accepting(accept);
+        Source::from_bytes("f.csv", text.into(), &options)?.records(&schema, &options)?.into_records()
+    };
+    let records = read(text, &[]).unwrap();
+    assert_eq!((records.features(0), records.features(3)), (&[0, 0, 0, 255][..], &[255, 255, 0, 0][..]));
+    // columns are matched by name here too, and the file may lack a value
+    assert_eq!(read("label,city,age\nx,Rome,1\n", &[]).unwrap(), records.slice(0..1));
+    let unknown = read("age,city,label\n1,Bern,x\n", &[]).unwrap_err();
+    assert_eq!((unknown.row, unknown.column), (Some(2), Some(2)));
+    assert!(unknown.to_string().contains("`Bern`") && unknown.to_string().contains("`Oslo`"), "{unknown}");
+    let gap = "age,city,label\n1,Rome,x\n2,,y\n";
+    assert_eq!(read(gap, &[]).unwrap_err().column, Some(2));
+    assert_eq!(read(gap, &[Kind::Incomplete]).unwrap(), records.slice(0..1));
+
+    // the label has no categories to be made of
+    let label = Options { one_hot: vec!["label".into()], ..Options::default() };
+    assert!(infer_with(text, &label).unwrap_err().to_string().contains("is no feature"));
+    // without a header, columns are numbered
+    let bare = Options { one_hot: vec!["2".into()], header: Some(false), ..Options::default() };
+    let (schema, _) = infer_with("1,Rome,x\n2,Paris,y\n3,Rome,x\n", &bare).unwrap();
+    assert_eq!(schema.features()[1].name, "x2=Paris");
 }

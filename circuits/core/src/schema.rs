@@ -30,6 +30,18 @@ impl Feature {
     }
 }
 
+/// A column of categories, one-hot: a feature for each value, from 0 to 1, which is 1 where a record has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Categories {
+    /// Name of the column.
+    pub column: String,
+    /// Position of the feature of the first value, from 0; the others follow.
+    pub first: usize,
+    /// The values there are, in order.
+    pub values: Vec<String>,
+}
+
 /// What is predicted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
@@ -53,6 +65,7 @@ pub struct Schema {
     features: Vec<Feature>,
     target: Target,
     extractor: Option<String>,
+    categories: Vec<Categories>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -64,18 +77,22 @@ struct Fields {
     /// SHA-256 of the extractor's ONNX file, hex, if features come from one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     extractor: Option<String>,
+    /// Columns of categories, if there are any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    categories: Vec<Categories>,
 }
 
 impl From<Schema> for Fields {
     fn from(s: Schema) -> Self {
-        Fields { name: s.name, features: s.features, target: s.target, extractor: s.extractor }
+        let Schema { name, features, target, extractor, categories } = s;
+        Fields { name, features, target, extractor, categories }
     }
 }
 
 impl TryFrom<Fields> for Schema {
     type Error = SchemaError;
     fn try_from(f: Fields) -> Result<Self, SchemaError> {
-        Schema::new(f.name, f.features, f.target, f.extractor)
+        Schema::new(f.name, f.features, f.target, f.extractor)?.with_categories(f.categories)
     }
 }
 
@@ -121,6 +138,17 @@ pub enum SchemaError {
         lo: f64,
         /// Upper end.
         hi: f64,
+    },
+    /// Categories that are not the features they say.
+    #[error(
+        "the categories of `{column}` are not usable: they need one value or more, all different, and as many features \
+         from 0 to 1 from number {first} on, which no other column has"
+    )]
+    Categories {
+        /// Name of the column.
+        column: String,
+        /// Position of the first feature.
+        first: usize,
     },
     /// The extractor digest is no SHA-256 in hex.
     #[error("the extractor `{digest}` is not a SHA-256 in lower-case hex (64 digits)")]
@@ -180,7 +208,24 @@ impl Schema {
                 return Err(SchemaError::Extractor { digest: digest.clone() });
             }
         }
-        Ok(Schema { name, features, target, extractor })
+        Ok(Schema { name, features, target, extractor, categories: Vec::new() })
+    }
+
+    /// The schema with columns of categories, in the order of their features.
+    pub fn with_categories(mut self, categories: Vec<Categories>) -> Result<Self, SchemaError> {
+        let mut free = 0;
+        for (i, c) in categories.iter().enumerate() {
+            let features = c.first.checked_add(c.values.len()).and_then(|end| self.features.get(c.first..end));
+            let different = c.values.iter().enumerate().all(|(j, v)| !c.values[..j].contains(v));
+            let fits = features.is_some_and(|f| f.iter().all(|f| (f.lo, f.hi) == (0.0, 1.0)));
+            let twice = categories[..i].iter().any(|other| other.column == c.column);
+            if c.first < free || c.values.is_empty() || !different || !fits || twice {
+                return Err(SchemaError::Categories { column: c.column.clone(), first: c.first });
+            }
+            free = c.first + c.values.len();
+        }
+        self.categories = categories;
+        Ok(self)
     }
 
     /// Reads a schema from JSON.
@@ -215,6 +260,11 @@ impl Schema {
     #[must_use]
     pub fn target(&self) -> &Target {
         &self.target
+    }
+    /// Columns of categories, in the order of their features.
+    #[must_use]
+    pub fn categories(&self) -> &[Categories] {
+        &self.categories
     }
     /// SHA-256 of the extractor, hex.
     #[must_use]
@@ -315,6 +365,34 @@ mod tests {
         assert_eq!(Schema::from_json(&s.canonical()).unwrap(), s);
         let other = s.canonical().replace("16.0", "15.0");
         assert_ne!(Schema::from_json(&other).unwrap().id(), s.id());
+    }
+
+    #[test]
+    fn categories_are_features_from_zero_to_one() {
+        let f = |n: &str, hi| Feature { name: n.into(), lo: 0.0, hi };
+        let features = vec![f("age", 90.0), f("city=a", 1.0), f("city=b", 1.0), f("big=no", 1.0)];
+        let two = || Target::Classes(vec!["x".into(), "y".into()]);
+        let plain = Schema::new("s".into(), features, two(), None).unwrap();
+        let of = |column: &str, first, values: &[&str]| Categories {
+            column: column.into(),
+            first,
+            values: values.iter().map(|v| (*v).to_owned()).collect(),
+        };
+        let whole = vec![of("city", 1, &["a", "b"]), of("big", 3, &["no"])];
+        let hot = plain.clone().with_categories(whole).unwrap();
+        assert_eq!(Schema::from_json(&hot.canonical()).unwrap(), hot);
+        assert_ne!(hot.id(), plain.id());
+        for wrong in [
+            vec![of("city", 0, &["a", "b"])],
+            vec![of("city", 3, &["a", "b"])],
+            vec![of("city", usize::MAX, &["a", "b"])],
+            vec![of("city", 1, &[])],
+            vec![of("city", 1, &["a", "a"])],
+            vec![of("city", 1, &["a", "b"]), of("big", 2, &["no"])],
+            vec![of("city", 1, &["a", "b"]), of("city", 3, &["no"])],
+        ] {
+            assert!(matches!(plain.clone().with_categories(wrong), Err(SchemaError::Categories { .. })));
+        }
     }
 
     #[test]

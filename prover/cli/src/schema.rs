@@ -6,7 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use tribute_client::files::{read_file, write_file};
 use tribute_core::schema::Schema;
 use tribute_problem::{Problem, Reason, Result};
-use tribute_records::{Kind, Predicts, Range, Source};
+use tribute_records::{Kind, Options, Predicts, Range, Source};
 
 use super::output::hexed;
 use super::table::{stem, told, FormArgs};
@@ -33,6 +33,9 @@ pub(super) struct InferArgs {
     range: RangeArg,
     #[command(flatten)]
     form: FormArgs,
+    /// Columns of categories: a feature of 0 and 1 for each value. Names, or numbers from 1.
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+    one_hot: Vec<String>,
     /// Leave out records without a label.
     #[arg(long)]
     drop_unlabelled: bool,
@@ -89,7 +92,7 @@ pub(crate) fn read(file: &std::path::Path) -> Result<Schema> {
 pub(super) fn run(command: SchemaCommand) -> CommandResult {
     match command {
         SchemaCommand::Infer(a) => {
-            let options = a.form.options(
+            let form = a.form.options(
                 None,
                 &[
                     (Kind::Unlabelled, a.drop_unlabelled),
@@ -98,6 +101,7 @@ pub(super) fn run(command: SchemaCommand) -> CommandResult {
                     (Kind::Index, a.allow_index),
                 ],
             );
+            let options = Options { one_hot: a.one_hot, ..form };
             let name = a.name.unwrap_or_else(|| stem(&a.csv));
             let predicts = if a.real { Predicts::Real } else { Predicts::Classes };
             let range = match a.range {

@@ -122,6 +122,7 @@ async fn the_service_says_the_same_and_keeps_nothing() {
         name: "a".into(),
         real: false,
         range: "minmax".into(),
+        one_hot: Vec::new(),
     };
     let made = client.datasets().infer_schema(client.sign(request.clone()).unwrap()).await.unwrap().into_inner();
     let (by_hand, _) = passes(place.path(), "schema infer @column-order/a.csv");

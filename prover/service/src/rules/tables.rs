@@ -39,7 +39,8 @@ pub(crate) fn check(schema: &Schema, csv: v1::CsvRecords) -> Result<v1::CheckRec
 
 /// A schema from a table.
 pub(crate) fn infer(r: v1::InferSchemaRequest) -> Result<v1::InferSchemaResponse> {
-    let sent = Sent::new(r.csv.ok_or_else(|| Problem::field("csv", "is missing"))?)?;
+    let mut sent = Sent::new(r.csv.ok_or_else(|| Problem::field("csv", "is missing"))?)?;
+    sent.options.one_hot = r.one_hot;
     let range: Range = named("range", &r.range)?.unwrap_or_default();
     let predicts = if r.real { Predicts::Real } else { Predicts::Classes };
     let found: Inferred = sent.source.infer(&r.name, predicts, range, &sent.options)?;

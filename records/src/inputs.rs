@@ -1,0 +1,69 @@
+//! The columns that a schema wants: one for each feature, and one for all features of a column of categories.
+
+use std::collections::HashMap;
+
+use tribute_core::schema::{Categories, Schema};
+
+use crate::columns::some;
+use crate::error::Fault;
+use crate::labels::Key;
+use crate::number::Decimal;
+
+/// What a column of the file becomes.
+#[derive(Clone, Debug)]
+pub(crate) enum Input {
+    /// One feature.
+    Number,
+    /// A feature for each value.
+    OneHot(Vocabulary),
+}
+
+/// The values of a column of categories.
+#[derive(Clone, Debug)]
+pub(crate) struct Vocabulary {
+    values: Vec<String>,
+    positions: HashMap<Key, usize>,
+}
+
+impl Vocabulary {
+    pub(crate) fn new(values: Vec<String>) -> Self {
+        let positions = values.iter().enumerate().rev().map(|(i, v)| (Key::of(v, Decimal::Point), i)).collect();
+        Vocabulary { values, positions }
+    }
+
+    pub(crate) fn values(&self) -> &[String] {
+        &self.values
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Whether a text is one of the values, to the letter.
+    pub(crate) fn has(&self, text: &str) -> bool {
+        self.values.iter().any(|v| v == text)
+    }
+
+    /// Position of a value, by its spelling or one that says the same.
+    pub(crate) fn position(&self, text: &str, name: &str, decimal: Decimal) -> Result<usize, Fault> {
+        let exact = || self.values.iter().position(|v| v == text);
+        self.positions.get(&Key::of(text, decimal)).copied().or_else(exact).ok_or_else(|| Fault::UnknownCategory {
+            name: name.into(),
+            text: text.into(),
+            known: some(self.values.iter().map(String::as_str)),
+        })
+    }
+}
+
+/// What each wanted column becomes, in the schema's order, with its name.
+pub(crate) fn inputs(schema: &Schema) -> Vec<(&str, Input)> {
+    let mut all = Vec::new();
+    let mut at = 0;
+    for Categories { column, first, values } in schema.categories() {
+        all.extend(schema.features()[at..*first].iter().map(|f| (f.name.as_str(), Input::Number)));
+        all.push((column.as_str(), Input::OneHot(Vocabulary::new(values.clone()))));
+        at = first + values.len();
+    }
+    all.extend(schema.features()[at..].iter().map(|f| (f.name.as_str(), Input::Number)));
+    all
+}
