@@ -242,12 +242,6 @@ pub fn import(
 /// The head's weights `[d + 1][c]`, bias first, for a loss with `link`.
 fn with_link(head: &Head, schema: &Schema, link: Link) -> Result<Array2<f64>, ImportError> {
     let weights = &head.weights;
-    if let (Target::Real { lo, hi }, Link::Squared) = (schema.target(), link) {
-        // the circuits' target is (y − lo)/(hi − lo)·65535/65536
-        let mut scaled = weights.clone();
-        scaled.row_mut(0).mapv_inplace(|b| b - lo);
-        return Ok(scaled * (65_535.0 / 65_536.0 / (hi - lo)));
-    }
     // of two classes, a softmax and the logistic function of the difference are the same model
     let found = head.link.or(head.mirrored.then_some(Link::Logistic));
     let differ = || {
@@ -264,7 +258,15 @@ fn with_link(head: &Head, schema: &Schema, link: Link) -> Result<Array2<f64>, Im
         Some(found) if found != link => {
             Err(ImportError::Link { output: head.output.clone(), expected: link.name(), got: found.name() })
         }
-        _ => Ok(weights.clone()),
+        _ => Ok(match (schema.target(), link) {
+            // the circuits' target is (y − lo)/(hi − lo)·65535/65536
+            (Target::Real { lo, hi }, Link::Squared) => {
+                let mut shifted = weights.clone();
+                shifted.row_mut(0).mapv_inplace(|b| b - lo);
+                shifted * (65_535.0 / 65_536.0 / (hi - lo))
+            }
+            _ => weights.clone(),
+        }),
     }
 }
 
