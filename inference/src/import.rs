@@ -6,7 +6,8 @@
 //! records. What differs by more than rounding is refused with the input at which it does; operators are looked at only to say
 //! what kind of model that is. Probabilities are read through the inverse of their link, plain logits are preferred.
 //!
-//! The points are drawn from the file's own digest: the same file gives the same weights, or the same refusal, every time.
+//! The points are drawn from the file's own digest: on one machine the same file gives the same weights, or the same refusal,
+//! every time.
 //! Drawing them afresh would let nobody be caught who could not be caught already: a certificate states the weights, so a
 //! model that hides a kink from these points deceives its own owner only.
 //!
@@ -241,14 +242,8 @@ pub fn import(
 /// The head's weights `[d + 1][c]`, bias first, for a loss with `link`.
 fn with_link(head: &Head, schema: &Schema, link: Link) -> Result<Array2<f64>, ImportError> {
     let weights = &head.weights;
-    if let (Target::Real { lo, hi }, Link::Squared) = (schema.target(), link) {
-        // the circuits' target is (y − lo)/(hi − lo)·65535/65536
-        let mut scaled = weights.clone();
-        scaled.row_mut(0).mapv_inplace(|b| b - lo);
-        return Ok(scaled * (65_535.0 / 65_536.0 / (hi - lo)));
-    }
     // of two classes, a softmax and the logistic function of the difference are the same model
-    let found = if head.mirrored { Some(Link::Logistic) } else { head.link };
+    let found = head.link.or(head.mirrored.then_some(Link::Logistic));
     let differ = || {
         let difference = weights.column(1).to_owned() - weights.column(0);
         let column = difference.insert_axis(Axis(1));
@@ -259,18 +254,26 @@ fn with_link(head: &Head, schema: &Schema, link: Link) -> Result<Array2<f64>, Im
             Err(ImportError::Classes { output: head.output.clone(), expected: 2, got: 1 })
         }
         Some(Link::Softmax) if weights.ncols() == 2 && link == Link::Logistic => Ok(differ()),
-        Some(Link::Logistic) if link == Link::Softmax && is_mirrored(weights) => Ok(differ() * 0.25),
+        Some(Link::Logistic) if link == Link::Softmax && is_mirrored(weights, head.unit) => Ok(differ() * 0.25),
         Some(found) if found != link => {
             Err(ImportError::Link { output: head.output.clone(), expected: link.name(), got: found.name() })
         }
-        _ => Ok(weights.clone()),
+        _ => Ok(match (schema.target(), link) {
+            // the circuits' target is (y − lo)/(hi − lo)·65535/65536
+            (Target::Real { lo, hi }, Link::Squared) => {
+                let mut shifted = weights.clone();
+                shifted.row_mut(0).mapv_inplace(|b| b - lo);
+                shifted * (65_535.0 / 65_536.0 / (hi - lo))
+            }
+            _ => weights.clone(),
+        }),
     }
 }
 
-/// Whether the second of two columns is minus the first, to the precision of probabilities in `f32`.
-fn is_mirrored(weights: &Array2<f64>) -> bool {
+/// Whether the second of two columns is minus the first, to the precision that floats of `unit` leave.
+fn is_mirrored(weights: &Array2<f64>, unit: f64) -> bool {
     let largest = weights.iter().fold(0.0f64, |max, w| max.max(w.abs()));
-    weights.ncols() == 2 && weights.rows().into_iter().all(|w| (w[0] + w[1]).abs() <= 1e-3 * largest)
+    weights.ncols() == 2 && weights.rows().into_iter().all(|w| (w[0] + w[1]).abs() <= 256.0 * unit * largest)
 }
 
 fn to_weights(real: &Array2<f64>, schema: &Schema) -> Result<Weights, ImportError> {

@@ -127,11 +127,16 @@ impl Runtime {
     /// A session for any model, on one thread so that answers never wait for a busy pool.
     pub(crate) fn load(&self, model: &[u8]) -> Result<Session, RuntimeError> {
         onnx::decode(model)?;
-        let refuse = |e: ort::Error| RuntimeError::Model(e.to_string());
+        fn refuse<R>(e: ort::Error<R>) -> RuntimeError {
+            RuntimeError::Model(e.to_string())
+        }
         ort::session::builder::SessionBuilder::new(&self.environment)
             .map_err(refuse)?
             .with_intra_threads(1)
-            .map_err(|e| RuntimeError::Model(e.to_string()))?
+            .map_err(refuse)?
+            // errors are returned: none is printed on top
+            .with_log_level(ort::logging::LogLevel::Fatal)
+            .map_err(refuse)?
             .commit_from_memory(model)
             .map_err(refuse)
     }

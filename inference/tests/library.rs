@@ -19,4 +19,8 @@ fn a_missing_or_wrong_library_is_an_error_that_says_what_to_do() {
 
     let runtime = Runtime::locate_and_init(None).unwrap();
     assert!(runtime.library().is_file());
+    // one for the whole process, also when nobody holds it any more
+    let library = runtime.library().to_owned();
+    drop(runtime);
+    assert_eq!(Runtime::locate_and_init(None).unwrap().library(), library);
 }

@@ -122,20 +122,9 @@ pub(super) fn fit(
 ) -> Result<Map, ImportError> {
     let (d, m) = (start.points.ncols(), scores.columns.len());
     let values = scores.of(start);
-    let mut best = vec![(0, f64::NEG_INFINITY); m];
-    for (i, row) in values.rows().into_iter().enumerate() {
-        for (best, weight) in best.iter_mut().zip(reading.invert(&row.to_vec()).1) {
-            if weight > best.1 {
-                *best = (i, weight);
-            }
-        }
-    }
+    let informative: Vec<Vec<f64>> = values.rows().into_iter().map(|row| reading.invert(&row.to_vec()).1).collect();
     let mut weights = Array2::zeros((d + 1, m));
-    let mut bases: Vec<usize> = best.iter().map(|b| b.0).collect();
-    bases.sort_unstable();
-    bases.dedup();
-    for base in bases {
-        let columns: Vec<usize> = (0..m).filter(|u| best[*u].0 == base).collect();
+    for (base, columns) in bases(&informative, m) {
         let origin = start.points.row(base);
         // mean feature, mean logit and weight of each scan, by column
         let mut means = Vec::with_capacity(d);
@@ -173,6 +162,26 @@ pub(super) fn fit(
     Ok(Map { weights, unit })
 }
 
+/// Few points from which all columns can be fitted, each with its columns: those where its weight is at least a quarter of the
+/// best.
+fn bases(weights: &[Vec<f64>], columns: usize) -> Vec<(usize, Vec<usize>)> {
+    let best: Vec<f64> = (0..columns).map(|u| weights.iter().fold(0.0, |max: f64, w| max.max(w[u]))).collect();
+    let mut left: Vec<usize> = (0..columns).collect();
+    let mut bases = Vec::new();
+    while !left.is_empty() {
+        let serves = |i: usize, u: &usize| weights[i][*u] >= best[*u] / 4.0;
+        let count = |i: &usize| left.iter().filter(|u| serves(*i, u)).count();
+        // the first of equals: the middle of the ranges, if it will do
+        let base = (0..weights.len()).rev().max_by_key(count).unwrap_or(0);
+        let (here, rest): (Vec<usize>, Vec<usize>) = left.iter().partition(|u| serves(base, u));
+        // a column that says nothing anywhere is fitted from anywhere
+        let (here, rest) = if here.is_empty() { (rest, here) } else { (here, rest) };
+        bases.push((base, here));
+        left = rest;
+    }
+    bases
+}
+
 /// A least-squares line through the points of one scan, with its middle.
 struct Line {
     slope: f64,
@@ -207,4 +216,19 @@ fn line(scan: &[Sample], column: usize) -> Line {
 /// The rows of `values` as slices, for [`Reading::plausible`].
 pub(super) fn rows(values: &Array2<f64>) -> impl Iterator<Item = &[f64]> + Clone {
     values.axis_iter(Axis(0)).filter_map(|r| r.to_slice())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bases_are_few_and_serve_every_column() {
+        let one = bases(&[vec![1.0, 1.0], vec![2.0, 0.5]], 2);
+        assert_eq!(one, [(0, vec![0, 1])], "the first serves both");
+        let two = bases(&[vec![1.0, 0.0], vec![0.2, 1.0], vec![0.0, 0.9]], 2);
+        assert_eq!(two, [(0, vec![0]), (1, vec![1])]);
+        let silent = bases(&[vec![f64::NAN, 1.0], vec![f64::NAN, 0.1]], 2);
+        assert_eq!(silent, [(0, vec![1]), (0, vec![0])]);
+    }
 }

@@ -21,6 +21,8 @@ pub(super) struct Head {
     pub(super) weights: Array2<f64>,
     /// The model has one logit for two classes: here minus that, and that.
     pub(super) mirrored: bool,
+    /// Rounding of the model's floats.
+    pub(super) unit: f64,
     /// The link that its outputs show; none where they are logits only.
     pub(super) link: Option<Link>,
     /// Output that it was read from.
@@ -68,7 +70,7 @@ pub(super) fn find(
         Reading::Softmax | Reading::LogSoftmax => Some(Link::Softmax),
     });
     let weights = map.weights.select(Axis(1), &order);
-    Ok(Head { weights, mirrored, link, output: read[main].0.name.clone(), residual })
+    Ok(Head { weights, mirrored, unit: map.unit, link, output: read[main].0.name.clone(), residual })
 }
 
 /// A map's logits of a record, or their noise, for an output of `columns` columns. `mirrored`: the map is one logit of two
@@ -189,12 +191,11 @@ fn listen(
         }
         for output in &outputs.labels {
             let (name, Some(Values::Labels(labels))) = &observed.outputs[*output] else { continue };
-            let point = observed.points.row(i).to_vec();
-            if let Err((_, point)) = heard.note(*output, top, &labels[i], &point) {
+            if !heard.note(*output, top, &labels[i]) {
                 return Err(ImportError::Disagree {
                     first: outputs.scores[0].name.clone(),
                     second: name.clone(),
-                    at: describe(probe, schema, &point),
+                    at: describe(probe, schema, &observed.points.row(i).to_vec()),
                 });
             }
         }

@@ -51,8 +51,17 @@ pub(super) fn culprit(graph: &GraphProto, output: &str) -> Option<Culprit> {
     let first = path.iter().position(|n| !is_affine(n, &depends))?;
     let after: Vec<&NodeProto> = path[first..].to_vec();
     // the link itself is no culprit
-    let link = matches!(path[first].op_type.as_str(), "Softmax" | "LogSoftmax" | "Sigmoid");
-    let ends = after[1..].iter().all(|n| is_affine(n, &HashSet::new()) && !is_dense(n));
+    let transform = text(path[first], "post_transform");
+    let link = match path[first].op_type.as_str() {
+        "Softmax" | "LogSoftmax" | "Sigmoid" => true,
+        "LinearClassifier" => matches!(transform, b"SOFTMAX" | b"LOGISTIC"),
+        _ => false,
+    };
+    let ends = after[1..].iter().all(|n| match n.op_type.as_str() {
+        "ZipMap" => true,
+        "Normalizer" => transform == b"SOFTMAX",
+        _ => is_affine(n, &HashSet::new()) && !is_dense(n),
+    });
     (!link || !ends).then(|| Culprit { node: name(path[first]), kind: kind(path[first], &after) })
 }
 
@@ -80,41 +89,46 @@ fn text<'n>(node: &'n NodeProto, name: &str) -> &'n [u8] {
     node.attribute.iter().find(|a| a.name == name).and_then(|a| a.s.as_deref()).unwrap_or_default()
 }
 
+/// Operators that keep affine values affine, whatever their other inputs.
+const AFFINE: &[&str] = &[
+    "Identity",
+    "Dropout",
+    "Flatten",
+    "Reshape",
+    "Transpose",
+    "Squeeze",
+    "Unsqueeze",
+    "Concat",
+    "Slice",
+    "Gather",
+    "Split",
+    "Pad",
+    "Expand",
+    "Tile",
+    "ArrayFeatureExtractor",
+    "FeatureVectorizer",
+    "Add",
+    "Sub",
+    "Neg",
+    "Sum",
+    "Mean",
+    "ReduceSum",
+    "ReduceMean",
+    "Scaler",
+    "Imputer",
+    "BatchNormalization",
+    "Conv",
+    "AveragePool",
+    "GlobalAveragePool",
+    "DequantizeLinear",
+    "LinearRegressor",
+];
+
 /// Whether a node keeps affine values affine.
 fn is_affine(node: &NodeProto, depends: &HashSet<&str>) -> bool {
     let varying = node.input.iter().filter(|i| depends.contains(i.as_str())).count();
     match node.op_type.as_str() {
-        "Identity"
-        | "Dropout"
-        | "Flatten"
-        | "Reshape"
-        | "Transpose"
-        | "Squeeze"
-        | "Unsqueeze"
-        | "Concat"
-        | "Slice"
-        | "Gather"
-        | "Split"
-        | "Pad"
-        | "Expand"
-        | "Tile"
-        | "ArrayFeatureExtractor"
-        | "FeatureVectorizer"
-        | "Add"
-        | "Sub"
-        | "Neg"
-        | "Sum"
-        | "Mean"
-        | "ReduceSum"
-        | "ReduceMean"
-        | "Scaler"
-        | "Imputer"
-        | "BatchNormalization"
-        | "Conv"
-        | "AveragePool"
-        | "GlobalAveragePool"
-        | "DequantizeLinear"
-        | "LinearRegressor" => true,
+        op if AFFINE.contains(&op) => true,
         "MatMul" | "Gemm" | "Mul" => varying <= 1,
         "Div" => varying <= 1 && node.input.first().is_some_and(|i| depends.contains(i.as_str())),
         "Cast" => is_float(attribute(node, "to").unwrap_or_default()),

@@ -34,7 +34,7 @@ pub(super) fn sort(observed: &Observed, graph: &GraphProto, schema: &Schema) -> 
     }
     lists.extend(attribute_labels(graph, classes));
     lists.extend(keyed.iter().filter(|k| k.1 == classes).map(|k| k.2.clone()));
-    let names = lists.into_iter().next();
+    let mut names = lists.into_iter().next();
 
     let name = |at: usize| observed.outputs[at].0.clone();
     let serves = |columns: usize| columns == classes || (columns == 1 && classes == 2);
@@ -62,6 +62,8 @@ pub(super) fn sort(observed: &Observed, graph: &GraphProto, schema: &Schema) -> 
     if classes > 1 && single.len() == classes && !scores.iter().any(|s| s.columns.len() == classes) {
         let joined = single.iter().map(|at| name(*at)).collect::<Vec<_>>().join("`, `");
         scores = vec![Scores { name: joined, columns: single.iter().map(|at| (*at, 0)).collect() }];
+        // the nodes' order is not the outputs'
+        names = None;
     }
     let regressor = graph.node.iter().any(|n| n.op_type.ends_with("Regressor"));
     let is_class = matches!(schema.target(), Target::Classes(_));
@@ -107,27 +109,14 @@ fn positions(wanted: &[String], given: &[String]) -> Option<Vec<usize>> {
     order.filter(|_| wanted.len() == given.len())
 }
 
-/// What label outputs said where a column was clearly the largest.
+/// What label outputs said where a column was clearly the largest: a label by output and column.
 #[derive(Default)]
-pub(super) struct Heard(HashMap<(usize, usize), (String, Vec<f64>)>);
+pub(super) struct Heard(HashMap<(usize, usize), String>);
 
 impl Heard {
-    /// Notes that `output` said `label` where `column` is the largest; refuses two labels for one column.
-    pub(super) fn note(
-        &mut self,
-        output: usize,
-        column: usize,
-        label: &str,
-        point: &[f64],
-    ) -> Result<(), (String, Vec<f64>)> {
-        match self.0.get(&(output, column)) {
-            Some((known, _)) if known == label => Ok(()),
-            Some((known, _)) => Err((known.clone(), point.to_vec())),
-            None => {
-                self.0.insert((output, column), (label.to_owned(), point.to_vec()));
-                Ok(())
-            }
-        }
+    /// Notes that `output` said `label` where `column` is the largest; `false` if it has said another one there.
+    pub(super) fn note(&mut self, output: usize, column: usize, label: &str) -> bool {
+        self.0.entry((output, column)).or_insert_with(|| label.to_owned()) == label
     }
 }
 
@@ -148,7 +137,7 @@ pub(super) fn class_order(outputs: &Outputs, heard: &Heard, schema: &Schema) -> 
     }
     let mut order = named;
     for output in &outputs.labels {
-        let said: Vec<Option<&String>> = (0..c).map(|u| heard.0.get(&(*output, u)).map(|s| &s.0)).collect();
+        let said: Vec<Option<&String>> = (0..c).map(|u| heard.0.get(&(*output, u))).collect();
         let text = || said.iter().map(|s| s.map_or("?", |s| s.as_str())).collect::<Vec<_>>().join(", ");
         if said.iter().all(Option::is_none) {
             continue;
@@ -158,10 +147,11 @@ pub(super) fn class_order(outputs: &Outputs, heard: &Heard, schema: &Schema) -> 
             classes.iter().map(|class| said.iter().position(|s| s.is_some_and(|s| same(s, class)))).collect();
         let heard_count = said.iter().flatten().count();
         let found = column_of.iter().flatten().count();
+        // 0, 1, 2 are the columns' numbers unless they are all of the schema's labels
+        if is_position && found < c {
+            continue;
+        }
         if found < heard_count {
-            if is_position {
-                continue;
-            }
             return Err(wrong(main, text()));
         }
         // one class that never wins is the one that is left
@@ -208,7 +198,7 @@ mod tests {
         let names = names.map(|n| n.iter().map(|n| (*n).to_owned()).collect());
         let mut heard = Heard::default();
         for (column, label) in said {
-            heard.note(1, *column, label, &[]).unwrap();
+            assert!(heard.note(1, *column, label));
         }
         class_order(&Outputs { scores, labels: vec![1], names }, &heard, &schema(classes))
     }
@@ -222,6 +212,9 @@ mod tests {
         assert_eq!(order(Some(&["0", "1", "2"]), &[(0, "0")], &abc).unwrap(), [0, 1, 2]);
         assert_eq!(order(Some(&["0", "1", "2"]), &[(0, "c"), (1, "b"), (2, "a")], &abc).unwrap(), [2, 1, 0]);
         assert_eq!(order(None, &[], &abc).unwrap(), [0, 1, 2]);
+        // numbers of columns that look like some of the labels
+        assert_eq!(order(None, &[(1, "1"), (2, "2")], &["1", "2", "7"]).unwrap(), [0, 1, 2]);
+        assert_eq!(order(None, &[(0, "0"), (1, "1")], &["1", "0"]).unwrap(), [1, 0]);
         assert_eq!(order(Some(&["7", "1", "2"]), &[(1, "1")], &["1.0", "2", "7.0"]).unwrap(), [1, 2, 0]);
     }
 
@@ -244,7 +237,7 @@ mod tests {
         ));
         assert_eq!(order(None, &[], &["2", "10"]).unwrap(), [0, 1]);
         let mut heard = Heard::default();
-        heard.note(0, 0, "a", &[]).unwrap();
-        assert!(heard.note(0, 0, "b", &[]).is_err());
+        assert!(heard.note(0, 0, "a") && heard.note(0, 1, "b") && heard.note(1, 0, "b") && heard.note(0, 0, "a"));
+        assert!(!heard.note(0, 0, "b"));
     }
 }

@@ -115,18 +115,15 @@ impl Probe {
 
     /// The outputs at `points` `[n][d]`.
     pub(super) fn observe(&mut self, points: &Array2<f64>) -> Result<Observed, ImportError> {
-        let mut all: Option<Observed> = None;
+        let mut parts = Vec::with_capacity(points.nrows().div_ceil(self.batch));
         for chunk in points.axis_chunks_iter(Axis(0), self.batch) {
             // the last batch is filled up with its last record
             let rows: Vec<usize> = (0..self.batch).map(|i| i.min(chunk.nrows() - 1)).collect();
             let mut part = self.run(&chunk.select(Axis(0), &rows))?;
             part.shorten(chunk.nrows());
-            all = Some(match all {
-                None => part,
-                Some(all) => all.join(part),
-            });
+            parts.push(part);
         }
-        all.ok_or_else(|| RuntimeError::Run("no points to run it at".into()).into())
+        Ok(Observed::join(parts))
     }
 
     /// One batch.
@@ -190,24 +187,50 @@ impl Observed {
         }
     }
 
-    /// This and the next batch; an output that changes its kind between batches says nothing.
-    fn join(mut self, next: Observed) -> Observed {
-        let rows = |a: &Array2<f64>, b: &Array2<f64>| concatenate(Axis(0), &[a.view(), b.view()]).ok();
-        self.points = rows(&self.points, &next.points).unwrap_or(next.points);
-        for ((_, all), (_, next)) in self.outputs.iter_mut().zip(next.outputs) {
-            *all = match (all.take(), next) {
-                (Some(Values::Scores(a, k)), Some(Values::Scores(b, l))) if k == l => {
-                    rows(&a, &b).map(|v| Values::Scores(v, k))
-                }
-                (Some(Values::Labels(mut a)), Some(Values::Labels(b))) => {
-                    a.extend(b);
-                    Some(Values::Labels(a))
-                }
-                (Some(Values::Classes(a)), Some(Values::Classes(b))) if a == b => Some(Values::Classes(a)),
-                _ => None,
-            };
+    /// All batches; an output that changes its kind between batches says nothing.
+    fn join(mut parts: Vec<Observed>) -> Observed {
+        let rows = |parts: &[&Array2<f64>]| {
+            let views: Vec<_> = parts.iter().map(|p| p.view()).collect();
+            concatenate(Axis(0), &views).ok()
+        };
+        let points = rows(&parts.iter().map(|p| &p.points).collect::<Vec<_>>()).unwrap_or_default();
+        let names: Vec<String> = parts.iter().take(1).flat_map(|p| p.outputs.iter().map(|o| o.0.clone())).collect();
+        let outputs = names.into_iter().enumerate().map(|(at, name)| {
+            let values: Option<Vec<Values>> = parts.iter_mut().map(|p| p.outputs[at].1.take()).collect();
+            (name, values.and_then(|v| Values::join(&v, rows)))
+        });
+        Observed { points, outputs: outputs.collect() }
+    }
+}
+
+impl Values {
+    fn join(parts: &[Values], rows: impl Fn(&[&Array2<f64>]) -> Option<Array2<f64>>) -> Option<Values> {
+        match parts.first()? {
+            Values::Scores(_, keys) => {
+                let scores: Option<Vec<&Array2<f64>>> = parts
+                    .iter()
+                    .map(|p| match p {
+                        Values::Scores(v, k) if k == keys => Some(v),
+                        _ => None,
+                    })
+                    .collect();
+                Some(Values::Scores(rows(&scores?)?, keys.clone()))
+            }
+            Values::Labels(_) => {
+                let labels: Option<Vec<&[String]>> = parts
+                    .iter()
+                    .map(|p| match p {
+                        Values::Labels(l) => Some(l.as_slice()),
+                        _ => None,
+                    })
+                    .collect();
+                Some(Values::Labels(labels?.concat()))
+            }
+            Values::Classes(list) => {
+                let same = parts.iter().all(|p| matches!(p, Values::Classes(l) if l == list));
+                same.then(|| Values::Classes(list.clone()))
+            }
         }
-        self
     }
 }
 

@@ -356,6 +356,19 @@ fn labels_name_the_columns() {
     let e = import(&softmax, &schema_of(&["high", "low"]), InputScale::Raw, Link::Softmax, &[]).unwrap_err();
     assert!(matches!(&e, ImportError::Classes { expected: 2, got: 3, .. }), "{e}");
 
+    // an output for each class, in another order: the answers say which
+    let columns = [("p2", 2), ("p0", 0), ("p1", 1)].into_iter().fold(classifier("SOFTMAX"), |g, (name, u)| {
+        let at = format!("at{u}");
+        g.i64s(&at, &[], &[u]).with("Gather", &["p", &at], &[name], vec![int("axis", 1)]).output(
+            name,
+            DataType::Float,
+            1,
+        )
+    });
+    let apart = columns.output("label", DataType::String, 1).model();
+    let found = import(&apart, &sorted, InputScale::Raw, Link::Softmax, &[]).unwrap();
+    assert_weights("an output for each class", &found, &in_order(centred(&expected(&W, &B))), 2.0 * F32);
+
     // without labels, in the schema's order where that is the ascending one
     let bare = ends(gemm(layer(), "x", "z"));
     assert!(import(&bare, &sorted, InputScale::Raw, Link::Softmax, &[]).is_ok());

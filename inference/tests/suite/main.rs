@@ -6,5 +6,6 @@ mod exact;
 mod forms;
 mod graphs;
 mod import;
+mod large;
 mod refusals;
 mod training;

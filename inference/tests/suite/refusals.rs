@@ -203,6 +203,14 @@ fn what_has_other_inputs_or_outputs_is_refused_by_name() {
         .unwrap_err();
     assert!(matches!(&e, ImportError::Classes { expected: 1, got: 3, .. }), "{e}");
 
+    // a logistic function is no value of the target, whatever its range
+    let one =
+        plain().i64s("axis", &[1], &[1]).node("ReduceSum", &["z", "axis"], &["s"]).node("Sigmoid", &["s"], &["y"]);
+    let model = one.output("y", DataType::Float, 2).model();
+    let e = import(&model, &real, InputScale::Raw, Link::Squared, &[]).unwrap_err();
+    assert!(matches!(&e, ImportError::Link { got: "logistic", expected: "squared", .. }), "{e}");
+    assert!(import(&model, &real, InputScale::Raw, Link::Logistic, &[]).is_ok());
+
     let e = refused(&plain().output("z", DataType::Float, 2).versions(99, 10));
     assert!(matches!(&e, ImportError::Runtime(_)) && e.to_string().contains("onnxruntime refuses the model"), "{e}");
     let e = refused(&plain().node("Frobnicate", &["z"], &["y"]).output("y", DataType::Float, 2).model());
