@@ -4,20 +4,22 @@
 use criterion::{criterion_group, criterion_main, Criterion};
 use tribute_benches::{instance, scalars, session, weights};
 use tribute_circuits::columns::{commit_weights, Secret};
-use tribute_circuits::dataset::DatasetCircuit;
-use tribute_circuits::evaluation::EvaluationCircuit;
 use tribute_circuits::gadgets::logup::Lookups;
 use tribute_circuits::gadgets::poseidon2::sponge_cells;
-use tribute_circuits::gradient::GradientCircuit;
-use tribute_circuits::halo2_proofs::arithmetic::best_multiexp;
-use tribute_circuits::halo2_proofs::halo2curves::bn256::Fr;
-use tribute_circuits::msm::msm;
-use tribute_circuits::prove::{prove, verify, Keys};
-use tribute_circuits::service::{capacity, ServiceCircuit};
-use tribute_circuits::shape::Shape;
-use tribute_circuits::srs::Srs;
+use tribute_circuits::keys::Keys;
+use tribute_circuits::prove::prove;
+use tribute_circuits::statements::dataset::DatasetCircuit;
+use tribute_circuits::statements::evaluation::EvaluationCircuit;
+use tribute_circuits::statements::gradient::GradientCircuit;
+use tribute_circuits::statements::service::{capacity, ServiceCircuit};
 use tribute_core::layout::{Layout, Task};
 use tribute_core::link::Link;
+use tribute_core::shape::Shape;
+use tribute_engine::halo2_proofs::arithmetic::best_multiexp;
+use tribute_engine::halo2_proofs::halo2curves::bn256::Fr;
+use tribute_engine::msm::msm;
+use tribute_engine::proof::verify;
+use tribute_engine::srs::Srs;
 
 /// What circuits are made of, over 2^15 rows.
 fn gadgets(c: &mut Criterion) {

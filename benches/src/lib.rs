@@ -3,14 +3,14 @@
 use std::time::Instant;
 
 use tribute_circuits::columns::{commit_gradient, commit_records, commit_weights, CommittedGroup, Secret};
-use tribute_circuits::halo2_proofs::arithmetic::best_multiexp;
-use tribute_circuits::halo2_proofs::halo2curves::bn256::Fr;
-use tribute_circuits::service::{AnsweredQuery, SessionBatch};
-use tribute_circuits::srs::Srs;
+use tribute_circuits::statements::service::{AnsweredQuery, SessionBatch};
 use tribute_core::head::{answer, gradient, HeadError, Weights};
 use tribute_core::layout::Layout;
 use tribute_core::link::Link;
 use tribute_core::records::Records;
+use tribute_engine::halo2_proofs::arithmetic::best_multiexp;
+use tribute_engine::halo2_proofs::halo2curves::bn256::Fr;
+use tribute_engine::srs::Srs;
 
 /// A committed shard of pseudo-random records with pseudo-random weights and their gradient.
 #[derive(Debug)]

@@ -6,11 +6,11 @@
 
 use std::time::Instant;
 
-use tribute_circuits::prove::Keys;
-use tribute_circuits::shape::Shape;
-use tribute_circuits::srs::{Srs, SrsStore};
+use tribute_circuits::keys::Keys;
 use tribute_core::layout::{Layout, Task};
 use tribute_core::link::Link;
+use tribute_core::shape::Shape;
+use tribute_engine::srs::{Srs, SrsStore};
 
 fn timed<T>(what: &str, f: impl FnOnce() -> T) -> T {
     let start = Instant::now();
@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         timed(&format!("{}: keys written", shape.name()), || keys.save(&srs, &path))?;
         timed(&format!("{}: keys read", shape.name()), || Keys::load(&srs, &shape, &path))?;
         let code = timed(&format!("{}: verifier", shape.name()), || {
-            tribute_evm::lean::generate(srs.params(), keys.vk(), shape.statement.inputs())
+            tribute_evm::direct::generate(srs.params(), keys.vk(), shape.statement.inputs())
         })?;
         println!("{} fixed columns, {} bytes of code", keys.fixed_polynomials().len(), code.runtime.len());
     }

@@ -2,34 +2,52 @@
 //! ever passes through here, and nothing outside this crate is generic over a circuit, so that the prover is compiled
 //! once.
 
-use halo2_proofs::circuit::{Layouter, Region, SimpleFloorPlanner};
+use halo2_proofs::circuit::{Layouter, SimpleFloorPlanner};
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::plonk::{Circuit, ConstraintSystem, Error};
+use tribute_core::layout::{Layout, Task};
+use tribute_core::shape::Shape;
 use tribute_core::statement::Statement;
 
-use crate::shape::Shape;
-use crate::{dataset, evaluation, gradient, optimum, service, sum};
-
-/// The columns of one statement's circuit.
-pub(crate) trait Arithmetization: Clone + std::fmt::Debug {
-    /// Allocates columns and challenges and adds the gates. The committed columns come first.
-    fn configure(meta: &mut ConstraintSystem<Fr>, shape: &Shape) -> Self;
-
-    /// Writes the fixed columns, in one region from row 0.
-    ///
-    /// # Errors
-    /// When the layout leaves no room.
-    fn fix(&self, region: &mut Region<'_, Fr>, shape: &Shape) -> Result<(), Error>;
-
-    /// The columns of `shape`'s circuit, for a witness that must know which column and challenge is which.
-    fn of(shape: &Shape) -> Self {
-        Self::configure(&mut ConstraintSystem::default(), shape)
-    }
-}
+use crate::arithmetization::Arithmetization;
+use crate::gadgets::argument::Gates;
+use crate::statements::{dataset, evaluation, gradient, optimum, service, sum};
 
 /// The circuit of a shape.
 #[derive(Clone, Debug)]
-pub(crate) struct ShapeCircuit(pub(crate) Shape);
+pub(crate) struct ShapeCircuit {
+    shape: Shape,
+    /// Gates left out; always empty outside tests.
+    omit: Vec<String>,
+}
+
+impl ShapeCircuit {
+    /// The whole circuit.
+    pub(crate) fn of(shape: &Shape) -> Self {
+        ShapeCircuit { shape: *shape, omit: vec![] }
+    }
+
+    /// The circuit without the gates of these names.
+    ///
+    /// # Panics
+    /// If it has no gate of one of the names.
+    pub(crate) fn without_gates(shape: &Shape, names: &[&str]) -> Self {
+        let cs = constraint_system(shape);
+        for name in names {
+            assert!(cs.gates().iter().any(|gate| gate.name() == *name), "{} has no gate `{name}`", shape.name());
+        }
+        ShapeCircuit { shape: *shape, omit: names.iter().map(|n| (*n).to_owned()).collect() }
+    }
+}
+
+/// What halo2 configures where a circuit has not said of which shape it is; nothing here leaves it at that.
+impl Default for ShapeCircuit {
+    fn default() -> Self {
+        // 1 feature, 2 classes at k = 10 always fit
+        let layout = Layout::new(10, 1, 1, 2, Task::Classes).unwrap_or_else(|e| unreachable!("{e}"));
+        ShapeCircuit::of(&Shape::dataset(layout))
+    }
+}
 
 #[derive(Clone, Debug)]
 pub(crate) enum Config {
@@ -44,10 +62,10 @@ pub(crate) enum Config {
 impl Circuit<Fr> for ShapeCircuit {
     type Config = (Config, Shape);
     type FloorPlanner = SimpleFloorPlanner;
-    type Params = Shape;
+    type Params = ShapeCircuit;
 
-    fn params(&self) -> Shape {
-        self.0.clone()
+    fn params(&self) -> ShapeCircuit {
+        self.clone()
     }
 
     fn without_witnesses(&self) -> Self {
@@ -55,17 +73,19 @@ impl Circuit<Fr> for ShapeCircuit {
     }
 
     fn configure(meta: &mut ConstraintSystem<Fr>) -> Self::Config {
-        Self::configure_with_params(meta, Shape::default())
+        Self::configure_with_params(meta, ShapeCircuit::default())
     }
 
-    fn configure_with_params(meta: &mut ConstraintSystem<Fr>, shape: Shape) -> Self::Config {
+    fn configure_with_params(meta: &mut ConstraintSystem<Fr>, circuit: ShapeCircuit) -> Self::Config {
+        let ShapeCircuit { shape, omit } = circuit;
+        let gates = &mut Gates::new(meta, &omit);
         let config = match shape.statement {
-            Statement::Dataset => Config::Dataset(Arithmetization::configure(meta, &shape)),
-            Statement::Gradient => Config::Gradient(Arithmetization::configure(meta, &shape)),
-            Statement::Optimum => Config::Optimum(Arithmetization::configure(meta, &shape)),
-            Statement::Service => Config::Service(Box::new(Arithmetization::configure(meta, &shape))),
-            Statement::Sum => Config::Sum(Arithmetization::configure(meta, &shape)),
-            Statement::Evaluation => Config::Evaluation(Arithmetization::configure(meta, &shape)),
+            Statement::Dataset => Config::Dataset(Arithmetization::configure(gates, &shape)),
+            Statement::Gradient => Config::Gradient(Arithmetization::configure(gates, &shape)),
+            Statement::Optimum => Config::Optimum(Arithmetization::configure(gates, &shape)),
+            Statement::Service => Config::Service(Box::new(Arithmetization::configure(gates, &shape))),
+            Statement::Sum => Config::Sum(Arithmetization::configure(gates, &shape)),
+            Statement::Evaluation => Config::Evaluation(Arithmetization::configure(gates, &shape)),
         };
         (config, shape)
     }
@@ -89,6 +109,6 @@ impl Circuit<Fr> for ShapeCircuit {
 #[must_use]
 pub fn constraint_system(shape: &Shape) -> ConstraintSystem<Fr> {
     let mut cs = ConstraintSystem::default();
-    ShapeCircuit::configure_with_params(&mut cs, shape.clone());
+    ShapeCircuit::configure_with_params(&mut cs, ShapeCircuit::of(shape));
     cs
 }

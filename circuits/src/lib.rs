@@ -2,34 +2,21 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`columns`] | committed columns: salts, seeded tails, commitments without proving |
-//! | [`gadgets`] | lookups (logUp), named gates, running sums |
-//! | [`dataset`], [`gradient`], [`sum`], [`optimum`], [`evaluation`], [`service`] | one statement each: what it proves, why, and what it does not check |
-//! | [`shape`], [`circuit`], [`prove`] | which circuit; what halo2 sees of it; keys, proofs |
-//! | [`keys`] | keys in files, and their cache |
-//! | [`msm`] | sums of points by scalars |
-//! | [`plonk`] | the prover |
-//! | [`verify`] | the verifier, on arkworks, apart from all the rest |
-//! | [`srs`] | the structured reference string |
+//! | [`columns`] | committed columns: salts, seeded tails, commitments without proving; one record of them, shown |
+//! | [`gadgets`] | lookups (logUp), Poseidon2, matrix products, arg max, named gates |
+//! | [`statements`] | one statement each: what it proves, why, and what it does not check |
+//! | [`arithmetization`], [`circuit`] | what every statement brings; what halo2 sees of it |
+//! | [`keys`] | keys, keys in files, and their cache |
+//! | [`prove`] | proofs |
+//! | [`error`] | why there are no keys, or no proof |
+//!
+//! The proof system is `tribute-engine`, the offline verifier `tribute-verify`.
 
+pub mod arithmetization;
 pub mod circuit;
 pub mod columns;
-pub mod dataset;
-pub mod evaluation;
-pub mod field;
+pub mod error;
 pub mod gadgets;
-pub mod gradient;
 pub mod keys;
-pub mod msm;
-pub mod optimum;
-pub mod plonk;
 pub mod prove;
-mod sealed;
-pub mod service;
-pub mod shape;
-pub mod srs;
-pub mod sum;
-pub mod transcript;
-pub mod verify;
-
-pub use halo2_proofs;
+pub mod statements;

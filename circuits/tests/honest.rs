@@ -2,15 +2,18 @@
 
 mod support;
 
-use support::instance;
-use support::keyed::keyed;
-use tribute_circuits::dataset::DatasetCircuit;
-use tribute_circuits::gradient::GradientCircuit;
-use tribute_circuits::halo2_proofs::halo2curves::bn256::Fr;
-use tribute_circuits::prove::{prove, verify, Keys};
-use tribute_circuits::shape::Shape;
+use tribute_circuits::keys::Keys;
+use tribute_circuits::prove::prove;
+use tribute_circuits::statements::dataset::DatasetCircuit;
+use tribute_circuits::statements::gradient::GradientCircuit;
 use tribute_core::layout::{Layout, Task};
 use tribute_core::link::Link;
+use tribute_core::shape::Shape;
+use tribute_engine::halo2_proofs::halo2curves::bn256::Fr;
+use tribute_engine::proof::verify;
+
+use support::instance;
+use support::keyed::keyed;
 
 #[test]
 fn a_shard_and_its_gradient() {

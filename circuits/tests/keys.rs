@@ -1,4 +1,4 @@
-//! Keys: the same from the same source on any machine, and from the cache what would have been made.
+//! Keys: the same from the same circuit on any machine, and from the cache what would have been made.
 
 mod support;
 
@@ -6,16 +6,18 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
-use support::records;
 use tribute_circuits::columns::{commit_records, Secret};
-use tribute_circuits::dataset::DatasetCircuit;
-use tribute_circuits::halo2_proofs::halo2curves::bn256::Fr;
-use tribute_circuits::keys::{source, KeyCache, KeyFlaw, Origin};
-use tribute_circuits::prove::{key_digest, prove, verify, verifying_key, Keys};
-use tribute_circuits::shape::Shape;
-use tribute_circuits::srs::Srs;
+use tribute_circuits::keys::{fingerprint, key_digest, verifying_key, KeyCache, KeyFlaw, Keys, Origin};
+use tribute_circuits::prove::prove;
+use tribute_circuits::statements::dataset::DatasetCircuit;
 use tribute_core::layout::{Layout, Task};
 use tribute_core::link::Link;
+use tribute_core::shape::Shape;
+use tribute_engine::halo2_proofs::halo2curves::bn256::Fr;
+use tribute_engine::proof::verify;
+use tribute_engine::srs::Srs;
+
+use support::records;
 
 fn layout(k: u32, columns: usize, features: usize, classes: usize) -> Layout {
     Layout::new(k, columns, features, classes, Task::Classes).unwrap()
@@ -71,6 +73,9 @@ fn the_verifying_keys_are_the_pinned_ones() {
     assert_eq!(golden.len(), digests.len(), "{} pins a circuit that the test does not make", file.display());
 }
 
+/// Of [`Shape::dataset`] at its least.
+const FINGERPRINT: &str = "7d576ce59d8b276b7a32c0b190b62fc262cd2885c325dfc2ad37d5f9a7cf7e6f";
+
 fn folder(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("keys-{}-{name}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
@@ -99,12 +104,41 @@ fn what_is_kept_is_what_was_made() {
     assert_eq!(kept.fixed_polynomials(), made.fixed_polynomials());
     works(&srs, &kept);
     works(&srs, &made);
-    // gates left out are another circuit
-    let crippled = shape.without_gates(&["presence is boolean: s(s − 1) = 0"]);
-    let (other, origin) = cache.get(&srs, &crippled).unwrap();
-    assert!(matches!(origin, Origin::Made), "{origin:?}");
-    assert_ne!(key_digest(other.vk()), key_digest(made.vk()));
-    assert_eq!(other.fixed_polynomials(), made.fixed_polynomials());
+}
+
+/// Keys of a circuit that has since gained a gate, under the name that the new keys would have: with the same columns and
+/// fixed values, so that nothing but the circuit's fingerprint tells.
+#[test]
+fn keys_of_a_circuit_before_its_last_gate_are_not_taken() {
+    let (srs, shape) = (Srs::development(10), Shape::dataset(layout(10, 3, 16, 3)));
+    let cache = KeyCache::new(&folder("stale"));
+    let path = cache.path(&srs, &shape).unwrap();
+    let before = Keys::without_gates(&srs, &shape, &["presence is boolean: s(s − 1) = 0"]).unwrap();
+    before.save(&srs, &path).unwrap();
+    let needed = hex::encode(fingerprint(&shape).unwrap());
+    let error = Keys::load(&srs, &shape, &path).unwrap_err();
+    assert!(
+        matches!(&error.flaw, KeyFlaw::Other { what: "circuit", expected, got } if *expected == needed && *got != needed),
+        "{error}"
+    );
+    let (keys, origin) = cache.get(&srs, &shape).unwrap();
+    assert!(matches!(origin, Origin::Remade(_)), "{origin:?}");
+    assert_ne!(key_digest(keys.vk()), key_digest(before.vk()));
+    assert_eq!(keys.fixed_polynomials(), before.fixed_polynomials());
+    works(&srs, &keys);
+}
+
+/// Pinned, so that it is seen to depend on the circuit alone: with a comment, a name or a file moved it stays this.
+#[test]
+fn the_fingerprint_of_a_circuit_is_the_pinned_one() {
+    let of = |shape: &Shape| hex::encode(fingerprint(shape).unwrap());
+    let shape = Shape::dataset(layout(10, 1, 1, 2));
+    assert_eq!(of(&shape), FINGERPRINT, "meant to change? then keys that are kept are made again");
+    for other in
+        [Shape::dataset(layout(11, 1, 1, 2)), Shape::dataset(layout(10, 1, 1, 3)), Shape::sum(layout(10, 1, 1, 2), 2)]
+    {
+        assert_ne!(of(&other), FINGERPRINT, "{}", other.name());
+    }
 }
 
 #[test]
@@ -112,16 +146,16 @@ fn files_that_are_not_these_keys_are_refused_and_made_again() {
     let (srs, shape) = (Srs::development(10), Shape::dataset(layout(10, 1, 1, 2)));
     let cache = KeyCache::new(&folder("refused"));
     let digest = key_digest(cache.get(&srs, &shape).unwrap().0.vk());
-    let path = cache.path(&srs, &shape);
+    let path = cache.path(&srs, &shape).unwrap();
     let good = std::fs::read(&path).unwrap();
-    // 8 of magic, 32 of checksum, then source, SRS, shape and key
+    // 8 of magic, 32 of checksum, then circuit, SRS, shape and key
     let sign = |bytes: &mut [u8]| {
         let checksum = Sha256::digest(&bytes[40..]);
         bytes[8..40].copy_from_slice(&checksum);
     };
     type Expected = fn(&KeyFlaw) -> bool;
     type Alter<'a> = &'a dyn Fn(&mut Vec<u8>);
-    let cases: [(&str, Alter<'_>, Expected); 11] = [
+    let cases: [(&str, Alter<'_>, Expected); 12] = [
         ("empty", &|b| b.clear(), |f| matches!(f, KeyFlaw::Unknown { .. })),
         ("text", &|b| b[0] = b'X', |f| matches!(f, KeyFlaw::Unknown { .. })),
         ("format", &|b| b[7] = b'2', |f| matches!(f, KeyFlaw::Version { expected: 1, got: 2 })),
@@ -130,12 +164,20 @@ fn files_that_are_not_these_keys_are_refused_and_made_again() {
         ("one bit", &|b| b[5_000] ^= 4, |f| matches!(f, KeyFlaw::Damaged { .. })),
         ("the last bit", &|b| *b.last_mut().unwrap() ^= 1, |f| matches!(f, KeyFlaw::Damaged { .. })),
         (
-            "another version of the source",
+            "another version of the circuit",
             &|b| {
                 b[40] ^= 1;
                 sign(b);
             },
-            |f| matches!(f, KeyFlaw::Other { what: "source", expected, got } if *expected == hex::encode(source()) && got != expected),
+            |f| matches!(f, KeyFlaw::Other { what: "circuit", expected, got } if got != expected),
+        ),
+        (
+            "another shape",
+            &|b| {
+                b[104] ^= 1;
+                sign(b);
+            },
+            |f| matches!(f, KeyFlaw::Other { what: "shape", .. }),
         ),
         (
             "another SRS",
@@ -178,7 +220,7 @@ fn files_that_are_not_these_keys_are_refused_and_made_again() {
     // another circuit's file under this name, and a circuit that no keys exist for
     let other = Shape::dataset(layout(10, 1, 1, 3));
     let error = Keys::load(&srs, &other, &path).unwrap_err();
-    assert!(matches!(error.flaw, KeyFlaw::Other { what: "shape", .. }), "{error}");
+    assert!(matches!(error.flaw, KeyFlaw::Other { what: "circuit", .. }), "{error}");
     assert!(cache.get(&srs, &Shape::gradient(layout(10, 1, 1, 2), Link::Softmax)).is_err());
     assert!(cache.get(&Srs::development(11), &shape).is_err());
 }

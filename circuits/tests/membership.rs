@@ -3,19 +3,21 @@
 
 mod support;
 
-use support::records;
-use tribute_circuits::columns::opening::{open_record, open_unchecked, OpeningError, RecordOpening};
+use tribute_circuits::columns::opening::{open_record, open_unchecked, OpeningError};
 use tribute_circuits::columns::{commit_records, CommittedGroup, Secret};
-use tribute_circuits::field::{from_u256, point_bytes, point_from_bytes};
-use tribute_circuits::halo2_proofs::halo2curves::bn256::{Fr, G1Affine, G1};
-use tribute_circuits::halo2_proofs::halo2curves::ff::Field;
-use tribute_circuits::halo2_proofs::halo2curves::group::Curve;
-use tribute_circuits::srs::Srs;
-use tribute_circuits::verify::{verify_record, RecordRejected, VerifierSrs};
 use tribute_core::layout::{Layout, Task};
+use tribute_core::opening::RecordOpening;
 use tribute_core::opening::{second_seed, ClaimError, RecordClaim};
 use tribute_core::records::Records;
 use tribute_core::U256;
+use tribute_engine::field::{from_u256, point_bytes, point_from_bytes};
+use tribute_engine::halo2_proofs::halo2curves::bn256::{Fr, G1Affine, G1};
+use tribute_engine::halo2_proofs::halo2curves::ff::Field;
+use tribute_engine::halo2_proofs::halo2curves::group::Curve;
+use tribute_engine::srs::Srs;
+use tribute_verify::{verify_record, RecordRejected, VerifierSrs};
+
+use support::records;
 
 struct Shard {
     srs: Srs,
@@ -52,7 +54,7 @@ impl Shard {
     }
 
     fn verify(&self, claim: &RecordClaim, opening: &RecordOpening) -> Result<(), RecordRejected> {
-        verify_record(&VerifierSrs::of(&self.srs).unwrap(), claim, &opening.quotient, &opening.remainder)
+        verify_record(&VerifierSrs::read(&self.srs.points()).unwrap(), claim, opening)
     }
 
     /// A forger's best: the opening of a claim that is not true, made as if it were.
@@ -232,7 +234,7 @@ fn simulated(claim: &RecordClaim) -> RecordOpening {
 
 /// 7^((r − 1)/2^28), halo2curves' root of unity.
 fn root() -> Fr {
-    use tribute_circuits::halo2_proofs::halo2curves::ff::PrimeField;
+    use tribute_engine::halo2_proofs::halo2curves::ff::PrimeField;
     Fr::ROOT_OF_UNITY
 }
 

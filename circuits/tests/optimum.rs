@@ -2,11 +2,14 @@
 
 mod support;
 
-use support::{fitted, Fitted};
-use tribute_circuits::halo2_proofs::halo2curves::bn256::Fr;
-use tribute_circuits::prove::{prove, verify, Keys};
-use tribute_circuits::shape::Shape;
+use tribute_circuits::keys::Keys;
+use tribute_circuits::prove::prove;
 use tribute_core::layout::{Layout, Task};
+use tribute_core::shape::Shape;
+use tribute_engine::halo2_proofs::halo2curves::bn256::Fr;
+use tribute_engine::proof::verify;
+
+use support::{fitted, Fitted};
 
 #[test]
 fn shares_and_distance_are_proven() {

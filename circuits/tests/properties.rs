@@ -3,19 +3,20 @@
 
 mod support;
 
-use support::gates::violated;
-use support::{fitted, records, weights};
 use tribute_circuits::columns::{commit_gradient, commit_records, commit_weights, Secret};
-use tribute_circuits::dataset::DatasetCircuit;
-use tribute_circuits::gradient::GradientCircuit;
-use tribute_circuits::halo2_proofs::halo2curves::bn256::Fr;
-use tribute_circuits::shape::Shape;
+use tribute_circuits::statements::dataset::DatasetCircuit;
+use tribute_circuits::statements::gradient::GradientCircuit;
 use tribute_core::head::{gradient, Weights};
 use tribute_core::layout::{Layout, Task};
 use tribute_core::link::Link;
 use tribute_core::numbers::WEIGHT_LIMIT;
 use tribute_core::records::Records;
+use tribute_core::shape::Shape;
 use tribute_core::I256;
+use tribute_engine::halo2_proofs::halo2curves::bn256::Fr;
+
+use support::gates::violated;
+use support::{fitted, records, weights};
 
 const NONE: [(String, usize); 0] = [];
 

@@ -7,15 +7,18 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use support::records;
 use tribute_circuits::columns::{commit_records, Secret};
-use tribute_circuits::dataset::DatasetCircuit;
-use tribute_circuits::halo2_proofs::halo2curves::bn256::Fr;
-use tribute_circuits::prove::{self, prove, Keys};
-use tribute_circuits::shape::Shape;
-use tribute_circuits::srs::{Flaw, Group, PointProblem, Ptau, Srs, SrsError, SrsStore};
-use tribute_circuits::verify::{verify, VerifierSrs};
+use tribute_circuits::keys::Keys;
+use tribute_circuits::prove;
+use tribute_circuits::prove::prove;
+use tribute_circuits::statements::dataset::DatasetCircuit;
 use tribute_core::layout::{Layout, Task};
+use tribute_core::shape::Shape;
+use tribute_engine::halo2_proofs::halo2curves::bn256::Fr;
+use tribute_engine::srs::{Flaw, Group, PointProblem, Ptau, Srs, SrsError, SrsStore};
+use tribute_verify::{verify, VerifierSrs};
+
+use support::records;
 
 const POWER: u32 = 11;
 
@@ -97,20 +100,20 @@ fn a_proof_under_a_ceremony_passes_every_verifier() {
     let circuit = DatasetCircuit::new(shape, &group);
     let proof = prove(&srs, &keys, &circuit, vec![Fr::from(7), circuit.count()]).unwrap();
 
-    assert!(prove::verify(&srs, keys.vk(), &proof));
-    let points = VerifierSrs::of(&srs).unwrap();
+    assert!(proof::verify(&srs, keys.vk(), &proof));
+    let points = VerifierSrs::read(&srs.points()).unwrap();
     verify(keys.vk(), &points, &proof.input_words(), &proof.bytes).unwrap();
-    let evm = tribute_evm::lean::generate(srs.params(), keys.vk(), 2).unwrap();
+    let evm = tribute_evm::direct::generate(srs.params(), keys.vk(), 2).unwrap();
     assert!(tribute_evm::run(&evm.runtime, &proof.calldata()).unwrap().success);
 
     // and no verifier of another SRS
     let development = Srs::development(10);
     let other = Keys::generate(&development, keys.shape()).unwrap();
-    assert!(!prove::verify(&development, other.vk(), &proof));
-    assert!(!prove::verify(&development, keys.vk(), &proof));
-    let points = VerifierSrs::of(&development).unwrap();
+    assert!(!proof::verify(&development, other.vk(), &proof));
+    assert!(!proof::verify(&development, keys.vk(), &proof));
+    let points = VerifierSrs::read(&development.points()).unwrap();
     assert!(verify(keys.vk(), &points, &proof.input_words(), &proof.bytes).is_err());
-    let evm = tribute_evm::lean::generate(development.params(), keys.vk(), 2).unwrap();
+    let evm = tribute_evm::direct::generate(development.params(), keys.vk(), 2).unwrap();
     assert!(!tribute_evm::run(&evm.runtime, &proof.calldata()).unwrap().success);
 }
 

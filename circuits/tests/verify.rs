@@ -5,16 +5,19 @@ mod support;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use support::instance;
-use tribute_circuits::dataset::DatasetCircuit;
-use tribute_circuits::gradient::GradientCircuit;
-use tribute_circuits::halo2_proofs::halo2curves::bn256::Fr;
-use tribute_circuits::prove::{self, Keys, Proof};
-use tribute_circuits::shape::Shape;
-use tribute_circuits::srs::Srs;
-use tribute_circuits::verify::{proof_length, verify, Element, Rejected, VerifierSrs};
+use tribute_circuits::keys::Keys;
+use tribute_circuits::prove;
+use tribute_circuits::statements::dataset::DatasetCircuit;
+use tribute_circuits::statements::gradient::GradientCircuit;
 use tribute_core::layout::{Layout, Task};
 use tribute_core::link::Link;
+use tribute_core::shape::Shape;
+use tribute_engine::halo2_proofs::halo2curves::bn256::Fr;
+use tribute_engine::proof::{self, Proof};
+use tribute_engine::srs::Srs;
+use tribute_verify::{proof_length, verify, Element, Rejected, VerifierSrs};
+
+use support::instance;
 
 struct Proven {
     srs: Srs,
@@ -24,13 +27,13 @@ struct Proven {
 
 impl Proven {
     fn verify(&self, inputs: &[[u8; 32]], proof: &[u8]) -> Result<(), Rejected> {
-        verify(self.keys.vk(), &VerifierSrs::of(&self.srs).unwrap(), inputs, proof)
+        verify(self.keys.vk(), &VerifierSrs::read(&self.srs.points()).unwrap(), inputs, proof)
     }
     fn check(&self, proof: &[u8]) -> Result<(), Rejected> {
         self.verify(&self.proof.input_words(), proof)
     }
     fn halo2(&self, proof: &[u8]) -> bool {
-        prove::verify(&self.srs, self.keys.vk(), &Proof { inputs: self.proof.inputs.clone(), bytes: proof.to_vec() })
+        proof::verify(&self.srs, self.keys.vk(), &Proof { inputs: self.proof.inputs.clone(), bytes: proof.to_vec() })
     }
 }
 
@@ -50,12 +53,12 @@ fn make() -> Vec<Proven> {
         let shape = Shape::dataset(layout);
         let keys = Keys::generate(&i.srs, &shape).unwrap();
         let inputs = vec![Fr::from(77), Fr::from(20)];
-        let proof = prove::prove(&i.srs, &keys, &DatasetCircuit::new(shape, &i.xy), inputs).unwrap();
+        let proof = prove(&i.srs, &keys, &DatasetCircuit::new(shape, &i.xy), inputs).unwrap();
         all.push(Proven { srs: i.srs.clone(), keys, proof });
         let shape = Shape::gradient(layout, link);
         let keys = Keys::generate(&i.srs, &shape).unwrap();
         let circuit = GradientCircuit::new(shape, &i.xy, &i.w, &i.g).unwrap();
-        let proof = prove::prove(&i.srs, &keys, &circuit, vec![Fr::from(5)]).unwrap();
+        let proof = prove(&i.srs, &keys, &circuit, vec![Fr::from(5)]).unwrap();
         all.push(Proven { srs: i.srs, keys, proof });
     }
     all
@@ -169,7 +172,7 @@ fn keys_and_srs_are_bound() {
 #[test]
 fn it_is_fast() {
     for p in proven() {
-        let (srs, inputs) = (VerifierSrs::of(&p.srs).unwrap(), p.proof.input_words());
+        let (srs, inputs) = (VerifierSrs::read(&p.srs.points()).unwrap(), p.proof.input_words());
         let best = |f: &dyn Fn()| -> Duration {
             (0..20)
                 .map(|_| {

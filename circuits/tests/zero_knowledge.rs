@@ -11,23 +11,25 @@ use halo2_proofs::halo2curves::ff::Field;
 use halo2_proofs::halo2curves::group::Curve;
 use halo2_proofs::plonk::{ConstraintSystem, Expression};
 use halo2_proofs::poly::EvaluationDomain;
-use support::keyed::{keyed, srs};
-use support::transcript::{recorded, Recorded};
-use support::{instance, records};
 use tribute_circuits::circuit::constraint_system;
 use tribute_circuits::columns::{
-    commit_records, proof_budget, record_bodies, CommittedColumn, CommittedGroup, Role, Secret,
+    commit_records, commit_rows, proof_budget, record_bodies, ColumnPlace, CommittedGroup, Role, Secret,
 };
-use tribute_circuits::dataset::DatasetCircuit;
-use tribute_circuits::gradient::GradientCircuit;
-use tribute_circuits::halo2_proofs;
-use tribute_circuits::prove::{prove_unchecked, Proof};
-use tribute_circuits::shape::Shape;
-use tribute_circuits::srs::Srs;
+use tribute_circuits::prove::prove_unchecked;
+use tribute_circuits::statements::dataset::DatasetCircuit;
+use tribute_circuits::statements::gradient::GradientCircuit;
 use tribute_core::layout::{Layout, Task, FRESH_IDLE_ROWS, TAIL_ROWS};
 use tribute_core::link::Link;
 use tribute_core::records::Records;
+use tribute_core::shape::Shape;
 use tribute_core::statement::Statement;
+use tribute_engine::halo2_proofs;
+use tribute_engine::proof::Proof;
+use tribute_engine::srs::Srs;
+
+use support::keyed::{keyed, srs};
+use support::transcript::{recorded, Recorded};
+use support::{instance, records};
 
 fn shapes() -> Vec<Shape> {
     let layout = |k, task| Layout::new(k, 3, 7, if task == Task::Real { 1 } else { 3 }, task).unwrap();
@@ -131,7 +133,8 @@ fn unsalted(records: &Records) -> CommittedGroup {
     let secret = Secret::from_bytes([1; 32]);
     let columns = record_bodies(&l, records).into_iter().enumerate().map(|(index, mut rows)| {
         rows.resize(l.usable(), Fr::ZERO);
-        Arc::new(CommittedColumn::with_rows(srs, &l, &secret, Role::Records, &[1; 32], index as u32, rows))
+        let place = ColumnPlace { role: Role::Records, content: [1; 32], index: index as u32 };
+        Arc::new(commit_rows(srs, &l, &secret, &place, rows))
     });
     CommittedGroup { columns: columns.collect() }
 }

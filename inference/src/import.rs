@@ -1,27 +1,45 @@
 //! Heads of models trained elsewhere.
 //!
-//! A graph is followed from its one input: as long as nodes are affine (`Scaler`, `Mul`, `Add`, `MatMul`, `Gemm`, `Flatten`, …)
-//! they are multiplied together, and the dense layer before the link function (`LinearClassifier`, `Softmax`, `Sigmoid`, or the
-//! graph's end) is the head. It is then rewritten for quantised features, `x = lo + q/255·(hi − lo)`, and rounded to
-//! [`WEIGHT_BITS`] fractional bits. Anything else in the way is refused by name.
+//! A head is affine in its inputs, up to a known link. So the model is asked, by onnxruntime: one feature after another is
+//! moved through its range, which gives the weights whatever operators they are written in, and then the map that was found is held
+//! against the model at thousands of points, on the records' grid and off it, beyond the ranges, at their corners, around the
+//! records. What differs by more than rounding is refused with the input at which it does; operators are looked at only to say
+//! what kind of model that is. Probabilities are read through the inverse of their link, plain logits are preferred.
+//!
+//! The points are drawn from the file's own digest: the same file gives the same weights, or the same refusal, every time.
+//! Drawing them afresh would let nobody be caught who could not be caught already: a certificate states the weights, so a
+//! model that hides a kink from these points deceives its own owner only.
 //!
 //! An imported head answers as the model did; it is certified only if it is also the optimum of the stated loss over the
 //! quantised records, which [`crate::optimum::check`] decides.
 
-mod affine;
-mod walk;
+mod fit;
+mod head;
+mod kind;
+mod outputs;
+mod points;
+mod probe;
+mod reading;
 
-use ndarray::{Array1, Array2, Axis};
+use ndarray::{concatenate, Array2, Axis};
+use rand::SeedableRng;
+use rand_chacha::ChaCha20Rng;
+use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 use tribute_core::head::{HeadError, Weights};
 use tribute_core::link::Link;
 use tribute_core::numbers::{WEIGHT_BITS, WEIGHT_LIMIT};
+use tribute_core::records::Records;
 use tribute_core::schema::{Schema, Target};
 
 use crate::agent::Agent;
 use crate::names::{block_name, class_name};
 use crate::onnx::{self, OnnxError};
-use affine::Affine;
+use crate::runtime::{Runtime, RuntimeError};
+use head::Head;
+use probe::Probe;
+
+pub use kind::Culprit;
 
 /// What the model's input stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,70 +55,105 @@ pub enum InputScale {
 pub struct Imported {
     /// Integer weights for the schema's own feature count.
     pub weights: Weights,
-    /// The model's link function; `None` when it ends in plain logits and the caller has to say.
-    pub link: Option<Link>,
-    /// Name of the node that the head was found in; empty for a canonical agent.
-    pub node: String,
+    /// Name of the output that it was read from; empty for a canonical agent.
+    pub output: String,
+    /// Largest difference between that output and the head before rounding to integers, in the output's own unit.
+    pub residual: f64,
 }
 
-/// A model that cannot be imported, and which node stands in the way.
-#[derive(Clone, Debug, PartialEq, Error)]
+/// A model that cannot be imported, and what to do about it.
+#[derive(Debug, Error)]
 pub enum ImportError {
-    /// Not an ONNX file, or a broken tensor in it.
+    /// Not an ONNX file, or values kept in another file.
     #[error(transparent)]
     Onnx(#[from] OnnxError),
-    /// Not one input of shape `[batch, features]`.
-    #[error("the model's inputs are {found}: expected one float input of shape [batch, {features}]")]
+    /// onnxruntime is not there, or refuses the model.
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
+    /// No input that takes the schema's features.
+    #[error("the model's inputs are {found}: expected one of shape [batch, {features}], or one for each feature by its name")]
     Input {
         /// What it has.
         found: String,
         /// The schema's feature count.
         features: usize,
     },
-    /// A node that is not affine before the head.
-    #[error("{node}: {op} is not part of a dense layer, so what follows it is no head over the model's input. Use the model up to here as the extractor, and import a model of the remaining layer")]
-    NotAffine {
-        /// The node.
-        node: String,
-        /// Its operator.
-        op: String,
+    /// One input for each column, but with another name.
+    #[error("the model's input `{input}` is not the name of a feature of the schema: export the model with the schema's column names, or with one input for all columns")]
+    Column {
+        /// Its name.
+        input: String,
     },
-    /// A node of a known kind in a form that is not supported.
-    #[error("{node}: {reason}")]
-    Unsupported {
-        /// The node.
-        node: String,
-        /// What about it.
-        reason: String,
+    /// An input that takes no real numbers.
+    #[error("the model's input `{input}` takes {found}: features are real numbers. Export it with float inputs (skl2onnx: pass a sample of numpy.float32)")]
+    InputType {
+        /// Its name.
+        input: String,
+        /// Its element type.
+        found: String,
     },
-    /// No dense layer.
-    #[error("the model has no dense layer that ends in its outputs: nothing to import")]
-    NoHead,
-    /// More than one.
-    #[error("the model has {} heads ({}): an agent has one dense layer for all classes. For scikit-learn's OneVsRestClassifier train a LogisticRegression instead", nodes.len(), nodes.join(", "))]
-    ManyHeads {
-        /// Their nodes.
-        nodes: Vec<String>,
+    /// Not affine, even after undoing the link.
+    #[error(transparent)]
+    NotAffine(Box<NotAffine>),
+    /// Two outputs that do not follow from each other.
+    #[error("outputs `{first}` and `{second}` contradict each other at {at}: export the one that the agent is to answer with")]
+    Disagree {
+        /// An output.
+        first: String,
+        /// Another.
+        second: String,
+        /// Input at which it shows.
+        at: String,
     },
-    /// Another number of outputs than the schema has classes.
-    #[error("{node} has {got} outputs, the schema {expected} classes")]
+    /// No scores.
+    #[error("the model's outputs ({outputs}) hold no scores: export the probabilities or the decision function beside the labels")]
+    NoScores {
+        /// The outputs' names.
+        outputs: String,
+    },
+    /// One number for many classes.
+    #[error("output `{output}` is one number, as of a regression; the schema has {classes} classes. Train a classifier, or register the records with a real-valued target")]
+    Regression {
+        /// The output.
+        output: String,
+        /// The schema's class count.
+        classes: usize,
+    },
+    /// Another number of scores than the schema has classes.
+    #[error("output `{output}` has {got} columns, the schema {expected} classes")]
     Classes {
-        /// The node.
-        node: String,
+        /// The output.
+        output: String,
         /// The schema's count.
         expected: usize,
         /// The model's.
         got: usize,
     },
-    /// A class label that the other side does not have.
-    #[error("{node} has the classes {model}, the schema {schema}")]
+    /// Class labels that are not the schema's, or that contradict the scores.
+    #[error("output `{output}` has the classes {model} in the order of its columns, the schema {schema}")]
     Labels {
-        /// The node.
-        node: String,
+        /// The output.
+        output: String,
         /// The model's labels, joined.
         model: String,
         /// The schema's labels, joined.
         schema: String,
+    },
+    /// No labels in the model, and no order that would be understood.
+    #[error("the model does not say which column is which class, and the schema's classes ({classes}) are not in ascending order: export it with its class labels")]
+    Order {
+        /// The schema's labels, joined.
+        classes: String,
+    },
+    /// Another loss than the terms'.
+    #[error("output `{output}` shows the {got} link, the terms say {expected}")]
+    Link {
+        /// The output.
+        output: String,
+        /// The terms' link.
+        expected: &'static str,
+        /// The model's.
+        got: &'static str,
     },
     /// A weight too large for the circuits.
     #[error("the weight of {feature} for {class} is {value:.3}, but weights must stay below 32: train with more regularisation, or on features scaled to [0, 1]")]
@@ -117,11 +170,53 @@ pub enum ImportError {
     Head(#[from] HeadError),
 }
 
-/// Reads the head of an ONNX model for records of `schema`. A canonical agent is taken as it is.
+/// Where a model is not affine.
+#[derive(Clone, Debug, PartialEq, Error)]
+#[error("output `{output}` ({reading}) is not affine in the model's input: at {at} column {column} is {got:.6}, {}{}", self.expectation(), self.cause())]
+pub struct NotAffine {
+    /// The output.
+    pub output: String,
+    /// What its values were taken for.
+    pub reading: &'static str,
+    /// Input at which it shows, in the units of the model's input.
+    pub at: String,
+    /// Column of the output, from 0.
+    pub column: usize,
+    /// What the model gives there.
+    pub got: f64,
+    /// What the affine map gives there; NaN where none could be fitted.
+    pub expected: f64,
+    /// What the graph's operators say about it.
+    pub culprit: Option<Culprit>,
+}
+
+impl NotAffine {
+    fn expectation(&self) -> String {
+        if self.expected.is_finite() {
+            format!("and {:.6} if it were", self.expected)
+        } else {
+            "and its logits are beyond all bounds; does it take its input in other units than the schema's?".into()
+        }
+    }
+
+    fn cause(&self) -> String {
+        self.culprit.as_ref().map(|c| format!(". {} makes it {}", c.node, c.kind)).unwrap_or_default()
+    }
+}
+
+/// Reads the head of an ONNX model for records of `schema`, as a head with `link`. A canonical agent is taken as it is.
+///
+/// The model is asked around `datasets` too; none are needed.
 ///
 /// # Errors
 /// [`ImportError`].
-pub fn import(bytes: &[u8], schema: &Schema, scale: InputScale) -> Result<Imported, ImportError> {
+pub fn import(
+    bytes: &[u8],
+    schema: &Schema,
+    scale: InputScale,
+    link: Link,
+    datasets: &[&Records],
+) -> Result<Imported, ImportError> {
     if let Ok(agent) = Agent::from_bytes(bytes) {
         let (features, classes) = (agent.weights.features(), agent.weights.classes());
         if features != schema.features().len() {
@@ -129,63 +224,53 @@ pub fn import(bytes: &[u8], schema: &Schema, scale: InputScale) -> Result<Import
             return Err(ImportError::Input { found, features: schema.features().len() });
         }
         if classes != schema.classes() {
-            let node = "the canonical agent".into();
-            return Err(ImportError::Classes { node, expected: schema.classes(), got: classes });
+            let output = "logits".into();
+            return Err(ImportError::Classes { output, expected: schema.classes(), got: classes });
         }
-        return Ok(Imported { weights: agent.weights, link: None, node: String::new() });
+        return Ok(Imported { weights: agent.weights, output: String::new(), residual: 0.0 });
     }
     let (_, graph) = onnx::decode(bytes)?;
-    let found = walk::find_head(&graph, schema.features().len())?;
-    let outputs = in_class_order(found.map, &found.labels, &found.node, schema)?;
-    let real = on_circuit_features(outputs, schema, scale);
-    let weights = to_weights(&real, schema)?;
-    Ok(Imported { weights, link: found.link, node: found.node })
+    let runtime = Runtime::locate_and_init(None)?;
+    let mut probe = Probe::new(&runtime, bytes, schema, scale)?;
+    let mut rng = ChaCha20Rng::from_seed(Sha256::digest(bytes).into());
+    let head = head::find(&mut probe, &graph, schema, link, datasets, &mut rng)?;
+    let weights = to_weights(&with_link(&head, schema, link)?, schema)?;
+    Ok(Imported { weights, output: head.output, residual: head.residual })
 }
 
-/// The map with one output per class, in the schema's order.
-fn in_class_order(map: Affine, labels: &[String], node: &str, schema: &Schema) -> Result<Affine, ImportError> {
-    let expected = schema.classes();
-    let map = match schema.target() {
-        // one logit for the second of two classes
-        Target::Classes(_) if expected == 2 && map.outputs() == 1 => map.then_matrix(&ndarray::arr2(&[[-1.0, 1.0]])),
-        Target::Classes(_) => map,
+/// The head's weights `[d + 1][c]`, bias first, for a loss with `link`.
+fn with_link(head: &Head, schema: &Schema, link: Link) -> Result<Array2<f64>, ImportError> {
+    let weights = &head.weights;
+    if let (Target::Real { lo, hi }, Link::Squared) = (schema.target(), link) {
         // the circuits' target is (y − lo)/(hi − lo)·65535/65536
-        Target::Real { lo, hi } => {
-            let unit = 65_535.0 / 65_536.0 / (hi - lo);
-            map.then_shift(&Array1::from_elem(map.outputs(), -lo)).then_scale(&Array1::from_elem(map.outputs(), unit))
-        }
+        let mut scaled = weights.clone();
+        scaled.row_mut(0).mapv_inplace(|b| b - lo);
+        return Ok(scaled * (65_535.0 / 65_536.0 / (hi - lo)));
+    }
+    // of two classes, a softmax and the logistic function of the difference are the same model
+    let found = if head.mirrored { Some(Link::Logistic) } else { head.link };
+    let differ = || {
+        let difference = weights.column(1).to_owned() - weights.column(0);
+        let column = difference.insert_axis(Axis(1));
+        concatenate![Axis(1), -&column, column]
     };
-    if map.outputs() != expected {
-        return Err(ImportError::Classes { node: node.into(), expected, got: map.outputs() });
-    }
-    let Target::Classes(known) = schema.target() else { return Ok(map) };
-    if labels.is_empty() {
-        return Ok(map);
-    }
-    let same = |a: &str, b: &str| a == b || matches!((a.parse::<f64>(), b.parse::<f64>()), (Ok(a), Ok(b)) if a == b);
-    let order: Option<Vec<usize>> = known.iter().map(|label| labels.iter().position(|l| same(l, label))).collect();
-    match order {
-        Some(order) if labels.len() == known.len() => Ok(map.select(&order)),
-        _ => Err(ImportError::Labels { node: node.into(), model: labels.join(", "), schema: known.join(", ") }),
+    match found {
+        Some(Link::Logistic) if head.mirrored && link == Link::Squared => {
+            Err(ImportError::Classes { output: head.output.clone(), expected: 2, got: 1 })
+        }
+        Some(Link::Softmax) if weights.ncols() == 2 && link == Link::Logistic => Ok(differ()),
+        Some(Link::Logistic) if link == Link::Softmax && is_mirrored(weights) => Ok(differ() * 0.25),
+        Some(found) if found != link => {
+            Err(ImportError::Link { output: head.output.clone(), expected: link.name(), got: found.name() })
+        }
+        _ => Ok(weights.clone()),
     }
 }
 
-/// Weights `[d + 1][c]`, bias first, for features `f = q/256`; raw features are `lo + f·(hi − lo)·256/255`.
-fn on_circuit_features(map: Affine, schema: &Schema, scale: InputScale) -> Array2<f64> {
-    let map = match scale {
-        InputScale::Quantised => map,
-        InputScale::Raw => {
-            let lo = schema.features().iter().map(|f| f.lo).collect();
-            let range = schema.features().iter().map(|f| (f.hi - f.lo) * 256.0 / 255.0).collect();
-            Affine::scaling(&range, lo).then(&map)
-        }
-    };
-    let mut weights = Array2::zeros((map.inputs() + 1, map.outputs()));
-    weights.row_mut(0).assign(&map.bias);
-    for (mut row, w) in weights.axis_iter_mut(Axis(0)).skip(1).zip(map.matrix.rows()) {
-        row.assign(&w);
-    }
-    weights
+/// Whether the second of two columns is minus the first, to the precision of probabilities in `f32`.
+fn is_mirrored(weights: &Array2<f64>) -> bool {
+    let largest = weights.iter().fold(0.0f64, |max, w| max.max(w.abs()));
+    weights.ncols() == 2 && weights.rows().into_iter().all(|w| (w[0] + w[1]).abs() <= 1e-3 * largest)
 }
 
 fn to_weights(real: &Array2<f64>, schema: &Schema) -> Result<Weights, ImportError> {

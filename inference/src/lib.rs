@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`mod@train`] | a second-order fit of a head on quantised records, down to integer weights |
 //! | [`optimum`] | whether a model is the optimum, in exact integers; where it is not |
+//! | [`diagnosis`] | why a model is not the optimum: how it seems to have been trained instead |
 //! | [`agent`] | the canonical agent: its ONNX file, the same bytes for the same weights |
 //! | [`runtime`] | onnxruntime: the library found and loaded, agents run |
 //! | [`mod@import`] | heads of models trained elsewhere (scikit-learn, PyTorch, plain ONNX) |
@@ -14,6 +15,7 @@
 //! against it in `tests/`.
 
 pub mod agent;
+pub mod diagnosis;
 pub mod extract;
 pub mod import;
 mod names;
@@ -23,7 +25,8 @@ pub mod runtime;
 pub mod train;
 
 pub use agent::Agent;
-pub use import::{import, ImportError, Imported, InputScale};
+pub use diagnosis::{Diagnosis, Looks};
+pub use import::{import, ImportError, Imported, InputScale, NotAffine};
 pub use optimum::{check as check_optimum, OptimumError, OptimumReport};
 pub use runtime::{Answer, Runtime};
 pub use train::{train, LossOptions, TrainError, Trained};

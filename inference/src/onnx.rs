@@ -16,8 +16,8 @@ pub use messages::tensor_shape_proto::Dimension;
 pub use messages::type_proto::Tensor as TensorType;
 pub use messages::type_proto::Value as TypeValue;
 pub use messages::{
-    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto, TensorProto,
-    TensorShapeProto, TypeProto, ValueInfoProto,
+    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, SparseTensorProto, StringStringEntryProto,
+    TensorProto, TensorShapeProto, TypeProto, ValueInfoProto,
 };
 
 /// An ONNX file, or a tensor in one, that cannot be read.
@@ -33,10 +33,12 @@ pub enum OnnxError {
     #[error("the ONNX file has no graph")]
     NoGraph,
     /// The values stand in another file.
-    #[error("tensor `{tensor}` keeps its values in another file: save the model with everything in one file")]
+    #[error("tensor `{tensor}` keeps its values in another file (`{file}`), which is never read: save the model in one file, in PyTorch by torch.onnx.export(…, external_data=False), otherwise by onnx.save_model(onnx.load(FILE), FILE)")]
     External {
         /// Tensor name.
         tensor: String,
+        /// The file it names.
+        file: String,
     },
     /// A number type that does not serve here.
     #[error("tensor `{tensor}` has element type {got}, expected {expected}")]
@@ -60,14 +62,54 @@ pub enum OnnxError {
     },
 }
 
-/// Reads an ONNX file that has a graph.
+/// Reads an ONNX file that has a graph, and all of its values with it.
+///
+/// onnxruntime reads other files that a model names, from wherever the process happens to run: what is decoded here first
+/// cannot make it do so.
 ///
 /// # Errors
-/// [`OnnxError::Format`] or [`OnnxError::NoGraph`].
+/// [`OnnxError::Format`], [`OnnxError::NoGraph`] or [`OnnxError::External`].
 pub fn decode(bytes: &[u8]) -> Result<(ModelProto, GraphProto), OnnxError> {
     let mut model = ModelProto::decode(bytes).map_err(|e| OnnxError::Format { reason: e.to_string() })?;
     let graph = model.graph.take().ok_or(OnnxError::NoGraph)?;
+    graph_is_whole(&graph)?;
+    for function in &model.functions {
+        nodes_are_whole(&function.node)?;
+        attributes_are_whole(&function.attribute_proto)?;
+    }
     Ok((model, graph))
+}
+
+/// Refuses tensors outside the file, in nested graphs too.
+fn graph_is_whole(graph: &GraphProto) -> Result<(), OnnxError> {
+    graph.initializer.iter().try_for_each(is_whole)?;
+    graph.sparse_initializer.iter().try_for_each(sparse_is_whole)?;
+    nodes_are_whole(&graph.node)
+}
+
+fn nodes_are_whole(nodes: &[NodeProto]) -> Result<(), OnnxError> {
+    nodes.iter().try_for_each(|n| attributes_are_whole(&n.attribute))
+}
+
+fn attributes_are_whole(attributes: &[AttributeProto]) -> Result<(), OnnxError> {
+    attributes.iter().try_for_each(|a| {
+        a.t.iter().chain(&a.tensors).try_for_each(is_whole)?;
+        a.sparse_tensor.iter().chain(&a.sparse_tensors).try_for_each(sparse_is_whole)?;
+        a.g.iter().chain(&a.graphs).try_for_each(graph_is_whole)
+    })
+}
+
+fn sparse_is_whole(tensor: &SparseTensorProto) -> Result<(), OnnxError> {
+    tensor.values.iter().chain(&tensor.indices).try_for_each(is_whole)
+}
+
+fn is_whole(tensor: &TensorProto) -> Result<(), OnnxError> {
+    const EXTERNAL: i32 = 1;
+    if tensor.data_location != EXTERNAL && tensor.external_data.is_empty() {
+        return Ok(());
+    }
+    let file = tensor.external_data.iter().find(|e| e.key == "location").map(|e| e.value.clone());
+    Err(OnnxError::External { tensor: tensor.name.clone(), file: file.unwrap_or_default() })
 }
 
 /// The value of metadata entry `key`.
@@ -106,23 +148,6 @@ pub fn read_i64(tensor: &TensorProto) -> Result<Vec<i64>, OnnxError> {
     sized(tensor, values)
 }
 
-/// The values of a float, double or int64 tensor, as `f64`.
-///
-/// # Errors
-/// [`OnnxError`] when it is of another type or its size is wrong.
-pub fn read_f64(tensor: &TensorProto) -> Result<Vec<f64>, OnnxError> {
-    let from_raw = !tensor.raw_data.is_empty();
-    let values = match DataType::try_from(tensor.data_type) {
-        Ok(DataType::Float) if from_raw => raw(tensor, f32::from_le_bytes)?.into_iter().map(f64::from).collect(),
-        Ok(DataType::Float) => tensor.float_data.iter().copied().map(f64::from).collect(),
-        Ok(DataType::Double) if from_raw => raw(tensor, f64::from_le_bytes)?,
-        Ok(DataType::Double) => tensor.double_data.clone(),
-        Ok(DataType::Int64) => read_i64(tensor)?.into_iter().map(|v| v as f64).collect(),
-        _ => return Err(element_type(tensor, "float, double or int64")),
-    };
-    sized(tensor, values)
-}
-
 fn element_type(tensor: &TensorProto, expected: &'static str) -> OnnxError {
     OnnxError::ElementType { tensor: tensor.name.clone(), expected, got: tensor.data_type }
 }
@@ -136,10 +161,6 @@ fn raw<T, const N: usize>(tensor: &TensorProto, read: fn([u8; N]) -> T) -> Resul
 }
 
 fn sized<T>(tensor: &TensorProto, values: Vec<T>) -> Result<Vec<T>, OnnxError> {
-    const EXTERNAL: i32 = 1;
-    if tensor.data_location == EXTERNAL {
-        return Err(OnnxError::External { tensor: tensor.name.clone() });
-    }
     let wanted = tensor.dims.iter().try_fold(1usize, |n, d| n.checked_mul(usize::try_from(*d).ok()?));
     if wanted == Some(values.len()) {
         Ok(values)
@@ -158,20 +179,19 @@ mod tests {
 
     #[test]
     fn tensors_round_trip_from_raw_and_typed_fields() {
-        let t = tensor_i64("t", &[2, 2], &[1, -2, i64::MAX, i64::MIN]);
-        assert_eq!(read_i64(&t).unwrap(), [1, -2, i64::MAX, i64::MIN]);
-        assert_eq!(read_f64(&tensor_i64("t", &[2], &[3, -4])).unwrap(), [3.0, -4.0]);
+        let values = [1, -2, i64::MAX, i64::MIN];
+        assert_eq!(read_i64(&tensor_i64("t", &[2, 2], &values)).unwrap(), values);
         let typed = TensorProto {
             dims: vec![2],
-            data_type: DataType::Float as i32,
-            float_data: vec![0.5, -1.5],
+            data_type: DataType::Int64 as i32,
+            int64_data: vec![5, -1],
             ..TensorProto::default()
         };
-        assert_eq!(read_f64(&typed).unwrap(), [0.5, -1.5]);
+        assert_eq!(read_i64(&typed).unwrap(), [5, -1]);
     }
 
     #[test]
-    fn tensors_of_wrong_size_type_or_place_are_refused() {
+    fn tensors_of_wrong_size_or_type_are_refused() {
         let good = tensor_i64("t", &[2], &[1, 2]);
         assert!(matches!(
             read_i64(&TensorProto { dims: vec![3], ..good.clone() }),
@@ -180,9 +200,55 @@ mod tests {
         assert!(matches!(read_i64(&TensorProto { dims: vec![-1], ..good.clone() }), Err(OnnxError::Size { .. })));
         let odd = TensorProto { raw_data: vec![0; 9], ..good.clone() };
         assert!(matches!(read_i64(&odd), Err(OnnxError::Size { .. })));
-        let string = TensorProto { data_type: DataType::String as i32, ..good.clone() };
-        assert!(matches!(read_f64(&string), Err(OnnxError::ElementType { got: 8, .. })));
-        assert!(matches!(read_i64(&TensorProto { data_location: 1, ..good }), Err(OnnxError::External { .. })));
+        let string = TensorProto { data_type: DataType::String as i32, ..good };
+        assert!(matches!(read_i64(&string), Err(OnnxError::ElementType { got: 8, .. })));
+    }
+
+    /// Wherever a tensor can stand, one that names another file is found.
+    #[test]
+    fn values_in_another_file_are_refused_wherever_they_stand() {
+        let outside = TensorProto {
+            name: "t".into(),
+            external_data: vec![metadata_entry("location", "../secret")],
+            ..TensorProto::default()
+        };
+        let marked = TensorProto { data_location: 1, ..TensorProto::default() };
+        let sparse = |t: &TensorProto| SparseTensorProto { values: Some(t.clone()), indices: None };
+        let places: [fn(TensorProto, SparseTensorProto) -> AttributeProto; 4] = [
+            |t, _| AttributeProto { t: Some(t), ..Default::default() },
+            |t, _| AttributeProto { tensors: vec![t], ..Default::default() },
+            |_, s| AttributeProto { sparse_tensor: Some(s), ..Default::default() },
+            |_, s| AttributeProto { sparse_tensors: vec![s], ..Default::default() },
+        ];
+        let node = |a: AttributeProto| NodeProto { attribute: vec![a], ..Default::default() };
+        let inside = |graph: GraphProto| AttributeProto { g: Some(graph), ..Default::default() };
+        let read = |model: ModelProto| decode(&model.encode_to_vec());
+        let with = |graph: GraphProto| read(ModelProto { graph: Some(graph), ..Default::default() });
+        for tensor in [&outside, &marked] {
+            let mut graphs = vec![
+                GraphProto { initializer: vec![tensor.clone()], ..Default::default() },
+                GraphProto { sparse_initializer: vec![sparse(tensor)], ..Default::default() },
+            ];
+            for place in places {
+                let attribute = place(tensor.clone(), sparse(tensor));
+                graphs.push(GraphProto { node: vec![node(attribute.clone())], ..Default::default() });
+                let function = messages::FunctionProto { node: vec![node(attribute)], ..Default::default() };
+                let model =
+                    ModelProto { graph: Some(GraphProto::default()), functions: vec![function], ..Default::default() };
+                assert!(matches!(read(model), Err(OnnxError::External { .. })));
+            }
+            for graph in graphs {
+                let nested = GraphProto { node: vec![node(inside(graph.clone()))], ..Default::default() };
+                let branches = AttributeProto { graphs: vec![graph.clone()], ..Default::default() };
+                let branched = GraphProto { node: vec![node(branches)], ..Default::default() };
+                for graph in [graph, nested, branched] {
+                    assert!(matches!(with(graph), Err(OnnxError::External { .. })));
+                }
+            }
+        }
+        let e = with(GraphProto { initializer: vec![outside], ..Default::default() }).unwrap_err().to_string();
+        assert!(e.contains("../secret") && e.contains("external_data=False"), "{e}");
+        assert!(with(GraphProto { initializer: vec![tensor_i64("t", &[1], &[1])], ..Default::default() }).is_ok());
     }
 
     #[test]

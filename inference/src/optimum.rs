@@ -3,6 +3,7 @@
 use thiserror::Error;
 use tribute_core::head::{self, HeadError, Optimum, Weights};
 use tribute_core::layout::Layout;
+use tribute_core::link::Link;
 use tribute_core::numbers::{
     distance_is_certified, largest_epsilon, link_error_units, relative_distance, DISTANCE_PARTS, LAMBDA_BITS,
     LEAST_SHARE, NORM_BITS, SHARE_BITS, WEIGHT_BITS,
@@ -11,6 +12,7 @@ use tribute_core::records::Records;
 use tribute_core::schema::Schema;
 use tribute_core::I256;
 
+use crate::diagnosis::{Diagnosis, Model};
 use crate::names::{block_name, class_name};
 use crate::train::LossOptions;
 
@@ -46,7 +48,7 @@ impl OptimumReport {
 pub enum OptimumError {
     /// The gradient does not vanish.
     #[error(
-        "the model is not the optimum of this loss over these datasets: its gradient has norm {gradient:.3e}, at most {allowed:.3e} can be certified; it is worst at {feature}, {class}: {entry:+.3e}. Train to convergence on exactly these records, link and lambda"
+        "the model is not the optimum of this loss over these datasets: its gradient has norm {gradient:.3e}, at most {allowed:.3e} can be certified; it is worst at {feature}, {class}: {entry:+.3e}. {diagnosis}"
     )]
     NotOptimal {
         /// 2-norm of the gradient.
@@ -59,6 +61,8 @@ pub enum OptimumError {
         class: String,
         /// The gradient's entry there.
         entry: f64,
+        /// How the model seems to have been trained instead.
+        diagnosis: Box<Diagnosis>,
     },
     /// λ so small that the link tables alone are too coarse.
     #[error(
@@ -114,7 +118,7 @@ pub fn check(
         .map(|records| head::gradient(layout, options.link, weights, records))
         .collect::<Result<_, _>>()?;
     let n = datasets.iter().map(|records| records.len() as u64).sum();
-    let refused = || not_optimal(schema, layout, weights, &gradients, n, options);
+    let refused = || not_optimal(schema, layout, weights, datasets, &gradients, options);
     let optimum = match head::optimum(layout, options.reg_bias, weights, &gradients, n, options.lambda) {
         Err(HeadError::NotOptimal { .. }) => return Err(refused()),
         other => other?,
@@ -144,34 +148,53 @@ fn not_optimal(
     schema: &Schema,
     layout: &Layout,
     weights: &Weights,
+    datasets: &[&Records],
     gradients: &[Vec<I256>],
-    n: u64,
     options: &LossOptions,
 ) -> OptimumError {
     let lambda = real(options.lambda);
     let classes = weights.classes();
+    let n: usize = datasets.iter().map(|records| records.len()).sum();
     let unit = n as f64 * f64::from(layout.gradient_bits() as i32).exp2();
-    // (gradient, weight) of every coordinate; weights of blocks that are not penalised count as 0
-    let entries: Vec<(f64, f64)> = weights
-        .values()
-        .iter()
-        .enumerate()
-        .map(|(i, w)| {
-            let penalised = options.reg_bias || i >= classes;
-            let w = if penalised { *w as f64 / f64::from(1u32 << WEIGHT_BITS) } else { 0.0 };
-            (gradients.iter().map(|g| g[i].as_f64()).sum::<f64>() / unit + lambda * w, w)
-        })
-        .collect();
-    let norm = |v: &dyn Fn(&(f64, f64)) -> f64| entries.iter().map(|e| v(e).powi(2)).sum::<f64>().sqrt();
+    let mean = |gradients: &[Vec<I256>]| -> Vec<f64> {
+        (0..weights.values().len()).map(|i| gradients.iter().map(|g| g[i].as_f64()).sum::<f64>() / unit).collect()
+    };
+    let w: Vec<f64> = weights.values().iter().map(|w| *w as f64 / f64::from(1u32 << WEIGHT_BITS)).collect();
+    let data = mean(gradients);
+    let penalised_from = if options.reg_bias { 0 } else { classes };
+    let penalty = |i: usize| if i < penalised_from { 0.0 } else { lambda * w[i] };
+    let entries: Vec<f64> = data.iter().enumerate().map(|(i, g)| g + penalty(i)).collect();
+    let norm = |v: &[f64]| v.iter().map(|x| x * x).sum::<f64>().sqrt();
+
     let link_error = link_error_units(layout.features(), layout.classes());
     let largest = real(largest_epsilon(options.link, link_error));
-    let by_distance = lambda * norm(&|e| e.1) / DISTANCE_PARTS as f64 - real(link_error);
-    let worst = (0..entries.len()).max_by(|a, b| entries[*a].0.abs().total_cmp(&entries[*b].0.abs())).unwrap_or(0);
+    let allowed =
+        |lambda: f64, norm: f64| (lambda * norm / DISTANCE_PARTS as f64 - real(link_error)).clamp(0.0, largest);
+    let gradient = |link: Link| {
+        if link == options.link {
+            return Some(data.clone());
+        }
+        let of = |records: &&Records| head::gradient(layout, link, weights, records);
+        datasets.iter().map(of).collect::<Result<Vec<_>, _>>().ok().map(|g| mean(&g))
+    };
+    let diagnosis = Model {
+        schema,
+        weights: &w,
+        lambda,
+        reg_bias: options.reg_bias,
+        link: options.link,
+        records: n,
+        allowed: &allowed,
+        gradient: &gradient,
+    }
+    .diagnose();
+    let worst = (0..entries.len()).max_by(|a, b| entries[*a].abs().total_cmp(&entries[*b].abs())).unwrap_or(0);
     OptimumError::NotOptimal {
-        gradient: norm(&|e| e.0),
-        allowed: by_distance.clamp(0.0, largest),
+        gradient: norm(&entries),
+        allowed: allowed(lambda, norm(&w[penalised_from..])),
         feature: block_name(schema, worst / classes),
         class: class_name(schema, worst % classes),
-        entry: entries[worst].0,
+        entry: entries[worst],
+        diagnosis: Box::new(diagnosis),
     }
 }

@@ -7,6 +7,8 @@ use ort::session::Session;
 use ort::value::TensorRef;
 use thiserror::Error;
 
+use crate::onnx::{self, OnnxError};
+
 /// Environment variable that names the library.
 pub const LIBRARY_VARIABLE: &str = "TRIBUTE_ONNXRUNTIME";
 /// Where `make setup` puts the library, below the repository's root.
@@ -38,6 +40,9 @@ pub enum RuntimeError {
     /// The library refused a model.
     #[error("onnxruntime refuses the model: {0}")]
     Model(String),
+    /// No ONNX file, or one that needs other files.
+    #[error(transparent)]
+    File(#[from] OnnxError),
     /// A run failed.
     #[error("onnxruntime failed to run the model: {0}")]
     Run(String),
@@ -61,6 +66,14 @@ pub enum RuntimeError {
     },
 }
 
+impl RuntimeError {
+    /// Whether there is no usable onnxruntime, whatever the model.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        matches!(self, RuntimeError::NotFound { .. } | RuntimeError::Load { .. } | RuntimeError::Start(_))
+    }
+}
+
 /// The loaded library. Cheap to clone; a process has one.
 #[derive(Clone)]
 pub struct Runtime {
@@ -78,12 +91,18 @@ impl Runtime {
     /// Finds and loads the library: `path` if given, else what [`LIBRARY_VARIABLE`] names, else [`LIBRARY_PLACE`] in the
     /// current directory or any above it.
     ///
-    /// The first library loaded stays for the life of the process.
+    /// The first library loaded stays for the life of the process, and so does its environment: onnxruntime allows one.
+    /// Later calls get that one, whatever they name.
     ///
     /// # Errors
     /// [`RuntimeError::NotFound`], [`RuntimeError::Load`] or [`RuntimeError::Start`].
     pub fn locate_and_init(path: Option<&Path>) -> Result<Self, RuntimeError> {
+        static LOADED: Mutex<Option<Runtime>> = Mutex::new(None);
         let library = locate(path)?;
+        let mut loaded = LOADED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(runtime) = loaded.as_ref() {
+            return Ok(runtime.clone());
+        }
         let environment = ort::init_from(&library)
             .map_err(|source| RuntimeError::Load { path: library.clone(), source })?
             .with_name("tribute")
@@ -91,7 +110,7 @@ impl Runtime {
             .build()
             .map_err(|e| RuntimeError::Start(e.to_string()))?;
         tracing::debug!(library = %library.display(), "onnxruntime loaded");
-        Ok(Runtime { environment, library })
+        Ok(loaded.insert(Runtime { environment, library }).clone())
     }
 
     /// The library file in use.
@@ -107,6 +126,7 @@ impl Runtime {
 
     /// A session for any model, on one thread so that answers never wait for a busy pool.
     pub(crate) fn load(&self, model: &[u8]) -> Result<Session, RuntimeError> {
+        onnx::decode(model)?;
         let refuse = |e: ort::Error| RuntimeError::Model(e.to_string());
         ort::session::builder::SessionBuilder::new(&self.environment)
             .map_err(refuse)?

@@ -42,6 +42,8 @@ macro_rules! signed {
 
 signed! {
     RegisterDatasetRequest => "DatasetService" / "RegisterDataset";
+    CheckRecordsRequest => "DatasetService" / "CheckRecords";
+    InferSchemaRequest => "DatasetService" / "InferSchema";
     GetDatasetRequest => "DatasetService" / "GetDataset";
     ListDatasetsRequest => "DatasetService" / "ListDatasets";
     GrantTrainingRequest => "DatasetService" / "GrantTraining";

@@ -9,7 +9,7 @@ import {AcceptAll} from "./hostile/AcceptAll.sol";
 
 /// Each guard of the gate, by name: what a raw verifier is fooled by, asked directly, and that the gate is not, with the
 /// same verifier behind it. `reference` is the verifier that snark-verifier 0.2.7 generates for a real `dataset` circuit,
-/// `lean` our own for the same circuit; `zero-tail` a generated one with a proof whose last byte is zero.
+/// `ours` our own for the same circuit; `zero-tail` a generated one with a proof whose last byte is zero.
 ///
 /// What was seen is reported (group `guards`): a guard whose raw verifier is not fooled says so.
 contract GuardsTest is Fixtures {
@@ -17,17 +17,17 @@ contract GuardsTest is Fixtures {
 
     ProofGate private gate;
     Fixture private reference_;
-    Fixture private lean;
+    Fixture private ours;
     bytes32 private referenceId;
-    bytes32 private leanId;
+    bytes32 private oursId;
 
     function setUp() public {
         currentFixtures();
         gate = new ProofGate(address(this), address(this));
         reference_ = loadFixture("reference");
-        lean = loadFixture("dataset");
+        ours = loadFixture("dataset");
         referenceId = gate.addCircuit(reference_.info);
-        leanId = gate.addCircuit(lean.info);
+        oursId = gate.addCircuit(ours.info);
     }
 
     /// Notes what a guard was seen to do, and fails unless the gate refuses.
@@ -56,9 +56,9 @@ contract GuardsTest is Fixtures {
 
     /// The honest twins: both verifiers take the proof, and so does the gate.
     function test_HonestProofPasses() public view {
-        assertTrue(raw(reference_) && raw(lean), "raw verifiers");
+        assertTrue(raw(reference_) && raw(ours), "raw verifiers");
         bytes32[] memory digests = gate.check(referenceId, reference_.inputs, reference_.proof);
-        assertEq(digests[0], gate.check(leanId, lean.inputs, lean.proof)[0]);
+        assertEq(digests[0], gate.check(oursId, ours.inputs, ours.proof)[0]);
     }
 
     function inputPlus(uint256 multiple, string memory guard) private {
@@ -69,8 +69,8 @@ contract GuardsTest is Fixtures {
             forged.inputs[i] += multiple * R;
             fooled = fooled && raw(forged);
             bytes memory reason = abi.encodeWithSelector(IProofGate.InputNotCanonical.selector, i, forged.inputs[i]);
-            refused = refused && refusedBy(referenceId, forged, reason) && refusedBy(leanId, forged, reason);
-            assertTrue(!rawAccepts(lean.info.verifier, callDataOf(forged)), "our verifier refuses by itself");
+            refused = refused && refusedBy(referenceId, forged, reason) && refusedBy(oursId, forged, reason);
+            assertTrue(!rawAccepts(ours.info.verifier, callDataOf(forged)), "our verifier refuses by itself");
         }
         assertTrue(fooled, "the generated verifier reduces its inputs");
         report(guard, fooled, refused);
@@ -97,8 +97,8 @@ contract GuardsTest is Fixtures {
             fooled = fooled && raw(forged);
             bytes memory reason =
                 abi.encodeWithSelector(IProofGate.WrongProofLength.selector, length, length + extra[i]);
-            refused = refused && refusedBy(referenceId, forged, reason) && refusedBy(leanId, forged, reason);
-            assertTrue(!rawAccepts(lean.info.verifier, callDataOf(forged)), "our verifier refuses by itself");
+            refused = refused && refusedBy(referenceId, forged, reason) && refusedBy(oursId, forged, reason);
+            assertTrue(!rawAccepts(ours.info.verifier, callDataOf(forged)), "our verifier refuses by itself");
         }
         assertTrue(fooled, "the generated verifier ignores what follows the proof");
         report("trailing bytes", fooled, refused);
@@ -137,23 +137,23 @@ contract GuardsTest is Fixtures {
             rest[i] = proof[i + 64];
         }
         (forged.inputs, forged.proof) = (inputs, rest);
-        bool fooled = raw(forged) && rawAccepts(lean.info.verifier, callDataOf(forged));
+        bool fooled = raw(forged) && rawAccepts(ours.info.verifier, callDataOf(forged));
         assertTrue(fooled, "calldata is the same");
         bytes memory reason = abi.encodeWithSelector(IProofGate.WrongInputCount.selector, count, count + 2);
-        bool refused = refusedBy(referenceId, forged, reason) && refusedBy(leanId, forged, reason);
+        bool refused = refusedBy(referenceId, forged, reason) && refusedBy(oursId, forged, reason);
         report("points moved into the inputs", fooled, refused);
     }
 
     /// A call of an address without code succeeds.
     function test_Guard_AddressWithoutCode() public {
-        Fixture memory forged = copyOf(lean);
+        Fixture memory forged = copyOf(ours);
         forged.proof = new bytes(forged.proof.length);
-        vm.etch(lean.info.verifier, "");
+        vm.etch(ours.info.verifier, "");
         bool fooled = raw(forged);
         assertTrue(fooled, "nothing there says no");
-        bytes memory reason = abi.encodeWithSelector(IProofGate.VerifierWithoutCode.selector, lean.info.verifier);
-        bool refused = refusedBy(leanId, forged, reason);
-        try gate.addCircuit(lean.info) {
+        bytes memory reason = abi.encodeWithSelector(IProofGate.VerifierWithoutCode.selector, ours.info.verifier);
+        bool refused = refusedBy(oursId, forged, reason);
+        try gate.addCircuit(ours.info) {
             refused = false;
         } catch (bytes memory found) {
             refused = refused && keccak256(found) == keccak256(reason);
@@ -163,20 +163,20 @@ contract GuardsTest is Fixtures {
 
     /// Code replaced under the same address, as a proxy or a delegated account can do.
     function test_Guard_ReplacedCode() public {
-        Fixture memory forged = copyOf(lean);
+        Fixture memory forged = copyOf(ours);
         forged.proof = new bytes(forged.proof.length);
-        vm.etch(lean.info.verifier, address(new AcceptAll()).code);
+        vm.etch(ours.info.verifier, address(new AcceptAll()).code);
         bool fooled = raw(forged);
         assertTrue(fooled, "the new code accepts everything");
         bytes memory reason = abi.encodeWithSelector(
-            IProofGate.VerifierCodeChanged.selector, lean.info.verifier, lean.info.codeHash, lean.info.verifier.codehash
+            IProofGate.VerifierCodeChanged.selector, ours.info.verifier, ours.info.codeHash, ours.info.verifier.codehash
         );
-        report("replaced code", fooled, refusedBy(leanId, forged, reason));
+        report("replaced code", fooled, refusedBy(oursId, forged, reason));
     }
 
     /// A verifier that nobody registered, named by whoever brings the proof.
     function test_Guard_UnknownCircuit() public {
-        Fixture memory forged = copyOf(lean);
+        Fixture memory forged = copyOf(ours);
         AcceptAll lax = new AcceptAll();
         (forged.info.verifier, forged.info.codeHash) = (address(lax), address(lax).codehash);
         forged.proof = new bytes(forged.proof.length);
@@ -204,8 +204,8 @@ contract GuardsTest is Fixtures {
         burnt = before - gasleft();
         refused = refused && burnt < uint256(forged.info.gasCap) + 200_000;
         before = gasleft();
-        refused = refused && refusedBy(leanId, forged, rejected(leanId));
-        assertTrue(before - gasleft() < uint256(lean.info.gasCap) / 3, "our verifier stops before it spends much");
+        refused = refused && refusedBy(oursId, forged, rejected(oursId));
+        assertTrue(before - gasleft() < uint256(ours.info.gasCap) / 3, "our verifier stops before it spends much");
         report("gas griefing by an invalid point", fooled, refused);
     }
 
@@ -213,17 +213,17 @@ contract GuardsTest is Fixtures {
     function test_Guard_PointsAtInfinity() public {
         bool fooled = false;
         bool refused = true;
-        for (uint256 start = 0; start < lean.proof.length; start += 32) {
+        for (uint256 start = 0; start < ours.proof.length; start += 32) {
             bool isPoint =
-                start < 64 * pointsAtTheStart() || start == lean.proof.length - 128 || start == lean.proof.length - 64;
-            if (!isPoint || start % 64 != 0 && start < lean.proof.length - 128) continue;
+                start < 64 * pointsAtTheStart() || start == ours.proof.length - 128 || start == ours.proof.length - 64;
+            if (!isPoint || start % 64 != 0 && start < ours.proof.length - 128) continue;
             Fixture memory forged = copyOf(reference_);
             for (uint256 i = 0; i < 64; ++i) {
                 forged.proof[start + i] = 0;
             }
             fooled = fooled || raw(forged);
             refused = refused && refusedBy(referenceId, forged, rejected(referenceId));
-            refused = refused && refusedBy(leanId, forged, rejected(leanId));
+            refused = refused && refusedBy(oursId, forged, rejected(oursId));
         }
         report("points at infinity", fooled, refused);
     }
@@ -234,7 +234,7 @@ contract GuardsTest is Fixtures {
     }
 
     function isOnCurve(uint256 index) private view returns (bool) {
-        bytes memory proof = lean.proof;
+        bytes memory proof = ours.proof;
         if (64 * index + 64 > proof.length) return false;
         uint256 x;
         uint256 y;
@@ -252,11 +252,11 @@ contract GuardsTest is Fixtures {
     function test_Guard_ScalarPlusR() public {
         uint256 fooled = 0;
         bool refused = true;
-        for (uint256 offset = 0; offset < lean.proof.length; offset += 32) {
+        for (uint256 offset = 0; offset < ours.proof.length; offset += 32) {
             Fixture memory forged = copyOf(reference_);
             addToWord(forged.proof, offset, R);
             if (raw(forged)) ++fooled;
-            refused = refused && !gateAccepts(leanId, forged);
+            refused = refused && !gateAccepts(oursId, forged);
         }
         assertTrue(fooled > 20, "the generated verifier reduces every scalar");
         report("scalar + r", fooled > 0, refused);
@@ -267,16 +267,16 @@ contract GuardsTest is Fixtures {
         bool fooled = false;
         bool refused = true;
         uint256[2] memory added = [R, Statements.COORDINATE_MODULUS];
-        for (uint256 offset = 0; offset < lean.proof.length; offset += 32) {
-            Fixture memory forged = copyOf(lean);
+        for (uint256 offset = 0; offset < ours.proof.length; offset += 32) {
+            Fixture memory forged = copyOf(ours);
             forged.proof[offset + 31] ^= 0x01;
             fooled = fooled || rawAccepts(reference_.info.verifier, callDataOf(forged));
-            refused = refused && refusedBy(leanId, forged, rejected(leanId));
+            refused = refused && refusedBy(oursId, forged, rejected(oursId));
             for (uint256 i = 0; i < added.length; ++i) {
-                forged = copyOf(lean);
+                forged = copyOf(ours);
                 addToWord(forged.proof, offset, added[i]);
                 fooled = fooled || rawAccepts(reference_.info.verifier, callDataOf(forged));
-                refused = refused && !gateAccepts(leanId, forged);
+                refused = refused && !gateAccepts(oursId, forged);
             }
         }
         assertTrue(fooled, "some of them pass a generated verifier");

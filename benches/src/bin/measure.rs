@@ -6,18 +6,20 @@ use std::time::Instant;
 use clap::{Parser, ValueEnum};
 use serde_json::json;
 use tribute_benches::{instance, peak_rss_mb, session};
+use tribute_circuits::arithmetization::StatementWitness;
 use tribute_circuits::columns::{commit_weights, Secret};
-use tribute_circuits::dataset::DatasetCircuit;
-use tribute_circuits::evaluation::EvaluationCircuit;
-use tribute_circuits::gradient::GradientCircuit;
-use tribute_circuits::halo2_proofs::halo2curves::bn256::Fr;
-use tribute_circuits::plonk::Witness;
-use tribute_circuits::prove::{prove_unchecked, verify, Keys};
-use tribute_circuits::service::{capacity, ServiceCircuit};
-use tribute_circuits::shape::Shape;
-use tribute_circuits::srs::Srs;
+use tribute_circuits::keys::Keys;
+use tribute_circuits::prove::prove_unchecked;
+use tribute_circuits::statements::dataset::DatasetCircuit;
+use tribute_circuits::statements::evaluation::EvaluationCircuit;
+use tribute_circuits::statements::gradient::GradientCircuit;
+use tribute_circuits::statements::service::{capacity, ServiceCircuit};
 use tribute_core::layout::{Layout, Task};
 use tribute_core::link::Link;
+use tribute_core::shape::Shape;
+use tribute_engine::halo2_proofs::halo2curves::bn256::Fr;
+use tribute_engine::proof::verify;
+use tribute_engine::srs::Srs;
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Circuit {
@@ -127,7 +129,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 /// A witness, its public inputs, and the seconds that making it took, commitments not counted.
-type Made = (Box<dyn Witness>, Vec<Fr>, f64);
+type Made = (Box<dyn StatementWitness>, Vec<Fr>, f64);
 
 fn made(
     circuit: &Circuit,

@@ -7,12 +7,13 @@
 //! | module | holds |
 //! |---|---|
 //! | [`numbers`] | fixed-point scales and the limits of every public value |
-//! | [`schema`], [`records`] | what records look like, and records read from CSV |
+//! | [`schema`], [`records`] | what records look like, and records |
 //! | [`layout`] | where a record, a weight and a salt stand in a circuit's rows |
 //! | [`link`] | the link functions as exact integer functions of the logits |
 //! | [`head`] | logits, gradients, the optimum's numbers and the shares |
 //! | [`receipt`] | the transcript a client and an agent extend together |
-//! | [`statement`] | public inputs by name and order; committed groups by position |
+//! | [`statement`], [`shape`] | public inputs by name and order; committed groups by position; which circuit |
+//! | [`srs`] | the SRS by name, and its three points that verifiers need |
 //! | [`context`], [`digest`] | identifiers: contexts, shards, datasets, circuits, sessions |
 //! | [`opening`] | what showing one record of a dataset states |
 //! | [`certificate`] | the certificate file and every relation between its fields |
@@ -28,6 +29,8 @@ pub mod opening;
 pub mod receipt;
 pub mod records;
 pub mod schema;
+pub mod shape;
+pub mod srs;
 pub mod statement;
 
 pub use ark_bn254::Fr;

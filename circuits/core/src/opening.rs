@@ -3,7 +3,7 @@
 //!
 //! The claim names the record, never a row: whoever checks it computes the rows and the cells from the layout, so that salt,
 //! tail and weight rows cannot be asked for, and an empty slot cannot be shown as a record (its presence flag would have to
-//! be 1). See `columns/opening.rs` of the circuits for the proof and why it is sound.
+//! be 1). See `columns/opening.rs` in tribute-circuits for the proof and why it is sound.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -26,6 +26,15 @@ pub struct RecordClaim {
     pub target: u16,
     /// What the opening was made for: 32 bytes chosen by whoever asked, or zeros.
     pub context: Digest,
+}
+
+/// The proof of a [`RecordClaim`]: two points, `x‖y`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecordOpening {
+    /// W, the quotient by the record's rows.
+    pub quotient: [u8; 64],
+    /// W', the opening at the challenge.
+    pub remainder: [u8; 64],
 }
 
 /// A claim that no record of the layout can fulfil.

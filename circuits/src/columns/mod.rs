@@ -8,28 +8,28 @@
 //!   polynomial has two commitments with a budget each;
 //! - the salts (1,024 random rows outside every gate) keep a dictionary attack out: without the secret nobody can
 //!   recompute the commitment of a guessed dataset;
-//! - the commitment is computable without proving: [`CommittedColumn::new`]; the prover takes column and commitment as
+//! - the commitment is computable without proving: [`commit_column`]; the prover takes column and commitment as
 //!   they are.
 
 pub mod opening;
 
-use halo2_proofs::halo2curves::bn256::{Fr, G1Affine};
+use std::sync::Arc;
+
+use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::Field;
 use hkdf::Hkdf;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
-use std::sync::Arc;
 use tribute_core::digest::{group_digest, Digest};
 use tribute_core::head::{check_records, target_value, HeadError, Weights};
 use tribute_core::layout::{Layout, Task, TAIL_ROWS};
 use tribute_core::records::Records;
 use tribute_core::I256;
-
-use crate::field::{from_i128, from_i256, point_bytes};
-use crate::msm::msm;
-use crate::srs::Srs;
+use tribute_engine::column::CommittedColumn;
+use tribute_engine::field::{from_i128, from_i256, point_bytes};
+use tribute_engine::srs::Srs;
 
 /// An owner's secret: whoever has it can prove about the owner's columns. 32 random bytes.
 #[derive(Clone)]
@@ -82,76 +82,63 @@ impl Role {
     }
 }
 
+/// What sets a column apart from every other one of the same secret, SRS and layout.
+#[derive(Clone, Copy, Debug)]
+pub struct ColumnPlace {
+    /// What the group holds.
+    pub role: Role,
+    /// Hash of the group's content.
+    pub content: Digest,
+    /// Position in the group.
+    pub index: u32,
+}
+
 /// How many proofs may open a commitment of this layout: one salt is kept in reserve.
 #[must_use]
 pub fn proof_budget(layout: &Layout) -> u64 {
     layout.salt_rows() as u64 - 1
 }
 
-/// One committed column.
-#[derive(Clone, Debug)]
-pub struct CommittedColumn {
-    /// All `2^k` rows: body, salts and tail.
-    pub values: Vec<Fr>,
-    /// KZG commitment.
-    pub point: G1Affine,
-}
-
-impl CommittedColumn {
-    /// Commits to `body` (rows from 0; shorter is padded with zeros up to the salt rows).
-    ///
-    /// # Panics
-    /// If the body is longer: its end would be lost under the salts.
-    #[must_use]
-    pub fn new(
-        srs: &Srs,
-        layout: &Layout,
-        secret: &Secret,
-        role: Role,
-        content: &Digest,
-        index: u32,
-        body: Vec<Fr>,
-    ) -> Self {
-        assert!(body.len() <= layout.salt_start(), "{} rows, the salts start at {}", body.len(), layout.salt_start());
-        let mut values = body;
-        values.resize(layout.salt_start(), Fr::zero());
-        let mut salts = stream(srs, secret, b"salt", layout, role, content, index);
-        values.extend((0..layout.salt_rows()).map(|_| Fr::random(&mut salts)));
-        Self::with_rows(srs, layout, secret, role, content, index, values)
-    }
-
-    /// Commits to all usable rows as they are, salts included; only for showing what salts prevent.
-    #[doc(hidden)]
-    #[must_use]
-    pub fn with_rows(
-        srs: &Srs,
-        layout: &Layout,
-        secret: &Secret,
-        role: Role,
-        content: &Digest,
-        index: u32,
-        mut values: Vec<Fr>,
-    ) -> Self {
-        assert_eq!(values.len(), layout.usable(), "a committed column fills every usable row");
-        let mut tail = stream(srs, secret, b"tail", layout, role, content, index);
-        values.extend((0..TAIL_ROWS).map(|_| Fr::random(&mut tail)));
-        let point = G1Affine::from(msm(&values, srs.lagrange_basis()));
-        CommittedColumn { values, point }
-    }
-}
-
-fn stream(
+/// Commits to `body` (rows from 0; shorter is padded with zeros up to the salt rows) under the salts of `place`.
+///
+/// # Panics
+/// If the body is longer: its end would be lost under the salts.
+#[must_use]
+pub fn commit_column(
     srs: &Srs,
-    secret: &Secret,
-    label: &[u8],
     layout: &Layout,
-    role: Role,
-    content: &Digest,
-    index: u32,
-) -> ChaCha20Rng {
+    secret: &Secret,
+    place: &ColumnPlace,
+    body: Vec<Fr>,
+) -> CommittedColumn {
+    assert!(body.len() <= layout.salt_start(), "{} rows, the salts start at {}", body.len(), layout.salt_start());
+    let mut values = body;
+    values.resize(layout.salt_start(), Fr::zero());
+    let mut salts = stream(srs, layout, secret, place, b"salt");
+    values.extend((0..layout.salt_rows()).map(|_| Fr::random(&mut salts)));
+    commit_rows(srs, layout, secret, place, values)
+}
+
+/// Commits to all usable rows as they are, salts included; only for showing what salts prevent.
+#[doc(hidden)]
+#[must_use]
+pub fn commit_rows(
+    srs: &Srs,
+    layout: &Layout,
+    secret: &Secret,
+    place: &ColumnPlace,
+    mut values: Vec<Fr>,
+) -> CommittedColumn {
+    assert_eq!(values.len(), layout.usable(), "a committed column fills every usable row");
+    let mut tail = stream(srs, layout, secret, place, b"tail");
+    values.extend((0..TAIL_ROWS).map(|_| Fr::random(&mut tail)));
+    CommittedColumn::new(srs, values)
+}
+
+fn stream(srs: &Srs, layout: &Layout, secret: &Secret, place: &ColumnPlace, label: &[u8]) -> ChaCha20Rng {
     let mut info = Vec::with_capacity(128);
     info.extend_from_slice(b"tribute.column.v1");
-    for part in [label, &srs.digest(), &layout.hash(), role.name(), content, &index.to_be_bytes()] {
+    for part in [label, &srs.digest(), &layout.hash(), place.role.name(), &place.content, &place.index.to_be_bytes()] {
         info.extend_from_slice(&(part.len() as u32).to_be_bytes());
         info.extend_from_slice(part);
     }
@@ -283,7 +270,10 @@ fn commit_bodies(
     let columns = bodies
         .into_par_iter()
         .enumerate()
-        .map(|(index, body)| Arc::new(CommittedColumn::new(srs, layout, secret, role, content, index as u32, body)))
+        .map(|(index, body)| {
+            let place = ColumnPlace { role, content: *content, index: index as u32 };
+            Arc::new(commit_column(srs, layout, secret, &place, body))
+        })
         .collect();
     CommittedGroup { columns }
 }

@@ -57,21 +57,12 @@ use halo2_proofs::poly::EvaluationDomain;
 use rayon::prelude::*;
 use thiserror::Error;
 use tribute_core::digest::Digest;
-use tribute_core::opening::{second_seed, ClaimError, RecordClaim};
+use tribute_core::opening::{second_seed, ClaimError, RecordClaim, RecordOpening};
+use tribute_engine::field::{divide, from_u256, point_bytes};
+use tribute_engine::msm::msm;
+use tribute_engine::srs::Srs;
 
 use super::CommittedGroup;
-use crate::field::{divide, from_u256, point_bytes};
-use crate::msm::msm;
-use crate::srs::Srs;
-
-/// The proof of a [`RecordClaim`]: two points, `x‖y`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RecordOpening {
-    /// W, the quotient by the record's rows.
-    pub quotient: [u8; 64],
-    /// W', the opening at the challenge.
-    pub remainder: [u8; 64],
-}
 
 /// A record that cannot be shown.
 #[derive(Debug, Error)]

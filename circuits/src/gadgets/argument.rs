@@ -85,7 +85,7 @@ pub fn horner(terms: &[Expression<Fr>], base: &Expression<Fr>) -> Expression<Fr>
 /// `Σ_i terms_i·2^(bits·i)`.
 #[must_use]
 pub fn limbs(terms: &[Expression<Fr>], bits: u32) -> Expression<Fr> {
-    horner(terms, &constant(crate::field::two_to(bits)))
+    horner(terms, &constant(tribute_engine::field::two_to(bits)))
 }
 
 /// Writes 1 into `column` at `rows`.

@@ -31,16 +31,17 @@
 //!
 //! What an input's cells mean where its activity is 0.
 
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use halo2_proofs::circuit::Region;
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::Field;
 use halo2_proofs::plonk::{Advice, Challenge, Column, Expression, FirstPhase, Fixed, SecondPhase, VirtualCells};
 use rayon::prelude::*;
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use tribute_engine::field::batch_invert;
 
 use super::argument::{horner, small, Gates, Query};
-use crate::field::batch_invert;
 
 /// Inputs that one helper column serves at degree 5; each more is a degree more.
 pub const INPUTS_PER_HELPER: usize = 3;

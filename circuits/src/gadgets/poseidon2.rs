@@ -353,13 +353,13 @@ pub fn absorbed_sums(rows: &[Vec<Fr>], rho: Fr) -> Vec<Fr> {
 /// The sponge's capacity lane at the start: the message's length.
 #[must_use]
 pub fn capacity(length: usize) -> Fr {
-    Fr::from(length as u64) * crate::field::two_to(64)
+    Fr::from(length as u64) * tribute_engine::field::two_to(64)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::field::{from_core, to_core};
+    use tribute_engine::field::{from_core, to_core};
 
     #[test]
     fn the_cells_end_in_the_sponge_of_receipts() {

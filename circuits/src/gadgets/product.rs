@@ -12,7 +12,7 @@
 //! # Soundness
 //!
 //! X, W and the cells that make Z are of phase one; σ comes after them, `a` is committed in phase two, κ, τ, α come after
-//! that. [`crate::gradient`]'s head has the argument.
+//! that. [`crate::statements::gradient`]'s head has the argument.
 //!
 //! # Assumptions
 //!

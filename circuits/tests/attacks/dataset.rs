@@ -1,16 +1,16 @@
 //! Attacks on `dataset`: a shard that is not well formed, or a wrong count.
 
 use tribute_circuits::columns::CommittedGroup;
-use tribute_circuits::dataset::{column, DatasetCircuit};
-use tribute_circuits::field::word;
-use tribute_circuits::halo2_proofs::halo2curves::bn256::Fr;
-use tribute_circuits::halo2_proofs::halo2curves::ff::Field;
 use tribute_circuits::prove::prove;
-use tribute_circuits::shape::Shape;
-use tribute_circuits::verify::{verify, Rejected, VerifierSrs};
+use tribute_circuits::statements::dataset::{column, DatasetCircuit};
 use tribute_core::layout::{Layout, Task};
 use tribute_core::link::Link;
+use tribute_core::shape::Shape;
 use tribute_core::U256;
+use tribute_engine::field::word;
+use tribute_engine::halo2_proofs::halo2curves::bn256::Fr;
+use tribute_engine::halo2_proofs::halo2curves::ff::Field;
+use tribute_verify::{verify, Rejected, VerifierSrs};
 
 use crate::harness::{attack, by_structure, Claim};
 use crate::record::{record, Row};
@@ -336,7 +336,7 @@ fn input_plus_r() {
     let r = U256::from_be_bytes(word(&-Fr::ONE)) + 1;
     let mut words = proof.input_words();
     words[1] = (U256::from_be_bytes(words[1]) + r).to_be_bytes();
-    let native = verify(keyed.keys.vk(), &VerifierSrs::of(keyed.srs).unwrap(), &words, &proof.bytes);
+    let native = verify(keyed.keys.vk(), &VerifierSrs::read(&keyed.srs.points()).unwrap(), &words, &proof.bytes);
     assert_eq!(native, Err(Rejected::Input { index: 1 }));
     let calldata = [words.concat(), proof.bytes.clone()].concat();
     assert!(keyed.evm(&proof) && !keyed.evm_call(&calldata));

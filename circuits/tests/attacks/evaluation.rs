@@ -3,17 +3,17 @@
 use std::sync::Arc;
 
 use tribute_circuits::columns::{commit_records, commit_weights, CommittedGroup, Secret};
-use tribute_circuits::dataset::DatasetCircuit;
-use tribute_circuits::evaluation::{column, difference_limbs, third, EvaluationCircuit};
-use tribute_circuits::field::from_i128;
 use tribute_circuits::gadgets::logup::INPUTS_PER_HELPER;
-use tribute_circuits::halo2_proofs::halo2curves::bn256::Fr;
-use tribute_circuits::halo2_proofs::halo2curves::ff::Field;
 use tribute_circuits::prove::prove;
-use tribute_circuits::shape::Shape;
+use tribute_circuits::statements::dataset::DatasetCircuit;
+use tribute_circuits::statements::evaluation::{column, difference_limbs, third, EvaluationCircuit};
 use tribute_core::head::{answer, Weights};
 use tribute_core::layout::{Layout, Task};
 use tribute_core::records::Records;
+use tribute_core::shape::Shape;
+use tribute_engine::field::from_i128;
+use tribute_engine::halo2_proofs::halo2curves::bn256::Fr;
+use tribute_engine::halo2_proofs::halo2curves::ff::Field;
 
 use crate::harness::{attack, Claim};
 use crate::product::LOGITS;

@@ -1,14 +1,14 @@
 //! Attacks on `gradient`: another gradient, other weights, other records than the committed ones.
 
 use tribute_circuits::columns::{commit_gradient, commit_records, commit_weights, CommittedGroup, Secret};
-use tribute_circuits::gradient::GradientCircuit;
-use tribute_circuits::halo2_proofs::halo2curves::bn256::Fr;
-use tribute_circuits::halo2_proofs::halo2curves::ff::Field;
-use tribute_circuits::shape::Shape;
+use tribute_circuits::statements::gradient::GradientCircuit;
 use tribute_core::head::{gradient, Weights};
 use tribute_core::layout::{Layout, Task};
 use tribute_core::link::Link;
+use tribute_core::shape::Shape;
 use tribute_core::I256;
+use tribute_engine::halo2_proofs::halo2curves::bn256::Fr;
+use tribute_engine::halo2_proofs::halo2curves::ff::Field;
 
 use crate::harness::{attack, Claim};
 use crate::support::keyed::keyed;

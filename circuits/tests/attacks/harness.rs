@@ -1,25 +1,31 @@
 //! Runs one attack: honest, forged, and forged against the circuit without the gate that guards against it.
 
-use tribute_circuits::halo2_proofs::halo2curves::bn256::Fr;
-use tribute_circuits::plonk::Witness;
-use tribute_circuits::prove::{prove_unchecked, Proof};
-use tribute_circuits::shape::Shape;
+use tribute_circuits::arithmetization::StatementWitness;
+use tribute_circuits::prove::prove_unchecked;
+use tribute_core::shape::Shape;
+use tribute_engine::halo2_proofs::halo2curves::bn256::Fr;
+use tribute_engine::proof::Proof;
 
 use crate::record::{record, Row};
 use crate::support::gates::violated;
-use crate::support::keyed::keyed;
+use crate::support::keyed::{keyed, keyed_without};
 
 /// A witness with its public inputs.
 pub(crate) type Claim<C> = (C, Vec<Fr>);
 
 /// `make(shape, forged)` builds the honest or the forged claim for the circuit of `shape`. The honest one is accepted
 /// natively and in the EVM, the forged one refused in both, and accepted by the circuit without `gates`.
-pub(crate) fn attack<C: Witness>(name: &str, gates: &[&str], shape: &Shape, make: impl Fn(Shape, bool) -> Claim<C>) {
+pub(crate) fn attack<C: StatementWitness>(
+    name: &str,
+    gates: &[&str],
+    shape: &Shape,
+    make: impl Fn(Shape, bool) -> Claim<C>,
+) {
     let keyed_shape = keyed(shape);
-    let (honest, inputs) = make(shape.clone(), false);
+    let (honest, inputs) = make(*shape, false);
     keyed_shape.accept(name, &honest, &inputs);
 
-    let (forged, inputs) = make(shape.clone(), true);
+    let (forged, inputs) = make(*shape, true);
     let proof = prove_unchecked(keyed_shape.srs, &keyed_shape.keys, &forged, inputs.clone()).unwrap();
     let (forged_native, forged_evm) = (keyed_shape.native(&proof), keyed_shape.evm(&proof));
     assert!(!forged_native, "{name}: forgery accepted");
@@ -31,9 +37,8 @@ pub(crate) fn attack<C: Witness>(name: &str, gates: &[&str], shape: &Shape, make
         assert_eq!(found, expected, "{name}: the gates that refuse it");
     }
 
-    let crippled = shape.clone().without_gates(gates);
-    let (forged, inputs) = make(crippled.clone(), true);
-    let keyed_shape = keyed(&crippled);
+    let (forged, inputs) = make(*shape, true);
+    let keyed_shape = keyed_without(shape, gates);
     let proof = prove_unchecked(keyed_shape.srs, &keyed_shape.keys, &forged, inputs.clone()).unwrap();
     let without_gate = keyed_shape.native(&proof);
     assert!(
@@ -55,7 +60,7 @@ pub(crate) fn attack<C: Witness>(name: &str, gates: &[&str], shape: &Shape, make
 /// An attack that no gate is about: `forge` alters the honest proof, and `guard` says what refuses it.
 pub(crate) fn by_structure(
     name: &str,
-    honest: &dyn Witness,
+    honest: &dyn StatementWitness,
     inputs: &[Fr],
     guard: &str,
     forge: impl FnOnce(&mut Proof),

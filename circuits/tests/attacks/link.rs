@@ -1,17 +1,17 @@
 //! Attacks on the link: probabilities that are not those of the logits.
 
 use tribute_circuits::columns::{commit_gradient, commit_records, commit_weights};
-use tribute_circuits::field::two_to;
-use tribute_circuits::gradient::link::column;
-use tribute_circuits::gradient::GradientCircuit;
-use tribute_circuits::halo2_proofs::halo2curves::bn256::Fr;
-use tribute_circuits::halo2_proofs::halo2curves::ff::{Field, PrimeField};
-use tribute_circuits::shape::Shape;
+use tribute_circuits::statements::gradient::link::column;
+use tribute_circuits::statements::gradient::GradientCircuit;
 use tribute_core::head::{gradient, Weights};
 use tribute_core::layout::{Layout, Task};
 use tribute_core::link::{Link, Tables};
 use tribute_core::records::Records;
+use tribute_core::shape::Shape;
 use tribute_core::I256;
+use tribute_engine::field::two_to;
+use tribute_engine::halo2_proofs::halo2curves::bn256::Fr;
+use tribute_engine::halo2_proofs::halo2curves::ff::{Field, PrimeField};
 
 use crate::gradient::{claim, world};
 use crate::harness::{attack, Claim};

@@ -3,13 +3,13 @@
 use std::sync::OnceLock;
 
 use tribute_circuits::columns::CommittedGroup;
-use tribute_circuits::halo2_proofs::halo2curves::bn256::Fr;
-use tribute_circuits::halo2_proofs::halo2curves::ff::Field;
-use tribute_circuits::optimum::{column, OptimumCircuit, Slot};
-use tribute_circuits::shape::Shape;
+use tribute_circuits::statements::optimum::{column, OptimumCircuit, Slot};
 use tribute_core::head::Optimum;
 use tribute_core::layout::{Layout, Task};
+use tribute_core::shape::Shape;
 use tribute_core::statement::optimum as input;
+use tribute_engine::halo2_proofs::halo2curves::bn256::Fr;
+use tribute_engine::halo2_proofs::halo2curves::ff::Field;
 
 use crate::harness::{attack, Claim};
 use crate::support::{altered, fitted, Fitted};
@@ -208,7 +208,7 @@ pub(crate) fn out_of_range(
     let first = circuit.columns.len() - column::COUNT;
     let mut sums = Fr::ZERO;
     for p in 0..3 {
-        let g = tribute_circuits::field::from_i256(&f.gradients[p][0]);
+        let g = tribute_engine::field::from_i256(&f.gradients[p][0]);
         let inner = circuit.columns[first + column::FIRST][input::ACTIVE + p] - g;
         circuit.columns[first + column::FIRST][input::ACTIVE + p] = inner;
         sums = inner + if f.joined[p] { sums } else { Fr::ZERO };

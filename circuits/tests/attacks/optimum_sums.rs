@@ -1,14 +1,14 @@
 //! Attacks on `optimum`, gate by gate: false shares, bounds and flags, and sums that hide them where one gate is missing.
 
-use tribute_circuits::field::{from_i256, from_u256, two_to};
-use tribute_circuits::halo2_proofs::halo2curves::bn256::Fr;
-use tribute_circuits::halo2_proofs::halo2curves::ff::Field;
-use tribute_circuits::optimum::{column, OptimumCircuit, Slot};
-use tribute_circuits::shape::Shape;
+use tribute_circuits::statements::optimum::{column, OptimumCircuit, Slot};
 use tribute_core::head::{optimum, Optimum};
 use tribute_core::numbers::WEIGHT_LIMIT;
+use tribute_core::shape::Shape;
 use tribute_core::statement::optimum as input;
 use tribute_core::{I256, U256};
+use tribute_engine::field::{from_i256, from_u256, two_to};
+use tribute_engine::halo2_proofs::halo2curves::bn256::Fr;
+use tribute_engine::halo2_proofs::halo2curves::ff::Field;
 
 use crate::harness::attack;
 use crate::optimum::{claim, layout, out_of_range, reshare, with_numbers, world};
@@ -302,7 +302,7 @@ fn gradients_counted_twice() {
             let row = LONG + 2 * long;
             let mut carry = 0;
             for cell in (0..limbs).map(|c| (c, row)).chain((0..limbs).map(|c| (c, row + 1))) {
-                let limb = tribute_circuits::field::to_u256(&circuit.columns[cell.0][cell.1]).as_u64();
+                let limb = tribute_engine::field::to_u256(&circuit.columns[cell.0][cell.1]).as_u64();
                 let v = 2 * limb + carry;
                 circuit.columns[cell.0][cell.1] = Fr::from(v % 512);
                 carry = v / 512;

@@ -4,18 +4,18 @@
 use std::sync::{Arc, Mutex};
 
 use tribute_circuits::columns::{commit_gradient, commit_weights, CommittedGroup};
-use tribute_circuits::field::{from_i256, two_to};
-use tribute_circuits::gradient::link::column;
-use tribute_circuits::gradient::{third, GradientCircuit};
-use tribute_circuits::halo2_proofs::halo2curves::bn256::Fr;
-use tribute_circuits::halo2_proofs::halo2curves::ff::Field;
 use tribute_circuits::prove::prove_unchecked;
-use tribute_circuits::shape::Shape;
+use tribute_circuits::statements::gradient::link::column;
+use tribute_circuits::statements::gradient::{third, GradientCircuit};
 use tribute_core::head::{gradient, Weights};
 use tribute_core::layout::{Layout, Task};
 use tribute_core::link::Link;
 use tribute_core::numbers::LOGIT_BITS;
+use tribute_core::shape::Shape;
 use tribute_core::I256;
+use tribute_engine::field::{from_i256, two_to};
+use tribute_engine::halo2_proofs::halo2curves::bn256::Fr;
+use tribute_engine::halo2_proofs::halo2curves::ff::Field;
 
 use crate::gradient::{claim, world};
 use crate::harness::{attack, Claim};

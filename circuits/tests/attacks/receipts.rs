@@ -1,10 +1,10 @@
 //! Attacks on the receipts of `service`: hashes that are not those of what was asked and answered.
 
 use tribute_circuits::gadgets::poseidon2;
-use tribute_circuits::halo2_proofs::halo2curves::bn256::Fr;
-use tribute_circuits::halo2_proofs::halo2curves::ff::Field;
-use tribute_circuits::service::{column, third, ServiceCircuit};
-use tribute_circuits::shape::Shape;
+use tribute_circuits::statements::service::{column, third, ServiceCircuit};
+use tribute_core::shape::Shape;
+use tribute_engine::halo2_proofs::halo2curves::bn256::Fr;
+use tribute_engine::halo2_proofs::halo2curves::ff::Field;
 
 use crate::agent::{after, slots, Agent};
 use crate::service::attack;

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{json, Value};
 use tribute_circuits::circuit::constraint_system;
-use tribute_circuits::shape::Shape;
 use tribute_core::layout::{Layout, Task};
 use tribute_core::link::Link;
+use tribute_core::shape::Shape;
 use tribute_core::statement::Statement;
 
 use crate::list::{Place, ATTACKS, EXEMPT, GADGETS};

@@ -1,9 +1,9 @@
 //! Attacks on the runs of `service`: which receipts are counted, for which slot, from which transcript.
 
-use tribute_circuits::field::{from_core, to_core};
-use tribute_circuits::halo2_proofs::halo2curves::bn256::Fr;
-use tribute_circuits::halo2_proofs::halo2curves::ff::Field;
-use tribute_circuits::service::{column, SlotInputs, Step};
+use tribute_circuits::statements::service::{column, SlotInputs, Step};
+use tribute_engine::field::{from_core, to_core};
+use tribute_engine::halo2_proofs::halo2curves::bn256::Fr;
+use tribute_engine::halo2_proofs::halo2curves::ff::Field;
 
 use crate::agent::{after, receipt_of, slots, Agent};
 use crate::service::attack;

@@ -1,11 +1,11 @@
 //! Attacks on the answers of `service`: other answers than the committed weights give.
 
-use tribute_circuits::field::from_i128;
-use tribute_circuits::halo2_proofs::halo2curves::bn256::Fr;
-use tribute_circuits::halo2_proofs::halo2curves::ff::Field;
-use tribute_circuits::service::{column, third, ServiceCircuit, SessionBatch, DATA, LIMBS};
-use tribute_circuits::shape::Shape;
+use tribute_circuits::statements::service::{column, third, ServiceCircuit, SessionBatch, DATA, LIMBS};
 use tribute_core::head::{answer, Weights};
+use tribute_core::shape::Shape;
+use tribute_engine::field::from_i128;
+use tribute_engine::halo2_proofs::halo2curves::bn256::Fr;
+use tribute_engine::halo2_proofs::halo2curves::ff::Field;
 
 use crate::agent::{after, receipt_of, slots, Agent};
 use crate::support::gates::{forging, violated, Sheet};

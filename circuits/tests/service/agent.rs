@@ -2,16 +2,18 @@
 #![allow(dead_code)]
 
 use tribute_circuits::columns::{commit_weights, CommittedGroup, Secret};
-use tribute_circuits::field::{from_core, from_i128, to_core};
-use tribute_circuits::halo2_proofs::halo2curves::bn256::Fr;
-use tribute_circuits::prove::Keys;
-use tribute_circuits::service::{column, AnsweredQuery, Blocks, ServiceCircuit, SessionBatch, SlotInputs, Step, LIMBS};
-use tribute_circuits::shape::Shape;
-use tribute_circuits::srs::Srs;
+use tribute_circuits::keys::Keys;
+use tribute_circuits::statements::service::{
+    column, AnsweredQuery, Blocks, ServiceCircuit, SessionBatch, SlotInputs, Step, LIMBS,
+};
 use tribute_core::head::{answer, Weights};
 use tribute_core::layout::{Layout, Task};
 use tribute_core::receipt;
+use tribute_core::shape::Shape;
 use tribute_core::statement::SERVICE_SLOTS;
+use tribute_engine::field::{from_core, from_i128, to_core};
+use tribute_engine::halo2_proofs::halo2curves::bn256::Fr;
+use tribute_engine::srs::Srs;
 
 use crate::support::keyed::srs;
 use crate::support::{records, weights};

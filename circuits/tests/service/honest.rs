@@ -1,21 +1,23 @@
 //! What is true can be proven, on every shape, natively and on chain.
 
 use proptest::prelude::*;
-use tribute_circuits::field::from_core;
-use tribute_circuits::halo2_proofs::arithmetic::best_multiexp;
-use tribute_circuits::halo2_proofs::halo2curves::bn256::Fr;
-use tribute_circuits::prove::{prove, verify, Keys, Proof};
-use tribute_circuits::service::{capacity, ServiceCircuit, ServiceError, SessionBatch};
-use tribute_circuits::shape::Shape;
-use tribute_circuits::srs::Srs;
+use tribute_circuits::keys::Keys;
+use tribute_circuits::prove::prove;
+use tribute_circuits::statements::service::{capacity, ServiceCircuit, ServiceError, SessionBatch};
+use tribute_core::shape::Shape;
 use tribute_core::statement::service;
+use tribute_engine::field::from_core;
+use tribute_engine::halo2_proofs::arithmetic::best_multiexp;
+use tribute_engine::halo2_proofs::halo2curves::bn256::Fr;
+use tribute_engine::proof::{verify, Proof};
+use tribute_engine::srs::Srs;
 
 use crate::agent::{after, layout, small_srs, Agent};
 use crate::support::weights;
 
 /// The EVM verifier accepts, within gas and size.
 fn on_chain(srs: &Srs, keys: &Keys, proof: &Proof) {
-    let code = tribute_evm::lean::generate(srs.params(), keys.vk(), proof.inputs.len()).unwrap();
+    let code = tribute_evm::direct::generate(srs.params(), keys.vk(), proof.inputs.len()).unwrap();
     let run = tribute_evm::run(&code.runtime, &proof.calldata()).unwrap();
     println!("{}: {} gas, {} bytes of code", keys.shape().name(), run.execution_gas, code.runtime.len());
     assert!(run.success);

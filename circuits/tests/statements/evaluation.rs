@@ -1,15 +1,16 @@
 //! `evaluation`: the counts are those of the integer function, at every boundary.
 
 use tribute_circuits::columns::{commit_records, commit_weights, Secret};
-use tribute_circuits::evaluation::{EvaluationCircuit, EvaluationError};
-use tribute_circuits::halo2_proofs::halo2curves::bn256::Fr;
-use tribute_circuits::prove::{Keys, ProveError};
-use tribute_circuits::shape::Shape;
-use tribute_circuits::srs::Srs;
+use tribute_circuits::error::ProveError;
+use tribute_circuits::keys::Keys;
+use tribute_circuits::statements::evaluation::{EvaluationCircuit, EvaluationError};
 use tribute_core::head::{answer, Weights};
 use tribute_core::layout::{Layout, Task};
 use tribute_core::numbers::WEIGHT_LIMIT;
 use tribute_core::records::Records;
+use tribute_core::shape::Shape;
+use tribute_engine::halo2_proofs::halo2curves::bn256::Fr;
+use tribute_engine::srs::Srs;
 
 use crate::proven;
 use crate::support::keyed::srs;

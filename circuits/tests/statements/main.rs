@@ -8,13 +8,15 @@ mod evaluation;
 mod shapes;
 mod sum;
 
+use tribute_circuits::arithmetization::StatementWitness;
+use tribute_circuits::prove::prove;
+use tribute_engine::halo2_proofs::halo2curves::bn256::Fr;
+use tribute_engine::proof::Proof;
+
 use support::keyed::keyed;
-use tribute_circuits::halo2_proofs::halo2curves::bn256::Fr;
-use tribute_circuits::plonk::Witness;
-use tribute_circuits::prove::{prove, Proof};
 
 /// Proves what is true; every verifier accepts it, and refuses it under any other public input.
-fn proven(witness: &dyn Witness, inputs: &[Fr]) -> Proof {
+fn proven(witness: &dyn StatementWitness, inputs: &[Fr]) -> Proof {
     let keyed = keyed(witness.shape());
     let proof = prove(keyed.srs, &keyed.keys, witness, inputs.to_vec()).unwrap();
     assert!(keyed.native(&proof) && keyed.evm(&proof));

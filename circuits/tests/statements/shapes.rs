@@ -1,23 +1,26 @@
 //! Any shape: the integer functions of core are what the circuits prove, and one unit more is not.
 
 use proptest::prelude::*;
+use tribute_circuits::arithmetization::StatementWitness;
 use tribute_circuits::columns::{commit_gradient, commit_records, commit_weights, Secret};
-use tribute_circuits::dataset::DatasetCircuit;
-use tribute_circuits::evaluation::EvaluationCircuit;
-use tribute_circuits::gradient::GradientCircuit;
-use tribute_circuits::halo2_proofs::halo2curves::bn256::Fr;
-use tribute_circuits::plonk::Witness;
-use tribute_circuits::prove::{prove, prove_unchecked, verify, Keys, ProveError};
-use tribute_circuits::shape::Shape;
-use tribute_circuits::srs::Srs;
+use tribute_circuits::error::ProveError;
+use tribute_circuits::keys::Keys;
+use tribute_circuits::prove::{prove, prove_unchecked};
+use tribute_circuits::statements::dataset::DatasetCircuit;
+use tribute_circuits::statements::evaluation::EvaluationCircuit;
+use tribute_circuits::statements::gradient::GradientCircuit;
 use tribute_core::head::{answer, gradient, HeadError};
 use tribute_core::layout::{Layout, Task};
 use tribute_core::link::Link;
+use tribute_core::shape::Shape;
 use tribute_core::I256;
+use tribute_engine::halo2_proofs::halo2curves::bn256::Fr;
+use tribute_engine::proof::verify;
+use tribute_engine::srs::Srs;
 
 use crate::support::{records, try_fitted, weights};
 
-fn proven(srs: &Srs, witness: &dyn Witness, inputs: &[Fr]) {
+fn proven(srs: &Srs, witness: &dyn StatementWitness, inputs: &[Fr]) {
     let keys = Keys::generate(srs, witness.shape()).unwrap();
     let proof = prove(srs, &keys, witness, inputs.to_vec()).unwrap();
     let mut other = proof;

@@ -1,9 +1,11 @@
 //! `sum`: any number of parts; how forged ones fare is in `tests/attacks/sum.rs`.
 
-use tribute_circuits::halo2_proofs::halo2curves::bn256::Fr;
-use tribute_circuits::prove::{verify, Keys, ProveError};
-use tribute_circuits::shape::Shape;
-use tribute_circuits::srs::Srs;
+use tribute_circuits::error::ProveError;
+use tribute_circuits::keys::Keys;
+use tribute_core::shape::Shape;
+use tribute_engine::halo2_proofs::halo2curves::bn256::Fr;
+use tribute_engine::proof::verify;
+use tribute_engine::srs::Srs;
 
 use crate::proven;
 use crate::support::altered;

@@ -5,15 +5,15 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use rayon::prelude::*;
+use tribute_circuits::arithmetization::StatementWitness;
 use tribute_circuits::circuit::constraint_system;
-use tribute_circuits::columns::CommittedColumn;
 use tribute_circuits::gadgets::argument::Forge;
-use tribute_circuits::halo2_proofs::halo2curves::bn256::Fr;
-use tribute_circuits::halo2_proofs::halo2curves::ff::Field;
-use tribute_circuits::halo2_proofs::plonk::{ConstraintSystem, Expression};
-use tribute_circuits::plonk::Witness;
-use tribute_circuits::shape::Shape;
 use tribute_core::layout::Layout;
+use tribute_core::shape::Shape;
+use tribute_engine::column::CommittedColumn;
+use tribute_engine::halo2_proofs::halo2curves::bn256::Fr;
+use tribute_engine::halo2_proofs::halo2curves::ff::Field;
+use tribute_engine::halo2_proofs::plonk::{ConstraintSystem, Expression};
 
 use super::keyed::keyed;
 
@@ -35,21 +35,20 @@ pub struct Sheet {
 impl Sheet {
     /// The cells that are there before the first phase.
     pub fn new(shape: &Shape, committed: &[Arc<CommittedColumn>], inputs: &[Fr]) -> Self {
-        let shape = shape.clone().without_gates(&[]);
         let rows = shape.layout.rows();
-        let cs = constraint_system(&shape);
+        let cs = constraint_system(shape);
         let mut instance = inputs.to_vec();
         instance.resize(rows, Fr::ZERO);
         let mut advice = vec![vec![Fr::ZERO; rows]; cs.num_advice_columns()];
         for (column, values) in advice.iter_mut().zip(committed) {
             column.clone_from(&values.values);
         }
-        let fixed = keyed(&shape).keys.fixed_values();
+        let fixed = keyed(shape).keys.fixed_values();
         Sheet { layout: shape.layout, challenges: vec![Fr::ZERO; cs.num_challenges()], cs, fixed, instance, advice }
     }
 
     /// The cells of a witness's first phase.
-    pub fn of_phase_one(circuit: &dyn Witness, inputs: &[Fr]) -> Self {
+    pub fn of_phase_one(circuit: &dyn StatementWitness, inputs: &[Fr]) -> Self {
         let mut sheet = Sheet::new(circuit.shape(), &circuit.committed(), inputs);
         sheet.take(0, &circuit.phase(0, &[]));
         sheet
@@ -174,7 +173,7 @@ pub fn some_challenges() -> Vec<Fr> {
 }
 
 /// The cells of a witness under these challenges.
-pub fn sheet(circuit: &dyn Witness, inputs: &[Fr], challenges: &[Fr]) -> Sheet {
+pub fn sheet(circuit: &dyn StatementWitness, inputs: &[Fr], challenges: &[Fr]) -> Sheet {
     let mut sheet = Sheet::new(circuit.shape(), &circuit.committed(), inputs);
     sheet.challenges = challenges[..sheet.challenges.len()].to_vec();
     for phase in 0..=2 {
@@ -186,12 +185,16 @@ pub fn sheet(circuit: &dyn Witness, inputs: &[Fr], challenges: &[Fr]) -> Sheet {
 }
 
 /// Names of the violated gates, each with the first row on which it fails, by name.
-pub fn violated(circuit: &dyn Witness, inputs: &[Fr]) -> Vec<(String, usize)> {
+pub fn violated(circuit: &dyn StatementWitness, inputs: &[Fr]) -> Vec<(String, usize)> {
     sheet(circuit, inputs, &some_challenges()).violated()
 }
 
 /// Forges cell by cell: `edit` sees all cells filled so far after each phase and may change those of that phase.
-pub fn forging(circuit: &dyn Witness, inputs: &[Fr], edit: impl Fn(u8, &mut Sheet) + Send + Sync + 'static) -> Forge {
+pub fn forging(
+    circuit: &dyn StatementWitness,
+    inputs: &[Fr],
+    edit: impl Fn(u8, &mut Sheet) + Send + Sync + 'static,
+) -> Forge {
     let sheet = Mutex::new(Sheet::new(circuit.shape(), &circuit.committed(), inputs));
     Arc::new(move |phase, columns, challenges| {
         let mut sheet = sheet.lock().unwrap();

@@ -3,12 +3,14 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, OnceLock};
 
-use tribute_circuits::halo2_proofs::halo2curves::bn256::Fr;
-use tribute_circuits::plonk::Witness;
-use tribute_circuits::prove::{prove, verify, Keys, Proof};
-use tribute_circuits::shape::Shape;
-use tribute_circuits::srs::Srs;
-use tribute_circuits::verify::{verify as verify_ark, VerifierSrs};
+use tribute_circuits::arithmetization::StatementWitness;
+use tribute_circuits::keys::Keys;
+use tribute_circuits::prove::prove;
+use tribute_core::shape::Shape;
+use tribute_engine::halo2_proofs::halo2curves::bn256::Fr;
+use tribute_engine::proof::{verify, Proof};
+use tribute_engine::srs::Srs;
+use tribute_verify::{verify as verify_ark, VerifierSrs};
 
 /// What is made once per key.
 type Cache<K, V> = OnceLock<Mutex<HashMap<K, &'static OnceLock<V>>>>;
@@ -38,13 +40,19 @@ pub struct Keyed {
 
 /// The keys of a shape.
 pub fn keyed(shape: &Shape) -> &'static Keyed {
-    static CACHE: Cache<Shape, Keyed> = OnceLock::new();
-    once(&CACHE, shape.clone(), || {
+    keyed_without(shape, &[])
+}
+
+/// The keys of a shape's circuit without some of its gates.
+pub fn keyed_without(shape: &Shape, gates: &[&str]) -> &'static Keyed {
+    static CACHE: Cache<(Shape, Vec<String>), Keyed> = OnceLock::new();
+    once(&CACHE, (*shape, gates.iter().map(|gate| (*gate).to_owned()).collect()), || {
         let srs = srs(shape.layout.k());
+        let keys = if gates.is_empty() { Keys::generate(srs, shape) } else { Keys::without_gates(srs, shape, gates) };
         Keyed {
             srs,
-            keys: Keys::generate(srs, shape).unwrap(),
-            small_srs: VerifierSrs::of(srs).unwrap(),
+            keys: keys.unwrap(),
+            small_srs: VerifierSrs::read(&srs.points()).unwrap(),
             code: OnceLock::new(),
             honest: Mutex::default(),
         }
@@ -74,12 +82,12 @@ impl Keyed {
     pub fn code(&self) -> &[u8] {
         self.code.get_or_init(|| {
             let inputs = self.keys.shape().statement.inputs();
-            tribute_evm::lean::generate(self.srs.params(), self.keys.vk(), inputs).unwrap().runtime
+            tribute_evm::direct::generate(self.srs.params(), self.keys.vk(), inputs).unwrap().runtime
         })
     }
 
     /// Proves the claim and has it accepted natively and in the EVM; a claim that was accepted before is not proven again.
-    pub fn accept(&self, name: &str, circuit: &dyn Witness, inputs: &[Fr]) {
+    pub fn accept(&self, name: &str, circuit: &dyn StatementWitness, inputs: &[Fr]) {
         let mut claim: Vec<u8> =
             circuit.committed().iter().flat_map(|c| c.values.iter().rev().take(1).flat_map(Fr::to_bytes)).collect();
         claim.extend(inputs.iter().flat_map(Fr::to_bytes));

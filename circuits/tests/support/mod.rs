@@ -9,16 +9,16 @@ pub mod transcript;
 use std::sync::Arc;
 
 use tribute_circuits::columns::{
-    commit_gradient, commit_records, commit_weights, CommittedColumn, CommittedGroup, Role, Secret,
+    commit_gradient, commit_records, commit_rows, commit_weights, ColumnPlace, CommittedGroup, Role, Secret,
 };
-use tribute_circuits::halo2_proofs::halo2curves::bn256::Fr;
-use tribute_circuits::shape::Shape;
-use tribute_circuits::srs::Srs;
 use tribute_core::head::{gradient, Weights};
 use tribute_core::layout::{Layout, Task};
 use tribute_core::link::Link;
 use tribute_core::records::Records;
+use tribute_core::shape::Shape;
 use tribute_core::I256;
+use tribute_engine::halo2_proofs::halo2curves::bn256::Fr;
+use tribute_engine::srs::Srs;
 
 /// Records with all sorts of values: extremes, zeros and noise.
 pub fn records(layout: &Layout, n: usize, seed: u64) -> Records {
@@ -67,10 +67,8 @@ pub fn altered(shape: &Shape, group: &CommittedGroup, changes: &[(usize, usize, 
         let mut rows = columns[*column].values[..layout.usable()].to_vec();
         rows[*row] = *value;
         let secret = Secret::from_bytes([9; 32]);
-        let (content, index) = ([*column as u8; 32], *column as u32);
-        let srs = keyed::srs(layout.k());
-        columns[*column] =
-            Arc::new(CommittedColumn::with_rows(srs, layout, &secret, Role::Records, &content, index, rows));
+        let place = ColumnPlace { role: Role::Records, content: [*column as u8; 32], index: *column as u32 };
+        columns[*column] = Arc::new(commit_rows(keyed::srs(layout.k()), layout, &secret, &place, rows));
     }
     CommittedGroup { columns }
 }
@@ -116,15 +114,19 @@ pub struct Fitted {
 }
 
 impl Fitted {
-    pub fn circuit(&self, shape: Shape) -> tribute_circuits::optimum::OptimumCircuit {
+    pub fn circuit(&self, shape: Shape) -> tribute_circuits::statements::optimum::OptimumCircuit {
         let slots: Vec<_> = self
             .groups
             .iter()
             .zip(&self.gradients)
             .zip(&self.joined)
-            .map(|((group, gradient), joined)| tribute_circuits::optimum::Slot { group, gradient, joined: *joined })
+            .map(|((group, gradient), joined)| tribute_circuits::statements::optimum::Slot {
+                group,
+                gradient,
+                joined: *joined,
+            })
             .collect();
-        tribute_circuits::optimum::OptimumCircuit::new(
+        tribute_circuits::statements::optimum::OptimumCircuit::new(
             shape,
             &self.w,
             &self.weights,

@@ -1,12 +1,12 @@
 //! Gradients as large as they get, with their sum: what `sum` is about.
 
 use tribute_circuits::columns::{commit_gradient, CommittedGroup, Secret};
-use tribute_circuits::shape::Shape;
-use tribute_circuits::srs::Srs;
-use tribute_circuits::sum::SumCircuit;
+use tribute_circuits::statements::sum::SumCircuit;
 use tribute_core::head::add;
 use tribute_core::layout::{Layout, Task};
+use tribute_core::shape::Shape;
 use tribute_core::I256;
+use tribute_engine::srs::Srs;
 
 use super::keyed::srs;
 

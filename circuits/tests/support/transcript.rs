@@ -1,10 +1,10 @@
 //! A recorded proof, element by element, with the challenges that its transcript gives.
 
-use tribute_circuits::halo2_proofs::halo2curves::bn256::{Fr, G1Affine};
-use tribute_circuits::halo2_proofs::plonk::VerifyingKey;
-use tribute_circuits::halo2_proofs::transcript::{EncodedChallenge, Transcript, TranscriptRead};
-use tribute_circuits::prove::Proof;
-use tribute_circuits::transcript::Keccak;
+use tribute_engine::halo2_proofs::halo2curves::bn256::{Fr, G1Affine};
+use tribute_engine::halo2_proofs::plonk::VerifyingKey;
+use tribute_engine::halo2_proofs::transcript::{EncodedChallenge, Transcript, TranscriptRead};
+use tribute_engine::proof::Proof;
+use tribute_engine::transcript::Keccak;
 
 /// Everything in a proof.
 pub struct Recorded {

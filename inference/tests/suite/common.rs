@@ -1,12 +1,12 @@
 //! What several tests need: the runtime and the digits.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use tribute_core::records::{infer_schema, read_csv, Records};
+use tribute_core::records::Records;
 use tribute_core::schema::Schema;
 use tribute_inference::Runtime;
+use tribute_records::{Options, Predicts, Range, Source};
 
 /// The repository's root.
 pub(crate) fn root() -> PathBuf {
@@ -21,14 +21,9 @@ pub(crate) fn runtime() -> &'static Runtime {
 
 /// A CSV of `examples/`, with the schema inferred from it.
 pub(crate) fn example(file: &str) -> (Schema, Records) {
-    let bytes = std::fs::read(root().join("examples").join(file)).unwrap();
-    let mut text = Vec::new();
-    if file.ends_with(".gz") {
-        flate2::read::GzDecoder::new(&bytes[..]).read_to_end(&mut text).unwrap();
-    } else {
-        text = bytes;
-    }
-    let schema = infer_schema(file, file, &text).unwrap();
-    let records = read_csv(file, &text, &schema).unwrap();
+    let options = Options::default();
+    let source = Source::open(&root().join("examples").join(file), &options).unwrap();
+    let schema = source.infer(file, Predicts::Classes, Range::MinMax, &options).unwrap().into_schema().unwrap();
+    let records = source.records(&schema, &options).unwrap().into_records().unwrap();
     (schema, records)
 }

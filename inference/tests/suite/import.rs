@@ -1,5 +1,5 @@
 //! Models of scikit-learn (converted by skl2onnx) and in PyTorch's form, see `tests/fixtures/make.py`: the imported
-//! integers predict what onnxruntime predicts with the original, or the refusal names the node.
+//! integers predict what onnxruntime predicts with the original, or the refusal says what it is.
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha20Rng;
@@ -26,10 +26,17 @@ fn with_labels(labels: &[&str]) -> Schema {
     Schema::new("wine".into(), wine().0.features().to_vec(), Target::Classes(labels), None).unwrap()
 }
 
-/// Predictions of the original in onnxruntime and of the imported head, on every wine; the link is the model's own or `end`.
-fn assert_same_predictions(model: &str, output: &str, schema: &Schema, scale: InputScale, end: Link) -> Imported {
+/// Predictions of the original in onnxruntime and of the head imported for `link`, on every wine; `end` is what the
+/// original's output applies to its logits.
+fn assert_same_predictions(
+    model: &str,
+    output: &str,
+    schema: &Schema,
+    scale: InputScale,
+    (link, end): (Link, Link),
+) -> Imported {
     let bytes = fixture(model);
-    let imported = import(&bytes, schema, scale).unwrap();
+    let imported = import(&bytes, schema, scale, link, &[&wine().1]).unwrap();
     let original = Extractor::new(common::runtime(), &bytes, Some(output)).unwrap();
     let records = wine().1;
     for (q, _) in records.iter() {
@@ -43,7 +50,7 @@ fn assert_same_predictions(model: &str, output: &str, schema: &Schema, scale: In
             .collect();
         let want = original.run(&[1, q.len()], &raw).unwrap();
         let mut got: Vec<f64> = imported.weights.logits(q).into_iter().map(real_logit).collect();
-        link::real(imported.link.unwrap_or(end), &mut got);
+        link::real(end, &mut got);
         // one probability of two classes is that of the second
         let got = if want.len() == 1 { &got[1..] } else { &got[..] };
         assert_eq!(got.len(), want.len());
@@ -57,35 +64,47 @@ fn assert_same_predictions(model: &str, output: &str, schema: &Schema, scale: In
 #[test]
 fn scikit_learn_pipelines_predict_the_same() {
     let (schema, records) = wine();
-    let ranged =
-        assert_same_predictions("sk_softmax_minmax.onnx", "probabilities", &schema, InputScale::Raw, Link::Softmax);
-    assert_eq!(ranged.link, Some(Link::Softmax));
-    assert!(ranged.node.contains("LinearClassifier"), "{}", ranged.node);
+    let softmax = (Link::Softmax, Link::Softmax);
+    let ranged = assert_same_predictions("sk_softmax_minmax.onnx", "probabilities", &schema, InputScale::Raw, softmax);
+    assert_eq!(ranged.output, "probabilities");
 
     // StandardScaler, Cast, Normalizer and ZipMap around the head
-    let scaled = import(&fixture("sk_softmax.onnx"), &schema, InputScale::Raw).unwrap();
+    let scaled = import(&fixture("sk_softmax.onnx"), &schema, InputScale::Raw, Link::Softmax, &[]).unwrap();
     let right = records.iter().filter(|(q, y)| answer(&scaled.weights.logits(q)) == *y).count();
     assert!(right >= 174, "{right} of 178");
 
+    // two classes: a logistic function and a softmax give the same probabilities
     let two = with_labels(&["0", "1"]);
-    let binary = assert_same_predictions("sk_binary.onnx", "probabilities", &two, InputScale::Raw, Link::Softmax);
-    assert_eq!(binary.link, Some(Link::Logistic));
+    for link in [Link::Logistic, Link::Softmax] {
+        assert_same_predictions("sk_binary.onnx", "probabilities", &two, InputScale::Raw, (link, link));
+    }
 }
 
 #[test]
 fn labels_decide_the_order_of_classes() {
     // the model's own order is a, b, c
     let alphabetic = with_labels(&["a", "b", "c"]);
-    assert_same_predictions("sk_strings.onnx", "probabilities", &alphabetic, InputScale::Raw, Link::Softmax);
-    let a = import(&fixture("sk_strings.onnx"), &alphabetic, InputScale::Raw).unwrap().weights;
-    let b = import(&fixture("sk_strings.onnx"), &with_labels(&["c", "a", "b"]), InputScale::Raw).unwrap().weights;
+    let softmax = (Link::Softmax, Link::Softmax);
+    assert_same_predictions("sk_strings.onnx", "probabilities", &alphabetic, InputScale::Raw, softmax);
+    let a = import(&fixture("sk_strings.onnx"), &alphabetic, InputScale::Raw, Link::Softmax, &[]).unwrap().weights;
+    let b = import(&fixture("sk_strings.onnx"), &with_labels(&["c", "a", "b"]), InputScale::Raw, Link::Softmax, &[])
+        .unwrap()
+        .weights;
     for (x, y) in a.values().chunks_exact(3).zip(b.values().chunks_exact(3)) {
         assert_eq!([x[2], x[0], x[1]], [y[0], y[1], y[2]]);
     }
     // 0.0 in one place and 0 in the other are the same label
-    assert!(import(&fixture("sk_softmax.onnx"), &with_labels(&["0.0", "1.0", "2.0"]), InputScale::Raw).is_ok());
+    assert!(import(
+        &fixture("sk_softmax.onnx"),
+        &with_labels(&["0.0", "1.0", "2.0"]),
+        InputScale::Raw,
+        Link::Softmax,
+        &[]
+    )
+    .is_ok());
     for labels in [&["a", "b", "d"][..], &["a", "b", "c", "d"], &["a", "b"]] {
-        let e = import(&fixture("sk_strings.onnx"), &with_labels(labels), InputScale::Raw).unwrap_err();
+        let e =
+            import(&fixture("sk_strings.onnx"), &with_labels(labels), InputScale::Raw, Link::Softmax, &[]).unwrap_err();
         assert!(matches!(e, ImportError::Labels { .. } | ImportError::Classes { .. }), "{e}");
     }
 }
@@ -93,14 +112,18 @@ fn labels_decide_the_order_of_classes() {
 #[test]
 fn pytorch_layers_predict_the_same() {
     let schema = wine().0;
-    let softmax =
-        assert_same_predictions("torch_softmax.onnx", "output", &schema, InputScale::Quantised, Link::Softmax);
-    assert_eq!((softmax.link, softmax.node.as_str()), (Some(Link::Softmax), "node `/fc0/Gemm`"));
-    let logits = assert_same_predictions("torch_logits.onnx", "output", &schema, InputScale::Quantised, Link::Squared);
-    assert_eq!(logits.link, None);
+    let same = |model, schema, links| {
+        assert_same_predictions(model, "output", schema, InputScale::Quantised, links).output == "output"
+    };
+    assert!(same("torch_softmax.onnx", &schema, (Link::Softmax, Link::Softmax)));
+    // plain logits serve any link
+    for link in [Link::Squared, Link::Softmax, Link::Logistic] {
+        assert!(same("torch_logits.onnx", &schema, (link, Link::Squared)));
+    }
     let two = with_labels(&["no", "yes"]);
-    let sigmoid = assert_same_predictions("torch_sigmoid.onnx", "output", &two, InputScale::Quantised, Link::Softmax);
-    assert_eq!(sigmoid.link, Some(Link::Logistic));
+    for link in [Link::Logistic, Link::Softmax] {
+        assert!(same("torch_sigmoid.onnx", &two, (link, link)));
+    }
 }
 
 #[test]
@@ -109,8 +132,7 @@ fn a_regression_is_rescaled_to_the_targets_range() {
     let features: Vec<Feature> = wine().0.features()[1..].to_vec();
     let schema = Schema::new("alcohol".into(), features, Target::Real { lo, hi }, None).unwrap();
     let bytes = fixture("sk_regression.onnx");
-    let imported = import(&bytes, &schema, InputScale::Raw).unwrap();
-    assert_eq!(imported.link, Some(Link::Squared));
+    let imported = import(&bytes, &schema, InputScale::Raw, Link::Squared, &[]).unwrap();
     let original = Extractor::new(common::runtime(), &bytes, None).unwrap();
     for (q, _) in wine().1.iter() {
         let q = &q[1..];
@@ -129,10 +151,11 @@ fn a_regression_is_rescaled_to_the_targets_range() {
 #[test]
 fn an_optimum_found_elsewhere_is_certifiable() {
     let (schema, records) = common::example("digits.csv.gz");
-    let imported = import(&fixture("optimum_digits.onnx"), &schema, InputScale::Quantised).unwrap();
-    let options = LossOptions { link: imported.link.unwrap(), lambda: lambda_units(1e-3).unwrap(), reg_bias: true };
+    let (link, datasets) = (Link::Softmax, [&records.slice(0..1597)]);
+    let imported = import(&fixture("optimum_digits.onnx"), &schema, InputScale::Quantised, link, &datasets).unwrap();
+    let options = LossOptions { link, lambda: lambda_units(1e-3).unwrap(), reg_bias: true };
     let layout = schema.layout(15, 8).unwrap();
-    let report = check_optimum(&schema, &layout, &imported.weights, &[&records.slice(0..1597)], &options).unwrap();
+    let report = check_optimum(&schema, &layout, &imported.weights, &datasets, &options).unwrap();
     println!("imported: gradient {:.2e}, relative distance {:.2e}", report.gradient_norm(), report.relative_distance);
     assert!(report.relative_distance <= 1e-3);
 }
@@ -140,31 +163,44 @@ fn an_optimum_found_elsewhere_is_certifiable() {
 #[test]
 fn a_canonical_agent_is_taken_as_it_is() {
     let schema = wine().0;
-    let weights = import(&fixture("torch_softmax.onnx"), &schema, InputScale::Quantised).unwrap().weights;
+    let weights =
+        import(&fixture("torch_softmax.onnx"), &schema, InputScale::Quantised, Link::Softmax, &[]).unwrap().weights;
     let bytes = Agent { weights: weights.clone(), schema: "ab".into(), certificate: String::new() }.to_bytes();
-    assert_eq!(import(&bytes, &schema, InputScale::Raw).unwrap().weights, weights);
-    let e = import(&bytes, &with_labels(&["a", "b"]), InputScale::Raw).unwrap_err();
+    assert_eq!(import(&bytes, &schema, InputScale::Raw, Link::Softmax, &[]).unwrap().weights, weights);
+    let e = import(&bytes, &with_labels(&["a", "b"]), InputScale::Raw, Link::Softmax, &[]).unwrap_err();
     assert!(matches!(e, ImportError::Classes { expected: 2, got: 3, .. }));
 }
 
 #[test]
 fn what_is_no_single_dense_layer_is_refused_by_name() {
     let schema = wine().0;
-    let refused = |model: &str| import(&fixture(model), &schema, InputScale::Raw).unwrap_err();
-    let hidden = refused("torch_hidden.onnx");
-    assert_eq!(hidden, ImportError::NotAffine { node: "node `/relu1/Relu`".into(), op: "Relu".into() });
-    assert!(hidden.to_string().contains("extractor"));
-    assert!(matches!(refused("sk_mlp.onnx"), ImportError::NotAffine { op, .. } if op == "Relu"));
-    assert!(matches!(refused("sk_one_vs_rest.onnx"), ImportError::ManyHeads { nodes } if nodes.len() == 3));
+    let refused = |model: &str| import(&fixture(model), &schema, InputScale::Raw, Link::Softmax, &[]).unwrap_err();
+    for (model, node, kind) in [
+        ("torch_hidden.onnx", "node `/relu1/Relu` (Relu)", "extractor"),
+        ("sk_mlp.onnx", "(Relu)", "extractor"),
+        ("sk_one_vs_rest.onnx", "(LinearClassifier)", "one-vs-rest"),
+        ("sk_calibrated.onnx", "(LinearClassifier)", "calibrated"),
+        ("sk_sgd.onnx", "(Exp)", "SGDClassifier"),
+        ("sk_clip.onnx", "(Clip)", "clip=False"),
+        ("sk_tree.onnx", "(TreeEnsembleClassifier)", "decision trees"),
+        ("sk_kernel.onnx", "(SVMClassifier)", "support-vector"),
+    ] {
+        let e = refused(model);
+        assert!(
+            matches!(&e, ImportError::NotAffine(n) if n.culprit.as_ref().is_some_and(|c| c.node.contains(node))),
+            "{model}: {e}"
+        );
+        assert!(e.to_string().contains(kind) && e.to_string().contains("alcohol = "), "{model}: {e}");
+    }
 
     let narrow = Schema::new("narrow".into(), schema.features()[..12].to_vec(), schema.target().clone(), None).unwrap();
-    let e = import(&fixture("sk_softmax.onnx"), &narrow, InputScale::Raw).unwrap_err();
+    let e = import(&fixture("sk_softmax.onnx"), &narrow, InputScale::Raw, Link::Softmax, &[]).unwrap_err();
     assert!(matches!(&e, ImportError::Input { features: 12, .. }), "{e}");
     assert!(e.to_string().contains("13"), "{e}");
-    assert!(matches!(import(b"not a model", &schema, InputScale::Raw), Err(ImportError::Onnx(_))));
 
     // raw units taken for quantised ones: the scale is in the weights, and too large for them
-    let unscaled = import(&fixture("torch_softmax.onnx"), &with_ranges(&schema, 1e5), InputScale::Raw).unwrap_err();
+    let wide = with_ranges(&schema, 1e5);
+    let unscaled = import(&fixture("torch_softmax.onnx"), &wide, InputScale::Raw, Link::Softmax, &[]).unwrap_err();
     assert!(matches!(unscaled, ImportError::Weight { .. }), "{unscaled}");
 }
 
@@ -190,7 +226,7 @@ fn broken_files_never_panic() {
                 bytes[at] = rng.gen();
             }
             bytes.truncate(if rng.gen_ratio(1, 4) { rng.gen_range(0..bytes.len()) } else { bytes.len() });
-            match import(&bytes, &schema, InputScale::Raw) {
+            match import(&bytes, &schema, InputScale::Raw, Link::Softmax, &[]) {
                 Ok(_) => taken += 1,
                 Err(_) => refused += 1,
             }

@@ -1,6 +1,10 @@
 //! Against the real onnxruntime and real data.
 
+mod cases;
 mod common;
 mod exact;
+mod forms;
+mod graphs;
 mod import;
+mod refusals;
 mod training;

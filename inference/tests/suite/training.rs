@@ -7,7 +7,7 @@ use tribute_core::link::Link;
 use tribute_core::numbers::SHARE_BITS;
 use tribute_core::records::Records;
 use tribute_core::schema::{Feature, Schema, Target};
-use tribute_inference::{check_optimum, train, LossOptions, OptimumError, TrainError};
+use tribute_inference::{check_optimum, train, Looks, LossOptions, OptimumError, TrainError};
 
 use crate::common;
 
@@ -166,7 +166,7 @@ fn what_is_no_optimum_is_refused_with_its_place() {
     values[(20 + 1) * 10 + 7] += 1 << 12; // feature 20, class 7
     let moved = Weights::new(64, 10, values).unwrap();
     match check(&moved, &all, &options).unwrap_err() {
-        OptimumError::NotOptimal { gradient, allowed, feature, class, entry } => {
+        OptimumError::NotOptimal { gradient, allowed, feature, class, entry, .. } => {
             assert!(gradient > allowed && allowed > 1e-6, "{gradient} {allowed}");
             assert!(entry.abs() <= gradient && entry > 0.0);
             assert!(feature.contains('`') || feature == "the bias", "{feature}");
@@ -182,7 +182,16 @@ fn what_is_no_optimum_is_refused_with_its_place() {
         ("a record less", check(&good, &all.slice(0..1596), &options)),
     ] {
         let e = other.unwrap_err();
-        assert!(matches!(e, OptimumError::NotOptimal { .. }), "{what}: {e}");
+        let OptimumError::NotOptimal { diagnosis, .. } = &e else { panic!("{what}: {e}") };
+        let looks = match what {
+            "zero weights" => Looks::Far,
+            "other lambda" => Looks::OtherTerms,
+            "other link" => Looks::OtherLoss(Link::Softmax),
+            _ => Looks::Close,
+        };
+        assert_eq!(diagnosis.looks, looks, "{what}: {e}");
+        let near = |wanted: f64| (diagnosis.best_lambda.unwrap_or(0.0) / wanted - 1.0).abs() < 1e-2;
+        assert!(near(1e-3) == matches!(looks, Looks::OtherTerms | Looks::Close), "{what}: {e}");
     }
 }
 

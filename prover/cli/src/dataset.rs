@@ -6,12 +6,13 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use serde_json::Value;
 use tribute_client::{problem, Client};
-use tribute_core::records::read_csv;
 use tribute_problem::hexed::{Hex20, Hex32};
 use tribute_problem::{Problem, Result};
 use tribute_proto::v1;
+use tribute_records::Source;
 
-use super::output::{self, emit, read_csv_file};
+use super::output::{self, emit};
+use super::table::{told, AcceptArgs, FormArgs};
 use super::{progress, record, schema, CommandResult};
 use crate::server_args::ServerArgs;
 
@@ -33,7 +34,7 @@ pub(super) enum DatasetCommand {
 
 #[derive(Debug, Args)]
 pub(super) struct RegisterArgs {
-    /// The CSV, label last, gzip-compressed or not.
+    /// The CSV, gzip-compressed or not. A header is held against the schema's names.
     csv: PathBuf,
     /// The schema file.
     #[arg(long, value_name = "FILE")]
@@ -41,6 +42,16 @@ pub(super) struct RegisterArgs {
     /// Only records A..B of the file, counted from 0, B left out.
     #[arg(long, value_name = "A..B", value_parser = range)]
     rows: Option<Range<usize>>,
+    #[command(flatten)]
+    form: FormArgs,
+    #[command(flatten)]
+    accept: AcceptArgs,
+    /// Say what was found in the file, and stop. Fails if registering would.
+    #[arg(long)]
+    dry_run: bool,
+    /// What was found as JSON: on standard output with --dry-run, otherwise on standard error.
+    #[arg(long)]
+    json: bool,
     /// Least share of an agent's fees that goes to data, in basis points.
     #[arg(long, value_name = "BPS", default_value_t = 0)]
     min_data_bps: u32,
@@ -117,35 +128,28 @@ pub(crate) fn range(text: &str) -> std::result::Result<Range<usize>, String> {
         .ok_or_else(|| format!("`{text}` is no range A..B with A below B"))
 }
 
-/// Checks that a file has the records a range names.
-pub(crate) fn check_range(file: &str, rows: &Range<usize>, len: usize) -> Result<()> {
-    if rows.end <= len {
-        return Ok(());
-    }
-    Err(Problem::field("rows", format!("{file} has {len} records; {}..{} goes beyond", rows.start, rows.end)))
-}
-
 pub(super) async fn run(command: DatasetCommand) -> CommandResult {
     match command {
         DatasetCommand::Register(a) => {
             let schema = schema::read(&a.schema)?;
-            let (file, text) = read_csv_file(&a.csv)?;
-            let records = match a.rows {
-                // only the wanted records leave this machine, so they are cut out here
-                Some(rows) => {
-                    let all = read_csv(&file, &text, &schema)?;
-                    check_range(&file, &rows, all.len())?;
-                    let cut = all.slice(rows);
-                    v1::dataset_work::Records::Quantised(v1::QuantisedRecords {
-                        features: cut.iter().flat_map(|(f, _)| f.to_vec()).collect(),
-                        targets: cut.iter().map(|(_, t)| t.into()).collect(),
-                    })
-                }
-                None => v1::dataset_work::Records::Csv(v1::CsvRecords { file, data: text }),
+            let options = a.form.options(a.rows, &a.accept.accepted());
+            let found = Source::open(&a.csv, &options)?.records(&schema, &options)?;
+            let report = told(&found.report, a.json)?;
+            if a.dry_run {
+                println!("{report}");
+                found.report.settled()?;
+                return Ok(());
+            }
+            eprintln!("{report}");
+            // what the report speaks of is what leaves this machine: no text, and no row that is not registered
+            let records = found.into_records()?;
+            let quantised = v1::QuantisedRecords {
+                features: records.iter().flat_map(|(f, _)| f.to_vec()).collect(),
+                targets: records.iter().map(|(_, t)| t.into()).collect(),
             };
             let work = v1::DatasetWork {
                 schema_json: schema.canonical().into_bytes(),
-                records: Some(records),
+                records: Some(v1::dataset_work::Records::Quantised(quantised)),
                 profile: a.profile.message(),
                 context: a.off_chain.then(v1::ChainContext::default),
                 terms: Some(v1::Terms { min_data_bps: a.min_data_bps, open_training: a.open_training }),

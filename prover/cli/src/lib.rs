@@ -18,6 +18,7 @@ mod serve;
 mod server_args;
 mod session;
 mod srs;
+pub(crate) mod table;
 
 use std::process::ExitCode;
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde_json::{json, Value};
-use tribute_client::files::{read_file, write_file};
+use tribute_client::files::write_file;
 use tribute_problem::{Problem, Result};
 use tribute_proto::v1;
 
@@ -149,19 +149,4 @@ pub(crate) fn emit(value: &Value, out: Option<&Path>) -> Result<()> {
         Some(file) => write_file(file, text.as_bytes())?,
     }
     Ok(())
-}
-
-/// Reads a CSV, gzip-compressed or not.
-pub(crate) fn read_csv_file(file: &Path) -> Result<(String, Vec<u8>)> {
-    use std::io::Read as _;
-    let bytes = read_file(file)?;
-    let name = file.display().to_string();
-    if !bytes.starts_with(&[0x1f, 0x8b]) {
-        return Ok((name, bytes));
-    }
-    let mut text = Vec::new();
-    flate2::read::GzDecoder::new(bytes.as_slice())
-        .read_to_end(&mut text)
-        .map_err(|e| Problem::field("file", format!("cannot decompress {name}: {e}")))?;
-    Ok((name, text))
 }

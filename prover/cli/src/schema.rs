@@ -2,18 +2,20 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use tribute_client::files::{read_file, write_file};
-use tribute_core::records::{infer_regression_schema, infer_schema};
 use tribute_core::schema::Schema;
 use tribute_problem::{Problem, Reason, Result};
+use tribute_records::{Kind, Predicts, Range, Source};
 
-use super::output::{hexed, read_csv_file};
+use super::output::hexed;
+use super::table::{stem, told, FormArgs};
 use super::CommandResult;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum SchemaCommand {
-    /// Make a schema from a CSV: names from the header, ranges from the values, classes from the labels (last column).
+    /// Make a schema from a table: names from the header, ranges from the values, classes from the labels. What was found
+    /// is told on standard error.
     Infer(InferArgs),
     /// Check a schema file and show its id, and how many records a shard holds.
     Show(ShowArgs),
@@ -23,15 +25,45 @@ pub(super) enum SchemaCommand {
 pub(super) struct InferArgs {
     /// The CSV, gzip-compressed or not.
     csv: PathBuf,
-    /// The last column is a real value to predict, not a class: a regression, for the squared link.
+    /// The label is a real value to predict, not a class: a regression, for the squared link.
     #[arg(long)]
     real: bool,
+    /// What the 256 steps of a feature cover.
+    #[arg(long, value_enum, default_value_t = RangeArg::Minmax)]
+    range: RangeArg,
+    #[command(flatten)]
+    form: FormArgs,
+    /// Leave out records without a label.
+    #[arg(long)]
+    drop_unlabelled: bool,
+    /// Keep classes apart that differ only in case or blanks.
+    #[arg(long)]
+    allow_similar_labels: bool,
+    /// Take each label as a class although they look like measurements or texts.
+    #[arg(long)]
+    allow_many_classes: bool,
+    /// Take a column that counts the records as a feature.
+    #[arg(long)]
+    allow_index: bool,
+    /// The report as JSON.
+    #[arg(long)]
+    json: bool,
     /// The schema's name. [default: the file's]
     #[arg(long)]
     name: Option<String>,
     /// File to write to; otherwise standard output.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum RangeArg {
+    /// From the least to the greatest value.
+    Minmax,
+    /// Four standard deviations to each side of the mean.
+    Standard,
+    /// From the 5 % to the 95 % quantile and as far again on each side, within the values: outliers do not count.
+    Quantile,
 }
 
 #[derive(Debug, Args)]
@@ -57,11 +89,25 @@ pub(crate) fn read(file: &std::path::Path) -> Result<Schema> {
 pub(super) fn run(command: SchemaCommand) -> CommandResult {
     match command {
         SchemaCommand::Infer(a) => {
-            let (file, text) = read_csv_file(&a.csv)?;
-            let stem = a.csv.file_name().map_or("data".into(), |n| n.to_string_lossy().into_owned());
-            let name = a.name.unwrap_or_else(|| stem.split('.').next().unwrap_or("data").to_owned());
-            let infer = if a.real { infer_regression_schema } else { infer_schema };
-            let schema = infer(&file, &name, &text)?;
+            let options = a.form.options(
+                None,
+                &[
+                    (Kind::Unlabelled, a.drop_unlabelled),
+                    (Kind::Similar, a.allow_similar_labels),
+                    (Kind::ManyClasses, a.allow_many_classes),
+                    (Kind::Index, a.allow_index),
+                ],
+            );
+            let name = a.name.unwrap_or_else(|| stem(&a.csv));
+            let predicts = if a.real { Predicts::Real } else { Predicts::Classes };
+            let range = match a.range {
+                RangeArg::Minmax => Range::MinMax,
+                RangeArg::Standard => Range::Standard,
+                RangeArg::Quantile => Range::Quantile,
+            };
+            let found = Source::open(&a.csv, &options)?.infer(&name, predicts, range, &options)?;
+            eprintln!("{}", told(&found.report, a.json)?);
+            let schema = found.into_schema()?;
             match a.out {
                 Some(out) => write_file(&out, schema.canonical().as_bytes())?,
                 None => println!("{}", schema.canonical()),

@@ -99,6 +99,9 @@ pub(super) struct ServeArgs {
     /// File that says where the contracts stand, as `tribute chain deploy` writes it.
     #[arg(long, value_name = "FILE", requires = "rpc")]
     contracts: Option<PathBuf>,
+    /// Blocks that must hold what the chain says of sessions and grants before the service acts on it.
+    #[arg(long, value_name = "N", env = "TRIBUTE_CONFIRMATIONS", default_value_t = 1)]
+    confirmations: u64,
     /// log2 of the circuits' rows where a request names no profile.
     #[arg(long, value_name = "K", default_value_t = 15)]
     k: u32,
@@ -120,7 +123,8 @@ pub(super) async fn serve(args: ServeArgs) -> CommandResult {
     let worker = args.work.config(place)?;
     let chain: Option<Arc<dyn Chain>> = match (&args.rpc, &args.contracts) {
         (Some(rpc), Some(file)) => {
-            let options = Options { roots: args.rpc_ca.clone(), ..Options::default() };
+            let options =
+                Options { roots: args.rpc_ca.clone(), confirmations: args.confirmations, ..Options::default() };
             Some(Arc::new(RpcChain::connect(rpc, options, Deployment::load(file)?).await?))
         }
         _ => None,

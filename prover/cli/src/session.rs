@@ -7,15 +7,16 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use tribute_client::session::ClientSession;
 use tribute_client::{problem, Client};
-use tribute_core::records::read_csv;
 use tribute_core::schema::Schema;
 use tribute_problem::hexed::Hex32;
 use tribute_problem::{Problem, Reason, Result};
 use tribute_proto::v1;
+use tribute_records::{Kind, Query, Source};
 
-use crate::dataset::{check_range, range};
-use crate::output::{self, emit, read_csv_file};
+use crate::dataset::range;
+use crate::output::{self, emit};
 use crate::server_args::ServerArgs;
+use crate::table::{told, FormArgs};
 use crate::CommandResult;
 
 #[derive(Debug, Subcommand)]
@@ -60,12 +61,21 @@ pub(super) struct QueryArgs {
         allow_hyphen_values = true
     )]
     features: Option<String>,
-    /// CSV of queries with the label last, to compare with; gzip-compressed or not.
+    /// CSV of queries, with labels to compare with or without; gzip-compressed or not. A header is held against the
+    /// schema's names.
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
     /// Only records A..B of the CSV, counted from 0, B left out.
     #[arg(long, value_name = "A..B", value_parser = range, requires = "csv")]
     rows: Option<Range<usize>>,
+    #[command(flatten)]
+    form: FormArgs,
+    /// Move values beyond the schema's ranges to their ends.
+    #[arg(long)]
+    allow_clamped: bool,
+    /// Take columns by position although their names are not the schema's.
+    #[arg(long, requires = "csv")]
+    by_position: bool,
     /// File in which this client keeps its own transcript and vouchers.
     #[arg(long, value_name = "FILE", default_value = "session.json")]
     state: PathBuf,
@@ -103,14 +113,14 @@ async fn query(a: QueryArgs) -> CommandResult {
     let session = show(&client, a.session).await?;
     let text = String::from_utf8(session.schema_json.clone()).map_err(Problem::internal)?;
     let schema = Schema::from_json(&text)?;
-    let (queries, labels) = queries(&a, &schema)?;
+    let queries = queries(&a, &schema)?;
     let mut state = ClientSession::open(&a.state, &session)?;
     let bar = indicatif::ProgressBar::new(queries.len() as u64);
-    let mut right = 0;
+    let (mut right, labelled) = (0, queries.iter().filter(|q| q.target.is_some()).count());
     state.resume(&client).await?;
-    for (i, features) in queries.into_iter().enumerate() {
+    for Query { features, target } in queries {
         let answer = state.ask(&client, features).await?;
-        right += usize::from(labels.get(i) == Some(&answer));
+        right += usize::from(target == Some(answer));
         bar.inc(1);
     }
     bar.finish_and_clear();
@@ -121,7 +131,7 @@ async fn query(a: QueryArgs) -> CommandResult {
         "transcript": state.transcript,
         "asked": bar.length().unwrap_or(0),
         "right": right,
-        "labelled": labels.len(),
+        "labelled": labelled,
         "voucher": state.voucher,
         "last": state.answers.last().map(|x| x.label.clone()),
     });
@@ -129,7 +139,7 @@ async fn query(a: QueryArgs) -> CommandResult {
 }
 
 /// The queries, quantised, and their classes where the file has labels.
-fn queries(a: &QueryArgs, schema: &Schema) -> Result<(Vec<Vec<u8>>, Vec<u16>)> {
+fn queries(a: &QueryArgs, schema: &Schema) -> Result<Vec<Query>> {
     if let Some(text) = &a.features {
         let values = text
             .split(',')
@@ -137,14 +147,22 @@ fn queries(a: &QueryArgs, schema: &Schema) -> Result<(Vec<Vec<u8>>, Vec<u16>)> {
                 x.trim().parse::<f64>().map_err(|_| Problem::new(Reason::BadQuery, format!("`{x}` is not a number")))
             })
             .collect::<Result<Vec<f64>>>()?;
-        return Ok((vec![schema.quantise(&values)?], Vec::new()));
+        let query = Query { features: schema.quantise(&values)?, target: None };
+        let beyond = schema.features().iter().zip(&values).find(|(f, x)| **x < f.lo || **x > f.hi);
+        if let (Some((f, x)), false) = (beyond, a.allow_clamped) {
+            let said = format!(
+                "feature `{}` is {x}, beyond the schema's range [{}, {}]: check the unit, or move it to the range's end \
+                 with --allow-clamped",
+                f.name, f.lo, f.hi
+            );
+            return Err(Problem::new(Reason::BadQuery, said));
+        }
+        return Ok(vec![query]);
     }
     let csv = a.csv.as_ref().ok_or_else(|| Problem::field("csv", "give --features or --csv"))?;
-    let (file, text) = read_csv_file(csv)?;
-    let mut records = read_csv(&file, &text, schema)?;
-    if let Some(rows) = &a.rows {
-        check_range(&file, rows, records.len())?;
-        records = records.slice(rows.clone());
-    }
-    Ok(records.iter().map(|(f, t)| (f.to_vec(), t)).unzip())
+    let accepted = [(Kind::Clamped, a.allow_clamped), (Kind::Position, a.by_position)];
+    let options = a.form.options(a.rows.clone(), &accepted);
+    let found = Source::open(csv, &options)?.queries(schema, &options)?;
+    eprintln!("{}", told(&found.report, false)?);
+    Ok(found.into_queries()?)
 }

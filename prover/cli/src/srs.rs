@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use serde_json::{json, Value};
-use tribute_circuits::srs::{Ptau, Srs, SrsError, SrsStore};
+use tribute_engine::srs::{Ptau, Srs, SrsError, SrsStore};
 use tribute_problem::{Problem, Result};
 
 use super::output::{emit, hexed};

@@ -3,20 +3,21 @@
 mod common;
 
 use alloy::signers::local::PrivateKeySigner;
-use common::{kill_hard, until, wait_for, working_children, Place};
+use common::{infer, kill_hard, until, wait_for, working_children, Place};
 use tribute_client::Client;
-use tribute_core::records::infer_schema;
 use tribute_proto::v1;
+use tribute_records::Predicts;
 
 const WINE: &str = include_str!("../../../examples/wine.csv");
 
 fn work() -> v1::DatasetWork {
-    let schema = infer_schema("wine.csv", "wine", WINE.as_bytes()).unwrap();
+    let schema = infer("wine.csv", Predicts::Classes, WINE.as_bytes());
     v1::DatasetWork {
         schema_json: schema.canonical().into_bytes(),
         records: Some(v1::dataset_work::Records::Csv(v1::CsvRecords {
             file: "wine.csv".into(),
             data: WINE.as_bytes().to_vec(),
+            options: None,
         })),
         profile: None,
         context: None,

@@ -7,9 +7,9 @@ use std::process::{Command, Output};
 use serde_json::Value;
 use tempfile::TempDir;
 use tribute_chain::{Anvil, Contracts, Deployment, NewCircuit, Wallet, B256};
-use tribute_circuits::shape::Shape;
-use tribute_circuits::srs::Srs;
 use tribute_core::layout::{Layout, Task};
+use tribute_core::shape::Shape;
+use tribute_engine::srs::Srs;
 use tribute_steps::rebuilt::Rebuilt;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tribute");
@@ -169,7 +169,7 @@ fn differences(value: &Value) -> Vec<&str> {
 async fn a_circuit_registered_with_any_field_wrong_is_found_out() {
     let layout = Layout::new(12, 4, 5, 3, Task::Classes).unwrap();
     let rebuilt = Rebuilt::new(&Shape::dataset(layout), &Srs::development(12)).unwrap();
-    let code = tribute_circuits::prove::verifying_key(&Srs::development(12), &Shape::dataset(layout)).unwrap();
+    let code = tribute_circuits::keys::verifying_key(&Srs::development(12), &Shape::dataset(layout)).unwrap();
     let code = tribute_evm::generate_verifier(Srs::development(12).params(), &code, 2).unwrap();
     let right = &rebuilt.circuit;
     let cap = right.gas_cap;

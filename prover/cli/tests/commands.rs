@@ -176,7 +176,16 @@ async fn from_a_csv_to_paid_providers() {
     assert_ne!(w.run(CLIENT, &opening)["session"], first["session"], "another one, as it was asked for");
 
     let session = open(&w, &agent, &weights, 50_000);
-    let asked = w.run(CLIENT, &format!("session query {session} --csv {WINE} --rows 90..110 --state @s.json"));
+    // columns of other names are not sent, and those in another order are put in order
+    let wine = std::fs::read_to_string(WINE).unwrap();
+    std::fs::write(w.file("renamed.csv"), wine.replacen("alcohol,", "proof,", 1)).unwrap();
+    let query = |file: &str| format!("session query {session} --csv {file} --rows 90..110 --state @s.json");
+    let refused = w.fails(CLIENT, &query("@renamed.csv"));
+    assert!(refused.contains("`proof`, where the schema has `alcohol`"), "{refused}");
+    assert!(!w.file("s.json").exists(), "nothing was asked");
+    let swapped = |line: &str| line.split_once(',').map(|(first, rest)| format!("{rest},{first}\n")).unwrap();
+    std::fs::write(w.file("swapped.csv"), wine.lines().map(swapped).collect::<String>()).unwrap();
+    let asked = w.run(CLIENT, &query("@swapped.csv"));
     assert_eq!((&asked["count"], &asked["labelled"]), (&20.into(), &20.into()));
     assert!(asked["right"].as_u64().unwrap() >= 18);
 
@@ -296,6 +305,14 @@ async fn a_session_refuses_what_it_could_not_prove_or_collect() {
     assert_eq!(refused.reason, Reason::BadVoucher);
     assert!(refused.metadata.contains_key("signer") && refused.metadata.contains_key("expected"));
     let key = w.key(CLIENT);
+    // what other parsers take and the contract does not would be an answer for nothing
+    for v in [0, 1, 35] {
+        let mut odd = voucher(1, &first.transcript, key);
+        odd.signature[64] = v;
+        let refused = ask(with(odd)).await.unwrap_err();
+        assert_eq!(refused.reason, Reason::BadVoucher);
+        assert!(refused.message.contains(&format!("27 or 28, not {v}")), "{refused}");
+    }
     assert_eq!(ask(with(voucher(2, &first.transcript, key))).await.unwrap_err().reason, Reason::BadVoucher);
     assert_eq!(ask(with(voucher(1, &[3; 32], key))).await.unwrap_err().reason, Reason::ForkedTranscript);
     let other = v1::Voucher { version: 2, ..voucher(1, &first.transcript, key) };

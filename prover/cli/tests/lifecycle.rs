@@ -2,22 +2,20 @@
 
 mod common;
 
-use std::io::Read as _;
-
 use alloy::signers::local::PrivateKeySigner;
-use common::{connect, kill_hard, until, wait_for, working_children, Place, Served};
+use common::{connect, infer, kill_hard, until, wait_for, working_children, Place, Served};
 use tribute_client::{problem, Client};
-use tribute_core::records::infer_schema;
 use tribute_core::schema::Schema;
 use tribute_problem::Reason;
 use tribute_proto::v1;
+use tribute_records::{Options, Predicts, Source};
 
 const WINE: &str = include_str!("../../../examples/wine.csv");
 /// The smallest profile that the softmax tables fit.
 const SMALL: &[&str] = &["--k", "14", "--lease-ms", "1500"];
 
 fn schema() -> Schema {
-    infer_schema("wine.csv", "wine", WINE.as_bytes()).unwrap()
+    infer("wine.csv", Predicts::Classes, WINE.as_bytes())
 }
 
 fn rows(range: std::ops::Range<usize>) -> Vec<u8> {
@@ -29,7 +27,11 @@ fn rows(range: std::ops::Range<usize>) -> Vec<u8> {
 fn dataset(csv: Vec<u8>) -> v1::DatasetWork {
     v1::DatasetWork {
         schema_json: schema().canonical().into_bytes(),
-        records: Some(v1::dataset_work::Records::Csv(v1::CsvRecords { file: "wine.csv".into(), data: csv })),
+        records: Some(v1::dataset_work::Records::Csv(v1::CsvRecords {
+            file: "wine.csv".into(),
+            data: csv,
+            options: None,
+        })),
         profile: None,
         context: None,
         terms: Some(v1::Terms { min_data_bps: 5000, open_training: false }),
@@ -270,7 +272,7 @@ async fn a_model_that_is_not_the_optimum_is_refused_with_the_gradient() {
     // another λ has another optimum
     let refused = import(&client, terms(&[&d.id], 2 * LAMBDA), onnx.clone()).await.unwrap_err();
     assert_eq!(refused.reason, Reason::NotTheOptimum);
-    for operand in ["gradient", "allowed", "feature", "class", "entry"] {
+    for operand in ["gradient", "allowed", "feature", "class", "entry", "best_lambda", "diagnosis"] {
         assert!(refused.metadata.contains_key(operand), "{operand}: {:?}", refused.metadata);
     }
     let refused = import(&client, terms(&[&d.id], LAMBDA), onnx[..onnx.len() - 1].to_vec()).await.unwrap_err();
@@ -285,12 +287,11 @@ async fn a_model_that_is_not_the_optimum_is_refused_with_the_gradient() {
 
 /// The first 1,597 digits, as the fixture's model was fitted to by scikit-learn.
 fn digits() -> v1::DatasetWork {
-    let mut csv = String::new();
     let packed = include_bytes!("../../../examples/digits.csv.gz");
-    flate2::read::GzDecoder::new(&packed[..]).read_to_string(&mut csv).unwrap();
-    let schema = infer_schema("digits.csv.gz", "digits", csv.as_bytes()).unwrap();
-    let rows = csv.lines().take(1_597).collect::<Vec<_>>().join("\n");
-    let csv = v1::CsvRecords { file: "digits.csv.gz".into(), data: rows.into_bytes() };
+    let schema = infer("digits.csv.gz", Predicts::Classes, packed);
+    let source = Source::from_bytes("digits.csv.gz", packed.to_vec(), &Options::default()).unwrap();
+    let rows = source.text().lines().take(1_597).collect::<Vec<_>>().join("\n");
+    let csv = v1::CsvRecords { file: "digits.csv.gz".into(), data: rows.into_bytes(), options: None };
     v1::DatasetWork {
         schema_json: schema.canonical().into_bytes(),
         records: Some(v1::dataset_work::Records::Csv(csv)),

@@ -3,15 +3,15 @@
 
 mod common;
 
-use common::{connect, Place, Served};
+use common::{connect, infer, Place, Served};
 use tribute::offline::{verify_json, Options, Report};
 use tribute_client::{problem, Client};
 use tribute_core::certificate::{FORMAT, TREE_FORMAT};
 use tribute_core::layout::{Layout, Task};
-use tribute_core::records::infer_regression_schema;
 use tribute_core::schema::{Feature, Schema, Target};
 use tribute_problem::{Problem, Reason};
 use tribute_proto::v1;
+use tribute_records::Predicts;
 
 const K: u32 = 10;
 const COLUMNS: usize = 8;
@@ -176,9 +176,10 @@ async fn a_regression_is_certified_and_not_served() {
     let served = serve(&place);
     let client = connect(&served.url).await;
     let text = line();
-    let schema = infer_regression_schema("line.csv", "line", text.as_bytes()).unwrap();
-    let csv =
-        |data: &str| v1::dataset_work::Records::Csv(v1::CsvRecords { file: "line.csv".into(), data: data.into() });
+    let schema = infer("line.csv", Predicts::Real, text.as_bytes());
+    let csv = |data: &str| {
+        v1::dataset_work::Records::Csv(v1::CsvRecords { file: "line.csv".into(), data: data.into(), options: None })
+    };
     let refused = submit(&client, &schema, csv("a,b,y\n1,2,three\n")).await.unwrap_err();
     assert_eq!((refused.reason, refused.metadata["column"].as_str()), (Reason::BadRecord, "3"));
 

@@ -3,11 +3,11 @@
 
 use std::path::{Path, PathBuf};
 
-use alloy::primitives::B256;
+use alloy::primitives::{B256, U256};
 use alloy::signers::local::PrivateKeySigner;
-use alloy::signers::SignerSync as _;
 use serde::{Deserialize, Serialize};
-use tribute_core::context::{first_transcript, voucher_digest, Domain};
+use tribute_chain::{SignedVoucher, Voucher};
+use tribute_core::context::{first_transcript, Domain};
 use tribute_core::receipt::{extend, from_word, to_word};
 use tribute_core::Fr;
 use tribute_problem::hexed::{Hex, Hex20, Hex32};
@@ -38,23 +38,13 @@ pub struct ClientSession {
     /// Transcript after them.
     pub transcript: Hex32,
     /// The latest voucher.
-    pub voucher: Option<Signed>,
+    pub voucher: Option<SignedVoucher>,
     /// A query whose answer has not been seen: sent again, word for word, before any other.
     pending: Option<Query>,
     /// Every answer, in order.
     pub answers: Vec<Answer>,
     #[serde(skip)]
     file: PathBuf,
-}
-
-/// A voucher as this client signed it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Signed {
-    session: Hex32,
-    version: u32,
-    count: u64,
-    transcript: Hex32,
-    signature: String,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -158,7 +148,7 @@ impl ClientSession {
     /// What the server refuses.
     pub async fn submit_voucher(&self, client: &Client) -> Result<()> {
         if let Some(voucher) = &self.voucher {
-            let request = client.sign(v1::SubmitVoucherRequest { auth: None, voucher: Some(voucher.message()?) })?;
+            let request = client.sign(v1::SubmitVoucherRequest { auth: None, voucher: Some(message(voucher)) })?;
             client.sessions().submit_voucher(request).await.map_err(problem)?;
         }
         Ok(())
@@ -171,7 +161,7 @@ impl ClientSession {
             query: Some(v1::query_request::Query::Quantised(query.features.clone())),
             salt: query.salt.to_field(),
             position: self.count,
-            voucher: self.voucher.as_ref().map(Signed::message).transpose()?,
+            voucher: self.voucher.as_ref().map(message),
         })?;
         let response = client.sessions().query(request).await.map_err(problem)?.into_inner();
         let answer = u16::try_from(response.answer).map_err(|_| Problem::internal("an answer is no class"))?;
@@ -199,17 +189,15 @@ impl ClientSession {
         Ok(answer)
     }
 
-    fn sign(&self, key: &PrivateKeySigner) -> Result<Signed> {
+    fn sign(&self, key: &PrivateKeySigner) -> Result<SignedVoucher> {
         let domain = Domain { chain_id: self.chain_id, contract: self.contract.0 };
-        let digest = voucher_digest(&domain, &self.session.0, self.version, self.count, &self.transcript.0);
-        let signature = key.sign_hash_sync(&B256::from(digest)).map_err(Problem::internal)?;
-        Ok(Signed {
-            session: self.session,
+        let voucher = Voucher {
+            session: B256::from(self.session.0),
             version: self.version,
             count: self.count,
-            transcript: self.transcript,
-            signature: format!("0x{}", hex::encode(signature.as_bytes())),
-        })
+            transcript: U256::from_be_bytes(self.transcript.0),
+        };
+        SignedVoucher::sign(key, &domain, voucher).map_err(Problem::internal)
     }
 
     fn save(&self) -> Result<()> {
@@ -217,15 +205,12 @@ impl ClientSession {
     }
 }
 
-impl Signed {
-    fn message(&self) -> Result<v1::Voucher> {
-        let signature = self.signature.strip_prefix("0x").unwrap_or(&self.signature);
-        Ok(v1::Voucher {
-            session: self.session.to_field(),
-            version: self.version,
-            count: self.count,
-            transcript: self.transcript.to_field(),
-            signature: hex::decode(signature).map_err(|_| Problem::field("voucher", "the signature is not hex"))?,
-        })
+fn message(v: &SignedVoucher) -> v1::Voucher {
+    v1::Voucher {
+        session: v.session().to_vec(),
+        version: v.version(),
+        count: v.count(),
+        transcript: v.transcript().to_vec(),
+        signature: v.signature().to_vec(),
     }
 }

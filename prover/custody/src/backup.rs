@@ -148,23 +148,16 @@ impl Custody {
 
     /// The store's lineage; `lock` keeps it from changing under whoever counts, until the transaction ends.
     pub(crate) async fn lineage(&self, tx: &mut Tx, lock: &str) -> Result<Lineage> {
-        let text = self.get_or_set(tx, "lineage", "", lock).await?;
+        // the row is there once custody was opened: a lock needs one
+        let select = format!("SELECT value FROM server WHERE name = 'lineage' {lock}");
+        let text: String = sqlx::query_scalar(self.db.sql(&select)).fetch_one(&mut **tx).await?;
         Lineage::parse(&text).ok_or_else(|| Problem::internal(format!("`{text}` is no lineage")))
     }
 
     /// A name for the first store that this one descends from.
     async fn origin(&self, tx: &mut Tx) -> Result<String> {
-        self.get_or_set(tx, "origin", &hex::encode(rand::random::<[u8; 16]>()), "").await
-    }
-
-    async fn get_or_set(&self, tx: &mut Tx, name: &str, first: &str, lock: &str) -> Result<String> {
-        sqlx::query(self.db.sql("INSERT INTO server (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING"))
-            .bind(name)
-            .bind(first)
-            .execute(&mut **tx)
-            .await?;
-        let select = format!("SELECT value FROM server WHERE name = $1 {lock}");
-        Ok(sqlx::query_scalar(self.db.sql(&select)).bind(name).fetch_one(&mut **tx).await?)
+        let select = "SELECT value FROM server WHERE name = 'origin'";
+        Ok(sqlx::query_scalar(self.db.sql(select)).fetch_one(&mut **tx).await?)
     }
 
     async fn set(&self, tx: &mut Tx, name: &str, value: &str) -> Result<()> {

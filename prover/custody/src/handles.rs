@@ -1,16 +1,16 @@
 //! Committing with a tenant's secret, and opening what is committed.
 
-use tribute_circuits::columns::opening::{open_record, RecordOpening};
+use tribute_circuits::columns::opening::open_record;
 use tribute_circuits::columns::{
     commit_gradient, commit_records, commit_unused_slot, commit_weights, proof_budget, CommittedGroup, Secret,
 };
-use tribute_circuits::srs::Srs;
 use tribute_core::digest::Digest;
 use tribute_core::head::Weights;
 use tribute_core::layout::Layout;
-use tribute_core::opening::RecordClaim;
+use tribute_core::opening::{RecordClaim, RecordOpening};
 use tribute_core::records::Records;
 use tribute_core::I256;
+use tribute_engine::srs::Srs;
 use tribute_problem::{Problem, Reason, Result};
 
 use crate::budget::{Counter, Lineage};

@@ -70,10 +70,15 @@ impl Custody {
         }
         let master = sealing::master_key(key_file)?;
         let mine = fingerprint(&master);
-        sqlx::query(db.sql("INSERT INTO server (name, value) VALUES ('master_key', $1) ON CONFLICT DO NOTHING"))
-            .bind(&mine)
-            .execute(db.pool())
-            .await?;
+        // a copy of this database shows by the origin that it is one
+        let origin = hex::encode(rand::random::<[u8; 16]>());
+        for (name, value) in [("master_key", mine.as_str()), ("origin", origin.as_str()), ("lineage", "")] {
+            sqlx::query(db.sql("INSERT INTO server (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING"))
+                .bind(name)
+                .bind(value)
+                .execute(db.pool())
+                .await?;
+        }
         // another process may have been first: the fingerprint in the table counts
         let known: String = sqlx::query_scalar(db.sql(select)).fetch_one(db.pool()).await?;
         if known != mine {

@@ -250,9 +250,9 @@ async fn run(actions: Vec<Action>) {
 #[test]
 fn no_history_of_backups_and_restores_opens_more_often_than_the_salts_allow() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let mut runner = TestRunner::new(Config { cases: 48, failure_persistence: None, ..Config::default() });
+    let mut runner = TestRunner::new(Config { cases: 32, failure_persistence: None, ..Config::default() });
     runner
-        .run(&prop::collection::vec(action(), 1..40), |actions| {
+        .run(&prop::collection::vec(action(), 1..30), |actions| {
             runtime.block_on(run(actions));
             Ok(())
         })

@@ -11,6 +11,10 @@ impl From<ChainError> for Problem {
             ChainError::Unreachable { .. }
             | ChainError::NodeSilent { .. }
             | ChainError::BadAnswer { .. }
+            | ChainError::WebPage { .. }
+            | ChainError::Unauthorised { .. }
+            | ChainError::RateLimited { .. }
+            | ChainError::GasPriceUnknown { .. }
             | ChainError::Refused { .. } => Reason::ChainUnavailable,
             ChainError::WrongChain { .. }
             | ChainError::NoCode { .. }
@@ -25,7 +29,10 @@ impl From<ChainError> for Problem {
             ChainError::UnexpectedSuccess { .. }
             | ChainError::NotMined { .. }
             | ChainError::Replaced { .. }
+            | ChainError::Unclear { .. }
+            | ChainError::NonceBusy { .. }
             | ChainError::GasAboveCap { .. }
+            | ChainError::GasPriceAboveCap { .. }
             | ChainError::InsufficientFunds { .. }
             | ChainError::Signing { .. } => Reason::TransactionFailed,
             ChainError::VerifierRejected { .. } => Reason::ProofRejected,
@@ -35,6 +42,8 @@ impl From<ChainError> for Problem {
             | ChainError::HardhatMissing { .. }
             | ChainError::NodeFailed { .. } => Reason::ToolMissing,
             ChainError::KeyMissing { .. }
+            | ChainError::PasswordMissing { .. }
+            | ChainError::WrongPassword { .. }
             | ChainError::KeyInvalid { .. }
             | ChainError::Keystore { .. }
             | ChainError::File { .. }
@@ -49,6 +58,43 @@ impl From<ChainError> for Problem {
                 revert.operands.iter().fold(p, |p, (name, value)| p.with(name, value))
             }
             _ => p,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tribute_chain::Address;
+
+    #[test]
+    fn what_the_chain_says_keeps_its_reason() {
+        let (action, from) = (String::from("claim"), Address::ZERO);
+        for (error, reason, passes_later) in [
+            (ChainError::WrongChain { url: "u".into(), expected: 1, found: 2 }, Reason::ChainDiffers, false),
+            (ChainError::NoCode { contract: "ProofGate".into(), address: from }, Reason::ChainDiffers, false),
+            (
+                ChainError::InsufficientFunds { action: action.clone(), from, message: "poor".into() },
+                Reason::TransactionFailed,
+                false,
+            ),
+            (ChainError::GasAboveCap { action, needed: 2, cap: 1 }, Reason::TransactionFailed, false),
+            (
+                ChainError::RateLimited {
+                    url: "u".into(),
+                    method: "eth_call".into(),
+                    seconds: 60,
+                    told: None,
+                    message: "slow down".into(),
+                },
+                Reason::ChainUnavailable,
+                true,
+            ),
+            (ChainError::WrongPassword { path: "k.json".into() }, Reason::BadField, false),
+            (ChainError::Unreachable { url: "u".into(), cause: "refused".into() }, Reason::ChainUnavailable, true),
+        ] {
+            let problem = Problem::from(error);
+            assert_eq!((problem.reason, problem.may_pass_later()), (reason, passes_later), "{problem}");
         }
     }
 }

@@ -202,20 +202,29 @@ impl From<serde_json::Error> for Problem {
     }
 }
 
-impl From<tribute_core::records::DataError> for Problem {
-    fn from(e: tribute_core::records::DataError) -> Self {
-        use tribute_core::records::DataError as E;
-        let p = Problem::new(Reason::BadRecord, e.to_string());
-        match e {
-            E::Width { file, row, expected, got, .. } => {
-                p.with("file", file).with("row", row).with("expected", expected).with("got", got)
+impl From<tribute_records::DataError> for Problem {
+    fn from(e: tribute_records::DataError) -> Self {
+        use tribute_records::Fault as F;
+        let message = e.to_string();
+        let mut p = match *e.fault {
+            F::Schema(_) => Problem::new(Reason::BadSchema, message),
+            F::Rows { len, .. } => Problem::field("rows", message).with("records", len),
+            F::Width { expected, got, .. } => {
+                Problem::new(Reason::BadRecord, message).with("expected", expected).with("got", got)
             }
-            E::Missing { file, row, column, .. }
-            | E::NotNumber { file, row, column, .. }
-            | E::UnknownLabel { file, row, column, .. } => p.with("file", file).with("row", row).with("column", column),
-            E::Empty { file } | E::Csv { file, .. } => p.with("file", file),
-            E::Schema { file, .. } => Problem { reason: Reason::BadSchema, ..p }.with("file", file),
+            F::Doubtful(doubts) => {
+                let flags: Vec<&str> = doubts.iter().map(|d| d.flag).collect();
+                Problem::new(Reason::BadRecord, message).with("flags", flags.join(" "))
+            }
+            _ => Problem::new(Reason::BadRecord, message),
+        };
+        if let Some(row) = e.row {
+            p = p.with("row", row);
         }
+        if let Some(column) = e.column {
+            p = p.with("column", column);
+        }
+        p.with("file", e.file)
     }
 }
 

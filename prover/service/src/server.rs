@@ -37,7 +37,7 @@ use crate::rules::records::Records;
 use crate::rules::sessions::Sessions;
 
 /// Largest request: a dataset's records travel in one.
-const MAX_REQUEST: usize = 256 << 20;
+pub(crate) const MAX_REQUEST: usize = 256 << 20;
 
 /// How a server runs.
 #[derive(Clone, Debug)]

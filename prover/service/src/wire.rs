@@ -1,5 +1,6 @@
 //! Between messages and what rows and rules hold: the one place that knows the form on the wire.
 
+use tribute_chain::{SignedVoucher, Voucher, B256, U256};
 use tribute_core::context::Terms;
 use tribute_core::layout::Task;
 use tribute_core::link::Link;
@@ -10,7 +11,6 @@ use tribute_problem::{Problem, Reason, Result};
 use tribute_proto::v1;
 use tribute_steps::circuit::{CircuitBody, ProofBody};
 use tribute_steps::dataset::{DatasetBody, ShardBody};
-use tribute_steps::service::VoucherBody;
 use tribute_steps::shape::{Profile, ShapeBody, Target};
 use tribute_steps::toolbox::Progress;
 use tribute_steps::train::AgentBody;
@@ -196,24 +196,28 @@ pub(crate) fn circuit(c: &CircuitBody, gas: u64) -> v1::Circuit {
     }
 }
 
-pub(crate) fn voucher(v: &VoucherBody) -> v1::Voucher {
+pub(crate) fn voucher(v: &SignedVoucher) -> v1::Voucher {
     v1::Voucher {
-        session: v.session.to_field(),
-        version: v.version,
-        count: v.count,
-        transcript: v.transcript.to_field(),
-        signature: hex::decode(&v.signature).unwrap_or_default(),
+        session: v.session().to_vec(),
+        version: v.version(),
+        count: v.count(),
+        transcript: v.transcript().to_vec(),
+        signature: v.signature().to_vec(),
     }
 }
 
-pub(crate) fn voucher_body(v: &v1::Voucher) -> Result<VoucherBody> {
-    Ok(VoucherBody {
-        session: Hex32::from_field("voucher.session", &v.session)?,
+/// A voucher that the contract can parse: one that it cannot would be an answer for nothing.
+pub(crate) fn signed_voucher(v: &v1::Voucher) -> Result<SignedVoucher> {
+    let session = Hex32::from_field("voucher.session", &v.session)?;
+    let transcript = Hex32::from_field("voucher.transcript", &v.transcript)?;
+    let voucher = Voucher {
+        session: B256::from(session.0),
         version: v.version,
         count: v.count,
-        transcript: Hex32::from_field("voucher.transcript", &v.transcript)?,
-        signature: hex::encode(&v.signature),
-    })
+        transcript: U256::from_be_bytes(transcript.0),
+    };
+    SignedVoucher::new(voucher, &v.signature)
+        .map_err(|e| Problem::new(Reason::BadVoucher, e.to_string()).with("session", session))
 }
 
 /// A session, with what the chain and its agent say of it.
@@ -371,4 +375,35 @@ pub(crate) async fn jobs_with_outcomes(artefacts: &Artefacts, rows: Vec<Job>) ->
 /// An address field.
 pub(crate) fn address(name: &str, bytes: &[u8]) -> Result<Hex20> {
     Hex20::from_field(name, bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy::signers::local::PrivateKeySigner;
+    use tribute_core::context::Domain;
+
+    #[test]
+    fn a_voucher_that_the_contract_cannot_parse_is_refused() {
+        let domain = Domain { chain_id: 31_337, contract: [0x5e; 20] };
+        let (session, transcript) = (B256::repeat_byte(9), U256::from(77));
+        let signed = Voucher { session, version: 1, count: 5, transcript };
+        let good = voucher(&SignedVoucher::sign(&PrivateKeySigner::random(), &domain, signed).unwrap());
+        assert_eq!(voucher(&signed_voucher(&good).unwrap()), good);
+        let refused = |signature: Vec<u8>| {
+            let problem = signed_voucher(&v1::Voucher { signature, ..good.clone() }).unwrap_err();
+            assert_eq!(problem.reason, Reason::BadVoucher);
+            problem.message
+        };
+        for v in [0, 1, 35, 36] {
+            let message = refused([&good.signature[..64], &[v]].concat());
+            assert!(message.contains(&format!("27 or 28, not {v}")), "{message}");
+        }
+        assert!(refused(good.signature[..64].to_vec()).contains("not 64"));
+        let order =
+            U256::from_str_radix("fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141", 16).unwrap();
+        let twin = (order - U256::from_be_slice(&good.signature[32..64])).to_be_bytes::<32>();
+        let message = refused([&good.signature[..32], &twin, &[55 - good.signature[64]]].concat());
+        assert!(message.contains("lower half"), "{message}");
+    }
 }

@@ -5,8 +5,8 @@ use std::io::{BufRead as _, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use tribute_circuits::srs::SrsStore;
 use tribute_custody::Custody;
+use tribute_engine::srs::SrsStore;
 use tribute_problem::hexed::Hex32;
 use tribute_problem::{Problem, Reason, Result};
 use tribute_store::artefacts::Artefacts;

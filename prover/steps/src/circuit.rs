@@ -4,15 +4,17 @@ use std::time::Instant;
 
 use halo2_proofs::halo2curves::bn256::Fr;
 use serde::{Deserialize, Serialize};
-use tribute_circuits::field::word;
-use tribute_circuits::keys::{KeyCache, Origin};
-use tribute_circuits::plonk::Witness;
-use tribute_circuits::prove::{key_digest, prove, verify, Keys, ProveError};
-use tribute_circuits::shape::Shape;
-use tribute_circuits::srs::Srs;
+use tribute_circuits::arithmetization::StatementWitness;
+use tribute_circuits::error::ProveError;
+use tribute_circuits::keys::{key_digest, KeyCache, Keys, Origin};
+use tribute_circuits::prove::prove;
 use tribute_core::certificate::Proof;
 use tribute_core::digest::{keccak, CircuitIdentity};
+use tribute_core::shape::Shape;
 use tribute_custody::Opened;
+use tribute_engine::field::word;
+use tribute_engine::proof::verify;
+use tribute_engine::srs::Srs;
 use tribute_problem::hexed::{Hex, Hex32};
 use tribute_problem::{Problem, Reason, Result};
 use tribute_store::artefacts::{ArtefactId, Artefacts};
@@ -119,7 +121,7 @@ pub(super) fn prepare(body: &ShapeBody, toolbox: &Toolbox) -> Result<Prepared> {
         tracing::warn!(error = %e, "keys were made again");
     }
     toolbox.progress("verifier", 0, 1);
-    let code = tribute_evm::lean::generate(srs.params(), keys.vk(), shape.statement.inputs()).map_err(tool)?;
+    let code = tribute_evm::direct::generate(srs.params(), keys.vk(), shape.statement.inputs()).map_err(tool)?;
     let identity = CircuitIdentity {
         verifying_key: key_digest(keys.vk()),
         srs: srs.digest(),
@@ -154,7 +156,7 @@ impl Prepared {
     pub(super) fn prove(
         &self,
         toolbox: &Toolbox,
-        witness: &dyn Witness,
+        witness: &dyn StatementWitness,
         opened: &Opened,
         inputs: Vec<Fr>,
     ) -> Result<ProofBody> {

@@ -1,8 +1,7 @@
 //! A dataset: cut into shards, each committed and proven well formed.
 
 use serde::{Deserialize, Serialize};
-use tribute_circuits::dataset::DatasetCircuit;
-use tribute_circuits::field::from_core;
+use tribute_circuits::statements::dataset::DatasetCircuit;
 use tribute_core::context::DatasetContext;
 use tribute_core::context::Terms;
 use tribute_core::digest::dataset_id;
@@ -10,6 +9,7 @@ use tribute_core::layout::Layout;
 use tribute_core::link::Link;
 use tribute_core::schema::Schema;
 use tribute_core::statement::Statement;
+use tribute_engine::field::from_core;
 use tribute_problem::hexed::Hex;
 use tribute_problem::hexed::Hex20;
 use tribute_problem::hexed::Hex32;

@@ -1,12 +1,12 @@
 //! An agent's accuracy on a dataset it was not trained on, proven shard by shard.
 
 use serde::{Deserialize, Serialize};
-use tribute_circuits::evaluation::EvaluationCircuit;
-use tribute_circuits::field::from_core;
+use tribute_circuits::statements::evaluation::EvaluationCircuit;
 use tribute_core::certificate::evaluation::EvaluationParts;
 use tribute_core::certificate::Certificate;
 use tribute_core::context::evaluation_ctx;
 use tribute_core::statement::Statement;
+use tribute_engine::field::from_core;
 use tribute_problem::hexed::Hex32;
 use tribute_problem::{Problem, Reason, Result};
 use tribute_store::artefacts::ArtefactId;

@@ -1,9 +1,7 @@
 //! One shard's gradient, proven.
 
 use serde::{Deserialize, Serialize};
-use tribute_circuits::field::from_core;
-use tribute_circuits::gradient::GradientCircuit;
-use tribute_circuits::srs::Srs;
+use tribute_circuits::statements::gradient::GradientCircuit;
 use tribute_core::context::gradient_ctx;
 use tribute_core::head::{gradient, Weights};
 use tribute_core::layout::Layout;
@@ -11,6 +9,8 @@ use tribute_core::records::Records;
 use tribute_core::statement::Statement;
 use tribute_core::I256;
 use tribute_custody::Committed;
+use tribute_engine::field::from_core;
+use tribute_engine::srs::Srs;
 use tribute_inference::Agent;
 use tribute_problem::hexed::{Hex, Hex20, Hex32};
 use tribute_problem::{Problem, Reason, Result};

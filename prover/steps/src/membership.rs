@@ -5,16 +5,16 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{json, Value};
-use tribute_circuits::columns::opening::RecordOpening;
-use tribute_circuits::srs::{Srs, SrsStore};
-use tribute_circuits::verify::{verify_record, VerifierSrs};
 use tribute_core::certificate::HexBytes;
 use tribute_core::digest::dataset_id;
 use tribute_core::layout::Layout;
 use tribute_core::opening::RecordClaim;
+use tribute_core::opening::RecordOpening;
 use tribute_core::schema::{Schema, Target};
+use tribute_engine::srs::{Srs, SrsStore};
 use tribute_problem::hexed::{Hex, Hex32};
 use tribute_problem::{Problem, Result};
+use tribute_verify::{verify_record, VerifierSrs};
 
 use crate::dataset::DatasetBody;
 
@@ -151,9 +151,10 @@ impl ShownRecord {
         })?;
         same("points", shard, Hex(claim.shard()))?;
         let srs = self.srs(options)?;
-        let srs = VerifierSrs::of(&srs).ok_or_else(|| Problem::field("srs", "its points are not in their groups"))?;
-        verify_record(&srs, &claim, &self.quotient.0, &self.remainder.0)
-            .map_err(|e| Problem::field("record", e.to_string()))?;
+        let srs = VerifierSrs::read(&srs.points())
+            .ok_or_else(|| Problem::field("srs", "its points are not in their groups"))?;
+        let opening = RecordOpening { quotient: self.quotient.0, remainder: self.remainder.0 };
+        verify_record(&srs, &claim, &opening).map_err(|e| Problem::field("record", e.to_string()))?;
         Ok(self.described(&schema))
     }
 
@@ -172,7 +173,7 @@ impl ShownRecord {
                 format!("give the file of the SRS {} with --srs", self.srs_digest),
             ));
         }
-        let unusable = |e: tribute_circuits::srs::SrsError| Problem::field("srs", e.to_string());
+        let unusable = |e: tribute_engine::srs::SrsError| Problem::field("srs", e.to_string());
         let srs = SrsStore::open(source, None).and_then(|s| s.get(self.layout.k())).map_err(unusable)?;
         if srs.digest() != self.srs_digest.0 {
             let text =

@@ -1,14 +1,14 @@
 //! The optimum: that the weights minimise the stated loss over exactly the listed shards, and every dataset's share.
 
 use serde::{Deserialize, Serialize};
-use tribute_circuits::field::from_core;
-use tribute_circuits::optimum::{OptimumCircuit, Slot};
+use tribute_circuits::statements::optimum::{OptimumCircuit, Slot};
 use tribute_core::certificate::Node;
 use tribute_core::context::optimum_ctx;
 use tribute_core::head::{self, add};
 use tribute_core::statement::{Statement, OPTIMUM_SLOTS};
 use tribute_core::I256;
 use tribute_custody::Committed;
+use tribute_engine::field::from_core;
 use tribute_problem::hexed::Hex32;
 use tribute_problem::{Problem, Reason, Result};
 use tribute_store::artefacts::ArtefactId;

@@ -5,10 +5,10 @@ use halo2_proofs::halo2curves::bn256::{Fr, G1Affine};
 use halo2_proofs::plonk::VerifyingKey;
 use tribute_chain::circuits::{CircuitInfo, Difference};
 use tribute_chain::{Contracts, NewCircuit, B256};
-use tribute_circuits::prove::{key_digest, verifying_key};
-use tribute_circuits::shape::Shape;
-use tribute_circuits::srs::Srs;
+use tribute_circuits::keys::{key_digest, verifying_key};
 use tribute_core::digest::keccak;
+use tribute_core::shape::Shape;
+use tribute_engine::srs::Srs;
 use tribute_problem::{Problem, Reason, Result};
 
 /// Gas caps are about three times the measured cost: between these parts of it, in percent.

@@ -1,13 +1,14 @@
 //! Answers, proven: every counted one is what the agent's committed weights give on the query in its receipt.
 
 use serde::{Deserialize, Serialize};
-use tribute_circuits::field::from_core;
-use tribute_circuits::service::{self, ServiceCircuit, SessionBatch};
+use tribute_chain::SignedVoucher;
+use tribute_circuits::statements::service::{self, ServiceCircuit, SessionBatch};
 use tribute_core::context::service_ctx;
 use tribute_core::layout::Layout;
 use tribute_core::receipt::from_word;
 use tribute_core::statement::Statement;
 use tribute_core::Fr;
+use tribute_engine::field::from_core;
 use tribute_problem::hexed::Hex32;
 use tribute_problem::{Problem, Reason, Result};
 use tribute_store::artefacts::ArtefactId;
@@ -44,24 +45,9 @@ pub struct SlotBody {
     /// Transcript as stored on chain.
     pub before: Hex32,
     /// The voucher to claim with: its count and transcript are where the slot ends.
-    pub voucher: VoucherBody,
+    pub voucher: SignedVoucher,
     /// Answers in between.
     pub count: u64,
-}
-
-/// A signed voucher.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct VoucherBody {
-    /// Session id.
-    pub session: Hex32,
-    /// Agent version.
-    pub version: u32,
-    /// Answers since the session was opened.
-    pub count: u64,
-    /// Transcript after the last of them.
-    pub transcript: Hex32,
-    /// r, s, v in hex.
-    pub signature: String,
 }
 
 /// The queries of every slot: private, so they travel sealed.
@@ -92,7 +78,7 @@ pub struct ServiceOutcome {
     /// The proof.
     pub proof: ProofBody,
     /// The vouchers to claim with, in slot order.
-    pub vouchers: Vec<VoucherBody>,
+    pub vouchers: Vec<SignedVoucher>,
 }
 
 /// Commits again to the weights and proves the answers of all sessions.

@@ -1,11 +1,11 @@
 //! Which circuit, for which chain, as job rows name it.
 
 use serde::{Deserialize, Serialize};
-use tribute_circuits::shape::Shape;
 use tribute_core::context::Domain;
 use tribute_core::layout::Layout;
 use tribute_core::layout::Task;
 use tribute_core::link::Link;
+use tribute_core::shape::Shape;
 use tribute_core::statement::Statement;
 use tribute_problem::hexed::Hex20;
 use tribute_problem::Problem;

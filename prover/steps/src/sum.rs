@@ -2,8 +2,7 @@
 
 use std::collections::HashMap;
 
-use tribute_circuits::field::from_core;
-use tribute_circuits::sum::SumCircuit;
+use tribute_circuits::statements::sum::SumCircuit;
 use tribute_core::certificate::{Node, Sum};
 use tribute_core::context::sum_ctx;
 use tribute_core::digest::{keccak, keccak_packed};
@@ -11,6 +10,7 @@ use tribute_core::head::add;
 use tribute_core::layout::Layout;
 use tribute_core::I256;
 use tribute_custody::{Committed, Committer};
+use tribute_engine::field::from_core;
 use tribute_problem::{Problem, Result};
 
 use crate::circuit::ProofBody;

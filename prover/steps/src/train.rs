@@ -9,7 +9,7 @@ use tribute_core::layout::Task;
 use tribute_core::link::Link;
 use tribute_core::records::Records;
 use tribute_core::schema::Schema;
-use tribute_inference::{check_optimum, import, train, Agent, InputScale, LossOptions, OptimumError};
+use tribute_inference::{check_optimum, import, train, Agent, ImportError, InputScale, LossOptions, OptimumError};
 use tribute_problem::hexed::Hex;
 use tribute_problem::hexed::Hex20;
 use tribute_problem::hexed::Hex32;
@@ -143,7 +143,7 @@ pub fn run(job: &TrainJob, toolbox: &Toolbox) -> Result<AgentBody> {
     let datasets: Vec<&Records> = datasets.iter().collect();
     let options = LossOptions { link: job.link, lambda: job.lambda, reg_bias: job.reg_bias };
     let weights = match &job.model {
-        Some(model) => imported(job, &schema, model, toolbox)?,
+        Some(model) => imported(job, &schema, &datasets, model, toolbox)?,
         None => {
             train(&schema, &datasets, &options, |p| toolbox.progress("fit", p.step as u64, 100))
                 .map_err(|e| Problem::new(Reason::BadField, format!("training: {e}")))?
@@ -196,25 +196,27 @@ fn load(sources: &[SourceBody], toolbox: &Toolbox) -> Result<Vec<Records>> {
 }
 
 /// The weights of the model that was brought along: a canonical agent's as they are, any other's head.
-fn imported(job: &TrainJob, schema: &Schema, model: &str, toolbox: &Toolbox) -> Result<Weights> {
+fn imported(job: &TrainJob, schema: &Schema, datasets: &[&Records], model: &str, toolbox: &Toolbox) -> Result<Weights> {
     let bytes = toolbox.wait(toolbox.custody.get(&job.owner.to_string(), "model", model))?;
     let scale = if job.quantised_features { InputScale::Quantised } else { InputScale::Raw };
-    let found =
-        import(&bytes, schema, scale).map_err(|e| Problem::new(Reason::BadModel, format!("the model file: {e}")))?;
-    match found.link {
-        Some(link) if link != job.link => {
-            let (expected, got) = (job.link.name(), link.name());
-            let message = format!("the model file: {} ends in the {got} link, the terms say {expected}", found.node);
-            Err(Problem::new(Reason::BadModel, message).with("expected", expected).with("got", got))
+    let found = import(&bytes, schema, scale, job.link, datasets).map_err(|e| match &e {
+        ImportError::Runtime(missing) if missing.is_missing() => Problem::new(Reason::ToolMissing, e.to_string()),
+        ImportError::Link { expected, got, .. } => {
+            Problem::new(Reason::BadModel, format!("the model file: {e}")).with("expected", expected).with("got", got)
         }
-        _ => Ok(found.weights),
-    }
+        _ => Problem::new(Reason::BadModel, format!("the model file: {e}")),
+    })?;
+    tracing::info!(output = found.output, residual = found.residual, "model imported");
+    Ok(found.weights)
 }
 
 fn not_optimal(e: OptimumError) -> Problem {
     match &e {
-        OptimumError::NotOptimal { gradient, allowed, feature, class, entry } => {
+        OptimumError::NotOptimal { gradient, allowed, feature, class, entry, diagnosis } => {
+            let best = diagnosis.best_lambda.map_or_else(String::new, |lambda| lambda.to_string());
             Problem::new(Reason::NotTheOptimum, e.to_string())
+                .with("best_lambda", best)
+                .with("diagnosis", diagnosis)
                 .with("gradient", gradient)
                 .with("allowed", allowed)
                 .with("feature", feature)

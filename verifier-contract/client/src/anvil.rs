@@ -1,4 +1,4 @@
-//! anvil as a local chain of our own.
+//! anvil as a local chain.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use crate::process::Leashed;
 
 /// Environment variable that names the anvil program.
 pub const ANVIL_VARIABLE: &str = "TRIBUTE_ANVIL";
-/// The rules of main network today; the contracts are compiled for them.
+/// Hardfork of today's mainnet; the contracts are compiled for it.
 pub const HARDFORK: &str = "osaka";
 const USUAL_PLACE: &str = "verifier-contract/bin/anvil";
 
@@ -28,7 +28,7 @@ pub struct AnvilOptions {
     pub chain_id: u64,
     /// State that an earlier chain dumped.
     pub load_state: Option<PathBuf>,
-    /// Whether blocks come with transactions (else only when asked for).
+    /// Whether each transaction gets a block at once; otherwise blocks come only from [`Chain::mine`].
     pub automine: bool,
 }
 
@@ -52,7 +52,7 @@ impl Anvil {
         Anvil::start_with(&AnvilOptions::default())
     }
 
-    /// Starts anvil: real code-size and transaction-gas limits, main network's hardfork.
+    /// Starts anvil: mainnet's code-size limit, transaction-gas limit and hardfork.
     pub fn start_with(options: &AnvilOptions) -> Result<Anvil> {
         let program = match &options.program {
             Some(program) => program.clone(),
@@ -86,7 +86,7 @@ impl Anvil {
         Ok(Anvil { process, url, keys })
     }
 
-    /// Where it listens.
+    /// URL of its JSON-RPC endpoint.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
@@ -98,7 +98,7 @@ impl Anvil {
         &self.keys
     }
 
-    /// The process that stands for it (its watchdog); the whole process group has this number.
+    /// Id of its watchdog process, and of the whole process group.
     #[must_use]
     pub fn process_id(&self) -> u32 {
         self.process.id()

@@ -1,4 +1,4 @@
-//! Bytecode of the contracts, from the folder that forge writes. Found at run time: nothing here needs a compiler.
+//! Bytecode of the contracts, read at run time from forge's output folder.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -8,9 +8,10 @@ use alloy::sol_types::{SolCall, SolEvent};
 
 use crate::chain::Chain;
 use crate::error::{ChainError, Result};
-use crate::wallet::{Message, RevertedTx, Sent, Wallet};
+use crate::transaction::{Message, RevertedTx, Sent};
+use crate::wallet::Wallet;
 
-/// A call `C` whose events tell an outcome `T`.
+/// A call `C` whose events decode to an outcome `T`.
 #[derive(Clone, Debug)]
 #[must_use = "a call does nothing until it is sent"]
 pub struct Call<C, T> {
@@ -48,8 +49,8 @@ impl<C: SolCall, T> Call<C, T> {
         &self.message
     }
 
-    /// The same call, taken for `other` when an earlier process left it under way: `other` holds in fixed values what this
-    /// one holds of the moment, such as a deadline.
+    /// Identifies the call by `other` when a journal is searched for it: `other` has fixed values where this call has values
+    /// that every run makes anew, such as a deadline.
     pub fn identified_as<D: SolCall>(mut self, other: &D) -> Self {
         self.message.identity = keccak256(other.abi_encode());
         self
@@ -72,8 +73,8 @@ impl<C: SolCall, T> Call<C, T> {
 
     /// Simulates it, sends it, waits for its receipt and reads its events.
     ///
-    /// With a journal ([`crate::Options::journal`]) it first sees through what a process that died left of the same
-    /// call, and makes no second transaction then.
+    /// With a journal ([`crate::Options::journal`]), if a process that died left a transaction of the same call in flight,
+    /// goes on with that one and sends no other.
     pub async fn send(&self, wallet: &Wallet) -> Result<Done<T>> {
         if let Some((sent, receipt)) = wallet.resume(&self.message).await? {
             return self.done(sent, &receipt);
@@ -93,8 +94,8 @@ impl<C: SolCall, T> Call<C, T> {
         Ok(Done { sent, event })
     }
 
-    /// Sends it without simulating it; it must be mined and fail. `gas` is its gas limit, room for several proofs if
-    /// not given.
+    /// Sends it without simulating it; it must be mined and fail. `gas` is its gas limit; the default has room for several
+    /// proofs.
     pub async fn send_expecting_revert(&self, wallet: &Wallet, gas: Option<u64>) -> Result<RevertedTx> {
         wallet.send_expecting_revert(&self.message, gas).await
     }
@@ -127,7 +128,7 @@ impl Events<'_> {
         })
     }
 
-    /// For calls that tell nothing.
+    /// For calls without an event of interest.
     pub(crate) fn none(&self) -> Result<()> {
         Ok(())
     }

@@ -1,93 +1,39 @@
-//! One node: requests with time limits, retries and typed errors.
+//! One node: Ethereum's requests with typed answers and errors.
 
 use std::collections::HashMap;
 use std::fmt;
-use std::future::{Future, IntoFuture};
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use alloy::primitives::{Address, Bytes, TxHash, B256, U256};
-use alloy::providers::RootProvider;
-use alloy::rpc::client::RpcClient;
-use alloy::rpc::json_rpc::{ErrorPayload, RpcError, RpcRecv, RpcSend};
+use alloy::rpc::json_rpc::ErrorPayload;
 use alloy::rpc::types::{Block, Filter, Log, TransactionInput, TransactionReceipt, TransactionRequest};
 use alloy::sol_types::SolCall;
-use alloy::transports::http::reqwest;
-use alloy::transports::{TransportError, TransportErrorKind};
+use serde::de::DeserializeOwned;
+use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::error::{ChainError, Result};
 use crate::nonces::Nonces;
+use crate::options::Options;
 use crate::revert::{ErrorDecoder, Revert};
-use crate::transport;
-
-/// How patient and how generous we are. The defaults suit a local chain and a public one alike.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Options {
-    /// Longest wait for one answer of the node.
-    pub request_timeout: Duration,
-    /// How often a read is repeated when the connection breaks.
-    pub read_retries: u32,
-    /// Time between two looks for a receipt.
-    pub poll_interval: Duration,
-    /// Longest wait for a transaction to be mined and confirmed.
-    pub receipt_timeout: Duration,
-    /// Blocks that must hold a transaction, its own included, before it counts.
-    pub confirmations: u64,
-    /// Without a receipt for so long, the transaction is sent again with a higher fee.
-    pub bump_after: Duration,
-    /// Rise of the fees at each such step, in percent; nodes want at least 10.
-    pub bump_percent: u32,
-    /// Most that we ever offer per gas, in wei.
-    pub max_fee_per_gas: u128,
-    /// What is added to a gas estimate, in percent.
-    pub gas_margin_percent: u32,
-    /// Most gas of one transaction; the default is what the chain itself allows (EIP-7825).
-    pub gas_cap: u64,
-    /// Most blocks of one request for logs.
-    pub log_window: u64,
-    /// PEM file of certificate authorities to trust besides the usual ones, for an https node of one's own.
-    pub roots: Option<PathBuf>,
-    /// Folder in which transactions under way are kept, so that a process that dies leaves none behind unknown.
-    pub journal: Option<PathBuf>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Options {
-            request_timeout: Duration::from_secs(20),
-            read_retries: 2,
-            poll_interval: Duration::from_millis(50),
-            receipt_timeout: Duration::from_secs(180),
-            confirmations: 1,
-            bump_after: Duration::from_secs(30),
-            bump_percent: 20,
-            max_fee_per_gas: 500_000_000_000,
-            gas_margin_percent: 25,
-            gas_cap: 1 << 24,
-            log_window: 2_000,
-            roots: None,
-            journal: None,
-        }
-    }
-}
+use crate::rpc::{Failure, Rpc};
 
 /// A connection to a node; cheap to clone. Wallets of one connection share their nonces.
 #[derive(Clone)]
 pub struct Chain(Arc<Inner>);
 
 struct Inner {
-    url: String,
+    rpc: Rpc,
     chain_id: u64,
-    options: Options,
-    client: RpcClient,
     nonces: Mutex<HashMap<Address, Arc<Nonces>>>,
+    /// Blocks to ask for in one request for logs; falls to what the node allows.
+    log_window: AtomicU64,
 }
 
 impl fmt::Debug for Chain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Chain({} at {})", self.0.chain_id, self.0.url)
+        write!(f, "Chain({} at {})", self.id(), self.url())
     }
 }
 
@@ -99,23 +45,22 @@ impl Chain {
 
     /// Connects and asks for the chain id.
     pub async fn connect_with(url: &str, options: Options) -> Result<Chain> {
-        let (http, parsed) = transport::client(url, options.request_timeout, options.roots.as_deref())?;
-        let url = transport::shown(&parsed);
-        let client = RpcClient::new_http_with_client(http, parsed).with_poll_interval(options.poll_interval);
-        let mut inner = Inner { url: url.clone(), chain_id: 0, options, client, nonces: Mutex::new(HashMap::new()) };
-        let id: U256 = read(&inner, "eth_chainId", ()).await?;
-        inner.chain_id = u64::try_from(id).map_err(|_| ChainError::BadAnswer {
-            url,
+        let rpc = Rpc::new(url, options)?;
+        let id: Result<U256, Failure> = rpc.ask("eth_chainId", &()).await;
+        let id = id.map_err(|failure| rpc.explain("eth_chainId", failure))?;
+        let chain_id = u64::try_from(id).map_err(|_| ChainError::BadAnswer {
+            url: rpc.url().to_owned(),
             method: "eth_chainId".to_owned(),
             cause: format!("chain id {id}"),
         })?;
-        Ok(Chain(Arc::new(inner)))
+        let log_window = AtomicU64::new(rpc.options().log_window.max(1));
+        Ok(Chain(Arc::new(Inner { rpc, chain_id, nonces: Mutex::default(), log_window })))
     }
 
     /// The node's URL, without what may be secret in it.
     #[must_use]
     pub fn url(&self) -> &str {
-        &self.0.url
+        self.0.rpc.url()
     }
 
     /// EIP-155 chain id.
@@ -127,13 +72,7 @@ impl Chain {
     /// Options of this connection.
     #[must_use]
     pub fn options(&self) -> &Options {
-        &self.0.options
-    }
-
-    /// The same connection as an Alloy provider, for anything not offered here.
-    #[must_use]
-    pub fn provider(&self) -> RootProvider {
-        RootProvider::new(self.0.client.clone())
+        self.0.rpc.options()
     }
 
     /// Fails unless the node serves `expected`.
@@ -145,34 +84,54 @@ impl Chain {
     }
 
     /// Any JSON-RPC request that may be repeated.
-    pub async fn request<P: RpcSend, R: RpcRecv>(&self, method: &'static str, params: P) -> Result<R> {
-        read(&self.0, method, params).await
+    pub async fn request<P: Serialize, R: DeserializeOwned>(&self, method: &'static str, params: P) -> Result<R> {
+        self.0.rpc.ask(method, &params).await.map_err(|failure| self.explain(method, failure))
     }
 
-    /// A request that must go out at most once per call; the node's error comes back as it is.
-    pub(crate) async fn once<P: RpcSend, R: RpcRecv>(
-        &self,
-        method: &'static str,
-        params: P,
-    ) -> Result<R, TransportError> {
-        within(&self.0, self.0.client.request::<P, R>(method, params).into_future()).await
+    /// Hands a signed transaction to the node, once.
+    pub(crate) async fn submit(&self, raw: &Bytes) -> Result<TxHash, Failure> {
+        self.0.rpc.once("eth_sendRawTransaction", &(raw,)).await
     }
 
-    /// Hash of the chain's first block, `None` where the node no longer has it: tells chains of one id apart.
+    /// Whether the node knows a transaction, waiting or mined.
+    pub(crate) async fn knows(&self, tx: TxHash) -> Result<bool> {
+        let found: Option<serde_json::Value> = self.request("eth_getTransactionByHash", (tx,)).await?;
+        Ok(found.is_some() || self.receipt(tx).await?.is_some())
+    }
+
+    /// What a mined transaction returned, where the node can trace it.
+    pub(crate) async fn traced_output(&self, tx: TxHash) -> Option<Bytes> {
+        let options = serde_json::json!({ "tracer": "callTracer", "tracerConfig": { "onlyTopCall": true } });
+        let trace: serde_json::Value = self.0.rpc.once("debug_traceTransaction", &(tx, options)).await.ok()?;
+        let output: Bytes = trace.get("output")?.as_str()?.parse().ok()?;
+        (!output.is_empty()).then_some(output)
+    }
+
+    /// Hash of the chain's first block: tells chains of one id apart. `None` where the node no longer has it.
     pub(crate) async fn genesis(&self) -> Result<Option<B256>> {
-        Ok(self.block(0).await?.map(|block| block.header.hash))
+        match self.block(0).await {
+            Ok(block) => Ok(block.map(|block| block.header.hash)),
+            Err(ChainError::Refused { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
-    pub(crate) fn explain(&self, method: &'static str, error: TransportError) -> ChainError {
-        explain(&self.0, method, error)
+    pub(crate) fn explain(&self, method: &str, failure: Failure) -> ChainError {
+        self.0.rpc.explain(method, failure)
     }
 
     pub(crate) fn nonces(&self, address: Address) -> Arc<Nonces> {
-        let mut all = match self.0.nonces.lock() {
-            Ok(all) => all,
-            Err(poisoned) => poisoned.into_inner(),
-        };
+        let mut all = self.0.nonces.lock().unwrap_or_else(PoisonError::into_inner);
         all.entry(address).or_default().clone()
+    }
+
+    pub(crate) fn log_window(&self) -> u64 {
+        self.0.log_window.load(Ordering::Relaxed)
+    }
+
+    /// Remembers that the node allows only smaller requests for logs.
+    pub(crate) fn narrow_log_window(&self, blocks: u64) {
+        self.0.log_window.fetch_min(blocks.max(1), Ordering::Relaxed);
     }
 
     /// Number of the newest block.
@@ -221,23 +180,48 @@ impl Chain {
         self.transaction_count(address, "latest").await
     }
 
+    /// Transactions of an account that are mined and confirmed.
+    pub(crate) async fn confirmed_nonce(&self, address: Address) -> Result<u64> {
+        let block = self.confirmed_block().await?;
+        self.transaction_count(address, &block).await
+    }
+
+    /// The newest block that has as many confirmations as are asked for, as a request names it.
+    async fn confirmed_block(&self) -> Result<String> {
+        match self.options().confirmations {
+            0 | 1 => Ok("latest".to_owned()),
+            more => Ok(quantity(self.block_number().await?.saturating_sub(more - 1))),
+        }
+    }
+
     /// Transactions of an account, waiting ones included.
     pub async fn pending_nonce(&self, address: Address) -> Result<u64> {
         self.transaction_count(address, "pending").await
     }
 
-    async fn transaction_count(&self, address: Address, block: &'static str) -> Result<u64> {
+    async fn transaction_count(&self, address: Address, block: &str) -> Result<u64> {
         let count: U256 = self.request("eth_getTransactionCount", (address, block)).await?;
         Ok(count.saturating_to())
     }
 
-    /// Reads a view, decoding errors of the contracts.
+    /// Reads a view as of the newest confirmed block ([`Options::confirmations`]), decoding errors of the contracts.
     pub async fn read<C: SolCall>(&self, to: Address, call: &C) -> Result<C::Return> {
+        let block = self.confirmed_block().await?;
+        self.read_at(to, call, &block).await
+    }
+
+    /// Reads a view as of the newest block.
+    pub(crate) async fn read_newest<C: SolCall>(&self, to: Address, call: &C) -> Result<C::Return> {
+        self.read_at(to, call, "latest").await
+    }
+
+    async fn read_at<C: SolCall>(&self, to: Address, call: &C, block: &str) -> Result<C::Return> {
         let request = TransactionRequest::default().to(to).input(TransactionInput::new(call.abi_encode().into()));
-        let output = self.call(C::SIGNATURE, &request, "latest").await?;
+        let output = self.call(C::SIGNATURE, &request, block).await?;
         if output.is_empty() {
             // a call to an address without code succeeds and returns nothing
-            return match self.code(to).await?.is_empty() {
+            let code: Bytes = self.request("eth_getCode", (to, block)).await?;
+            return match code.is_empty() {
                 true => Err(ChainError::NoCode { contract: C::SIGNATURE.to_owned(), address: to }),
                 false => Err(self.bad_output::<C>(to, "empty")),
             };
@@ -255,34 +239,37 @@ impl Chain {
 
     /// Runs a message without sending it. `action` says in plain words what is being tried.
     pub async fn call(&self, action: &str, request: &TransactionRequest, block: &str) -> Result<Bytes> {
-        let answer = self.retried("eth_call", (request.clone(), block.to_owned())).await;
-        answer.map_err(|error| self.explain_execution(action, "eth_call", error))
+        self.execute(action, "eth_call", &(request, block)).await
     }
 
     /// The gas a message needs, without margin.
     pub async fn estimate_gas(&self, action: &str, request: &TransactionRequest) -> Result<u64> {
-        let answer: Result<U256, TransportError> = self.retried("eth_estimateGas", (request.clone(),)).await;
-        match answer {
-            Ok(gas) => Ok(gas.saturating_to()),
-            Err(error) => Err(self.explain_execution(action, "eth_estimateGas", error)),
-        }
+        let gas: U256 = self.execute(action, "eth_estimateGas", &(request,)).await?;
+        Ok(gas.saturating_to())
     }
 
-    async fn retried<P: RpcSend, R: RpcRecv>(&self, method: &'static str, params: P) -> Result<R, TransportError> {
-        retried(&self.0, method, params).await
-    }
-
-    /// Tells a revert from trouble with the node.
-    fn explain_execution(&self, action: &str, method: &'static str, error: TransportError) -> ChainError {
-        match error.as_error_resp().and_then(revert_of) {
-            Some(revert) => ChainError::Reverted { action: action.to_owned(), revert: Box::new(revert) },
-            None => self.explain(method, error),
-        }
+    /// A request that runs a message: a revert is told from trouble with the node.
+    async fn execute<P: Serialize, R: DeserializeOwned>(
+        &self,
+        action: &str,
+        method: &'static str,
+        params: &P,
+    ) -> Result<R> {
+        self.0.rpc.ask(method, params).await.map_err(|failure| {
+            let revert = match &failure {
+                Failure::Error { error, .. } => revert_of(error),
+                _ => None,
+            };
+            match revert {
+                Some(revert) => ChainError::Reverted { action: action.to_owned(), revert: Box::new(revert) },
+                None => self.explain(method, failure),
+            }
+        })
     }
 }
 
 /// The revert inside a node's error, decoded; `None` if the error is another one.
-pub(crate) fn revert_of(payload: &ErrorPayload<Box<RawValue>>) -> Option<Revert> {
+fn revert_of(payload: &ErrorPayload<Box<RawValue>>) -> Option<Revert> {
     if let Some(data) = payload.as_revert_data() {
         return Some(ErrorDecoder::shared().decode(&data));
     }
@@ -294,94 +281,6 @@ pub(crate) fn revert_of(payload: &ErrorPayload<Box<RawValue>>) -> Option<Revert>
 /// A block number as JSON-RPC writes it.
 pub(crate) fn quantity(number: u64) -> String {
     format!("{number:#x}")
-}
-
-async fn read<P: RpcSend, R: RpcRecv>(inner: &Inner, method: &'static str, params: P) -> Result<R> {
-    retried(inner, method, params).await.map_err(|error| explain(inner, method, error))
-}
-
-async fn retried<P: RpcSend, R: RpcRecv>(inner: &Inner, method: &'static str, params: P) -> Result<R, TransportError> {
-    let mut attempt = 0;
-    loop {
-        let answer = within(inner, inner.client.request::<P, R>(method, params.clone()).into_future()).await;
-        match answer {
-            Err(error) if attempt < inner.options.read_retries && broken(&error) => {
-                attempt += 1;
-                tracing::debug!(method, attempt, %error, "repeating a request");
-                tokio::time::sleep(inner.options.poll_interval * attempt).await;
-            }
-            other => return other,
-        }
-    }
-}
-
-/// Also bounds answers that drip in, which a client's own timeout may not.
-async fn within<R>(
-    inner: &Inner,
-    request: impl Future<Output = Result<R, TransportError>>,
-) -> Result<R, TransportError> {
-    let limit = inner.options.request_timeout + Duration::from_secs(1);
-    match tokio::time::timeout(limit, request).await {
-        Ok(answer) => answer,
-        Err(elapsed) => Err(TransportErrorKind::custom(elapsed)),
-    }
-}
-
-/// Whether the connection broke under way: worth another try. Refused connections and timeouts are not.
-fn broken(error: &TransportError) -> bool {
-    match error {
-        RpcError::Transport(TransportErrorKind::HttpError(http)) => http.status == 429 || http.status >= 500,
-        RpcError::Transport(TransportErrorKind::HttpErrorWithRetryAfter { .. }) => true,
-        RpcError::Transport(kind) => custom::<reqwest::Error>(kind).is_some_and(|e| !e.is_connect() && !e.is_timeout()),
-        _ => false,
-    }
-}
-
-fn custom<E: std::error::Error + 'static>(kind: &TransportErrorKind) -> Option<&E> {
-    match kind {
-        TransportErrorKind::Custom(error) => error.downcast_ref::<E>(),
-        _ => None,
-    }
-}
-
-fn explain(inner: &Inner, method: &'static str, error: TransportError) -> ChainError {
-    let url = inner.url.clone();
-    let method = method.to_owned();
-    match error {
-        RpcError::ErrorResp(payload) => {
-            ChainError::Refused { url, method, code: payload.code, message: payload.message.to_string() }
-        }
-        RpcError::Transport(kind) => {
-            let silent = custom::<tokio::time::error::Elapsed>(&kind).is_some()
-                || custom::<reqwest::Error>(&kind).is_some_and(reqwest::Error::is_timeout);
-            if silent {
-                return ChainError::NodeSilent { url, method, seconds: inner.options.request_timeout.as_secs() };
-            }
-            if custom::<reqwest::Error>(&kind).is_some_and(reqwest::Error::is_builder) {
-                return ChainError::BadUrl { url, cause: root_cause(&kind) };
-            }
-            match &kind {
-                TransportErrorKind::HttpError(http) => {
-                    ChainError::BadAnswer { url, method, cause: format!("HTTP status {}", http.status) }
-                }
-                _ => ChainError::Unreachable { url, cause: root_cause(&kind) },
-            }
-        }
-        RpcError::DeserError { err, text } => {
-            let start: String = text.chars().take(60).collect();
-            ChainError::BadAnswer { url, method, cause: format!("{err}; it begins with {start:?}") }
-        }
-        other => ChainError::BadAnswer { url, method, cause: other.to_string() },
-    }
-}
-
-/// The innermost error: `Connection refused` rather than the layers around it.
-fn root_cause(kind: &TransportErrorKind) -> String {
-    let mut error: &dyn std::error::Error = kind;
-    while let Some(source) = error.source() {
-        error = source;
-    }
-    error.to_string()
 }
 
 /// keccak256 of code, as `extcodehash` gives it.

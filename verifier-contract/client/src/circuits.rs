@@ -13,7 +13,8 @@ use crate::contracts::Contracts;
 use crate::deployment::Deployed;
 use crate::error::{ChainError, Result};
 use crate::sync;
-use crate::wallet::{Sent, Wallet};
+use crate::transaction::Sent;
+use crate::wallet::Wallet;
 
 pub use crate::abi::IProofGate::{CircuitAdded, CircuitInfo, CircuitShape, CircuitStopped};
 

@@ -37,13 +37,13 @@ impl Contracts {
         Ok(Contracts { chain: chain.clone(), deployment })
     }
 
-    /// Where they stand.
+    /// Addresses of the contracts.
     #[must_use]
     pub fn deployment(&self) -> &Deployment {
         &self.deployment
     }
 
-    /// Their chain.
+    /// The chain that the contracts are on.
     #[must_use]
     pub fn chain(&self) -> &Chain {
         &self.chain
@@ -65,7 +65,7 @@ impl Contracts {
         Domain { chain_id: self.chain.id(), contract: contract.into() }
     }
 
-    /// The money in the escrow contract now.
+    /// Tokens in the escrow contract, and whom it owes them to.
     pub async fn holdings(&self) -> Result<Holdings> {
         let escrow = self.deployment.session_escrow.address;
         Ok(Holdings {

@@ -35,8 +35,8 @@ impl Contracts {
         self.call(self.datasets_at(), action, &call, |e| e.one())
     }
 
-    /// [`Contracts::grant_training`] from `now` on for `seconds`. With a journal, what another process left of the same
-    /// grant, begun at another time, is this one.
+    /// [`Contracts::grant_training`] from `now` on for `seconds`. In a journal, the same grant from another time on is
+    /// the same call.
     pub fn grant_training_for(
         &self,
         dataset: B256,

@@ -1,4 +1,4 @@
-//! Deployment in steps that an interruption does not undo: what stands is on file, and the next run goes on from there.
+//! Deployment in resumable steps: each deployed contract is recorded in a file, and the next run goes on from there.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,10 +13,11 @@ use crate::call::Call;
 use crate::chain::code_hash;
 use crate::deployment::{code_at, DeployOptions, Deployed, Deployment};
 use crate::error::{ChainError, Result};
-use crate::journal::write_whole;
-use crate::wallet::{Sent, Wallet};
+use crate::journal::{write_whole, ChainName};
+use crate::transaction::Sent;
+use crate::wallet::Wallet;
 
-/// What stands so far; the content of `deployment.json.unfinished`.
+/// The contracts deployed so far; the content of `deployment.json.unfinished`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Unfinished {
     chain_id: u64,
@@ -26,14 +27,14 @@ struct Unfinished {
     contracts: BTreeMap<String, Deployed>,
     /// What is being deployed, and the deployer's nonce when that began.
     under_way: Option<(String, u64)>,
-    /// The block after which the deployment began.
+    /// First block that may hold events of the contracts.
     first_block: Option<u64>,
     sent: Vec<Sent>,
 }
 
 impl Deployment {
-    /// Deploys everything, binds it together, checks it; also returns every transaction. An interruption leaves what
-    /// stands unknown: see [`Deployment::deploy_to`].
+    /// Deploys all contracts, binds them together and checks them; also returns every transaction. It cannot be resumed:
+    /// see [`Deployment::deploy_to`].
     pub async fn deploy(
         wallet: &Wallet,
         artifacts: &Artifacts,
@@ -42,9 +43,9 @@ impl Deployment {
         Steps::new(wallet, artifacts, *options, None).await?.run().await
     }
 
-    /// Deploys everything and writes where it stands to `file`. After an interruption, whatever the reason, the same
-    /// call goes on: contracts that stand are in `file.unfinished`, the transaction under way is in the journal
-    /// ([`crate::Options::journal`]). Where `file` exists and says what is asked for, nothing is sent.
+    /// Deploys all contracts and writes their addresses to `file`. After an interruption the same call goes on: deployed
+    /// contracts are recorded in `file.unfinished`, the transaction in flight in the journal
+    /// ([`crate::Options::journal`]). If `file` exists and has the same options, nothing is sent.
     pub async fn deploy_to(
         wallet: &Wallet,
         artifacts: &Artifacts,
@@ -95,7 +96,7 @@ struct Steps<'a> {
 }
 
 impl<'a> Steps<'a> {
-    /// Reads what an earlier run left.
+    /// Starts, or resumes what an earlier run recorded.
     async fn new(
         wallet: &'a Wallet,
         artifacts: &'a Artifacts,
@@ -111,8 +112,10 @@ impl<'a> Steps<'a> {
             let wrong = |cause: String| ChainError::CannotContinue { path: path.clone(), cause };
             let text = std::fs::read_to_string(path).map_err(|e| wrong(e.to_string()))?;
             let left: Unfinished = serde_json::from_str(&text).map_err(|e| wrong(e.to_string()))?;
-            if (left.chain_id, left.genesis) != (chain_id, genesis) {
-                return Err(wrong(format!("it is of another chain ({}), or this one was reset", left.chain_id)));
+            let (began_on, here) =
+                (ChainName { id: left.chain_id, genesis: left.genesis }, ChainName { id: chain_id, genesis });
+            if !began_on.may_be(&here) {
+                return Err(wrong(format!("it was begun on another chain ({}), or this one was reset", left.chain_id)));
             }
             if left.deployer != deployer {
                 return Err(wrong(format!("{} began it, and the key is that of {deployer}", left.deployer)));
@@ -120,7 +123,7 @@ impl<'a> Steps<'a> {
             if left.options != options {
                 return Err(wrong(format!("it was begun with {:?}", left.options)));
             }
-            tracing::info!(contracts = left.contracts.len(), "going on with a deployment that was interrupted");
+            tracing::info!(contracts = left.contracts.len(), "resuming an interrupted deployment");
             state = left;
         }
         let steps = Steps { wallet, artifacts, state, file };
@@ -130,7 +133,7 @@ impl<'a> Steps<'a> {
         Ok(steps)
     }
 
-    /// What an earlier run deployed must stand there and be of this build.
+    /// A contract that an earlier run deployed must still be there and be the local build.
     async fn stands(&self, name: &str, deployed: Deployed) -> Result<()> {
         let path = self.file.clone().unwrap_or_default();
         let code = self.wallet.chain().code(deployed.address).await?;
@@ -154,7 +157,7 @@ impl<'a> Steps<'a> {
         if self.state.first_block.is_none() {
             self.state.first_block = Some(self.wallet.chain().block_number().await? + 1);
         }
-        // the token may be anybody's contract: its code is taken as it is
+        // the token may be anybody's contract: there is no build to compare it with
         let token = match options.token {
             Some(address) => {
                 let code = code_at(self.wallet.chain(), "token", address).await?;
@@ -214,8 +217,8 @@ impl<'a> Steps<'a> {
         Ok(deployed)
     }
 
-    /// The contract of an earlier run that died between its receipt and its own record. Addresses follow from nonces;
-    /// that it is bound to the right contracts is checked at the end, as for all of them.
+    /// A contract that an earlier run deployed but died before recording. Addresses follow from nonces; whether it is bound
+    /// to the right contracts is checked at the end, as for all of them.
     async fn unrecorded(&self, name: &str) -> Result<Option<Address>> {
         let Some((_, first)) = self.state.under_way.as_ref().filter(|(under_way, _)| under_way == name) else {
             return Ok(None);

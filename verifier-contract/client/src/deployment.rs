@@ -1,4 +1,4 @@
-//! Where the contracts stand: deployed, written to `deployment.json`, compared with the local build.
+//! Addresses of the deployed contracts: written to `deployment.json`, compared with the local build.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ use crate::journal::write_whole;
 /// One deployed contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deployed {
-    /// Where it stands.
+    /// Address of the contract.
     pub address: Address,
     /// keccak256 of its code, immutables included.
     pub code_hash: B256,
@@ -25,9 +25,9 @@ pub struct Deployed {
 pub struct Deployment {
     /// EIP-155 chain id.
     pub chain_id: u64,
-    /// Block of the first contract: events are looked for from here.
+    /// First block that may hold events of the contracts.
     pub block: u64,
-    /// Who deployed; also owner of gate and escrow unless said otherwise.
+    /// Account that deployed the contracts; owns gate and escrow unless another owner was named.
     pub deployer: Address,
     /// Who adds circuits and may pause new sessions.
     pub owner: Address,
@@ -49,7 +49,7 @@ pub struct Deployment {
     pub test_token: bool,
 }
 
-/// What the deployer decides.
+/// Options of a deployment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeployOptions {
     /// Owner of gate and escrow; `None`: the deployer.
@@ -84,7 +84,7 @@ impl Deployment {
     }
 
     /// Checks that the chain is the right one, that every contract's code is the local build's and unchanged since
-    /// deployment, and that the contracts point to each other as said here.
+    /// deployment, and that the contracts point to each other as recorded here.
     pub async fn check(&self, chain: &Chain, artifacts: &Artifacts) -> Result<()> {
         chain.require_id(self.chain_id)?;
         let mut contracts = vec![

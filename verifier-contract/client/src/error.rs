@@ -1,11 +1,11 @@
-//! What can go wrong on the way to a chain: who is to blame, the operands, what to do.
+//! Every error of this crate: what went wrong, with which operands, and what to do about it.
 
 use std::path::PathBuf;
 
 use alloy::primitives::{Address, B256};
 
 use crate::revert::Revert;
-use crate::wallet::Sent;
+use crate::transaction::Sent;
 
 /// Result of everything here.
 pub type Result<T, E = ChainError> = std::result::Result<T, E>;
@@ -13,7 +13,7 @@ pub type Result<T, E = ChainError> = std::result::Result<T, E>;
 /// Why a chain call or a transaction did not happen.
 #[derive(Debug, thiserror::Error)]
 pub enum ChainError {
-    /// Nobody answers at the URL.
+    /// No connection to the URL.
     #[error("no chain answers at {url} ({cause}): start a node there or give the right URL")]
     Unreachable {
         /// The node's URL.
@@ -21,7 +21,7 @@ pub enum ChainError {
         /// What the connection said.
         cause: String,
     },
-    /// The node took the request and did not answer in time.
+    /// The node accepted the connection and did not answer in time.
     #[error("{url} did not answer {method} within {seconds} s: the node hangs or is overloaded; try again or use another node")]
     NodeSilent {
         /// The node's URL.
@@ -40,6 +40,40 @@ pub enum ChainError {
         method: String,
         /// What is wrong with it.
         cause: String,
+    },
+    /// A web page came back instead of an answer.
+    #[error("{url} answered {method} with a web page{}: a login page, a bot check or a proxy stands before the node; use the JSON-RPC URL that the provider gives for programs", titled(.title))]
+    WebPage {
+        /// The node's URL.
+        url: String,
+        /// JSON-RPC method.
+        method: String,
+        /// Title of the page; empty if it has none.
+        title: String,
+    },
+    /// The node wants a key or a login.
+    #[error("{url} does not let us call {method} ({message}): give the URL with the provider's key in it, or check that the key is valid")]
+    Unauthorised {
+        /// The node's URL.
+        url: String,
+        /// JSON-RPC method.
+        method: String,
+        /// The node's words.
+        message: String,
+    },
+    /// The node limits requests, and went on for longer than we wait.
+    #[error("{url} limits requests and did not let {method} pass within {seconds} s{} ({message}): try again later, or use a node that allows more requests", asks(.told))]
+    RateLimited {
+        /// The node's URL.
+        url: String,
+        /// JSON-RPC method.
+        method: String,
+        /// Longest wait, in all.
+        seconds: u64,
+        /// The pause that the node asks for, in seconds, if it says so.
+        told: Option<u64>,
+        /// The node's words.
+        message: String,
     },
     /// The node refused the request; not a revert.
     #[error("{url} refused {method}: {message} (code {code})")]
@@ -61,7 +95,7 @@ pub enum ChainError {
         /// What is wrong with it.
         cause: String,
     },
-    /// The node serves another chain than the deployment stands on.
+    /// The node serves another chain than the one the contracts were deployed on.
     #[error("{url} serves chain {found}, but the contracts were deployed on chain {expected}: use a node of chain {expected}, or deploy on {found}")]
     WrongChain {
         /// The node's URL.
@@ -115,16 +149,16 @@ pub enum ChainError {
         cause: String,
     },
 
-    /// A deployment file stands there, and is not of what was to be deployed.
-    #[error("{} says that contracts stand already: {cause}; keep it and write to another file, or remove it", .path.display())]
+    /// The deployment file exists and records another deployment.
+    #[error("{} records another deployment: {cause}; keep it and write to another file, or remove it", .path.display())]
     AlreadyDeployed {
         /// The file.
         path: PathBuf,
         /// How it differs.
         cause: String,
     },
-    /// A deployment that was interrupted cannot be continued.
-    #[error("{} is a deployment that was interrupted and cannot be continued: {cause}; remove it to begin anew", .path.display())]
+    /// An interrupted deployment cannot be resumed.
+    #[error("{} records an interrupted deployment that cannot be resumed: {cause}; remove it to start again", .path.display())]
     CannotContinue {
         /// The file.
         path: PathBuf,
@@ -138,19 +172,35 @@ pub enum ChainError {
         /// The environment variable.
         variable: String,
     },
-    /// The key is not one. Its text is never shown.
-    #[error("{source_name} holds no private key: expected 0x and 64 hex digits, not zero and below the curve's order")]
-    KeyInvalid {
-        /// Environment variable or file.
-        source_name: String,
+    /// No password was given for a keystore.
+    #[error("no password for keystore {}: set {variable} to it", .path.display())]
+    PasswordMissing {
+        /// The environment variable.
+        variable: String,
+        /// The keystore file.
+        path: PathBuf,
     },
-    /// The keystore could not be opened.
+    /// The text is no private key. It is never shown.
+    #[error("{source_name} holds no private key ({problem}): expected 0x and 64 hex digits")]
+    KeyInvalid {
+        /// Environment variable.
+        source_name: String,
+        /// What is wrong with its form.
+        problem: String,
+    },
+    /// The keystore cannot be read.
     #[error("keystore {}: {cause}", .path.display())]
     Keystore {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// What is unusual about it, and what to do.
         cause: String,
+    },
+    /// The keystore is whole, but the password does not fit.
+    #[error("keystore {}: the password is wrong (or the encrypted key in the file was changed)", .path.display())]
+    WrongPassword {
+        /// The file.
+        path: PathBuf,
     },
     /// Signing failed.
     #[error("signing failed: {cause}")]
@@ -159,7 +209,7 @@ pub enum ChainError {
         cause: String,
     },
 
-    /// The contract refuses: found by simulation or by reading, nothing was sent.
+    /// The contract reverts, in a simulation or in a view. Nothing was sent.
     #[error("{action} would fail: {revert}")]
     Reverted {
         /// What was to be done.
@@ -177,15 +227,15 @@ pub enum ChainError {
         /// The contract's error.
         revert: Box<Revert>,
     },
-    /// A transaction that must fail succeeded.
-    #[error("{action} succeeded in transaction {} of block {} although it had to be refused", .sent.tx, .sent.block)]
+    /// A transaction that was expected to fail succeeded.
+    #[error("{action} succeeded in transaction {} of block {}, but was expected to fail", .sent.tx, .sent.block)]
     UnexpectedSuccess {
         /// What was done.
         action: String,
         /// The mined transaction.
         sent: Box<Sent>,
     },
-    /// No receipt in time. The transaction may still be mined.
+    /// No receipt in time; the transaction may still be mined.
     #[error("{action}: no receipt within {seconds} s for nonce {nonce} of {from} (transactions {}); it may still be mined: look for these hashes before sending again{}", hashes(.transactions), because(.cause))]
     NotMined {
         /// What was to be done.
@@ -201,8 +251,52 @@ pub enum ChainError {
         /// The last trouble with the node, if any.
         cause: Option<String>,
     },
+    /// The node refuses a transaction in words that do not say whether it has it.
+    #[error("{action}: the node refuses the transaction of nonce {nonce} of {from} ({message:?}) and does not show it, but may have passed it on: look for {} at another node; run the same command again to go on with it", hashes(.transactions))]
+    Unclear {
+        /// What was to be done.
+        action: String,
+        /// The sender.
+        from: Address,
+        /// Its nonce.
+        nonce: u64,
+        /// Every version sent with that nonce.
+        transactions: Vec<B256>,
+        /// The node's words.
+        message: String,
+    },
+    /// Another process is sending with the same key.
+    #[error(
+        "{action}: another process is sending nonce {nonce} of {from}: wait until it is done, then run this again"
+    )]
+    NonceBusy {
+        /// What was to be done.
+        action: String,
+        /// The sender.
+        from: Address,
+        /// The nonce.
+        nonce: u64,
+    },
+    /// The chain asks for more per gas than we offer.
+    #[error("{url} asks {asked} wei per gas, more than the cap of {cap}: wait until gas is cheaper, or raise the cap")]
+    GasPriceAboveCap {
+        /// The node's URL.
+        url: String,
+        /// Base fee or gas price, in wei per gas.
+        asked: u128,
+        /// The cap, in wei per gas.
+        cap: u128,
+    },
+    /// The node does not say what gas costs.
+    #[error("{url} does not say what gas costs: eth_feeHistory gives no tips, and eth_gasPrice fails ({cause}); use a node that has one of them")]
+    GasPriceUnknown {
+        /// The node's URL.
+        url: String,
+        /// Why `eth_gasPrice` failed.
+        cause: String,
+    },
     /// Somebody else used the nonce.
-    #[error("{action}: nonce {nonce} of {from} was used by another transaction, ours ({}) can no longer be mined; do not use one key from two programs at a time, and check the state before sending again", hashes(.transactions))]
+    #[error("{action}: nonce {nonce} of {from} was used by another transaction, so ours ({}) can no longer be mined; check what the other program did before sending again, and do not use one key from two programs at a time", hashes(.transactions))]
     Replaced {
         /// What was to be done.
         action: String,
@@ -244,8 +338,8 @@ pub enum ChainError {
         tx: B256,
     },
 
-    /// No code stands at a contract's address.
-    #[error("no code at {address}, where {contract} should stand: wrong chain, or the chain was reset; deploy again")]
+    /// There is no code at a contract's address.
+    #[error("no code at {address}, the address of {contract}: this is another chain, or it was reset; deploy again")]
     NoCode {
         /// The contract.
         contract: String,
@@ -301,7 +395,7 @@ pub enum ChainError {
         /// What the chain says.
         found: String,
     },
-    /// A verifier rejected what had to be a good proof.
+    /// A verifier rejected a proof that should hold.
     #[error("the verifier at {verifier} rejected the proof, using {gas} gas")]
     VerifierRejected {
         /// The verifier.
@@ -309,8 +403,8 @@ pub enum ChainError {
         /// Gas used.
         gas: u64,
     },
-    /// A log does not decode, or contradicts what came before.
-    #[error("log {index} of transaction {tx} is not what the contracts emit: {cause}")]
+    /// A log does not decode, or contradicts earlier ones.
+    #[error("log {index} of transaction {tx} is no event that the contracts can emit: {cause}")]
     BadLog {
         /// Transaction of the log.
         tx: B256,
@@ -340,7 +434,14 @@ impl ChainError {
     /// Whether asking again may help without anybody doing anything.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        matches!(self, ChainError::Unreachable { .. } | ChainError::NodeSilent { .. } | ChainError::BadAnswer { .. })
+        matches!(
+            self,
+            ChainError::Unreachable { .. }
+                | ChainError::NodeSilent { .. }
+                | ChainError::BadAnswer { .. }
+                | ChainError::WebPage { .. }
+                | ChainError::RateLimited { .. }
+        )
     }
 }
 
@@ -356,6 +457,18 @@ fn shown(paths: &[PathBuf]) -> String {
 fn hashes(transactions: &[B256]) -> String {
     let names: Vec<String> = transactions.iter().map(ToString::to_string).collect();
     names.join(", ")
+}
+
+fn titled(title: &str) -> String {
+    if title.is_empty() {
+        String::new()
+    } else {
+        format!(" titled {title:?}")
+    }
+}
+
+fn asks(told: &Option<u64>) -> String {
+    told.map(|seconds| format!("; it asks for a pause of {seconds} s")).unwrap_or_default()
 }
 
 fn because(cause: &Option<String>) -> String {

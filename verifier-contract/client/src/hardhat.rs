@@ -1,4 +1,4 @@
-//! Hardhat's node as a local chain of our own: the second implementation that everything is tried on.
+//! Hardhat's node as a local chain: a second implementation to test on.
 
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ pub const HARDHAT_VARIABLE: &str = "TRIBUTE_HARDHAT";
 const USUAL_PLACE: &str = "verifier-contract/hardhat";
 const PROGRAM: &str = "node_modules/.bin/hardhat";
 
-/// How to start it.
+/// How to start Hardhat's node.
 #[derive(Clone, Debug, Default)]
 pub struct HardhatOptions {
     /// Folder with `hardhat.config.js` and the installed node; `None` looks for it.
@@ -75,7 +75,7 @@ impl Hardhat {
         }
     }
 
-    /// Where it listens.
+    /// URL of its JSON-RPC endpoint.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url

@@ -1,84 +1,65 @@
-//! Transactions under way, in files. Each is written down before a node gets it and struck off when it is confirmed, so
-//! that a process that is killed in between leaves it on record: the same message, sent again, goes on with that
+//! In-flight transactions on file. Each is written down before a node gets it, and removed when it is confirmed or can
+//! never be mined. If its process dies in between, the next process that sends the same message goes on with the recorded
 //! transaction instead of making a second one.
 //!
-//! A record belongs to the process that holds its lock; the lock goes with the process, however that ends.
+//! A lock file for each nonce says that a live process is sending with it; the lock ends with the process, however that
+//! ends. Records are named after nonce *and* message: a record that a dead process left is never overwritten by another
+//! transaction of the same nonce, of which at most one can be mined.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use alloy::primitives::{Address, Bytes, TxHash, B256, U256};
-use alloy::providers::utils::Eip1559Estimation;
+use alloy::primitives::{hex, keccak256, Address, B256, U256};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{ChainError, Result};
-use crate::pending::Signed;
-use crate::wallet::Message;
+use crate::transaction::{Message, Signed};
+
+/// The chain that a record belongs to. A local chain that was started anew has the same id, but usually another first
+/// block; `None` where the node does not have that block any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ChainName {
+    pub(crate) id: u64,
+    pub(crate) genesis: Option<B256>,
+}
+
+impl ChainName {
+    /// Whether both may name one chain.
+    pub(crate) fn may_be(&self, other: &ChainName) -> bool {
+        self.id == other.id && (self.genesis == other.genesis || self.genesis.is_none() || other.genesis.is_none())
+    }
+}
 
 /// One transaction and all its versions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Record {
-    pub(crate) chain_id: u64,
-    /// Hash of the chain's first block: a local chain that was started anew is another one.
-    pub(crate) genesis: Option<B256>,
-    pub(crate) from: Address,
+    chain: ChainName,
+    from: Address,
     pub(crate) nonce: u64,
     pub(crate) gas: u64,
-    /// For people.
+    /// For people who read the file.
     action: String,
     to: Option<Address>,
     /// [`Message::identity`].
-    #[serde(alias = "data")]
     identity: B256,
     value: U256,
-    /// The last one pays most.
-    pub(crate) versions: Vec<Version>,
-}
-
-/// A signed version; nothing in it is secret.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Version {
-    hash: TxHash,
-    raw: Bytes,
-    max_fee_per_gas: u128,
-    max_priority_fee_per_gas: u128,
-}
-
-impl From<&Signed> for Version {
-    fn from(signed: &Signed) -> Self {
-        Version {
-            hash: signed.hash,
-            raw: signed.raw.clone(),
-            max_fee_per_gas: signed.fees.max_fee_per_gas,
-            max_priority_fee_per_gas: signed.fees.max_priority_fee_per_gas,
-        }
-    }
-}
-
-impl From<&Version> for Signed {
-    fn from(v: &Version) -> Self {
-        let fees = Eip1559Estimation {
-            max_fee_per_gas: v.max_fee_per_gas,
-            max_priority_fee_per_gas: v.max_priority_fee_per_gas,
-        };
-        Signed { hash: v.hash, raw: v.raw.clone(), fees }
-    }
+    /// Ordered by fees; the last one pays most.
+    pub(crate) versions: Vec<Signed>,
 }
 
 impl Record {
     pub(crate) fn new(
-        chain_id: u64,
-        genesis: Option<B256>,
+        chain: ChainName,
         from: Address,
         nonce: u64,
         gas: u64,
         message: &Message,
-        first: &Signed,
+        first: Signed,
     ) -> Record {
         Record {
-            chain_id,
-            genesis,
+            chain,
             from,
             nonce,
             gas,
@@ -86,17 +67,35 @@ impl Record {
             to: message.to,
             identity: message.identity,
             value: message.value,
-            versions: vec![first.into()],
+            versions: vec![first],
         }
     }
 
-    fn is_of(&self, chain_id: u64, from: Address, message: &Message) -> bool {
-        (self.chain_id, self.from) == (chain_id, from)
-            && (self.to, self.value, self.identity) == (message.to, message.value, message.identity)
+    fn is_of(&self, chain: &ChainName, from: Address) -> bool {
+        self.chain.may_be(chain) && self.from == from
     }
 
+    fn says(&self, message: &Message) -> bool {
+        (self.to, self.value, self.identity) == (message.to, message.value, message.identity)
+    }
+
+    /// Name of the file: chain, sender, nonce and a digest of the rest.
     fn name(&self) -> String {
-        format!("{}-{}-{}", self.chain_id, self.from, self.nonce)
+        let (genesis, to) = (self.chain.genesis.unwrap_or_default(), self.to.unwrap_or_default());
+        let rest = keccak256([&genesis[..], &to[..], &self.value.to_be_bytes::<32>(), &self.identity[..]].concat());
+        format!("{}-{}.json", self.nonce_name(), hex::encode(&rest[..8]))
+    }
+
+    fn path(&self, folder: &Path) -> PathBuf {
+        folder.join(self.name())
+    }
+
+    fn lock_path(&self, folder: &Path) -> PathBuf {
+        folder.join(format!("{}.lock", self.nonce_name()))
+    }
+
+    fn nonce_name(&self) -> String {
+        format!("{}-{}-{}", self.chain.id, self.from, self.nonce)
     }
 }
 
@@ -109,38 +108,28 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    /// Writes down a transaction that no node has yet.
-    pub(crate) fn create(folder: &Path, record: Record) -> Result<Held> {
+    /// Writes down a transaction that no node has yet; `None` if another process is sending with its nonce.
+    pub(crate) fn create(folder: &Path, record: Record) -> Result<Option<Held>> {
         std::fs::create_dir_all(folder).map_err(|e| wrong(folder, &e))?;
-        let path = lock_path(folder, &record.name());
-        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
-        let lock = lock.map_err(|e| wrong(&path, &e))?;
-        // a record of the same nonce that somebody else holds can only be of a chain that was reset meanwhile
-        lock.try_lock().map_err(|_| wrong(&path, &"another process sends a transaction with this nonce"))?;
+        let Some(lock) = lock(folder, &record)? else { return Ok(None) };
         let held = Held { record, folder: folder.to_owned(), _lock: lock };
         held.write()?;
-        Ok(held)
+        Ok(Some(held))
     }
 
-    /// What a process that is gone left of this message.
-    pub(crate) fn left(folder: &Path, chain_id: u64, from: Address, message: &Message) -> Result<Option<Held>> {
-        let Ok(entries) = std::fs::read_dir(folder) else { return Ok(None) };
-        for entry in entries.flatten() {
-            let path = entry.path();
-            if path.extension().is_none_or(|e| e != "json") {
-                continue;
-            }
-            let Ok(text) = std::fs::read_to_string(&path) else { continue }; // struck off this moment
-            let record: Record = serde_json::from_str(&text)
-                .map_err(|e| wrong(&path, &format!("not a transaction's record ({e}); remove it")))?;
-            if !record.is_of(chain_id, from, message) {
-                continue;
-            }
-            let lock = lock_path(folder, &record.name());
-            let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&lock);
-            let lock = lock.map_err(|e| wrong(&path, &e))?;
-            // held: another process is sending the same message right now, and that is its own business
-            if lock.try_lock().is_ok() && path.exists() {
+    /// What a process that is gone left of this message; the oldest, if there are several. `None` also if a live process
+    /// is sending the same message: two runs of a command are two transactions.
+    pub(crate) fn left(folder: &Path, chain: &ChainName, from: Address, message: &Message) -> Result<Option<Held>> {
+        for record in records(folder, chain, from)?.into_iter().filter(|record| record.says(message)) {
+            let Some(lock) = lock(folder, &record)? else {
+                if std::fs::read_to_string(record.lock_path(folder)).is_ok_and(|name| name == record.name()) {
+                    continue;
+                }
+                let action = message.action.clone();
+                return Err(ChainError::NonceBusy { action, from, nonce: record.nonce });
+            };
+            // read again under the lock: it may have been confirmed, or have got a dearer version
+            if let Some(record) = read(&record.path(folder))? {
                 return Ok(Some(Held { record, folder: folder.to_owned(), _lock: lock }));
             }
         }
@@ -153,23 +142,69 @@ impl Held {
 
     /// Writes down one more version.
     pub(crate) fn add(&mut self, version: &Signed) -> Result<()> {
-        self.record.versions.push(version.into());
+        self.record.versions.push(version.clone());
         self.write()
     }
 
-    /// Strikes it off: it is confirmed, or can never be mined.
+    /// Removes the record: the transaction is confirmed, or can never be mined.
     pub(crate) fn done(self) {
-        let name = self.record.name();
-        let _ = std::fs::remove_file(self.folder.join(format!("{name}.json")));
-        let _ = std::fs::remove_file(lock_path(&self.folder, &name));
+        let _ = std::fs::remove_file(self.record.path(&self.folder));
+        let _ = std::fs::remove_file(self.record.lock_path(&self.folder));
         let _ = std::fs::remove_dir(&self.folder); // fails while there are others
     }
 
-    /// Whole or not at all, and on the disk before a node gets the transaction.
     fn write(&self) -> Result<()> {
-        let path = self.folder.join(format!("{}.json", self.record.name()));
+        let path = self.record.path(&self.folder);
         let text = serde_json::to_string_pretty(&self.record).map_err(|e| wrong(&path, &e))?;
         write_whole(&path, &(text + "\n"))
+    }
+}
+
+/// All records of an account on a chain, by nonce.
+pub(crate) fn records(folder: &Path, chain: &ChainName, from: Address) -> Result<Vec<Record>> {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(wrong(folder, &e)),
+    };
+    let mut found = Vec::new();
+    for entry in entries.flatten() {
+        let path = entry.path();
+        if path.extension().is_some_and(|e| e == "json") {
+            found.extend(read(&path)?.filter(|record| record.is_of(chain, from)));
+        }
+    }
+    found.sort_by_key(|record| record.nonce);
+    Ok(found)
+}
+
+/// `None` if it is gone.
+fn read(path: &Path) -> Result<Option<Record>> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(wrong(path, &e)),
+    };
+    let parsed = serde_json::from_str(&text);
+    parsed.map(Some).map_err(|e| wrong(path, &format!("not a transaction's record ({e}); remove it")))
+}
+
+/// Takes the lock of a record's nonce and writes the record's name into it; `None` if another process has it.
+fn lock(folder: &Path, record: &Record) -> Result<Option<File>> {
+    let path = record.lock_path(folder);
+    let failed = |e: std::io::Error| wrong(&path, &e);
+    loop {
+        let mut file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
+        if file.try_lock().is_err() {
+            return Ok(None);
+        }
+        // whoever had it may have removed the file between our opening and locking it
+        let ours = file.metadata().map_err(failed)?;
+        if std::fs::metadata(&path).is_ok_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino())) {
+            file.set_len(0).map_err(failed)?;
+            file.write_all(record.name().as_bytes()).map_err(failed)?;
+            return Ok(Some(file));
+        }
     }
 }
 
@@ -181,16 +216,14 @@ pub(crate) fn write_whole(path: &Path, text: &str) -> Result<()> {
     let written = File::create(&aside).and_then(|mut file| {
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
-        std::fs::rename(&aside, path)
+        std::fs::rename(&aside, path)?;
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        File::open(folder)?.sync_all()
     });
     written.map_err(|e| {
         let _ = std::fs::remove_file(&aside);
         wrong(path, &e)
     })
-}
-
-fn lock_path(folder: &Path, name: &str) -> PathBuf {
-    folder.join(format!("{name}.lock"))
 }
 
 fn wrong(path: &Path, cause: &dyn std::fmt::Display) -> ChainError {
@@ -200,43 +233,76 @@ fn wrong(path: &Path, cause: &dyn std::fmt::Display) -> ChainError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::transaction::Fees;
+    use alloy::primitives::Bytes;
+
+    const CHAIN: ChainName = ChainName { id: 1, genesis: Some(B256::ZERO) };
 
     fn message(data: u8) -> Message {
         Message::new("try", Some(Address::ZERO), vec![data].into(), U256::ZERO)
     }
 
+    fn signed(data: u8) -> Signed {
+        let fees = Fees::Dynamic { max_fee: u128::MAX, tip: 1 };
+        Signed { hash: B256::repeat_byte(data), raw: Bytes::from(vec![data]), fees }
+    }
+
     fn record(nonce: u64, data: u8) -> Record {
-        let fees = Eip1559Estimation { max_fee_per_gas: 2, max_priority_fee_per_gas: 1 };
-        let signed = Signed { hash: B256::repeat_byte(data), raw: Bytes::from(vec![data]), fees };
-        Record::new(1, None, Address::ZERO, nonce, 21_000, &message(data), &signed)
+        Record::new(CHAIN, Address::ZERO, nonce, 21_000, &message(data), signed(data))
     }
 
     #[test]
     fn a_record_is_found_by_its_message_once_its_process_is_gone() {
         let folder = tempfile::tempdir().unwrap();
         let place = folder.path().join("pending");
-        let left = |data| Held::left(&place, 1, Address::ZERO, &message(data)).unwrap();
+        let left = |data| Held::left(&place, &CHAIN, Address::ZERO, &message(data)).unwrap();
         assert!(left(7).is_none());
-        let held = Held::create(&place, record(5, 7)).unwrap();
+        let held = Held::create(&place, record(5, 7)).unwrap().unwrap();
         assert!(left(7).is_none(), "its process lives");
         drop(held);
         assert!(left(8).is_none(), "another message");
         let mut found = left(7).unwrap();
         assert_eq!(found.record(), &record(5, 7));
-        let dearer = Signed { hash: B256::ZERO, ..Signed::from(&found.record().versions[0]) };
-        found.add(&dearer).unwrap();
+        found.add(&signed(9)).unwrap();
         drop(found);
         let found = left(7).unwrap();
-        assert_eq!(found.record().versions.len(), 2);
+        assert_eq!(found.record().versions, [signed(7), signed(9)]);
         found.done();
         assert!(left(7).is_none() && !place.exists());
+    }
+
+    #[test]
+    fn a_record_of_the_same_nonce_is_not_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let left = |data| Held::left(folder.path(), &CHAIN, Address::ZERO, &message(data)).unwrap();
+        let first = Held::create(folder.path(), record(5, 7)).unwrap().unwrap();
+        assert!(Held::create(folder.path(), record(5, 8)).unwrap().is_none(), "its process lives");
+        assert!(Held::create(folder.path(), record(6, 8)).unwrap().is_some(), "another nonce");
+        drop(first);
+        let second = Held::create(folder.path(), record(5, 9)).unwrap().unwrap();
+        let error = Held::left(folder.path(), &CHAIN, Address::ZERO, &message(7)).unwrap_err();
+        assert!(matches!(error, ChainError::NonceBusy { nonce: 5, .. }), "another message uses its nonce: {error}");
+        second.done();
+        assert_eq!(left(7).unwrap().record(), &record(5, 7));
+    }
+
+    #[test]
+    fn records_of_other_chains_stay_as_they_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let left = |chain| Held::left(folder.path(), &chain, Address::ZERO, &message(7)).unwrap();
+        drop(Held::create(folder.path(), record(5, 7)).unwrap());
+        assert!(left(ChainName { id: 2, ..CHAIN }).is_none());
+        assert!(left(ChainName { genesis: Some(B256::repeat_byte(1)), ..CHAIN }).is_none());
+        // a node that has pruned the first block cannot tell
+        assert!(left(ChainName { genesis: None, ..CHAIN }).is_some());
+        assert!(left(CHAIN).is_some());
     }
 
     #[test]
     fn a_broken_record_is_told_by_its_file() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("1-x-5.json"), "{").unwrap();
-        let error = Held::left(folder.path(), 1, Address::ZERO, &message(7)).unwrap_err();
+        let error = Held::left(folder.path(), &CHAIN, Address::ZERO, &message(7)).unwrap_err();
         assert!(error.to_string().contains("1-x-5.json"), "{error}");
     }
 }

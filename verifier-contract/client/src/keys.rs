@@ -1,18 +1,20 @@
-//! Private keys: from an environment variable or an encrypted keystore file; never from arguments, never logged.
+//! Private keys: from an environment variable or an encrypted keystore file; never from arguments, never shown.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use alloy::primitives::Address;
+use alloy::primitives::hex;
 use alloy::signers::local::PrivateKeySigner;
+use zeroize::Zeroizing;
 
 use crate::error::{ChainError, Result};
+use crate::keystore;
 
 /// Where a key comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeySource {
-    /// An environment variable that holds 0x and 64 hex digits.
+    /// An environment variable that holds 64 hex digits, with or without 0x.
     Variable(String),
-    /// An encrypted keystore file (Web3 Secret Storage, as geth and cast write it).
+    /// An encrypted keystore file (Web3 Secret Storage version 3, as geth, cast, ethers and MyEtherWallet write it).
     Keystore {
         /// The file.
         path: PathBuf,
@@ -25,56 +27,105 @@ impl KeySource {
     /// Loads the key.
     pub fn load(&self) -> Result<PrivateKeySigner> {
         match self {
-            KeySource::Variable(name) => from_variable(name),
+            KeySource::Variable(name) => {
+                let text = variable(name).ok_or_else(|| ChainError::KeyMissing { variable: name.clone() })?;
+                parse(&text).map_err(|problem| ChainError::KeyInvalid { source_name: name.clone(), problem })
+            }
             KeySource::Keystore { path, password_variable } => {
-                let password = variable(password_variable)?;
-                from_keystore(path, &password)
+                let missing =
+                    || ChainError::PasswordMissing { variable: password_variable.clone(), path: path.clone() };
+                keystore::open(path, &variable(password_variable).ok_or_else(missing)?)
             }
         }
     }
 }
 
-/// The key in an environment variable.
-pub fn from_variable(name: &str) -> Result<PrivateKeySigner> {
-    parse(variable(name)?.trim()).ok_or_else(|| ChainError::KeyInvalid { source_name: name.to_owned() })
+fn variable(name: &str) -> Option<Zeroizing<String>> {
+    std::env::var(name).ok().map(Zeroizing::new).filter(|text| !text.is_empty())
 }
 
-/// The key in an encrypted keystore file.
-pub fn from_keystore(path: &Path, password: &str) -> Result<PrivateKeySigner> {
-    let wrong = |cause: String| ChainError::Keystore { path: path.to_owned(), cause };
-    if !path.is_file() {
-        return Err(wrong("no such file".to_owned()));
+/// Reads a private key: 64 hex digits of either case, with or without 0x, white space and a byte order mark around them.
+/// The error says what is unusual without showing any of it.
+pub fn parse(text: &str) -> Result<PrivateKeySigner, String> {
+    let trimmed = text.trim_start_matches('\u{feff}').trim();
+    let digits = trimmed.strip_prefix("0x").or_else(|| trimmed.strip_prefix("0X")).unwrap_or(trimmed);
+    if digits.is_empty() {
+        return Err("it is empty".to_owned());
     }
-    PrivateKeySigner::decrypt_keystore(path, password)
-        .map_err(|e| wrong(format!("{e}: is the password right and the file a keystore?")))
-}
-
-/// Makes a new key and writes it to an encrypted keystore file `name` in `folder`, which must not exist yet.
-pub fn create_keystore(folder: &Path, name: &str, password: &str) -> Result<PrivateKeySigner> {
-    let signer = PrivateKeySigner::random();
-    save_keystore(&signer, folder, name, password)?;
-    Ok(signer)
-}
-
-/// Writes a key to an encrypted keystore file `name` in `folder`, which must not exist yet.
-pub fn save_keystore(signer: &PrivateKeySigner, folder: &Path, name: &str, password: &str) -> Result<Address> {
-    let path = folder.join(name);
-    let wrong = |cause: String| ChainError::Keystore { path: path.clone(), cause };
-    if path.exists() {
-        return Err(wrong("exists already; a key is never overwritten".to_owned()));
+    if digits.starts_with(['"', '\'']) {
+        return Err("there are quotation marks around it: remove them".to_owned());
     }
-    PrivateKeySigner::encrypt_keystore(folder, &mut rand::rngs::OsRng, signer.to_bytes(), password, Some(name))
-        .map_err(|e| wrong(e.to_string()))?;
-    Ok(signer.address())
+    if digits.split_whitespace().count() >= 12 {
+        return Err("it looks like a mnemonic phrase: derive the account's private key from it first".to_owned());
+    }
+    if digits.contains(char::is_whitespace) {
+        return Err("there is white space inside".to_owned());
+    }
+    if digits.starts_with('{') {
+        return Err("it looks like a keystore: save it in a file and name that".to_owned());
+    }
+    if !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Err("it has characters that are no hex digits".to_owned());
+    }
+    if digits.len() != 64 {
+        let count = digits.len();
+        return Err(format!(
+            "it has {count} hex digits instead of 64; leading zeros belong to a key, and decimal is not read"
+        ));
+    }
+    let bytes = Zeroizing::new(hex::decode(digits).map_err(|_| "it is not hex".to_owned())?);
+    PrivateKeySigner::from_slice(&bytes).map_err(|_| "it is zero, or not below the curve's order".to_owned())
 }
 
-fn variable(name: &str) -> Result<String> {
-    std::env::var(name)
-        .ok()
-        .filter(|v| !v.is_empty())
-        .ok_or_else(|| ChainError::KeyMissing { variable: name.to_owned() })
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn parse(text: &str) -> Option<PrivateKeySigner> {
-    text.parse().ok()
+    const KEY: &str = "005e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e";
+    const ADDRESS: &str = "0x167E7b957B0C68C3eCBbCF8B54E4D2580dF9672d";
+
+    #[test]
+    fn every_usual_form_is_one_account() {
+        let upper = KEY.to_uppercase();
+        for text in [
+            format!("0x{KEY}"),
+            KEY.to_owned(),
+            format!("0x{upper}"),
+            format!("0X{KEY}"),
+            format!("0x{KEY}\n"),
+            format!("0x{KEY}\r\n"),
+            format!(" \t0x{KEY} "),
+            format!("\u{feff}0x{KEY}"),
+        ] {
+            assert_eq!(parse(&text).unwrap().address().to_string(), ADDRESS, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn anything_else_is_refused_by_its_form_and_not_shown() {
+        let order = "fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141";
+        let (first, second) = KEY.split_at(32);
+        for (text, says) in [
+            (format!("\"0x{KEY}\""), "quotation marks"),
+            (format!("0x{}", &KEY[2..]), "62 hex digits"),
+            (format!("0x{KEY}0"), "65 hex digits"),
+            (format!("0x0x{KEY}"), "no hex digits"),
+            ("166734932418929570616048906109323886921068911742803508267601300501590597214".to_owned(), "decimal"),
+            ("test test test test test test test test test test test junk".to_owned(), "mnemonic"),
+            (format!("0x{}", "0".repeat(64)), "zero"),
+            (format!("0x{order}"), "order"),
+            (format!("0x{first} {second}"), "white space"),
+            (format!("0x{}g", &KEY[1..]), "no hex digits"),
+            ("{\"version\": 3}".to_owned(), "white space"),
+            ("{\"version\":3}".to_owned(), "keystore"),
+            ("0x".to_owned(), "empty"),
+            (" ".to_owned(), "empty"),
+        ] {
+            let problem = parse(&text).unwrap_err();
+            assert!(problem.contains(says), "{text:?}: {problem}");
+            assert!(!problem.contains("5e5e"), "{problem}");
+        }
+        // one below the order is a key
+        assert!(parse(&order.replace("4141", "4140")).is_ok());
+    }
 }

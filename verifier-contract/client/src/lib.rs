@@ -15,10 +15,12 @@
 //! ```
 //!
 //! A write is a [`Call`]: `send` simulates it, sends it and returns what its events say; `send_expecting_revert` mines
-//! it as a failure and says why it failed. Nothing is sent that would fail, and no transaction is sent twice: every
-//! version of one has the same nonce.
+//! it as a failure and says why it failed. Nothing is sent that would fail, and no message is mined twice: every version
+//! of a transaction has the same nonce, and a process that dies leaves a record for the next one
+//! ([`Options::journal`]).
 
 pub mod abi;
+mod account;
 mod advice;
 pub mod agents;
 pub mod anvil;
@@ -31,20 +33,27 @@ pub mod datasets;
 mod deploying;
 pub mod deployment;
 pub mod error;
+mod fees;
 pub mod hardhat;
 mod journal;
 pub mod keys;
+pub mod keystore;
 pub mod local;
 mod nonces;
+pub mod options;
 mod pending;
 mod process;
+mod refusal;
 pub mod revert;
+mod rpc;
 pub mod sessions;
 pub mod signing;
 pub mod state;
 pub mod sync;
 mod token;
+pub mod transaction;
 mod transport;
+pub mod voucher;
 pub mod wallet;
 pub mod watch;
 
@@ -56,7 +65,7 @@ pub use abi::Voucher;
 pub use anvil::{Anvil, AnvilOptions};
 pub use artifacts::Artifacts;
 pub use call::{Call, Done};
-pub use chain::{Chain, Options};
+pub use chain::Chain;
 pub use circuits::NewCircuit;
 pub use contracts::{Contracts, Holdings};
 pub use deployment::{DeployOptions, Deployed, Deployment};
@@ -64,8 +73,11 @@ pub use error::{ChainError, Result};
 pub use hardhat::{Hardhat, HardhatOptions};
 pub use keys::KeySource;
 pub use local::LocalChain;
+pub use options::Options;
 pub use revert::{ErrorDecoder, Revert};
 pub use state::Tables;
 pub use sync::Follower;
-pub use wallet::{Message, RevertedTx, Sent, Wallet};
-pub use watch::{Told, Watcher};
+pub use transaction::{Message, RevertedTx, Sent};
+pub use voucher::{BadSignature, SignedVoucher};
+pub use wallet::Wallet;
+pub use watch::{ReportedEvent, Watcher};

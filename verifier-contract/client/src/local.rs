@@ -1,4 +1,4 @@
-//! A local chain of our own, whichever node it runs on, and what only a local chain can do.
+//! A local chain on either node, and the requests that only local nodes know.
 
 use std::io::Read;
 use std::path::Path;
@@ -31,7 +31,7 @@ impl LocalChain {
         Hardhat::start_with(options).map(LocalChain::Hardhat)
     }
 
-    /// Where it listens.
+    /// URL of its JSON-RPC endpoint.
     #[must_use]
     pub fn url(&self) -> &str {
         match self {
@@ -69,7 +69,7 @@ impl LocalChain {
     }
 }
 
-/// What only a local chain can do.
+/// Requests that only local nodes know.
 impl Chain {
     /// Writes the chain's whole state, blocks included, as JSON that anvil loads again (`--load-state`). Anvil only.
     pub async fn dump_state(&self, path: &Path) -> Result<()> {
@@ -88,7 +88,7 @@ impl Chain {
         self.mine(1).await
     }
 
-    /// Mines blocks. Both nodes know this name.
+    /// Mines blocks, on either node.
     pub async fn mine(&self, blocks: u64) -> Result<()> {
         let _: serde_json::Value = self.request("hardhat_mine", (format!("{blocks:#x}"),)).await?;
         Ok(())

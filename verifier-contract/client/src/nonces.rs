@@ -13,13 +13,13 @@ pub(crate) struct Nonces {
     in_flight: AtomicUsize,
 }
 
-/// A transaction that is on its way, until dropped.
+/// A transaction in flight, until dropped.
 #[derive(Debug)]
 pub(crate) struct InFlight(Arc<Nonces>);
 
 impl Nonces {
-    /// Waits for the turn. While nothing is on its way the node knows best: a reorganisation may have taken
-    /// transactions back that were mined.
+    /// Waits for its turn. While no transaction is in flight the node is asked again: a reorganisation may have removed mined
+    /// transactions.
     pub(crate) async fn turn(&self) -> MutexGuard<'_, Option<u64>> {
         let mut turn = self.next.lock().await;
         if self.in_flight.load(Ordering::SeqCst) == 0 {
@@ -28,7 +28,7 @@ impl Nonces {
         turn
     }
 
-    /// Counts one more transaction as on its way.
+    /// Counts one more transaction as in flight.
     pub(crate) fn depart(self: &Arc<Self>) -> InFlight {
         self.in_flight.fetch_add(1, Ordering::SeqCst);
         InFlight(self.clone())

@@ -1,69 +1,79 @@
-//! A transaction on its way: looked for, sent again when the chain lost it, sent dearer when it is stuck, until it is
-//! mined and confirmed. Every version has the same nonce, so that at most one is ever mined.
+//! A transaction between signature and confirmation: sent again when nodes lost it, replaced by a dearer version when it
+//! is stuck. Every version has the same nonce, so that at most one is ever mined.
 
 use std::time::{Duration, Instant};
 
-use alloy::primitives::{Bytes, TxHash};
-use alloy::providers::utils::Eip1559Estimation;
+use alloy::primitives::TxHash;
 use alloy::rpc::types::TransactionReceipt;
 
+use crate::account::Account;
 use crate::error::{ChainError, Result};
+use crate::fees;
 use crate::journal::Held;
 use crate::nonces::InFlight;
-use crate::wallet::{Handed, Message, Wallet};
+use crate::refusal::{refusal, Refusal};
+use crate::rpc::Failure;
+use crate::transaction::{Message, Signed};
 
-/// Longest pause between two looks.
+/// Longest pause between two polls.
 const SLOWEST_POLL: Duration = Duration::from_secs(2);
-/// How often the same bytes are sent again while we do not know whether the node has them.
+/// How often the same bytes are sent again while it is not known whether the node has them.
 const RESEND_EVERY: Duration = Duration::from_secs(1);
-/// The nonce is used and none of our receipts is there: give the node so long to find it.
+/// How long a node may take to find the receipt of a transaction whose nonce it counts as used.
 const RECEIPT_LAG: Duration = Duration::from_secs(5);
-
-/// One version of a transaction.
-#[derive(Clone, Debug)]
-pub(crate) struct Signed {
-    pub(crate) hash: TxHash,
-    pub(crate) raw: Bytes,
-    pub(crate) fees: Eip1559Estimation,
-}
+/// How long a node may go on refusing a transaction before that becomes an error.
+const REFUSAL_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A transaction that the node has, or may have.
-#[derive(Debug)]
 pub(crate) struct Pending {
-    wallet: Wallet,
+    account: Account,
     message: Message,
     nonce: u64,
     gas: u64,
-    /// Never empty; the last one pays most.
+    /// Never empty; ordered by fees, the last one pays most.
     versions: Vec<Signed>,
     started: Instant,
     /// When a version was last handed to the node.
     handed: Instant,
     /// When the newest version was made.
     priced: Instant,
-    /// Whether the node took the last one.
+    /// Whether the node has the newest version.
     taken: bool,
-    /// Since when the nonce is used without a receipt of ours.
+    /// Since when the nonce is used by a transaction that is none of ours.
     orphaned: Option<Instant>,
+    /// Since when the node refuses it, and in which words.
+    refused: Option<(Instant, String)>,
+    /// The last trouble with the node.
     trouble: Option<String>,
-    /// Where it is written down until it is confirmed.
+    /// Its record, until it is confirmed or can never be mined.
     held: Option<Held>,
     _flight: InFlight,
 }
 
+/// What a node did with a transaction that was handed to it.
+pub(crate) enum Handed {
+    /// It has it.
+    Taken,
+    /// It may have it: there was no answer, or one that does not say.
+    Unknown,
+    /// It does not have it, and its nonce is used.
+    NonceUsed,
+    /// It does not have it and never takes it.
+    Refused(ChainError),
+}
+
 impl Pending {
     pub(crate) fn new(
-        wallet: Wallet,
+        account: Account,
         message: Message,
         nonce: u64,
         gas: u64,
         versions: Vec<Signed>,
         held: Option<Held>,
-        flight: InFlight,
     ) -> Pending {
-        let now = Instant::now();
+        let (now, flight) = (Instant::now(), account.nonces.depart());
         Pending {
-            wallet,
+            account,
             message,
             nonce,
             gas,
@@ -73,35 +83,79 @@ impl Pending {
             priced: now,
             taken: false,
             orphaned: None,
+            refused: None,
             trouble: None,
             held,
             _flight: flight,
         }
     }
 
-    pub(crate) fn hashes(&self) -> Vec<TxHash> {
+    fn hashes(&self) -> Vec<TxHash> {
         self.versions.iter().map(|v| v.hash).collect()
     }
 
-    /// The version that pays most.
-    pub(crate) fn newest(&self) -> TxHash {
-        self.versions.last().map(|v| v.hash).unwrap_or_default()
-    }
-
-    /// Hands the newest version to the node.
+    /// Hands the newest version to the node. An error is believed only if the node does not know the transaction: some
+    /// gateways pass it on to several nodes and give the last answer, and some nodes mine what fails and say that it failed.
     pub(crate) async fn hand_over(&mut self) -> Handed {
-        let Some(newest) = self.versions.last() else { return Handed::Unknown };
-        let answer = self.wallet.chain().once("eth_sendRawTransaction", (newest.raw.clone(),)).await;
-        if let Err(error) = &answer {
-            self.trouble = Some(error.to_string());
-        }
+        let Some(newest) = self.versions.last().map(|v| v.raw.clone()) else { return Handed::Unknown };
+        let answer = self.account.chain.submit(&newest).await;
         self.handed = Instant::now();
-        let handed = Handed::of(&self.wallet, &self.message.action, answer);
+        let handed = match answer {
+            Ok(_) => Handed::Taken,
+            Err(failure) => {
+                self.trouble = Some(failure.words());
+                self.read(failure).await
+            }
+        };
         self.taken = !matches!(handed, Handed::Unknown);
+        if matches!(handed, Handed::Taken) {
+            self.refused = None;
+        }
         handed
     }
 
-    /// Strikes it off the record.
+    async fn read(&mut self, failure: Failure) -> Handed {
+        let Failure::Error { error, .. } = &failure else { return Handed::Unknown };
+        if failure.is_limit() {
+            return Handed::Unknown;
+        }
+        let meaning = refusal(&error.message);
+        if meaning == Refusal::Known {
+            return Handed::Taken;
+        }
+        match self.is_known().await {
+            Ok(true) => return Handed::Taken,
+            Ok(false) => {}
+            Err(_) => return Handed::Unknown,
+        }
+        if meaning == Refusal::NonceUsed {
+            return Handed::NonceUsed;
+        }
+        let message = error.message.to_string();
+        let since = self.refused.take().map_or(self.handed, |(since, _)| since);
+        self.refused = Some((since, message.clone()));
+        match meaning {
+            Refusal::Unfunded => Handed::Refused(ChainError::InsufficientFunds {
+                action: self.message.action.clone(),
+                from: self.account.address(),
+                message,
+            }),
+            Refusal::Invalid => Handed::Refused(self.account.chain.explain("eth_sendRawTransaction", failure)),
+            _ => Handed::Unknown,
+        }
+    }
+
+    /// Whether the node knows any version, waiting or mined.
+    async fn is_known(&self) -> Result<bool> {
+        for version in self.versions.iter().rev() {
+            if self.account.chain.knows(version.hash).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Removes its record.
     pub(crate) fn strike(&mut self) {
         if let Some(held) = self.held.take() {
             held.done();
@@ -119,11 +173,15 @@ impl Pending {
                         return Ok(receipt);
                     }
                     was_mined = true;
-                    self.orphaned = None;
+                    (self.orphaned, self.refused) = (None, None);
                 }
                 Ok(None) => {
                     if was_mined {
-                        tracing::warn!(action = self.message.action, nonce = self.nonce, "the chain dropped our block");
+                        tracing::warn!(
+                            action = self.message.action,
+                            nonce = self.nonce,
+                            "its block was reorganised away"
+                        );
                         was_mined = false;
                         self.taken = false;
                     }
@@ -131,11 +189,11 @@ impl Pending {
                 }
                 Err(error) => self.trouble = Some(error.to_string()),
             }
-            let limit = self.wallet.chain().options().receipt_timeout;
+            let limit = self.account.chain.options().receipt_timeout;
             if self.started.elapsed() > limit {
-                self.wallet.forget_nonce().await;
+                self.account.nonces.forget().await;
                 return Err(ChainError::NotMined {
-                    from: self.wallet.address(),
+                    from: self.account.address(),
                     nonce: self.nonce,
                     transactions: self.hashes(),
                     seconds: limit.as_secs(),
@@ -144,17 +202,17 @@ impl Pending {
                 });
             }
             let slower = (self.started.elapsed() / 10).min(SLOWEST_POLL);
-            tokio::time::sleep(self.wallet.chain().options().poll_interval.max(slower)).await;
+            tokio::time::sleep(self.account.chain.options().poll_interval.max(slower)).await;
         }
     }
 
     /// The receipt of whichever version was mined, and whether it is confirmed.
     async fn look(&self) -> Result<Option<(TransactionReceipt, bool)>> {
-        let chain = self.wallet.chain();
+        let chain = &self.account.chain;
         for version in self.versions.iter().rev() {
             let Some(receipt) = chain.receipt(version.hash).await? else { continue };
             let Some(block) = receipt.block_number else { continue };
-            if (receipt.transaction_hash, receipt.from) != (version.hash, self.wallet.address()) {
+            if (receipt.transaction_hash, receipt.from) != (version.hash, self.account.address()) {
                 return Err(chain.bad_answer("eth_getTransactionReceipt", "the receipt of another transaction"));
             }
             let needed = chain.options().confirmations.max(1) - 1;
@@ -166,22 +224,36 @@ impl Pending {
 
     /// Does what helps a transaction that is not mined.
     async fn push(&mut self) -> Result<()> {
-        let options = self.wallet.chain().options().clone();
+        let options = self.account.chain.options().clone();
         if !self.taken && self.handed.elapsed() >= RESEND_EVERY.min(options.bump_after) {
             self.hand_over().await;
-            return Ok(());
         }
         if self.started.elapsed() < RESEND_EVERY {
             return Ok(());
         }
-        match self.wallet.chain().mined_nonce(self.wallet.address()).await {
-            Ok(mined) if mined > self.nonce => return self.orphan().await,
+        match self.account.chain.confirmed_nonce(self.account.address()).await {
+            Ok(used) if used > self.nonce => return self.orphan().await,
             Ok(_) => self.orphaned = None,
             Err(error) => self.trouble = Some(error.to_string()),
         }
-        // less and less often: a node that never tells what waits would get the same bytes all the time
-        if self.handed.elapsed() >= RESEND_EVERY.max(self.started.elapsed() / 8) && self.is_forgotten().await {
-            tracing::warn!(action = self.message.action, nonce = self.nonce, "the node forgot it, sending it again");
+        if let Some((since, message)) = &self.refused {
+            if since.elapsed() >= REFUSAL_PATIENCE {
+                let message = message.clone();
+                return Err(self.unclear(message).await);
+            }
+        }
+        if !self.taken {
+            return Ok(());
+        }
+        // less and less often: a node that never shows what waits would get the same bytes all the time
+        if self.handed.elapsed() >= RESEND_EVERY.max(self.started.elapsed() / 8)
+            && matches!(self.is_known().await, Ok(false))
+        {
+            tracing::warn!(
+                action = self.message.action,
+                nonce = self.nonce,
+                "the node does not know it, sending it again"
+            );
             self.hand_over().await;
         }
         if self.priced.elapsed() >= options.bump_after {
@@ -190,48 +262,51 @@ impl Pending {
         Ok(())
     }
 
-    /// Whether the node says that it does not know the newest version: it was restarted, or dropped it.
-    async fn is_forgotten(&self) -> bool {
-        let known: Result<Option<serde_json::Value>> =
-            self.wallet.chain().request("eth_getTransactionByHash", (self.newest(),)).await;
-        matches!(known, Ok(None))
+    /// The node refuses it and does not show it. The record stays: another node may have it.
+    async fn unclear(&self, message: String) -> ChainError {
+        self.account.nonces.forget().await;
+        ChainError::Unclear {
+            action: self.message.action.clone(),
+            from: self.account.address(),
+            nonce: self.nonce,
+            transactions: self.hashes(),
+            message,
+        }
     }
 
-    /// The nonce is used, but by none of our versions that the node knows of.
+    /// A confirmed transaction used the nonce, and the node shows no receipt of ours.
     async fn orphan(&mut self) -> Result<()> {
         let since = *self.orphaned.get_or_insert_with(Instant::now);
         if since.elapsed() < RECEIPT_LAG {
             return Ok(());
         }
-        self.wallet.forget_nonce().await;
+        self.account.nonces.forget().await;
         self.strike();
         Err(ChainError::Replaced {
             action: self.message.action.clone(),
-            from: self.wallet.address(),
+            from: self.account.address(),
             nonce: self.nonce,
             transactions: self.hashes(),
         })
     }
 
-    /// Offers more, up to the limit, for the same nonce.
+    /// Replaces it by a dearer version, within the caps.
     async fn bump(&mut self) -> Result<()> {
-        let Some(fees) = self.versions.last().map(|v| v.fees) else { return Ok(()) };
+        let Some(old) = self.versions.last().map(|v| v.fees) else { return Ok(()) };
         self.priced = Instant::now();
-        let market = self.wallet.fees().await.unwrap_or(fees);
-        let options = self.wallet.chain().options();
-        let raised = |fee: u128| fee.saturating_mul(100 + u128::from(options.bump_percent)).div_ceil(100);
-        let max_fee = raised(fees.max_fee_per_gas).max(market.max_fee_per_gas);
-        let tip = raised(fees.max_priority_fee_per_gas).max(market.max_priority_fee_per_gas);
-        if max_fee > options.max_fee_per_gas {
-            tracing::warn!(action = self.message.action, limit = options.max_fee_per_gas, "not offering more");
-        } else {
-            let fees = Eip1559Estimation { max_fee_per_gas: max_fee, max_priority_fee_per_gas: tip.min(max_fee) };
-            let dearer = self.wallet.sign(&self.message, self.nonce, self.gas, fees)?;
-            if let Some(held) = &mut self.held {
-                held.add(&dearer)?;
+        let market = fees::market(&self.account.chain).await.unwrap_or(old);
+        match fees::raised(old, market, self.account.chain.options()) {
+            None => {
+                tracing::warn!(action = self.message.action, ?old, "a higher fee would pass the cap, not offering more")
             }
-            self.versions.push(dearer);
-            tracing::info!(action = self.message.action, nonce = self.nonce, max_fee, "offering more");
+            Some(fees) => {
+                let dearer = self.account.sign(&self.message, self.nonce, self.gas, fees)?;
+                if let Some(held) = &mut self.held {
+                    held.add(&dearer)?;
+                }
+                self.versions.push(dearer);
+                tracing::info!(action = self.message.action, nonce = self.nonce, ?fees, "offering more");
+            }
         }
         self.hand_over().await;
         Ok(())

@@ -1,4 +1,4 @@
-//! A node as a child process that never outlives us, not even if we are killed.
+//! A node as a child process that ends with its parent, even if the parent is killed.
 
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
@@ -11,8 +11,8 @@ use crate::error::{ChainError, Result};
 
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Runs a node in a process group of its own, so that Ctrl-C reaches only us and we decide what happens first. Our end
-/// of its standard input closes when we end, however we end; then the node is stopped.
+/// Runs a node in a process group of its own, so that Ctrl-C does not reach it before the parent can react. The parent's end
+/// of standard input closes when the parent ends, whatever the reason; the watchdog then stops the node.
 const WATCHDOG: &str = r#"
 exec 3<&0
 "$@" </dev/null 3<&- &
@@ -26,11 +26,11 @@ kill "$watch" 2>/dev/null
 exit "$status"
 "#;
 
-/// A child process on a leash; dropping it stops it.
+/// A child process that ends with its parent; dropping it stops it.
 #[derive(Debug)]
 pub(crate) struct Leashed {
     child: Child,
-    /// Closing it stops the child.
+    /// Its standard input; closing it stops the child.
     leash: Option<ChildStdin>,
 }
 
@@ -70,7 +70,7 @@ impl Leashed {
         }
     }
 
-    /// The watchdog's process; the whole process group has this number.
+    /// Id of the watchdog process, and of the whole process group.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }

@@ -31,7 +31,7 @@ impl Contracts {
 
     /// Opens a session for the sender, with an ERC-2612 permit instead of an approval (see [`Contracts::permit`]).
     ///
-    /// With a journal, what another process left of the same opening under another permit is this one.
+    /// In a journal, the same opening under another permit is the same call.
     pub fn open_session_with_permit(
         &self,
         params: OpenParams,
@@ -170,7 +170,7 @@ impl Contracts {
         self.chain.read(self.escrow_at(), &Abi::ownerDueCall { agentId: agent, version }).await
     }
 
-    /// All that was ever accrued for a version's data providers.
+    /// Token units accrued for a version's data providers since it was certified, paid or not.
     pub async fn data_accrued(&self, agent: B256, version: u32) -> Result<U256> {
         self.chain.read(self.escrow_at(), &Abi::dataAccruedCall { agentId: agent, version }).await
     }

@@ -1,4 +1,4 @@
-//! What the contracts' events add up to. Pure: events in, tables out.
+//! The contracts' state, rebuilt from their events. Pure: events in, tables out.
 
 use std::collections::BTreeMap;
 
@@ -150,7 +150,7 @@ impl SessionState {
     }
 }
 
-/// Everything the contracts told by events.
+/// The state of all contracts as far as their events carry it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tables {
     /// Circuits by id.
@@ -180,7 +180,7 @@ impl Tables {
         })
     }
 
-    /// Takes in one log; logs of other contracts and events that carry no state here are passed over.
+    /// Applies one log. Logs of other contracts and events that carry no state here are skipped.
     pub fn apply(&mut self, deployment: &Deployment, log: &Log) -> Result<()> {
         let address = log.address();
         let outcome = if address == deployment.proof_gate.address {

@@ -1,4 +1,4 @@
-//! Follows the contracts' events, from any block, through reorganisations.
+//! Keeps the contracts' state up to date from their events, through reorganisations.
 
 use std::path::Path;
 
@@ -11,10 +11,10 @@ use crate::contracts::Contracts;
 use crate::error::{ChainError, Result};
 use crate::state::Tables;
 
-/// Blocks below the newest one whose events are read anew each time, so that a reorganisation in them needs no undoing.
+/// Number of newest blocks whose events are read again each time, so that a reorganisation in them needs no undoing.
 pub(crate) const UNSETTLED: u64 = 64;
 
-/// The contracts' state as of some block, rebuilt from events. It can be saved and continued.
+/// The contracts' state as of some block, rebuilt from events. Can be saved and resumed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Follower {
     chain_id: u64,
@@ -29,16 +29,16 @@ pub struct Follower {
     current: Tables,
 }
 
-/// What one step read.
+/// Outcome of one step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Followed {
     /// First block read.
     pub from: u64,
     /// Newest block.
     pub to: u64,
-    /// Events of the contracts.
+    /// Number of events read.
     pub events: usize,
-    /// Whether settled blocks were replaced, so that everything was read anew.
+    /// True if settled blocks were replaced, so that all events were read again.
     pub rebuilt: bool,
 }
 
@@ -68,13 +68,13 @@ impl Follower {
         &self.current
     }
 
-    /// Newest block that was read.
+    /// Number of the newest block read.
     #[must_use]
     pub fn head(&self) -> u64 {
         self.head
     }
 
-    /// Reads on to the newest block. After an error the state is as before.
+    /// Reads up to the newest block. After an error the state is as before.
     pub async fn follow(&mut self, contracts: &Contracts) -> Result<Followed> {
         let chain = contracts.chain();
         chain.require_id(self.chain_id)?;
@@ -85,7 +85,7 @@ impl Follower {
             _ => false,
         };
         if rebuilt {
-            tracing::warn!(block = work.next - 1, "settled blocks were replaced, reading all events anew");
+            tracing::warn!(block = work.next - 1, "settled blocks were replaced, reading all events again");
             work = Follower::empty(self.chain_id, self.start);
         }
         let from = work.next;
@@ -107,7 +107,7 @@ impl Follower {
         Ok(Followed { from, to, events: logs.len(), rebuilt })
     }
 
-    /// Writes it to a file, to be continued later.
+    /// Writes the state to a file, to be resumed later.
     pub fn save(&self, path: &Path) -> Result<()> {
         let wrong = |cause: String| ChainError::File { path: path.to_owned(), cause };
         let text = serde_json::to_string(self).map_err(|e| wrong(e.to_string()))?;
@@ -132,17 +132,20 @@ pub(crate) async fn logs(contracts: &Contracts, from: u64, to: u64) -> Result<Ve
 
 /// All logs of a filter in `from..=to`, in order, asked for in windows that shrink if the node finds them too large.
 pub(crate) async fn windows(chain: &Chain, filter: &Filter, from: u64, to: u64) -> Result<Vec<Log>> {
-    let mut window = chain.options().log_window.max(1);
     let mut all = Vec::new();
     let mut start = from;
     while start <= to {
+        let window = chain.log_window();
         let end = to.min(start.saturating_add(window - 1));
         match chain.logs(&filter.clone().from_block(start).to_block(end)).await {
             Ok(found) => {
                 all.extend(found.into_iter().filter(|log| !log.removed));
                 start = end + 1;
             }
-            Err(ChainError::Refused { .. }) if window > 1 => window = (window / 2).max(1),
+            // also gateways that answer with an HTTP error when there is too much to say
+            Err(ChainError::Refused { .. } | ChainError::BadAnswer { .. }) if end > start => {
+                chain.narrow_log_window((end - start).div_ceil(2));
+            }
             Err(error) => return Err(error),
         }
     }

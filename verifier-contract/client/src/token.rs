@@ -44,7 +44,7 @@ impl Contracts {
     }
 
     pub(crate) async fn token_nonce(&self, owner: Address) -> Result<U256> {
-        self.chain.read(self.token_at(), &Abi::noncesCall { owner }).await
+        self.chain.read_newest(self.token_at(), &Abi::noncesCall { owner }).await
     }
 
     pub(crate) async fn token_separator(&self) -> Result<B256> {

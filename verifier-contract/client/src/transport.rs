@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use alloy::transports::http::reqwest::{self, Url};
+use reqwest::Url;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::CertificateDer;
 

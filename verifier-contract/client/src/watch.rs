@@ -1,4 +1,4 @@
-//! The contracts' events one by one as they happen, in plain words; and those that a reorganisation takes back.
+//! Reports the contracts' events as they happen, and those that a reorganisation removed.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -25,20 +25,20 @@ const LIBRARY_EVENTS: &[&str] = &[
     "event EIP712DomainChanged()",
 ];
 
-/// An event as it is told.
+/// One event, with its operands by name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Told {
-    /// Whether a reorganisation took it back: told before, and no longer so.
+pub struct ReportedEvent {
+    /// True if a reorganisation removed this reported event.
     pub removed: bool,
-    /// Block.
+    /// Number of the block.
     pub block: u64,
     /// Hash of the block.
     pub block_hash: B256,
-    /// Transaction.
+    /// Hash of the transaction.
     pub tx: B256,
     /// Index of the log in the block.
     pub index: u64,
-    /// Contract by its name.
+    /// Name of the contract.
     pub contract: String,
     /// Name of the event; `Unknown` if our contracts declare none like it.
     pub event: String,
@@ -46,10 +46,10 @@ pub struct Told {
     pub operands: Vec<(String, String)>,
 }
 
-impl fmt::Display for Told {
+impl fmt::Display for ReportedEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let taken = if self.removed { "taken back: " } else { "" };
-        write!(f, "block {}: {taken}{}", self.block, self.event)?;
+        let removed = if self.removed { "removed by a reorganisation: " } else { "" };
+        write!(f, "block {}: {removed}{}", self.block, self.event)?;
         for (name, value) in &self.operands {
             write!(f, " {name}={value}")?;
         }
@@ -57,50 +57,52 @@ impl fmt::Display for Told {
     }
 }
 
-/// Follows the contracts' events from a block on.
+/// Polls for the contracts' events.
 #[derive(Clone, Debug)]
 pub struct Watcher {
     /// First block whose events may still change.
     next: u64,
-    /// Events told of such blocks.
-    told: BTreeMap<(u64, u64), Told>,
+    /// Events reported from such blocks, by block and index.
+    reported: BTreeMap<(u64, u64), ReportedEvent>,
 }
 
 impl Watcher {
-    /// Begins with the events of block `from`.
+    /// Reports events from block `from` on.
     #[must_use]
     pub fn new(from: u64) -> Watcher {
-        Watcher { next: from, told: BTreeMap::new() }
+        Watcher { next: from, reported: BTreeMap::new() }
     }
 
-    /// What happened since the last look: first what is no longer so, newest first, then what is new, in order.
-    pub async fn look(&mut self, contracts: &Contracts) -> Result<Vec<Told>> {
+    /// What changed since the last poll: first the events that a reorganisation removed, newest first, then the new ones in
+    /// order.
+    pub async fn poll(&mut self, contracts: &Contracts) -> Result<Vec<ReportedEvent>> {
         let head = contracts.chain().block_number().await?;
         let mut now = BTreeMap::new();
         for log in logs(contracts, self.next, head).await? {
-            let told = tell(contracts, &log);
-            now.insert((told.block, told.index), told);
+            let event = report(contracts, &log);
+            now.insert((event.block, event.index), event);
         }
-        let gone = self.told.iter().rev().filter(|(place, told)| now.get(place) != Some(told));
-        let mut news: Vec<Told> = gone.map(|(_, told)| Told { removed: true, ..told.clone() }).collect();
+        let gone = self.reported.iter().rev().filter(|(place, event)| now.get(place) != Some(event));
+        let mut news: Vec<ReportedEvent> =
+            gone.map(|(_, event)| ReportedEvent { removed: true, ..event.clone() }).collect();
         news.extend(
-            now.iter().filter(|(place, told)| self.told.get(place) != Some(told)).map(|(_, told)| told.clone()),
+            now.iter().filter(|(place, event)| self.reported.get(place) != Some(event)).map(|(_, event)| event.clone()),
         );
         let settled = head.saturating_sub(UNSETTLED);
         self.next = self.next.max(settled + 1);
         now.retain(|(block, _), _| *block >= self.next);
-        self.told = now;
+        self.reported = now;
         Ok(news)
     }
 }
 
-/// A log in plain words.
-fn tell(contracts: &Contracts, log: &Log) -> Told {
+/// The event in a log; operands of an unknown one are its raw topics and data.
+fn report(contracts: &Contracts, log: &Log) -> ReportedEvent {
     let (event, operands) = decode(log).unwrap_or_else(|| {
         let topics = log.topics().iter().map(|t| ("topic".to_owned(), t.to_string()));
         ("Unknown".to_owned(), topics.chain([("data".to_owned(), log.data().data.to_string())]).collect())
     });
-    Told {
+    ReportedEvent {
         removed: false,
         block: log.block_number.unwrap_or_default(),
         block_hash: log.block_hash.unwrap_or_default(),
@@ -158,7 +160,7 @@ mod tests {
     use alloy::sol_types::SolEvent;
 
     #[test]
-    fn an_event_is_told_by_its_name_and_operands() {
+    fn an_event_is_reported_by_its_name_and_operands() {
         assert_eq!(known().len(), 20 + LIBRARY_EVENTS.len());
         let event = ISessionEscrow::QueriesClaimed {
             session: B256::repeat_byte(7),

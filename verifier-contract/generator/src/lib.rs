@@ -1,6 +1,6 @@
 //! EVM verifiers for halo2 (BN254, KZG, SHPLONK, Keccak transcript) verifying keys, and an EVM to run them in.
 //!
-//! - [`generate_verifier`]: our own verifier, bytecode straight from the key (module [`lean`]);
+//! - [`generate_verifier`]: our own verifier, bytecode straight from the key (module [`direct`]);
 //! - [`run`], [`deploy`]: run bytecode in revm under the rules of the latest mainnet fork;
 //! - [`calldata`]: what a verifier is called with;
 //! - [`generate`], [`compile`]: the verifier that snark-verifier writes in Solidity, compiled by the pinned npm compiler:
@@ -18,16 +18,16 @@
 
 mod bytecode;
 mod calldata;
+pub mod direct;
 mod error;
-pub mod lean;
 pub mod reference;
 mod runner;
 pub mod solidity;
 
 pub use bytecode::Bytecode;
 pub use calldata::calldata;
+pub use direct::generate as generate_verifier;
 pub use error::Error;
-pub use lean::generate as generate_verifier;
 pub use reference::generate;
 pub use runner::{deploy, run, RunReport};
 pub use solidity::compile;

@@ -1,14 +1,11 @@
 //! Verifiers of the product's own circuits, with real proofs.
 
-use tribute_circuits::{
-    columns::{commit_gradient, commit_records, commit_weights, Secret},
-    dataset::DatasetCircuit,
-    gradient::GradientCircuit,
-    halo2_proofs::halo2curves::bn256::Fr,
-    prove::{prove, verifying_key, Keys, Proof},
-    shape::Shape,
-    srs::Srs,
-};
+use tribute_circuits::columns::{commit_gradient, commit_records, commit_weights, Secret};
+use tribute_circuits::keys::{verifying_key, Keys};
+use tribute_circuits::prove::prove;
+use tribute_circuits::statements::dataset::DatasetCircuit;
+use tribute_circuits::statements::gradient::GradientCircuit;
+use tribute_core::shape::Shape;
 use tribute_core::{
     head::{gradient, Weights},
     layout::{Layout, Task},
@@ -16,6 +13,9 @@ use tribute_core::{
     records::Records,
     statement::{Statement, SUM_PARTS},
 };
+use tribute_engine::halo2_proofs::halo2curves::bn256::Fr;
+use tribute_engine::proof::Proof;
+use tribute_engine::srs::Srs;
 use tribute_evm::{calldata, generate_verifier, run};
 
 /// Budgets of a direct check on chain.

@@ -43,7 +43,7 @@ use snark_verifier::{
     verifier::{plonk::PlonkSuccinctVerifier, SnarkVerifier},
 };
 use std::io;
-use tribute_evm::{calldata, lean, run};
+use tribute_evm::{calldata, direct, run};
 
 type Succinct = PlonkSuccinctVerifier<KzgAs<Bn256, Bdfg21>, LimbsEncoding<3, 88>>;
 type Keccak<'a> = EvmTranscript<G1Affine, NativeLoader, &'a [u8], Vec<u8>>;
@@ -129,8 +129,8 @@ fn forge(params: &ParamsKZG<Bn256>, vk: &VerifyingKey<G1Affine>, inputs: &[Fr], 
 
 /// Forges a proof for the key and holds our verifier against halo2's.
 fn check(name: &str, params: &ParamsKZG<Bn256>, vk: &VerifyingKey<G1Affine>, inputs: usize, seed: u64) {
-    let code = lean::generate(params, vk, inputs).unwrap();
-    let compact = lean::generate_compact(params, vk, inputs).unwrap();
+    let code = direct::generate(params, vk, inputs).unwrap();
+    let compact = direct::generate_compact(params, vk, inputs).unwrap();
     let mut rng = ChaCha20Rng::seed_from_u64(seed);
     let inputs: Vec<_> = (0..inputs).map(|_| Fr::random(&mut rng)).collect();
     let proof = forge(params, vk, &inputs, seed);

@@ -3,15 +3,13 @@
 //! Contexts and ids are compared by proofs made with core's being accepted: `verifier-contract/test/RealLife.t.sol`.
 
 use std::collections::BTreeMap;
-use tribute_circuits::halo2_proofs::halo2curves::{
-    bn256::{Fq, Fr},
-    ff::PrimeField,
-};
 use tribute_core::{
     link::Link,
     numbers,
     statement::{self, Statement},
 };
+use tribute_engine::halo2_proofs::halo2curves::bn256::{Fq, Fr};
+use tribute_engine::halo2_proofs::halo2curves::ff::PrimeField;
 
 const SOURCE: &str = include_str!("../../src/libraries/Statements.sol");
 

@@ -33,7 +33,7 @@ pub(super) enum ChainCommand {
     Deploy(money::DeployArgs),
     /// What stands on chain: contracts compared with the local build, circuits, datasets, agents, sessions, money.
     Status(status::StatusArgs),
-    /// Tell every event of the contracts as it happens, and every one that a reorganisation takes back.
+    /// Report every event of the contracts as it happens, and every one that a reorganisation removes.
     Watch(watch::WatchArgs),
     /// Mint test tokens (only with the test token).
     Mint(money::MintArgs),
@@ -113,6 +113,9 @@ pub(crate) struct SenderArgs {
     /// Most to offer per gas, in gwei: a stuck transaction is sent again dearer, up to this.
     #[arg(long, value_name = "GWEI", env = "TRIBUTE_MAX_FEE", default_value_t = 500)]
     max_fee: u32,
+    /// Highest tip to offer per gas, in gwei, whatever the node suggests.
+    #[arg(long, value_name = "GWEI", env = "TRIBUTE_MAX_TIP", default_value_t = 30)]
+    max_tip: u32,
     /// Longest wait for a transaction, in seconds. One that is not mined by then stays on record: run the command again.
     #[arg(long, value_name = "SECONDS", default_value_t = 180)]
     wait: u64,
@@ -183,6 +186,7 @@ impl SenderArgs {
         let options = Options {
             confirmations: self.confirmations,
             max_fee_per_gas: u128::from(self.max_fee) * 1_000_000_000,
+            max_priority_fee_per_gas: u128::from(self.max_tip) * 1_000_000_000,
             receipt_timeout: Duration::from_secs(self.wait),
             roots: self.read.node.rpc_ca.clone(),
             journal: Some(journal.into()),
@@ -235,7 +239,7 @@ impl ProofFile {
 }
 
 /// Bytes in hex.
-pub(crate) fn bytes(what: &str, text: &str) -> Result<Bytes> {
+fn bytes(what: &str, text: &str) -> Result<Bytes> {
     hex::decode(text.strip_prefix("0x").unwrap_or(text))
         .map(Bytes::from)
         .map_err(|e| Problem::field(what, format!("not bytes in hex: {e}")))

@@ -8,10 +8,11 @@ use clap::Args;
 use serde::Deserialize;
 use serde_json::json;
 use tribute_chain::sessions::{ClaimBatch, OpenParams, SlotVoucher};
+use tribute_chain::SignedVoucher;
 use tribute_problem::hexed::{Hex, Hex20, Hex32};
 use tribute_problem::{Problem, Result};
 
-use super::{account, bytes, hex32, json_file, word, ChainArgs, Connected, ProofFile, ReadArgs};
+use super::{account, hex32, json_file, word, ChainArgs, Connected, ProofFile, ReadArgs};
 use crate::CommandResult;
 
 /// Validity of a permit, seconds.
@@ -67,15 +68,7 @@ struct ClaimFile {
     agent_id: Hex32,
     version: u32,
     proof: ProofFile,
-    vouchers: Vec<VoucherFile>,
-}
-
-#[derive(Deserialize)]
-struct VoucherFile {
-    session: Hex32,
-    count: u64,
-    transcript: Hex32,
-    signature: String,
+    vouchers: Vec<SignedVoucher>,
 }
 
 pub(super) async fn open(a: OpenArgs) -> CommandResult {
@@ -139,24 +132,12 @@ pub(super) async fn refund(a: CloseArgs) -> CommandResult {
 
 pub(super) async fn claim(a: ClaimArgs) -> CommandResult {
     let file: ClaimFile = json_file(&a.claim)?;
-    let slots = file
-        .vouchers
-        .iter()
-        .map(|v| {
-            Ok(SlotVoucher {
-                session: word(v.session),
-                count: v.count,
-                transcript: U256::from_be_bytes(v.transcript.0),
-                signature: bytes("signature", &v.signature)?,
-            })
-        })
-        .collect::<Result<Vec<_>>>()?;
     let batch = ClaimBatch {
         agentId: word(file.agent_id),
         version: file.version,
         inputs: file.proof.inputs(),
         proof: file.proof.bytes()?,
-        slots,
+        slots: file.vouchers.iter().map(SignedVoucher::slot).collect(),
     };
     let slots = batch.slots.clone();
     let c = a.chain.connect().await?;

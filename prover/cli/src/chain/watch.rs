@@ -15,13 +15,13 @@ const SLOWEST: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Args)]
 pub(crate) struct WatchArgs {
-    /// First block to tell of. [default: the next one]
+    /// First block to report. [default: the next one]
     #[arg(long, value_name = "BLOCK")]
     from: Option<u64>,
     /// Stop once the chain has this block. [default: go on until stopped]
     #[arg(long, value_name = "BLOCK")]
     until: Option<u64>,
-    /// Seconds between two looks.
+    /// Seconds between two polls.
     #[arg(long, value_name = "SECONDS", default_value_t = 2.0)]
     every: f64,
     #[command(flatten)]
@@ -38,7 +38,7 @@ pub(super) async fn run(a: WatchArgs) -> CommandResult {
     let every = Duration::from_secs_f64(a.every.clamp(0.05, 3_600.0));
     let mut pause = every;
     loop {
-        match look(&mut watcher, &contracts, a.node.json).await {
+        match poll(&mut watcher, &contracts, a.node.json).await {
             Ok(head) if a.until.is_some_and(|last| head >= last) => return Ok(()),
             Ok(_) => pause = every,
             Err(problem) if problem.reason == Reason::ChainUnavailable => {
@@ -54,15 +54,15 @@ pub(super) async fn run(a: WatchArgs) -> CommandResult {
     }
 }
 
-/// Tells what is new, one line an event, and returns the newest block before the look.
-async fn look(watcher: &mut Watcher, contracts: &Contracts, json: bool) -> Result<u64> {
+/// Prints what is new, one event a line, and returns the newest block before the poll.
+async fn poll(watcher: &mut Watcher, contracts: &Contracts, json: bool) -> Result<u64> {
     let head = contracts.chain().block_number().await?;
-    let news = watcher.look(contracts).await?;
+    let news = watcher.poll(contracts).await?;
     let mut out = std::io::stdout().lock();
-    for told in news {
+    for event in news {
         match json {
-            true => writeln!(out, "{}", serde_json::to_string(&told)?)?,
-            false => writeln!(out, "{told}")?,
+            true => writeln!(out, "{}", serde_json::to_string(&event)?)?,
+            false => writeln!(out, "{event}")?,
         }
     }
     out.flush()?;

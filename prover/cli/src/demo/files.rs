@@ -5,7 +5,8 @@ use std::path::Path;
 use alloy::primitives::{Bytes, B256, U256};
 use serde::de::DeserializeOwned;
 use serde::Deserialize;
-use tribute_chain::sessions::{ClaimBatch, SlotVoucher};
+use tribute_chain::sessions::ClaimBatch;
+use tribute_chain::SignedVoucher;
 use tribute_problem::{Problem, Result};
 
 /// Reads a JSON file.
@@ -90,34 +91,18 @@ pub(super) struct Claim {
     agent_id: B256,
     version: u32,
     pub(super) proof: Proof,
-    pub(super) vouchers: Vec<Voucher>,
-}
-
-/// A signed voucher.
-#[derive(Clone, Debug, Deserialize)]
-pub(super) struct Voucher {
-    pub(super) session: B256,
-    pub(super) version: u32,
-    pub(super) count: u64,
-    pub(super) transcript: B256,
-    signature: Bytes,
+    pub(super) vouchers: Vec<SignedVoucher>,
 }
 
 impl Claim {
     /// As the contract takes it.
     pub(super) fn batch(&self) -> ClaimBatch {
-        let slot = |v: &Voucher| SlotVoucher {
-            session: v.session,
-            count: v.count,
-            transcript: U256::from_be_bytes(v.transcript.0),
-            signature: v.signature.clone(),
-        };
         ClaimBatch {
             agentId: self.agent_id,
             version: self.version,
             inputs: self.proof.inputs(),
             proof: self.proof.proof.clone(),
-            slots: self.vouchers.iter().map(slot).collect(),
+            slots: self.vouchers.iter().map(SignedVoucher::slot).collect(),
         }
     }
 }

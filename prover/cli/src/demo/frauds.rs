@@ -8,8 +8,7 @@ use alloy::sol_types::SolCall;
 use serde::Serialize;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::Command;
-use tribute_chain::signing::sign_voucher;
-use tribute_chain::{Call, Voucher, Wallet};
+use tribute_chain::{Call, SignedVoucher, Voucher, Wallet};
 use tribute_problem::hexed::{Hex, Hex32};
 use tribute_problem::{Problem, Reason, Result};
 use tribute_service::registry::Registry;
@@ -75,12 +74,13 @@ impl Stage {
             _ => return Err(Problem::internal("the claim has no voucher")),
         };
         let more = Voucher {
-            session: voucher.session,
-            version: voucher.version,
-            count: voucher.count + 1,
-            transcript: U256::from_be_bytes(voucher.transcript.0),
+            session: voucher.session(),
+            version: voucher.version(),
+            count: voucher.count() + 1,
+            transcript: voucher.transcript().into(),
         };
-        *slot = sign_voucher(&self.parties.clients[0].session.key, &self.contracts.session_domain(), &more)?;
+        let (key, domain) = (&self.parties.clients[0].session.key, self.contracts.session_domain());
+        *slot = SignedVoucher::sign(key, &domain, more)?.slot();
         self.bounce("voucher_overcount", "VoucherCountMismatch", &self.contracts.claim(vec![batch])).await
     }
 

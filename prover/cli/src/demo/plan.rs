@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use tribute_core::head::lambda_units;
-use tribute_core::records::{infer_schema, read_csv};
+use tribute_core::schema::Schema;
 use tribute_core::statement::OPTIMUM_SLOTS;
 use tribute_problem::{Problem, Reason, Result};
+use tribute_records::{Options, Predicts, Range, Rows, Source};
 
 use crate::agent::LinkArg;
-use crate::output::read_csv_file;
+use crate::table::stem;
 
 /// The data of the default demo, from the repository's root.
 const DIGITS: &str = "examples/digits.csv.gz";
@@ -68,8 +69,10 @@ pub(super) struct Plan {
     pub(super) data: PathBuf,
     /// Header line, if the CSV has one.
     header: Option<String>,
-    /// Lines of the CSV, one a record.
-    lines: Vec<String>,
+    /// Rows of the CSV as they stand in it, one a record.
+    rows: Vec<String>,
+    /// The first row with another label that occurs; none if there is only one.
+    relabelled: Option<String>,
     /// Rows of each provider.
     pub(super) split: Vec<usize>,
     /// Queries of each of the two clients.
@@ -115,34 +118,26 @@ impl Plan {
             return Err(Problem::field("holdout", format!("{holdout}: two clients need at least two rows")));
         }
 
-        let (file, text) = read_csv_file(&data)?;
-        let name = stem(&data);
-        let schema = infer_schema(&file, &name, &text)?;
-        let records = read_csv(&file, &text, &schema)?.len();
+        let options = Options::default();
+        let source = Source::open(&data, &options)?;
+        let schema = schema(&source, &stem(&data), &options)?;
+        let rows = source.rows(&schema, &options)?;
         let wanted = split.iter().sum::<usize>() + holdout;
-        if wanted > records {
+        if wanted > rows.len() {
+            let (file, records) = (source.file(), rows.len());
             return Err(Problem::field(
                 "split",
                 format!("{file} has {records} records, split and holdout take {wanted}"),
             ));
         }
         schema.layout(args.k, args.columns)?;
-        let text =
-            String::from_utf8(text).map_err(|_| Problem::new(Reason::BadRecord, format!("{file} is not text")))?;
-        let mut lines: Vec<String> = text.lines().filter(|l| !l.trim().is_empty()).map(str::to_owned).collect();
-        let header = (lines.len() == records + 1).then(|| lines.remove(0));
-        if lines.len() != records {
-            return Err(Problem::new(
-                Reason::BadRecord,
-                format!("{file}: records that go over several lines cannot be split between providers"),
-            ));
-        }
         // three fifths to the first client
         let first = (holdout * 3).div_ceil(5).min(holdout - 1);
         Ok(Plan {
             data: std::path::absolute(data)?,
-            header,
-            lines,
+            header: rows.header().map(str::to_owned),
+            relabelled: rows.relabelled(0),
+            rows: texts(&rows),
             split,
             queries: [first, holdout - first],
             link: args.link,
@@ -164,21 +159,17 @@ impl Plan {
 
     /// Text of a client's file: its part of the held-out rows.
     pub(super) fn client_csv(&self, index: usize) -> String {
-        let first = self.lines.len() - self.queries.iter().sum::<usize>();
+        let first = self.rows.len() - self.queries.iter().sum::<usize>();
         let start = first + self.queries[..index].iter().sum::<usize>();
         self.csv(start..start + self.queries[index])
     }
 
     /// The first provider's file with the label of its first record replaced by another one that occurs.
     pub(super) fn altered_csv(&self) -> Result<String> {
-        let label = |line: &str| line.rsplit(',').next().unwrap_or_default().trim().to_owned();
-        let own = label(&self.lines[0]);
-        let other = self.lines.iter().map(|l| label(l)).find(|l| *l != own).ok_or_else(|| {
-            Problem::new(Reason::BadRecord, format!("{}: all labels are `{own}`", self.data.display()))
+        let other = self.relabelled.as_ref().ok_or_else(|| {
+            Problem::new(Reason::BadRecord, format!("{}: all labels are the same", self.data.display()))
         })?;
-        let (features, _) = self.lines[0].rsplit_once(',').unwrap_or_default();
-        let csv = self.provider_csv(0);
-        Ok(csv.replacen(&self.lines[0], &format!("{features},{other}"), 1))
+        Ok(self.provider_csv(0).replacen(&self.rows[0], other, 1))
     }
 
     /// The link's name on the command line.
@@ -215,14 +206,20 @@ impl Plan {
     }
 
     fn csv(&self, rows: std::ops::Range<usize>) -> String {
-        let lines = self.header.iter().chain(&self.lines[rows]);
-        lines.flat_map(|line| [line.as_str(), "\n"]).collect()
+        let rows = self.header.iter().chain(&self.rows[rows]);
+        rows.flat_map(|row| [row.as_str(), "\n"]).collect()
     }
 }
 
-fn stem(file: &Path) -> String {
-    let name = file.file_name().map_or("data".into(), |n| n.to_string_lossy());
-    name.split('.').next().unwrap_or("data").to_owned()
+/// The schema of the whole file, which must be fit to be committed as it stands.
+fn schema(source: &Source, name: &str, options: &Options) -> Result<Schema> {
+    let schema = source.infer(name, Predicts::Classes, Range::MinMax, options)?.into_schema()?;
+    source.records(&schema, options)?.into_records()?;
+    Ok(schema)
+}
+
+fn texts(rows: &Rows<'_>) -> Vec<String> {
+    (0..rows.len()).map(|i| rows.get(i).to_owned()).collect()
 }
 
 /// The nearest folder that holds `relative`: from the current one upward, then from the program's.
@@ -259,8 +256,8 @@ mod tests {
         assert_eq!((plan.split.as_slice(), plan.queries), (&[900, 500, 197][..], [120, 80]));
         assert_eq!(plan.provider_csv(2).lines().count(), 197);
         let cut: String = (0..3).map(|i| plan.provider_csv(i)).chain((0..2).map(|i| plan.client_csv(i))).collect();
-        let (_, whole) = read_csv_file(&plan.data).unwrap();
-        assert_eq!(cut.as_bytes(), whole);
+        let whole = Source::open(&plan.data, &Options::default()).unwrap();
+        assert_eq!(cut, whole.text());
     }
 
     #[test]

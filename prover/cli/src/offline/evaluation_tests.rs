@@ -4,17 +4,18 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 use tribute_circuits::columns::{commit_records, commit_weights, CommittedGroup, Secret};
-use tribute_circuits::evaluation::EvaluationCircuit;
-use tribute_circuits::field::from_core;
-use tribute_circuits::prove::{self, Keys};
-use tribute_circuits::shape::Shape;
-use tribute_circuits::srs::Srs;
+use tribute_circuits::keys::Keys;
+use tribute_circuits::prove;
+use tribute_circuits::statements::evaluation::EvaluationCircuit;
 use tribute_core::certificate::evaluation::{Evaluation, EvaluationParts};
 use tribute_core::certificate::{CertificateError, Hex, Proof};
 use tribute_core::context::{evaluation_ctx, Address, Terms};
 use tribute_core::digest::dataset_id;
 use tribute_core::head::Weights;
 use tribute_core::records::Records;
+use tribute_core::shape::Shape;
+use tribute_engine::field::from_core;
+use tribute_engine::srs::Srs;
 
 use super::tests::{
     certified, dataset_proof, leaf, leaves, options, others, proof, records, refusal_of, schema, SECRET,

@@ -5,7 +5,7 @@
 //!    time, powers and Lagrange basis, because the keys are derived from it and the file may come from anybody; nothing of
 //!    it is taken from the certificate. The development SRS only where the caller allows it.
 //! 3. The keys: derived here from the layout, the link and the bias's penalty; the file brings none.
-//! 4. The proofs: every one, by [`tribute_circuits::verify`].
+//! 4. The proofs: every one, by [`tribute_verify`].
 //! 5. The checksum, last, so that a change is reported where it was made.
 //!
 //! An evaluation holds a certificate: that is checked first, as a file of its own would be.
@@ -23,13 +23,14 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
-use tribute_circuits::prove::{verifying_key, ProveError};
-use tribute_circuits::shape::Shape;
-use tribute_circuits::srs::{Srs, SrsError, SrsStore};
-use tribute_circuits::verify::{self, VerifierSrs, VerifyingKey};
+use tribute_circuits::error::ProveError;
+use tribute_circuits::keys::verifying_key;
 use tribute_core::certificate::blame::{part, whole, Field, Relations};
 use tribute_core::certificate::evaluation::Evaluation;
 use tribute_core::certificate::{Certificate, CertificateError, Hex, Node, Proof, Sum};
+use tribute_core::shape::Shape;
+use tribute_engine::srs::{Srs, SrsError, SrsStore};
+use tribute_verify::{VerifierSrs, VerifyingKey};
 
 pub use command::{run, VerifyArgs};
 pub use report::Report;
@@ -194,7 +195,7 @@ impl Verifier {
         for shape in sums.iter().map(|s| sum(s)) {
             self.derive(&shape)?;
         }
-        let srs = VerifierSrs::of(&self.srs[&layout.k()]).ok_or(Refused::SrsPoints)?;
+        let srs = VerifierSrs::read(&self.srs[&layout.k()].points()).ok_or(Refused::SrsPoints)?;
         let mut check = |shape: &Shape, proof: &Proof, path: String, named: Option<&str>| {
             let named = named.into_iter().map(whole).chain(["layout.k", "srs.digest"].map(part)).collect();
             self.check_proof(&srs, shape, proof, &path, named, relations);
@@ -218,7 +219,7 @@ impl Verifier {
         let layout = evaluation.certificate.layout;
         let (data, counts) = (Shape::dataset(layout), Shape::evaluation(layout));
         self.derive(&counts)?;
-        let srs = VerifierSrs::of(&self.srs[&layout.k()]).ok_or(Refused::SrsPoints)?;
+        let srs = VerifierSrs::read(&self.srs[&layout.k()].points()).ok_or(Refused::SrsPoints)?;
         for (j, shard) in evaluation.dataset.shards.iter().enumerate() {
             for (shape, proof, name) in
                 [(&data, &shard.dataset_proof, "dataset_proof"), (&counts, &shard.evaluation_proof, "evaluation_proof")]
@@ -240,7 +241,7 @@ impl Verifier {
         named: Vec<Field>,
         relations: &mut Relations,
     ) {
-        let result = verify::verify(&self.keys[shape], srs, &proof.words(), &proof.bytes.0);
+        let result = tribute_verify::verify(&self.keys[shape], srs, &proof.words(), &proof.bytes.0);
         let fields = std::iter::once(whole(format!("{path}.bytes"))).chain(named).collect();
         relations.relate(result.is_ok(), fields, || {
             result.err().map_or_else(String::new, |e| format!("the {} proof is refused: {e}", shape.statement.name()))

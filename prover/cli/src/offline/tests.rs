@@ -8,13 +8,11 @@ use serde_json::Value;
 use tribute_circuits::columns::{
     commit_gradient, commit_records, commit_unused_slot, commit_weights, CommittedGroup, Secret,
 };
-use tribute_circuits::dataset::DatasetCircuit;
-use tribute_circuits::field::{from_core, word};
-use tribute_circuits::gradient::GradientCircuit;
-use tribute_circuits::optimum::{OptimumCircuit, Slot};
-use tribute_circuits::prove::{self, Keys};
-use tribute_circuits::shape::Shape;
-use tribute_circuits::srs::Srs;
+use tribute_circuits::keys::Keys;
+use tribute_circuits::prove;
+use tribute_circuits::statements::dataset::DatasetCircuit;
+use tribute_circuits::statements::gradient::GradientCircuit;
+use tribute_circuits::statements::optimum::{OptimumCircuit, Slot};
 use tribute_core::certificate::{
     Certificate, CertificateError, Chain, DatasetParts, Hex, Parts, Proof, ShardParts, SrsName,
 };
@@ -24,7 +22,10 @@ use tribute_core::head::{add, gradient, optimum};
 use tribute_core::link::Link;
 use tribute_core::records::Records;
 use tribute_core::schema::{Feature, Schema, Target};
+use tribute_core::shape::Shape;
 use tribute_core::I256;
+use tribute_engine::field::{from_core, word};
+use tribute_engine::srs::Srs;
 use tribute_inference::train::{train, LossOptions};
 
 use super::{verify_json, Options, Refused, Verifier};
@@ -51,7 +52,7 @@ pub(super) fn records(n: usize, seed: u64) -> Records {
     records
 }
 
-pub(super) fn proof(p: &prove::Proof) -> Proof {
+pub(super) fn proof(p: &tribute_engine::proof::Proof) -> Proof {
     Proof::new(p.input_words(), p.bytes.clone())
 }
 

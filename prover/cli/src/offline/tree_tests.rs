@@ -3,18 +3,16 @@
 use std::sync::{Mutex, OnceLock};
 
 use halo2_proofs::halo2curves::bn256::Fr;
+use tribute_circuits::arithmetization::StatementWitness;
 use tribute_circuits::columns::{
     commit_gradient, commit_records, commit_unused_slot, commit_weights, CommittedGroup, Secret,
 };
-use tribute_circuits::dataset::DatasetCircuit;
-use tribute_circuits::field::from_core;
-use tribute_circuits::gradient::GradientCircuit;
-use tribute_circuits::optimum::{OptimumCircuit, Slot};
-use tribute_circuits::plonk::Witness;
-use tribute_circuits::prove::{self, Keys};
-use tribute_circuits::shape::Shape;
-use tribute_circuits::srs::Srs;
-use tribute_circuits::sum::SumCircuit;
+use tribute_circuits::keys::Keys;
+use tribute_circuits::prove;
+use tribute_circuits::statements::dataset::DatasetCircuit;
+use tribute_circuits::statements::gradient::GradientCircuit;
+use tribute_circuits::statements::optimum::{OptimumCircuit, Slot};
+use tribute_circuits::statements::sum::SumCircuit;
 use tribute_core::certificate::{
     Certificate, CertificateError, Chain, DatasetParts, Hex, Node, Parts, Proof, ShardParts, SrsName, Sum, TREE_FORMAT,
 };
@@ -25,7 +23,10 @@ use tribute_core::layout::Layout;
 use tribute_core::link::Link;
 use tribute_core::records::Records;
 use tribute_core::schema::{Feature, Schema, Target};
+use tribute_core::shape::Shape;
 use tribute_core::I256;
+use tribute_engine::field::from_core;
+use tribute_engine::srs::Srs;
 use tribute_inference::{train, LossOptions};
 
 use super::tests::records;
@@ -88,7 +89,7 @@ impl Maker {
         Maker { schema, layout, srs: Srs::development(K), secret: Secret::from_bytes([7; 32]), chain, keys: vec![] }
     }
 
-    fn prove(&mut self, witness: &dyn Witness, inputs: Vec<Fr>) -> Proof {
+    fn prove(&mut self, witness: &dyn StatementWitness, inputs: Vec<Fr>) -> Proof {
         let shape = witness.shape();
         let known = self.keys.iter().position(|k| k.shape() == shape);
         let i = known.unwrap_or_else(|| {

@@ -9,10 +9,20 @@ use std::time::{Duration, Instant};
 use alloy::signers::local::PrivateKeySigner;
 use tempfile::TempDir;
 use tribute_client::Client;
+use tribute_core::schema::Schema;
 use tribute_proto::v1;
+use tribute_records::{Options, Predicts, Range, Source};
 
 /// The program under test.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_tribute");
+
+/// The schema of a table.
+pub fn infer(file: &str, predicts: Predicts, bytes: &[u8]) -> Schema {
+    let options = Options::default();
+    let source = Source::from_bytes(file, bytes.to_vec(), &options).unwrap();
+    let name = file.split('.').next().unwrap();
+    source.infer(name, predicts, Range::MinMax, &options).unwrap().into_schema().unwrap()
+}
 
 /// A `tribute serve` process; killed when dropped.
 pub struct Served {

@@ -79,27 +79,3 @@ impl Chain for RpcChain {
         Ok(known(allowed, &["UnknownDataset"])?.unwrap_or(false))
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_the_chain_says_keeps_its_reason() {
-        let (action, from) = (String::from("claim"), Address::ZERO);
-        for (error, reason, passes_later) in [
-            (ChainError::WrongChain { url: "u".into(), expected: 1, found: 2 }, Reason::ChainDiffers, false),
-            (ChainError::NoCode { contract: "ProofGate".into(), address: from }, Reason::ChainDiffers, false),
-            (
-                ChainError::InsufficientFunds { action: action.clone(), from, message: "poor".into() },
-                Reason::TransactionFailed,
-                false,
-            ),
-            (ChainError::GasAboveCap { action, needed: 2, cap: 1 }, Reason::TransactionFailed, false),
-            (ChainError::Unreachable { url: "u".into(), cause: "refused".into() }, Reason::ChainUnavailable, true),
-        ] {
-            let problem = Problem::from(error);
-            assert_eq!((problem.reason, problem.may_pass_later()), (reason, passes_later), "{problem}");
-        }
-    }
-}

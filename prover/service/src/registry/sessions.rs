@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
+use tribute_chain::SignedVoucher;
 use tribute_problem::hexed::{Hex20, Hex32};
 use tribute_problem::{Problem, Reason, Result};
-use tribute_steps::service::VoucherBody;
 use tribute_steps::shape::Target;
 
 use super::Registry;
@@ -44,14 +44,14 @@ pub struct SessionRow {
     /// Transcript after them.
     pub transcript: Hex32,
     /// The latest voucher.
-    pub voucher: Option<VoucherBody>,
+    pub voucher: Option<SignedVoucher>,
 }
 
 impl SessionRow {
     /// Answers that the latest voucher covers.
     #[must_use]
     pub fn vouched(&self) -> u64 {
-        self.voucher.as_ref().map_or(0, |v| v.count)
+        self.voucher.as_ref().map_or(0, SignedVoucher::count)
     }
 }
 
@@ -165,12 +165,12 @@ impl Registry {
     }
 
     /// Keeps a checked voucher if it covers more than the one before.
-    pub async fn put_voucher(&self, voucher: &VoucherBody) -> Result<()> {
+    pub async fn put_voucher(&self, voucher: &SignedVoucher) -> Result<()> {
         sqlx::query(
             self.db.sql("UPDATE sessions SET voucher = $3, voucher_count = $2 WHERE id = $1 AND voucher_count < $2"),
         )
-        .bind(voucher.session.to_string())
-        .bind(voucher.count as i64)
+        .bind(voucher.session().to_string())
+        .bind(voucher.count() as i64)
         .bind(serde_json::to_string(voucher)?)
         .execute(self.db.pool())
         .await?;

@@ -11,7 +11,15 @@ use crate::registry::Registry;
 use crate::rules::admission::Admission;
 use crate::rules::ownership::Ownership;
 use crate::rules::records::Records;
+use crate::rules::tables;
 use crate::wire;
+
+/// Runs what takes long off the threads that serve.
+async fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    tokio::task::spawn_blocking(work).await.map_err(Problem::internal)?
+}
 
 pub(crate) struct DatasetRpc {
     pub(crate) gate: Gatekeeper,
@@ -34,6 +42,26 @@ impl v1::dataset_service_server::DatasetService for DatasetRpc {
         let job = self.admission.submit(caller, v1::work::Work::Dataset(work), r.options.as_ref()).await?;
         let job = wire::job_with_outcome(&self.artefacts, job).await?;
         Ok(Response::new(v1::RegisterDatasetResponse { job: Some(job) }))
+    }
+
+    async fn check_records(
+        &self,
+        request: Request<v1::CheckRecordsRequest>,
+    ) -> Result<Response<v1::CheckRecordsResponse>, Status> {
+        let r = request.into_inner();
+        self.gate.admit(&r).await?;
+        let schema = wire::schema(&r.schema_json)?;
+        let csv = r.csv.ok_or_else(|| Problem::field("csv", "is missing"))?;
+        Ok(Response::new(off_thread(move || tables::check(&schema, csv)).await?))
+    }
+
+    async fn infer_schema(
+        &self,
+        request: Request<v1::InferSchemaRequest>,
+    ) -> Result<Response<v1::InferSchemaResponse>, Status> {
+        let r = request.into_inner();
+        self.gate.admit(&r).await?;
+        Ok(Response::new(off_thread(move || tables::infer(r)).await?))
     }
 
     async fn get_dataset(&self, request: Request<v1::GetDatasetRequest>) -> Result<Response<v1::Dataset>, Status> {

@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tonic::{Request, Response, Status};
-use tribute_circuits::srs::Srs;
+use tribute_engine::srs::Srs;
 use tribute_problem::hexed::Hex20;
 use tribute_proto::v1;
 

@@ -61,7 +61,7 @@ impl v1::session_service_server::SessionService for SessionRpc {
             features,
             salt: Hex32::from_field("salt", &r.salt)?,
             position: r.position,
-            voucher: r.voucher.as_ref().map(wire::voucher_body).transpose()?,
+            voucher: r.voucher.as_ref().map(wire::signed_voucher).transpose()?,
         };
         let answered = self.sessions.answer(caller, Hex32::from_field("session", &r.session)?, query).await?;
         Ok(Response::new(v1::QueryResponse {
@@ -79,7 +79,7 @@ impl v1::session_service_server::SessionService for SessionRpc {
     ) -> Result<Response<v1::Session>, Status> {
         let r = request.into_inner();
         let caller = self.gate.admit(&r).await?;
-        let voucher = wire::voucher_body(&r.voucher.ok_or_else(|| Problem::field("voucher", "is missing"))?)?;
+        let voucher = wire::signed_voucher(&r.voucher.ok_or_else(|| Problem::field("voucher", "is missing"))?)?;
         let session = self.sessions.submit_voucher(caller, &voucher).await?;
         Ok(Response::new(self.message(&session).await?))
     }

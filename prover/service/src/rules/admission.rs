@@ -6,7 +6,7 @@ use tokio::sync::Notify;
 use tribute_core::certificate::Certificate;
 use tribute_core::layout::{Layout, Task};
 use tribute_core::link::Link;
-use tribute_core::records::{read_csv, DataError, Records};
+use tribute_core::records::Records;
 use tribute_core::schema::{Schema, Target as SchemaTarget};
 use tribute_core::statement::{Statement, OPTIMUM_SLOTS, TREE_SHARDS};
 use tribute_custody::Custody;
@@ -28,6 +28,7 @@ use tribute_store::artefacts::Artefacts;
 use super::certificates::Certificates;
 use super::ownership::Ownership;
 use super::sessions::Sessions;
+use super::tables;
 use crate::chain::Chain;
 use crate::jobs::queue::Queue;
 use crate::jobs::{Job, NewJob, State};
@@ -441,10 +442,7 @@ fn sources(datasets: &[DatasetBody]) -> Result<Vec<SourceBody>> {
 fn records(schema: &Schema, records: Option<v1::dataset_work::Records>) -> Result<Records> {
     use v1::dataset_work::Records as R;
     match records {
-        Some(R::Csv(csv)) => {
-            let file = if csv.file.is_empty() { "records" } else { &csv.file };
-            Ok(read_csv(file, &csv.data, schema)?)
-        }
+        Some(R::Csv(csv)) => tables::records(schema, csv),
         Some(R::Quantised(q)) => quantised(schema, &q),
         None => Err(Problem::field("records", "is missing: give CSV text or quantised rows")),
     }
@@ -453,7 +451,7 @@ fn records(schema: &Schema, records: Option<v1::dataset_work::Records>) -> Resul
 fn quantised(schema: &Schema, q: &v1::QuantisedRecords) -> Result<Records> {
     let width = schema.features().len();
     if q.targets.is_empty() {
-        return Err(DataError::Empty { file: "quantised records".into() }.into());
+        return Err(Problem::new(Reason::BadRecord, "quantised records: there are none"));
     }
     if q.features.len() != width * q.targets.len() {
         return Err(Problem::field(

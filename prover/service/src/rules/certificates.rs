@@ -63,7 +63,7 @@ impl Certificates {
             },
             srs: SrsName {
                 digest: CoreHex(circuit.srs_digest.0),
-                development: circuit.srs_digest.0 == tribute_circuits::srs::Srs::development_digest(),
+                development: circuit.srs_digest.0 == tribute_engine::srs::Srs::development_digest(),
             },
             schema: agent.schema()?,
             layout: agent.layout()?,

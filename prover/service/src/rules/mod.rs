@@ -6,3 +6,4 @@ pub(crate) mod certificates;
 pub(crate) mod ownership;
 pub(crate) mod records;
 pub(crate) mod sessions;
+pub(crate) mod tables;

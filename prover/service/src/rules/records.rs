@@ -6,10 +6,10 @@
 use std::sync::Arc;
 
 use tokio::sync::Mutex;
-use tribute_circuits::srs::SrsStore;
 use tribute_core::opening::RecordClaim;
 use tribute_core::schema::Schema;
 use tribute_custody::Custody;
+use tribute_engine::srs::SrsStore;
 use tribute_problem::hexed::Hex32;
 use tribute_problem::{Problem, Reason, Result};
 use tribute_steps::dataset::DatasetBody;

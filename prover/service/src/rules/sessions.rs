@@ -4,7 +4,8 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use tribute_core::context::{first_transcript, voucher_digest};
+use tribute_chain::SignedVoucher;
+use tribute_core::context::first_transcript;
 use tribute_core::layout::Layout;
 use tribute_core::receipt::{check_salt, extend, from_word, to_word};
 use tribute_core::schema::{Schema, Target as SchemaTarget};
@@ -12,12 +13,11 @@ use tribute_core::Fr;
 use tribute_custody::Custody;
 use tribute_problem::hexed::{Hex, Hex20, Hex32};
 use tribute_problem::{Problem, Reason, Result};
-use tribute_steps::service::{capacity, AnsweredQuery, QuerySlots, ServiceJob, SlotBody, VoucherBody};
+use tribute_steps::service::{capacity, AnsweredQuery, QuerySlots, ServiceJob, SlotBody};
 use tribute_steps::train::AgentBody;
 use tribute_steps::work::Work;
 
 use super::agents::LoadedAgents;
-use crate::auth::recover;
 use crate::chain::{Chain, ChainSession};
 use crate::registry::sessions::{AnswerRow, SessionBody, SessionRow};
 use crate::registry::Registry;
@@ -53,7 +53,7 @@ pub(crate) struct Query {
     /// Answers of the session before this one.
     pub(crate) position: u64,
     /// For the answers before, where one is due.
-    pub(crate) voucher: Option<VoucherBody>,
+    pub(crate) voucher: Option<SignedVoucher>,
 }
 
 /// An answer, and what the client checks it by.
@@ -102,42 +102,33 @@ impl Sessions {
     }
 
     /// Checks a voucher against its session and keeps it.
-    async fn take_voucher(&self, session: &SessionRow, voucher: &VoucherBody) -> Result<()> {
+    async fn take_voucher(&self, session: &SessionRow, voucher: &SignedVoucher) -> Result<()> {
         let id = session.body.id;
         let bad = |message: String| Problem::new(Reason::BadVoucher, message).with("session", id);
-        if voucher.session != id || voucher.version != session.body.version {
-            let (got, version) = (voucher.session, session.body.version);
+        let (count, transcript) = (voucher.count(), Hex(voucher.transcript().0));
+        if voucher.session().0 != id.0 || voucher.version() != session.body.version {
+            let (got, version) = (voucher.session(), session.body.version);
             return Err(bad(format!(
                 "the voucher is for session {got} version {}, not {id} version {version}",
-                voucher.version
+                voucher.version()
             )));
         }
-        let expected =
-            self.registry.transcript_at(session, voucher.count).await?.filter(|_| voucher.count <= session.count);
+        let expected = self.registry.transcript_at(session, count).await?.filter(|_| count <= session.count);
         let Some(expected) = expected else {
-            return Err(bad(format!(
-                "the voucher counts {} answers, the session has {}",
-                voucher.count, session.count
-            ))
-            .with("count", voucher.count)
-            .with("answered", session.count));
+            return Err(bad(format!("the voucher counts {count} answers, the session has {}", session.count))
+                .with("count", count)
+                .with("answered", session.count));
         };
-        if voucher.transcript != expected {
+        if transcript != expected {
             return Err(Problem::new(
                 Reason::ForkedTranscript,
-                format!(
-                    "after {} answers the transcript is {expected}, the voucher says {}",
-                    voucher.count, voucher.transcript
-                ),
+                format!("after {count} answers the transcript is {expected}, the voucher says {transcript}"),
             )
             .with("session", id)
             .with("expected", expected)
-            .with("got", voucher.transcript));
+            .with("got", transcript));
         }
-        let domain = session.body.target.domain();
-        let digest = voucher_digest(&domain, &id.0, voucher.version, voucher.count, &voucher.transcript.0);
-        let signature = hex::decode(&voucher.signature).unwrap_or_default();
-        let signer = recover(&signature, &digest);
+        let signer = voucher.signer(&session.body.target.domain()).map(|address| Hex(address.into_array()));
         if signer != Some(session.body.session_key) {
             return Err(bad(format!("the voucher is not signed by the session key {}", session.body.session_key))
                 .with("expected", session.body.session_key)
@@ -193,14 +184,14 @@ impl Sessions {
     }
 
     /// Keeps a voucher that its session key sends.
-    pub(crate) async fn submit_voucher(&self, caller: Hex20, voucher: &VoucherBody) -> Result<SessionRow> {
-        let session = self.served(voucher.session).await?;
+    pub(crate) async fn submit_voucher(&self, caller: Hex20, voucher: &SignedVoucher) -> Result<SessionRow> {
+        let session = self.served(Hex(voucher.session().0)).await?;
         if caller != session.body.session_key {
             let message = format!("vouchers of session {} come from its session key", session.body.id);
             return Err(Problem::new(Reason::NotAllowed, message));
         }
         self.take_voucher(&session, voucher).await?;
-        self.served(voucher.session).await
+        self.served(Hex(voucher.session().0)).await
     }
 
     /// Answers the query that comes after `position` answers, once what came before it is vouched for.
@@ -322,7 +313,7 @@ impl Sessions {
         agent: &AgentBody,
     ) -> Result<(SlotBody, Vec<AnsweredQuery>)> {
         let id = session.body.id;
-        let voucher = session.voucher.clone().filter(|v| v.count > on_chain.count).ok_or_else(|| {
+        let voucher = session.voucher.clone().filter(|v| v.count() > on_chain.count).ok_or_else(|| {
             Problem::new(
                 Reason::NotReady,
                 format!("session {id} has no vouched answers beyond the {} claimed", on_chain.count),
@@ -337,13 +328,13 @@ impl Sessions {
             )
             .with("session", id));
         }
-        let rows = self.registry.answers(id, on_chain.count, voucher.count).await?;
+        let rows = self.registry.answers(id, on_chain.count, voucher.count()).await?;
         let mut answered = Vec::with_capacity(rows.len());
         for row in rows {
             let (features, salt) = self.unseal_query(agent.owner, &row.sealed_query).await?;
             answered.push(AnsweredQuery { features, salt, answer: row.answer });
         }
-        let count = voucher.count - on_chain.count;
+        let count = voucher.count() - on_chain.count;
         Ok((SlotBody { session: id, before: on_chain.transcript, voucher, count }, answered))
     }
 

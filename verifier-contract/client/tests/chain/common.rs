@@ -11,8 +11,8 @@ use tribute_chain::agents::{Layout, VersionParams};
 use tribute_chain::datasets::{RegisterParams, ShardProof};
 use tribute_chain::sessions::{ClaimBatch, OpenParams};
 use tribute_chain::{
-    signing, Address, Anvil, Artifacts, Bytes, Chain, Contracts, DeployOptions, Deployed, Deployment, Message,
-    NewCircuit, Options, PrivateKeySigner, Voucher, Wallet, B256, U256,
+    Address, Anvil, Artifacts, Bytes, Chain, Contracts, DeployOptions, Deployed, Deployment, Message, NewCircuit,
+    Options, PrivateKeySigner, SignedVoucher, Voucher, Wallet, B256, U256,
 };
 
 sol! {
@@ -234,7 +234,7 @@ impl World {
                 count: stored.count + queries,
                 transcript: after,
             };
-            vouchers.push(signing::sign_voucher(&self.session_key, &domain, &voucher).unwrap());
+            vouchers.push(SignedVoucher::sign(&self.session_key, &domain, voucher).unwrap().slot());
         }
         let sessions = slots.iter().map(|(session, _)| *session).collect();
         inputs[0] = self.contracts.service_context(sessions).await.unwrap();

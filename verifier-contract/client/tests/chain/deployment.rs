@@ -7,9 +7,7 @@ use std::time::{Duration, Instant};
 use crate::common::{artifacts, World};
 use alloy::sol_types::SolValue;
 use tribute_chain::anvil::AnvilOptions;
-use tribute_chain::{
-    keys, Anvil, Chain, ChainError, Contracts, DeployOptions, Deployment, KeySource, Options, Wallet, U256,
-};
+use tribute_chain::{Anvil, Chain, ChainError, Contracts, DeployOptions, Deployment, Options, Wallet, U256};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_deployed_is_the_local_build() {
@@ -224,31 +222,6 @@ fn wait_for<T>(limit: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T
         std::thread::sleep(Duration::from_millis(20));
     }
     None
-}
-
-#[test]
-fn keys_come_from_variables_and_keystores_and_are_never_shown() {
-    let folder = tempfile::tempdir().unwrap();
-    let made = keys::create_keystore(folder.path(), "owner.json", "correct horse").unwrap();
-    let path = folder.path().join("owner.json");
-    assert_eq!(keys::from_keystore(&path, "correct horse").unwrap().address(), made.address());
-    let wrong = keys::from_keystore(&path, "battery staple").unwrap_err();
-    assert!(matches!(wrong, ChainError::Keystore { .. }), "{wrong}");
-    assert!(!wrong.to_string().contains("battery"), "{wrong}");
-    let again = keys::create_keystore(folder.path(), "owner.json", "x").unwrap_err();
-    assert!(again.to_string().contains("never overwritten"), "{again}");
-    assert_eq!(keys::from_keystore(&path, "correct horse").unwrap().address(), made.address());
-
-    let missing = KeySource::Variable("TRIBUTE_TEST_NO_SUCH_KEY".to_owned()).load().unwrap_err();
-    assert!(matches!(missing, ChainError::KeyMissing { .. }), "{missing}");
-    let secret = "0x00000000000000000000000000000000000000000000000000000000000000zz";
-    std::env::set_var("TRIBUTE_TEST_BAD_KEY", secret);
-    let bad = keys::from_variable("TRIBUTE_TEST_BAD_KEY").unwrap_err();
-    assert!(matches!(bad, ChainError::KeyInvalid { .. }), "{bad}");
-    assert!(!bad.to_string().contains("zz") && !format!("{bad:?}").contains("zz"), "{bad}");
-    std::env::set_var("TRIBUTE_TEST_GOOD_KEY", format!("0x{}", "11".repeat(32)));
-    let good = keys::from_variable("TRIBUTE_TEST_GOOD_KEY").unwrap();
-    assert!(!format!("{good:?}").contains("1111111111"), "{good:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

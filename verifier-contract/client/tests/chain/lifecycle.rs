@@ -3,7 +3,8 @@
 use crate::common::{points, World, DATA_BPS, ESCROW, PRICE};
 use alloy::primitives::keccak256;
 use tribute_chain::sessions::OpenParams;
-use tribute_chain::{signing, ChainError, NewCircuit, Voucher, B256, U256};
+use tribute_chain::voucher::voucher_digest;
+use tribute_chain::{signing, ChainError, NewCircuit, SignedVoucher, Voucher, B256, U256};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn from_datasets_to_withdrawals() {
@@ -85,7 +86,7 @@ async fn frauds_name_what_is_wrong() {
     let mut batch = w.batch(&c, &[(session, 7)]).await;
     let slot = &batch.slots[0];
     let more = Voucher { session, version: c.version, count: slot.count + 1, transcript: slot.transcript };
-    batch.slots[0] = signing::sign_voucher(&w.session_key, &w.contracts.session_domain(), &more).unwrap();
+    batch.slots[0] = SignedVoucher::sign(&w.session_key, &w.contracts.session_domain(), more).unwrap().slot();
     let fraud = w.contracts.claim(vec![batch]).send_expecting_revert(&w.olga, None).await.unwrap();
     assert_eq!(fraud.revert.name, "VoucherCountMismatch");
     assert_eq!((fraud.revert.operand("provenTotal"), fraud.revert.operand("signed")), (Some("7"), Some("8")));
@@ -156,7 +157,7 @@ async fn digests_and_contexts_are_the_contracts() {
 
     let voucher = Voucher { session, version: c.version, count: 5, transcript: U256::from(77) };
     let on_chain = w.contracts.voucher_digest(session, c.version, 5, U256::from(77)).await.unwrap();
-    assert_eq!(signing::voucher_digest(&domain, &voucher), on_chain);
+    assert_eq!(voucher_digest(&domain, &voucher), on_chain);
     let core = context::voucher_digest(&domain, &session, c.version, 5, &U256::from(77).to_be_bytes());
     assert_eq!(B256::from(core), on_chain);
 

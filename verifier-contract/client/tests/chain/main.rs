@@ -2,7 +2,12 @@
 
 mod common;
 mod deployment;
+mod fees;
 mod lifecycle;
+mod payer;
+mod proxy;
+mod quirks;
+mod records;
 mod resuming;
 mod sending;
 mod sync;

@@ -7,7 +7,7 @@ use crate::common::{artifacts, assert_paid_once, World};
 use alloy::primitives::keccak256;
 use tribute_chain::anvil::AnvilOptions;
 use tribute_chain::{
-    Anvil, Chain, ChainError, Contracts, DeployOptions, Deployment, Options, Told, Wallet, Watcher, U256,
+    Anvil, Chain, ChainError, Contracts, DeployOptions, Deployment, Options, ReportedEvent, Wallet, Watcher, U256,
 };
 
 /// Options of a process whose transactions under way are kept in `folder`.
@@ -252,34 +252,34 @@ async fn a_claim_that_a_killed_node_had_mined_is_paid_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn events_are_told_once_and_taken_back_by_a_reorganisation() {
+async fn events_are_reported_once_and_removed_by_a_reorganisation() {
     let w = World::new().await;
     let c = w.certified().await;
     let session = w.open(&w.cleo, &c).await;
     let mut watcher = Watcher::new(w.contracts.deployment().block);
-    let first = watcher.look(&w.contracts).await.unwrap();
-    let count = |name: &str| first.iter().filter(|told| told.event == name).count();
+    let first = watcher.poll(&w.contracts).await.unwrap();
+    let count = |name: &str| first.iter().filter(|reported| reported.event == name).count();
     assert_eq!((count("CircuitAdded"), count("DatasetRegistered"), count("GradientProven")), (4, 2, 2));
     assert_eq!((count("VersionCertified"), count("SessionOpened"), count("Unknown")), (1, 1, 0));
-    assert!(watcher.look(&w.contracts).await.unwrap().is_empty());
+    assert!(watcher.poll(&w.contracts).await.unwrap().is_empty());
 
     w.contracts.request_thaw(session).send(&w.cleo).await.unwrap();
-    let news = watcher.look(&w.contracts).await.unwrap();
+    let news = watcher.poll(&w.contracts).await.unwrap();
     let [thaw] = news.as_slice() else { panic!("{news:?}") };
     assert_eq!((thaw.event.as_str(), thaw.contract.as_str()), ("ThawRequested", "SessionEscrow"));
     assert_eq!(thaw.operands[0], ("session".to_owned(), session.to_string()));
     w.chain.reorganise(1).await.unwrap();
-    let news = watcher.look(&w.contracts).await.unwrap();
-    assert_eq!(news, [Told { removed: true, ..thaw.clone() }]);
-    assert!(news[0].to_string().contains("taken back"), "{}", news[0]);
+    let news = watcher.poll(&w.contracts).await.unwrap();
+    assert_eq!(news, [ReportedEvent { removed: true, ..thaw.clone() }]);
+    assert!(news[0].to_string().contains("removed by a reorganisation"), "{}", news[0]);
 
-    // far behind the head nothing is told twice
+    // far behind the head nothing is reported twice
     w.contracts.claim(vec![w.batch(&c, &[(session, 7)]).await]).send(&w.olga).await.unwrap();
-    assert_eq!(watcher.look(&w.contracts).await.unwrap().len(), 2);
+    assert_eq!(watcher.poll(&w.contracts).await.unwrap().len(), 2);
     w.chain.mine(80).await.unwrap();
-    assert!(watcher.look(&w.contracts).await.unwrap().is_empty());
+    assert!(watcher.poll(&w.contracts).await.unwrap().is_empty());
     w.contracts.withdraw_owner(c.agent, c.version).send(&w.olga).await.unwrap();
-    let news = watcher.look(&w.contracts).await.unwrap();
+    let news = watcher.poll(&w.contracts).await.unwrap();
     assert_eq!(news.len(), 1);
     assert_ne!(U256::ZERO.to_string(), news[0].operands.last().unwrap().1);
 }

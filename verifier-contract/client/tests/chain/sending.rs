@@ -1,14 +1,11 @@
 //! Transactions under trouble: many at once, a stuck fee, a reorganised chain, a node that swallows answers. Whatever
 //! happens, each is mined exactly once.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::common::{assert_paid_once, World};
-use alloy::primitives::B256;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use crate::proxy::{Proxy, Quirk, Reply, SEND};
+use alloy::primitives::{Address, B256};
 use tribute_chain::{Chain, ChainError, Contracts, Options, Wallet, U256};
 
 fn brisk() -> Options {
@@ -154,119 +151,20 @@ async fn a_wallet_goes_on_after_a_reorganisation_took_its_last_transaction() {
     assert_eq!(w.contracts.agent_count(w.ada.address()).await.unwrap(), 1);
 }
 
-/// How a proxy between client and node mistreats `eth_sendRawTransaction`.
-#[derive(Clone, Copy, PartialEq)]
-enum Fault {
-    /// The node takes it, its answer is lost.
-    AnswerLost,
-    /// It never reaches the node.
-    RequestLost,
-    /// It reaches the node; the connection stays open without an answer.
-    Hangs,
-    /// It reaches the node; the answer is no JSON-RPC.
-    Nonsense,
-    /// It reaches the node; asked for its receipt, the node gives that of another transaction.
-    OtherReceipt,
-}
-
-impl Fault {
-    fn method(self) -> &'static str {
-        match self {
-            Fault::OtherReceipt => "eth_getTransactionReceipt",
-            _ => "eth_sendRawTransaction",
-        }
-    }
-}
-
-/// A proxy to the node that mistreats the first `times` transactions.
-async fn faulty(node: &str, fault: Fault, times: usize) -> (String, Arc<AtomicUsize>) {
-    let node = node.trim_start_matches("http://").to_owned();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let faults = Arc::new(AtomicUsize::new(0));
-    let counter = faults.clone();
-    tokio::spawn(async move {
-        while let Ok((client, _)) = listener.accept().await {
-            let (node, counter) = (node.clone(), counter.clone());
-            tokio::spawn(async move { pass_on(client, &node, fault, times, &counter).await });
-        }
-    });
-    (url, faults)
-}
-
-/// Serves one connection, request by request.
-async fn pass_on(mut client: TcpStream, node: &str, fault: Fault, times: usize, faults: &AtomicUsize) -> Option<()> {
-    let mut upstream = TcpStream::connect(node).await.ok()?;
-    loop {
-        let request = message(&mut client).await?;
-        let text = String::from_utf8_lossy(&request);
-        let spoil = text.contains(fault.method()) && faults.load(Ordering::SeqCst) < times;
-        if spoil {
-            faults.fetch_add(1, Ordering::SeqCst);
-            if fault == Fault::RequestLost {
-                return None;
-            }
-        }
-        upstream.write_all(&request).await.ok()?;
-        let answer = message(&mut upstream).await?;
-        if spoil && fault == Fault::Nonsense {
-            client.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nteapot").await.ok()?;
-            continue;
-        }
-        if spoil && fault == Fault::OtherReceipt {
-            // one digit of the sender: the same length
-            let answer = String::from_utf8_lossy(&answer);
-            let at = answer.find("\"from\":\"0x").map_or(0, |at| at + 10);
-            let (head, tail) = answer.split_at(at);
-            let digit = if tail.starts_with('0') { "1" } else { "0" };
-            let forged = [head, digit, tail.get(1..).unwrap_or_default()].concat();
-            client.write_all(forged.as_bytes()).await.ok()?;
-            continue;
-        }
-        if spoil {
-            if fault == Fault::Hangs {
-                tokio::time::sleep(Duration::from_secs(60)).await;
-            }
-            return None; // the connection breaks before the answer
-        }
-        client.write_all(&answer).await.ok()?;
-    }
-}
-
-/// One HTTP message with its body.
-async fn message(stream: &mut TcpStream) -> Option<Vec<u8>> {
-    let mut bytes = Vec::new();
-    loop {
-        if let Some(end) = bytes.windows(4).position(|w| w == b"\r\n\r\n") {
-            let head = String::from_utf8_lossy(&bytes[..end]).to_lowercase();
-            let length = head.lines().find_map(|l| l.strip_prefix("content-length:")?.trim().parse::<usize>().ok())?;
-            if bytes.len() >= end + 4 + length {
-                return Some(bytes);
-            }
-        }
-        let mut part = [0; 16_384];
-        let read = stream.read(&mut part).await.ok()?;
-        if read == 0 {
-            return None;
-        }
-        bytes.extend_from_slice(&part[..read]);
-    }
-}
-
-async fn claim_through(fault: Fault) {
+async fn claim_through(quirk: Quirk, method: &str) {
     let w = World::new().await;
     let c = w.certified().await;
     let session = w.open(&w.cleo, &c).await;
     let batch = w.batch(&c, &[(session, 7)]).await;
     let nonce = w.chain.mined_nonce(w.olga.address()).await.unwrap();
-    let (url, faults) = faulty(w.anvil.url(), fault, 2).await;
+    let proxy = Proxy::start(w.anvil.url(), quirk).await;
     let impatient = Options { request_timeout: Duration::from_secs(1), ..brisk() };
-    let chain = Chain::connect_with(&url, impatient).await.unwrap();
+    let chain = Chain::connect_with(&proxy.url, impatient).await.unwrap();
     let contracts = Contracts::new(&chain, w.contracts.deployment().clone()).unwrap();
     let wallet = Wallet::new(&chain, w.olga.signer().clone());
     let done = contracts.claim(vec![batch]).send(&wallet).await.unwrap();
     assert_eq!(done.sent.status, 1);
-    assert!(faults.load(Ordering::SeqCst) >= 1, "the proxy did its worst");
+    assert!(proxy.count(method) >= 1, "the proxy did its worst");
     assert_eq!(w.chain.mined_nonce(w.olga.address()).await.unwrap(), nonce + 1);
     assert_paid_once(&w, &c, session).await;
     // and the wallet goes on
@@ -275,27 +173,34 @@ async fn claim_through(fault: Fault) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_claim_whose_answer_is_lost_is_paid_once() {
-    claim_through(Fault::AnswerLost).await;
+    claim_through(Quirk::on_send(2, |_| Reply::Close), SEND).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_claim_that_never_arrived_is_sent_again_and_paid_once() {
-    claim_through(Fault::RequestLost).await;
+    claim_through(Quirk::before(|p| (p.method == SEND && p.before < 2).then_some(Reply::Close)), SEND).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_claim_at_a_node_that_hangs_is_paid_once() {
-    claim_through(Fault::Hangs).await;
+    claim_through(Quirk::on_send(2, |_| Reply::Hang), SEND).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_claim_answered_with_nonsense_is_paid_once() {
-    claim_through(Fault::Nonsense).await;
+    claim_through(Quirk::on_send(2, |_| Reply::text(200, "teapot")), SEND).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_receipt_of_somebody_elses_transaction_is_not_believed() {
-    claim_through(Fault::OtherReceipt).await;
+    let method = "eth_getTransactionReceipt";
+    let forging = Quirk::after(move |p, answer| {
+        if p.method == method && p.before < 2 && !answer["result"].is_null() {
+            answer["result"]["from"] = serde_json::json!(Address::ZERO);
+        }
+        None
+    });
+    claim_through(forging, method).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

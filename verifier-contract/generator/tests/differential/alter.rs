@@ -2,14 +2,10 @@
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::RngCore;
-use tribute_circuits::{
-    field::word,
-    halo2_proofs::halo2curves::{
-        bn256::{Fq, Fr},
-        ff::{Field, PrimeField},
-    },
-    prove::Proof,
-};
+use tribute_engine::field::word;
+use tribute_engine::halo2_proofs::halo2curves::bn256::{Fq, Fr};
+use tribute_engine::halo2_proofs::halo2curves::ff::{Field, PrimeField};
+use tribute_engine::proof::Proof;
 
 type Word = [u8; 32];
 const POINT: usize = 64;

@@ -2,22 +2,17 @@
 
 use crate::alter::{Case, Regions};
 use std::path::Path;
-use tribute_circuits::{
-    columns::{commit_gradient, commit_records, commit_unused_slot, commit_weights, Secret},
-    dataset::DatasetCircuit,
-    evaluation::EvaluationCircuit,
-    field::from_word,
-    gradient::GradientCircuit,
-    halo2_proofs::halo2curves::bn256::Fr,
-    optimum::{OptimumCircuit, Slot},
-    plonk::Witness,
-    prove::{self, Keys, Proof},
-    service::{AnsweredQuery, ServiceCircuit, SessionBatch},
-    shape::Shape,
-    srs::Srs,
-    sum::SumCircuit,
-    verify::{self, VerifierSrs},
-};
+use tribute_circuits::arithmetization::StatementWitness;
+use tribute_circuits::columns::{commit_gradient, commit_records, commit_unused_slot, commit_weights, Secret};
+use tribute_circuits::keys::Keys;
+use tribute_circuits::prove;
+use tribute_circuits::statements::dataset::DatasetCircuit;
+use tribute_circuits::statements::evaluation::EvaluationCircuit;
+use tribute_circuits::statements::gradient::GradientCircuit;
+use tribute_circuits::statements::optimum::{OptimumCircuit, Slot};
+use tribute_circuits::statements::service::{AnsweredQuery, ServiceCircuit, SessionBatch};
+use tribute_circuits::statements::sum::SumCircuit;
+use tribute_core::shape::Shape;
 use tribute_core::{
     head::{add, answer, gradient, optimum, penalty_shift, Weights},
     layout::{Layout, Task},
@@ -26,7 +21,12 @@ use tribute_core::{
     statement::{Statement, OPTIMUM_SLOTS},
     I256,
 };
+use tribute_engine::field::from_word;
+use tribute_engine::halo2_proofs::halo2curves::bn256::Fr;
+use tribute_engine::proof::{self, Proof};
+use tribute_engine::srs::Srs;
 use tribute_evm::{compile, generate, generate_verifier, run, Bytecode};
+use tribute_verify::VerifierSrs;
 
 /// Every statement's circuit, with how many good proofs of it to make.
 pub(crate) fn all() -> Vec<(Shape, usize)> {
@@ -50,13 +50,13 @@ pub(crate) fn all() -> Vec<(Shape, usize)> {
 pub(crate) struct Verdict {
     pub(crate) halo2: bool,
     pub(crate) arkworks: bool,
-    pub(crate) lean: bool,
+    pub(crate) ours: bool,
     pub(crate) snark: bool,
 }
 
 impl Verdict {
     pub(crate) fn all(accepted: bool) -> Self {
-        Verdict { halo2: accepted, arkworks: accepted, lean: accepted, snark: accepted }
+        Verdict { halo2: accepted, arkworks: accepted, ours: accepted, snark: accepted }
     }
 }
 
@@ -66,7 +66,7 @@ pub(crate) struct Subject {
     srs: Srs,
     arkworks: VerifierSrs,
     keys: Keys,
-    lean: Bytecode,
+    ours: Bytecode,
     snark: Bytecode,
     proofs: usize,
 }
@@ -80,11 +80,11 @@ impl Subject {
         let srs = Srs::development(shape.layout.k());
         let keys = Keys::generate(&srs, &shape).unwrap();
         let inputs = shape.statement.inputs();
-        let lean = generate_verifier(srs.params(), keys.vk(), inputs).unwrap();
+        let ours = generate_verifier(srs.params(), keys.vk(), inputs).unwrap();
         let source = generate(srs.params(), keys.vk(), inputs).unwrap();
         let snark = compile(&source, Some(Path::new(env!("CARGO_TARGET_TMPDIR")))).unwrap();
-        let arkworks = VerifierSrs::of(&srs).unwrap();
-        Subject { name: shape.name(), srs, arkworks, keys, lean, snark, proofs }
+        let arkworks = VerifierSrs::read(&srs.points()).unwrap();
+        Subject { name: shape.name(), srs, arkworks, keys, ours, snark, proofs }
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -110,12 +110,12 @@ impl Subject {
         // halo2 takes field elements: a word that is none is refused before
         let inputs: Option<Vec<Fr>> = case.inputs.iter().map(from_word).collect();
         let halo2 = inputs.is_some_and(|inputs| {
-            prove::verify(&self.srs, self.keys.vk(), &Proof { inputs, bytes: case.proof.clone() })
+            proof::verify(&self.srs, self.keys.vk(), &Proof { inputs, bytes: case.proof.clone() })
         });
         Verdict {
             halo2,
-            arkworks: verify::verify(self.keys.vk(), &self.arkworks, &case.inputs, &case.proof).is_ok(),
-            lean: accepts(&self.lean),
+            arkworks: tribute_verify::verify(self.keys.vk(), &self.arkworks, &case.inputs, &case.proof).is_ok(),
+            ours: accepts(&self.ours),
             snark: accepts(&self.snark),
         }
     }
@@ -130,7 +130,8 @@ impl Subject {
         let weights = weights(&layout, seed);
         let w = commit_weights(&self.srs, &layout, &secret, &weights);
         let ctx = Fr::from(seed);
-        let prove = |witness: &dyn Witness, inputs| prove::prove(&self.srs, &self.keys, witness, inputs).unwrap();
+        let prove =
+            |witness: &dyn StatementWitness, inputs| prove::prove(&self.srs, &self.keys, witness, inputs).unwrap();
         match shape.statement {
             Statement::Dataset => prove(&DatasetCircuit::new(shape, &xy), vec![ctx, Fr::from(shard.len() as u64)]),
             Statement::Gradient => {

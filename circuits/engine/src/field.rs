@@ -1,0 +1,157 @@
+//! Conversions between core's field elements (arkworks), integers, words and halo2's.
+
+use ethnum::{I256, U256};
+use halo2_proofs::halo2curves::bn256::{Fq, Fr, G1Affine};
+use halo2_proofs::halo2curves::ff::{BatchInvert, PrimeField};
+use halo2_proofs::halo2curves::group::prime::PrimeCurveAffine;
+use halo2_proofs::halo2curves::CurveAffine;
+use rayon::prelude::*;
+use tribute_core::receipt::to_word;
+
+/// halo2's element for core's.
+#[must_use]
+pub fn from_core(x: &tribute_core::Fr) -> Fr {
+    from_word(&to_word(x)).unwrap_or_default() // a canonical element is always below the modulus
+}
+
+/// Core's element for halo2's.
+#[must_use]
+pub fn to_core(x: &Fr) -> tribute_core::Fr {
+    tribute_core::receipt::from_word(&word(x)).unwrap_or_default()
+}
+
+/// A signed integer as a field element: negative values are `r − |v|`.
+#[must_use]
+pub fn from_i128(v: i128) -> Fr {
+    let x = Fr::from_u128(v.unsigned_abs());
+    if v < 0 {
+        -x
+    } else {
+        x
+    }
+}
+
+/// A signed integer of magnitude below the modulus as a field element.
+#[must_use]
+pub fn from_i256(v: &I256) -> Fr {
+    let x = from_u256(&v.unsigned_abs());
+    if v.is_negative() {
+        -x
+    } else {
+        x
+    }
+}
+
+/// An unsigned integer below `2^256`, reduced.
+#[must_use]
+pub fn from_u256(v: &U256) -> Fr {
+    let (hi, lo) = v.into_words();
+    Fr::from_u128(hi) * two_to(128) + Fr::from_u128(lo)
+}
+
+/// `2^n`.
+#[must_use]
+pub fn two_to(n: u32) -> Fr {
+    let mut x = Fr::one();
+    for _ in 0..n {
+        x = x.double();
+    }
+    x
+}
+
+/// Replaces every element by its inverse; zeros stay zero.
+pub fn batch_invert(values: &mut [Fr]) {
+    values.par_chunks_mut(4096).for_each(|chunk| {
+        chunk.iter_mut().batch_invert();
+    });
+}
+
+/// A canonical element as an integer.
+#[must_use]
+pub fn to_u256(x: &Fr) -> U256 {
+    U256::from_be_bytes(word(x))
+}
+
+/// Big-endian word, as contracts see it.
+#[must_use]
+pub fn word(x: &Fr) -> [u8; 32] {
+    let mut w: [u8; 32] = x.to_repr();
+    w.reverse();
+    w
+}
+
+/// Element of a big-endian word; `None` at or above the modulus.
+#[must_use]
+pub fn from_word(w: &[u8; 32]) -> Option<Fr> {
+    let mut le = *w;
+    le.reverse();
+    Option::from(Fr::from_repr(le))
+}
+
+/// The quotient by `X − root`, at the same length (the highest coefficient becomes 0); the remainder is dropped.
+#[must_use]
+pub fn divide(mut p: Vec<Fr>, root: Fr) -> Vec<Fr> {
+    let mut carry = Fr::zero();
+    for c in p.iter_mut().rev() {
+        let next = *c + carry * root;
+        *c = carry;
+        carry = next;
+    }
+    p
+}
+
+/// A point as `x‖y`, big-endian words; `None` for the point at infinity.
+#[must_use]
+pub fn point_bytes(p: &G1Affine) -> Option<[u8; 64]> {
+    if bool::from(p.is_identity()) {
+        return None;
+    }
+    let coordinates = Option::<halo2_proofs::halo2curves::Coordinates<G1Affine>>::from(p.coordinates())?;
+    let mut out = [0; 64];
+    for (half, c) in out.chunks_exact_mut(32).zip([coordinates.x(), coordinates.y()]) {
+        let mut w: [u8; 32] = c.to_repr();
+        w.reverse();
+        half.copy_from_slice(&w);
+    }
+    Some(out)
+}
+
+/// The point of `x‖y`; `None` off the curve or with a coordinate at or above the modulus.
+#[must_use]
+pub fn point_from_bytes(bytes: &[u8; 64]) -> Option<G1Affine> {
+    let coordinate = |half: &[u8]| {
+        let mut le: [u8; 32] = half.try_into().ok()?;
+        le.reverse();
+        Option::<Fq>::from(Fq::from_repr(le))
+    };
+    let (x, y) = (coordinate(&bytes[..32])?, coordinate(&bytes[32..])?);
+    let point = Option::<G1Affine>::from(G1Affine::from_xy(x, y))?;
+    point_bytes(&point).is_some().then_some(point)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_and_words_round_trip() {
+        for v in [0i128, 1, -1, i128::MAX, i128::MIN + 1] {
+            let x = from_i128(v);
+            assert_eq!(from_i256(&I256::from(v)), x);
+            assert_eq!(from_word(&word(&x)), Some(x));
+            assert_eq!(from_core(&to_core(&x)), x);
+        }
+        assert_eq!(from_word(&[0xff; 32]), None);
+        assert_eq!(to_u256(&two_to(200)), U256::ONE << 200);
+    }
+
+    #[test]
+    fn points_round_trip_and_bad_ones_are_refused() {
+        let g = G1Affine::generator();
+        let mut b = point_bytes(&g).unwrap();
+        assert_eq!(point_from_bytes(&b), Some(g));
+        b[63] ^= 1;
+        assert_eq!(point_from_bytes(&b), None);
+        assert_eq!(point_from_bytes(&[0; 64]), None);
+    }
+}

@@ -1,0 +1,198 @@
+//! The prover: PLONK with custom gates over KZG, SHPLONK openings and up to three phases of challenges.
+//!
+//! It makes exactly the proofs that `halo2_proofs::plonk::verify_proof` checks, so soundness rests on that verifier and on
+//! the verifying key, not on this module; a mistake here makes proofs that do not verify. There is one because
+//! halo2-axiom 0.5.3's own prover panics at the end of a third phase, commits again to columns whose commitments are
+//! known, and lets no one choose the tails of its columns.
+//!
+//! Zero knowledge. Every fresh column ends in random rows: those below the gates' ([`create_proof`] is told how many rows
+//! these are), halo2's 6 tail rows among them. They must be more than the points at which a fresh column is opened.
+//! Committed columns bring random rows of their own. The quotient's pieces carry no blinding of their own (as in halo2), so
+//! zero knowledge is computational.
+
+mod fft;
+mod open;
+mod quotient;
+
+use std::io;
+use std::sync::Arc;
+
+use halo2_proofs::arithmetic::eval_polynomial;
+use halo2_proofs::halo2curves::bn256::{Fr, G1Affine, G1};
+use halo2_proofs::halo2curves::ff::Field;
+use halo2_proofs::halo2curves::group::prime::PrimeCurveAffine;
+use halo2_proofs::halo2curves::group::Curve;
+use halo2_proofs::plonk::VerifyingKey;
+use halo2_proofs::poly::commitment::ParamsProver;
+use halo2_proofs::poly::Rotation;
+use halo2_proofs::transcript::{Transcript, TranscriptWrite};
+use rand_chacha::ChaCha20Rng;
+use rand_core::{OsRng, SeedableRng};
+use rayon::prelude::*;
+
+use crate::column::CommittedColumn;
+use crate::msm::msm;
+use crate::srs::Srs;
+use crate::transcript::{squeeze, Keccak};
+use fft::Interpolation;
+use open::{open, Opening};
+
+/// What a proof is made from. Object safe on purpose: the prover is compiled once, here, for all circuits.
+pub trait Witness: Sync {
+    /// The committed columns, in the order in which the circuit allocates them: the first of phase 0.
+    fn committed(&self) -> Vec<Arc<CommittedColumn>>;
+
+    /// The fresh columns of `phase` (0, 1 or 2) in allocation order, each of no more rows than the gates have. `challenges`
+    /// holds those of the phases before, by index.
+    fn phase(&self, phase: u8, challenges: &[Fr]) -> Vec<Vec<Fr>>;
+}
+
+/// A column's polynomial.
+struct Column {
+    coefficients: Vec<Fr>,
+}
+
+/// Proves that `witness` satisfies the constraint system of `vk`; `inputs` are the public inputs of its one instance column,
+/// `fixed` the coefficients of the fixed columns. Gates constrain fresh columns on the first `gate_rows` rows only; the rows
+/// below are blinded.
+///
+/// # Errors
+/// Only where a commitment is the point at infinity, which cannot stand in a proof.
+///
+/// # Panics
+/// If the witness has another number of columns than the circuit: a mistake in the circuit's code.
+pub fn create_proof(
+    srs: &Srs,
+    vk: &VerifyingKey<G1Affine>,
+    fixed: &[Vec<Fr>],
+    gate_rows: usize,
+    witness: &dyn Witness,
+    inputs: &[Fr],
+) -> io::Result<Vec<u8>> {
+    let cs = vk.cs();
+    let domain = vk.get_domain();
+    let n = 1usize << domain.k();
+    let interpolation = Interpolation::new(domain.k(), domain.get_omega(), Fr::ONE);
+    let interpolate = |mut values: Vec<Fr>| {
+        interpolation.run(&mut values);
+        values
+    };
+    let commit_lagrange = |values: &[Fr]| msm(values, srs.lagrange_basis());
+    let commit = |coefficients: &[Fr]| msm(coefficients, &srs.params().get_g()[..coefficients.len()]);
+
+    let mut transcript = Keccak::new(Vec::new());
+    transcript.common_scalar(vk.transcript_repr())?;
+    for input in inputs {
+        transcript.common_scalar(*input)?;
+    }
+
+    // advice, phase by phase
+    let phases = cs.advice_column_phase();
+    let mut advice: Vec<Option<Column>> = phases.iter().map(|_| None).collect();
+    let mut challenges = vec![Fr::ZERO; cs.num_challenges()];
+    for phase in 0..=phases.iter().copied().max().unwrap_or(0) {
+        let committed = if phase == 0 { witness.committed() } else { vec![] };
+        let fresh = witness.phase(phase, &challenges);
+        let indices: Vec<usize> = (0..phases.len()).filter(|i| phases[*i] == phase).collect();
+        assert_eq!(indices.len(), committed.len() + fresh.len(), "columns of phase {phase}");
+        let mut values: Vec<(Vec<Fr>, Option<G1Affine>)> =
+            committed.iter().map(|c| (c.values.clone(), Some(c.point))).collect();
+        values.extend(fresh.into_iter().map(|column| (blind(gate_rows, n, column), None)));
+        let columns: Vec<(Column, G1)> = values
+            .into_par_iter()
+            .map(|(values, point)| {
+                let point = point.map_or_else(|| commit_lagrange(&values), G1::from);
+                (Column { coefficients: interpolate(values) }, point)
+            })
+            .collect();
+        for point in normalise(columns.iter().map(|(_, p)| *p).collect()) {
+            transcript.write_point(point)?;
+        }
+        for (index, (column, _)) in indices.into_iter().zip(columns) {
+            advice[index] = Some(column);
+        }
+        for (challenge, challenge_phase) in challenges.iter_mut().zip(cs.challenge_phase()) {
+            if challenge_phase == phase {
+                *challenge = squeeze(&mut transcript);
+            }
+        }
+    }
+    let advice: Vec<Column> = advice.into_iter().flatten().collect();
+
+    // θ, β, γ: no halo2 lookups or permutations use them, the transcript squeezes them all the same
+    for _ in 0..3 {
+        squeeze(&mut transcript);
+    }
+    let mut rng = fresh_rng();
+    let random: Vec<Fr> = (0..n).map(|_| Fr::random(&mut rng)).collect();
+    transcript.write_point(commit(&random).to_affine())?;
+    let y = squeeze(&mut transcript);
+
+    let instance = {
+        let mut values = vec![Fr::ZERO; n];
+        values[..inputs.len()].copy_from_slice(inputs);
+        interpolate(values)
+    };
+    let fixed: Vec<&[Fr]> = fixed.iter().map(Vec::as_slice).collect();
+    let advice_coefficients: Vec<&[Fr]> = advice.iter().map(|c| c.coefficients.as_slice()).collect();
+    let columns = quotient::Columns { fixed: &fixed, advice: &advice_coefficients, instance: &[&instance] };
+    let pieces = quotient::quotient(cs, domain, &columns, &challenges, y);
+    let points: Vec<G1> = pieces.par_iter().map(|piece| commit(piece)).collect();
+    for point in normalise(points) {
+        transcript.write_point(point)?;
+    }
+    let x = squeeze(&mut transcript);
+
+    // evaluations, in the verifier's order
+    let at = |rotation: Rotation| domain.rotate_omega(x, rotation);
+    let advice_queries: Vec<(usize, Rotation)> = cs.advice_queries().iter().map(|(c, r)| (c.index(), *r)).collect();
+    let fixed_queries: Vec<(usize, Rotation)> = cs.fixed_queries().iter().map(|(c, r)| (c.index(), *r)).collect();
+    let mut openings: Vec<Opening<'_>> = Vec::new();
+    let evaluate = |polynomial: &[Fr], rotation: Rotation| eval_polynomial(polynomial, at(rotation));
+    let advice_evals: Vec<Fr> =
+        advice_queries.par_iter().map(|(c, r)| evaluate(&advice[*c].coefficients, *r)).collect();
+    let fixed_evals: Vec<Fr> = fixed_queries.par_iter().map(|(c, r)| evaluate(fixed[*c], *r)).collect();
+    let random_eval = eval_polynomial(&random, x);
+    for eval in advice_evals.iter().chain(&fixed_evals).chain([&random_eval]) {
+        transcript.write_scalar(*eval)?;
+    }
+    for ((c, r), eval) in advice_queries.iter().zip(&advice_evals) {
+        openings.push(Opening { polynomial: &advice[*c].coefficients, point: at(*r), eval: *eval });
+    }
+    for ((c, r), eval) in fixed_queries.iter().zip(&fixed_evals) {
+        openings.push(Opening { polynomial: fixed[*c], point: at(*r), eval: *eval });
+    }
+    // the quotient as one polynomial of degree below n: Σ x^(n·i) h_i
+    let x_n = x.pow_vartime([n as u64]);
+    let combined = pieces.iter().rev().fold(vec![Fr::ZERO; n], |mut sum, piece| {
+        for (s, p) in sum.iter_mut().zip(piece) {
+            *s = *s * x_n + p;
+        }
+        sum
+    });
+    let combined_eval = eval_polynomial(&combined, x);
+    openings.push(Opening { polynomial: &combined, point: x, eval: combined_eval });
+    openings.push(Opening { polynomial: &random, point: x, eval: random_eval });
+    open(&mut transcript, &openings, &commit)?;
+    Ok(transcript.into_inner())
+}
+
+/// A fresh column of `rows` rows with random values below the gates'.
+fn blind(gate_rows: usize, rows: usize, mut column: Vec<Fr>) -> Vec<Fr> {
+    let mut rng = fresh_rng();
+    column.resize(gate_rows, Fr::ZERO);
+    column.extend((gate_rows..rows).map(|_| Fr::random(&mut rng)));
+    column
+}
+
+fn fresh_rng() -> ChaCha20Rng {
+    let mut seed = [0; 32];
+    rand_core::RngCore::fill_bytes(&mut OsRng, &mut seed);
+    ChaCha20Rng::from_seed(seed)
+}
+
+fn normalise(points: Vec<G1>) -> Vec<G1Affine> {
+    let mut affine = vec![G1Affine::identity(); points.len()];
+    G1::batch_normalize(&points, &mut affine);
+    affine
+}

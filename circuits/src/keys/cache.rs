@@ -1,0 +1,73 @@
+//! A folder of key files.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+use tribute_core::digest::Digest;
+use tribute_core::shape::Shape;
+use tribute_engine::srs::Srs;
+
+use super::file::{at, shape_digest, KeyFileError, KeyFlaw};
+use super::fingerprint::fingerprint;
+use super::generate::{check_shape, Keys};
+use crate::error::ProveError;
+
+/// A folder of keys, by shape, SRS and circuit.
+#[derive(Clone, Debug)]
+pub struct KeyCache {
+    folder: PathBuf,
+}
+
+/// Where keys came from.
+#[derive(Debug)]
+pub enum Origin {
+    /// Read from the cache.
+    Kept,
+    /// Made: the cache did not have them.
+    Made,
+    /// Made again: the cache's file cannot be used.
+    Remade(KeyFileError),
+}
+
+impl KeyCache {
+    /// A cache in `folder`, made when something is kept.
+    #[must_use]
+    pub fn new(folder: &Path) -> Self {
+        KeyCache { folder: folder.into() }
+    }
+
+    /// The file of a circuit's keys. A circuit that changed has another file, so that two versions of this program do not
+    /// fight over one.
+    ///
+    /// # Errors
+    /// [`ProveError`] where there is no circuit of this shape.
+    pub fn path(&self, srs: &Srs, shape: &Shape) -> Result<PathBuf, ProveError> {
+        Ok(self.path_of(srs, shape, &fingerprint(shape)?))
+    }
+
+    fn path_of(&self, srs: &Srs, shape: &Shape, fingerprint: &Digest) -> PathBuf {
+        let all = [*fingerprint, srs.digest(), shape_digest(shape)].concat();
+        self.folder.join(format!("{}-{}.key", shape.name(), hex::encode(&Sha256::digest(all)[..8])))
+    }
+
+    /// The keys of a circuit, read or made. A cache that cannot be written is no reason to fail.
+    ///
+    /// # Errors
+    /// [`ProveError`] where there are no keys of this shape.
+    pub fn get(&self, srs: &Srs, shape: &Shape) -> Result<(Keys, Origin), ProveError> {
+        check_shape(srs, shape)?;
+        let fingerprint = fingerprint(shape)?;
+        let path = self.path_of(srs, shape, &fingerprint);
+        let origin = match Keys::read(srs, shape, fingerprint, &path) {
+            Ok(keys) => return Ok((keys, Origin::Kept)),
+            Err(KeyFlaw::Io(e)) if e.kind() == io::ErrorKind::NotFound => Origin::Made,
+            Err(flaw) => Origin::Remade(at(&path, flaw)),
+        };
+        let keys = Keys::generate(srs, shape)?;
+        match keys.save(srs, &path) {
+            Ok(()) => Ok((keys, origin)),
+            Err(e) => Ok((keys, Origin::Remade(e))),
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! Keys of a circuit, from the SRS and the shape alone.
+
+use halo2_proofs::arithmetic::best_fft;
+use halo2_proofs::halo2curves::bn256::{Fr, G1Affine};
+use halo2_proofs::plonk::{keygen_pk2, keygen_vk, Circuit, ConstraintSystem, VerifyingKey};
+use tribute_core::digest::{keccak, Digest};
+use tribute_core::layout::{Task, MIN_LINK_K};
+use tribute_core::link::Link;
+use tribute_core::shape::Shape;
+use tribute_core::statement::{Statement, SUM_PARTS};
+use tribute_engine::field::{point_bytes, word};
+use tribute_engine::srs::Srs;
+
+use super::fingerprint;
+use crate::circuit::ShapeCircuit;
+use crate::error::{ProveError, MAX_DEGREE};
+
+/// Keys of one circuit: the verifying key and the fixed columns' polynomials, which is all that the prover takes.
+#[derive(Debug)]
+pub struct Keys {
+    shape: Shape,
+    fingerprint: Digest,
+    vk: VerifyingKey<G1Affine>,
+    fixed: Vec<Vec<Fr>>,
+}
+
+impl Keys {
+    /// Generates the keys of `shape`'s circuit.
+    pub fn generate(srs: &Srs, shape: &Shape) -> Result<Self, ProveError> {
+        Self::of_circuit(srs, shape, &ShapeCircuit::of(shape))
+    }
+    /// The keys of the same circuit without the gates of these names: tests show that a forgery passes once its gate is
+    /// gone.
+    ///
+    /// # Panics
+    /// If the circuit has no gate of one of the names: what is left out would be nothing.
+    #[doc(hidden)]
+    pub fn without_gates(srs: &Srs, shape: &Shape, names: &[&str]) -> Result<Self, ProveError> {
+        let keys = Self::unchecked(srs, shape, &ShapeCircuit::without_gates(shape, names))?;
+        // without a gate a column may be left unqueried, so queries are not checked
+        check_degree(shape, keys.vk.cs())?;
+        Ok(keys)
+    }
+    /// [`Self::generate`] for a circuit that is not one of ours: for tests of the checks below.
+    #[doc(hidden)]
+    pub fn of_circuit<C: Circuit<Fr>>(srs: &Srs, shape: &Shape, circuit: &C) -> Result<Self, ProveError> {
+        let keys = Self::unchecked(srs, shape, circuit)?;
+        check_system(shape, keys.vk.cs())?;
+        Ok(keys)
+    }
+    fn unchecked<C: Circuit<Fr>>(srs: &Srs, shape: &Shape, circuit: &C) -> Result<Self, ProveError> {
+        check_shape(srs, shape)?;
+        let key = keygen_pk2(srs.params(), circuit, false).map_err(|e| keys_error(shape, &e))?;
+        let fixed = key.fixed_polys().iter().map(|p| p.values().to_vec()).collect();
+        let fingerprint = fingerprint::of_circuit(shape, circuit)?;
+        Ok(Keys { shape: *shape, fingerprint, vk: key.get_vk().clone(), fixed })
+    }
+    /// Keys made before, once more checked as far as a key can be by itself.
+    pub(super) fn from_parts(
+        shape: &Shape,
+        fingerprint: Digest,
+        vk: VerifyingKey<G1Affine>,
+        fixed: Vec<Vec<Fr>>,
+    ) -> Result<Self, ProveError> {
+        check_system(shape, vk.cs())?;
+        Ok(Keys { shape: *shape, fingerprint, vk, fixed })
+    }
+    /// Fingerprint of the circuit that the keys were made for.
+    pub(super) fn fingerprint(&self) -> Digest {
+        self.fingerprint
+    }
+    /// The polynomials of the fixed columns, by coefficients.
+    #[must_use]
+    pub fn fixed_polynomials(&self) -> &[Vec<Fr>] {
+        &self.fixed
+    }
+    /// The values of the fixed columns.
+    #[must_use]
+    pub fn fixed_values(&self) -> Vec<Vec<Fr>> {
+        let domain = self.vk.get_domain();
+        let mut columns = self.fixed.clone();
+        for values in &mut columns {
+            let data = domain.get_fft_data(values.len());
+            best_fft(values, domain.get_omega(), domain.k(), data, false);
+        }
+        columns
+    }
+    /// The verifying key.
+    #[must_use]
+    pub fn vk(&self) -> &VerifyingKey<G1Affine> {
+        &self.vk
+    }
+    /// The circuit.
+    #[must_use]
+    pub fn shape(&self) -> &Shape {
+        &self.shape
+    }
+}
+
+/// Generates only the verifying key of `shape`'s circuit.
+pub fn verifying_key(srs: &Srs, shape: &Shape) -> Result<VerifyingKey<G1Affine>, ProveError> {
+    check_shape(srs, shape)?;
+    let vk = keygen_vk(srs.params(), &ShapeCircuit::of(shape)).map_err(|e| keys_error(shape, &e))?;
+    check_system(shape, vk.cs())?;
+    Ok(vk)
+}
+
+/// Digest of a verifying key: everything that the verifier computes with.
+#[must_use]
+pub fn key_digest(vk: &VerifyingKey<G1Affine>) -> Digest {
+    let mut bytes = word(&vk.transcript_repr()).to_vec();
+    for p in vk.fixed_commitments().iter().chain(vk.permutation().commitments()) {
+        bytes.extend_from_slice(&point_bytes(p).unwrap_or([0; 64]));
+    }
+    keccak(&bytes)
+}
+
+pub(crate) fn check_size(srs: &Srs, shape: &Shape) -> Result<(), ProveError> {
+    if srs.k() == shape.layout.k() {
+        return Ok(());
+    }
+    Err(ProveError::SrsSize { name: shape.name(), expected: shape.layout.k(), got: srs.k() })
+}
+
+pub(super) fn check_shape(srs: &Srs, shape: &Shape) -> Result<(), ProveError> {
+    check_size(srs, shape)?;
+    if shape.link.is_some_and(|l| l != Link::Squared) && shape.layout.k() < MIN_LINK_K {
+        return Err(ProveError::LinkRows { name: shape.name(), k: shape.layout.k() });
+    }
+    let answers = matches!(shape.statement, Statement::Evaluation | Statement::Service);
+    if answers && shape.layout.task() == Task::Real {
+        return Err(ProveError::Regression { name: shape.name(), statement: shape.statement.name() });
+    }
+    if shape.statement == Statement::Sum && !SUM_PARTS.contains(&shape.parts) {
+        return Err(ProveError::Parts { name: shape.name(), parts: shape.parts });
+    }
+    Ok(())
+}
+
+fn check_system(shape: &Shape, cs: &ConstraintSystem<Fr>) -> Result<(), ProveError> {
+    check_degree(shape, cs)?;
+    check_queries(shape, cs)
+}
+
+fn check_degree(shape: &Shape, cs: &ConstraintSystem<Fr>) -> Result<(), ProveError> {
+    let name = || shape.name();
+    let degree = cs.gates().iter().flat_map(|g| g.polynomials()).map(|p| p.degree()).max().unwrap_or(0);
+    // `cs.degree()` is capped by an environment variable, and the number of quotient pieces follows it
+    if degree > MAX_DEGREE || cs.degree() != degree.max(3) {
+        return Err(ProveError::Degree { name: name(), degree, counted: cs.degree() });
+    }
+    if cs.blinding_factors() + 1 != tribute_core::layout::TAIL_ROWS {
+        return Err(ProveError::Blinding { name: name(), got: cs.blinding_factors() });
+    }
+    Ok(())
+}
+
+fn check_queries(shape: &Shape, cs: &ConstraintSystem<Fr>) -> Result<(), ProveError> {
+    let committed: usize = shape.groups().iter().sum();
+    for column in 0..committed {
+        let queries: Vec<_> = cs.advice_queries().iter().filter(|(c, _)| c.index() == column).collect();
+        if queries.len() != 1 || queries[0].1 .0 != 0 {
+            return Err(ProveError::Queries { name: shape.name(), column, queries: queries.len() });
+        }
+    }
+    Ok(())
+}
+
+fn keys_error(shape: &Shape, e: &halo2_proofs::plonk::Error) -> ProveError {
+    ProveError::Keys { name: shape.name(), reason: e.to_string() }
+}

@@ -1,0 +1,112 @@
+//! The witness of `evaluation`.
+
+use std::sync::Arc;
+
+use halo2_proofs::halo2curves::bn256::Fr;
+use halo2_proofs::halo2curves::ff::Field;
+use tribute_core::head::answer;
+use tribute_core::layout::Layout;
+use tribute_engine::column::CommittedColumn;
+use tribute_engine::field::{from_i128, two_to};
+
+use super::{column, difference_limbs};
+use crate::gadgets::logup::{range_table, LogUp, Lookups, Tuple};
+use crate::gadgets::product::{self, logits, sigma_sums, Drawn};
+
+pub(super) fn values(committed: &[Arc<CommittedColumn>]) -> Vec<&[Fr]> {
+    committed.iter().map(|c| c.values.as_slice()).collect()
+}
+
+pub(super) fn table(layout: &Layout) -> Vec<Tuple> {
+    range_table(layout.limb_bits())
+}
+
+/// Phase-one columns: limbs, B, m. `committed` is X, Y, W.
+pub(super) fn answers(layout: &Layout, committed: &[&[Fr]]) -> Vec<Vec<Fr>> {
+    let (n_limbs, bits, r) = (difference_limbs(layout), layout.limb_bits(), layout.record_rows());
+    let mut out = vec![vec![Fr::ZERO; layout.gate_rows()]; n_limbs + column::COUNT];
+    let y = committed[layout.columns()];
+    for (i, z) in logits(layout, committed).iter().enumerate() {
+        let head = i * r;
+        let (best, present) = (usize::from(answer(z)), y[head]);
+        for (u, logit) in z.iter().enumerate() {
+            let row = head + 1 + u;
+            if u <= best {
+                out[n_limbs + column::ANSWER][row] = present;
+            }
+            out[n_limbs + column::BEST][row] = from_i128(i128::from(z[best]));
+            // in an absent record no B is 1 and ties need no order
+            let below_answer = u < best && present != Fr::ZERO;
+            let mut t = (z[best] - logit - i64::from(below_answer)) as u64;
+            for limb in &mut out[..n_limbs] {
+                limb[row] = Fr::from(t & ((1 << bits) - 1));
+                t >>= bits;
+            }
+        }
+    }
+    out
+}
+
+/// `s` of a head row, `b_u·y_u` of a class row, in the two sums that they belong to; `None` on other rows.
+fn counted(layout: &Layout, committed: &[&[Fr]], columns: &[Vec<Fr>], row: usize) -> Option<[Fr; 2]> {
+    let (y, suffix) = (committed[layout.columns()], &columns[difference_limbs(layout) + column::ANSWER]);
+    if row >= layout.weights_start() {
+        return None;
+    }
+    match row % layout.record_rows() {
+        0 => Some([y[row], Fr::ZERO]),
+        offset if offset <= layout.classes() => Some([Fr::ZERO, (suffix[row] - suffix[row + 1]) * y[row]]),
+        _ => None,
+    }
+}
+
+pub(super) fn counts(layout: &Layout, committed: &[&[Fr]], columns: &[Vec<Fr>]) -> [Fr; 2] {
+    let rows = 0..layout.weights_start();
+    rows.filter_map(|row| counted(layout, committed, columns, row))
+        .fold([Fr::ZERO; 2], |[n, correct], [s, right]| [n + s, correct + right])
+}
+
+fn with_lookups<T>(layout: &Layout, columns: &[Vec<Fr>], f: impl FnOnce(&Lookups<'_>) -> T) -> T {
+    let (r, c, end) = (layout.record_rows(), layout.classes(), layout.weights_start());
+    let tuple = |input: usize, row: usize| -> Option<Tuple> {
+        (row < end && (1..=c).contains(&(row % r))).then(|| [columns[input][row], Fr::ZERO, Fr::ZERO])
+    };
+    f(&Lookups { inputs: difference_limbs(layout), tuple: &tuple })
+}
+
+pub(super) fn multiplicities(layout: &Layout, columns: &[Vec<Fr>]) -> Vec<Fr> {
+    with_lookups(layout, columns, |l| l.multiplicities(&table(layout), layout.gate_rows() - 1))
+}
+
+/// The lookup's columns, `a`, `tally`.
+pub(super) fn second_phase(
+    layout: &Layout,
+    lookup: &LogUp,
+    challenges: &[Fr],
+    sigma: Fr,
+    committed: &[&[Fr]],
+    columns: &[Vec<Fr>],
+) -> Vec<Vec<Fr>> {
+    let mut out =
+        with_lookups(layout, columns, |l| lookup.second_phase(challenges, &table(layout), l, layout.gate_rows()));
+    out.push(sigma_sums(layout, committed, sigma));
+    let mut tally = vec![Fr::ZERO; layout.gate_rows()];
+    for row in (0..layout.weights_start()).rev() {
+        let [s, right] = counted(layout, committed, columns, row).unwrap_or_default();
+        tally[row] = tally[row + 1] + s + sigma * right;
+    }
+    out.push(tally);
+    out
+}
+
+/// Logit of a class row, as the gates compute it from the cells.
+fn logit(layout: &Layout, columns: &[Vec<Fr>], row: usize) -> Fr {
+    let n = difference_limbs(layout);
+    let gap = columns[..n].iter().rev().fold(Fr::ZERO, |s, l| s * two_to(layout.limb_bits()) + l[row]);
+    columns[n + column::BEST][row] - gap - columns[n + column::ANSWER][row + 1]
+}
+
+/// Third-phase columns, in the order of [`super::third`].
+pub(super) fn third_phase(layout: &Layout, committed: &[&[Fr]], columns: &[Vec<Fr>], drawn: Drawn) -> Vec<Vec<Fr>> {
+    product::third_phase(layout, committed, drawn, |row| logit(layout, columns, row)).into()
+}

@@ -1,0 +1,141 @@
+//! The witness of `gradient`: link columns from the committed columns, then the random sums phase by phase.
+
+use halo2_proofs::halo2curves::bn256::Fr;
+use halo2_proofs::halo2curves::ff::{Field, PrimeField};
+use rayon::prelude::*;
+use tribute_core::layout::Layout;
+use tribute_core::link::{Link, NoShift, Tables, HI_LIMIT, HI_SHIFT};
+use tribute_core::numbers::LOGIT_BITS;
+use tribute_core::shape::Shape;
+use tribute_engine::field::{from_i128, two_to};
+
+use super::link::{column, columns, window_indices};
+use crate::columns::target_scale;
+use crate::gadgets::product::{self, logits, Drawn};
+
+/// Phase-one columns of the link.
+pub(super) fn link_columns(shape: &Shape, committed: &[&[Fr]]) -> Result<Vec<Vec<Fr>>, NoShift> {
+    let layout = &shape.layout;
+    let link = shape.link.unwrap_or(Link::Squared);
+    let mut out = vec![vec![Fr::ZERO; layout.gate_rows()]; columns(link)];
+    let z = logits(layout, committed);
+    let r = layout.record_rows();
+    if link == Link::Squared {
+        for (i, z) in z.iter().enumerate() {
+            for (u, z) in z.iter().enumerate() {
+                out[column::LOGIT][i * r + 1 + u] = from_i128(i128::from(*z));
+            }
+        }
+        return Ok(out);
+    }
+    let tables = Tables::of(layout);
+    // absent records all have the same logits; the shift search is the only slow part, so it runs in parallel
+    let shifts: Vec<Vec<i64>> = z
+        .par_iter()
+        .map(|z| match link {
+            Link::Softmax => tables.shift(z).map(|l| vec![l]),
+            _ => z.iter().map(|z| tables.shift(&[*z, 0])).collect(),
+        })
+        .collect::<Result<_, _>>()?;
+    for (i, (z, shifts)) in z.iter().zip(&shifts).enumerate() {
+        let head = i * r;
+        let mut sum = 0u128;
+        for (u, z) in z.iter().enumerate().rev() {
+            let row = head + 1 + u;
+            if link == Link::Softmax {
+                sum += exp_cells(&tables, &mut out, 0, row, (shifts[0] - z) as u64);
+                out[column::SUM][row] = Fr::from_u128(sum);
+            } else {
+                let l = shifts[u];
+                let sum = exp_cells(&tables, &mut out, 0, row, (l - z) as u64)
+                    + exp_cells(&tables, &mut out, column::GROUP, row, l as u64);
+                window_cells(&tables, link, &mut out, row, sum);
+            }
+        }
+        if link == Link::Softmax {
+            out[column::SUM][head] = Fr::from_u128(sum);
+            window_cells(&tables, link, &mut out, head, sum);
+            out[column::SHIFT][head..head + r].fill(from_i128(i128::from(shifts[0])));
+        }
+    }
+    Ok(out)
+}
+
+/// Writes the limbs of `t` and returns `exp(−t)`.
+fn exp_cells(tables: &Tables, out: &mut [Vec<Fr>], first: usize, row: usize, t: u64) -> u128 {
+    let limbs = tables.limbs(t);
+    for (offset, v) in [
+        (column::LOW, u64::from(limbs.low)),
+        (column::MID, u64::from(limbs.mid)),
+        (column::HI, u64::from(limbs.hi)),
+        (column::TOP, u64::from(limbs.top)),
+        (column::T1, tables.t1[limbs.hi as usize]),
+        (column::T2, tables.t2[limbs.mid as usize]),
+    ] {
+        out[first + offset][row] = Fr::from(v);
+    }
+    tables.exp(t)
+}
+
+fn window_cells(tables: &Tables, link: Link, out: &mut [Vec<Fr>], row: usize, sum: u128) {
+    let b = tables.limb_bits();
+    let mut v = sum + tables.window() - (1u128 << tables.prob_bits());
+    for index in window_indices(link) {
+        out[index][row] = Fr::from((v & ((1 << b) - 1)) as u64);
+        v >>= b;
+    }
+}
+
+/// Logit and probability of a class row, as the gates compute them from the cells.
+fn prediction(layout: &Layout, link: Link, columns: &[Vec<Fr>], row: usize) -> (Fr, Fr) {
+    let b = layout.limb_bits();
+    let exp = |group: usize| {
+        let at = |i: usize| columns[group * column::GROUP + i][row];
+        let coarse = at(column::HI) + at(column::TOP) * Fr::from(HI_LIMIT as u64);
+        let t = at(column::LOW) + at(column::MID) * two_to(b) + coarse * two_to(HI_SHIFT);
+        let linear = two_to(LOGIT_BITS) + two_to(b - 1) - at(column::LOW);
+        (t, at(column::T1) * at(column::T2) * linear)
+    };
+    match link {
+        Link::Squared => {
+            let z = columns[column::LOGIT][row];
+            (z, z * two_to(layout.prob_bits() - LOGIT_BITS))
+        }
+        Link::Softmax => {
+            let (t, p) = exp(0);
+            (columns[column::SHIFT][row] - t, p)
+        }
+        Link::Logistic => {
+            let (t, p) = exp(0);
+            (exp(1).0 - t, p)
+        }
+    }
+}
+
+/// Third-phase columns, in the order of [`super::third`]; `committed` is X, Y, W, G.
+pub(super) fn third_phase(
+    layout: &Layout,
+    link: Link,
+    committed: &[&[Fr]],
+    columns: &[Vec<Fr>],
+    drawn: Drawn,
+) -> Vec<Vec<Fr>> {
+    let (y, g) = (committed[layout.columns()], committed[layout.columns() + 2]);
+    let target = target_scale(layout);
+    let (start, end, r) = (layout.weights_start(), layout.weights_end(), layout.record_rows());
+    let [xt, zk, check] =
+        product::third_phase(layout, committed, drawn, |row| prediction(layout, link, columns, row).0);
+    let ek =
+        product::under_kappa(layout, drawn.kappa, |row| prediction(layout, link, columns, row).1 - target * y[row]);
+    let mut e = vec![Fr::ZERO; layout.gate_rows()];
+    for row in 0..layout.gate_rows() - 1 {
+        e[row + 1] = if row < start && row % r == 0 {
+            e[row] + y[row] * product::with_bias(drawn.tau, xt[row]) * ek[row]
+        } else if (start..end).contains(&row) {
+            e[row] - xt[row] * g[row]
+        } else {
+            e[row]
+        };
+    }
+    vec![xt, zk, ek, check, e]
+}

@@ -1,0 +1,365 @@
+//! Why a model is not the optimum: what its gradient says about how it was trained.
+//!
+//! At an optimum the data's gradient cancels the penalty: `g + λ·w = 0`, coordinate by coordinate. A model that was trained
+//! otherwise shows it by how this fails: one λ fits all coordinates but it is another one, or each feature has a λ of its own
+//! because it was scaled otherwise, or the bias has none, or features that matter have no weight.
+
+use std::fmt;
+
+use tribute_core::link::Link;
+use tribute_core::schema::{Schema, Target};
+
+/// How a model seems to have been trained. It is a guess, for people: nothing is accepted because of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Diagnosis {
+    /// λ that minimises `‖g + λ·w‖`, if there is a positive one.
+    pub best_lambda: Option<f64>,
+    /// That norm.
+    pub gradient: f64,
+    /// The bias seems to be free of penalty where the terms penalise it, or the other way round.
+    pub other_bias: bool,
+    /// What it looks like.
+    pub looks: Looks,
+    /// The terms' λ, link, and whether they penalise the bias.
+    lambda: f64,
+    link: Link,
+    reg_bias: bool,
+    records: usize,
+}
+
+/// What a model that is not the optimum looks like.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Looks {
+    /// The optimum of other terms: with the best λ it could be certified.
+    OtherTerms,
+    /// Close to an optimum: stopped early, or fitted to slightly other records.
+    Close,
+    /// Features that would lower the loss have no weight.
+    FeaturesLeftOut(Vec<String>),
+    /// Each feature has a λ of its own.
+    OtherScale {
+        /// λ in the schema's units, if that is the scale it was trained on.
+        raw_lambda: Option<f64>,
+    },
+    /// Close to an optimum of another loss.
+    OtherLoss(Link),
+    /// Far from any optimum over these records.
+    Far,
+}
+
+/// A model's numbers, in real values, `[d + 1][c]`, bias first.
+pub(crate) struct Model<'a> {
+    pub(crate) schema: &'a Schema,
+    pub(crate) weights: &'a [f64],
+    pub(crate) lambda: f64,
+    pub(crate) reg_bias: bool,
+    pub(crate) link: Link,
+    pub(crate) records: usize,
+    /// Largest norm of the gradient that could be certified for a λ and a norm of the penalised weights.
+    pub(crate) allowed: &'a dyn Fn(f64, f64) -> f64,
+    /// The data's mean gradient for a link; `None` where that link cannot be.
+    pub(crate) gradient: &'a dyn Fn(Link) -> Option<Vec<f64>>,
+}
+
+/// How far a λ that fits may be from cancelling the gradient, relative to the penalty; four times that where each feature has
+/// its own, because what quantised records differ by counts more where the penalty is small.
+const CLOSE: f64 = 0.05;
+
+/// A λ fitted to a gradient.
+struct Fit {
+    lambda: f64,
+    residual: f64,
+    /// Norm of the penalised weights.
+    norm: f64,
+}
+
+impl Fit {
+    /// Least squares over blocks from `first` on; the gradient of those before stays as it is.
+    fn new(weights: &[f64], gradient: &[f64], first: usize) -> Self {
+        let (w, g) = (&weights[first..], &gradient[first..]);
+        let square: f64 = w.iter().map(|w| w * w).sum();
+        let inner: f64 = w.iter().zip(g).map(|(w, g)| w * g).sum();
+        let lambda = if square > 0.0 { (-inner / square).max(0.0) } else { 0.0 };
+        let penalised = w.iter().zip(g).map(|(w, g)| (g + lambda * w).powi(2)).sum::<f64>();
+        let free = gradient[..first].iter().map(|g| g * g).sum::<f64>();
+        Fit { lambda, residual: (penalised + free).sqrt(), norm: square.sqrt() }
+    }
+
+    fn is_close(&self) -> bool {
+        self.lambda > 0.0 && self.residual <= CLOSE * self.lambda * self.norm
+    }
+}
+
+impl Model<'_> {
+    /// Looks for the reason.
+    pub(crate) fn diagnose(&self) -> Diagnosis {
+        let classes = self.schema.classes();
+        let gradient = (self.gradient)(self.link).unwrap_or_else(|| vec![0.0; self.weights.len()]);
+        let [with_bias, without] = [0, classes].map(|first| Fit::new(self.weights, &gradient, first));
+        let (own, other) = if self.reg_bias { (&with_bias, &without) } else { (&without, &with_bias) };
+        // the other way has to be much better: a λ that is a little wrong shows in the bias too
+        let other_bias = other.is_close() && other.residual < 0.25 * own.residual;
+        let fit = if other_bias { other } else { own };
+        let first = if self.reg_bias == other_bias { classes } else { 0 };
+        let looks = if fit.lambda > 0.0 && fit.residual <= (self.allowed)(fit.lambda, fit.norm) {
+            Looks::OtherTerms
+        } else if let Some(features) = self.left_out(&gradient) {
+            Looks::FeaturesLeftOut(features)
+        } else if let Some(raw_lambda) = self.other_scale(&gradient, fit) {
+            Looks::OtherScale { raw_lambda }
+        } else if fit.is_close() {
+            Looks::Close
+        } else {
+            self.other_loss(first).map_or(Looks::Far, Looks::OtherLoss)
+        };
+        Diagnosis {
+            best_lambda: (fit.lambda > 0.0).then_some(fit.lambda),
+            gradient: fit.residual,
+            other_bias,
+            looks,
+            lambda: self.lambda,
+            link: self.link,
+            reg_bias: self.reg_bias,
+            records: self.records,
+        }
+    }
+
+    /// Features without weights whose gradient is not small, if there are any and others have weights.
+    fn left_out(&self, gradient: &[f64]) -> Option<Vec<String>> {
+        let classes = self.schema.classes();
+        let size = |v: &[f64]| v.iter().map(|x| x * x).sum::<f64>().sqrt();
+        let norms: Vec<f64> = self.weights.chunks_exact(classes).map(size).collect();
+        let slopes: Vec<f64> = gradient.chunks_exact(classes).map(size).collect();
+        let largest = norms[1..].iter().fold(0.0f64, |a, b| a.max(*b));
+        let steepest = slopes[1..].iter().fold(0.0f64, |a, b| a.max(*b));
+        let features = self.schema.features().iter().zip(norms[1..].iter().zip(&slopes[1..]));
+        let names: Vec<String> = features
+            .filter(|(_, (norm, slope))| **norm < 1e-5 * largest && **slope > 1e-2 * steepest)
+            .map(|(f, _)| f.name.clone())
+            .collect();
+        (!names.is_empty()).then_some(names)
+    }
+
+    /// Whether each feature has a λ of its own that cancels its gradient, and none fits all: with λ in raw units if it is
+    /// the same there for all.
+    fn other_scale(&self, gradient: &[f64], fit: &Fit) -> Option<Option<f64>> {
+        let classes = self.schema.classes();
+        // what is left of the gradient when every feature has its own λ
+        let (mut residual, mut penalty) = (0.0, 0.0);
+        let mut raw: Vec<(f64, f64)> = Vec::new();
+        for (j, feature) in self.schema.features().iter().enumerate() {
+            let block = (j + 1) * classes..(j + 2) * classes;
+            let own = Fit::new(&self.weights[block.clone()], &gradient[block], 0);
+            residual += own.residual.powi(2);
+            penalty += (own.lambda * own.norm).powi(2);
+            raw.push((own.lambda * (feature.hi - feature.lo).powi(2), own.lambda * own.norm));
+        }
+        let worse = fit.residual.powi(2) > 4.0 * residual;
+        if classes < 2 || !worse || residual.sqrt() > 4.0 * CLOSE * penalty.sqrt() {
+            return None;
+        }
+        // mean weighted by how well each is known
+        let weight: f64 = raw.iter().map(|r| r.1 * r.1).sum();
+        let mean = raw.iter().map(|r| r.0 * r.1 * r.1).sum::<f64>() / weight;
+        let spread = raw.iter().map(|r| ((r.0 - mean) * r.1).powi(2)).sum::<f64>() / weight;
+        Some((spread.sqrt() < 0.04 * mean).then_some(mean))
+    }
+
+    /// Another link under which a λ comes close, with the blocks from `first` on penalised.
+    fn other_loss(&self, first: usize) -> Option<Link> {
+        let possible = |link: &Link| {
+            *link != self.link && (*link != Link::Softmax || matches!(self.schema.target(), Target::Classes(_)))
+        };
+        let links = [Link::Softmax, Link::Logistic, Link::Squared].into_iter().filter(possible);
+        links
+            .filter(|link| {
+                let gradient = (self.gradient)(*link);
+                gradient.is_some_and(|g| Fit::new(self.weights, &g, first).is_close())
+            })
+            .min_by(|a, b| {
+                let residual = |l: &Link| (self.gradient)(*l).map(|g| Fit::new(self.weights, &g, first).residual);
+                residual(a).partial_cmp(&residual(b)).unwrap_or(std::cmp::Ordering::Equal)
+            })
+    }
+}
+
+/// A number to six digits.
+fn short(x: f64) -> f64 {
+    format!("{x:.5e}").parse().unwrap_or(x)
+}
+
+impl fmt::Display for Diagnosis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let best = self.best_lambda.map(short);
+        match &self.looks {
+            Looks::OtherTerms => {
+                write!(f, "It looks differently penalised: ")?;
+                match best {
+                    Some(best) if (best / self.lambda - 1.0).abs() > 1e-4 => {
+                        write!(f, "it is the optimum for lambda = {best}, the terms say {}", short(self.lambda))?;
+                    }
+                    _ => write!(f, "lambda fits")?,
+                }
+            }
+            Looks::Close => write!(
+                f,
+                "It looks unconverged, or fitted to slightly other records, such as values before they were quantised to 8 bits"
+            )?,
+            Looks::FeaturesLeftOut(names) => {
+                const SHOWN: usize = 5;
+                let shown = names.iter().take(SHOWN).map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ");
+                let rest = if names.len() > SHOWN { format!(" and {} more", names.len() - SHOWN) } else { String::new() };
+                write!(f, "It looks trained without the features {shown}{rest}: register records without them, or train with them")?;
+            }
+            Looks::OtherScale { raw_lambda: Some(raw) } => write!(
+                f,
+                "It looks unscaled: trained on raw values with lambda = {} there, while the terms penalise features scaled to [0, 1]",
+                short(*raw)
+            )?,
+            Looks::OtherScale { raw_lambda: None } => write!(
+                f,
+                "It looks differently scaled: each feature has a lambda of its own, as after a StandardScaler, while the terms penalise features scaled to [0, 1]"
+            )?,
+            Looks::OtherLoss(link) => write!(f, "It looks trained with the loss of the {} link", link.name())?,
+            Looks::Far => write!(f, "It is far from any optimum here: it looks trained on other records, with another loss, or stopped very early")?,
+        }
+        if self.other_bias {
+            write!(f, "; its bias is penalised otherwise than the terms say")?;
+        }
+        match best {
+            Some(best) => write!(
+                f,
+                ". The lambda that fits it best is {best}, where its gradient has norm {:.1e}",
+                self.gradient
+            )?,
+            None => {
+                write!(f, ". No lambda fits it: its gradient, of norm {:.1e}, points away from zero", self.gradient)?
+            }
+        }
+        let (lambda, link) = (short(self.lambda), self.link.name());
+        let free = if self.reg_bias { "" } else { " --free-bias" };
+        write!(
+            f,
+            ". `tribute agent train --lambda {lambda} --link {link}{free}` with the same datasets makes the optimum"
+        )?;
+        let n = self.records as f64;
+        let strength = match self.link {
+            Link::Squared => format!("Ridge(alpha = {})", short(self.lambda * n)),
+            Link::Logistic | Link::Softmax => format!("C = {}", short(1.0 / (self.lambda * n))),
+        };
+        let bias =
+            if self.reg_bias { "the bias as one more penalised column of ones" } else { "a bias without penalty" };
+        write!(f, "; scikit-learn does on the 8-bit features q/256 with {strength}, {bias} and tol = 1e-10")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tribute_core::schema::Feature;
+
+    const D: usize = 3;
+    const C: usize = 2;
+    const W: [f64; 8] = [0.5, -0.5, 1.0, -1.0, -2.0, 2.0, 0.5, -0.5];
+    const LAMBDA: f64 = 0.01;
+
+    fn schema() -> Schema {
+        let feature = |(j, hi): (usize, f64)| Feature { name: format!("f{j}"), lo: 0.0, hi };
+        let features = [2.0, 5.0, 10.0].into_iter().enumerate().map(feature).collect();
+        Schema::new("s".into(), features, Target::Classes(vec!["a".into(), "b".into()]), None).unwrap()
+    }
+
+    /// The diagnosis of W with a gradient for the terms' link and one for the logistic link.
+    fn diagnose(weights: &[f64], gradient: [f64; 8], logistic: [f64; 8], reg_bias: bool) -> Diagnosis {
+        Model {
+            schema: &schema(),
+            weights,
+            lambda: LAMBDA,
+            reg_bias,
+            link: Link::Softmax,
+            records: 100,
+            allowed: &|lambda, norm| 1e-4 * lambda * norm,
+            gradient: &|link| match link {
+                Link::Softmax => Some(gradient.to_vec()),
+                Link::Logistic => Some(logistic.to_vec()),
+                Link::Squared => None,
+            },
+        }
+        .diagnose()
+    }
+
+    /// `-λ_j·w`, by block.
+    fn cancelling(weights: &[f64], lambdas: [f64; D + 1]) -> [f64; 8] {
+        std::array::from_fn(|i| -lambdas[i / C] * weights[i])
+    }
+
+    const NOTHING: [f64; 8] = [1.0, 1.0, -1.0, 1.0, 1.0, -1.0, 1.0, -1.0];
+
+    #[test]
+    fn the_optimum_of_other_terms_is_told_with_them() {
+        let d = diagnose(&W, cancelling(&W, [0.02; 4]), NOTHING, true);
+        assert_eq!((d.looks.clone(), d.other_bias), (Looks::OtherTerms, false));
+        assert!((d.best_lambda.unwrap() - 0.02).abs() < 1e-12 && d.gradient < 1e-12);
+        let text = d.to_string();
+        assert!(text.contains("optimum for lambda = 0.02, the terms say 0.01"), "{text}");
+        assert!(text.contains("--lambda 0.01 --link softmax`") && text.contains("C = 1,"), "{text}");
+
+        // a bias without penalty where the terms penalise it, and the other way round
+        let free = diagnose(&W, cancelling(&W, [0.0, 0.01, 0.01, 0.01]), NOTHING, true);
+        assert_eq!((free.looks.clone(), free.other_bias), (Looks::OtherTerms, true));
+        assert!(free.to_string().contains("its bias is penalised otherwise"), "{free}");
+        let penalised = diagnose(&W, cancelling(&W, [0.01; 4]), NOTHING, false);
+        assert_eq!((penalised.looks, penalised.other_bias), (Looks::OtherTerms, true));
+    }
+
+    #[test]
+    fn close_ends_where_the_gradient_is_a_twentieth_of_the_penalty() {
+        let norm = W.iter().map(|w| w * w).sum::<f64>().sqrt();
+        let off = |by: f64| {
+            let mut gradient = cancelling(&W, [LAMBDA; 4]);
+            // orthogonal to W, in the block of the first feature and the second
+            gradient[2] += by * LAMBDA * norm * 0.5f64.sqrt();
+            gradient[3] += by * LAMBDA * norm * 0.5f64.sqrt();
+            diagnose(&W, gradient, NOTHING, true).looks
+        };
+        assert_eq!(off(0.9e-4), Looks::OtherTerms);
+        assert_eq!(off(1.1e-4), Looks::Close);
+        assert_eq!(off(0.049), Looks::Close);
+        assert_eq!(off(0.051), Looks::Far);
+    }
+
+    #[test]
+    fn features_without_weights_and_scales_of_their_own_are_recognised() {
+        let mut w = W;
+        (w[4], w[5]) = (0.0, 0.0);
+        let mut gradient = cancelling(&w, [LAMBDA; 4]);
+        (gradient[4], gradient[5]) = (0.01, -0.01);
+        assert_eq!(diagnose(&w, gradient, NOTHING, true).looks, Looks::FeaturesLeftOut(vec!["f1".into()]));
+        // a feature that says nothing has no weight at the optimum either
+        (gradient[4], gradient[5]) = (1e-9, 1e-9);
+        assert_eq!(diagnose(&w, gradient, NOTHING, true).looks, Looks::OtherTerms);
+
+        // λ = 0.04 on raw values of ranges 2, 5 and 10
+        let raw = diagnose(&W, cancelling(&W, [0.0, 0.01, 0.0016, 0.0004]), NOTHING, false);
+        match raw.looks {
+            Looks::OtherScale { raw_lambda: Some(lambda) } => assert!((lambda - 0.04).abs() < 1e-9),
+            ref other => panic!("{other:?}"),
+        }
+        assert!(raw.to_string().contains("unscaled"), "{raw}");
+        let standardised = diagnose(&W, cancelling(&W, [0.0, 0.01, 0.03, 0.002]), NOTHING, false);
+        assert_eq!(standardised.looks, Looks::OtherScale { raw_lambda: None });
+    }
+
+    #[test]
+    fn another_loss_and_no_optimum_at_all() {
+        let logistic = cancelling(&W, [0.03; 4]);
+        assert_eq!(diagnose(&W, NOTHING, logistic, true).looks, Looks::OtherLoss(Link::Logistic));
+        assert_eq!(diagnose(&W, NOTHING, NOTHING, true).looks, Looks::Far);
+        // away from zero: no λ would stop it
+        let d = diagnose(&W, cancelling(&W, [-0.01; 4]), NOTHING, true);
+        assert_eq!((d.looks.clone(), d.best_lambda), (Looks::Far, None));
+        assert!(d.to_string().contains("No lambda fits it"), "{d}");
+        let zero = diagnose(&[0.0; 8], NOTHING, NOTHING, true);
+        assert_eq!((zero.looks, zero.best_lambda), (Looks::Far, None));
+    }
+}

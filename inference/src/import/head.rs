@@ -1,0 +1,233 @@
+//! The head of a model: the affine map behind its scores, and the link that its outputs show.
+
+use ndarray::{concatenate, Array2, ArrayView1, Axis};
+use rand_chacha::ChaCha20Rng;
+use tribute_core::link::Link;
+use tribute_core::records::Records;
+use tribute_core::schema::{Schema, Target};
+
+use super::fit::{fit, rows, Map, Miss, Scores};
+use super::kind;
+use super::outputs::{class_order, sort, Heard, Outputs};
+use super::points::{start, trials};
+use super::probe::{Observed, Probe, Values};
+use super::reading::Reading;
+use super::{ImportError, NotAffine};
+use crate::onnx::GraphProto;
+
+/// A head that answers as the model does wherever it was asked.
+pub(super) struct Head {
+    /// Weights `[d + 1][c]`, bias first, of each class's logit in the schema's order.
+    pub(super) weights: Array2<f64>,
+    /// The model has one logit for two classes: here minus that, and that.
+    pub(super) mirrored: bool,
+    /// The link that its outputs show; none where they are logits only.
+    pub(super) link: Option<Link>,
+    /// Output that it was read from.
+    pub(super) output: String,
+    /// Largest difference seen, in that output's own unit.
+    pub(super) residual: f64,
+}
+
+/// Finds the head of a model.
+///
+/// # Errors
+/// [`ImportError`] with the input at which the model is not affine, or at which its outputs contradict each other.
+pub(super) fn find(
+    probe: &mut Probe,
+    graph: &GraphProto,
+    schema: &Schema,
+    link: Link,
+    datasets: &[&Records],
+    rng: &mut ChaCha20Rng,
+) -> Result<Head, ImportError> {
+    let zero: Vec<f64> = (0..schema.features().len()).map(|j| probe.zero(j)).collect();
+    let begin = probe.observe(&start(&zero, rng))?;
+    let outputs = sort(&begin, graph, schema)?;
+    let Found { map, mirrored, main, readings } = search(probe, graph, schema, link, &outputs, &begin, rng)?;
+    let read: Vec<(&Scores, Reading)> = outputs.scores.iter().zip(readings).collect();
+
+    let mut heard = Heard::default();
+    let mut residual = 0.0;
+    for points in std::iter::once(begin.points).chain(trials(&map.weights, datasets, rng)) {
+        let observed = probe.observe(&points)?;
+        for (at, (scores, reading)) in read.iter().enumerate() {
+            let width = scores.columns.len();
+            let miss = map.miss(scores, *reading, &observed, probe, &|z, noise| in_columns(z, noise, width, mirrored));
+            if miss.ratio > 1.0 {
+                return Err(refusal(graph, schema, probe, scores, *reading, &miss));
+            }
+            residual = if at == main { miss.residual.max(residual) } else { residual };
+        }
+        listen(&mut heard, &outputs, &map, read[main].1, &observed, probe, schema)?;
+    }
+    let order = class_order(&outputs, &heard, schema)?;
+    let link = read.iter().find_map(|(_, reading)| match reading {
+        Reading::Raw => None,
+        Reading::Logistic => Some(Link::Logistic),
+        Reading::Softmax | Reading::LogSoftmax => Some(Link::Softmax),
+    });
+    let weights = map.weights.select(Axis(1), &order);
+    Ok(Head { weights, mirrored, link, output: read[main].0.name.clone(), residual })
+}
+
+/// A map's logits of a record, or their noise, for an output of `columns` columns. `mirrored`: the map is one logit of two
+/// classes, as minus that and that.
+fn in_columns(z: ArrayView1<'_, f64>, noise: bool, columns: usize, mirrored: bool) -> Vec<f64> {
+    match (z.len(), columns) {
+        (2, 1) if mirrored => vec![z[1]],
+        (2, 1) if noise => vec![z[0] + z[1]],
+        (2, 1) => vec![z[1] - z[0]],
+        _ => z.to_vec(),
+    }
+}
+
+struct Found {
+    /// From features to logits, two for two classes.
+    map: Map,
+    /// One logit of two classes, as minus that and that.
+    mirrored: bool,
+    /// Which of the scores it was fitted to.
+    main: usize,
+    /// How each of the scores follows from it.
+    readings: Vec<Reading>,
+}
+
+/// The first of the scores that are affine under a plausible reading, plain logits before probabilities; and how the
+/// others follow from it.
+fn search(
+    probe: &mut Probe,
+    graph: &GraphProto,
+    schema: &Schema,
+    link: Link,
+    outputs: &Outputs,
+    begin: &Observed,
+    rng: &mut ChaCha20Rng,
+) -> Result<Found, ImportError> {
+    let unit = kind::unit(graph);
+    // (probabilities, columns): plain logits first, they lose nothing at the ends of [0, 1]
+    let mut attempts: Vec<((bool, usize), usize, Reading)> = Vec::new();
+    for (at, scores) in outputs.scores.iter().enumerate() {
+        let values = scores.of(begin);
+        let mut plausible = Reading::plausible(rows(&values), scores.columns.len());
+        if link == Link::Squared {
+            plausible.reverse();
+        }
+        let rank = (plausible.len() > 1, scores.columns.len());
+        attempts.extend(plausible.into_iter().map(|reading| (rank, at, reading)));
+    }
+    attempts.sort_by_key(|a| a.0);
+    let mut refused: Option<(usize, Reading, Miss)> = None;
+    for (_, main, reading) in attempts {
+        let scores = &outputs.scores[main];
+        let mut map = fit(probe, scores, reading, begin, unit, rng)?;
+        let miss = map.miss(scores, reading, begin, probe, &|z, _| z.to_vec());
+        if miss.ratio > 1.0 {
+            refused.get_or_insert((main, reading, miss));
+            continue;
+        }
+        let mirrored = schema.classes() == 2 && scores.columns.len() == 1;
+        if mirrored {
+            map.weights = concatenate![Axis(1), -&map.weights, map.weights];
+        }
+        let mut found = Found { map, mirrored, main, readings: Vec::new() };
+        for (at, other) in outputs.scores.iter().enumerate() {
+            let reading = if at == main { reading } else { follow(probe, schema, scores, other, begin, &found)? };
+            found.readings.push(reading);
+        }
+        return Ok(found);
+    }
+    let (at, reading, miss) = refused.unwrap_or((0, Reading::Raw, Miss::none()));
+    Err(refusal(graph, schema, probe, &outputs.scores[at], reading, &miss))
+}
+
+/// The reading under which `other` follows from the map that was fitted to `scores`.
+fn follow(
+    probe: &Probe,
+    schema: &Schema,
+    scores: &Scores,
+    other: &Scores,
+    begin: &Observed,
+    found: &Found,
+) -> Result<Reading, ImportError> {
+    let width = other.columns.len();
+    let mut nearest = Miss::none();
+    for reading in [Reading::Logistic, Reading::Softmax, Reading::LogSoftmax, Reading::Raw] {
+        let shape = |z: ArrayView1<'_, f64>, noise| in_columns(z, noise, width, found.mirrored);
+        nearest = found.map.miss(other, reading, begin, probe, &shape);
+        if nearest.ratio <= 1.0 {
+            return Ok(reading);
+        }
+    }
+    let at = describe(probe, schema, &nearest.point);
+    Err(ImportError::Disagree { first: scores.name.clone(), second: other.name.clone(), at })
+}
+
+/// Compares label outputs with the largest of the scores.
+fn listen(
+    heard: &mut Heard,
+    outputs: &Outputs,
+    map: &Map,
+    reading: Reading,
+    observed: &Observed,
+    probe: &Probe,
+    schema: &Schema,
+) -> Result<(), ImportError> {
+    if matches!(schema.target(), Target::Real { .. }) || outputs.labels.is_empty() {
+        return Ok(());
+    }
+    let (logits, noise) = (map.logits(&observed.points), map.noise(&observed.points, probe));
+    for (i, z) in logits.rows().into_iter().enumerate() {
+        let Some(z) = z.as_slice() else { continue };
+        let top = (0..z.len()).fold(0, |best, u| if z[u] > z[best] { u } else { best });
+        let y = reading.forward(z);
+        let clear = (0..z.len()).all(|u| {
+            u == top || (z[top] - z[u] > 2.0 * (noise[[i, top]] + noise[[i, u]]) && y[top] - y[u] > 64.0 * map.unit)
+        });
+        if !clear {
+            continue;
+        }
+        for output in &outputs.labels {
+            let (name, Some(Values::Labels(labels))) = &observed.outputs[*output] else { continue };
+            let point = observed.points.row(i).to_vec();
+            if let Err((_, point)) = heard.note(*output, top, &labels[i], &point) {
+                return Err(ImportError::Disagree {
+                    first: outputs.scores[0].name.clone(),
+                    second: name.clone(),
+                    at: describe(probe, schema, &point),
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A point in the units of the model's input.
+fn describe(probe: &Probe, schema: &Schema, point: &[f64]) -> String {
+    const SHOWN: usize = 8;
+    let values = point.iter().zip(schema.features()).enumerate().take(SHOWN);
+    let shown: Vec<String> = values.map(|(j, (f, s))| format!("{} = {:.6}", s.name, probe.raw(j, *f))).collect();
+    let rest = if point.len() > SHOWN { format!(", … ({} more)", point.len() - SHOWN) } else { String::new() };
+    shown.join(", ") + &rest
+}
+
+fn refusal(
+    graph: &GraphProto,
+    schema: &Schema,
+    probe: &Probe,
+    scores: &Scores,
+    reading: Reading,
+    miss: &Miss,
+) -> ImportError {
+    let name = scores.name.split('`').next().unwrap_or_default();
+    let culprit = kind::culprit(graph, name);
+    ImportError::NotAffine(Box::new(NotAffine {
+        output: scores.name.clone(),
+        reading: reading.describe(),
+        column: miss.column,
+        at: describe(probe, schema, &miss.point),
+        got: miss.got,
+        expected: miss.expected,
+        culprit,
+    }))
+}

@@ -1,0 +1,184 @@
+//! What kind of model a graph is, as far as its operators tell. Only words for refusals come from here: what is accepted
+//! is decided by asking the model.
+
+use std::collections::HashSet;
+
+use crate::onnx::{DataType, GraphProto, NodeProto, TypeValue};
+
+/// The first node that is not affine, and what it makes of the model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Culprit {
+    /// "node `name` (Operator)", a node without a name by what it makes.
+    pub node: String,
+    /// What kind of model that is, and what to bring instead.
+    pub kind: &'static str,
+}
+
+const EXTRACTOR: &str = "a network with hidden layers: use the model up to its last dense layer as the extractor, and import a model of that layer";
+const ONE_VS_REST: &str = "a one-vs-rest classifier: several binary models, whose probabilities are divided by their sum. Train one model over all classes instead, such as scikit-learn's LogisticRegression";
+const NORMALISER: &str = "one logistic function or clip for each class, divided by their sum, as OneVsRestClassifier and SGDClassifier do. Train a LogisticRegression instead, or export the raw scores";
+const CALIBRATED: &str =
+    "a calibrated or averaged classifier: the mean over several models. Bring one model without calibration";
+const CLIP: &str =
+    "a clip. Export without it (in scikit-learn `clip=False`): records are kept to the schema's ranges anyway";
+const ROUNDING: &str = "a rounding of values that depend on the input. Export without integer casts and without quantised activations (quantised weights are fine)";
+const THRESHOLD: &str = "a threshold (binning, binarising or comparing). Bring a model without it";
+const TREE: &str = "a model of decision trees. Only dense layers can be certified: train a linear model";
+const KERNEL: &str =
+    "a support-vector machine whose answers are not affine. Train a LogisticRegression or LinearSVC instead";
+const NEIGHBOURS: &str = "a model that compares with stored records. Train a linear model instead";
+const PRODUCT: &str =
+    "a product of values that depend on the input (polynomial features, a quadratic form). Add such columns to the records instead";
+const PER_RECORD: &str = "a scaling of each record by its own size. Do it to the records before they are registered";
+const TRANSFORM: &str = "a transformation that is not affine. Apply it to the records before they are registered";
+
+/// Looks for the culprit among the nodes that `output` depends on.
+pub(super) fn culprit(graph: &GraphProto, output: &str) -> Option<Culprit> {
+    let needed = ancestors(graph, output);
+    let constants: HashSet<&str> = graph.initializer.iter().map(|t| t.name.as_str()).collect();
+    let mut depends: HashSet<&str> =
+        graph.input.iter().map(|i| i.name.as_str()).filter(|i| !constants.contains(i)).collect();
+    let mut path: Vec<&NodeProto> = Vec::new();
+    for node in &graph.node {
+        let on_input = node.input.iter().any(|i| depends.contains(i.as_str()));
+        if on_input && !matches!(node.op_type.as_str(), "Shape" | "Size") {
+            depends.extend(node.output.iter().map(String::as_str));
+            if node.output.iter().any(|o| needed.contains(o.as_str())) {
+                path.push(node);
+            }
+        }
+    }
+    let first = path.iter().position(|n| !is_affine(n, &depends))?;
+    let after: Vec<&NodeProto> = path[first..].to_vec();
+    // the link itself is no culprit
+    let link = matches!(path[first].op_type.as_str(), "Softmax" | "LogSoftmax" | "Sigmoid");
+    let ends = after[1..].iter().all(|n| is_affine(n, &HashSet::new()) && !is_dense(n));
+    (!link || !ends).then(|| Culprit { node: name(path[first]), kind: kind(path[first], &after) })
+}
+
+fn ancestors<'g>(graph: &'g GraphProto, output: &'g str) -> HashSet<&'g str> {
+    let mut needed = HashSet::from([output]);
+    for node in graph.node.iter().rev() {
+        if node.output.iter().any(|o| needed.contains(o.as_str())) {
+            needed.extend(node.input.iter().map(String::as_str));
+        }
+    }
+    needed
+}
+
+/// "node `name` (Operator)", a node without a name by what it makes.
+fn name(node: &NodeProto) -> String {
+    let name = if node.name.is_empty() { node.output.first().map_or("", String::as_str) } else { &node.name };
+    format!("node `{name}` ({})", node.op_type)
+}
+
+fn attribute(node: &NodeProto, name: &str) -> Option<i64> {
+    node.attribute.iter().find(|a| a.name == name).and_then(|a| a.i)
+}
+
+fn text<'n>(node: &'n NodeProto, name: &str) -> &'n [u8] {
+    node.attribute.iter().find(|a| a.name == name).and_then(|a| a.s.as_deref()).unwrap_or_default()
+}
+
+/// Whether a node keeps affine values affine.
+fn is_affine(node: &NodeProto, depends: &HashSet<&str>) -> bool {
+    let varying = node.input.iter().filter(|i| depends.contains(i.as_str())).count();
+    match node.op_type.as_str() {
+        "Identity"
+        | "Dropout"
+        | "Flatten"
+        | "Reshape"
+        | "Transpose"
+        | "Squeeze"
+        | "Unsqueeze"
+        | "Concat"
+        | "Slice"
+        | "Gather"
+        | "Split"
+        | "Pad"
+        | "Expand"
+        | "Tile"
+        | "ArrayFeatureExtractor"
+        | "FeatureVectorizer"
+        | "Add"
+        | "Sub"
+        | "Neg"
+        | "Sum"
+        | "Mean"
+        | "ReduceSum"
+        | "ReduceMean"
+        | "Scaler"
+        | "Imputer"
+        | "BatchNormalization"
+        | "Conv"
+        | "AveragePool"
+        | "GlobalAveragePool"
+        | "DequantizeLinear"
+        | "LinearRegressor" => true,
+        "MatMul" | "Gemm" | "Mul" => varying <= 1,
+        "Div" => varying <= 1 && node.input.first().is_some_and(|i| depends.contains(i.as_str())),
+        "Cast" => is_float(attribute(node, "to").unwrap_or_default()),
+        "LinearClassifier" => matches!(text(node, "post_transform"), b"" | b"NONE"),
+        _ => false,
+    }
+}
+
+fn is_dense(node: &NodeProto) -> bool {
+    matches!(node.op_type.as_str(), "MatMul" | "Gemm" | "Conv" | "LinearClassifier")
+}
+
+fn is_float(element: i64) -> bool {
+    [DataType::Float, DataType::Double, DataType::Float16, DataType::Bfloat16].iter().any(|t| *t as i64 == element)
+}
+
+/// What the first node that is not affine, with those `after` it, makes of the model.
+fn kind(node: &NodeProto, after: &[&NodeProto]) -> &'static str {
+    let has = |ops: &[&str]| after.iter().any(|n| ops.contains(&n.op_type.as_str()));
+    let heads = after.iter().filter(|n| n.op_type == "LinearClassifier").count();
+    let averaged = has(&["Mean", "Sum", "ReduceMean"]);
+    let shared = has(&["Div", "Normalizer"]);
+    let dense = after.iter().any(|n| is_dense(n));
+    match node.op_type.as_str() {
+        op if op.starts_with("TreeEnsemble") => TREE,
+        op if op.starts_with("SVM") => KERNEL,
+        "LinearClassifier" | "Softmax" | "Sigmoid" | "Exp" if averaged && heads != 1 => CALIBRATED,
+        "LinearClassifier" | "Clip" if heads > 1 && has(&["Sigmoid", "Exp", "Clip"]) => CALIBRATED,
+        "LinearClassifier" if heads > 1 || shared => ONE_VS_REST,
+        "Sigmoid" | "Exp" | "Clip" if shared && !dense => NORMALISER,
+        "CDist" | "TopK" => NEIGHBOURS,
+        _ if has(&["CDist", "TopK"]) => NEIGHBOURS,
+        "Normalizer" | "LpNormalization" | "LayerNormalization" | "InstanceNormalization" => PER_RECORD,
+        op if op.starts_with("Reduce") && op != "ReduceProd" => PER_RECORD,
+        "Cast" | "Round" | "Floor" | "Ceil" | "QuantizeLinear" | "DynamicQuantizeLinear" | "QLinearMatMul" => ROUNDING,
+        "Binarizer" | "Less" | "Greater" | "LessOrEqual" | "GreaterOrEqual" | "Equal" | "Where" | "OneHotEncoder"
+        | "LabelEncoder" | "Sign" | "Not" => THRESHOLD,
+        "Mul" | "Pow" | "MatMul" | "Gemm" | "ReduceProd" => PRODUCT,
+        "Clip" | "Min" | "Max" => CLIP,
+        "Relu" | "LeakyRelu" | "PRelu" | "Elu" | "Selu" | "Celu" | "Gelu" | "Erf" | "Tanh" | "Sigmoid"
+        | "HardSigmoid" | "HardSwish" | "Softplus" | "Softsign" | "Mish" | "Softmax" | "MaxPool"
+            if dense =>
+        {
+            EXTRACTOR
+        }
+        _ => TRANSFORM,
+    }
+}
+
+/// Rounding unit of the coarsest floats in the graph.
+pub(super) fn unit(graph: &GraphProto) -> f64 {
+    let constants = graph.initializer.iter().map(|t| i64::from(t.data_type));
+    let casts = graph.node.iter().filter(|n| n.op_type == "Cast").filter_map(|n| attribute(n, "to"));
+    let tensor = |TypeValue::TensorType(t): &TypeValue| i64::from(t.elem_type);
+    let values = graph.input.iter().chain(&graph.output).chain(&graph.value_info);
+    let values = values.filter_map(|v| v.r#type.as_ref()?.value.as_ref().map(tensor));
+    let attributes = graph.node.iter().flat_map(|n| n.attribute.iter().filter_map(|a| a.t.as_ref()));
+    let attributes = attributes.map(|t| i64::from(t.data_type));
+    let types: HashSet<i64> = constants.chain(casts).chain(values).chain(attributes).collect();
+    if types.contains(&(DataType::Bfloat16 as i64)) {
+        2f64.powi(-8)
+    } else if types.contains(&(DataType::Float16 as i64)) {
+        2f64.powi(-11)
+    } else {
+        2f64.powi(-24)
+    }
+}

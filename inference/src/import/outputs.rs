@@ -1,0 +1,250 @@
+//! Which of a model's outputs are scores of the classes, which are labels, and which class a column stands for.
+
+use std::collections::HashMap;
+
+use tribute_core::schema::{Schema, Target};
+
+use super::fit::Scores;
+use super::probe::{Observed, Values};
+use super::ImportError;
+use crate::onnx::GraphProto;
+
+/// The outputs that say something about classes.
+pub(super) struct Outputs {
+    /// Sets of scores, one column for each class or one for both of two, all in the same order.
+    pub(super) scores: Vec<Scores>,
+    /// Outputs with a label for each record.
+    pub(super) labels: Vec<usize>,
+    /// What the model calls its columns.
+    pub(super) names: Option<Vec<String>>,
+}
+
+/// Sorts the outputs of a model for records of `schema`.
+pub(super) fn sort(observed: &Observed, graph: &GraphProto, schema: &Schema) -> Result<Outputs, ImportError> {
+    let classes = schema.classes();
+    let (mut labels, mut lists, mut keyed, mut sized) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for (at, (_, values)) in observed.outputs.iter().enumerate() {
+        match values {
+            Some(Values::Labels(_)) => labels.push(at),
+            Some(Values::Classes(list)) if list.len() == classes => lists.push(list.clone()),
+            Some(Values::Scores(v, Some(keys))) => keyed.push((at, v.ncols(), keys.clone())),
+            Some(Values::Scores(v, None)) => sized.push((at, v.ncols())),
+            Some(Values::Classes(_)) | None => {}
+        }
+    }
+    lists.extend(attribute_labels(graph, classes));
+    lists.extend(keyed.iter().filter(|k| k.1 == classes).map(|k| k.2.clone()));
+    let names = lists.into_iter().next();
+
+    let name = |at: usize| observed.outputs[at].0.clone();
+    let serves = |columns: usize| columns == classes || (columns == 1 && classes == 2);
+    let mut scores = Vec::new();
+    for (at, columns, keys) in &keyed {
+        if !serves(*columns) {
+            continue;
+        }
+        let order =
+            match &names {
+                Some(names) if names.len() == *columns => positions(names, keys).ok_or_else(|| {
+                    ImportError::Labels { output: name(*at), model: keys.join(", "), schema: names.join(", ") }
+                })?,
+                _ => (0..*columns).collect(),
+            };
+        scores.push(Scores { name: name(*at), columns: order.into_iter().map(|c| (*at, c)).collect() });
+    }
+    for (at, columns) in &sized {
+        if serves(*columns) {
+            scores.push(Scores { name: name(*at), columns: (0..*columns).map(|c| (*at, c)).collect() });
+        }
+    }
+    // an output for each class
+    let single: Vec<usize> = sized.iter().filter(|s| s.1 == 1).map(|s| s.0).collect();
+    if classes > 1 && single.len() == classes && !scores.iter().any(|s| s.columns.len() == classes) {
+        let joined = single.iter().map(|at| name(*at)).collect::<Vec<_>>().join("`, `");
+        scores = vec![Scores { name: joined, columns: single.iter().map(|at| (*at, 0)).collect() }];
+    }
+    let regressor = graph.node.iter().any(|n| n.op_type.ends_with("Regressor"));
+    let is_class = matches!(schema.target(), Target::Classes(_));
+    if is_class && scores.iter().all(|s| s.columns.len() == 1) && (regressor || classes > 2) && !single.is_empty() {
+        return Err(ImportError::Regression { output: name(single[0]), classes });
+    }
+    if scores.is_empty() {
+        let widest = keyed.iter().map(|k| (k.0, k.1)).chain(sized).max_by_key(|s| s.1);
+        return Err(match widest {
+            Some((at, got)) => ImportError::Classes { output: name(at), expected: classes, got },
+            None => ImportError::NoScores {
+                outputs: observed.outputs.iter().map(|o| format!("`{}`", o.0)).collect::<Vec<_>>().join(", "),
+            },
+        });
+    }
+    Ok(Outputs { scores, labels, names })
+}
+
+/// Class labels in the nodes' attributes, if all nodes with that many agree.
+fn attribute_labels(graph: &GraphProto, classes: usize) -> Option<Vec<String>> {
+    let mut found: Option<Vec<String>> = None;
+    for a in graph.node.iter().flat_map(|n| &n.attribute).filter(|a| a.name.starts_with("classlabels")) {
+        let ints = a.ints.iter().map(ToString::to_string);
+        let labels: Vec<String> = ints.chain(a.strings.iter().map(|s| String::from_utf8_lossy(s).into())).collect();
+        if labels.len() != classes {
+            continue;
+        }
+        if *found.get_or_insert_with(|| labels.clone()) != labels {
+            return None;
+        }
+    }
+    found
+}
+
+/// Equal as text or as numbers: `1` is `1.0`.
+fn same(a: &str, b: &str) -> bool {
+    a == b || matches!((a.parse::<f64>(), b.parse::<f64>()), (Ok(a), Ok(b)) if a == b)
+}
+
+/// Where each of `wanted` stands in `given`; `None` unless they are the same labels.
+fn positions(wanted: &[String], given: &[String]) -> Option<Vec<usize>> {
+    let order: Option<Vec<usize>> = wanted.iter().map(|w| given.iter().position(|g| same(g, w))).collect();
+    order.filter(|_| wanted.len() == given.len())
+}
+
+/// What label outputs said where a column was clearly the largest.
+#[derive(Default)]
+pub(super) struct Heard(HashMap<(usize, usize), (String, Vec<f64>)>);
+
+impl Heard {
+    /// Notes that `output` said `label` where `column` is the largest; refuses two labels for one column.
+    pub(super) fn note(
+        &mut self,
+        output: usize,
+        column: usize,
+        label: &str,
+        point: &[f64],
+    ) -> Result<(), (String, Vec<f64>)> {
+        match self.0.get(&(output, column)) {
+            Some((known, _)) if known == label => Ok(()),
+            Some((known, _)) => Err((known.clone(), point.to_vec())),
+            None => {
+                self.0.insert((output, column), (label.to_owned(), point.to_vec()));
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The column of each of the schema's classes.
+///
+/// Columns are named by the model, or by the label that it gives where a column is the largest. Where nothing names them,
+/// or only their position does, they are taken in the schema's order if that is the ascending one, which every tool uses.
+pub(super) fn class_order(outputs: &Outputs, heard: &Heard, schema: &Schema) -> Result<Vec<usize>, ImportError> {
+    let Target::Classes(classes) = schema.target() else { return Ok(vec![0]) };
+    let c = classes.len();
+    let wrong =
+        |output: &str, model: String| ImportError::Labels { output: output.into(), model, schema: classes.join(", ") };
+    let numbered = |names: &[String]| names.iter().enumerate().all(|(u, name)| same(name, &u.to_string()));
+    let named = outputs.names.as_ref().and_then(|names| positions(classes, names));
+    let main = outputs.scores[0].name.as_str();
+    if let Some(names) = outputs.names.as_ref().filter(|n| named.is_none() && !numbered(n)) {
+        return Err(wrong(main, names.join(", ")));
+    }
+    let mut order = named;
+    for output in &outputs.labels {
+        let said: Vec<Option<&String>> = (0..c).map(|u| heard.0.get(&(*output, u)).map(|s| &s.0)).collect();
+        let text = || said.iter().map(|s| s.map_or("?", |s| s.as_str())).collect::<Vec<_>>().join(", ");
+        if said.iter().all(Option::is_none) {
+            continue;
+        }
+        let is_position = said.iter().enumerate().all(|(u, s)| s.is_none_or(|s| same(s, &u.to_string())));
+        let mut column_of: Vec<Option<usize>> =
+            classes.iter().map(|class| said.iter().position(|s| s.is_some_and(|s| same(s, class)))).collect();
+        let heard_count = said.iter().flatten().count();
+        let found = column_of.iter().flatten().count();
+        if found < heard_count {
+            if is_position {
+                continue;
+            }
+            return Err(wrong(main, text()));
+        }
+        // one class that never wins is the one that is left
+        let left: Vec<usize> = (0..c).filter(|u| !column_of.contains(&Some(*u))).collect();
+        if let [left] = left[..] {
+            column_of.iter_mut().filter(|u| u.is_none()).for_each(|u| *u = Some(left));
+        }
+        match (&order, column_of.iter().copied().collect::<Option<Vec<usize>>>()) {
+            (Some(known), _) => {
+                let agrees = known.iter().zip(&column_of).all(|(a, b)| b.is_none_or(|b| b == *a));
+                if !agrees {
+                    return Err(wrong(main, text()));
+                }
+            }
+            (None, Some(all)) => order = Some(all),
+            (None, None) => return Err(wrong(main, text())),
+        }
+    }
+    match order {
+        Some(order) => Ok(order),
+        None if ascending(classes) => Ok((0..c).collect()),
+        None => Err(ImportError::Order { classes: classes.join(", ") }),
+    }
+}
+
+/// By number if all labels are numbers, otherwise by their bytes.
+fn ascending(labels: &[String]) -> bool {
+    let numbers: Option<Vec<f64>> = labels.iter().map(|l| l.parse().ok()).collect();
+    numbers.map_or_else(|| labels.is_sorted(), |n| n.is_sorted())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tribute_core::schema::Feature;
+
+    fn schema(labels: &[&str]) -> Schema {
+        let features = vec![Feature { name: "x".into(), lo: 0.0, hi: 1.0 }];
+        Schema::new("s".into(), features, Target::Classes(labels.iter().map(|l| (*l).into()).collect()), None).unwrap()
+    }
+
+    fn order(names: Option<&[&str]>, said: &[(usize, &str)], classes: &[&str]) -> Result<Vec<usize>, ImportError> {
+        let scores = vec![Scores { name: "p".into(), columns: (0..classes.len()).map(|c| (0, c)).collect() }];
+        let names = names.map(|n| n.iter().map(|n| (*n).to_owned()).collect());
+        let mut heard = Heard::default();
+        for (column, label) in said {
+            heard.note(1, *column, label, &[]).unwrap();
+        }
+        class_order(&Outputs { scores, labels: vec![1], names }, &heard, &schema(classes))
+    }
+
+    #[test]
+    fn names_and_answers_decide_the_order_together() {
+        let abc = ["a", "b", "c"];
+        assert_eq!(order(Some(&["c", "a", "b"]), &[], &abc).unwrap(), [1, 2, 0]);
+        assert_eq!(order(Some(&["c", "a", "b"]), &[(0, "c"), (2, "b")], &abc).unwrap(), [1, 2, 0]);
+        assert_eq!(order(None, &[(0, "c"), (2, "b")], &abc).unwrap(), [1, 2, 0], "the third is what is left");
+        assert_eq!(order(Some(&["0", "1", "2"]), &[(0, "0")], &abc).unwrap(), [0, 1, 2]);
+        assert_eq!(order(Some(&["0", "1", "2"]), &[(0, "c"), (1, "b"), (2, "a")], &abc).unwrap(), [2, 1, 0]);
+        assert_eq!(order(None, &[], &abc).unwrap(), [0, 1, 2]);
+        assert_eq!(order(Some(&["7", "1", "2"]), &[(1, "1")], &["1.0", "2", "7.0"]).unwrap(), [1, 2, 0]);
+    }
+
+    #[test]
+    fn what_does_not_fit_together_is_refused() {
+        let abc = ["a", "b", "c"];
+        for refused in [
+            order(Some(&["a", "b", "d"]), &[], &abc),
+            order(Some(&["a", "b"]), &[], &abc),
+            order(None, &[(0, "x")], &abc),
+            order(None, &[(0, "a")], &abc),
+            order(Some(&["a", "b", "c"]), &[(0, "b")], &abc),
+        ] {
+            assert!(matches!(refused, Err(ImportError::Labels { .. })), "{refused:?}");
+        }
+        assert!(matches!(order(None, &[], &["b", "a"]), Err(ImportError::Order { .. })));
+        assert!(matches!(
+            order(None, &[(0, "0")], &["10", "2"]),
+            Err(ImportError::Labels { .. } | ImportError::Order { .. })
+        ));
+        assert_eq!(order(None, &[], &["2", "10"]).unwrap(), [0, 1]);
+        let mut heard = Heard::default();
+        heard.note(0, 0, "a", &[]).unwrap();
+        assert!(heard.note(0, 0, "b", &[]).is_err());
+    }
+}

@@ -1,0 +1,85 @@
+//! Files of other people's tools that went wrong once: `fixtures/pipelines` by scikit-learn 1.9 and skl2onnx 1.20,
+//! `fixtures/exports` in the forms of PyTorch's exporters. Most are one head, the optimum over `pipelines/multi.csv` with
+//! λ = 0.01, a softmax and a free bias.
+
+use tribute_core::head::{lambda_units, Weights};
+use tribute_core::link::Link;
+use tribute_core::records::{infer_schema, read_csv, Records};
+use tribute_core::schema::Schema;
+use tribute_inference::{check_optimum, import, ImportError, InputScale, Looks, LossOptions, OptimumError};
+
+use crate::common;
+
+fn file(name: &str) -> Vec<u8> {
+    std::fs::read(common::root().join("inference/tests/fixtures").join(name)).unwrap()
+}
+
+fn records() -> (Schema, Records) {
+    let text = file("pipelines/multi.csv");
+    let schema = infer_schema("multi.csv", "multi", &text).unwrap();
+    let records = read_csv("multi.csv", &text, &schema).unwrap();
+    (schema, records)
+}
+
+fn brought(name: &str) -> Result<Weights, ImportError> {
+    let (schema, records) = records();
+    import(&file(name), &schema, InputScale::Raw, Link::Softmax, &[&records]).map(|i| i.weights)
+}
+
+fn checked(weights: &Weights) -> Result<f64, OptimumError> {
+    let (schema, records) = records();
+    let options = LossOptions { link: Link::Softmax, lambda: lambda_units(0.01).unwrap(), reg_bias: false };
+    let layout = schema.layout(14, 4).unwrap();
+    check_optimum(&schema, &layout, weights, &[&records], &options).map(|report| report.gradient_norm())
+}
+
+#[test]
+fn the_optimum_is_certified_however_it_was_written() {
+    let first = brought("pipelines/a-optimum-zipmap.onnx").unwrap();
+    for name in [
+        "pipelines/a-optimum-zipmap",
+        "pipelines/c-optimum-double",
+        "pipelines/k-variance",
+        "pipelines/q-one-input-per-column",
+        "exports/a-gemm-logits-opset18-ir10",
+        "exports/b-softmax-opset23-ir11",
+        "exports/d-logits-and-probs",
+        "exports/g-batchnorm",
+        "exports/h-transpose-matmul",
+    ] {
+        let weights = brought(&format!("{name}.onnx")).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let gradient = checked(&weights).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let off = weights.values().iter().zip(first.values()).map(|(a, b)| (a - b).abs()).max().unwrap();
+        println!("{name}: gradient {gradient:.1e}, weights within {off} units of the first");
+        assert!(off <= 4, "{name}");
+    }
+}
+
+#[test]
+fn what_is_no_optimum_is_imported_and_then_refused() {
+    let scaled = Looks::OtherScale { raw_lambda: None };
+    let selected = Looks::FeaturesLeftOut(["temp", "sodium", "crea"].map(Into::into).to_vec());
+    for (name, looks, best) in [
+        ("i-standard-default", scaled, 2.53e-4),
+        ("j-selectkbest", selected, 2.54e-4),
+        ("t-optimum-of-raw-values", Looks::Close, 0.01),
+        ("u-default-tolerance", Looks::Close, 0.01),
+    ] {
+        let weights = brought(&format!("pipelines/{name}.onnx")).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let e = checked(&weights).unwrap_err();
+        println!("{name}: {e}");
+        let OptimumError::NotOptimal { diagnosis, .. } = &e else { panic!("{name}: {e}") };
+        assert_eq!(diagnosis.looks, looks, "{name}");
+        assert!((diagnosis.best_lambda.unwrap() / best - 1.0).abs() < 0.01, "{name}: {diagnosis:?}");
+        let text = e.to_string();
+        for part in ["agent train --lambda 0.01 --link softmax --free-bias`", "C = 0.666667", "8-bit", "tol"] {
+            assert!(text.contains(part), "{name}: {text}");
+        }
+    }
+}
+
+#[test]
+fn values_in_another_file_are_refused_with_how_to_save_in_one() {
+    let e = brought("exports/c-external.onnx").unwrap_err().to_string();
+    assert!(e.contains("external_data=False") && e.contains("c-external.onnx.data"), "{e}");
+}

@@ -1,0 +1,211 @@
+//! Models that are no head over their input: refused with the input at which it shows, and by what they are.
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha20Rng;
+use tribute_core::link::Link;
+use tribute_core::schema::{Feature, Schema, Target};
+use tribute_inference::onnx::DataType;
+use tribute_inference::{import, ImportError, InputScale};
+
+use crate::graphs::{floats, int, text, Graph};
+
+const D: usize = 6;
+const C: usize = 3;
+
+fn weights() -> Vec<f64> {
+    use rand::Rng;
+    let mut rng = ChaCha20Rng::seed_from_u64(7);
+    (0..C * D).map(|_| rng.gen_range(-2.0..2.0)).collect()
+}
+
+/// Features in 0..=10: whole numbers are on the grid of 8-bit steps of none of them but the ends.
+fn schema() -> Schema {
+    let features = (0..D).map(|j| Feature { name: format!("f{j}"), lo: 0.0, hi: 10.0 }).collect();
+    Schema::new("s".into(), features, Target::Classes(vec!["0".into(), "1".into(), "2".into()]), None).unwrap()
+}
+
+fn refused(model: &[u8]) -> ImportError {
+    import(model, &schema(), InputScale::Raw, Link::Softmax, &[]).unwrap_err()
+}
+
+/// `x [batch, 6]` and the weights of a layer after `v`.
+fn begin() -> Graph {
+    let w: Vec<f64> = weights().iter().map(|w| w / 10.0).collect();
+    Graph::default().input("x", DataType::Float, &[-1, D as i64]).floats("w", &[C, D], &w).floats(
+        "b",
+        &[C],
+        &[0.1, 0.0, -0.1],
+    )
+}
+
+/// The layer over `v`, as probabilities.
+fn end(graph: Graph) -> Vec<u8> {
+    layer(graph).with("Softmax", &["z"], &["p"], vec![int("axis", 1)]).output("p", DataType::Float, 2).model()
+}
+
+/// The layer over `v`, as logits.
+fn logits(graph: Graph) -> Vec<u8> {
+    layer(graph).output("z", DataType::Float, 2).model()
+}
+
+fn layer(graph: Graph) -> Graph {
+    graph.with("Gemm", &["v", "w", "b"], &["z"], vec![int("transB", 1)])
+}
+
+fn assert_not_affine(what: &str, model: &[u8], kind: &str) {
+    let e = refused(model);
+    let text = e.to_string();
+    println!("{what}: {text}");
+    assert!(matches!(e, ImportError::NotAffine { .. }), "{what}: {text}");
+    assert!(text.contains("at f0 = ") && text.contains(kind), "{what}: {text}");
+}
+
+#[test]
+fn what_changes_its_input_is_refused_wherever_the_change_is() {
+    let cast = |g: Graph, x: &str, v: &str| {
+        g.with("Cast", &[x], &["whole"], vec![int("to", DataType::Int64 as i64)]).with(
+            "Cast",
+            &["whole"],
+            &[v],
+            vec![int("to", DataType::Float as i64)],
+        )
+    };
+    // one feature of six, the others as they are
+    let split =
+        || begin().i64s("at", &[2], &[5, 1]).with("Split", &["x", "at"], &["rest", "one"], vec![int("axis", 1)]);
+    let join = |g: Graph| g.with("Concat", &["rest", "changed"], &["v"], vec![int("axis", 1)]);
+    let bounds = || begin().floats("lo", &[], &[0.0]).floats("hi", &[], &[10.0]);
+    let quantised = begin()
+        .floats("scale", &[], &[10.0 / 255.0])
+        .raw("zero", DataType::Uint8, &[], vec![0])
+        .node("QuantizeLinear", &["x", "scale", "zero"], &["q"])
+        .node("DequantizeLinear", &["q", "scale", "zero"], &["v"]);
+    for (what, graph, kind) in [
+        ("integer cast", cast(begin(), "x", "v"), "rounding"),
+        ("integer cast of one feature", join(cast(split(), "one", "changed")), "rounding"),
+        ("round", begin().node("Round", &["x"], &["v"]), "rounding"),
+        ("quantised activations", quantised, "rounding"),
+        ("clip at the ranges", bounds().node("Clip", &["x", "lo", "hi"], &["v"]), "clip"),
+        ("clip of one feature", join(bounds_of(split()).node("Clip", &["one", "lo", "hi"], &["changed"])), "clip"),
+        ("hidden layer", begin().node("Relu", &["x"], &["r"]).node("Tanh", &["r"], &["v"]), "extractor"),
+        (
+            "each record by its size",
+            begin().with("Normalizer", &["x"], &["v"], vec![text("norm", "L2")]),
+            "its own size",
+        ),
+        ("product", begin().node("Mul", &["x", "x"], &["v"]), "product"),
+        ("power", begin().floats("two", &[], &[2.0]).node("Pow", &["x", "two"], &["v"]), "product"),
+        (
+            "logarithm",
+            begin().floats("one", &[], &[6.0]).node("Add", &["x", "one"], &["a"]).node("Log", &["a"], &["v"]),
+            "transformation",
+        ),
+    ] {
+        assert_not_affine(what, &end(graph.clone()), kind);
+        assert_not_affine(what, &logits(graph), kind);
+    }
+}
+
+fn bounds_of(graph: Graph) -> Graph {
+    graph.floats("lo", &[], &[2.0]).floats("hi", &[], &[9.9])
+}
+
+/// A kink that only few inputs reach.
+#[test]
+fn thresholds_somewhere_are_found() {
+    let plus = |g: Graph| {
+        layer(g.node("Identity", &["x"], &["v"]))
+            .node("Add", &["z", "extra"], &["y"])
+            .output("y", DataType::Float, 2)
+            .model()
+    };
+    // a band of a hundredth of one feature's range
+    let band = begin()
+        .i64s("third", &[1], &[2])
+        .floats("from", &[], &[7.3])
+        .floats("to", &[], &[7.4])
+        .floats("bump", &[], &[0.01])
+        .with("Gather", &["x", "third"], &["f"], vec![int("axis", 1)])
+        .node("Greater", &["f", "from"], &["above"])
+        .node("Less", &["f", "to"], &["below"])
+        .node("And", &["above", "below"], &["inside"])
+        .with("Cast", &["inside"], &["one"], vec![int("to", DataType::Float as i64)])
+        .node("Mul", &["one", "bump"], &["extra"]);
+    assert_not_affine("band", &plus(band), "threshold");
+    // the sum of all features, at nine tenths of the largest it can be, and at a twentieth
+    for (sign, at) in [(1.0, 54.0), (-1.0, -3.0)] {
+        let corner = begin()
+            .i64s("axis", &[1], &[1])
+            .floats("sign", &[], &[sign])
+            .floats("at", &[], &[at])
+            .node("ReduceSum", &["x", "axis"], &["sum"])
+            .node("Mul", &["sum", "sign"], &["signed"])
+            .node("Sub", &["signed", "at"], &["over"])
+            .node("Relu", &["over"], &["extra"]);
+        assert_not_affine("corner", &plus(corner), "Relu");
+    }
+    // logits cut off where a class is surest of itself
+    let cut = layer(begin().node("Identity", &["x"], &["v"])).floats("lo", &[], &[-4.0]).floats("hi", &[], &[4.0]);
+    assert_not_affine(
+        "cut",
+        &cut.node("Clip", &["z", "lo", "hi"], &["y"]).output("y", DataType::Float, 2).model(),
+        "clip",
+    );
+}
+
+#[test]
+fn what_has_other_inputs_or_outputs_is_refused_by_name() {
+    let plain = || layer(begin().node("Identity", &["x"], &["v"]));
+    let whole = |element, width: usize| {
+        let graph = Graph::default()
+            .input("x", element, &[-1, width as i64])
+            .floats("w", &[C, width], &weights()[..C * width])
+            .floats("b", &[C], &[0.0; 3]);
+        logits(graph.with("Cast", &["x"], &["v"], vec![int("to", DataType::Float as i64)]))
+    };
+    let e = refused(&whole(DataType::Int64, 6));
+    assert!(
+        matches!(&e, ImportError::InputType { input, .. } if input == "x") && e.to_string().contains("float32"),
+        "{e}"
+    );
+    let e = refused(&whole(DataType::Float, 5));
+    assert!(matches!(&e, ImportError::Input { features: 6, .. }) && e.to_string().contains("[batch, 6]"), "{e}");
+
+    let named = |last: &str| {
+        let names = ["f0", "f1", "f2", "f3", "f4", last];
+        let graph = names.iter().fold(Graph::default(), |g, n| g.input(n, DataType::Float, &[-1, 1]));
+        let graph = graph.floats("w", &[C, D], &weights()).floats("b", &[C], &[0.0; 3]);
+        logits(graph.with("Concat", &names, &["v"], vec![int("axis", 1)]))
+    };
+    assert!(import(&named("f5"), &schema(), InputScale::Raw, Link::Softmax, &[]).is_ok());
+    assert!(matches!(refused(&named("age")), ImportError::Column { input } if input == "age"));
+
+    let sum = plain().i64s("axis", &[1], &[1]).node("ReduceSum", &["z", "axis"], &["y"]);
+    let e = refused(&sum.output("y", DataType::Float, 2).model());
+    assert!(matches!(&e, ImportError::Regression { classes: 3, .. }), "{e}");
+    let regressor = Graph::default().input("x", DataType::Float, &[-1, 6]).with(
+        "LinearRegressor",
+        &["x"],
+        &["y"],
+        vec![floats("coefficients", &weights()[..6]), floats("intercepts", &[1.0])],
+    );
+    let model = regressor.output("y", DataType::Float, 2).model();
+    let two =
+        Schema::new("s".into(), schema().features().to_vec(), Target::Classes(vec!["0".into(), "1".into()]), None)
+            .unwrap();
+    for schema in [schema(), two] {
+        let e = import(&model, &schema, InputScale::Raw, Link::Logistic, &[]).unwrap_err();
+        assert!(matches!(&e, ImportError::Regression { .. }), "{e}");
+    }
+    let real =
+        Schema::new("s".into(), schema().features().to_vec(), Target::Real { lo: -50.0, hi: 50.0 }, None).unwrap();
+    let e = import(&logits(begin().node("Identity", &["x"], &["v"])), &real, InputScale::Raw, Link::Squared, &[])
+        .unwrap_err();
+    assert!(matches!(&e, ImportError::Classes { expected: 1, got: 3, .. }), "{e}");
+
+    let e = refused(&plain().output("z", DataType::Float, 2).versions(99, 10));
+    assert!(matches!(&e, ImportError::Runtime(_)) && e.to_string().contains("onnxruntime refuses the model"), "{e}");
+    let e = refused(&plain().node("Frobnicate", &["z"], &["y"]).output("y", DataType::Float, 2).model());
+    assert!(matches!(&e, ImportError::Runtime(_)), "{e}");
+    assert!(matches!(refused(b"not a model"), ImportError::Onnx(_)));
+}

@@ -1,0 +1,116 @@
+//! How commands read tables: the flags that say what a file is, and those that accept what is doubtful.
+
+use std::ops::Range;
+use std::path::Path;
+
+use clap::{Args, ValueEnum};
+use tribute_records::{Decimal, Kind, Options, Report, Separator};
+
+use tribute_problem::Result;
+
+/// What a file is, where that cannot be found out.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct FormArgs {
+    /// The first row names the columns.
+    #[arg(long, conflicts_with = "no_header")]
+    header: bool,
+    /// The first row is a record.
+    #[arg(long)]
+    no_header: bool,
+    /// What stands between fields.
+    #[arg(long, value_name = "S", value_enum)]
+    separator: Option<SeparatorArg>,
+    /// The decimal mark.
+    #[arg(long, value_name = "MARK", value_enum)]
+    decimal: Option<DecimalArg>,
+    /// The label's column: its name, or its number from 1. [default: by the schema's names, or the last]
+    #[arg(long, value_name = "COLUMN")]
+    label: Option<String>,
+    /// Columns to leave out: names, or numbers from 1.
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+    drop: Vec<String>,
+    /// `NA`, `None` and the like in the label's column are a class.
+    #[arg(long)]
+    gaps_are_labels: bool,
+    /// Leave out records with an empty feature.
+    #[arg(long)]
+    drop_incomplete: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum SeparatorArg {
+    Comma,
+    Semicolon,
+    Tab,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum DecimalArg {
+    Point,
+    Comma,
+}
+
+impl FormArgs {
+    /// How to read, with `accepted` flags given or not.
+    pub(crate) fn options(&self, rows: Option<Range<usize>>, accepted: &[(Kind, bool)]) -> Options {
+        let header = if self.header { Some(true) } else { self.no_header.then_some(false) };
+        let all = accepted.iter().copied().chain([(Kind::Incomplete, self.drop_incomplete)]);
+        Options {
+            header,
+            separator: self.separator.map(|s| match s {
+                SeparatorArg::Comma => Separator::Comma,
+                SeparatorArg::Semicolon => Separator::Semicolon,
+                SeparatorArg::Tab => Separator::Tab,
+            }),
+            decimal: self.decimal.map(|d| match d {
+                DecimalArg::Point => Decimal::Point,
+                DecimalArg::Comma => Decimal::Comma,
+            }),
+            label: self.label.clone(),
+            drop: self.drop.clone(),
+            rows,
+            gaps_are_labels: self.gaps_are_labels,
+            accept: all.filter(|(_, given)| *given).map(|(kind, _)| kind).collect(),
+            ..Options::default()
+        }
+    }
+}
+
+/// What records of a schema may be in doubt about.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct AcceptArgs {
+    /// Leave out records without a label.
+    #[arg(long)]
+    drop_unlabelled: bool,
+    /// Move values beyond the schema's ranges to their ends.
+    #[arg(long)]
+    allow_clamped: bool,
+    /// Commit features of which nearly all values fall on a few of the 256 steps.
+    #[arg(long)]
+    allow_coarse: bool,
+    /// Take columns by position although their names are not the schema's.
+    #[arg(long)]
+    by_position: bool,
+}
+
+impl AcceptArgs {
+    pub(crate) fn accepted(self) -> [(Kind, bool); 4] {
+        [
+            (Kind::Unlabelled, self.drop_unlabelled),
+            (Kind::Clamped, self.allow_clamped),
+            (Kind::Coarse, self.allow_coarse),
+            (Kind::Position, self.by_position),
+        ]
+    }
+}
+
+/// A report as text, or as JSON for programs.
+pub(crate) fn told(report: &Report, json: bool) -> Result<String> {
+    Ok(if json { serde_json::to_string_pretty(report)? } else { report.to_string().trim_end().to_owned() })
+}
+
+/// A file's name without its endings.
+pub(crate) fn stem(file: &Path) -> String {
+    let name = file.file_name().map_or("data".into(), |n| n.to_string_lossy());
+    name.split('.').next().unwrap_or("data").to_owned()
+}

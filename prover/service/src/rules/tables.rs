@@ -1,0 +1,110 @@
+//! Tables that arrive as text: read as the command line reads them, with the same errors.
+
+use serde::de::DeserializeOwned;
+use tribute_core::records::Records;
+use tribute_core::schema::Schema;
+use tribute_proto::v1;
+use tribute_records::{Inferred, Options, Predicts, Range, Reading, Report, Source};
+
+use tribute_problem::{Problem, Result};
+
+/// A table that was sent, unpacked.
+struct Sent {
+    source: Source,
+    options: Options,
+}
+
+impl Sent {
+    fn new(csv: v1::CsvRecords) -> Result<Self> {
+        let options = options(csv.options.unwrap_or_default())?;
+        let file = if csv.file.is_empty() { "records" } else { &csv.file };
+        Ok(Sent { source: Source::from_bytes(file, csv.data, &options)?, options })
+    }
+
+    fn read(&self, schema: &Schema) -> Result<Reading> {
+        Ok(self.source.records(schema, &self.options)?)
+    }
+}
+
+/// Records of a table.
+pub(crate) fn records(schema: &Schema, csv: v1::CsvRecords) -> Result<Records> {
+    Ok(Sent::new(csv)?.read(schema)?.into_records()?)
+}
+
+/// What is in a table.
+pub(crate) fn check(schema: &Schema, csv: v1::CsvRecords) -> Result<v1::CheckRecordsResponse> {
+    let report = Sent::new(csv)?.read(schema)?.report;
+    Ok(v1::CheckRecordsResponse { report_json: json(&report)?, report: report.to_string() })
+}
+
+/// A schema from a table.
+pub(crate) fn infer(r: v1::InferSchemaRequest) -> Result<v1::InferSchemaResponse> {
+    let sent = Sent::new(r.csv.ok_or_else(|| Problem::field("csv", "is missing"))?)?;
+    let range: Range = named("range", &r.range)?.unwrap_or_default();
+    let predicts = if r.real { Predicts::Real } else { Predicts::Classes };
+    let found: Inferred = sent.source.infer(&r.name, predicts, range, &sent.options)?;
+    let (report_json, report) = (json(&found.report)?, found.report.to_string());
+    let schema = found.into_schema().map(|schema| schema.canonical().into_bytes());
+    Ok(v1::InferSchemaResponse { schema_json: schema.unwrap_or_default(), report_json, report })
+}
+
+fn json(report: &Report) -> Result<Vec<u8>> {
+    Ok(serde_json::to_vec(report)?)
+}
+
+fn options(o: v1::TableOptions) -> Result<Options> {
+    let accept = o.accept.iter().map(|kind| {
+        named("options.accept", kind)?.ok_or_else(|| Problem::field("options.accept", "a doubt without a name"))
+    });
+    Ok(Options {
+        header: o.header,
+        separator: named("options.separator", &o.separator)?,
+        decimal: named("options.decimal", &o.decimal)?,
+        label: Some(o.label).filter(|l| !l.is_empty()),
+        drop: o.drop,
+        gaps_are_labels: o.gaps_are_labels,
+        accept: accept.collect::<Result<_>>()?,
+        // what is packed may unpack to no more than could be sent
+        most_bytes: crate::server::MAX_REQUEST,
+        ..Options::default()
+    })
+}
+
+/// One of a few names; nothing where the field is empty.
+fn named<T: DeserializeOwned>(field: &str, name: &str) -> Result<Option<T>> {
+    if name.is_empty() {
+        return Ok(None);
+    }
+    // the message lists the names there are
+    serde_json::from_value(name.into()).map(Some).map_err(|e| Problem::field(field, e.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use tribute_records::{Decimal, Kind, Separator};
+
+    use super::*;
+    use tribute_problem::Reason;
+
+    #[test]
+    fn options_are_named_as_on_the_command_line() {
+        let read = options(v1::TableOptions {
+            header: Some(false),
+            separator: "semicolon".into(),
+            decimal: "comma".into(),
+            accept: vec!["clamped".into(), "many_classes".into()],
+            ..Default::default()
+        });
+        let read = read.unwrap();
+        assert_eq!((read.separator, read.decimal), (Some(Separator::Semicolon), Some(Decimal::Comma)));
+        assert_eq!((read.header, read.label), (Some(false), None));
+        assert_eq!(read.accept, [Kind::Clamped, Kind::ManyClasses].into());
+        for wrong in [
+            v1::TableOptions { separator: "pipe".into(), ..Default::default() },
+            v1::TableOptions { accept: vec!["everything".into()], ..Default::default() },
+            v1::TableOptions { accept: vec![String::new()], ..Default::default() },
+        ] {
+            assert_eq!(options(wrong).unwrap_err().reason, Reason::BadField);
+        }
+    }
+}

@@ -1,0 +1,374 @@
+//! From numbers and labels to records and the report on them.
+
+use std::collections::{BTreeMap, HashSet};
+
+use tribute_core::records::Records;
+use tribute_core::schema::{Feature, Schema, Target};
+
+use crate::columns::Roles;
+use crate::doubt::{Doubt, Kind};
+use crate::error::{DataError, Fault};
+use crate::number::{self, Decimal};
+use crate::options::Options;
+use crate::reading::{as_feature, real_step, Reading, Targets};
+use crate::report::{ClassReport, ColumnReport, HeaderReport, Report};
+use crate::steps::Resolution;
+use crate::table::Table;
+use crate::values::Values;
+
+/// A table with everything that is known about it.
+pub(crate) struct Assessment<'a> {
+    table: &'a Table<'a>,
+    roles: Roles,
+    values: &'a Values,
+    schema: &'a Schema,
+    options: &'a Options,
+    /// Rows without a label and rows with gaps.
+    unlabelled: Vec<usize>,
+    incomplete: Vec<usize>,
+    /// Rows that are records, with their targets.
+    kept: Vec<(usize, Option<u16>)>,
+    /// Spellings of each class with their counts.
+    spellings: Vec<BTreeMap<String, usize>>,
+    /// Values of a regression's target.
+    real: Vec<f64>,
+    purpose: Purpose,
+}
+
+/// What the rows are read for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To make a schema: what only a later file can do wrong is told, not doubted.
+    Schema,
+    /// To be committed.
+    Records,
+    /// To be asked: they need no label, and may all be alike.
+    Queries,
+}
+
+impl<'a> Assessment<'a> {
+    /// Reads the labels and sorts the rows.
+    ///
+    /// # Errors
+    /// A label that the schema does not have, or a target that is no number.
+    pub(crate) fn new(
+        table: &'a Table<'a>,
+        roles: Roles,
+        values: &'a Values,
+        schema: &'a Schema,
+        options: &'a Options,
+        purpose: Purpose,
+    ) -> Result<Self, DataError> {
+        let targets = Targets::new(schema);
+        let mut found = Assessment {
+            table,
+            roles,
+            values,
+            schema,
+            options,
+            unlabelled: Vec::new(),
+            incomplete: Vec::new(),
+            kept: Vec::new(),
+            spellings: vec![BTreeMap::new(); schema.classes()],
+            real: Vec::new(),
+            purpose,
+        };
+        for row in 0..table.len() {
+            let label = found.label(row, &targets)?;
+            if found.values.row(row).iter().any(|x| x.is_nan()) {
+                found.incomplete.push(row);
+            } else if label.is_none() && purpose != Purpose::Queries {
+                found.unlabelled.push(row);
+            } else {
+                found.kept.push((row, label));
+            }
+        }
+        Ok(found)
+    }
+
+    /// A row's target; counts its spelling.
+    fn label(&mut self, row: usize, targets: &Targets<'_>) -> Result<Option<u16>, DataError> {
+        let Some(column) = self.roles.label else { return Ok(None) };
+        let text = self.table.get(row, column);
+        let place = |fault: Fault| fault.at(self.table.file, self.table.line(row), column);
+        if let Target::Real { lo, hi } = self.schema.target() {
+            if number::is_empty_feature(&text) {
+                return Ok(None);
+            }
+            let Some(x) = number::parse(&text, self.values.decimal) else {
+                let (name, why) = (self.table.name(column), number::why_not(&text, self.values.decimal));
+                return Err(place(Fault::NotNumber { name, text: text.into_owned(), why }));
+            };
+            self.real.push(x);
+            return Ok(Some(real_step(x, *lo, *hi)));
+        }
+        let label = text.trim();
+        if targets.is_gap(label, self.options) {
+            return Ok(None);
+        }
+        let class = targets.class(label, self.values.decimal).map_err(place)?;
+        *self.spellings[usize::from(class)].entry(text.into_owned()).or_default() += 1;
+        Ok(Some(class))
+    }
+
+    /// The records and their report.
+    ///
+    /// # Errors
+    /// No record is left.
+    pub(crate) fn finish(mut self) -> Result<Reading, DataError> {
+        let features = self.schema.features();
+        let mut records = Records::new(features.len());
+        let mut quantised = Vec::with_capacity(features.len());
+        for (row, target) in &self.kept {
+            quantised.clear();
+            let numbers = self.values.row(*row);
+            // rows with NaN were sorted out, so every value has a step
+            quantised.extend(features.iter().zip(numbers).map(|(f, x)| f.quantise(*x).unwrap_or(0)));
+            records.push(&quantised, target.unwrap_or(0));
+        }
+        let mut doubts = std::mem::take(&mut self.roles.doubts);
+        self.gaps(&mut doubts);
+        let columns: Vec<ColumnReport> = features.iter().enumerate().map(|(i, f)| self.column(i, f)).collect();
+        let target = self.target();
+        for (i, column) in columns.iter().chain(&target).enumerate() {
+            self.beyond(column, i, &mut doubts);
+        }
+        let mut notes = self.notes(&columns);
+        for column in columns.iter().filter(|c| c.coarse && self.purpose != Purpose::Queries) {
+            self.coarse(column, &mut doubts, &mut notes);
+        }
+        for doubt in &mut doubts {
+            doubt.accepted = self.options.accept.contains(&doubt.kind);
+        }
+        if self.kept.is_empty() && doubts.iter().all(|d| d.accepted) {
+            return Err(Fault::Empty.of(self.table.file));
+        }
+        let labelled = self.kept.iter().map(|(_, t)| t.is_some()).collect();
+        let report = self.report(columns, target, notes, doubts);
+        Ok(Reading::new(report, records, labelled))
+    }
+
+    /// Rows that would be left out.
+    fn gaps(&self, doubts: &mut Vec<Doubt>) {
+        if let (Some(&row), Some(column)) = (self.unlabelled.first(), self.roles.label) {
+            let text = self.table.get(row, column);
+            let what = if text.is_empty() { "empty".into() } else { format!("`{text}`, which stands for a gap") };
+            let more = count(self.unlabelled.len(), "record has", "records have");
+            let class = if text.is_empty() { "" } else { ", or say --gaps-are-labels if it is a class" };
+            let flag = Kind::Unlabelled.flag();
+            doubts.push(Doubt::new(
+                Kind::Unlabelled,
+                Some(self.table.line(row)),
+                Some(column),
+                format!("(`{}`) is {what}: {more} no label", self.table.name(column)),
+                format!("fill them in, or leave these records out with {flag}{class}"),
+            ));
+        }
+        if let Some(&row) = self.incomplete.first() {
+            let at = self.values.row(row).iter().position(|x| x.is_nan()).unwrap_or(0);
+            let column = self.roles.features[at];
+            let text = self.table.get(row, column);
+            let what = if text.is_empty() { "empty".into() } else { format!("`{text}`, which stands for a gap") };
+            let more = count(self.incomplete.len(), "record has", "records have");
+            let flag = Kind::Incomplete.flag();
+            doubts.push(Doubt::new(
+                Kind::Incomplete,
+                Some(self.table.line(row)),
+                Some(column),
+                format!("(`{}`) is {what}: {more} a feature missing", self.table.name(column)),
+                format!("fill them in, or leave these records out with {flag}"),
+            ));
+        }
+    }
+
+    fn column(&self, i: usize, feature: &Feature) -> ColumnReport {
+        let values = self.kept.iter().map(|(row, _)| self.values.row(*row)[i]).collect();
+        let missing = self.incomplete.iter().filter(|row| self.values.row(**row)[i].is_nan()).count();
+        report(feature, self.roles.features[i], missing, &Resolution::of(feature, values))
+    }
+
+    fn target(&self) -> Option<ColumnReport> {
+        let (Target::Real { lo, hi }, Some(column)) = (self.schema.target(), self.roles.label) else { return None };
+        let feature = as_feature(*lo, *hi);
+        let mut steps: Vec<u16> = self.real.iter().map(|x| real_step(*x, *lo, *hi)).collect();
+        steps.sort_unstable();
+        steps.dedup();
+        let found = Resolution { coarse: false, steps: steps.len(), ..Resolution::of(&feature, self.real.clone()) };
+        Some(report(&feature, column, self.unlabelled.len(), &found))
+    }
+
+    /// Values beyond the range: more than a few, or any that is far off.
+    fn beyond(&self, column: &ColumnReport, i: usize, doubts: &mut Vec<Doubt>) {
+        let [lo, hi] = column.range;
+        let records = self.kept.len();
+        let few = (records / 100).max(3.min(records / 10));
+        let far = column.min < lo - (hi - lo) || column.max > hi + (hi - lo);
+        if self.purpose == Purpose::Schema || !(column.clamped() > few || far) {
+            return;
+        }
+        let first = self.kept.iter().map(|(row, _)| *row).find(|row| {
+            let x = match self.values.row(*row).get(i) {
+                Some(x) => Some(*x),
+                None => number::parse(&self.table.get(*row, column.column - 1), self.values.decimal),
+            };
+            x.is_some_and(|x| x < lo || x > hi)
+        });
+        let share = 100 * column.clamped() / records.max(1);
+        let name = &column.name;
+        doubts.push(Doubt::new(
+            Kind::Clamped,
+            first.map(|row| self.table.line(row)),
+            Some(column.column - 1),
+            format!(
+                "(`{name}`) is beyond the schema's range [{lo}, {hi}], like {} of {records} values ({share} %), which go from \
+                 {} to {}",
+                column.clamped(),
+                column.min,
+                column.max
+            ),
+            format!(
+                "check the unit, correct outliers, make the schema from wider data, or move these values to the range's \
+                 ends with {}",
+                Kind::Clamped.flag()
+            ),
+        ));
+    }
+
+    fn coarse(&self, column: &ColumnReport, doubts: &mut Vec<Doubt>, notes: &mut Vec<String>) {
+        let [lo, hi] = column.range;
+        let message = format!(
+            "(`{}`) loses most of its values: nearly all of {} different ones fall on at most 3 of the 256 steps from {lo} \
+             to {hi}",
+            column.name, column.distinct
+        );
+        if self.purpose == Purpose::Schema {
+            notes.push(format!(
+                "column {} {message}; an outlier or a stand-in for a gap (such as -999) does that: correct it, or take \
+                 --range quantile",
+                column.column
+            ));
+            return;
+        }
+        let flag = Kind::Coarse.flag();
+        doubts.push(Doubt::new(
+            Kind::Coarse,
+            None,
+            Some(column.column - 1),
+            message,
+            format!(
+                "correct outliers and check the unit, make the schema with --range quantile, or accept it with {flag}"
+            ),
+        ));
+    }
+
+    fn notes(&self, columns: &[ColumnReport]) -> Vec<String> {
+        let mut notes = Vec::new();
+        let named = |chosen: &dyn Fn(usize, &ColumnReport) -> bool| {
+            let names = columns.iter().enumerate().filter(|(i, c)| chosen(*i, c)).map(|(_, c)| c.name.as_str());
+            crate::columns::some(names)
+        };
+        if self.kept.len() > 1 && columns.iter().any(|c| c.distinct == 1) {
+            notes.push(format!("constant, so they tell nothing: {}", named(&|_, c| c.distinct == 1)));
+        }
+        if !self.values.truths.is_empty() {
+            notes.push(format!(
+                "true and false are read as 1 and 0: {}",
+                named(&|i, _| self.values.truths.contains(&i))
+            ));
+        }
+        let clamped: usize = columns.iter().map(ColumnReport::clamped).sum();
+        if clamped > 0 {
+            let names = named(&|_, c| c.clamped() > 0);
+            notes
+                .push(format!("{} moved to the ends of the ranges: {names}", count(clamped, "value is", "values are")));
+        }
+        for class in self.classes().iter().filter(|c| !c.joined.is_empty()) {
+            let spelled: Vec<String> = class.joined.iter().map(|(s, n)| format!("`{s}` ({n})")).collect();
+            notes.push(format!("one class `{}`: {}", class.label, spelled.join(", ")));
+        }
+        if let Some(class) = self.classes().iter().find(|c| c.records == 0).filter(|_| self.roles.label.is_some()) {
+            notes.push(format!("no record of class `{}`", class.label));
+        }
+        notes
+    }
+
+    fn classes(&self) -> Vec<ClassReport> {
+        let Target::Classes(labels) = self.schema.target() else { return Vec::new() };
+        let class = |(label, spellings): (&String, &BTreeMap<String, usize>)| {
+            let own = spellings.keys().all(|s| s == label);
+            ClassReport {
+                label: label.clone(),
+                records: spellings.values().sum(),
+                joined: if own { Vec::new() } else { spellings.clone().into_iter().collect() },
+            }
+        };
+        labels.iter().zip(&self.spellings).map(class).collect()
+    }
+
+    /// Records that say the same as one before them.
+    fn duplicates(&self) -> usize {
+        let mut seen = HashSet::with_capacity(self.kept.len());
+        let same = |row: &usize, target: &Option<u16>| {
+            let bits: Vec<u64> = self.values.row(*row).iter().map(|x| (x + 0.0).to_bits()).collect();
+            (bits, *target)
+        };
+        self.kept.iter().filter(|(row, target)| !seen.insert(same(row, target))).count()
+    }
+
+    fn report(
+        self,
+        features: Vec<ColumnReport>,
+        target: Option<ColumnReport>,
+        notes: Vec<String>,
+        doubts: Vec<Doubt>,
+    ) -> Report {
+        let header = self.table.header.as_ref().map(|h| HeaderReport {
+            row: h.line,
+            comment: h.comment,
+            names_matched: (self.purpose != Purpose::Schema).then_some(self.roles.matched),
+            order_changed: self.roles.reordered,
+        });
+        let named = self.table.header.is_some();
+        Report {
+            file: self.table.file.to_owned(),
+            records: self.kept.len(),
+            gzip_members: self.table.members,
+            separator: self.table.separator.name(),
+            decimal_mark: if self.values.decimal == Decimal::Comma { "," } else { "." },
+            header,
+            label_column: self.roles.label.map(|c| c + 1),
+            label_name: self.roles.label.filter(|_| named).map(|c| self.table.name(c)),
+            classes: self.classes(),
+            unlabelled: self.unlabelled.len(),
+            incomplete: self.incomplete.len(),
+            duplicates: self.duplicates(),
+            comments: self.table.comments(),
+            blank: self.table.blank(),
+            left_out: self.roles.left_out,
+            features,
+            target,
+            notes,
+            doubts,
+        }
+    }
+}
+
+fn report(feature: &Feature, column: usize, missing: usize, found: &Resolution) -> ColumnReport {
+    ColumnReport {
+        name: feature.name.clone(),
+        column: column + 1,
+        range: [feature.lo, feature.hi],
+        min: found.min,
+        max: found.max,
+        missing,
+        clamped_below: found.below,
+        clamped_above: found.above,
+        distinct: found.distinct,
+        steps: found.steps,
+        coarse: found.coarse,
+    }
+}
+
+fn count(n: usize, one: &str, many: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { many })
+}

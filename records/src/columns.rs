@@ -1,0 +1,278 @@
+//! Which column is which feature, which is the label, and which are left out.
+
+use tribute_core::schema::Schema;
+
+use crate::doubt::{Doubt, Kind};
+use crate::error::{DataError, Fault};
+use crate::header::is_label_name;
+use crate::options::Options;
+use crate::report::LeftOut;
+use crate::table::{same_name, Table};
+
+/// Columns by role, counted from 0 in the file.
+#[derive(Debug, Default)]
+pub(crate) struct Roles {
+    /// Of each feature, in the schema's order.
+    pub(crate) features: Vec<usize>,
+    /// Of the label; none where queries have none.
+    pub(crate) label: Option<usize>,
+    pub(crate) left_out: Vec<LeftOut>,
+    /// Whether the schema's order is not the file's.
+    pub(crate) reordered: bool,
+    /// Whether names were held against the schema's and are the same.
+    pub(crate) matched: bool,
+    pub(crate) doubts: Vec<Doubt>,
+}
+
+impl Roles {
+    /// Roles in a file that a schema is made from: the label is the last column, or the one named.
+    ///
+    /// # Errors
+    /// A label that seems to stand elsewhere, columns without a name or with the same.
+    pub(crate) fn found(table: &Table<'_>, options: &Options) -> Result<Self, DataError> {
+        let (mut rest, mut roles) = kept(table, options)?;
+        let label = match &options.label {
+            Some(named) => select(table, named)?,
+            None => last_as_label(table, &rest)?,
+        };
+        rest.retain(|c| *c != label);
+        if rest.is_empty() {
+            let said = "has one column, and needs features and a label: write them with commas between";
+            return Err(Fault::Label(said.into()).of(table.file));
+        }
+        if table.header.is_some() {
+            for (i, &column) in rest.iter().enumerate() {
+                let name = &table.header.as_ref().map_or("", |h| h.names[column].as_ref());
+                if name.is_empty() {
+                    let said = format!("has no name: name it, or leave it out with --drop {}", column + 1);
+                    return Err(Fault::Names(said).at_column(table.file, column));
+                }
+                if let Some(other) = rest[..i].iter().find(|c| same_name(&table.name(**c), name)) {
+                    let said = format!("is named `{name}` like column {}: give them different names", other + 1);
+                    return Err(Fault::Names(said).at_column(table.file, column));
+                }
+            }
+        }
+        for &column in &rest {
+            if table.len() >= 10 && counts_up(table, column) {
+                roles.doubts.push(Doubt::new(
+                    Kind::Index,
+                    None,
+                    Some(column),
+                    format!("(`{}`) counts the records", table.name(column)),
+                    format!("if it is an index, --drop {}; if it is a feature, {}", column + 1, Kind::Index.flag()),
+                ));
+            }
+        }
+        (roles.features, roles.label) = (rest, Some(label));
+        Ok(roles)
+    }
+
+    /// Roles in a file of records, or of queries, whose label may be missing.
+    ///
+    /// # Errors
+    /// Names that are not the schema's, columns too many or too few.
+    pub(crate) fn of(table: &Table<'_>, options: &Options, schema: &Schema, query: bool) -> Result<Self, DataError> {
+        let (rest, mut roles) = kept(table, options)?;
+        let wanted = schema.features().len();
+        let selected = options.label.as_deref().map(|named| select(table, named)).transpose()?;
+        if table.header.is_some() {
+            if let Some(features) = matching(table, &rest, schema, selected) {
+                roles.matched = true;
+                roles.reordered = features.windows(2).any(|w| w[0] > w[1]);
+                let left: Vec<usize> = rest.iter().copied().filter(|c| !features.contains(c)).collect();
+                roles.label = the_label(table, &left, selected, query)?;
+                roles.features = features;
+                return Ok(roles);
+            }
+        }
+        let labelled = rest.len() == wanted + 1 || (rest.len() > wanted && selected.is_some());
+        let label = selected.or_else(|| if labelled { rest.last().copied() } else { None });
+        let features: Vec<usize> = rest.iter().copied().filter(|c| Some(*c) != label).collect();
+        let fits = features.len() == wanted && (label.is_some() || query);
+        if table.header.is_some() {
+            let (column, message) = differing(table, &features, schema);
+            if !fits {
+                return Err(Fault::Names(message).at_column(table.file, column));
+            }
+            let flag = Kind::Position.flag();
+            let advice = format!("rename the columns, or take them in the order in which they stand with {flag}");
+            roles.doubts.push(Doubt::new(Kind::Position, None, Some(column), message, advice));
+        } else if !fits {
+            let expected = wanted + 1;
+            let why = format!("{wanted} features and the label");
+            return Err(Fault::Width { expected, got: rest.len(), why }.at_row(table.file, table.line(0)));
+        }
+        (roles.features, roles.label) = (features, label);
+        Ok(roles)
+    }
+}
+
+/// The columns that stay, and those left out: asked for, empty, or an index without a name.
+fn kept(table: &Table<'_>, options: &Options) -> Result<(Vec<usize>, Roles), DataError> {
+    let mut roles = Roles::default();
+    let mut gone = vec![false; table.width];
+    for named in &options.drop {
+        let column = select(table, named)?;
+        gone[column] = true;
+        roles.left_out.push(LeftOut::new(column, table.name(column), "asked for"));
+    }
+    if let Some(header) = &table.header {
+        for (column, name) in header.names.iter().enumerate() {
+            let unnamed = name.is_empty() || name.starts_with("Unnamed: ");
+            if gone[column] || !unnamed {
+                continue;
+            }
+            let empty = (0..table.len()).all(|r| table.get(r, column).is_empty());
+            let why = match () {
+                () if empty => "no name and no values",
+                () if column == 0 && is_index(table, column) => "an index without a name",
+                () => continue,
+            };
+            gone[column] = true;
+            roles.left_out.push(LeftOut::new(column, name.clone().into_owned(), why));
+        }
+    }
+    Ok(((0..table.width).filter(|c| !gone[*c]).collect(), roles))
+}
+
+/// A column by its name, or by its number from 1.
+fn select(table: &Table<'_>, named: &str) -> Result<usize, DataError> {
+    if let Some(header) = &table.header {
+        let exact = header.names.iter().position(|n| n == named);
+        if let Some(column) = exact.or_else(|| header.names.iter().position(|n| same_name(n, named))) {
+            return Ok(column);
+        }
+    }
+    if let Some(column) = named.parse::<usize>().ok().filter(|n| (1..=table.width).contains(n)) {
+        return Ok(column - 1);
+    }
+    let said = match &table.header {
+        Some(h) => format!("no column is named `{named}`; there are {}", some(h.names.iter().map(AsRef::as_ref))),
+        None => format!("`{named}` is no column: without a header, columns are 1 to {}", table.width),
+    };
+    Err(Fault::Names(said).of(table.file))
+}
+
+/// The last column, unless another one is called the label.
+fn last_as_label(table: &Table<'_>, rest: &[usize]) -> Result<usize, DataError> {
+    let Some(&last) = rest.last() else { return Err(Fault::Empty.of(table.file)) };
+    if table.header.is_some() && !is_label_name(&table.name(last)) {
+        if let Some(other) = rest.iter().find(|c| is_label_name(&table.name(**c))) {
+            let (name, last) = (table.name(*other), table.name(last));
+            let said = format!(
+                "is named `{name}`, but the last column (`{last}`) is taken as label: say --label {name} or --label {last}"
+            );
+            return Err(Fault::Label(said).at_column(table.file, *other));
+        }
+    }
+    Ok(last)
+}
+
+/// The label among the columns that are no features.
+fn the_label(
+    table: &Table<'_>,
+    left: &[usize],
+    selected: Option<usize>,
+    query: bool,
+) -> Result<Option<usize>, DataError> {
+    if let Some(label) = selected {
+        if let Some(extra) = left.iter().find(|c| **c != label) {
+            return Err(not_in_schema(table, *extra));
+        }
+        return Ok(Some(label));
+    }
+    match left {
+        [label] => Ok(Some(*label)),
+        [] if query => Ok(None),
+        [] => {
+            let said = "has the schema's features but no label: add a column with it";
+            Err(Fault::Label(said.into()).of(table.file))
+        }
+        [first, ..] => {
+            let names: Vec<String> = left.iter().map(|c| table.name(*c)).collect();
+            let listed = some(names.iter().map(String::as_str));
+            let said = format!(
+                "columns {listed} are not in the schema: say which is the label with --label NAME, and leave out the \
+                 others with --drop NAME"
+            );
+            Err(Fault::Names(said).at_column(table.file, *first)).map_err(|e| DataError { column: None, ..e })
+        }
+    }
+}
+
+fn not_in_schema(table: &Table<'_>, column: usize) -> DataError {
+    let name = table.name(column);
+    let said = format!("(`{name}`) is not in the schema and not the label: leave it out with --drop \"{name}\"");
+    Fault::Names(said).at_column(table.file, column)
+}
+
+/// The columns of the schema's features by name, if every one is there once.
+fn matching(table: &Table<'_>, rest: &[usize], schema: &Schema, label: Option<usize>) -> Option<Vec<usize>> {
+    let open: Vec<usize> = rest.iter().copied().filter(|c| Some(*c) != label).collect();
+    // as they stand, names may even occur twice
+    let in_order = || schema.features().iter().zip(&open).all(|(f, c)| f.name == table.name(*c));
+    if open.len() >= schema.features().len() && in_order() {
+        return Some(open[..schema.features().len()].to_vec());
+    }
+    let mut taken = vec![false; table.width];
+    let mut features = Vec::with_capacity(schema.features().len());
+    for feature in schema.features() {
+        let by = |same: &dyn Fn(&str) -> bool| {
+            let found: Vec<usize> = open.iter().copied().filter(|c| same(&table.name(*c))).collect();
+            if let [one] = found[..] {
+                Some(one)
+            } else {
+                None
+            }
+        };
+        let column = by(&|n| n == feature.name).or_else(|| by(&|n| same_name(n, &feature.name)))?;
+        if std::mem::replace(&mut taken[column], true) {
+            return None;
+        }
+        features.push(column);
+    }
+    Some(features)
+}
+
+/// The first column whose name is not the schema's, and a sentence about it.
+fn differing(table: &Table<'_>, features: &[usize], schema: &Schema) -> (usize, String) {
+    let names: Vec<&str> = schema.features().iter().map(|f| f.name.as_str()).collect();
+    let there = |name: &str| features.iter().any(|c| same_name(&table.name(*c), name));
+    let missing = names.iter().find(|n| !there(n));
+    let lacking = missing.map_or(String::new(), |n| format!(" (`{n}` is nowhere in the header)"));
+    for (i, &column) in features.iter().enumerate() {
+        let name = table.name(column);
+        match names.get(i) {
+            Some(wanted) if same_name(&name, wanted) => {}
+            Some(wanted) => return (column, format!("is named `{name}`, where the schema has `{wanted}`{lacking}")),
+            None => return (column, format!("(`{name}`) is not in the schema: leave it out with --drop \"{name}\"")),
+        }
+    }
+    let column = table.width - 1;
+    (column, format!("is the last, and of the schema's {} features one is missing{lacking}", names.len()))
+}
+
+/// Whether a column holds different whole numbers, as an index does, shuffled or not.
+fn is_index(table: &Table<'_>, column: usize) -> bool {
+    let mut seen = std::collections::HashSet::new();
+    (0..table.len()).all(|r| table.get(r, column).parse::<u64>().is_ok_and(|n| seen.insert(n)))
+}
+
+/// Whether a column goes up by one from 0 or 1.
+fn counts_up(table: &Table<'_>, column: usize) -> bool {
+    let Ok(start) = table.get(0, column).parse::<u64>() else { return false };
+    start < 2 && (0..table.len()).all(|r| table.get(r, column).parse() == Ok(start + r as u64))
+}
+
+/// A few of many names.
+pub(crate) fn some<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let mut all: Vec<String> =
+        names.map(|n| if n.is_empty() { "(no name)".into() } else { format!("`{n}`") }).collect();
+    let count = all.len();
+    if count > 8 {
+        all.truncate(6);
+        all.push(format!("… ({count} in all)"));
+    }
+    all.join(", ")
+}

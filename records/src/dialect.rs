@@ -1,0 +1,197 @@
+//! Which separator and which decimal mark a text is written with.
+
+use serde::{Deserialize, Serialize};
+
+use crate::cells::Cells;
+use crate::error::Fault;
+use crate::number::{self, Decimal};
+
+/// Rows that are looked at to find the separator.
+const SAMPLE: usize = 500;
+
+/// What stands between fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Separator {
+    /// `,`
+    Comma,
+    /// `;`
+    Semicolon,
+    /// A tab.
+    Tab,
+}
+
+impl Separator {
+    const ALL: [Separator; 3] = [Separator::Comma, Separator::Semicolon, Separator::Tab];
+
+    pub(crate) fn byte(self) -> u8 {
+        match self {
+            Separator::Comma => b',',
+            Separator::Semicolon => b';',
+            Separator::Tab => b'\t',
+        }
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Separator::Comma => "comma",
+            Separator::Semicolon => "semicolon",
+            Separator::Tab => "tab",
+        }
+    }
+}
+
+/// Takes off a first line `sep=;`, as spreadsheets write it; the separator it names. The line stays a line, so that
+/// places in errors are those of the file.
+pub(crate) fn named_separator(text: &str) -> Result<(Option<Separator>, usize), Fault> {
+    let end = text.find(['\n', '\r']).unwrap_or(text.len());
+    let Some(named) = text[..end].strip_prefix("sep=") else { return Ok((None, 0)) };
+    match Separator::ALL.iter().find(|s| named.as_bytes() == [s.byte()]) {
+        Some(separator) => Ok((Some(*separator), end)),
+        None => Err(Fault::Separator(format!(
+            "the first line names the separator `{named}`: write the table with commas, semicolons or tabs"
+        ))),
+    }
+}
+
+/// Finds the separator: the one that cuts every row into the same number of fields, most of them numbers.
+///
+/// # Errors
+/// Two that fit equally well, or another one that looks likely.
+pub(crate) fn separator(text: &str) -> Result<Separator, Fault> {
+    let mut fitting: Vec<(usize, Separator)> = Vec::new();
+    let mut ragged: Option<(usize, Separator)> = None;
+    for separator in Separator::ALL {
+        // a text that cannot be cut is reported when it is cut for good
+        let Ok(cells) = Cells::cut(text, separator.byte(), SAMPLE) else { continue };
+        if cells.len() == 0 {
+            return Ok(Separator::Comma);
+        }
+        let width = cells.width(cells.len() - 1);
+        let cut = (0..cells.len()).filter(|r| cells.width(*r) > 1).count();
+        // R leaves the index column out of its header
+        if width > 1 && (1..cells.len()).all(|r| cells.width(r) == width) && cells.width(0) > 1 {
+            let numbers = (0..cells.len())
+                .flat_map(|r| (0..cells.width(r)).map(move |c| (r, c)))
+                .filter(|(r, c)| number::is_numeric(&cells.get(*r, *c)))
+                .count();
+            fitting.push((numbers, separator));
+        } else if cut > ragged.map_or(0, |(most, _)| most) {
+            ragged = Some((cut, separator));
+        }
+    }
+    fitting.sort_by_key(|(numbers, _)| std::cmp::Reverse(*numbers));
+    match fitting[..] {
+        [(a, first), (b, second), ..] if a == b => Err(Fault::Separator(format!(
+            "may be separated by {}s or by {}s: say --separator {0} or --separator {1}",
+            first.name(),
+            second.name()
+        ))),
+        [(_, first), ..] => Ok(first),
+        [] => match ragged {
+            Some((_, separator)) => Ok(separator),
+            None => unseparated(text),
+        },
+    }
+}
+
+/// A single column, or another separator.
+fn unseparated(text: &str) -> Result<Separator, Fault> {
+    let lines: Vec<&str> = text.lines().filter(|l| !l.trim().is_empty() && !l.starts_with('#')).take(SAMPLE).collect();
+    let even = |cut: &dyn Fn(&str) -> usize| {
+        let width = lines.last().map_or(0, |l| cut(l));
+        width > 1 && lines.iter().all(|l| cut(l) == width)
+    };
+    for (name, separator) in [("vertical bars", '|'), ("colons", ':')] {
+        if even(&|line| line.split(separator).count()) {
+            return Err(Fault::Separator(format!(
+                "looks separated by {name}: write it with commas, semicolons or tabs"
+            )));
+        }
+    }
+    if even(&|line| line.split_whitespace().count()) {
+        return Err(Fault::Separator(
+            "looks separated by blanks: write it with commas, for example `sed -E 's/^ +//; s/ +/,/g' FILE`".into(),
+        ));
+    }
+    Ok(Separator::Comma)
+}
+
+/// Finds the decimal mark of the numbers in `fields`, each with its line and column.
+///
+/// # Errors
+/// Commas that may be thousands separators, with the place of the first.
+pub(crate) fn decimal<'t>(
+    fields: impl Iterator<Item = (u64, usize, std::borrow::Cow<'t, str>)>,
+) -> Result<Decimal, (Fault, u64, usize)> {
+    let mut first_comma = None;
+    let mut all_grouped = true;
+    for (line, column, text) in fields {
+        match number::mark(&text) {
+            // one point suffices: then a comma is no decimal mark, and is told where it stands
+            Some((Decimal::Point, _)) => return Ok(Decimal::Point),
+            Some((Decimal::Comma, grouped)) => {
+                all_grouped &= grouped;
+                first_comma.get_or_insert_with(|| (line, column, text.into_owned()));
+            }
+            None => {}
+        }
+    }
+    match first_comma {
+        None => Ok(Decimal::Point),
+        Some(_) if !all_grouped => Ok(Decimal::Comma),
+        Some((line, column, text)) => Err((
+            Fault::Decimal(format!(
+                "is `{text}`, which may have a decimal comma or a thousands separator, like every number with a comma in \
+                 the file: say --decimal comma, or write the numbers without thousands separators"
+            )),
+            line,
+            column,
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_separator_is_the_one_that_gives_numbers() {
+        for (text, expected) in [
+            ("a,b,c\n1,2,x\n", Separator::Comma),
+            ("a;b;c\n1,5;2,5;x\n1;2,5;y\n", Separator::Semicolon),
+            ("1,5;2,5;x\n1,0;2,5;y\n", Separator::Semicolon),
+            ("1,5;2\n2,5;3\n", Separator::Semicolon),
+            ("a\tb\n1\tx, y\n2\tz, y\n", Separator::Tab),
+            ("1,2,\"x;y\"\n3,4,\"z;y\"\n", Separator::Comma),
+            ("1,2,x\n3,4,5,x\n", Separator::Comma),
+            ("1\n2\n", Separator::Comma),
+            ("", Separator::Comma),
+        ] {
+            assert_eq!(separator(text), Ok(expected), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_fits_twice_or_not_at_all_is_told() {
+        let said = |text| separator(text).unwrap_err().to_string();
+        assert!(said("1,5;x\n2,5;y\n").contains("--separator comma or --separator semicolon"));
+        assert!(said("1|2|x\n3|4|y\n").contains("vertical bars"));
+        assert!(said("1 2  3\n 4 5 6\n").contains("blanks"));
+        assert_eq!(named_separator("sep=;\r\n1;2\n"), Ok((Some(Separator::Semicolon), 5)));
+        assert_eq!(named_separator("separate,b\n"), Ok((None, 0)));
+        assert!(named_separator("sep=|\n").is_err());
+    }
+
+    #[test]
+    fn decimal_commas_are_told_from_thousands() {
+        let of = |texts: &[&str]| {
+            decimal(texts.iter().enumerate().map(|(i, t)| (1 + i as u64, 0, std::borrow::Cow::from(t.to_string()))))
+        };
+        assert_eq!(of(&["1", "2"]), Ok(Decimal::Point));
+        assert_eq!(of(&["1,5", "2"]), Ok(Decimal::Comma));
+        assert_eq!(of(&["1,234", "0,203"]), Ok(Decimal::Comma));
+        assert_eq!(of(&["1,234", "2.5"]), Ok(Decimal::Point));
+        assert!(matches!(of(&["7", "1,234"]), Err((Fault::Decimal(_), 2, 0))));
+    }
+}

@@ -1,0 +1,251 @@
+//! Whether the first row names the columns.
+//!
+//! A name stands over numbers as a text, or is a label that never occurs again. A record's label occurs again, and its
+//! numbers are numbers. Names that are numbers (what pandas writes for an array, or years) count up.
+
+use std::collections::HashSet;
+
+use crate::cells::Cells;
+use crate::labels::Key;
+use crate::number::{self, Decimal};
+
+/// Names that people give the column to predict.
+const LABEL_NAMES: &[&str] =
+    &["label", "labels", "target", "targets", "class", "classes", "y", "outcome", "category", "response", "classlabel"];
+
+/// Whether a column's name says that it holds the labels.
+pub(crate) fn is_label_name(name: &str) -> bool {
+    let plain: String = name.chars().filter(|c| !matches!(c, ' ' | '_' | '-')).collect();
+    LABEL_NAMES.contains(&plain.to_lowercase().as_str())
+}
+
+/// What the first row is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum First {
+    Header,
+    Record,
+    /// Either, and why.
+    Unclear(String),
+}
+
+/// What speaks for a header, column by column.
+#[derive(Default)]
+struct Evidence {
+    /// Texts over numbers.
+    named: usize,
+    /// Numbers over numbers.
+    numbers: usize,
+    /// Texts over texts that occur again, or labels of the schema.
+    again: usize,
+    /// Texts over texts that do not occur again.
+    new: usize,
+    /// One of the texts is what people call the label.
+    label: bool,
+}
+
+/// Looks at the first row. `known` tells labels that the schema has.
+pub(crate) fn first_row(cells: &Cells<'_>, known: &dyn Fn(&str) -> bool) -> First {
+    if cells.len() == 0 {
+        return First::Record;
+    }
+    // R leaves the index column out of its header: compare from the right
+    let width = cells.width(0);
+    let shift = |row: usize| cells.width(row).saturating_sub(width).min(1);
+    let mut seen = Evidence::default();
+    let mut outside = true;
+    for column in 0..width {
+        let first = cells.get(0, column);
+        let rest: Vec<_> = (1..cells.len())
+            .filter(|r| column + shift(*r) < cells.width(*r))
+            .map(|r| cells.get(r, column + shift(r)))
+            .filter(|text| !number::is_empty_feature(text))
+            .collect();
+        let numeric = number::is_numeric(&first);
+        let plain = |text: &str| number::is_numeric(text) || number::truth(text).is_some();
+        if number::is_empty_feature(&first) && !(number::is_gap(&first) && first.eq_ignore_ascii_case("na")) {
+            continue;
+        }
+        if numeric {
+            seen.numbers += 1;
+            let value = |text: &str| number::parse(text, Decimal::Point);
+            let values = || rest.iter().filter_map(|t| value(t));
+            let (lo, hi) = values().fold((f64::INFINITY, f64::NEG_INFINITY), |(lo, hi), x| (lo.min(x), hi.max(x)));
+            outside &= value(&first).is_some_and(|x| x < lo || x > hi);
+        } else if rest.is_empty() || rest.iter().all(|t| plain(t)) {
+            let gap = number::is_empty_feature(&first);
+            seen.named += usize::from(!plain(&first) && !gap);
+            seen.label |= is_label_name(&first);
+        } else {
+            let key = Key::of(&first, Decimal::Point);
+            let again =
+                (column + 1 == width && known(&first)) || rest.iter().any(|t| Key::of(t, Decimal::Point) == key);
+            *(if again { &mut seen.again } else { &mut seen.new }) += 1;
+            seen.label |= !again && is_label_name(&first);
+        }
+    }
+    judge(cells, &seen, outside)
+}
+
+fn judge(cells: &Cells<'_>, seen: &Evidence, outside: bool) -> First {
+    let last = cells.get(0, cells.width(0) - 1);
+    let Evidence { named, numbers, again, new, label } = *seen;
+    let counting = counting(cells);
+    let unclear = |why: String| First::Unclear(why);
+    match () {
+        // one row alone: names, or a record
+        () if cells.len() == 1 => {
+            if named > 0 && numbers == 0 {
+                First::Header
+            } else {
+                First::Record
+            }
+        }
+        () if named + new == 0 => match counting {
+            _ if again > 0 || numbers < 2 => First::Record,
+            Counting::Array if numbers >= 3 && (outside || (numbers >= 4 && !occurs_again(cells))) => First::Header,
+            Counting::Array if numbers >= 3 || outside => {
+                unclear("its fields count up, like the names of an array's columns, and could be values".into())
+            }
+            Counting::Years | Counting::Up if outside && numbers >= 3 => {
+                unclear("its fields are whole numbers that rise and lie beyond all values below them".into())
+            }
+            _ => First::Record,
+        },
+        () if again > 0 && numbers > 0 => First::Record,
+        () if again > 0 => unclear(format!("its fields are no numbers, but `{last}` occurs again")),
+        () if numbers == 0 && (named > 0 || label) => First::Header,
+        () if numbers == 0 => unclear("no column holds numbers".into()),
+        // names and numbers
+        () if counting == Counting::No => {
+            if named > numbers {
+                unclear("it has names and numbers".into())
+            } else {
+                First::Record
+            }
+        }
+        () if label || named >= 2 * numbers || counting == Counting::Years => First::Header,
+        () if counting == Counting::Array && numbers >= 2 => First::Header,
+        () => unclear(format!("its numbers could be names, and `{last}` does not occur again")),
+    }
+}
+
+/// How the numbers of the first row go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Counting {
+    /// 0, 1, 2, … or 1, 2, 3, …: an array's columns.
+    Array,
+    /// All from 1800 to 2199.
+    Years,
+    /// Rising.
+    Up,
+    /// Whole numbers in some order.
+    Whole,
+    /// Not all whole numbers without a sign.
+    No,
+}
+
+fn counting(cells: &Cells<'_>) -> Counting {
+    let mut numbers = Vec::new();
+    for column in 0..cells.width(0) {
+        let text = cells.get(0, column);
+        if number::is_numeric(&text) {
+            match text.parse::<u64>() {
+                Ok(n) if text.bytes().all(|b| b.is_ascii_digit()) => numbers.push(n),
+                _ => return Counting::No,
+            }
+        }
+    }
+    let rising = |step: &dyn Fn(u64, u64) -> bool| numbers.windows(2).all(|w| step(w[0], w[1]));
+    if numbers.iter().collect::<HashSet<_>>().len() < numbers.len() {
+        Counting::No
+    } else if numbers.len() >= 2 && numbers[0] < 2 && rising(&|a, b| b == a.saturating_add(1)) {
+        Counting::Array
+    } else if !numbers.is_empty() && numbers.iter().all(|n| (1800..2200).contains(n)) {
+        Counting::Years
+    } else if rising(&|a, b| b > a) {
+        Counting::Up
+    } else {
+        Counting::Whole
+    }
+}
+
+/// Whether the last field of the first row occurs again in its column.
+fn occurs_again(cells: &Cells<'_>) -> bool {
+    let last = cells.width(0) - 1;
+    let key = Key::of(&cells.get(0, last), Decimal::Point);
+    (1..cells.len()).filter(|r| last < cells.width(*r)).any(|r| Key::of(&cells.get(r, last), Decimal::Point) == key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn first(text: &str) -> First {
+        first_row(&Cells::cut(text, b',', usize::MAX).unwrap(), &|_| false)
+    }
+
+    fn unclear(text: &str) -> bool {
+        matches!(first(text), First::Unclear(_))
+    }
+
+    #[test]
+    fn names_are_a_header() {
+        for text in [
+            "a,b,label\n1,2,x\n3,4,y\n5,6,x\n",
+            "age,2020,pulse,label\n1.5,2,3,0\n2,3,4,1\n",
+            "2018,2019,2020,label\n1.5,2,3,0\n2,3,4,1\n",
+            "2000,2010,2020,grown\n1.5,2,3,yes\n2,3,4,no\n2,3,5,no\n",
+            "0,1,2,3,label\n1.5,2,3,4,0\n2,3,4,4,1\n",
+            "0,1,2,3,outcome\n1.5,2,3,4,mid\n2,3,4,5,low\n1,2,3,4,low\n",
+            "0,1,2,3,4\n1.5,2,3,2,0\n-2,3,4,2,1\n.5,2,3,2,1\n",
+            "1,2,3,x1\n0.5,2,3,b\n1,1,1,b\n",
+            ",a,b,label\n0,1,2,x\n1,2,3,x\n",
+            "Na,K,label\n1,2,x\n3,4,x\n",
+            "a,b,label\n1,NA,x\n2,,x\n",
+            "a,b,label\n",
+        ] {
+            assert_eq!(first(text), First::Header, "{text}");
+        }
+    }
+
+    #[test]
+    fn records_are_no_header() {
+        for text in [
+            "1,2,x\n3,4,y\n5,6,x\n",
+            "1,2,0\n3,4,1\n",
+            ",,x\n1,2,x\n3,4,y\n",
+            "NA,NA,x\n1,2,x\n3,4,y\n",
+            "?,nan,0\n1,2,0\n3,4,1\n",
+            // a slip of the pen in the first record
+            "1O,5.5,6,x\n1,2,3,x\n3,4,5,y\n",
+            "0.5,1.5,bad\n1,2,3\n3,4,5\n",
+            "0,0,0,5,13\n0,0,0,4,12\n",
+            "0,1\n1,0\n0,1\n",
+            "1,2,x\n",
+            "True,1,x\nFalse,2,x\n",
+        ] {
+            assert_eq!(first(text), First::Record, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_may_be_either_is_asked() {
+        for text in [
+            "0,1,2,3\n0,1,2,3\n1,0,2,3\n",
+            "10,20,30,40\n1,2,3,4\n2,3,4,5\n",
+            "2018,2019,2020\n1,2,3\n2,3,4\n",
+            "0,1\n.5,0\n.7,0\n",
+            "5,3,setosa\n6,4,other\n6,2,other\n",
+            "a,b,x\n1,2,x\n3,4,y\n",
+            "red,big\nblue,small\nblue,big too\n",
+        ] {
+            assert!(unclear(text), "{text} {:?}", first(text));
+        }
+    }
+
+    #[test]
+    fn a_label_of_the_schema_is_a_record_s() {
+        let cells = Cells::cut("5,3,setosa\n6,4,other\n", b',', usize::MAX).unwrap();
+        assert_eq!(first_row(&cells, &|label| label == "setosa"), First::Record);
+    }
+}

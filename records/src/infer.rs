@@ -1,0 +1,174 @@
+//! A schema from a table: names from the header, ranges from the values, classes from the labels.
+
+use std::collections::BTreeMap;
+
+use tribute_core::layout::MAX_CLASSES;
+use tribute_core::schema::{Feature, Schema, Target};
+
+use crate::assess::{Assessment, Purpose};
+use crate::columns::{some, Roles};
+use crate::doubt::{Doubt, Kind};
+use crate::error::{DataError, Fault};
+use crate::labels::{self, Key, Spellings};
+use crate::number::{self, Decimal};
+use crate::options::Options;
+use crate::range::Range;
+use crate::reading::decimal;
+use crate::report::Report;
+use crate::table::{Against, Source, Table};
+use crate::values::Values;
+
+/// A schema and the report on the file it was made from.
+#[derive(Clone, Debug)]
+pub struct Inferred {
+    /// What was found.
+    pub report: Report,
+    schema: Schema,
+}
+
+impl Inferred {
+    /// The schema.
+    ///
+    /// # Errors
+    /// Doubts that were not accepted.
+    pub fn into_schema(self) -> Result<Schema, DataError> {
+        self.report.settled()?;
+        Ok(self.schema)
+    }
+}
+
+/// What is predicted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Predicts {
+    /// A class.
+    #[default]
+    Classes,
+    /// A number.
+    Real,
+}
+
+impl Source {
+    /// Makes a schema. Classes are in ascending order, numeric where they are numbers.
+    ///
+    /// # Errors
+    /// The first thing that cannot be read, with its place, and labels that make no classes. What is doubtful is in the
+    /// report.
+    pub fn infer(
+        &self,
+        name: &str,
+        predicts: Predicts,
+        range: Range,
+        options: &Options,
+    ) -> Result<Inferred, DataError> {
+        let table = Table::cut(self, options, Against::Nothing)?;
+        let mut roles = Roles::found(&table, options)?;
+        let decimal = decimal(&table, &roles, options, predicts == Predicts::Real)?;
+        let values = Values::read(&table, &roles.features, decimal)?;
+        let features = features(&table, &roles, &values, range)?;
+        let label = roles.label.unwrap_or(table.width - 1);
+        let target = match predicts {
+            Predicts::Classes => classes(&table, label, decimal, options, &mut roles.doubts)?,
+            Predicts::Real => real(&table, label, decimal)?,
+        };
+        let schema = Schema::new(name.into(), features, target, None);
+        let schema = schema.map_err(|e| Fault::Schema(e).of(table.file))?;
+        let reading = Assessment::new(&table, roles, &values, &schema, options, Purpose::Schema)?.finish()?;
+        Ok(Inferred { report: reading.report, schema })
+    }
+}
+
+/// Names and ranges; rows with gaps do not count.
+fn features(table: &Table<'_>, roles: &Roles, values: &Values, range: Range) -> Result<Vec<Feature>, DataError> {
+    let named = table.header.is_some();
+    let feature = |(i, column): (usize, &usize)| {
+        let numbers: Vec<f64> = (0..table.len()).map(|r| values.row(r)[i]).filter(|x| !x.is_nan()).collect();
+        if numbers.is_empty() {
+            let name = table.name(*column);
+            let said = format!("(`{name}`) has no values: leave it out with --drop {}", column + 1);
+            return Err(Fault::Names(said).at_column(table.file, *column));
+        }
+        let (lo, hi) = range.of(numbers);
+        Ok(Feature { name: if named { table.name(*column) } else { format!("x{}", i + 1) }, lo, hi })
+    };
+    roles.features.iter().enumerate().map(feature).collect()
+}
+
+/// The classes of a column of labels.
+fn classes(
+    table: &Table<'_>,
+    column: usize,
+    decimal: Decimal,
+    options: &Options,
+    doubts: &mut Vec<Doubt>,
+) -> Result<Target, DataError> {
+    let mut found = Spellings::new();
+    let mut records = 0;
+    for row in 0..table.len() {
+        let text = table.get(row, column);
+        let label = text.trim();
+        if !(label.is_empty() || (number::is_gap(label) && !options.gaps_are_labels)) {
+            *found.entry(Key::of(label, decimal)).or_default().entry(label.to_owned()).or_default() += 1;
+            records += 1;
+        }
+    }
+    let names: Vec<String> = found.values().map(|s| labels::name(s).to_owned()).collect();
+    let title = table.name(column);
+    let elsewhere = "if the label is another column, name it with --label";
+    let examples = some(names.iter().take(4).map(String::as_str));
+    let refuse = |said: String| Err(Fault::Classes(said).at_column(table.file, column));
+    match names.len() {
+        0 => return refuse(format!("(`{title}`), taken as label, is empty: {elsewhere}")),
+        1 => {
+            return refuse(format!(
+                "(`{title}`), taken as label, holds only {examples}: a classifier needs two classes; add records of \
+                 another; {elsewhere}"
+            ))
+        }
+        n if n > MAX_CLASSES => {
+            return refuse(format!(
+            "(`{title}`), taken as label, holds {n} different labels, such as {examples}, and {MAX_CLASSES} classes \
+                 are the most: join rare ones, predict a number with --real, or, {elsewhere}"
+        ))
+        }
+        _ => {}
+    }
+    if let Some(why) = labels::not_classes(&found, records) {
+        let flag = Kind::ManyClasses.flag();
+        doubts.push(Doubt::new(
+            Kind::ManyClasses,
+            None,
+            Some(column),
+            format!("(`{title}`), taken as label, holds {why}, such as {examples}"),
+            format!("predict a number with --real, or take each as a class with {flag}; {elsewhere}"),
+        ));
+    }
+    let mut folded: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for (key, spellings) in &found {
+        if let Some(text) = key.folded() {
+            folded.entry(text).or_default().push(labels::name(spellings));
+        }
+    }
+    for alike in folded.into_values().filter(|labels| labels.len() > 1) {
+        let flag = Kind::Similar.flag();
+        doubts.push(Doubt::new(
+            Kind::Similar,
+            None,
+            Some(column),
+            format!("(`{title}`) has labels that differ only in case or blanks: {}", some(alike.iter().copied())),
+            format!("write them alike, or keep them apart with {flag}"),
+        ));
+    }
+    Ok(Target::Classes(names))
+}
+
+/// The range of a column of numbers.
+fn real(table: &Table<'_>, column: usize, decimal: Decimal) -> Result<Target, DataError> {
+    let values = Values::read(table, &[column], decimal)?;
+    let numbers: Vec<f64> = (0..table.len()).map(|r| values.row(r)[0]).filter(|x| !x.is_nan()).collect();
+    if numbers.is_empty() {
+        return Err(Fault::Label(format!("(`{}`) has no values", table.name(column))).at_column(table.file, column));
+    }
+    // a target is not clamped by the way features are scaled
+    let (lo, hi) = Range::MinMax.of(numbers);
+    Ok(Target::Real { lo, hi })
+}

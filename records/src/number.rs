@@ -1,0 +1,240 @@
+//! Numbers as people write them: what is one, what is a gap, and what something else looks like.
+
+use serde::{Deserialize, Serialize};
+
+/// The decimal mark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Decimal {
+    /// `1.5`
+    Point,
+    /// `1,5`
+    Comma,
+}
+
+impl Decimal {
+    fn mark(self) -> u8 {
+        match self {
+            Decimal::Point => b'.',
+            Decimal::Comma => b',',
+        }
+    }
+}
+
+/// Spellings of a gap, in lower case: those of pandas, R and SQL, and `?`.
+const GAPS: &[&str] = &[
+    "", "na", "n/a", "#n/a", "#n/a n/a", "#na", "<na>", "nan", "-nan", "1.#qnan", "-1.#qnan", "1.#ind", "-1.#ind",
+    "nat", "null", "none", "?",
+];
+
+/// Whether a label is missing.
+pub(crate) fn is_gap(text: &str) -> bool {
+    text.len() <= 8 && GAPS.contains(&text.to_ascii_lowercase().as_str())
+}
+
+/// Whether a feature is missing: the spellings above, and dashes and dots that stand alone.
+pub(crate) fn is_empty_feature(text: &str) -> bool {
+    matches!(text, "-" | "--" | "." | "..") || text.eq_ignore_ascii_case("missing") || is_gap(text)
+}
+
+/// `true` or `false`.
+pub(crate) fn truth(text: &str) -> Option<bool> {
+    if text.eq_ignore_ascii_case("true") {
+        Some(true)
+    } else if text.eq_ignore_ascii_case("false") {
+        Some(false)
+    } else {
+        None
+    }
+}
+
+/// A sign, digits with at most one mark, an exponent.
+fn is_number(text: &str, decimal: Decimal) -> bool {
+    let bytes = text.as_bytes();
+    let bytes = bytes.strip_prefix(b"-").or(bytes.strip_prefix(b"+")).unwrap_or(bytes);
+    let (number, exponent) = match bytes.iter().position(|b| matches!(b, b'e' | b'E')) {
+        Some(at) => (&bytes[..at], Some(&bytes[at + 1..])),
+        None => (bytes, None),
+    };
+    let digits = |b: &[u8]| b.iter().all(u8::is_ascii_digit);
+    let exponent = exponent.is_none_or(|e| {
+        let e = e.strip_prefix(b"-").or(e.strip_prefix(b"+")).unwrap_or(e);
+        !e.is_empty() && digits(e)
+    });
+    let (whole, part) = match number.iter().position(|b| *b == decimal.mark()) {
+        Some(at) => (&number[..at], &number[at + 1..]),
+        None => (number, &number[..0]),
+    };
+    exponent && digits(whole) && digits(part) && whole.len() + part.len() > 0
+}
+
+/// The number a text is; `None` where it is none, or beyond f64.
+pub(crate) fn parse(text: &str, decimal: Decimal) -> Option<f64> {
+    if !is_number(text, decimal) {
+        return None;
+    }
+    let x: f64 = match decimal {
+        Decimal::Point => text.parse(),
+        Decimal::Comma => text.replace(',', ".").parse(),
+    }
+    .ok()?;
+    x.is_finite().then_some(x)
+}
+
+/// Whether a text is a number with either mark.
+pub(crate) fn is_numeric(text: &str) -> bool {
+    is_number(text, Decimal::Point) || is_number(text, Decimal::Comma)
+}
+
+/// Which decimal mark a number has, and whether that may be a thousands separator: groups of three after one to three
+/// digits that do not start with 0.
+pub(crate) fn mark(text: &str) -> Option<(Decimal, bool)> {
+    let decimal = if is_number(text, Decimal::Point) && text.contains('.') {
+        Decimal::Point
+    } else if is_number(text, Decimal::Comma) && text.contains(',') {
+        Decimal::Comma
+    } else {
+        return None;
+    };
+    let (whole, part) = text.trim_start_matches(['-', '+']).split_once(decimal.mark() as char)?;
+    let grouped = (1..=3).contains(&whole.len()) && !whole.starts_with('0') && part.len() == 3;
+    Some((decimal, grouped && part.bytes().all(|b| b.is_ascii_digit())))
+}
+
+/// Why a text is no number, and what to do.
+pub(crate) fn why_not(text: &str, decimal: Decimal) -> String {
+    let lower = text.to_ascii_lowercase();
+    let bare = lower.trim_start_matches(['-', '+']);
+    if bare == "inf" || bare == "infinity" {
+        return "not a finite number: put a finite value there or drop the row".into();
+    }
+    if is_number(text, decimal) {
+        return "beyond the range of a 64-bit float: correct it or drop the row".into();
+    }
+    if is_grouped(text) {
+        return "a number with thousands separators: write it without them".into();
+    }
+    if is_number(text, if decimal == Decimal::Point { Decimal::Comma } else { Decimal::Point }) {
+        return "a number with another decimal mark than the rest: write all with one".into();
+    }
+    if is_date(text) {
+        return "a date or time: turn it into a number, such as days since a fixed day, or leave the column out".into();
+    }
+    if text.starts_with('\u{2212}') {
+        return "a number with a typographic minus: write `-`".into();
+    }
+    if text.ends_with('%') {
+        return "a percentage: write the number alone".into();
+    }
+    if text.starts_with(['$', '€', '£', '¥']) || text.ends_with(['$', '€', '£', '¥']) {
+        return "an amount with its currency: write the number alone".into();
+    }
+    "not a number: correct it or drop the row".into()
+}
+
+/// `1,234,567.8`, `1.234,5`, `1 234`, `1'234`, `1_234`
+pub(crate) fn is_grouped(text: &str) -> bool {
+    let text = text.trim_start_matches(['-', '+']);
+    let Some(separator) =
+        text.chars().find(|c| matches!(c, ',' | '.' | ' ' | '\'' | '’' | '_' | '\u{a0}' | '\u{202f}'))
+    else {
+        return false;
+    };
+    // the last group may carry the decimals
+    let (whole, part) = match text.rsplit_once(|c| (c == ',' || c == '.') && c != separator) {
+        Some((whole, part)) => (whole, part),
+        None => (text, ""),
+    };
+    let digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
+    let mut groups = whole.split(separator);
+    let first = groups.next().unwrap_or_default();
+    let rest: Vec<&str> = groups.collect();
+    (1..=3).contains(&first.len())
+        && digits(first)
+        && digits(part)
+        && !rest.is_empty()
+        && rest.iter().all(|g| g.len() == 3 && digits(g))
+}
+
+/// `2021-03-04`, `4.3.2021`, `3/4/21`, `12:30`, each with a time or zone behind it.
+pub(crate) fn is_date(text: &str) -> bool {
+    let day = text.split(['T', ' ']).next().unwrap_or_default();
+    let all = |parts: &[&str], lengths: &[std::ops::RangeInclusive<usize>]| {
+        parts.len() == lengths.len()
+            && parts.iter().zip(lengths).all(|(p, l)| l.contains(&p.len()) && p.bytes().all(|b| b.is_ascii_digit()))
+    };
+    for separator in ['-', '/', '.'] {
+        let parts: Vec<&str> = day.split(separator).collect();
+        if all(&parts, &[4..=4, 1..=2, 1..=2])
+            || all(&parts, &[1..=2, 1..=2, 2..=2])
+            || all(&parts, &[1..=2, 1..=2, 4..=4])
+        {
+            return true;
+        }
+    }
+    let parts: Vec<&str> = day.split(':').collect();
+    all(&parts, &[1..=2, 2..=2]) || all(&parts, &[1..=2, 2..=2, 2..=2])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_plain() {
+        for (text, x) in [("1", 1.0), ("-1.5", -1.5), ("+.5", 0.5), ("5.", 5.0), ("1e3", 1000.0), ("1E-2", 0.01)] {
+            assert_eq!(parse(text, Decimal::Point), Some(x), "{text}");
+        }
+        for text in ["", ".", "-", "e5", "1e", "1e+", "0x10", "1_000", "inf", "nan", "1e400", "1,5", "1 5", "--1", "١"]
+        {
+            assert_eq!(parse(text, Decimal::Point), None, "{text}");
+        }
+        assert_eq!(parse("1e308", Decimal::Point), Some(1e308));
+        assert_eq!(parse("-0,25", Decimal::Comma), Some(-0.25));
+        assert_eq!(parse("1.5", Decimal::Comma), None);
+    }
+
+    #[test]
+    fn a_mark_may_be_a_thousands_separator() {
+        assert_eq!(mark("1,234"), Some((Decimal::Comma, true)));
+        assert_eq!(mark("-123,456"), Some((Decimal::Comma, true)));
+        for text in ["0,234", "1,23", "1,2345", "1234,567", ",500"] {
+            assert_eq!(mark(text), Some((Decimal::Comma, false)), "{text}");
+        }
+        assert_eq!(mark("1.5e3"), Some((Decimal::Point, false)));
+        assert_eq!((mark("12"), mark("1,234,567")), (None, None));
+    }
+
+    #[test]
+    fn what_is_no_number_is_named() {
+        for (text, word) in [
+            ("inf", "finite"),
+            ("-Infinity", "finite"),
+            ("1e400", "64-bit"),
+            ("1,234,567", "thousands"),
+            ("1.234,5", "thousands"),
+            ("12 345", "thousands"),
+            ("1'234", "thousands"),
+            ("1,5", "decimal mark"),
+            ("2021-03-04", "date"),
+            ("2021-03-04T10:00:00Z", "date"),
+            ("4.3.2021", "date"),
+            ("12:30", "date"),
+            ("\u{2212}3", "minus"),
+            ("45%", "percentage"),
+            ("$3", "currency"),
+            ("abc", "not a number"),
+        ] {
+            assert!(why_not(text, Decimal::Point).contains(word), "{text}: {}", why_not(text, Decimal::Point));
+        }
+    }
+
+    #[test]
+    fn gaps_have_many_spellings() {
+        for text in ["", "NA", "NaN", "null", "N/A", "None", "?", "<NA>"] {
+            assert!(is_gap(text) && is_empty_feature(text), "{text}");
+        }
+        assert!(is_empty_feature("-") && !is_gap("-"), "a dash may be a class");
+        assert!(!is_gap("0") && !is_gap("nana") && !is_gap("nano"));
+    }
+}

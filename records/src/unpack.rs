@@ -1,0 +1,205 @@
+//! From a file's bytes to text: every gzip member, UTF-8, and a sentence for anything else.
+
+use std::io::Read as _;
+
+use crate::error::Fault;
+
+const GZIP: &[u8] = &[0x1f, 0x8b];
+
+/// Text of a file and how it was packed.
+#[derive(Debug)]
+pub(crate) struct Unpacked {
+    pub(crate) text: String,
+    /// gzip members, 0 for a plain file.
+    pub(crate) members: usize,
+}
+
+/// Unpacks and decodes. The error's second part is the line, where there is one.
+///
+/// # Errors
+/// Damaged or trailing bytes, more than `most` bytes, another format, another encoding.
+pub(crate) fn unpack(bytes: Vec<u8>, most: usize) -> Result<Unpacked, (Fault, Option<u64>)> {
+    let (bytes, members) = if bytes.starts_with(GZIP) { gunzip(&bytes, most)? } else { (bytes, 0) };
+    if bytes.len() > most {
+        return Err((Fault::TooLarge { most }, None));
+    }
+    if let Some((what, advice)) = foreign(&bytes) {
+        return Err((Fault::Foreign { what, advice }, None));
+    }
+    let mut text = String::from_utf8(bytes).map_err(|e| {
+        let at = e.utf8_error().valid_up_to();
+        let bytes = e.as_bytes();
+        let line = 1 + bytes[..at].iter().filter(|b| **b == b'\n').count() as u64;
+        (Fault::Encoding { byte: bytes[at] }, Some(line))
+    })?;
+    if text.starts_with('\u{feff}') {
+        text.drain(..'\u{feff}'.len_utf8());
+    }
+    Ok(Unpacked { text, members })
+}
+
+/// All members, one after another, with zero padding allowed at the end (RFC 1952 §2.2; tapes pad).
+fn gunzip(bytes: &[u8], most: usize) -> Result<(Vec<u8>, usize), (Fault, Option<u64>)> {
+    let (mut out, mut rest, mut members) = (Vec::new(), bytes, 0);
+    loop {
+        let at = bytes.len() - rest.len();
+        let mut member = flate2::bufread::GzDecoder::new(rest);
+        let left = (most - out.len()) as u64 + 1;
+        let read = member.by_ref().take(left).read_to_end(&mut out);
+        members += 1;
+        read.map_err(|e| (Fault::Gzip { member: members, at, reason: e.to_string() }, None))?;
+        if out.len() > most {
+            return Err((Fault::TooLarge { most }, None));
+        }
+        rest = member.into_inner();
+        if rest.iter().all(|b| *b == 0) {
+            return Ok((out, members));
+        }
+        if !rest.starts_with(GZIP) {
+            return Err((Fault::Trailing { members, at: bytes.len() - rest.len() }, None));
+        }
+    }
+}
+
+/// What a file that is no text table looks like, and what to do.
+fn foreign(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
+    const CSV: &str = "save the table as CSV (UTF-8)";
+    const PLAIN: &str = "unpack it and give the CSV";
+    const FRAME: &str = "write it as CSV, in Python `pandas.DataFrame.to_csv(path, index=False)`";
+    let has = |needle: &[u8]| bytes[..bytes.len().min(4096)].windows(needle.len()).any(|w| w == needle);
+    if bytes.starts_with(b"PK\x03\x04") {
+        return Some(match () {
+            () if has(b"xl/") || has(b"[Content_Types].xml") => ("an Excel workbook", CSV),
+            () if has(b"opendocument.spreadsheet") => ("an OpenDocument spreadsheet", CSV),
+            () if has(b".npy") => ("a NumPy archive", FRAME),
+            () => ("a zip archive", PLAIN),
+        });
+    }
+    let magic: &[(&[u8], &str, &str)] = &[
+        (GZIP, "a gzip file in a gzip file", "unpack it once"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel workbook", CSV),
+        (b"PAR1", "a Parquet file", FRAME),
+        (b"ARROW1", "an Arrow file", FRAME),
+        (b"FEA1", "a Feather file", FRAME),
+        (b"\xff\xff\xff\xff", "an Arrow stream", FRAME),
+        (b"\x89HDF", "an HDF5 file", FRAME),
+        (b"\x93NUMPY", "a NumPy array", FRAME),
+        (b"\x80\x02", "a Python pickle", FRAME),
+        (b"\x80\x03", "a Python pickle", FRAME),
+        (b"\x80\x04", "a Python pickle", FRAME),
+        (b"\x80\x05", "a Python pickle", FRAME),
+        (b"SQLite format 3\0", "an SQLite database", "export the table as CSV"),
+        (b"RDX", "an R data file", "write it as CSV, in R `write.csv(x, file, row.names = FALSE)`"),
+        (b"BZh", "a bzip2 file", PLAIN),
+        (b"\xfd7zXZ\0", "an xz file", PLAIN),
+        (b"\x28\xb5\x2f\xfd", "a zstd file", PLAIN),
+        (b"\x04\x22\x4d\x18", "an lz4 file", PLAIN),
+        (b"7z\xbc\xaf\x27\x1c", "a 7z archive", PLAIN),
+        (b"%PDF", "a PDF", CSV),
+        (b"\0\0\xfe\xff", "UTF-32 text", "convert it with `iconv -f UTF-32 -t UTF-8`"),
+        (b"\xff\xfe\0\0", "UTF-32 text", "convert it with `iconv -f UTF-32 -t UTF-8`"),
+        (b"\xff\xfe", "UTF-16 text", "save it as UTF-8, or convert it with `iconv -f UTF-16 -t UTF-8`"),
+        (b"\xfe\xff", "UTF-16 text", "save it as UTF-8, or convert it with `iconv -f UTF-16 -t UTF-8`"),
+    ];
+    if let Some((_, what, advice)) = magic.iter().find(|(m, ..)| bytes.starts_with(m)) {
+        return Some((what, advice));
+    }
+    if bytes.get(257..262) == Some(b"ustar") {
+        return Some(("a tar archive", PLAIN));
+    }
+    let start = &bytes[..bytes.len().min(64)];
+    let zeros = |first: usize| start.iter().skip(first).step_by(2).all(|b| *b == 0);
+    if start.len() >= 4 && zeros(1) {
+        return Some(("UTF-16 text", "convert it with `iconv -f UTF-16LE -t UTF-8`"));
+    }
+    if start.len() >= 4 && zeros(0) {
+        return Some(("UTF-16 text", "convert it with `iconv -f UTF-16BE -t UTF-8`"));
+    }
+    if bytes.contains(&0) {
+        return Some(("a binary file (it holds zero bytes)", "give a table as CSV (UTF-8)"));
+    }
+    let text = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start).trim_ascii_start();
+    let starts = |word: &str| text.len() >= word.len() && text[..word.len()].eq_ignore_ascii_case(word.as_bytes());
+    if text.starts_with(b"{") || text.starts_with(b"[") {
+        return Some(("JSON", FRAME));
+    }
+    if starts("<!doctype") || starts("<html") || starts("<?xml") {
+        return Some(("a web page or XML", "fetch the file itself, not the page about it"));
+    }
+    starts("@relation").then_some(("an ARFF file", CSV))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    fn member(text: &str) -> Vec<u8> {
+        let mut e = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        e.write_all(text.as_bytes()).unwrap();
+        e.finish().unwrap()
+    }
+
+    #[test]
+    fn every_member_is_read_and_zeros_may_follow() {
+        let two = [member("a,b\n"), member("1,2\n"), member("")].concat();
+        let read = unpack(two.clone(), 100).unwrap();
+        assert_eq!((read.text.as_str(), read.members), ("a,b\n1,2\n", 3));
+        assert_eq!(unpack([two, vec![0; 512]].concat(), 100).unwrap().members, 3);
+    }
+
+    #[test]
+    fn what_breaks_off_or_follows_is_refused() {
+        let whole = [member("a,b\n"), member("1,2\n")].concat();
+        let second = member("a,b\n").len();
+        for cut in second + 2..whole.len() {
+            let fault = unpack(whole[..cut].to_vec(), 100).unwrap_err().0;
+            assert!(matches!(fault, Fault::Gzip { member: 2, at, .. } if at == second), "{cut}: {fault}");
+        }
+        // a single byte of the next member is no member yet
+        for tail in [&[0x1f][..], b"x", b"\0\0x"] {
+            let fault = unpack([&whole, tail].concat(), 100).unwrap_err().0;
+            assert!(matches!(fault, Fault::Trailing { members: 2, at } if at == whole.len()), "{fault}");
+        }
+        let mut damaged = whole.clone();
+        damaged[whole.len() - 5] ^= 1;
+        assert!(matches!(unpack(damaged, 100).unwrap_err().0, Fault::Gzip { member: 2, .. }));
+    }
+
+    #[test]
+    fn the_limit_counts_unpacked_bytes() {
+        let packed = [member(&"1,2\n".repeat(10)), member(&"1,2\n".repeat(10))].concat();
+        assert_eq!(unpack(packed.clone(), 80).unwrap().text.len(), 80);
+        assert_eq!(unpack(packed, 79).unwrap_err().0, Fault::TooLarge { most: 79 });
+        assert_eq!(unpack(vec![b'1'; 11], 10).unwrap_err().0, Fault::TooLarge { most: 10 });
+    }
+
+    #[test]
+    fn other_formats_and_encodings_are_named() {
+        let utf16: Vec<u8> = "a,b,c\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        for (bytes, word) in [
+            (b"PK\x03\x04....xl/workbook.xml".to_vec(), "Excel"),
+            (b"PK\x03\x04....data.csv".to_vec(), "zip"),
+            (b"PAR1....".to_vec(), "Parquet"),
+            ([b"\xff\xfe".to_vec(), utf16.clone()].concat(), "UTF-16"),
+            (utf16, "UTF-16LE"),
+            (member("x"), ""),
+            (member("PAR1...."), "Parquet"),
+            (b"[[1,2]]".to_vec(), "JSON"),
+            (b"a,b\n1,\0\n".to_vec(), "binary"),
+        ] {
+            match unpack(bytes, 1000) {
+                Ok(read) => assert_eq!((read.text.as_str(), word), ("x", "")),
+                Err((fault, _)) => assert!(!word.is_empty() && fault.to_string().contains(word), "{fault}"),
+            }
+        }
+        let once = member("x");
+        let mut twice = Vec::new();
+        flate2::read::GzEncoder::new(&once[..], flate2::Compression::fast()).read_to_end(&mut twice).unwrap();
+        assert!(unpack(twice, 1000).unwrap_err().0.to_string().contains("in a gzip"));
+        let latin = unpack(b"a,b\nx,caf\xe9\n".to_vec(), 100).unwrap_err();
+        assert_eq!(latin, (Fault::Encoding { byte: 0xe9 }, Some(2)));
+        assert_eq!(unpack(b"\xef\xbb\xbfa,b\n".to_vec(), 100).unwrap().text, "a,b\n");
+    }
+}

@@ -1,0 +1,345 @@
+//! What people's tables look like: what is read, what is asked, and what is said about the rest.
+
+use tribute_core::records::Records;
+use tribute_core::schema::{Feature, Schema, Target};
+use tribute_records::{DataError, Fault, Kind, Options, Predicts, Range, Report, Source};
+
+/// Two features from 0 to 255, so that a value is its step, and the classes x and y.
+fn schema() -> Schema {
+    let feature = |name: &str| Feature { name: name.into(), lo: 0.0, hi: 255.0 };
+    let classes = Target::Classes(vec!["x".into(), "y".into()]);
+    Schema::new("s".into(), vec![feature("a"), feature("b")], classes, None).unwrap()
+}
+
+fn accepting(kinds: &[Kind]) -> Options {
+    Options { accept: kinds.iter().copied().collect(), ..Options::default() }
+}
+
+fn read_with(text: &str, options: &Options) -> Result<(Records, Report), DataError> {
+    let reading = Source::from_bytes("f.csv", text.into(), options)?.records(&schema(), options)?;
+    let report = reading.report.clone();
+    Ok((reading.into_records()?, report))
+}
+
+fn read(text: &str) -> Result<Records, DataError> {
+    read_with(text, &Options::default()).map(|(records, _)| records)
+}
+
+fn said(text: &str) -> String {
+    read(text).unwrap_err().to_string()
+}
+
+fn infer_with(text: &str, options: &Options) -> Result<(Schema, Report), DataError> {
+    let found =
+        Source::from_bytes("f.csv", text.into(), options)?.infer("s", Predicts::Classes, Range::MinMax, options)?;
+    let report = found.report.clone();
+    Ok((found.into_schema()?, report))
+}
+
+fn infer(text: &str) -> Result<(Schema, Report), DataError> {
+    infer_with(text, &Options::default())
+}
+
+/// Records 1,2,x and 3,4,y.
+fn two() -> Records {
+    let mut records = Records::new(2);
+    records.push(&[1, 2], 0);
+    records.push(&[3, 4], 1);
+    records
+}
+
+#[test]
+fn forms_that_are_safe_are_read() {
+    for text in [
+        "a,b,label\n1,2,x\n3,4,y\n",
+        "1,2,x\n3,4,y\n",
+        "b,a,label\n2,1,x\n4,3,y\n",
+        "label,a,b\nx,1,2\ny,3,4\n",
+        "A, B ,class\n1,2,x\n3,4,y\n",
+        "a;b;label\n1,0;2;x\n3;4;y\n",
+        "a\tb\tlabel\n1\t2\tx\n3\t4\ty\n",
+        "sep=;\na;b;label\n1;2;x\n3;4;y\n",
+        "\"a\",\"b\",\"label\"\r\n\"1\",\"2\",\"x\"\r\n\"3\",\"4\",\"y\"\r\n",
+        "\u{feff}a,b,label\n1,2,x\n3,4,y",
+        "# made by hand\n# on, some, day\na,b,label\n1,2,x\n# half\n3,4,y\n",
+        "# a,b,label\n1,2,x\n3,4,y\n",
+        ",a,b,label\n0,1,2,x\n1,3,4,y\n",
+        "Unnamed: 0,a,b,label\n17,1,2,x\n3,3,4,y\n",
+        "\"a\",\"b\",\"label\"\n\"1\",1,2,\"x\"\n\"2\",3,4,\"y\"\n",
+        "a,b,label,\n1,2,x,\n3,4,y,\n",
+        "a,b,label\n1,2,x,\n3,4,y,\n",
+        "a,b,label\n\n1,2,x\n,,\n3,4,y\n\n",
+        "a,b,label\r1,2,x\r3,4,y\r",
+        "a,b,label\n1.0,2e0,x\n+3,4.,y\n",
+    ] {
+        assert_eq!(read(text).as_ref(), Ok(&two()), "{text:?}");
+    }
+}
+
+#[test]
+fn what_was_done_is_in_the_report() {
+    let text = "# by hand\n,b,a,label\n0,2,1,x\n1,4,3,y\n2,4,3,y\n\n";
+    let (_, report) = read_with(text, &Options::default()).unwrap();
+    let header = report.header.as_ref().unwrap();
+    assert_eq!((header.row, header.names_matched, header.order_changed), (2, Some(true), true));
+    assert_eq!((report.records, report.duplicates, report.comments, report.blank), (3, 1, 1, 1));
+    assert_eq!((report.left_out[0].column, report.label_column, report.features[0].column), (1, Some(4), 3));
+    let json = serde_json::to_value(&report).unwrap();
+    assert_eq!(json["header"]["order_changed"], true);
+    assert_eq!((&json["features"][0]["name"], &json["classes"][1]["records"]), (&"a".into(), &2.into()));
+    let told = report.to_string();
+    for words in ["3 records", "put in the schema's order", "an index without a name", "1 duplicate", "1 comment line"]
+    {
+        assert!(told.contains(words), "{words}\n{told}");
+    }
+}
+
+#[test]
+fn places_are_lines_and_columns_of_the_file() {
+    for (text, row, column) in [
+        ("a,b,label\n1,abc,x\n3,4,y\n", 2, 2),
+        ("b,a,label\n1,abc,x\n3,4,y\n", 2, 2),
+        ("# c\n\na,b,label\n1,2,x\n\n3,z,y\n", 6, 2),
+        ("a,b,label\n1,2,\"x\n\"\n3,z,y\n", 4, 2),
+        ("a,b,label\n1,2,x\n3,4,z\n", 3, 3),
+        (",a,b,label\n0,1,2,x\n1,3,inf,y\n", 3, 3),
+    ] {
+        let e = read(text).unwrap_err();
+        assert_eq!((e.row, e.column), (Some(row), Some(column)), "{text:?} {e}");
+        assert!(e.to_string().starts_with(&format!("f.csv: row {row}, column {column} ")), "{e}");
+    }
+}
+
+#[test]
+fn a_field_that_is_no_number_is_told_for_what_it_is() {
+    for (field, words) in [
+        ("inf", "not a finite number"),
+        ("-Infinity", "not a finite number"),
+        ("1e400", "64-bit float"),
+        ("\"1,234,567\"", "thousands separators"),
+        ("2021-03-04", "date"),
+        ("45%", "percentage"),
+        ("€5", "currency"),
+        ("abc", "not a number"),
+    ] {
+        let words_said = said(&format!("a,b,label\n1,{field},x\n3,4,y\n5,6,x\n"));
+        assert!(words_said.contains(words), "{field}: {words_said}");
+    }
+    assert!(said("1,2x,x\n3,4,y\n").contains("--header"));
+}
+
+#[test]
+fn a_column_without_numbers_is_told_for_what_it_holds() {
+    let column = |values: [&str; 3]| {
+        let [p, q, r] = values;
+        infer(&format!("a,b,label\n1,{p},x\n2,{q},y\n3,{r},x\n")).unwrap_err()
+    };
+    for (values, words) in [
+        (["Paris", "Rome", "Paris"], "categories"),
+        (["2021-03-04", "2021-03-05", "2021-03-06"], "dates or times"),
+        (
+            ["it was a dark and stormy night", "call me Ishmael, some years ago", "in the beginning was the word"],
+            "free text",
+        ),
+    ] {
+        let values = values.map(|v| format!("\"{v}\""));
+        let e = column([&values[0], &values[1], &values[2]]);
+        assert!(e.column == Some(2) && e.to_string().contains(words) && e.to_string().contains("--drop \"b\""), "{e}");
+    }
+    let dropped = Options { drop: vec!["b".into()], ..Options::default() };
+    let (schema, report) = infer_with("a,b,label\n1,p,x\n2,q,y\n3,p,x\n", &dropped).unwrap();
+    assert_eq!((schema.features().len(), report.left_out[0].why), (1, "asked for"));
+    // true and false are numbers, and told
+    let (_, report) = infer("a,b,label\n1,True,x\n2,FALSE,y\n3,true,x\n").unwrap();
+    assert!(report.to_string().contains("read as 1 and 0: `b`"), "{report}");
+}
+
+#[test]
+fn gaps_are_left_out_only_when_asked() {
+    for gap in ["", "NA", "nan", "NULL", "?", "-"] {
+        let text = format!("a,b,label\n1,2,x\n5,{gap},y\n3,4,y\n");
+        let e = read(&text).unwrap_err();
+        assert_eq!((e.row, e.column), (Some(3), Some(2)), "{gap:?} {e}");
+        assert!(e.to_string().contains("--drop-incomplete"), "{e}");
+        let (records, report) = read_with(&text, &accepting(&[Kind::Incomplete])).unwrap();
+        assert_eq!((records, report.incomplete, report.features[1].missing), (two(), 1, 1));
+    }
+    for gap in ["", "NA", "nan", "NULL", "?", "None"] {
+        let text = format!("a,b,label\n1,2,x\n5,6,{gap}\n3,4,y\n");
+        let e = read(&text).unwrap_err();
+        assert_eq!((e.row, e.column), (Some(3), Some(3)), "{gap:?} {e}");
+        let (records, report) = read_with(&text, &accepting(&[Kind::Unlabelled])).unwrap();
+        assert_eq!((records, report.unlabelled), (two(), 1));
+        assert!(infer(&text).is_err(), "{gap:?}");
+    }
+    // nothing is left
+    let none = read_with("a,b,label\n1,,x\n", &accepting(&[Kind::Incomplete])).unwrap_err();
+    assert_eq!(*none.fault, Fault::Empty);
+}
+
+#[test]
+fn a_first_record_of_gaps_is_no_header() {
+    for gaps in [",", "NA,NA", "?,nan", "null,"] {
+        let text = format!("{gaps},x\n1,2,x\n3,4,y\n");
+        let e = read(&text).unwrap_err();
+        assert!(e.row == Some(1) && e.to_string().contains("--drop-incomplete"), "{e}");
+        assert_eq!(read_with(&text, &accepting(&[Kind::Incomplete])).unwrap().0, two());
+    }
+}
+
+#[test]
+fn a_first_row_that_may_be_either_is_asked_about_and_told() {
+    let text = "10,20,30\n1,2,3\n2,3,4\n2,1,3\n";
+    let e = infer(text).unwrap_err();
+    assert!(matches!(*e.fault, Fault::Header { .. }) && e.to_string().contains("--no-header"), "{e}");
+    for (header, records) in [(true, 3), (false, 4)] {
+        let options = Options { header: Some(header), ..Options::default() };
+        assert_eq!(infer_with(text, &options).unwrap().1.records, records);
+    }
+}
+
+#[test]
+fn names_that_are_not_the_schema_s_are_refused() {
+    for (header, column, words) in [
+        ("a,c,label", 2, "`c`, where the schema has `b`"),
+        ("c,a,label", 1, "`c`, where the schema has `a` (`b` is nowhere"),
+    ] {
+        let text = format!("{header}\n1,2,x\n3,4,y\n");
+        let e = read(&text).unwrap_err();
+        assert!(e.column == Some(column) && e.to_string().contains(words), "{e}");
+        assert_eq!(read_with(&text, &accepting(&[Kind::Position])).unwrap().0, two());
+    }
+    // a column too many or too few is not a matter of position
+    for (text, words) in [
+        ("a,label\n1,x\n3,y\n", "`b` is nowhere"),
+        ("a,b,c,label\n1,2,9,x\n3,4,9,y\n", "`c`, `label` are not in the schema"),
+        ("a,b\n1,2\n3,4\n", "no label"),
+    ] {
+        let e = read_with(text, &accepting(&[Kind::Position])).unwrap_err();
+        assert!(e.to_string().contains(words), "{e}");
+    }
+    let dropped = Options { drop: vec!["c".into()], ..Options::default() };
+    assert_eq!(read_with("a,b,c,label\n1,2,9,x\n3,4,9,y\n", &dropped).unwrap().0, two());
+    let named = Options { label: Some("label".into()), ..Options::default() };
+    let extra = read_with("a,b,c,label\n1,2,9,x\n3,4,9,y\n", &named).unwrap_err();
+    assert!(extra.column == Some(3) && extra.to_string().contains("--drop \"c\""), "{extra}");
+}
+
+#[test]
+fn names_of_a_schema_must_be_names() {
+    for (text, words) in [
+        ("a,a,label\n1,2,x\n3,4,y\n", "different names"),
+        ("a,,label\n1,2,x\n3,4,y\n", "no name"),
+        ("a,b,label\n,2,x\n,4,y\n", "no values"),
+    ] {
+        let e = infer(text).unwrap_err();
+        assert!(e.to_string().contains(words), "{e}");
+    }
+}
+
+#[test]
+fn an_index_with_a_name_is_asked_about() {
+    let rows: String = (0..12).map(|i| format!("{i},{},{}\n", i * 7 % 5, if i % 2 == 0 { "x" } else { "y" })).collect();
+    let text = format!("id,a,label\n{rows}");
+    let e = infer(&text).unwrap_err();
+    assert!(e.column == Some(1) && e.to_string().contains("--drop 1"), "{e}");
+    assert_eq!(infer_with(&text, &accepting(&[Kind::Index])).unwrap().0.features().len(), 2);
+    // one record fewer in the count is no index
+    assert!(infer(&text.replace("\n7,", "\n8,")).is_ok());
+}
+
+#[test]
+fn spellings_are_joined_and_look_alikes_asked_about() {
+    let (schema, report) = infer("a,label\n1,True\n2,TRUE\n3,false\n").unwrap();
+    assert_eq!(schema.target(), &Target::Classes(vec!["false".into(), "TRUE".into()]));
+    assert_eq!(report.classes[1].joined, [("TRUE".to_owned(), 1), ("True".to_owned(), 1)]);
+    let alike = "a,label\n1,yes\n2,Yes\n3,no\n";
+    assert!(infer(alike).unwrap_err().to_string().contains("`Yes`, `yes`"));
+    assert_eq!(infer_with(alike, &accepting(&[Kind::Similar])).unwrap().0.classes(), 3);
+    assert!(said("a,b,label\n1,2,X\n3,4,y\n").contains("like the schema's `x`"));
+    assert!(said("a,b,label\n1,2,z\n3,4,y\n").contains("not in the schema (`x`, `y`)"));
+}
+
+#[test]
+fn a_few_values_beyond_the_range_are_told_and_more_are_asked_about() {
+    let rows = |beyond: usize| {
+        let value = |i: usize| if i < beyond { 300 } else { i };
+        (0..100).map(|i| format!("{},{},x\n", value(i), i)).collect::<String>()
+    };
+    let (_, report) = read_with(&rows(3), &Options::default()).unwrap();
+    assert_eq!((report.features[0].clamped_above, report.doubts.len()), (3, 0));
+    assert!(report.to_string().contains("3 values are moved to the ends of the ranges: `a`"), "{report}");
+    let e = read(&rows(4)).unwrap_err();
+    assert!((e.row, e.column) == (Some(1), Some(1)) && e.to_string().contains("4 of 100"), "{e}");
+    assert!(read_with(&rows(4), &accepting(&[Kind::Clamped])).is_ok());
+    // a single one, but far off
+    assert!(read(&rows(0).replacen("50,50,x", "510,50,x", 1)).is_ok());
+    assert!(read(&rows(0).replacen("50,50,x", "511,50,x", 1)).is_err());
+    // one of few
+    assert!(read("300,1,x\n1,2,y\n").is_err());
+}
+
+#[test]
+fn text_that_is_no_table_is_refused() {
+    for (text, words) in [
+        ("", "no records"),
+        ("a,b,label\n", "no records"),
+        ("a,b,label\n1,2,x\n3,4\n", "row 3 has 2 fields, expected 3 (like the header in row 1)"),
+        ("a,b,label\n1,2,x,9\n3,4,y\n", "row 2 has 4 fields, expected 3 (like the header in row 1)"),
+        ("1,2,3,x\n4,5,6,y\n", "row 1 has 4 fields, expected 3 (2 features and the label)"),
+        ("a,b,label\n1,2,\"x\n3,4,y\n", "row 2 opens a quote"),
+        ("a,b,label\n1,2,x\n#3,4,y\n", "row 3 starts with `#`"),
+        ("#1,2,x\n3,4,y\n", "row 1 starts with `#`"),
+        ("a,b,label\n1,2,x\na,b,label\n3,4,y\n", "row 3 repeats the header"),
+        ("a|b|label\n1|2|x\n3|4|y\n", "vertical bars"),
+        ("a b label\n1 2 x\n3 4 y\n", "blanks"),
+        ("sep=|\na|b|label\n", "row 1 the first line names"),
+        ("a;b;label\n1,234;2;x\n5,678;4;y\n", "--decimal comma"),
+    ] {
+        assert!(said(text).contains(words), "{text:?}: {}", said(text));
+    }
+    let comma = Options { decimal: Some(tribute_records::Decimal::Comma), ..Options::default() };
+    assert!(read_with("a;b;label\n1,234;2;x\n5,678;4;y\n", &comma).is_ok());
+}
+
+#[test]
+fn only_the_rows_that_are_asked_for_count() {
+    let rows = |from, to| Options { rows: Some(from..to), ..Options::default() };
+    let text = "a,b,label\n9,9,y\n1,2,x\n3,4,y\n5,,x\n";
+    let (records, report) = read_with(text, &rows(1, 3)).unwrap();
+    assert_eq!((records, report.records, report.incomplete), (two(), 2, 0));
+    assert_eq!(read_with(text, &rows(3, 4)).unwrap_err().row, Some(5));
+    let beyond = read_with(text, &rows(1, 5)).unwrap_err();
+    assert_eq!(*beyond.fault, Fault::Rows { len: 4, from: 1, to: 5 });
+}
+
+#[test]
+fn queries_may_have_no_label_and_may_be_alike() {
+    let queries = |text: &str| {
+        let options = Options::default();
+        let source = Source::from_bytes("q.csv", text.into(), &options).unwrap();
+        source.queries(&schema(), &options).unwrap().into_queries().unwrap()
+    };
+    for text in ["b,a\n2,1\n4,3\n", "1,2\n3,4\n"] {
+        let steps: Vec<Vec<u8>> = queries(text).into_iter().map(|q| q.features).collect();
+        assert_eq!(steps, [[1, 2], [3, 4]], "{text:?}");
+    }
+    let some = queries("b,a,label\n2,1,x\n4,3,\n");
+    assert_eq!(some.iter().map(|q| q.target).collect::<Vec<_>>(), [Some(0), None]);
+    let alike: String = (0..50).map(|i| format!("1.{i:02},7\n")).collect();
+    assert_eq!(queries(&alike).len(), 50);
+}
+
+#[test]
+fn a_target_s_range_counts_too() {
+    let options = Options::default();
+    let text: String = (0..100).map(|i| format!("{i}.5,{}\n", 2 * i)).collect();
+    let source = Source::from_bytes("f.csv", text.clone().into(), &options).unwrap();
+    let schema = source.infer("s", Predicts::Real, Range::MinMax, &options).unwrap().into_schema().unwrap();
+    let records = source.records(&schema, &options).unwrap().into_records().unwrap();
+    assert_eq!((records.target(0), records.target(99)), (0, 65_535));
+    let far = text.replace("\n7.5,14\n", "\n7.5,1e6\n");
+    let far = Source::from_bytes("f.csv", far.into(), &options).unwrap().records(&schema, &options).unwrap();
+    let e = far.into_records().unwrap_err();
+    assert!((e.row, e.column) == (Some(8), Some(2)) && e.to_string().contains("(`target`)"), "{e}");
+}

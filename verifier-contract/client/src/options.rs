@@ -1,0 +1,62 @@
+//! How patient and how generous a connection is.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Time limits, caps and files of a connection. The defaults suit a local chain and a public one alike.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options {
+    /// Longest wait for one answer of the node.
+    pub request_timeout: Duration,
+    /// How often a read is repeated when the connection breaks.
+    pub read_retries: u32,
+    /// Longest wait, in all, for a node that limits requests before that becomes an error.
+    pub rate_limit_patience: Duration,
+    /// Time between two polls for a receipt.
+    pub poll_interval: Duration,
+    /// Longest wait for a transaction to be mined and confirmed.
+    pub receipt_timeout: Duration,
+    /// Blocks that must hold a transaction, its own included, before it counts. Views are read as of the newest block
+    /// that has as many.
+    pub confirmations: u64,
+    /// A transaction without a receipt for this long is replaced by one with higher fees.
+    pub bump_after: Duration,
+    /// Rise of the fees at each replacement, in percent; nodes want at least 10.
+    pub bump_percent: u32,
+    /// Highest price per gas ever offered, in wei.
+    pub max_fee_per_gas: u128,
+    /// Highest tip per gas ever offered, in wei, whatever the node suggests. Polygon asks for at least 25 gwei.
+    pub max_priority_fee_per_gas: u128,
+    /// Margin added to a gas estimate, in percent.
+    pub gas_margin_percent: u32,
+    /// Most gas of one transaction; the default is what the chain itself allows (EIP-7825).
+    pub gas_cap: u64,
+    /// Most blocks of one request for logs. Nodes that allow fewer are asked for fewer.
+    pub log_window: u64,
+    /// PEM file of certificate authorities to trust besides the usual ones, for an https node of one's own.
+    pub roots: Option<PathBuf>,
+    /// Directory of in-flight transactions, for resuming. Without one, a transaction whose process dies is forgotten.
+    pub journal: Option<PathBuf>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            request_timeout: Duration::from_secs(20),
+            read_retries: 2,
+            rate_limit_patience: Duration::from_secs(60),
+            poll_interval: Duration::from_millis(50),
+            receipt_timeout: Duration::from_secs(180),
+            confirmations: 1,
+            bump_after: Duration::from_secs(30),
+            bump_percent: 20,
+            max_fee_per_gas: 500_000_000_000,
+            max_priority_fee_per_gas: 30_000_000_000,
+            gas_margin_percent: 25,
+            gas_cap: 1 << 24,
+            log_window: 2_000,
+            roots: None,
+            journal: None,
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Transactions as data: what is to be sent, its signed versions, and what was mined.
+
+use alloy::primitives::{keccak256, Address, Bytes, TxHash, TxKind, B256, U256};
+use alloy::rpc::types::{TransactionInput, TransactionReceipt, TransactionRequest};
+use serde::{Deserialize, Serialize};
+
+use crate::revert::Revert;
+
+/// A message to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// What it does, in plain words.
+    pub action: String,
+    /// Receiver; `None` deploys `data`.
+    pub to: Option<Address>,
+    /// Calldata or creation code.
+    pub data: Bytes,
+    /// Wei.
+    pub value: U256,
+    /// Tells whether a transaction left by an earlier process is this message: the hash of `data`, unless `data` holds
+    /// values that every run of a command makes anew, such as a deadline.
+    pub identity: B256,
+}
+
+impl Message {
+    /// A message identified by its data.
+    #[must_use]
+    pub fn new(action: impl Into<String>, to: Option<Address>, data: Bytes, value: U256) -> Message {
+        Message { action: action.into(), to, identity: keccak256(&data), data, value }
+    }
+
+    /// As a request from `from`.
+    #[must_use]
+    pub fn request(&self, from: Address) -> TransactionRequest {
+        let mut request =
+            TransactionRequest::default().from(from).value(self.value).input(TransactionInput::new(self.data.clone()));
+        request.to = Some(self.to.map_or(TxKind::Create, TxKind::Call));
+        request
+    }
+}
+
+/// What one version of a transaction offers, in wei per gas.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Fees {
+    /// EIP-1559.
+    Dynamic {
+        max_fee: u128,
+        /// Never above `max_fee`.
+        tip: u128,
+    },
+    /// Chains whose blocks have no base fee.
+    Legacy { gas_price: u128 },
+}
+
+/// One signed version of a transaction; nothing in it is secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Signed {
+    pub(crate) hash: TxHash,
+    /// EIP-2718 encoding, as `eth_sendRawTransaction` takes it.
+    pub(crate) raw: Bytes,
+    pub(crate) fees: Fees,
+}
+
+/// A mined transaction.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sent {
+    /// What it did, in plain words.
+    pub action: String,
+    /// Hash of the transaction.
+    pub tx: TxHash,
+    /// Sender.
+    pub from: Address,
+    /// Receiver; `None` for a deployment.
+    pub to: Option<Address>,
+    /// Number of its block.
+    pub block: u64,
+    /// Hash of its block.
+    pub block_hash: B256,
+    /// 1 success, 0 failure.
+    pub status: u8,
+    /// Gas used.
+    pub gas_used: u64,
+    /// Wei paid per gas.
+    pub gas_price: u128,
+}
+
+impl Sent {
+    pub(crate) fn new(message: &Message, receipt: &TransactionReceipt) -> Sent {
+        Sent {
+            action: message.action.clone(),
+            tx: receipt.transaction_hash,
+            from: receipt.from,
+            to: receipt.to,
+            block: receipt.block_number.unwrap_or_default(),
+            block_hash: receipt.block_hash.unwrap_or_default(),
+            status: u8::from(receipt.status()),
+            gas_used: receipt.gas_used,
+            gas_price: receipt.effective_gas_price,
+        }
+    }
+}
+
+/// A transaction that was mined and failed, as it should.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RevertedTx {
+    /// The transaction; its status is 0.
+    pub sent: Sent,
+    /// The contract's error.
+    pub revert: Revert,
+}

@@ -1,0 +1,310 @@
+//! Nodes and gateways with quirks: whatever they answer, a payment ends in exactly one transaction or in an error that
+//! says what is wrong.
+
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use crate::common::World;
+use crate::payer::{payment, Payer, RECEIVER};
+use crate::proxy::{error, Proxy, Quirk, Reply, SEND};
+use serde_json::{json, Value};
+use tribute_chain::{Chain, ChainError, Contracts, Options, Watcher, U256};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transaction_that_the_node_already_has_is_followed_to_its_receipt() {
+    let payer = Payer::new().await;
+    for words in [
+        "already known",
+        "ALREADY_EXISTS: already known",
+        "INTERNAL_ERROR: existing tx with same hash",
+        "AlreadyKnown",
+        "Known transaction",
+        "known transaction: abababababababababababababababababababababababababababababababab",
+        "Transaction with the same hash was already imported.",
+        "tx already in mempool",
+        "tx already exists in cache",
+        // refusals of a second node, or of the same one when it was asked twice
+        "nonce too low",
+        "OldNonce",
+        "Transaction nonce is too low. Try incrementing the nonce.",
+        "replacement transaction underpriced",
+        "insufficient funds for gas * price + value",
+        "transaction underpriced",
+        // words that nobody has seen yet
+        "Internal error",
+        "schon da",
+        "",
+    ] {
+        payer.pays_once(words, Quirk::on_send(usize::MAX, move |q| Reply::error(q, -32000, words))).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_waiting_transaction_that_the_node_already_has_is_followed_to_its_receipt() {
+    // the second kind of node shows waiting transactions to nobody
+    for (words, hides) in [("AlreadyKnown", false), ("Known transaction", true), ("Internal error", false)] {
+        let payer = Payer::new().await;
+        payer.node.set_automine(false).await.unwrap();
+        let proxy = payer.behind(Quirk::after(move |p, answer| match p.method {
+            SEND => Some(Reply::error(p.request, -32000, words)),
+            "eth_getTransactionByHash" if hides => {
+                answer["result"] = Value::Null;
+                None
+            }
+            _ => None,
+        }));
+        let wallet = payer.process(&proxy.await.url).await;
+        let sending = tokio::spawn(async move { wallet.send_coin(RECEIVER, U256::from(1)).await });
+        tokio::time::sleep(Duration::from_millis(2_500)).await;
+        assert!(!sending.is_finished(), "{words}: it waits for a block");
+        payer.node.mine(1).await.unwrap();
+        sending.await.unwrap().unwrap();
+        payer.node.mine(1).await.unwrap();
+        assert_eq!(payer.paid().await, (1, 1), "{words}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_that_get_lost_after_the_node_took_it_do_no_harm() {
+    let payer = Payer::new().await;
+    let bad_gateway = "<html><head><title>504 Gateway Time-out</title></head></html>";
+    payer.pays_once("reset", Quirk::on_send(1, |_| Reply::Close)).await;
+    payer.pays_once("reset each time", Quirk::on_send(usize::MAX, |_| Reply::Close)).await;
+    payer.pays_once("silence", Quirk::on_send(1, |_| Reply::Hang)).await;
+    payer.pays_once("gateway timeout", Quirk::on_send(usize::MAX, move |_| Reply::text(504, bad_gateway))).await;
+    payer.pays_once("web page", Quirk::on_send(usize::MAX, move |_| Reply::text(200, bad_gateway))).await;
+    payer
+        .pays_once(
+            "timeout of a gateway's upstream",
+            Quirk::on_send(usize::MAX, |q| {
+                Reply::Http(500, Vec::new(), error(q, -32603, "upstream request timeout").to_string())
+            }),
+        )
+        .await;
+    // lost, then already known: Nethermind
+    let lost_then_known = |p: &crate::proxy::Passing<'_>, _: &mut Value| match (p.method, p.before) {
+        (SEND, 0) => Some(Reply::Close),
+        (SEND, _) => Some(Reply::error(p.request, -32000, "AlreadyKnown")),
+        _ => None,
+    };
+    payer.pays_once("lost, then known", Quirk::after(lost_then_known)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_that_never_reach_the_node_are_repeated() {
+    let payer = Payer::new().await;
+    let first = |reply: fn(&Value) -> Reply| {
+        Quirk::before(move |p| (p.method == SEND && p.before == 0).then(|| reply(p.request)))
+    };
+    payer.pays_once("reset", first(|_| Reply::Close)).await;
+    payer.pays_once("bad gateway", first(|_| Reply::text(502, "Bad Gateway"))).await;
+    payer.pays_once("unclear", first(|q| Reply::error(q, -32603, "Internal error"))).await;
+    payer.pays_once("limited", first(|_| Reply::text(429, "slow down"))).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refusal_in_unknown_words_is_an_error_and_the_same_command_goes_on_with_the_transaction() {
+    let payer = Payer::new().await;
+    // the node holds it back and says so in words of its own
+    let raw = std::sync::Arc::new(Mutex::new(None));
+    let kept = raw.clone();
+    let proxy = payer
+        .behind(Quirk::before(move |p| {
+            (p.method == SEND).then(|| {
+                *kept.lock().unwrap() = Some(p.request["params"][0].clone());
+                Reply::error(p.request, -32000, "held for review")
+            })
+        }))
+        .await;
+    let failed = payer.process(&proxy.url).await.send(&payment(1)).await.unwrap_err();
+    let ChainError::Unclear { transactions, nonce: 0, message, .. } = &failed else { panic!("{failed}") };
+    assert_eq!((transactions.len(), message.as_str()), (1, "held for review"));
+    assert!(failed.to_string().contains("run the same command again"), "{failed}");
+    assert_eq!(payer.paid().await, (0, 0));
+    // later it lets it pass, and the command is run again at another node
+    let raw = raw.lock().unwrap().clone().unwrap();
+    payer.node.request::<_, Value>(SEND, (raw,)).await.unwrap();
+    let (sent, _) = payer.process(payer.anvil.url()).await.send(&payment(1)).await.unwrap();
+    assert_eq!((sent.tx, payer.paid().await), (transactions[0], (1, 1)));
+    assert!(!payer.journal().exists());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refusal_in_known_words_is_an_error_at_once_and_leaves_nothing() {
+    let payer = Payer::new().await;
+    for words in ["insufficient funds for gas * price + value", "transaction underpriced", "invalid sender"] {
+        let started = Instant::now();
+        let quirk = Quirk::before(move |p| (p.method == SEND).then(|| Reply::error(p.request, -32000, words)));
+        let failed = payer.refused(words, payer.options(), quirk).await;
+        assert!(failed.to_string().contains(words), "{failed}");
+        assert!(started.elapsed() < Duration::from_secs(5) && !payer.journal().exists(), "{words}");
+    }
+    payer.pays_once("afterwards", Quirk::before(|_| None)).await;
+}
+
+/// Five requests a second; more are refused by `refusal`.
+fn five_a_second(refusal: impl Fn(&Value) -> Reply + Send + Sync + 'static) -> Quirk {
+    let window: Mutex<Vec<Instant>> = Mutex::default();
+    Quirk::before(move |p| {
+        let mut window = window.lock().unwrap();
+        window.retain(|at| at.elapsed() < Duration::from_secs(1));
+        if window.len() >= 5 {
+            return Some(refusal(p.request));
+        }
+        window.push(Instant::now());
+        None
+    })
+}
+
+fn too_many(request: &Value, retry_after: &str) -> Reply {
+    let body = error(request, 429, "Your app has exceeded its compute units per second capacity").to_string();
+    Reply::Http(429, vec![("retry-after", retry_after.to_owned())], body)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_limits_requests_is_waited_for() {
+    let payer = Payer::new().await;
+    payer.pays_once("429 with JSON", five_a_second(|q| too_many(q, "1"))).await;
+    payer.pays_once("429", five_a_second(|_| Reply::text(429, "Too Many Requests"))).await;
+    let quick = "5/second request limit reached - reduce calls per second or upgrade";
+    payer.pays_once("-32007", five_a_second(move |q| Reply::error(q, -32007, quick))).await;
+    payer.pays_once("-32005", five_a_second(|q| Reply::error(q, -32005, "project ID request rate exceeded"))).await;
+    payer
+        .pays_once("503", five_a_second(|_| Reply::Http(503, vec![("retry-after", "1".to_owned())], String::new())))
+        .await;
+    payer
+        .pays_once(
+            "only sends",
+            Quirk::before(|p| {
+                (p.method == SEND && p.before < 2).then(|| Reply::error(p.request, -32005, "limit exceeded"))
+            }),
+        )
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_says_how_long_to_wait_is_not_asked_before() {
+    let payer = Payer::new().await;
+    let third = |p: &crate::proxy::Passing<'_>| p.method == "eth_feeHistory" && p.before == 0;
+    for quirk in [
+        Quirk::before(move |p| third(p).then(|| too_many(p.request, "2"))),
+        Quirk::before(move |p| {
+            third(p).then(|| {
+                let mut body = error(p.request, -32005, "daily request count exceeded, request rate limited");
+                body["error"]["data"] = json!({ "rate": { "backoff_seconds": 2 } });
+                Reply::json(&body)
+            })
+        }),
+    ] {
+        let (_, proxy) = payer.pays_once("pause", quirk).await;
+        let times = proxy.times();
+        let longest = times.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap();
+        assert!(longest >= Duration::from_secs(2) && longest < Duration::from_secs(4), "{longest:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_goes_on_limiting_requests_is_told() {
+    let payer = Payer::new().await;
+    let impatient = Options { rate_limit_patience: Duration::from_secs(2), ..payer.options() };
+    let started = Instant::now();
+    let busy = |q: &Value| Reply::error(q, -32005, "project ID request rate exceeded");
+    let failed = payer.refused("always", impatient.clone(), Quirk::before(move |p| Some(busy(p.request)))).await;
+    assert!(matches!(&failed, ChainError::RateLimited { told: None, .. }) && failed.is_transient(), "{failed}");
+    assert!(started.elapsed() < Duration::from_secs(6), "{:?}", started.elapsed());
+    // longer than we wait: told at once
+    let started = Instant::now();
+    let quirk = Quirk::before(|p| (p.method != "eth_chainId").then(|| too_many(p.request, "3600")));
+    let failed = payer.refused("an hour", impatient, quirk).await;
+    assert!(matches!(&failed, ChainError::RateLimited { told: Some(3600), .. }), "{failed}");
+    assert!(failed.to_string().contains("3600 s") && started.elapsed() < Duration::from_secs(2), "{failed}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_no_node_is_told_as_what_it_is() {
+    let payer = Payer::new().await;
+    let page = "<!DOCTYPE html><html><title>Just a moment...</title></html>";
+    for (name, quirk) in [
+        ("page", Quirk::before(move |_| Some(Reply::text(200, page)))),
+        ("page with status", Quirk::before(move |_| Some(Reply::text(403, page)))),
+    ] {
+        let failed = payer.refused(name, payer.options(), quirk).await;
+        let ChainError::WebPage { title, .. } = &failed else { panic!("{name}: {failed}") };
+        assert_eq!(title, "Just a moment...");
+        assert!(failed.to_string().contains("web page"), "{failed}");
+    }
+    for (name, quirk) in [
+        (
+            "401 with JSON",
+            Quirk::before(|p| {
+                let body = error(p.request, -32000, "Must be authenticated!").to_string();
+                Some(Reply::Http(401, Vec::new(), body))
+            }),
+        ),
+        ("403", Quirk::before(|_| Some(Reply::text(403, "forbidden")))),
+        ("200", Quirk::before(|p| Some(Reply::error(p.request, -32000, "Unauthorized: invalid project id")))),
+        ("401 with other JSON", Quirk::before(|_| Some(Reply::text(401, r#"{"error":"no"}"#)))),
+    ] {
+        let failed = payer.refused(name, payer.options(), quirk).await;
+        assert!(matches!(failed, ChainError::Unauthorised { .. }), "{name}: {failed}");
+        assert!(failed.to_string().contains("key"), "{failed}");
+    }
+    for body in ["{}", "[]", "teapot", "", r#"{"status":"ok"}"#, r#"{"jsonrpc":"2.0","id":1}"#] {
+        let failed = payer.refused(body, payer.options(), Quirk::before(move |_| Some(Reply::text(200, body)))).await;
+        assert!(matches!(failed, ChainError::BadAnswer { .. }), "{body}: {failed}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_allows_fewer_blocks_of_logs_is_asked_for_fewer() {
+    let w = World::new().await;
+    w.chain.mine(40).await.unwrap();
+    w.contracts.create_agent(Default::default()).send(&w.ada).await.unwrap();
+    let expected = Watcher::new(0).poll(&w.contracts).await.unwrap();
+    assert!(expected.len() > 4);
+    let ten = |refusal: fn(&Value) -> Reply| {
+        Quirk::before(move |p| {
+            let number = |name: &str| {
+                u64::from_str_radix(p.request["params"][0][name].as_str().unwrap().trim_start_matches("0x"), 16)
+                    .unwrap()
+            };
+            (p.method == "eth_getLogs" && number("toBlock") - number("fromBlock") >= 10).then(|| refusal(p.request))
+        })
+    };
+    for quirk in [
+        ten(|q| {
+            let words = "Under the Free tier plan, you can make eth_getLogs requests with up to a 10 block range.";
+            Reply::Http(400, Vec::new(), error(q, -32600, words).to_string())
+        }),
+        ten(|q| Reply::error(q, -32005, "query returned more than 10000 results")),
+        ten(|q| Reply::error(q, -32602, "block range is too wide")),
+        ten(|_| Reply::text(413, "Payload Too Large")),
+    ] {
+        let proxy = Proxy::start(w.anvil.url(), quirk).await;
+        let chain = Chain::connect(&proxy.url).await.unwrap();
+        let contracts = Contracts::new(&chain, w.contracts.deployment().clone()).unwrap();
+        assert_eq!(Watcher::new(0).poll(&contracts).await.unwrap(), expected);
+        // learnt: the next poll is not refused once
+        let (asked, blocks) = (proxy.count("eth_getLogs"), w.chain.block_number().await.unwrap() + 1);
+        Watcher::new(0).poll(&contracts).await.unwrap();
+        let again = (proxy.count("eth_getLogs") - asked) as u64;
+        assert!(again >= blocks.div_ceil(10) && again <= blocks.div_ceil(5), "{again} requests for {blocks} blocks");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn views_are_read_as_of_the_confirmed_block() {
+    let w = World::new().await;
+    let careful = Options { confirmations: 3, ..Options::default() };
+    let chain = Chain::connect_with(w.anvil.url(), careful).await.unwrap();
+    let contracts = Contracts::new(&chain, w.contracts.deployment().clone()).unwrap();
+    w.contracts.create_agent(Default::default()).send(&w.ada).await.unwrap();
+    let count = || async { contracts.agent_count(w.ada.address()).await.unwrap() };
+    for (blocks, expected) in [(0, 0), (1, 0), (1, 1)] {
+        if blocks > 0 {
+            w.chain.mine(blocks).await.unwrap();
+        }
+        assert_eq!(count().await, expected);
+    }
+    assert_eq!(w.contracts.agent_count(w.ada.address()).await.unwrap(), 1);
+}
