@@ -71,7 +71,7 @@ fn ceremonies() {
     };
     let good: Vec<_> = seeds.iter().map(|seed| import(seed).expect("the file holds").digest()).collect();
     assert_ne!(good[0], good[1]);
-    fuzz("ceremony", &seeds, 60, |input| {
+    fuzz("ceremony", &seeds, 30, |input| {
         if let Ok(srs) = import(input) {
             assert!(good.contains(&srs.digest()), "an SRS of nobody's secret");
         }
