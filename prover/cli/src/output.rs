@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{json, Value};
 use tribute_client::files::write_file;
-use tribute_problem::{Problem, Result};
+use tribute_problem::Result;
 use tribute_proto::v1;
 
 /// `0x…`
