@@ -7,7 +7,7 @@ use alloy::signers::local::PrivateKeySigner;
 use crate::artifacts::upward;
 use crate::chain::Chain;
 use crate::error::{ChainError, Result};
-use crate::process::Leashed;
+use crate::process::NodeProcess;
 
 /// Environment variable that names the anvil program.
 pub const ANVIL_VARIABLE: &str = "TRIBUTE_ANVIL";
@@ -41,7 +41,7 @@ impl Default for AnvilOptions {
 /// A running anvil; dropping it stops it.
 #[derive(Debug)]
 pub struct Anvil {
-    process: Leashed,
+    process: NodeProcess,
     url: String,
     keys: Vec<PrivateKeySigner>,
 }
@@ -71,7 +71,7 @@ impl Anvil {
             arguments.push("--no-mining".to_owned());
         }
         let (mut url, mut keys) = (String::new(), Vec::new());
-        let process = Leashed::start(&program, &arguments, None, |line| {
+        let process = NodeProcess::start(&program, &arguments, None, |line| {
             // keys, then the address
             if let Some(address) = line.trim().strip_prefix("Listening on ") {
                 url = format!("http://{}", address.trim());

@@ -8,7 +8,7 @@ use alloy::signers::local::PrivateKeySigner;
 use crate::artifacts::upward;
 use crate::chain::Chain;
 use crate::error::{ChainError, Result};
-use crate::process::Leashed;
+use crate::process::NodeProcess;
 
 /// Environment variable that names the folder with `hardhat.config.js` and the installed node.
 pub const HARDHAT_VARIABLE: &str = "TRIBUTE_HARDHAT";
@@ -25,7 +25,7 @@ pub struct HardhatOptions {
 /// A running Hardhat node; dropping it stops it. Chain id, hardfork and limits are those of its `hardhat.config.js`.
 #[derive(Debug)]
 pub struct Hardhat {
-    process: Leashed,
+    process: NodeProcess,
     url: String,
     keys: Vec<PrivateKeySigner>,
 }
@@ -49,7 +49,7 @@ impl Hardhat {
         let port = port.map_err(|e| failed(format!("no free port: {e}")))?.port();
         let arguments = ["node", "--hostname", "127.0.0.1", "--port", &port.to_string()].map(str::to_owned);
         let mut keys: Vec<PrivateKeySigner> = Vec::new();
-        let process = Leashed::start(&program, &arguments, Some(&folder), |line| {
+        let process = NodeProcess::start(&program, &arguments, Some(&folder), |line| {
             // the address, then its twenty accounts
             if let Some(key) = line.trim().strip_prefix("Private Key: ") {
                 keys.extend(key.trim().parse::<PrivateKeySigner>());

@@ -28,7 +28,8 @@ impl KeySource {
     pub fn load(&self) -> Result<PrivateKeySigner> {
         match self {
             KeySource::Variable(name) => {
-                let text = variable(name).ok_or_else(|| ChainError::KeyMissing { variable: name.clone() })?;
+                let text = variable(name).filter(|text| !text.is_empty());
+                let text = text.ok_or_else(|| ChainError::KeyMissing { variable: name.clone() })?;
                 parse(&text).map_err(|problem| ChainError::KeyInvalid { source_name: name.clone(), problem })
             }
             KeySource::Keystore { path, password_variable } => {
@@ -41,7 +42,7 @@ impl KeySource {
 }
 
 fn variable(name: &str) -> Option<Zeroizing<String>> {
-    std::env::var(name).ok().map(Zeroizing::new).filter(|text| !text.is_empty())
+    std::env::var(name).ok().map(Zeroizing::new)
 }
 
 /// Reads a private key: 64 hex digits of either case, with or without 0x, white space and a byte order mark around them.

@@ -156,7 +156,7 @@ impl Pending {
     }
 
     /// Removes its record.
-    pub(crate) fn strike(&mut self) {
+    pub(crate) fn remove_record(&mut self) {
         if let Some(held) = self.held.take() {
             held.done();
         }
@@ -169,7 +169,7 @@ impl Pending {
             match self.look().await {
                 Ok(Some((receipt, confirmed))) => {
                     if confirmed {
-                        self.strike();
+                        self.remove_record();
                         return Ok(receipt);
                     }
                     was_mined = true;
@@ -281,7 +281,7 @@ impl Pending {
             return Ok(());
         }
         self.account.nonces.forget().await;
-        self.strike();
+        self.remove_record();
         Err(ChainError::Replaced {
             action: self.message.action.clone(),
             from: self.account.address(),

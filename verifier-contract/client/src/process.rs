@@ -28,20 +28,20 @@ exit "$status"
 
 /// A child process that ends with its parent; dropping it stops it.
 #[derive(Debug)]
-pub(crate) struct Leashed {
+pub(crate) struct NodeProcess {
     child: Child,
     /// Its standard input; closing it stops the child.
-    leash: Option<ChildStdin>,
+    stdin: Option<ChildStdin>,
 }
 
-impl Leashed {
+impl NodeProcess {
     /// Starts a node and reads what it prints until `ready` says that it serves.
     pub(crate) fn start(
         program: &Path,
         arguments: &[String],
         folder: Option<&Path>,
         mut ready: impl FnMut(&str) -> bool,
-    ) -> Result<Leashed> {
+    ) -> Result<NodeProcess> {
         let failed = |cause: String| ChainError::NodeFailed { path: program.to_owned(), cause };
         let mut command = Command::new("sh");
         command.args(["-c", WATCHDOG, "node"]).arg(program).args(arguments);
@@ -50,14 +50,14 @@ impl Leashed {
         }
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         let mut child = command.spawn().map_err(|e| failed(format!("sh: {e}")))?;
-        let leash = child.stdin.take();
+        let stdin = child.stdin.take();
         let lines = listen(child.stdout.take());
         let complaints = listen(child.stderr.take());
-        let leashed = Leashed { child, leash };
+        let process = NodeProcess { child, stdin };
         let deadline = Instant::now() + START_TIMEOUT;
         loop {
             match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                Ok(line) if ready(&line) => return Ok(leashed),
+                Ok(line) if ready(&line) => return Ok(process),
                 Ok(_) => {}
                 Err(mpsc::RecvTimeoutError::Timeout) => {
                     return Err(failed(format!("no chain after {} s", START_TIMEOUT.as_secs())));
@@ -77,7 +77,7 @@ impl Leashed {
 
     /// Stops it and waits until it is gone.
     pub(crate) fn end(&mut self) {
-        drop(self.leash.take());
+        drop(self.stdin.take());
         let deadline = Instant::now() + Duration::from_secs(5);
         while Instant::now() < deadline {
             if !matches!(self.child.try_wait(), Ok(None)) {
@@ -91,7 +91,7 @@ impl Leashed {
     }
 }
 
-impl Drop for Leashed {
+impl Drop for NodeProcess {
     fn drop(&mut self) {
         self.end();
     }

@@ -253,6 +253,7 @@ impl Failure {
     fn is_broken(&self) -> bool {
         match self {
             Failure::Status { status, .. } => *status >= 500,
+            Failure::Error { status, .. } => matches!(status, 502..=504),
             Failure::Connection(error) => !error.is_connect(),
             _ => false,
         }

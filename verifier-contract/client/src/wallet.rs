@@ -220,7 +220,7 @@ impl Wallet {
                 Ok((pending, true))
             }
             Handed::Refused(error) => {
-                pending.strike();
+                pending.remove_record();
                 *turn = None;
                 Err(error)
             }

@@ -215,6 +215,10 @@ fn keys_come_from_variables_and_keystores_and_are_never_shown() {
         |variable: &str| KeySource::Keystore { path: path.clone(), password_variable: variable.to_owned() }.load();
     let missing = keystore("TRIBUTE_TEST_NO_SUCH_PASSWORD").unwrap_err();
     assert!(matches!(&missing, ChainError::PasswordMissing { .. }), "{missing}");
+    // a password may be empty, if it is set
+    std::env::set_var("TRIBUTE_TEST_PASSWORD", "");
+    let wrong = keystore("TRIBUTE_TEST_PASSWORD").unwrap_err();
+    assert!(matches!(&wrong, ChainError::WrongPassword { .. }), "{wrong}");
     std::env::set_var("TRIBUTE_TEST_PASSWORD", PASSWORD);
     assert_eq!(keystore("TRIBUTE_TEST_PASSWORD").unwrap().address().to_string(), address());
 }

@@ -100,6 +100,12 @@ async fn requests_that_never_reach_the_node_are_repeated() {
     payer.pays_once("bad gateway", first(|_| Reply::text(502, "Bad Gateway"))).await;
     payer.pays_once("unclear", first(|q| Reply::error(q, -32603, "Internal error"))).await;
     payer.pays_once("limited", first(|_| Reply::text(429, "slow down"))).await;
+    // reads too
+    let read = Quirk::before(|p| {
+        let body = error(p.request, -32603, "upstream request timeout").to_string();
+        (p.method == "eth_estimateGas" && p.before == 0).then(|| Reply::Http(504, Vec::new(), body))
+    });
+    payer.pays_once("read", read).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
