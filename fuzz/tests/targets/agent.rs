@@ -1,4 +1,4 @@
-//! ONNX: the canonical agent is read byte for byte or refused; tensors of any model are read or refused.
+//! ONNX: the canonical agent is read byte for byte or refused; any model's messages and integer tensors are read or refused.
 
 use tribute_inference::{onnx, Agent};
 
@@ -23,10 +23,10 @@ fn tensors_of_any_model() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../inference/tests/fixtures");
     let seeds: Vec<Vec<u8>> =
         MODELS.iter().map(|name| std::fs::read(format!("{folder}/{name}")).expect(name)).collect();
-    // how many of the model's tensors are numbers
+    // how many of the model's tensors are integers
     let read = |input: &[u8]| -> Option<usize> {
         let (_, graph) = onnx::decode(input).ok()?;
-        Some(graph.initializer.iter().filter(|t| onnx::read_f64(t).is_ok() | onnx::read_i64(t).is_ok()).count())
+        Some(graph.initializer.iter().filter(|t| onnx::read_i64(t).is_ok()).count())
     };
     assert!(seeds.iter().all(|seed| read(seed).is_some()));
     assert!(seeds.iter().filter_map(|seed| read(seed)).sum::<usize>() > 0, "no tensor of the corpus is read");

@@ -2,10 +2,10 @@
 
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::PrimeField as _;
-use tribute_circuits::prove::verifying_key;
-use tribute_circuits::shape::Shape;
-use tribute_circuits::srs::Srs;
+use tribute_circuits::keys::verifying_key;
 use tribute_core::certificate::Certificate;
+use tribute_core::shape::Shape;
+use tribute_engine::srs::Srs;
 use tribute_evm::{calldata, generate_verifier, run};
 
 use super::{corpus, fuzz};

@@ -3,7 +3,7 @@
 use ark_bn254::{Fq, Fr, G1Affine, G2Affine};
 use ark_ec::{AffineRepr, CurveGroup as _};
 use ark_ff::{BigInteger as _, PrimeField as _};
-use tribute_circuits::srs::Ptau;
+use tribute_engine::srs::Ptau;
 
 use super::{fuzz, scratch};
 

@@ -6,6 +6,7 @@ mod ceremony;
 mod certificate;
 mod request;
 mod schema;
+mod table;
 mod voucher;
 
 use std::path::{Path, PathBuf};

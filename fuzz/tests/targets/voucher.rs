@@ -2,27 +2,44 @@
 
 use alloy::primitives::{B256, U256};
 use alloy::signers::local::PrivateKeySigner;
-use tribute_chain::signing::{sign_voucher, voucher_signer};
-use tribute_chain::Voucher;
+use tribute_chain::{SignedVoucher, Voucher};
 use tribute_core::context::Domain;
 
 use super::fuzz;
 
+const DOMAIN: Domain = Domain { chain_id: 31_337, contract: [0x5e; 20] };
+
+fn key() -> PrivateKeySigner {
+    PrivateKeySigner::from_bytes(&B256::repeat_byte(0x11)).expect("a key")
+}
+
+fn voucher() -> Voucher {
+    Voucher { session: B256::repeat_byte(9), version: 3, count: 120, transcript: U256::from_be_bytes([0x17; 32]) }
+}
+
+fn is_signers(signature: &[u8]) -> bool {
+    SignedVoucher::new(voucher(), signature).is_ok_and(|v| v.signer(&DOMAIN) == Some(key().address()))
+}
+
 #[test]
 fn signatures() {
-    let key = PrivateKeySigner::from_bytes(&B256::repeat_byte(0x11)).expect("a key");
-    let domain = Domain { chain_id: 31_337, contract: [0x5e; 20] };
-    let voucher =
-        Voucher { session: B256::repeat_byte(9), version: 3, count: 120, transcript: U256::from_be_bytes([0x17; 32]) };
-    let good = sign_voucher(&key, &domain, &voucher).expect("signed").signature.to_vec();
-    assert_eq!(voucher_signer(&domain, &voucher, &good), Some(key.address()));
-    fuzz("signature", &[good.clone()], 5_000, |input| {
-        let signer = voucher_signer(&domain, &voucher, input);
-        assert_eq!(signer == Some(key.address()), input == good);
-    });
-    // every recovery byte but the one that was signed with
-    for v in (0..=255).filter(|v| *v != good[64]) {
+    let good = SignedVoucher::sign(&key(), &DOMAIN, voucher()).expect("signed").signature().to_vec();
+    assert!(is_signers(&good));
+    fuzz("signature", &[good.clone()], 5_000, |input| assert_eq!(is_signers(input), input == good));
+    for v in 0..=255 {
         let other = [&good[..64], &[v]].concat();
-        assert_ne!(voucher_signer(&domain, &voucher, &other), Some(key.address()), "v = {v}");
+        assert_eq!(is_signers(&other), v == good[64], "v = {v}");
     }
+}
+
+#[test]
+fn files() {
+    let signed = SignedVoucher::sign(&key(), &DOMAIN, voucher()).expect("signed");
+    let good = serde_json::to_vec(&signed).expect("written");
+    fuzz("voucher", &[good], 10_000, |input| {
+        let Ok(read) = serde_json::from_slice::<SignedVoucher>(input) else { return };
+        let again = serde_json::to_vec(&read).expect("what was read is written");
+        assert_eq!(serde_json::from_slice::<SignedVoucher>(&again).expect("what was written is read"), read);
+        assert_eq!(read == signed, read.signer(&DOMAIN) == Some(key().address()));
+    });
 }
