@@ -92,12 +92,13 @@ impl<'a> Assessment<'a> {
         let text = self.table.get(row, column);
         let place = |fault: Fault| fault.at(self.table.file, self.table.line(row), column);
         if let Target::Real { lo, hi } = self.schema.target() {
-            if number::is_empty_feature(&text) {
+            let text = text.trim();
+            if number::is_empty_feature(text) {
                 return Ok(None);
             }
-            let Some(x) = number::parse(&text, self.values.decimal) else {
-                let (name, why) = (self.table.name(column), number::why_not(&text, self.values.decimal));
-                return Err(place(Fault::NotNumber { name, text: text.into_owned(), why }));
+            let Some(x) = number::parse(text, self.values.decimal) else {
+                let (name, why) = (self.table.name(column), number::why_not(text, self.values.decimal));
+                return Err(place(Fault::NotNumber { name, text: text.to_owned(), why }));
             };
             self.real.push(x);
             return Ok(Some(real_step(x, *lo, *hi)));
@@ -209,7 +210,7 @@ impl<'a> Assessment<'a> {
         let first = self.kept.iter().map(|(row, _)| *row).find(|row| {
             let x = match self.values.row(*row).get(i) {
                 Some(x) => Some(*x),
-                None => number::parse(&self.table.get(*row, column.column - 1), self.values.decimal),
+                None => number::parse(self.table.get(*row, column.column - 1).trim(), self.values.decimal),
             };
             x.is_some_and(|x| x < lo || x > hi)
         });

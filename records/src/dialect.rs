@@ -127,7 +127,7 @@ pub(crate) fn decimal<'t>(
     let mut first_comma = None;
     let mut all_grouped = true;
     for (line, column, text) in fields {
-        match number::mark(&text) {
+        match number::mark(text.trim()) {
             // one point suffices: then a comma is no decimal mark, and is told where it stands
             Some((Decimal::Point, _)) => return Ok(Decimal::Point),
             Some((Decimal::Comma, grouped)) => {

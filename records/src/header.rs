@@ -130,8 +130,9 @@ fn judge(cells: &Cells<'_>, seen: &Evidence, outside: bool) -> First {
                 First::Record
             }
         }
-        () if label || named >= 2 * numbers || counting == Counting::Years => First::Header,
-        () if counting == Counting::Array && numbers >= 2 => First::Header,
+        () if label || named >= 2 * numbers => First::Header,
+        () if counting == Counting::Years && outside => First::Header,
+        () if counting == Counting::Array && numbers >= 3 => First::Header,
         () => unclear(format!("its numbers could be names, and `{last}` does not occur again")),
     }
 }
@@ -250,6 +251,8 @@ mod tests {
             "2018,2019,2020\n1,2,3\n2,3,4\n",
             "0,1\n.5,0\n.7,0\n",
             "5,3,setosa\n6,4,other\n6,2,other\n",
+            "1,2,setosa\n6,4,other\n6,2,other\n",
+            "2018,2019,left\n2011,2020,stayed\n2019,2021,stayed\n",
             "a,b,x\n1,2,x\n3,4,y\n",
             // wavelengths, or a slip of the pen
             "0.5,1.5,label\n1,2,3\n3,4,5\n",

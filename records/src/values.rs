@@ -46,10 +46,12 @@ impl Values {
 
     fn number(&mut self, table: &Table<'_>, row: usize, column: usize) -> Result<(), DataError> {
         let text = table.get(row, column);
-        let number = match number::parse(&text, self.decimal) {
+        // blanks inside quotes are no part of a number
+        let text = text.trim();
+        let number = match number::parse(text, self.decimal) {
             Some(x) => x,
-            None if number::is_empty_feature(&text) => f64::NAN,
-            None => match number::truth(&text) {
+            None if number::is_empty_feature(text) => f64::NAN,
+            None => match number::truth(text) {
                 Some(truth) => {
                     self.truths.insert(self.numbers.len() % self.columns.len());
                     f64::from(u8::from(truth))

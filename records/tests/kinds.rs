@@ -60,6 +60,7 @@ fn forms_that_are_safe_are_read() {
         "a\tb\tlabel\n1\t2\tx\n3\t4\ty\n",
         "sep=;\na;b;label\n1;2;x\n3;4;y\n",
         "\"a\",\"b\",\"label\"\r\n\"1\",\"2\",\"x\"\r\n\"3\",\"4\",\"y\"\r\n",
+        "a,b,label\n\" 1\",\"2 \",\" x\"\n3,4,y\n",
         "\u{feff}a,b,label\n1,2,x\n3,4,y",
         "# made by hand\n# on, some, day\na,b,label\n1,2,x\n# half\n3,4,y\n",
         "# a,b,label\n1,2,x\n3,4,y\n",
