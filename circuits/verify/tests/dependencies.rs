@@ -11,7 +11,7 @@ struct Wall {
     without: &'static [&'static str],
 }
 
-const WALLS: [Wall; 2] = [
+const WALLS: [Wall; 3] = [
     // an auditor reads this alone: no prover, no statements, no network, no database
     Wall {
         package: "tribute-verify",
@@ -21,6 +21,11 @@ const WALLS: [Wall; 2] = [
     Wall {
         package: "tribute-engine",
         without: &["tribute-circuits", "tribute-verify", "sqlx*", "tonic*", "tokio*", "alloy*"],
+    },
+    // a client signs and asks: no prover, no circuits, no database, no server (tonic's serves through axum)
+    Wall {
+        package: "tribute-client",
+        without: &["tribute-engine", "tribute-circuits", "tribute-custody", "tribute-steps", "halo2*", "sqlx*", "axum"],
     },
 ];
 
