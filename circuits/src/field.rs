@@ -2,11 +2,12 @@
 
 use ethnum::{I256, U256};
 use halo2_proofs::halo2curves::bn256::{Fq, Fr, G1Affine};
-use halo2_proofs::halo2curves::ff::{BatchInvert, PrimeField};
+use halo2_proofs::halo2curves::ff::PrimeField;
 use halo2_proofs::halo2curves::group::prime::PrimeCurveAffine;
 use halo2_proofs::halo2curves::CurveAffine;
 use rayon::prelude::*;
 use tribute_core::receipt::to_word;
+use tribute_simd::Backend;
 
 /// halo2's element for core's.
 #[must_use]
@@ -59,11 +60,19 @@ pub fn two_to(n: u32) -> Fr {
     x
 }
 
+/// Elements that one thread does at a time.
+const PART: usize = 1 << 12;
+
 /// Replaces every element by its inverse; zeros stay zero.
 pub fn batch_invert(values: &mut [Fr]) {
-    values.par_chunks_mut(4096).for_each(|chunk| {
-        chunk.iter_mut().batch_invert();
-    });
+    let backend = Backend::best();
+    values.par_chunks_mut(PART).for_each(|part| tribute_simd::batch_invert(backend, part));
+}
+
+/// `sums[i] += factor·values[i]`, for at most as many values as sums, on all threads.
+pub(crate) fn add_scaled(backend: Backend, sums: &mut [Fr], factor: Fr, values: &[Fr]) {
+    let parts = sums.par_chunks_mut(PART).zip(values.par_chunks(PART));
+    parts.for_each(|(sums, values)| tribute_simd::add_scaled(backend, sums, factor, values));
 }
 
 /// A canonical element as an integer.

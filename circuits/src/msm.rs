@@ -3,16 +3,20 @@
 //! Pippenger's buckets with three savings. Scalars are split by the curve's endomorphism `λ(x, y) = (βx, y)` into two of half
 //! the length (Gallant, Lambert and Vanstone, CRYPTO 2001), so that there are half as many windows. Digits are signed: half
 //! as many buckets. And all additions within buckets are made in affine coordinates, many at a time with one inversion
-//! (Montgomery's trick), which costs six multiplications each instead of eleven or more.
+//! ([`tribute_simd::group_sums`]).
 //!
 //! A digit that is 0 costs nothing: columns of small values, of either sign, are cheap. So the time of a proof shows roughly
 //! how many cells are 0 or small.
 
+use std::iter::StepBy;
+use std::ops::Range;
+
+use ethnum::U256;
 use halo2_proofs::halo2curves::bn256::{Fq, Fr, G1Affine, G1};
 use halo2_proofs::halo2curves::ff::{Field, WithSmallOrderMulGroup};
-use halo2_proofs::halo2curves::group::prime::PrimeCurveAffine;
 use halo2_proofs::halo2curves::group::Group;
 use rayon::prelude::*;
+use tribute_simd::{group_sums, with_images, Backend, Points, Term};
 
 use crate::field::to_u256;
 
@@ -22,16 +26,27 @@ use crate::field::to_u256;
 /// If there are not as many scalars as bases.
 #[must_use]
 pub fn msm(scalars: &[Fr], bases: &[G1Affine]) -> G1 {
+    msm_by(Backend::best(), scalars, bases)
+}
+
+/// [`msm`] by the code of one's choice, all with the same result.
+///
+/// # Panics
+/// If there are not as many scalars as bases.
+#[must_use]
+pub fn msm_by(backend: Backend, scalars: &[Fr], bases: &[G1Affine]) -> G1 {
     assert_eq!(scalars.len(), bases.len(), "one scalar to a base");
-    let halves: Vec<[Half; 2]> = scalars.par_iter().map(split).collect();
+    // a multiple of the point at infinity adds nothing
+    let halves = |(s, base): (&Fr, &G1Affine)| if base.x == Fq::ZERO { [Half::default(); 2] } else { split(s) };
+    let halves: Vec<[Half; 2]> = scalars.par_iter().zip(bases).map(halves).collect();
     let halves = halves.as_flattened();
-    let beta = Fq::ZETA.square();
-    let points: Vec<[G1Affine; 2]> = bases.par_iter().map(|p| [*p, G1Affine { x: p.x * beta, y: p.y }]).collect();
-    let points = points.as_flattened();
+    let points = with_images(backend, bases, Fq::ZETA.square());
     let bits = window_bits(halves.len());
-    let windows: Vec<G1> = (0..HALF_BITS.div_ceil(bits))
+    // signed digits carry into one bit more
+    let longest = u128::BITS - halves.iter().fold(0, |all, half| all | half.magnitude).leading_zeros() + 1;
+    let windows: Vec<G1> = (0..longest.div_ceil(bits))
         .into_par_iter()
-        .map(|window| window_sum(halves, points, &Window::new(window, bits)))
+        .map(|window| window_sum(backend, halves, &points, &Window::new(window, bits)))
         .collect();
     windows.into_iter().rev().fold(G1::identity(), |sum, window| (0..bits).fold(sum, |s, _| s.double()) + window)
 }
@@ -45,7 +60,7 @@ fn window_bits(halves: usize) -> u32 {
 }
 
 /// Half of a scalar: at even places it multiplies the base, at odd ones its image under the endomorphism.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Half {
     magnitude: u128,
     negative: bool,
@@ -90,9 +105,15 @@ fn split(s: &Fr) -> [Half; 2] {
     // ⌊2^256·A₁/r⌋ and ⌊2^256·B₁/r⌋
     const A1_BY_R: [u64; 3] = [0xd91d_232e_c7e0_b3d7, 2, 0];
     const B1_BY_R: [u64; 3] = [0x7a7b_d9d4_391e_b18d, 0x4cce_f014_a773_d2cf, 2];
-    let (plain, opposite) = (to_u256(s), to_u256(&-s));
+    const MODULUS: U256 =
+        U256::from_words(0x3064_4e72_e131_a029_b850_45b6_8181_585d, 0x2833_e848_79b9_7091_43e1_f593_f000_0001);
+    let plain = to_u256(s);
+    let opposite = MODULUS - plain;
     let negative = opposite < plain;
     let (upper, low) = plain.min(opposite).into_words();
+    if upper == 0 && low <= u128::from(u64::MAX) {
+        return [Half { magnitude: low, negative }, Half::default()];
+    }
     let limbs = [low as u64, (low >> 64) as u64, upper as u64, (upper >> 64) as u64];
     let (c1, c2) = (high(&limbs, &A1_BY_R), high(&limbs, &B1_BY_R));
     let k1 = low.wrapping_sub(c1.wrapping_mul(A1)).wrapping_sub(c2.wrapping_mul(A2));
@@ -115,32 +136,31 @@ fn high(a: &[u64; 4], b: &[u64; 3]) -> u128 {
 }
 
 /// `Σ digit·point` over one window's digits.
-fn window_sum(halves: &[Half], points: &[G1Affine], window: &Window) -> G1 {
-    // points by digit, those of digit d at bucket d
+fn window_sum(backend: Backend, halves: &[Half], points: &Points, window: &Window) -> G1 {
+    // terms by digit, those of digit d at bucket d
     let buckets = (1usize << (window.bits - 1)) + 1;
     let digits: Vec<i32> = halves.iter().map(|half| window.digit(half)).collect();
-    let mut counts = vec![0usize; buckets];
+    let mut counts = vec![0u32; buckets];
     digits.iter().for_each(|d| counts[d.unsigned_abs() as usize] += 1);
     counts[0] = 0;
     let mut next: Vec<usize> = counts
         .iter()
         .scan(0, |sum, count| {
-            *sum += count;
-            Some(*sum - count)
+            *sum += *count as usize;
+            Some(*sum - *count as usize)
         })
         .collect();
-    let mut by_digit = vec![G1Affine::identity(); counts.iter().sum()];
-    for (digit, point) in digits.iter().zip(points).filter(|(d, _)| **d != 0) {
+    let mut terms = vec![Term::new(0, false); digits.iter().filter(|d| **d != 0).count()];
+    for (i, digit) in digits.iter().enumerate().filter(|(_, d)| **d != 0) {
         let place = &mut next[digit.unsigned_abs() as usize];
-        // the identity, (0, 0), stays what it is
-        by_digit[*place] = if *digit < 0 { G1Affine { x: point.x, y: -point.y } } else { *point };
+        terms[*place] = Term::new(i, *digit < 0);
         *place += 1;
     }
-    weighted_sum(&group_sums(by_digit, counts))
+    weighted_sum(backend, &group_sums(backend, points, &terms, &counts))
 }
 
 /// `Σ i·points_i`: with `i = row·width + column`, `width·Σ row·(sum of the row) + Σ column·(sum of the column)`.
-fn weighted_sum(points: &[G1Affine]) -> G1 {
+fn weighted_sum(backend: Backend, points: &Points) -> G1 {
     if points.len() <= 128 {
         // Σ_i i·p_i is the sum of all sums of the last points
         let (_, sum) = points.iter().skip(1).rev().fold((G1::identity(), G1::identity()), |(last, sum), p| {
@@ -152,125 +172,27 @@ fn weighted_sum(points: &[G1Affine]) -> G1 {
     let bits = points.len().ilog2() / 2;
     let width = 1usize << bits;
     let height = points.len().div_ceil(width);
-    let at = |i: usize| points.get(i).copied().unwrap_or(G1Affine::identity());
-    let by_row: Vec<G1Affine> = (0..height * width).map(at).collect();
-    let by_column: Vec<G1Affine> = (0..height * width).map(|i| at(i % height * width + i / height)).collect();
-    let rows = weighted_sum(&group_sums(by_row, vec![width; height]));
-    let columns = weighted_sum(&group_sums(by_column, vec![height; width]));
-    (0..bits).fold(rows, |sum, _| sum.double()) + columns
-}
-
-/// Additions that share an inversion.
-const BATCH: usize = 512;
-
-/// The sum of each group; `points` are group after group. Each round adds neighbours of a group in pairs.
-fn group_sums(mut points: Vec<G1Affine>, mut counts: Vec<usize>) -> Vec<G1Affine> {
-    let mut batch = Batch::default();
-    while counts.iter().any(|c| *c > 1) {
-        let (mut read, mut write) = (0, 0);
-        for count in &mut counts {
-            let end = read + *count;
-            while read < end {
-                let pair = read + 1 < end;
-                batch.sums.push((read, pair));
-                read += 1 + usize::from(pair);
-                if batch.sums.len() == BATCH {
-                    write = batch.run(&mut points, write);
-                }
-            }
-            *count = count.div_ceil(2);
+    let filled: Vec<bool> = points.iter().map(|p| p.x != Fq::ZERO).collect();
+    // sums of the points at each group's places
+    let sums = |groups: usize, places: &dyn Fn(usize) -> StepBy<Range<usize>>| {
+        let (mut terms, mut counts) = (Vec::with_capacity(points.len()), Vec::with_capacity(groups));
+        for group in 0..groups {
+            let before = terms.len();
+            terms.extend(places(group).filter(|i| filled[*i]).map(|i| Term::new(i, false)));
+            counts.push((terms.len() - before) as u32);
         }
-        write = batch.run(&mut points, write);
-        points.truncate(write);
-    }
-    let mut sums = points.into_iter();
-    counts.iter().map(|c| if *c == 0 { None } else { sums.next() }.unwrap_or(G1Affine::identity())).collect()
-}
-
-/// Sums that are made together.
-#[derive(Default)]
-struct Batch {
-    /// Place of a point, and whether it is added to the next one or stays as it is.
-    sums: Vec<(usize, bool)>,
-    /// Slopes' denominators, then their inverses.
-    denominators: Vec<Fq>,
-    /// Products of the denominators before.
-    products: Vec<Fq>,
-}
-
-impl Batch {
-    /// Writes the sums from `write` on, at or before the places that they are read from. Returns where they end.
-    fn run(&mut self, points: &mut [G1Affine], mut write: usize) -> usize {
-        self.denominators.clear();
-        self.products.clear();
-        let mut product = Fq::ONE;
-        for (read, pair) in &self.sums {
-            if *pair {
-                let d = denominator(&points[*read], &points[read + 1]);
-                self.products.push(product);
-                self.denominators.push(d);
-                product *= d;
-            }
-        }
-        // no denominator is 0
-        let mut inverse = product.invert().unwrap_or(Fq::ZERO);
-        for (d, before) in self.denominators.iter_mut().zip(&self.products).rev() {
-            let this = inverse * before;
-            inverse *= *d;
-            *d = this;
-        }
-        let mut inverses = self.denominators.iter();
-        for (read, pair) in self.sums.drain(..) {
-            points[write] = match pair.then(|| inverses.next()).flatten() {
-                Some(inverse) => add(&points[read], &points[read + 1], inverse),
-                None => points[read],
-            };
-            write += 1;
-        }
-        write
-    }
-}
-
-/// The denominator of the slope through two points; 1 where their sum needs none.
-#[inline(always)]
-fn denominator(p: &G1Affine, q: &G1Affine) -> Fq {
-    let d = q.x - p.x;
-    if d == Fq::ZERO || is_identity(p) || is_identity(q) {
-        return if p.y == q.y && !is_identity(p) { p.y.double() } else { Fq::ONE };
-    }
-    d
-}
-
-/// `p + q`, with the inverse of their [`denominator`].
-#[inline(always)]
-fn add(p: &G1Affine, q: &G1Affine, inverse: &Fq) -> G1Affine {
-    let slope = if p.x == q.x || is_identity(p) || is_identity(q) {
-        if is_identity(p) {
-            return *q;
-        } else if is_identity(q) {
-            return *p;
-        } else if p.y != q.y {
-            return G1Affine::identity();
-        }
-        let square = p.x.square();
-        (square.double() + square) * inverse
-    } else {
-        (q.y - p.y) * inverse
+        weighted_sum(backend, &group_sums(backend, points, &terms, &counts))
     };
-    let x = slope.square() - p.x - q.x;
-    G1Affine { x, y: slope * (p.x - x) - p.y }
-}
-
-/// No point has x = 0: 3 is no square.
-#[inline(always)]
-fn is_identity(p: &G1Affine) -> bool {
-    p.x == Fq::ZERO
+    let rows = sums(height, &|row| (row * width..points.len().min((row + 1) * width)).step_by(1));
+    let columns = sums(width, &|column| (column..points.len()).step_by(width));
+    (0..bits).fold(rows, |sum, _| sum.double()) + columns
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use halo2_proofs::halo2curves::ff::PrimeField;
+    use halo2_proofs::halo2curves::group::prime::PrimeCurveAffine;
     use halo2_proofs::halo2curves::group::Curve;
     use rand_chacha::ChaCha20Rng;
     use rand_core::SeedableRng;
@@ -292,7 +214,9 @@ mod tests {
 
     fn check(scalars: &[Fr], bases: &[G1Affine]) {
         let expected: G1 = scalars.iter().zip(bases).map(|(s, p)| p * s).sum();
-        assert_eq!(msm(scalars, bases).to_affine(), expected.to_affine());
+        for backend in Backend::all() {
+            assert_eq!(msm_by(backend, scalars, bases).to_affine(), expected.to_affine(), "{backend:?}");
+        }
     }
 
     #[test]
@@ -345,9 +269,12 @@ mod tests {
     #[test]
     fn weighted_sums_of_many_buckets() {
         for n in [1, 128, 129, 16_385] {
-            let points: Vec<G1Affine> = (0..n).map(|i| (G1::generator() * Fr::from(i % 7)).to_affine()).collect();
+            let points: Points = (0..n).map(|i| (G1::generator() * Fr::from(i % 7)).to_affine()).collect();
             let weights: Fr = (0..n).map(|i| Fr::from(i * (i % 7))).sum();
-            assert_eq!(weighted_sum(&points).to_affine(), (G1::generator() * weights).to_affine(), "{n} points");
+            for backend in Backend::all() {
+                let sum = weighted_sum(backend, &points).to_affine();
+                assert_eq!(sum, (G1::generator() * weights).to_affine(), "{n} points, {backend:?}");
+            }
         }
     }
 

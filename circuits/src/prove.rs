@@ -1,20 +1,24 @@
 //! Keys and proofs.
 
-use halo2_proofs::arithmetic::best_fft;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use halo2_proofs::halo2curves::bn256::{Bn256, Fr, G1Affine};
+use halo2_proofs::halo2curves::ff::Field;
 use halo2_proofs::plonk::{keygen_pk2, keygen_vk, verify_proof, Circuit, ConstraintSystem, VerifyingKey};
 use halo2_proofs::poly::kzg::commitment::KZGCommitmentScheme;
 use halo2_proofs::poly::kzg::multiopen::VerifierSHPLONK;
 use halo2_proofs::poly::kzg::strategy::SingleStrategy;
+use rayon::prelude::*;
 use thiserror::Error;
 use tribute_core::digest::{keccak, Digest};
 use tribute_core::layout::{Task, MIN_LINK_K};
 use tribute_core::link::Link;
 use tribute_core::statement::{Statement, SUM_PARTS};
+use tribute_simd::{Backend, Fft};
 
 use crate::circuit::ShapeCircuit;
 use crate::field::{point_bytes, word};
-use crate::plonk::{create_proof, Witness};
+use crate::plonk::{create_proof, Engine, Witness};
 use crate::shape::Shape;
 use crate::srs::Srs;
 use crate::transcript::{Keccak, KeccakChallenge};
@@ -165,11 +169,9 @@ impl Keys {
     #[must_use]
     pub fn fixed_values(&self) -> Vec<Vec<Fr>> {
         let domain = self.vk.get_domain();
+        let fft = Fft::new(Backend::best(), domain.k(), domain.get_omega(), Fr::ONE);
         let mut columns = self.fixed.clone();
-        for values in &mut columns {
-            let data = domain.get_fft_data(values.len());
-            best_fft(values, domain.get_omega(), domain.k(), data, false);
-        }
+        columns.par_iter_mut().for_each(|values| fft.run(values));
         columns
     }
     /// The verifying key.
@@ -290,11 +292,40 @@ pub fn prove(srs: &Srs, keys: &Keys, witness: &dyn Witness, inputs: Vec<Fr>) -> 
 /// [`prove`] without the final verification: for tests that need a false proof.
 #[doc(hidden)]
 pub fn prove_unchecked(srs: &Srs, keys: &Keys, witness: &dyn Witness, inputs: Vec<Fr>) -> Result<Proof, ProveError> {
+    prove_with(&Engine::new(Backend::best()), srs, keys, witness, inputs)
+}
+
+/// [`prove_unchecked`] by the code of one's choice and with random rows that everybody can know: for tests that compare
+/// proofs byte by byte. It hides nothing.
+#[doc(hidden)]
+pub fn prove_predictably(
+    backend: Backend,
+    srs: &Srs,
+    keys: &Keys,
+    witness: &dyn Witness,
+    inputs: Vec<Fr>,
+) -> Result<Proof, ProveError> {
+    let count = AtomicU64::new(0);
+    let seed = || {
+        let mut seed = [0; 32];
+        seed[..8].copy_from_slice(&count.fetch_add(1, Ordering::Relaxed).to_le_bytes());
+        seed
+    };
+    prove_with(&Engine { backend, seed: &seed }, srs, keys, witness, inputs)
+}
+
+fn prove_with(
+    engine: &Engine<'_>,
+    srs: &Srs,
+    keys: &Keys,
+    witness: &dyn Witness,
+    inputs: Vec<Fr>,
+) -> Result<Proof, ProveError> {
     check_size(srs, &keys.shape)?;
     if *witness.shape() != keys.shape {
         return Err(ProveError::Shape { name: keys.shape.name(), witness: witness.shape().name() });
     }
-    let bytes = create_proof(srs, &keys.vk, &keys.fixed, witness, &inputs)
+    let bytes = create_proof(engine, srs, &keys.vk, &keys.fixed, witness, &inputs)
         .map_err(|e| ProveError::Prover { name: keys.shape.name(), reason: e.to_string() })?;
     let prefix: Vec<u8> = witness.committed().iter().flat_map(|c| point_bytes(&c.point).unwrap_or([0; 64])).collect();
     if !bytes.starts_with(&prefix) {
