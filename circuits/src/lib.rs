@@ -19,6 +19,7 @@ pub mod evaluation;
 pub mod field;
 pub mod gadgets;
 pub mod gradient;
+mod keygen;
 pub mod keys;
 pub mod msm;
 pub mod optimum;

@@ -8,7 +8,6 @@
 //! A digit that is 0 costs nothing: columns of small values, of either sign, are cheap. So the time of a proof shows roughly
 //! how many cells are 0 or small.
 
-use std::iter::StepBy;
 use std::ops::Range;
 
 use ethnum::U256;
@@ -41,14 +40,18 @@ pub fn msm_by(backend: Backend, scalars: &[Fr], bases: &[G1Affine]) -> G1 {
     let halves: Vec<[Half; 2]> = scalars.par_iter().zip(bases).map(halves).collect();
     let halves = halves.as_flattened();
     let points = with_images(backend, bases, Fq::ZETA.square());
-    let bits = window_bits(halves.len());
-    // signed digits carry into one bit more
-    let longest = u128::BITS - halves.iter().fold(0, |all, half| all | half.magnitude).leading_zeros() + 1;
-    let windows: Vec<G1> = (0..longest.div_ceil(bits))
+    let longest = halves.iter().fold(0, |all, half| all | half.magnitude);
+    let windows = Windows::new(window_bits(halves.len()), u128::BITS - longest.leading_zeros());
+    let grids: Vec<Grid> = (0..windows.count)
         .into_par_iter()
-        .map(|window| window_sum(backend, halves, &points, &Window::new(window, bits)))
+        .map(|window| {
+            let buckets = windows.buckets(backend, halves, &points, window);
+            let all = 0..buckets.len();
+            Grid::new(backend, &buckets, &[all])
+        })
         .collect();
-    windows.into_iter().rev().fold(G1::identity(), |sum, window| (0..bits).fold(sum, |s, _| s.double()) + window)
+    let sums = Grid::join(grids).weighted_sums(backend);
+    sums.into_iter().rev().fold(G1::identity(), |sum, window| (0..windows.bits).fold(sum, |s, _| s.double()) + window)
 }
 
 /// Bits of a half scalar's magnitude, and one for the carry of signed digits.
@@ -66,31 +69,56 @@ struct Half {
     negative: bool,
 }
 
-/// Cuts halves into signed digits of `bits` bits, in `(−2^(bits−1), 2^(bits−1)]`, at one window.
-struct Window {
-    low: u32,
+/// How halves are cut into signed digits, in `(−2^(bits−1), 2^(bits−1)]`.
+struct Windows {
     bits: u32,
-    /// `2^(bits−1) − 1` in every window below: adding it carries into this one exactly where a digit was above `2^(bits−1)`.
+    count: u32,
+    /// `2^(bits−1) − 1` in every window but the last. The digits of a magnitude are those of its sum with this, each less what
+    /// was added there.
     offset: u128,
 }
 
-impl Window {
-    fn new(index: u32, bits: u32) -> Self {
-        let offset = (0..index).fold(0, |sum, i| sum | ((1 << (bits - 1)) - 1) << (bits * i));
-        Window { low: index * bits, bits, offset }
+impl Windows {
+    /// Of `bits` bits, for magnitudes below `2^longest`, which is at most `2^127`.
+    fn new(bits: u32, longest: u32) -> Self {
+        // the last digit has a carry of its own
+        let count = (longest + 1).div_ceil(bits);
+        let offset = (0..count - 1).fold(0, |sum, i| sum | ((1 << (bits - 1)) - 1) << (bits * i));
+        Windows { bits, count, offset }
     }
 
-    fn digit(&self, half: &Half) -> i32 {
-        let below = (1u128 << self.low) - 1;
-        let carry = (half.magnitude & below) + self.offset > below;
-        let digit = (half.magnitude >> self.low) as i32 & ((1 << self.bits) - 1);
-        let digit = digit + i32::from(carry);
-        let signed = if digit > 1 << (self.bits - 1) { digit - (1 << self.bits) } else { digit };
+    fn digit(&self, half: &Half, window: u32) -> i32 {
+        let low = self.bits * window;
+        let digit = ((half.magnitude + self.offset) >> low) as i32 & ((1 << self.bits) - 1);
+        let digit = if window + 1 < self.count { digit - ((1 << (self.bits - 1)) - 1) } else { digit };
         if half.negative {
-            -signed
+            -digit
         } else {
-            signed
+            digit
         }
+    }
+
+    /// The sums of the points with each digit at one window, those of −d subtracted from those of d.
+    fn buckets(&self, backend: Backend, halves: &[Half], points: &Points, window: u32) -> Points {
+        let digits: Vec<i32> = halves.iter().map(|half| self.digit(half, window)).collect();
+        let mut counts = vec![0u32; (1 << (self.bits - 1)) + 1];
+        digits.iter().for_each(|d| counts[d.unsigned_abs() as usize] += 1);
+        counts[0] = 0;
+        let mut next: Vec<usize> = counts
+            .iter()
+            .scan(0, |sum, count| {
+                *sum += *count as usize;
+                Some(*sum - *count as usize)
+            })
+            .collect();
+        let total = counts.iter().map(|c| *c as usize).sum();
+        let mut terms = vec![Term::new(0, false); total];
+        for (i, digit) in digits.iter().enumerate().filter(|(_, d)| **d != 0) {
+            let place = &mut next[digit.unsigned_abs() as usize];
+            terms[*place] = Term::new(i, *digit < 0);
+            *place += 1;
+        }
+        group_sums(backend, points, &terms, &counts)
     }
 }
 
@@ -135,57 +163,77 @@ fn high(a: &[u64; 4], b: &[u64; 3]) -> u128 {
     u128::from(out[4]) | u128::from(out[5]) << 64
 }
 
-/// `Σ digit·point` over one window's digits.
-fn window_sum(backend: Backend, halves: &[Half], points: &Points, window: &Window) -> G1 {
-    // terms by digit, those of digit d at bucket d
-    let buckets = (1usize << (window.bits - 1)) + 1;
-    let digits: Vec<i32> = halves.iter().map(|half| window.digit(half)).collect();
-    let mut counts = vec![0u32; buckets];
-    digits.iter().for_each(|d| counts[d.unsigned_abs() as usize] += 1);
-    counts[0] = 0;
-    let mut next: Vec<usize> = counts
-        .iter()
-        .scan(0, |sum, count| {
-            *sum += *count as usize;
-            Some(*sum - *count as usize)
-        })
-        .collect();
-    let mut terms = vec![Term::new(0, false); digits.iter().filter(|d| **d != 0).count()];
-    for (i, digit) in digits.iter().enumerate().filter(|(_, d)| **d != 0) {
-        let place = &mut next[digit.unsigned_abs() as usize];
-        terms[*place] = Term::new(i, *digit < 0);
-        *place += 1;
-    }
-    weighted_sum(backend, &group_sums(backend, points, &terms, &counts))
+/// Points of a set up to which `Σ i·point_i` is added up one by one.
+const FEW: usize = 16;
+
+/// Sets of points in rows: with `i = row·2^bits + column`, `Σ i·point_i` is `2^bits·Σ row·(sum of the row) +
+/// Σ column·(sum of the column)`.
+struct Grid {
+    /// log2 of the columns.
+    bits: u32,
+    /// Sums of rows and columns.
+    sums: Points,
+    /// Where they are: of each set the rows, then the columns.
+    sets: Vec<Range<usize>>,
 }
 
-/// `Σ i·points_i`: with `i = row·width + column`, `width·Σ row·(sum of the row) + Σ column·(sum of the column)`.
-fn weighted_sum(backend: Backend, points: &Points) -> G1 {
-    if points.len() <= 128 {
-        // Σ_i i·p_i is the sum of all sums of the last points
-        let (_, sum) = points.iter().skip(1).rev().fold((G1::identity(), G1::identity()), |(last, sum), p| {
-            let last = last + p;
+impl Grid {
+    fn new(backend: Backend, points: &Points, sets: &[Range<usize>]) -> Grid {
+        let longest = sets.iter().map(Range::len).max().unwrap_or(0);
+        let bits = longest.max(1).ilog2() / 2;
+        let width = 1usize << bits;
+        let height = longest.div_ceil(width);
+        let filled: Vec<bool> = points.iter().map(|p| p.x != Fq::ZERO).collect();
+        let (mut terms, mut counts, mut grid_sets) = (Vec::with_capacity(2 * points.len()), Vec::new(), Vec::new());
+        let mut group = |places: &mut dyn Iterator<Item = usize>| {
+            let before = terms.len();
+            terms.extend(places.filter(|i| filled[*i]).map(|i| Term::new(i, false)));
+            counts.push((terms.len() - before) as u32);
+        };
+        for (i, set) in sets.iter().enumerate() {
+            let start = i * (height + width);
+            grid_sets.extend([start..start + height, start + height..start + height + width]);
+            (0..height).for_each(|row| group(&mut set.clone().skip(row * width).take(width)));
+            (0..width).for_each(|column| group(&mut set.clone().skip(column).step_by(width)));
+        }
+        Grid { bits, sums: group_sums(backend, points, &terms, &counts), sets: grid_sets }
+    }
+
+    /// One grid of all sets, in order; all grids have sets of the same size.
+    fn join(grids: Vec<Grid>) -> Grid {
+        let bits = grids.first().map_or(0, |g| g.bits);
+        let (mut start, mut sets) = (0, Vec::new());
+        for grid in &grids {
+            sets.extend(grid.sets.iter().map(|s| start + s.start..start + s.end));
+            start += grid.sums.len();
+        }
+        Grid { bits, sums: grids.iter().flat_map(|g| g.sums.iter().copied()).collect(), sets }
+    }
+
+    /// `Σ i·point_i` of each set.
+    fn weighted_sums(&self, backend: Backend) -> Vec<G1> {
+        let parts = weighted_sums(backend, &self.sums, &self.sets);
+        let sum = |[rows, columns]: &[G1; 2]| (0..self.bits).fold(*rows, |sum, _| sum.double()) + columns;
+        parts.as_chunks::<2>().0.iter().map(sum).collect()
+    }
+}
+
+/// `Σ i·point_i` of each set.
+fn weighted_sums(backend: Backend, points: &Points, sets: &[Range<usize>]) -> Vec<G1> {
+    if sets.iter().any(|set| set.len() > FEW) {
+        return Grid::new(backend, points, sets).weighted_sums(backend);
+    }
+    let points: Vec<&G1Affine> = points.iter().collect();
+    let sum = |set: &Range<usize>| {
+        // the sum of all sums of the last points
+        let last_points = points[set.clone()].iter().skip(1).rev();
+        let (_, sum) = last_points.fold((G1::identity(), G1::identity()), |(last, sum), p| {
+            let last = last + *p;
             (last, sum + last)
         });
-        return sum;
-    }
-    let bits = points.len().ilog2() / 2;
-    let width = 1usize << bits;
-    let height = points.len().div_ceil(width);
-    let filled: Vec<bool> = points.iter().map(|p| p.x != Fq::ZERO).collect();
-    // sums of the points at each group's places
-    let sums = |groups: usize, places: &dyn Fn(usize) -> StepBy<Range<usize>>| {
-        let (mut terms, mut counts) = (Vec::with_capacity(points.len()), Vec::with_capacity(groups));
-        for group in 0..groups {
-            let before = terms.len();
-            terms.extend(places(group).filter(|i| filled[*i]).map(|i| Term::new(i, false)));
-            counts.push((terms.len() - before) as u32);
-        }
-        weighted_sum(backend, &group_sums(backend, points, &terms, &counts))
+        sum
     };
-    let rows = sums(height, &|row| (row * width..points.len().min((row + 1) * width)).step_by(1));
-    let columns = sums(width, &|column| (column..points.len()).step_by(width));
-    (0..bits).fold(rows, |sum, _| sum.double()) + columns
+    sets.par_iter().map(sum).collect()
 }
 
 #[cfg(test)]
@@ -234,12 +282,16 @@ mod tests {
             assert!(k1.magnitude < 1 << 127 && k2.magnitude < 1 << 127, "{s:?}");
             assert_eq!(value(&k1) + Fr::ZETA.square() * value(&k2), s);
             for (half, bits) in [&k1, &k2].into_iter().flat_map(|half| [2, 4, 5, 8, 13, 15].map(|bits| (half, bits))) {
-                let digits = (0..HALF_BITS.div_ceil(bits)).map(|w| Window::new(w, bits).digit(half));
-                let sum = digits.rev().fold(Fr::ZERO, |sum, d| {
-                    assert!(d.unsigned_abs() <= 1 << (bits - 1));
-                    sum * Fr::from(1 << bits) + crate::field::from_i128(i128::from(d))
-                });
-                assert_eq!(sum, value(half), "{bits} bits");
+                // as many windows as this magnitude takes, and as any
+                for longest in [u128::BITS - half.magnitude.leading_zeros(), 127] {
+                    let windows = Windows::new(bits, longest);
+                    let digits = (0..windows.count).map(|w| windows.digit(half, w));
+                    let sum = digits.rev().fold(Fr::ZERO, |sum, d| {
+                        assert!(d.unsigned_abs() <= 1 << (bits - 1));
+                        sum * Fr::from(1 << bits) + crate::field::from_i128(i128::from(d))
+                    });
+                    assert_eq!(sum, value(half), "{bits} bits");
+                }
             }
         }
     }
@@ -268,12 +320,18 @@ mod tests {
     /// As many buckets as a window of 15 bits has: rows and columns are summed by rows and columns again.
     #[test]
     fn weighted_sums_of_many_buckets() {
-        for n in [1, 128, 129, 16_385] {
-            let points: Points = (0..n).map(|i| (G1::generator() * Fr::from(i % 7)).to_affine()).collect();
-            let weights: Fr = (0..n).map(|i| Fr::from(i * (i % 7))).sum();
-            for backend in Backend::all() {
-                let sum = weighted_sum(backend, &points).to_affine();
-                assert_eq!(sum, (G1::generator() * weights).to_affine(), "{n} points, {backend:?}");
+        for n in [1, 16, 17, 128, 129, 16_385] {
+            let points: Points = (0..n).map(|i| (G1::generator() * Fr::from(i as u64 % 7)).to_affine()).collect();
+            // all points, and sets of different lengths
+            for sets in [vec![0..n], vec![0..n / 2, n / 2..n, n / 3..n, 0..0]] {
+                for backend in Backend::all() {
+                    let sums = weighted_sums(backend, &points, &sets);
+                    for (set, sum) in sets.iter().zip(sums) {
+                        let weights: Fr = set.clone().zip(0..).map(|(i, w)| Fr::from(w * (i as u64 % 7))).sum();
+                        let expected = (G1::generator() * weights).to_affine();
+                        assert_eq!(sum.to_affine(), expected, "{set:?} of {n} points, {backend:?}");
+                    }
+                }
             }
         }
     }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use halo2_proofs::halo2curves::bn256::{Bn256, Fr, G1Affine};
 use halo2_proofs::halo2curves::ff::Field;
-use halo2_proofs::plonk::{keygen_pk2, keygen_vk, verify_proof, Circuit, ConstraintSystem, VerifyingKey};
+use halo2_proofs::plonk::{verify_proof, Circuit, ConstraintSystem, VerifyingKey};
 use halo2_proofs::poly::kzg::commitment::KZGCommitmentScheme;
 use halo2_proofs::poly::kzg::multiopen::VerifierSHPLONK;
 use halo2_proofs::poly::kzg::strategy::SingleStrategy;
@@ -14,10 +14,11 @@ use tribute_core::digest::{keccak, Digest};
 use tribute_core::layout::{Task, MIN_LINK_K};
 use tribute_core::link::Link;
 use tribute_core::statement::{Statement, SUM_PARTS};
-use tribute_simd::{Backend, Fft};
+use tribute_simd::{Backend, Fft, Interpolation};
 
 use crate::circuit::ShapeCircuit;
 use crate::field::{point_bytes, word};
+use crate::keygen;
 use crate::plonk::{create_proof, Engine, Witness};
 use crate::shape::Shape;
 use crate::srs::Srs;
@@ -147,9 +148,11 @@ impl Keys {
     #[doc(hidden)]
     pub fn of_circuit<C: Circuit<Fr>>(srs: &Srs, shape: &Shape, circuit: &C) -> Result<Self, ProveError> {
         check_shape(srs, shape)?;
-        let key = keygen_pk2(srs.params(), circuit, false).map_err(|e| keys_error(shape, &e))?;
-        let fixed = key.fixed_polys().iter().map(|p| p.values().to_vec()).collect();
-        Self::from_parts(shape, key.get_vk().clone(), fixed)
+        let (vk, mut fixed) = keygen::generate(srs, circuit).map_err(|e| keys_error(shape, &e))?;
+        let domain = vk.get_domain();
+        let interpolation = Interpolation::new(Backend::best(), domain.k(), domain.get_omega(), Fr::ONE);
+        fixed.par_iter_mut().for_each(|values| interpolation.run(values));
+        Self::from_parts(shape, vk, fixed)
     }
     /// Keys made before, once more checked as far as a key can be by itself.
     pub(crate) fn from_parts(
@@ -189,7 +192,7 @@ impl Keys {
 /// Generates only the verifying key of `shape`'s circuit.
 pub fn verifying_key(srs: &Srs, shape: &Shape) -> Result<VerifyingKey<G1Affine>, ProveError> {
     check_shape(srs, shape)?;
-    let vk = keygen_vk(srs.params(), &ShapeCircuit(shape.clone())).map_err(|e| keys_error(shape, &e))?;
+    let (vk, _) = keygen::generate(srs, &ShapeCircuit(shape.clone())).map_err(|e| keys_error(shape, &e))?;
     check_system(shape, vk.cs())?;
     Ok(vk)
 }

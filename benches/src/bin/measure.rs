@@ -12,12 +12,13 @@ use tribute_circuits::evaluation::EvaluationCircuit;
 use tribute_circuits::gradient::GradientCircuit;
 use tribute_circuits::halo2_proofs::halo2curves::bn256::Fr;
 use tribute_circuits::plonk::Witness;
-use tribute_circuits::prove::{prove_unchecked, verify, Keys};
+use tribute_circuits::prove::{prove_predictably, prove_unchecked, verify, Keys};
 use tribute_circuits::service::{capacity, ServiceCircuit};
 use tribute_circuits::shape::Shape;
 use tribute_circuits::srs::Srs;
 use tribute_core::layout::{Layout, Task};
 use tribute_core::link::Link;
+use tribute_simd::Backend;
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Circuit {
@@ -53,6 +54,9 @@ struct Args {
     /// Records over as many shards as they need, a proof each, one after the other; instead of --count.
     #[arg(long, conflicts_with = "count")]
     records: Option<usize>,
+    /// Compute proofs one element at a time, as on a CPU without AVX-512 IFMA.
+    #[arg(long)]
+    portable: bool,
     /// Threads; all cores if not given.
     #[arg(long)]
     threads: Option<usize>,
@@ -100,7 +104,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let (witness, inputs, seconds) = made(&args.circuit, &srs, &shape, link, here)?;
         witness_seconds += seconds;
         clock.lap();
-        let proof = prove_unchecked(&srs, &keys, witness.as_ref(), inputs)?;
+        let proof = if args.portable {
+            prove_predictably(Backend::PORTABLE, &srs, &keys, witness.as_ref(), inputs)?
+        } else {
+            prove_unchecked(&srs, &keys, witness.as_ref(), inputs)?
+        };
         prove_seconds += clock.lap();
         if !verify(&srs, keys.vk(), &proof) {
             return Err("the proof does not verify".into());
@@ -114,7 +122,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         json!({
             "circuit": shape.name(), "k": args.k, "columns": args.columns, "features": args.features,
             "classes": args.classes, "count": count, "capacity": fits, "proofs": proofs,
-            "threads": rayon::current_num_threads(), "calibration_ms": calibration_ms, "srs_seconds": srs_seconds,
+            "threads": rayon::current_num_threads(), "portable": args.portable, "calibration_ms": calibration_ms, "srs_seconds": srs_seconds,
             "keys_seconds": keys_seconds, "witness_seconds": witness_seconds, "prove_seconds": prove_seconds,
             "seconds": seconds, "verify_ms": verify_seconds * 1e3, "proof_bytes": proof_bytes,
             "peak_rss_mb": peak_rss_mb(), "advice_columns": keys.vk().cs().num_advice_columns(),

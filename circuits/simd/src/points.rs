@@ -23,6 +23,7 @@ impl Point {
 pub struct Points {
     pub(crate) points: Vec<Point>,
     /// Whether one is the point at infinity.
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
     pub(crate) identity: bool,
 }
 

@@ -5,6 +5,7 @@
 //! registers of eight values. Values stay in the library's form, times factors known beforehand ([`Factor::times_known`]),
 //! and are not reduced: each level adds less than 3p.
 
+use core::cell::Cell;
 use core::ops::RangeInclusive;
 
 use halo2curves::bn256::Fr;
@@ -17,6 +18,11 @@ pub(crate) const LENGTHS: RangeInclusive<usize> = 64..=1 << 27;
 
 /// Registers that fit the first-level cache; longer parts of a transform are done in quarters first.
 const BLOCK: usize = 64;
+
+thread_local! {
+    /// Memory for the values in lanes, kept from one transform to the next: 40 bytes a value.
+    static LANES: Cell<Vec<Sum>> = const { Cell::new(Vec::new()) };
+}
 
 /// A factor for all lanes: w and its quotient, in digits.
 type Root = [[u64; 5]; 2];
@@ -70,12 +76,15 @@ impl Table {
         assert_eq!(values.len(), 8 * m, "an FFT of another size");
         let eights = values.as_chunks::<8>().0;
         let shift = usize::BITS - m.trailing_zeros();
-        let mut lanes = Vec::with_capacity(m);
+        let mut lanes = LANES.take();
+        lanes.clear();
+        lanes.reserve_exact(m);
         for i in 0..m {
             lanes.push(unpack(&load(&eights[i.reverse_bits() >> shift])));
         }
         levels(&mut lanes, &self.within);
         self.last_levels(values, &lanes, scales);
+        LANES.set(lanes);
     }
 
     /// The three levels between lanes, for eight indices at a time.

@@ -491,3 +491,6 @@ pub(super) fn unpack_shifted(words: &[V; 4]) -> Sum {
         _mm512_srli_epi64::<12>(d),
     ])
 }
+
+#[cfg(test)]
+mod tests;

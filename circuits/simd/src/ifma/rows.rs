@@ -74,7 +74,7 @@ impl Prepared {
 
 enum PreparedStep {
     Product(Operand, Operand),
-    Sum(Prepared),
+    Sum(Box<Prepared>),
 }
 
 /// Where operands are.
@@ -117,7 +117,7 @@ pub(super) fn run(program: &Program, columns: &[&[Fr]], start: usize, out: &mut 
     for (slot, step) in &program.steps {
         let step = match step {
             Step::Product(a, b) => PreparedStep::Product(*a, *b),
-            Step::Sum(sum) => PreparedStep::Sum(Prepared::new(sum)),
+            Step::Sum(sum) => PreparedStep::Sum(Box::new(Prepared::new(sum))),
         };
         steps.push((*slot, step));
     }

@@ -10,7 +10,7 @@ use halo2curves::bn256::{Fq, G1Affine};
 
 use super::field::{unpack, unpack_shifted, Factor, Field, Sum};
 use super::invert::invert;
-use super::lanes::{load_affine, load_point, odd_lanes, prefetch, splat, to_point, transpose};
+use super::lanes::{load_affine, load_point, nonzero_lanes, odd_lanes, prefetch, splat, to_point, transpose};
 use crate::points::{Point, Points, Term};
 use crate::sums::portable;
 
@@ -49,12 +49,14 @@ pub(super) fn with_images(bases: &[G1Affine], beta: Fq) -> Points {
     let factor = splat(beta);
     let mut points = Vec::with_capacity(2 * bases.len());
     let (eights, rest) = bases.as_chunks::<8>();
+    let mut nonzero = u8::MAX;
     for eight in eights {
         let mut rows = [load_affine(&eight[0]); 8];
         for (row, base) in rows.iter_mut().zip(eight) {
             *row = load_affine(base);
         }
         let [a, b, c, d, y @ ..] = transpose(rows);
+        nonzero &= nonzero_lanes(&[a, b, c, d]);
         let x = unpack(&[a, b, c, d]).digits().times::<Fq>(&factor).canonical::<Fq>();
         let [a, b, c, d] = x.pack();
         let [e, f, g, h] = y;
@@ -64,13 +66,14 @@ pub(super) fn with_images(bases: &[G1Affine], beta: Fq) -> Points {
         }
     }
     points.extend(rest.iter().flat_map(|p| [Point(*p), Point(G1Affine { x: p.x * beta, y: p.y })]));
-    Points::new(points)
+    let identity = nonzero != u8::MAX || points[16 * eights.len()..].iter().any(Point::is_identity);
+    Points { points, identity }
 }
 
 /// See [`crate::sums::group_sums`], which checked that the groups are of all terms.
 #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
 pub(super) fn group_sums(points: &Points, terms: &[Term], counts: &[u32]) -> Points {
-    if points.identity {
+    if points.identity && terms.iter().any(|t| points.points[t.index()].is_identity()) {
         return Points::new(portable(&points.points, terms, counts));
     }
     let longest = terms.len().div_ceil(LISTS).max(LEAST);
@@ -114,7 +117,12 @@ fn list_sums(points: &[Point], terms: &[Term], lists: &[List]) -> Vec<Point> {
         *place += 1;
     }
     let mut sums = vec![Point::IDENTITY; lists.len()];
-    let mut batch = Batch::default();
+    let registers = lists.len().min(8 * BATCH).div_ceil(8);
+    let mut batch = Batch {
+        lists: Vec::with_capacity(8 * registers),
+        accumulators: Vec::with_capacity(registers),
+        additions: Vec::with_capacity(registers),
+    };
     for order in order.chunks(8 * BATCH) {
         batch.lists.clear();
         batch.lists.extend(order.iter().map(|i| lists[*i]));
@@ -136,7 +144,6 @@ fn list_sums(points: &[Point], terms: &[Term], lists: &[List]) -> Vec<Point> {
 }
 
 /// Lists that are added up side by side.
-#[derive(Default)]
 struct Batch {
     /// By falling length.
     lists: Vec<List>,

@@ -89,19 +89,23 @@ fn points_that_meet_themselves_their_opposites_and_infinity() {
 #[test]
 fn images_are_multiples_of_their_points() {
     let mut bases = points(37, 4);
-    bases[11] = G1Affine::identity();
-    for n in [0, 1, 8, 37] {
+    (bases[11], bases[34]) = (G1Affine::identity(), G1Affine::identity());
+    for n in [0, 1, 8, 16, 35, 37] {
         let expected: Vec<G1Affine> =
             bases[..n].iter().flat_map(|p| [*p, G1Affine { x: p.x * beta(), y: p.y }]).collect();
         for backend in Backend::all() {
             let all = with_images(backend, &bases[..n], beta());
             assert!(all.iter().eq(&expected), "{backend:?}, {n} points");
             assert_eq!((all.len(), all.is_empty()), (2 * n, n == 0));
+            // sums of them all, the point at infinity among them
+            let terms: Vec<Term> = (0..2 * n).map(|i| Term::new(i, false)).collect();
+            let sums = group_sums(backend, &all, &terms, &[2 * n as u32]);
+            assert!(sums.iter().eq([&sum(expected.iter().copied())]), "{backend:?}, {n} points");
         }
     }
     let image = G1Affine { x: bases[0].x * beta(), y: bases[0].y };
     let lambda = {
-        use halo2curves::ff::{Field, WithSmallOrderMulGroup};
+        use halo2curves::ff::WithSmallOrderMulGroup;
         Fr::ZETA.square()
     };
     assert_eq!(image, (G1::from(bases[0]) * lambda).to_affine());
