@@ -6,7 +6,7 @@ CARGO ?= cargo
 TRIBUTE := $${CARGO_TARGET_DIR:-target}/release/tribute
 DEMO = $(TRIBUTE) demo --out demo-out
 DEMO_WINE = $(TRIBUTE) demo --data examples/wine.csv --split 50,45,43 --holdout 40 --link logistic --lambda 1e-3 --out demo-out/wine
-CIRCUITS = $(CARGO) test --release --locked -p tribute-core -p tribute-engine -p tribute-verify -p tribute-circuits -p tribute-evm
+CIRCUITS = $(CARGO) test --release --locked -p tribute-core -p tribute-simd -p tribute-engine -p tribute-verify -p tribute-circuits -p tribute-evm
 AUDIT := .deps/venv/bin/python examples/audit.py
 
 .PHONY: help setup build check demo demo-wine test test-circuits test-contracts contracts-snapshot proto-snapshot lint \

@@ -17,9 +17,11 @@ use tribute_core::link::Link;
 use tribute_core::shape::Shape;
 use tribute_engine::halo2_proofs::arithmetic::best_multiexp;
 use tribute_engine::halo2_proofs::halo2curves::bn256::Fr;
-use tribute_engine::msm::msm;
+use tribute_engine::halo2_proofs::halo2curves::ff::{Field, PrimeField};
+use tribute_engine::msm::{msm, msm_by};
 use tribute_engine::proof::verify;
 use tribute_engine::srs::Srs;
+use tribute_simd::{batch_invert, Backend, Fft};
 
 /// What circuits are made of, over 2^15 rows.
 fn gadgets(c: &mut Criterion) {
@@ -95,5 +97,27 @@ fn digits(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, gadgets, digits);
+/// The same arithmetic by every backend, on one thread: transforms of 2^15 values, sums of as many points, their inverses.
+fn backends(c: &mut Criterion) {
+    let (k, n) = (15, 1 << 15);
+    let srs = Srs::development(k);
+    let omega = Fr::ROOT_OF_UNITY.pow_vartime([1 << (Fr::S - k)]);
+    let (random, bytes) = (scalars(n), (0..n as u64).map(|i| Fr::from(i % 256)).collect::<Vec<_>>());
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    let mut group = c.benchmark_group("backends-k15");
+    group.sample_size(20);
+    for (name, backend) in ["portable", "best"].into_iter().zip([Backend::PORTABLE, Backend::best()]) {
+        let fft = Fft::new(backend, k, omega, Fr::from(7));
+        let mut values = random.clone();
+        group.bench_function(format!("transform, {name}"), |b| b.iter(|| fft.run(&mut values)));
+        group.bench_function(format!("inverses, {name}"), |b| b.iter(|| batch_invert(backend, &mut values)));
+        for (what, scalars) in [("random scalars", &random), ("bytes", &bytes)] {
+            let sum = || pool.install(|| msm_by(backend, scalars, srs.lagrange_basis()));
+            group.bench_function(format!("sum by {what}, {name}"), |b| b.iter(sum));
+        }
+    }
+    group.finish();
+}
+
+criterion_group!(benches, gadgets, backends, digits);
 criterion_main!(benches);

@@ -1,12 +1,14 @@
 //! Proofs.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use halo2_proofs::halo2curves::bn256::Fr;
 use tribute_engine::field::point_bytes;
-use tribute_engine::plonk::create_proof;
+use tribute_engine::plonk::{create_proof, Engine};
 use tribute_engine::proof::Proof;
 use tribute_engine::srs::Srs;
+use tribute_simd::Backend;
 use tribute_verify::{Rejected, VerifierSrs};
 
 use crate::arithmetization::StatementWitness;
@@ -67,12 +69,41 @@ pub fn prove_unchecked(
     witness: &dyn StatementWitness,
     inputs: Vec<Fr>,
 ) -> Result<Proof, ProveError> {
+    prove_with(&Engine::new(Backend::best()), srs, keys, witness, inputs)
+}
+
+/// [`prove_unchecked`] by the code of one's choice and with random rows that everybody can know: for tests that compare
+/// proofs byte by byte. It hides nothing.
+#[doc(hidden)]
+pub fn prove_predictably(
+    backend: Backend,
+    srs: &Srs,
+    keys: &Keys,
+    witness: &dyn StatementWitness,
+    inputs: Vec<Fr>,
+) -> Result<Proof, ProveError> {
+    let count = AtomicU64::new(0);
+    let seed = || {
+        let mut seed = [0; 32];
+        seed[..8].copy_from_slice(&count.fetch_add(1, Ordering::Relaxed).to_le_bytes());
+        seed
+    };
+    prove_with(&Engine { backend, seed: &seed }, srs, keys, witness, inputs)
+}
+
+fn prove_with(
+    engine: &Engine<'_>,
+    srs: &Srs,
+    keys: &Keys,
+    witness: &dyn StatementWitness,
+    inputs: Vec<Fr>,
+) -> Result<Proof, ProveError> {
     check_size(srs, keys.shape())?;
     if *witness.shape() != *keys.shape() {
         return Err(ProveError::Shape { name: keys.shape().name(), witness: witness.shape().name() });
     }
     let gate_rows = keys.shape().layout.gate_rows();
-    let bytes = create_proof(srs, keys.vk(), keys.fixed_polynomials(), gate_rows, witness, &inputs)
+    let bytes = create_proof(engine, srs, keys.vk(), keys.fixed_polynomials(), gate_rows, witness, &inputs)
         .map_err(|e| ProveError::Prover { name: keys.shape().name(), reason: e.to_string() })?;
     let prefix: Vec<u8> = witness.committed().iter().flat_map(|c| point_bytes(&c.point).unwrap_or([0; 64])).collect();
     if !bytes.starts_with(&prefix) {

@@ -9,7 +9,7 @@ use tribute_benches::{instance, peak_rss_mb, session};
 use tribute_circuits::arithmetization::StatementWitness;
 use tribute_circuits::columns::{commit_weights, Secret};
 use tribute_circuits::keys::Keys;
-use tribute_circuits::prove::prove_unchecked;
+use tribute_circuits::prove::{prove_predictably, prove_unchecked};
 use tribute_circuits::statements::dataset::DatasetCircuit;
 use tribute_circuits::statements::evaluation::EvaluationCircuit;
 use tribute_circuits::statements::gradient::GradientCircuit;
@@ -20,6 +20,7 @@ use tribute_core::shape::Shape;
 use tribute_engine::halo2_proofs::halo2curves::bn256::Fr;
 use tribute_engine::proof::verify;
 use tribute_engine::srs::Srs;
+use tribute_simd::Backend;
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Circuit {
@@ -55,6 +56,9 @@ struct Args {
     /// Records over as many shards as they need, a proof each, one after the other; instead of --count.
     #[arg(long, conflicts_with = "count")]
     records: Option<usize>,
+    /// Compute proofs one element at a time, as on a CPU without AVX-512 IFMA.
+    #[arg(long)]
+    portable: bool,
     /// Threads; all cores if not given.
     #[arg(long)]
     threads: Option<usize>,
@@ -102,7 +106,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let (witness, inputs, seconds) = made(&args.circuit, &srs, &shape, link, here)?;
         witness_seconds += seconds;
         clock.lap();
-        let proof = prove_unchecked(&srs, &keys, witness.as_ref(), inputs)?;
+        let proof = if args.portable {
+            prove_predictably(Backend::PORTABLE, &srs, &keys, witness.as_ref(), inputs)?
+        } else {
+            prove_unchecked(&srs, &keys, witness.as_ref(), inputs)?
+        };
         prove_seconds += clock.lap();
         if !verify(&srs, keys.vk(), &proof) {
             return Err("the proof does not verify".into());
@@ -116,7 +124,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         json!({
             "circuit": shape.name(), "k": args.k, "columns": args.columns, "features": args.features,
             "classes": args.classes, "count": count, "capacity": fits, "proofs": proofs,
-            "threads": rayon::current_num_threads(), "calibration_ms": calibration_ms, "srs_seconds": srs_seconds,
+            "threads": rayon::current_num_threads(), "portable": args.portable, "calibration_ms": calibration_ms, "srs_seconds": srs_seconds,
             "keys_seconds": keys_seconds, "witness_seconds": witness_seconds, "prove_seconds": prove_seconds,
             "seconds": seconds, "verify_ms": verify_seconds * 1e3, "proof_bytes": proof_bytes,
             "peak_rss_mb": peak_rss_mb(), "advice_columns": keys.vk().cs().num_advice_columns(),

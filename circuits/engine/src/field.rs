@@ -2,11 +2,12 @@
 
 use ethnum::{I256, U256};
 use halo2_proofs::halo2curves::bn256::{Fq, Fr, G1Affine};
-use halo2_proofs::halo2curves::ff::{BatchInvert, PrimeField};
+use halo2_proofs::halo2curves::ff::PrimeField;
 use halo2_proofs::halo2curves::group::prime::PrimeCurveAffine;
 use halo2_proofs::halo2curves::CurveAffine;
 use rayon::prelude::*;
 use tribute_core::receipt::to_word;
+use tribute_simd::Backend;
 
 /// halo2's element for core's.
 #[must_use]
@@ -23,7 +24,12 @@ pub fn to_core(x: &Fr) -> tribute_core::Fr {
 /// A signed integer as a field element: negative values are `r − |v|`.
 #[must_use]
 pub fn from_i128(v: i128) -> Fr {
-    let x = Fr::from_u128(v.unsigned_abs());
+    let magnitude = v.unsigned_abs();
+    // the library's own `from_u128` doubles 64 times
+    let x = match u64::try_from(magnitude) {
+        Ok(small) => Fr::from(small),
+        Err(_) => Fr::from_raw([magnitude as u64, (magnitude >> 64) as u64, 0, 0]),
+    };
     if v < 0 {
         -x
     } else {
@@ -46,30 +52,39 @@ pub fn from_i256(v: &I256) -> Fr {
 #[must_use]
 pub fn from_u256(v: &U256) -> Fr {
     let (hi, lo) = v.into_words();
-    Fr::from_u128(hi) * two_to(128) + Fr::from_u128(lo)
+    Fr::from_raw([lo as u64, (lo >> 64) as u64, hi as u64, (hi >> 64) as u64])
 }
 
 /// `2^n`.
 #[must_use]
 pub fn two_to(n: u32) -> Fr {
-    let mut x = Fr::one();
-    for _ in 0..n {
-        x = x.double();
-    }
-    x
+    let Some(rest) = n.checked_sub(256) else {
+        let mut words = [0; 4];
+        words[n as usize / 64] = 1 << (n % 64);
+        return Fr::from_raw(words);
+    };
+    two_to(255) * two_to(rest + 1)
 }
+
+/// Elements that one thread does at a time.
+const PART: usize = 1 << 12;
 
 /// Replaces every element by its inverse; zeros stay zero.
 pub fn batch_invert(values: &mut [Fr]) {
-    values.par_chunks_mut(4096).for_each(|chunk| {
-        chunk.iter_mut().batch_invert();
-    });
+    let backend = Backend::best();
+    values.par_chunks_mut(PART).for_each(|part| tribute_simd::batch_invert(backend, part));
+}
+
+/// `sums[i] += factor·values[i]`, for at most as many values as sums, on all threads.
+pub fn add_scaled(backend: Backend, sums: &mut [Fr], factor: Fr, values: &[Fr]) {
+    let parts = sums.par_chunks_mut(PART).zip(values.par_chunks(PART));
+    parts.for_each(|(sums, values)| tribute_simd::add_scaled(backend, sums, factor, values));
 }
 
 /// A canonical element as an integer.
 #[must_use]
 pub fn to_u256(x: &Fr) -> U256 {
-    U256::from_be_bytes(word(x))
+    U256::from_le_bytes(x.to_repr())
 }
 
 /// Big-endian word, as contracts see it.
@@ -132,10 +147,11 @@ pub fn point_from_bytes(bytes: &[u8; 64]) -> Option<G1Affine> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use halo2_proofs::halo2curves::ff::Field;
 
     #[test]
     fn integers_and_words_round_trip() {
-        for v in [0i128, 1, -1, i128::MAX, i128::MIN + 1] {
+        for v in [0i128, 1, -1, u64::MAX.into(), 1 << 64, i128::MAX, i128::MIN + 1, i128::MIN] {
             let x = from_i128(v);
             assert_eq!(from_i256(&I256::from(v)), x);
             assert_eq!(from_word(&word(&x)), Some(x));
@@ -143,6 +159,14 @@ mod tests {
         }
         assert_eq!(from_word(&[0xff; 32]), None);
         assert_eq!(to_u256(&two_to(200)), U256::ONE << 200);
+        for n in [0, 1, 63, 64, 255, 256, 257, 511, 512, 600] {
+            assert_eq!(two_to(n), Fr::from(2).pow_vartime([u64::from(n)]), "2^{n}");
+        }
+        // beyond the modulus, up to the largest
+        for v in [U256::ONE << 254, U256::MAX - 1, U256::MAX] {
+            let (hi, lo) = v.into_words();
+            assert_eq!(from_u256(&v), Fr::from_u128(hi) * two_to(128) + Fr::from_u128(lo));
+        }
     }
 
     #[test]

@@ -3,16 +3,19 @@
 //! Pippenger's buckets with three savings. Scalars are split by the curve's endomorphism `λ(x, y) = (βx, y)` into two of half
 //! the length (Gallant, Lambert and Vanstone, CRYPTO 2001), so that there are half as many windows. Digits are signed: half
 //! as many buckets. And all additions within buckets are made in affine coordinates, many at a time with one inversion
-//! (Montgomery's trick), which costs six multiplications each instead of eleven or more.
+//! ([`tribute_simd::group_sums`]).
 //!
 //! A digit that is 0 costs nothing: columns of small values, of either sign, are cheap. So the time of a proof shows roughly
 //! how many cells are 0 or small.
 
+use std::ops::Range;
+
+use ethnum::U256;
 use halo2_proofs::halo2curves::bn256::{Fq, Fr, G1Affine, G1};
 use halo2_proofs::halo2curves::ff::{Field, WithSmallOrderMulGroup};
-use halo2_proofs::halo2curves::group::prime::PrimeCurveAffine;
 use halo2_proofs::halo2curves::group::Group;
 use rayon::prelude::*;
+use tribute_simd::{group_sums, with_images, Backend, Points, Term};
 
 use crate::field::to_u256;
 
@@ -22,18 +25,33 @@ use crate::field::to_u256;
 /// If there are not as many scalars as bases.
 #[must_use]
 pub fn msm(scalars: &[Fr], bases: &[G1Affine]) -> G1 {
+    msm_by(Backend::best(), scalars, bases)
+}
+
+/// [`msm`] by the code of one's choice, all with the same result.
+///
+/// # Panics
+/// If there are not as many scalars as bases.
+#[must_use]
+pub fn msm_by(backend: Backend, scalars: &[Fr], bases: &[G1Affine]) -> G1 {
     assert_eq!(scalars.len(), bases.len(), "one scalar to a base");
-    let halves: Vec<[Half; 2]> = scalars.par_iter().map(split).collect();
+    // a multiple of the point at infinity adds nothing
+    let halves = |(s, base): (&Fr, &G1Affine)| if base.x == Fq::ZERO { [Half::default(); 2] } else { split(s) };
+    let halves: Vec<[Half; 2]> = scalars.par_iter().zip(bases).map(halves).collect();
     let halves = halves.as_flattened();
-    let beta = Fq::ZETA.square();
-    let points: Vec<[G1Affine; 2]> = bases.par_iter().map(|p| [*p, G1Affine { x: p.x * beta, y: p.y }]).collect();
-    let points = points.as_flattened();
-    let bits = window_bits(halves.len());
-    let windows: Vec<G1> = (0..HALF_BITS.div_ceil(bits))
+    let points = with_images(backend, bases, Fq::ZETA.square());
+    let longest = halves.iter().fold(0, |all, half| all | half.magnitude);
+    let windows = Windows::new(window_bits(halves.len()), u128::BITS - longest.leading_zeros());
+    let grids: Vec<Grid> = (0..windows.count)
         .into_par_iter()
-        .map(|window| window_sum(halves, points, &Window::new(window, bits)))
+        .map(|window| {
+            let buckets = windows.buckets(backend, halves, &points, window);
+            let all = 0..buckets.len();
+            Grid::new(backend, &buckets, &[all])
+        })
         .collect();
-    windows.into_iter().rev().fold(G1::identity(), |sum, window| (0..bits).fold(sum, |s, _| s.double()) + window)
+    let sums = Grid::join(grids).weighted_sums(backend);
+    sums.into_iter().rev().fold(G1::identity(), |sum, window| (0..windows.bits).fold(sum, |s, _| s.double()) + window)
 }
 
 /// Bits of a half scalar's magnitude, and one for the carry of signed digits.
@@ -45,37 +63,62 @@ fn window_bits(halves: usize) -> u32 {
 }
 
 /// Half of a scalar: at even places it multiplies the base, at odd ones its image under the endomorphism.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Half {
     magnitude: u128,
     negative: bool,
 }
 
-/// Cuts halves into signed digits of `bits` bits, in `(−2^(bits−1), 2^(bits−1)]`, at one window.
-struct Window {
-    low: u32,
+/// How halves are cut into signed digits, in `(−2^(bits−1), 2^(bits−1)]`.
+struct Windows {
     bits: u32,
-    /// `2^(bits−1) − 1` in every window below: adding it carries into this one exactly where a digit was above `2^(bits−1)`.
+    count: u32,
+    /// `2^(bits−1) − 1` in every window but the last. The digits of a magnitude are those of its sum with this, each less what
+    /// was added there.
     offset: u128,
 }
 
-impl Window {
-    fn new(index: u32, bits: u32) -> Self {
-        let offset = (0..index).fold(0, |sum, i| sum | ((1 << (bits - 1)) - 1) << (bits * i));
-        Window { low: index * bits, bits, offset }
+impl Windows {
+    /// Of `bits` bits, for magnitudes below `2^longest`, which is at most `2^127`.
+    fn new(bits: u32, longest: u32) -> Self {
+        // the last digit has a carry of its own
+        let count = (longest + 1).div_ceil(bits);
+        let offset = (0..count - 1).fold(0, |sum, i| sum | ((1 << (bits - 1)) - 1) << (bits * i));
+        Windows { bits, count, offset }
     }
 
-    fn digit(&self, half: &Half) -> i32 {
-        let below = (1u128 << self.low) - 1;
-        let carry = (half.magnitude & below) + self.offset > below;
-        let digit = (half.magnitude >> self.low) as i32 & ((1 << self.bits) - 1);
-        let digit = digit + i32::from(carry);
-        let signed = if digit > 1 << (self.bits - 1) { digit - (1 << self.bits) } else { digit };
+    fn digit(&self, half: &Half, window: u32) -> i32 {
+        let low = self.bits * window;
+        let digit = ((half.magnitude + self.offset) >> low) as i32 & ((1 << self.bits) - 1);
+        let digit = if window + 1 < self.count { digit - ((1 << (self.bits - 1)) - 1) } else { digit };
         if half.negative {
-            -signed
+            -digit
         } else {
-            signed
+            digit
         }
+    }
+
+    /// The sums of the points with each digit at one window, those of −d subtracted from those of d.
+    fn buckets(&self, backend: Backend, halves: &[Half], points: &Points, window: u32) -> Points {
+        let digits: Vec<i32> = halves.iter().map(|half| self.digit(half, window)).collect();
+        let mut counts = vec![0u32; (1 << (self.bits - 1)) + 1];
+        digits.iter().for_each(|d| counts[d.unsigned_abs() as usize] += 1);
+        counts[0] = 0;
+        let mut next: Vec<usize> = counts
+            .iter()
+            .scan(0, |sum, count| {
+                *sum += *count as usize;
+                Some(*sum - *count as usize)
+            })
+            .collect();
+        let total = counts.iter().map(|c| *c as usize).sum();
+        let mut terms = vec![Term::new(0, false); total];
+        for (i, digit) in digits.iter().enumerate().filter(|(_, d)| **d != 0) {
+            let place = &mut next[digit.unsigned_abs() as usize];
+            terms[*place] = Term::new(i, *digit < 0);
+            *place += 1;
+        }
+        group_sums(backend, points, &terms, &counts)
     }
 }
 
@@ -90,9 +133,15 @@ fn split(s: &Fr) -> [Half; 2] {
     // ⌊2^256·A₁/r⌋ and ⌊2^256·B₁/r⌋
     const A1_BY_R: [u64; 3] = [0xd91d_232e_c7e0_b3d7, 2, 0];
     const B1_BY_R: [u64; 3] = [0x7a7b_d9d4_391e_b18d, 0x4cce_f014_a773_d2cf, 2];
-    let (plain, opposite) = (to_u256(s), to_u256(&-s));
+    const MODULUS: U256 =
+        U256::from_words(0x3064_4e72_e131_a029_b850_45b6_8181_585d, 0x2833_e848_79b9_7091_43e1_f593_f000_0001);
+    let plain = to_u256(s);
+    let opposite = MODULUS - plain;
     let negative = opposite < plain;
     let (upper, low) = plain.min(opposite).into_words();
+    if upper == 0 && low <= u128::from(u64::MAX) {
+        return [Half { magnitude: low, negative }, Half::default()];
+    }
     let limbs = [low as u64, (low >> 64) as u64, upper as u64, (upper >> 64) as u64];
     let (c1, c2) = (high(&limbs, &A1_BY_R), high(&limbs, &B1_BY_R));
     let k1 = low.wrapping_sub(c1.wrapping_mul(A1)).wrapping_sub(c2.wrapping_mul(A2));
@@ -114,163 +163,84 @@ fn high(a: &[u64; 4], b: &[u64; 3]) -> u128 {
     u128::from(out[4]) | u128::from(out[5]) << 64
 }
 
-/// `Σ digit·point` over one window's digits.
-fn window_sum(halves: &[Half], points: &[G1Affine], window: &Window) -> G1 {
-    // points by digit, those of digit d at bucket d
-    let buckets = (1usize << (window.bits - 1)) + 1;
-    let digits: Vec<i32> = halves.iter().map(|half| window.digit(half)).collect();
-    let mut counts = vec![0usize; buckets];
-    digits.iter().for_each(|d| counts[d.unsigned_abs() as usize] += 1);
-    counts[0] = 0;
-    let mut next: Vec<usize> = counts
-        .iter()
-        .scan(0, |sum, count| {
-            *sum += count;
-            Some(*sum - count)
-        })
-        .collect();
-    let mut by_digit = vec![G1Affine::identity(); counts.iter().sum()];
-    for (digit, point) in digits.iter().zip(points).filter(|(d, _)| **d != 0) {
-        let place = &mut next[digit.unsigned_abs() as usize];
-        // the identity, (0, 0), stays what it is
-        by_digit[*place] = if *digit < 0 { G1Affine { x: point.x, y: -point.y } } else { *point };
-        *place += 1;
-    }
-    weighted_sum(&group_sums(by_digit, counts))
+/// Points of a set up to which `Σ i·point_i` is added up one by one.
+const FEW: usize = 16;
+
+/// Sets of points in rows: with `i = row·2^bits + column`, `Σ i·point_i` is `2^bits·Σ row·(sum of the row) +
+/// Σ column·(sum of the column)`.
+struct Grid {
+    /// log2 of the columns.
+    bits: u32,
+    /// Sums of rows and columns.
+    sums: Points,
+    /// Where they are: of each set the rows, then the columns.
+    sets: Vec<Range<usize>>,
 }
 
-/// `Σ i·points_i`: with `i = row·width + column`, `width·Σ row·(sum of the row) + Σ column·(sum of the column)`.
-fn weighted_sum(points: &[G1Affine]) -> G1 {
-    if points.len() <= 128 {
-        // Σ_i i·p_i is the sum of all sums of the last points
-        let (_, sum) = points.iter().skip(1).rev().fold((G1::identity(), G1::identity()), |(last, sum), p| {
-            let last = last + p;
+impl Grid {
+    fn new(backend: Backend, points: &Points, sets: &[Range<usize>]) -> Grid {
+        let longest = sets.iter().map(Range::len).max().unwrap_or(0);
+        let bits = longest.max(1).ilog2() / 2;
+        let width = 1usize << bits;
+        let height = longest.div_ceil(width);
+        let filled: Vec<bool> = points.iter().map(|p| p.x != Fq::ZERO).collect();
+        let (mut terms, mut counts, mut grid_sets) = (Vec::with_capacity(2 * points.len()), Vec::new(), Vec::new());
+        let mut group = |places: &mut dyn Iterator<Item = usize>| {
+            let before = terms.len();
+            terms.extend(places.filter(|i| filled[*i]).map(|i| Term::new(i, false)));
+            counts.push((terms.len() - before) as u32);
+        };
+        for (i, set) in sets.iter().enumerate() {
+            let start = i * (height + width);
+            grid_sets.extend([start..start + height, start + height..start + height + width]);
+            (0..height).for_each(|row| group(&mut set.clone().skip(row * width).take(width)));
+            (0..width).for_each(|column| group(&mut set.clone().skip(column).step_by(width)));
+        }
+        Grid { bits, sums: group_sums(backend, points, &terms, &counts), sets: grid_sets }
+    }
+
+    /// One grid of all sets, in order; all grids have sets of the same size.
+    fn join(grids: Vec<Grid>) -> Grid {
+        let bits = grids.first().map_or(0, |g| g.bits);
+        let (mut start, mut sets) = (0, Vec::new());
+        for grid in &grids {
+            sets.extend(grid.sets.iter().map(|s| start + s.start..start + s.end));
+            start += grid.sums.len();
+        }
+        Grid { bits, sums: grids.iter().flat_map(|g| g.sums.iter().copied()).collect(), sets }
+    }
+
+    /// `Σ i·point_i` of each set.
+    fn weighted_sums(&self, backend: Backend) -> Vec<G1> {
+        let parts = weighted_sums(backend, &self.sums, &self.sets);
+        let sum = |[rows, columns]: &[G1; 2]| (0..self.bits).fold(*rows, |sum, _| sum.double()) + columns;
+        parts.as_chunks::<2>().0.iter().map(sum).collect()
+    }
+}
+
+/// `Σ i·point_i` of each set.
+fn weighted_sums(backend: Backend, points: &Points, sets: &[Range<usize>]) -> Vec<G1> {
+    if sets.iter().any(|set| set.len() > FEW) {
+        return Grid::new(backend, points, sets).weighted_sums(backend);
+    }
+    let points: Vec<&G1Affine> = points.iter().collect();
+    let sum = |set: &Range<usize>| {
+        // the sum of all sums of the last points
+        let last_points = points[set.clone()].iter().skip(1).rev();
+        let (_, sum) = last_points.fold((G1::identity(), G1::identity()), |(last, sum), p| {
+            let last = last + *p;
             (last, sum + last)
         });
-        return sum;
-    }
-    let bits = points.len().ilog2() / 2;
-    let width = 1usize << bits;
-    let height = points.len().div_ceil(width);
-    let at = |i: usize| points.get(i).copied().unwrap_or(G1Affine::identity());
-    let by_row: Vec<G1Affine> = (0..height * width).map(at).collect();
-    let by_column: Vec<G1Affine> = (0..height * width).map(|i| at(i % height * width + i / height)).collect();
-    let rows = weighted_sum(&group_sums(by_row, vec![width; height]));
-    let columns = weighted_sum(&group_sums(by_column, vec![height; width]));
-    (0..bits).fold(rows, |sum, _| sum.double()) + columns
-}
-
-/// Additions that share an inversion.
-const BATCH: usize = 512;
-
-/// The sum of each group; `points` are group after group. Each round adds neighbours of a group in pairs.
-fn group_sums(mut points: Vec<G1Affine>, mut counts: Vec<usize>) -> Vec<G1Affine> {
-    let mut batch = Batch::default();
-    while counts.iter().any(|c| *c > 1) {
-        let (mut read, mut write) = (0, 0);
-        for count in &mut counts {
-            let end = read + *count;
-            while read < end {
-                let pair = read + 1 < end;
-                batch.sums.push((read, pair));
-                read += 1 + usize::from(pair);
-                if batch.sums.len() == BATCH {
-                    write = batch.run(&mut points, write);
-                }
-            }
-            *count = count.div_ceil(2);
-        }
-        write = batch.run(&mut points, write);
-        points.truncate(write);
-    }
-    let mut sums = points.into_iter();
-    counts.iter().map(|c| if *c == 0 { None } else { sums.next() }.unwrap_or(G1Affine::identity())).collect()
-}
-
-/// Sums that are made together.
-#[derive(Default)]
-struct Batch {
-    /// Place of a point, and whether it is added to the next one or stays as it is.
-    sums: Vec<(usize, bool)>,
-    /// Slopes' denominators, then their inverses.
-    denominators: Vec<Fq>,
-    /// Products of the denominators before.
-    products: Vec<Fq>,
-}
-
-impl Batch {
-    /// Writes the sums from `write` on, at or before the places that they are read from. Returns where they end.
-    fn run(&mut self, points: &mut [G1Affine], mut write: usize) -> usize {
-        self.denominators.clear();
-        self.products.clear();
-        let mut product = Fq::ONE;
-        for (read, pair) in &self.sums {
-            if *pair {
-                let d = denominator(&points[*read], &points[read + 1]);
-                self.products.push(product);
-                self.denominators.push(d);
-                product *= d;
-            }
-        }
-        // no denominator is 0
-        let mut inverse = product.invert().unwrap_or(Fq::ZERO);
-        for (d, before) in self.denominators.iter_mut().zip(&self.products).rev() {
-            let this = inverse * before;
-            inverse *= *d;
-            *d = this;
-        }
-        let mut inverses = self.denominators.iter();
-        for (read, pair) in self.sums.drain(..) {
-            points[write] = match pair.then(|| inverses.next()).flatten() {
-                Some(inverse) => add(&points[read], &points[read + 1], inverse),
-                None => points[read],
-            };
-            write += 1;
-        }
-        write
-    }
-}
-
-/// The denominator of the slope through two points; 1 where their sum needs none.
-#[inline(always)]
-fn denominator(p: &G1Affine, q: &G1Affine) -> Fq {
-    let d = q.x - p.x;
-    if d == Fq::ZERO || is_identity(p) || is_identity(q) {
-        return if p.y == q.y && !is_identity(p) { p.y.double() } else { Fq::ONE };
-    }
-    d
-}
-
-/// `p + q`, with the inverse of their [`denominator`].
-#[inline(always)]
-fn add(p: &G1Affine, q: &G1Affine, inverse: &Fq) -> G1Affine {
-    let slope = if p.x == q.x || is_identity(p) || is_identity(q) {
-        if is_identity(p) {
-            return *q;
-        } else if is_identity(q) {
-            return *p;
-        } else if p.y != q.y {
-            return G1Affine::identity();
-        }
-        let square = p.x.square();
-        (square.double() + square) * inverse
-    } else {
-        (q.y - p.y) * inverse
+        sum
     };
-    let x = slope.square() - p.x - q.x;
-    G1Affine { x, y: slope * (p.x - x) - p.y }
-}
-
-/// No point has x = 0: 3 is no square.
-#[inline(always)]
-fn is_identity(p: &G1Affine) -> bool {
-    p.x == Fq::ZERO
+    sets.par_iter().map(sum).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use halo2_proofs::halo2curves::ff::PrimeField;
+    use halo2_proofs::halo2curves::group::prime::PrimeCurveAffine;
     use halo2_proofs::halo2curves::group::Curve;
     use rand_chacha::ChaCha20Rng;
     use rand_core::SeedableRng;
@@ -292,7 +262,9 @@ mod tests {
 
     fn check(scalars: &[Fr], bases: &[G1Affine]) {
         let expected: G1 = scalars.iter().zip(bases).map(|(s, p)| p * s).sum();
-        assert_eq!(msm(scalars, bases).to_affine(), expected.to_affine());
+        for backend in Backend::all() {
+            assert_eq!(msm_by(backend, scalars, bases).to_affine(), expected.to_affine(), "{backend:?}");
+        }
     }
 
     #[test]
@@ -310,12 +282,16 @@ mod tests {
             assert!(k1.magnitude < 1 << 127 && k2.magnitude < 1 << 127, "{s:?}");
             assert_eq!(value(&k1) + Fr::ZETA.square() * value(&k2), s);
             for (half, bits) in [&k1, &k2].into_iter().flat_map(|half| [2, 4, 5, 8, 13, 15].map(|bits| (half, bits))) {
-                let digits = (0..HALF_BITS.div_ceil(bits)).map(|w| Window::new(w, bits).digit(half));
-                let sum = digits.rev().fold(Fr::ZERO, |sum, d| {
-                    assert!(d.unsigned_abs() <= 1 << (bits - 1));
-                    sum * Fr::from(1 << bits) + crate::field::from_i128(i128::from(d))
-                });
-                assert_eq!(sum, value(half), "{bits} bits");
+                // as many windows as this magnitude takes, and as any
+                for longest in [u128::BITS - half.magnitude.leading_zeros(), 127] {
+                    let windows = Windows::new(bits, longest);
+                    let digits = (0..windows.count).map(|w| windows.digit(half, w));
+                    let sum = digits.rev().fold(Fr::ZERO, |sum, d| {
+                        assert!(d.unsigned_abs() <= 1 << (bits - 1));
+                        sum * Fr::from(1 << bits) + crate::field::from_i128(i128::from(d))
+                    });
+                    assert_eq!(sum, value(half), "{bits} bits");
+                }
             }
         }
     }
@@ -344,10 +320,19 @@ mod tests {
     /// As many buckets as a window of 15 bits has: rows and columns are summed by rows and columns again.
     #[test]
     fn weighted_sums_of_many_buckets() {
-        for n in [1, 128, 129, 16_385] {
-            let points: Vec<G1Affine> = (0..n).map(|i| (G1::generator() * Fr::from(i % 7)).to_affine()).collect();
-            let weights: Fr = (0..n).map(|i| Fr::from(i * (i % 7))).sum();
-            assert_eq!(weighted_sum(&points).to_affine(), (G1::generator() * weights).to_affine(), "{n} points");
+        for n in [1, 16, 17, 128, 129, 16_385] {
+            let points: Points = (0..n).map(|i| (G1::generator() * Fr::from(i as u64 % 7)).to_affine()).collect();
+            // all points, and sets of different lengths
+            for sets in [vec![0..n], vec![0..n / 2, n / 2..n, n / 3..n, 0..0]] {
+                for backend in Backend::all() {
+                    let sums = weighted_sums(backend, &points, &sets);
+                    for (set, sum) in sets.iter().zip(sums) {
+                        let weights: Fr = set.clone().zip(0..).map(|(i, w)| Fr::from(w * (i as u64 % 7))).sum();
+                        let expected = (G1::generator() * weights).to_affine();
+                        assert_eq!(sum.to_affine(), expected, "{set:?} of {n} points, {backend:?}");
+                    }
+                }
+            }
         }
     }
 

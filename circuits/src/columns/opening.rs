@@ -54,13 +54,13 @@ use halo2_proofs::halo2curves::bn256::{Fr, G1Affine};
 use halo2_proofs::halo2curves::ff::Field;
 use halo2_proofs::poly::commitment::ParamsProver;
 use halo2_proofs::poly::EvaluationDomain;
-use rayon::prelude::*;
 use thiserror::Error;
 use tribute_core::digest::Digest;
 use tribute_core::opening::{second_seed, ClaimError, RecordClaim, RecordOpening};
-use tribute_engine::field::{divide, from_u256, point_bytes};
+use tribute_engine::field::{add_scaled, divide, from_u256, point_bytes};
 use tribute_engine::msm::msm;
 use tribute_engine::srs::Srs;
+use tribute_simd::{Backend, Interpolation};
 
 use super::CommittedGroup;
 
@@ -127,7 +127,7 @@ fn check(srs: &Srs, group: &CommittedGroup, claim: &RecordClaim) -> Result<(), O
 /// [`open_record`] without a look at whether the claim is true: for tests that need a false one.
 #[doc(hidden)]
 pub fn open_unchecked(srs: &Srs, group: &CommittedGroup, claim: &RecordClaim) -> Result<RecordOpening, OpeningError> {
-    let n = claim.layout.rows();
+    let (backend, n) = (Backend::best(), claim.layout.rows());
     let domain = EvaluationDomain::<Fr>::new(1, claim.layout.k());
     let commit = |polynomial: &[Fr]| {
         let point = G1Affine::from(msm(polynomial, &srs.params().get_g()[..polynomial.len()]));
@@ -138,10 +138,10 @@ pub fn open_unchecked(srs: &Srs, group: &CommittedGroup, claim: &RecordClaim) ->
     let mut combined = vec![Fr::ZERO; n];
     let mut power = Fr::ONE;
     for column in &group.columns {
-        combined.par_iter_mut().zip(&column.values).for_each(|(sum, value)| *sum += power * value);
+        add_scaled(backend, &mut combined, power, &column.values);
         power *= gamma;
     }
-    let combined = domain.lagrange_to_coeff(domain.lagrange_from_vec(combined)).into_values();
+    Interpolation::new(backend, claim.layout.k(), domain.get_omega(), Fr::ONE).run(&mut combined);
 
     // the quotient of F − I by Z is that of F: I has a lower degree than Z
     let first = domain.get_omega().pow_vartime([claim.rows().start as u64]);
@@ -153,7 +153,7 @@ pub fn open_unchecked(srs: &Srs, group: &CommittedGroup, claim: &RecordClaim) ->
     let z = challenge(&second_seed(&seed, &first_point));
     let vanishing: Fr = points.iter().map(|x| z - x).product();
     let mut linear = combined;
-    linear.par_iter_mut().zip(&quotient).for_each(|(l, q)| *l -= vanishing * q);
+    add_scaled(backend, &mut linear, -vanishing, &quotient);
     // subtracting I(z) changes the remainder only
     Ok(RecordOpening { quotient: first_point, remainder: commit(&divide(linear, z))? })
 }

@@ -1,8 +1,9 @@
 //! Keys of a circuit, from the SRS and the shape alone.
 
-use halo2_proofs::arithmetic::best_fft;
 use halo2_proofs::halo2curves::bn256::{Fr, G1Affine};
-use halo2_proofs::plonk::{keygen_pk2, keygen_vk, Circuit, ConstraintSystem, VerifyingKey};
+use halo2_proofs::halo2curves::ff::Field;
+use halo2_proofs::plonk::{Circuit, ConstraintSystem, VerifyingKey};
+use rayon::prelude::*;
 use tribute_core::digest::{keccak, Digest};
 use tribute_core::layout::{Task, MIN_LINK_K};
 use tribute_core::link::Link;
@@ -10,8 +11,9 @@ use tribute_core::shape::Shape;
 use tribute_core::statement::{Statement, SUM_PARTS};
 use tribute_engine::field::{point_bytes, word};
 use tribute_engine::srs::Srs;
+use tribute_simd::{Backend, Fft, Interpolation};
 
-use super::fingerprint;
+use super::{fingerprint, synthesis};
 use crate::circuit::ShapeCircuit;
 use crate::error::{ProveError, MAX_DEGREE};
 
@@ -50,10 +52,12 @@ impl Keys {
     }
     fn unchecked<C: Circuit<Fr>>(srs: &Srs, shape: &Shape, circuit: &C) -> Result<Self, ProveError> {
         check_shape(srs, shape)?;
-        let key = keygen_pk2(srs.params(), circuit, false).map_err(|e| keys_error(shape, &e))?;
-        let fixed = key.fixed_polys().iter().map(|p| p.values().to_vec()).collect();
+        let (vk, mut fixed) = synthesis::generate(srs, circuit).map_err(|e| keys_error(shape, &e))?;
+        let domain = vk.get_domain();
+        let interpolation = Interpolation::new(Backend::best(), domain.k(), domain.get_omega(), Fr::ONE);
+        fixed.par_iter_mut().for_each(|values| interpolation.run(values));
         let fingerprint = fingerprint::of_circuit(shape, circuit)?;
-        Ok(Keys { shape: shape.clone(), fingerprint, vk: key.get_vk().clone(), fixed })
+        Ok(Keys { shape: shape.clone(), fingerprint, vk, fixed })
     }
     /// Keys made before, once more checked as far as a key can be by itself.
     pub(super) fn from_parts(
@@ -78,11 +82,9 @@ impl Keys {
     #[must_use]
     pub fn fixed_values(&self) -> Vec<Vec<Fr>> {
         let domain = self.vk.get_domain();
+        let fft = Fft::new(Backend::best(), domain.k(), domain.get_omega(), Fr::ONE);
         let mut columns = self.fixed.clone();
-        for values in &mut columns {
-            let data = domain.get_fft_data(values.len());
-            best_fft(values, domain.get_omega(), domain.k(), data, false);
-        }
+        columns.par_iter_mut().for_each(|values| fft.run(values));
         columns
     }
     /// The verifying key.
@@ -100,7 +102,7 @@ impl Keys {
 /// Generates only the verifying key of `shape`'s circuit.
 pub fn verifying_key(srs: &Srs, shape: &Shape) -> Result<VerifyingKey<G1Affine>, ProveError> {
     check_shape(srs, shape)?;
-    let vk = keygen_vk(srs.params(), &ShapeCircuit::of(shape)).map_err(|e| keys_error(shape, &e))?;
+    let (vk, _) = synthesis::generate(srs, &ShapeCircuit::of(shape)).map_err(|e| keys_error(shape, &e))?;
     check_system(shape, vk.cs())?;
     Ok(vk)
 }

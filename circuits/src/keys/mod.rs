@@ -2,6 +2,7 @@
 //!
 //! | file | holds |
 //! |---|---|
+//! | `synthesis` | what a circuit fixes, and the verifying key over it |
 //! | `generate` | keys from the SRS and the shape, and what every circuit is checked for |
 //! | `fingerprint` | what a circuit's keys are made from, as one digest |
 //! | `file` | keys in a file |
@@ -11,6 +12,7 @@ mod cache;
 mod file;
 mod fingerprint;
 mod generate;
+mod synthesis;
 
 pub use cache::{KeyCache, Origin};
 pub use file::{KeyFileError, KeyFlaw};

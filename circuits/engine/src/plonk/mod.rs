@@ -10,14 +10,13 @@
 //! Committed columns bring random rows of their own. The quotient's pieces carry no blinding of their own (as in halo2), so
 //! zero knowledge is computational.
 
-mod fft;
 mod open;
 mod quotient;
 
 use std::io;
 use std::sync::Arc;
 
-use halo2_proofs::arithmetic::eval_polynomial;
+use halo2_proofs::arithmetic::powers;
 use halo2_proofs::halo2curves::bn256::{Fr, G1Affine, G1};
 use halo2_proofs::halo2curves::ff::Field;
 use halo2_proofs::halo2curves::group::prime::PrimeCurveAffine;
@@ -26,16 +25,16 @@ use halo2_proofs::plonk::VerifyingKey;
 use halo2_proofs::poly::commitment::ParamsProver;
 use halo2_proofs::poly::Rotation;
 use halo2_proofs::transcript::{Transcript, TranscriptWrite};
+use open::{open, Opening};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{OsRng, SeedableRng};
 use rayon::prelude::*;
+use tribute_simd::{add_scaled, evaluate, Backend, Interpolation};
 
 use crate::column::CommittedColumn;
-use crate::msm::msm;
+use crate::msm::msm_by;
 use crate::srs::Srs;
 use crate::transcript::{squeeze, Keccak};
-use fft::Interpolation;
-use open::{open, Opening};
 
 /// What a proof is made from. Object safe on purpose: the prover is compiled once, here, for all circuits.
 pub trait Witness: Sync {
@@ -52,6 +51,25 @@ struct Column {
     coefficients: Vec<Fr>,
 }
 
+/// How a proof is computed; of what it is true does not depend on it.
+pub struct Engine<'a> {
+    /// The code for field and curve.
+    pub backend: Backend,
+    /// Seeds of the random rows and the random polynomial, each only once.
+    pub seed: &'a dyn Fn() -> [u8; 32],
+}
+
+impl Engine<'_> {
+    /// With seeds from the operating system.
+    pub const fn new(backend: Backend) -> Engine<'static> {
+        Engine { backend, seed: &fresh_seed }
+    }
+
+    fn rng(&self) -> ChaCha20Rng {
+        ChaCha20Rng::from_seed((self.seed)())
+    }
+}
+
 /// Proves that `witness` satisfies the constraint system of `vk`; `inputs` are the public inputs of its one instance column,
 /// `fixed` the coefficients of the fixed columns. Gates constrain fresh columns on the first `gate_rows` rows only; the rows
 /// below are blinded.
@@ -62,6 +80,7 @@ struct Column {
 /// # Panics
 /// If the witness has another number of columns than the circuit: a mistake in the circuit's code.
 pub fn create_proof(
+    engine: &Engine<'_>,
     srs: &Srs,
     vk: &VerifyingKey<G1Affine>,
     fixed: &[Vec<Fr>],
@@ -69,16 +88,17 @@ pub fn create_proof(
     witness: &dyn Witness,
     inputs: &[Fr],
 ) -> io::Result<Vec<u8>> {
+    let backend = engine.backend;
     let cs = vk.cs();
     let domain = vk.get_domain();
     let n = 1usize << domain.k();
-    let interpolation = Interpolation::new(domain.k(), domain.get_omega(), Fr::ONE);
+    let interpolation = Interpolation::new(backend, domain.k(), domain.get_omega(), Fr::ONE);
     let interpolate = |mut values: Vec<Fr>| {
         interpolation.run(&mut values);
         values
     };
-    let commit_lagrange = |values: &[Fr]| msm(values, srs.lagrange_basis());
-    let commit = |coefficients: &[Fr]| msm(coefficients, &srs.params().get_g()[..coefficients.len()]);
+    let commit_lagrange = |values: &[Fr]| msm_by(backend, values, srs.lagrange_basis());
+    let commit = |coefficients: &[Fr]| msm_by(backend, coefficients, &srs.params().get_g()[..coefficients.len()]);
 
     let mut transcript = Keccak::new(Vec::new());
     transcript.common_scalar(vk.transcript_repr())?;
@@ -97,7 +117,7 @@ pub fn create_proof(
         assert_eq!(indices.len(), committed.len() + fresh.len(), "columns of phase {phase}");
         let mut values: Vec<(Vec<Fr>, Option<G1Affine>)> =
             committed.iter().map(|c| (c.values.clone(), Some(c.point))).collect();
-        values.extend(fresh.into_iter().map(|column| (blind(gate_rows, n, column), None)));
+        values.extend(fresh.into_iter().map(|column| (blind(engine, gate_rows, n, column), None)));
         let columns: Vec<(Column, G1)> = values
             .into_par_iter()
             .map(|(values, point)| {
@@ -123,7 +143,7 @@ pub fn create_proof(
     for _ in 0..3 {
         squeeze(&mut transcript);
     }
-    let mut rng = fresh_rng();
+    let mut rng = engine.rng();
     let random: Vec<Fr> = (0..n).map(|_| Fr::random(&mut rng)).collect();
     transcript.write_point(commit(&random).to_affine())?;
     let y = squeeze(&mut transcript);
@@ -136,7 +156,7 @@ pub fn create_proof(
     let fixed: Vec<&[Fr]> = fixed.iter().map(Vec::as_slice).collect();
     let advice_coefficients: Vec<&[Fr]> = advice.iter().map(|c| c.coefficients.as_slice()).collect();
     let columns = quotient::Columns { fixed: &fixed, advice: &advice_coefficients, instance: &[&instance] };
-    let pieces = quotient::quotient(cs, domain, &columns, &challenges, y);
+    let pieces = quotient::quotient(backend, &interpolation, cs, domain, &columns, &challenges, y);
     let points: Vec<G1> = pieces.par_iter().map(|piece| commit(piece)).collect();
     for point in normalise(points) {
         transcript.write_point(point)?;
@@ -148,11 +168,11 @@ pub fn create_proof(
     let advice_queries: Vec<(usize, Rotation)> = cs.advice_queries().iter().map(|(c, r)| (c.index(), *r)).collect();
     let fixed_queries: Vec<(usize, Rotation)> = cs.fixed_queries().iter().map(|(c, r)| (c.index(), *r)).collect();
     let mut openings: Vec<Opening<'_>> = Vec::new();
-    let evaluate = |polynomial: &[Fr], rotation: Rotation| eval_polynomial(polynomial, at(rotation));
-    let advice_evals: Vec<Fr> =
-        advice_queries.par_iter().map(|(c, r)| evaluate(&advice[*c].coefficients, *r)).collect();
-    let fixed_evals: Vec<Fr> = fixed_queries.par_iter().map(|(c, r)| evaluate(fixed[*c], *r)).collect();
-    let random_eval = eval_polynomial(&random, x);
+    let evaluate_at = |polynomial: &[Fr], x: Fr| evaluate(backend, polynomial, x);
+    let rotated = |polynomial: &[Fr], rotation: Rotation| evaluate_at(polynomial, at(rotation));
+    let advice_evals: Vec<Fr> = advice_queries.par_iter().map(|(c, r)| rotated(&advice[*c].coefficients, *r)).collect();
+    let fixed_evals: Vec<Fr> = fixed_queries.par_iter().map(|(c, r)| rotated(fixed[*c], *r)).collect();
+    let random_eval = evaluate_at(&random, x);
     for eval in advice_evals.iter().chain(&fixed_evals).chain([&random_eval]) {
         transcript.write_scalar(*eval)?;
     }
@@ -163,32 +183,29 @@ pub fn create_proof(
         openings.push(Opening { polynomial: fixed[*c], point: at(*r), eval: *eval });
     }
     // the quotient as one polynomial of degree below n: Σ x^(n·i) h_i
-    let x_n = x.pow_vartime([n as u64]);
-    let combined = pieces.iter().rev().fold(vec![Fr::ZERO; n], |mut sum, piece| {
-        for (s, p) in sum.iter_mut().zip(piece) {
-            *s = *s * x_n + p;
-        }
-        sum
-    });
-    let combined_eval = eval_polynomial(&combined, x);
+    let mut combined = vec![Fr::ZERO; n];
+    for (piece, factor) in pieces.iter().zip(powers(x.pow_vartime([n as u64]))) {
+        add_scaled(backend, &mut combined, factor, piece);
+    }
+    let combined_eval = evaluate_at(&combined, x);
     openings.push(Opening { polynomial: &combined, point: x, eval: combined_eval });
     openings.push(Opening { polynomial: &random, point: x, eval: random_eval });
-    open(&mut transcript, &openings, &commit)?;
+    open(backend, &mut transcript, &openings, &commit)?;
     Ok(transcript.into_inner())
 }
 
 /// A fresh column of `rows` rows with random values below the gates'.
-fn blind(gate_rows: usize, rows: usize, mut column: Vec<Fr>) -> Vec<Fr> {
-    let mut rng = fresh_rng();
+fn blind(engine: &Engine<'_>, gate_rows: usize, rows: usize, mut column: Vec<Fr>) -> Vec<Fr> {
+    let mut rng = engine.rng();
     column.resize(gate_rows, Fr::ZERO);
     column.extend((gate_rows..rows).map(|_| Fr::random(&mut rng)));
     column
 }
 
-fn fresh_rng() -> ChaCha20Rng {
+fn fresh_seed() -> [u8; 32] {
     let mut seed = [0; 32];
     rand_core::RngCore::fill_bytes(&mut OsRng, &mut seed);
-    ChaCha20Rng::from_seed(seed)
+    seed
 }
 
 fn normalise(points: Vec<G1>) -> Vec<G1Affine> {

@@ -8,8 +8,9 @@ use halo2_proofs::halo2curves::ff::Field;
 use halo2_proofs::halo2curves::group::Curve;
 use halo2_proofs::transcript::TranscriptWrite;
 use rayon::prelude::*;
+use tribute_simd::Backend;
 
-use crate::field::divide;
+use crate::field::{add_scaled, divide};
 use crate::transcript::{squeeze, Keccak};
 
 /// A polynomial with its value at a point. Polynomials are told apart by address.
@@ -27,6 +28,7 @@ struct Set<'a> {
 }
 
 pub(super) fn open(
+    backend: Backend,
     transcript: &mut Keccak<Vec<u8>>,
     openings: &[Opening<'_>],
     commit: &dyn Fn(&[Fr]) -> G1,
@@ -36,13 +38,13 @@ pub(super) fn open(
     let v = squeeze(transcript);
 
     // Σ_j y^j P_ij, and the low-degree Σ_j y^j R_ij that agrees with it on the set's points
-    let combined: Vec<Vec<Fr>> = sets.iter().map(|s| combine(s.members.iter().map(|(p, _)| *p), y)).collect();
+    let combined: Vec<Vec<Fr>> = sets.iter().map(|s| combine(backend, s.members.iter().map(|(p, _)| *p), y)).collect();
     let low: Vec<Vec<Fr>> = sets
         .iter()
         .map(|s| {
             let rows: Vec<Vec<Fr>> =
                 s.members.iter().map(|(_, evals)| lagrange_interpolate(&s.points, evals)).collect();
-            combine(rows.iter().map(Vec::as_slice), y)
+            combine(backend, rows.iter().map(Vec::as_slice), y)
         })
         .collect();
     let quotients: Vec<Vec<Fr>> = sets
@@ -55,7 +57,7 @@ pub(super) fn open(
             set.points.iter().fold(numerator, |p, root| divide(p, *root))
         })
         .collect();
-    let h = combine(quotients.iter().map(Vec::as_slice), v);
+    let h = combine(backend, quotients.iter().map(Vec::as_slice), v);
     transcript.write_point(commit(&h).to_affine())?;
     let u = squeeze(transcript);
 
@@ -71,11 +73,11 @@ pub(super) fn open(
     let mut linear = vec![Fr::ZERO; len];
     for (((combined, low), z), v) in combined.iter().zip(&low).zip(&z).zip(powers(v)) {
         let factor = v * z;
-        linear.par_iter_mut().zip(combined).for_each(|(l, c)| *l += factor * c);
+        add_scaled(backend, &mut linear, factor, combined);
         linear[0] -= factor * eval_polynomial(low, u);
     }
     let z_all = evaluate_vanishing_polynomial(&all_points, u);
-    linear.par_iter_mut().zip(&h).for_each(|(l, h)| *l -= z_all * h);
+    add_scaled(backend, &mut linear, -z_all, &h);
     let normalise = Option::<Fr>::from(z[0].invert()).unwrap_or(Fr::ZERO);
     let mut last = divide(linear, u);
     last.par_iter_mut().for_each(|x| *x *= normalise);
@@ -111,13 +113,13 @@ fn group<'a>(openings: &[Opening<'a>]) -> (Vec<Set<'a>>, Vec<Fr>) {
 }
 
 /// `Σ_j base^j p_j`.
-fn combine<'a>(polynomials: impl Iterator<Item = &'a [Fr]>, base: Fr) -> Vec<Fr> {
+fn combine<'a>(backend: Backend, polynomials: impl Iterator<Item = &'a [Fr]>, base: Fr) -> Vec<Fr> {
     let mut sum: Vec<Fr> = Vec::new();
     for (p, factor) in polynomials.zip(powers(base)) {
         if sum.len() < p.len() {
             sum.resize(p.len(), Fr::ZERO);
         }
-        sum.par_iter_mut().zip(p).for_each(|(s, c)| *s += factor * c);
+        add_scaled(backend, &mut sum, factor, p);
     }
     sum
 }

@@ -15,11 +15,8 @@ use halo2_proofs::halo2curves::ff::{Field, WithSmallOrderMulGroup};
 use halo2_proofs::plonk::{ConstraintSystem, Expression};
 use halo2_proofs::poly::EvaluationDomain;
 use rayon::prelude::*;
-
-use super::fft::{Fft, Interpolation};
-
-/// Rows that one step of the program handles.
-const SLICE: usize = 128;
+use tribute_simd::rows::{self, Operand};
+use tribute_simd::{Backend, Fft, Interpolation};
 
 /// Coefficients of all columns.
 pub(super) struct Columns<'a> {
@@ -28,8 +25,10 @@ pub(super) struct Columns<'a> {
     pub(super) instance: &'a [&'a [Fr]],
 }
 
-/// The quotient's pieces of n coefficients: `degree − 1` of them.
+/// The quotient's pieces of n coefficients: `degree − 1` of them. `interpolation` is that over the domain.
 pub(super) fn quotient(
+    backend: Backend,
+    interpolation: &Interpolation,
     cs: &ConstraintSystem<Fr>,
     domain: &EvaluationDomain<Fr>,
     columns: &Columns<'_>,
@@ -48,7 +47,7 @@ pub(super) fn quotient(
         // a gate of degree D is fixed by D − 1 cosets
         let program = Program::new(cs, &kinds, y, i + 2);
         let rotations = program.rotations(all.len());
-        let fft = Fft::new(domain.k(), domain.get_omega(), *shift);
+        let fft = Fft::new(backend, domain.k(), domain.get_omega(), *shift);
         let values: Vec<Vec<Fr>> = all
             .par_iter()
             .zip(&rotations)
@@ -57,17 +56,16 @@ pub(super) fn quotient(
                 None => vec![],
             })
             .collect();
-        let mut numerators = program.run(&values, &rotations, n);
-        drop(values);
+        let mut numerators = program.run(backend, &values, &rotations, n);
+        drop((values, fft));
         let scale = invert(at_n[i] - Fr::ONE);
-        let interpolation = Interpolation::new(domain.k(), domain.get_omega(), *shift);
+        let interpolation = interpolation.on(*shift);
         numerators.par_iter_mut().for_each(|values| interpolation.run(values));
         for (values, degree) in numerators.iter().zip(&program.degrees) {
             // this coset's part in Σ_j g_i^(n·j) h_j over the degree's cosets
             let parts = lagrange_coefficients(&at_n[..degree - 1], i);
             out.par_iter_mut().zip(parts).for_each(|(piece, part)| {
-                let factor = part * scale;
-                piece.iter_mut().zip(values).for_each(|(p, v)| *p += factor * v);
+                tribute_simd::add_scaled(backend, piece, part * scale, values);
             });
         }
     }
@@ -314,32 +312,26 @@ impl Program {
     }
 
     /// The sums on all n rows, by degree.
-    fn run(&self, columns: &[Vec<Fr>], reach: &[Option<Reach>], n: usize) -> Vec<Vec<Fr>> {
+    fn run(&self, backend: Backend, columns: &[Vec<Fr>], reach: &[Option<Reach>], n: usize) -> Vec<Vec<Fr>> {
         let slots = Slots::new(self);
-        let slices: Vec<Vec<Vec<Fr>>> = (0..n.div_ceil(SLICE))
-            .into_par_iter()
-            .map_init(
-                || vec![[Fr::ZERO; SLICE]; slots.count],
-                |buffers, slice| {
-                    let (start, len) = (slice * SLICE, SLICE.min(n - slice * SLICE));
-                    for (step, slot) in self.steps.iter().zip(&slots.of) {
-                        // out of the way while the others are read; it is none of the operands
-                        let mut out = buffers[*slot];
-                        let rows = Rows { buffers, columns, reach, slots: &slots.of, start, len };
-                        rows.step(step, &mut out[..len]);
-                        buffers[*slot] = out;
-                    }
-                    let rows = Rows { buffers, columns, reach, slots: &slots.of, start, len };
-                    let sum = |result| {
-                        let mut out = vec![Fr::ZERO; len];
-                        rows.sum(result, &mut out);
-                        out
-                    };
-                    self.results.iter().map(sum).collect()
-                },
-            )
-            .collect();
-        (0..self.results.len()).map(|i| slices.iter().flat_map(|slice| slice[i].iter().copied()).collect()).collect()
+        let operand = |source: &Source| match *source {
+            Source::Step(i) => Operand::Slot(slots.of[i]),
+            Source::Cell(column, rotation) => {
+                let before = reach[column].map_or(0, |r| r.0) as i64;
+                Operand::Cell { column, offset: (before + i64::from(rotation)) as usize }
+            }
+        };
+        let combination = |sum: &Combination| {
+            let terms = sum.terms.iter().map(|(source, factor)| (*factor, operand(source))).collect();
+            rows::Combination { terms, constant: sum.constant }
+        };
+        let step = |step: &Step| match step {
+            Step::Product(a, b) => rows::Step::Product(operand(a), operand(b)),
+            Step::Sum(sum) => rows::Step::Sum(combination(sum)),
+        };
+        let steps = self.steps.iter().zip(&slots.of).map(|(s, slot)| (*slot, step(s))).collect();
+        let columns: Vec<&[Fr]> = columns.iter().map(Vec::as_slice).collect();
+        rows::Program::new(steps, self.results.iter().map(combination).collect()).run(backend, &columns, n)
     }
 }
 
@@ -352,10 +344,9 @@ fn flatten<'a>(e: &'a Expression<Fr>, out: &mut Vec<&'a Expression<Fr>>) {
     }
 }
 
-/// Where steps leave their results: a slot is free again once its step was read for the last time.
+/// Where each step leaves its result: a slot is free again once its step was read for the last time.
 struct Slots {
     of: Vec<usize>,
-    count: usize,
 }
 
 impl Slots {
@@ -391,54 +382,7 @@ impl Slots {
             ended.dedup();
             free.extend(ended);
         }
-        Slots { of, count }
-    }
-}
-
-/// The values of one slice of rows.
-struct Rows<'a> {
-    buffers: &'a [[Fr; SLICE]],
-    columns: &'a [Vec<Fr>],
-    reach: &'a [Option<Reach>],
-    slots: &'a [usize],
-    start: usize,
-    len: usize,
-}
-
-impl Rows<'_> {
-    fn read(&self, source: Source) -> &[Fr] {
-        match source {
-            Source::Step(i) => &self.buffers[self.slots[i]][..self.len],
-            Source::Cell(column, rotation) => {
-                let before = self.reach[column].map_or(0, |r| r.0) as i64;
-                let at = (before + self.start as i64 + i64::from(rotation)) as usize;
-                &self.columns[column][at..at + self.len]
-            }
-        }
-    }
-
-    fn step(&self, step: &Step, out: &mut [Fr]) {
-        match step {
-            Step::Product(a, b) => {
-                let (a, b) = (self.read(*a), self.read(*b));
-                out.iter_mut().zip(a.iter().zip(b)).for_each(|(o, (a, b))| *o = *a * b);
-            }
-            Step::Sum(sum) => self.sum(sum, out),
-        }
-    }
-
-    fn sum(&self, sum: &Combination, out: &mut [Fr]) {
-        out.fill(sum.constant);
-        for (source, factor) in &sum.terms {
-            let rows = out.iter_mut().zip(self.read(*source));
-            if *factor == Fr::ONE {
-                rows.for_each(|(o, v)| *o += v);
-            } else if *factor == -Fr::ONE {
-                rows.for_each(|(o, v)| *o -= v);
-            } else {
-                rows.for_each(|(o, v)| *o += *factor * v);
-            }
-        }
+        Slots { of }
     }
 }
 
@@ -500,7 +444,7 @@ mod tests {
                 rows(&|i| a[i].square().square() * a[i]),
                 rows(&|i| a[i] + challenge * instance[i]),
             ];
-            let interpolation = Interpolation::new(k, domain.get_omega(), Fr::ONE);
+            let interpolation = Interpolation::new(Backend::best(), k, domain.get_omega(), Fr::ONE);
             let polynomial = |values: &Vec<Fr>| {
                 let mut values = values.clone();
                 interpolation.run(&mut values);
@@ -511,7 +455,11 @@ mod tests {
             let all: Vec<&[Fr]> = advice.iter().map(Vec::as_slice).collect();
             let columns = Columns { fixed: &[&fixed[0], &fixed[1]], advice: &all, instance: &[&instance] };
 
-            let pieces = quotient(&cs, &domain, &columns, &[challenge], y);
+            let [pieces, others] = [Backend::best(), Backend::PORTABLE].map(|backend| {
+                let interpolation = Interpolation::new(backend, k, domain.get_omega(), Fr::ONE);
+                quotient(backend, &interpolation, &cs, &domain, &columns, &[challenge], y)
+            });
+            assert!(pieces == others, "the same by portable code, k = {k}");
             let at = |f: &[Fr], rotation| eval_polynomial(f, domain.rotate_omega(x, rotation));
             let gates = cs.gates().iter().flat_map(|g| g.polynomials()).fold(Fr::ZERO, |sum, gate| {
                 let value = gate.evaluate(
@@ -540,9 +488,10 @@ mod tests {
         let kinds = Kinds { challenges: &[Fr::from(11)], fixed: 2, advice: 6 };
         let program = Program::new(&system(), &kinds, Fr::from(13), 2);
         let slots = Slots::new(&program);
-        assert!(slots.count < program.steps.len(), "slots are used again");
+        let count = slots.of.iter().max().unwrap() + 1;
+        assert!(count < program.steps.len(), "slots are used again");
         // run on the slots alone: who wrote what a step reads?
-        let mut writer: Vec<Option<usize>> = vec![None; slots.count];
+        let mut writer: Vec<Option<usize>> = vec![None; count];
         let check = |source: &Source, writer: &[Option<usize>]| {
             if let Source::Step(i) = source {
                 assert_eq!(writer[slots.of[*i]], Some(*i));

@@ -31,6 +31,7 @@ use halo2_proofs::poly::EvaluationDomain;
 use rand_core::OsRng;
 use tribute_core::digest::{keccak, Digest};
 use tribute_core::srs::{SrsPoints, DEVELOPMENT_DIGEST};
+use tribute_simd::{Backend, Interpolation};
 
 use crate::field::point_bytes;
 use crate::msm::msm;
@@ -141,8 +142,9 @@ impl Srs {
     fn check_lagrange(&self) -> Result<(), Flaw> {
         let values: Vec<Fr> = (0..self.lagrange.len()).map(|_| Fr::random(OsRng)).collect();
         let by_values = G1Affine::from(msm(&values, &self.lagrange));
-        let domain = EvaluationDomain::new(1, self.k());
-        let coefficients = domain.lagrange_to_coeff(domain.lagrange_from_vec(values)).into_values();
+        let domain = EvaluationDomain::<Fr>::new(1, self.k());
+        let mut coefficients = values;
+        Interpolation::new(Backend::best(), self.k(), domain.get_omega(), Fr::ONE).run(&mut coefficients);
         let by_coefficients = G1Affine::from(msm(&coefficients, self.params.get_g()));
         (by_values == by_coefficients).then_some(()).ok_or(Flaw::Lagrange)
     }

@@ -1,0 +1,168 @@
+//! Elements from memory into lanes and back: all loads and stores that vector code makes.
+
+use core::arch::x86_64::*;
+
+use halo2curves::bn256::{Fq, G1Affine};
+
+use super::field::{unpack_shifted, Factor, Field, V};
+use crate::points::Point;
+
+/// Where the elements of eight in a row go: lane i holds element `ORDER[i]`. It is its own inverse.
+pub(super) const ORDER: [usize; 8] = [0, 2, 1, 3, 4, 6, 5, 7];
+
+const _: () = {
+    // what the loads and stores below rely on
+    assert!(size_of::<[Fq; 8]>() == 4 * size_of::<V>());
+    assert!(size_of::<Point>() == size_of::<V>() && align_of::<Point>() == align_of::<V>());
+    assert!(size_of::<G1Affine>() == size_of::<V>());
+};
+
+/// Eight elements, one word of all to a register, in [`ORDER`].
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(super) fn load<F: Field>(elements: &[F; 8]) -> [V; 4] {
+    const { assert!(size_of::<[F; 8]>() == 4 * size_of::<V>()) };
+    let at = elements.as_ptr().cast::<V>();
+    // SAFETY: 4 registers are exactly the 8 elements; the loads need no alignment, and a `Field` is plain words.
+    let [a, b, c, d] = unsafe {
+        [
+            _mm512_loadu_si512(at),
+            _mm512_loadu_si512(at.add(1)),
+            _mm512_loadu_si512(at.add(2)),
+            _mm512_loadu_si512(at.add(3)),
+        ]
+    };
+    let (even_a, odd_a) = (_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b));
+    let (even_b, odd_b) = (_mm512_unpacklo_epi64(c, d), _mm512_unpackhi_epi64(c, d));
+    [
+        _mm512_shuffle_i64x2::<0b10_00_10_00>(even_a, even_b),
+        _mm512_shuffle_i64x2::<0b10_00_10_00>(odd_a, odd_b),
+        _mm512_shuffle_i64x2::<0b11_01_11_01>(even_a, even_b),
+        _mm512_shuffle_i64x2::<0b11_01_11_01>(odd_a, odd_b),
+    ]
+}
+
+/// [`load`] back. The words must be below p.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(super) fn store<F: Field>(elements: &mut [F; 8], words: &[V; 4]) {
+    const { assert!(size_of::<[F; 8]>() == 4 * size_of::<V>()) };
+    let [w, x, y, z] = *words;
+    let (low_a, low_b) = (_mm512_unpacklo_epi64(w, x), _mm512_unpacklo_epi64(y, z));
+    let (high_a, high_b) = (_mm512_unpackhi_epi64(w, x), _mm512_unpackhi_epi64(y, z));
+    let first = _mm512_set_epi64(11, 10, 3, 2, 9, 8, 1, 0);
+    let last = _mm512_set_epi64(15, 14, 7, 6, 13, 12, 5, 4);
+    let at = elements.as_mut_ptr().cast::<V>();
+    // SAFETY: 4 registers are exactly the 8 elements; the stores need no alignment, and any words are a valid `Field`.
+    unsafe {
+        _mm512_storeu_si512(at, _mm512_permutex2var_epi64(low_a, first, low_b));
+        _mm512_storeu_si512(at.add(1), _mm512_permutex2var_epi64(high_a, first, high_b));
+        _mm512_storeu_si512(at.add(2), _mm512_permutex2var_epi64(low_a, last, low_b));
+        _mm512_storeu_si512(at.add(3), _mm512_permutex2var_epi64(high_a, last, high_b));
+    }
+}
+
+/// One element in all lanes, times `2^260` and below p.
+#[inline]
+#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
+pub(super) fn splat<F: Field>(x: F) -> Factor {
+    unpack_shifted(&load(&[x; 8])).canonical::<F>().digits()
+}
+
+/// The words of one point: x, then y.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(super) fn load_point(point: &Point) -> V {
+    // SAFETY: a point is a whole register and aligned as one; `Fq` is plain words.
+    unsafe { _mm512_load_si512(core::ptr::from_ref(point).cast()) }
+}
+
+/// [`load_point`] of a point that is not aligned.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(super) fn load_affine(point: &G1Affine) -> V {
+    // SAFETY: a point is as large as a register; the load needs no alignment, and `Fq` is plain words.
+    unsafe { _mm512_loadu_si512(core::ptr::from_ref(point).cast()) }
+}
+
+/// [`load_point`] back. Both coordinates must be below p.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(super) fn to_point(words: V) -> Point {
+    let mut point = Point::IDENTITY;
+    // SAFETY: a point is a whole register and aligned as one; any words are a valid `Fq`.
+    unsafe { _mm512_store_si512(core::ptr::from_mut(&mut point).cast(), words) };
+    point
+}
+
+/// Starts reading a point that will be needed soon.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(super) fn prefetch(point: &Point) {
+    _mm_prefetch::<_MM_HINT_T0>(core::ptr::from_ref(point).cast());
+}
+
+/// Lane by lane.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(super) fn to_lanes(v: V) -> [u64; 8] {
+    let mut out = [0; 8];
+    // SAFETY: the array is as large as the register; the store needs no alignment.
+    unsafe { _mm512_storeu_si512(out.as_mut_ptr().cast(), v) };
+    out
+}
+
+/// The lanes whose number has its lowest bit set.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(super) fn odd_lanes(numbers: &[u32; 8]) -> __mmask8 {
+    // through memory: the compiler would make the mask bit by bit of eight registers
+    let numbers = core::hint::black_box(numbers);
+    // SAFETY: eight numbers are 32 bytes; the load needs no alignment.
+    let numbers = unsafe { _mm256_loadu_si256(numbers.as_ptr().cast()) };
+    _mm512_test_epi64_mask(_mm512_cvtepu32_epi64(numbers), _mm512_set1_epi64(1))
+}
+
+/// The lanes whose words are not all 0.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(super) fn nonzero_lanes(words: &[V; 4]) -> __mmask8 {
+    let [a, b, c, d] = *words;
+    let any = _mm512_or_si512(_mm512_or_si512(a, b), _mm512_or_si512(c, d));
+    _mm512_test_epi64_mask(any, any)
+}
+
+/// Rows to columns: lane j of register i is lane i of register j before.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(super) fn transpose(rows: [V; 8]) -> [V; 8] {
+    let mut out = rows;
+    for half in 0..2 {
+        let mut pairs = [rows[0]; 4];
+        for (pair, rows) in pairs.iter_mut().zip(rows.as_chunks::<2>().0) {
+            let [a, b] = *rows;
+            *pair = if half == 0 { _mm512_unpacklo_epi64(a, b) } else { _mm512_unpackhi_epi64(a, b) };
+        }
+        let [a, b, c, d] = pairs;
+        // quarters 0 and 2, then 1 and 3, of two rows each
+        let (even_ab, odd_ab) = (even_quarters(a, b), odd_quarters(a, b));
+        let (even_cd, odd_cd) = (even_quarters(c, d), odd_quarters(c, d));
+        out[half] = even_quarters(even_ab, even_cd);
+        out[2 + half] = even_quarters(odd_ab, odd_cd);
+        out[4 + half] = odd_quarters(even_ab, even_cd);
+        out[6 + half] = odd_quarters(odd_ab, odd_cd);
+    }
+    out
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn even_quarters(a: V, b: V) -> V {
+    _mm512_shuffle_i64x2::<0b10_00_10_00>(a, b)
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn odd_quarters(a: V, b: V) -> V {
+    _mm512_shuffle_i64x2::<0b11_01_11_01>(a, b)
+}

@@ -1,0 +1,81 @@
+//! Code for CPUs with AVX-512 IFMA, which multiplies eight pairs of 52-bit digits at a time.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `field` | products and sums of eight elements |
+//! | `lanes` | loads and stores |
+//! | `invert` | inversion of eight elements |
+//! | `fft` | the FFT |
+//! | `sums` | sums of points |
+//! | `slices` | arithmetic over slices of elements |
+//! | `rows` | programs over rows of columns |
+
+pub(crate) mod fft;
+mod field;
+mod invert;
+mod lanes;
+mod rows;
+mod slices;
+mod sums;
+
+use halo2curves::bn256::{Fq, Fr, G1Affine};
+
+use crate::points::{Points, Term};
+use crate::rows::Program;
+
+/// Proof that this CPU has what the functions of this module take: only [`Cpu::detect`] makes one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cpu(());
+
+impl Cpu {
+    /// Looks at the CPU, and at whether the operating system keeps its registers.
+    #[inline]
+    pub(crate) fn detect() -> Option<Cpu> {
+        let all = is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512dq")
+            && is_x86_feature_detected!("avx512vl")
+            && is_x86_feature_detected!("avx512ifma")
+            && is_x86_feature_detected!("avx512vbmi2");
+        all.then_some(Cpu(()))
+    }
+
+    pub(crate) fn fft_table(self, roots: &[Fr]) -> fft::Table {
+        // SAFETY: `self` says that the CPU has the features.
+        unsafe { fft::Table::new(roots) }
+    }
+
+    pub(crate) fn fft(self, table: &fft::Table, values: &mut [Fr], scales: Option<&[Fr]>) {
+        // SAFETY: `self` says that the CPU has the features.
+        unsafe { table.run(values, scales) }
+    }
+
+    pub(crate) fn with_images(self, bases: &[G1Affine], beta: Fq) -> Points {
+        // SAFETY: `self` says that the CPU has the features.
+        unsafe { sums::with_images(bases, beta) }
+    }
+
+    pub(crate) fn group_sums(self, points: &Points, terms: &[Term], counts: &[u32]) -> Points {
+        // SAFETY: `self` says that the CPU has the features.
+        unsafe { sums::group_sums(points, terms, counts) }
+    }
+
+    pub(crate) fn add_scaled(self, sums: &mut [Fr], factor: Fr, values: &[Fr]) {
+        // SAFETY: `self` says that the CPU has the features.
+        unsafe { slices::add_scaled(sums, factor, values) }
+    }
+
+    pub(crate) fn evaluate(self, coefficients: &[Fr], x: Fr) -> Fr {
+        // SAFETY: `self` says that the CPU has the features.
+        unsafe { slices::evaluate(coefficients, x) }
+    }
+
+    pub(crate) fn batch_invert(self, values: &mut [Fr]) {
+        // SAFETY: `self` says that the CPU has the features.
+        unsafe { slices::batch_invert(values) }
+    }
+
+    pub(crate) fn run_program(self, program: &Program, columns: &[&[Fr]], start: usize, out: &mut [&mut [Fr]]) {
+        // SAFETY: `self` says that the CPU has the features.
+        unsafe { rows::run(program, columns, start, out) }
+    }
+}

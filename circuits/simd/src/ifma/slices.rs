@@ -1,0 +1,80 @@
+//! Arithmetic over slices of elements.
+
+use halo2curves::bn256::Fr;
+use halo2curves::ff::Field as _;
+
+use super::field::{unpack, unpack_shifted, Field, Sum};
+use super::invert::invert;
+use super::lanes::{load, nonzero_lanes, splat, store};
+
+/// `sums[i] += factor·values[i]`, over as many as the shorter slice has.
+#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
+pub(super) fn add_scaled(sums: &mut [Fr], factor: Fr, values: &[Fr]) {
+    let by = splat(factor);
+    let (sums, sums_rest) = sums.as_chunks_mut::<8>();
+    let (values, values_rest) = values.as_chunks::<8>();
+    for (sum, value) in sums.iter_mut().zip(values) {
+        let product = unpack(&load(value)).digits().times::<Fr>(&by);
+        let total = product.add(unpack(&load(sum))).canonical::<Fr>().pack();
+        store(sum, &total);
+    }
+    sums_rest.iter_mut().zip(values_rest).for_each(|(s, v)| *s += factor * v);
+}
+
+/// Registers of coefficients that are added up side by side: enough that products need not wait for each other.
+const CHAINS: usize = 4;
+
+/// `Σ coefficients_i·x^i`.
+#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
+pub(super) fn evaluate(coefficients: &[Fr], x: Fr) -> Fr {
+    let horner = |values: &[Fr], start: Fr| values.iter().rev().fold(start, |sum, c| sum * x + c);
+    let (blocks, rest) = coefficients.as_chunks::<{ 8 * CHAINS }>();
+    let step = x.pow_vartime([8 * CHAINS as u64]);
+    let by = splat(step);
+    // the j-th of a block's sums has the coefficients at j, j + 32, …
+    let mut sums = [Sum::splat(&[0; 5]); CHAINS];
+    for block in blocks.iter().rev() {
+        for (sum, eight) in sums.iter_mut().zip(block.as_chunks::<8>().0) {
+            *sum = sum.carry().times::<Fr>(&by).add(unpack(&load(eight)));
+        }
+    }
+    let mut last = [[Fr::ZERO; 8]; CHAINS];
+    for (last, sum) in last.iter_mut().zip(sums) {
+        store(last, &sum.canonical::<Fr>().pack());
+    }
+    let of_blocks = horner(last.as_flattened(), Fr::ZERO);
+    if rest.is_empty() {
+        return of_blocks;
+    }
+    horner(rest, Fr::ZERO) * step.pow_vartime([blocks.len() as u64]) + of_blocks
+}
+
+/// Replaces every element by its inverse; zeros stay zero.
+#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
+pub(super) fn batch_invert(values: &mut [Fr]) {
+    let one = Sum::splat(&Fr::ONE_260);
+    let (eights, rest) = values.as_chunks_mut::<8>();
+    let mut before = Vec::with_capacity(eights.len());
+    let mut product = one.digits();
+    for eight in eights.iter() {
+        let words = load(eight);
+        before.push(product);
+        let factor = unpack_shifted(&words).select(nonzero_lanes(&words), one).digits();
+        product = product.times::<Fr>(&factor).carry();
+    }
+    // no factor is 0. Without the factor 16, products with it are as the library has them
+    if let Some(words) = invert::<Fr>(&product, Fr::from(16)) {
+        let mut inverse = unpack(&words).digits();
+        for (eight, before) in eights.iter_mut().zip(&before).rev() {
+            let words = load(eight);
+            let nonzero = nonzero_lanes(&words);
+            let factor = unpack_shifted(&words).select(nonzero, one).digits();
+            let this = inverse.times::<Fr>(before).canonical::<Fr>();
+            store(eight, &this.select(nonzero, Sum::splat(&[0; 5])).pack());
+            inverse = inverse.times::<Fr>(&factor).carry();
+        }
+    }
+    for x in rest {
+        *x = x.invert().unwrap_or(Fr::ZERO);
+    }
+}

@@ -1,0 +1,282 @@
+//! Sums of points, eight additions at a time.
+//!
+//! Groups become lists of terms, long ones several, which are added up side by side: eight lists to a register, up to 256
+//! registers to an inversion. Accumulators hold `x·2^260`; points come as `16·x·2^256`, which is the same.
+//!
+//! An addition of equal or opposite points has the denominator 0, and the inversion of all denominators shows it. The lists
+//! of that batch then go through the portable code, as do sums of [`Points`] that have the point at infinity among them.
+
+use halo2curves::bn256::{Fq, G1Affine};
+
+use super::field::{unpack, unpack_shifted, Factor, Field, Sum};
+use super::invert::invert;
+use super::lanes::{load_affine, load_point, nonzero_lanes, odd_lanes, prefetch, splat, to_point, transpose};
+use crate::points::{Point, Points, Term};
+use crate::sums::portable;
+
+/// Registers of lists that share an inversion.
+const BATCH: usize = 256;
+/// Lists to make of long groups, if there are terms enough.
+const LISTS: usize = 8 * BATCH;
+/// Terms that a list has at least before a group is cut.
+const LEAST: usize = 8;
+
+/// Terms to add up: `terms[start..start + len]`, not none.
+#[derive(Clone, Copy, Debug, Default)]
+struct List {
+    start: usize,
+    len: usize,
+}
+
+/// Sums so far, in digits and below 2p.
+struct Accumulator {
+    x: Sum,
+    y: Sum,
+}
+
+/// What the way back through a round needs of an addition.
+struct Addition {
+    /// The point, below 16p.
+    x: Sum,
+    y: Sum,
+    /// Product of the denominators before.
+    before: Factor,
+}
+
+/// See [`crate::sums::with_images`].
+#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
+pub(super) fn with_images(bases: &[G1Affine], beta: Fq) -> Points {
+    let factor = splat(beta);
+    let mut points = Vec::with_capacity(2 * bases.len());
+    let (eights, rest) = bases.as_chunks::<8>();
+    let mut nonzero = u8::MAX;
+    for eight in eights {
+        let mut rows = [load_affine(&eight[0]); 8];
+        for (row, base) in rows.iter_mut().zip(eight) {
+            *row = load_affine(base);
+        }
+        let [a, b, c, d, y @ ..] = transpose(rows);
+        nonzero &= nonzero_lanes(&[a, b, c, d]);
+        let x = unpack(&[a, b, c, d]).digits().times::<Fq>(&factor).canonical::<Fq>();
+        let [a, b, c, d] = x.pack();
+        let [e, f, g, h] = y;
+        for (row, image) in rows.into_iter().zip(transpose([a, b, c, d, e, f, g, h])) {
+            points.push(to_point(row));
+            points.push(to_point(image));
+        }
+    }
+    points.extend(rest.iter().flat_map(|p| [Point(*p), Point(G1Affine { x: p.x * beta, y: p.y })]));
+    let identity = nonzero != u8::MAX || points[16 * eights.len()..].iter().any(Point::is_identity);
+    Points { points, identity }
+}
+
+/// See [`crate::sums::group_sums`], which checked that the groups are of all terms.
+#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
+pub(super) fn group_sums(points: &Points, terms: &[Term], counts: &[u32]) -> Points {
+    if points.identity && terms.iter().any(|t| points.points[t.index()].is_identity()) {
+        return Points::new(portable(&points.points, terms, counts));
+    }
+    let longest = terms.len().div_ceil(LISTS).max(LEAST);
+    let mut lists = Vec::with_capacity(counts.len() + terms.len() / longest);
+    let mut parts = Vec::with_capacity(counts.len());
+    let mut start = 0;
+    for count in counts {
+        let count = *count as usize;
+        // a group of up to twice the length is not worth another round
+        let n = if count <= 2 * longest { usize::from(count > 0) } else { count.div_ceil(longest) };
+        for i in 0..n {
+            let (from, to) = (count * i / n, count * (i + 1) / n);
+            lists.push(List { start: start + from, len: to - from });
+        }
+        parts.push(n as u32);
+        start += count;
+    }
+    let sums = list_sums(&points.points, terms, &lists);
+    if parts.iter().any(|n| *n > 1) {
+        let all: Vec<Term> = (0..sums.len()).map(|i| Term::new(i, false)).collect();
+        return group_sums(&Points::new(sums), &all, &parts);
+    }
+    let mut sums = sums.into_iter();
+    Points::new(parts.iter().map(|n| if *n == 0 { None } else { sums.next() }.unwrap_or(Point::IDENTITY)).collect())
+}
+
+/// The sum of each list. No point may be the one at infinity.
+#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
+fn list_sums(points: &[Point], terms: &[Term], lists: &[List]) -> Vec<Point> {
+    // longest first, so that those that still have terms are the first in every round
+    let longest = lists.iter().map(|l| l.len).max().unwrap_or(0);
+    let mut places = vec![0; longest + 2];
+    lists.iter().for_each(|l| places[longest - l.len + 1] += 1);
+    for i in 1..places.len() {
+        places[i] += places[i - 1];
+    }
+    let mut order = vec![0; lists.len()];
+    for (i, list) in lists.iter().enumerate() {
+        let place = &mut places[longest - list.len];
+        order[*place] = i;
+        *place += 1;
+    }
+    let mut sums = vec![Point::IDENTITY; lists.len()];
+    let registers = lists.len().min(8 * BATCH).div_ceil(8);
+    let mut batch = Batch {
+        lists: Vec::with_capacity(8 * registers),
+        accumulators: Vec::with_capacity(registers),
+        additions: Vec::with_capacity(registers),
+    };
+    for order in order.chunks(8 * BATCH) {
+        batch.lists.clear();
+        batch.lists.extend(order.iter().map(|i| lists[*i]));
+        if batch.run(points, terms) {
+            for (order, accumulator) in order.chunks(8).zip(&batch.accumulators) {
+                for (i, row) in order.iter().zip(accumulator.to_rows()) {
+                    sums[*i] = row;
+                }
+            }
+        } else {
+            let terms: Vec<Term> = batch.lists.iter().flat_map(|l| &terms[l.start..l.start + l.len]).copied().collect();
+            let counts: Vec<u32> = batch.lists.iter().map(|l| l.len as u32).collect();
+            for (i, sum) in order.iter().zip(portable(points, &terms, &counts)) {
+                sums[*i] = sum;
+            }
+        }
+    }
+    sums
+}
+
+/// Lists that are added up side by side.
+struct Batch {
+    /// By falling length.
+    lists: Vec<List>,
+    accumulators: Vec<Accumulator>,
+    additions: Vec<Addition>,
+}
+
+impl Batch {
+    /// Adds up all lists; false where two points were equal or opposite.
+    #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
+    fn run(&mut self, points: &[Point], terms: &[Term]) -> bool {
+        self.accumulators.clear();
+        for eight in self.lists.chunks(8) {
+            let (x, y) = gather(points, &round_terms(terms, eight, 0));
+            self.accumulators.push(Accumulator { x: x.reduce::<Fq>(), y: y.reduce::<Fq>() });
+        }
+        let longest = self.lists.first().map_or(0, |l| l.len);
+        let mut active = self.lists.len();
+        for round in 1..longest {
+            while self.lists[active - 1].len <= round {
+                active -= 1;
+            }
+            if !self.round(points, terms, round, active) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Adds the `round`-th term of the first `active` lists.
+    #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
+    fn round(&mut self, points: &[Point], terms: &[Term], round: usize, active: usize) -> bool {
+        let lists = &self.lists[..active];
+        let one = Sum::splat(&Fq::ONE_260);
+        let mut product = one.digits();
+        self.additions.clear();
+        for (eight, accumulator) in lists.chunks(8).zip(&self.accumulators) {
+            let (x, y) = gather(points, &round_terms(terms, eight, round));
+            self.additions.push(Addition { x, y, before: product });
+            let denominator = accumulator.denominator(&x, mask(eight.len()));
+            product = product.times::<Fq>(&denominator).carry();
+        }
+        // 16/x·2^256 is 1/x·2^260
+        let Some(inverses) = invert::<Fq>(&product, Fq::from(256)) else { return false };
+        let mut inverse = unpack(&inverses).digits();
+        let steps = lists.chunks(8).zip(&mut self.accumulators).zip(&self.additions);
+        for ((eight, accumulator), addition) in steps.rev() {
+            // the points of the next round, while there is much to compute
+            for list in eight {
+                if let Some(point) = terms.get(list.start + round + 1).and_then(|t| points.get(t.index())) {
+                    prefetch(point);
+                }
+            }
+            let mask = mask(eight.len());
+            let denominator = accumulator.denominator(&addition.x, mask);
+            let by = inverse.times::<Fq>(&addition.before).carry();
+            inverse = inverse.times::<Fq>(&denominator).carry();
+            accumulator.add(addition, &by, mask);
+        }
+        true
+    }
+}
+
+impl Accumulator {
+    /// `x − self.x` below 18p, 1 outside the mask.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
+    fn denominator(&self, x: &Sum, mask: u8) -> Factor {
+        let difference = x.sub(self.x).plus::<Fq, 2>();
+        if mask == u8::MAX {
+            return difference.carry();
+        }
+        difference.select(mask, Sum::splat(&Fq::ONE_260)).carry()
+    }
+
+    /// Adds a point within the mask, with the inverse of the denominator.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
+    fn add(&mut self, other: &Addition, inverse: &Factor, mask: u8) {
+        let slope = other.y.sub(self.y).plus::<Fq, 2>().carry().times::<Fq>(inverse).carry();
+        // below 6p + 18p
+        let x = slope.square::<Fq>().sub(self.x).sub(other.x).plus::<Fq, 18>().reduce::<Fq>();
+        let back = self.x.sub(x).plus::<Fq, 2>().carry();
+        let y = slope.times::<Fq>(&back).sub(self.y).plus::<Fq, 2>().reduce::<Fq>();
+        if mask == u8::MAX {
+            (self.x, self.y) = (x, y);
+        } else {
+            (self.x, self.y) = (x.select(mask, self.x), y.select(mask, self.y));
+        }
+    }
+
+    /// The eight points as the library has them.
+    #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
+    fn to_rows(&self) -> [Point; 8] {
+        let to_memory = Factor::splat(&Fq::TO_MEMORY);
+        let [a, b, c, d] = self.x.digits().times::<Fq>(&to_memory).canonical::<Fq>().pack();
+        let [e, f, g, h] = self.y.digits().times::<Fq>(&to_memory).canonical::<Fq>().pack();
+        let mut out = [Point::IDENTITY; 8];
+        for (point, row) in out.iter_mut().zip(transpose([a, b, c, d, e, f, g, h])) {
+            *point = to_point(row);
+        }
+        out
+    }
+}
+
+/// Of up to eight lists, one to a lane.
+#[inline(always)]
+fn mask(lists: usize) -> u8 {
+    u8::MAX >> (8 - lists)
+}
+
+/// One term of each of up to eight lists; the lanes that are left get the last one's.
+#[inline(always)]
+fn round_terms(terms: &[Term], lists: &[List], round: usize) -> [Term; 8] {
+    let mut out = [Term(0); 8];
+    let last = lists.len() - 1;
+    for (lane, out) in out.iter_mut().enumerate() {
+        *out = terms[lists[lane.min(last)].start + round];
+    }
+    out
+}
+
+/// Both coordinates of eight points, below 16p; of opposites where a term is negative.
+#[inline]
+#[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
+fn gather(points: &[Point], terms: &[Term; 8]) -> (Sum, Sum) {
+    let mut rows = [load_point(&points[terms[0].index()]); 8];
+    for (row, term) in rows.iter_mut().zip(terms) {
+        *row = load_point(&points[term.index()]);
+    }
+    let [a, b, c, d, e, f, g, h] = transpose(rows);
+    let y = unpack_shifted(&[e, f, g, h]);
+    let zero = y.sub(y);
+    let negative = zero.sub(y).plus::<Fq, 16>();
+    (unpack_shifted(&[a, b, c, d]), negative.select(odd_lanes(&terms.map(|t| t.0)), y))
+}

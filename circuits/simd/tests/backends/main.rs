@@ -1,0 +1,6 @@
+//! Every backend gives what the library gives.
+
+mod fft;
+mod slices;
+mod sums;
+mod support;
