@@ -70,7 +70,7 @@ fn alter(bytes: &mut Vec<u8>, seeds: &[Vec<u8>], rng: &mut ChaCha8Rng) {
             let other = seeds.choose(rng).expect("seeds");
             let from = rng.gen_range(0..=other.len());
             let until = other.len().min(from + rng.gen_range(1..=STRETCH));
-            overwrite(bytes, at, &other[from..until].to_vec());
+            overwrite(bytes, at, &other[from..until]);
         }
     }
 }

@@ -28,7 +28,7 @@ fn calls() {
     let good = calldata(&inputs, &proof.bytes.0);
     let fair = run(&code.runtime, &good).expect("runs");
     assert!(fair.success, "the corpus's proof is refused: make the corpus anew");
-    fuzz("calldata", &[good.clone()], 500, |input| {
+    fuzz("calldata", std::slice::from_ref(&good), 500, |input| {
         let report = run(&code.runtime, input).expect("runs");
         assert_eq!(report.success, input == good);
         assert!(report.execution_gas < 3 * fair.execution_gas, "{} gas", report.execution_gas);

@@ -25,7 +25,7 @@ fn is_signers(signature: &[u8]) -> bool {
 fn signatures() {
     let good = SignedVoucher::sign(&key(), &DOMAIN, voucher()).expect("signed").signature().to_vec();
     assert!(is_signers(&good));
-    fuzz("signature", &[good.clone()], 5_000, |input| assert_eq!(is_signers(input), input == good));
+    fuzz("signature", std::slice::from_ref(&good), 5_000, |input| assert_eq!(is_signers(input), input == good));
     for v in 0..=255 {
         let other = [&good[..64], &[v]].concat();
         assert_eq!(is_signers(&other), v == good[64], "v = {v}");

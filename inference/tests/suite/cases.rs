@@ -4,9 +4,10 @@
 
 use tribute_core::head::{lambda_units, Weights};
 use tribute_core::link::Link;
-use tribute_core::records::{infer_schema, read_csv, Records};
+use tribute_core::records::Records;
 use tribute_core::schema::Schema;
 use tribute_inference::{check_optimum, import, ImportError, InputScale, Looks, LossOptions, OptimumError};
+use tribute_records::{Options, Predicts, Range, Source};
 
 use crate::common;
 
@@ -16,8 +17,11 @@ fn file(name: &str) -> Vec<u8> {
 
 fn records() -> (Schema, Records) {
     let text = file("pipelines/multi.csv");
-    let schema = infer_schema("multi.csv", "multi", &text).unwrap();
-    let records = read_csv("multi.csv", &text, &schema).unwrap();
+    let options = Options::default();
+    let source = Source::from_bytes("multi.csv", text, &options).unwrap();
+    let inferred = source.infer("multi", Predicts::Classes, Range::default(), &options).unwrap();
+    let schema = inferred.into_schema().unwrap();
+    let records = source.records(&schema, &options).unwrap().into_records().unwrap();
     (schema, records)
 }
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use tribute_problem::{Problem, Reason};
 use tribute_service::jobs::queue::{Beat, Queue, MAX_ATTEMPTS, MAX_LOST};
-use tribute_service::jobs::{Event, Fenced, Lease, NewJob, Progress, State};
+use tribute_service::jobs::{Event, Fenced, Lease, NewJob, State};
+use tribute_steps::toolbox::Progress;
 use tribute_store::db::Database;
 
 const LEASE: i64 = 30_000;

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{connect, infer, Place, Served};
-use tribute::offline::{verify_json, Options, Report};
+use tribute::offline::{verify_json, Options};
 use tribute_client::{problem, Client};
 use tribute_core::certificate::{FORMAT, TREE_FORMAT};
 use tribute_core::layout::{Layout, Task};
@@ -12,6 +12,7 @@ use tribute_core::schema::{Feature, Schema, Target};
 use tribute_problem::{Problem, Reason};
 use tribute_proto::v1;
 use tribute_records::Predicts;
+use tribute_verify::Report;
 
 const K: u32 = 10;
 const COLUMNS: usize = 8;
