@@ -322,16 +322,14 @@ mod tests {
     fn weighted_sums_of_many_buckets() {
         for n in [1, 16, 17, 128, 129, 16_385] {
             let points: Points = (0..n).map(|i| (G1::generator() * Fr::from(i as u64 % 7)).to_affine()).collect();
-            // all points, and sets of different lengths
-            let all = 0..n;
-            for sets in [vec![all], vec![0..n / 2, n / 2..n, n / 3..n, 0..0]] {
-                for backend in Backend::all() {
-                    let sums = weighted_sums(backend, &points, &sets);
-                    for (set, sum) in sets.iter().zip(sums) {
-                        let weights: Fr = set.clone().zip(0..).map(|(i, w)| Fr::from(w * (i as u64 % 7))).sum();
-                        let expected = (G1::generator() * weights).to_affine();
-                        assert_eq!(sum.to_affine(), expected, "{set:?} of {n} points, {backend:?}");
-                    }
+            // all points, and sets of other lengths
+            let sets = [0..n, 0..n / 2, n / 2..n, n / 3..n, 0..0];
+            for backend in Backend::all() {
+                let sums = weighted_sums(backend, &points, &sets);
+                for (set, sum) in sets.iter().zip(sums) {
+                    let weights: Fr = set.clone().zip(0..).map(|(i, w)| Fr::from(w * (i as u64 % 7))).sum();
+                    let expected = (G1::generator() * weights).to_affine();
+                    assert_eq!(sum.to_affine(), expected, "{set:?} of {n} points, {backend:?}");
                 }
             }
         }

@@ -14,7 +14,7 @@
 //!
 //! # Why `unsafe` is sound here
 //!
-//! No other crate of the workspace has any. There are three kinds, each with a comment where it stands:
+//! No other crate of the workspace has any. There are four kinds, each with a comment where it stands:
 //!
 //! - **Calls of functions for other CPUs.** All are in `ifma/mod.rs`, methods of `Cpu`. A `Cpu` is made only after the CPU
 //!   was seen to have all features that those functions are compiled for, so whoever has one can call them. Within them
@@ -22,6 +22,7 @@
 //! - **Loads and stores of registers.** All are in `ifma/lanes.rs`. They take references to whole arrays of the register's
 //!   size, never a pointer and a length; those that need alignment take a type that has it. Everything else works on
 //!   slices, bounds checked.
+//! - **Memory of points.** `points.rs` takes an aligned part of a vector of words as points, which any words are.
 //! - **The library's elements as words.** `raw.rs` checks at compile time that `Fr`, `Fq` and `G1Affine` are what the loads
 //!   take them for. Any words are valid there as far as memory is concerned; that they are below the modulus is a matter of
 //!   right results, which the tests compare.

@@ -19,41 +19,58 @@ impl Point {
 }
 
 /// Points to take sums of.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// Their memory is a vector of words, of which the points start at the first that is aligned for them: memory that is
+/// allocated with an alignment is reused so badly (glibc 2.36) that a process that proves again and again grows by an eighth.
+#[derive(Debug)]
 pub struct Points {
-    pub(crate) points: Vec<Point>,
+    words: Vec<u64>,
+    len: usize,
     /// Whether one is the point at infinity.
     #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
     pub(crate) identity: bool,
 }
 
 impl Points {
-    pub(crate) fn new(points: Vec<Point>) -> Points {
+    /// `len` points as `write` leaves them; it finds them all at infinity.
+    pub(crate) fn fill(len: usize, write: impl FnOnce(&mut [Point])) -> Points {
+        const WORDS: usize = size_of::<Point>() / size_of::<u64>();
+        let mut words = vec![0; WORDS * (len + 1)];
+        // SAFETY: any words are a valid point: its coordinates are words (raw.rs).
+        let points = &mut unsafe { words.align_to_mut::<Point>() }.1[..len];
+        write(points);
         let identity = points.iter().any(Point::is_identity);
-        Points { points, identity }
+        Points { words, len, identity }
+    }
+
+    #[inline]
+    pub(crate) fn as_slice(&self) -> &[Point] {
+        // SAFETY: as above. The words have not moved since, so the points are where they were written.
+        &unsafe { self.words.align_to::<Point>() }.1[..self.len]
     }
 
     /// How many.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.points.len()
+        self.len
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.points.is_empty()
+        self.len == 0
     }
 
     /// The points in order.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &G1Affine> + ExactSizeIterator {
-        self.points.iter().map(|p| &p.0)
+        self.as_slice().iter().map(|p| &p.0)
     }
 }
 
 impl FromIterator<G1Affine> for Points {
     fn from_iter<T: IntoIterator<Item = G1Affine>>(points: T) -> Self {
-        Points::new(points.into_iter().map(Point).collect())
+        let all: Vec<G1Affine> = points.into_iter().collect();
+        Points::fill(all.len(), |points| points.iter_mut().zip(all).for_each(|(to, p)| *to = Point(p)))
     }
 }
 

@@ -13,8 +13,10 @@ use crate::points::{Point, Points, Term};
 pub fn with_images(backend: Backend, bases: &[G1Affine], beta: Fq) -> Points {
     match backend.0 {
         Kind::Portable => {
-            let pairs = bases.par_iter().flat_map_iter(|p| [Point(*p), Point(G1Affine { x: p.x * beta, y: p.y })]);
-            Points::new(pairs.collect())
+            let pair = |(pair, p): (&mut [Point], &G1Affine)| {
+                pair.copy_from_slice(&[Point(*p), Point(G1Affine { x: p.x * beta, y: p.y })]);
+            };
+            Points::fill(2 * bases.len(), |points| points.par_chunks_mut(2).zip(bases).for_each(pair))
         }
         #[cfg(target_arch = "x86_64")]
         Kind::Ifma(cpu) => cpu.with_images(bases, beta),
@@ -31,14 +33,14 @@ pub fn group_sums(backend: Backend, points: &Points, terms: &[Term], counts: &[u
     let total: usize = counts.iter().map(|c| *c as usize).sum();
     assert_eq!(total, terms.len(), "groups of all terms");
     match backend.0 {
-        Kind::Portable => Points::new(portable(&points.points, terms, counts)),
+        Kind::Portable => portable(points.as_slice(), terms, counts).into_iter().collect(),
         #[cfg(target_arch = "x86_64")]
         Kind::Ifma(cpu) => cpu.group_sums(points, terms, counts),
     }
 }
 
 /// [`group_sums`] one at a time; the only one that takes points at infinity, equal and opposite ones.
-pub(crate) fn portable(points: &[Point], terms: &[Term], counts: &[u32]) -> Vec<Point> {
+pub(crate) fn portable(points: &[Point], terms: &[Term], counts: &[u32]) -> Vec<G1Affine> {
     let point = |term: &Term| {
         let p = points[term.index()].0;
         // the point at infinity, (0, 0), stays what it is
@@ -55,7 +57,7 @@ pub(crate) fn portable(points: &[Point], terms: &[Term], counts: &[u32]) -> Vec<
 const BATCH: usize = 512;
 
 /// The sum of each group; `points` are group after group. Each round adds neighbours of a group in pairs.
-fn pairwise(mut points: Vec<G1Affine>, mut counts: Vec<u32>) -> Vec<Point> {
+fn pairwise(mut points: Vec<G1Affine>, mut counts: Vec<u32>) -> Vec<G1Affine> {
     let mut batch = Batch::default();
     while counts.iter().any(|c| *c > 1) {
         let (mut read, mut write) = (0, 0);
@@ -74,8 +76,8 @@ fn pairwise(mut points: Vec<G1Affine>, mut counts: Vec<u32>) -> Vec<Point> {
         write = batch.run(&mut points, write);
         points.truncate(write);
     }
-    let mut sums = points.into_iter().map(Point);
-    counts.iter().map(|c| if *c == 0 { None } else { sums.next() }.unwrap_or(Point::IDENTITY)).collect()
+    let mut sums = points.into_iter();
+    counts.iter().map(|c| if *c == 0 { None } else { sums.next() }.unwrap_or(Point::IDENTITY.0)).collect()
 }
 
 /// Sums that are made together.

@@ -6,11 +6,13 @@
 //! An addition of equal or opposite points has the denominator 0, and the inversion of all denominators shows it. The lists
 //! of that batch then go through the portable code, as do sums of [`Points`] that have the point at infinity among them.
 
+use core::cell::Cell;
+
 use halo2curves::bn256::{Fq, G1Affine};
 
 use super::field::{unpack, unpack_shifted, Factor, Field, Sum};
 use super::invert::invert;
-use super::lanes::{load_affine, load_point, nonzero_lanes, odd_lanes, prefetch, splat, to_point, transpose};
+use super::lanes::{load_affine, load_point, odd_lanes, prefetch, splat, to_point, transpose};
 use crate::points::{Point, Points, Term};
 use crate::sums::portable;
 
@@ -47,34 +49,34 @@ struct Addition {
 #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
 pub(super) fn with_images(bases: &[G1Affine], beta: Fq) -> Points {
     let factor = splat(beta);
-    let mut points = Vec::with_capacity(2 * bases.len());
-    let (eights, rest) = bases.as_chunks::<8>();
-    let mut nonzero = u8::MAX;
-    for eight in eights {
-        let mut rows = [load_affine(&eight[0]); 8];
-        for (row, base) in rows.iter_mut().zip(eight) {
-            *row = load_affine(base);
+    Points::fill(2 * bases.len(), |points| {
+        let (eights, rest) = bases.as_chunks::<8>();
+        let (pairs, rest_pairs) = points.split_at_mut(16 * eights.len());
+        for (eight, pairs) in eights.iter().zip(pairs.as_chunks_mut::<16>().0) {
+            let mut rows = [load_affine(&eight[0]); 8];
+            for (row, base) in rows.iter_mut().zip(eight) {
+                *row = load_affine(base);
+            }
+            let [a, b, c, d, y @ ..] = transpose(rows);
+            let x = unpack(&[a, b, c, d]).digits().times::<Fq>(&factor).canonical::<Fq>();
+            let [a, b, c, d] = x.pack();
+            let [e, f, g, h] = y;
+            let images = transpose([a, b, c, d, e, f, g, h]);
+            for ((pair, row), image) in pairs.as_chunks_mut::<2>().0.iter_mut().zip(rows).zip(images) {
+                *pair = [to_point(row), to_point(image)];
+            }
         }
-        let [a, b, c, d, y @ ..] = transpose(rows);
-        nonzero &= nonzero_lanes(&[a, b, c, d]);
-        let x = unpack(&[a, b, c, d]).digits().times::<Fq>(&factor).canonical::<Fq>();
-        let [a, b, c, d] = x.pack();
-        let [e, f, g, h] = y;
-        for (row, image) in rows.into_iter().zip(transpose([a, b, c, d, e, f, g, h])) {
-            points.push(to_point(row));
-            points.push(to_point(image));
+        for (pair, p) in rest_pairs.as_chunks_mut::<2>().0.iter_mut().zip(rest) {
+            *pair = [Point(*p), Point(G1Affine { x: p.x * beta, y: p.y })];
         }
-    }
-    points.extend(rest.iter().flat_map(|p| [Point(*p), Point(G1Affine { x: p.x * beta, y: p.y })]));
-    let identity = nonzero != u8::MAX || points[16 * eights.len()..].iter().any(Point::is_identity);
-    Points { points, identity }
+    })
 }
 
 /// See [`crate::sums::group_sums`], which checked that the groups are of all terms.
 #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
 pub(super) fn group_sums(points: &Points, terms: &[Term], counts: &[u32]) -> Points {
-    if points.identity && terms.iter().any(|t| points.points[t.index()].is_identity()) {
-        return Points::new(portable(&points.points, terms, counts));
+    if points.identity && terms.iter().any(|t| points.as_slice()[t.index()].is_identity()) {
+        return portable(points.as_slice(), terms, counts).into_iter().collect();
     }
     let longest = terms.len().div_ceil(LISTS).max(LEAST);
     let mut lists = Vec::with_capacity(counts.len() + terms.len() / longest);
@@ -91,18 +93,23 @@ pub(super) fn group_sums(points: &Points, terms: &[Term], counts: &[u32]) -> Poi
         parts.push(n as u32);
         start += count;
     }
-    let sums = list_sums(&points.points, terms, &lists);
+    let sums = list_sums(points.as_slice(), terms, &lists);
     if parts.iter().any(|n| *n > 1) {
         let all: Vec<Term> = (0..sums.len()).map(|i| Term::new(i, false)).collect();
-        return group_sums(&Points::new(sums), &all, &parts);
+        return group_sums(&sums, &all, &parts);
     }
-    let mut sums = sums.into_iter();
-    Points::new(parts.iter().map(|n| if *n == 0 { None } else { sums.next() }.unwrap_or(Point::IDENTITY)).collect())
+    // a group has a list, or no terms
+    let mut sums = sums.as_slice().iter();
+    Points::fill(parts.len(), |points| {
+        for (point, _) in points.iter_mut().zip(&parts).filter(|(_, n)| **n == 1) {
+            *point = *sums.next().unwrap_or(&Point::IDENTITY);
+        }
+    })
 }
 
 /// The sum of each list. No point may be the one at infinity.
 #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
-fn list_sums(points: &[Point], terms: &[Term], lists: &[List]) -> Vec<Point> {
+fn list_sums(points: &[Point], terms: &[Term], lists: &[List]) -> Points {
     // longest first, so that those that still have terms are the first in every round
     let longest = lists.iter().map(|l| l.len).max().unwrap_or(0);
     let mut places = vec![0; longest + 2];
@@ -116,34 +123,37 @@ fn list_sums(points: &[Point], terms: &[Term], lists: &[List]) -> Vec<Point> {
         order[*place] = i;
         *place += 1;
     }
-    let mut sums = vec![Point::IDENTITY; lists.len()];
-    let registers = lists.len().min(8 * BATCH).div_ceil(8);
-    let mut batch = Batch {
-        lists: Vec::with_capacity(8 * registers),
-        accumulators: Vec::with_capacity(registers),
-        additions: Vec::with_capacity(registers),
-    };
-    for order in order.chunks(8 * BATCH) {
-        batch.lists.clear();
-        batch.lists.extend(order.iter().map(|i| lists[*i]));
-        if batch.run(points, terms) {
-            for (order, accumulator) in order.chunks(8).zip(&batch.accumulators) {
-                for (i, row) in order.iter().zip(accumulator.to_rows()) {
-                    sums[*i] = row;
+    Points::fill(lists.len(), |sums| {
+        let mut batch = MEMORY.take();
+        for order in order.chunks(8 * BATCH) {
+            batch.lists.clear();
+            batch.lists.extend(order.iter().map(|i| lists[*i]));
+            if batch.run(points, terms) {
+                for (order, accumulator) in order.chunks(8).zip(&batch.accumulators) {
+                    for (i, row) in order.iter().zip(accumulator.to_rows()) {
+                        sums[*i] = row;
+                    }
+                }
+            } else {
+                let terms: Vec<Term> =
+                    batch.lists.iter().flat_map(|l| &terms[l.start..l.start + l.len]).copied().collect();
+                let counts: Vec<u32> = batch.lists.iter().map(|l| l.len as u32).collect();
+                for (i, sum) in order.iter().zip(portable(points, &terms, &counts)) {
+                    sums[*i] = Point(sum);
                 }
             }
-        } else {
-            let terms: Vec<Term> = batch.lists.iter().flat_map(|l| &terms[l.start..l.start + l.len]).copied().collect();
-            let counts: Vec<u32> = batch.lists.iter().map(|l| l.len as u32).collect();
-            for (i, sum) in order.iter().zip(portable(points, &terms, &counts)) {
-                sums[*i] = sum;
-            }
         }
-    }
-    sums
+        MEMORY.set(batch);
+    })
+}
+
+thread_local! {
+    /// Memory for the next batch, 400 kB at most: it is needed thousands of times in a proof.
+    static MEMORY: Cell<Batch> = Cell::default();
 }
 
 /// Lists that are added up side by side.
+#[derive(Default)]
 struct Batch {
     /// By falling length.
     lists: Vec<List>,
@@ -177,20 +187,23 @@ impl Batch {
     #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
     fn round(&mut self, points: &[Point], terms: &[Term], round: usize, active: usize) -> bool {
         let lists = &self.lists[..active];
-        let one = Sum::splat(&Fq::ONE_260);
-        let mut product = one.digits();
+        // two products, so that one need not wait for the other
+        let mut products = [Sum::splat(&Fq::ONE_260).digits(); 2];
         self.additions.clear();
-        for (eight, accumulator) in lists.chunks(8).zip(&self.accumulators) {
+        for (i, (eight, accumulator)) in lists.chunks(8).zip(&self.accumulators).enumerate() {
             let (x, y) = gather(points, &round_terms(terms, eight, round));
-            self.additions.push(Addition { x, y, before: product });
+            let product = &mut products[i % 2];
+            self.additions.push(Addition { x, y, before: *product });
             let denominator = accumulator.denominator(&x, mask(eight.len()));
-            product = product.times::<Fq>(&denominator).carry();
+            *product = product.times::<Fq>(&denominator).carry();
         }
+        let [even, odd] = products;
         // 16/x·2^256 is 1/x·2^260
-        let Some(inverses) = invert::<Fq>(&product, Fq::from(256)) else { return false };
-        let mut inverse = unpack(&inverses).digits();
-        let steps = lists.chunks(8).zip(&mut self.accumulators).zip(&self.additions);
-        for ((eight, accumulator), addition) in steps.rev() {
+        let Some(words) = invert::<Fq>(&even.times::<Fq>(&odd).carry(), Fq::from(256)) else { return false };
+        let both = unpack(&words).digits();
+        let mut inverses = [both.times::<Fq>(&odd).carry(), both.times::<Fq>(&even).carry()];
+        let steps = lists.chunks(8).zip(&mut self.accumulators).zip(&self.additions).enumerate();
+        for (i, ((eight, accumulator), addition)) in steps.rev() {
             // the points of the next round, while there is much to compute
             for list in eight {
                 if let Some(point) = terms.get(list.start + round + 1).and_then(|t| points.get(t.index())) {
@@ -199,8 +212,9 @@ impl Batch {
             }
             let mask = mask(eight.len());
             let denominator = accumulator.denominator(&addition.x, mask);
+            let inverse = &mut inverses[i % 2];
             let by = inverse.times::<Fq>(&addition.before).carry();
-            inverse = inverse.times::<Fq>(&denominator).carry();
+            *inverse = inverse.times::<Fq>(&denominator).carry();
             accumulator.add(addition, &by, mask);
         }
         true
