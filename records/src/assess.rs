@@ -10,10 +10,10 @@ use crate::doubt::{Doubt, Kind};
 use crate::error::{DataError, Fault};
 use crate::number::{self, Decimal};
 use crate::options::Options;
-use crate::reading::{as_feature, real_step, Reading, Targets};
 use crate::report::{ClassReport, ColumnReport, HeaderReport, Report};
 use crate::steps::Resolution;
 use crate::table::Table;
+use crate::targets::{as_feature, real_step, Targets};
 use crate::values::Values;
 
 /// A table with everything that is known about it.
@@ -116,7 +116,7 @@ impl<'a> Assessment<'a> {
     ///
     /// # Errors
     /// No record is left.
-    pub(crate) fn finish(mut self) -> Result<Reading, DataError> {
+    pub(crate) fn finish(mut self) -> Result<(Report, Records, Vec<bool>), DataError> {
         let features = self.schema.features();
         let mut records = Records::new(features.len());
         let mut quantised = Vec::with_capacity(features.len());
@@ -146,7 +146,7 @@ impl<'a> Assessment<'a> {
         }
         let labelled = self.kept.iter().map(|(_, t)| t.is_some()).collect();
         let report = self.report(columns, target, notes, doubts);
-        Ok(Reading::new(report, records, labelled))
+        Ok((report, records, labelled))
     }
 
     /// Rows that would be left out.
@@ -266,7 +266,7 @@ impl<'a> Assessment<'a> {
         let mut notes = Vec::new();
         let named = |chosen: &dyn Fn(usize, &ColumnReport) -> bool| {
             let names = columns.iter().enumerate().filter(|(i, c)| chosen(*i, c)).map(|(_, c)| c.name.as_str());
-            crate::columns::some(names)
+            crate::phrase::some(names)
         };
         if self.kept.len() > 1 && columns.iter().any(|c| c.distinct == 1) {
             notes.push(format!("constant, so they tell nothing: {}", named(&|_, c| c.distinct == 1)));

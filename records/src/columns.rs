@@ -7,6 +7,7 @@ use crate::error::{DataError, Fault};
 use crate::header::is_label_name;
 use crate::inputs::inputs;
 use crate::options::Options;
+use crate::phrase::some;
 use crate::report::LeftOut;
 use crate::table::{same_name, Table};
 
@@ -264,16 +265,4 @@ fn is_index(table: &Table<'_>, column: usize) -> bool {
 fn counts_up(table: &Table<'_>, column: usize) -> bool {
     let Ok(start) = table.get(0, column).parse::<u64>() else { return false };
     start < 2 && (0..table.len()).all(|r| table.get(r, column).parse() == Ok(start + r as u64))
-}
-
-/// A few of many names.
-pub(crate) fn some<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    let mut all: Vec<String> =
-        names.map(|n| if n.is_empty() { "(no name)".into() } else { format!("`{n}`") }).collect();
-    let count = all.len();
-    if count > 8 {
-        all.truncate(6);
-        all.push(format!("… ({count} in all)"));
-    }
-    all.join(", ")
 }

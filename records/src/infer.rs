@@ -6,13 +6,14 @@ use tribute_core::layout::MAX_CLASSES;
 use tribute_core::schema::{Categories, Feature, Schema, Target};
 
 use crate::assess::{Assessment, Purpose};
-use crate::columns::{select, some, Roles};
+use crate::columns::{select, Roles};
 use crate::doubt::{Doubt, Kind};
 use crate::error::{DataError, Fault};
 use crate::inputs::{Input, Vocabulary};
 use crate::labels::{self, Key, Spellings};
 use crate::number::{self, Decimal};
 use crate::options::Options;
+use crate::phrase::some;
 use crate::range::Range;
 use crate::reading::decimal;
 use crate::report::Report;
@@ -76,8 +77,8 @@ impl Source {
         };
         let schema = Schema::new(name.into(), features, target, None).and_then(|s| s.with_categories(categories));
         let schema = schema.map_err(|e| Fault::Schema(e).of(table.file))?;
-        let reading = Assessment::new(&table, roles, &values, &schema, options, Purpose::Schema)?.finish()?;
-        Ok(Inferred { report: reading.report, schema })
+        let (report, ..) = Assessment::new(&table, roles, &values, &schema, options, Purpose::Schema)?.finish()?;
+        Ok(Inferred { report, schema })
     }
 }
 

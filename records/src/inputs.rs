@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use tribute_core::schema::{Categories, Schema};
 
-use crate::columns::some;
 use crate::error::Fault;
 use crate::labels::Key;
 use crate::number::Decimal;
+use crate::phrase::some;
 
 /// What a column of the file becomes.
 #[derive(Clone, Debug)]

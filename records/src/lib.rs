@@ -12,7 +12,7 @@
 //! | `header`, `table` | fields to named columns |
 //! | `columns` | columns to features and label, by the schema's names |
 //! | `inputs`, `number`, `values` | fields to numbers, categories to zeros and ones |
-//! | `labels` | spellings to classes |
+//! | `labels`, `targets` | spellings to classes |
 //! | `range`, `steps` | what a range makes of a feature's values |
 //! | `infer`, `reading`, `assess` | a schema, or records of one, with the report |
 
@@ -28,12 +28,14 @@ mod inputs;
 mod labels;
 mod number;
 mod options;
+mod phrase;
 mod range;
 mod reading;
 mod report;
 mod rows;
 mod steps;
 mod table;
+mod targets;
 mod unpack;
 mod values;
 

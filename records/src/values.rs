@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use crate::columns::some;
 use crate::dialect;
 use crate::error::{DataError, Fault};
 use crate::inputs::{Input, Vocabulary};
 use crate::number::{self, Decimal};
+use crate::phrase::some;
 use crate::table::Table;
 
 /// Numbers of the features, row after row; NaN where one is missing.

@@ -32,15 +32,17 @@ mod fft;
 #[cfg(target_arch = "x86_64")]
 mod ifma;
 mod points;
+mod portable_sums;
+pub mod program;
 #[cfg(target_arch = "x86_64")]
 mod raw;
-pub mod rows;
+mod rows;
 mod slices;
 mod sums;
 
 pub use backend::Backend;
 pub use fft::{Fft, Interpolation};
 pub use points::{Points, Term};
-pub use rows::Program;
+pub use program::Program;
 pub use slices::{add_scaled, batch_invert, evaluate};
 pub use sums::{group_sums, with_images};

@@ -2,11 +2,11 @@
 //! addition instead of eleven or more.
 
 use halo2curves::bn256::{Fq, G1Affine};
-use halo2curves::ff::Field;
 use rayon::prelude::*;
 
 use crate::backend::{Backend, Kind};
 use crate::points::{Point, Points, Term};
+use crate::portable_sums;
 
 /// The points, each followed by `(beta·x, y)`. On BN254, with β a cube root of 1, that is a multiple of the point.
 #[must_use]
@@ -33,129 +33,8 @@ pub fn group_sums(backend: Backend, points: &Points, terms: &[Term], counts: &[u
     let total: usize = counts.iter().map(|c| *c as usize).sum();
     assert_eq!(total, terms.len(), "groups of all terms");
     match backend.0 {
-        Kind::Portable => portable(points.as_slice(), terms, counts).into_iter().collect(),
+        Kind::Portable => portable_sums::group_sums(points.as_slice(), terms, counts).into_iter().collect(),
         #[cfg(target_arch = "x86_64")]
         Kind::Ifma(cpu) => cpu.group_sums(points, terms, counts),
     }
-}
-
-/// [`group_sums`] one at a time; the only one that takes points at infinity, equal and opposite ones.
-pub(crate) fn portable(points: &[Point], terms: &[Term], counts: &[u32]) -> Vec<G1Affine> {
-    let point = |term: &Term| {
-        let p = points[term.index()].0;
-        // the point at infinity, (0, 0), stays what it is
-        if term.is_negative() {
-            G1Affine { x: p.x, y: -p.y }
-        } else {
-            p
-        }
-    };
-    pairwise(terms.iter().map(point).collect(), counts.to_vec())
-}
-
-/// Additions that share an inversion.
-const BATCH: usize = 512;
-
-/// The sum of each group; `points` are group after group. Each round adds neighbours of a group in pairs.
-fn pairwise(mut points: Vec<G1Affine>, mut counts: Vec<u32>) -> Vec<G1Affine> {
-    let mut batch = Batch::default();
-    while counts.iter().any(|c| *c > 1) {
-        let (mut read, mut write) = (0, 0);
-        for count in &mut counts {
-            let end = read + *count as usize;
-            while read < end {
-                let pair = read + 1 < end;
-                batch.sums.push((read, pair));
-                read += 1 + usize::from(pair);
-                if batch.sums.len() == BATCH {
-                    write = batch.run(&mut points, write);
-                }
-            }
-            *count = count.div_ceil(2);
-        }
-        write = batch.run(&mut points, write);
-        points.truncate(write);
-    }
-    let mut sums = points.into_iter();
-    counts.iter().map(|c| if *c == 0 { None } else { sums.next() }.unwrap_or(Point::IDENTITY.0)).collect()
-}
-
-/// Sums that are made together.
-#[derive(Default)]
-struct Batch {
-    /// Place of a point, and whether it is added to the next one or stays as it is.
-    sums: Vec<(usize, bool)>,
-    /// Slopes' denominators, then their inverses.
-    denominators: Vec<Fq>,
-    /// Products of the denominators before.
-    products: Vec<Fq>,
-}
-
-impl Batch {
-    /// Writes the sums from `write` on, at or before the places that they are read from. Returns where they end.
-    fn run(&mut self, points: &mut [G1Affine], mut write: usize) -> usize {
-        self.denominators.clear();
-        self.products.clear();
-        let mut product = Fq::ONE;
-        for (read, pair) in &self.sums {
-            if *pair {
-                let d = denominator(&points[*read], &points[read + 1]);
-                self.products.push(product);
-                self.denominators.push(d);
-                product *= d;
-            }
-        }
-        // no denominator is 0
-        let mut inverse = product.invert().unwrap_or(Fq::ZERO);
-        for (d, before) in self.denominators.iter_mut().zip(&self.products).rev() {
-            let this = inverse * before;
-            inverse *= *d;
-            *d = this;
-        }
-        let mut inverses = self.denominators.iter();
-        for (read, pair) in self.sums.drain(..) {
-            points[write] = match pair.then(|| inverses.next()).flatten() {
-                Some(inverse) => add(&points[read], &points[read + 1], inverse),
-                None => points[read],
-            };
-            write += 1;
-        }
-        write
-    }
-}
-
-/// The denominator of the slope through two points; 1 where their sum needs none.
-#[inline(always)]
-fn denominator(p: &G1Affine, q: &G1Affine) -> Fq {
-    let d = q.x - p.x;
-    if d == Fq::ZERO || is_identity(p) || is_identity(q) {
-        return if p.y == q.y && !is_identity(p) { p.y.double() } else { Fq::ONE };
-    }
-    d
-}
-
-/// `p + q`, with the inverse of their [`denominator`].
-#[inline(always)]
-fn add(p: &G1Affine, q: &G1Affine, inverse: &Fq) -> G1Affine {
-    let slope = if p.x == q.x || is_identity(p) || is_identity(q) {
-        if is_identity(p) {
-            return *q;
-        } else if is_identity(q) {
-            return *p;
-        } else if p.y != q.y {
-            return Point::IDENTITY.0;
-        }
-        let square = p.x.square();
-        (square.double() + square) * inverse
-    } else {
-        (q.y - p.y) * inverse
-    };
-    let x = slope.square() - p.x - q.x;
-    G1Affine { x, y: slope * (p.x - x) - p.y }
-}
-
-/// No point has x = 0: 3 is no square.
-#[inline(always)]
-fn is_identity(p: &G1Affine) -> bool {
-    p.x == Fq::ZERO
 }

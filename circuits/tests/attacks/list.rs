@@ -125,7 +125,7 @@ pub(crate) const ATTACKS: &[(&str, &[Place])] = &[
         "budget exceeded",
         &[
             There("circuits/tests/zero_knowledge.rs", "fn openings_beyond_the_budget_tell_two_datasets_apart"),
-            There("prover/src/custody.rs", "fn the_budget_ends_and_a_refused_spend_counts_nothing"),
+            There("prover/custody/src/tests.rs", "fn the_budget_ends_and_a_refused_opening_counts_nothing"),
         ],
     ),
     ("RNG replay misaligned", &[Here("replay_misaligned")]),

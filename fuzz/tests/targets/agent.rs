@@ -21,8 +21,9 @@ fn canonical_agents() {
 #[test]
 fn tensors_of_any_model() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../inference/tests/fixtures");
-    let seeds: Vec<Vec<u8>> =
+    let mut seeds: Vec<Vec<u8>> =
         MODELS.iter().map(|name| std::fs::read(format!("{folder}/{name}")).expect(name)).collect();
+    seeds.push(corpus("agent.onnx"));
     // how many of the model's tensors are integers
     let read = |input: &[u8]| -> Option<usize> {
         let (_, graph) = onnx::decode(input).ok()?;

@@ -8,7 +8,7 @@ use tribute_problem::{Problem, Result};
 use tribute_store::db::Database;
 use tribute_store::files::write_private;
 
-use super::serve::PlaceArgs;
+use super::serve::StorageArgs;
 use super::CommandResult;
 
 #[derive(Debug, Subcommand)]
@@ -30,13 +30,14 @@ pub(super) struct BackupArgs {
     #[arg(long, value_name = "FILE")]
     key_file: PathBuf,
     #[command(flatten)]
-    place: PlaceArgs,
+    storage: StorageArgs,
 }
 
 pub(super) async fn run(command: CustodyCommand) -> CommandResult {
     let (CustodyCommand::Backup(args) | CustodyCommand::Restore(args)) = &command;
-    let place = args.place.place()?;
-    let custody = Custody::open(Database::open(&place.database).await?, place.artefacts()?, &place.master_key).await?;
+    let storage = args.storage.storage()?;
+    let custody =
+        Custody::open(Database::open(&storage.database).await?, storage.artefacts()?, &storage.master_key).await?;
     match &command {
         CustodyCommand::Backup(a) => {
             if !a.key_file.exists() {

@@ -42,7 +42,7 @@ enum Command {
     /// Back up and restore the secrets of committed columns.
     #[command(subcommand)]
     Custody(custody::CustodyCommand),
-    /// Do one job as a worker's child: the order comes on standard input.
+    /// Do one job as a worker's child: the request comes on standard input.
     #[command(hide = true)]
     Work,
     /// What records look like: names, ranges, classes.

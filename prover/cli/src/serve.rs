@@ -15,13 +15,13 @@ use tribute_service::jobs::queue::Queue;
 use tribute_service::jobs::worker;
 use tribute_service::registry::Registry;
 use tribute_service::server;
-use tribute_steps::child::Place;
+use tribute_steps::child::Storage;
 use tribute_store::db::Database;
 
 use super::CommandResult;
 
 #[derive(Debug, Args)]
-pub(super) struct PlaceArgs {
+pub(super) struct StorageArgs {
     /// Folder for the database, artefacts, keys and parameters; made if missing.
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
@@ -33,13 +33,13 @@ pub(super) struct PlaceArgs {
     master_key: Option<PathBuf>,
 }
 
-impl PlaceArgs {
-    pub(super) fn place(&self) -> Result<Place> {
+impl StorageArgs {
+    pub(super) fn storage(&self) -> Result<Storage> {
         std::fs::create_dir_all(&self.data)
             .map_err(|e| Problem::field("data", format!("cannot make {}: {e}", self.data.display())))?;
         let data = std::path::absolute(&self.data)?;
-        let usual = Place::in_folder(&data);
-        Ok(Place {
+        let usual = Storage::in_folder(&data);
+        Ok(Storage {
             database: self.database.clone().unwrap_or(usual.database),
             master_key: self.master_key.clone().map_or(Ok(usual.master_key), std::path::absolute)?,
             data,
@@ -69,11 +69,11 @@ pub(super) struct WorkArgs {
 }
 
 impl WorkArgs {
-    fn config(&self, place: Place) -> Result<worker::Config> {
+    fn config(&self, storage: Storage) -> Result<worker::Config> {
         let srs = self.srs.as_ref().map(std::path::absolute).transpose()?;
-        let place = Place { srs, ..place };
-        place.srs()?; // what cannot be used is refused now, not at the first job
-        let usual = worker::Config::new(place, self.workers)?;
+        let storage = Storage { srs, ..storage };
+        storage.srs()?; // what cannot be used is refused now, not at the first job
+        let usual = worker::Config::new(storage, self.workers)?;
         Ok(worker::Config { memory_mb: self.memory, lease: Duration::from_millis(self.lease_ms), ..usual })
     }
 }
@@ -87,7 +87,7 @@ pub(super) struct ServeArgs {
     #[arg(long, value_name = "FILE")]
     port_file: Option<PathBuf>,
     #[command(flatten)]
-    place: PlaceArgs,
+    storage: StorageArgs,
     #[command(flatten)]
     work: WorkArgs,
     /// JSON-RPC address of the chain to read sessions and grants from. Needs --contracts.
@@ -113,14 +113,14 @@ pub(super) struct ServeArgs {
 #[derive(Debug, Args)]
 pub(super) struct WorkerArgs {
     #[command(flatten)]
-    place: PlaceArgs,
+    storage: StorageArgs,
     #[command(flatten)]
     work: WorkArgs,
 }
 
 pub(super) async fn serve(args: ServeArgs) -> CommandResult {
-    let place = args.place.place()?;
-    let worker = args.work.config(place)?;
+    let storage = args.storage.storage()?;
+    let worker = args.work.config(storage)?;
     let chain: Option<Arc<dyn Chain>> = match (&args.rpc, &args.contracts) {
         (Some(rpc), Some(file)) => {
             let options =
@@ -141,9 +141,9 @@ pub(super) async fn serve(args: ServeArgs) -> CommandResult {
 }
 
 pub(super) async fn worker(args: WorkerArgs) -> CommandResult {
-    let place = args.place.place()?;
-    let config = args.work.config(place.clone())?;
-    let database = Database::open(&place.database).await?;
+    let storage = args.storage.storage()?;
+    let config = args.work.config(storage.clone())?;
+    let database = Database::open(&storage.database).await?;
     let (stop, stopping) = watch::channel(false);
     let queue = Queue::new(database.clone());
     let running = tokio::spawn(worker::run(config, queue, Registry::new(database), Arc::new(Notify::new()), stopping));

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use tribute_problem::{Problem, Reason};
-use tribute_service::jobs::queue::{Beat, Queue, MAX_ATTEMPTS, MAX_LOST};
+use tribute_service::jobs::queue::{Heartbeat, Queue, MAX_ATTEMPTS, MAX_LOST};
 use tribute_service::jobs::{Event, Fenced, Lease, NewJob, State};
 use tribute_steps::toolbox::Progress;
 use tribute_store::db::Database;
@@ -139,9 +139,9 @@ async fn cancel_reaches_queued_and_running(queue: &Queue) {
 
     let (running, _) = queue.submit(&job("t", "cancel 2")).await.unwrap();
     let held = lease(queue).await;
-    assert_eq!(queue.heartbeat(&held, LEASE, None).await.unwrap(), Ok(Beat::Continue));
+    assert_eq!(queue.heartbeat(&held, LEASE, None).await.unwrap(), Ok(Heartbeat::Continue));
     queue.cancel(&running.id).await.unwrap();
-    assert_eq!(queue.heartbeat(&held, LEASE, None).await.unwrap(), Ok(Beat::Cancel));
+    assert_eq!(queue.heartbeat(&held, LEASE, None).await.unwrap(), Ok(Heartbeat::Cancel));
     queue.stopped(&held).await.unwrap().unwrap();
     queue.cancel(&running.id).await.unwrap();
     assert_eq!(state(queue, &running.id).await, State::Cancelled);

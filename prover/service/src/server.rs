@@ -15,7 +15,7 @@ use tribute_custody::Custody;
 use tribute_problem::hexed::Hex32;
 use tribute_problem::{Problem, Result};
 use tribute_proto::v1;
-use tribute_steps::child::Place;
+use tribute_steps::child::Storage;
 use tribute_store::db::Database;
 
 use crate::auth::Gatekeeper;
@@ -35,9 +35,7 @@ use crate::rules::certificates::Certificates;
 use crate::rules::ownership::Ownership;
 use crate::rules::records::Records;
 use crate::rules::sessions::Sessions;
-
-/// Largest request: a dataset's records travel in one.
-pub(crate) const MAX_REQUEST: usize = 256 << 20;
+use crate::wire::MAX_REQUEST;
 
 /// How a server runs.
 #[derive(Clone, Debug)]
@@ -83,13 +81,13 @@ impl Running {
 
 /// Opens the stores and starts serving.
 pub async fn start(config: Config) -> Result<Running> {
-    let place: &Place = &config.worker.place;
-    std::fs::create_dir_all(&place.data)
-        .map_err(|e| Problem::storage(format!("cannot make the data folder {}: {e}", place.data.display())))?;
-    let database = Database::open(&place.database).await?;
-    let artefacts = place.artefacts()?;
-    let custody = Custody::open(database.clone(), artefacts.clone(), &place.master_key).await?;
-    let parameters = place.srs()?;
+    let storage: &Storage = &config.worker.storage;
+    std::fs::create_dir_all(&storage.data)
+        .map_err(|e| Problem::storage(format!("cannot make the data folder {}: {e}", storage.data.display())))?;
+    let database = Database::open(&storage.database).await?;
+    let artefacts = storage.artefacts()?;
+    let custody = Custody::open(database.clone(), artefacts.clone(), &storage.master_key).await?;
+    let parameters = storage.srs()?;
     let srs = parameters.digest().map_err(|e| Problem::field("srs", e.to_string()))?;
     let (stop, stopping) = watch::channel(false);
     let queue = Queue::new(database.clone());

@@ -22,6 +22,9 @@ use crate::jobs::{Event, EventRow, Job, State};
 use crate::registry::sessions::SessionRow;
 use crate::registry::Proven;
 
+/// Largest request: a dataset's records travel in one.
+pub(crate) const MAX_REQUEST: usize = 256 << 20;
+
 pub(crate) fn state(state: State) -> v1::JobState {
     match state {
         State::Queued => v1::JobState::Queued,

@@ -1,4 +1,4 @@
-//! The process that does a job's work. It reads its order from standard input, writes lines of JSON to standard output,
+//! The process that does a job's work. It reads its request from standard input, writes lines of JSON to standard output,
 //! and ends when standard input closes: a worker that dies, however it dies, takes its children along.
 
 use std::io::{BufRead as _, Read as _, Write as _};
@@ -21,18 +21,18 @@ pub const ORPHANED: i32 = 75;
 
 /// What a child is told: one line on its standard input. Secrets never stand in arguments.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Order {
+pub struct Request {
     /// The job, for logs.
     pub job: String,
     /// The work, and the SRS to do it under.
     pub payload: Payload,
     /// Where things are.
-    pub place: Place,
+    pub storage: Storage,
 }
 
 /// Where a server keeps things.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Place {
+pub struct Storage {
     /// Database URL.
     pub database: String,
     /// Data folder.
@@ -44,11 +44,11 @@ pub struct Place {
     pub srs: Option<PathBuf>,
 }
 
-impl Place {
+impl Storage {
     /// The usual places inside a data folder.
     #[must_use]
     pub fn in_folder(data: &Path) -> Self {
-        Place {
+        Storage {
             database: format!("sqlite:{}", data.join("tribute.db").display()),
             data: data.into(),
             master_key: tribute_custody::default_key_file(data),
@@ -73,7 +73,7 @@ impl Place {
 /// What a child says: one line each on its standard output.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Line {
+pub enum Message {
     /// It went on.
     Progress(Progress),
     /// It has finished.
@@ -82,7 +82,7 @@ pub enum Line {
     Failed(Problem),
 }
 
-fn say(line: &Line) {
+fn say(line: &Message) {
     if let Ok(text) = serde_json::to_string(line) {
         let mut out = std::io::stdout().lock();
         // a closed pipe means the worker is gone; the watcher ends this process
@@ -90,11 +90,11 @@ fn say(line: &Line) {
     }
 }
 
-/// Runs the order on standard input; the process's exit code. To be called outside any async runtime.
+/// Does the request on standard input; the process's exit code. To be called outside any async runtime.
 #[must_use]
 pub fn main() -> i32 {
-    let mut order = String::new();
-    if std::io::stdin().lock().read_line(&mut order).is_err() || order.is_empty() {
+    let mut line = String::new();
+    if std::io::stdin().lock().read_line(&mut line).is_err() || line.is_empty() {
         return ORPHANED;
     }
     std::thread::spawn(|| {
@@ -102,30 +102,30 @@ pub fn main() -> i32 {
         let _ = std::io::stdin().lock().read_to_end(&mut Vec::new());
         std::process::exit(ORPHANED);
     });
-    let end = serde_json::from_str::<Order>(&order)
-        .map_err(|e| Problem::internal(format!("unreadable order: {e}")))
-        .and_then(|order| execute(&order));
+    let end = serde_json::from_str::<Request>(&line)
+        .map_err(|e| Problem::internal(format!("unreadable request: {e}")))
+        .and_then(|request| execute(&request));
     match end {
-        Ok(outcome) => say(&Line::Done(Box::new(outcome))),
-        Err(problem) => say(&Line::Failed(problem)),
+        Ok(outcome) => say(&Message::Done(Box::new(outcome))),
+        Err(problem) => say(&Message::Failed(problem)),
     }
     0
 }
 
-fn execute(order: &Order) -> Result<Outcome> {
+fn execute(request: &Request) -> Result<Outcome> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
         .build()
         .map_err(|e| Problem::new(Reason::Internal, format!("no runtime: {e}")))?;
-    let database = runtime.block_on(Database::open(&order.place.database))?;
-    let artefacts = order.place.artefacts()?;
-    let custody = runtime.block_on(Custody::open(database, artefacts.clone(), &order.place.master_key))?;
-    let cache = order.place.cache();
+    let database = runtime.block_on(Database::open(&request.storage.database))?;
+    let artefacts = request.storage.artefacts()?;
+    let custody = runtime.block_on(Custody::open(database, artefacts.clone(), &request.storage.master_key))?;
+    let cache = request.storage.cache();
     std::fs::create_dir_all(&cache)?;
-    let report = Box::new(|progress| say(&Line::Progress(progress)));
-    let srs = order.place.srs()?;
-    let Payload { srs: wanted, work } = &order.payload;
+    let report = Box::new(|progress| say(&Message::Progress(progress)));
+    let srs = request.storage.srs()?;
+    let Payload { srs: wanted, work } = &request.payload;
     if let Some(wanted) = wanted {
         let has = Hex32::from(srs.digest().map_err(|e| Problem::field("srs", e.to_string()))?);
         if has != *wanted {
@@ -138,6 +138,6 @@ fn execute(order: &Order) -> Result<Outcome> {
         }
     }
     let toolbox = Toolbox::new(artefacts, custody, srs, &cache, runtime.handle().clone(), report);
-    tracing::info!(job = %order.job, kind = work.kind(), "working");
+    tracing::info!(job = %request.job, kind = work.kind(), "working");
     work::run(work, &toolbox)
 }

@@ -22,7 +22,7 @@ const FORMAT: &str = "tribute.record.v1";
 
 /// Where a record stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Place {
+pub struct Position {
     /// Which shard of the dataset.
     pub shard: u32,
     /// Which record of the shard.
@@ -42,7 +42,7 @@ pub struct ShownRecord {
     layout: Layout,
     records: u64,
     shard_digests: Vec<Hex32>,
-    place: Place,
+    place: Position,
     points: HexBytes,
     features: HexBytes,
     target: u16,
@@ -67,7 +67,13 @@ pub struct Options {
 impl ShownRecord {
     /// With all that is needed to check it.
     #[must_use]
-    pub fn new(dataset: &DatasetBody, srs: &Srs, place: Place, claim: &RecordClaim, opening: &RecordOpening) -> Self {
+    pub fn new(
+        dataset: &DatasetBody,
+        srs: &Srs,
+        place: Position,
+        claim: &RecordClaim,
+        opening: &RecordOpening,
+    ) -> Self {
         ShownRecord {
             format: FORMAT.into(),
             dataset_id: dataset.id,

@@ -17,23 +17,22 @@ enum Dialect {
     Postgres,
 }
 
-/// A connection pool with its tables made.
+/// A connection pool, with the tables of this program's version.
 #[derive(Clone, Debug)]
 pub struct Database {
     pool: AnyPool,
     dialect: Dialect,
 }
 
-/// Statements that make the tables; each may run again.
-const TABLES: &[&str] = &[
-    include_str!("sql/jobs.sql"),
-    include_str!("sql/custody.sql"),
-    include_str!("sql/registry.sql"),
-    include_str!("sql/sessions.sql"),
-];
+/// The database's versions, in order: each file makes the next one from the one before. Files that have been released are
+/// never changed.
+const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001_first.sql")];
 
 impl Database {
-    /// Opens `url` (`sqlite:PATH` or `postgres://…`) and makes what tables are missing.
+    /// Opens `url` (`sqlite:PATH` or `postgres://…`) and brings its tables to this program's version.
+    ///
+    /// # Errors
+    /// Where a newer program has brought them further.
     pub async fn open(url: &str) -> Result<Self> {
         sqlx::any::install_default_drivers();
         let (dialect, url) = if url.starts_with("postgres:") || url.starts_with("postgresql:") {
@@ -71,18 +70,39 @@ impl Database {
             .await
             .map_err(|e| Problem::new(Reason::StorageFailed, format!("cannot open the database: {e}")))?;
         let db = Database { pool, dialect };
-        db.make_tables().await?;
+        db.migrate(MIGRATIONS).await?;
         Ok(db)
     }
 
-    async fn make_tables(&self) -> Result<()> {
+    /// Applies the migrations that are missing, all or none.
+    async fn migrate(&self, migrations: &[&str]) -> Result<()> {
         let mut tx = self.begin().await?;
         if self.dialect == Dialect::Postgres {
             // several servers may start at once
             tx.execute("SELECT pg_advisory_xact_lock(8472946501)").await?;
         }
-        for statement in TABLES.iter().flat_map(|text| text.split(';')).map(str::trim).filter(|s| !s.is_empty()) {
-            tx.execute(self.sql(statement)).await?;
+        tx.execute("CREATE TABLE IF NOT EXISTS migrations (version BIGINT PRIMARY KEY, applied_ms BIGINT NOT NULL)")
+            .await?;
+        let version: i64 = sqlx::query_scalar("SELECT COALESCE(CAST(MAX(version) AS BIGINT), 0) FROM migrations")
+            .fetch_one(&mut *tx)
+            .await?;
+        let known = migrations.len() as i64;
+        if version > known {
+            return Err(Problem::field(
+                "database",
+                format!("it is of version {version}, this program knows versions up to {known}: use a newer program"),
+            )
+            .with("version", version)
+            .with("known", known));
+        }
+        for (migration, number) in migrations.iter().zip(1..).skip(version as usize) {
+            for statement in migration.split(';').map(str::trim).filter(|s| !s.is_empty()) {
+                tx.execute(self.sql(statement)).await?;
+            }
+            sqlx::query(self.sql("INSERT INTO migrations (version, applied_ms) VALUES ($1, {now})"))
+                .bind(number)
+                .execute(&mut *tx)
+                .await?;
         }
         tx.commit().await?;
         Ok(())
@@ -135,5 +155,42 @@ impl Database {
     /// Closes all connections.
     pub async fn close(&self) {
         self.pool.close().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIRST: &str = "CREATE TABLE pets (name TEXT PRIMARY KEY)";
+    const SECOND: &str = "ALTER TABLE pets ADD COLUMN legs BIGINT; UPDATE pets SET legs = 4";
+
+    async fn versions(db: &Database) -> Vec<i64> {
+        sqlx::query_scalar("SELECT version FROM migrations ORDER BY version").fetch_all(db.pool()).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn migrations_are_applied_once_in_order_and_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Database::open(&format!("sqlite:{}", folder.path().join("t.db").display())).await.unwrap();
+        assert_eq!(versions(&db).await, [1]);
+        // another history, from an empty table of versions
+        sqlx::query("DELETE FROM migrations").execute(db.pool()).await.unwrap();
+        db.migrate(&[FIRST]).await.unwrap();
+        sqlx::query("INSERT INTO pets (name) VALUES ('rex')").execute(db.pool()).await.unwrap();
+        db.migrate(&[FIRST, SECOND]).await.unwrap();
+        db.migrate(&[FIRST, SECOND]).await.unwrap();
+        assert_eq!(versions(&db).await, [1, 2]);
+        let legs: i64 = sqlx::query_scalar("SELECT legs FROM pets").fetch_one(db.pool()).await.unwrap();
+        assert_eq!(legs, 4);
+
+        // one that fails leaves nothing behind
+        let broken = "CREATE TABLE more (x BIGINT); INSERT INTO nowhere VALUES (1)";
+        assert!(db.migrate(&[FIRST, SECOND, broken]).await.is_err());
+        assert_eq!(versions(&db).await, [1, 2]);
+        assert!(sqlx::query("SELECT x FROM more").fetch_all(db.pool()).await.is_err());
+
+        let older = db.migrate(&[FIRST]).await.unwrap_err();
+        assert!(older.message.contains("use a newer program"), "{older}");
     }
 }

@@ -15,7 +15,7 @@ use halo2_proofs::halo2curves::ff::{Field, WithSmallOrderMulGroup};
 use halo2_proofs::plonk::{ConstraintSystem, Expression};
 use halo2_proofs::poly::EvaluationDomain;
 use rayon::prelude::*;
-use tribute_simd::rows::{self, Operand};
+use tribute_simd::program::{self, Operand};
 use tribute_simd::{Backend, Fft, Interpolation};
 
 /// Coefficients of all columns.
@@ -323,15 +323,15 @@ impl Program {
         };
         let combination = |sum: &Combination| {
             let terms = sum.terms.iter().map(|(source, factor)| (*factor, operand(source))).collect();
-            rows::Combination { terms, constant: sum.constant }
+            program::Combination { terms, constant: sum.constant }
         };
         let step = |step: &Step| match step {
-            Step::Product(a, b) => rows::Step::Product(operand(a), operand(b)),
-            Step::Sum(sum) => rows::Step::Sum(combination(sum)),
+            Step::Product(a, b) => program::Step::Product(operand(a), operand(b)),
+            Step::Sum(sum) => program::Step::Sum(combination(sum)),
         };
         let steps = self.steps.iter().zip(&slots.of).map(|(s, slot)| (*slot, step(s))).collect();
         let columns: Vec<&[Fr]> = columns.iter().map(Vec::as_slice).collect();
-        rows::Program::new(steps, self.results.iter().map(combination).collect()).run(backend, &columns, n)
+        program::Program::new(steps, self.results.iter().map(combination).collect()).run(backend, &columns, n)
     }
 }
 

@@ -21,7 +21,7 @@ mod sums;
 use halo2curves::bn256::{Fq, Fr, G1Affine};
 
 use crate::points::{Points, Term};
-use crate::rows::Program;
+use crate::program::Program;
 
 /// Proof that this CPU has what the functions of this module take: only [`Cpu::detect`] makes one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

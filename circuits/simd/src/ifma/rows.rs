@@ -8,7 +8,7 @@ use halo2curves::ff::Field as _;
 
 use super::field::{unpack, unpack_shifted, Columns, Factor, Sum};
 use super::lanes::{load, splat, store};
-use crate::rows::{Combination, Operand, Program, Step};
+use crate::program::{Combination, Operand, Program, Step};
 
 /// Registers of rows that one step handles.
 const WIDTH: usize = 4;

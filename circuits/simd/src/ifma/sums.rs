@@ -14,7 +14,7 @@ use super::field::{unpack, unpack_shifted, Factor, Field, Sum};
 use super::invert::invert;
 use super::lanes::{load_affine, load_point, odd_lanes, prefetch, splat, to_point, transpose};
 use crate::points::{Point, Points, Term};
-use crate::sums::portable;
+use crate::portable_sums;
 
 /// Registers of lists that share an inversion.
 const BATCH: usize = 256;
@@ -76,7 +76,7 @@ pub(super) fn with_images(bases: &[G1Affine], beta: Fq) -> Points {
 #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
 pub(super) fn group_sums(points: &Points, terms: &[Term], counts: &[u32]) -> Points {
     if points.identity && terms.iter().any(|t| points.as_slice()[t.index()].is_identity()) {
-        return portable(points.as_slice(), terms, counts).into_iter().collect();
+        return portable_sums::group_sums(points.as_slice(), terms, counts).into_iter().collect();
     }
     let longest = terms.len().div_ceil(LISTS).max(LEAST);
     let mut lists = Vec::with_capacity(counts.len() + terms.len() / longest);
@@ -138,7 +138,7 @@ fn list_sums(points: &[Point], terms: &[Term], lists: &[List]) -> Points {
                 let terms: Vec<Term> =
                     batch.lists.iter().flat_map(|l| &terms[l.start..l.start + l.len]).copied().collect();
                 let counts: Vec<u32> = batch.lists.iter().map(|l| l.len as u32).collect();
-                for (i, sum) in order.iter().zip(portable(points, &terms, &counts)) {
+                for (i, sum) in order.iter().zip(portable_sums::group_sums(points, &terms, &counts)) {
                     sums[*i] = Point(sum);
                 }
             }

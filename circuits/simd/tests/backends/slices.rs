@@ -2,7 +2,7 @@
 
 use halo2curves::bn256::Fr;
 use halo2curves::ff::Field;
-use tribute_simd::rows::{Combination, Operand, Program, Step};
+use tribute_simd::program::{Combination, Operand, Program, Step};
 use tribute_simd::{add_scaled, batch_invert, evaluate, Backend};
 
 use crate::support::{edges, mixed, random};

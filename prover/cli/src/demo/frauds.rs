@@ -12,7 +12,7 @@ use tribute_chain::{Call, SignedVoucher, Voucher, Wallet};
 use tribute_problem::hexed::{Hex, Hex32};
 use tribute_problem::{Problem, Reason, Result};
 use tribute_service::registry::Registry;
-use tribute_steps::child::{Line, Order, Place};
+use tribute_steps::child::{Message, Request, Storage};
 use tribute_steps::gradient::GradientJob;
 use tribute_steps::shape::Target;
 use tribute_steps::train::SourceBody;
@@ -115,14 +115,14 @@ pub(super) struct AlteredGradient {
 /// Proves the gradient of the agent's own weights over another dataset in its first slot.
 ///
 /// The service refuses such work: the agent was not trained on those records. So this is what a dishonest operator does:
-/// it gives its proving process an order that no honest service writes.
+/// it gives its proving process a request that no honest service writes.
 pub(super) async fn altered_gradient(
-    place: &Place,
+    storage: &Storage,
     stage: &Stage,
     weights: B256,
     altered: B256,
 ) -> Result<AlteredGradient> {
-    let registry = Registry::new(Database::open(&place.database).await?);
+    let registry = Registry::new(Database::open(&storage.database).await?);
     let missing = |what: &str| Problem::internal(format!("the service lost its {what}"));
     let mut agent = registry.agent(Hex(weights.0)).await?.ok_or_else(|| missing("agent"))?.body;
     let dataset = registry.dataset(Hex(altered.0)).await?.ok_or_else(|| missing("dataset"))?.body;
@@ -139,19 +139,20 @@ pub(super) async fn altered_gradient(
     let domain = stage.contracts.agent_domain();
     let target = Target { chain_id: domain.chain_id, contract: Hex(domain.contract) };
     let work = Work::Gradient(GradientJob { agent, slot: 0, target });
-    let order = Order { job: "label_changed".into(), payload: Payload { srs: None, work }, place: place.clone() };
-    match work_through(&order).await? {
+    let request =
+        Request { job: "label_changed".into(), payload: Payload { srs: None, work }, storage: storage.clone() };
+    match work_through(&request).await? {
         Outcome::Gradient(gradient) => {
             let inputs: Vec<B256> = gradient.proof.inputs.iter().map(|word: &Hex32| word.0.into()).collect();
-            let proof = place.artefacts()?.get(&gradient.proof.proof).await?;
+            let proof = storage.artefacts()?.get(&gradient.proof.proof).await?;
             Ok(AlteredGradient { inputs: words(&inputs), proof: proof.into() })
         }
         _ => Err(Problem::internal("the proving process made something else")),
     }
 }
 
-/// Runs an order in a proving process.
-async fn work_through(order: &Order) -> Result<Outcome> {
+/// Runs a request in a proving process.
+async fn work_through(request: &Request) -> Result<Outcome> {
     let mut command = Command::new(std::env::current_exe()?);
     command.arg("work").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
     #[cfg(unix)]
@@ -159,15 +160,15 @@ async fn work_through(order: &Order) -> Result<Outcome> {
     let mut child = command.spawn()?;
     let mut input = child.stdin.take().ok_or_else(|| Problem::internal("child without standard input"))?;
     let output = child.stdout.take().ok_or_else(|| Problem::internal("child without standard output"))?;
-    input.write_all(&serde_json::to_vec(order)?).await?;
+    input.write_all(&serde_json::to_vec(request)?).await?;
     input.write_all(b"\n").await?;
     input.flush().await?;
     let mut lines = BufReader::new(output).lines();
     while let Some(line) = lines.next_line().await? {
         match serde_json::from_str(&line) {
-            Ok(Line::Done(outcome)) => return Ok(*outcome),
-            Ok(Line::Failed(problem)) => return Err(problem),
-            Ok(Line::Progress(_)) | Err(_) => {}
+            Ok(Message::Done(outcome)) => return Ok(*outcome),
+            Ok(Message::Failed(problem)) => return Err(problem),
+            Ok(Message::Progress(_)) | Err(_) => {}
         }
     }
     Err(Problem::new(Reason::WorkerLost, "the proving process ended without a word"))

@@ -7,7 +7,7 @@ use futures::future::{join_all, try_join_all};
 use serde_json::Value;
 use tokio::try_join;
 use tribute_problem::{Problem, Result};
-use tribute_steps::child::Place;
+use tribute_steps::child::Storage;
 
 use super::files::{
     self, Agent, Certified, Claim, Created, Dataset, Done, Gradients, Mined, Opened, Optimum, Paid, Proof,
@@ -386,8 +386,8 @@ impl<'a> Life<'a> {
             .run("fraud's proofs", "fraud: one label changed, committed and proven", 2, |bar| async move {
                 let dataset = self.dataset(&self.stage.parties.owner, "data/altered.csv", "steps/altered.json").await?;
                 bar.done("dataset");
-                let place = Place::in_folder(&self.at("service"));
-                altered_gradient(&place, self.stage, agent.weights_digest, dataset.dataset_id).await
+                let storage = Storage::in_folder(&self.at("service"));
+                altered_gradient(&storage, self.stage, agent.weights_digest, dataset.dataset_id).await
             })
             .await
     }

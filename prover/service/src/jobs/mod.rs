@@ -18,6 +18,7 @@
 //! from the holder of the current token, so a worker that was thought dead can change nothing, and a job ends once.
 
 pub mod queue;
+mod row;
 pub mod view;
 pub mod worker;
 

@@ -6,7 +6,7 @@ use tribute_problem::{Problem, Reason, Result};
 use tribute_steps::toolbox::Progress;
 use tribute_store::db::{Database, Tx};
 
-use super::view::{job_from_row, JOB_COLUMNS};
+use super::row::{job_from_row, JOB_COLUMNS};
 use super::{Event, Fenced, Job, Lease, NewJob, State};
 
 /// A lost worker does not use up attempts, but work that loses this many workers is itself the cause.
@@ -22,7 +22,7 @@ pub struct Queue {
 
 /// What a heartbeat learns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Beat {
+pub enum Heartbeat {
     /// Go on.
     Continue,
     /// The owner wants it stopped.
@@ -141,7 +141,7 @@ impl Queue {
     }
 
     /// Prolongs a lease, with news if there are any.
-    pub async fn heartbeat(&self, lease: &Lease, lease_ms: i64, progress: Option<&Progress>) -> Guarded<Beat> {
+    pub async fn heartbeat(&self, lease: &Lease, lease_ms: i64, progress: Option<&Progress>) -> Guarded<Heartbeat> {
         let mut tx = self.db.begin().await?;
         let row = sqlx::query(self.db.sql(
             "UPDATE jobs SET lease_until = {now} + $3 WHERE id = $1 AND fence = $2 AND state = 'running' RETURNING cancel",
@@ -167,7 +167,7 @@ impl Queue {
         }
         tx.commit().await?;
         let cancel: i64 = row.try_get("cancel")?;
-        Ok(Ok(if cancel == 0 { Beat::Continue } else { Beat::Cancel }))
+        Ok(Ok(if cancel == 0 { Heartbeat::Continue } else { Heartbeat::Cancel }))
     }
 
     /// Marks success. The caller adds the outcome's effects to the transaction and commits.

@@ -10,11 +10,11 @@ use tokio::process::{Child, Command};
 use tokio::sync::{watch, Notify};
 use tokio::task::JoinSet;
 use tribute_problem::{Problem, Reason, Result};
-use tribute_steps::child::{Line, Order, Place};
+use tribute_steps::child::{Message, Request, Storage};
 use tribute_steps::toolbox::Progress;
 use tribute_steps::work::{Outcome, Payload};
 
-use super::queue::{Beat, Queue};
+use super::queue::{Heartbeat, Queue};
 use super::Lease;
 use crate::registry::Registry;
 
@@ -28,15 +28,21 @@ pub struct Config {
     /// A lease lapses this long after the last heartbeat; a heartbeat comes at least three times as often.
     pub lease: Duration,
     /// Where things are.
-    pub place: Place,
+    pub storage: Storage,
     /// Program whose hidden `work` command does a job: this one.
     pub program: PathBuf,
 }
 
 impl Config {
-    /// The usual settings for a place.
-    pub fn new(place: Place, slots: usize) -> Result<Self> {
-        Ok(Config { slots, memory_mb: 8192, lease: Duration::from_secs(15), place, program: std::env::current_exe()? })
+    /// The usual settings.
+    pub fn new(storage: Storage, slots: usize) -> Result<Self> {
+        Ok(Config {
+            slots,
+            memory_mb: 8192,
+            lease: Duration::from_secs(15),
+            storage,
+            program: std::env::current_exe()?,
+        })
     }
     fn lease_ms(&self) -> i64 {
         i64::try_from(self.lease.as_millis()).unwrap_or(i64::MAX)
@@ -159,8 +165,8 @@ async fn settle(queue: &Queue, registry: &Registry, lease: &Lease, end: End) -> 
 /// Starts the child, keeps the lease alive, and says how it ended. The child never outlives this call.
 async fn run_child(config: &Config, queue: &Queue, lease: &Lease, mut stop: watch::Receiver<bool>) -> Result<End> {
     let payload: Payload = serde_json::from_str(&lease.job.payload)?;
-    let order = Order { job: lease.job.id.clone(), payload, place: config.place.clone() };
-    let mut child = start(config, &order).await?;
+    let request = Request { job: lease.job.id.clone(), payload, storage: config.storage.clone() };
+    let mut child = start(config, &request).await?;
     // held open: the child ends when it closes
     let input = child.stdin.take();
     let output = child.stdout.take().ok_or_else(|| Problem::internal("child without standard output"))?;
@@ -173,22 +179,22 @@ async fn run_child(config: &Config, queue: &Queue, lease: &Lease, mut stop: watc
         tokio::select! {
             line = lines.next_line() => match line {
                 Ok(Some(line)) => match serde_json::from_str(&line) {
-                    Ok(Line::Progress(progress)) => {
+                    Ok(Message::Progress(progress)) => {
                         news = Some(progress);
                         beat.reset_immediately();
                     }
-                    Ok(Line::Done(outcome)) => break End::Done(outcome),
-                    Ok(Line::Failed(problem)) => break End::Failed(problem),
-                    Err(_) => tracing::debug!(job = %order.job, line = %line, "child said"),
+                    Ok(Message::Done(outcome)) => break End::Done(outcome),
+                    Ok(Message::Failed(problem)) => break End::Failed(problem),
+                    Err(_) => tracing::debug!(job = %request.job, line = %line, "child said"),
                 },
                 _ => break ended_early(child.wait().await),
             },
             _ = beat.tick() => match queue.heartbeat(lease, config.lease_ms(), news.take().as_ref()).await {
-                Ok(Ok(Beat::Continue)) => last_beat = tokio::time::Instant::now(),
-                Ok(Ok(Beat::Cancel)) => break End::Cancelled,
+                Ok(Ok(Heartbeat::Continue)) => last_beat = tokio::time::Instant::now(),
+                Ok(Ok(Heartbeat::Cancel)) => break End::Cancelled,
                 Ok(Err(_)) => break End::Fenced,
                 Err(e) => {
-                    tracing::warn!(job = %order.job, error = %e, "heartbeat failed");
+                    tracing::warn!(job = %request.job, error = %e, "heartbeat failed");
                     if last_beat.elapsed() > config.lease {
                         break End::Fenced;
                     }
@@ -216,7 +222,7 @@ fn ended_early(status: std::io::Result<std::process::ExitStatus>) -> End {
     }
 }
 
-async fn start(config: &Config, order: &Order) -> Result<Child> {
+async fn start(config: &Config, request: &Request) -> Result<Child> {
     let tool = |e: std::io::Error| {
         Problem::new(Reason::ToolMissing, format!("cannot start {}: {e}", config.program.display()))
     };
@@ -230,7 +236,7 @@ async fn start(config: &Config, order: &Order) -> Result<Child> {
     command.process_group(0); // Ctrl-C reaches the worker, which then stops its children
     let mut child = command.spawn().map_err(tool)?;
     if let Some(input) = child.stdin.as_mut() {
-        let mut line = serde_json::to_vec(order)?;
+        let mut line = serde_json::to_vec(request)?;
         line.push(b'\n');
         input.write_all(&line).await.map_err(tool)?;
         input.flush().await.map_err(tool)?;

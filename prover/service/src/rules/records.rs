@@ -14,7 +14,7 @@ use tribute_problem::hexed::Hex32;
 use tribute_problem::{Problem, Reason, Result};
 use tribute_steps::dataset::DatasetBody;
 use tribute_steps::gradient::same;
-use tribute_steps::membership::{Place, ShownRecord};
+use tribute_steps::membership::{Position, ShownRecord};
 
 /// Shows single records of committed datasets.
 #[derive(Clone)]
@@ -44,7 +44,7 @@ impl Records {
         let committer = self.custody.committer(&tenant).await?;
         let schema = Schema::from_json(&dataset.schema)?;
         let layout = schema.layout(dataset.profile.k, dataset.profile.columns)?;
-        let (digest, place) = (shard.digest, Place { shard: at as u32, index, record: number });
+        let (digest, place) = (shard.digest, Position { shard: at as u32, index, record: number });
 
         let _one = self.opening.lock().await;
         let parameters = self.parameters.clone();

@@ -66,7 +66,7 @@ fn options(o: v1::TableOptions) -> Result<Options> {
         gaps_are_labels: o.gaps_are_labels,
         accept: accept.collect::<Result<_>>()?,
         // what is packed may unpack to no more than could be sent
-        most_bytes: crate::server::MAX_REQUEST,
+        most_bytes: crate::wire::MAX_REQUEST,
         ..Options::default()
     })
 }

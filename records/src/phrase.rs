@@ -1,0 +1,13 @@
+//! Parts of sentences.
+
+/// A few of many names.
+pub(crate) fn some<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let mut all: Vec<String> =
+        names.map(|n| if n.is_empty() { "(no name)".into() } else { format!("`{n}`") }).collect();
+    let count = all.len();
+    if count > 8 {
+        all.truncate(6);
+        all.push(format!("… ({count} in all)"));
+    }
+    all.join(", ")
+}

@@ -1,0 +1,62 @@
+//! What a target column means to a schema: classes, or steps of a real value.
+
+use std::collections::HashMap;
+
+use tribute_core::schema::{Feature, Schema, Target};
+
+use crate::error::Fault;
+use crate::labels::Key;
+use crate::number::{self, Decimal};
+use crate::options::Options;
+use crate::phrase::some;
+
+/// What the labels of a schema mean.
+pub(crate) struct Targets<'s> {
+    labels: &'s [String],
+    exact: HashMap<&'s str, u16>,
+    keys: HashMap<Key, u16>,
+}
+
+impl<'s> Targets<'s> {
+    pub(crate) fn new(schema: &'s Schema) -> Self {
+        let labels: &[String] = match schema.target() {
+            Target::Classes(labels) => labels,
+            Target::Real { .. } => &[],
+        };
+        let mut targets = Targets { labels, exact: HashMap::new(), keys: HashMap::new() };
+        for (class, label) in labels.iter().enumerate() {
+            targets.exact.insert(label, class as u16);
+            targets.keys.entry(Key::of(label, Decimal::Point)).or_insert(class as u16);
+        }
+        targets
+    }
+
+    /// Whether a label is missing: a gap, unless the schema has it as a class.
+    pub(crate) fn is_gap(&self, text: &str, options: &Options) -> bool {
+        text.is_empty() || (number::is_gap(text) && !options.gaps_are_labels && !self.exact.contains_key(text))
+    }
+
+    /// The class of a label: its exact spelling, or one that says the same.
+    pub(crate) fn class(&self, text: &str, decimal: Decimal) -> Result<u16, Fault> {
+        if let Some(class) = self.exact.get(text).or_else(|| self.keys.get(&Key::of(text, decimal))) {
+            return Ok(*class);
+        }
+        let folded = |t: &str| Key::of(t, Decimal::Point).folded();
+        let near = self.exact.keys().find(|l| folded(l).is_some() && folded(l) == folded(text));
+        let hint = near.map_or(": correct it, drop the row, or name another column with --label".to_owned(), |l| {
+            format!(": write it like the schema's `{l}`")
+        });
+        let known = some(self.labels.iter().map(String::as_str));
+        Err(Fault::UnknownLabel { label: text.into(), known, hint })
+    }
+}
+
+/// The 16-bit step of a regression's target.
+pub(crate) fn real_step(x: f64, lo: f64, hi: f64) -> u16 {
+    ((x - lo) * 65_535.0 / (hi - lo)).round_ties_even().clamp(0.0, 65_535.0) as u16
+}
+
+/// A regression's target as a feature, to count what is beyond its range.
+pub(crate) fn as_feature(lo: f64, hi: f64) -> Feature {
+    Feature { name: "target".into(), lo, hi }
+}
