@@ -10,8 +10,11 @@
 //! Committed columns bring random rows of their own. The quotient's pieces carry no blinding of their own (as in halo2), so
 //! zero knowledge is computational.
 
+mod gates;
 mod open;
 mod quotient;
+#[cfg(test)]
+mod toy;
 
 use std::io;
 use std::sync::Arc;

@@ -1,0 +1,323 @@
+//! Gates as a straight-line program over column values: sums and products of columns at rotations, each computed once.
+
+use std::collections::{BTreeMap, HashMap};
+
+use halo2_proofs::halo2curves::bn256::Fr;
+use halo2_proofs::halo2curves::ff::Field;
+use halo2_proofs::plonk::{ConstraintSystem, Expression};
+use tribute_simd::program::{self, Operand};
+use tribute_simd::Backend;
+
+/// How many rows before and after a row are read.
+pub(super) type Reach = (usize, usize);
+
+/// What a step reads.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+enum Source {
+    /// A column (all kinds in one list) at a rotation.
+    Cell(usize, i32),
+    /// A step's result.
+    Step(usize),
+}
+
+/// `Σ factor·source + constant`; no factor is 0.
+#[derive(Clone, Default, PartialEq, Eq, Hash, Debug)]
+struct Combination {
+    terms: BTreeMap<Source, Fr>,
+    constant: Fr,
+}
+
+impl Combination {
+    fn constant(constant: Fr) -> Self {
+        Combination { constant, ..Self::default() }
+    }
+    fn source(source: Source) -> Self {
+        Combination { terms: BTreeMap::from([(source, Fr::ONE)]), ..Self::default() }
+    }
+    fn add(&mut self, factor: Fr, other: &Combination) {
+        self.constant += factor * other.constant;
+        for (source, x) in &other.terms {
+            *self.terms.entry(*source).or_insert(Fr::ZERO) += factor * x;
+        }
+        self.terms.retain(|_, x| *x != Fr::ZERO);
+    }
+    fn scaled(&self, factor: Fr) -> Self {
+        let mut out = Self::default();
+        out.add(factor, self);
+        out
+    }
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+enum Step {
+    Product(Source, Source),
+    Sum(Combination),
+}
+
+impl Step {
+    fn reads(&self) -> Vec<Source> {
+        match self {
+            Step::Product(a, b) => vec![*a, *b],
+            Step::Sum(sum) => sum.terms.keys().copied().collect(),
+        }
+    }
+}
+
+/// How expressions name columns and challenges.
+pub(super) struct Kinds<'a> {
+    pub(super) challenges: &'a [Fr],
+    /// How many fixed columns there are.
+    pub(super) fixed: usize,
+    /// How many advice columns there are.
+    pub(super) advice: usize,
+}
+
+/// A straight-line program over column values, without repeated subexpressions.
+#[derive(Default)]
+pub(super) struct Program {
+    steps: Vec<Step>,
+    index: HashMap<Step, usize>,
+    /// Degrees of the gates' sums.
+    pub(super) degrees: Vec<usize>,
+    /// The sums, by degree.
+    results: Vec<Combination>,
+}
+
+/// A gate's terms by the fixed factor that they share, so that it is multiplied once.
+type Groups = BTreeMap<Option<Source>, Combination>;
+
+impl Program {
+    /// The sums `Σ y^(last − i)·gate_i` over the gates of each degree from `least`. A gate of a degree below 2 counts as 2, the
+    /// least that has a quotient.
+    pub(super) fn new(cs: &ConstraintSystem<Fr>, kinds: &Kinds<'_>, y: Fr, least: usize) -> Self {
+        let mut program = Program::default();
+        let mut sums: BTreeMap<usize, Groups> = BTreeMap::new();
+        let gates: Vec<&Expression<Fr>> = cs.gates().iter().flat_map(|g| g.polynomials()).collect();
+        let mut factor = Fr::ONE;
+        for gate in gates.into_iter().rev() {
+            let degree = gate.degree().max(2);
+            if degree >= least {
+                program.collect(gate, factor, kinds, sums.entry(degree).or_default());
+            }
+            factor *= y;
+        }
+        for (degree, groups) in sums {
+            let mut sum = Combination::default();
+            for (shared, terms) in groups {
+                match shared {
+                    None => sum.add(Fr::ONE, &terms),
+                    Some(shared) => {
+                        let product = program.product(&Combination::source(shared), &terms);
+                        sum.add(Fr::ONE, &product);
+                    }
+                }
+            }
+            program.degrees.push(degree);
+            program.results.push(sum);
+        }
+        program
+    }
+
+    fn step(&mut self, step: Step) -> Source {
+        let steps = &mut self.steps;
+        Source::Step(*self.index.entry(step).or_insert_with_key(|step| {
+            steps.push(step.clone());
+            steps.len() - 1
+        }))
+    }
+
+    /// A combination as a factor times one source.
+    fn value(&mut self, c: &Combination) -> (Fr, Source) {
+        match c.terms.first_key_value() {
+            Some((source, factor)) if c.terms.len() == 1 && c.constant == Fr::ZERO => (*factor, *source),
+            _ => (Fr::ONE, self.step(Step::Sum(c.clone()))),
+        }
+    }
+
+    fn product(&mut self, a: &Combination, b: &Combination) -> Combination {
+        if a.terms.is_empty() {
+            return b.scaled(a.constant);
+        }
+        if b.terms.is_empty() {
+            return a.scaled(b.constant);
+        }
+        let ((x, a), (y, b)) = (self.value(a), self.value(b));
+        Combination::source(self.step(Step::Product(a.min(b), a.max(b)))).scaled(x * y)
+    }
+
+    fn compile(&mut self, e: &Expression<Fr>, kinds: &Kinds<'_>) -> Combination {
+        let cell = |column: usize, rotation: i32| Combination::source(Source::Cell(column, rotation));
+        match e {
+            Expression::Constant(x) => Combination::constant(*x),
+            Expression::Selector(_) => unreachable!("selectors are fixed columns"),
+            Expression::Fixed(q) => cell(q.column_index(), q.rotation().0),
+            Expression::Advice(q) => cell(kinds.fixed + q.column_index(), q.rotation().0),
+            Expression::Instance(q) => cell(kinds.fixed + kinds.advice + q.column_index(), q.rotation().0),
+            Expression::Challenge(c) => Combination::constant(kinds.challenges[c.index()]),
+            Expression::Negated(a) => self.compile(a, kinds).scaled(-Fr::ONE),
+            Expression::Sum(a, b) => {
+                let mut sum = self.compile(a, kinds);
+                let b = self.compile(b, kinds);
+                sum.add(Fr::ONE, &b);
+                sum
+            }
+            Expression::Product(a, b) => {
+                let (a, b) = (self.compile(a, kinds), self.compile(b, kinds));
+                self.product(&a, &b)
+            }
+            Expression::Scaled(a, x) => self.compile(a, kinds).scaled(*x),
+        }
+    }
+
+    /// Adds `factor·e` to `groups`, each term to the group of the fixed factor that it has.
+    fn collect(&mut self, e: &Expression<Fr>, factor: Fr, kinds: &Kinds<'_>, groups: &mut Groups) {
+        match e {
+            Expression::Sum(a, b) => {
+                self.collect(a, factor, kinds, groups);
+                self.collect(b, factor, kinds, groups);
+            }
+            Expression::Negated(a) => self.collect(a, -factor, kinds, groups),
+            Expression::Scaled(a, x) => self.collect(a, factor * x, kinds, groups),
+            Expression::Product(..) => {
+                let mut factors = Vec::new();
+                flatten(e, &mut factors);
+                let mut compiled: Vec<Combination> = factors.into_iter().map(|f| self.compile(f, kinds)).collect();
+                let is_fixed = |c: &Combination| {
+                    !c.terms.is_empty() && c.terms.keys().all(|s| matches!(s, Source::Cell(c, _) if *c < kinds.fixed))
+                };
+                let (scale, shared) = match compiled.iter().position(is_fixed) {
+                    Some(i) => {
+                        let (scale, shared) = self.value(&compiled.remove(i));
+                        (scale, Some(shared))
+                    }
+                    None => (Fr::ONE, None),
+                };
+                let rest = compiled.iter().fold(Combination::constant(Fr::ONE), |p, f| self.product(&p, f));
+                groups.entry(shared).or_default().add(factor * scale, &rest);
+            }
+            _ => {
+                let c = self.compile(e, kinds);
+                groups.entry(None).or_default().add(factor, &c);
+            }
+        }
+    }
+
+    /// For each of `columns` columns that is read: how many rows before and after the row itself.
+    pub(super) fn rotations(&self, columns: usize) -> Vec<Option<Reach>> {
+        let mut rotations: Vec<Option<Reach>> = vec![None; columns];
+        let results = self.results.iter().flat_map(|r| r.terms.keys().copied());
+        for source in self.steps.iter().flat_map(Step::reads).chain(results) {
+            if let Source::Cell(column, rotation) = source {
+                let (before, after) = rotations[column].unwrap_or_default();
+                let far = rotation.unsigned_abs() as usize;
+                rotations[column] =
+                    Some(if rotation < 0 { (before.max(far), after) } else { (before, after.max(far)) });
+            }
+        }
+        rotations
+    }
+
+    /// The sums on all n rows, by degree.
+    pub(super) fn run(&self, backend: Backend, columns: &[Vec<Fr>], reach: &[Option<Reach>], n: usize) -> Vec<Vec<Fr>> {
+        let slots = Slots::new(self);
+        let operand = |source: &Source| match *source {
+            Source::Step(i) => Operand::Slot(slots.of[i]),
+            Source::Cell(column, rotation) => {
+                let before = reach[column].map_or(0, |r| r.0) as i64;
+                Operand::Cell { column, offset: (before + i64::from(rotation)) as usize }
+            }
+        };
+        let combination = |sum: &Combination| {
+            let terms = sum.terms.iter().map(|(source, factor)| (*factor, operand(source))).collect();
+            program::Combination { terms, constant: sum.constant }
+        };
+        let step = |step: &Step| match step {
+            Step::Product(a, b) => program::Step::Product(operand(a), operand(b)),
+            Step::Sum(sum) => program::Step::Sum(combination(sum)),
+        };
+        let steps = self.steps.iter().zip(&slots.of).map(|(s, slot)| (*slot, step(s))).collect();
+        let columns: Vec<&[Fr]> = columns.iter().map(Vec::as_slice).collect();
+        program::Program::new(steps, self.results.iter().map(combination).collect()).run(backend, &columns, n)
+    }
+}
+
+fn flatten<'a>(e: &'a Expression<Fr>, out: &mut Vec<&'a Expression<Fr>>) {
+    if let Expression::Product(a, b) = e {
+        flatten(a, out);
+        flatten(b, out);
+    } else {
+        out.push(e);
+    }
+}
+
+/// Where each step leaves its result: a slot is free again once its step was read for the last time.
+struct Slots {
+    of: Vec<usize>,
+}
+
+impl Slots {
+    fn new(program: &Program) -> Self {
+        let mut last_read: Vec<usize> = (0..program.steps.len()).collect();
+        for (at, step) in program.steps.iter().enumerate() {
+            for source in step.reads() {
+                if let Source::Step(i) = source {
+                    last_read[i] = at;
+                }
+            }
+        }
+        for source in program.results.iter().flat_map(|r| r.terms.keys()) {
+            if let Source::Step(i) = source {
+                last_read[*i] = usize::MAX;
+            }
+        }
+        let (mut of, mut free, mut count): (Vec<usize>, Vec<usize>, usize) = (vec![], vec![], 0);
+        for (at, step) in program.steps.iter().enumerate() {
+            // taken before operands are freed, so that a step never overwrites what it reads
+            of.push(free.pop().unwrap_or_else(|| {
+                count += 1;
+                count - 1
+            }));
+            let read = step.reads().into_iter().chain([Source::Step(at)]);
+            let mut ended: Vec<usize> = read
+                .filter_map(|source| match source {
+                    Source::Step(i) if last_read[i] == at => Some(of[i]),
+                    _ => None,
+                })
+                .collect();
+            ended.sort_unstable();
+            ended.dedup();
+            free.extend(ended);
+        }
+        Slots { of }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plonk::toy::system;
+
+    #[test]
+    fn no_step_writes_where_another_is_still_read() {
+        let kinds = Kinds { challenges: &[Fr::from(11)], fixed: 2, advice: 6 };
+        let program = Program::new(&system(), &kinds, Fr::from(13), 2);
+        let slots = Slots::new(&program);
+        let count = slots.of.iter().max().unwrap() + 1;
+        assert!(count < program.steps.len(), "slots are used again");
+        // run on the slots alone: who wrote what a step reads?
+        let mut writer: Vec<Option<usize>> = vec![None; count];
+        let check = |source: &Source, writer: &[Option<usize>]| {
+            if let Source::Step(i) = source {
+                assert_eq!(writer[slots.of[*i]], Some(*i));
+            }
+        };
+        for (at, step) in program.steps.iter().enumerate() {
+            step.reads().iter().for_each(|source| {
+                check(source, &writer);
+                assert!(!matches!(source, Source::Step(i) if slots.of[*i] == slots.of[at]), "written while it is read");
+            });
+            writer[slots.of[at]] = Some(at);
+        }
+        program.results.iter().flat_map(|r| r.terms.keys()).for_each(|source| check(source, &writer));
+    }
+}

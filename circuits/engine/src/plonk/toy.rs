@@ -1,0 +1,35 @@
+//! A small constraint system for tests.
+
+use halo2_proofs::halo2curves::bn256::Fr;
+use halo2_proofs::plonk::{ConstraintSystem, Expression, FirstPhase};
+use halo2_proofs::poly::Rotation;
+
+/// Gates of degrees 1, 2, 3 and 6 with far rotations both ways, a challenge, public inputs, a sum that cancels, shared
+/// factors with and without a constant.
+pub(super) fn system() -> ConstraintSystem<Fr> {
+    let mut cs = ConstraintSystem::default();
+    cs.set_minimum_degree(6);
+    let [a, b, sum, product, power, public] = [(); 6].map(|()| cs.advice_column_in(FirstPhase));
+    let (q, p, instance) = (cs.fixed_column(), cs.fixed_column(), cs.instance_column());
+    let challenge = cs.challenge_usable_after(FirstPhase);
+    let constant = |x: u64| Expression::Constant(Fr::from(x));
+    cs.create_gate("all", |c| {
+        let [a0, b0, sum, product, power, public] =
+            [a, b, sum, product, power, public].map(|x| c.query_advice(x, Rotation::cur()));
+        let (a2, b3) = (c.query_advice(a, Rotation(2)), c.query_advice(b, Rotation(-3)));
+        let (q, p) = (c.query_fixed(q, Rotation::cur()), c.query_fixed(p, Rotation::cur()));
+        let (i, challenge) = (c.query_instance(instance, Rotation::cur()), c.query_challenge(challenge));
+        let square = a0.clone() * a0.clone();
+        let fifth = square.clone() * square * a0.clone();
+        vec![
+            public - a0.clone() - challenge.clone() * i,
+            q.clone() * (sum.clone() - a2.clone() - b3.clone() * Fr::from(3)),
+            (constant(1) - q.clone()) * (a2 + b3 * constant(3) - sum),
+            (q.clone() - p.clone()) * (product.clone() - a0.clone() * b0.clone()) * challenge,
+            p * (a0.clone() * b0.clone() - b0.clone() * a0.clone() + (b0.clone() * a0 - product) * constant(7)),
+            q * (power - fifth),
+            (b0.clone() - b0.clone()) * b0,
+        ]
+    });
+    cs
+}
