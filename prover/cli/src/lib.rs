@@ -17,6 +17,7 @@ mod schema;
 mod serve;
 mod server_args;
 mod session;
+mod signals;
 mod srs;
 pub(crate) mod table;
 

@@ -18,6 +18,7 @@ use tribute_service::server;
 use tribute_steps::child::Storage;
 use tribute_store::db::Database;
 
+use super::signals::terminated;
 use super::CommandResult;
 
 #[derive(Debug, Args)]
@@ -168,17 +169,8 @@ async fn asked_to_stop(with_stdin: bool) {
             std::future::pending::<()>().await;
         }
     };
-    let terminated = async {
-        #[cfg(unix)]
-        if let Ok(mut signal) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            signal.recv().await;
-            return;
-        }
-        std::future::pending::<()>().await;
-    };
     tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        () = terminated => {}
+        () = terminated() => {}
         () = closed => {}
     }
 }

@@ -94,17 +94,6 @@ fn alone(plan: &Plan) -> Result<File> {
 
 /// Returns on Ctrl-C or SIGTERM.
 async fn interrupted() -> Failure {
-    let terminated = async {
-        #[cfg(unix)]
-        if let Ok(mut signal) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            signal.recv().await;
-            return;
-        }
-        std::future::pending::<()>().await;
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        () = terminated => {}
-    }
+    crate::signals::terminated().await;
     Failure { step: "interrupted", problem: Problem::new(Reason::NotReady, "it was asked to stop") }
 }
