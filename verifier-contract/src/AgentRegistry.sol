@@ -325,6 +325,8 @@ contract AgentRegistry is Agents {
     }
 
     /// @inheritdoc IAgentRegistry
+    // a status is one of six
+    // slither-disable-next-line incorrect-equality
     function isCertified(bytes32 agentId, uint32 version) external view returns (bool certified) {
         return _versions[agentId][version].status == Status.Certified;
     }
