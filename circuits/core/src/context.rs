@@ -29,20 +29,33 @@ fn truncate(digest: Digest) -> Fr {
     Fr::from_be_bytes_mod_order(&digest[..31])
 }
 
-/// Terms under which a dataset may train agents.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+/// Terms under which a dataset may train agents: what its owner asks of every version, whoever trains it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Terms {
-    /// Least share of fees that goes to data providers, in basis points (0 to 10,000).
+    /// Least part of fees that goes to data providers, in basis points (0 to 10,000).
     pub min_data_bps: u16,
     /// Whether anyone may train without a grant.
     pub open_training: bool,
+    /// Least share of what goes to data providers, in basis points (0 to 10,000).
+    pub min_share_bps: u16,
+    /// Least price of a query, in the token's smallest unit.
+    pub min_price: u128,
+    /// Links allowed: bit [`Link::code`](crate::link::Link::code) is set; 0 allows every link.
+    pub links: u8,
 }
 
 impl Terms {
-    /// keccak256 of `abi.encode(uint16, bool)`.
+    /// keccak256 of `abi.encode(uint16, bool, uint16, uint128, uint8)`.
     #[must_use]
     pub fn hash(&self) -> Digest {
-        Words::new().uint(u128::from(self.min_data_bps)).flag(self.open_training).keccak()
+        Words::new()
+            .uint(u128::from(self.min_data_bps))
+            .flag(self.open_training)
+            .uint(u128::from(self.min_share_bps))
+            .uint(self.min_price)
+            .uint(u128::from(self.links))
+            .keccak()
     }
 }
 
@@ -59,8 +72,6 @@ pub struct DatasetContext {
     pub layout: Digest,
     /// Index of this shard.
     pub shard: u32,
-    /// Number of shards of the dataset.
-    pub shards: u32,
     /// Records in this shard.
     pub records: u64,
     /// [`Terms::hash`].
@@ -78,7 +89,6 @@ impl DatasetContext {
                 .word(&self.schema)
                 .word(&self.layout)
                 .uint(u128::from(self.shard))
-                .uint(u128::from(self.shards))
                 .uint(u128::from(self.records))
                 .word(&self.terms)
                 .keccak(),
@@ -90,13 +100,6 @@ impl DatasetContext {
 #[must_use]
 pub fn gradient_ctx(domain: &Domain, owner: &Address, weights: &Digest, shard: &Digest) -> Fr {
     truncate(domain.words(b"tribute.gradient.v1").address(owner).word(weights).word(shard).keccak())
-}
-
-/// Context of a `sum` proof: bound to the agent registry. `shards` are the shards under it in the tree, in order: whose
-/// gradients the sum is said to add. That it does, the proofs under it show; see [`crate::certificate::tree`].
-#[must_use]
-pub fn sum_ctx(domain: &Domain, owner: &Address, weights: &Digest, shards: &[Digest]) -> Fr {
-    truncate(domain.words(b"tribute.sum.v1").address(owner).word(weights).word(&keccak_packed(shards)).keccak())
 }
 
 /// Context of an `evaluation` proof: bound to the agent registry. Accuracy of version `version` of `agent`, whose
@@ -124,16 +127,23 @@ pub fn evaluation_ctx(
     )
 }
 
-/// Context of an `optimum` proof: bound to the agent registry.
+/// Hash of a version's list of datasets, as the agent registry keeps it: `h' = keccak256(abi.encode(h, dataset))` from 0, in
+/// the order of the list. A dataset's id fixes its shards, and in its registry the circuit that admitted it.
 #[must_use]
-pub fn optimum_ctx(domain: &Domain, agent: &Digest, version: u32, weights: &Digest, datasets: &[Digest]) -> Fr {
+pub fn list_hash(datasets: impl IntoIterator<Item = Digest>) -> Digest {
+    datasets.into_iter().fold([0; 32], |hash, dataset| Words::new().word(&hash).word(&dataset).keccak())
+}
+
+/// Context of an `optimum` proof: bound to the agent registry; `list` from [`list_hash`].
+#[must_use]
+pub fn optimum_ctx(domain: &Domain, agent: &Digest, version: u32, weights: &Digest, list: &Digest) -> Fr {
     truncate(
         domain
             .words(b"tribute.optimum.v1")
             .word(agent)
             .uint(u128::from(version))
             .word(weights)
-            .word(&keccak_packed(datasets))
+            .word(list)
             .keccak(),
     )
 }
@@ -196,6 +206,10 @@ pub fn voucher_digest(domain: &Domain, session: &Digest, version: u32, count: u6
 mod tests {
     use super::*;
 
+    fn terms() -> Terms {
+        Terms { min_data_bps: 6000, min_share_bps: 500, min_price: 7, ..Terms::default() }
+    }
+
     fn context() -> DatasetContext {
         DatasetContext {
             domain: Domain { chain_id: 31337, contract: [7; 20] },
@@ -203,9 +217,8 @@ mod tests {
             schema: [2; 32],
             layout: [3; 32],
             shard: 0,
-            shards: 1,
             records: 900,
-            terms: Terms { min_data_bps: 6000, open_training: false }.hash(),
+            terms: terms().hash(),
         }
     }
 
@@ -214,16 +227,19 @@ mod tests {
     fn every_field_changes_the_context() {
         let base = context().ctx();
         type Change = fn(&mut DatasetContext);
-        let changes: [Change; 9] = [
+        let changes: [Change; 12] = [
             |c| c.domain.chain_id += 1,
             |c| c.domain.contract[0] ^= 1,
             |c| c.owner[19] ^= 1,
             |c| c.schema[0] ^= 1,
             |c| c.layout[0] ^= 1,
             |c| c.shard += 1,
-            |c| c.shards += 1,
             |c| c.records += 1,
-            |c| c.terms = Terms { min_data_bps: 6001, open_training: false }.hash(),
+            |c| c.terms = Terms { min_data_bps: 6001, ..terms() }.hash(),
+            |c| c.terms = Terms { open_training: true, ..terms() }.hash(),
+            |c| c.terms = Terms { min_share_bps: 501, ..terms() }.hash(),
+            |c| c.terms = Terms { min_price: 8, ..terms() }.hash(),
+            |c| c.terms = Terms { links: 4, ..terms() }.hash(),
         ];
         for (i, change) in changes.iter().enumerate() {
             let mut c = context();
@@ -233,21 +249,24 @@ mod tests {
     }
 
     #[test]
-    fn every_field_changes_the_contexts_of_sums_and_evaluations() {
+    fn every_field_changes_the_contexts_of_optima_and_evaluations() {
         let d = Domain { chain_id: 31337, contract: [7; 20] };
         let other = Domain { chain_id: 1, contract: [7; 20] };
         let elsewhere = Domain { chain_id: 31337, contract: [8; 20] };
         let (o, w, s) = ([1; 20], [2; 32], [[3; 32], [4; 32]]);
-        let sums = [
-            sum_ctx(&d, &o, &w, &s),
-            sum_ctx(&other, &o, &w, &s),
-            sum_ctx(&elsewhere, &o, &w, &s),
-            sum_ctx(&d, &[9; 20], &w, &s),
-            sum_ctx(&d, &o, &[9; 32], &s),
-            sum_ctx(&d, &o, &w, &[s[1], s[0]]),
-            sum_ctx(&d, &o, &w, &s[..1]),
+        let lists = [list_hash(s), list_hash([s[1], s[0]]), list_hash([s[0]]), list_hash([s[0], s[0]]), list_hash([])];
+        let mut optima: Vec<Fr> = lists.iter().map(|list| optimum_ctx(&d, &[9; 32], 1, &w, list)).collect();
+        optima.extend([
+            optimum_ctx(&other, &[9; 32], 1, &w, &lists[0]),
+            optimum_ctx(&elsewhere, &[9; 32], 1, &w, &lists[0]),
+            optimum_ctx(&d, &[8; 32], 1, &w, &lists[0]),
+            optimum_ctx(&d, &[9; 32], 2, &w, &lists[0]),
+            optimum_ctx(&d, &[9; 32], 1, &[7; 32], &lists[0]),
             gradient_ctx(&d, &o, &w, &s[0]),
-        ];
+            gradient_ctx(&d, &[9; 20], &w, &s[0]),
+            gradient_ctx(&d, &o, &[9; 32], &s[0]),
+            gradient_ctx(&d, &o, &w, &s[1]),
+        ]);
         let evaluations = [
             evaluation_ctx(&d, &s[0], 1, &w, &s[1], 0),
             evaluation_ctx(&other, &s[0], 1, &w, &s[1], 0),
@@ -258,7 +277,7 @@ mod tests {
             evaluation_ctx(&d, &s[0], 1, &w, &[9; 32], 0),
             evaluation_ctx(&d, &s[0], 1, &w, &s[1], 1),
         ];
-        for all in [sums, evaluations] {
+        for all in [optima, evaluations.to_vec()] {
             for (i, a) in all.iter().enumerate() {
                 assert!(!all[..i].contains(a), "context {i}");
             }

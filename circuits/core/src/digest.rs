@@ -109,10 +109,10 @@ impl CircuitIdentity {
     }
 }
 
-/// What a circuit's shape adds to its layout: link code (0 none), whether the bias is penalised, number of slots.
+/// What a circuit's shape adds to its layout: link code (0 none) and number of slots.
 #[must_use]
-pub fn shape_digest(link: u8, reg_bias: bool, slots: u16) -> Digest {
-    Words::new().uint(u128::from(link)).flag(reg_bias).uint(u128::from(slots)).keccak()
+pub fn shape_digest(link: u8, slots: u16) -> Digest {
+    Words::new().uint(u128::from(link)).uint(u128::from(slots)).keccak()
 }
 
 #[cfg(test)]

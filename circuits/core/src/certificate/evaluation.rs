@@ -14,7 +14,7 @@ use crate::context::{evaluation_ctx, Address, Terms};
 use crate::digest::{dataset_id, keccak, Digest};
 use crate::layout::Task;
 use crate::schema::Schema;
-use crate::statement::{dataset, evaluation, Statement, CTX, TREE_SHARDS};
+use crate::statement::{dataset, evaluation, Statement, CTX};
 
 /// The first field of an evaluation file.
 pub const FORMAT: &str = "tribute-evaluation/1";
@@ -204,9 +204,8 @@ impl Evaluation {
             let reason = "an agent over a real-valued target answers no classes, and has no accuracy";
             return Err(CertificateError::field("certificate.layout.task", reason));
         }
-        if !(1..=TREE_SHARDS).contains(&shards.len()) {
-            let reason = format!("{} shards; a dataset has 1 to {TREE_SHARDS}", shards.len());
-            return Err(CertificateError::field("dataset.shards", reason));
+        if shards.is_empty() {
+            return Err(CertificateError::field("dataset.shards", "a dataset has at least one shard"));
         }
         for (j, shard) in shards.iter().enumerate() {
             let at = |field: &str| format!("dataset.shards[{j}].{field}");
@@ -227,7 +226,7 @@ impl Evaluation {
                 ("dataset_proof", Statement::Dataset, &shard.dataset_proof),
                 ("evaluation_proof", Statement::Evaluation, &shard.evaluation_proof),
             ] {
-                proof.check(&certificate.layout, statement, 0, &at(name), "certificate.layout.columns")?;
+                proof.check(&certificate.layout, statement, &at(name), "certificate.layout.columns")?;
             }
         }
         Ok(())
@@ -239,7 +238,7 @@ impl Evaluation {
         let at = |field: &str| format!("dataset.shards[{j}].{field}");
         let input = |i: usize| at(&format!("evaluation_proof.inputs[{i}]"));
         let bytes = || part(at("evaluation_proof.bytes"));
-        let group = |group: usize| proof.group(&certificate.layout, Statement::Evaluation, 0, group);
+        let group = |group: usize| proof.group(&certificate.layout, Statement::Evaluation, group);
         let (records, weights) = (group(0), group(1));
         r.relate(records == shard.digest.0, vec![whole(at("digest")), bytes()], || {
             format!("the proof's records have digest {}", Hex(records))

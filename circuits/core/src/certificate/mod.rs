@@ -9,21 +9,21 @@
 //! | [`mod`](self) | the fields, reading and writing |
 //! | `assemble` | a certificate from its proofs |
 //! | `check` | every relation between the fields |
+//! | `contributions` | the gradients' sum, and shares |
 //! | `registered`, `relations` | relations that other files have too |
 //! | [`evaluation`] | the file of an agent's accuracy on a dataset it was not trained on |
 //! | `blame` | which field is wrong when relations fail |
-//! | [`tree`] | sums between shards and slots, for more than 8 shards |
 //! | [`words`] | what is proven and what is not, in words |
 
 mod assemble;
 pub mod blame;
 mod check;
+mod contributions;
 pub mod evaluation;
 mod hexed;
 mod place;
 mod registered;
 mod relations;
-pub mod tree;
 pub mod words;
 
 use serde::{Deserialize, Serialize};
@@ -31,23 +31,20 @@ use thiserror::Error;
 
 pub use assemble::{DatasetParts, Parts, ShardParts};
 pub use hexed::{Hex, HexBytes};
-pub use tree::{Node, Sum};
 
 use crate::context::{Domain, Terms};
 use crate::digest::{keccak, Digest};
 use crate::layout::Layout;
 use crate::link::Link;
 
-/// The first field of a direct certificate: every shard's gradient has a slot of the optimum.
+/// The first field of a certificate.
 pub const FORMAT: &str = "tribute-certificate/1";
-/// The first field of a certificate whose slots hold sums of gradients.
-pub const TREE_FORMAT: &str = "tribute-certificate/2";
 
 /// A certificate.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Certificate {
-    /// [`FORMAT`], or [`TREE_FORMAT`] where there is a tree.
+    /// [`FORMAT`].
     pub format: String,
     /// [`words::proven`].
     pub proven: Vec<String>,
@@ -65,11 +62,8 @@ pub struct Certificate {
     pub loss: Loss,
     /// The agent.
     pub agent: Agent,
-    /// Datasets in the version's order; their shards in order are the slots of the optimum, or the leaves of the tree.
+    /// Datasets in the version's order.
     pub datasets: Vec<Dataset>,
-    /// What the slots of the optimum hold, where that is not one shard each.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tree: Option<Vec<Node>>,
     /// The optimum.
     pub optimum: Optimum,
     /// keccak256 of the file with this field set to zeros.
@@ -123,9 +117,7 @@ pub struct SrsName {
 pub struct Loss {
     /// Link function.
     pub link: Link,
-    /// Whether the bias is penalised.
-    pub reg_bias: bool,
-    /// λ, units of 2^-32.
+    /// λ, units of 2^-44.
     pub lambda: u64,
 }
 
@@ -155,8 +147,11 @@ pub struct Dataset {
     pub terms: Terms,
     /// Records in all its shards.
     pub records: u64,
-    /// Its part in the weights, units of 2^-20.
-    pub share: i64,
+    /// `ΣN` of its shards, in units of 2^-[`contribution_bits`](Layout::contribution_bits).
+    pub contribution: Contribution,
+    /// Its share of what goes to data providers: its positive contribution over the sum of all positive ones, units of
+    /// 2^-20, rounded down.
+    pub share: u32,
     /// Its shards, in order.
     pub shards: Vec<Shard>,
 }
@@ -181,12 +176,29 @@ pub struct Shard {
 pub struct Optimum {
     /// Records of all datasets.
     pub records: u64,
-    /// Bound of the gradient's 2-norm, units of 2^-32.
+    /// Bound of the gradient's 2-norm, units of 2^-44.
     pub epsilon: u64,
     /// Lower bound of the weights' 2-norm, units of 2^-10.
     pub norm: u64,
     /// The proof.
     pub proof: Proof,
+}
+
+/// A signed number of units, too long for some readers' numbers: decimal digits in a string.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Contribution(pub i128);
+
+impl Serialize for Contribution {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Contribution {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        text.parse().map(Contribution).map_err(|_| serde::de::Error::custom("not a whole number of at most 128 bits"))
+    }
 }
 
 /// A proof.

@@ -10,7 +10,16 @@ use crate::digest::{dataset_id, Digest};
 use crate::schema::Schema;
 use crate::statement::{dataset, Statement, CTX};
 
-const LAYOUT_FIELDS: [&str; 5] = ["layout.k", "layout.columns", "layout.features", "layout.classes", "layout.task"];
+const LAYOUT_FIELDS: [&str; 6] = [
+    "layout.k",
+    "layout.columns",
+    "layout.features",
+    "layout.classes",
+    "layout.task",
+    "layout.intercept_scale",
+];
+const TERMS_FIELDS: [&str; 5] =
+    ["terms.min_data_bps", "terms.open_training", "terms.min_share_bps", "terms.min_price", "terms.links"];
 const DATASET_CHAIN: [&str; 2] = ["chain.chain_id", "chain.dataset_registry"];
 
 /// A dataset's fields with their paths.
@@ -70,7 +79,7 @@ impl<'a> Registered<'a> {
     pub(super) fn check_shard(&self, r: &mut Relations, j: usize) {
         let (RegisteredShard { digest, records, proof }, layout) = (&self.shards[j], &self.certificate.layout);
         let within = |field: &str| format!("{}{field}", self.within);
-        let got = proof.group(layout, Statement::Dataset, 0, 0);
+        let got = proof.group(layout, Statement::Dataset, 0);
         let bytes = part(self.shard(j, "dataset_proof.bytes"));
         let fields = vec![whole(self.shard(j, "digest")), bytes, whole(within("layout.columns"))];
         r.relate(*digest == got, fields, || format!("the proof's records have digest {}", Hex(got)));
@@ -83,19 +92,16 @@ impl<'a> Registered<'a> {
             schema: self.schema.id(),
             layout: layout.hash(),
             shard: j as u32,
-            shards: self.shards.len() as u32,
             records: *records,
             terms: self.terms.hash(),
         };
         let mut fields = vec![
             whole(self.shard(j, "dataset_proof.inputs[0]")),
             whole(self.at("owner")),
-            whole(self.at("terms.min_data_bps")),
-            whole(self.at("terms.open_training")),
             whole(self.shard(j, "records")),
-            part(self.at("shards")),
             whole(within("schema")),
         ];
+        fields.extend(all(TERMS_FIELDS.map(|field| self.at(field))));
         fields.extend(self.certificates(DATASET_CHAIN));
         fields.extend(self.certificates(LAYOUT_FIELDS));
         context(r, &proof.inputs[CTX], expected.ctx(), fields);
@@ -119,5 +125,7 @@ impl<'a> Registered<'a> {
 
         let bps = self.terms.min_data_bps;
         r.limit(bps <= 10_000, vec![self.at("terms.min_data_bps")], || format!("{bps} basis points, at most 10000"));
+        let bps = self.terms.min_share_bps;
+        r.limit(bps <= 10_000, vec![self.at("terms.min_share_bps")], || format!("{bps} basis points, at most 10000"));
     }
 }
