@@ -141,6 +141,11 @@ impl Scale {
     pub fn of(limb_bits: u32) -> Self {
         Scale { limb_bits: limb_bits.clamp(13, 14) }
     }
+    /// Bits of a full limb.
+    #[must_use]
+    pub fn limb_bits(self) -> u32 {
+        self.limb_bits
+    }
     /// Bits of `mid`: `T2` has `2^mid_bits` entries.
     #[must_use]
     pub fn mid_bits(self) -> u32 {

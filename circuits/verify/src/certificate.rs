@@ -3,7 +3,7 @@
 //! 1. Reading: one encoding, and every relation between the fields ([`tribute_core::certificate`]).
 //! 2. The SRS: the caller's own, of the digest that the certificate names; nothing of it is taken from the certificate. The
 //!    development SRS only where the caller allows it.
-//! 3. The keys: derived by the caller from the layout, the link and the bias's penalty; the file brings none.
+//! 3. The keys: derived by the caller from the layout and the link; the file brings none.
 //! 4. The proofs: every one, by [`verify`].
 //! 5. The checksum, last, so that a change is reported where it was made.
 //!
@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use thiserror::Error;
 use tribute_core::certificate::blame::{part, whole, Field, Relations};
 use tribute_core::certificate::evaluation::Evaluation;
-use tribute_core::certificate::{Certificate, CertificateError, Hex, Node, Proof, Sum};
+use tribute_core::certificate::{Certificate, CertificateError, Hex, Proof};
 use tribute_core::digest::Digest;
 use tribute_core::shape::Shape;
 use tribute_core::srs::{SrsPoints, DEVELOPMENT_DIGEST};
@@ -132,14 +132,9 @@ impl<T: Trust> Verifier<T> {
     fn check_proofs(&mut self, certificate: &Certificate, relations: &mut Relations) -> Result<(), Refused<T::Error>> {
         let (layout, loss) = (certificate.layout, certificate.loss);
         let (data, gradient) = (Shape::dataset(layout), Shape::gradient(layout, loss.link));
-        let optimum = Shape::optimum(layout, loss.reg_bias);
-        let sums: Vec<_> = certificate.tree.iter().flatten().flat_map(Node::sums).collect();
-        let sum = |sum: &Sum| Shape::sum(layout, sum.parts.len());
+        let optimum = Shape::optimum(layout);
         for shape in [&data, &gradient, &optimum] {
             self.derive(shape)?;
-        }
-        for shape in sums.iter().map(|s| sum(s)) {
-            self.derive(&shape)?;
         }
         let srs = self.srs[&layout.k()].1.clone();
         let mut check = |shape: &Shape, proof: &Proof, path: String, named: Option<&str>| {
@@ -153,10 +148,7 @@ impl<T: Trust> Verifier<T> {
                 check(&gradient, &shard.gradient_proof, path("gradient_proof"), Some("loss.link"));
             }
         }
-        for (p, slot) in certificate.tree.iter().flatten().enumerate() {
-            slot.walk(&format!("tree[{p}]"), &mut |path, s| check(&sum(s), &s.proof, format!("{path}.proof"), None));
-        }
-        check(&optimum, &certificate.optimum.proof, "optimum.proof".into(), Some("loss.reg_bias"));
+        check(&optimum, &certificate.optimum.proof, "optimum.proof".into(), None);
         Ok(relations.verdict()?)
     }
 
