@@ -31,6 +31,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::digest::keccak;
+use crate::id::LayoutHash;
 
 /// The largest feature count.
 pub const MAX_FEATURES: usize = 1024;
@@ -281,7 +282,7 @@ impl Layout {
 
     /// keccak256 of the layout's numbers: part of every circuit's identity.
     #[must_use]
-    pub fn hash(&self) -> [u8; 32] {
+    pub fn hash(&self) -> LayoutHash {
         let mut bytes = b"tribute.layout.v1".to_vec();
         let task = match self.task {
             Task::Classes => 0u32,
@@ -291,7 +292,7 @@ impl Layout {
         {
             bytes.extend_from_slice(&v.to_be_bytes());
         }
-        keccak(&bytes)
+        LayoutHash::new(keccak(&bytes))
     }
 }
 
@@ -337,7 +338,10 @@ mod tests {
             assert_eq!((l.rows(), l.usable(), l.salt_rows()), (1 << k, (1 << k) - 6, if k < 13 { 64 } else { 1024 }));
         }
         let hash = Layout::new(15, 8, 64, 10, Classes).unwrap().hash();
-        assert_eq!(hash, keccak(b"tribute.layout.v1\0\0\0\x0f\0\0\0\x08\0\0\0\x40\0\0\0\x0a\0\0\0\0\0\0\x04\0"));
+        assert_eq!(
+            *hash.as_bytes(),
+            keccak(b"tribute.layout.v1\0\0\0\x0f\0\0\0\x08\0\0\0\x40\0\0\0\x0a\0\0\0\0\0\0\x04\0")
+        );
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::context::{Address, Terms};
 use crate::digest::{dataset_id, group_digest, Digest};
+use crate::id::{AgentId, ShardDigest, WeightsDigest};
 use crate::layout::Layout;
 use crate::link::Link;
 use crate::schema::Schema;
@@ -27,7 +28,7 @@ pub struct Parts {
     /// Whether the bias is penalised.
     pub reg_bias: bool,
     /// The registry's id of the agent.
-    pub agent: Digest,
+    pub agent: AgentId,
     /// Its version.
     pub version: u32,
     /// Its owner.
@@ -81,10 +82,10 @@ impl Parts {
             last += shards.len();
             // number of the slot that the dataset's last shard is in
             let slot = ends.as_ref().map_or(last, |ends| 1 + ends.iter().take_while(|end| **end < last).count());
-            let digests: Vec<Digest> = shards.iter().map(|s| s.digest.0).collect();
+            let digests: Vec<ShardDigest> = shards.iter().map(|s| s.digest).collect();
             let records = shards.iter().fold(0u64, |sum, s| sum.saturating_add(s.records));
             Dataset {
-                dataset_id: Hex(dataset_id(&schema_id, &layout.hash(), records, &digests)),
+                dataset_id: dataset_id(&schema_id, &layout.hash(), records, &digests),
                 owner: Hex(parts.owner),
                 terms: parts.terms,
                 records,
@@ -104,10 +105,10 @@ impl Parts {
             layout,
             loss: Loss { link: self.link, reg_bias: self.reg_bias, lambda: unsigned(&self.optimum, optimum::LAMBDA) },
             agent: Agent {
-                id: Hex(self.agent),
+                id: self.agent,
                 version: self.version,
                 owner: Hex(self.owner),
-                weights_digest: Hex(prefix(&self.optimum, 1)),
+                weights_digest: WeightsDigest::new(prefix(&self.optimum, 1)),
             },
             datasets,
             tree: self.tree,
@@ -127,7 +128,7 @@ impl Parts {
 
 fn shard(layout: &Layout, parts: ShardParts) -> Shard {
     Shard {
-        digest: Hex(prefix(&parts.dataset, layout.columns() + 1)),
+        digest: ShardDigest::new(prefix(&parts.dataset, layout.columns() + 1)),
         records: unsigned(&parts.dataset, dataset::N),
         dataset_proof: parts.dataset,
         gradient_proof: parts.gradient,

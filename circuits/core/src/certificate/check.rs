@@ -8,6 +8,7 @@ use super::relations::{all, context, equal, sentences, sum, word_is};
 use super::{words, Certificate, CertificateError, Dataset, Hex, Node, Proof, Shard, FORMAT, TREE_FORMAT};
 use crate::context::{gradient_ctx, optimum_ctx, sum_ctx};
 use crate::digest::Digest;
+use crate::id::{DatasetId, ShardDigest, WeightsDigest};
 use crate::layout::{Task, MIN_LINK_K};
 use crate::link::Link;
 use crate::numbers::{
@@ -229,8 +230,8 @@ impl Certificate {
         r.relate(group(0) == place.held, vec![part(at("bytes")), above], || {
             format!("{} holds another gradient than the sum {path} proves", place.what)
         });
-        let shards: Vec<Digest> = leaves.iter().map(|leaf| leaf.shard.digest.0).collect();
-        let (owner, weights) = (&self.agent.owner.0, &self.agent.weights_digest.0);
+        let shards: Vec<ShardDigest> = leaves.iter().map(|leaf| leaf.shard.digest).collect();
+        let (owner, weights) = (&self.agent.owner.0, &self.agent.weights_digest);
         let expected = sum_ctx(&self.chain.agents(), owner, weights, &shards);
         let mut fields = vec![whole(at("inputs[0]")), whole("agent.owner"), whole("agent.weights_digest")];
         fields.extend(leaves.iter().map(|leaf| whole(leaf.at("digest"))));
@@ -286,15 +287,15 @@ impl Certificate {
         registered.check_shard(r, leaf.position.1);
         let (shard, gradient) = (leaf.shard, &leaf.shard.gradient_proof);
         let bytes = || part(leaf.at("gradient_proof.bytes"));
-        let got = self.group(Statement::Gradient, 0, gradient, 0);
+        let got = ShardDigest::new(self.group(Statement::Gradient, 0, gradient, 0));
         let fields = vec![whole(leaf.at("digest")), bytes(), whole("layout.columns")];
-        r.relate(shard.digest.0 == got, fields, || format!("the proof's records have digest {}", Hex(got)));
-        let weights = self.group(Statement::Gradient, 0, gradient, 1);
-        r.relate(weights == self.agent.weights_digest.0, vec![whole("agent.weights_digest"), bytes()], || {
-            format!("the gradient in {} is of weights {}", leaf.path, Hex(weights))
+        r.relate(shard.digest == got, fields, || format!("the proof's records have digest {got}"));
+        let weights = WeightsDigest::new(self.group(Statement::Gradient, 0, gradient, 1));
+        r.relate(weights == self.agent.weights_digest, vec![whole("agent.weights_digest"), bytes()], || {
+            format!("the gradient in {} is of weights {weights}", leaf.path)
         });
         let domain = self.chain.agents();
-        let expected = gradient_ctx(&domain, &self.agent.owner.0, &self.agent.weights_digest.0, &shard.digest.0);
+        let expected = gradient_ctx(&domain, &self.agent.owner.0, &self.agent.weights_digest, &shard.digest);
         let mut fields = vec![
             whole(leaf.at("gradient_proof.inputs[0]")),
             whole("agent.owner"),
@@ -308,15 +309,15 @@ impl Certificate {
     fn check_optimum(&self, r: &mut Relations, leaves: &[Leaf<'_>], slots: &[Slot<'_>]) {
         let (o, inputs) = (&self.optimum, &self.optimum.proof.inputs);
         let at = |i: usize| format!("optimum.proof.inputs[{i}]");
-        let weights = self.group(Statement::Optimum, 0, &o.proof, 0);
+        let weights = WeightsDigest::new(self.group(Statement::Optimum, 0, &o.proof, 0));
         r.relate(
-            weights == self.agent.weights_digest.0,
+            weights == self.agent.weights_digest,
             vec![whole("agent.weights_digest"), part("optimum.proof.bytes")],
-            || format!("the optimum is proven of weights {}", Hex(weights)),
+            || format!("the optimum is proven of weights {weights}"),
         );
-        let ids: Vec<Digest> = self.datasets.iter().map(|d| d.dataset_id.0).collect();
+        let ids: Vec<DatasetId> = self.datasets.iter().map(|d| d.dataset_id).collect();
         let expected =
-            optimum_ctx(&self.chain.agents(), &self.agent.id.0, self.agent.version, &self.agent.weights_digest.0, &ids);
+            optimum_ctx(&self.chain.agents(), &self.agent.id, self.agent.version, &self.agent.weights_digest, &ids);
         let mut fields = vec![whole(at(CTX))];
         fields.extend(all(["agent.id", "agent.version", "agent.weights_digest"]));
         fields.extend((0..ids.len()).map(|i| whole(format!("datasets[{i}].dataset_id"))));
