@@ -6,6 +6,7 @@ use tribute_circuits::columns::{
 };
 use tribute_core::digest::Digest;
 use tribute_core::head::Weights;
+use tribute_core::id::{GroupDigest, WeightsDigest};
 use tribute_core::layout::Layout;
 use tribute_core::opening::{RecordClaim, RecordOpening};
 use tribute_core::records::Records;
@@ -31,7 +32,7 @@ impl std::fmt::Debug for Committer {
 #[derive(Clone, Debug)]
 pub struct Committed {
     group: CommittedGroup,
-    digest: Digest,
+    digest: GroupDigest,
     budget: u64,
 }
 
@@ -67,25 +68,25 @@ impl Committer {
 
     /// Commits to the empty gradient in an unused slot of an optimum.
     #[must_use]
-    pub fn unused_slot(&self, srs: &Srs, layout: &Layout, weights: &Digest, slot: usize) -> Committed {
-        Committed::new(commit_unused_slot(srs, layout, &self.0, weights, slot), layout)
+    pub fn unused_slot(&self, srs: &Srs, layout: &Layout, weights: &WeightsDigest, slot: usize) -> Committed {
+        Committed::new(commit_unused_slot(srs, layout, &self.0, weights.as_bytes(), slot), layout)
     }
 }
 
 impl Committed {
     fn new(group: CommittedGroup, layout: &Layout) -> Self {
-        Committed { digest: group.digest(), group, budget: layout.opening_budget() }
+        Committed { digest: GroupDigest::new(group.digest()), group, budget: layout.opening_budget() }
     }
 
     /// A commitment to no columns, for counting.
     #[cfg(test)]
-    pub(crate) fn bare(digest: Digest, budget: u64) -> Self {
+    pub(crate) fn bare(digest: GroupDigest, budget: u64) -> Self {
         Committed { group: CommittedGroup { columns: Vec::new() }, digest, budget }
     }
 
     /// The commitment's name.
     #[must_use]
-    pub fn digest(&self) -> Digest {
+    pub fn digest(&self) -> GroupDigest {
         self.digest
     }
 
@@ -167,7 +168,7 @@ impl Custody {
     }
 
     /// The openings of a commitment in this store; `None` where it was never opened here.
-    pub async fn counter(&self, digest: &Digest) -> Result<Option<Counter>> {
+    pub async fn counter(&self, digest: &GroupDigest) -> Result<Option<Counter>> {
         let row: Option<(i64, i64, i64)> =
             sqlx::query_as(self.db.sql("SELECT used, ends, reserved_to FROM openings WHERE digest = $1"))
                 .bind(hex::encode(digest))

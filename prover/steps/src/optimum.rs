@@ -5,11 +5,11 @@ use tribute_circuits::statements::optimum::{OptimumCircuit, Slot};
 use tribute_core::certificate::Node;
 use tribute_core::context::optimum_ctx;
 use tribute_core::head::{self, add};
+use tribute_core::id::{AgentId, WeightsDigest};
 use tribute_core::statement::{Statement, OPTIMUM_SLOTS};
 use tribute_core::I256;
 use tribute_custody::Committed;
 use tribute_engine::field::from_core;
-use tribute_problem::hexed::Hex32;
 use tribute_problem::{Problem, Reason, Result};
 use tribute_store::artefacts::ArtefactId;
 
@@ -31,7 +31,7 @@ pub struct OptimumJob {
     /// The agent registry.
     pub target: Target,
     /// On-chain id of the agent.
-    pub agent_id: Hex32,
+    pub agent_id: AgentId,
     /// Its version.
     pub version: u32,
 }
@@ -43,11 +43,11 @@ pub struct OptimumOutcome {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tree: Option<Vec<Node<ProofBody>>>,
     /// The agent.
-    pub weights_digest: Hex32,
+    pub weights_digest: WeightsDigest,
     /// The agent registry.
     pub target: Target,
     /// On-chain id of the agent.
-    pub agent_id: Hex32,
+    pub agent_id: AgentId,
     /// Its version.
     pub version: u32,
     /// The proof.
@@ -103,7 +103,7 @@ pub fn run(job: &OptimumJob, toolbox: &Toolbox) -> Result<OptimumOutcome> {
     toolbox.progress("witness", 0, 1);
     let committer = toolbox.wait(toolbox.custody.committer(&owner))?;
     let unused: Vec<Committed> = (slots.len()..OPTIMUM_SLOTS)
-        .map(|slot| committer.unused_slot(&prepared.srs, &layout, &agent.weights_digest.0, slot))
+        .map(|slot| committer.unused_slot(&prepared.srs, &layout, &agent.weights_digest, slot))
         .collect();
     let all: Vec<&Committed> =
         std::iter::once(&committed_weights).chain(slots.iter().map(|(slot, _)| slot)).chain(&unused).collect();
@@ -117,8 +117,7 @@ pub fn run(job: &OptimumJob, toolbox: &Toolbox) -> Result<OptimumOutcome> {
         .map(|(first, (group, (_, gradient)))| Slot { group, gradient, joined: agent.sources[*first].shard > 0 })
         .collect();
     let circuit = OptimumCircuit::new(prepared.shape().clone(), weights_group, &weights, &active, unused, &numbers);
-    let datasets: Vec<[u8; 32]> = agent.datasets().into_iter().map(|id| id.0).collect();
-    let ctx = optimum_ctx(&job.target.domain(), &job.agent_id.0, job.version, &agent.weights_digest.0, &datasets);
+    let ctx = optimum_ctx(&job.target.domain(), &job.agent_id, job.version, &agent.weights_digest, &agent.datasets());
     let inputs = circuit.public_inputs(from_core(&ctx));
     let proof = prepared.prove(toolbox, &circuit, &opened, inputs)?;
     Ok(OptimumOutcome {

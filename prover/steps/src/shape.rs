@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 use tribute_core::context::Domain;
+use tribute_core::hexed::Hex20;
 use tribute_core::layout::Layout;
 use tribute_core::layout::Task;
 use tribute_core::link::Link;
 use tribute_core::shape::Shape;
 use tribute_core::statement::Statement;
-use tribute_problem::hexed::Hex20;
 use tribute_problem::Problem;
 use tribute_problem::Result;
 

@@ -7,6 +7,7 @@ use tribute_core::certificate::{Node, Sum};
 use tribute_core::context::sum_ctx;
 use tribute_core::digest::{keccak, keccak_packed};
 use tribute_core::head::add;
+use tribute_core::id::ShardDigest;
 use tribute_core::layout::Layout;
 use tribute_core::I256;
 use tribute_custody::{Committed, Committer};
@@ -93,9 +94,9 @@ impl<'a> Sums<'a> {
         let circuit = &self.prepared[&parts.len()];
         let mut total = vec![I256::ZERO; self.layout.weights()];
         parts.iter().for_each(|(_, gradient)| add(&mut total, gradient));
-        let (owner, weights) = (&self.agent.owner.0, &self.agent.weights_digest.0);
-        let digests: Vec<[u8; 32]> = self.agent.sources[shards].iter().map(|s| s.digest.0).collect();
-        let about = [keccak(b"tribute.sum.v1"), *weights, keccak_packed(&digests)];
+        let (owner, weights) = (&self.agent.owner.0, &self.agent.weights_digest);
+        let digests: Vec<ShardDigest> = self.agent.sources[shards].iter().map(|s| s.digest).collect();
+        let about = [keccak(b"tribute.sum.v1"), *weights.as_bytes(), keccak_packed(&digests)];
         let committed = self.committer.gradient(&circuit.srs, &self.layout, &about, &total);
 
         let all: Vec<&Committed> = std::iter::once(&committed).chain(parts.iter().map(|(part, _)| part)).collect();

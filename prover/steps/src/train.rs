@@ -4,15 +4,14 @@ use serde::{Deserialize, Serialize};
 use tribute_core::certificate::tree::plan;
 use tribute_core::certificate::Node;
 use tribute_core::head::{answer, Weights};
+use tribute_core::hexed::Hex20;
+use tribute_core::id::{DatasetId, ModelDigest, ShardDigest, WeightsDigest};
 use tribute_core::layout::Layout;
 use tribute_core::layout::Task;
 use tribute_core::link::Link;
 use tribute_core::records::Records;
 use tribute_core::schema::Schema;
 use tribute_inference::{check_optimum, import, train, Agent, ImportError, InputScale, LossOptions, OptimumError};
-use tribute_problem::hexed::Hex;
-use tribute_problem::hexed::Hex20;
-use tribute_problem::hexed::Hex32;
 use tribute_problem::{Problem, Reason, Result};
 use tribute_store::artefacts::ArtefactId;
 
@@ -23,13 +22,13 @@ use crate::toolbox::Toolbox;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceBody {
     /// Dataset id.
-    pub dataset: Hex32,
+    pub dataset: DatasetId,
     /// Its owner, for whom the records are sealed.
     pub owner: Hex20,
     /// Position within the dataset.
     pub shard: u32,
     /// Digest of the shard's commitments.
-    pub digest: Hex32,
+    pub digest: ShardDigest,
     /// Records in it.
     pub count: u64,
     /// They.
@@ -78,7 +77,7 @@ pub struct TrainJob {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AgentBody {
     /// Digest of the committed weights: its name.
-    pub weights_digest: Hex32,
+    pub weights_digest: WeightsDigest,
     /// The agent's owner.
     pub owner: Hex20,
     /// For people.
@@ -98,7 +97,7 @@ pub struct AgentBody {
     /// The ONNX file, sealed for the owner.
     pub model: ArtefactId,
     /// SHA-256 of the ONNX file.
-    pub model_sha256: Hex32,
+    pub model_sha256: ModelDigest,
     /// Records in all.
     pub count: u64,
     /// ε as the proof will state it, units of 2^-32.
@@ -124,8 +123,8 @@ impl AgentBody {
     }
     /// Dataset ids in version order, each once.
     #[must_use]
-    pub fn datasets(&self) -> Vec<Hex32> {
-        let mut ids: Vec<Hex32> = self.sources.iter().map(|s| s.dataset).collect();
+    pub fn datasets(&self) -> Vec<DatasetId> {
+        let mut ids: Vec<DatasetId> = self.sources.iter().map(|s| s.dataset).collect();
         ids.dedup();
         ids
     }
@@ -161,7 +160,7 @@ pub fn run(job: &TrainJob, toolbox: &Toolbox) -> Result<AgentBody> {
     let training_accuracy = accuracy(&agent.weights, &datasets, layout.task());
     let model = toolbox.wait(toolbox.custody.put(&tenant, "model", &agent.to_bytes()))?;
     Ok(AgentBody {
-        weights_digest: Hex(digest),
+        weights_digest: WeightsDigest::new(*digest.as_bytes()),
         owner: job.owner,
         name: job.name.clone(),
         schema: job.schema.clone(),
@@ -171,7 +170,7 @@ pub fn run(job: &TrainJob, toolbox: &Toolbox) -> Result<AgentBody> {
         link: job.link,
         reg_bias: job.reg_bias,
         model,
-        model_sha256: Hex(agent.sha256()),
+        model_sha256: ModelDigest::new(agent.sha256()),
         count: datasets.iter().map(|d| d.len() as u64).sum(),
         epsilon: report.optimum.epsilon,
         norm: report.optimum.norm,

@@ -1,6 +1,9 @@
 //! The contracts' interfaces, read from their Solidity sources. Bytecode is not here: see [`crate::artifacts`].
 #![allow(missing_docs, clippy::all)]
 
+use std::borrow::Borrow;
+
+use alloy::primitives::B256;
 use alloy::sol;
 
 mod gate {
@@ -105,3 +108,9 @@ pub(crate) const LIBRARY_ERRORS: &[&str] = &[
     "error InvalidShortString()",
     "error StringTooLong(string str)",
 ];
+
+/// An identifier or digest as the contracts take it.
+#[must_use]
+pub fn word(id: &impl Borrow<[u8; 32]>) -> B256 {
+    B256::new(*id.borrow())
+}

@@ -2,7 +2,9 @@
 
 use alloy::primitives::{Address, Bytes, B256, U256};
 
-use crate::abi::IAgentRegistry as Abi;
+use tribute_core::id::AgentId;
+
+use crate::abi::{word, IAgentRegistry as Abi};
 use crate::call::Call;
 use crate::contracts::Contracts;
 use crate::error::Result;
@@ -20,23 +22,23 @@ impl Contracts {
     /// Proposes an agent's next version; takes one use of each dataset's grant.
     pub fn propose_version(
         &self,
-        agent: B256,
+        agent: &AgentId,
         params: VersionParams,
     ) -> Call<Abi::proposeVersionCall, VersionProposed> {
-        let call = Abi::proposeVersionCall { agentId: agent, params };
+        let call = Abi::proposeVersionCall { agentId: word(agent), params };
         self.call(self.agents_at(), format!("propose a version of agent {agent}"), &call, |e| e.one())
     }
 
     /// Brings the gradient proof of one slot.
     pub fn submit_gradient(
         &self,
-        agent: B256,
+        agent: &AgentId,
         version: u32,
         slot: u64,
         inputs: Vec<U256>,
         proof: Bytes,
     ) -> Call<Abi::submitGradientCall, GradientProven> {
-        let call = Abi::submitGradientCall { agentId: agent, version, slot: U256::from(slot), inputs, proof };
+        let call = Abi::submitGradientCall { agentId: word(agent), version, slot: U256::from(slot), inputs, proof };
         let action = format!("submit the gradient of slot {slot} for agent {agent} version {version}");
         self.call(self.agents_at(), action, &call, |e| e.one())
     }
@@ -44,12 +46,12 @@ impl Contracts {
     /// Brings the optimum proof.
     pub fn certify(
         &self,
-        agent: B256,
+        agent: &AgentId,
         version: u32,
         inputs: Vec<U256>,
         proof: Bytes,
     ) -> Call<Abi::certifyCall, VersionCertified> {
-        let call = Abi::certifyCall { agentId: agent, version, inputs, proof };
+        let call = Abi::certifyCall { agentId: word(agent), version, inputs, proof };
         self.call(self.agents_at(), format!("certify agent {agent} version {version}"), &call, |e| e.one())
     }
 
@@ -60,39 +62,39 @@ impl Contracts {
     }
 
     /// An agent's owner; reverts with `UnknownAgent`.
-    pub async fn agent_owner(&self, agent: B256) -> Result<Address> {
-        self.chain.read(self.agents_at(), &Abi::agentOwnerCall { agentId: agent }).await
+    pub async fn agent_owner(&self, agent: &AgentId) -> Result<Address> {
+        self.chain.read(self.agents_at(), &Abi::agentOwnerCall { agentId: word(agent) }).await
     }
 
     /// Number of an agent's versions; they count from 1.
-    pub async fn version_count(&self, agent: B256) -> Result<u32> {
-        self.chain.read(self.agents_at(), &Abi::versionCountCall { agentId: agent }).await
+    pub async fn version_count(&self, agent: &AgentId) -> Result<u32> {
+        self.chain.read(self.agents_at(), &Abi::versionCountCall { agentId: word(agent) }).await
     }
 
     /// A version as it stands; reverts with `UnknownVersion`.
-    pub async fn version(&self, agent: B256, version: u32) -> Result<Version> {
-        self.chain.read(self.agents_at(), &Abi::getVersionCall { agentId: agent, version }).await
+    pub async fn version(&self, agent: &AgentId, version: u32) -> Result<Version> {
+        self.chain.read(self.agents_at(), &Abi::getVersionCall { agentId: word(agent), version }).await
     }
 
     /// A version as it stands, `None` if there is none.
-    pub async fn find_version(&self, agent: B256, version: u32) -> Result<Option<Version>> {
+    pub async fn find_version(&self, agent: &AgentId, version: u32) -> Result<Option<Version>> {
         Self::known(self.version(agent, version).await, "UnknownVersion")
     }
 
     /// Whether a version is certified; false if there is none.
-    pub async fn is_certified(&self, agent: B256, version: u32) -> Result<bool> {
-        self.chain.read(self.agents_at(), &Abi::isCertifiedCall { agentId: agent, version }).await
+    pub async fn is_certified(&self, agent: &AgentId, version: u32) -> Result<bool> {
+        self.chain.read(self.agents_at(), &Abi::isCertifiedCall { agentId: word(agent), version }).await
     }
 
     /// The context that a slot's gradient proof must carry, as the contract computes it.
-    pub async fn gradient_context(&self, agent: B256, version: u32, slot: u64) -> Result<U256> {
-        let call = Abi::gradientContextCall { agentId: agent, version, slot: U256::from(slot) };
+    pub async fn gradient_context(&self, agent: &AgentId, version: u32, slot: u64) -> Result<U256> {
+        let call = Abi::gradientContextCall { agentId: word(agent), version, slot: U256::from(slot) };
         self.chain.read(self.agents_at(), &call).await
     }
 
     /// The context that the optimum proof must carry, as the contract computes it.
-    pub async fn optimum_context(&self, agent: B256, version: u32) -> Result<U256> {
-        self.chain.read(self.agents_at(), &Abi::optimumContextCall { agentId: agent, version }).await
+    pub async fn optimum_context(&self, agent: &AgentId, version: u32) -> Result<U256> {
+        self.chain.read(self.agents_at(), &Abi::optimumContextCall { agentId: word(agent), version }).await
     }
 
     fn agents_at(&self) -> Address {

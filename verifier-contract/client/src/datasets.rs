@@ -1,8 +1,9 @@
 //! Datasets: registration, grants, views.
 
-use alloy::primitives::{Address, B256, U256};
+use alloy::primitives::{Address, U256};
+use tribute_core::id::{DatasetId, LayoutHash};
 
-use crate::abi::IDatasetRegistry as Abi;
+use crate::abi::{word, IDatasetRegistry as Abi};
 use crate::call::Call;
 use crate::contracts::Contracts;
 use crate::error::Result;
@@ -25,12 +26,12 @@ impl Contracts {
     /// Lets `grantee` propose `uses` agent versions on the dataset until `expiry` (Unix seconds); 0 uses takes it back.
     pub fn grant_training(
         &self,
-        dataset: B256,
+        dataset: &DatasetId,
         grantee: Address,
         uses: u64,
         expiry: u64,
     ) -> Call<Abi::grantTrainingCall, TrainingGranted> {
-        let call = Abi::grantTrainingCall { datasetId: dataset, grantee, uses, expiry };
+        let call = Abi::grantTrainingCall { datasetId: word(dataset), grantee, uses, expiry };
         let action = format!("grant {grantee} {uses} training(s) on dataset {dataset}");
         self.call(self.datasets_at(), action, &call, |e| e.one())
     }
@@ -39,34 +40,34 @@ impl Contracts {
     /// the same call.
     pub fn grant_training_for(
         &self,
-        dataset: B256,
+        dataset: &DatasetId,
         grantee: Address,
         uses: u64,
         now: u64,
         seconds: u64,
     ) -> Call<Abi::grantTrainingCall, TrainingGranted> {
-        let from_zero = Abi::grantTrainingCall { datasetId: dataset, grantee, uses, expiry: seconds };
+        let from_zero = Abi::grantTrainingCall { datasetId: word(dataset), grantee, uses, expiry: seconds };
         self.grant_training(dataset, grantee, uses, now.saturating_add(seconds)).identified_as(&from_zero)
     }
 
     /// A dataset; reverts with `UnknownDataset`.
-    pub async fn dataset(&self, dataset: B256) -> Result<Dataset> {
-        self.chain.read(self.datasets_at(), &Abi::datasetCall { datasetId: dataset }).await
+    pub async fn dataset(&self, dataset: &DatasetId) -> Result<Dataset> {
+        self.chain.read(self.datasets_at(), &Abi::datasetCall { datasetId: word(dataset) }).await
     }
 
     /// A dataset, `None` if there is none of this id.
-    pub async fn find_dataset(&self, dataset: B256) -> Result<Option<Dataset>> {
+    pub async fn find_dataset(&self, dataset: &DatasetId) -> Result<Option<Dataset>> {
         Self::known(self.dataset(dataset).await, "UnknownDataset")
     }
 
     /// A grant as it stands, expired or not.
-    pub async fn training_grant(&self, dataset: B256, grantee: Address) -> Result<Grant> {
-        self.chain.read(self.datasets_at(), &Abi::trainingGrantCall { datasetId: dataset, grantee }).await
+    pub async fn training_grant(&self, dataset: &DatasetId, grantee: Address) -> Result<Grant> {
+        self.chain.read(self.datasets_at(), &Abi::trainingGrantCall { datasetId: word(dataset), grantee }).await
     }
 
     /// Whether `account` may propose an agent version on the dataset now.
-    pub async fn may_train(&self, dataset: B256, account: Address) -> Result<bool> {
-        self.chain.read(self.datasets_at(), &Abi::mayTrainCall { datasetId: dataset, account }).await
+    pub async fn may_train(&self, dataset: &DatasetId, account: Address) -> Result<bool> {
+        self.chain.read(self.datasets_at(), &Abi::mayTrainCall { datasetId: word(dataset), account }).await
     }
 
     /// The context that a shard's proof must carry, as the contract computes it.
@@ -74,11 +75,12 @@ impl Contracts {
         &self,
         owner: Address,
         params: RegisterParams,
-        layout: B256,
+        layout: &LayoutHash,
         shard: u32,
         shards: u32,
         records: u64,
     ) -> Result<U256> {
+        let layout = word(layout);
         let call =
             Abi::shardContextCall { owner, params, layoutHash: layout, shardIndex: shard, shardCount: shards, records };
         self.chain.read(self.datasets_at(), &call).await

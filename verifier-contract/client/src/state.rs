@@ -6,6 +6,10 @@ use alloy::primitives::{Address, B256, U256};
 use alloy::rpc::types::Log;
 use alloy::sol_types::SolEventInterface;
 use serde::{Deserialize, Serialize};
+use tribute_core::id::{
+    AgentId, CircuitId, DatasetId, GradientDigest, LayoutHash, ModelDigest, SchemaId, SessionId, ShardDigest,
+    WeightsDigest,
+};
 
 use crate::abi::IAgentRegistry::IAgentRegistryEvents as AgentEvent;
 use crate::abi::IDatasetRegistry::IDatasetRegistryEvents as DatasetEvent;
@@ -20,7 +24,7 @@ pub struct CircuitState {
     /// Statement code.
     pub statement: u8,
     /// Hash of its layout.
-    pub layout: B256,
+    pub layout: LayoutHash,
     /// Its verifier.
     pub verifier: Address,
     /// Whether it was stopped.
@@ -31,11 +35,11 @@ pub struct CircuitState {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShardState {
     /// Digest of its committed columns.
-    pub digest: B256,
+    pub digest: ShardDigest,
     /// Its records.
     pub records: u64,
     /// Circuit of its proof.
-    pub circuit: B256,
+    pub circuit: CircuitId,
 }
 
 /// A grant.
@@ -53,9 +57,9 @@ pub struct DatasetState {
     /// Its owner.
     pub owner: Address,
     /// Schema id.
-    pub schema: B256,
+    pub schema: SchemaId,
     /// Hash of its layout.
-    pub layout: B256,
+    pub layout: LayoutHash,
     /// Its records.
     pub records: u64,
     /// Least share of fees for data, in basis points.
@@ -85,13 +89,13 @@ pub struct CertificateState {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VersionState {
     /// Digest of its weights.
-    pub weights: B256,
+    pub weights: WeightsDigest,
     /// SHA-256 of its file.
-    pub model: B256,
+    pub model: ModelDigest,
     /// Its datasets in order.
-    pub datasets: Vec<B256>,
+    pub datasets: Vec<DatasetId>,
     /// Digest of the proven gradient by slot.
-    pub gradients: BTreeMap<u64, B256>,
+    pub gradients: BTreeMap<u64, GradientDigest>,
     /// Its certificate, if it has one.
     pub certificate: Option<CertificateState>,
     /// Accrued for data providers.
@@ -101,7 +105,7 @@ pub struct VersionState {
     /// Paid to the owner.
     pub owner_paid: U256,
     /// Paid to providers by dataset.
-    pub providers_paid: BTreeMap<B256, U256>,
+    pub providers_paid: BTreeMap<DatasetId, U256>,
 }
 
 /// An agent.
@@ -121,7 +125,7 @@ pub struct SessionState {
     /// Its client.
     pub client: Address,
     /// Its agent.
-    pub agent: B256,
+    pub agent: AgentId,
     /// The agent's version.
     pub version: u32,
     /// Token units per query.
@@ -154,13 +158,13 @@ impl SessionState {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tables {
     /// Circuits by id.
-    pub circuits: BTreeMap<B256, CircuitState>,
+    pub circuits: BTreeMap<CircuitId, CircuitState>,
     /// Datasets by id.
-    pub datasets: BTreeMap<B256, DatasetState>,
+    pub datasets: BTreeMap<DatasetId, DatasetState>,
     /// Agents by id.
-    pub agents: BTreeMap<B256, AgentState>,
+    pub agents: BTreeMap<AgentId, AgentState>,
     /// Sessions by id.
-    pub sessions: BTreeMap<B256, SessionState>,
+    pub sessions: BTreeMap<SessionId, SessionState>,
 }
 
 impl Tables {
@@ -204,11 +208,15 @@ impl Tables {
     fn gate(&mut self, event: GateEvent) -> Option<()> {
         match event {
             GateEvent::CircuitAdded(e) => {
-                let entry =
-                    CircuitState { statement: e.statement, layout: e.layoutHash, verifier: e.verifier, stopped: false };
-                self.circuits.insert(e.circuitId, entry);
+                let entry = CircuitState {
+                    statement: e.statement,
+                    layout: LayoutHash::new(e.layoutHash.0),
+                    verifier: e.verifier,
+                    stopped: false,
+                };
+                self.circuits.insert(CircuitId::new(e.circuitId.0), entry);
             }
-            GateEvent::CircuitStopped(e) => self.circuits.get_mut(&e.circuitId)?.stopped = true,
+            GateEvent::CircuitStopped(e) => self.circuits.get_mut(&e.circuitId.0)?.stopped = true,
             GateEvent::GasCapRaised(_) | GateEvent::GuardianChanged(_) => {}
         }
         Some(())
@@ -219,26 +227,30 @@ impl Tables {
             DatasetEvent::DatasetRegistered(e) => {
                 let entry = DatasetState {
                     owner: e.owner,
-                    schema: e.schemaId,
-                    layout: e.layoutHash,
+                    schema: SchemaId::new(e.schemaId.0),
+                    layout: LayoutHash::new(e.layoutHash.0),
                     records: e.records,
                     min_data_bps: e.minDataBps,
                     open_training: e.openTraining,
                     shards: Vec::new(),
                     grants: BTreeMap::new(),
                 };
-                self.datasets.insert(e.datasetId, entry);
+                self.datasets.insert(DatasetId::new(e.datasetId.0), entry);
             }
             DatasetEvent::ShardRegistered(e) => {
-                let shard = ShardState { digest: e.digest, records: e.records, circuit: e.circuitId };
-                self.datasets.get_mut(&e.datasetId)?.shards.push(shard);
+                let shard = ShardState {
+                    digest: ShardDigest::new(e.digest.0),
+                    records: e.records,
+                    circuit: CircuitId::new(e.circuitId.0),
+                };
+                self.datasets.get_mut(&e.datasetId.0)?.shards.push(shard);
             }
             DatasetEvent::TrainingGranted(e) => {
                 let grant = GrantState { uses: e.uses, expiry: e.expiry };
-                self.datasets.get_mut(&e.datasetId)?.grants.insert(e.grantee, grant);
+                self.datasets.get_mut(&e.datasetId.0)?.grants.insert(e.grantee, grant);
             }
             DatasetEvent::GrantUsed(e) => {
-                self.datasets.get_mut(&e.datasetId)?.grants.get_mut(&e.grantee)?.uses = e.usesLeft;
+                self.datasets.get_mut(&e.datasetId.0)?.grants.get_mut(&e.grantee)?.uses = e.usesLeft;
             }
             DatasetEvent::AgentRegistryBound(_) => {}
         }
@@ -249,13 +261,13 @@ impl Tables {
         match event {
             AgentEvent::AgentCreated(e) => {
                 let entry = AgentState { owner: e.owner, name: e.name, versions: BTreeMap::new() };
-                self.agents.insert(e.agentId, entry);
+                self.agents.insert(AgentId::new(e.agentId.0), entry);
             }
             AgentEvent::VersionProposed(e) => {
                 let entry = VersionState {
-                    weights: e.wDigest,
-                    model: e.modelHash,
-                    datasets: e.datasetIds,
+                    weights: WeightsDigest::new(e.wDigest.0),
+                    model: ModelDigest::new(e.modelHash.0),
+                    datasets: e.datasetIds.iter().map(|id| DatasetId::new(id.0)).collect(),
                     gradients: BTreeMap::new(),
                     certificate: None,
                     to_data: U256::ZERO,
@@ -263,10 +275,12 @@ impl Tables {
                     owner_paid: U256::ZERO,
                     providers_paid: BTreeMap::new(),
                 };
-                self.agents.get_mut(&e.agentId)?.versions.insert(e.version, entry);
+                self.agents.get_mut(&e.agentId.0)?.versions.insert(e.version, entry);
             }
             AgentEvent::GradientProven(e) => {
-                self.version(e.agentId, e.version)?.gradients.insert(e.slot.saturating_to(), e.gradientDigest);
+                self.version(e.agentId, e.version)?
+                    .gradients
+                    .insert(e.slot.saturating_to(), GradientDigest::new(e.gradientDigest.0));
             }
             AgentEvent::VersionCertified(e) => {
                 self.version(e.agentId, e.version)?.certificate =
@@ -281,7 +295,7 @@ impl Tables {
             SessionEvent::SessionOpened(e) => {
                 let entry = SessionState {
                     client: e.client,
-                    agent: e.agentId,
+                    agent: AgentId::new(e.agentId.0),
                     version: e.version,
                     price: e.pricePerQuery,
                     escrowed: U256::from(e.escrow),
@@ -292,12 +306,12 @@ impl Tables {
                     refunded: U256::ZERO,
                     thaw_end: 0,
                 };
-                self.sessions.insert(e.session, entry);
+                self.sessions.insert(SessionId::new(e.session.0), entry);
             }
-            SessionEvent::ThawRequested(e) => self.sessions.get_mut(&e.session)?.thaw_end = e.thawEnd,
-            SessionEvent::RemainderWithdrawn(e) => add(&mut self.sessions.get_mut(&e.session)?.refunded, e.amount),
+            SessionEvent::ThawRequested(e) => self.sessions.get_mut(&e.session.0)?.thaw_end = e.thawEnd,
+            SessionEvent::RemainderWithdrawn(e) => add(&mut self.sessions.get_mut(&e.session.0)?.refunded, e.amount),
             SessionEvent::QueriesClaimed(e) => {
-                let entry = self.sessions.get_mut(&e.session)?;
+                let entry = self.sessions.get_mut(&e.session.0)?;
                 (entry.count, entry.transcript) = (e.count, e.transcript);
                 add(&mut entry.claimed, e.amount);
             }
@@ -308,7 +322,7 @@ impl Tables {
             }
             SessionEvent::ProviderPaid(e) => {
                 let paid = &mut self.version(e.agentId, e.version)?.providers_paid;
-                add(paid.entry(e.datasetId).or_default(), e.amount);
+                add(paid.entry(DatasetId::new(e.datasetId.0)).or_default(), e.amount);
             }
             SessionEvent::OwnerPaid(e) => add(&mut self.version(e.agentId, e.version)?.owner_paid, e.amount),
         }
@@ -316,7 +330,7 @@ impl Tables {
     }
 
     fn version(&mut self, agent: B256, version: u32) -> Option<&mut VersionState> {
-        self.agents.get_mut(&agent)?.versions.get_mut(&version)
+        self.agents.get_mut(&agent.0)?.versions.get_mut(&version)
     }
 }
 

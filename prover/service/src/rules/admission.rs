@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 use tribute_core::certificate::Certificate;
+use tribute_core::hexed::Hex20;
+use tribute_core::id::{DatasetId, SrsDigest};
 use tribute_core::layout::{Layout, Task};
 use tribute_core::link::Link;
 use tribute_core::records::Records;
 use tribute_core::schema::{Schema, Target as SchemaTarget};
 use tribute_core::statement::{Statement, OPTIMUM_SLOTS, TREE_SHARDS};
 use tribute_custody::Custody;
-use tribute_problem::hexed::{Hex20, Hex32};
-use tribute_problem::{Problem, Reason, Result};
+use tribute_problem::{field, Problem, Reason, Result};
 use tribute_proto::v1;
 use tribute_steps::calibrate::CalibrateJob;
 use tribute_steps::circuit::CircuitJob;
@@ -38,7 +39,7 @@ use crate::wire;
 /// Work that may be queued, and which datasets' grants that uses up.
 pub(crate) struct Admitted {
     pub(crate) work: Work,
-    pub(crate) grants: Vec<Hex32>,
+    pub(crate) grants: Vec<DatasetId>,
 }
 
 impl From<Work> for Admitted {
@@ -61,7 +62,7 @@ pub(crate) struct Admission {
     /// Rows (log2) and data columns of the circuits where a request names none.
     pub(crate) profile: (u32, usize),
     /// Digest of the SRS that proofs are made under.
-    pub(crate) srs: Hex32,
+    pub(crate) srs: SrsDigest,
     /// Told when a job is queued.
     pub(crate) wake: Arc<Notify>,
 }
@@ -217,14 +218,14 @@ impl Admission {
     }
 
     /// The listed datasets, all of one schema and profile, and those that need a grant of this server's.
-    async fn training_data(&self, caller: Hex20, ids: &[Vec<u8>]) -> Result<(Vec<DatasetBody>, Vec<Hex32>)> {
+    async fn training_data(&self, caller: Hex20, ids: &[Vec<u8>]) -> Result<(Vec<DatasetBody>, Vec<DatasetId>)> {
         if ids.is_empty() {
             return Err(Problem::field("terms.dataset_ids", "name at least one dataset"));
         }
         let mut datasets: Vec<DatasetBody> = Vec::with_capacity(ids.len());
         let mut grants = Vec::new();
         for bytes in ids {
-            let id = Hex32::from_field("terms.dataset_ids", bytes)?;
+            let id: DatasetId = field("terms.dataset_ids", bytes)?;
             let dataset = self.registry.dataset(id).await?.ok_or_else(|| Problem::not_found("dataset", id))?.body;
             if datasets.iter().any(|d| d.id == id) {
                 return Err(Problem::field("terms.dataset_ids", format!("dataset {id} is listed twice")));
@@ -249,7 +250,7 @@ impl Admission {
     }
 
     /// The dataset, if `caller` may use it only with a grant of this server's.
-    async fn grant_needed(&self, caller: Hex20, dataset: &DatasetBody) -> Result<Option<Hex32>> {
+    async fn grant_needed(&self, caller: Hex20, dataset: &DatasetBody) -> Result<Option<DatasetId>> {
         if dataset.owner == caller || dataset.terms.open_training {
             return Ok(None);
         }
@@ -290,7 +291,7 @@ impl Admission {
         Ok(Work::Optimum(OptimumJob {
             gradients: gradients.into_iter().map(|g| g.gradient).collect(),
             target,
-            agent_id: Hex32::from_field("agent_id", &w.agent_id)?,
+            agent_id: field("agent_id", &w.agent_id)?,
             version: w.version,
             agent,
         }))
@@ -298,7 +299,7 @@ impl Admission {
 
     async fn evaluation_work(&self, caller: Hex20, w: v1::EvaluationWork) -> Result<Admitted> {
         let agent = self.ownership.agent(caller, &w.weights_digest).await?.body;
-        let id = Hex32::from_field("dataset_id", &w.dataset_id)?;
+        let id: DatasetId = field("dataset_id", &w.dataset_id)?;
         let dataset = self.registry.dataset(id).await?.ok_or_else(|| Problem::not_found("dataset", id))?.body;
         if (&dataset.schema, dataset.profile) != (&agent.schema, agent.profile) {
             return Err(Problem::new(
@@ -318,8 +319,8 @@ impl Admission {
         }
         let file = self.certificates.of(&agent).await?;
         let chain = Certificate::from_json(&file).map_err(Problem::internal)?.chain;
-        let proven = (dataset.target.chain_id, dataset.target.contract.0);
-        if proven != (chain.chain_id, chain.dataset_registry.0) {
+        let proven = (dataset.target.chain_id, dataset.target.contract);
+        if proven != (chain.chain_id, chain.dataset_registry) {
             return Err(Problem::new(
                 Reason::NotReady,
                 format!(
@@ -353,9 +354,7 @@ impl Admission {
     ) -> Result<Target> {
         match (context, &self.chain) {
             (Some(c), _) if c.contract.is_empty() => Ok(Target { chain_id: c.chain_id, contract: Hex20::default() }),
-            (Some(c), _) => {
-                Ok(Target { chain_id: c.chain_id, contract: Hex20::from_field("context.contract", &c.contract)? })
-            }
+            (Some(c), _) => Ok(Target { chain_id: c.chain_id, contract: field("context.contract", &c.contract)? }),
             (None, Some(chain)) => Ok(own(&chain.contracts())),
             (None, None) => Ok(Target::default()),
         }

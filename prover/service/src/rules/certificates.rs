@@ -1,6 +1,5 @@
 //! The certificate file, assembled from an agent's proofs.
 
-use tribute_core::certificate::Hex as CoreHex;
 use tribute_core::certificate::{Chain, DatasetParts, Node, Parts, ShardParts, SrsName, Sum};
 use tribute_problem::{Problem, Reason, Result};
 use tribute_steps::circuit::ProofBody;
@@ -58,18 +57,18 @@ impl Certificates {
         let certificate = Parts {
             chain: Chain {
                 chain_id: optimum.target.chain_id,
-                dataset_registry: CoreHex(registry.contract.0),
-                agent_registry: CoreHex(optimum.target.contract.0),
+                dataset_registry: registry.contract,
+                agent_registry: optimum.target.contract,
             },
             srs: SrsName {
-                digest: CoreHex(circuit.srs_digest.0),
-                development: circuit.srs_digest.0 == tribute_engine::srs::Srs::development_digest(),
+                digest: circuit.srs_digest,
+                development: circuit.srs_digest == tribute_engine::srs::Srs::development_digest(),
             },
             schema: agent.schema()?,
             layout: agent.layout()?,
             link: agent.link,
             reg_bias: agent.reg_bias,
-            agent: optimum.agent_id.0,
+            agent: optimum.agent_id,
             version: optimum.version,
             owner: agent.owner.0,
             datasets,
