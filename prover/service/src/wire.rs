@@ -123,14 +123,39 @@ pub(crate) fn schema(json: &[u8]) -> Result<Schema> {
 }
 
 pub(crate) fn terms(t: v1::Terms) -> Result<Terms> {
-    match u16::try_from(t.min_data_bps) {
-        Ok(min_data_bps) if min_data_bps <= 10_000 => Ok(Terms { min_data_bps, open_training: t.open_training }),
-        _ => Err(Problem::field("terms.min_data_bps", format!("{} basis points are more than 10,000", t.min_data_bps))),
+    let basis_points = |name: &str, value: u32| match u16::try_from(value) {
+        Ok(value) if value <= 10_000 => Ok(value),
+        _ => Err(Problem::field(name, format!("{value} basis points are more than 10,000"))),
+    };
+    let min_price = match t.min_price.as_str() {
+        "" => 0,
+        text => text.parse().map_err(|_| {
+            Problem::field("terms.min_price", format!("`{text}` is no whole number of the token's smallest unit"))
+        })?,
+    };
+    let mut links = 0;
+    for value in t.links {
+        let link = link(value)?.ok_or_else(|| Problem::field("terms.links", "names no link"))?;
+        links |= 1 << link.code();
     }
+    Ok(Terms {
+        min_data_bps: basis_points("terms.min_data_bps", t.min_data_bps)?,
+        open_training: t.open_training,
+        min_share_bps: basis_points("terms.min_share_bps", t.min_share_bps)?,
+        min_price,
+        links,
+    })
 }
 
 fn terms_message(t: Terms) -> v1::Terms {
-    v1::Terms { min_data_bps: t.min_data_bps.into(), open_training: t.open_training }
+    let links = [Link::Squared, Link::Logistic, Link::Softmax].into_iter().map(Link::code);
+    v1::Terms {
+        min_data_bps: t.min_data_bps.into(),
+        open_training: t.open_training,
+        min_share_bps: t.min_share_bps.into(),
+        min_price: if t.min_price == 0 { String::new() } else { t.min_price.to_string() },
+        links: links.filter(|code| (t.links >> code) & 1 == 1).map(Into::into).collect(),
+    }
 }
 
 pub(crate) fn link(value: i32) -> Result<Option<Link>> {
@@ -144,7 +169,7 @@ pub(crate) fn link(value: i32) -> Result<Option<Link>> {
 }
 
 fn profile(p: Profile) -> v1::Profile {
-    v1::Profile { k: p.k, columns: p.columns as u32 }
+    v1::Profile { k: p.k, columns: p.columns as u32, intercept_scale: p.intercept_scale }
 }
 
 pub(crate) fn target(t: Target) -> v1::ChainContext {
@@ -159,13 +184,11 @@ pub(crate) fn shape(s: v1::CircuitShape) -> Result<ShapeBody> {
         .ok_or_else(|| Problem::field("shape.statement", format!("no circuit for statement {}", s.statement)))?;
     Ok(ShapeBody {
         statement,
-        profile: Profile { k: p.k, columns: p.columns as usize },
+        profile: Profile { k: p.k, columns: p.columns as usize, intercept_scale: p.intercept_scale },
         features: s.features as usize,
         classes: s.classes as usize,
         task: if s.real_target { Task::Real } else { Task::Classes },
         link: link(s.link)?,
-        reg_bias: s.reg_bias,
-        parts: s.parts as usize,
     })
 }
 
@@ -177,8 +200,6 @@ pub(crate) fn shape_message(s: &ShapeBody) -> v1::CircuitShape {
         classes: s.classes as u32,
         real_target: s.task == Task::Real,
         link: s.link.map_or(0, |l| l.code().into()),
-        reg_bias: s.reg_bias,
-        parts: s.parts as u32,
     }
 }
 
@@ -195,8 +216,8 @@ pub(crate) fn circuit(c: &CircuitBody, gas: u64) -> v1::Circuit {
         proof_length: c.proof_length as u32,
         input_count: statement.inputs() as u32,
         gas_verify: gas,
-        slots: statement.slots(c.shape.parts).into(),
-        group_columns: statement.groups(c.shape.profile.columns, c.shape.parts).into_iter().map(|g| g as u32).collect(),
+        slots: statement.slots().into(),
+        group_columns: statement.groups(c.shape.profile.columns).into_iter().map(|g| g as u32).collect(),
     }
 }
 
@@ -269,7 +290,6 @@ pub(crate) fn agent(a: &AgentBody, proven: Proven, created_ms: i64) -> v1::Agent
             dataset_ids: a.datasets().into_iter().map(|id| id.to_vec()).collect(),
             lambda: a.lambda,
             link: a.link.code().into(),
-            reg_bias: a.reg_bias,
         }),
         schema_json: a.schema.clone().into_bytes(),
         profile: Some(profile(a.profile)),

@@ -87,7 +87,7 @@ pub struct ShardBody {
 /// Commits the records and proves every shard.
 pub fn run(job: &DatasetJob, toolbox: &Toolbox) -> Result<DatasetBody> {
     let schema = Schema::from_json(&job.schema)?;
-    let layout = schema.layout(job.profile.k, job.profile.columns)?;
+    let layout = job.profile.layout(&schema)?;
     let tenant = job.owner.to_string();
     let records = toolbox.wait(toolbox.custody.records(&tenant, &job.records))?;
     let committer = toolbox.wait(toolbox.custody.committer(&tenant))?;
@@ -105,7 +105,6 @@ pub fn run(job: &DatasetJob, toolbox: &Toolbox) -> Result<DatasetBody> {
             schema: schema.id(),
             layout: layout.hash(),
             shard: index as u32,
-            shards: cuts.len() as u32,
             records: part.len() as u64,
             terms: job.terms.hash(),
         };
@@ -134,7 +133,7 @@ pub fn run(job: &DatasetJob, toolbox: &Toolbox) -> Result<DatasetBody> {
 /// The dataset circuit of a layout.
 #[must_use]
 pub fn shape(layout: &Layout) -> ShapeBody {
-    ShapeBody::of(Statement::Dataset, layout, Link::Squared, true)
+    ShapeBody::of(Statement::Dataset, layout, Link::Squared)
 }
 
 /// Ranges of records, each filling a shard but the last.

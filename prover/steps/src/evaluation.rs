@@ -53,7 +53,7 @@ pub fn run(job: &EvaluationJob, toolbox: &Toolbox) -> Result<EvaluationOutcome> 
     let layout = agent.layout()?;
     let certificate = Certificate::from_json(&toolbox.wait(toolbox.artefacts.get(&job.certificate))?)
         .map_err(|e| Problem::new(Reason::ArtefactDamaged, format!("the certificate {}: {e}", job.certificate)))?;
-    let prepared = prepare(&ShapeBody::of(Statement::Evaluation, &layout, agent.link, agent.reg_bias), toolbox)?;
+    let prepared = prepare(&ShapeBody::of(Statement::Evaluation, &layout, agent.link), toolbox)?;
     let (_, weights) = weights(agent, &layout, &prepared.srs, toolbox)?;
 
     let (domain, version) = (certificate.chain.agents(), certificate.agent.version);

@@ -57,7 +57,7 @@ pub fn run(job: &GradientJob, toolbox: &Toolbox) -> Result<GradientOutcome> {
         .sources
         .get(job.slot as usize)
         .ok_or_else(|| Problem::field("slot", format!("{} of {} shards", job.slot, agent.sources.len())))?;
-    let prepared = prepare(&ShapeBody::of(Statement::Gradient, &layout, agent.link, agent.reg_bias), toolbox)?;
+    let prepared = prepare(&ShapeBody::of(Statement::Gradient, &layout, agent.link), toolbox)?;
 
     toolbox.progress("commit", 0, 3);
     let (records, shard) = shard(source.owner, &source.records, source.digest, &layout, &prepared.srs, toolbox)?;
@@ -75,7 +75,7 @@ pub fn run(job: &GradientJob, toolbox: &Toolbox) -> Result<GradientOutcome> {
     let circuit =
         GradientCircuit::new(prepared.shape().clone(), shard, weights, gradient).map_err(Problem::internal)?;
     let ctx = gradient_ctx(&job.target.domain(), &agent.owner.0, &agent.weights_digest, &source.digest);
-    let proof = prepared.prove(toolbox, &circuit, &opened, vec![from_core(&ctx)])?;
+    let proof = prepared.prove(toolbox, &circuit, &opened, circuit.public_inputs(from_core(&ctx)))?;
     let bytes: Vec<u8> = g.iter().flat_map(|x| x.to_be_bytes()).collect();
     Ok(GradientOutcome {
         weights_digest: agent.weights_digest,

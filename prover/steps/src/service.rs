@@ -85,7 +85,7 @@ pub struct ServiceOutcome {
 pub fn run(job: &ServiceJob, toolbox: &Toolbox) -> Result<ServiceOutcome> {
     let agent = &job.agent;
     let layout = agent.layout()?;
-    let prepared = prepare(&ShapeBody::of(Statement::Service, &layout, agent.link, agent.reg_bias), toolbox)?;
+    let prepared = prepare(&ShapeBody::of(Statement::Service, &layout, agent.link), toolbox)?;
     toolbox.progress("commit", 0, 1);
     let (weights, committed) = weights(agent, &layout, &prepared.srs, toolbox)?;
     let sealed = toolbox.wait(toolbox.custody.get(&agent.owner.to_string(), "queries", &job.queries))?;

@@ -1,9 +1,7 @@
 //! An agent: fitted down to the certificate's bound, or brought along and checked to be the optimum.
 
 use serde::{Deserialize, Serialize};
-use tribute_core::certificate::tree::plan;
-use tribute_core::certificate::Node;
-use tribute_core::head::{answer, Weights};
+use tribute_core::head::{answer, ContributionError, Weights};
 use tribute_core::hexed::Hex20;
 use tribute_core::id::{DatasetId, ModelDigest, ShardDigest, WeightsDigest};
 use tribute_core::layout::Layout;
@@ -35,18 +33,6 @@ pub struct SourceBody {
     pub records: ArtefactId,
 }
 
-/// What the slots of an optimum over these shards hold; `None` where every shard has its own.
-pub fn tree(sources: &[SourceBody]) -> Result<Option<Vec<Node<()>>>> {
-    let mut shards: Vec<usize> = Vec::new();
-    for source in sources {
-        match shards.last_mut() {
-            Some(count) if source.shard > 0 => *count += 1,
-            _ => shards.push(1),
-        }
-    }
-    plan(&shards).map_err(|e| Problem::field("terms.dataset_ids", e.to_string()))
-}
-
 /// Fit a head, or take one that was fitted elsewhere.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TrainJob {
@@ -58,14 +44,12 @@ pub struct TrainJob {
     pub schema: String,
     /// Rows and columns.
     pub profile: Profile,
-    /// All shards of the listed datasets, in order: the slots of the optimum.
+    /// All shards of the listed datasets, in order.
     pub sources: Vec<SourceBody>,
-    /// λ, units of 2^-32.
+    /// λ, units of 2^-44.
     pub lambda: u64,
     /// Link.
     pub link: Link,
-    /// Whether the bias is penalised.
-    pub reg_bias: bool,
     /// A model to take the head of instead of training.
     pub model: Option<ArtefactId>,
     /// Whether that takes features in 256ths, as the circuits see them, and not in the schema's units.
@@ -86,28 +70,26 @@ pub struct AgentBody {
     pub schema: String,
     /// Rows and columns.
     pub profile: Profile,
-    /// The slots of the optimum.
+    /// All shards of the listed datasets, in order.
     pub sources: Vec<SourceBody>,
-    /// λ, units of 2^-32.
+    /// λ, units of 2^-44.
     pub lambda: u64,
     /// Link.
     pub link: Link,
-    /// Whether the bias is penalised.
-    pub reg_bias: bool,
     /// The ONNX file, sealed for the owner.
     pub model: ArtefactId,
     /// SHA-256 of the ONNX file.
     pub model_sha256: ModelDigest,
     /// Records in all.
     pub count: u64,
-    /// ε as the proof will state it, units of 2^-32.
+    /// ε as the proof will state it, units of 2^-44.
     pub epsilon: u64,
     /// Lower bound of ‖W‖, units of 2^-10.
     pub norm: u64,
     /// Proven relative distance to the optimum.
     pub relative_distance: f64,
-    /// Share of each dataset, units of 2^-20.
-    pub shares: Vec<i64>,
+    /// Share of each dataset in what goes to data, as a real number; negative contributions have none.
+    pub shares: Vec<f64>,
     /// Fraction of the training records answered correctly.
     pub training_accuracy: f64,
 }
@@ -119,7 +101,7 @@ impl AgentBody {
     }
     /// The layout.
     pub fn layout(&self) -> Result<Layout> {
-        Ok(self.schema()?.layout(self.profile.k, self.profile.columns)?)
+        self.profile.layout(&self.schema()?)
     }
     /// Dataset ids in version order, each once.
     #[must_use]
@@ -128,19 +110,15 @@ impl AgentBody {
         ids.dedup();
         ids
     }
-    /// What the slots of the optimum hold; `None` where every shard has its own.
-    pub fn tree(&self) -> Result<Option<Vec<Node<()>>>> {
-        tree(&self.sources)
-    }
 }
 
 /// Fits or checks the head, and commits to its weights.
 pub fn run(job: &TrainJob, toolbox: &Toolbox) -> Result<AgentBody> {
     let schema = Schema::from_json(&job.schema)?;
-    let layout = schema.layout(job.profile.k, job.profile.columns)?;
+    let layout = job.profile.layout(&schema)?;
     let datasets = load(&job.sources, toolbox)?;
     let datasets: Vec<&Records> = datasets.iter().collect();
-    let options = LossOptions { link: job.link, lambda: job.lambda, reg_bias: job.reg_bias };
+    let options = LossOptions { link: job.link, lambda: job.lambda, intercept_scale: job.profile.intercept_scale };
     let weights = match &job.model {
         Some(model) => imported(job, &schema, &datasets, model, toolbox)?,
         None => {
@@ -168,14 +146,13 @@ pub fn run(job: &TrainJob, toolbox: &Toolbox) -> Result<AgentBody> {
         sources: job.sources.clone(),
         lambda: job.lambda,
         link: job.link,
-        reg_bias: job.reg_bias,
         model,
         model_sha256: ModelDigest::new(agent.sha256()),
         count: datasets.iter().map(|d| d.len() as u64).sum(),
         epsilon: report.optimum.epsilon,
         norm: report.optimum.norm,
         relative_distance: report.relative_distance,
-        shares: report.optimum.shares.clone(),
+        shares: report.shares(),
         training_accuracy,
     })
 }
@@ -198,7 +175,7 @@ fn load(sources: &[SourceBody], toolbox: &Toolbox) -> Result<Vec<Records>> {
 fn imported(job: &TrainJob, schema: &Schema, datasets: &[&Records], model: &str, toolbox: &Toolbox) -> Result<Weights> {
     let bytes = toolbox.wait(toolbox.custody.get(&job.owner.to_string(), "model", model))?;
     let scale = if job.quantised_features { InputScale::Quantised } else { InputScale::Raw };
-    let found = import(&bytes, schema, scale, job.link, datasets).map_err(|e| match &e {
+    let found = import(&bytes, schema, scale, job.link, job.profile.intercept_scale, datasets).map_err(|e| match &e {
         ImportError::Runtime(missing) if missing.is_missing() => Problem::new(Reason::ToolMissing, e.to_string()),
         ImportError::Link { expected, got, .. } => {
             Problem::new(Reason::BadModel, format!("the model file: {e}")).with("expected", expected).with("got", got)
@@ -222,8 +199,12 @@ fn not_optimal(e: OptimumError) -> Problem {
                 .with("class", class)
                 .with("entry", entry)
         }
-        OptimumError::NegativeShare { dataset, share } => {
-            Problem::new(Reason::NotTheOptimum, e.to_string()).with("dataset", dataset).with("share", share)
+        OptimumError::Contributions(refused) => {
+            let problem = Problem::new(Reason::NotTheOptimum, e.to_string());
+            match refused {
+                ContributionError::Negative { dataset, .. } => problem.with("dataset", dataset),
+                _ => problem,
+            }
         }
         OptimumError::LambdaTooSmall { .. } => Problem::field("lambda", e.to_string()),
         OptimumError::Head(_) => Problem::new(Reason::BadField, e.to_string()),

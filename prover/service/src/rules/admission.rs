@@ -10,19 +10,19 @@ use tribute_core::layout::{Layout, Task};
 use tribute_core::link::Link;
 use tribute_core::records::Records;
 use tribute_core::schema::{Schema, Target as SchemaTarget};
-use tribute_core::statement::{Statement, OPTIMUM_SLOTS, TREE_SHARDS};
+use tribute_core::numbers::LAMBDA_LIMIT_BITS;
+use tribute_core::statement::Statement;
 use tribute_custody::Custody;
 use tribute_problem::{field, Problem, Reason, Result};
 use tribute_proto::v1;
 use tribute_steps::calibrate::CalibrateJob;
 use tribute_steps::circuit::CircuitJob;
-use tribute_steps::dataset::shards;
 use tribute_steps::dataset::{DatasetBody, DatasetJob};
 use tribute_steps::evaluation::EvaluationJob;
 use tribute_steps::gradient::GradientJob;
 use tribute_steps::optimum::OptimumJob;
 use tribute_steps::shape::{Profile, ShapeBody, Target};
-use tribute_steps::train::{tree, AgentBody, SourceBody, TrainJob};
+use tribute_steps::train::{AgentBody, SourceBody, TrainJob};
 use tribute_steps::work::{Payload, Work};
 use tribute_store::artefacts::Artefacts;
 
@@ -141,31 +141,10 @@ impl Admission {
     async fn dataset_work(&self, caller: Hex20, w: v1::DatasetWork) -> Result<Work> {
         let schema = wire::schema(&w.schema_json)?;
         let profile = self.profile(w.profile)?;
-        let layout = schema.layout(profile.k, profile.columns)?;
+        profile.layout(&schema)?;
         let terms = wire::terms(w.terms.unwrap_or_default())?;
         let records = records(&schema, w.records)?;
-        let needed = shards(records.len(), layout.capacity()).len();
         let target = self.target(w.context, |c| c.datasets())?;
-        let (most_shards, kind) = match target.chain_id {
-            0 => (TREE_SHARDS, "a certificate off chain"),
-            _ => (OPTIMUM_SLOTS, "a certificate on chain"),
-        };
-        if needed > most_shards {
-            let most = most_shards * layout.capacity();
-            return Err(Problem::new(
-                Reason::TooManyRecords,
-                format!(
-                    "{} records need {needed} shards of {} at k = {}; {kind} takes {most_shards} ({most} records): \
-                     register fewer, or with a larger k{}",
-                    records.len(),
-                    layout.capacity(),
-                    layout.k(),
-                    if target.chain_id == 0 { "" } else { ", or off chain" }
-                ),
-            )
-            .with("records", records.len())
-            .with("most", most));
-        }
         let count = records.len() as u64;
         let stored = self.custody.put_records(&caller.to_string(), &records).await?;
         Ok(Work::Dataset(DatasetJob {
@@ -188,8 +167,8 @@ impl Admission {
     ) -> Result<Admitted> {
         let terms = terms.ok_or_else(|| Problem::field("terms", "is missing"))?;
         let link = wire::link(terms.link)?.ok_or_else(|| Problem::field("terms.link", "is missing"))?;
-        if terms.lambda == 0 || terms.lambda >> 32 != 0 {
-            return Err(Problem::field("terms.lambda", format!("{}·2^-32 is not between 0 and 1", terms.lambda)));
+        if terms.lambda == 0 || terms.lambda >> LAMBDA_LIMIT_BITS != 0 {
+            return Err(Problem::field("terms.lambda", format!("{}·2^-44 is not between 0 and 1", terms.lambda)));
         }
         let (datasets, grants) = self.training_data(caller, &terms.dataset_ids).await?;
         let first = &datasets[0];
@@ -197,7 +176,7 @@ impl Admission {
             let message = format!("the target is a real value, the {} link is for classes: use squared", link.name());
             return Err(Problem::field("terms.link", message));
         }
-        let sources = sources(&datasets)?;
+        let sources = sources(&datasets);
         let (model, quantised_features) = match model {
             Some((onnx, quantised)) => (Some(self.custody.put(&caller.to_string(), "model", &onnx).await?), quantised),
             None => (None, false),
@@ -210,7 +189,6 @@ impl Admission {
             sources,
             lambda: terms.lambda,
             link,
-            reg_bias: terms.reg_bias,
             model,
             quantised_features,
         });
@@ -267,14 +245,12 @@ impl Admission {
             return Err(Problem::field("slot", format!("{}: the agent has {} shards", w.slot, agent.sources.len())));
         }
         let target = self.target(w.context, |c| c.agents())?;
-        fits(&agent, target)?;
         Ok(Work::Gradient(GradientJob { agent, slot: w.slot, target }))
     }
 
     async fn optimum_work(&self, caller: Hex20, w: v1::OptimumWork) -> Result<Work> {
         let agent = self.ownership.agent(caller, &w.weights_digest).await?.body;
         let target = self.target(w.context, |c| c.agents())?;
-        fits(&agent, target)?;
         let mut gradients = self.registry.agent_proofs(agent.weights_digest).await?.gradients;
         gradients.retain(|g| g.target == target);
         let (proven, shards) = (gradients.len(), agent.sources.len());
@@ -343,6 +319,7 @@ impl Admission {
         Ok(Profile {
             k: if p.k == 0 { k } else { p.k },
             columns: if p.columns == 0 { columns } else { p.columns as usize },
+            intercept_scale: p.intercept_scale,
         })
     }
 
@@ -391,10 +368,7 @@ fn calibrate(w: v1::CalibrateWork) -> Result<Work> {
 fn circuit(w: v1::CircuitWork) -> Result<Work> {
     let shape = wire::shape(w.shape.ok_or_else(|| Problem::field("shape", "is missing"))?)?;
     let link = shape.link.unwrap_or(Link::Squared);
-    let full = match shape.statement {
-        Statement::Sum => ShapeBody::sum(&shape.layout()?, shape.parts),
-        statement => ShapeBody::of(statement, &shape.layout()?, link, shape.reg_bias),
-    };
+    let full = ShapeBody::of(shape.statement, &shape.layout()?, link);
     if shape.statement == Statement::Gradient && shape.link.is_none() {
         return Err(Problem::field("shape.link", "a gradient circuit has a link"));
     }
@@ -402,26 +376,9 @@ fn circuit(w: v1::CircuitWork) -> Result<Work> {
     Ok(Work::Circuit(CircuitJob { shape: full }))
 }
 
-/// On a chain every shard has a slot of the optimum of its own.
-fn fits(agent: &AgentBody, target: Target) -> Result<()> {
-    let shards = agent.sources.len();
-    if target.chain_id == 0 || shards <= OPTIMUM_SLOTS {
-        return Ok(());
-    }
-    Err(Problem::field(
-        "context",
-        format!(
-            "the agent has {shards} shards; a certificate on chain takes {OPTIMUM_SLOTS}: prove it off chain, or train it on \
-             datasets of a larger k, so that fewer shards hold the records"
-        ),
-    )
-    .with("shards", shards)
-    .with("most", OPTIMUM_SLOTS))
-}
-
-/// The shards of all datasets in order: the slots of the optimum, or the leaves of the tree under it.
-fn sources(datasets: &[DatasetBody]) -> Result<Vec<SourceBody>> {
-    let sources: Vec<SourceBody> = datasets
+/// The shards of all datasets in order.
+fn sources(datasets: &[DatasetBody]) -> Vec<SourceBody> {
+    datasets
         .iter()
         .flat_map(|d| {
             d.shards.iter().enumerate().map(|(i, s)| SourceBody {
@@ -433,9 +390,7 @@ fn sources(datasets: &[DatasetBody]) -> Result<Vec<SourceBody>> {
                 records: s.records.clone(),
             })
         })
-        .collect();
-    tree(&sources)?;
-    Ok(sources)
+        .collect()
 }
 
 fn records(schema: &Schema, records: Option<v1::dataset_work::Records>) -> Result<Records> {
@@ -479,10 +434,10 @@ fn quantised(schema: &Schema, q: &v1::QuantisedRecords) -> Result<Records> {
 
 /// The circuits that agents over a layout need. A regression has no `service` circuit: its answers are no classes.
 #[must_use]
-pub(crate) fn shapes(layout: &Layout, link: Link, reg_bias: bool) -> Vec<ShapeBody> {
+pub(crate) fn shapes(layout: &Layout, link: Link) -> Vec<ShapeBody> {
     [Statement::Dataset, Statement::Gradient, Statement::Optimum, Statement::Service]
         .into_iter()
         .filter(|s| *s != Statement::Service || layout.task() == Task::Classes)
-        .map(|s| ShapeBody::of(s, layout, link, reg_bias))
+        .map(|s| ShapeBody::of(s, layout, link))
         .collect()
 }
