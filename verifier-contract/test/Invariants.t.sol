@@ -61,7 +61,7 @@ contract InvariantsTest is Books {
             handler.openSession.selector,
             handler.claim.selector,
             handler.requestThaw.selector,
-            handler.withdrawRemainder.selector,
+            handler.withdrawThawed.selector,
             handler.withdrawProvider.selector,
             handler.withdrawOwner.selector,
             handler.togglePause.selector,
@@ -82,7 +82,7 @@ contract InvariantsTest is Books {
         handler.withdrawProvider(true);
         handler.withdrawOwner();
         handler.requestThaw(0);
-        handler.withdrawRemainder(0);
+        handler.withdrawThawed(0);
         assertTrue(handler.earned() > 0 && handler.refunded() > 0, "claimed and refunded");
         assertTrue(handler.paidToData() > 0 && handler.paidToOwner() > 0, "rewards paid");
         assertBooksBalance();

@@ -20,11 +20,11 @@ contract RealLifeTest is RealWorld {
     function test_WholeLifeCycle() public {
         served();
         IAgentRegistry.Version memory entry = agents.getVersion(agent, version);
-        assertTrue(entry.certified && entry.records == 150, "certified over all records");
-        assertTrue(entry.epsilon > 0 && entry.epsilon <= entry.delta, "within the cap");
-        int256 total = int256(entry.shares[0]) + entry.shares[1];
-        assertTrue(total > 1_048_000 && total < 1_049_000, "shares are whole");
-        assertTrue(entry.shares[0] > entry.shares[1], "Ada brought more");
+        assertTrue(entry.status == IAgentRegistry.Status.Certified && entry.records == 150, "certified over all");
+        assertTrue(entry.epsilon > 0 && entry.epsilon <= entry.delta * Statements.EPSILON_CAP, "within the cap");
+        (uint256 toAda, uint256 total) = agents.rewardWeight(agent, version, adaSet);
+        (uint256 toBen,) = agents.rewardWeight(agent, version, benSet);
+        assertTrue(toAda + toBen == total && toAda > toBen, "Ada brought more");
 
         ISessionEscrow.ClaimBatch memory batch = batchOf("claim-ten", all());
         claim(batch);
@@ -40,38 +40,36 @@ contract RealLifeTest is RealWorld {
         assertSolvent();
 
         vm.prank(ada);
-        uint256 toAda = escrow.withdrawProvider(agent, version, adaSet);
+        toAda = escrow.withdrawProvider(agent, version, adaSet);
         vm.prank(ben);
-        uint256 toBen = escrow.withdrawProvider(agent, version, benSet);
+        toBen = escrow.withdrawProvider(agent, version, benSet);
         vm.prank(olga);
         assertEq(escrow.withdrawOwner(agent, version), 25 * PRICE * 4 / 10);
         assertTrue(toAda + toBen <= 25 * PRICE * 6 / 10 && toAda + toBen + 2 > 25 * PRICE * 6 / 10, "all to data");
         for (uint256 i = 0; i < SESSIONS; ++i) {
             vm.prank(cleo);
-            escrow.requestThaw(sessions[i]);
+            escrow.requestThaw(sessions[i], type(uint128).max);
         }
         vm.warp(block.timestamp + THAW);
         for (uint256 i = 0; i < SESSIONS; ++i) {
             vm.prank(cleo);
-            escrow.withdrawRemainder(sessions[i]);
+            escrow.withdrawThawed(sessions[i]);
         }
         assertEq(token.balanceOf(cleo), SESSIONS * ESCROW - 25 * PRICE);
         assertSolvent();
         assertTrue(escrow.liabilities() <= 1, "nothing but dust is left");
     }
 
-    /// A certificate comes over several transactions, by anyone, in any order of slots.
+    /// A certificate comes over several transactions, by anyone, in any order of shards.
     function test_CertificateIsResumable() public {
-        proposeFirst();
-        submit(version, 2, "gradient-2");
+        closeFirst();
+        add(version, gradient(2));
         Proof memory proof = proofOf("optimum");
-        bytes32 missing = digestOf("gradient-0", 10, 1);
-        vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.GradientNotProven.selector, 0, missing));
+        vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.GradientsMissing.selector, 1, 3));
         agents.certify(agent, version, proof.inputs, proof.proof);
-        submit(version, 0, "gradient-0");
+        add(version, gradient(0));
         vm.warp(block.timestamp + 30 days);
-        submit(version, 1, "gradient-1");
-        submit(version, 1, "gradient-1");
+        agents.addGradients(agent, version, allGradients());
         certify(version, "optimum");
         assertTrue(agents.isCertified(agent, version), "certified");
     }
@@ -81,7 +79,7 @@ contract RealLifeTest is RealWorld {
     function expectRegistrationRefused(address owner, IDatasetRegistry.ShardProof[] memory shards, bytes memory reason)
         private
     {
-        IDatasetRegistry.RegisterParams memory params = terms();
+        IDatasetRegistry.RegisterParams memory params = registerParams();
         vm.expectRevert(reason);
         vm.prank(owner);
         datasets.register(params, shards);
@@ -92,10 +90,8 @@ contract RealLifeTest is RealWorld {
         view
         returns (bytes memory)
     {
-        IAgentRegistry.Layout memory dims = versionParams().dims;
-        bytes32 layoutHash =
-            Statements.layoutHashOf(dims.k, dims.columns, dims.features, dims.classes, dims.task, dims.saltRows);
-        uint256 expected = datasets.shardContext(owner, terms(), layoutHash, 0, 1, 50);
+        bytes32 layoutHash = gate.circuit(datasetCircuit).layoutHash;
+        uint256 expected = datasets.shardContext(owner, registerParams(), layoutHash, 0, 50);
         return abi.encodeWithSelector(IDatasetRegistry.WrongContext.selector, 0, expected, copied.inputs[0]);
     }
 
@@ -123,7 +119,7 @@ contract RealLifeTest is RealWorld {
 
     function test_Attack_DatasetRegisteredTwice() public {
         benSet = registerAs(ben, benShards());
-        bytes32 digest = datasets.dataset(benSet).shardDigests[0];
+        bytes32 digest = datasets.shardDigest(benSet, 0);
         expectRegistrationRefused(
             ben, benShards(), abi.encodeWithSelector(IDatasetRegistry.DigestRegistered.selector, digest, benSet)
         );
@@ -131,10 +127,11 @@ contract RealLifeTest is RealWorld {
 
     // ---- certificate ---------------------------------------------------------------------------------------------
 
-    function expectGradientRefused(uint256 slot, string memory name, bytes memory reason) private {
-        Proof memory proof = proofOf(name);
+    function expectGradientRefused(IAgentRegistry.GradientProof memory proof, bytes memory reason) private {
+        IAgentRegistry.GradientProof[] memory proofs = new IAgentRegistry.GradientProof[](1);
+        proofs[0] = proof;
         vm.expectRevert(reason);
-        agents.submitGradient(agent, version, slot, proof.inputs, proof.proof);
+        agents.addGradients(agent, version, proofs);
     }
 
     function digestOf(string memory name, uint256 point, uint256 count) private view returns (bytes32) {
@@ -148,53 +145,61 @@ contract RealLifeTest is RealWorld {
 
     /// A true gradient proof, over Ada's records with one label changed.
     function test_Attack_LabelChanged() public {
-        proposeFirst();
+        closeFirst();
         expectGradientRefused(
-            0,
-            "gradient-relabelled",
+            gradientOf(adaSet, 0, "gradient-relabelled"),
             abi.encodeWithSelector(
-                IAgentRegistry.WrongDataset.selector, 0, digestOf("ada-0", 0, 9), digestOf("gradient-relabelled", 0, 9)
+                IAgentRegistry.WrongRecords.selector,
+                adaSet,
+                0,
+                digestOf("ada-0", 0, 9),
+                digestOf("gradient-relabelled", 0, 9)
             )
         );
     }
 
-    function test_Attack_GOfAnotherProofInASlot() public {
-        proposeFirst();
+    function test_Attack_GradientOfAnotherShardInItsPlace() public {
+        closeFirst();
         expectGradientRefused(
-            0,
-            "gradient-1",
+            gradientOf(adaSet, 0, "gradient-1"),
             abi.encodeWithSelector(
-                IAgentRegistry.WrongDataset.selector, 0, digestOf("ada-0", 0, 9), digestOf("ada-1", 0, 9)
+                IAgentRegistry.WrongRecords.selector, adaSet, 0, digestOf("ada-0", 0, 9), digestOf("ada-1", 0, 9)
             )
         );
     }
 
-    function test_Attack_GNeverProven() public {
-        proposeFirst();
-        submit(version, 0, "gradient-0");
-        submit(version, 1, "gradient-1");
+    function test_Attack_ShardLeftOut() public {
+        closeFirst();
+        add(version, gradient(0));
+        add(version, gradient(1));
         Proof memory proof = proofOf("optimum");
-        vm.expectRevert(
-            abi.encodeWithSelector(IAgentRegistry.GradientNotProven.selector, 2, digestOf("gradient-2", 10, 1))
-        );
+        vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.GradientsMissing.selector, 2, 3));
         agents.certify(agent, version, proof.inputs, proof.proof);
     }
 
-    function test_Attack_WeightsChangedAfterTraining() public {
-        proposeFirst();
+    /// True gradients of other weights, which another version of the same owner proved.
+    function test_Attack_GradientsOfAnotherVersion() public {
+        closeFirst();
         expectGradientRefused(
-            2,
-            "gradient-tilted",
+            gradientOf(benSet, 0, "gradient-tilted"),
             abi.encodeWithSelector(
                 IAgentRegistry.WrongWeights.selector, digestOf("gradient-2", 9, 1), digestOf("gradient-tilted", 9, 1)
             )
         );
     }
 
-    /// Every number of the certificate is fixed by its proof: n, λ, ε, norm, flags, shares.
+    /// What a shard contributes is fixed by its proof.
+    function test_Attack_ContributionAltered() public {
+        closeFirst();
+        IAgentRegistry.GradientProof memory proof = gradient(0);
+        proof.inputs[Statements.GRADIENT_CONTRIBUTION] += 1;
+        expectGradientRefused(proof, abi.encodeWithSelector(IProofGate.ProofRejected.selector, gradientCircuit));
+    }
+
+    /// Every number of the certificate is fixed by its proof: n, λ, ε, norm.
     function test_Attack_AnyNumberOfACertificateAltered() public {
-        proposeFirst();
-        submitAll();
+        closeFirst();
+        agents.addGradients(agent, version, allGradients());
         Proof memory proof = proofOf("optimum");
         for (uint256 i = 0; i < Statements.OPTIMUM_INPUTS; ++i) {
             proof.inputs[i] += 1;
@@ -207,9 +212,9 @@ contract RealLifeTest is RealWorld {
 
     /// Weights off their optimum, with a true proof of how far: the circuit states it, the registry refuses it.
     function test_Attack_EpsilonOverTheCap() public {
-        proposeFirst();
-        uint32 tilted = propose(tiltedParams());
-        submit(tilted, 0, "gradient-tilted");
+        closeFirst();
+        uint32 tilted = closed(tiltedParams(), ids1(benSet));
+        add(tilted, gradientOf(benSet, 0, "gradient-tilted"));
         Proof memory proof = proofOf("optimum-tilted");
         uint256 epsilon = proof.inputs[Statements.OPTIMUM_EPSILON];
         uint256 delta = agents.getVersion(agent, tilted).delta;
@@ -247,44 +252,42 @@ contract RealLifeTest is RealWorld {
         );
     }
 
+    function expectSkipped(ISessionEscrow.ClaimBatch memory batch, uint256 slot, ISessionEscrow.Skip reason) private {
+        vm.expectEmit();
+        emit ISessionEscrow.SlotSkipped(batch.slots[slot].session, slot, reason);
+        claim(batch);
+        assertSolvent();
+    }
+
     function test_Attack_ReceiptReplayed() public {
         served();
         ISessionEscrow.ClaimBatch memory batch = batchOf("claim-ten", all());
         claim(batch);
-        uint256 stored = escrow.getSession(sessions[0]).transcript;
-        expectClaimRefused(
-            batch,
-            abi.encodeWithSelector(
-                ISessionEscrow.StaleTranscript.selector,
-                sessions[0],
-                stored,
-                escrow.firstTranscript(sessions[0], version, agents.getVersion(agent, version).wDigest)
-            )
-        );
+        uint256 before = escrow.totalRewards();
+        expectSkipped(batch, 0, ISessionEscrow.Skip.StaleTranscript);
+        assertEq(escrow.totalRewards(), before);
     }
 
     function test_Attack_ReceiptsReordered() public {
         served();
-        ISessionEscrow.ClaimBatch memory later = batchOf("claim-one", only(continued));
-        bytes32 session = sessions[continued];
-        uint256 stored = escrow.getSession(session).transcript;
-        expectClaimRefused(
-            later,
-            abi.encodeWithSelector(
-                ISessionEscrow.StaleTranscript.selector, session, stored, later.inputs[Statements.SERVICE_BEFORE]
-            )
-        );
+        expectSkipped(batchOf("claim-one", only(continued)), 0, ISessionEscrow.Skip.StaleTranscript);
+        assertEq(escrow.totalRewards(), 0);
         claim(batchOf("claim-ten", all()));
         claim(batchOf("claim-one", only(continued)));
+        assertEq(escrow.totalRewards(), 25 * PRICE);
     }
 
+    /// One slot of ten counts a query too many: the other nine are paid, and it is when its voucher is right.
     function test_Attack_VoucherOvercount() public {
         served();
         ISessionEscrow.ClaimBatch memory batch = batchOf("claim-ten", all());
+        ISessionEscrow.SlotVoucher memory honest = batch.slots[2];
         batch.slots[2] = signedVoucher(sessions[2], 4, batch.inputs[Statements.SERVICE_AFTER + 2]);
-        expectClaimRefused(
-            batch, abi.encodeWithSelector(ISessionEscrow.VoucherCountMismatch.selector, sessions[2], 3, 4)
-        );
+        expectSkipped(batch, 2, ISessionEscrow.Skip.OtherCount);
+        assertEq(escrow.totalRewards(), 20 * PRICE);
+        batch.slots[2] = honest;
+        claim(batch);
+        assertEq(escrow.totalRewards(), 23 * PRICE);
     }
 
     /// Counts and transcripts are fixed by the proof, in used and in unused slots.
@@ -316,16 +319,17 @@ contract RealLifeTest is RealWorld {
         );
     }
 
-    function test_Attack_SessionTwiceInOneClaim() public {
+    /// Two stretches of one session in one claim, one behind the other.
+    function test_ASessionTwiceInOneClaim() public {
         served();
         ISessionEscrow.ClaimBatch[] memory batches = new ISessionEscrow.ClaimBatch[](2);
         batches[0] = batchOf("claim-ten", all());
         batches[1] = batchOf("claim-one", only(continued));
-        // the voucher as it would be after the first batch
+        // the voucher as it is after the first batch
         batches[1].slots[0] = signedVoucher(sessions[continued], 6, batches[1].inputs[Statements.SERVICE_AFTER]);
-        vm.expectRevert(abi.encodeWithSelector(ISessionEscrow.SessionRepeated.selector, sessions[continued]));
         vm.prank(olga);
         escrow.claim(batches);
+        assertEq(escrow.totalRewards(), 25 * PRICE);
         assertSolvent();
     }
 
@@ -333,12 +337,12 @@ contract RealLifeTest is RealWorld {
     function test_ClaimDuringTheThaw() public {
         served();
         vm.prank(cleo);
-        escrow.requestThaw(sessions[continued]);
+        escrow.requestThaw(sessions[continued], type(uint128).max);
         vm.warp(block.timestamp + THAW - 1);
         claim(batchOf("claim-ten", all()));
         vm.warp(block.timestamp + 1);
         vm.prank(cleo);
-        assertEq(escrow.withdrawRemainder(sessions[continued]), ESCROW - 4 * PRICE);
+        assertEq(escrow.withdrawThawed(sessions[continued]), ESCROW - 4 * PRICE);
         assertSolvent();
     }
 
@@ -353,10 +357,10 @@ contract RealLifeTest is RealWorld {
         vm.prank(olga);
         assertTrue(escrow.withdrawOwner(agent, version) > 0, "owner");
         vm.prank(cleo);
-        escrow.requestThaw(sessions[0]);
+        escrow.requestThaw(sessions[0], type(uint128).max);
         vm.warp(block.timestamp + THAW);
         vm.prank(cleo);
-        assertTrue(escrow.withdrawRemainder(sessions[0]) > 0, "client");
+        assertTrue(escrow.withdrawThawed(sessions[0]) > 0, "client");
         assertSolvent();
     }
 }

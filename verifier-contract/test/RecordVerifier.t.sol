@@ -31,7 +31,14 @@ contract RecordVerifierTest is RealWorld {
     function shownAs(string memory name) private view returns (IRecordVerifier.Shown memory shown) {
         string memory path = string.concat(".shown.", name);
         uint256[] memory dims = vm.parseJsonUintArray(json, string.concat(path, ".dims"));
-        shown.dims = IRecordVerifier.Layout(uint32(dims[0]), uint32(dims[1]), uint32(dims[2]), uint32(dims[3]), false);
+        shown.dims = IRecordVerifier.Layout({
+            k: uint32(dims[0]),
+            columns: uint32(dims[1]),
+            features: uint32(dims[2]),
+            classes: uint32(dims[3]),
+            realTarget: false,
+            interceptScale: uint32(dims[4])
+        });
         shown.points = vm.parseJsonBytes(json, string.concat(path, ".points"));
         shown.index = uint32(vm.parseJsonUint(json, string.concat(path, ".index")));
         shown.features = vm.parseJsonBytes(json, string.concat(path, ".features"));
@@ -51,7 +58,7 @@ contract RecordVerifierTest is RealWorld {
         (bytes32 digest, bytes32 layoutHash) = verifier.check(shown);
         vm.snapshotGasLastCall("calls", "RecordVerifier.check, 64 features, 10 classes");
         IDatasetRegistry.Dataset memory dataset = datasets.dataset(adaSet);
-        assertEq(digest, dataset.shardDigests[0]);
+        assertEq(digest, datasets.shardDigest(adaSet, 0));
         assertEq(layoutHash, dataset.layoutHash);
         assertEq(verifier.srsDigest(), dataset.srsDigest);
         verifier.checkRegistered(address(datasets), adaSet, 0, shown);
@@ -99,10 +106,10 @@ contract RecordVerifierTest is RealWorld {
 
     function test_AnotherDatasetShardOrLayoutIsRefused() public {
         IRecordVerifier.Shown memory shown = shownAs("middle");
-        bytes32[] memory digests = datasets.dataset(adaSet).shardDigests;
+        bytes32[] memory digests = datasets.shardDigests(adaSet);
         vm.expectRevert(abi.encodeWithSelector(IRecordVerifier.OtherShard.selector, digests[1], digests[0]));
         verifier.checkRegistered(address(datasets), adaSet, 1, shown);
-        bytes32 bens = datasets.dataset(benSet).shardDigests[0];
+        bytes32 bens = datasets.shardDigest(benSet, 0);
         vm.expectRevert(abi.encodeWithSelector(IRecordVerifier.OtherShard.selector, bens, digests[0]));
         verifier.checkRegistered(address(datasets), benSet, 0, shown);
         vm.expectRevert(abi.encodeWithSelector(IRecordVerifier.NoSuchShard.selector, 2, 2));

@@ -32,7 +32,7 @@ contract EscrowHandler is World {
         if (_sessions.length == 24 || escrow.paused()) return;
         address client = vm.addr(0x1000 + who % 5);
         ISessionEscrow.OpenParams memory params = openParams();
-        params.pricePerQuery = uint128(bound(price, 1, 1e6));
+        params.pricePerQuery = uint128(bound(price, PRICE, 1e6));
         params.escrow = uint128(bound(amount, params.pricePerQuery, 1e9));
         token.mint(client, params.escrow);
         vm.prank(client);
@@ -69,15 +69,15 @@ contract EscrowHandler is World {
         (bytes32 id, ISessionEscrow.Session memory session) = _pick(which);
         if (id == 0 || session.thawEnd != 0) return;
         vm.prank(session.client);
-        escrow.requestThaw(id);
+        escrow.requestThaw(id, type(uint128).max);
     }
 
-    function withdrawRemainder(uint256 which) external {
+    function withdrawThawed(uint256 which) external {
         (bytes32 id, ISessionEscrow.Session memory session) = _pick(which);
         if (id == 0 || session.remaining == 0 || session.thawEnd == 0) return;
         if (block.timestamp < session.thawEnd) vm.warp(session.thawEnd);
         vm.prank(session.client);
-        uint256 amount = escrow.withdrawRemainder(id);
+        uint256 amount = escrow.withdrawThawed(id);
         _refund[id] += amount;
         refunded += amount;
     }
@@ -124,7 +124,7 @@ contract EscrowHandler is World {
         } catch {}
         if (_sessions.length == 0) return;
         vm.prank(MALLORY);
-        try escrow.withdrawRemainder(_sessions[which % _sessions.length]) {
+        try escrow.withdrawThawed(_sessions[which % _sessions.length]) {
             revert Stolen();
         } catch {}
     }
@@ -140,11 +140,11 @@ contract EscrowHandler is World {
             if (session.remaining == 0) continue;
             if (session.thawEnd == 0) {
                 vm.prank(session.client);
-                escrow.requestThaw(_sessions[i]);
+                escrow.requestThaw(_sessions[i], type(uint128).max);
             }
             vm.warp(block.timestamp + THAW);
             vm.prank(session.client);
-            escrow.withdrawRemainder(_sessions[i]);
+            escrow.withdrawThawed(_sessions[i]);
         }
         if (escrow.totalEscrow() != 0 || escrow.liabilities() > 1) revert Trapped();
         vm.revertToStateAndDelete(state);

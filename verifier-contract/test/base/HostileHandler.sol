@@ -28,7 +28,7 @@ contract HostileHandler is EscrowHandler {
         if (action == 0) return abi.encodeCall(this.openSession, (a, b, c));
         if (action == 1) return abi.encodeCall(this.claim, (a, b, c, a ^ b));
         if (action == 2) return abi.encodeCall(this.requestThaw, (a));
-        if (action == 3) return abi.encodeCall(this.withdrawRemainder, (a));
+        if (action == 3) return abi.encodeCall(this.withdrawThawed, (a));
         if (action == 4) return abi.encodeCall(this.withdrawProvider, (a & 1 == 0));
         if (action == 5) return abi.encodeCall(this.withdrawOwner, ());
         return abi.encodeCall(this.strangerTakes, (a));
