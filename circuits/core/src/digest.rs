@@ -98,12 +98,19 @@ pub struct CircuitIdentity {
     pub shape: Digest,
     /// keccak256 of the verifier's deployed bytecode.
     pub code: CodeHash,
+    /// Public inputs.
+    pub inputs: u16,
+    /// Bytes of a proof.
+    pub proof_length: u32,
+    /// Columns of each committed group, in proof order.
+    pub groups: Vec<u16>,
 }
 
 impl CircuitIdentity {
     /// The circuit id the proof gate registers.
     #[must_use]
     pub fn id(&self) -> CircuitId {
+        let groups = self.groups.iter().fold(Words::new(), |words, columns| words.uint(u128::from(*columns)));
         let id = Words::new()
             .word(self.verifying_key.as_bytes())
             .word(self.srs.as_bytes())
@@ -111,6 +118,9 @@ impl CircuitIdentity {
             .uint(u128::from(self.statement))
             .word(&self.shape)
             .word(self.code.as_bytes())
+            .uint(u128::from(self.inputs))
+            .uint(u128::from(self.proof_length))
+            .word(&groups.keccak())
             .keccak();
         CircuitId::new(id)
     }

@@ -127,6 +127,9 @@ pub(super) fn prepare(body: &ShapeBody, toolbox: &Toolbox) -> Result<Prepared> {
         statement: shape.statement.code(),
         shape: shape.digest(),
         code: CodeHash::new(keccak(&code.runtime)),
+        inputs: shape.statement.inputs() as u16,
+        proof_length: proof_length(keys.vk()) as u32,
+        groups: shape.groups().into_iter().map(|columns| columns as u16).collect(),
     };
     let body = CircuitBody {
         shape: *body,
@@ -136,7 +139,7 @@ pub(super) fn prepare(body: &ShapeBody, toolbox: &Toolbox) -> Result<Prepared> {
         layout_hash: identity.layout,
         code_hash: identity.code,
         code_bytes: code.runtime.len() as u64,
-        proof_length: proof_length(keys.vk()) as u64,
+        proof_length: identity.proof_length.into(),
         gas: check_cost(keys.vk(), &code.runtime, shape.statement.inputs())?,
         creation: toolbox.wait(toolbox.artefacts.put(code.creation))?,
         runtime: toolbox.wait(toolbox.artefacts.put(code.runtime.clone()))?,

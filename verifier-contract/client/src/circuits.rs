@@ -28,9 +28,7 @@ pub struct NewCircuit {
     pub layout: LayoutHash,
     /// 0 none, 1 squared, 2 logistic, 3 softmax.
     pub link: u8,
-    /// Whether the bias weights are penalised.
-    pub reg_bias: bool,
-    /// 8 for sum and optimum, 16 for service, else 0.
+    /// 16 for service, else 0.
     pub slots: u16,
     /// Columns of each committed group.
     pub group_columns: Vec<u16>,
@@ -59,7 +57,6 @@ impl NewCircuit {
             statement: self.statement,
             layoutHash: word(&self.layout),
             link: self.link,
-            regBias: self.reg_bias,
             slots: self.slots,
             groupColumns: self.group_columns.clone(),
             srsDigest: word(&self.srs),
@@ -75,8 +72,11 @@ impl NewCircuit {
             srs: self.srs,
             layout: self.layout,
             statement: self.statement,
-            shape: shape_digest(self.link, self.reg_bias, self.slots),
+            shape: shape_digest(self.link, self.slots),
             code: *code_hash,
+            inputs: self.input_count,
+            proof_length: self.proof_length,
+            groups: self.group_columns.clone(),
         };
         identity.id()
     }
@@ -112,7 +112,6 @@ impl CircuitInfo {
             statement,
             layoutHash,
             link,
-            regBias,
             slots,
             groupColumns,
             srsDigest,
@@ -124,7 +123,6 @@ impl CircuitInfo {
             differs("layout hash", *layoutHash, found.layoutHash),
             differs("statement", *statement, found.statement),
             differs("link", *link, found.link),
-            differs("bias penalty", *regBias, found.regBias),
             differs("slots", *slots, found.slots),
             differs("code hash", *codeHash, found.codeHash),
             differs("proof length", *proofLength, found.proofLength),

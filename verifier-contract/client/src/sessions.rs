@@ -13,15 +13,17 @@ use crate::signing::{self, SignedPermit};
 use crate::wallet::Wallet;
 
 pub use crate::abi::ISessionEscrow::{
-    ClaimBatch, FeesAccrued, OpenParams, OwnerPaid, ProviderPaid, QueriesClaimed, RemainderWithdrawn, Session,
-    SessionOpened, SlotVoucher, ThawRequested,
+    ClaimBatch, FeesAccrued, OpenParams, OwnerPaid, ProviderPaid, QueriesClaimed, Session, SessionOpened,
+    SessionSettled, SessionToppedUp, Skip, SlotSkipped, SlotVoucher, ThawRequested, ThawedWithdrawn,
 };
 
 /// What a claim did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claimed {
-    /// One for each session.
+    /// One for each session that was paid from.
     pub sessions: Vec<QueriesClaimed>,
+    /// One for each slot that paid nothing, with the reason.
+    pub skipped: Vec<SlotSkipped>,
     /// One for each batch.
     pub fees: Vec<FeesAccrued>,
 }
@@ -68,24 +70,40 @@ impl Contracts {
         signing::sign_permit(wallet.signer(), separator, self.escrow_at(), amount, nonce, deadline)
     }
 
-    /// Starts the thaw of a session; only its client.
-    pub fn request_thaw(&self, session: &SessionId) -> Call<Abi::requestThawCall, ThawRequested> {
-        let action = format!("request the thaw of session {session}");
-        self.call(self.escrow_at(), action, &Abi::requestThawCall { session: word(session) }, |e| e.one())
+    /// Adds to a session's escrow; the sender has approved the escrow contract.
+    pub fn top_up(&self, session: &SessionId, amount: u128) -> Call<Abi::topUpCall, SessionToppedUp> {
+        let call = Abi::topUpCall { session: word(session), amount };
+        self.call(self.escrow_at(), format!("top up session {session} by {amount}"), &call, |e| e.one())
     }
 
-    /// Pays the remainder back to the client after the thaw.
-    pub fn withdraw_remainder(&self, session: &SessionId) -> Call<Abi::withdrawRemainderCall, RemainderWithdrawn> {
-        let action = format!("withdraw the remainder of session {session}");
-        self.call(self.escrow_at(), action, &Abi::withdrawRemainderCall { session: word(session) }, |e| e.one())
+    /// Starts the thaw of so much of a session's escrow, `None` for all that is left by then; only its client.
+    pub fn request_thaw(
+        &self,
+        session: &SessionId,
+        amount: Option<u128>,
+    ) -> Call<Abi::requestThawCall, ThawRequested> {
+        let call = Abi::requestThawCall { session: word(session), amount: amount.unwrap_or(u128::MAX) };
+        self.call(self.escrow_at(), format!("request the thaw of session {session}"), &call, |e| e.one())
     }
 
-    /// Claims proven queries; only the owner of every agent named.
+    /// Pays what has thawed back to the client.
+    pub fn withdraw_thawed(&self, session: &SessionId) -> Call<Abi::withdrawThawedCall, ThawedWithdrawn> {
+        let action = format!("withdraw what has thawed of session {session}");
+        self.call(self.escrow_at(), action, &Abi::withdrawThawedCall { session: word(session) }, |e| e.one())
+    }
+
+    /// Pays queries by a settlement that the client signed, without a proof; anybody may bring it.
+    pub fn settle(&self, session: &SessionId, count: u64, signature: Bytes) -> Call<Abi::settleCall, SessionSettled> {
+        let call = Abi::settleCall { session: word(session), count, signature };
+        self.call(self.escrow_at(), format!("settle session {session} at {count} queries"), &call, |e| e.one())
+    }
+
+    /// Claims proven queries; anybody may, for who is paid is fixed.
     pub fn claim(&self, batches: Vec<ClaimBatch>) -> Call<Abi::claimCall, Claimed> {
         let sessions: usize = batches.iter().map(|b| b.slots.len()).sum();
         let action = format!("claim from {sessions} session(s)");
         self.call(self.escrow_at(), action, &Abi::claimCall { batches }, |e| {
-            Ok(Claimed { sessions: e.all()?, fees: e.all()? })
+            Ok(Claimed { sessions: e.all()?, skipped: e.all()?, fees: e.all()? })
         })
     }
 
