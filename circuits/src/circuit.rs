@@ -11,7 +11,7 @@ use tribute_core::statement::Statement;
 
 use crate::arithmetization::Arithmetization;
 use crate::gadgets::argument::Gates;
-use crate::statements::{dataset, evaluation, gradient, optimum, service, sum};
+use crate::statements::{dataset, evaluation, gradient, optimum, service};
 
 /// The circuit of a shape.
 #[derive(Clone, Debug)]
@@ -53,7 +53,6 @@ impl Default for ShapeCircuit {
 pub(crate) enum Config {
     Dataset(dataset::Config),
     Gradient(gradient::Config),
-    Sum(sum::Config),
     Optimum(optimum::Config),
     Evaluation(evaluation::Config),
     Service(Box<service::Config>),
@@ -84,7 +83,6 @@ impl Circuit<Fr> for ShapeCircuit {
             Statement::Gradient => Config::Gradient(Arithmetization::configure(gates, &shape)),
             Statement::Optimum => Config::Optimum(Arithmetization::configure(gates, &shape)),
             Statement::Service => Config::Service(Box::new(Arithmetization::configure(gates, &shape))),
-            Statement::Sum => Config::Sum(Arithmetization::configure(gates, &shape)),
             Statement::Evaluation => Config::Evaluation(Arithmetization::configure(gates, &shape)),
         };
         (config, shape)
@@ -96,7 +94,6 @@ impl Circuit<Fr> for ShapeCircuit {
             |mut region| match &config {
                 Config::Dataset(c) => c.fix(&mut region, &shape),
                 Config::Gradient(c) => c.fix(&mut region, &shape),
-                Config::Sum(c) => c.fix(&mut region, &shape),
                 Config::Optimum(c) => c.fix(&mut region, &shape),
                 Config::Evaluation(c) => c.fix(&mut region, &shape),
                 Config::Service(c) => c.fix(&mut region, &shape),

@@ -2,7 +2,6 @@
 
 use thiserror::Error;
 use tribute_core::layout::MIN_LINK_K;
-use tribute_core::statement::SUM_PARTS;
 use tribute_verify::Rejected;
 
 /// The largest degree of a gate, selectors counted: that of `service`. A proof's error grows with it, and far beyond 6 is
@@ -47,14 +46,6 @@ pub enum ProveError {
         name: String,
         /// The statement.
         statement: &'static str,
-    },
-    /// A sum of too few or too many gradients.
-    #[error("circuit {name}: a sum of {parts} gradients; one proof adds {} to {}, more take a tree of sums", SUM_PARTS.start(), SUM_PARTS.end())]
-    Parts {
-        /// Circuit name.
-        name: String,
-        /// Gradients asked for.
-        parts: usize,
     },
     /// Another number of blinding rows than the layout reserves.
     #[error("circuit {name}: {got} blinding factors, the layout needs 5")]

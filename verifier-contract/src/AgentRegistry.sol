@@ -146,7 +146,7 @@ contract AgentRegistry is Agents {
             shards += a.shards;
             records += a.records;
             if (records >> Statements.COUNT_LIMIT_BITS != 0) revert TooManyRecords(records);
-            listHash = Statements.listed(listHash, id, a.circuitId, a.shards);
+            listHash = Statements.listed(listHash, id);
             emit DatasetListed(agentId, version, id, a, listHash);
         }
         entry.listHash = listHash;

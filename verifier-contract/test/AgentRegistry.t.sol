@@ -223,8 +223,8 @@ contract AgentRegistryTest is World {
         uint32 atOnce = draft(versionParams());
         list(atOnce, bothSets());
         IAgentRegistry.Version memory entry = agents.getVersion(agent, version);
-        bytes32 hash = keccak256(abi.encode(bytes32(0), adaSet, datasetCircuit, uint256(2)));
-        hash = keccak256(abi.encode(hash, benSet, datasetCircuit, uint256(1)));
+        bytes32 hash = keccak256(abi.encode(bytes32(0), adaSet));
+        hash = keccak256(abi.encode(hash, benSet));
         assertEq(entry.listHash, hash);
         assertEq(agents.getVersion(agent, atOnce).listHash, hash);
         assertEq(entry.records, RECORDS);

@@ -31,6 +31,8 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::digest::keccak;
+use crate::id::LayoutHash;
+use crate::numbers::{CONTRIBUTION_BITS, FEATURE_BITS, WEIGHT_BITS};
 
 /// The largest feature count.
 pub const MAX_FEATURES: usize = 1024;
@@ -46,6 +48,12 @@ pub const SCALAR_ROWS: usize = 52;
 pub const MIN_LINK_K: u32 = 14;
 /// The smallest and the largest `k`.
 pub const K_RANGE: std::ops::RangeInclusive<u32> = 10..=22;
+
+/// The largest intercept scale.
+pub const MAX_INTERCEPT_SCALE: u32 = 4;
+/// A record's features and its bias feature sum to at most this, so that the difference of two logits stays below
+/// `2^(18 + 38)`, four limbs of 14 bits.
+const FEATURE_SUM_LIMIT: usize = 1 << 18;
 
 /// What a record's target is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -84,6 +92,16 @@ pub enum LayoutError {
         /// The feature count asked for.
         features: usize,
     },
+    /// The bias feature is too large, by itself or beside so many features.
+    #[error("intercept scale {scale} with {features} features: at most {MAX_INTERCEPT_SCALE}, and 3 or 4 only up to {most} features")]
+    Intercept {
+        /// The scale asked for.
+        scale: u32,
+        /// Features.
+        features: usize,
+        /// The most features that any scale is possible with.
+        most: usize,
+    },
     /// Weights and scalars, or a first record, do not fit.
     #[error("k = {k} has {usable} usable rows; weights and one record of {features} features and {classes} classes need {needed}")]
     TooSmall {
@@ -109,6 +127,7 @@ pub struct Layout {
     features: usize,
     classes: usize,
     task: Task,
+    intercept_scale: u32,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -118,18 +137,26 @@ struct LayoutFields {
     features: usize,
     classes: usize,
     task: Task,
+    intercept_scale: u32,
 }
 
 impl TryFrom<LayoutFields> for Layout {
     type Error = LayoutError;
     fn try_from(f: LayoutFields) -> Result<Self, LayoutError> {
-        Layout::new(f.k, f.columns, f.features, f.classes, f.task)
+        Layout::new(f.k, f.columns, f.features, f.classes, f.task)?.with_intercept_scale(f.intercept_scale)
     }
 }
 
 impl From<Layout> for LayoutFields {
     fn from(l: Layout) -> Self {
-        LayoutFields { k: l.k, columns: l.columns, features: l.features, classes: l.classes, task: l.task }
+        LayoutFields {
+            k: l.k,
+            columns: l.columns,
+            features: l.features,
+            classes: l.classes,
+            task: l.task,
+            intercept_scale: l.intercept_scale,
+        }
     }
 }
 
@@ -156,7 +183,7 @@ impl Layout {
         if !classes_fit {
             return Err(LayoutError::Classes { classes });
         }
-        let layout = Layout { k, columns, features, classes, task };
+        let layout = Layout { k, columns, features, classes, task, intercept_scale: 0 };
         let record_rows = layout.record_rows().max(SCALAR_ROWS.next_multiple_of(layout.record_rows()));
         if layout.room() < layout.weights() + record_rows {
             return Err(LayoutError::TooSmall {
@@ -168,6 +195,20 @@ impl Layout {
             });
         }
         Ok(layout)
+    }
+
+    /// The same with a bias feature of `256·2^scale`. A larger one makes the bias practically free of penalty (LIBLINEAR's
+    /// `intercept_scaling`): the weight of the bias is smaller by as much.
+    ///
+    /// # Errors
+    /// [`LayoutError::Intercept`] beyond [`MAX_INTERCEPT_SCALE`], or where logits could outgrow their range.
+    pub fn with_intercept_scale(mut self, scale: u32) -> Result<Self, LayoutError> {
+        if scale > MAX_INTERCEPT_SCALE || 255 * self.features + (256 << scale) > FEATURE_SUM_LIMIT {
+            let most = (FEATURE_SUM_LIMIT - (256 << MAX_INTERCEPT_SCALE)) / 255;
+            return Err(LayoutError::Intercept { scale, features: self.features, most });
+        }
+        self.intercept_scale = scale;
+        Ok(self)
     }
 
     /// log2 of the number of rows.
@@ -210,11 +251,33 @@ impl Layout {
     pub fn gate_rows(&self) -> usize {
         self.usable() - FRESH_IDLE_ROWS
     }
-    /// How many proofs may open one committed column of this layout. Each reveals one value of its polynomial; while there is
+    /// `s`: the bias feature is `256·2^s`.
+    #[must_use]
+    pub fn intercept_scale(&self) -> u32 {
+        self.intercept_scale
+    }
+    /// The bias is a coordinate whose feature is this constant (real value `2^s`).
+    #[must_use]
+    pub fn bias_feature(&self) -> i64 {
+        1 << (FEATURE_BITS + self.intercept_scale)
+    }
+    /// How many proofs may open one committed column of records. Each reveals one value of its polynomial; while there is
     /// one salt more than values, they say nothing about the other rows.
     #[must_use]
     pub fn opening_budget(&self) -> u64 {
         self.salt_rows() as u64 - 1
+    }
+    /// How many proofs may open one committed column of weights or of a gradient: circuits read those in the weights' rows
+    /// only, so most of their other rows are salts too.
+    #[must_use]
+    pub fn weights_opening_budget(&self) -> u64 {
+        (self.weights_start() - self.weights_salt_start() + self.salt_rows()) as u64 - 1
+    }
+    /// First of the salts above the weights, in columns of weights and gradients: the rows from here to
+    /// [`Layout::weights_start`] are salts, at most 2^15 of them.
+    #[must_use]
+    pub fn weights_salt_start(&self) -> usize {
+        self.weights_start().saturating_sub(1 << 15)
     }
     /// Salt rows in every committed column.
     #[must_use]
@@ -271,27 +334,45 @@ impl Layout {
     /// Fractional bits of a probability. See [`crate::link`].
     #[must_use]
     pub fn prob_bits(&self) -> u32 {
-        5 * self.limb_bits() + 26
+        crate::link::Scale::of(self.limb_bits()).prob_bits()
     }
     /// Fractional bits of a gradient entry: feature bits and probability bits.
     #[must_use]
     pub fn gradient_bits(&self) -> u32 {
-        crate::numbers::FEATURE_BITS + self.prob_bits()
+        FEATURE_BITS + self.prob_bits()
+    }
+    /// Limbs of what `gradient` rounds away of `⟨−G, W⟩`.
+    #[must_use]
+    pub fn remainder_limbs(&self) -> usize {
+        ((self.gradient_bits() + WEIGHT_BITS - CONTRIBUTION_BITS) / self.limb_bits()) as usize
+    }
+    /// Fractional bits of the unit of `N`, what `gradient` publishes of `⟨−G, W⟩`: from 44, so that what is rounded away is
+    /// a whole number of limbs.
+    #[must_use]
+    pub fn contribution_bits(&self) -> u32 {
+        self.gradient_bits() + WEIGHT_BITS - self.remainder_limbs() as u32 * self.limb_bits()
     }
 
     /// keccak256 of the layout's numbers: part of every circuit's identity.
     #[must_use]
-    pub fn hash(&self) -> [u8; 32] {
+    pub fn hash(&self) -> LayoutHash {
         let mut bytes = b"tribute.layout.v1".to_vec();
         let task = match self.task {
             Task::Classes => 0u32,
             Task::Real => 1,
         };
-        for v in [self.k, self.columns as u32, self.features as u32, self.classes as u32, task, self.salt_rows() as u32]
-        {
+        for v in [
+            self.k,
+            self.columns as u32,
+            self.features as u32,
+            self.classes as u32,
+            task,
+            self.salt_rows() as u32,
+            self.intercept_scale,
+        ] {
             bytes.extend_from_slice(&v.to_be_bytes());
         }
-        keccak(&bytes)
+        LayoutHash::new(keccak(&bytes))
     }
 }
 
@@ -337,7 +418,40 @@ mod tests {
             assert_eq!((l.rows(), l.usable(), l.salt_rows()), (1 << k, (1 << k) - 6, if k < 13 { 64 } else { 1024 }));
         }
         let hash = Layout::new(15, 8, 64, 10, Classes).unwrap().hash();
-        assert_eq!(hash, keccak(b"tribute.layout.v1\0\0\0\x0f\0\0\0\x08\0\0\0\x40\0\0\0\x0a\0\0\0\0\0\0\x04\0"));
+        assert_eq!(*hash.as_bytes(), keccak(b"tribute.layout.v1\0\0\0\x0f\0\0\0\x08\0\0\0\x40\0\0\0\x0a\0\0\0\0\0\0\x04\0\0\0\0\0"));
+    }
+
+    /// The unit of contributions for every width of limbs.
+    #[test]
+    fn contributions_lose_whole_limbs() {
+        let units = [10, 11, 12, 13, 14, 15, 22].map(|k| {
+            let l = Layout::new(k, 8, 16, 2, Task::Classes).unwrap();
+            assert!(l.remainder_limbs() <= 16 && l.contribution_bits() >= CONTRIBUTION_BITS);
+            assert!(l.contribution_bits() < CONTRIBUTION_BITS + l.limb_bits());
+            (l.contribution_bits(), l.remainder_limbs())
+        });
+        assert_eq!(units, [(50, 13), (47, 12), (46, 11), (47, 10), (50, 9), (45, 9), (45, 9)]);
+    }
+
+    #[test]
+    fn weights_can_be_opened_ten_thousand_times() {
+        let l = Layout::new(15, 8, 64, 10, Task::Classes).unwrap();
+        assert_eq!((l.opening_budget(), l.weights_opening_budget()), (1023, 32_109));
+        let l = Layout::new(22, 8, 64, 10, Task::Classes).unwrap();
+        assert_eq!(l.weights_opening_budget(), (1 << 15) + 1023);
+    }
+
+    #[test]
+    fn intercept_scales_are_of_the_layout() {
+        let l = Layout::new(17, 8, 64, 10, Task::Classes).unwrap();
+        let scaled = l.with_intercept_scale(3).unwrap();
+        assert_eq!((l.bias_feature(), scaled.bias_feature()), (256, 2048));
+        assert_ne!(l.hash(), scaled.hash());
+        let refused = l.with_intercept_scale(5).unwrap_err().to_string();
+        assert!(refused.contains("scale 5") && refused.contains("at most 4"), "{refused}");
+        let wide = |d| Layout::new(17, 8, d, 2, Task::Classes).unwrap();
+        assert!(wide(1011).with_intercept_scale(4).is_ok() && wide(1024).with_intercept_scale(2).is_ok());
+        assert!(wide(1012).with_intercept_scale(4).unwrap_err().to_string().contains("1011 features"));
     }
 
     #[test]
@@ -380,7 +494,7 @@ mod tests {
 
     #[test]
     fn serde_refuses_an_impossible_layout() {
-        let bad = r#"{"k":15,"columns":8,"features":0,"classes":10,"task":"classes"}"#;
+        let bad = r#"{"k":15,"columns":8,"features":0,"classes":10,"task":"classes","intercept_scale":0}"#;
         assert!(serde_json::from_str::<Layout>(bad).is_err());
     }
 }

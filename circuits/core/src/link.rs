@@ -2,44 +2,47 @@
 //!
 //! # How a probability is computed
 //!
-//! `exp(−t)` for an integer `t ≥ 0` with 28 fractional bits comes from two tables and one linear factor. With limb width
-//! `b = layout.limb_bits()`:
+//! `exp(−t)` for an integer `t ≥ 0` with 40 fractional bits comes from two tables and one linear factor. With limb width
+//! `b = layout.limb_bits()`, 13 or 14, `m` = 12 or 13 bits of `mid`, and `s = 36 − m − b` = 11 or 9 bits of `short`
+//! ([`Scale`]):
 //!
 //! ```text
-//! t = low + mid·2^b + (hi + 384·top)·2^24        low < 2^b, mid < 2^(24−b), top < 2^b
-//! hi < 384            : t < 24, T1[hi] = round(exp(−hi/16)·2^f1) ≥ 1, top = 0
-//! 384 ≤ hi < 768      : t ≥ 24, T1[hi] = 0                                     (saturated)
-//! T2[mid] = round(exp(−(mid·2^b + 2^(b−1))·2^−28)·2^f2)
-//! E(t) = T1[hi]·T2[mid]·(2^28 + 2^(b−1) − low)   scale 2^prob_bits, prob_bits = f1 + f2 + 28 = 5b + 26
+//! t = low + short·2^b + mid·2^(36−m) + (hi + 512·top)·2^36     low, top < 2^b, short < 2^s, mid < 2^m
+//! hi < 512             : t < 32, T1[hi] = round(exp(−hi/16)·2^47) ≥ 1, top = 0
+//! 512 ≤ hi < 1024      : t ≥ 32, T1[hi] = 0                                     (saturated)
+//! T2[mid] = round(exp(−(mid·2^(36−m) + 2^(35−m))·2^−40)·2^f2)
+//! E(t) = T1[hi]·T2[mid]·(2^40 + 2^(35−m) + 2^(29−2m) − low − short·2^b)    scale 2^prob_bits, prob_bits = 47 + f2 + 40
 //! ```
 //!
 //! The product is not rounded, so no remainder has to be range-checked. Saturation is decided by the limbs alone: a
-//! saturated `hi` contributes at least 24 to `t`, and `top·T1 = 0` forbids `top` beside an unsaturated one, so each `t`
-//! has exactly one decomposition.
+//! saturated `hi` contributes at least 32 to `t`, and `top·T1 = 0` forbids `top` beside an unsaturated one, so each `t`
+//! has exactly one decomposition. `t < 2^17` (both logits are below 2^16 in magnitude), which `top < 2^13` reaches.
 //!
 //! # Softmax
 //!
-//! The prover supplies an integer `l` (the log-sum-exp at 28 bits); `t_u = l − z_u ≥ 0`; `P_u = E(t_u)`; the circuit
-//! checks `|Σ_u P_u − 2^prob_bits| ≤ 2^(prob_bits − 27)`. `logistic` is the softmax of `(z, 0)` per class.
+//! The prover supplies an integer `l` (the log-sum-exp at 40 bits); `t_u = l − z_u ≥ 0`; `P_u = E(t_u)`; the circuit
+//! checks `−2^−39 ≤ Σ_u P_u − 1 < 2^−39`: a window of `6b + s` bits, six limbs and a short one. `logistic` is the softmax of
+//! `(z, 0)` per class.
 //!
-//! # Error bound: `|P·2^−prob_bits − link(z)| ≤ 2^−24` for c ≤ 100
+//! # Error bound: `|P·2^−prob_bits − link(z)| ≤ 2^−36` for c ≤ 100
 //!
 //! Write `p̂_u = exp(−t_u)` exactly, `P_u = p̂_u(1 + a_u) + b_u` with
-//! - `|a_u| ≤ 2^−31` (linear factor: `δ²/2` with `|δ| ≤ 2^−15` at b = 14; `2^−33` at b = 13) `+ 2^−28.9` (T2 rounded at
-//!   f2 ≥ 28 bits, relative to T2 ≥ 0.93),
-//! - `|b_u| ≤ 2^−36 + 2^−43` (T1 rounded at f1 ≥ 35 bits) or, saturated, `≤ exp(−24) < 2^−34.6`.
+//! - `a_u` in an interval of length `A ≤ 2^−35` (linear factor: `0 ≤ 1 − x + h²/2 − exp(−x) ≤ h²/2` for `|x| ≤ h`, with
+//!   `h = 2^−17` at b = 13, `2^−18` at b = 14) `+ 2·2^−41·1.07` (T2 rounded at f2 ≥ 40 bits, relative to T2 ≥ 0.939),
+//! - `|b_u| ≤ 2^−48·1.01` (T1 rounded at 47 bits) or, saturated, `≤ exp(−32) < 2^−46.1`.
 //!
-//! `Σ P_u = 1 + w` with `|w| ≤ 2^−27`, so `Σ p̂_u = 1 + e` with `|e| ≤ 2^−27 + 2^−28.6 + 100·2^−34.6 < 2^−25.7`. The exact
-//! softmax is `p̂_u/(1 + e)`, so the distance is at most `|a_u| + |b_u| + |e| < 2^−28.6 + 2^−34.6 + 2^−25.7 < 2^−25.4`.
-//! `tests` measure it over the whole range.
+//! `Σ P_u = 1 + w` with `|w| ≤ 2^−39`, so `Σ p̂_u = 1 + e` with `e = w − Σ p̂_v a_v − Σ b_v`, and the exact softmax is
+//! `p̂_u/(1 + e)`. To first order `P_u − p̂_u/(1 + e) = p̂_u(a_u − Σ_v p̂_v a_v) + p̂_u(w − Σ b_v) + b_u`. The first term is
+//! at most `p̂_u(1 − p̂_u)·A ≤ A/4`, the others at most `2^−39 + 101·2^−46.1`; what is of second order is below 2^−65.
+//! Together `2^−37 + 2^−42 + 2^−39 + 2^−39.4 < 2^−36.4`. `tests` measure it over the whole range.
 //!
 //! # Existence of `l`
 //!
-//! At `l = max z` the sum is at least `1 − 2^−28.9`, and it tends to 0 as `l` grows. One step of `l` lowers it by at most, in
-//! units of 2^−28: 1 (smooth) + 1.06 (T2 rounded at 28 bits; 0.07 at 32) + 1.21 (T1 rounded, or entries that saturate, for 100
-//! classes at once) < 3.3. The window is 4 units wide, so some `l` falls into it.
+//! At `l = max z` the sum is at least `1 − 2^−40.9` (the linear factor is never too small), and it tends to 0 as `l` grows. One step of `l` lowers it by at most, in
+//! units of 2^−40: 1 (smooth) + 1.07 (T2 rounded at 40 bits) + 1.41 (entries that saturate, for 100 classes at once; T1
+//! rounded is less) < 3.5. The window is 4 units wide, so some `l` falls into it.
 
-use ethnum::U256;
+use ethnum::{I256, U256};
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, Mutex, OnceLock};
 use thiserror::Error;
@@ -79,7 +82,7 @@ impl Link {
     /// [`link_error_units`](crate::numbers::link_error_units).
     ///
     /// Inside the ball that the relative distance alone allows, an owner could look for the weights whose shares favour a
-    /// dataset. What a fit to full precision leaves is the rounding of the weights, `2^-21/√3` in each, seen through the
+    /// dataset. What a fit to full precision leaves is the rounding of the weights, `2^-33/√3` in each, seen through the
     /// Hessian: on digits 0.015 δ for softmax and below 0.7 δ for squared loss, whose Hessian has no factor `p(1 − p)`. The
     /// caps leave room for larger features and noisier labels.
     #[must_use]
@@ -108,27 +111,88 @@ pub struct UnknownLink {
 
 /// No shift brings the probabilities' sum into the window: the logits are beyond what the tables resolve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("no shift brings the probabilities within 2^-27 of 1: the best misses by {miss} units of 2^-{prob_bits}")]
+#[error("no shift brings the probabilities within 2^-39 of 1: the best misses by about 2^{miss_bits}")]
 pub struct NoShift {
-    /// Distance of the best sum from 1.
-    pub miss: u128,
-    /// Scale of `miss`.
-    pub prob_bits: u32,
+    /// log2 of the distance of the best sum from 1, rounded up.
+    pub miss_bits: i32,
 }
 
-/// Table index at which exp saturates to 0: `24·16`.
-pub const HI_LIMIT: usize = 384;
-/// Weight of `hi` in `t`: 2^24 at 28 fractional bits, one sixteenth.
-pub const HI_SHIFT: u32 = 24;
+/// Table index at which exp saturates to 0: `32·16`.
+pub const HI_LIMIT: usize = 512;
+/// Weight of `hi` in `t`: 2^36 at 40 fractional bits, one sixteenth.
+pub const HI_SHIFT: u32 = LOGIT_BITS - 4;
+/// Fractional bits of `T1`.
+const T1_BITS: u32 = 47;
+/// Negative log2 of the window's width.
+const WINDOW_WIDTH_BITS: u32 = 38;
+/// Full limbs of the window; one short limb is above them.
+pub const WINDOW_LIMBS: usize = 6;
+
+/// Widths for one limb width.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scale {
+    limb_bits: u32,
+}
+
+impl Scale {
+    /// The widths for limbs of `limb_bits` bits. Below 13, where no table fits, only the squared link has circuits; its
+    /// predictions have the scale of 13.
+    #[must_use]
+    pub fn of(limb_bits: u32) -> Self {
+        Scale { limb_bits: limb_bits.clamp(13, 14) }
+    }
+    /// Bits of a full limb.
+    #[must_use]
+    pub fn limb_bits(self) -> u32 {
+        self.limb_bits
+    }
+    /// Bits of `mid`: `T2` has `2^mid_bits` entries.
+    #[must_use]
+    pub fn mid_bits(self) -> u32 {
+        self.limb_bits - 1
+    }
+    /// Bits of the short limb.
+    #[must_use]
+    pub fn short_bits(self) -> u32 {
+        HI_SHIFT - self.mid_bits() - self.limb_bits
+    }
+    /// Weight of `mid` in `t`, as a shift.
+    #[must_use]
+    pub fn mid_shift(self) -> u32 {
+        HI_SHIFT - self.mid_bits()
+    }
+    /// The window's width is 2 to this, at [`Scale::prob_bits`] fractional bits.
+    #[must_use]
+    pub fn window_bits(self) -> u32 {
+        WINDOW_LIMBS as u32 * self.limb_bits + self.short_bits()
+    }
+    /// Fractional bits of a probability.
+    #[must_use]
+    pub fn prob_bits(self) -> u32 {
+        self.window_bits() + WINDOW_WIDTH_BITS
+    }
+    /// The linear factor's value where `low` and `short` are 0, 40 fractional bits: `1 + h + h²/2` for the half width
+    /// `h = 2^(−5−m)` of an entry of `T2`.
+    #[must_use]
+    pub fn linear_base(self) -> u64 {
+        let half = self.mid_shift() - 1;
+        (1 << LOGIT_BITS) + (1 << half) + (1 << (2 * half - LOGIT_BITS - 1))
+    }
+    fn t2_bits(self) -> u32 {
+        self.prob_bits() - LOGIT_BITS - T1_BITS
+    }
+}
 
 /// The limbs of one `t`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limbs {
     /// `< 2^b`.
     pub low: u32,
-    /// `< 2^(24−b)`.
+    /// `< 2^s`.
+    pub short: u32,
+    /// `< 2^m`.
     pub mid: u32,
-    /// `< 768`; at 384 and above `T1` is 0.
+    /// `< 1024`; at 512 and above `T1` is 0.
     pub hi: u32,
     /// `< 2^b`; 0 unless saturated.
     pub top: u32,
@@ -137,10 +201,10 @@ pub struct Limbs {
 /// Exp tables of one limb width.
 #[derive(Debug)]
 pub struct Tables {
-    limb_bits: u32,
+    scale: Scale,
     /// `T1[hi]`, `2·HI_LIMIT` entries.
     pub t1: Vec<u64>,
-    /// `T2[mid]`, `2^(24−b)` entries.
+    /// `T2[mid]`, `2^m` entries.
     pub t2: Vec<u64>,
 }
 
@@ -151,64 +215,78 @@ impl Tables {
         static CACHE: OnceLock<Mutex<Vec<Arc<Tables>>>> = OnceLock::new();
         let cache = CACHE.get_or_init(Mutex::default);
         let mut cache = cache.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let b = layout.limb_bits();
-        if let Some(t) = cache.iter().find(|t| t.limb_bits == b) {
+        let scale = Scale::of(layout.limb_bits());
+        if let Some(t) = cache.iter().find(|t| t.scale == scale) {
             return t.clone();
         }
-        let t = Arc::new(Tables::new(b));
+        let t = Arc::new(Tables::new(scale));
         cache.push(t.clone());
         t
     }
 
-    fn new(b: u32) -> Tables {
-        let f2 = if b >= 14 { 32 } else { 28 };
-        let f1 = 5 * b + 26 - 28 - f2;
+    fn new(scale: Scale) -> Tables {
         let t1 = (0..2 * HI_LIMIT)
-            .map(|i| if i < HI_LIMIT { exp_neg_fixed((i as u64) << HI_SHIFT, f1) } else { 0 })
+            .map(|i| if i < HI_LIMIT { exp_neg_fixed((i as u64) << HI_SHIFT, T1_BITS) } else { 0 })
             .collect();
-        let t2 = (0..1u64 << (24 - b)).map(|i| exp_neg_fixed((i << b) + (1 << (b - 1)), f2)).collect();
-        Tables { limb_bits: b, t1, t2 }
+        let half = 1 << (scale.mid_shift() - 1);
+        let t2 = (0..1u64 << scale.mid_bits())
+            .map(|i| exp_neg_fixed((i << scale.mid_shift()) + half, scale.t2_bits()))
+            .collect();
+        Tables { scale, t1, t2 }
     }
 
-    /// Limb width `b`.
+    /// The widths.
     #[must_use]
-    pub fn limb_bits(&self) -> u32 {
-        self.limb_bits
+    pub fn scale(&self) -> Scale {
+        self.scale
     }
 
     /// Fractional bits of [`Tables::exp`].
     #[must_use]
     pub fn prob_bits(&self) -> u32 {
-        5 * self.limb_bits + 26
+        self.scale.prob_bits()
     }
 
-    /// The one decomposition of `t` (28 fractional bits).
+    /// The one decomposition of `t` (40 fractional bits).
     #[must_use]
     pub fn limbs(&self, t: u64) -> Limbs {
-        let b = self.limb_bits;
+        let (b, m) = (self.scale.limb_bits, self.scale.mid_bits());
+        let below = |bits: u32| (1u64 << bits) - 1;
         let coarse = t >> HI_SHIFT;
         let limit = HI_LIMIT as u64;
         let (hi, top) = if coarse < limit { (coarse, 0) } else { (limit + coarse % limit, coarse / limit - 1) };
         Limbs {
-            low: (t & ((1 << b) - 1)) as u32,
-            mid: ((t >> b) & ((1 << (24 - b)) - 1)) as u32,
+            low: (t & below(b)) as u32,
+            short: ((t >> b) & below(self.scale.short_bits())) as u32,
+            mid: ((t >> self.scale.mid_shift()) & below(m)) as u32,
             hi: hi as u32,
             top: top as u32,
         }
     }
 
+
     /// `exp(−t)` at [`Tables::prob_bits`] fractional bits.
     #[must_use]
-    pub fn exp(&self, t: u64) -> u128 {
+    pub fn exp(&self, t: u64) -> U256 {
         let l = self.limbs(t);
-        let linear = (1u64 << LOGIT_BITS) + (1 << (self.limb_bits - 1)) - u64::from(l.low);
-        u128::from(self.t1[l.hi as usize]) * u128::from(self.t2[l.mid as usize]) * u128::from(linear)
+        let coarse = u128::from(self.t1[l.hi as usize]) * u128::from(self.t2[l.mid as usize]);
+        if coarse == 0 {
+            return U256::ZERO;
+        }
+        let fine = u64::from(l.low) + (u64::from(l.short) << self.scale.limb_bits);
+        U256::from(coarse) * U256::from(self.scale.linear_base() - fine)
+    }
+
+    /// 1 at [`Tables::prob_bits`] fractional bits.
+    #[must_use]
+    pub fn one(&self) -> U256 {
+        U256::ONE << self.prob_bits()
     }
 
     /// Half width of the window that the probabilities' sum must fall in.
     #[must_use]
-    pub fn window(&self) -> u128 {
-        1 << (5 * self.limb_bits - 1)
+    pub fn window(&self) -> U256 {
+        U256::ONE << (self.scale.window_bits() - 1)
     }
 
     /// The shift `l` for logits `z` whose probabilities sum to 1 within the window.
@@ -216,34 +294,44 @@ impl Tables {
     /// # Errors
     /// [`NoShift`] when no `l` does.
     pub fn shift(&self, z: &[i64]) -> Result<i64, NoShift> {
-        let one = 1u128 << self.prob_bits();
-        let scale = f64::from(1 << LOGIT_BITS);
+        let one = self.one();
+        let scale = f64::from(LOGIT_BITS as i32).exp2();
         let max = z.iter().copied().max().unwrap_or(0);
         let sum: f64 = z.iter().map(|v| (((v - max) as f64) / scale).exp()).sum();
         let mut l = max + (sum.ln() * scale).round() as i64;
-        let miss = |l: i64| self.sum(z, l).abs_diff(one);
+        // (Σ − 1) in units of 2^-40: exact enough while it is small
+        let excess = |l: i64| {
+            let sum = self.sum(z, l);
+            let miss = sum.abs_diff(one).as_f64() / f64::from((self.prob_bits() - LOGIT_BITS) as i32).exp2();
+            if sum >= one {
+                miss
+            } else {
+                -miss
+            }
+        };
         for _ in 0..4 {
-            let f = self.sum(z, l) as f64 / one as f64;
-            let step = ((f - 1.0) * scale).round() as i64;
+            let step = excess(l).round() as i64;
             if step == 0 {
                 break;
             }
             l = (l + step).max(max);
         }
+        let miss = |l: i64| self.sum(z, l).abs_diff(one);
         let best = (l - 3..=l + 3).filter(|l| *l >= max).min_by_key(|l| (miss(*l), *l)).unwrap_or(max);
-        // the window is [2^pb − w, 2^pb + w)
+        // the window is [1 − w, 1 + w)
         let sum = self.sum(z, best);
         if sum + self.window() >= one && sum < one + self.window() {
             Ok(best)
         } else {
-            Err(NoShift { miss: miss(best), prob_bits: self.prob_bits() })
+            let bits = 256 - miss(best).leading_zeros();
+            Err(NoShift { miss_bits: bits as i32 - self.prob_bits() as i32 })
         }
     }
 
     /// `Σ_u exp(z_u − l)`; `l` must be at least every `z_u`.
     #[must_use]
-    pub fn sum(&self, z: &[i64], l: i64) -> u128 {
-        z.iter().map(|v| self.exp((l - v) as u64)).sum()
+    pub fn sum(&self, z: &[i64], l: i64) -> U256 {
+        z.iter().map(|v| self.exp((l - v) as u64)).fold(U256::ZERO, |a, b| a + b)
     }
 }
 
@@ -251,7 +339,7 @@ impl Tables {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prediction {
     /// `P_u`, one per class, at `prob_bits` fractional bits. Signed, because the squared link's may be negative.
-    pub p: Vec<i128>,
+    pub p: Vec<I256>,
     /// The shifts `l`: one for softmax, one per class for logistic, none for squared.
     pub shifts: Vec<i64>,
 }
@@ -264,11 +352,11 @@ pub fn predict(tables: &Tables, link: Link, z: &[i64]) -> Result<Prediction, NoS
     match link {
         Link::Squared => {
             let shift = tables.prob_bits() - LOGIT_BITS;
-            Ok(Prediction { p: z.iter().map(|z| i128::from(*z) << shift).collect(), shifts: vec![] })
+            Ok(Prediction { p: z.iter().map(|z| I256::from(*z) << shift).collect(), shifts: vec![] })
         }
         Link::Softmax => {
             let l = tables.shift(z)?;
-            let p = z.iter().map(|z| tables.exp((l - z) as u64) as i128).collect();
+            let p = z.iter().map(|z| tables.exp((l - z) as u64).as_i256()).collect();
             Ok(Prediction { p, shifts: vec![l] })
         }
         Link::Logistic => {
@@ -276,7 +364,7 @@ pub fn predict(tables: &Tables, link: Link, z: &[i64]) -> Result<Prediction, NoS
             let mut shifts = Vec::with_capacity(z.len());
             for z in z {
                 let l = tables.shift(&[*z, 0])?;
-                p.push(tables.exp((l - z) as u64) as i128);
+                p.push(tables.exp((l - z) as u64).as_i256());
                 shifts.push(l);
             }
             Ok(Prediction { p, shifts })
@@ -307,7 +395,7 @@ pub fn real(link: Link, z: &mut [f64]) {
     }
 }
 
-/// `round(exp(−t·2^−28)·2^bits)` in integer arithmetic, the same on every machine. `t < 2^34`, `bits ≤ 62`.
+/// `round(exp(−t·2^−40)·2^bits)` in integer arithmetic, the same on every machine. `t < 2^46`, `bits ≤ 62`.
 fn exp_neg_fixed(t: u64, bits: u32) -> u64 {
     const F: u32 = 120;
     let one = U256::ONE << F;
@@ -349,43 +437,60 @@ mod tests {
         Tables::of(&Layout::new(k, 8, 16, 3, Task::Classes).unwrap())
     }
 
-    /// `|P − link| ≤ 2^-24`, the bound every certificate quotes.
-    const BOUND: f64 = 1.0 / 16_777_216.0;
+    /// `|P − link| ≤ 2^-36`, the bound every certificate quotes.
+    const BOUND: f64 = 1.0 / 68_719_476_736.0;
 
     #[test]
     fn epsilon_is_capped_by_the_link() {
-        assert_eq!(Link::Softmax.largest_epsilon(6527), 26_108);
-        assert_eq!(Link::Logistic.largest_epsilon(6527), 26_108);
-        assert_eq!(Link::Squared.largest_epsilon(6527), 52_216);
+        assert_eq!(Link::Softmax.largest_epsilon(6528), 26_112);
+        assert_eq!(Link::Logistic.largest_epsilon(6528), 26_112);
+        assert_eq!(Link::Squared.largest_epsilon(6528), 52_224);
+    }
+
+    #[test]
+    fn widths_are_those_of_the_head() {
+        let of = |b| {
+            let s = Scale::of(b);
+            (s.mid_bits(), s.short_bits(), s.window_bits(), s.prob_bits(), s.t2_bits())
+        };
+        assert_eq!(of(13), (12, 11, 89, 127, 40));
+        assert_eq!(of(14), (13, 9, 93, 131, 44));
+        assert_eq!(of(9), of(13));
     }
 
     #[test]
     fn limbs_recompose_over_the_whole_range() {
         for k in [14, 15] {
             let t = tables(k);
-            let b = t.limb_bits();
-            let edge = 24u64 << LOGIT_BITS;
+            let (b, mid) = (t.scale.limb_bits, t.scale.mid_shift());
+            let edge = 32u64 << LOGIT_BITS;
             for v in [
                 0,
                 1,
                 (1 << b) - 1,
                 1 << b,
-                (1 << 24) - 1,
-                1 << 24,
+                (1 << mid) - 1,
+                1 << mid,
+                (1 << 36) - 1,
+                1 << 36,
                 edge - 1,
                 edge,
                 edge + 1,
                 2 * edge - 1,
                 2 * edge,
-                (1 << 45) + 12345,
+                (1 << 56) + 12345,
+                (1 << 57) - 1,
             ] {
                 let l = t.limbs(v);
-                let back =
-                    u64::from(l.low) + (u64::from(l.mid) << b) + ((u64::from(l.hi) + 384 * u64::from(l.top)) << 24);
+                let back = u64::from(l.low)
+                    + (u64::from(l.short) << b)
+                    + (u64::from(l.mid) << mid)
+                    + ((u64::from(l.hi) + 512 * u64::from(l.top)) << 36);
                 assert_eq!(back, v);
-                assert!(l.low < 1 << b && l.mid < 1 << (24 - b) && l.hi < 768 && l.top < 1 << b);
-                assert_eq!(l.hi >= 384, v >= edge);
-                assert!(l.hi >= 384 || l.top == 0);
+                assert!(l.low < 1 << b && l.short < 1 << t.scale.short_bits() && l.mid < 1 << t.scale.mid_bits());
+                assert!(l.hi < 1024 && l.top < 1 << b);
+                assert_eq!(l.hi >= 512, v >= edge);
+                assert!(l.hi >= 512 || l.top == 0);
             }
         }
     }
@@ -399,20 +504,63 @@ mod tests {
         }
     }
 
+    /// `exp(−x·2^−40)` with 200 fractional bits and more: what `f64` is too coarse for.
+    fn exact_exp(t: u64) -> U256 {
+        // exp(−hi/16 − rest): the rest by its series, the coarse part by squaring exp(−1/16)
+        const F: u32 = 120;
+        let series = |x: U256| {
+            let (mut term, mut plus, mut minus) = (U256::ONE << F, U256::ONE << F, U256::ZERO);
+            for i in 1u32..40 {
+                term = mul_fixed(term, x, F) / U256::from(i);
+                if i % 2 == 1 {
+                    minus += term;
+                } else {
+                    plus += term;
+                }
+            }
+            plus - minus
+        };
+        let mut value = series(U256::from(t & ((1 << HI_SHIFT) - 1)) << (F - LOGIT_BITS));
+        let (mut base, mut n) = (series(U256::ONE << (F - 4)), t >> HI_SHIFT);
+        while n > 0 {
+            if n & 1 == 1 {
+                value = mul_fixed(value, base, F);
+            }
+            base = mul_fixed(base, base, F);
+            n >>= 1;
+        }
+        value
+    }
+
     #[test]
     fn exp_is_exp() {
         for k in [14, 15] {
             let t = tables(k);
-            let one = (1u128 << t.prob_bits()) as f64;
             let mut worst: f64 = 0.0;
-            for i in 0..200_000u64 {
-                let v = i.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 30; // below 2^34: past saturation
-                let exact = (-(v as f64) / f64::from(1 << LOGIT_BITS)).exp();
-                worst = worst.max((t.exp(v) as f64 / one - exact).abs());
+            for i in 0..100_000u64 {
+                let v = i.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 18; // below 2^46: past saturation
+                let exact = exact_exp(v);
+                let got = t.exp(v) >> (t.prob_bits() - 120);
+                worst = worst.max(got.abs_diff(exact).as_f64() / 120f64.exp2());
             }
-            // T2 rounded at 28 (k = 14) or 32 bits, T1 at 35 or 36, and the linear factor
-            let bound = if k == 14 { 2.1e-9 } else { 6e-10 };
+            // the linear factor's x²/2, T2 rounded at 40 or 44 bits
+            let bound = if k == 14 { 2.97e-11 } else { 7.4e-12 };
             assert!(worst < bound, "k={k}: {worst:e}");
+        }
+    }
+
+    /// The exact link of integer logits, 120 fractional bits.
+    fn exact_link(link: Link, z: &[i64]) -> Vec<f64> {
+        let softmax = |z: &[i64]| -> Vec<f64> {
+            let max = z.iter().copied().max().unwrap_or(0);
+            let e: Vec<U256> = z.iter().map(|v| exact_exp((max - v) as u64)).collect();
+            let sum = e.iter().fold(U256::ZERO, |a, b| a + b);
+            // 100 bits of the quotient: far below the bound
+            e.iter().map(|e| ((*e << 100u32) / sum).as_f64() / 100f64.exp2()).collect()
+        };
+        match link {
+            Link::Logistic => z.iter().map(|z| softmax(&[*z, 0])[0]).collect(),
+            _ => softmax(z),
         }
     }
 
@@ -421,29 +569,30 @@ mod tests {
         let mut seed = 1u64;
         let mut next = move || {
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            seed >> 20
+            seed >> 8
         };
-        let scale = f64::from(1 << LOGIT_BITS);
+        let mut worst: f64 = 0.0;
         for k in [14, 15] {
             let t = tables(k);
-            let one = (1u128 << t.prob_bits()) as f64;
+            let one = t.one().as_f64();
             for c in [1usize, 2, 3, 10, 100] {
-                for spread in [20u32, 28, 31, 33, 36, 44] {
-                    for _ in 0..60 {
+                for spread in [20u32, 28, 34, 36, 40, 43, 45, 48, 55] {
+                    for _ in 0..if c == 100 { 12 } else { 60 } {
                         let z: Vec<i64> =
                             (0..c).map(|_| (next() % (1 << spread)) as i64 - (1i64 << (spread - 1))).collect();
                         for link in [Link::Softmax, Link::Logistic] {
                             let p = predict(&t, link, &z).unwrap();
-                            let mut exact: Vec<f64> = z.iter().map(|v| *v as f64 / scale).collect();
-                            real(link, &mut exact);
-                            for (a, b) in p.p.iter().zip(&exact) {
-                                assert!((*a as f64 / one - b).abs() <= BOUND, "k={k} c={c} spread={spread} {link:?}");
+                            for (a, b) in p.p.iter().zip(exact_link(link, &z)) {
+                                let miss = (a.as_f64() / one - b).abs();
+                                worst = worst.max(miss);
+                                assert!(miss <= BOUND, "k={k} c={c} spread={spread} {link:?}: {miss:e}");
                             }
                         }
                     }
                 }
             }
         }
+        assert!(worst > BOUND / 16.0, "the bound is not ten times too large: {worst:e}");
     }
 
     #[test]
@@ -451,12 +600,18 @@ mod tests {
         for k in [14, 15] {
             let t = tables(k);
             for c in [2usize, 3, 16, 100] {
-                for base in [-(1i64 << 44), 0, 1 << 44] {
+                for base in [-(1i64 << 55), 0, 1 << 55] {
                     assert!(t.shift(&vec![base; c]).is_ok(), "ties, c={c}");
                 }
-                for step in [1i64, 1 << 13, 1 << 14, 1 << 24, 24 << 28] {
+                for step in [1i64, 1 << 13, 1 << 14, 1 << 22, 1 << 24, 1 << 36, 32 << 40] {
                     let z: Vec<i64> = (0..c as i64).map(|i| -i * step).collect();
                     assert!(t.shift(&z).is_ok(), "c={c} step={step}");
+                }
+                // one far ahead of ninety-nine that saturate together
+                let mut z = vec![0; c];
+                for gap in -2..=2 {
+                    z[0] = (32i64 << 40) + gap;
+                    assert!(t.shift(&z).is_ok(), "c={c} gap={gap}");
                 }
             }
         }
@@ -465,9 +620,9 @@ mod tests {
     #[test]
     fn tables_are_the_same_on_every_machine() {
         let t = tables(15);
-        // exp(-1/16)·2^36 and exp(-2^-15)·2^32, computed with 60 digits
-        assert_eq!(t.t1[0], 1 << 36);
-        assert_eq!(t.t1[1], 64_555_974_116);
-        assert_eq!(t.t2[0], 4_294_836_226);
+        // exp(-1/16)·2^47 and exp(-2^-18)·2^44, computed with 60 digits
+        assert_eq!(t.t1[0], 1 << 47);
+        assert_eq!(t.t1[1], 132_210_634_988_555);
+        assert_eq!(t.t2[0], 17_592_118_935_680);
     }
 }

@@ -4,8 +4,6 @@ use crate::digest::{shape_digest, Digest};
 use crate::layout::{Layout, Task};
 use crate::link::Link;
 use crate::statement::Statement;
-#[cfg(doc)]
-use crate::statement::SUM_PARTS;
 
 /// Everything that determines a circuit.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -16,55 +14,43 @@ pub struct Shape {
     pub layout: Layout,
     /// The link, for `gradient`.
     pub link: Option<Link>,
-    /// Whether the bias is penalised, for `optimum`.
-    pub reg_bias: bool,
-    /// How many gradients are summed, for `sum`; 0 otherwise.
-    pub parts: usize,
 }
 
 impl Shape {
-    fn new(statement: Statement, layout: Layout, link: Option<Link>, reg_bias: bool) -> Self {
-        Shape { statement, layout, link, reg_bias, parts: 0 }
-    }
     /// The `dataset` circuit of a layout.
     #[must_use]
     pub fn dataset(layout: Layout) -> Self {
-        Self::new(Statement::Dataset, layout, None, true)
+        Shape { statement: Statement::Dataset, layout, link: None }
     }
     /// The `gradient` circuit of a layout and link.
     #[must_use]
     pub fn gradient(layout: Layout, link: Link) -> Self {
-        Self::new(Statement::Gradient, layout, Some(link), true)
+        Shape { statement: Statement::Gradient, layout, link: Some(link) }
     }
-    /// The `sum` circuit of a layout for `parts` gradients, [`SUM_PARTS`] of them (key generation refuses others).
+    /// The `optimum` circuit of a layout.
     #[must_use]
-    pub fn sum(layout: Layout, parts: usize) -> Self {
-        Shape { parts, ..Self::new(Statement::Sum, layout, None, true) }
-    }
-    /// The `optimum` circuit of a layout; `reg_bias`: whether the bias is penalised.
-    #[must_use]
-    pub fn optimum(layout: Layout, reg_bias: bool) -> Self {
-        Self::new(Statement::Optimum, layout, None, reg_bias)
+    pub fn optimum(layout: Layout) -> Self {
+        Shape { statement: Statement::Optimum, layout, link: None }
     }
     /// The `evaluation` circuit of a layout, which must be for classes (key generation refuses others).
     #[must_use]
     pub fn evaluation(layout: Layout) -> Self {
-        Self::new(Statement::Evaluation, layout, None, true)
+        Shape { statement: Statement::Evaluation, layout, link: None }
     }
     /// The `service` circuit of a layout.
     #[must_use]
     pub fn service(layout: Layout) -> Self {
-        Self::new(Statement::Service, layout, None, true)
+        Shape { statement: Statement::Service, layout, link: None }
     }
-    /// The digest that a circuit id holds of link, bias penalty and slots.
+    /// The digest that a circuit id holds of link and slots.
     #[must_use]
     pub fn digest(&self) -> Digest {
-        shape_digest(self.link.map_or(0, Link::code), self.reg_bias, self.statement.slots(self.parts))
+        shape_digest(self.link_code(), self.statement.slots())
     }
     /// Column counts of the committed groups, in proof order.
     #[must_use]
     pub fn groups(&self) -> Vec<usize> {
-        self.statement.groups(self.layout.columns(), self.parts)
+        self.statement.groups(self.layout.columns())
     }
     /// Link code for contracts: 0 where there is none.
     #[must_use]
@@ -75,12 +61,14 @@ impl Shape {
     #[must_use]
     pub fn name(&self) -> String {
         let link = self.link.map(|l| format!("-{}", l.name())).unwrap_or_default();
-        let bias = if self.reg_bias { "" } else { "-freebias" };
-        let parts = if self.parts == 0 { String::new() } else { format!("-of{}", self.parts) };
         let l = &self.layout;
         let task = if l.task() == Task::Real { "-real" } else { "" };
+        let intercept = match l.intercept_scale() {
+            0 => String::new(),
+            s => format!("-s{s}"),
+        };
         format!(
-            "{}{parts}{link}{bias}{task}-k{}-a{}-d{}-c{}",
+            "{}{link}{task}-k{}-a{}-d{}-c{}{intercept}",
             self.statement.name(),
             l.k(),
             l.columns(),

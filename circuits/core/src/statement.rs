@@ -3,14 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Gradient slots of an `optimum` proof.
-pub const OPTIMUM_SLOTS: usize = 8;
 /// Session slots of a `service` proof.
 pub const SERVICE_SLOTS: usize = 16;
-/// Gradients that one `sum` proof adds; how many is part of its circuit.
-pub const SUM_PARTS: std::ops::RangeInclusive<usize> = 2..=8;
-/// Shards of one agent whose gradients are summed by a tree of `sum` proofs under one `optimum`.
-pub const TREE_SHARDS: usize = 64;
 
 /// What a proof states.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -19,24 +13,21 @@ pub const TREE_SHARDS: usize = 64;
 pub enum Statement {
     /// A committed shard is well formed and holds `n` records.
     Dataset = 1,
-    /// `G` is the loss gradient of `W` over a shard.
+    /// `G` is the loss gradient of `W` over a shard, and `N` its part in `⟨−G, W⟩`.
     Gradient = 2,
-    /// `G` is the sum of so many gradients.
-    Sum = 3,
-    /// `W` is the optimum over the summed gradients; shares.
-    Optimum = 4,
+    /// `W` is the optimum where the gradients sum to `G`.
+    Optimum = 3,
     /// Accuracy of `W` on a shard.
-    Evaluation = 5,
+    Evaluation = 4,
     /// Every counted answer is `W`'s own.
-    Service = 6,
+    Service = 5,
 }
 
 impl Statement {
     /// Every statement, by code.
-    pub const ALL: [Statement; 6] = [
+    pub const ALL: [Statement; 5] = [
         Statement::Dataset,
         Statement::Gradient,
-        Statement::Sum,
         Statement::Optimum,
         Statement::Evaluation,
         Statement::Service,
@@ -53,7 +44,6 @@ impl Statement {
         match self {
             Statement::Dataset => "dataset",
             Statement::Gradient => "gradient",
-            Statement::Sum => "sum",
             Statement::Optimum => "optimum",
             Statement::Evaluation => "evaluation",
             Statement::Service => "service",
@@ -65,31 +55,26 @@ impl Statement {
         match self {
             Statement::Dataset => dataset::INPUTS,
             Statement::Gradient => gradient::INPUTS,
-            Statement::Sum => sum::INPUTS,
             Statement::Optimum => optimum::INPUTS,
             Statement::Evaluation => evaluation::INPUTS,
             Statement::Service => service::INPUTS,
         }
     }
-    /// Column counts of the committed groups, in proof order; `columns` is `A`, `parts` how many gradients a `sum` adds
-    /// (no other statement looks at it).
+    /// Column counts of the committed groups, in proof order; `columns` is `A`.
     #[must_use]
-    pub fn groups(self, columns: usize, parts: usize) -> Vec<usize> {
+    pub fn groups(self, columns: usize) -> Vec<usize> {
         match self {
             Statement::Dataset => vec![columns + 1],
             Statement::Gradient => vec![columns + 1, 1, 1],
-            Statement::Sum => vec![1; 1 + parts],
-            Statement::Optimum => vec![1; 1 + OPTIMUM_SLOTS],
+            Statement::Optimum => vec![1, 1],
             Statement::Evaluation => vec![columns + 1, 1],
             Statement::Service => vec![1],
         }
     }
-    /// Slots that are part of the circuit's shape: 0 where there are none, `parts` for a `sum`.
+    /// Slots that are part of the circuit's shape: 0 where there are none.
     #[must_use]
-    pub fn slots(self, parts: usize) -> u16 {
+    pub fn slots(self) -> u16 {
         match self {
-            Statement::Optimum => OPTIMUM_SLOTS as u16,
-            Statement::Sum => parts as u16,
             Statement::Service => SERVICE_SLOTS as u16,
             _ => 0,
         }
@@ -109,35 +94,24 @@ pub mod dataset {
 
 /// Offsets of the `gradient` inputs.
 pub mod gradient {
-    /// Number of inputs: `ctx` only.
-    pub const INPUTS: usize = 1;
-}
-
-/// Offsets of the `sum` inputs.
-pub mod sum {
-    /// Number of inputs: `ctx` only.
-    pub const INPUTS: usize = 1;
+    /// `N = ⌊⟨−G, W⟩⌋` in units of the layout's `contribution_bits`, signed.
+    pub const CONTRIBUTION: usize = 1;
+    /// Number of inputs.
+    pub const INPUTS: usize = 2;
 }
 
 /// Offsets of the `optimum` inputs.
 pub mod optimum {
-    use super::OPTIMUM_SLOTS;
-    /// Records of all active slots.
+    /// Records of all summed gradients.
     pub const N: usize = 1;
-    /// λ, units of 2^-32.
+    /// λ, units of 2^-44.
     pub const LAMBDA: usize = 2;
-    /// ε, units of 2^-32.
+    /// ε, units of 2^-44.
     pub const EPSILON: usize = 3;
     /// Lower bound of ‖W‖, units of 2^-10.
     pub const NORM: usize = 4;
-    /// First of the active flags.
-    pub const ACTIVE: usize = 5;
-    /// First of the join flags: 1 where a slot is another shard of the slot before it.
-    pub const JOIN: usize = ACTIVE + OPTIMUM_SLOTS;
-    /// First of the shares, units of 2^-20, signed; at the last slot of each dataset, 0 elsewhere.
-    pub const SHARE: usize = JOIN + OPTIMUM_SLOTS;
     /// Number of inputs.
-    pub const INPUTS: usize = SHARE + OPTIMUM_SLOTS;
+    pub const INPUTS: usize = 5;
 }
 
 /// Offsets of the `evaluation` inputs.
@@ -170,16 +144,15 @@ mod tests {
     #[test]
     fn all_are_in_the_list_by_code() {
         let codes: Vec<u8> = Statement::ALL.iter().map(|s| s.code()).collect();
-        assert_eq!(codes, [1, 2, 3, 4, 5, 6]);
+        assert_eq!(codes, [1, 2, 3, 4, 5]);
         for statement in Statement::ALL {
             // a new statement does not compile here until it is counted
             let place = match statement {
                 Statement::Dataset => 0,
                 Statement::Gradient => 1,
-                Statement::Sum => 2,
-                Statement::Optimum => 3,
-                Statement::Evaluation => 4,
-                Statement::Service => 5,
+                Statement::Optimum => 2,
+                Statement::Evaluation => 3,
+                Statement::Service => 4,
             };
             assert_eq!(Statement::ALL[place], statement);
         }
@@ -187,9 +160,9 @@ mod tests {
 
     #[test]
     fn offsets_are_those_the_contracts_use() {
-        assert_eq!((optimum::ACTIVE, optimum::JOIN, optimum::SHARE, optimum::INPUTS), (5, 13, 21, 29));
+        assert_eq!((gradient::CONTRIBUTION, optimum::NORM, optimum::INPUTS), (1, 4, 5));
         assert_eq!((service::BEFORE, service::AFTER, service::COUNT, service::INPUTS), (1, 17, 33, 49));
-        assert_eq!(Statement::Gradient.groups(8, 0), [9, 1, 1]);
-        assert_eq!((Statement::Sum.groups(8, 3), Statement::Sum.slots(3)), (vec![1; 4], 3));
+        assert_eq!(Statement::Gradient.groups(8), [9, 1, 1]);
+        assert_eq!(Statement::Optimum.groups(8), [1, 1]);
     }
 }

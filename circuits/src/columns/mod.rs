@@ -6,7 +6,8 @@
 //!
 //! - never the same stream for two contents, so equal commitments mean equal content, nor for two SRS, so that no
 //!   polynomial has two commitments with a budget each;
-//! - the salts (1,024 random rows outside every gate) keep a dictionary attack out: without the secret nobody can
+//! - the salts (1,024 random rows outside every gate, in columns of weights and gradients most rows above the weights
+//!   too) keep a dictionary attack out: without the secret nobody can
 //!   recompute the commitment of a guessed dataset;
 //! - the commitment is computable without proving: [`commit_column`]; the prover takes column and commitment as
 //!   they are.
@@ -15,8 +16,9 @@ pub mod opening;
 
 use std::sync::Arc;
 
-use halo2_proofs::halo2curves::bn256::Fr;
+use halo2_proofs::halo2curves::bn256::{Fr, G1};
 use halo2_proofs::halo2curves::ff::Field;
+use halo2_proofs::halo2curves::group::Curve;
 use hkdf::Hkdf;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
@@ -132,7 +134,8 @@ pub fn commit_rows(
 fn stream(srs: &Srs, layout: &Layout, secret: &Secret, place: &ColumnPlace, label: &[u8]) -> ChaCha20Rng {
     let mut info = Vec::with_capacity(128);
     info.extend_from_slice(b"tribute.column.v1");
-    for part in [label, &srs.digest(), &layout.hash(), place.role.name(), &place.content, &place.index.to_be_bytes()] {
+    let (srs, layout) = (srs.digest(), layout.hash());
+    for part in [label, srs.as_ref(), layout.as_ref(), place.role.name(), &place.content, &place.index.to_be_bytes()] {
         info.extend_from_slice(&(part.len() as u32).to_be_bytes());
         info.extend_from_slice(part);
     }
@@ -206,7 +209,8 @@ pub fn record_bodies(layout: &Layout, records: &Records) -> Vec<Vec<Fr>> {
 pub fn commit_weights(srs: &Srs, layout: &Layout, secret: &Secret, weights: &Weights) -> CommittedGroup {
     let bytes: Vec<u8> = weights.values().iter().flat_map(|w| w.to_be_bytes()).collect();
     let values = weights.values().iter().map(|w| from_i128(i128::from(*w)));
-    commit_bodies(srs, layout, secret, Role::Weights, &content_hash(&bytes), vec![weight_rows(layout, values)])
+    let place = ColumnPlace { role: Role::Weights, content: content_hash(&bytes), index: 0 };
+    commit_weight_rows(srs, layout, secret, &place, values)
 }
 
 /// Commits to a gradient: one column. `about` names what it is the gradient of (shard and weights digests), so that two
@@ -224,29 +228,60 @@ pub fn commit_gradient(
 ) -> CommittedGroup {
     let mut bytes = about.concat();
     bytes.extend(gradient.iter().flat_map(|g| g.to_be_bytes()));
-    let body = weight_rows(layout, gradient.iter().map(from_i256));
-    commit_bodies(srs, layout, secret, Role::Gradient, &content_hash(&bytes), vec![body])
+    let place = ColumnPlace { role: Role::Gradient, content: content_hash(&bytes), index: 0 };
+    commit_weight_rows(srs, layout, secret, &place, gradient.iter().map(from_i256))
 }
 
-/// Commits to the empty gradient of an unused slot: one column of zeros under its own salts.
+/// The sum of committed gradients: values, salts and tails added up row by row, and so the commitment. An opening of the
+/// sum is a functional of every summand: it is charged to each of them.
+///
+/// # Panics
+/// If there are none, or they are not one column each of the same rows.
 #[must_use]
-pub fn commit_unused_slot(
+pub fn sum_gradients<'a>(gradients: impl IntoIterator<Item = &'a CommittedGroup>) -> CommittedGroup {
+    let mut sum: Option<(Vec<Fr>, G1)> = None;
+    for gradient in gradients {
+        let [column] = &gradient.columns[..] else { panic!("a gradient is one column") };
+        sum = Some(match sum {
+            None => (column.values.clone(), column.point.into()),
+            Some((mut values, point)) => {
+                assert_eq!(values.len(), column.values.len(), "gradients of one layout");
+                values.par_iter_mut().zip(&column.values).for_each(|(sum, value)| *sum += value);
+                (values, point + column.point)
+            }
+        });
+    }
+    let (values, point) = sum.expect("at least one gradient");
+    CommittedGroup { columns: vec![Arc::new(CommittedColumn { values, point: point.to_affine() })] }
+}
+
+/// A column body with `values` in the weights' rows and salts above them, from [`Layout::weights_salt_start`]: circuits read
+/// these columns in the weights' rows only, and every salt hides one opening.
+fn weight_rows(
     srs: &Srs,
     layout: &Layout,
     secret: &Secret,
-    weights: &Digest,
-    slot: usize,
-) -> CommittedGroup {
-    let about = [*weights, content_hash(b"unused slot"), content_hash(&(slot as u64).to_be_bytes())];
-    commit_gradient(srs, layout, secret, &about, &vec![I256::ZERO; layout.weights()])
-}
-
-/// A column body with `values` in the weights' rows.
-fn weight_rows(layout: &Layout, values: impl Iterator<Item = Fr>) -> Vec<Fr> {
-    let mut body = vec![Fr::zero(); layout.weights_start()];
+    place: &ColumnPlace,
+    values: impl Iterator<Item = Fr>,
+) -> Vec<Fr> {
+    let mut body = vec![Fr::zero(); layout.weights_salt_start()];
+    let mut salts = stream(srs, layout, secret, place, b"upper salt");
+    body.extend((body.len()..layout.weights_start()).map(|_| Fr::random(&mut salts)));
     body.extend(values);
     assert_eq!(body.len(), layout.weights_end(), "the layout has {} weights", layout.weights());
     body
+}
+
+/// Commits to one column in the weights' rows.
+fn commit_weight_rows(
+    srs: &Srs,
+    layout: &Layout,
+    secret: &Secret,
+    place: &ColumnPlace,
+    values: impl Iterator<Item = Fr>,
+) -> CommittedGroup {
+    let body = weight_rows(srs, layout, secret, place, values);
+    CommittedGroup { columns: vec![Arc::new(commit_column(srs, layout, secret, place, body))] }
 }
 
 fn content_hash(bytes: &[u8]) -> Digest {
@@ -276,7 +311,7 @@ fn commit_bodies(
 #[must_use]
 pub fn target_scale(layout: &Layout) -> Fr {
     match layout.task() {
-        Task::Classes => from_i128(target_value(layout, 0, 0)),
-        Task::Real => from_i128(target_value(layout, 1, 0)),
+        Task::Classes => from_i256(&target_value(layout, 0, 0)),
+        Task::Real => from_i256(&target_value(layout, 1, 0)),
     }
 }

@@ -28,8 +28,8 @@ use tribute_engine::field::{from_i128, two_to};
 
 use super::argument::{limbs, small, Gates, Query};
 
-/// Bits that a difference of two logits may need: `|z| ≤ 2^25·(256 + 255·1024) < 2^43.1`.
-pub const DIFFERENCE_BITS: u32 = 46;
+/// Bits that a difference of two logits may need: `|z| < 2^37·(256·2^s + 255·d) ≤ 2^55` for every layout.
+pub const DIFFERENCE_BITS: u32 = 56;
 
 /// Limbs of a difference.
 #[must_use]
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn limbs_spell_the_gap_and_give_the_logit_back() {
-        for (gap, bits) in [(0i64, 14), (1, 14), (1 << 45, 14), ((1 << 46) - 1, 12), (12_345_678_901, 16)] {
+        for (gap, bits) in [(0i64, 14), (1, 14), (1 << 45, 14), ((1 << 56) - 1, 14), ((1 << 46) - 1, 12), (12_345_678_901, 16)] {
             let limbs: Vec<Fr> = gap_limbs(gap, 4, bits).collect();
             assert!(limbs
                 .iter()

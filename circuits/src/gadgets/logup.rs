@@ -10,13 +10,13 @@
 //! |---|---|---|
 //! | `multiplicity` | 1 | how often this table row is looked up |
 //! | `helpers[i]` | 2 | `Σ s/d` of up to three inputs, or as many as the circuit chooses: k of them take degree k + 2; `d = β − (v₀ + θv₁ + θ²v₂ + …)` |
-//! | `sum` | 2 | running sum of helpers minus `m/(β − t)` |
+//! | `sum` | 2 | running sum of helpers and of up to two inputs without one, minus `m/(β − t)` |
 //!
 //! # Gates (`q_use` is 1 on every gate row but the last)
 //!
 //! - helper: `q_use·(h·d₁d₂d₃ − s₁d₂d₃ − s₂d₁d₃ − s₃d₁d₂) = 0`
-//! - sum: `q_use·((sum′ − sum − Σh)(β − t) + m) = 0`
-//! - `sum` is 0 in the first and in the last gate row.
+//! - sum, with two inputs of its own: `q_use·((sum′ − sum − Σh)·d₁d₂·(β − t) − (s₁d₂ + s₂d₁)(β − t) + m·d₁d₂) = 0`
+//! - `sum` is 0 in the first and in the last gate row (`q_ends`).
 //!
 //! # Soundness
 //!
@@ -30,6 +30,11 @@
 //! # Not checked
 //!
 //! What an input's cells mean where its activity is 0.
+//!
+//! # Activities
+//!
+//! Any constants do, not only 1: at a pole stands the sum of the activities of all cells that have this value. As long as
+//! they are positive integers whose sum over the whole circuit is below r, a value outside the table leaves its pole.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -45,11 +50,13 @@ use super::argument::{horner, small, Gates, Query};
 
 /// Inputs that one helper column serves at degree 5; each more is a degree more.
 pub const INPUTS_PER_HELPER: usize = 3;
+/// Inputs that the sum takes by itself at degree 5.
+pub const INPUTS_IN_SUM: usize = 2;
 
 /// One thing looked up: a tuple wherever the activity is 1.
 #[derive(Clone, Debug)]
 pub struct Input {
-    /// 0 or 1: made of fixed columns, or of a phase-1 cell that other gates make boolean.
+    /// 0 or 1, or a positive constant: made of fixed columns, or of a phase-1 cell that other gates make boolean.
     pub active: Expression<Fr>,
     /// As many values as the table has columns.
     pub tuple: Vec<Expression<Fr>>,
@@ -62,7 +69,29 @@ pub struct LogUp {
     multiplicity: Column<Advice>,
     beta: Challenge,
     theta: Challenge,
+    plan: Plan,
+}
+
+/// Which inputs have helpers: all but the last `inline`, which the sum itself takes.
+#[derive(Clone, Copy, Debug)]
+struct Plan {
+    inputs: usize,
     per_helper: usize,
+    inline: usize,
+}
+
+impl Plan {
+    /// As few helpers as `per_helper` inputs to each and up to `inline` in the sum allow.
+    fn of(inputs: usize, per_helper: usize, inline: usize) -> Self {
+        let helpers = inputs.saturating_sub(inline).div_ceil(per_helper);
+        Plan { inputs, per_helper, inline: inputs.saturating_sub(helpers * per_helper) }
+    }
+    fn helped(self) -> usize {
+        self.inputs - self.inline
+    }
+    fn helpers(self) -> usize {
+        self.helped().div_ceil(self.per_helper)
+    }
 }
 
 /// Selectors that the argument shares with its circuit.
@@ -70,26 +99,20 @@ pub struct LogUp {
 pub struct Frame {
     /// 1 on every gate row but the last.
     pub q_use: Column<Fixed>,
-    /// 1 on row 0.
-    pub q_first: Column<Fixed>,
-    /// 1 on the last gate row.
-    pub q_last: Column<Fixed>,
+    /// 1 on row 0 and on the last gate row. Public inputs read from the first few rows are 0 at the last: the rows below
+    /// it are the instance column's padding.
+    pub q_ends: Column<Fixed>,
 }
 
 impl Frame {
-    /// Allocates the three selectors.
+    /// Allocates the selectors.
     pub fn configure(gates: &mut Gates<'_>) -> Self {
-        Frame {
-            q_use: gates.meta.fixed_column(),
-            q_first: gates.meta.fixed_column(),
-            q_last: gates.meta.fixed_column(),
-        }
+        Frame { q_use: gates.meta.fixed_column(), q_ends: gates.meta.fixed_column() }
     }
     /// Writes them for [`tribute_core::layout::Layout::gate_rows`] rows.
     pub fn assign(&self, region: &mut Region<'_, Fr>, rows: usize) {
         super::argument::select(region, self.q_use, 0..rows - 1);
-        super::argument::select(region, self.q_first, [0]);
-        super::argument::select(region, self.q_last, [rows - 1]);
+        super::argument::select(region, self.q_ends, [0, rows - 1]);
     }
 }
 
@@ -105,25 +128,27 @@ impl LogUp {
     ) -> Self {
         let columns = table.clone();
         let tuple = move |cells: &mut VirtualCells<'_, Fr>| columns.iter().map(|t| cells.fixed(*t)).collect();
-        Self::configure_table(gates, frame, table, &tuple, inputs, INPUTS_PER_HELPER, build)
+        let plan = (inputs, INPUTS_PER_HELPER, INPUTS_IN_SUM);
+        Self::configure_table(gates, frame, table, &tuple, plan, build)
     }
 
     /// [`Self::configure`] for a table that is more than its fixed columns, such as public inputs on some rows: `tuple`
-    /// builds a row's tuple, of degree at most 3, and a helper serves `per_helper` inputs.
+    /// builds a row's tuple, of degree at most 3. `plan`: how many inputs there are, how many a helper serves, and how many the
+    /// sum may take by itself.
     pub fn configure_table(
         gates: &mut Gates<'_>,
         frame: Frame,
         table: Vec<Column<Fixed>>,
         tuple: &dyn Fn(&mut VirtualCells<'_, Fr>) -> Vec<Expression<Fr>>,
-        inputs: usize,
-        per_helper: usize,
+        (inputs, per_helper, inline): (usize, usize, usize),
         build: &dyn Fn(&mut VirtualCells<'_, Fr>) -> Vec<Input>,
     ) -> Self {
+        let plan = Plan::of(inputs, per_helper, inline);
         let multiplicity = gates.meta.advice_column_in(FirstPhase);
         let beta = gates.meta.challenge_usable_after(FirstPhase);
         let theta = gates.meta.challenge_usable_after(FirstPhase);
         let helpers: Vec<_> =
-            (0..inputs.div_ceil(per_helper)).map(|_| gates.meta.advice_column_in(SecondPhase)).collect();
+            (0..plan.helpers()).map(|_| gates.meta.advice_column_in(SecondPhase)).collect();
         let sum = gates.meta.advice_column_in(SecondPhase);
 
         for (i, helper) in helpers.iter().enumerate() {
@@ -131,30 +156,31 @@ impl LogUp {
                 let (beta, theta) = (cells.challenge(beta), cells.challenge(theta));
                 let all = build(cells);
                 debug_assert_eq!(all.len(), inputs);
-                let chunk: Vec<_> = all.into_iter().skip(i * per_helper).take(per_helper).collect();
-                let d: Vec<_> = chunk.iter().map(|input| beta.clone() - horner(&input.tuple, &theta)).collect();
-                let product = |skip: Option<usize>| {
-                    d.iter().enumerate().filter(|(j, _)| Some(*j) != skip).map(|(_, d)| d.clone()).reduce(|a, b| a * b)
-                };
-                let mut equation = cells.cur(*helper) * product(None).unwrap_or_else(|| small(1));
-                for (j, input) in chunk.iter().enumerate() {
-                    equation = equation - input.active.clone() * product(Some(j)).unwrap_or_else(|| small(1));
-                }
-                cells.fixed(frame.q_use) * equation
+                let chunk: Vec<_> =
+                    all.into_iter().take(plan.helped()).skip(i * per_helper).take(per_helper).collect();
+                let (all, sum) = fractions(&chunk, &beta, &theta);
+                let (all, sum) = (all.unwrap_or_else(|| small(1)), sum.unwrap_or_else(|| small(0)));
+                cells.fixed(frame.q_use) * (cells.cur(*helper) * all - sum)
             });
         }
-        gates.add("logUp sum: (sum' − sum − Σh)(β − t) + m = 0", |cells| {
+        gates.add("logUp sum: (sum' − sum − Σh)·d₁d₂·(β − t) = (s₁d₂ + s₂d₁)(β − t) − m·d₁d₂", |cells| {
             let (beta, theta) = (cells.challenge(beta), cells.challenge(theta));
+            let own: Vec<_> = build(cells).into_iter().skip(plan.helped()).collect();
+            let (all, fraction) = fractions(&own, &beta, &theta);
             let tuple = tuple(cells);
             let mut step = cells.next(sum) - cells.cur(sum);
             for helper in &helpers {
                 step = step - cells.cur(*helper);
             }
-            cells.fixed(frame.q_use) * (step * (beta - horner(&tuple, &theta)) + cells.cur(multiplicity))
+            let (entry, m) = (beta - horner(&tuple, &theta), cells.cur(multiplicity));
+            let equation = match (all, fraction) {
+                (Some(all), Some(fraction)) => (step * all.clone() - fraction) * entry + m * all,
+                _ => step * entry + m,
+            };
+            cells.fixed(frame.q_use) * equation
         });
-        gates.add("logUp starts at 0", |cells| cells.fixed(frame.q_first) * cells.cur(sum));
-        gates.add("logUp ends at 0", |cells| cells.fixed(frame.q_last) * cells.cur(sum));
-        LogUp { table, multiplicity, beta, theta, per_helper }
+        gates.add("logUp starts and ends at 0", |cells| cells.fixed(frame.q_ends) * cells.cur(sum));
+        LogUp { table, multiplicity, beta, theta, plan }
     }
 
     /// The column of multiplicities, one per table row.
@@ -185,27 +211,38 @@ impl LogUp {
         let multiplicities = lookups.multiplicities(table, rows - 1);
         let (beta, theta) = (challenges[self.beta.index()], challenges[self.theta.index()]);
         let denominator = |t: &[Fr; W]| beta - t.iter().rev().fold(Fr::ZERO, |sum, v| sum * theta + v);
-        let inputs: Vec<usize> = (0..lookups.inputs).collect();
-        let mut columns: Vec<Vec<Fr>> = inputs
-            .chunks(self.per_helper)
-            .map(|chunk| {
-                let mut helper = vec![Fr::ZERO; rows];
-                for input in chunk {
-                    let mut d: Vec<Fr> = (0..rows - 1)
-                        .into_par_iter()
-                        .map(|row| (lookups.tuple)(*input, row).map_or(Fr::ZERO, |t| denominator(&t)))
-                        .collect();
-                    batch_invert(&mut d);
-                    helper.iter_mut().zip(&d).for_each(|(h, d)| *h += d);
+        debug_assert_eq!(lookups.inputs, self.plan.inputs);
+        let helped = self.plan.helped();
+        // Σ s/d of some inputs, on every row
+        let fractions = |inputs: std::ops::Range<usize>| {
+            let mut sum = vec![Fr::ZERO; rows];
+            for input in inputs {
+                let mut d: Vec<Fr> = (0..rows - 1)
+                    .into_par_iter()
+                    .map(|row| (lookups.tuple)(input, row).map_or(Fr::ZERO, |t| denominator(&t)))
+                    .collect();
+                batch_invert(&mut d);
+                match lookups.weight {
+                    Some(weight) => {
+                        for (row, (sum, d)) in sum.iter_mut().zip(&d).enumerate() {
+                            *sum += weight(input, row).map_or(*d, |weight| weight * d);
+                        }
+                    }
+                    None => sum.iter_mut().zip(&d).for_each(|(sum, d)| *sum += d),
                 }
-                helper
-            })
+            }
+            sum
+        };
+        let mut columns: Vec<Vec<Fr>> = (0..helped)
+            .step_by(self.plan.per_helper)
+            .map(|first| fractions(first..helped.min(first + self.plan.per_helper)))
             .collect();
+        let own = fractions(helped..self.plan.inputs);
         let mut table_inverse: Vec<Fr> = table.iter().map(denominator).collect();
         batch_invert(&mut table_inverse);
         let mut sum = vec![Fr::ZERO; rows];
         for row in 0..rows - 1 {
-            let mut next = sum[row];
+            let mut next = sum[row] + own[row];
             for column in &columns {
                 next += column[row];
             }
@@ -217,6 +254,23 @@ impl LogUp {
         columns.push(sum);
         columns
     }
+}
+
+/// The common denominator of inputs and the numerator of the sum of their fractions; nothing for no inputs.
+fn fractions(
+    inputs: &[Input],
+    beta: &Expression<Fr>,
+    theta: &Expression<Fr>,
+) -> (Option<Expression<Fr>>, Option<Expression<Fr>>) {
+    let d: Vec<_> = inputs.iter().map(|input| beta.clone() - horner(&input.tuple, theta)).collect();
+    let product = |skip: Option<usize>| {
+        d.iter().enumerate().filter(|(j, _)| Some(*j) != skip).map(|(_, d)| d.clone()).reduce(|a, b| a * b)
+    };
+    let numerator = |(j, input): (usize, &Input)| match product(Some(j)) {
+        Some(others) => input.active.clone() * others,
+        None => input.active.clone(),
+    };
+    (product(None), inputs.iter().enumerate().map(numerator).reduce(|a, b| a + b))
 }
 
 /// A table row or a looked-up tuple of the usual width; tables with fewer columns leave the rest 0.
@@ -234,6 +288,8 @@ pub struct Lookups<'a, const W: usize = 3> {
     pub inputs: usize,
     /// The tuple that an input looks up on a row; `None` where it is idle.
     pub tuple: &'a (dyn Fn(usize, usize) -> Option<[Fr; W]> + Sync),
+    /// An input's activity on a row, where some are not 1; `None` for those that are.
+    pub weight: Option<&'a (dyn Fn(usize, usize) -> Option<Fr> + Sync)>,
 }
 
 impl<const W: usize> std::fmt::Debug for Lookups<'_, W> {
@@ -243,19 +299,30 @@ impl<const W: usize> std::fmt::Debug for Lookups<'_, W> {
 }
 
 impl<const W: usize> Lookups<'_, W> {
-    /// How often each table row is looked up on the first `rows` rows. A tuple that is not in the table counts nowhere:
+    /// How often each table row is looked up (its cells' activities summed) on the first `rows` rows. A tuple that is not in the table counts nowhere:
     /// its proof will not verify.
     #[must_use]
     pub fn multiplicities(&self, table: &[[Fr; W]], rows: usize) -> Vec<Fr> {
         let index: HashMap<[Fr; W], usize> = table.iter().enumerate().rev().map(|(i, t)| (*t, i)).collect();
         let counts: Vec<AtomicU64> = table.iter().map(|_| AtomicU64::new(0)).collect();
+        let weighted = std::sync::Mutex::new(vec![]);
         (0..rows).into_par_iter().for_each(|row| {
             for input in 0..self.inputs {
-                if let Some(i) = (self.tuple)(input, row).and_then(|t| index.get(&t)) {
-                    counts[*i].fetch_add(1, Ordering::Relaxed);
+                let Some(i) = (self.tuple)(input, row).and_then(|t| index.get(&t)) else { continue };
+                match self.weight.and_then(|weight| weight(input, row)) {
+                    Some(weight) => {
+                        weighted.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((*i, weight));
+                    }
+                    None => {
+                        counts[*i].fetch_add(1, Ordering::Relaxed);
+                    }
                 }
             }
         });
-        counts.into_iter().map(|c| Fr::from(c.into_inner())).collect()
+        let mut counts: Vec<Fr> = counts.into_iter().map(|c| Fr::from(c.into_inner())).collect();
+        for (i, weight) in weighted.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner) {
+            counts[i] += weight;
+        }
+        counts
     }
 }

@@ -26,7 +26,6 @@ use halo2_proofs::plonk::{Advice, Challenge, Column, Expression, Fixed, VirtualC
 use halo2_proofs::poly::Rotation;
 use rayon::prelude::*;
 use tribute_core::layout::Layout;
-use tribute_core::numbers::BIAS_FEATURE;
 
 use super::argument::{horner, select, small, Gates, Query};
 use super::logup::Frame;
@@ -108,8 +107,7 @@ impl RunningCheck {
             let weight = c.cur(a) * weight(c);
             c.fixed(frame.q_use) * (c.next(r) - c.cur(r)) - c.fixed(q_record) * step + c.fixed(q_block) * weight
         });
-        gates.add("logit check starts at 0", |c| c.fixed(frame.q_first) * c.cur(r));
-        gates.add("logit check ends at 0", |c| c.fixed(frame.q_last) * c.cur(r));
+        gates.add("logit check starts and ends at 0", |c| c.fixed(frame.q_ends) * c.cur(r));
     }
 }
 
@@ -150,9 +148,16 @@ pub(crate) struct Product {
     pub(crate) kappa: Challenge,
     pub(crate) tau: Challenge,
     pub(crate) alpha: Challenge,
+    /// [`Layout::bias_feature`].
+    pub(crate) bias_feature: i64,
 }
 
 impl Product {
+    /// `b = Σ_j τ^j x_j` of a head row, with the bias as coordinate 0.
+    pub(crate) fn with_bias(&self, c: &mut VirtualCells<'_, Fr>) -> Expression<Fr> {
+        small(self.bias_feature as u64) + c.challenge(self.tau) * c.cur(self.xt)
+    }
+
     /// Writes the selectors of frame, records and weights.
     pub(crate) fn assign(&self, region: &mut Region<'_, Fr>, layout: &Layout) {
         self.frame.assign(region, layout.gate_rows());
@@ -197,7 +202,7 @@ impl Product {
 
     /// Powers on the weights' rows, and the running check.
     pub(crate) fn check(&self, gates: &mut Gates<'_>, classes: usize) {
-        let Product { frame, rows, weights, a, xt, zk, r, sigma, kappa, tau, alpha } = *self;
+        let Product { frame, rows, weights, a, xt, zk, r, sigma, kappa, tau, alpha, .. } = *self;
         let WeightRows { q_w, q_w_first, q_block, q_block_end } = weights;
         let block = Rotation(classes as i32);
         gates.add("powers start at 1", |c| c.fixed(q_w_first) * (c.cur(xt) - small(1)));
@@ -211,7 +216,7 @@ impl Product {
             gates,
             "logit check: r' = σr + α·zk + b on head rows, r − a(α·wk + τ^j) on blocks",
             |c| {
-                let b = small(256) + c.challenge(tau) * c.cur(xt);
+                let b = self.with_bias(c);
                 (c.challenge(sigma) - small(1)) * c.cur(r) + c.challenge(alpha) * c.cur(zk) + b
             },
             |c| c.challenge(alpha) * c.cur(zk) + c.cur(xt),
@@ -235,7 +240,7 @@ pub(crate) fn logits(layout: &Layout, committed: &[&[Fr]]) -> Vec<Vec<i64>> {
     (0..layout.capacity())
         .into_par_iter()
         .map(|i| {
-            let mut z: Vec<i64> = w[..c].iter().map(|w| BIAS_FEATURE * w).collect();
+            let mut z: Vec<i64> = w[..c].iter().map(|w| layout.bias_feature() * w).collect();
             for j in 0..layout.features() {
                 let x = &committed[j % a][i * r + j / a];
                 if !bool::from(x.is_zero()) {
@@ -268,7 +273,7 @@ pub(crate) fn sigma_sums(layout: &Layout, committed: &[&[Fr]], sigma: Fr) -> Vec
 /// [`sigma_sums`] over `m` records, `x(i, j)` feature j of record i, wherever it stands.
 pub(crate) fn sums_under(layout: &Layout, sigma: Fr, m: usize, x: impl Fn(usize, usize) -> Fr + Sync) -> Vec<Fr> {
     let block = |j: usize| -> Fr {
-        (0..m).fold(Fr::ZERO, |s, i| s * sigma + j.checked_sub(1).map_or(Fr::from(BIAS_FEATURE as u64), |j| x(i, j)))
+        (0..m).fold(Fr::ZERO, |s, i| s * sigma + j.checked_sub(1).map_or(Fr::from(layout.bias_feature() as u64), |j| x(i, j)))
     };
     let sums: Vec<Fr> = (0..=layout.features()).into_par_iter().map(block).collect();
     let mut out = vec![Fr::ZERO; layout.gate_rows()];
@@ -333,12 +338,12 @@ pub(crate) fn third_phase(
     xt[end] = power_of_block;
     // running check
     let a = sigma_sums(layout, committed, sigma);
-    let step = |row: usize| (row < start && row.is_multiple_of(r)).then(|| alpha * zk[row] + with_bias(tau, xt[row]));
+    let step = |row: usize| (row < start && row.is_multiple_of(r)).then(|| alpha * zk[row] + with_bias(layout, tau, xt[row]));
     let check = running_check(layout, sigma, &a, step, |row| alpha * zk[row] + xt[row]);
     [xt, zk, check]
 }
 
 /// `Σ_j τ^j x_ij` with the bias as coordinate 0, from the sum over the features.
-pub(crate) fn with_bias(tau: Fr, xt: Fr) -> Fr {
-    Fr::from(BIAS_FEATURE as u64) + tau * xt
+pub(crate) fn with_bias(layout: &Layout, tau: Fr, xt: Fr) -> Fr {
+    Fr::from(layout.bias_feature() as u64) + tau * xt
 }

@@ -47,7 +47,7 @@ impl KeyCache {
     }
 
     fn path_of(&self, srs: &Srs, shape: &Shape, fingerprint: &Digest) -> PathBuf {
-        let all = [*fingerprint, srs.digest(), shape_digest(shape)].concat();
+        let all = [*fingerprint, *srs.digest().as_bytes(), shape_digest(shape)].concat();
         self.folder.join(format!("{}-{}.key", shape.name(), hex::encode(&Sha256::digest(all)[..8])))
     }
 

@@ -203,7 +203,7 @@ mod tests {
     fn keys_are_halo2s() {
         let layout = Layout::new(10, 8, 16, 10, Task::Classes).unwrap();
         let srs = Srs::development(10);
-        for shape in [Shape::dataset(layout), Shape::gradient(layout, Link::Squared), Shape::sum(layout, 2)] {
+        for shape in [Shape::dataset(layout), Shape::gradient(layout, Link::Squared), Shape::optimum(layout)] {
             same_as_halo2s(&srs, &ShapeCircuit::of(&shape));
         }
         let small = Srs::development(4);

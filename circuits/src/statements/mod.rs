@@ -11,4 +11,3 @@ pub mod evaluation;
 pub mod gradient;
 pub mod optimum;
 pub mod service;
-pub mod sum;

@@ -3,14 +3,14 @@
 
 pub mod gates;
 pub mod keyed;
-pub mod sums;
 pub mod transcript;
 
 use std::sync::Arc;
 
 use tribute_circuits::columns::{
-    commit_gradient, commit_records, commit_rows, commit_weights, ColumnPlace, CommittedGroup, Role, Secret,
+    commit_gradient, commit_records, commit_rows, commit_weights, sum_gradients, ColumnPlace, CommittedGroup, Role, Secret,
 };
+use tribute_circuits::statements::optimum::OptimumCircuit;
 use tribute_core::head::{gradient, Weights};
 use tribute_core::layout::{Layout, Task};
 use tribute_core::link::Link;
@@ -54,10 +54,10 @@ pub fn weights(layout: &Layout, seed: i64) -> Weights {
         .map(|i| match i % 7 {
             0 => limit,
             1 => -limit,
-            _ => (i * 7_919_993 + seed * 104_729) % 2_000_001 - 1_000_000,
+            _ => ((i * 7_919_993 + seed * 104_729) % 2_000_001 - 1_000_000) * 4_099,
         })
         .collect();
-    Weights::new(layout.features(), layout.classes(), values).unwrap()
+    Weights::new(layout.features(), layout.classes(), values).unwrap().with_intercept_scale(layout.intercept_scale())
 }
 
 /// The same group with cells changed: column of the group, row, value.
@@ -108,71 +108,52 @@ pub struct Fitted {
     pub shards: Vec<Records>,
     pub gradients: Vec<Vec<I256>>,
     pub groups: Vec<CommittedGroup>,
-    pub joined: Vec<bool>,
-    pub unused: Vec<CommittedGroup>,
+    pub sum: CommittedGroup,
     pub numbers: tribute_core::head::Optimum,
 }
 
 impl Fitted {
-    pub fn circuit(&self, shape: Shape) -> tribute_circuits::statements::optimum::OptimumCircuit {
-        let slots: Vec<_> = self
-            .groups
-            .iter()
-            .zip(&self.gradients)
-            .zip(&self.joined)
-            .map(|((group, gradient), joined)| tribute_circuits::statements::optimum::Slot {
-                group,
-                gradient,
-                joined: *joined,
-            })
-            .collect();
-        tribute_circuits::statements::optimum::OptimumCircuit::new(
-            shape,
-            &self.w,
-            &self.weights,
-            &slots,
-            &self.unused,
-            &self.numbers,
-        )
+    pub fn circuit(&self) -> OptimumCircuit {
+        self.with(&self.numbers)
+    }
+
+    /// The circuit that states other numbers.
+    pub fn with(&self, numbers: &tribute_core::head::Optimum) -> OptimumCircuit {
+        OptimumCircuit::new(Shape::optimum(self.layout), &self.w, &self.weights, &self.sum, numbers)
     }
 }
 
 /// As [`try_fitted`], of data that has something to attribute.
-pub fn fitted(layout: Layout, reg_bias: bool, sizes: &[usize], joined: &[bool]) -> Fitted {
-    try_fitted(layout, reg_bias, sizes, joined).unwrap()
+pub fn fitted(layout: Layout, sizes: &[usize]) -> Fitted {
+    try_fitted(layout, sizes).unwrap()
 }
 
-/// Fits least squares by gradient descent in f64, then rounds. There is no attributing weights that are zero: with a free
-/// bias those of records that are all of one class.
-pub fn try_fitted(
-    layout: Layout,
-    reg_bias: bool,
-    sizes: &[usize],
-    joined: &[bool],
-) -> Result<Fitted, tribute_core::head::HeadError> {
-    use tribute_circuits::columns::commit_unused_slot;
+/// Fits least squares by gradient descent in f64, then rounds.
+pub fn try_fitted(layout: Layout, sizes: &[usize]) -> Result<Fitted, tribute_core::head::HeadError> {
     use tribute_core::head::{add, lambda_units, optimum};
     let all = records(&layout, sizes.iter().sum(), 9);
     let n = all.len();
     let (d, c) = (layout.features(), layout.classes());
     let lambda = 0.25;
+    let bias = layout.bias_feature() as f64 / 256.0;
+    let x = |q: &[u8], j: usize| if j == 0 { bias } else { f64::from(q[j - 1]) / 256.0 };
     let mut w = vec![0f64; layout.weights()];
-    for _ in 0..4000 {
-        let mut g: Vec<f64> =
-            w.iter().enumerate().map(|(j, w)| if j < c && !reg_bias { 0.0 } else { lambda * w }).collect();
+    for _ in 0..6000 {
+        let mut g: Vec<f64> = w.iter().map(|w| lambda * w).collect();
         for (q, y) in all.iter() {
-            let x = |j: usize| if j == 0 { 1.0 } else { f64::from(q[j - 1]) / 256.0 };
             for u in 0..c {
-                let z: f64 = (0..=d).map(|j| x(j) * w[j * c + u]).sum();
+                let z: f64 = (0..=d).map(|j| x(q, j) * w[j * c + u]).sum();
                 let e = z - f64::from(u8::from(usize::from(y) == u));
                 for j in 0..=d {
-                    g[j * c + u] += x(j) * e / n as f64;
+                    g[j * c + u] += x(q, j) * e / n as f64;
                 }
             }
         }
-        w.iter_mut().zip(&g).for_each(|(w, g)| *w -= 0.15 * g);
+        w.iter_mut().zip(&g).for_each(|(w, g)| *w -= 0.15 / (bias * bias) * g);
     }
-    let weights = Weights::new(d, c, w.iter().map(|w| (w * 1_048_576.0).round() as i64).collect()).unwrap();
+    let scale = f64::from(tribute_core::numbers::WEIGHT_BITS as i32).exp2();
+    let weights = Weights::new(d, c, w.iter().map(|w| (w * scale).round() as i64).collect()).unwrap();
+    let weights = weights.with_intercept_scale(layout.intercept_scale());
     let mut shards = Vec::new();
     let mut at = 0;
     for size in sizes {
@@ -181,15 +162,9 @@ pub fn try_fitted(
     }
     let gradients: Vec<Vec<I256>> =
         shards.iter().map(|s| gradient(&layout, Link::Squared, &weights, s).unwrap()).collect();
-    let mut datasets: Vec<Vec<I256>> = Vec::new();
-    for (g, joined) in gradients.iter().zip(joined) {
-        if *joined {
-            add(datasets.last_mut().unwrap(), g);
-        } else {
-            datasets.push(g.clone());
-        }
-    }
-    let numbers = optimum(&layout, reg_bias, &weights, &datasets, n as u64, lambda_units(lambda).unwrap())?;
+    let mut total = vec![I256::ZERO; layout.weights()];
+    gradients.iter().for_each(|g| add(&mut total, g));
+    let numbers = optimum(&layout, &weights, &total, n as u64, lambda_units(lambda).unwrap())?;
     let srs = keyed::srs(layout.k()).clone();
     let secret = Secret::from_bytes([3; 32]);
     let w = commit_weights(&srs, &layout, &secret, &weights);
@@ -198,6 +173,6 @@ pub fn try_fitted(
         .enumerate()
         .map(|(i, g)| commit_gradient(&srs, &layout, &secret, &[[i as u8; 32], w.digest()], g))
         .collect();
-    let unused = (groups.len()..8).map(|slot| commit_unused_slot(&srs, &layout, &secret, &w.digest(), slot)).collect();
-    Ok(Fitted { srs, layout, secret, weights, w, shards, gradients, groups, joined: joined.to_vec(), unused, numbers })
+    let sum = sum_gradients(&groups);
+    Ok(Fitted { srs, layout, secret, weights, w, shards, gradients, groups, sum, numbers })
 }

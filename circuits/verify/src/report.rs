@@ -4,7 +4,7 @@ use std::fmt;
 
 use tribute_core::certificate::evaluation::Evaluation;
 use tribute_core::certificate::Certificate;
-use tribute_core::numbers::{link_error_units, relative_distance, LAMBDA_BITS, NORM_BITS, SHARE_BITS};
+use tribute_core::numbers::{excess_loss, link_error_units, relative_distance, LAMBDA_BITS, NORM_BITS, SHARE_BITS};
 
 /// A certificate, or an evaluation with the one it holds, that was checked; printing it says what is proven and what is not.
 #[derive(Clone, Debug)]
@@ -45,27 +45,33 @@ impl Report {
         }
     }
 
-    /// Worst case of the link tables, units of 2^-32.
+    /// Worst case of the link tables and of rounding, units of 2^-44.
     #[must_use]
     pub fn delta(&self) -> u64 {
-        link_error_units(self.certificate().layout.features(), self.certificate().layout.classes())
+        let layout = &self.certificate().layout;
+        link_error_units(layout.features(), layout.classes(), layout.intercept_scale())
     }
 
-    /// Proven bound of the weights' distance to the optimum, relative to their norm; `None` where the bias is not
-    /// penalised.
+    /// Proven bound of the weights' distance to the optimum, relative to their norm.
     #[must_use]
-    pub fn relative_distance(&self) -> Option<f64> {
+    pub fn relative_distance(&self) -> f64 {
         let (loss, o) = (&self.certificate().loss, &self.certificate().optimum);
-        loss.reg_bias.then(|| relative_distance(o.epsilon, self.delta(), loss.lambda, o.norm))
+        relative_distance(o.epsilon, self.delta(), loss.lambda, o.norm)
+    }
+
+    /// Proven bound of the weights' loss above the optimum's.
+    #[must_use]
+    pub fn excess_loss(&self) -> f64 {
+        let (loss, o) = (&self.certificate().loss, &self.certificate().optimum);
+        excess_loss(o.epsilon, self.delta(), loss.lambda)
     }
 
     /// Proofs that were checked.
     #[must_use]
     pub fn proofs(&self) -> usize {
         let certificate = self.certificate();
-        let sums: usize = certificate.tree.iter().flatten().map(|node| node.sums().len()).sum();
         let evaluated = self.evaluation().map_or(0, |e| e.dataset.shards.len());
-        1 + sums + 2 * (evaluated + certificate.datasets.iter().map(|d| d.shards.len()).sum::<usize>())
+        1 + 2 * (evaluated + certificate.datasets.iter().map(|d| d.shards.len()).sum::<usize>())
     }
 }
 
@@ -92,7 +98,7 @@ impl Report {
         list(f, "Proven", &self.certificate().proven)?;
         writeln!(f, "Here:")?;
         for d in datasets {
-            let (records, share) = (d.records, 100.0 * real(d.share as f64, SHARE_BITS));
+            let (records, share) = (d.records, 100.0 * real(f64::from(d.share), SHARE_BITS));
             writeln!(f, "  - dataset {} of {}: {records} records, share {share:.4} %", d.dataset_id, d.owner)?;
         }
         writeln!(
@@ -105,9 +111,8 @@ impl Report {
             real(self.delta() as f64, LAMBDA_BITS),
             real(optimum.norm as f64, NORM_BITS),
         )?;
-        if let Some(distance) = self.relative_distance() {
-            writeln!(f, "  - distance to the optimum: at most {distance:.3e} of the weights' norm")?;
-        }
+        writeln!(f, "  - distance to the optimum: at most {:.3e} of the weights' norm", self.relative_distance())?;
+        writeln!(f, "  - loss above the optimum's: at most {:.3e}", self.excess_loss())?;
         writeln!(f)?;
         list(f, "Not proven", &self.certificate().not_proven)
     }

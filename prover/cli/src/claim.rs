@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use tribute_client::problem;
-use tribute_problem::hexed::Hex32;
+use tribute_core::id::{SessionId, WeightsDigest};
 use tribute_problem::Problem;
 use tribute_proto::v1;
 
@@ -22,10 +22,10 @@ pub(super) enum ClaimCommand {
 pub(super) struct ProveArgs {
     /// Digest of the agent's weights.
     #[arg(long, value_name = "DIGEST")]
-    weights: Hex32,
+    weights: WeightsDigest,
     /// A session's id; up to 16, all of one agent version.
     #[arg(long = "session", value_name = "ID", required = true)]
-    sessions: Vec<Hex32>,
+    sessions: Vec<SessionId>,
     /// File to write to; otherwise standard output.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -37,8 +37,8 @@ pub(super) async fn run(command: ClaimCommand) -> CommandResult {
     let ClaimCommand::Prove(a) = command;
     let client = a.server.connect().await?;
     let work = v1::ServiceWork {
-        weights_digest: a.weights.to_field(),
-        sessions: a.sessions.iter().map(|s| s.to_field()).collect(),
+        weights_digest: a.weights.to_vec(),
+        sessions: a.sessions.iter().map(|s| s.to_vec()).collect(),
     };
     let request = client.sign(v1::ProveServiceRequest { auth: None, work: Some(work), options: None })?;
     let job = client.sessions().prove_service(request).await.map_err(problem)?.into_inner().job.unwrap_or_default();

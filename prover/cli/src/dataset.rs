@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use serde_json::Value;
 use tribute_client::{problem, Client};
-use tribute_problem::hexed::{Hex20, Hex32};
+use tribute_core::hexed::Hex20;
+use tribute_core::id::DatasetId;
 use tribute_problem::{Problem, Result};
 use tribute_proto::v1;
 use tribute_records::Source;
@@ -89,7 +90,7 @@ impl ProfileArgs {
 #[derive(Debug, Args)]
 pub(super) struct GetArgs {
     /// The dataset's id.
-    id: Hex32,
+    id: DatasetId,
     /// File to write to; otherwise standard output.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -106,7 +107,7 @@ pub(super) struct ListArgs {
 #[derive(Debug, Args)]
 pub(super) struct GrantArgs {
     /// The dataset's id.
-    id: Hex32,
+    id: DatasetId,
     /// The agent owner's account.
     #[arg(long, value_name = "ADDRESS")]
     to: Hex20,
@@ -161,7 +162,7 @@ pub(super) async fn run(command: DatasetCommand) -> CommandResult {
         }
         DatasetCommand::Get(a) => {
             let client = a.server.connect().await?;
-            let request = client.sign(v1::GetDatasetRequest { auth: None, id: a.id.to_field() })?;
+            let request = client.sign(v1::GetDatasetRequest { auth: None, id: a.id.to_vec() })?;
             let dataset = client.datasets().get_dataset(request).await.map_err(problem)?.into_inner();
             emit(&output::dataset(&dataset), a.out.as_deref())?;
         }
@@ -177,8 +178,8 @@ pub(super) async fn run(command: DatasetCommand) -> CommandResult {
             let client = a.server.connect().await?;
             let request = client.sign(v1::GrantTrainingRequest {
                 auth: None,
-                dataset_id: a.id.to_field(),
-                grantee: a.to.to_field(),
+                dataset_id: a.id.to_vec(),
+                grantee: a.to.to_vec(),
                 uses: a.uses,
                 expiry: client.info.now_ms / 1000 + a.days * 86_400,
             })?;

@@ -25,7 +25,7 @@ async fn requests_must_be_signed_by_the_owner_once() {
 
     // in the owner's name, with a stranger's signature
     let mut forged = stranger.sign(bare.clone()).unwrap();
-    forged.auth.as_mut().unwrap().signer = owner.account().to_field();
+    forged.auth.as_mut().unwrap().signer = owner.account().to_vec();
     assert_eq!(problem(owner.jobs().get_job(forged).await.unwrap_err()).reason, Reason::BadSignature);
 
     // twice

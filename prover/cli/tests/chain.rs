@@ -6,7 +6,8 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 use tempfile::TempDir;
-use tribute_chain::{Anvil, Contracts, Deployment, NewCircuit, Wallet, B256};
+use tribute_chain::{Anvil, Contracts, Deployment, NewCircuit, Wallet};
+use tribute_core::id::{CircuitId, KeyDigest, SrsDigest};
 use tribute_core::layout::{Layout, Task};
 use tribute_core::shape::Shape;
 use tribute_engine::srs::Srs;
@@ -179,8 +180,8 @@ async fn a_circuit_registered_with_any_field_wrong_is_found_out() {
         ("group columns", NewCircuit { group_columns: vec![4], ..right.clone() }),
         ("gas cap", NewCircuit { gas_cap: cap / 3, ..right.clone() }),
         ("gas cap", NewCircuit { gas_cap: 10 * cap, ..right.clone() }),
-        ("verifying key digest", NewCircuit { verifying_key: B256::repeat_byte(7), ..right.clone() }),
-        ("SRS digest", NewCircuit { srs: B256::repeat_byte(8), ..right.clone() }),
+        ("verifying key digest", NewCircuit { verifying_key: KeyDigest::new([7; 32]), ..right.clone() }),
+        ("SRS digest", NewCircuit { srs: SrsDigest::new([8; 32]), ..right.clone() }),
     ];
     for (wrong, circuit) in variants {
         let w = World::new();
@@ -188,6 +189,7 @@ async fn a_circuit_registered_with_any_field_wrong_is_found_out() {
         let owner = Wallet::new(contracts.chain(), w.anvil.keys()[0].clone());
         let (verifier, _) = contracts.deploy_verifier_runtime(&owner, "dataset", &code.runtime).await.unwrap();
         let id = contracts.register_circuit(&owner, &circuit, verifier).await.unwrap().event.circuitId;
+        let id = CircuitId::new(id.0);
         let (fine, said) = checked(&w, "");
         assert_eq!((fine, said["as_rebuilt"] == true), (wrong.is_empty(), wrong.is_empty()), "{wrong}: {said}");
         if id == rebuilt.id() {
@@ -202,9 +204,9 @@ async fn a_circuit_registered_with_any_field_wrong_is_found_out() {
         }
         if wrong.is_empty() {
             // raised by the owner, as it may be: the chain says so
-            contracts.raise_gas_cap(id, 10 * cap).send(&owner).await.unwrap();
+            contracts.raise_gas_cap(&id, 10 * cap).send(&owner).await.unwrap();
             assert!(checked(&w, "").0);
-            contracts.stop_circuit(id).send(&owner).await.unwrap();
+            contracts.stop_circuit(&id).send(&owner).await.unwrap();
             assert_eq!(differences(&checked(&w, "").1["differences"]), ["stopped"]);
         }
     }

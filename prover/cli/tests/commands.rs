@@ -13,6 +13,7 @@ use serde_json::Value;
 use tribute_chain::Anvil;
 use tribute_client::{problem, Client};
 use tribute_core::context::{voucher_digest, Domain};
+use tribute_core::id::{SessionId, Transcript};
 use tribute_problem::Reason;
 use tribute_proto::v1;
 
@@ -293,8 +294,8 @@ async fn a_session_refuses_what_it_could_not_prove_or_collect() {
     hex::decode_to_slice(escrow.trim_start_matches("0x"), &mut contract).unwrap();
     let domain = Domain { chain_id: deployment["chain_id"].as_u64().unwrap(), contract };
     let voucher = |count: u64, transcript: &[u8], key: &PrivateKeySigner| {
-        let (session, transcript): ([u8; 32], [u8; 32]) =
-            (id.clone().try_into().unwrap(), transcript.try_into().unwrap());
+        let (session, transcript): (SessionId, Transcript) =
+            (id[..].try_into().unwrap(), transcript.try_into().unwrap());
         let digest = voucher_digest(&domain, &session, 1, count, &transcript);
         let signature = key.sign_hash_sync(&B256::from(digest)).unwrap().as_bytes().to_vec();
         v1::Voucher { session: id.clone(), version: 1, count, transcript: transcript.to_vec(), signature }

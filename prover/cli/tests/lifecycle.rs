@@ -121,7 +121,7 @@ async fn from_records_to_a_proven_optimum() {
         let grant = v1::GrantTrainingRequest {
             auth: None,
             dataset_id: d.id.clone(),
-            grantee: owner.account().to_field(),
+            grantee: owner.account().to_vec(),
             uses: 1,
             expiry: 4_000_000_000,
         };

@@ -254,7 +254,7 @@ async fn accuracy_on_a_dataset_it_was_not_trained_on() {
     let grant = v1::GrantTrainingRequest {
         auth: None,
         dataset_id: held_out.id.clone(),
-        grantee: owner.account().to_field(),
+        grantee: owner.account().to_vec(),
         uses: 1,
         expiry,
     };
@@ -264,7 +264,7 @@ async fn accuracy_on_a_dataset_it_was_not_trained_on() {
     let e = report.evaluation().unwrap();
     assert_eq!((e.dataset.records, e.dataset.shards.len()), (full as u64 + 30, 2));
     assert_eq!((outcome.records, outcome.correct), (e.dataset.records, e.dataset.correct));
-    assert_eq!(e.dataset.dataset_id.0[..], held_out.id);
+    assert_eq!(e.dataset.dataset_id.to_vec(), held_out.id);
 
     // what the agent's integers answer
     let file = v1::GetAgentRequest { auth: None, weights_digest: agent.weights_digest.clone() };

@@ -1,30 +1,37 @@
-//! The contracts' interfaces, read from their Solidity sources. Bytecode is not here: see [`crate::artifacts`].
+//! The contracts' interfaces, read from their ABIs, which a test holds against the sources; the token's from its source. Bytecode is not here: see [`crate::artifacts`].
 #![allow(missing_docs, clippy::all)]
 
+use std::borrow::Borrow;
+
+use alloy::primitives::B256;
 use alloy::sol;
 
 mod gate {
     alloy::sol!(
         #[sol(abi, all_derives)]
-        "../src/interfaces/IProofGate.sol"
+        IProofGate,
+        "../abi/ProofGate.json"
     );
 }
 mod datasets {
     alloy::sol!(
         #[sol(abi, all_derives)]
-        "../src/interfaces/IDatasetRegistry.sol"
+        IDatasetRegistry,
+        "../abi/DatasetRegistry.json"
     );
 }
 mod agents {
     alloy::sol!(
         #[sol(abi, all_derives)]
-        "../src/interfaces/IAgentRegistry.sol"
+        IAgentRegistry,
+        "../abi/AgentRegistry.json"
     );
 }
 mod sessions {
     alloy::sol!(
         #[sol(abi, all_derives)]
-        "../src/interfaces/ISessionEscrow.sol"
+        ISessionEscrow,
+        "../abi/SessionEscrow.json"
     );
 }
 mod token {
@@ -35,6 +42,7 @@ mod token {
 }
 
 pub use agents::IAgentRegistry;
+pub use datasets::ISignedMessages::Authority;
 pub use datasets::IDatasetRegistry;
 pub use gate::IProofGate;
 pub use sessions::ISessionEscrow;
@@ -105,3 +113,9 @@ pub(crate) const LIBRARY_ERRORS: &[&str] = &[
     "error InvalidShortString()",
     "error StringTooLong(string str)",
 ];
+
+/// An identifier or digest as the contracts take it.
+#[must_use]
+pub fn word(id: &impl Borrow<[u8; 32]>) -> B256 {
+    B256::new(*id.borrow())
+}

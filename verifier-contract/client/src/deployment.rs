@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use alloy::primitives::{Address, Bytes, B256};
+use alloy::primitives::{Address, Bytes};
 use serde::{Deserialize, Serialize};
+use tribute_core::id::CodeHash;
 
 use crate::abi::{IAgentRegistry, IDatasetRegistry, ISessionEscrow, IStandard};
 use crate::artifacts::Artifacts;
@@ -17,7 +18,7 @@ pub struct Deployed {
     /// Address of the contract.
     pub address: Address,
     /// keccak256 of its code, immutables included.
-    pub code_hash: B256,
+    pub code_hash: CodeHash,
 }
 
 /// All contracts of one deployment; the content of `deployment.json`.

@@ -61,7 +61,7 @@ pub mod watch;
 pub use alloy::primitives::{Address, Bytes, B256, U256};
 pub use alloy::signers::local::PrivateKeySigner;
 
-pub use abi::Voucher;
+pub use abi::word;
 pub use anvil::{Anvil, AnvilOptions};
 pub use artifacts::Artifacts;
 pub use call::{Call, Done};
@@ -78,6 +78,6 @@ pub use revert::{ErrorDecoder, Revert};
 pub use state::Tables;
 pub use sync::Follower;
 pub use transaction::{Message, RevertedTx, Sent};
-pub use voucher::{BadSignature, SignedVoucher};
+pub use voucher::{BadSignature, SignedVoucher, Voucher};
 pub use wallet::Wallet;
 pub use watch::{ReportedEvent, Watcher};

@@ -8,19 +8,36 @@ use alloy::signers::SignerSync as _;
 use alloy::sol_types::SolStruct as _;
 use serde::{Deserialize, Serialize};
 use tribute_core::context::Domain;
+use tribute_core::digest::Digest;
+use tribute_core::id::{SessionId, Transcript};
 
-use crate::abi::ISessionEscrow::SlotVoucher;
-use crate::abi::Voucher;
+use crate::abi::{self, word, ISessionEscrow::SlotVoucher};
 use crate::error::{ChainError, Result};
 use crate::signing::eip712;
 
 /// Length of a signature, in bytes: r, s and v.
 const LENGTH: usize = 65;
 
+/// What a session key signs: all queries of a session so far and the transcript at which they end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Voucher {
+    /// The session.
+    pub session: SessionId,
+    /// Version of its agent.
+    pub version: u32,
+    /// Answers since it was opened.
+    pub count: u64,
+    /// Transcript after the last of them.
+    pub transcript: Transcript,
+}
+
 /// The digest that a session key signs. `domain` is the escrow contract's.
 #[must_use]
-pub fn voucher_digest(domain: &Domain, voucher: &Voucher) -> B256 {
-    voucher.eip712_signing_hash(&eip712(domain))
+pub fn voucher_digest(domain: &Domain, voucher: &Voucher) -> Digest {
+    let Voucher { session, version, count, transcript } = voucher;
+    let transcript = U256::from_be_bytes(*transcript.as_bytes());
+    let typed = abi::Voucher { session: word(session), version: *version, count: *count, transcript };
+    typed.eip712_signing_hash(&eip712(domain)).0
 }
 
 /// A voucher with a signature that the contract parses: 65 bytes, v 27 or 28, s in the lower half. Whose signature it is
@@ -59,7 +76,7 @@ impl SignedVoucher {
     /// Signs a voucher with the session key.
     pub fn sign(key: &PrivateKeySigner, domain: &Domain, voucher: Voucher) -> Result<SignedVoucher> {
         let failed = |e: &dyn fmt::Display| ChainError::Signing { cause: e.to_string() };
-        let signature = key.sign_hash_sync(&voucher_digest(domain, &voucher)).map_err(|e| failed(&e))?;
+        let signature = key.sign_hash_sync(&B256::new(voucher_digest(domain, &voucher))).map_err(|e| failed(&e))?;
         SignedVoucher::new(voucher, &signature.as_bytes()).map_err(|e| failed(&e))
     }
 
@@ -83,12 +100,12 @@ impl SignedVoucher {
     #[must_use]
     pub fn signer(&self, domain: &Domain) -> Option<Address> {
         let signature = Signature::from_raw_array(&self.signature.0).ok()?;
-        signature.recover_address_from_prehash(&voucher_digest(domain, &self.voucher)).ok()
+        signature.recover_address_from_prehash(&B256::new(voucher_digest(domain, &self.voucher))).ok()
     }
 
     /// The session's id.
     #[must_use]
-    pub fn session(&self) -> B256 {
+    pub fn session(&self) -> SessionId {
         self.voucher.session
     }
 
@@ -104,10 +121,10 @@ impl SignedVoucher {
         self.voucher.count
     }
 
-    /// Transcript after the last of them, big-endian.
+    /// Transcript after the last of them.
     #[must_use]
-    pub fn transcript(&self) -> B256 {
-        self.voucher.transcript.into()
+    pub fn transcript(&self) -> Transcript {
+        self.voucher.transcript
     }
 
     /// r, s and v.
@@ -120,7 +137,8 @@ impl SignedVoucher {
     #[must_use]
     pub fn slot(&self) -> SlotVoucher {
         let Voucher { session, count, transcript, .. } = self.voucher;
-        SlotVoucher { session, count, transcript, signature: self.signature.0.to_vec().into() }
+        let transcript = U256::from_be_bytes(*transcript.as_bytes());
+        SlotVoucher { session: word(&session), count, transcript, signature: self.signature.0.to_vec().into() }
     }
 }
 
@@ -133,10 +151,10 @@ impl fmt::Debug for VoucherSignature {
 /// A signed voucher in files and databases.
 #[derive(Serialize, Deserialize)]
 struct Json {
-    session: B256,
+    session: SessionId,
     version: u32,
     count: u64,
-    transcript: B256,
+    transcript: Transcript,
     /// With or without 0x.
     signature: String,
 }
@@ -147,7 +165,6 @@ impl TryFrom<Json> for SignedVoucher {
     fn try_from(json: Json) -> Result<SignedVoucher, String> {
         let Json { session, version, count, transcript, signature } = json;
         let bytes = hex::decode(&signature).map_err(|_| "a voucher's signature is not hex".to_owned())?;
-        let transcript = U256::from_be_bytes(transcript.0);
         SignedVoucher::new(Voucher { session, version, count, transcript }, &bytes).map_err(|e| e.to_string())
     }
 }
@@ -173,20 +190,14 @@ mod tests {
     }
 
     fn voucher() -> Voucher {
-        Voucher { session: B256::repeat_byte(9), version: 3, count: 120, transcript: U256::from_be_bytes([0x17; 32]) }
+        Voucher { session: SessionId::new([9; 32]), version: 3, count: 120, transcript: Transcript::new([0x17; 32]) }
     }
 
     #[test]
     fn voucher_digest_is_cores() {
         let v = voucher();
-        let core = tribute_core::context::voucher_digest(
-            &domain(),
-            &v.session,
-            v.version,
-            v.count,
-            &v.transcript.to_be_bytes(),
-        );
-        assert_eq!(voucher_digest(&domain(), &v), B256::from(core));
+        let core = tribute_core::context::voucher_digest(&domain(), &v.session, v.version, v.count, &v.transcript);
+        assert_eq!(voucher_digest(&domain(), &v), core);
     }
 
     #[test]

@@ -171,18 +171,13 @@ library Statements {
         );
     }
 
-    /// @dev Hash of a version's list with one dataset more; an empty list has 0.
+    /// @dev Hash of a version's list with one dataset more; an empty list has 0. A dataset's id fixes its shards, and in the
+    /// registry the circuit that admitted it.
     /// @param listHash Hash of the list so far.
     /// @param datasetId The dataset.
-    /// @param circuitId Circuit that admitted it.
-    /// @param shards Its number of shards.
     /// @return The hash.
-    function listed(bytes32 listHash, bytes32 datasetId, bytes32 circuitId, uint32 shards)
-        internal
-        pure
-        returns (bytes32)
-    {
-        return keccak256(abi.encode(listHash, datasetId, circuitId, shards));
+    function listed(bytes32 listHash, bytes32 datasetId) internal pure returns (bytes32) {
+        return keccak256(abi.encode(listHash, datasetId));
     }
 
     /// @dev Context of an evaluation proof; bound to the agent registry.

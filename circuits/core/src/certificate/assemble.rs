@@ -1,15 +1,17 @@
 //! A certificate from its proofs: everything else is read from them.
 
+use super::contributions::{contribution, share_units};
 use super::{
-    words, Agent, Certificate, CertificateError, Chain, Dataset, Hex, Loss, Node, Optimum, Proof, Shard, SrsName,
-    FORMAT, TREE_FORMAT,
+    words, Agent, Certificate, CertificateError, Chain, Contribution, Dataset, Hex, Loss, Optimum, Proof, Shard,
+    SrsName, FORMAT,
 };
 use crate::context::{Address, Terms};
 use crate::digest::{dataset_id, group_digest, Digest};
+use crate::id::{AgentId, ShardDigest, WeightsDigest};
 use crate::layout::Layout;
 use crate::link::Link;
 use crate::schema::Schema;
-use crate::statement::{dataset, optimum};
+use crate::statement::{dataset, gradient, optimum};
 
 /// What a certificate is made of.
 #[derive(Clone, Debug)]
@@ -24,18 +26,14 @@ pub struct Parts {
     pub layout: Layout,
     /// Link function.
     pub link: Link,
-    /// Whether the bias is penalised.
-    pub reg_bias: bool,
     /// The registry's id of the agent.
-    pub agent: Digest,
+    pub agent: AgentId,
     /// Its version.
     pub version: u32,
     /// Its owner.
     pub owner: Address,
     /// Datasets in the version's order.
     pub datasets: Vec<DatasetParts>,
-    /// The slots of the optimum, where they are not one shard each.
-    pub tree: Option<Vec<Node>>,
     /// The optimum.
     pub optimum: Proof,
 }
@@ -67,50 +65,41 @@ impl Parts {
     /// What does not fit together, under the field's path in the certificate.
     pub fn assemble(self) -> Result<Certificate, CertificateError> {
         let (schema_id, layout) = (self.schema.id(), self.layout);
-        // shards up to and including each slot's last
-        let ends: Option<Vec<usize>> = self.tree.as_ref().map(|slots| {
-            let ends = slots.iter().scan(0usize, |end, slot| {
-                *end += slot.shards();
-                Some(*end)
-            });
-            ends.collect()
-        });
-        let mut last = 0;
         let datasets = self.datasets.into_iter().map(|parts| {
             let shards: Vec<Shard> = parts.shards.into_iter().map(|s| shard(&layout, s)).collect();
-            last += shards.len();
-            // number of the slot that the dataset's last shard is in
-            let slot = ends.as_ref().map_or(last, |ends| 1 + ends.iter().take_while(|end| **end < last).count());
-            let digests: Vec<Digest> = shards.iter().map(|s| s.digest.0).collect();
+            let digests: Vec<ShardDigest> = shards.iter().map(|s| s.digest).collect();
             let records = shards.iter().fold(0u64, |sum, s| sum.saturating_add(s.records));
+            // an input that is missing or too large is refused by `check`
+            let units = |s: &Shard| s.gradient_proof.inputs.get(gradient::CONTRIBUTION).and_then(|w| contribution(&w.0));
+            let contribution = shards.iter().filter_map(units).fold(0i128, i128::saturating_add);
             Dataset {
-                dataset_id: Hex(dataset_id(&schema_id, &layout.hash(), records, &digests)),
+                dataset_id: dataset_id(&schema_id, &layout.hash(), records, &digests),
                 owner: Hex(parts.owner),
                 terms: parts.terms,
                 records,
-                share: signed(&self.optimum, (optimum::SHARE + slot).saturating_sub(1)),
+                contribution: Contribution(contribution),
+                share: 0,
                 shards,
             }
         });
         let datasets = datasets.collect();
         let said = |sentences: Vec<&str>| sentences.into_iter().map(str::to_owned).collect();
         let mut certificate = Certificate {
-            format: if self.tree.is_some() { TREE_FORMAT } else { FORMAT }.into(),
-            proven: said(words::proven(self.reg_bias, self.tree.is_some())),
-            not_proven: said(words::not_proven(self.reg_bias)),
+            format: FORMAT.into(),
+            proven: said(words::proven()),
+            not_proven: said(words::not_proven()),
             chain: self.chain,
             srs: self.srs,
             schema: self.schema.canonical(),
             layout,
-            loss: Loss { link: self.link, reg_bias: self.reg_bias, lambda: unsigned(&self.optimum, optimum::LAMBDA) },
+            loss: Loss { link: self.link, lambda: unsigned(&self.optimum, optimum::LAMBDA) },
             agent: Agent {
-                id: Hex(self.agent),
+                id: self.agent,
                 version: self.version,
                 owner: Hex(self.owner),
-                weights_digest: Hex(prefix(&self.optimum, 1)),
+                weights_digest: WeightsDigest::new(prefix(&self.optimum, 1)),
             },
             datasets,
-            tree: self.tree,
             optimum: Optimum {
                 records: unsigned(&self.optimum, optimum::N),
                 epsilon: unsigned(&self.optimum, optimum::EPSILON),
@@ -119,6 +108,12 @@ impl Parts {
             },
             checksum: Hex::default(),
         };
+        let shards = certificate.datasets.iter().map(|d| d.shards.len() as u64).sum();
+        if let Ok(contributions) = certificate.contributions(shards) {
+            for (i, dataset) in certificate.datasets.iter_mut().enumerate() {
+                dataset.share = share_units(&contributions, i);
+            }
+        }
         certificate.checksum = Hex(certificate.expected_checksum());
         certificate.check()?;
         Ok(certificate)
@@ -127,7 +122,7 @@ impl Parts {
 
 fn shard(layout: &Layout, parts: ShardParts) -> Shard {
     Shard {
-        digest: Hex(prefix(&parts.dataset, layout.columns() + 1)),
+        digest: ShardDigest::new(prefix(&parts.dataset, layout.columns() + 1)),
         records: unsigned(&parts.dataset, dataset::N),
         dataset_proof: parts.dataset,
         gradient_proof: parts.gradient,
@@ -148,16 +143,4 @@ pub(super) fn unsigned(proof: &Proof, input: usize) -> u64 {
         return u64::MAX;
     }
     low.iter().fold(0, |x, b| (x << 8) | u64::from(*b))
-}
-
-fn signed(proof: &Proof, input: usize) -> i64 {
-    let negative = || {
-        let value = crate::receipt::from_word(&proof.inputs.get(input)?.0)?;
-        let word = Hex(crate::receipt::to_word(&-value));
-        Some(unsigned(&Proof { inputs: vec![word], bytes: super::HexBytes(vec![]) }, 0))
-    };
-    match (unsigned(proof, input), negative()) {
-        (u64::MAX, Some(magnitude)) if magnitude != u64::MAX => i64::try_from(magnitude).map_or(i64::MAX, |m| -m),
-        (value, _) => i64::try_from(value).unwrap_or(i64::MAX),
-    }
 }

@@ -1,65 +1,39 @@
 //! Every relation between a certificate's fields, short of the proofs themselves and the SRS.
 
+use std::collections::HashMap;
+
 use ark_bn254::Fr;
 
 use super::blame::{part, whole, Relations};
 use super::registered::Registered;
-use super::relations::{all, context, equal, sentences, sum, word_is};
-use super::{words, Certificate, CertificateError, Dataset, Hex, Node, Proof, Shard, FORMAT, TREE_FORMAT};
-use crate::context::{gradient_ctx, optimum_ctx, sum_ctx};
+use super::relations::{all, context, equal, sentences, sum};
+use super::{words, Certificate, CertificateError, Dataset, Hex, Proof, Shard, FORMAT};
+use crate::context::{gradient_ctx, list_hash, optimum_ctx};
 use crate::digest::Digest;
+use crate::id::{DatasetId, ShardDigest, WeightsDigest};
 use crate::layout::{Task, MIN_LINK_K};
 use crate::link::Link;
 use crate::numbers::{
     distance_is_certified, link_error_units, COUNT_LIMIT_BITS, DISTANCE_PARTS, EPSILON_LIMIT_BITS, LAMBDA_LIMIT_BITS,
-    LEAST_SHARE, NORM_LIMIT_BITS, SHARE_BITS, SHARE_LIMIT_BITS,
+    NORM_LIMIT_BITS,
 };
 use crate::schema::Schema;
-use crate::statement::{optimum, Statement, CTX, OPTIMUM_SLOTS, SUM_PARTS, TREE_SHARDS};
+use crate::statement::{optimum, Statement, CTX};
 
 const AGENT_CHAIN: [&str; 2] = ["chain.chain_id", "chain.agent_registry"];
-/// The shares of one model sum to 1 up to the proven relative distance, and each is rounded.
-const WHOLE_TOLERANCE: i64 = (1 << SHARE_BITS) / DISTANCE_PARTS as i64 + 1 + OPTIMUM_SLOTS as i64;
-
-/// What a slot of a direct certificate holds.
-static SHARD: Node = Node::Shard;
 
 /// A shard with the paths of its fields.
 struct Leaf<'a> {
     /// Position of the dataset, and of the shard in it.
     position: (usize, usize),
-    dataset: &'a Dataset,
     shard: &'a Shard,
     path: String,
 }
 
 impl Leaf<'_> {
-    /// Whether it is another shard of the dataset of the one before it.
-    fn joined(&self) -> bool {
-        self.position.1 > 0
-    }
-    /// Whether it is its dataset's last.
-    fn last(&self) -> bool {
-        self.position.1 + 1 == self.dataset.shards.len()
-    }
     fn at(&self, field: &str) -> String {
         format!("{}.{field}", self.path)
     }
-}
-
-/// What a slot of the optimum holds.
-struct Slot<'a> {
-    node: &'a Node,
-    /// Its shards, by their place among all.
-    shards: std::ops::Range<usize>,
-}
-
-/// A gradient's place in the proof above it.
-struct Place {
-    held: Digest,
-    /// Path of the proof above.
-    above: String,
-    what: String,
 }
 
 impl Certificate {
@@ -75,8 +49,7 @@ impl Certificate {
         self.check_sizes()?;
         let mut relations = Relations::default();
         let r = &mut relations;
-        let format = if self.tree.is_some() { TREE_FORMAT } else { FORMAT };
-        r.relate(self.format == format, all(["format"]), || format!("`{}`, expected `{format}`", self.format));
+        r.relate(self.format == FORMAT, all(["format"]), || format!("`{}`, expected `{FORMAT}`", self.format));
         self.check_words(r);
         self.check_layout(r, &schema);
         let chain = self.chain;
@@ -86,99 +59,46 @@ impl Certificate {
             vec!["chain.chain_id".into(), "chain.dataset_registry".into(), "chain.agent_registry".into()],
             || "off chain all three are 0, on a chain none is".into(),
         );
-        let (leaves, slots) = (self.leaves(), self.slots());
         let registered: Vec<Registered<'_>> =
             self.datasets.iter().enumerate().map(|(i, d)| Registered::of(self, i, d, &schema)).collect();
-        for leaf in &leaves {
+        for leaf in &self.leaves() {
             self.check_shard(r, leaf, &registered[leaf.position.0]);
         }
-        for (p, slot) in slots.iter().enumerate() {
-            let place = Place {
-                held: self.group(Statement::Optimum, 0, &self.optimum.proof, 1 + p),
-                above: "optimum.proof".into(),
-                what: format!("slot {} of the optimum", p + 1),
-            };
-            self.check_node(r, slot.node, &format!("tree[{p}]"), &place, &leaves[slot.shards.clone()]);
-        }
         registered.iter().for_each(|dataset| dataset.check(r));
-        self.check_optimum(r, &leaves, &slots);
-        self.check_shares(r, &leaves, &slots);
+        self.check_optimum(r);
+        self.check_sum(r);
+        // within the public limits, or the numbers could overflow
+        if !r.failed() {
+            self.check_distance(r);
+            self.check_shares(r);
+        }
         relations.verdict()?;
         Ok(relations)
     }
 
     /// Counts that the rest indexes by; every shard once.
     fn check_sizes(&self) -> Result<(), CertificateError> {
-        let count: usize = self.datasets.iter().map(|d| d.shards.len()).sum();
-        let (most, kind) = if self.tree.is_some() {
-            (TREE_SHARDS, "certificate with a tree")
-        } else {
-            (OPTIMUM_SLOTS, "direct certificate")
-        };
-        if !(1..=most).contains(&count) {
-            let reason = format!("{count} shards in all; a {kind} has 1 to {most}");
-            return Err(CertificateError::field("datasets", reason));
+        if self.datasets.is_empty() {
+            return Err(CertificateError::field("datasets", "an agent is trained on at least one dataset"));
         }
         if let Some(i) = self.datasets.iter().position(|d| d.shards.is_empty()) {
             return Err(CertificateError::field(format!("datasets[{i}].shards"), "a dataset has at least one shard"));
         }
         let leaves = self.leaves();
-        for (i, leaf) in leaves.iter().enumerate() {
-            if let Some(twin) = leaves[..i].iter().find(|s| s.shard.digest == leaf.shard.digest) {
+        let mut seen: HashMap<ShardDigest, &Leaf<'_>> = HashMap::new();
+        for leaf in &leaves {
+            if let Some(twin) = seen.insert(leaf.shard.digest, leaf) {
                 let fields = vec![twin.at("digest"), leaf.at("digest")];
                 return Err(CertificateError::Field { fields, reason: "the same shard stands twice".into() });
             }
-            self.check_proof(Statement::Dataset, 0, &leaf.shard.dataset_proof, &leaf.at("dataset_proof"))?;
-            self.check_proof(Statement::Gradient, 0, &leaf.shard.gradient_proof, &leaf.at("gradient_proof"))?;
+            self.check_proof(Statement::Dataset, &leaf.shard.dataset_proof, &leaf.at("dataset_proof"))?;
+            self.check_proof(Statement::Gradient, &leaf.shard.gradient_proof, &leaf.at("gradient_proof"))?;
         }
-        if let Some(tree) = &self.tree {
-            self.check_tree(tree, &leaves)?;
-        }
-        self.check_proof(Statement::Optimum, 0, &self.optimum.proof, "optimum.proof")
+        self.check_proof(Statement::Optimum, &self.optimum.proof, "optimum.proof")
     }
 
-    /// As many leaves as shards, slots within a dataset, sums of as many parts as there are circuits for.
-    fn check_tree(&self, tree: &[Node], leaves: &[Leaf<'_>]) -> Result<(), CertificateError> {
-        let refused = |path: &str, reason: String| Err(CertificateError::field(path, reason));
-        if !(1..=OPTIMUM_SLOTS).contains(&tree.len()) {
-            return refused("tree", format!("{} slots; an optimum has 1 to {OPTIMUM_SLOTS}", tree.len()));
-        }
-        let under: usize = tree.iter().map(Node::shards).sum();
-        if under != leaves.len() {
-            return refused("tree", format!("{under} leaves, the datasets have {} shards", leaves.len()));
-        }
-        if tree.iter().all(|node| *node == Node::Shard) {
-            return refused("tree", "no sum in it: a direct certificate has no tree".into());
-        }
-        for (p, slot) in self.slots().iter().enumerate() {
-            let (path, held) = (format!("tree[{p}]"), &leaves[slot.shards.clone()]);
-            if held.iter().skip(1).any(|leaf| !leaf.joined()) {
-                return refused(&path, "its shards are of several datasets: a share is published for each".into());
-            }
-            self.check_sums(slot.node, &path)?;
-        }
-        Ok(())
-    }
-
-    fn check_sums(&self, node: &Node, path: &str) -> Result<(), CertificateError> {
-        let Node::Sum(sum) = node else { return Ok(()) };
-        let parts = sum.parts.len();
-        if !SUM_PARTS.contains(&parts) {
-            let reason = format!("{parts} parts; a sum has {} to {}", SUM_PARTS.start(), SUM_PARTS.end());
-            return Err(CertificateError::field(format!("{path}.sum.parts"), reason));
-        }
-        self.check_proof(Statement::Sum, parts, &sum.proof, &format!("{path}.sum.proof"))?;
-        sum.parts.iter().enumerate().try_for_each(|(i, part)| self.check_sums(part, &format!("{path}.sum.parts[{i}]")))
-    }
-
-    fn check_proof(
-        &self,
-        statement: Statement,
-        parts: usize,
-        proof: &Proof,
-        path: &str,
-    ) -> Result<(), CertificateError> {
-        proof.check(&self.layout, statement, parts, path, "layout.columns")
+    fn check_proof(&self, statement: Statement, proof: &Proof, path: &str) -> Result<(), CertificateError> {
+        proof.check(&self.layout, statement, path, "layout.columns")
     }
 
     fn leaves(&self) -> Vec<Leaf<'_>> {
@@ -186,7 +106,6 @@ impl Certificate {
             let dataset: &Dataset = dataset;
             dataset.shards.iter().enumerate().map(move |(j, shard)| Leaf {
                 position: (i, j),
-                dataset,
                 shard,
                 path: format!("datasets[{i}].shards[{j}]"),
             })
@@ -194,73 +113,13 @@ impl Certificate {
         self.datasets.iter().enumerate().flat_map(of).collect()
     }
 
-    fn slots(&self) -> Vec<Slot<'_>> {
-        let nodes: Vec<&Node> = match &self.tree {
-            Some(tree) => tree.iter().collect(),
-            None => self.datasets.iter().flat_map(|d| &d.shards).map(|_| &SHARD).collect(),
-        };
-        let mut end = 0;
-        let slots = nodes.into_iter().map(|node| {
-            let start = end;
-            end += node.shards();
-            Slot { node, shards: start..end }
-        });
-        slots.collect()
-    }
-
-    fn group(&self, statement: Statement, parts: usize, proof: &Proof, group: usize) -> Digest {
-        proof.group(&self.layout, statement, parts, group)
-    }
-
-    /// The node's gradient is the one in its place above; a sum's parts are those in theirs.
-    fn check_node(&self, r: &mut Relations, node: &Node, path: &str, place: &Place, leaves: &[Leaf<'_>]) {
-        let above = part(format!("{}.bytes", place.above));
-        let (Node::Sum(sum), Some(first)) = (node, leaves.first()) else {
-            for leaf in leaves {
-                let proven = self.group(Statement::Gradient, 0, &leaf.shard.gradient_proof, 2);
-                r.relate(proven == place.held, vec![part(leaf.at("gradient_proof.bytes")), above.clone()], || {
-                    format!("{} holds another gradient than {} proves", place.what, leaf.path)
-                });
-            }
-            return;
-        };
-        let (parts, at) = (sum.parts.len(), |field: &str| format!("{path}.sum.proof.{field}"));
-        let group = |group: usize| self.group(Statement::Sum, parts, &sum.proof, group);
-        r.relate(group(0) == place.held, vec![part(at("bytes")), above], || {
-            format!("{} holds another gradient than the sum {path} proves", place.what)
-        });
-        let shards: Vec<Digest> = leaves.iter().map(|leaf| leaf.shard.digest.0).collect();
-        let (owner, weights) = (&self.agent.owner.0, &self.agent.weights_digest.0);
-        let expected = sum_ctx(&self.chain.agents(), owner, weights, &shards);
-        let mut fields = vec![whole(at("inputs[0]")), whole("agent.owner"), whole("agent.weights_digest")];
-        fields.extend(leaves.iter().map(|leaf| whole(leaf.at("digest"))));
-        fields.extend(all(AGENT_CHAIN));
-        fields.push(part(format!("datasets[{}].shards", first.position.0)));
-        context(r, &sum.proof.inputs[CTX], expected, fields);
-        let mut start = 0;
-        for (i, child) in sum.parts.iter().enumerate() {
-            let end = start + child.shards();
-            let place = Place {
-                held: group(1 + i),
-                above: format!("{path}.sum.proof"),
-                what: format!("part {} of the sum {path}", i + 1),
-            };
-            self.check_node(r, child, &format!("{path}.sum.parts[{i}]"), &place, &leaves[start..end]);
-            start = end;
-        }
+    fn group(&self, statement: Statement, proof: &Proof, group: usize) -> Digest {
+        proof.group(&self.layout, statement, group)
     }
 
     fn check_words(&self, r: &mut Relations) {
-        let tree = self.tree.is_some();
-        let lists = [
-            ("proven", &self.proven, [words::proven(true, tree), words::proven(false, tree)]),
-            ("not_proven", &self.not_proven, [words::not_proven(true), words::not_proven(false)]),
-        ];
-        for (name, said, [with, without]) in lists {
-            let expected = if self.loss.reg_bias { &with } else { &without };
-            let told = |i: usize| (with[i] != without[i]).then(|| whole("loss.reg_bias"));
-            sentences(r, name, said, expected, told);
-        }
+        sentences(r, "proven", &self.proven, &words::proven(), |_| None);
+        sentences(r, "not_proven", &self.not_proven, &words::not_proven(), |_| None);
     }
 
     fn check_layout(&self, r: &mut Relations, schema: &Schema) {
@@ -286,15 +145,15 @@ impl Certificate {
         registered.check_shard(r, leaf.position.1);
         let (shard, gradient) = (leaf.shard, &leaf.shard.gradient_proof);
         let bytes = || part(leaf.at("gradient_proof.bytes"));
-        let got = self.group(Statement::Gradient, 0, gradient, 0);
+        let got = ShardDigest::new(self.group(Statement::Gradient, gradient, 0));
         let fields = vec![whole(leaf.at("digest")), bytes(), whole("layout.columns")];
-        r.relate(shard.digest.0 == got, fields, || format!("the proof's records have digest {}", Hex(got)));
-        let weights = self.group(Statement::Gradient, 0, gradient, 1);
-        r.relate(weights == self.agent.weights_digest.0, vec![whole("agent.weights_digest"), bytes()], || {
-            format!("the gradient in {} is of weights {}", leaf.path, Hex(weights))
+        r.relate(shard.digest == got, fields, || format!("the proof's records have digest {got}"));
+        let weights = WeightsDigest::new(self.group(Statement::Gradient, gradient, 1));
+        r.relate(weights == self.agent.weights_digest, vec![whole("agent.weights_digest"), bytes()], || {
+            format!("the gradient in {} is of weights {weights}", leaf.path)
         });
         let domain = self.chain.agents();
-        let expected = gradient_ctx(&domain, &self.agent.owner.0, &self.agent.weights_digest.0, &shard.digest.0);
+        let expected = gradient_ctx(&domain, &self.agent.owner.0, &self.agent.weights_digest, &shard.digest);
         let mut fields = vec![
             whole(leaf.at("gradient_proof.inputs[0]")),
             whole("agent.owner"),
@@ -305,18 +164,19 @@ impl Certificate {
         context(r, &gradient.inputs[CTX], expected, fields);
     }
 
-    fn check_optimum(&self, r: &mut Relations, leaves: &[Leaf<'_>], slots: &[Slot<'_>]) {
+    fn check_optimum(&self, r: &mut Relations) {
         let (o, inputs) = (&self.optimum, &self.optimum.proof.inputs);
         let at = |i: usize| format!("optimum.proof.inputs[{i}]");
-        let weights = self.group(Statement::Optimum, 0, &o.proof, 0);
+        let weights = WeightsDigest::new(self.group(Statement::Optimum, &o.proof, 0));
         r.relate(
-            weights == self.agent.weights_digest.0,
+            weights == self.agent.weights_digest,
             vec![whole("agent.weights_digest"), part("optimum.proof.bytes")],
-            || format!("the optimum is proven of weights {}", Hex(weights)),
+            || format!("the optimum is proven of weights {weights}"),
         );
-        let ids: Vec<Digest> = self.datasets.iter().map(|d| d.dataset_id.0).collect();
-        let expected =
-            optimum_ctx(&self.chain.agents(), &self.agent.id.0, self.agent.version, &self.agent.weights_digest.0, &ids);
+        let ids: Vec<DatasetId> = self.datasets.iter().map(|d| d.dataset_id).collect();
+        let list = list_hash(ids.iter().copied());
+        let (agent, domain) = (&self.agent, self.chain.agents());
+        let expected = optimum_ctx(&domain, &agent.id, agent.version, &agent.weights_digest, &list);
         let mut fields = vec![whole(at(CTX))];
         fields.extend(all(["agent.id", "agent.version", "agent.weights_digest"]));
         fields.extend((0..ids.len()).map(|i| whole(format!("datasets[{i}].dataset_id"))));
@@ -348,62 +208,30 @@ impl Certificate {
         let total = sum(self.datasets.iter().map(|d| d.records));
         r.relate(total == Some(o.records), fields, || "not the sum of the datasets' records".into());
 
-        // within the public limits, or the sums could overflow
-        if !r.failed() {
-            let delta = link_error_units(self.layout.features(), self.layout.classes());
-            let largest = self.loss.link.largest_epsilon(delta);
-            r.limit(o.epsilon <= largest, vec!["optimum.epsilon".into(), "loss.link".into()], || {
-                format!("{} is above {largest}, the largest that is certified for this link and shape", o.epsilon)
+        for (i, dataset) in self.datasets.iter().enumerate() {
+            let (links, code) = (dataset.terms.links, self.loss.link.code());
+            let fields = vec![format!("datasets[{i}].terms.links"), "loss.link".into()];
+            r.limit(links == 0 || (links >> code) & 1 == 1, fields, || {
+                format!("its owner does not let it train with the {} link", self.loss.link.name())
             });
-            let certified = distance_is_certified(o.epsilon, delta, self.loss.lambda, o.norm);
-            let fields = ["optimum.epsilon", "loss.lambda", "optimum.norm"].map(str::to_owned).to_vec();
-            r.limit(certified, fields, || {
-                format!(
-                    "(epsilon + delta)/(lambda·norm) is above 1/{DISTANCE_PARTS}: epsilon {}, delta {delta}, lambda {}, norm {}",
-                    o.epsilon, self.loss.lambda, o.norm
-                )
-            });
-        }
-        for p in 0..OPTIMUM_SLOTS {
-            let joined = slots.get(p).is_some_and(|slot| leaves[slot.shards.start].joined());
-            let active = p < slots.len();
-            for (i, flag, what) in [
-                (optimum::ACTIVE + p, active, "stands in a dataset"),
-                (optimum::JOIN + p, joined, "is of the dataset of the slot before it"),
-            ] {
-                let fields = vec![whole(at(i)), part("datasets")];
-                r.relate(word_is(&inputs[i], Fr::from(flag)), fields, || {
-                    format!("slot {} {}{what}", p + 1, if flag { "" } else { "is not one that " })
-                });
-            }
         }
     }
 
-    fn check_shares(&self, r: &mut Relations, leaves: &[Leaf<'_>], slots: &[Slot<'_>]) {
-        let inputs = &self.optimum.proof.inputs;
-        for p in 0..OPTIMUM_SLOTS {
-            let input = format!("optimum.proof.inputs[{}]", optimum::SHARE + p);
-            let word = &inputs[optimum::SHARE + p];
-            let last = slots.get(p).map(|slot| &leaves[slot.shards.end - 1]).filter(|leaf| leaf.last());
-            let Some(leaf) = last else {
-                r.relate(word_is(word, Fr::from(0u64)), all([input.as_str()]), || {
-                    format!("slot {} carries no share", p + 1)
-                });
-                continue;
-            };
-            let (share, field) = (leaf.dataset.share, format!("datasets[{}].share", leaf.position.0));
-            equal(r, word, input, Fr::from(share), field.clone());
-            let small = share.unsigned_abs() >> SHARE_LIMIT_BITS == 0;
-            r.limit(small, vec![field.clone()], || format!("{share} is beyond 2^{SHARE_LIMIT_BITS}"));
-            r.limit(share >= LEAST_SHARE, vec![field], || {
-                format!("{share}: a certificate refuses shares below {LEAST_SHARE} (2^-10)")
-            });
-        }
-        let total: i128 = self.datasets.iter().map(|d| i128::from(d.share)).sum();
-        let off = (total - (1 << SHARE_BITS)).unsigned_abs();
-        let fields = (0..self.datasets.len()).map(|i| format!("datasets[{i}].share")).collect();
-        r.limit(off <= WHOLE_TOLERANCE as u128, fields, || {
-            format!("the shares sum to {total}, not to 2^{SHARE_BITS} within {WHOLE_TOLERANCE}")
+    /// The distance to the optimum, of numbers within their limits.
+    fn check_distance(&self, r: &mut Relations) {
+        let (l, o) = (&self.layout, &self.optimum);
+        let delta = link_error_units(l.features(), l.classes(), l.intercept_scale());
+        let largest = self.loss.link.largest_epsilon(delta);
+        r.limit(o.epsilon <= largest, vec!["optimum.epsilon".into(), "loss.link".into()], || {
+            format!("{} is above {largest}, the largest that is certified for this link and shape", o.epsilon)
+        });
+        let certified = distance_is_certified(o.epsilon, delta, self.loss.lambda, o.norm);
+        let fields = ["optimum.epsilon", "loss.lambda", "optimum.norm"].map(str::to_owned).to_vec();
+        r.limit(certified, fields, || {
+            format!(
+                "(epsilon + delta)/(lambda·norm) is above 1/{DISTANCE_PARTS}: epsilon {}, delta {delta}, lambda {}, norm {}",
+                o.epsilon, self.loss.lambda, o.norm
+            )
         });
     }
 }

@@ -9,45 +9,42 @@
 //! | [`mod`](self) | the fields, reading and writing |
 //! | `assemble` | a certificate from its proofs |
 //! | `check` | every relation between the fields |
+//! | `contributions` | the gradients' sum, and shares |
 //! | `registered`, `relations` | relations that other files have too |
 //! | [`evaluation`] | the file of an agent's accuracy on a dataset it was not trained on |
 //! | `blame` | which field is wrong when relations fail |
-//! | [`tree`] | sums between shards and slots, for more than 8 shards |
 //! | [`words`] | what is proven and what is not, in words |
 
 mod assemble;
 pub mod blame;
 mod check;
+mod contributions;
 pub mod evaluation;
-mod hexed;
 mod place;
 mod registered;
 mod relations;
-pub mod tree;
 pub mod words;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub use assemble::{DatasetParts, Parts, ShardParts};
-pub use hexed::{Hex, HexBytes};
-pub use tree::{Node, Sum};
 
 use crate::context::{Domain, Terms};
 use crate::digest::{keccak, Digest};
+pub use crate::hexed::{Hex, HexBytes};
+use crate::id::{AgentId, DatasetId, ShardDigest, SrsDigest, WeightsDigest};
 use crate::layout::Layout;
 use crate::link::Link;
 
-/// The first field of a direct certificate: every shard's gradient has a slot of the optimum.
+/// The first field of a certificate.
 pub const FORMAT: &str = "tribute-certificate/1";
-/// The first field of a certificate whose slots hold sums of gradients.
-pub const TREE_FORMAT: &str = "tribute-certificate/2";
 
 /// A certificate.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Certificate {
-    /// [`FORMAT`], or [`TREE_FORMAT`] where there is a tree.
+    /// [`FORMAT`].
     pub format: String,
     /// [`words::proven`].
     pub proven: Vec<String>,
@@ -65,11 +62,8 @@ pub struct Certificate {
     pub loss: Loss,
     /// The agent.
     pub agent: Agent,
-    /// Datasets in the version's order; their shards in order are the slots of the optimum, or the leaves of the tree.
+    /// Datasets in the version's order.
     pub datasets: Vec<Dataset>,
-    /// What the slots of the optimum hold, where that is not one shard each.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tree: Option<Vec<Node>>,
     /// The optimum.
     pub optimum: Optimum,
     /// keccak256 of the file with this field set to zeros.
@@ -86,12 +80,6 @@ pub struct Chain {
     pub dataset_registry: Hex<20>,
     /// Address of the agent registry.
     pub agent_registry: Hex<20>,
-}
-
-impl<const N: usize> Default for Hex<N> {
-    fn default() -> Self {
-        Hex([0; N])
-    }
 }
 
 impl Chain {
@@ -112,7 +100,7 @@ impl Chain {
 #[serde(deny_unknown_fields)]
 pub struct SrsName {
     /// Digest of the points a verifier needs.
-    pub digest: Hex<32>,
+    pub digest: SrsDigest,
     /// Whether its secret is public: the proofs then convince only those who trust their maker.
     pub development: bool,
 }
@@ -123,9 +111,7 @@ pub struct SrsName {
 pub struct Loss {
     /// Link function.
     pub link: Link,
-    /// Whether the bias is penalised.
-    pub reg_bias: bool,
-    /// λ, units of 2^-32.
+    /// λ, units of 2^-44.
     pub lambda: u64,
 }
 
@@ -134,13 +120,13 @@ pub struct Loss {
 #[serde(deny_unknown_fields)]
 pub struct Agent {
     /// The registry's id for it.
-    pub id: Hex<32>,
+    pub id: AgentId,
     /// Version.
     pub version: u32,
     /// Owner's address.
     pub owner: Hex<20>,
     /// Digest of the committed weights.
-    pub weights_digest: Hex<32>,
+    pub weights_digest: WeightsDigest,
 }
 
 /// A dataset's part.
@@ -148,15 +134,18 @@ pub struct Agent {
 #[serde(deny_unknown_fields)]
 pub struct Dataset {
     /// The registry's id for it.
-    pub dataset_id: Hex<32>,
+    pub dataset_id: DatasetId,
     /// Owner's address.
     pub owner: Hex<20>,
     /// Under which terms it may train agents.
     pub terms: Terms,
     /// Records in all its shards.
     pub records: u64,
-    /// Its part in the weights, units of 2^-20.
-    pub share: i64,
+    /// `ΣN` of its shards, in units of 2^-[`contribution_bits`](Layout::contribution_bits).
+    pub contribution: Contribution,
+    /// Its share of what goes to data providers: its positive contribution over the sum of all positive ones, units of
+    /// 2^-20, rounded down.
+    pub share: u32,
     /// Its shards, in order.
     pub shards: Vec<Shard>,
 }
@@ -166,7 +155,7 @@ pub struct Dataset {
 #[serde(deny_unknown_fields)]
 pub struct Shard {
     /// Digest of the committed records.
-    pub digest: Hex<32>,
+    pub digest: ShardDigest,
     /// Records in it.
     pub records: u64,
     /// That the commitment is well formed.
@@ -181,12 +170,29 @@ pub struct Shard {
 pub struct Optimum {
     /// Records of all datasets.
     pub records: u64,
-    /// Bound of the gradient's 2-norm, units of 2^-32.
+    /// Bound of the gradient's 2-norm, units of 2^-44.
     pub epsilon: u64,
     /// Lower bound of the weights' 2-norm, units of 2^-10.
     pub norm: u64,
     /// The proof.
     pub proof: Proof,
+}
+
+/// A signed number of units, too long for some readers' numbers: decimal digits in a string.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Contribution(pub i128);
+
+impl Serialize for Contribution {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Contribution {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        text.parse().map(Contribution).map_err(|_| serde::de::Error::custom("not a whole number of at most 128 bits"))
+    }
 }
 
 /// A proof.

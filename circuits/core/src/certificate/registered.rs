@@ -4,13 +4,23 @@ use ark_bn254::Fr;
 
 use super::blame::{part, whole, Relations};
 use super::relations::{all, context, equal, sum};
-use super::{Certificate, Dataset, Hex, Proof};
+use super::{Certificate, Dataset, Proof};
 use crate::context::{Address, DatasetContext, Terms};
-use crate::digest::{dataset_id, Digest};
+use crate::digest::dataset_id;
+use crate::id::{DatasetId, ShardDigest};
 use crate::schema::Schema;
 use crate::statement::{dataset, Statement, CTX};
 
-const LAYOUT_FIELDS: [&str; 5] = ["layout.k", "layout.columns", "layout.features", "layout.classes", "layout.task"];
+const LAYOUT_FIELDS: [&str; 6] = [
+    "layout.k",
+    "layout.columns",
+    "layout.features",
+    "layout.classes",
+    "layout.task",
+    "layout.intercept_scale",
+];
+const TERMS_FIELDS: [&str; 5] =
+    ["terms.min_data_bps", "terms.open_training", "terms.min_share_bps", "terms.min_price", "terms.links"];
 const DATASET_CHAIN: [&str; 2] = ["chain.chain_id", "chain.dataset_registry"];
 
 /// A dataset's fields with their paths.
@@ -22,7 +32,7 @@ pub(super) struct Registered<'a> {
     pub(super) schema: &'a Schema,
     /// Path of the dataset.
     pub(super) path: String,
-    pub(super) id: Digest,
+    pub(super) id: DatasetId,
     pub(super) owner: Address,
     pub(super) terms: Terms,
     pub(super) records: u64,
@@ -31,7 +41,7 @@ pub(super) struct Registered<'a> {
 
 /// A shard's.
 pub(super) struct RegisteredShard<'a> {
-    pub(super) digest: Digest,
+    pub(super) digest: ShardDigest,
     pub(super) records: u64,
     pub(super) proof: &'a Proof,
 }
@@ -40,13 +50,13 @@ impl<'a> Registered<'a> {
     /// A certificate's dataset.
     pub(super) fn of(certificate: &'a Certificate, i: usize, dataset: &'a Dataset, schema: &'a Schema) -> Self {
         let shard =
-            |s: &'a super::Shard| RegisteredShard { digest: s.digest.0, records: s.records, proof: &s.dataset_proof };
+            |s: &'a super::Shard| RegisteredShard { digest: s.digest, records: s.records, proof: &s.dataset_proof };
         Registered {
             certificate,
             within: "",
             schema,
             path: format!("datasets[{i}]"),
-            id: dataset.dataset_id.0,
+            id: dataset.dataset_id,
             owner: dataset.owner.0,
             terms: dataset.terms,
             records: dataset.records,
@@ -70,10 +80,10 @@ impl<'a> Registered<'a> {
     pub(super) fn check_shard(&self, r: &mut Relations, j: usize) {
         let (RegisteredShard { digest, records, proof }, layout) = (&self.shards[j], &self.certificate.layout);
         let within = |field: &str| format!("{}{field}", self.within);
-        let got = proof.group(layout, Statement::Dataset, 0, 0);
+        let got = ShardDigest::new(proof.group(layout, Statement::Dataset, 0));
         let bytes = part(self.shard(j, "dataset_proof.bytes"));
         let fields = vec![whole(self.shard(j, "digest")), bytes, whole(within("layout.columns"))];
-        r.relate(*digest == got, fields, || format!("the proof's records have digest {}", Hex(got)));
+        r.relate(*digest == got, fields, || format!("the proof's records have digest {got}"));
         let count = self.shard(j, &format!("dataset_proof.inputs[{}]", dataset::N));
         equal(r, &proof.inputs[dataset::N], count, Fr::from(*records), self.shard(j, "records"));
 
@@ -83,19 +93,16 @@ impl<'a> Registered<'a> {
             schema: self.schema.id(),
             layout: layout.hash(),
             shard: j as u32,
-            shards: self.shards.len() as u32,
             records: *records,
             terms: self.terms.hash(),
         };
         let mut fields = vec![
             whole(self.shard(j, "dataset_proof.inputs[0]")),
             whole(self.at("owner")),
-            whole(self.at("terms.min_data_bps")),
-            whole(self.at("terms.open_training")),
             whole(self.shard(j, "records")),
-            part(self.at("shards")),
             whole(within("schema")),
         ];
+        fields.extend(all(TERMS_FIELDS.map(|field| self.at(field))));
         fields.extend(self.certificates(DATASET_CHAIN));
         fields.extend(self.certificates(LAYOUT_FIELDS));
         context(r, &proof.inputs[CTX], expected.ctx(), fields);
@@ -109,15 +116,17 @@ impl<'a> Registered<'a> {
         let records = sum(self.shards.iter().map(|s| s.records));
         r.relate(records == Some(self.records), fields, || "not the sum of the shards' records".into());
 
-        let digests: Vec<Digest> = self.shards.iter().map(|s| s.digest).collect();
+        let digests: Vec<ShardDigest> = self.shards.iter().map(|s| s.digest).collect();
         let id = dataset_id(&self.schema.id(), &self.certificate.layout.hash(), self.records, &digests);
         let mut fields =
             vec![whole(self.at("dataset_id")), whole(format!("{}schema", self.within)), whole(self.at("records"))];
         fields.extend(self.certificates(LAYOUT_FIELDS));
         fields.extend(all(shards("digest")));
-        r.relate(self.id == id, fields, || format!("a dataset of these shards has the id {}", Hex(id)));
+        r.relate(self.id == id, fields, || format!("a dataset of these shards has the id {id}"));
 
         let bps = self.terms.min_data_bps;
         r.limit(bps <= 10_000, vec![self.at("terms.min_data_bps")], || format!("{bps} basis points, at most 10000"));
+        let bps = self.terms.min_share_bps;
+        r.limit(bps <= 10_000, vec![self.at("terms.min_share_bps")], || format!("{bps} basis points, at most 10000"));
     }
 }

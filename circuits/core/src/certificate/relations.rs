@@ -54,13 +54,12 @@ pub(super) fn sum(mut values: impl Iterator<Item = u64>) -> Option<u64> {
 }
 
 impl Proof {
-    /// As many inputs as the statement has, each below the modulus, and at least the commitments. `parts` is a sum's, 0
-    /// otherwise; `path` the proof's and `columns` that of the layout's columns, for errors.
+    /// As many inputs as the statement has, each below the modulus, and at least the commitments. `path` is the proof's and
+    /// `columns` that of the layout's columns, for errors.
     pub(super) fn check(
         &self,
         layout: &Layout,
         statement: Statement,
-        parts: usize,
         path: &str,
         columns: &str,
     ) -> Result<(), CertificateError> {
@@ -72,7 +71,7 @@ impl Proof {
         if let Some(i) = self.inputs.iter().position(|w| from_word(&w.0).is_none()) {
             return Err(CertificateError::field(format!("{path}.inputs[{i}]"), "not below the field's modulus"));
         }
-        let prefix: usize = statement.groups(layout.columns(), parts).iter().sum::<usize>() * 64;
+        let prefix: usize = statement.groups(layout.columns()).iter().sum::<usize>() * 64;
         if self.bytes.0.len() < prefix {
             let reason = format!("{} bytes, the commitments alone take {prefix}", self.bytes.0.len());
             return Err(CertificateError::Field { fields: vec![format!("{path}.bytes"), columns.into()], reason });
@@ -80,11 +79,16 @@ impl Proof {
         Ok(())
     }
 
-    /// Digest of a committed group; `parts` of a sum, 0 otherwise.
-    pub(super) fn group(&self, layout: &Layout, statement: Statement, parts: usize, group: usize) -> Digest {
-        let columns = statement.groups(layout.columns(), parts);
+    /// Digest of a committed group.
+    pub(super) fn group(&self, layout: &Layout, statement: Statement, group: usize) -> Digest {
+        group_digest(self.points(layout, statement, group))
+    }
+
+    /// The points of a committed group.
+    pub(super) fn points(&self, layout: &Layout, statement: Statement, group: usize) -> &[u8] {
+        let columns = statement.groups(layout.columns());
         let start: usize = columns[..group].iter().sum::<usize>() * 64;
         // `check` has made sure that the groups are there
-        group_digest(self.bytes.0.get(start..start + columns[group] * 64).unwrap_or_default())
+        self.bytes.0.get(start..start + columns[group] * 64).unwrap_or_default()
     }
 }

@@ -1,36 +1,24 @@
 //! What a file proves and what it does not, in words. Every file carries them; verification demands exactly these.
 
-/// What is proven. The same number of sentences with and without a penalty on the bias; one more with a tree of sums.
+/// What is proven.
 #[must_use]
-pub fn proven(reg_bias: bool, tree: bool) -> Vec<&'static str> {
-    let mut sentences = vec![
+pub fn proven() -> Vec<&'static str> {
+    vec![
         "Every dataset listed is committed in exactly the shards listed, well formed under the schema, and holds exactly the stated number of records; the proofs name its owner, its terms, the chain and the registry.",
-        "Every gradient proof shows the exact gradient of the stated loss at the agent's committed weights over the committed records of its shard.",
-        "Over the records of all these shards together, each once, and of no others, the 2-norm of the gradient of the mean loss with penalty lambda at the agent's weights is at most epsilon, plus the link tables' error delta.",
-        if reg_bias {
-            "So the weights are within (epsilon + delta)/lambda of the one optimum of that loss, delta being the proven worst case of the link's tables, and this is at most one thousandth of their own norm."
-        } else {
-            "So no change of the weights lowers that loss by more than (epsilon + delta) times the size of the change; the bias is not penalised, and shares and norm count the penalised weights only."
-        },
-        "A dataset's share is its exact additive part of these weights: the sum of its gradients' inner products with minus the weights, over n, lambda and the squared norm, rounded to 2^-20.",
-    ];
-    if tree {
-        sentences.insert(2, "Every sum proof shows that its gradient is exactly the sum of those of its parts; the leaves of the tree are the shards listed, in order, each once.");
-    }
-    sentences
+        "Every gradient proof shows the exact gradient of the stated loss at the agent's committed weights over the committed records of its shard, and its contribution: that gradient's inner product with minus the weights, rounded down to a unit.",
+        "The commitments to these gradients sum to the one in the optimum proof: over the records of all these shards together, each once, and of no others, the 2-norm of the gradient of the mean loss with penalty lambda at the agent's weights is at most epsilon, plus the error delta of the link's tables and of rounding.",
+        "So the weights are within (epsilon + delta)/lambda of the one optimum of that loss, which is at most one thousandth of their own norm, and their loss exceeds the optimum's by at most (epsilon + delta)^2/(2 lambda).",
+        "The contributions sum to n lambda times the weights' squared norm, up to the residual and rounding. A dataset's share is its positive contribution over the sum of all positive ones; negative ones are at most one part in 1024 of the sum, and no share is below the least that its dataset's terms ask for.",
+    ]
 }
 
-/// What is not. The same number of sentences either way.
+/// What is not.
 #[must_use]
-pub fn not_proven(reg_bias: bool) -> Vec<&'static str> {
+pub fn not_proven() -> Vec<&'static str> {
     vec![
         "That the records are true, not copies of each other or of somebody else's, or were turned into features honestly.",
         "That a share measures a dataset's worth: rescaled or copied records change it.",
-        if reg_bias {
-            "That the agent answers well: nothing here states an accuracy."
-        } else {
-            "That the agent answers well, or how far its weights are from an optimum: without a penalty on the bias the optimum need not be unique."
-        },
+        "That the agent answers well: nothing here states an accuracy.",
         "That the datasets are registered, their owners agreed, or the agent's version is certified on the chain named: ask that chain.",
         "That an answer you are given was computed with these weights, or that a given model file holds them: service proofs and the agent's digest are for that.",
         "Anything at all to someone who believes that the secret of the SRS is known; that of a development SRS is known to everyone.",

@@ -22,15 +22,23 @@ pub enum HeadError {
     },
     /// A weight beyond ±32.
     #[error(
-        "weight of feature block {block}, class {class} is {value}·2^-20; its magnitude must be below 32 (raise λ)"
+        "weight of feature block {block}, class {class} is {value}·2^-32; its magnitude must be below 32 (raise λ)"
     )]
     Weight {
         /// 0 is the bias, `j` the feature `j − 1`.
         block: usize,
         /// Class.
         class: usize,
-        /// The value, 20 fractional bits.
+        /// The value, 32 fractional bits.
         value: i64,
+    },
+    /// Weights for another bias feature.
+    #[error("weights are for intercept scale {got}, the layout has {expected}")]
+    Intercept {
+        /// The layout's.
+        expected: u32,
+        /// The weights'.
+        got: u32,
     },
     /// Records that do not fit the layout.
     #[error("records have {got} features, the layout holds at most {expected}")]
@@ -74,10 +82,10 @@ pub enum HeadError {
         /// Why.
         source: NoShift,
     },
-    /// λ outside `1..2^32` units.
-    #[error("λ = {lambda}·2^-32 is outside the provable range: 0 < λ < 1")]
+    /// λ outside `1..2^44` units.
+    #[error("λ = {lambda}·2^-44 is outside the provable range: 0 < λ < 1")]
     Lambda {
-        /// Units of 2^-32.
+        /// Units of 2^-44.
         lambda: u64,
     },
     /// Too many records, or none.
@@ -98,13 +106,7 @@ pub enum HeadError {
         /// Class of the worst entry.
         class: usize,
     },
-    /// Every penalised weight is zero: shares have no meaning.
-    #[error("every penalised weight is zero: there is nothing to attribute (lower λ)")]
+    /// Every weight is zero: contributions have no meaning.
+    #[error("every weight is zero: there is nothing to attribute (lower λ)")]
     ZeroWeights,
-    /// A share too large to publish.
-    #[error("dataset {dataset}'s share is beyond ±2^10: the datasets' gradients cancel almost exactly")]
-    Share {
-        /// Position of the dataset.
-        dataset: usize,
-    },
 }

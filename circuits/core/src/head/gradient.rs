@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use crate::layout::{Layout, Task, MIN_LINK_K};
 use crate::link::{predict, Link, Tables};
-use crate::numbers::{BIAS_FEATURE, TARGET_BITS};
+use crate::numbers::TARGET_BITS;
 use crate::records::Records;
 
 use super::error::HeadError;
@@ -35,12 +35,15 @@ fn check_targets(layout: &Layout, records: &Records) -> Result<(), HeadError> {
 
 /// A record's target for class `u` at `prob_bits` fractional bits.
 #[must_use]
-pub fn target_value(layout: &Layout, target: u16, class: usize) -> i128 {
+pub fn target_value(layout: &Layout, target: u16, class: usize) -> I256 {
     match layout.task() {
-        Task::Classes => i128::from(usize::from(target) == class) << layout.prob_bits(),
-        Task::Real => i128::from(target) << (layout.prob_bits() - TARGET_BITS),
+        Task::Classes => I256::from(i128::from(usize::from(target) == class)) << layout.prob_bits(),
+        Task::Real => I256::from(target) << (layout.prob_bits() - TARGET_BITS),
     }
 }
+
+/// Where an error is cut in two.
+const SPLIT_BITS: u32 = 72;
 
 /// `G = Xᵀ(P − Y)` over `records`, an exact integer at scale `2^-gradient_bits`, row-major `[d + 1][c]`, bias first.
 ///
@@ -61,29 +64,33 @@ pub fn gradient(layout: &Layout, link: Link, weights: &Weights, records: &Record
     (0..records.len().div_ceil(chunk))
         .into_par_iter()
         .map(|part| {
-            let mut g = zero();
-            // q·(p − y) of 128 records fits i128 for every link: at most 2^7·2^8·2^111 (squared, d = 1,024)
-            let mut part_sum = vec![0i128; layout.weights()];
+            // an error is high·2^72 + low, 0 ≤ low < 2^72; times q it fits i128 for 128 records and every link: high is
+            // below 2^76 (squared, logits below 2^16), q at most 2^12
+            let (mut high, mut low) = (vec![0i128; layout.weights()], vec![0i128; layout.weights()]);
             for i in part * chunk..((part + 1) * chunk).min(records.len()) {
                 let (q, target) = (records.features(i), records.target(i));
                 let prediction = predict(&tables, link, &weights.logits(q))
                     .map_err(|source| HeadError::Link { record: i, source })?;
-                let e: Vec<i128> =
-                    prediction.p.iter().enumerate().map(|(u, p)| p - target_value(layout, target, u)).collect();
-                for (s, e) in part_sum[..c].iter_mut().zip(&e) {
-                    *s += i128::from(BIAS_FEATURE) * e;
-                }
-                for (q, s) in q.iter().zip(part_sum[c..].chunks_exact_mut(c)) {
-                    if *q != 0 {
-                        for (s, e) in s.iter_mut().zip(&e) {
-                            *s += i128::from(*q) * e;
-                        }
+                let errors: Vec<(i128, i128)> = prediction
+                    .p
+                    .iter()
+                    .enumerate()
+                    .map(|(u, p)| {
+                        let e = *p - target_value(layout, target, u);
+                        ((e >> SPLIT_BITS).as_i128(), e.as_i128() & ((1 << SPLIT_BITS) - 1))
+                    })
+                    .collect();
+                let bias = (layout.bias_feature(), 0);
+                let features = q.iter().enumerate().map(|(j, q)| (i64::from(*q), (j + 1) * c));
+                for (q, first) in std::iter::once(bias).chain(features).filter(|(q, _)| *q != 0) {
+                    let (high, low) = (&mut high[first..first + c], &mut low[first..first + c]);
+                    for ((h, l), e) in high.iter_mut().zip(low).zip(&errors) {
+                        *h += i128::from(q) * e.0;
+                        *l += i128::from(q) * e.1;
                     }
                 }
             }
-            for (g, s) in g.iter_mut().zip(part_sum) {
-                *g += I256::from(s);
-            }
+            let g = high.into_iter().zip(low).map(|(h, l)| (I256::from(h) << SPLIT_BITS) + I256::from(l)).collect();
             Ok(g)
         })
         .try_reduce(zero, |mut a, b| {
@@ -118,6 +125,31 @@ mod tests {
     }
 
     #[test]
+    fn gradients_are_exact_for_the_largest_numbers() {
+        // 200 records of 255s at weights of almost 32, the bias at the largest scale: against plain wide sums
+        for link in [Link::Squared, Link::Softmax] {
+            let l = layout().with_intercept_scale(4).unwrap();
+            let largest = crate::numbers::WEIGHT_LIMIT - 1;
+            let w = Weights::new(16, 3, (0..51).map(|i| if i % 2 == 0 { largest } else { -largest }).collect()).unwrap();
+            let w = w.with_intercept_scale(4);
+            let mut r = Records::new(16);
+            for i in 0..200u16 {
+                r.push(&[255; 16], i % 3);
+            }
+            let tables = Tables::of(&l);
+            let mut want = vec![I256::ZERO; 51];
+            for (q, y) in r.iter() {
+                let p = predict(&tables, link, &w.logits(q)).unwrap().p;
+                for (at, want) in want.iter_mut().enumerate() {
+                    let x = if at < 3 { l.bias_feature() } else { 255 };
+                    *want += I256::from(x) * (p[at % 3] - target_value(&l, y, at % 3));
+                }
+            }
+            assert_eq!(gradient(&l, link, &w, &r).unwrap(), want);
+        }
+    }
+
+    #[test]
     fn gradients_add_over_shards_and_vanish_on_no_records() {
         let (l, w) = (layout(), Weights::new(16, 3, (0..51).map(|i| (i * 1000 - 20_000) as i64).collect()).unwrap());
         for link in [Link::Squared, Link::Logistic, Link::Softmax] {
@@ -144,7 +176,7 @@ mod tests {
                     want += x * (z[u] - f64::from(u8::from(usize::from(y) == u)));
                 }
                 let got = g[j * 3 + u].as_f64() / f64::from(l.gradient_bits() as i32).exp2();
-                assert!((got - want).abs() < 1e-5, "{link:?} {j} {u}: {got} {want}");
+                assert!((got - want).abs() < 1e-8, "{link:?} {j} {u}: {got} {want}");
             }
         }
     }

@@ -1,15 +1,16 @@
 //! A head's weights, its logits and its answer.
 
 use crate::layout::Layout;
-use crate::numbers::{BIAS_FEATURE, LOGIT_BITS, WEIGHT_LIMIT};
+use crate::numbers::{FEATURE_BITS, LOGIT_BITS, WEIGHT_LIMIT};
 
 use super::error::HeadError;
 
-/// A head's weights, row-major `[d + 1][c]`, **block 0 the bias**, 20 fractional bits.
+/// A head's weights, row-major `[d + 1][c]`, **block 0 the bias**, 32 fractional bits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Weights {
     features: usize,
     classes: usize,
+    intercept_scale: u32,
     values: Vec<i64>,
 }
 
@@ -23,12 +24,18 @@ impl Weights {
         if let Some(i) = values.iter().position(|w| w.unsigned_abs() >= WEIGHT_LIMIT as u64) {
             return Err(HeadError::Weight { block: i / classes, class: i % classes, value: values[i] });
         }
-        Ok(Weights { features, classes, values })
+        Ok(Weights { features, classes, intercept_scale: 0, values })
+    }
+    /// The same for a bias feature of `256·2^scale`: the layout's [`intercept_scale`](Layout::intercept_scale).
+    #[must_use]
+    pub fn with_intercept_scale(mut self, scale: u32) -> Self {
+        self.intercept_scale = scale;
+        self
     }
     /// All zero.
     #[must_use]
     pub fn zero(features: usize, classes: usize) -> Self {
-        Weights { features, classes, values: vec![0; (features + 1) * classes] }
+        Weights { features, classes, intercept_scale: 0, values: vec![0; (features + 1) * classes] }
     }
     /// `d`.
     #[must_use]
@@ -40,6 +47,16 @@ impl Weights {
     pub fn classes(&self) -> usize {
         self.classes
     }
+    /// `s`: the bias feature is `256·2^s`.
+    #[must_use]
+    pub fn intercept_scale(&self) -> u32 {
+        self.intercept_scale
+    }
+    /// The feature that the bias is the weight of.
+    #[must_use]
+    pub fn bias_feature(&self) -> i64 {
+        1 << (FEATURE_BITS + self.intercept_scale)
+    }
     /// Row-major `[d + 1][c]`, bias first.
     #[must_use]
     pub fn values(&self) -> &[i64] {
@@ -50,11 +67,12 @@ impl Weights {
     pub fn at(&self, block: usize, class: usize) -> i64 {
         self.values[block * self.classes + class]
     }
-    /// Integer logits, 28 fractional bits. `query` may be shorter than `d`: the rest is zero.
+    /// Integer logits, 40 fractional bits, below 2^56 in magnitude. `query` may be shorter than `d`: the rest is zero.
     #[must_use]
     pub fn logits(&self, query: &[u8]) -> Vec<i64> {
+        let bias_feature = self.bias_feature();
         let c = self.classes;
-        let mut z: Vec<i64> = self.values[..c].iter().map(|w| BIAS_FEATURE * w).collect();
+        let mut z: Vec<i64> = self.values[..c].iter().map(|w| bias_feature * w).collect();
         for (q, block) in query.iter().zip(self.values[c..].chunks_exact(c)) {
             if *q != 0 {
                 for (z, w) in z.iter_mut().zip(block) {
@@ -67,6 +85,10 @@ impl Weights {
     /// Refuses weights of another shape than the layout's.
     pub fn check(&self, layout: &Layout) -> Result<(), HeadError> {
         if self.classes == layout.classes() && self.features == layout.features() {
+            if self.intercept_scale != layout.intercept_scale() {
+                let (expected, got) = (layout.intercept_scale(), self.intercept_scale);
+                return Err(HeadError::Intercept { expected, got });
+            }
             return Ok(());
         }
         Err(HeadError::Count {

@@ -84,10 +84,10 @@ impl Arithmetization for Config {
         gates.add("records counted: count = count' + s", |c| {
             c.fixed(frame.q_use) * (c.cur(count) - c.next(count)) - c.fixed(q_head) * c.cur(y)
         });
-        gates.add("count ends at 0", |c| c.fixed(frame.q_last) * c.cur(count));
-        gates.add("count is n", |c| {
+        // on the last gate row n is read from the padding below the inputs, which is 0
+        gates.add("count is n in row 0, and ends at 0", |c| {
             let n = c.query_instance(instance, Rotation::next());
-            c.fixed(frame.q_first) * (c.cur(count) - n)
+            c.fixed(frame.q_ends) * (c.cur(count) - n)
         });
         let build = |c: &mut VirtualCells<'_, Fr>| {
             let mut inputs: Vec<_> =

@@ -73,7 +73,7 @@ fn with_lookups<T>(
         Some([value, Fr::ZERO, Fr::ZERO])
     };
     let targets = columns.len() - column::TARGET_LOW;
-    f(&Lookups { inputs: width + targets, tuple: &tuple })
+    f(&Lookups { inputs: width + targets, tuple: &tuple, weight: None })
 }
 
 pub(super) fn multiplicities(layout: &Layout, committed: &[Arc<CommittedColumn>], columns: &[Vec<Fr>]) -> Vec<Fr> {

@@ -72,13 +72,13 @@ impl Arithmetization for Config {
                 - c.fixed(rows.q_head) * c.cur(y)
                 - c.fixed(rows.q_class) * c.challenge(sigma) * right
         });
-        gates.add("tally ends at 0", |c| c.fixed(frame.q_last) * c.cur(tally));
-        gates.add("tally is n + σ·correct", |c| {
+        // on the last gate row both inputs are read from the padding below the inputs, which is 0
+        gates.add("tally is n + σ·correct in row 0, and ends at 0", |c| {
             let n = c.query_instance(instance, Rotation(input::N as i32));
             let correct = c.query_instance(instance, Rotation(input::CORRECT as i32));
-            c.fixed(frame.q_first) * (c.cur(tally) - n - c.challenge(sigma) * correct)
+            c.fixed(frame.q_ends) * (c.cur(tally) - n - c.challenge(sigma) * correct)
         });
-        let product = Product { frame, rows, weights, a, xt, zk, r, sigma, kappa, tau, alpha };
+        let product = Product { frame, rows, weights, a, xt, zk, r, sigma, kappa, tau, alpha, bias_feature: layout.bias_feature() };
         product.sums(gates, &x, w, |c| answers.logit(c));
         product.check(gates, layout.classes());
         Config { product, lookup }

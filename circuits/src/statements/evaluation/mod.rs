@@ -31,10 +31,10 @@
 //! looked up below `2^b`, the logit of a class row is `z_u = m − t_u − B_{u+1}`, m the same on all class rows.
 //!
 //! *Logits.* The product check proves `Z = XW` over the field ([`crate::statements::gradient`], [`crate::gadgets::product`]). X is in
-//! [0, 256) (`dataset`) and |w| < 2^25 (`optimum`), so |z| < 2^43.1 and `|m − z| < 2^45` as integers.
+//! [0, 256) (`dataset`) and |w| < 2^37 (`optimum`), so |z| < 2^55 and `|m − z| < 2^56` as integers.
 //!
 //! *Largest.* In a present record `b·t = 0` and `B_{answer+1} = 0`: m is the answer's logit. For every u, `m − z_u −
-//! B_{u+1}` is in `[0, 2^(L·b))` with 46 ≤ L·b < 60, and as both sides are small that holds as integers: `z_u ≤ m`, and
+//! B_{u+1}` is in `[0, 2^(L·b))` with 56 ≤ L·b < 66, and as both sides are small that holds as integers: `z_u ≤ m`, and
 //! `z_u < m` where `B_{u+1} = 1`, that is below the answer. So the answer is the first of the largest, and no other
 //! choice of b, m and limbs satisfies the gates. In an absent record m is free and nothing is counted.
 //!

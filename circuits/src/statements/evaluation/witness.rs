@@ -90,7 +90,7 @@ fn with_lookups<T>(layout: &Layout, columns: &[Vec<Fr>], f: impl FnOnce(&Lookups
     let tuple = |input: usize, row: usize| -> Option<Tuple> {
         (row < end && (1..=c).contains(&(row % r))).then(|| [columns[input][row], Fr::ZERO, Fr::ZERO])
     };
-    f(&Lookups { inputs: difference_limbs(layout), tuple: &tuple })
+    f(&Lookups { inputs: difference_limbs(layout), tuple: &tuple, weight: None })
 }
 
 pub(super) fn multiplicities(layout: &Layout, columns: &[Vec<Fr>]) -> Vec<Fr> {

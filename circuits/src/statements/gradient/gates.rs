@@ -2,9 +2,12 @@
 
 use halo2_proofs::circuit::Region;
 use halo2_proofs::halo2curves::bn256::Fr;
-use halo2_proofs::plonk::{Advice, Column, Error, FirstPhase, SecondPhase, ThirdPhase};
+use halo2_proofs::plonk::{Advice, Column, Error, FirstPhase, Fixed, SecondPhase, ThirdPhase};
+use halo2_proofs::poly::Rotation;
 use tribute_core::link::Link;
 use tribute_core::shape::Shape;
+use tribute_core::statement::gradient as input;
+use tribute_engine::field::two_to;
 
 use crate::arithmetization::Arithmetization;
 use crate::columns::target_scale;
@@ -12,13 +15,14 @@ use crate::gadgets::argument::{constant, small, Gates, Query};
 use crate::gadgets::logup::Frame;
 use crate::gadgets::product::{Product, Rows, WeightRows};
 
-use super::link::LinkConfig;
+use super::link::{remainder_rows, LinkConfig};
 
-/// The product argument and the link.
+/// The product argument, the link, and the weights of the remainder's limbs.
 #[derive(Clone, Debug)]
 pub struct Config {
     pub(super) product: Product,
     pub(super) link: LinkConfig,
+    q_remainder: Column<Fixed>,
 }
 
 impl Arithmetization for Config {
@@ -29,12 +33,13 @@ impl Arithmetization for Config {
         let x: Vec<_> = (0..layout.columns()).map(|_| advice()).collect();
         let (y, w, g) = (advice(), advice(), advice());
         // `ctx` is absorbed by the transcript; no gate queries it
-        let _ctx = gates.meta.instance_column();
+        let instance = gates.meta.instance_column();
         let frame = Frame::configure(gates);
         let mut fixed = || gates.meta.fixed_column();
         let rows = Rows { q_head: fixed(), q_class: fixed(), q_record: fixed(), q_end: fixed() };
         let weights = WeightRows { q_w: fixed(), q_w_first: fixed(), q_block: fixed(), q_block_end: fixed() };
-        let link = LinkConfig::configure(gates, frame, rows, &layout, shape.link.unwrap_or(Link::Squared));
+        let q_remainder = fixed();
+        let link = LinkConfig::configure(gates, frame, rows, q_remainder, &layout, shape.link.unwrap_or(Link::Squared));
         let sigma = gates.meta.challenge_usable_after(FirstPhase);
         let a = gates.meta.advice_column_in(SecondPhase);
         let kappa = gates.meta.challenge_usable_after(SecondPhase);
@@ -44,7 +49,7 @@ impl Arithmetization for Config {
         let [xt, zk, ek, r, e] = third;
         let target = constant(target_scale(&layout));
 
-        let product = Product { frame, rows, weights, a, xt, zk, r, sigma, kappa, tau, alpha };
+        let product = Product { frame, rows, weights, a, xt, zk, r, sigma, kappa, tau, alpha, bias_feature: layout.bias_feature() };
         product.sums(gates, &x, w, |c| link.logit(c));
         gates.add("errors under κ: ek = (p − y) + κ·ek'", |c| {
             let below = (small(1) - c.fixed(rows.q_end)) * c.next(ek);
@@ -55,23 +60,32 @@ impl Arithmetization for Config {
         });
 
         product.check(gates, layout.classes());
-        gates.add("gradient check: e' = e + s·b·ek on head rows, e − τ^j κ^u g on weight rows", |c| {
-            let b = small(256) + c.challenge(tau) * c.cur(xt);
-            let record = c.cur(y) * b * c.cur(ek);
-            let weight = c.cur(xt) * c.cur(g);
+        gates.add("gradient check: e' = e + s·b·ek on head rows, e − (τ^j κ^u + α·w)g on weight rows, e − α·2^bi·limb", |c| {
+            let record = c.cur(y) * product.with_bias(c) * c.cur(ek);
+            let alpha = c.challenge(alpha);
+            let weight = (c.cur(xt) + alpha.clone() * c.cur(w)) * c.cur(g);
+            let limb = alpha * c.cur(link.remainder());
             c.fixed(frame.q_use) * (c.next(e) - c.cur(e)) - c.fixed(rows.q_head) * record
                 + c.fixed(weights.q_w) * weight
+                + c.fixed(q_remainder) * limb
         });
-        gates.add("gradient check starts at 0", |c| c.fixed(frame.q_first) * c.cur(e));
-        gates.add("gradient check ends at 0", |c| c.fixed(frame.q_last) * c.cur(e));
+        // on the last gate row N is read from the padding below the inputs, which is 0
+        gates.add("gradient check starts at −α·2^u·N and ends at 0", |c| {
+            let n = c.query_instance(instance, Rotation(input::CONTRIBUTION as i32));
+            let unit = two_to(layout.remainder_limbs() as u32 * layout.limb_bits());
+            c.fixed(frame.q_ends) * (c.cur(e) + c.challenge(alpha) * n * unit)
+        });
 
-        Config { product, link }
+        Config { product, link, q_remainder }
     }
 
     fn fix(&self, region: &mut Region<'_, Fr>, shape: &Shape) -> Result<(), Error> {
         let layout = shape.layout;
         self.product.assign(region, &layout);
         self.link.assign_table(region, &layout);
+        for (i, row) in remainder_rows(&layout).enumerate() {
+            region.assign_fixed(self.q_remainder, row, two_to(i as u32 * layout.limb_bits()));
+        }
         Ok(())
     }
 }

@@ -2,29 +2,32 @@
 //!
 //! # Columns
 //!
-//! softmax, on class row u: limbs `low, mid, hi, top` of `t = l − z_u` with the table values `t1 = T1[hi]`,
+//! softmax, on class row u: limbs `low, short, mid, hi, top` of `t = l − z_u` with the table values `t1 = T1[hi]`,
 //! `t2 = T2[mid]`; `shift` is `l`, the same on all rows of the record; `sum` adds the probabilities from the bottom up. On
-//! the head row the same limb columns and `extra` hold the window's five limbs.
+//! the head row the same limb columns and two more hold the window's seven limbs, the topmost in `short`.
 //!
-//! logistic, on class row u: limbs of `t_a = l − z` and of `t_b = l`, so `z = t_b − t_a`; five window limbs on the same row.
+//! logistic, on class row u: limbs of `t_a = l − z` and of `t_b = l`, so `z = t_b − t_a`; seven window limbs on the same row.
 //!
 //! squared: the logit `z` itself.
 //!
+//! All: from the first salt row on, in one of the columns, the limbs of what the published `N` leaves of `⟨−G, W⟩`.
+//!
 //! # Soundness
 //!
-//! Every limb is looked up: `low, top < 2^b`, `(mid, t2)` in T2, `(hi, t1)` in T1, so `t < 2^(b + 33)` as an integer and
-//! nothing wraps. `top·t1 = 0`: an unsaturated `hi` (t1 ≥ 1) stands for `t < 24` with `top = 0`; a saturated one for
-//! `t ≥ 24`. So limbs and `t` determine each other and `P = t1·t2·(2^28 + 2^(b−1) − low)` is
-//! [`tribute_core::link::Tables::exp`]. The window `ΣP − 2^pb + 2^(5b−1) ∈ [0, 2^5b)` is five limbs; ΣP < 2^(pb + 8).
+//! Every limb is looked up: `low, top < 2^b`, `short < 2^s`, `(mid, t2)` in T2, `(hi, t1)` in T1, so `t < 2^(b + 46)` as an
+//! integer and nothing wraps. `top·t1 = 0`: an unsaturated `hi` (t1 ≥ 1) stands for `t < 32` with `top = 0`; a saturated one for
+//! `t ≥ 32`. So limbs and `t` determine each other and `P = t1·t2·(base − low − short·2^b)` is
+//! [`tribute_core::link::Tables::exp`]. The window `ΣP − 2^pb + 2^(wb−1) ∈ [0, 2^wb)`, `wb = 6b + s`, is six limbs and a
+//! short one; ΣP < 2^(pb + 8).
 //!
 //! A probability below 0 or a logit `z > l` cannot be expressed.
 
 use halo2_proofs::circuit::Region;
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::Field;
-use halo2_proofs::plonk::{Advice, Column, Expression, FirstPhase, VirtualCells};
+use halo2_proofs::plonk::{Advice, Column, Expression, FirstPhase, Fixed, VirtualCells};
 use tribute_core::layout::Layout;
-use tribute_core::link::{Link, Tables, HI_LIMIT, HI_SHIFT};
+use tribute_core::link::{Link, Scale, Tables, HI_LIMIT, HI_SHIFT, WINDOW_LIMBS};
 use tribute_core::numbers::LOGIT_BITS;
 use tribute_engine::field::two_to;
 
@@ -36,14 +39,12 @@ use crate::gadgets::product::Rows;
 const RANGE: u64 = 1;
 const MID: u64 = 2;
 const HI: u64 = 3;
-
-/// Limbs of the window.
-pub const WINDOW_LIMBS: usize = 5;
+const SHORT: u64 = 4;
 
 /// Phase-one columns of a link, by position.
 pub mod column {
-    /// An exp group: `low, mid, hi, top, t1, t2` from its first column. Softmax has one group, logistic two.
-    pub const GROUP: usize = 6;
+    /// An exp group: `low, mid, hi, top, t1, t2, short` from its first column. Softmax has one group, logistic two.
+    pub const GROUP: usize = 7;
     /// Offsets within a group.
     pub const LOW: usize = 0;
     /// `mid`.
@@ -56,36 +57,62 @@ pub mod column {
     pub const T1: usize = 4;
     /// `T2[mid]`.
     pub const T2: usize = 5;
-    /// Softmax: fifth window limb.
-    pub const EXTRA: usize = 6;
+    /// `short`.
+    pub const SHORT: usize = 6;
+    /// Softmax: first of two window limbs beside those in the group.
+    pub const EXTRA: usize = 7;
     /// Softmax: `l`.
-    pub const SHIFT: usize = 7;
+    pub const SHIFT: usize = 9;
     /// Softmax: running sum of probabilities.
-    pub const SUM: usize = 8;
-    /// Logistic: first of the five window limbs.
-    pub const WINDOW: usize = 12;
-    /// Squared: the logit.
+    pub const SUM: usize = 10;
+    /// Logistic: first of the seven window limbs.
+    pub const WINDOW: usize = 14;
+    /// Squared: the logit; the remainder's limbs have a column of their own.
     pub const LOGIT: usize = 0;
+    /// Squared: limbs of the remainder.
+    pub const REMAINDER: usize = 1;
 }
 
 /// Number of phase-one columns.
 #[must_use]
 pub fn columns(link: Link) -> usize {
     match link {
-        Link::Squared => 1,
-        Link::Logistic => column::WINDOW + WINDOW_LIMBS,
+        Link::Squared => 2,
+        Link::Logistic => column::WINDOW + WINDOW_LIMBS + 1,
         Link::Softmax => column::SUM + 1,
     }
+}
+
+/// The column that holds the remainder's limbs.
+#[must_use]
+pub fn remainder_column(link: Link) -> usize {
+    match link {
+        Link::Squared => column::REMAINDER,
+        _ => column::LOW,
+    }
+}
+
+/// The rows of the remainder's limbs, lowest first: committed columns are salts there, which no gate reads.
+#[must_use]
+pub fn remainder_rows(layout: &Layout) -> std::ops::Range<usize> {
+    let start = layout.salt_start();
+    start..start + layout.remainder_limbs()
 }
 
 /// The link's columns and lookup.
 #[derive(Clone, Debug)]
 pub struct LinkConfig {
+    cells: Cells,
+    lookup: LogUp,
+    limb_bits: u32,
+}
+
+/// The columns, for building expressions.
+#[derive(Clone, Debug)]
+struct Cells {
     link: Link,
     columns: Vec<Column<Advice>>,
-    lookup: Option<LogUp>,
     limb_bits: u32,
-    prob_bits: u32,
 }
 
 /// Expressions of one exp group.
@@ -97,16 +124,23 @@ struct Exp {
 }
 
 impl LinkConfig {
-    pub(super) fn configure(gates: &mut Gates<'_>, frame: Frame, rows: Rows, layout: &Layout, link: Link) -> Self {
+    pub(super) fn configure(
+        gates: &mut Gates<'_>,
+        frame: Frame,
+        rows: Rows,
+        q_remainder: Column<Fixed>,
+        layout: &Layout,
+        link: Link,
+    ) -> Self {
         let columns: Vec<_> = (0..columns(link)).map(|_| gates.meta.advice_column_in(FirstPhase)).collect();
-        let mut config =
-            LinkConfig { link, columns, lookup: None, limb_bits: layout.limb_bits(), prob_bits: layout.prob_bits() };
-        let b = config.limb_bits;
-        // ΣP − 2^pb + 2^(5b − 1)
-        let window_base = constant(two_to(config.prob_bits) - two_to(5 * b - 1));
-        let col = config.columns.clone();
+        let b = layout.limb_bits();
+        let cells = Cells { link, columns: columns.clone(), limb_bits: b };
+        let scale = Scale::of(b);
+        // ΣP − 2^pb + 2^(wb − 1)
+        let window_base = constant(two_to(scale.prob_bits()) - two_to(scale.window_bits() - 1));
+        let (col, config) = (columns, &cells);
         match link {
-            Link::Squared => return config,
+            Link::Squared => {}
             Link::Softmax => {
                 gates.add("the shift is one per record: l' = l", |c| {
                     (c.fixed(rows.q_record) - c.fixed(rows.q_end))
@@ -121,7 +155,7 @@ impl LinkConfig {
                     let below = (small(1) - c.fixed(rows.q_end)) * c.next(col[column::SUM]);
                     c.fixed(rows.q_record) * (c.cur(col[column::SUM]) - below) - c.fixed(rows.q_class) * p
                 });
-                gates.add("probabilities sum to 1: S − 2^pb + 2^(5b − 1) = Σ limbs", |c| {
+                gates.add("probabilities sum to 1: S − 2^pb + 2^(wb − 1) = Σ limbs", |c| {
                     let window: Vec<_> = window_columns(link, &col).iter().map(|w| c.cur(*w)).collect();
                     c.fixed(rows.q_head) * (c.cur(col[column::SUM]) - window_base - limbs(&window, b))
                 });
@@ -133,7 +167,7 @@ impl LinkConfig {
                         c.fixed(rows.q_class) * e.top * e.t1
                     });
                 }
-                gates.add("probabilities sum to 1: P + P̄ − 2^pb + 2^(5b − 1) = Σ limbs", |c| {
+                gates.add("probabilities sum to 1: P + P̄ − 2^pb + 2^(wb − 1) = Σ limbs", |c| {
                     let sum = config.exp(c, 0).probability + config.exp(c, 1).probability;
                     let window: Vec<_> = window_columns(link, &col).iter().map(|w| c.cur(*w)).collect();
                     c.fixed(rows.q_class) * (sum - window_base - limbs(&window, b))
@@ -145,39 +179,82 @@ impl LinkConfig {
         let build = |c: &mut VirtualCells<'_, Fr>| {
             plan.iter()
                 .map(|input| {
-                    let (class, head) = (c.fixed(rows.q_class), c.fixed(rows.q_head));
-                    let head = if input.head { head } else { small(0) };
-                    let class_tag = match input.class {
-                        Some(tag) => class.clone() * small(tag),
-                        None => small(0),
-                    };
-                    let active = match (input.class, input.head) {
-                        (Some(_), true) => class + head.clone(),
-                        (Some(_), false) => class,
-                        (None, _) => head.clone(),
-                    };
+                    let selected = [
+                        (rows.q_class, input.class),
+                        (rows.q_head, input.head),
+                        // not 0 or 1 but powers of 2^b, whose sum is far below r
+                        (q_remainder, input.remainder.then_some(RANGE)),
+                    ];
+                    let selected: Vec<_> =
+                        selected.into_iter().filter_map(|(q, tag)| tag.map(|tag| (c.fixed(q), tag))).collect();
+                    let active = selected.iter().map(|(q, _)| q.clone()).reduce(|a, b| a + b);
                     let second = input.second.map_or_else(|| small(0), |s| c.cur(col[s]));
-                    let tag = if input.head { class_tag + head * small(RANGE) } else { class_tag };
-                    Input { active, tuple: vec![tag, c.cur(col[input.value]), second] }
+                    // one tag wherever the input is active is a constant
+                    let tag = match &selected[..] {
+                        [(_, first), rest @ ..] if rest.iter().all(|(_, tag)| tag == first) => small(*first),
+                        _ => selected.iter().map(|(q, tag)| q.clone() * small(*tag)).fold(small(0), |a, b| a + b),
+                    };
+                    Input {
+                        active: active.unwrap_or_else(|| small(0)),
+                        tuple: vec![tag, c.cur(col[input.value]), second],
+                    }
                 })
                 .collect()
         };
-        config.lookup = Some(LogUp::configure(gates, frame, table, plan.len(), &build));
-        config
-    }
-
-    fn exp(&self, c: &mut VirtualCells<'_, Fr>, group: usize) -> Exp {
-        let at = |c: &mut VirtualCells<'_, Fr>, i: usize| c.cur(self.columns[group * column::GROUP + i]);
-        let (low, mid, hi, top) = (at(c, column::LOW), at(c, column::MID), at(c, column::HI), at(c, column::TOP));
-        let (t1, t2) = (at(c, column::T1), at(c, column::T2));
-        let b = self.limb_bits;
-        let t = low.clone() + mid * two_to(b) + (hi + top.clone() * Fr::from(HI_LIMIT as u64)) * two_to(HI_SHIFT);
-        let linear = constant(two_to(LOGIT_BITS) + two_to(b - 1)) - low;
-        Exp { t, probability: t1.clone() * t2 * linear, top, t1 }
+        let lookup = LogUp::configure(gates, frame, table, plan.len(), &build);
+        LinkConfig { cells, lookup, limb_bits: b }
     }
 
     /// The logit of a class row.
     pub(super) fn logit(&self, c: &mut VirtualCells<'_, Fr>) -> Expression<Fr> {
+        self.cells.logit(c)
+    }
+
+    /// The probability of a class row.
+    pub(super) fn probability(&self, c: &mut VirtualCells<'_, Fr>) -> Expression<Fr> {
+        self.cells.probability(c)
+    }
+
+    /// The column of the remainder's limbs.
+    pub(super) fn remainder(&self) -> Column<Advice> {
+        self.cells.columns[remainder_column(self.cells.link)]
+    }
+
+    pub(super) fn assign_table(&self, region: &mut Region<'_, Fr>, layout: &Layout) {
+        debug_assert_eq!(self.limb_bits, layout.limb_bits());
+        self.lookup.assign_table(region, &table(self.cells.link, layout), layout.gate_rows());
+    }
+
+    /// The column of multiplicities.
+    pub(super) fn multiplicities(&self, layout: &Layout, columns: &[Vec<Fr>]) -> Vec<Fr> {
+        let (link, rows) = (self.cells.link, layout.gate_rows() - 1);
+        with_lookups(link, layout, columns, |l| l.multiplicities(&table(link, layout), rows))
+    }
+
+    pub(super) fn second_phase(&self, challenges: &[Fr], layout: &Layout, columns: &[Vec<Fr>]) -> Vec<Vec<Fr>> {
+        let link = self.cells.link;
+        with_lookups(link, layout, columns, |l| {
+            self.lookup.second_phase(challenges, &table(link, layout), l, layout.gate_rows())
+        })
+    }
+}
+
+impl Cells {
+    fn exp(&self, c: &mut VirtualCells<'_, Fr>, group: usize) -> Exp {
+        let at = |c: &mut VirtualCells<'_, Fr>, i: usize| c.cur(self.columns[group * column::GROUP + i]);
+        let (low, short, mid) = (at(c, column::LOW), at(c, column::SHORT), at(c, column::MID));
+        let (hi, top) = (at(c, column::HI), at(c, column::TOP));
+        let (t1, t2) = (at(c, column::T1), at(c, column::T2));
+        let scale = Scale::of(self.limb_bits);
+        let fine = low + short * two_to(self.limb_bits);
+        let coarse = hi + top.clone() * Fr::from(HI_LIMIT as u64);
+        let t = fine.clone() + mid * two_to(scale.mid_shift()) + coarse * two_to(HI_SHIFT);
+        let linear = constant(Fr::from(scale.linear_base())) - fine;
+        Exp { t, probability: t1.clone() * t2 * linear, top, t1 }
+    }
+
+    /// The logit of a class row.
+    fn logit(&self, c: &mut VirtualCells<'_, Fr>) -> Expression<Fr> {
         match self.link {
             Link::Squared => c.cur(self.columns[column::LOGIT]),
             Link::Softmax => c.cur(self.columns[column::SHIFT]) - self.exp(c, 0).t,
@@ -186,64 +263,55 @@ impl LinkConfig {
     }
 
     /// The probability of a class row.
-    pub(super) fn probability(&self, c: &mut VirtualCells<'_, Fr>) -> Expression<Fr> {
+    fn probability(&self, c: &mut VirtualCells<'_, Fr>) -> Expression<Fr> {
         match self.link {
-            Link::Squared => c.cur(self.columns[column::LOGIT]) * two_to(self.prob_bits - LOGIT_BITS),
+            Link::Squared => {
+                c.cur(self.columns[column::LOGIT]) * two_to(Scale::of(self.limb_bits).prob_bits() - LOGIT_BITS)
+            },
             Link::Softmax | Link::Logistic => self.exp(c, 0).probability,
         }
     }
-
-    pub(super) fn assign_table(&self, region: &mut Region<'_, Fr>, layout: &Layout) {
-        if let Some(lookup) = &self.lookup {
-            lookup.assign_table(region, &table(layout), layout.gate_rows());
-        }
-    }
-
-    /// The column of multiplicities, if the link looks anything up.
-    pub(super) fn multiplicities(&self, layout: &Layout, columns: &[Vec<Fr>]) -> Option<Vec<Fr>> {
-        self.lookup.as_ref()?;
-        let rows = layout.gate_rows() - 1;
-        Some(with_lookups(self.link, layout, columns, |l| l.multiplicities(&table(layout), rows)))
-    }
-
-    pub(super) fn second_phase(&self, challenges: &[Fr], layout: &Layout, columns: &[Vec<Fr>]) -> Vec<Vec<Fr>> {
-        let Some(lookup) = &self.lookup else { return vec![] };
-        with_lookups(self.link, layout, columns, |l| {
-            lookup.second_phase(challenges, &table(layout), l, layout.gate_rows())
-        })
-    }
 }
 
-/// Where one input reads: on class rows with a table tag, on head rows in the range table.
+/// Where one input reads, and in which part of the table.
 struct Plan {
     value: usize,
     second: Option<usize>,
     class: Option<u64>,
-    head: bool,
+    head: Option<u64>,
+    /// The limbs of the remainder, in the range part.
+    remainder: bool,
 }
 
 fn inputs(link: Link) -> Vec<Plan> {
+    let plain = |value: usize| Plan { value, second: None, class: None, head: None, remainder: false };
+    // on head rows the columns of softmax hold the window
     let group = |first: usize, head: bool| {
         [
-            (column::LOW, None, RANGE),
-            (column::MID, Some(first + column::T2), MID),
-            (column::HI, Some(first + column::T1), HI),
-            (column::TOP, None, RANGE),
+            (column::LOW, None, RANGE, RANGE),
+            (column::MID, Some(first + column::T2), MID, RANGE),
+            (column::HI, Some(first + column::T1), HI, RANGE),
+            (column::TOP, None, RANGE, RANGE),
+            (column::SHORT, None, SHORT, SHORT),
         ]
-        .map(|(offset, second, tag)| Plan { value: first + offset, second, class: Some(tag), head })
+        .map(|(offset, second, class, window)| Plan {
+            second,
+            class: Some(class),
+            head: head.then_some(window),
+            remainder: first + offset == column::LOW,
+            ..plain(first + offset)
+        })
     };
     match link {
-        Link::Squared => vec![],
+        Link::Squared => vec![Plan { remainder: true, ..plain(column::REMAINDER) }],
         Link::Softmax => {
-            let extra = Plan { value: column::EXTRA, second: None, class: None, head: true };
-            group(0, true).into_iter().chain([extra]).collect()
+            let extra = (column::EXTRA..column::SHIFT).map(|value| Plan { head: Some(RANGE), ..plain(value) });
+            group(0, true).into_iter().chain(extra).collect()
         }
         Link::Logistic => {
-            let window = (0..WINDOW_LIMBS).map(|i| Plan {
-                value: column::WINDOW + i,
-                second: None,
-                class: Some(RANGE),
-                head: false,
+            let window = (0..=WINDOW_LIMBS).map(|i| Plan {
+                class: Some(if i < WINDOW_LIMBS { RANGE } else { SHORT }),
+                ..plain(column::WINDOW + i)
             });
             group(0, false).into_iter().chain(group(column::GROUP, false)).chain(window).collect()
         }
@@ -254,36 +322,55 @@ fn window_columns(link: Link, columns: &[Column<Advice>]) -> Vec<Column<Advice>>
     window_indices(link).map(|i| columns[i]).to_vec()
 }
 
-/// Positions of the window's limbs, least significant first.
+/// Positions of the window's limbs, least significant first; the last is the short one.
 #[must_use]
-pub fn window_indices(link: Link) -> [usize; WINDOW_LIMBS] {
+pub fn window_indices(link: Link) -> [usize; WINDOW_LIMBS + 1] {
     match link {
         Link::Logistic => std::array::from_fn(|i| column::WINDOW + i),
-        _ => [column::LOW, column::MID, column::HI, column::TOP, column::EXTRA],
+        _ => [
+            column::LOW,
+            column::MID,
+            column::HI,
+            column::TOP,
+            column::EXTRA,
+            column::EXTRA + 1,
+            column::SHORT,
+        ],
     }
 }
 
 fn with_lookups<T>(link: Link, layout: &Layout, columns: &[Vec<Fr>], f: impl FnOnce(&Lookups<'_>) -> T) -> T {
     let plan = inputs(link);
     let (r, c, end) = (layout.record_rows(), layout.classes(), layout.weights_start());
+    let remainder = remainder_rows(layout);
     let tuple = |input: usize, row: usize| -> Option<Tuple> {
         let plan = &plan[input];
         let offset = row % r;
         let tag = match (row < end, offset) {
-            (true, 0) if plan.head => RANGE,
+            (true, 0) => plan.head?,
             (true, 1..) if offset <= c => plan.class?,
+            _ if plan.remainder && remainder.contains(&row) => RANGE,
             _ => return None,
         };
         let second = plan.second.map_or(Fr::ZERO, |s| columns[s][row]);
         Some([Fr::from(tag), columns[plan.value][row], second])
     };
-    f(&Lookups { inputs: plan.len(), tuple: &tuple })
+    let weight = |_: usize, row: usize| {
+        let i = row.checked_sub(remainder.start).filter(|_| remainder.contains(&row))?;
+        Some(two_to(i as u32 * layout.limb_bits()))
+    };
+    f(&Lookups { inputs: plan.len(), tuple: &tuple, weight: Some(&weight) })
 }
 
-fn table(layout: &Layout) -> Vec<Tuple> {
+fn table(link: Link, layout: &Layout) -> Vec<Tuple> {
+    let range = (0..1u64 << layout.limb_bits()).map(|v| (RANGE, v, 0));
+    let entry = |(tag, v, second): (u64, u64, u64)| [Fr::from(tag), Fr::from(v), Fr::from(second)];
+    if link == Link::Squared {
+        return range.map(entry).collect();
+    }
     let tables = Tables::of(layout);
-    let range = (0..1u64 << tables.limb_bits()).map(|v| (RANGE, v, 0));
+    let short = (0..1u64 << tables.scale().short_bits()).map(|v| (SHORT, v, 0));
     let mid = tables.t2.iter().enumerate().map(|(i, t)| (MID, i as u64, *t));
     let hi = tables.t1.iter().enumerate().map(|(i, t)| (HI, i as u64, *t));
-    range.chain(mid).chain(hi).map(|(tag, v, second)| [Fr::from(tag), Fr::from(v), Fr::from(second)]).collect()
+    range.chain(short).chain(mid).chain(hi).map(entry).collect()
 }

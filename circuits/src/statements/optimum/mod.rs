@@ -1,68 +1,67 @@
 //! # Statement
 //!
-//! The committed weights are the optimum of the regularised loss up to ε, over exactly the active gradient slots, and each
-//! dataset's share in them is so much: with `g = Σ_p act_p G_p + n·λ·W` and everything in integers,
+//! The committed weights are the optimum of the regularised loss up to ε, where the gradients sum to the committed `G`:
+//! with `g = G + n·λ·W` and everything in integers,
 //!
-//! - every weight is in range: `−2^25 ≤ w < 2^25`;
-//! - `‖g‖₂ ≤ n·ε` and `‖W‖₂ ≥ v`;
-//! - for every dataset (a run of joined slots) `|share − ⟨−ΣG_p, W⟩/(nλ‖W‖²)| ≤ 2^−21`.
+//! - every weight is in range: `−2^37 ≤ w < 2^37`;
+//! - `‖⌊g/2^s⌋‖₂ ≤ n·ε` and `‖W‖₂ ≥ v`.
 //!
 //! # Public inputs
 //!
-//! `ctx, n, λ, ε, v, act_1…8, join_1…8, share_1…8` ([`tribute_core::statement::optimum`]).
+//! `ctx, n, λ, ε, v` ([`tribute_core::statement::optimum`]).
 //!
 //! # Committed columns
 //!
-//! `W, G_1 … G_8`, one group each; values in the weights' rows.
+//! `W, G`, one group each; values in the weights' rows, salts above and below them.
 //!
 //! # Region
 //!
-//! Instance row i stands in row i. Scalars stand in the strip, vectors in the weights' rows.
+//! Instance row i stands in row i.
 //!
 //! ```text
-//! row          | limbs            | c1  | c2  | d | s   | t   | pw        | f
-//! 1            |                  | V   | Q   | D | S_w | T   |           | F
-//! 5 + p  slot  |                  | N_p | M_p | D | S_p | T   | ρ^p       | F
-//! 13           |                  |     |     |   | S_g | T   | ρ^8       | F
-//! 14 + 2i      | low limbs of X_i |     |     |   |     |     | ρ^(8 + i) | F
-//! 15 + 2i      | high limbs       |     |     |   |     |     | ρ^(8 + i) | F
-//! weights row j| limbs of g_j, w_j|                            τ^j         | F      (and the column `g`)
+//! row            | limbs                              | pw   | f
+//! 1              | X = (nε)² − Q                      | S_w  | F
+//! 2              | Y = V − v²                         |      | F
+//! weights row j  | g_j + 2^(b·L − 1), w_j + 2^37      | τ^j  | F
 //! ```
 //!
-//! `V = Σw²` and `W` below count the penalised coordinates only, `Q = Σg²`, `N_p = ⟨−G_p, W⟩`,
-//! `M_p = act_p N_p + join_p M_(p−1)`, `D = nλV` at the scale of N, `S_x = Σ_j τ^j x_j`.
+//! `Q = Σ g'²` with `g' = ⌊g/2^s⌋`, `V = Σ w²`, `S_w = Σ_j τ^j w_j`. No column holds g: its L limbs do, and `g'` is what those
+//! above the lowest `s/b` spell.
 //!
 //! # Soundness
 //!
-//! Phase one commits W, G_p, g, the limbs and the scalars N, V, Q, M, D; τ comes after it, phase two commits S and T; ρ
-//! comes after that.
+//! Phase one commits W, G and the limbs; τ comes after it, phase two commits `S_w` beside the powers of τ, ρ comes after
+//! that.
 //!
-//! *One running sum ties scalars to vectors.* `f` starts and ends at 0. On weight rows it gains
-//! `−w·Σ_p ρ^p G_p + ρ^8 w² + ρ^9 g² + τ^j(Σ_p ρ^(10+p) G_p + ρ^18 w + ρ^19 g)`, on the strip it loses the scalars under the
-//! same powers. As a polynomial in ρ each coefficient vanishes: N, V, Q and S are what they are said to be.
+//! *One running sum.* `f` starts and ends at 0. On weights rows it gains `g'² + ρw² + τ^j(ρ²(g − G) + ρ³w)`, in row 1
+//! `X − (nε)² − (ρ²nλ + ρ³)·S_w`, in row 2 `−ρ(Y + v²)`. As a polynomial in ρ each coefficient vanishes: `X = (nε)² − Q`,
+//! `Y = V − v²`, `Σ_j τ^j (g_j − G_j) = nλ·S_w`, and `S_w = Σ_j τ^j w_j`. So at the random τ, drawn after g, G and W,
+//! `g = G + nλW` coordinate by coordinate. The powers of τ start at 1 in the first weights row, which is the one after a
+//! row that is none.
 //!
-//! *The residual.* `T` starts at `n·λ·S_w`, gains `act_p·S_p` on slot rows and equals `S_g` in row 13. So at the random τ,
-//! drawn after g, `g = Σ act_p G_p + nλW` coordinate by coordinate.
+//! *Inequalities.* X and Y are sums of looked-up limbs, of 198 to 210 bits in all: not negative, and below r. Hence
+//! `Q ≤ (nε)²` and `V ≥ v²`, as integers, because nothing wraps:
 //!
-//! *No wrap.* g is `limbs·b` bits wide: 112 to 121 (117, 120, 121, 120, 117 for k = 10 to 14, 112 from there), so `Q < 2^251.97`
-//! in the worst case (k = 12, where a layout has 3,974 weights at most) and `Q + 2^250 < r`; `V < 2^67`; `(n·ε)² < 2^246` at g's scale within the public
-//! limits. The gradients of registered shards, each counted once, are sums of `2^8·2^112` over all records, `n < 2^26` of
-//! them, however many shards a slot holds and however deep the tree of sums under it is ([`crate::statements::sum`]): every entry of
-//! every G_p is below 2^146. So `ΣG + nλW` is below 2^147 and equal as an integer, not only over the field, and with
-//! `|w| < 2^25` and fewer than 2^17 weights `|N|, |M| < 2^188`, so `2^21·|M|, 2·|share|·D < 2^210`.
-//! [`tribute_core::numbers`] holds the limits; contracts and offline verification enforce them.
+//! *No wrap.* A residual entry is L·b bits wide, its magnitude below 2^160; without its lowest s bits (72 to 84) `g'` is
+//! below 2^78 and `Q < 2^173`; `V < 2^91`; `(nε)² < 2^166` at the scale of `g'` within the public limits. The gradients of
+//! registered shards, each counted once, are sums of less than `2^12·2^17·2^131` over all records, `n < 2^26` of them,
+//! however many shards: every entry of their sum is below 2^186. So `ΣG + nλW` is below 2^187 and equal to g as an integer,
+//! not only over the field. `rows` recomputes these bounds for every k; [`tribute_core::numbers`] holds the limits, which
+//! contracts and offline verification enforce.
 //!
-//! *Inequalities.* 18 numbers are non-negative because they are sums of limbs of at most 250 bits in all (238 from k = 15):
-//! `X_p = D + ρ_p`, `X_(8+p) = D − ρ_p` with `ρ_p = (1 − join_(p+1))·2^21·M_p − 2·share_p·D`, `X_16 = (nε)² − Q`,
-//! `X_17 = V − v²`. The same running sum copies them from where they are computed to the rows of their limbs, under ρ^20 to
-//! ρ^37. Where the next slot is joined, and in an
-//! inactive slot, `|2·share·D| ≤ D` leaves only 0, so every run of slots publishes one share, in its last slot.
+//! *Rounding.* `g = 2^s·g' + ρ` with `0 ≤ ρ < 2^s`, so `‖g‖ ≤ 2^s(‖g'‖ + √cells)`: beyond nε by less than half a unit of
+//! 2^-44, which δ counts ([`tribute_core::numbers::link_error_units`]).
+//!
+//! *Sums.* Commitments add up: `Σ C(G_p) = C(Σ G_p)`, so that G is the sum of the shards' gradients is an addition of points
+//! by whoever verifies ([`tribute_core::certificate`], the agent registry). Salts and tails are free in every column, so they
+//! are free in the sum. An opening of the sum is one of each summand.
 //!
 //! # Not checked
 //!
-//! That G_p is the gradient of a registered shard at this W, or the sum of several (`gradient` and `sum` proofs; the
-//! digests tie them), that every shard counts once, that n is the number of their records, which slots should be active or joined (the verifier compares the flags), the size of the
-//! public inputs (the verifier checks the limits), and the distance bound (arithmetic on public inputs).
+//! That G is the sum of gradients of registered shards at this W (above; each `gradient` proof ties its shard to W), that
+//! every shard counts once, that n is the number of their records, the size of the public inputs (the verifier checks the
+//! limits), the distance bound (arithmetic on public inputs), and the shares, which follow from the contributions that the
+//! `gradient` proofs publish.
 
 mod gates;
 mod rows;
@@ -73,17 +72,14 @@ use std::sync::Arc;
 use halo2_proofs::halo2curves::bn256::Fr;
 use tribute_core::head::{Optimum, Weights};
 use tribute_core::shape::Shape;
-use tribute_core::statement::OPTIMUM_SLOTS;
 use tribute_engine::column::CommittedColumn;
 use tribute_engine::plonk::Witness;
 
 use crate::arithmetization::{Arithmetization, StatementWitness};
 use crate::columns::CommittedGroup;
 use crate::gadgets::argument::Forge;
-use witness::Cells;
 
 pub use gates::Config;
-pub use witness::{column, Slot};
 
 /// The `optimum` circuit with its witness.
 #[derive(Clone)]
@@ -91,7 +87,7 @@ pub struct OptimumCircuit {
     shape: Shape,
     config: Config,
     committed: Vec<Arc<CommittedColumn>>,
-    /// Fresh columns of phase 0 but the multiplicities: limbs, then [`column`].
+    /// Fresh columns of phase 0 but the multiplicities: limbs.
     pub columns: Vec<Vec<Fr>>,
     /// Public inputs but `ctx`, by the statement's offsets.
     pub inputs: Vec<Fr>,
@@ -100,35 +96,27 @@ pub struct OptimumCircuit {
 }
 
 impl OptimumCircuit {
-    /// The witness. `slots` are the active ones, 1 to 8; `unused` commits fill the others; `numbers` comes from
-    /// [`tribute_core::head::optimum`] over the same gradients, shards of a dataset summed.
-    ///
-    /// # Panics
-    /// If slots and unused groups are not 8 in all, or `numbers` is for another number of datasets: a caller's mistake.
+    /// The witness for committed weights and the sum of the committed gradients, from
+    /// [`sum_gradients`](crate::columns::sum_gradients); `numbers` comes from [`tribute_core::head::optimum`] over the same.
     #[must_use]
     pub fn new(
         shape: Shape,
         weights_group: &CommittedGroup,
         weights: &Weights,
-        slots: &[Slot<'_>],
-        unused: &[CommittedGroup],
+        sum: &CommittedGroup,
         numbers: &Optimum,
     ) -> Self {
-        assert_eq!(slots.len() + unused.len(), OPTIMUM_SLOTS, "slots");
-        let groups = [weights_group].into_iter().chain(slots.iter().map(|s| s.group)).chain(unused);
-        let committed = groups.flat_map(|g| g.columns.iter().cloned()).collect();
-        let (columns, inputs) = witness::phase_one(&shape, weights, slots, numbers);
+        let committed = [weights_group, sum].into_iter().flat_map(|g| g.columns.iter().cloned()).collect();
+        let (columns, inputs) = witness::phase_one(&shape.layout, weights, numbers);
         OptimumCircuit { config: Config::of(&shape), shape, committed, columns, inputs, forge: None }
     }
 
-    /// Spells the long numbers anew after scalars or inputs were changed: for forgeries in tests.
+    /// Spells the long numbers anew after limbs or inputs were changed: for forgeries in tests.
     #[doc(hidden)]
     pub fn respell(&mut self) {
-        witness::spell_longs(&self.shape.layout, &mut self.columns, &self.inputs);
-    }
-
-    fn cells(&self) -> Cells<'_> {
-        Cells { shape: &self.shape, committed: &self.committed, columns: &self.columns, inputs: &self.inputs }
+        let layout = &self.shape.layout;
+        let [q, v] = witness::sums_of_squares(layout, &self.columns, &self.committed[0].values);
+        witness::spell_longs(layout, &mut self.columns, &self.inputs, q, v);
     }
 
     /// The public inputs with this `ctx`.
@@ -152,20 +140,24 @@ impl Witness for OptimumCircuit {
     }
 
     fn phase(&self, phase: u8, challenges: &[Fr]) -> Vec<Vec<Fr>> {
-        let tau = || challenges[self.config.tau.index()];
+        let layout = &self.shape.layout;
+        let (w, g) = (&self.committed[0].values, &self.committed[1].values);
+        let pw = || witness::phase_two(layout, w, challenges[self.config.tau.index()]);
         let mut columns = match phase {
             0 => {
                 let mut columns = self.columns.clone();
-                columns.push(witness::multiplicities(&self.shape.layout, &self.columns));
+                columns.push(witness::multiplicities(layout, &self.columns));
                 columns
             }
             1 => {
-                let mut columns =
-                    witness::lookup_columns(&self.shape.layout, &self.config.lookup, challenges, &self.columns);
-                columns.extend(witness::phase_two(&self.cells(), tau()));
+                let mut columns = witness::lookup_columns(layout, &self.config.lookup, challenges, &self.columns);
+                columns.push(pw());
                 columns
             }
-            _ => witness::phase_three(&self.cells(), tau(), challenges[self.config.rho.index()]),
+            _ => {
+                let rho = challenges[self.config.rho.index()];
+                vec![witness::phase_three(layout, [w, g], &self.columns, &self.inputs, &pw(), rho)]
+            }
         };
         if let Some(forge) = &self.forge {
             forge(phase, &mut columns, challenges);

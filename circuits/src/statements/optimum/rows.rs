@@ -1,33 +1,13 @@
 //! Which row holds what, and how numbers are cut into limbs.
 
-use tribute_core::head::gradient_limbs;
-use tribute_core::layout::{Layout, SCALAR_ROWS};
+use tribute_core::head::ResidualLimbs;
+use tribute_core::layout::Layout;
 use tribute_core::numbers::WEIGHT_LIMIT;
-use tribute_core::statement::{optimum as input, OPTIMUM_SLOTS};
 
-/// Row of the scalars V, Q.
-pub(super) const ROW_TOTALS: usize = input::N;
-/// Row of the first slot.
-pub(super) const ROW_SLOTS: usize = input::ACTIVE;
-/// Row that closes the slots.
-pub(super) const ROW_CLOSE: usize = ROW_SLOTS + OPTIMUM_SLOTS;
-/// First row of the non-negative numbers.
-pub(super) const ROW_LONG: usize = ROW_CLOSE + 1;
-/// How many there are.
-pub(super) const LONGS: usize = 2 * OPTIMUM_SLOTS + 2;
-
-const _: () = assert!(ROW_LONG + 2 * LONGS < SCALAR_ROWS, "every layout keeps the rows of the scalars free");
-
-/// Exponents of ρ.
-pub(super) mod power {
-    use tribute_core::statement::OPTIMUM_SLOTS;
-    pub(crate) const V: usize = OPTIMUM_SLOTS;
-    pub(crate) const Q: usize = V + 1;
-    pub(crate) const S: usize = Q + 1;
-    pub(crate) const S_W: usize = S + OPTIMUM_SLOTS;
-    pub(crate) const S_G: usize = S_W + 1;
-    pub(crate) const LONG: usize = S_G + 1;
-}
+/// Row whose limbs are `(nε)² − Q`, and whose cell of `pw` is `S_w`.
+pub(super) const ROW_BOUND: usize = 1;
+/// Row whose limbs are `V − v²`.
+pub(super) const ROW_NORM: usize = 2;
 
 /// How limbs are laid out for one layout.
 #[derive(Clone, Copy, Debug)]
@@ -35,30 +15,62 @@ pub(super) struct Limbs {
     /// Bits per limb.
     pub(super) bits: u32,
     /// Limbs of a residual entry.
-    pub(super) residual: usize,
+    pub(super) residual: ResidualLimbs,
     /// Limbs of a weight.
     pub(super) weight: usize,
     /// Spare bits of a weight's top limb; if any, one more limb column holds the top limb shifted up by them.
     pub(super) spare: u32,
 }
 
-/// Bits of `w + 2^25`.
+/// Bits of `w + 2^37`.
 const WEIGHT_RANGE_BITS: u32 = WEIGHT_LIMIT.trailing_zeros() + 1;
-/// Bits that a non-negative number may have.
-const LONG_BITS: u32 = 250;
 
 impl Limbs {
     pub(super) fn of(layout: &Layout) -> Self {
         let bits = layout.limb_bits();
         let weight = WEIGHT_RANGE_BITS.div_ceil(bits) as usize;
-        Limbs { bits, residual: gradient_limbs(layout), weight, spare: weight as u32 * bits - WEIGHT_RANGE_BITS }
+        let spare = weight as u32 * bits - WEIGHT_RANGE_BITS;
+        Limbs { bits, residual: ResidualLimbs::of(layout), weight, spare }
     }
-    /// Limb columns.
+    /// Limb columns: those of the residual, of the weight, and the shifted top limb.
     pub(super) fn columns(&self) -> usize {
-        self.residual + self.weight + usize::from(self.spare > 0)
+        self.residual.all + self.weight + usize::from(self.spare > 0)
     }
-    /// Limbs of a long number that stand in its second row.
-    pub(super) fn second_row(&self) -> usize {
-        (((LONG_BITS - self.columns() as u32 * self.bits) / self.bits) as usize).min(self.columns())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tribute_core::head::{epsilon_shift, penalty_shift};
+    use tribute_core::layout::Task;
+    use tribute_core::numbers::{COUNT_LIMIT_BITS, EPSILON_LIMIT_BITS, LAMBDA_LIMIT_BITS, NORM_LIMIT_BITS};
+
+    /// The bounds in the statement's head, at their worst for every k.
+    #[test]
+    fn nothing_wraps_for_any_k() {
+        for k in 10..=22 {
+            let layout = Layout::new(k, 64, 8, 2, Task::Classes).unwrap();
+            let (plan, b) = (Limbs::of(&layout), layout.limb_bits());
+            // no layout has more weights than rows, nor than 1,025 blocks of 100
+            let weights_bits = 17.min(k);
+            let entry = plan.residual.all as u32 * b - 1;
+            assert!(entry + 1 >= layout.gradient_bits() + 9, "an entry may be 2^8");
+            let squared = entry - plan.residual.rounded_bits(&layout);
+            let q = 2 * squared + weights_bits;
+            let bound = 2 * (COUNT_LIMIT_BITS + EPSILON_LIMIT_BITS + epsilon_shift(&layout));
+            let v = 2 * 37 + weights_bits;
+            let longs = plan.columns() as u32 * b;
+            assert!(q < 250 && bound < 250, "k = {k}: Q < 2^{q}, (nε)² < 2^{bound}");
+            assert!(longs < 250 && longs >= bound && longs >= v, "k = {k}: {longs} bits of limbs");
+            // ΣG + nλW: features below 2^12, predictions below 2^16, as records of all shards
+            let gradient = COUNT_LIMIT_BITS + 12 + 17 + layout.prob_bits();
+            let penalty = COUNT_LIMIT_BITS + LAMBDA_LIMIT_BITS + 37 + penalty_shift(&layout);
+            assert!(gradient < 200 && penalty < 200, "k = {k}: {gradient}, {penalty}");
+            // v² at V's scale
+            assert!(2 * (NORM_LIMIT_BITS + 22) < 250);
+            // what is rounded away is less than half a unit of ε even if n were 1
+            let rounding = weights_bits.div_ceil(2);
+            assert!(rounding + 1 <= epsilon_shift(&layout), "k = {k}: 2^{rounding} of 2^{}", epsilon_shift(&layout));
+        }
     }
 }

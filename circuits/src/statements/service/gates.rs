@@ -8,7 +8,6 @@ use halo2_proofs::plonk::{
 };
 use halo2_proofs::poly::Rotation;
 use tribute_core::layout::Layout;
-use tribute_core::numbers::BIAS_FEATURE;
 use tribute_core::shape::Shape;
 use tribute_core::statement::SERVICE_SLOTS;
 
@@ -175,7 +174,8 @@ fn chain(gates: &mut Gates<'_>, frame: Frame, rows: Rows, poseidon: &Poseidon2, 
         let last = c.cur(last);
         c.fixed(rows.q_link) * last.clone() * (last - small(1))
     });
-    gates.add("the first block starts a run", |c| c.fixed(frame.q_first) * (c.cur(last) - small(1)));
+    // on the last gate row, which no block reaches, the cell is read by nothing else
+    gates.add("the first block starts a run", |c| c.fixed(frame.q_ends) * (c.cur(last) - small(1)));
     gates.add("position: position' = (1 − last)(position + 1)", |c| {
         let inside = small(1) - c.query_advice(last, back);
         c.fixed(rows.q_link) * (c.cur(position) - inside * (c.query_advice(position, back) + small(1)))
@@ -240,7 +240,7 @@ fn lookup(
         });
         inputs
     };
-    let lookup = LogUp::configure_table(gates, frame, table, &tuple, DATA + 1, INPUTS_PER_HELPER, &build);
+    let lookup = LogUp::configure_table(gates, frame, table, &tuple, (DATA + 1, INPUTS_PER_HELPER, 0), &build);
     let multiplicity = lookup.multiplicity();
     gates.add("a slot ends at most one run: m(m − 1) = 0", |c| {
         let m = c.cur(multiplicity);
@@ -321,10 +321,10 @@ fn random_sums(
     });
     RunningCheck { frame, q_record: rows.q_start, q_block: rows.q_block, a, r }.gates(
         gates,
-        "logit check: r' = σr + 256 + τ·head on starts, r − a(α·wk + τ^j) on blocks",
+        "logit check: r' = σr + bias + τ·head on starts, r − a(α·wk + τ^j) on blocks",
         |c| {
             let (sigma, tau) = (c.challenge(sigma), c.challenge(tau));
-            (sigma - small(1)) * c.cur(r) + small(BIAS_FEATURE as u64) + tau * c.cur(head)
+            (sigma - small(1)) * c.cur(r) + small(layout.bias_feature() as u64) + tau * c.cur(head)
         },
         |c| {
             let (tau, kappa) = (c.challenge(tau), c.challenge(kappa));

@@ -5,7 +5,6 @@ use halo2_proofs::halo2curves::ff::Field;
 use rayon::prelude::*;
 use tribute_core::head::Weights;
 use tribute_core::layout::Layout;
-use tribute_core::numbers::BIAS_FEATURE;
 use tribute_core::receipt;
 use tribute_engine::field::{from_core, from_i128, two_to};
 
@@ -91,7 +90,7 @@ pub struct SlotInputs {
 pub struct Step {
     /// Features.
     pub features: Vec<u16>,
-    /// Logits, 28 fractional bits.
+    /// Logits, 40 fractional bits.
     pub logits: Vec<i64>,
     /// Answer.
     pub answer: u16,
@@ -140,7 +139,9 @@ pub(super) fn fill(layout: &Layout, blocks: &Blocks, steps: &[Step]) -> Vec<Vec<
         .take(blocks.count)
         .map(|step| (sponge_cells(&step.message), data_cells(layout, blocks, step)))
         .collect();
-    out[column::LAST][0] = Fr::ONE;
+    for row in [0, layout.gate_rows() - 1] {
+        out[column::LAST][row] = Fr::ONE;
+    }
     out[column::NEXT][0] = steps.first().map_or(Fr::ZERO, |s| s.message[0]);
     for (i, (((rounds, state), data), step)) in cells.into_iter().zip(steps).enumerate() {
         let (start, link) = (blocks.start(i), blocks.link(i));
@@ -233,7 +234,7 @@ fn with_lookups<T>(layout: &Layout, blocks: &Blocks, columns: &[Vec<Fr>], f: imp
         };
         Some([Fr::from(tag), columns[column::DATA + input][row], Fr::ZERO, Fr::ZERO, Fr::ZERO])
     };
-    f(&Lookups { inputs: DATA + 1, tuple: &tuple })
+    f(&Lookups { inputs: DATA + 1, tuple: &tuple, weight: None })
 }
 
 pub(super) fn multiplicities(layout: &Layout, blocks: &Blocks, columns: &[Vec<Fr>], table: &[Tuple]) -> Vec<Fr> {
@@ -331,7 +332,7 @@ pub(super) fn third_phase(
     }
     let a = sigma_sums(layout, blocks, columns, c.sigma);
     let alpha = c.tau.pow_vartime([(blocks.features * DATA + 1) as u64]) * if classes == 1 { c.kappa } else { Fr::ONE };
-    let bias = Fr::from(BIAS_FEATURE as u64);
+    let bias = Fr::from(layout.bias_feature() as u64);
     let (head, pack) = (&out[third::HEAD], &out[third::PACK]);
     let step = |row: usize| starts[row].then(|| bias + c.tau * head[row]);
     out[third::R] = running_check(layout, c.sigma, &a, step, |row| alpha * head[row] + pack[row]);

@@ -6,13 +6,14 @@ use clap::Args;
 use serde::Deserialize;
 use serde_json::{json, Value};
 use tribute_chain::agents::{short_name, Layout, VersionParams};
+use tribute_chain::word;
+use tribute_core::id::{AgentId, CircuitId, DatasetId, GradientDigest, ModelDigest, WeightsDigest};
 use tribute_core::layout::Task;
 use tribute_core::link::Link;
 use tribute_core::schema::Schema;
-use tribute_problem::hexed::Hex32;
 use tribute_problem::{Problem, Result};
 
-use super::{hex32, json_file, word, ChainArgs, ProofFile};
+use super::{json_file, ChainArgs, ProofFile};
 use crate::CommandResult;
 
 #[derive(Debug, Args)]
@@ -27,7 +28,7 @@ pub(crate) struct CreateArgs {
 #[derive(Debug, Args)]
 pub(crate) struct ProposeArgs {
     /// The agent's id.
-    agent: Hex32,
+    agent: AgentId,
     /// The agent's numbers, as `tribute agent train --out` wrote them.
     #[arg(long, value_name = "FILE")]
     trained: PathBuf,
@@ -44,7 +45,7 @@ pub(crate) struct ProposeArgs {
 #[derive(Debug, Args)]
 pub(crate) struct GradientsArgs {
     /// The agent's id.
-    agent: Hex32,
+    agent: AgentId,
     /// Its version.
     #[arg(long, default_value_t = 1)]
     version: u32,
@@ -61,7 +62,7 @@ pub(crate) struct GradientsArgs {
 #[derive(Debug, Args)]
 pub(crate) struct CertifyArgs {
     /// The agent's id.
-    agent: Hex32,
+    agent: AgentId,
     /// Its version.
     #[arg(long, default_value_t = 1)]
     version: u32,
@@ -74,15 +75,15 @@ pub(crate) struct CertifyArgs {
 
 #[derive(Deserialize)]
 struct AgentFile {
-    weights_digest: Hex32,
-    dataset_ids: Vec<Hex32>,
+    weights_digest: WeightsDigest,
+    dataset_ids: Vec<DatasetId>,
     lambda: u32,
     link: Link,
     reg_bias: bool,
     schema: Schema,
     k: u32,
     columns: usize,
-    model_sha256: Hex32,
+    model_sha256: ModelDigest,
 }
 
 #[derive(Deserialize)]
@@ -93,7 +94,7 @@ struct CircuitsFile {
 #[derive(Deserialize)]
 struct CircuitFile {
     statement: String,
-    circuit_id: Hex32,
+    circuit_id: CircuitId,
 }
 
 #[derive(Deserialize)]
@@ -110,7 +111,7 @@ pub(super) async fn create(a: CreateArgs) -> CommandResult {
     let name =
         short_name(&a.name).ok_or_else(|| Problem::field("name", format!("`{}` has more than 32 bytes", a.name)))?;
     let c = a.chain.connect().await?;
-    let value = c.send(&c.contracts.create_agent(name), |e| json!({ "agent_id": hex32(e.agentId) })).await?;
+    let value = c.send(&c.contracts.create_agent(name), |e| json!({ "agent_id": AgentId::new(e.agentId.0) })).await?;
     a.chain.emit(&value)
 }
 
@@ -124,13 +125,13 @@ pub(super) async fn propose(a: ProposeArgs) -> CommandResult {
     }
     let circuits: CircuitsFile = json_file(&a.circuits)?;
     let circuit = |statement: &str| {
-        let found = circuits.ready.iter().find(|c| c.statement == statement).map(|c| word(c.circuit_id));
+        let found = circuits.ready.iter().find(|c| c.statement == statement).map(|c| word(&c.circuit_id));
         found
             .ok_or_else(|| Problem::field("circuits", format!("{} has no `{statement}` circuit", a.circuits.display())))
     };
     let layout = trained.schema.layout(trained.k, trained.columns)?;
     let params = VersionParams {
-        datasetIds: trained.dataset_ids.iter().copied().map(word).collect(),
+        datasetIds: trained.dataset_ids.iter().map(word).collect(),
         dims: Layout {
             k: layout.k(),
             columns: layout.columns() as u32,
@@ -143,14 +144,14 @@ pub(super) async fn propose(a: ProposeArgs) -> CommandResult {
         link: trained.link.code(),
         regBias: trained.reg_bias,
         dataBps: a.data_bps,
-        wDigest: word(trained.weights_digest),
+        wDigest: word(&trained.weights_digest),
         gradientCircuitId: circuit("gradient")?,
         optimumCircuitId: circuit("optimum")?,
         serviceCircuitId: circuit("service")?,
-        modelHash: word(trained.model_sha256),
+        modelHash: word(&trained.model_sha256),
     };
     let c = a.chain.connect().await?;
-    let call = c.contracts.propose_version(word(a.agent), params);
+    let call = c.contracts.propose_version(&a.agent, params);
     let value = c.send(&call, |e| json!({ "agent_id": a.agent, "version": e.version })).await?;
     a.chain.emit(&value)
 }
@@ -161,8 +162,10 @@ pub(super) async fn gradients(a: GradientsArgs) -> CommandResult {
     let mut sent: Vec<Value> = Vec::new();
     let slots = file.gradients.iter().enumerate().filter(|(slot, _)| a.slot.is_none_or(|only| only == *slot));
     for (slot, proof) in slots {
-        let call = c.contracts.submit_gradient(word(a.agent), a.version, slot as u64, proof.inputs(), proof.bytes()?);
-        sent.push(c.send(&call, |e| json!({ "slot": slot, "gradient": hex32(e.gradientDigest) })).await?);
+        let call = c.contracts.submit_gradient(&a.agent, a.version, slot as u64, proof.inputs(), proof.bytes()?);
+        sent.push(
+            c.send(&call, |e| json!({ "slot": slot, "gradient": GradientDigest::new(e.gradientDigest.0) })).await?,
+        );
     }
     a.chain.emit(&json!({ "agent_id": a.agent, "version": a.version, "gradients": sent }))
 }
@@ -170,7 +173,7 @@ pub(super) async fn gradients(a: GradientsArgs) -> CommandResult {
 pub(super) async fn certify(a: CertifyArgs) -> CommandResult {
     let file: OptimumFile = json_file(&a.optimum)?;
     let c = a.chain.connect().await?;
-    let call = c.contracts.certify(word(a.agent), a.version, file.proof.inputs(), file.proof.bytes()?);
+    let call = c.contracts.certify(&a.agent, a.version, file.proof.inputs(), file.proof.bytes()?);
     let tell = |e: &tribute_chain::agents::VersionCertified| -> Value {
         json!({
             "agent_id": a.agent,

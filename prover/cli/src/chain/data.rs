@@ -7,10 +7,12 @@ use clap::Args;
 use serde::Deserialize;
 use serde_json::json;
 use tribute_chain::datasets::{RegisterParams, ShardProof};
-use tribute_problem::hexed::{Hex20, Hex32};
+use tribute_chain::word;
+use tribute_core::hexed::Hex20;
+use tribute_core::id::{DatasetId, SchemaId};
 use tribute_problem::Result;
 
-use super::{account, hex32, json_file, word, ChainArgs, ProofFile};
+use super::{account, json_file, ChainArgs, ProofFile};
 use crate::CommandResult;
 
 #[derive(Debug, Args)]
@@ -24,7 +26,7 @@ pub(crate) struct RegisterArgs {
 #[derive(Debug, Args)]
 pub(crate) struct GrantArgs {
     /// The dataset's id.
-    dataset: Hex32,
+    dataset: DatasetId,
     /// The agent owner's account.
     #[arg(long, value_name = "ADDRESS")]
     to: Hex20,
@@ -41,7 +43,7 @@ pub(crate) struct GrantArgs {
 /// What `tribute dataset register` writes.
 #[derive(Deserialize)]
 struct DatasetFile {
-    schema_id: Hex32,
+    schema_id: SchemaId,
     min_data_bps: u16,
     open_training: bool,
     shards: Vec<ShardFile>,
@@ -55,7 +57,7 @@ struct ShardFile {
 pub(super) async fn register(a: RegisterArgs) -> CommandResult {
     let file: DatasetFile = json_file(&a.dataset)?;
     let params = RegisterParams {
-        schemaId: word(file.schema_id),
+        schemaId: word(&file.schema_id),
         minDataBps: file.min_data_bps,
         openTraining: file.open_training,
     };
@@ -64,12 +66,12 @@ pub(super) async fn register(a: RegisterArgs) -> CommandResult {
         .iter()
         .map(|s| {
             let p = &s.proof;
-            Ok(ShardProof { circuitId: word(p.circuit_id), inputs: p.inputs(), proof: p.bytes()? })
+            Ok(ShardProof { circuitId: word(&p.circuit_id), inputs: p.inputs(), proof: p.bytes()? })
         })
         .collect::<Result<Vec<_>>>()?;
     let c = a.chain.connect().await?;
     let call = c.contracts.register_dataset(params, shards);
-    let value = c.send(&call, |e| json!({ "dataset_id": hex32(e.datasetId), "records": e.records })).await?;
+    let value = c.send(&call, |e| json!({ "dataset_id": DatasetId::new(e.datasetId.0), "records": e.records })).await?;
     a.chain.emit(&value)
 }
 
@@ -77,7 +79,7 @@ pub(super) async fn grant(a: GrantArgs) -> CommandResult {
     let c = a.chain.connect().await?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
     let seconds = a.days.saturating_mul(86_400);
-    let call = c.contracts.grant_training_for(word(a.dataset), account(a.to), a.uses, now, seconds);
+    let call = c.contracts.grant_training_for(&a.dataset, account(a.to), a.uses, now, seconds);
     let value = c
         .send(&call, |e| json!({ "dataset_id": a.dataset, "grantee": a.to, "uses": a.uses, "expiry": e.expiry }))
         .await?;

@@ -13,14 +13,15 @@ mod withdraw;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use alloy::primitives::{Bytes, B256, U256};
+use alloy::primitives::{Bytes, U256};
 use alloy::sol_types::SolCall;
 use clap::{Args, Subcommand};
 use serde::Deserialize;
 use serde_json::{json, Value};
 use tribute_chain::{Call, Chain, Contracts, Deployment, Options, Wallet};
 use tribute_client::files::read_file;
-use tribute_problem::hexed::{Hex, Hex20, Hex32};
+use tribute_core::hexed::{Hex, Hex20};
+use tribute_core::id::CircuitId;
 use tribute_problem::{Problem, Result};
 
 use super::keys::KeyArgs;
@@ -224,8 +225,8 @@ impl Connected {
 /// A proof in a file that an earlier command wrote.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct ProofFile {
-    pub(crate) circuit_id: Hex32,
-    pub(crate) inputs: Vec<Hex32>,
+    pub(crate) circuit_id: CircuitId,
+    pub(crate) inputs: Vec<Hex<32>>,
     pub(crate) proof: String,
 }
 
@@ -250,16 +251,8 @@ pub(crate) fn json_file<T: for<'de> Deserialize<'de>>(file: &std::path::Path) ->
     serde_json::from_slice(&read_file(file)?).map_err(|e| Problem::field("file", format!("{}: {e}", file.display())))
 }
 
-pub(crate) fn word(id: Hex32) -> B256 {
-    B256::from(id.0)
-}
-
 pub(crate) fn account(a: Hex20) -> alloy::primitives::Address {
     alloy::primitives::Address::from(a.0)
-}
-
-pub(crate) fn hex32(word: B256) -> Hex32 {
-    Hex(word.0)
 }
 
 pub(super) async fn run(command: ChainCommand) -> CommandResult {

@@ -8,11 +8,12 @@ use clap::Args;
 use serde::Deserialize;
 use serde_json::json;
 use tribute_chain::sessions::{ClaimBatch, OpenParams, SlotVoucher};
-use tribute_chain::SignedVoucher;
-use tribute_problem::hexed::{Hex, Hex20, Hex32};
+use tribute_chain::{word, SignedVoucher};
+use tribute_core::hexed::{Hex, Hex20};
+use tribute_core::id::{AgentId, SessionId, Transcript};
 use tribute_problem::{Problem, Result};
 
-use super::{account, hex32, json_file, word, ChainArgs, Connected, ProofFile, ReadArgs};
+use super::{account, json_file, ChainArgs, Connected, ProofFile, ReadArgs};
 use crate::CommandResult;
 
 /// Validity of a permit, seconds.
@@ -22,7 +23,7 @@ const PERMIT: u64 = 3600;
 pub(crate) struct OpenArgs {
     /// The agent's id.
     #[arg(long, value_name = "ID")]
-    agent: Hex32,
+    agent: AgentId,
     /// Its version.
     #[arg(long, default_value_t = 1)]
     version: u32,
@@ -42,7 +43,7 @@ pub(crate) struct OpenArgs {
 #[derive(Debug, Args)]
 pub(crate) struct ShowArgs {
     /// The session's id.
-    session: Hex32,
+    session: SessionId,
     #[command(flatten)]
     read: ReadArgs,
 }
@@ -50,7 +51,7 @@ pub(crate) struct ShowArgs {
 #[derive(Debug, Args)]
 pub(crate) struct CloseArgs {
     /// The session's id.
-    session: Hex32,
+    session: SessionId,
     #[command(flatten)]
     chain: ChainArgs,
 }
@@ -65,7 +66,7 @@ pub(crate) struct ClaimArgs {
 
 #[derive(Deserialize)]
 struct ClaimFile {
-    agent_id: Hex32,
+    agent_id: AgentId,
     version: u32,
     proof: ProofFile,
     vouchers: Vec<SignedVoucher>,
@@ -74,7 +75,7 @@ struct ClaimFile {
 pub(super) async fn open(a: OpenArgs) -> CommandResult {
     let c = a.chain.connect().await?;
     let params = OpenParams {
-        agentId: word(a.agent),
+        agentId: word(&a.agent),
         version: a.version,
         pricePerQuery: a.price,
         escrow: a.escrow,
@@ -88,12 +89,12 @@ pub(super) async fn open(a: OpenArgs) -> CommandResult {
     let value = c
         .send(&call, |e| {
             json!({
-                "session": hex32(e.session),
+                "session": SessionId::new(e.session.0),
                 "agent_id": a.agent,
                 "version": a.version,
                 "price": a.price.to_string(),
                 "escrow": a.escrow.to_string(),
-                "transcript": Hex32::from(e.transcript.to_be_bytes::<32>()),
+                "transcript": Transcript::new(e.transcript.to_be_bytes()),
             })
         })
         .await?;
@@ -101,15 +102,15 @@ pub(super) async fn open(a: OpenArgs) -> CommandResult {
 }
 
 pub(super) async fn show(a: ShowArgs) -> CommandResult {
-    let s = a.read.contracts().await?.session(word(a.session)).await?;
+    let s = a.read.contracts().await?.session(&a.session).await?;
     a.read.emit(&json!({
         "session": a.session,
         "client": Hex(s.client.into_array()),
         "session_key": Hex(s.sessionKey.into_array()),
-        "agent_id": hex32(s.agentId),
+        "agent_id": AgentId::new(s.agentId.0),
         "version": s.version,
         "count": s.count,
-        "transcript": Hex32::from(s.transcript.to_be_bytes::<32>()),
+        "transcript": Transcript::new(s.transcript.to_be_bytes()),
         "price": s.pricePerQuery.to_string(),
         "remaining": s.remaining.to_string(),
         "thaw_end": s.thawEnd,
@@ -118,14 +119,14 @@ pub(super) async fn show(a: ShowArgs) -> CommandResult {
 
 pub(super) async fn thaw(a: CloseArgs) -> CommandResult {
     let c = a.chain.connect().await?;
-    let call = c.contracts.request_thaw(word(a.session));
+    let call = c.contracts.request_thaw(&a.session);
     let value = c.send(&call, |e| json!({ "session": a.session, "thaw_end": e.thawEnd })).await?;
     a.chain.emit(&value)
 }
 
 pub(super) async fn refund(a: CloseArgs) -> CommandResult {
     let c = a.chain.connect().await?;
-    let call = c.contracts.withdraw_remainder(word(a.session));
+    let call = c.contracts.withdraw_remainder(&a.session);
     let value = c.send(&call, |e| json!({ "session": a.session, "amount": e.amount.to_string() })).await?;
     a.chain.emit(&value)
 }
@@ -133,7 +134,7 @@ pub(super) async fn refund(a: CloseArgs) -> CommandResult {
 pub(super) async fn claim(a: ClaimArgs) -> CommandResult {
     let file: ClaimFile = json_file(&a.claim)?;
     let batch = ClaimBatch {
-        agentId: word(file.agent_id),
+        agentId: word(&file.agent_id),
         version: file.version,
         inputs: file.proof.inputs(),
         proof: file.proof.bytes()?,
@@ -146,7 +147,7 @@ pub(super) async fn claim(a: ClaimArgs) -> CommandResult {
         .send(&call, |done| {
             json!({
                 "sessions": done.sessions.iter().map(|s| json!({
-                    "session": hex32(s.session), "count": s.count, "amount": s.amount.to_string(),
+                    "session": SessionId::new(s.session.0), "count": s.count, "amount": s.amount.to_string(),
                 })).collect::<Vec<_>>(),
                 "fees": done.fees.iter().map(|f| json!({
                     "to_data": f.toData.to_string(), "to_owner": f.toOwner.to_string(),
@@ -170,11 +171,12 @@ fn is_stale(problem: &Problem) -> bool {
 async fn paid_already(c: &Connected, slots: &[SlotVoucher]) -> Result<Option<serde_json::Value>> {
     let mut sessions = Vec::new();
     for slot in slots {
-        let stored = c.contracts.session(slot.session).await?;
+        let session = SessionId::new(slot.session.0);
+        let stored = c.contracts.session(&session).await?;
         if (stored.count, stored.transcript) != (slot.count, slot.transcript) {
             return Ok(None);
         }
-        sessions.push(json!({ "session": hex32(slot.session), "count": stored.count }));
+        sessions.push(json!({ "session": session, "count": stored.count }));
     }
     eprintln!("paid already: the contract stores exactly what these vouchers say; nothing was sent");
     Ok(Some(json!({ "paid_already": true, "sessions": sessions })))

@@ -5,17 +5,18 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use serde_json::{json, Value};
 use tribute_chain::circuits::CircuitInfo;
-use tribute_chain::{Contracts, B256};
+use tribute_chain::{word, Contracts};
+use tribute_core::hexed::Hex;
+use tribute_core::id::CircuitId;
 use tribute_core::layout::{Layout, Task};
 use tribute_core::link::Link;
 use tribute_core::shape::Shape;
 use tribute_engine::srs::{Srs, SrsStore};
-use tribute_problem::hexed::Hex32;
 use tribute_problem::{Problem, Reason, Result};
 use tribute_steps::rebuilt::Rebuilt;
 
 use crate::agent::LinkArg;
-use crate::chain::{hex32, word, ReadArgs};
+use crate::chain::ReadArgs;
 use crate::{schema, CommandResult};
 
 #[derive(Debug, Args)]
@@ -46,7 +47,7 @@ pub(crate) struct CheckArgs {
     statements: Vec<StatementArg>,
     /// The id under which it should be registered. [default: the id that the rebuilt circuit has]
     #[arg(long, value_name = "ID")]
-    circuit: Option<Hex32>,
+    circuit: Option<CircuitId>,
     /// The SRS: a powers-of-tau file (.ptau), or a file or folder of `tribute srs import`. [default: the development SRS,
     /// under which anyone can forge proofs]
     #[arg(long, value_name = "FILE|DIR", env = "TRIBUTE_SRS")]
@@ -74,7 +75,7 @@ pub(super) async fn run(a: CheckArgs) -> CommandResult {
     let srs = srs.await.map_err(Problem::internal)?.map_err(|e| Problem::field("srs", e.to_string()))?;
     let mut all = Vec::new();
     for shape in shapes(&a, layout) {
-        all.push(check(&contracts, &shape, &srs, a.circuit.map(word)).await?);
+        all.push(check(&contracts, &shape, &srs, a.circuit).await?);
     }
     let wrong: Vec<&str> = all.iter().filter(|c| c["as_rebuilt"] != true).filter_map(|c| c["name"].as_str()).collect();
     let verdict = match wrong.is_empty() {
@@ -116,22 +117,22 @@ fn shapes(a: &CheckArgs, layout: Layout) -> Vec<Shape> {
 
 /// Rebuilds one circuit and compares it with what is registered under `id`, or under its own id; if there is nothing,
 /// with every registered circuit of its statement and layout.
-async fn check(contracts: &Contracts, shape: &Shape, srs: &Srs, id: Option<B256>) -> Result<Value> {
+async fn check(contracts: &Contracts, shape: &Shape, srs: &Srs, id: Option<CircuitId>) -> Result<Value> {
     let rebuilt = tokio::task::block_in_place(|| Rebuilt::new(shape, srs))?;
     let c = &rebuilt.circuit;
     let mut value = json!({
-        "name": shape.name(), "statement": shape.statement.name(), "circuit_id": hex32(rebuilt.id()),
-        "vk_digest": hex32(c.verifying_key), "srs_digest": hex32(c.srs), "layout_hash": hex32(c.layout),
-        "shape": Hex32::from(shape.digest()), "code_hash": hex32(rebuilt.code_hash), "code_bytes": rebuilt.code_bytes,
+        "name": shape.name(), "statement": shape.statement.name(), "circuit_id": rebuilt.id(),
+        "vk_digest": c.verifying_key, "srs_digest": c.srs, "layout_hash": c.layout,
+        "shape": Hex(shape.digest()), "code_hash": rebuilt.code_hash, "code_bytes": rebuilt.code_bytes,
         "proof_length": c.proof_length, "group_columns": c.group_columns, "input_count": c.input_count,
         "gas_verify": rebuilt.gas,
     });
     let id = id.unwrap_or(rebuilt.id());
-    let result = match contracts.find_circuit(id).await? {
+    let result = match contracts.find_circuit(&id).await? {
         Some(info) => {
-            let differences = rebuilt.differences(contracts, id, &info).await?;
+            let differences = rebuilt.differences(contracts, &id, &info).await?;
             json!({
-                "registered": hex32(id), "gas_cap": info.gasCap, "verifier": info.verifier,
+                "registered": id, "gas_cap": info.gasCap, "verifier": info.verifier,
                 "as_rebuilt": differences.is_empty() && id == rebuilt.id(), "differences": differences,
             })
         }
@@ -148,14 +149,15 @@ async fn check(contracts: &Contracts, shape: &Shape, srs: &Srs, id: Option<B256>
 
 /// Registered circuits of the same statement and layout, with what makes them others.
 async fn others(contracts: &Contracts, rebuilt: &Rebuilt) -> Result<Vec<Value>> {
-    let alike =
-        |info: &CircuitInfo| (info.statement, info.layoutHash) == (rebuilt.circuit.statement, rebuilt.circuit.layout);
+    let alike = |info: &CircuitInfo| {
+        (info.statement, info.layoutHash) == (rebuilt.circuit.statement, word(&rebuilt.circuit.layout))
+    };
     let mut all = Vec::new();
     for id in contracts.circuits().await? {
-        let info = contracts.circuit(id).await?;
+        let info = contracts.circuit(&id).await?;
         if alike(&info) {
-            let differences = rebuilt.differences(contracts, id, &info).await?;
-            all.push(json!({ "circuit_id": hex32(id), "differences": differences }));
+            let differences = rebuilt.differences(contracts, &id, &info).await?;
+            all.push(json!({ "circuit_id": id, "differences": differences }));
         }
     }
     Ok(all)

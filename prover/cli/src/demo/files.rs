@@ -6,7 +6,9 @@ use alloy::primitives::{Bytes, B256, U256};
 use serde::de::DeserializeOwned;
 use serde::Deserialize;
 use tribute_chain::sessions::ClaimBatch;
-use tribute_chain::SignedVoucher;
+use tribute_chain::{word, SignedVoucher};
+use tribute_core::hexed::Hex;
+use tribute_core::id::{AgentId, DatasetId, SessionId, WeightsDigest};
 use tribute_problem::{Problem, Result};
 
 /// Reads a JSON file.
@@ -27,7 +29,7 @@ pub(super) struct Mined {
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Proof {
     pub(super) statement: String,
-    inputs: Vec<B256>,
+    inputs: Vec<Hex<32>>,
     pub(super) proof: Bytes,
     pub(super) k: u32,
     pub(super) columns: u32,
@@ -46,14 +48,14 @@ impl Proof {
 }
 
 /// Words as numbers.
-pub(super) fn words(words: &[B256]) -> Vec<U256> {
+pub(super) fn words(words: &[Hex<32>]) -> Vec<U256> {
     words.iter().map(|word| U256::from_be_bytes(word.0)).collect()
 }
 
 /// `dataset register`.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Dataset {
-    pub(super) dataset_id: B256,
+    pub(super) dataset_id: DatasetId,
     pub(super) records: u64,
     pub(super) shards: Vec<Shard>,
 }
@@ -67,7 +69,7 @@ pub(super) struct Shard {
 /// `agent train`.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Agent {
-    pub(super) weights_digest: B256,
+    pub(super) weights_digest: WeightsDigest,
     pub(super) lambda: u64,
     pub(super) relative_distance: f64,
     pub(super) training_accuracy: f64,
@@ -88,7 +90,7 @@ pub(super) struct Optimum {
 /// `claim prove`.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Claim {
-    agent_id: B256,
+    agent_id: AgentId,
     version: u32,
     pub(super) proof: Proof,
     pub(super) vouchers: Vec<SignedVoucher>,
@@ -98,7 +100,7 @@ impl Claim {
     /// As the contract takes it.
     pub(super) fn batch(&self) -> ClaimBatch {
         ClaimBatch {
-            agentId: self.agent_id,
+            agentId: word(&self.agent_id),
             version: self.version,
             inputs: self.proof.inputs(),
             proof: self.proof.proof.clone(),
@@ -116,7 +118,7 @@ pub(super) struct Done {
 /// `chain create-agent`.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Created {
-    pub(super) agent_id: B256,
+    pub(super) agent_id: AgentId,
 }
 
 /// `chain propose-version`.
@@ -142,7 +144,7 @@ pub(super) struct Certified {
 /// `chain open-session`.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Opened {
-    pub(super) session: B256,
+    pub(super) session: SessionId,
 }
 
 /// `session query`.
@@ -164,7 +166,7 @@ pub(super) struct Claimed {
 /// A part of [`Claimed`].
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct ClaimedSession {
-    pub(super) session: B256,
+    pub(super) session: SessionId,
     #[serde(deserialize_with = "number")]
     pub(super) amount: u128,
 }

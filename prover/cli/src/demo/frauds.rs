@@ -9,7 +9,8 @@ use serde::Serialize;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::Command;
 use tribute_chain::{Call, SignedVoucher, Voucher, Wallet};
-use tribute_problem::hexed::{Hex, Hex32};
+use tribute_core::hexed::Hex;
+use tribute_core::id::{AgentId, DatasetId, WeightsDigest};
 use tribute_problem::{Problem, Reason, Result};
 use tribute_service::registry::Registry;
 use tribute_steps::child::{Message, Request, Storage};
@@ -77,7 +78,7 @@ impl Stage {
             session: voucher.session(),
             version: voucher.version(),
             count: voucher.count() + 1,
-            transcript: voucher.transcript().into(),
+            transcript: voucher.transcript(),
         };
         let (key, domain) = (&self.parties.clients[0].session.key, self.contracts.session_domain());
         *slot = SignedVoucher::sign(key, &domain, more)?.slot();
@@ -93,7 +94,7 @@ impl Stage {
     /// A gradient over other records than those registered, brought as theirs; then the registered records' own.
     pub(super) async fn label_changed(
         &self,
-        agent: B256,
+        agent: &AgentId,
         version: u32,
         altered: &AlteredGradient,
         honest: &files::Proof,
@@ -119,13 +120,13 @@ pub(super) struct AlteredGradient {
 pub(super) async fn altered_gradient(
     storage: &Storage,
     stage: &Stage,
-    weights: B256,
-    altered: B256,
+    weights: WeightsDigest,
+    altered: DatasetId,
 ) -> Result<AlteredGradient> {
     let registry = Registry::new(Database::open(&storage.database).await?);
     let missing = |what: &str| Problem::internal(format!("the service lost its {what}"));
-    let mut agent = registry.agent(Hex(weights.0)).await?.ok_or_else(|| missing("agent"))?.body;
-    let dataset = registry.dataset(Hex(altered.0)).await?.ok_or_else(|| missing("dataset"))?.body;
+    let mut agent = registry.agent(weights).await?.ok_or_else(|| missing("agent"))?.body;
+    let dataset = registry.dataset(altered).await?.ok_or_else(|| missing("dataset"))?.body;
     let shard = dataset.shards.first().ok_or_else(|| missing("shard"))?;
     let source = agent.sources.first_mut().ok_or_else(|| missing("sources"))?;
     *source = SourceBody {
@@ -143,9 +144,8 @@ pub(super) async fn altered_gradient(
         Request { job: "label_changed".into(), payload: Payload { srs: None, work }, storage: storage.clone() };
     match work_through(&request).await? {
         Outcome::Gradient(gradient) => {
-            let inputs: Vec<B256> = gradient.proof.inputs.iter().map(|word: &Hex32| word.0.into()).collect();
             let proof = storage.artefacts()?.get(&gradient.proof.proof).await?;
-            Ok(AlteredGradient { inputs: words(&inputs), proof: proof.into() })
+            Ok(AlteredGradient { inputs: words(&gradient.proof.inputs), proof: proof.into() })
         }
         _ => Err(Problem::internal("the proving process made something else")),
     }

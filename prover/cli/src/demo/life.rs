@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use alloy::primitives::B256;
 use futures::future::{join_all, try_join_all};
 use serde_json::Value;
 use tokio::try_join;
+use tribute_core::id::SessionId;
 use tribute_problem::{Problem, Result};
 use tribute_steps::child::Storage;
 
@@ -33,7 +33,7 @@ pub(super) struct Brought {
 
 /// One client's session.
 pub(super) struct Session {
-    pub(super) id: B256,
+    pub(super) id: SessionId,
     pub(super) count: u64,
     pub(super) right: u64,
     pub(super) escrowed: u128,
@@ -431,7 +431,7 @@ impl<'a> Life<'a> {
             .run("label_changed", "the changed label bounces, the true gradient passes", 1, |_| async move {
                 let agent_id = version.agent_id.parse().map_err(Problem::internal)?;
                 let honest = honest.gradients.first().ok_or_else(|| Problem::internal("no gradient"))?;
-                self.stage.label_changed(agent_id, version.number, altered, honest).await
+                self.stage.label_changed(&agent_id, version.number, altered, honest).await
             })
             .await
     }

@@ -19,6 +19,7 @@ use tribute_core::certificate::{
 use tribute_core::context::{gradient_ctx, optimum_ctx, Address, DatasetContext, Terms};
 use tribute_core::digest::dataset_id;
 use tribute_core::head::{add, gradient, optimum};
+use tribute_core::id::{AgentId, ShardDigest, WeightsDigest};
 use tribute_core::link::Link;
 use tribute_core::records::Records;
 use tribute_core::schema::{Feature, Schema, Target};
@@ -32,7 +33,7 @@ use tribute_verify::Verifier;
 
 use super::{verify_json, Derived, Options, Refused};
 
-const AGENT: [u8; 32] = [0xa9; 32];
+const AGENT: AgentId = AgentId::new([0xa9; 32]);
 const AGENT_OWNER: Address = [0xa0; 20];
 const LAMBDA: u64 = 1 << 26; // 2^-6
 
@@ -104,6 +105,7 @@ fn parts() -> (Parts, CommittedGroup) {
     let options = LossOptions { link, lambda: LAMBDA, reg_bias: true };
     let weights = train(&schema, &flat, &options, |_| {}).unwrap().weights;
     let w = commit_weights(&srs, &layout, &secret, &weights);
+    let of = WeightsDigest::new(w.digest());
 
     let dataset_keys = Keys::generate(&srs, &Shape::dataset(layout)).unwrap();
     let gradient_keys = Keys::generate(&srs, &Shape::gradient(layout, link)).unwrap();
@@ -115,14 +117,15 @@ fn parts() -> (Parts, CommittedGroup) {
         let mut sum = vec![I256::ZERO; layout.weights()];
         for (j, records) in shards.iter().enumerate() {
             let xy = commit_records(&srs, &layout, &secret, records).unwrap();
+            let shard = ShardDigest::new(xy.digest());
             let dataset = dataset_proof(&chain, (owner, terms), (j, shards.len()), &xy, &dataset_keys);
             let g = gradient(&layout, link, &weights, records).unwrap();
             let group = commit_gradient(&srs, &layout, &secret, &[xy.digest(), w.digest()], &g);
             let circuit = GradientCircuit::new(Shape::gradient(layout, link), &xy, &w, &group).unwrap();
-            let ctx = gradient_ctx(&chain.agents(), &AGENT_OWNER, &w.digest(), &xy.digest());
+            let ctx = gradient_ctx(&chain.agents(), &AGENT_OWNER, &of, &shard);
             let gradient = proof(&prove::prove(&srs, &gradient_keys, &circuit, vec![from_core(&ctx)]).unwrap());
             add(&mut sum, &g);
-            digests.push(xy.digest());
+            digests.push(shard);
             committed.push((group, g, j > 0));
             proofs.push(ShardParts { dataset, gradient });
         }
@@ -139,11 +142,11 @@ fn parts() -> (Parts, CommittedGroup) {
     let shape = Shape::optimum(layout, true);
     let keys = Keys::generate(&srs, &shape).unwrap();
     let circuit = OptimumCircuit::new(shape, &w, &weights, &slots, &unused, &numbers);
-    let ctx = optimum_ctx(&chain.agents(), &AGENT, 1, &w.digest(), &ids);
+    let ctx = optimum_ctx(&chain.agents(), &AGENT, 1, &of, &ids);
     let optimum = proof(&prove::prove(&srs, &keys, &circuit, circuit.public_inputs(from_core(&ctx))).unwrap());
     let parts = Parts {
         chain,
-        srs: SrsName { digest: Hex(srs.digest()), development: true },
+        srs: SrsName { digest: srs.digest(), development: true },
         schema,
         layout,
         link,

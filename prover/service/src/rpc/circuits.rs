@@ -1,10 +1,10 @@
 //! `CircuitService`.
 
 use tonic::{Request, Response, Status};
+use tribute_core::id::CircuitId;
 use tribute_core::layout::Layout;
 use tribute_core::link::Link;
-use tribute_problem::hexed::Hex32;
-use tribute_problem::{Problem, Result};
+use tribute_problem::{field, Problem, Result};
 use tribute_proto::v1;
 use tribute_steps::circuit::CircuitJob;
 use tribute_steps::work::Work;
@@ -72,7 +72,7 @@ impl v1::circuit_service_server::CircuitService for CircuitRpc {
         &self,
         request: Request<v1::GetBytecodeRequest>,
     ) -> Result<Response<v1::GetBytecodeResponse>, Status> {
-        let id = Hex32::from_field("circuit_id", &request.into_inner().circuit_id)?;
+        let id: CircuitId = field("circuit_id", &request.into_inner().circuit_id)?;
         let Some((circuit, gas)) = self.registry.circuit_by_id(id).await? else {
             return Err(Problem::not_found("circuit", id).into());
         };

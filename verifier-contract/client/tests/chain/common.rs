@@ -8,11 +8,16 @@ use alloy::primitives::keccak256;
 use alloy::sol;
 use alloy::sol_types::SolCall;
 use tribute_chain::agents::{Layout, VersionParams};
+use tribute_chain::chain::code_hash;
 use tribute_chain::datasets::{RegisterParams, ShardProof};
 use tribute_chain::sessions::{ClaimBatch, OpenParams};
 use tribute_chain::{
-    Address, Anvil, Artifacts, Bytes, Chain, Contracts, DeployOptions, Deployed, Deployment, Message, NewCircuit,
-    Options, PrivateKeySigner, SignedVoucher, Voucher, Wallet, B256, U256,
+    word, Address, Anvil, Artifacts, Bytes, Chain, Contracts, DeployOptions, Deployed, Deployment, Message, NewCircuit,
+    Options, PrivateKeySigner, SignedVoucher, Voucher, Wallet, U256,
+};
+use tribute_core::digest::keccak;
+use tribute_core::id::{
+    AgentId, CircuitId, DatasetId, KeyDigest, LayoutHash, SessionId, SrsDigest, Transcript, WeightsDigest,
 };
 
 sol! {
@@ -42,15 +47,15 @@ pub struct World {
     pub session_key: PrivateKeySigner,
     pub verifier: Deployed,
     /// dataset, gradient, optimum, service
-    pub circuits: [B256; 4],
-    pub layout: B256,
+    pub circuits: [CircuitId; 4],
+    pub layout: LayoutHash,
 }
 
 /// A certified agent and its datasets.
 pub struct Certified {
-    pub agent: B256,
+    pub agent: AgentId,
     pub version: u32,
-    pub datasets: [B256; 2],
+    pub datasets: [DatasetId; 2],
 }
 
 impl World {
@@ -67,17 +72,17 @@ impl World {
         let contracts = Contracts::new(&chain, deployment).unwrap();
         let creation = artifacts().load("CommittedVerifier").unwrap().creation;
         let (address, _) = admin.deploy("CommittedVerifier", creation).await.unwrap();
-        let code_hash = keccak256(chain.code(address).await.unwrap());
+        let code_hash = code_hash(&chain.code(address).await.unwrap());
         let dims = dims();
-        let layout = keccak256(
-            [
+        let layout = LayoutHash::new(keccak(
+            &[
                 &b"tribute.layout.v1"[..],
                 &[dims.k, dims.columns, dims.features, dims.classes, dims.task, dims.saltRows]
                     .map(u32::to_be_bytes)
                     .concat(),
             ]
             .concat(),
-        );
+        ));
         let session_key = anvil.keys()[10].clone();
         let mut world = World {
             chain,
@@ -91,13 +96,13 @@ impl World {
             layout,
             anvil,
             verifier: Deployed { address, code_hash },
-            circuits: [B256::ZERO; 4],
+            circuits: [CircuitId::ZERO; 4],
         };
         for (i, statement) in [1, 2, 4, 6].into_iter().enumerate() {
             let circuit = world.circuit(statement);
             let done = world.contracts.register_circuit(&world.admin, &circuit, world.verifier).await.unwrap();
-            assert_eq!(done.event.circuitId, circuit.id(code_hash));
-            world.circuits[i] = done.event.circuitId;
+            world.circuits[i] = circuit.id(&code_hash);
+            assert_eq!(done.event.circuitId, word(&world.circuits[i]));
         }
         world
     }
@@ -120,8 +125,8 @@ impl World {
             group_columns,
             input_count,
             gas_cap: 300_000,
-            srs: keccak256("srs"),
-            verifying_key: keccak256([statement]),
+            srs: SrsDigest::new(keccak(b"srs")),
+            verifying_key: KeyDigest::new(keccak(&[statement])),
         }
     }
 
@@ -134,31 +139,31 @@ impl World {
         proof
     }
 
-    pub async fn register(&self, owner: &Wallet, seed: &str, records: u64) -> B256 {
+    pub async fn register(&self, owner: &Wallet, seed: &str, records: u64) -> DatasetId {
         let params = terms();
         let ctx =
-            self.contracts.shard_context(owner.address(), params.clone(), self.layout, 0, 1, records).await.unwrap();
+            self.contracts.shard_context(owner.address(), params.clone(), &self.layout, 0, 1, records).await.unwrap();
         let inputs = vec![ctx, U256::from(records)];
         let proof = self.proof(&inputs, &points(seed, COLUMNS)).await;
-        let shard = ShardProof { circuitId: self.circuits[0], inputs, proof };
+        let shard = ShardProof { circuitId: word(&self.circuits[0]), inputs, proof };
         let done = self.contracts.register_dataset(params, vec![shard]).send(owner).await.unwrap();
         assert_eq!(done.event.owner, owner.address());
         assert_eq!(done.event.records, records);
-        done.event.datasetId
+        DatasetId::new(done.event.datasetId.0)
     }
 
-    pub fn version_params(&self, datasets: &[B256]) -> VersionParams {
+    pub fn version_params(&self, datasets: &[DatasetId]) -> VersionParams {
         VersionParams {
-            datasetIds: datasets.to_vec(),
+            datasetIds: datasets.iter().map(word).collect(),
             dims: dims(),
             lambda: LAMBDA,
             link: 3,
             regBias: true,
             dataBps: DATA_BPS,
-            wDigest: keccak256(points("weights", 1)),
-            gradientCircuitId: self.circuits[1],
-            optimumCircuitId: self.circuits[2],
-            serviceCircuitId: self.circuits[3],
+            wDigest: word(&weights()),
+            gradientCircuitId: word(&self.circuits[1]),
+            optimumCircuitId: word(&self.circuits[2]),
+            serviceCircuitId: word(&self.circuits[3]),
             modelHash: keccak256("agent.onnx"),
         }
     }
@@ -167,21 +172,22 @@ impl World {
     pub async fn certified(&self) -> Certified {
         let datasets = [self.register(&self.ada, "ada", 900).await, self.register(&self.ben, "ben", 500).await];
         let expiry = self.chain.time().await.unwrap() + 86_400;
-        for (owner, dataset) in [(&self.ada, datasets[0]), (&self.ben, datasets[1])] {
+        for (owner, dataset) in [(&self.ada, &datasets[0]), (&self.ben, &datasets[1])] {
             self.contracts.grant_training(dataset, self.olga.address(), 2, expiry).send(owner).await.unwrap();
         }
         let name = tribute_chain::agents::short_name("digits").unwrap();
         let agent = self.contracts.create_agent(name).send(&self.olga).await.unwrap().event.agentId;
+        let agent = AgentId::new(agent.0);
         let params = self.version_params(&datasets);
-        let version = self.contracts.propose_version(agent, params).send(&self.olga).await.unwrap().event.version;
+        let version = self.contracts.propose_version(&agent, params).send(&self.olga).await.unwrap().event.version;
         for (slot, seed) in ["ada", "ben"].into_iter().enumerate() {
-            let inputs = vec![self.contracts.gradient_context(agent, version, slot as u64).await.unwrap()];
+            let inputs = vec![self.contracts.gradient_context(&agent, version, slot as u64).await.unwrap()];
             let committed = [points(seed, COLUMNS), points("weights", 1), points(&format!("g {seed}"), 1)].concat();
             let proof = self.proof(&inputs, &committed).await;
-            self.contracts.submit_gradient(agent, version, slot as u64, inputs, proof).send(&self.olga).await.unwrap();
+            self.contracts.submit_gradient(&agent, version, slot as u64, inputs, proof).send(&self.olga).await.unwrap();
         }
         let mut inputs = vec![U256::ZERO; 29];
-        inputs[0] = self.contracts.optimum_context(agent, version).await.unwrap();
+        inputs[0] = self.contracts.optimum_context(&agent, version).await.unwrap();
         inputs[1] = U256::from(1_400);
         inputs[2] = U256::from(LAMBDA);
         inputs[3] = U256::from(100);
@@ -193,14 +199,14 @@ impl World {
         let mut committed = [points("weights", 1), points("g ada", 1), points("g ben", 1)].concat();
         (2..8).for_each(|slot| committed.extend(points(&format!("idle {slot}"), 1)));
         let proof = self.proof(&inputs, &committed).await;
-        let done = self.contracts.certify(agent, version, inputs, proof).send(&self.olga).await.unwrap();
+        let done = self.contracts.certify(&agent, version, inputs, proof).send(&self.olga).await.unwrap();
         assert_eq!(done.event.records, 1_400);
         Certified { agent, version, datasets }
     }
 
     pub fn open_params(&self, certified: &Certified) -> OpenParams {
         OpenParams {
-            agentId: certified.agent,
+            agentId: word(&certified.agent),
             version: certified.version,
             pricePerQuery: PRICE,
             escrow: ESCROW,
@@ -208,23 +214,23 @@ impl World {
         }
     }
 
-    pub async fn open(&self, client: &Wallet, certified: &Certified) -> B256 {
+    pub async fn open(&self, client: &Wallet, certified: &Certified) -> SessionId {
         let amount = U256::from(ESCROW);
         self.contracts.mint(client.address(), amount).unwrap().send(client).await.unwrap();
         self.contracts.approve_escrow(amount).send(client).await.unwrap();
         let params = self.open_params(certified);
-        self.contracts.open_session(params).send(client).await.unwrap().event.session
+        SessionId::new(self.contracts.open_session(params).send(client).await.unwrap().event.session.0)
     }
 
     /// One more proven and signed stretch of each session: `(session, queries)`.
-    pub async fn batch(&self, certified: &Certified, slots: &[(B256, u64)]) -> ClaimBatch {
+    pub async fn batch(&self, certified: &Certified, slots: &[(SessionId, u64)]) -> ClaimBatch {
         let domain = self.contracts.session_domain();
         let mut inputs = vec![U256::ZERO; 49];
         let mut vouchers = Vec::new();
         for (i, (session, queries)) in slots.iter().enumerate() {
-            let stored = self.contracts.session(*session).await.unwrap();
+            let stored = self.contracts.session(session).await.unwrap();
             let after =
-                U256::from_be_bytes(keccak256([session.as_slice(), &stored.count.to_be_bytes()].concat()).0) >> 8;
+                U256::from_be_bytes(keccak(&[&session.as_bytes()[..], &stored.count.to_be_bytes()].concat())) >> 8;
             inputs[1 + i] = stored.transcript;
             inputs[17 + i] = after;
             inputs[33 + i] = U256::from(*queries);
@@ -232,14 +238,14 @@ impl World {
                 session: *session,
                 version: certified.version,
                 count: stored.count + queries,
-                transcript: after,
+                transcript: Transcript::new(after.to_be_bytes()),
             };
             vouchers.push(SignedVoucher::sign(&self.session_key, &domain, voucher).unwrap().slot());
         }
-        let sessions = slots.iter().map(|(session, _)| *session).collect();
-        inputs[0] = self.contracts.service_context(sessions).await.unwrap();
+        let sessions: Vec<SessionId> = slots.iter().map(|(session, _)| *session).collect();
+        inputs[0] = self.contracts.service_context(&sessions).await.unwrap();
         let proof = self.proof(&inputs, &points("weights", 1)).await;
-        ClaimBatch { agentId: certified.agent, version: certified.version, inputs, proof, slots: vouchers }
+        ClaimBatch { agentId: word(&certified.agent), version: certified.version, inputs, proof, slots: vouchers }
     }
 
     pub async fn balance(&self, account: Address) -> U256 {
@@ -255,6 +261,11 @@ pub fn dims() -> Layout {
     Layout { k: 15, columns: 8, features: 64, classes: 10, task: 0, saltRows: 1_024 }
 }
 
+/// Digest of the weights of every version.
+pub fn weights() -> WeightsDigest {
+    WeightsDigest::new(keccak(&points("weights", 1)))
+}
+
 /// Points that stand for the commitments of something named `seed`.
 pub fn points(seed: &str, count: u16) -> Vec<u8> {
     let coordinate = |i: u16| {
@@ -266,11 +277,11 @@ pub fn points(seed: &str, count: u16) -> Vec<u8> {
 }
 
 /// One session with 7 proven queries, claimed by `wallet` over `contracts`: afterwards they are paid exactly once.
-pub async fn assert_paid_once(w: &World, c: &Certified, session: B256) {
+pub async fn assert_paid_once(w: &World, c: &Certified, session: &SessionId) {
     let stored = w.contracts.session(session).await.unwrap();
     assert_eq!((stored.count, stored.remaining), (7, ESCROW - 7 * PRICE));
-    let due = w.contracts.owner_due(c.agent, c.version).await.unwrap()
-        + w.contracts.data_accrued(c.agent, c.version).await.unwrap();
+    let due = w.contracts.owner_due(&c.agent, c.version).await.unwrap()
+        + w.contracts.data_accrued(&c.agent, c.version).await.unwrap();
     assert_eq!(due, U256::from(7 * PRICE));
     let holdings = w.contracts.holdings().await.unwrap();
     assert_eq!(holdings.held, holdings.liabilities);

@@ -51,7 +51,7 @@ async fn what_is_deployed_is_the_local_build() {
     forged.agent_registry.address = other;
     let error = forged.check(&chain, &artifacts()).await.unwrap_err();
     assert!(matches!(error, ChainError::CodeDiffers { .. }), "{error}");
-    forged.agent_registry.code_hash = alloy::primitives::keccak256(chain.code(other).await.unwrap());
+    forged.agent_registry.code_hash = tribute_chain::chain::code_hash(&chain.code(other).await.unwrap());
     let error = forged.check(&chain, &artifacts()).await.unwrap_err();
     assert!(matches!(error, ChainError::WiringDiffers { .. }), "{error}");
 }
@@ -146,7 +146,7 @@ async fn a_dumped_chain_lives_again() {
     let chain = anvil.connect().await.unwrap();
     deployment.check(&chain, &artifacts()).await.unwrap();
     let contracts = Contracts::new(&chain, deployment).unwrap();
-    assert!(contracts.is_certified(c.agent, c.version).await.unwrap());
+    assert!(contracts.is_certified(&c.agent, c.version).await.unwrap());
 }
 
 #[tokio::test]

@@ -175,7 +175,7 @@ async fn killed_in_mid_claim(mined_meanwhile: bool) {
     let done = claiming.await.unwrap().unwrap();
     assert_eq!((done.event.sessions.len(), done.event.sessions[0].count), (1, 7));
     assert_eq!(w.chain.mined_nonce(w.olga.address()).await.unwrap(), before + 1, "one transaction");
-    assert_paid_once(&w, &c, session).await;
+    assert_paid_once(&w, &c, &session).await;
     assert!(!folder.path().join("pending").exists(), "struck off");
 
     // with nothing on record the contract itself refuses a second payment, and nothing is sent
@@ -230,7 +230,7 @@ async fn node_killed_in_mid_claim(lost: bool) {
     for _ in 0..400 {
         tokio::time::sleep(Duration::from_millis(50)).await;
         assert!(!claiming.is_finished(), "it needs two more blocks");
-        if w.contracts.session(session).await.is_ok_and(|s| s.count == 7) {
+        if w.contracts.session(&session).await.is_ok_and(|s| s.count == 7) {
             break;
         }
     }
@@ -238,7 +238,7 @@ async fn node_killed_in_mid_claim(lost: bool) {
     let done = claiming.await.unwrap().unwrap();
     assert_eq!(done.sent.status, 1);
     assert_eq!(w.chain.mined_nonce(w.olga.address()).await.unwrap(), before + 1);
-    assert_paid_once(&w, &c, session).await;
+    assert_paid_once(&w, &c, &session).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -263,7 +263,7 @@ async fn events_are_reported_once_and_removed_by_a_reorganisation() {
     assert_eq!((count("VersionCertified"), count("SessionOpened"), count("Unknown")), (1, 1, 0));
     assert!(watcher.poll(&w.contracts).await.unwrap().is_empty());
 
-    w.contracts.request_thaw(session).send(&w.cleo).await.unwrap();
+    w.contracts.request_thaw(&session).send(&w.cleo).await.unwrap();
     let news = watcher.poll(&w.contracts).await.unwrap();
     let [thaw] = news.as_slice() else { panic!("{news:?}") };
     assert_eq!((thaw.event.as_str(), thaw.contract.as_str()), ("ThawRequested", "SessionEscrow"));
@@ -278,7 +278,7 @@ async fn events_are_reported_once_and_removed_by_a_reorganisation() {
     assert_eq!(watcher.poll(&w.contracts).await.unwrap().len(), 2);
     w.chain.mine(80).await.unwrap();
     assert!(watcher.poll(&w.contracts).await.unwrap().is_empty());
-    w.contracts.withdraw_owner(c.agent, c.version).send(&w.olga).await.unwrap();
+    w.contracts.withdraw_owner(&c.agent, c.version).send(&w.olga).await.unwrap();
     let news = watcher.poll(&w.contracts).await.unwrap();
     assert_eq!(news.len(), 1);
     assert_ne!(U256::ZERO.to_string(), news[0].operands.last().unwrap().1);

@@ -74,7 +74,7 @@ async fn a_stuck_claim_is_sent_again_with_a_higher_fee_and_paid_once() {
     let more = U256::from(offered[0] + 1);
     w.chain.request::<_, serde_json::Value>("anvil_setNextBlockBaseFeePerGas", (more,)).await.unwrap();
     w.chain.mine(1).await.unwrap();
-    assert_eq!(w.contracts.session(session).await.unwrap().count, 0, "the first offer is too low");
+    assert_eq!(w.contracts.session(&session).await.unwrap().count, 0, "the first offer is too low");
     // a dearer version replaces it
     let mut bumped = Vec::new();
     for _ in 0..100 {
@@ -90,7 +90,7 @@ async fn a_stuck_claim_is_sent_again_with_a_higher_fee_and_paid_once() {
     w.chain.mine(1).await.unwrap();
     let done = sending.await.unwrap().unwrap();
     assert_eq!(done.event.sessions.len(), 1);
-    assert_paid_once(&w, &c, session).await;
+    assert_paid_once(&w, &c, &session).await;
 }
 
 /// What each waiting transaction offers per gas.
@@ -117,7 +117,7 @@ async fn a_claim_whose_block_is_reorganised_away_is_paid_once() {
     let mut mined = false;
     for _ in 0..100 {
         tokio::time::sleep(Duration::from_millis(20)).await;
-        mined = w.contracts.session(session).await.unwrap().count == 7;
+        mined = w.contracts.session(&session).await.unwrap().count == 7;
         if mined {
             break;
         }
@@ -127,7 +127,7 @@ async fn a_claim_whose_block_is_reorganised_away_is_paid_once() {
     w.chain.reorganise(1).await.unwrap();
     let mut again = false;
     for _ in 0..200 {
-        again = w.contracts.session(session).await.unwrap().count == 7;
+        again = w.contracts.session(&session).await.unwrap().count == 7;
         if again {
             break;
         }
@@ -138,7 +138,7 @@ async fn a_claim_whose_block_is_reorganised_away_is_paid_once() {
     let done = sending.await.unwrap().unwrap();
     assert!(done.sent.block > first_block, "its first block is an empty one now");
     assert_eq!(w.chain.receipt(done.sent.tx).await.unwrap().unwrap().block_hash, Some(done.sent.block_hash));
-    assert_paid_once(&w, &c, session).await;
+    assert_paid_once(&w, &c, &session).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -166,7 +166,7 @@ async fn claim_through(quirk: Quirk, method: &str) {
     assert_eq!(done.sent.status, 1);
     assert!(proxy.count(method) >= 1, "the proxy did its worst");
     assert_eq!(w.chain.mined_nonce(w.olga.address()).await.unwrap(), nonce + 1);
-    assert_paid_once(&w, &c, session).await;
+    assert_paid_once(&w, &c, &session).await;
     // and the wallet goes on
     contracts.create_agent(B256::ZERO).send(&wallet).await.unwrap();
 }
