@@ -1,10 +1,11 @@
 //! Agents: versions, gradients, certificates, views.
 
-use alloy::primitives::{Address, Bytes, B256, U256};
+use alloy::primitives::{Address, B256, U256};
 
 use tribute_core::id::AgentId;
+use tribute_core::proof::Proof;
 
-use crate::abi::{word, IAgentRegistry as Abi};
+use crate::abi::{bytes, inputs, word, IAgentRegistry as Abi};
 use crate::call::Call;
 use crate::contracts::Contracts;
 use crate::error::Result;
@@ -35,23 +36,22 @@ impl Contracts {
         agent: &AgentId,
         version: u32,
         slot: u64,
-        inputs: Vec<U256>,
-        proof: Bytes,
+        proof: &Proof,
     ) -> Call<Abi::submitGradientCall, GradientProven> {
-        let call = Abi::submitGradientCall { agentId: word(agent), version, slot: U256::from(slot), inputs, proof };
+        let call = Abi::submitGradientCall {
+            agentId: word(agent),
+            version,
+            slot: U256::from(slot),
+            inputs: inputs(proof),
+            proof: bytes(proof),
+        };
         let action = format!("submit the gradient of slot {slot} for agent {agent} version {version}");
         self.call(self.agents_at(), action, &call, |e| e.one())
     }
 
     /// Brings the optimum proof.
-    pub fn certify(
-        &self,
-        agent: &AgentId,
-        version: u32,
-        inputs: Vec<U256>,
-        proof: Bytes,
-    ) -> Call<Abi::certifyCall, VersionCertified> {
-        let call = Abi::certifyCall { agentId: word(agent), version, inputs, proof };
+    pub fn certify(&self, agent: &AgentId, version: u32, proof: &Proof) -> Call<Abi::certifyCall, VersionCertified> {
+        let call = Abi::certifyCall { agentId: word(agent), version, inputs: inputs(proof), proof: bytes(proof) };
         self.call(self.agents_at(), format!("certify agent {agent} version {version}"), &call, |e| e.one())
     }
 

@@ -2,24 +2,26 @@
 
 use alloy::primitives::{Address, U256};
 use tribute_core::id::{DatasetId, LayoutHash};
+use tribute_core::proof::Proof;
 
-use crate::abi::{word, IDatasetRegistry as Abi};
+use crate::abi::IDatasetRegistry::ShardProof;
+use crate::abi::{bytes, inputs, word, IDatasetRegistry as Abi};
 use crate::call::Call;
 use crate::contracts::Contracts;
 use crate::error::Result;
 
-pub use crate::abi::IDatasetRegistry::{
-    Dataset, DatasetRegistered, Grant, RegisterParams, ShardProof, TrainingGranted,
-};
+pub use crate::abi::IDatasetRegistry::{Dataset, DatasetRegistered, Grant, RegisterParams, TrainingGranted};
 
 impl Contracts {
     /// Registers a dataset for the sender; one proof for each shard.
     pub fn register_dataset(
         &self,
         params: RegisterParams,
-        shards: Vec<ShardProof>,
+        shards: &[Proof],
     ) -> Call<Abi::registerCall, DatasetRegistered> {
         let action = format!("register a dataset of {} shard(s)", shards.len());
+        let shard = |p: &Proof| ShardProof { circuitId: word(&p.circuit), inputs: inputs(p), proof: bytes(p) };
+        let shards = shards.iter().map(shard).collect();
         self.call(self.datasets_at(), action, &Abi::registerCall { params, shards }, |e| e.one())
     }
 

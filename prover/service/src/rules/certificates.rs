@@ -41,8 +41,8 @@ impl Certificates {
                 datasets.push(DatasetParts { owner: dataset.owner.0, terms: dataset.terms, shards: Vec::new() });
             }
             let parts = ShardParts {
-                dataset: shard.proof.load(&self.artefacts).await?,
-                gradient: gradient.proof.load(&self.artefacts).await?,
+                dataset: shard.proof.load(&self.artefacts).await?.into(),
+                gradient: gradient.proof.load(&self.artefacts).await?.into(),
             };
             match datasets.last_mut() {
                 Some(last) => last.shards.push(parts),
@@ -73,7 +73,7 @@ impl Certificates {
             owner: agent.owner.0,
             datasets,
             tree: self.tree(optimum.tree.as_deref()).await?,
-            optimum: optimum.proof.load(&self.artefacts).await?,
+            optimum: optimum.proof.load(&self.artefacts).await?.into(),
         }
         .assemble()
         .map_err(|e| Problem::internal(format!("the certificate does not fit together: {e}")))?;
@@ -84,7 +84,7 @@ impl Certificates {
         let Some(tree) = tree else { return Ok(None) };
         let mut proofs = Vec::new();
         for sum in tree.iter().flat_map(Node::sums) {
-            proofs.push(sum.proof.load(&self.artefacts).await?);
+            proofs.push(sum.proof.load(&self.artefacts).await?.into());
         }
         // both go through the tree from the parts up
         let mut proofs = proofs.into_iter();

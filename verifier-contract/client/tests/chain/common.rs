@@ -9,21 +9,26 @@ use alloy::sol;
 use alloy::sol_types::SolCall;
 use tribute_chain::agents::{Layout, VersionParams};
 use tribute_chain::chain::code_hash;
-use tribute_chain::datasets::{RegisterParams, ShardProof};
-use tribute_chain::sessions::{ClaimBatch, OpenParams};
+use tribute_chain::datasets::RegisterParams;
+use tribute_chain::sessions::{Claim, OpenParams};
 use tribute_chain::{
-    word, Address, Anvil, Artifacts, Bytes, Chain, Contracts, DeployOptions, Deployed, Deployment, Message, NewCircuit,
+    word, Address, Anvil, Artifacts, Chain, Contracts, DeployOptions, Deployed, Deployment, Message, NewCircuit,
     Options, PrivateKeySigner, SignedVoucher, Voucher, Wallet, U256,
 };
 use tribute_core::digest::keccak;
+use tribute_core::hexed::Hex;
 use tribute_core::id::{
     AgentId, CircuitId, DatasetId, KeyDigest, LayoutHash, SessionId, SrsDigest, Transcript, WeightsDigest,
 };
+use tribute_core::proof::Proof;
+use tribute_core::statement::Statement;
 
 sol! {
     function commit(uint256[] inputs, bytes proof);
 }
 
+pub const STATEMENTS: [Statement; 4] =
+    [Statement::Dataset, Statement::Gradient, Statement::Optimum, Statement::Service];
 pub const COLUMNS: u16 = 9;
 pub const LAMBDA: u32 = 4_294_967; // 1e-3
 pub const DATA_BPS: u16 = 6_000;
@@ -46,7 +51,7 @@ pub struct World {
     pub cleo: Wallet,
     pub session_key: PrivateKeySigner,
     pub verifier: Deployed,
-    /// dataset, gradient, optimum, service
+    /// Of [`STATEMENTS`].
     pub circuits: [CircuitId; 4],
     pub layout: LayoutHash,
 }
@@ -98,8 +103,8 @@ impl World {
             verifier: Deployed { address, code_hash },
             circuits: [CircuitId::ZERO; 4],
         };
-        for (i, statement) in [1, 2, 4, 6].into_iter().enumerate() {
-            let circuit = world.circuit(statement);
+        for (i, statement) in STATEMENTS.into_iter().enumerate() {
+            let circuit = world.circuit(statement.code());
             let done = world.contracts.register_circuit(&world.admin, &circuit, world.verifier).await.unwrap();
             world.circuits[i] = circuit.id(&code_hash);
             assert_eq!(done.event.circuitId, word(&world.circuits[i]));
@@ -131,12 +136,14 @@ impl World {
     }
 
     /// Lets the verifier accept these inputs with a proof that begins with `committed`.
-    pub async fn proof(&self, inputs: &[U256], committed: &[u8]) -> Bytes {
-        let proof: Bytes = [committed, &points("rest", 1)].concat().into();
-        let call = commitCall { inputs: inputs.to_vec(), proof: proof.clone() };
+    pub async fn proof(&self, statement: Statement, inputs: Vec<U256>, committed: &[u8]) -> Proof {
+        let bytes = [committed, &points("rest", 1)].concat();
+        let place = STATEMENTS.iter().position(|s| *s == statement).unwrap();
+        let words = inputs.iter().map(|x| Hex(x.to_be_bytes())).collect();
+        let call = commitCall { inputs, proof: bytes.clone().into() };
         let message = Message::new("commit", Some(self.verifier.address), call.abi_encode().into(), U256::ZERO);
         self.admin.send(&message).await.unwrap();
-        proof
+        Proof { statement, circuit: self.circuits[place], inputs: words, bytes }
     }
 
     pub async fn register(&self, owner: &Wallet, seed: &str, records: u64) -> DatasetId {
@@ -144,9 +151,8 @@ impl World {
         let ctx =
             self.contracts.shard_context(owner.address(), params.clone(), &self.layout, 0, 1, records).await.unwrap();
         let inputs = vec![ctx, U256::from(records)];
-        let proof = self.proof(&inputs, &points(seed, COLUMNS)).await;
-        let shard = ShardProof { circuitId: word(&self.circuits[0]), inputs, proof };
-        let done = self.contracts.register_dataset(params, vec![shard]).send(owner).await.unwrap();
+        let proof = self.proof(Statement::Dataset, inputs, &points(seed, COLUMNS)).await;
+        let done = self.contracts.register_dataset(params, &[proof]).send(owner).await.unwrap();
         assert_eq!(done.event.owner, owner.address());
         assert_eq!(done.event.records, records);
         DatasetId::new(done.event.datasetId.0)
@@ -183,8 +189,8 @@ impl World {
         for (slot, seed) in ["ada", "ben"].into_iter().enumerate() {
             let inputs = vec![self.contracts.gradient_context(&agent, version, slot as u64).await.unwrap()];
             let committed = [points(seed, COLUMNS), points("weights", 1), points(&format!("g {seed}"), 1)].concat();
-            let proof = self.proof(&inputs, &committed).await;
-            self.contracts.submit_gradient(&agent, version, slot as u64, inputs, proof).send(&self.olga).await.unwrap();
+            let proof = self.proof(Statement::Gradient, inputs, &committed).await;
+            self.contracts.submit_gradient(&agent, version, slot as u64, &proof).send(&self.olga).await.unwrap();
         }
         let mut inputs = vec![U256::ZERO; 29];
         inputs[0] = self.contracts.optimum_context(&agent, version).await.unwrap();
@@ -198,8 +204,8 @@ impl World {
         }
         let mut committed = [points("weights", 1), points("g ada", 1), points("g ben", 1)].concat();
         (2..8).for_each(|slot| committed.extend(points(&format!("idle {slot}"), 1)));
-        let proof = self.proof(&inputs, &committed).await;
-        let done = self.contracts.certify(&agent, version, inputs, proof).send(&self.olga).await.unwrap();
+        let proof = self.proof(Statement::Optimum, inputs, &committed).await;
+        let done = self.contracts.certify(&agent, version, &proof).send(&self.olga).await.unwrap();
         assert_eq!(done.event.records, 1_400);
         Certified { agent, version, datasets }
     }
@@ -223,7 +229,7 @@ impl World {
     }
 
     /// One more proven and signed stretch of each session: `(session, queries)`.
-    pub async fn batch(&self, certified: &Certified, slots: &[(SessionId, u64)]) -> ClaimBatch {
+    pub async fn batch(&self, certified: &Certified, slots: &[(SessionId, u64)]) -> Claim {
         let domain = self.contracts.session_domain();
         let mut inputs = vec![U256::ZERO; 49];
         let mut vouchers = Vec::new();
@@ -240,12 +246,12 @@ impl World {
                 count: stored.count + queries,
                 transcript: Transcript::new(after.to_be_bytes()),
             };
-            vouchers.push(SignedVoucher::sign(&self.session_key, &domain, voucher).unwrap().slot());
+            vouchers.push(SignedVoucher::sign(&self.session_key, &domain, voucher).unwrap());
         }
         let sessions: Vec<SessionId> = slots.iter().map(|(session, _)| *session).collect();
         inputs[0] = self.contracts.service_context(&sessions).await.unwrap();
-        let proof = self.proof(&inputs, &points("weights", 1)).await;
-        ClaimBatch { agentId: word(&certified.agent), version: certified.version, inputs, proof, slots: vouchers }
+        let proof = self.proof(Statement::Service, inputs, &points("weights", 1)).await;
+        Claim { agent: certified.agent, version: certified.version, proof, vouchers }
     }
 
     pub async fn balance(&self, account: Address) -> U256 {
