@@ -1,6 +1,5 @@
 //! Every call of the life cycle, its errors and what events say, on a real anvil.
 
-use crate::common::{points, weights, World, DATA_BPS, ESCROW, PRICE};
 use alloy::primitives::keccak256;
 use tribute_chain::chain::code_hash;
 use tribute_chain::sessions::OpenParams;
@@ -9,6 +8,7 @@ use tribute_chain::{signing, ChainError, NewCircuit, SignedVoucher, Voucher, U25
 use tribute_core::digest::keccak;
 use tribute_core::id::{AgentId, CircuitId, DatasetId, SessionId, ShardDigest, Transcript};
 use tribute_core::statement::Statement;
+use tribute_testing::chain::{points, weights, World, DATA_BPS, ESCROW, PRICE};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn from_datasets_to_withdrawals() {

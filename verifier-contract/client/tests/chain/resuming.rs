@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::common::{artifacts, assert_paid_once, World};
 use alloy::primitives::keccak256;
 use tribute_chain::anvil::AnvilOptions;
 use tribute_chain::{
     Anvil, Chain, ChainError, Contracts, DeployOptions, Deployment, Options, ReportedEvent, Wallet, Watcher, U256,
 };
+use tribute_testing::chain::{artifacts, assert_paid_once, World};
 
 /// Options of a process whose transactions under way are kept in `folder`.
 fn journalled(folder: &Path) -> Options {

@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use crate::common::{assert_paid_once, World};
 use crate::proxy::{Proxy, Quirk, Reply, SEND};
 use alloy::primitives::{Address, B256};
 use tribute_chain::{Chain, ChainError, Contracts, Options, Wallet, U256};
+use tribute_testing::chain::{assert_paid_once, World};
 
 fn brisk() -> Options {
     Options { bump_after: Duration::from_millis(1_500), receipt_timeout: Duration::from_secs(30), ..Options::default() }

@@ -1,7 +1,7 @@
 //! State rebuilt from events equals what the contracts' views say.
 
-use crate::common::{World, SHARES};
 use tribute_chain::{word, Follower, Options, U256};
+use tribute_testing::chain::{World, SHARES};
 
 /// Every table against the views.
 async fn assert_equals_views(w: &World, follower: &Follower) {

@@ -1,12 +1,10 @@
-//! An honest life cycle on a real anvil. Its verifier accepts exactly the calldata that a test commits to, as in the
-//! contracts' own tests: what is tested here is the client, not a circuit.
-#![allow(unreachable_pub)]
+//! A life cycle of the contracts on a real anvil. Its verifier accepts exactly the calldata that a test commits to, as in the
+//! contracts' own tests: what is tested with it is a client, not a circuit.
 
 use std::path::Path;
 
 use alloy::primitives::keccak256;
-use alloy::sol;
-use alloy::sol_types::SolCall;
+use alloy::sol_types::SolCall as _;
 use tribute_chain::agents::{Layout, VersionParams};
 use tribute_chain::chain::code_hash;
 use tribute_chain::datasets::RegisterParams;
@@ -23,51 +21,84 @@ use tribute_core::id::{
 use tribute_core::proof::Proof;
 use tribute_core::statement::Statement;
 
-sol! {
-    function commit(uint256[] inputs, bytes proof);
+use crate::ROOT;
+
+mod verifier {
+    #![allow(missing_docs)]
+    alloy::sol! {
+        function commit(uint256[] inputs, bytes proof);
+    }
 }
 
+/// Statements that there is a circuit of.
 pub const STATEMENTS: [Statement; 4] =
     [Statement::Dataset, Statement::Gradient, Statement::Optimum, Statement::Service];
+/// Columns of a shard, labels included.
 pub const COLUMNS: u16 = 9;
-pub const LAMBDA: u32 = 4_294_967; // 1e-3
+/// λ = 1e-3, units of 2^-32.
+pub const LAMBDA: u32 = 4_294_967;
+/// Part of the fees that goes to data, in basis points.
 pub const DATA_BPS: u16 = 6_000;
+/// Of an answer, token units.
 pub const PRICE: u128 = 1_000;
+/// Of a session, token units.
 pub const ESCROW: u128 = 1_000_000;
+/// Of the datasets, units of 2^-20.
 pub const SHARES: [u32; 2] = [700_000, 348_576];
 
+/// What forge built.
+#[must_use]
 pub fn artifacts() -> Artifacts {
-    Artifacts::at(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../out")).expect("run `make setup`")
+    Artifacts::at(&Path::new(ROOT).join("verifier-contract/out")).expect("run `make setup`")
 }
 
+/// Contracts on a chain, with everybody's wallets.
+#[derive(Debug)]
 pub struct World {
+    /// The node.
     pub anvil: Anvil,
+    /// A connection to it.
     pub chain: Chain,
+    /// The contracts.
     pub contracts: Contracts,
+    /// Owner of the proof gate.
     pub admin: Wallet,
+    /// Owns a dataset.
     pub ada: Wallet,
+    /// Owns the other one.
     pub ben: Wallet,
+    /// Owns the agent.
     pub olga: Wallet,
+    /// A client.
     pub cleo: Wallet,
+    /// Signs vouchers.
     pub session_key: PrivateKeySigner,
+    /// Of every circuit.
     pub verifier: Deployed,
     /// Of [`STATEMENTS`].
     pub circuits: [CircuitId; 4],
+    /// Of every circuit.
     pub layout: LayoutHash,
 }
 
 /// A certified agent and its datasets.
+#[derive(Debug)]
 pub struct Certified {
+    /// The agent.
     pub agent: AgentId,
+    /// Its version.
     pub version: u32,
+    /// Ada's and Ben's.
     pub datasets: [DatasetId; 2],
 }
 
 impl World {
+    /// On a chain of its own.
     pub async fn new() -> World {
         World::with(Options::default()).await
     }
 
+    /// With a connection of these options.
     pub async fn with(options: Options) -> World {
         let anvil = Anvil::start().unwrap();
         let chain = Chain::connect_with(anvil.url(), options).await.unwrap();
@@ -112,6 +143,8 @@ impl World {
         world
     }
 
+    /// A circuit, as it is registered.
+    #[must_use]
     pub fn circuit(&self, statement: u8) -> NewCircuit {
         let (input_count, link, slots, group_columns) = match statement {
             1 => (2, 0, 0, vec![COLUMNS]),
@@ -140,12 +173,13 @@ impl World {
         let bytes = [committed, &points("rest", 1)].concat();
         let place = STATEMENTS.iter().position(|s| *s == statement).unwrap();
         let words = inputs.iter().map(|x| Hex(x.to_be_bytes())).collect();
-        let call = commitCall { inputs, proof: bytes.clone().into() };
+        let call = verifier::commitCall { inputs, proof: bytes.clone().into() };
         let message = Message::new("commit", Some(self.verifier.address), call.abi_encode().into(), U256::ZERO);
         self.admin.send(&message).await.unwrap();
         Proof { statement, circuit: self.circuits[place], inputs: words, bytes }
     }
 
+    /// Registers a dataset of one shard, whose commitments follow from `seed`.
     pub async fn register(&self, owner: &Wallet, seed: &str, records: u64) -> DatasetId {
         let params = terms();
         let ctx =
@@ -158,6 +192,8 @@ impl World {
         DatasetId::new(done.event.datasetId.0)
     }
 
+    /// What a version over these datasets is.
+    #[must_use]
     pub fn version_params(&self, datasets: &[DatasetId]) -> VersionParams {
         VersionParams {
             datasetIds: datasets.iter().map(word).collect(),
@@ -210,6 +246,8 @@ impl World {
         Certified { agent, version, datasets }
     }
 
+    /// What a session with an agent is.
+    #[must_use]
     pub fn open_params(&self, certified: &Certified) -> OpenParams {
         OpenParams {
             agentId: word(&certified.agent),
@@ -220,6 +258,7 @@ impl World {
         }
     }
 
+    /// Opens a session, with tokens minted for it.
     pub async fn open(&self, client: &Wallet, certified: &Certified) -> SessionId {
         let amount = U256::from(ESCROW);
         self.contracts.mint(client.address(), amount).unwrap().send(client).await.unwrap();
@@ -254,25 +293,32 @@ impl World {
         Claim { agent: certified.agent, version: certified.version, proof, vouchers }
     }
 
+    /// An account's tokens.
     pub async fn balance(&self, account: Address) -> U256 {
         self.contracts.token_balance(account).await.unwrap()
     }
 }
 
+/// Terms of every dataset.
+#[must_use]
 pub fn terms() -> RegisterParams {
     RegisterParams { schemaId: keccak256("schema"), minDataBps: 5_000, openTraining: false }
 }
 
+/// Numbers of every layout.
+#[must_use]
 pub fn dims() -> Layout {
     Layout { k: 15, columns: 8, features: 64, classes: 10, task: 0, saltRows: 1_024 }
 }
 
 /// Digest of the weights of every version.
+#[must_use]
 pub fn weights() -> WeightsDigest {
     WeightsDigest::new(keccak(&points("weights", 1)))
 }
 
 /// Points that stand for the commitments of something named `seed`.
+#[must_use]
 pub fn points(seed: &str, count: u16) -> Vec<u8> {
     let coordinate = |i: u16| {
         let mut word = keccak256(format!("{seed} {i}")).0;
