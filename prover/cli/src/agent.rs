@@ -12,6 +12,7 @@ use tribute_problem::{field, Problem, Result};
 use tribute_proto::v1;
 
 use super::output::{self, emit};
+use super::proof_file::ProofFile;
 use super::{progress, CommandResult};
 use crate::server_args::ServerArgs;
 
@@ -304,9 +305,9 @@ async fn trained(client: &Client, title: &str, job: &v1::Job, loss: &LossArgs) -
     emit(&output::agent(&agent), loss.out.as_deref())
 }
 
-fn proof_of(job: v1::Job) -> Result<Value> {
+fn proof_of(job: v1::Job) -> Result<ProofFile> {
     match job.outcome.and_then(|o| o.outcome) {
-        Some(v1::outcome::Outcome::Proof(proof)) => Ok(output::proof(&proof)),
+        Some(v1::outcome::Outcome::Proof(proof)) => ProofFile::of(&proof),
         _ => Err(Problem::internal("the job came back without its proof")),
     }
 }

@@ -8,7 +8,8 @@ use tribute_core::id::{SessionId, WeightsDigest};
 use tribute_problem::Problem;
 use tribute_proto::v1;
 
-use super::output::{self, emit};
+use super::output::emit;
+use super::proof_file::ClaimFile;
 use super::{progress, CommandResult};
 use crate::server_args::ServerArgs;
 
@@ -44,7 +45,9 @@ pub(super) async fn run(command: ClaimCommand) -> CommandResult {
     let job = client.sessions().prove_service(request).await.map_err(problem)?.into_inner().job.unwrap_or_default();
     let done = progress::finish(&client, "service", &job).await?;
     match done.outcome.and_then(|o| o.outcome) {
-        Some(v1::outcome::Outcome::Service(service)) => emit(&output::service(&service), a.out.as_deref()),
+        Some(v1::outcome::Outcome::Service(service)) => {
+            emit(&serde_json::to_value(ClaimFile::of(&service)?)?, a.out.as_deref())
+        }
         _ => Err(Problem::internal("the job came back without its proof")),
     }
 }

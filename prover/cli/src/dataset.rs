@@ -158,19 +158,19 @@ pub(super) async fn run(command: DatasetCommand) -> CommandResult {
             let client = a.server.connect().await?;
             let dataset = register(&client, work).await?;
             eprintln!("dataset {}: {} records committed and proven", output::hexed(&dataset.id), dataset.records);
-            emit(&output::dataset(&dataset), a.out.as_deref())?;
+            emit(&output::dataset(&dataset)?, a.out.as_deref())?;
         }
         DatasetCommand::Get(a) => {
             let client = a.server.connect().await?;
             let request = client.sign(v1::GetDatasetRequest { auth: None, id: a.id.to_vec() })?;
             let dataset = client.datasets().get_dataset(request).await.map_err(problem)?.into_inner();
-            emit(&output::dataset(&dataset), a.out.as_deref())?;
+            emit(&output::dataset(&dataset)?, a.out.as_deref())?;
         }
         DatasetCommand::List(a) => {
             let client = a.server.connect().await?;
             let request = client.sign(v1::ListDatasetsRequest::default())?;
             let list = client.datasets().list_datasets(request).await.map_err(problem)?.into_inner().datasets;
-            emit(&Value::Array(list.iter().map(output::dataset).collect()), None)?;
+            emit(&Value::Array(list.iter().map(output::dataset).collect::<Result<_>>()?), None)?;
         }
         DatasetCommand::ShowRecord(a) => record::show(&a).await?,
         DatasetCommand::CheckRecord(a) => record::check(&a)?,

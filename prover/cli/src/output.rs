@@ -7,33 +7,22 @@ use tribute_client::files::write_file;
 use tribute_problem::Result;
 use tribute_proto::v1;
 
+use crate::proof_file::ProofFile;
+
 /// `0x…`
 pub(crate) fn hexed(bytes: &[u8]) -> String {
     format!("0x{}", hex::encode(bytes))
 }
 
-pub(crate) fn proof(p: &v1::Proof) -> Value {
-    let stats = p.stats.unwrap_or_default();
-    json!({
-        "statement": statement(p.statement()),
-        "circuit_id": hexed(&p.circuit_id),
-        "inputs": p.inputs.iter().map(|x| hexed(x)).collect::<Vec<_>>(),
-        "proof": hexed(&p.proof),
-        "groups": p.groups.iter().map(|x| hexed(x)).collect::<Vec<_>>(),
-        "k": stats.k,
-        "columns": stats.columns,
-        "seconds": stats.seconds,
-        "bytes": stats.bytes,
-        "verify_ms": stats.verify_ms,
-        "gas_verify": stats.gas_verify,
-        "peak_rss_mb": stats.peak_rss_mb,
-    })
-}
-
-pub(crate) fn dataset(d: &v1::Dataset) -> Value {
+pub(crate) fn dataset(d: &v1::Dataset) -> Result<Value> {
+    let shard = |s: &v1::Shard| -> Result<Value> {
+        let proof = s.proof.as_ref().map(ProofFile::of).transpose()?;
+        Ok(json!({ "digest": hexed(&s.digest), "records": s.records, "proof": proof }))
+    };
+    let shards = d.shards.iter().map(shard).collect::<Result<Vec<_>>>()?;
     let terms = d.terms.unwrap_or_default();
     let context = d.context.clone().unwrap_or_default();
-    json!({
+    Ok(json!({
         "dataset_id": hexed(&d.id),
         "owner": hexed(&d.owner),
         "schema_id": hexed(&d.schema_id),
@@ -43,12 +32,8 @@ pub(crate) fn dataset(d: &v1::Dataset) -> Value {
         "open_training": terms.open_training,
         "chain_id": context.chain_id,
         "contract": hexed(&context.contract),
-        "shards": d.shards.iter().map(|s| json!({
-            "digest": hexed(&s.digest),
-            "records": s.records,
-            "proof": s.proof.as_ref().map(proof),
-        })).collect::<Vec<_>>(),
-    })
+        "shards": shards,
+    }))
 }
 
 pub(crate) fn agent(a: &v1::Agent) -> Value {
@@ -129,15 +114,6 @@ pub(crate) fn session(s: &v1::Session) -> Value {
         "voucher": s.voucher.as_ref().map(voucher),
         "claimed_count": s.claimed_count,
         "claimed_transcript": hexed(&s.claimed_transcript),
-    })
-}
-
-pub(crate) fn service(s: &v1::ServiceOutcome) -> Value {
-    json!({
-        "agent_id": hexed(&s.agent_id),
-        "version": s.version,
-        "proof": proof(&s.proof.clone().unwrap_or_default()),
-        "vouchers": s.vouchers.iter().map(voucher).collect::<Vec<_>>(),
     })
 }
 

@@ -1,12 +1,11 @@
 //! Calls over a socket: who may, what is refused, and what a client that knows nothing of Tribute sees.
 
-mod common;
-
-use common::{calibrate, connect, submit, Place};
 use tonic::Code;
 use tribute_client::problem;
 use tribute_problem::Reason;
 use tribute_proto::v1;
+use tribute_testing::calls::{calibrate, connect, submit};
+use tribute_testing::Place;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn requests_must_be_signed_by_the_owner_once() {

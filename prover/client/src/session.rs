@@ -16,6 +16,7 @@ use tribute_proto::v1;
 
 use crate::connection::{problem, Client};
 use crate::files::{read_file, write_file};
+use crate::wire;
 
 /// A client's session, kept in a file: what it asked, what it was answered, what it signed. A server that claims another
 /// past is not believed.
@@ -148,7 +149,8 @@ impl ClientSession {
     /// What the server refuses.
     pub async fn submit_voucher(&self, client: &Client) -> Result<()> {
         if let Some(voucher) = &self.voucher {
-            let request = client.sign(v1::SubmitVoucherRequest { auth: None, voucher: Some(message(voucher)) })?;
+            let request =
+                client.sign(v1::SubmitVoucherRequest { auth: None, voucher: Some(wire::voucher(voucher)) })?;
             client.sessions().submit_voucher(request).await.map_err(problem)?;
         }
         Ok(())
@@ -161,7 +163,7 @@ impl ClientSession {
             query: Some(v1::query_request::Query::Quantised(query.features.clone())),
             salt: query.salt.to_vec(),
             position: self.count,
-            voucher: self.voucher.as_ref().map(message),
+            voucher: self.voucher.as_ref().map(wire::voucher),
         })?;
         let response = client.sessions().query(request).await.map_err(problem)?.into_inner();
         let answer = u16::try_from(response.answer).map_err(|_| Problem::internal("an answer is no class"))?;
@@ -198,15 +200,5 @@ impl ClientSession {
 
     fn save(&self) -> Result<()> {
         write_file(&self.file, &serde_json::to_vec(self)?)
-    }
-}
-
-fn message(v: &SignedVoucher) -> v1::Voucher {
-    v1::Voucher {
-        session: v.session().to_vec(),
-        version: v.version(),
-        count: v.count(),
-        transcript: v.transcript().to_vec(),
-        signature: v.signature().to_vec(),
     }
 }

@@ -1,13 +1,12 @@
 //! Between messages and what rows and rules hold: the one place that knows the form on the wire.
 
-use tribute_chain::{SignedVoucher, Voucher};
+use tribute_client::wire::{statement, voucher};
 use tribute_core::context::Terms;
 use tribute_core::hexed::Hex20;
-use tribute_core::id::SessionId;
 use tribute_core::layout::Task;
 use tribute_core::link::Link;
+use tribute_core::proof::Proof;
 use tribute_core::schema::Schema;
-use tribute_core::statement::Statement;
 use tribute_problem::{field, Problem, Reason, Result};
 use tribute_proto::v1;
 use tribute_steps::circuit::{CircuitBody, ProofBody};
@@ -178,12 +177,8 @@ pub(crate) fn target(t: Target) -> v1::ChainContext {
 
 pub(crate) fn shape(s: v1::CircuitShape) -> Result<ShapeBody> {
     let p = s.profile.unwrap_or_default();
-    let statement = Statement::ALL
-        .into_iter()
-        .find(|x| i32::from(x.code()) == s.statement)
-        .ok_or_else(|| Problem::field("shape.statement", format!("no circuit for statement {}", s.statement)))?;
     Ok(ShapeBody {
-        statement,
+        statement: statement("shape.statement", s.statement)?,
         profile: Profile { k: p.k, columns: p.columns as usize, intercept_scale: p.intercept_scale },
         features: s.features as usize,
         classes: s.classes as usize,
@@ -219,25 +214,6 @@ pub(crate) fn circuit(c: &CircuitBody, gas: u64) -> v1::Circuit {
         slots: statement.slots().into(),
         group_columns: statement.groups(c.shape.profile.columns).into_iter().map(|g| g as u32).collect(),
     }
-}
-
-pub(crate) fn voucher(v: &SignedVoucher) -> v1::Voucher {
-    v1::Voucher {
-        session: v.session().to_vec(),
-        version: v.version(),
-        count: v.count(),
-        transcript: v.transcript().to_vec(),
-        signature: v.signature().to_vec(),
-    }
-}
-
-/// A voucher that the contract can parse: one that it cannot would be an answer for nothing.
-pub(crate) fn signed_voucher(v: &v1::Voucher) -> Result<SignedVoucher> {
-    let session: SessionId = field("voucher.session", &v.session)?;
-    let transcript = field("voucher.transcript", &v.transcript)?;
-    let voucher = Voucher { session, version: v.version, count: v.count, transcript };
-    SignedVoucher::new(voucher, &v.signature)
-        .map_err(|e| Problem::new(Reason::BadVoucher, e.to_string()).with("session", session))
 }
 
 /// A session, with what the chain and its agent say of it.
@@ -310,11 +286,12 @@ pub(crate) fn agent(a: &AgentBody, proven: Proven, created_ms: i64) -> v1::Agent
 
 /// A proof with its bytes.
 pub(crate) async fn proof(artefacts: &Artefacts, p: &ProofBody) -> Result<v1::Proof> {
+    let Proof { statement, circuit, inputs, bytes } = p.load(artefacts).await?;
     Ok(v1::Proof {
-        statement: p.circuit.shape.statement.code().into(),
-        circuit_id: p.circuit.circuit_id.to_vec(),
-        inputs: p.inputs.iter().map(|x| x.to_vec()).collect(),
-        proof: artefacts.get(&p.proof).await?,
+        statement: statement.code().into(),
+        circuit_id: circuit.to_vec(),
+        inputs: inputs.iter().map(|x| x.to_vec()).collect(),
+        proof: bytes,
         groups: p.groups.iter().map(|g| g.to_vec()).collect(),
         stats: Some(v1::ProofStats {
             k: p.circuit.shape.profile.k,
@@ -394,37 +371,4 @@ pub(crate) async fn jobs_with_outcomes(artefacts: &Artefacts, rows: Vec<Job>) ->
 /// An address field.
 pub(crate) fn address(name: &str, bytes: &[u8]) -> Result<Hex20> {
     field(name, bytes)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use alloy::primitives::U256;
-    use alloy::signers::local::PrivateKeySigner;
-    use tribute_core::context::Domain;
-    use tribute_core::id::Transcript;
-
-    #[test]
-    fn a_voucher_that_the_contract_cannot_parse_is_refused() {
-        let domain = Domain { chain_id: 31_337, contract: [0x5e; 20] };
-        let (session, transcript) = (SessionId::new([9; 32]), Transcript::new([7; 32]));
-        let signed = Voucher { session, version: 1, count: 5, transcript };
-        let good = voucher(&SignedVoucher::sign(&PrivateKeySigner::random(), &domain, signed).unwrap());
-        assert_eq!(voucher(&signed_voucher(&good).unwrap()), good);
-        let refused = |signature: Vec<u8>| {
-            let problem = signed_voucher(&v1::Voucher { signature, ..good.clone() }).unwrap_err();
-            assert_eq!(problem.reason, Reason::BadVoucher);
-            problem.message
-        };
-        for v in [0, 1, 35, 36] {
-            let message = refused([&good.signature[..64], &[v]].concat());
-            assert!(message.contains(&format!("27 or 28, not {v}")), "{message}");
-        }
-        assert!(refused(good.signature[..64].to_vec()).contains("not 64"));
-        let order =
-            U256::from_str_radix("fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141", 16).unwrap();
-        let twin = (order - U256::from_be_slice(&good.signature[32..64])).to_be_bytes::<32>();
-        let message = refused([&good.signature[..32], &twin, &[55 - good.signature[64]]].concat());
-        assert!(message.contains("lower half"), "{message}");
-    }
 }

@@ -6,10 +6,10 @@ use tribute_circuits::arithmetization::StatementWitness;
 use tribute_circuits::error::ProveError;
 use tribute_circuits::keys::{key_digest, KeyCache, Keys, Origin};
 use tribute_circuits::prove::{prove_timed, Proven};
-use tribute_core::certificate::Proof;
 use tribute_core::digest::{keccak, CircuitIdentity};
 use tribute_core::hexed::Hex;
 use tribute_core::id::{CircuitId, CodeHash, GroupDigest, KeyDigest, LayoutHash, SrsDigest};
+use tribute_core::proof::Proof;
 use tribute_core::shape::Shape;
 use tribute_custody::Opened;
 use tribute_engine::field::word;
@@ -56,7 +56,7 @@ pub struct CircuitBody {
     pub runtime: ArtefactId,
 }
 
-/// A proof, checked natively and by the verifier's bytecode.
+/// A proof in rows, checked natively and by the verifier's bytecode: its bytes are an artefact.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ProofBody {
     /// Its circuit, with which it stands in the registry.
@@ -72,9 +72,14 @@ pub struct ProofBody {
 }
 
 impl ProofBody {
-    /// The proof as files hold it.
+    /// The proof itself.
     pub async fn load(&self, artefacts: &Artefacts) -> Result<Proof> {
-        Ok(Proof::new(self.inputs.iter().map(|x| x.0), artefacts.get(&self.proof).await?))
+        Ok(Proof {
+            statement: self.circuit.shape.statement,
+            circuit: self.circuit.circuit_id,
+            inputs: self.inputs.clone(),
+            bytes: artefacts.get(&self.proof).await?,
+        })
     }
 }
 

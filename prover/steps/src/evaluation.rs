@@ -71,7 +71,7 @@ pub fn run(job: &EvaluationJob, toolbox: &Toolbox) -> Result<EvaluationOutcome> 
         let inputs = circuit.public_inputs(from_core(&ctx));
         let proof = prepared.prove(toolbox, &circuit, &opened, inputs)?;
         let load = |proof: &ProofBody| toolbox.wait(proof.load(&toolbox.artefacts));
-        shards.push((load(&body.proof)?, load(&proof)?));
+        shards.push((load(&body.proof)?.into(), load(&proof)?.into()));
     }
     let parts = EvaluationParts { certificate, owner: dataset.owner.0, terms: dataset.terms, shards };
     let evaluation =

@@ -3,8 +3,9 @@
 
 use std::borrow::Borrow;
 
-use alloy::primitives::B256;
+use alloy::primitives::{Bytes, B256, U256};
 use alloy::sol;
+use tribute_core::proof::Proof;
 
 mod gate {
     alloy::sol!(
@@ -113,6 +114,16 @@ pub(crate) const LIBRARY_ERRORS: &[&str] = &[
     "error InvalidShortString()",
     "error StringTooLong(string str)",
 ];
+
+/// A proof's public inputs as the contracts take them.
+pub(crate) fn inputs(proof: &Proof) -> Vec<U256> {
+    proof.inputs.iter().map(|x| U256::from_be_bytes(x.0)).collect()
+}
+
+/// A proof's bytes as the contracts take them.
+pub(crate) fn bytes(proof: &Proof) -> Bytes {
+    Bytes::copy_from_slice(&proof.bytes)
+}
 
 /// An identifier or digest as the contracts take it.
 #[must_use]

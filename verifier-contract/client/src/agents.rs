@@ -1,21 +1,76 @@
 //! Agents: versions, gradients, certificates, views.
 
-use alloy::primitives::{Address, Bytes, B256, U256};
+use alloy::primitives::{Address, B256, U256};
 use alloy::rpc::types::Filter;
 use alloy::sol_types::SolEvent;
-
 use tribute_core::id::{AgentId, DatasetId};
+use tribute_core::proof::Proof;
 
-use crate::abi::{word, IAgentRegistry as Abi};
+use crate::abi::IAgentRegistry::GradientProof;
+use crate::abi::{bytes, inputs, word, IAgentRegistry as Abi};
 use crate::call::Call;
 use crate::contracts::Contracts;
 use crate::error::Result;
 use crate::sync::windows;
 
 pub use crate::abi::IAgentRegistry::{
-    AgentCreated, Contribution, DatasetListed, GradientAdded, GradientProof, Layout, Status, Sums, Version,
+    AgentCreated, Contribution, DatasetListed, GradientAdded, Layout, Status, Sums, Version,
     VersionCertified, VersionClosed, VersionParams, VersionProposed,
 };
+
+/// Where a version stands, as the contract says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Its owner lists datasets.
+    Draft,
+    /// The list is final; gradients are being brought.
+    Closed,
+    /// Certified, and none of its circuits is stopped.
+    Certified,
+    /// Certified, but one of its circuits was stopped since.
+    Doubtful,
+    /// Given up before it was certified.
+    Abandoned,
+}
+
+impl Stage {
+    /// Its name, in lower case.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Stage::Draft => "draft",
+            Stage::Closed => "closed",
+            Stage::Certified => "certified",
+            Stage::Doubtful => "doubtful",
+            Stage::Abandoned => "abandoned",
+        }
+    }
+}
+
+impl Version {
+    /// Where it stands. A version that is read exists, so it stands somewhere.
+    #[must_use]
+    pub fn stage(&self) -> Stage {
+        match u8::from(self.status) {
+            1 => Stage::Draft,
+            2 => Stage::Closed,
+            3 => Stage::Certified,
+            4 => Stage::Doubtful,
+            _ => Stage::Abandoned,
+        }
+    }
+}
+
+/// The gradient proof of one listed shard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gradient {
+    /// The dataset.
+    pub dataset: DatasetId,
+    /// Which of its shards, counted from 0.
+    pub shard: u32,
+    /// The proof.
+    pub proof: Proof,
+}
 
 impl Contracts {
     /// Creates an agent owned by the sender; `name` is UTF-8 of at most 32 bytes, see [`short_name`]; `metadata` says where
@@ -55,9 +110,16 @@ impl Contracts {
         &self,
         agent: &AgentId,
         version: u32,
-        proofs: Vec<GradientProof>,
+        gradients: &[Gradient],
     ) -> Call<Abi::addGradientsCall, Vec<GradientAdded>> {
-        let action = format!("add {} gradient(s) to agent {agent} version {version}", proofs.len());
+        let action = format!("add {} gradient(s) to agent {agent} version {version}", gradients.len());
+        let proof = |g: &Gradient| GradientProof {
+            datasetId: word(&g.dataset),
+            shard: g.shard,
+            inputs: inputs(&g.proof),
+            proof: bytes(&g.proof),
+        };
+        let proofs = gradients.iter().map(proof).collect();
         let call = Abi::addGradientsCall { agentId: word(agent), version, proofs };
         self.call(self.agents_at(), action, &call, |e| e.all())
     }
@@ -73,14 +135,8 @@ impl Contracts {
     }
 
     /// Brings the optimum proof.
-    pub fn certify(
-        &self,
-        agent: &AgentId,
-        version: u32,
-        inputs: Vec<U256>,
-        proof: Bytes,
-    ) -> Call<Abi::certifyCall, VersionCertified> {
-        let call = Abi::certifyCall { agentId: word(agent), version, inputs, proof };
+    pub fn certify(&self, agent: &AgentId, version: u32, proof: &Proof) -> Call<Abi::certifyCall, VersionCertified> {
+        let call = Abi::certifyCall { agentId: word(agent), version, inputs: inputs(proof), proof: bytes(proof) };
         self.call(self.agents_at(), format!("certify agent {agent} version {version}"), &call, |e| e.one())
     }
 

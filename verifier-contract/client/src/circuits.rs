@@ -6,8 +6,9 @@ use alloy::sol_types::SolEvent;
 use serde::{Deserialize, Serialize};
 use tribute_core::digest::{shape_digest, CircuitIdentity};
 use tribute_core::id::{CircuitId, CodeHash, GroupDigest, KeyDigest, LayoutHash, SrsDigest};
+use tribute_core::proof::Proof;
 
-use crate::abi::{word, IProofGate as Abi};
+use crate::abi::{bytes, inputs, word, IProofGate as Abi};
 use crate::call::{Call, Done};
 use crate::chain::code_hash;
 use crate::contracts::Contracts;
@@ -315,9 +316,9 @@ impl Contracts {
     }
 
     /// Checks a proof through the gate without a transaction; returns the digests of the committed groups.
-    pub async fn check_proof(&self, circuit: &CircuitId, inputs: Vec<U256>, proof: Bytes) -> Result<Vec<GroupDigest>> {
-        let groups =
-            self.chain.read(self.gate_at(), &Abi::checkCall { circuitId: word(circuit), inputs, proof }).await?;
+    pub async fn check_proof(&self, proof: &Proof) -> Result<Vec<GroupDigest>> {
+        let call = Abi::checkCall { circuitId: word(&proof.circuit), inputs: inputs(proof), proof: bytes(proof) };
+        let groups = self.chain.read(self.gate_at(), &call).await?;
         Ok(groups.into_iter().map(|group| GroupDigest::new(group.0)).collect())
     }
 

@@ -2,14 +2,16 @@
 
 use alloy::primitives::{Address, U256};
 use tribute_core::id::{DatasetId, LayoutHash, ShardDigest};
+use tribute_core::proof::Proof;
 
-use crate::abi::{word, IDatasetRegistry as Abi};
+use crate::abi::IDatasetRegistry::ShardProof;
+use crate::abi::{bytes, inputs, word, IDatasetRegistry as Abi};
 use crate::call::Call;
 use crate::contracts::Contracts;
 use crate::error::Result;
 
 pub use crate::abi::IDatasetRegistry::{
-    Dataset, DatasetExtended, DatasetRegistered, Grant, GrantTerms, RegisterParams, ShardProof, Terms, TrainingGranted,
+    Dataset, DatasetExtended, DatasetRegistered, Grant, GrantTerms, RegisterParams, Terms, TrainingGranted,
 };
 
 impl From<tribute_core::context::Terms> for Terms {
@@ -36,14 +38,19 @@ impl From<Terms> for tribute_core::context::Terms {
     }
 }
 
+fn shard_proof(proof: &Proof) -> ShardProof {
+    ShardProof { inputs: inputs(proof), proof: bytes(proof) }
+}
+
 impl Contracts {
     /// Registers a dataset for the sender; one proof for each shard.
     pub fn register_dataset(
         &self,
         params: RegisterParams,
-        shards: Vec<ShardProof>,
+        shards: &[Proof],
     ) -> Call<Abi::registerCall, DatasetRegistered> {
         let action = format!("register a dataset of {} shard(s)", shards.len());
+        let shards = shards.iter().map(shard_proof).collect();
         self.call(self.datasets_at(), action, &Abi::registerCall { params, shards }, |e| e.one())
     }
 
@@ -51,10 +58,10 @@ impl Contracts {
     pub fn extend_dataset(
         &self,
         previous: &DatasetId,
-        shards: Vec<ShardProof>,
+        shards: &[Proof],
     ) -> Call<Abi::extendCall, DatasetExtended> {
         let action = format!("extend dataset {previous} by {} shard(s)", shards.len());
-        let call = Abi::extendCall { previousId: word(previous), shards };
+        let call = Abi::extendCall { previousId: word(previous), shards: shards.iter().map(shard_proof).collect() };
         self.call(self.datasets_at(), action, &call, |e| e.one())
     }
 

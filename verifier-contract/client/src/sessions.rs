@@ -4,18 +4,46 @@ use alloy::primitives::{Address, Bytes, B256, U256};
 
 use tribute_core::digest::Digest;
 use tribute_core::id::{AgentId, DatasetId, SessionId, Transcript, WeightsDigest};
+use tribute_core::proof::Proof;
 
-use crate::abi::{word, ISessionEscrow as Abi};
+use crate::abi::ISessionEscrow::ClaimBatch;
+use crate::abi::{bytes, inputs, word, ISessionEscrow as Abi};
 use crate::call::Call;
 use crate::contracts::Contracts;
 use crate::error::Result;
 use crate::signing::{self, SignedPermit};
+use crate::voucher::SignedVoucher;
 use crate::wallet::Wallet;
 
 pub use crate::abi::ISessionEscrow::{
-    ClaimBatch, FeesAccrued, OpenParams, OwnerPaid, ProviderPaid, QueriesClaimed, Session, SessionOpened,
-    SessionSettled, SessionToppedUp, Skip, SlotSkipped, SlotVoucher, ThawRequested, ThawedWithdrawn,
+    FeesAccrued, OpenParams, OwnerPaid, ProviderPaid, QueriesClaimed, Session, SessionOpened, SessionSettled,
+    SessionToppedUp, Skip, SlotSkipped, ThawRequested, ThawedWithdrawn,
 };
+
+/// Proven answers of sessions with one version of an agent, and the vouchers for them in slot order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The agent.
+    pub agent: AgentId,
+    /// Its version.
+    pub version: u32,
+    /// That the answers are its own.
+    pub proof: Proof,
+    /// One for each session: its count and transcript are where the slot ends.
+    pub vouchers: Vec<SignedVoucher>,
+}
+
+impl Claim {
+    fn batch(&self) -> ClaimBatch {
+        ClaimBatch {
+            agentId: word(&self.agent),
+            version: self.version,
+            inputs: inputs(&self.proof),
+            proof: bytes(&self.proof),
+            slots: self.vouchers.iter().map(SignedVoucher::slot).collect(),
+        }
+    }
+}
 
 /// What a claim did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,8 +127,9 @@ impl Contracts {
     }
 
     /// Claims proven queries; anybody may, for who is paid is fixed.
-    pub fn claim(&self, batches: Vec<ClaimBatch>) -> Call<Abi::claimCall, Claimed> {
-        let sessions: usize = batches.iter().map(|b| b.slots.len()).sum();
+    pub fn claim(&self, claims: &[Claim]) -> Call<Abi::claimCall, Claimed> {
+        let sessions: usize = claims.iter().map(|c| c.vouchers.len()).sum();
+        let batches = claims.iter().map(Claim::batch).collect();
         let action = format!("claim from {sessions} session(s)");
         self.call(self.escrow_at(), action, &Abi::claimCall { batches }, |e| {
             Ok(Claimed { sessions: e.all()?, skipped: e.all()?, fees: e.all()? })

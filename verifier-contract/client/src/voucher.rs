@@ -134,8 +134,7 @@ impl SignedVoucher {
     }
 
     /// As a claim brings it to the contract, which knows the version from elsewhere.
-    #[must_use]
-    pub fn slot(&self) -> SlotVoucher {
+    pub(crate) fn slot(&self) -> SlotVoucher {
         let Voucher { session, count, transcript, .. } = self.voucher;
         let transcript = U256::from_be_bytes(*transcript.as_bytes());
         SlotVoucher { session: word(&session), count, transcript, signature: self.signature.0.to_vec().into() }

@@ -195,7 +195,7 @@ impl<'de> Deserialize<'de> for Contribution {
     }
 }
 
-/// A proof.
+/// A proof in a file that says by its place which circuit it is of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Proof {
@@ -203,6 +203,12 @@ pub struct Proof {
     pub inputs: Vec<Hex<32>>,
     /// Points and scalars, uncompressed, as the EVM verifier takes them after the inputs.
     pub bytes: HexBytes,
+}
+
+impl From<crate::proof::Proof> for Proof {
+    fn from(proof: crate::proof::Proof) -> Self {
+        Proof { inputs: proof.inputs, bytes: HexBytes(proof.bytes) }
+    }
 }
 
 impl Proof {

@@ -13,7 +13,8 @@ use tribute_core::link::Link;
 use tribute_core::schema::Schema;
 use tribute_problem::{Problem, Result};
 
-use super::{json_file, ChainArgs, ProofFile};
+use super::{json_file, ChainArgs};
+use crate::proof_file::ProofFile;
 use crate::CommandResult;
 
 #[derive(Debug, Args)]
@@ -162,7 +163,7 @@ pub(super) async fn gradients(a: GradientsArgs) -> CommandResult {
     let mut sent: Vec<Value> = Vec::new();
     let slots = file.gradients.iter().enumerate().filter(|(slot, _)| a.slot.is_none_or(|only| only == *slot));
     for (slot, proof) in slots {
-        let call = c.contracts.submit_gradient(&a.agent, a.version, slot as u64, proof.inputs(), proof.bytes()?);
+        let call = c.contracts.submit_gradient(&a.agent, a.version, slot as u64, &proof.proof());
         sent.push(
             c.send(&call, |e| json!({ "slot": slot, "gradient": GradientDigest::new(e.gradientDigest.0) })).await?,
         );
@@ -173,7 +174,7 @@ pub(super) async fn gradients(a: GradientsArgs) -> CommandResult {
 pub(super) async fn certify(a: CertifyArgs) -> CommandResult {
     let file: OptimumFile = json_file(&a.optimum)?;
     let c = a.chain.connect().await?;
-    let call = c.contracts.certify(&a.agent, a.version, file.proof.inputs(), file.proof.bytes()?);
+    let call = c.contracts.certify(&a.agent, a.version, &file.proof.proof());
     let tell = |e: &tribute_chain::agents::VersionCertified| -> Value {
         json!({
             "agent_id": a.agent,

@@ -6,13 +6,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use clap::Args;
 use serde::Deserialize;
 use serde_json::json;
-use tribute_chain::datasets::{RegisterParams, ShardProof};
+use tribute_chain::datasets::RegisterParams;
 use tribute_chain::word;
 use tribute_core::hexed::Hex20;
 use tribute_core::id::{DatasetId, SchemaId};
-use tribute_problem::Result;
+use tribute_core::proof::Proof;
 
-use super::{account, json_file, ChainArgs, ProofFile};
+use super::{account, json_file, ChainArgs};
+use crate::proof_file::ProofFile;
 use crate::CommandResult;
 
 #[derive(Debug, Args)]
@@ -61,16 +62,9 @@ pub(super) async fn register(a: RegisterArgs) -> CommandResult {
         minDataBps: file.min_data_bps,
         openTraining: file.open_training,
     };
-    let shards = file
-        .shards
-        .iter()
-        .map(|s| {
-            let p = &s.proof;
-            Ok(ShardProof { circuitId: word(&p.circuit_id), inputs: p.inputs(), proof: p.bytes()? })
-        })
-        .collect::<Result<Vec<_>>>()?;
+    let shards: Vec<Proof> = file.shards.iter().map(|s| s.proof.proof()).collect();
     let c = a.chain.connect().await?;
-    let call = c.contracts.register_dataset(params, shards);
+    let call = c.contracts.register_dataset(params, &shards);
     let value = c.send(&call, |e| json!({ "dataset_id": DatasetId::new(e.datasetId.0), "records": e.records })).await?;
     a.chain.emit(&value)
 }

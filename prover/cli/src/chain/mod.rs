@@ -13,15 +13,13 @@ mod withdraw;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use alloy::primitives::{Bytes, U256};
 use alloy::sol_types::SolCall;
 use clap::{Args, Subcommand};
 use serde::Deserialize;
 use serde_json::{json, Value};
 use tribute_chain::{Call, Chain, Contracts, Deployment, Options, Wallet};
 use tribute_client::files::read_file;
-use tribute_core::hexed::{Hex, Hex20};
-use tribute_core::id::CircuitId;
+use tribute_core::hexed::Hex20;
 use tribute_problem::{Problem, Result};
 
 use super::keys::KeyArgs;
@@ -220,30 +218,6 @@ impl Connected {
         }
         Ok(value)
     }
-}
-
-/// A proof in a file that an earlier command wrote.
-#[derive(Clone, Debug, Deserialize)]
-pub(crate) struct ProofFile {
-    pub(crate) circuit_id: CircuitId,
-    pub(crate) inputs: Vec<Hex<32>>,
-    pub(crate) proof: String,
-}
-
-impl ProofFile {
-    pub(crate) fn inputs(&self) -> Vec<U256> {
-        self.inputs.iter().map(|x| U256::from_be_bytes(x.0)).collect()
-    }
-    pub(crate) fn bytes(&self) -> Result<Bytes> {
-        bytes("proof", &self.proof)
-    }
-}
-
-/// Bytes in hex.
-fn bytes(what: &str, text: &str) -> Result<Bytes> {
-    hex::decode(text.strip_prefix("0x").unwrap_or(text))
-        .map(Bytes::from)
-        .map_err(|e| Problem::field(what, format!("not bytes in hex: {e}")))
 }
 
 /// A JSON file.

@@ -5,15 +5,15 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use alloy::primitives::U256;
 use clap::Args;
-use serde::Deserialize;
 use serde_json::json;
-use tribute_chain::sessions::{ClaimBatch, OpenParams, SlotVoucher};
+use tribute_chain::sessions::OpenParams;
 use tribute_chain::{word, SignedVoucher};
 use tribute_core::hexed::{Hex, Hex20};
 use tribute_core::id::{AgentId, SessionId, Transcript};
 use tribute_problem::{Problem, Result};
 
-use super::{account, json_file, ChainArgs, Connected, ProofFile, ReadArgs};
+use super::{account, json_file, ChainArgs, Connected, ReadArgs};
+use crate::proof_file::ClaimFile;
 use crate::CommandResult;
 
 /// Validity of a permit, seconds.
@@ -62,14 +62,6 @@ pub(crate) struct ClaimArgs {
     claim: PathBuf,
     #[command(flatten)]
     chain: ChainArgs,
-}
-
-#[derive(Deserialize)]
-struct ClaimFile {
-    agent_id: AgentId,
-    version: u32,
-    proof: ProofFile,
-    vouchers: Vec<SignedVoucher>,
 }
 
 pub(super) async fn open(a: OpenArgs) -> CommandResult {
@@ -133,16 +125,9 @@ pub(super) async fn refund(a: CloseArgs) -> CommandResult {
 
 pub(super) async fn claim(a: ClaimArgs) -> CommandResult {
     let file: ClaimFile = json_file(&a.claim)?;
-    let batch = ClaimBatch {
-        agentId: word(&file.agent_id),
-        version: file.version,
-        inputs: file.proof.inputs(),
-        proof: file.proof.bytes()?,
-        slots: file.vouchers.iter().map(SignedVoucher::slot).collect(),
-    };
-    let slots = batch.slots.clone();
+    let claim = file.claim();
     let c = a.chain.connect().await?;
-    let call = c.contracts.claim(vec![batch]);
+    let call = c.contracts.claim(std::slice::from_ref(&claim));
     let claimed = c
         .send(&call, |done| {
             json!({
@@ -156,7 +141,7 @@ pub(super) async fn claim(a: ClaimArgs) -> CommandResult {
         })
         .await;
     let value = match claimed {
-        Err(refused) if is_stale(&refused) => paid_already(&c, &slots).await?.ok_or(refused)?,
+        Err(refused) if is_stale(&refused) => paid_already(&c, &claim.vouchers).await?.ok_or(refused)?,
         other => other?,
     };
     a.chain.emit(&value)
@@ -168,12 +153,13 @@ fn is_stale(problem: &Problem) -> bool {
 
 /// What the contract stores of the sessions, if that is exactly what the vouchers say: an earlier run of this claim was
 /// paid, whether or not it lived to tell. Nothing is sent then.
-async fn paid_already(c: &Connected, slots: &[SlotVoucher]) -> Result<Option<serde_json::Value>> {
+async fn paid_already(c: &Connected, vouchers: &[SignedVoucher]) -> Result<Option<serde_json::Value>> {
     let mut sessions = Vec::new();
-    for slot in slots {
-        let session = SessionId::new(slot.session.0);
+    for voucher in vouchers {
+        let session = voucher.session();
         let stored = c.contracts.session(&session).await?;
-        if (stored.count, stored.transcript) != (slot.count, slot.transcript) {
+        let transcript = Transcript::new(stored.transcript.to_be_bytes());
+        if (stored.count, transcript) != (voucher.count(), voucher.transcript()) {
             return Ok(None);
         }
         sessions.push(json!({ "session": session, "count": stored.count }));

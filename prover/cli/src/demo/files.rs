@@ -2,14 +2,13 @@
 
 use std::path::Path;
 
-use alloy::primitives::{Bytes, B256, U256};
+use alloy::primitives::B256;
 use serde::de::DeserializeOwned;
 use serde::Deserialize;
-use tribute_chain::sessions::ClaimBatch;
-use tribute_chain::{word, SignedVoucher};
-use tribute_core::hexed::Hex;
 use tribute_core::id::{AgentId, DatasetId, SessionId, WeightsDigest};
 use tribute_problem::{Problem, Result};
+
+use crate::proof_file::ProofFile;
 
 /// Reads a JSON file.
 pub(super) fn read<T: DeserializeOwned>(file: &Path) -> Result<T> {
@@ -25,33 +24,6 @@ pub(super) struct Mined {
     pub(super) gas_used: u64,
 }
 
-/// A proof with what it cost.
-#[derive(Clone, Debug, Deserialize)]
-pub(super) struct Proof {
-    pub(super) statement: String,
-    inputs: Vec<Hex<32>>,
-    pub(super) proof: Bytes,
-    pub(super) k: u32,
-    pub(super) columns: u32,
-    pub(super) seconds: f64,
-    pub(super) bytes: u64,
-    pub(super) verify_ms: f64,
-    pub(super) gas_verify: u64,
-    pub(super) peak_rss_mb: u64,
-}
-
-impl Proof {
-    /// Public inputs, as contracts take them.
-    pub(super) fn inputs(&self) -> Vec<U256> {
-        words(&self.inputs)
-    }
-}
-
-/// Words as numbers.
-pub(super) fn words(words: &[Hex<32>]) -> Vec<U256> {
-    words.iter().map(|word| U256::from_be_bytes(word.0)).collect()
-}
-
 /// `dataset register`.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Dataset {
@@ -63,7 +35,7 @@ pub(super) struct Dataset {
 /// A part of [`Dataset`].
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Shard {
-    pub(super) proof: Proof,
+    pub(super) proof: ProofFile,
 }
 
 /// `agent train`.
@@ -78,35 +50,13 @@ pub(super) struct Agent {
 /// `agent prove-gradients`.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Gradients {
-    pub(super) gradients: Vec<Proof>,
+    pub(super) gradients: Vec<ProofFile>,
 }
 
 /// `agent prove-optimum`.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Optimum {
-    pub(super) proof: Proof,
-}
-
-/// `claim prove`.
-#[derive(Clone, Debug, Deserialize)]
-pub(super) struct Claim {
-    agent_id: AgentId,
-    version: u32,
-    pub(super) proof: Proof,
-    pub(super) vouchers: Vec<SignedVoucher>,
-}
-
-impl Claim {
-    /// As the contract takes it.
-    pub(super) fn batch(&self) -> ClaimBatch {
-        ClaimBatch {
-            agentId: word(&self.agent_id),
-            version: self.version,
-            inputs: self.proof.inputs(),
-            proof: self.proof.proof.clone(),
-            slots: self.vouchers.iter().map(SignedVoucher::slot).collect(),
-        }
-    }
+    pub(super) proof: ProofFile,
 }
 
 /// `chain register-dataset`, `chain claim`, `chain certify` and others that send one transaction.

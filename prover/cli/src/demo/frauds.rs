@@ -3,14 +3,16 @@
 
 use std::process::Stdio;
 
-use alloy::primitives::{Bytes, B256, U256};
+use alloy::primitives::B256;
 use alloy::sol_types::SolCall;
 use serde::Serialize;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::Command;
+use tribute_chain::sessions::Claim;
 use tribute_chain::{Call, SignedVoucher, Voucher, Wallet};
 use tribute_core::hexed::Hex;
 use tribute_core::id::{AgentId, DatasetId, WeightsDigest};
+use tribute_core::proof::Proof;
 use tribute_problem::{Problem, Reason, Result};
 use tribute_service::registry::Registry;
 use tribute_steps::child::{Message, Request, Storage};
@@ -20,7 +22,6 @@ use tribute_steps::train::SourceBody;
 use tribute_steps::work::{Outcome, Payload, Work};
 use tribute_store::db::Database;
 
-use super::files::{self, words};
 use super::ledger::Balances;
 use super::stage::Stage;
 
@@ -68,12 +69,9 @@ impl Stage {
     }
 
     /// The proof of the claim with a voucher, signed by the right key, that counts one answer more.
-    pub(super) async fn voucher_overcount(&self, claim: &files::Claim) -> Result<Bounced> {
-        let mut batch = claim.batch();
-        let (slot, voucher) = match (batch.slots.first_mut(), claim.vouchers.first()) {
-            (Some(slot), Some(voucher)) => (slot, voucher),
-            _ => return Err(Problem::internal("the claim has no voucher")),
-        };
+    pub(super) async fn voucher_overcount(&self, claim: &Claim) -> Result<Bounced> {
+        let mut claim = claim.clone();
+        let voucher = claim.vouchers.first_mut().ok_or_else(|| Problem::internal("the claim has no voucher"))?;
         let more = Voucher {
             session: voucher.session(),
             version: voucher.version(),
@@ -81,13 +79,13 @@ impl Stage {
             transcript: voucher.transcript(),
         };
         let (key, domain) = (&self.parties.clients[0].session.key, self.contracts.session_domain());
-        *slot = SignedVoucher::sign(key, &domain, more)?.slot();
-        self.bounce("voucher_overcount", "VoucherCountMismatch", &self.contracts.claim(vec![batch])).await
+        *voucher = SignedVoucher::sign(key, &domain, more)?;
+        self.bounce("voucher_overcount", "VoucherCountMismatch", &self.contracts.claim(&[claim])).await
     }
 
     /// The same claim a second time.
-    pub(super) async fn claim_replayed(&self, claim: &files::Claim) -> Result<Bounced> {
-        let again = self.contracts.claim(vec![claim.batch()]);
+    pub(super) async fn claim_replayed(&self, claim: &Claim) -> Result<Bounced> {
+        let again = self.contracts.claim(std::slice::from_ref(claim));
         self.bounce("claim_replayed", "StaleTranscript", &again).await
     }
 
@@ -96,21 +94,15 @@ impl Stage {
         &self,
         agent: &AgentId,
         version: u32,
-        altered: &AlteredGradient,
-        honest: &files::Proof,
+        altered: &Proof,
+        honest: &Proof,
     ) -> Result<Bounced> {
-        let call = self.contracts.submit_gradient(agent, version, 0, altered.inputs.clone(), altered.proof.clone());
+        let call = self.contracts.submit_gradient(agent, version, 0, altered);
         let bounced = self.bounce("label_changed", "WrongDataset", &call).await?;
         let wallet = Wallet::new(self.chain(), self.parties.owner.key.clone());
-        let twin = self.contracts.submit_gradient(agent, version, 0, honest.inputs(), honest.proof.clone());
+        let twin = self.contracts.submit_gradient(agent, version, 0, honest);
         Ok(Bounced { twin: twin.send(&wallet).await?.sent.tx, ..bounced })
     }
-}
-
-/// A proof that holds, about records that nobody registered on chain.
-pub(super) struct AlteredGradient {
-    inputs: Vec<U256>,
-    proof: Bytes,
 }
 
 /// Proves the gradient of the agent's own weights over another dataset in its first slot.
@@ -122,7 +114,7 @@ pub(super) async fn altered_gradient(
     stage: &Stage,
     weights: WeightsDigest,
     altered: DatasetId,
-) -> Result<AlteredGradient> {
+) -> Result<Proof> {
     let registry = Registry::new(Database::open(&storage.database).await?);
     let missing = |what: &str| Problem::internal(format!("the service lost its {what}"));
     let mut agent = registry.agent(weights).await?.ok_or_else(|| missing("agent"))?.body;
@@ -143,10 +135,7 @@ pub(super) async fn altered_gradient(
     let request =
         Request { job: "label_changed".into(), payload: Payload { srs: None, work }, storage: storage.clone() };
     match work_through(&request).await? {
-        Outcome::Gradient(gradient) => {
-            let proof = storage.artefacts()?.get(&gradient.proof.proof).await?;
-            Ok(AlteredGradient { inputs: words(&gradient.proof.inputs), proof: proof.into() })
-        }
+        Outcome::Gradient(gradient) => gradient.proof.load(&storage.artefacts()?).await,
         _ => Err(Problem::internal("the proving process made something else")),
     }
 }

@@ -6,13 +6,14 @@ use futures::future::{join_all, try_join_all};
 use serde_json::Value;
 use tokio::try_join;
 use tribute_core::id::SessionId;
+use tribute_core::proof::Proof;
 use tribute_problem::{Problem, Result};
 use tribute_steps::child::Storage;
 
-use super::files::{
-    self, Agent, Certified, Claim, Created, Dataset, Done, Gradients, Mined, Opened, Optimum, Paid, Proof,
-};
-use super::frauds::{altered_gradient, AlteredGradient, Bounced};
+use crate::proof_file::{ClaimFile, ProofFile};
+
+use super::files::{self, Agent, Certified, Created, Dataset, Done, Gradients, Mined, Opened, Optimum, Paid};
+use super::frauds::{altered_gradient, Bounced};
 use super::ledger::{Balances, Ledger};
 use super::parties::Party;
 use super::plan::Plan;
@@ -27,7 +28,7 @@ const MIN_DATA_BPS: &str = "3000";
 
 /// A proof and the transaction that brought it.
 pub(super) struct Brought {
-    pub(super) proof: Proof,
+    pub(super) proof: ProofFile,
     pub(super) tx: Mined,
 }
 
@@ -381,7 +382,7 @@ impl<'a> Life<'a> {
     }
 
     /// What the fraud with a changed label needs: that dataset really committed and proven, and its gradient too.
-    async fn altered(&self, agent: &Agent, _datasets: &[Dataset]) -> Result<AlteredGradient, Failure> {
+    async fn altered(&self, agent: &Agent, _datasets: &[Dataset]) -> Result<Proof, Failure> {
         self.steps
             .run("fraud's proofs", "fraud: one label changed, committed and proven", 2, |bar| async move {
                 let dataset = self.dataset(&self.stage.parties.owner, "data/altered.csv", "steps/altered.json").await?;
@@ -392,7 +393,7 @@ impl<'a> Life<'a> {
             .await
     }
 
-    async fn prove_service(&self, agent: &Agent, sessions: &[Session]) -> Result<Claim, Failure> {
+    async fn prove_service(&self, agent: &Agent, sessions: &[Session]) -> Result<ClaimFile, Failure> {
         let digest = agent.weights_digest.to_string();
         self.steps
             .run("service proof", "answers of both sessions proven", 1, |_| async move {
@@ -406,32 +407,28 @@ impl<'a> Life<'a> {
     }
 
     /// The honest claim, with the same proof and a voucher too high before it, and itself again after it.
-    async fn claim(&self, claim: &Claim) -> Result<(files::Claimed, Bounced, Bounced), Failure> {
+    async fn claim(&self, claim: &ClaimFile) -> Result<(files::Claimed, Bounced, Bounced), Failure> {
         self.steps
             .run("claim", "fees claimed; two frauds around it bounce", 3, |bar| async move {
-                let overcount = self.stage.voucher_overcount(claim).await?;
+                let claim = claim.claim();
+                let overcount = self.stage.voucher_overcount(&claim).await?;
                 bar.done("voucher_overcount bounced");
                 let args = ["chain", "claim", "steps/claim.json"];
                 let claimed: files::Claimed = self.stage.shell.json(Some(&self.stage.parties.owner), &args).await?;
                 bar.done("claimed");
-                let replayed = self.stage.claim_replayed(claim).await?;
+                let replayed = self.stage.claim_replayed(&claim).await?;
                 let twin = claimed.tx.tx;
                 Ok((claimed, Bounced { twin, ..overcount }, Bounced { twin, ..replayed }))
             })
             .await
     }
 
-    async fn label_changed(
-        &self,
-        version: &Version,
-        altered: &AlteredGradient,
-        honest: &Gradients,
-    ) -> Result<Bounced, Failure> {
+    async fn label_changed(&self, version: &Version, altered: &Proof, honest: &Gradients) -> Result<Bounced, Failure> {
         self.steps
             .run("label_changed", "the changed label bounces, the true gradient passes", 1, |_| async move {
                 let agent_id = version.agent_id.parse().map_err(Problem::internal)?;
                 let honest = honest.gradients.first().ok_or_else(|| Problem::internal("no gradient"))?;
-                self.stage.label_changed(&agent_id, version.number, altered, honest).await
+                self.stage.label_changed(&agent_id, version.number, altered, &honest.proof()).await
             })
             .await
     }

@@ -7,7 +7,8 @@ use serde_json::{json, Value};
 use tribute_client::files::write_file;
 use tribute_problem::Result;
 
-use super::files::Proof;
+use crate::proof_file::ProofFile;
+
 use super::frauds::Bounced;
 use super::ledger::Ledger;
 use super::life::{Brought, Outcome};
@@ -79,9 +80,10 @@ struct ProofRow {
 
 impl ProofRow {
     fn of(brought: &Brought) -> Self {
-        let Proof { statement, k, columns, seconds, bytes, verify_ms, gas_verify, peak_rss_mb, .. } = &brought.proof;
+        let ProofFile { statement, k, columns, seconds, bytes, verify_ms, gas_verify, peak_rss_mb, .. } =
+            &brought.proof;
         ProofRow {
-            statement: statement.clone(),
+            statement: statement.name().to_owned(),
             k: *k,
             seconds: *seconds,
             bytes: *bytes,

@@ -1,6 +1,7 @@
 //! The chain over JSON-RPC.
 
 use alloy::primitives::Address;
+use tribute_chain::agents::Stage;
 use tribute_chain::{ChainError, Contracts as Deployed, Deployment, Options};
 use tribute_core::hexed::{Hex, Hex20};
 use tribute_core::id::{AgentId, DatasetId, SessionId, Transcript, WeightsDigest};
@@ -70,7 +71,8 @@ impl Chain for RpcChain {
         Ok(found.map(|v| ChainVersion {
             owner: address(owner),
             weights_digest: WeightsDigest::new(v.wDigest.0),
-            certified: v.certified,
+            // of a version in doubt nothing more is sold
+            certified: v.stage() == Stage::Certified,
         }))
     }
 

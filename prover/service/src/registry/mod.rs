@@ -9,7 +9,6 @@ use std::fmt::Display;
 use serde::de::DeserializeOwned;
 use serde::Serialize;
 use sqlx::Row as _;
-use tribute_core::certificate::Node;
 use tribute_core::hexed::Hex20;
 use tribute_core::id::{CircuitId, DatasetId, WeightsDigest};
 use tribute_problem::Result;
@@ -102,9 +101,6 @@ impl Registry {
                 self.put_agent_proof(tx, g.weights_digest, "gradient", i64::from(g.slot), g).await
             }
             Outcome::Optimum(o) => {
-                for sum in o.tree.iter().flatten().flat_map(Node::sums) {
-                    self.put_proof_circuit(tx, &sum.proof).await?;
-                }
                 self.put_proof_circuit(tx, &o.proof).await?;
                 self.put_agent_proof(tx, o.weights_digest, "optimum", 0, o).await
             }

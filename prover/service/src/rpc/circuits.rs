@@ -25,7 +25,7 @@ pub(crate) struct CircuitRpc {
 impl CircuitRpc {
     fn layout(&self, schema: &[u8], profile: Option<v1::Profile>, link: i32) -> Result<(Layout, Link)> {
         let profile = self.admission.profile(profile)?;
-        let layout = wire::schema(schema)?.layout(profile.k, profile.columns)?;
+        let layout = profile.layout(&wire::schema(schema)?)?;
         let link = wire::link(link)?.ok_or_else(|| Problem::field("link", "is missing"))?;
         Ok((layout, link))
     }
@@ -40,7 +40,7 @@ impl v1::circuit_service_server::CircuitService for CircuitRpc {
         let r = request.into_inner();
         let (layout, link) = self.layout(&r.schema_json, r.profile, r.link)?;
         let mut response = v1::ListCircuitsResponse::default();
-        for shape in shapes(&layout, link, r.reg_bias) {
+        for shape in shapes(&layout, link) {
             match self.registry.circuit(&shape).await? {
                 Some((circuit, gas)) if circuit.srs_digest == self.admission.srs => {
                     response.ready.push(wire::circuit(&circuit, gas))
@@ -59,7 +59,7 @@ impl v1::circuit_service_server::CircuitService for CircuitRpc {
         let r = request.into_inner();
         let caller = self.gate.admit(&r).await?;
         let (layout, link) = self.layout(&r.schema_json, r.profile, r.link)?;
-        let work: Vec<Admitted> = shapes(&layout, link, r.reg_bias)
+        let work: Vec<Admitted> = shapes(&layout, link)
             .into_iter()
             .map(|shape| Work::Circuit(CircuitJob { shape }).into())
             .collect();

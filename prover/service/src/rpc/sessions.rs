@@ -1,6 +1,7 @@
 //! `SessionService`.
 
 use tonic::{Request, Response, Status};
+use tribute_client::wire::signed_voucher;
 use tribute_problem::{field, Problem, Reason, Result};
 use tribute_proto::v1;
 use tribute_store::artefacts::Artefacts;
@@ -59,7 +60,7 @@ impl v1::session_service_server::SessionService for SessionRpc {
             features,
             salt: field("salt", &r.salt)?,
             position: r.position,
-            voucher: r.voucher.as_ref().map(wire::signed_voucher).transpose()?,
+            voucher: r.voucher.as_ref().map(signed_voucher).transpose()?,
         };
         let answered = self.sessions.answer(caller, field("session", &r.session)?, query).await?;
         Ok(Response::new(v1::QueryResponse {
@@ -77,7 +78,7 @@ impl v1::session_service_server::SessionService for SessionRpc {
     ) -> Result<Response<v1::Session>, Status> {
         let r = request.into_inner();
         let caller = self.gate.admit(&r).await?;
-        let voucher = wire::signed_voucher(&r.voucher.ok_or_else(|| Problem::field("voucher", "is missing"))?)?;
+        let voucher = signed_voucher(&r.voucher.ok_or_else(|| Problem::field("voucher", "is missing"))?)?;
         let session = self.sessions.submit_voucher(caller, &voucher).await?;
         Ok(Response::new(self.message(&session).await?))
     }

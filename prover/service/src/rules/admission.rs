@@ -22,7 +22,7 @@ use tribute_steps::evaluation::EvaluationJob;
 use tribute_steps::gradient::GradientJob;
 use tribute_steps::optimum::OptimumJob;
 use tribute_steps::shape::{Profile, ShapeBody, Target};
-use tribute_steps::train::{AgentBody, SourceBody, TrainJob};
+use tribute_steps::train::{SourceBody, TrainJob};
 use tribute_steps::work::{Payload, Work};
 use tribute_store::artefacts::Artefacts;
 

@@ -40,8 +40,8 @@ impl Certificates {
                 datasets.push(DatasetParts { owner: dataset.owner.0, terms: dataset.terms, shards: Vec::new() });
             }
             let parts = ShardParts {
-                dataset: shard.proof.load(&self.artefacts).await?,
-                gradient: gradient.proof.load(&self.artefacts).await?,
+                dataset: shard.proof.load(&self.artefacts).await?.into(),
+                gradient: gradient.proof.load(&self.artefacts).await?.into(),
             };
             match datasets.last_mut() {
                 Some(last) => last.shards.push(parts),
@@ -70,7 +70,7 @@ impl Certificates {
             version: optimum.version,
             owner: agent.owner.0,
             datasets,
-            optimum: optimum.proof.load(&self.artefacts).await?,
+            optimum: optimum.proof.load(&self.artefacts).await?.into(),
         }
         .assemble()
         .map_err(|e| Problem::internal(format!("the certificate does not fit together: {e}")))?;

@@ -4,10 +4,10 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use crate::common::{artifacts, World};
 use alloy::sol_types::SolValue;
 use tribute_chain::anvil::AnvilOptions;
 use tribute_chain::{Anvil, Chain, ChainError, Contracts, DeployOptions, Deployment, Options, Wallet, U256};
+use tribute_testing::chain::{artifacts, World};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_deployed_is_the_local_build() {

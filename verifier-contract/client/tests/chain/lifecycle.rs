@@ -1,6 +1,5 @@
 //! Every call of the life cycle, its errors and what events say, on a real anvil.
 
-use crate::common::{points, weights, World, DATA_BPS, ESCROW, PRICE};
 use alloy::primitives::keccak256;
 use tribute_chain::chain::code_hash;
 use tribute_chain::sessions::OpenParams;
@@ -8,6 +7,8 @@ use tribute_chain::voucher::voucher_digest;
 use tribute_chain::{signing, ChainError, NewCircuit, SignedVoucher, Voucher, U256};
 use tribute_core::digest::keccak;
 use tribute_core::id::{AgentId, CircuitId, DatasetId, SessionId, ShardDigest, Transcript};
+use tribute_core::statement::Statement;
+use tribute_testing::chain::{points, weights, World, DATA_BPS, ESCROW, PRICE};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn from_datasets_to_withdrawals() {
@@ -17,7 +18,7 @@ async fn from_datasets_to_withdrawals() {
     assert_eq!(w.contracts.session_id_of(w.cleo.address(), 0).await.unwrap(), one);
 
     let batch = w.batch(&c, &[(one, 120), (two, 80)]).await;
-    let claimed = w.contracts.claim(vec![batch]).send(&w.olga).await.unwrap();
+    let claimed = w.contracts.claim(std::slice::from_ref(&batch)).send(&w.olga).await.unwrap();
     let total = 200 * PRICE;
     let to_data = total * u128::from(DATA_BPS) / 10_000;
     assert_eq!(claimed.event.sessions.len(), 2);
@@ -55,7 +56,7 @@ async fn a_claim_sent_twice_is_mined_and_fails_with_the_contracts_error() {
     let c = w.certified().await;
     let session = w.open(&w.cleo, &c).await;
     let batch = w.batch(&c, &[(session, 7)]).await;
-    let claim = w.contracts.claim(vec![batch]);
+    let claim = w.contracts.claim(std::slice::from_ref(&batch));
     claim.send(&w.olga).await.unwrap();
 
     let before = w.contracts.holdings().await.unwrap();
@@ -73,7 +74,7 @@ async fn a_claim_sent_twice_is_mined_and_fails_with_the_contracts_error() {
     assert_eq!(w.contracts.holdings().await.unwrap(), before);
 
     // the honest twin passes, and is reported as unexpected where a failure was asked for
-    let next = w.contracts.claim(vec![w.batch(&c, &[(session, 3)]).await]);
+    let next = w.contracts.claim(&[w.batch(&c, &[(session, 3)]).await]);
     let error = next.send_expecting_revert(&w.olga, None).await.unwrap_err();
     assert!(matches!(error, ChainError::UnexpectedSuccess { .. }), "{error}");
     assert_eq!(w.contracts.session(&session).await.unwrap().count, 10);
@@ -87,15 +88,10 @@ async fn frauds_name_what_is_wrong() {
 
     // voucher_overcount: the right key signs one query more than is proven
     let mut batch = w.batch(&c, &[(session, 7)]).await;
-    let slot = &batch.slots[0];
-    let more = Voucher {
-        session,
-        version: c.version,
-        count: slot.count + 1,
-        transcript: Transcript::new(slot.transcript.to_be_bytes()),
-    };
-    batch.slots[0] = SignedVoucher::sign(&w.session_key, &w.contracts.session_domain(), more).unwrap().slot();
-    let fraud = w.contracts.claim(vec![batch]).send_expecting_revert(&w.olga, None).await.unwrap();
+    let voucher = &batch.vouchers[0];
+    let more = Voucher { session, version: c.version, count: voucher.count() + 1, transcript: voucher.transcript() };
+    batch.vouchers[0] = SignedVoucher::sign(&w.session_key, &w.contracts.session_domain(), more).unwrap();
+    let fraud = w.contracts.claim(std::slice::from_ref(&batch)).send_expecting_revert(&w.olga, None).await.unwrap();
     assert_eq!(fraud.revert.name, "VoucherCountMismatch");
     assert_eq!((fraud.revert.operand("provenTotal"), fraud.revert.operand("signed")), (Some("7"), Some("8")));
 
@@ -104,18 +100,16 @@ async fn frauds_name_what_is_wrong() {
     let version = w.contracts.propose_version(&c.agent, params).send(&w.olga).await.unwrap().event.version;
     let inputs = vec![w.contracts.gradient_context(&c.agent, version, 0).await.unwrap()];
     let committed = [points("ada, one label changed", 9), points("weights", 1), points("g", 1)].concat();
-    let proof = w.proof(&inputs, &committed).await;
-    let call = w.contracts.submit_gradient(&c.agent, version, 0, inputs, proof);
+    let proof = w.proof(Statement::Gradient, inputs, &committed).await;
+    let call = w.contracts.submit_gradient(&c.agent, version, 0, &proof);
     let fraud = call.send_expecting_revert(&w.olga, None).await.unwrap();
     assert_eq!(fraud.revert.name, "WrongDataset");
     assert_eq!(fraud.revert.operand("expected"), Some(keccak256(points("ada", 9)).to_string().as_str()));
 
     // a proof that the verifier rejects
     let mut batch = w.batch(&c, &[(session, 7)]).await;
-    let mut proof = batch.proof.to_vec();
-    *proof.last_mut().unwrap() ^= 1;
-    batch.proof = proof.into();
-    let fraud = w.contracts.claim(vec![batch]).send_expecting_revert(&w.olga, None).await.unwrap();
+    *batch.proof.bytes.last_mut().unwrap() ^= 1;
+    let fraud = w.contracts.claim(std::slice::from_ref(&batch)).send_expecting_revert(&w.olga, None).await.unwrap();
     assert_eq!(fraud.revert.name, "ProofRejected");
     assert_eq!(fraud.revert.declared_by, ["ProofGate"]);
 }

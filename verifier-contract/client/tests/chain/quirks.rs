@@ -4,11 +4,11 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use crate::common::World;
 use crate::payer::{payment, Payer, RECEIVER};
 use crate::proxy::{error, Proxy, Quirk, Reply, SEND};
 use serde_json::{json, Value};
 use tribute_chain::{Chain, ChainError, Contracts, Options, Watcher, U256};
+use tribute_testing::chain::World;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_transaction_that_the_node_already_has_is_followed_to_its_receipt() {

@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::common::{artifacts, assert_paid_once, World};
 use alloy::primitives::keccak256;
 use tribute_chain::anvil::AnvilOptions;
 use tribute_chain::{
     Anvil, Chain, ChainError, Contracts, DeployOptions, Deployment, Options, ReportedEvent, Wallet, Watcher, U256,
 };
+use tribute_testing::chain::{artifacts, assert_paid_once, World};
 
 /// Options of a process whose transactions under way are kept in `folder`.
 fn journalled(folder: &Path) -> Options {
@@ -154,7 +154,7 @@ async fn killed_in_mid_claim(mined_meanwhile: bool) {
 
     let first = process(w.anvil.url(), folder.path(), &w.olga).await;
     let contracts = Contracts::new(first.chain(), w.contracts.deployment().clone()).unwrap();
-    let claim = contracts.claim(vec![batch.clone()]);
+    let claim = contracts.claim(std::slice::from_ref(&batch));
     let claiming = tokio::spawn(async move { claim.send(&first).await });
     until_sent(&w.chain, &w.olga, before + 1).await;
     tokio::time::sleep(Duration::from_millis(50)).await;
@@ -167,7 +167,7 @@ async fn killed_in_mid_claim(mined_meanwhile: bool) {
     let second = process(w.anvil.url(), folder.path(), &w.olga).await;
     let contracts = Contracts::new(second.chain(), w.contracts.deployment().clone()).unwrap();
     let claiming = tokio::spawn({
-        let (claim, second) = (contracts.claim(vec![batch.clone()]), second.clone());
+        let (claim, second) = (contracts.claim(std::slice::from_ref(&batch)), second.clone());
         async move { claim.send(&second).await }
     });
     tokio::time::sleep(Duration::from_millis(100)).await;
@@ -179,7 +179,7 @@ async fn killed_in_mid_claim(mined_meanwhile: bool) {
     assert!(!folder.path().join("pending").exists(), "struck off");
 
     // with nothing on record the contract itself refuses a second payment, and nothing is sent
-    let error = contracts.claim(vec![batch]).send(&second).await.unwrap_err();
+    let error = contracts.claim(std::slice::from_ref(&batch)).send(&second).await.unwrap_err();
     assert!(error.is_revert("StaleTranscript"), "{error}");
     assert_eq!(w.chain.mined_nonce(w.olga.address()).await.unwrap(), before + 1);
 }
@@ -211,7 +211,7 @@ async fn node_killed_in_mid_claim(lost: bool) {
     let patient = Options { confirmations: 3, receipt_timeout: Duration::from_secs(40), ..Options::default() };
     let chain = Chain::connect_with(w.anvil.url(), patient).await.unwrap();
     let contracts = Contracts::new(&chain, w.contracts.deployment().clone()).unwrap();
-    let (claim, wallet) = (contracts.claim(vec![batch]), Wallet::new(&chain, w.olga.signer().clone()));
+    let (claim, wallet) = (contracts.claim(std::slice::from_ref(&batch)), Wallet::new(&chain, w.olga.signer().clone()));
     let claiming = tokio::spawn(async move { claim.send(&wallet).await });
     until_sent(&w.chain, &w.olga, before + 1).await;
     if !lost {
@@ -274,7 +274,7 @@ async fn events_are_reported_once_and_removed_by_a_reorganisation() {
     assert!(news[0].to_string().contains("removed by a reorganisation"), "{}", news[0]);
 
     // far behind the head nothing is reported twice
-    w.contracts.claim(vec![w.batch(&c, &[(session, 7)]).await]).send(&w.olga).await.unwrap();
+    w.contracts.claim(&[w.batch(&c, &[(session, 7)]).await]).send(&w.olga).await.unwrap();
     assert_eq!(watcher.poll(&w.contracts).await.unwrap().len(), 2);
     w.chain.mine(80).await.unwrap();
     assert!(watcher.poll(&w.contracts).await.unwrap().is_empty());

@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use crate::common::{assert_paid_once, World};
 use crate::proxy::{Proxy, Quirk, Reply, SEND};
 use alloy::primitives::{Address, B256};
 use tribute_chain::{Chain, ChainError, Contracts, Options, Wallet, U256};
+use tribute_testing::chain::{assert_paid_once, World};
 
 fn brisk() -> Options {
     Options { bump_after: Duration::from_millis(1_500), receipt_timeout: Duration::from_secs(30), ..Options::default() }
@@ -63,7 +63,7 @@ async fn a_stuck_claim_is_sent_again_with_a_higher_fee_and_paid_once() {
     let w = World::with(brisk()).await;
     let c = w.certified().await;
     let session = w.open(&w.cleo, &c).await;
-    let claim = w.contracts.claim(vec![w.batch(&c, &[(session, 7)]).await]);
+    let claim = w.contracts.claim(&[w.batch(&c, &[(session, 7)]).await]);
     // blocks come only when asked for, and the next one asks for more than the first offer
     w.chain.set_automine(false).await.unwrap();
     let wallet = w.olga.clone();
@@ -113,7 +113,7 @@ async fn a_claim_whose_block_is_reorganised_away_is_paid_once() {
     let chain = Chain::connect_with(w.anvil.url(), careful).await.unwrap();
     let contracts = Contracts::new(&chain, w.contracts.deployment().clone()).unwrap();
     let wallet = Wallet::new(&chain, w.olga.signer().clone());
-    let sending = tokio::spawn(async move { contracts.claim(vec![batch]).send(&wallet).await });
+    let sending = tokio::spawn(async move { contracts.claim(std::slice::from_ref(&batch)).send(&wallet).await });
     let mut mined = false;
     for _ in 0..100 {
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -162,7 +162,7 @@ async fn claim_through(quirk: Quirk, method: &str) {
     let chain = Chain::connect_with(&proxy.url, impatient).await.unwrap();
     let contracts = Contracts::new(&chain, w.contracts.deployment().clone()).unwrap();
     let wallet = Wallet::new(&chain, w.olga.signer().clone());
-    let done = contracts.claim(vec![batch]).send(&wallet).await.unwrap();
+    let done = contracts.claim(std::slice::from_ref(&batch)).send(&wallet).await.unwrap();
     assert_eq!(done.sent.status, 1);
     assert!(proxy.count(method) >= 1, "the proxy did its worst");
     assert_eq!(w.chain.mined_nonce(w.olga.address()).await.unwrap(), nonce + 1);

@@ -1,7 +1,7 @@
 //! State rebuilt from events equals what the contracts' views say.
 
-use crate::common::{World, SHARES};
 use tribute_chain::{word, Follower, Options, U256};
+use tribute_testing::chain::{World, SHARES};
 
 /// Every table against the views.
 async fn assert_equals_views(w: &World, follower: &Follower) {
@@ -67,7 +67,7 @@ async fn events_add_up_to_the_views_at_every_step() {
     follower.save(&file).unwrap();
     let mut follower = Follower::load(&file).unwrap();
 
-    w.contracts.claim(vec![w.batch(&c, &[(session, 7)]).await]).send(&w.olga).await.unwrap();
+    w.contracts.claim(&[w.batch(&c, &[(session, 7)]).await]).send(&w.olga).await.unwrap();
     w.chain.mine(70).await.unwrap(); // settles what was read so far
     follower.follow(&w.contracts).await.unwrap();
     w.contracts.withdraw_owner(&c.agent, c.version).send(&w.olga).await.unwrap();

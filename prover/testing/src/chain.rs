@@ -1,68 +1,104 @@
-//! An honest life cycle on a real anvil. Its verifier accepts exactly the calldata that a test commits to, as in the
-//! contracts' own tests: what is tested here is the client, not a circuit.
-#![allow(unreachable_pub)]
+//! A life cycle of the contracts on a real anvil. Its verifier accepts exactly the calldata that a test commits to, as in the
+//! contracts' own tests: what is tested with it is a client, not a circuit.
 
 use std::path::Path;
 
 use alloy::primitives::keccak256;
-use alloy::sol;
-use alloy::sol_types::SolCall;
+use alloy::sol_types::SolCall as _;
 use tribute_chain::agents::{Layout, VersionParams};
 use tribute_chain::chain::code_hash;
-use tribute_chain::datasets::{RegisterParams, ShardProof};
-use tribute_chain::sessions::{ClaimBatch, OpenParams};
+use tribute_chain::datasets::RegisterParams;
+use tribute_chain::sessions::{Claim, OpenParams};
 use tribute_chain::{
-    word, Address, Anvil, Artifacts, Bytes, Chain, Contracts, DeployOptions, Deployed, Deployment, Message, NewCircuit,
+    word, Address, Anvil, Artifacts, Chain, Contracts, DeployOptions, Deployed, Deployment, Message, NewCircuit,
     Options, PrivateKeySigner, SignedVoucher, Voucher, Wallet, U256,
 };
 use tribute_core::digest::keccak;
+use tribute_core::hexed::Hex;
 use tribute_core::id::{
     AgentId, CircuitId, DatasetId, KeyDigest, LayoutHash, SessionId, SrsDigest, Transcript, WeightsDigest,
 };
+use tribute_core::proof::Proof;
+use tribute_core::statement::Statement;
 
-sol! {
-    function commit(uint256[] inputs, bytes proof);
+use crate::ROOT;
+
+mod verifier {
+    #![allow(missing_docs)]
+    alloy::sol! {
+        function commit(uint256[] inputs, bytes proof);
+    }
 }
 
+/// Statements that there is a circuit of.
+pub const STATEMENTS: [Statement; 4] =
+    [Statement::Dataset, Statement::Gradient, Statement::Optimum, Statement::Service];
+/// Columns of a shard, labels included.
 pub const COLUMNS: u16 = 9;
-pub const LAMBDA: u32 = 4_294_967; // 1e-3
+/// λ = 1e-3, units of 2^-32.
+pub const LAMBDA: u32 = 4_294_967;
+/// Part of the fees that goes to data, in basis points.
 pub const DATA_BPS: u16 = 6_000;
+/// Of an answer, token units.
 pub const PRICE: u128 = 1_000;
+/// Of a session, token units.
 pub const ESCROW: u128 = 1_000_000;
+/// Of the datasets, units of 2^-20.
 pub const SHARES: [u32; 2] = [700_000, 348_576];
 
+/// What forge built.
+#[must_use]
 pub fn artifacts() -> Artifacts {
-    Artifacts::at(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../out")).expect("run `make setup`")
+    Artifacts::at(&Path::new(ROOT).join("verifier-contract/out")).expect("run `make setup`")
 }
 
+/// Contracts on a chain, with everybody's wallets.
+#[derive(Debug)]
 pub struct World {
+    /// The node.
     pub anvil: Anvil,
+    /// A connection to it.
     pub chain: Chain,
+    /// The contracts.
     pub contracts: Contracts,
+    /// Owner of the proof gate.
     pub admin: Wallet,
+    /// Owns a dataset.
     pub ada: Wallet,
+    /// Owns the other one.
     pub ben: Wallet,
+    /// Owns the agent.
     pub olga: Wallet,
+    /// A client.
     pub cleo: Wallet,
+    /// Signs vouchers.
     pub session_key: PrivateKeySigner,
+    /// Of every circuit.
     pub verifier: Deployed,
-    /// dataset, gradient, optimum, service
+    /// Of [`STATEMENTS`].
     pub circuits: [CircuitId; 4],
+    /// Of every circuit.
     pub layout: LayoutHash,
 }
 
 /// A certified agent and its datasets.
+#[derive(Debug)]
 pub struct Certified {
+    /// The agent.
     pub agent: AgentId,
+    /// Its version.
     pub version: u32,
+    /// Ada's and Ben's.
     pub datasets: [DatasetId; 2],
 }
 
 impl World {
+    /// On a chain of its own.
     pub async fn new() -> World {
         World::with(Options::default()).await
     }
 
+    /// With a connection of these options.
     pub async fn with(options: Options) -> World {
         let anvil = Anvil::start().unwrap();
         let chain = Chain::connect_with(anvil.url(), options).await.unwrap();
@@ -98,8 +134,8 @@ impl World {
             verifier: Deployed { address, code_hash },
             circuits: [CircuitId::ZERO; 4],
         };
-        for (i, statement) in [1, 2, 4, 6].into_iter().enumerate() {
-            let circuit = world.circuit(statement);
+        for (i, statement) in STATEMENTS.into_iter().enumerate() {
+            let circuit = world.circuit(statement.code());
             let done = world.contracts.register_circuit(&world.admin, &circuit, world.verifier).await.unwrap();
             world.circuits[i] = circuit.id(&code_hash);
             assert_eq!(done.event.circuitId, word(&world.circuits[i]));
@@ -107,6 +143,8 @@ impl World {
         world
     }
 
+    /// A circuit, as it is registered.
+    #[must_use]
     pub fn circuit(&self, statement: u8) -> NewCircuit {
         let (input_count, link, slots, group_columns) = match statement {
             1 => (2, 0, 0, vec![COLUMNS]),
@@ -131,27 +169,31 @@ impl World {
     }
 
     /// Lets the verifier accept these inputs with a proof that begins with `committed`.
-    pub async fn proof(&self, inputs: &[U256], committed: &[u8]) -> Bytes {
-        let proof: Bytes = [committed, &points("rest", 1)].concat().into();
-        let call = commitCall { inputs: inputs.to_vec(), proof: proof.clone() };
+    pub async fn proof(&self, statement: Statement, inputs: Vec<U256>, committed: &[u8]) -> Proof {
+        let bytes = [committed, &points("rest", 1)].concat();
+        let place = STATEMENTS.iter().position(|s| *s == statement).unwrap();
+        let words = inputs.iter().map(|x| Hex(x.to_be_bytes())).collect();
+        let call = verifier::commitCall { inputs, proof: bytes.clone().into() };
         let message = Message::new("commit", Some(self.verifier.address), call.abi_encode().into(), U256::ZERO);
         self.admin.send(&message).await.unwrap();
-        proof
+        Proof { statement, circuit: self.circuits[place], inputs: words, bytes }
     }
 
+    /// Registers a dataset of one shard, whose commitments follow from `seed`.
     pub async fn register(&self, owner: &Wallet, seed: &str, records: u64) -> DatasetId {
         let params = terms();
         let ctx =
             self.contracts.shard_context(owner.address(), params.clone(), &self.layout, 0, 1, records).await.unwrap();
         let inputs = vec![ctx, U256::from(records)];
-        let proof = self.proof(&inputs, &points(seed, COLUMNS)).await;
-        let shard = ShardProof { circuitId: word(&self.circuits[0]), inputs, proof };
-        let done = self.contracts.register_dataset(params, vec![shard]).send(owner).await.unwrap();
+        let proof = self.proof(Statement::Dataset, inputs, &points(seed, COLUMNS)).await;
+        let done = self.contracts.register_dataset(params, &[proof]).send(owner).await.unwrap();
         assert_eq!(done.event.owner, owner.address());
         assert_eq!(done.event.records, records);
         DatasetId::new(done.event.datasetId.0)
     }
 
+    /// What a version over these datasets is.
+    #[must_use]
     pub fn version_params(&self, datasets: &[DatasetId]) -> VersionParams {
         VersionParams {
             datasetIds: datasets.iter().map(word).collect(),
@@ -183,8 +225,8 @@ impl World {
         for (slot, seed) in ["ada", "ben"].into_iter().enumerate() {
             let inputs = vec![self.contracts.gradient_context(&agent, version, slot as u64).await.unwrap()];
             let committed = [points(seed, COLUMNS), points("weights", 1), points(&format!("g {seed}"), 1)].concat();
-            let proof = self.proof(&inputs, &committed).await;
-            self.contracts.submit_gradient(&agent, version, slot as u64, inputs, proof).send(&self.olga).await.unwrap();
+            let proof = self.proof(Statement::Gradient, inputs, &committed).await;
+            self.contracts.submit_gradient(&agent, version, slot as u64, &proof).send(&self.olga).await.unwrap();
         }
         let mut inputs = vec![U256::ZERO; 29];
         inputs[0] = self.contracts.optimum_context(&agent, version).await.unwrap();
@@ -198,12 +240,14 @@ impl World {
         }
         let mut committed = [points("weights", 1), points("g ada", 1), points("g ben", 1)].concat();
         (2..8).for_each(|slot| committed.extend(points(&format!("idle {slot}"), 1)));
-        let proof = self.proof(&inputs, &committed).await;
-        let done = self.contracts.certify(&agent, version, inputs, proof).send(&self.olga).await.unwrap();
+        let proof = self.proof(Statement::Optimum, inputs, &committed).await;
+        let done = self.contracts.certify(&agent, version, &proof).send(&self.olga).await.unwrap();
         assert_eq!(done.event.records, 1_400);
         Certified { agent, version, datasets }
     }
 
+    /// What a session with an agent is.
+    #[must_use]
     pub fn open_params(&self, certified: &Certified) -> OpenParams {
         OpenParams {
             agentId: word(&certified.agent),
@@ -214,6 +258,7 @@ impl World {
         }
     }
 
+    /// Opens a session, with tokens minted for it.
     pub async fn open(&self, client: &Wallet, certified: &Certified) -> SessionId {
         let amount = U256::from(ESCROW);
         self.contracts.mint(client.address(), amount).unwrap().send(client).await.unwrap();
@@ -223,7 +268,7 @@ impl World {
     }
 
     /// One more proven and signed stretch of each session: `(session, queries)`.
-    pub async fn batch(&self, certified: &Certified, slots: &[(SessionId, u64)]) -> ClaimBatch {
+    pub async fn batch(&self, certified: &Certified, slots: &[(SessionId, u64)]) -> Claim {
         let domain = self.contracts.session_domain();
         let mut inputs = vec![U256::ZERO; 49];
         let mut vouchers = Vec::new();
@@ -240,33 +285,40 @@ impl World {
                 count: stored.count + queries,
                 transcript: Transcript::new(after.to_be_bytes()),
             };
-            vouchers.push(SignedVoucher::sign(&self.session_key, &domain, voucher).unwrap().slot());
+            vouchers.push(SignedVoucher::sign(&self.session_key, &domain, voucher).unwrap());
         }
         let sessions: Vec<SessionId> = slots.iter().map(|(session, _)| *session).collect();
         inputs[0] = self.contracts.service_context(&sessions).await.unwrap();
-        let proof = self.proof(&inputs, &points("weights", 1)).await;
-        ClaimBatch { agentId: word(&certified.agent), version: certified.version, inputs, proof, slots: vouchers }
+        let proof = self.proof(Statement::Service, inputs, &points("weights", 1)).await;
+        Claim { agent: certified.agent, version: certified.version, proof, vouchers }
     }
 
+    /// An account's tokens.
     pub async fn balance(&self, account: Address) -> U256 {
         self.contracts.token_balance(account).await.unwrap()
     }
 }
 
+/// Terms of every dataset.
+#[must_use]
 pub fn terms() -> RegisterParams {
     RegisterParams { schemaId: keccak256("schema"), minDataBps: 5_000, openTraining: false }
 }
 
+/// Numbers of every layout.
+#[must_use]
 pub fn dims() -> Layout {
     Layout { k: 15, columns: 8, features: 64, classes: 10, task: 0, saltRows: 1_024 }
 }
 
 /// Digest of the weights of every version.
+#[must_use]
 pub fn weights() -> WeightsDigest {
     WeightsDigest::new(keccak(&points("weights", 1)))
 }
 
 /// Points that stand for the commitments of something named `seed`.
+#[must_use]
 pub fn points(seed: &str, count: u16) -> Vec<u8> {
     let coordinate = |i: u16| {
         let mut word = keccak256(format!("{seed} {i}")).0;
