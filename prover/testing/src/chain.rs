@@ -5,9 +5,9 @@ use std::path::Path;
 
 use alloy::primitives::keccak256;
 use alloy::sol_types::SolCall as _;
-use tribute_chain::agents::{Layout, VersionParams};
+use tribute_chain::agents::{Gradient, Layout, VersionParams};
 use tribute_chain::chain::code_hash;
-use tribute_chain::datasets::RegisterParams;
+use tribute_chain::datasets::{GrantTerms, RegisterParams, Terms};
 use tribute_chain::sessions::{Claim, OpenParams};
 use tribute_chain::{
     word, Address, Anvil, Artifacts, Chain, Contracts, DeployOptions, Deployed, Deployment, Message, NewCircuit,
@@ -35,16 +35,16 @@ pub const STATEMENTS: [Statement; 4] =
     [Statement::Dataset, Statement::Gradient, Statement::Optimum, Statement::Service];
 /// Columns of a shard, labels included.
 pub const COLUMNS: u16 = 9;
-/// λ = 1e-3, units of 2^-32.
-pub const LAMBDA: u32 = 4_294_967;
+/// λ = 1e-3, units of 2^-44.
+pub const LAMBDA: u64 = 17_592_186_044;
 /// Part of the fees that goes to data, in basis points.
 pub const DATA_BPS: u16 = 6_000;
 /// Of an answer, token units.
 pub const PRICE: u128 = 1_000;
 /// Of a session, token units.
 pub const ESCROW: u128 = 1_000_000;
-/// Of the datasets, units of 2^-20.
-pub const SHARES: [u32; 2] = [700_000, 348_576];
+/// Of the datasets, units of 2^-45; together a little above nλ‖W‖².
+pub const CONTRIBUTIONS: [u64; 2] = [800_000_000_000_000, 400_000_000_000_000];
 
 /// What forge built.
 #[must_use]
@@ -113,7 +113,7 @@ impl World {
         let layout = LayoutHash::new(keccak(
             &[
                 &b"tribute.layout.v1"[..],
-                &[dims.k, dims.columns, dims.features, dims.classes, dims.task, dims.saltRows]
+                &[dims.k, dims.columns, dims.features, dims.classes, dims.task, dims.saltRows, dims.interceptScale]
                     .map(u32::to_be_bytes)
                     .concat(),
             ]
@@ -148,16 +148,15 @@ impl World {
     pub fn circuit(&self, statement: u8) -> NewCircuit {
         let (input_count, link, slots, group_columns) = match statement {
             1 => (2, 0, 0, vec![COLUMNS]),
-            2 => (1, 3, 0, vec![COLUMNS, 1, 1]),
-            3 => (1, 0, 8, vec![1; 9]),
-            4 => (29, 0, 8, vec![1; 9]),
+            2 => (2, 3, 0, vec![COLUMNS, 1, 1]),
+            3 => (5, 0, 0, vec![1, 1]),
+            4 => (3, 0, 0, vec![COLUMNS, 1]),
             _ => (49, 0, 16, vec![1]),
         };
         NewCircuit {
             statement,
             layout: self.layout,
             link,
-            reg_bias: statement == 4,
             slots,
             proof_length: u32::from(group_columns.iter().sum::<u16>()) * 64 + 64,
             group_columns,
@@ -181,9 +180,9 @@ impl World {
 
     /// Registers a dataset of one shard, whose commitments follow from `seed`.
     pub async fn register(&self, owner: &Wallet, seed: &str, records: u64) -> DatasetId {
-        let params = terms();
+        let params = self.register_params();
         let ctx =
-            self.contracts.shard_context(owner.address(), params.clone(), &self.layout, 0, 1, records).await.unwrap();
+            self.contracts.shard_context(owner.address(), params.clone(), &self.layout, 0, records).await.unwrap();
         let inputs = vec![ctx, U256::from(records)];
         let proof = self.proof(Statement::Dataset, inputs, &points(seed, COLUMNS)).await;
         let done = self.contracts.register_dataset(params, &[proof]).send(owner).await.unwrap();
@@ -192,16 +191,37 @@ impl World {
         DatasetId::new(done.event.datasetId.0)
     }
 
-    /// What a version over these datasets is.
+    /// What every dataset is registered with.
     #[must_use]
-    pub fn version_params(&self, datasets: &[DatasetId]) -> VersionParams {
+    pub fn register_params(&self) -> RegisterParams {
+        let terms = Terms { minDataBps: 5_000, openTraining: false, minShareBps: 0, minPricePerQuery: 0, links: 0 };
+        RegisterParams { schemaId: keccak256("schema"), circuitId: word(&self.circuits[0]), terms }
+    }
+
+    /// A grant of so many uses, for a day.
+    pub async fn grant_terms(&self, uses: u32) -> GrantTerms {
+        let expiry = self.chain.time().await.unwrap() + 86_400;
+        GrantTerms {
+            uses,
+            expiry,
+            links: 0,
+            minShareBps: 0,
+            minDataBps: 0,
+            minPricePerQuery: 0,
+            coversLater: false,
+            participants: Default::default(),
+        }
+    }
+
+    /// What every version is proposed with.
+    #[must_use]
+    pub fn version_params(&self) -> VersionParams {
         VersionParams {
-            datasetIds: datasets.iter().map(word).collect(),
             dims: dims(),
             lambda: LAMBDA,
             link: 3,
-            regBias: true,
             dataBps: DATA_BPS,
+            pricePerQuery: PRICE,
             wDigest: word(&weights()),
             gradientCircuitId: word(&self.circuits[1]),
             optimumCircuitId: word(&self.circuits[2]),
@@ -210,37 +230,53 @@ impl World {
         }
     }
 
+    /// A version of an agent of Olga's that lists these datasets and is closed.
+    pub async fn closed(&self, agent: &AgentId, datasets: &[DatasetId]) -> u32 {
+        let proposed = self.contracts.propose(agent, self.version_params()).send(&self.olga).await.unwrap();
+        let version = proposed.event.version;
+        let listed = self.contracts.add_datasets(agent, version, datasets).send(&self.olga).await.unwrap();
+        assert_eq!(listed.event.len(), datasets.len());
+        self.contracts.close(agent, version).send(&self.olga).await.unwrap();
+        version
+    }
+
+    /// The gradient proof of a dataset's only shard, committed as `seed`, with this point and contribution.
+    pub async fn gradient(
+        &self,
+        agent: &AgentId,
+        version: u32,
+        dataset: DatasetId,
+        seed: &str,
+        point: &[u8],
+        contribution: u64,
+    ) -> Gradient {
+        let context = self.contracts.gradient_context(agent, version, &dataset, 0).await.unwrap();
+        let committed = [&points(seed, COLUMNS), &points("weights", 1), point].concat();
+        let proof = self.proof(Statement::Gradient, vec![context, U256::from(contribution)], &committed).await;
+        Gradient { dataset, shard: 0, proof }
+    }
+
     /// Ada's 900 and Ben's 500 records, Olga's agent on both, up to its certificate.
     pub async fn certified(&self) -> Certified {
         let datasets = [self.register(&self.ada, "ada", 900).await, self.register(&self.ben, "ben", 500).await];
-        let expiry = self.chain.time().await.unwrap() + 86_400;
         for (owner, dataset) in [(&self.ada, &datasets[0]), (&self.ben, &datasets[1])] {
-            self.contracts.grant_training(dataset, self.olga.address(), 2, expiry).send(owner).await.unwrap();
+            let terms = self.grant_terms(2).await;
+            self.contracts.grant_training(dataset, self.olga.address(), terms).send(owner).await.unwrap();
         }
         let name = tribute_chain::agents::short_name("digits").unwrap();
-        let agent = self.contracts.create_agent(name).send(&self.olga).await.unwrap().event.agentId;
-        let agent = AgentId::new(agent.0);
-        let params = self.version_params(&datasets);
-        let version = self.contracts.propose_version(&agent, params).send(&self.olga).await.unwrap().event.version;
-        for (slot, seed) in ["ada", "ben"].into_iter().enumerate() {
-            let inputs = vec![self.contracts.gradient_context(&agent, version, slot as u64).await.unwrap()];
-            let committed = [points(seed, COLUMNS), points("weights", 1), points(&format!("g {seed}"), 1)].concat();
-            let proof = self.proof(Statement::Gradient, inputs, &committed).await;
-            self.contracts.submit_gradient(&agent, version, slot as u64, &proof).send(&self.olga).await.unwrap();
-        }
-        let mut inputs = vec![U256::ZERO; 29];
-        inputs[0] = self.contracts.optimum_context(&agent, version).await.unwrap();
-        inputs[1] = U256::from(1_400);
-        inputs[2] = U256::from(LAMBDA);
-        inputs[3] = U256::from(100);
-        inputs[4] = U256::from(5_000);
-        for slot in 0..2 {
-            inputs[5 + slot] = U256::from(1);
-            inputs[21 + slot] = U256::from(SHARES[slot]);
-        }
-        let mut committed = [points("weights", 1), points("g ada", 1), points("g ben", 1)].concat();
-        (2..8).for_each(|slot| committed.extend(points(&format!("idle {slot}"), 1)));
-        let proof = self.proof(Statement::Optimum, inputs, &committed).await;
+        let created = self.contracts.create_agent(name, "https://digits.example").send(&self.olga).await.unwrap();
+        let agent = AgentId::new(created.event.agentId.0);
+        let version = self.closed(&agent, &datasets).await;
+        let [ada, ben, sum] = gradient_points();
+        let gradients = [
+            self.gradient(&agent, version, datasets[0], "ada", &ada, CONTRIBUTIONS[0]).await,
+            self.gradient(&agent, version, datasets[1], "ben", &ben, CONTRIBUTIONS[1]).await,
+        ];
+        let added = self.contracts.add_gradients(&agent, version, &gradients).send(&self.olga).await.unwrap();
+        assert_eq!(added.event.len(), 2);
+        let context = self.contracts.optimum_context(&agent, version).await.unwrap();
+        let inputs = vec![context, U256::from(1_400), U256::from(LAMBDA), U256::from(100), U256::from(5_000)];
+        let proof = self.proof(Statement::Optimum, inputs, &[points("weights", 1), sum].concat()).await;
         let done = self.contracts.certify(&agent, version, &proof).send(&self.olga).await.unwrap();
         assert_eq!(done.event.records, 1_400);
         Certified { agent, version, datasets }
@@ -299,16 +335,31 @@ impl World {
     }
 }
 
-/// Terms of every dataset.
-#[must_use]
-pub fn terms() -> RegisterParams {
-    RegisterParams { schemaId: keccak256("schema"), minDataBps: 5_000, openTraining: false }
-}
-
 /// Numbers of every layout.
 #[must_use]
 pub fn dims() -> Layout {
-    Layout { k: 15, columns: 8, features: 64, classes: 10, task: 0, saltRows: 1_024 }
+    Layout { k: 15, columns: 8, features: 64, classes: 10, task: 0, saltRows: 1_024, interceptScale: 0 }
+}
+
+/// Points of the curve that stand for the commitments of Ada's gradient, Ben's and their sum, as the contract adds them: the
+/// generator, twice and three times.
+#[must_use]
+pub fn gradient_points() -> [Vec<u8>; 3] {
+    [
+        concat!(
+            "0000000000000000000000000000000000000000000000000000000000000001",
+            "0000000000000000000000000000000000000000000000000000000000000002"
+        ),
+        concat!(
+            "030644e72e131a029b85045b68181585d97816a916871ca8d3c208c16d87cfd3",
+            "15ed738c0e0a7c92e7845f96b2ae9c0a68a6a449e3538fc7ff3ebf7a5a18a2c4"
+        ),
+        concat!(
+            "0769bf9ac56bea3ff40232bcb1b6bd159315d84715b8e679f2d355961915abf0",
+            "2ab799bee0489429554fdb7c8d086475319e63b40b9c5b57cdf1ff3dd9fe2261"
+        ),
+    ]
+    .map(|digits| hex::decode(digits).unwrap())
 }
 
 /// Digest of the weights of every version.

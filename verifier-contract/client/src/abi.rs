@@ -57,8 +57,8 @@ mod token {
 }
 
 pub use agents::IAgentRegistry;
-pub use datasets::ISignedMessages::Authority;
 pub use datasets::IDatasetRegistry;
+pub use datasets::ISignedMessages::Authority;
 pub use evaluations::IEvaluations;
 pub use gate::IProofGate;
 pub use sessions::ISessionEscrow;

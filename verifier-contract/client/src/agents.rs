@@ -14,8 +14,8 @@ use crate::error::Result;
 use crate::sync::windows;
 
 pub use crate::abi::IAgentRegistry::{
-    AgentCreated, Contribution, DatasetListed, GradientAdded, Layout, Status, Sums, Version,
-    VersionCertified, VersionClosed, VersionParams, VersionProposed,
+    AgentCreated, Contribution, DatasetListed, GradientAdded, Layout, Status, Sums, Version, VersionCertified,
+    VersionClosed, VersionParams, VersionProposed,
 };
 
 /// Where a version stands, as the contract says.
@@ -197,13 +197,7 @@ impl Contracts {
     }
 
     /// Whether a shard's gradient was added.
-    pub async fn gradient_added(
-        &self,
-        agent: &AgentId,
-        version: u32,
-        dataset: &DatasetId,
-        shard: u32,
-    ) -> Result<bool> {
+    pub async fn gradient_added(&self, agent: &AgentId, version: u32, dataset: &DatasetId, shard: u32) -> Result<bool> {
         let call = Abi::gradientAddedCall { agentId: word(agent), version, datasetId: word(dataset), shard };
         self.chain.read(self.agents_at(), &call).await
     }

@@ -264,7 +264,10 @@ impl Contracts {
     /// Under a delay a circuit is announced ([`Contracts::announce_circuit`]) and executed when it is due.
     pub fn add_circuit(&self, info: CircuitInfo) -> Call<ICircuitTimelock::runCall, CircuitAdded> {
         let action = format!("add a circuit of statement {}", info.statement);
-        let call = ICircuitTimelock::runCall { target: self.gate_at(), data: Abi::addCircuitCall { info }.abi_encode().into() };
+        let call = ICircuitTimelock::runCall {
+            target: self.gate_at(),
+            data: Abi::addCircuitCall { info }.abi_encode().into(),
+        };
         self.call(self.timelock_at(), action, &call, |e| e.one()).emitted_by(self.gate_at())
     }
 
@@ -303,10 +306,7 @@ impl Contracts {
 
     /// Lets new circuits wait `seconds` from now on, and whatever else the gate's owner may do; only the proposer, while there
     /// is no delay. It can be changed by an announced operation only.
-    pub fn set_circuit_delay(
-        &self,
-        seconds: u64,
-    ) -> Call<ICircuitTimelock::runCall, ICircuitTimelock::MinDelayChange> {
+    pub fn set_circuit_delay(&self, seconds: u64) -> Call<ICircuitTimelock::runCall, ICircuitTimelock::MinDelayChange> {
         let data = ICircuitTimelock::updateDelayCall { newDelay: U256::from(seconds) }.abi_encode().into();
         let call = ICircuitTimelock::runCall { target: self.timelock_at(), data };
         self.call(self.timelock_at(), format!("let new circuits wait {seconds} s"), &call, |e| e.one())

@@ -55,11 +55,7 @@ impl Contracts {
     }
 
     /// Adds shards to the latest version of a dataset of the sender's: its next version.
-    pub fn extend_dataset(
-        &self,
-        previous: &DatasetId,
-        shards: &[Proof],
-    ) -> Call<Abi::extendCall, DatasetExtended> {
+    pub fn extend_dataset(&self, previous: &DatasetId, shards: &[Proof]) -> Call<Abi::extendCall, DatasetExtended> {
         let action = format!("extend dataset {previous} by {} shard(s)", shards.len());
         let call = Abi::extendCall { previousId: word(previous), shards: shards.iter().map(shard_proof).collect() };
         self.call(self.datasets_at(), action, &call, |e| e.one())

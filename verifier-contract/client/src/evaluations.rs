@@ -45,12 +45,8 @@ impl Contracts {
         dataset: &DatasetId,
         circuit: &CircuitId,
     ) -> Result<Evaluation> {
-        let call = Abi::evaluationOfCall {
-            agentId: word(agent),
-            version,
-            datasetId: word(dataset),
-            circuitId: word(circuit),
-        };
+        let call =
+            Abi::evaluationOfCall { agentId: word(agent), version, datasetId: word(dataset), circuitId: word(circuit) };
         self.chain.read(self.evaluations_at(), &call).await
     }
 

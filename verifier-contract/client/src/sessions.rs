@@ -105,11 +105,7 @@ impl Contracts {
     }
 
     /// Starts the thaw of so much of a session's escrow, `None` for all that is left by then; only its client.
-    pub fn request_thaw(
-        &self,
-        session: &SessionId,
-        amount: Option<u128>,
-    ) -> Call<Abi::requestThawCall, ThawRequested> {
+    pub fn request_thaw(&self, session: &SessionId, amount: Option<u128>) -> Call<Abi::requestThawCall, ThawRequested> {
         let call = Abi::requestThawCall { session: word(session), amount: amount.unwrap_or(u128::MAX) };
         self.call(self.escrow_at(), format!("request the thaw of session {session}"), &call, |e| e.one())
     }

@@ -83,9 +83,9 @@ library Statements {
     uint256 internal constant DISTANCE_PARTS = 1000;
     // Negative contributions take at most one part in so many of the sum, roundings one in so many, and the sum is at least
     // nλ‖W‖² less one part in so many.
-    uint256 internal constant NEGATIVE_PARTS = 1 << 10;
-    uint256 internal constant ROUNDING_PARTS = 1 << 20;
-    uint256 internal constant LEAST_SUM_PARTS = 1 << 9;
+    uint256 internal constant NEGATIVE_PARTS = 1024;
+    uint256 internal constant ROUNDING_PARTS = 1_048_576;
+    uint256 internal constant LEAST_SUM_PARTS = 512;
 
     bytes32 private constant DATASET_DOMAIN = keccak256("tribute.dataset.v1");
     bytes32 private constant GRADIENT_DOMAIN = keccak256("tribute.gradient.v1");

@@ -77,7 +77,7 @@ async fn another_chain_is_refused() {
     let error = contracts.holdings().await.unwrap_err();
     assert!(matches!(error, ChainError::NoCode { .. }), "{error}");
     let wallet = Wallet::new(&chain, fresh.keys()[0].clone());
-    let error = contracts.create_agent(Default::default()).send(&wallet).await.unwrap_err();
+    let error = contracts.create_agent(Default::default(), "").send(&wallet).await.unwrap_err();
     assert!(matches!(error, ChainError::NoCode { .. }), "{error}");
     assert_eq!(chain.mined_nonce(wallet.address()).await.unwrap(), 0);
 }

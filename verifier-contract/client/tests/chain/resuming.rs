@@ -178,10 +178,11 @@ async fn killed_in_mid_claim(mined_meanwhile: bool) {
     assert_paid_once(&w, &c, &session).await;
     assert!(!folder.path().join("pending").exists(), "struck off");
 
-    // with nothing on record the contract itself refuses a second payment, and nothing is sent
-    let error = contracts.claim(std::slice::from_ref(&batch)).send(&second).await.unwrap_err();
-    assert!(error.is_revert("StaleTranscript"), "{error}");
-    assert_eq!(w.chain.mined_nonce(w.olga.address()).await.unwrap(), before + 1);
+    // with nothing on record the contract itself pays nothing a second time, and says so
+    let again = contracts.claim(std::slice::from_ref(&batch)).send(&second).await.unwrap();
+    assert_eq!((again.event.sessions.len(), again.event.skipped.len()), (0, 1));
+    assert_eq!(u8::from(again.event.skipped[0].reason), 3, "a stale transcript");
+    assert_paid_once(&w, &c, &session).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -259,11 +260,11 @@ async fn events_are_reported_once_and_removed_by_a_reorganisation() {
     let mut watcher = Watcher::new(w.contracts.deployment().block);
     let first = watcher.poll(&w.contracts).await.unwrap();
     let count = |name: &str| first.iter().filter(|reported| reported.event == name).count();
-    assert_eq!((count("CircuitAdded"), count("DatasetRegistered"), count("GradientProven")), (4, 2, 2));
+    assert_eq!((count("CircuitAdded"), count("DatasetRegistered"), count("GradientAdded")), (4, 2, 2));
     assert_eq!((count("VersionCertified"), count("SessionOpened"), count("Unknown")), (1, 1, 0));
     assert!(watcher.poll(&w.contracts).await.unwrap().is_empty());
 
-    w.contracts.request_thaw(&session).send(&w.cleo).await.unwrap();
+    w.contracts.request_thaw(&session, None).send(&w.cleo).await.unwrap();
     let news = watcher.poll(&w.contracts).await.unwrap();
     let [thaw] = news.as_slice() else { panic!("{news:?}") };
     assert_eq!((thaw.event.as_str(), thaw.contract.as_str()), ("ThawRequested", "SessionEscrow"));

@@ -20,7 +20,7 @@ async fn parallel_sends_use_each_nonce_once() {
     for i in 0..25u64 {
         // two wallets of one key share its nonce
         let wallet = if i % 2 == 0 { w.ada.clone() } else { Wallet::new(&w.chain, w.ada.signer().clone()) };
-        let call = w.contracts.create_agent(B256::with_last_byte(i as u8));
+        let call = w.contracts.create_agent(B256::with_last_byte(i as u8), "");
         sends.spawn(async move { call.send(&wallet).await.unwrap().event.agentId });
     }
     let ids: std::collections::BTreeSet<B256> = sends.join_all().await.into_iter().collect();
@@ -32,12 +32,12 @@ async fn parallel_sends_use_each_nonce_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_nonce_used_elsewhere_is_noticed() {
     let w = World::new().await;
-    w.contracts.create_agent(B256::ZERO).send(&w.ada).await.unwrap();
+    w.contracts.create_agent(B256::ZERO, "").send(&w.ada).await.unwrap();
     // another program with the same key
     let elsewhere = Chain::connect(w.anvil.url()).await.unwrap();
     let other = Wallet::new(&elsewhere, w.ada.signer().clone());
     other.send_coin(w.ben.address(), U256::from(1)).await.unwrap();
-    w.contracts.create_agent(B256::ZERO).send(&w.ada).await.unwrap();
+    w.contracts.create_agent(B256::ZERO, "").send(&w.ada).await.unwrap();
     other.send_coin(w.ben.address(), U256::from(1)).await.unwrap();
     assert_eq!(w.contracts.agent_count(w.ada.address()).await.unwrap(), 2);
 }
@@ -49,11 +49,11 @@ async fn limits_are_told_before_sending() {
     let chain = Chain::connect_with(w.anvil.url(), tight).await.unwrap();
     let contracts = Contracts::new(&chain, w.contracts.deployment().clone()).unwrap();
     let wallet = Wallet::new(&chain, w.ada.signer().clone());
-    let error = contracts.create_agent(B256::ZERO).send(&wallet).await.unwrap_err();
+    let error = contracts.create_agent(B256::ZERO, "").send(&wallet).await.unwrap_err();
     assert!(matches!(error, ChainError::GasAboveCap { cap: 30_000, .. }), "{error}");
 
     let poor = Wallet::new(&w.chain, tribute_chain::PrivateKeySigner::random());
-    let error = w.contracts.create_agent(B256::ZERO).send(&poor).await.unwrap_err();
+    let error = w.contracts.create_agent(B256::ZERO, "").send(&poor).await.unwrap_err();
     assert!(matches!(error, ChainError::InsufficientFunds { .. }), "{error}");
     assert!(error.to_string().contains(&poor.address().to_string()), "{error}");
 }
@@ -144,10 +144,10 @@ async fn a_claim_whose_block_is_reorganised_away_is_paid_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wallet_goes_on_after_a_reorganisation_took_its_last_transaction() {
     let w = World::new().await;
-    w.contracts.create_agent(B256::ZERO).send(&w.ada).await.unwrap();
+    w.contracts.create_agent(B256::ZERO, "").send(&w.ada).await.unwrap();
     w.chain.reorganise(1).await.unwrap();
     assert_eq!(w.contracts.agent_count(w.ada.address()).await.unwrap(), 0);
-    w.contracts.create_agent(B256::ZERO).send(&w.ada).await.unwrap();
+    w.contracts.create_agent(B256::ZERO, "").send(&w.ada).await.unwrap();
     assert_eq!(w.contracts.agent_count(w.ada.address()).await.unwrap(), 1);
 }
 
@@ -168,7 +168,7 @@ async fn claim_through(quirk: Quirk, method: &str) {
     assert_eq!(w.chain.mined_nonce(w.olga.address()).await.unwrap(), nonce + 1);
     assert_paid_once(&w, &c, &session).await;
     // and the wallet goes on
-    contracts.create_agent(B256::ZERO).send(&wallet).await.unwrap();
+    contracts.create_agent(B256::ZERO, "").send(&wallet).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -208,7 +208,7 @@ async fn a_chain_that_mines_nothing_is_given_up_with_the_hashes() {
     let patience = Options { receipt_timeout: Duration::from_millis(1_200), ..Options::default() };
     let w = World::with(patience).await;
     w.chain.set_automine(false).await.unwrap();
-    let error = w.contracts.create_agent(B256::ZERO).send(&w.ada).await.unwrap_err();
+    let error = w.contracts.create_agent(B256::ZERO, "").send(&w.ada).await.unwrap_err();
     let ChainError::NotMined { transactions, nonce, .. } = &error else { panic!("{error}") };
     assert_eq!((transactions.len(), *nonce), (1, 0));
     assert!(error.to_string().contains("may still be mined"), "{error}");
@@ -221,7 +221,7 @@ async fn a_node_that_dies_meanwhile_is_told_with_the_hashes() {
     let patience = Options { receipt_timeout: Duration::from_secs(2), ..Options::default() };
     let w = World::with(patience).await;
     w.chain.set_automine(false).await.unwrap();
-    let (wallet, call) = (w.ada.clone(), w.contracts.create_agent(B256::ZERO));
+    let (wallet, call) = (w.ada.clone(), w.contracts.create_agent(B256::ZERO, ""));
     let sending = tokio::spawn(async move { call.send(&wallet).await });
     tokio::time::sleep(Duration::from_millis(500)).await;
     let World { anvil, .. } = w;
