@@ -71,7 +71,7 @@ def measured(forge):
     for _, _, result in tests_of(forge):
         for group, values in result["gas_snapshots"].items():
             groups.setdefault(group, {}).update({name: int(value) for name, value in values.items()})
-    missing = [group for group in ("calls", "certify", "checks", "verifiers", "guards") if not groups.get(group)]
+    missing = [group for group in ("calls", "life", "certify", "checks", "verifiers", "guards") if not groups.get(group)]
     fail([f"no test measured `{group}`" for group in missing])
     return groups
 
@@ -128,7 +128,7 @@ def beyond_budget(report):
 
 
 def snapshot_of(groups):
-    gas = {group: dict(sorted(groups[group].items())) for group in ("calls", "certify", "checks", "verifiers")}
+    gas = {group: dict(sorted(groups[group].items())) for group in ("calls", "life", "certify", "checks", "verifiers")}
     return {**gas, "contracts": {name: code_bytes(name) for name in DEPLOYED}}
 
 
@@ -234,6 +234,14 @@ def gas_table(snapshot):
         "",
         f"A claim over ten sessions costs {ten:,}, that is {ten // 10:,} a session; each session beyond the first adds",
         f"{(ten - one) // 9:,}, up to sixteen to a proof.",
+        "",
+        "## From registration to certificate",
+        "",
+        "An agent on three shards of two datasets, in as few transactions as the parties can make of it (`multicall`).",
+        "",
+        "| transaction | gas |",
+        "|---|---:|",
+        *(f"| {name} | {gas:,} |" for name, gas in sorted(snapshot["life"].items(), key=lambda entry: entry[0] == "sum")),
         "",
         "## Any number of datasets",
         "",

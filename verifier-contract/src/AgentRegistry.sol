@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
+import {Multicall} from "@openzeppelin/contracts/utils/Multicall.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
 import {IAgentRegistry} from "./interfaces/IAgentRegistry.sol";
@@ -12,8 +13,9 @@ import {Agents} from "./Agents.sol";
 
 /// @title Agent registry
 /// @notice See {IAgentRegistry}. A version's circuits and terms are fixed when it is proposed: circuits added to the gate
-/// later never apply to it.
-contract AgentRegistry is Agents {
+/// later never apply to it. Calls can be made together (`multicall`): a small version is proposed, listed and closed in one
+/// transaction, and gets its gradients and its certificate in another.
+contract AgentRegistry is Agents, Multicall {
     using Points for Points.Point;
     using SafeCast for uint256;
 
@@ -57,7 +59,8 @@ contract AgentRegistry is Agents {
         bytes32 optimumCircuitId;
         bytes32 serviceCircuitId;
         bytes32 modelHash;
-        bytes32[] datasetCircuitIds;
+        bytes32 datasetCircuitId; // that admitted the first dataset
+        bytes32[] furtherCircuitIds; // that admitted others
     }
 
     /// A dataset in a version: one slot.
@@ -277,7 +280,7 @@ contract AgentRegistry is Agents {
         view_.optimumCircuitId = entry.optimumCircuitId;
         view_.serviceCircuitId = entry.serviceCircuitId;
         view_.modelHash = entry.modelHash;
-        view_.datasetCircuitIds = entry.datasetCircuitIds;
+        view_.datasetCircuitIds = _datasetCircuits(entry);
     }
 
     /// @inheritdoc IAgentRegistry
@@ -406,28 +409,40 @@ contract AgentRegistry is Agents {
     /// The dataset has the schema of the first one, its circuit can be used and is of the version's layout and SRS, and its
     /// grant wants the same list as the others'.
     function _requireAdmissible(Entry storage entry, bytes32 datasetId, IDatasetRegistry.Admission memory a) private {
-        bytes32 schemaId = entry.schemaId;
-        if (entry.datasetCircuitIds.length == 0) {
+        bytes32 first = entry.datasetCircuitId;
+        if (first == bytes32(0)) {
             entry.schemaId = a.schemaId;
-        } else if (schemaId != a.schemaId) {
-            revert SchemaMismatch(datasetId, schemaId, a.schemaId);
+        } else if (entry.schemaId != a.schemaId) {
+            revert SchemaMismatch(datasetId, entry.schemaId, a.schemaId);
         }
-        _pinDatasetCircuit(entry, a.circuitId);
+        _pinDatasetCircuit(entry, first, a.circuitId);
         if (a.participants == bytes32(0)) return;
         bytes32 wanted = entry.participants;
         if (wanted == bytes32(0)) entry.participants = a.participants;
         else if (wanted != a.participants) revert OtherParticipants(a.participants, wanted);
     }
 
-    function _pinDatasetCircuit(Entry storage entry, bytes32 circuitId) private {
+    function _pinDatasetCircuit(Entry storage entry, bytes32 first, bytes32 circuitId) private {
         IProofGate.CircuitShape memory own = GATE.shapeOf(entry.gradientCircuitId);
         _requireCircuit(circuitId, Statements.DATASET, own.layoutHash, own.srsDigest);
-        uint256 count = entry.datasetCircuitIds.length;
+        if (first == bytes32(0)) entry.datasetCircuitId = circuitId;
+        if (first == bytes32(0) || first == circuitId) return;
+        uint256 count = entry.furtherCircuitIds.length;
         for (uint256 i = 0; i < count; ++i) {
-            if (entry.datasetCircuitIds[i] == circuitId) return;
+            if (entry.furtherCircuitIds[i] == circuitId) return;
         }
-        if (count == DATASET_CIRCUITS_MOST) revert TooManyDatasetCircuits(circuitId);
-        entry.datasetCircuitIds.push(circuitId);
+        if (count + 1 == DATASET_CIRCUITS_MOST) revert TooManyDatasetCircuits(circuitId);
+        entry.furtherCircuitIds.push(circuitId);
+    }
+
+    function _datasetCircuits(Entry storage entry) private view returns (bytes32[] memory ids) {
+        uint256 further = entry.furtherCircuitIds.length;
+        if (entry.datasetCircuitId == bytes32(0)) return ids;
+        ids = new bytes32[](1 + further);
+        ids[0] = entry.datasetCircuitId;
+        for (uint256 i = 0; i < further; ++i) {
+            ids[1 + i] = entry.furtherCircuitIds[i];
+        }
     }
 
     function _addGradient(
@@ -544,9 +559,9 @@ contract AgentRegistry is Agents {
         if (GATE.isStopped(entry.gradientCircuitId)) return entry.gradientCircuitId;
         if (GATE.isStopped(entry.optimumCircuitId)) return entry.optimumCircuitId;
         if (GATE.isStopped(entry.serviceCircuitId)) return entry.serviceCircuitId;
-        uint256 count = entry.datasetCircuitIds.length;
-        for (uint256 i = 0; i < count; ++i) {
-            if (GATE.isStopped(entry.datasetCircuitIds[i])) return entry.datasetCircuitIds[i];
+        bytes32[] memory ids = _datasetCircuits(entry);
+        for (uint256 i = 0; i < ids.length; ++i) {
+            if (GATE.isStopped(ids[i])) return ids[i];
         }
         return bytes32(0);
     }

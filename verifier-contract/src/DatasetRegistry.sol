@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
+import {Multicall} from "@openzeppelin/contracts/utils/Multicall.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 
 import {IAgentRegistry} from "./interfaces/IAgentRegistry.sol";
@@ -10,8 +11,9 @@ import {Statements} from "./libraries/Statements.sol";
 import {SignedMessages} from "./SignedMessages.sol";
 
 /// @title Dataset registry
-/// @notice See {IDatasetRegistry}. Nobody can change a version of a dataset after registration, not even its owner.
-contract DatasetRegistry is IDatasetRegistry, SignedMessages {
+/// @notice See {IDatasetRegistry}. Nobody can change a version of a dataset after registration, not even its owner. Calls
+/// can be made together (`multicall`): a dataset is registered and granted in one transaction.
+contract DatasetRegistry is IDatasetRegistry, SignedMessages, Multicall {
     uint16 private constant ALL_BPS = 10_000;
     uint256 private constant SHARDS_MOST = type(uint16).max;
 

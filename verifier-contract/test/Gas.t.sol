@@ -163,6 +163,54 @@ contract GasTest is RealWorld {
         measured("SessionEscrow.pause");
     }
 
+    function two(bytes memory a, bytes memory b) private pure returns (bytes[] memory calls) {
+        calls = new bytes[](2);
+        (calls[0], calls[1]) = (a, b);
+    }
+
+    /// From registration to certificate in as few transactions as the parties can make: two providers, who register and
+    /// grant, the owner, who creates, proposes, lists and closes, and whoever brings gradients and optimum.
+    /// forge-config: default.isolate = true
+    function test_GasOfALifeInFewTransactions() public {
+        uint256 sum = 0;
+        IDatasetRegistry.RegisterParams memory params = registerParams();
+        IDatasetRegistry.GrantTerms memory grant = grantTerms(1);
+        (adaSet, benSet) = (lifeSet(".adaSet"), lifeSet(".benSet"));
+        bytes[] memory calls = two(
+            abi.encodeCall(datasets.register, (params, adaShards())),
+            abi.encodeCall(datasets.grantTraining, (adaSet, olga, grant))
+        );
+        vm.prank(ada);
+        datasets.multicall(calls);
+        sum += vm.snapshotGasLastCall("life", "register two shards and grant");
+        calls = two(
+            abi.encodeCall(datasets.register, (params, benShards())),
+            abi.encodeCall(datasets.grantTraining, (benSet, olga, grant))
+        );
+        vm.prank(ben);
+        datasets.multicall(calls);
+        sum += vm.snapshotGasLastCall("life", "register one shard and grant");
+
+        (agent, version) = (agents.agentIdOf(olga, 0), 1);
+        calls = new bytes[](4);
+        calls[0] = abi.encodeCall(agents.createAgent, ("digits", ""));
+        calls[1] = abi.encodeCall(agents.propose, (agent, versionParams()));
+        calls[2] = abi.encodeCall(agents.addDatasets, (agent, version, bothSets()));
+        calls[3] = abi.encodeCall(agents.close, (agent, version));
+        vm.prank(olga);
+        agents.multicall(calls);
+        sum += vm.snapshotGasLastCall("life", "create, propose, list two datasets, close");
+        Proof memory proof = proofOf("optimum");
+        calls = two(
+            abi.encodeCall(agents.addGradients, (agent, version, allGradients())),
+            abi.encodeCall(agents.certify, (agent, version, proof.inputs, proof.proof))
+        );
+        agents.multicall(calls);
+        sum += vm.snapshotGasLastCall("life", "add three gradients and certify");
+        vm.snapshotValue("life", "sum", sum);
+        assertTrue(agents.isCertified(agent, version), "certified");
+    }
+
     /// The gate's part of a check beside the verifier's own, and both together: what a contract pays that calls the gate.
     function test_GasOfChecks() public {
         string[7] memory names = [

@@ -92,6 +92,10 @@ abstract contract RealWorld is Fixtures {
         assertEq(address(escrow), party(".sessionEscrow"));
     }
 
+    function lifeSet(string memory key) internal view returns (bytes32) {
+        return vm.parseJsonBytes32(life, key);
+    }
+
     function lifeUint(string memory key) internal view returns (uint256) {
         return vm.parseJsonUint(life, key);
     }
