@@ -13,7 +13,7 @@ use tribute_steps::child::Storage;
 use crate::proof_file::{ClaimFile, ProofFile};
 
 use super::files::{self, Agent, Certified, Created, Dataset, Done, Gradients, Mined, Opened, Optimum, Paid};
-use super::frauds::{altered_gradient, Bounced};
+use super::frauds::{altered_gradient, Bounced, Changed};
 use super::ledger::{Balances, Ledger};
 use super::parties::Party;
 use super::plan::Plan;
@@ -79,7 +79,9 @@ impl<'a> Life<'a> {
         let (_, datasets) = try_join!(self.circuits(), self.datasets())?;
         let registered = self.register(&datasets).await?;
         let agent = self.train(&datasets).await?;
-        let (version, gradients) = try_join!(self.propose(), self.gradients(&agent))?;
+        let (version, gradients, altered) =
+            try_join!(self.propose(), self.gradients(&agent), self.altered(&agent, &datasets))?;
+        let changed = self.label_changed(&version, &datasets, &altered, &gradients).await?;
         let (submitted, optimum) = try_join!(self.submit_gradients(&version), self.optimum(&version, &agent))?;
         let certified = self.certify(&version).await?;
 
@@ -89,18 +91,19 @@ impl<'a> Life<'a> {
             let sessions = self.queries(sessions).await?;
             Ok((sessions, before))
         };
-        let ((mut sessions, before), (), altered) =
-            try_join!(served, self.verify(&agent), self.altered(&agent, &datasets))?;
+        let ((mut sessions, before), ()) = try_join!(served, self.verify(&agent))?;
         let claim = self.prove_service(&agent, &sessions).await?;
         let (claimed, overcount, replayed) = self.claim(&claim).await?;
-        let changed = self.label_changed(&version, &altered, &gradients).await?;
         let (ledger, changes) = self.withdraw(&version, &datasets, &claimed, &mut sessions, &before).await?;
 
         let mut proofs = Vec::new();
         for (dataset, tx) in datasets.iter().zip(registered) {
             proofs.extend(dataset.shards.iter().map(|s| Brought { proof: s.proof.clone(), tx: tx.clone() }));
         }
-        proofs.extend(gradients.gradients.iter().cloned().zip(submitted).map(|(proof, tx)| Brought { proof, tx }));
+        // the first came as the honest twin of a fraud, the others together
+        let first = changed.honest.clone();
+        let added = std::iter::once(&first).chain(submitted.iter().flat_map(|s| std::iter::repeat_n(&s.tx, s.gradients.len())));
+        proofs.extend(gradients.gradients.iter().zip(added).map(|(p, tx)| Brought { proof: p.clone(), tx: tx.clone() }));
         proofs.push(Brought { proof: optimum.proof, tx: certified.tx.clone() });
         proofs.push(Brought { proof: claim.proof, tx: claimed.tx });
         Ok(Outcome {
@@ -111,7 +114,7 @@ impl<'a> Life<'a> {
             proofs,
             ledger,
             changes,
-            frauds: vec![replayed, changed, overcount],
+            frauds: vec![replayed, changed.bounced, overcount],
         })
     }
 
@@ -239,7 +242,7 @@ impl<'a> Life<'a> {
             .await
     }
 
-    async fn submit_gradients(&self, version: &Version) -> Result<Vec<Mined>, Failure> {
+    async fn submit_gradients(&self, version: &Version) -> Result<Vec<files::Added>, Failure> {
         self.steps
             .run("gradients on chain", "gradients checked on chain", 1, |_| async move {
                 let number = version.number.to_string();
@@ -253,7 +256,7 @@ impl<'a> Life<'a> {
                     "steps/gradients.json",
                 ];
                 let done: files::Submitted = self.stage.shell.json(Some(&self.stage.parties.owner), &args).await?;
-                Ok(done.gradients.into_iter().map(|g| g.tx).collect())
+                Ok(done.transactions)
             })
             .await
     }
@@ -423,12 +426,20 @@ impl<'a> Life<'a> {
             .await
     }
 
-    async fn label_changed(&self, version: &Version, altered: &Proof, honest: &Gradients) -> Result<Bounced, Failure> {
+    async fn label_changed(
+        &self,
+        version: &Version,
+        datasets: &[Dataset],
+        altered: &Proof,
+        honest: &Gradients,
+    ) -> Result<Changed, Failure> {
         self.steps
             .run("label_changed", "the changed label bounces, the true gradient passes", 1, |_| async move {
                 let agent_id = version.agent_id.parse().map_err(Problem::internal)?;
                 let honest = honest.gradients.first().ok_or_else(|| Problem::internal("no gradient"))?;
-                self.stage.label_changed(&agent_id, version.number, altered, &honest.proof()).await
+                let dataset = datasets.first().ok_or_else(|| Problem::internal("no dataset"))?.dataset_id;
+                let proofs = [altered, &honest.proof()];
+                self.stage.label_changed(&agent_id, version.number, dataset, proofs).await
             })
             .await
     }
