@@ -125,6 +125,8 @@ contract AgentRegistry is Agents {
     }
 
     /// @inheritdoc IAgentRegistry
+    // The dataset registry is ours, fixed at deployment, and calls nobody.
+    // slither-disable-next-line reentrancy-events,reentrancy-no-eth
     function addDatasets(bytes32 agentId, uint32 version, bytes32[] calldata datasetIds) external {
         Entry storage entry = _ownDraft(agentId, version);
         bytes32 key = _keyOf(agentId, version);
@@ -166,15 +168,14 @@ contract AgentRegistry is Agents {
     /// @inheritdoc IAgentRegistry
     function addGradients(bytes32 agentId, uint32 version, GradientProof[] calldata proofs) external {
         Entry storage entry = _inStatus(agentId, version, Status.Closed);
-        Added memory added;
-        added.leastBase = entry.leastBase;
-        added.gradient = entry.gradient;
+        Added memory added =
+            Added({shards: 0, positive: 0, negative: 0, leastBase: entry.leastBase, gradient: entry.gradient});
         for (uint256 i = 0; i < proofs.length; ++i) {
             _addGradient(agentId, version, entry, proofs[i], added);
         }
         entry.shardsDone += added.shards;
-        entry.positive = (entry.positive + added.positive).toUint128();
-        entry.negative = (entry.negative + added.negative).toUint128();
+        entry.positive = SafeCast.toUint128(entry.positive + added.positive);
+        entry.negative = SafeCast.toUint128(entry.negative + added.negative);
         entry.leastBase = uint128(added.leastBase); // it only falls
         entry.gradient = added.gradient;
     }
@@ -225,6 +226,8 @@ contract AgentRegistry is Agents {
     }
 
     /// @inheritdoc IAgentRegistry
+    // The same.
+    // slither-disable-next-line reentrancy-no-eth
     function returnUses(bytes32 agentId, uint32 version, bytes32[] calldata datasetIds) external {
         Entry storage entry = _inStatus(agentId, version, Status.Abandoned);
         for (uint256 i = 0; i < datasetIds.length; ++i) {
@@ -322,6 +325,8 @@ contract AgentRegistry is Agents {
     }
 
     /// @inheritdoc IAgentRegistry
+    // a status is one of six
+    // slither-disable-next-line incorrect-equality
     function isCertified(bytes32 agentId, uint32 version) external view returns (bool certified) {
         return _versions[agentId][version].status == Status.Certified;
     }

@@ -446,7 +446,7 @@ contract SessionEscrow is ISessionEscrow, RewardAccounts, EIP712, Ownable2Step, 
             if (batch.inputs[Statements.SERVICE_COUNT + i] != 0) revert UnusedSlotFilled(i);
         }
 
-        Taken memory all;
+        Taken memory all = Taken({amount: 0, queries: 0});
         for (uint256 i = 0; i < used; ++i) {
             _claimSlot(batch, i, all);
         }

@@ -264,7 +264,7 @@ contract CertificateAttacksTest is World {
     /// The context names the list: the same datasets in another order are another list.
     function test_Attack_CertificateOfAnotherList() public {
         bytes32 hash = keccak256(abi.encode(bytes32(0), benSet));
-        hash = keccak256(abi.encode(hash, adaSet, datasetCircuit, uint256(2)));
+        hash = keccak256(abi.encode(hash, adaSet));
         uint256 other = uint256(
             keccak256(
                 abi.encode(

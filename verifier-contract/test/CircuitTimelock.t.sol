@@ -44,8 +44,9 @@ contract CircuitTimelockTest is World {
     }
 
     function run(bytes memory operation) private {
-        schedule(operation, 0);
-        execute(operation);
+        (address target, bytes memory data) = abi.decode(operation, (address, bytes));
+        vm.prank(OLGA);
+        timelock.run(target, data);
     }
 
     function idOf(bytes memory operation) private view returns (bytes32) {
@@ -79,6 +80,18 @@ contract CircuitTimelockTest is World {
         vm.warp(block.timestamp + DELAY);
         vm.expectRevert();
         execute(operation);
+    }
+
+    function test_RevertWhen_AnythingIsRunAtOnceUnderADelay() public {
+        bytes memory operation = addition(Statements.GRADIENT);
+        vm.expectRevert(abi.encodeWithSelector(TimelockController.TimelockInsufficientDelay.selector, 0, DELAY));
+        run(operation);
+        CircuitTimelock fresh = new CircuitTimelock(OLGA);
+        (address target, bytes memory data) = abi.decode(operation, (address, bytes));
+        bytes32 role = fresh.PROPOSER_ROLE();
+        vm.expectRevert(abi.encodeWithSelector(IAccessControl.AccessControlUnauthorizedAccount.selector, MALLORY, role));
+        vm.prank(MALLORY);
+        fresh.run(target, data);
     }
 
     function test_AStopDoesNotWait() public {

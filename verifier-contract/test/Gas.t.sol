@@ -165,8 +165,9 @@ contract GasTest is RealWorld {
 
     /// The gate's part of a check beside the verifier's own, and both together: what a contract pays that calls the gate.
     function test_GasOfChecks() public {
-        string[6] memory names =
-            ["dataset", "gradient-softmax", "gradient-logistic", "gradient-squared", "optimum", "service"];
+        string[7] memory names = [
+            "dataset", "gradient-softmax", "gradient-logistic", "gradient-squared", "optimum", "evaluation", "service"
+        ];
         for (uint256 i = 0; i < names.length; ++i) {
             Fixture memory fixture = loadFixture(names[i]);
             bytes memory data_ = callDataOf(fixture);

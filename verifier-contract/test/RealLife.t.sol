@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
+import {Evaluations} from "../src/Evaluations.sol";
 import {IAgentRegistry} from "../src/interfaces/IAgentRegistry.sol";
 import {IDatasetRegistry} from "../src/interfaces/IDatasetRegistry.sol";
+import {IEvaluations} from "../src/interfaces/IEvaluations.sol";
 import {IProofGate} from "../src/interfaces/IProofGate.sol";
 import {ISessionEscrow} from "../src/interfaces/ISessionEscrow.sol";
 import {Statements} from "../src/libraries/Statements.sol";
@@ -181,9 +183,9 @@ contract RealLifeTest is RealWorld {
     function test_Attack_GradientsOfAnotherVersion() public {
         closeFirst();
         expectGradientRefused(
-            gradientOf(benSet, 0, "gradient-tilted"),
+            gradientOf(benSet, 0, "tilted-gradient-0"),
             abi.encodeWithSelector(
-                IAgentRegistry.WrongWeights.selector, digestOf("gradient-2", 9, 1), digestOf("gradient-tilted", 9, 1)
+                IAgentRegistry.WrongWeights.selector, digestOf("gradient-2", 9, 1), digestOf("tilted-gradient-0", 9, 1)
             )
         );
     }
@@ -214,8 +216,8 @@ contract RealLifeTest is RealWorld {
     function test_Attack_EpsilonOverTheCap() public {
         closeFirst();
         uint32 tilted = closed(tiltedParams(), ids1(benSet));
-        add(tilted, gradientOf(benSet, 0, "gradient-tilted"));
-        Proof memory proof = proofOf("optimum-tilted");
+        add(tilted, gradientOf(benSet, 0, "tilted-gradient-0"));
+        Proof memory proof = proofOf("tilted-optimum");
         uint256 epsilon = proof.inputs[Statements.OPTIMUM_EPSILON];
         uint256 delta = agents.getVersion(agent, tilted).delta;
         uint256 cap = delta * Statements.EPSILON_CAP;
@@ -226,6 +228,187 @@ contract RealLifeTest is RealWorld {
         );
         vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.EpsilonOverCap.selector, epsilon, cap));
         agents.certify(agent, tilted, proof.inputs, proof.proof);
+    }
+
+    // ---- consent -------------------------------------------------------------------------------------------------
+
+    function bpsOf(bytes32 id) private view returns (uint16) {
+        (uint256 weight, uint256 total) = agents.rewardWeight(agent, version, id);
+        return uint16(weight * 10_000 / total);
+    }
+
+    /// Olga's dataset of one shard, with a true proof.
+    function registerOlgas(string memory name) private returns (bytes32) {
+        IDatasetRegistry.ShardProof[] memory shards = new IDatasetRegistry.ShardProof[](1);
+        shards[0] = shard(name);
+        return registerAs(olga, shards);
+    }
+
+    /// Gradients of a version that is called `name`, of Ada's and Ben's shards and then of `more` of Olga's.
+    function addNamed(string memory name, bytes32[] memory more) private {
+        IAgentRegistry.GradientProof[] memory proofs = new IAgentRegistry.GradientProof[](3 + more.length);
+        for (uint256 i = 0; i < proofs.length; ++i) {
+            string memory file = string.concat(name, "-gradient-", vm.toString(i));
+            bytes32 id = i < 2 ? adaSet : i == 2 ? benSet : more[i - 3];
+            proofs[i] = gradientOf(id, i == 1 ? 1 : 0, file);
+        }
+        agents.addGradients(agent, version, proofs);
+    }
+
+    function with(bytes32[] memory more) private view returns (bytes32[] memory ids) {
+        ids = new bytes32[](2 + more.length);
+        (ids[0], ids[1]) = (adaSet, benSet);
+        for (uint256 i = 0; i < more.length; ++i) {
+            ids[2 + i] = more[i];
+        }
+    }
+
+    function expectBelowLeastShare(string memory name) private {
+        Proof memory proof = proofOf(name);
+        IAgentRegistry.Sums memory sums = agents.sumsOf(agent, version);
+        vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.BelowLeastShare.selector, sums.leastBase, sums.positive));
+        agents.certify(agent, version, proof.inputs, proof.proof);
+    }
+
+    /// Olga adds records that her agent labelled itself: all of it is proven, and it takes most of the sum. Ben's grant asks
+    /// for a fifth; without them he gets it, from the same grant.
+    function test_Attack_DilutionWithSyntheticData() public {
+        createAgent();
+        IDatasetRegistry.GrantTerms memory grant = grantTerms(2);
+        grant.minShareBps = 2000;
+        grantAs(ben, benSet, grant);
+        grantAs(ada, adaSet, grantTerms(2));
+        bytes32[] memory more = ids1(registerOlgas("synthetic-0"));
+        IAgentRegistry.VersionParams memory params = versionParams();
+        params.wDigest = weightsOf("diluted");
+        version = closed(params, with(more));
+        addNamed("diluted", more);
+        expectBelowLeastShare("diluted-optimum");
+        // who agreed to less is not asked again: without the least share it would certify
+        uint256 state = vm.snapshotState();
+        registeredAnew(more, params);
+        vm.revertToStateAndDelete(state);
+    }
+
+    /// The same version under a grant without a least share, of another agent of hers: what consent alone prevents.
+    function registeredAnew(bytes32[] memory more, IAgentRegistry.VersionParams memory params) private {
+        vm.prank(olga);
+        agents.abandon(agent, version);
+        grantAs(ben, benSet, grantTerms(1));
+        version = closed(params, with(more));
+        addNamed("diluted", more);
+        // made for version 1: everything but its context would do
+        Proof memory proof = proofOf("diluted-optimum");
+        uint256 expected = agents.optimumContext(agent, version);
+        vm.expectRevert(
+            abi.encodeWithSelector(IAgentRegistry.WrongContext.selector, expected, proof.inputs[Statements.CTX])
+        );
+        agents.certify(agent, version, proof.inputs, proof.proof);
+        assertTrue(agents.sumsOf(agent, version).leastBase == type(uint128).max, "nobody asked for a share");
+    }
+
+    /// Another λ, all of it proven at its own optimum: who loses by it has agreed to the share of the first, not to less.
+    function test_Attack_LambdaGround() public {
+        certifiedAgent();
+        bool ben_ = lifeUint(".loser") == 1;
+        bytes32 loser = ben_ ? benSet : adaSet;
+        IDatasetRegistry.GrantTerms memory grant = grantTerms(1);
+        grantAs(ben_ ? ada : ben, ben_ ? adaSet : benSet, grant);
+        grant.minShareBps = bpsOf(loser);
+        grantAs(ben_ ? ben : ada, loser, grant);
+        IAgentRegistry.VersionParams memory params = versionParams();
+        params.lambda = uint64(lifeUint(".groundLambda"));
+        params.wDigest = weightsOf("ground");
+        version = closed(params, bothSets());
+        addNamed("ground", new bytes32[](0));
+        expectBelowLeastShare("ground-optimum");
+    }
+
+    /// Three datasets of Olga's that each work a little against the weights: each alone would pass, together they do not.
+    function test_Attack_ManySlightlyNegativeDatasets() public {
+        createAgent();
+        uint256 count = lifeUint(".junk");
+        bytes32[] memory more = new bytes32[](count);
+        for (uint256 i = 0; i < count; ++i) {
+            more[i] = registerOlgas(string.concat("junk-", vm.toString(i)));
+        }
+        IAgentRegistry.VersionParams memory params = versionParams();
+        params.wDigest = weightsOf("outvoted");
+        version = closed(params, with(more));
+        addNamed("outvoted", more);
+        IAgentRegistry.Sums memory sums = agents.sumsOf(agent, version);
+        for (uint256 i = 0; i < count; ++i) {
+            int256 value = agents.contributionOf(agent, version, more[i]).value;
+            assertTrue(value < 0 && -value * 1024 < sums.total, "each alone would pass");
+        }
+        Proof memory proof = proofOf("outvoted-optimum");
+        uint256 negative = sums.positive - uint256(sums.total);
+        vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.TooNegative.selector, negative, sums.total));
+        agents.certify(agent, version, proof.inputs, proof.proof);
+    }
+
+    /// A list that is closed stays as it is, and true gradients over other datasets find no place in it.
+    function test_Attack_AddingAfterClosing() public {
+        createAgent();
+        version = closed(versionParams(), ids1(adaSet));
+        bytes32[] memory more = ids1(benSet);
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IAgentRegistry.WrongStatus.selector,
+                agent,
+                version,
+                IAgentRegistry.Status.Draft,
+                IAgentRegistry.Status.Closed
+            )
+        );
+        vm.prank(olga);
+        agents.addDatasets(agent, version, more);
+        expectGradientRefused(gradient(2), abi.encodeWithSelector(IAgentRegistry.DatasetNotInVersion.selector, benSet));
+    }
+
+    /// Less for data, or a lower price, than the grant asks for: not listed, and so never certified.
+    function test_Attack_DatasPartOrPriceLowered() public {
+        createAgent();
+        IDatasetRegistry.GrantTerms memory grant = grantTerms(1);
+        (grant.minDataBps, grant.minPricePerQuery) = (DATA_BPS, PRICE);
+        grantAs(ben, benSet, grant);
+        IAgentRegistry.VersionParams memory params = versionParams();
+        params.dataBps = DATA_BPS - 1;
+        expectNotListed(
+            params, abi.encodeWithSelector(IDatasetRegistry.DataPartTooLow.selector, benSet, DATA_BPS - 1, DATA_BPS)
+        );
+        params = versionParams();
+        params.pricePerQuery = PRICE - 1;
+        expectNotListed(params, abi.encodeWithSelector(IDatasetRegistry.PriceTooLow.selector, benSet, PRICE - 1, PRICE));
+        version = closed(versionParams(), bothSets());
+    }
+
+    function expectNotListed(IAgentRegistry.VersionParams memory params, bytes memory reason) private {
+        vm.prank(olga);
+        uint32 made = agents.propose(agent, params);
+        bytes32[] memory ids = bothSets();
+        vm.expectRevert(reason);
+        vm.prank(olga);
+        agents.addDatasets(agent, made, ids);
+    }
+
+    // ---- accuracy ------------------------------------------------------------------------------------------------
+
+    /// Accuracy on records that Olga never saw, proven by whoever holds them.
+    function test_AccuracyIsProvenOnATestSet() public {
+        certifiedAgent();
+        Evaluations evaluations = new Evaluations(agents);
+        bytes32 circuit = gate.addCircuit(loadFixture("evaluation").info);
+        IDatasetRegistry.ShardProof[] memory shards = new IDatasetRegistry.ShardProof[](1);
+        shards[0] = shard("test-0");
+        bytes32 testSet = registerAs(cleo, shards);
+        Proof memory proof = proofOf("evaluation");
+        IEvaluations.EvaluationProof[] memory proofs = new IEvaluations.EvaluationProof[](1);
+        proofs[0] = IEvaluations.EvaluationProof({shard: 0, inputs: proof.inputs, proof: proof.proof});
+        evaluations.evaluate(agent, version, testSet, circuit, proofs);
+        (uint64 correct, uint64 records) = evaluations.accuracyOf(agent, version, testSet);
+        assertTrue(records == 30 && correct > 20 && correct <= 30, "most of thirty");
+        assertEq(correct, proof.inputs[Statements.EVALUATION_CORRECT]);
     }
 
     // ---- service -------------------------------------------------------------------------------------------------

@@ -88,9 +88,9 @@ contract RecordVerifierTest is RealWorld {
     }
 
     function test_SaltWeightAndTailRowsCannotBeShown() public {
-        // k = 14, R = 11: (16,384 − 6 − 1,024 − 650) / 11
-        uint256 capacity = 1336;
-        uint32[4] memory indices = [uint32(capacity), 1396, 1489, type(uint32).max];
+        // k = 15, R = 11: (32,768 − 6 − 1,024 − 650) / 11
+        uint256 capacity = 2826;
+        uint32[4] memory indices = [uint32(capacity), 2886, 2979, type(uint32).max];
         for (uint256 i = 0; i < indices.length; ++i) {
             IRecordVerifier.Shown memory shown = shownAs("middle");
             shown.index = indices[i];
@@ -99,8 +99,8 @@ contract RecordVerifierTest is RealWorld {
         }
         // and no other layout makes room for them under the dataset's name
         IRecordVerifier.Shown memory wide = shownAs("middle");
-        wide.dims.k = 15;
-        wide.index = 1396;
+        wide.dims.k = 16;
+        wide.index = 2886;
         refuses(wide);
     }
 

@@ -62,8 +62,8 @@ contract StatementsTest is World {
             recordsDigest("ben 0")
         );
         assertEq(agents.gradientContext(agent, version, benSet, 0), truncated(keccak256(words)));
-        bytes32 list_ = keccak256(abi.encodePacked(bytes32(0), adaSet, datasetCircuit, uint256(2)));
-        list_ = keccak256(abi.encodePacked(list_, benSet, datasetCircuit, uint256(1)));
+        bytes32 list_ = keccak256(abi.encodePacked(bytes32(0), adaSet));
+        list_ = keccak256(abi.encodePacked(list_, benSet));
         words = abi.encodePacked(
             keccak256("tribute.optimum.v1"), block.chainid, domain, agent, uint256(1), pointDigest(W), list_
         );

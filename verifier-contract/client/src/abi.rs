@@ -14,6 +14,20 @@ mod gate {
         "../abi/ProofGate.json"
     );
 }
+mod timelock {
+    alloy::sol!(
+        #[sol(abi, all_derives)]
+        ICircuitTimelock,
+        "../abi/CircuitTimelock.json"
+    );
+}
+mod evaluations {
+    alloy::sol!(
+        #[sol(abi, all_derives)]
+        IEvaluations,
+        "../abi/Evaluations.json"
+    );
+}
 mod datasets {
     alloy::sol!(
         #[sol(abi, all_derives)]
@@ -45,8 +59,10 @@ mod token {
 pub use agents::IAgentRegistry;
 pub use datasets::ISignedMessages::Authority;
 pub use datasets::IDatasetRegistry;
+pub use evaluations::IEvaluations;
 pub use gate::IProofGate;
 pub use sessions::ISessionEscrow;
+pub use timelock::ICircuitTimelock;
 pub use token::ITestToken;
 
 sol! {
@@ -108,6 +124,9 @@ pub(crate) const LIBRARY_ERRORS: &[&str] = &[
     "error SafeCastOverflowedIntToUint(int256 value)",
     "error OwnableUnauthorizedAccount(address account)",
     "error OwnableInvalidOwner(address owner)",
+    "error AccessControlUnauthorizedAccount(address account, bytes32 neededRole)",
+    "error TimelockInsufficientDelay(uint256 delay, uint256 minDelay)",
+    "error TimelockUnexpectedOperationState(bytes32 operationId, bytes32 expectedStates)",
     "error EnforcedPause()",
     "error ExpectedPause()",
     "error ReentrancyGuardReentrantCall()",

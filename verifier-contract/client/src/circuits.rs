@@ -1,14 +1,14 @@
 //! Verifiers and circuits: deploy a verifier, measure it, register its circuit in the gate.
 
-use alloy::primitives::{Address, Bytes, U256};
+use alloy::primitives::{Address, Bytes, B256, U256};
 use alloy::rpc::types::{Filter, TransactionInput, TransactionRequest};
-use alloy::sol_types::SolEvent;
+use alloy::sol_types::{SolCall, SolEvent};
 use serde::{Deserialize, Serialize};
 use tribute_core::digest::{shape_digest, CircuitIdentity};
 use tribute_core::id::{CircuitId, CodeHash, GroupDigest, KeyDigest, LayoutHash, SrsDigest};
 use tribute_core::proof::Proof;
 
-use crate::abi::{bytes, inputs, word, IProofGate as Abi};
+use crate::abi::{bytes, inputs, word, ICircuitTimelock, IProofGate as Abi};
 use crate::call::{Call, Done};
 use crate::chain::code_hash;
 use crate::contracts::Contracts;
@@ -178,7 +178,7 @@ impl Contracts {
         self.deploy_verifier(wallet, name, creation_of(runtime), &code_hash(runtime)).await
     }
 
-    /// Registers a circuit; its id must be the one computed here. Only the gate's owner.
+    /// Registers a circuit; its id must be the one computed here. Only the timelock's proposer, while it has no delay.
     pub async fn register_circuit(
         &self,
         wallet: &Wallet,
@@ -260,16 +260,70 @@ impl Contracts {
         Ok(all)
     }
 
-    /// Adds a circuit; only the gate's owner.
-    pub fn add_circuit(&self, info: CircuitInfo) -> Call<Abi::addCircuitCall, CircuitAdded> {
+    /// Adds a circuit at once, through the timelock that owns the gate: only its proposer, and only while it has no delay.
+    /// Under a delay a circuit is announced ([`Contracts::announce_circuit`]) and executed when it is due.
+    pub fn add_circuit(&self, info: CircuitInfo) -> Call<ICircuitTimelock::runCall, CircuitAdded> {
         let action = format!("add a circuit of statement {}", info.statement);
-        self.call(self.gate_at(), action, &Abi::addCircuitCall { info }, |e| e.one())
+        let call = ICircuitTimelock::runCall { target: self.gate_at(), data: Abi::addCircuitCall { info }.abi_encode().into() };
+        self.call(self.timelock_at(), action, &call, |e| e.one()).emitted_by(self.gate_at())
     }
 
-    /// Raises a circuit's gas cap; only the gate's owner.
-    pub fn raise_gas_cap(&self, circuit: &CircuitId, cap: u32) -> Call<Abi::raiseGasCapCall, Abi::GasCapRaised> {
-        let call = Abi::raiseGasCapCall { circuitId: word(circuit), gasCap: cap };
-        self.call(self.gate_at(), format!("raise the gas cap of circuit {circuit}"), &call, |e| e.one())
+    /// Announces a circuit: it can be executed when `delay` seconds are over, by anybody; until then the proposer can cancel
+    /// it. `salt` names the announcement.
+    pub fn announce_circuit(
+        &self,
+        info: CircuitInfo,
+        delay: u64,
+        salt: B256,
+    ) -> Call<ICircuitTimelock::scheduleCall, ICircuitTimelock::CallScheduled> {
+        let action = format!("announce a circuit of statement {}", info.statement);
+        let call = ICircuitTimelock::scheduleCall {
+            target: self.gate_at(),
+            value: U256::ZERO,
+            data: Abi::addCircuitCall { info }.abi_encode().into(),
+            predecessor: B256::ZERO,
+            salt,
+            delay: U256::from(delay),
+        };
+        self.call(self.timelock_at(), action, &call, |e| e.one())
+    }
+
+    /// Adds a circuit that was announced, when it is due; anybody.
+    pub fn execute_circuit(&self, info: CircuitInfo, salt: B256) -> Call<ICircuitTimelock::executeCall, CircuitAdded> {
+        let action = format!("add the announced circuit of statement {}", info.statement);
+        let call = ICircuitTimelock::executeCall {
+            target: self.gate_at(),
+            value: U256::ZERO,
+            payload: Abi::addCircuitCall { info }.abi_encode().into(),
+            predecessor: B256::ZERO,
+            salt,
+        };
+        self.call(self.timelock_at(), action, &call, |e| e.one()).emitted_by(self.gate_at())
+    }
+
+    /// Lets new circuits wait `seconds` from now on, and whatever else the gate's owner may do; only the proposer, while there
+    /// is no delay. It can be changed by an announced operation only.
+    pub fn set_circuit_delay(
+        &self,
+        seconds: u64,
+    ) -> Call<ICircuitTimelock::runCall, ICircuitTimelock::MinDelayChange> {
+        let data = ICircuitTimelock::updateDelayCall { newDelay: U256::from(seconds) }.abi_encode().into();
+        let call = ICircuitTimelock::runCall { target: self.timelock_at(), data };
+        self.call(self.timelock_at(), format!("let new circuits wait {seconds} s"), &call, |e| e.one())
+    }
+
+    /// Seconds that new circuits wait.
+    pub async fn circuit_delay(&self) -> Result<u64> {
+        let delay = self.chain.read(self.timelock_at(), &ICircuitTimelock::getMinDelayCall {}).await?;
+        Ok(delay.saturating_to())
+    }
+
+    /// Raises a circuit's gas cap at once, through the timelock: only its proposer, and only while it has no delay.
+    pub fn raise_gas_cap(&self, circuit: &CircuitId, cap: u32) -> Call<ICircuitTimelock::runCall, Abi::GasCapRaised> {
+        let data = Abi::raiseGasCapCall { circuitId: word(circuit), gasCap: cap }.abi_encode().into();
+        let call = ICircuitTimelock::runCall { target: self.gate_at(), data };
+        self.call(self.timelock_at(), format!("raise the gas cap of circuit {circuit}"), &call, |e| e.one())
+            .emitted_by(self.gate_at())
     }
 
     /// Stops a circuit for good; only the guardian or the gate's owner.
@@ -343,6 +397,9 @@ impl Contracts {
         Ok(VerifierGas { execution, transaction })
     }
 
+    fn timelock_at(&self) -> Address {
+        self.deployment.circuit_timelock.address
+    }
     fn gate_at(&self) -> Address {
         self.deployment.proof_gate.address
     }

@@ -33,6 +33,7 @@ pub mod datasets;
 mod deploying;
 pub mod deployment;
 pub mod error;
+pub mod evaluations;
 mod fees;
 pub mod hardhat;
 mod journal;

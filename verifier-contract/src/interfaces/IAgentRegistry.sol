@@ -454,7 +454,7 @@ interface IAgentRegistry {
     function addDatasets(bytes32 agentId, uint32 version, bytes32[] calldata datasetIds) external;
 
     /// @notice Makes the list final; only the owner who proposed the version. Its hash is `h' = keccak256(abi.encode(h,
-    /// datasetId, circuitId, shards))` from 0, in the order of the list; a grant that names participants wants this one.
+    /// datasetId))` from 0, in the order of the list; a grant that names participants wants this one.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
     function close(bytes32 agentId, uint32 version) external;

@@ -92,6 +92,15 @@ abstract contract RealWorld is Fixtures {
         assertEq(address(escrow), party(".sessionEscrow"));
     }
 
+    function lifeUint(string memory key) internal view returns (uint256) {
+        return vm.parseJsonUint(life, key);
+    }
+
+    /// Digest of the weights called `name`: tilted, diluted, ground or outvoted.
+    function weightsOf(string memory name) internal view returns (bytes32) {
+        return vm.parseJsonBytes32(life, string.concat(".", name, "Weights"));
+    }
+
     function proofOf(string memory name) internal view returns (Proof memory proof) {
         string memory key = string.concat(".proofs.", name);
         proof.inputs = vm.parseJsonUintArray(life, string.concat(key, ".inputs"));

@@ -15,7 +15,7 @@ async fn what_is_deployed_is_the_local_build() {
     let chain = anvil.connect().await.unwrap();
     let wallet = Wallet::new(&chain, anvil.keys()[0].clone());
     let (deployment, sent) = Deployment::deploy(&wallet, &artifacts(), &DeployOptions::default()).await.unwrap();
-    assert_eq!(sent.len(), 6);
+    assert_eq!(sent.len(), 9);
     assert!(sent.iter().all(|s| s.status == 1));
     deployment.check(&chain, &artifacts()).await.unwrap();
 
@@ -43,9 +43,12 @@ async fn what_is_deployed_is_the_local_build() {
     deployment.check(&chain, &artifacts()).await.unwrap();
 
     // the same code, bound to another gate: only the views and the hash tell
-    let (gate, _) = Deployment::deploy(&wallet, &artifacts(), &DeployOptions::default()).await.unwrap();
+    let (second, _) = Deployment::deploy(&wallet, &artifacts(), &DeployOptions::default()).await.unwrap();
     let creation = artifacts().load("AgentRegistry").unwrap();
-    let arguments = (gate.proof_gate.address, deployment.dataset_registry.address).abi_encode_params();
+    let mixed = (second.proof_gate.address, deployment.dataset_registry.address).abi_encode_params();
+    let error = wallet.deploy("AgentRegistry", creation.with_arguments(&mixed)).await.unwrap_err();
+    assert!(error.is_revert("OtherDeployment"), "{error}");
+    let arguments = (second.proof_gate.address, second.dataset_registry.address).abi_encode_params();
     let (other, _) = wallet.deploy("AgentRegistry", creation.with_arguments(&arguments)).await.unwrap();
     let mut forged = deployment.clone();
     forged.agent_registry.address = other;

@@ -198,7 +198,7 @@ async fn verifiers_are_deployed_and_measured() {
     let (circuit, hash) = (w.circuit(3), code_hash(&runtime));
     let before = w.chain.mined_nonce(w.ada.address()).await.unwrap();
     let stranger = w.contracts.ensure_circuit(&w.ada, "sum", &circuit, creation.clone(), &hash).await.unwrap_err();
-    assert!(stranger.is_revert("OwnableUnauthorizedAccount"), "{stranger}");
+    assert!(stranger.is_revert("AccessControlUnauthorizedAccount"), "{stranger}");
     let unsound = NewCircuit { input_count: 7, ..circuit.clone() };
     let refused = w.contracts.ensure_circuit(&w.admin, "sum", &unsound, creation.clone(), &hash).await.unwrap_err();
     assert!(refused.is_revert("WrongInputCount"), "{refused}");
@@ -234,7 +234,7 @@ async fn verifiers_are_deployed_and_measured() {
     let again = w.contracts.register_circuit(&w.admin, &w.circuit(6), w.verifier).await.unwrap_err();
     assert_eq!(again.revert().unwrap().name, "CircuitExists");
     let stranger = w.contracts.register_circuit(&w.ada, &w.circuit(3), w.verifier).await.unwrap_err();
-    assert_eq!(stranger.revert().unwrap().name, "OwnableUnauthorizedAccount");
+    assert_eq!(stranger.revert().unwrap().name, "AccessControlUnauthorizedAccount");
     assert_eq!(w.contracts.circuits().await.unwrap(), [&w.circuits[..], &[id]].concat());
     assert_eq!(w.contracts.circuit(&w.circuits[3]).await.unwrap(), w.circuit(6).info(w.verifier));
 }
