@@ -40,10 +40,25 @@ pub struct Terms {
     pub open_training: bool,
     /// Least share of what goes to data providers, in basis points (0 to 10,000).
     pub min_share_bps: u16,
-    /// Least price of a query, in the token's smallest unit.
+    /// Least price of a query, in the token's smallest unit; in JSON decimal digits in a string.
+    #[serde(with = "decimal")]
     pub min_price: u128,
     /// Links allowed: bit [`Link::code`](crate::link::Link::code) is set; 0 allows every link.
     pub links: u8,
+}
+
+/// Numbers that are too long for some readers of JSON.
+mod decimal {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(value: &u128, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(value)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u128, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        text.parse().map_err(|_| serde::de::Error::custom("not a whole number of at most 128 bits"))
+    }
 }
 
 impl Terms {

@@ -8,6 +8,7 @@ use tribute_client::files::{read_file, write_file};
 use tribute_client::{problem, Client};
 use tribute_core::head::lambda_units;
 use tribute_core::id::{AgentId, DatasetId, WeightsDigest};
+use tribute_core::link::Link;
 use tribute_problem::{field, Problem, Result};
 use tribute_proto::v1;
 
@@ -49,6 +50,14 @@ pub(crate) enum LinkArg {
 }
 
 impl LinkArg {
+    pub(crate) fn link(self) -> Link {
+        match self {
+            LinkArg::Squared => Link::Squared,
+            LinkArg::Logistic => Link::Logistic,
+            LinkArg::Softmax => Link::Softmax,
+        }
+    }
+
     pub(crate) fn message(self) -> i32 {
         match self {
             LinkArg::Squared => v1::Link::Squared,
@@ -70,9 +79,6 @@ struct LossArgs {
     /// Link function, and with it the loss.
     #[arg(long, value_enum, default_value_t = LinkArg::Softmax)]
     link: LinkArg,
-    /// Do not penalise the bias: the certificate then states ε only, no distance to the optimum.
-    #[arg(long)]
-    free_bias: bool,
     /// The agent's name, for people.
     #[arg(long, default_value = "agent")]
     name: String,
@@ -90,7 +96,6 @@ impl LossArgs {
             dataset_ids: self.datasets.iter().map(|d| d.to_vec()).collect(),
             lambda: lambda_units(self.lambda).map_err(|e| Problem::field("lambda", e.to_string()))?,
             link: self.link.message(),
-            reg_bias: !self.free_bias,
         })
     }
 }

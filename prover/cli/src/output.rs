@@ -20,7 +20,7 @@ pub(crate) fn dataset(d: &v1::Dataset) -> Result<Value> {
         Ok(json!({ "digest": hexed(&s.digest), "records": s.records, "proof": proof }))
     };
     let shards = d.shards.iter().map(shard).collect::<Result<Vec<_>>>()?;
-    let terms = d.terms.unwrap_or_default();
+    let terms = tribute_client::wire::terms(d.terms.clone().unwrap_or_default())?;
     let context = d.context.clone().unwrap_or_default();
     Ok(json!({
         "dataset_id": hexed(&d.id),
@@ -28,8 +28,7 @@ pub(crate) fn dataset(d: &v1::Dataset) -> Result<Value> {
         "schema_id": hexed(&d.schema_id),
         "layout_hash": hexed(&d.layout_hash),
         "records": d.records,
-        "min_data_bps": terms.min_data_bps,
-        "open_training": terms.open_training,
+        "terms": terms,
         "chain_id": context.chain_id,
         "contract": hexed(&context.contract),
         "shards": shards,
@@ -46,10 +45,10 @@ pub(crate) fn agent(a: &v1::Agent) -> Value {
         "dataset_ids": terms.dataset_ids.iter().map(|x| hexed(x)).collect::<Vec<_>>(),
         "lambda": terms.lambda,
         "link": terms.link().as_str_name().trim_start_matches("LINK_").to_lowercase(),
-        "reg_bias": terms.reg_bias,
         "schema": serde_json::from_slice::<Value>(&a.schema_json).unwrap_or(Value::Null),
         "k": profile.k,
         "columns": profile.columns,
+        "intercept_scale": profile.intercept_scale,
         "model_sha256": hexed(&a.model_sha256),
         "epsilon": a.epsilon,
         "norm": a.norm,
@@ -83,7 +82,6 @@ pub(crate) fn circuit(c: &v1::Circuit) -> Value {
         "input_count": c.input_count,
         "gas_verify": c.gas_verify,
         "link": shape.link,
-        "reg_bias": shape.reg_bias,
         "slots": c.slots,
         "group_columns": c.group_columns,
     })

@@ -5,7 +5,7 @@ use tribute_chain::sessions::Claim;
 use tribute_chain::SignedVoucher;
 use tribute_client::wire;
 use tribute_core::hexed::{Hex, HexBytes};
-use tribute_core::id::{AgentId, CircuitId, GroupDigest};
+use tribute_core::id::{AgentId, CircuitId, GroupDigest, ShardDigest};
 use tribute_core::proof::Proof;
 use tribute_core::statement::Statement;
 use tribute_problem::{field, Result};
@@ -56,6 +56,11 @@ impl ProofFile {
             gas_verify: stats.gas_verify,
             peak_rss_mb: stats.peak_rss_mb,
         })
+    }
+
+    /// The shard that a gradient is over: the digest of its first committed group.
+    pub(crate) fn shard(&self) -> Option<ShardDigest> {
+        self.groups.first().map(|digest| ShardDigest::new(*digest.as_bytes()))
     }
 
     /// The proof itself.

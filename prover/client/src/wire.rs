@@ -1,7 +1,9 @@
 //! Between messages and what they are about, where client and server hold the same.
 
 use tribute_chain::{SignedVoucher, Voucher};
+use tribute_core::context::Terms;
 use tribute_core::id::SessionId;
+use tribute_core::link::Link;
 use tribute_core::proof::Proof;
 use tribute_core::statement::Statement;
 use tribute_problem::{field, Problem, Reason, Result};
@@ -50,6 +52,62 @@ pub fn proof(p: &v1::Proof) -> Result<Proof> {
         circuit: field("proof.circuit_id", &p.circuit_id)?,
         inputs: p.inputs.iter().map(|x| field("proof.inputs", x)).collect::<Result<_>>()?,
         bytes: p.proof.clone(),
+    })
+}
+
+/// A dataset's terms.
+///
+/// # Errors
+/// Names the field that is out of range.
+pub fn terms(t: v1::Terms) -> Result<Terms> {
+    let basis_points = |name: &str, value: u32| match u16::try_from(value) {
+        Ok(value) if value <= 10_000 => Ok(value),
+        _ => Err(Problem::field(name, format!("{value} basis points are more than 10,000"))),
+    };
+    let min_price = match t.min_price.as_str() {
+        "" => 0,
+        text => text.parse().map_err(|_| {
+            Problem::field("terms.min_price", format!("`{text}` is no whole number of the token's smallest unit"))
+        })?,
+    };
+    let mut links = 0;
+    for value in t.links {
+        let link = link(value)?.ok_or_else(|| Problem::field("terms.links", "names no link"))?;
+        links |= 1 << link.code();
+    }
+    Ok(Terms {
+        min_data_bps: basis_points("terms.min_data_bps", t.min_data_bps)?,
+        open_training: t.open_training,
+        min_share_bps: basis_points("terms.min_share_bps", t.min_share_bps)?,
+        min_price,
+        links,
+    })
+}
+
+/// A dataset's terms as a message.
+#[must_use]
+pub fn terms_message(t: Terms) -> v1::Terms {
+    let links = [Link::Squared, Link::Logistic, Link::Softmax].into_iter().map(Link::code);
+    v1::Terms {
+        min_data_bps: t.min_data_bps.into(),
+        open_training: t.open_training,
+        min_share_bps: t.min_share_bps.into(),
+        min_price: if t.min_price == 0 { String::new() } else { t.min_price.to_string() },
+        links: links.filter(|code| (t.links >> code) & 1 == 1).map(Into::into).collect(),
+    }
+}
+
+/// A link; `None` where none is named.
+///
+/// # Errors
+/// Names the field.
+pub fn link(value: i32) -> Result<Option<Link>> {
+    Ok(match v1::Link::try_from(value) {
+        Ok(v1::Link::Unspecified) => None,
+        Ok(v1::Link::Squared) => Some(Link::Squared),
+        Ok(v1::Link::Logistic) => Some(Link::Logistic),
+        Ok(v1::Link::Softmax) => Some(Link::Softmax),
+        Err(_) => return Err(Problem::field("link", format!("{value} is no link"))),
     })
 }
 

@@ -1,6 +1,6 @@
 //! Who sends a request: checks the signatures that [`tribute_client::signing`] makes, and that none is used twice.
 
-use alloy::primitives::{Signature, B256};
+use tribute_chain::StrictSignature;
 use tribute_client::signing::{body_hash, request_digest, unix_seconds};
 use tribute_core::digest::Digest;
 use tribute_core::hexed::{Hex, Hex20};
@@ -15,12 +15,9 @@ pub const MAX_AHEAD: u64 = 3600;
 /// The account that signed `digest` with the 65 bytes `signature`, if any did.
 #[must_use]
 pub fn recover(signature: &[u8], digest: &Digest) -> Option<Hex20> {
-    let signature = Signature::from_raw(signature).ok()?;
-    // one signature, one encoding: the high half of s is refused as contracts do
-    if signature.normalize_s().is_some() {
-        return None;
-    }
-    Some(Hex(signature.recover_address_from_prehash(&B256::from(*digest)).ok()?.into_array()))
+    // one signature, one encoding
+    let signer = StrictSignature::parse(signature).ok()?.signer(digest)?;
+    Some(Hex(signer.into_array()))
 }
 
 /// Checks requests and remembers their nonces.
@@ -174,6 +171,10 @@ mod tests {
         let s = order - U256::from_be_slice(&auth.signature[32..64]);
         auth.signature[32..64].copy_from_slice(&s.to_be_bytes::<32>());
         auth.signature[64] ^= 27 ^ 28;
+        assert_eq!(reason(other).await, Reason::BadSignature);
+        // the recovery byte as some libraries write it
+        let mut other = good.clone();
+        other.auth.as_mut().unwrap().signature[64] -= 27;
         assert_eq!(reason(other).await, Reason::BadSignature);
         // signed for another server, and the same message signed for another method
         let mut other = request();

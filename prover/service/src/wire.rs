@@ -1,10 +1,9 @@
 //! Between messages and what rows and rules hold: the one place that knows the form on the wire.
 
-use tribute_client::wire::{statement, voucher};
-use tribute_core::context::Terms;
+pub(crate) use tribute_client::wire::{link, terms};
+use tribute_client::wire::{statement, terms_message, voucher};
 use tribute_core::hexed::Hex20;
 use tribute_core::layout::Task;
-use tribute_core::link::Link;
 use tribute_core::proof::Proof;
 use tribute_core::schema::Schema;
 use tribute_problem::{field, Problem, Reason, Result};
@@ -119,52 +118,6 @@ pub(crate) fn schema(json: &[u8]) -> Result<Schema> {
     let text =
         std::str::from_utf8(json).map_err(|_| Problem::new(Reason::BadSchema, "the schema is not UTF-8 text"))?;
     Ok(Schema::from_json(text)?)
-}
-
-pub(crate) fn terms(t: v1::Terms) -> Result<Terms> {
-    let basis_points = |name: &str, value: u32| match u16::try_from(value) {
-        Ok(value) if value <= 10_000 => Ok(value),
-        _ => Err(Problem::field(name, format!("{value} basis points are more than 10,000"))),
-    };
-    let min_price = match t.min_price.as_str() {
-        "" => 0,
-        text => text.parse().map_err(|_| {
-            Problem::field("terms.min_price", format!("`{text}` is no whole number of the token's smallest unit"))
-        })?,
-    };
-    let mut links = 0;
-    for value in t.links {
-        let link = link(value)?.ok_or_else(|| Problem::field("terms.links", "names no link"))?;
-        links |= 1 << link.code();
-    }
-    Ok(Terms {
-        min_data_bps: basis_points("terms.min_data_bps", t.min_data_bps)?,
-        open_training: t.open_training,
-        min_share_bps: basis_points("terms.min_share_bps", t.min_share_bps)?,
-        min_price,
-        links,
-    })
-}
-
-fn terms_message(t: Terms) -> v1::Terms {
-    let links = [Link::Squared, Link::Logistic, Link::Softmax].into_iter().map(Link::code);
-    v1::Terms {
-        min_data_bps: t.min_data_bps.into(),
-        open_training: t.open_training,
-        min_share_bps: t.min_share_bps.into(),
-        min_price: if t.min_price == 0 { String::new() } else { t.min_price.to_string() },
-        links: links.filter(|code| (t.links >> code) & 1 == 1).map(Into::into).collect(),
-    }
-}
-
-pub(crate) fn link(value: i32) -> Result<Option<Link>> {
-    Ok(match v1::Link::try_from(value) {
-        Ok(v1::Link::Unspecified) => None,
-        Ok(v1::Link::Squared) => Some(Link::Squared),
-        Ok(v1::Link::Logistic) => Some(Link::Logistic),
-        Ok(v1::Link::Softmax) => Some(Link::Softmax),
-        Err(_) => return Err(Problem::field("link", format!("{value} is no link"))),
-    })
 }
 
 fn profile(p: Profile) -> v1::Profile {

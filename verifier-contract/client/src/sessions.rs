@@ -17,7 +17,7 @@ use crate::wallet::Wallet;
 
 pub use crate::abi::ISessionEscrow::{
     FeesAccrued, OpenParams, OwnerPaid, ProviderPaid, QueriesClaimed, Session, SessionOpened, SessionSettled,
-    SessionToppedUp, Skip, SlotSkipped, ThawRequested, ThawedWithdrawn,
+    SessionToppedUp, SlotSkipped, ThawRequested, ThawedWithdrawn,
 };
 
 /// Proven answers of sessions with one version of an agent, and the vouchers for them in slot order.
@@ -41,6 +41,57 @@ impl Claim {
             inputs: inputs(&self.proof),
             proof: bytes(&self.proof),
             slots: self.vouchers.iter().map(SignedVoucher::slot).collect(),
+        }
+    }
+}
+
+/// Why a slot of a claim paid nothing, as the contract says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SkipReason {
+    /// No session has this id.
+    UnknownSession,
+    /// The session belongs to another agent or version.
+    OtherVersion,
+    /// The proof does not start where the session stands.
+    StaleTranscript,
+    /// The slot proves no query.
+    Empty,
+    /// The voucher counts other queries than are paid and proven.
+    OtherCount,
+    /// The proof does not end where the voucher says.
+    OtherTranscript,
+    /// The voucher is not signed by the session's key.
+    OtherSigner,
+}
+
+impl SkipReason {
+    /// In words.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        match self {
+            SkipReason::UnknownSession => "there is no such session",
+            SkipReason::OtherVersion => "the session is of another agent or version",
+            SkipReason::StaleTranscript => "the proof does not start where the session stands: was it claimed before?",
+            SkipReason::Empty => "the slot proves no query",
+            SkipReason::OtherCount => "the voucher counts other queries than are paid and proven",
+            SkipReason::OtherTranscript => "the proof does not end where the voucher says",
+            SkipReason::OtherSigner => "the voucher is not signed by the session's key",
+        }
+    }
+}
+
+impl SlotSkipped {
+    /// Why.
+    #[must_use]
+    pub fn reason(&self) -> SkipReason {
+        match u8::from(self.reason) {
+            1 => SkipReason::UnknownSession,
+            2 => SkipReason::OtherVersion,
+            3 => SkipReason::StaleTranscript,
+            4 => SkipReason::Empty,
+            5 => SkipReason::OtherCount,
+            6 => SkipReason::OtherTranscript,
+            _ => SkipReason::OtherSigner,
         }
     }
 }

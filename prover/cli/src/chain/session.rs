@@ -10,7 +10,7 @@ use tribute_chain::sessions::OpenParams;
 use tribute_chain::{word, SignedVoucher};
 use tribute_core::hexed::{Hex, Hex20};
 use tribute_core::id::{AgentId, SessionId, Transcript};
-use tribute_problem::{Problem, Result};
+use tribute_problem::{Problem, Reason, Result};
 
 use super::{account, json_file, ChainArgs, Connected, ReadArgs};
 use crate::proof_file::ClaimFile;
@@ -102,6 +102,7 @@ pub(super) async fn show(a: ShowArgs) -> CommandResult {
         "agent_id": AgentId::new(s.agentId.0),
         "version": s.version,
         "count": s.count,
+        "paid": s.paid,
         "transcript": Transcript::new(s.transcript.to_be_bytes()),
         "price": s.pricePerQuery.to_string(),
         "remaining": s.remaining.to_string(),
@@ -111,14 +112,14 @@ pub(super) async fn show(a: ShowArgs) -> CommandResult {
 
 pub(super) async fn thaw(a: CloseArgs) -> CommandResult {
     let c = a.chain.connect().await?;
-    let call = c.contracts.request_thaw(&a.session);
+    let call = c.contracts.request_thaw(&a.session, None);
     let value = c.send(&call, |e| json!({ "session": a.session, "thaw_end": e.thawEnd })).await?;
     a.chain.emit(&value)
 }
 
 pub(super) async fn refund(a: CloseArgs) -> CommandResult {
     let c = a.chain.connect().await?;
-    let call = c.contracts.withdraw_remainder(&a.session);
+    let call = c.contracts.withdraw_thawed(&a.session);
     let value = c.send(&call, |e| json!({ "session": a.session, "amount": e.amount.to_string() })).await?;
     a.chain.emit(&value)
 }
@@ -127,28 +128,33 @@ pub(super) async fn claim(a: ClaimArgs) -> CommandResult {
     let file: ClaimFile = json_file(&a.claim)?;
     let claim = file.claim();
     let c = a.chain.connect().await?;
+    if let Some(paid) = paid_already(&c, &claim.vouchers).await? {
+        return a.chain.emit(&paid);
+    }
     let call = c.contracts.claim(std::slice::from_ref(&claim));
-    let claimed = c
+    let value = c
         .send(&call, |done| {
             json!({
                 "sessions": done.sessions.iter().map(|s| json!({
-                    "session": SessionId::new(s.session.0), "count": s.count, "amount": s.amount.to_string(),
+                    "session": SessionId::new(s.session.0), "count": s.count, "paid": s.paid,
+                    "amount": s.amount.to_string(),
+                })).collect::<Vec<_>>(),
+                "skipped": done.skipped.iter().map(|s| json!({
+                    "session": SessionId::new(s.session.0), "slot": s.slot.to_string(), "reason": s.reason().text(),
                 })).collect::<Vec<_>>(),
                 "fees": done.fees.iter().map(|f| json!({
                     "to_data": f.toData.to_string(), "to_owner": f.toOwner.to_string(),
                 })).collect::<Vec<_>>(),
             })
         })
-        .await;
-    let value = match claimed {
-        Err(refused) if is_stale(&refused) => paid_already(&c, &claim.vouchers).await?.ok_or(refused)?,
-        other => other?,
-    };
+        .await?;
+    if value["sessions"].as_array().is_some_and(Vec::is_empty) {
+        let skipped = value["skipped"].as_array().into_iter().flatten();
+        let reasons: Vec<String> = skipped.filter_map(|s| Some(format!("session {}: {}", s["session"], s["reason"].as_str()?))).collect();
+        let message = format!("the contract took the proof and paid nothing: {}", reasons.join("; "));
+        return Err(Problem::new(Reason::Reverted, message));
+    }
     a.chain.emit(&value)
-}
-
-fn is_stale(problem: &Problem) -> bool {
-    problem.metadata.get("error").is_some_and(|name| name == "StaleTranscript")
 }
 
 /// What the contract stores of the sessions, if that is exactly what the vouchers say: an earlier run of this claim was

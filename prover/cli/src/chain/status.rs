@@ -1,5 +1,6 @@
 //! What stands on chain.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use alloy::primitives::Address;
@@ -118,7 +119,7 @@ fn dataset((id, d): (&DatasetId, &DatasetState)) -> Value {
     let grants = d.grants.iter().filter(|(_, g)| g.uses > 0);
     json!({
         "dataset_id": id, "owner": d.owner, "records": d.records, "shards": d.shards.len(),
-        "schema_id": d.schema, "min_data_bps": d.min_data_bps, "open_training": d.open_training,
+        "root": d.root, "schema_id": d.schema, "circuit_id": d.circuit, "terms": d.terms, "payout": d.payout,
         "grants": grants.map(|(to, g)| json!({ "to": to, "uses": g.uses, "expiry": g.expiry })).collect::<Vec<_>>(),
     })
 }
@@ -126,7 +127,7 @@ fn dataset((id, d): (&DatasetId, &DatasetState)) -> Value {
 fn agent((id, a): (&AgentId, &AgentState)) -> Value {
     let name = String::from_utf8_lossy(a.name.as_slice()).trim_end_matches('\0').to_owned();
     json!({
-        "agent_id": id, "owner": a.owner, "name": name,
+        "agent_id": id, "owner": a.owner, "name": name, "metadata": a.metadata, "payout": a.payout,
         "versions": a.versions.iter().map(version).collect::<Vec<_>>(),
     })
 }
@@ -138,11 +139,12 @@ fn version((number, v): (&u32, &VersionState)) -> Value {
         "weights_digest": v.weights,
         "model_sha256": v.model,
         "dataset_ids": v.datasets,
-        "gradients_proven": v.gradients.len(),
+        "stage": v.stage,
+        "price": v.price.to_string(),
+        "gradients_proven": v.gradients.values().map(BTreeMap::len).sum::<usize>(),
         "certified": certificate.is_some(),
         "records": certificate.map(|c| c.records),
-        // parts of 2^20
-        "shares": certificate.map(|c| c.shares.clone()),
+        "contributions": v.contributions.iter().map(|(id, n)| (id.to_string(), n.to_string())).collect::<BTreeMap<_, _>>(),
         "earned_for_data": v.to_data.to_string(),
         "earned_for_owner": v.to_owner.to_string(),
     })
@@ -152,6 +154,6 @@ fn session((id, s): (&SessionId, &SessionState)) -> Value {
     json!({
         "session": id, "client": s.client, "agent_id": s.agent, "version": s.version,
         "price": s.price.to_string(), "escrowed": s.escrowed.to_string(), "claimed": s.claimed.to_string(),
-        "remaining": s.remaining().to_string(), "count": s.count, "thaw_end": s.thaw_end,
+        "remaining": s.remaining().to_string(), "count": s.count, "paid": s.paid, "thaw_end": s.thaw_end,
     })
 }

@@ -9,7 +9,6 @@ use tribute_chain::{word, Contracts};
 use tribute_core::hexed::Hex;
 use tribute_core::id::CircuitId;
 use tribute_core::layout::{Layout, Task};
-use tribute_core::link::Link;
 use tribute_core::shape::Shape;
 use tribute_engine::srs::{Srs, SrsStore};
 use tribute_problem::{Problem, Reason, Result};
@@ -33,9 +32,9 @@ pub(crate) struct CheckArgs {
     /// Link function.
     #[arg(long, value_enum, default_value_t = LinkArg::Softmax)]
     link: LinkArg,
-    /// For agents whose bias is not penalised.
-    #[arg(long)]
-    free_bias: bool,
+    /// The bias's feature is 2^S.
+    #[arg(long, value_name = "S", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=4))]
+    intercept_scale: u32,
     /// log2 of the circuits' rows.
     #[arg(long, value_name = "K", default_value_t = 15)]
     k: u32,
@@ -91,25 +90,26 @@ pub(super) async fn run(a: CheckArgs) -> CommandResult {
 
 fn layout(a: &CheckArgs) -> Result<Layout> {
     match (&a.schema, a.features, a.classes) {
-        (Some(file), ..) => Ok(schema::read(file)?.layout(a.k, a.columns)?),
-        (None, Some(features), Some(classes)) => Ok(Layout::new(a.k, a.columns, features, classes, Task::Classes)?),
+        (Some(file), ..) => {
+            Ok(schema::read(file)?.layout(a.k, a.columns)?.with_intercept_scale(a.intercept_scale)?)
+        }
+        (None, Some(features), Some(classes)) => {
+            let layout = Layout::new(a.k, a.columns, features, classes, Task::Classes)?;
+            Ok(layout.with_intercept_scale(a.intercept_scale)?)
+        }
         _ => Err(Problem::field("schema", "say --schema FILE, or --features and --classes")),
     }
 }
 
 fn shapes(a: &CheckArgs, layout: Layout) -> Vec<Shape> {
-    let link = match a.link {
-        LinkArg::Squared => Link::Squared,
-        LinkArg::Logistic => Link::Logistic,
-        LinkArg::Softmax => Link::Softmax,
-    };
+    let link = a.link.link();
     let all = StatementArg::value_variants().iter().copied();
     let needed = |s: &StatementArg| *s != StatementArg::Service || layout.task() == Task::Classes;
     let wanted = all.filter(|s| if a.statements.is_empty() { needed(s) } else { a.statements.contains(s) });
     let shape = |statement| match statement {
         StatementArg::Dataset => Shape::dataset(layout),
         StatementArg::Gradient => Shape::gradient(layout, link),
-        StatementArg::Optimum => Shape::optimum(layout, !a.free_bias),
+        StatementArg::Optimum => Shape::optimum(layout),
         StatementArg::Service => Shape::service(layout),
     };
     wanted.map(shape).collect()

@@ -43,9 +43,6 @@ struct ShapeArgs {
     /// Link function.
     #[arg(long, value_enum, default_value_t = LinkArg::Softmax)]
     link: LinkArg,
-    /// For agents whose bias is not penalised.
-    #[arg(long)]
-    free_bias: bool,
     #[command(flatten)]
     profile: ProfileArgs,
 }
@@ -111,7 +108,6 @@ impl ShapeArgs {
             schema_json: schema::read(&self.schema)?.canonical().into_bytes(),
             profile: self.profile.message(),
             link: self.link.message(),
-            reg_bias: !self.free_bias,
         })
     }
 }
@@ -124,7 +120,6 @@ async fn prepare(client: &Client, shape: &v1::ListCircuitsRequest) -> Result<()>
         schema_json: s.schema_json,
         profile: s.profile,
         link: s.link,
-        reg_bias: s.reg_bias,
     })?;
     let jobs = client.circuits().prepare_circuits(request).await.map_err(problem)?.into_inner().jobs;
     for (i, job) in jobs.iter().enumerate() {
@@ -176,7 +171,6 @@ fn new_circuit(c: &v1::Circuit) -> Result<NewCircuit> {
         statement: u8::try_from(shape.statement).map_err(Problem::internal)?,
         layout: field("layout_hash", &c.layout_hash)?,
         link: u8::try_from(shape.link).map_err(Problem::internal)?,
-        reg_bias: shape.reg_bias,
         slots: narrow(c.slots)?,
         group_columns: c.group_columns.iter().map(|n| narrow(*n)).collect::<Result<_>>()?,
         input_count: narrow(c.input_count)?,

@@ -80,14 +80,21 @@ pub(super) struct Proposed {
 /// `chain submit-gradients`.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Submitted {
-    pub(super) gradients: Vec<Done>,
+    pub(super) transactions: Vec<Added>,
+}
+
+/// A part of [`Submitted`].
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Added {
+    pub(super) gradients: Vec<serde_json::Value>,
+    pub(super) tx: Mined,
 }
 
 /// `chain certify`.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Certified {
     pub(super) epsilon: u64,
-    pub(super) shares: Vec<i64>,
+    pub(super) shares: Vec<f64>,
     pub(super) tx: Mined,
 }
 

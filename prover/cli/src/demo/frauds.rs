@@ -8,7 +8,8 @@ use alloy::sol_types::SolCall;
 use serde::Serialize;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::Command;
-use tribute_chain::sessions::Claim;
+use tribute_chain::agents::Gradient;
+use tribute_chain::sessions::{Claim, SkipReason};
 use tribute_chain::{Call, SignedVoucher, Voucher, Wallet};
 use tribute_core::hexed::Hex;
 use tribute_core::id::{AgentId, DatasetId, WeightsDigest};
@@ -22,6 +23,7 @@ use tribute_steps::train::SourceBody;
 use tribute_steps::work::{Outcome, Payload, Work};
 use tribute_store::db::Database;
 
+use super::files::Mined;
 use super::ledger::Balances;
 use super::stage::Stage;
 
@@ -40,6 +42,12 @@ pub(super) struct Bounced {
     pub(super) balances_unchanged: bool,
     /// The honest transaction next to it.
     pub(super) twin: B256,
+}
+
+/// The fraud of a changed label, and the gradient of the true records next to it.
+pub(super) struct Changed {
+    pub(super) bounced: Bounced,
+    pub(super) honest: Mined,
 }
 
 impl Stage {
@@ -68,25 +76,52 @@ impl Stage {
         })
     }
 
-    /// The proof of the claim with a voucher, signed by the right key, that counts one answer more.
+    /// Sends a claim of which the contract must skip every slot for this reason, looking at every balance before and after.
+    async fn skip(&self, name: &'static str, reason: SkipReason, claim: &Claim) -> Result<Bounced> {
+        let wallet = Wallet::new(self.chain(), self.parties.owner.key.clone());
+        let before = Balances::read(&self.contracts, &self.parties).await?;
+        let done = self.contracts.claim(std::slice::from_ref(claim)).send(&wallet).await?;
+        let after = Balances::read(&self.contracts, &self.parties).await?;
+        let skipped = &done.event.skipped;
+        let as_expected = skipped.len() == claim.vouchers.len()
+            && skipped.iter().all(|s| s.reason() == reason)
+            && done.event.sessions.is_empty();
+        if !as_expected || before != after {
+            return Err(Problem::internal(format!(
+                "{name}: expected {reason:?} and no money moved, got {skipped:?} (transaction {}, moved: {})",
+                done.sent.tx,
+                before != after
+            )));
+        }
+        Ok(Bounced {
+            name,
+            error: format!("{reason:?}"),
+            operands: skipped.iter().map(|s| ("slot".to_owned(), s.slot.to_string())).collect(),
+            tx: done.sent.tx,
+            status: done.sent.status,
+            balances_unchanged: true,
+            twin: B256::ZERO,
+        })
+    }
+
+    /// The proof of the claim with vouchers, signed by the right keys, that count one answer more.
     pub(super) async fn voucher_overcount(&self, claim: &Claim) -> Result<Bounced> {
-        let mut claim = claim.clone();
-        let voucher = claim.vouchers.first_mut().ok_or_else(|| Problem::internal("the claim has no voucher"))?;
-        let more = Voucher {
-            session: voucher.session(),
-            version: voucher.version(),
-            count: voucher.count() + 1,
-            transcript: voucher.transcript(),
-        };
-        let (key, domain) = (&self.parties.clients[0].session.key, self.contracts.session_domain());
-        *voucher = SignedVoucher::sign(key, &domain, more)?;
-        self.bounce("voucher_overcount", "VoucherCountMismatch", &self.contracts.claim(&[claim])).await
+        let (mut claim, domain) = (claim.clone(), self.contracts.session_domain());
+        for (voucher, client) in claim.vouchers.iter_mut().zip(&self.parties.clients) {
+            let more = Voucher {
+                session: voucher.session(),
+                version: voucher.version(),
+                count: voucher.count() + 1,
+                transcript: voucher.transcript(),
+            };
+            *voucher = SignedVoucher::sign(&client.session.key, &domain, more)?;
+        }
+        self.skip("voucher_overcount", SkipReason::OtherCount, &claim).await
     }
 
     /// The same claim a second time.
     pub(super) async fn claim_replayed(&self, claim: &Claim) -> Result<Bounced> {
-        let again = self.contracts.claim(std::slice::from_ref(claim));
-        self.bounce("claim_replayed", "StaleTranscript", &again).await
+        self.skip("claim_replayed", SkipReason::StaleTranscript, claim).await
     }
 
     /// A gradient over other records than those registered, brought as theirs; then the registered records' own.
@@ -94,14 +129,17 @@ impl Stage {
         &self,
         agent: &AgentId,
         version: u32,
-        altered: &Proof,
-        honest: &Proof,
-    ) -> Result<Bounced> {
-        let call = self.contracts.submit_gradient(agent, version, 0, altered);
-        let bounced = self.bounce("label_changed", "WrongDataset", &call).await?;
+        dataset: DatasetId,
+        [altered, honest]: [&Proof; 2],
+    ) -> Result<Changed> {
+        let add = |proof: &Proof| {
+            self.contracts.add_gradients(agent, version, &[Gradient { dataset, shard: 0, proof: proof.clone() }])
+        };
+        let bounced = self.bounce("label_changed", "WrongRecords", &add(altered)).await?;
         let wallet = Wallet::new(self.chain(), self.parties.owner.key.clone());
-        let twin = self.contracts.submit_gradient(agent, version, 0, honest);
-        Ok(Bounced { twin: twin.send(&wallet).await?.sent.tx, ..bounced })
+        let sent = add(honest).send(&wallet).await?.sent;
+        let honest = Mined { tx: sent.tx, gas_used: sent.gas_used };
+        Ok(Changed { bounced: Bounced { twin: honest.tx, ..bounced }, honest })
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 use serde_json::{json, Value};
 use tribute_client::files::write_file;
+use tribute_core::numbers::LAMBDA_BITS;
 use tribute_problem::Result;
 
 use crate::proof_file::ProofFile;
@@ -97,6 +98,11 @@ impl ProofRow {
     }
 }
 
+/// A number of units of λ and ε.
+fn units(n: u64) -> f64 {
+    n as f64 / f64::from(LAMBDA_BITS as i32).exp2()
+}
+
 impl Summary {
     pub(super) fn new(files: &Files, outcome: &Outcome, steps: &Steps) -> Self {
         let asked: u64 = outcome.sessions.iter().map(|s| s.count).sum();
@@ -122,10 +128,10 @@ impl Summary {
                 heldout: right as f64 / (asked.max(1)) as f64,
             },
             certificate: Certificate {
-                lambda: outcome.agent.lambda as f64 / (1u64 << 32) as f64,
-                epsilon: outcome.certified.epsilon as f64 / (1u64 << 32) as f64,
+                lambda: units(outcome.agent.lambda),
+                epsilon: units(outcome.certified.epsilon),
                 relative_distance: outcome.agent.relative_distance,
-                shares: outcome.certified.shares.iter().map(|s| *s as f64 / f64::from(1 << 20)).collect(),
+                shares: outcome.certified.shares.clone(),
             },
             data: data.collect(),
             sessions: sessions.collect(),

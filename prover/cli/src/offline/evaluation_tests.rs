@@ -18,9 +18,8 @@ use tribute_core::shape::Shape;
 use tribute_engine::field::from_core;
 use tribute_engine::srs::Srs;
 
-use super::tests::{
-    certified, dataset_proof, leaf, leaves, options, others, proof, records, refusal_of, schema, SECRET,
-};
+use super::alter::{leaf, leaves, others};
+use super::tests::{certified, dataset_proof, options, proof, records, refusal_of, schema, SECRET};
 use super::verify_json;
 
 const OWNER: Address = [0xe0; 20];

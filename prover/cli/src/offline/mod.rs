@@ -4,6 +4,8 @@
 //! checked each time, powers and Lagrange basis, because the keys are derived from it and the file may come from anybody; and
 //! the keys, derived from it and the shape.
 
+#[cfg(test)]
+mod alter;
 mod command;
 #[cfg(test)]
 mod evaluation_tests;
