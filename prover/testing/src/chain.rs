@@ -3,21 +3,24 @@
 
 use std::path::Path;
 
-use alloy::primitives::keccak256;
 use alloy::sol_types::SolCall as _;
-use tribute_chain::agents::{Layout, VersionParams};
+use tribute_chain::agents::NewVersion;
 use tribute_chain::chain::code_hash;
-use tribute_chain::datasets::RegisterParams;
-use tribute_chain::sessions::{Claim, OpenParams};
+use tribute_chain::datasets::NewDataset;
+use tribute_chain::sessions::{Claim, NewSession};
 use tribute_chain::{
-    word, Address, Anvil, Artifacts, Chain, Contracts, DeployOptions, Deployed, Deployment, Message, NewCircuit,
-    Options, PrivateKeySigner, SignedVoucher, Voucher, Wallet, U256,
+    Address, Anvil, Artifacts, Chain, Contracts, DeployOptions, Deployed, Deployment, Message, NewCircuit, Options,
+    PrivateKeySigner, SignedVoucher, Voucher, Wallet, U256,
 };
+use tribute_core::context::Terms;
 use tribute_core::digest::keccak;
 use tribute_core::hexed::Hex;
 use tribute_core::id::{
-    AgentId, CircuitId, DatasetId, KeyDigest, LayoutHash, SessionId, SrsDigest, Transcript, WeightsDigest,
+    AgentId, CircuitId, DatasetId, KeyDigest, LayoutHash, ModelDigest, SchemaId, SessionId, SrsDigest, Transcript,
+    WeightsDigest,
 };
+use tribute_core::layout::{Layout, Task};
+use tribute_core::link::Link;
 use tribute_core::proof::Proof;
 use tribute_core::statement::Statement;
 
@@ -109,16 +112,7 @@ impl World {
         let creation = artifacts().load("CommittedVerifier").unwrap().creation;
         let (address, _) = admin.deploy("CommittedVerifier", creation).await.unwrap();
         let code_hash = code_hash(&chain.code(address).await.unwrap());
-        let dims = dims();
-        let layout = LayoutHash::new(keccak(
-            &[
-                &b"tribute.layout.v1"[..],
-                &[dims.k, dims.columns, dims.features, dims.classes, dims.task, dims.saltRows]
-                    .map(u32::to_be_bytes)
-                    .concat(),
-            ]
-            .concat(),
-        ));
+        let layout = layout().hash();
         let session_key = anvil.keys()[10].clone();
         let mut world = World {
             chain,
@@ -137,8 +131,8 @@ impl World {
         for (i, statement) in STATEMENTS.into_iter().enumerate() {
             let circuit = world.circuit(statement.code());
             let done = world.contracts.register_circuit(&world.admin, &circuit, world.verifier).await.unwrap();
-            world.circuits[i] = circuit.id(&code_hash);
-            assert_eq!(done.event.circuitId, word(&world.circuits[i]));
+            assert_eq!(done.event, circuit.id(&code_hash));
+            world.circuits[i] = done.event;
         }
         world
     }
@@ -182,31 +176,31 @@ impl World {
     /// Registers a dataset of one shard, whose commitments follow from `seed`.
     pub async fn register(&self, owner: &Wallet, seed: &str, records: u64) -> DatasetId {
         let params = terms();
-        let ctx =
-            self.contracts.shard_context(owner.address(), params.clone(), &self.layout, 0, 1, records).await.unwrap();
+        let ctx = self.contracts.shard_context(owner.address(), &params, &self.layout, 0, 1, records).await.unwrap();
         let inputs = vec![ctx, U256::from(records)];
         let proof = self.proof(Statement::Dataset, inputs, &points(seed, COLUMNS)).await;
-        let done = self.contracts.register_dataset(params, &[proof]).send(owner).await.unwrap();
+        let done = self.contracts.register_dataset(&params, &[proof]).send(owner).await.unwrap();
         assert_eq!(done.event.owner, owner.address());
         assert_eq!(done.event.records, records);
-        DatasetId::new(done.event.datasetId.0)
+        done.event.dataset
     }
 
     /// What a version over these datasets is.
     #[must_use]
-    pub fn version_params(&self, datasets: &[DatasetId]) -> VersionParams {
-        VersionParams {
-            datasetIds: datasets.iter().map(word).collect(),
-            dims: dims(),
+    pub fn version_params(&self, datasets: &[DatasetId]) -> NewVersion {
+        let [_, gradient, optimum, service] = self.circuits;
+        NewVersion {
+            datasets: datasets.to_vec(),
+            layout: layout(),
             lambda: LAMBDA,
-            link: 3,
-            regBias: true,
-            dataBps: DATA_BPS,
-            wDigest: word(&weights()),
-            gradientCircuitId: word(&self.circuits[1]),
-            optimumCircuitId: word(&self.circuits[2]),
-            serviceCircuitId: word(&self.circuits[3]),
-            modelHash: keccak256("agent.onnx"),
+            link: Link::Softmax,
+            reg_bias: true,
+            data_bps: DATA_BPS,
+            weights: weights(),
+            gradient,
+            optimum,
+            service,
+            model: ModelDigest::new(keccak(b"agent.onnx")),
         }
     }
 
@@ -218,10 +212,9 @@ impl World {
             self.contracts.grant_training(dataset, self.olga.address(), 2, expiry).send(owner).await.unwrap();
         }
         let name = tribute_chain::agents::short_name("digits").unwrap();
-        let agent = self.contracts.create_agent(name).send(&self.olga).await.unwrap().event.agentId;
-        let agent = AgentId::new(agent.0);
+        let agent = self.contracts.create_agent(name).send(&self.olga).await.unwrap().event;
         let params = self.version_params(&datasets);
-        let version = self.contracts.propose_version(&agent, params).send(&self.olga).await.unwrap().event.version;
+        let version = self.contracts.propose_version(&agent, &params).send(&self.olga).await.unwrap().event;
         for (slot, seed) in ["ada", "ben"].into_iter().enumerate() {
             let inputs = vec![self.contracts.gradient_context(&agent, version, slot as u64).await.unwrap()];
             let committed = [points(seed, COLUMNS), points("weights", 1), points(&format!("g {seed}"), 1)].concat();
@@ -248,13 +241,13 @@ impl World {
 
     /// What a session with an agent is.
     #[must_use]
-    pub fn open_params(&self, certified: &Certified) -> OpenParams {
-        OpenParams {
-            agentId: word(&certified.agent),
+    pub fn open_params(&self, certified: &Certified) -> NewSession {
+        NewSession {
+            agent: certified.agent,
             version: certified.version,
-            pricePerQuery: PRICE,
+            price: PRICE,
             escrow: ESCROW,
-            sessionKey: self.session_key.address(),
+            session_key: self.session_key.address(),
         }
     }
 
@@ -264,7 +257,7 @@ impl World {
         self.contracts.mint(client.address(), amount).unwrap().send(client).await.unwrap();
         self.contracts.approve_escrow(amount).send(client).await.unwrap();
         let params = self.open_params(certified);
-        SessionId::new(self.contracts.open_session(params).send(client).await.unwrap().event.session.0)
+        self.contracts.open_session(&params).send(client).await.unwrap().event.session
     }
 
     /// One more proven and signed stretch of each session: `(session, queries)`.
@@ -276,7 +269,7 @@ impl World {
             let stored = self.contracts.session(session).await.unwrap();
             let after =
                 U256::from_be_bytes(keccak(&[&session.as_bytes()[..], &stored.count.to_be_bytes()].concat())) >> 8;
-            inputs[1 + i] = stored.transcript;
+            inputs[1 + i] = U256::from_be_bytes(*stored.transcript.as_bytes());
             inputs[17 + i] = after;
             inputs[33 + i] = U256::from(*queries);
             let voucher = Voucher {
@@ -301,14 +294,15 @@ impl World {
 
 /// Terms of every dataset.
 #[must_use]
-pub fn terms() -> RegisterParams {
-    RegisterParams { schemaId: keccak256("schema"), minDataBps: 5_000, openTraining: false }
+pub fn terms() -> NewDataset {
+    let terms = Terms { min_data_bps: 5_000, open_training: false };
+    NewDataset { schema: SchemaId::new(keccak(b"schema")), terms }
 }
 
-/// Numbers of every layout.
+/// Rows and columns of every circuit.
 #[must_use]
-pub fn dims() -> Layout {
-    Layout { k: 15, columns: 8, features: 64, classes: 10, task: 0, saltRows: 1_024 }
+pub fn layout() -> Layout {
+    Layout::new(15, 8, 64, 10, Task::Classes).unwrap()
 }
 
 /// Digest of the weights of every version.
@@ -321,7 +315,7 @@ pub fn weights() -> WeightsDigest {
 #[must_use]
 pub fn points(seed: &str, count: u16) -> Vec<u8> {
     let coordinate = |i: u16| {
-        let mut word = keccak256(format!("{seed} {i}")).0;
+        let mut word = keccak(format!("{seed} {i}").as_bytes());
         word[0] = 0; // below the modulus
         word
     };

@@ -121,7 +121,6 @@ pub(crate) fn bytes(proof: &Proof) -> Bytes {
 }
 
 /// An identifier or digest as the contracts take it.
-#[must_use]
-pub fn word(id: &impl Borrow<[u8; 32]>) -> B256 {
+pub(crate) fn word(id: &impl Borrow<[u8; 32]>) -> B256 {
     B256::new(*id.borrow())
 }

@@ -2,32 +2,99 @@
 
 use alloy::primitives::{Address, B256, U256};
 
-use tribute_core::id::AgentId;
+use tribute_core::id::{AgentId, CircuitId, DatasetId, GradientDigest, ModelDigest, WeightsDigest};
+use tribute_core::layout::{Layout, Task};
+use tribute_core::link::Link;
 use tribute_core::proof::Proof;
 
 use crate::abi::{bytes, inputs, word, IAgentRegistry as Abi};
 use crate::call::Call;
 use crate::contracts::Contracts;
 use crate::error::Result;
+use crate::state::CertificateState;
 
-pub use crate::abi::IAgentRegistry::{
-    AgentCreated, GradientProven, Layout, Version, VersionCertified, VersionParams, VersionProposed,
-};
+/// What an agent's owner proposes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewVersion {
+    /// Its datasets in order.
+    pub datasets: Vec<DatasetId>,
+    /// Rows and columns of its circuits.
+    pub layout: Layout,
+    /// λ, units of 2^-32.
+    pub lambda: u32,
+    /// Link.
+    pub link: Link,
+    /// Whether the bias is penalised.
+    pub reg_bias: bool,
+    /// Part of the fees that goes to data, in basis points.
+    pub data_bps: u16,
+    /// Its committed weights.
+    pub weights: WeightsDigest,
+    /// Circuit of its gradients' proofs.
+    pub gradient: CircuitId,
+    /// Circuit of its optimum's proof.
+    pub optimum: CircuitId,
+    /// Circuit of its answers' proofs.
+    pub service: CircuitId,
+    /// Its file.
+    pub model: ModelDigest,
+}
+
+impl NewVersion {
+    fn params(&self) -> Abi::VersionParams {
+        let l = &self.layout;
+        Abi::VersionParams {
+            datasetIds: self.datasets.iter().map(word).collect(),
+            dims: Abi::Layout {
+                k: l.k(),
+                columns: l.columns() as u32,
+                features: l.features() as u32,
+                classes: l.classes() as u32,
+                task: u32::from(l.task() == Task::Real),
+                saltRows: l.salt_rows() as u32,
+            },
+            lambda: self.lambda,
+            link: self.link.code(),
+            regBias: self.reg_bias,
+            dataBps: self.data_bps,
+            wDigest: word(&self.weights),
+            gradientCircuitId: word(&self.gradient),
+            optimumCircuitId: word(&self.optimum),
+            serviceCircuitId: word(&self.service),
+            modelHash: word(&self.model),
+        }
+    }
+}
+
+/// A version as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Version {
+    /// Whether its certificate stands.
+    pub certified: bool,
+    /// Its committed weights.
+    pub weights: WeightsDigest,
+    /// Its file.
+    pub model: ModelDigest,
+    /// Its datasets in order.
+    pub datasets: Vec<DatasetId>,
+    /// Share of each dataset, units of 2^-20; empty before it is certified.
+    pub shares: Vec<i32>,
+}
 
 impl Contracts {
     /// Creates an agent owned by the sender; `name` is UTF-8 of at most 32 bytes, see [`short_name`].
-    pub fn create_agent(&self, name: B256) -> Call<Abi::createAgentCall, AgentCreated> {
-        self.call(self.agents_at(), "create an agent", &Abi::createAgentCall { name }, |e| e.one())
+    pub fn create_agent(&self, name: B256) -> Call<Abi::createAgentCall, AgentId> {
+        self.call(self.agents_at(), "create an agent", &Abi::createAgentCall { name }, |e| {
+            e.one().map(|e: Abi::AgentCreated| AgentId::new(e.agentId.0))
+        })
     }
 
-    /// Proposes an agent's next version; takes one use of each dataset's grant.
-    pub fn propose_version(
-        &self,
-        agent: &AgentId,
-        params: VersionParams,
-    ) -> Call<Abi::proposeVersionCall, VersionProposed> {
-        let call = Abi::proposeVersionCall { agentId: word(agent), params };
-        self.call(self.agents_at(), format!("propose a version of agent {agent}"), &call, |e| e.one())
+    /// Proposes an agent's next version, and says its number; takes one use of each dataset's grant.
+    pub fn propose_version(&self, agent: &AgentId, new: &NewVersion) -> Call<Abi::proposeVersionCall, u32> {
+        let call = Abi::proposeVersionCall { agentId: word(agent), params: new.params() };
+        self.call(self.agents_at(), format!("propose a version of agent {agent}"), &call, |e| {
+            e.one().map(|e: Abi::VersionProposed| e.version)
+        })
     }
 
     /// Brings the gradient proof of one slot.
@@ -37,7 +104,7 @@ impl Contracts {
         version: u32,
         slot: u64,
         proof: &Proof,
-    ) -> Call<Abi::submitGradientCall, GradientProven> {
+    ) -> Call<Abi::submitGradientCall, GradientDigest> {
         let call = Abi::submitGradientCall {
             agentId: word(agent),
             version,
@@ -46,13 +113,18 @@ impl Contracts {
             proof: bytes(proof),
         };
         let action = format!("submit the gradient of slot {slot} for agent {agent} version {version}");
-        self.call(self.agents_at(), action, &call, |e| e.one())
+        self.call(self.agents_at(), action, &call, |e| {
+            e.one().map(|e: Abi::GradientProven| GradientDigest::new(e.gradientDigest.0))
+        })
     }
 
     /// Brings the optimum proof.
-    pub fn certify(&self, agent: &AgentId, version: u32, proof: &Proof) -> Call<Abi::certifyCall, VersionCertified> {
+    pub fn certify(&self, agent: &AgentId, version: u32, proof: &Proof) -> Call<Abi::certifyCall, CertificateState> {
         let call = Abi::certifyCall { agentId: word(agent), version, inputs: inputs(proof), proof: bytes(proof) };
-        self.call(self.agents_at(), format!("certify agent {agent} version {version}"), &call, |e| e.one())
+        self.call(self.agents_at(), format!("certify agent {agent} version {version}"), &call, |e| {
+            let e: Abi::VersionCertified = e.one()?;
+            Ok(CertificateState { records: e.records, epsilon: e.epsilon, norm: e.norm, shares: e.shares })
+        })
     }
 
     /// Number of agents that `owner` created.
@@ -73,7 +145,14 @@ impl Contracts {
 
     /// A version as it stands; reverts with `UnknownVersion`.
     pub async fn version(&self, agent: &AgentId, version: u32) -> Result<Version> {
-        self.chain.read(self.agents_at(), &Abi::getVersionCall { agentId: word(agent), version }).await
+        let v = self.chain.read(self.agents_at(), &Abi::getVersionCall { agentId: word(agent), version }).await?;
+        Ok(Version {
+            certified: v.certified,
+            weights: WeightsDigest::new(v.wDigest.0),
+            model: ModelDigest::new(v.modelHash.0),
+            datasets: v.datasetIds.iter().map(|id| DatasetId::new(id.0)).collect(),
+            shares: v.shares,
+        })
     }
 
     /// A version as it stands, `None` if there is none.

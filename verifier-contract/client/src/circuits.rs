@@ -18,7 +18,7 @@ use crate::sync;
 use crate::transaction::Sent;
 use crate::wallet::Wallet;
 
-pub use crate::abi::IProofGate::{CircuitAdded, CircuitInfo, CircuitShape, CircuitStopped};
+pub use crate::abi::IProofGate::CircuitInfo;
 
 /// Everything about a circuit but where its verifier stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -186,7 +186,7 @@ impl Contracts {
         wallet: &Wallet,
         circuit: &NewCircuit,
         verifier: Deployed,
-    ) -> Result<Done<CircuitAdded>> {
+    ) -> Result<Done<CircuitId>> {
         let info = self.named_alike(circuit, verifier).await?;
         self.add_circuit(info).send(wallet).await
     }
@@ -263,21 +263,27 @@ impl Contracts {
     }
 
     /// Adds a circuit; only the gate's owner.
-    pub fn add_circuit(&self, info: CircuitInfo) -> Call<Abi::addCircuitCall, CircuitAdded> {
+    pub fn add_circuit(&self, info: CircuitInfo) -> Call<Abi::addCircuitCall, CircuitId> {
         let action = format!("add a circuit of statement {}", info.statement);
-        self.call(self.gate_at(), action, &Abi::addCircuitCall { info }, |e| e.one())
+        self.call(self.gate_at(), action, &Abi::addCircuitCall { info }, |e| {
+            e.one().map(|e: Abi::CircuitAdded| CircuitId::new(e.circuitId.0))
+        })
     }
 
     /// Raises a circuit's gas cap; only the gate's owner.
-    pub fn raise_gas_cap(&self, circuit: &CircuitId, cap: u32) -> Call<Abi::raiseGasCapCall, Abi::GasCapRaised> {
+    pub fn raise_gas_cap(&self, circuit: &CircuitId, cap: u32) -> Call<Abi::raiseGasCapCall, ()> {
         let call = Abi::raiseGasCapCall { circuitId: word(circuit), gasCap: cap };
-        self.call(self.gate_at(), format!("raise the gas cap of circuit {circuit}"), &call, |e| e.one())
+        self.call(self.gate_at(), format!("raise the gas cap of circuit {circuit}"), &call, |e| {
+            e.one().map(|_: Abi::GasCapRaised| ())
+        })
     }
 
     /// Stops a circuit for good; only the guardian or the gate's owner.
-    pub fn stop_circuit(&self, circuit: &CircuitId) -> Call<Abi::stopCall, CircuitStopped> {
+    pub fn stop_circuit(&self, circuit: &CircuitId) -> Call<Abi::stopCall, ()> {
         let call = Abi::stopCall { circuitId: word(circuit) };
-        self.call(self.gate_at(), format!("stop circuit {circuit}"), &call, |e| e.one())
+        self.call(self.gate_at(), format!("stop circuit {circuit}"), &call, |e| {
+            e.one().map(|_: Abi::CircuitStopped| ())
+        })
     }
 
     /// A circuit as registered; reverts with `UnknownCircuit`.

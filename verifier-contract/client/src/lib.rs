@@ -10,7 +10,7 @@
 //! let (deployment, _) = Deployment::deploy(&owner, &Artifacts::find()?, &DeployOptions::default()).await?;
 //! let contracts = Contracts::new(&chain, deployment)?;
 //! let name = tribute_chain::agents::short_name("digits").unwrap_or_default();
-//! let agent = contracts.create_agent(name).send(&owner).await?.event.agentId;
+//! let agent = contracts.create_agent(name).send(&owner).await?.event;
 //! # Ok(()) }
 //! ```
 //!
@@ -62,7 +62,6 @@ pub mod watch;
 pub use alloy::primitives::{Address, Bytes, B256, U256};
 pub use alloy::signers::local::PrivateKeySigner;
 
-pub use abi::word;
 pub use anvil::{Anvil, AnvilOptions};
 pub use artifacts::Artifacts;
 pub use call::{Call, Done};

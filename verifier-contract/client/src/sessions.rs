@@ -8,17 +8,85 @@ use tribute_core::proof::Proof;
 
 use crate::abi::ISessionEscrow::ClaimBatch;
 use crate::abi::{bytes, inputs, word, ISessionEscrow as Abi};
-use crate::call::Call;
+use crate::call::{Call, Events};
 use crate::contracts::Contracts;
 use crate::error::Result;
 use crate::signing::{self, SignedPermit};
 use crate::voucher::SignedVoucher;
 use crate::wallet::Wallet;
 
-pub use crate::abi::ISessionEscrow::{
-    FeesAccrued, OpenParams, OwnerPaid, ProviderPaid, QueriesClaimed, RemainderWithdrawn, Session, SessionOpened,
-    ThawRequested,
-};
+/// What a client opens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NewSession {
+    /// The agent.
+    pub agent: AgentId,
+    /// Its version.
+    pub version: u32,
+    /// Token units per answer.
+    pub price: u128,
+    /// Token units to put into escrow.
+    pub escrow: u128,
+    /// Key that signs vouchers.
+    pub session_key: Address,
+}
+
+impl NewSession {
+    pub(crate) fn params(&self) -> Abi::OpenParams {
+        Abi::OpenParams {
+            agentId: word(&self.agent),
+            version: self.version,
+            pricePerQuery: self.price,
+            escrow: self.escrow,
+            sessionKey: self.session_key,
+        }
+    }
+
+    fn action(&self) -> String {
+        format!("open a session with agent {} version {}", self.agent, self.version)
+    }
+}
+
+/// A session that was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Opened {
+    /// Its id.
+    pub session: SessionId,
+    /// Its client.
+    pub client: Address,
+    /// Where it starts.
+    pub transcript: Transcript,
+}
+
+impl Opened {
+    fn of(events: &Events<'_>) -> Result<Self> {
+        let e: Abi::SessionOpened = events.one()?;
+        let transcript = Transcript::new(e.transcript.to_be_bytes());
+        Ok(Opened { session: SessionId::new(e.session.0), client: e.client, transcript })
+    }
+}
+
+/// A session as it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// Its client; zero where there is no such session.
+    pub client: Address,
+    /// Key that signs vouchers.
+    pub session_key: Address,
+    /// Its agent.
+    pub agent: AgentId,
+    /// The agent's version.
+    pub version: u32,
+    /// Answers paid.
+    pub count: u64,
+    /// Transcript at which they end.
+    pub transcript: Transcript,
+    /// Token units per answer.
+    pub price: u128,
+    /// Token units still in escrow.
+    pub remaining: u128,
+    /// Second from which the remainder can be withdrawn; 0 unless thawing.
+    pub thaw_end: u64,
+}
 
 /// Proven answers of sessions with one version of an agent, and the vouchers for them in slot order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,15 +117,50 @@ impl Claim {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claimed {
     /// One for each session.
-    pub sessions: Vec<QueriesClaimed>,
-    /// One for each batch.
-    pub fees: Vec<FeesAccrued>,
+    pub sessions: Vec<ClaimedSession>,
+    /// One for each claim.
+    pub fees: Vec<Fees>,
+}
+
+/// A session's part in [`Claimed`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClaimedSession {
+    /// The session.
+    pub session: SessionId,
+    /// Answers paid since it was opened.
+    pub count: u64,
+    /// Token units claimed.
+    pub amount: U256,
+}
+
+/// Fees that an agent version has earned, token units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fees {
+    /// For data providers.
+    pub to_data: U256,
+    /// For the agent's owner.
+    pub to_owner: U256,
+}
+
+impl Claimed {
+    fn of(events: &Events<'_>) -> Result<Self> {
+        let session = |e: Abi::QueriesClaimed| ClaimedSession {
+            session: SessionId::new(e.session.0),
+            count: e.count,
+            amount: e.amount,
+        };
+        let fees = |e: Abi::FeesAccrued| Fees { to_data: e.toData, to_owner: e.toOwner };
+        Ok(Claimed {
+            sessions: events.all()?.into_iter().map(session).collect(),
+            fees: events.all()?.into_iter().map(fees).collect(),
+        })
+    }
 }
 
 impl Contracts {
     /// Opens a session for the sender, who has approved the escrow contract.
-    pub fn open_session(&self, params: OpenParams) -> Call<Abi::openCall, SessionOpened> {
-        self.call(self.escrow_at(), opening(&params), &Abi::openCall { params }, |e| e.one())
+    pub fn open_session(&self, new: &NewSession) -> Call<Abi::openCall, Opened> {
+        self.call(self.escrow_at(), new.action(), &Abi::openCall { params: new.params() }, Opened::of)
     }
 
     /// Opens a session for the sender, with an ERC-2612 permit instead of an approval (see [`Contracts::permit`]).
@@ -65,28 +168,27 @@ impl Contracts {
     /// In a journal, the same opening under another permit is the same call.
     pub fn open_session_with_permit(
         &self,
-        params: OpenParams,
+        new: &NewSession,
         permit: &SignedPermit,
-    ) -> Call<Abi::openWithPermitCall, SessionOpened> {
+    ) -> Call<Abi::openWithPermitCall, Opened> {
         let (r, s, v) = permit.parts();
-        let action = opening(&params);
-        let call = Abi::openWithPermitCall { params, deadline: permit.deadline, v, r, s };
+        let call = Abi::openWithPermitCall { params: new.params(), deadline: permit.deadline, v, r, s };
         let without =
             Abi::openWithPermitCall { deadline: U256::ZERO, v: 0, r: B256::ZERO, s: B256::ZERO, ..call.clone() };
-        self.call(self.escrow_at(), action, &call, |e| e.one()).identified_as(&without)
+        self.call(self.escrow_at(), new.action(), &call, Opened::of).identified_as(&without)
     }
 
     /// Opens a session for `client`, who signed for it ([`signing::sign_opening`]) and has approved the contract.
     pub fn open_session_for(
         &self,
         client: Address,
-        params: OpenParams,
+        new: &NewSession,
         deadline: u64,
         signature: Bytes,
-    ) -> Call<Abi::openForCall, SessionOpened> {
-        let action = format!("{} for {client}", opening(&params));
-        let call = Abi::openForCall { client, params, deadline: U256::from(deadline), signature };
-        self.call(self.escrow_at(), action, &call, |e| e.one())
+    ) -> Call<Abi::openForCall, Opened> {
+        let action = format!("{} for {client}", new.action());
+        let call = Abi::openForCall { client, params: new.params(), deadline: U256::from(deadline), signature };
+        self.call(self.escrow_at(), action, &call, Opened::of)
     }
 
     /// Signs a permit by which the escrow contract takes `amount` of the wallet's tokens until `deadline`.
@@ -96,16 +198,20 @@ impl Contracts {
         signing::sign_permit(wallet.signer(), separator, self.escrow_at(), amount, nonce, deadline)
     }
 
-    /// Starts the thaw of a session; only its client.
-    pub fn request_thaw(&self, session: &SessionId) -> Call<Abi::requestThawCall, ThawRequested> {
+    /// Starts the thaw of a session, and says at which second it ends; only its client.
+    pub fn request_thaw(&self, session: &SessionId) -> Call<Abi::requestThawCall, u64> {
         let action = format!("request the thaw of session {session}");
-        self.call(self.escrow_at(), action, &Abi::requestThawCall { session: word(session) }, |e| e.one())
+        self.call(self.escrow_at(), action, &Abi::requestThawCall { session: word(session) }, |e| {
+            e.one().map(|e: Abi::ThawRequested| e.thawEnd)
+        })
     }
 
     /// Pays the remainder back to the client after the thaw.
-    pub fn withdraw_remainder(&self, session: &SessionId) -> Call<Abi::withdrawRemainderCall, RemainderWithdrawn> {
+    pub fn withdraw_remainder(&self, session: &SessionId) -> Call<Abi::withdrawRemainderCall, U256> {
         let action = format!("withdraw the remainder of session {session}");
-        self.call(self.escrow_at(), action, &Abi::withdrawRemainderCall { session: word(session) }, |e| e.one())
+        self.call(self.escrow_at(), action, &Abi::withdrawRemainderCall { session: word(session) }, |e| {
+            e.one().map(|e: Abi::RemainderWithdrawn| e.amount)
+        })
     }
 
     /// Claims proven queries; only the owner of every agent named.
@@ -113,9 +219,7 @@ impl Contracts {
         let sessions: usize = claims.iter().map(|c| c.vouchers.len()).sum();
         let batches = claims.iter().map(Claim::batch).collect();
         let action = format!("claim from {sessions} session(s)");
-        self.call(self.escrow_at(), action, &Abi::claimCall { batches }, |e| {
-            Ok(Claimed { sessions: e.all()?, fees: e.all()? })
-        })
+        self.call(self.escrow_at(), action, &Abi::claimCall { batches }, Claimed::of)
     }
 
     /// Pays a dataset's owner what it earned with a version.
@@ -124,17 +228,17 @@ impl Contracts {
         agent: &AgentId,
         version: u32,
         dataset: &DatasetId,
-    ) -> Call<Abi::withdrawProviderCall, ProviderPaid> {
+    ) -> Call<Abi::withdrawProviderCall, U256> {
         let call = Abi::withdrawProviderCall { agentId: word(agent), version, datasetId: word(dataset) };
         let action = format!("withdraw what dataset {dataset} earned with agent {agent} version {version}");
-        self.call(self.escrow_at(), action, &call, |e| e.one())
+        self.call(self.escrow_at(), action, &call, |e| e.one().map(|e: Abi::ProviderPaid| e.amount))
     }
 
     /// Pays an agent's owner what a version earned.
-    pub fn withdraw_owner(&self, agent: &AgentId, version: u32) -> Call<Abi::withdrawOwnerCall, OwnerPaid> {
+    pub fn withdraw_owner(&self, agent: &AgentId, version: u32) -> Call<Abi::withdrawOwnerCall, U256> {
         let call = Abi::withdrawOwnerCall { agentId: word(agent), version };
         let action = format!("withdraw what agent {agent} version {version} earned");
-        self.call(self.escrow_at(), action, &call, |e| e.one())
+        self.call(self.escrow_at(), action, &call, |e| e.one().map(|e: Abi::OwnerPaid| e.amount))
     }
 
     /// Stops new sessions; only the contract's owner.
@@ -149,7 +253,18 @@ impl Contracts {
 
     /// A session; reverts with `UnknownSession`.
     pub async fn session(&self, session: &SessionId) -> Result<Session> {
-        self.chain.read(self.escrow_at(), &Abi::getSessionCall { session: word(session) }).await
+        let s = self.chain.read(self.escrow_at(), &Abi::getSessionCall { session: word(session) }).await?;
+        Ok(Session {
+            client: s.client,
+            session_key: s.sessionKey,
+            agent: AgentId::new(s.agentId.0),
+            version: s.version,
+            count: s.count,
+            transcript: Transcript::new(s.transcript.to_be_bytes()),
+            price: s.pricePerQuery,
+            remaining: s.remaining,
+            thaw_end: s.thawEnd,
+        })
     }
 
     /// A session, `None` if there is none of this id.
@@ -170,9 +285,14 @@ impl Contracts {
     }
 
     /// The transcript at which a session starts, as the contract computes it.
-    pub async fn first_transcript(&self, session: &SessionId, version: u32, weights: &WeightsDigest) -> Result<U256> {
+    pub async fn first_transcript(
+        &self,
+        session: &SessionId,
+        version: u32,
+        weights: &WeightsDigest,
+    ) -> Result<Transcript> {
         let call = Abi::firstTranscriptCall { session: word(session), version, wDigest: word(weights) };
-        self.chain.read(self.escrow_at(), &call).await
+        Ok(Transcript::new(self.chain.read(self.escrow_at(), &call).await?.to_be_bytes()))
     }
 
     /// The context that a service proof for these sessions must carry, as the contract computes it.
@@ -195,9 +315,10 @@ impl Contracts {
     }
 
     /// The digest that a client signs for somebody else to open a session, as the contract computes it.
-    pub async fn open_digest(&self, client: Address, params: OpenParams, nonce: u64, deadline: u64) -> Result<B256> {
-        let call = Abi::openDigestCall { client, params, nonce: U256::from(nonce), deadline: U256::from(deadline) };
-        self.chain.read(self.escrow_at(), &call).await
+    pub async fn open_digest(&self, client: Address, new: &NewSession, nonce: u64, deadline: u64) -> Result<Digest> {
+        let (nonce, deadline) = (U256::from(nonce), U256::from(deadline));
+        let call = Abi::openDigestCall { client, params: new.params(), nonce, deadline };
+        Ok(self.chain.read(self.escrow_at(), &call).await?.0)
     }
 
     /// What a dataset's owner could withdraw now.
@@ -219,8 +340,4 @@ impl Contracts {
     pub(crate) fn escrow_at(&self) -> Address {
         self.deployment.session_escrow.address
     }
-}
-
-fn opening(params: &OpenParams) -> String {
-    format!("open a session with agent {} version {}", params.agentId, params.version)
 }

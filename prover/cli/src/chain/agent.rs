@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Deserialize;
 use serde_json::{json, Value};
-use tribute_chain::agents::{short_name, Layout, VersionParams};
-use tribute_chain::word;
-use tribute_core::id::{AgentId, CircuitId, DatasetId, GradientDigest, ModelDigest, WeightsDigest};
+use tribute_chain::agents::{short_name, NewVersion};
+use tribute_chain::state::CertificateState;
+use tribute_core::id::{AgentId, CircuitId, DatasetId, ModelDigest, WeightsDigest};
 use tribute_core::layout::Task;
 use tribute_core::link::Link;
 use tribute_core::schema::Schema;
@@ -112,7 +112,7 @@ pub(super) async fn create(a: CreateArgs) -> CommandResult {
     let name =
         short_name(&a.name).ok_or_else(|| Problem::field("name", format!("`{}` has more than 32 bytes", a.name)))?;
     let c = a.chain.connect().await?;
-    let value = c.send(&c.contracts.create_agent(name), |e| json!({ "agent_id": AgentId::new(e.agentId.0) })).await?;
+    let value = c.send(&c.contracts.create_agent(name), |e| json!({ "agent_id": e })).await?;
     a.chain.emit(&value)
 }
 
@@ -126,34 +126,27 @@ pub(super) async fn propose(a: ProposeArgs) -> CommandResult {
     }
     let circuits: CircuitsFile = json_file(&a.circuits)?;
     let circuit = |statement: &str| {
-        let found = circuits.ready.iter().find(|c| c.statement == statement).map(|c| word(&c.circuit_id));
+        let found = circuits.ready.iter().find(|c| c.statement == statement).map(|c| c.circuit_id);
         found
             .ok_or_else(|| Problem::field("circuits", format!("{} has no `{statement}` circuit", a.circuits.display())))
     };
     let layout = trained.schema.layout(trained.k, trained.columns)?;
-    let params = VersionParams {
-        datasetIds: trained.dataset_ids.iter().map(word).collect(),
-        dims: Layout {
-            k: layout.k(),
-            columns: layout.columns() as u32,
-            features: layout.features() as u32,
-            classes: layout.classes() as u32,
-            task: u32::from(layout.task() == Task::Real),
-            saltRows: layout.salt_rows() as u32,
-        },
+    let new = NewVersion {
+        datasets: trained.dataset_ids,
+        layout,
         lambda: trained.lambda,
-        link: trained.link.code(),
-        regBias: trained.reg_bias,
-        dataBps: a.data_bps,
-        wDigest: word(&trained.weights_digest),
-        gradientCircuitId: circuit("gradient")?,
-        optimumCircuitId: circuit("optimum")?,
-        serviceCircuitId: circuit("service")?,
-        modelHash: word(&trained.model_sha256),
+        link: trained.link,
+        reg_bias: trained.reg_bias,
+        data_bps: a.data_bps,
+        weights: trained.weights_digest,
+        gradient: circuit("gradient")?,
+        optimum: circuit("optimum")?,
+        service: circuit("service")?,
+        model: trained.model_sha256,
     };
     let c = a.chain.connect().await?;
-    let call = c.contracts.propose_version(&a.agent, params);
-    let value = c.send(&call, |e| json!({ "agent_id": a.agent, "version": e.version })).await?;
+    let call = c.contracts.propose_version(&a.agent, &new);
+    let value = c.send(&call, |version| json!({ "agent_id": a.agent, "version": version })).await?;
     a.chain.emit(&value)
 }
 
@@ -164,9 +157,7 @@ pub(super) async fn gradients(a: GradientsArgs) -> CommandResult {
     let slots = file.gradients.iter().enumerate().filter(|(slot, _)| a.slot.is_none_or(|only| only == *slot));
     for (slot, proof) in slots {
         let call = c.contracts.submit_gradient(&a.agent, a.version, slot as u64, &proof.proof());
-        sent.push(
-            c.send(&call, |e| json!({ "slot": slot, "gradient": GradientDigest::new(e.gradientDigest.0) })).await?,
-        );
+        sent.push(c.send(&call, |digest| json!({ "slot": slot, "gradient": digest })).await?);
     }
     a.chain.emit(&json!({ "agent_id": a.agent, "version": a.version, "gradients": sent }))
 }
@@ -175,10 +166,10 @@ pub(super) async fn certify(a: CertifyArgs) -> CommandResult {
     let file: OptimumFile = json_file(&a.optimum)?;
     let c = a.chain.connect().await?;
     let call = c.contracts.certify(&a.agent, a.version, &file.proof.proof());
-    let tell = |e: &tribute_chain::agents::VersionCertified| -> Value {
+    let tell = |e: &CertificateState| -> Value {
         json!({
             "agent_id": a.agent,
-            "version": e.version,
+            "version": a.version,
             "records": e.records,
             "epsilon": e.epsilon,
             "norm": e.norm,

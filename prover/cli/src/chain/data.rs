@@ -6,8 +6,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use clap::Args;
 use serde::Deserialize;
 use serde_json::json;
-use tribute_chain::datasets::RegisterParams;
-use tribute_chain::word;
+use tribute_chain::datasets::NewDataset;
+use tribute_core::context::Terms;
 use tribute_core::hexed::Hex20;
 use tribute_core::id::{DatasetId, SchemaId};
 use tribute_core::proof::Proof;
@@ -57,15 +57,12 @@ struct ShardFile {
 
 pub(super) async fn register(a: RegisterArgs) -> CommandResult {
     let file: DatasetFile = json_file(&a.dataset)?;
-    let params = RegisterParams {
-        schemaId: word(&file.schema_id),
-        minDataBps: file.min_data_bps,
-        openTraining: file.open_training,
-    };
+    let terms = Terms { min_data_bps: file.min_data_bps, open_training: file.open_training };
+    let new = NewDataset { schema: file.schema_id, terms };
     let shards: Vec<Proof> = file.shards.iter().map(|s| s.proof.proof()).collect();
     let c = a.chain.connect().await?;
-    let call = c.contracts.register_dataset(params, &shards);
-    let value = c.send(&call, |e| json!({ "dataset_id": DatasetId::new(e.datasetId.0), "records": e.records })).await?;
+    let call = c.contracts.register_dataset(&new, &shards);
+    let value = c.send(&call, |e| json!({ "dataset_id": e.dataset, "records": e.records })).await?;
     a.chain.emit(&value)
 }
 

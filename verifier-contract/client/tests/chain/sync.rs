@@ -1,6 +1,6 @@
 //! State rebuilt from events equals what the contracts' views say.
 
-use tribute_chain::{word, Follower, Options, U256};
+use tribute_chain::{Follower, Options, U256};
 use tribute_testing::chain::{World, SHARES};
 
 /// Every table against the views.
@@ -14,8 +14,8 @@ async fn assert_equals_views(w: &World, follower: &Follower) {
     for (id, dataset) in &tables.datasets {
         let entry = w.contracts.dataset(id).await.unwrap();
         assert_eq!((dataset.owner, dataset.records), (entry.owner, entry.records));
-        assert_eq!((word(&dataset.schema), word(&dataset.layout)), (entry.schemaId, entry.layoutHash));
-        assert_eq!(dataset.shards.iter().map(|s| word(&s.digest)).collect::<Vec<_>>(), entry.shardDigests);
+        assert_eq!((dataset.schema, dataset.layout), (entry.schema, entry.layout));
+        assert_eq!(dataset.shards.iter().map(|s| s.digest).collect::<Vec<_>>(), entry.shards);
         for (grantee, grant) in &dataset.grants {
             let stored = w.contracts.training_grant(id, *grantee).await.unwrap();
             assert_eq!((grant.uses, grant.expiry), (stored.uses, stored.expiry));
@@ -26,8 +26,8 @@ async fn assert_equals_views(w: &World, follower: &Follower) {
         assert_eq!(agent.versions.len() as u32, w.contracts.version_count(id).await.unwrap());
         for (number, version) in &agent.versions {
             let entry = w.contracts.version(id, *number).await.unwrap();
-            assert_eq!((word(&version.weights), word(&version.model)), (entry.wDigest, entry.modelHash));
-            assert_eq!(version.datasets.iter().map(word).collect::<Vec<_>>(), entry.datasetIds);
+            assert_eq!((version.weights, version.model), (entry.weights, entry.model));
+            assert_eq!(version.datasets, entry.datasets);
             assert_eq!(version.certificate.is_some(), entry.certified);
             let shares = version.certificate.as_ref().map(|c| c.shares.clone()).unwrap_or_default();
             assert_eq!(shares, entry.shares);
@@ -38,9 +38,9 @@ async fn assert_equals_views(w: &World, follower: &Follower) {
     }
     for (id, session) in &tables.sessions {
         let entry = w.contracts.session(id).await.unwrap();
-        assert_eq!((session.client, session.session_key), (entry.client, entry.sessionKey));
-        assert_eq!((session.count, session.transcript), (entry.count, entry.transcript));
-        assert_eq!((session.remaining(), session.thaw_end), (U256::from(entry.remaining), entry.thawEnd));
+        assert_eq!((session.client, session.session_key), (entry.client, entry.session_key));
+        assert_eq!((session.count, session.transcript.to_be_bytes()), (entry.count, *entry.transcript.as_bytes()));
+        assert_eq!((session.remaining(), session.thaw_end), (U256::from(entry.remaining), entry.thaw_end));
     }
     let holdings = w.contracts.holdings().await.unwrap();
     assert_eq!((tables.escrow(), tables.rewards()), (holdings.escrow, holdings.rewards));
