@@ -181,7 +181,7 @@ async fn killed_in_mid_claim(mined_meanwhile: bool) {
     // with nothing on record the contract itself pays nothing a second time, and says so
     let again = contracts.claim(std::slice::from_ref(&batch)).send(&second).await.unwrap();
     assert_eq!((again.event.sessions.len(), again.event.skipped.len()), (0, 1));
-    assert_eq!(u8::from(again.event.skipped[0].reason), 3, "a stale transcript");
+    assert_eq!(again.event.skipped[0].reason, 3, "a stale transcript");
     assert_paid_once(&w, &c, &session).await;
 }
 
