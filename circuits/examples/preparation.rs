@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for shape in [
         Shape::dataset(layout),
         Shape::gradient(layout, Link::Softmax),
-        Shape::optimum(layout, true),
+        Shape::optimum(layout),
         Shape::service(layout),
     ] {
         let keys = timed(&format!("{}: keys", shape.name()), || Keys::generate(&srs, &shape))?;

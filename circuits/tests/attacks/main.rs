@@ -10,6 +10,7 @@ mod agent;
 mod support;
 
 mod columns;
+mod contribution;
 mod dataset;
 mod evaluation;
 mod gradient;
@@ -17,10 +18,8 @@ mod harness;
 mod link;
 mod list;
 mod optimum;
-mod optimum_sums;
 mod product;
 mod receipts;
 mod record;
 mod runs;
 mod service;
-mod sum;

@@ -106,7 +106,7 @@ fn complaints(rows: &[Value]) -> Vec<String> {
     out
 }
 
-/// Names of all gates, by circuit.
+/// All gates, by circuit: polynomials of one name are numbered.
 fn gates() -> BTreeMap<&'static str, BTreeSet<String>> {
     // 7 features in 3 columns and limbs with spare bits: every gate there is
     let layout = |k, task| Layout::new(k, 3, 7, if task == Task::Real { 1 } else { 3 }, task).unwrap();
@@ -116,11 +116,9 @@ fn gates() -> BTreeMap<&'static str, BTreeSet<String>> {
         Shape::gradient(layout(14, Task::Classes), Link::Squared),
         Shape::gradient(layout(14, Task::Classes), Link::Logistic),
         Shape::gradient(layout(14, Task::Classes), Link::Softmax),
-        Shape::optimum(layout(10, Task::Classes), true),
-        Shape::optimum(layout(10, Task::Classes), false),
-        Shape::sum(layout(10, Task::Classes), 2),
+        Shape::optimum(layout(10, Task::Classes)),
         Shape::evaluation(layout(10, Task::Classes)),
-        Shape::service(layout(13, Task::Classes)),
+        Shape::service(layout(15, Task::Classes)),
     ];
     let mut all: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     for shape in shapes {

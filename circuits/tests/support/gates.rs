@@ -59,13 +59,20 @@ impl Sheet {
         self.columns(phase)[n]
     }
 
+    /// The n-th column of a phase from its end, the last being 0.
+    pub fn column_from_last(&self, phase: u8, n: usize) -> usize {
+        let columns = self.columns(phase);
+        columns[columns.len() - 1 - n]
+    }
+
     fn columns(&self, phase: u8) -> Vec<usize> {
         let phases = self.cs.advice_column_phase();
         (0..phases.len()).filter(|i| phases[*i] == phase).collect()
     }
 
     fn polynomials(&self, gate: &str) -> Vec<Expression<Fr>> {
-        let of_name = self.cs.gates().iter().filter(|g| g.name() == gate);
+        let more = format!("{gate} #");
+        let of_name = self.cs.gates().iter().filter(|g| g.name() == gate || g.name().starts_with(&more));
         let all: Vec<_> = of_name.flat_map(|g| g.polynomials().to_vec()).collect();
         assert!(!all.is_empty(), "no gate `{gate}`");
         all
@@ -89,7 +96,8 @@ impl Sheet {
         )
     }
 
-    /// Sets a cell, in which the gate is linear, so that the gate holds on a row; a cell that it does not constrain stays.
+    /// Sets a cell, in which the gates of a name are linear, so that they hold on a row; a cell that they do not constrain
+    /// stays.
     pub fn solve(&mut self, gate: &str, row: usize, cell: Cell) {
         for polynomial in self.polynomials(gate) {
             self.solve_one(&polynomial, row, cell);

@@ -124,6 +124,7 @@ mod tests {
         r
     }
 
+    #[test]
     fn gradients_are_exact_for_the_largest_numbers() {
         // 200 records of 255s at weights of almost 32, the bias at the largest scale: against plain wide sums
         for link in [Link::Squared, Link::Softmax] {
