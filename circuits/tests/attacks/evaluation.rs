@@ -446,8 +446,10 @@ fn evaluation_under_another_layout() {
     let mut certified = vec![0; layout.weights()];
     certified[0] = 1;
     let w = commit_weights(srs, &layout, &secret, &Weights::new(7, 3, certified).unwrap());
-    let knowing: Vec<_> = (0..3).map(|u| (0, wide.weights_start() + (u + 1) * 3 + u, Fr::ONE)).collect();
-    let w = altered(&shape, &w, &knowing);
+    let knowing = (0..3).map(|u| (0, wide.weights_start() + (u + 1) * 3 + u, Fr::ONE));
+    // where the first layout has salts, which may be anything
+    let none = (wide.weights_start()..layout.weights_start()).map(|row| (0, row, Fr::ZERO));
+    let w = altered(&shape, &w, &none.chain(knowing).collect::<Vec<_>>());
 
     let honest = EvaluationCircuit::new(shape.clone(), &xy, &w).unwrap();
     assert_eq!(honest.counts(), [30, 10].map(Fr::from));

@@ -5,7 +5,7 @@ use tribute_circuits::statements::gradient::link::{column, window_indices};
 use tribute_circuits::statements::gradient::GradientCircuit;
 use tribute_core::head::{gradient, Weights};
 use tribute_core::layout::{Layout, Task};
-use tribute_core::link::{Link, Tables, HI_LIMIT};
+use tribute_core::link::{Link, Tables, HI_LIMIT, WINDOW_LIMBS};
 use tribute_core::numbers::LOGIT_BITS;
 use tribute_core::records::Records;
 use tribute_core::shape::Shape;
@@ -109,11 +109,12 @@ fn best_shift(mut l: i64, probabilities: impl Fn(i64) -> U256) -> i64 {
     (l - 64..l + 64).min_by_key(miss).unwrap()
 }
 
-/// Writes limbs of the window, least significant first, for a sum of probabilities; the last takes all that is left.
+/// Writes limbs of the window, least significant first, for a sum of probabilities, as far as they go.
 fn write_window(circuit: &mut GradientCircuit, link: Link, row: usize, sum: U256) {
     let bits = tables().scale().limb_bits();
     let mut window = sum.wrapping_add(tables().window()).wrapping_sub(tables().one());
-    for index in window_indices(link) {
+    for (n, index) in window_indices(link).into_iter().enumerate() {
+        let bits = if n < WINDOW_LIMBS { bits } else { tables().scale().short_bits() };
         circuit.columns[index][row] = from_u256(&(window & ((U256::ONE << bits) - 1)));
         window >>= bits;
     }

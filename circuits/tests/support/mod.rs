@@ -149,7 +149,9 @@ pub fn try_fitted(layout: Layout, sizes: &[usize]) -> Result<Fitted, tribute_cor
                 }
             }
         }
-        w.iter_mut().zip(&g).for_each(|(w, g)| *w -= 0.15 / (bias * bias) * g);
+        // the bias feature is larger than the others, and its step smaller
+        let step = |at: usize| if at < c { 0.15 / (bias * bias) } else { 0.15 };
+        w.iter_mut().zip(&g).enumerate().for_each(|(at, (w, g))| *w -= step(at) * g);
     }
     let scale = f64::from(tribute_core::numbers::WEIGHT_BITS as i32).exp2();
     let weights = Weights::new(d, c, w.iter().map(|w| (w * scale).round() as i64).collect()).unwrap();
