@@ -3,6 +3,7 @@
 
 pub mod gates;
 pub mod keyed;
+pub mod perturb;
 pub mod transcript;
 
 use std::sync::Arc;

@@ -100,7 +100,8 @@ pub use witness::{column, third, AnsweredQuery, SessionBatch, SlotInputs, Step};
 pub struct ServiceCircuit {
     shape: Shape,
     config: Config,
-    committed: Vec<Arc<CommittedColumn>>,
+    /// Committed columns, in proof order; only tests change them.
+    pub committed: Vec<Arc<CommittedColumn>>,
     /// Fresh columns of phase 0 but the multiplicities: see [`column`].
     pub columns: Vec<Vec<Fr>>,
     /// What the public inputs say of each slot; the table holds it.
