@@ -74,7 +74,7 @@ fn the_verifying_keys_are_the_pinned_ones() {
 }
 
 /// Of [`Shape::dataset`] at its least.
-const FINGERPRINT: &str = "7d576ce59d8b276b7a32c0b190b62fc262cd2885c325dfc2ad37d5f9a7cf7e6f";
+const FINGERPRINT: &str = "6b9506374aa5162964d9042819fba6ab1c05e618043eac2c29480c9c2a718dbb";
 
 fn folder(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("keys-{}-{name}", std::process::id()));

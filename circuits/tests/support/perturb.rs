@@ -1,7 +1,9 @@
 //! Small circuits whose cells a test changes, with everything that the witness code makes of them recomputed.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use rayon::prelude::*;
 use tribute_circuits::arithmetization::StatementWitness;
 use tribute_circuits::columns::{commit_weights, Secret};
 use tribute_circuits::gadgets::argument::Forge;
@@ -298,8 +300,9 @@ struct Polynomial {
     expression: Expression<Fr>,
     /// Columns and rotations.
     reads: Vec<(usize, i32)>,
-    /// Whether it reads only what phase one's witness leaves as it is.
-    early: bool,
+    /// The last phase that it reads something of, challenges included: what is of phase 0 here is phase one's witness and
+    /// nothing that is made of it.
+    phase: u8,
 }
 
 /// A subject's gates, for trying changes.
@@ -324,8 +327,9 @@ impl Trial {
                 });
                 reads.sort_unstable();
                 reads.dedup();
-                let early = !challenge && reads.iter().all(|(c, _)| phases[*c] == 0 && *c != multiplicity);
-                Polynomial { expression, reads, early }
+                let phase = |(c, _): &(usize, i32)| if *c == multiplicity { 1 } else { phases[*c] };
+                let phase = reads.iter().map(phase).max().unwrap_or(0).max(u8::from(challenge));
+                Polynomial { expression, reads, phase }
             })
             .collect();
         let now = super::gates::sheet(subject.circuit.as_ref(), &subject.inputs, &some_challenges());
@@ -340,13 +344,14 @@ impl Trial {
         })
     }
 
-    /// What can be said of a change of a cell of phase one before anything is recomputed: free if no gate notices, held if
-    /// one notices that reads nothing that would be recomputed.
+    /// What can be said of a change of a cell before anything is recomputed: free if no gate notices, held if one notices
+    /// that reads nothing that would be recomputed.
     pub fn early(&self, cell: Cell, value: Fr) -> Option<Verdict> {
         let mut noticed = false;
+        let phase = self.subject.honest.cs.advice_column_phase()[cell.0];
         for (p, row) in self.gates_at(cell.0, cell.1) {
             if self.subject.honest.value_with(&p.expression, row, cell, value) != Fr::ZERO {
-                if p.early {
+                if p.phase <= phase {
                     return Some(Verdict::Held);
                 }
                 noticed = true;
@@ -360,13 +365,14 @@ impl Trial {
         let committed = self.subject.committed();
         let phase_one = self.now.columns(0);
         let multiplicity = *phase_one.last().unwrap();
-        let position = |column: usize| phase_one.iter().position(|c| *c == column).unwrap();
+        // other columns are those of phase two
+        let position = |column: usize| phase_one.iter().position(|c| *c == column).unwrap_or(usize::MAX);
         let circuit = &mut self.subject.circuit;
         let mut write = |cell: Cell, value: Fr| {
             let at = position(cell.0);
             if at < committed {
                 Arc::make_mut(&mut circuit.committed_mut()[at]).values[cell.1] = value;
-            } else if cell.0 != multiplicity {
+            } else if at != usize::MAX && cell.0 != multiplicity {
                 circuit.fresh_mut()[at - committed][cell.1] = value;
             }
         };
@@ -393,13 +399,28 @@ impl Trial {
             let sum = self.sum_of_fractions();
             self.now.run_down(gate, sum);
         }
+        if self.subject.circuit.shape().statement == Statement::Gradient {
+            // the witness code publishes what follows from the columns; here the public input stays
+            let (gate, e) = ("gradient check: e' = e + s·b·ek on head rows, e − (τ^j κ^u + α·w)g on weight rows, e − α·2^bi·limb", self.now.column(2, 4));
+            self.now.solve("gradient check starts at −α·2^u·N and ends at 0", 0, (e, 0));
+            self.now.run_down(gate, e);
+        }
+        // a change in a column of phase two stands in the running sums of phase three
+        let later = changes.iter().filter(|(cell, _)| position(cell.0) == usize::MAX);
+        let later: Vec<_> = later.copied().collect();
+        for (cell, value) in &later {
+            self.now.advice[cell.0][cell.1] = *value;
+        }
+        if let (false, Some((gate, column))) = (later.is_empty(), self.running_check()) {
+            self.now.run_down(&gate, column);
+        }
         let circuit = &mut self.subject.circuit;
         for (cell, _) in changes {
             let honest = self.subject.honest.advice[cell.0][cell.1];
             let at = position(cell.0);
             if at < committed {
                 Arc::make_mut(&mut circuit.committed_mut()[at]).values[cell.1] = honest;
-            } else if cell.0 != multiplicity {
+            } else if at != usize::MAX && cell.0 != multiplicity {
                 circuit.fresh_mut()[at - committed][cell.1] = honest;
             }
         }
@@ -423,13 +444,76 @@ impl Trial {
         reads(gate)[0]
     }
 
+    /// The witness with changed cells of phase one.
+    pub fn changed(&self, changes: &[(Cell, Fr)]) -> Box<dyn Cells> {
+        let (committed, phase_one) = (self.subject.committed(), self.subject.honest.columns(0));
+        let mut circuit = self.subject.circuit.boxed();
+        let mut multiplicities = vec![];
+        for (cell, value) in changes {
+            let at = phase_one.iter().position(|c| *c == cell.0).unwrap();
+            if at < committed {
+                let column = Arc::make_mut(&mut circuit.committed_mut()[at]);
+                column.values[cell.1] = *value;
+                *column = CommittedColumn::new(srs(self.subject.layout.k()), std::mem::take(&mut column.values));
+            } else if at + 1 == phase_one.len() {
+                multiplicities.push((cell.1, *value));
+            } else {
+                circuit.fresh_mut()[at - committed][cell.1] = *value;
+            }
+        }
+        *circuit.forge_mut() = Some(Arc::new(move |phase, columns, _| {
+            if let (0, Some(m)) = (phase, columns.last_mut()) {
+                multiplicities.iter().for_each(|(row, value)| m[*row] = *value);
+            }
+        }));
+        circuit
+    }
+
+    /// The running sum of phase three that columns of phase two stand in: its gate and its column.
+    fn running_check(&self) -> Option<(String, usize)> {
+        let statement = self.subject.circuit.shape().statement;
+        let (start, n) = match statement {
+            Statement::Dataset => return None,
+            Statement::Gradient | Statement::Service => ("logit check: r' =", 3),
+            Statement::Evaluation => ("logit check: r' =", 2),
+            Statement::Optimum => ("f' = f", 0),
+        };
+        let name = self.now.cs.gates().iter().map(|g| g.name()).find(|name| name.starts_with(start))?;
+        Some((name.to_owned(), self.now.column(2, n)))
+    }
+
+    /// What is not 0 and should be, by gate and row, where one of the changes can be noticed: at the ends of the running sums
+    /// and near the changes.
+    pub fn defects(&mut self, changes: &[(Cell, Fr)], challenges: &[Fr]) -> BTreeMap<(usize, usize), Fr> {
+        let (n, gate_rows) = (self.subject.layout.rows(), self.subject.layout.gate_rows());
+        self.recomputed(changes, challenges);
+        let mut rows: BTreeSet<usize> = [0, gate_rows - 1].into();
+        for (cell, _) in changes {
+            rows.extend(cell.1.saturating_sub(40)..(cell.1 + 40).min(n));
+        }
+        let at = |row: usize| self.polynomials.iter().enumerate().map(move |(i, p)| ((i, row), &p.expression));
+        let all: Vec<_> = rows.into_iter().flat_map(at).collect();
+        let values: Vec<_> = all.par_iter().map(|((i, row), p)| ((*i, *row), self.now.value(p, *row))).collect();
+        values.into_iter().filter(|(_, value)| *value != Fr::ZERO).collect()
+    }
+
+    /// The polynomial that ends the lookup's sum.
+    pub fn lookup_ends(&self) -> usize {
+        let names: Vec<&str> = self.now.cs.gates().iter().map(|g| g.name()).collect();
+        names.iter().position(|name| *name == "logUp starts and ends at 0").unwrap()
+    }
+
     /// Whether changes of cells of phase one are noticed once everything is recomputed.
     pub fn late(&mut self, changes: &[(Cell, Fr)]) -> Verdict {
-        let challenges = some_challenges();
+        self.late_under(changes, &some_challenges())
+    }
+
+    /// The same under other challenges.
+    pub fn late_under(&mut self, changes: &[(Cell, Fr)], challenges: &[Fr]) -> Verdict {
         let rows: Vec<usize> = changes.iter().map(|(cell, _)| cell.1).collect();
         let n = self.subject.layout.rows();
         let ends = [0, self.subject.layout.gate_rows() - 1];
-        self.recomputed(changes, &challenges);
+        self.recomputed(changes, challenges);
         // the ends of the running sums first, then where the change is, then everything
         let near = rows.iter().take(8).flat_map(|row| row.saturating_sub(4)..(row + 5).min(n));
         let fails = |row: usize| self.polynomials.iter().any(|p| self.now.value(&p.expression, row) != Fr::ZERO);
