@@ -20,7 +20,7 @@ use tribute_engine::halo2_proofs::halo2curves::ff::Field;
 
 use support::gates::{some_challenges, Cell};
 use support::keyed::keyed;
-use support::perturb::{subjects, Subject, Trial, Verdict};
+use support::perturb::{subjects, Subject, Trial, Verdict, INPUT};
 
 /// What was shown of a circuit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,12 +40,21 @@ const FREE_TOGETHER: &[(Statement, &str, &str, &str)] = &[
     (Statement::Optimum, "multiplicity", "", REPEATED),
     (Statement::Evaluation, "multiplicity", "", REPEATED),
     (Statement::Service, "multiplicity", "", REPEATED),
-    (Statement::Gradient, "Y", "classes of absent records", "without presence errors count for nothing; `dataset` proves 0"),
+    (
+        Statement::Gradient,
+        "Y",
+        "classes of absent records",
+        "without presence errors count for nothing; `dataset` proves 0",
+    ),
     (Statement::Gradient, "Y", "heads of absent records", "s of two equal empty records; `dataset` proves it boolean"),
-    (Statement::Evaluation, "Y", "the answers' classes", "two records' hits, one more and one less; `dataset` proves them boolean"),
+    (
+        Statement::Evaluation,
+        "Y",
+        "the answers' classes",
+        "two records' hits, one more and one less; `dataset` proves them boolean",
+    ),
 ];
 const REPEATED: &str = "rows beyond the table repeat its first one, and any of them may count it";
-
 
 /// Names of a circuit's challenges, by index.
 fn challenges(statement: Statement) -> &'static [&'static str] {
@@ -93,19 +102,39 @@ fn dependent(vectors: &[BTreeMap<(usize, usize), Fr>]) -> Option<Vec<Fr>> {
 /// along a line on which nothing but the lookup notices, and on it where the lookup does not either.
 fn forged(trial: &mut Trial, column: usize, cells: &[Cell]) -> Option<Vec<(Cell, Fr)>> {
     let (known, ends) = (some_challenges(), trial.lookup_ends());
-    let was: Vec<Fr> = cells.iter().map(|cell| trial.subject.honest.advice[cell.0][cell.1]).collect();
+    let honest = |cell: &Cell| match cell.0 {
+        INPUT => trial.subject.inputs[cell.1],
+        column => trial.subject.honest.advice[column][cell.1],
+    };
+    let was: Vec<Fr> = cells.iter().map(honest).collect();
     let is_multiplicity = trial.subject.honest.columns(0).last() == Some(&column);
+    if let ([cell, input @ (INPUT, _)], [before, stated]) = (cells, &was[..]) {
+        // another public input, and a cell that makes up for it
+        let stated = (*input, stated + Fr::ONE);
+        let open = trial.defects(&[stated], &known);
+        let mut moved = trial.defects(&[stated, (*cell, before + Fr::ONE)], &known);
+        for (at, value) in &open {
+            *moved.entry(*at).or_default() -= value;
+        }
+        let x = dependent(&[open, moved])?;
+        let x = x[1] * Option::<Fr>::from(x[0].invert())?;
+        let changes = vec![stated, (*cell, before + x)];
+        return (x != Fr::ZERO && trial.late_under(&changes, &known) == Verdict::Free).then_some(changes);
+    }
     let mut vectors = vec![];
     let mut looked_up = false;
     for (cell, honest) in cells.iter().zip(&was) {
         let mut defects = trial.defects(&[(*cell, honest + Fr::ONE)], &known);
-        if !is_multiplicity {
+        if !is_multiplicity && cell.0 != INPUT {
             defects.retain(|(polynomial, _), _| *polynomial != ends);
             let outside = trial.defects(&[(*cell, honest + Fr::from(1 << 40))], &known);
             looked_up |= outside.keys().any(|(polynomial, _)| *polynomial == ends);
         }
         vectors.push(defects);
         let Some(direction) = dependent(&vectors) else { continue };
+        if !direction.iter().zip(cells).any(|(x, cell)| *x != Fr::ZERO && cell.0 == column) {
+            return None;
+        }
         let along = |t: Fr| -> Vec<(Cell, Fr)> {
             let moved = cells.iter().zip(&was).zip(&direction);
             moved.filter(|(_, x)| **x != Fr::ZERO).map(|((cell, was), x)| (*cell, was + t * x)).collect()
@@ -149,6 +178,16 @@ fn root(cells: usize, mut f: impl FnMut(Fr) -> Fr) -> Option<Fr> {
 /// Cells of a column that only running sums hold, from rows of one kind at a time: neighbours, and some far apart.
 fn candidates(trial: &Trial, column: usize) -> Vec<Vec<Cell>> {
     let subject = &trial.subject;
+    if column == INPUT {
+        let inputs: Vec<Cell> = (1..subject.inputs.len()).map(|i| (INPUT, i)).collect();
+        let group = tribute_core::statement::SERVICE_SLOTS;
+        let slot = |slot: usize| (0..3).map(move |g| (INPUT, 1 + slot + g * group)).collect();
+        return if subject.circuit.shape().statement == Statement::Service {
+            vec![slot(0), slot(1)]
+        } else {
+            vec![inputs]
+        };
+    }
     let phase_one = subject.honest.columns(0);
     let at = phase_one.iter().position(|c| *c == column);
     let mut kinds: BTreeMap<&'static str, Vec<usize>> = BTreeMap::new();
@@ -156,15 +195,23 @@ fn candidates(trial: &Trial, column: usize) -> Vec<Vec<Cell>> {
         kinds.entry(subject.class(at.unwrap_or(0), row)).or_default().push(row);
     }
     let open = |row: &usize| trial.early((column, *row), subject.honest.advice[column][*row] + Fr::ONE).is_none();
-    let mut all = vec![];
+    let most = if subject.layout.k() == 10 { 8 } else { 3 };
+    let (mut all, mut mixed) = (vec![], vec![]);
     for rows in kinds.into_values() {
-        let near: Vec<usize> = rows.iter().take(24).copied().filter(open).take(8).collect();
+        let near: Vec<usize> = rows.iter().take(24).copied().filter(open).take(most).collect();
         let step = (rows.len() / 8).max(1);
-        let apart: Vec<usize> = rows.into_iter().step_by(step).filter(open).take(8).collect();
-        all.extend([near, apart].map(|rows| rows.into_iter().map(|row| (column, row)).collect()));
+        let apart: Vec<usize> = rows.into_iter().step_by(step).filter(open).take(most).collect();
+        mixed.extend(near.first().or(apart.first()).map(|row| (column, *row)));
+        all.extend([near, apart].map(|rows| rows.into_iter().map(|row| (column, row)).collect::<Vec<Cell>>()));
     }
-    all.retain(|cells: &Vec<Cell>| cells.len() > 1);
-    all
+    // one of every kind of rows, and one together with a public input
+    let mut together: Vec<Vec<Cell>> = vec![mixed.clone()];
+    if subject.circuit.shape().statement != Statement::Service {
+        for cell in mixed {
+            together.extend((1..subject.inputs.len()).map(|i| vec![cell, (INPUT, i)]));
+        }
+    }
+    all.into_iter().chain(together).filter(|cells| cells.len() > 1).collect()
 }
 
 /// Names of the columns of phase two: the lookup's, and what the statement has there.
@@ -190,48 +237,58 @@ fn order(subject: Subject) -> Order {
     let mut shown: BTreeMap<String, Vec<String>> = names.iter().map(|n| ((*n).to_owned(), vec![])).collect();
     let mut not_forged = vec![];
     let known = some_challenges();
-    for phase in 0..=1u8 {
-        for (n, column) in trial.subject.honest.columns(phase).into_iter().enumerate() {
-            let name = if phase == 0 { trial.subject.columns[n].clone() } else { later[n].clone() };
-            let after: Vec<usize> = (0..names.len()).filter(|c| cs.challenge_phase()[*c] >= phase).collect();
-            let mut found = vec![];
-            for cells in candidates(&trial, column) {
-                // one will do where it takes long
-                if trial.subject.layout.k() == 10 || found.is_empty() {
-                    found.extend(forged(&mut trial, column, &cells));
-                }
+    let columns = [(0, INPUT)].into_iter().chain((0..=1u8).flat_map(|phase| {
+        let columns = trial.subject.honest.columns(phase);
+        columns.into_iter().map(move |column| (phase, column))
+    }));
+    for (phase, column) in columns.collect::<Vec<_>>() {
+        let n = trial.subject.honest.columns(phase).iter().position(|c| *c == column).unwrap_or_default();
+        let name = match (phase, column) {
+            (_, INPUT) => "public inputs".to_owned(),
+            (0, _) => trial.subject.columns[n].clone(),
+            _ => later[n].clone(),
+        };
+        let after: Vec<usize> = (0..names.len()).filter(|c| cs.challenge_phase()[*c] >= phase).collect();
+        let mut found = vec![];
+        for cells in candidates(&trial, column) {
+            // one will do where it takes long
+            if found.len() == if trial.subject.layout.k() == 10 { 8 } else { 1 } {
+                break;
             }
-            let mut noticed: BTreeSet<usize> = BTreeSet::new();
-            for changes in &found {
-                // some challenge is what refuses it, or it is simply true
-                let all: Vec<Fr> = known.iter().map(|c| c + Fr::from(77)).collect();
-                if trial.late_under(changes, &all) == Verdict::Free {
-                    let kind = if phase == 0 { trial.subject.class(n, changes[0].0 .1) } else { "" };
-                    let known = FREE_TOGETHER.iter().any(|(s, c, k, _)| (*s, *c) == (statement, &*name) && (k.is_empty() || *k == kind));
-                    assert!(known, "{circuit}, {name}, {kind}: changed in {changes:?} under any challenges");
-                    continue;
-                }
-                for challenge in &after {
-                    let mut other = known.clone();
-                    other[*challenge] += Fr::from(77);
-                    if trial.late_under(changes, &other) == Verdict::Held {
-                        noticed.insert(*challenge);
-                    }
-                }
-                // and so is the proof of it refused, whose challenges nobody knows beforehand
-                if phase == 0 && trial.subject.layout.k() == 10 {
-                    let keyed = keyed(trial.subject.circuit.shape());
-                    let witness = trial.changed(changes);
-                    let inputs = trial.subject.inputs.clone();
-                    let proof = prove_unchecked(keyed.srs, &keyed.keys, witness.as_ref(), inputs).unwrap();
-                    assert!(!keyed.native(&proof), "{circuit}, {name}: a proof");
-                }
-            }
-            if found.is_empty() {
-                not_forged.push(name);
+            let Some(changes) = forged(&mut trial, column, &cells) else { continue };
+            // some challenge is what refuses it, or it is simply true
+            let all: Vec<Fr> = known.iter().map(|c| c + Fr::from(77)).collect();
+            if trial.late_under(&changes, &all) == Verdict::Free {
+                let kind = if phase == 0 { trial.subject.class(n, changes.last().unwrap().0 .1) } else { "" };
+                let known = FREE_TOGETHER
+                    .iter()
+                    .any(|(s, c, k, _)| (*s, *c) == (statement, &*name) && (k.is_empty() || *k == kind));
+                assert!(known, "{circuit}, {name}, {kind}: changed in {changes:?} under any challenges");
             } else {
-                noticed.into_iter().for_each(|c| shown.get_mut(names[c]).unwrap().push(name.clone()));
+                found.push(changes);
             }
+        }
+        let mut noticed: BTreeSet<usize> = BTreeSet::new();
+        for changes in &found {
+            for challenge in &after {
+                let mut other = known.clone();
+                other[*challenge] += Fr::from(77);
+                if trial.late_under(changes, &other) == Verdict::Held {
+                    noticed.insert(*challenge);
+                }
+            }
+            // and so is the proof of it refused, whose challenges nobody knows beforehand
+            if phase == 0 && trial.subject.layout.k() == 10 {
+                let keyed = keyed(trial.subject.circuit.shape());
+                let (witness, inputs) = trial.changed(changes);
+                let proof = prove_unchecked(keyed.srs, &keyed.keys, witness.as_ref(), inputs).unwrap();
+                assert!(!keyed.native(&proof), "{circuit}, {name}: a proof");
+            }
+        }
+        if found.is_empty() {
+            not_forged.push(name);
+        } else {
+            noticed.into_iter().for_each(|c| shown.get_mut(names[c]).unwrap().push(name.clone()));
         }
     }
     Order { circuit, challenges: shown, not_forged }

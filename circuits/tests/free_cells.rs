@@ -57,11 +57,8 @@ fn free_cells(subject: Subject, every_row: bool) -> BTreeSet<(String, &'static s
     for (at, name) in trial.subject.columns.clone().iter().enumerate() {
         let column = trial.subject.honest.columns(0)[at];
         // beyond the gates only committed columns are the witness's own
-        let rows = if at < trial.subject.committed() {
-            trial.subject.layout.rows()
-        } else {
-            trial.subject.layout.gate_rows()
-        };
+        let rows =
+            if at < trial.subject.committed() { trial.subject.layout.rows() } else { trial.subject.layout.gate_rows() };
         let mut kinds: BTreeMap<&'static str, Vec<usize>> = BTreeMap::new();
         for row in 0..rows {
             kinds.entry(trial.subject.class(at, row)).or_default().push(row);
@@ -71,10 +68,8 @@ fn free_cells(subject: Subject, every_row: bool) -> BTreeSet<(String, &'static s
             let was = |trial: &Trial, row: usize| trial.subject.honest.advice[column][row];
             let mut verdicts = vec![];
             for change in [|_: Fr, row: usize| random(row), |was: Fr, _: usize| was + Fr::ONE] {
-                let early: Vec<Option<Verdict>> = rows
-                    .par_iter()
-                    .map(|row| trial.early((column, *row), change(was(&trial, *row), *row)))
-                    .collect();
+                let early: Vec<Option<Verdict>> =
+                    rows.par_iter().map(|row| trial.early((column, *row), change(was(&trial, *row), *row))).collect();
                 let open: Vec<usize> =
                     rows.iter().zip(&early).filter(|(_, v)| v.is_none()).map(|(row, _)| *row).collect();
                 let mut seen: BTreeMap<Verdict, usize> =

@@ -325,12 +325,7 @@ fn simulated_opening(
 }
 
 /// `Σ y^i gate_i(x)` of the recorded values and of the public inputs, whose polynomial whoever verifies evaluates.
-fn gates_at_x(
-    vk: &halo2_proofs::plonk::VerifyingKey<G1Affine>,
-    r: &Recorded,
-    inputs: &[Fr],
-    n: usize,
-) -> Fr {
+fn gates_at_x(vk: &halo2_proofs::plonk::VerifyingKey<G1Affine>, r: &Recorded, inputs: &[Fr], n: usize) -> Fr {
     let cs = vk.cs();
     let mut instance = inputs.to_vec();
     instance.resize(n, Fr::ZERO);

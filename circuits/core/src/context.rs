@@ -138,13 +138,7 @@ pub fn list_hash(datasets: impl IntoIterator<Item = Digest>) -> Digest {
 #[must_use]
 pub fn optimum_ctx(domain: &Domain, agent: &Digest, version: u32, weights: &Digest, list: &Digest) -> Fr {
     truncate(
-        domain
-            .words(b"tribute.optimum.v1")
-            .word(agent)
-            .uint(u128::from(version))
-            .word(weights)
-            .word(list)
-            .keccak(),
+        domain.words(b"tribute.optimum.v1").word(agent).uint(u128::from(version)).word(weights).word(list).keccak(),
     )
 }
 

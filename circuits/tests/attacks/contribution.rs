@@ -122,7 +122,12 @@ fn contribution_of_other_units() {
 #[test]
 fn contribution_shifted_by_a_fraction() {
     let fraction = two_to(unit_bits()).invert().unwrap();
-    another("contribution_shifted_by_a_fraction", RANGE, two_to(unit_bits() - 1) * fraction * Fr::from(2), write_remainder);
+    another(
+        "contribution_shifted_by_a_fraction",
+        RANGE,
+        two_to(unit_bits() - 1) * fraction * Fr::from(2),
+        write_remainder,
+    );
 }
 
 /// All limbs the same value, outside the table: their activities `2^(b·i)` do not sum to 0, so the pole stays, whatever the

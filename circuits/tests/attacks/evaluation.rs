@@ -291,7 +291,11 @@ fn tally_jumps() {
 
 #[test]
 fn tally_starts_above_zero() {
-    with_tally("evaluation_tally_starts_above_zero", "tally is n + σ·correct in row 0, and ends at 0", 0..layout().gate_rows());
+    with_tally(
+        "evaluation_tally_starts_above_zero",
+        "tally is n + σ·correct in row 0, and ends at 0",
+        0..layout().gate_rows(),
+    );
 }
 
 #[test]

@@ -38,11 +38,7 @@ pub(crate) const ATTACKS: &[(&str, &[Place])] = &[
     ("short limb of a logit out of range", &[Here("short_limb_of_a_logit_out_of_range")]),
     (
         "saturation flag",
-        &[
-            Here("saturation_flag"),
-            Here("logistic_saturation_flag"),
-            Here("logistic_saturation_flag_of_the_other"),
-        ],
+        &[Here("saturation_flag"), Here("logistic_saturation_flag"), Here("logistic_saturation_flag_of_the_other")],
     ),
     // data
     ("wrong label", &[Here("wrong_label")]),
@@ -75,7 +71,10 @@ pub(crate) const ATTACKS: &[(&str, &[Place])] = &[
                 "circuits/tests/attacks/contribution.rs",
                 "fn contributions_beyond_the_limit_are_the_verifiers_business",
             ),
-            There("circuits/core/src/certificate/contributions.rs", "fn a_contribution_shifted_by_a_fraction_is_no_number"),
+            There(
+                "circuits/core/src/certificate/contributions.rs",
+                "fn a_contribution_shifted_by_a_fraction_is_no_number",
+            ),
         ],
     ),
     (

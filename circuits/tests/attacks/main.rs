@@ -17,6 +17,7 @@ mod gradient;
 mod harness;
 mod link;
 mod list;
+mod lookup;
 mod optimum;
 mod product;
 mod receipts;

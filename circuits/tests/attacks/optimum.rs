@@ -325,8 +325,7 @@ fn weight_out_of_range() {
         spell_too_large(circuit);
         let (limbs, shifted) = weight_limbs(circuit);
         let spare = limbs.len() as u32 * layout().limb_bits() - (WEIGHT_BITS + 6);
-        circuit.columns[shifted][first()] =
-            circuit.columns[limbs.end - 1][first()] * two_to(spare);
+        circuit.columns[shifted][first()] = circuit.columns[limbs.end - 1][first()] * two_to(spare);
     });
 }
 

@@ -25,7 +25,8 @@ use crate::support::keyed::keyed;
 use crate::support::{altered, Instance};
 
 pub(crate) const LOGITS: &str = "logit check: r' = σr + α·zk + b on head rows, r − a(α·wk + τ^j) on blocks";
-pub(crate) const GRADIENT: &str = "gradient check: e' = e + s·b·ek on head rows, e − (τ^j κ^u + α·w)g on weight rows, e − α·2^bi·limb";
+pub(crate) const GRADIENT: &str =
+    "gradient check: e' = e + s·b·ek on head rows, e − (τ^j κ^u + α·w)g on weight rows, e − α·2^bi·limb";
 const C: usize = 3;
 /// Challenges, by index.
 const SIGMA: usize = 2;
@@ -316,7 +317,10 @@ fn gradient_beyond_integers() {
     let (shape, i) = world(layout(), Link::Squared);
     let half = two_to(1).invert().unwrap();
     let bad = altered(&shape, &i.g, &[(0, block(1), from_i256(&i.gradient[C]) + half)]);
-    attack("gradient_beyond_integers", &["gradient check starts at −α·2^u·N and ends at 0"], &shape, |shape, forged| {
-        claim(shape, &i, if forged { &bad } else { &i.g })
-    });
+    attack(
+        "gradient_beyond_integers",
+        &["gradient check starts at −α·2^u·N and ends at 0"],
+        &shape,
+        |shape, forged| claim(shape, &i, if forged { &bad } else { &i.g }),
+    );
 }

@@ -317,11 +317,17 @@ fn feature_beyond_the_last() {
     let agent = Agent::plain();
     let session = agent.session(1, 1);
     // a 21st feature, in the receipt and in no logit
-    attack("feature_beyond_the_last", &agent, &["logit check starts and ends at 0"], std::slice::from_ref(&session), |shape| {
-        let mut steps = agent.steps(0, &session);
-        steps[0].features.push(9);
-        steps[0].message[1] += Fr::from(9) * (0..20).fold(Fr::one(), |p, _| p * Fr::from(256));
-        let after = receipt_of(&steps[0].message);
-        agent.prove_steps(shape, steps, slots(&[(0, 1, after, 1)]))
-    });
+    attack(
+        "feature_beyond_the_last",
+        &agent,
+        &["logit check starts and ends at 0"],
+        std::slice::from_ref(&session),
+        |shape| {
+            let mut steps = agent.steps(0, &session);
+            steps[0].features.push(9);
+            steps[0].message[1] += Fr::from(9) * (0..20).fold(Fr::one(), |p, _| p * Fr::from(256));
+            let after = receipt_of(&steps[0].message);
+            agent.prove_steps(shape, steps, slots(&[(0, 1, after, 1)]))
+        },
+    );
 }

@@ -25,7 +25,7 @@ pub struct Sheet {
     pub layout: Layout,
     pub cs: ConstraintSystem<Fr>,
     pub fixed: Vec<Vec<Fr>>,
-    instance: Vec<Fr>,
+    pub instance: Vec<Fr>,
     /// By column index.
     pub advice: Vec<Vec<Fr>>,
     /// By index.

@@ -9,7 +9,8 @@ pub mod transcript;
 use std::sync::Arc;
 
 use tribute_circuits::columns::{
-    commit_gradient, commit_records, commit_rows, commit_weights, sum_gradients, ColumnPlace, CommittedGroup, Role, Secret,
+    commit_gradient, commit_records, commit_rows, commit_weights, sum_gradients, ColumnPlace, CommittedGroup, Role,
+    Secret,
 };
 use tribute_circuits::statements::optimum::OptimumCircuit;
 use tribute_core::head::{gradient, Weights};

@@ -28,6 +28,9 @@ use super::gates::{some_challenges, Cell, Sheet};
 use super::keyed::srs;
 use super::{fitted, instance, records, weights};
 
+/// The column of a "cell" that is a public input.
+pub const INPUT: usize = usize::MAX - 1;
+
 /// A witness whose cells can be changed.
 pub trait Cells: StatementWitness {
     fn committed_mut(&mut self) -> &mut Vec<Arc<CommittedColumn>>;
@@ -99,9 +102,11 @@ pub fn subjects() -> Vec<fn() -> Subject> {
         let names: Vec<&str> = match link {
             Link::Squared => vec!["logit", "remainder"],
             Link::Softmax => group.into_iter().chain(["window limb 4", "window limb 5", "shift", "sum"]).collect(),
-            Link::Logistic => {
-                group.into_iter().chain(second.iter().map(String::as_str)).chain(window.iter().map(String::as_str)).collect()
-            }
+            Link::Logistic => group
+                .into_iter()
+                .chain(second.iter().map(String::as_str))
+                .chain(window.iter().map(String::as_str))
+                .collect(),
         };
         assert_eq!(names.len(), tribute_circuits::statements::gradient::link::columns(link));
         assert_eq!(names.get(link_column::SHORT).is_some(), link != Link::Squared);
@@ -377,6 +382,10 @@ impl Trial {
             }
         };
         changes.iter().for_each(|(cell, value)| write(*cell, *value));
+        self.now.instance[..self.subject.inputs.len()].copy_from_slice(&self.subject.inputs);
+        for (cell, value) in changes.iter().filter(|(cell, _)| cell.0 == INPUT) {
+            self.now.instance[cell.1] = *value;
+        }
         let count = self.now.challenges.len();
         self.now.challenges.copy_from_slice(&challenges[..count]);
         for (column, values) in self.now.advice.iter_mut().zip(self.subject.circuit.committed()) {
@@ -401,21 +410,24 @@ impl Trial {
         }
         if self.subject.circuit.shape().statement == Statement::Gradient {
             // the witness code publishes what follows from the columns; here the public input stays
-            let (gate, e) = ("gradient check: e' = e + s·b·ek on head rows, e − (τ^j κ^u + α·w)g on weight rows, e − α·2^bi·limb", self.now.column(2, 4));
+            let (gate, e) = (
+                "gradient check: e' = e + s·b·ek on head rows, e − (τ^j κ^u + α·w)g on weight rows, e − α·2^bi·limb",
+                self.now.column(2, 4),
+            );
             self.now.solve("gradient check starts at −α·2^u·N and ends at 0", 0, (e, 0));
             self.now.run_down(gate, e);
         }
         // a change in a column of phase two stands in the running sums of phase three
         let later = changes.iter().filter(|(cell, _)| position(cell.0) == usize::MAX);
         let later: Vec<_> = later.copied().collect();
-        for (cell, value) in &later {
+        for (cell, value) in later.iter().filter(|(cell, _)| cell.0 != INPUT) {
             self.now.advice[cell.0][cell.1] = *value;
         }
         if let (false, Some((gate, column))) = (later.is_empty(), self.running_check()) {
             self.now.run_down(&gate, column);
         }
         let circuit = &mut self.subject.circuit;
-        for (cell, _) in changes {
+        for (cell, _) in changes.iter().filter(|(cell, _)| cell.0 != INPUT) {
             let honest = self.subject.honest.advice[cell.0][cell.1];
             let at = position(cell.0);
             if at < committed {
@@ -444,12 +456,17 @@ impl Trial {
         reads(gate)[0]
     }
 
-    /// The witness with changed cells of phase one.
-    pub fn changed(&self, changes: &[(Cell, Fr)]) -> Box<dyn Cells> {
+    /// The witness and the public inputs with changed cells of phase one.
+    pub fn changed(&self, changes: &[(Cell, Fr)]) -> (Box<dyn Cells>, Vec<Fr>) {
+        let mut inputs = self.subject.inputs.clone();
         let (committed, phase_one) = (self.subject.committed(), self.subject.honest.columns(0));
         let mut circuit = self.subject.circuit.boxed();
         let mut multiplicities = vec![];
         for (cell, value) in changes {
+            if cell.0 == INPUT {
+                inputs[cell.1] = *value;
+                continue;
+            }
             let at = phase_one.iter().position(|c| *c == cell.0).unwrap();
             if at < committed {
                 let column = Arc::make_mut(&mut circuit.committed_mut()[at]);
@@ -466,7 +483,7 @@ impl Trial {
                 multiplicities.iter().for_each(|(row, value)| m[*row] = *value);
             }
         }));
-        circuit
+        (circuit, inputs)
     }
 
     /// The running sum of phase three that columns of phase two stand in: its gate and its column.
