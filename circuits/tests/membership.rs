@@ -5,6 +5,7 @@ mod support;
 
 use tribute_circuits::columns::opening::{open_record, open_unchecked, OpeningError};
 use tribute_circuits::columns::{commit_records, CommittedGroup, Secret};
+use tribute_core::id::RecordContext;
 use tribute_core::layout::{Layout, Task};
 use tribute_core::opening::RecordOpening;
 use tribute_core::opening::{second_seed, ClaimError, RecordClaim};
@@ -45,7 +46,7 @@ impl Shard {
             index: index as u64,
             features: self.records.features(index).to_vec(),
             target: self.records.target(index),
-            context: [7; 32],
+            context: RecordContext::new([7; 32]),
         }
     }
 
@@ -108,7 +109,7 @@ fn another_record_label_or_place_is_refused() {
         assert_eq!(s.verify(&claim, &opening), Err(RecordRejected::Opening), "{name}, with the honest opening");
     }
     // made for somebody else
-    let context = RecordClaim { context: [8; 32], ..honest.clone() };
+    let context = RecordClaim { context: RecordContext::new([8; 32]), ..honest.clone() };
     assert_eq!(s.verify(&context, &opening), Err(RecordRejected::Opening));
     s.verify(&context, &s.open(&context)).unwrap();
 }

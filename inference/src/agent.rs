@@ -1,13 +1,13 @@
 //! The canonical agent: an ONNX file in integer arithmetic whose answers equal the circuit's bit for bit.
 //!
 //! ```text
-//! features uint8 [batch, d] ─ Cast int64 ─ Pad (256 on the right) ─ MatMul ─┬─ logits int64 [batch, c]
+//! features uint8 [batch, d] ─ Cast int64 ─ Pad (256·2^s on the right) ─ MatMul ─┬─ logits int64 [batch, c]
 //!                                     weight int64 [d + 1, c], bias last ───┘  └─ ArgMax ─ answer int64 [batch]
 //! ```
 //!
 //! `d` is the schema's feature count. Circuits and [`tribute_core::head`] keep the bias *first*; the file keeps it *last*.
 //!
-//! Every value is exact: `|logit| ≤ (255·d + 256)·2^25 < 2^43` for `d ≤ 1024`. Equal logits give the lower class; a single
+//! Every value is exact: `|logit| < (255·d + 256·2^s)·2^37 ≤ 2^55`. Equal logits give the lower class; a single
 //! logit gives 1 when it is positive (`Greater` stands where `ArgMax` is), as in [`tribute_core::head::answer`]. One agent
 //! has one sequence of bytes, so the file's SHA-256 identifies it.
 
@@ -16,7 +16,8 @@ use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 use tribute_core::head::{HeadError, Weights};
 use tribute_core::layout::{MAX_CLASSES, MAX_FEATURES};
-use tribute_core::numbers::{BIAS_FEATURE, WEIGHT_BITS};
+use tribute_core::layout::MAX_INTERCEPT_SCALE;
+use tribute_core::numbers::{FEATURE_BITS, WEIGHT_BITS};
 
 use crate::onnx::{self, OnnxError};
 use crate::runtime::{AgentSession, Runtime, RuntimeError};
@@ -107,7 +108,13 @@ impl Agent {
         };
         let mut values = onnx::read_i64(weight)?;
         values.rotate_right(c);
-        let weights = Weights::new(features, c, values)?;
+        let bias_feature = graph.initializer.iter().find(|t| t.name == "bias_feature").map(onnx::read_i64).transpose()?;
+        // any other constant is not what `to_bytes` writes, which is compared below
+        let scale = match bias_feature.as_deref() {
+            Some([feature]) if *feature > 0 => feature.ilog2().saturating_sub(FEATURE_BITS).min(MAX_INTERCEPT_SCALE),
+            _ => 0,
+        };
+        let weights = Weights::new(features, c, values)?.with_intercept_scale(scale);
 
         let entry = |key: &'static str, expected: &'static str| {
             onnx::metadata(&model, key).map(str::to_owned).ok_or(AgentError::Metadata {
@@ -116,9 +123,9 @@ impl Agent {
                 got: String::new(),
             })
         };
-        let bits = entry(key::WEIGHT_BITS, "20")?;
+        let bits = entry(key::WEIGHT_BITS, "32")?;
         if bits != WEIGHT_BITS.to_string() {
-            return Err(AgentError::Metadata { key: key::WEIGHT_BITS, expected: "20", got: bits });
+            return Err(AgentError::Metadata { key: key::WEIGHT_BITS, expected: "32", got: bits });
         }
         let schema = entry(key::SCHEMA, "the schema's id in hex")?;
         let certificate = entry(key::CERTIFICATE, "the certificate's id, or nothing")?;
@@ -158,7 +165,7 @@ fn graph(weights: &Weights) -> onnx::GraphProto {
     let mut constants = vec![
         onnx::tensor_i64("weight", &[features + 1, classes], &bias_last),
         onnx::tensor_i64("bias_place", &[4], &[0, 0, 0, 1]),
-        onnx::tensor_i64("bias_feature", &[], &[BIAS_FEATURE]),
+        onnx::tensor_i64("bias_feature", &[], &[weights.bias_feature()]),
     ];
     if classes == 1 {
         nodes.push(node("Greater", &["logits", "threshold"], "positive", vec![]));

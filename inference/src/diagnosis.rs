@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+use tribute_core::layout::MAX_INTERCEPT_SCALE;
 use tribute_core::link::Link;
 use tribute_core::schema::{Schema, Target};
 
@@ -16,14 +17,14 @@ pub struct Diagnosis {
     pub best_lambda: Option<f64>,
     /// That norm.
     pub gradient: f64,
-    /// The bias seems to be free of penalty where the terms penalise it, or the other way round.
-    pub other_bias: bool,
+    /// The bias seems to be free of penalty, or nearly so.
+    pub free_bias: bool,
     /// What it looks like.
     pub looks: Looks,
-    /// The terms' λ, link, and whether they penalise the bias.
+    /// The terms' λ and link, and the layout's intercept scale.
     lambda: f64,
     link: Link,
-    reg_bias: bool,
+    intercept_scale: u32,
     records: usize,
 }
 
@@ -52,7 +53,7 @@ pub(crate) struct Model<'a> {
     pub(crate) schema: &'a Schema,
     pub(crate) weights: &'a [f64],
     pub(crate) lambda: f64,
-    pub(crate) reg_bias: bool,
+    pub(crate) intercept_scale: u32,
     pub(crate) link: Link,
     pub(crate) records: usize,
     /// Largest norm of the gradient that could be certified for a λ and a norm of the penalised weights.
@@ -96,11 +97,9 @@ impl Model<'_> {
         let classes = self.schema.classes();
         let gradient = (self.gradient)(self.link).unwrap_or_else(|| vec![0.0; self.weights.len()]);
         let [with_bias, without] = [0, classes].map(|first| Fit::new(self.weights, &gradient, first));
-        let (own, other) = if self.reg_bias { (&with_bias, &without) } else { (&without, &with_bias) };
-        // the other way has to be much better: a λ that is a little wrong shows in the bias too
-        let other_bias = other.is_close() && other.residual < 0.25 * own.residual;
-        let fit = if other_bias { other } else { own };
-        let first = if self.reg_bias == other_bias { classes } else { 0 };
+        // much better without: a λ that is a little wrong shows in the bias too
+        let free_bias = without.is_close() && without.residual < 0.25 * with_bias.residual;
+        let (fit, first) = if free_bias { (&without, classes) } else { (&with_bias, 0) };
         let looks = if fit.lambda > 0.0 && fit.residual <= (self.allowed)(fit.lambda, fit.norm) {
             Looks::OtherTerms
         } else if let Some(features) = self.left_out(&gradient) {
@@ -115,11 +114,11 @@ impl Model<'_> {
         Diagnosis {
             best_lambda: (fit.lambda > 0.0).then_some(fit.lambda),
             gradient: fit.residual,
-            other_bias,
+            free_bias,
             looks,
             lambda: self.lambda,
             link: self.link,
-            reg_bias: self.reg_bias,
+            intercept_scale: self.intercept_scale,
             records: self.records,
         }
     }
@@ -223,8 +222,12 @@ impl fmt::Display for Diagnosis {
             Looks::OtherLoss(link) => write!(f, "It looks trained with the loss of the {} link", link.name())?,
             Looks::Far => write!(f, "It is far from any optimum here: it looks trained on other records, with another loss, or stopped very early")?,
         }
-        if self.other_bias {
-            write!(f, "; its bias is penalised otherwise than the terms say")?;
+        if self.free_bias {
+            write!(f, "; its bias seems free of penalty")?;
+            match self.intercept_scale {
+                MAX_INTERCEPT_SCALE => write!(f, ", more so than at intercept scale {MAX_INTERCEPT_SCALE}, the largest")?,
+                scale => write!(f, ": a layout with a larger intercept scale than {scale} comes closer")?,
+            }
         }
         match best {
             Some(best) => write!(
@@ -237,18 +240,19 @@ impl fmt::Display for Diagnosis {
             }
         }
         let (lambda, link) = (short(self.lambda), self.link.name());
-        let free = if self.reg_bias { "" } else { " --free-bias" };
         write!(
             f,
-            ". `tribute agent train --lambda {lambda} --link {link}{free}` with the same datasets makes the optimum"
+            ". `tribute agent train --lambda {lambda} --link {link}` with the same datasets makes the optimum"
         )?;
         let n = self.records as f64;
         let strength = match self.link {
             Link::Squared => format!("Ridge(alpha = {})", short(self.lambda * n)),
             Link::Logistic | Link::Softmax => format!("C = {}", short(1.0 / (self.lambda * n))),
         };
-        let bias =
-            if self.reg_bias { "the bias as one more penalised column of ones" } else { "a bias without penalty" };
+        let bias = match self.intercept_scale {
+            0 => "the bias as one more penalised column of ones".to_owned(),
+            scale => format!("the bias as one more penalised column of {}", 1 << scale),
+        };
         write!(f, "; scikit-learn does on the 8-bit features q/256 with {strength}, {bias} and tol = 1e-10")
     }
 }
@@ -270,12 +274,12 @@ mod tests {
     }
 
     /// The diagnosis of W with a gradient for the terms' link and one for the logistic link.
-    fn diagnose(weights: &[f64], gradient: [f64; 8], logistic: [f64; 8], reg_bias: bool) -> Diagnosis {
+    fn diagnose(weights: &[f64], gradient: [f64; 8], logistic: [f64; 8], intercept_scale: u32) -> Diagnosis {
         Model {
             schema: &schema(),
             weights,
             lambda: LAMBDA,
-            reg_bias,
+            intercept_scale,
             link: Link::Softmax,
             records: 100,
             allowed: &|lambda, norm| 1e-4 * lambda * norm,
@@ -297,19 +301,19 @@ mod tests {
 
     #[test]
     fn the_optimum_of_other_terms_is_told_with_them() {
-        let d = diagnose(&W, cancelling(&W, [0.02; 4]), NOTHING, true);
-        assert_eq!((d.looks.clone(), d.other_bias), (Looks::OtherTerms, false));
+        let d = diagnose(&W, cancelling(&W, [0.02; 4]), NOTHING, 0);
+        assert_eq!((d.looks.clone(), d.free_bias), (Looks::OtherTerms, false));
         assert!((d.best_lambda.unwrap() - 0.02).abs() < 1e-12 && d.gradient < 1e-12);
         let text = d.to_string();
         assert!(text.contains("optimum for lambda = 0.02, the terms say 0.01"), "{text}");
         assert!(text.contains("--lambda 0.01 --link softmax`") && text.contains("C = 1,"), "{text}");
 
-        // a bias without penalty where the terms penalise it, and the other way round
-        let free = diagnose(&W, cancelling(&W, [0.0, 0.01, 0.01, 0.01]), NOTHING, true);
-        assert_eq!((free.looks.clone(), free.other_bias), (Looks::OtherTerms, true));
-        assert!(free.to_string().contains("its bias is penalised otherwise"), "{free}");
-        let penalised = diagnose(&W, cancelling(&W, [0.01; 4]), NOTHING, false);
-        assert_eq!((penalised.looks, penalised.other_bias), (Looks::OtherTerms, true));
+        // a bias without penalty
+        let free = diagnose(&W, cancelling(&W, [0.0, 0.01, 0.01, 0.01]), NOTHING, 0);
+        assert_eq!((free.looks.clone(), free.free_bias), (Looks::OtherTerms, true));
+        assert!(free.to_string().contains("a larger intercept scale than 0 comes closer"), "{free}");
+        let at_largest = diagnose(&W, cancelling(&W, [0.0, 0.01, 0.01, 0.01]), NOTHING, 4).to_string();
+        assert!(at_largest.contains("intercept scale 4, the largest") && at_largest.contains("column of 16"), "{at_largest}");
     }
 
     #[test]
@@ -320,7 +324,7 @@ mod tests {
             // orthogonal to W, in the block of the first feature and the second
             gradient[2] += by * LAMBDA * norm * 0.5f64.sqrt();
             gradient[3] += by * LAMBDA * norm * 0.5f64.sqrt();
-            diagnose(&W, gradient, NOTHING, true).looks
+            diagnose(&W, gradient, NOTHING, 0).looks
         };
         assert_eq!(off(0.9e-4), Looks::OtherTerms);
         assert_eq!(off(1.1e-4), Looks::Close);
@@ -334,32 +338,32 @@ mod tests {
         (w[4], w[5]) = (0.0, 0.0);
         let mut gradient = cancelling(&w, [LAMBDA; 4]);
         (gradient[4], gradient[5]) = (0.01, -0.01);
-        assert_eq!(diagnose(&w, gradient, NOTHING, true).looks, Looks::FeaturesLeftOut(vec!["f1".into()]));
+        assert_eq!(diagnose(&w, gradient, NOTHING, 0).looks, Looks::FeaturesLeftOut(vec!["f1".into()]));
         // a feature that says nothing has no weight at the optimum either
         (gradient[4], gradient[5]) = (1e-9, 1e-9);
-        assert_eq!(diagnose(&w, gradient, NOTHING, true).looks, Looks::OtherTerms);
+        assert_eq!(diagnose(&w, gradient, NOTHING, 0).looks, Looks::OtherTerms);
 
         // λ = 0.04 on raw values of ranges 2, 5 and 10
-        let raw = diagnose(&W, cancelling(&W, [0.0, 0.01, 0.0016, 0.0004]), NOTHING, false);
+        let raw = diagnose(&W, cancelling(&W, [0.0, 0.01, 0.0016, 0.0004]), NOTHING, 4);
         match raw.looks {
             Looks::OtherScale { raw_lambda: Some(lambda) } => assert!((lambda - 0.04).abs() < 1e-9),
             ref other => panic!("{other:?}"),
         }
         assert!(raw.to_string().contains("unscaled"), "{raw}");
-        let standardised = diagnose(&W, cancelling(&W, [0.0, 0.01, 0.03, 0.002]), NOTHING, false);
+        let standardised = diagnose(&W, cancelling(&W, [0.0, 0.01, 0.03, 0.002]), NOTHING, 4);
         assert_eq!(standardised.looks, Looks::OtherScale { raw_lambda: None });
     }
 
     #[test]
     fn another_loss_and_no_optimum_at_all() {
         let logistic = cancelling(&W, [0.03; 4]);
-        assert_eq!(diagnose(&W, NOTHING, logistic, true).looks, Looks::OtherLoss(Link::Logistic));
-        assert_eq!(diagnose(&W, NOTHING, NOTHING, true).looks, Looks::Far);
+        assert_eq!(diagnose(&W, NOTHING, logistic, 0).looks, Looks::OtherLoss(Link::Logistic));
+        assert_eq!(diagnose(&W, NOTHING, NOTHING, 0).looks, Looks::Far);
         // away from zero: no λ would stop it
-        let d = diagnose(&W, cancelling(&W, [-0.01; 4]), NOTHING, true);
+        let d = diagnose(&W, cancelling(&W, [-0.01; 4]), NOTHING, 0);
         assert_eq!((d.looks.clone(), d.best_lambda), (Looks::Far, None));
         assert!(d.to_string().contains("No lambda fits it"), "{d}");
-        let zero = diagnose(&[0.0; 8], NOTHING, NOTHING, true);
+        let zero = diagnose(&[0.0; 8], NOTHING, NOTHING, 0);
         assert_eq!((zero.looks, zero.best_lambda), (Looks::Far, None));
     }
 }

@@ -207,7 +207,8 @@ impl NotAffine {
 
 /// Reads the head of an ONNX model for records of `schema`, as a head with `link`. A canonical agent is taken as it is.
 ///
-/// The model is asked around `datasets` too; none are needed.
+/// The model is asked around `datasets` too; none are needed. `intercept_scale` is the layout's: the bias becomes the weight
+/// of a feature `2^s`.
 ///
 /// # Errors
 /// [`ImportError`].
@@ -216,6 +217,7 @@ pub fn import(
     schema: &Schema,
     scale: InputScale,
     link: Link,
+    intercept_scale: u32,
     datasets: &[&Records],
 ) -> Result<Imported, ImportError> {
     if let Ok(agent) = Agent::from_bytes(bytes) {
@@ -235,7 +237,7 @@ pub fn import(
     let mut probe = Probe::new(&runtime, bytes, schema, scale)?;
     let mut rng = ChaCha20Rng::from_seed(Sha256::digest(bytes).into());
     let head = head::find(&mut probe, &graph, schema, link, datasets, &mut rng)?;
-    let weights = to_weights(&with_link(&head, schema, link)?, schema)?;
+    let weights = to_weights(with_link(&head, schema, link)?, schema, intercept_scale)?;
     Ok(Imported { weights, output: head.output, residual: head.residual })
 }
 
@@ -276,8 +278,9 @@ fn is_mirrored(weights: &Array2<f64>, unit: f64) -> bool {
     weights.ncols() == 2 && weights.rows().into_iter().all(|w| (w[0] + w[1]).abs() <= 256.0 * unit * largest)
 }
 
-fn to_weights(real: &Array2<f64>, schema: &Schema) -> Result<Weights, ImportError> {
-    let scaled = real * f64::from(1u32 << WEIGHT_BITS);
+fn to_weights(mut real: Array2<f64>, schema: &Schema, intercept_scale: u32) -> Result<Weights, ImportError> {
+    real.row_mut(0).mapv_inplace(|b| b / f64::from(1u32 << intercept_scale));
+    let scaled = &real * f64::from(WEIGHT_BITS as i32).exp2();
     let rounded = scaled.mapv(f64::round_ties_even);
     // NaN is no weight either
     if let Some(((block, class), _)) =
@@ -290,5 +293,6 @@ fn to_weights(real: &Array2<f64>, schema: &Schema) -> Result<Weights, ImportErro
         });
     }
     let values = rounded.iter().map(|w| *w as i64).collect();
-    Ok(Weights::new(schema.features().len(), schema.classes(), values)?)
+    let weights = Weights::new(schema.features().len(), schema.classes(), values)?;
+    Ok(weights.with_intercept_scale(intercept_scale))
 }

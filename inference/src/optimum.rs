@@ -1,12 +1,12 @@
 //! Whether a model is the optimum, in the exact integers that the proofs work with.
 
 use thiserror::Error;
-use tribute_core::head::{self, HeadError, Optimum, Weights};
+use tribute_core::head::{self, contribution, ContributionError, Contributions, HeadError, Optimum, Weights};
 use tribute_core::layout::Layout;
 use tribute_core::link::Link;
 use tribute_core::numbers::{
-    distance_is_certified, link_error_units, relative_distance, DISTANCE_PARTS, LAMBDA_BITS, LEAST_SHARE, NORM_BITS,
-    SHARE_BITS, WEIGHT_BITS,
+    distance_is_certified, link_error_units, relative_distance, smallest_lambda, DISTANCE_PARTS, LAMBDA_BITS, NORM_BITS,
+    WEIGHT_BITS,
 };
 use tribute_core::records::Records;
 use tribute_core::schema::Schema;
@@ -23,7 +23,9 @@ pub struct OptimumReport {
     pub optimum: Optimum,
     /// Gradient of each dataset, `[d + 1][c]`, as `gradient` proofs commit to it.
     pub gradients: Vec<Vec<I256>>,
-    /// Worst case of the link tables, units of 2^-32.
+    /// What each dataset contributes, and its share.
+    pub contributions: Contributions,
+    /// Worst case of the link tables and of rounding, units of 2^-44.
     pub link_error: u64,
     /// Proven bound of `‖W − W*‖/‖W‖`.
     pub relative_distance: f64,
@@ -39,7 +41,7 @@ impl OptimumReport {
     /// Share of each dataset as a real number.
     #[must_use]
     pub fn shares(&self) -> Vec<f64> {
-        self.optimum.shares.iter().map(|s| *s as f64 / f64::from(1u32 << SHARE_BITS)).collect()
+        (0..self.gradients.len()).map(|dataset| self.contributions.share(dataset)).collect()
     }
 }
 
@@ -78,24 +80,15 @@ pub enum OptimumError {
         /// λ at which δ takes half of what is allowed, for a model of this norm.
         needed: f64,
     },
-    /// A dataset that works against the model.
-    #[error("dataset {dataset} has a share of {share:.6}: a certificate needs at least {:.6}; leave that dataset out and train again", least_share())]
-    NegativeShare {
-        /// Position of the dataset, from 0.
-        dataset: usize,
-        /// Its share.
-        share: f64,
-    },
+    /// Contributions that no certificate can be made of.
+    #[error(transparent)]
+    Contributions(#[from] ContributionError),
     /// The exact integers cannot be computed.
     #[error(transparent)]
     Head(#[from] HeadError),
 }
 
-fn least_share() -> f64 {
-    LEAST_SHARE as f64 / f64::from(1u32 << SHARE_BITS)
-}
-
-/// Units of 2^-32 as a real number.
+/// Units of 2^-44 as a real number.
 fn real(units: u64) -> f64 {
     units as f64 / f64::from(LAMBDA_BITS as i32).exp2()
 }
@@ -119,28 +112,28 @@ pub fn check(
         .collect::<Result<_, _>>()?;
     let n = datasets.iter().map(|records| records.len() as u64).sum();
     let refused = || not_optimal(schema, layout, weights, datasets, &gradients, options);
-    let optimum = match head::optimum(layout, options.reg_bias, weights, &gradients, n, options.lambda) {
+    let mut sum = vec![I256::ZERO; layout.weights()];
+    gradients.iter().for_each(|g| head::add(&mut sum, g));
+    let optimum = match head::optimum(layout, weights, &sum, n, options.lambda) {
         Err(HeadError::NotOptimal { .. }) => return Err(refused()),
         other => other?,
     };
 
-    let link_error = link_error_units(layout.features(), layout.classes());
+    let link_error = link_error_units(layout.features(), layout.classes(), layout.intercept_scale());
     let (lambda, norm) = (options.lambda, optimum.norm);
     if !distance_is_certified(0, link_error, lambda, norm) {
+        let needed = real(smallest_lambda(2 * link_error, norm));
         let norm = norm as f64 / f64::from(1u32 << NORM_BITS);
-        let needed = 2.0 * real(link_error) * DISTANCE_PARTS as f64 / norm;
         return Err(OptimumError::LambdaTooSmall { lambda: real(lambda), link_error: real(link_error), norm, needed });
     }
     let close = distance_is_certified(optimum.epsilon, link_error, lambda, norm);
     if !close || optimum.epsilon > options.link.largest_epsilon(link_error) {
         return Err(refused());
     }
-    if let Some((dataset, share)) = optimum.shares.iter().enumerate().find(|(_, s)| **s < LEAST_SHARE) {
-        let share = *share as f64 / f64::from(1u32 << SHARE_BITS);
-        return Err(OptimumError::NegativeShare { dataset, share });
-    }
+    let contributed = gradients.iter().map(|g| contribution(layout, weights, g)).collect();
+    let contributions = Contributions::check(layout, contributed, datasets.len() as u64, n, lambda, norm)?;
     let relative_distance = relative_distance(optimum.epsilon, link_error, lambda, norm);
-    Ok(OptimumReport { optimum, gradients, link_error, relative_distance })
+    Ok(OptimumReport { optimum, gradients, contributions, link_error, relative_distance })
 }
 
 /// The refusal in real numbers, for people: `f64` is exact enough to say how large the gradient is and where.
@@ -159,14 +152,12 @@ fn not_optimal(
     let mean = |gradients: &[Vec<I256>]| -> Vec<f64> {
         (0..weights.values().len()).map(|i| gradients.iter().map(|g| g[i].as_f64()).sum::<f64>() / unit).collect()
     };
-    let w: Vec<f64> = weights.values().iter().map(|w| *w as f64 / f64::from(1u32 << WEIGHT_BITS)).collect();
+    let w: Vec<f64> = weights.values().iter().map(|w| *w as f64 / f64::from(WEIGHT_BITS as i32).exp2()).collect();
     let data = mean(gradients);
-    let penalised_from = if options.reg_bias { 0 } else { classes };
-    let penalty = |i: usize| if i < penalised_from { 0.0 } else { lambda * w[i] };
-    let entries: Vec<f64> = data.iter().enumerate().map(|(i, g)| g + penalty(i)).collect();
+    let entries: Vec<f64> = data.iter().zip(&w).map(|(g, w)| g + lambda * w).collect();
     let norm = |v: &[f64]| v.iter().map(|x| x * x).sum::<f64>().sqrt();
 
-    let link_error = link_error_units(layout.features(), layout.classes());
+    let link_error = link_error_units(layout.features(), layout.classes(), layout.intercept_scale());
     let largest = real(options.link.largest_epsilon(link_error));
     let allowed =
         |lambda: f64, norm: f64| (lambda * norm / DISTANCE_PARTS as f64 - real(link_error)).clamp(0.0, largest);
@@ -181,7 +172,7 @@ fn not_optimal(
         schema,
         weights: &w,
         lambda,
-        reg_bias: options.reg_bias,
+        intercept_scale: layout.intercept_scale(),
         link: options.link,
         records: n,
         allowed: &allowed,
@@ -191,7 +182,7 @@ fn not_optimal(
     let worst = (0..entries.len()).max_by(|a, b| entries[*a].abs().total_cmp(&entries[*b].abs())).unwrap_or(0);
     OptimumError::NotOptimal {
         gradient: norm(&entries),
-        allowed: allowed(lambda, norm(&w[penalised_from..])),
+        allowed: allowed(lambda, norm(&w)),
         feature: block_name(schema, worst / classes),
         class: class_name(schema, worst % classes),
         entry: entries[worst],

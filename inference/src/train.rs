@@ -26,10 +26,10 @@ use crate::names::{block_name, class_name};
 pub struct LossOptions {
     /// Link function, and with it the loss.
     pub link: Link,
-    /// Regularisation strength λ, units of 2^-32 ([`tribute_core::head::lambda_units`] makes them).
+    /// Regularisation strength λ, units of 2^-44 ([`tribute_core::head::lambda_units`] makes them).
     pub lambda: u64,
-    /// Whether the bias is penalised too. If not, no distance to the optimum can be certified.
-    pub reg_bias: bool,
+    /// The layout's intercept scale `s`: the bias's feature is `2^s`, so that a larger `s` penalises the bias less.
+    pub intercept_scale: u32,
 }
 
 /// How far training has come.
@@ -88,16 +88,16 @@ pub enum TrainError {
         classes: usize,
     },
     /// λ that no certificate can state.
-    #[error("lambda = {lambda}·2^-32 is outside the provable range: 0 < lambda < 1")]
+    #[error("lambda = {lambda}·2^-44 is outside the provable range: 0 < lambda < 1")]
     Lambda {
-        /// Units of 2^-32.
+        /// Units of 2^-44.
         lambda: u64,
     },
     /// A softmax over one output.
     #[error("softmax over a single output is always 1: use squared or logistic for a real-valued target")]
     SoftmaxOfOne,
     /// No minimum was reached.
-    #[error("no minimum after {steps} steps: the gradient is still {gradient:.3e} (wanted {wanted:.0e}); raise lambda, or penalise the bias if it is not")]
+    #[error("no minimum after {steps} steps: the gradient is still {gradient:.3e} (wanted {wanted:.0e}); raise lambda")]
     NotConverged {
         /// Newton steps taken.
         steps: usize,
@@ -124,10 +124,10 @@ pub enum TrainError {
 }
 
 /// Gradient that training goes down to: well below a rounding step's effect, well above what `f64` sums lose.
-const GRADIENT: f64 = 1e-10;
-const LIMITS: newton::Limits = newton::Limits { gradient: GRADIENT, steps: 100, inner: 2_000 };
+const GRADIENT: f64 = 1e-14;
 /// A gradient that may remain when `f64` allows no further step.
-const ACCEPTED: f64 = 1e-8;
+const ACCEPTED: f64 = 1e-11;
+const LIMITS: newton::Limits = newton::Limits { gradient: GRADIENT, rounding: ACCEPTED, steps: 100, inner: 2_000 };
 
 /// Fits a head to all `datasets` together. `progress` is called after every step.
 ///
@@ -147,7 +147,7 @@ pub fn train(
         classes: schema.classes(),
         link: options.link,
         lambda: options.lambda as f64 / f64::from(LAMBDA_BITS as i32).exp2(),
-        reg_bias: options.reg_bias,
+        bias: f64::from(1u32 << options.intercept_scale),
     };
     let minimum =
         newton::minimise(&objective, LIMITS, |step, loss, gradient| progress(Progress { step, loss, gradient }));
@@ -164,7 +164,7 @@ pub fn train(
         });
     }
     let values = integers.iter().map(|w| *w as i64).collect();
-    let weights = Weights::new(records.width(), schema.classes(), values)?;
+    let weights = Weights::new(records.width(), schema.classes(), values)?.with_intercept_scale(options.intercept_scale);
     Ok(Trained { weights, loss: minimum.loss, gradient: minimum.gradient, steps: minimum.steps })
 }
 

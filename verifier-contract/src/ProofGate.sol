@@ -24,7 +24,6 @@ contract ProofGate is IProofGate, Ownable2Step {
         bool stopped;
         // one slot
         uint8 link;
-        bool regBias;
         uint16 slots;
         bytes32 codeHash;
         bytes32 layoutHash;
@@ -60,7 +59,6 @@ contract ProofGate is IProofGate, Ownable2Step {
             statement: info.statement,
             stopped: false,
             link: info.link,
-            regBias: info.regBias,
             slots: info.slots,
             codeHash: info.codeHash,
             layoutHash: info.layoutHash,
@@ -84,9 +82,21 @@ contract ProofGate is IProofGate, Ownable2Step {
     /// @inheritdoc IProofGate
     function stop(bytes32 circuitId) external {
         if (msg.sender != _guardian && msg.sender != owner()) revert NotGuardian(msg.sender);
-        Entry storage entry = _usable(circuitId);
-        entry.stopped = true;
-        emit CircuitStopped(circuitId, msg.sender);
+        _stop(circuitId);
+    }
+
+    /// @inheritdoc IProofGate
+    function stopUnsound(bytes32 circuitId, uint256[] calldata inputs, bytes calldata proof) external {
+        // the gate has checked the number of inputs by the time they are read
+        // slither-disable-next-line unused-return
+        check(circuitId, inputs, proof);
+        if (!Statements.impossible(_entries[circuitId].statement, inputs)) revert InputsPossible(circuitId);
+        _stop(circuitId);
+    }
+
+    /// @inheritdoc IProofGate
+    function renounceOwnership() public pure override(IProofGate, Ownable) {
+        revert OwnerNeeded();
     }
 
     /// @inheritdoc IProofGate
@@ -98,7 +108,7 @@ contract ProofGate is IProofGate, Ownable2Step {
 
     /// @inheritdoc IProofGate
     function check(bytes32 circuitId, uint256[] calldata inputs, bytes calldata proof)
-        external
+        public
         view
         returns (bytes32[] memory groupDigests)
     {
@@ -128,7 +138,6 @@ contract ProofGate is IProofGate, Ownable2Step {
             statement: entry.statement,
             layoutHash: entry.layoutHash,
             link: entry.link,
-            regBias: entry.regBias,
             slots: entry.slots,
             groupColumns: entry.groupColumns,
             srsDigest: entry.srsDigest,
@@ -138,15 +147,12 @@ contract ProofGate is IProofGate, Ownable2Step {
 
     /// @inheritdoc IProofGate
     function usableShape(bytes32 circuitId) external view returns (CircuitShape memory shape) {
-        Entry storage entry = _usable(circuitId);
-        shape = CircuitShape({
-            statement: entry.statement,
-            link: entry.link,
-            regBias: entry.regBias,
-            slots: entry.slots,
-            layoutHash: entry.layoutHash,
-            srsDigest: entry.srsDigest
-        });
+        return _shapeOf(_usable(circuitId));
+    }
+
+    /// @inheritdoc IProofGate
+    function shapeOf(bytes32 circuitId) external view returns (CircuitShape memory shape) {
+        return _shapeOf(_known(circuitId));
     }
 
     /// @inheritdoc IProofGate
@@ -171,14 +177,40 @@ contract ProofGate is IProofGate, Ownable2Step {
 
     /// @inheritdoc IProofGate
     function circuitIdOf(CircuitInfo calldata info) public pure returns (bytes32 circuitId) {
-        bytes32 shape = keccak256(abi.encode(info.link, info.regBias, info.slots));
-        return
-            keccak256(abi.encode(info.vkDigest, info.srsDigest, info.layoutHash, info.statement, shape, info.codeHash));
+        bytes32 shape = keccak256(abi.encode(info.link, info.slots));
+        return keccak256(
+            abi.encode(
+                info.vkDigest,
+                info.srsDigest,
+                info.layoutHash,
+                info.statement,
+                shape,
+                info.codeHash,
+                info.inputCount,
+                info.proofLength,
+                keccak256(abi.encodePacked(info.groupColumns))
+            )
+        );
     }
 
     function _known(bytes32 circuitId) private view returns (Entry storage entry) {
         entry = _entries[circuitId];
         if (entry.verifier == address(0)) revert UnknownCircuit(circuitId);
+    }
+
+    function _stop(bytes32 circuitId) private {
+        _usable(circuitId).stopped = true;
+        emit CircuitStopped(circuitId, msg.sender);
+    }
+
+    function _shapeOf(Entry storage entry) private view returns (CircuitShape memory) {
+        return CircuitShape({
+            statement: entry.statement,
+            link: entry.link,
+            slots: entry.slots,
+            layoutHash: entry.layoutHash,
+            srsDigest: entry.srsDigest
+        });
     }
 
     function _usable(bytes32 circuitId) private view returns (Entry storage entry) {
@@ -188,10 +220,7 @@ contract ProofGate is IProofGate, Ownable2Step {
 
     /// Inputs, slots and committed groups are those of the statement, and the groups fit into the proof.
     function _requireSoundShape(CircuitInfo calldata info) private pure {
-        // a sum's parts are its slots, and part of its shape; every other statement has a fixed number
-        uint16 parts = info.slots < Statements.SUM_PARTS_LEAST ? uint16(Statements.SUM_PARTS_LEAST) : info.slots;
-        if (parts > Statements.SUM_PARTS_MOST) parts = uint16(Statements.SUM_PARTS_MOST);
-        (uint256 inputCount, uint16 slots, uint256 groups, bool hasRecords) = _statementShape(info.statement, parts);
+        (uint256 inputCount, uint16 slots, uint256 groups, bool hasRecords) = _statementShape(info.statement);
         if (info.inputCount != inputCount) revert WrongInputCount(inputCount, info.inputCount);
         if (info.slots != slots) revert WrongSlots(info.statement, slots, info.slots);
         if (info.link > 3 || (info.statement == Statements.GRADIENT && info.link == 0)) {
@@ -213,16 +242,14 @@ contract ProofGate is IProofGate, Ownable2Step {
         }
     }
 
-    function _statementShape(uint8 statement, uint16 parts)
+    function _statementShape(uint8 statement)
         private
         pure
         returns (uint256 inputCount, uint16 slots, uint256 groups, bool hasRecords)
     {
-        uint16 optimumSlots = uint16(Statements.OPTIMUM_SLOTS);
         if (statement == Statements.DATASET) return (Statements.DATASET_INPUTS, 0, 1, true);
         if (statement == Statements.GRADIENT) return (Statements.GRADIENT_INPUTS, 0, 3, true);
-        if (statement == Statements.SUM) return (Statements.SUM_INPUTS, parts, 1 + parts, false);
-        if (statement == Statements.OPTIMUM) return (Statements.OPTIMUM_INPUTS, optimumSlots, 1 + optimumSlots, false);
+        if (statement == Statements.OPTIMUM) return (Statements.OPTIMUM_INPUTS, 0, 2, false);
         if (statement == Statements.EVALUATION) return (Statements.EVALUATION_INPUTS, 0, 2, true);
         if (statement == Statements.SERVICE) {
             return (Statements.SERVICE_INPUTS, uint16(Statements.SERVICE_SLOTS), 1, false);

@@ -60,10 +60,11 @@ contract RecordVerifier is IRecordVerifier {
     function checkRegistered(address registry, bytes32 datasetId, uint256 shard, Shown calldata shown) external view {
         IDatasetRegistry.Dataset memory dataset = IDatasetRegistry(registry).dataset(datasetId);
         if (dataset.srsDigest != srsDigest) revert OtherSrs(srsDigest, dataset.srsDigest);
-        if (shard >= dataset.shardDigests.length) revert NoSuchShard(shard, dataset.shardDigests.length);
+        if (shard >= dataset.shards) revert NoSuchShard(shard, dataset.shards);
         (bytes32 digest, bytes32 layoutHash) = check(shown);
         if (layoutHash != dataset.layoutHash) revert OtherLayout(dataset.layoutHash, layoutHash);
-        if (digest != dataset.shardDigests[shard]) revert OtherShard(dataset.shardDigests[shard], digest);
+        bytes32 registered = IDatasetRegistry(registry).shardDigest(datasetId, shard);
+        if (digest != registered) revert OtherShard(registered, digest);
     }
 
     /// @inheritdoc IRecordVerifier
@@ -96,7 +97,8 @@ contract RecordVerifier is IRecordVerifier {
     function checkClaim(Shown calldata shown) private pure returns (uint256 rows) {
         Layout calldata l = shown.dims;
         bool possible = l.k >= 10 && l.k <= 22 && l.columns >= 1 && l.columns <= 64 && l.features >= 1
-            && l.features <= 1024 && l.classes >= 1 && l.classes <= 100 && (!l.realTarget || l.classes == 1);
+            && l.features <= 1024 && l.classes >= 1 && l.classes <= 100 && (!l.realTarget || l.classes == 1)
+            && l.interceptScale <= Statements.INTERCEPT_SCALE_MOST;
         if (!possible) revert ImpossibleLayout();
         uint256 dataRows = (uint256(l.features) + l.columns - 1) / l.columns;
         rows = dataRows > l.classes ? dataRows : uint256(l.classes) + 1;
@@ -118,7 +120,16 @@ contract RecordVerifier is IRecordVerifier {
     function hashOf(Layout calldata l) private pure returns (bytes32) {
         uint32 task = l.realTarget ? 1 : 0;
         return keccak256(
-            abi.encodePacked("tribute.layout.v1", l.k, l.columns, l.features, l.classes, task, uint32(saltRows(l.k)))
+            abi.encodePacked(
+                "tribute.layout.v1",
+                l.k,
+                l.columns,
+                l.features,
+                l.classes,
+                task,
+                uint32(saltRows(l.k)),
+                l.interceptScale
+            )
         );
     }
 

@@ -13,6 +13,8 @@ abstract contract RewardAccounts {
         uint128 dataAccrued;
         // accrued for the agent's owner and not taken yet
         uint128 ownerUnpaid;
+        // queries paid for
+        uint64 served;
     }
 
     mapping(bytes32 account => Account) private _accounts;
@@ -24,8 +26,9 @@ abstract contract RewardAccounts {
         return keccak256(abi.encode(agentId, version));
     }
 
-    function _accrue(bytes32 account, uint128 toData, uint128 toOwner) internal {
+    function _accrue(bytes32 account, uint128 toData, uint128 toOwner, uint64 queries) internal {
         Account storage entry = _accounts[account];
+        entry.served += queries;
         entry.dataAccrued += toData;
         entry.ownerUnpaid += toOwner;
         _unpaid += uint256(toData) + toOwner;
@@ -62,6 +65,10 @@ abstract contract RewardAccounts {
 
     function _dataAccrued(bytes32 account) internal view returns (uint256) {
         return _accounts[account].dataAccrued;
+    }
+
+    function _servedQueries(bytes32 account) internal view returns (uint256) {
+        return _accounts[account].served;
     }
 
     function _unpaidRewards() internal view returns (uint256) {

@@ -10,6 +10,7 @@ import {Pausable} from "@openzeppelin/contracts/utils/Pausable.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
 
@@ -22,7 +23,7 @@ import {RewardAccounts} from "./RewardAccounts.sol";
 
 /// @title Session escrow
 /// @notice See {ISessionEscrow}. One token, fixed at deployment; it must not change balances by itself (rebase).
-/// Pausing stops new sessions only: claims, refunds and withdrawals have no off switch.
+/// Pausing stops new money only: claims, settlements, refunds and withdrawals have no off switch.
 contract SessionEscrow is ISessionEscrow, RewardAccounts, EIP712, Ownable2Step, Pausable, ReentrancyGuardTransient {
     using SafeERC20 for IERC20;
     using SafeCast for uint256;
@@ -30,22 +31,33 @@ contract SessionEscrow is ISessionEscrow, RewardAccounts, EIP712, Ownable2Step, 
     uint256 private constant ALL_BPS = 10_000;
     bytes32 private constant VOUCHER_TYPEHASH =
         keccak256("Voucher(bytes32 session,uint32 version,uint64 count,uint256 transcript)");
+    bytes32 private constant SETTLEMENT_TYPEHASH = keccak256("Settlement(bytes32 session,uint64 count)");
     bytes32 private constant OPEN_TYPEHASH = keccak256(
         "OpenSession(address client,bytes32 agentId,uint32 version,uint128 pricePerQuery,uint128 escrow,address sessionKey,uint256 nonce,uint256 deadline)"
     );
 
     struct Entry {
-        // first slot: what every claim writes, besides `remaining` and `transcript`
+        // one slot: what every claim writes, besides `remaining` and `transcript`
         address client;
-        uint64 count;
-        uint32 lastClaim; // number of the claim that last paid from this session
+        uint48 proven; // queries proven, up to `transcript`
+        uint48 paid; // queries paid, by claims and settlements
+        // one slot
         address sessionKey;
         uint64 thawEnd;
         uint32 version;
+        // one slot
         uint128 pricePerQuery;
         uint128 remaining;
         bytes32 agentId;
         uint256 transcript;
+        // written by thaw requests only
+        uint128 thawAmount;
+    }
+
+    /// What a claim or settlement takes from sessions.
+    struct Taken {
+        uint256 amount;
+        uint64 queries;
     }
 
     IERC20 private immutable TOKEN;
@@ -57,7 +69,6 @@ contract SessionEscrow is ISessionEscrow, RewardAccounts, EIP712, Ownable2Step, 
     mapping(address client => uint256) private _sessionCount;
     mapping(bytes32 session => Entry) private _sessions;
     uint256 private _totalEscrow;
-    uint32 private _claims;
 
     /// @param erc20 The token of all sessions.
     /// @param proofGate The proof gate that checks claims.
@@ -76,6 +87,10 @@ contract SessionEscrow is ISessionEscrow, RewardAccounts, EIP712, Ownable2Step, 
         if (thawSeconds < 1 minutes || thawSeconds > 90 days) {
             revert ThawPeriodOutOfRange(thawSeconds);
         }
+        if (agents.gate() != address(proofGate)) revert OtherDeployment(address(agents));
+        if (datasets.gate() != address(proofGate) || agents.datasetRegistry() != address(datasets)) {
+            revert OtherDeployment(address(datasets));
+        }
         TOKEN = erc20;
         GATE = proofGate;
         AGENTS = agents;
@@ -91,6 +106,11 @@ contract SessionEscrow is ISessionEscrow, RewardAccounts, EIP712, Ownable2Step, 
     /// @inheritdoc ISessionEscrow
     function unpause() external onlyOwner {
         _unpause();
+    }
+
+    /// @inheritdoc ISessionEscrow
+    function renounceOwnership() public pure override(ISessionEscrow, Ownable) {
+        revert OwnerNeeded();
     }
 
     /// @inheritdoc ISessionEscrow
@@ -128,35 +148,70 @@ contract SessionEscrow is ISessionEscrow, RewardAccounts, EIP712, Ownable2Step, 
     }
 
     /// @inheritdoc ISessionEscrow
-    function requestThaw(bytes32 session) external {
-        Entry storage entry = _ownSession(session);
-        if (entry.thawEnd != 0) revert AlreadyThawing(session, entry.thawEnd);
-        uint64 thawEnd = uint64(block.timestamp) + THAW_PERIOD;
-        entry.thawEnd = thawEnd;
-        emit ThawRequested(session, thawEnd);
+    function topUp(bytes32 session, uint128 amount) external nonReentrant whenNotPaused {
+        Entry storage entry = _known(session);
+        if (amount == 0) revert AmountZero();
+        _requireServed(AGENTS.serviceTerms(entry.agentId, entry.version));
+        entry.remaining += amount;
+        _totalEscrow += amount;
+        emit SessionToppedUp(session, msg.sender, amount, entry.remaining);
+        _collect(msg.sender, amount);
     }
 
     /// @inheritdoc ISessionEscrow
-    function withdrawRemainder(bytes32 session) external nonReentrant returns (uint256 amount) {
+    function requestThaw(bytes32 session, uint128 amount) external {
+        Entry storage entry = _ownSession(session);
+        if (amount == 0) revert AmountZero();
+        if (entry.thawEnd != 0) revert AlreadyThawing(session, entry.thawEnd);
+        uint64 thawEnd = uint64(block.timestamp) + THAW_PERIOD;
+        entry.thawEnd = thawEnd;
+        entry.thawAmount = amount;
+        emit ThawRequested(session, amount, thawEnd);
+    }
+
+    /// @inheritdoc ISessionEscrow
+    function cancelThaw(bytes32 session) external {
+        Entry storage entry = _ownSession(session);
+        if (entry.thawEnd == 0) revert NotThawed(session, 0);
+        entry.thawEnd = 0;
+        entry.thawAmount = 0;
+        emit ThawCancelled(session);
+    }
+
+    /// @inheritdoc ISessionEscrow
+    function withdrawThawed(bytes32 session) external nonReentrant returns (uint256 amount) {
         Entry storage entry = _ownSession(session);
         if (entry.thawEnd == 0 || block.timestamp < entry.thawEnd) revert NotThawed(session, entry.thawEnd);
-        amount = entry.remaining;
+        uint128 remaining = entry.remaining;
+        amount = Math.min(entry.thawAmount, remaining);
         if (amount == 0) revert NothingToWithdraw();
-        entry.remaining = 0;
+        entry.remaining = remaining - uint128(amount);
+        entry.thawEnd = 0;
+        entry.thawAmount = 0;
         _totalEscrow -= amount;
-        emit RemainderWithdrawn(session, msg.sender, amount);
+        emit ThawedWithdrawn(session, msg.sender, amount, remaining - amount);
         TOKEN.safeTransfer(msg.sender, amount);
     }
 
     /// @inheritdoc ISessionEscrow
     function claim(ClaimBatch[] calldata batches) external nonReentrant {
         if (batches.length == 0) revert WrongSlotCount(0);
-        uint32 claimNumber = ++_claims;
-        uint256 total = 0;
         for (uint256 i = 0; i < batches.length; ++i) {
-            total += _claimBatch(batches[i], claimNumber);
+            _claimBatch(batches[i]);
         }
-        _totalEscrow -= total;
+    }
+
+    /// @inheritdoc ISessionEscrow
+    function settle(bytes32 session, uint64 count, bytes calldata signature) external nonReentrant {
+        Entry storage entry = _known(session);
+        if (!SignatureChecker.isValidSignatureNowCalldata(entry.client, settlementDigest(session, count), signature)) {
+            revert AuthorisationInvalid(entry.client);
+        }
+        Taken memory taken = _take(entry, count);
+        if (taken.queries == 0) revert NothingToSettle(session, entry.paid, count);
+        emit SessionSettled(session, entry.agentId, entry.version, entry.paid, taken.queries, taken.amount);
+        IAgentRegistry.ServiceTerms memory terms = AGENTS.serviceTerms(entry.agentId, entry.version);
+        _split(entry.agentId, entry.version, terms.dataBps, taken);
     }
 
     /// @inheritdoc ISessionEscrow
@@ -165,21 +220,21 @@ contract SessionEscrow is ISessionEscrow, RewardAccounts, EIP712, Ownable2Step, 
         nonReentrant
         returns (uint256 amount)
     {
-        if (msg.sender != DATASETS.datasetOwner(datasetId)) revert NotDatasetOwner(datasetId, msg.sender);
         (uint256 weight, uint256 total) = AGENTS.rewardWeight(agentId, version, datasetId);
         amount = _takeProvider(_accountOf(agentId, version), datasetId, weight, total);
         if (amount == 0) revert NothingToWithdraw();
-        emit ProviderPaid(agentId, version, datasetId, msg.sender, amount);
-        TOKEN.safeTransfer(msg.sender, amount);
+        address payee = DATASETS.payoutOf(datasetId);
+        emit ProviderPaid(agentId, version, datasetId, payee, amount);
+        TOKEN.safeTransfer(payee, amount);
     }
 
     /// @inheritdoc ISessionEscrow
     function withdrawOwner(bytes32 agentId, uint32 version) external nonReentrant returns (uint256 amount) {
-        if (msg.sender != AGENTS.agentOwner(agentId)) revert NotAgentOwner(agentId, msg.sender);
         amount = _takeOwner(_accountOf(agentId, version));
         if (amount == 0) revert NothingToWithdraw();
-        emit OwnerPaid(agentId, version, msg.sender, amount);
-        TOKEN.safeTransfer(msg.sender, amount);
+        address payee = AGENTS.payoutOf(agentId);
+        emit OwnerPaid(agentId, version, payee, amount);
+        TOKEN.safeTransfer(payee, amount);
     }
 
     /// @inheritdoc ISessionEscrow
@@ -208,9 +263,11 @@ contract SessionEscrow is ISessionEscrow, RewardAccounts, EIP712, Ownable2Step, 
         view_ = Session({
             client: entry.client,
             version: entry.version,
-            count: entry.count,
+            count: entry.proven,
+            paid: entry.paid,
             sessionKey: entry.sessionKey,
             thawEnd: entry.thawEnd,
+            thawAmount: entry.thawAmount,
             pricePerQuery: entry.pricePerQuery,
             remaining: entry.remaining,
             agentId: entry.agentId,
@@ -260,6 +317,11 @@ contract SessionEscrow is ISessionEscrow, RewardAccounts, EIP712, Ownable2Step, 
     }
 
     /// @inheritdoc ISessionEscrow
+    function servedQueries(bytes32 agentId, uint32 version) external view returns (uint256 count) {
+        return _servedQueries(_accountOf(agentId, version));
+    }
+
+    /// @inheritdoc ISessionEscrow
     function liabilities() external view returns (uint256 amount) {
         return _totalEscrow + _unpaidRewards();
     }
@@ -286,6 +348,11 @@ contract SessionEscrow is ISessionEscrow, RewardAccounts, EIP712, Ownable2Step, 
         returns (bytes32 digest)
     {
         return _hashTypedDataV4(keccak256(abi.encode(VOUCHER_TYPEHASH, session, version, count, transcript)));
+    }
+
+    /// @inheritdoc ISessionEscrow
+    function settlementDigest(bytes32 session, uint64 count) public view returns (bytes32 digest) {
+        return _hashTypedDataV4(keccak256(abi.encode(SETTLEMENT_TYPEHASH, session, count)));
     }
 
     /// @inheritdoc ISessionEscrow
@@ -317,20 +384,25 @@ contract SessionEscrow is ISessionEscrow, RewardAccounts, EIP712, Ownable2Step, 
         if (params.sessionKey == address(0)) revert SessionKeyZero();
         IAgentRegistry.ServiceTerms memory terms = AGENTS.serviceTerms(params.agentId, params.version);
         if (!terms.certified) revert NotCertified(params.agentId, params.version);
+        if (params.pricePerQuery < terms.pricePerQuery) {
+            revert PriceBelowVersion(params.pricePerQuery, terms.pricePerQuery);
+        }
+        _requireServed(terms);
 
         session = Statements.sessionIdOf(client, _sessionCount[client]++);
         uint256 transcript = Statements.firstTranscript(session, params.version, terms.wDigest);
         _sessions[session] = Entry({
             client: client,
-            count: 0,
-            lastClaim: 0,
+            proven: 0,
+            paid: 0,
             sessionKey: params.sessionKey,
             thawEnd: 0,
             version: params.version,
             pricePerQuery: params.pricePerQuery,
             remaining: params.escrow,
             agentId: params.agentId,
-            transcript: transcript
+            transcript: transcript,
+            thawAmount: 0
         });
         _totalEscrow += params.escrow;
         emit SessionOpened(
@@ -356,27 +428,78 @@ contract SessionEscrow is ISessionEscrow, RewardAccounts, EIP712, Ownable2Step, 
         if (received != amount) revert ReceivedOtherAmount(amount, received);
     }
 
-    function _claimBatch(ClaimBatch calldata batch, uint32 claimNumber) private returns (uint256 total) {
+    /// No session is sold, or made larger, that no claim could be paid from.
+    function _requireServed(IAgentRegistry.ServiceTerms memory terms) private view {
+        if (GATE.isStopped(terms.serviceCircuitId)) revert IProofGate.StoppedCircuit(terms.serviceCircuitId);
+    }
+
+    function _claimBatch(ClaimBatch calldata batch) private {
         uint256 used = batch.slots.length;
         if (used == 0 || used > Statements.SERVICE_SLOTS) revert WrongSlotCount(used);
         IAgentRegistry.ServiceTerms memory terms = AGENTS.serviceTerms(batch.agentId, batch.version);
-        if (msg.sender != terms.owner) revert NotAgentOwner(batch.agentId, msg.sender);
         if (!terms.certified) revert NotCertified(batch.agentId, batch.version);
 
         bytes32 wDigest = GATE.check(terms.serviceCircuitId, batch.inputs, batch.proof)[Statements.SERVICE_GROUP_W];
         if (wDigest != terms.wDigest) revert WrongWeights(terms.wDigest, wDigest);
         _requireContext(batch);
-
-        for (uint256 i = 0; i < used; ++i) {
-            total += _claimSlot(batch, i, claimNumber);
-        }
         for (uint256 i = used; i < Statements.SERVICE_SLOTS; ++i) {
             if (batch.inputs[Statements.SERVICE_COUNT + i] != 0) revert UnusedSlotFilled(i);
         }
 
-        uint256 toData = total * terms.dataBps / ALL_BPS;
-        _accrue(_accountOf(batch.agentId, batch.version), toData.toUint128(), (total - toData).toUint128());
-        emit FeesAccrued(batch.agentId, batch.version, toData, total - toData);
+        Taken memory all = Taken({amount: 0, queries: 0});
+        for (uint256 i = 0; i < used; ++i) {
+            _claimSlot(batch, i, all);
+        }
+        if (all.queries > 0) _split(batch.agentId, batch.version, terms.dataBps, all);
+    }
+
+    /// Moves one slot's session on to where its proof and voucher end, and takes what that costs.
+    function _claimSlot(ClaimBatch calldata batch, uint256 slot, Taken memory all) private {
+        SlotVoucher calldata voucher = batch.slots[slot];
+        bytes32 session = voucher.session;
+        Entry storage entry = _sessions[session];
+        Skip reason = _badSlot(batch, slot, entry);
+        if (reason != Skip.None) {
+            emit SlotSkipped(session, slot, reason);
+            return;
+        }
+        entry.proven = uint48(voucher.count);
+        entry.transcript = voucher.transcript;
+        Taken memory taken = _take(entry, voucher.count);
+        all.amount += taken.amount;
+        all.queries += taken.queries;
+        emit QueriesClaimed(
+            session,
+            batch.agentId,
+            batch.version,
+            voucher.count,
+            voucher.transcript,
+            entry.paid,
+            taken.queries,
+            taken.amount
+        );
+    }
+
+    /// Takes the price of the queries up to `count` that were not paid, as many of them as the escrow covers. What it does
+    /// not cover stays unpaid, and is paid by a later claim or settlement if the session is topped up.
+    function _take(Entry storage entry, uint64 count) private returns (Taken memory taken) {
+        uint64 paid = entry.paid;
+        if (count <= paid) return taken;
+        uint128 remaining = entry.remaining;
+        uint128 price = entry.pricePerQuery;
+        taken.queries = uint64(Math.min(count - paid, remaining / price));
+        taken.amount = uint256(taken.queries) * price;
+        entry.remaining = remaining - uint128(taken.amount);
+        entry.paid = uint256(paid + taken.queries).toUint48();
+    }
+
+    /// Splits what was taken between the data providers and the agent's owner.
+    function _split(bytes32 agentId, uint32 version, uint16 dataBps, Taken memory taken) private {
+        uint256 toData = taken.amount * dataBps / ALL_BPS;
+        uint256 toOwner = taken.amount - toData;
+        _totalEscrow -= taken.amount;
+        _accrue(_accountOf(agentId, version), toData.toUint128(), toOwner.toUint128(), taken.queries);
+        emit FeesAccrued(agentId, version, taken.queries, toData, toOwner);
     }
 
     function _requireContext(ClaimBatch calldata batch) private view {
@@ -389,42 +512,27 @@ contract SessionEscrow is ISessionEscrow, RewardAccounts, EIP712, Ownable2Step, 
         if (proven != expected) revert WrongContext(expected, proven);
     }
 
-    /// Checks one slot of a proven batch against what is stored and what the session's key signed; pays the difference.
-    function _claimSlot(ClaimBatch calldata batch, uint256 slot, uint32 claimNumber) private returns (uint256 owed) {
+    /// Why one slot of a proven batch pays nothing: it is held against what is stored and what the session's key signed.
+    function _badSlot(ClaimBatch calldata batch, uint256 slot, Entry storage entry) private view returns (Skip) {
         SlotVoucher calldata voucher = batch.slots[slot];
-        bytes32 session = voucher.session;
-        Entry storage entry = _known(session);
-        if (entry.agentId != batch.agentId || entry.version != batch.version) {
-            revert WrongVersion(session, entry.agentId, entry.version);
-        }
-        if (entry.lastClaim == claimNumber) revert SessionRepeated(session);
-
-        uint256 before = batch.inputs[Statements.SERVICE_BEFORE + slot];
-        if (before != entry.transcript) revert StaleTranscript(session, entry.transcript, before);
+        if (entry.client == address(0)) return Skip.UnknownSession;
+        if (entry.agentId != batch.agentId || entry.version != batch.version) return Skip.OtherVersion;
+        if (batch.inputs[Statements.SERVICE_BEFORE + slot] != entry.transcript) return Skip.StaleTranscript;
         uint256 queries = batch.inputs[Statements.SERVICE_COUNT + slot];
-        if (queries == 0) revert EmptySlot(slot);
-        if (entry.count + queries != voucher.count) {
-            revert VoucherCountMismatch(session, entry.count + queries, voucher.count);
-        }
-        uint256 afterwards = batch.inputs[Statements.SERVICE_AFTER + slot];
-        if (afterwards != voucher.transcript) revert TranscriptMismatch(session, voucher.transcript, afterwards);
-        _requireSigned(entry, voucher);
-
-        owed = queries * entry.pricePerQuery;
-        if (owed > entry.remaining) revert EscrowShort(session, owed, entry.remaining);
-        entry.remaining -= uint128(owed);
-        entry.count = voucher.count;
-        entry.transcript = afterwards;
-        entry.lastClaim = claimNumber;
-        emit QueriesClaimed(session, voucher.count, afterwards, owed);
+        if (queries == 0) return Skip.Empty;
+        // what is proven is below 2^48 and an input below 2^254: nothing wraps
+        uint256 count = entry.proven + queries;
+        if (count != voucher.count || count > type(uint48).max) return Skip.OtherCount;
+        if (batch.inputs[Statements.SERVICE_AFTER + slot] != voucher.transcript) return Skip.OtherTranscript;
+        return _isSigned(entry, voucher) ? Skip.None : Skip.OtherSigner;
     }
 
-    function _requireSigned(Entry storage entry, SlotVoucher calldata voucher) private view {
+    function _isSigned(Entry storage entry, SlotVoucher calldata voucher) private view returns (bool) {
         bytes32 digest = voucherDigest(voucher.session, entry.version, voucher.count, voucher.transcript);
         // What cannot be recovered comes back as zero, which is no session's key.
         // slither-disable-next-line unused-return
         (address signer,,) = ECDSA.tryRecoverCalldata(digest, voucher.signature);
-        if (signer != entry.sessionKey) revert VoucherSignerMismatch(voucher.session, entry.sessionKey, signer);
+        return signer == entry.sessionKey;
     }
 
     function _known(bytes32 session) private view returns (Entry storage entry) {

@@ -7,142 +7,149 @@ import {IProofGate} from "../src/interfaces/IProofGate.sol";
 import {Statements} from "../src/libraries/Statements.sol";
 import {World} from "./base/World.sol";
 
-/// Proposing versions and the honest way to a certificate; attacks on certificates have a file of their own.
+/// Proposing, listing, closing and the honest way to a certificate; attacks on certificates have a file of their own.
 contract AgentRegistryTest is World {
     function setUp() public override {
         super.setUp();
-        registerDatasets();
-        grantTo(OLGA);
-        vm.prank(OLGA);
-        agent = agents.createAgent("digits");
+        createAgent();
     }
 
-    function propose(IAgentRegistry.VersionParams memory params) private returns (uint32) {
-        vm.prank(OLGA);
-        return agents.proposeVersion(agent, params);
+    function usesLeft(bytes32 id) private view returns (uint256) {
+        return datasets.trainingGrant(id, OLGA).terms.uses;
     }
 
-    function expectRefused(IAgentRegistry.VersionParams memory params, bytes memory reason) private {
+    function expectNotProposed(IAgentRegistry.VersionParams memory params, bytes memory reason) private {
         vm.expectRevert(reason);
         vm.prank(OLGA);
-        agents.proposeVersion(agent, params);
+        agents.propose(agent, params);
         assertEq(agents.versionCount(agent), 0);
-        assertEq(datasets.trainingGrant(adaSet, OLGA).uses, 2);
     }
+
+    function expectNotListed(uint32 version_, bytes32[] memory ids, bytes memory reason) private {
+        bytes32 before = keccak256(abi.encode(agents.getVersion(agent, version_)));
+        vm.expectRevert(reason);
+        vm.prank(OLGA);
+        agents.addDatasets(agent, version_, ids);
+        assertEq(keccak256(abi.encode(agents.getVersion(agent, version_))), before);
+    }
+
+    // ---- agents --------------------------------------------------------------------------------------------------
 
     function test_AgentsAreNumberedByOwner() public {
         assertEq(agents.agentOwner(agent), OLGA);
         assertEq(agents.agentName(agent), "digits");
         assertEq(agents.agentIdOf(OLGA, 0), agent);
         vm.prank(OLGA);
-        bytes32 second = agents.createAgent("digits");
+        bytes32 second = agents.createAgent("digits", "");
         assertEq(agents.agentIdOf(OLGA, 1), second);
         assertEq(agents.agentCount(OLGA), 2);
         vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.UnknownAgent.selector, bytes32("none")));
         agents.agentOwner("none");
     }
 
-    function test_VersionListsEveryShardOnce() public {
-        version = propose(versionParams());
+    function test_MetadataIsTheOwners() public {
+        assertEq(keccak256(bytes(agents.agentMetadata(agent))), keccak256("https://digits.example"));
+        vm.prank(OLGA);
+        agents.setMetadata(agent, "elsewhere");
+        assertEq(keccak256(bytes(agents.agentMetadata(agent))), keccak256("elsewhere"));
+        vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.NotAgentOwner.selector, agent, MALLORY));
+        vm.prank(MALLORY);
+        agents.setMetadata(agent, "mine");
+        vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.MetadataTooLong.selector, 1025));
+        vm.prank(OLGA);
+        agents.setMetadata(agent, string(new bytes(1025)));
+        vm.prank(OLGA);
+        agents.setMetadata(agent, string(new bytes(1024)));
+    }
+
+    function test_OwnershipMovesInTwoSteps() public {
+        vm.prank(OLGA);
+        agents.setPayout(agent, CLEO);
+        assertEq(agents.payoutOf(agent), CLEO);
+        vm.prank(OLGA);
+        agents.offerAgent(agent, BEN);
+        assertEq(agents.agentOwner(agent), OLGA);
+        assertEq(agents.offeredTo(agent), BEN);
+        vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.NotOffered.selector, agent, BEN));
+        vm.prank(MALLORY);
+        agents.acceptAgent(agent);
+        vm.prank(BEN);
+        agents.acceptAgent(agent);
+        assertEq(agents.agentOwner(agent), BEN);
+        assertEq(agents.payoutOf(agent), BEN); // Cleo was Olga's choice
+        bytes memory reason = abi.encodeWithSelector(IAgentRegistry.NotAgentOwner.selector, agent, OLGA);
+        vm.expectRevert(reason);
+        vm.prank(OLGA);
+        agents.offerAgent(agent, OLGA);
+        vm.expectRevert(reason);
+        vm.prank(OLGA);
+        agents.setPayout(agent, OLGA);
+        vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.NotOffered.selector, agent, address(0)));
+        vm.prank(BEN);
+        agents.acceptAgent(agent);
+    }
+
+    /// A transfer half-way leaves a version under the owner whom grants and proofs name.
+    function test_VersionsSurviveATransfer() public {
+        version = closed(versionParams(), bothSets());
+        IAgentRegistry.GradientProof memory early = honestGradient(0);
+        vm.prank(OLGA);
+        agents.offerAgent(agent, BEN);
+        vm.prank(BEN);
+        agents.acceptAgent(agent);
+        addGradient(early);
+        addAllGradients();
+        certifyWith(optimumWith(optimumInputs()));
+        assertEq(agents.getVersion(agent, version).owner, OLGA);
+        assertEq(agents.latestCertified(agent), version);
+        // the old owner proposes nothing more
+        IAgentRegistry.VersionParams memory params = versionParams();
+        vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.NotAgentOwner.selector, agent, OLGA));
+        vm.prank(OLGA);
+        agents.propose(agent, params);
+    }
+
+    // ---- proposing -----------------------------------------------------------------------------------------------
+
+    function test_ProposingFixesTerms() public {
+        version = draft(versionParams());
         assertEq(version, 1);
         IAgentRegistry.Version memory entry = agents.getVersion(agent, version);
-        assertEq(entry.records, 1597);
-        assertEq(entry.slotDigests.length, 3);
-        for (uint256 slot = 0; slot < 3; ++slot) {
-            assertEq(entry.slotDigests[slot], recordsDigest(shardSeed(slot)));
-        }
-        assertEq(entry.slotDatasets[0], 0);
-        assertEq(entry.slotDatasets[1], 0);
-        assertEq(entry.slotDatasets[2], 1);
-        assertEq(entry.delta, 6527); // 256·√(65·10) = 6526.7…
+        assertTrue(entry.status == IAgentRegistry.Status.Draft, "draft");
+        assertEq(entry.owner, OLGA);
+        assertEq(entry.delta, DELTA);
+        assertEq(entry.lambda, LAMBDA);
+        assertEq(entry.pricePerQuery, PRICE);
+        assertEq(entry.dataBps, DATA_BPS);
         assertEq(entry.layoutHash, layoutHash);
         assertEq(entry.wDigest, pointDigest(W));
         assertEq(entry.modelHash, sha256("agent.onnx"));
-        assertTrue(!entry.certified && entry.shares.length == 0, "not certified");
+        assertEq(entry.deadline, block.timestamp + 90 days);
+        assertEq(entry.listHash, bytes32(0));
         assertTrue(!agents.isCertified(agent, version), "not certified");
-    }
-
-    function test_EveryVersionTakesOneUseOfEachGrant() public {
-        propose(versionParams());
-        assertEq(datasets.trainingGrant(adaSet, OLGA).uses, 1);
-        assertEq(propose(versionParams()), 2);
-        IAgentRegistry.VersionParams memory params = versionParams();
-        vm.expectRevert(abi.encodeWithSelector(IDatasetRegistry.TrainingNotGranted.selector, adaSet, OLGA));
-        vm.prank(OLGA);
-        agents.proposeVersion(agent, params);
-    }
-
-    function test_RevertWhen_GrantExpired() public {
-        vm.warp(block.timestamp + 1 days + 1);
-        expectRefused(
-            versionParams(), abi.encodeWithSelector(IDatasetRegistry.TrainingNotGranted.selector, adaSet, OLGA)
-        );
+        assertEq(agents.sumsOf(agent, version).leastBase, type(uint128).max);
     }
 
     function test_RevertWhen_StrangerProposes() public {
         IAgentRegistry.VersionParams memory params = versionParams();
         vm.prank(MALLORY);
         vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.NotAgentOwner.selector, agent, MALLORY));
-        agents.proposeVersion(agent, params);
+        agents.propose(agent, params);
     }
 
-    function test_RevertWhen_NoDatasets() public {
-        IAgentRegistry.VersionParams memory params = versionParams();
-        params.datasetIds = new bytes32[](0);
-        expectRefused(params, abi.encodeWithSelector(IAgentRegistry.NoDatasets.selector));
-    }
-
-    function test_RevertWhen_DatasetIsUnknown() public {
-        IAgentRegistry.VersionParams memory params = versionParams();
-        params.datasetIds[1] = "none";
-        expectRefused(params, abi.encodeWithSelector(IDatasetRegistry.UnknownDataset.selector, bytes32("none")));
-    }
-
-    function test_Attack_ShardTwice() public {
-        IAgentRegistry.VersionParams memory params = versionParams();
-        params.datasetIds[1] = adaSet;
-        expectRefused(params, abi.encodeWithSelector(IAgentRegistry.DatasetListedTwice.selector, adaSet));
-    }
-
-    function test_RevertWhen_ShardsExceedSlots() public {
-        IDatasetRegistry.ShardProof[] memory shards = new IDatasetRegistry.ShardProof[](7);
-        for (uint32 i = 0; i < 7; ++i) {
-            shards[i] = shardProof(OLGA, keccak256(abi.encode("olga", i)), i, 7, 10);
-        }
-        vm.prank(OLGA);
-        bytes32 large = datasets.register(terms(), shards);
-        IAgentRegistry.VersionParams memory params = versionParams();
-        params.datasetIds[0] = large;
-        propose(params); // 7 + 1 fit
-        params.datasetIds[1] = adaSet;
-        vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.TooManyShards.selector, 9, 8));
-        vm.prank(OLGA);
-        agents.proposeVersion(agent, params);
-    }
-
-    function test_RevertWhen_SchemasDiffer() public {
-        IDatasetRegistry.RegisterParams memory other = terms();
-        other.schemaId = "another schema";
-        IDatasetRegistry.ShardProof[] memory shards = new IDatasetRegistry.ShardProof[](1);
-        shards[0] = shardProof(OLGA, "olga", 0, 1, 10);
-        shards[0].inputs[0] = datasets.shardContext(OLGA, other, layoutHash, 0, 1, 10);
-        verifier.commit(shards[0].inputs, shards[0].proof);
-        vm.prank(OLGA);
-        bytes32 id = datasets.register(other, shards);
-        IAgentRegistry.VersionParams memory params = versionParams();
-        params.datasetIds[1] = id;
-        expectRefused(
-            params, abi.encodeWithSelector(IAgentRegistry.SchemaMismatch.selector, id, SCHEMA, other.schemaId)
-        );
-    }
-
-    /// The layout's numbers, from which δ is computed, are those of the datasets and circuits.
+    /// The layout's numbers, from which δ is computed, are those of the circuits.
     function test_Attack_LayoutMisstated() public {
         IAgentRegistry.VersionParams memory params = versionParams();
         params.dims.classes = 1; // would make δ smaller
-        bytes32 claimed = Statements.layoutHashOf(15, 8, 64, 1, 0, 1024);
-        expectRefused(
-            params, abi.encodeWithSelector(IAgentRegistry.LayoutMismatch.selector, adaSet, claimed, layoutHash)
+        bytes32 claimed = Statements.layoutHashOf(15, 8, 64, 1, 0, 1024, 0);
+        expectNotProposed(
+            params, abi.encodeWithSelector(IAgentRegistry.LayoutMismatch.selector, gradientCircuit, claimed, layoutHash)
+        );
+        params = versionParams();
+        params.dims.interceptScale = 1;
+        claimed = Statements.layoutHashOf(15, 8, 64, 10, 0, 1024, 1);
+        expectNotProposed(
+            params, abi.encodeWithSelector(IAgentRegistry.LayoutMismatch.selector, gradientCircuit, claimed, layoutHash)
         );
     }
 
@@ -156,7 +163,7 @@ contract AgentRegistryTest is World {
     function test_RevertWhen_CircuitIsOfAnotherLayout() public {
         IAgentRegistry.VersionParams memory params = versionParams();
         params.serviceCircuitId = addLike(Statements.SERVICE, "60 features", 0);
-        expectRefused(
+        expectNotProposed(
             params,
             abi.encodeWithSelector(
                 IAgentRegistry.LayoutMismatch.selector, params.serviceCircuitId, layoutHash, bytes32("60 features")
@@ -167,120 +174,309 @@ contract AgentRegistryTest is World {
     /// The same points under another SRS would be commitments to something else.
     function test_Attack_CircuitOfAnotherSrs() public {
         IAgentRegistry.VersionParams memory params = versionParams();
-        params.gradientCircuitId = addLike(Statements.GRADIENT, 0, "known tau");
-        expectRefused(
+        params.optimumCircuitId = addLike(Statements.OPTIMUM, 0, "known tau");
+        expectNotProposed(
             params,
             abi.encodeWithSelector(
-                IAgentRegistry.SrsMismatch.selector, params.gradientCircuitId, SRS, bytes32("known tau")
+                IAgentRegistry.SrsMismatch.selector, params.optimumCircuitId, SRS, bytes32("known tau")
             )
         );
-    }
-
-    function test_Attack_DatasetOfAnotherSrs() public {
-        bytes32 other = addLike(Statements.DATASET, 0, "known tau");
-        IDatasetRegistry.ShardProof[] memory shards = new IDatasetRegistry.ShardProof[](1);
-        shards[0] = shardProof(OLGA, "olga", 0, 1, 10);
-        shards[0].circuitId = other;
-        vm.prank(OLGA);
-        bytes32 id = datasets.register(terms(), shards);
-        IAgentRegistry.VersionParams memory params = versionParams();
-        params.datasetIds[1] = id;
-        expectRefused(
-            params, abi.encodeWithSelector(IAgentRegistry.SrsMismatch.selector, id, SRS, bytes32("known tau"))
-        );
-    }
-
-    function test_RevertWhen_RecordsExceedWhatCircuitsSum() public {
-        IDatasetRegistry.ShardProof[] memory shards = new IDatasetRegistry.ShardProof[](1);
-        uint64 most = (1 << 26) - 1;
-        shards[0] = shardProof(OLGA, "olga", 0, 1, most - 297);
-        vm.prank(OLGA);
-        bytes32 fits = datasets.register(terms(), shards);
-        shards[0] = shardProof(OLGA, "olga again", 0, 1, most - 296);
-        vm.prank(OLGA);
-        bytes32 exceeds = datasets.register(terms(), shards);
-        IAgentRegistry.VersionParams memory params = versionParams();
-        params.datasetIds[0] = exceeds;
-        expectRefused(params, abi.encodeWithSelector(IAgentRegistry.TooManyRecords.selector, 1 << 26));
-        params.datasetIds[0] = fits;
-        assertEq(agents.getVersion(agent, propose(params)).records, most);
     }
 
     function test_RevertWhen_CircuitProvesAnotherStatement() public {
         IAgentRegistry.VersionParams memory params = versionParams();
         params.optimumCircuitId = serviceCircuit;
-        expectRefused(params, abi.encodeWithSelector(IAgentRegistry.WrongStatement.selector, serviceCircuit, 4, 6));
+        expectNotProposed(params, abi.encodeWithSelector(IAgentRegistry.WrongStatement.selector, serviceCircuit, 3, 5));
     }
 
-    function test_RevertWhen_CircuitHasAnotherLinkOrBias() public {
+    function test_RevertWhen_CircuitHasAnotherLink() public {
         IAgentRegistry.VersionParams memory params = versionParams();
         params.link = 2;
-        expectRefused(params, abi.encodeWithSelector(IAgentRegistry.WrongLink.selector, gradientCircuit, 2, 3));
-        params = versionParams();
-        params.regBias = false;
-        expectRefused(params, abi.encodeWithSelector(IAgentRegistry.WrongBias.selector, optimumCircuit, false, true));
+        expectNotProposed(params, abi.encodeWithSelector(IAgentRegistry.WrongLink.selector, gradientCircuit, 2, 3));
     }
 
     function test_RevertWhen_CircuitIsStopped() public {
         gate.stop(serviceCircuit);
-        expectRefused(versionParams(), abi.encodeWithSelector(IProofGate.StoppedCircuit.selector, serviceCircuit));
+        expectNotProposed(versionParams(), abi.encodeWithSelector(IProofGate.StoppedCircuit.selector, serviceCircuit));
     }
 
-    function test_RevertWhen_LambdaIsZero() public {
+    function test_RevertWhen_LambdaOrDataPartIsOutOfRange() public {
         IAgentRegistry.VersionParams memory params = versionParams();
         params.lambda = 0;
-        expectRefused(params, abi.encodeWithSelector(IAgentRegistry.LambdaZero.selector));
+        expectNotProposed(params, abi.encodeWithSelector(IAgentRegistry.LambdaOutOfRange.selector, 0));
+        params.lambda = 1 << 44;
+        expectNotProposed(params, abi.encodeWithSelector(IAgentRegistry.LambdaOutOfRange.selector, 1 << 44));
+        params = versionParams();
+        params.dataBps = 10_001;
+        expectNotProposed(params, abi.encodeWithSelector(IAgentRegistry.BasisPointsTooHigh.selector, 10_001));
+        params.dataBps = 10_000;
+        params.lambda = (1 << 44) - 1;
+        draft(params);
     }
 
-    function test_RevertWhen_DataGetsLessThanItsTerms() public {
-        IAgentRegistry.VersionParams memory params = versionParams();
-        params.dataBps = 4999;
-        expectRefused(params, abi.encodeWithSelector(IAgentRegistry.DataShareOutOfRange.selector, 4999, 5000));
-        params.dataBps = 10_001;
-        expectRefused(params, abi.encodeWithSelector(IAgentRegistry.DataShareOutOfRange.selector, 10_001, 5000));
-        params.dataBps = 5000;
-        propose(params);
+    // ---- listing -------------------------------------------------------------------------------------------------
+
+    function test_DatasetsAreListedInAnyNumberOfTransactions() public {
+        version = draft(versionParams());
+        list(version, ids1(adaSet));
+        list(version, ids1(benSet));
+        uint32 atOnce = draft(versionParams());
+        list(atOnce, bothSets());
+        IAgentRegistry.Version memory entry = agents.getVersion(agent, version);
+        bytes32 hash = keccak256(abi.encode(bytes32(0), adaSet));
+        hash = keccak256(abi.encode(hash, benSet));
+        assertEq(entry.listHash, hash);
+        assertEq(agents.getVersion(agent, atOnce).listHash, hash);
+        assertEq(entry.records, RECORDS);
+        assertEq(entry.datasets, 2);
+        assertEq(entry.shards, 3);
+        assertEq(entry.schemaId, SCHEMA);
+        assertEq(entry.datasetCircuitIds.length, 1);
+        assertEq(entry.datasetCircuitIds[0], datasetCircuit);
+        assertEq(agents.contributionOf(agent, version, adaSet).shards, 2);
+        assertTrue(agents.lists(agent, version, benSet) && !agents.lists(agent, version, "none"), "listed");
+    }
+
+    function test_EveryVersionTakesOneUseOfEachGrant() public {
+        list(draft(versionParams()), bothSets());
+        assertEq(usesLeft(adaSet), 1);
+        list(draft(versionParams()), bothSets());
+        assertEq(usesLeft(adaSet), 0);
+        expectNotListed(
+            draft(versionParams()),
+            bothSets(),
+            abi.encodeWithSelector(IDatasetRegistry.TrainingNotGranted.selector, adaSet, OLGA)
+        );
+    }
+
+    function test_RevertWhen_GrantExpired() public {
+        version = draft(versionParams());
+        vm.warp(block.timestamp + 1 days + 1);
+        expectNotListed(
+            version, bothSets(), abi.encodeWithSelector(IDatasetRegistry.TrainingNotGranted.selector, adaSet, OLGA)
+        );
+    }
+
+    function test_RevertWhen_DatasetIsUnknown() public {
+        version = draft(versionParams());
+        expectNotListed(
+            version, ids1("none"), abi.encodeWithSelector(IDatasetRegistry.UnknownDataset.selector, bytes32("none"))
+        );
+    }
+
+    function test_RevertWhen_StrangerListsOrCloses() public {
+        version = draft(versionParams());
+        bytes memory reason = abi.encodeWithSelector(IAgentRegistry.NotAgentOwner.selector, agent, ADA);
+        bytes32[] memory ids = bothSets();
+        vm.expectRevert(reason);
+        vm.prank(ADA);
+        agents.addDatasets(agent, version, ids);
+        list(version, ids);
+        vm.expectRevert(reason);
+        vm.prank(ADA);
+        agents.close(agent, version);
+    }
+
+    function test_RevertWhen_NothingIsListed() public {
+        version = draft(versionParams());
+        vm.expectRevert(IAgentRegistry.NoDatasets.selector);
+        vm.prank(OLGA);
+        agents.close(agent, version);
+    }
+
+    function test_Attack_DatasetTwice() public {
+        version = draft(versionParams());
+        bytes32[] memory ids = bothSets();
+        ids[1] = adaSet;
+        bytes memory reason = abi.encodeWithSelector(IAgentRegistry.DatasetListedTwice.selector, adaSet);
+        expectNotListed(version, ids, reason);
+        list(version, ids1(adaSet));
+        expectNotListed(version, ids1(adaSet), reason);
+    }
+
+    /// Two versions of one dataset share shards: their records would count twice.
+    function test_Attack_AnotherVersionOfAListedDataset() public {
+        IDatasetRegistry.ShardProof[] memory more = oneShard(shardProof(ADA, "ada 2", 2, 50));
+        vm.prank(ADA);
+        bytes32 larger = datasets.extend(adaSet, more);
+        IDatasetRegistry.GrantTerms memory grant = grantTerms(2);
+        grant.coversLater = true;
+        vm.prank(ADA);
+        datasets.grantTraining(adaSet, OLGA, grant);
+        version = draft(versionParams());
+        list(version, ids1(adaSet));
+        expectNotListed(
+            version, ids1(larger), abi.encodeWithSelector(IAgentRegistry.DatasetListedTwice.selector, larger)
+        );
+        assertEq(agents.contributionOf(agent, version, larger).shards, 0);
+        uint32 other = draft(versionParams());
+        list(other, ids1(larger));
+        assertEq(agents.getVersion(agent, other).records, 1350);
+    }
+
+    function test_RevertWhen_SchemasDiffer() public {
+        IDatasetRegistry.RegisterParams memory params = registerParams();
+        params.schemaId = "another schema";
+        bytes32 id = registerAs(OLGA, params, "olga", 10);
+        bytes32[] memory ids = bothSets();
+        ids[1] = id;
+        expectNotListed(
+            draft(versionParams()),
+            ids,
+            abi.encodeWithSelector(IAgentRegistry.SchemaMismatch.selector, id, SCHEMA, params.schemaId)
+        );
+    }
+
+    function test_Attack_DatasetOfAnotherSrsOrLayout() public {
+        IDatasetRegistry.RegisterParams memory params = registerParams();
+        params.circuitId = addLike(Statements.DATASET, 0, "known tau");
+        bytes32 id = registerAs(OLGA, params, "olga", 10);
+        version = draft(versionParams());
+        expectNotListed(
+            version,
+            ids1(id),
+            abi.encodeWithSelector(IAgentRegistry.SrsMismatch.selector, params.circuitId, SRS, bytes32("known tau"))
+        );
+        layoutHash = "60 features";
+        params.circuitId = addLike(Statements.DATASET, layoutHash, 0);
+        id = registerAs(OLGA, params, "olga again", 10);
+        layoutHash = Statements.layoutHashOf(15, 8, 64, 10, 0, 1024, 0);
+        expectNotListed(
+            version,
+            ids1(id),
+            abi.encodeWithSelector(
+                IAgentRegistry.LayoutMismatch.selector, params.circuitId, layoutHash, bytes32("60 features")
+            )
+        );
+    }
+
+    function test_RevertWhen_TheAdmittingCircuitIsStopped() public {
+        version = draft(versionParams());
+        gate.stop(datasetCircuit);
+        expectNotListed(version, bothSets(), abi.encodeWithSelector(IProofGate.StoppedCircuit.selector, datasetCircuit));
+    }
+
+    function test_RevertWhen_DatasetsWereAdmittedByTooManyCircuits() public {
+        version = draft(versionParams());
+        IDatasetRegistry.RegisterParams memory params = registerParams();
+        for (uint256 i = 0; i < 5; ++i) {
+            IProofGate.CircuitInfo memory info = circuitInfo(Statements.DATASET);
+            info.vkDigest = keccak256(abi.encode("another key", i));
+            params.circuitId = gate.addCircuit(info);
+            bytes32[] memory ids = ids1(registerAs(OLGA, params, keccak256(abi.encode("olga", i)), 10));
+            if (i < 4) {
+                list(version, ids);
+                continue;
+            }
+            expectNotListed(
+                version, ids, abi.encodeWithSelector(IAgentRegistry.TooManyDatasetCircuits.selector, params.circuitId)
+            );
+        }
+        assertEq(agents.getVersion(agent, version).datasetCircuitIds.length, 4);
+    }
+
+    function test_RevertWhen_RecordsExceedWhatCircuitsSum() public {
+        uint64 most = (1 << 26) - 1;
+        bytes32 fits = registerAs(OLGA, registerParams(), "olga", most - 297);
+        bytes32 exceeds = registerAs(OLGA, registerParams(), "olga again", most - 296);
+        bytes32[] memory ids = bothSets();
+        ids[0] = exceeds;
+        version = draft(versionParams());
+        expectNotListed(version, ids, abi.encodeWithSelector(IAgentRegistry.TooManyRecords.selector, 1 << 26));
+        ids[0] = fits;
+        list(version, ids);
+        assertEq(agents.getVersion(agent, version).records, most);
+    }
+
+    function test_Attack_AddingAfterClosing() public {
+        version = draft(versionParams());
+        list(version, ids1(adaSet));
+        close(version);
+        expectNotListed(
+            version,
+            ids1(benSet),
+            abi.encodeWithSelector(
+                IAgentRegistry.WrongStatus.selector,
+                agent,
+                version,
+                IAgentRegistry.Status.Draft,
+                IAgentRegistry.Status.Closed
+            )
+        );
+        assertEq(usesLeft(benSet), 2);
     }
 
     // ---- the honest way ------------------------------------------------------------------------------------------
 
-    function test_GradientIsKeptByCircuitRecordsWeightsAndValue() public {
-        version = propose(versionParams());
-        Proof memory proof = honestGradient(2);
-        bytes32 shard = recordsDigest("ben 0");
-        bytes32 g = pointDigest(gradientSeed(2));
-        assertTrue(!agents.gradientProven(gradientCircuit, shard, pointDigest(W), g), "before");
-        vm.prank(MALLORY); // anyone may bring it: the context names the owner
-        agents.submitGradient(agent, version, 2, proof.inputs, proof.proof);
-        assertTrue(agents.gradientProven(gradientCircuit, shard, pointDigest(W), g), "after");
-        assertTrue(!agents.gradientProven(gradientCircuit, shard, pointDigest(W), pointDigest("other")), "only that");
+    function test_AnybodyAddsGradientsInAnyOrder() public {
+        version = closed(versionParams(), bothSets());
+        IAgentRegistry.GradientProof memory proof = honestGradient(2);
+        vm.prank(MALLORY); // the context names the owner
+        agents.addGradients(agent, version, gradients1(proof));
+        assertTrue(agents.gradientAdded(agent, version, benSet, 0), "Ben's");
+        assertTrue(!agents.gradientAdded(agent, version, adaSet, 0), "not Ada's");
+        addGradient(honestGradient(1));
+        IAgentRegistry.Contribution memory half = agents.contributionOf(agent, version, adaSet);
+        assertTrue(half.value == 31e11 && half.shardsDone == 1, "half of Ada's");
+        assertEq(agents.sumsOf(agent, version).positive, uint256(N_BEN)); // Ada's count when she is complete
+        vm.warp(block.timestamp + 30 days);
+        addGradient(honestGradient(0));
+        assertEq(agents.sumsOf(agent, version).positive, N_ALL);
+        certifyWith(optimumWith(optimumInputs()));
+    }
+
+    /// Passed over unread: nobody spoils a transaction by sending one of its proofs first, and nothing counts twice.
+    function test_AGradientCountsOnce() public {
+        version = closed(versionParams(), bothSets());
+        addGradient(honestGradient(1));
+        addGradient(honestGradient(1));
+        addAllGradients();
+        IAgentRegistry.Version memory entry = agents.getVersion(agent, version);
+        assertEq(entry.shardsDone, 3);
+        assertEq(agents.sumsOf(agent, version).positive, N_ALL);
+        certifyWith(optimumWith(optimumInputs()));
     }
 
     function test_CertificateRecordsWhatWasProven() public {
-        version = propose(versionParams());
-        submitGradients();
+        version = closed(versionParams(), bothSets());
+        addAllGradients();
         certifyWith(optimumWith(optimumInputs()));
         IAgentRegistry.Version memory entry = agents.getVersion(agent, version);
-        assertTrue(entry.certified && agents.isCertified(agent, version), "certified");
+        assertTrue(entry.status == IAgentRegistry.Status.Certified && agents.isCertified(agent, version), "certified");
         assertEq(entry.epsilon, EPSILON);
         assertEq(entry.norm, NORM);
-        assertEq(entry.shares.length, 2);
-        assertTrue(entry.shares[0] == SHARE_ADA && entry.shares[1] == SHARE_BEN, "shares");
         (uint256 weight, uint256 total) = agents.rewardWeight(agent, version, benSet);
-        assertEq(weight, uint256(SHARE_BEN));
-        assertEq(total, 1 << 20);
+        assertEq(weight, uint256(N_BEN));
+        assertEq(total, N_ALL);
         IAgentRegistry.ServiceTerms memory service = agents.serviceTerms(agent, version);
-        assertEq(service.owner, OLGA);
         assertEq(service.dataBps, DATA_BPS);
+        assertEq(service.pricePerQuery, PRICE);
         assertEq(service.serviceCircuitId, serviceCircuit);
+        assertEq(agents.latestCertified(agent), 1);
     }
 
-    function test_RevertWhen_CertifiedTwice() public {
-        version = propose(versionParams());
-        submitGradients();
-        Proof memory proof = optimumWith(optimumInputs());
-        certifyWith(proof);
-        vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.AlreadyCertified.selector, agent, version));
+    function test_LatestCertifiedIsTheHighestNumber() public {
+        uint32 first = closed(versionParams(), bothSets());
+        uint32 second = closed(versionParams(), bothSets());
+        for (uint256 i = 0; i < 2; ++i) {
+            version = i == 0 ? second : first;
+            addAllGradients();
+            certifyWith(optimumWith(optimumInputs()));
+            assertEq(agents.latestCertified(agent), second);
+        }
+    }
+
+    /// Sums may pass through the point at infinity on their way.
+    function test_IntermediateSumsMayBeInfinity() public {
+        version = closed(versionParams(), bothSets());
+        uint256 scalar = gradientScalar("ada 0");
+        addGradient(gradientWith(adaSet, 0, "ada 0", 6e12, scalar));
+        addGradient(gradientWith(adaSet, 1, "ada 1", 31e11, R - scalar));
+        IAgentRegistry.Sums memory sums = agents.sumsOf(agent, version);
+        assertTrue(sums.x == 0 && sums.y == 0, "infinity");
+        addGradient(honestGradient(2));
+        Proof memory proof =
+            accepted(optimumInputs(), abi.encodePacked(points(W, 1), curvePoint(gradientScalar("ben 0"))));
         certifyWith(proof);
     }
 
@@ -291,36 +487,207 @@ contract AgentRegistryTest is World {
         vm.expectRevert(reason);
         agents.serviceTerms(agent, 1);
         vm.expectRevert(reason);
-        agents.certify(agent, 1, new uint256[](29), "");
+        agents.certify(agent, 1, new uint256[](5), "");
+        vm.expectRevert(reason);
+        agents.addGradients(agent, 1, new IAgentRegistry.GradientProof[](0));
         assertTrue(!agents.isCertified(agent, 1), "unknown is not certified");
+        assertTrue(agents.status(agent, 1) == IAgentRegistry.Status.Unknown, "unknown");
     }
 
     function test_RevertWhen_WeightOfAStrangersDatasetIsAsked() public {
-        version = propose(versionParams());
-        bytes memory reason = abi.encodeWithSelector(IAgentRegistry.DatasetNotInVersion.selector, adaSet);
-        vm.expectRevert(reason); // not certified yet: nobody has a weight
-        agents.rewardWeight(agent, version, adaSet);
-        submitGradients();
+        version = closed(versionParams(), ids1(adaSet));
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IAgentRegistry.WrongStatus.selector,
+                agent,
+                version,
+                IAgentRegistry.Status.Certified,
+                IAgentRegistry.Status.Closed
+            )
+        );
+        agents.rewardWeight(agent, version, adaSet); // nobody has a weight yet
+        version = closed(versionParams(), bothSets());
+        addAllGradients();
         certifyWith(optimumWith(optimumInputs()));
-        vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.DatasetNotInVersion.selector, bytes32("none")));
-        agents.rewardWeight(agent, version, "none");
+        bytes32 stranger = registerAs(OLGA, registerParams(), "olga", 10);
+        vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.DatasetNotInVersion.selector, stranger));
+        agents.rewardWeight(agent, version, stranger);
     }
 
-    /// A slightly negative share, within 2^-10, weighs nothing, and the weights still sum to the total.
-    function testFuzz_WeightsSumToTheTotal(int256 ada) public {
-        ada = -1024 + int256(bound(uint256(ada), 0, (1 << 20) + 2048));
-        int256 ben = (1 << 20) - ada;
-        vm.assume(ben >= -1024);
-        version = propose(versionParams());
-        submitGradients();
+    // ---- giving up -----------------------------------------------------------------------------------------------
+
+    function abandonAs(address who) private {
+        vm.prank(who);
+        agents.abandon(agent, version);
+    }
+
+    function test_UsesComeBackFromAnAbandonedVersion() public {
+        version = closed(versionParams(), bothSets());
+        addGradient(honestGradient(2));
+        assertEq(usesLeft(adaSet), 1);
+        abandonAs(OLGA);
+        agents.returnUses(agent, version, bothSets());
+        assertEq(usesLeft(adaSet), 2);
+        assertEq(usesLeft(benSet), 2);
+        agents.returnUses(agent, version, bothSets()); // not twice
+        assertEq(usesLeft(adaSet), 2);
+        assertTrue(agents.status(agent, version) == IAgentRegistry.Status.Abandoned, "abandoned");
+        // nothing more happens to it
+        bytes memory reason = abi.encodeWithSelector(
+            IAgentRegistry.WrongStatus.selector,
+            agent,
+            version,
+            IAgentRegistry.Status.Closed,
+            IAgentRegistry.Status.Abandoned
+        );
+        IAgentRegistry.GradientProof[] memory late = gradients1(honestGradient(0));
+        vm.expectRevert(reason);
+        agents.addGradients(agent, version, late);
+        vm.expectRevert(reason);
+        abandonAs(OLGA);
+    }
+
+    /// What the dataset's owner took back or replaced since does not come to life again.
+    function test_UsesOfAReplacedGrantDoNotComeBack() public {
+        version = draft(versionParams());
+        list(version, bothSets());
+        IDatasetRegistry.GrantTerms memory none = grantTerms(0);
+        vm.prank(ADA);
+        datasets.grantTraining(adaSet, OLGA, none);
+        abandonAs(OLGA);
+        agents.returnUses(agent, version, bothSets());
+        assertEq(usesLeft(adaSet), 0);
+        assertEq(usesLeft(benSet), 2);
+    }
+
+    function test_OthersAbandonOnlyWhatIsOverdue() public {
+        version = closed(versionParams(), bothSets());
+        uint64 deadline = uint64(block.timestamp + 90 days);
+        vm.warp(deadline - 1);
+        vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.NotOverdue.selector, agent, version, deadline));
+        abandonAs(ADA);
+        vm.warp(deadline);
+        abandonAs(ADA);
+        agents.returnUses(agent, version, bothSets());
+        assertEq(usesLeft(adaSet), 2);
+    }
+
+    function test_RevertWhen_ACertifiedVersionIsAbandoned() public {
+        version = closed(versionParams(), bothSets());
+        addAllGradients();
+        certifyWith(optimumWith(optimumInputs()));
+        vm.warp(block.timestamp + 91 days);
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IAgentRegistry.WrongStatus.selector,
+                agent,
+                version,
+                IAgentRegistry.Status.Closed,
+                IAgentRegistry.Status.Certified
+            )
+        );
+        abandonAs(OLGA);
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IAgentRegistry.WrongStatus.selector,
+                agent,
+                version,
+                IAgentRegistry.Status.Abandoned,
+                IAgentRegistry.Status.Certified
+            )
+        );
+        agents.returnUses(agent, version, bothSets());
+    }
+
+    // ---- many ----------------------------------------------------------------------------------------------------
+
+    /// Certifies Olga's own datasets, `count` of them; the gas of `certify` alone.
+    function certifyMany(uint256 count) private returns (uint256 spent) {
+        vm.prank(OLGA);
+        agent = agents.createAgent(bytes32(count), "");
+        version = draft(versionParams());
+        bytes32[] memory ids = new bytes32[](count);
+        for (uint256 i = 0; i < count; ++i) {
+            ids[i] = registerAs(OLGA, registerParams(), keccak256(abi.encode(count, i)), 10);
+        }
+        list(version, ids);
+        close(version);
+        IAgentRegistry.GradientProof[] memory proofs = new IAgentRegistry.GradientProof[](count);
+        uint256 scalar = 0;
+        for (uint256 i = 0; i < count; ++i) {
+            bytes32 seed = keccak256(abi.encode(count, i));
+            proofs[i] = gradientOf(ids[i], 0, seed, 86e9); // 10 records' part of nλ‖W‖²
+            scalar = addmod(scalar, gradientScalar(seed), R);
+        }
+        agents.addGradients(agent, version, proofs);
         uint256[] memory inputs = optimumInputs();
-        inputs[Statements.OPTIMUM_SHARE + 1] = field(ada);
-        inputs[Statements.OPTIMUM_SHARE + 2] = field(ben);
-        certifyWith(optimumWith(inputs));
-        (uint256 adaWeight, uint256 total) = agents.rewardWeight(agent, version, adaSet);
-        (uint256 benWeight, uint256 total2) = agents.rewardWeight(agent, version, benSet);
-        assertEq(total, total2);
-        assertEq(adaWeight + benWeight, total);
-        assertEq(adaWeight, ada < 0 ? 0 : uint256(ada));
+        inputs[Statements.OPTIMUM_N] = 10 * count;
+        Proof memory proof = accepted(inputs, abi.encodePacked(points(W, 1), curvePoint(scalar)));
+        uint256 before = gasleft();
+        certifyWith(proof);
+        spent = before - gasleft();
+        (uint256 weight, uint256 total) = agents.rewardWeight(agent, version, ids[count - 1]);
+        assertEq(weight * count, total);
+    }
+
+    /// forge-config: default.isolate = true
+    function test_CertifyingCostsTheSameForAnyNumberOfDatasets() public {
+        uint256 three = certifyMany(3);
+        uint256 many = certifyMany(300);
+        vm.snapshotValue("certify", "3 datasets", three);
+        vm.snapshotValue("certify", "300 datasets", many);
+        assertTrue(many * 100 <= three * 105 && three * 100 <= many * 105, "within five per cent");
+    }
+
+    /// A dataset of more shards than one slot has bits for.
+    function test_ADatasetOfManyShards() public {
+        uint256 count = 43;
+        IDatasetRegistry.ShardProof[] memory shards = new IDatasetRegistry.ShardProof[](count);
+        for (uint32 i = 0; i < count; ++i) {
+            shards[i] = shardProof(OLGA, keccak256(abi.encode("shard", i)), i, 10);
+        }
+        IDatasetRegistry.RegisterParams memory params = registerParams();
+        vm.prank(OLGA);
+        bytes32 id = datasets.register(params, shards);
+        version = closed(versionParams(), ids1(id));
+        for (uint32 i = 0; i < count; ++i) {
+            addGradient(gradientOf(id, i, keccak256(abi.encode("shard", i)), 1e10));
+            addGradient(gradientOf(id, i, keccak256(abi.encode("shard", i)), 1e10));
+            assertEq(agents.getVersion(agent, version).shardsDone, i + 1);
+        }
+        assertEq(agents.sumsOf(agent, version).positive, count * 1e10);
+    }
+
+    /// A negative contribution weighs nothing, and the weights still sum to the total.
+    function testFuzz_WeightsSumToTheTotal(int256 ben) public {
+        ben = int256(bound(uint256(ben), 0, 5e12)) - 1e10;
+        version = closed(versionParams(), bothSets());
+        addGradient(gradientOf(adaSet, 0, "ada 0", 14e12));
+        addGradient(honestGradient(1));
+        addGradient(gradientOf(benSet, 0, "ben 0", ben));
+        certifyWith(optimumWith(optimumInputs()));
+        (uint256 toAda, uint256 total) = agents.rewardWeight(agent, version, adaSet);
+        (uint256 toBen,) = agents.rewardWeight(agent, version, benSet);
+        assertEq(toAda + toBen, total);
+        assertEq(toBen, ben > 0 ? uint256(ben) : 0);
+        IAgentRegistry.Sums memory sums = agents.sumsOf(agent, version);
+        assertTrue(sums.total == 14e12 + 31e11 + ben, "the sum has its sign");
+    }
+
+    function testFuzz_AccumulatorsAreTheSumOfWhatWasAdded(int256[3] memory values, uint256 order) public {
+        version = closed(versionParams(), bothSets());
+        int256 limit = int256(1 << 112) - 1;
+        for (uint256 i = 0; i < 3; ++i) {
+            values[i] = values[i] % limit;
+        }
+        for (uint256 i = 0; i < 3; ++i) {
+            uint256 which = (i + order % 3) % 3;
+            addGradient(gradientOf(which == 2 ? benSet : adaSet, which == 1 ? 1 : 0, shardSeed(which), values[which]));
+        }
+        IAgentRegistry.Sums memory sums = agents.sumsOf(agent, version);
+        int256 ada = values[0] + values[1];
+        assertTrue(sums.total == ada + values[2], "total");
+        assertEq(sums.positive, (ada > 0 ? uint256(ada) : 0) + (values[2] > 0 ? uint256(values[2]) : 0));
+        assertEq(keccak256(abi.encode(sums.x, sums.y)), keccak256(curvePoint(sumScalar())));
     }
 }

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IAgentRegistry} from "../src/interfaces/IAgentRegistry.sol";
+import {IDatasetRegistry} from "../src/interfaces/IDatasetRegistry.sol";
 import {IProofGate} from "../src/interfaces/IProofGate.sol";
 import {Statements} from "../src/libraries/Statements.sol";
 import {World} from "./base/World.sol";
@@ -12,26 +13,27 @@ import {AcceptAll} from "./hostile/AcceptAll.sol";
 contract CertificateAttacksTest is World {
     function setUp() public override {
         super.setUp();
-        proposeVersion();
+        closedVersion();
     }
 
-    function expectGradientRefused(uint256 slot, Proof memory proof, bytes memory reason) private {
+    function expectGradientRefused(IAgentRegistry.GradientProof memory proof, bytes memory reason) private {
+        IAgentRegistry.GradientProof[] memory proofs = gradients1(proof);
         vm.expectRevert(reason);
-        agents.submitGradient(agent, version, slot, proof.inputs, proof.proof);
-        Proof memory honest = honestGradient(slot);
-        agents.submitGradient(agent, version, slot, honest.inputs, honest.proof);
+        agents.addGradients(agent, version, proofs);
+        assertEq(agents.getVersion(agent, version).shardsDone, 0);
+        addAllGradients();
+        certifyWith(optimumWith(optimumInputs()));
     }
 
     function expectRefused(Proof memory proof, bytes memory reason) private {
         vm.expectRevert(reason);
         certifyWith(proof);
         assertTrue(!agents.isCertified(agent, version), "nothing moved");
-        assertEq(agents.getVersion(agent, version).shares.length, 0);
         certifyWith(optimumWith(optimumInputs()));
     }
 
     function expectRefusedInput(uint256 index, uint256 value, bytes memory reason) private {
-        submitGradients();
+        addAllGradients();
         uint256[] memory inputs = optimumInputs();
         inputs[index] = value;
         expectRefused(optimumWith(inputs), reason);
@@ -41,45 +43,44 @@ contract CertificateAttacksTest is World {
 
     function test_Attack_LabelChanged() public {
         // the same proof over records of which one label differs: other committed columns
-        uint256[] memory inputs = honestGradient(0).inputs;
-        Proof memory forged = accepted(
-            inputs, abi.encodePacked(points("ada 0 relabelled", COLUMNS), points(W, 1), points(gradientSeed(0), 1))
-        );
         expectGradientRefused(
-            0,
-            forged,
+            gradientOf(adaSet, 0, "ada 0 relabelled", 6e12),
             abi.encodeWithSelector(
-                IAgentRegistry.WrongDataset.selector, 0, recordsDigest("ada 0"), recordsDigest("ada 0 relabelled")
+                IAgentRegistry.WrongRecords.selector,
+                adaSet,
+                0,
+                recordsDigest("ada 0"),
+                recordsDigest("ada 0 relabelled")
             )
         );
     }
 
-    function test_Attack_GradientOfAnotherShardInASlot() public {
+    function test_Attack_GradientOfAnotherShardInItsPlace() public {
+        IAgentRegistry.GradientProof memory proof = honestGradient(1);
+        proof.shard = 0;
         expectGradientRefused(
-            0,
-            honestGradient(1),
+            proof,
             abi.encodeWithSelector(
-                IAgentRegistry.WrongDataset.selector, 0, recordsDigest("ada 0"), recordsDigest("ada 1")
+                IAgentRegistry.WrongRecords.selector, adaSet, 0, recordsDigest("ada 0"), recordsDigest("ada 1")
             )
         );
     }
 
     function test_Attack_GradientOfOtherWeights() public {
-        uint256[] memory inputs = honestGradient(0).inputs;
-        Proof memory forged = accepted(
-            inputs, abi.encodePacked(points("ada 0", COLUMNS), points("other weights", 1), points(gradientSeed(0), 1))
-        );
+        IAgentRegistry.GradientProof memory proof = honestGradient(0);
+        proof.proof =
+        accepted(proof.inputs, abi.encodePacked(points("ada 0", COLUMNS), points("other weights", 1), curvePoint(7)))
+        .proof;
         expectGradientRefused(
-            0,
-            forged,
+            proof,
             abi.encodeWithSelector(IAgentRegistry.WrongWeights.selector, pointDigest(W), pointDigest("other weights"))
         );
     }
 
     function test_Attack_GradientProofOfAnotherOwner() public {
-        Proof memory forged = honestGradient(0);
-        uint256 hers = forged.inputs[0];
-        forged.inputs[0] = uint256(
+        IAgentRegistry.GradientProof memory proof = honestGradient(0);
+        uint256 hers = proof.inputs[0];
+        proof.inputs[0] = uint256(
             keccak256(
                 abi.encode(
                     keccak256("tribute.gradient.v1"),
@@ -91,62 +92,141 @@ contract CertificateAttacksTest is World {
                 )
             )
         ) >> 8;
-        accept(forged);
+        verifier.commit(proof.inputs, proof.proof);
         expectGradientRefused(
-            0, forged, abi.encodeWithSelector(IAgentRegistry.WrongContext.selector, hers, forged.inputs[0])
+            proof, abi.encodeWithSelector(IAgentRegistry.WrongContext.selector, hers, proof.inputs[0])
         );
     }
 
-    function test_Attack_GradientForASlotThatIsNotThere() public {
-        Proof memory proof = honestGradient(0);
-        vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.SlotOutOfRange.selector, 3, 3));
-        agents.submitGradient(agent, version, 3, proof.inputs, proof.proof);
+    function test_Attack_GradientForAShardThatIsNotThere() public {
+        IAgentRegistry.GradientProof memory proof = honestGradient(0);
+        proof.shard = 2;
+        expectGradientRefused(proof, abi.encodeWithSelector(IDatasetRegistry.ShardOutOfRange.selector, adaSet, 2, 2));
     }
 
-    // ---- optimum: gradients and slots ----------------------------------------------------------------------------
-
-    function expectSeedRefused(uint256 slot, bytes32 seed) private {
-        bytes32[8] memory seeds = optimumSeeds();
-        seeds[slot] = seed;
-        Proof memory forged = accepted(optimumInputs(), optimumPoints(W, seeds));
-        expectRefused(
-            forged, abi.encodeWithSelector(IAgentRegistry.GradientNotProven.selector, slot, pointDigest(seed))
+    /// A dataset that is registered, but not listed, pulls nothing its way.
+    function test_Attack_GradientOfADatasetThatIsNotListed() public {
+        bytes32 junk = registerAs(MALLORY, registerParams(), "junk", 10);
+        expectGradientRefused(
+            gradientOf(junk, 0, "junk", 1e12), abi.encodeWithSelector(IAgentRegistry.DatasetNotInVersion.selector, junk)
         );
     }
 
-    function test_Attack_GOfAnotherProofInASlot() public {
-        submitGradients();
-        expectSeedRefused(0, gradientSeed(1));
+    /// Nor does a later version of a listed one.
+    function test_Attack_GradientOfAShardAddedAfterListing() public {
+        IDatasetRegistry.ShardProof[] memory more = oneShard(shardProof(ADA, "ada 2", 2, 50));
+        vm.prank(ADA);
+        bytes32 larger = datasets.extend(adaSet, more);
+        expectGradientRefused(
+            gradientOf(larger, 2, "ada 2", 1e12),
+            abi.encodeWithSelector(IAgentRegistry.DatasetNotInVersion.selector, larger)
+        );
     }
 
-    function test_Attack_GNeverProven() public {
-        submitGradients();
-        expectSeedRefused(2, "made up");
+    /// Division by 2^u would let a prover choose among many N; only the small one is N.
+    function test_Attack_ContributionOutOfRange() public {
+        int256 limit = int256(1 << 112);
+        int256[4] memory values = [limit, -limit, int256(R / 2), -int256(R / 2)];
+        for (uint256 i = 0; i < 4; ++i) {
+            IAgentRegistry.GradientProof[] memory proofs = gradients1(gradientOf(benSet, 0, "ben 0", values[i]));
+            vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.PublicValueOutOfRange.selector, 1, field(values[i])));
+            agents.addGradients(agent, version, proofs);
+        }
+        addGradient(gradientOf(benSet, 0, "ben 0", 1 - limit));
+        addGradient(gradientOf(adaSet, 0, "ada 0", limit - 1));
+        assertTrue(agents.contributionOf(agent, version, benSet).value == 1 - limit, "the most negative");
     }
 
-    function test_Attack_ShardTwice() public {
-        submitGradients();
-        expectSeedRefused(1, gradientSeed(0));
+    function test_Attack_OneBadProofAmongGoodOnes() public {
+        IAgentRegistry.GradientProof[] memory proofs = new IAgentRegistry.GradientProof[](3);
+        for (uint256 i = 0; i < 3; ++i) {
+            proofs[i] = honestGradient(i);
+        }
+        proofs[2].proof[700] ^= 0x01;
+        vm.expectRevert(abi.encodeWithSelector(IProofGate.ProofRejected.selector, gradientCircuit));
+        agents.addGradients(agent, version, proofs);
+        assertEq(agents.getVersion(agent, version).shardsDone, 0);
+        assertTrue(!agents.gradientAdded(agent, version, adaSet, 0), "the good ones are undone with it");
     }
 
-    function test_Attack_GOfAnotherLink() public {
-        // A logistic gradient of the same shard and weights, proven for another version of the same agent.
-        IProofGate.CircuitInfo memory info = circuitInfo(Statements.GRADIENT);
-        info.link = 2;
-        bytes32 logistic = gate.addCircuit(info);
+    function wrongStatus(IAgentRegistry.Status needed, IAgentRegistry.Status found)
+        private
+        view
+        returns (bytes memory)
+    {
+        return abi.encodeWithSelector(IAgentRegistry.WrongStatus.selector, agent, version, needed, found);
+    }
+
+    function test_Attack_GradientsBeforeTheListIsFinalOrAfterTheCertificate() public {
+        uint32 first = version;
+        version = draft(versionParams());
+        list(version, bothSets());
+        IAgentRegistry.GradientProof[] memory proofs = gradients1(honestGradient(0));
+        vm.expectRevert(wrongStatus(IAgentRegistry.Status.Closed, IAgentRegistry.Status.Draft));
+        agents.addGradients(agent, version, proofs);
+        version = first;
+        addAllGradients();
+        certifyWith(optimumWith(optimumInputs()));
+        vm.expectRevert(wrongStatus(IAgentRegistry.Status.Closed, IAgentRegistry.Status.Certified));
+        agents.addGradients(agent, version, proofs);
+    }
+
+    /// A gradient proof names owner, weights and shard: for other weights of the same owner it is worth nothing.
+    function test_Attack_GradientsOfAnotherVersion() public {
+        IAgentRegistry.GradientProof memory old = honestGradient(2);
         IAgentRegistry.VersionParams memory params = versionParams();
-        (params.link, params.gradientCircuitId) = (2, logistic);
-        vm.prank(OLGA);
-        uint32 other = agents.proposeVersion(agent, params);
-        Proof memory proof = accepted(
-            honestGradient(0).inputs, abi.encodePacked(points("ada 0", COLUMNS), points(W, 1), points("logistic g", 1))
+        params.wDigest = pointDigest("other weights");
+        version = closed(params, bothSets());
+        IAgentRegistry.GradientProof[] memory proofs = gradients1(old);
+        vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.WrongWeights.selector, params.wDigest, pointDigest(W)));
+        agents.addGradients(agent, version, proofs);
+    }
+
+    // ---- optimum: gradients --------------------------------------------------------------------------------------
+
+    function expectSumRefused(uint256 scalar) private {
+        addAllGradients();
+        bytes memory point = curvePoint(scalar);
+        expectRefused(
+            accepted(optimumInputs(), abi.encodePacked(points(W, 1), point)),
+            abi.encodeWithSelector(
+                IAgentRegistry.WrongGradient.selector, keccak256(curvePoint(sumScalar())), keccak256(point)
+            )
         );
-        agents.submitGradient(agent, other, 0, proof.inputs, proof.proof);
-        assertTrue(
-            agents.gradientProven(logistic, recordsDigest("ada 0"), pointDigest(W), pointDigest("logistic g")), "kept"
+    }
+
+    function test_Attack_GradientOfOneShardForTheSum() public {
+        expectSumRefused(gradientScalar("ada 0"));
+    }
+
+    function test_Attack_ShardTwiceInTheSum() public {
+        expectSumRefused(addmod(sumScalar(), gradientScalar("ben 0"), R));
+    }
+
+    function test_Attack_ShardLeftOut() public {
+        addGradient(honestGradient(0));
+        addGradient(honestGradient(1));
+        Proof memory forged = accepted(
+            optimumInputs(),
+            abi.encodePacked(points(W, 1), curvePoint(addmod(gradientScalar("ada 0"), gradientScalar("ada 1"), R)))
         );
-        submitGradients();
-        expectSeedRefused(0, "logistic g");
+        vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.GradientsMissing.selector, 2, 3));
+        certifyWith(forged);
+        addGradient(honestGradient(2));
+        certifyWith(optimumWith(optimumInputs()));
+    }
+
+    /// Gradients that cancel each other fit no proof, whatever a verifier makes of the point at infinity.
+    function test_Attack_GradientsThatSumToNothing() public {
+        uint256 a = gradientScalar("ada 0");
+        uint256 b = gradientScalar("ada 1");
+        addGradient(honestGradient(0));
+        addGradient(honestGradient(1));
+        addGradient(gradientWith(benSet, 0, "ben 0", N_BEN, R - addmod(a, b, R)));
+        Proof memory forged = accepted(optimumInputs(), abi.encodePacked(points(W, 1), uint256(0), uint256(0)));
+        bytes32 infinity = keccak256(abi.encode(0, 0));
+        vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.WrongGradient.selector, infinity, infinity));
+        certifyWith(forged);
     }
 
     function test_Attack_NewCircuitOfAnOldShape() public {
@@ -156,58 +236,51 @@ contract CertificateAttacksTest is World {
         AcceptAll lax = new AcceptAll();
         (info.verifier, info.codeHash) = (address(lax), address(lax).codehash);
         bytes32 added = gate.addCircuit(info);
-        submitGradients();
+        addAllGradients();
         Proof memory forged = Proof({
-            inputs: optimumInputs(), proof: abi.encodePacked(optimumPoints(W, optimumSeeds()), points("forged", 1))
+            inputs: optimumInputs(), proof: abi.encodePacked(points(W, 1), curvePoint(sumScalar()), points("forged", 1))
         });
         gate.check(added, forged.inputs, forged.proof);
         expectRefused(forged, abi.encodeWithSelector(IProofGate.ProofRejected.selector, optimumCircuit));
     }
 
-    function test_Attack_JunkInAnInactiveSlot() public {
-        expectRefusedInput(
-            Statements.OPTIMUM_ACTIVE + 3, 1, abi.encodeWithSelector(IAgentRegistry.WrongActiveFlag.selector, 3, 0, 1)
+    function test_Attack_WeightsChangedAfterTraining() public {
+        addAllGradients();
+        expectRefused(
+            accepted(optimumInputs(), abi.encodePacked(points("better weights", 1), curvePoint(sumScalar()))),
+            abi.encodeWithSelector(IAgentRegistry.WrongWeights.selector, pointDigest(W), pointDigest("better weights"))
         );
     }
 
-    function test_Attack_ActiveFlagOfAnyOtherValue() public {
+    function test_Attack_CertificateOfAnotherVersion() public {
+        uint32 second = closed(versionParams(), bothSets());
+        uint256 other = agents.optimumContext(agent, second);
+        uint256 own = agents.optimumContext(agent, version);
         expectRefusedInput(
-            Statements.OPTIMUM_ACTIVE + 7,
-            R - 1,
-            abi.encodeWithSelector(IAgentRegistry.WrongActiveFlag.selector, 7, 0, R - 1)
+            Statements.CTX, other, abi.encodeWithSelector(IAgentRegistry.WrongContext.selector, own, other)
         );
     }
 
-    function test_Attack_ShareInAnInactiveSlot() public {
+    /// The context names the list: the same datasets in another order are another list.
+    function test_Attack_CertificateOfAnotherList() public {
+        bytes32 hash = keccak256(abi.encode(bytes32(0), benSet));
+        hash = keccak256(abi.encode(hash, adaSet));
+        uint256 other = uint256(
+            keccak256(
+                abi.encode(
+                    keccak256("tribute.optimum.v1"),
+                    block.chainid,
+                    address(agents),
+                    agent,
+                    version,
+                    pointDigest(W),
+                    hash
+                )
+            )
+        ) >> 8;
+        uint256 own = agents.optimumContext(agent, version);
         expectRefusedInput(
-            Statements.OPTIMUM_SHARE + 3,
-            5,
-            abi.encodeWithSelector(IAgentRegistry.UnexpectedShare.selector, 3, int256(5))
-        );
-    }
-
-    function test_Attack_JoinInAnInactiveSlot() public {
-        expectRefusedInput(
-            Statements.OPTIMUM_JOIN + 3, 1, abi.encodeWithSelector(IAgentRegistry.WrongJoinFlag.selector, 3, 0, 1)
-        );
-    }
-
-    function test_Attack_ShardLeftOut() public {
-        expectRefusedInput(
-            Statements.OPTIMUM_ACTIVE + 2, 0, abi.encodeWithSelector(IAgentRegistry.WrongActiveFlag.selector, 2, 1, 0)
-        );
-    }
-
-    /// Joining Ben's slot to Ada's would publish one share for both.
-    function test_Attack_DatasetsJoined() public {
-        expectRefusedInput(
-            Statements.OPTIMUM_JOIN + 2, 1, abi.encodeWithSelector(IAgentRegistry.WrongJoinFlag.selector, 2, 0, 1)
-        );
-    }
-
-    function test_Attack_DatasetSplit() public {
-        expectRefusedInput(
-            Statements.OPTIMUM_JOIN + 1, 0, abi.encodeWithSelector(IAgentRegistry.WrongJoinFlag.selector, 1, 1, 0)
+            Statements.CTX, other, abi.encodeWithSelector(IAgentRegistry.WrongContext.selector, own, other)
         );
     }
 
@@ -229,7 +302,7 @@ contract CertificateAttacksTest is World {
 
     /// The largest ε that passes is 4δ; one more is refused, though the relative distance would still be certified.
     function test_Attack_EpsilonOverTheCap() public {
-        submitGradients();
+        addAllGradients();
         assertTrue((5 * DELTA + 1) * 1_024_000 < uint256(LAMBDA) * NORM, "the distance alone would pass");
         uint256[] memory inputs = optimumInputs();
         inputs[Statements.OPTIMUM_EPSILON] = 4 * DELTA + 1;
@@ -243,7 +316,7 @@ contract CertificateAttacksTest is World {
 
     /// The least norm that passes, by (e + δ)·1000·1024 ≤ L·v; one less is refused.
     function test_Attack_RelativeDistanceOverTheCap() public {
-        submitGradients();
+        addAllGradients();
         uint256 least = ((EPSILON + DELTA) * 1_024_000 + LAMBDA - 1) / LAMBDA;
         uint256[] memory inputs = optimumInputs();
         inputs[Statements.OPTIMUM_NORM] = least - 1;
@@ -258,7 +331,7 @@ contract CertificateAttacksTest is World {
     }
 
     function test_Attack_EpsilonOrNormOutOfRange() public {
-        submitGradients();
+        addAllGradients();
         uint256[] memory inputs = optimumInputs();
         inputs[Statements.OPTIMUM_EPSILON] = R - 1; // "-1"
         Proof memory forged = optimumWith(inputs);
@@ -279,75 +352,252 @@ contract CertificateAttacksTest is World {
         );
     }
 
-    function test_Attack_WeightsChangedAfterTraining() public {
-        submitGradients();
-        Proof memory forged = accepted(optimumInputs(), optimumPoints("better weights", optimumSeeds()));
-        expectRefused(
-            forged,
-            abi.encodeWithSelector(IAgentRegistry.WrongWeights.selector, pointDigest(W), pointDigest("better weights"))
+    // ---- contributions -------------------------------------------------------------------------------------------
+
+    /// Adds contributions of Ada's two shards and Ben's one, and tries to certify.
+    function addAndExpect(int256 ada0, int256 ada1, int256 ben, bytes memory reason) private {
+        version = closed(versionParams(), bothSets());
+        addGradient(gradientOf(adaSet, 0, "ada 0", ada0));
+        addGradient(gradientOf(adaSet, 1, "ada 1", ada1));
+        addGradient(gradientOf(benSet, 0, "ben 0", ben));
+        Proof memory proof = optimumWith(optimumInputs());
+        if (reason.length > 0) vm.expectRevert(reason);
+        certifyWith(proof);
+    }
+
+    /// `ΣN·2^20·2^44·512 ≥ n·λ·norm²·511·2^45`, to the unit.
+    function leastSum() private pure returns (uint256) {
+        uint256 right = RECORDS * uint256(LAMBDA) * NORM * NORM * 511 << 45;
+        uint256 unit = 512 << 64;
+        return (right + unit - 1) / unit;
+    }
+
+    function test_Attack_SumBelowWhatTheOptimumReaches() public {
+        int256 least = int256(leastSum());
+        assertTrue(least > 13_400e9 && least < 13_500e9, "what the norm asks for");
+        addAndExpect(
+            least - 31e11 - N_BEN - 1,
+            31e11,
+            N_BEN,
+            abi.encodeWithSelector(IAgentRegistry.SumBelowOptimum.selector, least - 1)
         );
     }
 
-    function test_Attack_CertificateOfAnotherVersion() public {
+    function test_TheLeastSumPasses() public {
+        addAndExpect(int256(leastSum()) - 31e11 - N_BEN, 31e11, N_BEN, "");
+    }
+
+    /// One dataset at -2^-10 of the sum passes, one unit more does not.
+    function test_Attack_ANegativePartTooLarge() public {
+        int256 ada = 14e12;
+        int256 most = ada / 1025; // 1024·most ≤ ada − most
+        addAndExpect(
+            ada - 31e11,
+            31e11,
+            -most - 1,
+            abi.encodeWithSelector(IAgentRegistry.TooNegative.selector, most + 1, ada - most - 1)
+        );
+    }
+
+    function test_TheMostNegativePartPasses() public {
+        addAndExpect(14e12 - 31e11, 31e11, -(int256(14e12) / 1025), "");
+        (uint256 weight, uint256 total) = agents.rewardWeight(agent, version, benSet);
+        assertTrue(weight == 0 && total == 14e12, "weighs nothing");
+    }
+
+    /// Bounding each dataset alone would let many slightly negative ones multiply everybody else's claim.
+    function test_Attack_ManySlightlyNegativeDatasets() public {
+        uint256 many = 8;
+        version = draft(versionParams());
+        list(version, bothSets());
+        bytes32[] memory ids = new bytes32[](many);
+        for (uint256 i = 0; i < many; ++i) {
+            ids[i] = registerAs(OLGA, registerParams(), keccak256(abi.encode("junk", i)), 1);
+        }
+        list(version, ids);
+        close(version);
+        addAllGradients();
+        uint256 scalar = sumScalar();
+        int256 each = -int256(N_ALL / 1100); // alone each would pass
+        for (uint256 i = 0; i < many; ++i) {
+            bytes32 seed = keccak256(abi.encode("junk", i));
+            addGradient(gradientOf(ids[i], 0, seed, each));
+            scalar = addmod(scalar, gradientScalar(seed), R);
+        }
+        uint256[] memory inputs = optimumInputs();
+        inputs[Statements.OPTIMUM_N] = RECORDS + many;
+        Proof memory proof = accepted(inputs, abi.encodePacked(points(W, 1), curvePoint(scalar)));
+        uint256 negative = uint256(-each) * many;
+        vm.expectRevert(
+            abi.encodeWithSelector(IAgentRegistry.TooNegative.selector, negative, int256(N_ALL) - int256(negative))
+        );
+        certifyWith(proof);
+    }
+
+    function test_Attack_SumOfNothing() public {
+        addAndExpect(0, 0, 0, abi.encodeWithSelector(IAgentRegistry.SumTooSmall.selector, int256(0), 3));
+    }
+
+    function test_Attack_SumThatIsNegative() public {
+        addAndExpect(-14e12, 0, 0, abi.encodeWithSelector(IAgentRegistry.SumTooSmall.selector, -int256(14e12), 3));
+    }
+
+    /// Where the weights are so small that rounding would show: 2^20 units a shard are needed.
+    function test_Attack_SumThatRoundingCouldMove() public {
+        int256 least = 3 << 20;
+        addAndExpect(least - 1, 0, 0, abi.encodeWithSelector(IAgentRegistry.SumTooSmall.selector, least - 1, 3));
+        addAndExpectSmall(least);
+    }
+
+    function addAndExpectSmall(int256 sum) private {
         IAgentRegistry.VersionParams memory params = versionParams();
+        params.lambda = (1 << 44) - 1;
+        grantTo(OLGA);
+        version = closed(params, bothSets());
+        addGradient(gradientOf(adaSet, 0, "ada 0", sum));
+        addGradient(gradientOf(adaSet, 1, "ada 1", 0));
+        addGradient(gradientOf(benSet, 0, "ben 0", 0));
+        uint256[] memory inputs = optimumInputs();
+        inputs[Statements.OPTIMUM_LAMBDA] = params.lambda;
+        inputs[Statements.OPTIMUM_NORM] = 1;
+        // passes this rule, and fails the next: for n·λ·v² it is far too small
+        Proof memory proof = optimumWith(inputs);
+        vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.SumBelowOptimum.selector, sum));
+        certifyWith(proof);
+    }
+
+    // ---- consent -------------------------------------------------------------------------------------------------
+
+    function grantBen(IDatasetRegistry.GrantTerms memory grant) private {
+        vm.prank(BEN);
+        datasets.grantTraining(benSet, OLGA, grant);
+    }
+
+    /// Ben's share is 4.5 of 13.6: 33.08 %.
+    function test_Attack_LeastShareNotReached() public {
+        IDatasetRegistry.GrantTerms memory grant = grantTerms(2);
+        grant.minShareBps = 3309;
+        grantBen(grant);
+        addAndExpect(
+            6e12,
+            31e11,
+            N_BEN,
+            abi.encodeWithSelector(IAgentRegistry.BelowLeastShare.selector, uint256(N_BEN) * 10_000 / 3309, N_ALL)
+        );
+    }
+
+    function test_TheLeastShareReachedPasses() public {
+        IDatasetRegistry.GrantTerms memory grant = grantTerms(2);
+        grant.minShareBps = 3308;
+        grantBen(grant);
+        addAndExpect(6e12, 31e11, N_BEN, "");
+    }
+
+    /// The owner dilutes: synthetic records of its own take most of the sum. Ben's grant asks for a third.
+    function test_Attack_DilutionWithSyntheticData() public {
+        IDatasetRegistry.GrantTerms memory grant = grantTerms(2);
+        grant.minShareBps = 3000;
+        grantBen(grant);
+        bytes32 synthetic = registerAs(OLGA, registerParams(), "synthetic", 4800);
+        version = draft(versionParams());
+        list(version, bothSets());
+        list(version, ids1(synthetic));
+        close(version);
+        addAllGradients();
+        addGradient(gradientOf(synthetic, 0, "synthetic", 120e12));
+        uint256[] memory inputs = optimumInputs();
+        inputs[Statements.OPTIMUM_N] = RECORDS + 4800;
+        uint256 scalar = addmod(sumScalar(), gradientScalar("synthetic"), R);
+        Proof memory proof = accepted(inputs, abi.encodePacked(points(W, 1), curvePoint(scalar)));
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IAgentRegistry.BelowLeastShare.selector, uint256(N_BEN) * 10_000 / 3000, N_ALL + 120e12
+            )
+        );
+        certifyWith(proof);
+        // its honest twin, without them
+        grant = grantTerms(1);
+        vm.prank(ADA);
+        datasets.grantTraining(adaSet, OLGA, grant);
+        version = closed(versionParams(), bothSets());
+        addAllGradients();
+        certifyWith(optimumWith(optimumInputs()));
+    }
+
+    /// Another λ moves shares: the same grant refuses what it does to Ben.
+    function test_Attack_LambdaGround() public {
+        IDatasetRegistry.GrantTerms memory grant = grantTerms(2);
+        grant.minShareBps = 3000;
+        grantBen(grant);
+        addAndExpect(
+            10e12,
+            35e11,
+            6e11,
+            abi.encodeWithSelector(IAgentRegistry.BelowLeastShare.selector, uint256(6e11) * 10_000 / 3000, 141e11)
+        );
+    }
+
+    /// A grant that names who else is in the version fits no other list.
+    function test_Attack_AnotherParticipantThanAgreed() public {
+        bytes32 alone = keccak256(abi.encode(bytes32(0), benSet));
+        IDatasetRegistry.GrantTerms memory grant = grantTerms(2);
+        grant.participants = alone;
+        grantBen(grant);
+        version = draft(versionParams());
+        list(version, bothSets());
+        bytes32 found = agents.getVersion(agent, version).listHash;
+        vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.OtherParticipants.selector, alone, found));
         vm.prank(OLGA);
-        uint32 second = agents.proposeVersion(agent, params);
-        uint256 other = agents.optimumContext(agent, second);
-        uint256 own = agents.optimumContext(agent, version);
-        expectRefusedInput(
-            Statements.CTX, other, abi.encodeWithSelector(IAgentRegistry.WrongContext.selector, own, other)
+        agents.close(agent, version);
+        version = closed(versionParams(), ids1(benSet));
+        assertEq(agents.getVersion(agent, version).listHash, alone);
+    }
+
+    function test_Attack_GrantsThatWantDifferentLists() public {
+        IDatasetRegistry.GrantTerms memory grant = grantTerms(2);
+        grant.participants = "one list";
+        grantBen(grant);
+        grant.participants = "another";
+        vm.prank(ADA);
+        datasets.grantTraining(adaSet, OLGA, grant);
+        version = draft(versionParams());
+        bytes32[] memory ids = bothSets();
+        vm.expectRevert(
+            abi.encodeWithSelector(IAgentRegistry.OtherParticipants.selector, bytes32("one list"), bytes32("another"))
         );
+        vm.prank(OLGA);
+        agents.addDatasets(agent, version, ids);
     }
 
-    // ---- shares --------------------------------------------------------------------------------------------------
+    // ---- stop ----------------------------------------------------------------------------------------------------
 
-    function test_Attack_ShareInflated() public {
-        submitGradients();
-        // the honest sum may be off by the proven distance and rounding: 1,048 + 9 units, and not by one more
-        uint256[] memory inputs = optimumInputs();
-        inputs[Statements.OPTIMUM_SHARE + 2] = field(SHARE_BEN + 1058);
-        Proof memory forged = optimumWith(inputs);
-        vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.SharesNotWhole.selector, int256((1 << 20) + 1058)));
-        certifyWith(forged);
-        inputs[Statements.OPTIMUM_SHARE + 2] = field(SHARE_BEN - 1058);
-        forged = optimumWith(inputs);
-        vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.SharesNotWhole.selector, int256((1 << 20) - 1058)));
-        certifyWith(forged);
-        inputs[Statements.OPTIMUM_SHARE + 2] = field(SHARE_BEN + 1057);
-        certifyWith(optimumWith(inputs));
+    /// Whichever of a version's circuits is stopped before it certifies: it does not, not even with gradients added before.
+    function test_Attack_CertifyingUnderAStoppedCircuit() public {
+        addAllGradients();
+        Proof memory proof = optimumWith(optimumInputs());
+        bytes32[4] memory circuits = [gradientCircuit, optimumCircuit, serviceCircuit, datasetCircuit];
+        for (uint256 i = 0; i < 4; ++i) {
+            uint256 state = vm.snapshotState();
+            gate.stop(circuits[i]);
+            vm.expectRevert(abi.encodeWithSelector(IProofGate.StoppedCircuit.selector, circuits[i]));
+            certifyWith(proof);
+            vm.revertToStateAndDelete(state);
+        }
+        certifyWith(proof);
+        for (uint256 i = 0; i < 4; ++i) {
+            uint256 state = vm.snapshotState();
+            assertTrue(agents.status(agent, version) == IAgentRegistry.Status.Certified, "certified");
+            gate.stop(circuits[i]);
+            assertTrue(agents.status(agent, version) == IAgentRegistry.Status.Doubtful, "in doubt");
+            assertTrue(agents.isCertified(agent, version), "on record");
+            vm.revertToStateAndDelete(state);
+        }
     }
 
-    function test_Attack_NegativeShareHidden() public {
-        submitGradients();
-        uint256[] memory inputs = optimumInputs();
-        inputs[Statements.OPTIMUM_SHARE + 1] = field((1 << 20) + 1025);
-        inputs[Statements.OPTIMUM_SHARE + 2] = field(-1025);
-        Proof memory forged = optimumWith(inputs);
-        vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.NegativeShare.selector, 2, int256(-1025)));
-        certifyWith(forged);
-        // -2^-10 itself is still within the model's own uncertainty
-        inputs[Statements.OPTIMUM_SHARE + 1] = field((1 << 20) + 1024);
-        inputs[Statements.OPTIMUM_SHARE + 2] = field(-1024);
-        certifyWith(optimumWith(inputs));
-        assertTrue(agents.getVersion(agent, version).shares[1] == -1024, "as proven");
-    }
-
-    function test_Attack_NegativeShareMovedToAnotherSlot() public {
-        submitGradients();
-        uint256[] memory inputs = optimumInputs();
-        inputs[Statements.OPTIMUM_SHARE + 0] = field(-5000);
-        inputs[Statements.OPTIMUM_SHARE + 1] = field(SHARE_ADA + 5000);
-        expectRefused(
-            optimumWith(inputs), abi.encodeWithSelector(IAgentRegistry.UnexpectedShare.selector, 0, int256(-5000))
-        );
-    }
-
-    function testFuzz_SharesBeyondTheirRangeAreRefused(uint256 value) public {
-        value = bound(value, 1 << 30, R - (1 << 30));
-        expectRefusedInput(
-            Statements.OPTIMUM_SHARE + 2,
-            value,
-            abi.encodeWithSelector(IAgentRegistry.PublicValueOutOfRange.selector, Statements.OPTIMUM_SHARE + 2, value)
-        );
+    function test_Attack_AddingUnderAStoppedCircuit() public {
+        IAgentRegistry.GradientProof[] memory proofs = gradients1(honestGradient(0));
+        gate.stop(gradientCircuit);
+        vm.expectRevert(abi.encodeWithSelector(IProofGate.StoppedCircuit.selector, gradientCircuit));
+        agents.addGradients(agent, version, proofs);
     }
 }

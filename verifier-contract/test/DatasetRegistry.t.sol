@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
+import {AgentRegistry} from "../src/AgentRegistry.sol";
 import {DatasetRegistry} from "../src/DatasetRegistry.sol";
+import {ProofGate} from "../src/ProofGate.sol";
 import {IDatasetRegistry} from "../src/interfaces/IDatasetRegistry.sol";
 import {IProofGate} from "../src/interfaces/IProofGate.sol";
 import {Statements} from "../src/libraries/Statements.sol";
@@ -9,19 +11,25 @@ import {World} from "./base/World.sol";
 
 contract DatasetRegistryTest is World {
     function expectRefused(address owner, IDatasetRegistry.ShardProof[] memory shards, bytes memory reason) private {
+        expectRefused(owner, registerParams(), shards, reason);
+    }
+
+    function expectRefused(
+        address owner,
+        IDatasetRegistry.RegisterParams memory params,
+        IDatasetRegistry.ShardProof[] memory shards,
+        bytes memory reason
+    ) private {
         vm.prank(owner);
         vm.expectRevert(reason);
-        datasets.register(terms(), shards);
+        datasets.register(params, shards);
         assertEq(datasets.datasetOfShard(recordsDigest("ada 0")), bytes32(0));
     }
 
-    function one(IDatasetRegistry.ShardProof memory shard)
-        private
-        pure
-        returns (IDatasetRegistry.ShardProof[] memory shards)
-    {
-        shards = new IDatasetRegistry.ShardProof[](1);
-        shards[0] = shard;
+    function register(IDatasetRegistry.ShardProof[] memory shards) private returns (bytes32) {
+        IDatasetRegistry.RegisterParams memory params = registerParams();
+        vm.prank(ADA);
+        return datasets.register(params, shards);
     }
 
     function test_RegistersAllShards() public {
@@ -29,15 +37,20 @@ contract DatasetRegistryTest is World {
         IDatasetRegistry.Dataset memory entry = datasets.dataset(adaSet);
         assertEq(entry.owner, ADA);
         assertEq(entry.records, 1300);
-        assertEq(entry.minDataBps, 5000);
-        assertTrue(!entry.openTraining, "grants needed");
+        assertEq(entry.terms.minDataBps, 5000);
+        assertTrue(!entry.terms.openTraining, "grants needed");
         assertEq(entry.schemaId, SCHEMA);
+        assertEq(entry.circuitId, datasetCircuit);
         assertEq(entry.layoutHash, layoutHash);
         assertEq(entry.srsDigest, SRS);
-        assertEq(entry.shardDigests.length, 2);
-        assertEq(entry.shardDigests[1], recordsDigest("ada 1"));
+        assertEq(entry.root, adaSet);
+        assertEq(entry.shards, 2);
+        assertEq(datasets.shardDigests(adaSet).length, 2);
+        assertEq(datasets.shardDigest(adaSet, 1), recordsDigest("ada 1"));
         assertEq(datasets.datasetOfShard(recordsDigest("ada 1")), adaSet);
         assertEq(datasets.datasetOwner(benSet), BEN);
+        vm.expectRevert(abi.encodeWithSelector(IDatasetRegistry.ShardOutOfRange.selector, adaSet, 2, 2));
+        datasets.shardDigest(adaSet, 2);
     }
 
     function test_RevertWhen_DatasetIsUnknown() public {
@@ -53,83 +66,86 @@ contract DatasetRegistryTest is World {
         );
     }
 
-    function test_RevertWhen_TermsExceedEverything() public {
+    function test_RevertWhen_TermsMakeNoSense() public {
         IDatasetRegistry.ShardProof[] memory shards = adaShards();
-        IDatasetRegistry.RegisterParams memory params = terms();
-        params.minDataBps = 10_001;
-        vm.prank(ADA);
-        vm.expectRevert(abi.encodeWithSelector(IDatasetRegistry.BasisPointsTooHigh.selector, 10_001));
-        datasets.register(params, shards);
+        IDatasetRegistry.RegisterParams memory params = registerParams();
+        params.terms.minDataBps = 10_001;
+        expectRefused(ADA, params, shards, abi.encodeWithSelector(IDatasetRegistry.BasisPointsTooHigh.selector, 10_001));
+        params = registerParams();
+        params.terms.minShareBps = 10_001;
+        expectRefused(ADA, params, shards, abi.encodeWithSelector(IDatasetRegistry.BasisPointsTooHigh.selector, 10_001));
+        params = registerParams();
+        params.terms.links = 1;
+        expectRefused(ADA, params, shards, abi.encodeWithSelector(IDatasetRegistry.UnknownLinks.selector, 1));
+        params.terms.links = 16;
+        expectRefused(ADA, params, shards, abi.encodeWithSelector(IDatasetRegistry.UnknownLinks.selector, 16));
+    }
+
+    function wrongContext(uint256 shard, uint256 expected, IDatasetRegistry.ShardProof memory given)
+        private
+        pure
+        returns (bytes memory)
+    {
+        return abi.encodeWithSelector(IDatasetRegistry.WrongContext.selector, shard, expected, given.inputs[0]);
     }
 
     /// Mallory sends Ada's registration, copied from the mempool, as her own.
     function test_Attack_RegistrationCopiedFromTheMempool() public {
         IDatasetRegistry.ShardProof[] memory shards = adaShards();
-        uint256 hers = datasets.shardContext(MALLORY, terms(), layoutHash, 0, 2, 900);
-        expectRefused(
-            MALLORY,
-            shards,
-            abi.encodeWithSelector(IDatasetRegistry.WrongContext.selector, 0, hers, shards[0].inputs[0])
-        );
-        vm.prank(ADA);
-        datasets.register(terms(), shards);
+        uint256 hers = datasets.shardContext(MALLORY, registerParams(), layoutHash, 0, 900);
+        expectRefused(MALLORY, shards, wrongContext(0, hers, shards[0]));
+        register(shards);
     }
 
     function test_Attack_DatasetOfAnotherContract() public {
         DatasetRegistry other = new DatasetRegistry(gate);
         IDatasetRegistry.ShardProof[] memory shards = adaShards();
-        uint256 expected = other.shardContext(ADA, terms(), layoutHash, 0, 2, 900);
+        IDatasetRegistry.RegisterParams memory params = registerParams();
+        uint256 expected = other.shardContext(ADA, params, layoutHash, 0, 900);
         vm.prank(ADA);
-        vm.expectRevert(
-            abi.encodeWithSelector(IDatasetRegistry.WrongContext.selector, 0, expected, shards[0].inputs[0])
-        );
-        other.register(terms(), shards);
+        vm.expectRevert(wrongContext(0, expected, shards[0]));
+        other.register(params, shards);
         assertEq(other.datasetOfShard(recordsDigest("ada 0")), bytes32(0));
-        vm.prank(ADA);
-        datasets.register(terms(), shards);
+        register(shards);
     }
 
     function test_Attack_DatasetOfAnotherChain() public {
         IDatasetRegistry.ShardProof[] memory shards = adaShards();
         uint256 here = block.chainid;
         vm.chainId(here + 1);
-        uint256 expected = datasets.shardContext(ADA, terms(), layoutHash, 0, 2, 900);
-        expectRefused(
-            ADA,
-            shards,
-            abi.encodeWithSelector(IDatasetRegistry.WrongContext.selector, 0, expected, shards[0].inputs[0])
-        );
+        uint256 expected = datasets.shardContext(ADA, registerParams(), layoutHash, 0, 900);
+        expectRefused(ADA, shards, wrongContext(0, expected, shards[0]));
         vm.chainId(here);
-        vm.prank(ADA);
-        datasets.register(terms(), shards);
+        register(shards);
     }
 
+    /// Whatever of the terms is changed after proving: the proof named others.
     function test_Attack_TermsChangedAfterProving() public {
         IDatasetRegistry.ShardProof[] memory shards = adaShards();
-        IDatasetRegistry.RegisterParams memory params = terms();
-        params.openTraining = true;
-        uint256 expected = datasets.shardContext(ADA, params, layoutHash, 0, 2, 900);
-        vm.prank(ADA);
-        vm.expectRevert(
-            abi.encodeWithSelector(IDatasetRegistry.WrongContext.selector, 0, expected, shards[0].inputs[0])
-        );
-        datasets.register(params, shards);
+        for (uint256 i = 0; i < 5; ++i) {
+            IDatasetRegistry.RegisterParams memory params = registerParams();
+            if (i == 0) params.terms.openTraining = true;
+            if (i == 1) params.terms.minDataBps = 0;
+            if (i == 2) params.terms.minShareBps = 1;
+            if (i == 3) params.terms.minPricePerQuery = 1;
+            if (i == 4) params.terms.links = 8;
+            uint256 expected = datasets.shardContext(ADA, params, layoutHash, 0, 900);
+            expectRefused(ADA, params, shards, wrongContext(0, expected, shards[0]));
+        }
+        register(shards);
     }
 
-    function test_Attack_ShardLeftOutOfItsDataset() public {
-        IDatasetRegistry.ShardProof[] memory shards = one(adaShards()[0]);
-        uint256 expected = datasets.shardContext(ADA, terms(), layoutHash, 0, 1, 900);
-        expectRefused(
-            ADA,
-            shards,
-            abi.encodeWithSelector(IDatasetRegistry.WrongContext.selector, 0, expected, shards[0].inputs[0])
-        );
+    function test_Attack_ShardsSwapped() public {
+        IDatasetRegistry.ShardProof[] memory shards = adaShards();
+        (shards[0], shards[1]) = (shards[1], shards[0]);
+        uint256 expected = datasets.shardContext(ADA, registerParams(), layoutHash, 0, 400);
+        expectRefused(ADA, shards, wrongContext(0, expected, shards[0]));
     }
 
     function test_Attack_SameShardTwiceInOneDataset() public {
         IDatasetRegistry.ShardProof[] memory shards = new IDatasetRegistry.ShardProof[](2);
-        shards[0] = shardProof(ADA, "ada 0", 0, 2, 900);
-        shards[1] = shardProof(ADA, "ada 0", 1, 2, 900);
+        shards[0] = shardProof(ADA, "ada 0", 0, 900);
+        shards[1] = shardProof(ADA, "ada 0", 1, 900);
         bytes32[] memory digests = new bytes32[](2);
         (digests[0], digests[1]) = (recordsDigest("ada 0"), recordsDigest("ada 0"));
         bytes32 id = Statements.datasetIdOf(SCHEMA, layoutHash, 1800, digests);
@@ -138,72 +154,55 @@ contract DatasetRegistryTest is World {
 
     function test_Attack_ShardRegisteredAgain() public {
         registerDatasets();
-        IDatasetRegistry.ShardProof[] memory shards = one(shardProof(MALLORY, "ada 1", 0, 1, 400));
+        IDatasetRegistry.ShardProof[] memory shards = oneShard(shardProof(MALLORY, "ada 1", 0, 400));
+        IDatasetRegistry.RegisterParams memory params = registerParams();
         vm.prank(MALLORY);
         vm.expectRevert(
             abi.encodeWithSelector(IDatasetRegistry.DigestRegistered.selector, recordsDigest("ada 1"), adaSet)
         );
-        datasets.register(terms(), shards);
+        datasets.register(params, shards);
         assertEq(datasets.datasetOfShard(recordsDigest("ada 1")), adaSet);
     }
 
     function test_RevertWhen_RecordCountIsZeroOrTooLarge() public {
         expectRefused(
             ADA,
-            one(shardProof(ADA, "ada 0", 0, 1, 0)),
+            oneShard(shardProof(ADA, "ada 0", 0, 0)),
             abi.encodeWithSelector(IDatasetRegistry.WrongRecordCount.selector, 0, 0)
         );
         expectRefused(
             ADA,
-            one(shardProof(ADA, "ada 0", 0, 1, 1 << 26)),
+            oneShard(shardProof(ADA, "ada 0", 0, 1 << 26)),
             abi.encodeWithSelector(IDatasetRegistry.WrongRecordCount.selector, 0, 1 << 26)
         );
-        IDatasetRegistry.ShardProof[] memory largest = one(shardProof(ADA, "ada 0", 0, 1, (1 << 26) - 1));
-        vm.prank(ADA);
-        datasets.register(terms(), largest);
+        IDatasetRegistry.ShardProof[] memory shards = new IDatasetRegistry.ShardProof[](2);
+        shards[0] = shardProof(ADA, "ada 0", 0, 1 << 25);
+        shards[1] = shardProof(ADA, "ada 1", 1, 1 << 25);
+        expectRefused(ADA, shards, abi.encodeWithSelector(IDatasetRegistry.WrongRecordCount.selector, 1, 1 << 26));
+        register(oneShard(shardProof(ADA, "ada 0", 0, (1 << 26) - 1)));
     }
 
     function test_RevertWhen_ProofIsOfAnotherStatement() public {
-        uint256[] memory inputs = new uint256[](1);
-        Proof memory proof = accepted(inputs, points("x", 11));
-        IDatasetRegistry.ShardProof memory shard =
-            IDatasetRegistry.ShardProof({circuitId: gradientCircuit, inputs: proof.inputs, proof: proof.proof});
+        IDatasetRegistry.RegisterParams memory params = registerParams();
+        params.circuitId = gradientCircuit;
         expectRefused(
-            ADA, one(shard), abi.encodeWithSelector(IDatasetRegistry.WrongStatement.selector, gradientCircuit, 1, 2)
+            ADA,
+            params,
+            adaShards(),
+            abi.encodeWithSelector(IDatasetRegistry.WrongStatement.selector, gradientCircuit, 1, 2)
         );
     }
 
     /// d = 60 and d = 64 have other layouts, and so other circuits: a dataset never mixes them.
     function test_Attack_SixtyFeaturesReadAsSixtyFour() public {
         IProofGate.CircuitInfo memory info = circuitInfo(Statements.DATASET);
-        info.layoutHash = Statements.layoutHashOf(15, 8, 60, 10, 0, 1024);
-        bytes32 other = gate.addCircuit(info);
-        IDatasetRegistry.ShardProof[] memory shards = adaShards();
-        shards[1].circuitId = other;
-        expectRefused(
-            ADA,
-            shards,
-            abi.encodeWithSelector(IDatasetRegistry.LayoutMismatch.selector, 1, layoutHash, info.layoutHash)
-        );
-        // alone it is accepted by that circuit, but under another context
-        shards = one(shardProof(ADA, "ada 0", 0, 1, 900));
-        shards[0].circuitId = other;
-        uint256 expected = datasets.shardContext(ADA, terms(), info.layoutHash, 0, 1, 900);
-        expectRefused(
-            ADA,
-            shards,
-            abi.encodeWithSelector(IDatasetRegistry.WrongContext.selector, 0, expected, shards[0].inputs[0])
-        );
-    }
-
-    function test_RevertWhen_ShardsMixSrs() public {
-        IProofGate.CircuitInfo memory info = circuitInfo(Statements.DATASET);
-        info.srsDigest = "another srs";
-        IDatasetRegistry.ShardProof[] memory shards = adaShards();
-        shards[1].circuitId = gate.addCircuit(info);
-        expectRefused(
-            ADA, shards, abi.encodeWithSelector(IDatasetRegistry.SrsMismatch.selector, 1, SRS, info.srsDigest)
-        );
+        info.layoutHash = Statements.layoutHashOf(15, 8, 60, 10, 0, 1024, 0);
+        IDatasetRegistry.RegisterParams memory params = registerParams();
+        params.circuitId = gate.addCircuit(info);
+        IDatasetRegistry.ShardProof[] memory shards = oneShard(shardProof(ADA, "ada 0", 0, 900));
+        // that circuit's verifier accepts it, but it was made under another context
+        uint256 expected = datasets.shardContext(ADA, params, info.layoutHash, 0, 900);
+        expectRefused(ADA, params, shards, wrongContext(0, expected, shards[0]));
     }
 
     function test_RevertWhen_ProofIsForged() public {
@@ -212,14 +211,115 @@ contract DatasetRegistryTest is World {
         expectRefused(ADA, shards, abi.encodeWithSelector(IProofGate.ProofRejected.selector, datasetCircuit));
     }
 
+    function test_RevertWhen_CircuitIsStopped() public {
+        IDatasetRegistry.ShardProof[] memory shards = adaShards();
+        gate.stop(datasetCircuit);
+        expectRefused(ADA, shards, abi.encodeWithSelector(IProofGate.StoppedCircuit.selector, datasetCircuit));
+    }
+
+    // ---- growing -------------------------------------------------------------------------------------------------
+
+    function extend(bytes32 previous, IDatasetRegistry.ShardProof[] memory shards) private returns (bytes32) {
+        vm.prank(ADA);
+        return datasets.extend(previous, shards);
+    }
+
+    function test_ADatasetGrowsWithoutProvingItsShardsAgain() public {
+        registerDatasets();
+        IDatasetRegistry.ShardProof[] memory more = new IDatasetRegistry.ShardProof[](2);
+        more[0] = shardProof(ADA, "ada 2", 2, 50);
+        more[1] = shardProof(ADA, "ada 3", 3, 60);
+        bytes32 second = extend(adaSet, more);
+        bytes32 third = extend(second, oneShard(shardProof(ADA, "ada 4", 4, 70)));
+
+        bytes32[] memory digests = new bytes32[](5);
+        for (uint256 i = 0; i < 5; ++i) {
+            digests[i] = recordsDigest([bytes32("ada 0"), "ada 1", "ada 2", "ada 3", "ada 4"][i]);
+            assertEq(datasets.shardDigest(third, i), digests[i]);
+            assertEq(datasets.datasetOfShard(digests[i]), adaSet);
+        }
+        assertEq(third, Statements.datasetIdOf(SCHEMA, layoutHash, 1480, digests));
+        IDatasetRegistry.Dataset memory entry = datasets.dataset(second);
+        assertEq(entry.root, adaSet);
+        assertEq(entry.shards, 4);
+        assertEq(entry.records, 1410);
+        assertEq(entry.owner, ADA);
+        // the versions before stay as they were
+        assertEq(datasets.dataset(adaSet).shards, 2);
+        assertEq(datasets.dataset(adaSet).records, 1300);
+        vm.expectRevert(abi.encodeWithSelector(IDatasetRegistry.ShardOutOfRange.selector, second, 4, 4));
+        datasets.shardDigest(second, 4);
+    }
+
+    function test_RevertWhen_AnotherVersionThanTheLatestIsExtended() public {
+        registerDatasets();
+        extend(adaSet, oneShard(shardProof(ADA, "ada 2", 2, 50)));
+        IDatasetRegistry.ShardProof[] memory more = oneShard(shardProof(ADA, "ada 3", 2, 50));
+        vm.expectRevert(abi.encodeWithSelector(IDatasetRegistry.NotLatest.selector, adaSet, 2, 3));
+        extend(adaSet, more);
+    }
+
+    /// Nobody extends another's dataset, and a copied extension fits neither another owner nor another place.
+    function test_Attack_ExtensionByAStrangerOrOutOfPlace() public {
+        registerDatasets();
+        IDatasetRegistry.ShardProof[] memory more = oneShard(shardProof(ADA, "ada 2", 2, 50));
+        vm.expectRevert(abi.encodeWithSelector(IDatasetRegistry.NotDatasetOwner.selector, adaSet, BEN));
+        vm.prank(BEN);
+        datasets.extend(adaSet, more);
+        uint256 expected = datasets.shardContext(BEN, registerParams(), layoutHash, 1, 50);
+        vm.expectRevert(wrongContext(1, expected, more[0]));
+        vm.prank(BEN);
+        datasets.extend(benSet, more);
+        more = oneShard(shardProof(ADA, "ada 2", 3, 50));
+        expected = datasets.shardContext(ADA, registerParams(), layoutHash, 2, 50);
+        vm.expectRevert(wrongContext(2, expected, more[0]));
+        extend(adaSet, more);
+    }
+
+    function test_RevertWhen_ExtendedWithNothingStoppedOrTooMuch() public {
+        registerDatasets();
+        vm.expectRevert(IDatasetRegistry.NoShards.selector);
+        extend(adaSet, new IDatasetRegistry.ShardProof[](0));
+        vm.expectRevert(abi.encodeWithSelector(IDatasetRegistry.TooManyShards.selector, 65_536));
+        extend(adaSet, new IDatasetRegistry.ShardProof[](65_534));
+        IDatasetRegistry.ShardProof[] memory more = oneShard(shardProof(ADA, "ada 2", 2, (1 << 26) - 1300));
+        vm.expectRevert(abi.encodeWithSelector(IDatasetRegistry.WrongRecordCount.selector, 2, 1 << 26));
+        extend(adaSet, more);
+        more = oneShard(shardProof(ADA, "ada 2", 2, 1));
+        gate.stop(datasetCircuit);
+        vm.expectRevert(abi.encodeWithSelector(IProofGate.StoppedCircuit.selector, datasetCircuit));
+        extend(adaSet, more);
+    }
+
     // ---- grants --------------------------------------------------------------------------------------------------
+
+    function grant(IDatasetRegistry.GrantTerms memory terms_) private {
+        vm.prank(ADA);
+        datasets.grantTraining(adaSet, OLGA, terms_);
+    }
+
+    function admit(bytes32 id, uint8 link, uint16 dataBps, uint128 price)
+        private
+        returns (IDatasetRegistry.Admission memory)
+    {
+        vm.prank(address(agents));
+        return datasets.admit(id, OLGA, link, dataBps, price);
+    }
+
+    function expectNotAdmitted(bytes32 id, uint8 link, uint16 dataBps, uint128 price, bytes memory reason) private {
+        uint32 before = datasets.trainingGrant(id, OLGA).terms.uses;
+        vm.expectRevert(reason);
+        admit(id, link, dataBps, price);
+        assertEq(datasets.trainingGrant(id, OLGA).terms.uses, before);
+    }
 
     function test_GrantsHaveUsesAndExpiry() public {
         registerDatasets();
         assertTrue(datasets.mayTrain(adaSet, ADA), "owner");
         assertTrue(!datasets.mayTrain(adaSet, OLGA), "no grant");
-        vm.prank(ADA);
-        datasets.grantTraining(adaSet, OLGA, 1, uint64(block.timestamp + 100));
+        IDatasetRegistry.GrantTerms memory terms_ = grantTerms(1);
+        terms_.expiry = uint64(block.timestamp + 100);
+        grant(terms_);
         assertTrue(datasets.mayTrain(adaSet, OLGA), "granted");
         vm.warp(block.timestamp + 100);
         assertTrue(datasets.mayTrain(adaSet, OLGA), "last second");
@@ -229,40 +329,154 @@ contract DatasetRegistryTest is World {
 
     function test_UsesAreTaken() public {
         registerDatasets();
-        vm.prank(ADA);
-        datasets.grantTraining(adaSet, OLGA, 1, uint64(block.timestamp));
-        vm.prank(address(agents));
-        datasets.useGrant(adaSet, OLGA);
-        assertEq(datasets.trainingGrant(adaSet, OLGA).uses, 0);
-        vm.prank(address(agents));
-        vm.expectRevert(abi.encodeWithSelector(IDatasetRegistry.TrainingNotGranted.selector, adaSet, OLGA));
-        datasets.useGrant(adaSet, OLGA);
+        grant(grantTerms(1));
+        IDatasetRegistry.Admission memory a = admit(adaSet, 3, 5000, 0);
+        assertEq(a.root, adaSet);
+        assertEq(a.circuitId, datasetCircuit);
+        assertEq(a.shards, 2);
+        assertEq(a.records, 1300);
+        assertEq(a.grantSerial, 1);
+        assertEq(datasets.trainingGrant(adaSet, OLGA).terms.uses, 0);
+        expectNotAdmitted(
+            adaSet, 3, 5000, 0, abi.encodeWithSelector(IDatasetRegistry.TrainingNotGranted.selector, adaSet, OLGA)
+        );
     }
 
-    function test_OpenDatasetNeedsNoGrant() public {
-        IDatasetRegistry.RegisterParams memory params = terms();
-        params.openTraining = true;
-        IDatasetRegistry.ShardProof[] memory shards = one(shardProof(ADA, "ada 0", 0, 1, 900));
-        shards[0].inputs[0] = datasets.shardContext(ADA, params, layoutHash, 0, 1, 900);
-        verifier.commit(shards[0].inputs, shards[0].proof);
-        vm.prank(ADA);
-        bytes32 id = datasets.register(params, shards);
+    function test_AGrantIsSetWhole() public {
+        registerDatasets();
+        IDatasetRegistry.GrantTerms memory terms_ = IDatasetRegistry.GrantTerms({
+            uses: 7,
+            expiry: 1_900_000_000,
+            links: 8,
+            minShareBps: 1234,
+            minDataBps: 6000,
+            minPricePerQuery: 99,
+            coversLater: true,
+            participants: "list"
+        });
+        grant(terms_);
+        IDatasetRegistry.Grant memory stored = datasets.trainingGrant(adaSet, OLGA);
+        assertEq(keccak256(abi.encode(stored.terms)), keccak256(abi.encode(terms_)));
+        assertEq(stored.serial, 1);
+        assertEq(stored.shards, 2);
+        IDatasetRegistry.Admission memory a = admit(adaSet, 3, 6000, 99);
+        assertEq(a.minShareBps, 1234);
+        assertEq(a.participants, "list");
+        grant(grantTerms(1));
+        stored = datasets.trainingGrant(adaSet, OLGA);
+        assertEq(keccak256(abi.encode(stored.terms)), keccak256(abi.encode(grantTerms(1))));
+        assertEq(stored.serial, 2);
+    }
+
+    /// Of the dataset's terms and the grant, the stricter counts, whichever it is.
+    function test_TheStricterOfTermsAndGrantCounts() public {
+        IDatasetRegistry.RegisterParams memory params = registerParams();
+        params.terms = IDatasetRegistry.Terms({
+            minDataBps: 5000, openTraining: false, minShareBps: 1000, minPricePerQuery: 50, links: 12
+        });
+        adaSet = registerAs(ADA, params, "ada 0", 900);
+        grant(grantTerms(9));
+        IDatasetRegistry.Admission memory a = admit(adaSet, 3, 5000, 50);
+        assertEq(a.minShareBps, 1000);
+        expectNotAdmitted(
+            adaSet, 1, 5000, 50, abi.encodeWithSelector(IDatasetRegistry.LinkNotAllowed.selector, adaSet, 1, 12)
+        );
+        expectNotAdmitted(
+            adaSet, 3, 4999, 50, abi.encodeWithSelector(IDatasetRegistry.DataPartTooLow.selector, adaSet, 4999, 5000)
+        );
+        expectNotAdmitted(
+            adaSet, 3, 5000, 49, abi.encodeWithSelector(IDatasetRegistry.PriceTooLow.selector, adaSet, 49, 50)
+        );
+
+        IDatasetRegistry.GrantTerms memory terms_ = grantTerms(9);
+        (terms_.links, terms_.minShareBps, terms_.minDataBps, terms_.minPricePerQuery) = (6, 2000, 7000, 70);
+        grant(terms_);
+        a = admit(adaSet, 2, 7000, 70); // of links 2, 3 and 1, 2 only 2 is left
+        assertEq(a.minShareBps, 2000);
+        expectNotAdmitted(
+            adaSet, 3, 7000, 70, abi.encodeWithSelector(IDatasetRegistry.LinkNotAllowed.selector, adaSet, 3, 4)
+        );
+        expectNotAdmitted(
+            adaSet, 2, 6999, 70, abi.encodeWithSelector(IDatasetRegistry.DataPartTooLow.selector, adaSet, 6999, 7000)
+        );
+        expectNotAdmitted(
+            adaSet, 2, 7000, 69, abi.encodeWithSelector(IDatasetRegistry.PriceTooLow.selector, adaSet, 69, 70)
+        );
+        (terms_.minShareBps, terms_.minDataBps, terms_.minPricePerQuery) = (500, 100, 1);
+        grant(terms_); // milder than the dataset's own terms
+        assertEq(admit(adaSet, 2, 5000, 50).minShareBps, 1000);
+        expectNotAdmitted(
+            adaSet, 2, 4999, 50, abi.encodeWithSelector(IDatasetRegistry.DataPartTooLow.selector, adaSet, 4999, 5000)
+        );
+    }
+
+    function test_OpenDatasetsHaveTermsToo() public {
+        IDatasetRegistry.RegisterParams memory params = registerParams();
+        params.terms.openTraining = true;
+        params.terms.minShareBps = 700;
+        params.terms.minPricePerQuery = 5;
+        bytes32 id = registerAs(ADA, params, "ada 0", 900);
         assertTrue(datasets.mayTrain(id, MALLORY), "anyone");
+        IDatasetRegistry.Admission memory a = admit(id, 3, 5000, 5);
+        assertEq(a.minShareBps, 700);
+        assertEq(a.grantSerial, 0);
+        expectNotAdmitted(id, 3, 5000, 4, abi.encodeWithSelector(IDatasetRegistry.PriceTooLow.selector, id, 4, 5));
+    }
+
+    function test_AGrantIsForItsVersionUnlessItCoversLaterOnes() public {
+        registerDatasets();
+        IDatasetRegistry.GrantTerms memory terms_ = grantTerms(9);
+        grant(terms_);
+        bytes32 second = extend(adaSet, oneShard(shardProof(ADA, "ada 2", 2, 50)));
+        assertTrue(datasets.mayTrain(adaSet, OLGA) && !datasets.mayTrain(second, OLGA), "the first only");
+        expectNotAdmitted(
+            second, 3, 5000, 0, abi.encodeWithSelector(IDatasetRegistry.GrantForOtherVersion.selector, second, 2, 3)
+        );
+        terms_.coversLater = true;
+        grant(terms_);
+        admit(adaSet, 3, 5000, 0);
+        admit(second, 3, 5000, 0);
+        vm.prank(ADA);
+        datasets.grantTraining(second, OLGA, terms_);
+        expectNotAdmitted(
+            adaSet, 3, 5000, 0, abi.encodeWithSelector(IDatasetRegistry.GrantForOtherVersion.selector, adaSet, 3, 2)
+        );
+    }
+
+    function test_RevertWhen_GrantsMakeNoSense() public {
+        registerDatasets();
+        IDatasetRegistry.GrantTerms memory terms_ = grantTerms(1);
+        terms_.minShareBps = 10_001;
+        vm.expectRevert(abi.encodeWithSelector(IDatasetRegistry.BasisPointsTooHigh.selector, 10_001));
+        grant(terms_);
+        terms_ = grantTerms(1);
+        terms_.minDataBps = 10_001;
+        vm.expectRevert(abi.encodeWithSelector(IDatasetRegistry.BasisPointsTooHigh.selector, 10_001));
+        grant(terms_);
+        terms_ = grantTerms(1);
+        terms_.links = 32;
+        vm.expectRevert(abi.encodeWithSelector(IDatasetRegistry.UnknownLinks.selector, 32));
+        grant(terms_);
     }
 
     function test_RevertWhen_StrangerGrants() public {
         registerDatasets();
+        IDatasetRegistry.GrantTerms memory terms_ = grantTerms(1);
         vm.prank(MALLORY);
         vm.expectRevert(abi.encodeWithSelector(IDatasetRegistry.NotDatasetOwner.selector, adaSet, MALLORY));
-        datasets.grantTraining(adaSet, MALLORY, 1, type(uint64).max);
+        datasets.grantTraining(adaSet, MALLORY, terms_);
     }
 
-    function test_RevertWhen_StrangerUsesGrants() public {
+    function test_RevertWhen_StrangerAdmitsOrGivesBack() public {
         registerDatasets();
         grantTo(OLGA);
+        bytes memory reason = abi.encodeWithSelector(IDatasetRegistry.NotAgentRegistry.selector, MALLORY);
         vm.prank(MALLORY);
-        vm.expectRevert(abi.encodeWithSelector(IDatasetRegistry.NotAgentRegistry.selector, MALLORY));
-        datasets.useGrant(adaSet, OLGA);
+        vm.expectRevert(reason);
+        datasets.admit(adaSet, OLGA, 3, 5000, 0);
+        vm.prank(MALLORY);
+        vm.expectRevert(reason);
+        datasets.giveBack(adaSet, OLGA, 1);
     }
 
     function test_AgentRegistryIsBoundOnceByTheDeployer() public {
@@ -273,7 +487,14 @@ contract DatasetRegistryTest is World {
         vm.expectRevert(abi.encodeWithSelector(IDatasetRegistry.NotDeployer.selector, MALLORY));
         fresh.bindAgentRegistry(MALLORY);
         assertEq(fresh.agentRegistry(), address(0));
+        // one that has other datasets, or another gate
+        vm.expectRevert(abi.encodeWithSelector(IDatasetRegistry.OtherDeployment.selector, address(agents)));
         fresh.bindAgentRegistry(address(agents));
-        assertEq(fresh.agentRegistry(), address(agents));
+        AgentRegistry own = new AgentRegistry(gate, fresh);
+        fresh.bindAgentRegistry(address(own));
+        assertEq(fresh.agentRegistry(), address(own));
+        ProofGate other = new ProofGate(address(this), GUARDIAN);
+        vm.expectRevert();
+        new AgentRegistry(other, fresh);
     }
 }

@@ -37,7 +37,7 @@ contract GasTest is RealWorld {
     }
 
     function data() private {
-        IDatasetRegistry.RegisterParams memory params = terms();
+        IDatasetRegistry.RegisterParams memory params = registerParams();
         IDatasetRegistry.ShardProof[] memory shards = adaShards();
         vm.prank(ada);
         adaSet = datasets.register(params, shards);
@@ -46,28 +46,32 @@ contract GasTest is RealWorld {
         vm.prank(ben);
         benSet = datasets.register(params, shards);
         measured("DatasetRegistry.register, one shard");
-        uint64 expiry = uint64(block.timestamp + 1 days);
-        vm.prank(ada);
-        datasets.grantTraining(adaSet, olga, 1, expiry);
+        grantAs(ada, adaSet, grantTerms(1));
         measured("DatasetRegistry.grantTraining");
-        vm.prank(ben);
-        datasets.grantTraining(benSet, olga, 2, expiry);
+        IDatasetRegistry.GrantTerms memory grant = grantTerms(2);
+        (grant.minShareBps, grant.minPricePerQuery, grant.minDataBps) = (500, PRICE, DATA_BPS);
+        grantAs(ben, benSet, grant);
+        measured("DatasetRegistry.grantTraining, with least terms");
     }
 
     function training() private {
         vm.prank(olga);
-        agent = agents.createAgent("digits");
+        agent = agents.createAgent("digits", "");
         measured("AgentRegistry.createAgent");
         IAgentRegistry.VersionParams memory params = versionParams();
         vm.prank(olga);
-        version = agents.proposeVersion(agent, params);
-        measured("AgentRegistry.proposeVersion, three shards of two datasets");
-        Proof memory proof = proofOf("gradient-0");
-        agents.submitGradient(agent, version, 0, proof.inputs, proof.proof);
-        measured("AgentRegistry.submitGradient");
-        submit(version, 1, "gradient-1");
-        submit(version, 2, "gradient-2");
-        proof = proofOf("optimum");
+        version = agents.propose(agent, params);
+        measured("AgentRegistry.propose");
+        bytes32[] memory ids = bothSets();
+        vm.prank(olga);
+        agents.addDatasets(agent, version, ids);
+        measured("AgentRegistry.addDatasets, two");
+        vm.prank(olga);
+        agents.close(agent, version);
+        measured("AgentRegistry.close");
+        agents.addGradients(agent, version, allGradients());
+        measured("AgentRegistry.addGradients, three shards of two datasets");
+        Proof memory proof = proofOf("optimum");
         agents.certify(agent, version, proof.inputs, proof.proof);
         measured("AgentRegistry.certify");
     }
@@ -126,6 +130,20 @@ contract GasTest is RealWorld {
         measured("SessionEscrow.claim, one session");
     }
 
+    function topAndSettle() private {
+        token.mint(cleo, ESCROW);
+        vm.prank(cleo);
+        token.approve(address(escrow), ESCROW);
+        vm.prank(cleo);
+        escrow.topUp(sessions[0], ESCROW);
+        measured("SessionEscrow.topUp");
+        address client = vm.addr(CLEOS_KEY);
+        bytes32 session = escrow.sessionIdOf(client, 0);
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(CLEOS_KEY, escrow.settlementDigest(session, 5));
+        escrow.settle(session, 5, abi.encodePacked(r, s, v));
+        measured("SessionEscrow.settle");
+    }
+
     function withdrawing() private {
         vm.prank(ada);
         escrow.withdrawProvider(agent, version, adaSet);
@@ -133,21 +151,71 @@ contract GasTest is RealWorld {
         vm.prank(olga);
         escrow.withdrawOwner(agent, version);
         measured("SessionEscrow.withdrawOwner");
+        topAndSettle();
         vm.prank(cleo);
-        escrow.requestThaw(sessions[0]);
+        escrow.requestThaw(sessions[0], type(uint128).max);
         measured("SessionEscrow.requestThaw");
         vm.warp(block.timestamp + THAW);
         vm.prank(cleo);
-        escrow.withdrawRemainder(sessions[0]);
-        measured("SessionEscrow.withdrawRemainder");
+        escrow.withdrawThawed(sessions[0]);
+        measured("SessionEscrow.withdrawThawed");
         escrow.pause();
         measured("SessionEscrow.pause");
     }
 
+    function two(bytes memory a, bytes memory b) private pure returns (bytes[] memory calls) {
+        calls = new bytes[](2);
+        (calls[0], calls[1]) = (a, b);
+    }
+
+    /// From registration to certificate in as few transactions as the parties can make: two providers, who register and
+    /// grant, the owner, who creates, proposes, lists and closes, and whoever brings gradients and optimum.
+    /// forge-config: default.isolate = true
+    function test_GasOfALifeInFewTransactions() public {
+        uint256 sum = 0;
+        IDatasetRegistry.RegisterParams memory params = registerParams();
+        IDatasetRegistry.GrantTerms memory grant = grantTerms(1);
+        (adaSet, benSet) = (lifeSet(".adaSet"), lifeSet(".benSet"));
+        bytes[] memory calls = two(
+            abi.encodeCall(datasets.register, (params, adaShards())),
+            abi.encodeCall(datasets.grantTraining, (adaSet, olga, grant))
+        );
+        vm.prank(ada);
+        datasets.multicall(calls);
+        sum += vm.snapshotGasLastCall("life", "register two shards and grant");
+        calls = two(
+            abi.encodeCall(datasets.register, (params, benShards())),
+            abi.encodeCall(datasets.grantTraining, (benSet, olga, grant))
+        );
+        vm.prank(ben);
+        datasets.multicall(calls);
+        sum += vm.snapshotGasLastCall("life", "register one shard and grant");
+
+        (agent, version) = (agents.agentIdOf(olga, 0), 1);
+        calls = new bytes[](4);
+        calls[0] = abi.encodeCall(agents.createAgent, ("digits", ""));
+        calls[1] = abi.encodeCall(agents.propose, (agent, versionParams()));
+        calls[2] = abi.encodeCall(agents.addDatasets, (agent, version, bothSets()));
+        calls[3] = abi.encodeCall(agents.close, (agent, version));
+        vm.prank(olga);
+        agents.multicall(calls);
+        sum += vm.snapshotGasLastCall("life", "create, propose, list two datasets, close");
+        Proof memory proof = proofOf("optimum");
+        calls = two(
+            abi.encodeCall(agents.addGradients, (agent, version, allGradients())),
+            abi.encodeCall(agents.certify, (agent, version, proof.inputs, proof.proof))
+        );
+        agents.multicall(calls);
+        sum += vm.snapshotGasLastCall("life", "add three gradients and certify");
+        vm.snapshotValue("life", "sum", sum);
+        assertTrue(agents.isCertified(agent, version), "certified");
+    }
+
     /// The gate's part of a check beside the verifier's own, and both together: what a contract pays that calls the gate.
     function test_GasOfChecks() public {
-        string[6] memory names =
-            ["dataset", "gradient-softmax", "gradient-logistic", "gradient-squared", "optimum", "service"];
+        string[7] memory names = [
+            "dataset", "gradient-softmax", "gradient-logistic", "gradient-squared", "optimum", "evaluation", "service"
+        ];
         for (uint256 i = 0; i < names.length; ++i) {
             Fixture memory fixture = loadFixture(names[i]);
             bytes memory data_ = callDataOf(fixture);

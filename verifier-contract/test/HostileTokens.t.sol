@@ -92,10 +92,10 @@ contract HostileTokensTest is World {
         vm.prank(OLGA);
         escrow.withdrawOwner(agent, version);
         vm.prank(CLEO);
-        escrow.requestThaw(session);
+        escrow.requestThaw(session, type(uint128).max);
         vm.warp(block.timestamp + THAW);
         vm.prank(CLEO);
-        escrow.withdrawRemainder(session);
+        escrow.withdrawThawed(session);
         assertSolvent();
     }
 
@@ -132,11 +132,11 @@ contract HostileTokensTest is World {
         expectNoReentry(token_);
 
         vm.prank(CLEO);
-        escrow.requestThaw(session);
+        escrow.requestThaw(session, type(uint128).max);
         vm.warp(block.timestamp + THAW);
-        token_.arm(address(escrow), abi.encodeCall(escrow.withdrawRemainder, (session)));
+        token_.arm(address(escrow), abi.encodeCall(escrow.withdrawThawed, (session)));
         vm.prank(CLEO);
-        escrow.withdrawRemainder(session);
+        escrow.withdrawThawed(session);
         expectNoReentry(token_);
     }
 

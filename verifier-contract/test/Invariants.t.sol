@@ -4,67 +4,89 @@ pragma solidity 0.8.37;
 import {SessionEscrow} from "../src/SessionEscrow.sol";
 import {EscrowHandler} from "./base/EscrowHandler.sol";
 import {HostileHandler} from "./base/HostileHandler.sol";
+import {TrainingHandler} from "./base/TrainingHandler.sol";
 import {Test} from "./base/Test.sol";
 
-/// What holds after any sequence of actions by anyone. The verifier behind it is a stand-in that accepts what the handler
-/// commits to: thousands of claims with real proofs would take days.
-abstract contract Books is Test {
-    EscrowHandler internal handler;
-    SessionEscrow internal escrow;
-    bytes32 internal agent;
-    uint32 internal version;
-
-    bytes4[] internal selectors;
-
+/// Which functions of which handler forge calls.
+abstract contract Targets is Test {
     struct FuzzSelector {
         address addr;
         bytes4[] selectors;
     }
 
-    function watch(EscrowHandler watched) internal {
-        handler = watched;
-        (escrow, agent, version) = handler.world();
-        targetContract(address(handler));
+    address private _handler;
+    bytes4[] internal selectors;
+
+    function watch(address handler) internal {
+        _handler = handler;
+        targetContract(handler);
     }
 
     function targetSelectors() external view returns (FuzzSelector[] memory targets) {
         targets = new FuzzSelector[](1);
-        targets[0] = FuzzSelector({addr: address(handler), selectors: selectors});
+        targets[0] = FuzzSelector({addr: _handler, selectors: selectors});
+    }
+}
+
+/// What holds of money after any sequence of actions by anyone. The verifier behind it is a stand-in that accepts what the
+/// handler commits to: thousands of claims with real proofs would take days.
+abstract contract Books is Targets {
+    EscrowHandler internal handler;
+    SessionEscrow internal escrow;
+    bytes32 internal agent;
+    uint32 internal version;
+
+    function watchMoney(EscrowHandler watched) internal {
+        handler = watched;
+        (escrow, agent, version) = handler.world();
+        watch(address(handler));
     }
 
-    /// All books at once: forge runs one campaign for every function that it calls an invariant.
-    function assertBooksBalance() internal view {
+    function assertTokensAreAccountedFor() internal view {
         uint256 balance = handler.balance();
+        uint256 paidOut = handler.refunded() + handler.paidToData() + handler.paidToOwner();
+        assertTrue(balance == escrow.totalEscrow() + escrow.totalRewards(), "held is escrow and unpaid rewards");
+        assertTrue(balance == escrow.liabilities(), "and is what is owed");
+        assertTrue(escrow.totalEscrow() == handler.sumOfRemainders(), "escrow is the sum of the remainders");
+        assertTrue(handler.paidIn() == balance + paidOut, "nothing is created or lost");
+    }
+
+    function assertNobodyTakesMoreThanWasEarned() internal view {
         uint256 accrued = escrow.dataAccrued(agent, version);
         uint256 providers = handler.paidToData() + handler.dueToData();
         uint256 owner = handler.paidToOwner() + escrow.ownerDue(agent, version);
-        uint256 paidOut = handler.refunded() + handler.paidToData() + handler.paidToOwner();
-
-        assertTrue(balance == escrow.liabilities(), "the balance is what is owed");
-        assertTrue(balance == escrow.totalEscrow() + escrow.totalRewards(), "escrow and rewards are all of it");
-        assertTrue(escrow.totalEscrow() == handler.sumOfRemainders(), "escrow is the sum of the remainders");
-        assertTrue(handler.paidIn() == balance + paidOut, "nothing is created or lost");
-        assertTrue(
-            handler.paidIn() == escrow.totalEscrow() + handler.refunded() + handler.earned(), "escrow only pays claims"
-        );
-        assertTrue(handler.countsArePaidOnce(), "a count is paid once");
         assertTrue(handler.earned() == accrued + owner, "fees are split without remainder");
         assertTrue(providers <= accrued, "providers take at most what was accrued");
         assertTrue(accrued - providers <= 1, "dust is below one unit for each of two providers");
+    }
+
+    function assertCountsArePaidOnce() internal view {
+        assertTrue(handler.countsArePaidOnce(), "each session: deposit = left + back + price of what was paid");
+        assertTrue(escrow.servedQueries(agent, version) == handler.queriesPaid(), "queries are counted once");
+    }
+
+    function assertAll() internal view {
+        assertTokensAreAccountedFor();
+        assertNobodyTakesMoreThanWasEarned();
+        assertCountsArePaidOnce();
     }
 }
 
 contract InvariantsTest is Books {
     function setUp() public {
-        watch(new EscrowHandler());
+        watchMoney(new EscrowHandler());
         selectors = [
             handler.openSession.selector,
+            handler.topUp.selector,
             handler.claim.selector,
+            handler.settle.selector,
             handler.requestThaw.selector,
-            handler.withdrawRemainder.selector,
+            handler.cancelThaw.selector,
+            handler.withdrawThawed.selector,
             handler.withdrawProvider.selector,
             handler.withdrawOwner.selector,
             handler.togglePause.selector,
+            handler.stopService.selector,
             handler.replayClaim.selector,
             handler.strangerTakes.selector,
             handler.nobodyIsTrapped.selector
@@ -73,25 +95,44 @@ contract InvariantsTest is Books {
 
     /// The actions do move money: the invariants are not about an empty contract.
     function test_ActionsMoveMoney() public {
-        handler.openSession(0, 10, 1000);
-        handler.openSession(1, 7, 500);
+        handler.openSession(0, 10, 100_000);
+        handler.openSession(1, 7, 50_000);
         handler.togglePause();
         handler.nobodyIsTrapped();
         handler.claim(0, 2, 19, 5);
         handler.nobodyIsTrapped();
+        handler.togglePause();
+        handler.topUp(0, 77_000);
+        handler.settle(0, 3);
+        handler.replayClaim(0);
         handler.withdrawProvider(true);
         handler.withdrawOwner();
-        handler.requestThaw(0);
-        handler.withdrawRemainder(0);
-        assertTrue(handler.earned() > 0 && handler.refunded() > 0, "claimed and refunded");
+        handler.requestThaw(0, 10_000);
+        handler.withdrawThawed(0);
+        handler.stopService(0);
+        handler.settle(1, 1);
+        handler.nobodyIsTrapped();
+        assertTrue(handler.earned() > 0 && handler.refunded() > 0 && handler.settled() > 0, "earned and refunded");
         assertTrue(handler.paidToData() > 0 && handler.paidToOwner() > 0, "rewards paid");
-        assertBooksBalance();
+        assertAll();
     }
 
-    /// Tokens held are escrow and unpaid rewards; nobody withdraws more than was earned; a count is paid once; pausing
-    /// traps nothing.
-    function invariant_TheBooksBalance() public view {
-        assertBooksBalance();
+    function invariant_TokensHeldAreEscrowAndUnpaidRewards() public view {
+        assertTokensAreAccountedFor();
+    }
+
+    function invariant_NobodyWithdrawsMoreThanWasEarned() public view {
+        assertNobodyTakesMoreThanWasEarned();
+    }
+
+    /// Whatever the order of claims, top-ups, stops and settlements.
+    function invariant_ACountIsPaidOnce() public view {
+        assertCountsArePaidOnce();
+    }
+
+    /// The handler tries it after any of the actions; it reverts where something stays behind.
+    function invariant_PausingAndStoppingTrapNothing() public {
+        handler.nobodyIsTrapped();
     }
 }
 
@@ -101,26 +142,78 @@ contract HostileInvariantsTest is Books {
 
     function setUp() public {
         hostile = new HostileHandler();
-        watch(hostile);
+        watchMoney(hostile);
         selectors = [hostile.act.selector, handler.togglePause.selector, handler.nobodyIsTrapped.selector];
     }
 
     /// Each mood spoils some action, and money still moves.
     function test_MoodsMatter() public {
-        hostile.act(0, 0, 0, 10, 1000);
+        hostile.act(0, 0, 0, 10, 100_000);
         hostile.act(3, 1, 0, 1, 19);
         assertTrue(handler.earned() > 0 && hostile.spoiled() == 0, "a token may say nothing");
         hostile.act(1, 0, 1, 10, 1000);
         hostile.act(2, 0, 1, 10, 1000);
         hostile.act(5, 0, 1, 10, 1000);
         assertTrue(hostile.spoiled() == 3, "fees, lies and failures are refused");
+        hostile.act(1, 6, 0, 1000, 0);
+        assertTrue(hostile.spoiled() == 4, "for a top-up too");
         hostile.act(4, 5, 0, 0, 1);
         hostile.act(4, 4, 0, 0, 2);
         assertTrue(handler.paidToData() > 0 && handler.paidToOwner() > 0, "paid once, not twice");
-        assertBooksBalance();
+        assertAll();
     }
 
     function invariant_TheBooksBalanceWithHostileTokens() public view {
-        assertBooksBalance();
+        assertAll();
+    }
+}
+
+/// What holds of training after any sequence of actions by anyone.
+contract TrainingInvariantsTest is Targets {
+    TrainingHandler private handler;
+
+    function setUp() public {
+        handler = new TrainingHandler();
+        watch(address(handler));
+        selectors = [
+            handler.register.selector,
+            handler.extend.selector,
+            handler.grant.selector,
+            handler.propose.selector,
+            handler.list.selector,
+            handler.closeList.selector,
+            handler.gradient.selector,
+            handler.certify.selector,
+            handler.abandon.selector,
+            handler.returnUses.selector,
+            handler.train.selector
+        ];
+    }
+
+    /// The actions do reach certificates, with and without a least share, and give uses back.
+    function test_ActionsReachCertificates() public {
+        for (uint256 seed = 1; seed < 7; ++seed) {
+            handler.train(seed);
+        }
+        assertTrue(handler.certified() > 0, "certified");
+        assertTrue(handler.certified() < 6, "and refused");
+        for (uint256 v = 0; v < handler.versions(); ++v) {
+            handler.abandon(v, false);
+            handler.returnUses(v);
+        }
+        assertTrue(handler.usesAddUp() && handler.sumsAreOfWhatWasAdded(), "books");
+        assertTrue(handler.nobodyIsBelowTheirLeastShare(), "least shares");
+    }
+
+    function invariant_AccumulatorsAreTheSumOfWhatWasAdded() public view {
+        assertTrue(handler.sumsAreOfWhatWasAdded(), "numbers and points");
+    }
+
+    function invariant_NobodyIsPaidBelowTheirLeastShare() public view {
+        assertTrue(handler.nobodyIsBelowTheirLeastShare(), "least shares");
+    }
+
+    function invariant_UsesOfGrantsAddUp() public view {
+        assertTrue(handler.usesAddUp(), "granted = left + taken");
     }
 }

@@ -50,7 +50,7 @@ contract ProofGateTest is World {
     }
 
     function test_EveryGroupHasItsOwnDigest() public {
-        uint256[] memory inputs = new uint256[](1);
+        uint256[] memory inputs = new uint256[](2);
         Proof memory proof = accepted(inputs, abi.encodePacked(points("x", COLUMNS), points("w", 1), points("g", 1)));
         bytes32[] memory digests = gate.check(gradientCircuit, proof.inputs, proof.proof);
         assertEq(digests.length, 3);
@@ -160,7 +160,7 @@ contract ProofGateTest is World {
             good,
             abi.encodeWithSelector(IProofGate.VerifierCodeChanged.selector, address(verifier), before, found)
         );
-        IProofGate.CircuitInfo memory info = circuitInfo(Statements.SUM);
+        IProofGate.CircuitInfo memory info = circuitInfo(Statements.EVALUATION);
         info.codeHash = before;
         vm.expectRevert(
             abi.encodeWithSelector(IProofGate.VerifierCodeChanged.selector, address(verifier), before, found)
@@ -191,13 +191,47 @@ contract ProofGateTest is World {
 
     // ---- registry ------------------------------------------------------------------------------------------------
 
-    function test_IdIsTheHashOfItsIdentity() public view {
+    function test_IdIsTheHashOfAllThatIsRegistered() public view {
         IProofGate.CircuitInfo memory info = circuitInfo(Statements.GRADIENT);
-        bytes32 shape = keccak256(abi.encodePacked(uint256(3), uint256(0), uint256(0)));
-        bytes32 id =
-            keccak256(abi.encodePacked(info.vkDigest, SRS, layoutHash, uint256(2), shape, address(verifier).codehash));
+        bytes32 shape = keccak256(abi.encodePacked(uint256(3), uint256(0)));
+        bytes32 columns = keccak256(abi.encodePacked(COLUMNS, uint256(1), uint256(1)));
+        bytes32 id = keccak256(
+            abi.encodePacked(
+                info.vkDigest,
+                SRS,
+                layoutHash,
+                uint256(2),
+                shape,
+                address(verifier).codehash,
+                uint256(2),
+                uint256(info.proofLength),
+                columns
+            )
+        );
         assertEq(gradientCircuit, id);
         assertEq(gate.circuitIdOf(info), id);
+    }
+
+    /// No entry that differs in anything that decides what proofs mean sits under the honest id.
+    function test_Attack_WrongEntryUnderTheHonestId() public view {
+        for (uint256 i = 0; i < 10; ++i) {
+            IProofGate.CircuitInfo memory info = circuitInfo(Statements.SERVICE);
+            if (i == 0) info.codeHash = "other";
+            if (i == 1) info.proofLength += 32;
+            if (i == 2) info.inputCount += 1;
+            if (i == 3) info.statement = 4;
+            if (i == 4) info.layoutHash = "other";
+            if (i == 5) info.link = 1;
+            if (i == 6) info.slots = 0;
+            if (i == 7) info.groupColumns[0] = 2;
+            if (i == 8) info.srsDigest = "other";
+            if (i == 9) info.vkDigest = "other";
+            assertTrue(gate.circuitIdOf(info) != serviceCircuit, "another id");
+        }
+        // where it stands, and how much gas it gets, decide nothing
+        IProofGate.CircuitInfo memory same = circuitInfo(Statements.SERVICE);
+        (same.verifier, same.gasCap) = (MALLORY, 1);
+        assertEq(gate.circuitIdOf(same), serviceCircuit);
     }
 
     function test_CircuitIsReadBackWhole() public view {
@@ -207,49 +241,25 @@ contract ProofGateTest is World {
         assertEq(gate.circuitAt(2), optimumCircuit);
         IProofGate.CircuitShape memory shape = gate.usableShape(optimumCircuit);
         assertEq(shape.statement, Statements.OPTIMUM);
-        assertTrue(shape.regBias && shape.slots == 8 && shape.link == 0, "shape");
+        assertTrue(shape.slots == 0 && shape.link == 0, "shape");
         assertEq(shape.layoutHash, layoutHash);
         assertEq(shape.srsDigest, SRS);
     }
 
     function test_AllStatementsCanBeAdded() public {
-        gate.addCircuit(circuitInfo(Statements.SUM));
         gate.addCircuit(circuitInfo(Statements.EVALUATION));
-        assertEq(gate.circuitCount(), 6);
-    }
-
-    /// How many gradients a sum adds is its shape: 2 to 8 slots, one group more than slots.
-    function test_RevertWhen_ASumHasTooFewOrTooManyParts() public {
-        for (uint16 parts = 2; parts <= 8; ++parts) {
-            IProofGate.CircuitInfo memory sum = sumOf(parts);
-            gate.addCircuit(sum);
-            sum.groupColumns = groups(false, parts);
-            expectBadInfo(
-                sum, abi.encodeWithSelector(IProofGate.WrongGroupCount.selector, Statements.SUM, 1 + parts, parts)
-            );
-        }
-        uint8 statement = Statements.SUM;
-        expectBadInfo(sumOf(0), abi.encodeWithSelector(IProofGate.WrongSlots.selector, statement, 2, 0));
-        expectBadInfo(sumOf(1), abi.encodeWithSelector(IProofGate.WrongSlots.selector, statement, 2, 1));
-        expectBadInfo(sumOf(9), abi.encodeWithSelector(IProofGate.WrongSlots.selector, statement, 8, 9));
-    }
-
-    function sumOf(uint16 parts) private view returns (IProofGate.CircuitInfo memory info) {
-        info = circuitInfo(Statements.SUM);
-        info.slots = parts;
-        info.groupColumns = groups(false, 1 + parts);
-        info.proofLength = (1 + uint32(parts)) * 64 + 64;
+        assertEq(gate.circuitCount(), 5);
     }
 
     function test_RevertWhen_CircuitIsAddedTwice() public {
         IProofGate.CircuitInfo memory info = circuitInfo(Statements.DATASET);
-        info.proofLength += 32; // not part of the id: it still cannot be replaced
+        info.gasCap += 1; // not part of the id: it still cannot be replaced
         vm.expectRevert(abi.encodeWithSelector(IProofGate.CircuitExists.selector, datasetCircuit));
         gate.addCircuit(info);
     }
 
     function test_RevertWhen_StrangerAddsRaisesOrNames() public {
-        IProofGate.CircuitInfo memory info = circuitInfo(Statements.SUM);
+        IProofGate.CircuitInfo memory info = circuitInfo(Statements.EVALUATION);
         bytes memory reason = abi.encodeWithSelector(Ownable.OwnableUnauthorizedAccount.selector, MALLORY);
         vm.prank(MALLORY);
         vm.expectRevert(reason);
@@ -269,17 +279,17 @@ contract ProofGateTest is World {
 
     function test_RevertWhen_ShapeIsNotTheStatements() public {
         IProofGate.CircuitInfo memory info = circuitInfo(Statements.OPTIMUM);
-        info.inputCount = 28;
-        expectBadInfo(info, abi.encodeWithSelector(IProofGate.WrongInputCount.selector, 29, 28));
+        info.inputCount = 4;
+        expectBadInfo(info, abi.encodeWithSelector(IProofGate.WrongInputCount.selector, 5, 4));
         info = circuitInfo(Statements.OPTIMUM);
         info.slots = 16;
-        expectBadInfo(info, abi.encodeWithSelector(IProofGate.WrongSlots.selector, 4, 8, 16));
+        expectBadInfo(info, abi.encodeWithSelector(IProofGate.WrongSlots.selector, 3, 0, 16));
         info = circuitInfo(Statements.OPTIMUM);
-        info.groupColumns = groups(false, 8);
-        expectBadInfo(info, abi.encodeWithSelector(IProofGate.WrongGroupCount.selector, 4, 9, 8));
+        info.groupColumns = groups(false, 3);
+        expectBadInfo(info, abi.encodeWithSelector(IProofGate.WrongGroupCount.selector, 3, 2, 3));
         info = circuitInfo(Statements.OPTIMUM);
-        info.groupColumns[3] = 2;
-        expectBadInfo(info, abi.encodeWithSelector(IProofGate.WrongGroupColumns.selector, 3, 2));
+        info.groupColumns[1] = 2;
+        expectBadInfo(info, abi.encodeWithSelector(IProofGate.WrongGroupColumns.selector, 1, 2));
         info = circuitInfo(Statements.DATASET);
         info.groupColumns[0] = 1;
         expectBadInfo(info, abi.encodeWithSelector(IProofGate.WrongGroupColumns.selector, 0, 1));
@@ -293,8 +303,10 @@ contract ProofGateTest is World {
         expectBadInfo(info, abi.encodeWithSelector(IProofGate.WrongLinkCode.selector, 2, 0));
         info.link = 4;
         expectBadInfo(info, abi.encodeWithSelector(IProofGate.WrongLinkCode.selector, 2, 4));
-        info.statement = 7;
-        expectBadInfo(info, abi.encodeWithSelector(IProofGate.UnknownStatement.selector, 7));
+        info.statement = 6;
+        expectBadInfo(info, abi.encodeWithSelector(IProofGate.UnknownStatement.selector, 6));
+        info.statement = 0;
+        expectBadInfo(info, abi.encodeWithSelector(IProofGate.UnknownStatement.selector, 0));
     }
 
     function test_GasCapOnlyRises() public {
@@ -337,6 +349,79 @@ contract ProofGateTest is World {
         vm.prank(MALLORY);
         vm.expectRevert(abi.encodeWithSelector(IProofGate.NotGuardian.selector, MALLORY));
         gate.stop(datasetCircuit);
+    }
+
+    // ---- anybody stops what is unsound ---------------------------------------------------------------------------
+
+    function inputsOf(uint8 statement) private pure returns (uint256[] memory) {
+        if (statement == Statements.SERVICE) return new uint256[](Statements.SERVICE_INPUTS);
+        return new uint256[](statement == Statements.EVALUATION ? 3 : 2);
+    }
+
+    function unsound(uint8 statement, uint256 index, uint256 value) private returns (Proof memory) {
+        uint256[] memory inputs = inputsOf(statement);
+        inputs[index] = value;
+        bool records = statement != Statements.SERVICE;
+        uint256 count = records ? COLUMNS + (statement == Statements.DATASET ? 0 : 1) : 1;
+        return accepted(inputs, points("forged", count));
+    }
+
+    function expectStopped(bytes32 id, Proof memory proof) private {
+        uint256 state = vm.snapshotState();
+        vm.prank(MALLORY);
+        gate.stopUnsound(id, proof.inputs, proof.proof);
+        assertTrue(gate.isStopped(id), "stopped");
+        vm.revertToStateAndDelete(state);
+    }
+
+    function expectNotStopped(bytes32 id, Proof memory proof) private {
+        vm.expectRevert(abi.encodeWithSelector(IProofGate.InputsPossible.selector, id));
+        gate.stopUnsound(id, proof.inputs, proof.proof);
+    }
+
+    function test_WhoeverShowsAnImpossibleProofStopsItsCircuit() public {
+        bytes32 evaluation = gate.addCircuit(circuitInfo(Statements.EVALUATION));
+        expectStopped(datasetCircuit, unsound(Statements.DATASET, 1, 1 << 26));
+        expectStopped(datasetCircuit, unsound(Statements.DATASET, 1, R - 1));
+        expectStopped(evaluation, unsound(Statements.EVALUATION, 1, 1 << 26));
+        expectStopped(evaluation, unsound(Statements.EVALUATION, 2, 1));
+        expectStopped(serviceCircuit, unsound(Statements.SERVICE, Statements.SERVICE_COUNT, 1 << 26));
+        expectStopped(serviceCircuit, unsound(Statements.SERVICE, Statements.SERVICE_COUNT + 15, R - 1));
+    }
+
+    /// A true proof stops nothing, whatever context it carries: no gate reads the context.
+    function test_Attack_StoppingASoundCircuit() public {
+        expectNotStopped(datasetCircuit, good);
+        expectNotStopped(datasetCircuit, unsound(Statements.DATASET, 1, (1 << 26) - 1));
+        expectNotStopped(datasetCircuit, unsound(Statements.DATASET, 0, R - 1));
+        bytes32 evaluation = gate.addCircuit(circuitInfo(Statements.EVALUATION));
+        expectNotStopped(evaluation, unsound(Statements.EVALUATION, 1, 7));
+        uint256 last = Statements.SERVICE_COUNT + 15;
+        expectNotStopped(serviceCircuit, unsound(Statements.SERVICE, last, (1 << 26) - 1));
+        expectNotStopped(serviceCircuit, unsound(Statements.SERVICE, Statements.SERVICE_AFTER, R - 1));
+        // no number of a gradient's or an optimum's is impossible by itself
+        uint256[] memory inputs = new uint256[](2);
+        inputs[1] = R / 2;
+        expectNotStopped(gradientCircuit, accepted(inputs, points("x", COLUMNS + 2)));
+        Proof memory forged = unsound(Statements.DATASET, 1, 1 << 26);
+        forged.proof[5] ^= 0x01;
+        vm.expectRevert(abi.encodeWithSelector(IProofGate.ProofRejected.selector, datasetCircuit));
+        gate.stopUnsound(datasetCircuit, forged.inputs, forged.proof);
+        assertTrue(!gate.isStopped(datasetCircuit), "goes on");
+    }
+
+    function testFuzz_OnlyImpossibleInputsStop(uint256 index, uint256 value) public {
+        index = bound(index, 0, Statements.SERVICE_INPUTS - 1);
+        value = bound(value, 0, R - 1);
+        Proof memory proof = unsound(Statements.SERVICE, index, value);
+        if (index >= Statements.SERVICE_COUNT && value >= 1 << 26) expectStopped(serviceCircuit, proof);
+        else expectNotStopped(serviceCircuit, proof);
+    }
+
+    function test_TheOwnerCannotRenounce() public {
+        vm.expectRevert(IProofGate.OwnerNeeded.selector);
+        gate.renounceOwnership();
+        assertEq(gate.owner(), address(this));
     }
 
     function testFuzz_OnlyCommittedCalldataPasses(uint256 input, uint256 word, uint256 value) public {

@@ -9,8 +9,8 @@ import {Fixtures} from "./base/Fixtures.sol";
 /// The gate with our verifier of every circuit and a real proof of each.
 contract ProofGateFixturesTest is Fixtures {
     uint256 private constant LIMIT = 23_500;
-    string[6] private NAMES =
-        ["dataset", "gradient-softmax", "gradient-logistic", "gradient-squared", "optimum", "service"];
+    string[7] private NAMES =
+        ["dataset", "gradient-softmax", "gradient-logistic", "gradient-squared", "optimum", "evaluation", "service"];
 
     ProofGate private gate;
     Fixture[] private fixtures;

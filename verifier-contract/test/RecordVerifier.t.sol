@@ -31,7 +31,14 @@ contract RecordVerifierTest is RealWorld {
     function shownAs(string memory name) private view returns (IRecordVerifier.Shown memory shown) {
         string memory path = string.concat(".shown.", name);
         uint256[] memory dims = vm.parseJsonUintArray(json, string.concat(path, ".dims"));
-        shown.dims = IRecordVerifier.Layout(uint32(dims[0]), uint32(dims[1]), uint32(dims[2]), uint32(dims[3]), false);
+        shown.dims = IRecordVerifier.Layout({
+            k: uint32(dims[0]),
+            columns: uint32(dims[1]),
+            features: uint32(dims[2]),
+            classes: uint32(dims[3]),
+            realTarget: false,
+            interceptScale: uint32(dims[4])
+        });
         shown.points = vm.parseJsonBytes(json, string.concat(path, ".points"));
         shown.index = uint32(vm.parseJsonUint(json, string.concat(path, ".index")));
         shown.features = vm.parseJsonBytes(json, string.concat(path, ".features"));
@@ -51,7 +58,7 @@ contract RecordVerifierTest is RealWorld {
         (bytes32 digest, bytes32 layoutHash) = verifier.check(shown);
         vm.snapshotGasLastCall("calls", "RecordVerifier.check, 64 features, 10 classes");
         IDatasetRegistry.Dataset memory dataset = datasets.dataset(adaSet);
-        assertEq(digest, dataset.shardDigests[0]);
+        assertEq(digest, datasets.shardDigest(adaSet, 0));
         assertEq(layoutHash, dataset.layoutHash);
         assertEq(verifier.srsDigest(), dataset.srsDigest);
         verifier.checkRegistered(address(datasets), adaSet, 0, shown);
@@ -81,9 +88,9 @@ contract RecordVerifierTest is RealWorld {
     }
 
     function test_SaltWeightAndTailRowsCannotBeShown() public {
-        // k = 14, R = 11: (16,384 − 6 − 1,024 − 650) / 11
-        uint256 capacity = 1336;
-        uint32[4] memory indices = [uint32(capacity), 1396, 1489, type(uint32).max];
+        // k = 15, R = 11: (32,768 − 6 − 1,024 − 650) / 11
+        uint256 capacity = 2826;
+        uint32[4] memory indices = [uint32(capacity), 2886, 2979, type(uint32).max];
         for (uint256 i = 0; i < indices.length; ++i) {
             IRecordVerifier.Shown memory shown = shownAs("middle");
             shown.index = indices[i];
@@ -92,17 +99,17 @@ contract RecordVerifierTest is RealWorld {
         }
         // and no other layout makes room for them under the dataset's name
         IRecordVerifier.Shown memory wide = shownAs("middle");
-        wide.dims.k = 15;
-        wide.index = 1396;
+        wide.dims.k = 16;
+        wide.index = 2886;
         refuses(wide);
     }
 
     function test_AnotherDatasetShardOrLayoutIsRefused() public {
         IRecordVerifier.Shown memory shown = shownAs("middle");
-        bytes32[] memory digests = datasets.dataset(adaSet).shardDigests;
+        bytes32[] memory digests = datasets.shardDigests(adaSet);
         vm.expectRevert(abi.encodeWithSelector(IRecordVerifier.OtherShard.selector, digests[1], digests[0]));
         verifier.checkRegistered(address(datasets), adaSet, 1, shown);
-        bytes32 bens = datasets.dataset(benSet).shardDigests[0];
+        bytes32 bens = datasets.shardDigest(benSet, 0);
         vm.expectRevert(abi.encodeWithSelector(IRecordVerifier.OtherShard.selector, bens, digests[0]));
         verifier.checkRegistered(address(datasets), benSet, 0, shown);
         vm.expectRevert(abi.encodeWithSelector(IRecordVerifier.NoSuchShard.selector, 2, 2));

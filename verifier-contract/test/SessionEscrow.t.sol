@@ -6,8 +6,12 @@ import {IERC20Errors} from "@openzeppelin/contracts/interfaces/draft-IERC6093.so
 import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 import {Pausable} from "@openzeppelin/contracts/utils/Pausable.sol";
 
+import {DatasetRegistry} from "../src/DatasetRegistry.sol";
+import {ProofGate} from "../src/ProofGate.sol";
 import {SessionEscrow} from "../src/SessionEscrow.sol";
 import {IAgentRegistry} from "../src/interfaces/IAgentRegistry.sol";
+import {IDatasetRegistry} from "../src/interfaces/IDatasetRegistry.sol";
+import {IProofGate} from "../src/interfaces/IProofGate.sol";
 import {ISessionEscrow} from "../src/interfaces/ISessionEscrow.sol";
 import {Statements} from "../src/libraries/Statements.sol";
 import {World} from "./base/World.sol";
@@ -146,6 +150,8 @@ contract SessionEscrowTest is World {
         ISessionEscrow.OpenParams memory params = openParams();
         params.pricePerQuery = 0;
         expectOpenRefused(params, abi.encodeWithSelector(ISessionEscrow.PriceZero.selector));
+        params.pricePerQuery = PRICE - 1; // what the version fixed, and its datasets' owners agreed to
+        expectOpenRefused(params, abi.encodeWithSelector(ISessionEscrow.PriceBelowVersion.selector, PRICE - 1, PRICE));
         params = openParams();
         params.escrow = PRICE - 1;
         expectOpenRefused(params, abi.encodeWithSelector(ISessionEscrow.EscrowTooSmall.selector, PRICE - 1, PRICE));
@@ -155,9 +161,7 @@ contract SessionEscrowTest is World {
     }
 
     function test_RevertWhen_VersionIsNotCertified() public {
-        IAgentRegistry.VersionParams memory draft = versionParams();
-        vm.prank(OLGA);
-        uint32 second = agents.proposeVersion(agent, draft);
+        uint32 second = closed(versionParams(), bothSets());
         ISessionEscrow.OpenParams memory params = openParams();
         params.version = second;
         expectOpenRefused(params, abi.encodeWithSelector(ISessionEscrow.NotCertified.selector, agent, second));
@@ -190,10 +194,10 @@ contract SessionEscrowTest is World {
         vm.prank(OLGA);
         escrow.withdrawOwner(agent, version);
         vm.prank(CLEO);
-        escrow.requestThaw(session);
+        escrow.requestThaw(session, type(uint128).max);
         vm.warp(block.timestamp + THAW);
         vm.prank(CLEO);
-        escrow.withdrawRemainder(session);
+        escrow.withdrawThawed(session);
         assertSolvent();
 
         escrow.unpause();
@@ -207,68 +211,71 @@ contract SessionEscrowTest is World {
         bytes32 session = openSession(CLEO);
         claimAs(OLGA, one(honestBatch(oneSlot(session, 111, 10))));
         vm.prank(CLEO);
-        escrow.requestThaw(session);
+        escrow.requestThaw(session, type(uint128).max);
         uint64 end = uint64(block.timestamp) + THAW;
         assertEq(escrow.getSession(session).thawEnd, end);
 
         vm.warp(end - 1);
         vm.expectRevert(abi.encodeWithSelector(ISessionEscrow.NotThawed.selector, session, end));
         vm.prank(CLEO);
-        escrow.withdrawRemainder(session);
+        escrow.withdrawThawed(session);
         vm.warp(end);
         vm.prank(CLEO);
-        uint256 amount = escrow.withdrawRemainder(session);
+        uint256 amount = escrow.withdrawThawed(session);
         assertEq(amount, ESCROW - 10 * PRICE);
         assertEq(token.balanceOf(CLEO), amount);
-        vm.expectRevert(abi.encodeWithSelector(ISessionEscrow.NothingToWithdraw.selector));
+        vm.expectRevert(abi.encodeWithSelector(ISessionEscrow.NotThawed.selector, session, 0));
         vm.prank(CLEO);
-        escrow.withdrawRemainder(session);
+        escrow.withdrawThawed(session);
         assertSolvent();
     }
 
     function test_ClaimsSucceedDuringTheThaw() public {
         bytes32 session = openSession(CLEO);
         vm.prank(CLEO);
-        escrow.requestThaw(session);
+        escrow.requestThaw(session, type(uint128).max);
         vm.warp(block.timestamp + THAW - 1);
         claimAs(OLGA, one(honestBatch(oneSlot(session, 111, 10))));
         vm.warp(block.timestamp + 1);
         vm.prank(CLEO);
-        assertEq(escrow.withdrawRemainder(session), ESCROW - 10 * PRICE);
+        assertEq(escrow.withdrawThawed(session), ESCROW - 10 * PRICE);
     }
 
-    function test_RevertWhen_WithdrawnSessionIsClaimed() public {
+    function test_AWithdrawnSessionPaysNothingMore() public {
         bytes32 session = openSession(CLEO);
         ISessionEscrow.ClaimBatch memory batch = honestBatch(oneSlot(session, 111, 10));
         vm.prank(CLEO);
-        escrow.requestThaw(session);
+        escrow.requestThaw(session, type(uint128).max);
         vm.warp(block.timestamp + THAW);
         vm.prank(CLEO);
-        escrow.withdrawRemainder(session);
-        vm.expectRevert(abi.encodeWithSelector(ISessionEscrow.EscrowShort.selector, session, 10 * PRICE, 0));
+        escrow.withdrawThawed(session);
         claimAs(OLGA, one(batch));
+        ISessionEscrow.Session memory entry = escrow.getSession(session);
+        assertTrue(entry.count == 10 && entry.paid == 0, "proven, not paid");
+        assertEq(escrow.totalRewards(), 0);
+        assertSolvent();
     }
 
     function test_RevertWhen_OthersThawOrWithdraw() public {
         bytes32 session = openSession(CLEO);
         vm.expectRevert(abi.encodeWithSelector(ISessionEscrow.NotClient.selector, session, MALLORY));
         vm.prank(MALLORY);
-        escrow.requestThaw(session);
+        escrow.requestThaw(session, type(uint128).max);
         vm.expectRevert(abi.encodeWithSelector(ISessionEscrow.NotThawed.selector, session, 0));
         vm.prank(CLEO);
-        escrow.withdrawRemainder(session);
+        escrow.withdrawThawed(session);
         vm.prank(CLEO);
-        escrow.requestThaw(session);
+        escrow.requestThaw(session, type(uint128).max);
         uint64 end = escrow.getSession(session).thawEnd;
         vm.warp(end);
         vm.expectRevert(abi.encodeWithSelector(ISessionEscrow.AlreadyThawing.selector, session, end));
         vm.prank(CLEO);
-        escrow.requestThaw(session);
+        escrow.requestThaw(session, type(uint128).max);
         vm.expectRevert(abi.encodeWithSelector(ISessionEscrow.NotClient.selector, session, MALLORY));
         vm.prank(MALLORY);
-        escrow.withdrawRemainder(session);
+        escrow.withdrawThawed(session);
         vm.expectRevert(abi.encodeWithSelector(ISessionEscrow.UnknownSession.selector, bytes32("none")));
-        escrow.requestThaw("none");
+        escrow.requestThaw("none", 1);
     }
 
     function test_RevertWhen_ThawPeriodIsUnreasonable() public {
@@ -290,7 +297,7 @@ contract SessionEscrowTest is World {
         assertEq(entry.remaining, ESCROW - 15 * PRICE);
         assertEq(escrow.dataAccrued(agent, version), 15 * PRICE * 6 / 10);
         assertEq(escrow.ownerDue(agent, version), 15 * PRICE * 4 / 10);
-        assertEq(escrow.providerDue(agent, version, adaSet), 9000 * uint256(SHARE_ADA) >> 20);
+        assertEq(escrow.providerDue(agent, version, adaSet), partOf(9000, N_ADA));
         assertSolvent();
     }
 
@@ -317,9 +324,6 @@ contract SessionEscrowTest is World {
 
     function test_ClaimUpToTheLastToken() public {
         bytes32 session = openSession(CLEO);
-        ISessionEscrow.ClaimBatch[] memory batches = one(honestBatch(oneSlot(session, 1, ESCROW / PRICE + 1)));
-        vm.expectRevert(abi.encodeWithSelector(ISessionEscrow.EscrowShort.selector, session, ESCROW + PRICE, ESCROW));
-        claimAs(OLGA, batches);
         claimAs(OLGA, one(honestBatch(oneSlot(session, 1, ESCROW / PRICE))));
         assertEq(escrow.getSession(session).remaining, 0);
         assertEq(escrow.totalEscrow(), 0);
@@ -345,9 +349,9 @@ contract SessionEscrowTest is World {
         bytes32 session = openSession(CLEO);
         claimAs(OLGA, one(honestBatch(oneSlot(session, 111, 10))));
         vm.prank(ADA);
-        assertEq(escrow.withdrawProvider(agent, version, adaSet), 6000 * uint256(SHARE_ADA) >> 20);
+        assertEq(escrow.withdrawProvider(agent, version, adaSet), partOf(6000, N_ADA));
         vm.prank(BEN);
-        assertEq(escrow.withdrawProvider(agent, version, benSet), 6000 * uint256(SHARE_BEN) >> 20);
+        assertEq(escrow.withdrawProvider(agent, version, benSet), partOf(6000, N_BEN));
         vm.prank(OLGA);
         assertEq(escrow.withdrawOwner(agent, version), 4000);
         assertEq(token.balanceOf(ADA) + token.balanceOf(BEN) + token.balanceOf(OLGA), 9999);
@@ -363,14 +367,217 @@ contract SessionEscrowTest is World {
         escrow.withdrawOwner(agent, version);
     }
 
-    function test_RevertWhen_StrangersWithdraw() public {
-        claimAs(OLGA, one(honestBatch(oneSlot(openSession(CLEO), 111, 10))));
-        vm.expectRevert(abi.encodeWithSelector(ISessionEscrow.NotDatasetOwner.selector, adaSet, BEN));
-        vm.prank(BEN);
-        escrow.withdrawProvider(agent, version, adaSet);
-        vm.expectRevert(abi.encodeWithSelector(ISessionEscrow.NotAgentOwner.selector, agent, ADA));
+    /// Anybody may send it: who is paid is fixed, and can be another address than the owner's.
+    function test_PayoutsGoWhereTheirOwnersSay() public {
+        claimAs(MALLORY, one(honestBatch(oneSlot(openSession(CLEO), 111, 10))));
+        address vault = vm.addr(77);
         vm.prank(ADA);
+        datasets.setPayout(adaSet, vault);
+        vm.prank(OLGA);
+        agents.setPayout(agent, vault);
+        vm.prank(MALLORY);
+        uint256 toAda = escrow.withdrawProvider(agent, version, adaSet);
+        vm.prank(MALLORY);
+        uint256 toOlga = escrow.withdrawOwner(agent, version);
+        vm.prank(MALLORY);
+        uint256 toBen = escrow.withdrawProvider(agent, version, benSet);
+        assertEq(token.balanceOf(vault), toAda + toOlga);
+        assertEq(token.balanceOf(BEN), toBen);
+        assertEq(token.balanceOf(MALLORY) + token.balanceOf(ADA) + token.balanceOf(OLGA), 0);
+        assertSolvent();
+    }
+
+    /// A dataset's later version earns nothing with an agent that was trained on the one before.
+    function test_RevertWhen_AnotherVersionOfTheDatasetWithdraws() public {
+        claimAs(OLGA, one(honestBatch(oneSlot(openSession(CLEO), 111, 10))));
+        IDatasetRegistry.ShardProof[] memory more = oneShard(shardProof(ADA, "ada 2", 2, 50));
+        vm.prank(ADA);
+        bytes32 larger = datasets.extend(adaSet, more);
+        vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.DatasetNotInVersion.selector, larger));
+        escrow.withdrawProvider(agent, version, larger);
+    }
+
+    // ---- topping up, thawing a part -----------------------------------------------------------------------------
+
+    function topUp(bytes32 session, uint128 amount) private {
+        token.mint(BEN, amount);
+        vm.prank(BEN);
+        token.approve(address(escrow), amount);
+        vm.prank(BEN);
+        escrow.topUp(session, amount);
+    }
+
+    function test_AnybodyTopsASessionUp() public {
+        bytes32 session = openSession(CLEO);
+        topUp(session, 500);
+        assertEq(escrow.getSession(session).remaining, ESCROW + 500);
+        assertSolvent();
+        vm.expectRevert(ISessionEscrow.AmountZero.selector);
+        escrow.topUp(session, 0);
+        vm.expectRevert(abi.encodeWithSelector(ISessionEscrow.UnknownSession.selector, bytes32("none")));
+        escrow.topUp("none", 1);
+    }
+
+    /// A claim beyond the escrow is paid as far as it goes, and the rest when there is more; every query once.
+    function test_AClaimPaysWhatIsLeftAndTheRestLater() public {
+        bytes32 session = openSession(CLEO);
+        uint256 affordable = ESCROW / PRICE;
+        claimAs(OLGA, one(honestBatch(oneSlot(session, 1, affordable + 7))));
+        ISessionEscrow.Session memory entry = escrow.getSession(session);
+        assertTrue(
+            entry.count == affordable + 7 && entry.paid == affordable && entry.remaining == 0, "as far as it goes"
+        );
+        topUp(session, 3 * PRICE + PRICE / 2);
+        claimAs(OLGA, one(honestBatch(oneSlot(session, 2, 1))));
+        entry = escrow.getSession(session);
+        assertTrue(entry.count == affordable + 8 && entry.paid == affordable + 3, "whole queries");
+        assertEq(entry.remaining, PRICE / 2);
+        topUp(session, 10 * PRICE);
+        claimAs(OLGA, one(honestBatch(oneSlot(session, 3, 1))));
+        entry = escrow.getSession(session);
+        assertTrue(entry.count == affordable + 9 && entry.paid == entry.count, "all of it");
+        assertEq(escrow.servedQueries(agent, version), affordable + 9);
+        assertEq(escrow.totalRewards(), (affordable + 9) * PRICE);
+        assertSolvent();
+    }
+
+    function test_APartThawsAndTheSessionGoesOn() public {
+        bytes32 session = openSession(CLEO);
+        vm.prank(CLEO);
+        escrow.requestThaw(session, 300_000);
+        vm.warp(block.timestamp + THAW);
+        claimAs(OLGA, one(honestBatch(oneSlot(session, 111, 10))));
+        vm.prank(CLEO);
+        assertEq(escrow.withdrawThawed(session), 300_000);
+        ISessionEscrow.Session memory entry = escrow.getSession(session);
+        assertTrue(entry.thawEnd == 0 && entry.thawAmount == 0, "thawed");
+        assertEq(entry.remaining, ESCROW - 300_000 - 10 * PRICE);
+        claimAs(OLGA, one(honestBatch(oneSlot(session, 222, 10))));
+        vm.prank(CLEO);
+        escrow.requestThaw(session, 1);
+        vm.expectRevert(abi.encodeWithSelector(ISessionEscrow.NotClient.selector, session, OLGA));
+        vm.prank(OLGA);
+        escrow.cancelThaw(session);
+        vm.prank(CLEO);
+        escrow.cancelThaw(session);
+        vm.warp(block.timestamp + THAW);
+        vm.expectRevert(abi.encodeWithSelector(ISessionEscrow.NotThawed.selector, session, 0));
+        vm.prank(CLEO);
+        escrow.withdrawThawed(session);
+        vm.expectRevert(abi.encodeWithSelector(ISessionEscrow.NotThawed.selector, session, 0));
+        vm.prank(CLEO);
+        escrow.cancelThaw(session);
+        vm.expectRevert(ISessionEscrow.AmountZero.selector);
+        vm.prank(CLEO);
+        escrow.requestThaw(session, 0);
+        assertSolvent();
+    }
+
+    // ---- stop and settlement ------------------------------------------------------------------------------------
+
+    function settlement(bytes32 session, uint64 count) private view returns (bytes memory) {
+        return sign(CLEO_KEY, escrow.settlementDigest(session, count));
+    }
+
+    /// Queries answered before a stop are paid by what the client signs; nothing new is sold.
+    function test_AStoppedCircuitSellsNothingAndTrapsNothing() public {
+        bytes32 session = openSession(CLEO);
+        claimAs(OLGA, one(honestBatch(oneSlot(session, 111, 10))));
+        ISessionEscrow.ClaimBatch[] memory late = one(honestBatch(oneSlot(session, 222, 5)));
+        gate.stop(serviceCircuit);
+        bytes memory stopped = abi.encodeWithSelector(IProofGate.StoppedCircuit.selector, serviceCircuit);
+        fund(CLEO, address(escrow));
+        ISessionEscrow.OpenParams memory params = openParams();
+        vm.expectRevert(stopped);
+        vm.prank(CLEO);
+        escrow.open(params);
+        vm.expectRevert(stopped);
+        vm.prank(CLEO);
+        escrow.topUp(session, 1);
+        vm.expectRevert(stopped);
+        claimAs(OLGA, late);
+
+        escrow.settle(session, 15, settlement(session, 15));
+        assertEq(escrow.getSession(session).paid, 15);
+        assertEq(escrow.totalRewards(), 15 * PRICE);
+        escrow.withdrawProvider(agent, version, adaSet);
         escrow.withdrawOwner(agent, version);
+        vm.prank(CLEO);
+        escrow.requestThaw(session, type(uint128).max);
+        vm.warp(block.timestamp + THAW);
+        vm.prank(CLEO);
+        assertEq(escrow.withdrawThawed(session), ESCROW - 15 * PRICE);
+        assertSolvent();
+    }
+
+    /// In whatever order settlements and claims come: a query is paid once, and a settlement spoils no voucher.
+    function test_SettlementsAndClaimsPayEachQueryOnce() public {
+        bytes32 session = openSession(CLEO);
+        escrow.settle(session, 4, settlement(session, 4));
+        claimAs(OLGA, one(honestBatch(oneSlot(session, 111, 10)))); // of which 4 are paid
+        assertEq(escrow.getSession(session).paid, 10);
+        assertEq(escrow.totalRewards(), 10 * PRICE);
+        bytes memory old = settlement(session, 4);
+        vm.expectRevert(abi.encodeWithSelector(ISessionEscrow.NothingToSettle.selector, session, 10, 4));
+        escrow.settle(session, 4, old);
+        escrow.settle(session, 30, settlement(session, 30));
+        claimAs(OLGA, one(honestBatch(oneSlot(session, 222, 15)))); // all paid before
+        ISessionEscrow.Session memory entry = escrow.getSession(session);
+        assertTrue(entry.count == 25 && entry.paid == 30, "counts");
+        assertEq(escrow.totalRewards(), 30 * PRICE);
+        assertEq(escrow.servedQueries(agent, version), 30);
+        assertSolvent();
+    }
+
+    /// A settlement of more than there is marks nothing paid that it does not pay.
+    function test_Attack_SettlementOfAnEmptySession() public {
+        bytes32 session = openSession(CLEO);
+        vm.prank(CLEO);
+        escrow.requestThaw(session, ESCROW - PRICE);
+        vm.warp(block.timestamp + THAW);
+        vm.prank(CLEO);
+        escrow.withdrawThawed(session);
+        escrow.settle(session, 1e6, settlement(session, 1e6));
+        assertEq(escrow.getSession(session).paid, 1);
+        bytes memory again = settlement(session, 1e6);
+        vm.expectRevert(abi.encodeWithSelector(ISessionEscrow.NothingToSettle.selector, session, 1, 1e6));
+        escrow.settle(session, 1e6, again);
+        topUp(session, 5 * PRICE);
+        claimAs(OLGA, one(honestBatch(oneSlot(session, 111, 6))));
+        assertEq(escrow.totalRewards(), 6 * PRICE);
+    }
+
+    function testFuzz_OnlyTheClientSettles(uint256 key, uint64 count, uint64 other, bytes calldata junk) public {
+        bytes32 session = openSession(CLEO);
+        key = bound(key, 1, 1 << 200);
+        vm.assume(key != CLEO_KEY && other != count);
+        bytes memory invalid = abi.encodeWithSelector(ISessionEscrow.AuthorisationInvalid.selector, CLEO);
+        bytes[4] memory signatures = [
+            sign(key, escrow.settlementDigest(session, count)),
+            sign(SESSION_KEY, escrow.settlementDigest(session, count)),
+            settlement(session, other),
+            junk
+        ];
+        for (uint256 i = 0; i < 4; ++i) {
+            vm.expectRevert(invalid);
+            escrow.settle(session, count, signatures[i]);
+        }
+        assertEq(escrow.getSession(session).remaining, ESCROW);
+    }
+
+    function test_TheOwnerCannotRenounce() public {
+        vm.expectRevert(ISessionEscrow.OwnerNeeded.selector);
+        escrow.renounceOwnership();
+        assertEq(escrow.owner(), address(this));
+    }
+
+    function test_RevertWhen_RegistriesBelongToAnotherDeployment() public {
+        ProofGate other = new ProofGate(address(this), GUARDIAN);
+        DatasetRegistry otherSets = new DatasetRegistry(gate);
+        vm.expectRevert(abi.encodeWithSelector(ISessionEscrow.OtherDeployment.selector, address(agents)));
+        new SessionEscrow(IERC20(address(token)), other, agents, datasets, THAW, address(this));
+        vm.expectRevert(abi.encodeWithSelector(ISessionEscrow.OtherDeployment.selector, address(otherSets)));
+        new SessionEscrow(IERC20(address(token)), gate, agents, otherSets, THAW, address(this));
     }
 
     function testFuzz_ProvidersNeverTakeMoreThanWasAccrued(uint256 seed, uint16 rounds) public {

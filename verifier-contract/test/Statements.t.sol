@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
+import {IDatasetRegistry} from "../src/interfaces/IDatasetRegistry.sol";
 import {Statements} from "../src/libraries/Statements.sol";
 import {World} from "./base/World.sol";
 
@@ -16,7 +17,11 @@ contract StatementsTest is World {
     }
 
     function test_DatasetContext() public view {
-        bytes32 terms_ = keccak256(abi.encodePacked(uint256(5000), uint256(0)));
+        bytes32 terms_ = keccak256(abi.encodePacked(uint256(5000), uint256(1), uint256(250), uint256(77), uint256(12)));
+        IDatasetRegistry.RegisterParams memory params = registerParams();
+        params.terms = IDatasetRegistry.Terms({
+            minDataBps: 5000, openTraining: true, minShareBps: 250, minPricePerQuery: 77, links: 12
+        });
         bytes memory words = abi.encodePacked(
             keccak256("tribute.dataset.v1"),
             block.chainid,
@@ -25,11 +30,10 @@ contract StatementsTest is World {
             SCHEMA,
             layoutHash,
             uint256(1),
-            uint256(2),
             uint256(400),
             terms_
         );
-        assertEq(datasets.shardContext(ADA, terms(), layoutHash, 1, 2, 400), truncated(keccak256(words)));
+        assertEq(datasets.shardContext(ADA, params, layoutHash, 1, 400), truncated(keccak256(words)));
     }
 
     function test_DatasetId() public view {
@@ -57,15 +61,11 @@ contract StatementsTest is World {
             pointDigest(W),
             recordsDigest("ben 0")
         );
-        assertEq(agents.gradientContext(agent, version, 2), truncated(keccak256(words)));
+        assertEq(agents.gradientContext(agent, version, benSet, 0), truncated(keccak256(words)));
+        bytes32 list_ = keccak256(abi.encodePacked(bytes32(0), adaSet));
+        list_ = keccak256(abi.encodePacked(list_, benSet));
         words = abi.encodePacked(
-            keccak256("tribute.optimum.v1"),
-            block.chainid,
-            domain,
-            agent,
-            uint256(1),
-            pointDigest(W),
-            keccak256(abi.encodePacked(adaSet, benSet))
+            keccak256("tribute.optimum.v1"), block.chainid, domain, agent, uint256(1), pointDigest(W), list_
         );
         assertEq(agents.optimumContext(agent, version), truncated(keccak256(words)));
     }
@@ -111,8 +111,28 @@ contract StatementsTest is World {
     }
 
     function test_LayoutHash() public view {
-        bytes memory numbers = hex"0000000f00000008000000400000000a0000000000000400";
+        bytes memory numbers = hex"0000000f00000008000000400000000a000000000000040000000000";
         assertEq(layoutHash, keccak256(abi.encodePacked("tribute.layout.v1", numbers)));
+        assertEq(
+            Statements.layoutHashOf(15, 8, 64, 10, 0, 1024, 3),
+            keccak256(
+                abi.encodePacked("tribute.layout.v1", hex"0000000f00000008000000400000000a000000000000040000000003")
+            )
+        );
+    }
+
+    function test_LinkErrorIsRoundedUpAndOneMore() public pure {
+        assertEq(Statements.linkError(63, 1, 0), 2049); // √64·256
+        assertEq(Statements.linkError(64, 10, 0), 6528); // √650·256 = 6526.7…
+        assertEq(Statements.linkError(64, 10, 4), 14_483); // √3200·256 = 14481.5…
+        assertEq(Statements.linkError(1024, 100, 4), 91_591); // the largest
+    }
+
+    function test_UnitsOfContributionsByRows() public pure {
+        uint8[6] memory bits = [50, 47, 46, 47, 50, 45];
+        for (uint256 k = 10; k <= 22; ++k) {
+            assertEq(Statements.contributionBits(k), bits[k < 15 ? k - 10 : 5]);
+        }
     }
 
     function test_SignedInputsTurnAtHalfTheField() public pure {
@@ -123,9 +143,8 @@ contract StatementsTest is World {
     }
 
     function test_OffsetsFollowEachOther() public pure {
-        assertEq(Statements.OPTIMUM_JOIN, Statements.OPTIMUM_ACTIVE + Statements.OPTIMUM_SLOTS);
-        assertEq(Statements.OPTIMUM_SHARE, Statements.OPTIMUM_JOIN + Statements.OPTIMUM_SLOTS);
-        assertEq(Statements.OPTIMUM_INPUTS, Statements.OPTIMUM_SHARE + Statements.OPTIMUM_SLOTS);
+        assertEq(Statements.OPTIMUM_INPUTS, Statements.OPTIMUM_NORM + 1);
+        assertEq(Statements.GRADIENT_INPUTS, Statements.GRADIENT_CONTRIBUTION + 1);
         assertEq(Statements.SERVICE_AFTER, Statements.SERVICE_BEFORE + Statements.SERVICE_SLOTS);
         assertEq(Statements.SERVICE_COUNT, Statements.SERVICE_AFTER + Statements.SERVICE_SLOTS);
         assertEq(Statements.SERVICE_INPUTS, Statements.SERVICE_COUNT + Statements.SERVICE_SLOTS);

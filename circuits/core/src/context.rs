@@ -5,6 +5,7 @@ use ark_bn254::Fr;
 use ark_ff::PrimeField;
 
 use crate::digest::{keccak, keccak_packed, Digest, Words};
+use crate::id::{AgentId, DatasetId, LayoutHash, SchemaId, SessionId, ShardDigest, Transcript, WeightsDigest};
 
 /// An Ethereum address.
 pub type Address = [u8; 20];
@@ -39,10 +40,25 @@ pub struct Terms {
     pub open_training: bool,
     /// Least share of what goes to data providers, in basis points (0 to 10,000).
     pub min_share_bps: u16,
-    /// Least price of a query, in the token's smallest unit.
+    /// Least price of a query, in the token's smallest unit; in JSON decimal digits in a string.
+    #[serde(with = "decimal")]
     pub min_price: u128,
     /// Links allowed: bit [`Link::code`](crate::link::Link::code) is set; 0 allows every link.
     pub links: u8,
+}
+
+/// Numbers that are too long for some readers of JSON.
+mod decimal {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(value: &u128, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(value)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u128, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        text.parse().map_err(|_| serde::de::Error::custom("not a whole number of at most 128 bits"))
+    }
 }
 
 impl Terms {
@@ -67,9 +83,9 @@ pub struct DatasetContext {
     /// Who registers it.
     pub owner: Address,
     /// Schema id.
-    pub schema: Digest,
+    pub schema: SchemaId,
     /// Layout hash.
-    pub layout: Digest,
+    pub layout: LayoutHash,
     /// Index of this shard.
     pub shard: u32,
     /// Records in this shard.
@@ -86,8 +102,8 @@ impl DatasetContext {
             self.domain
                 .words(b"tribute.dataset.v1")
                 .address(&self.owner)
-                .word(&self.schema)
-                .word(&self.layout)
+                .word(self.schema.as_bytes())
+                .word(self.layout.as_bytes())
                 .uint(u128::from(self.shard))
                 .uint(u128::from(self.records))
                 .word(&self.terms)
@@ -98,8 +114,9 @@ impl DatasetContext {
 
 /// Context of a `gradient` proof: bound to the agent registry.
 #[must_use]
-pub fn gradient_ctx(domain: &Domain, owner: &Address, weights: &Digest, shard: &Digest) -> Fr {
-    truncate(domain.words(b"tribute.gradient.v1").address(owner).word(weights).word(shard).keccak())
+pub fn gradient_ctx(domain: &Domain, owner: &Address, weights: &WeightsDigest, shard: &ShardDigest) -> Fr {
+    let words = domain.words(b"tribute.gradient.v1").address(owner);
+    truncate(words.word(weights.as_bytes()).word(shard.as_bytes()).keccak())
 }
 
 /// Context of an `evaluation` proof: bound to the agent registry. Accuracy of version `version` of `agent`, whose
@@ -109,19 +126,19 @@ pub fn gradient_ctx(domain: &Domain, owner: &Address, weights: &Digest, shard: &
 #[must_use]
 pub fn evaluation_ctx(
     domain: &Domain,
-    agent: &Digest,
+    agent: &AgentId,
     version: u32,
-    weights: &Digest,
-    dataset: &Digest,
+    weights: &WeightsDigest,
+    dataset: &DatasetId,
     shard: u32,
 ) -> Fr {
     truncate(
         domain
             .words(b"tribute.evaluation.v1")
-            .word(agent)
+            .word(agent.as_bytes())
             .uint(u128::from(version))
-            .word(weights)
-            .word(dataset)
+            .word(weights.as_bytes())
+            .word(dataset.as_bytes())
             .uint(u128::from(shard))
             .keccak(),
     )
@@ -130,52 +147,64 @@ pub fn evaluation_ctx(
 /// Hash of a version's list of datasets, as the agent registry keeps it: `h' = keccak256(abi.encode(h, dataset))` from 0, in
 /// the order of the list. A dataset's id fixes its shards, and in its registry the circuit that admitted it.
 #[must_use]
-pub fn list_hash(datasets: impl IntoIterator<Item = Digest>) -> Digest {
-    datasets.into_iter().fold([0; 32], |hash, dataset| Words::new().word(&hash).word(&dataset).keccak())
+pub fn list_hash(datasets: impl IntoIterator<Item = DatasetId>) -> Digest {
+    datasets.into_iter().fold([0; 32], |hash, dataset| Words::new().word(&hash).word(dataset.as_bytes()).keccak())
 }
 
 /// Context of an `optimum` proof: bound to the agent registry; `list` from [`list_hash`].
 #[must_use]
-pub fn optimum_ctx(domain: &Domain, agent: &Digest, version: u32, weights: &Digest, list: &Digest) -> Fr {
+pub fn optimum_ctx(domain: &Domain, agent: &AgentId, version: u32, weights: &WeightsDigest, list: &Digest) -> Fr {
     truncate(
-        domain.words(b"tribute.optimum.v1").word(agent).uint(u128::from(version)).word(weights).word(list).keccak(),
+        domain
+            .words(b"tribute.optimum.v1")
+            .word(agent.as_bytes())
+            .uint(u128::from(version))
+            .word(weights.as_bytes())
+            .word(list)
+            .keccak(),
     )
 }
 
 /// Context of a `service` proof: bound to the session escrow; `sessions` are those of the used slots, in slot order.
 #[must_use]
-pub fn service_ctx(domain: &Domain, sessions: &[Digest]) -> Fr {
+pub fn service_ctx(domain: &Domain, sessions: &[SessionId]) -> Fr {
     truncate(domain.words(b"tribute.service.v1").word(&keccak_packed(sessions)).keccak())
 }
 
 /// Id of a session: bound to the session escrow; `nonce` counts the client's sessions from 0.
 #[must_use]
-pub fn session_id(domain: &Domain, client: &Address, nonce: u64) -> Digest {
-    domain.words(b"tribute.session.v1").address(client).uint(u128::from(nonce)).keccak()
+pub fn session_id(domain: &Domain, client: &Address, nonce: u64) -> SessionId {
+    SessionId::new(domain.words(b"tribute.session.v1").address(client).uint(u128::from(nonce)).keccak())
 }
 
 /// Id of an agent: bound to the agent registry; `nonce` counts the owner's agents from 0.
 #[must_use]
-pub fn agent_id(domain: &Domain, owner: &Address, nonce: u64) -> Digest {
-    domain.words(b"tribute.agent.v1").address(owner).uint(u128::from(nonce)).keccak()
+pub fn agent_id(domain: &Domain, owner: &Address, nonce: u64) -> AgentId {
+    AgentId::new(domain.words(b"tribute.agent.v1").address(owner).uint(u128::from(nonce)).keccak())
 }
 
 /// First transcript of a session: `keccak256(chain id, contract, session, version, W digest) mod r`.
 #[must_use]
-pub fn first_transcript(domain: &Domain, session: &Digest, version: u32, weights: &Digest) -> Fr {
+pub fn first_transcript(domain: &Domain, session: &SessionId, version: u32, weights: &WeightsDigest) -> Fr {
     let h = Words::new()
         .uint(u128::from(domain.chain_id))
         .address(&domain.contract)
-        .word(session)
+        .word(session.as_bytes())
         .uint(u128::from(version))
-        .word(weights)
+        .word(weights.as_bytes())
         .keccak();
     Fr::from_be_bytes_mod_order(&h)
 }
 
 /// EIP-712 digest of a voucher, the message a session key signs: cumulative `count` and the transcript it stands at.
 #[must_use]
-pub fn voucher_digest(domain: &Domain, session: &Digest, version: u32, count: u64, transcript: &[u8; 32]) -> Digest {
+pub fn voucher_digest(
+    domain: &Domain,
+    session: &SessionId,
+    version: u32,
+    count: u64,
+    transcript: &Transcript,
+) -> Digest {
     let separator = Words::new()
         .word(&keccak(b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"))
         .word(&keccak(b"Tribute"))
@@ -185,10 +214,10 @@ pub fn voucher_digest(domain: &Domain, session: &Digest, version: u32, count: u6
         .keccak();
     let message = Words::new()
         .word(&keccak(b"Voucher(bytes32 session,uint32 version,uint64 count,uint256 transcript)"))
-        .word(session)
+        .word(session.as_bytes())
         .uint(u128::from(version))
         .uint(u128::from(count))
-        .word(transcript)
+        .word(transcript.as_bytes())
         .keccak();
     let mut bytes = vec![0x19, 0x01];
     bytes.extend_from_slice(&separator);
@@ -208,8 +237,8 @@ mod tests {
         DatasetContext {
             domain: Domain { chain_id: 31337, contract: [7; 20] },
             owner: [1; 20],
-            schema: [2; 32],
-            layout: [3; 32],
+            schema: SchemaId::new([2; 32]),
+            layout: LayoutHash::new([3; 32]),
             shard: 0,
             records: 900,
             terms: terms().hash(),
@@ -225,8 +254,8 @@ mod tests {
             |c| c.domain.chain_id += 1,
             |c| c.domain.contract[0] ^= 1,
             |c| c.owner[19] ^= 1,
-            |c| c.schema[0] ^= 1,
-            |c| c.layout[0] ^= 1,
+            |c| c.schema = SchemaId::new([9; 32]),
+            |c| c.layout = LayoutHash::new([9; 32]),
             |c| c.shard += 1,
             |c| c.records += 1,
             |c| c.terms = Terms { min_data_bps: 6001, ..terms() }.hash(),
@@ -247,29 +276,33 @@ mod tests {
         let d = Domain { chain_id: 31337, contract: [7; 20] };
         let other = Domain { chain_id: 1, contract: [7; 20] };
         let elsewhere = Domain { chain_id: 31337, contract: [8; 20] };
-        let (o, w, s) = ([1; 20], [2; 32], [[3; 32], [4; 32]]);
-        let lists = [list_hash(s), list_hash([s[1], s[0]]), list_hash([s[0]]), list_hash([s[0], s[0]]), list_hash([])];
-        let mut optima: Vec<Fr> = lists.iter().map(|list| optimum_ctx(&d, &[9; 32], 1, &w, list)).collect();
+        let (o, w, s) = ([1; 20], WeightsDigest::new([2; 32]), [[3; 32], [4; 32]].map(ShardDigest::new));
+        let (a, set) = (AgentId::new([3; 32]), DatasetId::new([4; 32]));
+        let other_weights = WeightsDigest::new([9; 32]);
+        let ids = [[3; 32], [4; 32]].map(DatasetId::new);
+        let lists =
+            [list_hash(ids), list_hash([ids[1], ids[0]]), list_hash([ids[0]]), list_hash([ids[0]; 2]), list_hash([])];
+        let mut optima: Vec<Fr> = lists.iter().map(|list| optimum_ctx(&d, &a, 1, &w, list)).collect();
         optima.extend([
-            optimum_ctx(&other, &[9; 32], 1, &w, &lists[0]),
-            optimum_ctx(&elsewhere, &[9; 32], 1, &w, &lists[0]),
-            optimum_ctx(&d, &[8; 32], 1, &w, &lists[0]),
-            optimum_ctx(&d, &[9; 32], 2, &w, &lists[0]),
-            optimum_ctx(&d, &[9; 32], 1, &[7; 32], &lists[0]),
+            optimum_ctx(&other, &a, 1, &w, &lists[0]),
+            optimum_ctx(&elsewhere, &a, 1, &w, &lists[0]),
+            optimum_ctx(&d, &AgentId::new([8; 32]), 1, &w, &lists[0]),
+            optimum_ctx(&d, &a, 2, &w, &lists[0]),
+            optimum_ctx(&d, &a, 1, &other_weights, &lists[0]),
             gradient_ctx(&d, &o, &w, &s[0]),
             gradient_ctx(&d, &[9; 20], &w, &s[0]),
-            gradient_ctx(&d, &o, &[9; 32], &s[0]),
+            gradient_ctx(&d, &o, &other_weights, &s[0]),
             gradient_ctx(&d, &o, &w, &s[1]),
         ]);
         let evaluations = [
-            evaluation_ctx(&d, &s[0], 1, &w, &s[1], 0),
-            evaluation_ctx(&other, &s[0], 1, &w, &s[1], 0),
-            evaluation_ctx(&elsewhere, &s[0], 1, &w, &s[1], 0),
-            evaluation_ctx(&d, &[9; 32], 1, &w, &s[1], 0),
-            evaluation_ctx(&d, &s[0], 2, &w, &s[1], 0),
-            evaluation_ctx(&d, &s[0], 1, &[9; 32], &s[1], 0),
-            evaluation_ctx(&d, &s[0], 1, &w, &[9; 32], 0),
-            evaluation_ctx(&d, &s[0], 1, &w, &s[1], 1),
+            evaluation_ctx(&d, &a, 1, &w, &set, 0),
+            evaluation_ctx(&other, &a, 1, &w, &set, 0),
+            evaluation_ctx(&elsewhere, &a, 1, &w, &set, 0),
+            evaluation_ctx(&d, &AgentId::new([9; 32]), 1, &w, &set, 0),
+            evaluation_ctx(&d, &a, 2, &w, &set, 0),
+            evaluation_ctx(&d, &a, 1, &other_weights, &set, 0),
+            evaluation_ctx(&d, &a, 1, &w, &DatasetId::new([9; 32]), 0),
+            evaluation_ctx(&d, &a, 1, &w, &set, 1),
         ];
         for all in [optima, evaluations.to_vec()] {
             for (i, a) in all.iter().enumerate() {

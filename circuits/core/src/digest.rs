@@ -1,8 +1,12 @@
 //! Keccak-256 and the identifiers made with it. The byte strings are those of Solidity's `abi.encode`.
 
+use std::borrow::Borrow;
+
 use sha3::{Digest as _, Keccak256};
 
-/// A 32-byte identifier.
+use crate::id::{CircuitId, CodeHash, DatasetId, KeyDigest, LayoutHash, SchemaId, ShardDigest, SrsDigest};
+
+/// A hash; what identifies something has a type of its own, in [`crate::id`].
 pub type Digest = [u8; 32];
 
 /// keccak256 of `bytes`.
@@ -55,8 +59,9 @@ impl Words {
 
 /// keccak256 of `abi.encodePacked(bytes32[])`.
 #[must_use]
-pub fn keccak_packed(words: &[Digest]) -> Digest {
-    keccak(&words.concat())
+pub fn keccak_packed<T: Borrow<[u8; 32]>>(words: &[T]) -> Digest {
+    let words: Vec<[u8; 32]> = words.iter().map(|word| *word.borrow()).collect();
+    keccak(words.as_flattened())
 }
 
 /// Identity of a committed group of columns: keccak256 of the uncompressed points, `x‖y` big-endian, in column order.
@@ -67,45 +72,57 @@ pub fn group_digest(points: &[u8]) -> Digest {
 
 /// Identity of a dataset: schema, shape, record count and shard digests.
 #[must_use]
-pub fn dataset_id(schema: &Digest, layout: &Digest, records: u64, shards: &[Digest]) -> Digest {
-    Words::new()
+pub fn dataset_id(schema: &SchemaId, layout: &LayoutHash, records: u64, shards: &[ShardDigest]) -> DatasetId {
+    let id = Words::new()
         .word(&keccak(b"tribute.datasetid.v1"))
-        .word(schema)
-        .word(layout)
+        .word(schema.as_bytes())
+        .word(layout.as_bytes())
         .uint(u128::from(records))
         .word(&keccak_packed(shards))
-        .keccak()
+        .keccak();
+    DatasetId::new(id)
 }
 
 /// What the identity of a circuit is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CircuitIdentity {
     /// Digest of the verifying key.
-    pub verifying_key: Digest,
+    pub verifying_key: KeyDigest,
     /// Digest of the SRS.
-    pub srs: Digest,
+    pub srs: SrsDigest,
     /// [`crate::layout::Layout::hash`].
-    pub layout: Digest,
+    pub layout: LayoutHash,
     /// [`crate::statement::Statement::code`].
     pub statement: u8,
     /// [`shape_digest`].
     pub shape: Digest,
     /// keccak256 of the verifier's deployed bytecode.
-    pub code: Digest,
+    pub code: CodeHash,
+    /// Public inputs.
+    pub inputs: u16,
+    /// Bytes of a proof.
+    pub proof_length: u32,
+    /// Columns of each committed group, in proof order.
+    pub groups: Vec<u16>,
 }
 
 impl CircuitIdentity {
     /// The circuit id the proof gate registers.
     #[must_use]
-    pub fn id(&self) -> Digest {
-        Words::new()
-            .word(&self.verifying_key)
-            .word(&self.srs)
-            .word(&self.layout)
+    pub fn id(&self) -> CircuitId {
+        let groups = self.groups.iter().fold(Words::new(), |words, columns| words.uint(u128::from(*columns)));
+        let id = Words::new()
+            .word(self.verifying_key.as_bytes())
+            .word(self.srs.as_bytes())
+            .word(self.layout.as_bytes())
             .uint(u128::from(self.statement))
             .word(&self.shape)
-            .word(&self.code)
-            .keccak()
+            .word(self.code.as_bytes())
+            .uint(u128::from(self.inputs))
+            .uint(u128::from(self.proof_length))
+            .word(&groups.keccak())
+            .keccak();
+        CircuitId::new(id)
     }
 }
 

@@ -31,6 +31,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::digest::keccak;
+use crate::id::LayoutHash;
 use crate::numbers::{CONTRIBUTION_BITS, FEATURE_BITS, WEIGHT_BITS};
 
 /// The largest feature count.
@@ -354,7 +355,7 @@ impl Layout {
 
     /// keccak256 of the layout's numbers: part of every circuit's identity.
     #[must_use]
-    pub fn hash(&self) -> [u8; 32] {
+    pub fn hash(&self) -> LayoutHash {
         let mut bytes = b"tribute.layout.v1".to_vec();
         let task = match self.task {
             Task::Classes => 0u32,
@@ -371,7 +372,7 @@ impl Layout {
         ] {
             bytes.extend_from_slice(&v.to_be_bytes());
         }
-        keccak(&bytes)
+        LayoutHash::new(keccak(&bytes))
     }
 }
 
@@ -418,7 +419,7 @@ mod tests {
         }
         let hash = Layout::new(15, 8, 64, 10, Classes).unwrap().hash();
         assert_eq!(
-            hash,
+            *hash.as_bytes(),
             keccak(b"tribute.layout.v1\0\0\0\x0f\0\0\0\x08\0\0\0\x40\0\0\0\x0a\0\0\0\0\0\0\x04\0\0\0\0\0")
         );
     }

@@ -16,16 +16,21 @@
 //! | [`srs`] | the SRS by name, and its three points that verifiers need |
 //! | [`context`], [`digest`] | identifiers: contexts, shards, datasets, circuits, sessions |
 //! | [`opening`] | what showing one record of a dataset states |
+//! | [`id`], [`hexed`] | identifiers and digests, each of a type of its own; bytes as text |
+//! | [`proof`] | a proof with what it is of |
 //! | [`certificate`] | the certificate file and every relation between its fields |
 
 pub mod certificate;
 pub mod context;
 pub mod digest;
 pub mod head;
+pub mod hexed;
+pub mod id;
 pub mod layout;
 pub mod link;
 pub mod numbers;
 pub mod opening;
+pub mod proof;
 pub mod receipt;
 pub mod records;
 pub mod schema;

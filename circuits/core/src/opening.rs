@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::digest::{group_digest, keccak, Digest, Words};
+use crate::id::{RecordContext, ShardDigest};
 use crate::layout::{Layout, Task};
 
 /// A record, and where it is said to stand.
@@ -24,8 +25,8 @@ pub struct RecordClaim {
     pub features: Vec<u8>,
     /// Its class, or its 16-bit value.
     pub target: u16,
-    /// What the opening was made for: 32 bytes chosen by whoever asked, or zeros.
-    pub context: Digest,
+    /// What the opening was made for.
+    pub context: RecordContext,
 }
 
 /// The proof of a [`RecordClaim`]: two points, `x‖y`.
@@ -125,8 +126,8 @@ impl RecordClaim {
 
     /// Identity of the shard.
     #[must_use]
-    pub fn shard(&self) -> Digest {
-        group_digest(&self.points)
+    pub fn shard(&self) -> ShardDigest {
+        ShardDigest::new(group_digest(&self.points))
     }
 
     /// Everything that the claim says, as one hash: where the challenges of its proof come from.
@@ -134,9 +135,9 @@ impl RecordClaim {
     pub fn seed(&self) -> Digest {
         Words::new()
             .word(&keccak(b"tribute.record.v1"))
-            .word(&self.context)
-            .word(&self.layout.hash())
-            .word(&self.shard())
+            .word(self.context.as_bytes())
+            .word(self.layout.hash().as_bytes())
+            .word(self.shard().as_bytes())
             .uint(u128::from(self.index))
             .word(&keccak(&self.features))
             .uint(u128::from(self.target))
@@ -162,7 +163,7 @@ mod tests {
             index: 2,
             features: (1..8).collect(),
             target: 1,
-            context: [5; 32],
+            context: RecordContext::new([5; 32]),
         }
     }
 
@@ -188,7 +189,7 @@ mod tests {
             |c| c.index += 1,
             |c| c.features[6] ^= 1,
             |c| c.target += 1,
-            |c| c.context[0] ^= 1,
+            |c| c.context = RecordContext::new([6; 32]),
         ];
         for (i, change) in changes.iter().enumerate() {
             let mut c = claim();

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::digest::{keccak, Digest};
+use crate::digest::keccak;
+use crate::id::SchemaId;
 use crate::layout::{Layout, LayoutError, Task, MAX_CLASSES, MAX_FEATURES};
 
 /// One feature: its name and the range that the 256 steps of a `u8` cover.
@@ -242,8 +243,8 @@ impl Schema {
 
     /// keccak256 of [`Schema::canonical`].
     #[must_use]
-    pub fn id(&self) -> Digest {
-        keccak(self.canonical().as_bytes())
+    pub fn id(&self) -> SchemaId {
+        SchemaId::new(keccak(self.canonical().as_bytes()))
     }
 
     /// Name.

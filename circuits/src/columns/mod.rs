@@ -134,7 +134,8 @@ pub fn commit_rows(
 fn stream(srs: &Srs, layout: &Layout, secret: &Secret, place: &ColumnPlace, label: &[u8]) -> ChaCha20Rng {
     let mut info = Vec::with_capacity(128);
     info.extend_from_slice(b"tribute.column.v1");
-    for part in [label, &srs.digest(), &layout.hash(), place.role.name(), &place.content, &place.index.to_be_bytes()] {
+    let (srs, layout) = (srs.digest(), layout.hash());
+    for part in [label, srs.as_ref(), layout.as_ref(), place.role.name(), &place.content, &place.index.to_be_bytes()] {
         info.extend_from_slice(&(part.len() as u32).to_be_bytes());
         info.extend_from_slice(part);
     }

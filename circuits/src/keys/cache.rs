@@ -9,8 +9,9 @@ use tribute_core::shape::Shape;
 use tribute_engine::srs::Srs;
 
 use super::file::{at, shape_digest, KeyFileError, KeyFlaw};
-use super::fingerprint::fingerprint;
-use super::generate::{check_shape, Keys};
+use super::fingerprint;
+use super::generate::{check_shape, synthesis, Keys};
+use crate::circuit::ShapeCircuit;
 use crate::error::ProveError;
 
 /// A folder of keys, by shape, SRS and circuit.
@@ -43,11 +44,11 @@ impl KeyCache {
     /// # Errors
     /// [`ProveError`] where there is no circuit of this shape.
     pub fn path(&self, srs: &Srs, shape: &Shape) -> Result<PathBuf, ProveError> {
-        Ok(self.path_of(srs, shape, &fingerprint(shape)?))
+        Ok(self.path_of(srs, shape, &fingerprint::fingerprint(shape)?))
     }
 
     fn path_of(&self, srs: &Srs, shape: &Shape, fingerprint: &Digest) -> PathBuf {
-        let all = [*fingerprint, srs.digest(), shape_digest(shape)].concat();
+        let all = [*fingerprint, *srs.digest().as_bytes(), shape_digest(shape)].concat();
         self.folder.join(format!("{}-{}.key", shape.name(), hex::encode(&Sha256::digest(all)[..8])))
     }
 
@@ -57,14 +58,15 @@ impl KeyCache {
     /// [`ProveError`] where there are no keys of this shape.
     pub fn get(&self, srs: &Srs, shape: &Shape) -> Result<(Keys, Origin), ProveError> {
         check_shape(srs, shape)?;
-        let fingerprint = fingerprint(shape)?;
+        let circuit = synthesis(shape, &ShapeCircuit::of(shape))?;
+        let fingerprint = fingerprint::of(&circuit);
         let path = self.path_of(srs, shape, &fingerprint);
         let origin = match Keys::read(srs, shape, fingerprint, &path) {
             Ok(keys) => return Ok((keys, Origin::Kept)),
             Err(KeyFlaw::Io(e)) if e.kind() == io::ErrorKind::NotFound => Origin::Made,
             Err(flaw) => Origin::Remade(at(&path, flaw)),
         };
-        let keys = Keys::generate(srs, shape)?;
+        let keys = Keys::of_synthesis(srs, shape, circuit, fingerprint)?;
         match keys.save(srs, &path) {
             Ok(()) => Ok((keys, origin)),
             Err(e) => Ok((keys, Origin::Remade(e))),

@@ -103,8 +103,9 @@ impl Keys {
     fn write(&self, srs: &Srs, path: &Path) -> io::Result<()> {
         let rows = self.shape().layout.rows();
         let mut bytes = Vec::with_capacity(FIXED + self.fixed_polynomials().len() * (rows + 4) * 32);
-        for part in [self.fingerprint(), srs.digest(), shape_digest(self.shape()), key_digest(self.vk())] {
-            bytes.extend_from_slice(&part);
+        let (srs, key) = (srs.digest(), key_digest(self.vk()));
+        for part in [&self.fingerprint(), srs.as_bytes(), &shape_digest(self.shape()), key.as_bytes()] {
+            bytes.extend_from_slice(part);
         }
         let vk = self.vk().to_bytes(SerdeFormat::RawBytes);
         bytes.extend_from_slice(&(vk.len() as u64).to_le_bytes());
@@ -145,7 +146,7 @@ impl Keys {
             return Err(KeyFlaw::Damaged { what: "its checksum does not match" });
         }
         let Some((head, rest)) = rest.split_first_chunk::<FIXED>() else { return Err(short) };
-        let needed = [("circuit", fingerprint), ("SRS", srs.digest()), ("shape", shape_digest(shape))];
+        let needed = [("circuit", fingerprint), ("SRS", *srs.digest().as_bytes()), ("shape", shape_digest(shape))];
         for (i, (what, expected)) in needed.into_iter().enumerate() {
             let got = &head[32 * i..32 * i + 32];
             if got != expected {
@@ -158,7 +159,7 @@ impl Keys {
         let vk =
             VerifyingKey::<G1Affine>::read::<_, ShapeCircuit>(&mut vk, SerdeFormat::RawBytes, ShapeCircuit::of(shape))?;
         let digest = key_digest(&vk);
-        if digest != head[96..128] {
+        if digest.as_bytes()[..] != head[96..128] {
             let (expected, got) = (hex::encode(&head[96..128]), hex::encode(digest));
             return Err(KeyFlaw::Other { what: "verifying key", expected, got });
         }

@@ -5,6 +5,7 @@ use halo2_proofs::halo2curves::ff::Field;
 use halo2_proofs::plonk::{Circuit, ConstraintSystem, VerifyingKey};
 use rayon::prelude::*;
 use tribute_core::digest::{keccak, Digest};
+use tribute_core::id::KeyDigest;
 use tribute_core::layout::{Task, MIN_LINK_K};
 use tribute_core::link::Link;
 use tribute_core::shape::Shape;
@@ -13,7 +14,8 @@ use tribute_engine::field::{point_bytes, word};
 use tribute_engine::srs::Srs;
 use tribute_simd::{Backend, Fft, Interpolation};
 
-use super::{fingerprint, synthesis};
+use super::fingerprint;
+use super::synthesis::Synthesis;
 use crate::circuit::ShapeCircuit;
 use crate::error::{ProveError, MAX_DEGREE};
 
@@ -30,6 +32,17 @@ impl Keys {
     /// Generates the keys of `shape`'s circuit.
     pub fn generate(srs: &Srs, shape: &Shape) -> Result<Self, ProveError> {
         Self::of_circuit(srs, shape, &ShapeCircuit::of(shape))
+    }
+    /// [`Self::generate`] for the shape's circuit when it is synthesised already, and its fingerprint known.
+    pub(super) fn of_synthesis(
+        srs: &Srs,
+        shape: &Shape,
+        circuit: Synthesis,
+        fingerprint: Digest,
+    ) -> Result<Self, ProveError> {
+        let keys = Self::made(srs, shape, circuit, fingerprint);
+        check_system(shape, keys.vk.cs())?;
+        Ok(keys)
     }
     /// The keys of the same circuit without the gates of these names: tests show that a forgery passes once its gate is
     /// gone.
@@ -52,12 +65,16 @@ impl Keys {
     }
     fn unchecked<C: Circuit<Fr>>(srs: &Srs, shape: &Shape, circuit: &C) -> Result<Self, ProveError> {
         check_shape(srs, shape)?;
-        let (vk, mut fixed) = synthesis::generate(srs, circuit).map_err(|e| keys_error(shape, &e))?;
+        let circuit = synthesis(shape, circuit)?;
+        let fingerprint = fingerprint::of(&circuit);
+        Ok(Self::made(srs, shape, circuit, fingerprint))
+    }
+    fn made(srs: &Srs, shape: &Shape, circuit: Synthesis, fingerprint: Digest) -> Self {
+        let (vk, mut fixed) = circuit.keys(srs);
         let domain = vk.get_domain();
         let interpolation = Interpolation::new(Backend::best(), domain.k(), domain.get_omega(), Fr::ONE);
         fixed.par_iter_mut().for_each(|values| interpolation.run(values));
-        let fingerprint = fingerprint::of_circuit(shape, circuit)?;
-        Ok(Keys { shape: shape.clone(), fingerprint, vk, fixed })
+        Keys { shape: shape.clone(), fingerprint, vk, fixed }
     }
     /// Keys made before, once more checked as far as a key can be by itself.
     pub(super) fn from_parts(
@@ -102,19 +119,19 @@ impl Keys {
 /// Generates only the verifying key of `shape`'s circuit.
 pub fn verifying_key(srs: &Srs, shape: &Shape) -> Result<VerifyingKey<G1Affine>, ProveError> {
     check_shape(srs, shape)?;
-    let (vk, _) = synthesis::generate(srs, &ShapeCircuit::of(shape)).map_err(|e| keys_error(shape, &e))?;
+    let (vk, _) = synthesis(shape, &ShapeCircuit::of(shape))?.keys(srs);
     check_system(shape, vk.cs())?;
     Ok(vk)
 }
 
 /// Digest of a verifying key: everything that the verifier computes with.
 #[must_use]
-pub fn key_digest(vk: &VerifyingKey<G1Affine>) -> Digest {
+pub fn key_digest(vk: &VerifyingKey<G1Affine>) -> KeyDigest {
     let mut bytes = word(&vk.transcript_repr()).to_vec();
     for p in vk.fixed_commitments().iter().chain(vk.permutation().commitments()) {
         bytes.extend_from_slice(&point_bytes(p).unwrap_or([0; 64]));
     }
-    keccak(&bytes)
+    KeyDigest::new(keccak(&bytes))
 }
 
 pub(crate) fn check_size(srs: &Srs, shape: &Shape) -> Result<(), ProveError> {
@@ -165,6 +182,7 @@ fn check_queries(shape: &Shape, cs: &ConstraintSystem<Fr>) -> Result<(), ProveEr
     Ok(())
 }
 
-fn keys_error(shape: &Shape, e: &halo2_proofs::plonk::Error) -> ProveError {
-    ProveError::Keys { name: shape.name(), reason: e.to_string() }
+/// A circuit that stands for this shape, synthesised.
+pub(super) fn synthesis<C: Circuit<Fr>>(shape: &Shape, circuit: &C) -> Result<Synthesis, ProveError> {
+    Synthesis::of(shape.layout.k(), circuit).map_err(|e| ProveError::Keys { name: shape.name(), reason: e.to_string() })
 }

@@ -18,43 +18,59 @@ use rayon::prelude::*;
 use tribute_engine::msm::msm;
 use tribute_engine::srs::Srs;
 
-/// The verifying key of a circuit and the values of its fixed columns, those of selectors last.
-///
-/// # Errors
-/// Where the circuit's rows do not fit, or it has copy constraints: our prover knows none.
-pub(crate) fn generate<C: Circuit<Fr>>(
-    srs: &Srs,
-    circuit: &C,
-) -> Result<(VerifyingKey<G1Affine>, Vec<Vec<Fr>>), Error> {
-    let (k, n) = (srs.k(), 1 << srs.k());
-    let mut cs = ConstraintSystem::default();
-    let config = C::configure_with_params(&mut cs, circuit.params());
-    if n < cs.minimum_rows() {
-        return Err(too_few_rows(k));
+/// A circuit with everything that it fixes.
+pub(crate) struct Synthesis {
+    /// log2 of the rows.
+    pub(super) k: u32,
+    /// Columns, gates, queries.
+    pub(super) cs: ConstraintSystem<Fr>,
+    /// Fixed columns, without those that selectors become.
+    pub(super) columns: Vec<Vec<Fr>>,
+    /// Selectors, row by row.
+    pub(super) selectors: Vec<Vec<bool>>,
+}
+
+impl Synthesis {
+    /// Of a circuit of `2^k` rows.
+    ///
+    /// # Errors
+    /// Where the circuit's rows do not fit, or it has copy constraints: our prover knows none.
+    pub(crate) fn of<C: Circuit<Fr>>(k: u32, circuit: &C) -> Result<Self, Error> {
+        let n = 1 << k;
+        let mut cs = ConstraintSystem::default();
+        let config = C::configure_with_params(&mut cs, circuit.params());
+        if n < cs.minimum_rows() {
+            return Err(too_few_rows(k));
+        }
+        if !cs.permutation().get_columns().is_empty() {
+            return Err(Error::Synthesis);
+        }
+        let mut fixed = FixedColumns {
+            k,
+            usable: n - (cs.blinding_factors() + 1),
+            columns: vec![vec![Fr::ZERO; n]; cs.num_fixed_columns()],
+            selectors: vec![vec![false; n]; cs.num_selectors()],
+            outside: false,
+        };
+        C::FloorPlanner::synthesize(&mut fixed, circuit, config, cs.constants().clone())?;
+        if fixed.outside {
+            return Err(too_few_rows(k));
+        }
+        Ok(Synthesis { k, cs, columns: fixed.columns, selectors: fixed.selectors })
     }
-    if !cs.permutation().get_columns().is_empty() {
-        return Err(Error::Synthesis);
+
+    /// The verifying key of the circuit and the values of its fixed columns, those of selectors last. `srs` is of its size.
+    pub(crate) fn keys(self, srs: &Srs) -> (VerifyingKey<G1Affine>, Vec<Vec<Fr>>) {
+        let domain = EvaluationDomain::new(self.cs.degree() as u32, self.k);
+        let (cs, selectors) = self.cs.directly_convert_selectors_to_fixed(self.selectors);
+        let mut columns = self.columns;
+        columns.extend(selectors);
+        let points: Vec<G1> = columns.par_iter().map(|values| msm(values, srs.lagrange_basis())).collect();
+        let mut commitments = vec![G1Affine::identity(); points.len()];
+        G1::batch_normalize(&points, &mut commitments);
+        let no_copies = permutation::VerifyingKey::from_commitments(vec![]);
+        (VerifyingKey::from_parts(domain, commitments, no_copies, cs, vec![], false), columns)
     }
-    let mut fixed = FixedColumns {
-        k,
-        usable: n - (cs.blinding_factors() + 1),
-        columns: vec![vec![Fr::ZERO; n]; cs.num_fixed_columns()],
-        selectors: vec![vec![false; n]; cs.num_selectors()],
-        outside: false,
-    };
-    C::FloorPlanner::synthesize(&mut fixed, circuit, config, cs.constants().clone())?;
-    if fixed.outside {
-        return Err(too_few_rows(k));
-    }
-    let domain = EvaluationDomain::new(cs.degree() as u32, k);
-    let (cs, selectors) = cs.directly_convert_selectors_to_fixed(fixed.selectors);
-    let mut columns = fixed.columns;
-    columns.extend(selectors);
-    let points: Vec<G1> = columns.par_iter().map(|values| msm(values, srs.lagrange_basis())).collect();
-    let mut commitments = vec![G1Affine::identity(); points.len()];
-    G1::batch_normalize(&points, &mut commitments);
-    let no_copies = permutation::VerifyingKey::from_commitments(vec![]);
-    Ok((VerifyingKey::from_parts(domain, commitments, no_copies, cs, vec![], false), columns))
 }
 
 /// Fixed columns while a circuit writes them; everything else that it does is ignored.
@@ -190,7 +206,7 @@ mod tests {
     }
 
     fn same_as_halo2s<C: Circuit<Fr>>(srs: &Srs, circuit: &C) {
-        let (vk, fixed) = generate(srs, circuit).unwrap();
+        let (vk, fixed) = Synthesis::of(srs.k(), circuit).unwrap().keys(srs);
         let expected = keygen_pk2(srs.params(), circuit, false).unwrap();
         let bytes = |vk: &VerifyingKey<G1Affine>| vk.to_bytes(SerdeFormat::RawBytes);
         assert_eq!(bytes(&vk), bytes(expected.get_vk()));
@@ -212,7 +228,6 @@ mod tests {
 
     #[test]
     fn rows_of_the_tail_and_copy_constraints_are_refused() {
-        let srs = Srs::development(4);
         let usable = 16 - 6;
         for (row, selected, copies, holds) in [
             (usable - 1, usable - 1, false, true),
@@ -220,10 +235,14 @@ mod tests {
             (0, usable, false, false),
             (usable - 1, usable - 1, true, false),
         ] {
-            assert_eq!(generate(&srs, &Small { row, selected, copies }).is_ok(), holds, "{row}, {selected}, {copies}");
+            assert_eq!(
+                Synthesis::of(4, &Small { row, selected, copies }).is_ok(),
+                holds,
+                "{row}, {selected}, {copies}"
+            );
         }
         assert!(matches!(
-            generate(&Srs::development(1), &Small { row: 0, selected: 0, copies: false }),
+            Synthesis::of(1, &Small { row: 0, selected: 0, copies: false }).map(|_| ()),
             Err(Error::NotEnoughRowsAvailable { current_k: 1 })
         ));
     }

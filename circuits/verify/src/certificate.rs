@@ -15,7 +15,7 @@ use thiserror::Error;
 use tribute_core::certificate::blame::{part, whole, Field, Relations};
 use tribute_core::certificate::evaluation::Evaluation;
 use tribute_core::certificate::{Certificate, CertificateError, Hex, Proof};
-use tribute_core::digest::Digest;
+use tribute_core::id::SrsDigest;
 use tribute_core::shape::Shape;
 use tribute_core::srs::{SrsPoints, DEVELOPMENT_DIGEST};
 
@@ -36,13 +36,13 @@ pub trait Trust {
     ///
     /// # Errors
     /// Where it has none, or one of another digest.
-    fn srs(&mut self, k: u32, digest: &Digest) -> Result<SrsPoints, Self::Error>;
+    fn srs(&mut self, k: u32, digest: &SrsDigest) -> Result<SrsPoints, Self::Error>;
 
     /// The verifying key of a circuit, derived from its shape and the SRS of this digest.
     ///
     /// # Errors
     /// Where there is no such SRS, or no circuit of this shape.
-    fn verifying_key(&mut self, shape: &Shape, srs: &Digest) -> Result<VerifyingKey, Self::Error>;
+    fn verifying_key(&mut self, shape: &Shape, srs: &SrsDigest) -> Result<VerifyingKey, Self::Error>;
 }
 
 /// Why a certificate is not accepted. The message starts with the field that is wrong.
@@ -66,7 +66,7 @@ pub enum Refused<E: std::error::Error> {
 #[derive(Debug)]
 pub struct Verifier<T> {
     trust: T,
-    srs: HashMap<u32, (Digest, VerifierSrs)>,
+    srs: HashMap<u32, (SrsDigest, VerifierSrs)>,
     keys: HashMap<Shape, VerifyingKey>,
 }
 
@@ -108,7 +108,7 @@ impl<T: Trust> Verifier<T> {
     /// Makes sure that the SRS of the certificate's size is at hand and the one that it names.
     fn check_srs(&mut self, certificate: &Certificate) -> Result<(), Refused<T::Error>> {
         let (k, named) = (certificate.layout.k(), certificate.srs);
-        let development = named.digest.0 == DEVELOPMENT_DIGEST;
+        let development = named.digest == DEVELOPMENT_DIGEST;
         if development != named.development {
             let (fields, is) =
                 (vec!["srs.development".into(), "srs.digest".into()], if development { "" } else { "not " });
@@ -118,13 +118,13 @@ impl<T: Trust> Verifier<T> {
         if development && !self.trust.accepts_development_srs() {
             return Err(Refused::DevelopmentSrs);
         }
-        if self.srs.get(&k).is_some_and(|(digest, _)| *digest == named.digest.0) {
+        if self.srs.get(&k).is_some_and(|(digest, _)| *digest == named.digest) {
             return Ok(());
         }
-        let points = self.trust.srs(k, &named.digest.0).map_err(Refused::Trust)?;
+        let points = self.trust.srs(k, &named.digest).map_err(Refused::Trust)?;
         let srs = VerifierSrs::read(&points).ok_or(Refused::SrsPoints)?;
         self.keys.retain(|shape, _| shape.layout.k() != k);
-        self.srs.insert(k, (named.digest.0, srs));
+        self.srs.insert(k, (named.digest, srs));
         Ok(())
     }
 

@@ -1,9 +1,10 @@
 //! Vouchers: of all altered signatures none is its signer's, since the contract would not pay for it.
 
-use alloy::primitives::{B256, U256};
+use alloy::primitives::B256;
 use alloy::signers::local::PrivateKeySigner;
 use tribute_chain::{SignedVoucher, Voucher};
 use tribute_core::context::Domain;
+use tribute_core::id::{SessionId, Transcript};
 
 use super::fuzz;
 
@@ -14,7 +15,7 @@ fn key() -> PrivateKeySigner {
 }
 
 fn voucher() -> Voucher {
-    Voucher { session: B256::repeat_byte(9), version: 3, count: 120, transcript: U256::from_be_bytes([0x17; 32]) }
+    Voucher { session: SessionId::new([9; 32]), version: 3, count: 120, transcript: Transcript::new([0x17; 32]) }
 }
 
 fn is_signers(signature: &[u8]) -> bool {

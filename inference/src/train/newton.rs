@@ -15,6 +15,8 @@ use super::objective::{Evaluation, Objective};
 pub(super) struct Limits {
     /// Gradient 2-norm that is small enough.
     pub(super) gradient: f64,
+    /// Gradient 2-norm from which on rounding may be all that is left.
+    pub(super) rounding: f64,
     /// Newton steps.
     pub(super) steps: usize,
     /// Conjugate-gradient steps within one Newton step.
@@ -38,12 +40,15 @@ pub(super) fn minimise(objective: &Objective<'_>, limits: Limits, mut on_step: i
     let gram = objective.gram();
     let mut w = Array2::zeros((objective.blocks(), objective.classes));
     let mut at = objective.evaluate(&w);
-    let mut steps = 0;
+    let (mut steps, mut before) = (0, f64::INFINITY);
     loop {
         let gradient = norm(&at.gradient);
         on_step(steps, at.loss, gradient);
         let curvature = shared_curvature(objective, &gram, &at);
-        if gradient > limits.gradient && steps < limits.steps {
+        // near the minimum only rounding is left: another step no longer halves the gradient
+        let stuck = gradient <= limits.rounding && gradient > 0.5 * before;
+        before = gradient;
+        if gradient > limits.gradient && steps < limits.steps && !stuck {
             let direction = newton_direction(objective, &mut at, &curvature, gradient, limits.inner);
             if let Some((there, found)) = line_search(objective, &w, &at, &direction) {
                 (w, at) = (there, found);
@@ -58,9 +63,7 @@ pub(super) fn minimise(objective: &Objective<'_>, limits: Limits, mut on_step: i
 /// `α·XᵀX/n + λ`.
 fn shared_curvature(objective: &Objective<'_>, gram: &Array2<f64>, at: &Evaluation) -> Array2<f64> {
     let mut matrix = gram * objective.mean_curvature(at);
-    for (block, entry) in matrix.diag_mut().iter_mut().enumerate() {
-        *entry += objective.penalty(block);
-    }
+    matrix.diag_mut().iter_mut().for_each(|entry| *entry += objective.lambda);
     matrix
 }
 

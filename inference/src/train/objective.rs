@@ -1,6 +1,6 @@
 //! The regularised loss over quantised records, with its derivatives, in `f64`.
 //!
-//! `L(W) = (1/n) Σ_i ℓ(W; x_i, y_i) + (λ/2)‖W‖²` with real features `q/256`, a bias coordinate of 1 in block 0 and `ℓ` the
+//! `L(W) = (1/n) Σ_i ℓ(W; x_i, y_i) + (λ/2)‖W‖²` with real features `q/256`, a bias coordinate of `2^s` in block 0 and `ℓ` the
 //! squared error (halved), the sum of binary cross entropies, or the cross entropy of the softmax. Records are widened to
 //! `f64` a few at a time, so memory stays near the records' own size. Work is divided into a fixed number of lanes whose sums are added in
 //! order: the result does not depend on how many threads there are.
@@ -27,7 +27,8 @@ pub(super) struct Objective<'a> {
     pub(super) classes: usize,
     pub(super) link: Link,
     pub(super) lambda: f64,
-    pub(super) reg_bias: bool,
+    /// The bias's feature, `2^s`.
+    pub(super) bias: f64,
 }
 
 /// Value, gradient and predictions at one point.
@@ -115,24 +116,10 @@ impl Objective<'_> {
         }
     }
 
-    /// λ for block `block`: 0 for a bias that is not penalised.
-    pub(super) fn penalty(&self, block: usize) -> f64 {
-        if block == 0 && !self.reg_bias {
-            0.0
-        } else {
-            self.lambda
-        }
-    }
-
     /// Adds the penalty's derivative at `w` to `gradient` and returns its value.
     fn add_penalty(&self, w: &Array2<f64>, gradient: &mut Array2<f64>) -> f64 {
-        let mut value = 0.0;
-        for (block, (w, mut g)) in w.rows().into_iter().zip(gradient.rows_mut()).enumerate() {
-            let lambda = self.penalty(block);
-            value += 0.5 * lambda * w.dot(&w);
-            g.scaled_add(lambda, &w);
-        }
-        value
+        gradient.scaled_add(self.lambda, w);
+        0.5 * self.lambda * w.iter().map(|w| w * w).sum::<f64>()
     }
 
     /// Turns the logits `z` of record `i` into predictions, writes `p − y` to `residual` and returns the record's loss.
@@ -189,7 +176,7 @@ impl Objective<'_> {
 
     /// Real features of some records, the bias coordinate first.
     fn widen(&self, records: impl ExactSizeIterator<Item = usize>) -> Array2<f64> {
-        let mut x = Array2::ones((records.len(), self.blocks()));
+        let mut x = Array2::from_elem((records.len(), self.blocks()), self.bias);
         for (mut row, i) in x.rows_mut().into_iter().zip(records) {
             for (x, q) in row.iter_mut().skip(1).zip(self.records.features(i)) {
                 *x = f64::from(*q) / 256.0;
@@ -215,7 +202,7 @@ mod tests {
         r
     }
 
-    /// Gradient and curvature against central differences, for every link, with and without a penalised bias.
+    /// Gradient and curvature against central differences, for every link, with a small and a large bias feature.
     #[test]
     fn derivatives_are_those_of_the_loss() {
         let records = records();
@@ -223,15 +210,15 @@ mod tests {
         let v = Array2::from_shape_fn((4, 3), |(i, j)| ((i * 2 + j * 5) % 5) as f64 / 2.0 - 1.0);
         let h = 1e-5;
         for link in [Link::Squared, Link::Logistic, Link::Softmax] {
-            for reg_bias in [true, false] {
-                let o = Objective { records: &records, task: Task::Classes, classes: 3, link, lambda: 0.01, reg_bias };
+            for bias in [1.0, 16.0] {
+                let o = Objective { records: &records, task: Task::Classes, classes: 3, link, lambda: 0.01, bias };
                 let mut at = o.evaluate(&w);
                 let (up, down) = (o.evaluate(&(&w + &(&v * h))), o.evaluate(&(&w - &(&v * h))));
                 let slope = (&at.gradient * &v).sum();
-                assert!(((up.loss - down.loss) / (2.0 * h) - slope).abs() < 1e-7, "{link:?}");
+                assert!(((up.loss - down.loss) / (2.0 * h) - slope).abs() < 1e-7 * bias * bias, "{link:?}");
                 let bend = o.curvature(&mut at, &v);
                 let difference = (&up.gradient - &down.gradient) / (2.0 * h);
-                assert!((&bend - &difference).iter().all(|d| d.abs() < 1e-7), "{link:?}");
+                assert!((&bend - &difference).iter().all(|d| d.abs() < 1e-7 * bias * bias), "{link:?}");
             }
         }
     }

@@ -13,11 +13,12 @@ use super::objective::Objective;
 
 /// The integer weights near `w` with the smaller gradient: rounded in sequence, or each by itself.
 pub(super) fn to_integers(objective: &Objective<'_>, w: &Array2<f64>, curvature: &Array2<f64>) -> Array2<f64> {
-    let scaled = w * f64::from(1u32 << WEIGHT_BITS);
+    let unit = f64::from(WEIGHT_BITS as i32).exp2();
+    let scaled = w * unit;
     let alone = scaled.mapv(f64::round_ties_even);
     let Some(together) = in_sequence(&scaled, curvature) else { return alone };
     let gradient = |v: &Array2<f64>| {
-        let g = objective.evaluate(&(v / f64::from(1u32 << WEIGHT_BITS))).gradient;
+        let g = objective.evaluate(&(v / unit)).gradient;
         g.iter().map(|g| g * g).sum::<f64>()
     };
     if gradient(&together) < gradient(&alone) {

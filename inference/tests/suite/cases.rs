@@ -27,12 +27,12 @@ fn records() -> (Schema, Records) {
 
 fn brought(name: &str) -> Result<Weights, ImportError> {
     let (schema, records) = records();
-    import(&file(name), &schema, InputScale::Raw, Link::Softmax, &[&records]).map(|i| i.weights)
+    import(&file(name), &schema, InputScale::Raw, Link::Softmax, 0, &[&records]).map(|i| i.weights)
 }
 
 fn checked(weights: &Weights) -> Result<f64, OptimumError> {
     let (schema, records) = records();
-    let options = LossOptions { link: Link::Softmax, lambda: lambda_units(0.01).unwrap(), reg_bias: false };
+    let options = LossOptions { link: Link::Softmax, lambda: lambda_units(0.01).unwrap(), intercept_scale: 4 };
     let layout = schema.layout(14, 4).unwrap();
     check_optimum(&schema, &layout, weights, &[&records], &options).map(|report| report.gradient_norm())
 }

@@ -39,7 +39,7 @@ fn extremes(d: usize) -> Vec<Vec<u8>> {
 #[test]
 fn trained_digits_agent_on_all_rows_random_inputs_and_extremes() {
     let (schema, records) = common::example("digits.csv.gz");
-    let options = LossOptions { link: Link::Softmax, lambda: lambda_units(1e-3).unwrap(), reg_bias: true };
+    let options = LossOptions { link: Link::Softmax, lambda: lambda_units(1e-3).unwrap(), intercept_scale: 0 };
     let weights = train(&schema, &[&records.slice(0..1597)], &options, |_| ()).unwrap().weights;
 
     let rows: Vec<Vec<u8>> = records.iter().map(|(q, _)| q.to_vec()).collect();

@@ -43,11 +43,11 @@ fn centred(weights: &[f64]) -> Vec<f64> {
 }
 
 fn brought(model: &[u8], link: Link) -> Result<Imported, ImportError> {
-    import(model, &schema(), InputScale::Raw, link, &[])
+    import(model, &schema(), InputScale::Raw, link, 0, &[])
 }
 
 fn assert_weights(what: &str, found: &Imported, wanted: &[f64], within: f64) {
-    let real: Vec<f64> = found.weights.values().iter().map(|w| *w as f64 / f64::from(1 << 20)).collect();
+    let real: Vec<f64> = found.weights.values().iter().map(|w| *w as f64 / 32f64.exp2()).collect();
     let off = real.iter().zip(wanted).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
     println!("{what}: weights within {off:.1e}, residual {:.1e}", found.residual);
     assert!(off < within && real.len() == wanted.len(), "{what}: {real:?} {wanted:?}");
@@ -336,24 +336,24 @@ fn labels_name_the_columns() {
     let sorted = schema_of(&["high", "low", "mid"]);
     let in_order = |w: Vec<f64>| -> Vec<f64> { w.chunks_exact(C).flat_map(|w| [w[2], w[1], w[0]]).collect() };
     let labelled = |graph: Graph| graph.output("label", DataType::String, 1).output("p", DataType::Float, 2).model();
-    let scores = import(&labelled(classifier("NONE")), &sorted, InputScale::Raw, Link::Logistic, &[]).unwrap();
+    let scores = import(&labelled(classifier("NONE")), &sorted, InputScale::Raw, Link::Logistic, 0, &[]).unwrap();
     assert_weights("scores", &scores, &in_order(expected(&W, &B)), F32);
     let softmax = labelled(classifier("SOFTMAX"));
-    let found = import(&softmax, &sorted, InputScale::Raw, Link::Softmax, &[]).unwrap();
+    let found = import(&softmax, &sorted, InputScale::Raw, Link::Softmax, 0, &[]).unwrap();
     assert_weights("softmax", &found, &in_order(centred(&expected(&W, &B))), 2.0 * F32);
     let one_vs_rest = labelled(classifier("LOGISTIC"));
-    let found = import(&one_vs_rest, &sorted, InputScale::Raw, Link::Logistic, &[]).unwrap();
+    let found = import(&one_vs_rest, &sorted, InputScale::Raw, Link::Logistic, 0, &[]).unwrap();
     assert_weights("logistic", &found, &in_order(expected(&W, &B)), 1e-5);
     // the same, divided by its sum as scikit-learn does, is no longer affine
     let normalised = one_vs_rest_normalised();
-    let e = import(&normalised, &sorted, InputScale::Raw, Link::Logistic, &[]).unwrap_err();
+    let e = import(&normalised, &sorted, InputScale::Raw, Link::Logistic, 0, &[]).unwrap_err();
     assert!(matches!(&e, ImportError::NotAffine { .. }) && e.to_string().contains("one-vs-rest"), "{e}");
 
     for labels in [&["high", "low", "middle"][..], &["1", "2", "3"]] {
-        let e = import(&softmax, &schema_of(labels), InputScale::Raw, Link::Softmax, &[]).unwrap_err();
+        let e = import(&softmax, &schema_of(labels), InputScale::Raw, Link::Softmax, 0, &[]).unwrap_err();
         assert!(matches!(&e, ImportError::Labels { .. }), "{e}");
     }
-    let e = import(&softmax, &schema_of(&["high", "low"]), InputScale::Raw, Link::Softmax, &[]).unwrap_err();
+    let e = import(&softmax, &schema_of(&["high", "low"]), InputScale::Raw, Link::Softmax, 0, &[]).unwrap_err();
     assert!(matches!(&e, ImportError::Classes { expected: 2, got: 3, .. }), "{e}");
 
     // an output for each class, in another order: the answers say which
@@ -366,13 +366,13 @@ fn labels_name_the_columns() {
         )
     });
     let apart = columns.output("label", DataType::String, 1).model();
-    let found = import(&apart, &sorted, InputScale::Raw, Link::Softmax, &[]).unwrap();
+    let found = import(&apart, &sorted, InputScale::Raw, Link::Softmax, 0, &[]).unwrap();
     assert_weights("an output for each class", &found, &in_order(centred(&expected(&W, &B))), 2.0 * F32);
 
     // without labels, in the schema's order where that is the ascending one
     let bare = ends(gemm(layer(), "x", "z"));
-    assert!(import(&bare, &sorted, InputScale::Raw, Link::Softmax, &[]).is_ok());
-    let e = import(&bare, &schema_of(&["low", "mid", "high"]), InputScale::Raw, Link::Softmax, &[]).unwrap_err();
+    assert!(import(&bare, &sorted, InputScale::Raw, Link::Softmax, 0, &[]).is_ok());
+    let e = import(&bare, &schema_of(&["low", "mid", "high"]), InputScale::Raw, Link::Softmax, 0, &[]).unwrap_err();
     assert!(matches!(&e, ImportError::Order { .. }), "{e}");
 }
 
@@ -388,7 +388,7 @@ fn one_logit_of_two_classes_is_the_seconds() {
     let graph = layer_without_weights().floats("w", &[1, D], w).floats("bias", &[1], b);
     let logit = || gemm(graph.clone(), "x", "z");
     let mirrored = |by: f64| expected(w, b).iter().flat_map(|w| [-w * by, w * by]).collect::<Vec<f64>>();
-    let found = |model: &[u8], link| import(model, &yes, InputScale::Raw, link, &[]);
+    let found = |model: &[u8], link| import(model, &yes, InputScale::Raw, link, 0, &[]);
     let sigmoid = || logit().node("Sigmoid", &["z"], &["p"]);
     let probability = sigmoid().output("p", DataType::Float, 2).model();
     let pair = sigmoid()
@@ -412,7 +412,7 @@ fn one_logit_of_two_classes_is_the_seconds() {
             .output("y", DataType::Bool, 2)
             .model()
     };
-    let zero_one = |model: &[u8]| import(model, &schema_of(&["0", "1"]), InputScale::Raw, Link::Logistic, &[]);
+    let zero_one = |model: &[u8]| import(model, &schema_of(&["0", "1"]), InputScale::Raw, Link::Logistic, 0, &[]);
     assert_weights("greater", &zero_one(&answering("Greater", 0.5)).unwrap(), &mirrored(1.0), 1e-5);
     assert_weights("less", &zero_one(&answering("Less", 0.5)).unwrap(), &mirrored(-1.0), 1e-5);
     let e = zero_one(&answering("Greater", 0.7)).unwrap_err();

@@ -69,7 +69,7 @@ fn scikit_learn_pipelines_predict_the_same() {
     assert_eq!(ranged.output, "probabilities");
 
     // StandardScaler, Cast, Normalizer and ZipMap around the head
-    let scaled = import(&fixture("sk_softmax.onnx"), &schema, InputScale::Raw, Link::Softmax, &[]).unwrap();
+    let scaled = import(&fixture("sk_softmax.onnx"), &schema, InputScale::Raw, Link::Softmax, 0, &[]).unwrap();
     let right = records.iter().filter(|(q, y)| answer(&scaled.weights.logits(q)) == *y).count();
     assert!(right >= 174, "{right} of 178");
 
@@ -86,8 +86,8 @@ fn labels_decide_the_order_of_classes() {
     let alphabetic = with_labels(&["a", "b", "c"]);
     let softmax = (Link::Softmax, Link::Softmax);
     assert_same_predictions("sk_strings.onnx", "probabilities", &alphabetic, InputScale::Raw, softmax);
-    let a = import(&fixture("sk_strings.onnx"), &alphabetic, InputScale::Raw, Link::Softmax, &[]).unwrap().weights;
-    let b = import(&fixture("sk_strings.onnx"), &with_labels(&["c", "a", "b"]), InputScale::Raw, Link::Softmax, &[])
+    let a = import(&fixture("sk_strings.onnx"), &alphabetic, InputScale::Raw, Link::Softmax, 0, &[]).unwrap().weights;
+    let b = import(&fixture("sk_strings.onnx"), &with_labels(&["c", "a", "b"]), InputScale::Raw, Link::Softmax, 0, &[])
         .unwrap()
         .weights;
     for (x, y) in a.values().chunks_exact(3).zip(b.values().chunks_exact(3)) {
@@ -104,7 +104,7 @@ fn labels_decide_the_order_of_classes() {
     .is_ok());
     for labels in [&["a", "b", "d"][..], &["a", "b", "c", "d"], &["a", "b"]] {
         let e =
-            import(&fixture("sk_strings.onnx"), &with_labels(labels), InputScale::Raw, Link::Softmax, &[]).unwrap_err();
+            import(&fixture("sk_strings.onnx"), &with_labels(labels), InputScale::Raw, Link::Softmax, 0, &[]).unwrap_err();
         assert!(matches!(e, ImportError::Labels { .. } | ImportError::Classes { .. }), "{e}");
     }
 }
@@ -132,7 +132,7 @@ fn a_regression_is_rescaled_to_the_targets_range() {
     let features: Vec<Feature> = wine().0.features()[1..].to_vec();
     let schema = Schema::new("alcohol".into(), features, Target::Real { lo, hi }, None).unwrap();
     let bytes = fixture("sk_regression.onnx");
-    let imported = import(&bytes, &schema, InputScale::Raw, Link::Squared, &[]).unwrap();
+    let imported = import(&bytes, &schema, InputScale::Raw, Link::Squared, 0, &[]).unwrap();
     let original = Extractor::new(common::runtime(), &bytes, None).unwrap();
     for (q, _) in wine().1.iter() {
         let q = &q[1..];
@@ -153,7 +153,7 @@ fn an_optimum_found_elsewhere_is_certifiable() {
     let (schema, records) = common::example("digits.csv.gz");
     let (link, datasets) = (Link::Softmax, [&records.slice(0..1597)]);
     let imported = import(&fixture("optimum_digits.onnx"), &schema, InputScale::Quantised, link, &datasets).unwrap();
-    let options = LossOptions { link, lambda: lambda_units(1e-3).unwrap(), reg_bias: true };
+    let options = LossOptions { link, lambda: lambda_units(1e-3).unwrap(), intercept_scale: 0 };
     let layout = schema.layout(15, 8).unwrap();
     let report = check_optimum(&schema, &layout, &imported.weights, &datasets, &options).unwrap();
     println!("imported: gradient {:.2e}, relative distance {:.2e}", report.gradient_norm(), report.relative_distance);
@@ -164,17 +164,17 @@ fn an_optimum_found_elsewhere_is_certifiable() {
 fn a_canonical_agent_is_taken_as_it_is() {
     let schema = wine().0;
     let weights =
-        import(&fixture("torch_softmax.onnx"), &schema, InputScale::Quantised, Link::Softmax, &[]).unwrap().weights;
+        import(&fixture("torch_softmax.onnx"), &schema, InputScale::Quantised, Link::Softmax, 0, &[]).unwrap().weights;
     let bytes = Agent { weights: weights.clone(), schema: "ab".into(), certificate: String::new() }.to_bytes();
-    assert_eq!(import(&bytes, &schema, InputScale::Raw, Link::Softmax, &[]).unwrap().weights, weights);
-    let e = import(&bytes, &with_labels(&["a", "b"]), InputScale::Raw, Link::Softmax, &[]).unwrap_err();
+    assert_eq!(import(&bytes, &schema, InputScale::Raw, Link::Softmax, 0, &[]).unwrap().weights, weights);
+    let e = import(&bytes, &with_labels(&["a", "b"]), InputScale::Raw, Link::Softmax, 0, &[]).unwrap_err();
     assert!(matches!(e, ImportError::Classes { expected: 2, got: 3, .. }));
 }
 
 #[test]
 fn what_is_no_single_dense_layer_is_refused_by_name() {
     let schema = wine().0;
-    let refused = |model: &str| import(&fixture(model), &schema, InputScale::Raw, Link::Softmax, &[]).unwrap_err();
+    let refused = |model: &str| import(&fixture(model), &schema, InputScale::Raw, Link::Softmax, 0, &[]).unwrap_err();
     for (model, node, kind) in [
         ("torch_hidden.onnx", "node `/relu1/Relu` (Relu)", "extractor"),
         ("sk_mlp.onnx", "(Relu)", "extractor"),
@@ -194,13 +194,13 @@ fn what_is_no_single_dense_layer_is_refused_by_name() {
     }
 
     let narrow = Schema::new("narrow".into(), schema.features()[..12].to_vec(), schema.target().clone(), None).unwrap();
-    let e = import(&fixture("sk_softmax.onnx"), &narrow, InputScale::Raw, Link::Softmax, &[]).unwrap_err();
+    let e = import(&fixture("sk_softmax.onnx"), &narrow, InputScale::Raw, Link::Softmax, 0, &[]).unwrap_err();
     assert!(matches!(&e, ImportError::Input { features: 12, .. }), "{e}");
     assert!(e.to_string().contains("13"), "{e}");
 
     // raw units taken for quantised ones: the scale is in the weights, and too large for them
     let wide = with_ranges(&schema, 1e5);
-    let unscaled = import(&fixture("torch_softmax.onnx"), &wide, InputScale::Raw, Link::Softmax, &[]).unwrap_err();
+    let unscaled = import(&fixture("torch_softmax.onnx"), &wide, InputScale::Raw, Link::Softmax, 0, &[]).unwrap_err();
     assert!(matches!(unscaled, ImportError::Weight { .. }), "{unscaled}");
 }
 
@@ -226,7 +226,7 @@ fn broken_files_never_panic() {
                 bytes[at] = rng.gen();
             }
             bytes.truncate(if rng.gen_ratio(1, 4) { rng.gen_range(0..bytes.len()) } else { bytes.len() });
-            match import(&bytes, &schema, InputScale::Raw, Link::Softmax, &[]) {
+            match import(&bytes, &schema, InputScale::Raw, Link::Softmax, 0, &[]) {
                 Ok(_) => taken += 1,
                 Err(_) => refused += 1,
             }

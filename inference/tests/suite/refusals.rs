@@ -25,7 +25,7 @@ fn schema() -> Schema {
 }
 
 fn refused(model: &[u8]) -> ImportError {
-    import(model, &schema(), InputScale::Raw, Link::Softmax, &[]).unwrap_err()
+    import(model, &schema(), InputScale::Raw, Link::Softmax, 0, &[]).unwrap_err()
 }
 
 /// `x [batch, 6]` and the weights of a layer after `v`.
@@ -177,7 +177,7 @@ fn what_has_other_inputs_or_outputs_is_refused_by_name() {
         let graph = graph.floats("w", &[C, D], &weights()).floats("b", &[C], &[0.0; 3]);
         logits(graph.with("Concat", &names, &["v"], vec![int("axis", 1)]))
     };
-    assert!(import(&named("f5"), &schema(), InputScale::Raw, Link::Softmax, &[]).is_ok());
+    assert!(import(&named("f5"), &schema(), InputScale::Raw, Link::Softmax, 0, &[]).is_ok());
     assert!(matches!(refused(&named("age")), ImportError::Column { input } if input == "age"));
 
     let sum = plain().i64s("axis", &[1], &[1]).node("ReduceSum", &["z", "axis"], &["y"]);
@@ -194,12 +194,12 @@ fn what_has_other_inputs_or_outputs_is_refused_by_name() {
         Schema::new("s".into(), schema().features().to_vec(), Target::Classes(vec!["0".into(), "1".into()]), None)
             .unwrap();
     for schema in [schema(), two] {
-        let e = import(&model, &schema, InputScale::Raw, Link::Logistic, &[]).unwrap_err();
+        let e = import(&model, &schema, InputScale::Raw, Link::Logistic, 0, &[]).unwrap_err();
         assert!(matches!(&e, ImportError::Regression { .. }), "{e}");
     }
     let real =
         Schema::new("s".into(), schema().features().to_vec(), Target::Real { lo: -50.0, hi: 50.0 }, None).unwrap();
-    let e = import(&logits(begin().node("Identity", &["x"], &["v"])), &real, InputScale::Raw, Link::Squared, &[])
+    let e = import(&logits(begin().node("Identity", &["x"], &["v"])), &real, InputScale::Raw, Link::Squared, 0, &[])
         .unwrap_err();
     assert!(matches!(&e, ImportError::Classes { expected: 1, got: 3, .. }), "{e}");
 
@@ -207,9 +207,9 @@ fn what_has_other_inputs_or_outputs_is_refused_by_name() {
     let one =
         plain().i64s("axis", &[1], &[1]).node("ReduceSum", &["z", "axis"], &["s"]).node("Sigmoid", &["s"], &["y"]);
     let model = one.output("y", DataType::Float, 2).model();
-    let e = import(&model, &real, InputScale::Raw, Link::Squared, &[]).unwrap_err();
+    let e = import(&model, &real, InputScale::Raw, Link::Squared, 0, &[]).unwrap_err();
     assert!(matches!(&e, ImportError::Link { got: "logistic", expected: "squared", .. }), "{e}");
-    assert!(import(&model, &real, InputScale::Raw, Link::Logistic, &[]).is_ok());
+    assert!(import(&model, &real, InputScale::Raw, Link::Logistic, 0, &[]).is_ok());
 
     let e = refused(&plain().output("z", DataType::Float, 2).versions(99, 10));
     assert!(matches!(&e, ImportError::Runtime(_)) && e.to_string().contains("onnxruntime refuses the model"), "{e}");

@@ -7,11 +7,13 @@ use serde_json::{json, Value};
 use tribute_client::files::{read_file, write_file};
 use tribute_client::{problem, Client};
 use tribute_core::head::lambda_units;
-use tribute_problem::hexed::Hex32;
-use tribute_problem::{Problem, Result};
+use tribute_core::id::{AgentId, DatasetId, WeightsDigest};
+use tribute_core::link::Link;
+use tribute_problem::{field, Problem, Result};
 use tribute_proto::v1;
 
 use super::output::{self, emit};
+use super::proof_file::ProofFile;
 use super::{progress, CommandResult};
 use crate::server_args::ServerArgs;
 
@@ -48,6 +50,14 @@ pub(crate) enum LinkArg {
 }
 
 impl LinkArg {
+    pub(crate) fn link(self) -> Link {
+        match self {
+            LinkArg::Squared => Link::Squared,
+            LinkArg::Logistic => Link::Logistic,
+            LinkArg::Softmax => Link::Softmax,
+        }
+    }
+
     pub(crate) fn message(self) -> i32 {
         match self {
             LinkArg::Squared => v1::Link::Squared,
@@ -62,16 +72,13 @@ impl LinkArg {
 struct LossArgs {
     /// A dataset's id; give one for each dataset, in the order of the agent's version.
     #[arg(long = "dataset", value_name = "ID", required = true)]
-    datasets: Vec<Hex32>,
+    datasets: Vec<DatasetId>,
     /// Regularisation strength λ, between 0 and 1.
     #[arg(long, default_value_t = 1e-3)]
     lambda: f64,
     /// Link function, and with it the loss.
     #[arg(long, value_enum, default_value_t = LinkArg::Softmax)]
     link: LinkArg,
-    /// Do not penalise the bias: the certificate then states ε only, no distance to the optimum.
-    #[arg(long)]
-    free_bias: bool,
     /// The agent's name, for people.
     #[arg(long, default_value = "agent")]
     name: String,
@@ -86,10 +93,9 @@ struct LossArgs {
 impl LossArgs {
     fn terms(&self) -> Result<v1::TrainingTerms> {
         Ok(v1::TrainingTerms {
-            dataset_ids: self.datasets.iter().map(|d| d.to_field()).collect(),
+            dataset_ids: self.datasets.iter().map(|d| d.to_vec()).collect(),
             lambda: lambda_units(self.lambda).map_err(|e| Problem::field("lambda", e.to_string()))?,
             link: self.link.message(),
-            reg_bias: !self.free_bias,
         })
     }
 }
@@ -118,7 +124,7 @@ pub(super) struct ImportArgs {
 #[derive(Debug, Args)]
 pub(super) struct GetArgs {
     /// Digest of the agent's weights.
-    weights: Hex32,
+    weights: WeightsDigest,
     /// File to write the model to.
     #[arg(long, value_name = "FILE")]
     onnx: Option<PathBuf>,
@@ -135,7 +141,7 @@ pub(super) struct ListArgs {
 #[derive(Debug, Args)]
 pub(super) struct GradientsArgs {
     /// Digest of the agent's weights.
-    weights: Hex32,
+    weights: WeightsDigest,
     /// Prove for no chain, although the server has one.
     #[arg(long)]
     off_chain: bool,
@@ -149,10 +155,10 @@ pub(super) struct GradientsArgs {
 #[derive(Debug, Args)]
 pub(super) struct OptimumArgs {
     /// Digest of the agent's weights.
-    weights: Hex32,
+    weights: WeightsDigest,
     /// The agent's id on chain; any 32 bytes off chain.
-    #[arg(long, value_name = "ID", default_value_t = Hex32::default())]
-    agent_id: Hex32,
+    #[arg(long, value_name = "ID", default_value_t = AgentId::ZERO)]
+    agent_id: AgentId,
     /// The agent's version.
     #[arg(long, default_value_t = 1)]
     version: u32,
@@ -169,7 +175,7 @@ pub(super) struct OptimumArgs {
 #[derive(Debug, Args)]
 pub(super) struct CertificateArgs {
     /// Digest of the agent's weights.
-    weights: Hex32,
+    weights: WeightsDigest,
     /// File to write to.
     #[arg(long, value_name = "FILE", default_value = "certificate.json")]
     out: PathBuf,
@@ -180,10 +186,10 @@ pub(super) struct CertificateArgs {
 #[derive(Debug, Args)]
 pub(super) struct EvaluateArgs {
     /// Digest of the agent's weights.
-    weights: Hex32,
+    weights: WeightsDigest,
     /// The dataset's id: yours, of open terms or granted to you, and of the agent's schema.
     #[arg(long, value_name = "ID")]
-    dataset: Hex32,
+    dataset: DatasetId,
     /// File to write to.
     #[arg(long, value_name = "FILE", default_value = "evaluation.json")]
     out: PathBuf,
@@ -227,7 +233,7 @@ pub(super) async fn run(command: AgentCommand) -> CommandResult {
         AgentCommand::ProveGradients(a) => {
             let client = a.server.connect().await?;
             let request = client.sign(v1::ProveGradientsRequest {
-                weights_digest: a.weights.to_field(),
+                weights_digest: a.weights.to_vec(),
                 context: a.off_chain.then(v1::ChainContext::default),
                 ..Default::default()
             })?;
@@ -242,9 +248,9 @@ pub(super) async fn run(command: AgentCommand) -> CommandResult {
         AgentCommand::ProveOptimum(a) => {
             let client = a.server.connect().await?;
             let work = v1::OptimumWork {
-                weights_digest: a.weights.to_field(),
+                weights_digest: a.weights.to_vec(),
                 context: a.off_chain.then(v1::ChainContext::default),
-                agent_id: a.agent_id.to_field(),
+                agent_id: a.agent_id.to_vec(),
                 version: a.version,
             };
             let request = client.sign(v1::ProveOptimumRequest { auth: None, work: Some(work), options: None })?;
@@ -256,15 +262,14 @@ pub(super) async fn run(command: AgentCommand) -> CommandResult {
         }
         AgentCommand::Certificate(a) => {
             let client = a.server.connect().await?;
-            let request =
-                client.sign(v1::GetCertificateRequest { auth: None, weights_digest: a.weights.to_field() })?;
+            let request = client.sign(v1::GetCertificateRequest { auth: None, weights_digest: a.weights.to_vec() })?;
             let file = client.agents().get_certificate(request).await.map_err(problem)?.into_inner().certificate_json;
             write_file(&a.out, &file)?;
             eprintln!("wrote {}", a.out.display());
         }
         AgentCommand::Evaluate(a) => {
             let client = a.server.connect().await?;
-            let work = v1::EvaluationWork { weights_digest: a.weights.to_field(), dataset_id: a.dataset.to_field() };
+            let work = v1::EvaluationWork { weights_digest: a.weights.to_vec(), dataset_id: a.dataset.to_vec() };
             let request = client.sign(v1::EvaluateAgentRequest { auth: None, work: Some(work), options: None })?;
             let job =
                 client.agents().evaluate_agent(request).await.map_err(problem)?.into_inner().job.unwrap_or_default();
@@ -280,8 +285,8 @@ pub(super) async fn run(command: AgentCommand) -> CommandResult {
 }
 
 /// An agent of the caller's, with its model.
-pub(crate) async fn get(client: &Client, weights: Hex32) -> Result<v1::Agent> {
-    let request = client.sign(v1::GetAgentRequest { auth: None, weights_digest: weights.to_field() })?;
+pub(crate) async fn get(client: &Client, weights: WeightsDigest) -> Result<v1::Agent> {
+    let request = client.sign(v1::GetAgentRequest { auth: None, weights_digest: weights.to_vec() })?;
     Ok(client.agents().get_agent(request).await.map_err(problem)?.into_inner())
 }
 
@@ -293,7 +298,7 @@ async fn trained(client: &Client, title: &str, job: &v1::Job, loss: &LossArgs) -
         return Err(Problem::internal("the job came back without its agent"));
     };
     if let Some(file) = &loss.onnx {
-        let digest = Hex32::from_field("weights_digest", &agent.weights_digest)?;
+        let digest = field("weights_digest", &agent.weights_digest)?;
         write_file(file, &get(client, digest).await?.onnx)?;
     }
     eprintln!(
@@ -305,9 +310,9 @@ async fn trained(client: &Client, title: &str, job: &v1::Job, loss: &LossArgs) -
     emit(&output::agent(&agent), loss.out.as_deref())
 }
 
-fn proof_of(job: v1::Job) -> Result<Value> {
+fn proof_of(job: v1::Job) -> Result<ProofFile> {
     match job.outcome.and_then(|o| o.outcome) {
-        Some(v1::outcome::Outcome::Proof(proof)) => Ok(output::proof(&proof)),
+        Some(v1::outcome::Outcome::Proof(proof)) => ProofFile::of(&proof),
         _ => Err(Problem::internal("the job came back without its proof")),
     }
 }

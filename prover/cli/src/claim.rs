@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use tribute_client::problem;
-use tribute_problem::hexed::Hex32;
+use tribute_core::id::{SessionId, WeightsDigest};
 use tribute_problem::Problem;
 use tribute_proto::v1;
 
-use super::output::{self, emit};
+use super::output::emit;
+use super::proof_file::ClaimFile;
 use super::{progress, CommandResult};
 use crate::server_args::ServerArgs;
 
@@ -22,10 +23,10 @@ pub(super) enum ClaimCommand {
 pub(super) struct ProveArgs {
     /// Digest of the agent's weights.
     #[arg(long, value_name = "DIGEST")]
-    weights: Hex32,
+    weights: WeightsDigest,
     /// A session's id; up to 16, all of one agent version.
     #[arg(long = "session", value_name = "ID", required = true)]
-    sessions: Vec<Hex32>,
+    sessions: Vec<SessionId>,
     /// File to write to; otherwise standard output.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -37,14 +38,16 @@ pub(super) async fn run(command: ClaimCommand) -> CommandResult {
     let ClaimCommand::Prove(a) = command;
     let client = a.server.connect().await?;
     let work = v1::ServiceWork {
-        weights_digest: a.weights.to_field(),
-        sessions: a.sessions.iter().map(|s| s.to_field()).collect(),
+        weights_digest: a.weights.to_vec(),
+        sessions: a.sessions.iter().map(|s| s.to_vec()).collect(),
     };
     let request = client.sign(v1::ProveServiceRequest { auth: None, work: Some(work), options: None })?;
     let job = client.sessions().prove_service(request).await.map_err(problem)?.into_inner().job.unwrap_or_default();
     let done = progress::finish(&client, "service", &job).await?;
     match done.outcome.and_then(|o| o.outcome) {
-        Some(v1::outcome::Outcome::Service(service)) => emit(&output::service(&service), a.out.as_deref()),
+        Some(v1::outcome::Outcome::Service(service)) => {
+            emit(&serde_json::to_value(ClaimFile::of(&service)?)?, a.out.as_deref())
+        }
         _ => Err(Problem::internal("the job came back without its proof")),
     }
 }

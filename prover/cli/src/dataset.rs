@@ -6,11 +6,13 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use serde_json::Value;
 use tribute_client::{problem, Client};
-use tribute_problem::hexed::{Hex20, Hex32};
+use tribute_core::hexed::Hex20;
+use tribute_core::id::DatasetId;
 use tribute_problem::{Problem, Result};
 use tribute_proto::v1;
 use tribute_records::Source;
 
+use super::agent::LinkArg;
 use super::output::{self, emit};
 use super::table::{told, AcceptArgs, FormArgs};
 use super::{progress, record, schema, CommandResult};
@@ -58,6 +60,15 @@ pub(super) struct RegisterArgs {
     /// Let anyone train without a grant.
     #[arg(long)]
     open_training: bool,
+    /// Least share of what goes to data, in basis points: below it no agent is certified.
+    #[arg(long, value_name = "BPS", default_value_t = 0)]
+    min_share_bps: u32,
+    /// Least price of a query, in the token's base units.
+    #[arg(long, value_name = "AMOUNT", default_value_t = 0)]
+    min_price: u128,
+    /// A link that agents may have; give one for each. [default: any]
+    #[arg(long = "allow-link", value_name = "LINK", value_enum)]
+    links: Vec<LinkArg>,
     /// Prove for no chain, although the server has one.
     #[arg(long)]
     off_chain: bool,
@@ -78,18 +89,21 @@ pub(crate) struct ProfileArgs {
     /// Data columns of the circuits. [default: the server's]
     #[arg(long, value_name = "A", default_value_t = 0, hide_default_value = true)]
     columns: u32,
+    /// Make the bias's feature 2^S: a larger one penalises the bias less, at 4 hardly at all.
+    #[arg(long, value_name = "S", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=4))]
+    intercept_scale: u32,
 }
 
 impl ProfileArgs {
     pub(crate) fn message(self) -> Option<v1::Profile> {
-        Some(v1::Profile { k: self.k, columns: self.columns })
+        Some(v1::Profile { k: self.k, columns: self.columns, intercept_scale: self.intercept_scale })
     }
 }
 
 #[derive(Debug, Args)]
 pub(super) struct GetArgs {
     /// The dataset's id.
-    id: Hex32,
+    id: DatasetId,
     /// File to write to; otherwise standard output.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -106,7 +120,7 @@ pub(super) struct ListArgs {
 #[derive(Debug, Args)]
 pub(super) struct GrantArgs {
     /// The dataset's id.
-    id: Hex32,
+    id: DatasetId,
     /// The agent owner's account.
     #[arg(long, value_name = "ADDRESS")]
     to: Hex20,
@@ -152,24 +166,30 @@ pub(super) async fn run(command: DatasetCommand) -> CommandResult {
                 records: Some(v1::dataset_work::Records::Quantised(quantised)),
                 profile: a.profile.message(),
                 context: a.off_chain.then(v1::ChainContext::default),
-                terms: Some(v1::Terms { min_data_bps: a.min_data_bps, open_training: a.open_training }),
+                terms: Some(v1::Terms {
+                    min_data_bps: a.min_data_bps,
+                    open_training: a.open_training,
+                    min_share_bps: a.min_share_bps,
+                    min_price: if a.min_price == 0 { String::new() } else { a.min_price.to_string() },
+                    links: a.links.iter().map(|link| link.message()).collect(),
+                }),
             };
             let client = a.server.connect().await?;
             let dataset = register(&client, work).await?;
             eprintln!("dataset {}: {} records committed and proven", output::hexed(&dataset.id), dataset.records);
-            emit(&output::dataset(&dataset), a.out.as_deref())?;
+            emit(&output::dataset(&dataset)?, a.out.as_deref())?;
         }
         DatasetCommand::Get(a) => {
             let client = a.server.connect().await?;
-            let request = client.sign(v1::GetDatasetRequest { auth: None, id: a.id.to_field() })?;
+            let request = client.sign(v1::GetDatasetRequest { auth: None, id: a.id.to_vec() })?;
             let dataset = client.datasets().get_dataset(request).await.map_err(problem)?.into_inner();
-            emit(&output::dataset(&dataset), a.out.as_deref())?;
+            emit(&output::dataset(&dataset)?, a.out.as_deref())?;
         }
         DatasetCommand::List(a) => {
             let client = a.server.connect().await?;
             let request = client.sign(v1::ListDatasetsRequest::default())?;
             let list = client.datasets().list_datasets(request).await.map_err(problem)?.into_inner().datasets;
-            emit(&Value::Array(list.iter().map(output::dataset).collect()), None)?;
+            emit(&Value::Array(list.iter().map(output::dataset).collect::<Result<_>>()?), None)?;
         }
         DatasetCommand::ShowRecord(a) => record::show(&a).await?,
         DatasetCommand::CheckRecord(a) => record::check(&a)?,
@@ -177,8 +197,8 @@ pub(super) async fn run(command: DatasetCommand) -> CommandResult {
             let client = a.server.connect().await?;
             let request = client.sign(v1::GrantTrainingRequest {
                 auth: None,
-                dataset_id: a.id.to_field(),
-                grantee: a.to.to_field(),
+                dataset_id: a.id.to_vec(),
+                grantee: a.to.to_vec(),
                 uses: a.uses,
                 expiry: client.info.now_ms / 1000 + a.days * 86_400,
             })?;

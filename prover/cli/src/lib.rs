@@ -12,6 +12,7 @@ mod keys;
 pub mod offline;
 pub(crate) mod output;
 mod progress;
+pub(crate) mod proof_file;
 mod record;
 mod schema;
 mod serve;

@@ -7,48 +7,32 @@ use tribute_client::files::write_file;
 use tribute_problem::Result;
 use tribute_proto::v1;
 
+use crate::proof_file::ProofFile;
+
 /// `0x…`
 pub(crate) fn hexed(bytes: &[u8]) -> String {
     format!("0x{}", hex::encode(bytes))
 }
 
-pub(crate) fn proof(p: &v1::Proof) -> Value {
-    let stats = p.stats.unwrap_or_default();
-    json!({
-        "statement": statement(p.statement()),
-        "circuit_id": hexed(&p.circuit_id),
-        "inputs": p.inputs.iter().map(|x| hexed(x)).collect::<Vec<_>>(),
-        "proof": hexed(&p.proof),
-        "groups": p.groups.iter().map(|x| hexed(x)).collect::<Vec<_>>(),
-        "k": stats.k,
-        "columns": stats.columns,
-        "seconds": stats.seconds,
-        "bytes": stats.bytes,
-        "verify_ms": stats.verify_ms,
-        "gas_verify": stats.gas_verify,
-        "peak_rss_mb": stats.peak_rss_mb,
-    })
-}
-
-pub(crate) fn dataset(d: &v1::Dataset) -> Value {
-    let terms = d.terms.unwrap_or_default();
+pub(crate) fn dataset(d: &v1::Dataset) -> Result<Value> {
+    let shard = |s: &v1::Shard| -> Result<Value> {
+        let proof = s.proof.as_ref().map(ProofFile::of).transpose()?;
+        Ok(json!({ "digest": hexed(&s.digest), "records": s.records, "proof": proof }))
+    };
+    let shards = d.shards.iter().map(shard).collect::<Result<Vec<_>>>()?;
+    let terms = tribute_client::wire::terms(d.terms.clone().unwrap_or_default())?;
     let context = d.context.clone().unwrap_or_default();
-    json!({
+    Ok(json!({
         "dataset_id": hexed(&d.id),
         "owner": hexed(&d.owner),
         "schema_id": hexed(&d.schema_id),
         "layout_hash": hexed(&d.layout_hash),
         "records": d.records,
-        "min_data_bps": terms.min_data_bps,
-        "open_training": terms.open_training,
+        "terms": terms,
         "chain_id": context.chain_id,
         "contract": hexed(&context.contract),
-        "shards": d.shards.iter().map(|s| json!({
-            "digest": hexed(&s.digest),
-            "records": s.records,
-            "proof": s.proof.as_ref().map(proof),
-        })).collect::<Vec<_>>(),
-    })
+        "shards": shards,
+    }))
 }
 
 pub(crate) fn agent(a: &v1::Agent) -> Value {
@@ -61,10 +45,10 @@ pub(crate) fn agent(a: &v1::Agent) -> Value {
         "dataset_ids": terms.dataset_ids.iter().map(|x| hexed(x)).collect::<Vec<_>>(),
         "lambda": terms.lambda,
         "link": terms.link().as_str_name().trim_start_matches("LINK_").to_lowercase(),
-        "reg_bias": terms.reg_bias,
         "schema": serde_json::from_slice::<Value>(&a.schema_json).unwrap_or(Value::Null),
         "k": profile.k,
         "columns": profile.columns,
+        "intercept_scale": profile.intercept_scale,
         "model_sha256": hexed(&a.model_sha256),
         "epsilon": a.epsilon,
         "norm": a.norm,
@@ -98,7 +82,6 @@ pub(crate) fn circuit(c: &v1::Circuit) -> Value {
         "input_count": c.input_count,
         "gas_verify": c.gas_verify,
         "link": shape.link,
-        "reg_bias": shape.reg_bias,
         "slots": c.slots,
         "group_columns": c.group_columns,
     })
@@ -129,15 +112,6 @@ pub(crate) fn session(s: &v1::Session) -> Value {
         "voucher": s.voucher.as_ref().map(voucher),
         "claimed_count": s.claimed_count,
         "claimed_transcript": hexed(&s.claimed_transcript),
-    })
-}
-
-pub(crate) fn service(s: &v1::ServiceOutcome) -> Value {
-    json!({
-        "agent_id": hexed(&s.agent_id),
-        "version": s.version,
-        "proof": proof(&s.proof.clone().unwrap_or_default()),
-        "vouchers": s.vouchers.iter().map(voucher).collect::<Vec<_>>(),
     })
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use tribute_client::files::{read_file, write_file};
 use tribute_client::problem;
-use tribute_problem::hexed::Hex32;
+use tribute_core::id::{DatasetId, RecordContext};
 use tribute_proto::v1;
 use tribute_steps::membership::{Options, ShownRecord};
 
@@ -16,12 +16,12 @@ use crate::server_args::ServerArgs;
 #[derive(Debug, Args)]
 pub(super) struct ShowArgs {
     /// The dataset's id.
-    dataset: Hex32,
+    dataset: DatasetId,
     /// Which record, from 0, in the order of registration.
     record: u64,
     /// What it is shown for: 32 bytes chosen by whoever asked, so that they know it was made for them.
-    #[arg(long, value_name = "HEX", default_value_t = Hex32::default(), hide_default_value = true)]
-    context: Hex32,
+    #[arg(long, value_name = "HEX", default_value_t = RecordContext::ZERO, hide_default_value = true)]
+    context: RecordContext,
     /// File to write to.
     #[arg(long, value_name = "FILE", default_value = "record.json")]
     out: PathBuf,
@@ -35,10 +35,10 @@ pub(super) struct CheckArgs {
     file: PathBuf,
     /// The dataset it must be of. Without it, compare the id that is printed.
     #[arg(long, value_name = "ID")]
-    dataset: Option<Hex32>,
+    dataset: Option<DatasetId>,
     /// What it must have been shown for.
     #[arg(long, value_name = "HEX")]
-    context: Option<Hex32>,
+    context: Option<RecordContext>,
     /// Accept the development SRS, for which anyone can forge records.
     #[arg(long)]
     allow_dev_srs: bool,
@@ -52,9 +52,9 @@ pub(super) async fn show(a: &ShowArgs) -> CommandResult {
     let client = a.server.connect().await?;
     let request = client.sign(v1::ShowRecordRequest {
         auth: None,
-        dataset_id: a.dataset.to_field(),
+        dataset_id: a.dataset.to_vec(),
         record: a.record,
-        context: a.context.to_field(),
+        context: a.context.to_vec(),
     })?;
     let shown = client.datasets().show_record(request).await.map_err(problem)?.into_inner();
     write_file(&a.out, &shown.record_json)?;

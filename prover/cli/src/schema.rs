@@ -8,7 +8,6 @@ use tribute_core::schema::Schema;
 use tribute_problem::{Problem, Reason, Result};
 use tribute_records::{Kind, Options, Predicts, Range, Source};
 
-use super::output::hexed;
 use super::table::{stem, told, FormArgs};
 use super::CommandResult;
 
@@ -121,7 +120,7 @@ pub(super) fn run(command: SchemaCommand) -> CommandResult {
             let schema = read(&a.schema)?;
             let layout = schema.layout(a.k, a.columns)?;
             println!("schema    {}", schema.name());
-            println!("id        {}", hexed(&schema.id()));
+            println!("id        {}", schema.id());
             println!("features  {} (circuits for {})", schema.features().len(), layout.features());
             println!("classes   {}", schema.classes());
             println!("a shard holds {} records at k = {}, {} columns", layout.capacity(), a.k, a.columns);

@@ -7,8 +7,8 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use tribute_client::session::ClientSession;
 use tribute_client::{problem, Client};
+use tribute_core::id::{SessionId, WeightsDigest};
 use tribute_core::schema::Schema;
-use tribute_problem::hexed::Hex32;
 use tribute_problem::{Problem, Reason, Result};
 use tribute_proto::v1;
 use tribute_records::{Kind, Query, Source};
@@ -32,10 +32,10 @@ pub(super) enum SessionCommand {
 #[derive(Debug, Args)]
 pub(super) struct OpenArgs {
     /// The session's id.
-    session: Hex32,
+    session: SessionId,
     /// Digest of the agent's weights.
     #[arg(long, value_name = "DIGEST")]
-    weights: Hex32,
+    weights: WeightsDigest,
     #[command(flatten)]
     server: ServerArgs,
 }
@@ -43,7 +43,7 @@ pub(super) struct OpenArgs {
 #[derive(Debug, Args)]
 pub(super) struct ShowArgs {
     /// The session's id.
-    session: Hex32,
+    session: SessionId,
     #[command(flatten)]
     server: ServerArgs,
 }
@@ -51,7 +51,7 @@ pub(super) struct ShowArgs {
 #[derive(Debug, Args)]
 pub(super) struct QueryArgs {
     /// The session's id.
-    session: Hex32,
+    session: SessionId,
     /// Features of one query, separated by commas.
     #[arg(
         long,
@@ -89,8 +89,8 @@ pub(super) async fn run(command: SessionCommand) -> CommandResult {
             let client = a.server.connect().await?;
             let request = client.sign(v1::OpenSessionRequest {
                 auth: None,
-                session: a.session.to_field(),
-                weights_digest: a.weights.to_field(),
+                session: a.session.to_vec(),
+                weights_digest: a.weights.to_vec(),
             })?;
             let session = client.sessions().open_session(request).await.map_err(problem)?.into_inner();
             emit(&output::session(&session), None)
@@ -103,8 +103,8 @@ pub(super) async fn run(command: SessionCommand) -> CommandResult {
     }
 }
 
-async fn show(client: &Client, session: Hex32) -> Result<v1::Session> {
-    let request = client.sign(v1::GetSessionRequest { auth: None, session: session.to_field() })?;
+async fn show(client: &Client, session: SessionId) -> Result<v1::Session> {
+    let request = client.sign(v1::GetSessionRequest { auth: None, session: session.to_vec() })?;
     Ok(client.sessions().get_session(request).await.map_err(problem)?.into_inner())
 }
 

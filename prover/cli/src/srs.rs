@@ -7,7 +7,7 @@ use serde_json::{json, Value};
 use tribute_engine::srs::{Ptau, Srs, SrsError, SrsStore};
 use tribute_problem::{Problem, Result};
 
-use super::output::{emit, hexed};
+use super::output::emit;
 use super::CommandResult;
 
 #[derive(Debug, Subcommand)]
@@ -67,7 +67,7 @@ fn import(a: &ImportArgs) -> CommandResult {
         kept.push(described(&srs, &path));
     }
     let folder = folder.display().to_string();
-    emit(&json!({ "digest": hexed(&digest), "power": file.power(), "folder": folder, "sizes": kept }), None)
+    emit(&json!({ "digest": digest, "power": file.power(), "folder": folder, "sizes": kept }), None)
 }
 
 fn show(a: &ShowArgs) -> CommandResult {
@@ -80,11 +80,11 @@ fn show(a: &ShowArgs) -> CommandResult {
         shown.push(described(&store.get(k).map_err(unusable)?, &source));
     }
     let development = digest == Srs::development_digest();
-    emit(&json!({ "digest": hexed(&digest), "development": development, "sizes": shown }), None)
+    emit(&json!({ "digest": digest, "development": development, "sizes": shown }), None)
 }
 
 fn described(srs: &Srs, path: &Path) -> Value {
-    json!({ "k": srs.k(), "path": path.display().to_string(), "digest": hexed(&srs.digest()), "checked": true })
+    json!({ "k": srs.k(), "path": path.display().to_string(), "digest": srs.digest(), "checked": true })
 }
 
 fn cache() -> Result<PathBuf> {

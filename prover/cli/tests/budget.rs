@@ -1,29 +1,11 @@
 //! The counter of openings is advanced before a proof starts: a proving process killed with signal 9 in between has spent one.
 
-mod common;
-
 use alloy::signers::local::PrivateKeySigner;
-use common::{infer, kill_hard, until, wait_for, working_children, Place};
 use tribute_client::Client;
-use tribute_proto::v1;
-use tribute_records::Predicts;
-
-const WINE: &str = include_str!("../../../examples/wine.csv");
-
-fn work() -> v1::DatasetWork {
-    let schema = infer("wine.csv", Predicts::Classes, WINE.as_bytes());
-    v1::DatasetWork {
-        schema_json: schema.canonical().into_bytes(),
-        records: Some(v1::dataset_work::Records::Csv(v1::CsvRecords {
-            file: "wine.csv".into(),
-            data: WINE.as_bytes().to_vec(),
-            options: None,
-        })),
-        profile: None,
-        context: None,
-        terms: Some(v1::Terms { min_data_bps: 5000, open_training: false }),
-    }
-}
+use tribute_testing::calls::{get, submit_dataset, until};
+use tribute_testing::data::{csv, dataset, wine_schema, WINE};
+use tribute_testing::process::{kill_hard, working_children};
+use tribute_testing::{wait_for, Place};
 
 /// All counters in a server's database.
 async fn counters(place: &Place) -> Vec<(String, i64)> {
@@ -42,8 +24,8 @@ async fn a_proof_killed_on_its_way_has_spent_its_opening() {
     let served = place.serve(&["--k", "14", "--workers", "0"]);
     let client = Client::connect(&served.url, PrivateKeySigner::random()).await.unwrap();
     let mut worker = place.worker(&["--lease-ms", "600"]);
-    let request = client.sign(v1::RegisterDatasetRequest { auth: None, work: Some(work()), options: None }).unwrap();
-    let job = client.datasets().register_dataset(request).await.unwrap().into_inner().job.unwrap();
+    let wines = dataset(&wine_schema(), csv("wine.csv", WINE.into()));
+    let job = submit_dataset(&client, wines).await.unwrap();
 
     until(&client, &job.id, |j| j.progress.as_ref().is_some_and(|p| p.phase == "prove")).await;
     let child = wait_for("the proving process", || working_children(worker.id()).pop());
@@ -54,7 +36,7 @@ async fn a_proof_killed_on_its_way_has_spent_its_opening() {
     let spent = counters(&place).await;
     assert_eq!(spent.len(), 1, "{spent:?}");
     assert_eq!(spent[0].1, 1, "counted before there is a proof");
-    let found = common::get(&client, &job.id).await;
+    let found = get(&client, &job.id).await;
     assert!(found.outcome.is_none());
 
     // whoever goes on counts again

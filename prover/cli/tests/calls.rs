@@ -1,12 +1,11 @@
 //! Calls over a socket: who may, what is refused, and what a client that knows nothing of Tribute sees.
 
-mod common;
-
-use common::{calibrate, connect, submit, Place};
 use tonic::Code;
 use tribute_client::problem;
 use tribute_problem::Reason;
 use tribute_proto::v1;
+use tribute_testing::calls::{calibrate, connect, submit};
+use tribute_testing::Place;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn requests_must_be_signed_by_the_owner_once() {
@@ -25,7 +24,7 @@ async fn requests_must_be_signed_by_the_owner_once() {
 
     // in the owner's name, with a stranger's signature
     let mut forged = stranger.sign(bare.clone()).unwrap();
-    forged.auth.as_mut().unwrap().signer = owner.account().to_field();
+    forged.auth.as_mut().unwrap().signer = owner.account().to_vec();
     assert_eq!(problem(owner.jobs().get_job(forged).await.unwrap_err()).reason, Reason::BadSignature);
 
     // twice

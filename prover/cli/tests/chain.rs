@@ -2,84 +2,46 @@
 //! that never show, and circuits that are not what their shape gives.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 
 use serde_json::Value;
-use tempfile::TempDir;
-use tribute_chain::{Anvil, Contracts, Deployment, NewCircuit, Wallet, B256};
+use tribute_chain::{Deployment, NewCircuit, Wallet};
+use tribute_core::id::{CircuitId, KeyDigest, SrsDigest};
 use tribute_core::layout::{Layout, Task};
 use tribute_core::shape::Shape;
 use tribute_engine::srs::Srs;
 use tribute_steps::rebuilt::Rebuilt;
+use tribute_testing::data::WINE_FILE;
+use tribute_testing::{program, World};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_tribute");
-const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+const OWNER: usize = 0;
 
-struct World {
-    anvil: Anvil,
-    folder: TempDir,
-}
-
-impl World {
-    fn new() -> World {
-        let w = World { anvil: Anvil::start().unwrap(), folder: tempfile::tempdir().unwrap() };
-        let deploy = format!("chain deploy --thaw-seconds 60 --deployment {}", w.deployment().display());
-        let said = succeeded(&w.tribute(&deploy));
-        assert!(said.contains("proof gate") && said.contains("sent: 0x") && !said.contains('{'), "{said}");
-        w
-    }
-
-    fn deployment(&self) -> std::path::PathBuf {
-        self.folder.path().join("deployment.json")
-    }
-
-    fn key(&self) -> String {
-        hex::encode(self.anvil.keys()[0].to_bytes())
-    }
-
-    fn command(&self, arguments: &str) -> Command {
-        let mut command = Command::new(PROGRAM);
-        command
-            .args(arguments.split_whitespace())
-            .current_dir(ROOT)
-            .env("TRIBUTE_KEY", self.key())
-            .env("TRIBUTE_RPC", self.anvil.url())
-            .env("TRIBUTE_CONTRACTS", self.deployment());
-        command
-    }
-
-    fn tribute(&self, arguments: &str) -> Output {
-        self.command(arguments).output().unwrap()
-    }
-
-    async fn contracts(&self) -> Contracts {
-        Contracts::new(&self.anvil.connect().await.unwrap(), Deployment::load(&self.deployment()).unwrap()).unwrap()
-    }
-}
-
-fn succeeded(output: &Output) -> String {
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout.clone()).unwrap()
+/// A chain with contracts.
+fn deployed() -> World {
+    let w = World::with_chain();
+    let said = w.says(OWNER, "chain deploy --thaw-seconds 60 --deployment @deployment.json");
+    assert!(said.contains("proof gate") && said.contains("sent: 0x") && !said.contains('{'), "{said}");
+    w
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_deployment_is_made_once_and_its_code_compared() {
-    let w = World::new();
+    let w = deployed();
     let left = |folder: &Path| std::fs::read_dir(folder).unwrap().count();
-    assert_eq!(left(w.folder.path()), 1, "deployment.json, and nothing unfinished");
-    let chain = w.anvil.connect().await.unwrap();
-    let sent = chain.mined_nonce(w.anvil.keys()[0].address()).await.unwrap();
+    assert_eq!(left(w.place.path()), 1, "deployment.json, and nothing unfinished");
+    let chain = w.anvil().connect().await.unwrap();
+    let sent = chain.mined_nonce(w.anvil().keys()[0].address()).await.unwrap();
     let deploy = format!("chain deploy --thaw-seconds 60 --json --deployment {}", w.deployment().display());
-    let again: Value = serde_json::from_str(&succeeded(&w.tribute(&deploy))).unwrap();
+    let again: Value = serde_json::from_str(&w.says(OWNER, &deploy)).unwrap();
     assert_eq!(again["txs"].as_array().unwrap().len(), 0);
-    assert_eq!(chain.mined_nonce(w.anvil.keys()[0].address()).await.unwrap(), sent);
-    let other = w.tribute(&deploy.replace("60", "90"));
+    assert_eq!(chain.mined_nonce(w.anvil().keys()[0].address()).await.unwrap(), sent);
+    let other = w.output(OWNER, &deploy.replace("60", "90"));
     let said = String::from_utf8_lossy(&other.stderr).into_owned();
     assert!(!other.status.success() && said.contains("thaw period is 60, not 90"), "{said}");
 
-    let said = succeeded(&w.tribute("chain status"));
+    let said = w.says(OWNER, "chain status");
     assert!(said.contains("equal to the local build") && said.contains("events agree  yes"), "{said}");
-    let said = succeeded(&w.tribute("chain balance"));
+    let said = w.says(OWNER, "chain balance");
     assert!(said.contains("held         0\n") && said.contains("liabilities  0\n"), "amounts in decimal: {said}");
     // one byte of the gate changed: told, and the exit code says so too
     let gate = Deployment::load(&w.deployment()).unwrap().proof_gate.address;
@@ -87,7 +49,7 @@ async fn a_deployment_is_made_once_and_its_code_compared() {
     code[100] ^= 1;
     let code = format!("0x{}", hex::encode(code));
     let _: Value = chain.request("anvil_setCode", (gate, code)).await.unwrap();
-    let output = w.tribute("chain status --json");
+    let output = w.output(OWNER, "chain status --json");
     let status: Value = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success() && said.contains("ProofGate") && said.contains("not the local build"), "{said}");
@@ -96,22 +58,23 @@ async fn a_deployment_is_made_once_and_its_code_compared() {
 
 #[test]
 fn keys_and_secrets_in_urls_never_show() {
-    let w = World::new();
+    let w = deployed();
+    let key = hex::encode(w.key(OWNER).to_bytes());
     for arguments in ["chain create-agent --name a", "chain create-agent --name b --json", "chain claim --help"] {
-        let output = w.command(arguments).env("RUST_LOG", "trace").output().unwrap();
+        let output = w.command(OWNER, arguments).env("RUST_LOG", "trace").output().unwrap();
         assert!(output.status.success());
         let said = [output.stdout, output.stderr].concat();
         let said = String::from_utf8_lossy(&said).to_lowercase();
-        assert!(!said.contains(&w.key()), "tribute {arguments} shows the key");
+        assert!(!said.contains(&key), "tribute {arguments} shows the key");
     }
     let secret = "http://me:open-sesame@127.0.0.1:9/v3/open-sesame";
     for arguments in ["chain status", "chain create-agent", "chain claim --help"] {
-        let output = w.command(arguments).env("TRIBUTE_RPC", secret).output().unwrap();
+        let output = w.command(OWNER, arguments).env("TRIBUTE_RPC", secret).output().unwrap();
         let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
         assert!(!said.contains("open-sesame"), "{said}");
     }
     // a key cannot be given as an argument at all
-    let output = w.tribute("chain create-agent --key 0x11");
+    let output = w.output(OWNER, "chain create-agent --key 0x11");
     assert!(String::from_utf8_lossy(&output.stderr).contains("unexpected argument"));
 }
 
@@ -119,19 +82,18 @@ fn keys_and_secrets_in_urls_never_show() {
 fn a_failure_can_be_expected_only_of_a_call() {
     let to = format!("0x{}", "11".repeat(20));
     for arguments in ["chain deploy", &format!("chain fund --to {to} --wei 1"), "circuits add --schema s.json"] {
-        let output = Command::new(PROGRAM).args(arguments.split(' ')).arg("--expect-revert").output().unwrap();
+        let output = Command::new(program()).args(arguments.split(' ')).arg("--expect-revert").output().unwrap();
         assert!(String::from_utf8_lossy(&output.stderr).contains("unexpected argument '--expect-revert'"));
     }
 }
 
 #[test]
 fn a_regression_is_checked_without_a_service_circuit() {
-    let w = World::new();
-    let schema = w.folder.path().join("schema.json");
-    let wine = format!("{ROOT}/examples/wine.csv");
-    succeeded(&w.tribute(&format!("schema infer {wine} --real --out {}", schema.display())));
+    let w = deployed();
+    let schema = w.place.path().join("schema.json");
+    w.says(OWNER, &format!("schema infer {WINE_FILE} --real --out {}", schema.display()));
     let check = format!("circuits check --schema {} --link squared --k 11 --json", schema.display());
-    let output = w.tribute(&check);
+    let output = w.output(OWNER, &check);
     let value: Value = serde_json::from_slice(&output.stdout).unwrap();
     let names: Vec<_> = value["circuits"].as_array().unwrap().iter().map(|c| &c["statement"]).collect();
     assert_eq!(names, ["dataset", "gradient", "optimum"]);
@@ -140,13 +102,13 @@ fn a_regression_is_checked_without_a_service_circuit() {
 
 #[test]
 fn a_server_takes_authorities_of_its_own_for_its_node() {
-    let w = World::new();
+    let w = deployed();
     let serve = format!(
         "serve --listen 127.0.0.1:0 --data {} --rpc https://127.0.0.1:9 --rpc-ca none.pem --contracts {}",
-        w.folder.path().join("data").display(),
+        w.place.path().join("data").display(),
         w.deployment().display()
     );
-    let output = w.tribute(&serve);
+    let output = w.output(OWNER, &serve);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success() && said.contains("none.pem:"), "{said}");
 }
@@ -155,7 +117,7 @@ fn a_server_takes_authorities_of_its_own_for_its_node() {
 fn checked(w: &World, extra: &str) -> (bool, Value) {
     let arguments =
         format!("circuits check --features 5 --classes 3 --k 12 --columns 4 --statement dataset --json {extra}");
-    let output = w.tribute(&arguments);
+    let output = w.output(OWNER, &arguments);
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     let value: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {errors}"));
     (output.status.success(), value["circuits"][0].clone())
@@ -179,15 +141,16 @@ async fn a_circuit_registered_with_any_field_wrong_is_found_out() {
         ("group columns", NewCircuit { group_columns: vec![4], ..right.clone() }),
         ("gas cap", NewCircuit { gas_cap: cap / 3, ..right.clone() }),
         ("gas cap", NewCircuit { gas_cap: 10 * cap, ..right.clone() }),
-        ("verifying key digest", NewCircuit { verifying_key: B256::repeat_byte(7), ..right.clone() }),
-        ("SRS digest", NewCircuit { srs: B256::repeat_byte(8), ..right.clone() }),
+        ("verifying key digest", NewCircuit { verifying_key: KeyDigest::new([7; 32]), ..right.clone() }),
+        ("SRS digest", NewCircuit { srs: SrsDigest::new([8; 32]), ..right.clone() }),
     ];
     for (wrong, circuit) in variants {
-        let w = World::new();
+        let w = deployed();
         let contracts = w.contracts().await;
-        let owner = Wallet::new(contracts.chain(), w.anvil.keys()[0].clone());
+        let owner = Wallet::new(contracts.chain(), w.anvil().keys()[0].clone());
         let (verifier, _) = contracts.deploy_verifier_runtime(&owner, "dataset", &code.runtime).await.unwrap();
         let id = contracts.register_circuit(&owner, &circuit, verifier).await.unwrap().event.circuitId;
+        let id = CircuitId::new(id.0);
         let (fine, said) = checked(&w, "");
         assert_eq!((fine, said["as_rebuilt"] == true), (wrong.is_empty(), wrong.is_empty()), "{wrong}: {said}");
         if id == rebuilt.id() {
@@ -202,9 +165,9 @@ async fn a_circuit_registered_with_any_field_wrong_is_found_out() {
         }
         if wrong.is_empty() {
             // raised by the owner, as it may be: the chain says so
-            contracts.raise_gas_cap(id, 10 * cap).send(&owner).await.unwrap();
+            contracts.raise_gas_cap(&id, 10 * cap).send(&owner).await.unwrap();
             assert!(checked(&w, "").0);
-            contracts.stop_circuit(id).send(&owner).await.unwrap();
+            contracts.stop_circuit(&id).send(&owner).await.unwrap();
             assert_eq!(differences(&checked(&w, "").1["differences"]), ["stopped"]);
         }
     }

@@ -1,23 +1,18 @@
 //! The whole life cycle through the public command line, on a real chain; and what a session refuses.
 
-mod common;
-
-use std::path::PathBuf;
 use std::process::Command;
 
 use alloy::primitives::B256;
 use alloy::signers::local::PrivateKeySigner;
 use alloy::signers::SignerSync as _;
-use common::{Place, Served, PROGRAM};
 use serde_json::Value;
-use tribute_chain::Anvil;
 use tribute_client::{problem, Client};
 use tribute_core::context::{voucher_digest, Domain};
+use tribute_core::id::{SessionId, Transcript};
 use tribute_problem::Reason;
 use tribute_proto::v1;
-
-const WINE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/wine.csv");
-const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+use tribute_testing::data::WINE_FILE;
+use tribute_testing::{program, Place, World, ROOT};
 
 /// Accounts, by their place among the chain's funded ones.
 const DEPLOYER: usize = 0;
@@ -25,75 +20,23 @@ const PROVIDER: usize = 1;
 const OWNER: usize = 2;
 const CLIENT: usize = 3;
 
-/// A chain, a folder, and a server once there are contracts.
-struct World {
-    place: Place,
-    anvil: Anvil,
-    served: Option<Served>,
-}
-
-impl World {
-    fn file(&self, name: &str) -> PathBuf {
-        self.place.path().join(name)
+/// Runs a command that is killed with its transaction under way, which is mined then.
+async fn killed_under_way(w: &World, account: usize, arguments: &str) {
+    let chain = w.anvil().connect().await.unwrap();
+    let sent = chain.pending_nonce(w.key(account).address()).await.unwrap();
+    chain.set_automine(false).await.unwrap();
+    let mut killed = w.command(account, arguments).spawn().unwrap();
+    let start = std::time::Instant::now();
+    while chain.pending_nonce(w.key(account).address()).await.unwrap() == sent {
+        assert!(start.elapsed().as_secs() < 30 && killed.try_wait().unwrap().is_none(), "nothing was sent");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
-
-    fn key(&self, account: usize) -> &PrivateKeySigner {
-        &self.anvil.keys()[account]
-    }
-
-    fn command(&self, account: usize, arguments: &str) -> Command {
-        let mut command = Command::new(PROGRAM);
-        command
-            .args(arguments.split_whitespace().map(|a| a.replace('@', &format!("{}/", self.place.path().display()))))
-            .current_dir(ROOT)
-            .env("TRIBUTE_KEY", hex::encode(self.key(account).to_bytes()))
-            .env("TRIBUTE_RPC", self.anvil.url())
-            .env("TRIBUTE_CONTRACTS", self.file("deployment.json"));
-        if let Some(served) = &self.served {
-            command.env("TRIBUTE_SERVER", &served.url);
-        }
-        command
-    }
-
-    /// Runs a command that must succeed; `@` stands for the folder. Its standard output as JSON, if it is.
-    fn run(&self, account: usize, arguments: &str) -> Value {
-        let json = if arguments.starts_with("chain") { " --json" } else { "" };
-        let arguments = &format!("{arguments}{json}");
-        let output = self.command(account, arguments).output().unwrap();
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "tribute {arguments}\n{errors}");
-        serde_json::from_slice(&output.stdout).unwrap_or(Value::Null)
-    }
-
-    /// Runs a command that must fail; what it says.
-    fn fails(&self, account: usize, arguments: &str) -> String {
-        let output = self.command(account, arguments).output().unwrap();
-        assert!(!output.status.success(), "tribute {arguments} should fail");
-        String::from_utf8_lossy(&output.stderr).into_owned()
-    }
-
-    /// Runs a command that is killed with its transaction under way, which is mined then.
-    async fn killed_under_way(&self, account: usize, arguments: &str) {
-        let chain = self.anvil.connect().await.unwrap();
-        let sent = chain.pending_nonce(self.key(account).address()).await.unwrap();
-        chain.set_automine(false).await.unwrap();
-        let mut killed = self.command(account, arguments).spawn().unwrap();
-        let start = std::time::Instant::now();
-        while chain.pending_nonce(self.key(account).address()).await.unwrap() == sent {
-            assert!(start.elapsed().as_secs() < 30 && killed.try_wait().unwrap().is_none(), "nothing was sent");
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
-        killed.kill().unwrap();
-        killed.wait().unwrap();
-        let left = std::fs::read_dir(self.file("deployment.json.pending")).unwrap().count();
-        assert_eq!(left, 2, "a record and its lock");
-        chain.set_automine(true).await.unwrap();
-        chain.mine(1).await.unwrap();
-    }
-
-    fn json(&self, name: &str) -> Value {
-        serde_json::from_slice(&std::fs::read(self.file(name)).unwrap()).unwrap()
-    }
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    let left = std::fs::read_dir(w.file("deployment.json.pending")).unwrap().count();
+    assert_eq!(left, 2, "a record and its lock");
+    chain.set_automine(true).await.unwrap();
+    chain.mine(1).await.unwrap();
 }
 
 fn text(value: &Value) -> &str {
@@ -106,18 +49,18 @@ fn amount(value: &Value) -> u128 {
 
 /// A world with a certified agent over the first 90 wines.
 fn certified() -> (World, String, String, String) {
-    let mut w = World { place: Place::new(), anvil: Anvil::start().unwrap(), served: None };
+    let mut w = World::with_chain();
     w.run(DEPLOYER, "chain deploy --thaw-seconds 60 --deployment @deployment.json");
-    let deployment = w.file("deployment.json").display().to_string();
-    w.served = Some(w.place.serve(&["--k", "14", "--rpc", w.anvil.url(), "--contracts", &deployment]));
+    let (rpc, deployment) = (w.anvil().url().to_owned(), w.deployment().display().to_string());
+    w.serve(&["--k", "14", "--rpc", &rpc, "--contracts", &deployment]);
 
-    w.run(DEPLOYER, &format!("schema infer {WINE} --out @schema.json"));
+    w.run(DEPLOYER, &format!("schema infer {WINE_FILE} --out @schema.json"));
     w.run(DEPLOYER, "circuits add --schema @schema.json --link softmax --out @circuits.json");
     assert_eq!(w.json("circuits.json")["txs"].as_array().unwrap().len(), 8, "a verifier and a circuit, four times");
     let again = w.run(DEPLOYER, "circuits add --schema @schema.json --link softmax --json");
     assert_eq!((&again["txs"], &again["ready"]), (&Value::Array(Vec::new()), &w.json("circuits.json")["ready"]));
     let register =
-        format!("dataset register {WINE} --schema @schema.json --rows 0..90 --min-data-bps 3000 --out @d.json");
+        format!("dataset register {WINE_FILE} --schema @schema.json --rows 0..90 --min-data-bps 3000 --out @d.json");
     w.run(PROVIDER, &register);
     let dataset = text(&w.json("d.json")["dataset_id"]).to_owned();
     assert_eq!(text(&w.run(PROVIDER, "chain register-dataset @d.json")["dataset_id"]), dataset);
@@ -155,10 +98,10 @@ fn open(w: &World, agent: &str, weights: &str, escrow: u128) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn from_a_csv_to_paid_providers() {
     let (w, dataset, weights, agent) = certified();
-    let chain = w.anvil.connect().await.unwrap();
+    let chain = w.anvil().connect().await.unwrap();
     // what a command makes anew each time, a time or a permit, does not keep it from going on after a crash
     let grant = format!("chain grant {dataset} --to {} --uses 2", w.key(OWNER).address());
-    w.killed_under_way(PROVIDER, &grant).await;
+    killed_under_way(&w, PROVIDER, &grant).await;
     let sent = chain.mined_nonce(w.key(PROVIDER).address()).await.unwrap();
     tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
     let first = w.run(PROVIDER, &grant);
@@ -169,7 +112,7 @@ async fn from_a_csv_to_paid_providers() {
     assert!(second["expiry"].as_u64() > first["expiry"].as_u64());
     w.run(DEPLOYER, &format!("chain mint --to {} --amount 3000", w.key(CLIENT).address()));
     let opening = format!("chain open-session --agent {agent} --price 1000 --escrow 1000");
-    w.killed_under_way(CLIENT, &opening).await;
+    killed_under_way(&w, CLIENT, &opening).await;
     let sent = chain.mined_nonce(w.key(CLIENT).address()).await.unwrap();
     let first = w.run(CLIENT, &opening);
     assert_eq!(chain.mined_nonce(w.key(CLIENT).address()).await.unwrap(), sent, "one session");
@@ -177,7 +120,7 @@ async fn from_a_csv_to_paid_providers() {
 
     let session = open(&w, &agent, &weights, 50_000);
     // columns of other names are not sent, and those in another order are put in order
-    let wine = std::fs::read_to_string(WINE).unwrap();
+    let wine = std::fs::read_to_string(WINE_FILE).unwrap();
     std::fs::write(w.file("renamed.csv"), wine.replacen("alcohol,", "proof,", 1)).unwrap();
     let query = |file: &str| format!("session query {session} --csv {file} --rows 90..110 --state @s.json");
     let refused = w.fails(CLIENT, &query("@renamed.csv"));
@@ -193,7 +136,7 @@ async fn from_a_csv_to_paid_providers() {
     let owner = w.key(OWNER).address();
     let sent = chain.pending_nonce(owner).await.unwrap();
     // the same command sees it through, with the same transaction
-    w.killed_under_way(OWNER, "chain claim @claim.json").await;
+    killed_under_way(&w, OWNER, "chain claim @claim.json").await;
     let claimed = w.run(OWNER, "chain claim @claim.json");
     assert_eq!(amount(&claimed["sessions"][0]["amount"]), 20_000);
     assert_eq!(chain.mined_nonce(owner).await.unwrap(), sent + 1);
@@ -207,7 +150,7 @@ async fn from_a_csv_to_paid_providers() {
     assert_eq!((text(&replayed["error"]), &replayed["tx"]["status"]), ("StaleTranscript", &0.into()));
 
     // a second round goes on where the first ended
-    w.run(CLIENT, &format!("session query {session} --csv {WINE} --rows 110..115 --state @s.json"));
+    w.run(CLIENT, &format!("session query {session} --csv {WINE_FILE} --rows 110..115 --state @s.json"));
     w.run(OWNER, &format!("claim prove --weights {weights} --session {session} --out @claim2.json"));
     assert_eq!(amount(&w.run(OWNER, "chain claim @claim2.json")["sessions"][0]["amount"]), 5_000);
     // what the contract stores is not what the first claim says any more
@@ -246,7 +189,7 @@ async fn from_a_csv_to_paid_providers() {
 async fn a_session_refuses_what_it_could_not_prove_or_collect() {
     let (w, _, weights, agent) = certified();
     let session = open(&w, &agent, &weights, 3_000);
-    let url = &w.served.as_ref().unwrap().url;
+    let url = w.url();
     let client = Client::connect(url, w.key(CLIENT).clone()).await.unwrap();
     let id = hex::decode(session.trim_start_matches("0x")).unwrap();
     let bare = v1::QueryRequest {
@@ -293,8 +236,8 @@ async fn a_session_refuses_what_it_could_not_prove_or_collect() {
     hex::decode_to_slice(escrow.trim_start_matches("0x"), &mut contract).unwrap();
     let domain = Domain { chain_id: deployment["chain_id"].as_u64().unwrap(), contract };
     let voucher = |count: u64, transcript: &[u8], key: &PrivateKeySigner| {
-        let (session, transcript): ([u8; 32], [u8; 32]) =
-            (id.clone().try_into().unwrap(), transcript.try_into().unwrap());
+        let (session, transcript): (SessionId, Transcript) =
+            (id[..].try_into().unwrap(), transcript.try_into().unwrap());
         let digest = voucher_digest(&domain, &session, 1, count, &transcript);
         let signature = key.sign_hash_sync(&B256::from(digest)).unwrap().as_bytes().to_vec();
         v1::Voucher { session: id.clone(), version: 1, count, transcript: transcript.to_vec(), signature }
@@ -334,7 +277,7 @@ async fn a_session_refuses_what_it_could_not_prove_or_collect() {
 #[test]
 fn a_chain_that_is_not_there_is_named() {
     let place = Place::new();
-    let output = Command::new(PROGRAM)
+    let output = Command::new(program())
         .args(["chain", "deploy", "--rpc", "http://127.0.0.1:9", "--deployment"])
         .arg(place.path().join("deployment.json"))
         .current_dir(ROOT)

@@ -1,16 +1,14 @@
 //! The demo: that it leaves nothing behind, whether it is refused, stopped or killed, and that its account is right.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-
-const PROGRAM: &str = env!("CARGO_BIN_EXE_tribute");
-const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+use tribute_testing::{json, program, ROOT};
 
 fn demo(out: &Path, extra: &[&str]) -> Command {
-    let mut command = Command::new(PROGRAM);
+    let mut command = Command::new(program());
     command.args(["demo", "--out"]).arg(out).args(extra).current_dir(ROOT);
     command
 }
@@ -21,10 +19,6 @@ fn wine(out: &Path) -> Command {
         out,
         &["--data", "examples/wine.csv", "--split", "50,45,43", "--holdout", "40", "--link", "logistic", "--k", "14"],
     )
-}
-
-fn json(file: PathBuf) -> Value {
-    serde_json::from_slice(&std::fs::read(&file).unwrap_or_else(|e| panic!("{}: {e}", file.display()))).unwrap()
 }
 
 fn units(value: &Value) -> u128 {
@@ -94,7 +88,7 @@ fn the_account_is_right_and_nothing_runs_on() {
         }
         all_gone(&out);
     }
-    let summary = json(out.join("summary.json"));
+    let summary = json(&out.join("summary.json"));
     assert_eq!(summary["ok"], true);
     assert!(summary["certificate"]["relative_distance"].as_f64().unwrap() <= 1e-3);
     let shares: f64 = summary["certificate"]["shares"].as_array().unwrap().iter().map(|s| s.as_f64().unwrap()).sum();
@@ -142,7 +136,7 @@ fn the_account_is_right_and_nothing_runs_on() {
         assert!(key.len() == 64 && !commands.contains(key), "a key stands in commands.sh");
     }
     // offline, anywhere
-    let verified = Command::new(PROGRAM)
+    let verified = Command::new(program())
         .arg("verify")
         .arg(out.join("certificate.json"))
         .arg("--allow-dev-srs")
@@ -165,14 +159,14 @@ fn the_life_cycle_passes_on_another_node() {
     let (said, complaints) = (String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
     assert!(run.status.success(), "{said}\n{complaints}");
     all_gone(&out);
-    let summary = json(out.join("summary.json"));
+    let summary = json(&out.join("summary.json"));
     assert_eq!(summary["ok"], true);
     assert_eq!(summary["sessions"].as_array().unwrap().iter().map(|s| units(&s["count"])).sum::<u128>(), 40);
     let frauds = summary["frauds"].as_array().unwrap();
     let errors: Vec<&str> = frauds.iter().map(|f| f["error"].as_str().unwrap()).collect();
     assert_eq!(errors, ["StaleTranscript", "WrongDataset", "VoucherCountMismatch"]);
     assert!(frauds.iter().all(|f| f["status"] == 0 && f["balances_unchanged"] == true));
-    let receipts = json(out.join("transactions.json"));
+    let receipts = json(&out.join("transactions.json"));
     let failed = receipts.as_array().unwrap().iter().filter(|r| r["status"] == "0x0").count();
     assert_eq!(failed, 3, "the frauds, and nothing else");
 }
@@ -187,7 +181,7 @@ fn asked_to_stop_it_stops_everything_and_says_so() {
         signal(&demo, name);
         assert!(!demo.wait().unwrap().success());
         all_gone(&out);
-        let summary = json(out.join("summary.json"));
+        let summary = json(&out.join("summary.json"));
         assert_eq!((&summary["ok"], &summary["step"]), (&false.into(), &"interrupted".into()));
     }
 }
@@ -232,5 +226,5 @@ fn a_missing_tool_ends_the_demo_and_names_the_step() {
         !run.status.success() && complaints.contains("chain and service") && complaints.contains("make setup"),
         "{complaints}"
     );
-    assert_eq!(json(out.join("summary.json"))["step"], "chain and service");
+    assert_eq!(json(&out.join("summary.json"))["step"], "chain and service");
 }

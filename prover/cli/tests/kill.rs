@@ -1,10 +1,10 @@
 //! kill -9 of the server, of the worker and of the proving process in mid-work: the job goes on and ends exactly once.
 
-mod common;
-
-use common::{calibrate, connect, get, is_alive, kill_hard, submit, until, wait_for, working_children, Place};
 use tribute_client::Client;
 use tribute_proto::v1::{self, JobState};
+use tribute_testing::calls::{calibrate, connect, get, submit, until};
+use tribute_testing::process::{is_alive, kill_hard, working_children};
+use tribute_testing::{wait_for, Place};
 
 /// Short leases, so that a lost worker is noticed soon.
 const SHORT: &[&str] = &["--lease-ms", "600"];

@@ -1,90 +1,26 @@
 //! Datasets, grants, training and proofs over gRPC, with real proofs at a small size.
 
-mod common;
-
 use alloy::signers::local::PrivateKeySigner;
-use common::{connect, infer, kill_hard, until, wait_for, working_children, Place, Served};
 use tribute_client::{problem, Client};
-use tribute_core::schema::Schema;
 use tribute_problem::Reason;
 use tribute_proto::v1;
 use tribute_records::{Options, Predicts, Source};
+use tribute_testing::calls::{
+    certificate, connect, grant, imported, proof_of, registered, submit_dataset, terms, trained, until,
+};
+use tribute_testing::data::{self, csv, infer, wine_schema, wines, WINE};
+use tribute_testing::process::{kill_hard, working_children};
+use tribute_testing::{wait_for, Place};
 
-const WINE: &str = include_str!("../../../examples/wine.csv");
 /// The smallest profile that the softmax tables fit.
 const SMALL: &[&str] = &["--k", "14", "--lease-ms", "1500"];
 
-fn schema() -> Schema {
-    infer("wine.csv", Predicts::Classes, WINE.as_bytes())
+fn dataset(table: Vec<u8>) -> v1::DatasetWork {
+    data::dataset(&wine_schema(), csv("wine.csv", table))
 }
 
-fn rows(range: std::ops::Range<usize>) -> Vec<u8> {
-    let (header, rows) = WINE.split_once('\n').unwrap();
-    let rows: Vec<&str> = rows.lines().collect();
-    format!("{header}\n{}\n", rows[range].join("\n")).into_bytes()
-}
-
-fn dataset(csv: Vec<u8>) -> v1::DatasetWork {
-    v1::DatasetWork {
-        schema_json: schema().canonical().into_bytes(),
-        records: Some(v1::dataset_work::Records::Csv(v1::CsvRecords {
-            file: "wine.csv".into(),
-            data: csv,
-            options: None,
-        })),
-        profile: None,
-        context: None,
-        terms: Some(v1::Terms { min_data_bps: 5000, open_training: false }),
-    }
-}
-
-async fn submit_dataset(client: &Client, work: v1::DatasetWork) -> Result<v1::Job, tribute_problem::Problem> {
-    let request = client.sign(v1::RegisterDatasetRequest { auth: None, work: Some(work), options: None }).unwrap();
-    let response = client.datasets().register_dataset(request).await.map_err(problem)?;
-    Ok(response.into_inner().job.unwrap())
-}
-
-async fn registered(client: &Client, work: v1::DatasetWork) -> v1::Dataset {
-    let job = submit_dataset(client, work).await.unwrap();
-    let job = client.finish(&job.id, |_| {}).await.unwrap();
-    match job.outcome.unwrap().outcome.unwrap() {
-        v1::outcome::Outcome::Dataset(d) => d.dataset.unwrap(),
-        other => panic!("{other:?}"),
-    }
-}
-
-fn terms(ids: &[&[u8]], lambda: u64) -> v1::TrainingTerms {
-    v1::TrainingTerms {
-        dataset_ids: ids.iter().map(|id| id.to_vec()).collect(),
-        lambda,
-        link: v1::Link::Softmax.into(),
-        reg_bias: true,
-    }
-}
-
-async fn train(client: &Client, terms: v1::TrainingTerms) -> Result<v1::Agent, tribute_problem::Problem> {
-    let work = v1::TrainWork { terms: Some(terms), name: "wine".into() };
-    let request = client.sign(v1::TrainAgentRequest { auth: None, work: Some(work), options: None }).unwrap();
-    let job = client.agents().train_agent(request).await.map_err(problem)?.into_inner().job.unwrap();
-    agent_of(client.finish(&job.id, |_| {}).await?)
-}
-
-fn agent_of(job: v1::Job) -> Result<v1::Agent, tribute_problem::Problem> {
-    match job.outcome.unwrap().outcome.unwrap() {
-        v1::outcome::Outcome::Agent(a) => Ok(a.agent.unwrap()),
-        other => panic!("{other:?}"),
-    }
-}
-
-async fn import(
-    client: &Client,
-    terms: v1::TrainingTerms,
-    onnx: Vec<u8>,
-) -> Result<v1::Agent, tribute_problem::Problem> {
-    let work = v1::ImportWork { terms: Some(terms), name: "brought".into(), onnx, quantised_features: true };
-    let request = client.sign(v1::ImportAgentRequest { auth: None, work: Some(work), options: None }).unwrap();
-    let job = client.agents().import_agent(request).await.map_err(problem)?.into_inner().job.unwrap();
-    agent_of(client.finish(&job.id, |_| {}).await?)
+fn softmax(datasets: &[&v1::Dataset], lambda: u64) -> v1::TrainingTerms {
+    terms(datasets, v1::Link::Softmax, lambda)
 }
 
 /// λ = 2^-7: this few records need no less.
@@ -93,12 +29,12 @@ const LAMBDA: u64 = 1 << 25;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn from_records_to_a_proven_optimum() {
     let place = Place::new();
-    let served: Served = place.serve(SMALL);
+    let served = place.serve(SMALL);
     let (alice, bob, owner) = (connect(&served.url).await, connect(&served.url).await, connect(&served.url).await);
 
     // two providers
-    let a = registered(&alice, dataset(rows(0..90))).await;
-    let b = registered(&bob, dataset(rows(90..150))).await;
+    let a = registered(&alice, dataset(wines(0..90))).await;
+    let b = registered(&bob, dataset(wines(90..150))).await;
     assert_eq!((a.records, b.records, a.shards.len()), (90, 60, 1));
     let proof = a.shards[0].proof.clone().unwrap();
     assert_eq!(proof.inputs[1], [[0u8; 31].as_slice(), &[90]].concat());
@@ -106,7 +42,7 @@ async fn from_records_to_a_proven_optimum() {
     assert!(proof.stats.unwrap().gas_verify > 100_000);
 
     // the same records by the same owner are the same dataset; by another owner they are another
-    assert_eq!(registered(&alice, dataset(rows(0..90))).await.id, a.id);
+    assert_eq!(registered(&alice, dataset(wines(0..90))).await.id, a.id);
 
     // readable by the owner alone
     let get = v1::GetDatasetRequest { auth: None, id: a.id.clone() };
@@ -115,27 +51,19 @@ async fn from_records_to_a_proven_optimum() {
     assert_eq!(problem(refused).reason, Reason::NotFound);
 
     // no training without a grant, a grant is for one account, and its uses end
-    let wanted = terms(&[&a.id, &b.id], LAMBDA);
-    assert_eq!(train(&owner, wanted.clone()).await.unwrap_err().reason, Reason::NoGrant);
+    let wanted = softmax(&[&a, &b], LAMBDA);
+    assert_eq!(trained(&owner, wanted.clone()).await.unwrap_err().reason, Reason::NoGrant);
     for (provider, d) in [(&alice, &a), (&bob, &b)] {
-        let grant = v1::GrantTrainingRequest {
-            auth: None,
-            dataset_id: d.id.clone(),
-            grantee: owner.account().to_field(),
-            uses: 1,
-            expiry: 4_000_000_000,
-        };
-        let refused = owner.datasets().grant_training(owner.sign(grant.clone()).unwrap()).await.unwrap_err();
-        assert_eq!(problem(refused).reason, Reason::NotFound);
-        provider.datasets().grant_training(provider.sign(grant).unwrap()).await.unwrap();
+        assert_eq!(grant(&owner, &d.id, &owner).await.unwrap_err().reason, Reason::NotFound);
+        grant(provider, &d.id, &owner).await.unwrap();
     }
-    let agent = train(&owner, wanted.clone()).await.unwrap();
+    let agent = trained(&owner, wanted.clone()).await.unwrap();
     assert!(agent.relative_distance <= 1e-3 && agent.training_accuracy > 0.95);
     let whole: i64 = agent.shares.iter().sum();
     assert!((whole - (1 << 20)).abs() < 10, "{:?}", agent.shares);
     // equal work uses no second grant; other work would
-    assert_eq!(train(&owner, wanted).await.unwrap().weights_digest, agent.weights_digest);
-    assert_eq!(train(&owner, terms(&[&a.id, &b.id], LAMBDA + 1)).await.unwrap_err().reason, Reason::NoGrant);
+    assert_eq!(trained(&owner, wanted).await.unwrap().weights_digest, agent.weights_digest);
+    assert_eq!(trained(&owner, softmax(&[&a, &b], LAMBDA + 1)).await.unwrap_err().reason, Reason::NoGrant);
 
     // the model is its owner's alone
     let get = v1::GetAgentRequest { auth: None, weights_digest: agent.weights_digest.clone() };
@@ -175,17 +103,12 @@ async fn from_records_to_a_proven_optimum() {
 
     let job =
         owner.agents().prove_optimum(owner.sign(optimum.clone()).unwrap()).await.unwrap().into_inner().job.unwrap();
-    let done = owner.finish(&job.id, |_| {}).await.unwrap();
-    let v1::outcome::Outcome::Proof(proof) = done.outcome.unwrap().outcome.unwrap() else { panic!("no proof") };
+    let proof = proof_of(&owner, &job).await.unwrap();
     assert_eq!(proof.groups[0], agent.weights_digest);
     assert_eq!(proof.inputs[1][30..], 150u16.to_be_bytes());
 
     // gradients for a chain take the places of those off chain, which no optimum goes with then
-    let get = v1::GetCertificateRequest { auth: None, weights_digest: agent.weights_digest.clone() };
-    let certificate = || async {
-        let response = owner.agents().get_certificate(owner.sign(get.clone()).unwrap()).await.map_err(problem)?;
-        Ok::<_, tribute_problem::Problem>(response.into_inner().certificate_json)
-    };
+    let certificate = || certificate(&owner, &agent.weights_digest);
     let first = certificate().await.unwrap();
     let context = Some(v1::ChainContext { chain_id: 5, contract: vec![1; 20] });
     let elsewhere = v1::ProveGradientsRequest { context, ..gradients.clone() };
@@ -219,7 +142,7 @@ async fn bad_records_are_named_and_leave_nothing() {
     let place = Place::new();
     let served = place.serve(&["--k", "14", "--workers", "0"]);
     let client = connect(&served.url).await;
-    let with = |from: &str, to: &str| String::from_utf8(rows(0..5)).unwrap().replacen(from, to, 1).into_bytes();
+    let with = |from: &str, to: &str| String::from_utf8(wines(0..5)).unwrap().replacen(from, to, 1).into_bytes();
     let line = |i: usize| WINE.lines().nth(i).unwrap();
 
     let missing = line(2).replacen(line(2).split(',').nth(1).unwrap(), "", 1);
@@ -243,16 +166,17 @@ async fn bad_records_are_named_and_leave_nothing() {
         targets: vec![0; 15_000],
     }));
     assert_eq!(submit_dataset(&client, many).await.unwrap_err().reason, Reason::TooManyRecords);
-    let mut schema = dataset(rows(0..5));
+    let mut schema = dataset(wines(0..5));
     schema.schema_json = b"{}".to_vec();
     assert_eq!(submit_dataset(&client, schema).await.unwrap_err().reason, Reason::BadSchema);
-    let mut profile = dataset(rows(0..5));
+    let mut profile = dataset(wines(0..5));
     profile.profile = Some(v1::Profile { k: 40, columns: 8 });
     assert_eq!(submit_dataset(&client, profile).await.unwrap_err().reason, Reason::BadProfile);
 
     let list = client.sign(v1::ListJobsRequest::default()).unwrap();
     assert!(client.jobs().list_jobs(list).await.unwrap().into_inner().jobs.is_empty());
-    assert_eq!(train(&client, terms(&[&[9; 32]], LAMBDA)).await.unwrap_err().reason, Reason::NotFound);
+    let unknown = v1::Dataset { id: vec![9; 32], ..Default::default() };
+    assert_eq!(trained(&client, softmax(&[&unknown], LAMBDA)).await.unwrap_err().reason, Reason::NotFound);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -261,28 +185,28 @@ async fn a_model_that_is_not_the_optimum_is_refused_with_the_gradient() {
     let served = place.serve(SMALL);
     let key = PrivateKeySigner::random();
     let client = Client::connect(&served.url, key).await.unwrap();
-    let d = registered(&client, dataset(rows(0..100))).await;
-    let agent = train(&client, terms(&[&d.id], LAMBDA)).await.unwrap();
+    let d = registered(&client, dataset(wines(0..100))).await;
+    let agent = trained(&client, softmax(&[&d], LAMBDA)).await.unwrap();
     let get = v1::GetAgentRequest { auth: None, weights_digest: agent.weights_digest.clone() };
     let onnx = client.agents().get_agent(client.sign(get).unwrap()).await.unwrap().into_inner().onnx;
 
     // the optimum itself may be brought along
-    let brought = import(&client, terms(&[&d.id], LAMBDA), onnx.clone()).await.unwrap();
+    let brought = imported(&client, softmax(&[&d], LAMBDA), onnx.clone(), true).await.unwrap();
     assert_eq!(brought.weights_digest, agent.weights_digest);
     // another λ has another optimum
-    let refused = import(&client, terms(&[&d.id], 2 * LAMBDA), onnx.clone()).await.unwrap_err();
+    let refused = imported(&client, softmax(&[&d], 2 * LAMBDA), onnx.clone(), true).await.unwrap_err();
     assert_eq!(refused.reason, Reason::NotTheOptimum);
     for operand in ["gradient", "allowed", "feature", "class", "entry", "best_lambda", "diagnosis"] {
         assert!(refused.metadata.contains_key(operand), "{operand}: {:?}", refused.metadata);
     }
-    let refused = import(&client, terms(&[&d.id], LAMBDA), onnx[..onnx.len() - 1].to_vec()).await.unwrap_err();
+    let refused = imported(&client, softmax(&[&d], LAMBDA), onnx[..onnx.len() - 1].to_vec(), true).await.unwrap_err();
     assert_eq!(refused.reason, Reason::BadModel);
 
     // other schema: not over one agent
-    let mut other = dataset(rows(100..150));
+    let mut other = dataset(wines(100..150));
     other.profile = Some(v1::Profile { k: 13, columns: 8 });
     let other = registered(&client, other).await;
-    assert_eq!(train(&client, terms(&[&d.id, &other.id], LAMBDA)).await.unwrap_err().reason, Reason::SchemaMismatch);
+    assert_eq!(trained(&client, softmax(&[&d, &other], LAMBDA)).await.unwrap_err().reason, Reason::SchemaMismatch);
 }
 
 /// The first 1,597 digits, as the fixture's model was fitted to by scikit-learn.
@@ -291,12 +215,7 @@ fn digits() -> v1::DatasetWork {
     let schema = infer("digits.csv.gz", Predicts::Classes, packed);
     let source = Source::from_bytes("digits.csv.gz", packed.to_vec(), &Options::default()).unwrap();
     let rows = source.text().lines().take(1_597).collect::<Vec<_>>().join("\n");
-    let csv = v1::CsvRecords { file: "digits.csv.gz".into(), data: rows.into_bytes(), options: None };
-    v1::DatasetWork {
-        schema_json: schema.canonical().into_bytes(),
-        records: Some(v1::dataset_work::Records::Csv(csv)),
-        ..dataset(Vec::new())
-    }
+    data::dataset(&schema, csv("digits.csv.gz", rows.into_bytes()))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -306,21 +225,21 @@ async fn a_model_of_scikit_learn_is_taken_where_it_is_the_optimum() {
     let client = connect(&served.url).await;
     let d = registered(&client, digits()).await;
     let model = include_bytes!("../../../inference/tests/fixtures/optimum_digits.onnx").to_vec();
-    let wanted = terms(&[&d.id], 4_294_967); // λ = 1e-3
-    let agent = import(&client, wanted.clone(), model.clone()).await.unwrap();
+    let wanted = softmax(&[&d], 4_294_967); // λ = 1e-3
+    let agent = imported(&client, wanted.clone(), model.clone(), true).await.unwrap();
     assert!(agent.relative_distance <= 1e-3 && agent.training_accuracy > 0.95, "{agent:?}");
     let get = v1::GetAgentRequest { auth: None, weights_digest: agent.weights_digest.clone() };
     let onnx = client.agents().get_agent(client.sign(get).unwrap()).await.unwrap().into_inner().onnx;
     assert!(tribute_inference::Agent::from_bytes(&onnx).is_ok(), "what is kept is a canonical agent");
 
-    let refused = import(&client, v1::TrainingTerms { lambda: 1 << 24, ..wanted.clone() }, model.clone()).await;
+    let refused = imported(&client, v1::TrainingTerms { lambda: 1 << 24, ..wanted.clone() }, model.clone(), true).await;
     assert_eq!(refused.unwrap_err().reason, Reason::NotTheOptimum);
     // a model that says how its logits become predictions is held to it
     let logistic = v1::TrainingTerms { link: v1::Link::Logistic.into(), ..wanted.clone() };
-    let refused = import(&client, logistic, model).await.unwrap_err();
+    let refused = imported(&client, logistic, model, true).await.unwrap_err();
     assert_eq!((refused.reason, refused.metadata["got"].as_str()), (Reason::BadModel, "softmax"), "{refused}");
     // what is no head is named
     let hidden = include_bytes!("../../../inference/tests/fixtures/torch_hidden.onnx").to_vec();
-    let refused = import(&client, wanted, hidden).await.unwrap_err();
+    let refused = imported(&client, wanted, hidden, true).await.unwrap_err();
     assert_eq!(refused.reason, Reason::BadModel);
 }

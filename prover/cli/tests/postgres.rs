@@ -1,11 +1,10 @@
 //! The service on PostgreSQL: server and worker as processes of their own, one killed.
 
-mod common;
-
 use std::process::Command;
 
-use common::{calibrate, connect, submit, until, Place};
 use tribute_proto::v1::JobState;
+use tribute_testing::calls::{calibrate, connect, submit, until};
+use tribute_testing::Place;
 
 /// Stops the throw-away server however the test ends.
 struct Postgres {

@@ -1,9 +1,6 @@
 //! Datasets of many shards, regressions and evaluations, from records to a file that `tribute verify` accepts, at a small
 //! size.
 
-mod common;
-
-use common::{connect, infer, Place, Served};
 use tribute::offline::{verify_json, Options};
 use tribute_client::{problem, Client};
 use tribute_core::certificate::{FORMAT, TREE_FORMAT};
@@ -12,6 +9,11 @@ use tribute_core::schema::{Feature, Schema, Target};
 use tribute_problem::{Problem, Reason};
 use tribute_proto::v1;
 use tribute_records::Predicts;
+use tribute_testing::calls::{
+    self, certificate, connect, dataset_of, gradients, grant, optimum, registered, submit_dataset, trained,
+};
+use tribute_testing::data::infer;
+use tribute_testing::{Place, Served};
 use tribute_verify::Report;
 
 const K: u32 = 10;
@@ -44,74 +46,22 @@ fn records(n: usize, seed: usize) -> v1::dataset_work::Records {
     v1::dataset_work::Records::Quantised(v1::QuantisedRecords { features, targets })
 }
 
-async fn submit(client: &Client, schema: &Schema, records: v1::dataset_work::Records) -> Result<v1::Job, Problem> {
-    submit_as(client, schema, records, true, None).await
-}
-
-async fn submit_as(
-    client: &Client,
-    schema: &Schema,
-    records: v1::dataset_work::Records,
-    open_training: bool,
-    context: Option<v1::ChainContext>,
-) -> Result<v1::Job, Problem> {
-    let work = v1::DatasetWork {
-        schema_json: schema.canonical().into_bytes(),
-        records: Some(records),
-        profile: None,
-        context,
-        terms: Some(v1::Terms { min_data_bps: 5000, open_training }),
-    };
-    let request = client.sign(v1::RegisterDatasetRequest { auth: None, work: Some(work), options: None })?;
-    Ok(client.datasets().register_dataset(request).await.map_err(problem)?.into_inner().job.unwrap())
-}
-
-async fn registered(client: &Client, schema: &Schema, records: v1::dataset_work::Records) -> v1::Dataset {
-    let job = submit(client, schema, records).await.unwrap();
-    dataset_of(client, &job).await
-}
-
-async fn dataset_of(client: &Client, job: &v1::Job) -> v1::Dataset {
-    match client.finish(&job.id, |_| {}).await.unwrap().outcome.unwrap().outcome.unwrap() {
-        v1::outcome::Outcome::Dataset(d) => d.dataset.unwrap(),
-        other => panic!("{other:?}"),
-    }
+/// The work of registering records that anybody may train on.
+fn dataset(schema: &Schema, records: v1::dataset_work::Records) -> v1::DatasetWork {
+    let terms = Some(v1::Terms { min_data_bps: 5000, open_training: true });
+    v1::DatasetWork { terms, ..tribute_testing::data::dataset(schema, records) }
 }
 
 fn terms(datasets: &[&v1::Dataset], link: v1::Link) -> v1::TrainingTerms {
-    let dataset_ids = datasets.iter().map(|d| d.id.clone()).collect();
-    v1::TrainingTerms { dataset_ids, lambda: LAMBDA, link: link.into(), reg_bias: true }
-}
-
-async fn trained(client: &Client, terms: v1::TrainingTerms) -> Result<v1::Agent, Problem> {
-    let work = v1::TrainWork { terms: Some(terms), name: "agent".into() };
-    let request = client.sign(v1::TrainAgentRequest { auth: None, work: Some(work), options: None })?;
-    let job = client.agents().train_agent(request).await.map_err(problem)?.into_inner().job.unwrap();
-    match client.finish(&job.id, |_| {}).await?.outcome.unwrap().outcome.unwrap() {
-        v1::outcome::Outcome::Agent(a) => Ok(a.agent.unwrap()),
-        other => panic!("{other:?}"),
-    }
+    calls::terms(datasets, link, LAMBDA)
 }
 
 /// Proves gradients and optimum, and checks the certificate as anybody would.
 async fn certified(client: &Client, agent: &v1::Agent) -> Report {
-    let gradients = v1::ProveGradientsRequest { weights_digest: agent.weights_digest.clone(), ..Default::default() };
-    let jobs = client.agents().prove_gradients(client.sign(gradients).unwrap()).await.unwrap().into_inner().jobs;
-    for job in jobs {
-        client.finish(&job.id, |_| {}).await.unwrap();
-    }
-    let work = v1::OptimumWork {
-        weights_digest: agent.weights_digest.clone(),
-        context: None,
-        agent_id: vec![7; 32],
-        version: 1,
-    };
-    let optimum = v1::ProveOptimumRequest { auth: None, work: Some(work), options: None };
-    let job = client.agents().prove_optimum(client.sign(optimum).unwrap()).await.unwrap().into_inner().job.unwrap();
-    client.finish(&job.id, |_| {}).await.unwrap();
-    let request = v1::GetCertificateRequest { auth: None, weights_digest: agent.weights_digest.clone() };
-    let file = client.agents().get_certificate(client.sign(request).unwrap()).await.unwrap().into_inner();
-    verify_json(file.certificate_json, &Options { allow_dev_srs: true, srs: None }).unwrap()
+    gradients(client, &agent.weights_digest).await;
+    optimum(client, &agent.weights_digest).await.unwrap();
+    let file = certificate(client, &agent.weights_digest).await.unwrap();
+    verify_json(file, &Options { allow_dev_srs: true, srs: None }).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -122,8 +72,8 @@ async fn datasets_of_many_shards_are_certified() {
     let (schema, full) = (schema(), capacity());
 
     // 2 and 1 shards: a direct certificate, the second slot joined to the first
-    let two = registered(&client, &schema, records(full + 40, 1)).await;
-    let one = registered(&client, &schema, records(90, 2)).await;
+    let two = registered(&client, dataset(&schema, records(full + 40, 1))).await;
+    let one = registered(&client, dataset(&schema, records(90, 2))).await;
     assert_eq!((two.shards.len(), one.shards.len()), (2, 1));
     assert_eq!(two.shards.iter().map(|s| s.records).collect::<Vec<_>>(), [full as u64, 40]);
     let agent = trained(&client, terms(&[&two, &one], v1::Link::Squared)).await.unwrap();
@@ -134,7 +84,7 @@ async fn datasets_of_many_shards_are_certified() {
     assert_eq!(c.optimum.proof.inputs[13..16].iter().map(|x| x.0[31]).collect::<Vec<_>>(), [0, 1, 0], "join flags");
 
     // 9 shards more: a tree
-    let nine = registered(&client, &schema, records(8 * full + 1, 3)).await;
+    let nine = registered(&client, dataset(&schema, records(8 * full + 1, 3))).await;
     assert_eq!(nine.shards.len(), 9);
     let agent = trained(&client, terms(&[&two, &nine, &one], v1::Link::Squared)).await.unwrap();
     let on_chain = v1::ProveGradientsRequest {
@@ -156,7 +106,7 @@ async fn datasets_of_many_shards_are_certified() {
     assert!(report.relative_distance().unwrap() <= 1e-3);
 
     // more than a tree holds, and nothing is kept of it
-    let refused = submit(&client, &schema, records(64 * full + 1, 4)).await.unwrap_err();
+    let refused = submit_dataset(&client, dataset(&schema, records(64 * full + 1, 4))).await.unwrap_err();
     assert_eq!(refused.reason, Reason::TooManyRecords);
     assert!(refused.to_string().contains("65 shards") && refused.to_string().contains("takes 64"), "{refused}");
 }
@@ -181,10 +131,10 @@ async fn a_regression_is_certified_and_not_served() {
     let csv = |data: &str| {
         v1::dataset_work::Records::Csv(v1::CsvRecords { file: "line.csv".into(), data: data.into(), options: None })
     };
-    let refused = submit(&client, &schema, csv("a,b,y\n1,2,three\n")).await.unwrap_err();
+    let refused = submit_dataset(&client, dataset(&schema, csv("a,b,y\n1,2,three\n"))).await.unwrap_err();
     assert_eq!((refused.reason, refused.metadata["column"].as_str()), (Reason::BadRecord, "3"));
 
-    let dataset = registered(&client, &schema, csv(&text)).await;
+    let dataset = registered(&client, dataset(&schema, csv(&text))).await;
     assert_eq!(dataset.records, 260);
     for link in [v1::Link::Softmax, v1::Link::Logistic] {
         let refused = trained(&client, terms(&[&dataset], link)).await.unwrap_err();
@@ -210,7 +160,7 @@ async fn a_regression_is_certified_and_not_served() {
     let mut shape = circuits.ready[0].shape.unwrap();
     shape.statement = 6;
     let work = v1::CircuitWork { shape: Some(shape) };
-    let job = common::submit(&client, v1::Work { work: Some(v1::work::Work::Circuit(work)) }).await;
+    let job = calls::submit(&client, v1::Work { work: Some(v1::work::Work::Circuit(work)) }).await;
     let refused = client.finish(&job.id, |_| {}).await.unwrap_err();
     assert!(refused.to_string().contains("a regression gives none"), "{refused}");
 }
@@ -231,11 +181,11 @@ async fn accuracy_on_a_dataset_it_was_not_trained_on() {
     let served = serve(&place);
     let (owner, provider) = (connect(&served.url).await, connect(&served.url).await);
     let (schema, full) = (schema(), capacity());
-    let trained_on = registered(&owner, &schema, records(90, 1)).await;
+    let trained_on = registered(&owner, dataset(&schema, records(90, 1))).await;
     let agent = trained(&owner, terms(&[&trained_on], v1::Link::Squared)).await.unwrap();
     // of two shards, another's, and nobody may use it
-    let job = submit_as(&provider, &schema, records(full + 30, 2), false, None).await.unwrap();
-    let held_out = dataset_of(&provider, &job).await;
+    let work = tribute_testing::data::dataset(&schema, records(full + 30, 2));
+    let held_out = registered(&provider, work).await;
 
     // an agent has an accuracy when it has a certificate
     let refused = evaluate(&owner, &agent.weights_digest, &held_out.id).await.unwrap_err();
@@ -250,21 +200,13 @@ async fn accuracy_on_a_dataset_it_was_not_trained_on() {
     let refused = evaluate(&owner, &agent.weights_digest, &trained_on.id).await.unwrap_err();
     assert!(refused.to_string().contains("was trained on it"), "{refused}");
 
-    let expiry = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() + 3600;
-    let grant = v1::GrantTrainingRequest {
-        auth: None,
-        dataset_id: held_out.id.clone(),
-        grantee: owner.account().to_field(),
-        uses: 1,
-        expiry,
-    };
-    provider.datasets().grant_training(provider.sign(grant).unwrap()).await.unwrap();
+    grant(&provider, &held_out.id, &owner).await.unwrap();
     let outcome = evaluate(&owner, &agent.weights_digest, &held_out.id).await.unwrap();
     let report = verify_json(&outcome.evaluation_json, &Options { allow_dev_srs: true, srs: None }).unwrap();
     let e = report.evaluation().unwrap();
     assert_eq!((e.dataset.records, e.dataset.shards.len()), (full as u64 + 30, 2));
     assert_eq!((outcome.records, outcome.correct), (e.dataset.records, e.dataset.correct));
-    assert_eq!(e.dataset.dataset_id.0[..], held_out.id);
+    assert_eq!(e.dataset.dataset_id.to_vec(), held_out.id);
 
     // what the agent's integers answer
     let file = v1::GetAgentRequest { auth: None, weights_digest: agent.weights_digest.clone() };
@@ -284,7 +226,8 @@ async fn accuracy_on_a_dataset_it_was_not_trained_on() {
 
     // proven for a chain that the certificate is not for
     let elsewhere = v1::ChainContext { chain_id: 31_337, contract: vec![1; 20] };
-    let job = submit_as(&owner, &schema, records(40, 5), true, Some(elsewhere)).await.unwrap();
+    let work = v1::DatasetWork { context: Some(elsewhere), ..dataset(&schema, records(40, 5)) };
+    let job = submit_dataset(&owner, work).await.unwrap();
     let elsewhere = dataset_of(&owner, &job).await;
     let refused = evaluate(&owner, &agent.weights_digest, &elsewhere.id).await.unwrap_err();
     assert_eq!(refused.reason, Reason::NotReady);

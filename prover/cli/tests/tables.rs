@@ -1,22 +1,21 @@
 //! Tables at every way in: the command line and the service say the same about them, before anything is committed.
 
-mod common;
-
 use std::path::Path;
 use std::process::{Command, Output};
 
-use common::{connect, Place, PROGRAM};
 use serde_json::Value;
 use tribute_client::{problem, Client};
 use tribute_problem::{Problem, Reason};
 use tribute_proto::v1;
+use tribute_testing::calls::connect;
+use tribute_testing::{program, Place};
 
 const CASES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../records/tests/cases");
 
 /// Runs the program in a folder; `@` stands for the cases. No server is there to be asked.
 fn tribute(folder: &Path, arguments: &str) -> Output {
     let arguments = arguments.split_whitespace().map(|a| a.replace('@', &format!("{CASES}/")));
-    let mut command = Command::new(PROGRAM);
+    let mut command = Command::new(program());
     command.args(arguments).current_dir(folder).env_remove("TRIBUTE_KEY").env("TRIBUTE_SERVER", "http://127.0.0.1:1");
     command.output().unwrap()
 }

@@ -5,8 +5,9 @@ use std::time::Duration;
 use alloy::signers::local::PrivateKeySigner;
 use tonic::transport::{Channel, Endpoint};
 use tonic::Status;
-use tribute_problem::hexed::{Hex20, Hex32};
-use tribute_problem::{Problem, Reason, Result};
+use tribute_core::hexed::Hex20;
+use tribute_core::id::Instance;
+use tribute_problem::{field, Problem, Reason, Result};
 use tribute_proto::{v1, SignedRequest};
 
 use crate::signing;
@@ -24,7 +25,7 @@ pub struct Client {
     channel: Channel,
     /// What the server said it is.
     pub info: v1::ServerInfo,
-    instance: Hex32,
+    instance: Instance,
     key: PrivateKeySigner,
 }
 
@@ -73,7 +74,7 @@ impl Client {
             .await
             .map_err(problem)?
             .into_inner();
-        let instance = Hex32::from_field("instance", &info.instance)?;
+        let instance = field("instance", &info.instance)?;
         Ok(Client { channel, info, instance, key })
     }
 

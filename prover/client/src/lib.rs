@@ -5,11 +5,13 @@
 //! | [`connection`] | a connection to a server that signs what it sends, and waits for jobs |
 //! | [`signing`] | the EIP-712 signature of a request |
 //! | [`files`] | files read with errors that name them, written whole or not at all |
+//! | [`wire`] | between messages and what they are about |
 //! | [`session`] | the client's side of a prepaid session: its own transcript, and vouchers for it |
 
 pub mod connection;
 pub mod files;
 pub mod session;
 pub mod signing;
+pub mod wire;
 
 pub use connection::{problem, Client};

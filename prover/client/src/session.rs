@@ -3,28 +3,29 @@
 
 use std::path::{Path, PathBuf};
 
-use alloy::primitives::{B256, U256};
 use alloy::signers::local::PrivateKeySigner;
 use serde::{Deserialize, Serialize};
 use tribute_chain::{SignedVoucher, Voucher};
 use tribute_core::context::{first_transcript, Domain};
+use tribute_core::hexed::Hex20;
+use tribute_core::id::{AgentId, Salt, SessionId, Transcript, WeightsDigest};
 use tribute_core::receipt::{extend, from_word, to_word};
 use tribute_core::Fr;
-use tribute_problem::hexed::{Hex, Hex20, Hex32};
-use tribute_problem::{Problem, Reason, Result};
+use tribute_problem::{field, Problem, Reason, Result};
 use tribute_proto::v1;
 
 use crate::connection::{problem, Client};
 use crate::files::{read_file, write_file};
+use crate::wire;
 
 /// A client's session, kept in a file: what it asked, what it was answered, what it signed. A server that claims another
 /// past is not believed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ClientSession {
     /// The session's id.
-    pub session: Hex32,
+    pub session: SessionId,
     /// On-chain id of the agent.
-    pub agent_id: Hex32,
+    pub agent_id: AgentId,
     /// Its version.
     pub version: u32,
     /// EIP-155 id of the escrow contract's chain.
@@ -32,11 +33,11 @@ pub struct ClientSession {
     /// The escrow contract.
     pub contract: Hex20,
     /// Digest of the agent's weights.
-    pub weights_digest: Hex32,
+    pub weights_digest: WeightsDigest,
     /// Answers so far.
     pub count: u64,
     /// Transcript after them.
-    pub transcript: Hex32,
+    pub transcript: Transcript,
     /// The latest voucher.
     pub voucher: Option<SignedVoucher>,
     /// A query whose answer has not been seen: sent again, word for word, before any other.
@@ -51,7 +52,7 @@ pub struct ClientSession {
 struct Query {
     #[serde(with = "hex::serde")]
     features: Vec<u8>,
-    salt: Hex32,
+    salt: Salt,
 }
 
 /// One answered query.
@@ -61,7 +62,7 @@ pub struct Answer {
     #[serde(with = "hex::serde")]
     pub features: Vec<u8>,
     /// Random, below 2^248.
-    pub salt: Hex32,
+    pub salt: Salt,
     /// The class.
     pub answer: u16,
     /// The class's name.
@@ -74,7 +75,7 @@ impl ClientSession {
     /// # Errors
     /// Where the file is of another session, or missing although there are answers.
     pub fn open(file: &Path, session: &v1::Session) -> Result<Self> {
-        let id = Hex32::from_field("session", &session.id)?;
+        let id: SessionId = field("session", &session.id)?;
         if file.exists() {
             let state: ClientSession = serde_json::from_slice(&read_file(file)?)
                 .map_err(|e| Problem::field("state", format!("{}: {e}", file.display())))?;
@@ -84,10 +85,10 @@ impl ClientSession {
             return Ok(ClientSession { file: file.into(), ..state });
         }
         let context = session.context.clone().unwrap_or_default();
-        let contract = Hex20::from_field("contract", &context.contract)?;
-        let weights_digest = Hex32::from_field("weights_digest", &session.weights_digest)?;
+        let contract: Hex20 = field("contract", &context.contract)?;
+        let weights_digest: WeightsDigest = field("weights_digest", &session.weights_digest)?;
         let domain = Domain { chain_id: context.chain_id, contract: contract.0 };
-        let first = Hex(to_word(&first_transcript(&domain, &id.0, session.version, &weights_digest.0)));
+        let first = Transcript::new(to_word(&first_transcript(&domain, &id, session.version, &weights_digest)));
         if session.count != 0 {
             return Err(Problem::field(
                 "state",
@@ -100,7 +101,7 @@ impl ClientSession {
         }
         Ok(ClientSession {
             session: id,
-            agent_id: Hex32::from_field("agent_id", &session.agent_id)?,
+            agent_id: field("agent_id", &session.agent_id)?,
             version: session.version,
             chain_id: context.chain_id,
             contract,
@@ -124,7 +125,7 @@ impl ClientSession {
         // 31 random bytes: below 2^248
         let mut salt = [0; 32];
         salt[1..].copy_from_slice(&rand::random::<[u8; 31]>());
-        let query = Query { features, salt: Hex(salt) };
+        let query = Query { features, salt: Salt::new(salt) };
         // written down before it is sent: an answer that is lost can be asked for again
         self.pending = Some(query.clone());
         self.save()?;
@@ -148,7 +149,8 @@ impl ClientSession {
     /// What the server refuses.
     pub async fn submit_voucher(&self, client: &Client) -> Result<()> {
         if let Some(voucher) = &self.voucher {
-            let request = client.sign(v1::SubmitVoucherRequest { auth: None, voucher: Some(message(voucher)) })?;
+            let request =
+                client.sign(v1::SubmitVoucherRequest { auth: None, voucher: Some(wire::voucher(voucher)) })?;
             client.sessions().submit_voucher(request).await.map_err(problem)?;
         }
         Ok(())
@@ -157,21 +159,21 @@ impl ClientSession {
     async fn send(&mut self, client: &Client, query: &Query) -> Result<u16> {
         let request = client.sign(v1::QueryRequest {
             auth: None,
-            session: self.session.to_field(),
+            session: self.session.to_vec(),
             query: Some(v1::query_request::Query::Quantised(query.features.clone())),
-            salt: query.salt.to_field(),
+            salt: query.salt.to_vec(),
             position: self.count,
-            voucher: self.voucher.as_ref().map(message),
+            voucher: self.voucher.as_ref().map(wire::voucher),
         })?;
         let response = client.sessions().query(request).await.map_err(problem)?.into_inner();
         let answer = u16::try_from(response.answer).map_err(|_| Problem::internal("an answer is no class"))?;
-        let field = |word: &Hex32| -> Result<Fr> {
-            from_word(&word.0).ok_or_else(|| Problem::internal("a transcript is no field element"))
+        let element = |word: &[u8; 32]| -> Result<Fr> {
+            from_word(word).ok_or_else(|| Problem::internal("a transcript is no field element"))
         };
-        let after =
-            extend(field(&self.transcript)?, query.features.len(), &query.features, field(&query.salt)?, answer);
-        let after = Hex(to_word(&after));
-        if response.transcript != after.0 || response.position != self.count + 1 {
+        let (before, salt) = (element(self.transcript.as_bytes())?, element(query.salt.as_bytes())?);
+        let after = extend(before, query.features.len(), &query.features, salt, answer);
+        let after = Transcript::new(to_word(&after));
+        if response.transcript != after.as_bytes() || response.position != self.count + 1 {
             return Err(Problem::new(
                 Reason::ForkedTranscript,
                 format!(
@@ -191,26 +193,12 @@ impl ClientSession {
 
     fn sign(&self, key: &PrivateKeySigner) -> Result<SignedVoucher> {
         let domain = Domain { chain_id: self.chain_id, contract: self.contract.0 };
-        let voucher = Voucher {
-            session: B256::from(self.session.0),
-            version: self.version,
-            count: self.count,
-            transcript: U256::from_be_bytes(self.transcript.0),
-        };
+        let voucher =
+            Voucher { session: self.session, version: self.version, count: self.count, transcript: self.transcript };
         SignedVoucher::sign(key, &domain, voucher).map_err(Problem::internal)
     }
 
     fn save(&self) -> Result<()> {
         write_file(&self.file, &serde_json::to_vec(self)?)
-    }
-}
-
-fn message(v: &SignedVoucher) -> v1::Voucher {
-    v1::Voucher {
-        session: v.session().to_vec(),
-        version: v.version(),
-        count: v.count(),
-        transcript: v.transcript().to_vec(),
-        signature: v.signature().to_vec(),
     }
 }

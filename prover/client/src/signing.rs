@@ -9,8 +9,8 @@ use alloy::primitives::B256;
 use alloy::signers::local::PrivateKeySigner;
 use alloy::signers::SignerSync as _;
 use sha2::{Digest as _, Sha256};
-use tribute_core::digest::{keccak, Words};
-use tribute_problem::hexed::Hex32;
+use tribute_core::digest::{keccak, Digest, Words};
+use tribute_core::id::{Instance, Nonce};
 use tribute_problem::{Problem, Result};
 use tribute_proto::{v1, SignedRequest};
 
@@ -19,18 +19,18 @@ const VALIDITY: u64 = 300;
 
 /// The EIP-712 digest of a request.
 #[must_use]
-pub fn request_digest(instance: &Hex32, method: &str, body: &[u8; 32], nonce: &[u8; 32], deadline: u64) -> [u8; 32] {
+pub fn request_digest(instance: &Instance, method: &str, body: &[u8; 32], nonce: &Nonce, deadline: u64) -> Digest {
     let separator = Words::new()
         .word(&keccak(b"EIP712Domain(string name,string version,bytes32 salt)"))
         .word(&keccak(b"Tribute Service"))
         .word(&keccak(b"1"))
-        .word(&instance.0)
+        .word(instance.as_bytes())
         .keccak();
     let message = Words::new()
         .word(&keccak(b"Request(string method,bytes32 body,bytes32 nonce,uint64 deadline)"))
         .word(&keccak(method.as_bytes()))
         .word(body)
-        .word(nonce)
+        .word(nonce.as_bytes())
         .uint(u128::from(deadline))
         .keccak();
     keccak(&[&[0x19, 0x01][..], &separator, &message].concat())
@@ -49,8 +49,8 @@ pub fn unix_seconds() -> u64 {
 }
 
 /// Signs a request for the server `instance`.
-pub fn sign<R: SignedRequest>(request: &mut R, instance: &Hex32, key: &PrivateKeySigner) -> Result<()> {
-    let nonce: [u8; 32] = rand::random();
+pub fn sign<R: SignedRequest>(request: &mut R, instance: &Instance, key: &PrivateKeySigner) -> Result<()> {
+    let nonce = Nonce::new(rand::random());
     let deadline = unix_seconds() + VALIDITY;
     let digest = request_digest(instance, R::METHOD, &body_hash(request), &nonce, deadline);
     let signature = key.sign_hash_sync(&B256::from(digest)).map_err(Problem::internal)?;

@@ -2,10 +2,11 @@
 
 use tribute_circuits::columns::opening::open_record;
 use tribute_circuits::columns::{
-    commit_gradient, commit_records, commit_unused_slot, commit_weights, CommittedGroup, Secret,
+    commit_gradient, commit_records, commit_weights, sum_gradients, CommittedGroup, Secret,
 };
 use tribute_core::digest::Digest;
 use tribute_core::head::Weights;
+use tribute_core::id::GroupDigest;
 use tribute_core::layout::Layout;
 use tribute_core::opening::{RecordClaim, RecordOpening};
 use tribute_core::records::Records;
@@ -31,7 +32,15 @@ impl std::fmt::Debug for Committer {
 #[derive(Clone, Debug)]
 pub struct Committed {
     group: CommittedGroup,
-    digest: Digest,
+    digest: GroupDigest,
+    /// What an opening of it is charged to: itself, or every summand.
+    charged: Vec<Charged>,
+}
+
+/// A commitment with the number of openings that its salts allow.
+#[derive(Clone, Copy, Debug)]
+struct Charged {
+    digest: GroupDigest,
     budget: u64,
 }
 
@@ -46,7 +55,7 @@ impl Committer {
     /// Where they do not fit one shard of the layout.
     pub fn records(&self, srs: &Srs, layout: &Layout, records: &Records) -> Result<Committed> {
         let group = commit_records(srs, layout, &self.0, records).map_err(Problem::internal)?;
-        Ok(Committed::new(group, layout))
+        Ok(Committed::new(group, layout.opening_budget()))
     }
 
     /// Commits to weights.
@@ -55,37 +64,42 @@ impl Committer {
     /// Where there are not as many as the layout has, or one is out of range.
     pub fn weights(&self, srs: &Srs, layout: &Layout, weights: &Weights) -> Result<Committed> {
         weights.check(layout).map_err(Problem::internal)?;
-        Ok(Committed::new(commit_weights(srs, layout, &self.0, weights), layout))
+        Ok(Committed::new(commit_weights(srs, layout, &self.0, weights), layout.weights_opening_budget()))
     }
 
     /// Commits to a gradient. `about` names what it is the gradient of, so that equal gradients of different things have
     /// different commitments.
     #[must_use]
     pub fn gradient(&self, srs: &Srs, layout: &Layout, about: &[Digest], gradient: &[I256]) -> Committed {
-        Committed::new(commit_gradient(srs, layout, &self.0, about, gradient), layout)
-    }
-
-    /// Commits to the empty gradient in an unused slot of an optimum.
-    #[must_use]
-    pub fn unused_slot(&self, srs: &Srs, layout: &Layout, weights: &Digest, slot: usize) -> Committed {
-        Committed::new(commit_unused_slot(srs, layout, &self.0, weights, slot), layout)
+        let group = commit_gradient(srs, layout, &self.0, about, gradient);
+        Committed::new(group, layout.weights_opening_budget())
     }
 }
 
 impl Committed {
-    fn new(group: CommittedGroup, layout: &Layout) -> Self {
-        Committed { digest: group.digest(), group, budget: layout.opening_budget() }
+    fn new(group: CommittedGroup, budget: u64) -> Self {
+        let digest = GroupDigest::new(group.digest());
+        Committed { digest, group, charged: vec![Charged { digest, budget }] }
     }
 
     /// A commitment to no columns, for counting.
     #[cfg(test)]
-    pub(crate) fn bare(digest: Digest, budget: u64) -> Self {
-        Committed { group: CommittedGroup { columns: Vec::new() }, digest, budget }
+    pub(crate) fn bare(digest: GroupDigest, budget: u64) -> Self {
+        Committed { group: CommittedGroup { columns: Vec::new() }, digest, charged: vec![Charged { digest, budget }] }
+    }
+
+    /// The sum with another committed gradient. An opening of it is a functional of every summand, so it is charged to all
+    /// of them.
+    #[must_use]
+    pub fn plus(self, other: &Committed) -> Committed {
+        let group = sum_gradients([&self.group, &other.group]);
+        let charged = [self.charged, other.charged.clone()].concat();
+        Committed { digest: GroupDigest::new(group.digest()), group, charged }
     }
 
     /// The commitment's name.
     #[must_use]
-    pub fn digest(&self) -> Digest {
+    pub fn digest(&self) -> GroupDigest {
         self.digest
     }
 
@@ -118,21 +132,22 @@ impl Custody {
         Ok(Committer(Secret::from_bytes(derive(&self.secret(tenant).await?, b"tribute.columns.v1"))))
     }
 
-    /// Counts one more opening of each commitment, all or none, durably, and gives their columns to a proof.
+    /// Counts one more opening of each commitment, of a sum's summands for the sum, all or none, durably, and gives their
+    /// columns to a proof.
     ///
     /// # Errors
     /// [`Reason::BudgetSpent`] where one has been opened as often as it may be.
     pub async fn spend_openings(&self, committed: &[&Committed]) -> Result<Opened> {
         let mut tx = self.db.begin().await?;
         let lineage = self.lineage(&mut tx, "{for_share}").await?;
-        for one in committed {
-            self.spend(&mut tx, &lineage, one).await?;
+        for charged in committed.iter().flat_map(|one| &one.charged) {
+            self.spend(&mut tx, &lineage, charged).await?;
         }
         tx.commit().await?;
         Ok(Opened(committed.iter().map(|one| one.group.clone()).collect()))
     }
 
-    async fn spend(&self, tx: &mut tribute_store::db::Tx, lineage: &Lineage, committed: &Committed) -> Result<()> {
+    async fn spend(&self, tx: &mut tribute_store::db::Tx, lineage: &Lineage, committed: &Charged) -> Result<()> {
         let name = hex::encode(committed.digest);
         let first = lineage.counter(committed.budget);
         sqlx::query(self.db.sql(
@@ -167,7 +182,7 @@ impl Custody {
     }
 
     /// The openings of a commitment in this store; `None` where it was never opened here.
-    pub async fn counter(&self, digest: &Digest) -> Result<Option<Counter>> {
+    pub async fn counter(&self, digest: &GroupDigest) -> Result<Option<Counter>> {
         let row: Option<(i64, i64, i64)> =
             sqlx::query_as(self.db.sql("SELECT used, ends, reserved_to FROM openings WHERE digest = $1"))
                 .bind(hex::encode(digest))

@@ -4,6 +4,7 @@ use std::path::Path;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use tempfile::TempDir;
+use tribute_core::id::GroupDigest;
 
 use super::*;
 
@@ -17,12 +18,12 @@ async fn open_with(folder: &Path, key: &Path) -> Result<Custody> {
     Custody::open(db, artefacts, key).await
 }
 
-async fn spend(custody: &Custody, digest: [u8; 32], budget: u64) -> Result<()> {
+async fn spend(custody: &Custody, digest: GroupDigest, budget: u64) -> Result<()> {
     custody.spend_openings(&[&Committed::bare(digest, budget)]).await.map(|_| ())
 }
 
 /// Opens a commitment until that is refused; how often it could be.
-async fn exhaust(custody: &Custody, digest: [u8; 32], budget: u64) -> u64 {
+async fn exhaust(custody: &Custody, digest: GroupDigest, budget: u64) -> u64 {
     let mut times = 0;
     loop {
         match spend(custody, digest, budget).await {
@@ -77,7 +78,7 @@ async fn another_master_key_or_none_is_refused_and_no_key_is_made() {
 async fn the_budget_ends_and_a_refused_opening_counts_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let custody = store(folder.path()).await;
-    let (a, b) = ([1; 32], [2; 32]);
+    let (a, b) = (GroupDigest::new([1; 32]), GroupDigest::new([2; 32]));
     assert_eq!(exhaust(&custody, a, 3).await, 3);
     let both = [&Committed::bare(b, 3), &Committed::bare(a, 3)];
     assert_eq!(custody.spend_openings(&both).await.unwrap_err().reason, Reason::BudgetSpent);
@@ -94,7 +95,7 @@ async fn a_live_store_and_a_restored_one_share_the_budget() {
     let (live, other) = (store(one.path()).await, store(two.path()).await);
     let secret = live.secret("0xaa").await.unwrap();
     // opened before the first backup, between two backups, after both
-    let [before, between, after] = [[7; 32], [8; 32], [9; 32]];
+    let [before, between, after] = [[7; 32], [8; 32], [9; 32]].map(GroupDigest::new);
     let file = one.path().join("backup");
     spend(&live, before, 8).await.unwrap();
     live.backup(&file, &[5; 32]).await.unwrap();
@@ -186,7 +187,7 @@ async fn run(actions: Vec<Action>) {
             Action::Open(store, commitment, times) => {
                 let store = store % members.len();
                 for _ in 0..times {
-                    match spend(&members[store].custody, [commitment; 32], BUDGET).await {
+                    match spend(&members[store].custody, GroupDigest::new([commitment; 32]), BUDGET).await {
                         Ok(()) => *opened.entry(commitment).or_default() += 1,
                         Err(e) => assert_eq!(e.reason, Reason::BudgetSpent, "{e}"),
                     }

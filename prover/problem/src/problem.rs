@@ -183,6 +183,18 @@ impl From<Problem> for Status {
     }
 }
 
+/// A message's bytes field as what it is to be, an identifier or an address.
+///
+/// # Errors
+/// Names the field, and what it is to be.
+pub fn field<'a, T>(name: &str, bytes: &'a [u8]) -> Result<T>
+where
+    T: TryFrom<&'a [u8]>,
+    T::Error: std::fmt::Display,
+{
+    T::try_from(bytes).map_err(|e| Problem::field(name, e.to_string()))
+}
+
 #[cfg(feature = "sqlx")]
 impl From<sqlx::Error> for Problem {
     fn from(e: sqlx::Error) -> Self {

@@ -1,9 +1,11 @@
 //! Who sends a request: checks the signatures that [`tribute_client::signing`] makes, and that none is used twice.
 
-use alloy::primitives::{Signature, B256};
+use tribute_chain::StrictSignature;
 use tribute_client::signing::{body_hash, request_digest, unix_seconds};
-use tribute_problem::hexed::{Hex, Hex20, Hex32};
-use tribute_problem::{Problem, Reason, Result};
+use tribute_core::digest::Digest;
+use tribute_core::hexed::{Hex, Hex20};
+use tribute_core::id::{Instance, Nonce};
+use tribute_problem::{field, Problem, Reason, Result};
 use tribute_proto::SignedRequest;
 use tribute_store::db::Database;
 
@@ -12,27 +14,24 @@ pub const MAX_AHEAD: u64 = 3600;
 
 /// The account that signed `digest` with the 65 bytes `signature`, if any did.
 #[must_use]
-pub fn recover(signature: &[u8], digest: &[u8; 32]) -> Option<Hex20> {
-    let signature = Signature::from_raw(signature).ok()?;
-    // one signature, one encoding: the high half of s is refused as contracts do
-    if signature.normalize_s().is_some() {
-        return None;
-    }
-    Some(Hex(signature.recover_address_from_prehash(&B256::from(*digest)).ok()?.into_array()))
+pub fn recover(signature: &[u8], digest: &Digest) -> Option<Hex20> {
+    // one signature, one encoding
+    let signer = StrictSignature::parse(signature).ok()?.signer(digest)?;
+    Some(Hex(signer.into_array()))
 }
 
 /// Checks requests and remembers their nonces.
 #[derive(Clone, Debug)]
 pub struct Gatekeeper {
     db: Database,
-    instance: Hex32,
+    instance: Instance,
 }
 
 impl Gatekeeper {
     /// The gatekeeper of the server that owns `db`; its instance is made at the first start.
     pub async fn open(db: Database) -> Result<Self> {
         sqlx::query(db.sql("INSERT INTO server (name, value) VALUES ('instance', $1) ON CONFLICT DO NOTHING"))
-            .bind(Hex32::from(rand::random::<[u8; 32]>()).to_string())
+            .bind(Instance::new(rand::random()).to_string())
             .execute(db.pool())
             .await?;
         let text: String =
@@ -43,7 +42,7 @@ impl Gatekeeper {
 
     /// Salt of the requests' EIP-712 domain.
     #[must_use]
-    pub fn instance(&self) -> Hex32 {
+    pub fn instance(&self) -> Instance {
         self.instance
     }
 
@@ -52,8 +51,8 @@ impl Gatekeeper {
         let auth = request.auth().ok_or_else(|| {
             Problem::new(Reason::BadSignature, format!("{} must be signed: its field `auth` is empty", R::METHOD))
         })?;
-        let signer = Hex20::from_field("auth.signer", &auth.signer)?;
-        let nonce = Hex32::from_field("auth.nonce", &auth.nonce)?;
+        let signer: Hex20 = field("auth.signer", &auth.signer)?;
+        let nonce: Nonce = field("auth.nonce", &auth.nonce)?;
         let now = unix_seconds();
         if auth.deadline < now || auth.deadline > now + MAX_AHEAD {
             return Err(Problem::new(
@@ -66,7 +65,7 @@ impl Gatekeeper {
             .with("deadline", auth.deadline)
             .with("now", now));
         }
-        let digest = request_digest(&self.instance, R::METHOD, &body_hash(request), &nonce.0, auth.deadline);
+        let digest = request_digest(&self.instance, R::METHOD, &body_hash(request), &nonce, auth.deadline);
         let actual = recover(&auth.signature, &digest);
         if actual != Some(signer) {
             return Err(Problem::new(
@@ -80,7 +79,7 @@ impl Gatekeeper {
         Ok(signer)
     }
 
-    async fn use_nonce(&self, signer: Hex20, nonce: Hex32, deadline: u64) -> Result<()> {
+    async fn use_nonce(&self, signer: Hex20, nonce: Nonce, deadline: u64) -> Result<()> {
         let fresh = sqlx::query(
             self.db.sql("INSERT INTO nonces (signer, nonce, deadline) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"),
         )
@@ -173,9 +172,13 @@ mod tests {
         auth.signature[32..64].copy_from_slice(&s.to_be_bytes::<32>());
         auth.signature[64] ^= 27 ^ 28;
         assert_eq!(reason(other).await, Reason::BadSignature);
+        // the recovery byte as some libraries write it
+        let mut other = good.clone();
+        other.auth.as_mut().unwrap().signature[64] -= 27;
+        assert_eq!(reason(other).await, Reason::BadSignature);
         // signed for another server, and the same message signed for another method
         let mut other = request();
-        sign(&mut other, &Hex([9; 32]), &key).unwrap();
+        sign(&mut other, &Instance::new([9; 32]), &key).unwrap();
         assert_eq!(reason(other).await, Reason::BadSignature);
         let mut cancel = v1::CancelJobRequest { auth: None, job: "j".into() };
         sign(&mut cancel, &gate.instance(), &key).unwrap();

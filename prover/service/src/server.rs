@@ -12,7 +12,6 @@ use tonic::transport::Server;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::trace::TraceLayer;
 use tribute_custody::Custody;
-use tribute_problem::hexed::Hex32;
 use tribute_problem::{Problem, Result};
 use tribute_proto::v1;
 use tribute_steps::child::Storage;
@@ -112,7 +111,7 @@ pub async fn start(config: Config) -> Result<Running> {
         ownership: ownership.clone(),
         chain: config.chain,
         profile: config.profile,
-        srs: Hex32::from(srs),
+        srs,
         wake: wake.clone(),
     };
     let records = Records { custody: custody.clone(), parameters, opening: Arc::default() };

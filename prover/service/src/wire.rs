@@ -1,13 +1,12 @@
 //! Between messages and what rows and rules hold: the one place that knows the form on the wire.
 
-use tribute_chain::{SignedVoucher, Voucher, B256, U256};
-use tribute_core::context::Terms;
+pub(crate) use tribute_client::wire::{link, terms};
+use tribute_client::wire::{statement, terms_message, voucher};
+use tribute_core::hexed::Hex20;
 use tribute_core::layout::Task;
-use tribute_core::link::Link;
+use tribute_core::proof::Proof;
 use tribute_core::schema::Schema;
-use tribute_core::statement::Statement;
-use tribute_problem::hexed::{Hex20, Hex32};
-use tribute_problem::{Problem, Reason, Result};
+use tribute_problem::{field, Problem, Reason, Result};
 use tribute_proto::v1;
 use tribute_steps::circuit::{CircuitBody, ProofBody};
 use tribute_steps::dataset::{DatasetBody, ShardBody};
@@ -121,50 +120,23 @@ pub(crate) fn schema(json: &[u8]) -> Result<Schema> {
     Ok(Schema::from_json(text)?)
 }
 
-pub(crate) fn terms(t: v1::Terms) -> Result<Terms> {
-    match u16::try_from(t.min_data_bps) {
-        Ok(min_data_bps) if min_data_bps <= 10_000 => Ok(Terms { min_data_bps, open_training: t.open_training }),
-        _ => Err(Problem::field("terms.min_data_bps", format!("{} basis points are more than 10,000", t.min_data_bps))),
-    }
-}
-
-fn terms_message(t: Terms) -> v1::Terms {
-    v1::Terms { min_data_bps: t.min_data_bps.into(), open_training: t.open_training }
-}
-
-pub(crate) fn link(value: i32) -> Result<Option<Link>> {
-    Ok(match v1::Link::try_from(value) {
-        Ok(v1::Link::Unspecified) => None,
-        Ok(v1::Link::Squared) => Some(Link::Squared),
-        Ok(v1::Link::Logistic) => Some(Link::Logistic),
-        Ok(v1::Link::Softmax) => Some(Link::Softmax),
-        Err(_) => return Err(Problem::field("link", format!("{value} is no link"))),
-    })
-}
-
 fn profile(p: Profile) -> v1::Profile {
-    v1::Profile { k: p.k, columns: p.columns as u32 }
+    v1::Profile { k: p.k, columns: p.columns as u32, intercept_scale: p.intercept_scale }
 }
 
 pub(crate) fn target(t: Target) -> v1::ChainContext {
-    v1::ChainContext { chain_id: t.chain_id, contract: t.contract.to_field() }
+    v1::ChainContext { chain_id: t.chain_id, contract: t.contract.to_vec() }
 }
 
 pub(crate) fn shape(s: v1::CircuitShape) -> Result<ShapeBody> {
     let p = s.profile.unwrap_or_default();
-    let statement = Statement::ALL
-        .into_iter()
-        .find(|x| i32::from(x.code()) == s.statement)
-        .ok_or_else(|| Problem::field("shape.statement", format!("no circuit for statement {}", s.statement)))?;
     Ok(ShapeBody {
-        statement,
-        profile: Profile { k: p.k, columns: p.columns as usize },
+        statement: statement("shape.statement", s.statement)?,
+        profile: Profile { k: p.k, columns: p.columns as usize, intercept_scale: p.intercept_scale },
         features: s.features as usize,
         classes: s.classes as usize,
         task: if s.real_target { Task::Real } else { Task::Classes },
         link: link(s.link)?,
-        reg_bias: s.reg_bias,
-        parts: s.parts as usize,
     })
 }
 
@@ -176,8 +148,6 @@ pub(crate) fn shape_message(s: &ShapeBody) -> v1::CircuitShape {
         classes: s.classes as u32,
         real_target: s.task == Task::Real,
         link: s.link.map_or(0, |l| l.code().into()),
-        reg_bias: s.reg_bias,
-        parts: s.parts as u32,
     }
 }
 
@@ -185,61 +155,37 @@ pub(crate) fn circuit(c: &CircuitBody, gas: u64) -> v1::Circuit {
     let statement = c.shape.statement;
     v1::Circuit {
         shape: Some(shape_message(&c.shape)),
-        circuit_id: c.circuit_id.to_field(),
-        vk_digest: c.vk_digest.to_field(),
-        srs_digest: c.srs_digest.to_field(),
-        layout_hash: c.layout_hash.to_field(),
-        code_hash: c.code_hash.to_field(),
+        circuit_id: c.circuit_id.to_vec(),
+        vk_digest: c.vk_digest.to_vec(),
+        srs_digest: c.srs_digest.to_vec(),
+        layout_hash: c.layout_hash.to_vec(),
+        code_hash: c.code_hash.to_vec(),
         code_bytes: c.code_bytes,
         proof_length: c.proof_length as u32,
         input_count: statement.inputs() as u32,
         gas_verify: gas,
-        slots: statement.slots(c.shape.parts).into(),
-        group_columns: statement.groups(c.shape.profile.columns, c.shape.parts).into_iter().map(|g| g as u32).collect(),
+        slots: statement.slots().into(),
+        group_columns: statement.groups(c.shape.profile.columns).into_iter().map(|g| g as u32).collect(),
     }
-}
-
-pub(crate) fn voucher(v: &SignedVoucher) -> v1::Voucher {
-    v1::Voucher {
-        session: v.session().to_vec(),
-        version: v.version(),
-        count: v.count(),
-        transcript: v.transcript().to_vec(),
-        signature: v.signature().to_vec(),
-    }
-}
-
-/// A voucher that the contract can parse: one that it cannot would be an answer for nothing.
-pub(crate) fn signed_voucher(v: &v1::Voucher) -> Result<SignedVoucher> {
-    let session = Hex32::from_field("voucher.session", &v.session)?;
-    let transcript = Hex32::from_field("voucher.transcript", &v.transcript)?;
-    let voucher = Voucher {
-        session: B256::from(session.0),
-        version: v.version,
-        count: v.count,
-        transcript: U256::from_be_bytes(transcript.0),
-    };
-    SignedVoucher::new(voucher, &v.signature)
-        .map_err(|e| Problem::new(Reason::BadVoucher, e.to_string()).with("session", session))
 }
 
 /// A session, with what the chain and its agent say of it.
 pub(crate) fn session(session: &SessionRow, on_chain: &ChainSession, agent: &AgentBody) -> v1::Session {
     let body = &session.body;
     v1::Session {
-        id: body.id.to_field(),
-        weights_digest: body.weights_digest.to_field(),
-        agent_id: body.agent_id.to_field(),
+        id: body.id.to_vec(),
+        weights_digest: body.weights_digest.to_vec(),
+        agent_id: body.agent_id.to_vec(),
         version: body.version,
-        client: body.client.to_field(),
-        session_key: body.session_key.to_field(),
+        client: body.client.to_vec(),
+        session_key: body.session_key.to_vec(),
         price: body.price.to_string(),
         escrow: on_chain.remaining.to_string(),
         count: session.count,
-        transcript: session.transcript.to_field(),
+        transcript: session.transcript.to_vec(),
         voucher: session.voucher.as_ref().map(voucher),
         claimed_count: on_chain.count,
-        claimed_transcript: on_chain.transcript.to_field(),
+        claimed_transcript: on_chain.transcript.to_vec(),
         schema_json: agent.schema.clone().into_bytes(),
         context: Some(target(body.target)),
     }
@@ -247,13 +193,13 @@ pub(crate) fn session(session: &SessionRow, on_chain: &ChainSession, agent: &Age
 
 /// What is a dataset's row in a message, its proofs aside.
 pub(crate) fn dataset(d: &DatasetBody, created_ms: i64) -> v1::Dataset {
-    let shard = |s: &ShardBody| v1::Shard { digest: s.digest.to_field(), records: s.count, proof: None };
+    let shard = |s: &ShardBody| v1::Shard { digest: s.digest.to_vec(), records: s.count, proof: None };
     v1::Dataset {
-        id: d.id.to_field(),
-        owner: d.owner.to_field(),
-        schema_id: tribute_core::digest::keccak(d.schema.as_bytes()).to_vec(),
+        id: d.id.to_vec(),
+        owner: d.owner.to_vec(),
+        schema_id: d.schema_id().to_vec(),
         schema_json: d.schema.clone().into_bytes(),
-        layout_hash: d.layout_hash.to_field(),
+        layout_hash: d.layout_hash.to_vec(),
         profile: Some(profile(d.profile)),
         records: d.count,
         terms: Some(terms_message(d.terms)),
@@ -266,18 +212,17 @@ pub(crate) fn dataset(d: &DatasetBody, created_ms: i64) -> v1::Dataset {
 /// What is an agent's row in a message, its model aside.
 pub(crate) fn agent(a: &AgentBody, proven: Proven, created_ms: i64) -> v1::Agent {
     v1::Agent {
-        weights_digest: a.weights_digest.to_field(),
-        owner: a.owner.to_field(),
+        weights_digest: a.weights_digest.to_vec(),
+        owner: a.owner.to_vec(),
         name: a.name.clone(),
         terms: Some(v1::TrainingTerms {
-            dataset_ids: a.datasets().into_iter().map(Hex32::to_field).collect(),
+            dataset_ids: a.datasets().into_iter().map(|id| id.to_vec()).collect(),
             lambda: a.lambda,
             link: a.link.code().into(),
-            reg_bias: a.reg_bias,
         }),
         schema_json: a.schema.clone().into_bytes(),
         profile: Some(profile(a.profile)),
-        model_sha256: a.model_sha256.to_field(),
+        model_sha256: a.model_sha256.to_vec(),
         onnx: Vec::new(),
         epsilon: a.epsilon,
         norm: a.norm,
@@ -294,12 +239,13 @@ pub(crate) fn agent(a: &AgentBody, proven: Proven, created_ms: i64) -> v1::Agent
 
 /// A proof with its bytes.
 pub(crate) async fn proof(artefacts: &Artefacts, p: &ProofBody) -> Result<v1::Proof> {
+    let Proof { statement, circuit, inputs, bytes } = p.load(artefacts).await?;
     Ok(v1::Proof {
-        statement: p.circuit.shape.statement.code().into(),
-        circuit_id: p.circuit.circuit_id.to_field(),
-        inputs: p.inputs.iter().map(|x| x.to_field()).collect(),
-        proof: artefacts.get(&p.proof).await?,
-        groups: p.groups.iter().map(|g| g.to_field()).collect(),
+        statement: statement.code().into(),
+        circuit_id: circuit.to_vec(),
+        inputs: inputs.iter().map(|x| x.to_vec()).collect(),
+        proof: bytes,
+        groups: p.groups.iter().map(|g| g.to_vec()).collect(),
         stats: Some(v1::ProofStats {
             k: p.circuit.shape.profile.k,
             columns: p.stats.columns,
@@ -340,8 +286,8 @@ async fn outcome(artefacts: &Artefacts, outcome: &Outcome, ended_ms: i64) -> Res
         Outcome::Gradient(g) => O::Proof(proof(artefacts, &g.proof).await?),
         Outcome::Optimum(o) => O::Proof(proof(artefacts, &o.proof).await?),
         Outcome::Evaluation(e) => O::Evaluation(v1::EvaluationOutcome {
-            weights_digest: e.weights_digest.to_field(),
-            dataset_id: e.dataset.to_field(),
+            weights_digest: e.weights_digest.to_vec(),
+            dataset_id: e.dataset.to_vec(),
             records: e.records,
             correct: e.correct,
             evaluation_json: artefacts.get(&e.file).await?,
@@ -349,7 +295,7 @@ async fn outcome(artefacts: &Artefacts, outcome: &Outcome, ended_ms: i64) -> Res
         Outcome::Service(s) => O::Service(v1::ServiceOutcome {
             proof: Some(proof(artefacts, &s.proof).await?),
             vouchers: s.vouchers.iter().map(voucher).collect(),
-            agent_id: s.agent_id.to_field(),
+            agent_id: s.agent_id.to_vec(),
             version: s.version,
         }),
     };
@@ -377,36 +323,5 @@ pub(crate) async fn jobs_with_outcomes(artefacts: &Artefacts, rows: Vec<Job>) ->
 
 /// An address field.
 pub(crate) fn address(name: &str, bytes: &[u8]) -> Result<Hex20> {
-    Hex20::from_field(name, bytes)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use alloy::signers::local::PrivateKeySigner;
-    use tribute_core::context::Domain;
-
-    #[test]
-    fn a_voucher_that_the_contract_cannot_parse_is_refused() {
-        let domain = Domain { chain_id: 31_337, contract: [0x5e; 20] };
-        let (session, transcript) = (B256::repeat_byte(9), U256::from(77));
-        let signed = Voucher { session, version: 1, count: 5, transcript };
-        let good = voucher(&SignedVoucher::sign(&PrivateKeySigner::random(), &domain, signed).unwrap());
-        assert_eq!(voucher(&signed_voucher(&good).unwrap()), good);
-        let refused = |signature: Vec<u8>| {
-            let problem = signed_voucher(&v1::Voucher { signature, ..good.clone() }).unwrap_err();
-            assert_eq!(problem.reason, Reason::BadVoucher);
-            problem.message
-        };
-        for v in [0, 1, 35, 36] {
-            let message = refused([&good.signature[..64], &[v]].concat());
-            assert!(message.contains(&format!("27 or 28, not {v}")), "{message}");
-        }
-        assert!(refused(good.signature[..64].to_vec()).contains("not 64"));
-        let order =
-            U256::from_str_radix("fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141", 16).unwrap();
-        let twin = (order - U256::from_be_slice(&good.signature[32..64])).to_be_bytes::<32>();
-        let message = refused([&good.signature[..32], &twin, &[55 - good.signature[64]]].concat());
-        assert!(message.contains("lower half"), "{message}");
-    }
+    field(name, bytes)
 }

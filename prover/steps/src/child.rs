@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use tribute_custody::Custody;
 use tribute_engine::srs::SrsStore;
-use tribute_problem::hexed::Hex32;
 use tribute_problem::{Problem, Reason, Result};
 use tribute_store::artefacts::Artefacts;
 use tribute_store::db::Database;
@@ -127,7 +126,7 @@ fn execute(request: &Request) -> Result<Outcome> {
     let srs = request.storage.srs()?;
     let Payload { srs: wanted, work } = &request.payload;
     if let Some(wanted) = wanted {
-        let has = Hex32::from(srs.digest().map_err(|e| Problem::field("srs", e.to_string()))?);
+        let has = srs.digest().map_err(|e| Problem::field("srs", e.to_string()))?;
         if has != *wanted {
             return Err(Problem::new(
                 Reason::NotReady,

@@ -6,13 +6,14 @@ use tribute_circuits::arithmetization::StatementWitness;
 use tribute_circuits::error::ProveError;
 use tribute_circuits::keys::{key_digest, KeyCache, Keys, Origin};
 use tribute_circuits::prove::{prove_timed, Proven};
-use tribute_core::certificate::Proof;
 use tribute_core::digest::{keccak, CircuitIdentity};
+use tribute_core::hexed::Hex;
+use tribute_core::id::{CircuitId, CodeHash, GroupDigest, KeyDigest, LayoutHash, SrsDigest};
+use tribute_core::proof::Proof;
 use tribute_core::shape::Shape;
 use tribute_custody::Opened;
 use tribute_engine::field::word;
 use tribute_engine::srs::Srs;
-use tribute_problem::hexed::{Hex, Hex32};
 use tribute_problem::{Problem, Reason, Result};
 use tribute_store::artefacts::{ArtefactId, Artefacts};
 
@@ -33,15 +34,15 @@ pub struct CircuitBody {
     /// Which.
     pub shape: ShapeBody,
     /// The gate's id for it.
-    pub circuit_id: Hex32,
+    pub circuit_id: CircuitId,
     /// Digest of the verifying key.
-    pub vk_digest: Hex32,
+    pub vk_digest: KeyDigest,
     /// Digest of the SRS.
-    pub srs_digest: Hex32,
+    pub srs_digest: SrsDigest,
     /// Layout hash.
-    pub layout_hash: Hex32,
+    pub layout_hash: LayoutHash,
     /// keccak256 of the deployed verifier.
-    pub code_hash: Hex32,
+    pub code_hash: CodeHash,
     /// Size of the deployed verifier.
     pub code_bytes: u64,
     /// Length of every proof.
@@ -55,25 +56,30 @@ pub struct CircuitBody {
     pub runtime: ArtefactId,
 }
 
-/// A proof, checked natively and by the verifier's bytecode.
+/// A proof in rows, checked natively and by the verifier's bytecode: its bytes are an artefact.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ProofBody {
     /// Its circuit, with which it stands in the registry.
     pub circuit: CircuitBody,
     /// Public inputs, big-endian words.
-    pub inputs: Vec<Hex32>,
+    pub inputs: Vec<Hex<32>>,
     /// The proof's bytes.
     pub proof: ArtefactId,
     /// Digests of the committed groups.
-    pub groups: Vec<Hex32>,
+    pub groups: Vec<GroupDigest>,
     /// What it cost.
     pub stats: ProofStats,
 }
 
 impl ProofBody {
-    /// The proof as files hold it.
+    /// The proof itself.
     pub async fn load(&self, artefacts: &Artefacts) -> Result<Proof> {
-        Ok(Proof::new(self.inputs.iter().map(|x| x.0), artefacts.get(&self.proof).await?))
+        Ok(Proof {
+            statement: self.circuit.shape.statement,
+            circuit: self.circuit.circuit_id,
+            inputs: self.inputs.clone(),
+            bytes: artefacts.get(&self.proof).await?,
+        })
     }
 }
 
@@ -125,17 +131,20 @@ pub(super) fn prepare(body: &ShapeBody, toolbox: &Toolbox) -> Result<Prepared> {
         layout: shape.layout.hash(),
         statement: shape.statement.code(),
         shape: shape.digest(),
-        code: keccak(&code.runtime),
+        code: CodeHash::new(keccak(&code.runtime)),
+        inputs: shape.statement.inputs() as u16,
+        proof_length: proof_length(keys.vk()) as u32,
+        groups: shape.groups().into_iter().map(|columns| columns as u16).collect(),
     };
     let body = CircuitBody {
         shape: *body,
-        circuit_id: Hex(identity.id()),
-        vk_digest: Hex(identity.verifying_key),
-        srs_digest: Hex(identity.srs),
-        layout_hash: Hex(identity.layout),
-        code_hash: Hex(identity.code),
+        circuit_id: identity.id(),
+        vk_digest: identity.verifying_key,
+        srs_digest: identity.srs,
+        layout_hash: identity.layout,
+        code_hash: identity.code,
         code_bytes: code.runtime.len() as u64,
-        proof_length: proof_length(keys.vk()) as u64,
+        proof_length: identity.proof_length.into(),
         gas: check_cost(keys.vk(), &code.runtime, shape.statement.inputs())?,
         creation: toolbox.wait(toolbox.artefacts.put(code.creation))?,
         runtime: toolbox.wait(toolbox.artefacts.put(code.runtime.clone()))?,
@@ -179,7 +188,7 @@ impl Prepared {
         Ok(ProofBody {
             circuit: self.body.clone(),
             inputs: proof.inputs.iter().map(|x| Hex(word(x))).collect(),
-            groups: opened.groups().iter().map(|g| Hex(g.digest())).collect(),
+            groups: opened.groups().iter().map(|g| GroupDigest::new(g.digest())).collect(),
             stats: ProofStats {
                 columns: self.keys.vk().cs().num_advice_columns() as u32,
                 seconds: proving.as_secs_f64(),
@@ -210,7 +219,7 @@ pub(super) fn refused(e: ProveError) -> Problem {
         ProveError::NotSatisfied { .. } | ProveError::Rejected { .. } | ProveError::Prefix { .. } => {
             Reason::ProofRejected
         }
-        ProveError::Regression { .. } | ProveError::Parts { .. } | ProveError::LinkRows { .. } => Reason::BadField,
+        ProveError::Regression { .. } | ProveError::LinkRows { .. } => Reason::BadField,
         _ => Reason::Internal,
     };
     Problem::new(reason, e.to_string())

@@ -4,15 +4,14 @@ use serde::{Deserialize, Serialize};
 use tribute_circuits::statements::dataset::DatasetCircuit;
 use tribute_core::context::DatasetContext;
 use tribute_core::context::Terms;
-use tribute_core::digest::dataset_id;
+use tribute_core::digest::{dataset_id, keccak};
+use tribute_core::hexed::Hex20;
+use tribute_core::id::{DatasetId, LayoutHash, SchemaId, ShardDigest};
 use tribute_core::layout::Layout;
 use tribute_core::link::Link;
 use tribute_core::schema::Schema;
 use tribute_core::statement::Statement;
 use tribute_engine::field::from_core;
-use tribute_problem::hexed::Hex;
-use tribute_problem::hexed::Hex20;
-use tribute_problem::hexed::Hex32;
 use tribute_problem::Result;
 use tribute_store::artefacts::ArtefactId;
 
@@ -44,7 +43,7 @@ pub struct DatasetJob {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct DatasetBody {
     /// The registry's id for it.
-    pub id: Hex32,
+    pub id: DatasetId,
     /// Who registers it.
     pub owner: Hex20,
     /// Canonical JSON.
@@ -52,7 +51,7 @@ pub struct DatasetBody {
     /// Rows and columns.
     pub profile: Profile,
     /// Layout hash.
-    pub layout_hash: Hex32,
+    pub layout_hash: LayoutHash,
     /// Its proofs' target.
     pub target: Target,
     /// Its terms.
@@ -63,11 +62,20 @@ pub struct DatasetBody {
     pub shards: Vec<ShardBody>,
 }
 
+impl DatasetBody {
+    /// Id of its schema.
+    #[must_use]
+    pub fn schema_id(&self) -> SchemaId {
+        // it is stored as its canonical JSON
+        SchemaId::new(keccak(self.schema.as_bytes()))
+    }
+}
+
 /// One committed shard.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ShardBody {
     /// Digest of its commitments.
-    pub digest: Hex32,
+    pub digest: ShardDigest,
     /// Records in it.
     pub count: u64,
     /// They, sealed for the owner.
@@ -79,7 +87,7 @@ pub struct ShardBody {
 /// Commits the records and proves every shard.
 pub fn run(job: &DatasetJob, toolbox: &Toolbox) -> Result<DatasetBody> {
     let schema = Schema::from_json(&job.schema)?;
-    let layout = schema.layout(job.profile.k, job.profile.columns)?;
+    let layout = job.profile.layout(&schema)?;
     let tenant = job.owner.to_string();
     let records = toolbox.wait(toolbox.custody.records(&tenant, &job.records))?;
     let committer = toolbox.wait(toolbox.custody.committer(&tenant))?;
@@ -97,7 +105,6 @@ pub fn run(job: &DatasetJob, toolbox: &Toolbox) -> Result<DatasetBody> {
             schema: schema.id(),
             layout: layout.hash(),
             shard: index as u32,
-            shards: cuts.len() as u32,
             records: part.len() as u64,
             terms: job.terms.hash(),
         };
@@ -106,15 +113,16 @@ pub fn run(job: &DatasetJob, toolbox: &Toolbox) -> Result<DatasetBody> {
         let inputs = vec![from_core(&context.ctx()), circuit.count()];
         let proof = prepared.prove(toolbox, &circuit, &opened, inputs)?;
         let stored = toolbox.wait(toolbox.custody.put_records(&tenant, &part))?;
-        shards.push(ShardBody { digest: Hex(committed.digest()), count: part.len() as u64, records: stored, proof });
+        let digest = ShardDigest::new(*committed.digest().as_bytes());
+        shards.push(ShardBody { digest, count: part.len() as u64, records: stored, proof });
     }
-    let digests: Vec<[u8; 32]> = shards.iter().map(|s| s.digest.0).collect();
+    let digests: Vec<ShardDigest> = shards.iter().map(|s| s.digest).collect();
     Ok(DatasetBody {
-        id: Hex(dataset_id(&schema.id(), &layout.hash(), records.len() as u64, &digests)),
+        id: dataset_id(&schema.id(), &layout.hash(), records.len() as u64, &digests),
         owner: job.owner,
         schema: job.schema.clone(),
         profile: job.profile,
-        layout_hash: Hex(layout.hash()),
+        layout_hash: layout.hash(),
         target: job.target,
         terms: job.terms,
         count: records.len() as u64,
@@ -125,7 +133,7 @@ pub fn run(job: &DatasetJob, toolbox: &Toolbox) -> Result<DatasetBody> {
 /// The dataset circuit of a layout.
 #[must_use]
 pub fn shape(layout: &Layout) -> ShapeBody {
-    ShapeBody::of(Statement::Dataset, layout, Link::Squared, true)
+    ShapeBody::of(Statement::Dataset, layout, Link::Squared)
 }
 
 /// Ranges of records, each filling a shard but the last.

@@ -5,9 +5,9 @@ use tribute_circuits::statements::evaluation::EvaluationCircuit;
 use tribute_core::certificate::evaluation::EvaluationParts;
 use tribute_core::certificate::Certificate;
 use tribute_core::context::evaluation_ctx;
+use tribute_core::id::{DatasetId, WeightsDigest};
 use tribute_core::statement::Statement;
 use tribute_engine::field::from_core;
-use tribute_problem::hexed::Hex32;
 use tribute_problem::{Problem, Reason, Result};
 use tribute_store::artefacts::ArtefactId;
 
@@ -34,9 +34,9 @@ pub struct EvaluationJob {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct EvaluationOutcome {
     /// The agent.
-    pub weights_digest: Hex32,
+    pub weights_digest: WeightsDigest,
     /// The dataset.
-    pub dataset: Hex32,
+    pub dataset: DatasetId,
     /// Records in it.
     pub records: u64,
     /// How many the agent gives their own class.
@@ -53,7 +53,7 @@ pub fn run(job: &EvaluationJob, toolbox: &Toolbox) -> Result<EvaluationOutcome> 
     let layout = agent.layout()?;
     let certificate = Certificate::from_json(&toolbox.wait(toolbox.artefacts.get(&job.certificate))?)
         .map_err(|e| Problem::new(Reason::ArtefactDamaged, format!("the certificate {}: {e}", job.certificate)))?;
-    let prepared = prepare(&ShapeBody::of(Statement::Evaluation, &layout, agent.link, agent.reg_bias), toolbox)?;
+    let prepared = prepare(&ShapeBody::of(Statement::Evaluation, &layout, agent.link), toolbox)?;
     let (_, weights) = weights(agent, &layout, &prepared.srs, toolbox)?;
 
     let (domain, version) = (certificate.chain.agents(), certificate.agent.version);
@@ -66,12 +66,12 @@ pub fn run(job: &EvaluationJob, toolbox: &Toolbox) -> Result<EvaluationOutcome> 
             return Err(Problem::internal("another number of openings than asked for"));
         };
         let circuit = EvaluationCircuit::new(prepared.shape().clone(), records, weights).map_err(Problem::internal)?;
-        let (id, digest) = (&certificate.agent.id.0, &agent.weights_digest.0);
-        let ctx = evaluation_ctx(&domain, id, version, digest, &dataset.id.0, index as u32);
+        let (id, digest) = (&certificate.agent.id, &agent.weights_digest);
+        let ctx = evaluation_ctx(&domain, id, version, digest, &dataset.id, index as u32);
         let inputs = circuit.public_inputs(from_core(&ctx));
         let proof = prepared.prove(toolbox, &circuit, &opened, inputs)?;
         let load = |proof: &ProofBody| toolbox.wait(proof.load(&toolbox.artefacts));
-        shards.push((load(&body.proof)?, load(&proof)?));
+        shards.push((load(&body.proof)?.into(), load(&proof)?.into()));
     }
     let parts = EvaluationParts { certificate, owner: dataset.owner.0, terms: dataset.terms, shards };
     let evaluation =

@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use tribute_circuits::statements::gradient::GradientCircuit;
 use tribute_core::context::gradient_ctx;
 use tribute_core::head::{gradient, Weights};
+use tribute_core::hexed::Hex20;
+use tribute_core::id::{GroupDigest, ShardDigest, WeightsDigest};
 use tribute_core::layout::Layout;
 use tribute_core::records::Records;
 use tribute_core::statement::Statement;
@@ -12,7 +14,6 @@ use tribute_custody::Committed;
 use tribute_engine::field::from_core;
 use tribute_engine::srs::Srs;
 use tribute_inference::Agent;
-use tribute_problem::hexed::{Hex, Hex20, Hex32};
 use tribute_problem::{Problem, Reason, Result};
 use tribute_store::artefacts::ArtefactId;
 
@@ -37,7 +38,7 @@ pub struct GradientJob {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct GradientOutcome {
     /// The agent.
-    pub weights_digest: Hex32,
+    pub weights_digest: WeightsDigest,
     /// Which of its shards.
     pub slot: u32,
     /// The agent registry.
@@ -56,7 +57,7 @@ pub fn run(job: &GradientJob, toolbox: &Toolbox) -> Result<GradientOutcome> {
         .sources
         .get(job.slot as usize)
         .ok_or_else(|| Problem::field("slot", format!("{} of {} shards", job.slot, agent.sources.len())))?;
-    let prepared = prepare(&ShapeBody::of(Statement::Gradient, &layout, agent.link, agent.reg_bias), toolbox)?;
+    let prepared = prepare(&ShapeBody::of(Statement::Gradient, &layout, agent.link), toolbox)?;
 
     toolbox.progress("commit", 0, 3);
     let (records, shard) = shard(source.owner, &source.records, source.digest, &layout, &prepared.srs, toolbox)?;
@@ -73,8 +74,8 @@ pub fn run(job: &GradientJob, toolbox: &Toolbox) -> Result<GradientOutcome> {
     };
     let circuit =
         GradientCircuit::new(prepared.shape().clone(), shard, weights, gradient).map_err(Problem::internal)?;
-    let ctx = gradient_ctx(&job.target.domain(), &agent.owner.0, &agent.weights_digest.0, &source.digest.0);
-    let proof = prepared.prove(toolbox, &circuit, &opened, vec![from_core(&ctx)])?;
+    let ctx = gradient_ctx(&job.target.domain(), &agent.owner.0, &agent.weights_digest, &source.digest);
+    let proof = prepared.prove(toolbox, &circuit, &opened, circuit.public_inputs(from_core(&ctx)))?;
     let bytes: Vec<u8> = g.iter().flat_map(|x| x.to_be_bytes()).collect();
     Ok(GradientOutcome {
         weights_digest: agent.weights_digest,
@@ -89,7 +90,7 @@ pub fn run(job: &GradientJob, toolbox: &Toolbox) -> Result<GradientOutcome> {
 pub(super) fn shard(
     owner: Hex20,
     records: &ArtefactId,
-    digest: Hex32,
+    digest: ShardDigest,
     layout: &Layout,
     srs: &Srs,
     toolbox: &Toolbox,
@@ -121,17 +122,17 @@ pub(super) fn commit(
     agent: &AgentBody,
     layout: &Layout,
     srs: &Srs,
-    shard: Hex32,
+    shard: ShardDigest,
     gradient: &[I256],
     toolbox: &Toolbox,
 ) -> Result<Committed> {
     let committer = toolbox.wait(toolbox.custody.committer(&agent.owner.to_string()))?;
-    Ok(committer.gradient(srs, layout, &[shard.0, agent.weights_digest.0], gradient))
+    Ok(committer.gradient(srs, layout, &[*shard.as_bytes(), *agent.weights_digest.as_bytes()], gradient))
 }
 
 /// Makes sure that what was committed again is what was committed before.
-pub fn same(what: &str, committed: &Committed, expected: Hex32) -> Result<()> {
-    let got = Hex(committed.digest());
+pub fn same(what: &str, committed: &Committed, expected: impl Into<GroupDigest>) -> Result<()> {
+    let (got, expected) = (committed.digest(), expected.into());
     if got == expected {
         return Ok(());
     }

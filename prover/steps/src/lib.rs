@@ -22,7 +22,6 @@ pub mod optimum;
 pub mod rebuilt;
 pub mod service;
 pub mod shape;
-mod sum;
 pub mod toolbox;
 pub mod train;
 pub mod work;

@@ -5,14 +5,14 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{json, Value};
-use tribute_core::certificate::HexBytes;
 use tribute_core::digest::dataset_id;
+use tribute_core::hexed::{Hex, HexBytes};
+use tribute_core::id::{DatasetId, RecordContext, ShardDigest, SrsDigest};
 use tribute_core::layout::Layout;
 use tribute_core::opening::RecordClaim;
 use tribute_core::opening::RecordOpening;
 use tribute_core::schema::{Schema, Target};
 use tribute_engine::srs::{Srs, SrsStore};
-use tribute_problem::hexed::{Hex, Hex32};
 use tribute_problem::{Problem, Result};
 use tribute_verify::{verify_record, VerifierSrs};
 
@@ -36,17 +36,17 @@ pub struct Position {
 #[serde(deny_unknown_fields)]
 pub struct ShownRecord {
     format: String,
-    dataset_id: Hex32,
-    srs_digest: Hex32,
+    dataset_id: DatasetId,
+    srs_digest: SrsDigest,
     schema: String,
     layout: Layout,
     records: u64,
-    shard_digests: Vec<Hex32>,
+    shard_digests: Vec<ShardDigest>,
     place: Position,
     points: HexBytes,
     features: HexBytes,
     target: u16,
-    context: Hex32,
+    context: RecordContext,
     quotient: Hex<64>,
     remainder: Hex<64>,
 }
@@ -59,9 +59,9 @@ pub struct Options {
     /// The SRS file or folder.
     pub srs: Option<PathBuf>,
     /// The dataset it must be of.
-    pub dataset: Option<Hex32>,
+    pub dataset: Option<DatasetId>,
     /// The context it must have been shown for.
-    pub context: Option<Hex32>,
+    pub context: Option<RecordContext>,
 }
 
 impl ShownRecord {
@@ -77,7 +77,7 @@ impl ShownRecord {
         ShownRecord {
             format: FORMAT.into(),
             dataset_id: dataset.id,
-            srs_digest: Hex(srs.digest()),
+            srs_digest: srs.digest(),
             schema: dataset.schema.clone(),
             layout: claim.layout,
             records: dataset.count,
@@ -86,7 +86,7 @@ impl ShownRecord {
             points: HexBytes(claim.points.clone()),
             features: HexBytes(claim.features.clone()),
             target: claim.target,
-            context: Hex(claim.context),
+            context: claim.context,
             quotient: Hex(opening.quotient),
             remainder: Hex(opening.remainder),
         }
@@ -114,12 +114,7 @@ impl ShownRecord {
     /// Names the field that is wrong.
     pub fn check(&self, options: &Options) -> Result<Value> {
         let schema = Schema::from_json(&self.schema)?;
-        let digests: Vec<[u8; 32]> = self.shard_digests.iter().map(|d| d.0).collect();
-        let id = Hex(dataset_id(&schema.id(), &self.layout.hash(), self.records, &digests));
-        let same = |field: &str, expected: Hex32, got: Hex32| {
-            let differs = || Problem::field(field, format!("is {got}, expected {expected}"));
-            (expected == got).then_some(()).ok_or_else(differs)
-        };
+        let id = dataset_id(&schema.id(), &self.layout.hash(), self.records, &self.shard_digests);
         same("dataset_id", id, self.dataset_id)?;
         if let Some(wanted) = options.dataset {
             same("dataset_id", wanted, self.dataset_id)?;
@@ -137,7 +132,7 @@ impl ShownRecord {
             index: self.place.index,
             features: self.features.0.clone(),
             target: self.target,
-            context: self.context.0,
+            context: self.context,
         };
         claim.check().map_err(|e| Problem::field("place", e.to_string()))?;
         let own = schema.features().len();
@@ -155,7 +150,7 @@ impl ShownRecord {
         let shard = shard.ok_or_else(|| {
             Problem::field("place", format!("shard {} of {}", self.place.shard, self.shard_digests.len()))
         })?;
-        same("points", shard, Hex(claim.shard()))?;
+        same("points", shard, claim.shard())?;
         let srs = self.srs(options)?;
         let srs = VerifierSrs::read(&srs.points())
             .ok_or_else(|| Problem::field("srs", "its points are not in their groups"))?;
@@ -165,7 +160,7 @@ impl ShownRecord {
     }
 
     fn srs(&self, options: &Options) -> Result<Srs> {
-        let development = self.srs_digest.0 == Srs::development_digest();
+        let development = self.srs_digest == Srs::development_digest();
         if development && !options.allow_dev_srs {
             let text =
                 "it was shown under the development SRS, for which anyone can forge records; --allow-dev-srs accepts \
@@ -181,9 +176,8 @@ impl ShownRecord {
         }
         let unusable = |e: tribute_engine::srs::SrsError| Problem::field("srs", e.to_string());
         let srs = SrsStore::open(source, None).and_then(|s| s.get(self.layout.k())).map_err(unusable)?;
-        if srs.digest() != self.srs_digest.0 {
-            let text =
-                format!("the record was shown under the SRS {}, --srs holds {}", self.srs_digest, Hex(srs.digest()));
+        if srs.digest() != self.srs_digest {
+            let text = format!("the record was shown under the SRS {}, --srs holds {}", self.srs_digest, srs.digest());
             return Err(Problem::field("srs", text));
         }
         Ok(srs)
@@ -205,7 +199,14 @@ impl ShownRecord {
             "label": label,
             "context": self.context.to_string(),
             "srs_digest": self.srs_digest.to_string(),
-            "development_srs": self.srs_digest.0 == Srs::development_digest(),
+            "development_srs": self.srs_digest == Srs::development_digest(),
         })
     }
+}
+
+fn same<T: PartialEq + std::fmt::Display>(field: &str, expected: T, got: T) -> Result<()> {
+    if expected == got {
+        return Ok(());
+    }
+    Err(Problem::field(field, format!("is {got}, expected {expected}")))
 }

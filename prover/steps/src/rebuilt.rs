@@ -4,9 +4,10 @@
 use halo2_proofs::halo2curves::bn256::{Fr, G1Affine};
 use halo2_proofs::plonk::VerifyingKey;
 use tribute_chain::circuits::{CircuitInfo, Difference};
-use tribute_chain::{Contracts, NewCircuit, B256};
+use tribute_chain::{Contracts, NewCircuit};
 use tribute_circuits::keys::{key_digest, verifying_key};
 use tribute_core::digest::keccak;
+use tribute_core::id::{CircuitId, CodeHash};
 use tribute_core::shape::Shape;
 use tribute_engine::srs::Srs;
 use tribute_problem::{Problem, Reason, Result};
@@ -20,7 +21,7 @@ pub struct Rebuilt {
     /// What the gate has to have registered; the gas cap is three times the measured cost.
     pub circuit: NewCircuit,
     /// keccak256 of the verifier's code.
-    pub code_hash: B256,
+    pub code_hash: CodeHash,
     /// Size of the verifier's code.
     pub code_bytes: usize,
     /// Execution gas of checking one proof.
@@ -38,29 +39,33 @@ impl Rebuilt {
         let narrow = |n: usize| u16::try_from(n).map_err(Problem::internal);
         let circuit = NewCircuit {
             statement: statement.code(),
-            layout: shape.layout.hash().into(),
+            layout: shape.layout.hash(),
             link: shape.link_code(),
-            reg_bias: shape.reg_bias,
-            slots: statement.slots(shape.parts),
+            slots: statement.slots(),
             group_columns: shape.groups().into_iter().map(narrow).collect::<Result<_>>()?,
             input_count: narrow(statement.inputs())?,
             proof_length: u32::try_from(Parts::of(&vk).length()).map_err(Problem::internal)?,
             gas_cap: u32::try_from(3 * gas).map_err(Problem::internal)?,
-            srs: srs.digest().into(),
-            verifying_key: key_digest(&vk).into(),
+            srs: srs.digest(),
+            verifying_key: key_digest(&vk),
         };
-        Ok(Rebuilt { circuit, code_hash: keccak(&code.runtime).into(), code_bytes: code.runtime.len(), gas })
+        Ok(Rebuilt { circuit, code_hash: CodeHash::new(keccak(&code.runtime)), code_bytes: code.runtime.len(), gas })
     }
 
     /// The id that the gate has to have it under.
     #[must_use]
-    pub fn id(&self) -> B256 {
-        self.circuit.id(self.code_hash)
+    pub fn id(&self) -> CircuitId {
+        self.circuit.id(&self.code_hash)
     }
 
     /// How what is registered under `id` differs from it.
-    pub async fn differences(&self, contracts: &Contracts, id: B256, info: &CircuitInfo) -> Result<Vec<Difference>> {
-        let mut all = contracts.differences(id, info, &self.circuit, self.code_hash).await?;
+    pub async fn differences(
+        &self,
+        contracts: &Contracts,
+        id: &CircuitId,
+        info: &CircuitInfo,
+    ) -> Result<Vec<Difference>> {
+        let mut all = contracts.differences(id, info, &self.circuit, &self.code_hash).await?;
         if self.cap_is_fair(info.gasCap) || contracts.raised_gas_cap(id).await? == Some(info.gasCap) {
             all.retain(|d| d.what != "gas cap");
         } else if let Some(cap) = all.iter_mut().find(|d| d.what == "gas cap") {

@@ -4,12 +4,12 @@ use serde::{Deserialize, Serialize};
 use tribute_chain::SignedVoucher;
 use tribute_circuits::statements::service::{self, ServiceCircuit, SessionBatch};
 use tribute_core::context::service_ctx;
+use tribute_core::id::{AgentId, Salt, SessionId, Transcript, WeightsDigest};
 use tribute_core::layout::Layout;
 use tribute_core::receipt::from_word;
 use tribute_core::statement::Statement;
 use tribute_core::Fr;
 use tribute_engine::field::from_core;
-use tribute_problem::hexed::Hex32;
 use tribute_problem::{Problem, Reason, Result};
 use tribute_store::artefacts::ArtefactId;
 
@@ -26,7 +26,7 @@ pub struct ServiceJob {
     /// The agent.
     pub agent: AgentBody,
     /// On-chain id of the agent.
-    pub agent_id: Hex32,
+    pub agent_id: AgentId,
     /// Its version.
     pub version: u32,
     /// The session escrow.
@@ -41,9 +41,9 @@ pub struct ServiceJob {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SlotBody {
     /// Session id.
-    pub session: Hex32,
+    pub session: SessionId,
     /// Transcript as stored on chain.
-    pub before: Hex32,
+    pub before: Transcript,
     /// The voucher to claim with: its count and transcript are where the slot ends.
     pub voucher: SignedVoucher,
     /// Answers in between.
@@ -61,7 +61,7 @@ pub struct AnsweredQuery {
     #[serde(with = "hex::serde")]
     pub features: Vec<u8>,
     /// The client's salt.
-    pub salt: Hex32,
+    pub salt: Salt,
     /// Class.
     pub answer: u16,
 }
@@ -70,9 +70,9 @@ pub struct AnsweredQuery {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ServiceOutcome {
     /// The agent.
-    pub weights_digest: Hex32,
+    pub weights_digest: WeightsDigest,
     /// On-chain id of the agent.
-    pub agent_id: Hex32,
+    pub agent_id: AgentId,
     /// Its version.
     pub version: u32,
     /// The proof.
@@ -85,7 +85,7 @@ pub struct ServiceOutcome {
 pub fn run(job: &ServiceJob, toolbox: &Toolbox) -> Result<ServiceOutcome> {
     let agent = &job.agent;
     let layout = agent.layout()?;
-    let prepared = prepare(&ShapeBody::of(Statement::Service, &layout, agent.link, agent.reg_bias), toolbox)?;
+    let prepared = prepare(&ShapeBody::of(Statement::Service, &layout, agent.link), toolbox)?;
     toolbox.progress("commit", 0, 1);
     let (weights, committed) = weights(agent, &layout, &prepared.srs, toolbox)?;
     let sealed = toolbox.wait(toolbox.custody.get(&agent.owner.to_string(), "queries", &job.queries))?;
@@ -100,17 +100,17 @@ pub fn run(job: &ServiceJob, toolbox: &Toolbox) -> Result<ServiceOutcome> {
             let queries = answered
                 .into_iter()
                 .map(|q| {
-                    let salt = element(&q.salt)?;
+                    let salt = element(q.salt.as_bytes())?;
                     Ok(service::AnsweredQuery { features: q.features, salt, answer: q.answer })
                 })
                 .collect::<Result<Vec<_>>>()?;
-            Ok(SessionBatch { before: element(&slot.before)?, queries })
+            Ok(SessionBatch { before: element(slot.before.as_bytes())?, queries })
         })
         .collect::<Result<Vec<_>>>()?;
     let opened = toolbox.wait(toolbox.custody.spend_openings(&[&committed]))?;
     let circuit = ServiceCircuit::new(prepared.shape().clone(), &opened.groups()[0], &weights, &batches)
         .map_err(|e| Problem::new(Reason::BadQuery, format!("the sessions cannot be proven: {e}")))?;
-    let sessions: Vec<[u8; 32]> = job.sessions.iter().map(|s| s.session.0).collect();
+    let sessions: Vec<SessionId> = job.sessions.iter().map(|s| s.session).collect();
     let inputs = circuit.inputs(from_core(&service_ctx(&job.target.domain(), &sessions)));
     let proof = prepared.prove(toolbox, &circuit, &opened, inputs)?;
     Ok(ServiceOutcome {
@@ -128,6 +128,6 @@ pub fn capacity(layout: &Layout) -> usize {
     service::capacity(layout)
 }
 
-fn element(word: &Hex32) -> Result<Fr> {
-    from_word(&word.0).ok_or_else(|| Problem::internal(format!("{word} is no field element")))
+fn element(word: &[u8; 32]) -> Result<Fr> {
+    from_word(word).ok_or_else(|| Problem::internal(format!("0x{} is no field element", hex::encode(word))))
 }

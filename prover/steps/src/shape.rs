@@ -2,12 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 use tribute_core::context::Domain;
+use tribute_core::hexed::Hex20;
 use tribute_core::layout::Layout;
 use tribute_core::layout::Task;
 use tribute_core::link::Link;
+use tribute_core::schema::Schema;
 use tribute_core::shape::Shape;
 use tribute_core::statement::Statement;
-use tribute_problem::hexed::Hex20;
 use tribute_problem::Problem;
 use tribute_problem::Result;
 
@@ -18,6 +19,18 @@ pub struct Profile {
     pub k: u32,
     /// Data columns.
     pub columns: usize,
+    /// The bias's feature is `2^intercept_scale`.
+    pub intercept_scale: u32,
+}
+
+impl Profile {
+    /// The layout of a schema's records.
+    ///
+    /// # Errors
+    /// Where there is no such layout.
+    pub fn layout(&self, schema: &Schema) -> Result<Layout> {
+        Ok(schema.layout(self.k, self.columns)?.with_intercept_scale(self.intercept_scale)?)
+    }
 }
 
 /// Chain and contract a proof is for; zeros off chain.
@@ -52,16 +65,6 @@ pub struct ShapeBody {
     pub task: Task,
     /// The link, for `gradient`.
     pub link: Option<Link>,
-    /// Whether the bias is penalised, for `optimum`.
-    pub reg_bias: bool,
-    /// How many gradients are added, for `sum`.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub parts: usize,
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref)] // serde passes a reference
-fn is_zero(n: &usize) -> bool {
-    *n == 0
 }
 
 impl ShapeBody {
@@ -71,8 +74,7 @@ impl ShapeBody {
         match (self.statement, self.link) {
             (Statement::Dataset, _) => Ok(Shape::dataset(layout)),
             (Statement::Gradient, Some(link)) => Ok(Shape::gradient(layout, link)),
-            (Statement::Sum, _) => Ok(Shape::sum(layout, self.parts)),
-            (Statement::Optimum, _) => Ok(Shape::optimum(layout, self.reg_bias)),
+            (Statement::Optimum, _) => Ok(Shape::optimum(layout)),
             (Statement::Evaluation, _) => Ok(Shape::evaluation(layout)),
             (Statement::Service, _) => Ok(Shape::service(layout)),
             (other @ Statement::Gradient, None) => {
@@ -82,26 +84,24 @@ impl ShapeBody {
     }
     /// Its layout.
     pub fn layout(&self) -> Result<Layout> {
-        Ok(Layout::new(self.profile.k, self.profile.columns, self.features, self.classes, self.task)?)
+        let Profile { k, columns, intercept_scale } = self.profile;
+        Ok(Layout::new(k, columns, self.features, self.classes, self.task)?.with_intercept_scale(intercept_scale)?)
     }
     /// The statement's circuit for agents over a layout. What the statement does not depend on is set to a fixed value,
     /// so that equal circuits are equal here.
     #[must_use]
-    pub fn of(statement: Statement, layout: &Layout, link: Link, reg_bias: bool) -> Self {
+    pub fn of(statement: Statement, layout: &Layout, link: Link) -> Self {
         ShapeBody {
             statement,
-            profile: Profile { k: layout.k(), columns: layout.columns() },
+            profile: Profile {
+                k: layout.k(),
+                columns: layout.columns(),
+                intercept_scale: layout.intercept_scale(),
+            },
             features: layout.features(),
             classes: layout.classes(),
             task: layout.task(),
             link: (statement == Statement::Gradient).then_some(link),
-            reg_bias: statement != Statement::Optimum || reg_bias,
-            parts: 0,
         }
-    }
-    /// The `sum` circuit of a layout for `parts` gradients.
-    #[must_use]
-    pub fn sum(layout: &Layout, parts: usize) -> Self {
-        ShapeBody { parts, ..ShapeBody::of(Statement::Sum, layout, Link::Squared, true) }
     }
 }

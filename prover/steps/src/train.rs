@@ -1,18 +1,15 @@
 //! An agent: fitted down to the certificate's bound, or brought along and checked to be the optimum.
 
 use serde::{Deserialize, Serialize};
-use tribute_core::certificate::tree::plan;
-use tribute_core::certificate::Node;
-use tribute_core::head::{answer, Weights};
+use tribute_core::head::{answer, ContributionError, Weights};
+use tribute_core::hexed::Hex20;
+use tribute_core::id::{DatasetId, ModelDigest, ShardDigest, WeightsDigest};
 use tribute_core::layout::Layout;
 use tribute_core::layout::Task;
 use tribute_core::link::Link;
 use tribute_core::records::Records;
 use tribute_core::schema::Schema;
 use tribute_inference::{check_optimum, import, train, Agent, ImportError, InputScale, LossOptions, OptimumError};
-use tribute_problem::hexed::Hex;
-use tribute_problem::hexed::Hex20;
-use tribute_problem::hexed::Hex32;
 use tribute_problem::{Problem, Reason, Result};
 use tribute_store::artefacts::ArtefactId;
 
@@ -23,29 +20,17 @@ use crate::toolbox::Toolbox;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceBody {
     /// Dataset id.
-    pub dataset: Hex32,
+    pub dataset: DatasetId,
     /// Its owner, for whom the records are sealed.
     pub owner: Hex20,
     /// Position within the dataset.
     pub shard: u32,
     /// Digest of the shard's commitments.
-    pub digest: Hex32,
+    pub digest: ShardDigest,
     /// Records in it.
     pub count: u64,
     /// They.
     pub records: ArtefactId,
-}
-
-/// What the slots of an optimum over these shards hold; `None` where every shard has its own.
-pub fn tree(sources: &[SourceBody]) -> Result<Option<Vec<Node<()>>>> {
-    let mut shards: Vec<usize> = Vec::new();
-    for source in sources {
-        match shards.last_mut() {
-            Some(count) if source.shard > 0 => *count += 1,
-            _ => shards.push(1),
-        }
-    }
-    plan(&shards).map_err(|e| Problem::field("terms.dataset_ids", e.to_string()))
 }
 
 /// Fit a head, or take one that was fitted elsewhere.
@@ -59,14 +44,12 @@ pub struct TrainJob {
     pub schema: String,
     /// Rows and columns.
     pub profile: Profile,
-    /// All shards of the listed datasets, in order: the slots of the optimum.
+    /// All shards of the listed datasets, in order.
     pub sources: Vec<SourceBody>,
-    /// λ, units of 2^-32.
+    /// λ, units of 2^-44.
     pub lambda: u64,
     /// Link.
     pub link: Link,
-    /// Whether the bias is penalised.
-    pub reg_bias: bool,
     /// A model to take the head of instead of training.
     pub model: Option<ArtefactId>,
     /// Whether that takes features in 256ths, as the circuits see them, and not in the schema's units.
@@ -78,7 +61,7 @@ pub struct TrainJob {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AgentBody {
     /// Digest of the committed weights: its name.
-    pub weights_digest: Hex32,
+    pub weights_digest: WeightsDigest,
     /// The agent's owner.
     pub owner: Hex20,
     /// For people.
@@ -87,28 +70,26 @@ pub struct AgentBody {
     pub schema: String,
     /// Rows and columns.
     pub profile: Profile,
-    /// The slots of the optimum.
+    /// All shards of the listed datasets, in order.
     pub sources: Vec<SourceBody>,
-    /// λ, units of 2^-32.
+    /// λ, units of 2^-44.
     pub lambda: u64,
     /// Link.
     pub link: Link,
-    /// Whether the bias is penalised.
-    pub reg_bias: bool,
     /// The ONNX file, sealed for the owner.
     pub model: ArtefactId,
     /// SHA-256 of the ONNX file.
-    pub model_sha256: Hex32,
+    pub model_sha256: ModelDigest,
     /// Records in all.
     pub count: u64,
-    /// ε as the proof will state it, units of 2^-32.
+    /// ε as the proof will state it, units of 2^-44.
     pub epsilon: u64,
     /// Lower bound of ‖W‖, units of 2^-10.
     pub norm: u64,
     /// Proven relative distance to the optimum.
     pub relative_distance: f64,
-    /// Share of each dataset, units of 2^-20.
-    pub shares: Vec<i64>,
+    /// Share of each dataset in what goes to data, as a real number; negative contributions have none.
+    pub shares: Vec<f64>,
     /// Fraction of the training records answered correctly.
     pub training_accuracy: f64,
 }
@@ -120,28 +101,24 @@ impl AgentBody {
     }
     /// The layout.
     pub fn layout(&self) -> Result<Layout> {
-        Ok(self.schema()?.layout(self.profile.k, self.profile.columns)?)
+        self.profile.layout(&self.schema()?)
     }
     /// Dataset ids in version order, each once.
     #[must_use]
-    pub fn datasets(&self) -> Vec<Hex32> {
-        let mut ids: Vec<Hex32> = self.sources.iter().map(|s| s.dataset).collect();
+    pub fn datasets(&self) -> Vec<DatasetId> {
+        let mut ids: Vec<DatasetId> = self.sources.iter().map(|s| s.dataset).collect();
         ids.dedup();
         ids
-    }
-    /// What the slots of the optimum hold; `None` where every shard has its own.
-    pub fn tree(&self) -> Result<Option<Vec<Node<()>>>> {
-        tree(&self.sources)
     }
 }
 
 /// Fits or checks the head, and commits to its weights.
 pub fn run(job: &TrainJob, toolbox: &Toolbox) -> Result<AgentBody> {
     let schema = Schema::from_json(&job.schema)?;
-    let layout = schema.layout(job.profile.k, job.profile.columns)?;
+    let layout = job.profile.layout(&schema)?;
     let datasets = load(&job.sources, toolbox)?;
     let datasets: Vec<&Records> = datasets.iter().collect();
-    let options = LossOptions { link: job.link, lambda: job.lambda, reg_bias: job.reg_bias };
+    let options = LossOptions { link: job.link, lambda: job.lambda, intercept_scale: job.profile.intercept_scale };
     let weights = match &job.model {
         Some(model) => imported(job, &schema, &datasets, model, toolbox)?,
         None => {
@@ -161,7 +138,7 @@ pub fn run(job: &TrainJob, toolbox: &Toolbox) -> Result<AgentBody> {
     let training_accuracy = accuracy(&agent.weights, &datasets, layout.task());
     let model = toolbox.wait(toolbox.custody.put(&tenant, "model", &agent.to_bytes()))?;
     Ok(AgentBody {
-        weights_digest: Hex(digest),
+        weights_digest: WeightsDigest::new(*digest.as_bytes()),
         owner: job.owner,
         name: job.name.clone(),
         schema: job.schema.clone(),
@@ -169,14 +146,13 @@ pub fn run(job: &TrainJob, toolbox: &Toolbox) -> Result<AgentBody> {
         sources: job.sources.clone(),
         lambda: job.lambda,
         link: job.link,
-        reg_bias: job.reg_bias,
         model,
-        model_sha256: Hex(agent.sha256()),
+        model_sha256: ModelDigest::new(agent.sha256()),
         count: datasets.iter().map(|d| d.len() as u64).sum(),
         epsilon: report.optimum.epsilon,
         norm: report.optimum.norm,
         relative_distance: report.relative_distance,
-        shares: report.optimum.shares.clone(),
+        shares: report.shares(),
         training_accuracy,
     })
 }
@@ -199,7 +175,7 @@ fn load(sources: &[SourceBody], toolbox: &Toolbox) -> Result<Vec<Records>> {
 fn imported(job: &TrainJob, schema: &Schema, datasets: &[&Records], model: &str, toolbox: &Toolbox) -> Result<Weights> {
     let bytes = toolbox.wait(toolbox.custody.get(&job.owner.to_string(), "model", model))?;
     let scale = if job.quantised_features { InputScale::Quantised } else { InputScale::Raw };
-    let found = import(&bytes, schema, scale, job.link, datasets).map_err(|e| match &e {
+    let found = import(&bytes, schema, scale, job.link, job.profile.intercept_scale, datasets).map_err(|e| match &e {
         ImportError::Runtime(missing) if missing.is_missing() => Problem::new(Reason::ToolMissing, e.to_string()),
         ImportError::Link { expected, got, .. } => {
             Problem::new(Reason::BadModel, format!("the model file: {e}")).with("expected", expected).with("got", got)
@@ -223,8 +199,12 @@ fn not_optimal(e: OptimumError) -> Problem {
                 .with("class", class)
                 .with("entry", entry)
         }
-        OptimumError::NegativeShare { dataset, share } => {
-            Problem::new(Reason::NotTheOptimum, e.to_string()).with("dataset", dataset).with("share", share)
+        OptimumError::Contributions(refused) => {
+            let problem = Problem::new(Reason::NotTheOptimum, e.to_string());
+            match refused {
+                ContributionError::Negative { dataset, .. } => problem.with("dataset", dataset),
+                _ => problem,
+            }
         }
         OptimumError::LambdaTooSmall { .. } => Problem::field("lambda", e.to_string()),
         OptimumError::Head(_) => Problem::new(Reason::BadField, e.to_string()),

@@ -1,7 +1,7 @@
 //! All kinds of work and what comes of them, as they stand in job rows.
 
 use serde::{Deserialize, Serialize};
-use tribute_problem::hexed::Hex32;
+use tribute_core::id::SrsDigest;
 use tribute_problem::Result;
 
 use crate::calibrate::{CalibrateJob, CalibrateOutcome};
@@ -22,7 +22,7 @@ pub struct Payload {
     /// Digest of the SRS that it is to be done under: commitments and proofs under another are others. `None` where an
     /// older version queued the job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub srs: Option<Hex32>,
+    pub srs: Option<SrsDigest>,
     /// The work.
     #[serde(flatten)]
     pub work: Work,

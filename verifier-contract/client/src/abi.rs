@@ -1,30 +1,52 @@
-//! The contracts' interfaces, read from their Solidity sources. Bytecode is not here: see [`crate::artifacts`].
+//! The contracts' interfaces, read from their ABIs, which a test holds against the sources; the token's from its source. Bytecode is not here: see [`crate::artifacts`].
 #![allow(missing_docs, clippy::all)]
 
+use std::borrow::Borrow;
+
+use alloy::primitives::{Bytes, B256, U256};
 use alloy::sol;
+use tribute_core::proof::Proof;
 
 mod gate {
     alloy::sol!(
         #[sol(abi, all_derives)]
-        "../src/interfaces/IProofGate.sol"
+        IProofGate,
+        "../abi/ProofGate.json"
+    );
+}
+mod timelock {
+    alloy::sol!(
+        #[sol(abi, all_derives)]
+        ICircuitTimelock,
+        "../abi/CircuitTimelock.json"
+    );
+}
+mod evaluations {
+    alloy::sol!(
+        #[sol(abi, all_derives)]
+        IEvaluations,
+        "../abi/Evaluations.json"
     );
 }
 mod datasets {
     alloy::sol!(
         #[sol(abi, all_derives)]
-        "../src/interfaces/IDatasetRegistry.sol"
+        IDatasetRegistry,
+        "../abi/DatasetRegistry.json"
     );
 }
 mod agents {
     alloy::sol!(
         #[sol(abi, all_derives)]
-        "../src/interfaces/IAgentRegistry.sol"
+        IAgentRegistry,
+        "../abi/AgentRegistry.json"
     );
 }
 mod sessions {
     alloy::sol!(
         #[sol(abi, all_derives)]
-        "../src/interfaces/ISessionEscrow.sol"
+        ISessionEscrow,
+        "../abi/SessionEscrow.json"
     );
 }
 mod token {
@@ -36,8 +58,11 @@ mod token {
 
 pub use agents::IAgentRegistry;
 pub use datasets::IDatasetRegistry;
+pub use datasets::ISignedMessages::Authority;
+pub use evaluations::IEvaluations;
 pub use gate::IProofGate;
 pub use sessions::ISessionEscrow;
+pub use timelock::ICircuitTimelock;
 pub use token::ITestToken;
 
 sol! {
@@ -99,9 +124,28 @@ pub(crate) const LIBRARY_ERRORS: &[&str] = &[
     "error SafeCastOverflowedIntToUint(int256 value)",
     "error OwnableUnauthorizedAccount(address account)",
     "error OwnableInvalidOwner(address owner)",
+    "error AccessControlUnauthorizedAccount(address account, bytes32 neededRole)",
+    "error TimelockInsufficientDelay(uint256 delay, uint256 minDelay)",
+    "error TimelockUnexpectedOperationState(bytes32 operationId, bytes32 expectedStates)",
     "error EnforcedPause()",
     "error ExpectedPause()",
     "error ReentrancyGuardReentrantCall()",
     "error InvalidShortString()",
     "error StringTooLong(string str)",
 ];
+
+/// A proof's public inputs as the contracts take them.
+pub(crate) fn inputs(proof: &Proof) -> Vec<U256> {
+    proof.inputs.iter().map(|x| U256::from_be_bytes(x.0)).collect()
+}
+
+/// A proof's bytes as the contracts take them.
+pub(crate) fn bytes(proof: &Proof) -> Bytes {
+    Bytes::copy_from_slice(&proof.bytes)
+}
+
+/// An identifier or digest as the contracts take it.
+#[must_use]
+pub fn word(id: &impl Borrow<[u8; 32]>) -> B256 {
+    B256::new(*id.borrow())
+}

@@ -17,6 +17,8 @@ use crate::wallet::Wallet;
 pub struct Call<C, T> {
     chain: Chain,
     to: Address,
+    /// Whose events count.
+    emitter: Address,
     message: Message,
     outcome: fn(&Events<'_>) -> Result<T>,
     kind: PhantomData<fn() -> C>,
@@ -40,7 +42,13 @@ impl<C: SolCall, T> Call<C, T> {
         outcome: fn(&Events<'_>) -> Result<T>,
     ) -> Self {
         let message = Message::new(action, Some(to), call.abi_encode().into(), U256::ZERO);
-        Call { chain: chain.clone(), to, message, outcome, kind: PhantomData }
+        Call { chain: chain.clone(), to, emitter: to, message, outcome, kind: PhantomData }
+    }
+
+    /// Reads the events of `emitter` instead of those of the contract called.
+    pub(crate) fn emitted_by(mut self, emitter: Address) -> Self {
+        self.emitter = emitter;
+        self
     }
 
     /// Receiver, calldata and plain words, for sending in another way.
@@ -89,7 +97,7 @@ impl<C: SolCall, T> Call<C, T> {
     }
 
     fn done(&self, sent: Sent, receipt: &TransactionReceipt) -> Result<Done<T>> {
-        let events = Events { action: &self.message.action, contract: self.to, receipt };
+        let events = Events { action: &self.message.action, contract: self.emitter, receipt };
         let event = (self.outcome)(&events)?;
         Ok(Done { sent, event })
     }
@@ -110,7 +118,7 @@ pub struct Events<'a> {
 }
 
 impl Events<'_> {
-    /// All events `E` of the called contract.
+    /// All events `E` of the contract that emits them, usually the called one.
     pub(crate) fn all<E: SolEvent>(&self) -> Result<Vec<E>> {
         let logs = self.receipt.inner.logs().iter();
         Ok(logs
@@ -119,7 +127,7 @@ impl Events<'_> {
             .collect())
     }
 
-    /// The first event `E` of the called contract.
+    /// The first of them.
     pub(crate) fn one<E: SolEvent>(&self) -> Result<E> {
         self.all::<E>()?.into_iter().next().ok_or_else(|| ChainError::EventMissing {
             action: self.action.to_owned(),

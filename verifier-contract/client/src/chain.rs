@@ -12,6 +12,8 @@ use alloy::sol_types::SolCall;
 use serde::de::DeserializeOwned;
 use serde::Serialize;
 use serde_json::value::RawValue;
+use tribute_core::digest::keccak;
+use tribute_core::id::CodeHash;
 
 use crate::error::{ChainError, Result};
 use crate::nonces::Nonces;
@@ -285,6 +287,6 @@ pub(crate) fn quantity(number: u64) -> String {
 
 /// keccak256 of code, as `extcodehash` gives it.
 #[must_use]
-pub fn code_hash(code: &[u8]) -> B256 {
-    alloy::primitives::keccak256(code)
+pub fn code_hash(code: &[u8]) -> CodeHash {
+    CodeHash::new(keccak(code))
 }

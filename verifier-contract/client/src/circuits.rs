@@ -2,11 +2,13 @@
 
 use alloy::primitives::{Address, Bytes, B256, U256};
 use alloy::rpc::types::{Filter, TransactionInput, TransactionRequest};
-use alloy::sol_types::SolEvent;
+use alloy::sol_types::{SolCall, SolEvent};
 use serde::{Deserialize, Serialize};
 use tribute_core::digest::{shape_digest, CircuitIdentity};
+use tribute_core::id::{CircuitId, CodeHash, GroupDigest, KeyDigest, LayoutHash, SrsDigest};
+use tribute_core::proof::Proof;
 
-use crate::abi::IProofGate as Abi;
+use crate::abi::{bytes, inputs, word, ICircuitTimelock, IProofGate as Abi};
 use crate::call::{Call, Done};
 use crate::chain::code_hash;
 use crate::contracts::Contracts;
@@ -24,12 +26,10 @@ pub struct NewCircuit {
     /// `tribute_core::statement::Statement::code`.
     pub statement: u8,
     /// Hash of the layout.
-    pub layout: B256,
+    pub layout: LayoutHash,
     /// 0 none, 1 squared, 2 logistic, 3 softmax.
     pub link: u8,
-    /// Whether the bias weights are penalised.
-    pub reg_bias: bool,
-    /// 8 for sum and optimum, 16 for service, else 0.
+    /// 16 for service, else 0.
     pub slots: u16,
     /// Columns of each committed group.
     pub group_columns: Vec<u16>,
@@ -40,9 +40,9 @@ pub struct NewCircuit {
     /// Most gas forwarded to the verifier; about three times the measured cost.
     pub gas_cap: u32,
     /// Digest of the SRS.
-    pub srs: B256,
+    pub srs: SrsDigest,
     /// Digest of the verifying key.
-    pub verifying_key: B256,
+    pub verifying_key: KeyDigest,
 }
 
 impl NewCircuit {
@@ -51,33 +51,35 @@ impl NewCircuit {
     pub fn info(&self, verifier: Deployed) -> CircuitInfo {
         CircuitInfo {
             verifier: verifier.address,
-            codeHash: verifier.code_hash,
+            codeHash: word(&verifier.code_hash),
             proofLength: self.proof_length,
             inputCount: self.input_count,
             gasCap: self.gas_cap,
             statement: self.statement,
-            layoutHash: self.layout,
+            layoutHash: word(&self.layout),
             link: self.link,
-            regBias: self.reg_bias,
             slots: self.slots,
             groupColumns: self.group_columns.clone(),
-            srsDigest: self.srs,
-            vkDigest: self.verifying_key,
+            srsDigest: word(&self.srs),
+            vkDigest: word(&self.verifying_key),
         }
     }
 
     /// The circuit's id with a verifier of this code hash.
     #[must_use]
-    pub fn id(&self, code_hash: B256) -> B256 {
+    pub fn id(&self, code_hash: &CodeHash) -> CircuitId {
         let identity = CircuitIdentity {
-            verifying_key: self.verifying_key.0,
-            srs: self.srs.0,
-            layout: self.layout.0,
+            verifying_key: self.verifying_key,
+            srs: self.srs,
+            layout: self.layout,
             statement: self.statement,
-            shape: shape_digest(self.link, self.reg_bias, self.slots),
-            code: code_hash.0,
+            shape: shape_digest(self.link, self.slots),
+            code: *code_hash,
+            inputs: self.input_count,
+            proof_length: self.proof_length,
+            groups: self.group_columns.clone(),
         };
-        identity.id().into()
+        identity.id()
     }
 }
 
@@ -111,7 +113,6 @@ impl CircuitInfo {
             statement,
             layoutHash,
             link,
-            regBias,
             slots,
             groupColumns,
             srsDigest,
@@ -123,7 +124,6 @@ impl CircuitInfo {
             differs("layout hash", *layoutHash, found.layoutHash),
             differs("statement", *statement, found.statement),
             differs("link", *link, found.link),
-            differs("bias penalty", *regBias, found.regBias),
             differs("slots", *slots, found.slots),
             differs("code hash", *codeHash, found.codeHash),
             differs("proof length", *proofLength, found.proofLength),
@@ -153,12 +153,12 @@ impl Contracts {
         wallet: &Wallet,
         name: &str,
         creation: Bytes,
-        expected_hash: B256,
+        expected_hash: &CodeHash,
     ) -> Result<(Deployed, Sent)> {
         let (address, sent) = wallet.deploy(&format!("verifier of {name}"), creation).await?;
         let code = self.chain.code(address).await?;
         let found = code_hash(&code);
-        if found != expected_hash {
+        if found != *expected_hash {
             return Err(ChainError::CodeDiffers {
                 contract: format!("verifier of {name}"),
                 address,
@@ -175,10 +175,10 @@ impl Contracts {
         name: &str,
         runtime: &[u8],
     ) -> Result<(Deployed, Sent)> {
-        self.deploy_verifier(wallet, name, creation_of(runtime), code_hash(runtime)).await
+        self.deploy_verifier(wallet, name, creation_of(runtime), &code_hash(runtime)).await
     }
 
-    /// Registers a circuit; its id must be the one computed here. Only the gate's owner.
+    /// Registers a circuit; its id must be the one computed here. Only the timelock's proposer, while it has no delay.
     pub async fn register_circuit(
         &self,
         wallet: &Wallet,
@@ -192,8 +192,9 @@ impl Contracts {
     /// What the gate registers for a circuit, if it computes the id that is computed here.
     async fn named_alike(&self, circuit: &NewCircuit, verifier: Deployed) -> Result<CircuitInfo> {
         let info = circuit.info(verifier);
-        let expected = circuit.id(verifier.code_hash);
+        let expected = circuit.id(&verifier.code_hash);
         let found = self.chain.read(self.gate_at(), &Abi::circuitIdOfCall { info: info.clone() }).await?;
+        let found = CircuitId::new(found.0);
         if found != expected {
             return Err(ChainError::CircuitIdDiffers { expected, found });
         }
@@ -209,14 +210,14 @@ impl Contracts {
         name: &str,
         circuit: &NewCircuit,
         creation: Bytes,
-        code_hash: B256,
-    ) -> Result<(B256, Vec<Sent>)> {
+        code_hash: &CodeHash,
+    ) -> Result<(CircuitId, Vec<Sent>)> {
         let id = circuit.id(code_hash);
-        if self.find_circuit(id).await?.is_some() {
+        if self.find_circuit(&id).await?.is_some() {
             self.check_circuit(circuit, code_hash).await?;
             return Ok((id, Vec::new()));
         }
-        let nowhere = Deployed { address: Address::ZERO, code_hash };
+        let nowhere = Deployed { address: Address::ZERO, code_hash: *code_hash };
         let info = self.named_alike(circuit, nowhere).await?;
         match self.add_circuit(info).simulate(wallet.address()).await {
             // all that is missing
@@ -231,10 +232,10 @@ impl Contracts {
     /// Compares a registered circuit with the one computed here, also in what its id does not cover: proof length,
     /// committed groups, inputs, the code at the verifier's address; and fails if it was stopped. Its gas cap may be
     /// higher than here.
-    pub async fn check_circuit(&self, circuit: &NewCircuit, expected_hash: B256) -> Result<CircuitInfo> {
+    pub async fn check_circuit(&self, circuit: &NewCircuit, expected_hash: &CodeHash) -> Result<CircuitInfo> {
         let id = circuit.id(expected_hash);
-        let info = self.circuit(id).await?;
-        let mut differences = self.differences(id, &info, circuit, expected_hash).await?;
+        let info = self.circuit(&id).await?;
+        let mut differences = self.differences(&id, &info, circuit, expected_hash).await?;
         differences.retain(|d| d.what != "gas cap" || info.gasCap < circuit.gas_cap);
         match differences.into_iter().next() {
             None => Ok(info),
@@ -247,73 +248,132 @@ impl Contracts {
     /// How a registered circuit differs from the one computed here, field by field; and whether it was stopped.
     pub async fn differences(
         &self,
-        id: B256,
+        id: &CircuitId,
         info: &CircuitInfo,
         circuit: &NewCircuit,
-        expected_hash: B256,
+        expected_hash: &CodeHash,
     ) -> Result<Vec<Difference>> {
         let code = self.chain.code(info.verifier).await?;
-        let mut all = circuit.info(Deployed { address: info.verifier, code_hash: expected_hash }).differences(info);
-        all.extend(differs("code at the verifier's address", expected_hash, code_hash(&code)));
+        let mut all = circuit.info(Deployed { address: info.verifier, code_hash: *expected_hash }).differences(info);
+        all.extend(differs("code at the verifier's address", *expected_hash, code_hash(&code)));
         all.extend(differs("stopped", false, self.is_circuit_stopped(id).await?));
         Ok(all)
     }
 
-    /// Adds a circuit; only the gate's owner.
-    pub fn add_circuit(&self, info: CircuitInfo) -> Call<Abi::addCircuitCall, CircuitAdded> {
+    /// Adds a circuit at once, through the timelock that owns the gate: only its proposer, and only while it has no delay.
+    /// Under a delay a circuit is announced ([`Contracts::announce_circuit`]) and executed when it is due.
+    pub fn add_circuit(&self, info: CircuitInfo) -> Call<ICircuitTimelock::runCall, CircuitAdded> {
         let action = format!("add a circuit of statement {}", info.statement);
-        self.call(self.gate_at(), action, &Abi::addCircuitCall { info }, |e| e.one())
+        let call = ICircuitTimelock::runCall {
+            target: self.gate_at(),
+            data: Abi::addCircuitCall { info }.abi_encode().into(),
+        };
+        self.call(self.timelock_at(), action, &call, |e| e.one()).emitted_by(self.gate_at())
     }
 
-    /// Raises a circuit's gas cap; only the gate's owner.
-    pub fn raise_gas_cap(&self, circuit: B256, cap: u32) -> Call<Abi::raiseGasCapCall, Abi::GasCapRaised> {
-        let call = Abi::raiseGasCapCall { circuitId: circuit, gasCap: cap };
-        self.call(self.gate_at(), format!("raise the gas cap of circuit {circuit}"), &call, |e| e.one())
+    /// Announces a circuit: it can be executed when `delay` seconds are over, by anybody; until then the proposer can cancel
+    /// it. `salt` names the announcement.
+    pub fn announce_circuit(
+        &self,
+        info: CircuitInfo,
+        delay: u64,
+        salt: B256,
+    ) -> Call<ICircuitTimelock::scheduleCall, ICircuitTimelock::CallScheduled> {
+        let action = format!("announce a circuit of statement {}", info.statement);
+        let call = ICircuitTimelock::scheduleCall {
+            target: self.gate_at(),
+            value: U256::ZERO,
+            data: Abi::addCircuitCall { info }.abi_encode().into(),
+            predecessor: B256::ZERO,
+            salt,
+            delay: U256::from(delay),
+        };
+        self.call(self.timelock_at(), action, &call, |e| e.one())
+    }
+
+    /// Adds a circuit that was announced, when it is due; anybody.
+    pub fn execute_circuit(&self, info: CircuitInfo, salt: B256) -> Call<ICircuitTimelock::executeCall, CircuitAdded> {
+        let action = format!("add the announced circuit of statement {}", info.statement);
+        let call = ICircuitTimelock::executeCall {
+            target: self.gate_at(),
+            value: U256::ZERO,
+            payload: Abi::addCircuitCall { info }.abi_encode().into(),
+            predecessor: B256::ZERO,
+            salt,
+        };
+        self.call(self.timelock_at(), action, &call, |e| e.one()).emitted_by(self.gate_at())
+    }
+
+    /// Lets new circuits wait `seconds` from now on, and whatever else the gate's owner may do; only the proposer, while there
+    /// is no delay. It can be changed by an announced operation only.
+    pub fn set_circuit_delay(&self, seconds: u64) -> Call<ICircuitTimelock::runCall, ICircuitTimelock::MinDelayChange> {
+        let data = ICircuitTimelock::updateDelayCall { newDelay: U256::from(seconds) }.abi_encode().into();
+        let call = ICircuitTimelock::runCall { target: self.timelock_at(), data };
+        self.call(self.timelock_at(), format!("let new circuits wait {seconds} s"), &call, |e| e.one())
+    }
+
+    /// Seconds that new circuits wait.
+    pub async fn circuit_delay(&self) -> Result<u64> {
+        let delay = self.chain.read(self.timelock_at(), &ICircuitTimelock::getMinDelayCall {}).await?;
+        Ok(delay.saturating_to())
+    }
+
+    /// Raises a circuit's gas cap at once, through the timelock: only its proposer, and only while it has no delay.
+    pub fn raise_gas_cap(&self, circuit: &CircuitId, cap: u32) -> Call<ICircuitTimelock::runCall, Abi::GasCapRaised> {
+        let data = Abi::raiseGasCapCall { circuitId: word(circuit), gasCap: cap }.abi_encode().into();
+        let call = ICircuitTimelock::runCall { target: self.gate_at(), data };
+        self.call(self.timelock_at(), format!("raise the gas cap of circuit {circuit}"), &call, |e| e.one())
+            .emitted_by(self.gate_at())
     }
 
     /// Stops a circuit for good; only the guardian or the gate's owner.
-    pub fn stop_circuit(&self, circuit: B256) -> Call<Abi::stopCall, CircuitStopped> {
-        let call = Abi::stopCall { circuitId: circuit };
+    pub fn stop_circuit(&self, circuit: &CircuitId) -> Call<Abi::stopCall, CircuitStopped> {
+        let call = Abi::stopCall { circuitId: word(circuit) };
         self.call(self.gate_at(), format!("stop circuit {circuit}"), &call, |e| e.one())
     }
 
     /// A circuit as registered; reverts with `UnknownCircuit`.
-    pub async fn circuit(&self, circuit: B256) -> Result<CircuitInfo> {
-        self.chain.read(self.gate_at(), &Abi::circuitCall { circuitId: circuit }).await
+    pub async fn circuit(&self, circuit: &CircuitId) -> Result<CircuitInfo> {
+        self.chain.read(self.gate_at(), &Abi::circuitCall { circuitId: word(circuit) }).await
     }
 
     /// Ids of all circuits, in the order in which they were added.
-    pub async fn circuits(&self) -> Result<Vec<B256>> {
+    pub async fn circuits(&self) -> Result<Vec<CircuitId>> {
         let count = self.chain.read(self.gate_at(), &Abi::circuitCountCall {}).await?;
         let mut ids = Vec::new();
         for index in 0..count.saturating_to::<u64>() {
-            ids.push(self.chain.read(self.gate_at(), &Abi::circuitAtCall { index: U256::from(index) }).await?);
+            let id = self.chain.read(self.gate_at(), &Abi::circuitAtCall { index: U256::from(index) }).await?;
+            ids.push(CircuitId::new(id.0));
         }
         Ok(ids)
     }
 
     /// A circuit as registered, `None` if the gate has none of this id.
-    pub async fn find_circuit(&self, circuit: B256) -> Result<Option<CircuitInfo>> {
+    pub async fn find_circuit(&self, circuit: &CircuitId) -> Result<Option<CircuitInfo>> {
         Self::known(self.circuit(circuit).await, "UnknownCircuit")
     }
 
     /// The last gas cap that a circuit's was raised to, `None` if it is the one it was added with.
-    pub async fn raised_gas_cap(&self, circuit: B256) -> Result<Option<u32>> {
-        let filter =
-            Filter::new().address(self.gate_at()).event_signature(Abi::GasCapRaised::SIGNATURE_HASH).topic1(circuit);
+    pub async fn raised_gas_cap(&self, circuit: &CircuitId) -> Result<Option<u32>> {
+        let filter = Filter::new()
+            .address(self.gate_at())
+            .event_signature(Abi::GasCapRaised::SIGNATURE_HASH)
+            .topic1(word(circuit));
         let newest = self.chain.block_number().await?;
         let raised = sync::windows(&self.chain, &filter, self.deployment.block, newest).await?;
         Ok(raised.last().and_then(|log| Abi::GasCapRaised::decode_log(&log.inner).ok()).map(|e| e.to))
     }
 
     /// Whether a circuit was stopped; reverts with `UnknownCircuit`.
-    pub async fn is_circuit_stopped(&self, circuit: B256) -> Result<bool> {
-        self.chain.read(self.gate_at(), &Abi::isStoppedCall { circuitId: circuit }).await
+    pub async fn is_circuit_stopped(&self, circuit: &CircuitId) -> Result<bool> {
+        self.chain.read(self.gate_at(), &Abi::isStoppedCall { circuitId: word(circuit) }).await
     }
 
     /// Checks a proof through the gate without a transaction; returns the digests of the committed groups.
-    pub async fn check_proof(&self, circuit: B256, inputs: Vec<U256>, proof: Bytes) -> Result<Vec<B256>> {
-        self.chain.read(self.gate_at(), &Abi::checkCall { circuitId: circuit, inputs, proof }).await
+    pub async fn check_proof(&self, proof: &Proof) -> Result<Vec<GroupDigest>> {
+        let call = Abi::checkCall { circuitId: word(&proof.circuit), inputs: inputs(proof), proof: bytes(proof) };
+        let groups = self.chain.read(self.gate_at(), &call).await?;
+        Ok(groups.into_iter().map(|group| GroupDigest::new(group.0)).collect())
     }
 
     /// Measures a verifier on a proof that holds; `calldata` is inputs ‖ proof.
@@ -337,6 +397,9 @@ impl Contracts {
         Ok(VerifierGas { execution, transaction })
     }
 
+    fn timelock_at(&self) -> Address {
+        self.deployment.circuit_timelock.address
+    }
     fn gate_at(&self) -> Address {
         self.deployment.proof_gate.address
     }

@@ -165,12 +165,16 @@ impl<'a> Steps<'a> {
             }
             None => self.deploy("TestToken", &[]).await?,
         };
-        let gate = self.deploy("ProofGate", &(owner, guardian).abi_encode_params()).await?;
+        let timelock = self.deploy("CircuitTimelock", &owner.abi_encode()).await?;
+        let gate = self.deploy("ProofGate", &(timelock.address, guardian).abi_encode_params()).await?;
         let datasets = self.deploy("DatasetRegistry", &gate.address.abi_encode()).await?;
         let agents = self.deploy("AgentRegistry", &(gate.address, datasets.address).abi_encode_params()).await?;
         self.bind(datasets.address, agents.address).await?;
         let arguments = (token.address, gate.address, agents.address, datasets.address, options.thaw_seconds, owner);
         let escrow = self.deploy("SessionEscrow", &arguments.abi_encode_params()).await?;
+        let evaluations = self.deploy("Evaluations", &agents.address.abi_encode()).await?;
+        let reads = (escrow.address, evaluations.address).abi_encode_params();
+        let tribute = self.deploy("Tribute", &reads).await?;
 
         let deployment = Deployment {
             chain_id: self.state.chain_id,
@@ -179,10 +183,13 @@ impl<'a> Steps<'a> {
             owner,
             guardian,
             thaw_seconds: options.thaw_seconds,
+            circuit_timelock: timelock,
             proof_gate: gate,
             dataset_registry: datasets,
             agent_registry: agents,
             session_escrow: escrow,
+            evaluations,
+            tribute,
             token,
             test_token: options.token.is_none(),
         };

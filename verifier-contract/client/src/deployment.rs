@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use alloy::primitives::{Address, Bytes, B256};
+use alloy::primitives::{Address, Bytes};
 use serde::{Deserialize, Serialize};
+use tribute_core::id::CodeHash;
 
-use crate::abi::{IAgentRegistry, IDatasetRegistry, ISessionEscrow, IStandard};
+use crate::abi::{IAgentRegistry, ICircuitTimelock, IDatasetRegistry, IEvaluations, ISessionEscrow, IStandard};
 use crate::artifacts::Artifacts;
 use crate::chain::{code_hash, Chain};
 use crate::error::{ChainError, Result};
@@ -17,7 +18,7 @@ pub struct Deployed {
     /// Address of the contract.
     pub address: Address,
     /// keccak256 of its code, immutables included.
-    pub code_hash: B256,
+    pub code_hash: CodeHash,
 }
 
 /// All contracts of one deployment; the content of `deployment.json`.
@@ -27,14 +28,16 @@ pub struct Deployment {
     pub chain_id: u64,
     /// First block that may hold events of the contracts.
     pub block: u64,
-    /// Account that deployed the contracts; owns gate and escrow unless another owner was named.
+    /// Account that deployed the contracts; their owner unless another was named.
     pub deployer: Address,
-    /// Who adds circuits and may pause new sessions.
+    /// Who announces circuits to the gate's timelock and may pause new sessions.
     pub owner: Address,
     /// Who may stop circuits.
     pub guardian: Address,
     /// Seconds between a thaw request and the refund.
     pub thaw_seconds: u64,
+    /// `CircuitTimelock`, the gate's owner.
+    pub circuit_timelock: Deployed,
     /// `ProofGate`.
     pub proof_gate: Deployed,
     /// `DatasetRegistry`.
@@ -43,6 +46,10 @@ pub struct Deployment {
     pub agent_registry: Deployed,
     /// `SessionEscrow`.
     pub session_escrow: Deployed,
+    /// `Evaluations`.
+    pub evaluations: Deployed,
+    /// `Tribute`, what other contracts read.
+    pub tribute: Deployed,
     /// The ERC-20 of all sessions.
     pub token: Deployed,
     /// Whether the token is `TestToken`, which anyone may mint.
@@ -52,7 +59,7 @@ pub struct Deployment {
 /// Options of a deployment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeployOptions {
-    /// Owner of gate and escrow; `None`: the deployer.
+    /// Proposer of the gate's timelock and owner of the escrow; `None`: the deployer.
     pub owner: Option<Address>,
     /// Who may stop circuits; `None`: the owner.
     pub guardian: Option<Address>,
@@ -88,10 +95,13 @@ impl Deployment {
     pub async fn check(&self, chain: &Chain, artifacts: &Artifacts) -> Result<()> {
         chain.require_id(self.chain_id)?;
         let mut contracts = vec![
+            ("CircuitTimelock", self.circuit_timelock),
             ("ProofGate", self.proof_gate),
             ("DatasetRegistry", self.dataset_registry),
             ("AgentRegistry", self.agent_registry),
             ("SessionEscrow", self.session_escrow),
+            ("Evaluations", self.evaluations),
+            ("Tribute", self.tribute),
         ];
         if self.test_token {
             contracts.push(("TestToken", self.token));
@@ -140,8 +150,18 @@ impl Deployment {
         same("SessionEscrow", escrow, "token", self.token.address, found)?;
         let found = chain.read(escrow, &ISessionEscrow::thawPeriodCall {}).await?;
         same("SessionEscrow", escrow, "thawPeriod", self.thaw_seconds, found)?;
+        let found = chain.read(escrow, &IStandard::ownerCall {}).await?;
+        same("SessionEscrow", escrow, "owner", self.owner, found)?;
+        let evaluations = self.evaluations.address;
+        let found = chain.read(evaluations, &IEvaluations::agentRegistryCall {}).await?;
+        same("Evaluations", evaluations, "agentRegistry", agents, found)?;
+        let timelock = self.circuit_timelock.address;
         let found = chain.read(gate, &IStandard::ownerCall {}).await?;
-        same("ProofGate", gate, "owner", self.owner, found)
+        same("ProofGate", gate, "owner", timelock, found)?;
+        let role = chain.read(timelock, &ICircuitTimelock::PROPOSER_ROLECall {}).await?;
+        let proposes = ICircuitTimelock::hasRoleCall { role, account: self.owner };
+        let found = chain.read(timelock, &proposes).await?;
+        same("CircuitTimelock", timelock, "hasRole(PROPOSER_ROLE, owner)", true, found)
     }
 }
 

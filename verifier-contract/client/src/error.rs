@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use alloy::primitives::{Address, B256};
+use tribute_core::id::CircuitId;
 
 use crate::revert::Revert;
 use crate::transaction::Sent;
@@ -379,15 +380,15 @@ pub enum ChainError {
     )]
     CircuitIdDiffers {
         /// Computed here.
-        expected: B256,
+        expected: CircuitId,
         /// Computed by the gate.
-        found: B256,
+        found: CircuitId,
     },
     /// A registered circuit is not what its key says.
     #[error("circuit {circuit}: {what} is {found}, expected {expected}; do not trust proofs of it")]
     CircuitDiffers {
         /// The circuit's id.
-        circuit: B256,
+        circuit: CircuitId,
         /// What differs.
         what: String,
         /// What it should be.

@@ -2,23 +2,107 @@
 
 use alloy::primitives::{Address, Bytes, B256, U256};
 
-use crate::abi::ISessionEscrow as Abi;
+use tribute_core::digest::Digest;
+use tribute_core::id::{AgentId, DatasetId, SessionId, Transcript, WeightsDigest};
+use tribute_core::proof::Proof;
+
+use crate::abi::ISessionEscrow::ClaimBatch;
+use crate::abi::{bytes, inputs, word, ISessionEscrow as Abi};
 use crate::call::Call;
 use crate::contracts::Contracts;
 use crate::error::Result;
 use crate::signing::{self, SignedPermit};
+use crate::voucher::SignedVoucher;
 use crate::wallet::Wallet;
 
 pub use crate::abi::ISessionEscrow::{
-    ClaimBatch, FeesAccrued, OpenParams, OwnerPaid, ProviderPaid, QueriesClaimed, RemainderWithdrawn, Session,
-    SessionOpened, SlotVoucher, ThawRequested,
+    FeesAccrued, OpenParams, OwnerPaid, ProviderPaid, QueriesClaimed, Session, SessionOpened, SessionSettled,
+    SessionToppedUp, SlotSkipped, ThawRequested, ThawedWithdrawn,
 };
+
+/// Proven answers of sessions with one version of an agent, and the vouchers for them in slot order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The agent.
+    pub agent: AgentId,
+    /// Its version.
+    pub version: u32,
+    /// That the answers are its own.
+    pub proof: Proof,
+    /// One for each session: its count and transcript are where the slot ends.
+    pub vouchers: Vec<SignedVoucher>,
+}
+
+impl Claim {
+    fn batch(&self) -> ClaimBatch {
+        ClaimBatch {
+            agentId: word(&self.agent),
+            version: self.version,
+            inputs: inputs(&self.proof),
+            proof: bytes(&self.proof),
+            slots: self.vouchers.iter().map(SignedVoucher::slot).collect(),
+        }
+    }
+}
+
+/// Why a slot of a claim paid nothing, as the contract says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SkipReason {
+    /// No session has this id.
+    UnknownSession,
+    /// The session belongs to another agent or version.
+    OtherVersion,
+    /// The proof does not start where the session stands.
+    StaleTranscript,
+    /// The slot proves no query.
+    Empty,
+    /// The voucher counts other queries than are paid and proven.
+    OtherCount,
+    /// The proof does not end where the voucher says.
+    OtherTranscript,
+    /// The voucher is not signed by the session's key.
+    OtherSigner,
+}
+
+impl SkipReason {
+    /// In words.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        match self {
+            SkipReason::UnknownSession => "there is no such session",
+            SkipReason::OtherVersion => "the session is of another agent or version",
+            SkipReason::StaleTranscript => "the proof does not start where the session stands: was it claimed before?",
+            SkipReason::Empty => "the slot proves no query",
+            SkipReason::OtherCount => "the voucher counts other queries than are paid and proven",
+            SkipReason::OtherTranscript => "the proof does not end where the voucher says",
+            SkipReason::OtherSigner => "the voucher is not signed by the session's key",
+        }
+    }
+}
+
+impl SlotSkipped {
+    /// Why.
+    #[must_use]
+    pub fn reason(&self) -> SkipReason {
+        match u8::from(self.reason) {
+            1 => SkipReason::UnknownSession,
+            2 => SkipReason::OtherVersion,
+            3 => SkipReason::StaleTranscript,
+            4 => SkipReason::Empty,
+            5 => SkipReason::OtherCount,
+            6 => SkipReason::OtherTranscript,
+            _ => SkipReason::OtherSigner,
+        }
+    }
+}
 
 /// What a claim did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claimed {
-    /// One for each session.
+    /// One for each session that was paid from.
     pub sessions: Vec<QueriesClaimed>,
+    /// One for each slot that paid nothing, with the reason.
+    pub skipped: Vec<SlotSkipped>,
     /// One for each batch.
     pub fees: Vec<FeesAccrued>,
 }
@@ -65,42 +149,55 @@ impl Contracts {
         signing::sign_permit(wallet.signer(), separator, self.escrow_at(), amount, nonce, deadline)
     }
 
-    /// Starts the thaw of a session; only its client.
-    pub fn request_thaw(&self, session: B256) -> Call<Abi::requestThawCall, ThawRequested> {
-        let action = format!("request the thaw of session {session}");
-        self.call(self.escrow_at(), action, &Abi::requestThawCall { session }, |e| e.one())
+    /// Adds to a session's escrow; the sender has approved the escrow contract.
+    pub fn top_up(&self, session: &SessionId, amount: u128) -> Call<Abi::topUpCall, SessionToppedUp> {
+        let call = Abi::topUpCall { session: word(session), amount };
+        self.call(self.escrow_at(), format!("top up session {session} by {amount}"), &call, |e| e.one())
     }
 
-    /// Pays the remainder back to the client after the thaw.
-    pub fn withdraw_remainder(&self, session: B256) -> Call<Abi::withdrawRemainderCall, RemainderWithdrawn> {
-        let action = format!("withdraw the remainder of session {session}");
-        self.call(self.escrow_at(), action, &Abi::withdrawRemainderCall { session }, |e| e.one())
+    /// Starts the thaw of so much of a session's escrow, `None` for all that is left by then; only its client.
+    pub fn request_thaw(&self, session: &SessionId, amount: Option<u128>) -> Call<Abi::requestThawCall, ThawRequested> {
+        let call = Abi::requestThawCall { session: word(session), amount: amount.unwrap_or(u128::MAX) };
+        self.call(self.escrow_at(), format!("request the thaw of session {session}"), &call, |e| e.one())
     }
 
-    /// Claims proven queries; only the owner of every agent named.
-    pub fn claim(&self, batches: Vec<ClaimBatch>) -> Call<Abi::claimCall, Claimed> {
-        let sessions: usize = batches.iter().map(|b| b.slots.len()).sum();
+    /// Pays what has thawed back to the client.
+    pub fn withdraw_thawed(&self, session: &SessionId) -> Call<Abi::withdrawThawedCall, ThawedWithdrawn> {
+        let action = format!("withdraw what has thawed of session {session}");
+        self.call(self.escrow_at(), action, &Abi::withdrawThawedCall { session: word(session) }, |e| e.one())
+    }
+
+    /// Pays queries by a settlement that the client signed, without a proof; anybody may bring it.
+    pub fn settle(&self, session: &SessionId, count: u64, signature: Bytes) -> Call<Abi::settleCall, SessionSettled> {
+        let call = Abi::settleCall { session: word(session), count, signature };
+        self.call(self.escrow_at(), format!("settle session {session} at {count} queries"), &call, |e| e.one())
+    }
+
+    /// Claims proven queries; anybody may, for who is paid is fixed.
+    pub fn claim(&self, claims: &[Claim]) -> Call<Abi::claimCall, Claimed> {
+        let sessions: usize = claims.iter().map(|c| c.vouchers.len()).sum();
+        let batches = claims.iter().map(Claim::batch).collect();
         let action = format!("claim from {sessions} session(s)");
         self.call(self.escrow_at(), action, &Abi::claimCall { batches }, |e| {
-            Ok(Claimed { sessions: e.all()?, fees: e.all()? })
+            Ok(Claimed { sessions: e.all()?, skipped: e.all()?, fees: e.all()? })
         })
     }
 
     /// Pays a dataset's owner what it earned with a version.
     pub fn withdraw_provider(
         &self,
-        agent: B256,
+        agent: &AgentId,
         version: u32,
-        dataset: B256,
+        dataset: &DatasetId,
     ) -> Call<Abi::withdrawProviderCall, ProviderPaid> {
-        let call = Abi::withdrawProviderCall { agentId: agent, version, datasetId: dataset };
+        let call = Abi::withdrawProviderCall { agentId: word(agent), version, datasetId: word(dataset) };
         let action = format!("withdraw what dataset {dataset} earned with agent {agent} version {version}");
         self.call(self.escrow_at(), action, &call, |e| e.one())
     }
 
     /// Pays an agent's owner what a version earned.
-    pub fn withdraw_owner(&self, agent: B256, version: u32) -> Call<Abi::withdrawOwnerCall, OwnerPaid> {
-        let call = Abi::withdrawOwnerCall { agentId: agent, version };
+    pub fn withdraw_owner(&self, agent: &AgentId, version: u32) -> Call<Abi::withdrawOwnerCall, OwnerPaid> {
+        let call = Abi::withdrawOwnerCall { agentId: word(agent), version };
         let action = format!("withdraw what agent {agent} version {version} earned");
         self.call(self.escrow_at(), action, &call, |e| e.one())
     }
@@ -116,18 +213,19 @@ impl Contracts {
     }
 
     /// A session; reverts with `UnknownSession`.
-    pub async fn session(&self, session: B256) -> Result<Session> {
-        self.chain.read(self.escrow_at(), &Abi::getSessionCall { session }).await
+    pub async fn session(&self, session: &SessionId) -> Result<Session> {
+        self.chain.read(self.escrow_at(), &Abi::getSessionCall { session: word(session) }).await
     }
 
     /// A session, `None` if there is none of this id.
-    pub async fn find_session(&self, session: B256) -> Result<Option<Session>> {
+    pub async fn find_session(&self, session: &SessionId) -> Result<Option<Session>> {
         Self::known(self.session(session).await, "UnknownSession")
     }
 
     /// The id of `client`'s session number `nonce`, counted from 0.
-    pub async fn session_id_of(&self, client: Address, nonce: u64) -> Result<B256> {
-        self.chain.read(self.escrow_at(), &Abi::sessionIdOfCall { client, nonce: U256::from(nonce) }).await
+    pub async fn session_id_of(&self, client: Address, nonce: u64) -> Result<SessionId> {
+        let id = self.chain.read(self.escrow_at(), &Abi::sessionIdOfCall { client, nonce: U256::from(nonce) }).await?;
+        Ok(SessionId::new(id.0))
     }
 
     /// Number of sessions that `client` opened: the next one's nonce.
@@ -137,20 +235,28 @@ impl Contracts {
     }
 
     /// The transcript at which a session starts, as the contract computes it.
-    pub async fn first_transcript(&self, session: B256, version: u32, weights: B256) -> Result<U256> {
-        let call = Abi::firstTranscriptCall { session, version, wDigest: weights };
+    pub async fn first_transcript(&self, session: &SessionId, version: u32, weights: &WeightsDigest) -> Result<U256> {
+        let call = Abi::firstTranscriptCall { session: word(session), version, wDigest: word(weights) };
         self.chain.read(self.escrow_at(), &call).await
     }
 
     /// The context that a service proof for these sessions must carry, as the contract computes it.
-    pub async fn service_context(&self, sessions: Vec<B256>) -> Result<U256> {
+    pub async fn service_context(&self, sessions: &[SessionId]) -> Result<U256> {
+        let sessions = sessions.iter().map(word).collect();
         self.chain.read(self.escrow_at(), &Abi::serviceContextCall { sessions }).await
     }
 
     /// The digest that a session key signs, as the contract computes it.
-    pub async fn voucher_digest(&self, session: B256, version: u32, count: u64, transcript: U256) -> Result<B256> {
-        let call = Abi::voucherDigestCall { session, version, count, transcript };
-        self.chain.read(self.escrow_at(), &call).await
+    pub async fn voucher_digest(
+        &self,
+        session: &SessionId,
+        version: u32,
+        count: u64,
+        transcript: &Transcript,
+    ) -> Result<Digest> {
+        let transcript = U256::from_be_bytes(*transcript.as_bytes());
+        let call = Abi::voucherDigestCall { session: word(session), version, count, transcript };
+        Ok(self.chain.read(self.escrow_at(), &call).await?.0)
     }
 
     /// The digest that a client signs for somebody else to open a session, as the contract computes it.
@@ -160,19 +266,19 @@ impl Contracts {
     }
 
     /// What a dataset's owner could withdraw now.
-    pub async fn provider_due(&self, agent: B256, version: u32, dataset: B256) -> Result<U256> {
-        let call = Abi::providerDueCall { agentId: agent, version, datasetId: dataset };
+    pub async fn provider_due(&self, agent: &AgentId, version: u32, dataset: &DatasetId) -> Result<U256> {
+        let call = Abi::providerDueCall { agentId: word(agent), version, datasetId: word(dataset) };
         self.chain.read(self.escrow_at(), &call).await
     }
 
     /// What an agent's owner could withdraw now.
-    pub async fn owner_due(&self, agent: B256, version: u32) -> Result<U256> {
-        self.chain.read(self.escrow_at(), &Abi::ownerDueCall { agentId: agent, version }).await
+    pub async fn owner_due(&self, agent: &AgentId, version: u32) -> Result<U256> {
+        self.chain.read(self.escrow_at(), &Abi::ownerDueCall { agentId: word(agent), version }).await
     }
 
     /// Token units accrued for a version's data providers since it was certified, paid or not.
-    pub async fn data_accrued(&self, agent: B256, version: u32) -> Result<U256> {
-        self.chain.read(self.escrow_at(), &Abi::dataAccruedCall { agentId: agent, version }).await
+    pub async fn data_accrued(&self, agent: &AgentId, version: u32) -> Result<U256> {
+        self.chain.read(self.escrow_at(), &Abi::dataAccruedCall { agentId: word(agent), version }).await
     }
 
     pub(crate) fn escrow_at(&self) -> Address {

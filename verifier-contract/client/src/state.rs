@@ -2,10 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use alloy::primitives::{Address, B256, U256};
+use alloy::primitives::{Address, B256, I256, U256};
 use alloy::rpc::types::Log;
 use alloy::sol_types::SolEventInterface;
 use serde::{Deserialize, Serialize};
+use tribute_core::context::Terms;
+use tribute_core::id::{
+    AgentId, CircuitId, DatasetId, GradientDigest, LayoutHash, ModelDigest, SchemaId, SessionId, ShardDigest,
+    WeightsDigest,
+};
 
 use crate::abi::IAgentRegistry::IAgentRegistryEvents as AgentEvent;
 use crate::abi::IDatasetRegistry::IDatasetRegistryEvents as DatasetEvent;
@@ -20,7 +25,7 @@ pub struct CircuitState {
     /// Statement code.
     pub statement: u8,
     /// Hash of its layout.
-    pub layout: B256,
+    pub layout: LayoutHash,
     /// Its verifier.
     pub verifier: Address,
     /// Whether it was stopped.
@@ -31,41 +36,45 @@ pub struct CircuitState {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShardState {
     /// Digest of its committed columns.
-    pub digest: B256,
+    pub digest: ShardDigest,
     /// Its records.
     pub records: u64,
-    /// Circuit of its proof.
-    pub circuit: B256,
 }
 
 /// A grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GrantState {
-    /// Versions that may still be proposed.
-    pub uses: u64,
+    /// Versions that may still list the dataset.
+    pub uses: u32,
     /// Last second at which it counts.
     pub expiry: u64,
+    /// Counts the grants to this account.
+    pub serial: u32,
 }
 
-/// A dataset.
+/// A version of a dataset; terms, owner and grants are those of its root.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DatasetState {
+    /// Id of its first version.
+    pub root: DatasetId,
     /// Its owner.
     pub owner: Address,
     /// Schema id.
-    pub schema: B256,
+    pub schema: SchemaId,
+    /// Circuit that admitted it.
+    pub circuit: CircuitId,
     /// Hash of its layout.
-    pub layout: B256,
+    pub layout: LayoutHash,
     /// Its records.
     pub records: u64,
-    /// Least share of fees for data, in basis points.
-    pub min_data_bps: u16,
-    /// Whether anyone may train.
-    pub open_training: bool,
-    /// Its shards in order.
+    /// Its terms.
+    pub terms: Terms,
+    /// Its shards in order, those of earlier versions first.
     pub shards: Vec<ShardState>,
-    /// Grants by agent owner.
+    /// Grants by agent owner; only in the root.
     pub grants: BTreeMap<Address, GrantState>,
+    /// Where its rewards go, if not to the owner; only in the root.
+    pub payout: Option<Address>,
 }
 
 /// What a certificate says.
@@ -73,25 +82,48 @@ pub struct DatasetState {
 pub struct CertificateState {
     /// Records of all datasets.
     pub records: u64,
-    /// Proven bound of the gradient's norm, units of 2^-32.
-    pub epsilon: u32,
+    /// Proven bound of the gradient's norm, units of 2^-44.
+    pub epsilon: u64,
     /// Proven lower bound of the weights' norm, units of 2^-10.
     pub norm: u32,
-    /// Share of each dataset, units of 2^-20.
-    pub shares: Vec<i32>,
+    /// Sum of all contributions, in the version's units.
+    pub total: I256,
+    /// Sum of those that are positive.
+    pub positive: U256,
+}
+
+/// Where a version stands, as far as events say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum VersionStage {
+    /// Its owner lists datasets.
+    Draft,
+    /// The list is final.
+    Closed,
+    /// Certified.
+    Certified,
+    /// Given up.
+    Abandoned,
 }
 
 /// An agent version and its money.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VersionState {
     /// Digest of its weights.
-    pub weights: B256,
+    pub weights: WeightsDigest,
     /// SHA-256 of its file.
-    pub model: B256,
+    pub model: ModelDigest,
+    /// Who proposed it.
+    pub owner: Address,
+    /// Where it stands.
+    pub stage: VersionStage,
+    /// Token units per query, at least.
+    pub price: u128,
     /// Its datasets in order.
-    pub datasets: Vec<B256>,
-    /// Digest of the proven gradient by slot.
-    pub gradients: BTreeMap<u64, B256>,
+    pub datasets: Vec<DatasetId>,
+    /// Digests of the gradients added, by dataset and shard.
+    pub gradients: BTreeMap<DatasetId, BTreeMap<u32, GradientDigest>>,
+    /// Contribution of each dataset so far, in the version's units.
+    pub contributions: BTreeMap<DatasetId, I256>,
     /// Its certificate, if it has one.
     pub certificate: Option<CertificateState>,
     /// Accrued for data providers.
@@ -101,7 +133,7 @@ pub struct VersionState {
     /// Paid to the owner.
     pub owner_paid: U256,
     /// Paid to providers by dataset.
-    pub providers_paid: BTreeMap<B256, U256>,
+    pub providers_paid: BTreeMap<DatasetId, U256>,
 }
 
 /// An agent.
@@ -111,6 +143,10 @@ pub struct AgentState {
     pub owner: Address,
     /// Its name, zero-padded UTF-8.
     pub name: B256,
+    /// Where to find it and how to use it.
+    pub metadata: String,
+    /// Where its owner's fees go, if not to the owner.
+    pub payout: Option<Address>,
     /// Its versions by number.
     pub versions: BTreeMap<u32, VersionState>,
 }
@@ -121,24 +157,26 @@ pub struct SessionState {
     /// Its client.
     pub client: Address,
     /// Its agent.
-    pub agent: B256,
+    pub agent: AgentId,
     /// The agent's version.
     pub version: u32,
     /// Token units per query.
     pub price: u128,
-    /// Token units escrowed at opening.
+    /// Token units escrowed, at opening and later.
     pub escrowed: U256,
     /// Key that signs vouchers.
     pub session_key: Address,
-    /// Transcript at which the paid queries end.
+    /// Transcript at which the proven queries end.
     pub transcript: U256,
-    /// Queries paid.
+    /// Queries proven.
     pub count: u64,
+    /// Queries paid.
+    pub paid: u64,
     /// Token units claimed.
     pub claimed: U256,
     /// Token units paid back.
     pub refunded: U256,
-    /// Second from which the remainder can be withdrawn; 0 unless thawing.
+    /// Second from which what thaws can be withdrawn; 0 unless thawing.
     pub thaw_end: u64,
 }
 
@@ -154,13 +192,13 @@ impl SessionState {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tables {
     /// Circuits by id.
-    pub circuits: BTreeMap<B256, CircuitState>,
+    pub circuits: BTreeMap<CircuitId, CircuitState>,
     /// Datasets by id.
-    pub datasets: BTreeMap<B256, DatasetState>,
+    pub datasets: BTreeMap<DatasetId, DatasetState>,
     /// Agents by id.
-    pub agents: BTreeMap<B256, AgentState>,
+    pub agents: BTreeMap<AgentId, AgentState>,
     /// Sessions by id.
-    pub sessions: BTreeMap<B256, SessionState>,
+    pub sessions: BTreeMap<SessionId, SessionState>,
 }
 
 impl Tables {
@@ -204,43 +242,64 @@ impl Tables {
     fn gate(&mut self, event: GateEvent) -> Option<()> {
         match event {
             GateEvent::CircuitAdded(e) => {
-                let entry =
-                    CircuitState { statement: e.statement, layout: e.layoutHash, verifier: e.verifier, stopped: false };
-                self.circuits.insert(e.circuitId, entry);
+                let entry = CircuitState {
+                    statement: e.statement,
+                    layout: LayoutHash::new(e.layoutHash.0),
+                    verifier: e.verifier,
+                    stopped: false,
+                };
+                self.circuits.insert(CircuitId::new(e.circuitId.0), entry);
             }
-            GateEvent::CircuitStopped(e) => self.circuits.get_mut(&e.circuitId)?.stopped = true,
-            GateEvent::GasCapRaised(_) | GateEvent::GuardianChanged(_) => {}
+            GateEvent::CircuitStopped(e) => self.circuits.get_mut(&e.circuitId.0)?.stopped = true,
+            _ => {}
         }
         Some(())
     }
 
     fn dataset(&mut self, event: DatasetEvent) -> Option<()> {
+        let payout = |address: Address| (!address.is_zero()).then_some(address);
         match event {
             DatasetEvent::DatasetRegistered(e) => {
+                let id = DatasetId::new(e.datasetId.0);
                 let entry = DatasetState {
+                    root: id,
                     owner: e.owner,
-                    schema: e.schemaId,
-                    layout: e.layoutHash,
+                    schema: SchemaId::new(e.schemaId.0),
+                    circuit: CircuitId::new(e.circuitId.0),
+                    layout: LayoutHash::new(e.layoutHash.0),
                     records: e.records,
-                    min_data_bps: e.minDataBps,
-                    open_training: e.openTraining,
+                    terms: e.terms.into(),
                     shards: Vec::new(),
                     grants: BTreeMap::new(),
+                    payout: None,
                 };
-                self.datasets.insert(e.datasetId, entry);
+                self.datasets.insert(id, entry);
+            }
+            DatasetEvent::DatasetExtended(e) => {
+                let mut entry = self.datasets.get(&e.previousId.0)?.clone();
+                (entry.records, entry.grants, entry.payout) = (e.records, BTreeMap::new(), None);
+                self.datasets.insert(DatasetId::new(e.datasetId.0), entry);
             }
             DatasetEvent::ShardRegistered(e) => {
-                let shard = ShardState { digest: e.digest, records: e.records, circuit: e.circuitId };
-                self.datasets.get_mut(&e.datasetId)?.shards.push(shard);
+                let shard = ShardState { digest: ShardDigest::new(e.digest.0), records: e.records };
+                self.datasets.get_mut(&e.datasetId.0)?.shards.push(shard);
             }
             DatasetEvent::TrainingGranted(e) => {
-                let grant = GrantState { uses: e.uses, expiry: e.expiry };
-                self.datasets.get_mut(&e.datasetId)?.grants.insert(e.grantee, grant);
+                let grant = GrantState { uses: e.terms.uses, expiry: e.terms.expiry, serial: e.serial };
+                self.datasets.get_mut(&e.root.0)?.grants.insert(e.grantee, grant);
             }
             DatasetEvent::GrantUsed(e) => {
-                self.datasets.get_mut(&e.datasetId)?.grants.get_mut(&e.grantee)?.uses = e.usesLeft;
+                self.datasets.get_mut(&e.root.0)?.grants.get_mut(&e.grantee)?.uses = e.usesLeft;
             }
-            DatasetEvent::AgentRegistryBound(_) => {}
+            DatasetEvent::GrantReturned(e) => {
+                self.datasets.get_mut(&e.root.0)?.grants.get_mut(&e.grantee)?.uses = e.usesLeft;
+            }
+            DatasetEvent::DatasetTransferred(e) => {
+                let versions = self.datasets.values_mut().filter(|d| d.root.as_bytes() == &e.root.0);
+                versions.for_each(|d| (d.owner, d.payout) = (e.to, None));
+            }
+            DatasetEvent::PayoutChanged(e) => self.datasets.get_mut(&e.root.0)?.payout = payout(e.payout),
+            _ => {}
         }
         Some(())
     }
@@ -248,30 +307,60 @@ impl Tables {
     fn agent(&mut self, event: AgentEvent) -> Option<()> {
         match event {
             AgentEvent::AgentCreated(e) => {
-                let entry = AgentState { owner: e.owner, name: e.name, versions: BTreeMap::new() };
-                self.agents.insert(e.agentId, entry);
+                let (name, metadata) = (e.name, e.metadata);
+                let entry = AgentState { owner: e.owner, name, metadata, payout: None, versions: BTreeMap::new() };
+                self.agents.insert(AgentId::new(e.agentId.0), entry);
+            }
+            AgentEvent::MetadataChanged(e) => self.agents.get_mut(&e.agentId.0)?.metadata = e.metadata,
+            AgentEvent::AgentTransferred(e) => {
+                let agent = self.agents.get_mut(&e.agentId.0)?;
+                (agent.owner, agent.payout) = (e.to, None);
+            }
+            AgentEvent::PayoutChanged(e) => {
+                self.agents.get_mut(&e.agentId.0)?.payout = (!e.payout.is_zero()).then_some(e.payout);
             }
             AgentEvent::VersionProposed(e) => {
                 let entry = VersionState {
-                    weights: e.wDigest,
-                    model: e.modelHash,
-                    datasets: e.datasetIds,
+                    weights: WeightsDigest::new(e.params.wDigest.0),
+                    model: ModelDigest::new(e.params.modelHash.0),
+                    owner: e.owner,
+                    stage: VersionStage::Draft,
+                    price: e.params.pricePerQuery,
+                    datasets: Vec::new(),
                     gradients: BTreeMap::new(),
+                    contributions: BTreeMap::new(),
                     certificate: None,
                     to_data: U256::ZERO,
                     to_owner: U256::ZERO,
                     owner_paid: U256::ZERO,
                     providers_paid: BTreeMap::new(),
                 };
-                self.agents.get_mut(&e.agentId)?.versions.insert(e.version, entry);
+                self.agents.get_mut(&e.agentId.0)?.versions.insert(e.version, entry);
             }
-            AgentEvent::GradientProven(e) => {
-                self.version(e.agentId, e.version)?.gradients.insert(e.slot.saturating_to(), e.gradientDigest);
+            AgentEvent::DatasetListed(e) => {
+                self.version(e.agentId, e.version)?.datasets.push(DatasetId::new(e.datasetId.0));
+            }
+            AgentEvent::VersionClosed(e) => self.version(e.agentId, e.version)?.stage = VersionStage::Closed,
+            AgentEvent::VersionAbandoned(e) => self.version(e.agentId, e.version)?.stage = VersionStage::Abandoned,
+            AgentEvent::GradientAdded(e) => {
+                let (version, dataset) = (self.version(e.agentId, e.version)?, DatasetId::new(e.datasetId.0));
+                let digest = GradientDigest::new(e.gradientDigest.0);
+                version.gradients.entry(dataset).or_default().insert(e.shard, digest);
+                let sum = version.contributions.entry(dataset).or_default();
+                *sum = sum.saturating_add(e.contribution);
             }
             AgentEvent::VersionCertified(e) => {
-                self.version(e.agentId, e.version)?.certificate =
-                    Some(CertificateState { records: e.records, epsilon: e.epsilon, norm: e.norm, shares: e.shares });
+                let version = self.version(e.agentId, e.version)?;
+                version.stage = VersionStage::Certified;
+                version.certificate = Some(CertificateState {
+                    records: e.records,
+                    epsilon: e.epsilon,
+                    norm: e.norm,
+                    total: e.total,
+                    positive: e.positive,
+                });
             }
+            _ => {}
         }
         Some(())
     }
@@ -281,24 +370,38 @@ impl Tables {
             SessionEvent::SessionOpened(e) => {
                 let entry = SessionState {
                     client: e.client,
-                    agent: e.agentId,
+                    agent: AgentId::new(e.agentId.0),
                     version: e.version,
                     price: e.pricePerQuery,
                     escrowed: U256::from(e.escrow),
                     session_key: e.sessionKey,
                     transcript: e.transcript,
                     count: 0,
+                    paid: 0,
                     claimed: U256::ZERO,
                     refunded: U256::ZERO,
                     thaw_end: 0,
                 };
-                self.sessions.insert(e.session, entry);
+                self.sessions.insert(SessionId::new(e.session.0), entry);
             }
-            SessionEvent::ThawRequested(e) => self.sessions.get_mut(&e.session)?.thaw_end = e.thawEnd,
-            SessionEvent::RemainderWithdrawn(e) => add(&mut self.sessions.get_mut(&e.session)?.refunded, e.amount),
+            SessionEvent::SessionToppedUp(e) => {
+                add(&mut self.sessions.get_mut(&e.session.0)?.escrowed, U256::from(e.amount));
+            }
+            SessionEvent::ThawRequested(e) => self.sessions.get_mut(&e.session.0)?.thaw_end = e.thawEnd,
+            SessionEvent::ThawCancelled(e) => self.sessions.get_mut(&e.session.0)?.thaw_end = 0,
+            SessionEvent::ThawedWithdrawn(e) => {
+                let entry = self.sessions.get_mut(&e.session.0)?;
+                entry.thaw_end = 0;
+                add(&mut entry.refunded, e.amount);
+            }
             SessionEvent::QueriesClaimed(e) => {
-                let entry = self.sessions.get_mut(&e.session)?;
-                (entry.count, entry.transcript) = (e.count, e.transcript);
+                let entry = self.sessions.get_mut(&e.session.0)?;
+                (entry.count, entry.transcript, entry.paid) = (e.count, e.transcript, e.paid);
+                add(&mut entry.claimed, e.amount);
+            }
+            SessionEvent::SessionSettled(e) => {
+                let entry = self.sessions.get_mut(&e.session.0)?;
+                entry.paid = e.paid;
                 add(&mut entry.claimed, e.amount);
             }
             SessionEvent::FeesAccrued(e) => {
@@ -308,15 +411,16 @@ impl Tables {
             }
             SessionEvent::ProviderPaid(e) => {
                 let paid = &mut self.version(e.agentId, e.version)?.providers_paid;
-                add(paid.entry(e.datasetId).or_default(), e.amount);
+                add(paid.entry(DatasetId::new(e.datasetId.0)).or_default(), e.amount);
             }
             SessionEvent::OwnerPaid(e) => add(&mut self.version(e.agentId, e.version)?.owner_paid, e.amount),
+            _ => {}
         }
         Some(())
     }
 
     fn version(&mut self, agent: B256, version: u32) -> Option<&mut VersionState> {
-        self.agents.get_mut(&agent)?.versions.get_mut(&version)
+        self.agents.get_mut(&agent.0)?.versions.get_mut(&version)
     }
 }
 

@@ -11,7 +11,7 @@ use tribute_core::{
     layout::{Layout, Task},
     link::Link,
     records::Records,
-    statement::{Statement, SUM_PARTS},
+    statement::Statement,
 };
 use tribute_engine::halo2_proofs::halo2curves::bn256::Fr;
 use tribute_engine::proof::Proof;
@@ -65,7 +65,7 @@ fn dataset_and_gradient() {
         let shape = Shape::gradient(layout, link);
         let keys = Keys::generate(&srs, &shape).unwrap();
         let circuit = GradientCircuit::new(shape, &xy, &w, &g).unwrap();
-        let proof = prove(&srs, &keys, &circuit, vec![Fr::from(77)]).unwrap();
+        let proof = prove(&srs, &keys, &circuit, circuit.public_inputs(Fr::from(77))).unwrap();
         check(&srs, &keys, &proof);
     }
 }
@@ -78,8 +78,7 @@ fn every_circuit_fits() {
     let shapes = [
         Shape::dataset(layout),
         Shape::gradient(layout, Link::Softmax),
-        Shape::sum(layout, *SUM_PARTS.end()),
-        Shape::optimum(layout, true),
+        Shape::optimum(layout),
         Shape::evaluation(layout),
         Shape::service(layout),
     ];

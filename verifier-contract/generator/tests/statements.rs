@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use tribute_core::{
+    layout::{Layout, Task, K_RANGE, MAX_INTERCEPT_SCALE},
     link::Link,
     numbers,
     statement::{self, Statement},
@@ -43,29 +44,22 @@ fn every_constant_is_cores() {
     let expected = [
         ("DATASET", code(Statement::Dataset)),
         ("GRADIENT", code(Statement::Gradient)),
-        ("SUM", code(Statement::Sum)),
         ("OPTIMUM", code(Statement::Optimum)),
         ("EVALUATION", code(Statement::Evaluation)),
         ("SERVICE", code(Statement::Service)),
         ("LINK_SQUARED", i128::from(Link::Squared.code())),
         ("EPSILON_CAP", i128::from(Link::Softmax.largest_epsilon(1))),
         ("EPSILON_CAP_SQUARED", i128::from(Link::Squared.largest_epsilon(1))),
-        ("OPTIMUM_SLOTS", size(statement::OPTIMUM_SLOTS)),
         ("SERVICE_SLOTS", size(statement::SERVICE_SLOTS)),
-        ("SUM_PARTS_LEAST", size(*statement::SUM_PARTS.start())),
-        ("SUM_PARTS_MOST", size(*statement::SUM_PARTS.end())),
         ("CTX", size(statement::CTX)),
         ("DATASET_N", size(dataset::N)),
         ("DATASET_INPUTS", size(dataset::INPUTS)),
+        ("GRADIENT_CONTRIBUTION", size(gradient::CONTRIBUTION)),
         ("GRADIENT_INPUTS", size(gradient::INPUTS)),
-        ("SUM_INPUTS", size(Statement::Sum.inputs())),
         ("OPTIMUM_N", size(optimum::N)),
         ("OPTIMUM_LAMBDA", size(optimum::LAMBDA)),
         ("OPTIMUM_EPSILON", size(optimum::EPSILON)),
         ("OPTIMUM_NORM", size(optimum::NORM)),
-        ("OPTIMUM_ACTIVE", size(optimum::ACTIVE)),
-        ("OPTIMUM_JOIN", size(optimum::JOIN)),
-        ("OPTIMUM_SHARE", size(optimum::SHARE)),
         ("OPTIMUM_INPUTS", size(optimum::INPUTS)),
         ("EVALUATION_N", size(evaluation::N)),
         ("EVALUATION_CORRECT", size(evaluation::CORRECT)),
@@ -80,16 +74,22 @@ fn every_constant_is_cores() {
         ("GRADIENT_GROUP_G", 2),
         ("OPTIMUM_GROUP_W", 0),
         ("OPTIMUM_GROUP_G", 1),
+        ("EVALUATION_GROUP_XY", records_group(Statement::Evaluation)),
+        ("EVALUATION_GROUP_W", 1),
         ("SERVICE_GROUP_W", 0),
-        ("SHARE_BITS", bits(numbers::SHARE_BITS)),
+        ("ALL_LINKS", [Link::Squared, Link::Logistic, Link::Softmax].iter().map(|link| 1 << link.code()).sum()),
         ("NORM_BITS", bits(numbers::NORM_BITS)),
+        ("LAMBDA_BITS", bits(numbers::LAMBDA_BITS)),
         ("COUNT_LIMIT_BITS", bits(numbers::COUNT_LIMIT_BITS)),
         ("EPSILON_LIMIT_BITS", bits(numbers::EPSILON_LIMIT_BITS)),
         ("LAMBDA_LIMIT_BITS", bits(numbers::LAMBDA_LIMIT_BITS)),
         ("NORM_LIMIT_BITS", bits(numbers::NORM_LIMIT_BITS)),
-        ("SHARE_LIMIT_BITS", bits(numbers::SHARE_LIMIT_BITS)),
-        ("LEAST_SHARE", i128::from(numbers::LEAST_SHARE)),
+        ("CONTRIBUTION_LIMIT_BITS", bits(numbers::CONTRIBUTION_LIMIT_BITS)),
+        ("INTERCEPT_SCALE_MOST", bits(MAX_INTERCEPT_SCALE)),
         ("DISTANCE_PARTS", i128::from(numbers::DISTANCE_PARTS)),
+        ("NEGATIVE_PARTS", i128::from(numbers::NEGATIVE_PARTS)),
+        ("ROUNDING_PARTS", i128::from(numbers::ROUNDING_PARTS)),
+        ("LEAST_SUM_PARTS", 1 << 9),
     ];
     let mut expected: BTreeMap<String, String> =
         expected.into_iter().map(|(name, value)| (name.to_owned(), value.to_string())).collect();
@@ -100,40 +100,42 @@ fn every_constant_is_cores() {
 
 /// The group with more columns than one.
 fn records_group(statement: Statement) -> i128 {
-    let groups = statement.groups(8, 0);
+    let groups = statement.groups(8);
     groups.iter().position(|columns| *columns == 9).unwrap() as i128
 }
 
-/// Parts of a sum, for the test below: any number that is nothing else.
-const PARTS: usize = 5;
+/// The unit of contributions, which the registry computes from a layout's rows, is the layout's.
+#[test]
+fn units_of_contributions_are_cores() {
+    let table = SOURCE.split_once("bytes6(hex\"").unwrap().1.split_once('"').unwrap().0;
+    assert!(SOURCE.contains("[k < 15 ? k - 10 : 5]"), "how the table is read");
+    for k in K_RANGE {
+        let entry = usize::try_from(k - 10).unwrap().min(5);
+        let bits = u32::from_str_radix(&table[2 * entry..2 * entry + 2], 16).unwrap();
+        let layout = Layout::new(k, 8, 16, 2, Task::Classes).unwrap();
+        assert_eq!(bits, layout.contribution_bits(), "k = {k}");
+    }
+}
 
 /// What the gate demands of each statement's shape, in `_statementShape`, is what core says; W and G stand one by one.
 #[test]
 fn shapes_are_cores() {
     let gate = include_str!("../../src/ProofGate.sol");
-    for (statement, name, slots, groups) in [
-        (Statement::Dataset, "DATASET", "0", "1, true"),
-        (Statement::Gradient, "GRADIENT", "0", "3, true"),
-        (Statement::Sum, "SUM", "parts", "1 + parts, false"),
-        (Statement::Optimum, "OPTIMUM", "optimumSlots", "1 + optimumSlots, false"),
-        (Statement::Evaluation, "EVALUATION", "0", "2, true"),
+    for (statement, name, groups) in [
+        (Statement::Dataset, "DATASET", "1, true"),
+        (Statement::Gradient, "GRADIENT", "3, true"),
+        (Statement::Optimum, "OPTIMUM", "2, false"),
+        (Statement::Evaluation, "EVALUATION", "2, true"),
     ] {
-        let line = format!("if (statement == Statements.{name}) return (Statements.{name}_INPUTS, {slots}, {groups});");
+        let line = format!("if (statement == Statements.{name}) return (Statements.{name}_INPUTS, 0, {groups});");
         assert!(gate.contains(&line), "{line}");
-        let number = |word: &str| match word {
-            "optimumSlots" => statement::OPTIMUM_SLOTS,
-            "parts" => PARTS,
-            number => number.parse().unwrap(),
-        };
-        let slots = number(slots);
-        assert_eq!(usize::from(statement.slots(PARTS)), slots, "{name}");
+        assert_eq!(statement.slots(), 0, "{name}");
         let (count, records) = groups.split_once(", ").unwrap();
-        let count = count.split(" + ").map(number).sum();
-        let columns = statement.groups(8, PARTS);
-        assert_eq!((columns.len(), columns[0] == 9), (count, records == "true"), "{name}");
+        let columns = statement.groups(8);
+        assert_eq!((columns.len(), columns[0] == 9), (count.parse().unwrap(), records == "true"), "{name}");
         assert!(columns[1..].iter().all(|columns| *columns == 1), "{name}");
     }
     assert!(gate.contains("return (Statements.SERVICE_INPUTS, uint16(Statements.SERVICE_SLOTS), 1, false);"));
-    assert_eq!(Statement::Service.groups(8, 0), [1]);
-    assert_eq!(usize::from(Statement::Service.slots(0)), statement::SERVICE_SLOTS);
+    assert_eq!(Statement::Service.groups(8), [1]);
+    assert_eq!(usize::from(Statement::Service.slots()), statement::SERVICE_SLOTS);
 }

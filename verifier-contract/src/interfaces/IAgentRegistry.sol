@@ -1,10 +1,36 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.28;
 
+import {IDatasetRegistry} from "./IDatasetRegistry.sol";
+
 /// @title Agent registry: agents, their versions and the certificates of those versions
-/// @notice A version lists datasets and pins its circuits. It is certified when its weights are proven to be the optimum
-/// of its loss over exactly those datasets; the proof also publishes each dataset's share.
+/// @notice A version lists datasets, any number of them, and pins its circuits and terms. It is certified when its weights
+/// are proven to be the optimum of its loss over exactly those datasets.
+///
+/// A version is a *draft* while its owner lists datasets, *closed* when the list is final and anybody brings gradients for
+/// the listed shards, and *certified* by the optimum proof. Each gradient proof states its shard's contribution
+/// `N = ⟨−G, W⟩`; commitments of gradients are added up, so that one optimum proof about their sum is enough. What a
+/// version keeps does not grow with its list but for one slot a dataset, and certifying costs the same for any number.
+///
+/// The owner of the agent at the proposal stays the owner that grants, proofs and contexts of that version name, whoever
+/// owns the agent later. Fees go to the agent's owner of the day.
 interface IAgentRegistry {
+    /// @notice Where a version stands.
+    enum Status {
+        /// There is no such version.
+        Unknown,
+        /// Its owner lists datasets.
+        Draft,
+        /// The list is final; gradients are being brought.
+        Closed,
+        /// Certified, and none of its circuits is stopped.
+        Certified,
+        /// Certified, but one of its circuits was stopped since: what its proofs are worth is in doubt.
+        Doubtful,
+        /// Given up before it was certified.
+        Abandoned
+    }
+
     /// @notice Numbers of a layout; the hash of them is part of every circuit id, so none can be misstated.
     struct Layout {
         /// Circuits have 2^k rows.
@@ -19,22 +45,22 @@ interface IAgentRegistry {
         uint32 task;
         /// Salt rows in every committed column.
         uint32 saltRows;
+        /// s: the bias feature is 256·2^s.
+        uint32 interceptScale;
     }
 
     /// @notice What an agent owner fixes about a version.
     struct VersionParams {
-        /// Datasets, in the order of their slots; all shards of each take consecutive slots.
-        bytes32[] datasetIds;
         /// Numbers of the layout of the datasets and circuits.
         Layout dims;
-        /// λ in units of 2^-32.
-        uint32 lambda;
+        /// λ in units of 2^-44, below 2^44.
+        uint64 lambda;
         /// 1 squared, 2 logistic, 3 softmax.
         uint8 link;
-        /// Whether the bias weights are penalised.
-        bool regBias;
         /// Part of fees that goes to data providers, in basis points.
         uint16 dataBps;
+        /// Least price of a query, in base units of the token: no session is opened below it.
+        uint128 pricePerQuery;
         /// keccak256 of the committed weights' point.
         bytes32 wDigest;
         /// Circuit of the gradient proofs.
@@ -47,26 +73,54 @@ interface IAgentRegistry {
         bytes32 modelHash;
     }
 
+    /// @notice The gradient proof of one listed shard.
+    struct GradientProof {
+        /// The dataset, in the version that is listed.
+        bytes32 datasetId;
+        /// The shard, counted from 0.
+        uint32 shard;
+        /// Public inputs, `[ctx, N]`.
+        uint256[] inputs;
+        /// The proof, of the version's gradient circuit.
+        bytes proof;
+    }
+
     /// @notice A version as it stands.
     struct Version {
-        /// Whether the optimum proof was accepted.
-        bool certified;
+        /// Draft, closed, certified, doubtful or abandoned.
+        Status status;
+        /// The agent's owner at the proposal.
+        address owner;
         /// 1 squared, 2 logistic, 3 softmax.
         uint8 link;
-        /// Whether the bias weights are penalised.
-        bool regBias;
         /// Part of fees that goes to data providers, in basis points.
         uint16 dataBps;
-        /// λ in units of 2^-32.
-        uint32 lambda;
-        /// δ, the worst case of the link tables, in units of 2^-32.
-        uint32 delta;
-        /// Proven bound of the gradient's norm, in units of 2^-32; 0 before certification.
-        uint32 epsilon;
+        /// Least price of a query, in base units of the token.
+        uint128 pricePerQuery;
+        /// λ in units of 2^-44.
+        uint64 lambda;
+        /// δ, the worst case of the link tables, in units of 2^-44.
+        uint64 delta;
+        /// Proven bound of the gradient's norm, in units of 2^-44; 0 before certification.
+        uint64 epsilon;
         /// Proven lower bound of the weights' norm, in units of 2^-10; 0 before certification.
         uint32 norm;
-        /// Records of all datasets.
+        /// Datasets listed.
+        uint32 datasets;
+        /// Shards listed.
+        uint32 shards;
+        /// Shards whose gradient was added.
+        uint32 shardsDone;
+        /// Records of all shards listed.
         uint64 records;
+        /// Second of Unix time from which anybody may abandon it, unless it is certified.
+        uint64 deadline;
+        /// Hash of the list so far.
+        bytes32 listHash;
+        /// Hash that grants want the list to have; 0 for any.
+        bytes32 participants;
+        /// keccak256 of the canonical schema of its datasets; 0 before the first is listed.
+        bytes32 schemaId;
         /// Hash of the layout.
         bytes32 layoutHash;
         /// keccak256 of the committed weights' point.
@@ -79,24 +133,46 @@ interface IAgentRegistry {
         bytes32 serviceCircuitId;
         /// SHA-256 of the canonical agent file.
         bytes32 modelHash;
-        /// Datasets, in the order of their slots.
-        bytes32[] datasetIds;
-        /// Share of each dataset, in units of 2^-20, signed; empty before certification.
-        int32[] shares;
-        /// Digest of the shard in each slot.
-        bytes32[] slotDigests;
-        /// Index into `datasetIds` of each slot's dataset.
-        uint8[] slotDatasets;
+        /// Circuits that admitted its datasets.
+        bytes32[] datasetCircuitIds;
+    }
+
+    /// @notice What a version's gradients add up to, so far; N in units of 2^-u, u the layout's contribution bits.
+    struct Sums {
+        /// Sum of all complete datasets' contributions.
+        int256 total;
+        /// Sum of those that are positive.
+        uint256 positive;
+        /// Least `⌊N·10000/minShareBps⌋` of the datasets with a least share; 2^128 - 1 if there is none.
+        uint256 leastBase;
+        /// Sum of the committed gradients' points, x; both 0 for the point at infinity.
+        uint256 x;
+        /// Its y.
+        uint256 y;
+    }
+
+    /// @notice A dataset in a version.
+    struct Contribution {
+        /// Sum of the contributions of its shards so far, in the version's units.
+        int256 value;
+        /// Shards listed; 0 if this version of the dataset is not listed.
+        uint32 shards;
+        /// Shards whose gradient was added.
+        uint32 shardsDone;
+        /// Least share that its terms or grant ask for, in basis points.
+        uint16 minShareBps;
+        /// Serial of the grant of which a use was taken; 0 if none, or if it was given back.
+        uint32 grantSerial;
     }
 
     /// @notice What the session escrow needs to know about a version.
     struct ServiceTerms {
-        /// The agent's owner, who serves and claims.
-        address owner;
         /// Part of fees that goes to data providers, in basis points.
         uint16 dataBps;
         /// Whether the version is certified.
         bool certified;
+        /// Least price of a query, in base units of the token.
+        uint128 pricePerQuery;
         /// keccak256 of the committed weights' point.
         bytes32 wDigest;
         /// Circuit of the service proofs.
@@ -107,32 +183,97 @@ interface IAgentRegistry {
     /// @param agentId The agent.
     /// @param owner The agent's owner.
     /// @param name The agent's name.
-    event AgentCreated(bytes32 indexed agentId, address indexed owner, bytes32 name);
-    /// @notice A version was proposed.
+    /// @param metadata Where to find and how to use it.
+    event AgentCreated(bytes32 indexed agentId, address indexed owner, bytes32 name, string metadata);
+    /// @notice An agent's metadata was changed.
+    /// @param agentId The agent.
+    /// @param metadata Where to find and how to use it.
+    event MetadataChanged(bytes32 indexed agentId, string metadata);
+    /// @notice An agent was offered to a new owner, or the offer was taken back.
+    /// @param agentId The agent.
+    /// @param from The owner.
+    /// @param to Who may accept it; zero for nobody.
+    event AgentOffered(bytes32 indexed agentId, address indexed from, address indexed to);
+    /// @notice An agent has a new owner.
+    /// @param agentId The agent.
+    /// @param from The owner before.
+    /// @param to The owner from now on.
+    event AgentTransferred(bytes32 indexed agentId, address indexed from, address indexed to);
+    /// @notice The owner's fees of an agent go to this address from now on.
+    /// @param agentId The agent.
+    /// @param payout The address; zero for the owner's.
+    event PayoutChanged(bytes32 indexed agentId, address payout);
+    /// @notice A version was proposed: a draft.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
-    /// @param wDigest keccak256 of the committed weights' point.
-    /// @param modelHash SHA-256 of the canonical agent file.
-    /// @param datasetIds Datasets, in the order of their slots.
-    event VersionProposed(
-        bytes32 indexed agentId, uint32 indexed version, bytes32 wDigest, bytes32 modelHash, bytes32[] datasetIds
+    /// @param owner The agent's owner, whom grants and proofs of this version name.
+    /// @param params What the owner fixed.
+    event VersionProposed(bytes32 indexed agentId, uint32 indexed version, address indexed owner, VersionParams params);
+    /// @notice A dataset was listed.
+    /// @param agentId The agent.
+    /// @param version The version, counted from 1.
+    /// @param datasetId The dataset's version.
+    /// @param admission What it is, what it asks for, and the grant of which a use was taken.
+    /// @param listHash Hash of the list, this dataset included.
+    event DatasetListed(
+        bytes32 indexed agentId,
+        uint32 indexed version,
+        bytes32 indexed datasetId,
+        IDatasetRegistry.Admission admission,
+        bytes32 listHash
     );
-    /// @notice The gradient over one slot's shard was proven.
+    /// @notice The list of a version is final.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
-    /// @param slot The slot, counted from 0.
+    /// @param listHash Hash of the list.
+    /// @param datasets Datasets listed.
+    /// @param shards Their shards.
+    /// @param records Their records.
+    event VersionClosed(
+        bytes32 indexed agentId,
+        uint32 indexed version,
+        bytes32 listHash,
+        uint32 datasets,
+        uint32 shards,
+        uint64 records
+    );
+    /// @notice The gradient over a listed shard was added.
+    /// @param agentId The agent.
+    /// @param version The version, counted from 1.
+    /// @param datasetId The dataset's version.
+    /// @param shard The shard, counted from 0.
+    /// @param contribution N, signed, in the version's units.
     /// @param gradientDigest keccak256 of the committed gradient's point.
-    event GradientProven(bytes32 indexed agentId, uint32 indexed version, uint256 slot, bytes32 gradientDigest);
-    /// @notice A version was certified; `shares` in the order of its datasets, units of 2^-20.
+    event GradientAdded(
+        bytes32 indexed agentId,
+        uint32 indexed version,
+        bytes32 indexed datasetId,
+        uint32 shard,
+        int256 contribution,
+        bytes32 gradientDigest
+    );
+    /// @notice A version was certified.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
     /// @param records Records of all datasets.
-    /// @param epsilon Proven bound of the gradient's norm, in units of 2^-32.
+    /// @param epsilon Proven bound of the gradient's norm, in units of 2^-44.
     /// @param norm Proven lower bound of the weights' norm, in units of 2^-10.
-    /// @param shares Share of each dataset, in units of 2^-20, signed.
+    /// @param total Sum of all contributions, in the version's units.
+    /// @param positive Sum of those of datasets that are positive: a dataset is paid by its part of it.
     event VersionCertified(
-        bytes32 indexed agentId, uint32 indexed version, uint64 records, uint32 epsilon, uint32 norm, int32[] shares
+        bytes32 indexed agentId,
+        uint32 indexed version,
+        uint64 records,
+        uint64 epsilon,
+        uint32 norm,
+        int256 total,
+        uint256 positive
     );
+    /// @notice A version was given up; uses of grants can go back.
+    /// @param agentId The agent.
+    /// @param version The version, counted from 1.
+    /// @param by Who did it.
+    event VersionAbandoned(bytes32 indexed agentId, uint32 indexed version, address by);
 
     /// @notice No agent has this id.
     /// @param agentId The id asked for.
@@ -141,37 +282,54 @@ interface IAgentRegistry {
     /// @param agentId The agent.
     /// @param version The version asked for.
     error UnknownVersion(bytes32 agentId, uint32 version);
-    /// @notice Only the agent's owner may do this.
+    /// @notice Only the agent's owner may do this; for a version, the owner who proposed it.
     /// @param agentId The agent.
     /// @param caller Who called.
     error NotAgentOwner(bytes32 agentId, address caller);
+    /// @notice The agent was not offered to this account.
+    /// @param agentId The agent.
+    /// @param offeredTo Who may accept it; zero if nobody.
+    error NotOffered(bytes32 agentId, address offeredTo);
+    /// @notice Metadata has at most 1,024 bytes.
+    /// @param length Bytes given.
+    error MetadataTooLong(uint256 length);
+    /// @notice The version does not stand where this can be done.
+    /// @param agentId The agent.
+    /// @param version The version, counted from 1.
+    /// @param needed Where it would have to stand.
+    /// @param found Where it stands.
+    error WrongStatus(bytes32 agentId, uint32 version, Status needed, Status found);
+    /// @notice Nobody but the owner may abandon the version yet.
+    /// @param agentId The agent.
+    /// @param version The version, counted from 1.
+    /// @param deadline Second of Unix time from which anybody may.
+    error NotOverdue(bytes32 agentId, uint32 version, uint64 deadline);
     /// @notice A version needs at least one dataset.
     error NoDatasets();
-    /// @notice A dataset stands twice in the list.
+    /// @notice A dataset, or another version of it, is listed already.
     /// @param datasetId The dataset.
     error DatasetListedTwice(bytes32 datasetId);
-    /// @notice The listed datasets have more shards than a certificate has slots.
-    /// @param shards Shards of the datasets listed so far, the first that does not fit included.
-    /// @param slots Slots of a certificate, 8.
-    error TooManyShards(uint256 shards, uint256 slots);
+    /// @notice The datasets of a version were admitted by more than four circuits.
+    /// @param circuitId The circuit that is one too many.
+    error TooManyDatasetCircuits(bytes32 circuitId);
     /// @notice The dataset has another schema than the first one.
     /// @param datasetId The dataset.
     /// @param expected keccak256 of the first dataset's canonical schema.
     /// @param found keccak256 of this dataset's canonical schema.
     error SchemaMismatch(bytes32 datasetId, bytes32 expected, bytes32 found);
-    /// @notice The dataset or circuit has another layout than the version.
-    /// @param datasetOrCircuit Id of the dataset or circuit.
+    /// @notice The circuit has another layout than the version.
+    /// @param circuitId The circuit; for a dataset, the one that admitted it.
     /// @param expected Hash of the version's layout.
-    /// @param found Hash of the layout of the dataset or circuit.
-    error LayoutMismatch(bytes32 datasetOrCircuit, bytes32 expected, bytes32 found);
-    /// @notice The dataset or circuit has another SRS than the first dataset.
-    /// @param datasetOrCircuit Id of the dataset or circuit.
-    /// @param expected Digest of the first dataset's SRS.
-    /// @param found Digest of the SRS of the dataset or circuit.
-    error SrsMismatch(bytes32 datasetOrCircuit, bytes32 expected, bytes32 found);
+    /// @param found Hash of the circuit's layout.
+    error LayoutMismatch(bytes32 circuitId, bytes32 expected, bytes32 found);
+    /// @notice The circuit has another SRS than the version's gradient circuit.
+    /// @param circuitId The circuit; for a dataset, the one that admitted it.
+    /// @param expected Digest of the gradient circuit's SRS.
+    /// @param found Digest of the circuit's SRS.
+    error SrsMismatch(bytes32 circuitId, bytes32 expected, bytes32 found);
     /// @notice The circuit proves another statement.
     /// @param circuitId The circuit.
-    /// @param expected Code of the statement that is needed: 2 gradient, 4 optimum, 6 service.
+    /// @param expected Code of the statement that is needed: 2 gradient, 3 optimum, 5 service.
     /// @param found Code of the circuit's statement.
     error WrongStatement(bytes32 circuitId, uint8 expected, uint8 found);
     /// @notice The gradient circuit has another link function than the version.
@@ -179,124 +337,158 @@ interface IAgentRegistry {
     /// @param expected Code of the version's link: 1 squared, 2 logistic, 3 softmax.
     /// @param found Code of the circuit's link.
     error WrongLink(bytes32 circuitId, uint8 expected, uint8 found);
-    /// @notice The optimum circuit treats the bias in another way than the version.
-    /// @param circuitId The circuit.
-    /// @param expected Whether the version penalises the bias weights.
-    /// @param found Whether the circuit does.
-    error WrongBias(bytes32 circuitId, bool expected, bool found);
-    /// @notice λ must be positive.
-    error LambdaZero();
+    /// @notice λ must be positive and below 1.
+    /// @param lambda λ given, in units of 2^-44.
+    error LambdaOutOfRange(uint64 lambda);
     /// @notice The datasets hold more records than circuits sum.
     /// @param records Records of all datasets; they must be below 2^26.
     error TooManyRecords(uint64 records);
-    /// @notice A dataset's terms ask for more, or more than everything is offered.
-    /// @param offered Part of fees offered to data providers, in basis points.
-    /// @param least Highest part that the terms of a dataset ask for, in basis points.
-    error DataShareOutOfRange(uint16 offered, uint16 least);
-    /// @notice The version is certified already.
-    /// @param agentId The agent.
-    /// @param version The version, counted from 1.
-    error AlreadyCertified(bytes32 agentId, uint32 version);
-    /// @notice The version has fewer slots.
-    /// @param slot The slot, counted from 0.
-    /// @param slots Slots that the version uses, one for each shard.
-    error SlotOutOfRange(uint256 slot, uint256 slots);
+    /// @notice More than 10,000 basis points.
+    /// @param bps Basis points given.
+    error BasisPointsTooHigh(uint16 bps);
+    /// @notice A grant was given for a list that this is not.
+    /// @param expected Hash of the list that the grant names.
+    /// @param found Hash of the version's list, or the list that another grant names.
+    error OtherParticipants(bytes32 expected, bytes32 found);
+    /// @notice This version of the dataset is not listed.
+    /// @param datasetId The dataset.
+    error DatasetNotInVersion(bytes32 datasetId);
     /// @notice The proof was made for someone or something else.
     /// @param expected Context that the contract computes.
     /// @param proven Context in the proof's public inputs.
     error WrongContext(uint256 expected, uint256 proven);
-    /// @notice The proof is about other records than those registered for the slot.
-    /// @param slot The slot, counted from 0.
-    /// @param expected keccak256 of the committed points of the slot's shard.
+    /// @notice The proof is about other records than those registered.
+    /// @param datasetId The dataset.
+    /// @param shard The shard, counted from 0.
+    /// @param expected keccak256 of the committed points of the shard.
     /// @param proven keccak256 of the committed points in the proof.
-    error WrongDataset(uint256 slot, bytes32 expected, bytes32 proven);
+    error WrongRecords(bytes32 datasetId, uint32 shard, bytes32 expected, bytes32 proven);
     /// @notice The proof is about other weights than the version's.
     /// @param expected keccak256 of the point of the version's committed weights.
     /// @param proven keccak256 of the point of the weights committed in the proof.
     error WrongWeights(bytes32 expected, bytes32 proven);
+    /// @notice The proof is about another gradient than the sum of those added.
+    /// @param expected keccak256 of the sum's point; a sum at infinity fits no proof.
+    /// @param proven keccak256 of the point of the gradient committed in the proof.
+    error WrongGradient(bytes32 expected, bytes32 proven);
+    /// @notice Gradients are missing.
+    /// @param shardsDone Shards whose gradient was added.
+    /// @param shards Shards listed.
+    error GradientsMissing(uint32 shardsDone, uint32 shards);
     /// @notice The proof counts other records than those registered.
     /// @param expected Records of all datasets.
     /// @param proven Records that the proof counts.
     error WrongRecordCount(uint64 expected, uint256 proven);
     /// @notice The proof is about another λ than the version's.
-    /// @param expected The version's λ in units of 2^-32.
-    /// @param proven The proof's λ in units of 2^-32.
-    error WrongLambda(uint32 expected, uint256 proven);
-    /// @notice A slot is active exactly when the version lists a shard there.
-    /// @param slot The slot, counted from 0.
-    /// @param expected 1 if the version lists a shard there, else 0.
-    /// @param proven The proof's flag.
-    error WrongActiveFlag(uint256 slot, uint256 expected, uint256 proven);
-    /// @notice A slot is joined exactly when it holds a further shard of the dataset before it.
-    /// @param slot The slot, counted from 0.
-    /// @param expected 1 if the slot holds a further shard of the dataset before it, else 0.
-    /// @param proven The proof's flag.
-    error WrongJoinFlag(uint256 slot, uint256 expected, uint256 proven);
-    /// @notice No accepted gradient proof ties this gradient to the slot's shard, the version's weights and its link.
-    /// @param slot The slot, counted from 0.
-    /// @param gradientDigest keccak256 of the committed gradient's point.
-    error GradientNotProven(uint256 slot, bytes32 gradientDigest);
+    /// @param expected The version's λ in units of 2^-44.
+    /// @param proven The proof's λ in units of 2^-44.
+    error WrongLambda(uint64 expected, uint256 proven);
     /// @notice A public value is outside the range that circuits and contracts agree on.
     /// @param index Offset of the public input, counted from 0.
     /// @param value Its value as a field element, unsigned.
     error PublicValueOutOfRange(uint256 index, uint256 value);
-    /// @notice A share stands at a slot that carries none.
-    /// @param slot The slot, counted from 0.
-    /// @param share The share in units of 2^-20, signed.
-    error UnexpectedShare(uint256 slot, int256 share);
-    /// @notice A dataset's share is below -2^-10: drop it and retrain.
-    /// @param slot The dataset's last slot, counted from 0.
-    /// @param share The share in units of 2^-20, signed.
-    error NegativeShare(uint256 slot, int256 share);
-    /// @notice The shares do not sum to one.
-    /// @param total Sum of the shares in units of 2^-20, signed.
-    error SharesNotWhole(int256 total);
     /// @notice The proven bound of the gradient's norm is above `cap`, a few times the link tables' δ: within a larger ball
     /// the owner could choose weights that move shares.
-    /// @param epsilon Proven bound of the gradient's norm, in units of 2^-32.
-    /// @param cap Most that is allowed, in units of 2^-32: 4δ, for squared loss 8δ.
+    /// @param epsilon Proven bound of the gradient's norm, in units of 2^-44.
+    /// @param cap Most that is allowed, in units of 2^-44: 4δ, for squared loss 8δ.
     error EpsilonOverCap(uint256 epsilon, uint256 cap);
     /// @notice The proven relative distance to the optimum is more than 10^-3.
-    /// @param epsilon Proven bound of the gradient's norm, in units of 2^-32.
-    /// @param delta δ, the worst case of the link tables, in units of 2^-32.
-    /// @param lambda λ in units of 2^-32.
+    /// @param epsilon Proven bound of the gradient's norm, in units of 2^-44.
+    /// @param delta δ, the worst case of the link tables, in units of 2^-44.
+    /// @param lambda λ in units of 2^-44.
     /// @param norm Proven lower bound of the weights' norm, in units of 2^-10.
     error EpsilonTooLarge(uint256 epsilon, uint256 delta, uint256 lambda, uint256 norm);
-    /// @notice The dataset is not one of the version's.
-    /// @param datasetId The dataset.
-    error DatasetNotInVersion(bytes32 datasetId);
+    /// @notice The contributions sum to less than rounding allows to compare: to less than 2^20 units a shard.
+    /// @param total Sum of all contributions.
+    /// @param shards Shards listed.
+    error SumTooSmall(int256 total, uint256 shards);
+    /// @notice Datasets with a negative contribution take more than 2^-10 of the sum: drop them and retrain.
+    /// @param negative Sum of the negative contributions, without the sign.
+    /// @param total Sum of all contributions.
+    error TooNegative(uint256 negative, int256 total);
+    /// @notice The contributions sum to less than `nλ‖W‖²(1 − 2^-9)`, which weights at their optimum reach.
+    /// @param total Sum of all contributions.
+    error SumBelowOptimum(int256 total);
+    /// @notice A dataset gets less than its least share: its owner has not agreed to that.
+    /// @param leastBase Least `⌊N·10000/minShareBps⌋` of all datasets with a least share.
+    /// @param positive Sum of the positive contributions, which it has to reach.
+    error BelowLeastShare(uint256 leastBase, uint256 positive);
 
     /// @notice Creates an agent owned by the caller.
     /// @param name The agent's name: any 32 bytes, fixed for good.
+    /// @param metadata Where to find and how to use it, as its owner says: a URI or JSON, at most 1,024 bytes.
     /// @return agentId Id of the new agent.
-    function createAgent(bytes32 name) external returns (bytes32 agentId);
+    function createAgent(bytes32 name, string calldata metadata) external returns (bytes32 agentId);
 
-    /// @notice Proposes the next version; only the agent's owner. Takes one use of each dataset's grant.
+    /// @notice Changes an agent's metadata; only its owner.
+    /// @param agentId The agent.
+    /// @param metadata At most 1,024 bytes.
+    function setMetadata(bytes32 agentId, string calldata metadata) external;
+
+    /// @notice Sets where the owner's fees of an agent go; only its owner.
+    /// @param agentId The agent.
+    /// @param payout The address; zero for the owner's.
+    function setPayout(bytes32 agentId, address payout) external;
+
+    /// @notice Offers an agent to a new owner; only its owner. Versions under way go on under the owner who proposed them;
+    /// fees that nobody has withdrawn go along.
+    /// @param agentId The agent.
+    /// @param to Who may accept it; zero takes an offer back.
+    function offerAgent(bytes32 agentId, address to) external;
+
+    /// @notice Makes the caller, to whom it was offered, the agent's owner; fees go to the new owner's own address.
+    /// @param agentId The agent.
+    function acceptAgent(bytes32 agentId) external;
+
+    /// @notice Proposes the next version, a draft; only the agent's owner.
     /// @param agentId The agent.
     /// @param params What the owner fixes about the version.
     /// @return version Number of the new version, counted from 1.
-    function proposeVersion(bytes32 agentId, VersionParams calldata params) external returns (uint32 version);
+    function propose(bytes32 agentId, VersionParams calldata params) external returns (uint32 version);
 
-    /// @notice Brings the gradient proof of one slot; inputs are `[ctx]`. Anyone may bring it: its context names the owner.
+    /// @notice Lists datasets in a draft, in as many transactions as needed; only the owner who proposed it. Takes one use
+    /// of each dataset's grant. What each asks for (link, price, data's part, least share) is fixed here.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
-    /// @param slot The slot, counted from 0.
-    /// @param inputs Public inputs of the proof.
-    /// @param proof The proof, of the version's gradient circuit.
-    function submitGradient(
-        bytes32 agentId,
-        uint32 version,
-        uint256 slot,
-        uint256[] calldata inputs,
-        bytes calldata proof
-    ) external;
+    /// @param datasetIds The datasets' versions, in the order of the list.
+    function addDatasets(bytes32 agentId, uint32 version, bytes32[] calldata datasetIds) external;
 
-    /// @notice Brings the optimum proof; checks every link between it, the datasets and the gradients.
+    /// @notice Makes the list final; only the owner who proposed the version. Its hash is `h' = keccak256(abi.encode(h,
+    /// datasetId))` from 0, in the order of the list; a grant that names participants wants this one.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
-    /// @param inputs Public inputs of the proof: context, records, λ, ε, norm, 8 active flags, 8 join flags, 8 shares.
+    function close(bytes32 agentId, uint32 version) external;
+
+    /// @notice Adds gradient proofs of listed shards to a closed version; anybody may bring them: their contexts name the
+    /// owner. One bad proof undoes the whole transaction. A shard that was added before is passed over, its proof unread,
+    /// so that nobody spoils a transaction by sending one of its proofs first.
+    /// @param agentId The agent.
+    /// @param version The version, counted from 1.
+    /// @param proofs The proofs, in any order.
+    function addGradients(bytes32 agentId, uint32 version, GradientProof[] calldata proofs) external;
+
+    /// @notice Certifies a closed version of which all gradients were added, by the optimum proof; anybody may. Gradients
+    /// of a circuit that was stopped since they were added do not count: then, and if the optimum circuit, the service
+    /// circuit or one that admitted a dataset is stopped, this reverts, and the version never certifies.
+    /// @param agentId The agent.
+    /// @param version The version, counted from 1.
+    /// @param inputs Public inputs of the proof: context, records, λ, ε, norm.
     /// @param proof The proof, of the version's optimum circuit.
     function certify(bytes32 agentId, uint32 version, uint256[] calldata inputs, bytes calldata proof) external;
+
+    /// @notice Gives up a draft or closed version: the agent's owner at any time, anybody 90 days after the proposal. A
+    /// version that is never certified costs its datasets' owners nothing: see `returnUses`.
+    /// @param agentId The agent.
+    /// @param version The version, counted from 1.
+    function abandon(bytes32 agentId, uint32 version) external;
+
+    /// @notice Gives uses of grants back that an abandoned version took; anybody may. A use goes back to the very grant that
+    /// it was taken from, once, expired or not; if the dataset's owner has set that grant anew or taken it back since,
+    /// nothing goes back. Gradients that were proven stay known.
+    /// @param agentId The agent.
+    /// @param version The version, counted from 1.
+    /// @param datasetIds Datasets that it listed; those under no grant are passed over.
+    function returnUses(bytes32 agentId, uint32 version, bytes32[] calldata datasetIds) external;
 
     /// @notice The proof gate that checks gradients and optima.
     /// @return Address of the proof gate.
@@ -307,7 +499,7 @@ interface IAgentRegistry {
     function datasetRegistry() external view returns (address);
 
     /// @notice The id of `owner`'s agent number `nonce`, counted from 0.
-    /// @param owner The agent's owner.
+    /// @param owner The agent's first owner.
     /// @param nonce Number of the owner's agent, counted from 0.
     /// @return agentId The id, whether or not the agent exists yet.
     function agentIdOf(address owner, uint256 nonce) external view returns (bytes32 agentId);
@@ -322,15 +514,35 @@ interface IAgentRegistry {
     /// @return owner The agent's owner.
     function agentOwner(bytes32 agentId) external view returns (address owner);
 
+    /// @notice Who may accept an agent; reverts if unknown.
+    /// @param agentId The agent.
+    /// @return account The account; zero if it is not offered.
+    function offeredTo(bytes32 agentId) external view returns (address account);
+
+    /// @notice Where the owner's fees of an agent go; reverts if unknown.
+    /// @param agentId The agent.
+    /// @return account The payout address that was set, else the owner.
+    function payoutOf(bytes32 agentId) external view returns (address account);
+
     /// @notice The agent's name.
     /// @param agentId The agent.
     /// @return name The 32 bytes given at creation; reverts if the agent is unknown.
     function agentName(bytes32 agentId) external view returns (bytes32 name);
 
+    /// @notice The agent's metadata.
+    /// @param agentId The agent.
+    /// @return metadata What its owner says; reverts if the agent is unknown.
+    function agentMetadata(bytes32 agentId) external view returns (string memory metadata);
+
     /// @notice Number of versions; they are counted from 1.
     /// @param agentId The agent.
     /// @return count Number of versions proposed, certified or not; reverts if the agent is unknown.
     function versionCount(bytes32 agentId) external view returns (uint32 count);
+
+    /// @notice The certified version with the highest number; reverts if the agent is unknown.
+    /// @param agentId The agent.
+    /// @return version The version, counted from 1; 0 if none is certified.
+    function latestCertified(bytes32 agentId) external view returns (uint32 version);
 
     /// @notice A version as it stands; reverts if unknown.
     /// @param agentId The agent.
@@ -338,49 +550,82 @@ interface IAgentRegistry {
     /// @return entry The version.
     function getVersion(bytes32 agentId, uint32 version) external view returns (Version memory entry);
 
+    /// @notice What a version's gradients add up to so far; reverts if unknown.
+    /// @param agentId The agent.
+    /// @param version The version, counted from 1.
+    /// @return sums The sums.
+    function sumsOf(bytes32 agentId, uint32 version) external view returns (Sums memory sums);
+
+    /// @notice A dataset in a version; reverts if the dataset is unknown.
+    /// @param agentId The agent.
+    /// @param version The version, counted from 1.
+    /// @param datasetId The dataset's version.
+    /// @return contribution All 0 if that version of the dataset is not listed.
+    function contributionOf(bytes32 agentId, uint32 version, bytes32 datasetId)
+        external
+        view
+        returns (Contribution memory contribution);
+
+    /// @notice Whether a version lists a dataset, in whichever version of it.
+    /// @param agentId The agent.
+    /// @param version The version, counted from 1.
+    /// @param root Id of the dataset's first version.
+    /// @return listed Whether it does.
+    function lists(bytes32 agentId, uint32 version, bytes32 root) external view returns (bool listed);
+
+    /// @notice Whether the gradient over a shard was added; reverts if the dataset is unknown.
+    /// @param agentId The agent.
+    /// @param version The version, counted from 1.
+    /// @param datasetId The dataset's version.
+    /// @param shard The shard, counted from 0.
+    /// @return added Whether it was.
+    function gradientAdded(bytes32 agentId, uint32 version, bytes32 datasetId, uint32 shard)
+        external
+        view
+        returns (bool added);
+
+    /// @notice Where a version stands.
+    /// @param agentId The agent.
+    /// @param version The version, counted from 1.
+    /// @return where `Certified` only while none of its circuits is stopped; `Unknown` if there is no such version.
+    function status(bytes32 agentId, uint32 version) external view returns (Status where);
+
     /// @notice Whether the version is certified.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
-    /// @return certified Whether the optimum proof was accepted; false if the version is unknown.
+    /// @return certified Whether the optimum proof was accepted; also of a version that is doubtful by now (`status`).
     function isCertified(bytes32 agentId, uint32 version) external view returns (bool certified);
 
     /// @notice What the session escrow needs to know; reverts if the version is unknown.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
-    /// @return terms The agent's owner and the version's part for data, certificate, weights and service circuit.
+    /// @return terms The version's part for data, price, certificate, weights and service circuit.
     function serviceTerms(bytes32 agentId, uint32 version) external view returns (ServiceTerms memory terms);
 
     /// @notice How a certified version's data rewards are split: `datasetId` gets `weight` of `total`.
-    /// @dev A weight is the dataset's share, or 0 where the share is slightly negative.
+    /// @dev A weight is the dataset's contribution, or 0 where that is negative.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
-    /// @param datasetId The dataset.
-    /// @return weight The dataset's weight in units of 2^-20.
-    /// @return total Sum of the weights of all the version's datasets, in units of 2^-20.
+    /// @param datasetId The dataset's version that is listed; reverts if it is not, or if nothing is certified.
+    /// @return weight The dataset's weight, in the version's units.
+    /// @return total Sum of the weights of all the version's datasets, in the same units.
     function rewardWeight(bytes32 agentId, uint32 version, bytes32 datasetId)
         external
         view
         returns (uint256 weight, uint256 total);
 
-    /// @notice Whether a gradient proof of this circuit was accepted for these records, weights and gradient.
-    /// @param circuitId The gradient circuit.
-    /// @param shardDigest keccak256 of the shard's committed points.
-    /// @param wDigest keccak256 of the committed weights' point.
-    /// @param gradientDigest keccak256 of the committed gradient's point.
-    /// @return proven Whether one was accepted, for whichever version.
-    function gradientProven(bytes32 circuitId, bytes32 shardDigest, bytes32 wDigest, bytes32 gradientDigest)
-        external
-        view
-        returns (bool proven);
-
-    /// @notice The context that a slot's gradient proof must carry.
+    /// @notice The context that a shard's gradient proof must carry; reverts if the shard is unknown.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
-    /// @param slot The slot, counted from 0.
+    /// @param datasetId The dataset.
+    /// @param shard The shard, counted from 0.
     /// @return ctx Public input 0 of the proof: a keccak256 digest without its last byte, below 2^248.
-    function gradientContext(bytes32 agentId, uint32 version, uint256 slot) external view returns (uint256 ctx);
+    function gradientContext(bytes32 agentId, uint32 version, bytes32 datasetId, uint32 shard)
+        external
+        view
+        returns (uint256 ctx);
 
-    /// @notice The context that the optimum proof must carry.
+    /// @notice The context that the optimum proof must carry; final once the version is closed.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
     /// @return ctx Public input 0 of the proof: a keccak256 digest without its last byte, below 2^248.

@@ -1,147 +1,279 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.28;
 
+import {ISignedMessages} from "./ISignedMessages.sol";
+
 /// @title Dataset registry: who owns which committed records, and on which terms they may train
 /// @notice A dataset is one or more shards, each with a proof that its committed columns are well formed and hold so
 /// many records. The proof's context names the owner, so a registration copied from the mempool fails.
-interface IDatasetRegistry {
-    /// @notice What the owner decides at registration; part of every shard's context.
-    struct RegisterParams {
-        /// keccak256 of the canonical schema.
-        bytes32 schemaId;
+///
+/// A dataset grows: `extend` adds proven shards and makes the next version of it, with an id of its own. All versions
+/// share a root (the id of the first), an owner, terms, grants and the circuit that admitted them. A dataset with more
+/// shards than fit into a transaction is registered with some and extended by the others: every step is a whole dataset,
+/// so nothing is ever left half done, and grants are given for the version that is meant.
+interface IDatasetRegistry is ISignedMessages {
+    /// @notice What the owner asks of every agent version that trains on the dataset, whoever trains it.
+    struct Terms {
         /// Least part of fees that goes to data providers, in basis points.
         uint16 minDataBps;
         /// Whether anyone may train without a grant.
         bool openTraining;
+        /// Least share of what goes to data providers, in basis points; 0 for none.
+        uint16 minShareBps;
+        /// Least price of a query, in base units of the token.
+        uint128 minPricePerQuery;
+        /// Links allowed: bit l for link code l; 0 allows every link.
+        uint8 links;
     }
 
-    /// @notice The `dataset` proof of one shard; its inputs are `[ctx, n]`.
-    struct ShardProof {
-        /// Circuit of the proof.
+    /// @notice What the owner decides at registration; schema and terms are part of every shard's context.
+    struct RegisterParams {
+        /// keccak256 of the canonical schema.
+        bytes32 schemaId;
+        /// Circuit of the proofs of all shards, now and later.
         bytes32 circuitId;
-        /// Public inputs.
+        /// Terms, fixed for good.
+        Terms terms;
+    }
+
+    /// @notice The `dataset` proof of one shard.
+    struct ShardProof {
+        /// Public inputs, `[ctx, n]`.
         uint256[] inputs;
         /// The proof.
         bytes proof;
     }
 
-    /// @notice A registered dataset.
+    /// @notice A version of a registered dataset.
     struct Dataset {
-        /// Who registered it and receives its rewards.
+        /// Who owns it now.
         address owner;
-        /// Least part of fees that goes to data providers, in basis points.
-        uint16 minDataBps;
-        /// Whether anyone may train without a grant.
-        bool openTraining;
-        /// Records in all shards.
+        /// Terms.
+        Terms terms;
+        /// Id of its first version.
+        bytes32 root;
+        /// Shards of this version.
+        uint32 shards;
+        /// Records in those shards.
         uint64 records;
         /// keccak256 of the canonical schema.
         bytes32 schemaId;
-        /// Hash of the layout of its circuits.
+        /// Circuit that admitted it.
+        bytes32 circuitId;
+        /// Hash of that circuit's layout.
         bytes32 layoutHash;
         /// Digest of the SRS that its commitments are made with.
         bytes32 srsDigest;
-        /// keccak256 of each shard's committed points.
-        bytes32[] shardDigests;
     }
 
-    /// @notice Permission for one agent owner to train on a dataset.
-    struct Grant {
-        /// Agent versions that may still be proposed.
-        uint64 uses;
-        /// Last second at which it counts.
+    /// @notice What the owner of a dataset grants to the owner of agents. Effective are the stricter of these and the
+    /// dataset's own terms.
+    struct GrantTerms {
+        /// Agent versions that may still list the dataset.
+        uint32 uses;
+        /// Last second of Unix time at which it counts.
         uint64 expiry;
+        /// Links allowed, as in `Terms`; 0 allows all that the terms allow.
+        uint8 links;
+        /// Least share of what goes to data providers, in basis points; 0 for none.
+        uint16 minShareBps;
+        /// Least part of fees that goes to data providers, in basis points.
+        uint16 minDataBps;
+        /// Least price of a query, in base units of the token.
+        uint128 minPricePerQuery;
+        /// Whether it covers later versions of the dataset than the one named.
+        bool coversLater;
+        /// Hash of the list that the agent version must have (`IAgentRegistry.close`); 0 for any: then whoever trains may
+        /// list whom they like beside this dataset.
+        bytes32 participants;
+    }
+
+    /// @notice A grant as it stands.
+    struct Grant {
+        /// What was granted; `uses` are those left.
+        GrantTerms terms;
+        /// Shards of the version of the dataset that it names.
+        uint32 shards;
+        /// Counts the grants to this account: a use goes back to the very grant that it was taken from.
+        uint32 serial;
+    }
+
+    /// @notice What a dataset asks of the agent version that lists it now, and what the version needs to know.
+    struct Admission {
+        /// Id of the dataset's first version.
+        bytes32 root;
+        /// Circuit that admitted the dataset.
+        bytes32 circuitId;
+        /// keccak256 of the canonical schema.
+        bytes32 schemaId;
+        /// Shards of the version listed.
+        uint32 shards;
+        /// Records in those shards.
+        uint64 records;
+        /// Least share, in basis points; 0 for none.
+        uint16 minShareBps;
+        /// Serial of the grant that was used; 0 if none was needed.
+        uint32 grantSerial;
+        /// Hash that the version's list must have; 0 for any.
+        bytes32 participants;
     }
 
     /// @notice A dataset was registered.
-    /// @param datasetId The dataset.
-    /// @param owner Who registered it and receives its rewards.
+    /// @param datasetId The dataset, which is its own root.
+    /// @param owner Who owns it.
     /// @param schemaId keccak256 of the canonical schema.
-    /// @param layoutHash Hash of the layout of the dataset's circuits.
+    /// @param circuitId Circuit that admitted it.
+    /// @param layoutHash Hash of that circuit's layout.
     /// @param records Records in all shards.
-    /// @param minDataBps Least part of fees that goes to data providers, in basis points.
-    /// @param openTraining Whether anyone may train without a grant.
+    /// @param shards Number of shards.
+    /// @param terms Terms.
     event DatasetRegistered(
         bytes32 indexed datasetId,
         address indexed owner,
         bytes32 indexed schemaId,
+        bytes32 circuitId,
         bytes32 layoutHash,
         uint64 records,
-        uint16 minDataBps,
-        bool openTraining
+        uint32 shards,
+        Terms terms
     );
-    /// @notice A shard of the dataset that is registered in the same transaction.
-    /// @param datasetId The dataset.
+    /// @notice A dataset has a further version.
+    /// @param datasetId The new version.
+    /// @param root Id of the first version.
+    /// @param previousId The version that it extends.
+    /// @param records Records in all shards.
+    /// @param shards Number of shards.
+    event DatasetExtended(
+        bytes32 indexed datasetId, bytes32 indexed root, bytes32 previousId, uint64 records, uint32 shards
+    );
+    /// @notice A shard of the version that is registered in the same transaction.
+    /// @param datasetId The version.
     /// @param index The shard, counted from 0.
     /// @param digest keccak256 of the shard's committed points.
     /// @param records Records in the shard.
-    /// @param circuitId Circuit of the shard's proof.
-    event ShardRegistered(bytes32 indexed datasetId, uint32 index, bytes32 digest, uint64 records, bytes32 circuitId);
-    /// @notice A grant was set; `uses` 0 takes it back.
-    /// @param datasetId The dataset.
+    event ShardRegistered(bytes32 indexed datasetId, uint32 index, bytes32 digest, uint64 records);
+    /// @notice A grant was set in place of the one before; `uses` 0 takes it back.
+    /// @param root Id of the dataset's first version.
     /// @param grantee The agent owner who may train.
-    /// @param uses Agent versions that may still be proposed.
-    /// @param expiry Last second of Unix time at which the grant counts.
-    event TrainingGranted(bytes32 indexed datasetId, address indexed grantee, uint64 uses, uint64 expiry);
-    /// @notice One use of a grant was taken by a new agent version.
-    /// @param datasetId The dataset.
+    /// @param datasetId The version named.
+    /// @param serial Counts the grants to this account.
+    /// @param terms What was granted.
+    event TrainingGranted(
+        bytes32 indexed root, address indexed grantee, bytes32 datasetId, uint32 serial, GrantTerms terms
+    );
+    /// @notice One use of a grant was taken by an agent version that lists the dataset.
+    /// @param root Id of the dataset's first version.
+    /// @param grantee The agent owner who trains.
+    /// @param serial The grant.
+    /// @param usesLeft Agent versions that may still list the dataset.
+    event GrantUsed(bytes32 indexed root, address indexed grantee, uint32 serial, uint32 usesLeft);
+    /// @notice One use went back to a grant: the agent version was abandoned.
+    /// @param root Id of the dataset's first version.
     /// @param grantee The agent owner who may train.
-    /// @param usesLeft Agent versions that may still be proposed.
-    event GrantUsed(bytes32 indexed datasetId, address indexed grantee, uint64 usesLeft);
+    /// @param serial The grant.
+    /// @param usesLeft Agent versions that may still list the dataset.
+    event GrantReturned(bytes32 indexed root, address indexed grantee, uint32 serial, uint32 usesLeft);
+    /// @notice A dataset was offered to a new owner, or the offer was taken back.
+    /// @param root Id of the dataset's first version.
+    /// @param from The owner.
+    /// @param to Who may accept it; zero for nobody.
+    event DatasetOffered(bytes32 indexed root, address indexed from, address indexed to);
+    /// @notice A dataset has a new owner.
+    /// @param root Id of the dataset's first version.
+    /// @param from The owner before.
+    /// @param to The owner from now on.
+    event DatasetTransferred(bytes32 indexed root, address indexed from, address indexed to);
+    /// @notice Rewards of the dataset go to this address from now on.
+    /// @param root Id of the dataset's first version.
+    /// @param payout The address; zero for the owner's.
+    event PayoutChanged(bytes32 indexed root, address payout);
     /// @notice The agent registry that may take uses of grants was fixed.
     /// @param agentRegistry The agent registry.
     event AgentRegistryBound(address indexed agentRegistry);
 
-    /// @notice A dataset needs at least one shard.
+    /// @notice A registration or an extension needs at least one shard.
     error NoShards();
+    /// @notice A dataset has at most 65,535 shards.
+    /// @param shards Shards that it would have.
+    error TooManyShards(uint256 shards);
     /// @notice The circuit proves another statement.
     /// @param circuitId The circuit.
     /// @param expected Code of the `dataset` statement, 1.
     /// @param found Code of the circuit's statement.
     error WrongStatement(bytes32 circuitId, uint8 expected, uint8 found);
-    /// @notice The shard's circuit has another layout than the first shard's.
-    /// @param shard The shard, counted from 0.
-    /// @param expected Hash of the layout of the first shard's circuit.
-    /// @param found Hash of the layout of this shard's circuit.
-    error LayoutMismatch(uint256 shard, bytes32 expected, bytes32 found);
-    /// @notice The shard's circuit has another SRS than the first shard's.
-    /// @param shard The shard, counted from 0.
-    /// @param expected Digest of the SRS of the first shard's circuit.
-    /// @param found Digest of the SRS of this shard's circuit.
-    error SrsMismatch(uint256 shard, bytes32 expected, bytes32 found);
     /// @notice The proof was made for someone or something else.
     /// @param shard The shard, counted from 0.
     /// @param expected Context that the contract computes.
     /// @param proven Context in the proof's public inputs.
     error WrongContext(uint256 shard, uint256 expected, uint256 proven);
-    /// @notice A shard's record count is zero or beyond what circuits sum.
+    /// @notice A record count is zero or beyond what circuits sum.
     /// @param shard The shard, counted from 0.
-    /// @param records Records that the proof counts; they must be 1 to 2^26 - 1.
+    /// @param records Records of the shard, or of the dataset up to it; they must be 1 to 2^26 - 1.
     error WrongRecordCount(uint256 shard, uint256 records);
     /// @notice These committed columns belong to a dataset already.
     /// @param digest keccak256 of the shard's committed points.
-    /// @param datasetId The dataset that holds the shard.
-    error DigestRegistered(bytes32 digest, bytes32 datasetId);
+    /// @param root Id of the first version of the dataset that holds the shard.
+    error DigestRegistered(bytes32 digest, bytes32 root);
     /// @notice More than 10,000 basis points.
     /// @param bps Basis points given.
     error BasisPointsTooHigh(uint16 bps);
+    /// @notice There are links with codes 1 to 3 only, and so bits 1 to 3.
+    /// @param links Bits given.
+    error UnknownLinks(uint8 links);
     /// @notice No dataset has this id.
     /// @param datasetId The id asked for.
     error UnknownDataset(bytes32 datasetId);
+    /// @notice The version has fewer shards.
+    /// @param datasetId The version.
+    /// @param shard The shard asked for, counted from 0.
+    /// @param shards Shards of the version.
+    error ShardOutOfRange(bytes32 datasetId, uint256 shard, uint256 shards);
+    /// @notice Only the latest version of a dataset can be extended.
+    /// @param datasetId The version given.
+    /// @param shards Its shards.
+    /// @param latest Shards of the latest version.
+    error NotLatest(bytes32 datasetId, uint256 shards, uint256 latest);
     /// @notice Only the dataset's owner may do this.
     /// @param datasetId The dataset.
     /// @param caller Who called.
     error NotDatasetOwner(bytes32 datasetId, address caller);
+    /// @notice The dataset was not offered to this account.
+    /// @param datasetId The dataset.
+    /// @param offeredTo Who may accept it; zero if nobody.
+    error NotOffered(bytes32 datasetId, address offeredTo);
     /// @notice The dataset's owner has not granted training, or the grant is used up or expired.
     /// @param datasetId The dataset.
     /// @param grantee The agent owner who lacks the grant.
     error TrainingNotGranted(bytes32 datasetId, address grantee);
+    /// @notice The grant is for another version of the dataset.
+    /// @param datasetId The version that was to be listed.
+    /// @param granted Shards of the version that the grant names.
+    /// @param shards Shards of this version.
+    error GrantForOtherVersion(bytes32 datasetId, uint32 granted, uint32 shards);
+    /// @notice Terms or grant do not allow this link.
+    /// @param datasetId The dataset.
+    /// @param link Code of the agent version's link.
+    /// @param links Links allowed, bit l for link code l.
+    error LinkNotAllowed(bytes32 datasetId, uint8 link, uint8 links);
+    /// @notice Terms or grant ask for a larger part of fees to data providers.
+    /// @param datasetId The dataset.
+    /// @param offered The agent version's part, in basis points.
+    /// @param least Least part, in basis points.
+    error DataPartTooLow(bytes32 datasetId, uint16 offered, uint16 least);
+    /// @notice Terms or grant ask for a higher price.
+    /// @param datasetId The dataset.
+    /// @param offered The agent version's price of a query, in base units of the token.
+    /// @param least Least price.
+    error PriceTooLow(bytes32 datasetId, uint128 offered, uint128 least);
     /// @notice Only the bound agent registry may do this.
     /// @param caller Who called.
     error NotAgentRegistry(address caller);
     /// @notice The agent registry was bound before.
     /// @param agentRegistry The agent registry that is bound.
     error AgentRegistryAlreadyBound(address agentRegistry);
+    /// @notice The agent registry has another gate or another dataset registry.
+    /// @param agentRegistry The agent registry given.
+    error OtherDeployment(address agentRegistry);
     /// @notice Only the deployer may bind the agent registry.
     /// @param caller Who called.
     error NotDeployer(address caller);
@@ -152,20 +284,99 @@ interface IDatasetRegistry {
     /// @return datasetId keccak over schema, layout, record count and shard digests.
     function register(RegisterParams calldata params, ShardProof[] calldata shards) external returns (bytes32 datasetId);
 
-    /// @notice Sets how many agent versions `grantee` may still train on the dataset, and until when.
-    /// @param datasetId The dataset.
-    /// @param grantee The agent owner who may train.
-    /// @param uses Agent versions that may still be proposed, from now on; 0 takes the grant back.
-    /// @param expiry Last second of Unix time at which the grant counts.
-    function grantTraining(bytes32 datasetId, address grantee, uint64 uses, uint64 expiry) external;
+    /// @notice Registers a dataset for `owner`, who signed the EIP-712 `RegisterDataset`.
+    /// @param owner Who owns it, and whom the proofs name.
+    /// @param params What the owner decides.
+    /// @param shards The proofs of all shards, in their order.
+    /// @param authority The owner's signature over `registerDigest`.
+    /// @return datasetId As from `register`.
+    function registerFor(
+        address owner,
+        RegisterParams calldata params,
+        ShardProof[] calldata shards,
+        Authority calldata authority
+    ) external returns (bytes32 datasetId);
 
-    /// @notice Takes one use of a grant; only the bound agent registry. The owner and open datasets need no grant.
-    /// @param datasetId The dataset.
-    /// @param grantee The agent owner who proposes a version.
-    function useGrant(bytes32 datasetId, address grantee) external;
+    /// @notice Adds shards to a dataset; only its owner. Their proofs name the owner and count on from the shards before.
+    /// @param previousId The latest version of the dataset.
+    /// @param shards The proofs of the further shards, in their order.
+    /// @return datasetId The new version: keccak over schema, layout, record count and the digests of all shards.
+    function extend(bytes32 previousId, ShardProof[] calldata shards) external returns (bytes32 datasetId);
+
+    /// @notice The same for the owner, who signed the EIP-712 `ExtendDataset`.
+    /// @param previousId The latest version of the dataset.
+    /// @param shards The proofs of the further shards, in their order.
+    /// @param authority The owner's signature.
+    /// @return datasetId The new version.
+    function extendFor(bytes32 previousId, ShardProof[] calldata shards, Authority calldata authority)
+        external
+        returns (bytes32 datasetId);
+
+    /// @notice Sets what `grantee` may train, in place of the grant before; only the dataset's owner.
+    /// @param datasetId The version of the dataset that is meant.
+    /// @param grantee The agent owner who may train.
+    /// @param terms What is granted; `uses` 0 takes the grant back.
+    function grantTraining(bytes32 datasetId, address grantee, GrantTerms calldata terms) external;
+
+    /// @notice The same for the owner, who signed the EIP-712 `GrantTraining`.
+    /// @param datasetId The version of the dataset that is meant.
+    /// @param grantee The agent owner who may train.
+    /// @param terms What is granted.
+    /// @param authority The owner's signature.
+    function grantTrainingFor(
+        bytes32 datasetId,
+        address grantee,
+        GrantTerms calldata terms,
+        Authority calldata authority
+    ) external;
+
+    /// @notice Offers a dataset, all versions of it, to a new owner; only its owner. Grants stay; rewards that nobody has
+    /// withdrawn go along.
+    /// @param datasetId Any version of the dataset.
+    /// @param to Who may accept it; zero takes an offer back.
+    function offerDataset(bytes32 datasetId, address to) external;
+
+    /// @notice Makes the caller, to whom it was offered, the dataset's owner; rewards go to the new owner's own address.
+    /// @param datasetId Any version of the dataset.
+    function acceptDataset(bytes32 datasetId) external;
+
+    /// @notice The same for `to`, who signed the EIP-712 `AcceptDataset`.
+    /// @param datasetId Any version of the dataset.
+    /// @param authority The signature of the account to whom the dataset was offered.
+    function acceptDatasetFor(bytes32 datasetId, Authority calldata authority) external;
+
+    /// @notice Sets where rewards of the dataset go; only its owner.
+    /// @param datasetId Any version of the dataset.
+    /// @param payout The address; zero for the owner's.
+    function setPayout(bytes32 datasetId, address payout) external;
+
+    /// @notice The same for the owner, who signed the EIP-712 `SetPayout`.
+    /// @param datasetId Any version of the dataset.
+    /// @param payout The address; zero for the owner's.
+    /// @param authority The owner's signature.
+    function setPayoutFor(bytes32 datasetId, address payout, Authority calldata authority) external;
+
+    /// @notice Lists a dataset in an agent version: holds link, price and data's part against its terms and the grant, and
+    /// takes one use of the grant; only the bound agent registry. The owner and open datasets need no grant.
+    /// @param datasetId The version of the dataset.
+    /// @param grantee The agent owner who trains.
+    /// @param link Code of the agent version's link.
+    /// @param dataBps Part of fees that the agent version gives to data providers, in basis points.
+    /// @param pricePerQuery The agent version's price, in base units of the token.
+    /// @return admission What the agent version needs to know.
+    function admit(bytes32 datasetId, address grantee, uint8 link, uint16 dataBps, uint128 pricePerQuery)
+        external
+        returns (Admission memory admission);
+
+    /// @notice Gives one use back to the grant that it was taken from; only the bound agent registry. A grant that was set
+    /// anew since gets nothing: what its owner took back or replaced does not come to life again.
+    /// @param root Id of the dataset's first version.
+    /// @param grantee The agent owner who may train.
+    /// @param serial The grant.
+    function giveBack(bytes32 root, address grantee, uint32 serial) external;
 
     /// @notice Fixes the agent registry; once, by the deployer.
-    /// @param registry The agent registry; zero binds nothing.
+    /// @param registry The agent registry; it must have this gate and this dataset registry.
     function bindAgentRegistry(address registry) external;
 
     /// @notice The proof gate that checks registrations.
@@ -176,39 +387,76 @@ interface IDatasetRegistry {
     /// @return Address of the agent registry.
     function agentRegistry() external view returns (address);
 
-    /// @notice The dataset; reverts if unknown.
-    /// @param datasetId The dataset.
-    /// @return entry The dataset as it was registered.
+    /// @notice The version of a dataset; reverts if unknown.
+    /// @param datasetId The version.
+    /// @return entry The version as it stands.
     function dataset(bytes32 datasetId) external view returns (Dataset memory entry);
 
-    /// @notice The dataset's owner; reverts if unknown.
-    /// @param datasetId The dataset.
-    /// @return owner Who registered it and receives its rewards.
+    /// @notice First version and number of shards of a version; reverts if unknown.
+    /// @param datasetId The version.
+    /// @return root Id of the first version.
+    /// @return shards Shards of this version.
+    function versionOf(bytes32 datasetId) external view returns (bytes32 root, uint32 shards);
+
+    /// @notice A dataset's owner; reverts if unknown.
+    /// @param datasetId Any version of the dataset.
+    /// @return owner Who owns it now.
     function datasetOwner(bytes32 datasetId) external view returns (address owner);
 
+    /// @notice Who may accept a dataset; reverts if unknown.
+    /// @param datasetId Any version of the dataset.
+    /// @return account The account; zero if it is not offered.
+    function offeredTo(bytes32 datasetId) external view returns (address account);
+
+    /// @notice Where a dataset's rewards go; reverts if unknown.
+    /// @param datasetId Any version of the dataset.
+    /// @return account The payout address that was set, else the owner.
+    function payoutOf(bytes32 datasetId) external view returns (address account);
+
+    /// @notice The digest of a version's shard; reverts if the version is unknown or has fewer.
+    /// @param datasetId The version.
+    /// @param shard The shard, counted from 0.
+    /// @return digest keccak256 of the shard's committed points.
+    function shardDigest(bytes32 datasetId, uint256 shard) external view returns (bytes32 digest);
+
+    /// @notice The digests of all of a version's shards; reverts if unknown.
+    /// @param datasetId The version.
+    /// @return digests keccak256 of each shard's committed points.
+    function shardDigests(bytes32 datasetId) external view returns (bytes32[] memory digests);
+
+    /// @notice What a gradient over a shard needs to know; reverts if the version is unknown or has fewer shards.
+    /// @param datasetId The version.
+    /// @param shard The shard, counted from 0.
+    /// @return root Id of the first version.
+    /// @return shards Shards of this version.
+    /// @return digest keccak256 of the shard's committed points.
+    function shardOf(bytes32 datasetId, uint256 shard)
+        external
+        view
+        returns (bytes32 root, uint32 shards, bytes32 digest);
+
     /// @notice The dataset that holds a shard; zero if none.
-    /// @param shardDigest keccak256 of the shard's committed points.
-    /// @return datasetId The dataset; zero if none.
-    function datasetOfShard(bytes32 shardDigest) external view returns (bytes32 datasetId);
+    /// @param digest keccak256 of the shard's committed points.
+    /// @return root Id of the dataset's first version; zero if none.
+    function datasetOfShard(bytes32 digest) external view returns (bytes32 root);
 
     /// @notice The grant as it stands, expired or not.
-    /// @param datasetId The dataset.
+    /// @param datasetId Any version of the dataset; reverts if unknown.
     /// @param grantee The agent owner who may train.
-    /// @return grant Uses left and expiry; both 0 if none was ever set.
+    /// @return grant The grant; all 0 if none was ever set.
     function trainingGrant(bytes32 datasetId, address grantee) external view returns (Grant memory grant);
 
-    /// @notice Whether `account` may propose an agent version on the dataset now.
-    /// @param datasetId The dataset; reverts if unknown.
+    /// @notice Whether `account` may list this version of a dataset now, if link, price and data's part suit.
+    /// @param datasetId The version; reverts if unknown.
     /// @param account The agent owner asked about.
-    /// @return allowed Whether the dataset is open, its own, or under a grant with uses left and not expired.
+    /// @return allowed Whether it is open, its own, or under a live grant that covers the version.
     function mayTrain(bytes32 datasetId, address account) external view returns (bool allowed);
 
     /// @notice The context that a shard's proof must carry.
-    /// @param owner Who registers the dataset.
+    /// @param owner Who registers the shard.
     /// @param params What the owner decides.
     /// @param layoutHash Hash of the layout of the dataset's circuits.
-    /// @param shardIndex The shard, counted from 0.
-    /// @param shardCount Shards of the dataset.
+    /// @param shardIndex The shard, counted from 0 in its dataset.
     /// @param records Records in the shard.
     /// @return ctx Public input 0 of the proof: a keccak256 digest without its last byte, below 2^248.
     function shardContext(
@@ -216,7 +464,62 @@ interface IDatasetRegistry {
         RegisterParams calldata params,
         bytes32 layoutHash,
         uint32 shardIndex,
-        uint32 shardCount,
         uint64 records
     ) external view returns (uint256 ctx);
+
+    /// @notice The EIP-712 digest that an owner signs for `registerFor`.
+    /// @param owner Who owns the dataset.
+    /// @param params What the owner decides.
+    /// @param digests keccak256 of each shard's committed points, in their order.
+    /// @param nonce The message's nonce.
+    /// @param deadline Last second of Unix time at which it counts.
+    /// @return digest The digest.
+    function registerDigest(
+        address owner,
+        RegisterParams calldata params,
+        bytes32[] calldata digests,
+        uint256 nonce,
+        uint256 deadline
+    ) external view returns (bytes32 digest);
+
+    /// @notice The EIP-712 digest that an owner signs for `extendFor`.
+    /// @param previousId The latest version of the dataset.
+    /// @param digests keccak256 of each further shard's committed points, in their order.
+    /// @param nonce The message's nonce.
+    /// @param deadline Last second of Unix time at which it counts.
+    /// @return digest The digest.
+    function extendDigest(bytes32 previousId, bytes32[] calldata digests, uint256 nonce, uint256 deadline)
+        external
+        view
+        returns (bytes32 digest);
+
+    /// @notice The EIP-712 digest that an owner signs for `grantTrainingFor`.
+    /// @param datasetId The version of the dataset that is meant.
+    /// @param grantee The agent owner who may train.
+    /// @param terms What is granted.
+    /// @param nonce The message's nonce.
+    /// @param deadline Last second of Unix time at which it counts.
+    /// @return digest The digest.
+    function grantDigest(bytes32 datasetId, address grantee, GrantTerms calldata terms, uint256 nonce, uint256 deadline)
+        external
+        view
+        returns (bytes32 digest);
+
+    /// @notice The EIP-712 digest that a new owner signs for `acceptDatasetFor`.
+    /// @param datasetId Any version of the dataset.
+    /// @param nonce The message's nonce.
+    /// @param deadline Last second of Unix time at which it counts.
+    /// @return digest The digest.
+    function acceptDigest(bytes32 datasetId, uint256 nonce, uint256 deadline) external view returns (bytes32 digest);
+
+    /// @notice The EIP-712 digest that an owner signs for `setPayoutFor`.
+    /// @param datasetId Any version of the dataset.
+    /// @param payout The address; zero for the owner's.
+    /// @param nonce The message's nonce.
+    /// @param deadline Last second of Unix time at which it counts.
+    /// @return digest The digest.
+    function payoutDigest(bytes32 datasetId, address payout, uint256 nonce, uint256 deadline)
+        external
+        view
+        returns (bytes32 digest);
 }

@@ -2,9 +2,16 @@
 pragma solidity ^0.8.28;
 
 /// @title Proof gate: the one door through which every proof passes
-/// @notice An add-only registry of circuits. A circuit id names a verifying key, an SRS, a layout, a statement, a shape
-/// and the bytecode of one verifier; anyone can rebuild and compare it. An id, once added, never changes its meaning:
-/// its gas cap may be raised and the guardian may stop it for good.
+/// @notice An add-only registry of circuits. A circuit id is the hash of everything that decides what its proofs mean;
+/// anyone can rebuild and compare it. An id, once added, never changes its meaning: its gas cap may be raised and it may
+/// be stopped for good.
+///
+/// The owner is to be a timelock: new circuits are seen some days before they count. A stop is immediate. It means the
+/// same everywhere: a stopped circuit admits nothing new. No dataset is registered or extended with it, no gradient added,
+/// no version certified whose datasets it admitted or whose gradients, optimum or service it is to prove, no session
+/// opened or topped up for a version that it would serve. What was certified stays on record, with a status that says so
+/// (`IAgentRegistry.status`); what was earned can be withdrawn, and queries answered under vouchers can still be paid by a
+/// settlement that the client signs (`ISessionEscrow.settle`).
 interface IProofGate {
     /// @notice Everything the gate knows about a circuit.
     struct CircuitInfo {
@@ -18,15 +25,13 @@ interface IProofGate {
         uint16 inputCount;
         /// Most gas forwarded to the verifier; about three times the measured cost.
         uint32 gasCap;
-        /// 1 dataset, 2 gradient, 3 sum, 4 optimum, 5 evaluation, 6 service.
+        /// 1 dataset, 2 gradient, 3 optimum, 4 evaluation, 5 service.
         uint8 statement;
         /// Hash of the layout that the circuit is built over.
         bytes32 layoutHash;
         /// 0 none, 1 squared, 2 logistic, 3 softmax.
         uint8 link;
-        /// Whether the bias weights are penalised.
-        bool regBias;
-        /// Slots of the circuit: its parts, 2 to 8, for sum, 8 for optimum, 16 for service, else 0.
+        /// Slots of the circuit: 16 for service, else 0.
         uint16 slots;
         /// Columns of each committed group; the groups are the first points of a proof, in this order.
         uint16[] groupColumns;
@@ -43,8 +48,6 @@ interface IProofGate {
         /// As in `CircuitInfo`.
         uint8 link;
         /// As in `CircuitInfo`.
-        bool regBias;
-        /// As in `CircuitInfo`.
         uint16 slots;
         /// As in `CircuitInfo`.
         bytes32 layoutHash;
@@ -54,7 +57,7 @@ interface IProofGate {
 
     /// @notice A circuit was added.
     /// @param circuitId The circuit.
-    /// @param statement Code of the statement, 1 to 6 as in `CircuitInfo`.
+    /// @param statement Code of the statement, 1 to 5 as in `CircuitInfo`.
     /// @param layoutHash Hash of the layout that the circuit is built over.
     /// @param verifier Contract that checks proofs of the circuit.
     event CircuitAdded(
@@ -62,7 +65,7 @@ interface IProofGate {
     );
     /// @notice A circuit was stopped for good.
     /// @param circuitId The circuit.
-    /// @param by Who stopped it: the guardian or the owner.
+    /// @param by Who stopped it: the guardian, the owner, or whoever showed that it is unsound.
     event CircuitStopped(bytes32 indexed circuitId, address by);
     /// @notice A circuit's gas cap was raised.
     /// @param circuitId The circuit.
@@ -84,23 +87,23 @@ interface IProofGate {
     /// @param circuitId The circuit.
     error CircuitExists(bytes32 circuitId);
     /// @notice There is no such statement.
-    /// @param statement The code given; statements have 1 to 6.
+    /// @param statement The code given; statements have 1 to 5.
     error UnknownStatement(uint8 statement);
     /// @notice The statement has another number of public inputs.
     /// @param expected Public inputs that proofs of the statement have.
     /// @param given Public inputs given.
     error WrongInputCount(uint256 expected, uint256 given);
     /// @notice The statement has other slots.
-    /// @param statement Code of the statement, 1 to 6 as in `CircuitInfo`.
-    /// @param expected Slots of the statement; for a sum, the possible number of parts nearest to what was given.
+    /// @param statement Code of the statement, 1 to 5 as in `CircuitInfo`.
+    /// @param expected Slots of the statement.
     /// @param given Slots given.
     error WrongSlots(uint8 statement, uint16 expected, uint16 given);
     /// @notice The link code does not exist, or it is none where the statement needs one.
-    /// @param statement Code of the statement, 1 to 6 as in `CircuitInfo`.
+    /// @param statement Code of the statement, 1 to 5 as in `CircuitInfo`.
     /// @param link Code given: 0 none, which a gradient may not have, 1 squared, 2 logistic, 3 softmax.
     error WrongLinkCode(uint8 statement, uint8 link);
     /// @notice The statement has another number of committed groups.
-    /// @param statement Code of the statement, 1 to 6 as in `CircuitInfo`.
+    /// @param statement Code of the statement, 1 to 5 as in `CircuitInfo`.
     /// @param expected Committed groups of the statement.
     /// @param given Committed groups given.
     error WrongGroupCount(uint8 statement, uint256 expected, uint256 given);
@@ -138,6 +141,12 @@ interface IProofGate {
     /// @param caller Who called.
     error NotGuardian(address caller);
 
+    /// @notice The public inputs say nothing impossible, so the proof shows no unsoundness.
+    /// @param circuitId The circuit.
+    error InputsPossible(bytes32 circuitId);
+    /// @notice Without an owner nobody could add circuits or name a guardian; hand ownership over instead.
+    error OwnerNeeded();
+
     /// @notice Adds a circuit; only the owner. Reverts if the id exists.
     /// @param info Everything that the gate is to know about the circuit.
     /// @return circuitId The id, computed from `info`.
@@ -151,6 +160,19 @@ interface IProofGate {
     /// @notice Stops a circuit for good; only the guardian or the owner.
     /// @param circuitId The circuit.
     function stop(bytes32 circuitId) external;
+
+    /// @notice Stops a circuit for good; anybody, with a proof that no sound circuit has. Its public inputs count what cannot
+    /// be: records or queries of a shard or slot beyond 2^26, or more right answers than records.
+    /// @dev A reserved context would not do: no gate reads the context, so whoever has any true proof could make one that
+    /// carries it. The numbers of gradients and optima are bounded by the contracts and not by their circuits, so those
+    /// are stopped by the guardian alone.
+    /// @param circuitId The circuit, of the statement dataset, evaluation or service.
+    /// @param inputs Public inputs of the proof.
+    /// @param proof The proof.
+    function stopUnsound(bytes32 circuitId, uint256[] calldata inputs, bytes calldata proof) external;
+
+    /// @notice Refused: the gate needs an owner.
+    function renounceOwnership() external pure;
 
     /// @notice Replaces the guardian; only the owner. Zero leaves stopping to the owner.
     /// @param newGuardian The guardian from now on; zero for none.
@@ -167,9 +189,10 @@ interface IProofGate {
         returns (bytes32[] memory groupDigests);
 
     /// @notice The id that `info` has or would have.
-    /// @param info Everything about the circuit; verifier address, proof length, input count, gas cap and groups do not
-    /// enter the id.
-    /// @return circuitId keccak256 over verifying key, SRS, layout, statement, shape and code hash.
+    /// @param info Everything about the circuit. All of it enters the id but the verifier's address, which decides nothing
+    /// that the code hash does not, and the gas cap, which may be raised.
+    /// @return circuitId keccak256 over verifying key, SRS, layout, statement, shape, code hash, input count, proof length
+    /// and columns of the groups.
     function circuitIdOf(CircuitInfo calldata info) external pure returns (bytes32 circuitId);
 
     /// @notice Everything known about a circuit; reverts if unknown.
@@ -179,8 +202,13 @@ interface IProofGate {
 
     /// @notice What a circuit's proofs may be used for; reverts if unknown or stopped.
     /// @param circuitId The circuit.
-    /// @return shape The circuit's statement, link, bias, slots, layout and SRS.
+    /// @return shape The circuit's statement, link, slots, layout and SRS.
     function usableShape(bytes32 circuitId) external view returns (CircuitShape memory shape);
+
+    /// @notice The same of a circuit that may be stopped; reverts if unknown.
+    /// @param circuitId The circuit.
+    /// @return shape The circuit's statement, link, slots, layout and SRS.
+    function shapeOf(bytes32 circuitId) external view returns (CircuitShape memory shape);
 
     /// @notice Number of circuits added.
     /// @return count Number of circuits, stopped ones included.

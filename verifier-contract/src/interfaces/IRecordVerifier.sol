@@ -18,6 +18,8 @@ interface IRecordVerifier {
         uint32 classes;
         /// Whether the target is a 16-bit value.
         bool realTarget;
+        /// s: the bias feature is 256·2^s.
+        uint32 interceptScale;
     }
 
     /// @notice A record with the proof that it stands in a shard.

@@ -3,16 +3,37 @@ pragma solidity ^0.8.28;
 
 /// @title Session escrow: prepaid queries, proven claims, rewards by share
 /// @notice A client escrows tokens for one agent version at a price per query and authorises one session key for good.
-/// The agent's owner claims with cumulative vouchers signed by that key and proofs that every counted answer is the
-/// agent's own. Fees go to the owner and to the data providers by their proven shares.
+/// Queries are paid by cumulative vouchers signed by that key with proofs that every counted answer is the agent's own,
+/// or by a settlement that the client signs. Fees go to the agent's owner and to the data providers by their proven
+/// shares. Anybody may send claims, settlements and withdrawals: who is paid is fixed.
 interface ISessionEscrow {
+    /// @notice Why a slot of a claim pays nothing.
+    enum Skip {
+        /// It pays.
+        None,
+        /// No session has this id.
+        UnknownSession,
+        /// The session belongs to another agent or version.
+        OtherVersion,
+        /// The proof does not start where the session stands.
+        StaleTranscript,
+        /// The slot proves no query.
+        Empty,
+        /// The voucher counts other queries than are paid and proven.
+        OtherCount,
+        /// The proof does not end where the voucher says.
+        OtherTranscript,
+        /// The voucher is not signed by the session's key.
+        OtherSigner
+    }
+
     /// @notice What a client decides about a session.
     struct OpenParams {
         /// The agent.
         bytes32 agentId;
         /// Its certified version.
         uint32 version;
-        /// Tokens per answered query.
+        /// Tokens per answered query; at least the version's.
         uint128 pricePerQuery;
         /// Tokens to escrow.
         uint128 escrow;
@@ -26,19 +47,23 @@ interface ISessionEscrow {
         address client;
         /// Version of the agent.
         uint32 version;
-        /// Queries paid.
+        /// Queries proven.
         uint64 count;
+        /// Queries paid, by claims or settlements.
+        uint64 paid;
         /// Key that signs vouchers.
         address sessionKey;
-        /// Second from which the remainder can be withdrawn; 0 unless thawing.
+        /// Second from which the amount below can be withdrawn; 0 unless thawing.
         uint64 thawEnd;
+        /// Tokens that thaw, if so many are left by then.
+        uint128 thawAmount;
         /// Tokens per answered query.
         uint128 pricePerQuery;
         /// Tokens not yet claimed or withdrawn.
         uint128 remaining;
         /// The agent.
         bytes32 agentId;
-        /// Transcript at which the paid queries end.
+        /// Transcript at which the proven queries end.
         uint256 transcript;
     }
 
@@ -87,42 +112,87 @@ interface ISessionEscrow {
         address sessionKey,
         uint256 transcript
     );
-    /// @notice The client asked for the remainder; claims succeed until it is withdrawn.
+    /// @notice A session's escrow was made larger.
     /// @param session The session.
-    /// @param thawEnd Second of Unix time from which the remainder can be withdrawn.
-    event ThawRequested(bytes32 indexed session, uint64 thawEnd);
-    /// @notice The client took the remainder.
+    /// @param from Who paid.
+    /// @param amount Base units of the token paid.
+    /// @param remaining Base units in the escrow now.
+    event SessionToppedUp(bytes32 indexed session, address indexed from, uint128 amount, uint128 remaining);
+    /// @notice The client asked for money back; claims succeed until it is withdrawn.
+    /// @param session The session.
+    /// @param amount Base units of the token asked for; more than is left means all that is left.
+    /// @param thawEnd Second of Unix time from which it can be withdrawn.
+    event ThawRequested(bytes32 indexed session, uint128 amount, uint64 thawEnd);
+    /// @notice The client took a request back.
+    /// @param session The session.
+    event ThawCancelled(bytes32 indexed session);
+    /// @notice The client took what had thawed.
     /// @param session The session.
     /// @param client Who took it.
     /// @param amount Base units of the token paid.
-    event RemainderWithdrawn(bytes32 indexed session, address indexed client, uint256 amount);
-    /// @notice Queries of a session were claimed; `count` and `transcript` are the new cumulative values.
+    /// @param remaining Base units left in the escrow.
+    event ThawedWithdrawn(bytes32 indexed session, address indexed client, uint256 amount, uint256 remaining);
+    /// @notice Queries of a session were claimed; `count`, `transcript` and `paid` are the new cumulative values.
     /// @param session The session.
-    /// @param count All queries of the session paid so far.
+    /// @param agentId The agent.
+    /// @param version The version, counted from 1.
+    /// @param count All queries of the session proven so far.
     /// @param transcript Transcript at which they end.
-    /// @param amount Base units of the token taken from the escrow by this claim.
-    event QueriesClaimed(bytes32 indexed session, uint64 count, uint256 transcript, uint256 amount);
+    /// @param paid All queries of the session paid so far: fewer than `count` where the escrow did not cover them.
+    /// @param queries Queries paid by this claim.
+    /// @param amount Base units of the token taken from the escrow for them.
+    event QueriesClaimed(
+        bytes32 indexed session,
+        bytes32 indexed agentId,
+        uint32 indexed version,
+        uint64 count,
+        uint256 transcript,
+        uint64 paid,
+        uint64 queries,
+        uint256 amount
+    );
+    /// @notice Queries of a session were paid by a settlement.
+    /// @param session The session.
+    /// @param agentId The agent.
+    /// @param version The version, counted from 1.
+    /// @param paid All queries of the session paid so far.
+    /// @param queries Queries paid by this settlement.
+    /// @param amount Base units of the token taken from the escrow for them.
+    event SessionSettled(
+        bytes32 indexed session,
+        bytes32 indexed agentId,
+        uint32 indexed version,
+        uint64 paid,
+        uint64 queries,
+        uint256 amount
+    );
+    /// @notice A slot of a claim paid nothing; the others of the batch did.
+    /// @param session The session in the slot.
+    /// @param slot The slot in its batch, counted from 0.
+    /// @param reason Why.
+    event SlotSkipped(bytes32 indexed session, uint256 slot, Skip reason);
     /// @notice Fees were accrued for a version.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
+    /// @param queries Queries that were paid.
     /// @param toData Base units of the token for the data providers.
     /// @param toOwner Base units of the token for the agent's owner.
-    event FeesAccrued(bytes32 indexed agentId, uint32 indexed version, uint256 toData, uint256 toOwner);
-    /// @notice A dataset's owner took rewards.
+    event FeesAccrued(bytes32 indexed agentId, uint32 indexed version, uint64 queries, uint256 toData, uint256 toOwner);
+    /// @notice Rewards of a dataset were paid.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
     /// @param datasetId The dataset.
-    /// @param owner The dataset's owner.
+    /// @param payee Who got them: the dataset's payout address.
     /// @param amount Base units of the token paid.
     event ProviderPaid(
-        bytes32 indexed agentId, uint32 indexed version, bytes32 indexed datasetId, address owner, uint256 amount
+        bytes32 indexed agentId, uint32 indexed version, bytes32 indexed datasetId, address payee, uint256 amount
     );
-    /// @notice An agent's owner took fees.
+    /// @notice Fees of an agent's owner were paid.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
-    /// @param owner The agent's owner.
+    /// @param payee Who got them: the agent's payout address.
     /// @param amount Base units of the token paid.
-    event OwnerPaid(bytes32 indexed agentId, uint32 indexed version, address owner, uint256 amount);
+    event OwnerPaid(bytes32 indexed agentId, uint32 indexed version, address payee, uint256 amount);
 
     /// @notice The version is not certified.
     /// @param agentId The agent.
@@ -163,10 +233,22 @@ interface ISessionEscrow {
     error NotThawed(bytes32 session, uint64 thawEnd);
     /// @notice Nothing is left to take.
     error NothingToWithdraw();
-    /// @notice Only the agent's owner claims.
-    /// @param agentId The agent.
-    /// @param caller Who called.
-    error NotAgentOwner(bytes32 agentId, address caller);
+    /// @notice The amount must be positive.
+    error AmountZero();
+    /// @notice The price is below the one that the version fixes.
+    /// @param offered Base units of the token per query offered.
+    /// @param least Base units of the token per query that the version asks for.
+    error PriceBelowVersion(uint128 offered, uint128 least);
+    /// @notice The settlement counts no more queries than were paid, or the escrow does not cover one.
+    /// @param session The session.
+    /// @param paid Queries paid.
+    /// @param count Queries that the settlement counts.
+    error NothingToSettle(bytes32 session, uint64 paid, uint64 count);
+    /// @notice The registry belongs to another deployment: it has another gate or another dataset registry.
+    /// @param registry The registry given.
+    error OtherDeployment(address registry);
+    /// @notice Without an owner nobody could pause new sessions; hand ownership over instead.
+    error OwnerNeeded();
     /// @notice A claim needs at least one batch, a batch at least one slot and at most sixteen.
     /// @param slots Vouchers in the batch; 0 also where there is no batch.
     error WrongSlotCount(uint256 slots);
@@ -178,49 +260,9 @@ interface ISessionEscrow {
     /// @param expected Context that the contract computes.
     /// @param proven Context in the proof's public inputs.
     error WrongContext(uint256 expected, uint256 proven);
-    /// @notice The session belongs to another agent or version.
-    /// @param session The session.
-    /// @param agentId The session's agent.
-    /// @param version The session's version, counted from 1.
-    error WrongVersion(bytes32 session, bytes32 agentId, uint32 version);
-    /// @notice The session stands twice in one claim.
-    /// @param session The session.
-    error SessionRepeated(bytes32 session);
-    /// @notice The proof does not start where the last claim ended.
-    /// @param session The session.
-    /// @param stored Transcript at which the paid queries end.
-    /// @param proven Transcript at which the proof starts.
-    error StaleTranscript(bytes32 session, uint256 stored, uint256 proven);
-    /// @notice The proof does not end where the voucher says.
-    /// @param session The session.
-    /// @param signed Transcript in the voucher.
-    /// @param proven Transcript at which the proof ends.
-    error TranscriptMismatch(bytes32 session, uint256 signed, uint256 proven);
-    /// @notice The voucher counts other queries than are proven.
-    /// @param session The session.
-    /// @param provenTotal Queries paid before and queries proven, together.
-    /// @param signed All queries of the session by the voucher.
-    error VoucherCountMismatch(bytes32 session, uint256 provenTotal, uint64 signed);
-    /// @notice The slot proves no query.
-    /// @param slot The slot, counted from 0.
-    error EmptySlot(uint256 slot);
     /// @notice A slot without a voucher proves queries.
     /// @param slot The slot, counted from 0.
     error UnusedSlotFilled(uint256 slot);
-    /// @notice The voucher is not signed by the session's key.
-    /// @param session The session.
-    /// @param expected The session's key.
-    /// @param recovered Who signed the voucher; zero if no signer can be recovered.
-    error VoucherSignerMismatch(bytes32 session, address expected, address recovered);
-    /// @notice The session's escrow does not cover the claim.
-    /// @param session The session.
-    /// @param owed Base units of the token that the proven queries cost.
-    /// @param remaining Base units of the token left in the escrow.
-    error EscrowShort(bytes32 session, uint256 owed, uint256 remaining);
-    /// @notice Only the dataset's owner may do this.
-    /// @param datasetId The dataset.
-    /// @param caller Who called.
-    error NotDatasetOwner(bytes32 datasetId, address caller);
     /// @notice A thaw period is between one minute and ninety days.
     /// @param period Seconds given.
     error ThawPeriodOutOfRange(uint64 period);
@@ -252,33 +294,59 @@ interface ISessionEscrow {
         external
         returns (bytes32 session);
 
-    /// @notice Starts the thaw period; only the client.
+    /// @notice Makes a session's escrow larger, paid by the caller, who has approved the escrow. Refused while paused, and
+    /// where the version's service circuit is stopped.
     /// @param session The session.
-    function requestThaw(bytes32 session) external;
+    /// @param amount Base units of the token.
+    function topUp(bytes32 session, uint128 amount) external;
 
-    /// @notice Pays the remainder back after the thaw period; only the client.
+    /// @notice Starts the thaw period of a part of the escrow, or of all; only the client, one request at a time.
+    /// @param session The session.
+    /// @param amount Base units of the token; more than is left by the end, for example 2^128 - 1, means all of that.
+    function requestThaw(bytes32 session, uint128 amount) external;
+
+    /// @notice Takes a request for a thaw back; only the client.
+    /// @param session The session.
+    function cancelThaw(bytes32 session) external;
+
+    /// @notice Pays back what has thawed, or what is left of it; only the client. The session goes on with the rest.
     /// @param session The session.
     /// @return amount Base units of the token paid.
-    function withdrawRemainder(bytes32 session) external returns (uint256 amount);
+    function withdrawThawed(bytes32 session) external returns (uint256 amount);
 
-    /// @notice Claims proven queries; only by the owner of every agent named.
-    /// @param batches Service proofs, each with the vouchers of 1 to 16 slots; no session stands in two slots.
+    /// @notice Claims proven queries; anybody may, for who is paid is fixed. A slot that does not fit what is stored and
+    /// signed is skipped, and an event says why; the others of its batch are paid what their queries cost, or as many whole
+    /// queries as the session's escrow covers. Queries that it does not cover stay unpaid until the session is topped up.
+    /// A bad proof, context or circuit undoes the whole claim.
+    /// @param batches Service proofs, each with the vouchers of 1 to 16 slots.
     function claim(ClaimBatch[] calldata batches) external;
 
-    /// @notice Pays a dataset's owner what the dataset earned with a version; only that owner.
+    /// @notice Pays queries without a proof, by a settlement that the client signed (EIP-712, or ERC-1271 for a wallet);
+    /// anybody may bring it, at any time. It is how queries are paid whose circuit was stopped before they were proven.
+    /// A settlement moves no transcript and counts nothing paid that it does not pay, so whatever the client signs, the
+    /// vouchers beyond it stay worth what they were; a query is paid once, by whichever comes first.
+    /// @param session The session.
+    /// @param count All queries of the session so far; those that were not paid are, as many as the escrow covers.
+    /// @param signature The client's signature over `settlementDigest`.
+    function settle(bytes32 session, uint64 count, bytes calldata signature) external;
+
+    /// @notice Pays what a dataset earned with a version to the dataset's payout address; anybody may.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
-    /// @param datasetId The dataset.
+    /// @param datasetId The dataset's version that is listed.
     /// @return amount Base units of the token paid.
     function withdrawProvider(bytes32 agentId, uint32 version, bytes32 datasetId) external returns (uint256 amount);
 
-    /// @notice Pays an agent's owner what a version earned; only that owner.
+    /// @notice Pays what a version earned its agent's owner to the agent's payout address; anybody may.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
     /// @return amount Base units of the token paid.
     function withdrawOwner(bytes32 agentId, uint32 version) external returns (uint256 amount);
 
-    /// @notice Stops new sessions; only the owner. Claims, refunds and withdrawals have no off switch.
+    /// @notice Refused: somebody must be able to pause.
+    function renounceOwnership() external pure;
+
+    /// @notice Stops new sessions and top-ups; only the owner. Claims, settlements, refunds and withdrawals have no off switch.
     function pause() external;
 
     /// @notice Allows new sessions again; only the owner.
@@ -342,6 +410,12 @@ interface ISessionEscrow {
         view
         returns (bytes32 digest);
 
+    /// @notice The EIP-712 digest that a client signs for `settle`.
+    /// @param session The session.
+    /// @param count All queries of the session so far.
+    /// @return digest The digest.
+    function settlementDigest(bytes32 session, uint64 count) external view returns (bytes32 digest);
+
     /// @notice The EIP-712 digest that a client signs for `openFor`; `nonce` is the client's session count.
     /// @param client Who escrows and gets the remainder back.
     /// @param params What the client decides.
@@ -371,6 +445,12 @@ interface ISessionEscrow {
     /// @param version The version, counted from 1.
     /// @return amount Base units of the token, those already paid included.
     function dataAccrued(bytes32 agentId, uint32 version) external view returns (uint256 amount);
+
+    /// @notice Queries of a version that were paid for, over all sessions.
+    /// @param agentId The agent.
+    /// @param version The version, counted from 1.
+    /// @return count Number of queries.
+    function servedQueries(bytes32 agentId, uint32 version) external view returns (uint256 count);
 
     /// @notice Tokens that this contract owes: escrow remainders and unpaid rewards. Equals its balance.
     /// @return amount Base units of the token.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+
 /// @title Statements: codes, public-input offsets, limits and contexts that circuits and contracts share
 /// @dev Same names and values as `tribute-core`'s `statement`, `numbers`, `context` and `layout`; a Rust test compares them.
 library Statements {
@@ -12,22 +14,19 @@ library Statements {
     // Statement codes.
     uint8 internal constant DATASET = 1;
     uint8 internal constant GRADIENT = 2;
-    uint8 internal constant SUM = 3;
-    uint8 internal constant OPTIMUM = 4;
-    uint8 internal constant EVALUATION = 5;
-    uint8 internal constant SERVICE = 6;
+    uint8 internal constant OPTIMUM = 3;
+    uint8 internal constant EVALUATION = 4;
+    uint8 internal constant SERVICE = 5;
 
-    // Code of the squared loss's link.
+    // Code of the squared loss's link; bits of all link codes, 1 to 3, as terms and grants list them.
     uint8 internal constant LINK_SQUARED = 1;
+    uint8 internal constant ALL_LINKS = 14;
     // ε is at most so many times δ: largest_epsilon.
     uint256 internal constant EPSILON_CAP = 4;
     uint256 internal constant EPSILON_CAP_SQUARED = 8;
 
-    // Slots of an optimum proof and of a service proof; parts of a sum proof.
-    uint256 internal constant OPTIMUM_SLOTS = 8;
+    // Slots of a service proof.
     uint256 internal constant SERVICE_SLOTS = 16;
-    uint256 internal constant SUM_PARTS_LEAST = 2;
-    uint256 internal constant SUM_PARTS_MOST = 8;
 
     // Offset of the context in every statement.
     uint256 internal constant CTX = 0;
@@ -36,18 +35,16 @@ library Statements {
     uint256 internal constant DATASET_N = 1;
     uint256 internal constant DATASET_INPUTS = 2;
 
-    uint256 internal constant GRADIENT_INPUTS = 1;
-    uint256 internal constant SUM_INPUTS = 1;
+    // Offsets of the gradient inputs.
+    uint256 internal constant GRADIENT_CONTRIBUTION = 1;
+    uint256 internal constant GRADIENT_INPUTS = 2;
 
     // Offsets of the optimum inputs.
     uint256 internal constant OPTIMUM_N = 1;
     uint256 internal constant OPTIMUM_LAMBDA = 2;
     uint256 internal constant OPTIMUM_EPSILON = 3;
     uint256 internal constant OPTIMUM_NORM = 4;
-    uint256 internal constant OPTIMUM_ACTIVE = 5;
-    uint256 internal constant OPTIMUM_JOIN = 13;
-    uint256 internal constant OPTIMUM_SHARE = 21;
-    uint256 internal constant OPTIMUM_INPUTS = 29;
+    uint256 internal constant OPTIMUM_INPUTS = 5;
 
     // Offsets of the evaluation inputs.
     uint256 internal constant EVALUATION_N = 1;
@@ -67,24 +64,33 @@ library Statements {
     uint256 internal constant GRADIENT_GROUP_G = 2;
     uint256 internal constant OPTIMUM_GROUP_W = 0;
     uint256 internal constant OPTIMUM_GROUP_G = 1;
+    uint256 internal constant EVALUATION_GROUP_XY = 0;
+    uint256 internal constant EVALUATION_GROUP_W = 1;
     uint256 internal constant SERVICE_GROUP_W = 0;
 
-    // Fractional bits and limits of public values.
-    uint256 internal constant SHARE_BITS = 20;
+    // Fractional bits of the norm and of λ, ε and δ.
     uint256 internal constant NORM_BITS = 10;
+    uint256 internal constant LAMBDA_BITS = 44;
+    // Limits of public values, in bits; of a contribution N without its sign.
     uint256 internal constant COUNT_LIMIT_BITS = 26;
-    uint256 internal constant EPSILON_LIMIT_BITS = 25;
-    uint256 internal constant LAMBDA_LIMIT_BITS = 32;
+    uint256 internal constant EPSILON_LIMIT_BITS = 37;
+    uint256 internal constant LAMBDA_LIMIT_BITS = 44;
     uint256 internal constant NORM_LIMIT_BITS = 24;
-    uint256 internal constant SHARE_LIMIT_BITS = 30;
-    // A certificate is refused when a share is below -2^-10.
-    int256 internal constant LEAST_SHARE = -1024;
+    uint256 internal constant CONTRIBUTION_LIMIT_BITS = 112;
+    // Largest s: the bias feature is 256·2^s.
+    uint256 internal constant INTERCEPT_SCALE_MOST = 4;
     // The proven relative distance is at most one part in this many.
     uint256 internal constant DISTANCE_PARTS = 1000;
+    // Negative contributions take at most one part in so many of the sum, roundings one in so many, and the sum is at least
+    // nλ‖W‖² less one part in so many.
+    uint256 internal constant NEGATIVE_PARTS = 1024;
+    uint256 internal constant ROUNDING_PARTS = 1_048_576;
+    uint256 internal constant LEAST_SUM_PARTS = 512;
 
     bytes32 private constant DATASET_DOMAIN = keccak256("tribute.dataset.v1");
     bytes32 private constant GRADIENT_DOMAIN = keccak256("tribute.gradient.v1");
     bytes32 private constant OPTIMUM_DOMAIN = keccak256("tribute.optimum.v1");
+    bytes32 private constant EVALUATION_DOMAIN = keccak256("tribute.evaluation.v1");
     bytes32 private constant SERVICE_DOMAIN = keccak256("tribute.service.v1");
     bytes32 private constant DATASET_ID_DOMAIN = keccak256("tribute.datasetid.v1");
     bytes32 private constant AGENT_DOMAIN = keccak256("tribute.agent.v1");
@@ -93,17 +99,23 @@ library Statements {
     /// @dev keccak256 of the terms that a dataset's contexts carry.
     /// @param minDataBps Least part of fees that goes to data providers, in basis points.
     /// @param openTraining Whether anyone may train without a grant.
+    /// @param minShareBps Least share of a version's data fees, in basis points.
+    /// @param minPricePerQuery Least price of a query, in base units of the token.
+    /// @param links Links that may be trained: bit l for link code l.
     /// @return The digest.
-    function termsHash(uint16 minDataBps, bool openTraining) internal pure returns (bytes32) {
-        return keccak256(abi.encode(minDataBps, openTraining));
+    function termsHash(uint16 minDataBps, bool openTraining, uint16 minShareBps, uint128 minPricePerQuery, uint8 links)
+        internal
+        pure
+        returns (bytes32)
+    {
+        return keccak256(abi.encode(minDataBps, openTraining, minShareBps, minPricePerQuery, links));
     }
 
     /// @dev Context of one shard's dataset proof; bound to the calling contract, as all contexts are.
-    /// @param owner Who registers the dataset.
+    /// @param owner Who registers the shard.
     /// @param schemaId keccak256 of the canonical schema.
     /// @param layoutHash Hash of the layout of the dataset's circuits.
-    /// @param shardIndex The shard, counted from 0.
-    /// @param shardCount Shards of the dataset.
+    /// @param shardIndex The shard, counted from 0 in its dataset. How many there are does not enter: a dataset grows.
     /// @param records Records in the shard.
     /// @param terms As from `termsHash`.
     /// @return Public input 0 of the proof: a keccak256 digest without its last byte, below 2^248.
@@ -112,7 +124,6 @@ library Statements {
         bytes32 schemaId,
         bytes32 layoutHash,
         uint32 shardIndex,
-        uint32 shardCount,
         uint64 records,
         bytes32 terms
     ) internal view returns (uint256) {
@@ -126,7 +137,6 @@ library Statements {
                     schemaId,
                     layoutHash,
                     shardIndex,
-                    shardCount,
                     records,
                     terms
                 )
@@ -149,24 +159,46 @@ library Statements {
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
     /// @param wDigest keccak256 of the committed weights' point.
-    /// @param datasetIds Datasets, in the order of their slots.
+    /// @param listHash Hash of the version's closed list, as from `listed`.
     /// @return Public input 0 of the proof: a keccak256 digest without its last byte, below 2^248.
-    function optimumContext(bytes32 agentId, uint32 version, bytes32 wDigest, bytes32[] memory datasetIds)
+    function optimumContext(bytes32 agentId, uint32 version, bytes32 wDigest, bytes32 listHash)
         internal
         view
         returns (uint256)
     {
         return _truncated(
+            keccak256(abi.encode(OPTIMUM_DOMAIN, block.chainid, address(this), agentId, version, wDigest, listHash))
+        );
+    }
+
+    /// @dev Hash of a version's list with one dataset more; an empty list has 0. A dataset's id fixes its shards, and in the
+    /// registry the circuit that admitted it.
+    /// @param listHash Hash of the list so far.
+    /// @param datasetId The dataset.
+    /// @return The hash.
+    function listed(bytes32 listHash, bytes32 datasetId) internal pure returns (bytes32) {
+        return keccak256(abi.encode(listHash, datasetId));
+    }
+
+    /// @dev Context of an evaluation proof; bound to the agent registry.
+    /// @param registry The agent registry.
+    /// @param agentId The agent.
+    /// @param version The version, counted from 1.
+    /// @param wDigest keccak256 of the committed weights' point.
+    /// @param datasetId The dataset.
+    /// @param shard The shard, counted from 0.
+    /// @return Public input 0 of the proof: a keccak256 digest without its last byte, below 2^248.
+    function evaluationContext(
+        address registry,
+        bytes32 agentId,
+        uint32 version,
+        bytes32 wDigest,
+        bytes32 datasetId,
+        uint32 shard
+    ) internal view returns (uint256) {
+        return _truncated(
             keccak256(
-                abi.encode(
-                    OPTIMUM_DOMAIN,
-                    block.chainid,
-                    address(this),
-                    agentId,
-                    version,
-                    wDigest,
-                    keccak256(abi.encodePacked(datasetIds))
-                )
+                abi.encode(EVALUATION_DOMAIN, block.chainid, registry, agentId, version, wDigest, datasetId, shard)
             )
         );
     }
@@ -228,13 +260,56 @@ library Statements {
     /// @param classes Class count `c`.
     /// @param task 0 classes, 1 real value.
     /// @param saltRows Salt rows in every committed column.
+    /// @param interceptScale s: the bias feature is 256·2^s.
     /// @return keccak256 of the numbers, four bytes each, behind a tag.
-    function layoutHashOf(uint32 k, uint32 columns, uint32 features, uint32 classes, uint32 task, uint32 saltRows)
-        internal
-        pure
-        returns (bytes32)
-    {
-        return keccak256(abi.encodePacked("tribute.layout.v1", k, columns, features, classes, task, saltRows));
+    function layoutHashOf(
+        uint32 k,
+        uint32 columns,
+        uint32 features,
+        uint32 classes,
+        uint32 task,
+        uint32 saltRows,
+        uint32 interceptScale
+    ) internal pure returns (bytes32) {
+        return keccak256(
+            abi.encodePacked("tribute.layout.v1", k, columns, features, classes, task, saltRows, interceptScale)
+        );
+    }
+
+    /// @dev δ, the worst case of the link tables over a model: `e·√(c(d + 4^s))` with e = 2^-36 the error of one entry,
+    /// rounded up, and one unit more for the rounded residual.
+    /// @param features Feature count `d`.
+    /// @param classes Class count `c`.
+    /// @param interceptScale s: the bias feature is 256·2^s, and so is the error on its entry.
+    /// @return δ in units of 2^-44.
+    function linkError(uint256 features, uint256 classes, uint256 interceptScale) internal pure returns (uint256) {
+        return Math.sqrt((classes * (features + (1 << (2 * interceptScale)))) << 16, Math.Rounding.Ceil) + 1;
+    }
+
+    /// @dev Fractional bits of the unit of N: what a gradient proof rounds away is a whole number of its limbs.
+    /// @param k Circuits have 2^k rows, k from 10 to 22.
+    /// @return As `Layout::contribution_bits`.
+    function contributionBits(uint256 k) internal pure returns (uint256) {
+        return uint8(bytes6(hex"322f2e2f322d")[k < 15 ? k - 10 : 5]);
+    }
+
+    /// @dev Whether no sound circuit of this statement has a proof with these public inputs: they count more records,
+    /// right answers or queries than can be. `ctx` cannot say it, for no gate reads it: an honest prover could take any.
+    /// A gradient's N and an optimum's numbers cannot either: it is the contracts that bound them.
+    /// @param statement Code of the statement.
+    /// @param inputs Public inputs, as many as the statement has.
+    /// @return Whether the inputs are impossible.
+    function impossible(uint8 statement, uint256[] calldata inputs) internal pure returns (bool) {
+        if (statement == DATASET) return inputs[DATASET_N] >> COUNT_LIMIT_BITS != 0;
+        if (statement == EVALUATION) {
+            uint256 records = inputs[EVALUATION_N];
+            return records >> COUNT_LIMIT_BITS != 0 || inputs[EVALUATION_CORRECT] > records;
+        }
+        if (statement != SERVICE) return false;
+        for (uint256 i = 0; i < SERVICE_SLOTS; ++i) {
+            if (inputs[SERVICE_COUNT + i] >> COUNT_LIMIT_BITS != 0) return true;
+        }
+        return false;
     }
 
     /// @dev A signed public input: `v` below half of the modulus, else `v - r`.

@@ -13,13 +13,14 @@ contract EscrowHandler is World {
 
     uint256 public paidIn;
     uint256 public refunded;
-    uint256 public earned;
     uint256 public paidToData;
     uint256 public paidToOwner;
+    uint256 public settled;
     bytes32[] private _sessions;
     bytes[] private _claimed;
     mapping(bytes32 session => uint256) private _deposit;
     mapping(bytes32 session => uint256) private _refund;
+    mapping(bytes32 session => uint256) private _key;
 
     constructor() {
         setUp();
@@ -29,32 +30,43 @@ contract EscrowHandler is World {
     // ---- actions -------------------------------------------------------------------------------------------------
 
     function openSession(uint256 who, uint256 price, uint256 amount) external {
-        if (_sessions.length == 24 || escrow.paused()) return;
-        address client = vm.addr(0x1000 + who % 5);
+        if (_sessions.length == 24 || escrow.paused() || stopped()) return;
+        uint256 key = 0x1000 + who % 5;
+        address client = vm.addr(key);
         ISessionEscrow.OpenParams memory params = openParams();
-        params.pricePerQuery = uint128(bound(price, 1, 1e6));
+        params.pricePerQuery = uint128(bound(price, PRICE, 1e6));
         params.escrow = uint128(bound(amount, params.pricePerQuery, 1e9));
-        token.mint(client, params.escrow);
-        vm.prank(client);
-        token.approve(address(escrow), params.escrow);
+        fundWith(client, params.escrow);
         vm.prank(client);
         bytes32 id = escrow.open(params);
         _sessions.push(id);
+        _key[id] = key;
         _deposit[id] = params.escrow;
         paidIn += params.escrow;
     }
 
+    function topUp(uint256 which, uint256 amount) external {
+        (bytes32 id,) = _pick(which);
+        if (id == 0 || escrow.paused() || stopped()) return;
+        amount = bound(amount, 1, 1e7);
+        fundWith(BEN, amount);
+        vm.prank(BEN);
+        escrow.topUp(id, uint128(amount));
+        _deposit[id] += amount;
+        paidIn += amount;
+    }
+
+    /// Proven queries, sometimes more than the escrow covers.
     function claim(uint256 which, uint256 many, uint256 queries, uint256 transcript) external {
+        if (stopped()) return;
         Slot[] memory slots = new Slot[](bound(many, 1, 3));
         uint256 used = 0;
         for (uint256 i = 0; i < _sessions.length && used < slots.length; ++i) {
             bytes32 id = _sessions[(which % _sessions.length + i) % _sessions.length];
             ISessionEscrow.Session memory session = escrow.getSession(id);
             uint256 affordable = session.remaining / session.pricePerQuery;
-            if (affordable == 0) continue;
-            uint256 count = bound(queries, 1, affordable);
-            slots[used++] = Slot({session: id, after_: transcript % R, queries: count});
-            earned += count * session.pricePerQuery;
+            slots[used++] =
+                Slot({session: id, after_: transcript % R, queries: bound(queries, 1, affordable + 1 + queries % 3)});
         }
         if (used == 0) return;
         assembly {
@@ -65,19 +77,36 @@ contract EscrowHandler is World {
         if (_claimed.length < 8) _claimed.push(abi.encode(batches));
     }
 
-    function requestThaw(uint256 which) external {
+    /// What a client signs, true or not.
+    function settle(uint256 which, uint256 queries) external {
+        (bytes32 id, ISessionEscrow.Session memory session) = _pick(which);
+        if (id == 0 || session.remaining < session.pricePerQuery) return;
+        uint64 count = session.paid + uint64(bound(queries, 1, 1e6));
+        bytes memory signature = sign(_key[id], escrow.settlementDigest(id, count));
+        escrow.settle(id, count, signature);
+        ++settled;
+    }
+
+    function requestThaw(uint256 which, uint256 amount) external {
         (bytes32 id, ISessionEscrow.Session memory session) = _pick(which);
         if (id == 0 || session.thawEnd != 0) return;
         vm.prank(session.client);
-        escrow.requestThaw(id);
+        escrow.requestThaw(id, uint128(bound(amount, 1, 2 * uint256(session.remaining) + 1)));
     }
 
-    function withdrawRemainder(uint256 which) external {
+    function cancelThaw(uint256 which) external {
+        (bytes32 id, ISessionEscrow.Session memory session) = _pick(which);
+        if (id == 0 || session.thawEnd == 0) return;
+        vm.prank(session.client);
+        escrow.cancelThaw(id);
+    }
+
+    function withdrawThawed(uint256 which) external {
         (bytes32 id, ISessionEscrow.Session memory session) = _pick(which);
         if (id == 0 || session.remaining == 0 || session.thawEnd == 0) return;
         if (block.timestamp < session.thawEnd) vm.warp(session.thawEnd);
         vm.prank(session.client);
-        uint256 amount = escrow.withdrawRemainder(id);
+        uint256 amount = escrow.withdrawThawed(id);
         _refund[id] += amount;
         refunded += amount;
     }
@@ -88,48 +117,52 @@ contract EscrowHandler is World {
         else escrow.pause();
     }
 
+    /// The service circuit is stopped for good, in some of the runs.
+    function stopService(uint256 dice) external {
+        if (dice % 8 == 0 && !stopped()) gate.stop(serviceCircuit);
+    }
+
     function withdrawProvider(bool ada) external {
-        (address owner, bytes32 set) = ada ? (ADA, adaSet) : (BEN, benSet);
+        bytes32 set = ada ? adaSet : benSet;
         if (escrow.providerDue(agent, version, set) == 0) return;
-        vm.prank(owner);
+        vm.prank(MALLORY);
         paidToData += escrow.withdrawProvider(agent, version, set);
     }
 
     function withdrawOwner() external {
         if (escrow.ownerDue(agent, version) == 0) return;
-        vm.prank(OLGA);
+        vm.prank(MALLORY);
         paidToOwner += escrow.withdrawOwner(agent, version);
     }
 
     /// A batch that was paid once is never paid again, whatever happened since.
     function replayClaim(uint256 which) external {
-        if (_claimed.length == 0) return;
+        if (_claimed.length == 0 || stopped()) return;
         ISessionEscrow.ClaimBatch[] memory again =
             abi.decode(_claimed[which % _claimed.length], (ISessionEscrow.ClaimBatch[]));
-        vm.prank(OLGA);
-        try escrow.claim(again) {
-            revert Replayed();
-        } catch {}
+        uint256 before = earned();
+        vm.prank(MALLORY);
+        escrow.claim(again);
+        if (earned() != before) revert Replayed();
     }
 
     /// Nobody but the rightful owners gets anything out.
     function strangerTakes(uint256 which) external {
-        vm.prank(MALLORY);
-        try escrow.withdrawProvider(agent, version, which & 1 == 0 ? adaSet : benSet) {
-            revert Stolen();
-        } catch {}
-        vm.prank(MALLORY);
-        try escrow.withdrawOwner(agent, version) {
-            revert Stolen();
-        } catch {}
+        if (token.balanceOf(MALLORY) != 0) revert Stolen();
         if (_sessions.length == 0) return;
+        bytes32 id = _sessions[which % _sessions.length];
         vm.prank(MALLORY);
-        try escrow.withdrawRemainder(_sessions[which % _sessions.length]) {
+        try escrow.withdrawThawed(id) {
+            revert Stolen();
+        } catch {}
+        bytes memory signature = sign(0xbad, escrow.settlementDigest(id, 1e9));
+        vm.prank(MALLORY);
+        try escrow.settle(id, 1e9, signature) {
             revert Stolen();
         } catch {}
     }
 
-    /// Paused or not, everybody can take everything that is theirs; then it is as if nothing had happened.
+    /// Paused or stopped, everybody can take everything that is theirs; then it is as if nothing had happened.
     function nobodyIsTrapped() external {
         uint256 state = vm.snapshotState();
         this.withdrawOwner();
@@ -138,16 +171,24 @@ contract EscrowHandler is World {
         for (uint256 i = 0; i < _sessions.length; ++i) {
             ISessionEscrow.Session memory session = escrow.getSession(_sessions[i]);
             if (session.remaining == 0) continue;
-            if (session.thawEnd == 0) {
+            if (session.thawEnd != 0) {
                 vm.prank(session.client);
-                escrow.requestThaw(_sessions[i]);
+                escrow.cancelThaw(_sessions[i]);
             }
+            vm.prank(session.client);
+            escrow.requestThaw(_sessions[i], type(uint128).max);
             vm.warp(block.timestamp + THAW);
             vm.prank(session.client);
-            escrow.withdrawRemainder(_sessions[i]);
+            escrow.withdrawThawed(_sessions[i]);
         }
         if (escrow.totalEscrow() != 0 || escrow.liabilities() > 1) revert Trapped();
         vm.revertToStateAndDelete(state);
+    }
+
+    function fundWith(address payer, uint256 amount) private {
+        token.mint(payer, amount);
+        vm.prank(payer);
+        token.approve(address(escrow), amount);
     }
 
     // ---- books ---------------------------------------------------------------------------------------------------
@@ -164,12 +205,30 @@ contract EscrowHandler is World {
         return escrow.providerDue(agent, version, adaSet) + escrow.providerDue(agent, version, benSet);
     }
 
-    /// Every session's deposit is what is left, what came back and each counted query's price, once.
+    function stopped() public view returns (bool) {
+        return gate.isStopped(serviceCircuit);
+    }
+
+    /// What all sessions' paid queries cost.
+    function earned() public view returns (uint256 sum) {
+        for (uint256 i = 0; i < _sessions.length; ++i) {
+            ISessionEscrow.Session memory session = escrow.getSession(_sessions[i]);
+            sum += session.paid * session.pricePerQuery;
+        }
+    }
+
+    function queriesPaid() external view returns (uint256 sum) {
+        for (uint256 i = 0; i < _sessions.length; ++i) {
+            sum += escrow.getSession(_sessions[i]).paid;
+        }
+    }
+
+    /// Every session's deposit is what is left, what came back and each paid query's price, once.
     function countsArePaidOnce() external view returns (bool) {
         for (uint256 i = 0; i < _sessions.length; ++i) {
             bytes32 id = _sessions[i];
             ISessionEscrow.Session memory session = escrow.getSession(id);
-            uint256 paid = session.count * session.pricePerQuery;
+            uint256 paid = session.paid * session.pricePerQuery;
             if (_deposit[id] != session.remaining + _refund[id] + paid) return false;
         }
         return true;

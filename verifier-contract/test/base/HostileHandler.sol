@@ -19,7 +19,7 @@ contract HostileHandler is EscrowHandler {
         MoodyToken moody = MoodyToken(address(token));
         moody.setMood(MoodyToken.Mood(mood % 6));
         moody.arm(address(escrow), callBack(c));
-        (bool done,) = address(this).call(callOf(action % 7, a, b, c));
+        (bool done,) = address(this).call(callOf(action % 10, a, b, c));
         if (!done) ++spoiled;
         moody.setMood(MoodyToken.Mood.Honest);
     }
@@ -27,16 +27,20 @@ contract HostileHandler is EscrowHandler {
     function callOf(uint8 action, uint256 a, uint256 b, uint256 c) private view returns (bytes memory) {
         if (action == 0) return abi.encodeCall(this.openSession, (a, b, c));
         if (action == 1) return abi.encodeCall(this.claim, (a, b, c, a ^ b));
-        if (action == 2) return abi.encodeCall(this.requestThaw, (a));
-        if (action == 3) return abi.encodeCall(this.withdrawRemainder, (a));
+        if (action == 2) return abi.encodeCall(this.requestThaw, (a, b));
+        if (action == 3) return abi.encodeCall(this.withdrawThawed, (a));
         if (action == 4) return abi.encodeCall(this.withdrawProvider, (a & 1 == 0));
         if (action == 5) return abi.encodeCall(this.withdrawOwner, ());
+        if (action == 6) return abi.encodeCall(this.topUp, (a, b));
+        if (action == 7) return abi.encodeCall(this.settle, (a, b));
+        if (action == 8) return abi.encodeCall(this.stopService, (a));
         return abi.encodeCall(this.strangerTakes, (a));
     }
 
     function callBack(uint256 which) private view returns (bytes memory) {
-        if (which % 3 == 0) return abi.encodeCall(escrow.open, (openParams()));
-        if (which % 3 == 1) return abi.encodeCall(escrow.withdrawOwner, (agent, version));
+        if (which % 4 == 0) return abi.encodeCall(escrow.open, (openParams()));
+        if (which % 4 == 1) return abi.encodeCall(escrow.topUp, (escrow.sessionIdOf(CLEO, 0), 1));
+        if (which % 4 == 2) return abi.encodeCall(escrow.withdrawOwner, (agent, version));
         return abi.encodeCall(escrow.withdrawProvider, (agent, version, adaSet));
     }
 }

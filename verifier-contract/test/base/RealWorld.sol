@@ -92,6 +92,19 @@ abstract contract RealWorld is Fixtures {
         assertEq(address(escrow), party(".sessionEscrow"));
     }
 
+    function lifeSet(string memory key) internal view returns (bytes32) {
+        return vm.parseJsonBytes32(life, key);
+    }
+
+    function lifeUint(string memory key) internal view returns (uint256) {
+        return vm.parseJsonUint(life, key);
+    }
+
+    /// Digest of the weights called `name`: tilted, diluted, ground or outvoted.
+    function weightsOf(string memory name) internal view returns (bytes32) {
+        return vm.parseJsonBytes32(life, string.concat(".", name, "Weights"));
+    }
+
     function proofOf(string memory name) internal view returns (Proof memory proof) {
         string memory key = string.concat(".proofs.", name);
         proof.inputs = vm.parseJsonUintArray(life, string.concat(key, ".inputs"));
@@ -100,17 +113,23 @@ abstract contract RealWorld is Fixtures {
 
     // ---- datasets ------------------------------------------------------------------------------------------------
 
-    function terms() internal view returns (IDatasetRegistry.RegisterParams memory) {
+    function registerParams() internal view returns (IDatasetRegistry.RegisterParams memory) {
         return IDatasetRegistry.RegisterParams({
             schemaId: vm.parseJsonBytes32(life, ".schemaId"),
-            minDataBps: uint16(vm.parseJsonUint(life, ".minDataBps")),
-            openTraining: false
+            circuitId: datasetCircuit,
+            terms: IDatasetRegistry.Terms({
+                minDataBps: uint16(vm.parseJsonUint(life, ".minDataBps")),
+                openTraining: false,
+                minShareBps: 0,
+                minPricePerQuery: 0,
+                links: 0
+            })
         });
     }
 
     function shard(string memory name) internal view returns (IDatasetRegistry.ShardProof memory) {
         Proof memory proof = proofOf(name);
-        return IDatasetRegistry.ShardProof({circuitId: datasetCircuit, inputs: proof.inputs, proof: proof.proof});
+        return IDatasetRegistry.ShardProof({inputs: proof.inputs, proof: proof.proof});
     }
 
     function adaShards() internal view returns (IDatasetRegistry.ShardProof[] memory shards) {
@@ -124,7 +143,7 @@ abstract contract RealWorld is Fixtures {
     }
 
     function registerAs(address owner, IDatasetRegistry.ShardProof[] memory shards) internal returns (bytes32) {
-        IDatasetRegistry.RegisterParams memory params = terms();
+        IDatasetRegistry.RegisterParams memory params = registerParams();
         vm.prank(owner);
         return datasets.register(params, shards);
     }
@@ -136,18 +155,24 @@ abstract contract RealWorld is Fixtures {
         assertEq(benSet, vm.parseJsonBytes32(life, ".benSet"));
     }
 
+    function grantTerms(uint32 uses) internal view returns (IDatasetRegistry.GrantTerms memory grant) {
+        grant.uses = uses;
+        grant.expiry = uint64(block.timestamp + 1 days);
+    }
+
+    function grantAs(address owner, bytes32 id, IDatasetRegistry.GrantTerms memory grant) internal {
+        vm.prank(owner);
+        datasets.grantTraining(id, olga, grant);
+    }
+
     function grantAll() internal {
-        vm.prank(ada);
-        datasets.grantTraining(adaSet, olga, 1, uint64(block.timestamp + 1 days));
-        vm.prank(ben);
-        datasets.grantTraining(benSet, olga, 2, uint64(block.timestamp + 1 days));
+        grantAs(ada, adaSet, grantTerms(1));
+        grantAs(ben, benSet, grantTerms(2));
     }
 
     // ---- agents --------------------------------------------------------------------------------------------------
 
     function versionParams() internal view returns (IAgentRegistry.VersionParams memory params) {
-        params.datasetIds = new bytes32[](2);
-        (params.datasetIds[0], params.datasetIds[1]) = (adaSet, benSet);
         uint256[] memory dims = vm.parseJsonUintArray(life, ".dims");
         params.dims = IAgentRegistry.Layout({
             k: uint32(dims[0]),
@@ -155,12 +180,13 @@ abstract contract RealWorld is Fixtures {
             features: uint32(dims[2]),
             classes: uint32(dims[3]),
             task: uint32(dims[4]),
-            saltRows: uint32(dims[5])
+            saltRows: uint32(dims[5]),
+            interceptScale: uint32(dims[6])
         });
-        params.lambda = uint32(vm.parseJsonUint(life, ".lambda"));
+        params.lambda = uint64(vm.parseJsonUint(life, ".lambda"));
         params.link = 3;
-        params.regBias = true;
         params.dataBps = DATA_BPS;
+        params.pricePerQuery = PRICE;
         params.wDigest = vm.parseJsonBytes32(life, ".weights");
         params.gradientCircuitId = gradientCircuit;
         params.optimumCircuitId = optimumCircuit;
@@ -171,34 +197,71 @@ abstract contract RealWorld is Fixtures {
     /// A second version on Ben's records alone, with weights that are a little off their optimum.
     function tiltedParams() internal view returns (IAgentRegistry.VersionParams memory params) {
         params = versionParams();
-        params.datasetIds = new bytes32[](1);
-        params.datasetIds[0] = benSet;
         params.wDigest = vm.parseJsonBytes32(life, ".tiltedWeights");
     }
 
-    function propose(IAgentRegistry.VersionParams memory params) internal returns (uint32 proposed) {
-        vm.prank(olga);
-        proposed = agents.proposeVersion(agent, params);
+    function bothSets() internal view returns (bytes32[] memory ids) {
+        ids = new bytes32[](2);
+        (ids[0], ids[1]) = (adaSet, benSet);
     }
 
-    function proposeFirst() internal {
+    function ids1(bytes32 id) internal pure returns (bytes32[] memory ids) {
+        ids = new bytes32[](1);
+        ids[0] = id;
+    }
+
+    function draft(IAgentRegistry.VersionParams memory params, bytes32[] memory ids) internal returns (uint32 made) {
+        vm.prank(olga);
+        made = agents.propose(agent, params);
+        vm.prank(olga);
+        agents.addDatasets(agent, made, ids);
+    }
+
+    function closed(IAgentRegistry.VersionParams memory params, bytes32[] memory ids) internal returns (uint32 made) {
+        made = draft(params, ids);
+        vm.prank(olga);
+        agents.close(agent, made);
+    }
+
+    function createAgent() internal {
         registerDatasets();
         grantAll();
         vm.prank(olga);
-        agent = agents.createAgent("digits");
+        agent = agents.createAgent("digits", "");
         assertEq(agent, vm.parseJsonBytes32(life, ".agent"));
-        version = propose(versionParams());
     }
 
-    function submit(uint32 version_, uint256 slot, string memory name) internal {
+    function closeFirst() internal {
+        createAgent();
+        version = closed(versionParams(), bothSets());
+    }
+
+    function gradientOf(bytes32 id, uint32 index, string memory name)
+        internal
+        view
+        returns (IAgentRegistry.GradientProof memory)
+    {
         Proof memory proof = proofOf(name);
-        agents.submitGradient(agent, version_, slot, proof.inputs, proof.proof);
+        return IAgentRegistry.GradientProof({datasetId: id, shard: index, inputs: proof.inputs, proof: proof.proof});
     }
 
-    function submitAll() internal {
-        submit(version, 0, "gradient-0");
-        submit(version, 1, "gradient-1");
-        submit(version, 2, "gradient-2");
+    /// Gradient proof `gradient-0`, `-1` or `-2`: of Ada's two shards and Ben's.
+    function gradient(uint256 which) internal view returns (IAgentRegistry.GradientProof memory) {
+        string memory name = string.concat("gradient-", vm.toString(which));
+        return which == 2 ? gradientOf(benSet, 0, name) : gradientOf(adaSet, uint32(which), name);
+    }
+
+    function add(uint32 version_, IAgentRegistry.GradientProof memory proof) internal {
+        IAgentRegistry.GradientProof[] memory proofs = new IAgentRegistry.GradientProof[](1);
+        proofs[0] = proof;
+        agents.addGradients(agent, version_, proofs);
+    }
+
+    function allGradients() internal view returns (IAgentRegistry.GradientProof[] memory proofs) {
+        proofs = new IAgentRegistry.GradientProof[](3);
+        for (uint256 i = 0; i < 3; ++i) {
+            proofs[i] = gradient(i);
+        }
     }
 
     function certify(uint32 version_, string memory name) internal {
@@ -207,8 +270,8 @@ abstract contract RealWorld is Fixtures {
     }
 
     function certifiedAgent() internal {
-        proposeFirst();
-        submitAll();
+        closeFirst();
+        agents.addGradients(agent, version, allGradients());
         certify(version, "optimum");
     }
 

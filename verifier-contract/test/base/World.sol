@@ -27,15 +27,18 @@ abstract contract World is Test {
     uint128 internal constant PRICE = 1000;
     uint128 internal constant ESCROW = 1_000_000;
     uint16 internal constant DATA_BPS = 6000;
-    uint32 internal constant LAMBDA = 4_294_967; // 1e-3
-    uint256 internal constant EPSILON = 4000; // 9.3e-7
-    uint256 internal constant DELTA = 6527; // 2^-24·√(10·65), rounded up
+    uint64 internal constant LAMBDA = 17_592_186; // 1e-6
+    uint256 internal constant EPSILON = 4000; // 2.3e-10
+    uint256 internal constant DELTA = 6528; // 2^-36·√(10·65), rounded up, and one
     uint256 internal constant NORM = 15_872; // 15.5
+    uint256 internal constant RECORDS = 900 + 400 + 297;
     bytes32 internal constant SRS = "srs";
     bytes32 internal constant SCHEMA = "schema";
     bytes32 internal constant W = "weights";
-    int256 internal constant SHARE_ADA = 700_000;
-    int256 internal constant SHARE_BEN = 348_576;
+    // Contributions in units of 2^-45; together a little above nλ‖W‖² = 1.35e13.
+    int256 internal constant N_ADA = 6e12 + 31e11;
+    int256 internal constant N_BEN = 45e11;
+    uint256 internal constant N_ALL = 136e11;
 
     struct Proof {
         uint256[] inputs;
@@ -78,7 +81,7 @@ abstract contract World is Test {
         datasets.bindAgentRegistry(address(agents));
         escrow = newEscrow(IERC20(address(token)));
 
-        layoutHash = Statements.layoutHashOf(15, 8, 64, 10, 0, 1024);
+        layoutHash = Statements.layoutHashOf(15, 8, 64, 10, 0, 1024, 0);
         datasetCircuit = gate.addCircuit(circuitInfo(Statements.DATASET));
         gradientCircuit = gate.addCircuit(circuitInfo(Statements.GRADIENT));
         optimumCircuit = gate.addCircuit(circuitInfo(Statements.OPTIMUM));
@@ -105,12 +108,9 @@ abstract contract World is Test {
         info.vkDigest = keccak256(abi.encode("vk", statement));
         if (statement == Statements.DATASET) (info.inputCount, info.groupColumns) = (2, groups(true, 0));
         if (statement == Statements.GRADIENT) {
-            (info.inputCount, info.groupColumns, info.link) = (1, groups(true, 2), 3);
+            (info.inputCount, info.groupColumns, info.link) = (2, groups(true, 2), 3);
         }
-        if (statement == Statements.SUM) (info.inputCount, info.groupColumns, info.slots) = (1, groups(false, 9), 8);
-        if (statement == Statements.OPTIMUM) {
-            (info.inputCount, info.groupColumns, info.slots, info.regBias) = (29, groups(false, 9), 8, true);
-        }
+        if (statement == Statements.OPTIMUM) (info.inputCount, info.groupColumns) = (5, groups(false, 2));
         if (statement == Statements.EVALUATION) (info.inputCount, info.groupColumns) = (3, groups(true, 1));
         if (statement == Statements.SERVICE) {
             (info.inputCount, info.groupColumns, info.slots) = (49, groups(false, 1), 16);
@@ -156,58 +156,99 @@ abstract contract World is Test {
 
     // ---- datasets ------------------------------------------------------------------------------------------------
 
-    function terms() internal pure returns (IDatasetRegistry.RegisterParams memory) {
-        return IDatasetRegistry.RegisterParams({schemaId: SCHEMA, minDataBps: 5000, openTraining: false});
+    function terms() internal pure returns (IDatasetRegistry.Terms memory) {
+        return
+            IDatasetRegistry.Terms({
+                minDataBps: 5000, openTraining: false, minShareBps: 0, minPricePerQuery: 0, links: 0
+            });
     }
 
-    function shardProof(address owner, bytes32 seed, uint32 index, uint32 count, uint64 records)
-        internal
-        returns (IDatasetRegistry.ShardProof memory shard)
-    {
+    function registerParams() internal view returns (IDatasetRegistry.RegisterParams memory) {
+        return IDatasetRegistry.RegisterParams({schemaId: SCHEMA, circuitId: datasetCircuit, terms: terms()});
+    }
+
+    function shardProof(
+        address owner,
+        IDatasetRegistry.RegisterParams memory params,
+        bytes32 seed,
+        uint32 index,
+        uint64 records
+    ) internal returns (IDatasetRegistry.ShardProof memory shard) {
         uint256[] memory inputs = new uint256[](2);
-        inputs[Statements.CTX] = datasets.shardContext(owner, terms(), layoutHash, index, count, records);
+        inputs[Statements.CTX] = datasets.shardContext(owner, params, layoutHash, index, records);
         inputs[Statements.DATASET_N] = records;
         Proof memory proof = accepted(inputs, points(seed, COLUMNS));
-        shard = IDatasetRegistry.ShardProof({circuitId: datasetCircuit, inputs: proof.inputs, proof: proof.proof});
+        shard = IDatasetRegistry.ShardProof({inputs: proof.inputs, proof: proof.proof});
+    }
+
+    function shardProof(address owner, bytes32 seed, uint32 index, uint64 records)
+        internal
+        returns (IDatasetRegistry.ShardProof memory)
+    {
+        return shardProof(owner, registerParams(), seed, index, records);
+    }
+
+    function oneShard(IDatasetRegistry.ShardProof memory shard)
+        internal
+        pure
+        returns (IDatasetRegistry.ShardProof[] memory shards)
+    {
+        shards = new IDatasetRegistry.ShardProof[](1);
+        shards[0] = shard;
     }
 
     function adaShards() internal returns (IDatasetRegistry.ShardProof[] memory shards) {
         shards = new IDatasetRegistry.ShardProof[](2);
-        shards[0] = shardProof(ADA, "ada 0", 0, 2, 900);
-        shards[1] = shardProof(ADA, "ada 1", 1, 2, 400);
+        shards[0] = shardProof(ADA, "ada 0", 0, 900);
+        shards[1] = shardProof(ADA, "ada 1", 1, 400);
     }
 
     function benShards() internal returns (IDatasetRegistry.ShardProof[] memory shards) {
-        shards = new IDatasetRegistry.ShardProof[](1);
-        shards[0] = shardProof(BEN, "ben 0", 0, 1, 297);
+        return oneShard(shardProof(BEN, "ben 0", 0, 297));
+    }
+
+    function registerAs(address owner, IDatasetRegistry.RegisterParams memory params, bytes32 seed, uint64 records)
+        internal
+        returns (bytes32)
+    {
+        IDatasetRegistry.ShardProof[] memory shards = oneShard(shardProof(owner, params, seed, 0, records));
+        vm.prank(owner);
+        return datasets.register(params, shards);
     }
 
     function registerDatasets() internal {
         IDatasetRegistry.ShardProof[] memory shards = adaShards();
+        IDatasetRegistry.RegisterParams memory params = registerParams();
         vm.prank(ADA);
-        adaSet = datasets.register(terms(), shards);
+        adaSet = datasets.register(params, shards);
         shards = benShards();
         vm.prank(BEN);
-        benSet = datasets.register(terms(), shards);
+        benSet = datasets.register(params, shards);
+    }
+
+    function grantTerms(uint32 uses) internal view returns (IDatasetRegistry.GrantTerms memory grant) {
+        grant.uses = uses;
+        grant.expiry = uint64(block.timestamp + 1 days);
     }
 
     function grantTo(address owner) internal {
+        IDatasetRegistry.GrantTerms memory grant = grantTerms(2);
         vm.prank(ADA);
-        datasets.grantTraining(adaSet, owner, 2, uint64(block.timestamp + 1 days));
+        datasets.grantTraining(adaSet, owner, grant);
         vm.prank(BEN);
-        datasets.grantTraining(benSet, owner, 2, uint64(block.timestamp + 1 days));
+        datasets.grantTraining(benSet, owner, grant);
     }
 
     // ---- agents --------------------------------------------------------------------------------------------------
 
     function versionParams() internal view returns (IAgentRegistry.VersionParams memory params) {
-        params.datasetIds = new bytes32[](2);
-        (params.datasetIds[0], params.datasetIds[1]) = (adaSet, benSet);
-        params.dims = IAgentRegistry.Layout({k: 15, columns: 8, features: 64, classes: 10, task: 0, saltRows: 1024});
+        params.dims = IAgentRegistry.Layout({
+            k: 15, columns: 8, features: 64, classes: 10, task: 0, saltRows: 1024, interceptScale: 0
+        });
         params.lambda = LAMBDA;
         params.link = 3;
-        params.regBias = true;
         params.dataBps = DATA_BPS;
+        params.pricePerQuery = PRICE;
         params.wDigest = pointDigest(W);
         params.gradientCircuitId = gradientCircuit;
         params.optimumCircuitId = optimumCircuit;
@@ -215,70 +256,135 @@ abstract contract World is Test {
         params.modelHash = sha256("agent.onnx");
     }
 
-    function proposeVersion() internal {
+    function bothSets() internal view returns (bytes32[] memory ids) {
+        ids = new bytes32[](2);
+        (ids[0], ids[1]) = (adaSet, benSet);
+    }
+
+    function ids1(bytes32 id) internal pure returns (bytes32[] memory ids) {
+        ids = new bytes32[](1);
+        ids[0] = id;
+    }
+
+    function createAgent() internal {
         registerDatasets();
         grantTo(OLGA);
         vm.prank(OLGA);
-        agent = agents.createAgent("digits");
-        IAgentRegistry.VersionParams memory params = versionParams();
+        agent = agents.createAgent("digits", "https://digits.example");
+    }
+
+    function draft(IAgentRegistry.VersionParams memory params) internal returns (uint32) {
         vm.prank(OLGA);
-        version = agents.proposeVersion(agent, params);
+        return agents.propose(agent, params);
     }
 
-    function shardSeed(uint256 slot) internal pure returns (bytes32) {
-        return [bytes32("ada 0"), "ada 1", "ben 0"][slot];
+    function list(uint32 version_, bytes32[] memory ids) internal {
+        vm.prank(OLGA);
+        agents.addDatasets(agent, version_, ids);
     }
 
-    function gradientSeed(uint256 slot) internal pure returns (bytes32) {
-        return keccak256(abi.encode("gradient", slot));
+    function close(uint32 version_) internal {
+        vm.prank(OLGA);
+        agents.close(agent, version_);
     }
 
-    function honestGradient(uint256 slot) internal returns (Proof memory) {
-        uint256[] memory inputs = new uint256[](1);
-        inputs[Statements.CTX] = agents.gradientContext(agent, version, slot);
-        return accepted(
-            inputs, abi.encodePacked(points(shardSeed(slot), COLUMNS), points(W, 1), points(gradientSeed(slot), 1))
-        );
+    /// A closed version of these datasets.
+    function closed(IAgentRegistry.VersionParams memory params, bytes32[] memory ids) internal returns (uint32 made) {
+        made = draft(params);
+        list(made, ids);
+        close(made);
     }
 
-    function submitGradients() internal {
-        for (uint256 slot = 0; slot < 3; ++slot) {
-            Proof memory proof = honestGradient(slot);
-            agents.submitGradient(agent, version, slot, proof.inputs, proof.proof);
+    function closedVersion() internal {
+        createAgent();
+        version = closed(versionParams(), bothSets());
+    }
+
+    /// Ada's two shards and Ben's one, in this order.
+    function shardSeed(uint256 which) internal pure returns (bytes32) {
+        return [bytes32("ada 0"), "ada 1", "ben 0"][which];
+    }
+
+    function contribution(uint256 which) internal pure returns (int256) {
+        return [int256(6e12), 31e11, N_BEN][which];
+    }
+
+    /// A true point of the curve, as sums need: `scalar` times the generator.
+    function curvePoint(uint256 scalar) internal view returns (bytes memory) {
+        (bool ok, bytes memory point) = address(7).staticcall(abi.encode(1, 2, scalar));
+        assertTrue(ok && point.length == 64, "a point");
+        return point;
+    }
+
+    /// What stands for the discrete logarithm of a shard's committed gradient.
+    function gradientScalar(bytes32 seed) internal pure returns (uint256) {
+        return uint256(keccak256(abi.encode("gradient", seed))) % R;
+    }
+
+    /// A gradient proof of a shard committed as `seed`.
+    function gradientOf(bytes32 datasetId, uint32 shard, bytes32 seed, int256 n)
+        internal
+        returns (IAgentRegistry.GradientProof memory)
+    {
+        return gradientWith(datasetId, shard, seed, n, gradientScalar(seed));
+    }
+
+    function gradientWith(bytes32 datasetId, uint32 shard, bytes32 seed, int256 n, uint256 scalar)
+        internal
+        returns (IAgentRegistry.GradientProof memory)
+    {
+        uint256[] memory inputs = new uint256[](2);
+        inputs[Statements.CTX] = agents.gradientContext(agent, version, datasetId, shard);
+        inputs[Statements.GRADIENT_CONTRIBUTION] = field(n);
+        Proof memory proof = accepted(inputs, abi.encodePacked(points(seed, COLUMNS), points(W, 1), curvePoint(scalar)));
+        return
+            IAgentRegistry.GradientProof({datasetId: datasetId, shard: shard, inputs: proof.inputs, proof: proof.proof});
+    }
+
+    function honestGradient(uint256 which) internal returns (IAgentRegistry.GradientProof memory) {
+        bytes32 id = which == 2 ? benSet : adaSet;
+        return gradientOf(id, which == 1 ? 1 : 0, shardSeed(which), contribution(which));
+    }
+
+    function gradients1(IAgentRegistry.GradientProof memory proof)
+        internal
+        pure
+        returns (IAgentRegistry.GradientProof[] memory proofs)
+    {
+        proofs = new IAgentRegistry.GradientProof[](1);
+        proofs[0] = proof;
+    }
+
+    function addGradient(IAgentRegistry.GradientProof memory proof) internal {
+        agents.addGradients(agent, version, gradients1(proof));
+    }
+
+    function addAllGradients() internal {
+        IAgentRegistry.GradientProof[] memory proofs = new IAgentRegistry.GradientProof[](3);
+        for (uint256 which = 0; which < 3; ++which) {
+            proofs[which] = honestGradient(which);
         }
+        agents.addGradients(agent, version, proofs);
     }
 
     function optimumInputs() internal view returns (uint256[] memory inputs) {
         inputs = new uint256[](Statements.OPTIMUM_INPUTS);
         inputs[Statements.CTX] = agents.optimumContext(agent, version);
-        inputs[Statements.OPTIMUM_N] = 900 + 400 + 297;
+        inputs[Statements.OPTIMUM_N] = RECORDS;
         inputs[Statements.OPTIMUM_LAMBDA] = LAMBDA;
         inputs[Statements.OPTIMUM_EPSILON] = EPSILON;
         inputs[Statements.OPTIMUM_NORM] = NORM;
-        for (uint256 slot = 0; slot < 3; ++slot) {
-            inputs[Statements.OPTIMUM_ACTIVE + slot] = 1;
-        }
-        inputs[Statements.OPTIMUM_JOIN + 1] = 1;
-        inputs[Statements.OPTIMUM_SHARE + 1] = field(SHARE_ADA);
-        inputs[Statements.OPTIMUM_SHARE + 2] = field(SHARE_BEN);
     }
 
-    /// The optimum proof's committed points with gradient `seeds[slot]` in each slot.
-    function optimumPoints(bytes32 weights, bytes32[8] memory seeds) internal pure returns (bytes memory out) {
-        out = points(weights, 1);
-        for (uint256 slot = 0; slot < 8; ++slot) {
-            out = abi.encodePacked(out, points(seeds[slot], 1));
-        }
-    }
-
-    function optimumSeeds() internal pure returns (bytes32[8] memory seeds) {
-        for (uint256 slot = 0; slot < 8; ++slot) {
-            seeds[slot] = slot < 3 ? gradientSeed(slot) : keccak256(abi.encode("idle", slot));
+    /// The sum of the three shards' gradients.
+    function sumScalar() internal pure returns (uint256 sum) {
+        for (uint256 which = 0; which < 3; ++which) {
+            sum = addmod(sum, gradientScalar(shardSeed(which)), R);
         }
     }
 
     function optimumWith(uint256[] memory inputs) internal returns (Proof memory) {
-        return accepted(inputs, optimumPoints(W, optimumSeeds()));
+        return accepted(inputs, abi.encodePacked(points(W, 1), curvePoint(sumScalar())));
     }
 
     function certifyWith(Proof memory proof) internal {
@@ -286,13 +392,18 @@ abstract contract World is Test {
     }
 
     function certifiedAgent() internal {
-        proposeVersion();
-        submitGradients();
+        closedVersion();
+        addAllGradients();
         certifyWith(optimumWith(optimumInputs()));
     }
 
     function field(int256 value) internal pure returns (uint256) {
         return value < 0 ? R - uint256(-value) : uint256(value);
+    }
+
+    /// What a dataset gets of `toData`.
+    function partOf(uint256 toData, int256 n) internal pure returns (uint256) {
+        return toData * uint256(n) / N_ALL;
     }
 
     // ---- sessions ------------------------------------------------------------------------------------------------

@@ -24,8 +24,8 @@ contract Wallet is IERC1271 {
         token.approve(spender, amount);
     }
 
-    function requestThaw(SessionEscrow escrow, bytes32 session) external {
-        escrow.requestThaw(session);
+    function requestThaw(SessionEscrow escrow, bytes32 session, uint128 amount) external {
+        escrow.requestThaw(session, amount);
     }
 
     function isValidSignature(bytes32 hash, bytes calldata signature) external view returns (bytes4) {

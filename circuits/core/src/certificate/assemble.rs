@@ -7,6 +7,7 @@ use super::{
 };
 use crate::context::{Address, Terms};
 use crate::digest::{dataset_id, group_digest, Digest};
+use crate::id::{AgentId, ShardDigest, WeightsDigest};
 use crate::layout::Layout;
 use crate::link::Link;
 use crate::schema::Schema;
@@ -26,7 +27,7 @@ pub struct Parts {
     /// Link function.
     pub link: Link,
     /// The registry's id of the agent.
-    pub agent: Digest,
+    pub agent: AgentId,
     /// Its version.
     pub version: u32,
     /// Its owner.
@@ -66,14 +67,14 @@ impl Parts {
         let (schema_id, layout) = (self.schema.id(), self.layout);
         let datasets = self.datasets.into_iter().map(|parts| {
             let shards: Vec<Shard> = parts.shards.into_iter().map(|s| shard(&layout, s)).collect();
-            let digests: Vec<Digest> = shards.iter().map(|s| s.digest.0).collect();
+            let digests: Vec<ShardDigest> = shards.iter().map(|s| s.digest).collect();
             let records = shards.iter().fold(0u64, |sum, s| sum.saturating_add(s.records));
             // an input that is missing or too large is refused by `check`
             let units =
                 |s: &Shard| s.gradient_proof.inputs.get(gradient::CONTRIBUTION).and_then(|w| contribution(&w.0));
             let contribution = shards.iter().filter_map(units).fold(0i128, i128::saturating_add);
             Dataset {
-                dataset_id: Hex(dataset_id(&schema_id, &layout.hash(), records, &digests)),
+                dataset_id: dataset_id(&schema_id, &layout.hash(), records, &digests),
                 owner: Hex(parts.owner),
                 terms: parts.terms,
                 records,
@@ -94,10 +95,10 @@ impl Parts {
             layout,
             loss: Loss { link: self.link, lambda: unsigned(&self.optimum, optimum::LAMBDA) },
             agent: Agent {
-                id: Hex(self.agent),
+                id: self.agent,
                 version: self.version,
                 owner: Hex(self.owner),
-                weights_digest: Hex(prefix(&self.optimum, 1)),
+                weights_digest: WeightsDigest::new(prefix(&self.optimum, 1)),
             },
             datasets,
             optimum: Optimum {
@@ -122,7 +123,7 @@ impl Parts {
 
 fn shard(layout: &Layout, parts: ShardParts) -> Shard {
     Shard {
-        digest: Hex(prefix(&parts.dataset, layout.columns() + 1)),
+        digest: ShardDigest::new(prefix(&parts.dataset, layout.columns() + 1)),
         records: unsigned(&parts.dataset, dataset::N),
         dataset_proof: parts.dataset,
         gradient_proof: parts.gradient,

@@ -10,6 +10,7 @@ use super::relations::{all, context, equal, sentences, sum};
 use super::{words, Certificate, CertificateError, Dataset, Hex, Proof, Shard, FORMAT};
 use crate::context::{gradient_ctx, list_hash, optimum_ctx};
 use crate::digest::Digest;
+use crate::id::{DatasetId, ShardDigest, WeightsDigest};
 use crate::layout::{Task, MIN_LINK_K};
 use crate::link::Link;
 use crate::numbers::{
@@ -84,7 +85,7 @@ impl Certificate {
             return Err(CertificateError::field(format!("datasets[{i}].shards"), "a dataset has at least one shard"));
         }
         let leaves = self.leaves();
-        let mut seen: HashMap<Hex<32>, &Leaf<'_>> = HashMap::new();
+        let mut seen: HashMap<ShardDigest, &Leaf<'_>> = HashMap::new();
         for leaf in &leaves {
             if let Some(twin) = seen.insert(leaf.shard.digest, leaf) {
                 let fields = vec![twin.at("digest"), leaf.at("digest")];
@@ -144,15 +145,15 @@ impl Certificate {
         registered.check_shard(r, leaf.position.1);
         let (shard, gradient) = (leaf.shard, &leaf.shard.gradient_proof);
         let bytes = || part(leaf.at("gradient_proof.bytes"));
-        let got = self.group(Statement::Gradient, gradient, 0);
+        let got = ShardDigest::new(self.group(Statement::Gradient, gradient, 0));
         let fields = vec![whole(leaf.at("digest")), bytes(), whole("layout.columns")];
-        r.relate(shard.digest.0 == got, fields, || format!("the proof's records have digest {}", Hex(got)));
-        let weights = self.group(Statement::Gradient, gradient, 1);
-        r.relate(weights == self.agent.weights_digest.0, vec![whole("agent.weights_digest"), bytes()], || {
-            format!("the gradient in {} is of weights {}", leaf.path, Hex(weights))
+        r.relate(shard.digest == got, fields, || format!("the proof's records have digest {got}"));
+        let weights = WeightsDigest::new(self.group(Statement::Gradient, gradient, 1));
+        r.relate(weights == self.agent.weights_digest, vec![whole("agent.weights_digest"), bytes()], || {
+            format!("the gradient in {} is of weights {weights}", leaf.path)
         });
         let domain = self.chain.agents();
-        let expected = gradient_ctx(&domain, &self.agent.owner.0, &self.agent.weights_digest.0, &shard.digest.0);
+        let expected = gradient_ctx(&domain, &self.agent.owner.0, &self.agent.weights_digest, &shard.digest);
         let mut fields = vec![
             whole(leaf.at("gradient_proof.inputs[0]")),
             whole("agent.owner"),
@@ -166,16 +167,16 @@ impl Certificate {
     fn check_optimum(&self, r: &mut Relations) {
         let (o, inputs) = (&self.optimum, &self.optimum.proof.inputs);
         let at = |i: usize| format!("optimum.proof.inputs[{i}]");
-        let weights = self.group(Statement::Optimum, &o.proof, 0);
+        let weights = WeightsDigest::new(self.group(Statement::Optimum, &o.proof, 0));
         r.relate(
-            weights == self.agent.weights_digest.0,
+            weights == self.agent.weights_digest,
             vec![whole("agent.weights_digest"), part("optimum.proof.bytes")],
-            || format!("the optimum is proven of weights {}", Hex(weights)),
+            || format!("the optimum is proven of weights {weights}"),
         );
-        let ids: Vec<Digest> = self.datasets.iter().map(|d| d.dataset_id.0).collect();
+        let ids: Vec<DatasetId> = self.datasets.iter().map(|d| d.dataset_id).collect();
         let list = list_hash(ids.iter().copied());
         let (agent, domain) = (&self.agent, self.chain.agents());
-        let expected = optimum_ctx(&domain, &agent.id.0, agent.version, &agent.weights_digest.0, &list);
+        let expected = optimum_ctx(&domain, &agent.id, agent.version, &agent.weights_digest, &list);
         let mut fields = vec![whole(at(CTX))];
         fields.extend(all(["agent.id", "agent.version", "agent.weights_digest"]));
         fields.extend((0..ids.len()).map(|i| whole(format!("datasets[{i}].dataset_id"))));

@@ -149,6 +149,7 @@ mod tests {
     use super::*;
     use crate::certificate::{Agent, Chain, Dataset, Hex, Loss, Optimum, Proof, Shard, SrsName};
     use crate::context::Terms;
+    use crate::id::{AgentId, DatasetId, ShardDigest, SrsDigest, WeightsDigest};
     use crate::layout::{Layout, Task};
     use crate::link::Link;
 
@@ -168,7 +169,7 @@ mod tests {
         let magnitude = Fr::from(contribution.unsigned_abs());
         let n = if contribution < 0 { -magnitude } else { magnitude };
         Shard {
-            digest: Hex::default(),
+            digest: ShardDigest::ZERO,
             records: 100,
             dataset_proof: Proof::new([], vec![]),
             gradient_proof: Proof::new([[0; 32], to_word(&n)], bytes),
@@ -181,7 +182,7 @@ mod tests {
     /// Two datasets of three shards whose commitments are multiples of the generator, and the optimum of their sum.
     fn certificate() -> Certificate {
         let dataset = |shards: Vec<Shard>, contribution: i128, share: u32| Dataset {
-            dataset_id: Hex::default(),
+            dataset_id: DatasetId::ZERO,
             owner: Hex::default(),
             terms: Terms::default(),
             records: 0,
@@ -194,11 +195,16 @@ mod tests {
             proven: vec![],
             not_proven: vec![],
             chain: Chain::default(),
-            srs: SrsName { digest: Hex::default(), development: true },
+            srs: SrsName { digest: SrsDigest::ZERO, development: true },
             schema: String::new(),
             layout: layout(),
             loss: Loss { link: Link::Softmax, lambda: 1 << 34 },
-            agent: Agent { id: Hex::default(), version: 1, owner: Hex::default(), weights_digest: Hex::default() },
+            agent: Agent {
+                id: AgentId::ZERO,
+                version: 1,
+                owner: Hex::default(),
+                weights_digest: WeightsDigest::ZERO,
+            },
             datasets: vec![
                 dataset(vec![shard(10, 100 * UNIT), shard(20, 200 * UNIT)], 300 * UNIT, 3 << 18),
                 dataset(vec![shard(30, 100 * UNIT)], 100 * UNIT, 1 << 18),

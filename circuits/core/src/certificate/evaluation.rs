@@ -12,6 +12,7 @@ use super::relations::{all, context, equal, sentences, sum};
 use super::{assemble, place, words, Certificate, CertificateError, Hex, Proof};
 use crate::context::{evaluation_ctx, Address, Terms};
 use crate::digest::{dataset_id, keccak, Digest};
+use crate::id::{DatasetId, SchemaId, ShardDigest, WeightsDigest};
 use crate::layout::Task;
 use crate::schema::Schema;
 use crate::statement::{dataset, evaluation, Statement, CTX};
@@ -42,7 +43,7 @@ pub struct Evaluation {
 #[serde(deny_unknown_fields)]
 pub struct Evaluated {
     /// The registry's id for it.
-    pub dataset_id: Hex<32>,
+    pub dataset_id: DatasetId,
     /// Owner's address.
     pub owner: Hex<20>,
     /// Under which terms it may train agents.
@@ -60,7 +61,7 @@ pub struct Evaluated {
 #[serde(deny_unknown_fields)]
 pub struct EvaluatedShard {
     /// Digest of the committed records.
-    pub digest: Hex<32>,
+    pub digest: ShardDigest,
     /// Records in it.
     pub records: u64,
     /// How many of them the agent gives their own class.
@@ -92,24 +93,24 @@ impl EvaluationParts {
     pub fn assemble(self) -> Result<Evaluation, CertificateError> {
         let layout = self.certificate.layout;
         let shard = |(dataset_proof, evaluation_proof): (Proof, Proof)| EvaluatedShard {
-            digest: Hex(assemble::prefix(&dataset_proof, layout.columns() + 1)),
+            digest: ShardDigest::new(assemble::prefix(&dataset_proof, layout.columns() + 1)),
             records: assemble::unsigned(&dataset_proof, dataset::N),
             correct: assemble::unsigned(&evaluation_proof, evaluation::CORRECT),
             dataset_proof,
             evaluation_proof,
         };
         let shards: Vec<_> = self.shards.into_iter().map(shard).collect();
-        let digests: Vec<Digest> = shards.iter().map(|s| s.digest.0).collect();
+        let digests: Vec<ShardDigest> = shards.iter().map(|s| s.digest).collect();
         let total = |f: fn(&EvaluatedShard) -> u64| shards.iter().map(f).fold(0, u64::saturating_add);
         let (records, correct) = (total(|s| s.records), total(|s| s.correct));
-        let schema_id = keccak(self.certificate.schema.as_bytes());
+        let schema_id = SchemaId::new(keccak(self.certificate.schema.as_bytes()));
         let said = |sentences: Vec<&str>| sentences.into_iter().map(str::to_owned).collect();
         let mut evaluation = Evaluation {
             format: FORMAT.into(),
             proven: said(words::evaluation_proven()),
             not_proven: said(words::evaluation_not_proven()),
             dataset: Evaluated {
-                dataset_id: Hex(dataset_id(&schema_id, &layout.hash(), records, &digests)),
+                dataset_id: dataset_id(&schema_id, &layout.hash(), records, &digests),
                 owner: Hex(self.owner),
                 terms: self.terms,
                 records,
@@ -174,14 +175,14 @@ impl Evaluation {
             within: "certificate.",
             schema: &schema,
             path: "dataset".into(),
-            id: dataset.dataset_id.0,
+            id: dataset.dataset_id,
             owner: dataset.owner.0,
             terms: dataset.terms,
             records: dataset.records,
             shards: dataset
                 .shards
                 .iter()
-                .map(|s| RegisteredShard { digest: s.digest.0, records: s.records, proof: &s.dataset_proof })
+                .map(|s| RegisteredShard { digest: s.digest, records: s.records, proof: &s.dataset_proof })
                 .collect(),
         };
         for (j, shard) in dataset.shards.iter().enumerate() {
@@ -239,15 +240,13 @@ impl Evaluation {
         let input = |i: usize| at(&format!("evaluation_proof.inputs[{i}]"));
         let bytes = || part(at("evaluation_proof.bytes"));
         let group = |group: usize| proof.group(&certificate.layout, Statement::Evaluation, group);
-        let (records, weights) = (group(0), group(1));
-        r.relate(records == shard.digest.0, vec![whole(at("digest")), bytes()], || {
-            format!("the proof's records have digest {}", Hex(records))
+        let (records, weights) = (ShardDigest::new(group(0)), WeightsDigest::new(group(1)));
+        r.relate(records == shard.digest, vec![whole(at("digest")), bytes()], || {
+            format!("the proof's records have digest {records}")
         });
         let agent = &certificate.agent;
         let fields = vec![whole("certificate.agent.weights_digest"), bytes()];
-        r.relate(weights == agent.weights_digest.0, fields, || {
-            format!("the answers are those of weights {}", Hex(weights))
-        });
+        r.relate(weights == agent.weights_digest, fields, || format!("the answers are those of weights {weights}"));
         for (i, value, field) in
             [(evaluation::N, shard.records, "records"), (evaluation::CORRECT, shard.correct, "correct")]
         {
@@ -257,8 +256,8 @@ impl Evaluation {
         r.limit(shard.correct <= shard.records, vec![at("correct")], || {
             format!("{} of {} records", shard.correct, shard.records)
         });
-        let (domain, id) = (certificate.chain.agents(), &self.dataset.dataset_id.0);
-        let expected = evaluation_ctx(&domain, &agent.id.0, agent.version, &agent.weights_digest.0, id, j as u32);
+        let (domain, id) = (certificate.chain.agents(), &self.dataset.dataset_id);
+        let expected = evaluation_ctx(&domain, &agent.id, agent.version, &agent.weights_digest, id, j as u32);
         let mut fields = vec![whole(input(CTX)), whole("dataset.dataset_id"), part("dataset.shards")];
         fields.extend(all([
             "agent.id",

@@ -20,7 +20,6 @@ pub mod blame;
 mod check;
 mod contributions;
 pub mod evaluation;
-mod hexed;
 mod place;
 mod registered;
 mod relations;
@@ -30,10 +29,11 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub use assemble::{DatasetParts, Parts, ShardParts};
-pub use hexed::{Hex, HexBytes};
 
 use crate::context::{Domain, Terms};
 use crate::digest::{keccak, Digest};
+pub use crate::hexed::{Hex, HexBytes};
+use crate::id::{AgentId, DatasetId, ShardDigest, SrsDigest, WeightsDigest};
 use crate::layout::Layout;
 use crate::link::Link;
 
@@ -82,12 +82,6 @@ pub struct Chain {
     pub agent_registry: Hex<20>,
 }
 
-impl<const N: usize> Default for Hex<N> {
-    fn default() -> Self {
-        Hex([0; N])
-    }
-}
-
 impl Chain {
     /// What `dataset` proofs are bound to.
     #[must_use]
@@ -106,7 +100,7 @@ impl Chain {
 #[serde(deny_unknown_fields)]
 pub struct SrsName {
     /// Digest of the points a verifier needs.
-    pub digest: Hex<32>,
+    pub digest: SrsDigest,
     /// Whether its secret is public: the proofs then convince only those who trust their maker.
     pub development: bool,
 }
@@ -126,13 +120,13 @@ pub struct Loss {
 #[serde(deny_unknown_fields)]
 pub struct Agent {
     /// The registry's id for it.
-    pub id: Hex<32>,
+    pub id: AgentId,
     /// Version.
     pub version: u32,
     /// Owner's address.
     pub owner: Hex<20>,
     /// Digest of the committed weights.
-    pub weights_digest: Hex<32>,
+    pub weights_digest: WeightsDigest,
 }
 
 /// A dataset's part.
@@ -140,7 +134,7 @@ pub struct Agent {
 #[serde(deny_unknown_fields)]
 pub struct Dataset {
     /// The registry's id for it.
-    pub dataset_id: Hex<32>,
+    pub dataset_id: DatasetId,
     /// Owner's address.
     pub owner: Hex<20>,
     /// Under which terms it may train agents.
@@ -161,7 +155,7 @@ pub struct Dataset {
 #[serde(deny_unknown_fields)]
 pub struct Shard {
     /// Digest of the committed records.
-    pub digest: Hex<32>,
+    pub digest: ShardDigest,
     /// Records in it.
     pub records: u64,
     /// That the commitment is well formed.
@@ -201,7 +195,7 @@ impl<'de> Deserialize<'de> for Contribution {
     }
 }
 
-/// A proof.
+/// A proof in a file that says by its place which circuit it is of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Proof {
@@ -209,6 +203,12 @@ pub struct Proof {
     pub inputs: Vec<Hex<32>>,
     /// Points and scalars, uncompressed, as the EVM verifier takes them after the inputs.
     pub bytes: HexBytes,
+}
+
+impl From<crate::proof::Proof> for Proof {
+    fn from(proof: crate::proof::Proof) -> Self {
+        Proof { inputs: proof.inputs, bytes: HexBytes(proof.bytes) }
+    }
 }
 
 impl Proof {

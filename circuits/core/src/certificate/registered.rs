@@ -4,9 +4,10 @@ use ark_bn254::Fr;
 
 use super::blame::{part, whole, Relations};
 use super::relations::{all, context, equal, sum};
-use super::{Certificate, Dataset, Hex, Proof};
+use super::{Certificate, Dataset, Proof};
 use crate::context::{Address, DatasetContext, Terms};
-use crate::digest::{dataset_id, Digest};
+use crate::digest::dataset_id;
+use crate::id::{DatasetId, ShardDigest};
 use crate::schema::Schema;
 use crate::statement::{dataset, Statement, CTX};
 
@@ -25,7 +26,7 @@ pub(super) struct Registered<'a> {
     pub(super) schema: &'a Schema,
     /// Path of the dataset.
     pub(super) path: String,
-    pub(super) id: Digest,
+    pub(super) id: DatasetId,
     pub(super) owner: Address,
     pub(super) terms: Terms,
     pub(super) records: u64,
@@ -34,7 +35,7 @@ pub(super) struct Registered<'a> {
 
 /// A shard's.
 pub(super) struct RegisteredShard<'a> {
-    pub(super) digest: Digest,
+    pub(super) digest: ShardDigest,
     pub(super) records: u64,
     pub(super) proof: &'a Proof,
 }
@@ -43,13 +44,13 @@ impl<'a> Registered<'a> {
     /// A certificate's dataset.
     pub(super) fn of(certificate: &'a Certificate, i: usize, dataset: &'a Dataset, schema: &'a Schema) -> Self {
         let shard =
-            |s: &'a super::Shard| RegisteredShard { digest: s.digest.0, records: s.records, proof: &s.dataset_proof };
+            |s: &'a super::Shard| RegisteredShard { digest: s.digest, records: s.records, proof: &s.dataset_proof };
         Registered {
             certificate,
             within: "",
             schema,
             path: format!("datasets[{i}]"),
-            id: dataset.dataset_id.0,
+            id: dataset.dataset_id,
             owner: dataset.owner.0,
             terms: dataset.terms,
             records: dataset.records,
@@ -73,10 +74,10 @@ impl<'a> Registered<'a> {
     pub(super) fn check_shard(&self, r: &mut Relations, j: usize) {
         let (RegisteredShard { digest, records, proof }, layout) = (&self.shards[j], &self.certificate.layout);
         let within = |field: &str| format!("{}{field}", self.within);
-        let got = proof.group(layout, Statement::Dataset, 0);
+        let got = ShardDigest::new(proof.group(layout, Statement::Dataset, 0));
         let bytes = part(self.shard(j, "dataset_proof.bytes"));
         let fields = vec![whole(self.shard(j, "digest")), bytes, whole(within("layout.columns"))];
-        r.relate(*digest == got, fields, || format!("the proof's records have digest {}", Hex(got)));
+        r.relate(*digest == got, fields, || format!("the proof's records have digest {got}"));
         let count = self.shard(j, &format!("dataset_proof.inputs[{}]", dataset::N));
         equal(r, &proof.inputs[dataset::N], count, Fr::from(*records), self.shard(j, "records"));
 
@@ -109,13 +110,13 @@ impl<'a> Registered<'a> {
         let records = sum(self.shards.iter().map(|s| s.records));
         r.relate(records == Some(self.records), fields, || "not the sum of the shards' records".into());
 
-        let digests: Vec<Digest> = self.shards.iter().map(|s| s.digest).collect();
+        let digests: Vec<ShardDigest> = self.shards.iter().map(|s| s.digest).collect();
         let id = dataset_id(&self.schema.id(), &self.certificate.layout.hash(), self.records, &digests);
         let mut fields =
             vec![whole(self.at("dataset_id")), whole(format!("{}schema", self.within)), whole(self.at("records"))];
         fields.extend(self.certificates(LAYOUT_FIELDS));
         fields.extend(all(shards("digest")));
-        r.relate(self.id == id, fields, || format!("a dataset of these shards has the id {}", Hex(id)));
+        r.relate(self.id == id, fields, || format!("a dataset of these shards has the id {id}"));
 
         let bps = self.terms.min_data_bps;
         r.limit(bps <= 10_000, vec![self.at("terms.min_data_bps")], || format!("{bps} basis points, at most 10000"));

@@ -29,7 +29,8 @@ use halo2_proofs::poly::commitment::{Params, ParamsProver};
 use halo2_proofs::poly::kzg::commitment::ParamsKZG;
 use halo2_proofs::poly::EvaluationDomain;
 use rand_core::OsRng;
-use tribute_core::digest::{keccak, Digest};
+use tribute_core::digest::keccak;
+use tribute_core::id::SrsDigest;
 use tribute_core::srs::{SrsPoints, DEVELOPMENT_DIGEST};
 use tribute_simd::{Backend, Interpolation};
 
@@ -45,7 +46,7 @@ pub use store::SrsStore;
 pub struct Srs {
     params: ParamsKZG<Bn256>,
     lagrange: Vec<G1Affine>,
-    digest: Digest,
+    digest: SrsDigest,
 }
 
 impl Srs {
@@ -66,7 +67,7 @@ impl Srs {
 
     /// The digest that [`Srs::development`] of every size has: they share their secret.
     #[must_use]
-    pub fn development_digest() -> Digest {
+    pub fn development_digest() -> SrsDigest {
         DEVELOPMENT_DIGEST
     }
 
@@ -113,7 +114,7 @@ impl Srs {
 
     /// Identity of the secret behind the SRS: keccak256 of `[1]₁‖[τ]₁‖[1]₂‖[τ]₂`, the same for every size.
     #[must_use]
-    pub fn digest(&self) -> Digest {
+    pub fn digest(&self) -> SrsDigest {
         self.digest
     }
 
@@ -161,7 +162,7 @@ fn raw<const N: usize>(points: &[impl SerdeObject]) -> Vec<[u8; N]> {
     points.iter().filter_map(|p| p.to_raw_bytes().try_into().ok()).collect()
 }
 
-fn digest_of(g1: [G1Affine; 2], g2: [G2Affine; 2]) -> Digest {
+fn digest_of(g1: [G1Affine; 2], g2: [G2Affine; 2]) -> SrsDigest {
     let mut bytes = b"tribute.srs.v1".to_vec();
     for p in g1 {
         bytes.extend_from_slice(p.to_bytes().as_ref());
@@ -169,7 +170,7 @@ fn digest_of(g1: [G1Affine; 2], g2: [G2Affine; 2]) -> Digest {
     for p in g2 {
         bytes.extend_from_slice(p.to_bytes().as_ref());
     }
-    keccak(&bytes)
+    SrsDigest::new(keccak(&bytes))
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use halo2_proofs::arithmetic::g_to_lagrange;
 use halo2_proofs::halo2curves::bn256::{G1Affine, G2Affine, G1};
 use halo2_proofs::halo2curves::serde::SerdeObject;
 use rayon::prelude::*;
-use tribute_core::digest::Digest;
+use tribute_core::id::SrsDigest;
 
 use super::error::{Flaw, Group, PointProblem, SrsError};
 use super::points::{self, G1_BYTES, G2_BYTES};
@@ -117,8 +117,8 @@ impl Ptau {
     }
 
     /// Identity of the secret, see [`Srs::digest`]. Reads four points and checks each by itself, no more.
-    pub fn digest(&self) -> Result<Digest, SrsError> {
-        let read = || -> Result<Digest, Flaw> {
+    pub fn digest(&self) -> Result<SrsDigest, SrsError> {
+        let read = || -> Result<SrsDigest, Flaw> {
             let (g1, g2) = (self.raw::<G1_BYTES>(self.g1, 2)?, self.raw::<G2_BYTES>(self.g2, 2)?);
             check_points(&g1, Group::G1, points::g1)?;
             check_points(&g2, Group::G2, points::g2)?;

@@ -7,7 +7,7 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use tribute_core::digest::Digest;
+use tribute_core::id::SrsDigest;
 
 use super::error::{Flaw, SrsError};
 use super::{file, ptau, Ptau, Srs};
@@ -61,15 +61,15 @@ impl SrsStore {
 
     /// The name of an imported SRS in a folder.
     #[must_use]
-    pub fn file_name(digest: &Digest, k: u32) -> String {
-        format!("{}-k{k}.srs", hex::encode(&digest[..16]))
+    pub fn file_name(digest: &SrsDigest, k: u32) -> String {
+        format!("{}-k{k}.srs", hex::encode(&digest.as_bytes()[..16]))
     }
 
     /// Identity of the secret, see [`Srs::digest`]. Nothing is checked yet.
     ///
     /// # Errors
     /// [`SrsError`] where the source cannot be read.
-    pub fn digest(&self) -> Result<Digest, SrsError> {
+    pub fn digest(&self) -> Result<SrsDigest, SrsError> {
         match &self.source {
             Source::Development => Ok(Srs::development_digest()),
             Source::Ptau(path) => Ptau::open(path)?.digest(),
@@ -130,7 +130,12 @@ impl SrsStore {
         Ok(srs)
     }
 
-    fn cached(&self, digest: &Digest, k: u32, make: impl FnOnce() -> Result<Srs, SrsError>) -> Result<Srs, SrsError> {
+    fn cached(
+        &self,
+        digest: &SrsDigest,
+        k: u32,
+        make: impl FnOnce() -> Result<Srs, SrsError>,
+    ) -> Result<Srs, SrsError> {
         if let Some(srs) = self.known(digest, k) {
             return Ok(srs);
         }
@@ -140,7 +145,7 @@ impl SrsStore {
     }
 
     /// What the cache has, if it is whole.
-    fn known(&self, digest: &Digest, k: u32) -> Option<Srs> {
+    fn known(&self, digest: &SrsDigest, k: u32) -> Option<Srs> {
         let path = self.cache.as_ref()?.join(Self::file_name(digest, k));
         Srs::load(&path, k).ok().filter(|srs| srs.digest() == *digest)
     }

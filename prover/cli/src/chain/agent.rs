@@ -1,25 +1,34 @@
 //! Agents on chain.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 use clap::Args;
 use serde::Deserialize;
 use serde_json::{json, Value};
-use tribute_chain::agents::{short_name, Layout, VersionParams};
+use tribute_chain::agents::{short_name, Gradient, GradientAdded, Layout, VersionCertified, VersionParams};
+use tribute_chain::word;
+use tribute_core::id::{AgentId, CircuitId, DatasetId, GradientDigest, ModelDigest, ShardDigest, WeightsDigest};
 use tribute_core::layout::Task;
 use tribute_core::link::Link;
 use tribute_core::schema::Schema;
-use tribute_problem::hexed::Hex32;
 use tribute_problem::{Problem, Result};
 
-use super::{hex32, json_file, word, ChainArgs, ProofFile};
+use super::{json_file, ChainArgs, Connected};
+use crate::proof_file::ProofFile;
 use crate::CommandResult;
+
+/// Listing a dataset takes about a hundred thousand gas.
+const DATASETS_TO_A_TRANSACTION: usize = 64;
 
 #[derive(Debug, Args)]
 pub(crate) struct CreateArgs {
     /// The agent's name, at most 32 bytes.
     #[arg(long, default_value = "agent")]
     name: String,
+    /// Where clients find the agent and how they use it, such as its service's address; at most 1,024 bytes.
+    #[arg(long, default_value = "")]
+    metadata: String,
     #[command(flatten)]
     chain: ChainArgs,
 }
@@ -27,7 +36,7 @@ pub(crate) struct CreateArgs {
 #[derive(Debug, Args)]
 pub(crate) struct ProposeArgs {
     /// The agent's id.
-    agent: Hex32,
+    agent: AgentId,
     /// The agent's numbers, as `tribute agent train --out` wrote them.
     #[arg(long, value_name = "FILE")]
     trained: PathBuf,
@@ -37,6 +46,12 @@ pub(crate) struct ProposeArgs {
     /// Share of the fees that goes to data providers, in basis points.
     #[arg(long, value_name = "BPS", default_value_t = 5000)]
     data_bps: u16,
+    /// Least price of a query, in the token's base units: no session is opened below it.
+    #[arg(long, value_name = "AMOUNT", default_value_t = 0)]
+    price: u128,
+    /// Leave the version a draft: its list is not final yet.
+    #[arg(long)]
+    draft: bool,
     #[command(flatten)]
     chain: ChainArgs,
 }
@@ -44,16 +59,19 @@ pub(crate) struct ProposeArgs {
 #[derive(Debug, Args)]
 pub(crate) struct GradientsArgs {
     /// The agent's id.
-    agent: Hex32,
+    agent: AgentId,
     /// Its version.
     #[arg(long, default_value_t = 1)]
     version: u32,
     /// The proofs, as `tribute agent prove-gradients --out` wrote them.
     #[arg(long, value_name = "FILE")]
     gradients: PathBuf,
-    /// Only this slot.
-    #[arg(long)]
-    slot: Option<usize>,
+    /// Only the gradient over this shard, counted from 0 over all datasets.
+    #[arg(long, value_name = "SHARD")]
+    only: Option<usize>,
+    /// Proofs to a transaction: each takes about half a million gas.
+    #[arg(long, value_name = "PROOFS", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=64))]
+    batch: u16,
     #[command(flatten)]
     chain: ChainArgs,
 }
@@ -61,7 +79,7 @@ pub(crate) struct GradientsArgs {
 #[derive(Debug, Args)]
 pub(crate) struct CertifyArgs {
     /// The agent's id.
-    agent: Hex32,
+    agent: AgentId,
     /// Its version.
     #[arg(long, default_value_t = 1)]
     version: u32,
@@ -74,15 +92,15 @@ pub(crate) struct CertifyArgs {
 
 #[derive(Deserialize)]
 struct AgentFile {
-    weights_digest: Hex32,
-    dataset_ids: Vec<Hex32>,
-    lambda: u32,
+    weights_digest: WeightsDigest,
+    dataset_ids: Vec<DatasetId>,
+    lambda: u64,
     link: Link,
-    reg_bias: bool,
     schema: Schema,
     k: u32,
     columns: usize,
-    model_sha256: Hex32,
+    intercept_scale: u32,
+    model_sha256: ModelDigest,
 }
 
 #[derive(Deserialize)]
@@ -93,7 +111,7 @@ struct CircuitsFile {
 #[derive(Deserialize)]
 struct CircuitFile {
     statement: String,
-    circuit_id: Hex32,
+    circuit_id: CircuitId,
 }
 
 #[derive(Deserialize)]
@@ -110,7 +128,7 @@ pub(super) async fn create(a: CreateArgs) -> CommandResult {
     let name =
         short_name(&a.name).ok_or_else(|| Problem::field("name", format!("`{}` has more than 32 bytes", a.name)))?;
     let c = a.chain.connect().await?;
-    let value = c.send(&c.contracts.create_agent(name), |e| json!({ "agent_id": hex32(e.agentId) })).await?;
+    let value = c.send(&c.contracts.create_agent(name, &a.metadata), |e| json!({ "agent_id": AgentId::new(e.agentId.0) })).await?;
     a.chain.emit(&value)
 }
 
@@ -124,13 +142,12 @@ pub(super) async fn propose(a: ProposeArgs) -> CommandResult {
     }
     let circuits: CircuitsFile = json_file(&a.circuits)?;
     let circuit = |statement: &str| {
-        let found = circuits.ready.iter().find(|c| c.statement == statement).map(|c| word(c.circuit_id));
+        let found = circuits.ready.iter().find(|c| c.statement == statement).map(|c| word(&c.circuit_id));
         found
             .ok_or_else(|| Problem::field("circuits", format!("{} has no `{statement}` circuit", a.circuits.display())))
     };
-    let layout = trained.schema.layout(trained.k, trained.columns)?;
+    let layout = trained.schema.layout(trained.k, trained.columns)?.with_intercept_scale(trained.intercept_scale)?;
     let params = VersionParams {
-        datasetIds: trained.dataset_ids.iter().copied().map(word).collect(),
         dims: Layout {
             k: layout.k(),
             columns: layout.columns() as u32,
@@ -138,49 +155,108 @@ pub(super) async fn propose(a: ProposeArgs) -> CommandResult {
             classes: layout.classes() as u32,
             task: u32::from(layout.task() == Task::Real),
             saltRows: layout.salt_rows() as u32,
+            interceptScale: layout.intercept_scale(),
         },
         lambda: trained.lambda,
         link: trained.link.code(),
-        regBias: trained.reg_bias,
         dataBps: a.data_bps,
-        wDigest: word(trained.weights_digest),
+        pricePerQuery: a.price,
+        wDigest: word(&trained.weights_digest),
         gradientCircuitId: circuit("gradient")?,
         optimumCircuitId: circuit("optimum")?,
         serviceCircuitId: circuit("service")?,
-        modelHash: word(trained.model_sha256),
+        modelHash: word(&trained.model_sha256),
     };
     let c = a.chain.connect().await?;
-    let call = c.contracts.propose_version(word(a.agent), params);
-    let value = c.send(&call, |e| json!({ "agent_id": a.agent, "version": e.version })).await?;
+    let call = c.contracts.propose(&a.agent, params);
+    let mut value = c.send(&call, |e| json!({ "agent_id": a.agent, "version": e.version })).await?;
+    let version = value["version"].as_u64().and_then(|v| u32::try_from(v).ok()).unwrap_or_default();
+    let mut listed: Vec<Value> = Vec::new();
+    for datasets in trained.dataset_ids.chunks(DATASETS_TO_A_TRANSACTION) {
+        let call = c.contracts.add_datasets(&a.agent, version, datasets);
+        listed.push(c.send(&call, |e| json!({ "datasets": e.len() })).await?);
+    }
+    value["listed"] = listed.into();
+    if !a.draft {
+        let call = c.contracts.close(&a.agent, version);
+        value["closed"] = c.send(&call, |e| json!({ "shards": e.shards, "records": e.records })).await?;
+    }
     a.chain.emit(&value)
+}
+
+/// Where each shard of a version's datasets stands, by its digest.
+async fn shards(c: &Connected, agent: &AgentId, version: u32) -> Result<HashMap<ShardDigest, (DatasetId, u32)>> {
+    let mut all = HashMap::new();
+    for dataset in c.contracts.listed(agent, version).await? {
+        for (shard, digest) in c.contracts.shard_digests(&dataset).await?.into_iter().enumerate() {
+            all.insert(digest, (dataset, shard as u32));
+        }
+    }
+    Ok(all)
 }
 
 pub(super) async fn gradients(a: GradientsArgs) -> CommandResult {
     let file: GradientsFile = json_file(&a.gradients)?;
     let c = a.chain.connect().await?;
-    let mut sent: Vec<Value> = Vec::new();
-    let slots = file.gradients.iter().enumerate().filter(|(slot, _)| a.slot.is_none_or(|only| only == *slot));
-    for (slot, proof) in slots {
-        let call = c.contracts.submit_gradient(word(a.agent), a.version, slot as u64, proof.inputs(), proof.bytes()?);
-        sent.push(c.send(&call, |e| json!({ "slot": slot, "gradient": hex32(e.gradientDigest) })).await?);
+    let listed = shards(&c, &a.agent, a.version).await?;
+    let wanted = file.gradients.iter().enumerate().filter(|(at, _)| a.only.is_none_or(|only| only == *at));
+    let mut gradients = Vec::new();
+    for (at, file) in wanted {
+        let place = file.shard().and_then(|digest| listed.get(&digest));
+        let (dataset, shard) = place.copied().ok_or_else(|| {
+            let message = format!(
+                "proof {at} is over a shard of no dataset that version {} of agent {} lists: is it another agent's, or \
+                 another version's?",
+                a.version, a.agent
+            );
+            Problem::field("gradients", message)
+        })?;
+        // an earlier run, or somebody else, may have brought it
+        if !c.contracts.gradient_added(&a.agent, a.version, &dataset, shard).await? {
+            gradients.push(Gradient { dataset, shard, proof: file.proof() });
+        }
     }
-    a.chain.emit(&json!({ "agent_id": a.agent, "version": a.version, "gradients": sent }))
+    let mut sent: Vec<Value> = Vec::new();
+    for batch in gradients.chunks(a.batch.into()) {
+        let call = c.contracts.add_gradients(&a.agent, a.version, batch);
+        let tell = |events: &Vec<GradientAdded>| {
+            let one = |e: &GradientAdded| {
+                json!({
+                    "dataset_id": DatasetId::new(e.datasetId.0),
+                    "shard": e.shard,
+                    "contribution": e.contribution.to_string(),
+                    "gradient": GradientDigest::new(e.gradientDigest.0),
+                })
+            };
+            json!({ "gradients": events.iter().map(one).collect::<Vec<_>>() })
+        };
+        sent.push(c.send(&call, tell).await?);
+    }
+    a.chain.emit(&json!({ "agent_id": a.agent, "version": a.version, "transactions": sent }))
 }
 
 pub(super) async fn certify(a: CertifyArgs) -> CommandResult {
     let file: OptimumFile = json_file(&a.optimum)?;
     let c = a.chain.connect().await?;
-    let call = c.contracts.certify(word(a.agent), a.version, file.proof.inputs(), file.proof.bytes()?);
-    let tell = |e: &tribute_chain::agents::VersionCertified| -> Value {
+    let call = c.contracts.certify(&a.agent, a.version, &file.proof.proof());
+    let tell = |e: &VersionCertified| -> Value {
         json!({
             "agent_id": a.agent,
             "version": e.version,
             "records": e.records,
             "epsilon": e.epsilon,
             "norm": e.norm,
-            "shares": e.shares,
+            "positive": e.positive.to_string(),
         })
     };
-    let value: Result<Value> = c.send(&call, tell).await;
-    a.chain.emit(&value?)
+    let mut value: Value = c.send(&call, tell).await?;
+    let positive: f64 = value["positive"].as_str().and_then(|p| p.parse().ok()).unwrap_or(f64::NAN);
+    let mut shares = Vec::new();
+    for dataset in c.contracts.listed(&a.agent, a.version).await? {
+        let contributed = c.contracts.contribution(&a.agent, a.version, &dataset).await?.value;
+        let own: f64 = contributed.to_string().parse().unwrap_or(f64::NAN);
+        shares.push(own.max(0.0) / positive);
+    }
+    value["shares"] = shares.into();
+    a.chain.emit(&value)
 }

@@ -13,14 +13,13 @@ mod withdraw;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use alloy::primitives::{Bytes, B256, U256};
 use alloy::sol_types::SolCall;
 use clap::{Args, Subcommand};
 use serde::Deserialize;
 use serde_json::{json, Value};
 use tribute_chain::{Call, Chain, Contracts, Deployment, Options, Wallet};
 use tribute_client::files::read_file;
-use tribute_problem::hexed::{Hex, Hex20, Hex32};
+use tribute_core::hexed::Hex20;
 use tribute_problem::{Problem, Result};
 
 use super::keys::KeyArgs;
@@ -221,45 +220,13 @@ impl Connected {
     }
 }
 
-/// A proof in a file that an earlier command wrote.
-#[derive(Clone, Debug, Deserialize)]
-pub(crate) struct ProofFile {
-    pub(crate) circuit_id: Hex32,
-    pub(crate) inputs: Vec<Hex32>,
-    pub(crate) proof: String,
-}
-
-impl ProofFile {
-    pub(crate) fn inputs(&self) -> Vec<U256> {
-        self.inputs.iter().map(|x| U256::from_be_bytes(x.0)).collect()
-    }
-    pub(crate) fn bytes(&self) -> Result<Bytes> {
-        bytes("proof", &self.proof)
-    }
-}
-
-/// Bytes in hex.
-fn bytes(what: &str, text: &str) -> Result<Bytes> {
-    hex::decode(text.strip_prefix("0x").unwrap_or(text))
-        .map(Bytes::from)
-        .map_err(|e| Problem::field(what, format!("not bytes in hex: {e}")))
-}
-
 /// A JSON file.
 pub(crate) fn json_file<T: for<'de> Deserialize<'de>>(file: &std::path::Path) -> Result<T> {
     serde_json::from_slice(&read_file(file)?).map_err(|e| Problem::field("file", format!("{}: {e}", file.display())))
 }
 
-pub(crate) fn word(id: Hex32) -> B256 {
-    B256::from(id.0)
-}
-
 pub(crate) fn account(a: Hex20) -> alloy::primitives::Address {
     alloy::primitives::Address::from(a.0)
-}
-
-pub(crate) fn hex32(word: B256) -> Hex32 {
-    Hex(word.0)
 }
 
 pub(super) async fn run(command: ChainCommand) -> CommandResult {

@@ -6,7 +6,7 @@ use alloy::primitives::{Address, U256};
 use clap::Args;
 use serde_json::json;
 use tribute_chain::{Artifacts, DeployOptions, Deployment};
-use tribute_problem::hexed::Hex20;
+use tribute_core::hexed::Hex20;
 
 use super::{account, ChainArgs, ReadArgs, SenderArgs};
 use crate::CommandResult;

@@ -5,14 +5,15 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use alloy::primitives::U256;
 use clap::Args;
-use serde::Deserialize;
 use serde_json::json;
-use tribute_chain::sessions::{ClaimBatch, OpenParams, SlotVoucher};
-use tribute_chain::SignedVoucher;
-use tribute_problem::hexed::{Hex, Hex20, Hex32};
-use tribute_problem::{Problem, Result};
+use tribute_chain::sessions::OpenParams;
+use tribute_chain::{word, SignedVoucher};
+use tribute_core::hexed::{Hex, Hex20};
+use tribute_core::id::{AgentId, SessionId, Transcript};
+use tribute_problem::{Problem, Reason, Result};
 
-use super::{account, hex32, json_file, word, ChainArgs, Connected, ProofFile, ReadArgs};
+use super::{account, json_file, ChainArgs, Connected, ReadArgs};
+use crate::proof_file::ClaimFile;
 use crate::CommandResult;
 
 /// Validity of a permit, seconds.
@@ -22,7 +23,7 @@ const PERMIT: u64 = 3600;
 pub(crate) struct OpenArgs {
     /// The agent's id.
     #[arg(long, value_name = "ID")]
-    agent: Hex32,
+    agent: AgentId,
     /// Its version.
     #[arg(long, default_value_t = 1)]
     version: u32,
@@ -42,7 +43,7 @@ pub(crate) struct OpenArgs {
 #[derive(Debug, Args)]
 pub(crate) struct ShowArgs {
     /// The session's id.
-    session: Hex32,
+    session: SessionId,
     #[command(flatten)]
     read: ReadArgs,
 }
@@ -50,7 +51,7 @@ pub(crate) struct ShowArgs {
 #[derive(Debug, Args)]
 pub(crate) struct CloseArgs {
     /// The session's id.
-    session: Hex32,
+    session: SessionId,
     #[command(flatten)]
     chain: ChainArgs,
 }
@@ -63,18 +64,10 @@ pub(crate) struct ClaimArgs {
     chain: ChainArgs,
 }
 
-#[derive(Deserialize)]
-struct ClaimFile {
-    agent_id: Hex32,
-    version: u32,
-    proof: ProofFile,
-    vouchers: Vec<SignedVoucher>,
-}
-
 pub(super) async fn open(a: OpenArgs) -> CommandResult {
     let c = a.chain.connect().await?;
     let params = OpenParams {
-        agentId: word(a.agent),
+        agentId: word(&a.agent),
         version: a.version,
         pricePerQuery: a.price,
         escrow: a.escrow,
@@ -88,12 +81,12 @@ pub(super) async fn open(a: OpenArgs) -> CommandResult {
     let value = c
         .send(&call, |e| {
             json!({
-                "session": hex32(e.session),
+                "session": SessionId::new(e.session.0),
                 "agent_id": a.agent,
                 "version": a.version,
                 "price": a.price.to_string(),
                 "escrow": a.escrow.to_string(),
-                "transcript": Hex32::from(e.transcript.to_be_bytes::<32>()),
+                "transcript": Transcript::new(e.transcript.to_be_bytes()),
             })
         })
         .await?;
@@ -101,15 +94,16 @@ pub(super) async fn open(a: OpenArgs) -> CommandResult {
 }
 
 pub(super) async fn show(a: ShowArgs) -> CommandResult {
-    let s = a.read.contracts().await?.session(word(a.session)).await?;
+    let s = a.read.contracts().await?.session(&a.session).await?;
     a.read.emit(&json!({
         "session": a.session,
         "client": Hex(s.client.into_array()),
         "session_key": Hex(s.sessionKey.into_array()),
-        "agent_id": hex32(s.agentId),
+        "agent_id": AgentId::new(s.agentId.0),
         "version": s.version,
         "count": s.count,
-        "transcript": Hex32::from(s.transcript.to_be_bytes::<32>()),
+        "paid": s.paid,
+        "transcript": Transcript::new(s.transcript.to_be_bytes()),
         "price": s.pricePerQuery.to_string(),
         "remaining": s.remaining.to_string(),
         "thaw_end": s.thawEnd,
@@ -118,63 +112,63 @@ pub(super) async fn show(a: ShowArgs) -> CommandResult {
 
 pub(super) async fn thaw(a: CloseArgs) -> CommandResult {
     let c = a.chain.connect().await?;
-    let call = c.contracts.request_thaw(word(a.session));
+    let call = c.contracts.request_thaw(&a.session, None);
     let value = c.send(&call, |e| json!({ "session": a.session, "thaw_end": e.thawEnd })).await?;
     a.chain.emit(&value)
 }
 
 pub(super) async fn refund(a: CloseArgs) -> CommandResult {
     let c = a.chain.connect().await?;
-    let call = c.contracts.withdraw_remainder(word(a.session));
+    let call = c.contracts.withdraw_thawed(&a.session);
     let value = c.send(&call, |e| json!({ "session": a.session, "amount": e.amount.to_string() })).await?;
     a.chain.emit(&value)
 }
 
 pub(super) async fn claim(a: ClaimArgs) -> CommandResult {
     let file: ClaimFile = json_file(&a.claim)?;
-    let batch = ClaimBatch {
-        agentId: word(file.agent_id),
-        version: file.version,
-        inputs: file.proof.inputs(),
-        proof: file.proof.bytes()?,
-        slots: file.vouchers.iter().map(SignedVoucher::slot).collect(),
-    };
-    let slots = batch.slots.clone();
+    let claim = file.claim();
     let c = a.chain.connect().await?;
-    let call = c.contracts.claim(vec![batch]);
-    let claimed = c
+    if let Some(paid) = paid_already(&c, &claim.vouchers).await? {
+        return a.chain.emit(&paid);
+    }
+    let call = c.contracts.claim(std::slice::from_ref(&claim));
+    let value = c
         .send(&call, |done| {
             json!({
                 "sessions": done.sessions.iter().map(|s| json!({
-                    "session": hex32(s.session), "count": s.count, "amount": s.amount.to_string(),
+                    "session": SessionId::new(s.session.0), "count": s.count, "paid": s.paid,
+                    "amount": s.amount.to_string(),
+                })).collect::<Vec<_>>(),
+                "skipped": done.skipped.iter().map(|s| json!({
+                    "session": SessionId::new(s.session.0), "slot": s.slot.to_string(), "reason": s.reason().text(),
                 })).collect::<Vec<_>>(),
                 "fees": done.fees.iter().map(|f| json!({
                     "to_data": f.toData.to_string(), "to_owner": f.toOwner.to_string(),
                 })).collect::<Vec<_>>(),
             })
         })
-        .await;
-    let value = match claimed {
-        Err(refused) if is_stale(&refused) => paid_already(&c, &slots).await?.ok_or(refused)?,
-        other => other?,
-    };
+        .await?;
+    if value["sessions"].as_array().is_some_and(Vec::is_empty) {
+        let skipped = value["skipped"].as_array().into_iter().flatten();
+        let reasons: Vec<String> = skipped.filter_map(|s| Some(format!("session {}: {}", s["session"], s["reason"].as_str()?))).collect();
+        let message = format!("the contract took the proof and paid nothing: {}", reasons.join("; "));
+        return Err(Problem::new(Reason::Reverted, message));
+    }
     a.chain.emit(&value)
-}
-
-fn is_stale(problem: &Problem) -> bool {
-    problem.metadata.get("error").is_some_and(|name| name == "StaleTranscript")
 }
 
 /// What the contract stores of the sessions, if that is exactly what the vouchers say: an earlier run of this claim was
 /// paid, whether or not it lived to tell. Nothing is sent then.
-async fn paid_already(c: &Connected, slots: &[SlotVoucher]) -> Result<Option<serde_json::Value>> {
+async fn paid_already(c: &Connected, vouchers: &[SignedVoucher]) -> Result<Option<serde_json::Value>> {
     let mut sessions = Vec::new();
-    for slot in slots {
-        let stored = c.contracts.session(slot.session).await?;
-        if (stored.count, stored.transcript) != (slot.count, slot.transcript) {
+    for voucher in vouchers {
+        let session = voucher.session();
+        let stored = c.contracts.session(&session).await?;
+        let transcript = Transcript::new(stored.transcript.to_be_bytes());
+        if (stored.count, transcript) != (voucher.count(), voucher.transcript()) {
             return Ok(None);
         }
-        sessions.push(json!({ "session": hex32(slot.session), "count": stored.count }));
+        sessions.push(json!({ "session": session, "count": stored.count }));
     }
     eprintln!("paid already: the contract stores exactly what these vouchers say; nothing was sent");
     Ok(Some(json!({ "paid_already": true, "sessions": sessions })))

@@ -1,17 +1,19 @@
 //! What stands on chain.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use alloy::primitives::{Address, B256};
+use alloy::primitives::Address;
 use clap::Args;
 use serde_json::{json, Value};
 use tribute_chain::state::{AgentState, DatasetState, SessionState, VersionState};
 use tribute_chain::{Artifacts, ChainError, Contracts, Follower, Tables};
+use tribute_core::hexed::Hex20;
+use tribute_core::id::{AgentId, DatasetId, SessionId};
 use tribute_core::statement::Statement;
-use tribute_problem::hexed::{Hex20, Hex32};
 use tribute_problem::Result;
 
-use super::{account, hex32, withdraw, ReadArgs};
+use super::{account, withdraw, ReadArgs};
 use crate::CommandResult;
 
 #[derive(Debug, Args)]
@@ -94,11 +96,11 @@ fn concerns(who: Option<Address>, owner: Address) -> bool {
 async fn circuits(contracts: &Contracts, tables: &Tables) -> Result<Vec<Value>, ChainError> {
     let mut all = Vec::new();
     for (id, state) in &tables.circuits {
-        let info = contracts.circuit(*id).await?;
+        let info = contracts.circuit(id).await?;
         all.push(json!({
-            "circuit_id": hex32(*id),
+            "circuit_id": id,
             "statement": statement(state.statement),
-            "layout_hash": hex32(state.layout),
+            "layout_hash": state.layout,
             "verifier": state.verifier,
             "gas_cap": info.gasCap,
             "stopped": state.stopped,
@@ -113,19 +115,19 @@ fn statement(code: u8) -> String {
     found.map_or_else(|| code.to_string(), |s| s.name().to_owned())
 }
 
-fn dataset((id, d): (&B256, &DatasetState)) -> Value {
+fn dataset((id, d): (&DatasetId, &DatasetState)) -> Value {
     let grants = d.grants.iter().filter(|(_, g)| g.uses > 0);
     json!({
-        "dataset_id": hex32(*id), "owner": d.owner, "records": d.records, "shards": d.shards.len(),
-        "schema_id": hex32(d.schema), "min_data_bps": d.min_data_bps, "open_training": d.open_training,
+        "dataset_id": id, "owner": d.owner, "records": d.records, "shards": d.shards.len(),
+        "root": d.root, "schema_id": d.schema, "circuit_id": d.circuit, "terms": d.terms, "payout": d.payout,
         "grants": grants.map(|(to, g)| json!({ "to": to, "uses": g.uses, "expiry": g.expiry })).collect::<Vec<_>>(),
     })
 }
 
-fn agent((id, a): (&B256, &AgentState)) -> Value {
+fn agent((id, a): (&AgentId, &AgentState)) -> Value {
     let name = String::from_utf8_lossy(a.name.as_slice()).trim_end_matches('\0').to_owned();
     json!({
-        "agent_id": hex32(*id), "owner": a.owner, "name": name,
+        "agent_id": id, "owner": a.owner, "name": name, "metadata": a.metadata, "payout": a.payout,
         "versions": a.versions.iter().map(version).collect::<Vec<_>>(),
     })
 }
@@ -134,23 +136,24 @@ fn version((number, v): (&u32, &VersionState)) -> Value {
     let certificate = v.certificate.as_ref();
     json!({
         "version": number,
-        "weights_digest": hex32(v.weights),
-        "model_sha256": hex32(v.model),
-        "dataset_ids": v.datasets.iter().copied().map(hex32).collect::<Vec<Hex32>>(),
-        "gradients_proven": v.gradients.len(),
+        "weights_digest": v.weights,
+        "model_sha256": v.model,
+        "dataset_ids": v.datasets,
+        "stage": v.stage,
+        "price": v.price.to_string(),
+        "gradients_proven": v.gradients.values().map(BTreeMap::len).sum::<usize>(),
         "certified": certificate.is_some(),
         "records": certificate.map(|c| c.records),
-        // parts of 2^20
-        "shares": certificate.map(|c| c.shares.clone()),
+        "contributions": v.contributions.iter().map(|(id, n)| (id.to_string(), n.to_string())).collect::<BTreeMap<_, _>>(),
         "earned_for_data": v.to_data.to_string(),
         "earned_for_owner": v.to_owner.to_string(),
     })
 }
 
-fn session((id, s): (&B256, &SessionState)) -> Value {
+fn session((id, s): (&SessionId, &SessionState)) -> Value {
     json!({
-        "session": hex32(*id), "client": s.client, "agent_id": hex32(s.agent), "version": s.version,
+        "session": id, "client": s.client, "agent_id": s.agent, "version": s.version,
         "price": s.price.to_string(), "escrowed": s.escrowed.to_string(), "claimed": s.claimed.to_string(),
-        "remaining": s.remaining().to_string(), "count": s.count, "thaw_end": s.thaw_end,
+        "remaining": s.remaining().to_string(), "count": s.count, "paid": s.paid, "thaw_end": s.thaw_end,
     })
 }

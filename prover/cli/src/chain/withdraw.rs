@@ -1,26 +1,26 @@
 //! Earnings: what agents earned their owners and data its providers.
 
-use alloy::primitives::{Address, B256, U256};
+use alloy::primitives::{Address, U256};
 use clap::Args;
 use serde_json::{json, Value};
 use tribute_chain::{Contracts, Follower, Tables};
-use tribute_problem::hexed::Hex32;
+use tribute_core::id::{AgentId, DatasetId};
 use tribute_problem::Result;
 
-use super::{hex32, word, ChainArgs, Connected};
+use super::{ChainArgs, Connected};
 use crate::CommandResult;
 
 #[derive(Debug, Args)]
 pub(crate) struct WithdrawArgs {
     /// Only what this agent earned.
     #[arg(long, value_name = "ID")]
-    agent: Option<Hex32>,
+    agent: Option<AgentId>,
     /// The agent's version.
     #[arg(long, value_name = "N", requires = "agent", default_value_t = 1)]
     version: u32,
     /// What this dataset earned with that version; without it, what the version earned its owner.
     #[arg(long, value_name = "ID", requires = "agent")]
-    dataset: Option<Hex32>,
+    dataset: Option<DatasetId>,
     #[command(flatten)]
     chain: ChainArgs,
 }
@@ -28,20 +28,20 @@ pub(crate) struct WithdrawArgs {
 /// Something that an account may withdraw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Due {
-    pub(super) agent: B256,
+    pub(super) agent: AgentId,
     pub(super) version: u32,
     /// The dataset that earned it; `None`: the agent's owner.
-    pub(super) dataset: Option<B256>,
+    pub(super) dataset: Option<DatasetId>,
     pub(super) amount: U256,
 }
 
 impl Due {
     pub(super) fn value(&self) -> Value {
         let mut value = json!({
-            "agent_id": hex32(self.agent), "version": self.version, "amount": self.amount.to_string(),
+            "agent_id": self.agent, "version": self.version, "amount": self.amount.to_string(),
         });
         if let (Some(dataset), Some(object)) = (self.dataset, value.as_object_mut()) {
-            object.insert("dataset_id".into(), json!(hex32(dataset)));
+            object.insert("dataset_id".into(), json!(dataset));
         }
         value
     }
@@ -50,7 +50,7 @@ impl Due {
 pub(super) async fn run(a: WithdrawArgs) -> CommandResult {
     let c = a.chain.connect().await?;
     if let Some(agent) = a.agent {
-        let due = Due { agent: word(agent), version: a.version, dataset: a.dataset.map(word), amount: U256::ZERO };
+        let due = Due { agent, version: a.version, dataset: a.dataset, amount: U256::ZERO };
         return a.chain.emit(&take(&c, due).await?);
     }
     let mut follower = Follower::new(&c.contracts);
@@ -68,9 +68,9 @@ async fn take(c: &Connected, due: Due) -> Result<Value> {
     let tell = |amount: U256| Due { amount, ..due }.value();
     match due.dataset {
         Some(dataset) => {
-            c.send(&c.contracts.withdraw_provider(due.agent, due.version, dataset), |e| tell(e.amount)).await
+            c.send(&c.contracts.withdraw_provider(&due.agent, due.version, &dataset), |e| tell(e.amount)).await
         }
-        None => c.send(&c.contracts.withdraw_owner(due.agent, due.version), |e| tell(e.amount)).await,
+        None => c.send(&c.contracts.withdraw_owner(&due.agent, due.version), |e| tell(e.amount)).await,
     }
 }
 
@@ -81,13 +81,13 @@ pub(super) async fn all_due(contracts: &Contracts, tables: &Tables, account: Add
         for (version, earned) in &state.versions {
             let (agent, version) = (*agent, *version);
             if state.owner == account {
-                let amount = contracts.owner_due(agent, version).await?;
+                let amount = contracts.owner_due(&agent, version).await?;
                 all.push(Due { agent, version, dataset: None, amount });
             }
-            let own = |id: &&B256| tables.datasets.get(*id).is_some_and(|d| d.owner == account);
+            let own = |id: &&DatasetId| tables.datasets.get(*id).is_some_and(|d| d.owner == account);
             let certified = earned.certificate.is_some();
             for dataset in earned.datasets.iter().filter(own).filter(|_| certified) {
-                let amount = contracts.provider_due(agent, version, *dataset).await?;
+                let amount = contracts.provider_due(&agent, version, dataset).await?;
                 all.push(Due { agent, version, dataset: Some(*dataset), amount });
             }
         }

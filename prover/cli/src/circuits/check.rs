@@ -5,17 +5,17 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use serde_json::{json, Value};
 use tribute_chain::circuits::CircuitInfo;
-use tribute_chain::{Contracts, B256};
+use tribute_chain::{word, Contracts};
+use tribute_core::hexed::Hex;
+use tribute_core::id::CircuitId;
 use tribute_core::layout::{Layout, Task};
-use tribute_core::link::Link;
 use tribute_core::shape::Shape;
 use tribute_engine::srs::{Srs, SrsStore};
-use tribute_problem::hexed::Hex32;
 use tribute_problem::{Problem, Reason, Result};
 use tribute_steps::rebuilt::Rebuilt;
 
 use crate::agent::LinkArg;
-use crate::chain::{hex32, word, ReadArgs};
+use crate::chain::ReadArgs;
 use crate::{schema, CommandResult};
 
 #[derive(Debug, Args)]
@@ -32,9 +32,9 @@ pub(crate) struct CheckArgs {
     /// Link function.
     #[arg(long, value_enum, default_value_t = LinkArg::Softmax)]
     link: LinkArg,
-    /// For agents whose bias is not penalised.
-    #[arg(long)]
-    free_bias: bool,
+    /// The bias's feature is 2^S.
+    #[arg(long, value_name = "S", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=4))]
+    intercept_scale: u32,
     /// log2 of the circuits' rows.
     #[arg(long, value_name = "K", default_value_t = 15)]
     k: u32,
@@ -46,7 +46,7 @@ pub(crate) struct CheckArgs {
     statements: Vec<StatementArg>,
     /// The id under which it should be registered. [default: the id that the rebuilt circuit has]
     #[arg(long, value_name = "ID")]
-    circuit: Option<Hex32>,
+    circuit: Option<CircuitId>,
     /// The SRS: a powers-of-tau file (.ptau), or a file or folder of `tribute srs import`. [default: the development SRS,
     /// under which anyone can forge proofs]
     #[arg(long, value_name = "FILE|DIR", env = "TRIBUTE_SRS")]
@@ -74,7 +74,7 @@ pub(super) async fn run(a: CheckArgs) -> CommandResult {
     let srs = srs.await.map_err(Problem::internal)?.map_err(|e| Problem::field("srs", e.to_string()))?;
     let mut all = Vec::new();
     for shape in shapes(&a, layout) {
-        all.push(check(&contracts, &shape, &srs, a.circuit.map(word)).await?);
+        all.push(check(&contracts, &shape, &srs, a.circuit).await?);
     }
     let wrong: Vec<&str> = all.iter().filter(|c| c["as_rebuilt"] != true).filter_map(|c| c["name"].as_str()).collect();
     let verdict = match wrong.is_empty() {
@@ -90,25 +90,26 @@ pub(super) async fn run(a: CheckArgs) -> CommandResult {
 
 fn layout(a: &CheckArgs) -> Result<Layout> {
     match (&a.schema, a.features, a.classes) {
-        (Some(file), ..) => Ok(schema::read(file)?.layout(a.k, a.columns)?),
-        (None, Some(features), Some(classes)) => Ok(Layout::new(a.k, a.columns, features, classes, Task::Classes)?),
+        (Some(file), ..) => {
+            Ok(schema::read(file)?.layout(a.k, a.columns)?.with_intercept_scale(a.intercept_scale)?)
+        }
+        (None, Some(features), Some(classes)) => {
+            let layout = Layout::new(a.k, a.columns, features, classes, Task::Classes)?;
+            Ok(layout.with_intercept_scale(a.intercept_scale)?)
+        }
         _ => Err(Problem::field("schema", "say --schema FILE, or --features and --classes")),
     }
 }
 
 fn shapes(a: &CheckArgs, layout: Layout) -> Vec<Shape> {
-    let link = match a.link {
-        LinkArg::Squared => Link::Squared,
-        LinkArg::Logistic => Link::Logistic,
-        LinkArg::Softmax => Link::Softmax,
-    };
+    let link = a.link.link();
     let all = StatementArg::value_variants().iter().copied();
     let needed = |s: &StatementArg| *s != StatementArg::Service || layout.task() == Task::Classes;
     let wanted = all.filter(|s| if a.statements.is_empty() { needed(s) } else { a.statements.contains(s) });
     let shape = |statement| match statement {
         StatementArg::Dataset => Shape::dataset(layout),
         StatementArg::Gradient => Shape::gradient(layout, link),
-        StatementArg::Optimum => Shape::optimum(layout, !a.free_bias),
+        StatementArg::Optimum => Shape::optimum(layout),
         StatementArg::Service => Shape::service(layout),
     };
     wanted.map(shape).collect()
@@ -116,22 +117,22 @@ fn shapes(a: &CheckArgs, layout: Layout) -> Vec<Shape> {
 
 /// Rebuilds one circuit and compares it with what is registered under `id`, or under its own id; if there is nothing,
 /// with every registered circuit of its statement and layout.
-async fn check(contracts: &Contracts, shape: &Shape, srs: &Srs, id: Option<B256>) -> Result<Value> {
+async fn check(contracts: &Contracts, shape: &Shape, srs: &Srs, id: Option<CircuitId>) -> Result<Value> {
     let rebuilt = tokio::task::block_in_place(|| Rebuilt::new(shape, srs))?;
     let c = &rebuilt.circuit;
     let mut value = json!({
-        "name": shape.name(), "statement": shape.statement.name(), "circuit_id": hex32(rebuilt.id()),
-        "vk_digest": hex32(c.verifying_key), "srs_digest": hex32(c.srs), "layout_hash": hex32(c.layout),
-        "shape": Hex32::from(shape.digest()), "code_hash": hex32(rebuilt.code_hash), "code_bytes": rebuilt.code_bytes,
+        "name": shape.name(), "statement": shape.statement.name(), "circuit_id": rebuilt.id(),
+        "vk_digest": c.verifying_key, "srs_digest": c.srs, "layout_hash": c.layout,
+        "shape": Hex(shape.digest()), "code_hash": rebuilt.code_hash, "code_bytes": rebuilt.code_bytes,
         "proof_length": c.proof_length, "group_columns": c.group_columns, "input_count": c.input_count,
         "gas_verify": rebuilt.gas,
     });
     let id = id.unwrap_or(rebuilt.id());
-    let result = match contracts.find_circuit(id).await? {
+    let result = match contracts.find_circuit(&id).await? {
         Some(info) => {
-            let differences = rebuilt.differences(contracts, id, &info).await?;
+            let differences = rebuilt.differences(contracts, &id, &info).await?;
             json!({
-                "registered": hex32(id), "gas_cap": info.gasCap, "verifier": info.verifier,
+                "registered": id, "gas_cap": info.gasCap, "verifier": info.verifier,
                 "as_rebuilt": differences.is_empty() && id == rebuilt.id(), "differences": differences,
             })
         }
@@ -148,14 +149,15 @@ async fn check(contracts: &Contracts, shape: &Shape, srs: &Srs, id: Option<B256>
 
 /// Registered circuits of the same statement and layout, with what makes them others.
 async fn others(contracts: &Contracts, rebuilt: &Rebuilt) -> Result<Vec<Value>> {
-    let alike =
-        |info: &CircuitInfo| (info.statement, info.layoutHash) == (rebuilt.circuit.statement, rebuilt.circuit.layout);
+    let alike = |info: &CircuitInfo| {
+        (info.statement, info.layoutHash) == (rebuilt.circuit.statement, word(&rebuilt.circuit.layout))
+    };
     let mut all = Vec::new();
     for id in contracts.circuits().await? {
-        let info = contracts.circuit(id).await?;
+        let info = contracts.circuit(&id).await?;
         if alike(&info) {
-            let differences = rebuilt.differences(contracts, id, &info).await?;
-            all.push(json!({ "circuit_id": hex32(id), "differences": differences }));
+            let differences = rebuilt.differences(contracts, &id, &info).await?;
+            all.push(json!({ "circuit_id": id, "differences": differences }));
         }
     }
     Ok(all)

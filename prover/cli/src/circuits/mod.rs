@@ -6,11 +6,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
-use tribute_chain::{NewCircuit, B256};
+use tribute_chain::NewCircuit;
 use tribute_client::files::write_file;
 use tribute_client::{problem, Client};
-use tribute_problem::hexed::Hex32;
-use tribute_problem::{Problem, Reason, Result};
+use tribute_core::id::{CircuitId, CodeHash};
+use tribute_problem::{field, Problem, Reason, Result};
 use tribute_proto::v1;
 
 use super::agent::LinkArg;
@@ -43,9 +43,6 @@ struct ShapeArgs {
     /// Link function.
     #[arg(long, value_enum, default_value_t = LinkArg::Softmax)]
     link: LinkArg,
-    /// For agents whose bias is not penalised.
-    #[arg(long)]
-    free_bias: bool,
     #[command(flatten)]
     profile: ProfileArgs,
 }
@@ -75,7 +72,7 @@ pub(super) struct AddArgs {
 #[derive(Debug, Args)]
 pub(super) struct BytecodeArgs {
     /// The circuit's id.
-    circuit: Hex32,
+    circuit: CircuitId,
     /// File to write the bytecode to, in hex.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -98,7 +95,7 @@ pub(super) async fn run(command: CircuitsCommand) -> CommandResult {
         CircuitsCommand::Check(a) => check::run(a).await,
         CircuitsCommand::Bytecode(a) => {
             let client = a.server.connect().await?;
-            let request = v1::GetBytecodeRequest { circuit_id: a.circuit.to_field() };
+            let request = v1::GetBytecodeRequest { circuit_id: a.circuit.to_vec() };
             let found = client.circuits().get_bytecode(request).await.map_err(problem)?.into_inner();
             write_file(&a.out, output::hexed(&found.creation_code).as_bytes())
         }
@@ -111,7 +108,6 @@ impl ShapeArgs {
             schema_json: schema::read(&self.schema)?.canonical().into_bytes(),
             profile: self.profile.message(),
             link: self.link.message(),
-            reg_bias: !self.free_bias,
         })
     }
 }
@@ -124,7 +120,6 @@ async fn prepare(client: &Client, shape: &v1::ListCircuitsRequest) -> Result<()>
         schema_json: s.schema_json,
         profile: s.profile,
         link: s.link,
-        reg_bias: s.reg_bias,
     })?;
     let jobs = client.circuits().prepare_circuits(request).await.map_err(problem)?.into_inner().jobs;
     for (i, job) in jobs.iter().enumerate() {
@@ -150,16 +145,15 @@ async fn add(a: AddArgs) -> CommandResult {
     for circuit in &ready {
         listed.push(output::circuit(circuit));
         let new = new_circuit(circuit)?;
-        let code_hash = B256::try_from(circuit.code_hash.as_slice()).map_err(Problem::internal)?;
-        let id = new.id(code_hash);
-        if id.as_slice() != circuit.circuit_id {
-            let named = Hex32::from_field("circuit_id", &circuit.circuit_id)?;
+        let code_hash: CodeHash = field("code_hash", &circuit.code_hash)?;
+        let (id, named): (CircuitId, CircuitId) = (new.id(&code_hash), field("circuit_id", &circuit.circuit_id)?);
+        if id != named {
             return Err(Problem::internal(format!("the server calls circuit {id} {named}")));
         }
         let request = v1::GetBytecodeRequest { circuit_id: circuit.circuit_id.clone() };
         let code = client.circuits().get_bytecode(request).await.map_err(problem)?.into_inner().creation_code;
         let name = output::statement(circuit.shape.unwrap_or_default().statement());
-        let (_, sent) = c.contracts.ensure_circuit(&c.wallet, &name, &new, code.into(), code_hash).await?;
+        let (_, sent) = c.contracts.ensure_circuit(&c.wallet, &name, &new, code.into(), &code_hash).await?;
         eprintln!("{name}: circuit {id} {}", if sent.is_empty() { "stands already" } else { "registered" });
         txs.extend(sent);
     }
@@ -168,7 +162,6 @@ async fn add(a: AddArgs) -> CommandResult {
 
 /// What the gate registers. The gas cap is three times the measured cost; caps may be raised later, never lowered.
 fn new_circuit(c: &v1::Circuit) -> Result<NewCircuit> {
-    let word = |bytes: &[u8]| B256::try_from(bytes).map_err(Problem::internal);
     let shape = c.shape.unwrap_or_default();
     if c.gas_verify == 0 {
         return Err(Problem::internal("the server does not know what a check of this circuit costs: prepare it anew"));
@@ -176,16 +169,15 @@ fn new_circuit(c: &v1::Circuit) -> Result<NewCircuit> {
     let narrow = |n: u32| u16::try_from(n).map_err(Problem::internal);
     Ok(NewCircuit {
         statement: u8::try_from(shape.statement).map_err(Problem::internal)?,
-        layout: word(&c.layout_hash)?,
+        layout: field("layout_hash", &c.layout_hash)?,
         link: u8::try_from(shape.link).map_err(Problem::internal)?,
-        reg_bias: shape.reg_bias,
         slots: narrow(c.slots)?,
         group_columns: c.group_columns.iter().map(|n| narrow(*n)).collect::<Result<_>>()?,
         input_count: narrow(c.input_count)?,
         proof_length: c.proof_length,
         gas_cap: u32::try_from(3 * c.gas_verify).map_err(Problem::internal)?,
-        srs: word(&c.srs_digest)?,
-        verifying_key: word(&c.vk_digest)?,
+        srs: field("srs_digest", &c.srs_digest)?,
+        verifying_key: field("vk_digest", &c.vk_digest)?,
     })
 }
 

@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
-use alloy::primitives::{Bytes, B256, U256};
+use alloy::primitives::B256;
 use serde::de::DeserializeOwned;
 use serde::Deserialize;
-use tribute_chain::sessions::ClaimBatch;
-use tribute_chain::SignedVoucher;
+use tribute_core::id::{AgentId, DatasetId, SessionId, WeightsDigest};
 use tribute_problem::{Problem, Result};
+
+use crate::proof_file::ProofFile;
 
 /// Reads a JSON file.
 pub(super) fn read<T: DeserializeOwned>(file: &Path) -> Result<T> {
@@ -23,37 +24,10 @@ pub(super) struct Mined {
     pub(super) gas_used: u64,
 }
 
-/// A proof with what it cost.
-#[derive(Clone, Debug, Deserialize)]
-pub(super) struct Proof {
-    pub(super) statement: String,
-    inputs: Vec<B256>,
-    pub(super) proof: Bytes,
-    pub(super) k: u32,
-    pub(super) columns: u32,
-    pub(super) seconds: f64,
-    pub(super) bytes: u64,
-    pub(super) verify_ms: f64,
-    pub(super) gas_verify: u64,
-    pub(super) peak_rss_mb: u64,
-}
-
-impl Proof {
-    /// Public inputs, as contracts take them.
-    pub(super) fn inputs(&self) -> Vec<U256> {
-        words(&self.inputs)
-    }
-}
-
-/// Words as numbers.
-pub(super) fn words(words: &[B256]) -> Vec<U256> {
-    words.iter().map(|word| U256::from_be_bytes(word.0)).collect()
-}
-
 /// `dataset register`.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Dataset {
-    pub(super) dataset_id: B256,
+    pub(super) dataset_id: DatasetId,
     pub(super) records: u64,
     pub(super) shards: Vec<Shard>,
 }
@@ -61,13 +35,13 @@ pub(super) struct Dataset {
 /// A part of [`Dataset`].
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Shard {
-    pub(super) proof: Proof,
+    pub(super) proof: ProofFile,
 }
 
 /// `agent train`.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Agent {
-    pub(super) weights_digest: B256,
+    pub(super) weights_digest: WeightsDigest,
     pub(super) lambda: u64,
     pub(super) relative_distance: f64,
     pub(super) training_accuracy: f64,
@@ -76,35 +50,13 @@ pub(super) struct Agent {
 /// `agent prove-gradients`.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Gradients {
-    pub(super) gradients: Vec<Proof>,
+    pub(super) gradients: Vec<ProofFile>,
 }
 
 /// `agent prove-optimum`.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Optimum {
-    pub(super) proof: Proof,
-}
-
-/// `claim prove`.
-#[derive(Clone, Debug, Deserialize)]
-pub(super) struct Claim {
-    agent_id: B256,
-    version: u32,
-    pub(super) proof: Proof,
-    pub(super) vouchers: Vec<SignedVoucher>,
-}
-
-impl Claim {
-    /// As the contract takes it.
-    pub(super) fn batch(&self) -> ClaimBatch {
-        ClaimBatch {
-            agentId: self.agent_id,
-            version: self.version,
-            inputs: self.proof.inputs(),
-            proof: self.proof.proof.clone(),
-            slots: self.vouchers.iter().map(SignedVoucher::slot).collect(),
-        }
-    }
+    pub(super) proof: ProofFile,
 }
 
 /// `chain register-dataset`, `chain claim`, `chain certify` and others that send one transaction.
@@ -116,7 +68,7 @@ pub(super) struct Done {
 /// `chain create-agent`.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Created {
-    pub(super) agent_id: B256,
+    pub(super) agent_id: AgentId,
 }
 
 /// `chain propose-version`.
@@ -128,21 +80,28 @@ pub(super) struct Proposed {
 /// `chain submit-gradients`.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Submitted {
-    pub(super) gradients: Vec<Done>,
+    pub(super) transactions: Vec<Added>,
+}
+
+/// A part of [`Submitted`].
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Added {
+    pub(super) gradients: Vec<serde_json::Value>,
+    pub(super) tx: Mined,
 }
 
 /// `chain certify`.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Certified {
     pub(super) epsilon: u64,
-    pub(super) shares: Vec<i64>,
+    pub(super) shares: Vec<f64>,
     pub(super) tx: Mined,
 }
 
 /// `chain open-session`.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Opened {
-    pub(super) session: B256,
+    pub(super) session: SessionId,
 }
 
 /// `session query`.
@@ -164,7 +123,7 @@ pub(super) struct Claimed {
 /// A part of [`Claimed`].
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct ClaimedSession {
-    pub(super) session: B256,
+    pub(super) session: SessionId,
     #[serde(deserialize_with = "number")]
     pub(super) amount: u128,
 }

@@ -3,13 +3,17 @@
 
 use std::process::Stdio;
 
-use alloy::primitives::{Bytes, B256, U256};
+use alloy::primitives::B256;
 use alloy::sol_types::SolCall;
 use serde::Serialize;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::Command;
+use tribute_chain::agents::Gradient;
+use tribute_chain::sessions::{Claim, SkipReason};
 use tribute_chain::{Call, SignedVoucher, Voucher, Wallet};
-use tribute_problem::hexed::{Hex, Hex32};
+use tribute_core::hexed::Hex;
+use tribute_core::id::{AgentId, DatasetId, WeightsDigest};
+use tribute_core::proof::Proof;
 use tribute_problem::{Problem, Reason, Result};
 use tribute_service::registry::Registry;
 use tribute_steps::child::{Message, Request, Storage};
@@ -19,7 +23,7 @@ use tribute_steps::train::SourceBody;
 use tribute_steps::work::{Outcome, Payload, Work};
 use tribute_store::db::Database;
 
-use super::files::{self, words};
+use super::files::Mined;
 use super::ledger::Balances;
 use super::stage::Stage;
 
@@ -38,6 +42,12 @@ pub(super) struct Bounced {
     pub(super) balances_unchanged: bool,
     /// The honest transaction next to it.
     pub(super) twin: B256,
+}
+
+/// The fraud of a changed label, and the gradient of the true records next to it.
+pub(super) struct Changed {
+    pub(super) bounced: Bounced,
+    pub(super) honest: Mined,
 }
 
 impl Stage {
@@ -66,50 +76,71 @@ impl Stage {
         })
     }
 
-    /// The proof of the claim with a voucher, signed by the right key, that counts one answer more.
-    pub(super) async fn voucher_overcount(&self, claim: &files::Claim) -> Result<Bounced> {
-        let mut batch = claim.batch();
-        let (slot, voucher) = match (batch.slots.first_mut(), claim.vouchers.first()) {
-            (Some(slot), Some(voucher)) => (slot, voucher),
-            _ => return Err(Problem::internal("the claim has no voucher")),
-        };
-        let more = Voucher {
-            session: voucher.session(),
-            version: voucher.version(),
-            count: voucher.count() + 1,
-            transcript: voucher.transcript().into(),
-        };
-        let (key, domain) = (&self.parties.clients[0].session.key, self.contracts.session_domain());
-        *slot = SignedVoucher::sign(key, &domain, more)?.slot();
-        self.bounce("voucher_overcount", "VoucherCountMismatch", &self.contracts.claim(vec![batch])).await
+    /// Sends a claim of which the contract must skip every slot for this reason, looking at every balance before and after.
+    async fn skip(&self, name: &'static str, reason: SkipReason, claim: &Claim) -> Result<Bounced> {
+        let wallet = Wallet::new(self.chain(), self.parties.owner.key.clone());
+        let before = Balances::read(&self.contracts, &self.parties).await?;
+        let done = self.contracts.claim(std::slice::from_ref(claim)).send(&wallet).await?;
+        let after = Balances::read(&self.contracts, &self.parties).await?;
+        let skipped = &done.event.skipped;
+        let as_expected = skipped.len() == claim.vouchers.len()
+            && skipped.iter().all(|s| s.reason() == reason)
+            && done.event.sessions.is_empty();
+        if !as_expected || before != after {
+            return Err(Problem::internal(format!(
+                "{name}: expected {reason:?} and no money moved, got {skipped:?} (transaction {}, moved: {})",
+                done.sent.tx,
+                before != after
+            )));
+        }
+        Ok(Bounced {
+            name,
+            error: format!("{reason:?}"),
+            operands: skipped.iter().map(|s| ("slot".to_owned(), s.slot.to_string())).collect(),
+            tx: done.sent.tx,
+            status: done.sent.status,
+            balances_unchanged: true,
+            twin: B256::ZERO,
+        })
+    }
+
+    /// The proof of the claim with vouchers, signed by the right keys, that count one answer more.
+    pub(super) async fn voucher_overcount(&self, claim: &Claim) -> Result<Bounced> {
+        let (mut claim, domain) = (claim.clone(), self.contracts.session_domain());
+        for (voucher, client) in claim.vouchers.iter_mut().zip(&self.parties.clients) {
+            let more = Voucher {
+                session: voucher.session(),
+                version: voucher.version(),
+                count: voucher.count() + 1,
+                transcript: voucher.transcript(),
+            };
+            *voucher = SignedVoucher::sign(&client.session.key, &domain, more)?;
+        }
+        self.skip("voucher_overcount", SkipReason::OtherCount, &claim).await
     }
 
     /// The same claim a second time.
-    pub(super) async fn claim_replayed(&self, claim: &files::Claim) -> Result<Bounced> {
-        let again = self.contracts.claim(vec![claim.batch()]);
-        self.bounce("claim_replayed", "StaleTranscript", &again).await
+    pub(super) async fn claim_replayed(&self, claim: &Claim) -> Result<Bounced> {
+        self.skip("claim_replayed", SkipReason::StaleTranscript, claim).await
     }
 
     /// A gradient over other records than those registered, brought as theirs; then the registered records' own.
     pub(super) async fn label_changed(
         &self,
-        agent: B256,
+        agent: &AgentId,
         version: u32,
-        altered: &AlteredGradient,
-        honest: &files::Proof,
-    ) -> Result<Bounced> {
-        let call = self.contracts.submit_gradient(agent, version, 0, altered.inputs.clone(), altered.proof.clone());
-        let bounced = self.bounce("label_changed", "WrongDataset", &call).await?;
+        dataset: DatasetId,
+        [altered, honest]: [&Proof; 2],
+    ) -> Result<Changed> {
+        let add = |proof: &Proof| {
+            self.contracts.add_gradients(agent, version, &[Gradient { dataset, shard: 0, proof: proof.clone() }])
+        };
+        let bounced = self.bounce("label_changed", "WrongRecords", &add(altered)).await?;
         let wallet = Wallet::new(self.chain(), self.parties.owner.key.clone());
-        let twin = self.contracts.submit_gradient(agent, version, 0, honest.inputs(), honest.proof.clone());
-        Ok(Bounced { twin: twin.send(&wallet).await?.sent.tx, ..bounced })
+        let sent = add(honest).send(&wallet).await?.sent;
+        let honest = Mined { tx: sent.tx, gas_used: sent.gas_used };
+        Ok(Changed { bounced: Bounced { twin: honest.tx, ..bounced }, honest })
     }
-}
-
-/// A proof that holds, about records that nobody registered on chain.
-pub(super) struct AlteredGradient {
-    inputs: Vec<U256>,
-    proof: Bytes,
 }
 
 /// Proves the gradient of the agent's own weights over another dataset in its first slot.
@@ -119,13 +150,13 @@ pub(super) struct AlteredGradient {
 pub(super) async fn altered_gradient(
     storage: &Storage,
     stage: &Stage,
-    weights: B256,
-    altered: B256,
-) -> Result<AlteredGradient> {
+    weights: WeightsDigest,
+    altered: DatasetId,
+) -> Result<Proof> {
     let registry = Registry::new(Database::open(&storage.database).await?);
     let missing = |what: &str| Problem::internal(format!("the service lost its {what}"));
-    let mut agent = registry.agent(Hex(weights.0)).await?.ok_or_else(|| missing("agent"))?.body;
-    let dataset = registry.dataset(Hex(altered.0)).await?.ok_or_else(|| missing("dataset"))?.body;
+    let mut agent = registry.agent(weights).await?.ok_or_else(|| missing("agent"))?.body;
+    let dataset = registry.dataset(altered).await?.ok_or_else(|| missing("dataset"))?.body;
     let shard = dataset.shards.first().ok_or_else(|| missing("shard"))?;
     let source = agent.sources.first_mut().ok_or_else(|| missing("sources"))?;
     *source = SourceBody {
@@ -142,11 +173,7 @@ pub(super) async fn altered_gradient(
     let request =
         Request { job: "label_changed".into(), payload: Payload { srs: None, work }, storage: storage.clone() };
     match work_through(&request).await? {
-        Outcome::Gradient(gradient) => {
-            let inputs: Vec<B256> = gradient.proof.inputs.iter().map(|word: &Hex32| word.0.into()).collect();
-            let proof = storage.artefacts()?.get(&gradient.proof.proof).await?;
-            Ok(AlteredGradient { inputs: words(&inputs), proof: proof.into() })
-        }
+        Outcome::Gradient(gradient) => gradient.proof.load(&storage.artefacts()?).await,
         _ => Err(Problem::internal("the proving process made something else")),
     }
 }

@@ -2,38 +2,37 @@
 
 use std::path::PathBuf;
 
-use alloy::primitives::B256;
-use futures::future::{join_all, try_join_all};
+use futures::future::try_join_all;
 use serde_json::Value;
 use tokio::try_join;
+use tribute_core::id::SessionId;
+use tribute_core::proof::Proof;
 use tribute_problem::{Problem, Result};
 use tribute_steps::child::Storage;
 
-use super::files::{
-    self, Agent, Certified, Claim, Created, Dataset, Done, Gradients, Mined, Opened, Optimum, Paid, Proof,
-};
-use super::frauds::{altered_gradient, AlteredGradient, Bounced};
-use super::ledger::{Balances, Ledger};
+use crate::proof_file::ProofFile;
+
+use super::files::{self, Agent, Certified, Created, Dataset, Done, Gradients, Mined, Optimum};
+use super::frauds::{altered_gradient, Bounced, Changed};
+use super::ledger::Ledger;
 use super::parties::Party;
 use super::plan::Plan;
-use super::stage::{Stage, THAW};
+use super::stage::Stage;
 use super::steps::{Failure, Steps};
 
-/// What a client pays for an answer, in the token's base units: not round, so that shares leave dust.
-const PRICE: u128 = 12_345;
 /// Part of the fees that goes to data, in basis points, and the least that providers ask for.
 const DATA_BPS: &str = "4000";
 const MIN_DATA_BPS: &str = "3000";
 
 /// A proof and the transaction that brought it.
 pub(super) struct Brought {
-    pub(super) proof: Proof,
+    pub(super) proof: ProofFile,
     pub(super) tx: Mined,
 }
 
 /// One client's session.
 pub(super) struct Session {
-    pub(super) id: B256,
+    pub(super) id: SessionId,
     pub(super) count: u64,
     pub(super) right: u64,
     pub(super) escrowed: u128,
@@ -57,15 +56,15 @@ pub(super) struct Outcome {
 
 /// A life cycle under way.
 pub(super) struct Life<'a> {
-    plan: &'a Plan,
-    steps: &'a Steps,
-    stage: &'a Stage,
+    pub(super) plan: &'a Plan,
+    pub(super) steps: &'a Steps,
+    pub(super) stage: &'a Stage,
 }
 
 /// A certified version.
-struct Version {
-    agent_id: String,
-    number: u32,
+pub(super) struct Version {
+    pub(super) agent_id: String,
+    pub(super) number: u32,
 }
 
 impl<'a> Life<'a> {
@@ -78,7 +77,9 @@ impl<'a> Life<'a> {
         let (_, datasets) = try_join!(self.circuits(), self.datasets())?;
         let registered = self.register(&datasets).await?;
         let agent = self.train(&datasets).await?;
-        let (version, gradients) = try_join!(self.propose(), self.gradients(&agent))?;
+        let (version, gradients, altered) =
+            try_join!(self.propose(), self.gradients(&agent), self.altered(&agent, &datasets))?;
+        let changed = self.label_changed(&version, &datasets, &altered, &gradients).await?;
         let (submitted, optimum) = try_join!(self.submit_gradients(&version), self.optimum(&version, &agent))?;
         let certified = self.certify(&version).await?;
 
@@ -88,18 +89,19 @@ impl<'a> Life<'a> {
             let sessions = self.queries(sessions).await?;
             Ok((sessions, before))
         };
-        let ((mut sessions, before), (), altered) =
-            try_join!(served, self.verify(&agent), self.altered(&agent, &datasets))?;
+        let ((mut sessions, before), ()) = try_join!(served, self.verify(&agent))?;
         let claim = self.prove_service(&agent, &sessions).await?;
         let (claimed, overcount, replayed) = self.claim(&claim).await?;
-        let changed = self.label_changed(&version, &altered, &gradients).await?;
         let (ledger, changes) = self.withdraw(&version, &datasets, &claimed, &mut sessions, &before).await?;
 
         let mut proofs = Vec::new();
         for (dataset, tx) in datasets.iter().zip(registered) {
             proofs.extend(dataset.shards.iter().map(|s| Brought { proof: s.proof.clone(), tx: tx.clone() }));
         }
-        proofs.extend(gradients.gradients.iter().cloned().zip(submitted).map(|(proof, tx)| Brought { proof, tx }));
+        // the first came as the honest twin of a fraud, the others together
+        let first = changed.honest.clone();
+        let added = std::iter::once(&first).chain(submitted.iter().flat_map(|s| std::iter::repeat_n(&s.tx, s.gradients.len())));
+        proofs.extend(gradients.gradients.iter().zip(added).map(|(p, tx)| Brought { proof: p.clone(), tx: tx.clone() }));
         proofs.push(Brought { proof: optimum.proof, tx: certified.tx.clone() });
         proofs.push(Brought { proof: claim.proof, tx: claimed.tx });
         Ok(Outcome {
@@ -110,11 +112,11 @@ impl<'a> Life<'a> {
             proofs,
             ledger,
             changes,
-            frauds: vec![replayed, changed, overcount],
+            frauds: vec![replayed, changed.bounced, overcount],
         })
     }
 
-    fn at(&self, file: &str) -> PathBuf {
+    pub(super) fn at(&self, file: &str) -> PathBuf {
         self.plan.out.join(file)
     }
 
@@ -238,7 +240,7 @@ impl<'a> Life<'a> {
             .await
     }
 
-    async fn submit_gradients(&self, version: &Version) -> Result<Vec<Mined>, Failure> {
+    async fn submit_gradients(&self, version: &Version) -> Result<Vec<files::Added>, Failure> {
         self.steps
             .run("gradients on chain", "gradients checked on chain", 1, |_| async move {
                 let number = version.number.to_string();
@@ -252,7 +254,7 @@ impl<'a> Life<'a> {
                     "steps/gradients.json",
                 ];
                 let done: files::Submitted = self.stage.shell.json(Some(&self.stage.parties.owner), &args).await?;
-                Ok(done.gradients.into_iter().map(|g| g.tx).collect())
+                Ok(done.transactions)
             })
             .await
     }
@@ -303,85 +305,8 @@ impl<'a> Life<'a> {
             .await
     }
 
-    async fn open_sessions(&self, version: &Version, agent: &Agent) -> Result<Vec<Session>, Failure> {
-        let digest = agent.weights_digest.to_string();
-        let digest = &digest;
-        let clients = self.stage.parties.clients.iter().zip(self.plan.queries);
-        self.steps
-            .run("sessions", "two clients open prepaid sessions", 2, |bar| async move {
-                let (bar, shell) = (&bar, &self.stage.shell);
-                try_join_all(clients.map(|(client, queries)| async move {
-                    // a quarter more than the queries will cost, to have something to give back
-                    let escrowed = PRICE * (queries + queries.div_ceil(4)) as u128;
-                    let (price, escrow) = (PRICE.to_string(), escrowed.to_string());
-                    let (account, number) = (client.wallet.address().to_string(), version.number.to_string());
-                    let who = Some(&client.wallet);
-                    shell.run(who, &["chain", "mint", "--to", &account, "--amount", &escrow]).await?;
-                    let key = client.session.address().to_string();
-                    let open = [
-                        "chain",
-                        "open-session",
-                        "--agent",
-                        &version.agent_id,
-                        "--version",
-                        &number,
-                        "--price",
-                        &price,
-                        "--escrow",
-                        &escrow,
-                        "--session-key",
-                        &key,
-                    ];
-                    let opened: Opened = shell.json(who, &open).await?;
-                    let id = opened.session.to_string();
-                    shell.run(who, &["session", "open", &id, "--weights", digest]).await?;
-                    bar.done(&client.wallet.name);
-                    Ok(Session {
-                        id: opened.session,
-                        count: 0,
-                        right: 0,
-                        escrowed,
-                        claimed: 0,
-                        refunded: 0,
-                        voucher: Value::Null,
-                    })
-                }))
-                .await
-            })
-            .await
-    }
-
-    /// Balances as they were before the clients paid anything in.
-    async fn funded_balances(&self, sessions: &[Session]) -> Result<Balances, Failure> {
-        let now = Balances::read(&self.stage.contracts, &self.stage.parties).await;
-        now.map(|b| b.before_escrow(sessions.iter().map(|s| s.escrowed)))
-            .map_err(|problem| Failure { step: "sessions", problem })
-    }
-
-    async fn queries(&self, mut sessions: Vec<Session>) -> Result<Vec<Session>, Failure> {
-        let total: usize = self.plan.queries.iter().sum();
-        let about = format!("{total} queries answered by onnxruntime, receipts and vouchers signed");
-        self.steps
-            .run("queries", &about, 2, |bar| async move {
-                let (bar, shell) = (&bar, &self.stage.shell);
-                let clients = self.stage.parties.clients.iter().zip(&mut sessions).enumerate();
-                try_join_all(clients.map(|(i, (client, session))| async move {
-                    let (csv, state) = (format!("data/client-{}.csv", i + 1), format!("steps/session-{}.json", i + 1));
-                    let id = session.id.to_string();
-                    let args = ["session", "query", &id, "--csv", &csv, "--state", &state];
-                    let queried: files::Queried = shell.json(Some(&client.session), &args).await?;
-                    (session.count, session.right, session.voucher) = (queried.count, queried.right, queried.voucher);
-                    bar.done(&client.wallet.name);
-                    Ok::<_, Problem>(())
-                }))
-                .await?;
-                Ok(sessions)
-            })
-            .await
-    }
-
     /// What the fraud with a changed label needs: that dataset really committed and proven, and its gradient too.
-    async fn altered(&self, agent: &Agent, _datasets: &[Dataset]) -> Result<AlteredGradient, Failure> {
+    async fn altered(&self, agent: &Agent, _datasets: &[Dataset]) -> Result<Proof, Failure> {
         self.steps
             .run("fraud's proofs", "fraud: one label changed, committed and proven", 2, |bar| async move {
                 let dataset = self.dataset(&self.stage.parties.owner, "data/altered.csv", "steps/altered.json").await?;
@@ -392,130 +317,21 @@ impl<'a> Life<'a> {
             .await
     }
 
-    async fn prove_service(&self, agent: &Agent, sessions: &[Session]) -> Result<Claim, Failure> {
-        let digest = agent.weights_digest.to_string();
-        self.steps
-            .run("service proof", "answers of both sessions proven", 1, |_| async move {
-                let ids: Vec<String> = sessions.iter().map(|s| s.id.to_string()).collect();
-                let mut args = vec!["claim", "prove", "--weights", &digest, "--out", "steps/claim.json"];
-                args.extend(ids.iter().flat_map(|id| ["--session", id.as_str()]));
-                self.stage.shell.run(Some(&self.stage.parties.owner), &args).await?;
-                files::read(&self.at("steps/claim.json"))
-            })
-            .await
-    }
-
-    /// The honest claim, with the same proof and a voucher too high before it, and itself again after it.
-    async fn claim(&self, claim: &Claim) -> Result<(files::Claimed, Bounced, Bounced), Failure> {
-        self.steps
-            .run("claim", "fees claimed; two frauds around it bounce", 3, |bar| async move {
-                let overcount = self.stage.voucher_overcount(claim).await?;
-                bar.done("voucher_overcount bounced");
-                let args = ["chain", "claim", "steps/claim.json"];
-                let claimed: files::Claimed = self.stage.shell.json(Some(&self.stage.parties.owner), &args).await?;
-                bar.done("claimed");
-                let replayed = self.stage.claim_replayed(claim).await?;
-                let twin = claimed.tx.tx;
-                Ok((claimed, Bounced { twin, ..overcount }, Bounced { twin, ..replayed }))
-            })
-            .await
-    }
-
     async fn label_changed(
         &self,
         version: &Version,
-        altered: &AlteredGradient,
+        datasets: &[Dataset],
+        altered: &Proof,
         honest: &Gradients,
-    ) -> Result<Bounced, Failure> {
+    ) -> Result<Changed, Failure> {
         self.steps
             .run("label_changed", "the changed label bounces, the true gradient passes", 1, |_| async move {
                 let agent_id = version.agent_id.parse().map_err(Problem::internal)?;
                 let honest = honest.gradients.first().ok_or_else(|| Problem::internal("no gradient"))?;
-                self.stage.label_changed(agent_id, version.number, altered, honest).await
+                let dataset = datasets.first().ok_or_else(|| Problem::internal("no dataset"))?.dataset_id;
+                let proofs = [altered, &honest.proof()];
+                self.stage.label_changed(&agent_id, version.number, dataset, proofs).await
             })
             .await
     }
-
-    /// Everybody takes what is theirs.
-    async fn withdraw(
-        &self,
-        version: &Version,
-        datasets: &[Dataset],
-        claimed: &files::Claimed,
-        sessions: &mut [Session],
-        before: &Balances,
-    ) -> Result<(Ledger, Vec<(String, i128)>), Failure> {
-        let (shell, parties) = (&self.stage.shell, &self.stage.parties);
-        let units = 3 + datasets.len() as u64;
-        self.steps
-            .run("withdrawals", "providers, owner and clients withdraw", units, |bar| async move {
-                let bar = &bar;
-                let number = version.number.to_string();
-                let number = &number;
-                let providers =
-                    try_join_all(parties.providers.iter().zip(datasets).map(|(provider, dataset)| async move {
-                        let id = dataset.dataset_id.to_string();
-                        let args =
-                            ["chain", "withdraw", "--agent", &version.agent_id, "--version", number, "--dataset", &id];
-                        let paid: Paid = shell.json(Some(provider), &args).await?;
-                        bar.done(&provider.name);
-                        Ok::<_, Problem>(paid.amount)
-                    }));
-                let owner = async {
-                    let args = ["chain", "withdraw", "--agent", &version.agent_id, "--version", number];
-                    let paid: Paid = shell.json(Some(&parties.owner), &args).await?;
-                    bar.done(&parties.owner.name);
-                    Ok(paid.amount)
-                };
-                let thaws =
-                    try_join_all(parties.clients.iter().zip(sessions.iter()).map(|(client, session)| async move {
-                        let id = session.id.to_string();
-                        shell.run(Some(&client.wallet), &["chain", "thaw", &id]).await
-                    }));
-                let (paid_providers, paid_owner, _) = try_join!(providers, owner, thaws)?;
-                self.stage.wait_on_chain(THAW + 1).await?;
-                let refunds =
-                    join_all(parties.clients.iter().zip(sessions.iter()).map(|(client, session)| async move {
-                        let id = session.id.to_string();
-                        let paid: Result<Paid> = shell.json(Some(&client.wallet), &["chain", "refund", &id]).await;
-                        bar.done(&client.wallet.name);
-                        paid
-                    }))
-                    .await;
-                for (session, refund) in sessions.iter_mut().zip(refunds) {
-                    session.refunded = refund?.amount;
-                    let amounts = claimed.sessions.iter().filter(|c| c.session == session.id).map(|c| c.amount);
-                    session.claimed = amounts.sum();
-                }
-                let after = Balances::read(&self.stage.contracts, parties).await?;
-                let escrowed: u128 = sessions.iter().map(|s| s.escrowed).sum();
-                let taken: u128 = sessions.iter().map(|s| s.claimed).sum();
-                let to_data: u128 = claimed.fees.iter().map(|f| f.to_data).sum();
-                let ledger = Ledger {
-                    escrowed,
-                    paid_owner,
-                    refundable: escrowed - taken,
-                    dust: to_data - paid_providers.iter().sum::<u128>(),
-                    paid_providers,
-                };
-                let changes = after.since(before);
-                settle(&ledger, &changes, &after)?;
-                Ok((ledger, changes))
-            })
-            .await
-    }
-}
-
-/// The sums that must come out.
-fn settle(ledger: &Ledger, changes: &[(String, i128)], after: &Balances) -> Result<()> {
-    let moved: i128 = changes.iter().map(|(_, n)| n).sum();
-    let (held, owed) = after.escrow();
-    if ledger.sum() == 0 && moved == 0 && held == owed && held == ledger.dust as i128 {
-        return Ok(());
-    }
-    Err(Problem::internal(format!(
-        "the books do not balance: the ledger sums to {}, all changes to {moved}; the escrow contract holds {held}, owes {owed}, dust is {}",
-        ledger.sum(),
-        ledger.dust
-    )))
 }

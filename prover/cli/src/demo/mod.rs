@@ -7,7 +7,8 @@
 //! | `stage` | the local chain, the contracts, the service |
 //! | `shell` | runs commands as child processes, writes `commands.sh` |
 //! | `parties` | who takes part, with which keys |
-//! | `life` | the steps, from records to refunds |
+//! | `life` | the steps, from records to a certificate, and their order |
+//! | `sessions` | the steps with money in them, from sessions to refunds |
 //! | `frauds` | three transactions that bounce, with their honest twins |
 //! | `ledger` | the money |
 //! | `steps`, `table`, `report` | progress, tables, `summary.json` |
@@ -20,6 +21,7 @@ mod life;
 mod parties;
 mod plan;
 mod report;
+mod sessions;
 mod shell;
 mod stage;
 mod steps;

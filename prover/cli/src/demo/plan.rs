@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use tribute_core::head::lambda_units;
 use tribute_core::schema::Schema;
-use tribute_core::statement::OPTIMUM_SLOTS;
 use tribute_problem::{Problem, Reason, Result};
 use tribute_records::{Options, Predicts, Range, Rows, Source};
 
@@ -108,11 +107,8 @@ impl Plan {
                 (data, split, args.holdout.unwrap_or(DIGITS_HOLDOUT))
             }
         };
-        if split.is_empty() || split.len() > OPTIMUM_SLOTS || split.contains(&0) {
-            return Err(Problem::field(
-                "split",
-                format!("name 1 to {OPTIMUM_SLOTS} providers with at least one row each"),
-            ));
+        if split.is_empty() || split.contains(&0) {
+            return Err(Problem::field("split", "name providers with at least one row each"));
         }
         if holdout < 2 {
             return Err(Problem::field("holdout", format!("{holdout}: two clients need at least two rows")));
@@ -282,7 +278,6 @@ mod tests {
         for (extra, field) in [
             (&["--split", "150,45,43", "--holdout", "40"][..], "split"),
             (&["--split", "50,0", "--holdout", "40"], "split"),
-            (&["--split", "1,1,1,1,1,1,1,1,1", "--holdout", "40"], "split"),
             (&["--split", "50", "--holdout", "1"], "holdout"),
             (&["--split", "50", "--holdout", "10", "--lambda", "0"], "lambda"),
         ] {

@@ -5,9 +5,11 @@ use std::path::Path;
 use serde::Serialize;
 use serde_json::{json, Value};
 use tribute_client::files::write_file;
+use tribute_core::numbers::LAMBDA_BITS;
 use tribute_problem::Result;
 
-use super::files::Proof;
+use crate::proof_file::ProofFile;
+
 use super::frauds::Bounced;
 use super::ledger::Ledger;
 use super::life::{Brought, Outcome};
@@ -79,9 +81,10 @@ struct ProofRow {
 
 impl ProofRow {
     fn of(brought: &Brought) -> Self {
-        let Proof { statement, k, columns, seconds, bytes, verify_ms, gas_verify, peak_rss_mb, .. } = &brought.proof;
+        let ProofFile { statement, k, columns, seconds, bytes, verify_ms, gas_verify, peak_rss_mb, .. } =
+            &brought.proof;
         ProofRow {
-            statement: statement.clone(),
+            statement: statement.name().to_owned(),
             k: *k,
             seconds: *seconds,
             bytes: *bytes,
@@ -93,6 +96,11 @@ impl ProofRow {
             columns: *columns,
         }
     }
+}
+
+/// A number of units of λ and ε.
+fn units(n: u64) -> f64 {
+    n as f64 / f64::from(LAMBDA_BITS as i32).exp2()
 }
 
 impl Summary {
@@ -120,10 +128,10 @@ impl Summary {
                 heldout: right as f64 / (asked.max(1)) as f64,
             },
             certificate: Certificate {
-                lambda: outcome.agent.lambda as f64 / (1u64 << 32) as f64,
-                epsilon: outcome.certified.epsilon as f64 / (1u64 << 32) as f64,
+                lambda: units(outcome.agent.lambda),
+                epsilon: units(outcome.certified.epsilon),
                 relative_distance: outcome.agent.relative_distance,
-                shares: outcome.certified.shares.iter().map(|s| *s as f64 / f64::from(1 << 20)).collect(),
+                shares: outcome.certified.shares.clone(),
             },
             data: data.collect(),
             sessions: sessions.collect(),

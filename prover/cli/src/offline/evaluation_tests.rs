@@ -12,14 +12,14 @@ use tribute_core::certificate::{CertificateError, Hex, Proof};
 use tribute_core::context::{evaluation_ctx, Address, Terms};
 use tribute_core::digest::dataset_id;
 use tribute_core::head::Weights;
+use tribute_core::id::{ShardDigest, WeightsDigest};
 use tribute_core::records::Records;
 use tribute_core::shape::Shape;
 use tribute_engine::field::from_core;
 use tribute_engine::srs::Srs;
 
-use super::tests::{
-    certified, dataset_proof, leaf, leaves, options, others, proof, records, refusal_of, schema, SECRET,
-};
+use super::alter::{leaf, leaves, others};
+use super::tests::{certified, dataset_proof, options, proof, records, refusal_of, schema, SECRET};
 use super::verify_json;
 
 const OWNER: Address = [0xe0; 20];
@@ -34,13 +34,14 @@ fn parts(shards: &[Records], weights: &CommittedGroup, bound: impl Fn(usize) -> 
     let (data, counts) = (keys(Shape::dataset(layout)), keys(Shape::evaluation(layout)));
     let committed: Vec<CommittedGroup> =
         shards.iter().map(|records| commit_records(&srs, &layout, &secret, records).unwrap()).collect();
-    let digests: Vec<[u8; 32]> = committed.iter().map(CommittedGroup::digest).collect();
+    let digests: Vec<ShardDigest> = committed.iter().map(|xy| ShardDigest::new(xy.digest())).collect();
+    let of = WeightsDigest::new(weights.digest());
     let n: usize = shards.iter().map(Records::len).sum();
     let id = dataset_id(&schema.id(), &layout.hash(), n as u64, &digests);
     let (domain, agent) = (certificate.chain.agents(), certificate.agent);
     let proofs = committed.iter().enumerate().map(|(j, xy)| -> (Proof, Proof) {
         let circuit = EvaluationCircuit::new(Shape::evaluation(layout), xy, weights).unwrap();
-        let ctx = evaluation_ctx(&domain, &agent.id.0, agent.version, &weights.digest(), &id, bound(j) as u32);
+        let ctx = evaluation_ctx(&domain, &agent.id, agent.version, &of, &id, bound(j) as u32);
         let inputs = circuit.public_inputs(from_core(&ctx));
         let evaluation = proof(&prove::prove(&srs, &counts, &circuit, inputs).unwrap());
         (dataset_proof(&certificate.chain, (OWNER, TERMS), (j, committed.len()), xy, &data), evaluation)

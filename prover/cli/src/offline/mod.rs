@@ -4,6 +4,8 @@
 //! checked each time, powers and Lagrange basis, because the keys are derived from it and the file may come from anybody; and
 //! the keys, derived from it and the shape.
 
+#[cfg(test)]
+mod alter;
 mod command;
 #[cfg(test)]
 mod evaluation_tests;
@@ -18,8 +20,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 use tribute_circuits::error::ProveError;
 use tribute_circuits::keys::verifying_key;
-use tribute_core::certificate::Hex;
-use tribute_core::digest::Digest;
+use tribute_core::id::SrsDigest;
 use tribute_core::shape::Shape;
 use tribute_core::srs::SrsPoints;
 use tribute_engine::srs::{Srs, SrsError, SrsStore};
@@ -51,17 +52,17 @@ pub enum Unavailable {
     #[error("srs.digest: the proofs were made under the SRS {digest}; give its file with --srs")]
     SrsNeeded {
         /// The SRS's digest.
-        digest: Hex<32>,
+        digest: SrsDigest,
     },
     /// Another SRS than the proofs'.
     #[error("srs.digest: the proofs were made under the SRS {expected}, {path} holds {got}")]
     OtherSrs {
         /// The certificate's.
-        expected: Hex<32>,
+        expected: SrsDigest,
         /// The file.
         path: String,
         /// The file's.
-        got: Hex<32>,
+        got: SrsDigest,
     },
     /// The SRS file cannot be used.
     #[error(transparent)]
@@ -106,7 +107,7 @@ impl Derived {
         Derived { options, srs: HashMap::new() }
     }
 
-    fn of(&mut self, k: u32, digest: &Digest) -> Result<&Srs, Unavailable> {
+    fn of(&mut self, k: u32, digest: &SrsDigest) -> Result<&Srs, Unavailable> {
         if self.srs.get(&k).is_none_or(|srs| srs.digest() != *digest) {
             self.srs.insert(k, read(&self.options, k, digest)?);
         }
@@ -121,25 +122,25 @@ impl Trust for Derived {
         self.options.allow_dev_srs
     }
 
-    fn srs(&mut self, k: u32, digest: &Digest) -> Result<SrsPoints, Unavailable> {
+    fn srs(&mut self, k: u32, digest: &SrsDigest) -> Result<SrsPoints, Unavailable> {
         Ok(self.of(k, digest)?.points())
     }
 
-    fn verifying_key(&mut self, shape: &Shape, srs: &Digest) -> Result<VerifyingKey, Unavailable> {
+    fn verifying_key(&mut self, shape: &Shape, srs: &SrsDigest) -> Result<VerifyingKey, Unavailable> {
         Ok(verifying_key(self.of(shape.layout.k(), srs)?, shape)?)
     }
 }
 
 /// The SRS of this digest for `2^k` rows.
-fn read(options: &Options, k: u32, digest: &Digest) -> Result<Srs, Unavailable> {
+fn read(options: &Options, k: u32, digest: &SrsDigest) -> Result<Srs, Unavailable> {
     if *digest == Srs::development_digest() {
         return Ok(Srs::development(k));
     }
-    let path = options.srs.as_ref().ok_or(Unavailable::SrsNeeded { digest: Hex(*digest) })?;
+    let path = options.srs.as_ref().ok_or(Unavailable::SrsNeeded { digest: *digest })?;
     let srs = SrsStore::open(Some(path), None)?.get(k)?;
     if srs.digest() != *digest {
-        let (path, got) = (path.display().to_string(), Hex(srs.digest()));
-        return Err(Unavailable::OtherSrs { expected: Hex(*digest), path, got });
+        let (path, got) = (path.display().to_string(), srs.digest());
+        return Err(Unavailable::OtherSrs { expected: *digest, path, got });
     }
     Ok(srs)
 }

@@ -19,6 +19,7 @@ use tribute_core::certificate::{
 use tribute_core::context::{gradient_ctx, optimum_ctx, Address, DatasetContext, Terms};
 use tribute_core::digest::dataset_id;
 use tribute_core::head::{add, gradient, optimum};
+use tribute_core::id::{AgentId, ShardDigest, WeightsDigest};
 use tribute_core::link::Link;
 use tribute_core::records::Records;
 use tribute_core::schema::{Feature, Schema, Target};
@@ -30,9 +31,10 @@ use tribute_inference::train::{train, LossOptions};
 
 use tribute_verify::Verifier;
 
+use super::alter::{leaf, leaves, others, path_of};
 use super::{verify_json, Derived, Options, Refused};
 
-const AGENT: [u8; 32] = [0xa9; 32];
+const AGENT: AgentId = AgentId::new([0xa9; 32]);
 const AGENT_OWNER: Address = [0xa0; 20];
 const LAMBDA: u64 = 1 << 26; // 2^-6
 
@@ -104,6 +106,7 @@ fn parts() -> (Parts, CommittedGroup) {
     let options = LossOptions { link, lambda: LAMBDA, reg_bias: true };
     let weights = train(&schema, &flat, &options, |_| {}).unwrap().weights;
     let w = commit_weights(&srs, &layout, &secret, &weights);
+    let of = WeightsDigest::new(w.digest());
 
     let dataset_keys = Keys::generate(&srs, &Shape::dataset(layout)).unwrap();
     let gradient_keys = Keys::generate(&srs, &Shape::gradient(layout, link)).unwrap();
@@ -115,14 +118,15 @@ fn parts() -> (Parts, CommittedGroup) {
         let mut sum = vec![I256::ZERO; layout.weights()];
         for (j, records) in shards.iter().enumerate() {
             let xy = commit_records(&srs, &layout, &secret, records).unwrap();
+            let shard = ShardDigest::new(xy.digest());
             let dataset = dataset_proof(&chain, (owner, terms), (j, shards.len()), &xy, &dataset_keys);
             let g = gradient(&layout, link, &weights, records).unwrap();
             let group = commit_gradient(&srs, &layout, &secret, &[xy.digest(), w.digest()], &g);
             let circuit = GradientCircuit::new(Shape::gradient(layout, link), &xy, &w, &group).unwrap();
-            let ctx = gradient_ctx(&chain.agents(), &AGENT_OWNER, &w.digest(), &xy.digest());
+            let ctx = gradient_ctx(&chain.agents(), &AGENT_OWNER, &of, &shard);
             let gradient = proof(&prove::prove(&srs, &gradient_keys, &circuit, vec![from_core(&ctx)]).unwrap());
             add(&mut sum, &g);
-            digests.push(xy.digest());
+            digests.push(shard);
             committed.push((group, g, j > 0));
             proofs.push(ShardParts { dataset, gradient });
         }
@@ -139,11 +143,11 @@ fn parts() -> (Parts, CommittedGroup) {
     let shape = Shape::optimum(layout, true);
     let keys = Keys::generate(&srs, &shape).unwrap();
     let circuit = OptimumCircuit::new(shape, &w, &weights, &slots, &unused, &numbers);
-    let ctx = optimum_ctx(&chain.agents(), &AGENT, 1, &w.digest(), &ids);
+    let ctx = optimum_ctx(&chain.agents(), &AGENT, 1, &of, &ids);
     let optimum = proof(&prove::prove(&srs, &keys, &circuit, circuit.public_inputs(from_core(&ctx))).unwrap());
     let parts = Parts {
         chain,
-        srs: SrsName { digest: Hex(srs.digest()), development: true },
+        srs: SrsName { digest: srs.digest(), development: true },
         schema,
         layout,
         link,
@@ -218,49 +222,6 @@ fn the_development_srs_needs_leave() {
     assert!(matches!(verify_json(&json, &Options::default()), Err(Refused::DevelopmentSrs)));
 }
 
-/// Every leaf with its path.
-pub(super) fn leaves(value: &Value, path: String, out: &mut Vec<String>) {
-    match value {
-        Value::Object(map) => {
-            for (key, value) in map {
-                let dot = if path.is_empty() { "" } else { "." };
-                leaves(value, format!("{path}{dot}{key}"), out);
-            }
-        }
-        Value::Array(items) => {
-            for (i, value) in items.iter().enumerate() {
-                leaves(value, format!("{path}[{i}]"), out);
-            }
-        }
-        _ => out.push(path),
-    }
-}
-
-pub(super) fn leaf<'a>(value: &'a mut Value, path: &str) -> &'a mut Value {
-    let pointer = format!("/{}", path.replace(['.', '['], "/").replace(']', ""));
-    value.pointer_mut(&pointer).unwrap()
-}
-
-/// Other values of the same kind, some close, some far.
-pub(super) fn others(value: &Value) -> Vec<Value> {
-    match value {
-        Value::Bool(b) => vec![Value::Bool(!b)],
-        Value::Number(n) => {
-            let n = n.as_i64().unwrap();
-            [n + 1, n - 1, 0, 14, 1 << 40].into_iter().filter(|x| *x != n).map(Value::from).collect()
-        }
-        Value::String(s) => {
-            let flip = |at: usize| {
-                let mut bytes = s.clone().into_bytes();
-                bytes[at] = if bytes[at] == b'1' { b'2' } else { b'1' };
-                Value::from(String::from_utf8(bytes).unwrap())
-            };
-            vec![flip(s.len() - 1), flip(s.len() / 2), flip(2), Value::from(format!("{s}0")), Value::from("")]
-        }
-        _ => vec![Value::Null],
-    }
-}
-
 #[test]
 fn every_leaf_is_bound_and_named() {
     let original = serde_json::to_value(certificate()).unwrap();
@@ -333,44 +294,6 @@ fn random_bytes_are_refused_and_the_field_named() {
             "byte {at} of {expected} = {byte}: {refusal}"
         );
     }
-}
-
-/// The leaf whose line byte `at` is in: one line holds one leaf or one bracket.
-fn path_of(json: &str, at: usize) -> String {
-    let line = json[..at].matches('\n').count();
-    let mut path: Vec<String> = vec![];
-    let mut index: Vec<usize> = vec![];
-    for (i, text) in json.lines().enumerate() {
-        let text = text.trim();
-        let closes = text.starts_with('}') || text.starts_with(']');
-        if closes {
-            if i == line {
-                return String::new(); // a bracket: any place will do
-            }
-            path.pop();
-            index.pop();
-            continue;
-        }
-        let opens = text.ends_with('{') || text.ends_with('[');
-        let name = match text.split_once("\": ") {
-            Some((key, _)) if text.starts_with('"') => key[1..].to_owned(),
-            _ => index.last().map_or_else(String::new, |n| format!("[{n}]")),
-        };
-        if let Some(n) = index.last_mut() {
-            *n += 1;
-        }
-        let mut all = path.clone();
-        all.push(name.clone());
-        if i == line {
-            let joined = all.into_iter().filter(|p| !p.is_empty()).collect::<Vec<_>>().join(".");
-            return joined.replace(".[", "[");
-        }
-        if opens {
-            path.push(name);
-            index.push(0);
-        }
-    }
-    String::new()
 }
 
 #[test]

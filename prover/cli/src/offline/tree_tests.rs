@@ -19,6 +19,7 @@ use tribute_core::certificate::{
 use tribute_core::context::{gradient_ctx, optimum_ctx, sum_ctx, DatasetContext, Terms};
 use tribute_core::digest::{dataset_id, Digest};
 use tribute_core::head::{add, gradient, optimum, Weights};
+use tribute_core::id::{AgentId, ShardDigest, WeightsDigest};
 use tribute_core::layout::Layout;
 use tribute_core::link::Link;
 use tribute_core::records::Records;
@@ -36,7 +37,7 @@ use super::{Derived, Options};
 
 const LAMBDA: u64 = 1 << 27;
 const OWNER: [u8; 20] = [0xee; 20];
-const AGENT: Digest = [0xa9; 32];
+const AGENT: AgentId = AgentId::new([0xa9; 32]);
 /// Shards of each dataset.
 const SHARDS: [usize; 3] = [9, 2, 1];
 const K: u32 = 10;
@@ -106,8 +107,8 @@ impl Maker {
         &mut self,
         node: &Node<()>,
         w: &CommittedGroup,
-        leaves: &mut std::vec::IntoIter<(Digest, Gradient)>,
-    ) -> (Node, Gradient, Vec<Digest>) {
+        leaves: &mut std::vec::IntoIter<(ShardDigest, Gradient)>,
+    ) -> (Node, Gradient, Vec<ShardDigest>) {
         let Node::Sum(sum) = node else {
             let (digest, gradient) = leaves.next().unwrap();
             return (Node::Shard, gradient, vec![digest]);
@@ -121,12 +122,12 @@ impl Maker {
         }
         let mut total = vec![I256::ZERO; self.layout.weights()];
         gradients.iter().for_each(|(_, g)| add(&mut total, g));
-        let mut about = digests.clone();
+        let mut about: Vec<Digest> = digests.iter().map(|d| *d.as_bytes()).collect();
         about.push(w.digest());
         let group = commit_gradient(&self.srs, &self.layout, &self.secret, &about, &total);
         let groups: Vec<&CommittedGroup> = gradients.iter().map(|(group, _)| group).collect();
         let circuit = SumCircuit::new(Shape::sum(self.layout, groups.len()), &group, &groups);
-        let ctx = sum_ctx(&self.chain.agents(), &OWNER, &w.digest(), &digests);
+        let ctx = sum_ctx(&self.chain.agents(), &OWNER, &WeightsDigest::new(w.digest()), &digests);
         let proof = self.prove(&circuit, vec![from_core(&ctx)]);
         (Node::Sum(Sum { proof, parts }), (group, total), digests)
     }
@@ -152,13 +153,14 @@ impl Maker {
         let other = commit_weights(&self.srs, &layout, &self.secret, &moved);
 
         let (mut leaves, mut sums, mut ids, mut datasets) = (vec![], vec![], vec![], vec![]);
-        let mut last: Option<(Proof, (Digest, Gradient))> = None;
+        let mut last: Option<(Proof, (ShardDigest, Gradient))> = None;
         for (i, shards) in data.iter().enumerate() {
             let (owner, terms) = ([i as u8 + 1; 20], Terms { min_data_bps: 5000, open_training: true });
             let (mut digests, mut proofs) = (vec![], vec![]);
             let mut sum = vec![I256::ZERO; layout.weights()];
             for (j, records) in shards.iter().enumerate() {
                 let xy = commit_records(&self.srs, &layout, &self.secret, records).unwrap();
+                let shard = ShardDigest::new(xy.digest());
                 let ctx = DatasetContext {
                     domain: self.chain.datasets(),
                     owner,
@@ -177,8 +179,8 @@ impl Maker {
                 let g = gradient(&layout, link, weights, records).unwrap();
                 let group = commit_gradient(&self.srs, &layout, &self.secret, &[xy.digest(), w.digest()], &g);
                 let circuit = GradientCircuit::new(Shape::gradient(layout, link), &xy, of, &group).unwrap();
-                let ctx = gradient_ctx(&self.chain.agents(), &OWNER, &w.digest(), &xy.digest());
-                let mut made = (self.prove(&circuit, vec![from_core(&ctx)]), (xy.digest(), (group, g)));
+                let ctx = gradient_ctx(&self.chain.agents(), &OWNER, &WeightsDigest::new(w.digest()), &shard);
+                let mut made = (self.prove(&circuit, vec![from_core(&ctx)]), (shard, (group, g)));
                 if forgery.twice == Some(leaves.len()) {
                     made = last.clone().unwrap();
                 }
@@ -186,8 +188,8 @@ impl Maker {
                 let (gradient, leaf) = made;
                 add(&mut sum, &leaf.1 .1);
                 // what the tree is said to be over does not change
-                leaves.push((xy.digest(), leaf.1));
-                digests.push(xy.digest());
+                leaves.push((shard, leaf.1));
+                digests.push(shard);
                 proofs.push(ShardParts { dataset, gradient });
             }
             let count = shards.iter().map(|r| r.len() as u64).sum();
@@ -217,11 +219,11 @@ impl Maker {
             .map(|slot| commit_unused_slot(&self.srs, &layout, &self.secret, &w.digest(), slot))
             .collect();
         let circuit = OptimumCircuit::new(Shape::optimum(layout, true), &w, &weights, &active, &unused, &numbers);
-        let ctx = optimum_ctx(&self.chain.agents(), &AGENT, 1, &w.digest(), &ids);
+        let ctx = optimum_ctx(&self.chain.agents(), &AGENT, 1, &WeightsDigest::new(w.digest()), &ids);
         let inputs = circuit.public_inputs(from_core(&ctx));
         Parts {
             chain: self.chain,
-            srs: SrsName { digest: Hex(self.srs.digest()), development: true },
+            srs: SrsName { digest: self.srs.digest(), development: true },
             schema: self.schema.clone(),
             layout,
             link,

@@ -3,7 +3,8 @@
 mod rpc;
 
 use serde::{Deserialize, Serialize};
-use tribute_problem::hexed::{Hex20, Hex32};
+use tribute_core::hexed::Hex20;
+use tribute_core::id::{AgentId, DatasetId, SessionId, Transcript, WeightsDigest};
 use tribute_problem::Result;
 use tribute_steps::shape::Target;
 
@@ -50,13 +51,13 @@ pub struct ChainSession {
     /// Who signs vouchers.
     pub session_key: Hex20,
     /// The agent.
-    pub agent_id: Hex32,
+    pub agent_id: AgentId,
     /// Its version.
     pub version: u32,
     /// Answers paid for already.
     pub count: u64,
     /// Transcript after them.
-    pub transcript: Hex32,
+    pub transcript: Transcript,
     /// Unix seconds at which the client may take the rest; 0 unless it asked to.
     pub thaw_end: u64,
     /// Token base units per answer.
@@ -71,7 +72,7 @@ pub struct ChainVersion {
     /// The agent's owner.
     pub owner: Hex20,
     /// Digest of its weights.
-    pub weights_digest: Hex32,
+    pub weights_digest: WeightsDigest,
     /// Whether its certificate stands.
     pub certified: bool,
 }
@@ -82,9 +83,9 @@ pub trait Chain: Send + Sync + std::fmt::Debug {
     /// Where the contracts stand.
     fn contracts(&self) -> Contracts;
     /// A session, if there is one of that id.
-    async fn session(&self, id: Hex32) -> Result<Option<ChainSession>>;
+    async fn session(&self, id: SessionId) -> Result<Option<ChainSession>>;
     /// An agent version, if there is one.
-    async fn version(&self, agent: Hex32, version: u32) -> Result<Option<ChainVersion>>;
+    async fn version(&self, agent: AgentId, version: u32) -> Result<Option<ChainVersion>>;
     /// Whether an account may train on a dataset: owner, open training or an unused grant.
-    async fn may_train(&self, dataset: Hex32, account: Hex20) -> Result<bool>;
+    async fn may_train(&self, dataset: DatasetId, account: Hex20) -> Result<bool>;
 }

@@ -1,8 +1,10 @@
 //! The chain over JSON-RPC.
 
-use alloy::primitives::{Address, B256};
+use alloy::primitives::Address;
+use tribute_chain::agents::Stage;
 use tribute_chain::{ChainError, Contracts as Deployed, Deployment, Options};
-use tribute_problem::hexed::{Hex, Hex20, Hex32};
+use tribute_core::hexed::{Hex, Hex20};
+use tribute_core::id::{AgentId, DatasetId, SessionId, Transcript, WeightsDigest};
 use tribute_problem::Result;
 
 use super::{Chain, ChainSession, ChainVersion, Contracts};
@@ -47,35 +49,35 @@ impl Chain for RpcChain {
         }
     }
 
-    async fn session(&self, id: Hex32) -> Result<Option<ChainSession>> {
-        let found = known(self.contracts.session(B256::from(id.0)).await, &["UnknownSession"])?;
+    async fn session(&self, id: SessionId) -> Result<Option<ChainSession>> {
+        let found = known(self.contracts.session(&id).await, &["UnknownSession"])?;
         Ok(found.filter(|s| s.client != Address::ZERO).map(|s| ChainSession {
             client: address(s.client),
             session_key: address(s.sessionKey),
-            agent_id: Hex(s.agentId.0),
+            agent_id: AgentId::new(s.agentId.0),
             version: s.version,
             count: s.count,
-            transcript: Hex(s.transcript.to_be_bytes()),
+            transcript: Transcript::new(s.transcript.to_be_bytes()),
             thaw_end: s.thawEnd,
             price: s.pricePerQuery,
             remaining: s.remaining,
         }))
     }
 
-    async fn version(&self, agent: Hex32, version: u32) -> Result<Option<ChainVersion>> {
+    async fn version(&self, agent: AgentId, version: u32) -> Result<Option<ChainVersion>> {
         let unknown = ["UnknownAgent", "UnknownVersion"];
-        let id = B256::from(agent.0);
-        let Some(owner) = known(self.contracts.agent_owner(id).await, &unknown)? else { return Ok(None) };
-        let found = known(self.contracts.version(id, version).await, &unknown)?;
+        let Some(owner) = known(self.contracts.agent_owner(&agent).await, &unknown)? else { return Ok(None) };
+        let found = known(self.contracts.version(&agent, version).await, &unknown)?;
         Ok(found.map(|v| ChainVersion {
             owner: address(owner),
-            weights_digest: Hex(v.wDigest.0),
-            certified: v.certified,
+            weights_digest: WeightsDigest::new(v.wDigest.0),
+            // of a version in doubt nothing more is sold
+            certified: v.stage() == Stage::Certified,
         }))
     }
 
-    async fn may_train(&self, dataset: Hex32, account: Hex20) -> Result<bool> {
-        let allowed = self.contracts.may_train(B256::from(dataset.0), Address::from(account.0)).await;
+    async fn may_train(&self, dataset: DatasetId, account: Hex20) -> Result<bool> {
+        let allowed = self.contracts.may_train(&dataset, Address::from(account.0)).await;
         Ok(known(allowed, &["UnknownDataset"])?.unwrap_or(false))
     }
 }

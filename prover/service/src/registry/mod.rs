@@ -4,11 +4,13 @@
 mod grants;
 pub mod sessions;
 
+use std::fmt::Display;
+
 use serde::de::DeserializeOwned;
 use serde::Serialize;
 use sqlx::Row as _;
-use tribute_core::certificate::Node;
-use tribute_problem::hexed::{Hex20, Hex32};
+use tribute_core::hexed::Hex20;
+use tribute_core::id::{CircuitId, DatasetId, WeightsDigest};
 use tribute_problem::Result;
 use tribute_steps::circuit::{CircuitBody, ProofBody};
 use tribute_steps::dataset::DatasetBody;
@@ -70,14 +72,13 @@ impl Registry {
                 for shard in &dataset.shards {
                     self.put_proof_circuit(tx, &shard.proof).await?;
                 }
-                let schema_id = tribute_core::digest::keccak(dataset.schema.as_bytes());
                 sqlx::query(self.db.sql(
                     "INSERT INTO datasets (id, owner, schema_id, body, created_ms) VALUES ($1, $2, $3, $4, {now})
                      ON CONFLICT (id) DO UPDATE SET body = excluded.body",
                 ))
                 .bind(dataset.id.to_string())
                 .bind(dataset.owner.to_string())
-                .bind(Hex32::from(schema_id).to_string())
+                .bind(dataset.schema_id().to_string())
                 .bind(serde_json::to_string(dataset)?)
                 .execute(&mut **tx)
                 .await?;
@@ -100,9 +101,6 @@ impl Registry {
                 self.put_agent_proof(tx, g.weights_digest, "gradient", i64::from(g.slot), g).await
             }
             Outcome::Optimum(o) => {
-                for sum in o.tree.iter().flatten().flat_map(Node::sums) {
-                    self.put_proof_circuit(tx, &sum.proof).await?;
-                }
                 self.put_proof_circuit(tx, &o.proof).await?;
                 self.put_agent_proof(tx, o.weights_digest, "optimum", 0, o).await
             }
@@ -114,7 +112,7 @@ impl Registry {
     async fn put_agent_proof(
         &self,
         tx: &mut Tx,
-        agent: Hex32,
+        agent: WeightsDigest,
         statement: &str,
         slot: i64,
         body: &impl Serialize,
@@ -158,7 +156,7 @@ impl Registry {
     }
 
     /// A circuit by its id.
-    pub async fn circuit_by_id(&self, id: Hex32) -> Result<Option<(CircuitBody, u64)>> {
+    pub async fn circuit_by_id(&self, id: CircuitId) -> Result<Option<(CircuitBody, u64)>> {
         self.circuit_where("circuit_id = $1", &id.to_string()).await
     }
 
@@ -173,7 +171,7 @@ impl Registry {
     }
 
     /// A dataset by id.
-    pub async fn dataset(&self, id: Hex32) -> Result<Option<Dated<DatasetBody>>> {
+    pub async fn dataset(&self, id: DatasetId) -> Result<Option<Dated<DatasetBody>>> {
         self.one("datasets", "id", id).await
     }
 
@@ -188,7 +186,7 @@ impl Registry {
     }
 
     /// An agent by its weights' digest.
-    pub async fn agent(&self, digest: Hex32) -> Result<Option<Dated<AgentBody>>> {
+    pub async fn agent(&self, digest: WeightsDigest) -> Result<Option<Dated<AgentBody>>> {
         self.one("agents", "weights_digest", digest).await
     }
 
@@ -203,7 +201,7 @@ impl Registry {
     }
 
     /// What is proven about an agent.
-    pub async fn agent_proofs(&self, digest: Hex32) -> Result<AgentProofs> {
+    pub async fn agent_proofs(&self, digest: WeightsDigest) -> Result<AgentProofs> {
         let rows = sqlx::query(
             self.db.sql("SELECT statement, body FROM agent_proofs WHERE weights_digest = $1 ORDER BY slot"),
         )
@@ -223,7 +221,7 @@ impl Registry {
     }
 
     /// How much is proven about an agent, without reading it.
-    pub async fn proven(&self, digest: Hex32) -> Result<Proven> {
+    pub async fn proven(&self, digest: WeightsDigest) -> Result<Proven> {
         let rows = sqlx::query(
             self.db
                 .sql("SELECT statement, COUNT(*) AS n FROM agent_proofs WHERE weights_digest = $1 GROUP BY statement"),
@@ -241,7 +239,7 @@ impl Registry {
         Ok(proven)
     }
 
-    async fn one<T: DeserializeOwned>(&self, table: &str, key: &str, id: Hex32) -> Result<Option<Dated<T>>> {
+    async fn one<T: DeserializeOwned>(&self, table: &str, key: &str, id: impl Display) -> Result<Option<Dated<T>>> {
         let row = sqlx::query(self.db.sql(&format!("SELECT body, created_ms FROM {table} WHERE {key} = $1")))
             .bind(id.to_string())
             .fetch_optional(self.db.pool())

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
 use tribute_chain::SignedVoucher;
-use tribute_problem::hexed::{Hex20, Hex32};
+use tribute_core::hexed::Hex20;
+use tribute_core::id::{AgentId, SessionId, Transcript, WeightsDigest};
 use tribute_problem::{Problem, Reason, Result};
 use tribute_steps::shape::Target;
 
@@ -13,13 +14,13 @@ use super::Registry;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SessionBody {
     /// Session id.
-    pub id: Hex32,
+    pub id: SessionId,
     /// The agent that serves it.
-    pub weights_digest: Hex32,
+    pub weights_digest: WeightsDigest,
     /// Owner of that agent, for whom queries are sealed.
     pub agent_owner: Hex20,
     /// On-chain id of the agent.
-    pub agent_id: Hex32,
+    pub agent_id: AgentId,
     /// Its version.
     pub version: u32,
     /// Who pays.
@@ -31,7 +32,7 @@ pub struct SessionBody {
     /// The session escrow.
     pub target: Target,
     /// The transcript before the first answer.
-    pub first_transcript: Hex32,
+    pub first_transcript: Transcript,
 }
 
 /// A session and where it stands.
@@ -42,7 +43,7 @@ pub struct SessionRow {
     /// Answers given.
     pub count: u64,
     /// Transcript after them.
-    pub transcript: Hex32,
+    pub transcript: Transcript,
     /// The latest voucher.
     pub voucher: Option<SignedVoucher>,
 }
@@ -63,7 +64,7 @@ pub struct AnswerRow {
     /// Class.
     pub answer: u16,
     /// Transcript after it.
-    pub transcript: Hex32,
+    pub transcript: Transcript,
 }
 
 impl Registry {
@@ -83,7 +84,7 @@ impl Registry {
     }
 
     /// A session by id.
-    pub async fn session(&self, id: Hex32) -> Result<Option<SessionRow>> {
+    pub async fn session(&self, id: SessionId) -> Result<Option<SessionRow>> {
         let row = sqlx::query(self.db.sql("SELECT body, count, transcript, voucher FROM sessions WHERE id = $1"))
             .bind(id.to_string())
             .fetch_optional(self.db.pool())
@@ -100,7 +101,7 @@ impl Registry {
     }
 
     /// Records the answer at `position`, which must be the next one.
-    pub async fn add_answer(&self, session: Hex32, position: u64, answer: &AnswerRow) -> Result<()> {
+    pub async fn add_answer(&self, session: SessionId, position: u64, answer: &AnswerRow) -> Result<()> {
         let mut tx = self.db.begin().await?;
         let moved = sqlx::query(
             self.db.sql("UPDATE sessions SET count = count + 1, transcript = $3 WHERE id = $1 AND count = $2"),
@@ -134,7 +135,7 @@ impl Registry {
     }
 
     /// Answers `from..to` of a session.
-    pub async fn answers(&self, session: Hex32, from: u64, to: u64) -> Result<Vec<AnswerRow>> {
+    pub async fn answers(&self, session: SessionId, from: u64, to: u64) -> Result<Vec<AnswerRow>> {
         let rows = sqlx::query(self.db.sql(
             "SELECT sealed_query, answer, transcript FROM answers
              WHERE session = $1 AND position >= $2 AND position < $3 ORDER BY position",
@@ -157,7 +158,7 @@ impl Registry {
     }
 
     /// The transcript after `count` answers.
-    pub async fn transcript_at(&self, session: &SessionRow, count: u64) -> Result<Option<Hex32>> {
+    pub async fn transcript_at(&self, session: &SessionRow, count: u64) -> Result<Option<Transcript>> {
         if count == 0 {
             return Ok(Some(session.body.first_transcript));
         }

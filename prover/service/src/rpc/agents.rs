@@ -1,8 +1,8 @@
 //! `AgentService`.
 
 use tonic::{Request, Response, Status};
+use tribute_core::hexed::Hex20;
 use tribute_custody::Custody;
-use tribute_problem::hexed::Hex20;
 use tribute_problem::{Problem, Result};
 use tribute_proto::v1;
 use tribute_store::artefacts::Artefacts;

@@ -1,10 +1,10 @@
 //! `CircuitService`.
 
 use tonic::{Request, Response, Status};
+use tribute_core::id::CircuitId;
 use tribute_core::layout::Layout;
 use tribute_core::link::Link;
-use tribute_problem::hexed::Hex32;
-use tribute_problem::{Problem, Result};
+use tribute_problem::{field, Problem, Result};
 use tribute_proto::v1;
 use tribute_steps::circuit::CircuitJob;
 use tribute_steps::work::Work;
@@ -25,7 +25,7 @@ pub(crate) struct CircuitRpc {
 impl CircuitRpc {
     fn layout(&self, schema: &[u8], profile: Option<v1::Profile>, link: i32) -> Result<(Layout, Link)> {
         let profile = self.admission.profile(profile)?;
-        let layout = wire::schema(schema)?.layout(profile.k, profile.columns)?;
+        let layout = profile.layout(&wire::schema(schema)?)?;
         let link = wire::link(link)?.ok_or_else(|| Problem::field("link", "is missing"))?;
         Ok((layout, link))
     }
@@ -40,7 +40,7 @@ impl v1::circuit_service_server::CircuitService for CircuitRpc {
         let r = request.into_inner();
         let (layout, link) = self.layout(&r.schema_json, r.profile, r.link)?;
         let mut response = v1::ListCircuitsResponse::default();
-        for shape in shapes(&layout, link, r.reg_bias) {
+        for shape in shapes(&layout, link) {
             match self.registry.circuit(&shape).await? {
                 Some((circuit, gas)) if circuit.srs_digest == self.admission.srs => {
                     response.ready.push(wire::circuit(&circuit, gas))
@@ -59,7 +59,7 @@ impl v1::circuit_service_server::CircuitService for CircuitRpc {
         let r = request.into_inner();
         let caller = self.gate.admit(&r).await?;
         let (layout, link) = self.layout(&r.schema_json, r.profile, r.link)?;
-        let work: Vec<Admitted> = shapes(&layout, link, r.reg_bias)
+        let work: Vec<Admitted> = shapes(&layout, link)
             .into_iter()
             .map(|shape| Work::Circuit(CircuitJob { shape }).into())
             .collect();
@@ -72,7 +72,7 @@ impl v1::circuit_service_server::CircuitService for CircuitRpc {
         &self,
         request: Request<v1::GetBytecodeRequest>,
     ) -> Result<Response<v1::GetBytecodeResponse>, Status> {
-        let id = Hex32::from_field("circuit_id", &request.into_inner().circuit_id)?;
+        let id: CircuitId = field("circuit_id", &request.into_inner().circuit_id)?;
         let Some((circuit, gas)) = self.registry.circuit_by_id(id).await? else {
             return Err(Problem::not_found("circuit", id).into());
         };

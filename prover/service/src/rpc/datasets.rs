@@ -1,8 +1,8 @@
 //! `DatasetService`.
 
 use tonic::{Request, Response, Status};
-use tribute_problem::hexed::Hex32;
-use tribute_problem::Problem;
+use tribute_core::id::RecordContext;
+use tribute_problem::{field, Problem};
 use tribute_proto::v1;
 use tribute_store::artefacts::Artefacts;
 
@@ -108,7 +108,7 @@ impl v1::dataset_service_server::DatasetService for DatasetRpc {
     ) -> Result<Response<v1::ShowRecordResponse>, Status> {
         let r = request.into_inner();
         let caller = self.gate.admit(&r).await?;
-        let context = if r.context.is_empty() { Hex32::default() } else { Hex32::from_field("context", &r.context)? };
+        let context = if r.context.is_empty() { RecordContext::ZERO } else { field("context", &r.context)? };
         let dataset = self.ownership.dataset(caller, &r.dataset_id).await?.body;
         let record = self.records.show(dataset, r.record, context).await?;
         Ok(Response::new(v1::ShowRecordResponse { record_json: record.to_json()? }))

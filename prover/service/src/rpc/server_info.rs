@@ -3,8 +3,8 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tonic::{Request, Response, Status};
+use tribute_core::hexed::Hex20;
 use tribute_engine::srs::Srs;
-use tribute_problem::hexed::Hex20;
 use tribute_proto::v1;
 
 use crate::auth::Gatekeeper;
@@ -22,14 +22,14 @@ impl v1::server_service_server::ServerService for ServerRpc {
     async fn get_server_info(&self, _: Request<v1::GetServerInfoRequest>) -> Result<Response<v1::ServerInfo>, Status> {
         let (k, columns) = self.admission.profile;
         let contracts = self.admission.chain.as_ref().map(|c| c.contracts());
-        let address = |pick: fn(&Contracts) -> Hex20| contracts.as_ref().map_or(Vec::new(), |c| pick(c).to_field());
+        let address = |pick: fn(&Contracts) -> Hex20| contracts.as_ref().map_or(Vec::new(), |c| pick(c).to_vec());
         Ok(Response::new(v1::ServerInfo {
             version: env!("CARGO_PKG_VERSION").into(),
-            instance: self.gate.instance().to_field(),
-            default_profile: Some(v1::Profile { k, columns: columns as u32 }),
+            instance: self.gate.instance().to_vec(),
+            default_profile: Some(v1::Profile { k, columns: columns as u32, intercept_scale: 0 }),
             now_ms: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64),
             max_unvouched: MAX_UNVOUCHED as u32,
-            development_srs: self.admission.srs.0 == Srs::development_digest(),
+            development_srs: self.admission.srs == Srs::development_digest(),
             chain_id: contracts.as_ref().map_or(0, |c| c.chain_id),
             dataset_registry: address(|c| c.dataset_registry),
             agent_registry: address(|c| c.agent_registry),

@@ -1,8 +1,8 @@
 //! `SessionService`.
 
 use tonic::{Request, Response, Status};
-use tribute_problem::hexed::Hex32;
-use tribute_problem::{Problem, Reason, Result};
+use tribute_client::wire::signed_voucher;
+use tribute_problem::{field, Problem, Reason, Result};
 use tribute_proto::v1;
 use tribute_store::artefacts::Artefacts;
 
@@ -35,8 +35,7 @@ impl v1::session_service_server::SessionService for SessionRpc {
     async fn open_session(&self, request: Request<v1::OpenSessionRequest>) -> Result<Response<v1::Session>, Status> {
         let r = request.into_inner();
         let caller = self.gate.admit(&r).await?;
-        let id = Hex32::from_field("session", &r.session)?;
-        let weights = Hex32::from_field("weights_digest", &r.weights_digest)?;
+        let (id, weights) = (field("session", &r.session)?, field("weights_digest", &r.weights_digest)?);
         let session = self.sessions.open(caller, id, weights).await?;
         Ok(Response::new(self.message(&session).await?))
     }
@@ -44,7 +43,7 @@ impl v1::session_service_server::SessionService for SessionRpc {
     async fn get_session(&self, request: Request<v1::GetSessionRequest>) -> Result<Response<v1::Session>, Status> {
         let r = request.into_inner();
         let caller = self.gate.admit(&r).await?;
-        let session = self.sessions.visible(caller, Hex32::from_field("session", &r.session)?).await?;
+        let session = self.sessions.visible(caller, field("session", &r.session)?).await?;
         Ok(Response::new(self.message(&session).await?))
     }
 
@@ -59,15 +58,15 @@ impl v1::session_service_server::SessionService for SessionRpc {
         };
         let query = Query {
             features,
-            salt: Hex32::from_field("salt", &r.salt)?,
+            salt: field("salt", &r.salt)?,
             position: r.position,
-            voucher: r.voucher.as_ref().map(wire::signed_voucher).transpose()?,
+            voucher: r.voucher.as_ref().map(signed_voucher).transpose()?,
         };
-        let answered = self.sessions.answer(caller, Hex32::from_field("session", &r.session)?, query).await?;
+        let answered = self.sessions.answer(caller, field("session", &r.session)?, query).await?;
         Ok(Response::new(v1::QueryResponse {
             answer: answered.class.into(),
             label: answered.label,
-            transcript: answered.transcript.to_field(),
+            transcript: answered.transcript.to_vec(),
             position: answered.position,
             quantised: answered.quantised,
         }))
@@ -79,7 +78,7 @@ impl v1::session_service_server::SessionService for SessionRpc {
     ) -> Result<Response<v1::Session>, Status> {
         let r = request.into_inner();
         let caller = self.gate.admit(&r).await?;
-        let voucher = wire::signed_voucher(&r.voucher.ok_or_else(|| Problem::field("voucher", "is missing"))?)?;
+        let voucher = signed_voucher(&r.voucher.ok_or_else(|| Problem::field("voucher", "is missing"))?)?;
         let session = self.sessions.submit_voucher(caller, &voucher).await?;
         Ok(Response::new(self.message(&session).await?))
     }

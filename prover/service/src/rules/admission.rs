@@ -4,24 +4,25 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 use tribute_core::certificate::Certificate;
+use tribute_core::hexed::Hex20;
+use tribute_core::id::{DatasetId, SrsDigest};
 use tribute_core::layout::{Layout, Task};
 use tribute_core::link::Link;
 use tribute_core::records::Records;
 use tribute_core::schema::{Schema, Target as SchemaTarget};
-use tribute_core::statement::{Statement, OPTIMUM_SLOTS, TREE_SHARDS};
+use tribute_core::numbers::LAMBDA_LIMIT_BITS;
+use tribute_core::statement::Statement;
 use tribute_custody::Custody;
-use tribute_problem::hexed::{Hex20, Hex32};
-use tribute_problem::{Problem, Reason, Result};
+use tribute_problem::{field, Problem, Reason, Result};
 use tribute_proto::v1;
 use tribute_steps::calibrate::CalibrateJob;
 use tribute_steps::circuit::CircuitJob;
-use tribute_steps::dataset::shards;
 use tribute_steps::dataset::{DatasetBody, DatasetJob};
 use tribute_steps::evaluation::EvaluationJob;
 use tribute_steps::gradient::GradientJob;
 use tribute_steps::optimum::OptimumJob;
 use tribute_steps::shape::{Profile, ShapeBody, Target};
-use tribute_steps::train::{tree, AgentBody, SourceBody, TrainJob};
+use tribute_steps::train::{SourceBody, TrainJob};
 use tribute_steps::work::{Payload, Work};
 use tribute_store::artefacts::Artefacts;
 
@@ -38,7 +39,7 @@ use crate::wire;
 /// Work that may be queued, and which datasets' grants that uses up.
 pub(crate) struct Admitted {
     pub(crate) work: Work,
-    pub(crate) grants: Vec<Hex32>,
+    pub(crate) grants: Vec<DatasetId>,
 }
 
 impl From<Work> for Admitted {
@@ -61,7 +62,7 @@ pub(crate) struct Admission {
     /// Rows (log2) and data columns of the circuits where a request names none.
     pub(crate) profile: (u32, usize),
     /// Digest of the SRS that proofs are made under.
-    pub(crate) srs: Hex32,
+    pub(crate) srs: SrsDigest,
     /// Told when a job is queued.
     pub(crate) wake: Arc<Notify>,
 }
@@ -140,31 +141,10 @@ impl Admission {
     async fn dataset_work(&self, caller: Hex20, w: v1::DatasetWork) -> Result<Work> {
         let schema = wire::schema(&w.schema_json)?;
         let profile = self.profile(w.profile)?;
-        let layout = schema.layout(profile.k, profile.columns)?;
+        profile.layout(&schema)?;
         let terms = wire::terms(w.terms.unwrap_or_default())?;
         let records = records(&schema, w.records)?;
-        let needed = shards(records.len(), layout.capacity()).len();
         let target = self.target(w.context, |c| c.datasets())?;
-        let (most_shards, kind) = match target.chain_id {
-            0 => (TREE_SHARDS, "a certificate off chain"),
-            _ => (OPTIMUM_SLOTS, "a certificate on chain"),
-        };
-        if needed > most_shards {
-            let most = most_shards * layout.capacity();
-            return Err(Problem::new(
-                Reason::TooManyRecords,
-                format!(
-                    "{} records need {needed} shards of {} at k = {}; {kind} takes {most_shards} ({most} records): \
-                     register fewer, or with a larger k{}",
-                    records.len(),
-                    layout.capacity(),
-                    layout.k(),
-                    if target.chain_id == 0 { "" } else { ", or off chain" }
-                ),
-            )
-            .with("records", records.len())
-            .with("most", most));
-        }
         let count = records.len() as u64;
         let stored = self.custody.put_records(&caller.to_string(), &records).await?;
         Ok(Work::Dataset(DatasetJob {
@@ -187,8 +167,8 @@ impl Admission {
     ) -> Result<Admitted> {
         let terms = terms.ok_or_else(|| Problem::field("terms", "is missing"))?;
         let link = wire::link(terms.link)?.ok_or_else(|| Problem::field("terms.link", "is missing"))?;
-        if terms.lambda == 0 || terms.lambda >> 32 != 0 {
-            return Err(Problem::field("terms.lambda", format!("{}·2^-32 is not between 0 and 1", terms.lambda)));
+        if terms.lambda == 0 || terms.lambda >> LAMBDA_LIMIT_BITS != 0 {
+            return Err(Problem::field("terms.lambda", format!("{}·2^-44 is not between 0 and 1", terms.lambda)));
         }
         let (datasets, grants) = self.training_data(caller, &terms.dataset_ids).await?;
         let first = &datasets[0];
@@ -196,7 +176,7 @@ impl Admission {
             let message = format!("the target is a real value, the {} link is for classes: use squared", link.name());
             return Err(Problem::field("terms.link", message));
         }
-        let sources = sources(&datasets)?;
+        let sources = sources(&datasets);
         let (model, quantised_features) = match model {
             Some((onnx, quantised)) => (Some(self.custody.put(&caller.to_string(), "model", &onnx).await?), quantised),
             None => (None, false),
@@ -209,7 +189,6 @@ impl Admission {
             sources,
             lambda: terms.lambda,
             link,
-            reg_bias: terms.reg_bias,
             model,
             quantised_features,
         });
@@ -217,14 +196,14 @@ impl Admission {
     }
 
     /// The listed datasets, all of one schema and profile, and those that need a grant of this server's.
-    async fn training_data(&self, caller: Hex20, ids: &[Vec<u8>]) -> Result<(Vec<DatasetBody>, Vec<Hex32>)> {
+    async fn training_data(&self, caller: Hex20, ids: &[Vec<u8>]) -> Result<(Vec<DatasetBody>, Vec<DatasetId>)> {
         if ids.is_empty() {
             return Err(Problem::field("terms.dataset_ids", "name at least one dataset"));
         }
         let mut datasets: Vec<DatasetBody> = Vec::with_capacity(ids.len());
         let mut grants = Vec::new();
         for bytes in ids {
-            let id = Hex32::from_field("terms.dataset_ids", bytes)?;
+            let id: DatasetId = field("terms.dataset_ids", bytes)?;
             let dataset = self.registry.dataset(id).await?.ok_or_else(|| Problem::not_found("dataset", id))?.body;
             if datasets.iter().any(|d| d.id == id) {
                 return Err(Problem::field("terms.dataset_ids", format!("dataset {id} is listed twice")));
@@ -249,7 +228,7 @@ impl Admission {
     }
 
     /// The dataset, if `caller` may use it only with a grant of this server's.
-    async fn grant_needed(&self, caller: Hex20, dataset: &DatasetBody) -> Result<Option<Hex32>> {
+    async fn grant_needed(&self, caller: Hex20, dataset: &DatasetBody) -> Result<Option<DatasetId>> {
         if dataset.owner == caller || dataset.terms.open_training {
             return Ok(None);
         }
@@ -266,14 +245,12 @@ impl Admission {
             return Err(Problem::field("slot", format!("{}: the agent has {} shards", w.slot, agent.sources.len())));
         }
         let target = self.target(w.context, |c| c.agents())?;
-        fits(&agent, target)?;
         Ok(Work::Gradient(GradientJob { agent, slot: w.slot, target }))
     }
 
     async fn optimum_work(&self, caller: Hex20, w: v1::OptimumWork) -> Result<Work> {
         let agent = self.ownership.agent(caller, &w.weights_digest).await?.body;
         let target = self.target(w.context, |c| c.agents())?;
-        fits(&agent, target)?;
         let mut gradients = self.registry.agent_proofs(agent.weights_digest).await?.gradients;
         gradients.retain(|g| g.target == target);
         let (proven, shards) = (gradients.len(), agent.sources.len());
@@ -290,7 +267,7 @@ impl Admission {
         Ok(Work::Optimum(OptimumJob {
             gradients: gradients.into_iter().map(|g| g.gradient).collect(),
             target,
-            agent_id: Hex32::from_field("agent_id", &w.agent_id)?,
+            agent_id: field("agent_id", &w.agent_id)?,
             version: w.version,
             agent,
         }))
@@ -298,7 +275,7 @@ impl Admission {
 
     async fn evaluation_work(&self, caller: Hex20, w: v1::EvaluationWork) -> Result<Admitted> {
         let agent = self.ownership.agent(caller, &w.weights_digest).await?.body;
-        let id = Hex32::from_field("dataset_id", &w.dataset_id)?;
+        let id: DatasetId = field("dataset_id", &w.dataset_id)?;
         let dataset = self.registry.dataset(id).await?.ok_or_else(|| Problem::not_found("dataset", id))?.body;
         if (&dataset.schema, dataset.profile) != (&agent.schema, agent.profile) {
             return Err(Problem::new(
@@ -318,8 +295,8 @@ impl Admission {
         }
         let file = self.certificates.of(&agent).await?;
         let chain = Certificate::from_json(&file).map_err(Problem::internal)?.chain;
-        let proven = (dataset.target.chain_id, dataset.target.contract.0);
-        if proven != (chain.chain_id, chain.dataset_registry.0) {
+        let proven = (dataset.target.chain_id, dataset.target.contract);
+        if proven != (chain.chain_id, chain.dataset_registry) {
             return Err(Problem::new(
                 Reason::NotReady,
                 format!(
@@ -342,6 +319,7 @@ impl Admission {
         Ok(Profile {
             k: if p.k == 0 { k } else { p.k },
             columns: if p.columns == 0 { columns } else { p.columns as usize },
+            intercept_scale: p.intercept_scale,
         })
     }
 
@@ -353,9 +331,7 @@ impl Admission {
     ) -> Result<Target> {
         match (context, &self.chain) {
             (Some(c), _) if c.contract.is_empty() => Ok(Target { chain_id: c.chain_id, contract: Hex20::default() }),
-            (Some(c), _) => {
-                Ok(Target { chain_id: c.chain_id, contract: Hex20::from_field("context.contract", &c.contract)? })
-            }
+            (Some(c), _) => Ok(Target { chain_id: c.chain_id, contract: field("context.contract", &c.contract)? }),
             (None, Some(chain)) => Ok(own(&chain.contracts())),
             (None, None) => Ok(Target::default()),
         }
@@ -392,10 +368,7 @@ fn calibrate(w: v1::CalibrateWork) -> Result<Work> {
 fn circuit(w: v1::CircuitWork) -> Result<Work> {
     let shape = wire::shape(w.shape.ok_or_else(|| Problem::field("shape", "is missing"))?)?;
     let link = shape.link.unwrap_or(Link::Squared);
-    let full = match shape.statement {
-        Statement::Sum => ShapeBody::sum(&shape.layout()?, shape.parts),
-        statement => ShapeBody::of(statement, &shape.layout()?, link, shape.reg_bias),
-    };
+    let full = ShapeBody::of(shape.statement, &shape.layout()?, link);
     if shape.statement == Statement::Gradient && shape.link.is_none() {
         return Err(Problem::field("shape.link", "a gradient circuit has a link"));
     }
@@ -403,26 +376,9 @@ fn circuit(w: v1::CircuitWork) -> Result<Work> {
     Ok(Work::Circuit(CircuitJob { shape: full }))
 }
 
-/// On a chain every shard has a slot of the optimum of its own.
-fn fits(agent: &AgentBody, target: Target) -> Result<()> {
-    let shards = agent.sources.len();
-    if target.chain_id == 0 || shards <= OPTIMUM_SLOTS {
-        return Ok(());
-    }
-    Err(Problem::field(
-        "context",
-        format!(
-            "the agent has {shards} shards; a certificate on chain takes {OPTIMUM_SLOTS}: prove it off chain, or train it on \
-             datasets of a larger k, so that fewer shards hold the records"
-        ),
-    )
-    .with("shards", shards)
-    .with("most", OPTIMUM_SLOTS))
-}
-
-/// The shards of all datasets in order: the slots of the optimum, or the leaves of the tree under it.
-fn sources(datasets: &[DatasetBody]) -> Result<Vec<SourceBody>> {
-    let sources: Vec<SourceBody> = datasets
+/// The shards of all datasets in order.
+fn sources(datasets: &[DatasetBody]) -> Vec<SourceBody> {
+    datasets
         .iter()
         .flat_map(|d| {
             d.shards.iter().enumerate().map(|(i, s)| SourceBody {
@@ -434,9 +390,7 @@ fn sources(datasets: &[DatasetBody]) -> Result<Vec<SourceBody>> {
                 records: s.records.clone(),
             })
         })
-        .collect();
-    tree(&sources)?;
-    Ok(sources)
+        .collect()
 }
 
 fn records(schema: &Schema, records: Option<v1::dataset_work::Records>) -> Result<Records> {
@@ -480,10 +434,10 @@ fn quantised(schema: &Schema, q: &v1::QuantisedRecords) -> Result<Records> {
 
 /// The circuits that agents over a layout need. A regression has no `service` circuit: its answers are no classes.
 #[must_use]
-pub(crate) fn shapes(layout: &Layout, link: Link, reg_bias: bool) -> Vec<ShapeBody> {
+pub(crate) fn shapes(layout: &Layout, link: Link) -> Vec<ShapeBody> {
     [Statement::Dataset, Statement::Gradient, Statement::Optimum, Statement::Service]
         .into_iter()
         .filter(|s| *s != Statement::Service || layout.task() == Task::Classes)
-        .map(|s| ShapeBody::of(s, layout, link, reg_bias))
+        .map(|s| ShapeBody::of(s, layout, link))
         .collect()
 }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use tokio::sync::Mutex;
 use tribute_core::head::answer;
+use tribute_core::id::WeightsDigest;
 use tribute_core::layout::{Layout, Task};
 use tribute_core::schema::Schema;
 use tribute_custody::Custody;
 use tribute_inference::agent::Agent;
 use tribute_inference::runtime::{AgentSession, Runtime, RuntimeError};
-use tribute_problem::hexed::Hex32;
 use tribute_problem::{Problem, Reason, Result};
 
 use crate::registry::Registry;
@@ -30,7 +30,7 @@ pub(crate) struct LoadedAgents {
     registry: Registry,
     custody: Custody,
     /// By weights' digest.
-    loaded: Arc<Mutex<HashMap<Hex32, Arc<Loaded>>>>,
+    loaded: Arc<Mutex<HashMap<WeightsDigest, Arc<Loaded>>>>,
 }
 
 impl LoadedAgents {
@@ -39,7 +39,7 @@ impl LoadedAgents {
     }
 
     /// The agent, loaded into onnxruntime once.
-    pub(crate) async fn get(&self, digest: Hex32) -> Result<Arc<Loaded>> {
+    pub(crate) async fn get(&self, digest: WeightsDigest) -> Result<Arc<Loaded>> {
         let mut loaded = self.loaded.lock().await;
         if let Some(agent) = loaded.get(&digest) {
             return Ok(agent.clone());

@@ -1,9 +1,7 @@
 //! The certificate file, assembled from an agent's proofs.
 
-use tribute_core::certificate::Hex as CoreHex;
-use tribute_core::certificate::{Chain, DatasetParts, Node, Parts, ShardParts, SrsName, Sum};
+use tribute_core::certificate::{Chain, DatasetParts, Parts, ShardParts, SrsName};
 use tribute_problem::{Problem, Reason, Result};
-use tribute_steps::circuit::ProofBody;
 use tribute_steps::train::AgentBody;
 use tribute_store::artefacts::Artefacts;
 
@@ -42,8 +40,8 @@ impl Certificates {
                 datasets.push(DatasetParts { owner: dataset.owner.0, terms: dataset.terms, shards: Vec::new() });
             }
             let parts = ShardParts {
-                dataset: shard.proof.load(&self.artefacts).await?,
-                gradient: gradient.proof.load(&self.artefacts).await?,
+                dataset: shard.proof.load(&self.artefacts).await?.into(),
+                gradient: gradient.proof.load(&self.artefacts).await?.into(),
             };
             match datasets.last_mut() {
                 Some(last) => last.shards.push(parts),
@@ -58,39 +56,24 @@ impl Certificates {
         let certificate = Parts {
             chain: Chain {
                 chain_id: optimum.target.chain_id,
-                dataset_registry: CoreHex(registry.contract.0),
-                agent_registry: CoreHex(optimum.target.contract.0),
+                dataset_registry: registry.contract,
+                agent_registry: optimum.target.contract,
             },
             srs: SrsName {
-                digest: CoreHex(circuit.srs_digest.0),
-                development: circuit.srs_digest.0 == tribute_engine::srs::Srs::development_digest(),
+                digest: circuit.srs_digest,
+                development: circuit.srs_digest == tribute_engine::srs::Srs::development_digest(),
             },
             schema: agent.schema()?,
             layout: agent.layout()?,
             link: agent.link,
-            reg_bias: agent.reg_bias,
-            agent: optimum.agent_id.0,
+            agent: optimum.agent_id,
             version: optimum.version,
             owner: agent.owner.0,
             datasets,
-            tree: self.tree(optimum.tree.as_deref()).await?,
-            optimum: optimum.proof.load(&self.artefacts).await?,
+            optimum: optimum.proof.load(&self.artefacts).await?.into(),
         }
         .assemble()
         .map_err(|e| Problem::internal(format!("the certificate does not fit together: {e}")))?;
         Ok(certificate.to_json().into_bytes())
-    }
-
-    async fn tree(&self, tree: Option<&[Node<ProofBody>]>) -> Result<Option<Vec<Node>>> {
-        let Some(tree) = tree else { return Ok(None) };
-        let mut proofs = Vec::new();
-        for sum in tree.iter().flat_map(Node::sums) {
-            proofs.push(sum.proof.load(&self.artefacts).await?);
-        }
-        // both go through the tree from the parts up
-        let mut proofs = proofs.into_iter();
-        let mut next =
-            |_: &Sum<ProofBody>| proofs.next().ok_or_else(|| Problem::internal("a tree with more sums than it has"));
-        tree.iter().map(|node| node.try_map(&mut next)).collect::<Result<_>>().map(Some)
     }
 }

@@ -1,7 +1,8 @@
 //! What is whose. What is not the caller's is answered as if it did not exist.
 
-use tribute_problem::hexed::{Hex20, Hex32};
-use tribute_problem::{Problem, Result};
+use tribute_core::hexed::Hex20;
+use tribute_core::id::{DatasetId, WeightsDigest};
+use tribute_problem::{field, Problem, Result};
 use tribute_steps::dataset::DatasetBody;
 use tribute_steps::train::AgentBody;
 
@@ -19,7 +20,7 @@ pub(crate) struct Ownership {
 impl Ownership {
     /// A dataset of the caller's.
     pub(crate) async fn dataset(&self, caller: Hex20, id: &[u8]) -> Result<Dated<DatasetBody>> {
-        let id = Hex32::from_field("dataset_id", id)?;
+        let id: DatasetId = field("dataset_id", id)?;
         match self.registry.dataset(id).await? {
             Some(dataset) if dataset.body.owner == caller => Ok(dataset),
             _ => Err(Problem::not_found("dataset", id)),
@@ -28,7 +29,7 @@ impl Ownership {
 
     /// An agent of the caller's.
     pub(crate) async fn agent(&self, caller: Hex20, digest: &[u8]) -> Result<Dated<AgentBody>> {
-        let digest = Hex32::from_field("weights_digest", digest)?;
+        let digest: WeightsDigest = field("weights_digest", digest)?;
         match self.registry.agent(digest).await? {
             Some(agent) if agent.body.owner == caller => Ok(agent),
             _ => Err(Problem::not_found("agent", digest)),

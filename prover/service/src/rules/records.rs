@@ -6,11 +6,11 @@
 use std::sync::Arc;
 
 use tokio::sync::Mutex;
+use tribute_core::id::RecordContext;
 use tribute_core::opening::RecordClaim;
 use tribute_core::schema::Schema;
 use tribute_custody::Custody;
 use tribute_engine::srs::SrsStore;
-use tribute_problem::hexed::Hex32;
 use tribute_problem::{Problem, Reason, Result};
 use tribute_steps::dataset::DatasetBody;
 use tribute_steps::gradient::same;
@@ -28,7 +28,7 @@ pub(crate) struct Records {
 
 impl Records {
     /// Opens record `number` of a dataset.
-    pub(crate) async fn show(&self, dataset: DatasetBody, number: u64, context: Hex32) -> Result<ShownRecord> {
+    pub(crate) async fn show(&self, dataset: DatasetBody, number: u64, context: RecordContext) -> Result<ShownRecord> {
         if number >= dataset.count {
             let text = format!("record {number} of a dataset of {}: they are counted from 0", dataset.count);
             return Err(Problem::field("record", text).with("record", number).with("records", dataset.count));
@@ -63,7 +63,7 @@ impl Records {
                 index,
                 features,
                 target: records.target(row),
-                context: context.0,
+                context,
             };
             let opening = committed.open_record(&srs, &claim)?;
             Ok(ShownRecord::new(&dataset, &srs, place, &claim, &opening))

@@ -6,13 +6,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use tribute_chain::SignedVoucher;
 use tribute_core::context::first_transcript;
+use tribute_core::hexed::{Hex, Hex20};
+use tribute_core::id::{Salt, SessionId, Transcript, WeightsDigest};
 use tribute_core::layout::Layout;
 use tribute_core::receipt::{check_salt, extend, from_word, to_word};
 use tribute_core::schema::{Schema, Target as SchemaTarget};
 use tribute_core::Fr;
 use tribute_custody::Custody;
-use tribute_problem::hexed::{Hex, Hex20, Hex32};
-use tribute_problem::{Problem, Reason, Result};
+use tribute_problem::{field, Problem, Reason, Result};
 use tribute_steps::service::{capacity, AnsweredQuery, QuerySlots, ServiceJob, SlotBody};
 use tribute_steps::train::AgentBody;
 use tribute_steps::work::Work;
@@ -49,7 +50,7 @@ pub(crate) enum Features {
 pub(crate) struct Query {
     pub(crate) features: Features,
     /// Random, below 2^248.
-    pub(crate) salt: Hex32,
+    pub(crate) salt: Salt,
     /// Answers of the session before this one.
     pub(crate) position: u64,
     /// For the answers before, where one is due.
@@ -62,7 +63,7 @@ pub(crate) struct Answered {
     /// The class's name.
     pub(crate) label: String,
     /// After this answer.
-    pub(crate) transcript: Hex32,
+    pub(crate) transcript: Transcript,
     /// Answers of the session, this one included.
     pub(crate) position: u64,
     /// The query as the receipt holds it.
@@ -87,14 +88,14 @@ impl Sessions {
     }
 
     /// A session being served.
-    async fn served(&self, id: Hex32) -> Result<SessionRow> {
+    async fn served(&self, id: SessionId) -> Result<SessionRow> {
         self.registry.session(id).await?.ok_or_else(|| {
             Problem::new(Reason::NotFound, format!("session {id} is not served here: open it with OpenSession first"))
                 .with("session", id)
         })
     }
 
-    pub(crate) async fn on_chain(&self, id: Hex32) -> Result<ChainSession> {
+    pub(crate) async fn on_chain(&self, id: SessionId) -> Result<ChainSession> {
         self.chain()?.session(id).await?.ok_or_else(|| {
             Problem::new(Reason::NotFound, format!("no session {id} in the escrow contract: open it there first"))
                 .with("session", id)
@@ -105,8 +106,8 @@ impl Sessions {
     async fn take_voucher(&self, session: &SessionRow, voucher: &SignedVoucher) -> Result<()> {
         let id = session.body.id;
         let bad = |message: String| Problem::new(Reason::BadVoucher, message).with("session", id);
-        let (count, transcript) = (voucher.count(), Hex(voucher.transcript().0));
-        if voucher.session().0 != id.0 || voucher.version() != session.body.version {
+        let (count, transcript) = (voucher.count(), voucher.transcript());
+        if voucher.session() != id || voucher.version() != session.body.version {
             let (got, version) = (voucher.session(), session.body.version);
             return Err(bad(format!(
                 "the voucher is for session {got} version {}, not {id} version {version}",
@@ -138,7 +139,7 @@ impl Sessions {
     }
 
     /// Starts serving a session that stands in the escrow contract, for its client or its session key.
-    pub(crate) async fn open(&self, caller: Hex20, id: Hex32, weights: Hex32) -> Result<SessionRow> {
+    pub(crate) async fn open(&self, caller: Hex20, id: SessionId, weights: WeightsDigest) -> Result<SessionRow> {
         let on_chain = self.on_chain(id).await?;
         if caller != on_chain.client && caller != on_chain.session_key {
             return Err(Problem::new(Reason::NotAllowed, format!("session {id} is not {caller}'s")));
@@ -156,7 +157,7 @@ impl Sessions {
             .with("version", number));
         }
         let target = chain.contracts().sessions();
-        let first = first_transcript(&target.domain(), &id.0, on_chain.version, &weights.0);
+        let first = first_transcript(&target.domain(), &id, on_chain.version, &weights);
         let body = SessionBody {
             id,
             weights_digest: weights,
@@ -167,14 +168,14 @@ impl Sessions {
             session_key: on_chain.session_key,
             price: on_chain.price,
             target,
-            first_transcript: Hex(to_word(&first)),
+            first_transcript: Transcript::new(to_word(&first)),
         };
         self.registry.open_session(&body).await?;
         self.served(id).await
     }
 
     /// A session, for those whom it concerns: its client, its session key, the agent's owner.
-    pub(crate) async fn visible(&self, caller: Hex20, id: Hex32) -> Result<SessionRow> {
+    pub(crate) async fn visible(&self, caller: Hex20, id: SessionId) -> Result<SessionRow> {
         let session = self.served(id).await?;
         let b = &session.body;
         if [b.client, b.session_key, b.agent_owner].contains(&caller) {
@@ -185,17 +186,17 @@ impl Sessions {
 
     /// Keeps a voucher that its session key sends.
     pub(crate) async fn submit_voucher(&self, caller: Hex20, voucher: &SignedVoucher) -> Result<SessionRow> {
-        let session = self.served(Hex(voucher.session().0)).await?;
+        let session = self.served(voucher.session()).await?;
         if caller != session.body.session_key {
             let message = format!("vouchers of session {} come from its session key", session.body.id);
             return Err(Problem::new(Reason::NotAllowed, message));
         }
         self.take_voucher(&session, voucher).await?;
-        self.served(Hex(voucher.session().0)).await
+        self.served(voucher.session()).await
     }
 
     /// Answers the query that comes after `position` answers, once what came before it is vouched for.
-    pub(crate) async fn answer(&self, caller: Hex20, id: Hex32, query: Query) -> Result<Answered> {
+    pub(crate) async fn answer(&self, caller: Hex20, id: SessionId, query: Query) -> Result<Answered> {
         let mut session = self.served(id).await?;
         if caller != session.body.session_key {
             let message = format!("queries of session {id} are signed by its session key");
@@ -203,7 +204,7 @@ impl Sessions {
         }
         let agent = self.agents.get(session.body.weights_digest).await?;
         let features = quantised(&agent.schema, query.features)?;
-        let salt: Fr = from_word(&query.salt.0)
+        let salt: Fr = from_word(query.salt.as_bytes())
             .filter(|s| check_salt(s).is_ok())
             .ok_or_else(|| Problem::new(Reason::BadQuery, "the salt must be below 2^248"))?;
 
@@ -246,13 +247,13 @@ impl Sessions {
         check_escrow(&session, &on_chain, &agent.layout)?;
 
         let class = agent.answer(&features)?;
-        let before = from_word(&session.transcript.0)
+        let before = from_word(session.transcript.as_bytes())
             .ok_or_else(|| Problem::internal("a stored transcript is no field element"))?;
         let after = extend(before, agent.layout.features(), &features, salt, class);
         let row = AnswerRow {
             sealed_query: self.seal_query(session.body.agent_owner, &features, query.salt).await?,
             answer: class,
-            transcript: Hex(to_word(&after)),
+            transcript: Transcript::new(to_word(&after)),
         };
         self.registry.add_answer(id, session.count, &row).await?;
         Ok(Answered::new(&agent.schema, &row, session.count + 1, features))
@@ -267,7 +268,7 @@ impl Sessions {
         let (mut slots, mut queries) = (Vec::new(), QuerySlots::default());
         let mut fixed: Option<SessionBody> = None;
         for bytes in sessions {
-            let id = Hex32::from_field("sessions", bytes)?;
+            let id: SessionId = field("sessions", bytes)?;
             let session = self.served(id).await?;
             let body = session.body.clone();
             let first = fixed.get_or_insert_with(|| body.clone());
@@ -338,17 +339,17 @@ impl Sessions {
         Ok((SlotBody { session: id, before: on_chain.transcript, voucher, count }, answered))
     }
 
-    async fn seal_query(&self, owner: Hex20, features: &[u8], salt: Hex32) -> Result<String> {
-        let plain = [&salt.0[..], features].concat();
+    async fn seal_query(&self, owner: Hex20, features: &[u8], salt: Salt) -> Result<String> {
+        let plain = [&salt.as_bytes()[..], features].concat();
         Ok(hex::encode(self.custody.seal(&owner.to_string(), SEALED, &plain).await?))
     }
 
-    async fn unseal_query(&self, owner: Hex20, sealed: &str) -> Result<(Vec<u8>, Hex32)> {
+    async fn unseal_query(&self, owner: Hex20, sealed: &str) -> Result<(Vec<u8>, Salt)> {
         let sealed = hex::decode(sealed).map_err(Problem::internal)?;
         let plain = self.custody.unseal(&owner.to_string(), SEALED, &sealed).await?;
         let (salt, features) =
             plain.split_first_chunk::<32>().ok_or_else(|| Problem::internal("a stored query is too short"))?;
-        Ok((features.to_vec(), Hex(*salt)))
+        Ok((features.to_vec(), Salt::new(*salt)))
     }
 }
 

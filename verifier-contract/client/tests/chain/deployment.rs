@@ -4,10 +4,10 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use crate::common::{artifacts, World};
 use alloy::sol_types::SolValue;
 use tribute_chain::anvil::AnvilOptions;
 use tribute_chain::{Anvil, Chain, ChainError, Contracts, DeployOptions, Deployment, Options, Wallet, U256};
+use tribute_testing::chain::{artifacts, World};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_deployed_is_the_local_build() {
@@ -15,7 +15,7 @@ async fn what_is_deployed_is_the_local_build() {
     let chain = anvil.connect().await.unwrap();
     let wallet = Wallet::new(&chain, anvil.keys()[0].clone());
     let (deployment, sent) = Deployment::deploy(&wallet, &artifacts(), &DeployOptions::default()).await.unwrap();
-    assert_eq!(sent.len(), 6);
+    assert_eq!(sent.len(), 9);
     assert!(sent.iter().all(|s| s.status == 1));
     deployment.check(&chain, &artifacts()).await.unwrap();
 
@@ -43,15 +43,18 @@ async fn what_is_deployed_is_the_local_build() {
     deployment.check(&chain, &artifacts()).await.unwrap();
 
     // the same code, bound to another gate: only the views and the hash tell
-    let (gate, _) = Deployment::deploy(&wallet, &artifacts(), &DeployOptions::default()).await.unwrap();
+    let (second, _) = Deployment::deploy(&wallet, &artifacts(), &DeployOptions::default()).await.unwrap();
     let creation = artifacts().load("AgentRegistry").unwrap();
-    let arguments = (gate.proof_gate.address, deployment.dataset_registry.address).abi_encode_params();
+    let mixed = (second.proof_gate.address, deployment.dataset_registry.address).abi_encode_params();
+    let error = wallet.deploy("AgentRegistry", creation.with_arguments(&mixed)).await.unwrap_err();
+    assert!(error.is_revert("OtherDeployment"), "{error}");
+    let arguments = (second.proof_gate.address, second.dataset_registry.address).abi_encode_params();
     let (other, _) = wallet.deploy("AgentRegistry", creation.with_arguments(&arguments)).await.unwrap();
     let mut forged = deployment.clone();
     forged.agent_registry.address = other;
     let error = forged.check(&chain, &artifacts()).await.unwrap_err();
     assert!(matches!(error, ChainError::CodeDiffers { .. }), "{error}");
-    forged.agent_registry.code_hash = alloy::primitives::keccak256(chain.code(other).await.unwrap());
+    forged.agent_registry.code_hash = tribute_chain::chain::code_hash(&chain.code(other).await.unwrap());
     let error = forged.check(&chain, &artifacts()).await.unwrap_err();
     assert!(matches!(error, ChainError::WiringDiffers { .. }), "{error}");
 }
@@ -74,7 +77,7 @@ async fn another_chain_is_refused() {
     let error = contracts.holdings().await.unwrap_err();
     assert!(matches!(error, ChainError::NoCode { .. }), "{error}");
     let wallet = Wallet::new(&chain, fresh.keys()[0].clone());
-    let error = contracts.create_agent(Default::default()).send(&wallet).await.unwrap_err();
+    let error = contracts.create_agent(Default::default(), "").send(&wallet).await.unwrap_err();
     assert!(matches!(error, ChainError::NoCode { .. }), "{error}");
     assert_eq!(chain.mined_nonce(wallet.address()).await.unwrap(), 0);
 }
@@ -146,7 +149,7 @@ async fn a_dumped_chain_lives_again() {
     let chain = anvil.connect().await.unwrap();
     deployment.check(&chain, &artifacts()).await.unwrap();
     let contracts = Contracts::new(&chain, deployment).unwrap();
-    assert!(contracts.is_certified(c.agent, c.version).await.unwrap());
+    assert!(contracts.is_certified(&c.agent, c.version).await.unwrap());
 }
 
 #[tokio::test]

@@ -1,10 +1,14 @@
 //! Every call of the life cycle, its errors and what events say, on a real anvil.
 
-use crate::common::{points, World, DATA_BPS, ESCROW, PRICE};
 use alloy::primitives::keccak256;
+use tribute_chain::chain::code_hash;
 use tribute_chain::sessions::OpenParams;
 use tribute_chain::voucher::voucher_digest;
-use tribute_chain::{signing, ChainError, NewCircuit, SignedVoucher, Voucher, B256, U256};
+use tribute_chain::{signing, word, ChainError, NewCircuit, SignedVoucher, Voucher, U256};
+use tribute_core::digest::keccak;
+use tribute_core::id::{AgentId, CircuitId, DatasetId, SessionId, ShardDigest, Transcript};
+use tribute_core::statement::Statement;
+use tribute_testing::chain::{gradient_points, points, weights, World, DATA_BPS, ESCROW, PRICE};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn from_datasets_to_withdrawals() {
@@ -14,7 +18,7 @@ async fn from_datasets_to_withdrawals() {
     assert_eq!(w.contracts.session_id_of(w.cleo.address(), 0).await.unwrap(), one);
 
     let batch = w.batch(&c, &[(one, 120), (two, 80)]).await;
-    let claimed = w.contracts.claim(vec![batch]).send(&w.olga).await.unwrap();
+    let claimed = w.contracts.claim(std::slice::from_ref(&batch)).send(&w.olga).await.unwrap();
     let total = 200 * PRICE;
     let to_data = total * u128::from(DATA_BPS) / 10_000;
     assert_eq!(claimed.event.sessions.len(), 2);
@@ -24,21 +28,21 @@ async fn from_datasets_to_withdrawals() {
 
     let mut paid = U256::ZERO;
     for (owner, dataset) in [(&w.ada, c.datasets[0]), (&w.ben, c.datasets[1])] {
-        let due = w.contracts.provider_due(c.agent, c.version, dataset).await.unwrap();
-        let done = w.contracts.withdraw_provider(c.agent, c.version, dataset).send(owner).await.unwrap();
+        let due = w.contracts.provider_due(&c.agent, c.version, &dataset).await.unwrap();
+        let done = w.contracts.withdraw_provider(&c.agent, c.version, &dataset).send(owner).await.unwrap();
         assert_eq!(done.event.amount, due);
         assert_eq!(w.balance(owner.address()).await, due);
         paid += due;
     }
-    let fees = w.contracts.withdraw_owner(c.agent, c.version).send(&w.olga).await.unwrap();
+    let fees = w.contracts.withdraw_owner(&c.agent, c.version).send(&w.olga).await.unwrap();
     assert_eq!(fees.event.amount, U256::from(total - to_data));
 
     for (client, session, left) in [(&w.cleo, one, ESCROW - 120 * PRICE), (&w.admin, two, ESCROW - 80 * PRICE)] {
-        w.contracts.request_thaw(session).send(client).await.unwrap();
-        let early = w.contracts.withdraw_remainder(session).send(client).await.unwrap_err();
+        w.contracts.request_thaw(&session, None).send(client).await.unwrap();
+        let early = w.contracts.withdraw_thawed(&session).send(client).await.unwrap_err();
         assert_eq!(early.revert().unwrap().name, "NotThawed");
         w.chain.advance_time(61).await.unwrap();
-        let done = w.contracts.withdraw_remainder(session).send(client).await.unwrap();
+        let done = w.contracts.withdraw_thawed(&session).send(client).await.unwrap();
         assert_eq!(done.event.amount, U256::from(left));
     }
     let end = w.contracts.holdings().await.unwrap();
@@ -47,33 +51,26 @@ async fn from_datasets_to_withdrawals() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_claim_sent_twice_is_mined_and_fails_with_the_contracts_error() {
+async fn a_claim_sent_twice_pays_once() {
     let w = World::new().await;
     let c = w.certified().await;
     let session = w.open(&w.cleo, &c).await;
     let batch = w.batch(&c, &[(session, 7)]).await;
-    let claim = w.contracts.claim(vec![batch]);
-    claim.send(&w.olga).await.unwrap();
+    let claim = w.contracts.claim(std::slice::from_ref(&batch));
+    claim.send(&w.ada).await.unwrap(); // anybody may: who is paid is fixed
 
     let before = w.contracts.holdings().await.unwrap();
-    let nothing_sent = w.chain.mined_nonce(w.olga.address()).await.unwrap();
-    let refused = claim.send(&w.olga).await.unwrap_err();
-    assert!(matches!(refused, ChainError::Reverted { .. }), "{refused}");
-    assert!(refused.to_string().contains("StaleTranscript"), "{refused}");
-    assert_eq!(w.chain.mined_nonce(w.olga.address()).await.unwrap(), nothing_sent);
-
-    let fraud = claim.send_expecting_revert(&w.olga, None).await.unwrap();
-    assert_eq!((fraud.revert.name.as_str(), fraud.sent.status), ("StaleTranscript", 0));
-    assert_eq!(fraud.revert.operand("session"), Some(session.to_string().as_str()));
-    let receipt = w.chain.receipt(fraud.sent.tx).await.unwrap().unwrap();
-    assert!(!receipt.status());
+    let again = claim.send(&w.olga).await.unwrap();
+    assert!(again.event.sessions.is_empty() && again.event.fees.is_empty());
+    let [skipped] = again.event.skipped.as_slice() else { panic!("{again:?}") };
+    assert_eq!((skipped.session, u8::from(skipped.reason)), (word(&session), 3), "a stale transcript");
     assert_eq!(w.contracts.holdings().await.unwrap(), before);
 
     // the honest twin passes, and is reported as unexpected where a failure was asked for
-    let next = w.contracts.claim(vec![w.batch(&c, &[(session, 3)]).await]);
+    let next = w.contracts.claim(&[w.batch(&c, &[(session, 3)]).await]);
     let error = next.send_expecting_revert(&w.olga, None).await.unwrap_err();
     assert!(matches!(error, ChainError::UnexpectedSuccess { .. }), "{error}");
-    assert_eq!(w.contracts.session(session).await.unwrap().count, 10);
+    assert_eq!(w.contracts.session(&session).await.unwrap().count, 10);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -84,30 +81,26 @@ async fn frauds_name_what_is_wrong() {
 
     // voucher_overcount: the right key signs one query more than is proven
     let mut batch = w.batch(&c, &[(session, 7)]).await;
-    let slot = &batch.slots[0];
-    let more = Voucher { session, version: c.version, count: slot.count + 1, transcript: slot.transcript };
-    batch.slots[0] = SignedVoucher::sign(&w.session_key, &w.contracts.session_domain(), more).unwrap().slot();
-    let fraud = w.contracts.claim(vec![batch]).send_expecting_revert(&w.olga, None).await.unwrap();
-    assert_eq!(fraud.revert.name, "VoucherCountMismatch");
-    assert_eq!((fraud.revert.operand("provenTotal"), fraud.revert.operand("signed")), (Some("7"), Some("8")));
+    let voucher = &batch.vouchers[0];
+    let more = Voucher { session, version: c.version, count: voucher.count() + 1, transcript: voucher.transcript() };
+    batch.vouchers[0] = SignedVoucher::sign(&w.session_key, &w.contracts.session_domain(), more).unwrap();
+    let claimed = w.contracts.claim(std::slice::from_ref(&batch)).send(&w.olga).await.unwrap();
+    assert_eq!(u8::from(claimed.event.skipped[0].reason), 5, "another count");
+    assert!(claimed.event.sessions.is_empty());
 
-    // label_changed: a gradient over other records in the slot of the registered ones
-    let params = w.version_params(&c.datasets);
-    let version = w.contracts.propose_version(c.agent, params).send(&w.olga).await.unwrap().event.version;
-    let inputs = vec![w.contracts.gradient_context(c.agent, version, 0).await.unwrap()];
-    let committed = [points("ada, one label changed", 9), points("weights", 1), points("g", 1)].concat();
-    let proof = w.proof(&inputs, &committed).await;
-    let call = w.contracts.submit_gradient(c.agent, version, 0, inputs, proof);
+    // label_changed: a gradient over other records than the registered ones
+    let version = w.closed(&c.agent, &c.datasets).await;
+    let [point, ..] = gradient_points();
+    let gradient = w.gradient(&c.agent, version, c.datasets[0], "ada, one label changed", &point, 1).await;
+    let call = w.contracts.add_gradients(&c.agent, version, &[gradient]);
     let fraud = call.send_expecting_revert(&w.olga, None).await.unwrap();
-    assert_eq!(fraud.revert.name, "WrongDataset");
+    assert_eq!(fraud.revert.name, "WrongRecords");
     assert_eq!(fraud.revert.operand("expected"), Some(keccak256(points("ada", 9)).to_string().as_str()));
 
     // a proof that the verifier rejects
     let mut batch = w.batch(&c, &[(session, 7)]).await;
-    let mut proof = batch.proof.to_vec();
-    *proof.last_mut().unwrap() ^= 1;
-    batch.proof = proof.into();
-    let fraud = w.contracts.claim(vec![batch]).send_expecting_revert(&w.olga, None).await.unwrap();
+    *batch.proof.bytes.last_mut().unwrap() ^= 1;
+    let fraud = w.contracts.claim(std::slice::from_ref(&batch)).send_expecting_revert(&w.olga, None).await.unwrap();
     assert_eq!(fraud.revert.name, "ProofRejected");
     assert_eq!(fraud.revert.declared_by, ["ProofGate"]);
 }
@@ -149,32 +142,38 @@ async fn digests_and_contexts_are_the_contracts() {
     let c = w.certified().await;
     let session = w.open(&w.cleo, &c).await;
     let domain = w.contracts.session_domain();
-    let weights = keccak256(points("weights", 1));
+    let weights = weights();
     let be = |f: ark_bn254::Fr| {
         use ark_ff::{BigInteger, PrimeField};
         U256::from_be_slice(&f.into_bigint().to_bytes_be())
     };
 
-    let voucher = Voucher { session, version: c.version, count: 5, transcript: U256::from(77) };
-    let on_chain = w.contracts.voucher_digest(session, c.version, 5, U256::from(77)).await.unwrap();
+    let transcript = Transcript::new(U256::from(77).to_be_bytes());
+    let voucher = Voucher { session, version: c.version, count: 5, transcript };
+    let on_chain = w.contracts.voucher_digest(&session, c.version, 5, &transcript).await.unwrap();
     assert_eq!(voucher_digest(&domain, &voucher), on_chain);
-    let core = context::voucher_digest(&domain, &session, c.version, 5, &U256::from(77).to_be_bytes());
-    assert_eq!(B256::from(core), on_chain);
+    let core = context::voucher_digest(&domain, &session, c.version, 5, &transcript);
+    assert_eq!(core, on_chain);
 
     let client = w.cleo.address().into();
-    assert_eq!(B256::from(context::session_id(&domain, &client, 0)), session);
-    assert_eq!(B256::from(context::agent_id(&w.contracts.agent_domain(), &w.olga.address().into(), 0)), c.agent);
+    assert_eq!(context::session_id(&domain, &client, 0), session);
+    assert_eq!(context::agent_id(&w.contracts.agent_domain(), &w.olga.address().into(), 0), c.agent);
     let first = context::first_transcript(&domain, &session, c.version, &weights);
-    assert_eq!(be(first), w.contracts.session(session).await.unwrap().transcript);
-    assert_eq!(be(first), w.contracts.first_transcript(session, c.version, weights).await.unwrap());
-    let service = context::service_ctx(&domain, &[session.0]);
-    assert_eq!(be(service), w.contracts.service_context(vec![session]).await.unwrap());
-    let ids = c.datasets.map(|d| d.0);
-    let optimum = context::optimum_ctx(&w.contracts.agent_domain(), &c.agent, c.version, &weights, &ids);
-    assert_eq!(be(optimum), w.contracts.optimum_context(c.agent, c.version).await.unwrap());
-    let shard = keccak256(points("ben", 9));
+    assert_eq!(be(first), w.contracts.session(&session).await.unwrap().transcript);
+    assert_eq!(be(first), w.contracts.first_transcript(&session, c.version, &weights).await.unwrap());
+    let service = context::service_ctx(&domain, &[session]);
+    assert_eq!(be(service), w.contracts.service_context(&[session]).await.unwrap());
+    let optimum = context::optimum_ctx(
+        &w.contracts.agent_domain(),
+        &c.agent,
+        c.version,
+        &weights,
+        &context::list_hash(c.datasets),
+    );
+    assert_eq!(be(optimum), w.contracts.optimum_context(&c.agent, c.version).await.unwrap());
+    let shard = ShardDigest::new(keccak(&points("ben", 9)));
     let gradient = context::gradient_ctx(&w.contracts.agent_domain(), &w.olga.address().into(), &weights, &shard);
-    assert_eq!(be(gradient), w.contracts.gradient_context(c.agent, c.version, 1).await.unwrap());
+    assert_eq!(be(gradient), w.contracts.gradient_context(&c.agent, c.version, &c.datasets[1], 0).await.unwrap());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -193,46 +192,73 @@ async fn verifiers_are_deployed_and_measured() {
 
     // who may not register it pays for no verifier
     let creation = tribute_chain::circuits::creation_of(&runtime);
-    let (circuit, hash) = (w.circuit(3), keccak256(runtime));
+    let (circuit, hash) = (w.circuit(4), code_hash(&runtime));
     let before = w.chain.mined_nonce(w.ada.address()).await.unwrap();
-    let stranger = w.contracts.ensure_circuit(&w.ada, "sum", &circuit, creation.clone(), hash).await.unwrap_err();
-    assert!(stranger.is_revert("OwnableUnauthorizedAccount"), "{stranger}");
+    let stranger =
+        w.contracts.ensure_circuit(&w.ada, "evaluation", &circuit, creation.clone(), &hash).await.unwrap_err();
+    assert!(stranger.is_revert("AccessControlUnauthorizedAccount"), "{stranger}");
     let unsound = NewCircuit { input_count: 7, ..circuit.clone() };
-    let refused = w.contracts.ensure_circuit(&w.admin, "sum", &unsound, creation.clone(), hash).await.unwrap_err();
+    let refused =
+        w.contracts.ensure_circuit(&w.admin, "evaluation", &unsound, creation.clone(), &hash).await.unwrap_err();
     assert!(refused.is_revert("WrongInputCount"), "{refused}");
     assert_eq!(w.chain.mined_nonce(w.ada.address()).await.unwrap(), before);
 
-    // found again, and compared also in what the id does not cover
-    let (id, sent) = w.contracts.ensure_circuit(&w.admin, "sum", &circuit, creation.clone(), hash).await.unwrap();
-    assert_eq!((id, sent.len()), (circuit.id(hash), 2));
-    let (_, sent) = w.contracts.ensure_circuit(&w.admin, "sum", &circuit, creation.clone(), hash).await.unwrap();
+    // found again, and compared also in what the id does not cover: another proof length is another circuit
+    let (id, sent) =
+        w.contracts.ensure_circuit(&w.admin, "evaluation", &circuit, creation.clone(), &hash).await.unwrap();
+    assert_eq!((id, sent.len()), (circuit.id(&hash), 2));
+    let (_, sent) =
+        w.contracts.ensure_circuit(&w.admin, "evaluation", &circuit, creation.clone(), &hash).await.unwrap();
     assert!(sent.is_empty());
     let longer = NewCircuit { proof_length: circuit.proof_length + 32, ..circuit.clone() };
-    let error = w.contracts.check_circuit(&longer, hash).await.unwrap_err();
-    assert!(matches!(&error, ChainError::CircuitDiffers { what, .. } if what == "proof length"), "{error}");
+    let error = w.contracts.check_circuit(&longer, &hash).await.unwrap_err();
+    assert!(error.is_revert("UnknownCircuit"), "{error}");
     let dearer = NewCircuit { gas_cap: circuit.gas_cap + 1, ..circuit.clone() };
-    assert!(w.contracts.check_circuit(&dearer, hash).await.unwrap_err().to_string().contains("gas cap"));
-    w.contracts.raise_gas_cap(id, circuit.gas_cap + 1).send(&w.admin).await.unwrap();
-    w.contracts.check_circuit(&dearer, hash).await.unwrap();
+    assert!(w.contracts.check_circuit(&dearer, &hash).await.unwrap_err().to_string().contains("gas cap"));
+    w.contracts.raise_gas_cap(&id, circuit.gas_cap + 1).send(&w.admin).await.unwrap();
+    w.contracts.check_circuit(&dearer, &hash).await.unwrap();
     w.chain.mine(20).await.unwrap();
-    assert_eq!(w.contracts.raised_gas_cap(id).await.unwrap(), Some(circuit.gas_cap + 1));
-    assert_eq!(w.contracts.raised_gas_cap(w.circuits[0]).await.unwrap(), None);
-    w.contracts.check_circuit(&circuit, hash).await.unwrap();
-    w.contracts.stop_circuit(id).send(&w.admin).await.unwrap();
-    assert!(w.contracts.check_circuit(&circuit, hash).await.unwrap_err().to_string().contains("stopped"));
-    let stopped = w.contracts.ensure_circuit(&w.admin, "sum", &circuit, creation.clone(), hash).await.unwrap_err();
+    assert_eq!(w.contracts.raised_gas_cap(&id).await.unwrap(), Some(circuit.gas_cap + 1));
+    assert_eq!(w.contracts.raised_gas_cap(&w.circuits[0]).await.unwrap(), None);
+    w.contracts.check_circuit(&circuit, &hash).await.unwrap();
+    w.contracts.stop_circuit(&id).send(&w.admin).await.unwrap();
+    assert!(w.contracts.check_circuit(&circuit, &hash).await.unwrap_err().to_string().contains("stopped"));
+    let stopped =
+        w.contracts.ensure_circuit(&w.admin, "evaluation", &circuit, creation.clone(), &hash).await.unwrap_err();
     assert!(stopped.to_string().contains("stopped"), "{stopped}");
-    let error = w.contracts.deploy_verifier(&w.admin, "other", creation, keccak256("other")).await.unwrap_err();
+    let error = w.contracts.deploy_verifier(&w.admin, "other", creation, &code_hash(b"other")).await.unwrap_err();
     assert!(matches!(error, ChainError::CodeDiffers { .. }), "{error}");
-    assert!(w.contracts.find_circuit(keccak256("none")).await.unwrap().is_none());
-    assert!(w.contracts.find_session(keccak256("none")).await.unwrap().is_none());
-    assert!(w.contracts.find_version(keccak256("none"), 1).await.unwrap().is_none());
-    assert!(w.contracts.find_dataset(keccak256("none")).await.unwrap().is_none());
+    assert!(w.contracts.find_circuit(&CircuitId::ZERO).await.unwrap().is_none());
+    assert!(w.contracts.find_session(&SessionId::ZERO).await.unwrap().is_none());
+    assert!(w.contracts.find_version(&AgentId::ZERO, 1).await.unwrap().is_none());
+    assert!(w.contracts.find_dataset(&DatasetId::ZERO).await.unwrap().is_none());
 
-    let again = w.contracts.register_circuit(&w.admin, &w.circuit(6), w.verifier).await.unwrap_err();
+    let again = w.contracts.register_circuit(&w.admin, &w.circuit(5), w.verifier).await.unwrap_err();
     assert_eq!(again.revert().unwrap().name, "CircuitExists");
-    let stranger = w.contracts.register_circuit(&w.ada, &w.circuit(3), w.verifier).await.unwrap_err();
-    assert_eq!(stranger.revert().unwrap().name, "OwnableUnauthorizedAccount");
+    let stranger = w.contracts.register_circuit(&w.ada, &w.circuit(4), w.verifier).await.unwrap_err();
+    assert_eq!(stranger.revert().unwrap().name, "AccessControlUnauthorizedAccount");
     assert_eq!(w.contracts.circuits().await.unwrap(), [&w.circuits[..], &[id]].concat());
-    assert_eq!(w.contracts.circuit(w.circuits[3]).await.unwrap(), w.circuit(6).info(w.verifier));
+    assert_eq!(w.contracts.circuit(&w.circuits[3]).await.unwrap(), w.circuit(5).info(w.verifier));
+}
+
+/// Circuits wait behind the timelock once it has a delay, and a stop does not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn new_circuits_wait_and_stops_do_not() {
+    let w = World::new().await;
+    assert_eq!(w.contracts.circuit_delay().await.unwrap(), 0);
+    w.contracts.set_circuit_delay(3_600).send(&w.admin).await.unwrap();
+    assert_eq!(w.contracts.circuit_delay().await.unwrap(), 3_600);
+    let (info, salt) = (w.circuit(4).info(w.verifier), alloy::primitives::B256::with_last_byte(1));
+    let at_once = w.contracts.register_circuit(&w.admin, &w.circuit(4), w.verifier).await.unwrap_err();
+    assert!(at_once.is_revert("TimelockInsufficientDelay"), "{at_once}");
+    let sooner = w.contracts.announce_circuit(info.clone(), 3_599, salt).send(&w.admin).await.unwrap_err();
+    assert!(sooner.is_revert("TimelockInsufficientDelay"), "{sooner}");
+
+    w.contracts.announce_circuit(info.clone(), 3_600, salt).send(&w.admin).await.unwrap();
+    let early = w.contracts.execute_circuit(info.clone(), salt).send(&w.ada).await.unwrap_err();
+    assert!(early.is_revert("TimelockUnexpectedOperationState"), "{early}");
+    w.contracts.stop_circuit(&w.circuits[0]).send(&w.admin).await.unwrap();
+    w.chain.advance_time(3_601).await.unwrap();
+    let added = w.contracts.execute_circuit(info, salt).send(&w.ada).await.unwrap();
+    assert_eq!(added.event.circuitId, word(&w.circuit(4).id(&w.verifier.code_hash)));
 }

@@ -1,6 +1,5 @@
 //! The client against a real anvil. One binary, since linking Alloy is what takes time.
 
-mod common;
 mod deployment;
 mod fees;
 mod lifecycle;

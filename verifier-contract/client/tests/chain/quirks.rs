@@ -4,11 +4,11 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use crate::common::World;
 use crate::payer::{payment, Payer, RECEIVER};
 use crate::proxy::{error, Proxy, Quirk, Reply, SEND};
 use serde_json::{json, Value};
 use tribute_chain::{Chain, ChainError, Contracts, Options, Watcher, U256};
+use tribute_testing::chain::World;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_transaction_that_the_node_already_has_is_followed_to_its_receipt() {
@@ -265,7 +265,7 @@ async fn what_is_no_node_is_told_as_what_it_is() {
 async fn a_node_that_allows_fewer_blocks_of_logs_is_asked_for_fewer() {
     let w = World::new().await;
     w.chain.mine(40).await.unwrap();
-    w.contracts.create_agent(Default::default()).send(&w.ada).await.unwrap();
+    w.contracts.create_agent(Default::default(), "").send(&w.ada).await.unwrap();
     let expected = Watcher::new(0).poll(&w.contracts).await.unwrap();
     assert!(expected.len() > 4);
     let ten = |refusal: fn(&Value) -> Reply| {
@@ -304,7 +304,7 @@ async fn views_are_read_as_of_the_confirmed_block() {
     let careful = Options { confirmations: 3, ..Options::default() };
     let chain = Chain::connect_with(w.anvil.url(), careful).await.unwrap();
     let contracts = Contracts::new(&chain, w.contracts.deployment().clone()).unwrap();
-    w.contracts.create_agent(Default::default()).send(&w.ada).await.unwrap();
+    w.contracts.create_agent(Default::default(), "").send(&w.ada).await.unwrap();
     let count = || async { contracts.agent_count(w.ada.address()).await.unwrap() };
     for (blocks, expected) in [(0, 0), (1, 0), (1, 1)] {
         if blocks > 0 {

@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use crate::common::{assert_paid_once, World};
 use crate::proxy::{Proxy, Quirk, Reply, SEND};
 use alloy::primitives::{Address, B256};
 use tribute_chain::{Chain, ChainError, Contracts, Options, Wallet, U256};
+use tribute_testing::chain::{assert_paid_once, World};
 
 fn brisk() -> Options {
     Options { bump_after: Duration::from_millis(1_500), receipt_timeout: Duration::from_secs(30), ..Options::default() }
@@ -20,7 +20,7 @@ async fn parallel_sends_use_each_nonce_once() {
     for i in 0..25u64 {
         // two wallets of one key share its nonce
         let wallet = if i % 2 == 0 { w.ada.clone() } else { Wallet::new(&w.chain, w.ada.signer().clone()) };
-        let call = w.contracts.create_agent(B256::with_last_byte(i as u8));
+        let call = w.contracts.create_agent(B256::with_last_byte(i as u8), "");
         sends.spawn(async move { call.send(&wallet).await.unwrap().event.agentId });
     }
     let ids: std::collections::BTreeSet<B256> = sends.join_all().await.into_iter().collect();
@@ -32,12 +32,12 @@ async fn parallel_sends_use_each_nonce_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_nonce_used_elsewhere_is_noticed() {
     let w = World::new().await;
-    w.contracts.create_agent(B256::ZERO).send(&w.ada).await.unwrap();
+    w.contracts.create_agent(B256::ZERO, "").send(&w.ada).await.unwrap();
     // another program with the same key
     let elsewhere = Chain::connect(w.anvil.url()).await.unwrap();
     let other = Wallet::new(&elsewhere, w.ada.signer().clone());
     other.send_coin(w.ben.address(), U256::from(1)).await.unwrap();
-    w.contracts.create_agent(B256::ZERO).send(&w.ada).await.unwrap();
+    w.contracts.create_agent(B256::ZERO, "").send(&w.ada).await.unwrap();
     other.send_coin(w.ben.address(), U256::from(1)).await.unwrap();
     assert_eq!(w.contracts.agent_count(w.ada.address()).await.unwrap(), 2);
 }
@@ -49,11 +49,11 @@ async fn limits_are_told_before_sending() {
     let chain = Chain::connect_with(w.anvil.url(), tight).await.unwrap();
     let contracts = Contracts::new(&chain, w.contracts.deployment().clone()).unwrap();
     let wallet = Wallet::new(&chain, w.ada.signer().clone());
-    let error = contracts.create_agent(B256::ZERO).send(&wallet).await.unwrap_err();
+    let error = contracts.create_agent(B256::ZERO, "").send(&wallet).await.unwrap_err();
     assert!(matches!(error, ChainError::GasAboveCap { cap: 30_000, .. }), "{error}");
 
     let poor = Wallet::new(&w.chain, tribute_chain::PrivateKeySigner::random());
-    let error = w.contracts.create_agent(B256::ZERO).send(&poor).await.unwrap_err();
+    let error = w.contracts.create_agent(B256::ZERO, "").send(&poor).await.unwrap_err();
     assert!(matches!(error, ChainError::InsufficientFunds { .. }), "{error}");
     assert!(error.to_string().contains(&poor.address().to_string()), "{error}");
 }
@@ -63,7 +63,7 @@ async fn a_stuck_claim_is_sent_again_with_a_higher_fee_and_paid_once() {
     let w = World::with(brisk()).await;
     let c = w.certified().await;
     let session = w.open(&w.cleo, &c).await;
-    let claim = w.contracts.claim(vec![w.batch(&c, &[(session, 7)]).await]);
+    let claim = w.contracts.claim(&[w.batch(&c, &[(session, 7)]).await]);
     // blocks come only when asked for, and the next one asks for more than the first offer
     w.chain.set_automine(false).await.unwrap();
     let wallet = w.olga.clone();
@@ -74,7 +74,7 @@ async fn a_stuck_claim_is_sent_again_with_a_higher_fee_and_paid_once() {
     let more = U256::from(offered[0] + 1);
     w.chain.request::<_, serde_json::Value>("anvil_setNextBlockBaseFeePerGas", (more,)).await.unwrap();
     w.chain.mine(1).await.unwrap();
-    assert_eq!(w.contracts.session(session).await.unwrap().count, 0, "the first offer is too low");
+    assert_eq!(w.contracts.session(&session).await.unwrap().count, 0, "the first offer is too low");
     // a dearer version replaces it
     let mut bumped = Vec::new();
     for _ in 0..100 {
@@ -90,7 +90,7 @@ async fn a_stuck_claim_is_sent_again_with_a_higher_fee_and_paid_once() {
     w.chain.mine(1).await.unwrap();
     let done = sending.await.unwrap().unwrap();
     assert_eq!(done.event.sessions.len(), 1);
-    assert_paid_once(&w, &c, session).await;
+    assert_paid_once(&w, &c, &session).await;
 }
 
 /// What each waiting transaction offers per gas.
@@ -113,11 +113,11 @@ async fn a_claim_whose_block_is_reorganised_away_is_paid_once() {
     let chain = Chain::connect_with(w.anvil.url(), careful).await.unwrap();
     let contracts = Contracts::new(&chain, w.contracts.deployment().clone()).unwrap();
     let wallet = Wallet::new(&chain, w.olga.signer().clone());
-    let sending = tokio::spawn(async move { contracts.claim(vec![batch]).send(&wallet).await });
+    let sending = tokio::spawn(async move { contracts.claim(std::slice::from_ref(&batch)).send(&wallet).await });
     let mut mined = false;
     for _ in 0..100 {
         tokio::time::sleep(Duration::from_millis(20)).await;
-        mined = w.contracts.session(session).await.unwrap().count == 7;
+        mined = w.contracts.session(&session).await.unwrap().count == 7;
         if mined {
             break;
         }
@@ -127,7 +127,7 @@ async fn a_claim_whose_block_is_reorganised_away_is_paid_once() {
     w.chain.reorganise(1).await.unwrap();
     let mut again = false;
     for _ in 0..200 {
-        again = w.contracts.session(session).await.unwrap().count == 7;
+        again = w.contracts.session(&session).await.unwrap().count == 7;
         if again {
             break;
         }
@@ -138,16 +138,16 @@ async fn a_claim_whose_block_is_reorganised_away_is_paid_once() {
     let done = sending.await.unwrap().unwrap();
     assert!(done.sent.block > first_block, "its first block is an empty one now");
     assert_eq!(w.chain.receipt(done.sent.tx).await.unwrap().unwrap().block_hash, Some(done.sent.block_hash));
-    assert_paid_once(&w, &c, session).await;
+    assert_paid_once(&w, &c, &session).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wallet_goes_on_after_a_reorganisation_took_its_last_transaction() {
     let w = World::new().await;
-    w.contracts.create_agent(B256::ZERO).send(&w.ada).await.unwrap();
+    w.contracts.create_agent(B256::ZERO, "").send(&w.ada).await.unwrap();
     w.chain.reorganise(1).await.unwrap();
     assert_eq!(w.contracts.agent_count(w.ada.address()).await.unwrap(), 0);
-    w.contracts.create_agent(B256::ZERO).send(&w.ada).await.unwrap();
+    w.contracts.create_agent(B256::ZERO, "").send(&w.ada).await.unwrap();
     assert_eq!(w.contracts.agent_count(w.ada.address()).await.unwrap(), 1);
 }
 
@@ -162,13 +162,13 @@ async fn claim_through(quirk: Quirk, method: &str) {
     let chain = Chain::connect_with(&proxy.url, impatient).await.unwrap();
     let contracts = Contracts::new(&chain, w.contracts.deployment().clone()).unwrap();
     let wallet = Wallet::new(&chain, w.olga.signer().clone());
-    let done = contracts.claim(vec![batch]).send(&wallet).await.unwrap();
+    let done = contracts.claim(std::slice::from_ref(&batch)).send(&wallet).await.unwrap();
     assert_eq!(done.sent.status, 1);
     assert!(proxy.count(method) >= 1, "the proxy did its worst");
     assert_eq!(w.chain.mined_nonce(w.olga.address()).await.unwrap(), nonce + 1);
-    assert_paid_once(&w, &c, session).await;
+    assert_paid_once(&w, &c, &session).await;
     // and the wallet goes on
-    contracts.create_agent(B256::ZERO).send(&wallet).await.unwrap();
+    contracts.create_agent(B256::ZERO, "").send(&wallet).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -208,7 +208,7 @@ async fn a_chain_that_mines_nothing_is_given_up_with_the_hashes() {
     let patience = Options { receipt_timeout: Duration::from_millis(1_200), ..Options::default() };
     let w = World::with(patience).await;
     w.chain.set_automine(false).await.unwrap();
-    let error = w.contracts.create_agent(B256::ZERO).send(&w.ada).await.unwrap_err();
+    let error = w.contracts.create_agent(B256::ZERO, "").send(&w.ada).await.unwrap_err();
     let ChainError::NotMined { transactions, nonce, .. } = &error else { panic!("{error}") };
     assert_eq!((transactions.len(), *nonce), (1, 0));
     assert!(error.to_string().contains("may still be mined"), "{error}");
@@ -221,7 +221,7 @@ async fn a_node_that_dies_meanwhile_is_told_with_the_hashes() {
     let patience = Options { receipt_timeout: Duration::from_secs(2), ..Options::default() };
     let w = World::with(patience).await;
     w.chain.set_automine(false).await.unwrap();
-    let (wallet, call) = (w.ada.clone(), w.contracts.create_agent(B256::ZERO));
+    let (wallet, call) = (w.ada.clone(), w.contracts.create_agent(B256::ZERO, ""));
     let sending = tokio::spawn(async move { call.send(&wallet).await });
     tokio::time::sleep(Duration::from_millis(500)).await;
     let World { anvil, .. } = w;

@@ -3,22 +3,21 @@
 use crate::alter::{Case, Regions};
 use std::path::Path;
 use tribute_circuits::arithmetization::StatementWitness;
-use tribute_circuits::columns::{commit_gradient, commit_records, commit_unused_slot, commit_weights, Secret};
+use tribute_circuits::columns::{commit_gradient, commit_records, commit_weights, Secret};
 use tribute_circuits::keys::Keys;
 use tribute_circuits::prove;
 use tribute_circuits::statements::dataset::DatasetCircuit;
 use tribute_circuits::statements::evaluation::EvaluationCircuit;
 use tribute_circuits::statements::gradient::GradientCircuit;
-use tribute_circuits::statements::optimum::{OptimumCircuit, Slot};
+use tribute_circuits::statements::optimum::OptimumCircuit;
 use tribute_circuits::statements::service::{AnsweredQuery, ServiceCircuit, SessionBatch};
-use tribute_circuits::statements::sum::SumCircuit;
 use tribute_core::shape::Shape;
 use tribute_core::{
-    head::{add, answer, gradient, optimum, penalty_shift, Weights},
+    head::{answer, gradient, optimum, penalty_shift, Weights},
     layout::{Layout, Task},
     link::Link,
     records::Records,
-    statement::{Statement, OPTIMUM_SLOTS},
+    statement::Statement,
     I256,
 };
 use tribute_engine::field::from_word;
@@ -33,10 +32,9 @@ pub(crate) fn all() -> Vec<(Shape, usize)> {
     let all = vec![
         (Shape::dataset(layout(10, 2, 5, 3)), 30),
         (Shape::gradient(layout(10, 2, 5, 3), Link::Squared), 24),
-        (Shape::sum(layout(10, 2, 5, 3), 3), 20),
         (Shape::evaluation(layout(10, 2, 5, 3)), 20),
-        (Shape::optimum(layout(11, 2, 5, 3), true), 10),
-        (Shape::service(layout(13, 4, 20, 5)), 4),
+        (Shape::optimum(layout(11, 2, 5, 3)), 10),
+        (Shape::service(layout(15, 4, 20, 5)), 4),
         (Shape::gradient(layout(14, 2, 5, 3), Link::Softmax), 3),
     ];
     for statement in Statement::ALL {
@@ -137,7 +135,9 @@ impl Subject {
             Statement::Gradient => {
                 let g = gradient(&layout, shape.link.unwrap(), &weights, &shard).unwrap();
                 let g = commit_gradient(&self.srs, &layout, &secret, &[xy.digest(), w.digest()], &g);
-                prove(&GradientCircuit::new(shape, &xy, &w, &g).unwrap(), vec![ctx])
+                let circuit = GradientCircuit::new(shape, &xy, &w, &g).unwrap();
+                let inputs = circuit.public_inputs(ctx);
+                prove(&circuit, inputs)
             }
             Statement::Optimum => {
                 // the gradient that makes these weights an optimum, but for a little: the circuit takes it as given
@@ -148,13 +148,9 @@ impl Subject {
                 let shift = penalty_shift(&layout);
                 let pull = |w: &i64| (scale * I256::from(*w)) << shift;
                 let g: Vec<_> = weights.values().iter().map(|w| I256::from(next() as i64) - pull(w)).collect();
-                let numbers = optimum(&layout, true, &weights, std::slice::from_ref(&g), n, lambda).unwrap();
-                let group = commit_gradient(&self.srs, &layout, &secret, &[xy.digest(), w.digest()], &g);
-                let unused: Vec<_> = (1..OPTIMUM_SLOTS)
-                    .map(|slot| commit_unused_slot(&self.srs, &layout, &secret, &w.digest(), slot))
-                    .collect();
-                let slots = [Slot { group: &group, gradient: &g, joined: false }];
-                let circuit = OptimumCircuit::new(shape, &w, &weights, &slots, &unused, &numbers);
+                let numbers = optimum(&layout, &weights, &g, n, lambda).unwrap();
+                let sum = commit_gradient(&self.srs, &layout, &secret, &[xy.digest(), w.digest()], &g);
+                let circuit = OptimumCircuit::new(shape, &w, &weights, &sum, &numbers);
                 let inputs = circuit.public_inputs(ctx);
                 prove(&circuit, inputs)
             }
@@ -174,19 +170,6 @@ impl Subject {
                 let circuit = ServiceCircuit::new(shape, &w, &weights, &sessions).unwrap();
                 let inputs = circuit.inputs(ctx);
                 prove(&circuit, inputs)
-            }
-            Statement::Sum => {
-                let about = |part: usize| [xy.digest(), w.digest(), [part as u8; 32]];
-                let commit = |part: usize, g: &[I256]| commit_gradient(&self.srs, &layout, &secret, &about(part), g);
-                let mut next = numbers(seed);
-                let parts: Vec<Vec<I256>> = (0..shape.parts)
-                    .map(|_| (0..layout.weights()).map(|_| I256::from(next() as i64 - (1 << 43))).collect())
-                    .collect();
-                let mut total = vec![I256::ZERO; layout.weights()];
-                parts.iter().for_each(|g| add(&mut total, g));
-                let groups: Vec<_> = parts.iter().enumerate().map(|(part, g)| commit(part, g)).collect();
-                let sum = commit(parts.len(), &total);
-                prove(&SumCircuit::new(shape, &sum, &groups.iter().collect::<Vec<_>>()), vec![ctx])
             }
             Statement::Evaluation => {
                 let circuit = EvaluationCircuit::new(shape, &xy, &w).unwrap();

@@ -1,0 +1,202 @@
+//! Bytes as text: `0x` and hex digits. In JSON the digits are lower-case, so that a value has one spelling; what people type
+//! may lack the prefix and have upper-case digits.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::de::{Error, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// `N` bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Hex<const N: usize>(pub [u8; N]);
+
+/// An Ethereum address.
+pub type Hex20 = Hex<20>;
+
+/// Any number of bytes.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct HexBytes(pub Vec<u8>);
+
+/// What is not so many bytes.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadHex {
+    /// Too few or too many digits.
+    #[error("`{text}` is not {what}: it has {got} hex digits, {expected} are needed")]
+    Digits {
+        /// What it is to be, with its article.
+        what: String,
+        /// Given.
+        text: String,
+        /// Two for each byte.
+        expected: usize,
+        /// Given.
+        got: usize,
+    },
+    /// Something else than hex.
+    #[error("`{text}` is not {what}: `{found}` is no hex digit")]
+    Digit {
+        /// What it is to be, with its article.
+        what: String,
+        /// Given.
+        text: String,
+        /// The first character that is none.
+        found: char,
+    },
+    /// Another spelling than JSON has.
+    #[error("`{text}` is not {what} as JSON has it: 0x and lower-case digits")]
+    Spelling {
+        /// What it is to be, with its article.
+        what: String,
+        /// Given.
+        text: String,
+    },
+    /// Too few or too many bytes.
+    #[error("{got} bytes are not {what}, which has {expected}")]
+    Bytes {
+        /// What they are to be, with its article.
+        what: String,
+        /// Needed.
+        expected: usize,
+        /// Given.
+        got: usize,
+    },
+}
+
+/// Bytes that somebody typed. `what` they are to be, with its article, for the error.
+pub(crate) fn typed<const N: usize>(what: &str, text: &str) -> Result<[u8; N], BadHex> {
+    let (what, digits) = (what.to_owned(), text.strip_prefix("0x").unwrap_or(text));
+    if let Some(found) = digits.chars().find(|c| !c.is_ascii_hexdigit()) {
+        return Err(BadHex::Digit { what, text: text.into(), found });
+    }
+    let mut bytes = [0; N];
+    hex::decode_to_slice(digits, &mut bytes).map_err(|_| BadHex::Digits {
+        what,
+        text: text.into(),
+        expected: 2 * N,
+        got: digits.len(),
+    })?;
+    Ok(bytes)
+}
+
+/// Bytes of a message.
+pub(crate) fn sized<const N: usize>(what: &str, bytes: &[u8]) -> Result<[u8; N], BadHex> {
+    bytes.try_into().map_err(|_| BadHex::Bytes { what: what.into(), expected: N, got: bytes.len() })
+}
+
+pub(crate) fn show(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write!(f, "0x{}", hex::encode(bytes))
+}
+
+/// Bytes in JSON.
+pub(crate) fn deserialize<'de, D: Deserializer<'de>, const N: usize>(d: D, what: &str) -> Result<[u8; N], D::Error> {
+    d.deserialize_str(Text(|text: &str| {
+        let bytes = typed(what, text)?;
+        if text == format!("0x{}", hex::encode(bytes)) {
+            Ok(bytes)
+        } else {
+            Err(BadHex::Spelling { what: what.into(), text: text.into() })
+        }
+    }))
+}
+
+/// Reads text where it stands: an error raised in here carries the value's place in the text.
+struct Text<F>(F);
+
+impl<T, E: fmt::Display, F: FnOnce(&str) -> Result<T, E>> Visitor<'_> for Text<F> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("bytes in hex")
+    }
+
+    fn visit_str<R: Error>(self, text: &str) -> Result<T, R> {
+        (self.0)(text).map_err(R::custom)
+    }
+}
+
+fn any<const N: usize>() -> String {
+    format!("{N} bytes in hex")
+}
+
+impl<const N: usize> Hex<N> {
+    /// The bytes as a message holds them.
+    #[must_use]
+    pub fn to_vec(&self) -> Vec<u8> {
+        self.0.to_vec()
+    }
+}
+
+impl<const N: usize> Default for Hex<N> {
+    fn default() -> Self {
+        Hex([0; N])
+    }
+}
+
+impl<const N: usize> fmt::Display for Hex<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        show(&self.0, f)
+    }
+}
+
+impl<const N: usize> fmt::Debug for Hex<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl<const N: usize> FromStr for Hex<N> {
+    type Err = BadHex;
+    fn from_str(text: &str) -> Result<Self, BadHex> {
+        typed(&any::<N>(), text).map(Hex)
+    }
+}
+
+impl<const N: usize> TryFrom<&[u8]> for Hex<N> {
+    type Error = BadHex;
+    fn try_from(bytes: &[u8]) -> Result<Self, BadHex> {
+        sized(&any::<N>(), bytes).map(Hex)
+    }
+}
+
+impl<const N: usize> Serialize for Hex<N> {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}
+
+impl<'de, const N: usize> Deserialize<'de> for Hex<N> {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        deserialize(d, &any::<N>()).map(Hex)
+    }
+}
+
+impl<const N: usize> From<[u8; N]> for Hex<N> {
+    fn from(bytes: [u8; N]) -> Self {
+        Hex(bytes)
+    }
+}
+
+impl fmt::Debug for HexBytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes", self.0.len())
+    }
+}
+
+impl Serialize for HexBytes {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(&format_args!("0x{}", hex::encode(&self.0)))
+    }
+}
+
+impl<'de> Deserialize<'de> for HexBytes {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        d.deserialize_str(Text(|text: &str| {
+            let digits = text.strip_prefix("0x").ok_or("hex starts with 0x")?;
+            if digits.bytes().any(|b| b.is_ascii_uppercase()) {
+                return Err("hex digits are lower-case".to_owned());
+            }
+            hex::decode(digits).map(HexBytes).map_err(|e| e.to_string())
+        }))
+    }
+}

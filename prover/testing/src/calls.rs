@@ -1,0 +1,155 @@
+//! A client's calls, from submitting work to a certificate.
+
+use std::time::{Duration, Instant};
+
+use alloy::signers::local::PrivateKeySigner;
+use tribute_client::{problem, Client};
+use tribute_problem::Result;
+use tribute_proto::v1;
+
+/// A client with a key of its own.
+pub async fn connect(url: &str) -> Client {
+    Client::connect(url, PrivateKeySigner::random()).await.unwrap()
+}
+
+/// Work that takes a while, in steps: commitments of 2^k random scalars.
+#[must_use]
+pub fn calibrate(k: u32, rounds: u32, tag: &str) -> v1::Work {
+    let work = v1::CalibrateWork { k, rounds, tag: tag.into() };
+    v1::Work { work: Some(v1::work::Work::Calibrate(work)) }
+}
+
+/// Queues work.
+pub async fn submit(client: &Client, work: v1::Work) -> v1::Job {
+    try_submit(client, work).await.unwrap()
+}
+
+/// Queues work that may be refused.
+pub async fn try_submit(client: &Client, work: v1::Work) -> Result<v1::Job> {
+    let request = client.sign(v1::SubmitRequest { auth: None, work: Some(work), options: None })?;
+    Ok(client.jobs().submit(request).await.map_err(problem)?.into_inner().job.unwrap())
+}
+
+/// A job as it stands.
+pub async fn get(client: &Client, job: &str) -> v1::Job {
+    let request = client.sign(v1::GetJobRequest { auth: None, job: job.into() }).unwrap();
+    client.jobs().get_job(request).await.unwrap().into_inner()
+}
+
+/// Looks at a job until `ready`, for at most a minute.
+pub async fn until(client: &Client, job: &str, ready: impl Fn(&v1::Job) -> bool) -> v1::Job {
+    let start = Instant::now();
+    loop {
+        let found = get(client, job).await;
+        if ready(&found) {
+            return found;
+        }
+        assert!(start.elapsed() < Duration::from_secs(60), "waited in vain; last seen: {found:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// What came of a job, once it has ended.
+pub async fn outcome(client: &Client, job: &v1::Job) -> Result<v1::outcome::Outcome> {
+    Ok(client.finish(&job.id, |_| {}).await?.outcome.unwrap().outcome.unwrap())
+}
+
+/// Queues the registration of a dataset.
+pub async fn submit_dataset(client: &Client, work: v1::DatasetWork) -> Result<v1::Job> {
+    let request = client.sign(v1::RegisterDatasetRequest { auth: None, work: Some(work), options: None })?;
+    Ok(client.datasets().register_dataset(request).await.map_err(problem)?.into_inner().job.unwrap())
+}
+
+/// A dataset, registered.
+pub async fn registered(client: &Client, work: v1::DatasetWork) -> v1::Dataset {
+    dataset_of(client, &submit_dataset(client, work).await.unwrap()).await
+}
+
+/// The dataset of a job.
+pub async fn dataset_of(client: &Client, job: &v1::Job) -> v1::Dataset {
+    match outcome(client, job).await.unwrap() {
+        v1::outcome::Outcome::Dataset(d) => d.dataset.unwrap(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Lets `grantee` train on a dataset once.
+pub async fn grant(client: &Client, dataset: &[u8], grantee: &Client) -> Result<()> {
+    let grant = v1::GrantTrainingRequest {
+        auth: None,
+        dataset_id: dataset.to_vec(),
+        grantee: grantee.account().to_vec(),
+        uses: 1,
+        expiry: 4_000_000_000,
+    };
+    client.datasets().grant_training(client.sign(grant)?).await.map_err(problem)?;
+    Ok(())
+}
+
+/// Terms of training with a penalised bias.
+#[must_use]
+pub fn terms(datasets: &[&v1::Dataset], link: v1::Link, lambda: u64) -> v1::TrainingTerms {
+    let dataset_ids = datasets.iter().map(|d| d.id.clone()).collect();
+    v1::TrainingTerms { dataset_ids, lambda, link: link.into(), reg_bias: true }
+}
+
+/// An agent, trained.
+pub async fn trained(client: &Client, terms: v1::TrainingTerms) -> Result<v1::Agent> {
+    let work = v1::TrainWork { terms: Some(terms), name: "agent".into() };
+    let request = client.sign(v1::TrainAgentRequest { auth: None, work: Some(work), options: None })?;
+    agent_of(client, &client.agents().train_agent(request).await.map_err(problem)?.into_inner().job.unwrap()).await
+}
+
+/// An agent, brought along.
+pub async fn imported(
+    client: &Client,
+    terms: v1::TrainingTerms,
+    onnx: Vec<u8>,
+    quantised_features: bool,
+) -> Result<v1::Agent> {
+    let work = v1::ImportWork { terms: Some(terms), name: "brought".into(), onnx, quantised_features };
+    let request = client.sign(v1::ImportAgentRequest { auth: None, work: Some(work), options: None })?;
+    agent_of(client, &client.agents().import_agent(request).await.map_err(problem)?.into_inner().job.unwrap()).await
+}
+
+/// The agent of a job.
+pub async fn agent_of(client: &Client, job: &v1::Job) -> Result<v1::Agent> {
+    match outcome(client, job).await? {
+        v1::outcome::Outcome::Agent(a) => Ok(a.agent.unwrap()),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The proof of a job.
+pub async fn proof_of(client: &Client, job: &v1::Job) -> Result<v1::Proof> {
+    match outcome(client, job).await? {
+        v1::outcome::Outcome::Proof(proof) => Ok(proof),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Proofs of an agent's gradients, in slot order.
+pub async fn gradients(client: &Client, weights: &[u8]) -> Vec<v1::Proof> {
+    let request = v1::ProveGradientsRequest { weights_digest: weights.to_vec(), ..Default::default() };
+    let jobs = client.agents().prove_gradients(client.sign(request).unwrap()).await.unwrap().into_inner().jobs;
+    let mut proofs = Vec::new();
+    for job in jobs {
+        proofs.push(proof_of(client, &job).await.unwrap());
+    }
+    proofs
+}
+
+/// The proof of version 1's optimum.
+pub async fn optimum(client: &Client, weights: &[u8]) -> Result<v1::Proof> {
+    let weights_digest = weights.to_vec();
+    let work = v1::OptimumWork { weights_digest, context: None, agent_id: vec![7; 32], version: 1 };
+    let request = client.sign(v1::ProveOptimumRequest { auth: None, work: Some(work), options: None })?;
+    let job = client.agents().prove_optimum(request).await.map_err(problem)?.into_inner().job.unwrap();
+    proof_of(client, &job).await
+}
+
+/// The certificate file of a proven agent.
+pub async fn certificate(client: &Client, weights: &[u8]) -> Result<Vec<u8>> {
+    let request = client.sign(v1::GetCertificateRequest { auth: None, weights_digest: weights.to_vec() })?;
+    Ok(client.agents().get_certificate(request).await.map_err(problem)?.into_inner().certificate_json)
+}

@@ -1,0 +1,51 @@
+//! Small tables, and what is registered of them.
+
+use tribute_core::schema::Schema;
+use tribute_proto::v1;
+use tribute_records::{Options, Predicts, Range, Source};
+
+/// 178 wines of three classes, with 13 features.
+pub const WINE: &str = include_str!("../../../examples/wine.csv");
+/// The file that they stand in.
+pub const WINE_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/wine.csv");
+
+/// The schema of a table.
+#[must_use]
+pub fn infer(file: &str, predicts: Predicts, bytes: &[u8]) -> Schema {
+    let options = Options::default();
+    let source = Source::from_bytes(file, bytes.to_vec(), &options).unwrap();
+    let name = file.split('.').next().unwrap();
+    source.infer(name, predicts, Range::MinMax, &options).unwrap().into_schema().unwrap()
+}
+
+/// The wines' schema.
+#[must_use]
+pub fn wine_schema() -> Schema {
+    infer("wine.csv", Predicts::Classes, WINE.as_bytes())
+}
+
+/// Some of the wines, with the table's header.
+#[must_use]
+pub fn wines(rows: std::ops::Range<usize>) -> Vec<u8> {
+    let (header, all) = WINE.split_once('\n').unwrap();
+    let all: Vec<&str> = all.lines().collect();
+    format!("{header}\n{}\n", all[rows].join("\n")).into_bytes()
+}
+
+/// A table as a request holds it.
+#[must_use]
+pub fn csv(file: &str, data: Vec<u8>) -> v1::dataset_work::Records {
+    v1::dataset_work::Records::Csv(v1::CsvRecords { file: file.into(), data, options: None })
+}
+
+/// The work of registering records that nobody may train on without a grant, for the server's own chain and in its profile.
+#[must_use]
+pub fn dataset(schema: &Schema, records: v1::dataset_work::Records) -> v1::DatasetWork {
+    v1::DatasetWork {
+        schema_json: schema.canonical().into_bytes(),
+        records: Some(records),
+        profile: None,
+        context: None,
+        terms: Some(v1::Terms { min_data_bps: 5000, open_training: false }),
+    }
+}

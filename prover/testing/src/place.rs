@@ -1,0 +1,81 @@
+//! A data folder, and the server and worker processes on it.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use tempfile::TempDir;
+
+use crate::{program, wait_for};
+
+/// A `tribute serve` process; killed when dropped.
+#[derive(Debug)]
+pub struct Served {
+    /// The process.
+    pub process: Child,
+    /// Where it answers.
+    pub url: String,
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// A data folder that outlives the servers on it.
+#[derive(Debug)]
+pub struct Place {
+    folder: TempDir,
+}
+
+impl Place {
+    /// An empty one.
+    #[must_use]
+    #[allow(clippy::new_without_default)] // it makes a folder
+    pub fn new() -> Self {
+        Place { folder: tempfile::tempdir().unwrap() }
+    }
+    /// The folder.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+    /// The servers' data, inside.
+    #[must_use]
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+    /// A server at a free port.
+    #[must_use]
+    pub fn serve(&self, extra: &[&str]) -> Served {
+        self.serve_at("127.0.0.1:0", extra)
+    }
+    /// A server at an address.
+    #[must_use]
+    pub fn serve_at(&self, address: &str, extra: &[&str]) -> Served {
+        self.serve_with(Command::new(program()), address, extra)
+    }
+    /// A server that `program` starts: the program itself, or what runs it.
+    #[must_use]
+    pub fn serve_with(&self, mut program: Command, address: &str, extra: &[&str]) -> Served {
+        let port_file = self.folder.path().join("address");
+        let _ = std::fs::remove_file(&port_file);
+        program.args(["serve", "--listen", address, "--port-file"]).arg(&port_file);
+        let process = self.start(program, extra);
+        let address = wait_for("the server's address", || std::fs::read_to_string(&port_file).ok());
+        Served { process, url: format!("http://{}", address.trim()) }
+    }
+    /// A worker of its own.
+    #[must_use]
+    pub fn worker(&self, extra: &[&str]) -> Child {
+        let mut program = Command::new(program());
+        program.arg("worker");
+        self.start(program, extra)
+    }
+    fn start(&self, mut program: Command, extra: &[&str]) -> Child {
+        program.args([OsStr::new("--stop-with-stdin"), OsStr::new("--data"), self.data().as_os_str()]).args(extra);
+        program.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap()
+    }
+}

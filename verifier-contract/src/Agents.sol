@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.37;
+
+import {IAgentRegistry} from "./interfaces/IAgentRegistry.sol";
+import {Statements} from "./libraries/Statements.sol";
+
+/// @title Agents: who owns them, what they are called, where their fees go
+/// @notice The part of {IAgentRegistry} that is about agents and not about versions.
+abstract contract Agents is IAgentRegistry {
+    uint256 private constant METADATA_MOST = 1024;
+
+    struct Agent {
+        // one slot
+        address owner;
+        uint32 versions;
+        uint32 latestCertified;
+        bytes32 name;
+        string metadata;
+        // written only when used
+        address offeredTo;
+        address payout;
+    }
+
+    mapping(address owner => uint256) private _agentCount;
+    mapping(bytes32 agentId => Agent) private _agents;
+
+    /// @inheritdoc IAgentRegistry
+    function createAgent(bytes32 name, string calldata metadata) external returns (bytes32 agentId) {
+        agentId = Statements.agentIdOf(msg.sender, _agentCount[msg.sender]++);
+        Agent storage agent = _agents[agentId];
+        agent.owner = msg.sender;
+        agent.name = name;
+        _setMetadata(agent, metadata);
+        emit AgentCreated(agentId, msg.sender, name, metadata);
+    }
+
+    /// @inheritdoc IAgentRegistry
+    function setMetadata(bytes32 agentId, string calldata metadata) external {
+        _setMetadata(_ownAgent(agentId), metadata);
+        emit MetadataChanged(agentId, metadata);
+    }
+
+    /// @inheritdoc IAgentRegistry
+    // Zero is a choice: the owner's own address.
+    // slither-disable-next-line missing-zero-check
+    function setPayout(bytes32 agentId, address payout) external {
+        _ownAgent(agentId).payout = payout;
+        emit PayoutChanged(agentId, payout);
+    }
+
+    /// @inheritdoc IAgentRegistry
+    // Zero takes an offer back.
+    // slither-disable-next-line missing-zero-check
+    function offerAgent(bytes32 agentId, address to) external {
+        _ownAgent(agentId).offeredTo = to;
+        emit AgentOffered(agentId, msg.sender, to);
+    }
+
+    /// @inheritdoc IAgentRegistry
+    function acceptAgent(bytes32 agentId) external {
+        Agent storage agent = _knownAgent(agentId);
+        if (agent.offeredTo != msg.sender) revert NotOffered(agentId, agent.offeredTo);
+        emit AgentTransferred(agentId, agent.owner, msg.sender);
+        agent.owner = msg.sender;
+        agent.offeredTo = address(0);
+        agent.payout = address(0);
+    }
+
+    /// @inheritdoc IAgentRegistry
+    function agentIdOf(address owner, uint256 nonce) external view returns (bytes32 agentId) {
+        return Statements.agentIdOf(owner, nonce);
+    }
+
+    /// @inheritdoc IAgentRegistry
+    function agentCount(address owner) external view returns (uint256 count) {
+        return _agentCount[owner];
+    }
+
+    /// @inheritdoc IAgentRegistry
+    function offeredTo(bytes32 agentId) external view returns (address account) {
+        return _knownAgent(agentId).offeredTo;
+    }
+
+    /// @inheritdoc IAgentRegistry
+    function payoutOf(bytes32 agentId) external view returns (address account) {
+        Agent storage agent = _knownAgent(agentId);
+        return agent.payout == address(0) ? agent.owner : agent.payout;
+    }
+
+    /// @inheritdoc IAgentRegistry
+    function agentName(bytes32 agentId) external view returns (bytes32 name) {
+        return _knownAgent(agentId).name;
+    }
+
+    /// @inheritdoc IAgentRegistry
+    function agentMetadata(bytes32 agentId) external view returns (string memory metadata) {
+        return _knownAgent(agentId).metadata;
+    }
+
+    /// @inheritdoc IAgentRegistry
+    function versionCount(bytes32 agentId) external view returns (uint32 count) {
+        return _knownAgent(agentId).versions;
+    }
+
+    /// @inheritdoc IAgentRegistry
+    function latestCertified(bytes32 agentId) external view returns (uint32 version) {
+        return _knownAgent(agentId).latestCertified;
+    }
+
+    /// @inheritdoc IAgentRegistry
+    function agentOwner(bytes32 agentId) public view returns (address owner) {
+        return _knownAgent(agentId).owner;
+    }
+
+    /// @dev Counts one more version of an agent of the caller's.
+    /// @param agentId The agent.
+    /// @return version Its number, from 1.
+    function _nextVersion(bytes32 agentId) internal returns (uint32 version) {
+        return ++_ownAgent(agentId).versions;
+    }
+
+    /// @dev Notes that a version was certified.
+    /// @param agentId The agent.
+    /// @param version The version.
+    function _noteCertified(bytes32 agentId, uint32 version) internal {
+        Agent storage agent = _agents[agentId];
+        if (version > agent.latestCertified) agent.latestCertified = version;
+    }
+
+    function _setMetadata(Agent storage agent, string calldata metadata) private {
+        uint256 length = bytes(metadata).length;
+        if (length > METADATA_MOST) revert MetadataTooLong(length);
+        agent.metadata = metadata;
+    }
+
+    function _ownAgent(bytes32 agentId) private view returns (Agent storage agent) {
+        agent = _knownAgent(agentId);
+        if (agent.owner != msg.sender) revert NotAgentOwner(agentId, msg.sender);
+    }
+
+    function _knownAgent(bytes32 agentId) private view returns (Agent storage agent) {
+        agent = _agents[agentId];
+        if (agent.owner == address(0)) revert UnknownAgent(agentId);
+    }
+}

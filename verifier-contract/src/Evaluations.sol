@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.37;
+
+import {IAgentRegistry} from "./interfaces/IAgentRegistry.sol";
+import {IDatasetRegistry} from "./interfaces/IDatasetRegistry.sol";
+import {IEvaluations} from "./interfaces/IEvaluations.sol";
+import {IProofGate} from "./interfaces/IProofGate.sol";
+import {Statements} from "./libraries/Statements.sol";
+
+/// @title Evaluations
+/// @notice See {IEvaluations}. It holds nothing and nobody owns it.
+contract Evaluations is IEvaluations {
+    struct Entry {
+        uint32 correct;
+        uint32 records;
+        uint16 shardsDone;
+    }
+
+    /// What proofs are about, besides the shard.
+    struct Subject {
+        bytes32 agentId;
+        uint32 version;
+        bytes32 datasetId;
+        bytes32 circuitId;
+        bytes32 wDigest;
+    }
+
+    IProofGate private immutable GATE;
+    IAgentRegistry private immutable AGENTS;
+    IDatasetRegistry private immutable DATASETS;
+
+    mapping(bytes32 key => Entry) private _entries;
+    mapping(bytes32 key => mapping(uint256 word => uint256 bits)) private _done;
+    /// The circuit that last completed an evaluation.
+    mapping(bytes32 agentId => mapping(uint32 version => mapping(bytes32 datasetId => bytes32))) private _complete;
+
+    /// @param agents Where versions are certified; its gate and its datasets are used.
+    constructor(IAgentRegistry agents) {
+        AGENTS = agents;
+        GATE = IProofGate(agents.gate());
+        DATASETS = IDatasetRegistry(agents.datasetRegistry());
+    }
+
+    /// @inheritdoc IEvaluations
+    function evaluate(
+        bytes32 agentId,
+        uint32 version,
+        bytes32 datasetId,
+        bytes32 circuitId,
+        EvaluationProof[] calldata proofs
+    ) external {
+        Subject memory subject = Subject(
+            agentId, version, datasetId, circuitId, _requireFit(agentId, version, datasetId, circuitId)
+        );
+        bytes32 key = _keyOf(agentId, version, datasetId, circuitId);
+        Entry memory entry = _entries[key];
+        for (uint256 i = 0; i < proofs.length; ++i) {
+            if (_count(key, proofs[i].shard)) _add(entry, subject, proofs[i]);
+        }
+        _entries[key] = entry;
+        // slither-disable-next-line unused-return
+        (, uint32 shards) = DATASETS.versionOf(datasetId);
+        if (entry.shardsDone == shards) {
+            _complete[agentId][version][datasetId] = circuitId;
+            emit VersionEvaluated(agentId, version, datasetId, circuitId, entry.correct, entry.records);
+        }
+    }
+
+    /// @inheritdoc IEvaluations
+    function evaluationOf(bytes32 agentId, uint32 version, bytes32 datasetId, bytes32 circuitId)
+        external
+        view
+        returns (Evaluation memory evaluation)
+    {
+        Entry memory entry = _entries[_keyOf(agentId, version, datasetId, circuitId)];
+        // slither-disable-next-line unused-return
+        (, uint32 shards) = DATASETS.versionOf(datasetId);
+        evaluation =
+            Evaluation({correct: entry.correct, records: entry.records, shardsDone: entry.shardsDone, shards: shards});
+    }
+
+    /// @inheritdoc IEvaluations
+    function accuracyOf(bytes32 agentId, uint32 version, bytes32 datasetId)
+        external
+        view
+        returns (uint64 correct, uint64 records)
+    {
+        bytes32 circuitId = _complete[agentId][version][datasetId];
+        if (circuitId == bytes32(0)) revert NotEvaluated(agentId, version, datasetId);
+        if (GATE.isStopped(circuitId)) revert IProofGate.StoppedCircuit(circuitId);
+        Entry memory entry = _entries[_keyOf(agentId, version, datasetId, circuitId)];
+        return (entry.correct, entry.records);
+    }
+
+    /// @inheritdoc IEvaluations
+    function agentRegistry() external view returns (address) {
+        return address(AGENTS);
+    }
+
+    /// @inheritdoc IEvaluations
+    function evaluationContext(bytes32 agentId, uint32 version, bytes32 datasetId, uint32 shard)
+        external
+        view
+        returns (uint256 ctx)
+    {
+        bytes32 wDigest = AGENTS.serviceTerms(agentId, version).wDigest;
+        return _contextOf(Subject(agentId, version, datasetId, bytes32(0), wDigest), shard);
+    }
+
+    /// The version is certified, the dataset is none of its own and has its schema, and both circuits are of its layout and
+    /// SRS; the digest of its weights.
+    function _requireFit(bytes32 agentId, uint32 version, bytes32 datasetId, bytes32 circuitId)
+        private
+        view
+        returns (bytes32)
+    {
+        IAgentRegistry.Version memory entry = AGENTS.getVersion(agentId, version);
+        if (entry.status != IAgentRegistry.Status.Certified) revert NotCertified(agentId, version);
+        IDatasetRegistry.Dataset memory dataset = DATASETS.dataset(datasetId);
+        if (AGENTS.lists(agentId, version, dataset.root)) revert TrainedOn(datasetId);
+        if (dataset.schemaId != entry.schemaId) revert SchemaMismatch(datasetId, entry.schemaId, dataset.schemaId);
+        bytes32 srsDigest = GATE.shapeOf(entry.gradientCircuitId).srsDigest;
+        _requireCircuit(dataset.circuitId, Statements.DATASET, entry.layoutHash, srsDigest);
+        _requireCircuit(circuitId, Statements.EVALUATION, entry.layoutHash, srsDigest);
+        return entry.wDigest;
+    }
+
+    function _requireCircuit(bytes32 circuitId, uint8 statement, bytes32 layoutHash, bytes32 srsDigest) private view {
+        IProofGate.CircuitShape memory shape = GATE.usableShape(circuitId);
+        bool fits = shape.statement == statement && shape.layoutHash == layoutHash && shape.srsDigest == srsDigest;
+        if (!fits) revert UnfitCircuit(circuitId);
+    }
+
+    /// Checks one proof against shard, weights and context, and adds what it counts.
+    function _add(Entry memory entry, Subject memory subject, EvaluationProof calldata proof) private {
+        bytes32[] memory digests = GATE.check(subject.circuitId, proof.inputs, proof.proof);
+        bytes32 shardDigest = DATASETS.shardDigest(subject.datasetId, proof.shard);
+        bytes32 proven = digests[Statements.EVALUATION_GROUP_XY];
+        if (proven != shardDigest) revert WrongRecords(proof.shard, shardDigest, proven);
+        bytes32 weights = digests[Statements.EVALUATION_GROUP_W];
+        if (weights != subject.wDigest) revert WrongWeights(subject.wDigest, weights);
+        uint256 expected = _contextOf(subject, proof.shard);
+        if (proof.inputs[Statements.CTX] != expected) revert WrongContext(expected, proof.inputs[Statements.CTX]);
+
+        uint256 records = proof.inputs[Statements.EVALUATION_N];
+        uint256 correct = proof.inputs[Statements.EVALUATION_CORRECT];
+        if (records >> Statements.COUNT_LIMIT_BITS != 0 || correct > records) {
+            revert ImpossibleCounts(correct, records);
+        }
+        entry.correct += uint32(correct); // a dataset has fewer than 2^26 records
+        entry.records += uint32(records);
+        ++entry.shardsDone;
+        emit ShardEvaluated(
+            subject.agentId,
+            subject.version,
+            subject.datasetId,
+            subject.circuitId,
+            proof.shard,
+            uint32(correct),
+            uint32(records)
+        );
+    }
+
+    function _contextOf(Subject memory subject, uint32 shard) private view returns (uint256) {
+        return Statements.evaluationContext(
+            address(AGENTS), subject.agentId, subject.version, subject.wDigest, subject.datasetId, shard
+        );
+    }
+
+    /// Marks a shard as counted; false if it was.
+    function _count(bytes32 key, uint256 shard) private returns (bool) {
+        uint256 bit = 1 << (shard & 0xff);
+        uint256 word = _done[key][shard >> 8];
+        if (word & bit != 0) return false;
+        _done[key][shard >> 8] = word | bit;
+        return true;
+    }
+
+    function _keyOf(bytes32 agentId, uint32 version, bytes32 datasetId, bytes32 circuitId)
+        private
+        pure
+        returns (bytes32)
+    {
+        return keccak256(abi.encode(agentId, version, datasetId, circuitId));
+    }
+}

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+/// @title Evaluations: proven accuracy of certified versions
+/// @notice How many records of a registered dataset a certified version answers right, proven shard by shard. The dataset
+/// must have the version's schema and must not be one that the version lists, in whichever version of either.
+interface IEvaluations {
+    /// @notice The `evaluation` proof of one shard.
+    struct EvaluationProof {
+        /// The shard, counted from 0.
+        uint32 shard;
+        /// Public inputs, `[ctx, n, correct]`.
+        uint256[] inputs;
+        /// The proof.
+        bytes proof;
+    }
+
+    /// @notice What was proven of a version on a dataset, by proofs of one circuit.
+    struct Evaluation {
+        /// Records answered right, so far.
+        uint64 correct;
+        /// Records asked, so far.
+        uint64 records;
+        /// Shards counted.
+        uint32 shardsDone;
+        /// Shards of the dataset.
+        uint32 shards;
+    }
+
+    /// @notice A shard was counted.
+    /// @param agentId The agent.
+    /// @param version The version, counted from 1.
+    /// @param datasetId The dataset.
+    /// @param circuitId Circuit of the proof.
+    /// @param shard The shard, counted from 0.
+    /// @param correct Records of the shard answered right.
+    /// @param records Records of the shard.
+    event ShardEvaluated(
+        bytes32 indexed agentId,
+        uint32 indexed version,
+        bytes32 indexed datasetId,
+        bytes32 circuitId,
+        uint32 shard,
+        uint64 correct,
+        uint64 records
+    );
+    /// @notice All shards of a dataset were counted.
+    /// @param agentId The agent.
+    /// @param version The version, counted from 1.
+    /// @param datasetId The dataset.
+    /// @param circuitId Circuit of the proofs.
+    /// @param correct Records answered right.
+    /// @param records Records asked.
+    event VersionEvaluated(
+        bytes32 indexed agentId,
+        uint32 indexed version,
+        bytes32 indexed datasetId,
+        bytes32 circuitId,
+        uint64 correct,
+        uint64 records
+    );
+
+    /// @notice Only certified versions are evaluated.
+    /// @param agentId The agent.
+    /// @param version The version, counted from 1.
+    error NotCertified(bytes32 agentId, uint32 version);
+    /// @notice The version was trained on this dataset, or on another version of it.
+    /// @param datasetId The dataset.
+    error TrainedOn(bytes32 datasetId);
+    /// @notice The dataset has another schema than the version's datasets.
+    /// @param datasetId The dataset.
+    /// @param expected keccak256 of the canonical schema of the version's datasets.
+    /// @param found keccak256 of this dataset's canonical schema.
+    error SchemaMismatch(bytes32 datasetId, bytes32 expected, bytes32 found);
+    /// @notice The circuit proves another statement, or is of another layout or SRS than the version.
+    /// @param circuitId The circuit: that of the proofs, or the one that admitted the dataset.
+    error UnfitCircuit(bytes32 circuitId);
+    /// @notice The proof is about other records than those registered.
+    /// @param shard The shard, counted from 0.
+    /// @param expected keccak256 of the committed points of the shard.
+    /// @param proven keccak256 of the committed points in the proof.
+    error WrongRecords(uint32 shard, bytes32 expected, bytes32 proven);
+    /// @notice The proof is about other weights than the version's.
+    /// @param expected keccak256 of the point of the version's committed weights.
+    /// @param proven keccak256 of the point of the weights committed in the proof.
+    error WrongWeights(bytes32 expected, bytes32 proven);
+    /// @notice The proof was made for another version, dataset, shard, contract or chain.
+    /// @param expected Context that the contract computes.
+    /// @param proven Context in the proof's public inputs.
+    error WrongContext(uint256 expected, uint256 proven);
+    /// @notice The numbers are none that records can have.
+    /// @param correct Records answered right.
+    /// @param records Records asked; they must be below 2^26.
+    error ImpossibleCounts(uint256 correct, uint256 records);
+    /// @notice The version was not evaluated on all shards of the dataset.
+    /// @param agentId The agent.
+    /// @param version The version, counted from 1.
+    /// @param datasetId The dataset.
+    error NotEvaluated(bytes32 agentId, uint32 version, bytes32 datasetId);
+
+    /// @notice Adds evaluation proofs of a dataset's shards; anybody may bring them. One bad proof undoes the whole
+    /// transaction; a shard that was counted before is passed over.
+    /// @param agentId The agent.
+    /// @param version The version, counted from 1; certified, and none of its circuits stopped.
+    /// @param datasetId The dataset.
+    /// @param circuitId Circuit of the proofs.
+    /// @param proofs The proofs, in any order.
+    function evaluate(
+        bytes32 agentId,
+        uint32 version,
+        bytes32 datasetId,
+        bytes32 circuitId,
+        EvaluationProof[] calldata proofs
+    ) external;
+
+    /// @notice What was proven by proofs of one circuit, so far.
+    /// @param agentId The agent.
+    /// @param version The version, counted from 1.
+    /// @param datasetId The dataset; reverts if unknown.
+    /// @param circuitId Circuit of the proofs.
+    /// @return evaluation Counts, also of a circuit that was stopped since.
+    function evaluationOf(bytes32 agentId, uint32 version, bytes32 datasetId, bytes32 circuitId)
+        external
+        view
+        returns (Evaluation memory evaluation);
+
+    /// @notice The accuracy of a version on a whole dataset, by the circuit that last completed it.
+    /// @param agentId The agent.
+    /// @param version The version, counted from 1.
+    /// @param datasetId The dataset; reverts if not all its shards were counted, or if that circuit was stopped since.
+    /// @return correct Records answered right.
+    /// @return records Records asked.
+    function accuracyOf(bytes32 agentId, uint32 version, bytes32 datasetId)
+        external
+        view
+        returns (uint64 correct, uint64 records);
+
+    /// @notice Where the versions that are evaluated are certified.
+    /// @return Address of the agent registry.
+    function agentRegistry() external view returns (address);
+
+    /// @notice The context that a shard's evaluation proof must carry.
+    /// @param agentId The agent.
+    /// @param version The version, counted from 1.
+    /// @param datasetId The dataset.
+    /// @param shard The shard, counted from 0.
+    /// @return ctx Public input 0 of the proof: a keccak256 digest without its last byte, below 2^248.
+    function evaluationContext(bytes32 agentId, uint32 version, bytes32 datasetId, uint32 shard)
+        external
+        view
+        returns (uint256 ctx);
+}
