@@ -11,6 +11,7 @@ pub(crate) enum Place {
 use Place::{Here, There};
 
 const CERTIFICATE: &str = "verifier-contract/test/CertificateAttacks.t.sol";
+const AGENTS: &str = "verifier-contract/test/AgentRegistry.t.sol";
 const SERVICE: &str = "verifier-contract/test/ServiceAttacks.t.sol";
 const DATASET: &str = "verifier-contract/test/DatasetRegistry.t.sol";
 const GATE: &str = "verifier-contract/test/ProofGateFixtures.t.sol";
@@ -122,11 +123,15 @@ pub(crate) const ATTACKS: &[(&str, &[Place])] = &[
         "n off by one",
         &[Here("n_off_by_one"), Here("optimum_n_off_by_one"), There(CERTIFICATE, "test_Attack_NOffByOne")],
     ),
-    ("shard twice", &[There(CERTIFICATE, "test_Attack_ShardTwice")]),
+    ("shard twice", &[There(CERTIFICATE, "test_Attack_ShardTwiceInTheSum"), There(AGENTS, "test_Attack_DatasetTwice")]),
     ("a shard left out", &[There(CERTIFICATE, "test_Attack_ShardLeftOut")]),
     (
         "a sum that is not the gradients'",
-        &[There("circuits/core/src/certificate/contributions.rs", "fn the_sum_is_of_every_gradient_once")],
+        &[
+            There("circuits/core/src/certificate/contributions.rs", "fn the_sum_is_of_every_gradient_once"),
+            There(CERTIFICATE, "test_Attack_GradientOfOneShardForTheSum"),
+            There(CERTIFICATE, "test_Attack_GradientsThatSumToNothing"),
+        ],
     ),
     (
         "ε over the cap",
@@ -136,7 +141,7 @@ pub(crate) const ATTACKS: &[(&str, &[Place])] = &[
             There(CERTIFICATE, "test_Attack_EpsilonOverTheCap"),
         ],
     ),
-    ("G of another link", &[Here("g_of_another_link"), There(CERTIFICATE, "test_Attack_GOfAnotherLink")]),
+    ("G of another link", &[Here("g_of_another_link"), There(AGENTS, "test_RevertWhen_CircuitHasAnotherLink")]),
     (
         "weights changed after training",
         &[Here("weights_changed_after_training"), There(CERTIFICATE, "test_Attack_WeightsChangedAfterTraining")],
@@ -164,7 +169,7 @@ pub(crate) const ATTACKS: &[(&str, &[Place])] = &[
     ("receipt dropped", &[Here("receipt_dropped")]),
     ("receipt counted twice", &[Here("receipt_counted_twice"), Here("count_from_another_history")]),
     ("slots swapped", &[Here("slots_swapped"), There(SERVICE, "test_Attack_SlotsSwapped")]),
-    ("session twice in one claim", &[There(SERVICE, "test_Attack_SessionTwiceInOneClaim")]),
+    ("session twice in one claim", &[There(SERVICE, "test_ASessionTwiceIsPaidStretchByStretch")]),
     (
         "voucher of another session or version",
         &[There(SERVICE, "test_Attack_VoucherOfAnotherSession"), There(SERVICE, "test_Attack_VoucherOfAnotherVersion")],
