@@ -63,7 +63,7 @@ pub fn link_error_units(features: usize, classes: usize, intercept_scale: u32) -
 /// `epsilon` and `lambda` in units of 2^-44, `norm` in units of 2^-10, `delta` from [`link_error_units`].
 #[must_use]
 pub fn distance_is_certified(epsilon: u64, delta: u64, lambda: u64, norm: u64) -> bool {
-    (u128::from(epsilon) + u128::from(delta)) * u128::from(DISTANCE_PARTS) << NORM_BITS
+    ((u128::from(epsilon) + u128::from(delta)) * u128::from(DISTANCE_PARTS)) << NORM_BITS
         <= u128::from(lambda) * u128::from(norm)
 }
 
