@@ -8,7 +8,6 @@ use tribute_chain::voucher::voucher_digest;
 use tribute_chain::{signing, ChainError, NewCircuit, SignedVoucher, Voucher, U256};
 use tribute_core::digest::keccak;
 use tribute_core::id::{AgentId, CircuitId, DatasetId, SessionId, ShardDigest, Transcript};
-use tribute_core::statement::Statement;
 use tribute_testing::chain::{gradient_points, points, weights, World, DATA_BPS, ESCROW, PRICE};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
