@@ -283,7 +283,9 @@ impl Contracts {
         let call =
             Abi::addDatasetsCall { agentId: word(agent), version, datasetIds: datasets.iter().map(word).collect() };
         let action = format!("list {} dataset(s) in agent {agent} version {version}", datasets.len());
-        self.call(self.agents_at(), action, &call, |e| Ok(e.all::<Abi::DatasetListed>()?.into_iter().map(Listed::from).collect()))
+        self.call(self.agents_at(), action, &call, |e| {
+            Ok(e.all::<Abi::DatasetListed>()?.into_iter().map(Listed::from).collect())
+        })
     }
 
     /// Makes a draft's list final.
@@ -311,7 +313,9 @@ impl Contracts {
         };
         let proofs = gradients.iter().map(proof).collect();
         let call = Abi::addGradientsCall { agentId: word(agent), version, proofs };
-        self.call(self.agents_at(), action, &call, |e| Ok(e.all::<Abi::GradientAdded>()?.into_iter().map(Added::from).collect()))
+        self.call(self.agents_at(), action, &call, |e| {
+            Ok(e.all::<Abi::GradientAdded>()?.into_iter().map(Added::from).collect())
+        })
     }
 
     /// Gives up a draft or closed version.
