@@ -264,7 +264,6 @@ impl Tables {
         }
     }
 
-
     /// `exp(−t)` at [`Tables::prob_bits`] fractional bits.
     #[must_use]
     pub fn exp(&self, t: u64) -> U256 {

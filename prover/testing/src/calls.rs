@@ -90,7 +90,7 @@ pub async fn grant(client: &Client, dataset: &[u8], grantee: &Client) -> Result<
 #[must_use]
 pub fn terms(datasets: &[&v1::Dataset], link: v1::Link, lambda: u64) -> v1::TrainingTerms {
     let dataset_ids = datasets.iter().map(|d| d.id.clone()).collect();
-    v1::TrainingTerms { dataset_ids, lambda, link: link.into(), reg_bias: true }
+    v1::TrainingTerms { dataset_ids, lambda, link: link.into() }
 }
 
 /// An agent, trained.

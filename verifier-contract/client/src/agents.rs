@@ -51,7 +51,7 @@ impl Version {
     /// Where it stands. A version that is read exists, so it stands somewhere.
     #[must_use]
     pub fn stage(&self) -> Stage {
-        match u8::from(self.status) {
+        match self.status {
             1 => Stage::Draft,
             2 => Stage::Closed,
             3 => Stage::Certified,

@@ -222,7 +222,9 @@ impl Contracts {
         match self.add_circuit(info).simulate(wallet.address()).await {
             // all that is missing
             Err(error) if error.is_revert("VerifierWithoutCode") => {}
-            other => drop(other?),
+            other => {
+                other?;
+            }
         }
         let (verifier, deployed) = self.deploy_verifier(wallet, name, creation, code_hash).await?;
         let added = self.register_circuit(wallet, circuit, verifier).await?;

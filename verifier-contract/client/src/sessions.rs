@@ -84,7 +84,7 @@ impl SlotSkipped {
     /// Why.
     #[must_use]
     pub fn reason(&self) -> SkipReason {
-        match u8::from(self.reason) {
+        match self.reason {
             1 => SkipReason::UnknownSession,
             2 => SkipReason::OtherVersion,
             3 => SkipReason::StaleTranscript,
