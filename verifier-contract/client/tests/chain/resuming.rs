@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use alloy::primitives::keccak256;
 use tribute_chain::anvil::AnvilOptions;
+use tribute_chain::claims::SkipReason;
 use tribute_chain::{
     Anvil, Chain, ChainError, Contracts, DeployOptions, Deployment, Options, ReportedEvent, Wallet, Watcher, U256,
 };
@@ -181,7 +182,7 @@ async fn killed_in_mid_claim(mined_meanwhile: bool) {
     // with nothing on record the contract itself pays nothing a second time, and says so
     let again = contracts.claim(std::slice::from_ref(&batch)).send(&second).await.unwrap();
     assert_eq!((again.event.sessions.len(), again.event.skipped.len()), (0, 1));
-    assert_eq!(again.event.skipped[0].reason, 3, "a stale transcript");
+    assert_eq!(again.event.skipped[0].reason, SkipReason::StaleTranscript);
     assert_paid_once(&w, &c, &session).await;
 }
 
