@@ -5,7 +5,7 @@
 
 From the CSV, the agent's ONNX file and the chain (a running node, or the state that was dumped when it stopped) it
 recomputes: which rows each provider's dataset holds; the gradient of the agent's weights, to the last bit, and their
-distance to the true optimum; each dataset's share; the accuracies; every session; every token balance, and that the money
+distance to the true optimum; each shard's contribution, and from them the shares; the accuracies; every session; every token balance, and that the money
 adds up; that each fraud was a transaction that failed. Prints one line per check and exits with 1 if any differs.
 """
 
@@ -20,25 +20,25 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from audit_chain import Dump, Rpc, address, array, hex32, keccak, selector, signed, word
+from audit_chain import Dump, Rpc, address, hex32, keccak, selector, signed, word
 from audit_head import Head, Schema, read_rows
 
 LINKS = {1: "squared", 2: "logistic", 3: "softmax"}
-PROPOSE = (
-    "proposeVersion(bytes32,(bytes32[],(uint32,uint32,uint32,uint32,uint32,uint32),uint32,uint8,bool,uint16,"
+PROPOSED = (
+    "VersionProposed(bytes32,uint32,address,((uint32,uint32,uint32,uint32,uint32,uint32,uint32),uint64,uint8,uint16,uint128,"
     "bytes32,bytes32,bytes32,bytes32,bytes32))"
 )
+LISTED = "DatasetListed(bytes32,uint32,bytes32,(bytes32,bytes32,bytes32,uint32,uint64,uint16,uint32,bytes32),bytes32)"
+REGISTERED = "DatasetRegistered(bytes32,address,bytes32,bytes32,bytes32,uint64,uint32,(uint16,bool,uint16,uint128,uint8))"
 CALLS = {
-    "dataset": "register((bytes32,uint16,bool),(bytes32,uint256[],bytes)[])",
-    "gradient": "submitGradient(bytes32,uint32,uint256,uint256[],bytes)",
+    "dataset": "register((bytes32,bytes32,(uint16,bool,uint16,uint128,uint8)),(uint256[],bytes)[])",
+    "gradient": "addGradients(bytes32,uint32,(bytes32,uint32,uint256[],bytes)[])",
     "optimum": "certify(bytes32,uint32,uint256[],bytes)",
     "service": "claim((bytes32,uint32,uint256[],bytes,(bytes32,uint64,uint256,bytes)[])[])",
 }
-FRAUD_ERRORS = {
-    "claim_replayed": "StaleTranscript(bytes32,uint256,uint256)",
-    "label_changed": "WrongDataset(uint256,bytes32,bytes32)",
-    "voucher_overcount": "VoucherCountMismatch(bytes32,uint256,uint64)",
-}
+# A fraud's transaction reverts with an error, or every slot of its claim is skipped for a reason.
+FRAUD_ERRORS = {"label_changed": "WrongRecords(bytes32,uint32,bytes32,bytes32)"}
+FRAUD_SKIPS = {"claim_replayed": ("StaleTranscript", 3), "voucher_overcount": ("OtherCount", 5)}
 
 
 class Audit:
@@ -76,38 +76,45 @@ def read_agent(path):
 
 def find_version(chain, model_hash):
     """The certified version that pins this model file."""
-    for proposed in chain.events("VersionProposed(bytes32,uint32,bytes32,bytes32,bytes32[])"):
-        if proposed.data[32:64] != model_hash:
+    for proposed in chain.events(PROPOSED):
+        if proposed.data[15 * 32 : 16 * 32] != model_hash:
             continue
-        for log in chain.events("VersionCertified(bytes32,uint32,uint64,uint32,uint32,int32[])"):
-            if log.topics[1:] == proposed.topics[1:]:
+        for log in chain.events("VersionCertified(bytes32,uint32,uint64,uint64,uint32,int256,uint256)"):
+            if log.topics[1:3] == proposed.topics[1:3]:
                 return proposed, log
     raise SystemExit("the chain has no certified version with the SHA-256 of agent.onnx")
 
 
-def read_params(chain, proposed):
-    """λ, link and the rest, from the calldata of the proposal."""
-    call = chain.calldata(proposed.tx)
-    if call[:4] != selector(PROPOSE):
-        raise SystemExit(f"transaction {proposed.tx} is no proposeVersion of the known form")
-    params = call[4 + word(call[4:], 1) :]
+def read_params(proposed):
+    """λ, link and the rest, as proposed."""
+    params = proposed.data
     return {
-        "k": word(params, 1),
-        "features": word(params, 3),
-        "classes": word(params, 4),
+        "k": word(params, 0),
+        "features": word(params, 2),
+        "classes": word(params, 3),
+        "intercept_scale": word(params, 6),
         "lambda": word(params, 7),
         "link": LINKS[word(params, 8)],
-        "reg_bias": bool(word(params, 9)),
-        "data_bps": word(params, 10),
+        "data_bps": word(params, 9),
     }
+
+
+def read_list(audit, chain, version_topics):
+    """The version's datasets in order, with the least share that each asks for, in basis points."""
+    datasets, hashed = {}, bytes(32)
+    for log in chain.events(LISTED):
+        if log.topics[1:3] == version_topics:
+            datasets[log.topics[3]] = word(log.data, 5)
+            hashed = keccak(hashed + log.topics[3].to_bytes(32, "big"))
+    closed = chain.events("VersionClosed(bytes32,uint32,bytes32,uint32,uint32,uint64)")
+    closed = next(log for log in closed if log.topics[1:3] == version_topics)
+    audit.equal("hash of the closed list", "0x" + hashed.hex(), hex32(word(closed.data, 0)))
+    return datasets
 
 
 def audit_data(audit, chain, summary, header, lines, schema, datasets):
     """Rows, owners and schema of the datasets that the version lists. Returns the start of the held-out rows."""
-    registered = {
-        log.topics[1]: log
-        for log in chain.events("DatasetRegistered(bytes32,address,bytes32,bytes32,uint64,uint16,bool)")
-    }
+    registered = {log.topics[1]: log for log in chain.events(REGISTERED)}
     schema_id = keccak(schema.text.encode())
     if schema_id != keccak(schema.canonical()):
         audit.that("schema.json is canonical", False)
@@ -115,7 +122,7 @@ def audit_data(audit, chain, summary, header, lines, schema, datasets):
     start = 0
     for position, (dataset, said) in enumerate(zip(datasets, summary["data"])):
         log = registered[dataset]
-        audit.equal(f"dataset {position}: records on chain", word(log.data, 1), said["rows"])
+        audit.equal(f"dataset {position}: records on chain", word(log.data, 2), said["rows"])
         audit.equal(f"dataset {position}: schema on chain", hex32(log.topics[3]), "0x" + schema_id.hex())
         # a provider's file: the header, if there is one, and its own lines
         text = header + "".join(line + "\n" for line in lines[start : start + said["rows"]])
@@ -125,37 +132,66 @@ def audit_data(audit, chain, summary, header, lines, schema, datasets):
     return start
 
 
-def audit_certificate(audit, summary, head, parts, params, certified):
-    """Gradient, distance and shares, in exact integers against the chain, in f64 against the true loss."""
-    epsilon, norm = word(certified.data, 1), word(certified.data, 2)
-    shares = [signed(s) for s in array(certified.data, 3)]
-    exact = head.optimum(parts)
-    audit.equal("records of the certificate", exact["n"], word(certified.data, 0))
-    audit.equal("gradient norm, units of 2^-32", exact["epsilon"], epsilon)
-    audit.equal("norm of the weights, units of 2^-10", exact["norm"], norm)
-    audit.equal("shares, units of 2^-20", exact["shares"], shares)
-    total = sum(shares) / 2**20
-    audit.that("shares sum to 1", abs(total - 1.0) <= 1e-5, f"{total:.9f}")
+def shards_of(chain, dataset, q, y):
+    """A dataset's rows, cut into the shards that were registered."""
+    logs = chain.events("ShardRegistered(bytes32,uint32,bytes32,uint64)")
+    counts = [word(log.data, 2) for log in logs if log.topics[1] == dataset]
+    ends = np.cumsum([0] + counts)
+    return [(q[a:b], y[a:b]) for a, b in zip(ends, ends[1:])]
 
-    cells = 65536 * params["classes"] * (params["features"] + 1)
-    delta = math.isqrt(cells) + (math.isqrt(cells) ** 2 < cells)
+
+def audit_certificate(audit, chain, summary, head, parts, params, certified, datasets):
+    """Gradient, distance and contributions, in exact integers against the chain, in f64 against the true loss. Returns the
+    datasets' contributions."""
+    version_topics = certified.topics[1:3]
+    epsilon, norm = word(certified.data, 1), word(certified.data, 2)
+    total, positive = signed(word(certified.data, 3)), word(certified.data, 4)
+    exact = head.optimum([shards_of(chain, dataset, q, y) for dataset, (q, y) in zip(datasets, parts)])
+    audit.equal("records of the certificate", exact["n"], word(certified.data, 0))
+    audit.equal("gradient norm, units of 2^-44", exact["epsilon"], epsilon)
+    audit.equal("norm of the weights, units of 2^-10", exact["norm"], norm)
+
+    added = chain.events("GradientAdded(bytes32,uint32,bytes32,uint32,int256,bytes32)")
+    added = [log for log in added if log.topics[1:3] == version_topics]
+    brought = {(log.topics[3], word(log.data, 0)): signed(word(log.data, 1)) for log in added}
+    audit.equal("gradients, each once", len(added), len(brought))
+    computed = {(d, i): n for d, shards in zip(datasets, exact["contributions"]) for i, n in enumerate(shards)}
+    unit = head.contribution_bits()
+    audit.equal("shards with a gradient", sorted(computed), sorted(brought))
+    for (dataset, shard), value in computed.items():
+        name = f"contribution of {hex32(dataset)[:10]}…, shard {shard}, units of 2^-{unit}"
+        audit.equal(name, value, brought.get((dataset, shard)))
+    sums = [sum(shards) for shards in exact["contributions"]]
+    audit.equal("sum of the contributions", sum(sums), total)
+    audit.equal("sum of the positive contributions", sum(max(s, 0) for s in sums), positive)
+    audit.that("rounding is at most 2^-20 of the sum", len(added) << 20 <= total)
+    audit.that("negative contributions are at most 2^-10 of the sum", (positive - total) << 10 <= total)
+    # N has `unit` fractional bits; λ 44, the norm 10
+    least = exact["n"] * params["lambda"] * norm * norm * 511
+    audit.that("the contributions sum to what they do at the optimum", total << (44 + 20 + 9) >= least << unit)
+    for (dataset, bps), value in zip(datasets.items(), sums):
+        audit.that(f"least share of {hex32(dataset)[:10]}…", max(value, 0) * 10_000 >= positive * bps, f"{bps} basis points")
+
+    cells = 65536 * params["classes"] * (params["features"] + 4 ** params["intercept_scale"])
+    delta = math.isqrt(cells) + (math.isqrt(cells) ** 2 < cells) + 1
     distance = (epsilon + delta) / (params["lambda"] * norm / 1024)
     certificate = summary["certificate"]
-    audit.close("lambda", params["lambda"] / 2**32, certificate["lambda"], 2**-32)
-    audit.close("epsilon", epsilon / 2**32, certificate["epsilon"], 2**-42)
-    audit.close("relative distance", distance, certificate["relative_distance"], 1e-9)
-    audit.equal("number of shares", len(shares), len(certificate["shares"]))
-    for position, (share, said) in enumerate(zip(shares, certificate["shares"])):
-        audit.close(f"share of dataset {position}", share / 2**20, said, 2**-22)
+    audit.close("lambda", params["lambda"] / 2**44, certificate["lambda"], 2**-44)
+    audit.close("epsilon", epsilon / 2**44, certificate["epsilon"], 2**-54)
+    audit.close("relative distance", distance, certificate["relative_distance"], 1e-15)
+    audit.equal("number of shares", len(sums), len(certificate["shares"]))
+    for position, (value, said) in enumerate(zip(sums, certificate["shares"])):
+        audit.close(f"share of dataset {position}", max(value, 0) / positive, said, 1e-12)
     audit.that("relative distance is at most 1e-3", distance <= 1e-3, f"{distance:.3e}")
 
     q, y = np.vstack([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
     real, true_distance = head.real(q, y)
-    bound = (epsilon + delta) / 2**32
+    bound = (epsilon + delta) / 2**44
     audit.that("gradient of the real loss is within epsilon + delta", real <= bound, f"{real:.3e} <= {bound:.3e}")
     if true_distance is not None:
         detail = f"{true_distance:.3e} <= {distance:.3e}"
         audit.that("distance to the optimum found by Newton's method is within the bound", true_distance <= distance, detail)
+    return sums
 
 
 def audit_accuracy(audit, summary, head, parts, heldout):
@@ -166,17 +202,17 @@ def audit_accuracy(audit, summary, head, parts, heldout):
         audit.close(f"accuracy, {name} ({right} of {len(y)})", right / len(y), summary["accuracy"][name], 1e-9)
 
 
-def audit_money(audit, chain, summary, params, version_topics, datasets, shares):
+def audit_money(audit, chain, summary, params, version_topics, datasets, contributions):
     """Sessions, payments and every token balance."""
     opened = chain.events("SessionOpened(bytes32,address,bytes32,uint32,uint128,uint128,address,uint256)")
     opened = [o for o in opened if [o.topics[3], word(o.data, 0)] == version_topics]
     escrow = opened[0].address
-    claims = chain.events("QueriesClaimed(bytes32,uint64,uint256,uint256)")
-    refunds = chain.events("RemainderWithdrawn(bytes32,address,uint256)")
+    claims = chain.events("QueriesClaimed(bytes32,bytes32,uint32,uint64,uint256,uint64,uint64,uint256)")
+    refunds = chain.events("ThawedWithdrawn(bytes32,address,uint256,uint256)")
     sessions = {}
     for o in opened:
         own = [c for c in claims if c.topics[1] == o.topics[1]]
-        count, claimed = max([word(c.data, 0) for c in own], default=0), sum(word(c.data, 2) for c in own)
+        count, claimed = max([word(c.data, 0) for c in own], default=0), sum(word(c.data, 4) for c in own)
         audit.equal(f"session {hex32(o.topics[1])[:10]}…: price times count", word(o.data, 1) * count, claimed)
         sessions[hex32(o.topics[1])] = {
             "count": count,
@@ -188,16 +224,16 @@ def audit_money(audit, chain, summary, params, version_topics, datasets, shares)
     audit.equal("sessions", sessions, said)
 
     of_version = lambda logs: [log for log in logs if log.topics[1:3] == version_topics]
-    accrued = of_version(chain.events("FeesAccrued(bytes32,uint32,uint256,uint256)"))
-    to_data, to_owner = sum(word(a.data, 0) for a in accrued), sum(word(a.data, 1) for a in accrued)
+    accrued = of_version(chain.events("FeesAccrued(bytes32,uint32,uint64,uint256,uint256)"))
+    to_data, to_owner = sum(word(a.data, 1) for a in accrued), sum(word(a.data, 2) for a in accrued)
     claimed = sum(s["claimed"] for s in sessions.values())
     audit.equal("claimed fees are all accrued", to_data + to_owner, claimed)
     for a in accrued:
-        fees = word(a.data, 0) + word(a.data, 1)
-        audit.equal("data's part of a claim", word(a.data, 0), fees * params["data_bps"] // 10_000)
+        fees = word(a.data, 1) + word(a.data, 2)
+        audit.equal("data's part of a claim", word(a.data, 1), fees * params["data_bps"] // 10_000)
 
     paid = of_version(chain.events("ProviderPaid(bytes32,uint32,bytes32,address,uint256)"))
-    weights = [max(s, 0) for s in shares]
+    weights = [max(n, 0) for n in contributions]
     paid_providers = [sum(word(p.data, 1) for p in paid if p.topics[3] == d) for d in datasets]
     due = [to_data * w // sum(weights) for w in weights]
     audit.equal("every provider took its share of the fees, rounded down", paid_providers, due)
@@ -237,19 +273,29 @@ def audit_balances(audit, chain, escrow, expected):
 
 
 def audit_frauds(audit, chain, summary):
-    """Each fraud is a mined transaction that failed with the contract's own error."""
-    audit.equal("frauds", sorted(f["name"] for f in summary["frauds"]), sorted(FRAUD_ERRORS))
+    """Each fraud is a mined transaction that moved nothing: it failed with the contract's own error, or all that it did is to
+    say why a slot of its claim was skipped."""
+    audit.equal("frauds", sorted(f["name"] for f in summary["frauds"]), sorted([*FRAUD_ERRORS, *FRAUD_SKIPS]))
+    skipped = chain.events("SlotSkipped(bytes32,uint256,uint8)")
     for fraud in summary["frauds"]:
-        signature = FRAUD_ERRORS[fraud["name"]]
-        error = signature.split("(")[0]
-        audit.equal(f"fraud {fraud['name']}: status of its transaction", chain.status(fraud["tx"]), 0)
-        audit.equal(f"fraud {fraud['name']}: status said", int(fraud["status"]), 0)
-        audit.that(f"fraud {fraud['name']}: error said", fraud["error"].startswith(error), fraud["error"])
-        output = chain.output(fraud["tx"])
-        if output is not None:
-            audit.that(f"fraud {fraud['name']}: reverts with {error}", output[:4] == selector(signature))
-        moved = [log for log in chain.logs if log.tx == fraud["tx"].lower()]
-        audit.that(f"fraud {fraud['name']}: moved nothing", not moved and fraud["balances_unchanged"] is True)
+        name, tx = f"fraud {fraud['name']}", fraud["tx"].lower()
+        logs = [log for log in chain.logs if log.tx == tx]
+        reverts = fraud["name"] in FRAUD_ERRORS
+        audit.equal(f"{name}: status of its transaction", chain.status(tx), int(not reverts))
+        audit.equal(f"{name}: status said", int(fraud["status"]), int(not reverts))
+        if reverts:
+            signature = FRAUD_ERRORS[fraud["name"]]
+            error, output = signature.split("(")[0], chain.output(tx)
+            if output is not None:
+                audit.that(f"{name}: reverts with {error}", output[:4] == selector(signature))
+            moved = logs
+        else:
+            error, code = FRAUD_SKIPS[fraud["name"]]
+            reasons = [word(log.data, 1) for log in skipped if log.tx == tx]
+            audit.that(f"{name}: every slot is skipped for {error}", reasons != [] and set(reasons) == {code})
+            moved = logs[len(reasons) :]
+        audit.that(f"{name}: error said", fraud["error"].startswith(error), fraud["error"])
+        audit.that(f"{name}: moved nothing", not moved and fraud["balances_unchanged"] is True)
 
 
 def audit_proofs(audit, chain, summary):
@@ -279,13 +325,13 @@ def main():
     weights, metadata, model_hash = read_agent(args.out / "agent.onnx")
 
     proposed, certified = find_version(chain, model_hash)
-    version_topics, datasets = proposed.topics[1:3], array(proposed.data, 2)
-    params = read_params(chain, proposed)
-    audit.equal("weights' scale in agent.onnx", metadata.get("weight_fraction_bits"), "20")
+    version_topics, params = proposed.topics[1:3], read_params(proposed)
+    datasets = read_list(audit, chain, version_topics)
+    audit.equal("weights' scale in agent.onnx", metadata.get("weight_fraction_bits"), "32")
     audit.equal("schema in agent.onnx", metadata.get("schema", "").removeprefix("0x"), keccak(schema.text.encode()).hex())
-    audit.equal("weights' digest in agent.onnx", metadata.get("certificate", "").removeprefix("0x"), proposed.data[:32].hex())
+    audit.equal("weights' digest in agent.onnx", metadata.get("certificate", "").removeprefix("0x"), hex32(word(proposed.data, 11))[2:])
     audit.equal("shape of the weights", weights.shape, (len(schema.fields["features"]) + 1, params["classes"]))
-    head = Head(weights, params["link"], params["k"], params["lambda"], params["reg_bias"])
+    head = Head(weights, params["link"], params["k"], params["lambda"], params["intercept_scale"])
 
     start = audit_data(audit, chain, summary, header, lines, schema, datasets)
     q, y = schema.quantise(rows)
@@ -293,10 +339,9 @@ def main():
     parts = [(q[a:b], y[a:b]) for a, b in zip(ends, ends[1:])]
     first = start if args.holdout is None else max(start, len(rows) - args.holdout)
 
-    audit_certificate(audit, summary, head, parts, params, certified)
+    contributions = audit_certificate(audit, chain, summary, head, parts, params, certified, datasets)
     audit_accuracy(audit, summary, head, parts, (q[first:], y[first:]))
-    shares = [signed(s) for s in array(certified.data, 3)]
-    audit_money(audit, chain, summary, params, version_topics, datasets, shares)
+    audit_money(audit, chain, summary, params, version_topics, list(datasets), contributions)
     audit_frauds(audit, chain, summary)
     audit_proofs(audit, chain, summary)
     audit.that("the demo calls itself successful", summary["ok"] is True)

@@ -74,12 +74,6 @@ def signed(value: int) -> int:
     return value - (1 << 256) if value >> 255 else value
 
 
-def array(data: bytes, head: int) -> list:
-    """A dynamic array of words whose offset stands in word `head` of `data`."""
-    start = word(data, head) // 32
-    return [word(data, start + 1 + i) for i in range(word(data, start))]
-
-
 def hex32(value: int) -> str:
     return "0x" + value.to_bytes(32, "big").hex()
 

@@ -1,7 +1,7 @@
-"""The head's arithmetic, written a second time from its description: schema, exact link functions, gradient, shares.
+"""The head's arithmetic, written a second time from its description: schema, exact link functions, gradient, contributions.
 
-Scales: a feature q stands for q/256, a weight has 20 fractional bits, a logit 28, lambda and epsilon 32, a share 20, the
-published norm 10. `exp` comes from two tables and a linear factor, without rounding the product; a softmax is shifted by
+Scales: a feature q stands for q/256 and the bias has the feature 2^s, a weight has 32 fractional bits, a logit 40, lambda and
+epsilon 44, the published norm 10. `exp` comes from two tables and a linear factor, without rounding the product; a softmax is shifted by
 the integer `l` that brings the sum of its probabilities closest to 1.
 """
 
@@ -58,32 +58,34 @@ class Schema:
 
 
 class Tables:
-    """`exp(-t)` for an integer t of 28 fractional bits, with `bits` fractional bits, as an exact integer."""
+    """`exp(-t)` for an integer t of 40 fractional bits, with `bits` fractional bits, as an exact integer."""
 
     def __init__(self, k):
-        b = self.limb = min(k - 1, 14)
-        self.bits = 5 * b + 26
+        b = max(13, min(k - 1, 14))
+        mid = b - 1
+        self.shift = 36 - mid  # of the second table's index in t
+        self.bits = 6 * b + (self.shift - b) + 38
         self.one = 1 << self.bits
         if k < 14:  # such circuits only take the squared link
             return
-        f2 = 32 if b >= 14 else 28
+        half = self.shift - 1
+        self.base = (1 << 40) + (1 << half) + (1 << (2 * half - 41))
 
         def entry(t, bits):
-            return int((((-Decimal(t) / (1 << 28)).exp()) * (1 << bits)).to_integral_value())
+            return int((((-Decimal(t) / (1 << 40)).exp()) * (1 << bits)).to_integral_value())
 
-        self.t1 = [entry(i << 24, self.bits - 28 - f2) for i in range(384)]
-        self.t2 = [entry((i << b) + (1 << (b - 1)), f2) for i in range(1 << (24 - b))]
+        self.t1 = [entry(i << 36, 47) for i in range(512)]
+        self.t2 = [entry((i << self.shift) + (1 << half), self.bits - 40 - 47) for i in range(1 << mid)]
 
     def exp(self, t):
-        if t >> 24 >= 384:
+        if t >> 36 >= 512:
             return 0
-        b = self.limb
-        low, mid = t & ((1 << b) - 1), (t >> b) & ((1 << (24 - b)) - 1)
-        return self.t1[t >> 24] * self.t2[mid] * ((1 << 28) + (1 << (b - 1)) - low)
+        below = (1 << self.shift) - 1
+        return self.t1[t >> 36] * self.t2[(t & ((1 << 36) - 1)) >> self.shift] * (self.base - (t & below))
 
     def softmax(self, z):
         """Probabilities of integer logits."""
-        top, unit = max(z), float(1 << 28)
+        top, unit = max(z), float(1 << 40)
         l = top + round(math.log(sum(math.exp((v - top) / unit) for v in z)) * unit)
         for _ in range(3):
             total = sum(self.exp(l - v) for v in z)
@@ -96,14 +98,15 @@ class Tables:
 class Head:
     """A head with its loss: everything the certificate says about it, in exact integers."""
 
-    def __init__(self, weights, link, k, lam, reg_bias):
+    def __init__(self, weights, link, k, lam, scale):
         self.w = weights  # [d + 1][c], bias last, as in the file
-        self.link, self.lam, self.reg_bias = link, lam, reg_bias
+        self.link, self.lam, self.bias = link, lam, 256 << scale
+        self.limb = min(k - 1, 14)
         self.tables = Tables(k)
         self.gradient_bits = 8 + self.tables.bits
 
     def logits(self, q):
-        return np.hstack([q, np.full((len(q), 1), 256)]) @ self.w
+        return np.hstack([q, np.full((len(q), 1), self.bias)]) @ self.w
 
     def answers(self, q):
         """The largest logit's class; the lowest among equals."""
@@ -111,7 +114,7 @@ class Head:
 
     def probabilities(self, z):
         if self.link == "squared":
-            return [int(v) << (self.tables.bits - 28) for v in z]
+            return [int(v) << (self.tables.bits - 40) for v in z]
         if self.link == "softmax":
             return self.tables.softmax(z)
         return [self.tables.softmax([v, 0])[0] for v in z]
@@ -123,9 +126,9 @@ class Head:
             row = self.probabilities(z)
             row[target] -= self.tables.one
             error.append(row)
-        x = np.hstack([q, np.full((len(q), 1), 256)]).astype(np.float64)
-        # 24 bits at a time: 2^8 * 2^24 * 2^20 records stay below 2^53, so every product is exact in f64
-        assert len(q) <= 1 << 20
+        x = np.hstack([q, np.full((len(q), 1), self.bias)]).astype(np.float64)
+        # 24 bits at a time: 2^12 * 2^24 * 2^16 records stay below 2^53, so every product is exact in f64
+        assert len(q) <= 1 << 16
         total = [0] * self.w.size
         error = np.array(error, dtype=object)
         for shift in range(0, self.tables.bits + 24, 24):
@@ -135,40 +138,44 @@ class Head:
             total = [t + (int(p) << shift) for t, p in zip(total, part.ravel())]
         return total
 
+    def contribution(self, gradient):
+        """`⟨−G, W⟩` of one shard, rounded down to the public unit."""
+        inner = -sum(g * int(w) for g, w in zip(gradient, self.w.ravel()))
+        return inner >> ((self.gradient_bits + 32 - 44) // self.limb * self.limb)
+
+    def contribution_bits(self):
+        """Fractional bits of that unit: from 44, and what is rounded away is a whole number of limbs."""
+        return self.gradient_bits + 32 - (self.gradient_bits + 32 - 44) // self.limb * self.limb
+
     def optimum(self, parts):
-        """The numbers of the certificate for the datasets `parts`: epsilon, norm, shares, all as published."""
-        n = sum(len(y) for _, y in parts)
-        gradients = [self.gradient(q, y) for q, y in parts]
+        """The numbers of the certificate for the datasets `parts`, lists of shards: epsilon, norm, contributions, as published."""
+        n = sum(len(y) for part in parts for _, y in part)
+        gradients = [[self.gradient(q, y) for q, y in part] for part in parts]
         w = [int(v) for v in self.w.ravel()]
-        penalised = len(w) if self.reg_bias else len(w) - self.w.shape[1]
-        shift = self.gradient_bits - 52
         residual = [
-            sum(g[i] for g in gradients) + ((n * self.lam * w[i]) << shift if i < penalised else 0) for i in range(len(w))
+            sum(g[i] for part in gradients for g in part) + ((n * self.lam * w[i]) << (self.gradient_bits - 76))
+            for i in range(len(w))
         ]
-        square = sum(r * r for r in residual)
+        # squared without its lowest limbs, rounded down
+        rounded = (self.gradient_bits - 54) // self.limb * self.limb
+        square = sum((r >> rounded) ** 2 for r in residual)
         root = math.isqrt(square)
         root += root * root < square
-        unit = n << (self.gradient_bits - 32)
-        weight_square = sum(v * v for v in w[:penalised])
-        denominator = (n * self.lam * weight_square) << (self.gradient_bits + 20 - 72)
-        shares = []
-        for g in gradients:
-            inner = -sum(g[i] * w[i] for i in range(penalised))
-            shares.append(((inner << 21) + denominator) // (denominator << 1))
-        return {"n": n, "epsilon": -(-root // unit), "norm": math.isqrt(weight_square >> 20), "shares": shares}
+        unit = n << (self.gradient_bits - rounded - 44)
+        weight_square = sum(v * v for v in w)
+        contributions = [[self.contribution(g) for g in part] for part in gradients]
+        return {"n": n, "epsilon": -(-root // unit), "norm": math.isqrt(weight_square >> 44), "contributions": contributions}
 
     def real(self, q, y):
         """The loss's gradient norm in f64, and the distance to the true optimum where that is small enough to find.
 
         The optimum comes from Newton's method on the exact real loss, which no part of the certificate uses.
         """
-        x = np.hstack([q, np.full((len(q), 1), 256)]) / 256.0
+        x = np.hstack([q, np.full((len(q), 1), self.bias)]) / 256.0
         n, c = len(q), self.w.shape[1]
         target = np.eye(c)[y] if c > 1 else y[:, None].astype(float)
-        w0 = self.w / 2.0**20
-        lam = np.full(w0.shape, self.lam / 2.0**32)
-        if not self.reg_bias:
-            lam[-1] = 0.0
+        w0 = self.w / 2.0**32
+        lam = np.full(w0.shape, self.lam / 2.0**44)
 
         def predict(w):
             z = x @ w
@@ -183,7 +190,7 @@ class Head:
             return x.T @ (predict(w) - target) / n + lam * w
 
         norm = float(np.linalg.norm(slope(w0)))
-        if w0.size > 2000 or not self.reg_bias:
+        if w0.size > 2000:
             return norm, None
         w = w0.copy()
         for _ in range(20):

@@ -78,7 +78,7 @@ impl Link {
             Link::Softmax => "softmax",
         }
     }
-    /// The largest ε that is certified, units of 2^-32: a few times δ, `delta` from
+    /// The largest ε that is certified, units of 2^-44: a few times δ, `delta` from
     /// [`link_error_units`](crate::numbers::link_error_units).
     ///
     /// Inside the ball that the relative distance alone allows, an owner could look for the weights whose shares favour a

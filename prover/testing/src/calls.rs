@@ -86,7 +86,7 @@ pub async fn grant(client: &Client, dataset: &[u8], grantee: &Client) -> Result<
     Ok(())
 }
 
-/// Terms of training with a penalised bias.
+/// Terms of training.
 #[must_use]
 pub fn terms(datasets: &[&v1::Dataset], link: v1::Link, lambda: u64) -> v1::TrainingTerms {
     let dataset_ids = datasets.iter().map(|d| d.id.clone()).collect();
@@ -128,7 +128,7 @@ pub async fn proof_of(client: &Client, job: &v1::Job) -> Result<v1::Proof> {
     }
 }
 
-/// Proofs of an agent's gradients, in slot order.
+/// Proofs of an agent's gradients, in the order of the shards.
 pub async fn gradients(client: &Client, weights: &[u8]) -> Vec<v1::Proof> {
     let request = v1::ProveGradientsRequest { weights_digest: weights.to_vec(), ..Default::default() };
     let jobs = client.agents().prove_gradients(client.sign(request).unwrap()).await.unwrap().into_inner().jobs;

@@ -46,6 +46,6 @@ pub fn dataset(schema: &Schema, records: v1::dataset_work::Records) -> v1::Datas
         records: Some(records),
         profile: None,
         context: None,
-        terms: Some(v1::Terms { min_data_bps: 5000, open_training: false, ..Default::default() }),
+        terms: Some(v1::Terms { min_data_bps: 5000, ..Default::default() }),
     }
 }

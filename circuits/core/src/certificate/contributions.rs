@@ -199,12 +199,7 @@ mod tests {
             schema: String::new(),
             layout: layout(),
             loss: Loss { link: Link::Softmax, lambda: 1 << 34 },
-            agent: Agent {
-                id: AgentId::ZERO,
-                version: 1,
-                owner: Hex::default(),
-                weights_digest: WeightsDigest::ZERO,
-            },
+            agent: Agent { id: AgentId::ZERO, version: 1, owner: Hex::default(), weights_digest: WeightsDigest::ZERO },
             datasets: vec![
                 dataset(vec![shard(10, 100 * UNIT), shard(20, 200 * UNIT)], 300 * UNIT, 3 << 18),
                 dataset(vec![shard(30, 100 * UNIT)], 100 * UNIT, 1 << 18),

@@ -106,8 +106,8 @@ pub(super) fn lookup_columns(layout: &Layout, lookup: &LogUp, challenges: &[Fr],
 pub(super) fn phase_two(layout: &Layout, w: &[Fr], tau: Fr) -> Vec<Fr> {
     let mut pw = vec![Fr::ZERO; layout.gate_rows()];
     let mut power = Fr::ONE;
-    for row in layout.weights_start()..=layout.weights_end() {
-        pw[row] = power;
+    for cell in &mut pw[layout.weights_start()..=layout.weights_end()] {
+        *cell = power;
         power *= tau;
     }
     let rows = layout.weights_start()..layout.weights_end();

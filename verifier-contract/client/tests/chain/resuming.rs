@@ -91,7 +91,7 @@ async fn a_deployment_interrupted_at_every_step_is_finished_without_a_step_too_m
     std::fs::write(&unfinished, left.to_string()).unwrap();
     let (found, _) = Deployment::deploy_to(&wallet, &artifacts(), &options, &file).await.unwrap();
     assert_eq!(found.token, deployment.token, "not deployed again");
-    assert_eq!(node.mined_nonce(key.address()).await.unwrap(), 11, "the other five");
+    assert_eq!(node.mined_nonce(key.address()).await.unwrap(), 17, "the other eight");
     let deployment = found;
 
     // once more: nothing to do; and what differs is told, not overwritten
