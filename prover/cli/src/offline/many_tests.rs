@@ -99,7 +99,7 @@ fn contributions_one_unit_higher() {
         raise(c, 7, 1);
         raise(c, 8, -1);
     });
-    assert!(refusal.starts_with("datasets[7].shards[0].gradient_proof"), "{refusal}");
+    assert!(refusal.contains("the gradient proof is refused"), "{refusal}");
     // moved between the shards of one dataset
     let refusal = changed(|c| {
         for (shard, by) in [(0, Fr::from(1u64)), (1, -Fr::from(1u64))] {
@@ -107,7 +107,7 @@ fn contributions_one_unit_higher() {
             *input = Hex(to_word(&(from_word(&input.0).unwrap() + by)));
         }
     });
-    assert!(refusal.starts_with("datasets[3].shards[0].gradient_proof"), "{refusal}");
+    assert!(refusal.contains("the gradient proof is refused"), "{refusal}");
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn a_share_changed() {
         c.datasets[9].share += 1;
         c.datasets[10].share -= 1;
     });
-    assert!(refusal.contains("datasets[9].share"), "{refusal}");
+    assert!(refusal.contains("by the contributions the share is"), "{refusal}");
 }
 
 #[test]

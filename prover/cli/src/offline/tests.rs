@@ -294,8 +294,8 @@ fn limits_are_kept_where_every_number_agrees() {
     refused("loss.link", &|c| set_epsilon(c, 4 * delta + 1));
     // a distance beyond one part in a thousand
     refused("optimum.epsilon", &|c| {
-        c.optimum.norm = 1;
-        c.optimum.proof.inputs[4] = word(1);
+        c.loss.lambda = 1;
+        c.optimum.proof.inputs[2] = word(1);
     });
     let contribute = |c: &mut Certificate, dataset: usize, units: i128| {
         let first = &mut c.datasets[dataset].shards[0].gradient_proof.inputs[1];
