@@ -7,6 +7,7 @@ use tribute_circuits::statements::service::{AnsweredQuery, SessionBatch};
 use tribute_core::head::{answer, gradient, HeadError, Weights};
 use tribute_core::layout::Layout;
 use tribute_core::link::Link;
+use tribute_core::numbers::WEIGHT_BITS;
 use tribute_core::records::Records;
 use tribute_engine::halo2_proofs::arithmetic::best_multiexp;
 use tribute_engine::halo2_proofs::halo2curves::bn256::Fr;
@@ -40,7 +41,7 @@ fn numbers(seed: u64) -> impl FnMut() -> usize {
 /// Never for a valid layout.
 pub fn weights(layout: &Layout) -> Result<Weights, HeadError> {
     let mut next = numbers(2);
-    let values = (0..layout.weights()).map(|_| (next() % 200_000) as i64 - 100_000).collect();
+    let values = (0..layout.weights()).map(|_| ((next() % 200_000) as i64 - 100_000) << (WEIGHT_BITS - 20)).collect();
     Weights::new(layout.features(), layout.classes(), values)
 }
 
