@@ -34,7 +34,7 @@ fn gadgets(c: &mut Criterion) {
     group.bench_function("commitment of bytes", |b| b.iter(|| msm(&bytes, srs.lagrange_basis())));
     let table: Vec<[Fr; 3]> = (0..256).map(|v| [Fr::from(v), Fr::zero(), Fr::zero()]).collect();
     let tuple = |input: usize, row: usize| Some([bytes[(row + input) % bytes.len()], Fr::zero(), Fr::zero()]);
-    let lookups = Lookups { inputs: 7, tuple: &tuple };
+    let lookups = Lookups { inputs: 7, tuple: &tuple, weight: None };
     group.bench_function("multiplicities of seven columns of bytes", |b| {
         b.iter(|| lookups.multiplicities(&table, bytes.len()));
     });
@@ -64,10 +64,14 @@ fn digits(c: &mut Criterion) {
         let keys = Keys::generate(&srs, &shape).unwrap();
         let witness = || GradientCircuit::new(shape.clone(), &i.shard, &i.weights, &i.gradient).unwrap();
         group.bench_function(format!("gradient-{}", link.name()), |b| {
-            b.iter(|| prove(&srs, &keys, &witness(), vec![Fr::from(1)]).unwrap());
+            b.iter(|| {
+                let circuit = witness();
+                prove(&srs, &keys, &circuit, circuit.public_inputs(Fr::from(1))).unwrap()
+            });
         });
         if link == Link::Softmax {
-            let proof = prove(&srs, &keys, &witness(), vec![Fr::from(1)]).unwrap();
+            let circuit = witness();
+            let proof = prove(&srs, &keys, &circuit, circuit.public_inputs(Fr::from(1))).unwrap();
             group.bench_function("verify-gradient-softmax", |b| b.iter(|| assert!(verify(&srs, keys.vk(), &proof))));
         }
     }

@@ -104,7 +104,7 @@ impl Model<'_> {
             Looks::OtherTerms
         } else if let Some(features) = self.left_out(&gradient) {
             Looks::FeaturesLeftOut(features)
-        } else if let Some(raw_lambda) = self.other_scale(&gradient, fit) {
+        } else if let Some(raw_lambda) = self.other_scale(&gradient) {
             Looks::OtherScale { raw_lambda }
         } else if fit.is_close() {
             Looks::Close
@@ -141,8 +141,10 @@ impl Model<'_> {
 
     /// Whether each feature has a λ of its own that cancels its gradient, and none fits all: with λ in raw units if it is
     /// the same there for all.
-    fn other_scale(&self, gradient: &[f64], fit: &Fit) -> Option<Option<f64>> {
+    fn other_scale(&self, gradient: &[f64]) -> Option<Option<f64>> {
         let classes = self.schema.classes();
+        // whatever the bias's penalty is: it has no scale
+        let common = Fit::new(&self.weights[classes..], &gradient[classes..], 0);
         // what is left of the gradient when every feature has its own λ
         let (mut residual, mut penalty) = (0.0, 0.0);
         let mut raw: Vec<(f64, f64)> = Vec::new();
@@ -153,7 +155,7 @@ impl Model<'_> {
             penalty += (own.lambda * own.norm).powi(2);
             raw.push((own.lambda * (feature.hi - feature.lo).powi(2), own.lambda * own.norm));
         }
-        let worse = fit.residual.powi(2) > 4.0 * residual;
+        let worse = common.residual.powi(2) > 4.0 * residual;
         if classes < 2 || !worse || residual.sqrt() > 4.0 * CLOSE * penalty.sqrt() {
             return None;
         }

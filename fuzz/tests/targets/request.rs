@@ -21,7 +21,7 @@ fn check<R: SignedRequest>(input: &[u8]) {
 #[test]
 fn requests() {
     let terms =
-        v1::TrainingTerms { dataset_ids: vec![vec![1; 32], vec![2; 32]], lambda: 4_294_967, ..Default::default() };
+        v1::TrainingTerms { dataset_ids: vec![vec![1; 32], vec![2; 32]], lambda: 17_592_186_044, ..Default::default() };
     let voucher =
         v1::Voucher { session: vec![4; 32], version: 1, count: 7, transcript: vec![5; 32], signature: vec![6; 65] };
     let seeds = vec![

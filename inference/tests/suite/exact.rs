@@ -59,16 +59,16 @@ fn trained_digits_agent_on_all_rows_random_inputs_and_extremes() {
 #[test]
 fn random_heads_of_many_sizes() {
     let mut rng = ChaCha20Rng::seed_from_u64(2);
-    for (d, c) in [(1, 2), (13, 3), (16, 1), (64, 10), (784, 10), (1024, 100)] {
+    for (d, c, scale) in [(1, 2, 4), (13, 3, 0), (16, 1, 1), (64, 10, 4), (784, 10, 3), (1024, 100, 2)] {
         let values = (0..(d + 1) * c).map(|_| rng.gen_range(1 - WEIGHT_LIMIT..WEIGHT_LIMIT)).collect();
-        let weights = Weights::new(d, c, values).unwrap();
+        let weights = Weights::new(d, c, values).unwrap().with_intercept_scale(scale);
         let mut queries = extremes(d);
         queries.extend((0..200).map(|_| (0..d).map(|_| rng.gen()).collect::<Vec<u8>>()));
         assert_exact(&weights, &queries);
     }
 }
 
-/// The largest logits there are: 2^43 in magnitude, far beyond what f32 holds, apart by one unit of 2^-28.
+/// The largest logits there are: 2^55 in magnitude, beyond what f64 holds exactly, apart by one unit of 2^-40.
 #[test]
 fn largest_weights_and_smallest_differences() {
     let top = WEIGHT_LIMIT - 1;

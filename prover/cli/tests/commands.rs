@@ -52,7 +52,7 @@ fn certified() -> (World, String, String, String) {
     let mut w = World::with_chain();
     w.run(DEPLOYER, "chain deploy --thaw-seconds 60 --deployment @deployment.json");
     let (rpc, deployment) = (w.anvil().url().to_owned(), w.deployment().display().to_string());
-    w.serve(&["--k", "14", "--rpc", &rpc, "--contracts", &deployment]);
+    w.serve(&["--k", "15", "--rpc", &rpc, "--contracts", &deployment]);
 
     w.run(DEPLOYER, &format!("schema infer {WINE_FILE} --out @schema.json"));
     w.run(DEPLOYER, "circuits add --schema @schema.json --link softmax --out @circuits.json");
@@ -70,6 +70,8 @@ fn certified() -> (World, String, String, String) {
     let owner = w.key(OWNER).address();
     w.run(PROVIDER, &format!("chain grant {dataset} --to {owner}"));
     w.run(OWNER, &train);
+    // the grant is for one: the chain counts versions that list the dataset, and this server what it trained
+    assert!(w.fails(OWNER, &train.replace("0.0078125", "0.015625")).contains("NO_GRANT"));
     let weights = text(&w.json("agent.json")["weights_digest"]).to_owned();
     let agent = text(&w.run(OWNER, "chain create-agent --name wine")["agent_id"]).to_owned();
     w.run(
@@ -145,22 +147,20 @@ async fn from_a_csv_to_paid_providers() {
     let again = w.run(OWNER, "chain claim @claim.json");
     assert_eq!((&again["paid_already"], &again["sessions"][0]["count"]), (&true.into(), &20.into()));
     assert_eq!(chain.mined_nonce(owner).await.unwrap(), sent + 1);
-    // the same claim again bounces, mined, with the contract's own error
-    let replayed = w.run(OWNER, "chain claim @claim.json --expect-revert");
-    assert_eq!((text(&replayed["error"]), &replayed["tx"]["status"]), ("StaleTranscript", &0.into()));
 
     // a second round goes on where the first ended
     w.run(CLIENT, &format!("session query {session} --csv {WINE_FILE} --rows 110..115 --state @s.json"));
     w.run(OWNER, &format!("claim prove --weights {weights} --session {session} --out @claim2.json"));
     assert_eq!(amount(&w.run(OWNER, "chain claim @claim2.json")["sessions"][0]["amount"]), 5_000);
-    // what the contract stores is not what the first claim says any more
-    assert!(w.fails(OWNER, "chain claim @claim.json").contains("REVERTED"));
+    // what the contract stores is not what the first claim says any more: it is mined, and pays nothing
+    let replayed = w.fails(OWNER, "chain claim @claim.json");
+    assert!(replayed.contains("paid nothing") && replayed.contains(&session), "{replayed}");
 
     let status = w.run(CLIENT, &format!("chain status --account {}", w.key(PROVIDER).address()));
     assert_eq!((&status["money"]["events_agree"], text(&status["due"][0]["amount"])), (&true.into(), "10000"));
     assert_eq!((status["datasets"].as_array().unwrap().len(), status["agents"].as_array().unwrap().len()), (1, 0));
     assert!(text(&status["code"]).starts_with("equal to the local build"), "{}", status["code"]);
-    w.run(CLIENT, "circuits check --schema @schema.json --k 14 --out @check.json");
+    w.run(CLIENT, "circuits check --schema @schema.json --k 15 --out @check.json");
     for circuit in w.json("check.json")["circuits"].as_array().unwrap() {
         assert_eq!(
             (&circuit["as_rebuilt"], &circuit["registered"]),

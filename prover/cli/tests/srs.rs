@@ -66,7 +66,7 @@ async fn work_is_done_under_the_srs_of_its_server_and_no_other() {
     let workless = ["--srs", &other, "--workers", "0"];
     w.serve(&[PROFILE, &workless].concat());
     let mut worker = w.place.worker(&[]);
-    let refused = w.fails(ANY, &format!("{prepare} --free-bias"));
+    let refused = w.fails(ANY, "circuits prepare --schema @schema.json --link squared --columns 7");
     worker.kill().unwrap();
     worker.wait().unwrap();
     assert!(refused.contains("NOT_READY") && refused.contains("same --srs"), "{refused}");

@@ -4,7 +4,16 @@ use std::path::Path;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use tempfile::TempDir;
+use tribute_circuits::columns::CommittedGroup;
+use tribute_core::head::Weights;
 use tribute_core::id::GroupDigest;
+use tribute_core::layout::{Layout, Task};
+use tribute_core::records::Records;
+use tribute_core::I256;
+use tribute_engine::halo2_proofs::arithmetic::best_multiexp;
+use tribute_engine::halo2_proofs::halo2curves::bn256::{Fr, G1Affine};
+use tribute_engine::halo2_proofs::halo2curves::group::Curve as _;
+use tribute_engine::srs::Srs;
 
 use super::*;
 
@@ -128,6 +137,66 @@ async fn a_store_with_secrets_of_its_own_takes_no_backup_of_another() {
     other.secret("0xbb").await.unwrap();
     let refused = other.restore(&file, &[5; 32]).await.unwrap_err();
     assert!(refused.message.contains("empty data folder"), "{refused}");
+}
+
+/// A sum shows a functional of every summand, so all of them pay, and a sum of which one cannot pay is not opened.
+#[tokio::test]
+async fn an_opening_of_a_sum_is_charged_to_every_summand() {
+    let folder = tempfile::tempdir().unwrap();
+    let custody = store(folder.path()).await;
+    let layout = Layout::new(10, 4, 5, 3, Task::Classes).unwrap();
+    let srs = Srs::development(10);
+    let committer = custody.committer("0xaa").await.unwrap();
+    let of = |seed: i64| -> Vec<I256> {
+        (0..layout.weights() as i64).map(|i| I256::from(i * 7_919 - seed * 104_729) << 80).collect()
+    };
+    let gradients: Vec<Committed> =
+        (1..4).map(|i| committer.gradient(&srs, &layout, &[[i as u8; 32]], &of(i))).collect();
+    let sum = gradients[0].clone().plus(&gradients[1]).plus(&gradients[2]);
+
+    let opened = custody.spend_openings(&[&sum]).await.unwrap();
+    let [group] = opened.groups() else { panic!() };
+    let summands = custody.spend_openings(&gradients.iter().collect::<Vec<_>>()).await.unwrap();
+    // its rows are the sums of theirs, and so is its commitment
+    let values = |g: &CommittedGroup| g.columns[0].values.clone();
+    for row in 0..layout.usable() {
+        let added = summands.groups().iter().fold(Fr::from(0), |sum, g| sum + values(g)[row]);
+        assert_eq!(values(group)[row], added, "row {row}");
+    }
+    assert_eq!(group.columns[0].point, commit_values(&srs, &values(group)));
+
+    let used = async |digest: GroupDigest| custody.counter(&digest).await.unwrap().map(|c| c.used);
+    for gradient in &gradients {
+        assert_eq!(used(gradient.digest()).await, Some(2), "once for the sum, once for itself");
+    }
+    assert_eq!(used(sum.digest()).await, None, "the sum has no salts of its own");
+
+    // by itself too, until one has no opening left: then the sum is refused, and the others pay nothing
+    let budget = layout.weights_opening_budget();
+    let mut times = 2;
+    while custody.spend_openings(&[&gradients[1]]).await.is_ok() {
+        times += 1;
+    }
+    assert_eq!(used(gradients[1].digest()).await, Some(times));
+    assert_eq!(custody.spend_openings(&[&sum]).await.unwrap_err().reason, Reason::BudgetSpent);
+    assert_eq!((used(gradients[0].digest()).await, used(gradients[2].digest()).await), (Some(2), Some(2)));
+
+    // weights and gradients are read in their own rows only: nearly every other row is a salt
+    let weights = committer.weights(&srs, &layout, &Weights::zero(5, 3)).unwrap();
+    let records = committer.records(&srs, &layout, &Records::new(5)).unwrap();
+    custody.spend_openings(&[&weights, &records]).await.unwrap();
+    let budget_of = async |digest: GroupDigest| -> i64 {
+        let query = sqlx::query_scalar("SELECT budget FROM openings WHERE digest = $1").bind(hex::encode(digest));
+        query.fetch_one(custody.db.pool()).await.unwrap()
+    };
+    assert_eq!(budget_of(weights.digest()).await, budget as i64);
+    assert_eq!(budget_of(gradients[0].digest()).await, budget as i64);
+    assert_eq!(budget_of(records.digest()).await, layout.opening_budget() as i64);
+    assert!(budget > 10 * layout.opening_budget(), "{budget}");
+}
+
+fn commit_values(srs: &Srs, values: &[Fr]) -> G1Affine {
+    best_multiexp(values, srs.lagrange_basis()).to_affine()
 }
 
 /// What may happen to a family of stores that descend from one.

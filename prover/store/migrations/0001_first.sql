@@ -73,6 +73,14 @@ CREATE TABLE grants (
     expiry BIGINT NOT NULL,
     PRIMARY KEY (dataset, grantee)
 );
+CREATE TABLE chain_grants (
+    root TEXT NOT NULL,
+    grantee TEXT NOT NULL,
+    serial BIGINT NOT NULL,
+    uses BIGINT NOT NULL,
+    used BIGINT NOT NULL,
+    PRIMARY KEY (root, grantee, serial)
+);
 CREATE TABLE agents (
     weights_digest TEXT PRIMARY KEY,
     owner TEXT NOT NULL,

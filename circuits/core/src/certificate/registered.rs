@@ -95,6 +95,7 @@ impl<'a> Registered<'a> {
             whole(self.at("owner")),
             whole(self.shard(j, "records")),
             whole(within("schema")),
+            part(self.at("shards")), // the position
         ];
         fields.extend(all(TERMS_FIELDS.map(|field| self.at(field))));
         fields.extend(self.certificates(DATASET_CHAIN));
@@ -107,6 +108,7 @@ impl<'a> Registered<'a> {
         let shards = |field: &str| (0..self.shards.len()).map(|j| self.shard(j, field)).collect::<Vec<_>>();
         let mut fields = vec![whole(self.at("records"))];
         fields.extend(all(shards("records")));
+        fields.push(part(self.at("shards")));
         let records = sum(self.shards.iter().map(|s| s.records));
         r.relate(records == Some(self.records), fields, || "not the sum of the shards' records".into());
 
@@ -116,6 +118,7 @@ impl<'a> Registered<'a> {
             vec![whole(self.at("dataset_id")), whole(format!("{}schema", self.within)), whole(self.at("records"))];
         fields.extend(self.certificates(LAYOUT_FIELDS));
         fields.extend(all(shards("digest")));
+        fields.push(part(self.at("shards")));
         r.relate(self.id == id, fields, || format!("a dataset of these shards has the id {id}"));
 
         let bps = self.terms.min_data_bps;

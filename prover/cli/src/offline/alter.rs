@@ -39,7 +39,9 @@ pub(super) fn others(value: &Value) -> Vec<Value> {
                 bytes[at] = if bytes[at] == b'1' { b'2' } else { b'1' };
                 Value::from(String::from_utf8(bytes).unwrap())
             };
-            vec![flip(s.len() - 1), flip(s.len() / 2), flip(2), Value::from(format!("{s}0")), Value::from("")]
+            let mut flips = vec![s.len() - 1, s.len() / 2, 2.min(s.len() - 1)];
+            flips.dedup();
+            flips.into_iter().map(flip).chain([format!("{s}0"), String::new()].map(Value::from)).collect()
         }
         _ => vec![Value::Null],
     }

@@ -4,8 +4,6 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 use tribute_circuits::columns::{commit_records, commit_weights, CommittedGroup, Secret};
-use tribute_circuits::keys::Keys;
-use tribute_circuits::prove;
 use tribute_circuits::statements::evaluation::EvaluationCircuit;
 use tribute_core::certificate::evaluation::{Evaluation, EvaluationParts};
 use tribute_core::certificate::{CertificateError, Hex, Proof};
@@ -19,19 +17,19 @@ use tribute_engine::field::from_core;
 use tribute_engine::srs::Srs;
 
 use super::alter::{leaf, leaves, others};
-use super::tests::{certified, dataset_proof, options, proof, records, refusal_of, schema, SECRET};
+use super::made::{records, schema, Maker, SECRET};
+use super::tests::{certified, options, refusal_of};
 use super::verify_json;
 
 const OWNER: Address = [0xe0; 20];
-const TERMS: Terms = Terms { min_data_bps: 0, open_training: true };
+const TERMS: Terms = Terms { min_data_bps: 0, open_training: true, min_share_bps: 9000, min_price: 1, links: 0 };
 
 /// An evaluation over these shards; `bound` says for which shard of how many records the proof at a place is made.
 fn parts(shards: &[Records], weights: &CommittedGroup, bound: impl Fn(usize) -> usize) -> EvaluationParts {
     let (certificate, layout, schema) = (&certified().0, certified().0.layout, schema());
     let srs = Srs::development(layout.k());
     let secret = Secret::from_bytes(SECRET);
-    let keys = |shape: Shape| Keys::generate(&srs, &shape).unwrap();
-    let (data, counts) = (keys(Shape::dataset(layout)), keys(Shape::evaluation(layout)));
+    let mut maker = Maker::new(layout, certificate.loss.link, certificate.chain);
     let committed: Vec<CommittedGroup> =
         shards.iter().map(|records| commit_records(&srs, &layout, &secret, records).unwrap()).collect();
     let digests: Vec<ShardDigest> = committed.iter().map(|xy| ShardDigest::new(xy.digest())).collect();
@@ -42,9 +40,8 @@ fn parts(shards: &[Records], weights: &CommittedGroup, bound: impl Fn(usize) -> 
     let proofs = committed.iter().enumerate().map(|(j, xy)| -> (Proof, Proof) {
         let circuit = EvaluationCircuit::new(Shape::evaluation(layout), xy, weights).unwrap();
         let ctx = evaluation_ctx(&domain, &agent.id, agent.version, &of, &id, bound(j) as u32);
-        let inputs = circuit.public_inputs(from_core(&ctx));
-        let evaluation = proof(&prove::prove(&srs, &counts, &circuit, inputs).unwrap());
-        (dataset_proof(&certificate.chain, (OWNER, TERMS), (j, committed.len()), xy, &data), evaluation)
+        let evaluation = maker.prove(&circuit, circuit.public_inputs(from_core(&ctx)));
+        (maker.dataset((OWNER, TERMS), j, xy), evaluation)
     });
     EvaluationParts { certificate: certificate.clone(), owner: OWNER, terms: TERMS, shards: proofs.collect() }
 }

@@ -10,9 +10,11 @@ mod command;
 #[cfg(test)]
 mod evaluation_tests;
 #[cfg(test)]
-mod tests;
+mod made;
 #[cfg(test)]
-mod tree_tests;
+mod many_tests;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

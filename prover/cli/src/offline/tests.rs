@@ -5,161 +5,36 @@ use std::time::Instant;
 
 use rand::{Rng, SeedableRng};
 use serde_json::Value;
-use tribute_circuits::columns::{
-    commit_gradient, commit_records, commit_unused_slot, commit_weights, CommittedGroup, Secret,
-};
-use tribute_circuits::keys::Keys;
-use tribute_circuits::prove;
-use tribute_circuits::statements::dataset::DatasetCircuit;
-use tribute_circuits::statements::gradient::GradientCircuit;
-use tribute_circuits::statements::optimum::{OptimumCircuit, Slot};
-use tribute_core::certificate::{
-    Certificate, CertificateError, Chain, DatasetParts, Hex, Parts, Proof, ShardParts, SrsName,
-};
-use tribute_core::context::{gradient_ctx, optimum_ctx, Address, DatasetContext, Terms};
-use tribute_core::digest::dataset_id;
-use tribute_core::head::{add, gradient, optimum};
-use tribute_core::id::{AgentId, ShardDigest, WeightsDigest};
+use tribute_circuits::columns::CommittedGroup;
+use tribute_core::certificate::{Certificate, CertificateError, Chain, Contribution, Hex};
+use tribute_core::context::Terms;
 use tribute_core::link::Link;
-use tribute_core::records::Records;
-use tribute_core::schema::{Feature, Schema, Target};
-use tribute_core::shape::Shape;
-use tribute_core::I256;
-use tribute_engine::field::{from_core, word};
-use tribute_engine::srs::Srs;
-use tribute_inference::train::{train, LossOptions};
+use tribute_core::numbers::{link_error_units, EPSILON_LIMIT_BITS, LAMBDA_LIMIT_BITS, NORM_LIMIT_BITS};
+use tribute_core::receipt::to_word;
+use tribute_core::Fr;
 
 use tribute_verify::Verifier;
 
 use super::alter::{leaf, leaves, others, path_of};
+use super::made::{records, schema, Made, Maker};
 use super::{verify_json, Derived, Options, Refused};
 
-const AGENT: AgentId = AgentId::new([0xa9; 32]);
-const AGENT_OWNER: Address = [0xa0; 20];
-const LAMBDA: u64 = 1 << 26; // 2^-6
-
-pub(super) fn schema() -> Schema {
-    let features = (0..5).map(|i| Feature { name: format!("f{i}"), lo: 0.0, hi: 255.0 }).collect();
-    let labels = ["red", "green", "blue"].map(str::to_owned).to_vec();
-    Schema::new("colours".into(), features, Target::Classes(labels), None).unwrap()
-}
-
-/// Records whose class shows in the first features.
-pub(super) fn records(n: usize, seed: u64) -> Records {
-    let mut rng = rand_chacha::ChaCha20Rng::seed_from_u64(seed);
-    let mut records = Records::new(5);
-    for _ in 0..n {
-        let class = rng.gen_range(0..3u16);
-        let features: Vec<u8> = (0..5u16).map(|i| rng.gen_range(0..150u8) + if i == class { 100 } else { 0 }).collect();
-        records.push(&features, class);
-    }
-    records
-}
-
-pub(super) fn proof(p: &tribute_engine::proof::Proof) -> Proof {
-    Proof::new(p.input_words(), p.bytes.clone())
-}
-
-/// That the shard at `shard`, of as many as given, is well formed.
-pub(super) fn dataset_proof(
-    chain: &Chain,
-    (owner, terms): (Address, Terms),
-    (shard, shards): (usize, usize),
-    xy: &CommittedGroup,
-    keys: &Keys,
-) -> Proof {
-    let (schema, shape) = (schema(), keys.shape());
-    let circuit = DatasetCircuit::new(shape.clone(), xy);
-    let count = word(&circuit.count());
-    let ctx = DatasetContext {
-        domain: chain.datasets(),
-        owner,
-        schema: schema.id(),
-        layout: shape.layout.hash(),
-        shard: shard as u32,
-        shards: shards as u32,
-        records: u64::from_be_bytes(count[24..].try_into().unwrap()),
-        terms: terms.hash(),
-    };
-    let inputs = vec![from_core(&ctx.ctx()), circuit.count()];
-    proof(&prove::prove(&Srs::development(shape.layout.k()), keys, &circuit, inputs).unwrap())
-}
-
-/// Of providers and of the agent's owner.
-pub(super) const SECRET: [u8; 32] = [7; 32];
-
 /// Three datasets, the second of two shards; and the weights.
-fn parts() -> (Parts, CommittedGroup) {
-    let (schema, link) = (schema(), Link::Softmax);
-    let layout = schema.layout(14, 4).unwrap();
-    let srs = Srs::development(14);
-    let secret = Secret::from_bytes(SECRET);
+fn made() -> Made {
+    let layout = schema().layout(14, 4).unwrap().with_intercept_scale(1).unwrap();
     let chain = Chain { chain_id: 31_337, dataset_registry: Hex([0xd1; 20]), agent_registry: Hex([0xa1; 20]) };
     let sizes: [&[usize]; 3] = [&[40], &[30, 20], &[25]];
-    let data: Vec<Vec<Records>> = sizes
-        .iter()
-        .enumerate()
-        .map(|(i, shards)| shards.iter().enumerate().map(|(j, n)| records(*n, (10 * i + j) as u64)).collect())
-        .collect();
-    let flat: Vec<&Records> = data.iter().flatten().collect();
-    let n: u64 = flat.iter().map(|r| r.len() as u64).sum();
-    let options = LossOptions { link, lambda: LAMBDA, reg_bias: true };
-    let weights = train(&schema, &flat, &options, |_| {}).unwrap().weights;
-    let w = commit_weights(&srs, &layout, &secret, &weights);
-    let of = WeightsDigest::new(w.digest());
-
-    let dataset_keys = Keys::generate(&srs, &Shape::dataset(layout)).unwrap();
-    let gradient_keys = Keys::generate(&srs, &Shape::gradient(layout, link)).unwrap();
-    let (mut committed, mut sums, mut ids, mut datasets) = (vec![], vec![], vec![], vec![]);
-    for (i, shards) in data.iter().enumerate() {
-        let owner = [i as u8 + 1; 20];
-        let terms = Terms { min_data_bps: 5000 + i as u16, open_training: i == 0 };
-        let (mut digests, mut proofs) = (vec![], vec![]);
-        let mut sum = vec![I256::ZERO; layout.weights()];
-        for (j, records) in shards.iter().enumerate() {
-            let xy = commit_records(&srs, &layout, &secret, records).unwrap();
-            let shard = ShardDigest::new(xy.digest());
-            let dataset = dataset_proof(&chain, (owner, terms), (j, shards.len()), &xy, &dataset_keys);
-            let g = gradient(&layout, link, &weights, records).unwrap();
-            let group = commit_gradient(&srs, &layout, &secret, &[xy.digest(), w.digest()], &g);
-            let circuit = GradientCircuit::new(Shape::gradient(layout, link), &xy, &w, &group).unwrap();
-            let ctx = gradient_ctx(&chain.agents(), &AGENT_OWNER, &of, &shard);
-            let gradient = proof(&prove::prove(&srs, &gradient_keys, &circuit, vec![from_core(&ctx)]).unwrap());
-            add(&mut sum, &g);
-            digests.push(shard);
-            committed.push((group, g, j > 0));
-            proofs.push(ShardParts { dataset, gradient });
-        }
-        let count = shards.iter().map(|r| r.len() as u64).sum();
-        ids.push(dataset_id(&schema.id(), &layout.hash(), count, &digests));
-        sums.push(sum);
-        datasets.push(DatasetParts { owner, terms, shards: proofs });
-    }
-    let numbers = optimum(&layout, true, &weights, &sums, n, LAMBDA).unwrap();
-    let slots: Vec<Slot<'_>> =
-        committed.iter().map(|(group, g, joined)| Slot { group, gradient: g, joined: *joined }).collect();
-    let unused: Vec<CommittedGroup> =
-        (slots.len()..8).map(|slot| commit_unused_slot(&srs, &layout, &secret, &w.digest(), slot)).collect();
-    let shape = Shape::optimum(layout, true);
-    let keys = Keys::generate(&srs, &shape).unwrap();
-    let circuit = OptimumCircuit::new(shape, &w, &weights, &slots, &unused, &numbers);
-    let ctx = optimum_ctx(&chain.agents(), &AGENT, 1, &of, &ids);
-    let optimum = proof(&prove::prove(&srs, &keys, &circuit, circuit.public_inputs(from_core(&ctx))).unwrap());
-    let parts = Parts {
-        chain,
-        srs: SrsName { digest: srs.digest(), development: true },
-        schema,
-        layout,
-        link,
-        reg_bias: true,
-        agent: AGENT,
-        version: 1,
-        owner: AGENT_OWNER,
-        datasets,
-        tree: None,
-        optimum,
-    };
-    (parts, w)
+    let data = sizes.iter().enumerate().map(|(i, shards)| {
+        let terms = Terms {
+            min_data_bps: 5000 + i as u16,
+            open_training: i == 0,
+            min_share_bps: 500,
+            min_price: 1 << (60 + i),
+            links: 1 << Link::Softmax.code() | 1 << i,
+        };
+        (terms, shards.iter().enumerate().map(|(j, n)| records(*n, (10 * i + j) as u64)).collect())
+    });
+    Maker::new(layout, Link::Softmax, chain).make(data.collect())
 }
 
 fn certificate() -> &'static Certificate {
@@ -170,8 +45,8 @@ fn certificate() -> &'static Certificate {
 pub(super) fn certified() -> &'static (Certificate, CommittedGroup) {
     static MADE: OnceLock<(Certificate, CommittedGroup)> = OnceLock::new();
     MADE.get_or_init(|| {
-        let (parts, weights) = parts();
-        (parts.assemble().unwrap(), weights)
+        let made = made();
+        (made.parts.assemble().unwrap(), made.weights)
     })
 }
 
@@ -208,7 +83,7 @@ fn a_certificate_is_accepted_and_says_what_it_proves() {
     let report = verify_json(&json, &options()).unwrap();
     println!("{} bytes, verified in {:?}, keys and SRS derived", json.len(), start.elapsed());
     assert_eq!(report.proofs(), 9);
-    assert!(report.relative_distance().unwrap() <= 1e-3);
+    assert!(report.relative_distance() <= 1e-3);
     let text = report.to_string();
     println!("{text}");
     for part in ["Proven:", "Not proven:", "115 records", "WARNING: development SRS"] {
@@ -302,7 +177,7 @@ fn what_does_not_fit_together_is_refused() {
         let refusal = refusal(&json);
         assert!(refusal.contains(path), "{path}: {refusal}");
     };
-    // proofs exchanged between shards, statements and slots
+    // proofs exchanged between shards and statements
     other(
         "datasets[0].shards[0]",
         changed(|c| {
@@ -319,9 +194,9 @@ fn what_does_not_fit_together_is_refused() {
         }),
     );
     // order of datasets, order of shards
-    other("optimum.proof", changed(|c| c.datasets.swap(0, 2)));
+    other("optimum.proof.inputs[0]", changed(|c| c.datasets.swap(0, 2)));
     other("datasets[1]", changed(|c| c.datasets[1].shards.swap(0, 1)));
-    // a shard left out, a dataset left out, a shard twice, a shard more than fits
+    // a shard left out, a dataset left out, a shard twice, all of them twice
     other("datasets[1]", changed(|c| drop(c.datasets[1].shards.pop())));
     other("optimum.proof", changed(|c| drop(c.datasets.pop())));
     other(
@@ -352,13 +227,13 @@ fn what_does_not_fit_together_is_refused() {
     );
     // an input that names the same element
     other(
-        "optimum.proof.inputs[5]",
+        "optimum.proof.inputs[1]",
         changed(|c| {
-            // act_1 = 1 written as 1 + r
+            // n = 115 written as 115 + r
             let mut word = [0; 32];
-            hex::decode_to_slice("30644e72e131a029b85045b68181585d2833e84879b9709143e1f593f0000002", &mut word)
+            hex::decode_to_slice("30644e72e131a029b85045b68181585d2833e84879b9709143e1f593f0000074", &mut word)
                 .unwrap();
-            c.optimum.proof.inputs[5] = Hex(word);
+            c.optimum.proof.inputs[1] = Hex(word);
         }),
     );
     // other text of the same content
@@ -388,11 +263,15 @@ fn limits_are_kept_where_every_number_agrees() {
         let Err(CertificateError::Field { fields, reason }) = c.check().map(|_| ()) else { panic!("{field} accepted") };
         assert!(fields.iter().any(|f| f == field), "{field}: {fields:?}: {reason}");
     };
+    let delta = {
+        let l = &certificate().layout;
+        link_error_units(l.features(), l.classes(), l.intercept_scale())
+    };
     for (field, input, value) in [
         ("loss.lambda", 2, 0u64),
-        ("loss.lambda", 2, 1 << 32),
-        ("optimum.epsilon", 3, 1 << 25),
-        ("optimum.norm", 4, 1 << 24),
+        ("loss.lambda", 2, 1 << LAMBDA_LIMIT_BITS),
+        ("optimum.epsilon", 3, 1 << EPSILON_LIMIT_BITS),
+        ("optimum.norm", 4, 1 << NORM_LIMIT_BITS),
         ("optimum.norm", 4, 0),
     ] {
         refused(field, &|c| {
@@ -404,25 +283,64 @@ fn limits_are_kept_where_every_number_agrees() {
             c.optimum.proof.inputs[input] = word(value);
         });
     }
-    // a distance just beyond one part in a thousand
+    // the largest epsilon for the link is accepted; it is far below what the distance allows
+    let set_epsilon = |c: &mut Certificate, epsilon: u64| {
+        c.optimum.epsilon = epsilon;
+        c.optimum.proof.inputs[3] = word(epsilon);
+    };
+    let mut c = certificate().clone();
+    set_epsilon(&mut c, 4 * delta);
+    c.check().unwrap();
+    refused("loss.link", &|c| set_epsilon(c, 4 * delta + 1));
+    // a distance beyond one part in a thousand
     refused("optimum.epsilon", &|c| {
-        c.optimum.epsilon = (1 << 25) - 1;
-        c.optimum.norm = 1;
-        (c.optimum.proof.inputs[3], c.optimum.proof.inputs[4]) = (word(c.optimum.epsilon), word(1));
+        c.loss.lambda = 1;
+        c.optimum.proof.inputs[2] = word(1);
     });
-    // a share below -2^-10, made up for by another
-    refused("datasets[0].share", &|c| {
-        let moved = c.datasets[0].share + 1025;
-        c.datasets[0].share = -1025;
-        c.datasets[2].share += moved;
-        c.optimum.proof.inputs[21] = Hex(tribute_core::receipt::to_word(&tribute_core::Fr::from(-1025i64)));
-        c.optimum.proof.inputs[24] = word(c.datasets[2].share as u64);
+    let contribute = |c: &mut Certificate, dataset: usize, units: i128| {
+        let first = &mut c.datasets[dataset].shards[0].gradient_proof.inputs[1];
+        *first = Hex(to_word(&(tribute_core::receipt::from_word(&first.0).unwrap() + field_of(units))));
+        c.datasets[dataset].contribution.0 += units;
+    };
+    let sum: i128 = certificate().datasets.iter().map(|d| d.contribution.0).sum();
+    // more than one part in 2^10 below nothing, made up for by another
+    refused("datasets[0].contribution", &|c| {
+        let moved = c.datasets[0].contribution.0 + sum / 1024 + 1;
+        contribute(c, 0, -moved);
+        contribute(c, 2, moved);
     });
-    // shares that do not make a whole
-    refused("datasets[2].share", &|c| {
-        c.datasets[2].share += 2000;
-        c.optimum.proof.inputs[24] = word(c.datasets[2].share as u64);
-    });
+    // contributions that miss a hundredth of what the optimum's norm says
+    refused("datasets[2].contribution", &|c| contribute(c, 2, -sum / 50));
+    // one that no shard can have
+    refused("datasets[0].shards[0].gradient_proof.inputs[1]", &|c| contribute(c, 0, 1 << 112));
     refused("datasets[0].terms.min_data_bps", &|c| c.datasets[0].terms.min_data_bps = 10_001);
+    refused("datasets[0].terms.min_share_bps", &|c| c.datasets[0].terms.min_share_bps = 10_001);
+    refused("datasets[1].terms.links", &|c| c.datasets[1].terms.links = 1 << Link::Squared.code());
     refused("chain.chain_id", &|c| c.chain.chain_id = 0);
+}
+
+fn field_of(units: i128) -> Fr {
+    let magnitude = Fr::from(units.unsigned_abs());
+    if units < 0 {
+        -magnitude
+    } else {
+        magnitude
+    }
+}
+
+#[test]
+fn shares_follow_from_the_contributions() {
+    let c = certificate();
+    let positive: i128 = c.datasets.iter().map(|d| d.contribution.0.max(0)).sum();
+    for d in &c.datasets {
+        assert_eq!(i128::from(d.share), (d.contribution.0 << 20) / positive);
+        assert!(d.share > 1 << 17, "{}", d.share);
+    }
+    let whole: u32 = c.datasets.iter().map(|d| d.share).sum();
+    assert!(whole <= 1 << 20 && whole + 3 > 1 << 20, "{whole}");
+    let json = c.to_json();
+    assert!(json.contains(&format!("\"contribution\": \"{}\"", c.datasets[0].contribution.0)));
+    let Contribution(units) = c.datasets[0].contribution;
+    let number = json.replacen(&format!("\"{units}\""), &units.to_string(), 1);
+    assert!(refusal(&number).starts_with("datasets[0].contribution: "), "a number, not a string");
 }

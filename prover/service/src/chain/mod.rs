@@ -77,6 +77,26 @@ pub struct ChainVersion {
     pub certified: bool,
 }
 
+/// By what right an account may train on a dataset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Training {
+    /// It owns the dataset, or anybody may.
+    Free,
+    /// A grant of the registry's.
+    Granted(ChainGrant),
+}
+
+/// A grant to train, as the dataset registry has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChainGrant {
+    /// The dataset's first version: a grant is of all versions together.
+    pub root: DatasetId,
+    /// Counts the grants of the dataset to this account.
+    pub serial: u32,
+    /// Agent versions that may still list the dataset.
+    pub uses: u32,
+}
+
 /// A chain to read from.
 #[tonic::async_trait]
 pub trait Chain: Send + Sync + std::fmt::Debug {
@@ -86,6 +106,6 @@ pub trait Chain: Send + Sync + std::fmt::Debug {
     async fn session(&self, id: SessionId) -> Result<Option<ChainSession>>;
     /// An agent version, if there is one.
     async fn version(&self, agent: AgentId, version: u32) -> Result<Option<ChainVersion>>;
-    /// Whether an account may train on a dataset: owner, open training or an unused grant.
-    async fn may_train(&self, dataset: DatasetId, account: Hex20) -> Result<bool>;
+    /// By what right an account may train on a dataset now, if by any.
+    async fn training(&self, dataset: DatasetId, account: Hex20) -> Result<Option<Training>>;
 }

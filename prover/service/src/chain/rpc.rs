@@ -7,7 +7,7 @@ use tribute_core::hexed::{Hex, Hex20};
 use tribute_core::id::{AgentId, DatasetId, SessionId};
 use tribute_problem::Result;
 
-use super::{Chain, ChainSession, ChainVersion, Contracts};
+use super::{Chain, ChainGrant, ChainSession, ChainVersion, Contracts, Training};
 
 /// Contracts on a node.
 #[derive(Clone, Debug)]
@@ -76,8 +76,17 @@ impl Chain for RpcChain {
         }))
     }
 
-    async fn may_train(&self, dataset: DatasetId, account: Hex20) -> Result<bool> {
-        let allowed = self.contracts.may_train(&dataset, Address::from(account.0)).await;
-        Ok(known(allowed, &["UnknownDataset"])?.unwrap_or(false))
+    async fn training(&self, dataset: DatasetId, account: Hex20) -> Result<Option<Training>> {
+        let (unknown, address) = (["UnknownDataset"], Address::from(account.0));
+        if !known(self.contracts.may_train(&dataset, address).await, &unknown)?.unwrap_or(false) {
+            return Ok(None);
+        }
+        let Some(stored) = self.contracts.find_dataset(&dataset).await? else { return Ok(None) };
+        if stored.owner == address || stored.terms.openTraining {
+            return Ok(Some(Training::Free));
+        }
+        let grant = self.contracts.training_grant(&dataset, address).await?;
+        let root = DatasetId::new(stored.root.0);
+        Ok(Some(Training::Granted(ChainGrant { root, serial: grant.serial, uses: grant.terms.uses })))
     }
 }

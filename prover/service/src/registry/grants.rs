@@ -1,4 +1,5 @@
-//! Grants to train, given through this server. Where a chain is configured its registry's grants count too.
+//! Grants to train, given through this server. Where a chain is configured its registry's grants count too: the chain
+//! counts the agent versions that list a dataset, this server the trainings that it did under the grant.
 
 use sqlx::Row as _;
 use tribute_core::hexed::Hex20;
@@ -7,6 +8,7 @@ use tribute_problem::{Problem, Reason, Result};
 use tribute_store::db::Tx;
 
 use super::Registry;
+use crate::chain::ChainGrant;
 
 impl Registry {
     /// Adds uses to a grant and sets its expiry (Unix seconds); the uses left.
@@ -45,5 +47,71 @@ impl Registry {
         )
         .with("dataset", dataset)
         .with("grantee", grantee))
+    }
+
+    /// Uses a grant of the chain's once, in the transaction that queues the training. A grant allows as many trainings as it
+    /// had uses when it was first used here; a version that lists the dataset afterwards takes nothing more from them.
+    /// Whether there was one left.
+    pub async fn use_chain_grant(&self, tx: &mut Tx, grant: &ChainGrant, grantee: Hex20) -> Result<bool> {
+        sqlx::query(self.db.sql(
+            "INSERT INTO chain_grants (root, grantee, serial, uses, used) VALUES ($1, $2, $3, $4, 0)
+             ON CONFLICT DO NOTHING",
+        ))
+        .bind(grant.root.to_string())
+        .bind(grantee.to_string())
+        .bind(i64::from(grant.serial))
+        .bind(i64::from(grant.uses))
+        .execute(&mut **tx)
+        .await?;
+        let used = sqlx::query(self.db.sql(
+            "UPDATE chain_grants SET used = used + 1
+             WHERE root = $1 AND grantee = $2 AND serial = $3 AND used < uses",
+        ))
+        .bind(grant.root.to_string())
+        .bind(grantee.to_string())
+        .bind(i64::from(grant.serial))
+        .execute(&mut **tx)
+        .await?
+        .rows_affected();
+        Ok(used == 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tribute_core::hexed::Hex;
+    use tribute_store::db::Database;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_chain_grant_allows_as_many_trainings_as_it_had_uses() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = format!("sqlite:{}", folder.path().join("t.db").display());
+        let registry = Registry::new(Database::open(&file).await.unwrap());
+        let (ada, ben) = (Hex([1; 20]), Hex([2; 20]));
+        let grant = |root: u8, serial, uses| ChainGrant { root: DatasetId::new([root; 32]), serial, uses };
+        let used = async |grant: ChainGrant, grantee| {
+            let mut tx = registry.db.begin().await.unwrap();
+            let used = registry.use_chain_grant(&mut tx, &grant, grantee).await.unwrap();
+            tx.commit().await.unwrap();
+            used
+        };
+        assert!(used(grant(7, 1, 2), ada).await);
+        // a version listed the dataset meanwhile: one use is left on chain, and one training here
+        assert!(used(grant(7, 1, 1), ada).await);
+        assert!(!used(grant(7, 1, 1), ada).await);
+        // abandoned versions give uses back; the records were read all the same
+        assert!(!used(grant(7, 1, 2), ada).await);
+        // others' grants, other datasets' and later ones are counted apart
+        assert!(used(grant(7, 1, 1), ben).await);
+        assert!(used(grant(8, 1, 1), ada).await);
+        assert!(used(grant(7, 2, 1), ada).await);
+        assert!(!used(grant(7, 2, 1), ada).await);
+        // what is not committed uses nothing
+        let mut tx = registry.db.begin().await.unwrap();
+        assert!(registry.use_chain_grant(&mut tx, &grant(9, 1, 1), ada).await.unwrap());
+        drop(tx);
+        assert!(used(grant(9, 1, 1), ada).await);
     }
 }

@@ -30,16 +30,22 @@ use super::certificates::Certificates;
 use super::ownership::Ownership;
 use super::sessions::Sessions;
 use super::tables;
-use crate::chain::Chain;
+use crate::chain::{Chain, ChainGrant, Training};
 use crate::jobs::queue::Queue;
 use crate::jobs::{Job, NewJob, State};
 use crate::registry::Registry;
 use crate::wire;
 
-/// Work that may be queued, and which datasets' grants that uses up.
+/// Work that may be queued, and the grants that it uses up.
 pub(crate) struct Admitted {
     pub(crate) work: Work,
-    pub(crate) grants: Vec<DatasetId>,
+    pub(crate) grants: Vec<Grant>,
+}
+
+/// A dataset that may only be used with a grant: of the chain's registry, if that has one, or of this server's.
+pub(crate) struct Grant {
+    dataset: DatasetId,
+    chain: Option<ChainGrant>,
 }
 
 impl From<Work> for Admitted {
@@ -106,8 +112,14 @@ impl Admission {
         for Admitted { work, grants } in admitted {
             let (job, fresh) = self.queue.insert(&mut tx, &self.new_job(caller, work, options)?).await?;
             if fresh {
-                for dataset in grants {
-                    self.registry.use_grant(&mut tx, *dataset, caller).await?;
+                for Grant { dataset, chain } in grants {
+                    let used = match chain {
+                        Some(grant) => self.registry.use_chain_grant(&mut tx, grant, caller).await?,
+                        None => false,
+                    };
+                    if !used {
+                        self.registry.use_grant(&mut tx, *dataset, caller).await?;
+                    }
                 }
             } else if let (State::Succeeded, Some(outcome)) = (job.state, &job.outcome) {
                 self.registry.record(&mut tx, &job, &serde_json::from_str(outcome)?).await?;
@@ -195,8 +207,8 @@ impl Admission {
         Ok(Admitted { work, grants })
     }
 
-    /// The listed datasets, all of one schema and profile, and those that need a grant of this server's.
-    async fn training_data(&self, caller: Hex20, ids: &[Vec<u8>]) -> Result<(Vec<DatasetBody>, Vec<DatasetId>)> {
+    /// The listed datasets, all of one schema and profile, and the grants that they need.
+    async fn training_data(&self, caller: Hex20, ids: &[Vec<u8>]) -> Result<(Vec<DatasetBody>, Vec<Grant>)> {
         if ids.is_empty() {
             return Err(Problem::field("terms.dataset_ids", "name at least one dataset"));
         }
@@ -227,16 +239,21 @@ impl Admission {
         Ok((datasets, grants))
     }
 
-    /// The dataset, if `caller` may use it only with a grant of this server's.
-    async fn grant_needed(&self, caller: Hex20, dataset: &DatasetBody) -> Result<Option<DatasetId>> {
+    /// The grant with which alone `caller` may use the dataset.
+    async fn grant_needed(&self, caller: Hex20, dataset: &DatasetBody) -> Result<Option<Grant>> {
         if dataset.owner == caller || dataset.terms.open_training {
             return Ok(None);
         }
-        let granted = match &self.chain {
-            Some(chain) => chain.may_train(dataset.id, caller).await?,
-            None => false,
+        let right = match &self.chain {
+            Some(chain) => chain.training(dataset.id, caller).await?,
+            None => None,
         };
-        Ok((!granted).then_some(dataset.id))
+        let grant = |chain| Some(Grant { dataset: dataset.id, chain });
+        Ok(match right {
+            Some(Training::Free) => None,
+            Some(Training::Granted(of_chain)) => grant(Some(of_chain)),
+            None => grant(None),
+        })
     }
 
     async fn gradient_work(&self, caller: Hex20, w: v1::GradientWork) -> Result<Work> {
