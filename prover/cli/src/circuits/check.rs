@@ -90,9 +90,7 @@ pub(super) async fn run(a: CheckArgs) -> CommandResult {
 
 fn layout(a: &CheckArgs) -> Result<Layout> {
     match (&a.schema, a.features, a.classes) {
-        (Some(file), ..) => {
-            Ok(schema::read(file)?.layout(a.k, a.columns)?.with_intercept_scale(a.intercept_scale)?)
-        }
+        (Some(file), ..) => Ok(schema::read(file)?.layout(a.k, a.columns)?.with_intercept_scale(a.intercept_scale)?),
         (None, Some(features), Some(classes)) => {
             let layout = Layout::new(a.k, a.columns, features, classes, Task::Classes)?;
             Ok(layout.with_intercept_scale(a.intercept_scale)?)
