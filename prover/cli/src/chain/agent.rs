@@ -128,9 +128,7 @@ pub(super) async fn create(a: CreateArgs) -> CommandResult {
     let name =
         short_name(&a.name).ok_or_else(|| Problem::field("name", format!("`{}` has more than 32 bytes", a.name)))?;
     let c = a.chain.connect().await?;
-    let value = c
-        .send(&c.contracts.create_agent(name, &a.metadata), |e| json!({ "agent_id": AgentId::new(e.agentId.0) }))
-        .await?;
+    let value = c.send(&c.contracts.create_agent(name, &a.metadata), |e| json!({ "agent_id": AgentId::new(e.agentId.0) })).await?;
     a.chain.emit(&value)
 }
 

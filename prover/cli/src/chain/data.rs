@@ -82,10 +82,8 @@ pub(super) async fn register(a: RegisterArgs) -> CommandResult {
     let file: DatasetFile = json_file(&a.dataset)?;
     let shards: Vec<Proof> = file.shards.iter().map(|s| s.proof.proof()).collect();
     let (first, further) = shards.split_at(shards.len().min(SHARDS_TO_A_TRANSACTION));
-    let circuit = shards
-        .first()
-        .ok_or_else(|| Problem::field("dataset", format!("{} has no shard", a.dataset.display())))?
-        .circuit;
+    let circuit =
+        shards.first().ok_or_else(|| Problem::field("dataset", format!("{} has no shard", a.dataset.display())))?.circuit;
     let params =
         RegisterParams { schemaId: word(&file.schema_id), circuitId: word(&circuit), terms: file.terms.into() };
     let c = a.chain.connect().await?;
@@ -96,7 +94,8 @@ pub(super) async fn register(a: RegisterArgs) -> CommandResult {
     for shards in further.chunks(SHARDS_TO_A_TRANSACTION) {
         let previous: DatasetId = serde_json::from_value(value["dataset_id"].clone())?;
         let call = c.contracts.extend_dataset(&previous, shards);
-        value = c.send(&call, |e| json!({ "dataset_id": DatasetId::new(e.datasetId.0), "records": e.records })).await?;
+        value =
+            c.send(&call, |e| json!({ "dataset_id": DatasetId::new(e.datasetId.0), "records": e.records })).await?;
     }
     a.chain.emit(&value)
 }
