@@ -70,7 +70,9 @@ fn an_optimum_is_the_same_however_it_was_written() {
         let OptimumError::NotOptimal { diagnosis, gradient, .. } = &e else { panic!("{name}: {e}") };
         let off = weights.values().iter().zip(first.values()).map(|(a, b)| (a - b).abs()).max().unwrap();
         let apart = distance(&weights, &own);
-        println!("{name}: gradient {gradient:.1e}, weights within {off} units of the first, {apart:.1e} from the optimum");
+        println!(
+            "{name}: gradient {gradient:.1e}, weights within {off} units of the first, {apart:.1e} from the optimum"
+        );
         assert!(off <= 4 << 12, "{name}");
         assert!(apart < 0.05, "{name}: {apart}");
         assert!(diagnosis.free_bias, "{name}: {e}");

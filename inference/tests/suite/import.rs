@@ -106,8 +106,8 @@ fn labels_decide_the_order_of_classes() {
     )
     .is_ok());
     for labels in [&["a", "b", "d"][..], &["a", "b", "c", "d"], &["a", "b"]] {
-        let e =
-            import(&fixture("sk_strings.onnx"), &with_labels(labels), InputScale::Raw, Link::Softmax, 0, &[]).unwrap_err();
+        let e = import(&fixture("sk_strings.onnx"), &with_labels(labels), InputScale::Raw, Link::Softmax, 0, &[])
+            .unwrap_err();
         assert!(matches!(e, ImportError::Labels { .. } | ImportError::Classes { .. }), "{e}");
     }
 }

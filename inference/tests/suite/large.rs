@@ -36,7 +36,8 @@ fn error(d: usize, c: usize, size: f64, lo: f64, op: &str, link: Link) -> f64 {
         .output("p", DataType::Float, 2)
         .model();
     let start = Instant::now();
-    let found = import(&model, &schema, InputScale::Raw, link, 0, &[]).unwrap_or_else(|e| panic!("{d} x {c}, {op}: {e}"));
+    let found =
+        import(&model, &schema, InputScale::Raw, link, 0, &[]).unwrap_or_else(|e| panic!("{d} x {c}, {op}: {e}"));
     let seconds = start.elapsed().as_secs_f64();
     let unit = 32f64.exp2();
     let mut worst = 0.0f64;

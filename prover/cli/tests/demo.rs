@@ -109,11 +109,8 @@ fn the_account_is_right_and_nothing_runs_on() {
     let statements: Vec<&str> =
         summary["proofs"].as_array().unwrap().iter().map(|p| p["statement"].as_str().unwrap()).collect();
     assert_eq!(statements, ["dataset", "dataset", "dataset", "gradient", "gradient", "gradient", "optimum", "service"]);
-    let errors = [
-        ("claim_replayed", "StaleTranscript"),
-        ("label_changed", "WrongRecords"),
-        ("voucher_overcount", "OtherCount"),
-    ];
+    let errors =
+        [("claim_replayed", "StaleTranscript"), ("label_changed", "WrongRecords"), ("voucher_overcount", "OtherCount")];
     for (fraud, (name, error)) in summary["frauds"].as_array().unwrap().iter().zip(errors) {
         assert_eq!((&fraud["name"], &fraud["error"]), (&name.into(), &error.into()));
         // a claim that pays nothing is no failure; a gradient of other records is

@@ -158,13 +158,6 @@ async fn bad_records_are_named_and_leave_nothing() {
         assert_eq!(refused.metadata.get("column").map(String::as_str), column, "{refused}");
         assert_eq!(refused.metadata.get("file").map(String::as_str), Some("wine.csv"));
     }
-    let mut many = dataset(Vec::new());
-    many.profile = Some(v1::Profile { k: 10, columns: 8, intercept_scale: 0 });
-    many.records = Some(v1::dataset_work::Records::Quantised(v1::QuantisedRecords {
-        features: vec![0; 13 * 15_000],
-        targets: vec![0; 15_000],
-    }));
-    assert_eq!(submit_dataset(&client, many).await.unwrap_err().reason, Reason::TooManyRecords);
     let mut schema = dataset(wines(0..5));
     schema.schema_json = b"{}".to_vec();
     assert_eq!(submit_dataset(&client, schema).await.unwrap_err().reason, Reason::BadSchema);

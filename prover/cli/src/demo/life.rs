@@ -100,8 +100,10 @@ impl<'a> Life<'a> {
         }
         // the first came as the honest twin of a fraud, the others together
         let first = changed.honest.clone();
-        let added = std::iter::once(&first).chain(submitted.iter().flat_map(|s| std::iter::repeat_n(&s.tx, s.gradients.len())));
-        proofs.extend(gradients.gradients.iter().zip(added).map(|(p, tx)| Brought { proof: p.clone(), tx: tx.clone() }));
+        let added =
+            std::iter::once(&first).chain(submitted.iter().flat_map(|s| std::iter::repeat_n(&s.tx, s.gradients.len())));
+        proofs
+            .extend(gradients.gradients.iter().zip(added).map(|(p, tx)| Brought { proof: p.clone(), tx: tx.clone() }));
         proofs.push(Brought { proof: optimum.proof, tx: certified.tx.clone() });
         proofs.push(Brought { proof: claim.proof, tx: claimed.tx });
         Ok(Outcome {

@@ -153,8 +153,7 @@ impl Maker {
                 let shard = ShardDigest::new(xy.digest());
                 let dataset = self.dataset((owner, *terms), j, &xy);
                 let at = gradients.len();
-                let (values, group) =
-                    if forgery.other_weights == Some(at) { (&moved, &other) } else { (&weights, &w) };
+                let (values, group) = if forgery.other_weights == Some(at) { (&moved, &other) } else { (&weights, &w) };
                 let g = gradient(&layout, link, values, records).unwrap();
                 let committed = commit_gradient(&self.srs, &layout, &secret, &[xy.digest(), w.digest()], &g);
                 let circuit = GradientCircuit::new(Shape::gradient(layout, link), &xy, group, &committed).unwrap();

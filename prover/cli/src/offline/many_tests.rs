@@ -27,9 +27,8 @@ fn data() -> Vec<(Terms, Vec<Records>)> {
 
 fn made(data: Vec<(Terms, Vec<Records>)>, forgery: Forgery) -> Made {
     static MAKER: OnceLock<Mutex<Maker>> = OnceLock::new();
-    let maker = MAKER.get_or_init(|| {
-        Mutex::new(Maker::new(schema().layout(10, 4).unwrap(), Link::Squared, Chain::default()))
-    });
+    let maker =
+        MAKER.get_or_init(|| Mutex::new(Maker::new(schema().layout(10, 4).unwrap(), Link::Squared, Chain::default())));
     maker.lock().unwrap_or_else(std::sync::PoisonError::into_inner).forge(data, forgery)
 }
 

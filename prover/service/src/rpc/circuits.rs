@@ -59,10 +59,8 @@ impl v1::circuit_service_server::CircuitService for CircuitRpc {
         let r = request.into_inner();
         let caller = self.gate.admit(&r).await?;
         let (layout, link) = self.layout(&r.schema_json, r.profile, r.link)?;
-        let work: Vec<Admitted> = shapes(&layout, link)
-            .into_iter()
-            .map(|shape| Work::Circuit(CircuitJob { shape }).into())
-            .collect();
+        let work: Vec<Admitted> =
+            shapes(&layout, link).into_iter().map(|shape| Work::Circuit(CircuitJob { shape }).into()).collect();
         let jobs = self.admission.queue_all(caller, &work, None).await?;
         let jobs = wire::jobs_with_outcomes(&self.artefacts, jobs).await?;
         Ok(Response::new(v1::PrepareCircuitsResponse { jobs }))
