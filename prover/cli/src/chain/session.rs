@@ -128,10 +128,13 @@ pub(super) async fn claim(a: ClaimArgs) -> CommandResult {
     let file: ClaimFile = json_file(&a.claim)?;
     let claim = file.claim();
     let c = a.chain.connect().await?;
-    if let Some(paid) = paid_already(&c, &claim.vouchers).await? {
-        return a.chain.emit(&paid);
-    }
     let call = c.contracts.claim(std::slice::from_ref(&claim));
+    // what an earlier run left under way is seen through, and told as it would have been
+    if !c.wallet.left(call.message()).await? {
+        if let Some(paid) = paid_already(&c, &claim.vouchers).await? {
+            return a.chain.emit(&paid);
+        }
+    }
     let value = c
         .send(&call, |done| {
             json!({
@@ -150,7 +153,8 @@ pub(super) async fn claim(a: ClaimArgs) -> CommandResult {
         .await?;
     if value["sessions"].as_array().is_some_and(Vec::is_empty) {
         let skipped = value["skipped"].as_array().into_iter().flatten();
-        let reasons: Vec<String> = skipped.filter_map(|s| Some(format!("session {}: {}", s["session"], s["reason"].as_str()?))).collect();
+        let reasons: Vec<String> =
+            skipped.filter_map(|s| Some(format!("session {}: {}", s["session"], s["reason"].as_str()?))).collect();
         let message = format!("the contract took the proof and paid nothing: {}", reasons.join("; "));
         return Err(Problem::new(Reason::Reverted, message));
     }
