@@ -5,9 +5,8 @@
 
 From the CSV, the agent's ONNX file and the chain (a running node, or the state that was dumped when it stopped) it
 recomputes: which rows each provider's dataset holds; the gradient of the agent's weights, to the last bit, and their
-distance to the true optimum; what each dataset contributes, to the unit, and its share; the accuracies; every session; every
-token balance, and that the money adds up; that each fraud was mined and moved nothing. Prints one line per check and exits
-with 1 if any differs.
+distance to the true optimum; each shard's contribution, and from them the shares; the accuracies; every session; every token balance, and that the money
+adds up; that each fraud was a transaction that failed. Prints one line per check and exits with 1 if any differs.
 """
 
 import argparse
@@ -25,18 +24,21 @@ from audit_chain import Dump, Rpc, address, hex32, keccak, selector, signed, wor
 from audit_head import Head, Schema, read_rows
 
 LINKS = {1: "squared", 2: "logistic", 3: "softmax"}
-TERMS = "(uint16,bool,uint16,uint128,uint8)"
-VERSION = "((uint32,uint32,uint32,uint32,uint32,uint32,uint32),uint64,uint8,uint16,uint128,bytes32,bytes32,bytes32,bytes32,bytes32)"
-ADMISSION = "(bytes32,bytes32,bytes32,uint32,uint64,uint16,uint32,bytes32)"
+PROPOSED = (
+    "VersionProposed(bytes32,uint32,address,((uint32,uint32,uint32,uint32,uint32,uint32,uint32),uint64,uint8,uint16,uint128,"
+    "bytes32,bytes32,bytes32,bytes32,bytes32))"
+)
+LISTED = "DatasetListed(bytes32,uint32,bytes32,(bytes32,bytes32,bytes32,uint32,uint64,uint16,uint32,bytes32),bytes32)"
+REGISTERED = "DatasetRegistered(bytes32,address,bytes32,bytes32,bytes32,uint64,uint32,(uint16,bool,uint16,uint128,uint8))"
 CALLS = {
-    "dataset": f"register((bytes32,bytes32,{TERMS}),(uint256[],bytes)[])",
+    "dataset": "register((bytes32,bytes32,(uint16,bool,uint16,uint128,uint8)),(uint256[],bytes)[])",
     "gradient": "addGradients(bytes32,uint32,(bytes32,uint32,uint256[],bytes)[])",
     "optimum": "certify(bytes32,uint32,uint256[],bytes)",
     "service": "claim((bytes32,uint32,uint256[],bytes,(bytes32,uint64,uint256,bytes)[])[])",
 }
-# a claim that must not be paid is mined, and an event says why each of its slots was skipped
-SKIPPED = {"claim_replayed": ("StaleTranscript", 3), "voucher_overcount": ("OtherCount", 5)}
-REVERTED = {"label_changed": "WrongRecords(bytes32,uint32,bytes32,bytes32)"}
+# A fraud's transaction reverts with an error, or every slot of its claim is skipped for a reason.
+FRAUD_ERRORS = {"label_changed": "WrongRecords(bytes32,uint32,bytes32,bytes32)"}
+FRAUD_SKIPS = {"claim_replayed": ("StaleTranscript", 3), "voucher_overcount": ("OtherCount", 5)}
 
 
 class Audit:
@@ -74,7 +76,7 @@ def read_agent(path):
 
 def find_version(chain, model_hash):
     """The certified version that pins this model file."""
-    for proposed in chain.events(f"VersionProposed(bytes32,uint32,address,{VERSION})"):
+    for proposed in chain.events(PROPOSED):
         if proposed.data[15 * 32 : 16 * 32] != model_hash:
             continue
         for log in chain.events("VersionCertified(bytes32,uint32,uint64,uint64,uint32,int256,uint256)"):
@@ -84,58 +86,43 @@ def find_version(chain, model_hash):
 
 
 def read_params(proposed):
-    """λ, link and the rest, as the owner fixed them."""
+    """λ, link and the rest, as proposed."""
+    params = proposed.data
     return {
-        "k": word(proposed.data, 0),
-        "features": word(proposed.data, 2),
-        "classes": word(proposed.data, 3),
-        "scale": word(proposed.data, 6),
-        "lambda": word(proposed.data, 7),
-        "link": LINKS[word(proposed.data, 8)],
-        "data_bps": word(proposed.data, 9),
-        "weights": proposed.data[11 * 32 : 12 * 32],
+        "k": word(params, 0),
+        "features": word(params, 2),
+        "classes": word(params, 3),
+        "intercept_scale": word(params, 6),
+        "lambda": word(params, 7),
+        "link": LINKS[word(params, 8)],
+        "data_bps": word(params, 9),
     }
 
 
-def of_version(logs, version):
-    """Those about this agent and version."""
-    return [log for log in logs if log.topics[1:3] == version]
+def read_list(audit, chain, version_topics):
+    """The version's datasets in order, with the least share that each asks for, in basis points."""
+    datasets, hashed = {}, bytes(32)
+    for log in chain.events(LISTED):
+        if log.topics[1:3] == version_topics:
+            datasets[log.topics[3]] = word(log.data, 5)
+            hashed = keccak(hashed + log.topics[3].to_bytes(32, "big"))
+    closed = chain.events("VersionClosed(bytes32,uint32,bytes32,uint32,uint32,uint64)")
+    closed = next(log for log in closed if log.topics[1:3] == version_topics)
+    audit.equal("hash of the closed list", "0x" + hashed.hex(), hex32(word(closed.data, 0)))
+    return datasets
 
 
-def read_datasets(audit, chain, version):
-    """The version's datasets in order, each with its shards' record counts; the list's hash is checked."""
-    listed = of_version(chain.events(f"DatasetListed(bytes32,uint32,bytes32,{ADMISSION},bytes32)"), version)
-    closed = of_version(chain.events("VersionClosed(bytes32,uint32,bytes32,uint32,uint32,uint64)"), version)
-    audit.equal("times that the list was closed", len(closed), 1)
-    registered = chain.events("ShardRegistered(bytes32,uint32,bytes32,uint64)")
-    shards, digest = {}, bytes(32)
-    for log in listed:
-        dataset = log.topics[3]
-        own = sorted((word(s.data, 0), word(s.data, 2)) for s in registered if s.topics[1] == dataset)
-        shards[dataset] = [records for _, records in own]
-        audit.equal(f"dataset {len(shards) - 1}: shards", len(own), word(log.data, 3))
-        digest = keccak(digest + dataset.to_bytes(32, "big"))
-    audit.equal("hash of the list", digest.hex(), closed[0].data[:32].hex())
-    counts = [len(shards), sum(map(len, shards.values())), sum(map(sum, shards.values()))]
-    audit.equal("datasets, shards and records of the list", counts, [word(closed[0].data, i) for i in (1, 2, 3)])
-    return shards
-
-
-def audit_data(audit, chain, summary, header, lines, schema, shards):
+def audit_data(audit, chain, summary, header, lines, schema, datasets):
     """Rows, owners and schema of the datasets that the version lists. Returns the start of the held-out rows."""
-    registered = {
-        log.topics[1]: log
-        for log in chain.events(f"DatasetRegistered(bytes32,address,bytes32,bytes32,bytes32,uint64,uint32,{TERMS})")
-    }
+    registered = {log.topics[1]: log for log in chain.events(REGISTERED)}
     schema_id = keccak(schema.text.encode())
     if schema_id != keccak(schema.canonical()):
         audit.that("schema.json is canonical", False)
-    audit.equal("datasets of the version", [hex32(d) for d in shards], [d["dataset_id"] for d in summary["data"]])
+    audit.equal("datasets of the version", [hex32(d) for d in datasets], [d["dataset_id"] for d in summary["data"]])
     start = 0
-    for position, (dataset, said) in enumerate(zip(shards, summary["data"])):
+    for position, (dataset, said) in enumerate(zip(datasets, summary["data"])):
         log = registered[dataset]
         audit.equal(f"dataset {position}: records on chain", word(log.data, 2), said["rows"])
-        audit.equal(f"dataset {position}: records of its shards", sum(shards[dataset]), said["rows"])
         audit.equal(f"dataset {position}: schema on chain", hex32(log.topics[3]), "0x" + schema_id.hex())
         # a provider's file: the header, if there is one, and its own lines
         text = header + "".join(line + "\n" for line in lines[start : start + said["rows"]])
@@ -145,72 +132,57 @@ def audit_data(audit, chain, summary, header, lines, schema, shards):
     return start
 
 
-def audit_contributions(audit, chain, head, version, shards, q, y):
-    """Every shard's gradient and contribution, to the last bit. Returns (gradients, contributions of the datasets)."""
-    added = {
-        (log.topics[3], word(log.data, 0)): signed(word(log.data, 1))
-        for log in of_version(chain.events("GradientAdded(bytes32,uint32,bytes32,uint32,int256,bytes32)"), version)
-    }
-    gradients, contributions, start = [], [], 0
-    for position, (dataset, counts) in enumerate(shards.items()):
-        total = 0
-        for shard, records in enumerate(counts):
-            rows = slice(start, start + records)
-            gradients.append(head.gradient(q[rows], y[rows]))
-            own = head.contribution(gradients[-1])
-            audit.equal(f"dataset {position}, shard {shard}: contribution", own, added.pop((dataset, shard), None))
-            total += own
-            start += records
-        contributions.append(total)
-    audit.equal("gradients added of no listed shard", len(added), 0)
-    return gradients, contributions
+def shards_of(chain, dataset, q, y):
+    """A dataset's rows, cut into the shards that were registered."""
+    logs = chain.events("ShardRegistered(bytes32,uint32,bytes32,uint64)")
+    counts = [word(log.data, 2) for log in logs if log.topics[1] == dataset]
+    ends = np.cumsum([0] + counts)
+    return [(q[a:b], y[a:b]) for a, b in zip(ends, ends[1:])]
 
 
-def audit_certificate(audit, summary, file, head, parts, params, certified, gradients, contributions):
-    """Distance, contributions and shares, in exact integers against the chain and the file, in f64 against the true loss."""
-    records, epsilon, norm = (word(certified.data, i) for i in range(3))
+def audit_certificate(audit, chain, summary, head, parts, params, certified, datasets):
+    """Gradient, distance and contributions, in exact integers against the chain, in f64 against the true loss. Returns the
+    datasets' contributions."""
+    version_topics = certified.topics[1:3]
+    epsilon, norm = word(certified.data, 1), word(certified.data, 2)
     total, positive = signed(word(certified.data, 3)), word(certified.data, 4)
-    n = sum(len(y) for _, y in parts)
-    exact = head.optimum(gradients, n)
-    audit.equal("records of the certificate", n, records)
+    exact = head.optimum([shards_of(chain, dataset, q, y) for dataset, (q, y) in zip(datasets, parts)])
+    audit.equal("records of the certificate", exact["n"], word(certified.data, 0))
     audit.equal("gradient norm, units of 2^-44", exact["epsilon"], epsilon)
     audit.equal("norm of the weights, units of 2^-10", exact["norm"], norm)
-    audit.equal("sum of the contributions", sum(contributions), total)
-    audit.equal("sum of the positive contributions", sum(max(c, 0) for c in contributions), positive)
 
-    negative, unit = positive - total, 2**head.contribution_bits
-    audit.that("negative contributions are at most a part in 2^10", negative * 1024 <= total, f"{negative} of {total}")
-    audit.that("rounding is at most a part in 2^20", len(gradients) << 20 <= total)
-    least = n * params["lambda"] * norm**2 * unit * 511
-    whole = n * (params["lambda"] / 2**44) * float(np.sum((head.w / 2.0**32) ** 2))
-    audit.that("contributions are at least n lambda norm^2, but for a part in 2^9", total << (64 + 9) >= least)
-    audit.that("contributions are n lambda |W|^2", abs(total / unit / whole - 1) < 1e-3, f"{total / unit:.6g}, {whole:.6g}")
+    added = chain.events("GradientAdded(bytes32,uint32,bytes32,uint32,int256,bytes32)")
+    added = [log for log in added if log.topics[1:3] == version_topics]
+    brought = {(log.topics[3], word(log.data, 0)): signed(word(log.data, 1)) for log in added}
+    audit.equal("gradients, each once", len(added), len(brought))
+    computed = {(d, i): n for d, shards in zip(datasets, exact["contributions"]) for i, n in enumerate(shards)}
+    unit = head.contribution_bits()
+    audit.equal("shards with a gradient", sorted(computed), sorted(brought))
+    for (dataset, shard), value in computed.items():
+        name = f"contribution of {hex32(dataset)[:10]}…, shard {shard}, units of 2^-{unit}"
+        audit.equal(name, value, brought.get((dataset, shard)))
+    sums = [sum(shards) for shards in exact["contributions"]]
+    audit.equal("sum of the contributions", sum(sums), total)
+    audit.equal("sum of the positive contributions", sum(max(s, 0) for s in sums), positive)
+    audit.that("rounding is at most 2^-20 of the sum", len(added) << 20 <= total)
+    audit.that("negative contributions are at most 2^-10 of the sum", (positive - total) << 10 <= total)
+    # N has `unit` fractional bits; λ 44, the norm 10
+    least = exact["n"] * params["lambda"] * norm * norm * 511
+    audit.that("the contributions sum to what they do at the optimum", total << (44 + 20 + 9) >= least << unit)
+    for (dataset, bps), value in zip(datasets.items(), sums):
+        audit.that(f"least share of {hex32(dataset)[:10]}…", max(value, 0) * 10_000 >= positive * bps, f"{bps} basis points")
 
-    audit.equal("certificate.json: records", n, file["optimum"]["records"])
-    audit.equal("certificate.json: epsilon", exact["epsilon"], file["optimum"]["epsilon"])
-    audit.equal("certificate.json: norm", exact["norm"], file["optimum"]["norm"])
-    audit.equal("certificate.json: lambda", params["lambda"], file["loss"]["lambda"])
-    audit.equal("certificate.json: link", params["link"], file["loss"]["link"])
-    audit.equal("certificate.json: weights", "0x" + params["weights"].hex(), file["agent"]["weights_digest"])
-    audit.equal("certificate.json: datasets", [d["dataset_id"] for d in summary["data"]], [d["dataset_id"] for d in file["datasets"]])
-    for position, (own, said) in enumerate(zip(contributions, file["datasets"])):
-        audit.equal(f"certificate.json: contribution of dataset {position}", str(own), said["contribution"])
-        audit.equal(f"certificate.json: share of dataset {position}", (max(own, 0) << 20) // positive, said["share"])
-        reached = max(own, 0) * 10_000 >= said["terms"]["min_share_bps"] * positive
-        audit.that(f"dataset {position} has the least share that it asks for", reached)
-
-    delta = head.link_error()
+    cells = 65536 * params["classes"] * (params["features"] + 4 ** params["intercept_scale"])
+    delta = math.isqrt(cells) + (math.isqrt(cells) ** 2 < cells) + 1
     distance = (epsilon + delta) / (params["lambda"] * norm / 1024)
     certificate = summary["certificate"]
     audit.close("lambda", params["lambda"] / 2**44, certificate["lambda"], 2**-44)
     audit.close("epsilon", epsilon / 2**44, certificate["epsilon"], 2**-54)
-    audit.close("relative distance", distance, certificate["relative_distance"], 1e-12)
-    audit.equal("number of shares", len(contributions), len(certificate["shares"]))
-    for position, (own, said) in enumerate(zip(contributions, certificate["shares"])):
-        audit.close(f"share of dataset {position}", max(own, 0) / positive, said, 1e-12)
+    audit.close("relative distance", distance, certificate["relative_distance"], 1e-15)
+    audit.equal("number of shares", len(sums), len(certificate["shares"]))
+    for position, (value, said) in enumerate(zip(sums, certificate["shares"])):
+        audit.close(f"share of dataset {position}", max(value, 0) / positive, said, 1e-12)
     audit.that("relative distance is at most 1e-3", distance <= 1e-3, f"{distance:.3e}")
-    cap = delta * (8 if params["link"] == "squared" else 4)
-    audit.that("epsilon is at most what the link allows", epsilon <= cap, f"{epsilon} <= {cap}")
 
     q, y = np.vstack([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
     real, true_distance = head.real(q, y)
@@ -219,6 +191,7 @@ def audit_certificate(audit, summary, file, head, parts, params, certified, grad
     if true_distance is not None:
         detail = f"{true_distance:.3e} <= {distance:.3e}"
         audit.that("distance to the optimum found by Newton's method is within the bound", true_distance <= distance, detail)
+    return sums
 
 
 def audit_accuracy(audit, summary, head, parts, heldout):
@@ -229,21 +202,18 @@ def audit_accuracy(audit, summary, head, parts, heldout):
         audit.close(f"accuracy, {name} ({right} of {len(y)})", right / len(y), summary["accuracy"][name], 1e-9)
 
 
-def audit_money(audit, chain, summary, params, version, datasets, contributions):
+def audit_money(audit, chain, summary, params, version_topics, datasets, contributions):
     """Sessions, payments and every token balance."""
     opened = chain.events("SessionOpened(bytes32,address,bytes32,uint32,uint128,uint128,address,uint256)")
-    opened = [o for o in opened if [o.topics[3], word(o.data, 0)] == version]
+    opened = [o for o in opened if [o.topics[3], word(o.data, 0)] == version_topics]
     escrow = opened[0].address
     claims = chain.events("QueriesClaimed(bytes32,bytes32,uint32,uint64,uint256,uint64,uint64,uint256)")
-    audit.equal("payments without a proof", len(chain.events("SessionSettled(bytes32,bytes32,uint32,uint64,uint64,uint256)")), 0)
     refunds = chain.events("ThawedWithdrawn(bytes32,address,uint256,uint256)")
     sessions = {}
     for o in opened:
         own = [c for c in claims if c.topics[1] == o.topics[1]]
         count, claimed = max([word(c.data, 0) for c in own], default=0), sum(word(c.data, 4) for c in own)
-        name = f"session {hex32(o.topics[1])[:10]}…"
-        audit.equal(f"{name}: price times count", word(o.data, 1) * count, claimed)
-        audit.equal(f"{name}: queries proven and paid", count, sum(word(c.data, 3) for c in own))
+        audit.equal(f"session {hex32(o.topics[1])[:10]}…: price times count", word(o.data, 1) * count, claimed)
         sessions[hex32(o.topics[1])] = {
             "count": count,
             "escrowed": word(o.data, 2),
@@ -253,7 +223,8 @@ def audit_money(audit, chain, summary, params, version, datasets, contributions)
     said = {s["id"]: {k: s[k] for k in ("count", "escrowed", "claimed", "refunded")} for s in summary["sessions"]}
     audit.equal("sessions", sessions, said)
 
-    accrued = of_version(chain.events("FeesAccrued(bytes32,uint32,uint64,uint256,uint256)"), version)
+    of_version = lambda logs: [log for log in logs if log.topics[1:3] == version_topics]
+    accrued = of_version(chain.events("FeesAccrued(bytes32,uint32,uint64,uint256,uint256)"))
     to_data, to_owner = sum(word(a.data, 1) for a in accrued), sum(word(a.data, 2) for a in accrued)
     claimed = sum(s["claimed"] for s in sessions.values())
     audit.equal("claimed fees are all accrued", to_data + to_owner, claimed)
@@ -261,13 +232,12 @@ def audit_money(audit, chain, summary, params, version, datasets, contributions)
         fees = word(a.data, 1) + word(a.data, 2)
         audit.equal("data's part of a claim", word(a.data, 1), fees * params["data_bps"] // 10_000)
 
-    paid = of_version(chain.events("ProviderPaid(bytes32,uint32,bytes32,address,uint256)"), version)
-    weights = [max(c, 0) for c in contributions]
+    paid = of_version(chain.events("ProviderPaid(bytes32,uint32,bytes32,address,uint256)"))
+    weights = [max(n, 0) for n in contributions]
     paid_providers = [sum(word(p.data, 1) for p in paid if p.topics[3] == d) for d in datasets]
     due = [to_data * w // sum(weights) for w in weights]
     audit.equal("every provider took its share of the fees, rounded down", paid_providers, due)
-    owner = of_version(chain.events("OwnerPaid(bytes32,uint32,address,uint256)"), version)
-    paid_owner = sum(word(p.data, 1) for p in owner)
+    paid_owner = sum(word(p.data, 1) for p in of_version(chain.events("OwnerPaid(bytes32,uint32,address,uint256)")))
     audit.equal("the owner took the rest", paid_owner, to_owner)
 
     escrowed = sum(s["escrowed"] for s in sessions.values())
@@ -303,28 +273,29 @@ def audit_balances(audit, chain, escrow, expected):
 
 
 def audit_frauds(audit, chain, summary):
-    """Each fraud is a mined transaction that moved nothing: one failed with the contract's own error, two skipped all slots."""
-    audit.equal("frauds", sorted(f["name"] for f in summary["frauds"]), sorted([*SKIPPED, *REVERTED]))
-    skips = chain.events("SlotSkipped(bytes32,uint256,uint8)")
+    """Each fraud is a mined transaction that moved nothing: it failed with the contract's own error, or all that it did is to
+    say why a slot of its claim was skipped."""
+    audit.equal("frauds", sorted(f["name"] for f in summary["frauds"]), sorted([*FRAUD_ERRORS, *FRAUD_SKIPS]))
+    skipped = chain.events("SlotSkipped(bytes32,uint256,uint8)")
     for fraud in summary["frauds"]:
-        name, tx = fraud["name"], fraud["tx"]
-        logs = [log for log in chain.logs if log.tx == tx.lower()]
-        if name in SKIPPED:
-            error, code = SKIPPED[name]
-            skipped = [log for log in skips if log.tx == tx.lower()]
-            status, silent = 1, logs == skipped
-            audit.that(f"fraud {name}: skipped every session", len(skipped) == len(summary["sessions"]))
-            audit.equal(f"fraud {name}: why", {word(s.data, 1) for s in skipped}, {code})
-        else:
-            signature = REVERTED[name]
-            error, status, silent = signature.split("(")[0], 0, not logs
-            output = chain.output(tx)
+        name, tx = f"fraud {fraud['name']}", fraud["tx"].lower()
+        logs = [log for log in chain.logs if log.tx == tx]
+        reverts = fraud["name"] in FRAUD_ERRORS
+        audit.equal(f"{name}: status of its transaction", chain.status(tx), int(not reverts))
+        audit.equal(f"{name}: status said", int(fraud["status"]), int(not reverts))
+        if reverts:
+            signature = FRAUD_ERRORS[fraud["name"]]
+            error, output = signature.split("(")[0], chain.output(tx)
             if output is not None:
-                audit.that(f"fraud {name}: reverts with {error}", output[:4] == selector(signature))
-        audit.equal(f"fraud {name}: status of its transaction", chain.status(tx), status)
-        audit.equal(f"fraud {name}: status said", int(fraud["status"]), status)
-        audit.that(f"fraud {name}: error said", fraud["error"].startswith(error), fraud["error"])
-        audit.that(f"fraud {name}: moved nothing", silent and fraud["balances_unchanged"] is True)
+                audit.that(f"{name}: reverts with {error}", output[:4] == selector(signature))
+            moved = logs
+        else:
+            error, code = FRAUD_SKIPS[fraud["name"]]
+            reasons = [word(log.data, 1) for log in skipped if log.tx == tx]
+            audit.that(f"{name}: every slot is skipped for {error}", reasons != [] and set(reasons) == {code})
+            moved = logs[len(reasons) :]
+        audit.that(f"{name}: error said", fraud["error"].startswith(error), fraud["error"])
+        audit.that(f"{name}: moved nothing", not moved and fraud["balances_unchanged"] is True)
 
 
 def audit_proofs(audit, chain, summary):
@@ -354,25 +325,23 @@ def main():
     weights, metadata, model_hash = read_agent(args.out / "agent.onnx")
 
     proposed, certified = find_version(chain, model_hash)
-    version, params = proposed.topics[1:3], read_params(proposed)
+    version_topics, params = proposed.topics[1:3], read_params(proposed)
+    datasets = read_list(audit, chain, version_topics)
     audit.equal("weights' scale in agent.onnx", metadata.get("weight_fraction_bits"), "32")
     audit.equal("schema in agent.onnx", metadata.get("schema", "").removeprefix("0x"), keccak(schema.text.encode()).hex())
-    audit.equal("weights' digest in agent.onnx", metadata.get("certificate", "").removeprefix("0x"), params["weights"].hex())
+    audit.equal("weights' digest in agent.onnx", metadata.get("certificate", "").removeprefix("0x"), hex32(word(proposed.data, 11))[2:])
     audit.equal("shape of the weights", weights.shape, (len(schema.fields["features"]) + 1, params["classes"]))
-    head = Head(weights, params["link"], params["k"], params["lambda"], params["scale"])
+    head = Head(weights, params["link"], params["k"], params["lambda"], params["intercept_scale"])
 
-    shards = read_datasets(audit, chain, version)
-    start = audit_data(audit, chain, summary, header, lines, schema, shards)
+    start = audit_data(audit, chain, summary, header, lines, schema, datasets)
     q, y = schema.quantise(rows)
     ends = np.cumsum([0] + [d["rows"] for d in summary["data"]])
     parts = [(q[a:b], y[a:b]) for a, b in zip(ends, ends[1:])]
     first = start if args.holdout is None else max(start, len(rows) - args.holdout)
 
-    gradients, contributions = audit_contributions(audit, chain, head, version, shards, q, y)
-    file = json.loads((args.out / "certificate.json").read_text())
-    audit_certificate(audit, summary, file, head, parts, params, certified, gradients, contributions)
+    contributions = audit_certificate(audit, chain, summary, head, parts, params, certified, datasets)
     audit_accuracy(audit, summary, head, parts, (q[first:], y[first:]))
-    audit_money(audit, chain, summary, params, version, list(shards), contributions)
+    audit_money(audit, chain, summary, params, version_topics, list(datasets), contributions)
     audit_frauds(audit, chain, summary)
     audit_proofs(audit, chain, summary)
     audit.that("the demo calls itself successful", summary["ok"] is True)

@@ -1,8 +1,8 @@
 """The head's arithmetic, written a second time from its description: schema, exact link functions, gradient, contributions.
 
-Scales: a feature q stands for q/256, the bias is the weight of a feature 256 * 2^s, a weight has 32 fractional bits, a logit
-40, lambda and epsilon 44, a share 20, the published norm 10. `exp` comes from two tables and a linear factor, without
-rounding the product; a softmax is shifted by the integer `l` that brings the sum of its probabilities closest to 1.
+Scales: a feature q stands for q/256 and the bias has the feature 2^s, a weight has 32 fractional bits, a logit 40, lambda and
+epsilon 44, the published norm 10. `exp` comes from two tables and a linear factor, without rounding the product; a softmax is shifted by
+the integer `l` that brings the sum of its probabilities closest to 1.
 """
 
 import csv
@@ -61,28 +61,27 @@ class Tables:
     """`exp(-t)` for an integer t of 40 fractional bits, with `bits` fractional bits, as an exact integer."""
 
     def __init__(self, k):
-        b = min(max(k - 1, 13), 14)
-        middle = b - 1  # bits of the second table's index
-        self.fine = 36 - middle  # bits of what the linear factor takes
-        self.bits = 6 * b + (self.fine - b) + 38
+        b = max(13, min(k - 1, 14))
+        mid = b - 1
+        self.shift = 36 - mid  # of the second table's index in t
+        self.bits = 6 * b + (self.shift - b) + 38
         self.one = 1 << self.bits
         if k < 14:  # such circuits only take the squared link
             return
-        second = self.bits - 47 - 40
-        half = 1 << (self.fine - 1)
+        half = self.shift - 1
+        self.base = (1 << 40) + (1 << half) + (1 << (2 * half - 41))
 
         def entry(t, bits):
             return int((((-Decimal(t) / (1 << 40)).exp()) * (1 << bits)).to_integral_value())
 
         self.t1 = [entry(i << 36, 47) for i in range(512)]
-        self.t2 = [entry((i << self.fine) + half, second) for i in range(1 << middle)]
-        self.base = (1 << 40) + half + (half * half >> 41)
+        self.t2 = [entry((i << self.shift) + (1 << half), self.bits - 40 - 47) for i in range(1 << mid)]
 
     def exp(self, t):
         if t >> 36 >= 512:
             return 0
-        fine, mid = t & ((1 << self.fine) - 1), (t >> self.fine) & (len(self.t2) - 1)
-        return self.t1[t >> 36] * self.t2[mid] * (self.base - fine)
+        below = (1 << self.shift) - 1
+        return self.t1[t >> 36] * self.t2[(t & ((1 << 36) - 1)) >> self.shift] * (self.base - (t & below))
 
     def softmax(self, z):
         """Probabilities of integer logits."""
@@ -101,21 +100,13 @@ class Head:
 
     def __init__(self, weights, link, k, lam, scale):
         self.w = weights  # [d + 1][c], bias last, as in the file
-        self.link, self.lam = link, lam
-        self.bias = 256 << scale
-        self.tables = Tables(k)
+        self.link, self.lam, self.bias = link, lam, 256 << scale
         self.limb = min(k - 1, 14)
+        self.tables = Tables(k)
         self.gradient_bits = 8 + self.tables.bits
-        # contributions are rounded down by a whole number of limbs, to 44 fractional bits or a few more
-        self.rounded = (self.gradient_bits + 32 - 44) // self.limb * self.limb
-        self.contribution_bits = self.gradient_bits + 32 - self.rounded
-
-    def features(self, q):
-        """The features with the bias's, as integers."""
-        return np.hstack([q, np.full((len(q), 1), self.bias)])
 
     def logits(self, q):
-        return self.features(q) @ self.w
+        return np.hstack([q, np.full((len(q), 1), self.bias)]) @ self.w
 
     def answers(self, q):
         """The largest logit's class; the lowest among equals."""
@@ -135,9 +126,9 @@ class Head:
             row = self.probabilities(z)
             row[target] -= self.tables.one
             error.append(row)
-        x = self.features(q).astype(np.float64)
-        # 24 bits at a time: features of at most 2^12 * 2^24 * 2^17 records stay below 2^53, so every sum is exact in f64
-        assert len(q) <= 1 << 17
+        x = np.hstack([q, np.full((len(q), 1), self.bias)]).astype(np.float64)
+        # 24 bits at a time: 2^12 * 2^24 * 2^16 records stay below 2^53, so every product is exact in f64
+        assert len(q) <= 1 << 16
         total = [0] * self.w.size
         error = np.array(error, dtype=object)
         for shift in range(0, self.tables.bits + 24, 24):
@@ -148,39 +139,43 @@ class Head:
         return total
 
     def contribution(self, gradient):
-        """What a shard contributes: `-<G, W>`, rounded down to its unit."""
+        """`⟨−G, W⟩` of one shard, rounded down to the public unit."""
         inner = -sum(g * int(w) for g, w in zip(gradient, self.w.ravel()))
-        return inner >> self.rounded
+        return inner >> ((self.gradient_bits + 32 - 44) // self.limb * self.limb)
 
-    def optimum(self, gradients, n):
-        """The numbers of the certificate for the gradients of all shards, over `n` records: epsilon and norm, as published."""
+    def contribution_bits(self):
+        """Fractional bits of that unit: from 44, and what is rounded away is a whole number of limbs."""
+        return self.gradient_bits + 32 - (self.gradient_bits + 32 - 44) // self.limb * self.limb
+
+    def optimum(self, parts):
+        """The numbers of the certificate for the datasets `parts`, lists of shards: epsilon, norm, contributions, as published."""
+        n = sum(len(y) for part in parts for _, y in part)
+        gradients = [[self.gradient(q, y) for q, y in part] for part in parts]
         w = [int(v) for v in self.w.ravel()]
-        shift = self.gradient_bits - 76
-        residual = [sum(g[i] for g in gradients) + ((n * self.lam * w[i]) << shift) for i in range(len(w))]
-        # the lowest limbs are rounded away before squaring
-        low = (self.gradient_bits - 54) // self.limb * self.limb
-        square = sum((r >> low) ** 2 for r in residual)
+        residual = [
+            sum(g[i] for part in gradients for g in part) + ((n * self.lam * w[i]) << (self.gradient_bits - 76))
+            for i in range(len(w))
+        ]
+        # squared without its lowest limbs, rounded down
+        rounded = (self.gradient_bits - 54) // self.limb * self.limb
+        square = sum((r >> rounded) ** 2 for r in residual)
         root = math.isqrt(square)
         root += root * root < square
-        unit = n << (self.gradient_bits - low - 44)
-        norm = math.isqrt(sum(v * v for v in w) >> 44)
-        return {"epsilon": -(-root // unit), "norm": norm}
-
-    def link_error(self):
-        """delta in units of 2^-44: 2^-36 in each prediction, through the features, and a unit for rounding."""
-        cells = 65536 * self.w.shape[1] * (self.w.shape[0] - 1 + (self.bias // 256) ** 2)
-        return math.isqrt(cells) + (math.isqrt(cells) ** 2 < cells) + 1
+        unit = n << (self.gradient_bits - rounded - 44)
+        weight_square = sum(v * v for v in w)
+        contributions = [[self.contribution(g) for g in part] for part in gradients]
+        return {"n": n, "epsilon": -(-root // unit), "norm": math.isqrt(weight_square >> 44), "contributions": contributions}
 
     def real(self, q, y):
         """The loss's gradient norm in f64, and the distance to the true optimum where that is small enough to find.
 
         The optimum comes from Newton's method on the exact real loss, which no part of the certificate uses.
         """
-        x = self.features(q) / 256.0
+        x = np.hstack([q, np.full((len(q), 1), self.bias)]) / 256.0
         n, c = len(q), self.w.shape[1]
         target = np.eye(c)[y] if c > 1 else y[:, None].astype(float)
         w0 = self.w / 2.0**32
-        lam = self.lam / 2.0**44
+        lam = np.full(w0.shape, self.lam / 2.0**44)
 
         def predict(w):
             z = x @ w
@@ -212,6 +207,6 @@ class Head:
                     else:
                         curve = p[:, u] * ((u == v) - p[:, v])
                     hessian[u::c, v::c] = (x.T * curve) @ x / n
-            hessian += lam * np.eye(w.size)
+            hessian += np.diag(lam.ravel())
             w -= np.linalg.solve(hessian, g.ravel()).reshape(w.shape)
         return norm, float(np.linalg.norm(w0 - w) / np.linalg.norm(w0))

@@ -26,12 +26,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     timed("SRS generated", || Srs::development(k));
     timed("SRS generated and kept", || SrsStore::open(None, Some(&folder))?.get(k))?;
     let srs = timed("SRS loaded", || SrsStore::open(None, Some(&folder))?.get(k))?;
-    for shape in [
-        Shape::dataset(layout),
-        Shape::gradient(layout, Link::Softmax),
-        Shape::optimum(layout, true),
-        Shape::service(layout),
-    ] {
+    for shape in
+        [Shape::dataset(layout), Shape::gradient(layout, Link::Softmax), Shape::optimum(layout), Shape::service(layout)]
+    {
         let keys = timed(&format!("{}: keys", shape.name()), || Keys::generate(&srs, &shape))?;
         let path = folder.join("keys");
         timed(&format!("{}: keys written", shape.name()), || keys.save(&srs, &path))?;

@@ -20,9 +20,11 @@ fn proofs_are_the_same_with_every_backend() {
     let layout = Layout::new(10, 8, 16, 10, Task::Classes).unwrap();
     let i = instance(layout, Link::Squared, 40, 3);
     let (dataset, gradient) = (Shape::dataset(layout), Shape::gradient(layout, Link::Squared));
+    let of_gradient = GradientCircuit::new(gradient.clone(), &i.xy, &i.w, &i.g).unwrap();
+    let inputs = of_gradient.public_inputs(Fr::from(77));
     let circuits: [(Shape, Box<dyn StatementWitness>, Vec<Fr>); 2] = [
         (dataset.clone(), Box::new(DatasetCircuit::new(dataset, &i.xy)), vec![Fr::from(77), Fr::from(40)]),
-        (gradient.clone(), Box::new(GradientCircuit::new(gradient, &i.xy, &i.w, &i.g).unwrap()), vec![Fr::from(77)]),
+        (gradient, Box::new(of_gradient), inputs),
     ];
     for (shape, witness, inputs) in circuits {
         let keys = &keyed(&shape).keys;

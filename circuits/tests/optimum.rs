@@ -21,13 +21,7 @@ fn the_distance_is_proven() {
         let circuit = f.circuit();
         let t = std::time::Instant::now();
         let proof = prove(&f.srs, &keys, &circuit, circuit.public_inputs(Fr::from(5))).unwrap();
-        println!(
-            "{} {:?} {} bytes, ε {}",
-            keys.shape().name(),
-            t.elapsed(),
-            proof.bytes.len(),
-            f.numbers.epsilon
-        );
+        println!("{} {:?} {} bytes, ε {}", keys.shape().name(), t.elapsed(), proof.bytes.len(), f.numbers.epsilon);
         for i in 0..proof.inputs.len() {
             let mut other = proof.clone();
             other.inputs[i] += Fr::from(1);

@@ -46,7 +46,7 @@ fn proves_gradient(layout: Layout, link: Link, w: &Weights, records: &Records, o
     let w = commit_weights(srs, &layout, &secret, w);
     let g = commit_gradient(srs, &layout, &secret, &[xy.digest(), w.digest()], &g);
     let circuit = GradientCircuit::new(Shape::gradient(layout, link), &xy, &w, &g).unwrap();
-    violated(&circuit, &[Fr::from(7)])
+    violated(&circuit, &circuit.public_inputs(Fr::from(7)))
 }
 
 fn gate(name: &str) -> Vec<String> {
@@ -66,11 +66,11 @@ fn shards_and_gradients_of_random_shapes() {
         let n = random(&mut seed, layout.capacity() + 1);
         let (records, w) = (records(&layout, n, seed), weights(&layout, seed as i64 % 1000));
         assert_eq!(dataset(layout, &records, n), NONE, "{layout:?}");
-        assert_eq!(names(dataset(layout, &records, n + 1)), gate("count is n"), "{layout:?}");
+        assert_eq!(names(dataset(layout, &records, n + 1)), gate("count is n in row 0, and ends at 0"), "{layout:?}");
         assert_eq!(proves_gradient(layout, Link::Squared, &w, &records, 0), NONE, "{layout:?}");
         assert_eq!(
             names(proves_gradient(layout, Link::Squared, &w, &records, 1)),
-            gate("gradient check ends at 0"),
+            gate("gradient check starts at −α·2^u·N and ends at 0"),
             "{layout:?}"
         );
     }
@@ -123,22 +123,27 @@ fn real_targets_at_both_ends() {
 
 #[test]
 fn optima_of_several_shapes() {
-    // one limb column more (spare bits), none (k = 14), penalised and free bias, one shard and eight
-    for (k, bias, sizes) in [(10, true, vec![30]), (11, false, vec![9, 8, 7, 9, 8, 7, 9, 8]), (14, true, vec![20, 20])]
-    {
-        let l = layout(k, 2, 9, 2);
-        let joined: Vec<bool> = (0..sizes.len()).map(|i| i % 3 == 1).collect();
-        let f = fitted(l, bias, &sizes, &joined);
-        let circuit = f.circuit(Shape::optimum(l, bias));
+    // every width of limbs, one shard and eight, the bias at several scales
+    for (k, scale, sizes) in [
+        (10, 0, vec![30]),
+        (11, 2, vec![9, 8, 7, 9, 8, 7, 9, 8]),
+        (12, 1, vec![12, 12]),
+        (13, 0, vec![9; 3]),
+        (14, 0, vec![20, 20]),
+        (15, 4, vec![20]),
+    ] {
+        let l = layout(k, 2, 9, 2).with_intercept_scale(scale).unwrap();
+        let f = fitted(l, &sizes);
+        let circuit = f.circuit();
         let inputs = circuit.public_inputs(Fr::from(7));
         assert_eq!(violated(&circuit, &inputs), NONE, "k = {k}");
         // every number is the least or the largest that holds
         for (input, step) in [(3, -Fr::one()), (4, Fr::one())] {
-            let mut other = f.circuit(Shape::optimum(l, bias));
+            let mut other = f.circuit();
             other.inputs[input] += step;
             other.respell();
             let inputs = other.public_inputs(Fr::from(7));
-            assert_eq!(names(violated(&other, &inputs)), gate("f ends at 0"), "k = {k}, input {input}");
+            assert_eq!(names(violated(&other, &inputs)), gate("f starts and ends at 0"), "k = {k}, input {input}");
         }
     }
 }
@@ -147,9 +152,14 @@ fn optima_of_several_shapes() {
 #[test]
 fn equal_columns_are_two_columns() {
     let l = layout(10, 2, 9, 2);
-    let mut f = fitted(l, true, &[20], &[false]);
-    f.unused = vec![f.unused[0].clone(); 7];
-    let circuit = f.circuit(Shape::optimum(l, true));
-    let inputs = circuit.public_inputs(Fr::from(7));
-    support::keyed::keyed(&Shape::optimum(l, true)).accept("equal columns", &circuit, &inputs);
+    // 9 features in 2 columns, the even ones equal to the odd ones, and none in the ninth place
+    let mut records = Records::new(9);
+    for i in 0..20u8 {
+        records.push(&[i, i, 7, 7, 255, 255, 0, 0, 0], u16::from(i % 2));
+    }
+    let secret = Secret::from_bytes([1; 32]);
+    let mut xy = commit_records(support::keyed::srs(10), &l, &secret, &records).unwrap();
+    xy.columns[1] = xy.columns[0].clone();
+    let circuit = DatasetCircuit::new(Shape::dataset(l), &xy);
+    support::keyed::keyed(&Shape::dataset(l)).accept("equal columns", &circuit, &[Fr::from(7), Fr::from(20)]);
 }

@@ -58,7 +58,7 @@ fn make() -> Vec<Proven> {
         let shape = Shape::gradient(layout, link);
         let keys = Keys::generate(&i.srs, &shape).unwrap();
         let circuit = GradientCircuit::new(shape, &i.xy, &i.w, &i.g).unwrap();
-        let proof = prove(&i.srs, &keys, &circuit, vec![Fr::from(5)]).unwrap();
+        let proof = prove(&i.srs, &keys, &circuit, circuit.public_inputs(Fr::from(5))).unwrap();
         all.push(Proven { srs: i.srs, keys, proof });
     }
     all

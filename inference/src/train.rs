@@ -15,7 +15,10 @@ use tribute_core::layout::Task;
 use tribute_core::link::Link;
 #[cfg(doc)]
 use tribute_core::numbers::WEIGHT_BITS;
-use tribute_core::numbers::{COUNT_LIMIT_BITS, LAMBDA_BITS, LAMBDA_LIMIT_BITS, WEIGHT_LIMIT};
+use tribute_core::numbers::{
+    largest_norm, link_error_units, smallest_lambda, COUNT_LIMIT_BITS, DISTANCE_PARTS, LAMBDA_BITS, LAMBDA_LIMIT_BITS,
+    WEIGHT_LIMIT,
+};
 use tribute_core::records::Records;
 use tribute_core::schema::Schema;
 
@@ -92,6 +95,18 @@ pub enum TrainError {
     Lambda {
         /// Units of 2^-44.
         lambda: u64,
+    },
+    /// λ that no model of this shape can be certified for.
+    #[error("lambda = {lambda:.2e} is too small to certify any model of {features} features and {classes} classes: the link tables' error alone would be more than one part in {DISTANCE_PARTS} of lambda times the norm, even of weights as large as they may be; lambda from {least:.2e} can be, if the model's norm is large enough (`tribute schema show` says for which)")]
+    LambdaTooSmall {
+        /// λ.
+        lambda: f64,
+        /// The least λ.
+        least: f64,
+        /// Features.
+        features: usize,
+        /// Classes.
+        classes: usize,
     },
     /// A softmax over one output.
     #[error("softmax over a single output is always 1: use squared or logistic for a real-valued target")]
@@ -171,6 +186,13 @@ pub fn train(
 fn check_loss(schema: &Schema, options: &LossOptions) -> Result<(), TrainError> {
     if options.lambda == 0 || options.lambda >> LAMBDA_LIMIT_BITS != 0 {
         return Err(TrainError::Lambda { lambda: options.lambda });
+    }
+    let (features, classes) = (schema.features().len(), schema.classes());
+    let delta = link_error_units(features, classes, options.intercept_scale);
+    let least = smallest_lambda(delta, largest_norm((features + 1) * classes));
+    if options.lambda < least {
+        let real = |units: u64| units as f64 / f64::from(LAMBDA_BITS as i32).exp2();
+        return Err(TrainError::LambdaTooSmall { lambda: real(options.lambda), least: real(least), features, classes });
     }
     if options.link == Link::Softmax && schema.classes() < 2 {
         return Err(TrainError::SoftmaxOfOne);

@@ -238,7 +238,8 @@ contract AgentRegistry is Agents, Multicall {
             (bytes32 root,) = DATASETS.versionOf(datasetIds[i]);
             Part storage part = _parts[_keyOf(agentId, version)][root];
             uint32 serial = part.grantSerial;
-            if (serial == 0) continue;
+            // a gradient that was added is what the use was given for
+            if (serial == 0 || part.shardsDone != 0) continue;
             part.grantSerial = 0;
             DATASETS.giveBack(root, entry.owner, serial);
         }
@@ -372,6 +373,11 @@ contract AgentRegistry is Agents, Multicall {
     function optimumContext(bytes32 agentId, uint32 version) external view returns (uint256 ctx) {
         Entry storage entry = _knownVersion(agentId, version);
         return Statements.optimumContext(agentId, version, entry.wDigest, entry.listHash);
+    }
+
+    /// @inheritdoc IAgentRegistry
+    function stoppedCircuit(bytes32 agentId, uint32 version) external view returns (bytes32 circuitId) {
+        return _stoppedCircuit(_knownVersion(agentId, version));
     }
 
     /// @inheritdoc IAgentRegistry

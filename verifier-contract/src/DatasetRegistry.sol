@@ -23,7 +23,7 @@ contract DatasetRegistry is IDatasetRegistry, SignedMessages, Multicall {
     bytes32 private constant EXTEND_TYPEHASH =
         keccak256("ExtendDataset(bytes32 previousId,bytes32[] shards,uint256 nonce,uint256 deadline)");
     bytes32 private constant GRANT_TYPEHASH = keccak256(
-        "GrantTraining(bytes32 datasetId,address grantee,uint32 uses,uint64 expiry,uint8 links,uint16 minShareBps,uint16 minDataBps,uint128 minPricePerQuery,bool coversLater,bytes32 participants,uint256 nonce,uint256 deadline)"
+        "GrantTraining(bytes32 datasetId,address grantee,uint32 serial,uint32 uses,uint64 expiry,uint8 links,uint16 minShareBps,uint16 minDataBps,uint128 minPricePerQuery,bool coversLater,bytes32 participants,uint256 nonce,uint256 deadline)"
     );
     bytes32 private constant ACCEPT_TYPEHASH =
         keccak256("AcceptDataset(bytes32 datasetId,uint256 nonce,uint256 deadline)");
@@ -657,16 +657,19 @@ contract DatasetRegistry is IDatasetRegistry, SignedMessages, Multicall {
         return keccak256(abi.encode(EXTEND_TYPEHASH, previousId, keccak256(abi.encodePacked(digests)), nonce, deadline));
     }
 
+    /// The grant that would come next. One signed before another was set, or taken back, is good no more.
     function _grantStruct(
         bytes32 datasetId,
         address grantee,
         GrantTerms calldata terms,
         uint256 nonce,
         uint256 deadline
-    ) private pure returns (bytes32) {
+    ) private view returns (bytes32) {
+        (bytes32 root,,) = _known(datasetId);
+        uint32 serial = _grants[root][grantee].serial + 1;
         return keccak256(
             bytes.concat(
-                abi.encode(GRANT_TYPEHASH, datasetId, grantee, terms.uses, terms.expiry, terms.links),
+                abi.encode(GRANT_TYPEHASH, datasetId, grantee, serial, terms.uses, terms.expiry, terms.links),
                 abi.encode(terms.minShareBps, terms.minDataBps, terms.minPricePerQuery, terms.coversLater),
                 abi.encode(terms.participants, nonce, deadline)
             )

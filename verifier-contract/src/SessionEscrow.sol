@@ -151,7 +151,7 @@ contract SessionEscrow is ISessionEscrow, RewardAccounts, EIP712, Ownable2Step, 
     function topUp(bytes32 session, uint128 amount) external nonReentrant whenNotPaused {
         Entry storage entry = _known(session);
         if (amount == 0) revert AmountZero();
-        _requireServed(AGENTS.serviceTerms(entry.agentId, entry.version));
+        _requireServed(entry.agentId, entry.version);
         entry.remaining += amount;
         _totalEscrow += amount;
         emit SessionToppedUp(session, msg.sender, amount, entry.remaining);
@@ -387,7 +387,7 @@ contract SessionEscrow is ISessionEscrow, RewardAccounts, EIP712, Ownable2Step, 
         if (params.pricePerQuery < terms.pricePerQuery) {
             revert PriceBelowVersion(params.pricePerQuery, terms.pricePerQuery);
         }
-        _requireServed(terms);
+        _requireServed(params.agentId, params.version);
 
         session = Statements.sessionIdOf(client, _sessionCount[client]++);
         uint256 transcript = Statements.firstTranscript(session, params.version, terms.wDigest);
@@ -428,9 +428,10 @@ contract SessionEscrow is ISessionEscrow, RewardAccounts, EIP712, Ownable2Step, 
         if (received != amount) revert ReceivedOtherAmount(amount, received);
     }
 
-    /// No session is sold, or made larger, that no claim could be paid from.
-    function _requireServed(IAgentRegistry.ServiceTerms memory terms) private view {
-        if (GATE.isStopped(terms.serviceCircuitId)) revert IProofGate.StoppedCircuit(terms.serviceCircuitId);
+    /// No session of a doubtful version is sold or made larger: its shares, or its answers, may not be what they say.
+    function _requireServed(bytes32 agentId, uint32 version) private view {
+        bytes32 stopped = AGENTS.stoppedCircuit(agentId, version);
+        if (stopped != bytes32(0)) revert IProofGate.StoppedCircuit(stopped);
     }
 
     function _claimBatch(ClaimBatch calldata batch) private {
@@ -495,7 +496,8 @@ contract SessionEscrow is ISessionEscrow, RewardAccounts, EIP712, Ownable2Step, 
 
     /// Splits what was taken between the data providers and the agent's owner.
     function _split(bytes32 agentId, uint32 version, uint16 dataBps, Taken memory taken) private {
-        uint256 toData = taken.amount * dataBps / ALL_BPS;
+        // rounded for the data, or claims of single small fees would leave it nothing
+        uint256 toData = Math.ceilDiv(taken.amount * dataBps, ALL_BPS);
         uint256 toOwner = taken.amount - toData;
         _totalEscrow -= taken.amount;
         _accrue(_accountOf(agentId, version), toData.toUint128(), toOwner.toUint128(), taken.queries);

@@ -528,7 +528,7 @@ contract AgentRegistryTest is World {
         abandonAs(OLGA);
         agents.returnUses(agent, version, bothSets());
         assertEq(usesLeft(adaSet), 2);
-        assertEq(usesLeft(benSet), 2);
+        assertEq(usesLeft(benSet), 1); // its contribution is public
         agents.returnUses(agent, version, bothSets()); // not twice
         assertEq(usesLeft(adaSet), 2);
         assertTrue(agents.status(agent, version) == IAgentRegistry.Status.Abandoned, "abandoned");

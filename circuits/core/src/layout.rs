@@ -418,7 +418,10 @@ mod tests {
             assert_eq!((l.rows(), l.usable(), l.salt_rows()), (1 << k, (1 << k) - 6, if k < 13 { 64 } else { 1024 }));
         }
         let hash = Layout::new(15, 8, 64, 10, Classes).unwrap().hash();
-        assert_eq!(*hash.as_bytes(), keccak(b"tribute.layout.v1\0\0\0\x0f\0\0\0\x08\0\0\0\x40\0\0\0\x0a\0\0\0\0\0\0\x04\0\0\0\0\0"));
+        assert_eq!(
+            *hash.as_bytes(),
+            keccak(b"tribute.layout.v1\0\0\0\x0f\0\0\0\x08\0\0\0\x40\0\0\0\x0a\0\0\0\0\0\0\x04\0\0\0\0\0")
+        );
     }
 
     /// The unit of contributions for every width of limbs.

@@ -78,7 +78,7 @@ impl Link {
             Link::Softmax => "softmax",
         }
     }
-    /// The largest ε that is certified, units of 2^-32: a few times δ, `delta` from
+    /// The largest ε that is certified, units of 2^-44: a few times δ, `delta` from
     /// [`link_error_units`](crate::numbers::link_error_units).
     ///
     /// Inside the ball that the relative distance alone allows, an owner could look for the weights whose shares favour a
@@ -263,7 +263,6 @@ impl Tables {
             top: top as u32,
         }
     }
-
 
     /// `exp(−t)` at [`Tables::prob_bits`] fractional bits.
     #[must_use]

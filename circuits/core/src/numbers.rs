@@ -63,7 +63,7 @@ pub fn link_error_units(features: usize, classes: usize, intercept_scale: u32) -
 /// `epsilon` and `lambda` in units of 2^-44, `norm` in units of 2^-10, `delta` from [`link_error_units`].
 #[must_use]
 pub fn distance_is_certified(epsilon: u64, delta: u64, lambda: u64, norm: u64) -> bool {
-    (u128::from(epsilon) + u128::from(delta)) * u128::from(DISTANCE_PARTS) << NORM_BITS
+    ((u128::from(epsilon) + u128::from(delta)) * u128::from(DISTANCE_PARTS)) << NORM_BITS
         <= u128::from(lambda) * u128::from(norm)
 }
 
@@ -92,6 +92,13 @@ pub fn smallest_lambda(delta: u64, norm: u64) -> u64 {
     u64::try_from(needed.div_ceil(u128::from(norm.max(1)))).unwrap_or(u64::MAX)
 }
 
+/// The largest norm that weights in range can have, units of 2^-10, rounded up; see [`smallest_lambda`].
+#[must_use]
+pub fn largest_norm(weights: usize) -> u64 {
+    let limit = (WEIGHT_LIMIT as u64) >> (WEIGHT_BITS - NORM_BITS);
+    limit * (weights.isqrt() as u64 + 1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,6 +118,12 @@ mod tests {
         assert!(!distance_is_certified(501, 500, 1000, 1_024_000));
         // nothing overflows at the limits
         assert!(!distance_is_certified((1 << EPSILON_LIMIT_BITS) - 1, u64::MAX, 1, 1));
+    }
+
+    #[test]
+    fn no_norm_is_above_the_largest() {
+        assert_eq!(largest_norm(650), (32 << NORM_BITS) * 26);
+        assert!(f64::from(32 << NORM_BITS) * 650f64.sqrt() <= largest_norm(650) as f64);
     }
 
     #[test]

@@ -25,13 +25,8 @@ pub enum Statement {
 
 impl Statement {
     /// Every statement, by code.
-    pub const ALL: [Statement; 5] = [
-        Statement::Dataset,
-        Statement::Gradient,
-        Statement::Optimum,
-        Statement::Evaluation,
-        Statement::Service,
-    ];
+    pub const ALL: [Statement; 5] =
+        [Statement::Dataset, Statement::Gradient, Statement::Optimum, Statement::Evaluation, Statement::Service];
 
     /// The number the contracts know it by.
     #[must_use]

@@ -121,7 +121,9 @@ mod tests {
 
     #[test]
     fn limbs_spell_the_gap_and_give_the_logit_back() {
-        for (gap, bits) in [(0i64, 14), (1, 14), (1 << 45, 14), ((1 << 56) - 1, 14), ((1 << 46) - 1, 12), (12_345_678_901, 16)] {
+        for (gap, bits) in
+            [(0i64, 14), (1, 14), (1 << 45, 14), ((1 << 56) - 1, 14), ((1 << 46) - 1, 12), (12_345_678_901, 16)]
+        {
             let limbs: Vec<Fr> = gap_limbs(gap, 4, bits).collect();
             assert!(limbs
                 .iter()

@@ -1,5 +1,6 @@
 //! What every circuit needs around its gates: named gates, selectors as fixed columns, columns assigned phase by phase.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use halo2_proofs::circuit::Region;
@@ -8,23 +9,29 @@ use halo2_proofs::halo2curves::ff::Field;
 use halo2_proofs::plonk::{Advice, Challenge, Column, ConstraintSystem, Expression, Fixed, VirtualCells};
 use halo2_proofs::poly::Rotation;
 
-/// A constraint system that gates are added to by name. A gate whose name is in `omit` is left out: only tests do that,
-/// to show that a forgery passes once its gate is gone.
+/// A constraint system that gates are added to by name, one polynomial each. Where several have one name, the second is
+/// called `name #2`, the third `name #3`. A gate in `omit` is left out: only tests do that, to show that a forgery passes
+/// once its gate is gone.
 #[derive(Debug)]
 pub struct Gates<'a> {
     /// halo2's constraint system.
     pub meta: &'a mut ConstraintSystem<Fr>,
     omit: &'a [String],
+    /// How many of a name were added or left out.
+    seen: HashMap<&'static str, usize>,
 }
 
 impl<'a> Gates<'a> {
-    /// Gates added to `meta`, without those named in `omit`.
+    /// Gates added to `meta`, without those in `omit`.
     pub fn new(meta: &'a mut ConstraintSystem<Fr>, omit: &'a [String]) -> Self {
-        Gates { meta, omit }
+        Gates { meta, omit, seen: HashMap::new() }
     }
     /// Adds one polynomial that must vanish on every row, the tail rows included.
     pub fn add(&mut self, name: &'static str, polynomial: impl FnOnce(&mut VirtualCells<'_, Fr>) -> Expression<Fr>) {
-        if !self.omit.iter().any(|o| o == name) {
+        let seen = self.seen.entry(name).or_default();
+        *seen += 1;
+        let name = if *seen == 1 { name.to_owned() } else { format!("{name} #{seen}") };
+        if !self.omit.contains(&name) {
             self.meta.create_gate(name, |cells| vec![polynomial(cells)]);
         }
     }

@@ -147,8 +147,7 @@ impl LogUp {
         let multiplicity = gates.meta.advice_column_in(FirstPhase);
         let beta = gates.meta.challenge_usable_after(FirstPhase);
         let theta = gates.meta.challenge_usable_after(FirstPhase);
-        let helpers: Vec<_> =
-            (0..plan.helpers()).map(|_| gates.meta.advice_column_in(SecondPhase)).collect();
+        let helpers: Vec<_> = (0..plan.helpers()).map(|_| gates.meta.advice_column_in(SecondPhase)).collect();
         let sum = gates.meta.advice_column_in(SecondPhase);
 
         for (i, helper) in helpers.iter().enumerate() {
@@ -156,29 +155,31 @@ impl LogUp {
                 let (beta, theta) = (cells.challenge(beta), cells.challenge(theta));
                 let all = build(cells);
                 debug_assert_eq!(all.len(), inputs);
-                let chunk: Vec<_> =
-                    all.into_iter().take(plan.helped()).skip(i * per_helper).take(per_helper).collect();
+                let chunk: Vec<_> = all.into_iter().take(plan.helped()).skip(i * per_helper).take(per_helper).collect();
                 let (all, sum) = fractions(&chunk, &beta, &theta);
                 let (all, sum) = (all.unwrap_or_else(|| small(1)), sum.unwrap_or_else(|| small(0)));
                 cells.fixed(frame.q_use) * (cells.cur(*helper) * all - sum)
             });
         }
-        gates.add("logUp sum: (sum' − sum − Σh)·d₁d₂·(β − t) = (s₁d₂ + s₂d₁)(β − t) − m·d₁d₂", |cells| {
-            let (beta, theta) = (cells.challenge(beta), cells.challenge(theta));
-            let own: Vec<_> = build(cells).into_iter().skip(plan.helped()).collect();
-            let (all, fraction) = fractions(&own, &beta, &theta);
-            let tuple = tuple(cells);
-            let mut step = cells.next(sum) - cells.cur(sum);
-            for helper in &helpers {
-                step = step - cells.cur(*helper);
-            }
-            let (entry, m) = (beta - horner(&tuple, &theta), cells.cur(multiplicity));
-            let equation = match (all, fraction) {
-                (Some(all), Some(fraction)) => (step * all.clone() - fraction) * entry + m * all,
-                _ => step * entry + m,
-            };
-            cells.fixed(frame.q_use) * equation
-        });
+        gates.add(
+            "logUp sum: (sum' − sum − Σh)·d₁d₂·(β − t) = (s₁d₂ + s₂d₁)(β − t) − m·d₁d₂",
+            |cells| {
+                let (beta, theta) = (cells.challenge(beta), cells.challenge(theta));
+                let own: Vec<_> = build(cells).into_iter().skip(plan.helped()).collect();
+                let (all, fraction) = fractions(&own, &beta, &theta);
+                let tuple = tuple(cells);
+                let mut step = cells.next(sum) - cells.cur(sum);
+                for helper in &helpers {
+                    step = step - cells.cur(*helper);
+                }
+                let (entry, m) = (beta - horner(&tuple, &theta), cells.cur(multiplicity));
+                let equation = match (all, fraction) {
+                    (Some(all), Some(fraction)) => (step * all.clone() - fraction) * entry + m * all,
+                    _ => step * entry + m,
+                };
+                cells.fixed(frame.q_use) * equation
+            },
+        );
         gates.add("logUp starts and ends at 0", |cells| cells.fixed(frame.q_ends) * cells.cur(sum));
         LogUp { table, multiplicity, beta, theta, plan }
     }

@@ -273,7 +273,9 @@ pub(crate) fn sigma_sums(layout: &Layout, committed: &[&[Fr]], sigma: Fr) -> Vec
 /// [`sigma_sums`] over `m` records, `x(i, j)` feature j of record i, wherever it stands.
 pub(crate) fn sums_under(layout: &Layout, sigma: Fr, m: usize, x: impl Fn(usize, usize) -> Fr + Sync) -> Vec<Fr> {
     let block = |j: usize| -> Fr {
-        (0..m).fold(Fr::ZERO, |s, i| s * sigma + j.checked_sub(1).map_or(Fr::from(layout.bias_feature() as u64), |j| x(i, j)))
+        (0..m).fold(Fr::ZERO, |s, i| {
+            s * sigma + j.checked_sub(1).map_or(Fr::from(layout.bias_feature() as u64), |j| x(i, j))
+        })
     };
     let sums: Vec<Fr> = (0..=layout.features()).into_par_iter().map(block).collect();
     let mut out = vec![Fr::ZERO; layout.gate_rows()];
@@ -338,7 +340,8 @@ pub(crate) fn third_phase(
     xt[end] = power_of_block;
     // running check
     let a = sigma_sums(layout, committed, sigma);
-    let step = |row: usize| (row < start && row.is_multiple_of(r)).then(|| alpha * zk[row] + with_bias(layout, tau, xt[row]));
+    let step =
+        |row: usize| (row < start && row.is_multiple_of(r)).then(|| alpha * zk[row] + with_bias(layout, tau, xt[row]));
     let check = running_check(layout, sigma, &a, step, |row| alpha * zk[row] + xt[row]);
     [xt, zk, check]
 }

@@ -56,7 +56,9 @@ const LABEL: usize = 3;
 #[test]
 fn count_off_by_one() {
     let (shape, i) = world(Task::Classes);
-    attack("n_off_by_one", &["count is n"], &shape, |shape, forged| claim(shape, &i.xy, 12 + u64::from(forged)));
+    attack("n_off_by_one", &["count is n in row 0, and ends at 0"], &shape, |shape, forged| {
+        claim(shape, &i.xy, 12 + u64::from(forged))
+    });
 }
 
 #[test]
@@ -153,7 +155,7 @@ fn a_256_in_each_column_in_turn() {
     let (shape, i) = world(Task::Classes);
     for column in 0..shape.layout.columns() {
         let bad = altered(&shape, &i.xy, &[(column, row(3, 0), Fr::from(256))]);
-        attack(&format!("256_in_column_{column}"), &["logUp ends at 0"], &shape, |shape, forged| {
+        attack(&format!("256_in_column_{column}"), &["logUp starts and ends at 0"], &shape, |shape, forged| {
             if forged {
                 claim(shape, &bad, 12)
             } else {
@@ -190,7 +192,7 @@ fn too_large() -> [(usize, usize, Fr); 1] {
 }
 
 const HELPER: &str = "logUp helper: h·d₁d₂d₃ = s₁d₂d₃ + s₂d₁d₃ + s₃d₁d₂";
-const SUM: &str = "logUp sum: (sum' − sum − Σh)(β − t) + m = 0";
+const SUM: &str = "logUp sum: (sum' − sum − Σh)·d₁d₂·(β − t) = (s₁d₂ + s₂d₁)(β − t) − m·d₁d₂";
 /// Helpers of 3 columns: one.
 const SUM_COLUMN: usize = 1;
 
@@ -218,12 +220,19 @@ fn lookup_sum_that_is_none() {
 
 #[test]
 fn lookup_sum_with_a_head_start() {
-    repaired("lookup_sum_with_a_head_start", "logUp starts at 0", Task::Classes, &too_large(), 12, |phase, sheet| {
-        if phase == 1 {
-            let sum = sheet.column(1, SUM_COLUMN);
-            sheet.balance(SUM, sum, (sum, 0));
-        }
-    });
+    repaired(
+        "lookup_sum_with_a_head_start",
+        "logUp starts and ends at 0",
+        Task::Classes,
+        &too_large(),
+        12,
+        |phase, sheet| {
+            if phase == 1 {
+                let sum = sheet.column(1, SUM_COLUMN);
+                sheet.balance(SUM, sum, (sum, 0));
+            }
+        },
+    );
 }
 
 #[test]
@@ -264,12 +273,19 @@ fn record_counted_that_is_not_there() {
 
 #[test]
 fn count_with_a_head_start() {
-    repaired("count_with_a_head_start", "count ends at 0", Task::Classes, &[], 13, |phase, sheet| {
-        if phase == 0 {
-            let count = sheet.column(0, LABEL + 1 + column::COUNT);
-            sheet.advice[count].iter_mut().for_each(|c| *c += Fr::ONE);
-        }
-    });
+    repaired(
+        "count_with_a_head_start",
+        "count is n in row 0, and ends at 0",
+        Task::Classes,
+        &[],
+        13,
+        |phase, sheet| {
+            if phase == 0 {
+                let count = sheet.column(0, LABEL + 1 + column::COUNT);
+                sheet.advice[count].iter_mut().for_each(|c| *c += Fr::ONE);
+            }
+        },
+    );
 }
 
 #[test]

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use tribute_circuits::columns::{commit_records, commit_weights, CommittedGroup, Secret};
 use tribute_circuits::gadgets::argmax::difference_limbs;
-use tribute_circuits::gadgets::logup::INPUTS_PER_HELPER;
 use tribute_circuits::prove::prove;
 use tribute_circuits::statements::dataset::DatasetCircuit;
 use tribute_circuits::statements::evaluation::{column, third, EvaluationCircuit};
@@ -23,8 +22,8 @@ use crate::support::gates::{forging, Sheet};
 use crate::support::keyed::{keyed, srs};
 use crate::support::{self, altered};
 
-const COUNTED: &str = "tally is n + σ·correct";
-const RANGE: &str = "logUp ends at 0";
+const COUNTED: &str = "tally is n + σ·correct in row 0, and ends at 0";
+const RANGE: &str = "logUp starts and ends at 0";
 
 fn layout() -> Layout {
     Layout::new(10, 3, 7, 3, Task::Classes).unwrap()
@@ -292,7 +291,11 @@ fn tally_jumps() {
 
 #[test]
 fn tally_starts_above_zero() {
-    with_tally("evaluation_tally_starts_above_zero", "tally ends at 0", 0..layout().gate_rows());
+    with_tally(
+        "evaluation_tally_starts_above_zero",
+        "tally is n + σ·correct in row 0, and ends at 0",
+        0..layout().gate_rows(),
+    );
 }
 
 #[test]
@@ -300,7 +303,7 @@ fn accuracy_of_other_weights() {
     // answers of weights that are right more often, under the certified weights' commitment
     let w = World::tied();
     let better = w.with_weights(|values| values[1] += 1);
-    attack("evaluation_of_other_weights", &["logit check ends at 0"], &World::shape(), |shape, forged| {
+    attack("evaluation_of_other_weights", &["logit check starts and ends at 0"], &World::shape(), |shape, forged| {
         let mut circuit = w.circuit(shape.clone());
         if forged {
             circuit.columns = better.circuit(shape).columns;
@@ -315,7 +318,7 @@ fn accuracy_on_other_records() {
     let layout = layout();
     let w = World::new(support::weights(&layout, 3), support::records(&layout, 9, 8));
     let other = World::new(w.weights.clone(), support::records(&layout, 9, 11));
-    attack("evaluation_on_other_records", &["logit check ends at 0"], &World::shape(), |shape, forged| {
+    attack("evaluation_on_other_records", &["logit check starts and ends at 0"], &World::shape(), |shape, forged| {
         let mut circuit = w.circuit(shape.clone());
         if forged {
             circuit.columns = other.circuit(shape).columns;
@@ -400,7 +403,7 @@ fn logit_check_that_is_none() {
 
 #[test]
 fn logit_check_with_a_head_start() {
-    hidden_late("evaluation_logit_check_with_a_head_start", "logit check starts at 0", |sheet| {
+    hidden_late("evaluation_logit_check_with_a_head_start", "logit check starts and ends at 0", |sheet| {
         let r = sheet.column(2, third::R);
         sheet.balance(LOGITS, r, (r, 0));
     });
@@ -411,9 +414,9 @@ fn powers_that_start_at_minus_one() {
     // the vector a and all powers negated: logits of −W pass for those of W, and the smallest for the largest
     let negated = |values: &mut Vec<i64>| values.iter_mut().for_each(|w| *w = -*w);
     hidden("evaluation_powers_that_start_at_minus_one", "powers start at 1", negated, |phase, sheet| {
-        // `a` stands behind the lookup's helpers and their sum
-        let a = sheet.column(1, difference_limbs(&layout()).div_ceil(INPUTS_PER_HELPER) + 1);
         if phase == 1 {
+            // before the tally
+            let a = sheet.column_from_last(1, 1);
             sheet.advice[a][..layout().gate_rows()].iter_mut().for_each(|a| *a = -*a);
         }
         if phase == 2 {
@@ -447,8 +450,10 @@ fn evaluation_under_another_layout() {
     let mut certified = vec![0; layout.weights()];
     certified[0] = 1;
     let w = commit_weights(srs, &layout, &secret, &Weights::new(7, 3, certified).unwrap());
-    let knowing: Vec<_> = (0..3).map(|u| (0, wide.weights_start() + (u + 1) * 3 + u, Fr::ONE)).collect();
-    let w = altered(&shape, &w, &knowing);
+    let knowing = (0..3).map(|u| (0, wide.weights_start() + (u + 1) * 3 + u, Fr::ONE));
+    // where the first layout has salts, which may be anything
+    let none = (wide.weights_start()..layout.weights_start()).map(|row| (0, row, Fr::ZERO));
+    let w = altered(&shape, &w, &none.chain(knowing).collect::<Vec<_>>());
 
     let honest = EvaluationCircuit::new(shape.clone(), &xy, &w).unwrap();
     assert_eq!(honest.counts(), [30, 10].map(Fr::from));

@@ -1,6 +1,7 @@
 //! Attacks on `gradient`: another gradient, other weights, other records than the committed ones.
 
 use tribute_circuits::columns::{commit_gradient, commit_records, commit_weights, CommittedGroup, Secret};
+use tribute_circuits::statements::gradient::link::column;
 use tribute_circuits::statements::gradient::GradientCircuit;
 use tribute_core::head::{gradient, Weights};
 use tribute_core::layout::{Layout, Task};
@@ -15,7 +16,7 @@ use crate::support::keyed::keyed;
 use crate::support::{altered, instance, Instance};
 
 const A: usize = 3;
-const ENDS: &str = "gradient check ends at 0";
+const ENDS: &str = "gradient check starts at −α·2^u·N and ends at 0";
 
 /// The product check is the same for every link, and least squares needs no tables.
 fn layout() -> Layout {
@@ -27,7 +28,13 @@ pub(crate) fn world(layout: Layout, link: Link) -> (Shape, Instance) {
 }
 
 pub(crate) fn claim(shape: Shape, i: &Instance, g: &CommittedGroup) -> Claim<GradientCircuit> {
-    (GradientCircuit::new(shape, &i.xy, &i.w, g).unwrap(), vec![Fr::from(7)])
+    with_inputs(GradientCircuit::new(shape, &i.xy, &i.w, g).unwrap())
+}
+
+/// The circuit with the public inputs that follow from its columns.
+pub(crate) fn with_inputs(circuit: GradientCircuit) -> Claim<GradientCircuit> {
+    let inputs = circuit.public_inputs(Fr::from(7));
+    (circuit, inputs)
 }
 
 /// Attacks that claim another gradient for the same shard and weights.
@@ -85,14 +92,14 @@ fn weights_changed_after_training() {
     values[9] += 1;
     let other = Weights::new(16, 3, values).unwrap();
     let bad = commit_weights(&i.srs, &layout(), &i.secret, &other);
-    attack("weights_changed_after_training", &["logit check ends at 0"], &shape, |shape, forged| {
-        let (mut circuit, inputs) = claim(shape.clone(), &i, &i.g);
-        if forged {
-            let honest_columns = circuit.columns;
-            circuit = GradientCircuit::new(shape, &i.xy, &bad, &i.g).unwrap();
-            circuit.columns = honest_columns;
+    attack("weights_changed_after_training", &["logit check starts and ends at 0"], &shape, |shape, forged| {
+        let (honest, inputs) = claim(shape.clone(), &i, &i.g);
+        if !forged {
+            return (honest, inputs);
         }
-        (circuit, inputs)
+        let mut circuit = GradientCircuit::new(shape, &i.xy, &bad, &i.g).unwrap();
+        circuit.columns[column::LOGIT].clone_from(&honest.columns[column::LOGIT]);
+        with_inputs(circuit)
     });
 }
 
@@ -110,7 +117,7 @@ fn salt_row_read() {
     let bad = commit_gradient(&i.srs, &layout(), &i.secret, &[[3; 32]], &g);
     attack("salt_row_read", &[ENDS], &shape, |shape, forged| {
         let g = if forged { &bad } else { &i.g };
-        (GradientCircuit::new(shape, &salted, &i.w, g).unwrap(), vec![Fr::from(7)])
+        with_inputs(GradientCircuit::new(shape, &salted, &i.w, g).unwrap())
     });
 }
 
@@ -123,6 +130,6 @@ fn salts_are_never_read() {
     assert_ne!(xy.digest(), i.xy.digest());
     for xy in [&xy, &i.xy] {
         let circuit = GradientCircuit::new(shape.clone(), xy, &i.w, &i.g).unwrap();
-        keyed(&shape).accept("salts_are_never_read", &circuit, &[Fr::ONE]);
+        keyed(&shape).accept("salts_are_never_read", &circuit, &circuit.public_inputs(Fr::ONE));
     }
 }

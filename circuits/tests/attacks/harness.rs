@@ -6,7 +6,7 @@ use tribute_core::shape::Shape;
 use tribute_engine::halo2_proofs::halo2curves::bn256::Fr;
 use tribute_engine::proof::Proof;
 
-use crate::record::{record, Row};
+use crate::record::{record, record_on_cells, Row};
 use crate::support::gates::violated;
 use crate::support::keyed::{keyed, keyed_without};
 
@@ -55,6 +55,14 @@ pub(crate) fn attack<C: StatementWitness>(
         without_gate: Some(without_gate),
         gate: &gates.join(" + "),
     });
+}
+
+/// A forgery that violates this gate and no other, shown on the cells: the proof system takes exactly what violates no
+/// gate, which [`attack`] shows for one polynomial of every name. For the many polynomials that one loop makes.
+pub(crate) fn alone(name: &str, forged: &dyn StatementWitness, inputs: &[Fr], gate: &str) {
+    let found: Vec<String> = violated(forged, inputs).into_iter().map(|(gate, _)| gate).collect();
+    assert_eq!(found, [gate], "{name}: the gates that refuse it");
+    record_on_cells(name, forged.shape().statement.name(), gate);
 }
 
 /// An attack that no gate is about: `forge` alters the honest proof, and `guard` says what refuses it.

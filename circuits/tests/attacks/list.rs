@@ -11,6 +11,7 @@ pub(crate) enum Place {
 use Place::{Here, There};
 
 const CERTIFICATE: &str = "verifier-contract/test/CertificateAttacks.t.sol";
+const AGENTS: &str = "verifier-contract/test/AgentRegistry.t.sol";
 const SERVICE: &str = "verifier-contract/test/ServiceAttacks.t.sol";
 const DATASET: &str = "verifier-contract/test/DatasetRegistry.t.sol";
 const GATE: &str = "verifier-contract/test/ProofGateFixtures.t.sol";
@@ -31,8 +32,15 @@ pub(crate) const ATTACKS: &[(&str, &[Place])] = &[
     ("unqueried committed column", &[There("circuits/tests/attacks/columns.rs", "fn unqueried_committed_column")]),
     // link
     ("logit max too high", &[Here("logit_max_too_high"), Here("logistic_shift_too_high")]),
-    ("remainder ≥ 2S", &[Here("window_limb_out_of_range")]),
-    ("saturation flag", &[Here("saturation_flag")]),
+    (
+        "sum of probabilities beyond the window",
+        &[Here("window_limb_out_of_range"), Here("short_window_limb_out_of_range")],
+    ),
+    ("short limb of a logit out of range", &[Here("short_limb_of_a_logit_out_of_range")]),
+    (
+        "saturation flag",
+        &[Here("saturation_flag"), Here("logistic_saturation_flag"), Here("logistic_saturation_flag_of_the_other")],
+    ),
     // data
     ("wrong label", &[Here("wrong_label")]),
     ("record slipped in or dropped", &[Here("record_slipped_in"), Here("record_dropped")]),
@@ -46,35 +54,97 @@ pub(crate) const ATTACKS: &[(&str, &[Place])] = &[
     ),
     ("registration copied from the mempool", &[There(DATASET, "test_Attack_RegistrationCopiedFromTheMempool")]),
     ("d = 60 read as 64", &[Here("d_60_read_as_64"), There(DATASET, "test_Attack_SixtyFeaturesReadAsSixtyFour")]),
-    // certificate
-    ("G of another proof in a slot", &[There(CERTIFICATE, "test_Attack_GOfAnotherProofInASlot")]),
+    // contribution
     (
-        "junk in an inactive slot",
-        &[Here("junk_in_an_inactive_slot"), There(CERTIFICATE, "test_Attack_JunkInAnInactiveSlot")],
+        "N of other units",
+        &[
+            Here("contribution_too_high"),
+            Here("contribution_too_low"),
+            Here("remainder_below_zero"),
+            Here("remainder_of_a_unit_and_more"),
+        ],
     ),
+    (
+        "N shifted by a fraction of the field",
+        &[
+            Here("contribution_shifted_by_a_fraction"),
+            There(
+                "circuits/tests/attacks/contribution.rs",
+                "fn contributions_beyond_the_limit_are_the_verifiers_business",
+            ),
+            There(
+                "circuits/core/src/certificate/contributions.rs",
+                "fn a_contribution_shifted_by_a_fraction_is_no_number",
+            ),
+        ],
+    ),
+    (
+        "poles that activities cancel",
+        &[
+            Here("remainder_of_equal_limbs"),
+            Here("remainder_of_opposite_limbs"),
+            Here("remainder_with_a_long_top_limb"),
+        ],
+    ),
+    ("N of other weights", &[Here("contribution_of_other_weights")]),
+    (
+        "salts of weights and gradients read",
+        &[
+            Here("salt_above_the_weights_read"),
+            Here("salt_below_the_weights_read"),
+            Here("salts_counted_as_a_contribution"),
+            Here("salt_of_the_sum_read"),
+            Here("salt_of_the_weights_read"),
+        ],
+    ),
+    // optimum
+    (
+        "residual that is not the sum's",
+        &[
+            Here("residual_off_by_one"),
+            Here("rounded_residual_off_by_one"),
+            Here("residual_of_fewer_shards"),
+            Here("sum_beyond_integers"),
+            Here("weights_sum_changed"),
+        ],
+    ),
+    ("norm too large", &[Here("norm_too_large"), Here("norm_bound_out_of_range")]),
+    ("λ changed", &[Here("lambda_changed")]),
+    (
+        "weight out of range",
+        &[
+            Here("weight_out_of_range"),
+            Here("weight_with_a_long_top_limb"),
+            Here("weight_with_a_top_limb_out_of_range"),
+        ],
+    ),
+    // certificate
     (
         "n off by one",
         &[Here("n_off_by_one"), Here("optimum_n_off_by_one"), There(CERTIFICATE, "test_Attack_NOffByOne")],
     ),
-    ("shard twice", &[There(CERTIFICATE, "test_Attack_ShardTwice")]),
+    ("shard twice", &[There(CERTIFICATE, "test_Attack_ShardTwiceInTheSum"), There(AGENTS, "test_Attack_DatasetTwice")]),
     ("a shard left out", &[There(CERTIFICATE, "test_Attack_ShardLeftOut")]),
-    ("ε over the cap", &[Here("epsilon_too_small"), There(CERTIFICATE, "test_Attack_EpsilonOverTheCap")]),
-    ("G of another link", &[Here("g_of_another_link"), There(CERTIFICATE, "test_Attack_GOfAnotherLink")]),
+    (
+        "a sum that is not the gradients'",
+        &[
+            There("circuits/core/src/certificate/contributions.rs", "fn the_sum_is_of_every_gradient_once"),
+            There(CERTIFICATE, "test_Attack_GradientOfOneShardForTheSum"),
+            There(CERTIFICATE, "test_Attack_GradientsThatSumToNothing"),
+        ],
+    ),
+    (
+        "ε over the cap",
+        &[
+            Here("epsilon_too_small"),
+            Here("epsilon_bound_out_of_range"),
+            There(CERTIFICATE, "test_Attack_EpsilonOverTheCap"),
+        ],
+    ),
+    ("G of another link", &[Here("g_of_another_link"), There(AGENTS, "test_RevertWhen_CircuitHasAnotherLink")]),
     (
         "weights changed after training",
         &[Here("weights_changed_after_training"), There(CERTIFICATE, "test_Attack_WeightsChangedAfterTraining")],
-    ),
-    ("share inflated", &[Here("share_inflated"), There(CERTIFICATE, "test_Attack_ShareInflated")]),
-    ("negative share hidden", &[Here("negative_share_hidden"), There(CERTIFICATE, "test_Attack_NegativeShareHidden")]),
-    (
-        "sum that is not its parts'",
-        &[
-            Here("sum_off_in_the_first_entry"),
-            Here("sum_off_in_the_last_entry"),
-            Here("sum_without_a_part"),
-            Here("sum_with_a_part_twice"),
-            Here("sum_of_another_part"),
-        ],
     ),
     // evaluation
     (
@@ -99,7 +169,7 @@ pub(crate) const ATTACKS: &[(&str, &[Place])] = &[
     ("receipt dropped", &[Here("receipt_dropped")]),
     ("receipt counted twice", &[Here("receipt_counted_twice"), Here("count_from_another_history")]),
     ("slots swapped", &[Here("slots_swapped"), There(SERVICE, "test_Attack_SlotsSwapped")]),
-    ("session twice in one claim", &[There(SERVICE, "test_Attack_SessionTwiceInOneClaim")]),
+    ("session twice in one claim", &[There(SERVICE, "test_ASessionTwiceIsPaidStretchByStretch")]),
     (
         "voucher of another session or version",
         &[There(SERVICE, "test_Attack_VoucherOfAnotherSession"), There(SERVICE, "test_Attack_VoucherOfAnotherVersion")],
@@ -144,18 +214,9 @@ pub(crate) const EXEMPT: &[(&str, &str, &str)] = &[
          as a second lock, because the payment depends on it",
     ),
     (
-        "sum",
-        SUM_GATE,
-        "the only gate: without it nothing is left to prove in, not even what is true; the forgeries in sum.rs violate it \
-         and nothing else",
-    ),
-    (
         "evaluation",
         "powers within a block: xt' = κ·xt",
         "of the product gadget, for `gradient`, whose check multiplies every power: here only the powers on the first rows \
          of blocks are used, and those step from block to block",
     ),
 ];
-
-/// The gate of `sum`.
-pub(crate) const SUM_GATE: &str = "sum: g = Σ g_p";

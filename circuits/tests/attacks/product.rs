@@ -17,7 +17,7 @@ use tribute_engine::field::{from_i256, two_to};
 use tribute_engine::halo2_proofs::halo2curves::bn256::Fr;
 use tribute_engine::halo2_proofs::halo2curves::ff::Field;
 
-use crate::gradient::{claim, world};
+use crate::gradient::{claim, with_inputs, world};
 use crate::harness::{attack, Claim};
 use crate::record::{record, Row};
 use crate::support::gates::{forging, sheet, Sheet};
@@ -25,8 +25,13 @@ use crate::support::keyed::keyed;
 use crate::support::{altered, Instance};
 
 pub(crate) const LOGITS: &str = "logit check: r' = σr + α·zk + b on head rows, r − a(α·wk + τ^j) on blocks";
-const GRADIENT: &str = "gradient check: e' = e + s·b·ek on head rows, e − τ^j κ^u g on weight rows";
+pub(crate) const GRADIENT: &str =
+    "gradient check: e' = e + s·b·ek on head rows, e − (τ^j κ^u + α·w)g on weight rows, e − α·2^bi·limb";
 const C: usize = 3;
+/// Challenges, by index.
+const SIGMA: usize = 2;
+const KAPPA: usize = 3;
+const TAU: usize = 4;
 
 fn layout() -> Layout {
     Layout::new(10, 3, 16, C, Task::Classes).unwrap()
@@ -90,7 +95,7 @@ fn features_under_another_sum() {
     // two head sums change so that the logit check does not notice: d_3 = −σ·d_2
     hidden("features_under_another_sum", "features under τ: xt = Σ_a τ^a x_a + τ^A·xt'", false, |sheet| {
         let [xt, ek, e, r] = [third::XT, third::EK, third::E, third::R].map(|n| of_phase_three(sheet, n));
-        let (sigma, tau) = (sheet.challenges[0], sheet.challenges[2]);
+        let (sigma, tau) = (sheet.challenges[SIGMA], sheet.challenges[TAU]);
         let open = sheet.run_down(GRADIENT, e);
         let pull = tau * (sheet.advice[ek][head(2)] - sigma * sheet.advice[ek][head(3)]);
         let d = -open * pull.invert().unwrap();
@@ -131,7 +136,7 @@ fn powers_of_two_blocks_changed() {
     // as for features: the logit check must not notice
     hidden("powers_of_two_blocks_changed", "powers between blocks: xt(c below) = τ·xt", false, |sheet| {
         let [xt, e, r] = [third::XT, third::E, third::R].map(|n| of_phase_three(sheet, n));
-        let (kappa, a, g) = (sheet.challenges[1], sheet.column(1, 0), sheet.column(0, 5));
+        let (kappa, a, g) = (sheet.challenges[KAPPA], sheet.column_from_last(1, 0), sheet.column(0, 5));
         let open = sheet.run_down(GRADIENT, e);
         let under_kappa = |j: usize| (0..C).rev().fold(Fr::ZERO, |s, u| s * kappa + sheet.advice[g][block(j) + u]);
         let ratio = sheet.advice[a][block(1)] * sheet.advice[a][block(2)].invert().unwrap();
@@ -156,7 +161,7 @@ fn logit_check_that_is_none() {
 
 #[test]
 fn logit_check_with_a_head_start() {
-    hidden("logit_check_with_a_head_start", "logit check starts at 0", true, |sheet| {
+    hidden("logit_check_with_a_head_start", "logit check starts and ends at 0", true, |sheet| {
         let r = of_phase_three(sheet, third::R);
         sheet.balance(LOGITS, r, (r, 0));
     });
@@ -166,13 +171,13 @@ fn logit_check_with_a_head_start() {
 fn gradient_check_that_is_none() {
     hidden("gradient_check_that_is_none", GRADIENT, false, |sheet| {
         let e = of_phase_three(sheet, third::E);
-        sheet.advice[e].fill(Fr::ZERO);
+        sheet.advice[e][1..].fill(Fr::ZERO);
     });
 }
 
 #[test]
 fn gradient_check_with_a_head_start() {
-    hidden("gradient_check_with_a_head_start", "gradient check starts at 0", false, |sheet| {
+    hidden("gradient_check_with_a_head_start", "gradient check starts at −α·2^u·N and ends at 0", false, |sheet| {
         let e = of_phase_three(sheet, third::E);
         sheet.balance(GRADIENT, e, (e, 0));
     });
@@ -193,16 +198,16 @@ fn powers_that_start_at_one_half() {
     let bad = commit(&doubled);
     let of_twice = commit_weights(&i.srs, &layout(), &i.secret, &twice);
     attack("powers_that_start_at_one_half", &["powers start at 1"], &shape, |shape, forged| {
-        let inputs = vec![Fr::from(7)];
         if !forged {
-            return (GradientCircuit::new(shape, &i.xy, &w, &honest).unwrap(), inputs);
+            return with_inputs(GradientCircuit::new(shape, &i.xy, &w, &honest).unwrap());
         }
         let logits = GradientCircuit::new(shape.clone(), &i.xy, &of_twice, &bad).unwrap().columns;
         let mut circuit = GradientCircuit::new(shape, &i.xy, &w, &bad).unwrap();
-        circuit.columns = logits;
+        circuit.columns[column::LOGIT].clone_from(&logits[column::LOGIT]);
+        let inputs = circuit.public_inputs(Fr::from(7));
         circuit.forge = Some(forging(&circuit, &inputs, |phase, sheet| {
-            let a = sheet.column(1, 0);
             if phase == 1 {
+                let a = sheet.column_from_last(1, 0);
                 sheet.advice[a][..layout().gate_rows()].iter_mut().for_each(|a| *a = a.double());
             }
             if phase == 2 {
@@ -256,15 +261,21 @@ fn under_other_challenges(name: &str, i: &Instance, forged: Claim<GradientCircui
 
 #[test]
 fn fixed_challenge() {
-    // wrong in two cells, invisibly under the powers of an earlier proof: g_0 + 1, g_1 − pw_0/pw_1
+    // wrong in three cells, invisibly under the powers of an earlier proof, and with the same contribution: g_0 + 1,
+    // g_1 + x, g_2 + y with 1 + κx + κ²y = 0 and w_0 + w_1·x + w_2·y = 0
     let (shape, i) = world(layout(), Link::Squared);
     let (mut circuit, inputs) = claim(shape.clone(), &i, &i.g);
     let challenges = challenges_of(&mut circuit, &inputs);
-    let shift = challenges[1].invert().unwrap();
+    let (kappa, w) = (challenges[KAPPA], &i.w.columns[0].values[block(0)..]);
+    let y = (w[0] * kappa - w[1]) * (w[1] * kappa.square() - w[2] * kappa).invert().unwrap();
+    let x = -(Fr::ONE + kappa.square() * y) * kappa.invert().unwrap();
+    assert_eq!(w[0] + w[1] * x + w[2] * y, Fr::ZERO);
     let values = &i.g.columns[0].values;
-    let at = |j: usize| block(0) + j;
-    let bad = altered(&shape, &i.g, &[(0, at(0), values[at(0)] + Fr::ONE), (0, at(1), values[at(1)] - shift)]);
-    under_other_challenges("fixed_challenge", &i, claim(shape, &i, &bad), &challenges);
+    let changes = [Fr::ONE, x, y];
+    let changed: Vec<_> = (0..C).map(|j| (0, block(0) + j, values[block(0) + j] + changes[j])).collect();
+    let forged = claim(shape.clone(), &i, &altered(&shape, &i.g, &changed));
+    assert_eq!(forged.1, inputs);
+    under_other_challenges("fixed_challenge", &i, forged, &challenges);
 }
 
 #[test]
@@ -276,12 +287,12 @@ fn vector_committed_late() {
     circuit.columns[column::LOGIT][head(2) + 1] += Fr::from(5);
     let challenges = challenges_of(&mut circuit, &inputs);
     let mut seen = sheet(&circuit, &inputs, &challenges);
-    let (a, r) = (seen.column(1, 0), of_phase_three(&seen, third::R));
+    let (a, r) = (seen.column_from_last(1, 0), of_phase_three(&seen, third::R));
     seen.balance(LOGITS, r, (a, block(1)));
     let late = seen.advice[a][block(1)];
     circuit.forge = Some(forging(&circuit, &inputs, move |phase, sheet| {
-        let a = sheet.column(1, 0);
         if phase == 1 {
+            let a = sheet.column_from_last(1, 0);
             // `a` follows from σ but for the entry that was chosen late
             sheet.advice[a][block(1)] = late;
         }
@@ -296,8 +307,8 @@ fn vector_committed_late() {
     let keyed = keyed(&Shape::gradient(layout(), Link::Squared));
     let cs = keyed.keys.vk().cs();
     let phases = cs.advice_column_phase();
-    assert_eq!((phases.iter().filter(|p| **p == 1).count(), phases.iter().filter(|p| **p == 2).count()), (1, 5));
-    assert_eq!(cs.challenge_phase(), [0, 1, 1, 1], "σ; κ, τ, α");
+    assert_eq!((phases.iter().filter(|p| **p == 1).count(), phases.iter().filter(|p| **p == 2).count()), (2, 5));
+    assert_eq!(cs.challenge_phase(), [0, 0, 0, 1, 1, 1], "β, θ, σ; κ, τ, α");
 }
 
 #[test]
@@ -306,7 +317,10 @@ fn gradient_beyond_integers() {
     let (shape, i) = world(layout(), Link::Squared);
     let half = two_to(1).invert().unwrap();
     let bad = altered(&shape, &i.g, &[(0, block(1), from_i256(&i.gradient[C]) + half)]);
-    attack("gradient_beyond_integers", &["gradient check ends at 0"], &shape, |shape, forged| {
-        claim(shape, &i, if forged { &bad } else { &i.g })
-    });
+    attack(
+        "gradient_beyond_integers",
+        &["gradient check starts at −α·2^u·N and ends at 0"],
+        &shape,
+        |shape, forged| claim(shape, &i, if forged { &bad } else { &i.g }),
+    );
 }

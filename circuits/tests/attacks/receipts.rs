@@ -7,11 +7,13 @@ use tribute_engine::halo2_proofs::halo2curves::bn256::Fr;
 use tribute_engine::halo2_proofs::halo2curves::ff::Field;
 
 use crate::agent::{after, slots, Agent};
+use crate::harness::alone;
 use crate::service::attack;
 use crate::support::gates::{forging, Sheet};
 
 const OUTPUT: &str = "S-box: output = x⁵";
 const FULL: &str = "full rounds: state' = M·outputs";
+const PARTIAL: &str = "partial rounds: state' = M·(state, outputs)";
 
 #[test]
 fn answer_to_another_query() {
@@ -113,42 +115,69 @@ fn message_that_is_not_absorbed() {
 
 /// A receipt whose permutation goes wrong: `edit` gets the cells of phase one and the rows of the last permutation's last
 /// two rounds, and everything below follows from what it does.
+fn permuted(agent: &Agent, shape: Shape, edit: impl Fn(&mut Sheet, usize)) -> ServiceCircuit {
+    let session = agent.session(1, 1);
+    let inputs = slots(&[(0, 1, after(&agent.layout, &session), 1)]);
+    let mut circuit = agent.prove_steps(shape, agent.steps(0, &session), inputs);
+    let link = agent.blocks().link(0);
+    let public = circuit.inputs(Fr::from(9));
+    let mut sheet = Sheet::of_phase_one(&circuit, &public);
+    edit(&mut sheet, link);
+    for n in column::STATE..column::OUTPUT + poseidon2::BOXES {
+        let length = circuit.columns[n].len();
+        circuit.columns[n].copy_from_slice(&sheet.advice[1 + n][..length]);
+    }
+    let receipt = circuit.columns[column::STATE][link];
+    circuit.columns[column::NEXT][link] = Fr::ZERO; // the idle blocks start from 0
+    circuit.slots = slots(&[(0, 1, receipt, 1)]);
+    circuit
+}
+
 fn wrong_permutation(name: &str, gate: &str, edit: impl Fn(&mut Sheet, usize)) {
     let agent = Agent::plain();
-    let session = agent.session(1, 1);
-    let column = |n: usize| 1 + n;
-    attack(name, &agent, &[gate], std::slice::from_ref(&session), |shape: Shape| -> ServiceCircuit {
-        let inputs = slots(&[(0, 1, after(&agent.layout, &session), 1)]);
-        let mut circuit = agent.prove_steps(shape, agent.steps(0, &session), inputs);
-        let link = agent.blocks().link(0);
-        let public = circuit.inputs(Fr::from(9));
-        let mut sheet = Sheet::of_phase_one(&circuit, &public);
-        edit(&mut sheet, link);
-        for n in column::STATE..column::OUTPUT + poseidon2::BOXES {
-            let length = circuit.columns[n].len();
-            circuit.columns[n].copy_from_slice(&sheet.advice[column(n)][..length]);
-        }
-        let state = circuit.columns[column::STATE][link];
-        circuit.columns[column::NEXT][link] = Fr::ZERO; // the idle blocks start from 0
-        circuit.slots = slots(&[(0, 1, state, 1)]);
-        circuit
-    });
+    attack(name, &agent, &[gate], &[agent.session(1, 1)], |shape| permuted(&agent, shape, &edit));
 }
 
 const fn output(i: usize) -> usize {
     1 + column::OUTPUT + i
 }
 
-/// Fills the states below a row of two full rounds.
+const fn state(lane: usize) -> usize {
+    1 + column::STATE + lane
+}
+
+/// The gate of the n-th polynomial of a name, from 0.
+fn nth(name: &str, n: usize) -> String {
+    if n == 0 {
+        name.to_owned()
+    } else {
+        format!("{name} #{}", n + 1)
+    }
+}
+
+/// Fills the rows from `row` to the link row as the rounds say, outputs and states.
+fn follow(sheet: &mut Sheet, row: usize, link: usize) {
+    for row in row..link {
+        for i in 0..poseidon2::BOXES {
+            for kind in 0..2 {
+                sheet.solve_nth(OUTPUT, 2 * i + kind, row, (output(i), row));
+            }
+        }
+        next_states(sheet, row);
+    }
+}
+
+/// Fills the states below a row of rounds.
 fn next_states(sheet: &mut Sheet, row: usize) {
     for lane in 0..poseidon2::WIDTH {
-        sheet.solve(FULL, row, (1 + column::STATE + lane, row + 1));
+        sheet.solve_nth(FULL, lane, row, (state(lane), row + 1));
+        sheet.solve_nth(PARTIAL, lane, row, (state(lane), row + 1));
     }
 }
 
 #[test]
 fn s_box_of_another_number() {
-    wrong_permutation("s_box_of_another_number", OUTPUT, |sheet, link| {
+    wrong_permutation("s_box_of_another_number", &nth(OUTPUT, 14), |sheet, link| {
         sheet.advice[output(7)][link - 1] += Fr::ONE;
         next_states(sheet, link - 1);
     });
@@ -156,16 +185,45 @@ fn s_box_of_another_number() {
 
 #[test]
 fn state_after_partial_rounds_chosen() {
-    let gate = "partial rounds: state' = M·(state, outputs)";
-    wrong_permutation("state_after_partial_rounds_chosen", gate, |sheet, link| {
-        sheet.advice[1 + column::STATE][link - 2] += Fr::ONE;
-        for row in [link - 2, link - 1] {
-            for i in 0..poseidon2::BOXES {
-                sheet.solve_nth(OUTPUT, 2 * i, row, (output(i), row));
-            }
-            next_states(sheet, row);
-        }
+    wrong_permutation("state_after_partial_rounds_chosen", PARTIAL, |sheet, link| {
+        sheet.advice[state(0)][link - 2] += Fr::ONE;
+        follow(sheet, link - 2, link);
     });
+}
+
+/// Every polynomial of the permutation alone: a cell that only it holds, with everything below as the rounds say.
+#[test]
+fn every_polynomial_of_the_permutation_counts() {
+    let agent = Agent::plain();
+    let refuses = |name: &str, n: usize, edit: &dyn Fn(&mut Sheet, usize)| {
+        let circuit = permuted(&agent, agent.shape(), edit);
+        let gate = nth(name, n);
+        alone(&format!("permutation: {gate}"), &circuit, &circuit.inputs(Fr::from(9)), &gate);
+    };
+    // full rounds end the permutation; partial ones are before its last two rows
+    let partial = |link: usize| link - 3;
+    for i in 0..poseidon2::BOXES {
+        for kind in 0..2 {
+            refuses(OUTPUT, 2 * i + kind, &|sheet, link| {
+                let row = if kind == 0 { link - 1 } else { partial(link) };
+                sheet.advice[output(i)][row] += Fr::ONE;
+                for later in i + 1..poseidon2::BOXES {
+                    sheet.solve_nth(OUTPUT, 2 * later + kind, row, (output(later), row));
+                }
+                next_states(sheet, row);
+                follow(sheet, row + 1, link);
+            });
+        }
+    }
+    for lane in 0..poseidon2::WIDTH {
+        for (name, full) in [(FULL, true), (PARTIAL, false)] {
+            refuses(name, lane, &|sheet, link| {
+                let row = if full { link - 1 } else { partial(link) };
+                sheet.advice[state(lane)][row + 1] += Fr::ONE;
+                follow(sheet, row + 1, link);
+            });
+        }
+    }
 }
 
 #[test]

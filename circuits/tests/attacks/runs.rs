@@ -9,9 +9,9 @@ use crate::agent::{after, receipt_of, slots, Agent};
 use crate::service::attack;
 use crate::support::gates::forging;
 
-const ENDS: &str = "logUp ends at 0";
+const ENDS: &str = "logUp starts and ends at 0";
 const HELPER: &str = "logUp helper: h·d₁d₂d₃ = s₁d₂d₃ + s₂d₁d₃ + s₃d₁d₂";
-const SUM: &str = "logUp sum: (sum' − sum − Σh)(β − t) + m = 0";
+const SUM: &str = "logUp sum: (sum' − sum − Σh)·d₁d₂·(β − t) = (s₁d₂ + s₂d₁)(β − t) − m·d₁d₂";
 
 #[test]
 fn receipt_replayed() {

@@ -10,8 +10,8 @@ use tribute_engine::halo2_proofs::halo2curves::ff::Field;
 use crate::agent::{after, receipt_of, slots, Agent};
 use crate::support::gates::{forging, violated, Sheet};
 
-const ENDS: &str = "logUp ends at 0";
-const LOGITS: &str = "logit check: r' = σr + 256 + τ·head on starts, r − a(α·wk + τ^j) on blocks";
+const ENDS: &str = "logUp starts and ends at 0";
+const LOGITS: &str = "logit check: r' = σr + bias + τ·head on starts, r − a(α·wk + τ^j) on blocks";
 
 /// An attack on the sessions `honest`, whose proof is accepted.
 pub(crate) fn attack(
@@ -188,7 +188,7 @@ fn answer_by_other_logits() {
     let wrong = (session.queries[1].answer + 1) % 5;
     let mut forged = session.clone();
     forged.queries[1].answer = wrong;
-    attack("answer_by_other_logits", &agent, &["logit check ends at 0"], &[session], |shape| {
+    attack("answer_by_other_logits", &agent, &["logit check starts and ends at 0"], &[session], |shape| {
         let slots = slots(&[(0, 1, after(&agent.layout, &forged), 3)]);
         let mut circuit = agent.prove_steps(shape, agent.steps(0, &forged), slots);
         let mut logits = agent.weights.logits(&forged.queries[1].features);
@@ -249,7 +249,7 @@ fn logit_check_that_is_none() {
 
 #[test]
 fn logit_check_with_a_head_start() {
-    other_logits("answers_with_a_head_start", "logit check starts at 0", |_, sheet| {
+    other_logits("answers_with_a_head_start", "logit check starts and ends at 0", |_, sheet| {
         let r = sheet.column(2, third::R);
         sheet.balance(LOGITS, r, (r, 0));
     });
@@ -317,11 +317,17 @@ fn feature_beyond_the_last() {
     let agent = Agent::plain();
     let session = agent.session(1, 1);
     // a 21st feature, in the receipt and in no logit
-    attack("feature_beyond_the_last", &agent, &["logit check ends at 0"], std::slice::from_ref(&session), |shape| {
-        let mut steps = agent.steps(0, &session);
-        steps[0].features.push(9);
-        steps[0].message[1] += Fr::from(9) * (0..20).fold(Fr::one(), |p, _| p * Fr::from(256));
-        let after = receipt_of(&steps[0].message);
-        agent.prove_steps(shape, steps, slots(&[(0, 1, after, 1)]))
-    });
+    attack(
+        "feature_beyond_the_last",
+        &agent,
+        &["logit check starts and ends at 0"],
+        std::slice::from_ref(&session),
+        |shape| {
+            let mut steps = agent.steps(0, &session);
+            steps[0].features.push(9);
+            steps[0].message[1] += Fr::from(9) * (0..20).fold(Fr::one(), |p, _| p * Fr::from(256));
+            let after = receipt_of(&steps[0].message);
+            agent.prove_steps(shape, steps, slots(&[(0, 1, after, 1)]))
+        },
+    );
 }

@@ -23,7 +23,7 @@ pub(crate) fn layout(k: u32, d: usize, c: usize) -> Layout {
 }
 
 pub(crate) fn small_srs() -> &'static Srs {
-    srs(13)
+    srs(15)
 }
 
 /// An agent with its committed weights.
@@ -39,9 +39,9 @@ impl Agent {
         Agent { layout, weights, group }
     }
 
-    /// 20 features, 5 classes, k = 13. Classes 1 and 3 have the same weights: they tie on every query.
+    /// 20 features, 5 classes, k = 15, the least whose limbs are wide enough. Classes 1 and 3 have the same weights: they tie on every query.
     pub(crate) fn tying() -> Self {
-        let layout = layout(13, 20, 5);
+        let layout = layout(15, 20, 5);
         let mut values = weights(&layout, 3).values().to_vec();
         for block in values.chunks_mut(5) {
             block[1] = block[0].abs().max(block[1]).max(block[2]).max(block[4]);
@@ -51,7 +51,7 @@ impl Agent {
     }
 
     pub(crate) fn plain() -> Self {
-        let layout = layout(13, 20, 5);
+        let layout = layout(15, 20, 5);
         Agent::new(small_srs(), layout, weights(&layout, 3))
     }
 

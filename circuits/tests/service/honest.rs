@@ -59,7 +59,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 4, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn any_shape_and_any_batch(d in 1usize..80, c in 2usize..30, seed in 0i64..1000, sizes in prop::collection::vec(0usize..6, 1..6)) {
-        let layout = layout(13, d, c);
+        let layout = layout(15, d, c);
         let agent = Agent::new(small_srs(), layout, weights(&layout, seed));
         let keys = agent.keys(small_srs());
         let sessions: Vec<_> = sizes.iter().enumerate().map(|(i, n)| agent.session(i as u64 + seed as u64, *n)).collect();
@@ -84,19 +84,20 @@ fn what_does_not_fit_says_so() {
     let mut wrong = session.clone();
     wrong.queries[0].answer = (wrong.queries[0].answer + 1) % 5;
     assert!(matches!(new(agent.shape(), &[wrong]), ServiceError::Answer { slot: 0, query: 0, .. }));
-    let other = Shape::service(layout(13, 21, 5));
+    let other = Shape::service(layout(15, 21, 5));
     assert!(matches!(new(other, &[]), ServiceError::Weights { features: 20, layout_features: 21, .. }));
-    let small = Shape::service(layout(12, 20, 5));
-    assert!(matches!(new(small.clone(), &[]), ServiceError::NoRoom { k: 12, .. }));
-    assert!(Keys::generate(&Srs::development(12), &small).is_err());
+    // four limbs of 13 bits do not hold every difference of two logits
+    let small = Shape::service(layout(14, 20, 5));
+    assert!(matches!(new(small.clone(), &[]), ServiceError::NoRoom { k: 14, .. }));
+    assert!(Keys::generate(&Srs::development(14), &small).is_err());
 }
 
 /// Many features, many classes: blocks higher than their rounds.
 #[test]
 fn large_heads() {
-    let srs = Srs::development(14);
+    let srs = Srs::development(15);
     for (d, c) in [(784, 10), (64, 100)] {
-        let layout = layout(14, d, c);
+        let layout = layout(15, d, c);
         let agent = Agent::new(&srs, layout, weights(&layout, 1));
         assert!(agent.blocks().lead > 1);
         accepted(&srs, &agent, &agent.keys(&srs), &[agent.session(1, 3), agent.session(2, 2)]);

@@ -1,4 +1,4 @@
-//! `sum` and `evaluation`, and every statement over any shape: what is true can be proven, at every boundary. What is not
+//! `evaluation`, and every statement over any shape: what is true can be proven, at every boundary. What is not
 //! is tried in `tests/attacks`.
 
 #[path = "../support/mod.rs"]
@@ -6,7 +6,6 @@ mod support;
 
 mod evaluation;
 mod shapes;
-mod sum;
 
 use tribute_circuits::arithmetization::StatementWitness;
 use tribute_circuits::prove::prove;

@@ -9,11 +9,12 @@ use tribute_circuits::prove::{prove, prove_unchecked};
 use tribute_circuits::statements::dataset::DatasetCircuit;
 use tribute_circuits::statements::evaluation::EvaluationCircuit;
 use tribute_circuits::statements::gradient::GradientCircuit;
-use tribute_core::head::{answer, gradient, HeadError};
+use tribute_core::head::{answer, contribution, gradient, HeadError};
 use tribute_core::layout::{Layout, Task};
 use tribute_core::link::Link;
 use tribute_core::shape::Shape;
 use tribute_core::I256;
+use tribute_engine::field::from_i128;
 use tribute_engine::halo2_proofs::halo2curves::bn256::Fr;
 use tribute_engine::proof::verify;
 use tribute_engine::srs::Srs;
@@ -50,8 +51,14 @@ fn integers_are_proven(layout: Layout, link: Link, n: usize, seed: u64, entry: u
         }
         let group = commit_gradient(&srs, &layout, &secret, &[xy.digest(), w.digest()], &g);
         let circuit = GradientCircuit::new(shape.clone(), &xy, &w, &group).unwrap();
-        let proof = prove_unchecked(&srs, &keys, &circuit, vec![Fr::from(7)]).unwrap();
+        let inputs = circuit.public_inputs(Fr::from(7));
+        let n = contribution(&layout, &weights, &g);
+        assert_eq!(inputs[tribute_core::statement::gradient::CONTRIBUTION], from_i128(n));
+        let proof = prove_unchecked(&srs, &keys, &circuit, inputs).unwrap();
         assert_eq!(verify(&srs, keys.vk(), &proof), right, "{}", shape.name());
+        let mut other = proof;
+        other.inputs[tribute_core::statement::gradient::CONTRIBUTION] -= Fr::from(1);
+        assert!(!verify(&srs, keys.vk(), &other), "{}: another contribution", shape.name());
     }
 
     if layout.task() == Task::Classes {
@@ -66,8 +73,10 @@ proptest! {
     #[test]
     fn squared_over_any_shape(
         k in 10u32..12, a in 1usize..12, d in 1usize..48, c in 2usize..9, n in 0usize..30, seed in 1u64..200, entry: usize,
+        scale in 0u32..=4,
     ) {
-        integers_are_proven(Layout::new(k, a, d, c, Task::Classes).unwrap(), Link::Squared, n, seed, entry);
+        let layout = Layout::new(k, a, d, c, Task::Classes).unwrap().with_intercept_scale(scale).unwrap();
+        integers_are_proven(layout, Link::Squared, n, seed, entry);
     }
 
     #[test]
@@ -79,17 +88,15 @@ proptest! {
 
     #[test]
     fn optimum_over_any_shape(
-        k in 10u32..13, a in 1usize..12, d in 1usize..12, c in 2usize..5, reg_bias: bool,
-        shards in prop::collection::vec((1usize..12, any::<bool>()), 1..=8),
+        k in 10u32..13, a in 1usize..12, d in 1usize..12, c in 2usize..5, scale in 0u32..3,
+        sizes in prop::collection::vec(1usize..12, 1..=8),
     ) {
-        let layout = Layout::new(k, a, d, c, Task::Classes).unwrap();
-        let sizes: Vec<usize> = shards.iter().map(|(n, _)| *n).collect();
-        let joined: Vec<bool> = shards.iter().enumerate().map(|(i, (_, joined))| i > 0 && *joined).collect();
-        let f = match try_fitted(layout, reg_bias, &sizes, &joined) {
-            Err(HeadError::ZeroWeights | HeadError::Share { .. }) => return Err(TestCaseError::reject("nothing to attribute")),
+        let layout = Layout::new(k, a, d, c, Task::Classes).unwrap().with_intercept_scale(scale).unwrap();
+        let f = match try_fitted(layout, &sizes) {
+            Err(HeadError::ZeroWeights) => return Err(TestCaseError::reject("no weights")),
             f => f.unwrap(),
         };
-        let circuit = f.circuit(Shape::optimum(layout, reg_bias));
+        let circuit = f.circuit();
         let keys = Keys::generate(&f.srs, circuit.shape()).unwrap();
         let proof = prove(&f.srs, &keys, &circuit, circuit.public_inputs(Fr::from(5))).unwrap();
         for i in 0..proof.inputs.len() {
@@ -105,9 +112,11 @@ proptest! {
     #[test]
     fn links_with_exp_over_any_shape(
         a in 3usize..12, d in 1usize..40, c in 2usize..9, softmax: bool, n in 0usize..30, seed in 1u64..200, entry: usize,
+        scale in 0u32..=4,
     ) {
         let link = if softmax { Link::Softmax } else { Link::Logistic };
-        integers_are_proven(Layout::new(14, a, d, c, Task::Classes).unwrap(), link, n, seed, entry);
+        let layout = Layout::new(14, a, d, c, Task::Classes).unwrap().with_intercept_scale(scale).unwrap();
+        integers_are_proven(layout, link, n, seed, entry);
     }
 }
 

@@ -22,10 +22,10 @@ pub type Cell = (usize, usize);
 
 /// All cells of one circuit, as far as its phases have been filled.
 pub struct Sheet {
-    layout: Layout,
-    cs: ConstraintSystem<Fr>,
-    fixed: Vec<Vec<Fr>>,
-    instance: Vec<Fr>,
+    pub layout: Layout,
+    pub cs: ConstraintSystem<Fr>,
+    pub fixed: Vec<Vec<Fr>>,
+    pub instance: Vec<Fr>,
     /// By column index.
     pub advice: Vec<Vec<Fr>>,
     /// By index.
@@ -59,26 +59,42 @@ impl Sheet {
         self.columns(phase)[n]
     }
 
-    fn columns(&self, phase: u8) -> Vec<usize> {
+    /// The n-th column of a phase from its end, the last being 0.
+    pub fn column_from_last(&self, phase: u8, n: usize) -> usize {
+        let columns = self.columns(phase);
+        columns[columns.len() - 1 - n]
+    }
+
+    /// The columns of a phase.
+    pub fn columns(&self, phase: u8) -> Vec<usize> {
         let phases = self.cs.advice_column_phase();
         (0..phases.len()).filter(|i| phases[*i] == phase).collect()
     }
 
-    fn polynomials(&self, gate: &str) -> Vec<Expression<Fr>> {
-        let of_name = self.cs.gates().iter().filter(|g| g.name() == gate);
+    /// The polynomials of a name.
+    pub fn polynomials(&self, gate: &str) -> Vec<Expression<Fr>> {
+        let more = format!("{gate} #");
+        let of_name = self.cs.gates().iter().filter(|g| g.name() == gate || g.name().starts_with(&more));
         let all: Vec<_> = of_name.flat_map(|g| g.polynomials().to_vec()).collect();
         assert!(!all.is_empty(), "no gate `{gate}`");
         all
     }
 
-    fn value(&self, polynomial: &Expression<Fr>, row: usize) -> Fr {
+    /// The polynomial on a row.
+    pub fn value(&self, polynomial: &Expression<Fr>, row: usize) -> Fr {
+        self.value_with(polynomial, row, (usize::MAX, 0), Fr::ZERO)
+    }
+
+    /// [`Self::value`] if a cell had another value.
+    pub fn value_with(&self, polynomial: &Expression<Fr>, row: usize, cell: Cell, value: Fr) -> Fr {
         let rows = self.layout.rows();
         let at = |rotation: i32| (row as i64 + i64::from(rotation)).rem_euclid(rows as i64) as usize;
+        let advice = |column: usize, row: usize| if (column, row) == cell { value } else { self.advice[column][row] };
         polynomial.evaluate_lazy(
             &|x| x,
             &|_| Fr::ZERO,
             &|q| self.fixed[q.column_index()][at(q.rotation().0)],
-            &|q| self.advice[q.column_index()][at(q.rotation().0)],
+            &|q| advice(q.column_index(), at(q.rotation().0)),
             &|q| self.instance[at(q.rotation().0)],
             &|c| self.challenges[c.index()],
             &|x| -x,
@@ -89,7 +105,8 @@ impl Sheet {
         )
     }
 
-    /// Sets a cell, in which the gate is linear, so that the gate holds on a row; a cell that it does not constrain stays.
+    /// Sets a cell, in which the gates of a name are linear, so that they hold on a row; a cell that they do not constrain
+    /// stays.
     pub fn solve(&mut self, gate: &str, row: usize, cell: Cell) {
         for polynomial in self.polynomials(gate) {
             self.solve_one(&polynomial, row, cell);
@@ -156,7 +173,7 @@ impl Sheet {
     }
 
     /// Takes the fresh columns of a phase; the rows beyond the gates stand for the random ones.
-    fn take(&mut self, phase: u8, columns: &[Vec<Fr>]) {
+    pub fn take(&mut self, phase: u8, columns: &[Vec<Fr>]) {
         let all = self.columns(phase);
         for (index, column) in all[all.len() - columns.len()..].iter().zip(columns) {
             let mut column = column.clone();

@@ -3,12 +3,14 @@
 
 pub mod gates;
 pub mod keyed;
+pub mod perturb;
 pub mod transcript;
 
 use std::sync::Arc;
 
 use tribute_circuits::columns::{
-    commit_gradient, commit_records, commit_rows, commit_weights, sum_gradients, ColumnPlace, CommittedGroup, Role, Secret,
+    commit_gradient, commit_records, commit_rows, commit_weights, sum_gradients, ColumnPlace, CommittedGroup, Role,
+    Secret,
 };
 use tribute_circuits::statements::optimum::OptimumCircuit;
 use tribute_core::head::{gradient, Weights};
@@ -149,7 +151,9 @@ pub fn try_fitted(layout: Layout, sizes: &[usize]) -> Result<Fitted, tribute_cor
                 }
             }
         }
-        w.iter_mut().zip(&g).for_each(|(w, g)| *w -= 0.15 / (bias * bias) * g);
+        // the bias feature is larger than the others, and its step smaller
+        let step = |at: usize| if at < c { 0.15 / (bias * bias) } else { 0.15 };
+        w.iter_mut().zip(&g).enumerate().for_each(|(at, (w, g))| *w -= step(at) * g);
     }
     let scale = f64::from(tribute_core::numbers::WEIGHT_BITS as i32).exp2();
     let weights = Weights::new(d, c, w.iter().map(|w| (w * scale).round() as i64).collect()).unwrap();

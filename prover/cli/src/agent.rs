@@ -29,7 +29,7 @@ pub(super) enum AgentCommand {
     List(ListArgs),
     /// Prove the gradient over every shard the agent was trained on.
     ProveGradients(GradientsArgs),
-    /// Prove that the agent is the optimum, with every dataset's share.
+    /// Prove that the agent is the optimum over the sum of its gradients.
     ProveOptimum(OptimumArgs),
     /// Write the certificate file, for `tribute verify`.
     Certificate(CertificateArgs),

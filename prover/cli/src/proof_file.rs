@@ -1,7 +1,7 @@
 //! Proofs in the files that commands write and read.
 
 use serde::{Deserialize, Serialize};
-use tribute_chain::sessions::Claim;
+use tribute_chain::claims::Claim;
 use tribute_chain::SignedVoucher;
 use tribute_client::wire;
 use tribute_core::hexed::{Hex, HexBytes};

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use tribute_client::files::{read_file, write_file};
+use tribute_core::numbers::{link_error_units, smallest_lambda, LAMBDA_BITS, NORM_BITS};
 use tribute_core::schema::Schema;
 use tribute_problem::{Problem, Reason, Result};
 use tribute_records::{Kind, Options, Predicts, Range, Source};
@@ -78,6 +79,9 @@ pub(super) struct ShowArgs {
     /// Data columns of the circuits.
     #[arg(long, default_value_t = 8)]
     columns: usize,
+    /// The bias's feature is 2^S.
+    #[arg(long, value_name = "S", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=4))]
+    intercept_scale: u32,
 }
 
 /// Reads a schema file.
@@ -118,12 +122,22 @@ pub(super) fn run(command: SchemaCommand) -> CommandResult {
         }
         SchemaCommand::Show(a) => {
             let schema = read(&a.schema)?;
-            let layout = schema.layout(a.k, a.columns)?;
+            let layout = schema.layout(a.k, a.columns)?.with_intercept_scale(a.intercept_scale)?;
+            let delta = link_error_units(layout.features(), layout.classes(), a.intercept_scale);
+            let least = |norm: u64| {
+                let units = smallest_lambda(delta, norm << NORM_BITS) as f64;
+                units / f64::from(LAMBDA_BITS as i32).exp2()
+            };
             println!("schema    {}", schema.name());
             println!("id        {}", schema.id());
-            println!("features  {} (circuits for {})", schema.features().len(), layout.features());
+            println!("features  {}", schema.features().len());
             println!("classes   {}", schema.classes());
             println!("a shard holds {} records at k = {}, {} columns", layout.capacity(), a.k, a.columns);
+            println!(
+                "lambda    from {:.1e} for a model of norm 1, {:.1e} of norm 10: below it no optimum can be certified",
+                least(1),
+                least(10)
+            );
         }
     }
     Ok(())

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 use tribute_chain::{Deployment, NewCircuit, Wallet};
-use tribute_core::id::{CircuitId, KeyDigest, SrsDigest};
+use tribute_core::id::{KeyDigest, SrsDigest};
 use tribute_core::layout::{Layout, Task};
 use tribute_core::shape::Shape;
 use tribute_engine::srs::Srs;
@@ -149,8 +149,7 @@ async fn a_circuit_registered_with_any_field_wrong_is_found_out() {
         let contracts = w.contracts().await;
         let owner = Wallet::new(contracts.chain(), w.anvil().keys()[0].clone());
         let (verifier, _) = contracts.deploy_verifier_runtime(&owner, "dataset", &code.runtime).await.unwrap();
-        let id = contracts.register_circuit(&owner, &circuit, verifier).await.unwrap().event.circuitId;
-        let id = CircuitId::new(id.0);
+        let id = contracts.register_circuit(&owner, &circuit, verifier).await.unwrap().event;
         let (fine, said) = checked(&w, "");
         assert_eq!((fine, said["as_rebuilt"] == true), (wrong.is_empty(), wrong.is_empty()), "{wrong}: {said}");
         if id == rebuilt.id() {

@@ -2,11 +2,10 @@
 
 pub(crate) use tribute_client::wire::{link, terms};
 use tribute_client::wire::{statement, terms_message, voucher};
-use tribute_core::hexed::Hex20;
 use tribute_core::layout::Task;
 use tribute_core::proof::Proof;
 use tribute_core::schema::Schema;
-use tribute_problem::{field, Problem, Reason, Result};
+use tribute_problem::{Problem, Reason, Result};
 use tribute_proto::v1;
 use tribute_steps::circuit::{CircuitBody, ProofBody};
 use tribute_steps::dataset::{DatasetBody, ShardBody};
@@ -319,9 +318,4 @@ pub(crate) async fn jobs_with_outcomes(artefacts: &Artefacts, rows: Vec<Job>) ->
         jobs.push(job_with_outcome(artefacts, row).await?);
     }
     Ok(jobs)
-}
-
-/// An address field.
-pub(crate) fn address(name: &str, bytes: &[u8]) -> Result<Hex20> {
-    field(name, bytes)
 }

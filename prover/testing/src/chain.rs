@@ -3,21 +3,25 @@
 
 use std::path::Path;
 
-use alloy::primitives::keccak256;
 use alloy::sol_types::SolCall as _;
-use tribute_chain::agents::{Gradient, Layout, VersionParams};
+use tribute_chain::agents::{Gradient, NewVersion};
 use tribute_chain::chain::code_hash;
-use tribute_chain::datasets::{GrantTerms, RegisterParams, Terms};
-use tribute_chain::sessions::{Claim, OpenParams};
+use tribute_chain::claims::Claim;
+use tribute_chain::datasets::{GrantTerms, NewDataset};
+use tribute_chain::sessions::NewSession;
 use tribute_chain::{
-    word, Address, Anvil, Artifacts, Chain, Contracts, DeployOptions, Deployed, Deployment, Message, NewCircuit,
-    Options, PrivateKeySigner, SignedVoucher, Voucher, Wallet, U256,
+    Address, Anvil, Artifacts, Chain, Contracts, DeployOptions, Deployed, Deployment, Message, NewCircuit, Options,
+    PrivateKeySigner, SignedVoucher, Voucher, Wallet, U256,
 };
+use tribute_core::context::Terms;
 use tribute_core::digest::keccak;
 use tribute_core::hexed::Hex;
 use tribute_core::id::{
-    AgentId, CircuitId, DatasetId, KeyDigest, LayoutHash, SessionId, SrsDigest, Transcript, WeightsDigest,
+    AgentId, CircuitId, DatasetId, KeyDigest, LayoutHash, ModelDigest, SchemaId, SessionId, SrsDigest, Transcript,
+    WeightsDigest,
 };
+use tribute_core::layout::{Layout, Task};
+use tribute_core::link::Link;
 use tribute_core::proof::Proof;
 use tribute_core::statement::Statement;
 
@@ -109,16 +113,7 @@ impl World {
         let creation = artifacts().load("CommittedVerifier").unwrap().creation;
         let (address, _) = admin.deploy("CommittedVerifier", creation).await.unwrap();
         let code_hash = code_hash(&chain.code(address).await.unwrap());
-        let dims = dims();
-        let layout = LayoutHash::new(keccak(
-            &[
-                &b"tribute.layout.v1"[..],
-                &[dims.k, dims.columns, dims.features, dims.classes, dims.task, dims.saltRows, dims.interceptScale]
-                    .map(u32::to_be_bytes)
-                    .concat(),
-            ]
-            .concat(),
-        ));
+        let layout = layout().hash();
         let session_key = anvil.keys()[10].clone();
         let mut world = World {
             chain,
@@ -137,8 +132,8 @@ impl World {
         for (i, statement) in STATEMENTS.into_iter().enumerate() {
             let circuit = world.circuit(statement.code());
             let done = world.contracts.register_circuit(&world.admin, &circuit, world.verifier).await.unwrap();
-            world.circuits[i] = circuit.id(&code_hash);
-            assert_eq!(done.event.circuitId, word(&world.circuits[i]));
+            assert_eq!(done.event, circuit.id(&code_hash));
+            world.circuits[i] = done.event;
         }
         world
     }
@@ -180,60 +175,49 @@ impl World {
 
     /// Registers a dataset of one shard, whose commitments follow from `seed`.
     pub async fn register(&self, owner: &Wallet, seed: &str, records: u64) -> DatasetId {
-        let params = self.register_params();
-        let ctx =
-            self.contracts.shard_context(owner.address(), params.clone(), &self.layout, 0, records).await.unwrap();
+        let new = self.register_params();
+        let ctx = self.contracts.shard_context(owner.address(), &new, &self.layout, 0, records).await.unwrap();
         let inputs = vec![ctx, U256::from(records)];
         let proof = self.proof(Statement::Dataset, inputs, &points(seed, COLUMNS)).await;
-        let done = self.contracts.register_dataset(params, &[proof]).send(owner).await.unwrap();
+        let done = self.contracts.register_dataset(&new, &[proof]).send(owner).await.unwrap();
         assert_eq!(done.event.owner, owner.address());
         assert_eq!(done.event.records, records);
-        DatasetId::new(done.event.datasetId.0)
+        done.event.dataset
     }
 
     /// What every dataset is registered with.
     #[must_use]
-    pub fn register_params(&self) -> RegisterParams {
-        let terms = Terms { minDataBps: 5_000, openTraining: false, minShareBps: 0, minPricePerQuery: 0, links: 0 };
-        RegisterParams { schemaId: keccak256("schema"), circuitId: word(&self.circuits[0]), terms }
+    pub fn register_params(&self) -> NewDataset {
+        let terms = Terms { min_data_bps: 5_000, ..Terms::default() };
+        NewDataset { schema: SchemaId::new(keccak(b"schema")), circuit: self.circuits[0], terms }
     }
 
     /// A grant of so many uses, for a day.
     pub async fn grant_terms(&self, uses: u32) -> GrantTerms {
-        let expiry = self.chain.time().await.unwrap() + 86_400;
-        GrantTerms {
-            uses,
-            expiry,
-            links: 0,
-            minShareBps: 0,
-            minDataBps: 0,
-            minPricePerQuery: 0,
-            coversLater: false,
-            participants: Default::default(),
-        }
+        GrantTerms { uses, expiry: self.chain.time().await.unwrap() + 86_400, ..GrantTerms::default() }
     }
 
     /// What every version is proposed with.
     #[must_use]
-    pub fn version_params(&self) -> VersionParams {
-        VersionParams {
-            dims: dims(),
+    pub fn version_params(&self) -> NewVersion {
+        let [_, gradient, optimum, service] = self.circuits;
+        NewVersion {
+            layout: layout(),
             lambda: LAMBDA,
-            link: 3,
-            dataBps: DATA_BPS,
-            pricePerQuery: PRICE,
-            wDigest: word(&weights()),
-            gradientCircuitId: word(&self.circuits[1]),
-            optimumCircuitId: word(&self.circuits[2]),
-            serviceCircuitId: word(&self.circuits[3]),
-            modelHash: keccak256("agent.onnx"),
+            link: Link::Softmax,
+            price: PRICE,
+            data_bps: DATA_BPS,
+            weights: weights(),
+            gradient,
+            optimum,
+            service,
+            model: ModelDigest::new(keccak(b"agent.onnx")),
         }
     }
 
     /// A version of an agent of Olga's that lists these datasets and is closed.
     pub async fn closed(&self, agent: &AgentId, datasets: &[DatasetId]) -> u32 {
-        let proposed = self.contracts.propose(agent, self.version_params()).send(&self.olga).await.unwrap();
-        let version = proposed.event.version;
+        let version = self.contracts.propose(agent, &self.version_params()).send(&self.olga).await.unwrap().event;
         let listed = self.contracts.add_datasets(agent, version, datasets).send(&self.olga).await.unwrap();
         assert_eq!(listed.event.len(), datasets.len());
         self.contracts.close(agent, version).send(&self.olga).await.unwrap();
@@ -264,8 +248,7 @@ impl World {
             self.contracts.grant_training(dataset, self.olga.address(), terms).send(owner).await.unwrap();
         }
         let name = tribute_chain::agents::short_name("digits").unwrap();
-        let created = self.contracts.create_agent(name, "https://digits.example").send(&self.olga).await.unwrap();
-        let agent = AgentId::new(created.event.agentId.0);
+        let agent = self.contracts.create_agent(name, "https://digits.example").send(&self.olga).await.unwrap().event;
         let version = self.closed(&agent, &datasets).await;
         let [ada, ben, sum] = gradient_points();
         let gradients = [
@@ -284,13 +267,13 @@ impl World {
 
     /// What a session with an agent is.
     #[must_use]
-    pub fn open_params(&self, certified: &Certified) -> OpenParams {
-        OpenParams {
-            agentId: word(&certified.agent),
+    pub fn open_params(&self, certified: &Certified) -> NewSession {
+        NewSession {
+            agent: certified.agent,
             version: certified.version,
-            pricePerQuery: PRICE,
+            price: PRICE,
             escrow: ESCROW,
-            sessionKey: self.session_key.address(),
+            session_key: self.session_key.address(),
         }
     }
 
@@ -300,7 +283,7 @@ impl World {
         self.contracts.mint(client.address(), amount).unwrap().send(client).await.unwrap();
         self.contracts.approve_escrow(amount).send(client).await.unwrap();
         let params = self.open_params(certified);
-        SessionId::new(self.contracts.open_session(params).send(client).await.unwrap().event.session.0)
+        self.contracts.open_session(&params).send(client).await.unwrap().event.session
     }
 
     /// One more proven and signed stretch of each session: `(session, queries)`.
@@ -312,7 +295,7 @@ impl World {
             let stored = self.contracts.session(session).await.unwrap();
             let after =
                 U256::from_be_bytes(keccak(&[&session.as_bytes()[..], &stored.count.to_be_bytes()].concat())) >> 8;
-            inputs[1 + i] = stored.transcript;
+            inputs[1 + i] = U256::from_be_bytes(*stored.transcript.as_bytes());
             inputs[17 + i] = after;
             inputs[33 + i] = U256::from(*queries);
             let voucher = Voucher {
@@ -335,10 +318,10 @@ impl World {
     }
 }
 
-/// Numbers of every layout.
+/// Rows and columns of every circuit.
 #[must_use]
-pub fn dims() -> Layout {
-    Layout { k: 15, columns: 8, features: 64, classes: 10, task: 0, saltRows: 1_024, interceptScale: 0 }
+pub fn layout() -> Layout {
+    Layout::new(15, 8, 64, 10, Task::Classes).unwrap()
 }
 
 /// Points of the curve that stand for the commitments of Ada's gradient, Ben's and their sum, as the contract adds them: the
@@ -372,7 +355,7 @@ pub fn weights() -> WeightsDigest {
 #[must_use]
 pub fn points(seed: &str, count: u16) -> Vec<u8> {
     let coordinate = |i: u16| {
-        let mut word = keccak256(format!("{seed} {i}")).0;
+        let mut word = keccak(format!("{seed} {i}").as_bytes());
         word[0] = 0; // below the modulus
         word
     };

@@ -5,6 +5,7 @@ use std::borrow::Borrow;
 
 use alloy::primitives::{Bytes, B256, U256};
 use alloy::sol;
+use tribute_core::digest::Digest;
 use tribute_core::proof::Proof;
 
 mod gate {
@@ -145,7 +146,11 @@ pub(crate) fn bytes(proof: &Proof) -> Bytes {
 }
 
 /// An identifier or digest as the contracts take it.
-#[must_use]
-pub fn word(id: &impl Borrow<[u8; 32]>) -> B256 {
+pub(crate) fn word(id: &impl Borrow<[u8; 32]>) -> B256 {
     B256::new(*id.borrow())
+}
+
+/// A hash for which the contracts take 0 as "none".
+pub(crate) fn digest(word: B256) -> Option<Digest> {
+    (!word.is_zero()).then_some(word.0)
 }

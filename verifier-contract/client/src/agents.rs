@@ -1,22 +1,74 @@
 //! Agents: versions, gradients, certificates, views.
 
-use alloy::primitives::{Address, B256, U256};
+use alloy::primitives::{Address, B256, I256, U256};
 use alloy::rpc::types::Filter;
 use alloy::sol_types::SolEvent;
-use tribute_core::id::{AgentId, DatasetId};
+use tribute_core::digest::Digest;
+use tribute_core::id::{
+    AgentId, CircuitId, DatasetId, GradientDigest, LayoutHash, ModelDigest, SchemaId, WeightsDigest,
+};
+use tribute_core::layout::{Layout, Task};
+use tribute_core::link::Link;
 use tribute_core::proof::Proof;
 
 use crate::abi::IAgentRegistry::GradientProof;
-use crate::abi::{bytes, inputs, word, IAgentRegistry as Abi};
+use crate::abi::{bytes, digest, inputs, word, IAgentRegistry as Abi};
 use crate::call::Call;
 use crate::contracts::Contracts;
 use crate::error::Result;
+use crate::state::CertificateState;
 use crate::sync::windows;
 
-pub use crate::abi::IAgentRegistry::{
-    AgentCreated, Contribution, DatasetListed, GradientAdded, Layout, Status, Sums, Version, VersionCertified,
-    VersionClosed, VersionParams, VersionProposed,
-};
+/// What an agent's owner proposes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewVersion {
+    /// Rows and columns of its circuits.
+    pub layout: Layout,
+    /// λ, units of 2^-44.
+    pub lambda: u64,
+    /// Link.
+    pub link: Link,
+    /// Token units per query, at least.
+    pub price: u128,
+    /// Part of the fees that goes to data, in basis points.
+    pub data_bps: u16,
+    /// Its committed weights.
+    pub weights: WeightsDigest,
+    /// Circuit of its gradients' proofs.
+    pub gradient: CircuitId,
+    /// Circuit of its optimum's proof.
+    pub optimum: CircuitId,
+    /// Circuit of its answers' proofs.
+    pub service: CircuitId,
+    /// Its file.
+    pub model: ModelDigest,
+}
+
+impl NewVersion {
+    fn params(&self) -> Abi::VersionParams {
+        let l = &self.layout;
+        Abi::VersionParams {
+            dims: Abi::Layout {
+                k: l.k(),
+                columns: l.columns() as u32,
+                features: l.features() as u32,
+                classes: l.classes() as u32,
+                task: u32::from(l.task() == Task::Real),
+                saltRows: l.salt_rows() as u32,
+                interceptScale: l.intercept_scale(),
+            },
+            lambda: self.lambda,
+            link: self.link.code(),
+            dataBps: self.data_bps,
+            pricePerQuery: self.price,
+            wDigest: word(&self.weights),
+            gradientCircuitId: word(&self.gradient),
+            optimumCircuitId: word(&self.optimum),
+            serviceCircuitId: word(&self.service),
+            modelHash: word(&self.model),
+        }
+    }
+}
 
 /// Where a version stands, as the contract says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,11 +99,10 @@ impl Stage {
     }
 }
 
-impl Version {
-    /// Where it stands. A version that is read exists, so it stands somewhere.
-    #[must_use]
-    pub fn stage(&self) -> Stage {
-        match u8::from(self.status) {
+impl Stage {
+    /// By its code in the contract's `Status`. A version that is read exists, so it stands somewhere.
+    fn of(code: u8) -> Self {
+        match code {
             1 => Stage::Draft,
             2 => Stage::Closed,
             3 => Stage::Certified,
@@ -59,6 +110,114 @@ impl Version {
             _ => Stage::Abandoned,
         }
     }
+}
+
+/// A version as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Version {
+    /// Where it stands.
+    pub stage: Stage,
+    /// The agent's owner at the proposal.
+    pub owner: Address,
+    /// λ, units of 2^-44.
+    pub lambda: u64,
+    /// δ, the worst case of the link's tables, units of 2^-44.
+    pub delta: u64,
+    /// Proven bound of the gradient's norm, units of 2^-44; 0 before it is certified.
+    pub epsilon: u64,
+    /// Proven lower bound of the weights' norm, units of 2^-10; 0 before it is certified.
+    pub norm: u32,
+    /// Token units per query, at least.
+    pub price: u128,
+    /// Part of the fees that goes to data, in basis points.
+    pub data_bps: u16,
+    /// Datasets listed; [`Contracts::listed`] says which.
+    pub datasets: u32,
+    /// Shards listed.
+    pub shards: u32,
+    /// Shards whose gradient was added.
+    pub shards_done: u32,
+    /// Records of all shards listed.
+    pub records: u64,
+    /// Second of Unix time from which anybody may abandon it, unless it is certified.
+    pub deadline: u64,
+    /// Hash of the list so far, see [`tribute_core::context::list_hash`].
+    pub list: Digest,
+    /// Hash that grants want the list to have, if they want one.
+    pub participants: Option<Digest>,
+    /// What its datasets' records look like; zero before the first is listed.
+    pub schema: SchemaId,
+    /// Rows and columns of its circuits.
+    pub layout: LayoutHash,
+    /// Its committed weights.
+    pub weights: WeightsDigest,
+    /// Circuit of its gradients' proofs.
+    pub gradient: CircuitId,
+    /// Circuit of its optimum's proof.
+    pub optimum: CircuitId,
+    /// Circuit of its answers' proofs.
+    pub service: CircuitId,
+    /// Its file.
+    pub model: ModelDigest,
+    /// Circuits that admitted its datasets.
+    pub admitting: Vec<CircuitId>,
+}
+
+/// A dataset that was listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// The dataset.
+    pub dataset: DatasetId,
+    /// Its shards.
+    pub shards: u32,
+    /// Records in them.
+    pub records: u64,
+    /// Hash of the list with it.
+    pub list: Digest,
+}
+
+impl From<Abi::DatasetListed> for Listed {
+    fn from(e: Abi::DatasetListed) -> Self {
+        let (shards, records) = (e.admission.shards, e.admission.records);
+        Listed { dataset: DatasetId::new(e.datasetId.0), shards, records, list: e.listHash.0 }
+    }
+}
+
+/// A version whose list was made final.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Closed {
+    /// Hash of the list.
+    pub list: Digest,
+    /// Datasets listed.
+    pub datasets: u32,
+    /// Their shards.
+    pub shards: u32,
+    /// Records in them.
+    pub records: u64,
+}
+
+/// What a version's gradients add up to so far, in the version's units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sums {
+    /// Sum of all complete datasets' contributions.
+    pub total: I256,
+    /// Sum of those that are positive.
+    pub positive: U256,
+}
+
+/// A dataset in a version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Contribution {
+    /// Sum of the contributions of its shards so far, in the version's units.
+    pub value: I256,
+    /// Shards listed; 0 if this version of the dataset is not listed.
+    pub shards: u32,
+    /// Shards whose gradient was added.
+    pub shards_done: u32,
+    /// Least share that its terms or grant ask for, in basis points.
+    pub min_share_bps: u16,
+    /// Serial of the grant of which a use was taken; 0 if none, or if it was given back.
+    pub grant_serial: u32,
 }
 
 /// The gradient proof of one listed shard.
@@ -72,18 +231,46 @@ pub struct Gradient {
     pub proof: Proof,
 }
 
+/// A gradient that was added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Added {
+    /// The dataset.
+    pub dataset: DatasetId,
+    /// Which of its shards, counted from 0.
+    pub shard: u32,
+    /// What the shard contributes, in the version's units.
+    pub contribution: I256,
+    /// Digest of the committed gradient.
+    pub gradient: GradientDigest,
+}
+
+impl From<Abi::GradientAdded> for Added {
+    fn from(e: Abi::GradientAdded) -> Self {
+        Added {
+            dataset: DatasetId::new(e.datasetId.0),
+            shard: e.shard,
+            contribution: e.contribution,
+            gradient: GradientDigest::new(e.gradientDigest.0),
+        }
+    }
+}
+
 impl Contracts {
     /// Creates an agent owned by the sender; `name` is UTF-8 of at most 32 bytes, see [`short_name`]; `metadata` says where
     /// to find it and how to use it, at most 1,024 bytes.
-    pub fn create_agent(&self, name: B256, metadata: &str) -> Call<Abi::createAgentCall, AgentCreated> {
+    pub fn create_agent(&self, name: B256, metadata: &str) -> Call<Abi::createAgentCall, AgentId> {
         let call = Abi::createAgentCall { name, metadata: metadata.to_owned() };
-        self.call(self.agents_at(), "create an agent", &call, |e| e.one())
+        self.call(self.agents_at(), "create an agent", &call, |e| {
+            e.one().map(|e: Abi::AgentCreated| AgentId::new(e.agentId.0))
+        })
     }
 
-    /// Proposes an agent's next version: a draft.
-    pub fn propose(&self, agent: &AgentId, params: VersionParams) -> Call<Abi::proposeCall, VersionProposed> {
-        let call = Abi::proposeCall { agentId: word(agent), params };
-        self.call(self.agents_at(), format!("propose a version of agent {agent}"), &call, |e| e.one())
+    /// Proposes an agent's next version, a draft, and says its number.
+    pub fn propose(&self, agent: &AgentId, new: &NewVersion) -> Call<Abi::proposeCall, u32> {
+        let call = Abi::proposeCall { agentId: word(agent), params: new.params() };
+        self.call(self.agents_at(), format!("propose a version of agent {agent}"), &call, |e| {
+            e.one().map(|e: Abi::VersionProposed| e.version)
+        })
     }
 
     /// Lists datasets in a draft, after those listed before; takes one use of each one's grant.
@@ -92,17 +279,22 @@ impl Contracts {
         agent: &AgentId,
         version: u32,
         datasets: &[DatasetId],
-    ) -> Call<Abi::addDatasetsCall, Vec<DatasetListed>> {
+    ) -> Call<Abi::addDatasetsCall, Vec<Listed>> {
         let call =
             Abi::addDatasetsCall { agentId: word(agent), version, datasetIds: datasets.iter().map(word).collect() };
         let action = format!("list {} dataset(s) in agent {agent} version {version}", datasets.len());
-        self.call(self.agents_at(), action, &call, |e| e.all())
+        self.call(self.agents_at(), action, &call, |e| {
+            Ok(e.all::<Abi::DatasetListed>()?.into_iter().map(Listed::from).collect())
+        })
     }
 
     /// Makes a draft's list final.
-    pub fn close(&self, agent: &AgentId, version: u32) -> Call<Abi::closeCall, VersionClosed> {
+    pub fn close(&self, agent: &AgentId, version: u32) -> Call<Abi::closeCall, Closed> {
         let call = Abi::closeCall { agentId: word(agent), version };
-        self.call(self.agents_at(), format!("close agent {agent} version {version}"), &call, |e| e.one())
+        self.call(self.agents_at(), format!("close agent {agent} version {version}"), &call, |e| {
+            let e: Abi::VersionClosed = e.one()?;
+            Ok(Closed { list: e.listHash.0, datasets: e.datasets, shards: e.shards, records: e.records })
+        })
     }
 
     /// Adds gradient proofs of listed shards to a closed version.
@@ -111,7 +303,7 @@ impl Contracts {
         agent: &AgentId,
         version: u32,
         gradients: &[Gradient],
-    ) -> Call<Abi::addGradientsCall, Vec<GradientAdded>> {
+    ) -> Call<Abi::addGradientsCall, Vec<Added>> {
         let action = format!("add {} gradient(s) to agent {agent} version {version}", gradients.len());
         let proof = |g: &Gradient| GradientProof {
             datasetId: word(&g.dataset),
@@ -121,23 +313,32 @@ impl Contracts {
         };
         let proofs = gradients.iter().map(proof).collect();
         let call = Abi::addGradientsCall { agentId: word(agent), version, proofs };
-        self.call(self.agents_at(), action, &call, |e| e.all())
+        self.call(self.agents_at(), action, &call, |e| {
+            Ok(e.all::<Abi::GradientAdded>()?.into_iter().map(Added::from).collect())
+        })
     }
 
     /// Gives up a draft or closed version.
-    pub fn abandon(
-        &self,
-        agent: &AgentId,
-        version: u32,
-    ) -> Call<Abi::abandonCall, crate::abi::IAgentRegistry::VersionAbandoned> {
+    pub fn abandon(&self, agent: &AgentId, version: u32) -> Call<Abi::abandonCall, ()> {
         let call = Abi::abandonCall { agentId: word(agent), version };
-        self.call(self.agents_at(), format!("abandon agent {agent} version {version}"), &call, |e| e.one())
+        self.call(self.agents_at(), format!("abandon agent {agent} version {version}"), &call, |e| {
+            e.one().map(|_: Abi::VersionAbandoned| ())
+        })
     }
 
     /// Brings the optimum proof.
-    pub fn certify(&self, agent: &AgentId, version: u32, proof: &Proof) -> Call<Abi::certifyCall, VersionCertified> {
+    pub fn certify(&self, agent: &AgentId, version: u32, proof: &Proof) -> Call<Abi::certifyCall, CertificateState> {
         let call = Abi::certifyCall { agentId: word(agent), version, inputs: inputs(proof), proof: bytes(proof) };
-        self.call(self.agents_at(), format!("certify agent {agent} version {version}"), &call, |e| e.one())
+        self.call(self.agents_at(), format!("certify agent {agent} version {version}"), &call, |e| {
+            let e: Abi::VersionCertified = e.one()?;
+            Ok(CertificateState {
+                records: e.records,
+                epsilon: e.epsilon,
+                norm: e.norm,
+                total: e.total,
+                positive: e.positive,
+            })
+        })
     }
 
     /// Number of agents that `owner` created.
@@ -158,7 +359,32 @@ impl Contracts {
 
     /// A version as it stands; reverts with `UnknownVersion`.
     pub async fn version(&self, agent: &AgentId, version: u32) -> Result<Version> {
-        self.chain.read(self.agents_at(), &Abi::getVersionCall { agentId: word(agent), version }).await
+        let v = self.chain.read(self.agents_at(), &Abi::getVersionCall { agentId: word(agent), version }).await?;
+        Ok(Version {
+            stage: Stage::of(v.status),
+            owner: v.owner,
+            lambda: v.lambda,
+            delta: v.delta,
+            epsilon: v.epsilon,
+            norm: v.norm,
+            price: v.pricePerQuery,
+            data_bps: v.dataBps,
+            datasets: v.datasets,
+            shards: v.shards,
+            shards_done: v.shardsDone,
+            records: v.records,
+            deadline: v.deadline,
+            list: v.listHash.0,
+            participants: digest(v.participants),
+            schema: SchemaId::new(v.schemaId.0),
+            layout: LayoutHash::new(v.layoutHash.0),
+            weights: WeightsDigest::new(v.wDigest.0),
+            gradient: CircuitId::new(v.gradientCircuitId.0),
+            optimum: CircuitId::new(v.optimumCircuitId.0),
+            service: CircuitId::new(v.serviceCircuitId.0),
+            model: ModelDigest::new(v.modelHash.0),
+            admitting: v.datasetCircuitIds.into_iter().map(|id| CircuitId::new(id.0)).collect(),
+        })
     }
 
     /// A version as it stands, `None` if there is none.
@@ -173,26 +399,34 @@ impl Contracts {
 
     /// What a version's gradients add up to so far.
     pub async fn sums(&self, agent: &AgentId, version: u32) -> Result<Sums> {
-        self.chain.read(self.agents_at(), &Abi::sumsOfCall { agentId: word(agent), version }).await
+        let sums = self.chain.read(self.agents_at(), &Abi::sumsOfCall { agentId: word(agent), version }).await?;
+        Ok(Sums { total: sums.total, positive: sums.positive })
     }
 
     /// A dataset in a version: all 0 if that version of the dataset is not listed.
     pub async fn contribution(&self, agent: &AgentId, version: u32, dataset: &DatasetId) -> Result<Contribution> {
         let call = Abi::contributionOfCall { agentId: word(agent), version, datasetId: word(dataset) };
-        self.chain.read(self.agents_at(), &call).await
+        let c = self.chain.read(self.agents_at(), &call).await?;
+        Ok(Contribution {
+            value: c.value,
+            shards: c.shards,
+            shards_done: c.shardsDone,
+            min_share_bps: c.minShareBps,
+            grant_serial: c.grantSerial,
+        })
     }
 
     /// The datasets that a version lists, in order, from its events.
     pub async fn listed(&self, agent: &AgentId, version: u32) -> Result<Vec<DatasetId>> {
         let filter = Filter::new()
             .address(self.agents_at())
-            .event_signature(DatasetListed::SIGNATURE_HASH)
+            .event_signature(Abi::DatasetListed::SIGNATURE_HASH)
             .topic1(word(agent))
             .topic2(B256::from(U256::from(version)));
         let newest = self.chain.block_number().await?;
         let logs = windows(&self.chain, &filter, self.deployment.block, newest).await?;
         // a log under this signature that does not decode is none of this contract's
-        let listed = logs.iter().filter_map(|log| DatasetListed::decode_log(&log.inner).ok());
+        let listed = logs.iter().filter_map(|log| Abi::DatasetListed::decode_log(&log.inner).ok());
         Ok(listed.map(|event| DatasetId::new(event.datasetId.0)).collect())
     }
 

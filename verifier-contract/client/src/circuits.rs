@@ -4,12 +4,12 @@ use alloy::primitives::{Address, Bytes, B256, U256};
 use alloy::rpc::types::{Filter, TransactionInput, TransactionRequest};
 use alloy::sol_types::{SolCall, SolEvent};
 use serde::{Deserialize, Serialize};
-use tribute_core::digest::{shape_digest, CircuitIdentity};
+use tribute_core::digest::{shape_digest, CircuitIdentity, Digest};
 use tribute_core::id::{CircuitId, CodeHash, GroupDigest, KeyDigest, LayoutHash, SrsDigest};
 use tribute_core::proof::Proof;
 
 use crate::abi::{bytes, inputs, word, ICircuitTimelock, IProofGate as Abi};
-use crate::call::{Call, Done};
+use crate::call::{Call, Done, Events};
 use crate::chain::code_hash;
 use crate::contracts::Contracts;
 use crate::deployment::Deployed;
@@ -18,7 +18,7 @@ use crate::sync;
 use crate::transaction::Sent;
 use crate::wallet::Wallet;
 
-pub use crate::abi::IProofGate::{CircuitAdded, CircuitInfo, CircuitShape, CircuitStopped};
+pub use crate::abi::IProofGate::CircuitInfo;
 
 /// Everything about a circuit but where its verifier stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -184,7 +184,7 @@ impl Contracts {
         wallet: &Wallet,
         circuit: &NewCircuit,
         verifier: Deployed,
-    ) -> Result<Done<CircuitAdded>> {
+    ) -> Result<Done<CircuitId>> {
         let info = self.named_alike(circuit, verifier).await?;
         self.add_circuit(info).send(wallet).await
     }
@@ -222,7 +222,9 @@ impl Contracts {
         match self.add_circuit(info).simulate(wallet.address()).await {
             // all that is missing
             Err(error) if error.is_revert("VerifierWithoutCode") => {}
-            other => drop(other?),
+            other => {
+                other?;
+            }
         }
         let (verifier, deployed) = self.deploy_verifier(wallet, name, creation, code_hash).await?;
         let added = self.register_circuit(wallet, circuit, verifier).await?;
@@ -262,54 +264,56 @@ impl Contracts {
 
     /// Adds a circuit at once, through the timelock that owns the gate: only its proposer, and only while it has no delay.
     /// Under a delay a circuit is announced ([`Contracts::announce_circuit`]) and executed when it is due.
-    pub fn add_circuit(&self, info: CircuitInfo) -> Call<ICircuitTimelock::runCall, CircuitAdded> {
+    pub fn add_circuit(&self, info: CircuitInfo) -> Call<ICircuitTimelock::runCall, CircuitId> {
         let action = format!("add a circuit of statement {}", info.statement);
         let call = ICircuitTimelock::runCall {
             target: self.gate_at(),
             data: Abi::addCircuitCall { info }.abi_encode().into(),
         };
-        self.call(self.timelock_at(), action, &call, |e| e.one()).emitted_by(self.gate_at())
+        self.call(self.timelock_at(), action, &call, added).emitted_by(self.gate_at())
     }
 
-    /// Announces a circuit: it can be executed when `delay` seconds are over, by anybody; until then the proposer can cancel
-    /// it. `salt` names the announcement.
+    /// Announces a circuit, and says the timelock's id of what is announced: it can be executed when `delay` seconds are over,
+    /// by anybody; until then the proposer can cancel it. `salt` tells announcements of the same circuit apart.
     pub fn announce_circuit(
         &self,
         info: CircuitInfo,
         delay: u64,
-        salt: B256,
-    ) -> Call<ICircuitTimelock::scheduleCall, ICircuitTimelock::CallScheduled> {
+        salt: Digest,
+    ) -> Call<ICircuitTimelock::scheduleCall, Digest> {
         let action = format!("announce a circuit of statement {}", info.statement);
         let call = ICircuitTimelock::scheduleCall {
             target: self.gate_at(),
             value: U256::ZERO,
             data: Abi::addCircuitCall { info }.abi_encode().into(),
             predecessor: B256::ZERO,
-            salt,
+            salt: word(&salt),
             delay: U256::from(delay),
         };
-        self.call(self.timelock_at(), action, &call, |e| e.one())
+        self.call(self.timelock_at(), action, &call, |e| e.one().map(|e: ICircuitTimelock::CallScheduled| e.id.0))
     }
 
     /// Adds a circuit that was announced, when it is due; anybody.
-    pub fn execute_circuit(&self, info: CircuitInfo, salt: B256) -> Call<ICircuitTimelock::executeCall, CircuitAdded> {
+    pub fn execute_circuit(&self, info: CircuitInfo, salt: Digest) -> Call<ICircuitTimelock::executeCall, CircuitId> {
         let action = format!("add the announced circuit of statement {}", info.statement);
         let call = ICircuitTimelock::executeCall {
             target: self.gate_at(),
             value: U256::ZERO,
             payload: Abi::addCircuitCall { info }.abi_encode().into(),
             predecessor: B256::ZERO,
-            salt,
+            salt: word(&salt),
         };
-        self.call(self.timelock_at(), action, &call, |e| e.one()).emitted_by(self.gate_at())
+        self.call(self.timelock_at(), action, &call, added).emitted_by(self.gate_at())
     }
 
     /// Lets new circuits wait `seconds` from now on, and whatever else the gate's owner may do; only the proposer, while there
     /// is no delay. It can be changed by an announced operation only.
-    pub fn set_circuit_delay(&self, seconds: u64) -> Call<ICircuitTimelock::runCall, ICircuitTimelock::MinDelayChange> {
+    pub fn set_circuit_delay(&self, seconds: u64) -> Call<ICircuitTimelock::runCall, ()> {
         let data = ICircuitTimelock::updateDelayCall { newDelay: U256::from(seconds) }.abi_encode().into();
         let call = ICircuitTimelock::runCall { target: self.timelock_at(), data };
-        self.call(self.timelock_at(), format!("let new circuits wait {seconds} s"), &call, |e| e.one())
+        self.call(self.timelock_at(), format!("let new circuits wait {seconds} s"), &call, |e| {
+            e.one().map(|_: ICircuitTimelock::MinDelayChange| ())
+        })
     }
 
     /// Seconds that new circuits wait.
@@ -319,17 +323,21 @@ impl Contracts {
     }
 
     /// Raises a circuit's gas cap at once, through the timelock: only its proposer, and only while it has no delay.
-    pub fn raise_gas_cap(&self, circuit: &CircuitId, cap: u32) -> Call<ICircuitTimelock::runCall, Abi::GasCapRaised> {
+    pub fn raise_gas_cap(&self, circuit: &CircuitId, cap: u32) -> Call<ICircuitTimelock::runCall, ()> {
         let data = Abi::raiseGasCapCall { circuitId: word(circuit), gasCap: cap }.abi_encode().into();
         let call = ICircuitTimelock::runCall { target: self.gate_at(), data };
-        self.call(self.timelock_at(), format!("raise the gas cap of circuit {circuit}"), &call, |e| e.one())
-            .emitted_by(self.gate_at())
+        self.call(self.timelock_at(), format!("raise the gas cap of circuit {circuit}"), &call, |e| {
+            e.one().map(|_: Abi::GasCapRaised| ())
+        })
+        .emitted_by(self.gate_at())
     }
 
     /// Stops a circuit for good; only the guardian or the gate's owner.
-    pub fn stop_circuit(&self, circuit: &CircuitId) -> Call<Abi::stopCall, CircuitStopped> {
+    pub fn stop_circuit(&self, circuit: &CircuitId) -> Call<Abi::stopCall, ()> {
         let call = Abi::stopCall { circuitId: word(circuit) };
-        self.call(self.gate_at(), format!("stop circuit {circuit}"), &call, |e| e.one())
+        self.call(self.gate_at(), format!("stop circuit {circuit}"), &call, |e| {
+            e.one().map(|_: Abi::CircuitStopped| ())
+        })
     }
 
     /// A circuit as registered; reverts with `UnknownCircuit`.
@@ -403,6 +411,10 @@ impl Contracts {
     fn gate_at(&self) -> Address {
         self.deployment.proof_gate.address
     }
+}
+
+fn added(events: &Events<'_>) -> Result<CircuitId> {
+    events.one().map(|e: Abi::CircuitAdded| CircuitId::new(e.circuitId.0))
 }
 
 /// Creation code that deploys `runtime` as it is.

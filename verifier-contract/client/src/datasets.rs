@@ -1,22 +1,21 @@
 //! Datasets: registration, growth, grants, views.
 
 use alloy::primitives::{Address, U256};
-use tribute_core::id::{DatasetId, LayoutHash, ShardDigest};
+use tribute_core::context::Terms;
+use tribute_core::digest::Digest;
+use tribute_core::id::{CircuitId, DatasetId, LayoutHash, SchemaId, ShardDigest, SrsDigest};
 use tribute_core::proof::Proof;
 
 use crate::abi::IDatasetRegistry::ShardProof;
-use crate::abi::{bytes, inputs, word, IDatasetRegistry as Abi};
+use crate::abi::{bytes, digest, inputs, word, IDatasetRegistry as Abi};
 use crate::call::Call;
 use crate::contracts::Contracts;
 use crate::error::Result;
+use crate::state::GrantState;
 
-pub use crate::abi::IDatasetRegistry::{
-    Dataset, DatasetExtended, DatasetRegistered, Grant, GrantTerms, RegisterParams, Terms, TrainingGranted,
-};
-
-impl From<tribute_core::context::Terms> for Terms {
-    fn from(terms: tribute_core::context::Terms) -> Self {
-        Terms {
+impl From<Terms> for Abi::Terms {
+    fn from(terms: Terms) -> Self {
+        Abi::Terms {
             minDataBps: terms.min_data_bps,
             openTraining: terms.open_training,
             minShareBps: terms.min_share_bps,
@@ -26,9 +25,9 @@ impl From<tribute_core::context::Terms> for Terms {
     }
 }
 
-impl From<Terms> for tribute_core::context::Terms {
-    fn from(terms: Terms) -> Self {
-        tribute_core::context::Terms {
+impl From<Abi::Terms> for Terms {
+    fn from(terms: Abi::Terms) -> Self {
+        Terms {
             min_data_bps: terms.minDataBps,
             open_training: terms.openTraining,
             min_share_bps: terms.minShareBps,
@@ -38,27 +37,154 @@ impl From<Terms> for tribute_core::context::Terms {
     }
 }
 
+/// What a provider registers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NewDataset {
+    /// What its records look like.
+    pub schema: SchemaId,
+    /// Circuit of its shards' proofs.
+    pub circuit: CircuitId,
+    /// Under which terms it may train agents.
+    pub terms: Terms,
+}
+
+impl NewDataset {
+    fn params(&self) -> Abi::RegisterParams {
+        Abi::RegisterParams { schemaId: word(&self.schema), circuitId: word(&self.circuit), terms: self.terms.into() }
+    }
+}
+
+/// A dataset that was registered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Registered {
+    /// Its id.
+    pub dataset: DatasetId,
+    /// Its owner.
+    pub owner: Address,
+    /// Records in all.
+    pub records: u64,
+}
+
+/// The next version of a dataset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extended {
+    /// Its id.
+    pub dataset: DatasetId,
+    /// Id of the first version.
+    pub root: DatasetId,
+    /// Records in all, those of earlier versions among them.
+    pub records: u64,
+}
+
+/// A version of a dataset as it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dataset {
+    /// Who owns it now.
+    pub owner: Address,
+    /// Id of its first version.
+    pub root: DatasetId,
+    /// What its records look like.
+    pub schema: SchemaId,
+    /// Circuit that admitted it.
+    pub circuit: CircuitId,
+    /// Rows and columns.
+    pub layout: LayoutHash,
+    /// What its shards are committed under.
+    pub srs: SrsDigest,
+    /// Its terms.
+    pub terms: Terms,
+    /// Records in all.
+    pub records: u64,
+    /// Number of its shards; [`Contracts::shard_digests`] says which.
+    pub shards: u32,
+}
+
+/// What a dataset's owner grants to an owner of agents. The stricter of these and the dataset's own terms count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GrantTerms {
+    /// Versions that may still list the dataset.
+    pub uses: u32,
+    /// Last second of Unix time at which it counts.
+    pub expiry: u64,
+    /// Links allowed, as in [`Terms`]; 0 allows all that the terms allow.
+    pub links: u8,
+    /// Least share of what goes to data providers, in basis points.
+    pub min_share_bps: u16,
+    /// Least part of fees that goes to data providers, in basis points.
+    pub min_data_bps: u16,
+    /// Least price of a query, token units.
+    pub min_price: u128,
+    /// Whether it covers later versions of the dataset than the one named.
+    pub covers_later: bool,
+    /// Hash of the list that the agent version must have ([`tribute_core::context::list_hash`]), `None` for any.
+    pub participants: Option<Digest>,
+}
+
+impl From<GrantTerms> for Abi::GrantTerms {
+    fn from(terms: GrantTerms) -> Self {
+        Abi::GrantTerms {
+            uses: terms.uses,
+            expiry: terms.expiry,
+            links: terms.links,
+            minShareBps: terms.min_share_bps,
+            minDataBps: terms.min_data_bps,
+            minPricePerQuery: terms.min_price,
+            coversLater: terms.covers_later,
+            participants: terms.participants.unwrap_or_default().into(),
+        }
+    }
+}
+
+impl From<Abi::GrantTerms> for GrantTerms {
+    fn from(terms: Abi::GrantTerms) -> Self {
+        GrantTerms {
+            uses: terms.uses,
+            expiry: terms.expiry,
+            links: terms.links,
+            min_share_bps: terms.minShareBps,
+            min_data_bps: terms.minDataBps,
+            min_price: terms.minPricePerQuery,
+            covers_later: terms.coversLater,
+            participants: digest(terms.participants),
+        }
+    }
+}
+
+/// A grant as it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// What was granted; `uses` are those left.
+    pub terms: GrantTerms,
+    /// Shards of the version of the dataset that it names.
+    pub shards: u32,
+    /// Counts the grants to this account.
+    pub serial: u32,
+}
+
 fn shard_proof(proof: &Proof) -> ShardProof {
     ShardProof { inputs: inputs(proof), proof: bytes(proof) }
 }
 
 impl Contracts {
     /// Registers a dataset for the sender; one proof for each shard.
-    pub fn register_dataset(
-        &self,
-        params: RegisterParams,
-        shards: &[Proof],
-    ) -> Call<Abi::registerCall, DatasetRegistered> {
+    pub fn register_dataset(&self, new: &NewDataset, shards: &[Proof]) -> Call<Abi::registerCall, Registered> {
         let action = format!("register a dataset of {} shard(s)", shards.len());
         let shards = shards.iter().map(shard_proof).collect();
-        self.call(self.datasets_at(), action, &Abi::registerCall { params, shards }, |e| e.one())
+        self.call(self.datasets_at(), action, &Abi::registerCall { params: new.params(), shards }, |e| {
+            let e: Abi::DatasetRegistered = e.one()?;
+            Ok(Registered { dataset: DatasetId::new(e.datasetId.0), owner: e.owner, records: e.records })
+        })
     }
 
     /// Adds shards to the latest version of a dataset of the sender's: its next version.
-    pub fn extend_dataset(&self, previous: &DatasetId, shards: &[Proof]) -> Call<Abi::extendCall, DatasetExtended> {
+    pub fn extend_dataset(&self, previous: &DatasetId, shards: &[Proof]) -> Call<Abi::extendCall, Extended> {
         let action = format!("extend dataset {previous} by {} shard(s)", shards.len());
         let call = Abi::extendCall { previousId: word(previous), shards: shards.iter().map(shard_proof).collect() };
-        self.call(self.datasets_at(), action, &call, |e| e.one())
+        self.call(self.datasets_at(), action, &call, |e| {
+            let e: Abi::DatasetExtended = e.one()?;
+            let (dataset, root) = (DatasetId::new(e.datasetId.0), DatasetId::new(e.root.0));
+            Ok(Extended { dataset, root, records: e.records })
+        })
     }
 
     /// Lets `grantee` list the dataset in agent versions on these terms, in place of any grant before; 0 uses takes it
@@ -68,10 +194,13 @@ impl Contracts {
         dataset: &DatasetId,
         grantee: Address,
         terms: GrantTerms,
-    ) -> Call<Abi::grantTrainingCall, TrainingGranted> {
+    ) -> Call<Abi::grantTrainingCall, GrantState> {
         let action = format!("grant {grantee} {} training(s) on dataset {dataset}", terms.uses);
-        let call = Abi::grantTrainingCall { datasetId: word(dataset), grantee, terms };
-        self.call(self.datasets_at(), action, &call, |e| e.one())
+        let call = Abi::grantTrainingCall { datasetId: word(dataset), grantee, terms: terms.into() };
+        self.call(self.datasets_at(), action, &call, |e| {
+            let e: Abi::TrainingGranted = e.one()?;
+            Ok(GrantState { uses: e.terms.uses, expiry: e.terms.expiry, serial: e.serial })
+        })
     }
 
     /// [`Contracts::grant_training`] whose `expiry` is so many seconds from `now` on. In a journal, the same grant from
@@ -82,15 +211,26 @@ impl Contracts {
         grantee: Address,
         terms: GrantTerms,
         now: u64,
-    ) -> Call<Abi::grantTrainingCall, TrainingGranted> {
-        let from_zero = Abi::grantTrainingCall { datasetId: word(dataset), grantee, terms: terms.clone() };
+    ) -> Call<Abi::grantTrainingCall, GrantState> {
+        let from_zero = Abi::grantTrainingCall { datasetId: word(dataset), grantee, terms: terms.into() };
         let from_now = GrantTerms { expiry: now.saturating_add(terms.expiry), ..terms };
         self.grant_training(dataset, grantee, from_now).identified_as(&from_zero)
     }
 
     /// A dataset; reverts with `UnknownDataset`.
     pub async fn dataset(&self, dataset: &DatasetId) -> Result<Dataset> {
-        self.chain.read(self.datasets_at(), &Abi::datasetCall { datasetId: word(dataset) }).await
+        let d = self.chain.read(self.datasets_at(), &Abi::datasetCall { datasetId: word(dataset) }).await?;
+        Ok(Dataset {
+            owner: d.owner,
+            root: DatasetId::new(d.root.0),
+            schema: SchemaId::new(d.schemaId.0),
+            circuit: CircuitId::new(d.circuitId.0),
+            layout: LayoutHash::new(d.layoutHash.0),
+            srs: SrsDigest::new(d.srsDigest.0),
+            terms: d.terms.into(),
+            records: d.records,
+            shards: d.shards,
+        })
     }
 
     /// A dataset, `None` if there is none of this id.
@@ -107,7 +247,9 @@ impl Contracts {
 
     /// A grant as it stands, expired or not.
     pub async fn training_grant(&self, dataset: &DatasetId, grantee: Address) -> Result<Grant> {
-        self.chain.read(self.datasets_at(), &Abi::trainingGrantCall { datasetId: word(dataset), grantee }).await
+        let call = Abi::trainingGrantCall { datasetId: word(dataset), grantee };
+        let grant = self.chain.read(self.datasets_at(), &call).await?;
+        Ok(Grant { terms: grant.terms.into(), shards: grant.shards, serial: grant.serial })
     }
 
     /// Whether `account` may list the dataset in an agent version now, if link, price and data's part suit.
@@ -119,12 +261,12 @@ impl Contracts {
     pub async fn shard_context(
         &self,
         owner: Address,
-        params: RegisterParams,
+        new: &NewDataset,
         layout: &LayoutHash,
         shard: u32,
         records: u64,
     ) -> Result<U256> {
-        let layout = word(layout);
+        let (params, layout) = (new.params(), word(layout));
         let call = Abi::shardContextCall { owner, params, layoutHash: layout, shardIndex: shard, records };
         self.chain.read(self.datasets_at(), &call).await
     }

@@ -9,7 +9,29 @@ use crate::call::Call;
 use crate::contracts::Contracts;
 use crate::error::Result;
 
-pub use crate::abi::IEvaluations::{Evaluation, ShardEvaluated};
+/// What proofs have counted of a dataset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Evaluation {
+    /// Right answers.
+    pub correct: u64,
+    /// Records counted.
+    pub records: u64,
+    /// Shards counted.
+    pub shards_done: u32,
+    /// Shards of the dataset.
+    pub shards: u32,
+}
+
+/// A shard that was counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Evaluated {
+    /// Which, counted from 0.
+    pub shard: u32,
+    /// Right answers.
+    pub correct: u64,
+    /// Its records.
+    pub records: u64,
+}
 
 impl Contracts {
     /// Brings evaluation proofs of a dataset's shards, each with its index from 0; `circuit` is theirs.
@@ -20,7 +42,7 @@ impl Contracts {
         dataset: &DatasetId,
         circuit: &CircuitId,
         shards: &[(u32, Proof)],
-    ) -> Call<Abi::evaluateCall, Vec<ShardEvaluated>> {
+    ) -> Call<Abi::evaluateCall, Vec<Evaluated>> {
         let proof = |(shard, proof): &(u32, Proof)| Abi::EvaluationProof {
             shard: *shard,
             inputs: inputs(proof),
@@ -34,7 +56,10 @@ impl Contracts {
             proofs: shards.iter().map(proof).collect(),
         };
         let action = format!("evaluate agent {agent} version {version} on {} shard(s) of {dataset}", shards.len());
-        self.call(self.evaluations_at(), action, &call, |e| e.all())
+        self.call(self.evaluations_at(), action, &call, |e| {
+            let counted = |e: Abi::ShardEvaluated| Evaluated { shard: e.shard, correct: e.correct, records: e.records };
+            Ok(e.all()?.into_iter().map(counted).collect())
+        })
     }
 
     /// What proofs of one circuit have counted so far.
@@ -47,7 +72,8 @@ impl Contracts {
     ) -> Result<Evaluation> {
         let call =
             Abi::evaluationOfCall { agentId: word(agent), version, datasetId: word(dataset), circuitId: word(circuit) };
-        self.chain.read(self.evaluations_at(), &call).await
+        let e = self.chain.read(self.evaluations_at(), &call).await?;
+        Ok(Evaluation { correct: e.correct, records: e.records, shards_done: e.shardsDone, shards: e.shards })
     }
 
     /// Right answers and records of a whole dataset; `None` if not all of its shards were counted.

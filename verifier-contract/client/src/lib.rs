@@ -10,7 +10,7 @@
 //! let (deployment, _) = Deployment::deploy(&owner, &Artifacts::find()?, &DeployOptions::default()).await?;
 //! let contracts = Contracts::new(&chain, deployment)?;
 //! let name = tribute_chain::agents::short_name("digits").unwrap_or_default();
-//! let agent = contracts.create_agent(name).send(&owner).await?.event.agentId;
+//! let agent = contracts.create_agent(name, "https://digits.example").send(&owner).await?.event;
 //! # Ok(()) }
 //! ```
 //!
@@ -28,6 +28,7 @@ pub mod artifacts;
 pub mod call;
 pub mod chain;
 pub mod circuits;
+pub mod claims;
 pub mod contracts;
 pub mod datasets;
 mod deploying;
@@ -63,7 +64,6 @@ pub mod watch;
 pub use alloy::primitives::{Address, Bytes, B256, U256};
 pub use alloy::signers::local::PrivateKeySigner;
 
-pub use abi::word;
 pub use anvil::{Anvil, AnvilOptions};
 pub use artifacts::Artifacts;
 pub use call::{Call, Done};

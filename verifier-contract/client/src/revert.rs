@@ -9,7 +9,9 @@ use alloy::json_abi::{Error as AbiError, JsonAbi};
 use alloy::primitives::{hex, Bytes, Selector, U256};
 use serde::{Deserialize, Serialize};
 
-use crate::abi::{IAgentRegistry, IDatasetRegistry, IProofGate, ISessionEscrow, LIBRARY_ERRORS};
+use crate::abi::{
+    IAgentRegistry, ICircuitTimelock, IDatasetRegistry, IEvaluations, IProofGate, ISessionEscrow, LIBRARY_ERRORS,
+};
 use crate::advice;
 
 /// A decoded revert.
@@ -62,11 +64,13 @@ impl ErrorDecoder {
 
     fn new() -> Self {
         let mut decoder = ErrorDecoder { by_selector: BTreeMap::new() };
-        let contracts: [(&str, JsonAbi); 4] = [
+        let contracts: [(&str, JsonAbi); 6] = [
             ("ProofGate", IProofGate::abi::contract()),
             ("DatasetRegistry", IDatasetRegistry::abi::contract()),
             ("AgentRegistry", IAgentRegistry::abi::contract()),
             ("SessionEscrow", ISessionEscrow::abi::contract()),
+            ("Evaluations", IEvaluations::abi::contract()),
+            ("CircuitTimelock", ICircuitTimelock::abi::contract()),
         ];
         for (contract, abi) in contracts {
             for error in abi.errors() {
@@ -168,25 +172,22 @@ mod tests {
 
     #[test]
     fn names_operands_and_advice() {
-        let error =
-            ISessionEscrow::StaleTranscript { session: B256::repeat_byte(7), stored: U256::from(5), proven: U256::MAX };
+        let error = ISessionEscrow::NotThawed { session: B256::repeat_byte(7), thawEnd: 5 };
         let revert = ErrorDecoder::shared().decode(&error.abi_encode());
-        assert_eq!(revert.name, "StaleTranscript");
+        assert_eq!(revert.name, "NotThawed");
         assert_eq!(revert.declared_by, ["SessionEscrow"]);
-        assert_eq!(revert.operand("stored"), Some("5"));
-        assert_eq!(revert.operand("proven"), Some(format!("0x{}", "f".repeat(64)).as_str()));
+        assert_eq!(revert.operand("thawEnd"), Some("5"));
         assert_eq!(revert.operand("session"), Some(B256::repeat_byte(7).to_string().as_str()));
-        assert!(revert.to_string().contains("claimed already"), "{revert}");
+        let error = ISessionEscrow::WrongContext { expected: U256::from(1), proven: U256::MAX };
+        let revert = ErrorDecoder::shared().decode(&error.abi_encode());
+        assert_eq!(revert.operand("proven"), Some(format!("0x{}", "f".repeat(64)).as_str()));
     }
 
     #[test]
     fn a_negative_operand_keeps_its_sign() {
-        let error = IAgentRegistry::NegativeShare {
-            slot: U256::from(2),
-            share: alloy::primitives::I256::try_from(-2048).unwrap(),
-        };
+        let error = IAgentRegistry::SumBelowOptimum { total: alloy::primitives::I256::try_from(-2048).unwrap() };
         let revert = ErrorDecoder::shared().decode(&error.abi_encode());
-        assert_eq!(revert.operand("share"), Some("-2048"));
+        assert_eq!(revert.operand("total"), Some("-2048"));
     }
 
     #[test]

@@ -4,113 +4,112 @@ use alloy::primitives::{Address, Bytes, B256, U256};
 
 use tribute_core::digest::Digest;
 use tribute_core::id::{AgentId, DatasetId, SessionId, Transcript, WeightsDigest};
-use tribute_core::proof::Proof;
 
-use crate::abi::ISessionEscrow::ClaimBatch;
-use crate::abi::{bytes, inputs, word, ISessionEscrow as Abi};
-use crate::call::Call;
+use crate::abi::{word, ISessionEscrow as Abi};
+use crate::call::{Call, Events};
+use crate::claims::{Claim, Claimed};
 use crate::contracts::Contracts;
 use crate::error::Result;
 use crate::signing::{self, SignedPermit};
-use crate::voucher::SignedVoucher;
 use crate::wallet::Wallet;
 
-pub use crate::abi::ISessionEscrow::{
-    FeesAccrued, OpenParams, OwnerPaid, ProviderPaid, QueriesClaimed, Session, SessionOpened, SessionSettled,
-    SessionToppedUp, SlotSkipped, ThawRequested, ThawedWithdrawn,
-};
-
-/// Proven answers of sessions with one version of an agent, and the vouchers for them in slot order.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Claim {
+/// What a client opens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NewSession {
     /// The agent.
     pub agent: AgentId,
     /// Its version.
     pub version: u32,
-    /// That the answers are its own.
-    pub proof: Proof,
-    /// One for each session: its count and transcript are where the slot ends.
-    pub vouchers: Vec<SignedVoucher>,
+    /// Token units per answer; at least the version's.
+    pub price: u128,
+    /// Token units to put into escrow.
+    pub escrow: u128,
+    /// Key that signs vouchers.
+    pub session_key: Address,
 }
 
-impl Claim {
-    fn batch(&self) -> ClaimBatch {
-        ClaimBatch {
+impl NewSession {
+    pub(crate) fn params(&self) -> Abi::OpenParams {
+        Abi::OpenParams {
             agentId: word(&self.agent),
             version: self.version,
-            inputs: inputs(&self.proof),
-            proof: bytes(&self.proof),
-            slots: self.vouchers.iter().map(SignedVoucher::slot).collect(),
+            pricePerQuery: self.price,
+            escrow: self.escrow,
+            sessionKey: self.session_key,
         }
+    }
+
+    fn action(&self) -> String {
+        format!("open a session with agent {} version {}", self.agent, self.version)
     }
 }
 
-/// Why a slot of a claim paid nothing, as the contract says.
+/// A session that was opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SkipReason {
-    /// No session has this id.
-    UnknownSession,
-    /// The session belongs to another agent or version.
-    OtherVersion,
-    /// The proof does not start where the session stands.
-    StaleTranscript,
-    /// The slot proves no query.
-    Empty,
-    /// The voucher counts other queries than are paid and proven.
-    OtherCount,
-    /// The proof does not end where the voucher says.
-    OtherTranscript,
-    /// The voucher is not signed by the session's key.
-    OtherSigner,
+pub struct Opened {
+    /// Its id.
+    pub session: SessionId,
+    /// Its client.
+    pub client: Address,
+    /// Where it starts.
+    pub transcript: Transcript,
 }
 
-impl SkipReason {
-    /// In words.
-    #[must_use]
-    pub fn text(self) -> &'static str {
-        match self {
-            SkipReason::UnknownSession => "there is no such session",
-            SkipReason::OtherVersion => "the session is of another agent or version",
-            SkipReason::StaleTranscript => "the proof does not start where the session stands: was it claimed before?",
-            SkipReason::Empty => "the slot proves no query",
-            SkipReason::OtherCount => "the voucher counts other queries than are paid and proven",
-            SkipReason::OtherTranscript => "the proof does not end where the voucher says",
-            SkipReason::OtherSigner => "the voucher is not signed by the session's key",
-        }
+impl Opened {
+    fn of(events: &Events<'_>) -> Result<Self> {
+        let e: Abi::SessionOpened = events.one()?;
+        let transcript = Transcript::new(e.transcript.to_be_bytes());
+        Ok(Opened { session: SessionId::new(e.session.0), client: e.client, transcript })
     }
 }
 
-impl SlotSkipped {
-    /// Why.
-    #[must_use]
-    pub fn reason(&self) -> SkipReason {
-        match u8::from(self.reason) {
-            1 => SkipReason::UnknownSession,
-            2 => SkipReason::OtherVersion,
-            3 => SkipReason::StaleTranscript,
-            4 => SkipReason::Empty,
-            5 => SkipReason::OtherCount,
-            6 => SkipReason::OtherTranscript,
-            _ => SkipReason::OtherSigner,
-        }
-    }
+/// A session as it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// Its client; zero where there is no such session.
+    pub client: Address,
+    /// Key that signs vouchers.
+    pub session_key: Address,
+    /// Its agent.
+    pub agent: AgentId,
+    /// The agent's version.
+    pub version: u32,
+    /// Answers proven.
+    pub count: u64,
+    /// Answers paid, by claims or settlements.
+    pub paid: u64,
+    /// Transcript at which the proven answers end.
+    pub transcript: Transcript,
+    /// Token units per answer.
+    pub price: u128,
+    /// Token units still in escrow.
+    pub remaining: u128,
+    /// What thaws, if anything does.
+    pub thawing: Option<Thawing>,
 }
 
-/// What a claim did.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Claimed {
-    /// One for each session that was paid from.
-    pub sessions: Vec<QueriesClaimed>,
-    /// One for each slot that paid nothing, with the reason.
-    pub skipped: Vec<SlotSkipped>,
-    /// One for each batch.
-    pub fees: Vec<FeesAccrued>,
+/// Escrow that thaws.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Thawing {
+    /// Token units, if so many are left by then.
+    pub amount: u128,
+    /// Second of Unix time from which they can be withdrawn.
+    pub end: u64,
+}
+
+/// A session that was settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settled {
+    /// Answers paid since it was opened.
+    pub paid: u64,
+    /// Token units that this settlement paid.
+    pub amount: U256,
 }
 
 impl Contracts {
     /// Opens a session for the sender, who has approved the escrow contract.
-    pub fn open_session(&self, params: OpenParams) -> Call<Abi::openCall, SessionOpened> {
-        self.call(self.escrow_at(), opening(&params), &Abi::openCall { params }, |e| e.one())
+    pub fn open_session(&self, new: &NewSession) -> Call<Abi::openCall, Opened> {
+        self.call(self.escrow_at(), new.action(), &Abi::openCall { params: new.params() }, Opened::of)
     }
 
     /// Opens a session for the sender, with an ERC-2612 permit instead of an approval (see [`Contracts::permit`]).
@@ -118,28 +117,27 @@ impl Contracts {
     /// In a journal, the same opening under another permit is the same call.
     pub fn open_session_with_permit(
         &self,
-        params: OpenParams,
+        new: &NewSession,
         permit: &SignedPermit,
-    ) -> Call<Abi::openWithPermitCall, SessionOpened> {
+    ) -> Call<Abi::openWithPermitCall, Opened> {
         let (r, s, v) = permit.parts();
-        let action = opening(&params);
-        let call = Abi::openWithPermitCall { params, deadline: permit.deadline, v, r, s };
+        let call = Abi::openWithPermitCall { params: new.params(), deadline: permit.deadline, v, r, s };
         let without =
             Abi::openWithPermitCall { deadline: U256::ZERO, v: 0, r: B256::ZERO, s: B256::ZERO, ..call.clone() };
-        self.call(self.escrow_at(), action, &call, |e| e.one()).identified_as(&without)
+        self.call(self.escrow_at(), new.action(), &call, Opened::of).identified_as(&without)
     }
 
     /// Opens a session for `client`, who signed for it ([`signing::sign_opening`]) and has approved the contract.
     pub fn open_session_for(
         &self,
         client: Address,
-        params: OpenParams,
+        new: &NewSession,
         deadline: u64,
         signature: Bytes,
-    ) -> Call<Abi::openForCall, SessionOpened> {
-        let action = format!("{} for {client}", opening(&params));
-        let call = Abi::openForCall { client, params, deadline: U256::from(deadline), signature };
-        self.call(self.escrow_at(), action, &call, |e| e.one())
+    ) -> Call<Abi::openForCall, Opened> {
+        let action = format!("{} for {client}", new.action());
+        let call = Abi::openForCall { client, params: new.params(), deadline: U256::from(deadline), signature };
+        self.call(self.escrow_at(), action, &call, Opened::of)
     }
 
     /// Signs a permit by which the escrow contract takes `amount` of the wallet's tokens until `deadline`.
@@ -149,28 +147,36 @@ impl Contracts {
         signing::sign_permit(wallet.signer(), separator, self.escrow_at(), amount, nonce, deadline)
     }
 
-    /// Adds to a session's escrow; the sender has approved the escrow contract.
-    pub fn top_up(&self, session: &SessionId, amount: u128) -> Call<Abi::topUpCall, SessionToppedUp> {
+    /// Adds to a session's escrow, and says how much is in it then; the sender has approved the escrow contract.
+    pub fn top_up(&self, session: &SessionId, amount: u128) -> Call<Abi::topUpCall, u128> {
         let call = Abi::topUpCall { session: word(session), amount };
-        self.call(self.escrow_at(), format!("top up session {session} by {amount}"), &call, |e| e.one())
+        self.call(self.escrow_at(), format!("top up session {session} by {amount}"), &call, |e| {
+            e.one().map(|e: Abi::SessionToppedUp| e.remaining)
+        })
     }
 
     /// Starts the thaw of so much of a session's escrow, `None` for all that is left by then; only its client.
-    pub fn request_thaw(&self, session: &SessionId, amount: Option<u128>) -> Call<Abi::requestThawCall, ThawRequested> {
+    pub fn request_thaw(&self, session: &SessionId, amount: Option<u128>) -> Call<Abi::requestThawCall, Thawing> {
         let call = Abi::requestThawCall { session: word(session), amount: amount.unwrap_or(u128::MAX) };
-        self.call(self.escrow_at(), format!("request the thaw of session {session}"), &call, |e| e.one())
+        self.call(self.escrow_at(), format!("request the thaw of session {session}"), &call, |e| {
+            e.one().map(|e: Abi::ThawRequested| Thawing { amount: e.amount, end: e.thawEnd })
+        })
     }
 
-    /// Pays what has thawed back to the client.
-    pub fn withdraw_thawed(&self, session: &SessionId) -> Call<Abi::withdrawThawedCall, ThawedWithdrawn> {
+    /// Pays what has thawed back to the client, and says how much.
+    pub fn withdraw_thawed(&self, session: &SessionId) -> Call<Abi::withdrawThawedCall, U256> {
         let action = format!("withdraw what has thawed of session {session}");
-        self.call(self.escrow_at(), action, &Abi::withdrawThawedCall { session: word(session) }, |e| e.one())
+        self.call(self.escrow_at(), action, &Abi::withdrawThawedCall { session: word(session) }, |e| {
+            e.one().map(|e: Abi::ThawedWithdrawn| e.amount)
+        })
     }
 
     /// Pays queries by a settlement that the client signed, without a proof; anybody may bring it.
-    pub fn settle(&self, session: &SessionId, count: u64, signature: Bytes) -> Call<Abi::settleCall, SessionSettled> {
+    pub fn settle(&self, session: &SessionId, count: u64, signature: Bytes) -> Call<Abi::settleCall, Settled> {
         let call = Abi::settleCall { session: word(session), count, signature };
-        self.call(self.escrow_at(), format!("settle session {session} at {count} queries"), &call, |e| e.one())
+        self.call(self.escrow_at(), format!("settle session {session} at {count} queries"), &call, |e| {
+            e.one().map(|e: Abi::SessionSettled| Settled { paid: e.paid, amount: e.amount })
+        })
     }
 
     /// Claims proven queries; anybody may, for who is paid is fixed.
@@ -178,9 +184,7 @@ impl Contracts {
         let sessions: usize = claims.iter().map(|c| c.vouchers.len()).sum();
         let batches = claims.iter().map(Claim::batch).collect();
         let action = format!("claim from {sessions} session(s)");
-        self.call(self.escrow_at(), action, &Abi::claimCall { batches }, |e| {
-            Ok(Claimed { sessions: e.all()?, skipped: e.all()?, fees: e.all()? })
-        })
+        self.call(self.escrow_at(), action, &Abi::claimCall { batches }, Claimed::of)
     }
 
     /// Pays a dataset's owner what it earned with a version.
@@ -189,17 +193,17 @@ impl Contracts {
         agent: &AgentId,
         version: u32,
         dataset: &DatasetId,
-    ) -> Call<Abi::withdrawProviderCall, ProviderPaid> {
+    ) -> Call<Abi::withdrawProviderCall, U256> {
         let call = Abi::withdrawProviderCall { agentId: word(agent), version, datasetId: word(dataset) };
         let action = format!("withdraw what dataset {dataset} earned with agent {agent} version {version}");
-        self.call(self.escrow_at(), action, &call, |e| e.one())
+        self.call(self.escrow_at(), action, &call, |e| e.one().map(|e: Abi::ProviderPaid| e.amount))
     }
 
     /// Pays an agent's owner what a version earned.
-    pub fn withdraw_owner(&self, agent: &AgentId, version: u32) -> Call<Abi::withdrawOwnerCall, OwnerPaid> {
+    pub fn withdraw_owner(&self, agent: &AgentId, version: u32) -> Call<Abi::withdrawOwnerCall, U256> {
         let call = Abi::withdrawOwnerCall { agentId: word(agent), version };
         let action = format!("withdraw what agent {agent} version {version} earned");
-        self.call(self.escrow_at(), action, &call, |e| e.one())
+        self.call(self.escrow_at(), action, &call, |e| e.one().map(|e: Abi::OwnerPaid| e.amount))
     }
 
     /// Stops new sessions; only the contract's owner.
@@ -214,7 +218,19 @@ impl Contracts {
 
     /// A session; reverts with `UnknownSession`.
     pub async fn session(&self, session: &SessionId) -> Result<Session> {
-        self.chain.read(self.escrow_at(), &Abi::getSessionCall { session: word(session) }).await
+        let s = self.chain.read(self.escrow_at(), &Abi::getSessionCall { session: word(session) }).await?;
+        Ok(Session {
+            client: s.client,
+            session_key: s.sessionKey,
+            agent: AgentId::new(s.agentId.0),
+            version: s.version,
+            count: s.count,
+            paid: s.paid,
+            transcript: Transcript::new(s.transcript.to_be_bytes()),
+            price: s.pricePerQuery,
+            remaining: s.remaining,
+            thawing: (s.thawEnd != 0).then_some(Thawing { amount: s.thawAmount, end: s.thawEnd }),
+        })
     }
 
     /// A session, `None` if there is none of this id.
@@ -235,9 +251,14 @@ impl Contracts {
     }
 
     /// The transcript at which a session starts, as the contract computes it.
-    pub async fn first_transcript(&self, session: &SessionId, version: u32, weights: &WeightsDigest) -> Result<U256> {
+    pub async fn first_transcript(
+        &self,
+        session: &SessionId,
+        version: u32,
+        weights: &WeightsDigest,
+    ) -> Result<Transcript> {
         let call = Abi::firstTranscriptCall { session: word(session), version, wDigest: word(weights) };
-        self.chain.read(self.escrow_at(), &call).await
+        Ok(Transcript::new(self.chain.read(self.escrow_at(), &call).await?.to_be_bytes()))
     }
 
     /// The context that a service proof for these sessions must carry, as the contract computes it.
@@ -260,9 +281,10 @@ impl Contracts {
     }
 
     /// The digest that a client signs for somebody else to open a session, as the contract computes it.
-    pub async fn open_digest(&self, client: Address, params: OpenParams, nonce: u64, deadline: u64) -> Result<B256> {
-        let call = Abi::openDigestCall { client, params, nonce: U256::from(nonce), deadline: U256::from(deadline) };
-        self.chain.read(self.escrow_at(), &call).await
+    pub async fn open_digest(&self, client: Address, new: &NewSession, nonce: u64, deadline: u64) -> Result<Digest> {
+        let (nonce, deadline) = (U256::from(nonce), U256::from(deadline));
+        let call = Abi::openDigestCall { client, params: new.params(), nonce, deadline };
+        Ok(self.chain.read(self.escrow_at(), &call).await?.0)
     }
 
     /// What a dataset's owner could withdraw now.
@@ -284,8 +306,4 @@ impl Contracts {
     pub(crate) fn escrow_at(&self) -> Address {
         self.deployment.session_escrow.address
     }
-}
-
-fn opening(params: &OpenParams) -> String {
-    format!("open a session with agent {} version {}", params.agentId, params.version)
 }

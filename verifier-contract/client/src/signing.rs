@@ -6,9 +6,9 @@ use alloy::signers::SignerSync;
 use alloy::sol_types::{eip712_domain, Eip712Domain, SolStruct};
 use tribute_core::context::Domain;
 
-use crate::abi::ISessionEscrow::OpenParams;
 use crate::abi::{OpenSession, Permit};
 use crate::error::{ChainError, Result};
+use crate::sessions::NewSession;
 
 /// The EIP-712 domain of the escrow contract.
 #[must_use]
@@ -25,10 +25,11 @@ pub fn eip712(domain: &Domain) -> Eip712Domain {
 pub fn sign_opening(
     key: &PrivateKeySigner,
     domain: &Domain,
-    params: &OpenParams,
+    new: &NewSession,
     nonce: u64,
     deadline: u64,
 ) -> Result<Bytes> {
+    let params = new.params();
     let opening = OpenSession {
         client: key.address(),
         agentId: params.agentId,

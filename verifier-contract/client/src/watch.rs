@@ -10,7 +10,7 @@ use alloy::primitives::{Address, B256};
 use alloy::rpc::types::Log;
 use serde::{Deserialize, Serialize};
 
-use crate::abi::{IAgentRegistry, IDatasetRegistry, IProofGate, ISessionEscrow};
+use crate::abi::{IAgentRegistry, ICircuitTimelock, IDatasetRegistry, IEvaluations, IProofGate, ISessionEscrow};
 use crate::contracts::Contracts;
 use crate::error::Result;
 use crate::revert::show;
@@ -121,6 +121,8 @@ fn name(contracts: &Contracts, address: Address) -> String {
         (d.dataset_registry, "DatasetRegistry"),
         (d.agent_registry, "AgentRegistry"),
         (d.session_escrow, "SessionEscrow"),
+        (d.evaluations, "Evaluations"),
+        (d.circuit_timelock, "CircuitTimelock"),
     ];
     let found = names.iter().find(|(deployed, _)| deployed.address == address);
     found.map_or_else(|| address.to_string(), |(_, name)| (*name).to_owned())
@@ -140,11 +142,13 @@ fn decode(log: &Log) -> Option<(String, Vec<(String, String)>)> {
 /// Every event by its selector.
 fn known() -> &'static BTreeMap<B256, Event> {
     static KNOWN: LazyLock<BTreeMap<B256, Event>> = LazyLock::new(|| {
-        let contracts: [JsonAbi; 4] = [
+        let contracts: [JsonAbi; 6] = [
             IProofGate::abi::contract(),
             IDatasetRegistry::abi::contract(),
             IAgentRegistry::abi::contract(),
             ISessionEscrow::abi::contract(),
+            IEvaluations::abi::contract(),
+            ICircuitTimelock::abi::contract(),
         ];
         let ours = contracts.iter().flat_map(JsonAbi::events).cloned();
         let others = LIBRARY_EVENTS.iter().filter_map(|declaration| Event::parse(declaration).ok());
@@ -161,11 +165,15 @@ mod tests {
 
     #[test]
     fn an_event_is_reported_by_its_name_and_operands() {
-        assert_eq!(known().len(), 20 + LIBRARY_EVENTS.len());
+        assert!(known().len() > 30 + LIBRARY_EVENTS.len());
         let event = ISessionEscrow::QueriesClaimed {
             session: B256::repeat_byte(7),
+            agentId: B256::repeat_byte(8),
+            version: 1,
             count: 5,
             transcript: U256::MAX,
+            paid: 5,
+            queries: 3,
             amount: U256::from(60),
         };
         let log = Log {
@@ -175,7 +183,7 @@ mod tests {
         let (name, operands) = decode(&log).unwrap();
         assert_eq!(name, "QueriesClaimed");
         let names: Vec<&str> = operands.iter().map(|(n, _)| n.as_str()).collect();
-        assert_eq!(names, ["session", "count", "transcript", "amount"]);
-        assert_eq!((operands[1].1.as_str(), operands[3].1.as_str()), ("5", "60"));
+        assert_eq!(names, ["session", "agentId", "version", "count", "transcript", "paid", "queries", "amount"]);
+        assert_eq!((operands[3].1.as_str(), operands[7].1.as_str()), ("5", "60"));
     }
 }

@@ -483,8 +483,8 @@ interface IAgentRegistry {
     function abandon(bytes32 agentId, uint32 version) external;
 
     /// @notice Gives uses of grants back that an abandoned version took; anybody may. A use goes back to the very grant that
-    /// it was taken from, once, expired or not; if the dataset's owner has set that grant anew or taken it back since,
-    /// nothing goes back. Gradients that were proven stay known.
+    /// it was taken from, once, expired or not. Nothing goes back if the dataset's owner has set that grant anew or taken it
+    /// back since, or if a gradient of the dataset was added: that is public, and what the use was given for.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
     /// @param datasetIds Datasets that it listed; those under no grant are passed over.
@@ -583,6 +583,12 @@ interface IAgentRegistry {
         external
         view
         returns (bool added);
+
+    /// @notice The first of a version's circuits that was stopped.
+    /// @param agentId The agent.
+    /// @param version The version, counted from 1.
+    /// @return circuitId The circuit; 0 if none was.
+    function stoppedCircuit(bytes32 agentId, uint32 version) external view returns (bytes32 circuitId);
 
     /// @notice Where a version stands.
     /// @param agentId The agent.

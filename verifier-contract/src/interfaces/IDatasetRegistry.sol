@@ -493,7 +493,8 @@ interface IDatasetRegistry is ISignedMessages {
         view
         returns (bytes32 digest);
 
-    /// @notice The EIP-712 digest that an owner signs for `grantTrainingFor`.
+    /// @notice The EIP-712 digest that an owner signs for `grantTrainingFor`. It names the serial of the grant that comes
+    /// next, one more than that of the grant set last: of several signed side by side one can be brought.
     /// @param datasetId The version of the dataset that is meant.
     /// @param grantee The agent owner who may train.
     /// @param terms What is granted.

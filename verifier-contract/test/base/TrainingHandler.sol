@@ -22,7 +22,6 @@ contract TrainingHandler is World {
         bool[] granted; // whether a use was taken
         int256[] contributions; // of each, of the shards added
         uint256[] done;
-        bool usesReturned;
     }
 
     uint256 private constant SETS_MOST = 8;
@@ -217,7 +216,8 @@ contract TrainingHandler is World {
             return;
         }
         for (uint256 i = 0; i < ids.length; ++i) {
-            if (book.granted[i]) --usesTaken[_rootOf[ids[i]]];
+            if (!book.granted[i] || book.done[i] != 0) continue;
+            --usesTaken[_rootOf[ids[i]]];
             book.granted[i] = false;
         }
     }

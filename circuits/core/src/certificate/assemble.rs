@@ -70,7 +70,8 @@ impl Parts {
             let digests: Vec<ShardDigest> = shards.iter().map(|s| s.digest).collect();
             let records = shards.iter().fold(0u64, |sum, s| sum.saturating_add(s.records));
             // an input that is missing or too large is refused by `check`
-            let units = |s: &Shard| s.gradient_proof.inputs.get(gradient::CONTRIBUTION).and_then(|w| contribution(&w.0));
+            let units =
+                |s: &Shard| s.gradient_proof.inputs.get(gradient::CONTRIBUTION).and_then(|w| contribution(&w.0));
             let contribution = shards.iter().filter_map(units).fold(0i128, i128::saturating_add);
             Dataset {
                 dataset_id: dataset_id(&schema_id, &layout.hash(), records, &digests),

@@ -141,3 +141,228 @@ impl From<i128> for Contribution {
         Contribution(units)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ark_ff::{Field, One};
+
+    use super::*;
+    use crate::certificate::{Agent, Chain, Dataset, Hex, Loss, Optimum, Proof, Shard, SrsName};
+    use crate::context::Terms;
+    use crate::id::{AgentId, DatasetId, ShardDigest, SrsDigest, WeightsDigest};
+    use crate::layout::{Layout, Task};
+    use crate::link::Link;
+
+    fn layout() -> Layout {
+        Layout::new(14, 1, 16, 3, Task::Classes).unwrap()
+    }
+
+    /// `x‖y` of `n·G`.
+    fn multiple(n: u64) -> Vec<u8> {
+        let point = (G1Affine::generator() * Fr::from(n)).into_affine();
+        [point.x, point.y].iter().flat_map(|c| ark_ff::BigInteger::to_bytes_be(&c.into_bigint())).collect()
+    }
+
+    fn shard(gradient: u64, contribution: i128) -> Shard {
+        // two points of the records and one of the weights stand before the gradient
+        let bytes = [multiple(1), multiple(2), multiple(3), multiple(gradient)].concat();
+        let magnitude = Fr::from(contribution.unsigned_abs());
+        let n = if contribution < 0 { -magnitude } else { magnitude };
+        Shard {
+            digest: ShardDigest::ZERO,
+            records: 100,
+            dataset_proof: Proof::new([], vec![]),
+            gradient_proof: Proof::new([[0; 32], to_word(&n)], bytes),
+        }
+    }
+
+    // nλv² = 400·2^-10·1, in units of 2^-50: 400·2^40
+    const UNIT: i128 = 1 << 40;
+
+    /// Two datasets of three shards whose commitments are multiples of the generator, and the optimum of their sum.
+    fn certificate() -> Certificate {
+        let dataset = |shards: Vec<Shard>, contribution: i128, share: u32| Dataset {
+            dataset_id: DatasetId::ZERO,
+            owner: Hex::default(),
+            terms: Terms::default(),
+            records: 0,
+            contribution: Contribution(contribution),
+            share,
+            shards,
+        };
+        Certificate {
+            format: String::new(),
+            proven: vec![],
+            not_proven: vec![],
+            chain: Chain::default(),
+            srs: SrsName { digest: SrsDigest::ZERO, development: true },
+            schema: String::new(),
+            layout: layout(),
+            loss: Loss { link: Link::Softmax, lambda: 1 << 34 },
+            agent: Agent { id: AgentId::ZERO, version: 1, owner: Hex::default(), weights_digest: WeightsDigest::ZERO },
+            datasets: vec![
+                dataset(vec![shard(10, 100 * UNIT), shard(20, 200 * UNIT)], 300 * UNIT, 3 << 18),
+                dataset(vec![shard(30, 100 * UNIT)], 100 * UNIT, 1 << 18),
+            ],
+            optimum: Optimum {
+                records: 400,
+                epsilon: 0,
+                norm: 1 << 10,
+                proof: Proof::new([], [multiple(3), multiple(60)].concat()),
+            },
+            checksum: Hex::default(),
+        }
+    }
+
+    fn sum_holds(certificate: &Certificate) -> bool {
+        let mut r = Relations::default();
+        certificate.check_sum(&mut r);
+        !r.failed()
+    }
+
+    /// What is wrong with the shares.
+    fn shares(certificate: &Certificate) -> Result<(), String> {
+        let mut r = Relations::default();
+        certificate.check_shares(&mut r);
+        r.verdict().map_err(|e| e.to_string())
+    }
+
+    fn altered(change: impl FnOnce(&mut Certificate)) -> Certificate {
+        let mut certificate = certificate();
+        change(&mut certificate);
+        certificate
+    }
+
+    #[test]
+    fn the_sum_is_of_every_gradient_once() {
+        assert!(sum_holds(&certificate()));
+        let held = |c: &mut Certificate, n: u64| c.optimum.proof.bytes.0[64..].copy_from_slice(&multiple(n));
+        // one left out, one twice, one of another proof, none at all
+        for n in [30, 70, 61, 1] {
+            assert!(!sum_holds(&altered(|c| held(c, n))), "{n}");
+        }
+        assert!(!sum_holds(&altered(|c| drop(c.datasets.pop()))));
+        assert!(!sum_holds(&altered(|c| {
+            let again = c.datasets[1].clone();
+            c.datasets.push(again);
+        })));
+        assert!(!sum_holds(&altered(|c| c.datasets[0].shards[0] = shard(11, 0))));
+        // in another order it is the same sum
+        assert!(sum_holds(&altered(|c| c.datasets.reverse())));
+        // the weights' commitment in the sum's place, and the sum in the weights'
+        assert!(!sum_holds(&altered(|c| c.optimum.proof.bytes.0.rotate_left(64))));
+    }
+
+    #[test]
+    fn what_is_no_point_is_in_no_sum() {
+        let gradient = 3 * 64;
+        let at = |c: &mut Certificate, at: usize, bytes: &[u8]| {
+            c.datasets[0].shards[0].gradient_proof.bytes.0[at..at + bytes.len()].copy_from_slice(bytes);
+        };
+        // the point at infinity, which proofs write as zeros; a point off the curve; a coordinate not below the modulus
+        assert!(!sum_holds(&altered(|c| at(c, gradient, &[0; 64]))));
+        assert!(!sum_holds(&altered(|c| at(c, gradient + 63, &[1]))));
+        assert!(!sum_holds(&altered(|c| at(c, gradient, &[0xff; 32]))));
+        // gradients that cancel: the sum is the point at infinity, which no proof of the optimum holds
+        let cancelling = |c: &mut Certificate| {
+            c.datasets.truncate(1);
+            let mut y = Fq::from_be_bytes_mod_order(&multiple(10)[32..]);
+            y = -y;
+            c.datasets[0].shards[1] = c.datasets[0].shards[0].clone();
+            let bytes = ark_ff::BigInteger::to_bytes_be(&y.into_bigint());
+            c.datasets[0].shards[1].gradient_proof.bytes.0[gradient + 32..gradient + 64].copy_from_slice(&bytes);
+        };
+        assert!(!sum_holds(&altered(cancelling)));
+        assert!(!sum_holds(&altered(|c| {
+            cancelling(c);
+            c.optimum.proof.bytes.0[64..].fill(0);
+        })));
+    }
+
+    #[test]
+    fn shares_follow_from_the_proofs() {
+        assert_eq!(shares(&certificate()), Ok(()));
+        let refused = |change: &dyn Fn(&mut Certificate), words: &str| {
+            let error = shares(&altered(|c| change(c))).unwrap_err();
+            assert!(error.contains(words), "{error}");
+        };
+        // a dataset's number is the sum over its shards, its share that of the numbers
+        refused(&|c| c.datasets[0].contribution.0 += 1, "datasets[0].contribution");
+        refused(&|c| c.datasets[1].share += 1, "datasets[1].share");
+        refused(&|c| c.datasets[1].share -= 1, "datasets[1].share");
+        refused(&|c| c.datasets[0].shards[1] = shard(20, 200 * UNIT + 1), "contribution");
+        // least terms
+        let at_least = |bps: u16| altered(|c| c.datasets[1].terms.min_share_bps = bps);
+        assert_eq!(shares(&at_least(2500)), Ok(()));
+        assert!(shares(&at_least(2501)).unwrap_err().contains("2501 basis points"));
+        // ΣN ≥ nλv²(1 − 2^-9)
+        refused(&|c| c.optimum.norm += 1 << 8, "a gradient is missing");
+        refused(
+            &|c| {
+                c.datasets[0].shards.pop();
+                c.datasets[0].contribution.0 = 100 * UNIT;
+                c.datasets[0].share = 1 << 19;
+                c.datasets[1].share = 1 << 19;
+            },
+            "a gradient is missing",
+        );
+        // a negative part is not paid, and may not be large
+        let with_negative = |n: i128| {
+            altered(|c| {
+                let mut third = c.datasets[1].clone();
+                third.shards = vec![shard(40, -n)];
+                (third.contribution.0, third.share) = (-n, 0);
+                c.datasets.push(third);
+            })
+        };
+        assert_eq!(shares(&with_negative(UNIT / 4)), Ok(()));
+        assert!(shares(&with_negative(UNIT)).unwrap_err().contains("negative contributions"));
+        assert!(shares(&with_negative(500 * UNIT)).unwrap_err().contains("none of the datasets"));
+    }
+
+    #[test]
+    fn contributions_end_at_their_limit() {
+        let word = |n: Fr| to_word(&n);
+        let limit = Fr::from(2u64).pow([u64::from(CONTRIBUTION_LIMIT_BITS)]);
+        let largest = (1i128 << CONTRIBUTION_LIMIT_BITS) - 1;
+        for (n, expected) in [
+            (Fr::from(0u64), Some(0)),
+            (Fr::one(), Some(1)),
+            (-Fr::one(), Some(-1)),
+            (limit - Fr::one(), Some(largest)),
+            (Fr::one() - limit, Some(-largest)),
+            (limit, None),
+            (-limit, None),
+        ] {
+            assert_eq!(contribution(&word(n)), expected);
+        }
+        // a word that is no field element: 1 + r
+        let mut more = [0u8; 32];
+        more.copy_from_slice(&ark_ff::BigInteger::to_bytes_be(&Fr::MODULUS));
+        more[31] += 1;
+        assert_eq!(contribution(&more), None);
+    }
+
+    /// `N + x/2^u mod r` is what a prover could publish instead of N with a remainder smaller by x: it is beyond the limit on
+    /// either side of zero, for every x that a remainder has room for and every width of limbs.
+    #[test]
+    fn a_contribution_shifted_by_a_fraction_is_no_number() {
+        for k in [10, 11, 12, 13, 14, 15] {
+            let layout = Layout::new(k, 1, 16, 3, Task::Classes).unwrap();
+            let bits = layout.remainder_limbs() as u32 * layout.limb_bits();
+            let fraction = Fr::from(2u64).pow([u64::from(bits)]).inverse().unwrap();
+            let largest = Fr::from(2u64).pow([u64::from(bits)]) - Fr::one();
+            for x in [Fr::one(), Fr::from(3u64), Fr::from(1u64 << 63), largest] {
+                for n in [0i64, 1 << 40, -(1 << 40)] {
+                    let n = if n < 0 { -Fr::from(n.unsigned_abs()) } else { Fr::from(n as u64) };
+                    assert!(contribution(&to_word(&n)).is_some());
+                    for shifted in [n + x * fraction, n - x * fraction] {
+                        assert_eq!(contribution(&to_word(&shifted)), None, "k = {k}");
+                    }
+                }
+            }
+            // and of two within the limit, no difference is such a fraction: 2^(112 + 1 + u) stays below r
+            assert!(CONTRIBUTION_LIMIT_BITS + 1 + bits < 253);
+        }
+    }
+}

@@ -11,14 +11,8 @@ use crate::id::{DatasetId, ShardDigest};
 use crate::schema::Schema;
 use crate::statement::{dataset, Statement, CTX};
 
-const LAYOUT_FIELDS: [&str; 6] = [
-    "layout.k",
-    "layout.columns",
-    "layout.features",
-    "layout.classes",
-    "layout.task",
-    "layout.intercept_scale",
-];
+const LAYOUT_FIELDS: [&str; 6] =
+    ["layout.k", "layout.columns", "layout.features", "layout.classes", "layout.task", "layout.intercept_scale"];
 const TERMS_FIELDS: [&str; 5] =
     ["terms.min_data_bps", "terms.open_training", "terms.min_share_bps", "terms.min_price", "terms.links"];
 const DATASET_CHAIN: [&str; 2] = ["chain.chain_id", "chain.dataset_registry"];

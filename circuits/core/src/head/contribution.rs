@@ -18,9 +18,7 @@ use ethnum::{I256, U256};
 use thiserror::Error;
 
 use crate::layout::Layout;
-use crate::numbers::{
-    CONTRIBUTION_LIMIT_BITS, LAMBDA_BITS, NEGATIVE_PARTS, NORM_BITS, ROUNDING_PARTS,
-};
+use crate::numbers::{CONTRIBUTION_LIMIT_BITS, LAMBDA_BITS, NEGATIVE_PARTS, NORM_BITS, ROUNDING_PARTS};
 
 use super::weights::Weights;
 
@@ -180,10 +178,7 @@ mod tests {
         // 2^10·(ΣN⁺ − ΣN) ≤ ΣN: x positive, y negative: 1024·y ≤ x − y
         let y = WHOLE / 1024;
         assert!(check(&[1025 * y, -y], 2).is_ok());
-        assert!(matches!(
-            check(&[1025 * y - 1, -y], 2),
-            Err(ContributionError::Negative { dataset: 1, .. })
-        ));
+        assert!(matches!(check(&[1025 * y - 1, -y], 2), Err(ContributionError::Negative { dataset: 1, .. })));
         // a thousand slightly negative ones count together
         let mut many = vec![WHOLE * 2];
         many.extend(std::iter::repeat_n(-(WHOLE >> 19), 1000));

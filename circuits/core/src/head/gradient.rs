@@ -130,7 +130,8 @@ mod tests {
         for link in [Link::Squared, Link::Softmax] {
             let l = layout().with_intercept_scale(4).unwrap();
             let largest = crate::numbers::WEIGHT_LIMIT - 1;
-            let w = Weights::new(16, 3, (0..51).map(|i| if i % 2 == 0 { largest } else { -largest }).collect()).unwrap();
+            let w =
+                Weights::new(16, 3, (0..51).map(|i| if i % 2 == 0 { largest } else { -largest }).collect()).unwrap();
             let w = w.with_intercept_scale(4);
             let mut r = Records::new(16);
             for i in 0..200u16 {

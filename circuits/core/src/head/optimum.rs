@@ -3,9 +3,7 @@
 use ethnum::{I256, U256};
 
 use crate::layout::Layout;
-use crate::numbers::{
-    COUNT_LIMIT_BITS, EPSILON_LIMIT_BITS, LAMBDA_BITS, LAMBDA_LIMIT_BITS, NORM_BITS, WEIGHT_BITS,
-};
+use crate::numbers::{COUNT_LIMIT_BITS, EPSILON_LIMIT_BITS, LAMBDA_BITS, LAMBDA_LIMIT_BITS, NORM_BITS, WEIGHT_BITS};
 
 use super::error::HeadError;
 use super::weights::Weights;
@@ -82,13 +80,7 @@ pub fn epsilon_shift(layout: &Layout) -> u32 {
 ///
 /// # Errors
 /// [`HeadError`] where no proof can state them.
-pub fn optimum(
-    layout: &Layout,
-    weights: &Weights,
-    sum: &[I256],
-    n: u64,
-    lambda: u64,
-) -> Result<Optimum, HeadError> {
+pub fn optimum(layout: &Layout, weights: &Weights, sum: &[I256], n: u64, lambda: u64) -> Result<Optimum, HeadError> {
     weights.check(layout)?;
     if lambda == 0 || lambda >> LAMBDA_LIMIT_BITS != 0 {
         return Err(HeadError::Lambda { lambda });
@@ -203,15 +195,15 @@ mod tests {
         let mut bad = records(2);
         bad.push(&[0; 16], 3);
         says(check_records(&l, &bad).unwrap_err(), &["record 2", "target 3", "3 classes"]);
-        says(Weights::new(1, 2, vec![0, 0, 0, WEIGHT_LIMIT]).unwrap_err(), &["137438953472·2^-32", "below 32", "class 1"]);
+        says(
+            Weights::new(1, 2, vec![0, 0, 0, WEIGHT_LIMIT]).unwrap_err(),
+            &["137438953472·2^-32", "below 32", "class 1"],
+        );
         says(Weights::new(1, 2, vec![0; 5]).unwrap_err(), &["5 weights", "expected 4"]);
         for lambda in [0.0, -1.0, 1.0, 2.0, 1e-14, f64::NAN, f64::INFINITY] {
             says(lambda_units(lambda).unwrap_err(), &["0 < λ < 1"]);
         }
-        assert_eq!(
-            (lambda_units(1.0 - (-44f64).exp2()), lambda_units((-44f64).exp2())),
-            (Ok((1 << 44) - 1), Ok(1))
-        );
+        assert_eq!((lambda_units(1.0 - (-44f64).exp2()), lambda_units((-44f64).exp2())), (Ok((1 << 44) - 1), Ok(1)));
         let w = Weights::new(16, 3, vec![1 << 32; 51]).unwrap();
         let g = gradient(&l, Link::Squared, &w, &records(40)).unwrap();
         let of = |n, lambda| optimum(&l, &w, &g, n, lambda).unwrap_err();

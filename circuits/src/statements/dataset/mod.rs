@@ -59,7 +59,8 @@ pub use witness::column;
 pub struct DatasetCircuit {
     shape: Shape,
     config: Config,
-    committed: Vec<Arc<CommittedColumn>>,
+    /// Committed columns, in proof order; only tests change them.
+    pub committed: Vec<Arc<CommittedColumn>>,
     /// Fresh columns of phase 0 but the multiplicities: see [`column`].
     pub columns: Vec<Vec<Fr>>,
     /// Tests only.

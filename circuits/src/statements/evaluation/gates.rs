@@ -78,7 +78,20 @@ impl Arithmetization for Config {
             let correct = c.query_instance(instance, Rotation(input::CORRECT as i32));
             c.fixed(frame.q_ends) * (c.cur(tally) - n - c.challenge(sigma) * correct)
         });
-        let product = Product { frame, rows, weights, a, xt, zk, r, sigma, kappa, tau, alpha, bias_feature: layout.bias_feature() };
+        let product = Product {
+            frame,
+            rows,
+            weights,
+            a,
+            xt,
+            zk,
+            r,
+            sigma,
+            kappa,
+            tau,
+            alpha,
+            bias_feature: layout.bias_feature(),
+        };
         product.sums(gates, &x, w, |c| answers.logit(c));
         product.check(gates, layout.classes());
         Config { product, lookup }

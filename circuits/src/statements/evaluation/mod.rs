@@ -80,7 +80,8 @@ pub use witness::{column, third};
 pub struct EvaluationCircuit {
     shape: Shape,
     config: Config,
-    committed: Vec<Arc<CommittedColumn>>,
+    /// Committed columns, in proof order; only tests change them.
+    pub committed: Vec<Arc<CommittedColumn>>,
     /// Fresh columns of phase 0 but the multiplicities: limbs, then [`column`].
     pub columns: Vec<Vec<Fr>>,
     /// Tests only. Phase 0: all fresh columns, the multiplicities last; 1: the lookup's columns, `a`, `tally`; 2: see

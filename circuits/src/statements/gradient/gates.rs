@@ -49,7 +49,20 @@ impl Arithmetization for Config {
         let [xt, zk, ek, r, e] = third;
         let target = constant(target_scale(&layout));
 
-        let product = Product { frame, rows, weights, a, xt, zk, r, sigma, kappa, tau, alpha, bias_feature: layout.bias_feature() };
+        let product = Product {
+            frame,
+            rows,
+            weights,
+            a,
+            xt,
+            zk,
+            r,
+            sigma,
+            kappa,
+            tau,
+            alpha,
+            bias_feature: layout.bias_feature(),
+        };
         product.sums(gates, &x, w, |c| link.logit(c));
         gates.add("errors under κ: ek = (p − y) + κ·ek'", |c| {
             let below = (small(1) - c.fixed(rows.q_end)) * c.next(ek);
@@ -60,15 +73,18 @@ impl Arithmetization for Config {
         });
 
         product.check(gates, layout.classes());
-        gates.add("gradient check: e' = e + s·b·ek on head rows, e − (τ^j κ^u + α·w)g on weight rows, e − α·2^bi·limb", |c| {
-            let record = c.cur(y) * product.with_bias(c) * c.cur(ek);
-            let alpha = c.challenge(alpha);
-            let weight = (c.cur(xt) + alpha.clone() * c.cur(w)) * c.cur(g);
-            let limb = alpha * c.cur(link.remainder());
-            c.fixed(frame.q_use) * (c.next(e) - c.cur(e)) - c.fixed(rows.q_head) * record
-                + c.fixed(weights.q_w) * weight
-                + c.fixed(q_remainder) * limb
-        });
+        gates.add(
+            "gradient check: e' = e + s·b·ek on head rows, e − (τ^j κ^u + α·w)g on weight rows, e − α·2^bi·limb",
+            |c| {
+                let record = c.cur(y) * product.with_bias(c) * c.cur(ek);
+                let alpha = c.challenge(alpha);
+                let weight = (c.cur(xt) + alpha.clone() * c.cur(w)) * c.cur(g);
+                let limb = alpha * c.cur(link.remainder());
+                c.fixed(frame.q_use) * (c.next(e) - c.cur(e)) - c.fixed(rows.q_head) * record
+                    + c.fixed(weights.q_w) * weight
+                    + c.fixed(q_remainder) * limb
+            },
+        );
         // on the last gate row N is read from the padding below the inputs, which is 0
         gates.add("gradient check starts at −α·2^u·N and ends at 0", |c| {
             let n = c.query_instance(instance, Rotation(input::CONTRIBUTION as i32));

@@ -267,7 +267,7 @@ impl Cells {
         match self.link {
             Link::Squared => {
                 c.cur(self.columns[column::LOGIT]) * two_to(Scale::of(self.limb_bits).prob_bits() - LOGIT_BITS)
-            },
+            }
             Link::Softmax | Link::Logistic => self.exp(c, 0).probability,
         }
     }
@@ -327,15 +327,7 @@ fn window_columns(link: Link, columns: &[Column<Advice>]) -> Vec<Column<Advice>>
 pub fn window_indices(link: Link) -> [usize; WINDOW_LIMBS + 1] {
     match link {
         Link::Logistic => std::array::from_fn(|i| column::WINDOW + i),
-        _ => [
-            column::LOW,
-            column::MID,
-            column::HI,
-            column::TOP,
-            column::EXTRA,
-            column::EXTRA + 1,
-            column::SHORT,
-        ],
+        _ => [column::LOW, column::MID, column::HI, column::TOP, column::EXTRA, column::EXTRA + 1, column::SHORT],
     }
 }
 

@@ -89,7 +89,8 @@ pub use witness::third;
 pub struct GradientCircuit {
     shape: Shape,
     config: Config,
-    committed: Vec<Arc<CommittedColumn>>,
+    /// Committed columns, in proof order; only tests change them.
+    pub committed: Vec<Arc<CommittedColumn>>,
     /// Fresh columns of phase 0 but the multiplicities: see [`link::column`].
     pub columns: Vec<Vec<Fr>>,
     /// Tests only. Phase 1: the lookup's columns, then `a`; 2: see [`third`].

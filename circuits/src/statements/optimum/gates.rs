@@ -77,30 +77,33 @@ impl Arithmetization for Config {
             (small(1) - c.fixed(q_w)) * c.fixed_next(q_w) * (c.next(pw) - small(1))
         });
         gates.add("powers of τ: pw' = τ·pw", |c| c.fixed(q_w) * (c.next(pw) - c.challenge(tau) * c.cur(pw)));
-        gates.add("f' = f + [g'² + ρw² + pw(ρ²(g − G) + ρ³w)] + [X − (nε)² − (ρ²nλ + ρ³)S_w] − ρ[Y + v²]", |c| {
-            let rho = c.challenge(rho);
-            let square = rho.clone() * rho.clone();
-            let cube = square.clone() * rho.clone();
-            let (w, pw) = (c.cur(w), c.cur(pw));
-            // the residual and what is squared of it, both shifted up by half of their range in the limbs
-            let half = |limbs: usize| two_to(limbs as u32 * plan.bits - 1);
-            let entry = spelled(c, residual) - constant(half(plan.residual.all));
-            let high = spelled(c, rounded) - constant(half(rounded.len()));
-            let vectors = high.clone() * high
-                + rho.clone() * w.clone() * w.clone()
-                + pw.clone() * (square.clone() * (entry - c.cur(g)) + cube.clone() * w);
+        gates.add(
+            "f' = f + [g'² + ρw² + pw(ρ²(g − G) + ρ³w)] + [X − (nε)² − (ρ²nλ + ρ³)S_w] − ρ[Y + v²]",
+            |c| {
+                let rho = c.challenge(rho);
+                let square = rho.clone() * rho.clone();
+                let cube = square.clone() * rho.clone();
+                let (w, pw) = (c.cur(w), c.cur(pw));
+                // the residual and what is squared of it, both shifted up by half of their range in the limbs
+                let half = |limbs: usize| two_to(limbs as u32 * plan.bits - 1);
+                let entry = spelled(c, residual) - constant(half(plan.residual.all));
+                let high = spelled(c, rounded) - constant(half(rounded.len()));
+                let vectors = high.clone() * high
+                    + rho.clone() * w.clone() * w.clone()
+                    + pw.clone() * (square.clone() * (entry - c.cur(g)) + cube.clone() * w);
 
-            let n = public(c, ROW_BOUND, input::N);
-            let lambda = public(c, ROW_BOUND, input::LAMBDA);
-            let n_epsilon = n.clone() * public(c, ROW_BOUND, input::EPSILON) * two_to(epsilon_shift(&layout));
-            let penalty = square * n * lambda * two_to(penalty_shift(&layout)) + cube;
-            let bound = spelled(c, &limb) - n_epsilon.clone() * n_epsilon - penalty * pw;
+                let n = public(c, ROW_BOUND, input::N);
+                let lambda = public(c, ROW_BOUND, input::LAMBDA);
+                let n_epsilon = n.clone() * public(c, ROW_BOUND, input::EPSILON) * two_to(epsilon_shift(&layout));
+                let penalty = square * n * lambda * two_to(penalty_shift(&layout)) + cube;
+                let bound = spelled(c, &limb) - n_epsilon.clone() * n_epsilon - penalty * pw;
 
-            let norm = public(c, ROW_NORM, input::NORM);
-            let gap = spelled(c, &limb) + norm.clone() * norm * two_to(2 * (WEIGHT_BITS - NORM_BITS));
-            c.fixed(frame.q_use) * (c.next(f) - c.cur(f)) - c.fixed(q_w) * vectors - c.fixed(q_bound) * bound
-                + c.fixed(q_norm) * rho * gap
-        });
+                let norm = public(c, ROW_NORM, input::NORM);
+                let gap = spelled(c, &limb) + norm.clone() * norm * two_to(2 * (WEIGHT_BITS - NORM_BITS));
+                c.fixed(frame.q_use) * (c.next(f) - c.cur(f)) - c.fixed(q_w) * vectors - c.fixed(q_bound) * bound
+                    + c.fixed(q_norm) * rho * gap
+            },
+        );
         gates.add("f starts and ends at 0", |c| c.fixed(frame.q_ends) * c.cur(f));
 
         Config { frame, q_w, q_bound, q_norm, lookup, tau, rho }

@@ -86,7 +86,8 @@ pub use gates::Config;
 pub struct OptimumCircuit {
     shape: Shape,
     config: Config,
-    committed: Vec<Arc<CommittedColumn>>,
+    /// Committed columns, in proof order; only tests change them.
+    pub committed: Vec<Arc<CommittedColumn>>,
     /// Fresh columns of phase 0 but the multiplicities: limbs.
     pub columns: Vec<Vec<Fr>>,
     /// Public inputs but `ctx`, by the statement's offsets.

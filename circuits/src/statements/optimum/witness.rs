@@ -74,9 +74,7 @@ fn spelled(columns: &[Vec<Fr>], row: usize, bits: u32) -> Fr {
 /// Residual, and what is squared of it, of a weights' row, as the gates compute them from the limbs.
 fn residual(layout: &Layout, columns: &[Vec<Fr>], row: usize) -> (Fr, Fr) {
     let plan = Limbs::of(layout);
-    let signed = |columns: &[Vec<Fr>]| {
-        spelled(columns, row, plan.bits) - two_to(columns.len() as u32 * plan.bits - 1)
-    };
+    let signed = |columns: &[Vec<Fr>]| spelled(columns, row, plan.bits) - two_to(columns.len() as u32 * plan.bits - 1);
     (signed(&columns[..plan.residual.all]), signed(&columns[plan.residual.rounded..plan.residual.all]))
 }
 
@@ -108,8 +106,8 @@ pub(super) fn lookup_columns(layout: &Layout, lookup: &LogUp, challenges: &[Fr],
 pub(super) fn phase_two(layout: &Layout, w: &[Fr], tau: Fr) -> Vec<Fr> {
     let mut pw = vec![Fr::ZERO; layout.gate_rows()];
     let mut power = Fr::ONE;
-    for row in layout.weights_start()..=layout.weights_end() {
-        pw[row] = power;
+    for cell in &mut pw[layout.weights_start()..=layout.weights_end()] {
+        *cell = power;
         power *= tau;
     }
     let rows = layout.weights_start()..layout.weights_end();

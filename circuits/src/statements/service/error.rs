@@ -14,7 +14,7 @@ use super::witness::SessionBatch;
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ServiceError {
     /// The circuit has no room for even one query, or its limbs are too short.
-    #[error("no query fits {rows} rows of k = {k}: one takes {height}; use a larger k, 13 at least")]
+    #[error("no query fits {rows} rows of k = {k}: one takes {height}; use a larger k, 15 at least")]
     NoRoom {
         /// log2 of the rows.
         k: u32,

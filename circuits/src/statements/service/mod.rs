@@ -40,10 +40,10 @@
 //! `t_u = Σ_i l_i 2^(b·i) + B_{u+1}` and `z_u = m − t_u`, m the same on all class rows. The product check (σ, then `a`, then
 //! κ, τ; as in [`crate::statements::gradient`]) proves `Z = XW` over the field, with `α = τ^(7F + 1)` for F feature rows, above every
 //! power of the features; for one class the rows are (0, z), which stands as `κ·w` against `z_0 + κ·z_1` and so forces
-//! `z_0 = 0`. With x < 2^8 and |w| < 2^25 (`optimum`), |z| < 2^44 as integers.
+//! `z_0 = 0`. With x < 2^8 and |w| < 2^37 (`optimum`), |z| < 2^55 as integers.
 //!
 //! *Answer.* The limbs of the answer's row are 0 and `B_{answer+1} = 0`: m is the answer's logit. Then `m − z_u − B_{u+1}` is
-//! in [0, 2^4b), and as |m − z_u| < 2^45 < r − 2^4b that holds as integers: `z_u ≤ m`, and `z_u < m` for u below the answer
+//! in [0, 2^4b), and as |m − z_u| < 2^56 < r − 2^4b that holds as integers: `z_u ≤ m`, and `z_u < m` for u below the answer
 //! (`B_{u+1} = 1` exactly there).
 //!
 //! *Receipt.* `b_i`, the i-th absorbed element, is a linear form of the states around a permutation. `hash` is
@@ -100,7 +100,8 @@ pub use witness::{column, third, AnsweredQuery, SessionBatch, SlotInputs, Step};
 pub struct ServiceCircuit {
     shape: Shape,
     config: Config,
-    committed: Vec<Arc<CommittedColumn>>,
+    /// Committed columns, in proof order; only tests change them.
+    pub committed: Vec<Arc<CommittedColumn>>,
     /// Fresh columns of phase 0 but the multiplicities: see [`column`].
     pub columns: Vec<Vec<Fr>>,
     /// What the public inputs say of each slot; the table holds it.

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Deserialize;
 use serde_json::{json, Value};
-use tribute_chain::agents::{short_name, Gradient, GradientAdded, Layout, VersionCertified, VersionParams};
-use tribute_chain::word;
-use tribute_core::id::{AgentId, CircuitId, DatasetId, GradientDigest, ModelDigest, ShardDigest, WeightsDigest};
+use tribute_chain::agents::{short_name, Added, Gradient, NewVersion};
+use tribute_chain::state::CertificateState;
+use tribute_core::id::{AgentId, CircuitId, DatasetId, ModelDigest, ShardDigest, WeightsDigest};
 use tribute_core::layout::Task;
 use tribute_core::link::Link;
 use tribute_core::schema::Schema;
@@ -128,7 +128,7 @@ pub(super) async fn create(a: CreateArgs) -> CommandResult {
     let name =
         short_name(&a.name).ok_or_else(|| Problem::field("name", format!("`{}` has more than 32 bytes", a.name)))?;
     let c = a.chain.connect().await?;
-    let value = c.send(&c.contracts.create_agent(name, &a.metadata), |e| json!({ "agent_id": AgentId::new(e.agentId.0) })).await?;
+    let value = c.send(&c.contracts.create_agent(name, &a.metadata), |e| json!({ "agent_id": e })).await?;
     a.chain.emit(&value)
 }
 
@@ -142,34 +142,26 @@ pub(super) async fn propose(a: ProposeArgs) -> CommandResult {
     }
     let circuits: CircuitsFile = json_file(&a.circuits)?;
     let circuit = |statement: &str| {
-        let found = circuits.ready.iter().find(|c| c.statement == statement).map(|c| word(&c.circuit_id));
+        let found = circuits.ready.iter().find(|c| c.statement == statement).map(|c| c.circuit_id);
         found
             .ok_or_else(|| Problem::field("circuits", format!("{} has no `{statement}` circuit", a.circuits.display())))
     };
     let layout = trained.schema.layout(trained.k, trained.columns)?.with_intercept_scale(trained.intercept_scale)?;
-    let params = VersionParams {
-        dims: Layout {
-            k: layout.k(),
-            columns: layout.columns() as u32,
-            features: layout.features() as u32,
-            classes: layout.classes() as u32,
-            task: u32::from(layout.task() == Task::Real),
-            saltRows: layout.salt_rows() as u32,
-            interceptScale: layout.intercept_scale(),
-        },
+    let new = NewVersion {
+        layout,
         lambda: trained.lambda,
-        link: trained.link.code(),
-        dataBps: a.data_bps,
-        pricePerQuery: a.price,
-        wDigest: word(&trained.weights_digest),
-        gradientCircuitId: circuit("gradient")?,
-        optimumCircuitId: circuit("optimum")?,
-        serviceCircuitId: circuit("service")?,
-        modelHash: word(&trained.model_sha256),
+        link: trained.link,
+        price: a.price,
+        data_bps: a.data_bps,
+        weights: trained.weights_digest,
+        gradient: circuit("gradient")?,
+        optimum: circuit("optimum")?,
+        service: circuit("service")?,
+        model: trained.model_sha256,
     };
     let c = a.chain.connect().await?;
-    let call = c.contracts.propose(&a.agent, params);
-    let mut value = c.send(&call, |e| json!({ "agent_id": a.agent, "version": e.version })).await?;
+    let proposed = c.contracts.propose(&a.agent, &new);
+    let mut value = c.send(&proposed, |version| json!({ "agent_id": a.agent, "version": version })).await?;
     let version = value["version"].as_u64().and_then(|v| u32::try_from(v).ok()).unwrap_or_default();
     let mut listed: Vec<Value> = Vec::new();
     for datasets in trained.dataset_ids.chunks(DATASETS_TO_A_TRANSACTION) {
@@ -219,16 +211,16 @@ pub(super) async fn gradients(a: GradientsArgs) -> CommandResult {
     let mut sent: Vec<Value> = Vec::new();
     for batch in gradients.chunks(a.batch.into()) {
         let call = c.contracts.add_gradients(&a.agent, a.version, batch);
-        let tell = |events: &Vec<GradientAdded>| {
-            let one = |e: &GradientAdded| {
+        let tell = |added: &Vec<Added>| {
+            let one = |e: &Added| {
                 json!({
-                    "dataset_id": DatasetId::new(e.datasetId.0),
+                    "dataset_id": e.dataset,
                     "shard": e.shard,
                     "contribution": e.contribution.to_string(),
-                    "gradient": GradientDigest::new(e.gradientDigest.0),
+                    "gradient": e.gradient,
                 })
             };
-            json!({ "gradients": events.iter().map(one).collect::<Vec<_>>() })
+            json!({ "gradients": added.iter().map(one).collect::<Vec<_>>() })
         };
         sent.push(c.send(&call, tell).await?);
     }
@@ -239,10 +231,10 @@ pub(super) async fn certify(a: CertifyArgs) -> CommandResult {
     let file: OptimumFile = json_file(&a.optimum)?;
     let c = a.chain.connect().await?;
     let call = c.contracts.certify(&a.agent, a.version, &file.proof.proof());
-    let tell = |e: &VersionCertified| -> Value {
+    let tell = |e: &CertificateState| -> Value {
         json!({
             "agent_id": a.agent,
-            "version": e.version,
+            "version": a.version,
             "records": e.records,
             "epsilon": e.epsilon,
             "norm": e.norm,

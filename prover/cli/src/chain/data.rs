@@ -6,8 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use clap::Args;
 use serde::Deserialize;
 use serde_json::json;
-use tribute_chain::datasets::{GrantTerms, RegisterParams, TrainingGranted};
-use tribute_chain::word;
+use tribute_chain::datasets::{GrantTerms, NewDataset};
 use tribute_core::context::{list_hash, Terms};
 use tribute_core::hexed::Hex20;
 use tribute_core::id::{DatasetId, SchemaId};
@@ -82,20 +81,19 @@ pub(super) async fn register(a: RegisterArgs) -> CommandResult {
     let file: DatasetFile = json_file(&a.dataset)?;
     let shards: Vec<Proof> = file.shards.iter().map(|s| s.proof.proof()).collect();
     let (first, further) = shards.split_at(shards.len().min(SHARDS_TO_A_TRANSACTION));
-    let circuit =
-        shards.first().ok_or_else(|| Problem::field("dataset", format!("{} has no shard", a.dataset.display())))?.circuit;
-    let params =
-        RegisterParams { schemaId: word(&file.schema_id), circuitId: word(&circuit), terms: file.terms.into() };
+    let circuit = shards
+        .first()
+        .ok_or_else(|| Problem::field("dataset", format!("{} has no shard", a.dataset.display())))?
+        .circuit;
+    let new = NewDataset { schema: file.schema_id, circuit, terms: file.terms };
     let c = a.chain.connect().await?;
-    let call = c.contracts.register_dataset(params, first);
-    let mut value =
-        c.send(&call, |e| json!({ "dataset_id": DatasetId::new(e.datasetId.0), "records": e.records })).await?;
+    let call = c.contracts.register_dataset(&new, first);
+    let mut value = c.send(&call, |e| json!({ "dataset_id": e.dataset, "records": e.records })).await?;
     // what does not fit into a transaction makes later versions, of which the last is the whole
     for shards in further.chunks(SHARDS_TO_A_TRANSACTION) {
         let previous: DatasetId = serde_json::from_value(value["dataset_id"].clone())?;
         let call = c.contracts.extend_dataset(&previous, shards);
-        value =
-            c.send(&call, |e| json!({ "dataset_id": DatasetId::new(e.datasetId.0), "records": e.records })).await?;
+        value = c.send(&call, |e| json!({ "dataset_id": e.dataset, "records": e.records })).await?;
     }
     a.chain.emit(&value)
 }
@@ -108,17 +106,15 @@ pub(super) async fn grant(a: GrantArgs) -> CommandResult {
         uses: a.uses,
         expiry: seconds,
         links: a.links.iter().fold(0, |bits, link| bits | 1 << link.link().code()),
-        minShareBps: a.min_share_bps,
-        minDataBps: a.min_data_bps,
-        minPricePerQuery: a.min_price,
-        coversLater: a.covers_later,
-        participants: match a.participants[..] {
-            [] => Default::default(),
-            _ => list_hash(a.participants.iter().copied()).into(),
-        },
+        min_share_bps: a.min_share_bps,
+        min_data_bps: a.min_data_bps,
+        min_price: a.min_price,
+        covers_later: a.covers_later,
+        participants: (!a.participants.is_empty()).then(|| list_hash(a.participants.iter().copied())),
     };
     let call = c.contracts.grant_training_for(&a.dataset, account(a.to), terms, now);
-    let tell = |e: &TrainingGranted| json!({ "dataset_id": a.dataset, "grantee": a.to, "uses": a.uses, "expiry": e.terms.expiry });
-    let value = c.send(&call, tell).await?;
+    let value = c
+        .send(&call, |e| json!({ "dataset_id": a.dataset, "grantee": a.to, "uses": a.uses, "expiry": e.expiry }))
+        .await?;
     a.chain.emit(&value)
 }

@@ -6,10 +6,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use alloy::primitives::U256;
 use clap::Args;
 use serde_json::json;
-use tribute_chain::sessions::OpenParams;
-use tribute_chain::{word, SignedVoucher};
+use tribute_chain::sessions::NewSession;
+use tribute_chain::SignedVoucher;
 use tribute_core::hexed::{Hex, Hex20};
-use tribute_core::id::{AgentId, SessionId, Transcript};
+use tribute_core::id::{AgentId, SessionId};
 use tribute_problem::{Problem, Reason, Result};
 
 use super::{account, json_file, ChainArgs, Connected, ReadArgs};
@@ -66,27 +66,27 @@ pub(crate) struct ClaimArgs {
 
 pub(super) async fn open(a: OpenArgs) -> CommandResult {
     let c = a.chain.connect().await?;
-    let params = OpenParams {
-        agentId: word(&a.agent),
+    let new = NewSession {
+        agent: a.agent,
         version: a.version,
-        pricePerQuery: a.price,
+        price: a.price,
         escrow: a.escrow,
-        sessionKey: a.session_key.map_or(c.wallet.address(), account),
+        session_key: a.session_key.map_or(c.wallet.address(), account),
     };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
     // the chain's clock may run ahead of this machine's
     let deadline = now.max(c.contracts.chain().time().await?) + PERMIT;
     let permit = c.contracts.permit(&c.wallet, U256::from(a.escrow), deadline).await?;
-    let call = c.contracts.open_session_with_permit(params, &permit);
+    let call = c.contracts.open_session_with_permit(&new, &permit);
     let value = c
         .send(&call, |e| {
             json!({
-                "session": SessionId::new(e.session.0),
+                "session": e.session,
                 "agent_id": a.agent,
                 "version": a.version,
                 "price": a.price.to_string(),
                 "escrow": a.escrow.to_string(),
-                "transcript": Transcript::new(e.transcript.to_be_bytes()),
+                "transcript": e.transcript,
             })
         })
         .await?;
@@ -98,29 +98,29 @@ pub(super) async fn show(a: ShowArgs) -> CommandResult {
     a.read.emit(&json!({
         "session": a.session,
         "client": Hex(s.client.into_array()),
-        "session_key": Hex(s.sessionKey.into_array()),
-        "agent_id": AgentId::new(s.agentId.0),
+        "session_key": Hex(s.session_key.into_array()),
+        "agent_id": s.agent,
         "version": s.version,
         "count": s.count,
         "paid": s.paid,
-        "transcript": Transcript::new(s.transcript.to_be_bytes()),
-        "price": s.pricePerQuery.to_string(),
+        "transcript": s.transcript,
+        "price": s.price.to_string(),
         "remaining": s.remaining.to_string(),
-        "thaw_end": s.thawEnd,
+        "thaw_end": s.thawing.map_or(0, |t| t.end),
     }))
 }
 
 pub(super) async fn thaw(a: CloseArgs) -> CommandResult {
     let c = a.chain.connect().await?;
     let call = c.contracts.request_thaw(&a.session, None);
-    let value = c.send(&call, |e| json!({ "session": a.session, "thaw_end": e.thawEnd })).await?;
+    let value = c.send(&call, |e| json!({ "session": a.session, "thaw_end": e.end })).await?;
     a.chain.emit(&value)
 }
 
 pub(super) async fn refund(a: CloseArgs) -> CommandResult {
     let c = a.chain.connect().await?;
     let call = c.contracts.withdraw_thawed(&a.session);
-    let value = c.send(&call, |e| json!({ "session": a.session, "amount": e.amount.to_string() })).await?;
+    let value = c.send(&call, |e| json!({ "session": a.session, "amount": e.to_string() })).await?;
     a.chain.emit(&value)
 }
 
@@ -139,14 +139,13 @@ pub(super) async fn claim(a: ClaimArgs) -> CommandResult {
         .send(&call, |done| {
             json!({
                 "sessions": done.sessions.iter().map(|s| json!({
-                    "session": SessionId::new(s.session.0), "count": s.count, "paid": s.paid,
-                    "amount": s.amount.to_string(),
+                    "session": s.session, "count": s.count, "paid": s.paid, "amount": s.amount.to_string(),
                 })).collect::<Vec<_>>(),
                 "skipped": done.skipped.iter().map(|s| json!({
-                    "session": SessionId::new(s.session.0), "slot": s.slot.to_string(), "reason": s.reason().text(),
+                    "session": s.session, "slot": s.slot.to_string(), "reason": s.reason.text(),
                 })).collect::<Vec<_>>(),
                 "fees": done.fees.iter().map(|f| json!({
-                    "to_data": f.toData.to_string(), "to_owner": f.toOwner.to_string(),
+                    "to_data": f.to_data.to_string(), "to_owner": f.to_owner.to_string(),
                 })).collect::<Vec<_>>(),
             })
         })
@@ -168,8 +167,7 @@ async fn paid_already(c: &Connected, vouchers: &[SignedVoucher]) -> Result<Optio
     for voucher in vouchers {
         let session = voucher.session();
         let stored = c.contracts.session(&session).await?;
-        let transcript = Transcript::new(stored.transcript.to_be_bytes());
-        if (stored.count, transcript) != (voucher.count(), voucher.transcript()) {
+        if (stored.count, stored.transcript) != (voucher.count(), voucher.transcript()) {
             return Ok(None);
         }
         sessions.push(json!({ "session": session, "count": stored.count }));

@@ -68,9 +68,9 @@ async fn take(c: &Connected, due: Due) -> Result<Value> {
     let tell = |amount: U256| Due { amount, ..due }.value();
     match due.dataset {
         Some(dataset) => {
-            c.send(&c.contracts.withdraw_provider(&due.agent, due.version, &dataset), |e| tell(e.amount)).await
+            c.send(&c.contracts.withdraw_provider(&due.agent, due.version, &dataset), |amount| tell(*amount)).await
         }
-        None => c.send(&c.contracts.withdraw_owner(&due.agent, due.version), |e| tell(e.amount)).await,
+        None => c.send(&c.contracts.withdraw_owner(&due.agent, due.version), |amount| tell(*amount)).await,
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use serde_json::{json, Value};
 use tribute_chain::circuits::CircuitInfo;
-use tribute_chain::{word, Contracts};
+use tribute_chain::Contracts;
 use tribute_core::hexed::Hex;
 use tribute_core::id::CircuitId;
 use tribute_core::layout::{Layout, Task};
@@ -148,7 +148,7 @@ async fn check(contracts: &Contracts, shape: &Shape, srs: &Srs, id: Option<Circu
 /// Registered circuits of the same statement and layout, with what makes them others.
 async fn others(contracts: &Contracts, rebuilt: &Rebuilt) -> Result<Vec<Value>> {
     let alike = |info: &CircuitInfo| {
-        (info.statement, info.layoutHash) == (rebuilt.circuit.statement, word(&rebuilt.circuit.layout))
+        (info.statement, info.layoutHash.0) == (rebuilt.circuit.statement, *rebuilt.circuit.layout.as_bytes())
     };
     let mut all = Vec::new();
     for id in contracts.circuits().await? {

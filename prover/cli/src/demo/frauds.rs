@@ -9,7 +9,7 @@ use serde::Serialize;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::Command;
 use tribute_chain::agents::Gradient;
-use tribute_chain::sessions::{Claim, SkipReason};
+use tribute_chain::claims::{Claim, SkipReason};
 use tribute_chain::{Call, SignedVoucher, Voucher, Wallet};
 use tribute_core::hexed::Hex;
 use tribute_core::id::{AgentId, DatasetId, WeightsDigest};
@@ -84,7 +84,7 @@ impl Stage {
         let after = Balances::read(&self.contracts, &self.parties).await?;
         let skipped = &done.event.skipped;
         let as_expected = skipped.len() == claim.vouchers.len()
-            && skipped.iter().all(|s| s.reason() == reason)
+            && skipped.iter().all(|s| s.reason == reason)
             && done.event.sessions.is_empty();
         if !as_expected || before != after {
             return Err(Problem::internal(format!(

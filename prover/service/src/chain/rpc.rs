@@ -4,7 +4,7 @@ use alloy::primitives::Address;
 use tribute_chain::agents::Stage;
 use tribute_chain::{ChainError, Contracts as Deployed, Deployment, Options};
 use tribute_core::hexed::{Hex, Hex20};
-use tribute_core::id::{AgentId, DatasetId, SessionId, Transcript, WeightsDigest};
+use tribute_core::id::{AgentId, DatasetId, SessionId};
 use tribute_problem::Result;
 
 use super::{Chain, ChainGrant, ChainSession, ChainVersion, Contracts, Training};
@@ -53,13 +53,13 @@ impl Chain for RpcChain {
         let found = known(self.contracts.session(&id).await, &["UnknownSession"])?;
         Ok(found.filter(|s| s.client != Address::ZERO).map(|s| ChainSession {
             client: address(s.client),
-            session_key: address(s.sessionKey),
-            agent_id: AgentId::new(s.agentId.0),
+            session_key: address(s.session_key),
+            agent_id: s.agent,
             version: s.version,
             count: s.count,
-            transcript: Transcript::new(s.transcript.to_be_bytes()),
-            thaw_end: s.thawEnd,
-            price: s.pricePerQuery,
+            transcript: s.transcript,
+            thaw_end: s.thawing.map_or(0, |t| t.end),
+            price: s.price,
             remaining: s.remaining,
         }))
     }
@@ -68,11 +68,11 @@ impl Chain for RpcChain {
         let unknown = ["UnknownAgent", "UnknownVersion"];
         let Some(owner) = known(self.contracts.agent_owner(&agent).await, &unknown)? else { return Ok(None) };
         let found = known(self.contracts.version(&agent, version).await, &unknown)?;
+        // of a version in doubt nothing more is sold
         Ok(found.map(|v| ChainVersion {
             owner: address(owner),
-            weights_digest: WeightsDigest::new(v.wDigest.0),
-            // of a version in doubt nothing more is sold
-            certified: v.stage() == Stage::Certified,
+            weights_digest: v.weights,
+            certified: v.stage == Stage::Certified,
         }))
     }
 

@@ -91,7 +91,7 @@ impl v1::dataset_service_server::DatasetService for DatasetRpc {
     ) -> Result<Response<v1::GrantTrainingResponse>, Status> {
         let r = request.into_inner();
         let caller = self.gate.admit(&r).await?;
-        let grantee = wire::address("grantee", &r.grantee)?;
+        let grantee = field("grantee", &r.grantee)?;
         if r.uses == 0 {
             return Err(Problem::field("uses", "a grant has at least one use").into());
         }

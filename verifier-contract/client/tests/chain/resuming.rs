@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use alloy::primitives::keccak256;
 use tribute_chain::anvil::AnvilOptions;
+use tribute_chain::claims::SkipReason;
 use tribute_chain::{
     Anvil, Chain, ChainError, Contracts, DeployOptions, Deployment, Options, ReportedEvent, Wallet, Watcher, U256,
 };
@@ -41,7 +42,7 @@ async fn a_deployment_interrupted_at_every_step_is_finished_without_a_step_too_m
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("deployment.json");
     let options = DeployOptions::default();
-    for step in 0..6 {
+    for step in 0..9 {
         let (wallet, at) = (process(anvil.url(), folder.path(), &key).await, file.clone());
         let deploying = tokio::spawn(async move { Deployment::deploy_to(&wallet, &artifacts(), &options, &at).await });
         until_sent(&node, &key, step + 1).await;
@@ -76,7 +77,7 @@ async fn a_deployment_interrupted_at_every_step_is_finished_without_a_step_too_m
     let wallet = process(anvil.url(), folder.path(), &key).await;
     let (deployment, _) = Deployment::deploy_to(&wallet, &artifacts(), &options, &file).await.unwrap();
     deployment.check(&node, &artifacts()).await.unwrap();
-    assert_eq!(node.mined_nonce(key.address()).await.unwrap(), 6, "six steps, six transactions");
+    assert_eq!(node.mined_nonce(key.address()).await.unwrap(), 9, "nine steps, nine transactions");
     let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(left, ["deployment.json"]);
 
@@ -90,7 +91,7 @@ async fn a_deployment_interrupted_at_every_step_is_finished_without_a_step_too_m
     std::fs::write(&unfinished, left.to_string()).unwrap();
     let (found, _) = Deployment::deploy_to(&wallet, &artifacts(), &options, &file).await.unwrap();
     assert_eq!(found.token, deployment.token, "not deployed again");
-    assert_eq!(node.mined_nonce(key.address()).await.unwrap(), 11, "the other five");
+    assert_eq!(node.mined_nonce(key.address()).await.unwrap(), 17, "the other eight");
     let deployment = found;
 
     // once more: nothing to do; and what differs is told, not overwritten
@@ -181,7 +182,7 @@ async fn killed_in_mid_claim(mined_meanwhile: bool) {
     // with nothing on record the contract itself pays nothing a second time, and says so
     let again = contracts.claim(std::slice::from_ref(&batch)).send(&second).await.unwrap();
     assert_eq!((again.event.sessions.len(), again.event.skipped.len()), (0, 1));
-    assert_eq!(u8::from(again.event.skipped[0].reason), 3, "a stale transcript");
+    assert_eq!(again.event.skipped[0].reason, SkipReason::StaleTranscript);
     assert_paid_once(&w, &c, &session).await;
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::proxy::{Proxy, Quirk, Reply, SEND};
 use alloy::primitives::{Address, B256};
 use tribute_chain::{Chain, ChainError, Contracts, Options, Wallet, U256};
+use tribute_core::id::AgentId;
 use tribute_testing::chain::{assert_paid_once, World};
 
 fn brisk() -> Options {
@@ -21,9 +22,9 @@ async fn parallel_sends_use_each_nonce_once() {
         // two wallets of one key share its nonce
         let wallet = if i % 2 == 0 { w.ada.clone() } else { Wallet::new(&w.chain, w.ada.signer().clone()) };
         let call = w.contracts.create_agent(B256::with_last_byte(i as u8), "");
-        sends.spawn(async move { call.send(&wallet).await.unwrap().event.agentId });
+        sends.spawn(async move { call.send(&wallet).await.unwrap().event });
     }
-    let ids: std::collections::BTreeSet<B256> = sends.join_all().await.into_iter().collect();
+    let ids: std::collections::BTreeSet<AgentId> = sends.join_all().await.into_iter().collect();
     assert_eq!(ids.len(), 25);
     assert_eq!(w.chain.mined_nonce(w.ada.address()).await.unwrap(), before + 25);
     assert_eq!(w.contracts.agent_count(w.ada.address()).await.unwrap(), 25);

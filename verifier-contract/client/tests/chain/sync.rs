@@ -1,6 +1,6 @@
 //! State rebuilt from events equals what the contracts' views say.
 
-use tribute_chain::{word, Follower, Options, U256};
+use tribute_chain::{Follower, Options, U256};
 use tribute_testing::chain::{World, CONTRIBUTIONS};
 
 /// Every table against the views.
@@ -14,11 +14,10 @@ async fn assert_equals_views(w: &World, follower: &Follower) {
     for (id, dataset) in &tables.datasets {
         let entry = w.contracts.dataset(id).await.unwrap();
         assert_eq!((dataset.owner, dataset.records), (entry.owner, entry.records));
-        assert_eq!((word(&dataset.schema), word(&dataset.layout)), (entry.schemaId, entry.layoutHash));
-        assert_eq!(
-            dataset.shards.iter().map(|s| word(&s.digest)).collect::<Vec<_>>(),
-            w.contracts.shard_digests(id).await.unwrap().iter().map(word).collect::<Vec<_>>()
-        );
+        assert_eq!((dataset.schema, dataset.layout), (entry.schema, entry.layout));
+        assert_eq!((dataset.root, dataset.circuit, dataset.terms), (entry.root, entry.circuit, entry.terms));
+        let digests: Vec<_> = dataset.shards.iter().map(|s| s.digest).collect();
+        assert_eq!(digests, w.contracts.shard_digests(id).await.unwrap());
         for (grantee, grant) in &dataset.grants {
             let stored = w.contracts.training_grant(id, *grantee).await.unwrap();
             assert_eq!((grant.uses, grant.expiry), (stored.terms.uses, stored.terms.expiry));
@@ -30,9 +29,9 @@ async fn assert_equals_views(w: &World, follower: &Follower) {
         assert_eq!(agent.versions.len() as u32, w.contracts.version_count(id).await.unwrap());
         for (number, version) in &agent.versions {
             let entry = w.contracts.version(id, *number).await.unwrap();
-            assert_eq!((word(&version.weights), word(&version.model)), (entry.wDigest, entry.modelHash));
+            assert_eq!((version.weights, version.model), (entry.weights, entry.model));
             assert_eq!(version.datasets, w.contracts.listed(id, *number).await.unwrap());
-            assert_eq!((version.datasets.len() as u32, version.price), (entry.datasets, entry.pricePerQuery));
+            assert_eq!((version.datasets.len() as u32, version.price), (entry.datasets, entry.price));
             let sums = w.contracts.sums(id, *number).await.unwrap();
             assert_eq!(version.certificate.is_some(), w.contracts.is_certified(id, *number).await.unwrap());
             if let Some(certificate) = &version.certificate {
@@ -49,9 +48,12 @@ async fn assert_equals_views(w: &World, follower: &Follower) {
     }
     for (id, session) in &tables.sessions {
         let entry = w.contracts.session(id).await.unwrap();
-        assert_eq!((session.client, session.session_key), (entry.client, entry.sessionKey));
-        assert_eq!((session.count, session.transcript), (entry.count, entry.transcript));
-        assert_eq!((session.remaining(), session.thaw_end), (U256::from(entry.remaining), entry.thawEnd));
+        assert_eq!((session.client, session.session_key), (entry.client, entry.session_key));
+        assert_eq!((session.count, session.transcript.to_be_bytes()), (entry.count, *entry.transcript.as_bytes()));
+        assert_eq!(
+            (session.remaining(), session.thaw_end),
+            (U256::from(entry.remaining), entry.thawing.map_or(0, |t| t.end))
+        );
     }
     let holdings = w.contracts.holdings().await.unwrap();
     assert_eq!((tables.escrow(), tables.rewards()), (holdings.escrow, holdings.rewards));
