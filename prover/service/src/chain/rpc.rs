@@ -82,11 +82,11 @@ impl Chain for RpcChain {
             return Ok(None);
         }
         let Some(stored) = self.contracts.find_dataset(&dataset).await? else { return Ok(None) };
-        if stored.owner == address || stored.terms.openTraining {
+        if stored.owner == address || stored.terms.open_training {
             return Ok(Some(Training::Free));
         }
         let grant = self.contracts.training_grant(&dataset, address).await?;
-        let root = DatasetId::new(stored.root.0);
-        Ok(Some(Training::Granted(ChainGrant { root, serial: grant.serial, uses: grant.terms.uses })))
+        let (root, serial, uses) = (stored.root, grant.serial, grant.terms.uses);
+        Ok(Some(Training::Granted(ChainGrant { root, serial, uses })))
     }
 }
