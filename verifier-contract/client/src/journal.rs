@@ -75,7 +75,7 @@ impl Record {
         self.chain.may_be(chain) && self.from == from
     }
 
-    fn says(&self, message: &Message) -> bool {
+    pub(crate) fn says(&self, message: &Message) -> bool {
         (self.to, self.value, self.identity) == (message.to, message.value, message.identity)
     }
 

@@ -105,6 +105,13 @@ impl Wallet {
         Ok((sent, receipt))
     }
 
+    /// Whether an earlier process left a transaction of this message: [`Wallet::send`] goes on with it.
+    pub async fn left(&self, message: &Message) -> Result<bool> {
+        let Some(folder) = &self.chain().options().journal else { return Ok(false) };
+        let chain = self.chain_name().await?;
+        Ok(records(folder, &chain, self.address())?.iter().any(|record| record.says(message)))
+    }
+
     /// Goes on with the transaction that an earlier process left of this message; `None` if it left none, or one that can
     /// never be mined.
     pub(crate) async fn resume(&self, message: &Message) -> Result<Option<(Sent, TransactionReceipt)>> {

@@ -128,10 +128,13 @@ pub(super) async fn claim(a: ClaimArgs) -> CommandResult {
     let file: ClaimFile = json_file(&a.claim)?;
     let claim = file.claim();
     let c = a.chain.connect().await?;
-    if let Some(paid) = paid_already(&c, &claim.vouchers).await? {
-        return a.chain.emit(&paid);
-    }
     let call = c.contracts.claim(std::slice::from_ref(&claim));
+    // what an earlier run left under way is seen through, and told as it would have been
+    if !c.wallet.left(call.message()).await? {
+        if let Some(paid) = paid_already(&c, &claim.vouchers).await? {
+            return a.chain.emit(&paid);
+        }
+    }
     let value = c
         .send(&call, |done| {
             json!({

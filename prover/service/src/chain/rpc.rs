@@ -86,7 +86,7 @@ impl Chain for RpcChain {
             return Ok(Some(Training::Free));
         }
         let grant = self.contracts.training_grant(&dataset, address).await?;
-        let root = stored.root;
-        Ok(Some(Training::Granted(ChainGrant { root, serial: grant.serial, uses: grant.terms.uses })))
+        let (root, serial, uses) = (stored.root, grant.serial, grant.terms.uses);
+        Ok(Some(Training::Granted(ChainGrant { root, serial, uses })))
     }
 }
