@@ -15,8 +15,8 @@ use prost::Message;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 use tribute_core::head::{HeadError, Weights};
-use tribute_core::layout::{MAX_CLASSES, MAX_FEATURES};
 use tribute_core::layout::MAX_INTERCEPT_SCALE;
+use tribute_core::layout::{MAX_CLASSES, MAX_FEATURES};
 use tribute_core::numbers::{FEATURE_BITS, WEIGHT_BITS};
 
 use crate::onnx::{self, OnnxError};
@@ -108,7 +108,8 @@ impl Agent {
         };
         let mut values = onnx::read_i64(weight)?;
         values.rotate_right(c);
-        let bias_feature = graph.initializer.iter().find(|t| t.name == "bias_feature").map(onnx::read_i64).transpose()?;
+        let bias_feature =
+            graph.initializer.iter().find(|t| t.name == "bias_feature").map(onnx::read_i64).transpose()?;
         // any other constant is not what `to_bytes` writes, which is compared below
         let scale = match bias_feature.as_deref() {
             Some([feature]) if *feature > 0 => feature.ilog2().saturating_sub(FEATURE_BITS).min(MAX_INTERCEPT_SCALE),

@@ -227,7 +227,9 @@ impl fmt::Display for Diagnosis {
         if self.free_bias {
             write!(f, "; its bias seems free of penalty")?;
             match self.intercept_scale {
-                MAX_INTERCEPT_SCALE => write!(f, ", more so than at intercept scale {MAX_INTERCEPT_SCALE}, the largest")?,
+                MAX_INTERCEPT_SCALE => {
+                    write!(f, ", more so than at intercept scale {MAX_INTERCEPT_SCALE}, the largest")?
+                }
                 scale => write!(f, ": a layout with a larger intercept scale than {scale} comes closer")?,
             }
         }
@@ -242,10 +244,7 @@ impl fmt::Display for Diagnosis {
             }
         }
         let (lambda, link) = (short(self.lambda), self.link.name());
-        write!(
-            f,
-            ". `tribute agent train --lambda {lambda} --link {link}` with the same datasets makes the optimum"
-        )?;
+        write!(f, ". `tribute agent train --lambda {lambda} --link {link}` with the same datasets makes the optimum")?;
         let n = self.records as f64;
         let strength = match self.link {
             Link::Squared => format!("Ridge(alpha = {})", short(self.lambda * n)),
@@ -315,7 +314,10 @@ mod tests {
         assert_eq!((free.looks.clone(), free.free_bias), (Looks::OtherTerms, true));
         assert!(free.to_string().contains("a larger intercept scale than 0 comes closer"), "{free}");
         let at_largest = diagnose(&W, cancelling(&W, [0.0, 0.01, 0.01, 0.01]), NOTHING, 4).to_string();
-        assert!(at_largest.contains("intercept scale 4, the largest") && at_largest.contains("column of 16"), "{at_largest}");
+        assert!(
+            at_largest.contains("intercept scale 4, the largest") && at_largest.contains("column of 16"),
+            "{at_largest}"
+        );
     }
 
     #[test]

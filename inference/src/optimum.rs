@@ -5,8 +5,8 @@ use tribute_core::head::{self, contribution, ContributionError, Contributions, H
 use tribute_core::layout::Layout;
 use tribute_core::link::Link;
 use tribute_core::numbers::{
-    distance_is_certified, link_error_units, relative_distance, smallest_lambda, DISTANCE_PARTS, LAMBDA_BITS, NORM_BITS,
-    WEIGHT_BITS,
+    distance_is_certified, link_error_units, relative_distance, smallest_lambda, DISTANCE_PARTS, LAMBDA_BITS,
+    NORM_BITS, WEIGHT_BITS,
 };
 use tribute_core::records::Records;
 use tribute_core::schema::Schema;

@@ -112,7 +112,9 @@ pub enum TrainError {
     #[error("softmax over a single output is always 1: use squared or logistic for a real-valued target")]
     SoftmaxOfOne,
     /// No minimum was reached.
-    #[error("no minimum after {steps} steps: the gradient is still {gradient:.3e} (wanted {wanted:.0e}); raise lambda")]
+    #[error(
+        "no minimum after {steps} steps: the gradient is still {gradient:.3e} (wanted {wanted:.0e}); raise lambda"
+    )]
     NotConverged {
         /// Newton steps taken.
         steps: usize,
@@ -179,7 +181,8 @@ pub fn train(
         });
     }
     let values = integers.iter().map(|w| *w as i64).collect();
-    let weights = Weights::new(records.width(), schema.classes(), values)?.with_intercept_scale(options.intercept_scale);
+    let weights =
+        Weights::new(records.width(), schema.classes(), values)?.with_intercept_scale(options.intercept_scale);
     Ok(Trained { weights, loss: minimum.loss, gradient: minimum.gradient, steps: minimum.steps })
 }
 

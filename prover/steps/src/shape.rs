@@ -93,11 +93,7 @@ impl ShapeBody {
     pub fn of(statement: Statement, layout: &Layout, link: Link) -> Self {
         ShapeBody {
             statement,
-            profile: Profile {
-                k: layout.k(),
-                columns: layout.columns(),
-                intercept_scale: layout.intercept_scale(),
-            },
+            profile: Profile { k: layout.k(), columns: layout.columns(), intercept_scale: layout.intercept_scale() },
             features: layout.features(),
             classes: layout.classes(),
             task: layout.task(),

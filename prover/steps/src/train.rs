@@ -175,13 +175,14 @@ fn load(sources: &[SourceBody], toolbox: &Toolbox) -> Result<Vec<Records>> {
 fn imported(job: &TrainJob, schema: &Schema, datasets: &[&Records], model: &str, toolbox: &Toolbox) -> Result<Weights> {
     let bytes = toolbox.wait(toolbox.custody.get(&job.owner.to_string(), "model", model))?;
     let scale = if job.quantised_features { InputScale::Quantised } else { InputScale::Raw };
-    let found = import(&bytes, schema, scale, job.link, job.profile.intercept_scale, datasets).map_err(|e| match &e {
-        ImportError::Runtime(missing) if missing.is_missing() => Problem::new(Reason::ToolMissing, e.to_string()),
-        ImportError::Link { expected, got, .. } => {
-            Problem::new(Reason::BadModel, format!("the model file: {e}")).with("expected", expected).with("got", got)
-        }
-        _ => Problem::new(Reason::BadModel, format!("the model file: {e}")),
-    })?;
+    let found =
+        import(&bytes, schema, scale, job.link, job.profile.intercept_scale, datasets).map_err(|e| match &e {
+            ImportError::Runtime(missing) if missing.is_missing() => Problem::new(Reason::ToolMissing, e.to_string()),
+            ImportError::Link { expected, got, .. } => Problem::new(Reason::BadModel, format!("the model file: {e}"))
+                .with("expected", expected)
+                .with("got", got),
+            _ => Problem::new(Reason::BadModel, format!("the model file: {e}")),
+        })?;
     tracing::info!(output = found.output, residual = found.residual, "model imported");
     Ok(found.weights)
 }
