@@ -293,8 +293,11 @@ fn broken_input_to_training_is_named() {
     for lambda in [0, 1 << LAMBDA_LIMIT_BITS] {
         assert_eq!(run(&[&records], &LossOptions { lambda, ..good }), TrainError::Lambda { lambda });
     }
+    // below what any weights in range could be certified for
+    let e = run(&[&records], &LossOptions { lambda: 1, ..good });
+    assert!(matches!(e, TrainError::LambdaTooSmall { features: 13, classes: 3, .. }), "{e}");
     // separable data with next to no regularisation: the optimum's weights are beyond the circuits' range
-    let weak = LossOptions { lambda: 1, ..good };
+    let weak = LossOptions { lambda: 8_000, ..good };
     let e = run(&[&records], &weak);
     assert!(matches!(&e, TrainError::Weight { value, .. } if value.abs() >= 32.0), "{e}");
 }
