@@ -32,7 +32,8 @@ use thiserror::Error;
 
 use crate::digest::keccak;
 use crate::id::LayoutHash;
-use crate::numbers::{CONTRIBUTION_BITS, FEATURE_BITS, WEIGHT_BITS};
+use crate::numbers::{bias_feature, CONTRIBUTION_BITS, FEATURE_BITS, WEIGHT_BITS};
+use crate::scale::Scale;
 
 /// The largest feature count.
 pub const MAX_FEATURES: usize = 1024;
@@ -259,7 +260,7 @@ impl Layout {
     /// The bias is a coordinate whose feature is this constant (real value `2^s`).
     #[must_use]
     pub fn bias_feature(&self) -> i64 {
-        1 << (FEATURE_BITS + self.intercept_scale)
+        bias_feature(self.intercept_scale)
     }
     /// How many proofs may open one committed column of records. Each reveals one value of its polynomial; while there is
     /// one salt more than values, they say nothing about the other rows.
@@ -334,7 +335,7 @@ impl Layout {
     /// Fractional bits of a probability. See [`crate::link`].
     #[must_use]
     pub fn prob_bits(&self) -> u32 {
-        crate::link::Scale::of(self.limb_bits()).prob_bits()
+        Scale::of(self.limb_bits()).prob_bits()
     }
     /// Fractional bits of a gradient entry: feature bits and probability bits.
     #[must_use]

@@ -33,6 +33,7 @@ pub mod opening;
 pub mod proof;
 pub mod receipt;
 pub mod records;
+pub mod scale;
 pub mod schema;
 pub mod shape;
 pub mod srs;

@@ -6,6 +6,11 @@
 pub const FEATURE_BITS: u32 = 8;
 /// Fractional bits of a weight.
 pub const WEIGHT_BITS: u32 = 32;
+/// The bias is the weight of a constant feature: `2^s` for the intercept scale `s`, with [`FEATURE_BITS`] as any other.
+#[must_use]
+pub const fn bias_feature(intercept_scale: u32) -> i64 {
+    1 << (FEATURE_BITS + intercept_scale)
+}
 /// A weight `w` (an integer) satisfies `|w| < WEIGHT_LIMIT`, that is, `|w| < 32` as a real number.
 pub const WEIGHT_LIMIT: i64 = 1 << (WEIGHT_BITS + 5);
 /// Fractional bits of a logit: feature bits and weight bits.

@@ -1,7 +1,7 @@
 //! A head's weights, its logits and its answer.
 
 use crate::layout::Layout;
-use crate::numbers::{FEATURE_BITS, LOGIT_BITS, WEIGHT_LIMIT};
+use crate::numbers::{bias_feature, LOGIT_BITS, WEIGHT_LIMIT};
 
 use super::error::HeadError;
 
@@ -55,7 +55,7 @@ impl Weights {
     /// The feature that the bias is the weight of.
     #[must_use]
     pub fn bias_feature(&self) -> i64 {
-        1 << (FEATURE_BITS + self.intercept_scale)
+        bias_feature(self.intercept_scale)
     }
     /// Row-major `[d + 1][c]`, bias first.
     #[must_use]

@@ -27,8 +27,9 @@ use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::Field;
 use halo2_proofs::plonk::{Advice, Column, Expression, FirstPhase, Fixed, VirtualCells};
 use tribute_core::layout::Layout;
-use tribute_core::link::{Link, Scale, Tables, HI_LIMIT, HI_SHIFT, WINDOW_LIMBS};
+use tribute_core::link::{Link, Tables, HI_LIMIT};
 use tribute_core::numbers::LOGIT_BITS;
+use tribute_core::scale::{Scale, HI_SHIFT, WINDOW_LIMBS};
 use tribute_engine::field::two_to;
 
 use crate::gadgets::argument::{constant, limbs, small, Gates, Query};
