@@ -10,7 +10,8 @@ use tribute_engine::srs::Srs;
 
 use super::file::{at, shape_digest, KeyFileError, KeyFlaw};
 use super::fingerprint;
-use super::generate::{check_shape, synthesis, Keys};
+use super::generate::{check_shape, Keys};
+use super::synthesis::Synthesis;
 use crate::circuit::ShapeCircuit;
 use crate::error::ProveError;
 
@@ -58,7 +59,7 @@ impl KeyCache {
     /// [`ProveError`] where there are no keys of this shape.
     pub fn get(&self, srs: &Srs, shape: &Shape) -> Result<(Keys, Origin), ProveError> {
         check_shape(srs, shape)?;
-        let circuit = synthesis(shape, &ShapeCircuit::of(shape))?;
+        let circuit = Synthesis::of_shape(shape, &ShapeCircuit::of(shape))?;
         let fingerprint = fingerprint::of(&circuit);
         let path = self.path_of(srs, shape, &fingerprint);
         let origin = match Keys::read(srs, shape, fingerprint, &path) {

@@ -20,7 +20,7 @@ use crate::error::ProveError;
 /// # Errors
 /// [`ProveError::Keys`] where there are no keys either: the circuit does not fit its rows.
 pub fn fingerprint(shape: &Shape) -> Result<Digest, ProveError> {
-    Ok(of(&super::generate::synthesis(shape, &ShapeCircuit::of(shape))?))
+    Ok(of(&Synthesis::of_shape(shape, &ShapeCircuit::of(shape))?))
 }
 
 /// The fingerprint of a circuit.

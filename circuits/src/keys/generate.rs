@@ -65,7 +65,7 @@ impl Keys {
     }
     fn unchecked<C: Circuit<Fr>>(srs: &Srs, shape: &Shape, circuit: &C) -> Result<Self, ProveError> {
         check_shape(srs, shape)?;
-        let circuit = synthesis(shape, circuit)?;
+        let circuit = Synthesis::of_shape(shape, circuit)?;
         let fingerprint = fingerprint::of(&circuit);
         Ok(Self::made(srs, shape, circuit, fingerprint))
     }
@@ -119,7 +119,7 @@ impl Keys {
 /// Generates only the verifying key of `shape`'s circuit.
 pub fn verifying_key(srs: &Srs, shape: &Shape) -> Result<VerifyingKey<G1Affine>, ProveError> {
     check_shape(srs, shape)?;
-    let (vk, _) = synthesis(shape, &ShapeCircuit::of(shape))?.keys(srs);
+    let (vk, _) = Synthesis::of_shape(shape, &ShapeCircuit::of(shape))?.keys(srs);
     check_system(shape, vk.cs())?;
     Ok(vk)
 }
@@ -180,9 +180,4 @@ fn check_queries(shape: &Shape, cs: &ConstraintSystem<Fr>) -> Result<(), ProveEr
         }
     }
     Ok(())
-}
-
-/// A circuit that stands for this shape, synthesised.
-pub(super) fn synthesis<C: Circuit<Fr>>(shape: &Shape, circuit: &C) -> Result<Synthesis, ProveError> {
-    Synthesis::of(shape.layout.k(), circuit).map_err(|e| ProveError::Keys { name: shape.name(), reason: e.to_string() })
 }

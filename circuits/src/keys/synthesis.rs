@@ -18,6 +18,10 @@ use rayon::prelude::*;
 use tribute_engine::msm::msm;
 use tribute_engine::srs::Srs;
 
+use tribute_core::shape::Shape;
+
+use crate::error::ProveError;
+
 /// A circuit with everything that it fixes.
 pub(crate) struct Synthesis {
     /// log2 of the rows.
@@ -31,6 +35,13 @@ pub(crate) struct Synthesis {
 }
 
 impl Synthesis {
+    /// Of a circuit that stands for this shape.
+    ///
+    /// # Errors
+    /// [`ProveError::Keys`], with the shape's name.
+    pub(super) fn of_shape<C: Circuit<Fr>>(shape: &Shape, circuit: &C) -> Result<Self, ProveError> {
+        Self::of(shape.layout.k(), circuit).map_err(|e| ProveError::Keys { name: shape.name(), reason: e.to_string() })
+    }
     /// Of a circuit of `2^k` rows.
     ///
     /// # Errors
