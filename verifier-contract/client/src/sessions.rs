@@ -1,11 +1,14 @@
 //! Sessions: opening, claims, refunds, withdrawals, views.
 
 use alloy::primitives::{Address, Bytes, B256, U256};
+use alloy::signers::local::PrivateKeySigner;
+use alloy::sol_types::SolStruct;
 
+use tribute_core::context::Domain;
 use tribute_core::digest::Digest;
 use tribute_core::id::{AgentId, DatasetId, SessionId, Transcript, WeightsDigest};
 
-use crate::abi::{word, ISessionEscrow as Abi};
+use crate::abi::{word, ISessionEscrow as Abi, OpenSession};
 use crate::call::{Call, Events};
 use crate::claims::{Claim, Claimed};
 use crate::contracts::Contracts;
@@ -29,7 +32,7 @@ pub struct NewSession {
 }
 
 impl NewSession {
-    pub(crate) fn params(&self) -> Abi::OpenParams {
+    fn params(&self) -> Abi::OpenParams {
         Abi::OpenParams {
             agentId: word(&self.agent),
             version: self.version,
@@ -37,6 +40,23 @@ impl NewSession {
             escrow: self.escrow,
             sessionKey: self.session_key,
         }
+    }
+
+    /// Signs it for somebody else to send; `nonce` is the client's session count.
+    pub fn sign(&self, key: &PrivateKeySigner, domain: &Domain, nonce: u64, deadline: u64) -> Result<Bytes> {
+        let params = self.params();
+        let opening = OpenSession {
+            client: key.address(),
+            agentId: params.agentId,
+            version: params.version,
+            pricePerQuery: params.pricePerQuery,
+            escrow: params.escrow,
+            sessionKey: params.sessionKey,
+            nonce: U256::from(nonce),
+            deadline: U256::from(deadline),
+        };
+        let digest = opening.eip712_signing_hash(&signing::eip712(domain));
+        Ok(signing::sign(key, digest)?.as_bytes().to_vec().into())
     }
 
     fn action(&self) -> String {
@@ -127,7 +147,7 @@ impl Contracts {
         self.call(self.escrow_at(), new.action(), &call, Opened::of).identified_as(&without)
     }
 
-    /// Opens a session for `client`, who signed for it ([`signing::sign_opening`]) and has approved the contract.
+    /// Opens a session for `client`, who signed for it ([`NewSession::sign`]) and has approved the contract.
     pub fn open_session_for(
         &self,
         client: Address,

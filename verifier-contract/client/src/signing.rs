@@ -1,14 +1,13 @@
-//! Openings and permits, signed off chain by EIP-712. Vouchers are in [`crate::voucher`].
+//! Permits, signed off chain by EIP-712. Vouchers are in [`crate::voucher`], openings in [`crate::sessions`].
 
-use alloy::primitives::{keccak256, Address, Bytes, Signature, B256, U256};
+use alloy::primitives::{keccak256, Address, Signature, B256, U256};
 use alloy::signers::local::PrivateKeySigner;
 use alloy::signers::SignerSync;
 use alloy::sol_types::{eip712_domain, Eip712Domain, SolStruct};
 use tribute_core::context::Domain;
 
-use crate::abi::{OpenSession, Permit};
+use crate::abi::Permit;
 use crate::error::{ChainError, Result};
-use crate::sessions::NewSession;
 
 /// The EIP-712 domain of the escrow contract.
 #[must_use]
@@ -19,28 +18,6 @@ pub fn eip712(domain: &Domain) -> Eip712Domain {
         chain_id: domain.chain_id,
         verifying_contract: Address::from(domain.contract),
     }
-}
-
-/// Signs an opening for somebody else to send; `nonce` is the client's session count.
-pub fn sign_opening(
-    key: &PrivateKeySigner,
-    domain: &Domain,
-    new: &NewSession,
-    nonce: u64,
-    deadline: u64,
-) -> Result<Bytes> {
-    let params = new.params();
-    let opening = OpenSession {
-        client: key.address(),
-        agentId: params.agentId,
-        version: params.version,
-        pricePerQuery: params.pricePerQuery,
-        escrow: params.escrow,
-        sessionKey: params.sessionKey,
-        nonce: U256::from(nonce),
-        deadline: U256::from(deadline),
-    };
-    Ok(sign(key, opening.eip712_signing_hash(&eip712(domain)))?.as_bytes().to_vec().into())
 }
 
 /// A signed ERC-2612 permit.
@@ -76,6 +53,6 @@ pub fn sign_permit(
     Ok(SignedPermit { deadline, signature: sign(key, digest)? })
 }
 
-fn sign(key: &PrivateKeySigner, digest: B256) -> Result<Signature> {
+pub(crate) fn sign(key: &PrivateKeySigner, digest: B256) -> Result<Signature> {
     key.sign_hash_sync(&digest).map_err(|e| ChainError::Signing { cause: e.to_string() })
 }

@@ -5,7 +5,7 @@ use tribute_chain::chain::code_hash;
 use tribute_chain::claims::SkipReason;
 use tribute_chain::sessions::NewSession;
 use tribute_chain::voucher::voucher_digest;
-use tribute_chain::{signing, ChainError, NewCircuit, SignedVoucher, Voucher, U256};
+use tribute_chain::{ChainError, NewCircuit, SignedVoucher, Voucher, U256};
 use tribute_core::digest::keccak;
 use tribute_core::id::{AgentId, CircuitId, DatasetId, SessionId, ShardDigest, Transcript};
 use tribute_testing::chain::{gradient_points, points, weights, World, DATA_BPS, ESCROW, PRICE};
@@ -124,7 +124,7 @@ async fn sessions_open_by_permit_and_for_another() {
     w.contracts.approve_escrow(amount).send(&w.cleo).await.unwrap();
     let (params, domain) = (w.open_params(&c), w.contracts.session_domain());
     let nonce = w.contracts.session_count(w.cleo.address()).await.unwrap();
-    let signature = signing::sign_opening(w.cleo.signer(), &domain, &params, nonce, deadline).unwrap();
+    let signature = params.sign(w.cleo.signer(), &domain, nonce, deadline).unwrap();
     let digest = w.contracts.open_digest(w.cleo.address(), &params, nonce, deadline).await.unwrap();
     let parsed = alloy::primitives::Signature::from_raw(&signature).unwrap();
     assert_eq!(parsed.recover_address_from_prehash(&digest.into()).unwrap(), w.cleo.address());
