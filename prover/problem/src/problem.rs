@@ -41,8 +41,6 @@ reasons! {
     BadField = "BAD_FIELD", InvalidArgument;
     /// A record cannot be read: file, row and column are named.
     BadRecord = "BAD_RECORD", InvalidArgument;
-    /// More records than the profile's shards hold.
-    TooManyRecords = "TOO_MANY_RECORDS", InvalidArgument;
     /// The schema is unusable.
     BadSchema = "BAD_SCHEMA", InvalidArgument;
     /// No layout of that size.
