@@ -202,7 +202,7 @@ pub(super) async fn run(command: AgentCommand) -> CommandResult {
         AgentCommand::Train(a) => {
             let client = a.server.connect().await?;
             let work = v1::TrainWork { terms: Some(a.loss.terms()?), name: a.loss.name.clone() };
-            let request = client.sign(v1::TrainAgentRequest { auth: None, work: Some(work), options: None })?;
+            let request = v1::TrainAgentRequest { work: Some(work), options: None };
             let job = client.agents().train_agent(request).await.map_err(problem)?.into_inner().job.unwrap_or_default();
             trained(&client, "training", &job, &a.loss).await?;
         }
@@ -210,8 +210,9 @@ pub(super) async fn run(command: AgentCommand) -> CommandResult {
             let onnx = read_file(&a.model)?;
             let client = a.server.connect().await?;
             let (terms, name) = (Some(a.loss.terms()?), a.loss.name.clone());
-            let work = v1::ImportWork { terms, name, onnx, quantised_features: a.quantised_features };
-            let request = client.sign(v1::ImportAgentRequest { auth: None, work: Some(work), options: None })?;
+            let upload = client.upload(onnx).await?;
+            let work = v1::ImportWork { terms, name, upload, quantised_features: a.quantised_features };
+            let request = v1::ImportAgentRequest { work: Some(work), options: None };
             let job =
                 client.agents().import_agent(request).await.map_err(problem)?.into_inner().job.unwrap_or_default();
             trained(&client, "checking", &job, &a.loss).await?;
@@ -226,17 +227,17 @@ pub(super) async fn run(command: AgentCommand) -> CommandResult {
         }
         AgentCommand::List(a) => {
             let client = a.server.connect().await?;
-            let request = client.sign(v1::ListAgentsRequest::default())?;
+            let request = v1::ListAgentsRequest::default();
             let list = client.agents().list_agents(request).await.map_err(problem)?.into_inner().agents;
             emit(&Value::Array(list.iter().map(output::agent).collect()), None)?;
         }
         AgentCommand::ProveGradients(a) => {
             let client = a.server.connect().await?;
-            let request = client.sign(v1::ProveGradientsRequest {
+            let request = v1::ProveGradientsRequest {
                 weights_digest: a.weights.to_vec(),
                 context: a.off_chain.then(v1::ChainContext::default),
                 ..Default::default()
-            })?;
+            };
             let jobs = client.agents().prove_gradients(request).await.map_err(problem)?.into_inner().jobs;
             let mut proofs = Vec::with_capacity(jobs.len());
             for (slot, job) in jobs.iter().enumerate() {
@@ -253,7 +254,7 @@ pub(super) async fn run(command: AgentCommand) -> CommandResult {
                 agent_id: a.agent_id.to_vec(),
                 version: a.version,
             };
-            let request = client.sign(v1::ProveOptimumRequest { auth: None, work: Some(work), options: None })?;
+            let request = v1::ProveOptimumRequest { work: Some(work), options: None };
             let job =
                 client.agents().prove_optimum(request).await.map_err(problem)?.into_inner().job.unwrap_or_default();
             let proof = proof_of(progress::finish(&client, "optimum", &job).await?)?;
@@ -262,7 +263,7 @@ pub(super) async fn run(command: AgentCommand) -> CommandResult {
         }
         AgentCommand::Certificate(a) => {
             let client = a.server.connect().await?;
-            let request = client.sign(v1::GetCertificateRequest { auth: None, weights_digest: a.weights.to_vec() })?;
+            let request = v1::GetCertificateRequest { weights_digest: a.weights.to_vec() };
             let file = client.agents().get_certificate(request).await.map_err(problem)?.into_inner().certificate_json;
             write_file(&a.out, &file)?;
             eprintln!("wrote {}", a.out.display());
@@ -270,7 +271,7 @@ pub(super) async fn run(command: AgentCommand) -> CommandResult {
         AgentCommand::Evaluate(a) => {
             let client = a.server.connect().await?;
             let work = v1::EvaluationWork { weights_digest: a.weights.to_vec(), dataset_id: a.dataset.to_vec() };
-            let request = client.sign(v1::EvaluateAgentRequest { auth: None, work: Some(work), options: None })?;
+            let request = v1::EvaluateAgentRequest { work: Some(work), options: None };
             let job =
                 client.agents().evaluate_agent(request).await.map_err(problem)?.into_inner().job.unwrap_or_default();
             let done = progress::finish(&client, "evaluation", &job).await?;
@@ -286,7 +287,7 @@ pub(super) async fn run(command: AgentCommand) -> CommandResult {
 
 /// An agent of the caller's, with its model.
 pub(crate) async fn get(client: &Client, weights: WeightsDigest) -> Result<v1::Agent> {
-    let request = client.sign(v1::GetAgentRequest { auth: None, weights_digest: weights.to_vec() })?;
+    let request = v1::GetAgentRequest { weights_digest: weights.to_vec() };
     Ok(client.agents().get_agent(request).await.map_err(problem)?.into_inner())
 }
 

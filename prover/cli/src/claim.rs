@@ -41,7 +41,7 @@ pub(super) async fn run(command: ClaimCommand) -> CommandResult {
         weights_digest: a.weights.to_vec(),
         sessions: a.sessions.iter().map(|s| s.to_vec()).collect(),
     };
-    let request = client.sign(v1::ProveServiceRequest { auth: None, work: Some(work), options: None })?;
+    let request = v1::ProveServiceRequest { work: Some(work), options: None };
     let job = client.sessions().prove_service(request).await.map_err(problem)?.into_inner().job.unwrap_or_default();
     let done = progress::finish(&client, "service", &job).await?;
     match done.outcome.and_then(|o| o.outcome) {

@@ -157,10 +157,9 @@ pub(super) async fn run(command: DatasetCommand) -> CommandResult {
             eprintln!("{report}");
             // what the report speaks of is what leaves this machine: no text, and no row that is not registered
             let records = found.into_records()?;
-            let quantised = v1::QuantisedRecords {
-                features: records.iter().flat_map(|(f, _)| f.to_vec()).collect(),
-                targets: records.iter().map(|(_, t)| t.into()).collect(),
-            };
+            let rows = records.iter().flat_map(|(f, t)| [f, &t.to_be_bytes()].concat()).collect();
+            let client = a.server.connect().await?;
+            let quantised = v1::QuantisedRecords { upload: client.upload(rows).await? };
             let work = v1::DatasetWork {
                 schema_json: schema.canonical().into_bytes(),
                 records: Some(v1::dataset_work::Records::Quantised(quantised)),
@@ -174,20 +173,19 @@ pub(super) async fn run(command: DatasetCommand) -> CommandResult {
                     links: a.links.iter().map(|link| link.message()).collect(),
                 }),
             };
-            let client = a.server.connect().await?;
             let dataset = register(&client, work).await?;
             eprintln!("dataset {}: {} records committed and proven", output::hexed(&dataset.id), dataset.records);
             emit(&output::dataset(&dataset)?, a.out.as_deref())?;
         }
         DatasetCommand::Get(a) => {
             let client = a.server.connect().await?;
-            let request = client.sign(v1::GetDatasetRequest { auth: None, id: a.id.to_vec() })?;
+            let request = v1::GetDatasetRequest { id: a.id.to_vec() };
             let dataset = client.datasets().get_dataset(request).await.map_err(problem)?.into_inner();
             emit(&output::dataset(&dataset)?, a.out.as_deref())?;
         }
         DatasetCommand::List(a) => {
             let client = a.server.connect().await?;
-            let request = client.sign(v1::ListDatasetsRequest::default())?;
+            let request = v1::ListDatasetsRequest::default();
             let list = client.datasets().list_datasets(request).await.map_err(problem)?.into_inner().datasets;
             emit(&Value::Array(list.iter().map(output::dataset).collect::<Result<_>>()?), None)?;
         }
@@ -195,13 +193,12 @@ pub(super) async fn run(command: DatasetCommand) -> CommandResult {
         DatasetCommand::CheckRecord(a) => record::check(&a)?,
         DatasetCommand::Grant(a) => {
             let client = a.server.connect().await?;
-            let request = client.sign(v1::GrantTrainingRequest {
-                auth: None,
+            let request = v1::GrantTrainingRequest {
                 dataset_id: a.id.to_vec(),
                 grantee: a.to.to_vec(),
                 uses: a.uses,
                 expiry: client.info.now_ms / 1000 + a.days * 86_400,
-            })?;
+            };
             let uses = client.datasets().grant_training(request).await.map_err(problem)?.into_inner().uses;
             println!("{} may train on {}: {uses} uses left", a.to, a.id);
         }
@@ -210,7 +207,7 @@ pub(super) async fn run(command: DatasetCommand) -> CommandResult {
 }
 
 async fn register(client: &Client, work: v1::DatasetWork) -> Result<v1::Dataset> {
-    let request = client.sign(v1::RegisterDatasetRequest { auth: None, work: Some(work), options: None })?;
+    let request = v1::RegisterDatasetRequest { work: Some(work), options: None };
     let job = client.datasets().register_dataset(request).await.map_err(problem)?.into_inner().job.unwrap_or_default();
     let done = progress::finish(client, "registering", &job).await?;
     match done.outcome.and_then(|o| o.outcome) {

@@ -60,12 +60,12 @@ pub(super) async fn run(command: JobCommand) -> CommandResult {
     match command {
         JobCommand::Get(a) => {
             let client = a.server.connect().await?;
-            let request = client.sign(v1::GetJobRequest { auth: None, job: a.job })?;
+            let request = v1::GetJobRequest { job: a.job };
             print_job(&client.jobs().get_job(request).await.map_err(problem)?.into_inner());
         }
         JobCommand::List(a) => {
             let client = a.server.connect().await?;
-            let request = client.sign(v1::ListJobsRequest { page_size: a.limit, ..Default::default() })?;
+            let request = v1::ListJobsRequest { page_size: a.limit, ..Default::default() };
             for job in client.jobs().list_jobs(request).await.map_err(problem)?.into_inner().jobs {
                 print_job(&job);
             }
@@ -80,7 +80,7 @@ pub(super) async fn run(command: JobCommand) -> CommandResult {
         }
         JobCommand::Cancel(a) => {
             let client = a.server.connect().await?;
-            let request = client.sign(v1::CancelJobRequest { auth: None, job: a.job })?;
+            let request = v1::CancelJobRequest { job: a.job };
             print_job(&client.jobs().cancel_job(request).await.map_err(problem)?.into_inner());
         }
         JobCommand::Calibrate(a) => {
@@ -95,7 +95,7 @@ pub(super) async fn run(command: JobCommand) -> CommandResult {
 pub(crate) async fn calibrate(client: &Client, k: u32, rounds: u32, again: bool) -> Result<f64> {
     let tag = if again { hex::encode(rand::random::<[u8; 8]>()) } else { String::new() };
     let work = v1::work::Work::Calibrate(v1::CalibrateWork { k, rounds, tag });
-    let request = client.sign(v1::SubmitRequest { work: Some(v1::Work { work: Some(work) }), ..Default::default() })?;
+    let request = v1::SubmitRequest { work: Some(v1::Work { work: Some(work) }), ..Default::default() };
     let job = client.jobs().submit(request).await.map_err(problem)?.into_inner().job.unwrap_or_default();
     let job = client.finish(&job.id, |_| {}).await?;
     match job.outcome.and_then(|o| o.outcome) {

@@ -10,11 +10,13 @@ use tokio::sync::{watch, Notify};
 use tribute_chain::{Deployment, Options};
 use tribute_client::files::write_file;
 use tribute_problem::{Problem, Result};
+use tribute_service::auth::accounts::Accounts;
 use tribute_service::chain::{Chain, RpcChain};
 use tribute_service::jobs::queue::Queue;
 use tribute_service::jobs::worker;
 use tribute_service::registry::Registry;
 use tribute_service::server;
+use tribute_service::Limits;
 use tribute_steps::child::Storage;
 use tribute_store::db::Database;
 
@@ -87,6 +89,16 @@ pub(super) struct ServeArgs {
     /// File to write the address to once the server listens.
     #[arg(long, value_name = "FILE")]
     port_file: Option<PathBuf>,
+    /// Host and port under which clients know this server, where that is not the address it listens on; give one for each.
+    /// Signatures made for another name are refused.
+    #[arg(long = "name", value_name = "HOST:PORT")]
+    names: Vec<String>,
+    /// File of the accounts that may call, one a line; a change counts within a second. [default: everybody]
+    #[arg(long, value_name = "FILE")]
+    accounts: Option<PathBuf>,
+    /// Megabytes that an account may have uploaded within a day.
+    #[arg(long, value_name = "MB", default_value_t = 128)]
+    upload_quota: u64,
     #[command(flatten)]
     storage: StorageArgs,
     #[command(flatten)]
@@ -130,7 +142,17 @@ pub(super) async fn serve(args: ServeArgs) -> CommandResult {
         }
         _ => None,
     };
-    let config = server::Config { listen: args.listen, worker, profile: (args.k, args.columns), chain };
+    let uploads = Limits::default();
+    let account = args.upload_quota.saturating_mul(1 << 20);
+    let config = server::Config {
+        listen: args.listen,
+        names: args.names,
+        accounts: args.accounts.as_deref().map_or(Ok(Accounts::all()), Accounts::listed)?,
+        uploads: Limits { account, memory: uploads.memory.max(account as usize), ..uploads },
+        worker,
+        profile: (args.k, args.columns),
+        chain,
+    };
     let running = server::start(config).await?;
     println!("listening on http://{}", running.address);
     if let Some(file) = &args.port_file {

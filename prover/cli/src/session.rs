@@ -87,11 +87,10 @@ pub(super) async fn run(command: SessionCommand) -> CommandResult {
     match command {
         SessionCommand::Open(a) => {
             let client = a.server.connect().await?;
-            let request = client.sign(v1::OpenSessionRequest {
-                auth: None,
+            let request = v1::OpenSessionRequest {
                 session: a.session.to_vec(),
                 weights_digest: a.weights.to_vec(),
-            })?;
+            };
             let session = client.sessions().open_session(request).await.map_err(problem)?.into_inner();
             emit(&output::session(&session), None)
         }
@@ -104,7 +103,7 @@ pub(super) async fn run(command: SessionCommand) -> CommandResult {
 }
 
 async fn show(client: &Client, session: SessionId) -> Result<v1::Session> {
-    let request = client.sign(v1::GetSessionRequest { auth: None, session: session.to_vec() })?;
+    let request = v1::GetSessionRequest { session: session.to_vec() };
     Ok(client.sessions().get_session(request).await.map_err(problem)?.into_inner())
 }
 

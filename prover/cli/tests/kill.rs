@@ -10,7 +10,7 @@ use tribute_testing::{wait_for, Place};
 const SHORT: &[&str] = &["--lease-ms", "600"];
 
 async fn events(client: &Client, job: &str) -> Vec<v1::job_event::Event> {
-    let request = client.sign(v1::WatchJobRequest { auth: None, job: job.into(), after: 0 }).unwrap();
+    let request = v1::WatchJobRequest { job: job.into(), after: 0 };
     let mut stream = client.jobs().watch_job(request).await.unwrap().into_inner();
     let mut all = Vec::new();
     while let Some(event) = stream.message().await.unwrap() {
@@ -84,7 +84,7 @@ async fn cancel_stops_the_process() {
     let job = submit(&client, calibrate(14, 5000, "cancel")).await;
     until(&client, &job.id, is_working).await;
     let child = wait_for("the working process", || working_children(served.process.id()).pop());
-    let request = client.sign(v1::CancelJobRequest { auth: None, job: job.id.clone() }).unwrap();
+    let request = v1::CancelJobRequest { job: job.id.clone() };
     client.jobs().cancel_job(request).await.unwrap();
     until(&client, &job.id, |j| j.state() == JobState::Cancelled).await;
     wait_for("the process's end", || (!is_alive(child)).then_some(()));
@@ -137,13 +137,13 @@ async fn a_watch_goes_on_where_it_broke_off() {
     let served = place.serve(&[]);
     let client = connect(&served.url).await;
     let job = submit(&client, calibrate(13, 60, "watch")).await;
-    let request = client.sign(v1::WatchJobRequest { auth: None, job: job.id.clone(), after: 0 }).unwrap();
+    let request = v1::WatchJobRequest { job: job.id.clone(), after: 0 };
     let mut stream = client.jobs().watch_job(request).await.unwrap().into_inner();
     let first = stream.message().await.unwrap().unwrap();
     drop(stream);
     client.finish(&job.id, |_| {}).await.unwrap();
     let all = events(&client, &job.id).await;
-    let request = client.sign(v1::WatchJobRequest { auth: None, job: job.id.clone(), after: first.sequence }).unwrap();
+    let request = v1::WatchJobRequest { job: job.id.clone(), after: first.sequence };
     let mut stream = client.jobs().watch_job(request).await.unwrap().into_inner();
     let mut rest = 0;
     while let Some(event) = stream.message().await.unwrap() {

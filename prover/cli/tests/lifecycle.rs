@@ -45,9 +45,9 @@ async fn from_records_to_a_proven_optimum() {
     assert_eq!(registered(&alice, dataset(wines(0..90))).await.id, a.id);
 
     // readable by the owner alone
-    let get = v1::GetDatasetRequest { auth: None, id: a.id.clone() };
-    alice.datasets().get_dataset(alice.sign(get.clone()).unwrap()).await.unwrap();
-    let refused = bob.datasets().get_dataset(bob.sign(get).unwrap()).await.unwrap_err();
+    let get = v1::GetDatasetRequest { id: a.id.clone() };
+    alice.datasets().get_dataset(get.clone()).await.unwrap();
+    let refused = bob.datasets().get_dataset(get).await.unwrap_err();
     assert_eq!(problem(refused).reason, Reason::NotFound);
 
     // no training without a grant, a grant is for one account, and its uses end
@@ -65,16 +65,15 @@ async fn from_records_to_a_proven_optimum() {
     assert_eq!(trained(&owner, softmax(&[&a, &b], LAMBDA + 1)).await.unwrap_err().reason, Reason::NoGrant);
 
     // the model is its owner's alone
-    let get = v1::GetAgentRequest { auth: None, weights_digest: agent.weights_digest.clone() };
-    let refused = alice.agents().get_agent(alice.sign(get.clone()).unwrap()).await.unwrap_err();
+    let get = v1::GetAgentRequest { weights_digest: agent.weights_digest.clone() };
+    let refused = alice.agents().get_agent(get.clone()).await.unwrap_err();
     assert_eq!(problem(refused).reason, Reason::NotFound);
-    let model = owner.agents().get_agent(owner.sign(get).unwrap()).await.unwrap().into_inner().onnx;
+    let model = owner.agents().get_agent(get).await.unwrap().into_inner().onnx;
     let model = tribute_inference::Agent::from_bytes(&model).unwrap();
     assert_eq!(model.certificate, hex::encode(&agent.weights_digest));
 
     // the optimum needs the gradients first
     let optimum = v1::ProveOptimumRequest {
-        auth: None,
         work: Some(v1::OptimumWork {
             weights_digest: agent.weights_digest.clone(),
             context: None,
@@ -83,11 +82,11 @@ async fn from_records_to_a_proven_optimum() {
         }),
         options: None,
     };
-    let refused = owner.agents().prove_optimum(owner.sign(optimum.clone()).unwrap()).await.unwrap_err();
+    let refused = owner.agents().prove_optimum(optimum.clone()).await.unwrap_err();
     assert_eq!(problem(refused).reason, Reason::NotReady);
 
     let gradients = v1::ProveGradientsRequest { weights_digest: agent.weights_digest.clone(), ..Default::default() };
-    let jobs = owner.agents().prove_gradients(owner.sign(gradients.clone()).unwrap()).await.unwrap().into_inner().jobs;
+    let jobs = owner.agents().prove_gradients(gradients.clone()).await.unwrap().into_inner().jobs;
     assert_eq!(jobs.len(), 2);
     // kill -9 in mid-proof: the proof is made all the same
     until(&owner, &jobs[0].id, |j| j.progress.as_ref().is_some_and(|p| p.phase == "prove")).await;
@@ -101,7 +100,7 @@ async fn from_records_to_a_proven_optimum() {
     }
 
     let job =
-        owner.agents().prove_optimum(owner.sign(optimum.clone()).unwrap()).await.unwrap().into_inner().job.unwrap();
+        owner.agents().prove_optimum(optimum.clone()).await.unwrap().into_inner().job.unwrap();
     let proof = proof_of(&owner, &job).await.unwrap();
     assert_eq!(proof.groups[0], agent.weights_digest);
     assert_eq!(proof.inputs[1][30..], 150u16.to_be_bytes());
@@ -111,27 +110,27 @@ async fn from_records_to_a_proven_optimum() {
     let first = certificate().await.unwrap();
     let context = Some(v1::ChainContext { chain_id: 5, contract: vec![1; 20] });
     let elsewhere = v1::ProveGradientsRequest { context, ..gradients.clone() };
-    let other = owner.agents().prove_gradients(owner.sign(elsewhere).unwrap()).await.unwrap().into_inner().jobs;
+    let other = owner.agents().prove_gradients(elsewhere).await.unwrap().into_inner().jobs;
     for job in &other {
         owner.finish(&job.id, |_| {}).await.unwrap();
     }
     assert_eq!(certificate().await.unwrap_err().reason, Reason::NotReady);
-    let refused = owner.agents().prove_optimum(owner.sign(optimum).unwrap()).await.unwrap_err();
+    let refused = owner.agents().prove_optimum(optimum).await.unwrap_err();
     assert_eq!(problem(refused).metadata["proven"], "0");
     // asked for again they are found, and back in their places
-    let again = owner.agents().prove_gradients(owner.sign(gradients).unwrap()).await.unwrap().into_inner().jobs;
+    let again = owner.agents().prove_gradients(gradients).await.unwrap().into_inner().jobs;
     assert_eq!(again.iter().map(|j| &j.id).collect::<Vec<_>>(), jobs.iter().map(|j| &j.id).collect::<Vec<_>>());
     assert_eq!(certificate().await.unwrap(), first);
 
     // lists name things, and read none of them
     std::fs::remove_dir_all(place.data().join("artefacts")).unwrap();
-    let list = owner.sign(v1::ListJobsRequest::default()).unwrap();
+    let list = v1::ListJobsRequest::default();
     let listed = owner.jobs().list_jobs(list).await.unwrap().into_inner().jobs;
     assert!(listed.len() >= 6 && listed.iter().all(|job| job.outcome.is_none()), "{listed:?}");
-    let list = alice.sign(v1::ListDatasetsRequest::default()).unwrap();
+    let list = v1::ListDatasetsRequest::default();
     let listed = alice.datasets().list_datasets(list).await.unwrap().into_inner().datasets;
     assert_eq!((listed.len(), &listed[0].shards[0].digest), (1, &a.shards[0].digest));
-    let list = owner.sign(v1::ListAgentsRequest::default()).unwrap();
+    let list = v1::ListAgentsRequest::default();
     let listed = owner.agents().list_agents(list).await.unwrap().into_inner().agents;
     assert_eq!((listed.len(), listed[0].gradients_proven, listed[0].optimum_proven), (1, 2, true));
 }
@@ -165,7 +164,7 @@ async fn bad_records_are_named_and_leave_nothing() {
     profile.profile = Some(v1::Profile { k: 40, columns: 8, intercept_scale: 0 });
     assert_eq!(submit_dataset(&client, profile).await.unwrap_err().reason, Reason::BadProfile);
 
-    let list = client.sign(v1::ListJobsRequest::default()).unwrap();
+    let list = v1::ListJobsRequest::default();
     assert!(client.jobs().list_jobs(list).await.unwrap().into_inner().jobs.is_empty());
     let unknown = v1::Dataset { id: vec![9; 32], ..Default::default() };
     assert_eq!(trained(&client, softmax(&[&unknown], LAMBDA)).await.unwrap_err().reason, Reason::NotFound);
@@ -179,8 +178,8 @@ async fn a_model_that_is_not_the_optimum_is_refused_with_the_gradient() {
     let client = Client::connect(&served.url, key).await.unwrap();
     let d = registered(&client, dataset(wines(0..100))).await;
     let agent = trained(&client, softmax(&[&d], LAMBDA)).await.unwrap();
-    let get = v1::GetAgentRequest { auth: None, weights_digest: agent.weights_digest.clone() };
-    let onnx = client.agents().get_agent(client.sign(get).unwrap()).await.unwrap().into_inner().onnx;
+    let get = v1::GetAgentRequest { weights_digest: agent.weights_digest.clone() };
+    let onnx = client.agents().get_agent(get).await.unwrap().into_inner().onnx;
 
     // the optimum itself may be brought along
     let brought = imported(&client, softmax(&[&d], LAMBDA), onnx.clone(), true).await.unwrap();
@@ -220,8 +219,8 @@ async fn a_model_of_scikit_learn_is_taken_where_it_is_the_optimum() {
     let wanted = softmax(&[&d], 17_592_186_044); // λ = 1e-3
     let agent = imported(&client, wanted.clone(), model.clone(), true).await.unwrap();
     assert!(agent.relative_distance <= 1e-3 && agent.training_accuracy > 0.95, "{agent:?}");
-    let get = v1::GetAgentRequest { auth: None, weights_digest: agent.weights_digest.clone() };
-    let onnx = client.agents().get_agent(client.sign(get).unwrap()).await.unwrap().into_inner().onnx;
+    let get = v1::GetAgentRequest { weights_digest: agent.weights_digest.clone() };
+    let onnx = client.agents().get_agent(get).await.unwrap().into_inner().onnx;
     assert!(tribute_inference::Agent::from_bytes(&onnx).is_ok(), "what is kept is a canonical agent");
 
     let refused = imported(&client, v1::TrainingTerms { lambda: 1 << 36, ..wanted.clone() }, model.clone(), true).await;

@@ -12,7 +12,7 @@ use tribute_records::Predicts;
 use tribute_testing::calls::{
     self, certificate, connect, dataset_of, gradients, grant, optimum, registered, submit_dataset, trained,
 };
-use tribute_testing::data::infer;
+use tribute_testing::data::{csv, file, infer};
 use tribute_testing::{Place, Served};
 use tribute_verify::Report;
 
@@ -38,12 +38,10 @@ fn schema() -> Schema {
 /// Records whose class shows in one of their features.
 fn records(n: usize, seed: usize) -> v1::dataset_work::Records {
     let target = |i: usize| (i * 7 + seed) % 3;
-    let features = (0..n).flat_map(|i| {
-        (0..5).map(move |j| ((i * 31 + j * 57 + seed * 13) % 140) as u8 + if j == target(i) { 110 } else { 0 })
-    });
-    let features: Vec<u8> = features.collect();
-    let targets = (0..n).map(|i| target(i) as u32).collect();
-    v1::dataset_work::Records::Quantised(v1::QuantisedRecords { features, targets })
+    let feature = |i: usize, j: usize| ((i * 31 + j * 57 + seed * 13) % 140) as u8 + if j == target(i) { 110 } else { 0 };
+    let row = |i: usize| (0..5).map(move |j| feature(i, j)).chain((target(i) as u16).to_be_bytes());
+    let rows = (0..n).flat_map(row).collect();
+    v1::dataset_work::Records::Quantised(v1::QuantisedRecords { upload: file(rows) })
 }
 
 /// The work of registering records that anybody may train on.
@@ -110,13 +108,13 @@ async fn twelve_datasets_are_proven_for_a_chain() {
     let weights_digest = agent.weights_digest.clone();
     let request =
         v1::ProveGradientsRequest { weights_digest: weights_digest.clone(), context: at(1), ..Default::default() };
-    let jobs = client.agents().prove_gradients(client.sign(request).unwrap()).await.unwrap().into_inner().jobs;
+    let jobs = client.agents().prove_gradients(request).await.unwrap().into_inner().jobs;
     assert_eq!(jobs.len(), 12);
     for job in &jobs {
         calls::proof_of(&client, job).await.unwrap();
     }
     let work = v1::OptimumWork { weights_digest, context: at(1), agent_id: vec![7; 32], version: 3 };
-    let request = client.sign(v1::ProveOptimumRequest { auth: None, work: Some(work), options: None }).unwrap();
+    let request = v1::ProveOptimumRequest { work: Some(work), options: None };
     let job = client.agents().prove_optimum(request).await.unwrap().into_inner().job.unwrap();
     let proof = calls::proof_of(&client, &job).await.unwrap();
     assert_eq!(proof.inputs.len(), 5);
@@ -146,9 +144,7 @@ async fn a_regression_is_certified_and_not_served() {
     let client = connect(&served.url).await;
     let text = line();
     let schema = infer("line.csv", Predicts::Real, text.as_bytes());
-    let csv = |data: &str| {
-        v1::dataset_work::Records::Csv(v1::CsvRecords { file: "line.csv".into(), data: data.into(), options: None })
-    };
+    let csv = |data: &str| csv("line.csv", data.into());
     let refused = submit_dataset(&client, dataset(&schema, csv("a,b,y\n1,2,three\n"))).await.unwrap_err();
     assert_eq!((refused.reason, refused.metadata["column"].as_str()), (Reason::BadRecord, "3"));
 
@@ -184,7 +180,7 @@ async fn a_regression_is_certified_and_not_served() {
 
 async fn evaluate(client: &Client, weights: &[u8], dataset: &[u8]) -> Result<v1::EvaluationOutcome, Problem> {
     let work = v1::EvaluationWork { weights_digest: weights.to_vec(), dataset_id: dataset.to_vec() };
-    let request = client.sign(v1::EvaluateAgentRequest { auth: None, work: Some(work), options: None })?;
+    let request = v1::EvaluateAgentRequest { work: Some(work), options: None };
     let job = client.agents().evaluate_agent(request).await.map_err(problem)?.into_inner().job.unwrap();
     match client.finish(&job.id, |_| {}).await?.outcome.unwrap().outcome.unwrap() {
         v1::outcome::Outcome::Evaluation(e) => Ok(e),
@@ -226,8 +222,8 @@ async fn accuracy_on_a_dataset_it_was_not_trained_on() {
     assert_eq!(e.dataset.dataset_id.to_vec(), held_out.id);
 
     // what the agent's integers answer
-    let file = v1::GetAgentRequest { auth: None, weights_digest: agent.weights_digest.clone() };
-    let onnx = owner.agents().get_agent(owner.sign(file).unwrap()).await.unwrap().into_inner().onnx;
+    let file = v1::GetAgentRequest { weights_digest: agent.weights_digest.clone() };
+    let onnx = owner.agents().get_agent(file).await.unwrap().into_inner().onnx;
     let model = tribute_inference::Agent::from_bytes(&onnx).unwrap();
     let v1::dataset_work::Records::Quantised(q) = records(full + 30, 2) else { unreachable!() };
     let right = q.features.chunks(5).zip(&q.targets).filter(|(features, target)| {

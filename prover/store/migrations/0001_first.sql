@@ -8,6 +8,21 @@ CREATE TABLE nonces (
     deadline BIGINT NOT NULL,
     PRIMARY KEY (signer, nonce)
 );
+CREATE INDEX nonces_by_deadline ON nonces (deadline);
+CREATE TABLE tokens (
+    hash TEXT PRIMARY KEY,
+    account TEXT NOT NULL,
+    expires BIGINT NOT NULL
+);
+CREATE INDEX tokens_by_account ON tokens (account, expires);
+CREATE TABLE uploads (
+    owner TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    artefact TEXT NOT NULL,
+    bytes BIGINT NOT NULL,
+    created_ms BIGINT NOT NULL,
+    PRIMARY KEY (owner, digest)
+);
 CREATE TABLE jobs (
     id TEXT PRIMARY KEY,
     tenant TEXT NOT NULL,

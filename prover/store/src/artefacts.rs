@@ -37,6 +37,14 @@ impl Artefacts {
         }
     }
 
+    /// Removes an artefact; one that is gone stays gone.
+    pub async fn delete(&self, id: &str) -> Result<()> {
+        match self.store.delete(&path(id)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(e) => Err(failed("remove", &id, &e)),
+        }
+    }
+
     /// Reads an artefact and checks its hash.
     pub async fn get(&self, id: &str) -> Result<Vec<u8>> {
         if id.len() != 64 || !id.bytes().all(|b| b.is_ascii_hexdigit()) {

@@ -6,6 +6,7 @@
 //! | [`world`] | the program's commands in a folder, with a server and a chain where there is one |
 //! | [`calls`] | a client's calls, from submitting work to a certificate |
 //! | [`data`] | small tables and what is registered of them |
+//! | [`raw`] | calls as bytes, which a client would never send |
 //! | [`process`] | processes found and killed |
 //! | [`chain`] | a life cycle of the contracts, with a verifier that accepts what a test commits to |
 
@@ -14,6 +15,7 @@ pub mod chain;
 pub mod data;
 pub mod place;
 pub mod process;
+pub mod raw;
 pub mod world;
 
 use std::path::{Path, PathBuf};

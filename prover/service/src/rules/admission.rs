@@ -29,7 +29,9 @@ use tribute_store::artefacts::Artefacts;
 use super::certificates::Certificates;
 use super::ownership::Ownership;
 use super::sessions::Sessions;
-use super::tables;
+use super::tables::Table;
+use super::uploads::{Share, Uploads};
+use super::{off_thread, tables};
 use crate::chain::{Chain, ChainGrant, Training};
 use crate::jobs::queue::Queue;
 use crate::jobs::{Job, NewJob, State};
@@ -64,6 +66,7 @@ pub(crate) struct Admission {
     pub(crate) certificates: Certificates,
     pub(crate) sessions: Sessions,
     pub(crate) ownership: Ownership,
+    pub(crate) uploads: Uploads,
     pub(crate) chain: Option<Arc<dyn Chain>>,
     /// Rows (log2) and data columns of the circuits where a request names none.
     pub(crate) profile: (u32, usize),
@@ -139,7 +142,7 @@ impl Admission {
             W::Circuit(w) => circuit(w).map(Into::into),
             W::Dataset(w) => self.dataset_work(caller, w).await.map(Into::into),
             W::Train(w) => self.train_work(caller, w.terms, w.name, None).await,
-            W::Import(w) => self.train_work(caller, w.terms, w.name, Some((w.onnx, w.quantised_features))).await,
+            W::Import(w) => self.train_work(caller, w.terms, w.name, Some((w.upload, w.quantised_features))).await,
             W::Gradient(w) => self.gradient_work(caller, w).await.map(Into::into),
             W::Optimum(w) => self.optimum_work(caller, w).await.map(Into::into),
             W::Evaluation(w) => self.evaluation_work(caller, w).await,
@@ -151,11 +154,13 @@ impl Admission {
     }
 
     async fn dataset_work(&self, caller: Hex20, w: v1::DatasetWork) -> Result<Work> {
+        let (sent, _share) = self.sent(caller, w.records).await?;
         let schema = wire::schema(&w.schema_json)?;
         let profile = self.profile(w.profile)?;
         profile.layout(&schema)?;
         let terms = wire::terms(w.terms.unwrap_or_default())?;
-        let records = records(&schema, w.records)?;
+        let read = schema.clone();
+        let records = off_thread(move || sent.records(&read)).await?;
         let target = self.target(w.context, |c| c.datasets())?;
         let count = records.len() as u64;
         let stored = self.custody.put_records(&caller.to_string(), &records).await?;
@@ -170,6 +175,22 @@ impl Admission {
         }))
     }
 
+    /// The caller's file of records, and its share of memory.
+    async fn sent(&self, caller: Hex20, records: Option<v1::dataset_work::Records>) -> Result<(Sent, Share)> {
+        use v1::dataset_work::Records as R;
+        match records {
+            Some(R::Csv(csv)) => {
+                let (table, share) = self.uploads.table(caller, Some(csv)).await?;
+                Ok((Sent::Table(table), share))
+            }
+            Some(R::Quantised(q)) => {
+                let file = self.uploads.open(caller, "quantised.upload", &q.upload).await?;
+                Ok((Sent::Quantised(file.bytes), file.share))
+            }
+            None => Err(Problem::field("records", "is missing: name an uploaded table or quantised records")),
+        }
+    }
+
     async fn train_work(
         &self,
         caller: Hex20,
@@ -178,11 +199,11 @@ impl Admission {
         model: Option<(Vec<u8>, bool)>,
     ) -> Result<Admitted> {
         let terms = terms.ok_or_else(|| Problem::field("terms", "is missing"))?;
+        let (datasets, grants) = self.training_data(caller, &terms.dataset_ids).await?;
         let link = wire::link(terms.link)?.ok_or_else(|| Problem::field("terms.link", "is missing"))?;
         if terms.lambda == 0 || terms.lambda >> LAMBDA_LIMIT_BITS != 0 {
             return Err(Problem::field("terms.lambda", format!("{}·2^-44 is not between 0 and 1", terms.lambda)));
         }
-        let (datasets, grants) = self.training_data(caller, &terms.dataset_ids).await?;
         let first = &datasets[0];
         if link != Link::Squared && Schema::from_json(&first.schema)?.task() == Task::Real {
             let message = format!("the target is a real value, the {} link is for classes: use squared", link.name());
@@ -190,7 +211,10 @@ impl Admission {
         }
         let sources = sources(&datasets);
         let (model, quantised_features) = match model {
-            Some((onnx, quantised)) => (Some(self.custody.put(&caller.to_string(), "model", &onnx).await?), quantised),
+            Some((upload, quantised)) => {
+                let onnx = self.uploads.open(caller, "upload", &upload).await?.bytes;
+                (Some(self.custody.put(&caller.to_string(), "model", &onnx).await?), quantised)
+            }
             None => (None, false),
         };
         let work = Work::Train(TrainJob {
@@ -410,33 +434,40 @@ fn sources(datasets: &[DatasetBody]) -> Vec<SourceBody> {
         .collect()
 }
 
-fn records(schema: &Schema, records: Option<v1::dataset_work::Records>) -> Result<Records> {
-    use v1::dataset_work::Records as R;
-    match records {
-        Some(R::Csv(csv)) => tables::records(schema, csv),
-        Some(R::Quantised(q)) => quantised(schema, &q),
-        None => Err(Problem::field("records", "is missing: give CSV text or quantised rows")),
+/// A file of records.
+enum Sent {
+    Table(Table),
+    Quantised(Vec<u8>),
+}
+
+impl Sent {
+    fn records(self, schema: &Schema) -> Result<Records> {
+        match self {
+            Sent::Table(table) => tables::records(schema, table),
+            Sent::Quantised(rows) => quantised(schema, &rows),
+        }
     }
 }
 
-fn quantised(schema: &Schema, q: &v1::QuantisedRecords) -> Result<Records> {
+/// Records that are rows of features, a byte each, and of a target, two bytes, big-endian.
+fn quantised(schema: &Schema, rows: &[u8]) -> Result<Records> {
     let width = schema.features().len();
-    if q.targets.is_empty() {
+    if rows.is_empty() {
         return Err(Problem::new(Reason::BadRecord, "quantised records: there are none"));
     }
-    if q.features.len() != width * q.targets.len() {
-        return Err(Problem::field(
-            "records.quantised.features",
-            format!("{} bytes for {} records of {width} features", q.features.len(), q.targets.len()),
-        ));
+    if rows.len() % (width + 2) != 0 {
+        let text = format!("{} bytes are no rows of {width} features and a target of two bytes", rows.len());
+        return Err(Problem::field("quantised.upload", text));
     }
     let limit = match schema.target() {
-        SchemaTarget::Classes(labels) => labels.len() as u32,
+        SchemaTarget::Classes(labels) => labels.len(),
         SchemaTarget::Real { .. } => 1 << 16,
     };
     let mut records = Records::new(width);
-    for (i, (features, target)) in q.features.chunks_exact(width).zip(&q.targets).enumerate() {
-        if *target >= limit {
+    for (i, row) in rows.chunks_exact(width + 2).enumerate() {
+        let (features, target) = row.split_at(width);
+        let target = u16::from_be_bytes([target[0], target[1]]);
+        if usize::from(target) >= limit {
             return Err(Problem::new(
                 Reason::BadRecord,
                 format!("quantised records: row {} has target {target}; the schema has {limit}", i + 1),
@@ -444,7 +475,7 @@ fn quantised(schema: &Schema, q: &v1::QuantisedRecords) -> Result<Records> {
             .with("row", i + 1)
             .with("target", target));
         }
-        records.push(features, *target as u16);
+        records.push(features, target);
     }
     Ok(records)
 }
