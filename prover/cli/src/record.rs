@@ -50,11 +50,8 @@ pub(super) struct CheckArgs {
 
 pub(super) async fn show(a: &ShowArgs) -> CommandResult {
     let client = a.server.connect().await?;
-    let request = v1::ShowRecordRequest {
-        dataset_id: a.dataset.to_vec(),
-        record: a.record,
-        context: a.context.to_vec(),
-    };
+    let request =
+        v1::ShowRecordRequest { dataset_id: a.dataset.to_vec(), record: a.record, context: a.context.to_vec() };
     let shown = client.datasets().show_record(request).await.map_err(problem)?.into_inner();
     write_file(&a.out, &shown.record_json)?;
     eprintln!("wrote {}", a.out.display());

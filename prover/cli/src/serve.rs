@@ -11,7 +11,7 @@ use tribute_chain::{Deployment, Options};
 use tribute_client::files::write_file;
 use tribute_problem::{Problem, Result};
 use tribute_service::auth::accounts::Accounts;
-use tribute_service::chain::{Chain, RpcChain};
+use tribute_service::chain::{Chain, Registries, RpcChain};
 use tribute_service::jobs::queue::Queue;
 use tribute_service::jobs::worker;
 use tribute_service::registry::Registry;
@@ -115,6 +115,9 @@ pub(super) struct ServeArgs {
     /// Blocks that must hold what the chain says of sessions and grants before the service acts on it.
     #[arg(long, value_name = "N", env = "TRIBUTE_CONFIRMATIONS", default_value_t = 1)]
     confirmations: u64,
+    /// Registries of another deployment to prove for; give one for each. Of the chain that it reads a server always does.
+    #[arg(long = "prove-for", value_name = "CHAIN_ID:DATASET_REGISTRY:AGENT_REGISTRY")]
+    registries: Vec<Registries>,
     /// log2 of the circuits' rows where a request names no profile.
     #[arg(long, value_name = "K", default_value_t = 15)]
     k: u32,
@@ -152,6 +155,7 @@ pub(super) async fn serve(args: ServeArgs) -> CommandResult {
         worker,
         profile: (args.k, args.columns),
         chain,
+        registries: args.registries,
     };
     let running = server::start(config).await?;
     println!("listening on http://{}", running.address);

@@ -87,10 +87,7 @@ pub(super) async fn run(command: SessionCommand) -> CommandResult {
     match command {
         SessionCommand::Open(a) => {
             let client = a.server.connect().await?;
-            let request = v1::OpenSessionRequest {
-                session: a.session.to_vec(),
-                weights_digest: a.weights.to_vec(),
-            };
+            let request = v1::OpenSessionRequest { session: a.session.to_vec(), weights_digest: a.weights.to_vec() };
             let session = client.sessions().open_session(request).await.map_err(problem)?.into_inner();
             emit(&output::session(&session), None)
         }

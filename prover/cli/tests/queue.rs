@@ -53,6 +53,20 @@ async fn equal_work_is_one_job(queue: &Queue) {
     queue.stopped(&other).await.unwrap().unwrap();
     assert_ne!(queue.submit(&job(&other.job.tenant, "equal")).await.unwrap().0.id, other.job.id);
     succeed(queue, &lease(queue).await).await;
+
+    // work that is being cancelled is no answer to who asks for it again
+    let (dying, _) = queue.submit(&job("t", "asked for again")).await.unwrap();
+    let held = lease(queue).await;
+    queue.cancel(&dying.id).await.unwrap();
+    let (again, fresh) = queue.submit(&job("t", "asked for again")).await.unwrap();
+    assert!(fresh && again.id != dying.id);
+    assert_eq!(queue.heartbeat(&held, LEASE, None).await.unwrap(), Ok(Heartbeat::Cancel));
+    queue.stopped(&held).await.unwrap().unwrap();
+    assert_eq!((state(queue, &dying.id).await, state(queue, &again.id).await), (State::Cancelled, State::Queued));
+    // what has ended cannot be cancelled, and is found as before
+    succeed(queue, &lease(queue).await).await;
+    queue.cancel(&again.id).await.unwrap();
+    assert_eq!(queue.submit(&job("t", "asked for again")).await.unwrap().0.id, again.id);
 }
 
 async fn a_batch_is_all_or_none(queue: &Queue) {

@@ -12,7 +12,7 @@ use tribute_records::Predicts;
 use tribute_testing::calls::{
     self, certificate, connect, dataset_of, gradients, grant, optimum, registered, submit_dataset, trained,
 };
-use tribute_testing::data::{csv, file, infer};
+use tribute_testing::data::{csv, file, infer, remembered};
 use tribute_testing::{Place, Served};
 use tribute_verify::Report;
 
@@ -21,8 +21,11 @@ const COLUMNS: usize = 8;
 /// λ = 2^-5.
 const LAMBDA: u64 = 1 << 39;
 
+/// Registries on a chain that is not read.
+const REGISTRIES: &str = "31337:0x0202020202020202020202020202020202020202:0x0101010101010101010101010101010101010101";
+
 fn serve(place: &Place) -> Served {
-    place.serve(&["--k", "10", "--columns", "8"])
+    place.serve(&["--k", "10", "--columns", "8", "--prove-for", REGISTRIES])
 }
 
 fn capacity() -> usize {
@@ -38,7 +41,8 @@ fn schema() -> Schema {
 /// Records whose class shows in one of their features.
 fn records(n: usize, seed: usize) -> v1::dataset_work::Records {
     let target = |i: usize| (i * 7 + seed) % 3;
-    let feature = |i: usize, j: usize| ((i * 31 + j * 57 + seed * 13) % 140) as u8 + if j == target(i) { 110 } else { 0 };
+    let feature =
+        |i: usize, j: usize| ((i * 31 + j * 57 + seed * 13) % 140) as u8 + if j == target(i) { 110 } else { 0 };
     let row = |i: usize| (0..5).map(move |j| feature(i, j)).chain((target(i) as u16).to_be_bytes());
     let rows = (0..n).flat_map(row).collect();
     v1::dataset_work::Records::Quantised(v1::QuantisedRecords { upload: file(rows) })
@@ -201,8 +205,11 @@ async fn accuracy_on_a_dataset_it_was_not_trained_on() {
     let held_out = registered(&provider, work).await;
 
     // an agent has an accuracy when it has a certificate
-    let refused = evaluate(&owner, &agent.weights_digest, &held_out.id).await.unwrap_err();
+    let own = registered(&owner, dataset(&schema, records(60, 7))).await;
+    let refused = evaluate(&owner, &agent.weights_digest, &own.id).await.unwrap_err();
     assert_eq!(refused.reason, Reason::NotReady, "{refused}");
+    let refused = evaluate(&owner, &agent.weights_digest, &held_out.id).await.unwrap_err();
+    assert_eq!(refused.reason, Reason::NoGrant, "whatever else is missing: {refused}");
     certified(&owner, &agent).await;
     let refused = evaluate(&owner, &agent.weights_digest, &held_out.id).await.unwrap_err();
     assert_eq!(refused.reason, Reason::NoGrant, "{refused}");
@@ -226,8 +233,10 @@ async fn accuracy_on_a_dataset_it_was_not_trained_on() {
     let onnx = owner.agents().get_agent(file).await.unwrap().into_inner().onnx;
     let model = tribute_inference::Agent::from_bytes(&onnx).unwrap();
     let v1::dataset_work::Records::Quantised(q) = records(full + 30, 2) else { unreachable!() };
-    let right = q.features.chunks(5).zip(&q.targets).filter(|(features, target)| {
-        u32::from(tribute_core::head::answer(&model.weights.logits(features))) == **target
+    let rows = remembered(&q.upload).unwrap();
+    let right = rows.chunks(7).filter(|row| {
+        let (features, target) = row.split_at(5);
+        tribute_core::head::answer(&model.weights.logits(features)).to_be_bytes() == target
     });
     assert_eq!(outcome.correct, right.count() as u64);
     assert!(e.accuracy() > 0.8, "{}", e.accuracy());
@@ -238,7 +247,7 @@ async fn accuracy_on_a_dataset_it_was_not_trained_on() {
     assert_eq!(refused.reason, Reason::NoGrant, "{refused}");
 
     // proven for a chain that the certificate is not for
-    let elsewhere = v1::ChainContext { chain_id: 31_337, contract: vec![1; 20] };
+    let elsewhere = v1::ChainContext { chain_id: 31_337, contract: vec![2; 20] };
     let work = v1::DatasetWork { context: Some(elsewhere), ..dataset(&schema, records(40, 5)) };
     let job = submit_dataset(&owner, work).await.unwrap();
     let elsewhere = dataset_of(&owner, &job).await;

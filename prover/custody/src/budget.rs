@@ -17,6 +17,8 @@
 //!   since.
 //! - An opening is counted before the proof starts; what was counted is never given back, whatever became of the proof. A
 //!   retry counts again. Registering the same data again is the same commitment, with the same counter.
+//! - Whoever a dataset is lent to leaves its owner the last quarter of the store's openings, and opens it no oftener than the
+//!   uses allow that were granted.
 //! - Restoring where the reserve is owned already changes nothing.
 //!
 //! How the interval of a store came about is its [`Lineage`]. Two stores that descend from one another never own the same
@@ -101,6 +103,13 @@ impl Lineage {
                 Branch::Restored => division..end,
             }
         })
+    }
+
+    /// The last openings of a commitment that only its owner may use: a quarter of the store's.
+    #[must_use]
+    pub fn reserve(&self, budget: u64) -> u64 {
+        let Range { start, end } = self.interval(budget);
+        (end - start) / 4
     }
 
     /// The counter of a commitment that the store has not opened before.

@@ -22,7 +22,7 @@ use crate::auth::gate::Gate;
 use crate::auth::signed::Nonces;
 use crate::auth::tokens::Tokens;
 use crate::auth::Here;
-use crate::chain::Chain;
+use crate::chain::{Chain, Registries};
 use crate::jobs::queue::Queue;
 use crate::jobs::worker;
 use crate::registry::Registry;
@@ -65,6 +65,8 @@ pub struct Config {
     pub profile: (u32, usize),
     /// The chain it reads, if any.
     pub chain: Option<Arc<dyn Chain>>,
+    /// Registries besides the chain's that it proves for.
+    pub registries: Vec<Registries>,
 }
 
 /// A running server.
@@ -129,6 +131,7 @@ pub async fn start(config: Config) -> Result<Running> {
         ownership: ownership.clone(),
         uploads: uploads.clone(),
         chain: config.chain.clone(),
+        registries: config.registries,
         profile: config.profile,
         srs,
         wake: wake.clone(),

@@ -128,7 +128,15 @@ pub fn run(job: &TrainJob, toolbox: &Toolbox) -> Result<AgentBody> {
         }
     };
     toolbox.progress("check", 0, 1);
-    let report = check_optimum(&schema, &layout, &weights, &datasets, &options).map_err(not_optimal)?;
+    // of data that is all the caller's own nothing is a secret to it
+    let own = job.sources.iter().all(|s| s.owner == job.owner);
+    let report = check_optimum(&schema, &layout, &weights, &datasets, &options).map_err(|e| {
+        if own {
+            not_optimal(&e)
+        } else {
+            not_optimal_of_others(&e)
+        }
+    })?;
 
     toolbox.progress("commit", 0, 1);
     let tenant = job.owner.to_string();
@@ -187,8 +195,32 @@ fn imported(job: &TrainJob, schema: &Schema, datasets: &[&Records], model: &str,
     Ok(found.weights)
 }
 
-fn not_optimal(e: OptimumError) -> Problem {
-    match &e {
+/// What is said of other people's data: a model is refused at weights that its sender chose, so that the gradient
+/// there, digit for digit, would tell of every record; one digit of its size tells how far off the model is.
+fn not_optimal_of_others(e: &OptimumError) -> Problem {
+    match e {
+        OptimumError::NotOptimal { gradient, allowed, .. } => {
+            let (gradient, allowed) = (format!("{gradient:.0e}"), format!("{allowed:.0e}"));
+            Problem::new(
+                Reason::NotTheOptimum,
+                format!(
+                    "the model is not the optimum of this loss over these datasets: its gradient has a norm of about \
+                     {gradient}, at most {allowed} can be certified. More is said where all datasets are the caller's own"
+                ),
+            )
+            .with("gradient", gradient)
+            .with("allowed", allowed)
+        }
+        OptimumError::Contributions(_) => Problem::new(
+            Reason::NotTheOptimum,
+            "the model is not the optimum of this loss over these datasets: no certificate can be made of what they contribute",
+        ),
+        _ => not_optimal(e),
+    }
+}
+
+fn not_optimal(e: &OptimumError) -> Problem {
+    match e {
         OptimumError::NotOptimal { gradient, allowed, feature, class, entry, diagnosis } => {
             let best = diagnosis.best_lambda.map_or_else(String::new, |lambda| lambda.to_string());
             Problem::new(Reason::NotTheOptimum, e.to_string())

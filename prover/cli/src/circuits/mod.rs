@@ -115,11 +115,7 @@ impl ShapeArgs {
 /// Has the server make what it lacks of a shape.
 async fn prepare(client: &Client, shape: &v1::ListCircuitsRequest) -> Result<()> {
     let s = shape.clone();
-    let request = v1::PrepareCircuitsRequest {
-        schema_json: s.schema_json,
-        profile: s.profile,
-        link: s.link,
-    };
+    let request = v1::PrepareCircuitsRequest { schema_json: s.schema_json, profile: s.profile, link: s.link };
     let jobs = client.circuits().prepare_circuits(request).await.map_err(problem)?.into_inner().jobs;
     for (i, job) in jobs.iter().enumerate() {
         progress::finish(client, &format!("circuit {} of {}", i + 1, jobs.len()), job).await?;

@@ -86,12 +86,17 @@ impl Uploads {
         let late = || Problem::new(Reason::RequestExpired, "the upload stalled: send it again");
         let file = tokio::time::timeout(IN_ALL, self.collect(content, pieces)).await.map_err(|_| late())??;
         if file.bytes.len() as u64 != content.length + PAD as u64 || sha256(&file.bytes[PAD..]) != content.sha256 {
-            return Err(Problem::new(Reason::BadSignature, "the file is not the one whose length and SHA-256 are signed"));
+            return Err(Problem::new(
+                Reason::BadSignature,
+                "the file is not the one whose length and SHA-256 are signed",
+            ));
         }
         let artefact = self.custody.put(&owner.to_string(), SEALED, &file.bytes).await?;
         let kept = self.keep(owner, content, &artefact).await;
-        if !matches!(kept, Ok(true)) {
-            self.artefacts.delete(&artefact).await?;
+        match &kept {
+            Ok(None) => {}
+            Ok(Some(other)) => self.artefacts.delete(other).await?,
+            Err(_) => self.artefacts.delete(&artefact).await?,
         }
         kept.map(|_| ())
     }
@@ -118,37 +123,49 @@ impl Uploads {
         }
     }
 
-    /// Writes a file down; false where the account has it already, which then counts from now.
-    async fn keep(&self, owner: Hex20, content: Content, artefact: &str) -> Result<bool> {
+    /// Writes a file down, and says which artefact nobody needs: where the account has the file already it counts from now,
+    /// with the artefact that it has, unless that is damaged.
+    async fn keep(&self, owner: Hex20, content: Content, artefact: &str) -> Result<Option<String>> {
         let mut tx = self.db.begin().await?;
         // one at a time for an account: the quota is checked against what is there
         sqlx::query(self.db.sql("SELECT address FROM tenants WHERE address = $1 {for_update}"))
             .bind(owner.to_string())
             .fetch_optional(&mut *tx)
             .await?;
-        let again = sqlx::query(self.db.sql(
-            "UPDATE uploads SET created_ms = {now} WHERE owner = $1 AND digest = $2",
-        ))
-        .bind(owner.to_string())
-        .bind(hex::encode(content.sha256))
-        .execute(&mut *tx)
-        .await?
-        .rows_affected();
-        if again == 0 {
+        let name = hex::encode(content.sha256);
+        let known: Option<String> =
+            sqlx::query_scalar(self.db.sql("SELECT artefact FROM uploads WHERE owner = $1 AND digest = $2"))
+                .bind(owner.to_string())
+                .bind(&name)
+                .fetch_optional(&mut *tx)
+                .await?;
+        let Some(known) = known else {
             let kept = kept(sqlx::query(self.db.sql(KEPT)).bind(owner.to_string()).fetch_one(&mut *tx).await?)?;
             self.check(&kept, content)?;
             sqlx::query(self.db.sql(
                 "INSERT INTO uploads (owner, digest, artefact, bytes, created_ms) VALUES ($1, $2, $3, $4, {now})",
             ))
             .bind(owner.to_string())
-            .bind(hex::encode(content.sha256))
+            .bind(&name)
             .bind(artefact)
             .bind(content.length as i64)
             .execute(&mut *tx)
             .await?;
-        }
+            tx.commit().await?;
+            return Ok(None);
+        };
+        let whole = self.artefacts.get(&known).await.is_ok();
+        let (stays, goes) = if whole { (known.as_str(), artefact) } else { (artefact, known.as_str()) };
+        sqlx::query(
+            self.db.sql("UPDATE uploads SET artefact = $3, created_ms = {now} WHERE owner = $1 AND digest = $2"),
+        )
+        .bind(owner.to_string())
+        .bind(&name)
+        .bind(stays)
+        .execute(&mut *tx)
+        .await?;
         tx.commit().await?;
-        Ok(again == 0)
+        Ok(Some(goes.to_owned()))
     }
 
     async fn kept(&self, owner: Hex20) -> Result<(u64, u64)> {
@@ -163,10 +180,15 @@ impl Uploads {
             return over(format!("a file has at most {most} bytes here, this one {length}: register it in parts"));
         }
         if own.saturating_add(length) > most {
-            return over(format!("you have uploaded {own} of {most} bytes, and this is {length}: wait until the oldest is a day old"));
+            return over(format!(
+                "you have uploaded {own} of {most} bytes, and this is {length}: wait until the oldest is a day old"
+            ));
         }
         if all.saturating_add(length) > self.limits.all {
-            return over(format!("all accounts' uploads fill the {} bytes there are: try again tomorrow", self.limits.all));
+            return over(format!(
+                "all accounts' uploads fill the {} bytes there are: try again tomorrow",
+                self.limits.all
+            ));
         }
         Ok(())
     }
@@ -198,12 +220,10 @@ impl Uploads {
 
     /// Forgets files that are a day old.
     pub(crate) async fn forget(&self) -> Result<()> {
-        let old = sqlx::query(
-            self.db.sql("DELETE FROM uploads WHERE created_ms < {now} - $1 RETURNING artefact"),
-        )
-        .bind(KEPT_MS)
-        .fetch_all(self.db.pool())
-        .await?;
+        let old = sqlx::query(self.db.sql("DELETE FROM uploads WHERE created_ms < {now} - $1 RETURNING artefact"))
+            .bind(KEPT_MS)
+            .fetch_all(self.db.pool())
+            .await?;
         for row in old {
             self.artefacts.delete(&row.try_get::<String, _>("artefact")?).await?;
         }
