@@ -20,7 +20,8 @@ use tribute_engine::halo2_proofs::halo2curves::ff::Field;
 
 use support::gates::{some_challenges, Cell};
 use support::keyed::keyed;
-use support::perturb::{subjects, Subject, Trial, Verdict, INPUT};
+use support::perturb::{Trial, Verdict, INPUT};
+use support::subjects::{subjects, Subject};
 
 /// What was shown of a circuit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -15,7 +15,8 @@ use serde::{Deserialize, Serialize};
 use tribute_engine::halo2_proofs::halo2curves::bn256::Fr;
 use tribute_engine::halo2_proofs::halo2curves::ff::Field;
 
-use support::perturb::{subjects, Subject, Trial, Verdict};
+use support::perturb::{Trial, Verdict};
+use support::subjects::{subjects, Subject};
 
 /// Cells that are free, of one column in rows of one kind.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

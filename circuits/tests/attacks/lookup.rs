@@ -6,7 +6,7 @@ use tribute_engine::halo2_proofs::halo2curves::bn256::Fr;
 use tribute_engine::halo2_proofs::halo2curves::ff::Field;
 
 use crate::harness::alone;
-use crate::support::perturb::subjects;
+use crate::support::subjects::subjects;
 
 const HELPER: &str = "logUp helper: h·d₁d₂d₃ = s₁d₂d₃ + s₂d₁d₃ + s₃d₁d₂";
 

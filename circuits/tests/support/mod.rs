@@ -4,6 +4,7 @@
 pub mod gates;
 pub mod keyed;
 pub mod perturb;
+pub mod subjects;
 pub mod transcript;
 
 use std::sync::Arc;

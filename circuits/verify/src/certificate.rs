@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use thiserror::Error;
 use tribute_core::certificate::blame::{part, whole, Field, Relations};
 use tribute_core::certificate::evaluation::Evaluation;
-use tribute_core::certificate::{Certificate, CertificateError, Hex, Proof};
+use tribute_core::certificate::{Certificate, CertificateError, FileProof, Hex};
 use tribute_core::id::SrsDigest;
 use tribute_core::shape::Shape;
 use tribute_core::srs::{SrsPoints, DEVELOPMENT_DIGEST};
@@ -137,7 +137,7 @@ impl<T: Trust> Verifier<T> {
             self.derive(shape)?;
         }
         let srs = self.srs[&layout.k()].1.clone();
-        let mut check = |shape: &Shape, proof: &Proof, path: String, named: Option<&str>| {
+        let mut check = |shape: &Shape, proof: &FileProof, path: String, named: Option<&str>| {
             let named = named.into_iter().map(whole).chain(["layout.k", "srs.digest"].map(part)).collect();
             self.check_proof(&srs, shape, proof, &path, named, relations);
         };
@@ -178,7 +178,7 @@ impl<T: Trust> Verifier<T> {
         &self,
         srs: &VerifierSrs,
         shape: &Shape,
-        proof: &Proof,
+        proof: &FileProof,
         path: &str,
         named: Vec<Field>,
         relations: &mut Relations,

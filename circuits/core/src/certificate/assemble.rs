@@ -2,7 +2,7 @@
 
 use super::contributions::{contribution, share_units};
 use super::{
-    words, Agent, Certificate, CertificateError, Chain, Contribution, Dataset, Hex, Loss, Optimum, Proof, Shard,
+    words, Agent, Certificate, CertificateError, Chain, Contribution, Dataset, FileProof, Hex, Loss, Optimum, Shard,
     SrsName, FORMAT,
 };
 use crate::context::{Address, Terms};
@@ -35,7 +35,7 @@ pub struct Parts {
     /// Datasets in the version's order.
     pub datasets: Vec<DatasetParts>,
     /// The optimum.
-    pub optimum: Proof,
+    pub optimum: FileProof,
 }
 
 /// One dataset.
@@ -53,9 +53,9 @@ pub struct DatasetParts {
 #[derive(Clone, Debug)]
 pub struct ShardParts {
     /// The `dataset` proof.
-    pub dataset: Proof,
+    pub dataset: FileProof,
     /// The `gradient` proof.
-    pub gradient: Proof,
+    pub gradient: FileProof,
 }
 
 impl Parts {
@@ -131,13 +131,13 @@ fn shard(layout: &Layout, parts: ShardParts) -> Shard {
 }
 
 /// Digest of the first points of a proof.
-pub(super) fn prefix(proof: &Proof, points: usize) -> Digest {
+pub(super) fn prefix(proof: &FileProof, points: usize) -> Digest {
     group_digest(proof.bytes.0.get(..64 * points).unwrap_or_default())
 }
 
 // An input that is missing or too large becomes a value that `check` refuses.
 
-pub(super) fn unsigned(proof: &Proof, input: usize) -> u64 {
+pub(super) fn unsigned(proof: &FileProof, input: usize) -> u64 {
     let Some(word) = proof.inputs.get(input) else { return u64::MAX };
     let (high, low) = word.0.split_at(24);
     if high.iter().any(|b| *b != 0) {

@@ -7,7 +7,7 @@ use ark_bn254::Fr;
 use super::blame::{part, whole, Relations};
 use super::registered::Registered;
 use super::relations::{all, context, equal, sentences, sum};
-use super::{words, Certificate, CertificateError, Dataset, Hex, Proof, Shard, FORMAT};
+use super::{words, Certificate, CertificateError, Dataset, FileProof, Hex, Shard, FORMAT};
 use crate::context::{gradient_ctx, list_hash, optimum_ctx};
 use crate::digest::Digest;
 use crate::id::{DatasetId, ShardDigest, WeightsDigest};
@@ -97,7 +97,7 @@ impl Certificate {
         self.check_proof(Statement::Optimum, &self.optimum.proof, "optimum.proof")
     }
 
-    fn check_proof(&self, statement: Statement, proof: &Proof, path: &str) -> Result<(), CertificateError> {
+    fn check_proof(&self, statement: Statement, proof: &FileProof, path: &str) -> Result<(), CertificateError> {
         proof.check(&self.layout, statement, path, "layout.columns")
     }
 
@@ -113,7 +113,7 @@ impl Certificate {
         self.datasets.iter().enumerate().flat_map(of).collect()
     }
 
-    fn group(&self, statement: Statement, proof: &Proof, group: usize) -> Digest {
+    fn group(&self, statement: Statement, proof: &FileProof, group: usize) -> Digest {
         proof.group(&self.layout, statement, group)
     }
 

@@ -147,7 +147,7 @@ mod tests {
     use ark_ff::{Field, One};
 
     use super::*;
-    use crate::certificate::{Agent, Chain, Dataset, Hex, Loss, Optimum, Proof, Shard, SrsName};
+    use crate::certificate::{Agent, Chain, Dataset, FileProof, Hex, Loss, Optimum, Shard, SrsName};
     use crate::context::Terms;
     use crate::id::{AgentId, DatasetId, ShardDigest, SrsDigest, WeightsDigest};
     use crate::layout::{Layout, Task};
@@ -171,8 +171,8 @@ mod tests {
         Shard {
             digest: ShardDigest::ZERO,
             records: 100,
-            dataset_proof: Proof::new([], vec![]),
-            gradient_proof: Proof::new([[0; 32], to_word(&n)], bytes),
+            dataset_proof: FileProof::new([], vec![]),
+            gradient_proof: FileProof::new([[0; 32], to_word(&n)], bytes),
         }
     }
 
@@ -208,7 +208,7 @@ mod tests {
                 records: 400,
                 epsilon: 0,
                 norm: 1 << 10,
-                proof: Proof::new([], [multiple(3), multiple(60)].concat()),
+                proof: FileProof::new([], [multiple(3), multiple(60)].concat()),
             },
             checksum: Hex::default(),
         }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::blame::{part, whole, Relations};
 use super::registered::{Registered, RegisteredShard};
 use super::relations::{all, context, equal, sentences, sum};
-use super::{assemble, place, words, Certificate, CertificateError, Hex, Proof};
+use super::{assemble, place, words, Certificate, CertificateError, FileProof, Hex};
 use crate::context::{evaluation_ctx, Address, Terms};
 use crate::digest::{dataset_id, keccak, Digest};
 use crate::id::{DatasetId, SchemaId, ShardDigest, WeightsDigest};
@@ -67,9 +67,9 @@ pub struct EvaluatedShard {
     /// How many of them the agent gives their own class.
     pub correct: u64,
     /// That the commitment is well formed.
-    pub dataset_proof: Proof,
+    pub dataset_proof: FileProof,
     /// That the counts are right.
-    pub evaluation_proof: Proof,
+    pub evaluation_proof: FileProof,
 }
 
 /// What an evaluation file is made of.
@@ -82,7 +82,7 @@ pub struct EvaluationParts {
     /// Its terms.
     pub terms: Terms,
     /// `dataset` and `evaluation` proof of every shard, in order.
-    pub shards: Vec<(Proof, Proof)>,
+    pub shards: Vec<(FileProof, FileProof)>,
 }
 
 impl EvaluationParts {
@@ -92,7 +92,7 @@ impl EvaluationParts {
     /// What does not fit together, under the field's path in the file.
     pub fn assemble(self) -> Result<Evaluation, CertificateError> {
         let layout = self.certificate.layout;
-        let shard = |(dataset_proof, evaluation_proof): (Proof, Proof)| EvaluatedShard {
+        let shard = |(dataset_proof, evaluation_proof): (FileProof, FileProof)| EvaluatedShard {
             digest: ShardDigest::new(assemble::prefix(&dataset_proof, layout.columns() + 1)),
             records: assemble::unsigned(&dataset_proof, dataset::N),
             correct: assemble::unsigned(&evaluation_proof, evaluation::CORRECT),

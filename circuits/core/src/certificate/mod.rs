@@ -159,9 +159,9 @@ pub struct Shard {
     /// Records in it.
     pub records: u64,
     /// That the commitment is well formed.
-    pub dataset_proof: Proof,
+    pub dataset_proof: FileProof,
     /// That the gradient is its.
-    pub gradient_proof: Proof,
+    pub gradient_proof: FileProof,
 }
 
 /// What is proven about the weights.
@@ -175,7 +175,7 @@ pub struct Optimum {
     /// Lower bound of the weights' 2-norm, units of 2^-10.
     pub norm: u64,
     /// The proof.
-    pub proof: Proof,
+    pub proof: FileProof,
 }
 
 /// A signed number of units, too long for some readers' numbers: decimal digits in a string.
@@ -195,27 +195,27 @@ impl<'de> Deserialize<'de> for Contribution {
     }
 }
 
-/// A proof in a file that says by its place which circuit it is of.
+/// A proof as certificate and evaluation files hold it: where it is in the file says which circuit it is for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Proof {
+pub struct FileProof {
     /// Public inputs, big-endian words.
     pub inputs: Vec<Hex<32>>,
     /// Points and scalars, uncompressed, as the EVM verifier takes them after the inputs.
     pub bytes: HexBytes,
 }
 
-impl From<crate::proof::Proof> for Proof {
+impl From<crate::proof::Proof> for FileProof {
     fn from(proof: crate::proof::Proof) -> Self {
-        Proof { inputs: proof.inputs, bytes: HexBytes(proof.bytes) }
+        FileProof { inputs: proof.inputs, bytes: HexBytes(proof.bytes) }
     }
 }
 
-impl Proof {
+impl FileProof {
     /// From words and bytes.
     #[must_use]
     pub fn new(inputs: impl IntoIterator<Item = [u8; 32]>, bytes: Vec<u8>) -> Self {
-        Proof { inputs: inputs.into_iter().map(Hex).collect(), bytes: HexBytes(bytes) }
+        FileProof { inputs: inputs.into_iter().map(Hex).collect(), bytes: HexBytes(bytes) }
     }
     /// Public inputs as plain words.
     #[must_use]

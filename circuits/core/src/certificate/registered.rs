@@ -4,7 +4,7 @@ use ark_bn254::Fr;
 
 use super::blame::{part, whole, Relations};
 use super::relations::{all, context, equal, sum};
-use super::{Certificate, Dataset, Proof};
+use super::{Certificate, Dataset, FileProof};
 use crate::context::{Address, DatasetContext, Terms};
 use crate::digest::dataset_id;
 use crate::id::{DatasetId, ShardDigest};
@@ -37,7 +37,7 @@ pub(super) struct Registered<'a> {
 pub(super) struct RegisteredShard<'a> {
     pub(super) digest: ShardDigest,
     pub(super) records: u64,
-    pub(super) proof: &'a Proof,
+    pub(super) proof: &'a FileProof,
 }
 
 impl<'a> Registered<'a> {

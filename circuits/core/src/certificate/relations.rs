@@ -3,7 +3,7 @@
 use ark_bn254::Fr;
 
 use super::blame::{whole, Field, Relations};
-use super::{CertificateError, Hex, Proof};
+use super::{CertificateError, FileProof, Hex};
 use crate::digest::{group_digest, Digest};
 use crate::layout::Layout;
 use crate::receipt::{from_word, to_word};
@@ -53,7 +53,7 @@ pub(super) fn sum(mut values: impl Iterator<Item = u64>) -> Option<u64> {
     values.try_fold(0u64, u64::checked_add)
 }
 
-impl Proof {
+impl FileProof {
     /// As many inputs as the statement has, each below the modulus, and at least the commitments. `path` is the proof's and
     /// `columns` that of the layout's columns, for errors.
     pub(super) fn check(

@@ -11,7 +11,7 @@ use tribute_circuits::prove;
 use tribute_circuits::statements::dataset::DatasetCircuit;
 use tribute_circuits::statements::gradient::GradientCircuit;
 use tribute_circuits::statements::optimum::OptimumCircuit;
-use tribute_core::certificate::{Chain, DatasetParts, Parts, Proof, ShardParts, SrsName};
+use tribute_core::certificate::{Chain, DatasetParts, FileProof, Parts, ShardParts, SrsName};
 use tribute_core::context::{gradient_ctx, list_hash, optimum_ctx, Address, DatasetContext, Terms};
 use tribute_core::digest::dataset_id;
 use tribute_core::head::{add, gradient, optimum, Weights};
@@ -91,7 +91,7 @@ impl Maker {
         Maker { layout, link, chain, srs: Srs::development(layout.k()), keys: vec![] }
     }
 
-    pub(super) fn prove(&mut self, witness: &dyn StatementWitness, inputs: Vec<Fr>) -> Proof {
+    pub(super) fn prove(&mut self, witness: &dyn StatementWitness, inputs: Vec<Fr>) -> FileProof {
         let shape = witness.shape();
         let known = self.keys.iter().position(|k| k.shape() == shape);
         let i = known.unwrap_or_else(|| {
@@ -99,11 +99,11 @@ impl Maker {
             self.keys.len() - 1
         });
         let proof = prove::prove(&self.srs, &self.keys[i], witness, inputs).unwrap();
-        Proof::new(proof.input_words(), proof.bytes)
+        FileProof::new(proof.input_words(), proof.bytes)
     }
 
     /// That the shard at this position of its dataset is well formed.
-    pub(super) fn dataset(&mut self, (owner, terms): (Address, Terms), shard: usize, xy: &CommittedGroup) -> Proof {
+    pub(super) fn dataset(&mut self, (owner, terms): (Address, Terms), shard: usize, xy: &CommittedGroup) -> FileProof {
         let circuit = DatasetCircuit::new(Shape::dataset(self.layout), xy);
         let count = word(&circuit.count());
         let ctx = DatasetContext {
