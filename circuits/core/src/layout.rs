@@ -52,8 +52,8 @@ pub const K_RANGE: std::ops::RangeInclusive<u32> = 10..=22;
 
 /// Maximum intercept scale.
 pub const MAX_INTERCEPT_SCALE: u32 = 4;
-/// Bound on the sum of a record's features and its bias feature. It keeps the difference of two logits below `2^(18 +
-/// 38)`, four limbs of 14 bits.
+/// Bound on the sum of a record's features and its bias feature. It keeps the difference of two logits below
+/// `2^(18 + 38)`, four limbs of 14 bits.
 const FEATURE_SUM_LIMIT: usize = 1 << 18;
 
 /// The kind of target that a record has.

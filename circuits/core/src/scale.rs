@@ -54,8 +54,8 @@ impl Scale {
     pub fn prob_bits(self) -> u32 {
         self.window_bits() + WINDOW_WIDTH_BITS
     }
-    /// The linear factor's value where `low` and `short` are 0, with 40 fractional bits: `1 + h + h²/2`, where `h =
-    /// 2^(−5−m)` is the half width of an entry of `T2`.
+    /// The linear factor's value where `low` and `short` are 0, with 40 fractional bits: `1 + h + h²/2`, where
+    /// `h = 2^(−5−m)` is the half width of an entry of `T2`.
     #[must_use]
     pub fn linear_base(self) -> u64 {
         let half = self.mid_shift() - 1;

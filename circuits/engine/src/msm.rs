@@ -168,8 +168,8 @@ fn high(a: &[u64; 4], b: &[u64; 3]) -> u128 {
 /// Up to this many points per set, `Σ i·point_i` is summed one by one.
 const FEW: usize = 16;
 
-/// Sets of points arranged in a grid: with `i = row·2^bits + column`, `Σ i·point_i` is `2^bits·Σ row·(sum of the row) +
-/// Σ column·(sum of the column)`.
+/// Sets of points arranged in a grid: with `i = row·2^bits + column`, `Σ i·point_i` is
+/// `2^bits·Σ row·(sum of the row) + Σ column·(sum of the column)`.
 struct Grid {
     /// log2 of the number of columns.
     bits: u32,
