@@ -55,7 +55,7 @@ impl Certificate {
         let sum = sum.into_affine();
         // no proof contains the point at infinity, and no verifier accepts it
         r.relate(!sum.is_zero() && held == Some(sum), fields, || {
-            "the gradient in the optimum proof is not the sum of the shards' gradients".into()
+            "the optimum proof has another gradient than the sum of the shards' gradients".into()
         });
     }
 
