@@ -40,7 +40,7 @@ impl ShapeCircuit {
     }
 }
 
-/// halo2's `Circuit` requires a default shape. Only halo2's API needs it; every circuit here has an explicit shape.
+/// halo2's `Circuit` requires default parameters. They are never used here: every circuit has an explicit shape.
 impl Default for ShapeCircuit {
     fn default() -> Self {
         // a layout with 1 feature and 2 classes at k = 10 always exists

@@ -320,8 +320,8 @@ fn challenges_come_after_what_they_test() {
     assert_eq!(
         found,
         listed,
-        "{}: what comes before which challenge; if meant, `TRIBUTE_GOLDEN=write cargo test --release -p tribute-circuits \
-         --test challenges` writes it",
+        "{}: the order of columns and challenges has changed; if intended, `TRIBUTE_GOLDEN=write cargo test --release \
+         -p tribute-circuits --test challenges` writes it",
         file.display()
     );
 }

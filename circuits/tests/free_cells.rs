@@ -137,8 +137,8 @@ fn nothing_else_is_free(every_row: bool) {
     for free in &found {
         assert!(
             !free.reason.is_empty(),
-            "{}: {:?} of {} ({} value) is held by no gate. If nothing depends on it, say why in {}; `TRIBUTE_GOLDEN=write \
-             cargo test --release -p tribute-circuits --test free_cells` writes the entry",
+            "{}: {:?} of {} ({} value) is constrained by no gate. If nothing depends on it, say why in {}; \
+             `TRIBUTE_GOLDEN=write cargo test --release -p tribute-circuits --test free_cells` writes the entry",
             free.circuit,
             free.columns,
             free.rows,
@@ -146,5 +146,5 @@ fn nothing_else_is_free(every_row: bool) {
             file.display()
         );
     }
-    assert_eq!(found, listed, "{} lists cells that gates hold by now", file.display());
+    assert_eq!(found, listed, "{} lists cells that gates now constrain", file.display());
 }

@@ -70,7 +70,7 @@ fn the_verifying_keys_are_the_pinned_ones() {
             file.display()
         );
     }
-    assert_eq!(golden.len(), digests.len(), "{} pins a circuit that the test does not make", file.display());
+    assert_eq!(golden.len(), digests.len(), "{} pins a circuit that the test does not build", file.display());
 }
 
 /// Fingerprint of the smallest [`Shape::dataset`].

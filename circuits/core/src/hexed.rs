@@ -54,7 +54,7 @@ pub enum BadHex {
     /// Too few or too many bytes.
     #[error("{got} bytes are not {what}, which has {expected}")]
     Bytes {
-        /// What they are to be, with its article.
+        /// What was expected, with its article.
         what: String,
         /// Needed.
         expected: usize,

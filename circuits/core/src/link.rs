@@ -33,7 +33,7 @@
 //!
 //! `Σ P_u = 1 + w` with `|w| ≤ 2^−39`, so `Σ p̂_u = 1 + e` with `e = w − Σ p̂_v a_v − Σ b_v`, and the exact softmax is
 //! `p̂_u/(1 + e)`. To first order `P_u − p̂_u/(1 + e) = p̂_u(a_u − Σ_v p̂_v a_v) + p̂_u(w − Σ b_v) + b_u`. The first term is
-//! at most `p̂_u(1 − p̂_u)·A ≤ A/4`, the others at most `2^−39 + 101·2^−46.1`; what is of second order is below 2^−65.
+//! at most `p̂_u(1 − p̂_u)·A ≤ A/4`, the others at most `2^−39 + 101·2^−46.1`; second-order terms are below 2^−65.
 //! Together `2^−37 + 2^−42 + 2^−39 + 2^−39.4 < 2^−36.4`. `tests` measure it over the whole range.
 //!
 //! # Existence of `l`

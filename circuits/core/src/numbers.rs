@@ -20,7 +20,7 @@ pub const LOGIT_BITS: u32 = FEATURE_BITS + WEIGHT_BITS;
 pub const LAMBDA_BITS: u32 = 44;
 /// Fractional bits of a dataset's share of the fees, where a share is published as a number.
 pub const SHARE_BITS: u32 = 20;
-/// Fractional bits of the published lower bound of `‖W‖₂`.
+/// Fractional bits of the published lower bound on `‖W‖₂`.
 pub const NORM_BITS: u32 = 10;
 /// Fractional bits of a real-valued regression target.
 pub const TARGET_BITS: u32 = 16;

@@ -27,8 +27,8 @@
 //! In the algebraic group model with the q-SDH assumption, the commitments and W are polynomials `f_c`, `w` of degree below
 //! 2^k that the prover knows, fixed before γ and z respectively.
 //!
-//! 1. If some column has another cell than claimed at some point of S, then `F − I` does not vanish there unless γ is one of at
-//!    most A roots of a nonzero polynomial: probability A/r per hash.
+//! 1. If some column has a cell other than claimed at some point of S, then `F − I` does not vanish there unless γ is one
+//!    of at most A roots of a nonzero polynomial: probability A/r per hash.
 //! 2. If `F − I` does not vanish on S, no `w` makes `F − I − Z·w` the zero polynomial; at the random z,
 //!    `F(z) − I(z) − Z(z)·w(z) = 0` with probability at most (2^k + R)/r per hash.
 //! 3. If that value is not 0, `L = F − I(z) − Z(z)·w` does not vanish at z, and the check, `L(τ) = (τ − z)·w'(τ)`, would be

@@ -35,7 +35,7 @@ pub(crate) struct Synthesis {
 }
 
 impl Synthesis {
-    /// Synthesises a circuit that is used in place of this shape's.
+    /// Synthesises `circuit` as the circuit of `shape`.
     ///
     /// # Errors
     /// [`ProveError::Keys`], with the shape's name.
@@ -127,7 +127,7 @@ impl Assignment<Fr> for FixedColumns {
         Ok(())
     }
 
-    /// Copies need columns with copy constraints, and circuits with such columns are rejected.
+    /// Treats a copy as an error: only columns with copy constraints have copies, and those are rejected.
     fn copy(&mut self, _: Column<Any>, _: usize, _: Column<Any>, _: usize) {
         self.outside = true;
     }

@@ -346,7 +346,7 @@ fn hidden(
         let mut circuit = w.circuit(shape.clone());
         if forged {
             circuit.columns = other.circuit(shape).columns;
-            assert_ne!(circuit.counts(), honest, "{name}: the forgery claims what is true");
+            assert_ne!(circuit.counts(), honest, "{name}: the forgery's claim is true");
         }
         let (mut circuit, inputs) = claim(circuit);
         if forged {

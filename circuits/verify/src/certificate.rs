@@ -2,7 +2,7 @@
 //!
 //! 1. Parsing: the canonical encoding and every relation between the fields ([`tribute_core::certificate`]).
 //! 2. The SRS: the caller's own, with the digest that the certificate names; nothing of it is taken from the
-//!   certificate. The development SRS is accepted only if the caller allows it.
+//!    certificate. The development SRS is accepted only if the caller allows it.
 //! 3. The keys: the caller derives them from the layout and the link; the file contains none.
 //! 4. The proofs: all of them, with [`verify`].
 //! 5. The checksum, last, so that errors name the changed field rather than the checksum.

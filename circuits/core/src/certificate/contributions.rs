@@ -266,7 +266,7 @@ mod tests {
         assert!(!sum_holds(&altered(|c| at(c, gradient, &[0; 64]))));
         assert!(!sum_holds(&altered(|c| at(c, gradient + 63, &[1]))));
         assert!(!sum_holds(&altered(|c| at(c, gradient, &[0xff; 32]))));
-        // gradients that cancel: the sum is the point at infinity, which no proof of the optimum holds
+        // gradients that cancel: the sum is the point at infinity, which no `optimum` proof contains
         let cancelling = |c: &mut Certificate| {
             c.datasets.truncate(1);
             let mut y = Fq::from_be_bytes_mod_order(&multiple(10)[32..]);

@@ -120,7 +120,7 @@ impl SrsStore {
         let srs = Srs::load(path, k)?;
         let digest = srs.digest();
         if let Some(known) = self.known(&digest, k) {
-            // a byte-identical SRS was checked before
+            // an identical SRS was checked before
             if known.same_as(&srs) {
                 return Ok(srs);
             }
