@@ -105,7 +105,7 @@ impl<T: Trust> Verifier<T> {
         Ok(checksum(certificate.checksum, certificate.expected_checksum())?)
     }
 
-    /// Loads the SRS for the certificate's size and checks that it is the one the certificate names.
+    /// Obtains the SRS that the certificate names, at its size, and checks that it is acceptable.
     fn check_srs(&mut self, certificate: &Certificate) -> Result<(), Refused<T::Error>> {
         let (k, named) = (certificate.layout.k(), certificate.srs);
         let development = named.digest == DEVELOPMENT_DIGEST;
