@@ -54,7 +54,7 @@ pub enum AgentError {
     Metadata {
         /// Entry name.
         key: &'static str,
-        /// What is accepted.
+        /// The value required.
         expected: &'static str,
         /// The value found; empty if the entry is missing.
         got: String,

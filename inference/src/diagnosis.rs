@@ -198,38 +198,38 @@ impl fmt::Display for Diagnosis {
                 write!(f, "It looks differently penalised: ")?;
                 match best {
                     Some(best) if (best / self.lambda - 1.0).abs() > 1e-4 => {
-                        write!(f, "it is the optimum for lambda = {best}, the terms say {}", short(self.lambda))?;
+                        write!(f, "it is the optimum for lambda = {best}, but the terms have {}", short(self.lambda))?;
                     }
-                    _ => write!(f, "lambda fits")?,
+                    _ => write!(f, "lambda matches the terms")?,
                 }
             }
             Looks::Close => write!(
                 f,
-                "It looks unconverged, or fitted to slightly other records, such as values before they were quantised to 8 bits"
+                "It looks unconverged, or fitted to slightly different records, such as the values before quantisation to 8 bits"
             )?,
             Looks::FeaturesLeftOut(names) => {
                 const SHOWN: usize = 5;
                 let shown = names.iter().take(SHOWN).map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ");
                 let rest = if names.len() > SHOWN { format!(" and {} more", names.len() - SHOWN) } else { String::new() };
-                write!(f, "It looks trained without the features {shown}{rest}: register records without them, or train with them")?;
+                write!(f, "It looks as if it was trained without the features {shown}{rest}: register records without them, or train with them")?;
             }
             Looks::OtherScale { raw_lambda: Some(raw) } => write!(
                 f,
-                "It looks unscaled: trained on raw values with lambda = {} there, while the terms penalise features scaled to [0, 1]",
+                "It looks unscaled: trained on raw values with lambda = {}, while the terms penalise features scaled to [0, 1]",
                 short(*raw)
             )?,
             Looks::OtherScale { raw_lambda: None } => write!(
                 f,
-                "It looks differently scaled: each feature has a lambda of its own, as after a StandardScaler, while the terms penalise features scaled to [0, 1]"
+                "It looks differently scaled: each feature fits a different lambda, as after a StandardScaler, while the terms penalise features scaled to [0, 1]"
             )?,
-            Looks::OtherLoss(link) => write!(f, "It looks trained with the loss of the {} link", link.name())?,
-            Looks::Far => write!(f, "It is far from any optimum here: it looks trained on other records, with another loss, or stopped very early")?,
+            Looks::OtherLoss(link) => write!(f, "It looks as if it was trained with the loss of the {} link", link.name())?,
+            Looks::Far => write!(f, "It is far from any optimum over these records: it may have been trained on other records, with another loss, or stopped very early")?,
         }
         if self.free_bias {
-            write!(f, "; its bias seems free of penalty")?;
+            write!(f, "; its bias appears to be unpenalised")?;
             match self.intercept_scale {
                 MAX_INTERCEPT_SCALE => {
-                    write!(f, ", more so than at intercept scale {MAX_INTERCEPT_SCALE}, the largest")?
+                    write!(f, ", even more so than at intercept scale {MAX_INTERCEPT_SCALE}, the largest")?
                 }
                 scale => write!(f, ": a layout with a larger intercept scale than {scale} comes closer")?,
             }
@@ -245,17 +245,17 @@ impl fmt::Display for Diagnosis {
             }
         }
         let (lambda, link) = (short(self.lambda), self.link.name());
-        write!(f, ". `tribute agent train --lambda {lambda} --link {link}` with the same datasets makes the optimum")?;
+        write!(f, ". `tribute agent train --lambda {lambda} --link {link}` with the same datasets finds the optimum")?;
         let n = self.records as f64;
         let strength = match self.link {
             Link::Squared => format!("Ridge(alpha = {})", short(self.lambda * n)),
             Link::Logistic | Link::Softmax => format!("C = {}", short(1.0 / (self.lambda * n))),
         };
         let bias = match self.intercept_scale {
-            0 => "the bias as one more penalised column of ones".to_owned(),
-            scale => format!("the bias as one more penalised column of {}", 1 << scale),
+            0 => "the bias as an additional penalised column of ones".to_owned(),
+            scale => format!("the bias as an additional penalised column of {}", 1 << scale),
         };
-        write!(f, "; scikit-learn does on the 8-bit features q/256 with {strength}, {bias} and tol = 1e-10")
+        write!(f, "; so does scikit-learn on the 8-bit features q/256 with {strength}, {bias} and tol = 1e-10")
     }
 }
 
@@ -307,7 +307,7 @@ mod tests {
         assert_eq!((d.looks.clone(), d.free_bias), (Looks::OtherTerms, false));
         assert!((d.best_lambda.unwrap() - 0.02).abs() < 1e-12 && d.gradient < 1e-12);
         let text = d.to_string();
-        assert!(text.contains("optimum for lambda = 0.02, the terms say 0.01"), "{text}");
+        assert!(text.contains("optimum for lambda = 0.02, but the terms have 0.01"), "{text}");
         assert!(text.contains("--lambda 0.01 --link softmax`") && text.contains("C = 1,"), "{text}");
 
         // a bias without penalty

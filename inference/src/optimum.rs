@@ -48,7 +48,7 @@ impl OptimumReport {
 /// Why no certificate can be made for a model.
 #[derive(Clone, Debug, PartialEq, Error)]
 pub enum OptimumError {
-    /// The gradient does not vanish.
+    /// The norm of the gradient is too large to certify.
     #[error(
         "the model is not the optimum of this loss over these datasets: its gradient has norm {gradient:.3e}, at most {allowed:.3e} can be certified; it is worst at {feature}, {class}: {entry:+.3e}. {diagnosis}"
     )]

@@ -29,7 +29,7 @@ pub enum RuntimeError {
     /// The file is not onnxruntime, or is too old a version.
     #[error("cannot use {} as onnxruntime ({source}): run `make setup`, or set {LIBRARY_VARIABLE} to the path of a newer libonnxruntime.so", path.display())]
     Load {
-        /// The file.
+        /// The file tried.
         path: PathBuf,
         /// The loader's error, which names the version found and the one required.
         source: ort::LoadDynamicError,

@@ -39,7 +39,7 @@ impl Inferred {
     }
 }
 
-/// What is predicted.
+/// The kind of target to predict.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Predicts {
     /// A class.

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use super::cholesky::Cholesky;
 use super::objective::{Evaluation, Objective};
 
-/// When to stop.
+/// Stopping criteria.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     /// Stop at this 2-norm of the gradient.

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | [`work`] | all kinds of work and their outcomes, as stored in job rows |
 //! | [`calibrate`] … [`train`] | the steps |
-//! | [`toolbox`] | what a step may use |
+//! | [`toolbox`] | resources available to a step |
 //! | [`child`] | the process that executes one job, and its protocol with the worker |
 //! | [`rebuilt`] | a circuit derived from its shape, for comparison with the proof gate |
 //! | [`membership`] | opening one record of a dataset, and checking that |
