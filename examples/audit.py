@@ -101,7 +101,7 @@ def read_params(proposed):
 
 
 def read_list(audit, chain, version_topics):
-    """The version's datasets in order, with the lowest share that each requires, in basis points."""
+    """The version's datasets in order, with the minimum share that each requires, in basis points."""
     datasets, hashed = {}, bytes(32)
     for log in chain.events(LISTED):
         if log.topics[1:3] == version_topics:
