@@ -21,7 +21,7 @@ setup: ## fetch onnxruntime, the Solidity toolchain and a local chain, all pinne
 build: setup ## build the tribute binary
 	$(CARGO) build --release --locked -p tribute
 
-demo: build ## the whole life cycle on digits: three providers, one agent, two clients, three frauds
+demo: build ## the whole life cycle on digits: three providers, one agent, two clients, four frauds
 	$(DEMO)
 
 demo-wine: build ## the same on wine
