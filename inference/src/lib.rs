@@ -6,6 +6,7 @@
 //! | [`optimum`] | whether a model is the optimum, in exact integers; where it is not |
 //! | [`diagnosis`] | why a model is not the optimum: how it seems to have been trained instead |
 //! | [`agent`] | the canonical agent: its ONNX file, the same bytes for the same weights |
+//! | [`polish`] | how far a model moved when it was fitted on to the optimum |
 //! | [`runtime`] | onnxruntime: the library found and loaded, agents run |
 //! | [`mod@import`] | heads of models trained elsewhere (scikit-learn, PyTorch, plain ONNX) |
 //! | [`extract`] | any ONNX model as an extractor of features |
@@ -21,6 +22,7 @@ pub mod import;
 mod names;
 pub mod onnx;
 pub mod optimum;
+pub mod polish;
 pub mod runtime;
 pub mod train;
 
@@ -28,5 +30,6 @@ pub use agent::Agent;
 pub use diagnosis::{Diagnosis, Looks};
 pub use import::{import, ImportError, Imported, InputScale, NotAffine};
 pub use optimum::{check as check_optimum, OptimumError, OptimumReport};
+pub use polish::{moved, Moved};
 pub use runtime::{Answer, Runtime};
-pub use train::{train, LossOptions, TrainError, Trained};
+pub use train::{polish, train, LossOptions, TrainError, Trained};

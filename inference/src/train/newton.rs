@@ -34,11 +34,16 @@ pub(super) struct Minimum {
     pub(super) curvature: Array2<f64>,
 }
 
-/// Minimises from zero. Ends at the gradient bound, at the step limit, or when no step makes progress; `on_step` gets
+/// Minimises from `start`, `[d + 1][c]`. Ends at the gradient bound, at the step limit, or when no step makes progress; `on_step` gets
 /// steps done, loss and gradient norm.
-pub(super) fn minimise(objective: &Objective<'_>, limits: Limits, mut on_step: impl FnMut(usize, f64, f64)) -> Minimum {
+pub(super) fn minimise(
+    objective: &Objective<'_>,
+    start: Array2<f64>,
+    limits: Limits,
+    mut on_step: impl FnMut(usize, f64, f64),
+) -> Minimum {
     let gram = objective.gram();
-    let mut w = Array2::zeros((objective.blocks(), objective.classes));
+    let mut w = start;
     let mut at = objective.evaluate(&w);
     let (mut steps, mut before) = (0, f64::INFINITY);
     loop {
