@@ -153,7 +153,7 @@ mod tests {
     fn random_rows_read_back_as_the_steps_and_answers_that_they_were_made_of() {
         let features = (0..40).map(|i| Feature { name: format!("f{i}"), lo: -0.1 * f64::from(i), hi: 7.3 });
         let labels = ["no", "yes", "perhaps"].map(str::to_owned).to_vec();
-        let schema = Schema::new("t", features.collect(), Target::Classes(labels)).unwrap();
+        let schema = Schema::new("t".into(), features.collect(), Target::Classes(labels), None).unwrap();
         let values = (0..41 * 3).map(|i: i64| (i * 7919 % 201 - 100) << 20).collect();
         let model =
             Model { weights: Weights::new(40, 3, values).unwrap(), schema: String::new(), certificate: String::new() };
