@@ -6,6 +6,7 @@ use futures::future::try_join_all;
 use sha2::{Digest as _, Sha256};
 use tokio::try_join;
 use tribute_core::head::answer;
+use tribute_core::link::Link;
 use tribute_core::schema::{Schema, Target};
 use tribute_inference::Agent as Model;
 use tribute_problem::{Problem, Result};
@@ -73,7 +74,8 @@ impl Life<'_> {
                 let (bar, providers) = (&bar, &self.stage.parties.providers);
                 try_join_all(providers.iter().zip(datasets).zip(&least).map(|((who, dataset), least)| async move {
                     let (id, least) = (dataset.dataset_id.to_string(), least.to_string());
-                    let args = ["chain", "grant", &id, "--to", owner, "--uses", USES, "--min-share-bps", &least];
+                    let terms = ["--uses", USES, "--min-share-bps", &least, "--link", self.plan.link()];
+                    let args = [&["chain", "grant", &id, "--to", owner][..], &terms].concat();
                     self.stage.shell.run(Some(who), &args).await?;
                     bar.done(&who.name);
                     Ok::<_, Problem>(())
@@ -85,7 +87,11 @@ impl Life<'_> {
     }
 
     /// The owner's dataset, an agent trained on it too, and that agent's gradients: all of it committed and proven like any.
-    pub(super) async fn dilute(&self, datasets: &[Dataset]) -> Result<Diluted, Failure> {
+    /// None under the squared link: random rows work against such an agent, so it cannot be certified whoever consents.
+    pub(super) async fn dilute(&self, datasets: &[Dataset]) -> Result<Option<Diluted>, Failure> {
+        if self.plan.link() == Link::Squared.name() {
+            return Ok(None);
+        }
         self.steps
             .run("diluted agent", "fraud: random rows labelled by the agent, trained on, proven", 4, |bar| async move {
                 let owner = &self.stage.parties.owner;
@@ -106,7 +112,7 @@ impl Life<'_> {
                 let digest = agent.weights_digest.to_string();
                 let args = ["agent", "prove-gradients", &digest, "--out", "steps/diluted-gradients.json"];
                 self.stage.shell.run(Some(owner), &args).await?;
-                Ok(Diluted { dataset: out.into(), agent })
+                Ok(Some(Diluted { dataset: out.into(), agent }))
             })
             .await
     }

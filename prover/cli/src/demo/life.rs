@@ -53,7 +53,8 @@ pub(super) struct Outcome {
     /// What everybody gained or lost in all.
     pub(super) changes: Vec<(String, i128)>,
     pub(super) frauds: Vec<Bounced>,
-    pub(super) dilution: Dilution,
+    /// None under the squared link.
+    pub(super) dilution: Option<Dilution>,
 }
 
 /// A life cycle under way.
@@ -85,7 +86,10 @@ impl<'a> Life<'a> {
         let changed = self.label_changed(&version, &datasets, &altered, &gradients).await?;
         let (submitted, optimum) = try_join!(self.submit_gradients(&version), self.optimum(&version, &agent))?;
         let certified = self.certify(&version).await?;
-        let dilution = self.shares_diluted(&version, &diluted, least, &certified).await?;
+        let dilution = match diluted {
+            Some(diluted) => Some(self.shares_diluted(&version, &diluted, least, &certified).await?),
+            None => None,
+        };
 
         let served = async {
             let sessions = self.open_sessions(&version, &agent).await?;
@@ -118,7 +122,11 @@ impl<'a> Life<'a> {
             proofs,
             ledger,
             changes,
-            frauds: vec![replayed, changed.bounced, dilution.bounced.clone(), overcount],
+            frauds: [replayed, changed.bounced]
+                .into_iter()
+                .chain(dilution.iter().map(|d| d.bounced.clone()))
+                .chain([overcount])
+                .collect(),
             dilution,
         })
     }
@@ -185,7 +193,8 @@ impl<'a> Life<'a> {
                         let done: Done = shell.json(Some(provider), &["chain", "register-dataset", &file]).await?;
                         bar.done("registered");
                         let id = dataset.dataset_id.to_string();
-                        shell.run(Some(provider), &["chain", "grant", &id, "--to", owner]).await?;
+                        let grant = ["chain", "grant", &id, "--to", owner, "--link", self.plan.link()];
+                        shell.run(Some(provider), &grant).await?;
                         bar.done("granted");
                         Ok(done.tx)
                     },

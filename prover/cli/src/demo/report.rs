@@ -128,12 +128,13 @@ impl Summary {
             claimed: s.claimed,
             refunded: s.refunded,
         });
-        let dilution = &outcome.dilution;
-        let shares = outcome.certified.shares.iter().zip(&dilution.shares);
-        let consent = dilution.least.iter().zip(shares).map(|(bps, (certified, diluted))| Consent {
-            least_share: f64::from(*bps) / 1e4,
-            certified_share: *certified,
-            diluted_share: *diluted,
+        let consent = outcome.dilution.iter().flat_map(|d| {
+            let shares = outcome.certified.shares.iter().zip(&d.shares);
+            d.least.iter().zip(shares).map(|(bps, (certified, diluted))| Consent {
+                least_share: f64::from(*bps) / 1e4,
+                certified_share: *certified,
+                diluted_share: *diluted,
+            })
         });
         Summary {
             ok: true,
@@ -180,9 +181,9 @@ pub(super) fn write_vouchers(folder: &Path, outcome: &Outcome) -> Result<()> {
 /// The tables.
 pub(super) fn tables(plan: &Plan, summary: &Summary, outcome: &Outcome) -> String {
     let mut text = String::new();
-    for table in
-        [datasets(summary), certificate(summary), proofs(summary), ledger(outcome), consent(summary), frauds(summary)]
-    {
+    let before = [datasets(summary), certificate(summary), proofs(summary), ledger(outcome)];
+    let consent = (!summary.consent.is_empty()).then(|| consent(summary));
+    for table in before.into_iter().chain(consent).chain([frauds(summary)]) {
         text.push_str(&table.to_string());
     }
     text.push_str(&format!(
