@@ -17,7 +17,7 @@ use tribute_circuits::prove::prove;
 use tribute_circuits::statements::dataset::DatasetCircuit;
 use tribute_circuits::statements::gradient::GradientCircuit;
 use tribute_circuits::statements::optimum::OptimumCircuit;
-use tribute_core::certificate::{Chain, DatasetParts, Hex, Parts, Proof, ShardParts, SrsName};
+use tribute_core::certificate::{Chain, DatasetParts, FileProof, Hex, Parts, ShardParts, SrsName};
 use tribute_core::context::{gradient_ctx, list_hash, optimum_ctx, DatasetContext, Terms};
 use tribute_core::digest::dataset_id;
 use tribute_core::head::{add, gradient, lambda_units, optimum};
@@ -144,9 +144,9 @@ fn main() -> Result<(), Failure> {
     let [data, slope, best] = shapes.map(|shape| Keys::generate(&srs, &shape));
     let (data, slope, best) = (data?, slope?, best?);
     let keys = clock.lap();
-    let made = |keys: &Keys, witness: &dyn StatementWitness, inputs: Vec<Fr>| -> Result<Proof, Failure> {
+    let made = |keys: &Keys, witness: &dyn StatementWitness, inputs: Vec<Fr>| -> Result<FileProof, Failure> {
         let proof = prove(&srs, keys, witness, inputs)?;
-        Ok(Proof::new(proof.input_words(), proof.bytes))
+        Ok(FileProof::new(proof.input_words(), proof.bytes))
     };
     let terms = Terms::default();
     let w = commit_weights(&srs, &layout, &secret, &weights);
