@@ -38,7 +38,10 @@ CALLS = {
     "service": "claim((bytes32,uint32,uint256[],bytes,(bytes32,uint64,uint256,bytes)[])[])",
 }
 # A fraud's transaction reverts with an error, or every slot of its claim is skipped for a reason.
-FRAUD_ERRORS = {"label_changed": "WrongRecords(bytes32,uint32,bytes32,bytes32)"}
+FRAUD_ERRORS = {
+    "label_changed": "WrongRecords(bytes32,uint32,bytes32,bytes32)",
+    "shares_diluted": "BelowLeastShare(uint256,uint256)",
+}
 FRAUD_SKIPS = {"claim_replayed": ("StaleTranscript", 3), "voucher_overcount": ("OtherCount", 5)}
 
 
@@ -276,7 +279,9 @@ def audit_balances(audit, chain, escrow, expected):
 def audit_frauds(audit, chain, summary):
     """Checks that each fraud is a mined transaction that moved nothing: it reverted with the contract's own error, or
     did nothing but report why a slot of its claim was skipped."""
-    audit.equal("frauds", sorted(f["name"] for f in summary["frauds"]), sorted([*FRAUD_ERRORS, *FRAUD_SKIPS]))
+    # under the squared link there is no diluted version: random rows work against it
+    expected = {*FRAUD_ERRORS, *FRAUD_SKIPS} - (set() if summary["consent"] else {"shares_diluted"})
+    audit.equal("frauds", sorted(f["name"] for f in summary["frauds"]), sorted(expected))
     skipped = chain.events("SlotSkipped(bytes32,uint256,uint8)")
     for fraud in summary["frauds"]:
         name, tx = f"fraud {fraud['name']}", fraud["tx"].lower()
@@ -297,6 +302,32 @@ def audit_frauds(audit, chain, summary):
             moved = logs[len(reasons) :]
         audit.that(f"{name}: error said", fraud["error"].startswith(error), fraud["error"])
         audit.that(f"{name}: moved nothing", not moved and fraud["balances_unchanged"] is True)
+
+
+def audit_consent(audit, chain, summary, version_topics, datasets):
+    """What each provider agreed to, and that the version that bounced, of the same agent and under the same grants, would have
+    left somebody less: from the contributions that the chain holds for both."""
+    added = chain.events("GradientAdded(bytes32,uint32,bytes32,uint32,int256,bytes32)")
+    fraud = next(f for f in summary["frauds"] if f["name"] == "shares_diluted")
+    agent, version = chain.calldata(fraud["tx"])[4:36], word(chain.calldata(fraud["tx"])[4:], 1)
+    audit.equal("diluted version: its agent", hex32(int.from_bytes(agent, "big")), hex32(version_topics[0]))
+    logs = {"certified": version_topics, "diluted": [version_topics[0], version]}
+    shares = {}
+    for name, topics in logs.items():
+        values = {}
+        for log in added:
+            if log.topics[1:3] == topics:
+                values[log.topics[3]] = values.get(log.topics[3], 0) + signed(word(log.data, 1))
+        positive = sum(max(value, 0) for value in values.values())
+        shares[name] = {d: max(value, 0) / positive for d, value in values.items()}
+    audit.equal("diluted version: datasets beside the providers'", len(shares["diluted"]), len(datasets) + 1)
+    audit.equal("providers' consent", len(datasets), len(summary["consent"]))
+    for (dataset, bps), said in zip(datasets.items(), summary["consent"]):
+        name = f"consent of {hex32(dataset)[:10]}…"
+        audit.equal(f"{name}, basis points", bps, round(said["least_share"] * 10_000))
+        for which in ("certified", "diluted"):
+            audit.close(f"{name}, {which} share", shares[which][dataset], said[f"{which}_share"], 2e-6)
+    audit.that("some provider's least share is broken", any(shares["diluted"][d] * 10_000 < bps for d, bps in datasets.items()))
 
 
 def audit_proofs(audit, chain, summary):
@@ -344,6 +375,8 @@ def main():
     audit_accuracy(audit, summary, head, parts, (q[first:], y[first:]))
     audit_money(audit, chain, summary, params, version_topics, list(datasets), contributions)
     audit_frauds(audit, chain, summary)
+    if params["link"] != "squared":
+        audit_consent(audit, chain, summary, version_topics, datasets)
     audit_proofs(audit, chain, summary)
     audit.that("the demo calls itself successful", summary["ok"] is True)
 

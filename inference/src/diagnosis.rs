@@ -26,6 +26,8 @@ pub struct Diagnosis {
     link: Link,
     intercept_scale: u32,
     records: usize,
+    /// Bound of the distance to the optimum, relative to the weights' norm.
+    distance: f64,
 }
 
 /// The most likely reason why a model is not the optimum.
@@ -33,6 +35,8 @@ pub struct Diagnosis {
 pub enum Looks {
     /// The optimum of other terms: with `best_lambda` it could be certified.
     OtherTerms,
+    /// The optimum of these very terms, to within single precision.
+    SinglePrecision,
     /// Close to an optimum: stopped early, or fitted to slightly different records.
     Close,
     /// Features that would lower the loss have zero weights.
@@ -56,6 +60,8 @@ pub(crate) struct Model<'a> {
     pub(crate) intercept_scale: u32,
     pub(crate) link: Link,
     pub(crate) records: usize,
+    /// Norm of the gradient that single precision may leave.
+    pub(crate) single: f64,
     /// Largest certifiable norm of the gradient, given λ and the norm of the penalised weights.
     pub(crate) allowed: &'a dyn Fn(f64, f64) -> f64,
     /// Mean gradient of the data for a link; `None` if the link is not applicable.
@@ -101,8 +107,12 @@ impl Model<'_> {
         // require a much better fit without the bias: a slightly wrong λ affects the bias too
         let free_bias = without.is_close() && without.residual < 0.25 * with_bias.residual;
         let (fit, first) = if free_bias { (&without, classes) } else { (&with_bias, 0) };
+        let entries = self.weights.iter().zip(&gradient).map(|(w, g)| (g + self.lambda * w).powi(2));
+        let remains = entries.sum::<f64>().sqrt();
         let looks = if fit.lambda > 0.0 && fit.residual <= (self.allowed)(fit.lambda, fit.norm) {
             Looks::OtherTerms
+        } else if remains <= self.single {
+            Looks::SinglePrecision
         } else if let Some(features) = self.left_out(&gradient) {
             Looks::FeaturesLeftOut(features)
         } else if let Some(raw_lambda) = self.other_scale(&gradient) {
@@ -121,6 +131,7 @@ impl Model<'_> {
             link: self.link,
             intercept_scale: self.intercept_scale,
             records: self.records,
+            distance: remains / (self.lambda * self.weights.iter().map(|w| w * w).sum::<f64>().sqrt()),
         }
     }
 
@@ -203,9 +214,21 @@ impl fmt::Display for Diagnosis {
                     _ => write!(f, "lambda matches the terms")?,
                 }
             }
+            // of these terms, so there is nothing to say about others
+            Looks::SinglePrecision => {
+                return write!(
+                    f,
+                    "It looks like single precision: the optimum of these terms to the 24 bits of a 32-bit float, as skl2onnx and \
+                     PyTorch write by default, where a certificate takes more. `tribute agent import --polish` with the same model \
+                     and terms moves its weights to the optimum, by less than {:.0e} of their norm, and says how far; or export it \
+                     in double precision",
+                    self.distance
+                )
+            }
             Looks::Close => write!(
                 f,
-                "It looks unconverged, or fitted to slightly different records, such as the values before quantisation to 8 bits"
+                "It looks unconverged, or fitted to slightly different records, such as the values before quantisation to 8 bits; \
+                 `tribute agent import --polish` moves its weights to the optimum and says how far"
             )?,
             Looks::FeaturesLeftOut(names) => {
                 const SHOWN: usize = 5;
@@ -284,6 +307,7 @@ mod tests {
             intercept_scale,
             link: Link::Softmax,
             records: 100,
+            single: 1.05e-4 * LAMBDA * W.iter().map(|w| w * w).sum::<f64>().sqrt(),
             allowed: &|lambda, norm| 1e-4 * lambda * norm,
             gradient: &|link| match link {
                 Link::Softmax => Some(gradient.to_vec()),
@@ -332,7 +356,8 @@ mod tests {
             diagnose(&W, gradient, NOTHING, 0).looks
         };
         assert_eq!(off(0.9e-4), Looks::OtherTerms);
-        assert_eq!(off(1.1e-4), Looks::Close);
+        assert_eq!(off(1.04e-4), Looks::SinglePrecision);
+        assert_eq!(off(1.06e-4), Looks::Close);
         assert_eq!(off(0.049), Looks::Close);
         assert_eq!(off(0.051), Looks::Far);
     }

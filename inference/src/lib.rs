@@ -6,6 +6,7 @@
 //! | [`optimum`] | checks in exact integers that a model is the optimum |
 //! | [`diagnosis`] | guesses why a model is not the optimum |
 //! | [`agent`] | the canonical agent: its ONNX file, with equal bytes for equal weights |
+//! | [`polish`] | how far a model moved when it was polished to the optimum |
 //! | [`runtime`] | finds and loads the onnxruntime library, runs agents |
 //! | [`mod@import`] | imports heads of models trained elsewhere (scikit-learn, PyTorch, plain ONNX) |
 //! | [`extract`] | uses any ONNX model as a feature extractor |
@@ -21,6 +22,7 @@ pub mod import;
 mod names;
 pub mod onnx;
 pub mod optimum;
+pub mod polish;
 pub mod runtime;
 pub mod train;
 
@@ -28,5 +30,6 @@ pub use agent::Agent;
 pub use diagnosis::{Diagnosis, Looks};
 pub use import::{import, ImportError, Imported, InputScale, NotAffine};
 pub use optimum::{check as check_optimum, OptimumError, OptimumReport};
+pub use polish::{moved, Moved};
 pub use runtime::{Answer, Runtime};
-pub use train::{train, LossOptions, TrainError, Trained};
+pub use train::{polish, train, LossOptions, TrainError, Trained};

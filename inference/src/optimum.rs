@@ -137,6 +137,22 @@ pub fn check(
     Ok(OptimumReport { optimum, gradients, contributions, link_error, relative_distance })
 }
 
+/// A gradient that single precision may leave, for weights of norm 1: the last bit, through the largest curvature that the
+/// records allow.
+fn single_precision(datasets: &[&Records], options: &LossOptions) -> f64 {
+    let square = |q: &[u8]| q.iter().map(|q| (f64::from(*q) / 256.0).powi(2)).sum::<f64>();
+    let total: f64 = datasets.iter().flat_map(|records| records.iter()).map(|(q, _)| square(q)).sum();
+    let n = datasets.iter().map(|records| records.len()).sum::<usize>().max(1) as f64;
+    let bias = f64::from(1u32 << options.intercept_scale).powi(2);
+    // the largest second derivative of a record's loss by its logits
+    let link = match options.link {
+        Link::Squared => 1.0,
+        Link::Softmax => 0.5,
+        Link::Logistic => 0.25,
+    };
+    f64::from(f32::EPSILON) * (link * (total / n + bias) + real(options.lambda))
+}
+
 /// Builds [`OptimumError::NotOptimal`] in `f64`, which is precise enough to say how large the gradient is and where.
 fn not_optimal(
     schema: &Schema,
@@ -173,6 +189,7 @@ fn not_optimal(
         schema,
         weights: &w,
         lambda,
+        single: single_precision(datasets, options) * norm(&w),
         intercept_scale: layout.intercept_scale(),
         link: options.link,
         records: n,

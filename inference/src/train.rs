@@ -9,15 +9,14 @@ mod newton;
 mod objective;
 mod round;
 
+use ndarray::Array2;
 use thiserror::Error;
 use tribute_core::head::{HeadError, Weights};
 use tribute_core::layout::Task;
 use tribute_core::link::Link;
-#[cfg(doc)]
-use tribute_core::numbers::WEIGHT_BITS;
 use tribute_core::numbers::{
     largest_norm, link_error_units, smallest_lambda, COUNT_LIMIT_BITS, DISTANCE_PARTS, LAMBDA_BITS, LAMBDA_LIMIT_BITS,
-    WEIGHT_LIMIT,
+    WEIGHT_BITS, WEIGHT_LIMIT,
 };
 use tribute_core::records::Records;
 use tribute_core::schema::Schema;
@@ -154,6 +153,37 @@ pub fn train(
     schema: &Schema,
     datasets: &[&Records],
     options: &LossOptions,
+    progress: impl FnMut(Progress),
+) -> Result<Trained, TrainError> {
+    fit(schema, datasets, options, Array2::zeros((schema.features().len() + 1, schema.classes())), progress)
+}
+
+/// The same from weights that are near the optimum already, such as those of a model in single precision. [`crate::polish::moved`]
+/// tells how far that went.
+///
+/// # Errors
+/// [`TrainError`].
+///
+/// # Panics
+/// If the weights are of another shape than the schema: a caller's mistake.
+pub fn polish(
+    schema: &Schema,
+    datasets: &[&Records],
+    options: &LossOptions,
+    start: &Weights,
+    progress: impl FnMut(Progress),
+) -> Result<Trained, TrainError> {
+    let unit = f64::from(WEIGHT_BITS as i32).exp2();
+    let shape = (schema.features().len() + 1, schema.classes());
+    let start = Array2::from_shape_fn(shape, |(block, class)| start.at(block, class) as f64 / unit);
+    fit(schema, datasets, options, start, progress)
+}
+
+fn fit(
+    schema: &Schema,
+    datasets: &[&Records],
+    options: &LossOptions,
+    start: Array2<f64>,
     mut progress: impl FnMut(Progress),
 ) -> Result<Trained, TrainError> {
     check_loss(schema, options)?;
@@ -167,7 +197,7 @@ pub fn train(
         bias: f64::from(1u32 << options.intercept_scale),
     };
     let minimum =
-        newton::minimise(&objective, LIMITS, |step, loss, gradient| progress(Progress { step, loss, gradient }));
+        newton::minimise(&objective, start, LIMITS, |step, loss, gradient| progress(Progress { step, loss, gradient }));
     if minimum.gradient.is_nan() || minimum.gradient > ACCEPTED {
         let (steps, gradient) = (minimum.steps, minimum.gradient);
         return Err(TrainError::NotConverged { steps, gradient, wanted: ACCEPTED });

@@ -34,11 +34,16 @@ pub(super) struct Minimum {
     pub(super) curvature: Array2<f64>,
 }
 
-/// Minimises, starting from zero, until the gradient bound or the step limit is reached or no step makes progress.
-/// `on_step` gets the number of steps done, the loss and the norm of the gradient.
-pub(super) fn minimise(objective: &Objective<'_>, limits: Limits, mut on_step: impl FnMut(usize, f64, f64)) -> Minimum {
+/// Minimises from `start`, of shape `[d + 1][c]`, until the gradient bound or the step limit is reached or no step makes
+/// progress. `on_step` gets the number of steps done, the loss and the norm of the gradient.
+pub(super) fn minimise(
+    objective: &Objective<'_>,
+    start: Array2<f64>,
+    limits: Limits,
+    mut on_step: impl FnMut(usize, f64, f64),
+) -> Minimum {
     let gram = objective.gram();
-    let mut w = Array2::zeros((objective.blocks(), objective.classes));
+    let mut w = start;
     let mut at = objective.evaluate(&w);
     let (mut steps, mut before) = (0, f64::INFINITY);
     loop {

@@ -222,7 +222,9 @@ pub(super) fn refused(e: ProveError) -> Problem {
         ProveError::NotSatisfied { .. } | ProveError::Rejected { .. } | ProveError::Prefix { .. } => {
             Reason::ProofRejected
         }
-        ProveError::Regression { .. } | ProveError::LinkRows { .. } => Reason::BadField,
+        ProveError::Regression { .. } | ProveError::LinkRows { .. } | ProveError::ServiceRows { .. } => {
+            Reason::BadField
+        }
         _ => Reason::Internal,
     };
     Problem::new(reason, e.to_string())

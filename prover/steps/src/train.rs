@@ -9,7 +9,10 @@ use tribute_core::layout::Task;
 use tribute_core::link::Link;
 use tribute_core::records::Records;
 use tribute_core::schema::Schema;
-use tribute_inference::{check_optimum, import, train, Agent, ImportError, InputScale, LossOptions, OptimumError};
+use tribute_inference::{
+    check_optimum, import, moved, polish, train, Agent, ImportError, InputScale, LossOptions, Moved, OptimumError,
+    TrainError,
+};
 use tribute_problem::{Problem, Reason, Result};
 use tribute_store::artefacts::ArtefactId;
 
@@ -55,6 +58,19 @@ pub struct TrainJob {
     /// Whether the model expects features in 256ths, as the circuits use them, instead of in the schema's units.
     #[serde(default)]
     pub quantised_features: bool,
+    /// How far the model may be moved to the optimum, relative to the norm of its weights; none: not at all.
+    pub polish: Option<f64>,
+}
+
+/// How far polishing moved a model.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PolishBody {
+    /// Of the weights, relative to the norm of those that were imported.
+    pub moved: f64,
+    /// Training records that it answers differently since.
+    pub answers_changed: u64,
+    /// Fraction of the training records that it answered correctly before.
+    pub training_accuracy_before: f64,
 }
 
 /// A trained agent.
@@ -92,6 +108,8 @@ pub struct AgentBody {
     pub shares: Vec<f64>,
     /// Fraction of the training records answered correctly.
     pub training_accuracy: f64,
+    /// Of a model that was brought along and moved to the optimum: how far.
+    pub polish: Option<PolishBody>,
 }
 
 impl AgentBody {
@@ -119,12 +137,16 @@ pub fn run(job: &TrainJob, toolbox: &Toolbox) -> Result<AgentBody> {
     let datasets = load(&job.sources, toolbox)?;
     let datasets: Vec<&Records> = datasets.iter().collect();
     let options = LossOptions { link: job.link, lambda: job.lambda, intercept_scale: job.profile.intercept_scale };
-    let weights = match &job.model {
-        Some(model) => imported(job, &schema, &datasets, model, toolbox)?,
-        None => {
-            train(&schema, &datasets, &options, |p| toolbox.progress("fit", p.step as u64, 100))
-                .map_err(|e| Problem::new(Reason::BadField, format!("training: {e}")))?
-                .weights
+    let fitted = |p: tribute_inference::train::Progress| toolbox.progress("fit", p.step as u64, 100);
+    let untrainable = |e: TrainError| Problem::new(Reason::BadField, format!("training: {e}"));
+    let brought = job.model.as_ref().map(|model| imported(job, &schema, &datasets, model, toolbox)).transpose()?;
+    let (weights, polish) = match (brought, job.polish) {
+        (None, _) => (train(&schema, &datasets, &options, fitted).map_err(untrainable)?.weights, None),
+        (Some(brought), None) => (brought, None),
+        (Some(brought), Some(most)) => {
+            let polished = polish(&schema, &datasets, &options, &brought, fitted).map_err(untrainable)?.weights;
+            let told = how_far(&brought, &polished, &datasets, layout.task(), most)?;
+            (polished, Some(told))
         }
     };
     toolbox.progress("check", 0, 1);
@@ -154,6 +176,32 @@ pub fn run(job: &TrainJob, toolbox: &Toolbox) -> Result<AgentBody> {
         relative_distance: report.relative_distance,
         shares: report.shares(),
         training_accuracy,
+        polish,
+    })
+}
+
+/// What polishing changed.
+///
+/// # Errors
+/// If it moved the weights further than `most` of their norm: that is another model.
+fn how_far(before: &Weights, after: &Weights, datasets: &[&Records], task: Task, most: f64) -> Result<PolishBody> {
+    let records = datasets.iter().flat_map(|d| d.iter()).map(|(features, class)| (features, Some(class)));
+    let m = moved(before, after, records);
+    if m.weights.is_nan() || m.weights > most {
+        let message = format!(
+            "polishing would move the weights by {:.1e} of their norm and change {} of {} answers, further than the {most} that \
+             were allowed: allow more (`--polish=FRACTION`), or train instead",
+            m.weights, m.changed, m.records
+        );
+        let problem = Problem::new(Reason::NotTheOptimum, message);
+        return Err(problem.with("moved", m.weights).with("allowed", most).with("answers_changed", m.changed));
+    }
+    // a regression's answers are no classes
+    let of_classes = if task == Task::Classes { m } else { Moved { changed: 0, right: [0; 2], ..m } };
+    Ok(PolishBody {
+        moved: m.weights,
+        answers_changed: of_classes.changed as u64,
+        training_accuracy_before: of_classes.right[0] as f64 / m.records.max(1) as f64,
     })
 }
 

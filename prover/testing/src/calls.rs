@@ -106,8 +106,9 @@ pub async fn imported(
     terms: v1::TrainingTerms,
     onnx: Vec<u8>,
     quantised_features: bool,
+    polish: Option<f64>,
 ) -> Result<v1::Agent> {
-    let work = v1::ImportWork { terms: Some(terms), name: "brought".into(), onnx, quantised_features };
+    let work = v1::ImportWork { terms: Some(terms), name: "brought".into(), onnx, quantised_features, polish };
     let request = client.sign(v1::ImportAgentRequest { auth: None, work: Some(work), options: None })?;
     agent_of(client, &client.agents().import_agent(request).await.map_err(problem)?.into_inner().job.unwrap()).await
 }

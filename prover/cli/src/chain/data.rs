@@ -51,7 +51,8 @@ pub(crate) struct GrantArgs {
     /// Least price of a query, in the token's base units.
     #[arg(long, value_name = "AMOUNT", default_value_t = 0)]
     min_price: u128,
-    /// A link that the agent may have; give one for each. [default: any]
+    /// A link that the agent may have; give one for each. [default: logistic and softmax. Squared has to be named, here or in
+    /// the dataset's terms: under it small changes of the data move shares far]
     #[arg(long = "link", value_name = "LINK", value_enum)]
     links: Vec<LinkArg>,
     /// Grant later versions of the dataset too.
