@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
+use tribute_chain::timelock::Operation;
 use tribute_chain::{Deployment, NewCircuit, Wallet};
 use tribute_core::id::{KeyDigest, SrsDigest};
 use tribute_core::layout::{Layout, Task};
@@ -164,7 +165,8 @@ async fn a_circuit_registered_with_any_field_wrong_is_found_out() {
         }
         if wrong.is_empty() {
             // raised by the owner, as it may be: the chain says so
-            contracts.raise_gas_cap(&id, 10 * cap).send(&owner).await.unwrap();
+            let raise = Operation::RaiseGasCap { circuit: id, cap: 10 * cap };
+            contracts.run(&raise)[0].send(&owner).await.unwrap();
             assert!(checked(&w, "").0);
             contracts.stop_circuit(&id).send(&owner).await.unwrap();
             assert_eq!(differences(&checked(&w, "").1["differences"]), ["stopped"]);

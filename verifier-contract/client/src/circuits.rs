@@ -1,10 +1,10 @@
 //! Verifiers and circuits: deploy a verifier, measure it, register its circuit in the gate.
 
-use alloy::primitives::{Address, Bytes, B256, U256};
+use alloy::primitives::{Address, Bytes, U256};
 use alloy::rpc::types::{Filter, TransactionInput, TransactionRequest};
 use alloy::sol_types::{SolCall, SolEvent};
 use serde::{Deserialize, Serialize};
-use tribute_core::digest::{shape_digest, CircuitIdentity, Digest};
+use tribute_core::digest::{shape_digest, CircuitIdentity};
 use tribute_core::id::{CircuitId, CodeHash, GroupDigest, KeyDigest, LayoutHash, SrsDigest};
 use tribute_core::proof::Proof;
 
@@ -263,7 +263,7 @@ impl Contracts {
     }
 
     /// Adds a circuit at once, through the timelock that owns the gate: only its proposer, and only while it has no delay.
-    /// Under a delay a circuit is announced ([`Contracts::announce_circuit`]) and executed when it is due.
+    /// Under a delay a circuit is announced ([`Contracts::announce`]) and executed when it is due.
     pub fn add_circuit(&self, info: CircuitInfo) -> Call<ICircuitTimelock::runCall, CircuitId> {
         let action = format!("add a circuit of statement {}", info.statement);
         let call = ICircuitTimelock::runCall {
@@ -273,69 +273,18 @@ impl Contracts {
         self.call(self.timelock_at(), action, &call, added).emitted_by(self.gate_at())
     }
 
-    /// Announces a circuit, and says the timelock's id of what is announced: it can be executed when `delay` seconds are over,
-    /// by anybody; until then the proposer can cancel it. `salt` tells announcements of the same circuit apart.
-    pub fn announce_circuit(
-        &self,
-        info: CircuitInfo,
-        delay: u64,
-        salt: Digest,
-    ) -> Call<ICircuitTimelock::scheduleCall, Digest> {
-        let action = format!("announce a circuit of statement {}", info.statement);
-        let call = ICircuitTimelock::scheduleCall {
-            target: self.gate_at(),
-            value: U256::ZERO,
-            data: Abi::addCircuitCall { info }.abi_encode().into(),
-            predecessor: B256::ZERO,
-            salt: word(&salt),
-            delay: U256::from(delay),
-        };
-        self.call(self.timelock_at(), action, &call, |e| e.one().map(|e: ICircuitTimelock::CallScheduled| e.id.0))
-    }
-
-    /// Adds a circuit that was announced, when it is due; anybody.
-    pub fn execute_circuit(&self, info: CircuitInfo, salt: Digest) -> Call<ICircuitTimelock::executeCall, CircuitId> {
-        let action = format!("add the announced circuit of statement {}", info.statement);
-        let call = ICircuitTimelock::executeCall {
-            target: self.gate_at(),
-            value: U256::ZERO,
-            payload: Abi::addCircuitCall { info }.abi_encode().into(),
-            predecessor: B256::ZERO,
-            salt: word(&salt),
-        };
-        self.call(self.timelock_at(), action, &call, added).emitted_by(self.gate_at())
-    }
-
-    /// Lets new circuits wait `seconds` from now on, and whatever else the gate's owner may do; only the proposer, while there
-    /// is no delay. It can be changed by an announced operation only.
-    pub fn set_circuit_delay(&self, seconds: u64) -> Call<ICircuitTimelock::runCall, ()> {
-        let data = ICircuitTimelock::updateDelayCall { newDelay: U256::from(seconds) }.abi_encode().into();
-        let call = ICircuitTimelock::runCall { target: self.timelock_at(), data };
-        self.call(self.timelock_at(), format!("let new circuits wait {seconds} s"), &call, |e| {
-            e.one().map(|_: ICircuitTimelock::MinDelayChange| ())
-        })
-    }
-
-    /// Seconds that new circuits wait.
-    pub async fn circuit_delay(&self) -> Result<u64> {
-        let delay = self.chain.read(self.timelock_at(), &ICircuitTimelock::getMinDelayCall {}).await?;
-        Ok(delay.saturating_to())
-    }
-
-    /// Raises a circuit's gas cap at once, through the timelock: only its proposer, and only while it has no delay.
-    pub fn raise_gas_cap(&self, circuit: &CircuitId, cap: u32) -> Call<ICircuitTimelock::runCall, ()> {
-        let data = Abi::raiseGasCapCall { circuitId: word(circuit), gasCap: cap }.abi_encode().into();
-        let call = ICircuitTimelock::runCall { target: self.gate_at(), data };
-        self.call(self.timelock_at(), format!("raise the gas cap of circuit {circuit}"), &call, |e| {
-            e.one().map(|_: Abi::GasCapRaised| ())
-        })
-        .emitted_by(self.gate_at())
-    }
-
     /// Stops a circuit for good; only the guardian or the gate's owner.
     pub fn stop_circuit(&self, circuit: &CircuitId) -> Call<Abi::stopCall, ()> {
         let call = Abi::stopCall { circuitId: word(circuit) };
         self.call(self.gate_at(), format!("stop circuit {circuit}"), &call, |e| {
+            e.one().map(|_: Abi::CircuitStopped| ())
+        })
+    }
+
+    /// Stops a circuit for good, by a proof of it whose public inputs cannot be; anybody.
+    pub fn stop_unsound(&self, proof: &Proof) -> Call<Abi::stopUnsoundCall, ()> {
+        let call = Abi::stopUnsoundCall { circuitId: word(&proof.circuit), inputs: inputs(proof), proof: bytes(proof) };
+        self.call(self.gate_at(), format!("show that circuit {} is unsound", proof.circuit), &call, |e| {
             e.one().map(|_: Abi::CircuitStopped| ())
         })
     }
@@ -405,10 +354,7 @@ impl Contracts {
         Ok(VerifierGas { execution, transaction })
     }
 
-    fn timelock_at(&self) -> Address {
-        self.deployment.circuit_timelock.address
-    }
-    fn gate_at(&self) -> Address {
+    pub(crate) fn gate_at(&self) -> Address {
         self.deployment.proof_gate.address
     }
 }

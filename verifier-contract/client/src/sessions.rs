@@ -183,6 +183,14 @@ impl Contracts {
         })
     }
 
+    /// Takes a request for a thaw back; only its client.
+    pub fn cancel_thaw(&self, session: &SessionId) -> Call<Abi::cancelThawCall, ()> {
+        let call = Abi::cancelThawCall { session: word(session) };
+        self.call(self.escrow_at(), format!("cancel the thaw of session {session}"), &call, |e| {
+            e.one().map(|_: Abi::ThawCancelled| ())
+        })
+    }
+
     /// Pays what has thawed back to the client, and says how much.
     pub fn withdraw_thawed(&self, session: &SessionId) -> Call<Abi::withdrawThawedCall, U256> {
         let action = format!("withdraw what has thawed of session {session}");
