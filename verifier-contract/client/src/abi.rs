@@ -173,6 +173,7 @@ sol! {
         function symbol() external view returns (string memory);
         function owner() external view returns (address);
         function paused() external view returns (bool);
+        function permit(address holder, address spender, uint256 value, uint256 deadline, uint8 v, bytes32 r, bytes32 s) external;
     }
 }
 
