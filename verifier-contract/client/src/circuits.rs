@@ -4,7 +4,7 @@ use alloy::primitives::{Address, Bytes, U256};
 use alloy::rpc::types::{Filter, TransactionInput, TransactionRequest};
 use alloy::sol_types::{SolCall, SolEvent};
 use serde::{Deserialize, Serialize};
-use tribute_core::digest::{shape_digest, CircuitIdentity};
+use tribute_core::digest::{shape_digest, CircuitIdentity, Digest};
 use tribute_core::id::{CircuitId, CodeHash, GroupDigest, KeyDigest, LayoutHash, SrsDigest};
 use tribute_core::proof::Proof;
 
@@ -15,6 +15,7 @@ use crate::contracts::Contracts;
 use crate::deployment::Deployed;
 use crate::error::{ChainError, Result};
 use crate::sync;
+use crate::timelock::Operation;
 use crate::transaction::Sent;
 use crate::wallet::Wallet;
 
@@ -146,6 +147,17 @@ pub struct VerifierGas {
     pub transaction: u64,
 }
 
+/// What [`Contracts::ensure_circuit`] did.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ensured {
+    /// The circuit.
+    pub id: CircuitId,
+    /// Transactions that were needed.
+    pub sent: Vec<Sent>,
+    /// The operation that adds it, if it is announced and not executed yet.
+    pub announced: Option<Digest>,
+}
+
 impl Contracts {
     /// Deploys a verifier from its creation code; fails unless its deployed code has `expected_hash`.
     pub async fn deploy_verifier(
@@ -201,9 +213,9 @@ impl Contracts {
         Ok(info)
     }
 
-    /// Makes sure that a circuit is registered: compares it if it is, deploys its verifier and registers it if not.
-    /// Returns its id and the transactions that were needed. What the gate will refuse, whoever sends it or whatever is
-    /// wrong with it, is refused before a verifier is paid for.
+    /// Makes sure that a circuit is registered: compares it if it is, deploys its verifier and registers it if not, or
+    /// announces it where the timelock has a delay. What the gate will refuse, whoever sends it or whatever is wrong with it,
+    /// is refused before a verifier is paid for.
     pub async fn ensure_circuit(
         &self,
         wallet: &Wallet,
@@ -211,14 +223,31 @@ impl Contracts {
         circuit: &NewCircuit,
         creation: Bytes,
         code_hash: &CodeHash,
-    ) -> Result<(CircuitId, Vec<Sent>)> {
+    ) -> Result<Ensured> {
         let id = circuit.id(code_hash);
         if self.find_circuit(&id).await?.is_some() {
             self.check_circuit(circuit, code_hash).await?;
-            return Ok((id, Vec::new()));
+            return Ok(Ensured { id, sent: Vec::new(), announced: None });
         }
+        let delay = self.circuit_delay().await?;
         let nowhere = Deployed { address: Address::ZERO, code_hash: *code_hash };
         let info = self.named_alike(circuit, nowhere).await?;
+        if delay > 0 {
+            for announced in self.announced().await? {
+                let wanted = |i: &CircuitInfo| circuit.info(Deployed { address: i.verifier, code_hash: *code_hash });
+                let same = |o: &Operation| matches!(o, Operation::AddCircuit(i) if wanted(i).differences(i).is_empty());
+                if announced.operations.iter().any(same) && announced.is_pending() {
+                    return Ok(Ensured { id, sent: Vec::new(), announced: Some(announced.id) });
+                }
+            }
+            // a stranger would pay for a verifier in vain
+            let add = Operation::AddCircuit(Box::new(info));
+            self.announce(&add, delay, [0; 32]).simulate(wallet.address()).await?;
+            let (verifier, deployed) = self.deploy_verifier(wallet, name, creation, code_hash).await?;
+            let add = Operation::AddCircuit(Box::new(self.named_alike(circuit, verifier).await?));
+            let done = self.announce(&add, delay, [0; 32]).send(wallet).await?;
+            return Ok(Ensured { id, sent: vec![deployed, done.sent], announced: Some(done.event) });
+        }
         match self.add_circuit(info).simulate(wallet.address()).await {
             // all that is missing
             Err(error) if error.is_revert("VerifierWithoutCode") => {}
@@ -228,7 +257,7 @@ impl Contracts {
         }
         let (verifier, deployed) = self.deploy_verifier(wallet, name, creation, code_hash).await?;
         let added = self.register_circuit(wallet, circuit, verifier).await?;
-        Ok((id, vec![deployed, added.sent]))
+        Ok(Ensured { id, sent: vec![deployed, added.sent], announced: None })
     }
 
     /// Compares a registered circuit with the one computed here, also in what its id does not cover: proof length,

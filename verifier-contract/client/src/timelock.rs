@@ -98,6 +98,12 @@ pub struct Announced {
 }
 
 impl Announced {
+    /// Whether it is still to be executed.
+    #[must_use]
+    pub fn is_pending(&self) -> bool {
+        matches!(self.progress, Progress::Waiting(_) | Progress::Ready)
+    }
+
     /// The call, if it was announced alone and not as a batch: their ids are hashed in different ways.
     fn single(&self) -> Option<&(Address, U256, Bytes)> {
         let [call] = self.calls.as_slice() else { return None };

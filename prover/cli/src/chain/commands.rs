@@ -2,7 +2,10 @@
 
 use clap::Subcommand;
 
-use super::{agent, data, evaluation, find, guard, money, own, relay, session, sign, status, version, watch, withdraw};
+use super::{
+    agent, cost, data, evaluation, export, find, guard, money, own, relay, session, sign, status, version, watch,
+    withdraw,
+};
 use crate::CommandResult;
 
 #[derive(Debug, Subcommand)]
@@ -13,6 +16,10 @@ pub(crate) enum ChainCommand {
     Status(status::StatusArgs),
     /// Report every event of the contracts as it happens, and every one that a reorganisation removes.
     Watch(watch::WatchArgs),
+    /// Write what happened between two blocks as tables, CSV and JSON: grants, certificates, payments.
+    Export(export::ExportArgs),
+    /// What the transactions made here would cost on another chain.
+    Cost(cost::CostArgs),
     /// Mint test tokens (only with the test token).
     Mint(money::MintArgs),
     /// Send the chain's coin, for gas.
@@ -97,6 +104,8 @@ pub(crate) enum ChainCommand {
 pub(crate) async fn run(command: ChainCommand) -> CommandResult {
     match command {
         ChainCommand::Deploy(a) => money::deploy(a).await,
+        ChainCommand::Export(a) => export::run(a).await,
+        ChainCommand::Cost(a) => cost::run(a).await,
         ChainCommand::Mint(a) => money::mint(a).await,
         ChainCommand::Fund(a) => money::fund(a).await,
         ChainCommand::Balance(a) => money::balance(a).await,

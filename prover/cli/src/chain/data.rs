@@ -89,7 +89,7 @@ struct ShardFile {
 }
 
 impl DatasetFile {
-    pub(super) fn new(&self, file: &Path) -> Result<NewDataset> {
+    pub(super) fn described(&self, file: &Path) -> Result<NewDataset> {
         let first = self.shards.first();
         let none = || Problem::field("dataset", format!("{} has no shard", file.display()));
         Ok(NewDataset {
@@ -121,7 +121,7 @@ impl DatasetFile {
 
 pub(super) async fn register(a: RegisterArgs) -> CommandResult {
     let file: DatasetFile = json_file(&a.dataset)?;
-    let (new, shards) = (file.new(&a.dataset)?, file.proofs());
+    let (new, shards) = (file.described(&a.dataset)?, file.proofs());
     let (first, further) = shards.split_at(shards.len().min(SHARDS_TO_A_TRANSACTION));
     let c = a.chain.connect().await?;
     let call = c.contracts.register_dataset(&new, first);
@@ -180,10 +180,15 @@ async fn on_chain(
     let there = contracts.shard_digests(&latest).await?;
     let same = there.iter().zip(shards).take_while(|(digest, shard)| **digest == shard.digest).count();
     if same == shards.len() && same < there.len() {
-        return Err(wrong(format!("it has {same} shards, fewer shards than dataset {latest}, which has {}", there.len())));
+        return Err(wrong(format!(
+            "it has {same} shards, fewer shards than dataset {latest}, which has {}",
+            there.len()
+        )));
     }
     if same < there.len() {
-        let message = format!("its shard {same} is another than dataset {latest} has: a dataset grows by shards after those it has");
+        let message = format!(
+            "its shard {same} is another than dataset {latest} has: a dataset grows by shards after those it has"
+        );
         return Err(wrong(message));
     }
     if shards.len() == there.len() {

@@ -48,7 +48,7 @@ pub(super) async fn submit_evaluation(a: EvaluationArgs) -> CommandResult {
             "evaluation",
             format!(
                 "the gate has no evaluation circuit of version {version}'s layout and SRS: \
-                                              `tribute circuits add` adds it"
+                                              `tribute circuits add --evaluation` adds it"
             ),
         )
     })?;

@@ -180,7 +180,7 @@ pub(crate) async fn act(c: &Connected, operation: &Operation) -> Result<Value> {
     }
     let same: Vec<Announced> =
         c.contracts.announced().await?.into_iter().filter(|a| a.operations == [operation.clone()]).collect();
-    if let Some(there) = same.iter().find(|a| matches!(a.progress, Progress::Waiting(_) | Progress::Ready)) {
+    if let Some(there) = same.iter().find(|a| a.is_pending()) {
         eprintln!("announced already");
         return Ok(json!({ "operation": operation.to_string(), "id": B256::new(there.id) }));
     }

@@ -3,8 +3,10 @@
 
 mod agent;
 mod commands;
+mod cost;
 mod data;
 mod evaluation;
+mod export;
 mod find;
 pub(crate) mod guard;
 mod message;

@@ -212,7 +212,7 @@ pub(super) async fn run(command: SignCommand) -> CommandResult {
     match command {
         SignCommand::RegisterDataset(a) => {
             let file: DatasetFile = json_file(&a.dataset)?;
-            let (new, shards) = (file.new(&a.dataset)?, file.shards());
+            let (new, shards) = (file.described(&a.dataset)?, file.shards());
             let s = a.sign.signer().await?;
             fits(shards.len())?;
             file.is_of(s.key.address().into())?;

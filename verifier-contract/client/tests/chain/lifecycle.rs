@@ -8,8 +8,8 @@ use tribute_chain::timelock::{Operation, Progress};
 use tribute_chain::voucher::voucher_digest;
 use tribute_chain::{ChainError, NewCircuit, SignedVoucher, Voucher, U256};
 use tribute_core::digest::keccak;
-use tribute_core::id::{AgentId, CircuitId, DatasetId, SessionId, ShardDigest, Transcript};
-use tribute_testing::chain::{gradient_points, points, weights, World, DATA_BPS, ESCROW, PRICE};
+use tribute_core::id::{AgentId, CircuitId, DatasetId, KeyDigest, SessionId, ShardDigest, Transcript};
+use tribute_testing::chain::{artifacts, gradient_points, points, weights, World, DATA_BPS, ESCROW, PRICE};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn from_datasets_to_withdrawals() {
@@ -206,12 +206,11 @@ async fn verifiers_are_deployed_and_measured() {
     assert_eq!(w.chain.mined_nonce(w.ada.address()).await.unwrap(), before);
 
     // found again, and compared also in what the id does not cover: another proof length is another circuit
-    let (id, sent) =
-        w.contracts.ensure_circuit(&w.admin, "evaluation", &circuit, creation.clone(), &hash).await.unwrap();
-    assert_eq!((id, sent.len()), (circuit.id(&hash), 2));
-    let (_, sent) =
-        w.contracts.ensure_circuit(&w.admin, "evaluation", &circuit, creation.clone(), &hash).await.unwrap();
-    assert!(sent.is_empty());
+    let done = w.contracts.ensure_circuit(&w.admin, "evaluation", &circuit, creation.clone(), &hash).await.unwrap();
+    let id = done.id;
+    assert_eq!((id, done.sent.len(), done.announced), (circuit.id(&hash), 2, None));
+    let again = w.contracts.ensure_circuit(&w.admin, "evaluation", &circuit, creation.clone(), &hash).await.unwrap();
+    assert!(again.sent.is_empty());
     let longer = NewCircuit { proof_length: circuit.proof_length + 32, ..circuit.clone() };
     let error = w.contracts.check_circuit(&longer, &hash).await.unwrap_err();
     assert!(error.is_revert("UnknownCircuit"), "{error}");
@@ -269,4 +268,19 @@ async fn new_circuits_wait_and_stops_do_not() {
     w.contracts.execute_batch(&announced[0]).send(&w.ada).await.unwrap();
     assert!(w.contracts.find_circuit(&w.circuit(4).id(&w.verifier.code_hash)).await.unwrap().is_some());
     assert_eq!(w.contracts.announced().await.unwrap()[0].progress, Progress::Done);
+
+    // what adds a circuit at once without a delay announces it under one, once
+    let creation = artifacts().load("CommittedVerifier").unwrap().creation;
+    let (other, hash) =
+        (NewCircuit { gas_cap: 7, verifying_key: KeyDigest::new([7; 32]), ..w.circuit(4) }, w.verifier.code_hash);
+    let ensure = |wallet| w.contracts.ensure_circuit(wallet, "other", &other, creation.clone(), &hash);
+    let before = w.chain.mined_nonce(w.ada.address()).await.unwrap();
+    assert!(ensure(&w.ada).await.unwrap_err().is_revert("AccessControlUnauthorizedAccount"));
+    assert_eq!(w.chain.mined_nonce(w.ada.address()).await.unwrap(), before, "no verifier was paid for");
+    let done = ensure(&w.admin).await.unwrap();
+    assert_eq!((done.sent.len(), ensure(&w.admin).await.unwrap().announced), (2, done.announced));
+    w.chain.advance_time(3_601).await.unwrap();
+    let announced = w.contracts.announced().await.unwrap().pop().unwrap();
+    w.contracts.execute_batch(&announced).send(&w.ada).await.unwrap();
+    assert_eq!(ensure(&w.ada).await.unwrap().announced, None);
 }
