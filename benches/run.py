@@ -1,8 +1,9 @@
 """Measures whole processes and writes benches/RESULTS.md: `make bench`.
 
-Every line of a table is a process of its own, so that peak memory is its own too. Tribute and EZKL take turns within one
-run, each line twice unless it took more than two minutes; the better one counts. EZKL's largest batch comes last, once: at
-784 features it may take longer than all the rest. `--quick` measures a few small things only, to see that all of it works.
+Every line of a table is measured in a separate process, so that peak memory is its own. Tribute and EZKL take turns within
+one run. Each line is measured twice, unless it took more than two minutes, and the better result counts. EZKL's largest
+batch comes last, once: at 784 features it may take longer than all the rest. `--quick` measures only a few small things, to
+check that everything works.
 """
 
 import argparse
@@ -19,7 +20,7 @@ MEASURE = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).absolute() /
 EZKL = ROOT / ".deps/ezkl-venv/bin/python"
 WORK = ROOT / ".deps/ezkl-work"
 TIMEOUT = 1200
-# what takes longer is measured once
+# in seconds; anything slower is measured only once
 LONG = 120
 
 
@@ -49,7 +50,7 @@ def better(a, b):
 
 
 def side_by_side(heads, rounds):
-    """Rows by (features, classes, who, batch), in turns: EZKL's batches of every round. Given out after every round."""
+    """Measures Tribute and EZKL in turns. After each round, yields all rows by (features, classes, who, batch)."""
     rows = {}
     for batches in rounds:
         for features, classes, ks in heads:
@@ -88,7 +89,7 @@ def machine():
 
 
 def comparison(rows):
-    """Section and lines of the budget table."""
+    """The section, and its lines for the budget table."""
     out, lines, budgets = ["## Side by side with EZKL, answers of a dense head\n", calibration(rows.values())], [], []
     for features, classes in dict.fromkeys(key[:2] for key in rows):
         here = {key: r for key, r in rows.items() if key[:2] == (features, classes)}
@@ -114,7 +115,7 @@ def comparison(rows):
 
 
 def calibration(results):
-    """What the machine was like during a section."""
+    """How fast the machine was during a section."""
     found = [r["calibration_ms"] for r in results if r and "calibration_ms" in r]
     return f"`calibration_ms` here: {min(found):.0f} to {max(found):.0f}.\n"
 
@@ -140,11 +141,11 @@ def main():
     digits = measure("gradient", rounds, k=15, count=1797)
     head = [
         "# Measured\n",
-        "Written by `make bench` (`benches/run.py`). Every line is a process of its own; where a line was measured twice, "
-        "the better one stands. Circuits over pseudo-random data, full shards and full batches unless a count is given: "
+        "Written by `make bench` (`benches/run.py`). Every line is a separate process; of lines measured twice, the better "
+        "result is shown. Circuits over pseudo-random data, full shards and full batches unless a count is given: "
         "the cost of a proof does not depend on the values.\n",
-        f"Machine: {machine()}. `calibration_ms` is a yardstick, the best of three times that halo2's own sum of 2^15 points by "
-        "random scalars takes at the start of every process: lines of different sections compare by it.\n",
+        f"Machine: {machine()}. `calibration_ms` is a yardstick: the best of three timings, at the start of every process, of "
+        "halo2's own sum of 2^15 points by random scalars. Use it to compare lines of different sections.\n",
     ]
     budgets = [
         ("`dataset`, one full shard, k = 15", "3 s", seconds(proofs[0]["seconds"])),
@@ -203,7 +204,7 @@ def main():
     for rows in side_by_side(heads, turns):
         section, compared = comparison(rows)
         table_of_budgets = ["## Budgets\n", table(("what", "budget", "here"), budgets + compared)]
-        # after every round: one that is interrupted leaves a file
+        # after every round, so that an interrupted run leaves a file
         arguments.out.write_text("\n".join(head + table_of_budgets + out + section))
     print(f"wrote {arguments.out}")
 

@@ -1,5 +1,5 @@
-//! An SRS out of a public ceremony: the ceremony is really held, by snarkjs; what is altered in its file is refused for
-//! its reason; what is not altered makes proofs that all three verifiers accept.
+//! An SRS from a public ceremony. The tests hold a real ceremony with snarkjs; altered files are rejected for the right
+//! reason; with the unaltered file, all three verifiers accept proofs.
 
 mod support;
 
@@ -27,12 +27,12 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("ceremony-{}", std::process::id()))
 }
 
-/// Holds a ceremony.
+/// Runs a ceremony.
 fn hold(curve: &str, power: u32) -> PathBuf {
     let out = folder().join(format!("{curve}-{power}.ptau"));
     std::fs::create_dir_all(folder()).unwrap();
     let tool = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/ceremony");
-    assert!(tool.join("node_modules/snarkjs").exists(), "snarkjs is missing: scripts/ceremony-tools.sh brings it");
+    assert!(tool.join("node_modules/snarkjs").exists(), "snarkjs is missing: run scripts/ceremony-tools.sh");
     let mut node = Command::new("node");
     let status = node.arg(tool.join("make.mjs")).args([curve, &power.to_string()]).arg(&out).status().unwrap();
     assert!(status.success(), "snarkjs failed");
@@ -45,7 +45,7 @@ fn ceremony() -> &'static [u8] {
     FILE.get_or_init(|| std::fs::read(hold("bn128", POWER)).unwrap())
 }
 
-/// A file of these bytes.
+/// A file with these bytes.
 fn written(name: &str, bytes: &[u8]) -> PathBuf {
     std::fs::create_dir_all(folder()).unwrap();
     let path = folder().join(name);
@@ -58,7 +58,7 @@ fn honest() -> PathBuf {
     FILE.get_or_init(|| written("honest.ptau", ceremony())).clone()
 }
 
-/// Where a section's content starts.
+/// Offset of a section's content.
 fn section(bytes: &[u8], wanted: u32) -> usize {
     let mut at = 12;
     loop {
@@ -72,7 +72,7 @@ fn section(bytes: &[u8], wanted: u32) -> usize {
     }
 }
 
-/// What opening or importing the altered ceremony ends with.
+/// The flaw found when opening or importing the altered ceremony.
 fn refused(name: &str, k: u32, alter: impl Fn(&mut Vec<u8>)) -> Flaw {
     let mut bytes = ceremony().to_vec();
     alter(&mut bytes);
@@ -106,7 +106,7 @@ fn a_proof_under_a_ceremony_passes_every_verifier() {
     let evm = tribute_evm::direct::generate(srs.params(), keys.vk(), 2).unwrap();
     assert!(tribute_evm::run(&evm.runtime, &proof.calldata()).unwrap().success);
 
-    // and no verifier of another SRS
+    // and a verifier with another SRS does not accept it
     let development = Srs::development(10);
     let other = Keys::generate(&development, keys.shape()).unwrap();
     assert!(!proof::verify(&development, other.vk(), &proof));
@@ -127,11 +127,11 @@ fn every_size_is_the_same_secret_and_the_cache_gives_the_same_srs() {
     small.check().unwrap();
     let kept = cache.join(SrsStore::file_name(&small.digest(), 10));
     assert_eq!(store.get(10).unwrap().lagrange_basis(), small.lagrange_basis());
-    // from the cache, not from the ceremony: the lists agree although the file is gone
+    // from the cache, not from the ceremony: the sizes are still listed although the file is gone
     let folder_store = SrsStore::open(Some(&cache), None).unwrap();
     assert_eq!(folder_store.get(10).unwrap().digest(), small.digest());
     assert!(matches!(folder_store.get(12).unwrap_err().flaw, Flaw::Missing { k: 12 }));
-    // a damaged cache is made again
+    // a damaged cache file is replaced
     let mut bytes = std::fs::read(&kept).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
@@ -145,7 +145,7 @@ fn every_size_is_the_same_secret_and_the_cache_gives_the_same_srs() {
     assert!(matches!(folder_store.get(10).unwrap_err().flaw, Flaw::Mixed { .. }));
 }
 
-/// A file of our own format with a right checksum and wrong points: what somebody else's file may be.
+/// A file in our own format with a valid checksum and wrong points, as an attacker could make it.
 #[test]
 fn a_forged_file_with_a_good_checksum_is_refused() {
     use sha2::{Digest as _, Sha256};
@@ -185,7 +185,7 @@ fn files_that_are_cut_short_or_lie_about_their_size_are_refused() {
         let cut = refused("stump.ptau", 10, |b| b.truncate(bytes));
         assert!(matches!(cut, Flaw::CutShort { got, .. } if got == bytes as u64), "{bytes}: {cut}");
     }
-    // made-up numbers: a section of 2^60 bytes, four billion sections, a power of 60, a coordinate of 4 GB
+    // invalid numbers: a section of 2^60 bytes, four billion sections, a power of 60, a coordinate of 4 GB
     let at = section(ceremony(), 2) - 8;
     let huge = refused("huge.ptau", 10, |b| b[at..at + 8].copy_from_slice(&(1u64 << 60).to_le_bytes()));
     assert!(matches!(huge, Flaw::CutShort { needed, got, .. } if needed > 1 << 60 && got == length), "{huge}");
@@ -237,7 +237,7 @@ fn powers_of_no_one_secret_are_refused() {
             "{altered}"
         );
     }
-    // beyond the size asked for nothing is read, and nothing is used
+    // nothing beyond the requested size is read or used
     let path = written("beyond.ptau", &{
         let mut b = ceremony().to_vec();
         swap(&mut b, g1 + 64 * 1024, g1 + 64 * 1025, 64);
@@ -246,12 +246,12 @@ fn powers_of_no_one_secret_are_refused() {
     assert!(Ptau::open(&path).unwrap().import(10).is_ok());
     let flaw = Ptau::open(&path).unwrap().import(11).unwrap_err().flaw;
     assert!(matches!(flaw, Flaw::Inconsistent { group: Group::G1, index: 1024 }), "{flaw}");
-    // G2: a power swapped; another τ than in G1
+    // G2: two powers swapped; a different τ than in G1
     let swapped = refused("swapped2.ptau", 10, |b| swap(b, g2 + 128 * 30, g2 + 128 * 31, 128));
     assert!(matches!(swapped, Flaw::Inconsistent { group: Group::G2, index: 30 }), "{swapped}");
     let other = refused("other2.ptau", 10, |b| b.copy_within(g2 + 128 * 2..g2 + 128 * 3, g2 + 128));
     assert!(matches!(other, Flaw::Inconsistent { group: Group::G1, index: 1 }), "{other}");
-    // generators moved
+    // wrong generators
     let moved = refused("moved.ptau", 10, |b| b.copy_within(g1 + 64..g1 + 128, g1));
     assert!(matches!(moved, Flaw::Generator { group: Group::G1 }), "{moved}");
     let moved = refused("moved2.ptau", 10, |b| b.copy_within(g2 + 128..g2 + 256, g2));

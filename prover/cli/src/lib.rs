@@ -14,6 +14,7 @@ pub(crate) mod output;
 mod progress;
 pub(crate) mod proof_file;
 mod record;
+mod report;
 mod schema;
 mod serve;
 mod server_args;
@@ -75,6 +76,9 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Check a certificate file with no service, no chain and no data.
     Verify(offline::VerifyArgs),
+    /// Certificates for people.
+    #[command(subcommand)]
+    Certificate(report::CertificateCommand),
     /// Look at jobs, wait for them, cancel them.
     #[command(subcommand)]
     Job(job::JobCommand),
@@ -126,6 +130,7 @@ async fn run(command: Command) -> CommandResult {
         Command::Srs(command) => srs::run(command),
         Command::Demo(args) => demo::run(args).await,
         Command::Verify(args) => offline::run(args),
+        Command::Certificate(command) => report::run(command),
         Command::Job(command) => job::run(command).await,
     }
 }

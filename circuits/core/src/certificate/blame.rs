@@ -1,23 +1,23 @@
-//! From many relations that should hold between fields to the field that is wrong.
+//! Finds the wrong field from relations that should hold between fields.
 //!
-//! A certificate says most things twice: once in words of its own, once inside a proof or a digest. When relations fail,
-//! the suspects are the fields that stand in all of them and in none that holds.
+//! A certificate states most things twice: once in a field of its own, once in a proof or a digest. When relations
+//! fail, the suspects are the fields that occur in every failed relation and are not fully bound by one that holds.
 
 use super::CertificateError;
 
-/// A field's part in a relation.
+/// A field's role in a relation.
 #[derive(Clone, Debug)]
 pub struct Field {
     path: String,
     whole: bool,
 }
 
-/// A field all of which is bound: where the relation holds, the field is right.
+/// A field that is fully bound: if the relation holds, the field is right.
 pub fn whole(path: impl Into<String>) -> Field {
     Field { path: path.into(), whole: true }
 }
 
-/// A field some of which is bound.
+/// A field that is only partly bound.
 pub fn part(path: impl Into<String>) -> Field {
     Field { path: path.into(), whole: false }
 }
@@ -28,7 +28,7 @@ struct Relation {
     reason: Option<String>,
 }
 
-/// Relations, checked.
+/// A list of checked relations.
 #[derive(Debug, Default)]
 pub struct Relations(Vec<Relation>);
 
@@ -38,7 +38,7 @@ impl Relations {
         self.0.push(Relation { fields, reason: (!holds).then(reason) });
     }
 
-    /// A limit: it holds or not, but says nothing about the fields where it holds.
+    /// Records a limit. Unlike a relation, a limit that holds says nothing about its fields.
     pub fn limit(&mut self, holds: bool, paths: Vec<String>, reason: impl FnOnce() -> String) {
         self.relate(holds, paths.into_iter().map(part).collect(), reason);
     }
@@ -49,7 +49,7 @@ impl Relations {
         self.0.iter().any(|r| r.reason.is_some())
     }
 
-    /// `Ok` if all hold.
+    /// `Ok` if all relations hold; otherwise an error that names the suspect fields.
     pub fn verdict(&self) -> Result<(), CertificateError> {
         let failed: Vec<(&[Field], &String)> =
             self.0.iter().filter_map(|r| r.reason.as_ref().map(|reason| (r.fields.as_slice(), reason))).collect();

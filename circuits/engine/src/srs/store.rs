@@ -1,8 +1,8 @@
-//! Where an SRS comes from: a powers-of-tau file, a file or folder of imported ones, or, if nothing is given, the
-//! development secret.
+//! Sources of an SRS: a powers-of-tau file, a file or folder of imported SRS, or, if none is given, the development
+//! secret.
 //!
-//! What is given is checked in full before it is used. With a cache folder the result is kept there under the secret's
-//! digest and the size, and from then on only its checksum is checked; a damaged file of the cache is made again.
+//! A given source is checked in full before it is used. With a cache folder, the result is stored there under the
+//! secret's digest and the size, and later only its checksum is checked; a damaged cache file is replaced.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -12,10 +12,10 @@ use tribute_core::id::SrsDigest;
 use super::error::{Flaw, SrsError};
 use super::{file, ptau, Ptau, Srs};
 
-/// log2 of the rows that circuits have unless told otherwise.
+/// log2 of the number of rows that circuits have by default.
 const USUAL_K: u32 = 15;
 
-/// Gives the SRS of every size from one source.
+/// Provides the SRS of every size from one source.
 #[derive(Clone, Debug)]
 pub struct SrsStore {
     source: Source,
@@ -31,11 +31,11 @@ enum Source {
 }
 
 impl SrsStore {
-    /// A store over `given`: a `.ptau` file, a file of [`Srs::save`], or a folder of such files named as
-    /// [`SrsStore::file_name`] says. `None`: the development SRS.
+    /// A store over `given`: a `.ptau` file, a file written by [`Srs::save`], or a folder of such files named as
+    /// [`SrsStore::file_name`] says. `None` selects the development SRS.
     ///
     /// # Errors
-    /// [`SrsError`] where it is none of these.
+    /// [`SrsError`] if it is none of these.
     pub fn open(given: Option<&Path>, cache: Option<&Path>) -> Result<Self, SrsError> {
         let source = match given {
             None => Source::Development,
@@ -59,7 +59,7 @@ impl SrsStore {
         }
     }
 
-    /// The name of an imported SRS in a folder.
+    /// The file name of an imported SRS in a folder.
     #[must_use]
     pub fn file_name(digest: &SrsDigest, k: u32) -> String {
         format!("{}-k{k}.srs", hex::encode(&digest.as_bytes()[..16]))
@@ -68,7 +68,7 @@ impl SrsStore {
     /// Identity of the secret, see [`Srs::digest`]. Nothing is checked yet.
     ///
     /// # Errors
-    /// [`SrsError`] where the source cannot be read.
+    /// [`SrsError`] if the source cannot be read.
     pub fn digest(&self) -> Result<SrsDigest, SrsError> {
         match &self.source {
             Source::Development => Ok(Srs::development_digest()),
@@ -81,11 +81,11 @@ impl SrsStore {
         }
     }
 
-    /// The sizes at hand: all of a folder, the one of a file; of a ceremony and of the development SRS, which have any,
-    /// the usual one or the largest.
+    /// The available sizes: all sizes in a folder, or the one of a file. A ceremony and the development SRS support any
+    /// size; for them, the default size or the ceremony's largest if that is smaller.
     ///
     /// # Errors
-    /// [`SrsError`] where the source cannot be read.
+    /// [`SrsError`] if the source cannot be read.
     pub fn sizes(&self) -> Result<Vec<u32>, SrsError> {
         match &self.source {
             Source::Development => Ok(vec![USUAL_K]),
@@ -98,7 +98,7 @@ impl SrsStore {
     /// The SRS of size `2^k`, checked.
     ///
     /// # Errors
-    /// [`SrsError`] says what is wrong with the source; a damaged cache is no error.
+    /// [`SrsError`] if the source is flawed; a damaged cache is not an error.
     pub fn get(&self, k: u32) -> Result<Srs, SrsError> {
         match &self.source {
             Source::Development => self.cached(&Srs::development_digest(), k, || Ok(Srs::development(k))),
@@ -106,7 +106,7 @@ impl SrsStore {
                 let file = Ptau::open(path)?;
                 self.cached(&file.digest()?, k, || file.import(k))
             }
-            // small enough to be read before it is known whether the cache has it; what is checked is what is returned
+            // small enough to read before checking the cache, so that the SRS returned is the one checked
             Source::File(path) => self.checked(path, k),
             Source::Folder(folder) => {
                 let path = find(folder, k)?;
@@ -115,12 +115,12 @@ impl SrsStore {
         }
     }
 
-    /// A file made by [`Srs::save`], by whomever.
+    /// A file in [`Srs::save`]'s format, from an untrusted source.
     fn checked(&self, path: &Path, k: u32) -> Result<Srs, SrsError> {
         let srs = Srs::load(path, k)?;
         let digest = srs.digest();
         if let Some(known) = self.known(&digest, k) {
-            // the same file, byte by byte, was checked before
+            // an identical SRS was checked before
             if known.same_as(&srs) {
                 return Ok(srs);
             }
@@ -144,7 +144,7 @@ impl SrsStore {
         Ok(srs)
     }
 
-    /// What the cache has, if it is whole.
+    /// The cached SRS, if its file is intact.
     fn known(&self, digest: &SrsDigest, k: u32) -> Option<Srs> {
         let path = self.cache.as_ref()?.join(Self::file_name(digest, k));
         Srs::load(&path, k).ok().filter(|srs| srs.digest() == *digest)
@@ -158,7 +158,7 @@ impl SrsStore {
     }
 }
 
-/// The sizes that a folder has, least first.
+/// The sizes in a folder, smallest first.
 fn sizes(folder: &Path) -> Result<Vec<u32>, SrsError> {
     let look = || -> Result<Vec<u32>, Flaw> {
         let mut sizes = Vec::new();
@@ -175,7 +175,7 @@ fn sizes(folder: &Path) -> Result<Vec<u32>, SrsError> {
     look().map_err(|flaw| flaw.at(folder))
 }
 
-/// The one file of this size in a folder.
+/// The only file of this size in a folder.
 fn find(folder: &Path, k: u32) -> Result<PathBuf, SrsError> {
     let look = || -> Result<PathBuf, Flaw> {
         let suffix = format!("-k{k}.srs");

@@ -32,7 +32,7 @@ fn made(data: Vec<(Terms, Vec<Records>)>, forgery: Forgery) -> Made {
     maker.lock().unwrap_or_else(std::sync::PoisonError::into_inner).forge(data, forgery)
 }
 
-fn certificate() -> &'static Certificate {
+pub(crate) fn certificate() -> &'static Certificate {
     static MADE: OnceLock<Certificate> = OnceLock::new();
     MADE.get_or_init(|| made(data(), Forgery::default()).parts.assemble().unwrap())
 }
