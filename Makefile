@@ -10,7 +10,7 @@ CIRCUITS = $(CARGO) test --release --locked -p tribute-core -p tribute-simd -p t
 AUDIT := .deps/venv/bin/python examples/audit.py
 
 .PHONY: help setup build check demo demo-wine test test-circuits test-contracts contracts-snapshot proto-snapshot lint \
-  docs docs-test fuzz bench large attribution
+  docs docs-test npm fuzz bench large attribution
 
 help: ## what the targets are
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -45,6 +45,9 @@ docs: ## the book, in target/book
 docs-test: build ## the six roles' paths: every command as it is printed
 	python3 scripts/run_docs.py
 
+npm: setup ## the npm package of interfaces and ABIs, in target/npm
+	@scripts/npm-package.sh
+
 test-contracts: setup ## the contracts' tests: forge, verifiers, snapshots, static analysis; writes verifier-contract/report.json
 	@scripts/test-contracts.sh
 
@@ -67,6 +70,7 @@ test: lint ## everything: lint, all tests, both demos with their audit
 	rm -f "$${CARGO_TARGET_DIR:-target}/tmp/differential.json"
 	TRIBUTE_REQUIRE_POSTGRES=1 TRIBUTE_REQUIRE_HARDHAT=1 $(CARGO) test --release --locked --no-fail-fast --workspace
 	@scripts/test-contracts.sh tested
+	@scripts/npm-package.sh test
 	$(DEMO)
 	@scripts/audit-venv.sh
 	$(AUDIT) demo-out --data examples/digits.csv.gz

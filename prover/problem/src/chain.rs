@@ -49,6 +49,7 @@ impl From<ChainError> for Problem {
             | ChainError::File { .. }
             | ChainError::AlreadyDeployed { .. }
             | ChainError::CannotContinue { .. }
+            | ChainError::BadMessage { .. }
             | ChainError::BadUrl { .. } => Reason::BadField,
         };
         let p = Problem::new(reason, e.to_string());

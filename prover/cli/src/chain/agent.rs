@@ -14,21 +14,21 @@ use tribute_core::link::Link;
 use tribute_core::schema::Schema;
 use tribute_problem::{Problem, Result};
 
+use super::find::MetadataArgs;
 use super::{json_file, ChainArgs, Connected};
 use crate::proof_file::ProofFile;
 use crate::CommandResult;
 
 /// Listing a dataset takes about a hundred thousand gas.
-const DATASETS_TO_A_TRANSACTION: usize = 64;
+pub(super) const DATASETS_TO_A_TRANSACTION: usize = 64;
 
 #[derive(Debug, Args)]
 pub(crate) struct CreateArgs {
     /// The agent's name, at most 32 bytes.
     #[arg(long, default_value = "agent")]
     name: String,
-    /// Where clients find the agent and how they use it, such as its service's address; at most 1,024 bytes.
-    #[arg(long, default_value = "")]
-    metadata: String,
+    #[command(flatten)]
+    metadata: MetadataArgs,
     #[command(flatten)]
     chain: ChainArgs,
 }
@@ -127,8 +127,9 @@ struct OptimumFile {
 pub(super) async fn create(a: CreateArgs) -> CommandResult {
     let name =
         short_name(&a.name).ok_or_else(|| Problem::field("name", format!("`{}` has more than 32 bytes", a.name)))?;
+    let metadata = a.metadata.text()?.unwrap_or_default();
     let c = a.chain.connect().await?;
-    let value = c.send(&c.contracts.create_agent(name, &a.metadata), |e| json!({ "agent_id": e })).await?;
+    let value = c.send(&c.contracts.create_agent(name, &metadata), |e| json!({ "agent_id": e })).await?;
     a.chain.emit(&value)
 }
 

@@ -7,6 +7,7 @@ use clap::Args;
 use serde_json::json;
 use tribute_chain::{Artifacts, DeployOptions, Deployment};
 use tribute_core::hexed::Hex20;
+use tribute_problem::Problem;
 
 use super::{account, ChainArgs, ReadArgs, SenderArgs};
 use crate::CommandResult;
@@ -16,9 +17,12 @@ pub(crate) struct DeployArgs {
     /// Seconds between a client's asking for the rest of its escrow and getting it.
     #[arg(long, value_name = "SECONDS", default_value_t = 86_400)]
     thaw_seconds: u64,
-    /// The ERC-20 that sessions are paid in; without it a test token is deployed, for local chains only.
+    /// The ERC-20 that sessions are paid in; without it a test token is deployed, on local chains only.
     #[arg(long, value_name = "ADDRESS")]
     token: Option<Hex20>,
+    /// Deploy the test token on a chain that is not local. Anybody can mint it.
+    #[arg(long, conflicts_with = "token")]
+    allow_test_token: bool,
     /// Who adds circuits and may pause new sessions. [default: the sender]
     #[arg(long, value_name = "ADDRESS")]
     owner: Option<Hex20>,
@@ -79,6 +83,14 @@ pub(super) async fn deploy(a: DeployArgs) -> CommandResult {
         token: a.token.map(account),
     };
     let wallet = a.chain.wallet(&a.deployment).await?;
+    if a.token.is_none() && !a.allow_test_token && !wallet.chain().is_local() {
+        let message = format!(
+            "chain {} is not local, and anybody could mint the test token: name the ERC-20 that sessions are paid in, or say \
+             --allow-test-token where nothing is at stake",
+            wallet.chain().id()
+        );
+        return Err(Problem::field("token", message));
+    }
     let (deployment, sent) = Deployment::deploy_to(&wallet, &artifacts, &options, &a.deployment).await?;
     let done = if sent.is_empty() { "stand already" } else { "deployed" };
     eprintln!("contracts {done}; {} says where", a.deployment.display());

@@ -1,7 +1,6 @@
 //! Sessions and claims on chain.
 
 use std::path::PathBuf;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use alloy::primitives::U256;
 use clap::Args;
@@ -12,6 +11,7 @@ use tribute_core::hexed::{Hex, Hex20};
 use tribute_core::id::{AgentId, SessionId};
 use tribute_problem::{Problem, Reason, Result};
 
+use super::terms::now;
 use super::{account, json_file, ChainArgs, Connected, ReadArgs};
 use crate::proof_file::ClaimFile;
 use crate::CommandResult;
@@ -57,6 +57,28 @@ pub(crate) struct CloseArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct ThawArgs {
+    /// The session's id.
+    session: SessionId,
+    /// How much, in the token's base units. [default: all that is left at the end]
+    #[arg(long, value_name = "UNITS")]
+    amount: Option<u128>,
+    #[command(flatten)]
+    chain: ChainArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TopUpArgs {
+    /// The session's id.
+    session: SessionId,
+    /// How much to add to its escrow, in the token's base units.
+    #[arg(long, value_name = "UNITS")]
+    amount: u128,
+    #[command(flatten)]
+    chain: ChainArgs,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct ClaimArgs {
     /// The proof and vouchers.
     claim: PathBuf,
@@ -73,9 +95,8 @@ pub(super) async fn open(a: OpenArgs) -> CommandResult {
         escrow: a.escrow,
         session_key: a.session_key.map_or(c.wallet.address(), account),
     };
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
     // the chain's clock may run ahead of this machine's
-    let deadline = now.max(c.contracts.chain().time().await?) + PERMIT;
+    let deadline = now().max(c.contracts.chain().time().await?) + PERMIT;
     let permit = c.contracts.permit(&c.wallet, U256::from(a.escrow), deadline).await?;
     let call = c.contracts.open_session_with_permit(&new, &permit);
     let value = c
@@ -107,13 +128,35 @@ pub(super) async fn show(a: ShowArgs) -> CommandResult {
         "price": s.price.to_string(),
         "remaining": s.remaining.to_string(),
         "thaw_end": s.thawing.map_or(0, |t| t.end),
+        "thaw_amount": s.thawing.map(|t| t.amount.min(s.remaining).to_string()),
     }))
 }
 
-pub(super) async fn thaw(a: CloseArgs) -> CommandResult {
+pub(super) async fn top_up(a: TopUpArgs) -> CommandResult {
     let c = a.chain.connect().await?;
-    let call = c.contracts.request_thaw(&a.session, None);
-    let value = c.send(&call, |e| json!({ "session": a.session, "thaw_end": e.end })).await?;
+    let amount = U256::from(a.amount);
+    // what an interrupted run approved is there still
+    let approved = match c.contracts.escrow_allowance(c.wallet.address()).await? < amount {
+        true => Some(c.contracts.approve_escrow(amount).send(&c.wallet).await?.sent),
+        false => None,
+    };
+    let call = c.contracts.top_up(&a.session, a.amount);
+    let mut value = c.send(&call, |left| json!({ "session": a.session, "remaining": left.to_string() })).await?;
+    value["approval"] = serde_json::to_value(approved)?;
+    a.chain.emit(&value)
+}
+
+pub(super) async fn thaw(a: ThawArgs) -> CommandResult {
+    let c = a.chain.connect().await?;
+    let call = c.contracts.request_thaw(&a.session, a.amount);
+    let amount = a.amount.map(|n| n.to_string());
+    let value = c.send(&call, |e| json!({ "session": a.session, "amount": amount, "thaw_end": e.end })).await?;
+    a.chain.emit(&value)
+}
+
+pub(super) async fn cancel_thaw(a: CloseArgs) -> CommandResult {
+    let c = a.chain.connect().await?;
+    let value = c.send(&c.contracts.cancel_thaw(&a.session), |()| json!({ "session": a.session })).await?;
     a.chain.emit(&value)
 }
 

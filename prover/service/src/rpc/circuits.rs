@@ -40,7 +40,7 @@ impl v1::circuit_service_server::CircuitService for CircuitRpc {
         let r = request.into_inner();
         let (layout, link) = self.layout(&r.schema_json, r.profile, r.link)?;
         let mut response = v1::ListCircuitsResponse::default();
-        for shape in shapes(&layout, link) {
+        for shape in shapes(&layout, link, r.evaluation) {
             match self.registry.circuit(&shape).await? {
                 Some((circuit, gas)) if circuit.srs_digest == self.admission.srs => {
                     response.ready.push(wire::circuit(&circuit, gas))
@@ -67,8 +67,10 @@ impl v1::circuit_service_server::CircuitService for CircuitRpc {
             );
             return Err(Problem::field("profile.k", message).into());
         }
-        let work: Vec<Admitted> =
-            shapes(&layout, link).into_iter().map(|shape| Work::Circuit(CircuitJob { shape }).into()).collect();
+        let work: Vec<Admitted> = shapes(&layout, link, r.evaluation)
+            .into_iter()
+            .map(|shape| Work::Circuit(CircuitJob { shape }).into())
+            .collect();
         let jobs = self.admission.queue_all(caller, &work, None).await?;
         let jobs = wire::jobs_with_outcomes(&self.artefacts, jobs).await?;
         Ok(Response::new(v1::PrepareCircuitsResponse { jobs }))

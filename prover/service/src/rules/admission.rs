@@ -460,12 +460,18 @@ fn quantised(schema: &Schema, q: &v1::QuantisedRecords) -> Result<Records> {
     Ok(records)
 }
 
-/// The circuits that agents over a layout need. A regression has no `service` circuit: its answers are no classes.
+/// The circuits that agents over a layout need, and that of evaluations if it is asked for. A regression has neither `service`
+/// nor `evaluation` circuit: its answers are no classes.
 #[must_use]
-pub(crate) fn shapes(layout: &Layout, link: Link) -> Vec<ShapeBody> {
-    [Statement::Dataset, Statement::Gradient, Statement::Optimum, Statement::Service]
+pub(crate) fn shapes(layout: &Layout, link: Link, evaluation: bool) -> Vec<ShapeBody> {
+    let classes = layout.task() == Task::Classes;
+    [Statement::Dataset, Statement::Gradient, Statement::Optimum, Statement::Service, Statement::Evaluation]
         .into_iter()
-        .filter(|s| *s != Statement::Service || layout.task() == Task::Classes)
+        .filter(|s| match s {
+            Statement::Service => classes,
+            Statement::Evaluation => classes && evaluation,
+            _ => true,
+        })
         .map(|s| ShapeBody::of(s, layout, link))
         .collect()
 }
