@@ -24,7 +24,6 @@ contract ProofGate is IProofGate, Ownable2Step {
         bool stopped;
         // one slot
         uint8 link;
-        uint16 slots;
         bytes32 codeHash;
         bytes32 layoutHash;
         bytes32 srsDigest;
@@ -59,7 +58,6 @@ contract ProofGate is IProofGate, Ownable2Step {
             statement: info.statement,
             stopped: false,
             link: info.link,
-            slots: info.slots,
             codeHash: info.codeHash,
             layoutHash: info.layoutHash,
             srsDigest: info.srsDigest,
@@ -138,7 +136,6 @@ contract ProofGate is IProofGate, Ownable2Step {
             statement: entry.statement,
             layoutHash: entry.layoutHash,
             link: entry.link,
-            slots: entry.slots,
             groupColumns: entry.groupColumns,
             srsDigest: entry.srsDigest,
             vkDigest: entry.vkDigest
@@ -177,14 +174,13 @@ contract ProofGate is IProofGate, Ownable2Step {
 
     /// @inheritdoc IProofGate
     function circuitIdOf(CircuitInfo calldata info) public pure returns (bytes32 circuitId) {
-        bytes32 shape = keccak256(abi.encode(info.link, info.slots));
         return keccak256(
             abi.encode(
                 info.vkDigest,
                 info.srsDigest,
                 info.layoutHash,
                 info.statement,
-                shape,
+                info.link,
                 info.codeHash,
                 info.inputCount,
                 info.proofLength,
@@ -207,7 +203,6 @@ contract ProofGate is IProofGate, Ownable2Step {
         return CircuitShape({
             statement: entry.statement,
             link: entry.link,
-            slots: entry.slots,
             layoutHash: entry.layoutHash,
             srsDigest: entry.srsDigest
         });
@@ -218,11 +213,10 @@ contract ProofGate is IProofGate, Ownable2Step {
         if (entry.stopped) revert StoppedCircuit(circuitId);
     }
 
-    /// Inputs, slots and committed groups are those of the statement, and the groups fit into the proof.
+    /// Inputs and committed groups are those of the statement, and the groups fit into the proof.
     function _requireSoundShape(CircuitInfo calldata info) private pure {
-        (uint256 inputCount, uint16 slots, uint256 groups, bool hasRecords) = _statementShape(info.statement);
+        (uint256 inputCount, uint256 groups, bool hasRecords) = _statementShape(info.statement);
         if (info.inputCount != inputCount) revert WrongInputCount(inputCount, info.inputCount);
-        if (info.slots != slots) revert WrongSlots(info.statement, slots, info.slots);
         if (info.link > 3 || (info.statement == Statements.GRADIENT && info.link == 0)) {
             revert WrongLinkCode(info.statement, info.link);
         }
@@ -245,15 +239,13 @@ contract ProofGate is IProofGate, Ownable2Step {
     function _statementShape(uint8 statement)
         private
         pure
-        returns (uint256 inputCount, uint16 slots, uint256 groups, bool hasRecords)
+        returns (uint256 inputCount, uint256 groups, bool hasRecords)
     {
-        if (statement == Statements.DATASET) return (Statements.DATASET_INPUTS, 0, 1, true);
-        if (statement == Statements.GRADIENT) return (Statements.GRADIENT_INPUTS, 0, 3, true);
-        if (statement == Statements.OPTIMUM) return (Statements.OPTIMUM_INPUTS, 0, 2, false);
-        if (statement == Statements.EVALUATION) return (Statements.EVALUATION_INPUTS, 0, 2, true);
-        if (statement == Statements.SERVICE) {
-            return (Statements.SERVICE_INPUTS, uint16(Statements.SERVICE_SLOTS), 1, false);
-        }
+        if (statement == Statements.DATASET) return (Statements.DATASET_INPUTS, 1, true);
+        if (statement == Statements.GRADIENT) return (Statements.GRADIENT_INPUTS, 3, true);
+        if (statement == Statements.OPTIMUM) return (Statements.OPTIMUM_INPUTS, 2, false);
+        if (statement == Statements.EVALUATION) return (Statements.EVALUATION_INPUTS, 2, true);
+        if (statement == Statements.SERVICE) return (Statements.SERVICE_INPUTS, 1, false);
         revert UnknownStatement(statement);
     }
 

@@ -66,14 +66,6 @@ impl Statement {
             Statement::Service => vec![1],
         }
     }
-    /// Slots that are part of the circuit's shape: 0 where there are none.
-    #[must_use]
-    pub fn slots(self) -> u16 {
-        match self {
-            Statement::Service => SERVICE_SLOTS as u16,
-            _ => 0,
-        }
-    }
 }
 
 /// Every statement's input 0.

@@ -141,18 +141,17 @@ impl World {
     /// A circuit, as it is registered.
     #[must_use]
     pub fn circuit(&self, statement: u8) -> NewCircuit {
-        let (input_count, link, slots, group_columns) = match statement {
-            1 => (2, 0, 0, vec![COLUMNS]),
-            2 => (2, 3, 0, vec![COLUMNS, 1, 1]),
-            3 => (5, 0, 0, vec![1, 1]),
-            4 => (3, 0, 0, vec![COLUMNS, 1]),
-            _ => (49, 0, 16, vec![1]),
+        let (input_count, link, group_columns) = match statement {
+            1 => (2, 0, vec![COLUMNS]),
+            2 => (2, 3, vec![COLUMNS, 1, 1]),
+            3 => (5, 0, vec![1, 1]),
+            4 => (3, 0, vec![COLUMNS, 1]),
+            _ => (49, 0, vec![1]),
         };
         NewCircuit {
             statement,
             layout: self.layout,
             link,
-            slots,
             proof_length: u32::from(group_columns.iter().sum::<u16>()) * 64 + 64,
             group_columns,
             input_count,

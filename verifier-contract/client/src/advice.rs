@@ -12,7 +12,6 @@ const ADVICE: &[(&str, &str)] = &[
     ("CircuitExists", "the circuit is registered already; nothing to do"),
     ("UnknownStatement", "statement codes go from 1 (dataset) to 5 (service)"),
     ("WrongInputCount", "the proof was made for another statement or by another version of the circuits"),
-    ("WrongSlots", "the circuit's slots are not those of its statement; build it from the same version"),
     ("WrongLinkCode", "link codes are 1 squared, 2 logistic, 3 softmax; gradient circuits need one, others 0 to 3"),
     ("WrongGroupCount", "the circuit's committed groups are not those of its statement"),
     ("WrongGroupColumns", "a committed group has an impossible number of columns for this statement"),

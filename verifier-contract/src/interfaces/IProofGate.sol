@@ -31,8 +31,6 @@ interface IProofGate {
         bytes32 layoutHash;
         /// 0 none, 1 squared, 2 logistic, 3 softmax.
         uint8 link;
-        /// Slots of the circuit: 16 for service, else 0.
-        uint16 slots;
         /// Columns of each committed group; the groups are the first points of a proof, in this order.
         uint16[] groupColumns;
         /// Digest of the SRS.
@@ -47,8 +45,6 @@ interface IProofGate {
         uint8 statement;
         /// As in `CircuitInfo`.
         uint8 link;
-        /// As in `CircuitInfo`.
-        uint16 slots;
         /// As in `CircuitInfo`.
         bytes32 layoutHash;
         /// As in `CircuitInfo`.
@@ -93,11 +89,6 @@ interface IProofGate {
     /// @param expected Public inputs that proofs of the statement have.
     /// @param given Public inputs given.
     error WrongInputCount(uint256 expected, uint256 given);
-    /// @notice The statement has other slots.
-    /// @param statement Code of the statement, 1 to 5 as in `CircuitInfo`.
-    /// @param expected Slots of the statement.
-    /// @param given Slots given.
-    error WrongSlots(uint8 statement, uint16 expected, uint16 given);
     /// @notice The link code does not exist, or it is none where the statement needs one.
     /// @param statement Code of the statement, 1 to 5 as in `CircuitInfo`.
     /// @param link Code given: 0 none, which a gradient may not have, 1 squared, 2 logistic, 3 softmax.
@@ -191,7 +182,7 @@ interface IProofGate {
     /// @notice The id that `info` has or would have.
     /// @param info Everything about the circuit. All of it enters the id but the verifier's address, which decides nothing
     /// that the code hash does not, and the gas cap, which may be raised.
-    /// @return circuitId keccak256 over verifying key, SRS, layout, statement, shape, code hash, input count, proof length
+    /// @return circuitId keccak256 over verifying key, SRS, layout, statement, link, code hash, input count, proof length
     /// and columns of the groups.
     function circuitIdOf(CircuitInfo calldata info) external pure returns (bytes32 circuitId);
 
@@ -202,12 +193,12 @@ interface IProofGate {
 
     /// @notice What a circuit's proofs may be used for; reverts if unknown or stopped.
     /// @param circuitId The circuit.
-    /// @return shape The circuit's statement, link, slots, layout and SRS.
+    /// @return shape The circuit's statement, link, layout and SRS.
     function usableShape(bytes32 circuitId) external view returns (CircuitShape memory shape);
 
     /// @notice The same of a circuit that may be stopped; reverts if unknown.
     /// @param circuitId The circuit.
-    /// @return shape The circuit's statement, link, slots, layout and SRS.
+    /// @return shape The circuit's statement, link, layout and SRS.
     function shapeOf(bytes32 circuitId) external view returns (CircuitShape memory shape);
 
     /// @notice Number of circuits added.
