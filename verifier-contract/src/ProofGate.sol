@@ -201,10 +201,7 @@ contract ProofGate is IProofGate, Ownable2Step {
 
     function _shapeOf(Entry storage entry) private view returns (CircuitShape memory) {
         return CircuitShape({
-            statement: entry.statement,
-            link: entry.link,
-            layoutHash: entry.layoutHash,
-            srsDigest: entry.srsDigest
+            statement: entry.statement, link: entry.link, layoutHash: entry.layoutHash, srsDigest: entry.srsDigest
         });
     }
 
@@ -241,7 +238,9 @@ contract ProofGate is IProofGate, Ownable2Step {
         pure
         returns (uint256 inputCount, uint256 groups, bool hasRecords)
     {
-        if (statement == Statements.DATASET) return (Statements.DATASET_INPUTS, 1, true);
+        if (statement == Statements.DATASET) {
+            return (Statements.DATASET_INPUTS, 1, true);
+        }
         if (statement == Statements.GRADIENT) return (Statements.GRADIENT_INPUTS, 3, true);
         if (statement == Statements.OPTIMUM) return (Statements.OPTIMUM_INPUTS, 2, false);
         if (statement == Statements.EVALUATION) return (Statements.EVALUATION_INPUTS, 2, true);

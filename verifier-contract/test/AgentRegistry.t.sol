@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
+import {IAgents} from "../src/interfaces/IAgents.sol";
+import {ICertification} from "../src/interfaces/ICertification.sol";
 import {IAgentRegistry} from "../src/interfaces/IAgentRegistry.sol";
+import {IDatasetOwners} from "../src/interfaces/IDatasetOwners.sol";
 import {IDatasetRegistry} from "../src/interfaces/IDatasetRegistry.sol";
 import {IProofGate} from "../src/interfaces/IProofGate.sol";
 import {Statements} from "../src/libraries/Statements.sol";
@@ -43,7 +46,7 @@ contract AgentRegistryTest is World {
         bytes32 second = agents.createAgent("digits", "");
         assertEq(agents.agentIdOf(OLGA, 1), second);
         assertEq(agents.agentCount(OLGA), 2);
-        vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.UnknownAgent.selector, bytes32("none")));
+        vm.expectRevert(abi.encodeWithSelector(IAgents.UnknownAgent.selector, bytes32("none")));
         agents.agentOwner("none");
     }
 
@@ -52,10 +55,10 @@ contract AgentRegistryTest is World {
         vm.prank(OLGA);
         agents.setMetadata(agent, "elsewhere");
         assertEq(keccak256(bytes(agents.agentMetadata(agent))), keccak256("elsewhere"));
-        vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.NotAgentOwner.selector, agent, MALLORY));
+        vm.expectRevert(abi.encodeWithSelector(IAgents.NotAgentOwner.selector, agent, MALLORY));
         vm.prank(MALLORY);
         agents.setMetadata(agent, "mine");
-        vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.MetadataTooLong.selector, 1025));
+        vm.expectRevert(abi.encodeWithSelector(IAgents.MetadataTooLong.selector, 1025));
         vm.prank(OLGA);
         agents.setMetadata(agent, string(new bytes(1025)));
         vm.prank(OLGA);
@@ -70,21 +73,21 @@ contract AgentRegistryTest is World {
         agents.offerAgent(agent, BEN);
         assertEq(agents.agentOwner(agent), OLGA);
         assertEq(agents.offeredTo(agent), BEN);
-        vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.NotOffered.selector, agent, BEN));
+        vm.expectRevert(abi.encodeWithSelector(IAgents.NotOffered.selector, agent, BEN));
         vm.prank(MALLORY);
         agents.acceptAgent(agent);
         vm.prank(BEN);
         agents.acceptAgent(agent);
         assertEq(agents.agentOwner(agent), BEN);
         assertEq(agents.payoutOf(agent), BEN); // Cleo was Olga's choice
-        bytes memory reason = abi.encodeWithSelector(IAgentRegistry.NotAgentOwner.selector, agent, OLGA);
+        bytes memory reason = abi.encodeWithSelector(IAgents.NotAgentOwner.selector, agent, OLGA);
         vm.expectRevert(reason);
         vm.prank(OLGA);
         agents.offerAgent(agent, OLGA);
         vm.expectRevert(reason);
         vm.prank(OLGA);
         agents.setPayout(agent, OLGA);
-        vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.NotOffered.selector, agent, address(0)));
+        vm.expectRevert(abi.encodeWithSelector(IAgents.NotOffered.selector, agent, address(0)));
         vm.prank(BEN);
         agents.acceptAgent(agent);
     }
@@ -104,7 +107,7 @@ contract AgentRegistryTest is World {
         assertEq(agents.latestCertified(agent), version);
         // the old owner proposes nothing more
         IAgentRegistry.VersionParams memory params = versionParams();
-        vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.NotAgentOwner.selector, agent, OLGA));
+        vm.expectRevert(abi.encodeWithSelector(IAgents.NotAgentOwner.selector, agent, OLGA));
         vm.prank(OLGA);
         agents.propose(agent, params);
     }
@@ -133,7 +136,7 @@ contract AgentRegistryTest is World {
     function test_RevertWhen_StrangerProposes() public {
         IAgentRegistry.VersionParams memory params = versionParams();
         vm.prank(MALLORY);
-        vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.NotAgentOwner.selector, agent, MALLORY));
+        vm.expectRevert(abi.encodeWithSelector(IAgents.NotAgentOwner.selector, agent, MALLORY));
         agents.propose(agent, params);
     }
 
@@ -260,13 +263,13 @@ contract AgentRegistryTest is World {
     function test_RevertWhen_DatasetIsUnknown() public {
         version = draft(versionParams());
         expectNotListed(
-            version, ids1("none"), abi.encodeWithSelector(IDatasetRegistry.UnknownDataset.selector, bytes32("none"))
+            version, ids1("none"), abi.encodeWithSelector(IDatasetOwners.UnknownDataset.selector, bytes32("none"))
         );
     }
 
     function test_RevertWhen_StrangerListsOrCloses() public {
         version = draft(versionParams());
-        bytes memory reason = abi.encodeWithSelector(IAgentRegistry.NotAgentOwner.selector, agent, ADA);
+        bytes memory reason = abi.encodeWithSelector(IAgents.NotAgentOwner.selector, agent, ADA);
         bytes32[] memory ids = bothSets();
         vm.expectRevert(reason);
         vm.prank(ADA);
@@ -510,7 +513,7 @@ contract AgentRegistryTest is World {
         addAllGradients();
         certifyWith(optimumWith(optimumInputs()));
         bytes32 stranger = registerAs(OLGA, registerParams(), "olga", 10);
-        vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.DatasetNotInVersion.selector, stranger));
+        vm.expectRevert(abi.encodeWithSelector(ICertification.DatasetNotInVersion.selector, stranger));
         agents.rewardWeight(agent, version, stranger);
     }
 

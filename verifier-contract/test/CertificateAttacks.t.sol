@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
+import {ICertification} from "../src/interfaces/ICertification.sol";
 import {IAgentRegistry} from "../src/interfaces/IAgentRegistry.sol";
 import {IDatasetRegistry} from "../src/interfaces/IDatasetRegistry.sol";
 import {IProofGate} from "../src/interfaces/IProofGate.sol";
@@ -46,7 +47,7 @@ contract CertificateAttacksTest is World {
         expectGradientRefused(
             gradientOf(adaSet, 0, "ada 0 relabelled", 6e12),
             abi.encodeWithSelector(
-                IAgentRegistry.WrongRecords.selector,
+                ICertification.WrongRecords.selector,
                 adaSet,
                 0,
                 recordsDigest("ada 0"),
@@ -61,7 +62,7 @@ contract CertificateAttacksTest is World {
         expectGradientRefused(
             proof,
             abi.encodeWithSelector(
-                IAgentRegistry.WrongRecords.selector, adaSet, 0, recordsDigest("ada 0"), recordsDigest("ada 1")
+                ICertification.WrongRecords.selector, adaSet, 0, recordsDigest("ada 0"), recordsDigest("ada 1")
             )
         );
     }
@@ -73,7 +74,7 @@ contract CertificateAttacksTest is World {
         .proof;
         expectGradientRefused(
             proof,
-            abi.encodeWithSelector(IAgentRegistry.WrongWeights.selector, pointDigest(W), pointDigest("other weights"))
+            abi.encodeWithSelector(ICertification.WrongWeights.selector, pointDigest(W), pointDigest("other weights"))
         );
     }
 
@@ -94,7 +95,7 @@ contract CertificateAttacksTest is World {
         ) >> 8;
         verifier.commit(proof.inputs, proof.proof);
         expectGradientRefused(
-            proof, abi.encodeWithSelector(IAgentRegistry.WrongContext.selector, hers, proof.inputs[0])
+            proof, abi.encodeWithSelector(ICertification.WrongContext.selector, hers, proof.inputs[0])
         );
     }
 
@@ -108,7 +109,7 @@ contract CertificateAttacksTest is World {
     function test_Attack_GradientOfADatasetThatIsNotListed() public {
         bytes32 junk = registerAs(MALLORY, registerParams(), "junk", 10);
         expectGradientRefused(
-            gradientOf(junk, 0, "junk", 1e12), abi.encodeWithSelector(IAgentRegistry.DatasetNotInVersion.selector, junk)
+            gradientOf(junk, 0, "junk", 1e12), abi.encodeWithSelector(ICertification.DatasetNotInVersion.selector, junk)
         );
     }
 
@@ -119,7 +120,7 @@ contract CertificateAttacksTest is World {
         bytes32 larger = datasets.extend(adaSet, more);
         expectGradientRefused(
             gradientOf(larger, 2, "ada 2", 1e12),
-            abi.encodeWithSelector(IAgentRegistry.DatasetNotInVersion.selector, larger)
+            abi.encodeWithSelector(ICertification.DatasetNotInVersion.selector, larger)
         );
     }
 
@@ -129,7 +130,7 @@ contract CertificateAttacksTest is World {
         int256[4] memory values = [limit, -limit, int256(R / 2), -int256(R / 2)];
         for (uint256 i = 0; i < 4; ++i) {
             IAgentRegistry.GradientProof[] memory proofs = gradients1(gradientOf(benSet, 0, "ben 0", values[i]));
-            vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.PublicValueOutOfRange.selector, 1, field(values[i])));
+            vm.expectRevert(abi.encodeWithSelector(ICertification.PublicValueOutOfRange.selector, 1, field(values[i])));
             agents.addGradients(agent, version, proofs);
         }
         addGradient(gradientOf(benSet, 0, "ben 0", 1 - limit));
@@ -178,7 +179,7 @@ contract CertificateAttacksTest is World {
         params.wDigest = pointDigest("other weights");
         version = closed(params, bothSets());
         IAgentRegistry.GradientProof[] memory proofs = gradients1(old);
-        vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.WrongWeights.selector, params.wDigest, pointDigest(W)));
+        vm.expectRevert(abi.encodeWithSelector(ICertification.WrongWeights.selector, params.wDigest, pointDigest(W)));
         agents.addGradients(agent, version, proofs);
     }
 
@@ -190,7 +191,7 @@ contract CertificateAttacksTest is World {
         expectRefused(
             accepted(optimumInputs(), abi.encodePacked(points(W, 1), point)),
             abi.encodeWithSelector(
-                IAgentRegistry.WrongGradient.selector, keccak256(curvePoint(sumScalar())), keccak256(point)
+                ICertification.WrongGradient.selector, keccak256(curvePoint(sumScalar())), keccak256(point)
             )
         );
     }
@@ -210,7 +211,7 @@ contract CertificateAttacksTest is World {
             optimumInputs(),
             abi.encodePacked(points(W, 1), curvePoint(addmod(gradientScalar("ada 0"), gradientScalar("ada 1"), R)))
         );
-        vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.GradientsMissing.selector, 2, 3));
+        vm.expectRevert(abi.encodeWithSelector(ICertification.GradientsMissing.selector, 2, 3));
         certifyWith(forged);
         addGradient(honestGradient(2));
         certifyWith(optimumWith(optimumInputs()));
@@ -225,7 +226,7 @@ contract CertificateAttacksTest is World {
         addGradient(gradientWith(benSet, 0, "ben 0", N_BEN, R - addmod(a, b, R)));
         Proof memory forged = accepted(optimumInputs(), abi.encodePacked(points(W, 1), uint256(0), uint256(0)));
         bytes32 infinity = keccak256(abi.encode(0, 0));
-        vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.WrongGradient.selector, infinity, infinity));
+        vm.expectRevert(abi.encodeWithSelector(ICertification.WrongGradient.selector, infinity, infinity));
         certifyWith(forged);
     }
 
@@ -248,7 +249,7 @@ contract CertificateAttacksTest is World {
         addAllGradients();
         expectRefused(
             accepted(optimumInputs(), abi.encodePacked(points("better weights", 1), curvePoint(sumScalar()))),
-            abi.encodeWithSelector(IAgentRegistry.WrongWeights.selector, pointDigest(W), pointDigest("better weights"))
+            abi.encodeWithSelector(ICertification.WrongWeights.selector, pointDigest(W), pointDigest("better weights"))
         );
     }
 
@@ -257,7 +258,7 @@ contract CertificateAttacksTest is World {
         uint256 other = agents.optimumContext(agent, second);
         uint256 own = agents.optimumContext(agent, version);
         expectRefusedInput(
-            Statements.CTX, other, abi.encodeWithSelector(IAgentRegistry.WrongContext.selector, own, other)
+            Statements.CTX, other, abi.encodeWithSelector(ICertification.WrongContext.selector, own, other)
         );
     }
 
@@ -280,7 +281,7 @@ contract CertificateAttacksTest is World {
         ) >> 8;
         uint256 own = agents.optimumContext(agent, version);
         expectRefusedInput(
-            Statements.CTX, other, abi.encodeWithSelector(IAgentRegistry.WrongContext.selector, own, other)
+            Statements.CTX, other, abi.encodeWithSelector(ICertification.WrongContext.selector, own, other)
         );
     }
 
@@ -288,7 +289,7 @@ contract CertificateAttacksTest is World {
 
     function test_Attack_NOffByOne() public {
         expectRefusedInput(
-            Statements.OPTIMUM_N, 1598, abi.encodeWithSelector(IAgentRegistry.WrongRecordCount.selector, 1597, 1598)
+            Statements.OPTIMUM_N, 1598, abi.encodeWithSelector(ICertification.WrongRecordCount.selector, 1597, 1598)
         );
     }
 
@@ -296,7 +297,7 @@ contract CertificateAttacksTest is World {
         expectRefusedInput(
             Statements.OPTIMUM_LAMBDA,
             LAMBDA + 1,
-            abi.encodeWithSelector(IAgentRegistry.WrongLambda.selector, LAMBDA, LAMBDA + 1)
+            abi.encodeWithSelector(ICertification.WrongLambda.selector, LAMBDA, LAMBDA + 1)
         );
     }
 
@@ -307,7 +308,7 @@ contract CertificateAttacksTest is World {
         uint256[] memory inputs = optimumInputs();
         inputs[Statements.OPTIMUM_EPSILON] = 4 * DELTA + 1;
         Proof memory forged = optimumWith(inputs);
-        vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.EpsilonOverCap.selector, 4 * DELTA + 1, 4 * DELTA));
+        vm.expectRevert(abi.encodeWithSelector(ICertification.EpsilonOverCap.selector, 4 * DELTA + 1, 4 * DELTA));
         certifyWith(forged);
         inputs[Statements.OPTIMUM_EPSILON] = 4 * DELTA;
         certifyWith(optimumWith(inputs));
@@ -322,7 +323,7 @@ contract CertificateAttacksTest is World {
         inputs[Statements.OPTIMUM_NORM] = least - 1;
         Proof memory forged = optimumWith(inputs);
         vm.expectRevert(
-            abi.encodeWithSelector(IAgentRegistry.EpsilonTooLarge.selector, EPSILON, DELTA, LAMBDA, least - 1)
+            abi.encodeWithSelector(ICertification.EpsilonTooLarge.selector, EPSILON, DELTA, LAMBDA, least - 1)
         );
         certifyWith(forged);
         inputs[Statements.OPTIMUM_NORM] = least;
@@ -335,12 +336,12 @@ contract CertificateAttacksTest is World {
         uint256[] memory inputs = optimumInputs();
         inputs[Statements.OPTIMUM_EPSILON] = R - 1; // "-1"
         Proof memory forged = optimumWith(inputs);
-        vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.PublicValueOutOfRange.selector, 3, R - 1));
+        vm.expectRevert(abi.encodeWithSelector(ICertification.PublicValueOutOfRange.selector, 3, R - 1));
         certifyWith(forged);
         inputs = optimumInputs();
         inputs[Statements.OPTIMUM_NORM] = 1 << 24;
         expectRefused(
-            optimumWith(inputs), abi.encodeWithSelector(IAgentRegistry.PublicValueOutOfRange.selector, 4, 1 << 24)
+            optimumWith(inputs), abi.encodeWithSelector(ICertification.PublicValueOutOfRange.selector, 4, 1 << 24)
         );
     }
 
@@ -348,7 +349,7 @@ contract CertificateAttacksTest is World {
         expectRefusedInput(
             Statements.OPTIMUM_NORM,
             0,
-            abi.encodeWithSelector(IAgentRegistry.EpsilonTooLarge.selector, EPSILON, DELTA, LAMBDA, 0)
+            abi.encodeWithSelector(ICertification.EpsilonTooLarge.selector, EPSILON, DELTA, LAMBDA, 0)
         );
     }
 
@@ -379,7 +380,7 @@ contract CertificateAttacksTest is World {
             least - 31e11 - N_BEN - 1,
             31e11,
             N_BEN,
-            abi.encodeWithSelector(IAgentRegistry.SumBelowOptimum.selector, least - 1)
+            abi.encodeWithSelector(ICertification.SumBelowOptimum.selector, least - 1)
         );
     }
 
@@ -395,7 +396,7 @@ contract CertificateAttacksTest is World {
             ada - 31e11,
             31e11,
             -most - 1,
-            abi.encodeWithSelector(IAgentRegistry.TooNegative.selector, most + 1, ada - most - 1)
+            abi.encodeWithSelector(ICertification.TooNegative.selector, most + 1, ada - most - 1)
         );
     }
 
@@ -429,23 +430,23 @@ contract CertificateAttacksTest is World {
         Proof memory proof = accepted(inputs, abi.encodePacked(points(W, 1), curvePoint(scalar)));
         uint256 negative = uint256(-each) * many;
         vm.expectRevert(
-            abi.encodeWithSelector(IAgentRegistry.TooNegative.selector, negative, int256(N_ALL) - int256(negative))
+            abi.encodeWithSelector(ICertification.TooNegative.selector, negative, int256(N_ALL) - int256(negative))
         );
         certifyWith(proof);
     }
 
     function test_Attack_SumOfNothing() public {
-        addAndExpect(0, 0, 0, abi.encodeWithSelector(IAgentRegistry.SumTooSmall.selector, int256(0), 3));
+        addAndExpect(0, 0, 0, abi.encodeWithSelector(ICertification.SumTooSmall.selector, int256(0), 3));
     }
 
     function test_Attack_SumThatIsNegative() public {
-        addAndExpect(-14e12, 0, 0, abi.encodeWithSelector(IAgentRegistry.SumTooSmall.selector, -int256(14e12), 3));
+        addAndExpect(-14e12, 0, 0, abi.encodeWithSelector(ICertification.SumTooSmall.selector, -int256(14e12), 3));
     }
 
     /// Where the weights are so small that rounding would show: 2^20 units a shard are needed.
     function test_Attack_SumThatRoundingCouldMove() public {
         int256 least = 3 << 20;
-        addAndExpect(least - 1, 0, 0, abi.encodeWithSelector(IAgentRegistry.SumTooSmall.selector, least - 1, 3));
+        addAndExpect(least - 1, 0, 0, abi.encodeWithSelector(ICertification.SumTooSmall.selector, least - 1, 3));
         addAndExpectSmall(least);
     }
 
@@ -462,7 +463,7 @@ contract CertificateAttacksTest is World {
         inputs[Statements.OPTIMUM_NORM] = 1;
         // passes this rule, and fails the next: for n·λ·v² it is far too small
         Proof memory proof = optimumWith(inputs);
-        vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.SumBelowOptimum.selector, sum));
+        vm.expectRevert(abi.encodeWithSelector(ICertification.SumBelowOptimum.selector, sum));
         certifyWith(proof);
     }
 
@@ -482,7 +483,7 @@ contract CertificateAttacksTest is World {
             6e12,
             31e11,
             N_BEN,
-            abi.encodeWithSelector(IAgentRegistry.BelowLeastShare.selector, uint256(N_BEN) * 10_000 / 3309, N_ALL)
+            abi.encodeWithSelector(ICertification.BelowLeastShare.selector, uint256(N_BEN) * 10_000 / 3309, N_ALL)
         );
     }
 
@@ -511,7 +512,7 @@ contract CertificateAttacksTest is World {
         Proof memory proof = accepted(inputs, abi.encodePacked(points(W, 1), curvePoint(scalar)));
         vm.expectRevert(
             abi.encodeWithSelector(
-                IAgentRegistry.BelowLeastShare.selector, uint256(N_BEN) * 10_000 / 3000, N_ALL + 120e12
+                ICertification.BelowLeastShare.selector, uint256(N_BEN) * 10_000 / 3000, N_ALL + 120e12
             )
         );
         certifyWith(proof);
@@ -533,7 +534,7 @@ contract CertificateAttacksTest is World {
             10e12,
             35e11,
             6e11,
-            abi.encodeWithSelector(IAgentRegistry.BelowLeastShare.selector, uint256(6e11) * 10_000 / 3000, 141e11)
+            abi.encodeWithSelector(ICertification.BelowLeastShare.selector, uint256(6e11) * 10_000 / 3000, 141e11)
         );
     }
 

@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {AgentRegistry} from "../src/AgentRegistry.sol";
 import {DatasetRegistry} from "../src/DatasetRegistry.sol";
 import {ProofGate} from "../src/ProofGate.sol";
+import {IDatasetOwners} from "../src/interfaces/IDatasetOwners.sol";
 import {IDatasetRegistry} from "../src/interfaces/IDatasetRegistry.sol";
 import {IProofGate} from "../src/interfaces/IProofGate.sol";
 import {Statements} from "../src/libraries/Statements.sol";
@@ -54,9 +55,9 @@ contract DatasetRegistryTest is World {
     }
 
     function test_RevertWhen_DatasetIsUnknown() public {
-        vm.expectRevert(abi.encodeWithSelector(IDatasetRegistry.UnknownDataset.selector, bytes32("none")));
+        vm.expectRevert(abi.encodeWithSelector(IDatasetOwners.UnknownDataset.selector, bytes32("none")));
         datasets.dataset("none");
-        vm.expectRevert(abi.encodeWithSelector(IDatasetRegistry.UnknownDataset.selector, bytes32("none")));
+        vm.expectRevert(abi.encodeWithSelector(IDatasetOwners.UnknownDataset.selector, bytes32("none")));
         datasets.datasetOwner("none");
     }
 
@@ -263,7 +264,7 @@ contract DatasetRegistryTest is World {
     function test_Attack_ExtensionByAStrangerOrOutOfPlace() public {
         registerDatasets();
         IDatasetRegistry.ShardProof[] memory more = oneShard(shardProof(ADA, "ada 2", 2, 50));
-        vm.expectRevert(abi.encodeWithSelector(IDatasetRegistry.NotDatasetOwner.selector, adaSet, BEN));
+        vm.expectRevert(abi.encodeWithSelector(IDatasetOwners.NotDatasetOwner.selector, adaSet, BEN));
         vm.prank(BEN);
         datasets.extend(adaSet, more);
         uint256 expected = datasets.shardContext(BEN, registerParams(), layoutHash, 1, 50);
@@ -463,7 +464,7 @@ contract DatasetRegistryTest is World {
         registerDatasets();
         IDatasetRegistry.GrantTerms memory terms_ = grantTerms(1);
         vm.prank(MALLORY);
-        vm.expectRevert(abi.encodeWithSelector(IDatasetRegistry.NotDatasetOwner.selector, adaSet, MALLORY));
+        vm.expectRevert(abi.encodeWithSelector(IDatasetOwners.NotDatasetOwner.selector, adaSet, MALLORY));
         datasets.grantTraining(adaSet, MALLORY, terms_);
     }
 

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {Evaluations} from "../src/Evaluations.sol";
+import {ICertification} from "../src/interfaces/ICertification.sol";
 import {IAgentRegistry} from "../src/interfaces/IAgentRegistry.sol";
 import {IDatasetRegistry} from "../src/interfaces/IDatasetRegistry.sol";
 import {IEvaluations} from "../src/interfaces/IEvaluations.sol";
@@ -67,7 +68,7 @@ contract RealLifeTest is RealWorld {
         closeFirst();
         add(version, gradient(2));
         Proof memory proof = proofOf("optimum");
-        vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.GradientsMissing.selector, 1, 3));
+        vm.expectRevert(abi.encodeWithSelector(ICertification.GradientsMissing.selector, 1, 3));
         agents.certify(agent, version, proof.inputs, proof.proof);
         add(version, gradient(0));
         vm.warp(block.timestamp + 30 days);
@@ -151,7 +152,7 @@ contract RealLifeTest is RealWorld {
         expectGradientRefused(
             gradientOf(adaSet, 0, "gradient-relabelled"),
             abi.encodeWithSelector(
-                IAgentRegistry.WrongRecords.selector,
+                ICertification.WrongRecords.selector,
                 adaSet,
                 0,
                 digestOf("ada-0", 0, 9),
@@ -165,7 +166,7 @@ contract RealLifeTest is RealWorld {
         expectGradientRefused(
             gradientOf(adaSet, 0, "gradient-1"),
             abi.encodeWithSelector(
-                IAgentRegistry.WrongRecords.selector, adaSet, 0, digestOf("ada-0", 0, 9), digestOf("ada-1", 0, 9)
+                ICertification.WrongRecords.selector, adaSet, 0, digestOf("ada-0", 0, 9), digestOf("ada-1", 0, 9)
             )
         );
     }
@@ -175,7 +176,7 @@ contract RealLifeTest is RealWorld {
         add(version, gradient(0));
         add(version, gradient(1));
         Proof memory proof = proofOf("optimum");
-        vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.GradientsMissing.selector, 2, 3));
+        vm.expectRevert(abi.encodeWithSelector(ICertification.GradientsMissing.selector, 2, 3));
         agents.certify(agent, version, proof.inputs, proof.proof);
     }
 
@@ -185,7 +186,7 @@ contract RealLifeTest is RealWorld {
         expectGradientRefused(
             gradientOf(benSet, 0, "tilted-gradient-0"),
             abi.encodeWithSelector(
-                IAgentRegistry.WrongWeights.selector, digestOf("gradient-2", 9, 1), digestOf("tilted-gradient-0", 9, 1)
+                ICertification.WrongWeights.selector, digestOf("gradient-2", 9, 1), digestOf("tilted-gradient-0", 9, 1)
             )
         );
     }
@@ -226,7 +227,7 @@ contract RealLifeTest is RealWorld {
             distance <= proof.inputs[Statements.OPTIMUM_LAMBDA] * proof.inputs[Statements.OPTIMUM_NORM],
             "the relative distance alone would pass"
         );
-        vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.EpsilonOverCap.selector, epsilon, cap));
+        vm.expectRevert(abi.encodeWithSelector(ICertification.EpsilonOverCap.selector, epsilon, cap));
         agents.certify(agent, tilted, proof.inputs, proof.proof);
     }
 
@@ -266,7 +267,7 @@ contract RealLifeTest is RealWorld {
     function expectBelowLeastShare(string memory name) private {
         Proof memory proof = proofOf(name);
         IAgentRegistry.Sums memory sums = agents.sumsOf(agent, version);
-        vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.BelowLeastShare.selector, sums.leastBase, sums.positive));
+        vm.expectRevert(abi.encodeWithSelector(ICertification.BelowLeastShare.selector, sums.leastBase, sums.positive));
         agents.certify(agent, version, proof.inputs, proof.proof);
     }
 
@@ -301,7 +302,7 @@ contract RealLifeTest is RealWorld {
         Proof memory proof = proofOf("diluted-optimum");
         uint256 expected = agents.optimumContext(agent, version);
         vm.expectRevert(
-            abi.encodeWithSelector(IAgentRegistry.WrongContext.selector, expected, proof.inputs[Statements.CTX])
+            abi.encodeWithSelector(ICertification.WrongContext.selector, expected, proof.inputs[Statements.CTX])
         );
         agents.certify(agent, version, proof.inputs, proof.proof);
         assertTrue(agents.sumsOf(agent, version).leastBase == type(uint128).max, "nobody asked for a share");
@@ -343,7 +344,7 @@ contract RealLifeTest is RealWorld {
         }
         Proof memory proof = proofOf("outvoted-optimum");
         uint256 negative = sums.positive - uint256(sums.total);
-        vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.TooNegative.selector, negative, sums.total));
+        vm.expectRevert(abi.encodeWithSelector(ICertification.TooNegative.selector, negative, sums.total));
         agents.certify(agent, version, proof.inputs, proof.proof);
     }
 
@@ -363,7 +364,7 @@ contract RealLifeTest is RealWorld {
         );
         vm.prank(olga);
         agents.addDatasets(agent, version, more);
-        expectGradientRefused(gradient(2), abi.encodeWithSelector(IAgentRegistry.DatasetNotInVersion.selector, benSet));
+        expectGradientRefused(gradient(2), abi.encodeWithSelector(ICertification.DatasetNotInVersion.selector, benSet));
     }
 
     /// Less for data, or a lower price, than the grant asks for: not listed, and so never certified.

@@ -9,7 +9,7 @@ import {Pausable} from "@openzeppelin/contracts/utils/Pausable.sol";
 import {DatasetRegistry} from "../src/DatasetRegistry.sol";
 import {ProofGate} from "../src/ProofGate.sol";
 import {SessionEscrow} from "../src/SessionEscrow.sol";
-import {IAgentRegistry} from "../src/interfaces/IAgentRegistry.sol";
+import {ICertification} from "../src/interfaces/ICertification.sol";
 import {IDatasetRegistry} from "../src/interfaces/IDatasetRegistry.sol";
 import {IProofGate} from "../src/interfaces/IProofGate.sol";
 import {ISessionEscrow} from "../src/interfaces/ISessionEscrow.sol";
@@ -393,7 +393,7 @@ contract SessionEscrowTest is World {
         IDatasetRegistry.ShardProof[] memory more = oneShard(shardProof(ADA, "ada 2", 2, 50));
         vm.prank(ADA);
         bytes32 larger = datasets.extend(adaSet, more);
-        vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.DatasetNotInVersion.selector, larger));
+        vm.expectRevert(abi.encodeWithSelector(ICertification.DatasetNotInVersion.selector, larger));
         escrow.withdrawProvider(agent, version, larger);
     }
 
