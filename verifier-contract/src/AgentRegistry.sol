@@ -98,6 +98,14 @@ contract AgentRegistry is Certification, Multicall {
     }
 
     /// @inheritdoc IAgentRegistry
+    function adopt(bytes32 agentId, uint32 version) external {
+        Entry storage entry = _inStatus(agentId, version, Status.Closed);
+        if (msg.sender != agentOwner(agentId)) revert NotAgentOwner(agentId, msg.sender);
+        entry.adoptedBy = msg.sender;
+        emit VersionAdopted(agentId, version, msg.sender);
+    }
+
+    /// @inheritdoc IAgentRegistry
     function abandon(bytes32 agentId, uint32 version) external {
         Entry storage entry = _knownVersion(agentId, version);
         if (entry.status != Status.Draft && entry.status != Status.Closed) {

@@ -25,26 +25,49 @@ abstract contract Certification is Versions {
         Points.Point gradient;
     }
 
+    /// A gradient that is new: which of the proofs given, and the shard that it has to be of.
+    struct Fresh {
+        uint256 place;
+        bytes32 root;
+        bytes32 shardDigest;
+    }
+
     /// @inheritdoc IAgentRegistry
     function addGradients(bytes32 agentId, uint32 version, GradientProof[] calldata proofs) external {
         Entry storage entry = _inStatus(agentId, version, Status.Closed);
-        Added memory added =
-            Added({shards: 0, positive: 0, negative: 0, leastBase: entry.leastBase, gradient: entry.gradient});
-        for (uint256 i = 0; i < proofs.length; ++i) {
-            _addGradient(agentId, version, entry, proofs[i], added);
-        }
-        entry.shardsDone += added.shards;
-        entry.positive = SafeCast.toUint128(entry.positive + added.positive);
-        entry.negative = SafeCast.toUint128(entry.negative + added.negative);
-        entry.leastBase = uint128(added.leastBase); // it only falls
-        entry.gradient = added.gradient;
+        (Fresh[] memory fresh, IProofGate.CircuitProof[] memory given) = _freshOf(agentId, version, entry, proofs, 0);
+        _addAll(agentId, version, proofs, fresh, GATE.checkAll(given));
+    }
+
+    /// @inheritdoc IAgentRegistry
+    function addGradientsAndCertify(
+        bytes32 agentId,
+        uint32 version,
+        GradientProof[] calldata proofs,
+        uint256[] calldata inputs,
+        bytes calldata proof
+    ) external {
+        Entry storage entry = _inStatus(agentId, version, Status.Closed);
+        (Fresh[] memory fresh, IProofGate.CircuitProof[] memory given) = _freshOf(agentId, version, entry, proofs, 1);
+        given[fresh.length] = IProofGate.CircuitProof(entry.optimumCircuitId, inputs, proof);
+        bytes32[][] memory digests = GATE.checkAll(given);
+        _addAll(agentId, version, proofs, fresh, digests);
+        if (entry.shardsDone != entry.shards) revert GradientsMissing(entry.shardsDone, entry.shards);
+        _certify(agentId, version, inputs, digests[fresh.length]);
     }
 
     /// @inheritdoc IAgentRegistry
     function certify(bytes32 agentId, uint32 version, uint256[] calldata inputs, bytes calldata proof) external {
         Entry storage entry = _inStatus(agentId, version, Status.Closed);
         if (entry.shardsDone != entry.shards) revert GradientsMissing(entry.shardsDone, entry.shards);
-        bytes32[] memory digests = GATE.check(entry.optimumCircuitId, inputs, proof);
+        _certify(agentId, version, inputs, GATE.check(entry.optimumCircuitId, inputs, proof));
+    }
+
+    /// Certifies by an optimum proof that was checked, with these inputs and committed groups.
+    function _certify(bytes32 agentId, uint32 version, uint256[] calldata inputs, bytes32[] memory digests) private {
+        Entry storage entry = _versions[agentId][version];
+        address owner = agentOwner(agentId);
+        if (owner != entry.owner && owner != entry.adoptedBy) revert NotAdopted(agentId, version, owner);
         bytes32 stopped = _stoppedCircuit(entry);
         if (stopped != bytes32(0)) revert IProofGate.StoppedCircuit(stopped);
 
@@ -72,46 +95,87 @@ abstract contract Certification is Versions {
         emit VersionCertified(agentId, version, entry.records, entry.epsilon, entry.norm, total, entry.positive);
     }
 
-    function _addGradient(
+    /// The gradients that were not added before, marked as added from now on, and their proofs, with room for `more`.
+    function _freshOf(
         bytes32 agentId,
         uint32 version,
         Entry storage entry,
-        GradientProof calldata proof,
-        Added memory added
-    ) private {
-        (bytes32 root, uint32 shards, bytes32 shardDigest) = DATASETS.shardOf(proof.datasetId, proof.shard);
+        GradientProof[] calldata proofs,
+        uint256 more
+    ) private returns (Fresh[] memory fresh, IProofGate.CircuitProof[] memory given) {
         bytes32 key = _keyOf(agentId, version);
-        Part storage part = _parts[key][root];
-        if (part.shards != shards) revert DatasetNotInVersion(proof.datasetId);
-        if (_isDone(part, key, root, proof.shard)) return;
+        bytes32 circuitId = entry.gradientCircuitId;
+        fresh = new Fresh[](proofs.length);
+        given = new IProofGate.CircuitProof[](proofs.length + more);
+        uint256 count = 0;
+        for (uint256 i = 0; i < proofs.length; ++i) {
+            GradientProof calldata proof = proofs[i];
+            (bytes32 root, uint32 shards, bytes32 shardDigest) = DATASETS.shardOf(proof.datasetId, proof.shard);
+            Part storage part = _parts[key][root];
+            if (part.shards != shards) revert DatasetNotInVersion(proof.datasetId);
+            if (_isDone(part, key, root, proof.shard)) continue;
+            _setDone(part, key, root, proof.shard);
+            fresh[count] = Fresh(i, root, shardDigest);
+            given[count++] = IProofGate.CircuitProof(circuitId, proof.inputs, proof.proof);
+        }
+        // both arrays are as long as what was put into them
+        assembly ("memory-safe") {
+            mstore(fresh, count)
+            mstore(given, add(count, more))
+        }
+    }
 
-        bytes32 gradientDigest = _checkGradient(entry, proof, shardDigest);
-        int256 contribution = Statements.signed(proof.inputs[Statements.GRADIENT_CONTRIBUTION]);
+    /// Adds the fresh gradients, of whose proofs these are the committed groups.
+    function _addAll(
+        bytes32 agentId,
+        uint32 version,
+        GradientProof[] calldata proofs,
+        Fresh[] memory fresh,
+        bytes32[][] memory digests
+    ) private {
+        Entry storage entry = _versions[agentId][version];
+        bytes32 key = _keyOf(agentId, version);
+        Added memory added =
+            Added({shards: 0, positive: 0, negative: 0, leastBase: entry.leastBase, gradient: entry.gradient});
+        for (uint256 i = 0; i < fresh.length; ++i) {
+            GradientProof calldata proof = proofs[fresh[i].place];
+            bytes32 gradientDigest = _requireFit(entry, proof, fresh[i].shardDigest, digests[i]);
+            int256 contribution = _addContribution(_parts[key][fresh[i].root], proof.inputs, added);
+            emit GradientAdded(agentId, version, proof.datasetId, proof.shard, contribution, gradientDigest);
+            added.gradient = added.gradient.plus(_gradientPoint(entry.columns, proof.proof, gradientDigest));
+        }
+        entry.shardsDone += added.shards;
+        entry.positive = SafeCast.toUint128(entry.positive + added.positive);
+        entry.negative = SafeCast.toUint128(entry.negative + added.negative);
+        entry.leastBase = uint128(added.leastBase); // it only falls
+        entry.gradient = added.gradient;
+    }
+
+    /// Adds a shard's contribution to its dataset's.
+    function _addContribution(Part storage part, uint256[] calldata inputs, Added memory added)
+        private
+        returns (int256 contribution)
+    {
+        contribution = Statements.signed(inputs[Statements.GRADIENT_CONTRIBUTION]);
         int256 limit = int256(1 << Statements.CONTRIBUTION_LIMIT_BITS);
         if (contribution <= -limit || contribution >= limit) {
-            revert PublicValueOutOfRange(
-                Statements.GRADIENT_CONTRIBUTION, proof.inputs[Statements.GRADIENT_CONTRIBUTION]
-            );
+            revert PublicValueOutOfRange(Statements.GRADIENT_CONTRIBUTION, inputs[Statements.GRADIENT_CONTRIBUTION]);
         }
-
         ++added.shards;
-        _setDone(part, key, root, proof.shard);
         // fewer than 2^16 shards of less than 2^112 each
         part.value += int136(contribution);
         uint16 done = part.shardsDone + 1;
         part.shardsDone = done;
-        if (done == shards) _addDataset(part, added);
-        emit GradientAdded(agentId, version, proof.datasetId, proof.shard, contribution, gradientDigest);
-        added.gradient = added.gradient.plus(_gradientPoint(entry.columns, proof.proof, gradientDigest));
+        if (done == part.shards) _addDataset(part, added);
     }
 
     /// The gradient proof is of this shard, these weights and this owner; the digest of its gradient.
-    function _checkGradient(Entry storage entry, GradientProof calldata proof, bytes32 shardDigest)
-        private
-        view
-        returns (bytes32 gradientDigest)
-    {
-        bytes32[] memory digests = GATE.check(entry.gradientCircuitId, proof.inputs, proof.proof);
+    function _requireFit(
+        Entry storage entry,
+        GradientProof calldata proof,
+        bytes32 shardDigest,
+        bytes32[] memory digests
+    ) private view returns (bytes32 gradientDigest) {
         bytes32 proven = digests[Statements.GRADIENT_GROUP_XY];
         if (proven != shardDigest) revert WrongRecords(proof.datasetId, proof.shard, shardDigest, proven);
         bytes32 wDigest = digests[Statements.GRADIENT_GROUP_W];

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+
 import {IDatasetRegistry} from "./interfaces/IDatasetRegistry.sol";
 import {IProofGate} from "./interfaces/IProofGate.sol";
 import {Statements} from "./libraries/Statements.sol";
@@ -58,18 +60,26 @@ abstract contract DatasetRecords is IDatasetRegistry {
     }
 
     IProofGate internal immutable GATE;
+    IERC20 private immutable TOKEN;
     mapping(bytes32 root => Root) internal _roots;
     mapping(bytes32 datasetId => Later) private _laters;
     mapping(bytes32 shardDigest => bytes32 root) private _rootOfShard;
 
     /// @param proofGate The proof gate that checks registrations.
-    constructor(IProofGate proofGate) {
+    /// @param erc20 The token in which terms and grants name prices.
+    constructor(IProofGate proofGate, IERC20 erc20) {
         GATE = proofGate;
+        TOKEN = erc20;
     }
 
     /// @inheritdoc IDatasetRegistry
     function gate() external view returns (address) {
         return address(GATE);
+    }
+
+    /// @inheritdoc IDatasetRegistry
+    function token() external view returns (address) {
+        return address(TOKEN);
     }
 
     /// @inheritdoc IDatasetRegistry
@@ -93,6 +103,12 @@ abstract contract DatasetRecords is IDatasetRegistry {
     /// @inheritdoc IDatasetRegistry
     function versionOf(bytes32 datasetId) external view returns (bytes32 root, uint32 shards) {
         (root, shards,) = _known(datasetId);
+    }
+
+    /// @inheritdoc IDatasetRegistry
+    function circuitOf(bytes32 datasetId) external view returns (bytes32 circuitId) {
+        (bytes32 root,,) = _known(datasetId);
+        return _roots[root].circuitId;
     }
 
     /// @inheritdoc IDatasetRegistry
@@ -244,11 +260,12 @@ abstract contract DatasetRecords is IDatasetRegistry {
         proven.digests = new bytes32[](shards.length);
         proven.counts = new uint64[](shards.length);
         proven.records = expected.records;
+        bytes32[][] memory digests = _check(expected.circuitId, shards);
         for (uint256 i = 0; i < shards.length; ++i) {
             ShardProof calldata shard = shards[i];
             uint256 index = expected.first + i;
             // The gate has checked the number of inputs by the time they are read.
-            proven.digests[i] = GATE.check(expected.circuitId, shard.inputs, shard.proof)[Statements.DATASET_GROUP_XY];
+            proven.digests[i] = digests[i][Statements.DATASET_GROUP_XY];
             uint256 count = shard.inputs[Statements.DATASET_N];
             if (count == 0 || count >> Statements.COUNT_LIMIT_BITS != 0) revert WrongRecordCount(index, count);
             proven.counts[i] = uint64(count);
@@ -256,6 +273,20 @@ abstract contract DatasetRecords is IDatasetRegistry {
             if (proven.records >> Statements.COUNT_LIMIT_BITS != 0) revert WrongRecordCount(index, proven.records);
             _requireContext(expected, index, uint64(count), shard.inputs[Statements.CTX]);
         }
+    }
+
+    /// Checks the proofs, several by one pairing; their committed groups.
+    function _check(bytes32 circuitId, ShardProof[] calldata shards) private view returns (bytes32[][] memory digests) {
+        if (shards.length == 1) {
+            digests = new bytes32[][](1);
+            digests[0] = GATE.check(circuitId, shards[0].inputs, shards[0].proof);
+            return digests;
+        }
+        IProofGate.CircuitProof[] memory proofs = new IProofGate.CircuitProof[](shards.length);
+        for (uint256 i = 0; i < shards.length; ++i) {
+            proofs[i] = IProofGate.CircuitProof(circuitId, shards[i].inputs, shards[i].proof);
+        }
+        return GATE.checkAll(proofs);
     }
 
     function _requireContext(Expected memory expected, uint256 index, uint64 count, uint256 proven) private view {

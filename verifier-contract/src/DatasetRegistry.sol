@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {Multicall} from "@openzeppelin/contracts/utils/Multicall.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 
@@ -29,7 +30,8 @@ contract DatasetRegistry is TrainingGrants, SignedMessages, Multicall {
         keccak256("SetPayout(bytes32 datasetId,address payout,uint256 nonce,uint256 deadline)");
 
     /// @param proofGate The proof gate that checks registrations.
-    constructor(IProofGate proofGate) DatasetRecords(proofGate) EIP712("Tribute", "1") {}
+    /// @param erc20 The token in which terms and grants name prices.
+    constructor(IProofGate proofGate, IERC20 erc20) DatasetRecords(proofGate, erc20) EIP712("Tribute", "1") {}
 
     /// @inheritdoc IDatasetRegistry
     function register(RegisterParams calldata params, ShardProof[] calldata shards)

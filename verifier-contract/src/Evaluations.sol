@@ -88,6 +88,8 @@ contract Evaluations is IEvaluations {
         bytes32 circuitId = _complete[agentId][version][datasetId];
         if (circuitId == bytes32(0)) revert NotEvaluated(agentId, version, datasetId);
         if (GATE.isStopped(circuitId)) revert IProofGate.StoppedCircuit(circuitId);
+        bytes32 admittedBy = DATASETS.circuitOf(datasetId);
+        if (GATE.isStopped(admittedBy)) revert IProofGate.StoppedCircuit(admittedBy);
         Entry memory entry = _entries[_keyOf(agentId, version, datasetId, circuitId)];
         return (entry.correct, entry.records);
     }

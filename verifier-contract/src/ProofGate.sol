@@ -5,6 +5,7 @@ import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 import {Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
 
 import {IProofGate} from "./interfaces/IProofGate.sol";
+import {Openings} from "./libraries/Openings.sol";
 import {Statements} from "./libraries/Statements.sol";
 
 /// @title Proof gate
@@ -111,17 +112,52 @@ contract ProofGate is IProofGate, Ownable2Step {
         returns (bytes32[] memory groupDigests)
     {
         Entry storage entry = _usable(circuitId);
+        groupDigests = _guarded(entry, inputs, proof);
+        // Not hashed: both lengths are fixed by the guards.
+        // slither-disable-next-line encode-packed-collision
+        if (!_accepts(entry.verifier, entry.gasCap, abi.encodePacked(inputs, proof))) revert ProofRejected(circuitId);
+    }
+
+    /// @inheritdoc IProofGate
+    function checkAll(CircuitProof[] calldata proofs) external view returns (bytes32[][] memory groupDigests) {
+        uint256 count = proofs.length;
+        groupDigests = new bytes32[][](count);
+        if (count == 0) return groupDigests;
+        if (count == 1) {
+            groupDigests[0] = check(proofs[0].circuitId, proofs[0].inputs, proofs[0].proof);
+            return groupDigests;
+        }
+        uint256[12][] memory openings = new uint256[12][](count);
+        bytes32 srsDigest = _known(proofs[0].circuitId).srsDigest;
+        bytes32 transcript = keccak256(abi.encode(count));
+        for (uint256 i = 0; i < count; ++i) {
+            CircuitProof calldata given = proofs[i];
+            Entry storage entry = _usable(given.circuitId);
+            groupDigests[i] = _guarded(entry, given.inputs, given.proof);
+            if (entry.srsDigest != srsDigest) revert OtherSrs(i, srsDigest, entry.srsDigest);
+            // One byte more defers the pairing. The same as above.
+            // slither-disable-next-line encode-packed-collision
+            bytes memory data = abi.encodePacked(given.inputs, given.proof, bytes1(0));
+            openings[i] = _deferred(entry, given.circuitId, data);
+            if (!Openings.sameSrs(openings[0], openings[i])) revert OtherSrs(i, srsDigest, entry.srsDigest);
+            transcript = keccak256(abi.encode(transcript, given.circuitId, keccak256(data), openings[i]));
+        }
+        if (!Openings.hold(openings, transcript)) revert OneRejected(count);
+    }
+
+    /// What is known of a proof before its verifier is asked: nothing that it would take wrongly.
+    function _guarded(Entry storage entry, uint256[] calldata inputs, bytes calldata proof)
+        private
+        view
+        returns (bytes32[] memory groupDigests)
+    {
         if (inputs.length != entry.inputCount) revert WrongInputCount(entry.inputCount, inputs.length);
         if (proof.length != entry.proofLength) revert WrongProofLength(entry.proofLength, proof.length);
         for (uint256 i = 0; i < inputs.length; ++i) {
             if (inputs[i] >= Statements.FIELD_MODULUS) revert InputNotCanonical(i, inputs[i]);
         }
         groupDigests = _groupDigests(entry.groupColumns, proof);
-        address verifier = entry.verifier;
-        _requireCode(verifier, entry.codeHash);
-        // Not hashed: both lengths are fixed by the checks above.
-        // slither-disable-next-line encode-packed-collision
-        if (!_accepts(verifier, entry.gasCap, abi.encodePacked(inputs, proof))) revert ProofRejected(circuitId);
+        _requireCode(entry.verifier, entry.codeHash);
     }
 
     /// @inheritdoc IProofGate
@@ -272,6 +308,22 @@ contract ProofGate is IProofGate, Ownable2Step {
             digests[i] = keccak256(proof[start:end]);
             start = end;
         }
+    }
+
+    /// What a verifier leaves to pair: it reverts with just that, and with nothing when it refuses.
+    function _deferred(Entry storage entry, bytes32 circuitId, bytes memory data)
+        private
+        view
+        returns (uint256[12] memory opening)
+    {
+        address verifier = entry.verifier;
+        uint256 gasCap = entry.gasCap;
+        bool left;
+        assembly ("memory-safe") {
+            left := iszero(staticcall(gasCap, verifier, add(data, 0x20), mload(data), opening, 0x180))
+            left := and(left, eq(returndatasize(), 0x180))
+        }
+        if (!left) revert ProofRejected(circuitId);
     }
 
     /// A verifier succeeds without returning anything; its own return data is never copied. That takes assembly.

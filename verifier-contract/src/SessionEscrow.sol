@@ -67,7 +67,7 @@ contract SessionEscrow is Sessions, RewardAccounts {
         if (taken.queries == 0) revert NothingToSettle(session, entry.paid, count);
         emit SessionSettled(session, entry.agentId, entry.version, entry.paid, taken.queries, taken.amount);
         IAgentRegistry.ServiceTerms memory terms = AGENTS.serviceTerms(entry.agentId, entry.version);
-        _split(entry.agentId, entry.version, terms.dataBps, taken);
+        _split(entry.agentId, entry.version, terms.dataBps, taken, false);
     }
 
     /// @inheritdoc ISessionEscrow
@@ -116,7 +116,7 @@ contract SessionEscrow is Sessions, RewardAccounts {
     }
 
     /// @inheritdoc ISessionEscrow
-    function servedQueries(bytes32 agentId, uint32 version) external view returns (uint256 count) {
+    function servedQueries(bytes32 agentId, uint32 version) external view returns (uint256 proven, uint256 settled) {
         return _servedQueries(_accountOf(agentId, version));
     }
 
@@ -161,7 +161,7 @@ contract SessionEscrow is Sessions, RewardAccounts {
         for (uint256 i = 0; i < used; ++i) {
             _claimSlot(batch, i, all);
         }
-        if (all.queries > 0) _split(batch.agentId, batch.version, terms.dataBps, all);
+        if (all.queries > 0) _split(batch.agentId, batch.version, terms.dataBps, all, true);
     }
 
     /// Moves one slot's session on to where its proof and voucher end, and takes what that costs.
@@ -205,12 +205,12 @@ contract SessionEscrow is Sessions, RewardAccounts {
     }
 
     /// Splits what was taken between the data providers and the agent's owner.
-    function _split(bytes32 agentId, uint32 version, uint16 dataBps, Taken memory taken) private {
+    function _split(bytes32 agentId, uint32 version, uint16 dataBps, Taken memory taken, bool proven) private {
         // rounded for the data, or claims of single small fees would leave it nothing
         uint256 toData = Math.ceilDiv(taken.amount * dataBps, ALL_BPS);
         uint256 toOwner = taken.amount - toData;
         _totalEscrow -= taken.amount;
-        _accrue(_accountOf(agentId, version), toData.toUint128(), toOwner.toUint128(), taken.queries);
+        _accrue(_accountOf(agentId, version), toData.toUint128(), toOwner.toUint128(), taken.queries, proven);
         emit FeesAccrued(agentId, version, taken.queries, toData, toOwner);
     }
 

@@ -75,6 +75,7 @@ abstract contract Sessions is ISessionEscrow, EIP712, Ownable2Step, Pausable, Re
         if (datasets.gate() != address(proofGate) || agents.datasetRegistry() != address(datasets)) {
             revert OtherDeployment(address(datasets));
         }
+        if (datasets.token() != address(erc20)) revert OtherToken(datasets.token(), address(erc20));
         TOKEN = erc20;
         GATE = proofGate;
         AGENTS = agents;

@@ -49,6 +49,7 @@ abstract contract Versions is IAgentRegistry, Agents {
         bytes32 modelHash;
         bytes32 datasetCircuitId; // that admitted the first dataset
         bytes32[] furtherCircuitIds; // that admitted others
+        address adoptedBy; // the agent's later owner who stands by the version
     }
 
     /// A dataset in a version: one slot.

@@ -92,19 +92,49 @@ contract AgentRegistryTest is World {
         agents.acceptAgent(agent);
     }
 
-    /// A transfer half-way leaves a version under the owner whom grants and proofs name.
-    function test_VersionsSurviveATransfer() public {
+    function sellTo(address from, address to) private {
+        vm.prank(from);
+        agents.offerAgent(agent, to);
+        vm.prank(to);
+        agents.acceptAgent(agent);
+    }
+
+    /// A transfer half-way leaves a version under the owner whom grants and proofs name, and its certificate to the new one.
+    function test_VersionsSurviveATransferIfTheNewOwnerAdoptsThem() public {
         version = closed(versionParams(), bothSets());
         IAgentRegistry.GradientProof memory early = honestGradient(0);
-        vm.prank(OLGA);
-        agents.offerAgent(agent, BEN);
-        vm.prank(BEN);
-        agents.acceptAgent(agent);
+        sellTo(OLGA, BEN);
         addGradient(early);
         addAllGradients();
-        certifyWith(optimumWith(optimumInputs()));
+        bytes memory reason = abi.encodeWithSelector(ICertification.NotAdopted.selector, agent, version, BEN);
+        Proof memory optimum = optimumWith(optimumInputs());
+        vm.expectRevert(reason);
+        vm.prank(OLGA);
+        agents.certify(agent, version, optimum.inputs, optimum.proof);
+        vm.expectRevert(abi.encodeWithSelector(IAgents.NotAgentOwner.selector, agent, OLGA));
+        vm.prank(OLGA);
+        agents.adopt(agent, version);
+        vm.prank(BEN);
+        agents.adopt(agent, version);
+        // another sale, another decision
+        sellTo(BEN, CLEO);
+        reason = abi.encodeWithSelector(ICertification.NotAdopted.selector, agent, version, CLEO);
+        vm.expectRevert(reason);
+        agents.certify(agent, version, optimum.inputs, optimum.proof);
+        sellTo(CLEO, BEN);
+        certifyWith(optimum);
         assertEq(agents.getVersion(agent, version).owner, OLGA);
         assertEq(agents.latestCertified(agent), version);
+        bytes memory done = abi.encodeWithSelector(
+            IAgentRegistry.WrongStatus.selector,
+            agent,
+            version,
+            IAgentRegistry.Status.Closed,
+            IAgentRegistry.Status.Certified
+        );
+        vm.expectRevert(done);
+        vm.prank(BEN);
+        agents.adopt(agent, version);
         // the old owner proposes nothing more
         IAgentRegistry.VersionParams memory params = versionParams();
         vm.expectRevert(abi.encodeWithSelector(IAgents.NotAgentOwner.selector, agent, OLGA));

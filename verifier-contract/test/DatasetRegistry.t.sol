@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+
 import {AgentRegistry} from "../src/AgentRegistry.sol";
 import {DatasetRegistry} from "../src/DatasetRegistry.sol";
 import {ProofGate} from "../src/ProofGate.sol";
@@ -99,7 +101,7 @@ contract DatasetRegistryTest is World {
     }
 
     function test_Attack_DatasetOfAnotherContract() public {
-        DatasetRegistry other = new DatasetRegistry(gate);
+        DatasetRegistry other = new DatasetRegistry(gate, IERC20(address(token)));
         IDatasetRegistry.ShardProof[] memory shards = adaShards();
         IDatasetRegistry.RegisterParams memory params = registerParams();
         uint256 expected = other.shardContext(ADA, params, layoutHash, 0, 900);
@@ -483,7 +485,7 @@ contract DatasetRegistryTest is World {
     function test_AgentRegistryIsBoundOnceByTheDeployer() public {
         vm.expectRevert(abi.encodeWithSelector(IDatasetRegistry.AgentRegistryAlreadyBound.selector, address(agents)));
         datasets.bindAgentRegistry(MALLORY);
-        DatasetRegistry fresh = new DatasetRegistry(gate);
+        DatasetRegistry fresh = new DatasetRegistry(gate, IERC20(address(token)));
         vm.prank(MALLORY);
         vm.expectRevert(abi.encodeWithSelector(IDatasetRegistry.NotDeployer.selector, MALLORY));
         fresh.bindAgentRegistry(MALLORY);

@@ -193,7 +193,6 @@ contract ProofGateTest is World {
 
     function test_IdIsTheHashOfAllThatIsRegistered() public view {
         IProofGate.CircuitInfo memory info = circuitInfo(Statements.GRADIENT);
-        bytes32 shape = keccak256(abi.encodePacked(uint256(3), uint256(0)));
         bytes32 columns = keccak256(abi.encodePacked(COLUMNS, uint256(1), uint256(1)));
         bytes32 id = keccak256(
             abi.encodePacked(
@@ -201,7 +200,7 @@ contract ProofGateTest is World {
                 SRS,
                 layoutHash,
                 uint256(2),
-                shape,
+                uint256(3),
                 address(verifier).codehash,
                 uint256(2),
                 uint256(info.proofLength),

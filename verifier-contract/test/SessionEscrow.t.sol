@@ -14,6 +14,7 @@ import {IDatasetRegistry} from "../src/interfaces/IDatasetRegistry.sol";
 import {IProofGate} from "../src/interfaces/IProofGate.sol";
 import {ISessionEscrow} from "../src/interfaces/ISessionEscrow.sol";
 import {Statements} from "../src/libraries/Statements.sol";
+import {TestToken} from "../src/tokens/TestToken.sol";
 import {World} from "./base/World.sol";
 import {Wallet} from "./hostile/Wallet.sol";
 
@@ -436,7 +437,8 @@ contract SessionEscrowTest is World {
         claimAs(OLGA, one(honestBatch(oneSlot(session, 3, 1))));
         entry = escrow.getSession(session);
         assertTrue(entry.count == affordable + 9 && entry.paid == entry.count, "all of it");
-        assertEq(escrow.servedQueries(agent, version), affordable + 9);
+        (uint256 proven, uint256 settled) = escrow.servedQueries(agent, version);
+        assertTrue(proven == affordable + 9 && settled == 0, "all of them proven");
         assertEq(escrow.totalRewards(), (affordable + 9) * PRICE);
         assertSolvent();
     }
@@ -525,7 +527,9 @@ contract SessionEscrowTest is World {
         ISessionEscrow.Session memory entry = escrow.getSession(session);
         assertTrue(entry.count == 25 && entry.paid == 30, "counts");
         assertEq(escrow.totalRewards(), 30 * PRICE);
-        assertEq(escrow.servedQueries(agent, version), 30);
+        (uint256 proven, uint256 settled) = escrow.servedQueries(agent, version);
+        // four were settled before they were proven; each counts by what paid it
+        assertTrue(proven == 6 && settled == 24, "the client's word is counted apart");
         assertSolvent();
     }
 
@@ -573,11 +577,19 @@ contract SessionEscrowTest is World {
 
     function test_RevertWhen_RegistriesBelongToAnotherDeployment() public {
         ProofGate other = new ProofGate(address(this), GUARDIAN);
-        DatasetRegistry otherSets = new DatasetRegistry(gate);
+        DatasetRegistry otherSets = new DatasetRegistry(gate, IERC20(address(token)));
         vm.expectRevert(abi.encodeWithSelector(ISessionEscrow.OtherDeployment.selector, address(agents)));
         new SessionEscrow(IERC20(address(token)), other, agents, datasets, THAW, address(this));
         vm.expectRevert(abi.encodeWithSelector(ISessionEscrow.OtherDeployment.selector, address(otherSets)));
         new SessionEscrow(IERC20(address(token)), gate, agents, otherSets, THAW, address(this));
+    }
+
+    /// Terms and grants name prices in base units of one token: that of the registry that their signatures name.
+    function test_Attack_EscrowWithAnotherTokenThanTheDatasets() public {
+        TestToken worthless = new TestToken();
+        vm.expectRevert(abi.encodeWithSelector(ISessionEscrow.OtherToken.selector, address(token), address(worthless)));
+        new SessionEscrow(IERC20(address(worthless)), gate, agents, datasets, THAW, address(this));
+        assertEq(datasets.token(), escrow.token());
     }
 
     function testFuzz_ProvidersNeverTakeMoreThanWasAccrued(uint256 seed, uint16 rounds) public {

@@ -37,6 +37,7 @@ contract TributeTest is Evaluated {
         assertEq(tribute.servedQueries(agent, version), 0);
         claimAs(OLGA, one(honestBatch(oneSlot(openSession(CLEO), 111, 10))));
         assertEq(tribute.servedQueries(agent, version), 10);
+        assertEq(tribute.settledQueries(agent, version), 0);
         evaluateAll();
         assertEq(tribute.accuracyOf(agent, version, testSet), 94e16);
     }

@@ -15,7 +15,7 @@ import {IDatasetRegistry} from "./IDatasetRegistry.sol";
 /// version keeps does not grow with its list but for one slot a dataset, and certifying costs the same for any number.
 ///
 /// The owner of the agent at the proposal stays the owner that grants, proofs and contexts of that version name, whoever
-/// owns the agent later. Fees go to the agent's owner of the day.
+/// owns the agent later. A new owner decides which of those versions go on: `adopt`. Fees go to the agent's owner of the day.
 interface IAgentRegistry is IAgents, ICertification {
     /// @notice Where a version stands.
     enum Status {
@@ -215,6 +215,11 @@ interface IAgentRegistry is IAgents, ICertification {
         uint32 shards,
         uint64 records
     );
+    /// @notice The agent's owner stands by a version that an earlier owner proposed.
+    /// @param agentId The agent.
+    /// @param version The version, counted from 1.
+    /// @param by The agent's owner.
+    event VersionAdopted(bytes32 indexed agentId, uint32 indexed version, address by);
     /// @notice A version was given up; uses of grants can go back.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
@@ -312,12 +317,33 @@ interface IAgentRegistry is IAgents, ICertification {
 
     /// @notice Certifies a closed version of which all gradients were added, by the optimum proof; anybody may. Gradients
     /// of a circuit that was stopped since they were added do not count: then, and if the optimum circuit, the service
-    /// circuit or one that admitted a dataset is stopped, this reverts, and the version never certifies.
+    /// circuit or one that admitted a dataset is stopped, this reverts, and the version never certifies. If
+    /// the agent was sold since the proposal, its new owner has to `adopt` the version first.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
     /// @param inputs Public inputs of the proof: context, records, λ, ε, norm.
     /// @param proof The proof, of the version's optimum circuit.
     function certify(bytes32 agentId, uint32 version, uint256[] calldata inputs, bytes calldata proof) external;
+
+    /// @notice The same with the last gradients, all proofs under one pairing: every gradient costs some 100,000 gas less.
+    /// @param agentId The agent.
+    /// @param version The version, counted from 1.
+    /// @param proofs Gradient proofs as for `addGradients`; those added before are passed over.
+    /// @param inputs Public inputs of the optimum proof.
+    /// @param proof The optimum proof.
+    function addGradientsAndCertify(
+        bytes32 agentId,
+        uint32 version,
+        GradientProof[] calldata proofs,
+        uint256[] calldata inputs,
+        bytes calldata proof
+    ) external;
+
+    /// @notice Stands by a closed version that an earlier owner of the agent proposed; only the agent's owner. Without it the
+    /// version is not certified: a seller would still decide what the agent's next version is, and collect the proofs.
+    /// @param agentId The agent.
+    /// @param version The version, counted from 1.
+    function adopt(bytes32 agentId, uint32 version) external;
 
     /// @notice Gives up a draft or closed version: the agent's owner at any time, anybody 90 days after the proposal. A
     /// version that is never certified costs its datasets' owners nothing: see `returnUses`.

@@ -60,8 +60,8 @@ interface IAgents {
     /// @param payout The address; zero for the owner's.
     function setPayout(bytes32 agentId, address payout) external;
 
-    /// @notice Offers an agent to a new owner; only its owner. Versions under way go on under the owner who proposed them;
-    /// fees that nobody has withdrawn go along.
+    /// @notice Offers an agent to a new owner; only its owner. Versions under way are certified only if the new owner
+    /// adopts them (`IAgentRegistry.adopt`); fees that nobody has withdrawn go along.
     /// @param agentId The agent.
     /// @param to Who may accept it; zero takes an offer back.
     function offerAgent(bytes32 agentId, address to) external;

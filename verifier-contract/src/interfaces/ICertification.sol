@@ -58,6 +58,11 @@ interface ICertification {
     /// @param expected keccak256 of the sum's point; a sum at infinity fits no proof.
     /// @param proven keccak256 of the point of the gradient committed in the proof.
     error WrongGradient(bytes32 expected, bytes32 proven);
+    /// @notice The agent has another owner since the version was proposed, who has not adopted it.
+    /// @param agentId The agent.
+    /// @param version The version, counted from 1.
+    /// @param owner The agent's owner now.
+    error NotAdopted(bytes32 agentId, uint32 version, address owner);
     /// @notice Gradients are missing.
     /// @param shardsDone Shards whose gradient was added.
     /// @param shards Shards listed.

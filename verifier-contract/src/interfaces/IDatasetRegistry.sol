@@ -332,6 +332,11 @@ interface IDatasetRegistry is IDatasetOwners {
     /// @return Address of the proof gate.
     function gate() external view returns (address);
 
+    /// @notice The one token in which terms and grants name prices. A signed message names this registry in its domain, and so
+    /// the token; no escrow with another token takes datasets from here.
+    /// @return Address of the token.
+    function token() external view returns (address);
+
     /// @notice The agent registry that takes uses of grants; zero until bound.
     /// @return Address of the agent registry.
     function agentRegistry() external view returns (address);
@@ -346,6 +351,11 @@ interface IDatasetRegistry is IDatasetOwners {
     /// @return root Id of the first version.
     /// @return shards Shards of this version.
     function versionOf(bytes32 datasetId) external view returns (bytes32 root, uint32 shards);
+
+    /// @notice The circuit that admitted a dataset; reverts if unknown.
+    /// @param datasetId Any version of the dataset.
+    /// @return circuitId The circuit, stopped or not.
+    function circuitOf(bytes32 datasetId) external view returns (bytes32 circuitId);
 
     /// @notice The digest of a version's shard; reverts if the version is unknown or has fewer.
     /// @param datasetId The version.

@@ -39,6 +39,16 @@ interface IProofGate {
         bytes32 vkDigest;
     }
 
+    /// @notice A proof with the circuit that it is of.
+    struct CircuitProof {
+        /// The circuit.
+        bytes32 circuitId;
+        /// Public inputs, each below the field's modulus.
+        uint256[] inputs;
+        /// The proof, points uncompressed; the committed groups come first.
+        bytes proof;
+    }
+
     /// @notice The part of a circuit's identity that says what its proofs may be used for.
     struct CircuitShape {
         /// As in `CircuitInfo`.
@@ -124,6 +134,14 @@ interface IProofGate {
     /// @notice The verifier rejected the proof.
     /// @param circuitId The circuit.
     error ProofRejected(bytes32 circuitId);
+    /// @notice At least one of several proofs that were checked together does not hold. Which one, `check` says of each.
+    /// @param proofs Proofs that were checked together.
+    error OneRejected(uint256 proofs);
+    /// @notice The proof is over another SRS than the first one: one pairing cannot check both.
+    /// @param index The proof, counted from 0.
+    /// @param expected Digest of the first proof's SRS.
+    /// @param found Digest of this one's; the same if a verifier was built from another SRS than its circuit states.
+    error OtherSrs(uint256 index, bytes32 expected, bytes32 found);
     /// @notice A gas cap may only be raised.
     /// @param current Most gas forwarded to the verifier now.
     /// @param proposed Most gas asked for.
@@ -178,6 +196,14 @@ interface IProofGate {
         external
         view
         returns (bytes32[] memory groupDigests);
+
+    /// @notice Checks several proofs, of the same or of different circuits over one SRS, by one pairing; reverts unless all
+    /// hold. Every proof beyond the first costs some 100,000 gas less than by `check`. One bad proof refuses all of them:
+    /// with `ProofRejected` where more than its pairing fails, else with `OneRejected`.
+    /// @dev The pairings' equations are added up with powers of a hash of all proofs; `Openings` says why that is as good.
+    /// @param proofs The proofs, any number, in any order; the same may be given twice.
+    /// @return groupDigests For each proof, what `check` returns.
+    function checkAll(CircuitProof[] calldata proofs) external view returns (bytes32[][] memory groupDigests);
 
     /// @notice The id that `info` has or would have.
     /// @param info Everything about the circuit. All of it enters the id but the verifier's address, which decides nothing

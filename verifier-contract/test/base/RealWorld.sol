@@ -80,7 +80,7 @@ abstract contract RealWorld is Fixtures {
         vm.prank(deployer);
         gate = new ProofGate(address(this), address(this));
         vm.prank(deployer);
-        datasets = new DatasetRegistry(gate);
+        datasets = new DatasetRegistry(gate, IERC20(address(token)));
         vm.prank(deployer);
         agents = new AgentRegistry(gate, datasets);
         vm.prank(deployer);

@@ -74,9 +74,14 @@ abstract contract World is Test {
     function setUp() public virtual {
         vm.warp(1_800_000_000);
         token = newToken();
+        deployContracts();
+    }
+
+    /// Everything but the token, and the circuits.
+    function deployContracts() internal {
         verifier = new CommittedVerifier();
         gate = new ProofGate(address(this), GUARDIAN);
-        datasets = new DatasetRegistry(gate);
+        datasets = new DatasetRegistry(gate, IERC20(address(token)));
         agents = new AgentRegistry(gate, datasets);
         datasets.bindAgentRegistry(address(agents));
         escrow = newEscrow(IERC20(address(token)));

@@ -11,11 +11,19 @@ use tribute_core::hexed::Hex20;
 use super::{account, ChainArgs, ReadArgs, SenderArgs};
 use crate::CommandResult;
 
+/// Chain ids of anvil and hardhat, and of geth's development chain: `CircuitTimelock` has no least delay there.
+const LOCAL_CHAINS: [u64; 2] = [31_337, 1337];
+/// Seconds that new circuits wait elsewhere.
+const CIRCUIT_DELAY: u64 = 172_800;
+
 #[derive(Debug, Args)]
 pub(crate) struct DeployArgs {
     /// Seconds between a client's asking for the rest of its escrow and getting it.
     #[arg(long, value_name = "SECONDS", default_value_t = 86_400)]
     thaw_seconds: u64,
+    /// Seconds that new circuits wait, the first ones too. [default: none on a local chain, else two days]
+    #[arg(long, value_name = "SECONDS")]
+    circuit_delay: Option<u64>,
     /// The ERC-20 that sessions are paid in; without it a test token is deployed, for local chains only.
     #[arg(long, value_name = "ADDRESS")]
     token: Option<Hex20>,
@@ -72,13 +80,15 @@ pub(super) async fn deploy(a: DeployArgs) -> CommandResult {
         Some(folder) => Artifacts::at(folder)?,
         None => Artifacts::find()?,
     };
+    let wallet = a.chain.wallet(&a.deployment).await?;
+    let local = LOCAL_CHAINS.contains(&wallet.chain().id());
     let options = DeployOptions {
         owner: a.owner.map(account),
         guardian: a.guardian.map(account),
         thaw_seconds: a.thaw_seconds,
+        circuit_delay: a.circuit_delay.unwrap_or(if local { 0 } else { CIRCUIT_DELAY }),
         token: a.token.map(account),
     };
-    let wallet = a.chain.wallet(&a.deployment).await?;
     let (deployment, sent) = Deployment::deploy_to(&wallet, &artifacts, &options, &a.deployment).await?;
     let done = if sent.is_empty() { "stand already" } else { "deployed" };
     eprintln!("contracts {done}; {} says where", a.deployment.display());
