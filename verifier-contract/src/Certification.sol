@@ -36,7 +36,7 @@ abstract contract Certification is Versions {
     function addGradients(bytes32 agentId, uint32 version, GradientProof[] calldata proofs) external {
         Entry storage entry = _inStatus(agentId, version, Status.Closed);
         (Fresh[] memory fresh, IProofGate.CircuitProof[] memory given) = _freshOf(agentId, version, entry, proofs, 0);
-        _addAll(agentId, version, proofs, fresh, GATE.checkAll(given));
+        entry.gradient = _addAll(agentId, version, proofs, fresh, GATE.checkAll(given));
     }
 
     /// @inheritdoc IAgentRegistry
@@ -51,21 +51,28 @@ abstract contract Certification is Versions {
         (Fresh[] memory fresh, IProofGate.CircuitProof[] memory given) = _freshOf(agentId, version, entry, proofs, 1);
         given[fresh.length] = IProofGate.CircuitProof(entry.optimumCircuitId, inputs, proof);
         bytes32[][] memory digests = GATE.checkAll(given);
-        _addAll(agentId, version, proofs, fresh, digests);
-        if (entry.shardsDone != entry.shards) revert GradientsMissing(entry.shardsDone, entry.shards);
-        _certify(agentId, version, inputs, digests[fresh.length]);
+        Points.Point memory sum = _addAll(agentId, version, proofs, fresh, digests);
+        _certify(agentId, version, inputs, digests[fresh.length], sum);
     }
 
     /// @inheritdoc IAgentRegistry
     function certify(bytes32 agentId, uint32 version, uint256[] calldata inputs, bytes calldata proof) external {
         Entry storage entry = _inStatus(agentId, version, Status.Closed);
-        if (entry.shardsDone != entry.shards) revert GradientsMissing(entry.shardsDone, entry.shards);
-        _certify(agentId, version, inputs, GATE.check(entry.optimumCircuitId, inputs, proof));
+        bytes32[] memory digests = GATE.check(entry.optimumCircuitId, inputs, proof);
+        _certify(agentId, version, inputs, digests, entry.gradient);
     }
 
-    /// Certifies by an optimum proof that was checked, with these inputs and committed groups.
-    function _certify(bytes32 agentId, uint32 version, uint256[] calldata inputs, bytes32[] memory digests) private {
+    /// Certifies by an optimum proof that was checked, with these inputs and committed groups, over this sum of gradients. The
+    /// sum is not kept: the proof has named it, and slots that are freed cost less.
+    function _certify(
+        bytes32 agentId,
+        uint32 version,
+        uint256[] calldata inputs,
+        bytes32[] memory digests,
+        Points.Point memory gradient
+    ) private {
         Entry storage entry = _versions[agentId][version];
+        if (entry.shardsDone != entry.shards) revert GradientsMissing(entry.shardsDone, entry.shards);
         address owner = agentOwner(agentId);
         if (owner != entry.owner && owner != entry.adoptedBy) revert NotAdopted(agentId, version, owner);
         bytes32 stopped = _stoppedCircuit(entry);
@@ -73,7 +80,6 @@ abstract contract Certification is Versions {
 
         bytes32 wDigest = digests[Statements.OPTIMUM_GROUP_W];
         if (wDigest != entry.wDigest) revert WrongWeights(entry.wDigest, wDigest);
-        Points.Point memory gradient = entry.gradient;
         bytes32 gradientDigest = digests[Statements.OPTIMUM_GROUP_G];
         if (gradient.isInfinity() || gradient.digest() != gradientDigest) {
             revert WrongGradient(gradient.digest(), gradientDigest);
@@ -91,6 +97,7 @@ abstract contract Certification is Versions {
         int256 total = _requireSums(entry);
 
         entry.status = Status.Certified;
+        delete entry.gradient;
         _noteCertified(agentId, version);
         emit VersionCertified(agentId, version, entry.records, entry.epsilon, entry.norm, total, entry.positive);
     }
@@ -125,14 +132,14 @@ abstract contract Certification is Versions {
         }
     }
 
-    /// Adds the fresh gradients, of whose proofs these are the committed groups.
+    /// Adds the fresh gradients, of whose proofs these are the committed groups; the sum of all points, which is not stored.
     function _addAll(
         bytes32 agentId,
         uint32 version,
         GradientProof[] calldata proofs,
         Fresh[] memory fresh,
         bytes32[][] memory digests
-    ) private {
+    ) private returns (Points.Point memory sum) {
         Entry storage entry = _versions[agentId][version];
         bytes32 key = _keyOf(agentId, version);
         Added memory added =
@@ -148,7 +155,7 @@ abstract contract Certification is Versions {
         entry.positive = SafeCast.toUint128(entry.positive + added.positive);
         entry.negative = SafeCast.toUint128(entry.negative + added.negative);
         entry.leastBase = uint128(added.leastBase); // it only falls
-        entry.gradient = added.gradient;
+        return added.gradient;
     }
 
     /// Adds a shard's contribution to its dataset's.

@@ -34,10 +34,6 @@ contract HostileTokensTest is World {
         claimAs(OLGA, one(honestBatch(oneSlot(session, 111, 10))));
     }
 
-    function assertSolvent() private view {
-        assertEq(hostile.balanceOf(address(escrow)), escrow.liabilities());
-    }
-
     function test_RevertWhen_TokenTakesAFee() public {
         FeeToken fee = new FeeToken();
         use(fee);

@@ -147,7 +147,7 @@ interface IAgentRegistry is IAgents, ICertification {
         uint256 positive;
         /// Least `⌊N·10000/minShareBps⌋` of the datasets with a least share; 2^128 - 1 if there is none.
         uint256 leastBase;
-        /// Sum of the committed gradients' points, x; both 0 for the point at infinity.
+        /// Sum of the committed gradients' points, x; both 0 for the point at infinity, and once the version is certified.
         uint256 x;
         /// Its y.
         uint256 y;
