@@ -25,12 +25,11 @@ RENEW = "make contracts-snapshot"
 
 DEPLOYED = [
     "ProofGate", "CircuitTimelock", "DatasetRegistry", "AgentRegistry", "Evaluations", "SessionEscrow", "Tribute",
-    "RecordVerifier", "TestToken",
+    "CertificateValidator", "RecordVerifier", "TestToken",
 ]
 INTERFACES = [
     "IProofGate", "ISignedMessages", "IDatasetOwners", "IDatasetRegistry", "IAgents", "ICertification", "IAgentRegistry",
-    "IEvaluations", "ISessionEscrow", "ITribute",
-    "IRecordVerifier", "ITestToken",
+    "IEvaluations", "ISessionEscrow", "ITribute", "ICertificateValidator", "IRecordVerifier", "ITestToken",
 ]
 MOST_BYTES = 23_500
 MOST_GAS = {"gradient": 750_000}
