@@ -1,4 +1,4 @@
-//! An agent: fitted down to the certificate's bound, or brought along and checked to be the optimum.
+//! Trains an agent, or imports one and checks that it is the optimum.
 
 use serde::{Deserialize, Serialize};
 use tribute_core::head::{answer, ContributionError, Weights};
@@ -19,43 +19,43 @@ use tribute_store::artefacts::ArtefactId;
 use crate::shape::Profile;
 use crate::toolbox::Toolbox;
 
-/// What an agent is trained on.
+/// A shard that an agent is trained on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceBody {
     /// Dataset id.
     pub dataset: DatasetId,
-    /// Its owner, for whom the records are sealed.
+    /// Owner of the dataset, for whom the records are sealed.
     pub owner: Hex20,
-    /// Position within the dataset.
+    /// Index of the shard in the dataset.
     pub shard: u32,
     /// Digest of the shard's commitments.
     pub digest: ShardDigest,
-    /// Records in it.
+    /// Number of records.
     pub count: u64,
-    /// They.
+    /// The sealed records.
     pub records: ArtefactId,
 }
 
-/// Fit a head, or take one that was fitted elsewhere.
+/// Trains a head, or imports one trained elsewhere.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TrainJob {
-    /// The agent's owner.
+    /// Address of the agent's owner.
     pub owner: Hex20,
-    /// For people.
+    /// Display name.
     pub name: String,
-    /// Canonical JSON.
+    /// Canonical JSON of the schema.
     pub schema: String,
-    /// Rows and columns.
+    /// Size of the circuits.
     pub profile: Profile,
     /// All shards of the listed datasets, in order.
     pub sources: Vec<SourceBody>,
-    /// λ, units of 2^-44.
+    /// λ in units of 2^-44.
     pub lambda: u64,
-    /// Link.
+    /// Link function of the loss.
     pub link: Link,
-    /// A model to take the head of instead of training.
+    /// Model to import the head from, instead of training.
     pub model: Option<ArtefactId>,
-    /// Whether that takes features in 256ths, as the circuits see them, and not in the schema's units.
+    /// Whether the model expects features in 256ths, as the circuits use them, instead of in the schema's units.
     #[serde(default)]
     pub quantised_features: bool,
     /// How far the model may be moved to the optimum, relative to the norm of its weights; none: not at all.
@@ -76,35 +76,35 @@ pub struct PolishBody {
 /// A trained agent.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AgentBody {
-    /// Digest of the committed weights: its name.
+    /// Digest of the committed weights, which identifies the agent.
     pub weights_digest: WeightsDigest,
-    /// The agent's owner.
+    /// Address of the agent's owner.
     pub owner: Hex20,
-    /// For people.
+    /// Display name.
     pub name: String,
-    /// Canonical JSON.
+    /// Canonical JSON of the schema.
     pub schema: String,
-    /// Rows and columns.
+    /// Size of the circuits.
     pub profile: Profile,
     /// All shards of the listed datasets, in order.
     pub sources: Vec<SourceBody>,
-    /// λ, units of 2^-44.
+    /// λ in units of 2^-44.
     pub lambda: u64,
-    /// Link.
+    /// Link function of the loss.
     pub link: Link,
     /// The ONNX file, sealed for the owner.
     pub model: ArtefactId,
     /// SHA-256 of the ONNX file.
     pub model_sha256: ModelDigest,
-    /// Records in all.
+    /// Total number of records.
     pub count: u64,
-    /// ε as the proof will state it, units of 2^-44.
+    /// ε as the proof states it, in units of 2^-44.
     pub epsilon: u64,
-    /// Lower bound of ‖W‖, units of 2^-10.
+    /// Lower bound of ‖W‖, in units of 2^-10.
     pub norm: u64,
-    /// Proven relative distance to the optimum.
+    /// Proven bound on the relative distance to the optimum.
     pub relative_distance: f64,
-    /// Share of each dataset in what goes to data, as a real number; negative contributions have none.
+    /// Share of each dataset in the data fees; 0 for a negative contribution.
     pub shares: Vec<f64>,
     /// Fraction of the training records answered correctly.
     pub training_accuracy: f64,
@@ -130,7 +130,7 @@ impl AgentBody {
     }
 }
 
-/// Fits or checks the head, and commits to its weights.
+/// Trains the head or checks the imported one, and commits to its weights.
 pub fn run(job: &TrainJob, toolbox: &Toolbox) -> Result<AgentBody> {
     let schema = Schema::from_json(&job.schema)?;
     let layout = job.profile.layout(&schema)?;
@@ -205,7 +205,7 @@ fn how_far(before: &Weights, after: &Weights, datasets: &[&Records], task: Task,
     })
 }
 
-/// The records of every dataset, shards joined.
+/// The records of every dataset, with its shards concatenated.
 fn load(sources: &[SourceBody], toolbox: &Toolbox) -> Result<Vec<Records>> {
     let mut datasets: Vec<Records> = Vec::new();
     for (i, source) in sources.iter().enumerate() {
@@ -219,7 +219,7 @@ fn load(sources: &[SourceBody], toolbox: &Toolbox) -> Result<Vec<Records>> {
     Ok(datasets)
 }
 
-/// The weights of the model that was brought along: a canonical agent's as they are, any other's head.
+/// Weights of the imported model: those of a canonical agent unchanged, or the head of any other model.
 fn imported(job: &TrainJob, schema: &Schema, datasets: &[&Records], model: &str, toolbox: &Toolbox) -> Result<Weights> {
     let bytes = toolbox.wait(toolbox.custody.get(&job.owner.to_string(), "model", model))?;
     let scale = if job.quantised_features { InputScale::Quantised } else { InputScale::Raw };
@@ -260,7 +260,7 @@ fn not_optimal(e: OptimumError) -> Problem {
     }
 }
 
-/// Fraction of records whose class the integer head answers; 0 for a regression.
+/// Fraction of records that the integer head classifies correctly; 0 for a regression.
 fn accuracy(weights: &Weights, datasets: &[&Records], task: Task) -> f64 {
     let total: usize = datasets.iter().map(|d| d.len()).sum();
     if task == Task::Real || total == 0 {
