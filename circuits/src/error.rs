@@ -1,7 +1,7 @@
 //! Why a circuit has no keys, or a witness no proof.
 
 use thiserror::Error;
-use tribute_core::layout::MIN_LINK_K;
+use tribute_core::layout::{MIN_LINK_K, MIN_SERVICE_K};
 use tribute_verify::Rejected;
 
 /// The largest degree of a gate, including selectors: that of `service`. The soundness error grows with the degree but
@@ -34,6 +34,14 @@ pub enum ProveError {
     /// The layout has too few rows for the link's tables.
     #[error("circuit {name}: the tables of a link with exp need k >= {MIN_LINK_K}; the layout has k = {k}")]
     LinkRows {
+        /// Circuit name.
+        name: String,
+        /// The layout's `k`.
+        k: u32,
+    },
+    /// A layout without room for an answer.
+    #[error("circuit {name}: no answer fits into k = {k}. Answers are proven from k = {MIN_SERVICE_K} on, and where one record's logits fit beside the weights: take a larger k, and register the datasets anew with it; below it agents are certified off chain only")]
+    ServiceRows {
         /// Circuit name.
         name: String,
         /// The layout's `k`.

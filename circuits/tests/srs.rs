@@ -14,8 +14,9 @@ use tribute_circuits::statements::dataset::DatasetCircuit;
 use tribute_core::layout::{Layout, Task};
 use tribute_core::shape::Shape;
 use tribute_engine::halo2_proofs::halo2curves::bn256::Fr;
+use tribute_engine::halo2_proofs::SerdeFormat;
 use tribute_engine::proof;
-use tribute_engine::srs::{Flaw, Group, PointProblem, Ptau, Srs, SrsError, SrsStore};
+use tribute_engine::srs::{ceremonies, Flaw, Group, Halo2Params, PointProblem, Ptau, Srs, SrsError, SrsStore};
 use tribute_verify::{verify, VerifierSrs};
 
 use support::records;
@@ -143,6 +144,67 @@ fn every_size_is_the_same_secret_and_the_cache_gives_the_same_srs() {
     // two ceremonies in one folder
     Srs::development(10).save(&cache.join(SrsStore::file_name(&Srs::development_digest(), 10))).unwrap();
     assert!(matches!(folder_store.get(10).unwrap_err().flaw, Flaw::Mixed { .. }));
+}
+
+/// What halo2 writes, raw and compressed, is the same SRS as the ceremony's; what is altered is refused.
+#[test]
+fn halo2_s_parameter_files_are_read_and_checked() {
+    let whole = Ptau::open(&honest()).unwrap().import(POWER).unwrap();
+    let n = 1usize << POWER;
+    let file = |name: &str, format: SerdeFormat| {
+        let mut bytes = Vec::new();
+        whole.params().write_custom(&mut bytes, format).unwrap();
+        (written(name, &bytes), bytes)
+    };
+    let flaw = |name: &str, bytes: &[u8]| {
+        let path = written(name, bytes);
+        SrsStore::open(Some(&path), None).and_then(|store| store.get(POWER)).unwrap_err().flaw
+    };
+    for (name, format) in [("raw", SerdeFormat::RawBytes), ("compressed", SerdeFormat::Processed)] {
+        let (path, bytes) = file(&format!("{name}.srs"), format);
+        let params = Halo2Params::open(&path).unwrap().unwrap();
+        assert_eq!((params.power(), params.digest().unwrap()), (POWER, whole.digest()), "{name}");
+        for k in [10, POWER] {
+            let store = SrsStore::open(Some(&path), None).unwrap();
+            let srs = store.get(k).unwrap();
+            srs.check().unwrap();
+            assert_eq!((srs.k(), srs.digest(), store.digest().unwrap()), (k, whole.digest(), whole.digest()));
+        }
+        assert_eq!(params.import(POWER).unwrap().lagrange_basis(), whole.lagrange_basis());
+        let larger = params.import(POWER + 1).unwrap_err().flaw;
+        assert!(matches!(larger, Flaw::TooSmall { power: POWER, k: 12 }), "{larger}");
+
+        let size = (bytes.len() - 4) / (2 * n + 4);
+        let swapped = {
+            let mut bytes = bytes.clone();
+            swap(&mut bytes, 4 + 5 * size, 4 + 6 * size, size);
+            flaw(&format!("swapped-{name}.srs"), &bytes)
+        };
+        assert!(matches!(swapped, Flaw::Inconsistent { group: Group::G1, index: 5 }), "{swapped}");
+        let broken = {
+            let mut bytes = bytes.clone();
+            bytes[4 + 7 * size] ^= 1;
+            flaw(&format!("broken-{name}.srs"), &bytes)
+        };
+        // half of all x are those of a point
+        let told =
+            matches!(broken, Flaw::Point { group: Group::G1, index: 7, .. } | Flaw::Inconsistent { index: 7, .. });
+        assert!(told, "{broken}");
+        let secret = {
+            let (mut bytes, at) = (bytes.clone(), 4 + 2 * n * size);
+            bytes.copy_within(at..at + 2 * size, at + 2 * size);
+            flaw(&format!("secret-{name}.srs"), &bytes)
+        };
+        assert!(matches!(secret, Flaw::Inconsistent { group: Group::G1, index: 1 }), "{secret}");
+        // a byte less or more is no such file
+        for bytes in [&bytes[..bytes.len() - 1], &[&bytes[..], &[0]].concat()[..]] {
+            let other = flaw(&format!("length-{name}.srs"), bytes);
+            assert!(matches!(other, Flaw::Unknown { .. }), "{other}");
+        }
+    }
+    assert!(Halo2Params::open(&honest()).unwrap().is_none());
+    // nobody has published this one
+    assert_eq!(ceremonies::named(&ceremonies::blake2b(&honest()).unwrap()), None);
 }
 
 /// A file in our own format with a valid checksum and wrong points, as an attacker could make it.

@@ -216,6 +216,7 @@ contract DatasetRegistry is IDatasetRegistry, SignedMessages, Multicall {
         admission.minShareBps = entry.minShareBps;
 
         uint8 links = _linksOf(entry.links);
+        uint8 named = entry.links;
         uint16 leastBps = entry.minDataBps;
         uint128 leastPrice = entry.minPricePerQuery;
         if (!entry.openTraining && entry.owner != grantee) {
@@ -223,6 +224,7 @@ contract DatasetRegistry is IDatasetRegistry, SignedMessages, Multicall {
             if (!_isLive(grant)) revert TrainingNotGranted(datasetId, grantee);
             if (!_covers(grant, shards)) revert GrantForOtherVersion(datasetId, grant.shards, shards);
             links &= _linksOf(grant.links);
+            named |= grant.links;
             if (grant.minDataBps > leastBps) leastBps = grant.minDataBps;
             if (grant.minPricePerQuery > leastPrice) leastPrice = grant.minPricePerQuery;
             if (grant.minShareBps > admission.minShareBps) admission.minShareBps = grant.minShareBps;
@@ -232,6 +234,8 @@ contract DatasetRegistry is IDatasetRegistry, SignedMessages, Multicall {
             grant.uses = left;
             emit GrantUsed(root, grantee, grant.serial, left);
         }
+        // Shares under squared loss move with little: no wildcard stands for it, but on one's own data.
+        if (entry.owner != grantee) links &= named | ~Statements.SQUARED_BIT;
         if ((links >> link) & 1 == 0) revert LinkNotAllowed(datasetId, link, links);
         if (dataBps < leastBps) revert DataPartTooLow(datasetId, dataBps, leastBps);
         if (pricePerQuery < leastPrice) revert PriceTooLow(datasetId, pricePerQuery, leastPrice);

@@ -47,6 +47,8 @@ pub const FRESH_IDLE_ROWS: usize = 16;
 pub const SCALAR_ROWS: usize = 52;
 /// The smallest `k` whose rows hold the exp tables of the logistic and softmax links.
 pub const MIN_LINK_K: u32 = 14;
+/// The smallest `k` at which answers are proven: four limbs hold the difference of two logits, so each needs 14 bits.
+pub const MIN_SERVICE_K: u32 = 15;
 /// Supported values of `k`.
 pub const K_RANGE: std::ops::RangeInclusive<u32> = 10..=22;
 

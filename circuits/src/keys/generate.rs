@@ -18,6 +18,7 @@ use super::fingerprint;
 use super::synthesis::Synthesis;
 use crate::circuit::ShapeCircuit;
 use crate::error::{ProveError, MAX_DEGREE};
+use crate::statements::service;
 
 /// Keys of one circuit: the verifying key and the fixed columns' polynomials. The prover needs nothing else.
 #[derive(Debug)]
@@ -149,6 +150,9 @@ pub(super) fn check_shape(srs: &Srs, shape: &Shape) -> Result<(), ProveError> {
     let answers = matches!(shape.statement, Statement::Evaluation | Statement::Service);
     if answers && shape.layout.task() == Task::Real {
         return Err(ProveError::Regression { name: shape.name(), statement: shape.statement.name() });
+    }
+    if shape.statement == Statement::Service && service::capacity(&shape.layout) == 0 {
+        return Err(ProveError::ServiceRows { name: shape.name(), k: shape.layout.k() });
     }
     Ok(())
 }

@@ -145,6 +145,9 @@ fn circuits_that_cannot_be_say_why() {
     let layout = Layout::new(12, 4, 16, 3, Task::Classes).unwrap();
     let small = refused(Shape::gradient(layout, Link::Softmax), 12);
     assert!(matches!(small, ProveError::LinkRows { k: 12, .. }), "{small}");
+    let answers = refused(Shape::service(layout), 12);
+    assert!(matches!(answers, ProveError::ServiceRows { k: 12, .. }), "{answers}");
+    assert!(answers.to_string().contains("from k = 15 on"), "{answers}");
     let srs = refused(Shape::dataset(layout), 11);
     assert!(matches!(srs, ProveError::SrsSize { expected: 12, got: 11, .. }), "{srs}");
 }

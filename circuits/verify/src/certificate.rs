@@ -12,7 +12,7 @@
 use std::collections::HashMap;
 
 use thiserror::Error;
-use tribute_core::certificate::blame::{part, whole, Field, Relations};
+use tribute_core::certificate::blame::{whole, Field, Relations};
 use tribute_core::certificate::evaluation::Evaluation;
 use tribute_core::certificate::{Certificate, CertificateError, FileProof, Hex};
 use tribute_core::id::SrsDigest;
@@ -138,7 +138,7 @@ impl<T: Trust> Verifier<T> {
         }
         let srs = self.srs[&layout.k()].1.clone();
         let mut check = |shape: &Shape, proof: &FileProof, path: String, named: Option<&str>| {
-            let named = named.into_iter().map(whole).chain(["layout.k", "srs.digest"].map(part)).collect();
+            let named = named.into_iter().map(whole).chain(["layout.k", "srs.digest"].map(whole)).collect();
             self.check_proof(&srs, shape, proof, &path, named, relations);
         };
         for (i, dataset) in certificate.datasets.iter().enumerate() {

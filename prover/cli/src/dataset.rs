@@ -67,7 +67,7 @@ pub(super) struct RegisterArgs {
     /// Least price of a query, in the token's base units.
     #[arg(long, value_name = "AMOUNT", default_value_t = 0)]
     min_price: u128,
-    /// A link that agents may have; give one for each. [default: any]
+    /// A link that agents may have; give one for each. [default: any, but on chain squared only if a grant names it]
     #[arg(long = "allow-link", value_name = "LINK", value_enum)]
     links: Vec<LinkArg>,
     /// Prove for no chain, although the server has one.

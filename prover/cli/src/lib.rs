@@ -72,7 +72,7 @@ enum Command {
     /// Parameters of public ceremonies: import them, check them.
     #[command(subcommand)]
     Srs(srs::SrsCommand),
-    /// Show all of it on this machine: data, training, certificate, paid queries, three frauds that bounce.
+    /// Show all of it on this machine: data, training, certificate, paid queries, four frauds that bounce.
     Demo(demo::DemoArgs),
     /// Check a certificate file with no service, no chain and no data.
     Verify(offline::VerifyArgs),

@@ -293,6 +293,9 @@ mod tests {
         refused(&|c| c.datasets[0].contribution.0 += 1, "datasets[0].contribution");
         refused(&|c| c.datasets[1].share += 1, "datasets[1].share");
         refused(&|c| c.datasets[1].share -= 1, "datasets[1].share");
+        // of several wrong shares all are named, and no contribution
+        let several = shares(&altered(|c| c.datasets.iter_mut().for_each(|d| d.share += 1))).unwrap_err();
+        assert!(several.starts_with("datasets[0].share, datasets[1].share: "), "{several}");
         refused(&|c| c.datasets[0].shards[1] = shard(20, 200 * UNIT + 1), "contribution");
         // minimum terms
         let at_least = |bps: u16| altered(|c| c.datasets[1].terms.min_share_bps = bps);

@@ -21,8 +21,8 @@ pub enum Flaw {
     /// Reading or writing failed.
     #[error("{0}")]
     Io(#[from] io::Error),
-    /// Neither a `.ptau` file nor one written by this program.
-    #[error("starts with {found}: neither a powers-of-tau file (`ptau`) nor an imported SRS (`TRIBSRS2`)")]
+    /// Neither a `.ptau` file, nor halo2's parameters, nor a file written by this program.
+    #[error("starts with {found}: neither a powers-of-tau file (`ptau`) nor an imported SRS (`TRIBSRS2`), and its length is not that of halo2's parameters")]
     Unknown {
         /// The file's first bytes.
         found: String,

@@ -4,6 +4,8 @@
 //! |---|---|
 //! | [`mod`](self) | the SRS of one size, and its full check |
 //! | `ptau` | import of a public ceremony's file |
+//! | `params` | import of halo2's parameter files |
+//! | `ceremonies` | files of public ceremonies, by their hashes |
 //! | `consistency` | check that points are the powers of one secret |
 //! | `points` | decoding and checking points |
 //! | `file` | this program's own files, ready for proving |
@@ -13,10 +15,12 @@
 //! Anyone can forge proofs under [`Srs::development`]; every certificate that uses it says so, and verification rejects
 //! it unless explicitly allowed.
 
+pub mod ceremonies;
 mod consistency;
 mod development;
 mod error;
 mod file;
+mod params;
 mod points;
 mod ptau;
 mod store;
@@ -38,6 +42,7 @@ use crate::field::point_bytes;
 use crate::msm::msm;
 
 pub use error::{Flaw, Group, PointProblem, SrsError};
+pub use params::Params as Halo2Params;
 pub use ptau::Ptau;
 pub use store::SrsStore;
 

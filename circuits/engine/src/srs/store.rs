@@ -1,5 +1,5 @@
-//! Sources of an SRS: a powers-of-tau file, a file or folder of imported SRS, or, if none is given, the development
-//! secret.
+//! Sources of an SRS: a powers-of-tau file, halo2's parameters, a file or folder of imported SRS, or, if none is given, the
+//! development secret.
 //!
 //! A given source is checked in full before it is used. With a cache folder, the result is stored there under the
 //! secret's digest and the size, and later only its checksum is checked; a damaged cache file is replaced.
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use tribute_core::id::SrsDigest;
 
 use super::error::{Flaw, SrsError};
-use super::{file, ptau, Ptau, Srs};
+use super::{file, ptau, Halo2Params, Ptau, Srs};
 
 /// log2 of the number of rows that circuits have by default.
 const USUAL_K: u32 = 15;
@@ -26,36 +26,40 @@ pub struct SrsStore {
 enum Source {
     Development,
     Ptau(PathBuf),
+    Halo2(PathBuf),
     File(PathBuf),
     Folder(PathBuf),
 }
 
 impl SrsStore {
-    /// A store over `given`: a `.ptau` file, a file written by [`Srs::save`], or a folder of such files named as
-    /// [`SrsStore::file_name`] says. `None` selects the development SRS.
+    /// A store over `given`: a `.ptau` file, halo2's parameters, a file written by [`Srs::save`], or a folder of such
+    /// files named as [`SrsStore::file_name`] says. `None` selects the development SRS.
     ///
     /// # Errors
     /// [`SrsError`] if it is none of these.
     pub fn open(given: Option<&Path>, cache: Option<&Path>) -> Result<Self, SrsError> {
         let source = match given {
             None => Source::Development,
-            Some(path) => Self::source(path).map_err(|flaw| flaw.at(path))?,
+            Some(path) => Self::source(path)?,
         };
         Ok(SrsStore { source, cache: cache.map(Path::to_owned) })
     }
 
-    fn source(path: &Path) -> Result<Source, Flaw> {
+    fn source(path: &Path) -> Result<Source, SrsError> {
         if path.is_dir() {
             return Ok(Source::Folder(path.into()));
         }
         let mut start = Vec::new();
-        std::fs::File::open(path)?.take(8).read_to_end(&mut start)?;
+        let read = std::fs::File::open(path).and_then(|file| file.take(8).read_to_end(&mut start));
+        read.map_err(|e| Flaw::from(e).at(path))?;
         if start.starts_with(&ptau::MAGIC) {
             Ok(Source::Ptau(path.into()))
         } else if start.starts_with(&file::MAGIC[..7]) {
             Ok(Source::File(path.into()))
+        } else if Halo2Params::open(path)?.is_some() {
+            Ok(Source::Halo2(path.into()))
         } else {
-            Err(Flaw::Unknown { found: hex::encode(start) })
+            Err(Flaw::Unknown { found: hex::encode(start) }.at(path))
         }
     }
 
@@ -73,6 +77,7 @@ impl SrsStore {
         match &self.source {
             Source::Development => Ok(Srs::development_digest()),
             Source::Ptau(path) => Ptau::open(path)?.digest(),
+            Source::Halo2(path) => params(path)?.digest(),
             Source::File(path) => Ok(Srs::open(path)?.digest()),
             Source::Folder(folder) => {
                 let first = *sizes(folder)?.first().ok_or_else(|| Flaw::Empty.at(folder))?;
@@ -90,6 +95,7 @@ impl SrsStore {
         match &self.source {
             Source::Development => Ok(vec![USUAL_K]),
             Source::Ptau(path) => Ok(vec![Ptau::open(path)?.power().min(USUAL_K)]),
+            Source::Halo2(path) => Ok(vec![params(path)?.power().min(USUAL_K)]),
             Source::File(path) => Ok(vec![Srs::open(path)?.k()]),
             Source::Folder(folder) => sizes(folder),
         }
@@ -104,6 +110,10 @@ impl SrsStore {
             Source::Development => self.cached(&Srs::development_digest(), k, || Ok(Srs::development(k))),
             Source::Ptau(path) => {
                 let file = Ptau::open(path)?;
+                self.cached(&file.digest()?, k, || file.import(k))
+            }
+            Source::Halo2(path) => {
+                let file = params(path)?;
                 self.cached(&file.digest()?, k, || file.import(k))
             }
             // small enough to read before checking the cache, so that the SRS returned is the one checked
@@ -156,6 +166,11 @@ impl SrsStore {
             None => Ok(()),
         }
     }
+}
+
+/// Halo2's parameters in a file that had their length when the store was opened.
+fn params(path: &Path) -> Result<Halo2Params, SrsError> {
+    Halo2Params::open(path)?.ok_or_else(|| Flaw::Damaged.at(path))
 }
 
 /// The sizes in a folder, smallest first.

@@ -97,7 +97,7 @@ pub(super) fn slot_rows() -> std::ops::Range<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tribute_core::layout::Task;
+    use tribute_core::layout::{Task, K_RANGE, MIN_SERVICE_K};
 
     #[test]
     fn the_design_s_batches_fit() {
@@ -105,7 +105,9 @@ mod tests {
         assert!(capacity(&of(15, 64, 10)) >= 1350);
         assert!(capacity(&of(17, 784, 10)) >= 980);
         assert!(capacity(&of(17, 64, 100)) >= 500);
-        assert_eq!(capacity(&of(12, 64, 10)), 0, "four limbs of 11 bits are too short");
+        for k in K_RANGE {
+            assert_eq!(capacity(&of(k, 16, 3)) > 0, k >= MIN_SERVICE_K, "k = {k}");
+        }
     }
 
     #[test]

@@ -32,7 +32,8 @@ pub(crate) struct GrantTermsArgs {
     /// Least price of a query, in the token's base units.
     #[arg(long, value_name = "AMOUNT", default_value_t = 0)]
     min_price: u128,
-    /// A link that the agent may have; give one for each. [default: any]
+    /// A link that the agent may have; give one for each. [default: logistic and softmax. Squared has to be named, here or in
+    /// the dataset's terms: under it small changes of the data move shares far]
     #[arg(long = "link", value_name = "LINK", value_enum)]
     links: Vec<LinkArg>,
     /// Grant later versions of the dataset too.
@@ -76,12 +77,12 @@ pub(super) fn effective(terms: &Terms, grant: &GrantTerms) -> Value {
         "min_share_bps": terms.min_share_bps.max(grant.min_share_bps),
         "min_data_bps": terms.min_data_bps.max(grant.min_data_bps),
         "min_price": terms.min_price.max(grant.min_price).to_string(),
-        "links": links(either(terms.links) & either(grant.links)),
+        "links": names(either(terms.links) & either(grant.links) & (terms.links | grant.links | !squared())),
         "list": grant.participants.map(|hash| format!("0x{}", hex::encode(hash))),
     })
 }
 
-/// 0 allows every link.
+/// 0 stands for every link.
 fn either(links: u8) -> u8 {
     if links == 0 {
         u8::MAX
@@ -90,10 +91,19 @@ fn either(links: u8) -> u8 {
     }
 }
 
-/// The links that bits allow, by name.
+/// Squared, which no 0 stands for on chain: terms or grant name it.
+fn squared() -> u8 {
+    1 << Link::Squared.code()
+}
+
+/// The links that terms or a grant allow by themselves, by name.
 pub(crate) fn links(bits: u8) -> Vec<&'static str> {
+    names(either(bits) & (bits | !squared()))
+}
+
+fn names(bits: u8) -> Vec<&'static str> {
     let all = [(Link::Squared, "squared"), (Link::Logistic, "logistic"), (Link::Softmax, "softmax")];
-    all.into_iter().filter(|(link, _)| either(bits) >> link.code() & 1 == 1).map(|(_, name)| name).collect()
+    all.into_iter().filter(|(link, _)| bits >> link.code() & 1 == 1).map(|(_, name)| name).collect()
 }
 
 /// What it means that these least values are 0. `named`: the list of datasets is fixed, so nobody can be put beside this one.
@@ -137,7 +147,15 @@ mod tests {
         assert_eq!(value["min_data_bps"], 3_000);
         assert_eq!(value["min_price"], "7");
         assert_eq!(value["links"], json!(["softmax"]));
-        assert_eq!(links(0), ["squared", "logistic", "softmax"]);
+        // squared counts only where it is named, and then also if the other side leaves all open
+        let open = GrantTerms { links: 0, ..grant };
+        assert_eq!((links(0), links(0b10)), (vec!["logistic", "softmax"], vec!["squared"]));
+        assert_eq!(effective(&Terms { links: 0b10, ..terms }, &open)["links"], json!(["squared"]));
+        assert_eq!(effective(&Terms { links: 0, ..terms }, &open)["links"], json!(["logistic", "softmax"]));
+        assert_eq!(
+            effective(&Terms { links: 0b100, ..terms }, &GrantTerms { links: 0b10, ..grant })["links"],
+            json!([])
+        );
     }
 
     #[test]

@@ -151,6 +151,7 @@ fn a_share_changed() {
         c.datasets[9].share += 1;
         c.datasets[10].share -= 1;
     });
+    assert!(refusal.starts_with("datasets[9].share, datasets[10].share: "), "{refusal}");
     assert!(refusal.contains("by the contributions the share is"), "{refusal}");
 }
 

@@ -139,7 +139,10 @@ impl Admission {
             W::Circuit(w) => circuit(w).map(Into::into),
             W::Dataset(w) => self.dataset_work(caller, w).await.map(Into::into),
             W::Train(w) => self.train_work(caller, w.terms, w.name, None).await,
-            W::Import(w) => self.train_work(caller, w.terms, w.name, Some((w.onnx, w.quantised_features))).await,
+            W::Import(w) => {
+                let model = (w.onnx, w.quantised_features, w.polish);
+                self.train_work(caller, w.terms, w.name, Some(model)).await
+            }
             W::Gradient(w) => self.gradient_work(caller, w).await.map(Into::into),
             W::Optimum(w) => self.optimum_work(caller, w).await.map(Into::into),
             W::Evaluation(w) => self.evaluation_work(caller, w).await,
@@ -175,7 +178,7 @@ impl Admission {
         caller: Hex20,
         terms: Option<v1::TrainingTerms>,
         name: String,
-        model: Option<(Vec<u8>, bool)>,
+        model: Option<(Vec<u8>, bool, Option<f64>)>,
     ) -> Result<Admitted> {
         let terms = terms.ok_or_else(|| Problem::field("terms", "is missing"))?;
         let link = wire::link(terms.link)?.ok_or_else(|| Problem::field("terms.link", "is missing"))?;
@@ -189,9 +192,16 @@ impl Admission {
             return Err(Problem::field("terms.link", message));
         }
         let sources = sources(&datasets);
-        let (model, quantised_features) = match model {
-            Some((onnx, quantised)) => (Some(self.custody.put(&caller.to_string(), "model", &onnx).await?), quantised),
-            None => (None, false),
+        let (model, quantised_features, polish) = match model {
+            Some((_, _, Some(most))) if !(most > 0.0 && most <= 1.0) => {
+                let message =
+                    format!("{most}: how far weights may be moved is above 0 and at most 1, relative to their norm");
+                return Err(Problem::field("polish", message));
+            }
+            Some((onnx, quantised, polish)) => {
+                (Some(self.custody.put(&caller.to_string(), "model", &onnx).await?), quantised, polish)
+            }
+            None => (None, false, None),
         };
         let work = Work::Train(TrainJob {
             owner: caller,
@@ -203,6 +213,7 @@ impl Admission {
             link,
             model,
             quantised_features,
+            polish,
         });
         Ok(Admitted { work, grants })
     }
