@@ -149,3 +149,34 @@ pub(crate) async fn run(command: ChainCommand) -> CommandResult {
         ChainCommand::Watch(a) => watch::run(a).await,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloy::json_abi::StateMutability;
+    use tribute_chain::abi::{
+        IAgentRegistry, ICircuitTimelock, IDatasetRegistry, IEvaluations, IProofGate, ISessionEscrow,
+    };
+
+    /// The page says of every function that changes something which command reaches it, or why none does.
+    #[test]
+    fn every_function_that_changes_something_is_on_the_page() {
+        let page = include_str!("../../../../docs/chain.md");
+        let contracts = [
+            ("ProofGate", IProofGate::abi::contract()),
+            ("DatasetRegistry", IDatasetRegistry::abi::contract()),
+            ("AgentRegistry", IAgentRegistry::abi::contract()),
+            ("SessionEscrow", ISessionEscrow::abi::contract()),
+            ("Evaluations", IEvaluations::abi::contract()),
+            ("CircuitTimelock", ICircuitTimelock::abi::contract()),
+        ];
+        for (contract, abi) in contracts {
+            let row = page.lines().filter(|line| line.starts_with(&format!("| `{contract}` |")));
+            let rows: Vec<&str> = row.collect();
+            let reads = [StateMutability::View, StateMutability::Pure];
+            for function in abi.functions().filter(|f| !reads.contains(&f.state_mutability)) {
+                let named = format!("`{}`", function.name);
+                assert!(rows.iter().any(|row| row.contains(&named)), "{contract}.{} is on no row", function.name);
+            }
+        }
+    }
+}

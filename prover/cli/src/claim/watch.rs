@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use serde_json::json;
-use tribute_chain::{Contracts, Follower};
+use tribute_chain::{Contracts, Follower, KeySource};
 use tribute_client::{problem, Client};
 use tribute_core::id::{SessionId, WeightsDigest};
 use tribute_core::statement::SERVICE_SLOTS;
@@ -25,12 +25,16 @@ const SLOWEST: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Args)]
 pub(crate) struct WatchArgs {
-    /// The service's address. The key is that of the agents' owner, who also pays the gas.
+    /// The service's address.
     #[arg(long, value_name = "URL", env = "TRIBUTE_SERVER", default_value = "http://127.0.0.1:7410")]
     server: String,
     /// Seconds between two looks at the chain.
     #[arg(long, value_name = "SECONDS", default_value_t = 10.0)]
     every: f64,
+    /// Environment variable that holds the agents' owner's key, which signs what is asked of the service. [default: the key
+    /// that pays the gas: anybody may send a claim, and who is paid is fixed]
+    #[arg(long, value_name = "NAME")]
+    owner_key_env: Option<String>,
     /// Look once, claim what is to be claimed, and stop.
     #[arg(long)]
     once: bool,
@@ -87,12 +91,16 @@ pub(super) async fn run(a: WatchArgs) -> CommandResult {
 }
 
 async fn look(a: &WatchArgs, open: &mut Option<(Client, Follower)>, seen: &mut Seen) -> Result<()> {
-    // anew each time: what a wallet knows of its nonces, a reorganisation may have taken back
+    // anew each time: what answers at the address may be another node by now, or the same on another fork
     let c = &a.chain.connect().await?;
     let (client, follower) = match open {
         Some(both) => both,
         None => {
-            let client = Client::connect(&a.server, c.wallet.signer().clone()).await?;
+            let owner = match &a.owner_key_env {
+                Some(name) => KeySource::Variable(name.clone()).load()?,
+                None => c.wallet.signer().clone(),
+            };
+            let client = Client::connect(&a.server, owner).await?;
             open.insert((client, Follower::new(&c.contracts)))
         }
     };

@@ -124,6 +124,6 @@ async fn a_life_cycle_is_priced_for_another_chain() {
     let arbitrum = d.run(ADMIN, "cost --profile arbitrum --gas-price 0 --l1-base-fee 10");
     let bytes = arbitrum["all"]["compressed_bytes"].as_u64().unwrap();
     assert_eq!(text(&arbitrum["all"], "data"), format!("{:.9}", 160.0 * bytes as f64 / 1e9));
-    assert!(d.fails(ADMIN, "cost --gas-price -1").contains("gas-price"));
+    assert!(d.fails(ADMIN, "cost --gas-price=-1").contains("is no price"));
     assert!(d.fails(ADMIN, "cost --from 99999").contains("saw no transaction"));
 }

@@ -121,6 +121,11 @@ async fn clients_find_agents_and_manage_their_escrow() {
     assert_eq!(found["agents"][0]["metadata"]["service"], "https://digits.example");
     assert_eq!(found["agents"][0]["offer"]["stage"], "certified");
 
+    // a token without permits is approved first
+    d.run(ADMIN, &format!("mint --to {} --amount 3000", d.address(BEN)));
+    let opened = d.run(BEN, &format!("open-session --agent {agent} --price {PRICE} --escrow 3000 --approve"));
+    assert!(opened["approval"]["tx"].is_string() && opened["session"].is_string(), "{opened}");
+
     // Ben, not the client, tops up; a part thaws, the session goes on; the request is taken back
     let session = d.w.open(&d.w.cleo, &c).await;
     d.run(ADMIN, &format!("mint --to {} --amount 500", d.address(BEN)));
