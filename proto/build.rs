@@ -1,4 +1,4 @@
-//! Compiles `tribute/v1/*.proto` with protox: no protoc anywhere.
+//! Compiles `tribute/v1/*.proto` with protox, so that no protoc is needed.
 
 use std::{env, fs, path::PathBuf};
 

@@ -1,6 +1,6 @@
-//! Tribute's gRPC contract: the code generated from `tribute/v1/*.proto`, and which calls carry a signature.
+//! Tribute's gRPC contract: the code generated from `tribute/v1/*.proto`, and the list of signed requests.
 
-/// Package `tribute.v1`: messages, clients and servers. The proto files are the documentation.
+/// Package `tribute.v1`: messages, clients and servers. They are documented in the proto files.
 #[allow(missing_docs, unreachable_pub, clippy::all)]
 pub mod v1 {
     tonic::include_proto!("tribute.v1");
@@ -11,11 +11,11 @@ pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "
 
 /// A request that carries its sender's signature in the field `auth`.
 pub trait SignedRequest: prost::Message + Clone + Default {
-    /// Full gRPC path of the call that takes it; part of what is signed.
+    /// Full gRPC path of the call that takes this request. It is part of what is signed.
     const METHOD: &'static str;
-    /// The signature, if there is one.
+    /// The signature, if present.
     fn auth(&self) -> Option<&v1::Auth>;
-    /// Where the signature stands.
+    /// The field that holds the signature.
     fn auth_mut(&mut self) -> &mut Option<v1::Auth>;
 
     /// The bytes whose sha256 is signed: the request's encoding without its signature.

@@ -48,6 +48,7 @@ abstract contract TrainingGrants is DatasetRecords {
         admission.minShareBps = entry.minShareBps;
 
         uint8 links = _linksOf(entry.links);
+        uint8 named = entry.links;
         uint16 leastBps = entry.minDataBps;
         uint128 leastPrice = entry.minPricePerQuery;
         if (!entry.openTraining && entry.owner != grantee) {
@@ -55,6 +56,7 @@ abstract contract TrainingGrants is DatasetRecords {
             if (!_isLive(grant)) revert TrainingNotGranted(datasetId, grantee);
             if (!_covers(grant, shards)) revert GrantForOtherVersion(datasetId, grant.shards, shards);
             links &= _linksOf(grant.links);
+            named |= grant.links;
             if (grant.minDataBps > leastBps) leastBps = grant.minDataBps;
             if (grant.minPricePerQuery > leastPrice) leastPrice = grant.minPricePerQuery;
             if (grant.minShareBps > admission.minShareBps) admission.minShareBps = grant.minShareBps;
@@ -64,6 +66,8 @@ abstract contract TrainingGrants is DatasetRecords {
             grant.uses = left;
             emit GrantUsed(root, grantee, grant.serial, left);
         }
+        // Under squared loss small changes move shares far: no wildcard stands for it, except on one's own data.
+        if (entry.owner != grantee) links &= named | ~Statements.SQUARED_BIT;
         if ((links >> link) & 1 == 0) revert LinkNotAllowed(datasetId, link, links);
         if (dataBps < leastBps) revert DataPartTooLow(datasetId, dataBps, leastBps);
         if (pricePerQuery < leastPrice) revert PriceTooLow(datasetId, pricePerQuery, leastPrice);

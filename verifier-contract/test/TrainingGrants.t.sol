@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {IDatasetOwners} from "../src/interfaces/IDatasetOwners.sol";
 import {IDatasetRegistry} from "../src/interfaces/IDatasetRegistry.sol";
+import {Statements} from "../src/libraries/Statements.sol";
 import {World} from "./base/World.sol";
 
 /// Who may train on what, for how often and on which terms; the agent registry asks, and takes uses.
@@ -127,6 +128,42 @@ contract TrainingGrantsTest is World {
         expectNotAdmitted(
             adaSet, 2, 4999, 50, abi.encodeWithSelector(IDatasetRegistry.DataPartTooLow.selector, adaSet, 4999, 5000)
         );
+    }
+
+    /// Squared loss has to be named, by terms or grant, and be excluded by neither; for anybody but the dataset's owner.
+    function test_NoWildcardAllowsTheSquaredLink() public {
+        uint8[2][9] memory cases = [[0, 0], [0, 2], [2, 0], [2, 2], [12, 2], [14, 0], [14, 12], [0, 14], [0, 12]];
+        bool[9] memory allowed = [false, true, true, true, false, true, false, true, false];
+        for (uint256 i = 0; i < cases.length; i++) {
+            IDatasetRegistry.RegisterParams memory params = registerParams();
+            params.terms.links = cases[i][0];
+            bytes32 id = registerAs(ADA, params, keccak256(abi.encode("squared", i)), 900);
+            IDatasetRegistry.GrantTerms memory terms_ = grantTerms(9);
+            terms_.links = cases[i][1];
+            vm.prank(ADA);
+            datasets.grantTraining(id, OLGA, terms_);
+            if (allowed[i]) {
+                admit(id, 1, 5000, 0);
+                continue;
+            }
+            uint8 all = Statements.ALL_LINKS;
+            uint8 left = (cases[i][0] == 0 ? all : cases[i][0]) & (cases[i][1] == 0 ? all : cases[i][1]) & 12;
+            expectNotAdmitted(
+                id, 1, 5000, 0, abi.encodeWithSelector(IDatasetRegistry.LinkNotAllowed.selector, id, 1, left)
+            );
+        }
+        // open to anybody: named in the terms or not at all
+        IDatasetRegistry.RegisterParams memory open = registerParams();
+        open.terms.openTraining = true;
+        bytes32 wildcard = registerAs(ADA, open, "open 0", 900);
+        expectNotAdmitted(
+            wildcard, 1, 5000, 0, abi.encodeWithSelector(IDatasetRegistry.LinkNotAllowed.selector, wildcard, 1, 12)
+        );
+        open.terms.links = 2;
+        admit(registerAs(ADA, open, "open 1", 900), 1, 5000, 0);
+        // one's own
+        bytes32 own = registerAs(OLGA, registerParams(), "own", 900);
+        admit(own, 1, 5000, 0);
     }
 
     function test_OpenDatasetsHaveTermsToo() public {

@@ -33,14 +33,15 @@
 //!
 //! `Σ P_u = 1 + w` with `|w| ≤ 2^−39`, so `Σ p̂_u = 1 + e` with `e = w − Σ p̂_v a_v − Σ b_v`, and the exact softmax is
 //! `p̂_u/(1 + e)`. To first order `P_u − p̂_u/(1 + e) = p̂_u(a_u − Σ_v p̂_v a_v) + p̂_u(w − Σ b_v) + b_u`. The first term is
-//! at most `p̂_u(1 − p̂_u)·A ≤ A/4`, the others at most `2^−39 + 101·2^−46.1`; what is of second order is below 2^−65.
+//! at most `p̂_u(1 − p̂_u)·A ≤ A/4`, the others at most `2^−39 + 101·2^−46.1`; second-order terms are below 2^−65.
 //! Together `2^−37 + 2^−42 + 2^−39 + 2^−39.4 < 2^−36.4`. `tests` measure it over the whole range.
 //!
 //! # Existence of `l`
 //!
-//! At `l = max z` the sum is at least `1 − 2^−40.9` (the linear factor is never too small), and it tends to 0 as `l` grows. One step of `l` lowers it by at most, in
-//! units of 2^−40: 1 (smooth) + 1.07 (T2 rounded at 40 bits) + 1.41 (entries that saturate, for 100 classes at once; T1
-//! rounded is less) < 3.5. The window is 4 units wide, so some `l` falls into it.
+//! At `l = max z` the sum is at least `1 − 2^−40.9` (the linear factor is never too small), and it tends to 0 as `l`
+//! grows. One step of `l` lowers it by at most, in units of 2^−40: 1 (smooth) + 1.07 (T2 rounded at 40 bits) + 1.41
+//! (entries that saturate, for 100 classes at once; T1 rounded is less) < 3.5. The window is 4 units wide, so some `l`
+//! falls into it.
 
 use ethnum::{I256, U256};
 use serde::{Deserialize, Serialize};
@@ -65,12 +66,12 @@ pub enum Link {
 }
 
 impl Link {
-    /// The number contracts know it by; 0 stands for "no link".
+    /// The link's number in contracts; 0 means "no link".
     #[must_use]
     pub fn code(self) -> u8 {
         self as u8
     }
-    /// Its name on the command line and in files.
+    /// The link's name on the command line and in files.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -79,13 +80,13 @@ impl Link {
             Link::Softmax => "softmax",
         }
     }
-    /// The largest ε that is certified, units of 2^-44: a few times δ, `delta` from
+    /// The largest ε that can be certified, in units of 2^-44: a few times δ, where `delta` comes from
     /// [`link_error_units`](crate::numbers::link_error_units).
     ///
-    /// Inside the ball that the relative distance alone allows, an owner could look for the weights whose shares favour a
-    /// dataset. What a fit to full precision leaves is the rounding of the weights, `2^-33/√3` in each, seen through the
-    /// Hessian: on digits 0.015 δ for softmax and below 0.7 δ for squared loss, whose Hessian has no factor `p(1 − p)`. The
-    /// caps leave room for larger features and noisier labels.
+    /// Without this cap, an owner could search the ball that the relative distance alone allows for weights whose
+    /// shares favour a dataset. What a fit to full precision leaves is the rounding of the weights, `2^-33/√3` in each,
+    /// seen through the Hessian: on digits 0.015 δ for softmax and below 0.7 δ for squared loss, whose Hessian has no
+    /// factor `p(1 − p)`. The caps leave room for larger features and noisier labels.
     #[must_use]
     pub fn largest_epsilon(self, delta: u64) -> u64 {
         delta * if self == Link::Squared { 8 } else { 4 }
@@ -102,15 +103,15 @@ impl std::str::FromStr for Link {
     }
 }
 
-/// A link name nobody knows.
+/// An unknown link name.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("unknown link `{name}`: use squared, logistic or softmax")]
 pub struct UnknownLink {
-    /// What was given.
+    /// The name given.
     pub name: String,
 }
 
-/// No shift brings the probabilities' sum into the window: the logits are beyond what the tables resolve.
+/// No shift brings the sum of the probabilities into the window: the tables do not resolve these logits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("no shift brings the probabilities within 2^-39 of 1: the best misses by about 2^{miss_bits}")]
 pub struct NoShift {
@@ -147,7 +148,7 @@ pub struct Tables {
 }
 
 impl Tables {
-    /// The tables of a layout (shared, computed once per limb width). Needs `k ≥ 14`.
+    /// The tables of a layout (shared, computed once per limb width). Requires `k ≥ 14`.
     #[must_use]
     pub fn of(layout: &Layout) -> Arc<Tables> {
         static CACHE: OnceLock<Mutex<Vec<Arc<Tables>>>> = OnceLock::new();
@@ -173,7 +174,7 @@ impl Tables {
         Tables { scale, t1, t2 }
     }
 
-    /// The widths.
+    /// The widths of the limbs.
     #[must_use]
     pub fn scale(&self) -> Scale {
         self.scale
@@ -185,7 +186,7 @@ impl Tables {
         self.scale.prob_bits()
     }
 
-    /// The one decomposition of `t` (40 fractional bits).
+    /// The unique decomposition of `t` (40 fractional bits).
     #[must_use]
     pub fn limbs(&self, t: u64) -> Limbs {
         let (b, m) = (self.scale.limb_bits(), self.scale.mid_bits());
@@ -220,16 +221,16 @@ impl Tables {
         U256::ONE << self.prob_bits()
     }
 
-    /// Half width of the window that the probabilities' sum must fall in.
+    /// Half the width of the window in which the sum of the probabilities must fall.
     #[must_use]
     pub fn window(&self) -> U256 {
         U256::ONE << (self.scale.window_bits() - 1)
     }
 
-    /// The shift `l` for logits `z` whose probabilities sum to 1 within the window.
+    /// A shift `l` for which the probabilities of the logits `z` sum to 1 within the window.
     ///
     /// # Errors
-    /// [`NoShift`] when no `l` does.
+    /// [`NoShift`] if there is no such `l`.
     pub fn shift(&self, z: &[i64]) -> Result<i64, NoShift> {
         let one = self.one();
         let scale = f64::from(LOGIT_BITS as i32).exp2();
@@ -265,17 +266,18 @@ impl Tables {
         }
     }
 
-    /// `Σ_u exp(z_u − l)`; `l` must be at least every `z_u`.
+    /// `Σ_u exp(z_u − l)`; `l` must be at least as large as every `z_u`.
     #[must_use]
     pub fn sum(&self, z: &[i64], l: i64) -> U256 {
         z.iter().map(|v| self.exp((l - v) as u64)).fold(U256::ZERO, |a, b| a + b)
     }
 }
 
-/// One record's predictions with what the circuit's witness needs.
+/// One record's predictions, with the shifts that the circuit's witness needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prediction {
-    /// `P_u`, one per class, at `prob_bits` fractional bits. Signed, because the squared link's may be negative.
+    /// `P_u`, one per class, at `prob_bits` fractional bits. Signed, because predictions of the squared link may be
+    /// negative.
     pub p: Vec<I256>,
     /// The shifts `l`: one for softmax, one per class for logistic, none for squared.
     pub shifts: Vec<i64>,
@@ -284,7 +286,7 @@ pub struct Prediction {
 /// The link's predictions for the logits of one record.
 ///
 /// # Errors
-/// [`NoShift`] as [`Tables::shift`] says.
+/// [`NoShift`], as for [`Tables::shift`].
 pub fn predict(tables: &Tables, link: Link, z: &[i64]) -> Result<Prediction, NoShift> {
     match link {
         Link::Squared => {

@@ -1,4 +1,4 @@
-//! Changing a cell of a small circuit, with everything that the witness code makes of it recomputed.
+//! Changes a cell of a small circuit and recomputes everything that the witness code derives from it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,10 +14,10 @@ use super::gates::{some_challenges, Cell, Sheet};
 use super::keyed::srs;
 use super::subjects::{Cells, Subject};
 
-/// The column of a "cell" that is a public input.
+/// The column index that denotes a public input instead of a cell.
 pub const INPUT: usize = usize::MAX - 1;
 
-/// What a change of a cell does.
+/// The effect of changing a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
     /// No gate is violated: a proof with this value is accepted.
@@ -26,13 +26,13 @@ pub enum Verdict {
     Held,
 }
 
-/// A gate's polynomial with what it reads.
+/// A gate's polynomial, with what it reads.
 struct Polynomial {
     expression: Expression<Fr>,
     /// Columns and rotations.
     reads: Vec<(usize, i32)>,
-    /// The last phase that it reads something of, challenges included: what is of phase 0 here is phase one's witness and
-    /// nothing that is made of it.
+    /// The last phase of anything that it reads, including challenges. Phase 0 means that it reads only columns of the
+    /// first phase, and not the multiplicities, which the witness code derives from the others.
     phase: u8,
 }
 
@@ -75,8 +75,8 @@ impl Trial {
         })
     }
 
-    /// What can be said of a change of a cell before anything is recomputed: free if no gate notices, held if one notices
-    /// that reads nothing that would be recomputed.
+    /// The verdict on a change of a cell that needs no recomputation, if there is one: free if no gate notices, held if
+    /// a gate notices that reads nothing that would be recomputed.
     pub fn early(&self, cell: Cell, value: Fr) -> Option<Verdict> {
         let mut noticed = false;
         let phase = self.subject.honest.cs.advice_column_phase()[cell.0];
@@ -91,7 +91,7 @@ impl Trial {
         (!noticed).then_some(Verdict::Free)
     }
 
-    /// The sheet after changes of cells of phase one, everything else recomputed under these challenges.
+    /// The sheet after changes of cells of phase one, with everything else recomputed under these challenges.
     pub fn recomputed(&mut self, changes: &[(Cell, Fr)], challenges: &[Fr]) -> &mut Sheet {
         let committed = self.subject.committed();
         let phase_one = self.now.columns(0);
@@ -123,7 +123,7 @@ impl Trial {
                 self.now.take(phase, &columns);
             }
         }
-        // multiplicities are made by the witness code; a change of one stands in the sum of fractions
+        // the witness code computes the multiplicities; a change of one affects the sum of fractions
         let mut changed = false;
         for (cell, value) in changes.iter().filter(|(cell, _)| cell.0 == multiplicity) {
             self.now.advice[multiplicity][cell.1] = *value;
@@ -135,7 +135,7 @@ impl Trial {
             self.now.run_down(gate, sum);
         }
         if self.subject.circuit.shape().statement == Statement::Gradient {
-            // the witness code publishes what follows from the columns; here the public input stays
+            // the witness code would publish what follows from the columns; here the public input stays unchanged
             let (gate, e) = (
                 "gradient check: e' = e + s·b·ek on head rows, e − (τ^j κ^u + α·w)g on weight rows, e − α·2^bi·limb",
                 self.now.column(2, 4),
@@ -143,7 +143,7 @@ impl Trial {
             self.now.solve("gradient check starts at −α·2^u·N and ends at 0", 0, (e, 0));
             self.now.run_down(gate, e);
         }
-        // a change in a column of phase two stands in the running sums of phase three
+        // a change in a column of phase two affects the running sums of phase three
         let later = changes.iter().filter(|(cell, _)| position(cell.0) == usize::MAX);
         let later: Vec<_> = later.copied().collect();
         for (cell, value) in later.iter().filter(|(cell, _)| cell.0 != INPUT) {
@@ -212,7 +212,7 @@ impl Trial {
         (circuit, inputs)
     }
 
-    /// The running sum of phase three that columns of phase two stand in: its gate and its column.
+    /// The running sum of phase three that columns of phase two enter: its gate and its column.
     fn running_check(&self) -> Option<(String, usize)> {
         let statement = self.subject.circuit.shape().statement;
         let (start, n) = match statement {
@@ -225,8 +225,8 @@ impl Trial {
         Some((name.to_owned(), self.now.column(2, n)))
     }
 
-    /// What is not 0 and should be, by gate and row, where one of the changes can be noticed: at the ends of the running sums
-    /// and near the changes.
+    /// The non-zero values of gate polynomials, by gate and row, where one of the changes can be noticed: at the ends
+    /// of the running sums and near the changes.
     pub fn defects(&mut self, changes: &[(Cell, Fr)], challenges: &[Fr]) -> BTreeMap<(usize, usize), Fr> {
         let (n, gate_rows) = (self.subject.layout.rows(), self.subject.layout.gate_rows());
         self.recomputed(changes, challenges);
@@ -246,18 +246,18 @@ impl Trial {
         names.iter().position(|name| *name == "logUp starts and ends at 0").unwrap()
     }
 
-    /// Whether changes of cells of phase one are noticed once everything is recomputed.
+    /// The verdict on changes of cells of phase one after everything is recomputed.
     pub fn late(&mut self, changes: &[(Cell, Fr)]) -> Verdict {
         self.late_under(changes, &some_challenges())
     }
 
-    /// The same under other challenges.
+    /// [`Self::late`] under other challenges.
     pub fn late_under(&mut self, changes: &[(Cell, Fr)], challenges: &[Fr]) -> Verdict {
         let rows: Vec<usize> = changes.iter().map(|(cell, _)| cell.1).collect();
         let n = self.subject.layout.rows();
         let ends = [0, self.subject.layout.gate_rows() - 1];
         self.recomputed(changes, challenges);
-        // the ends of the running sums first, then where the change is, then everything
+        // the ends of the running sums first, then the rows near the changes, then everything
         let near = rows.iter().take(8).flat_map(|row| row.saturating_sub(4)..(row + 5).min(n));
         let fails = |row: usize| self.polynomials.iter().any(|p| self.now.value(&p.expression, row) != Fr::ZERO);
         if ends.into_iter().chain(near).any(fails) || !self.now.violated().is_empty() {
@@ -268,7 +268,7 @@ impl Trial {
     }
 }
 
-/// Every subexpression.
+/// Visits every subexpression.
 pub fn visit(e: &Expression<Fr>, f: &mut dyn FnMut(&Expression<Fr>)) {
     f(e);
     match e {

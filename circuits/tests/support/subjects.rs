@@ -1,4 +1,4 @@
-//! One honest witness of every circuit, as small as it can be, with names for its rows and columns.
+//! One honest witness of every circuit, as small as possible, with names for its rows and columns.
 
 use std::sync::Arc;
 
@@ -62,20 +62,20 @@ pub struct Subject {
     pub inputs: Vec<Fr>,
     /// Names of the columns of phase one, by position.
     pub columns: Vec<String>,
-    /// All cells as they should be, under [`some_challenges`].
+    /// All honest cells, under [`some_challenges`].
     pub honest: Sheet,
 }
 
-/// Present records of every shard here.
+/// Number of records present in every shard here.
 const RECORDS: usize = 12;
-/// Queries of the sessions that count.
+/// Number of queries in the sessions that count.
 const QUERIES: usize = 3;
 
 fn layout(k: u32, task: Task) -> Layout {
     Layout::new(k, 3, 7, if task == Task::Real { 1 } else { 3 }, task).unwrap()
 }
 
-/// One witness of every circuit there is, as small as it can be.
+/// One witness of every circuit, as small as possible.
 pub fn subjects() -> Vec<fn() -> Subject> {
     fn dataset(task: Task) -> Subject {
         let i = instance(layout(10, task), Link::Squared, RECORDS, 4);
@@ -183,12 +183,12 @@ impl Subject {
         Subject { name: name.to_owned(), layout: shape.layout, circuit, inputs, columns, honest }
     }
 
-    /// Columns of phase one, of those that are committed, and the position of the multiplicities.
+    /// Number of committed columns of phase one, which is the position of the multiplicities.
     pub fn committed(&self) -> usize {
         self.circuit.committed().len()
     }
 
-    /// What stands in a row, for a column of phase one.
+    /// What a row holds, for a column of phase one.
     pub fn class(&self, column: usize, row: usize) -> &'static str {
         let (l, shape) = (self.layout, self.circuit.shape());
         if row >= l.gate_rows() {

@@ -1,4 +1,4 @@
-//! Requests: any bytes decode or are refused, and what decodes has one encoding to sign.
+//! Requests: any bytes decode or are rejected, and a decoded request has exactly one encoding to sign.
 
 use prost::Message as _;
 use tribute_proto::{v1, SignedRequest};
@@ -11,11 +11,11 @@ fn auth() -> Option<v1::Auth> {
 
 fn check<R: SignedRequest>(input: &[u8]) {
     let Ok(request) = R::decode(input) else { return };
-    let again = R::decode(request.encode_to_vec().as_slice()).expect("what was written is read");
+    let again = R::decode(request.encode_to_vec().as_slice()).expect("a re-encoded request decodes");
     assert_eq!(again.encode_to_vec(), request.encode_to_vec());
     let mut unsigned = request.clone();
     *unsigned.auth_mut() = None;
-    assert_eq!(unsigned.signed_bytes(), request.signed_bytes(), "the signature is no part of what is signed");
+    assert_eq!(unsigned.signed_bytes(), request.signed_bytes(), "the signature is not part of the signed bytes");
 }
 
 #[test]

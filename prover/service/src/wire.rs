@@ -232,6 +232,11 @@ pub(crate) fn agent(a: &AgentBody, proven: Proven, created_ms: i64) -> v1::Agent
         shards: a.sources.len() as u32,
         optimum_proven: proven.optimum,
         created_ms: created_ms.unsigned_abs(),
+        polish: a.polish.map(|p| v1::Polish {
+            moved: p.moved,
+            answers_changed: p.answers_changed,
+            training_accuracy_before: p.training_accuracy_before,
+        }),
     }
 }
 

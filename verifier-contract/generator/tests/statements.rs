@@ -77,6 +77,7 @@ fn every_constant_is_cores() {
         ("EVALUATION_GROUP_XY", records_group(Statement::Evaluation)),
         ("EVALUATION_GROUP_W", 1),
         ("SERVICE_GROUP_W", 0),
+        ("SQUARED_BIT", 1 << Link::Squared.code()),
         ("ALL_LINKS", [Link::Squared, Link::Logistic, Link::Softmax].iter().map(|link| 1 << link.code()).sum()),
         ("NORM_BITS", bits(numbers::NORM_BITS)),
         ("LAMBDA_BITS", bits(numbers::LAMBDA_BITS)),

@@ -22,7 +22,8 @@ interface IDatasetRegistry is IDatasetOwners {
         uint16 minShareBps;
         /// Least price of a query, in base units of the token.
         uint128 minPricePerQuery;
-        /// Links allowed: bit l for link code l; 0 allows every link.
+        /// Links allowed: bit l for link code l; 0 allows every link but squared, which terms or grant have to name: under
+        /// squared loss small changes of the data move shares far.
         uint8 links;
     }
 
@@ -73,7 +74,7 @@ interface IDatasetRegistry is IDatasetOwners {
         uint32 uses;
         /// Last second of Unix time at which it counts.
         uint64 expiry;
-        /// Links allowed, as in `Terms`; 0 allows all that the terms allow.
+        /// Links allowed, as in `Terms`; 0 allows all that the terms allow, and squared if they name it.
         uint8 links;
         /// Least share of what goes to data providers, in basis points; 0 for none.
         uint16 minShareBps;

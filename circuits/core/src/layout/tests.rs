@@ -8,8 +8,8 @@ fn digits_at_k15_hold_what_the_design_says() {
     assert!(l.weights_end() <= l.salt_start());
 }
 
-/// The hash says which rows are what by the numbers that they follow from. Who changes how they follow, and any number
-/// here with it, has to change the hash's tag: proofs under two maps would otherwise be of one layout.
+/// The hash covers only the parameters from which the row map is derived. Anyone who changes the derivation, and so any
+/// number here, must change the hash's tag: otherwise proofs under two row maps would share one layout hash.
 #[test]
 fn the_row_map_is_that_of_the_hashs_tag() {
     use Task::{Classes, Real};
@@ -44,7 +44,7 @@ fn the_row_map_is_that_of_the_hashs_tag() {
     );
 }
 
-/// The unit of contributions for every width of limbs.
+/// The unit of contributions for every limb width.
 #[test]
 fn contributions_lose_whole_limbs() {
     let units = [10, 11, 12, 13, 14, 15, 22].map(|k| {

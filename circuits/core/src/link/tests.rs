@@ -5,7 +5,7 @@ fn tables(k: u32) -> Arc<Tables> {
     Tables::of(&Layout::new(k, 8, 16, 3, Task::Classes).unwrap())
 }
 
-/// `|P − link| ≤ 2^-36`, the bound every certificate quotes.
+/// `|P − link| ≤ 2^-36`, the bound that every certificate quotes.
 const BOUND: f64 = 1.0 / 68_719_476_736.0;
 
 #[test]
@@ -72,7 +72,7 @@ fn unsaturated_entries_are_at_least_one() {
     }
 }
 
-/// `exp(−x·2^−40)` with 200 fractional bits and more: what `f64` is too coarse for.
+/// `exp(−x·2^−40)` with 120 fractional bits, more than an `f64` can hold.
 fn exact_exp(t: u64) -> U256 {
     // exp(−hi/16 − rest): the rest by its series, the coarse part by squaring exp(−1/16)
     const F: u32 = 120;
@@ -106,7 +106,7 @@ fn exp_is_exp() {
         let t = tables(k);
         let mut worst: f64 = 0.0;
         for i in 0..100_000u64 {
-            let v = i.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 18; // below 2^46: past saturation
+            let v = i.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 18; // below 2^46: beyond saturation
             let exact = exact_exp(v);
             let got = t.exp(v) >> (t.prob_bits() - 120);
             worst = worst.max(got.abs_diff(exact).as_f64() / 120f64.exp2());
@@ -175,7 +175,7 @@ fn ties_and_limb_boundaries_have_a_shift() {
                 let z: Vec<i64> = (0..c as i64).map(|i| -i * step).collect();
                 assert!(t.shift(&z).is_ok(), "c={c} step={step}");
             }
-            // one far ahead of ninety-nine that saturate together
+            // one logit far ahead of ninety-nine that saturate together
             let mut z = vec![0; c];
             for gap in -2..=2 {
                 z[0] = (32i64 << 40) + gap;

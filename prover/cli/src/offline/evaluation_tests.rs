@@ -46,7 +46,7 @@ fn parts(shards: &[Records], weights: &CommittedGroup, bound: impl Fn(usize) -> 
     EvaluationParts { certificate: certificate.clone(), owner: OWNER, terms: TERMS, shards: proofs.collect() }
 }
 
-fn evaluation() -> &'static Evaluation {
+pub(crate) fn evaluation() -> &'static Evaluation {
     static MADE: OnceLock<Evaluation> = OnceLock::new();
     MADE.get_or_init(|| parts(&[records(35, 100), records(20, 101)], &certified().1, |j| j).assemble().unwrap())
 }

@@ -32,10 +32,11 @@ const LAMBDA: u64 = 1 << 38; // 2^-6
 /// Of providers and of the agent's owner.
 pub(super) const SECRET: [u8; 32] = [7; 32];
 
-pub(super) fn schema() -> Schema {
+/// Its name and a label are what a hostile provider would choose who hopes for a careless page.
+pub(crate) fn schema() -> Schema {
     let features = (0..5).map(|i| Feature { name: format!("f{i}"), lo: 0.0, hi: 255.0 }).collect();
-    let labels = ["red", "green", "blue"].map(str::to_owned).to_vec();
-    Schema::new("colours".into(), features, Target::Classes(labels), None).unwrap()
+    let labels = ["red", "</td><img src=x onerror=alert(1)>", "blue & \"grey\""].map(str::to_owned).to_vec();
+    Schema::new("colours<script>alert(1)</script>".into(), features, Target::Classes(labels), None).unwrap()
 }
 
 /// Records whose class shows in the first features.

@@ -139,7 +139,10 @@ impl Admission {
             W::Circuit(w) => circuit(w).map(Into::into),
             W::Dataset(w) => self.dataset_work(caller, w).await.map(Into::into),
             W::Train(w) => self.train_work(caller, w.terms, w.name, None).await,
-            W::Import(w) => self.train_work(caller, w.terms, w.name, Some((w.onnx, w.quantised_features))).await,
+            W::Import(w) => {
+                let model = (w.onnx, w.quantised_features, w.polish);
+                self.train_work(caller, w.terms, w.name, Some(model)).await
+            }
             W::Gradient(w) => self.gradient_work(caller, w).await.map(Into::into),
             W::Optimum(w) => self.optimum_work(caller, w).await.map(Into::into),
             W::Evaluation(w) => self.evaluation_work(caller, w).await,
@@ -175,7 +178,7 @@ impl Admission {
         caller: Hex20,
         terms: Option<v1::TrainingTerms>,
         name: String,
-        model: Option<(Vec<u8>, bool)>,
+        model: Option<(Vec<u8>, bool, Option<f64>)>,
     ) -> Result<Admitted> {
         let terms = terms.ok_or_else(|| Problem::field("terms", "is missing"))?;
         let link = wire::link(terms.link)?.ok_or_else(|| Problem::field("terms.link", "is missing"))?;
@@ -189,9 +192,16 @@ impl Admission {
             return Err(Problem::field("terms.link", message));
         }
         let sources = sources(&datasets);
-        let (model, quantised_features) = match model {
-            Some((onnx, quantised)) => (Some(self.custody.put(&caller.to_string(), "model", &onnx).await?), quantised),
-            None => (None, false),
+        let (model, quantised_features, polish) = match model {
+            Some((_, _, Some(most))) if !(most > 0.0 && most <= 1.0) => {
+                let message =
+                    format!("{most}: how far weights may be moved is above 0 and at most 1, relative to their norm");
+                return Err(Problem::field("polish", message));
+            }
+            Some((onnx, quantised, polish)) => {
+                (Some(self.custody.put(&caller.to_string(), "model", &onnx).await?), quantised, polish)
+            }
+            None => (None, false, None),
         };
         let work = Work::Train(TrainJob {
             owner: caller,
@@ -203,6 +213,7 @@ impl Admission {
             link,
             model,
             quantised_features,
+            polish,
         });
         Ok(Admitted { work, grants })
     }
@@ -449,12 +460,18 @@ fn quantised(schema: &Schema, q: &v1::QuantisedRecords) -> Result<Records> {
     Ok(records)
 }
 
-/// The circuits that agents over a layout need. A regression has no `service` circuit: its answers are no classes.
+/// The circuits that agents over a layout need, and that of evaluations if it is asked for. A regression has neither `service`
+/// nor `evaluation` circuit: its answers are no classes.
 #[must_use]
-pub(crate) fn shapes(layout: &Layout, link: Link) -> Vec<ShapeBody> {
-    [Statement::Dataset, Statement::Gradient, Statement::Optimum, Statement::Service]
+pub(crate) fn shapes(layout: &Layout, link: Link, evaluation: bool) -> Vec<ShapeBody> {
+    let classes = layout.task() == Task::Classes;
+    [Statement::Dataset, Statement::Gradient, Statement::Optimum, Statement::Service, Statement::Evaluation]
         .into_iter()
-        .filter(|s| *s != Statement::Service || layout.task() == Task::Classes)
+        .filter(|s| match s {
+            Statement::Service => classes,
+            Statement::Evaluation => classes && evaluation,
+            _ => true,
+        })
         .map(|s| ShapeBody::of(s, layout, link))
         .collect()
 }
