@@ -95,8 +95,8 @@ pub(super) async fn close(a: StepArgs) -> CommandResult {
 pub(super) async fn adopt(a: StepArgs) -> CommandResult {
     let c = a.chain.connect().await?;
     let VersionArgs { agent, version } = a.which;
-    let told = |()| json!({ "agent_id": agent, "version": version });
-    let value = c.send(&c.contracts.adopt_version(&agent, version), told).await?;
+    let call = c.contracts.adopt_version(&agent, version);
+    let value = c.send(&call, |()| json!({ "agent_id": agent, "version": version })).await?;
     a.chain.emit(&value)
 }
 
