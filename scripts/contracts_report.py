@@ -25,11 +25,11 @@ RENEW = "make contracts-snapshot"
 
 DEPLOYED = [
     "ProofGate", "CircuitTimelock", "DatasetRegistry", "AgentRegistry", "Evaluations", "SessionEscrow", "Tribute",
-    "RecordVerifier", "TestToken",
+    "CertificateValidator", "RecordVerifier", "TestToken",
 ]
 INTERFACES = [
-    "IProofGate", "ISignedMessages", "IDatasetRegistry", "IAgentRegistry", "IEvaluations", "ISessionEscrow", "ITribute",
-    "IRecordVerifier", "ITestToken",
+    "IProofGate", "ISignedMessages", "IDatasetOwners", "IDatasetRegistry", "IAgents", "ICertification", "IAgentRegistry",
+    "IEvaluations", "ISessionEscrow", "ITribute", "ICertificateValidator", "IRecordVerifier", "ITestToken",
 ]
 MOST_BYTES = 23_500
 MOST_GAS = {"gradient": 750_000}
@@ -71,7 +71,7 @@ def measured(forge):
     for _, _, result in tests_of(forge):
         for group, values in result["gas_snapshots"].items():
             groups.setdefault(group, {}).update({name: int(value) for name, value in values.items()})
-    missing = [group for group in ("calls", "life", "certify", "checks", "verifiers", "guards") if not groups.get(group)]
+    missing = [group for group in ("calls", "life", "certify", "checks", "together", "verifiers", "guards") if not groups.get(group)]
     fail([f"no test measured `{group}`" for group in missing])
     return groups
 
@@ -128,7 +128,7 @@ def beyond_budget(report):
 
 
 def snapshot_of(groups):
-    gas = {group: dict(sorted(groups[group].items())) for group in ("calls", "life", "certify", "checks", "verifiers")}
+    gas = {group: dict(sorted(groups[group].items())) for group in ("calls", "life", "certify", "checks", "together", "verifiers")}
     return {**gas, "contracts": {name: code_bytes(name) for name in DEPLOYED}}
 
 
@@ -261,6 +261,17 @@ def gas_table(snapshot):
     ]
     for name, (size, gas) in pairs(snapshot["verifiers"], ("bytes", "gas")).items():
         lines.append(f"| {name} | {size:,} | {gas:,} | {snapshot['checks'][name]:,} |")
+    together = sorted(snapshot["together"].items(), key=lambda entry: entry[1])
+    lines += [
+        "",
+        "## One pairing for several proofs",
+        "",
+        "`ProofGate.checkAll`, softmax gradients and an optimum: [how and why](chain.md#several-proofs-one-pairing).",
+        "",
+        "| proofs | `checkAll`, gas |",
+        "|---|---:|",
+        *(f"| {name} | {gas:,} |" for name, gas in together),
+    ]
     lines += ["", "## Contracts", "", "| contract | code, bytes |", "|---|---:|"]
     lines += [f"| {name} | {size:,} |" for name, size in snapshot["contracts"].items()]
     return "\n".join(lines) + "\n"

@@ -94,8 +94,8 @@ pub struct CircuitIdentity {
     pub layout: LayoutHash,
     /// [`crate::statement::Statement::code`].
     pub statement: u8,
-    /// [`shape_digest`].
-    pub shape: Digest,
+    /// Code of the link, 0 for none.
+    pub link: u8,
     /// keccak256 of the verifier's deployed bytecode.
     pub code: CodeHash,
     /// Number of public inputs.
@@ -116,7 +116,7 @@ impl CircuitIdentity {
             .word(self.srs.as_bytes())
             .word(self.layout.as_bytes())
             .uint(u128::from(self.statement))
-            .word(&self.shape)
+            .uint(u128::from(self.link))
             .word(self.code.as_bytes())
             .uint(u128::from(self.inputs))
             .uint(u128::from(self.proof_length))
@@ -124,12 +124,6 @@ impl CircuitIdentity {
             .keccak();
         CircuitId::new(id)
     }
-}
-
-/// Digest of what a circuit's shape adds to its layout: link code (0 for none) and number of slots.
-#[must_use]
-pub fn shape_digest(link: u8, slots: u16) -> Digest {
-    Words::new().uint(u128::from(link)).uint(u128::from(slots)).keccak()
 }
 
 #[cfg(test)]

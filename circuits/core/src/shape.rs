@@ -1,6 +1,5 @@
 //! What determines a circuit: a statement over a layout.
 
-use crate::digest::{shape_digest, Digest};
 use crate::layout::{Layout, Task};
 use crate::link::Link;
 use crate::statement::Statement;
@@ -41,11 +40,6 @@ impl Shape {
     #[must_use]
     pub fn service(layout: Layout) -> Self {
         Shape { statement: Statement::Service, layout, link: None }
-    }
-    /// Digest of the link and the slots, part of the circuit id.
-    #[must_use]
-    pub fn digest(&self) -> Digest {
-        shape_digest(self.link_code(), self.statement.slots())
     }
     /// Column counts of the committed groups, in proof order.
     #[must_use]

@@ -66,14 +66,6 @@ impl Statement {
             Statement::Service => vec![1],
         }
     }
-    /// Number of slots, part of the circuit's shape: 0 for statements without slots.
-    #[must_use]
-    pub fn slots(self) -> u16 {
-        match self {
-            Statement::Service => SERVICE_SLOTS as u16,
-            _ => 0,
-        }
-    }
 }
 
 /// Offset of the context, input 0 of every statement.

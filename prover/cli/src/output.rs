@@ -90,7 +90,6 @@ pub(crate) fn circuit(c: &v1::Circuit) -> Value {
         "input_count": c.input_count,
         "gas_verify": c.gas_verify,
         "link": shape.link,
-        "slots": c.slots,
         "group_columns": c.group_columns,
     })
 }

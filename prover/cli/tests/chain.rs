@@ -150,6 +150,19 @@ fn a_server_takes_authorities_of_its_own_for_its_node() {
     assert!(!output.status.success() && said.contains("none.pem:"), "{said}");
 }
 
+#[test]
+fn a_server_for_a_chain_refuses_a_k_that_proves_no_answers() {
+    let w = deployed();
+    let serve = format!(
+        "serve --listen 127.0.0.1:0 --k 14 --data {} --rpc {} --contracts {}",
+        w.place.path().join("data").display(),
+        w.anvil().url(),
+        w.deployment().display()
+    );
+    let said = w.fails(OWNER, &serve);
+    assert!(said.contains("from k = 15 on") && said.contains("without --contracts"), "{said}");
+}
+
 /// What `circuits check` says about the one circuit registered.
 fn checked(w: &World, extra: &str) -> (bool, Value) {
     let arguments =

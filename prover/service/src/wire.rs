@@ -163,7 +163,6 @@ pub(crate) fn circuit(c: &CircuitBody, gas: u64) -> v1::Circuit {
         proof_length: c.proof_length as u32,
         input_count: statement.inputs() as u32,
         gas_verify: gas,
-        slots: statement.slots().into(),
         group_columns: statement.groups(c.shape.profile.columns).into_iter().map(|g| g as u32).collect(),
     }
 }

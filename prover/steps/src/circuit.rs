@@ -131,7 +131,7 @@ pub(super) fn prepare(body: &ShapeBody, toolbox: &Toolbox) -> Result<Prepared> {
         srs: srs.digest(),
         layout: shape.layout.hash(),
         statement: shape.statement.code(),
-        shape: shape.digest(),
+        link: shape.link_code(),
         code: CodeHash::new(keccak(&code.runtime)),
         inputs: shape.statement.inputs() as u16,
         proof_length: proof_length(keys.vk()) as u32,

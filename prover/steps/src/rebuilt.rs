@@ -41,7 +41,6 @@ impl Rebuilt {
             statement: statement.code(),
             layout: shape.layout.hash(),
             link: shape.link_code(),
-            slots: statement.slots(),
             group_columns: shape.groups().into_iter().map(narrow).collect::<Result<_>>()?,
             input_count: narrow(statement.inputs())?,
             proof_length: u32::try_from(Parts::of(&vk).length()).map_err(Problem::internal)?,

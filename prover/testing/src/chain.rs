@@ -141,18 +141,17 @@ impl World {
     /// The parameters with which a circuit is registered.
     #[must_use]
     pub fn circuit(&self, statement: u8) -> NewCircuit {
-        let (input_count, link, slots, group_columns) = match statement {
-            1 => (2, 0, 0, vec![COLUMNS]),
-            2 => (2, 3, 0, vec![COLUMNS, 1, 1]),
-            3 => (5, 0, 0, vec![1, 1]),
-            4 => (3, 0, 0, vec![COLUMNS, 1]),
-            _ => (49, 0, 16, vec![1]),
+        let (input_count, link, group_columns) = match statement {
+            1 => (2, 0, vec![COLUMNS]),
+            2 => (2, 3, vec![COLUMNS, 1, 1]),
+            3 => (5, 0, vec![1, 1]),
+            4 => (3, 0, vec![COLUMNS, 1]),
+            _ => (49, 0, vec![1]),
         };
         NewCircuit {
             statement,
             layout: self.layout,
             link,
-            slots,
             proof_length: u32::from(group_columns.iter().sum::<u16>()) * 64 + 64,
             group_columns,
             input_count,
@@ -255,12 +254,14 @@ impl World {
             self.gradient(&agent, version, datasets[0], "ada", &ada, CONTRIBUTIONS[0]).await,
             self.gradient(&agent, version, datasets[1], "ben", &ben, CONTRIBUTIONS[1]).await,
         ];
-        let added = self.contracts.add_gradients(&agent, version, &gradients).send(&self.olga).await.unwrap();
-        assert_eq!(added.event.len(), 2);
+        let [first, last] = gradients.each_ref().map(std::slice::from_ref);
+        let added = self.contracts.add_gradients(&agent, version, first).send(&self.olga).await.unwrap();
+        assert_eq!(added.event.len(), 1);
         let context = self.contracts.optimum_context(&agent, version).await.unwrap();
         let inputs = vec![context, U256::from(1_400), U256::from(LAMBDA), U256::from(100), U256::from(5_000)];
         let proof = self.proof(Statement::Optimum, inputs, &[points("weights", 1), sum].concat()).await;
-        let done = self.contracts.certify(&agent, version, &proof).send(&self.olga).await.unwrap();
+        let certify = self.contracts.add_gradients_and_certify(&agent, version, last, &proof);
+        let done = certify.send(&self.olga).await.unwrap();
         assert_eq!(done.event.records, 1_400);
         Certified { agent, version, datasets }
     }

@@ -13,7 +13,7 @@ use tribute_core::proof::Proof;
 
 use crate::abi::IAgentRegistry::GradientProof;
 use crate::abi::{bytes, digest, inputs, word, IAgentRegistry as Abi, IDatasetRegistry};
-use crate::call::Call;
+use crate::call::{Call, Events};
 use crate::contracts::Contracts;
 use crate::error::Result;
 use crate::state::CertificateState;
@@ -247,6 +247,12 @@ pub struct Added {
     pub gradient: GradientDigest,
 }
 
+impl From<&Gradient> for GradientProof {
+    fn from(g: &Gradient) -> Self {
+        GradientProof { datasetId: word(&g.dataset), shard: g.shard, inputs: inputs(&g.proof), proof: bytes(&g.proof) }
+    }
+}
+
 impl From<Abi::GradientAdded> for Added {
     fn from(e: Abi::GradientAdded) -> Self {
         Added {
@@ -308,13 +314,7 @@ impl Contracts {
         gradients: &[Gradient],
     ) -> Call<Abi::addGradientsCall, Vec<Added>> {
         let action = format!("add {} gradient(s) to agent {agent} version {version}", gradients.len());
-        let proof = |g: &Gradient| GradientProof {
-            datasetId: word(&g.dataset),
-            shard: g.shard,
-            inputs: inputs(&g.proof),
-            proof: bytes(&g.proof),
-        };
-        let proofs = gradients.iter().map(proof).collect();
+        let proofs = gradients.iter().map(GradientProof::from).collect();
         let call = Abi::addGradientsCall { agentId: word(agent), version, proofs };
         self.call(self.agents_at(), action, &call, |e| {
             Ok(e.all::<Abi::GradientAdded>()?.into_iter().map(Added::from).collect())
@@ -353,19 +353,37 @@ impl Contracts {
         })
     }
 
+    /// Brings the last gradient proofs and the optimum proof, all under one pairing.
+    pub fn add_gradients_and_certify(
+        &self,
+        agent: &AgentId,
+        version: u32,
+        gradients: &[Gradient],
+        optimum: &Proof,
+    ) -> Call<Abi::addGradientsAndCertifyCall, CertificateState> {
+        let call = Abi::addGradientsAndCertifyCall {
+            agentId: word(agent),
+            version,
+            proofs: gradients.iter().map(GradientProof::from).collect(),
+            inputs: inputs(optimum),
+            proof: bytes(optimum),
+        };
+        let action = format!("add {} gradients and certify agent {agent} version {version}", gradients.len());
+        self.call(self.agents_at(), action, &call, certified)
+    }
+
+    /// Stands by a closed version that an earlier owner of the agent proposed; only the agent's owner.
+    pub fn adopt_version(&self, agent: &AgentId, version: u32) -> Call<Abi::adoptCall, ()> {
+        let call = Abi::adoptCall { agentId: word(agent), version };
+        self.call(self.agents_at(), format!("adopt version {version} of agent {agent}"), &call, |e| {
+            e.one().map(|_: Abi::VersionAdopted| ())
+        })
+    }
+
     /// Brings the optimum proof.
     pub fn certify(&self, agent: &AgentId, version: u32, proof: &Proof) -> Call<Abi::certifyCall, CertificateState> {
         let call = Abi::certifyCall { agentId: word(agent), version, inputs: inputs(proof), proof: bytes(proof) };
-        self.call(self.agents_at(), format!("certify agent {agent} version {version}"), &call, |e| {
-            let e: Abi::VersionCertified = e.one()?;
-            Ok(CertificateState {
-                records: e.records,
-                epsilon: e.epsilon,
-                norm: e.norm,
-                total: e.total,
-                positive: e.positive,
-            })
-        })
+        self.call(self.agents_at(), format!("certify agent {agent} version {version}"), &call, certified)
     }
 
     /// Number of agents that `owner` created.
@@ -491,6 +509,11 @@ impl Contracts {
     pub(crate) fn agents_at(&self) -> Address {
         self.deployment.agent_registry.address
     }
+}
+
+fn certified(events: &Events<'_>) -> Result<CertificateState> {
+    let e: Abi::VersionCertified = events.one()?;
+    Ok(CertificateState { records: e.records, epsilon: e.epsilon, norm: e.norm, total: e.total, positive: e.positive })
 }
 
 /// A name as contracts store it: its UTF-8 bytes, zero-padded; `None` if it is longer than 32 bytes.

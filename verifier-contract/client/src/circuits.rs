@@ -4,7 +4,7 @@ use alloy::primitives::{Address, Bytes, U256};
 use alloy::rpc::types::{Filter, TransactionInput, TransactionRequest};
 use alloy::sol_types::{SolCall, SolEvent};
 use serde::{Deserialize, Serialize};
-use tribute_core::digest::{shape_digest, CircuitIdentity, Digest};
+use tribute_core::digest::{CircuitIdentity, Digest};
 use tribute_core::id::{CircuitId, CodeHash, GroupDigest, KeyDigest, LayoutHash, SrsDigest};
 use tribute_core::proof::Proof;
 
@@ -30,8 +30,6 @@ pub struct NewCircuit {
     pub layout: LayoutHash,
     /// 0 none, 1 squared, 2 logistic, 3 softmax.
     pub link: u8,
-    /// 16 for service, else 0.
-    pub slots: u16,
     /// Columns of each committed group.
     pub group_columns: Vec<u16>,
     /// Public inputs.
@@ -59,7 +57,6 @@ impl NewCircuit {
             statement: self.statement,
             layoutHash: word(&self.layout),
             link: self.link,
-            slots: self.slots,
             groupColumns: self.group_columns.clone(),
             srsDigest: word(&self.srs),
             vkDigest: word(&self.verifying_key),
@@ -74,7 +71,7 @@ impl NewCircuit {
             srs: self.srs,
             layout: self.layout,
             statement: self.statement,
-            shape: shape_digest(self.link, self.slots),
+            link: self.link,
             code: *code_hash,
             inputs: self.input_count,
             proof_length: self.proof_length,
@@ -114,7 +111,6 @@ impl CircuitInfo {
             statement,
             layoutHash,
             link,
-            slots,
             groupColumns,
             srsDigest,
             vkDigest,
@@ -125,7 +121,6 @@ impl CircuitInfo {
             differs("layout hash", *layoutHash, found.layoutHash),
             differs("statement", *statement, found.statement),
             differs("link", *link, found.link),
-            differs("slots", *slots, found.slots),
             differs("code hash", *codeHash, found.codeHash),
             differs("proof length", *proofLength, found.proofLength),
             differs("group columns", groupColumns.clone(), found.groupColumns.clone()),

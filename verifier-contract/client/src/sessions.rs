@@ -332,9 +332,12 @@ impl Contracts {
         self.chain.read(self.escrow_at(), &Abi::ownerDueCall { agentId: word(agent), version }).await
     }
 
-    /// Queries of a version that were paid for, over all sessions.
-    pub async fn served_queries(&self, agent: &AgentId, version: u32) -> Result<U256> {
-        self.chain.read(self.escrow_at(), &Abi::servedQueriesCall { agentId: word(agent), version }).await
+    /// Queries of a version that were paid for, over all sessions: by proven claims, and by settlements that clients
+    /// signed.
+    pub async fn served_queries(&self, agent: &AgentId, version: u32) -> Result<(U256, U256)> {
+        let call = Abi::servedQueriesCall { agentId: word(agent), version };
+        let served = self.chain.read(self.escrow_at(), &call).await?;
+        Ok((served.proven, served.settled))
     }
 
     /// Token units accrued for a version's data providers since it was certified, paid or not.

@@ -113,7 +113,8 @@ struct Offer {
     data_bps: u16,
     schema: SchemaId,
     records: u64,
-    served: U256,
+    /// Queries paid for: proven, and settled by their clients' word.
+    served: (U256, U256),
 }
 
 impl Offer {
@@ -125,7 +126,8 @@ impl Offer {
             "data_bps": self.data_bps,
             "schema_id": self.schema,
             "records": self.records,
-            "served_queries": self.served.to_string(),
+            "proven_queries": self.served.0.to_string(),
+            "settled_queries": self.served.1.to_string(),
         })
     }
 }

@@ -77,33 +77,27 @@ pub(super) fn effective(terms: &Terms, grant: &GrantTerms) -> Value {
         "min_share_bps": terms.min_share_bps.max(grant.min_share_bps),
         "min_data_bps": terms.min_data_bps.max(grant.min_data_bps),
         "min_price": terms.min_price.max(grant.min_price).to_string(),
-        "links": names(either(terms.links) & either(grant.links) & (terms.links | grant.links | !squared())),
+        "links": names(both(terms.links, grant.links)),
         "list": grant.participants.map(|hash| format!("0x{}", hex::encode(hash))),
     })
 }
 
-/// 0 stands for every link.
-fn either(links: u8) -> u8 {
-    if links == 0 {
-        u8::MAX
-    } else {
-        links
-    }
+/// The links that terms and a grant allow together. 0 allows all that the other one does, and no wildcard stands for the
+/// squared link: one of them has to name it.
+fn both(terms: u8, grant: u8) -> u8 {
+    let either = |links: u8| if links == 0 { u8::MAX } else { links };
+    let squared = 1 << Link::Squared.code();
+    either(terms) & either(grant) & (terms | grant | !squared)
 }
 
-/// Squared, which no 0 stands for on chain: terms or grant name it.
-fn squared() -> u8 {
-    1 << Link::Squared.code()
-}
-
-/// The links that terms or a grant allow by themselves, by name.
+/// The links that terms or a grant allow by themselves.
 pub(crate) fn links(bits: u8) -> Vec<&'static str> {
-    names(either(bits) & (bits | !squared()))
+    names(both(bits, 0))
 }
 
 fn names(bits: u8) -> Vec<&'static str> {
-    let all = [(Link::Squared, "squared"), (Link::Logistic, "logistic"), (Link::Softmax, "softmax")];
-    all.into_iter().filter(|(link, _)| bits >> link.code() & 1 == 1).map(|(_, name)| name).collect()
+    let all = [Link::Squared, Link::Logistic, Link::Softmax];
+    all.into_iter().filter(|link| bits >> link.code() & 1 == 1).map(Link::name).collect()
 }
 
 /// What it means that these least values are 0. `named`: the list of datasets is fixed, so nobody can be put beside this one.
@@ -147,15 +141,10 @@ mod tests {
         assert_eq!(value["min_data_bps"], 3_000);
         assert_eq!(value["min_price"], "7");
         assert_eq!(value["links"], json!(["softmax"]));
-        // squared counts only where it is named, and then also if the other side leaves all open
-        let open = GrantTerms { links: 0, ..grant };
-        assert_eq!((links(0), links(0b10)), (vec!["logistic", "softmax"], vec!["squared"]));
-        assert_eq!(effective(&Terms { links: 0b10, ..terms }, &open)["links"], json!(["squared"]));
-        assert_eq!(effective(&Terms { links: 0, ..terms }, &open)["links"], json!(["logistic", "softmax"]));
-        assert_eq!(
-            effective(&Terms { links: 0b100, ..terms }, &GrantTerms { links: 0b10, ..grant })["links"],
-            json!([])
-        );
+        assert_eq!(links(0), ["logistic", "softmax"], "the squared link has to be named");
+        let either_names_it = [(0b0010, 0), (0, 0b0110), (0b0010, 0b0010)];
+        assert!(either_names_it.iter().all(|(terms, grant)| names(both(*terms, *grant)).contains(&"squared")));
+        assert!(names(both(0b1100, 0b0010)).is_empty());
     }
 
     #[test]

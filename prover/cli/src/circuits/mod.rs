@@ -198,7 +198,6 @@ fn new_circuit(c: &v1::Circuit) -> Result<NewCircuit> {
         statement: u8::try_from(shape.statement).map_err(Problem::internal)?,
         layout: field("layout_hash", &c.layout_hash)?,
         link: u8::try_from(shape.link).map_err(Problem::internal)?,
-        slots: narrow(c.slots)?,
         group_columns: c.group_columns.iter().map(|n| narrow(*n)).collect::<Result<_>>()?,
         input_count: narrow(c.input_count)?,
         proof_length: c.proof_length,
