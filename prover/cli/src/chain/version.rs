@@ -95,7 +95,7 @@ pub(super) async fn close(a: StepArgs) -> CommandResult {
 pub(super) async fn adopt(a: StepArgs) -> CommandResult {
     let c = a.chain.connect().await?;
     let VersionArgs { agent, version } = a.which;
-    let told = |()| json!({ "agent_id": agent, "version": version });
+    let told = |(): &()| json!({ "agent_id": agent, "version": version });
     let value = c.send(&c.contracts.adopt_version(&agent, version), told).await?;
     a.chain.emit(&value)
 }
