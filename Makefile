@@ -10,7 +10,7 @@ CIRCUITS = $(CARGO) test --release --locked -p tribute-core -p tribute-simd -p t
 AUDIT := .deps/venv/bin/python examples/audit.py
 
 .PHONY: help setup build check demo demo-wine test test-circuits test-contracts contracts-snapshot proto-snapshot lint \
-  docs docs-test fuzz bench
+  docs docs-test npm fuzz bench large attribution
 
 help: ## what the targets are
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -21,7 +21,7 @@ setup: ## fetch onnxruntime, the Solidity toolchain and a local chain, all pinne
 build: setup ## build the tribute binary
 	$(CARGO) build --release --locked -p tribute
 
-demo: build ## the whole life cycle on digits: three providers, one agent, two clients, three frauds
+demo: build ## the whole life cycle on digits: three providers, one agent, two clients, four frauds
 	$(DEMO)
 
 demo-wine: build ## the same on wine
@@ -45,6 +45,9 @@ docs: ## the book, in target/book
 docs-test: build ## the six roles' paths: every command as it is printed
 	python3 scripts/run_docs.py
 
+npm: setup ## the npm package of interfaces and ABIs, in target/npm
+	@scripts/npm-package.sh
+
 test-contracts: setup ## the contracts' tests: forge, verifiers, snapshots, static analysis; writes verifier-contract/report.json
 	@scripts/test-contracts.sh
 
@@ -67,11 +70,19 @@ test: lint ## everything: lint, all tests, both demos with their audit
 	rm -f "$${CARGO_TARGET_DIR:-target}/tmp/differential.json"
 	TRIBUTE_REQUIRE_POSTGRES=1 TRIBUTE_REQUIRE_HARDHAT=1 $(CARGO) test --release --locked --no-fail-fast --workspace
 	@scripts/test-contracts.sh tested
+	@scripts/npm-package.sh test
 	$(DEMO)
 	@scripts/audit-venv.sh
 	$(AUDIT) demo-out --data examples/digits.csv.gz
 	$(DEMO_WINE)
 	$(AUDIT) demo-out/wine --data examples/wine.csv
+
+large: ## whole certificates of 4,200 x 40 x 20 and 100,000 x 64 x 10 records at C = 1, some minutes: that section of benches/RESULTS.md
+	$(CARGO) build --release --locked -p tribute-benches
+	python3 benches/run.py --large
+
+attribution: ## how shares move when data, terms and parties change: writes docs/attribution.md and docs/attribution.json
+	$(CARGO) run --release --locked -p tribute-benches --bin attribution
 
 TIMES ?= 20
 fuzz: ## altered inputs, TIMES times as many as in `make test`

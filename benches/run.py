@@ -1,8 +1,10 @@
 """Measures whole processes and writes benches/RESULTS.md: `make bench`.
 
-Every line of a table is a process of its own, so that peak memory is its own too. Tribute and EZKL take turns within one
-run, each line twice unless it took more than two minutes; the better one counts. EZKL's largest batch comes last, once: at
-784 features it may take longer than all the rest. `--quick` measures a few small things only, to see that all of it works.
+Every line of a table is measured in a separate process, so that peak memory is its own. Tribute and EZKL take turns within
+one run. Each line is measured twice, unless it took more than two minutes, and the better result counts. EZKL's largest
+batch comes last, once: at 784 features it may take longer than all the rest. `--quick` measures only a few small things, to
+check that everything works; `--large` measures whole certificates of large shapes and writes only that section (`make
+large`).
 """
 
 import argparse
@@ -15,11 +17,12 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-MEASURE = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).absolute() / "release/measure"
+RELEASE = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).absolute() / "release"
+MEASURE = RELEASE / "measure"
 EZKL = ROOT / ".deps/ezkl-venv/bin/python"
 WORK = ROOT / ".deps/ezkl-work"
 TIMEOUT = 1200
-# what takes longer is measured once
+# in seconds; anything slower is measured only once
 LONG = 120
 
 
@@ -49,7 +52,7 @@ def better(a, b):
 
 
 def side_by_side(heads, rounds):
-    """Rows by (features, classes, who, batch), in turns: EZKL's batches of every round. Given out after every round."""
+    """Measures Tribute and EZKL in turns. After each round, yields all rows by (features, classes, who, batch)."""
     rows = {}
     for batches in rounds:
         for features, classes, ks in heads:
@@ -88,7 +91,7 @@ def machine():
 
 
 def comparison(rows):
-    """Section and lines of the budget table."""
+    """The section, and its lines for the budget table."""
     out, lines, budgets = ["## Side by side with EZKL, answers of a dense head\n", calibration(rows.values())], [], []
     for features, classes in dict.fromkeys(key[:2] for key in rows):
         here = {key: r for key, r in rows.items() if key[:2] == (features, classes)}
@@ -114,7 +117,7 @@ def comparison(rows):
 
 
 def calibration(results):
-    """What the machine was like during a section."""
+    """How fast the machine was during a section."""
     found = [r["calibration_ms"] for r in results if r and "calibration_ms" in r]
     return f"`calibration_ms` here: {min(found):.0f} to {max(found):.0f}.\n"
 
@@ -128,11 +131,51 @@ def gradient_line(r):
 GRADIENT = ("k", "A", "d", "records", "threads", "witness and proof", "cells/s", "cells/s and core", "peak memory", "proof bytes")
 
 
+LARGE = "## Whole certificates of large shapes\n"
+
+
+def large():
+    """The section on whole certificates: from a CSV to a file that is verified offline, in one process each."""
+    shapes = [(4_200, 40, 20), (100_000, 64, 10)]
+    rows = [run([str(RELEASE / "whole"), "--records", str(n), "--features", str(d), "--classes", str(c)]) for n, d, c in shapes]
+    rows = [r for r in rows if r]
+    lines = [
+        (f"{r['records']:,} × {r['features']} × {r['classes']}", r["shards"], f"{r['lambda']:.1e}", f"{r['norm']:.0f}",
+         f"{r['epsilon_in_delta']:.2f} δ", f"{r['relative_distance']:.1e}", seconds(r["fit_seconds"]),
+         seconds(r["dataset_seconds"]), seconds(r["gradient_seconds"]), seconds(r["optimum_seconds"]), seconds(r["seconds"]),
+         f"{r['peak_rss_mb']} MB", f"{r['certificate_bytes']:,}", seconds(r["verify_seconds"]))
+        for r in rows
+    ]
+    header = ("records × features × classes", "shards", "λ", "‖W‖", "ε", "relative distance", "fit", "dataset proofs",
+              "gradient proofs", "optimum", "all", "peak memory", "certificate bytes", "verification offline")
+    words = ("scikit-learn's default, C = 1 on standardised features, which is λ = 1/(64 n) on quantised ones "
+             "(`schema infer --range standard`), intercept scale 3, softmax, k = 15, A = 8: a CSV of pseudo-random values read, "
+             "trained on, every shard proven, assembled and verified, in one process (`make large`).\n")
+    return [LARGE, words, calibration(rows), table(header, lines)]
+
+
+def with_section(text, section):
+    """A results file with this section in place of the one of the same heading, or before the comparison with EZKL."""
+    new, heading = "\n".join(section), section[0]
+    if heading in text:
+        start = text.index(heading)
+        end = text.find("\n## ", start + len(heading))
+        return text[:start] + new + (text[end:] if end >= 0 else "")
+    at = text.find("## Side by side with EZKL")
+    at = len(text) if at < 0 else at
+    return text[:at] + new + "\n" + text[at:]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--large", action="store_true")
     parser.add_argument("--out", default=ROOT / "benches/RESULTS.md", type=Path)
     arguments = parser.parse_args()
+    if arguments.large:
+        arguments.out.write_text(with_section(arguments.out.read_text(), large()))
+        print(f"wrote {arguments.out}")
+        return
     quick = arguments.quick
     rounds = 1 if quick else 2
 
@@ -140,11 +183,11 @@ def main():
     digits = measure("gradient", rounds, k=15, count=1797)
     head = [
         "# Measured\n",
-        "Written by `make bench` (`benches/run.py`). Every line is a process of its own; where a line was measured twice, "
-        "the better one stands. Circuits over pseudo-random data, full shards and full batches unless a count is given: "
+        "Written by `make bench` (`benches/run.py`). Every line is a separate process; of lines measured twice, the better "
+        "result is shown. Circuits over pseudo-random data, full shards and full batches unless a count is given: "
         "the cost of a proof does not depend on the values.\n",
-        f"Machine: {machine()}. `calibration_ms` is a yardstick, the best of three times that halo2's own sum of 2^15 points by "
-        "random scalars takes at the start of every process: lines of different sections compare by it.\n",
+        f"Machine: {machine()}. `calibration_ms` is a yardstick: the best of three timings, at the start of every process, of "
+        "halo2's own sum of 2^15 points by random scalars. Use it to compare lines of different sections.\n",
     ]
     budgets = [
         ("`dataset`, one full shard, k = 15", "3 s", seconds(proofs[0]["seconds"])),
@@ -197,13 +240,16 @@ def main():
     out.append(calibration(grown))
     out.append(table(("records", "gradient proofs", "witness and proofs", "per record", "verification of all", "peak memory"), lines))
 
+    if not quick:
+        out += large()
+
     heads = [(64, 10, [15])] if quick else [(64, 10, [15, 16]), (784, 10, [15, 17])]
     turns = [[1, 16]] if quick else [[1, 16, 64], [1, 16, 64], [256]]
     print("side by side", file=sys.stderr)
     for rows in side_by_side(heads, turns):
         section, compared = comparison(rows)
         table_of_budgets = ["## Budgets\n", table(("what", "budget", "here"), budgets + compared)]
-        # after every round: one that is interrupted leaves a file
+        # after every round, so that an interrupted run leaves a file
         arguments.out.write_text("\n".join(head + table_of_budgets + out + section))
     print(f"wrote {arguments.out}")
 

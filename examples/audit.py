@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""Audits a finished demo with none of Tribute's code.
+"""Audits a finished demo without any of Tribute's code.
 
     audit.py demo-out --data examples/digits.csv.gz [--rpc http://127.0.0.1:8545]
 
-From the CSV, the agent's ONNX file and the chain (a running node, or the state that was dumped when it stopped) it
-recomputes: which rows each provider's dataset holds; the gradient of the agent's weights, to the last bit, and their
-distance to the true optimum; each shard's contribution, and from them the shares; the accuracies; every session; every token balance, and that the money
-adds up; that each fraud was a transaction that failed. Prints one line per check and exits with 1 if any differs.
+From the CSV, the agent's ONNX file and the chain (a running node, or the state dumped when it stopped) it recomputes:
+which rows each provider's dataset holds; the gradient of the agent's weights, to the last bit, and their distance to
+the true optimum; each shard's contribution, and from them the shares; the accuracies; every session; every token
+balance, and that the money adds up; and that each fraud was a transaction that failed. Prints one line per check and
+exits with 1 if any differs.
 """
 
 import argparse
@@ -37,29 +38,32 @@ CALLS = {
     "service": "claim((bytes32,uint32,uint256[],bytes,(bytes32,uint64,uint256,bytes)[])[])",
 }
 # A fraud's transaction reverts with an error, or every slot of its claim is skipped for a reason.
-FRAUD_ERRORS = {"label_changed": "WrongRecords(bytes32,uint32,bytes32,bytes32)"}
+FRAUD_ERRORS = {
+    "label_changed": "WrongRecords(bytes32,uint32,bytes32,bytes32)",
+    "shares_diluted": "BelowLeastShare(uint256,uint256)",
+}
 FRAUD_SKIPS = {"claim_replayed": ("StaleTranscript", 3), "voucher_overcount": ("OtherCount", 5)}
 
 
 class Audit:
-    """Collects checks and what came of them."""
+    """Runs checks and counts failures."""
 
     def __init__(self):
         self.checks = self.failed = 0
 
     def that(self, what, good, detail=""):
-        """One check."""
+        """Records one check."""
         self.checks += 1
         self.failed += not good
         print(f"{'  ok   ' if good else 'DIFFERS'}  {what}{': ' + detail if detail else ''}")
 
     def equal(self, what, found, said):
-        """Recomputed and published value are the same."""
+        """Checks that the recomputed and the published value are equal."""
         same = found == said
         self.that(what, same, str(found) if same else f"recomputed {found}, published {said}")
 
     def close(self, what, found, said, tolerance):
-        """Recomputed and published real value agree."""
+        """Checks that the recomputed and the published real value agree."""
         detail = f"recomputed {found:.9g}, published {said:.9g}"
         self.that(what, math.isfinite(said) and abs(found - said) <= tolerance, detail)
 
@@ -86,7 +90,7 @@ def find_version(chain, model_hash):
 
 
 def read_params(proposed):
-    """λ, link and the rest, as proposed."""
+    """λ, link and the other parameters of the proposed version."""
     params = proposed.data
     return {
         "k": word(params, 0),
@@ -100,7 +104,7 @@ def read_params(proposed):
 
 
 def read_list(audit, chain, version_topics):
-    """The version's datasets in order, with the least share that each asks for, in basis points."""
+    """The version's datasets in order, with the minimum share that each requires, in basis points."""
     datasets, hashed = {}, bytes(32)
     for log in chain.events(LISTED):
         if log.topics[1:3] == version_topics:
@@ -113,7 +117,7 @@ def read_list(audit, chain, version_topics):
 
 
 def audit_data(audit, chain, summary, header, lines, schema, datasets):
-    """Rows, owners and schema of the datasets that the version lists. Returns the start of the held-out rows."""
+    """Checks rows, owners and schema of the version's datasets. Returns the index of the first held-out row."""
     registered = {log.topics[1]: log for log in chain.events(REGISTERED)}
     schema_id = keccak(schema.text.encode())
     if schema_id != keccak(schema.canonical()):
@@ -124,7 +128,7 @@ def audit_data(audit, chain, summary, header, lines, schema, datasets):
         log = registered[dataset]
         audit.equal(f"dataset {position}: records on chain", word(log.data, 2), said["rows"])
         audit.equal(f"dataset {position}: schema on chain", hex32(log.topics[3]), "0x" + schema_id.hex())
-        # a provider's file: the header, if there is one, and its own lines
+        # a provider's file: the header, if there is one, and the provider's lines
         text = header + "".join(line + "\n" for line in lines[start : start + said["rows"]])
         audit.equal(f"dataset {position}: SHA-256 of its rows", hashlib.sha256(text.encode()).hexdigest(), said["sha256"])
         start += said["rows"]
@@ -133,7 +137,7 @@ def audit_data(audit, chain, summary, header, lines, schema, datasets):
 
 
 def shards_of(chain, dataset, q, y):
-    """A dataset's rows, cut into the shards that were registered."""
+    """A dataset's rows, divided into its registered shards."""
     logs = chain.events("ShardRegistered(bytes32,uint32,bytes32,uint64)")
     counts = [word(log.data, 2) for log in logs if log.topics[1] == dataset]
     ends = np.cumsum([0] + counts)
@@ -141,8 +145,8 @@ def shards_of(chain, dataset, q, y):
 
 
 def audit_certificate(audit, chain, summary, head, parts, params, certified, datasets):
-    """Gradient, distance and contributions, in exact integers against the chain, in f64 against the true loss. Returns the
-    datasets' contributions."""
+    """Checks gradient, distance and contributions, in exact integers against the chain and in f64 against the true
+    loss. Returns the datasets' contributions."""
     version_topics = certified.topics[1:3]
     epsilon, norm = word(certified.data, 1), word(certified.data, 2)
     total, positive = signed(word(certified.data, 3)), word(certified.data, 4)
@@ -168,7 +172,7 @@ def audit_certificate(audit, chain, summary, head, parts, params, certified, dat
     audit.that("negative contributions are at most 2^-10 of the sum", (positive - total) << 10 <= total)
     # N has `unit` fractional bits; λ 44, the norm 10
     least = exact["n"] * params["lambda"] * norm * norm * 511
-    audit.that("the contributions sum to what they do at the optimum", total << (44 + 20 + 9) >= least << unit)
+    audit.that("the contributions sum to what the optimum requires", total << (44 + 20 + 9) >= least << unit)
     for (dataset, bps), value in zip(datasets.items(), sums):
         audit.that(f"least share of {hex32(dataset)[:10]}…", max(value, 0) * 10_000 >= positive * bps, f"{bps} basis points")
 
@@ -195,7 +199,7 @@ def audit_certificate(audit, chain, summary, head, parts, params, certified, dat
 
 
 def audit_accuracy(audit, summary, head, parts, heldout):
-    """Share of right answers, by exact integer logits."""
+    """Checks the share of correct answers, by exact integer logits."""
     train_q, train_y = np.vstack([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
     for name, (q, y) in {"train": (train_q, train_y), "heldout": heldout}.items():
         right = int((head.answers(q) == y).sum())
@@ -203,7 +207,7 @@ def audit_accuracy(audit, summary, head, parts, heldout):
 
 
 def audit_money(audit, chain, summary, params, version_topics, datasets, contributions):
-    """Sessions, payments and every token balance."""
+    """Checks sessions, payments and every token balance."""
     opened = chain.events("SessionOpened(bytes32,address,bytes32,uint32,uint128,uint128,address,uint256)")
     opened = [o for o in opened if [o.topics[3], word(o.data, 0)] == version_topics]
     escrow = opened[0].address
@@ -256,7 +260,7 @@ def audit_money(audit, chain, summary, params, version_topics, datasets, contrib
 
 
 def audit_balances(audit, chain, escrow, expected):
-    """What every address holds, added up from transfers, against the token's own books."""
+    """Checks the balance of every address, computed from transfers, against the token's storage."""
     transfers = [t for t in chain.events("Transfer(address,address,uint256)") if len(t.topics) == 3]
     token = next(t.address for t in transfers if address(t.topics[2]) == escrow)
     balances = {}
@@ -265,17 +269,19 @@ def audit_balances(audit, chain, escrow, expected):
         for holder, change in ((t.topics[1], -amount), (t.topics[2], amount)):
             balances[holder] = balances.get(holder, 0) + change
     minted = -balances.pop(0, 0)
-    audit.equal("tokens held by all add up to the tokens made", sum(balances.values()), minted)
+    audit.equal("all balances add up to the tokens minted", sum(balances.values()), minted)
     for holder, balance in sorted(balances.items()):
         audit.equal(f"balance of {address(holder)}", balance, chain.balance(token, address(holder)))
     held = balances.get(int(escrow, 16), 0)
-    audit.equal("the escrow contract holds what sessions and rewards still claim", held, expected)
+    audit.equal("the escrow contract holds what is still owed to sessions and payees", held, expected)
 
 
 def audit_frauds(audit, chain, summary):
-    """Each fraud is a mined transaction that moved nothing: it failed with the contract's own error, or all that it did is to
-    say why a slot of its claim was skipped."""
-    audit.equal("frauds", sorted(f["name"] for f in summary["frauds"]), sorted([*FRAUD_ERRORS, *FRAUD_SKIPS]))
+    """Checks that each fraud is a mined transaction that moved nothing: it reverted with the contract's own error, or
+    did nothing but report why a slot of its claim was skipped."""
+    # under the squared link there is no diluted version: random rows work against it
+    expected = {*FRAUD_ERRORS, *FRAUD_SKIPS} - (set() if summary["consent"] else {"shares_diluted"})
+    audit.equal("frauds", sorted(f["name"] for f in summary["frauds"]), sorted(expected))
     skipped = chain.events("SlotSkipped(bytes32,uint256,uint8)")
     for fraud in summary["frauds"]:
         name, tx = f"fraud {fraud['name']}", fraud["tx"].lower()
@@ -298,14 +304,40 @@ def audit_frauds(audit, chain, summary):
         audit.that(f"{name}: moved nothing", not moved and fraud["balances_unchanged"] is True)
 
 
+def audit_consent(audit, chain, summary, version_topics, datasets):
+    """What each provider agreed to, and that the version that bounced, of the same agent and under the same grants, would have
+    left somebody less: from the contributions that the chain holds for both."""
+    added = chain.events("GradientAdded(bytes32,uint32,bytes32,uint32,int256,bytes32)")
+    fraud = next(f for f in summary["frauds"] if f["name"] == "shares_diluted")
+    agent, version = chain.calldata(fraud["tx"])[4:36], word(chain.calldata(fraud["tx"])[4:], 1)
+    audit.equal("diluted version: its agent", hex32(int.from_bytes(agent, "big")), hex32(version_topics[0]))
+    logs = {"certified": version_topics, "diluted": [version_topics[0], version]}
+    shares = {}
+    for name, topics in logs.items():
+        values = {}
+        for log in added:
+            if log.topics[1:3] == topics:
+                values[log.topics[3]] = values.get(log.topics[3], 0) + signed(word(log.data, 1))
+        positive = sum(max(value, 0) for value in values.values())
+        shares[name] = {d: max(value, 0) / positive for d, value in values.items()}
+    audit.equal("diluted version: datasets beside the providers'", len(shares["diluted"]), len(datasets) + 1)
+    audit.equal("providers' consent", len(datasets), len(summary["consent"]))
+    for (dataset, bps), said in zip(datasets.items(), summary["consent"]):
+        name = f"consent of {hex32(dataset)[:10]}…"
+        audit.equal(f"{name}, basis points", bps, round(said["least_share"] * 10_000))
+        for which in ("certified", "diluted"):
+            audit.close(f"{name}, {which} share", shares[which][dataset], said[f"{which}_share"], 2e-6)
+    audit.that("some provider's least share is broken", any(shares["diluted"][d] * 10_000 < bps for d, bps in datasets.items()))
+
+
 def audit_proofs(audit, chain, summary):
-    """Every proof that says so was accepted on chain, for the gas it says."""
+    """Checks that every proof with a transaction was accepted on chain, for the stated gas."""
     for proof in summary["proofs"]:
         if proof.get("tx"):
             name = f"{proof['statement']} proof {proof['tx'][:10]}…"
             audit.equal(f"{name}: status", chain.status(proof["tx"]), 1)
             call = CALLS[proof["statement"]]
-            audit.that(f"{name}: brought by {call.split('(')[0]}", chain.calldata(proof["tx"])[:4] == selector(call))
+            audit.that(f"{name}: submitted by {call.split('(')[0]}", chain.calldata(proof["tx"])[:4] == selector(call))
             audit.equal(f"{name}: gas", chain.gas(proof["tx"]), proof["gas_tx"])
 
 
@@ -313,7 +345,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=pathlib.Path, help="the demo's folder")
     parser.add_argument("--data", required=True, type=pathlib.Path, help="the CSV that the demo was given")
-    parser.add_argument("--holdout", type=int, help="held-out rows at the end of the CSV (default: all that no dataset holds)")
+    parser.add_argument("--holdout", type=int, help="held-out rows at the end of the CSV (default: all that are in no dataset)")
     parser.add_argument("--state", type=pathlib.Path, help="the chain's dumped state (default: state.json in the folder)")
     parser.add_argument("--rpc", help="ask this node instead of the dumped state")
     args = parser.parse_args()
@@ -343,6 +375,8 @@ def main():
     audit_accuracy(audit, summary, head, parts, (q[first:], y[first:]))
     audit_money(audit, chain, summary, params, version_topics, list(datasets), contributions)
     audit_frauds(audit, chain, summary)
+    if params["link"] != "squared":
+        audit_consent(audit, chain, summary, version_topics, datasets)
     audit_proofs(audit, chain, summary)
     audit.that("the demo calls itself successful", summary["ok"] is True)
 

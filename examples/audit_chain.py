@@ -1,7 +1,7 @@
-"""What an auditor reads from the chain: logs, receipts, calldata and token balances.
+"""Reads what an audit needs from the chain: logs, receipts, calldata and token balances.
 
-Either from a node over JSON-RPC or from the state that anvil dumped when it stopped. Nothing here knows Tribute's code,
-only the signatures of its public events and functions.
+The source is a node over JSON-RPC, or the state that anvil dumped when it stopped. Nothing here depends on Tribute's
+code, only on the signatures of its public events and functions.
 """
 
 import gzip
@@ -65,12 +65,12 @@ def selector(signature: str) -> bytes:
 
 
 def word(data: bytes, index: int) -> int:
-    """32-byte word number `index`."""
+    """The 32-byte word at `index`."""
     return int.from_bytes(data[32 * index : 32 * index + 32], "big")
 
 
 def signed(value: int) -> int:
-    """Two's complement of 256 bits."""
+    """Interprets a word as a 256-bit two's complement integer."""
     return value - (1 << 256) if value >> 255 else value
 
 
@@ -88,7 +88,7 @@ def _bytes(text) -> bytes:
 
 @dataclass
 class Log:
-    """One event."""
+    """One event log."""
 
     address: str
     topics: list
@@ -97,16 +97,16 @@ class Log:
 
 
 class Chain:
-    """Logs by event; the sources below fill in the rest."""
+    """Finds logs by event; the subclasses read the rest."""
 
     def events(self, signature: str) -> list:
-        """Events of this signature, in order."""
+        """Events with this signature, in order."""
         topic = int.from_bytes(keccak(signature.encode()), "big")
         return [log for log in self.logs if log.topics and log.topics[0] == topic]
 
 
 class Rpc(Chain):
-    """A node that still runs."""
+    """A running node."""
 
     def __init__(self, url: str):
         self.url = url
@@ -137,7 +137,7 @@ class Rpc(Chain):
         return _bytes(self._call("eth_getTransactionByHash", [tx])["input"])
 
     def output(self, tx):
-        """What the call returned or reverted with, where the node traces; else None."""
+        """The data that the call returned or reverted with; None if the node does not support tracing."""
         try:
             trace = self._call("debug_traceTransaction", [tx, {"tracer": "callTracer"}])
         except SystemExit:
@@ -187,7 +187,7 @@ class Dump(Chain):
         return _bytes(self.mined[tx.lower()]["info"]["out"])
 
     def balance(self, token, holder):
-        """OpenZeppelin's ERC20 keeps `mapping(address => uint256) _balances` in slot 0."""
+        """Reads OpenZeppelin's `mapping(address => uint256) _balances` in slot 0."""
         slot = int.from_bytes(keccak(bytes.fromhex(holder[2:].rjust(64, "0")) + bytes(32)), "big")
         storage = self.accounts[token]["storage"]
         return next((int(v, 16) for k, v in storage.items() if int(k, 16) == slot), 0)

@@ -1,8 +1,9 @@
-"""The head's arithmetic, written a second time from its description: schema, exact link functions, gradient, contributions.
+"""The head's arithmetic, implemented independently from its description: schema, exact link functions, gradient,
+contributions.
 
-Scales: a feature q stands for q/256 and the bias has the feature 2^s, a weight has 32 fractional bits, a logit 40, lambda and
-epsilon 44, the published norm 10. `exp` comes from two tables and a linear factor, without rounding the product; a softmax is shifted by
-the integer `l` that brings the sum of its probabilities closest to 1.
+Scales: a feature q represents q/256 and the bias has the feature 2^s, a weight has 32 fractional bits, a logit 40,
+lambda and epsilon 44, the published norm 10. `exp` comes from two tables and a linear factor, without rounding the
+product; a softmax is shifted by the integer `l` that brings the sum of its probabilities closest to 1.
 """
 
 import csv
@@ -18,7 +19,7 @@ getcontext().prec = 70
 
 
 def read_rows(path):
-    """(header line or "", rows as lines, rows as fields); a header is a first row of which no feature is a number."""
+    """(header line or "", rows as lines, rows as fields); a first row is a header if none of its features is a number."""
     raw = open(path, "rb").read()
     text = (gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw).decode()
     lines = [line for line in text.splitlines() if line.strip()]
@@ -37,7 +38,7 @@ def read_rows(path):
 
 
 class Schema:
-    """Ranges and labels; quantises rows as the schema says."""
+    """Ranges and labels; quantises rows by the schema."""
 
     def __init__(self, path):
         self.text = open(path, "rb").read().decode().strip()
@@ -66,7 +67,7 @@ class Tables:
         self.shift = 36 - mid  # of the second table's index in t
         self.bits = 6 * b + (self.shift - b) + 38
         self.one = 1 << self.bits
-        if k < 14:  # such circuits only take the squared link
+        if k < 14:  # such circuits support only the squared link
             return
         half = self.shift - 1
         self.base = (1 << 40) + (1 << half) + (1 << (2 * half - 41))
@@ -96,7 +97,7 @@ class Tables:
 
 
 class Head:
-    """A head with its loss: everything the certificate says about it, in exact integers."""
+    """A head with its loss; computes everything the certificate says about it, in exact integers."""
 
     def __init__(self, weights, link, k, lam, scale):
         self.w = weights  # [d + 1][c], bias last, as in the file
@@ -109,7 +110,7 @@ class Head:
         return np.hstack([q, np.full((len(q), 1), self.bias)]) @ self.w
 
     def answers(self, q):
-        """The largest logit's class; the lowest among equals."""
+        """The class with the largest logit; on a tie, the lowest."""
         return np.argmax(self.logits(q), axis=1)
 
     def probabilities(self, z):
@@ -144,7 +145,7 @@ class Head:
         return inner >> ((self.gradient_bits + 32 - 44) // self.limb * self.limb)
 
     def contribution_bits(self):
-        """Fractional bits of that unit: from 44, and what is rounded away is a whole number of limbs."""
+        """Fractional bits of that unit: at least 44, such that a whole number of limbs is rounded away."""
         return self.gradient_bits + 32 - (self.gradient_bits + 32 - 44) // self.limb * self.limb
 
     def optimum(self, parts):
@@ -167,7 +168,7 @@ class Head:
         return {"n": n, "epsilon": -(-root // unit), "norm": math.isqrt(weight_square >> 44), "contributions": contributions}
 
     def real(self, q, y):
-        """The loss's gradient norm in f64, and the distance to the true optimum where that is small enough to find.
+        """The norm of the loss gradient in f64, and the distance to the true optimum (None if there are too many weights).
 
         The optimum comes from Newton's method on the exact real loss, which no part of the certificate uses.
         """

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A virtual environment for examples/audit.py in .deps/venv. Safe to run again; a second run uses no network.
+# Creates a virtual environment for examples/audit.py in .deps/venv. Safe to run again; a second run uses no network.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -9,6 +9,6 @@ WANTED=scripts/audit-requirements.txt
 if ! cmp --silent "$WANTED" "$VENV/installed.txt"; then
   python3 -m venv --clear "$VENV"
   "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary=:all: -r "$WANTED"
-  cp "$WANTED" "$VENV/installed.txt" # last: a broken run is repeated
+  cp "$WANTED" "$VENV/installed.txt" # last, so that an interrupted run is repeated
 fi
 echo "audit: $VENV/bin/python examples/audit.py"

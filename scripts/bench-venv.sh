@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The virtual environment that `make bench` runs EZKL in. Safe to run again; a second run uses no network.
+# Creates the virtual environment in which `make bench` runs EZKL. Safe to run again; a second run uses no network.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -9,5 +9,5 @@ WANTED=scripts/bench-requirements.txt
 if ! cmp --silent "$WANTED" "$VENV/installed.txt"; then
   python3 -m venv --clear "$VENV"
   "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary=:all: -r "$WANTED"
-  cp "$WANTED" "$VENV/installed.txt" # last: a broken run is repeated
+  cp "$WANTED" "$VENV/installed.txt" # last, so that an interrupted run is repeated
 fi

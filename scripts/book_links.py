@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""mdbook preprocessor: a link to a file outside docs/ becomes the file's path, since the book does not carry the file."""
+"""mdbook preprocessor: replaces links to files outside docs/, which the book does not contain, by the file's path."""
 
 import json
 import posixpath

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# snarkjs, pinned: only tests use it, to hold powers-of-tau ceremonies. Safe to run again; a second run uses no network.
+# Installs snarkjs at a pinned version. Only tests use it, to run powers-of-tau ceremonies. Safe to run again; a second
+# run uses no network.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../circuits/tests/ceremony"
 installed=node_modules/.package-lock.json

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""What `make check` runs: formatting, clippy and unit tests of the crates that changed, and the documentation's links.
+"""Runs `make check`: formatting, clippy and unit tests of the crates that changed, and links in the documentation.
 
   check_changed.py [--list]
 
-A crate changed if a file of it differs from where this branch left origin/main (from HEAD, where there is no origin/main), or is
-not committed yet. `--list` names the crates and stops. A change of the workspace's own manifest or lock file touches every crate:
-that takes `make test`.
+A crate has changed if one of its files differs from where this branch left origin/main (from HEAD, if there is no
+origin/main), or is not committed yet. `--list` prints the crates and stops. A change to the workspace's manifest or
+lock file affects every crate and needs `make test`.
 """
 
 import json
@@ -32,7 +32,7 @@ def changed_files(root):
 
 
 def crates_of(files, crates):
-    """Names of the crates that the files are in; `crates` is {folder relative to the root: name}. The innermost folder counts."""
+    """Names of the crates that contain the files, by innermost folder; `crates` is {folder relative to the root: name}."""
     found = set()
     for file in files:
         folders = [str(parent) for parent in pathlib.PurePosixPath(file).parents]
@@ -77,7 +77,7 @@ def main(only_list):
             run(CARGO, "test", "--release", "--locked", "--quiet", "--lib", *tested)
     print(f"check: {', '.join(crates) or 'no crate changed'}; {time.monotonic() - start:.0f} s")
     if {"Cargo.toml", "Cargo.lock", "rust-toolchain.toml"} & set(files):
-        print("check: the workspace's own files changed, which touches every crate: `make test` before you submit")
+        print("check: workspace files changed, which affects every crate: run `make test` before you submit")
 
 
 if __name__ == "__main__":

@@ -3,14 +3,14 @@
 
   check_docs.py [FOLDER]
 
-Reported, one a line, with file and line number:
-  - a relative link to a file that is not there, or to a heading that the file does not have;
-  - a path in backticks that looks like one of this repository and names nothing in it, seen from its root or from the page's
-    own folder;
+Reports, one per line, with file and line number:
+  - a relative link to a missing file, or to a heading that the file does not have;
+  - a path in backticks that looks like one of this repository but does not exist, neither from the root nor from the
+    page's own folder;
   - a `make` target in backticks that the Makefile does not have;
   - a page under docs/ that docs/SUMMARY.md does not list.
 
-FOLDER is the repository's root; without it, the one that this script is in. Needs git and nothing else.
+FOLDER is the repository's root; by default the one that contains this script. Needs only git.
 """
 
 import pathlib
@@ -24,7 +24,7 @@ HEADING = re.compile(r"^#{1,6}\s+(.*?)\s*#*\s*$")
 PATH = re.compile(r"^\.?[\w.{},-]+(/[\w.{},-]+)*/?$")
 TARGET = re.compile(r"^([a-zA-Z][\w-]*):", re.MULTILINE)
 MAKE = re.compile(r"^make ((?:[a-z][a-z-]*)(?: [a-z][a-z-]*)*)$")
-# A name that ends so, with no folder of ours before it, must be the end of some path.
+# A name with such an ending, and no folder of ours before it, must be the end of some path.
 SOURCES = (".rs", ".sol", ".proto", ".sql")
 
 
@@ -38,13 +38,13 @@ def files_of(root):
 
 
 def slug(heading):
-    """The anchor that a heading gets, by the rule that repository hosts and mdbook share."""
+    """The anchor of a heading, by the rule that repository hosts and mdbook share."""
     text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).replace("`", "").lower()
     return re.sub(r"[^\w\- ]", "", text).replace(" ", "-")
 
 
 def prose(text):
-    """(line number, line) outside fenced code."""
+    """Yields (line number, line) outside fenced code."""
     fence = None
     for number, line in enumerate(text.splitlines(), 1):
         mark = re.match(r"\s*(```+|~~~+)", line)

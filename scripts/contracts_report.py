@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""What the contracts' tests found, held against what is committed.
+"""Compares the results of the contracts' tests with what is committed.
 
   contracts_report.py check FORGE_JSON DIFFERENTIAL_JSON
-      writes verifier-contract/report.json; fails when a test failed, when gas or code grew beyond the snapshot, when an
-      ABI or docs/gas.md is not current, or when something public has no NatSpec
+      writes verifier-contract/report.json; fails if a test failed, if gas or code grew beyond the snapshot, if an ABI
+      or docs/gas.md is not current, or if something public has no NatSpec
   contracts_report.py renew FORGE_JSON DIFFERENTIAL_JSON
-      the same, but writes snapshot, ABIs and docs/gas.md anew
+      the same, but rewrites the snapshot, the ABIs and docs/gas.md
 
-FORGE_JSON is what `forge test --json` printed, DIFFERENTIAL_JSON what `cargo test --test differential` left.
+FORGE_JSON is the output of `forge test --json`, DIFFERENTIAL_JSON the file written by `cargo test --test differential`.
 """
 
 import json
@@ -25,17 +25,17 @@ RENEW = "make contracts-snapshot"
 
 DEPLOYED = [
     "ProofGate", "CircuitTimelock", "DatasetRegistry", "AgentRegistry", "Evaluations", "SessionEscrow", "Tribute",
-    "RecordVerifier", "TestToken",
+    "CertificateValidator", "RecordVerifier", "TestToken",
 ]
 INTERFACES = [
-    "IProofGate", "ISignedMessages", "IDatasetRegistry", "IAgentRegistry", "IEvaluations", "ISessionEscrow", "ITribute",
-    "IRecordVerifier", "ITestToken",
+    "IProofGate", "ISignedMessages", "IDatasetOwners", "IDatasetRegistry", "IAgents", "ICertification", "IAgentRegistry",
+    "IEvaluations", "ISessionEscrow", "ITribute", "ICertificateValidator", "IRecordVerifier", "ITestToken",
 ]
 MOST_BYTES = 23_500
 MOST_GAS = {"gradient": 750_000}
 MOST_GAS_OF_OTHERS = 650_000
 LEAST_RUNS, LEAST_DEPTH = 256, 64
-# A proof is random: its zero bytes cost less than others, so gas of the same code differs a little from run to run.
+# A proof is random: its zero bytes cost less than others, so gas of the same code differs slightly between runs.
 TOLERANCE, ALLOWANCE = 1.005, 300
 
 
@@ -48,7 +48,7 @@ def written(value):
     return json.dumps(value, indent=2) + "\n"
 
 
-# ---- what forge says ---------------------------------------------------------------------------------------------------
+# ---- forge's results ---------------------------------------------------------------------------------------------------
 
 
 def tests_of(forge):
@@ -71,7 +71,7 @@ def measured(forge):
     for _, _, result in tests_of(forge):
         for group, values in result["gas_snapshots"].items():
             groups.setdefault(group, {}).update({name: int(value) for name, value in values.items()})
-    missing = [group for group in ("calls", "life", "certify", "checks", "verifiers", "guards") if not groups.get(group)]
+    missing = [group for group in ("calls", "life", "certify", "checks", "together", "verifiers", "guards") if not groups.get(group)]
     fail([f"no test measured `{group}`" for group in missing])
     return groups
 
@@ -128,7 +128,7 @@ def beyond_budget(report):
 
 
 def snapshot_of(groups):
-    gas = {group: dict(sorted(groups[group].items())) for group in ("calls", "life", "certify", "checks", "verifiers")}
+    gas = {group: dict(sorted(groups[group].items())) for group in ("calls", "life", "certify", "checks", "together", "verifiers")}
     return {**gas, "contracts": {name: code_bytes(name) for name in DEPLOYED}}
 
 
@@ -142,7 +142,7 @@ def regressions(now, before):
             size = group == "contracts" or name.endswith(": bytes")
             most = known[name] if size else known[name] * TOLERANCE + ALLOWANCE
             if values[name] > most:
-                yield f"{group}, {name}: {values[name]}, the snapshot has {known[name]}; if this is meant: `{RENEW}`"
+                yield f"{group}, {name}: {values[name]}, the snapshot has {known[name]}; if this is intended: `{RENEW}`"
             elif values[name] < (known[name] * 0.98):
                 print(f"contracts: {group}, {name}: {values[name]}, less than the snapshot's {known[name]}: `{RENEW}`")
 
@@ -174,7 +174,7 @@ def canonical(parameter):
 
 
 def without_natspec():
-    """Functions, events and errors of interfaces, and whole contracts, about which the compiler was told nothing."""
+    """Functions, events and errors of interfaces, and whole contracts, without NatSpec."""
     sections = {"function": "methods", "event": "events", "error": "errors"}
     for name in INTERFACES + DEPLOYED:
         content = artefact(name)
@@ -261,6 +261,17 @@ def gas_table(snapshot):
     ]
     for name, (size, gas) in pairs(snapshot["verifiers"], ("bytes", "gas")).items():
         lines.append(f"| {name} | {size:,} | {gas:,} | {snapshot['checks'][name]:,} |")
+    together = sorted(snapshot["together"].items(), key=lambda entry: entry[1])
+    lines += [
+        "",
+        "## One pairing for several proofs",
+        "",
+        "`ProofGate.checkAll`, softmax gradients and an optimum: [how and why](chain.md#several-proofs-one-pairing).",
+        "",
+        "| proofs | `checkAll`, gas |",
+        "|---|---:|",
+        *(f"| {name} | {gas:,} |" for name, gas in together),
+    ]
     lines += ["", "## Contracts", "", "| contract | code, bytes |", "|---|---:|"]
     lines += [f"| {name} | {size:,} |" for name, size in snapshot["contracts"].items()]
     return "\n".join(lines) + "\n"
@@ -288,7 +299,7 @@ def main(mode, forge_path, differential_path):
         SNAPSHOT.write_text(written(now))
     else:
         before = json.loads(SNAPSHOT.read_text())
-    # from the committed snapshot, so that it is the same in every run
+    # computed from the committed snapshot, so that it is the same in every run
     files = {ABI / name: text for name, text in abis().items()}
     files[GAS_TABLE] = gas_table(before)
     if mode == "renew":

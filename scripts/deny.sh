@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Holds every dependency against deny.toml: licences, bans, sources. `scripts/deny.sh advisories` asks the advisory database
-# instead, which needs the network.
+# Checks every dependency against deny.toml: licences, bans, sources. `scripts/deny.sh advisories` queries the advisory
+# database instead, which needs the network.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 scripts/tools.sh

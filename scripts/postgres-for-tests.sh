@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# A throw-away PostgreSQL for tests: temporary folder, unprivileged user, free port, no fsync.
-#   postgres-for-tests.sh start       prints "FOLDER URL"; exits 3 where PostgreSQL is not installed
+# Runs a throw-away PostgreSQL for tests: temporary folder, unprivileged user, free port, no fsync.
+#   postgres-for-tests.sh start       prints "FOLDER URL"; exits with 3 if PostgreSQL is not installed
 #   postgres-for-tests.sh stop FOLDER
 set -euo pipefail
 

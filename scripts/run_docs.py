@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Runs the commands of docs/roles/ as they are printed, in one shell, in a scratch folder.
+"""Runs the commands of docs/roles/ exactly as printed, in one shell, in a scratch folder.
 
   run_docs.py [--print]
 
-`sh` blocks run in the order of PAGES; those marked `after-queries` and `after-claim` wait until the other pages have run, because
-money flows back then. Ports 8545 and 7410 are replaced by free ones, so that nothing else on the machine is in the way. The first
-command that fails ends the run, with its page and what was printed last. `--print` shows everything that the commands print.
+`sh` blocks run in the order of PAGES; those marked `after-queries` and `after-claim` wait until the other pages have
+run, because they depend on the queries and the claim. Ports 8545 and 7410 are replaced by free ones, to avoid conflicts
+with other programs. The first command that fails ends the run, and its page and the last output are printed. `--print`
+shows all output of the commands.
 """
 
 import os
@@ -21,7 +22,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 ROLES = ROOT / "docs" / "roles"
 PAGES = ["local", "provider", "owner", "client", "contract-caller", "operator", "auditor"]
-# The auditor looks at the books when all is done.
+# The auditor checks the books at the end.
 LAST = "auditor"
 STAGES = ["", "after-queries", "after-claim"]
 BLOCK = re.compile(r"^```sh ?([\w-]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -40,7 +41,7 @@ def blocks(texts):
 
 
 def script(texts):
-    """One script of all blocks, which says which block it runs and ends with END."""
+    """Joins all blocks into one script that prints which block it runs and ends with END."""
     lines = ["set -Eeuo pipefail"]
     for page, line, commands in blocks(texts):
         lines += [f"echo '--- docs/roles/{page}.md:{line}'", commands]
@@ -56,7 +57,7 @@ def with_free_ports(text):
 
 
 def run(text, show=False):
-    """Runs a script; the lines that it printed, and whether it got to its end. Whatever it left running is killed."""
+    """Runs a script; returns the lines it printed, and whether it reached its end. Kills everything it left running."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TRIBUTE_")}
     output = []
     with tempfile.TemporaryDirectory() as scratch:

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Brings everything that is not a crate: the onnxruntime library (pip), the Solidity toolchain (npm), built contracts (forge).
-# Safe to run again at any time; a second run uses no network.
+# Installs everything that is not a crate: the onnxruntime library (pip), the Solidity toolchain (npm), built contracts
+# (forge). Safe to run again at any time; a second run uses no network.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -8,7 +8,7 @@ ORT_VERSION=1.32.0
 ORT_DIR=.deps/ort
 CONTRACTS=verifier-contract
 
-# The library and its licence, out of one hash-checked wheel, whatever Python the host has.
+# Extracts the library and its licence from one hash-checked wheel, for any host Python.
 fetch_onnxruntime() {
   local wheels
   wheels="$(mktemp -d)"
@@ -29,7 +29,7 @@ with zipfile.ZipFile(glob.glob(os.path.join(wheels, "*.whl"))[0]) as wheel:
             path = os.path.join(target, os.path.basename(member))
             with open(path + ".part", "wb") as part:
                 part.write(wheel.read(member))
-            os.replace(path + ".part", path)  # a broken run never leaves half a library
+            os.replace(path + ".part", path)  # an interrupted run never leaves half a library
 PY
   ln -sfn "libonnxruntime.so.$ORT_VERSION" "$ORT_DIR/libonnxruntime.so"
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Static analysis of the contracts: any finding that is not answered in the code or in slither.config.json fails. Brings its
-# analyser into .deps/slither; a second run uses no network.
+# Static analysis of the contracts: fails on any finding that is not answered in the code or in slither.config.json.
+# Installs the analyser into .deps/slither; a second run uses no network.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -10,10 +10,10 @@ WANTED=scripts/slither-requirements.txt
 if ! cmp --silent "$WANTED" "$VENV/installed.txt"; then
   python3 -m venv --clear "$VENV"
   "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary=:all: -r "$WANTED"
-  cp "$WANTED" "$VENV/installed.txt" # last: a broken run is repeated
+  cp "$WANTED" "$VENV/installed.txt" # last, so that an interrupted run is repeated
 fi
 
-# It cleans and builds anew: in folders of its own, so that the artefacts stay.
+# Slither cleans and rebuilds: use separate folders, so that the artefacts stay.
 cd verifier-contract
 FOUNDRY_OUT=out-slither FOUNDRY_CACHE_PATH=cache-slither PATH="$PWD/bin:$PATH" \
   "$VENV/bin/slither" . --config-file slither.config.json

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The contracts' tests, with everything that they need and everything that is held against what is committed. With `renew`
-# the snapshots are written anew instead of compared; with `tested` the Rust side has just been built and tested whole,
-# and is not again.
+# Runs the contracts' tests, with everything they need, and compares the results with what is committed. With `renew`
+# the snapshots are rewritten instead of compared; with `tested` the Rust side has just been built and tested and is not
+# tested again.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -10,7 +10,7 @@ CARGO="${CARGO:-cargo}"
 DIFFERENTIAL="${CARGO_TARGET_DIR:-target}/tmp/differential.json"
 FORGE=verifier-contract/cache/forge.json
 
-# real proofs, made again when a circuit changed; verifiers: ours, the generated ones and the native ones
+# real proofs, made again if a circuit changed; verifiers: ours, the generated ones and the native ones
 if [ "$MODE" = tested ]; then
   MODE=check
   "${CARGO_TARGET_DIR:-target}/release/examples/fixtures"
@@ -20,7 +20,7 @@ else
   "$CARGO" test --release --locked --quiet -p tribute-evm
 fi
 
-# contracts: unit, fuzz, invariants, attacks, gas; failed tests are in the JSON, the report names them
+# contracts: unit, fuzz, invariants, attacks, gas; failed tests are in the JSON, and the report names them
 mkdir -p "$(dirname "$FORGE")"
 cd verifier-contract
 bin/forge fmt --check

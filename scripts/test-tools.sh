@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What only the tests need: snarkjs and a second EVM node (Hardhat's) from npm, and PostgreSQL's server programs, which it
-# installs where they are missing and it may.
+# Installs what only the tests need: snarkjs and a second EVM node (Hardhat's) from npm, and PostgreSQL's server
+# programs, if they are missing and it has permission.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 scripts/ceremony-tools.sh

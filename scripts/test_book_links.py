@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Tests of book_links.py: links inside docs/ stay, links out of it become paths."""
+"""Tests of book_links.py: links within docs/ stay, links out of it become paths."""
 
 import unittest
 

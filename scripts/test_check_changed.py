@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Tests of check_changed.py: which files count as changed, and which crates they are in."""
+"""Tests of check_changed.py: which files count as changed, and which crates contain them."""
 
 import pathlib
 import subprocess

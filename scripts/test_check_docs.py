@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Tests of check_docs.py: a repository whose references hold, and the same with one broken reference of each kind."""
+"""Tests of check_docs.py: a repository with valid references, and the same with one broken reference of each kind."""
 
 import pathlib
 import subprocess

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Tests of run_docs.py: the order of blocks, and that a run which does not get to its end is not taken for one that does."""
+"""Tests of run_docs.py: the order of blocks, and that an incomplete run is recognised."""
 
 import unittest
 

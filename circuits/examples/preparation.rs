@@ -1,4 +1,4 @@
-//! What stands between a job and its proof, in milliseconds: the SRS, the keys, the EVM verifier.
+//! Measures the preparation that a proof needs, in milliseconds: the SRS, the keys, the EVM verifier.
 //!
 //! ```text
 //! cargo run --release -p tribute-circuits --example preparation [K]
@@ -24,7 +24,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let layout = Layout::new(k, 8, 64, 10, Task::Classes)?;
     let folder = std::env::temp_dir().join(format!("tribute-preparation-{}", std::process::id()));
     timed("SRS generated", || Srs::development(k));
-    timed("SRS generated and kept", || SrsStore::open(None, Some(&folder))?.get(k))?;
+    timed("SRS generated and stored", || SrsStore::open(None, Some(&folder))?.get(k))?;
     let srs = timed("SRS loaded", || SrsStore::open(None, Some(&folder))?.get(k))?;
     for shape in
         [Shape::dataset(layout), Shape::gradient(layout, Link::Softmax), Shape::optimum(layout), Shape::service(layout)]

@@ -1,4 +1,4 @@
-//! What every statement brings: a circuit's columns and gates, and witnesses.
+//! What every statement provides: a circuit's columns and gates, and its witnesses.
 
 use halo2_proofs::circuit::Region;
 use halo2_proofs::halo2curves::bn256::Fr;
@@ -16,17 +16,17 @@ pub(crate) trait Arithmetization: Clone + std::fmt::Debug {
     /// Writes the fixed columns, in one region from row 0.
     ///
     /// # Errors
-    /// When the layout leaves no room.
+    /// If the layout leaves no room.
     fn fix(&self, region: &mut Region<'_, Fr>, shape: &Shape) -> Result<(), Error>;
 
-    /// The columns of `shape`'s circuit, for a witness that must know which column and challenge is which.
+    /// The columns of `shape`'s circuit, for a witness that must identify columns and challenges.
     fn of(shape: &Shape) -> Self {
         Self::configure(&mut Gates::new(&mut ConstraintSystem::default(), &[]), shape)
     }
 }
 
-/// A witness of one of the statements.
+/// A witness for one of the statements.
 pub trait StatementWitness: Witness {
-    /// The circuit it is a witness of.
+    /// The circuit that the witness is for.
     fn shape(&self) -> &Shape;
 }

@@ -1,6 +1,6 @@
-//! A statement's circuit as halo2 sees it: columns, gates and fixed values, determined by the [`Shape`] alone. No witness
-//! ever passes through here, and nothing outside this crate is generic over a circuit, so that the prover is compiled
-//! once.
+//! A statement's circuit as halo2 sees it: columns, gates and fixed values, determined by the [`Shape`] alone. No
+//! witness passes through here, and nothing outside this crate is generic over a circuit, so that the prover is
+//! compiled only once.
 
 use halo2_proofs::circuit::{Layouter, SimpleFloorPlanner};
 use halo2_proofs::halo2curves::bn256::Fr;
@@ -17,20 +17,20 @@ use crate::statements::{dataset, evaluation, gradient, optimum, service};
 #[derive(Clone, Debug)]
 pub(crate) struct ShapeCircuit {
     shape: Shape,
-    /// Gates left out; always empty outside tests.
+    /// Names of omitted gates; always empty outside tests.
     omit: Vec<String>,
 }
 
 impl ShapeCircuit {
-    /// The whole circuit.
+    /// The complete circuit.
     pub(crate) fn of(shape: &Shape) -> Self {
         ShapeCircuit { shape: shape.clone(), omit: vec![] }
     }
 
-    /// The circuit without the gates of these names.
+    /// The circuit without the gates of these names, for tests.
     ///
     /// # Panics
-    /// If it has no gate of one of the names.
+    /// If the circuit has no gate with one of the names.
     pub(crate) fn without_gates(shape: &Shape, names: &[&str]) -> Self {
         let cs = constraint_system(shape);
         for name in names {
@@ -40,10 +40,10 @@ impl ShapeCircuit {
     }
 }
 
-/// What halo2 configures where a circuit has not said of which shape it is; nothing here leaves it at that.
+/// halo2's `Circuit` requires default parameters. They are never used here: every circuit has an explicit shape.
 impl Default for ShapeCircuit {
     fn default() -> Self {
-        // 1 feature, 2 classes at k = 10 always fit
+        // a layout with 1 feature and 2 classes at k = 10 always exists
         let layout = Layout::new(10, 1, 1, 2, Task::Classes).unwrap_or_else(|e| unreachable!("{e}"));
         ShapeCircuit::of(&Shape::dataset(layout))
     }

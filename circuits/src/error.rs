@@ -1,95 +1,103 @@
 //! Why a circuit has no keys, or a witness no proof.
 
 use thiserror::Error;
-use tribute_core::layout::MIN_LINK_K;
+use tribute_core::layout::{MIN_LINK_K, MIN_SERVICE_K};
 use tribute_verify::Rejected;
 
-/// The largest degree of a gate, selectors counted: that of `service`. A proof's error grows with it, and far beyond 6 is
-/// small; each more is a piece of the quotient more.
+/// The largest degree of a gate, including selectors: that of `service`. The soundness error grows with the degree but
+/// stays small far beyond 6; each additional degree costs one more piece of the quotient.
 pub const MAX_DEGREE: usize = 6;
 
 /// A circuit that cannot be keyed or proven.
 #[derive(Debug, Error)]
 pub enum ProveError {
-    /// The SRS is of another size.
-    #[error("the SRS has k = {got}, the circuit {name} needs k = {expected}")]
+    /// The SRS has the wrong size.
+    #[error("the SRS has k = {got}; the circuit {name} needs k = {expected}")]
     SrsSize {
         /// Circuit name.
         name: String,
-        /// Wanted.
+        /// The circuit's `k`.
         expected: u32,
-        /// Found.
+        /// The SRS's `k`.
         got: u32,
     },
-    /// A gate of too high degree: halo2-axiom would cap it silently.
-    #[error("circuit {name}: its gates have degree {degree}, of at most {MAX_DEGREE}, and halo2 makes a quotient for degree {counted}; more than 5 take set_minimum_degree, fewer take no MAX_DEGREE in the environment")]
+    /// A gate's degree is too high; halo2-axiom would silently cap it.
+    #[error("circuit {name}: its gates have degree {degree} (at most {MAX_DEGREE} is allowed), but halo2 builds the quotient for degree {counted}; a degree above 5 needs set_minimum_degree, and MAX_DEGREE must not be set in the environment")]
     Degree {
         /// Circuit name.
         name: String,
         /// The largest degree of a gate.
         degree: usize,
-        /// The degree that halo2 goes by.
+        /// The degree for which halo2 builds the quotient.
         counted: usize,
     },
-    /// The link's tables do not fit.
-    #[error("circuit {name}: the tables of a link with exp need k >= {MIN_LINK_K}, the layout has k = {k}")]
+    /// The layout has too few rows for the link's tables.
+    #[error("circuit {name}: the tables of a link with exp need k >= {MIN_LINK_K}; the layout has k = {k}")]
     LinkRows {
         /// Circuit name.
         name: String,
         /// The layout's `k`.
         k: u32,
     },
-    /// Real-valued targets under a statement about answers.
-    #[error("circuit {name}: the layout's targets are real values, a {statement} proof is about answers, the largest of several logits: a regression gives none")]
+    /// A layout without room for an answer.
+    #[error("circuit {name}: no answer fits into k = {k}. Answers are proven from k = {MIN_SERVICE_K} on, and where one record's logits fit beside the weights: take a larger k, and register the datasets anew with it; below it agents are certified off chain only")]
+    ServiceRows {
+        /// Circuit name.
+        name: String,
+        /// The layout's `k`.
+        k: u32,
+    },
+    /// A statement about answers over a layout with real-valued targets.
+    #[error("circuit {name}: the layout's targets are real values, but a {statement} proof is about answers, the largest of several logits: a regression gives none")]
     Regression {
         /// Circuit name.
         name: String,
-        /// The statement.
+        /// Name of the statement.
         statement: &'static str,
     },
-    /// Another number of blinding rows than the layout reserves.
-    #[error("circuit {name}: {got} blinding factors, the layout needs 5")]
+    /// The number of blinding factors differs from what the layout reserves.
+    #[error("circuit {name}: {got} blinding factors; the layout needs 5")]
     Blinding {
         /// Circuit name.
         name: String,
-        /// Found.
+        /// Number found.
         got: usize,
     },
     /// A committed column that is not queried exactly once, at the current row.
-    #[error("circuit {name}: committed column {column} is queried {queries} times, it must be opened exactly once, at the current row")]
+    #[error("circuit {name}: committed column {column} is queried {queries} times; it must be opened exactly once, at the current row")]
     Queries {
         /// Circuit name.
         name: String,
         /// Column, in committed order.
         column: usize,
-        /// Queries found.
+        /// Number of queries found.
         queries: usize,
     },
-    /// Keys could not be made.
-    #[error("circuit {name}: no keys: {reason}")]
+    /// Key generation failed.
+    #[error("circuit {name}: key generation failed: {reason}")]
     Keys {
         /// Circuit name.
         name: String,
-        /// halo2's words.
+        /// halo2's message.
         reason: String,
     },
-    /// The prover failed.
-    #[error("circuit {name}: no proof: {reason}")]
+    /// Proving failed.
+    #[error("circuit {name}: proving failed: {reason}")]
     Prover {
         /// Circuit name.
         name: String,
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// A witness of another circuit than the keys'.
-    #[error("the keys are for circuit {name}, the witness is for {witness}")]
+    /// The witness and the keys are for different circuits.
+    #[error("the keys are for circuit {name}; the witness is for {witness}")]
     Shape {
         /// Circuit of the keys.
         name: String,
         /// Circuit of the witness.
         witness: String,
     },
-    /// The proof does not start with the commitments it is about. It is withheld.
+    /// The proof does not start with the commitments that it is about, so it is withheld.
     #[error("circuit {name}: the proof's first points are not the committed columns'; it is withheld")]
     Prefix {
         /// Circuit name.
@@ -101,15 +109,15 @@ pub enum ProveError {
         /// Circuit name.
         name: String,
     },
-    /// The proof does not verify for another reason: a mistake of the prover's.
-    #[error("circuit {name}: the proof that was made is refused: {rejected}")]
+    /// The proof does not verify for another reason: a bug in the prover.
+    #[error("circuit {name}: the verifier rejects the proof: {rejected}")]
     Rejected {
         /// Circuit name.
         name: String,
-        /// Why.
+        /// The verifier's reason.
         rejected: Rejected,
     },
-    /// The SRS cannot verify what it proves.
+    /// The points of the SRS are not in their groups.
     #[error("circuit {name}: the points of the SRS are not in their groups: import it again")]
     SrsPoints {
         /// Circuit name.

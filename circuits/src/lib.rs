@@ -1,14 +1,14 @@
 //! Tribute's circuits on halo2 (KZG, BN254).
 //!
-//! | module | holds |
+//! | module | contents |
 //! |---|---|
-//! | [`columns`] | committed columns: salts, seeded tails, commitments without proving; one record of them, shown |
+//! | [`columns`] | committed columns: salts, seeded tails, commitments without proving; opening one record |
 //! | [`gadgets`] | lookups (logUp), Poseidon2, matrix products, arg max, named gates |
 //! | [`statements`] | one statement each: what it proves, why, and what it does not check |
-//! | [`arithmetization`], [`circuit`] | what every statement brings; what halo2 sees of it |
-//! | [`keys`] | keys, keys in files, and their cache |
+//! | [`arithmetization`], [`circuit`] | what every statement provides; the circuit in halo2's form |
+//! | [`keys`] | keys, key files and their cache |
 //! | [`prove`] | proofs |
-//! | [`error`] | why there are no keys, or no proof |
+//! | [`error`] | why key generation or proving fails |
 //!
 //! The proof system is `tribute-engine`, the offline verifier `tribute-verify`.
 

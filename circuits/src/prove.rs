@@ -15,26 +15,26 @@ use crate::arithmetization::StatementWitness;
 use crate::error::ProveError;
 use crate::keys::{check_size, Keys};
 
-/// An accepted proof, and what it took.
+/// A verified proof, and how long it took.
 #[derive(Clone, Debug)]
 pub struct Proven {
     /// The proof.
     pub proof: Proof,
-    /// To make it.
+    /// Time taken to prove.
     pub proving: Duration,
-    /// To verify it.
+    /// Time taken to verify.
     pub verifying: Duration,
 }
 
-/// Proves the statement of `witness`; no proof leaves this unless the verifier accepts it.
+/// Proves the statement of `witness`. The proof is returned only if the verifier accepts it.
 ///
 /// # Errors
-/// [`ProveError::NotSatisfied`] when the statement is false for the witness.
+/// [`ProveError::NotSatisfied`] if the statement is false for the witness.
 pub fn prove(srs: &Srs, keys: &Keys, witness: &dyn StatementWitness, inputs: Vec<Fr>) -> Result<Proof, ProveError> {
     Ok(prove_timed(srs, keys, witness, inputs)?.proof)
 }
 
-/// [`prove`], with how long it took.
+/// [`prove`], with timings.
 ///
 /// # Errors
 /// As for [`prove`].
@@ -48,7 +48,7 @@ pub fn prove_timed(
     let proof = prove_unchecked(srs, keys, witness, inputs)?;
     let proving = start.elapsed();
     let start = Instant::now();
-    // once, by the verifier that auditors run: it shares no code with the prover, and costs milliseconds
+    // verified once, with the verifier that auditors run: it shares no code with the prover and takes milliseconds
     let small_srs =
         VerifierSrs::read(&srs.points()).ok_or_else(|| ProveError::SrsPoints { name: keys.shape().name() })?;
     tribute_verify::verify(keys.vk(), &small_srs, &proof.input_words(), &proof.bytes).map_err(|rejected| {
@@ -61,7 +61,7 @@ pub fn prove_timed(
     Ok(Proven { proof, proving, verifying: start.elapsed() })
 }
 
-/// [`prove`] without the final verification: for tests that need a false proof.
+/// [`prove`] without the final verification, for tests that need a false proof.
 #[doc(hidden)]
 pub fn prove_unchecked(
     srs: &Srs,
@@ -72,8 +72,8 @@ pub fn prove_unchecked(
     prove_with(&Engine::new(Backend::best()), srs, keys, witness, inputs)
 }
 
-/// [`prove_unchecked`] by the code of one's choice and with random rows that everybody can know: for tests that compare
-/// proofs byte by byte. It hides nothing.
+/// [`prove_unchecked`] with a given backend and with publicly known random rows, for tests that compare proofs byte by
+/// byte. The proof hides nothing.
 #[doc(hidden)]
 pub fn prove_predictably(
     backend: Backend,

@@ -1,4 +1,4 @@
-//! Whole proofs are the same, byte by byte, whatever code computes them.
+//! Proofs are the same, byte by byte, with every backend.
 
 mod support;
 

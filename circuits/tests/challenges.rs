@@ -1,10 +1,10 @@
-//! Every challenge comes after the columns that it tests. For each column of the first two phases of each circuit, cells
-//! are changed in such a way that every gate holds under challenges that are known beforehand: what a prover could do
-//! that may commit to the column late, or if a challenge were fixed. Then one challenge at a time becomes another, as it
-//! does in a proof, where it is drawn when the column is committed; the change has to be noticed.
+//! Every challenge must come after the columns that it tests. For each column of the first two phases of each circuit,
+//! cells are changed so that every gate holds under challenges known beforehand: what a prover could do if it could
+//! commit to the column late, or if a challenge were fixed. Then one challenge at a time is replaced, as in a proof,
+//! where it is drawn after the column is committed. The change must then be noticed.
 //!
-//! The pairs are those of the circuit's own phases: a column that moves to a later phase, or a challenge that moves before
-//! one, is missing from `challenge-order.json`.
+//! The pairs are checked against the circuit's own phases: if a column moves to a later phase, or a challenge before a
+//! column, a pair is missing from `challenge-order.json`.
 
 mod support;
 
@@ -20,20 +20,21 @@ use tribute_engine::halo2_proofs::halo2curves::ff::Field;
 
 use support::gates::{some_challenges, Cell};
 use support::keyed::keyed;
-use support::perturb::{subjects, Subject, Trial, Verdict, INPUT};
+use support::perturb::{Trial, Verdict, INPUT};
+use support::subjects::{subjects, Subject};
 
-/// What was shown of a circuit.
+/// The result for one circuit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Order {
     circuit: String,
-    /// For every challenge, the columns that would be forged if it were known when they are committed.
+    /// For every challenge, the columns that could be forged if it were known when they are committed.
     challenges: BTreeMap<String, Vec<String>>,
-    /// Columns for which no such forgery was found: most of them are held by gates without any challenge.
+    /// Columns for which no such forgery was found: most of them are constrained by gates without any challenge.
     not_forged: Vec<String>,
 }
 
-/// Cells that may change together whatever the challenges: statement, column, kind of rows, and why that is no harm.
+/// Cells that may change together whatever the challenges: statement, column, kind of rows, and why that is harmless.
 const FREE_TOGETHER: &[(Statement, &str, &str, &str)] = &[
     (Statement::Dataset, "multiplicity", "", REPEATED),
     (Statement::Gradient, "multiplicity", "", REPEATED),
@@ -66,7 +67,7 @@ fn challenges(statement: Statement) -> &'static [&'static str] {
     }
 }
 
-/// A solution of `Σ_i x_i·v_i = 0` that is not all 0, for vectors by their entries.
+/// A non-zero solution of `Σ_i x_i·v_i = 0`, for vectors given by their entries.
 fn dependent(vectors: &[BTreeMap<(usize, usize), Fr>]) -> Option<Vec<Fr>> {
     let keys: BTreeSet<_> = vectors.iter().flat_map(|v| v.keys().copied()).collect();
     let at = |key, v: &BTreeMap<_, Fr>| v.get(&key).copied().unwrap_or(Fr::ZERO);
@@ -75,7 +76,7 @@ fn dependent(vectors: &[BTreeMap<(usize, usize), Fr>]) -> Option<Vec<Fr>> {
     for column in 0..vectors.len() {
         let from = pivots.len();
         let Some(pivot) = (from..rows.len()).find(|r| rows[*r][column] != Fr::ZERO) else {
-            // free: 1 here, and what follows in the pivots
+            // a free variable: set it to 1 and solve for the pivots
             let mut x = vec![Fr::ZERO; vectors.len()];
             x[column] = Fr::ONE;
             for (row, pivot) in pivots.iter().enumerate() {
@@ -98,8 +99,8 @@ fn dependent(vectors: &[BTreeMap<(usize, usize), Fr>]) -> Option<Vec<Fr>> {
     None
 }
 
-/// Changes of a column that every gate takes under [`some_challenges`], if there are any of the kind that is looked for:
-/// along a line on which nothing but the lookup notices, and on it where the lookup does not either.
+/// Changes of a column that satisfy every gate under [`some_challenges`], if there are any of the kind searched for: on a
+/// line along which only the lookup notices changes, the point where it does not notice either.
 fn forged(trial: &mut Trial, column: usize, cells: &[Cell]) -> Option<Vec<(Cell, Fr)>> {
     let (known, ends) = (some_challenges(), trial.lookup_ends());
     let honest = |cell: &Cell| match cell.0 {
@@ -109,7 +110,7 @@ fn forged(trial: &mut Trial, column: usize, cells: &[Cell]) -> Option<Vec<(Cell,
     let was: Vec<Fr> = cells.iter().map(honest).collect();
     let is_multiplicity = trial.subject.honest.columns(0).last() == Some(&column);
     if let ([cell, input @ (INPUT, _)], [before, stated]) = (cells, &was[..]) {
-        // another public input, and a cell that makes up for it
+        // another public input, and a cell that compensates for it
         let stated = (*input, stated + Fr::ONE);
         let open = trial.defects(&[stated], &known);
         let mut moved = trial.defects(&[stated, (*cell, before + Fr::ONE)], &known);
@@ -147,13 +148,13 @@ fn forged(trial: &mut Trial, column: usize, cells: &[Cell]) -> Option<Vec<(Cell,
     None
 }
 
-/// Where the lookup's sum ends.
+/// The final value of the lookup's sum.
 fn lookup_defect(trial: &mut Trial, changes: &[(Cell, Fr)], ends: usize) -> Fr {
     let last = trial.subject.layout.gate_rows() - 1;
     trial.defects(changes, &some_challenges()).get(&(ends, last)).copied().unwrap_or(Fr::ZERO)
 }
 
-/// The root of `f(t) = (p₀ + p₁t)/(1 + q₁t + q₂t²)`, a sum of two fractions, each of a cell that is looked up. (At 0, where
+/// The root of `f(t) = (p₀ + p₁t)/(1 + q₁t + q₂t²)`, a sum of two fractions, one for each looked-up cell. (At 0, where
 /// the cells are in the table, the multiplicities count them.)
 fn root(cells: usize, mut f: impl FnMut(Fr) -> Fr) -> Option<Fr> {
     if cells != 2 {
@@ -175,7 +176,7 @@ fn root(cells: usize, mut f: impl FnMut(Fr) -> Fr) -> Option<Fr> {
     (f(root) == Fr::ZERO).then_some(root)
 }
 
-/// Cells of a column that only running sums hold, from rows of one kind at a time: neighbours, and some far apart.
+/// Cells of a column that only running sums constrain, from rows of one kind at a time: neighbours, and some far apart.
 fn candidates(trial: &Trial, column: usize) -> Vec<Vec<Cell>> {
     let subject = &trial.subject;
     if column == INPUT {
@@ -204,7 +205,7 @@ fn candidates(trial: &Trial, column: usize) -> Vec<Vec<Cell>> {
         mixed.extend(near.first().or(apart.first()).map(|row| (column, *row)));
         all.extend([near, apart].map(|rows| rows.into_iter().map(|row| (column, row)).collect::<Vec<Cell>>()));
     }
-    // one of every kind of rows, and one together with a public input
+    // cells from rows of every kind, and one cell together with a public input
     let mut together: Vec<Vec<Cell>> = vec![mixed.clone()];
     if subject.circuit.shape().statement != Statement::Service {
         for cell in mixed {
@@ -214,7 +215,7 @@ fn candidates(trial: &Trial, column: usize) -> Vec<Vec<Cell>> {
     all.into_iter().chain(together).filter(|cells| cells.len() > 1).collect()
 }
 
-/// Names of the columns of phase two: the lookup's, and what the statement has there.
+/// Names of the columns of phase two: the lookup's, and the statement's own.
 fn phase_two(statement: Statement, columns: usize) -> Vec<String> {
     let own: &[&str] = match statement {
         Statement::Dataset => &[],
@@ -251,12 +252,12 @@ fn order(subject: Subject) -> Order {
         let after: Vec<usize> = (0..names.len()).filter(|c| cs.challenge_phase()[*c] >= phase).collect();
         let mut found = vec![];
         for cells in candidates(&trial, column) {
-            // one will do where it takes long
+            // where it takes long, one is enough
             if found.len() == if trial.subject.layout.k() == 10 { 8 } else { 1 } {
                 break;
             }
             let Some(changes) = forged(&mut trial, column, &cells) else { continue };
-            // some challenge is what refuses it, or it is simply true
+            // some challenge must cause a rejection, unless the change is simply valid
             let all: Vec<Fr> = known.iter().map(|c| c + Fr::from(77)).collect();
             if trial.late_under(&changes, &all) == Verdict::Free {
                 let kind = if phase == 0 { trial.subject.class(n, changes.last().unwrap().0 .1) } else { "" };
@@ -277,7 +278,7 @@ fn order(subject: Subject) -> Order {
                     noticed.insert(*challenge);
                 }
             }
-            // and so is the proof of it refused, whose challenges nobody knows beforehand
+            // a proof of it is rejected too, because nobody knows its challenges beforehand
             if phase == 0 && trial.subject.layout.k() == 10 {
                 let keyed = keyed(trial.subject.circuit.shape());
                 let (witness, inputs) = trial.changed(changes);
@@ -319,8 +320,8 @@ fn challenges_come_after_what_they_test() {
     assert_eq!(
         found,
         listed,
-        "{}: what comes before which challenge; if meant, `TRIBUTE_GOLDEN=write cargo test --release -p tribute-circuits \
-         --test challenges` writes it",
+        "{}: the order of columns and challenges has changed; if intended, `TRIBUTE_GOLDEN=write cargo test --release \
+         -p tribute-circuits --test challenges` writes it",
         file.display()
     );
 }

@@ -1,9 +1,9 @@
-//! Which cells of phase one a prover may fill as it likes. Every cell is changed, on every row, by one and to a random
-//! value; what follows from it is recomputed by the witness code; then some gate has to be violated, or the cell stands in
-//! `free-cells.json` with the reason why nothing depends on it.
+//! Finds the cells of phase one that a prover may fill freely. Every cell is changed, on every row, by one and to a
+//! random value, and the witness code recomputes what depends on it. Then either some gate is violated, or
+//! `free-cells.json` lists the cell with the reason why nothing depends on it.
 //!
-//! Most changes are decided by the gates that read the cell; where running sums have to be recomputed, on some rows of
-//! every kind. `service`, of 2^15 rows, is tried on some rows of every kind altogether.
+//! Most changes are decided by the gates that read the cell. Where running sums must be recomputed, only some rows of
+//! every kind are tried; for `service`, with 2^15 rows, that applies to all changes.
 
 mod support;
 
@@ -15,26 +15,27 @@ use serde::{Deserialize, Serialize};
 use tribute_engine::halo2_proofs::halo2curves::bn256::Fr;
 use tribute_engine::halo2_proofs::halo2curves::ff::Field;
 
-use support::perturb::{subjects, Subject, Trial, Verdict};
+use support::perturb::{Trial, Verdict};
+use support::subjects::{subjects, Subject};
 
-/// Cells that are free, of one column in rows of one kind.
+/// Free cells of some columns in rows of one kind.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Free {
     circuit: String,
     columns: Vec<String>,
     rows: String,
-    /// `any`, or which other values nothing notices.
+    /// `any`, or which other values go unnoticed.
     values: String,
     reason: String,
 }
 
-/// A value that nothing else has.
+/// A value that occurs nowhere else.
 fn random(row: usize) -> Fr {
     (Fr::from(row as u64) + Fr::from(0x1234_5678)) * Fr::from(0x9E37_79B9_7F4A_7C15).square().square()
 }
 
-/// Up to so many of the rows, the first and the last among them.
+/// At most `most` of the rows, including the first and the last.
 fn some(rows: &[usize], most: usize) -> Vec<usize> {
     if rows.len() <= most {
         return rows.to_vec();
@@ -56,7 +57,7 @@ fn free_cells(subject: Subject, every_row: bool) -> BTreeSet<(String, &'static s
     let mut free = BTreeSet::new();
     for (at, name) in trial.subject.columns.clone().iter().enumerate() {
         let column = trial.subject.honest.columns(0)[at];
-        // beyond the gates only committed columns are the witness's own
+        // beyond the gate rows, the witness controls only committed columns
         let rows =
             if at < trial.subject.committed() { trial.subject.layout.rows() } else { trial.subject.layout.gate_rows() };
         let mut kinds: BTreeMap<&'static str, Vec<usize>> = BTreeMap::new();
@@ -98,7 +99,7 @@ fn only_what_is_listed_is_free() {
     nothing_else_is_free(false);
 }
 
-/// With everything recomputed on every row of the circuits of 2^10 rows.
+/// Recomputes everything on every row of the circuits of 2^10 rows.
 #[test]
 #[ignore = "some minutes"]
 fn only_what_is_listed_is_free_on_every_row() {
@@ -136,8 +137,8 @@ fn nothing_else_is_free(every_row: bool) {
     for free in &found {
         assert!(
             !free.reason.is_empty(),
-            "{}: {:?} of {} ({} value) is held by no gate. If nothing depends on it, say why in {}; `TRIBUTE_GOLDEN=write \
-             cargo test --release -p tribute-circuits --test free_cells` writes the entry",
+            "{}: {:?} of {} ({} value) is constrained by no gate. If nothing depends on it, say why in {}; \
+             `TRIBUTE_GOLDEN=write cargo test --release -p tribute-circuits --test free_cells` writes the entry",
             free.circuit,
             free.columns,
             free.rows,
@@ -145,5 +146,5 @@ fn nothing_else_is_free(every_row: bool) {
             file.display()
         );
     }
-    assert_eq!(found, listed, "{} lists cells that gates hold by now", file.display());
+    assert_eq!(found, listed, "{} lists cells that gates now constrain", file.display());
 }

@@ -1,4 +1,4 @@
-//! What is true can be proven: every circuit, links and shapes at their boundaries.
+//! True statements can be proven: every circuit, with links and shapes at their limits.
 
 mod support;
 

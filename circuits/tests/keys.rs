@@ -1,4 +1,4 @@
-//! Keys: the same from the same circuit on any machine, and from the cache what would have been made.
+//! Keys: the same circuit gives the same keys on any machine, and the cache returns what would be generated.
 
 mod support;
 
@@ -23,7 +23,7 @@ fn layout(k: u32, columns: usize, features: usize, classes: usize) -> Layout {
     Layout::new(k, columns, features, classes, Task::Classes).unwrap()
 }
 
-/// The circuits whose keys are pinned: every statement, small ones and those of the usual profile.
+/// The circuits whose keys are pinned: every statement, small shapes and those of the default profile.
 fn pinned() -> Vec<Shape> {
     let (least, small, usual) = (layout(10, 1, 1, 2), layout(11, 3, 16, 3), layout(15, 8, 64, 10));
     let real = Layout::new(11, 3, 16, 1, Task::Real).unwrap();
@@ -46,8 +46,8 @@ fn pinned() -> Vec<Shape> {
     ]
 }
 
-/// The same source gives the same keys. A change here changes the id of every circuit, so nothing that is on a chain or in a
-/// certificate under the old keys can be checked with the new ones: meant, or a mistake?
+/// The same source gives the same keys. A change here changes the id of every circuit, so nothing on chain or in a
+/// certificate that was made under the old keys can be checked with the new ones. Make sure that a change is intended.
 #[test]
 fn the_verifying_keys_are_the_pinned_ones() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/keys.json");
@@ -65,15 +65,15 @@ fn the_verifying_keys_are_the_pinned_ones() {
         assert_eq!(
             golden.get(name),
             Some(digest),
-            "the verifying key of {name} under the development SRS is another than in {}. If the circuit was meant to \
+            "the verifying key of {name} under the development SRS differs from the one in {}. If the circuit was meant to \
              change, run `TRIBUTE_GOLDEN=write cargo test --release -p tribute-circuits --test keys` and commit the file",
             file.display()
         );
     }
-    assert_eq!(golden.len(), digests.len(), "{} pins a circuit that the test does not make", file.display());
+    assert_eq!(golden.len(), digests.len(), "{} pins a circuit that the test does not build", file.display());
 }
 
-/// Of [`Shape::dataset`] at its least.
+/// Fingerprint of the smallest [`Shape::dataset`].
 const FINGERPRINT: &str = "6b9506374aa5162964d9042819fba6ab1c05e618043eac2c29480c9c2a718dbb";
 
 fn folder(name: &str) -> PathBuf {
@@ -82,7 +82,7 @@ fn folder(name: &str) -> PathBuf {
     folder
 }
 
-/// A proof under keys, made and verified.
+/// Makes and verifies a proof with these keys.
 fn works(srs: &Srs, keys: &Keys) {
     let layout = keys.shape().layout;
     let group = commit_records(srs, &layout, &Secret::random(), &records(&layout, 3, 1)).unwrap();
@@ -106,8 +106,8 @@ fn what_is_kept_is_what_was_made() {
     works(&srs, &made);
 }
 
-/// Keys of a circuit that has since gained a gate, under the name that the new keys would have: with the same columns and
-/// fixed values, so that nothing but the circuit's fingerprint tells.
+/// Keys of a circuit that has since gained a gate, under the file name of the new keys, with the same columns and fixed
+/// values, so that only the circuit's fingerprint differs.
 #[test]
 fn keys_of_a_circuit_before_its_last_gate_are_not_taken() {
     let (srs, shape) = (Srs::development(10), Shape::dataset(layout(10, 3, 16, 3)));
@@ -128,12 +128,13 @@ fn keys_of_a_circuit_before_its_last_gate_are_not_taken() {
     works(&srs, &keys);
 }
 
-/// Pinned, so that it is seen to depend on the circuit alone: with a comment, a name or a file moved it stays this.
+/// Pinned, to show that it depends only on the circuit: changing a comment, a name or a file's location leaves it
+/// unchanged.
 #[test]
 fn the_fingerprint_of_a_circuit_is_the_pinned_one() {
     let of = |shape: &Shape| hex::encode(fingerprint(shape).unwrap());
     let shape = Shape::dataset(layout(10, 1, 1, 2));
-    assert_eq!(of(&shape), FINGERPRINT, "meant to change? then keys that are kept are made again");
+    assert_eq!(of(&shape), FINGERPRINT, "if the change is intended, cached keys will be generated again");
     for other in
         [Shape::dataset(layout(11, 1, 1, 2)), Shape::dataset(layout(10, 1, 1, 3)), Shape::optimum(layout(10, 1, 1, 2))]
     {
@@ -148,7 +149,7 @@ fn files_that_are_not_these_keys_are_refused_and_made_again() {
     let digest = key_digest(cache.get(&srs, &shape).unwrap().0.vk());
     let path = cache.path(&srs, &shape).unwrap();
     let good = std::fs::read(&path).unwrap();
-    // 8 of magic, 32 of checksum, then circuit, SRS, shape and key
+    // 8 bytes of magic, 32 of checksum, then circuit, SRS, shape and key
     let sign = |bytes: &mut [u8]| {
         let checksum = Sha256::digest(&bytes[40..]);
         bytes[8..40].copy_from_slice(&checksum);
@@ -190,7 +191,7 @@ fn files_that_are_not_these_keys_are_refused_and_made_again() {
         (
             "another commitment",
             &|b| {
-                // the first fixed column's commitment becomes the second's: a key of the same form for other values
+                // the first fixed column's commitment is replaced by the second's: a well-formed key for other values
                 let first = 40 + 4 * 32 + 8 + 10;
                 b.copy_within(first + 64..first + 128, first);
                 sign(b);
@@ -215,9 +216,9 @@ fn files_that_are_not_these_keys_are_refused_and_made_again() {
         let (keys, origin) = cache.get(&srs, &shape).unwrap();
         assert!(matches!(origin, Origin::Remade(_)), "{name}: {origin:?}");
         assert_eq!(key_digest(keys.vk()), digest, "{name}");
-        assert_eq!(std::fs::read(&path).unwrap(), good, "{name}: the file is not made again");
+        assert_eq!(std::fs::read(&path).unwrap(), good, "{name}: the file is not regenerated");
     }
-    // another circuit's file under this name, and a circuit that no keys exist for
+    // another circuit's file under this name, and a circuit without keys
     let other = Shape::dataset(layout(10, 1, 1, 3));
     let error = Keys::load(&srs, &other, &path).unwrap_err();
     assert!(matches!(error.flaw, KeyFlaw::Other { what: "circuit", .. }), "{error}");

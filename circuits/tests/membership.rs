@@ -1,4 +1,4 @@
-//! One record of a committed shard, shown: what is true is accepted, everything else refused, natively and (with the same
+//! Opening one record of a committed shard: true claims are accepted, all others rejected, natively and (with the same
 //! openings, see `verifier-contract/test/RecordVerifier.t.sol`) in the contract.
 
 mod support;
@@ -58,7 +58,7 @@ impl Shard {
         verify_record(&VerifierSrs::read(&self.srs.points()).unwrap(), claim, opening)
     }
 
-    /// A forger's best: the opening of a claim that is not true, made as if it were.
+    /// A forger's best attempt: the opening of a false claim, computed as if it were true.
     fn forged(&self, claim: &RecordClaim) -> Result<(), RecordRejected> {
         assert!(open_record(&self.srs, &self.group, claim).is_err(), "the prover itself must see that this is false");
         self.verify(claim, &open_unchecked(&self.srs, &self.group, claim).unwrap())
@@ -68,8 +68,8 @@ impl Shard {
 #[test]
 fn every_record_can_be_shown_label_included() {
     let layouts = [
-        Layout::new(10, 3, 16, 3, Task::Classes).unwrap(),  // rows by features
-        Layout::new(10, 8, 16, 10, Task::Classes).unwrap(), // rows by classes
+        Layout::new(10, 3, 16, 3, Task::Classes).unwrap(), // rows determined by features
+        Layout::new(10, 8, 16, 10, Task::Classes).unwrap(), // rows determined by classes
         Layout::new(11, 4, 13, 1, Task::Real).unwrap(),
         Layout::new(10, 1, 1, 2, Task::Classes).unwrap(),
     ];
@@ -108,7 +108,7 @@ fn another_record_label_or_place_is_refused() {
         assert_eq!(s.forged(&claim), Err(RecordRejected::Opening), "{name}");
         assert_eq!(s.verify(&claim, &opening), Err(RecordRejected::Opening), "{name}, with the honest opening");
     }
-    // made for somebody else
+    // made for another context
     let context = RecordClaim { context: RecordContext::new([8; 32]), ..honest.clone() };
     assert_eq!(s.verify(&context, &opening), Err(RecordRejected::Opening));
     s.verify(&context, &s.open(&context)).unwrap();
@@ -123,7 +123,7 @@ fn an_empty_slot_is_no_record() {
     }
 }
 
-/// Weights, salts and tails stand beyond the last record; the claim cannot name them.
+/// Weights, salts and tails come after the last record, so a claim cannot refer to them.
 #[test]
 fn salt_and_tail_rows_cannot_be_shown() {
     let s = usual();
@@ -143,12 +143,12 @@ fn salt_and_tail_rows_cannot_be_shown() {
 fn swapped_columns_and_other_datasets_are_refused() {
     let (s, other) = (usual(), shard(usual().layout, 20, 2));
     let honest = s.claim(4);
-    // two columns in each other's place, in the claim and in the forger's hands
+    // two columns swapped, in the claim and in the forger's shard
     let mut swapped = Shard { group: s.group.clone(), ..usual() };
     swapped.group.columns.swap(0, 1);
     let claim = RecordClaim { points: swapped.group.points(), ..honest.clone() };
     assert_eq!(swapped.forged(&claim), Err(RecordRejected::Opening));
-    // label column among the data
+    // label column among the data columns
     let mut swapped = Shard { group: s.group.clone(), ..usual() };
     swapped.group.columns.swap(1, 3);
     let claim = RecordClaim { points: swapped.group.points(), ..honest.clone() };
@@ -158,8 +158,8 @@ fn swapped_columns_and_other_datasets_are_refused() {
     assert_eq!(other.forged(&claim), Err(RecordRejected::Opening));
     assert_eq!(s.verify(&claim, &s.open(&honest)), Err(RecordRejected::Opening));
     assert!(matches!(open_record(&s.srs, &s.group, &claim), Err(OpeningError::Columns)));
-    // the same cells read with more features, all zero: true of the columns, so the caller compares the layout's hash with
-    // the dataset's, as the contract and `tribute dataset check-record` do
+    // the same cells read with more features, all zero: true of the columns, so the caller must compare the layout's
+    // hash with the dataset's, as the contract and `tribute dataset check-record` do
     let layout = Layout::new(10, 3, 18, 3, Task::Classes).unwrap();
     let mut claim = RecordClaim { layout, ..honest };
     claim.features.resize(18, 0);
@@ -202,7 +202,7 @@ fn altered_proofs_and_other_parameters_are_refused() {
     assert!(matches!(open_record(&wrong_size, &s.group, &claim), Err(OpeningError::SrsSize { expected: 10, got: 11 })));
 }
 
-/// The opening that whoever knows τ makes from the commitments and the claim alone, without any column.
+/// The opening that anyone who knows τ can compute from the commitments and the claim alone, without any column.
 fn simulated(claim: &RecordClaim) -> RecordOpening {
     let tau = Srs::development_secret();
     let omega = (claim.layout.k()..28).fold(root(), |w, _| w.square());
@@ -246,7 +246,7 @@ fn an_opening_is_simulated() {
         let claim = s.claim(index);
         assert_eq!(simulated(&claim), s.open(&claim), "an opening says nothing beyond commitments and record");
     }
-    // the same power forges: why proofs under the development SRS prove nothing
+    // the same ability allows forgeries: why proofs under the development SRS prove nothing
     let lie = RecordClaim { target: (s.claim(0).target + 1) % 3, ..s.claim(0) };
     s.verify(&lie, &simulated(&lie)).unwrap();
 }

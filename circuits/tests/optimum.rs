@@ -30,7 +30,7 @@ fn the_distance_is_proven() {
     }
 }
 
-/// The sum's commitment is the sum of the commitments, and what its polynomial opens is the sum of theirs.
+/// The sum's commitment is the sum of the commitments, and its polynomial evaluates to the sum of theirs.
 #[test]
 fn commitments_to_gradients_add_up() {
     let layout = Layout::new(10, 4, 16, 3, Task::Classes).unwrap();

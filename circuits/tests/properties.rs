@@ -1,5 +1,6 @@
-//! Native integer functions and circuits agree: on random shapes, and at the ends of every range. Each witness is held
-//! against every gate on every row; a committed gradient is the native function's, so that holding means equality.
+//! Native integer functions and circuits agree, on random shapes and at the ends of every range. Each witness is
+//! checked against every gate on every row. A committed gradient comes from the native function, so satisfied gates
+//! mean equality.
 
 mod support;
 
@@ -82,10 +83,10 @@ fn links_of_random_shapes() {
     for link in [Link::Softmax, Link::Logistic] {
         let (columns, d, c) = (1 + random(&mut seed, 9), 1 + random(&mut seed, 40), 2 + random(&mut seed, 9));
         let layout = layout(14, columns, d, c);
-        // extremes of the weights' range: logits saturate both ways
+        // extremes of the weights' range: logits saturate in both directions
         let (records, w) = (records(&layout, 200, seed), weights(&layout, seed as i64 % 1000));
         assert_eq!(proves_gradient(layout, link, &w, &records, 0), NONE, "{link:?} {layout:?}");
-        // ties: every class the same, every record the same probability
+        // ties: all classes equal, every record with the same probability
         let zero = Weights::zero(d, c);
         assert_eq!(proves_gradient(layout, link, &zero, &records, 0), NONE, "{link:?} {layout:?}");
     }
@@ -100,7 +101,7 @@ fn empty_and_full_shards() {
         assert_eq!(dataset(l, &records, n), NONE, "{n} records");
         assert_eq!(proves_gradient(l, Link::Squared, &w, &records, 0), NONE, "{n} records");
     }
-    // every feature at its largest, every weight at its ends
+    // every feature at its maximum, every weight at the ends of its range
     let mut largest = Records::new(16);
     (0..l.capacity()).for_each(|i| largest.push(&[255; 16], (i % 3) as u16));
     assert_eq!(dataset(l, &largest, l.capacity()), NONE);
@@ -123,7 +124,7 @@ fn real_targets_at_both_ends() {
 
 #[test]
 fn optima_of_several_shapes() {
-    // every width of limbs, one shard and eight, the bias at several scales
+    // every limb width, one shard and eight, the bias at several scales
     for (k, scale, sizes) in [
         (10, 0, vec![30]),
         (11, 2, vec![9, 8, 7, 9, 8, 7, 9, 8]),
@@ -137,7 +138,7 @@ fn optima_of_several_shapes() {
         let circuit = f.circuit();
         let inputs = circuit.public_inputs(Fr::from(7));
         assert_eq!(violated(&circuit, &inputs), NONE, "k = {k}");
-        // every number is the least or the largest that holds
+        // every number is the smallest or the largest that satisfies the gates
         for (input, step) in [(3, -Fr::one()), (4, Fr::one())] {
             let mut other = f.circuit();
             other.inputs[input] += step;
@@ -148,11 +149,11 @@ fn optima_of_several_shapes() {
     }
 }
 
-/// Two columns with one commitment stay two columns for every verifier, and for the prover.
+/// Two columns with the same commitment remain two columns for every verifier and for the prover.
 #[test]
 fn equal_columns_are_two_columns() {
     let l = layout(10, 2, 9, 2);
-    // 9 features in 2 columns, the even ones equal to the odd ones, and none in the ninth place
+    // 9 features in 2 columns; even ones equal odd ones, and the ninth feature is zero
     let mut records = Records::new(9);
     for i in 0..20u8 {
         records.push(&[i, i, 7, 7, 255, 255, 0, 0, 0], u16::from(i % 2));

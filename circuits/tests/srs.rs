@@ -1,5 +1,5 @@
-//! An SRS out of a public ceremony: the ceremony is really held, by snarkjs; what is altered in its file is refused for
-//! its reason; what is not altered makes proofs that all three verifiers accept.
+//! An SRS from a public ceremony. The tests hold a real ceremony with snarkjs; altered files are rejected for the right
+//! reason; with the unaltered file, all three verifiers accept proofs.
 
 mod support;
 
@@ -14,8 +14,9 @@ use tribute_circuits::statements::dataset::DatasetCircuit;
 use tribute_core::layout::{Layout, Task};
 use tribute_core::shape::Shape;
 use tribute_engine::halo2_proofs::halo2curves::bn256::Fr;
+use tribute_engine::halo2_proofs::SerdeFormat;
 use tribute_engine::proof;
-use tribute_engine::srs::{Flaw, Group, PointProblem, Ptau, Srs, SrsError, SrsStore};
+use tribute_engine::srs::{ceremonies, Flaw, Group, Halo2Params, PointProblem, Ptau, Srs, SrsError, SrsStore};
 use tribute_verify::{verify, VerifierSrs};
 
 use support::records;
@@ -27,12 +28,12 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("ceremony-{}", std::process::id()))
 }
 
-/// Holds a ceremony.
+/// Runs a ceremony.
 fn hold(curve: &str, power: u32) -> PathBuf {
     let out = folder().join(format!("{curve}-{power}.ptau"));
     std::fs::create_dir_all(folder()).unwrap();
     let tool = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/ceremony");
-    assert!(tool.join("node_modules/snarkjs").exists(), "snarkjs is missing: scripts/ceremony-tools.sh brings it");
+    assert!(tool.join("node_modules/snarkjs").exists(), "snarkjs is missing: run scripts/ceremony-tools.sh");
     let mut node = Command::new("node");
     let status = node.arg(tool.join("make.mjs")).args([curve, &power.to_string()]).arg(&out).status().unwrap();
     assert!(status.success(), "snarkjs failed");
@@ -45,7 +46,7 @@ fn ceremony() -> &'static [u8] {
     FILE.get_or_init(|| std::fs::read(hold("bn128", POWER)).unwrap())
 }
 
-/// A file of these bytes.
+/// A file with these bytes.
 fn written(name: &str, bytes: &[u8]) -> PathBuf {
     std::fs::create_dir_all(folder()).unwrap();
     let path = folder().join(name);
@@ -58,7 +59,7 @@ fn honest() -> PathBuf {
     FILE.get_or_init(|| written("honest.ptau", ceremony())).clone()
 }
 
-/// Where a section's content starts.
+/// Offset of a section's content.
 fn section(bytes: &[u8], wanted: u32) -> usize {
     let mut at = 12;
     loop {
@@ -72,7 +73,7 @@ fn section(bytes: &[u8], wanted: u32) -> usize {
     }
 }
 
-/// What opening or importing the altered ceremony ends with.
+/// The flaw found when opening or importing the altered ceremony.
 fn refused(name: &str, k: u32, alter: impl Fn(&mut Vec<u8>)) -> Flaw {
     let mut bytes = ceremony().to_vec();
     alter(&mut bytes);
@@ -106,7 +107,7 @@ fn a_proof_under_a_ceremony_passes_every_verifier() {
     let evm = tribute_evm::direct::generate(srs.params(), keys.vk(), 2).unwrap();
     assert!(tribute_evm::run(&evm.runtime, &proof.calldata()).unwrap().success);
 
-    // and no verifier of another SRS
+    // and a verifier with another SRS does not accept it
     let development = Srs::development(10);
     let other = Keys::generate(&development, keys.shape()).unwrap();
     assert!(!proof::verify(&development, other.vk(), &proof));
@@ -127,11 +128,11 @@ fn every_size_is_the_same_secret_and_the_cache_gives_the_same_srs() {
     small.check().unwrap();
     let kept = cache.join(SrsStore::file_name(&small.digest(), 10));
     assert_eq!(store.get(10).unwrap().lagrange_basis(), small.lagrange_basis());
-    // from the cache, not from the ceremony: the lists agree although the file is gone
+    // from the cache, not from the ceremony: the sizes are still listed although the file is gone
     let folder_store = SrsStore::open(Some(&cache), None).unwrap();
     assert_eq!(folder_store.get(10).unwrap().digest(), small.digest());
     assert!(matches!(folder_store.get(12).unwrap_err().flaw, Flaw::Missing { k: 12 }));
-    // a damaged cache is made again
+    // a damaged cache file is replaced
     let mut bytes = std::fs::read(&kept).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
@@ -145,7 +146,68 @@ fn every_size_is_the_same_secret_and_the_cache_gives_the_same_srs() {
     assert!(matches!(folder_store.get(10).unwrap_err().flaw, Flaw::Mixed { .. }));
 }
 
-/// A file of our own format with a right checksum and wrong points: what somebody else's file may be.
+/// What halo2 writes, raw and compressed, is the same SRS as the ceremony's; what is altered is refused.
+#[test]
+fn halo2_s_parameter_files_are_read_and_checked() {
+    let whole = Ptau::open(&honest()).unwrap().import(POWER).unwrap();
+    let n = 1usize << POWER;
+    let file = |name: &str, format: SerdeFormat| {
+        let mut bytes = Vec::new();
+        whole.params().write_custom(&mut bytes, format).unwrap();
+        (written(name, &bytes), bytes)
+    };
+    let flaw = |name: &str, bytes: &[u8]| {
+        let path = written(name, bytes);
+        SrsStore::open(Some(&path), None).and_then(|store| store.get(POWER)).unwrap_err().flaw
+    };
+    for (name, format) in [("raw", SerdeFormat::RawBytes), ("compressed", SerdeFormat::Processed)] {
+        let (path, bytes) = file(&format!("{name}.srs"), format);
+        let params = Halo2Params::open(&path).unwrap().unwrap();
+        assert_eq!((params.power(), params.digest().unwrap()), (POWER, whole.digest()), "{name}");
+        for k in [10, POWER] {
+            let store = SrsStore::open(Some(&path), None).unwrap();
+            let srs = store.get(k).unwrap();
+            srs.check().unwrap();
+            assert_eq!((srs.k(), srs.digest(), store.digest().unwrap()), (k, whole.digest(), whole.digest()));
+        }
+        assert_eq!(params.import(POWER).unwrap().lagrange_basis(), whole.lagrange_basis());
+        let larger = params.import(POWER + 1).unwrap_err().flaw;
+        assert!(matches!(larger, Flaw::TooSmall { power: POWER, k: 12 }), "{larger}");
+
+        let size = (bytes.len() - 4) / (2 * n + 4);
+        let swapped = {
+            let mut bytes = bytes.clone();
+            swap(&mut bytes, 4 + 5 * size, 4 + 6 * size, size);
+            flaw(&format!("swapped-{name}.srs"), &bytes)
+        };
+        assert!(matches!(swapped, Flaw::Inconsistent { group: Group::G1, index: 5 }), "{swapped}");
+        let broken = {
+            let mut bytes = bytes.clone();
+            bytes[4 + 7 * size] ^= 1;
+            flaw(&format!("broken-{name}.srs"), &bytes)
+        };
+        // half of all x are those of a point
+        let told =
+            matches!(broken, Flaw::Point { group: Group::G1, index: 7, .. } | Flaw::Inconsistent { index: 7, .. });
+        assert!(told, "{broken}");
+        let secret = {
+            let (mut bytes, at) = (bytes.clone(), 4 + 2 * n * size);
+            bytes.copy_within(at..at + 2 * size, at + 2 * size);
+            flaw(&format!("secret-{name}.srs"), &bytes)
+        };
+        assert!(matches!(secret, Flaw::Inconsistent { group: Group::G1, index: 1 }), "{secret}");
+        // a byte less or more is no such file
+        for bytes in [&bytes[..bytes.len() - 1], &[&bytes[..], &[0]].concat()[..]] {
+            let other = flaw(&format!("length-{name}.srs"), bytes);
+            assert!(matches!(other, Flaw::Unknown { .. }), "{other}");
+        }
+    }
+    assert!(Halo2Params::open(&honest()).unwrap().is_none());
+    // nobody has published this one
+    assert_eq!(ceremonies::named(&ceremonies::blake2b(&honest()).unwrap()), None);
+}
+
+/// A file in our own format with a valid checksum and wrong points, as an attacker could make it.
 #[test]
 fn a_forged_file_with_a_good_checksum_is_refused() {
     use sha2::{Digest as _, Sha256};
@@ -185,7 +247,7 @@ fn files_that_are_cut_short_or_lie_about_their_size_are_refused() {
         let cut = refused("stump.ptau", 10, |b| b.truncate(bytes));
         assert!(matches!(cut, Flaw::CutShort { got, .. } if got == bytes as u64), "{bytes}: {cut}");
     }
-    // made-up numbers: a section of 2^60 bytes, four billion sections, a power of 60, a coordinate of 4 GB
+    // invalid numbers: a section of 2^60 bytes, four billion sections, a power of 60, a coordinate of 4 GB
     let at = section(ceremony(), 2) - 8;
     let huge = refused("huge.ptau", 10, |b| b[at..at + 8].copy_from_slice(&(1u64 << 60).to_le_bytes()));
     assert!(matches!(huge, Flaw::CutShort { needed, got, .. } if needed > 1 << 60 && got == length), "{huge}");
@@ -237,7 +299,7 @@ fn powers_of_no_one_secret_are_refused() {
             "{altered}"
         );
     }
-    // beyond the size asked for nothing is read, and nothing is used
+    // nothing beyond the requested size is read or used
     let path = written("beyond.ptau", &{
         let mut b = ceremony().to_vec();
         swap(&mut b, g1 + 64 * 1024, g1 + 64 * 1025, 64);
@@ -246,12 +308,12 @@ fn powers_of_no_one_secret_are_refused() {
     assert!(Ptau::open(&path).unwrap().import(10).is_ok());
     let flaw = Ptau::open(&path).unwrap().import(11).unwrap_err().flaw;
     assert!(matches!(flaw, Flaw::Inconsistent { group: Group::G1, index: 1024 }), "{flaw}");
-    // G2: a power swapped; another τ than in G1
+    // G2: two powers swapped; a different τ than in G1
     let swapped = refused("swapped2.ptau", 10, |b| swap(b, g2 + 128 * 30, g2 + 128 * 31, 128));
     assert!(matches!(swapped, Flaw::Inconsistent { group: Group::G2, index: 30 }), "{swapped}");
     let other = refused("other2.ptau", 10, |b| b.copy_within(g2 + 128 * 2..g2 + 128 * 3, g2 + 128));
     assert!(matches!(other, Flaw::Inconsistent { group: Group::G1, index: 1 }), "{other}");
-    // generators moved
+    // wrong generators
     let moved = refused("moved.ptau", 10, |b| b.copy_within(g1 + 64..g1 + 128, g1));
     assert!(matches!(moved, Flaw::Generator { group: Group::G1 }), "{moved}");
     let moved = refused("moved2.ptau", 10, |b| b.copy_within(g2 + 128..g2 + 256, g2));

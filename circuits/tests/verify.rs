@@ -1,4 +1,4 @@
-//! The verifier on arkworks against halo2's own, on real proofs.
+//! The verifier on arkworks, compared with halo2's own, on real proofs.
 
 mod support;
 
@@ -37,7 +37,7 @@ impl Proven {
     }
 }
 
-/// Proofs of both statements over two layouts, made once.
+/// Proofs of two statements over two layouts, made once.
 fn proven() -> &'static [Proven] {
     static PROVEN: OnceLock<Vec<Proven>> = OnceLock::new();
     PROVEN.get_or_init(make)
@@ -72,14 +72,14 @@ fn it_accepts_what_halo2_accepts_and_refuses_every_change() {
         assert_eq!(proof_length(p.keys.vk()), bytes.len(), "{name}");
         p.check(bytes).unwrap_or_else(|e| panic!("{name}: {e}"));
 
-        // every word of the proof, one bit changed
+        // one bit changed in every word of the proof
         for at in 0..bytes.len() / 32 {
             let mut altered = bytes.clone();
             altered[at * 32 + 31] ^= 1;
             assert!(p.check(&altered).is_err(), "{name}: word {at}");
             assert!(!p.halo2(&altered), "{name}: word {at}, halo2");
         }
-        // points exchanged: on the curve and canonical, still refused
+        // points exchanged: on the curve and canonical, but still rejected
         let mut swapped = bytes.clone();
         swapped[..64].copy_from_slice(&bytes[64..128]);
         swapped[64..128].copy_from_slice(&bytes[..64]);
@@ -106,11 +106,11 @@ fn one_statement_and_proof_have_one_encoding() {
         longer.push(0);
         assert_eq!(p.check(&longer), Err(Rejected::Length { expected, got: expected + 1 }));
 
-        // input + r names the same element and is refused
+        // input + r denotes the same element and is rejected
         let mut inputs = p.proof.input_words();
         inputs[0] = add(&SCALAR_MODULUS, &inputs[0]);
         assert_eq!(p.verify(&inputs, bytes), Err(Rejected::Input { index: 0 }));
-        // scalar + r, coordinate + q where they fit 256 bits
+        // scalar + r, coordinate + q where they fit into 256 bits
         let mut shifted = bytes.clone();
         let (scalar, point) = (expected - 128 - 32, 0);
         let word: [u8; 32] = bytes[scalar..scalar + 32].try_into().unwrap();
@@ -120,7 +120,7 @@ fn one_statement_and_proof_have_one_encoding() {
         let word: [u8; 32] = bytes[point..point + 32].try_into().unwrap();
         shifted[point..point + 32].copy_from_slice(&add(&BASE_MODULUS, &word));
         assert_eq!(p.check(&shifted), Err(Rejected::Point { element: Element::Advice(0) }));
-        // infinity, written as zeros, in every place of a point: the first columns and both opening points
+        // infinity, written as zeros, at several positions of points: the first column and both opening points
         for (at, element) in
             [(0, Element::Advice(0)), (expected - 128, Element::OpeningH), (expected - 64, Element::OpeningQ)]
         {
@@ -143,7 +143,7 @@ fn inputs_are_bound() {
         }
         let mut more = p.proof.input_words();
         more.push([0; 32]);
-        assert_eq!(p.verify(&more, bytes), Err(Rejected::Opening), "a zero more");
+        assert_eq!(p.verify(&more, bytes), Err(Rejected::Opening), "one more zero");
         assert_eq!(p.verify(&[], bytes), Err(Rejected::Opening), "none");
         let many = vec![[0; 32]; 1 << 14];
         assert!(matches!(p.verify(&many, bytes), Err(Rejected::InputCount { .. })));
@@ -158,7 +158,7 @@ fn keys_and_srs_are_bound() {
     let mut bytes = gradient.proof.bytes.clone();
     bytes.resize(proof_length(dataset.keys.vk()), 0);
     assert!(dataset.check(&bytes).is_err());
-    // another secret behind the SRS
+    // an SRS with another secret
     use ark_bn254::{G1Affine, G2Affine};
     use ark_ec::{AffineRepr, CurveGroup};
     let (g1, g2) = (G1Affine::generator(), G2Affine::generator());
@@ -168,7 +168,7 @@ fn keys_and_srs_are_bound() {
     assert!(VerifierSrs::new(g1, G2Affine::zero(), g2).is_none());
 }
 
-/// Not a budget: prints what `cargo test --release -- --nocapture` measures, and fails only when absurd.
+/// Not a benchmark: prints timings with `cargo test --release -- --nocapture`, and fails only if they are absurd.
 #[test]
 fn it_is_fast() {
     for p in proven() {

@@ -1,4 +1,5 @@
-//! What proofs open, and that it tells nothing: evidence for docs/zero-knowledge.md, from keys and recorded proofs.
+//! What proofs open, and that the openings reveal nothing: evidence for docs/zero-knowledge.md, from keys and recorded
+//! proofs.
 
 mod support;
 
@@ -65,7 +66,7 @@ fn a_proof_opens_committed_columns_once_and_fresh_ones_less_often_than_they_are_
     }
 }
 
-/// The smallest shard there is: 1 feature, 2 classes, 64 salts.
+/// The smallest possible shard: 1 feature, 2 classes, 64 salts.
 fn layout() -> Layout {
     Layout::new(10, 1, 1, 2, Task::Classes).unwrap()
 }
@@ -80,7 +81,7 @@ fn candidates() -> [Records; 2] {
 
 const LABEL: usize = 1;
 
-/// Where a proof opened the label column, and its value there.
+/// The point at which a proof opened the label column, and its value there.
 fn label_opening(recorded: &Recorded) -> (Fr, Fr) {
     (recorded.x, recorded.advice_values[query_of(&constraint_system(&Shape::dataset(layout())), LABEL)])
 }
@@ -89,7 +90,7 @@ fn query_of(cs: &ConstraintSystem<Fr>, column: usize) -> usize {
     cs.advice_queries().iter().position(|(c, r)| (c.index(), r.0) == (column, 0)).unwrap()
 }
 
-/// Openings of the label column in this many proofs of a shard.
+/// Openings of the label column in `proofs` proofs of a shard.
 fn openings(shard: &CommittedGroup, n: usize, proofs: usize) -> Vec<(Fr, Fr)> {
     let keyed = keyed(&Shape::dataset(layout()));
     let circuit = DatasetCircuit::new(Shape::dataset(layout()), shard);
@@ -105,8 +106,8 @@ fn openings(shard: &CommittedGroup, n: usize, proofs: usize) -> Vec<(Fr, Fr)> {
         .collect()
 }
 
-/// What an opening says about the `free` last rows if the rows above are the candidate's: a value of the polynomial of
-/// degree below `free` that, times `Π (X − ω^i)` over the rows above, is the column less the candidate.
+/// What an opening says about the last `free` rows if the rows above are the candidate's: a value of the polynomial of
+/// degree below `free` that, multiplied by `Π (X − ω^i)` over the rows above, is the column minus the candidate.
 fn about_free_rows(candidate: &Records, free: usize, (x, value): (Fr, Fr)) -> (Fr, Fr) {
     let domain = EvaluationDomain::<Fr>::new(1, layout().k());
     let mut rows = record_bodies(&layout(), candidate).swap_remove(LABEL);
@@ -117,7 +118,7 @@ fn about_free_rows(candidate: &Records, free: usize, (x, value): (Fr, Fr)) -> (F
     (x, (value - eval_polynomial(&known, x)) * vanishing.invert().unwrap())
 }
 
-/// Whether openings, more than there are free rows, can be of a column that begins as the candidate does.
+/// Whether the openings, more than there are free rows, are consistent with a column that begins like the candidate.
 fn can_be(candidate: &Records, free: usize, openings: &[(Fr, Fr)]) -> bool {
     let points: Vec<(Fr, Fr)> = openings.iter().map(|o| about_free_rows(candidate, free, *o)).collect();
     let (first, rest) = points.split_at(free);
@@ -126,7 +127,7 @@ fn can_be(candidate: &Records, free: usize, openings: &[(Fr, Fr)]) -> bool {
     rest.iter().all(|(x, y)| eval_polynomial(&polynomial, *x) == *y)
 }
 
-/// The victim's shard under salts that are all 0: hidden by halo2's tail rows alone.
+/// The victim's shard with salts that are all 0: hidden by halo2's tail rows alone.
 fn unsalted(records: &Records) -> CommittedGroup {
     let (l, srs) = (layout(), srs(layout().k()));
     let secret = Secret::from_bytes([1; 32]);
@@ -138,8 +139,8 @@ fn unsalted(records: &Records) -> CommittedGroup {
     CommittedGroup { columns: columns.collect() }
 }
 
-/// A dictionary attack on recorded proofs: which of two candidate datasets was it? Without salts, one proof more than there
-/// are tail rows tells.
+/// A dictionary attack on recorded proofs: which of two candidate datasets was it? Without salts, one more proof than
+/// there are tail rows is enough to tell.
 #[test]
 fn dictionary_attack_on_proofs_without_salts() {
     let [a, b] = candidates();
@@ -151,8 +152,8 @@ fn dictionary_attack_on_proofs_without_salts() {
     assert_eq!([&a, &b].map(|candidate| can_be(candidate, TAIL_ROWS, &seen)), [false, false]);
 }
 
-/// Within the budget every candidate explains commitment and openings alike; one opening more than there are free scalars
-/// tells them apart. So a counter has to be kept, and it may stop where ours does.
+/// Within the budget, every candidate is consistent with the commitment and the openings; one more opening than there
+/// are free scalars tells them apart. So a counter has to be kept, and our limit is not too high.
 #[test]
 fn openings_beyond_the_budget_tell_two_datasets_apart() {
     let l = layout();
@@ -163,10 +164,10 @@ fn openings_beyond_the_budget_tell_two_datasets_apart() {
     let mut points: Vec<Fr> = seen.iter().map(|(x, _)| *x).collect();
     points.sort();
     points.dedup();
-    assert_eq!(points.len(), free + 1, "every proof opens at a point of its own");
+    assert_eq!(points.len(), free + 1, "every proof opens at a different point");
     assert_eq!([&a, &b].map(|candidate| can_be(candidate, free, &seen)), [false, true], "beyond the budget");
 
-    // within it: salts under which the *other* dataset has this commitment and these openings
+    // within the budget: salts with which the *other* dataset has this commitment and these openings
     let budget = l.opening_budget() as usize;
     assert!(budget + 1 < free, "the openings and the commitment");
     let column = &shard.columns[LABEL];
@@ -205,7 +206,7 @@ fn proofs_of_several_circuits_open_one_commitment_at_distinct_points() {
         let keyed = keyed(shape);
         let r = recorded(keyed.keys.vk(), proof);
         let values = (0..4).map(|c| r.advice_values[query_of(keyed.keys.vk().cs(), c)]).collect();
-        // the commitments are the shard's, the values its polynomials'
+        // the commitments are the shard's, and the values those of its polynomials
         assert!(r.advice.iter().zip(&i.xy.columns).all(|(point, column)| *point == column.point));
         seen.push((r.x, values));
     };
@@ -232,8 +233,8 @@ fn proofs_of_several_circuits_open_one_commitment_at_distinct_points() {
     }
 }
 
-/// SHPLONK's two points follow, given the SRS's secret, from the commitments and values before them: a simulator makes them
-/// without any witness, so they tell nothing more.
+/// Given the SRS's secret, SHPLONK's two points follow from the commitments and values before them. A simulator
+/// computes them without any witness, so they reveal nothing more.
 #[test]
 fn the_opening_argument_adds_nothing() {
     let l = Layout::new(10, 3, 7, 3, Task::Classes).unwrap();
@@ -248,7 +249,7 @@ fn the_opening_argument_adds_nothing() {
     assert_eq!((h, q), (r.h, r.q));
 }
 
-/// One commitment with the points it is opened at and its values there.
+/// A commitment with the points at which it is opened and its values there.
 struct Opened {
     point: G1,
     at: Vec<(Fr, Fr)>,
@@ -324,7 +325,8 @@ fn simulated_opening(
     (h.to_affine(), q.to_affine())
 }
 
-/// `Σ y^i gate_i(x)` of the recorded values and of the public inputs, whose polynomial whoever verifies evaluates.
+/// `Σ y^i gate_i(x)`, computed from the recorded values and the public inputs, whose polynomial the verifier evaluates
+/// itself.
 fn gates_at_x(vk: &halo2_proofs::plonk::VerifyingKey<G1Affine>, r: &Recorded, inputs: &[Fr], n: usize) -> Fr {
     let cs = vk.cs();
     let mut instance = inputs.to_vec();

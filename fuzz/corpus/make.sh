@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the good inputs anew, after a file format or a circuit has changed: fuzz/corpus/make.sh (needs `make build`).
+# Regenerates the valid inputs after a file format or a circuit has changed: fuzz/corpus/make.sh (needs `make build`).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 root=$PWD/../..

@@ -1,8 +1,9 @@
-//! Mutation fuzzing on stable Rust: good inputs, altered by a seeded generator, given to code that reads input from strangers.
+//! Mutation fuzzing on stable Rust: valid inputs, altered by a seeded generator, are given to code that reads untrusted
+//! input.
 //!
-//! A case is a number: it picks a good input and what is done to it, so a failure repeats. The usual run is short enough for CI;
-//! `TRIBUTE_FUZZ_TIMES=100` makes it a hundred times as long, with cases that the short one does not have.
-//! The targets are in `tests/targets`.
+//! A case is a number. It determines the valid input and its alterations, so a failure is reproducible. By default the
+//! run is short enough for CI; `TRIBUTE_FUZZ_TIMES=100` makes it a hundred times as long, with new cases. The targets
+//! are in `tests/targets`.
 
 pub mod mutate;
 
@@ -10,15 +11,15 @@ use std::panic::{catch_unwind, resume_unwind, AssertUnwindSafe};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// Longest time for one case, generous for a busy machine: what takes longer hangs.
+/// Time limit for one case, generous for a busy machine: anything slower counts as a hang.
 const LONGEST: Duration = Duration::from_secs(120);
-/// Most virtual memory that the process may have asked for in the end, in kB: nothing read here needs a tenth of it.
+/// Limit on the process's peak virtual memory in kB: nothing read here needs a tenth of it.
 const MOST_MEMORY_KB: u64 = 16 << 20;
 
-/// Gives `cases` mutations of `seeds` to `check`, which panics on what must not be.
+/// Gives `cases` mutations of `seeds` to `check`, which must panic on a failure.
 ///
 /// # Panics
-/// When a case panics or takes too long. Its input is written to `scratch` first, and named.
+/// If a case panics or takes too long. Its input is first written to `scratch`, and the message names the file.
 pub fn fuzz(target: &str, scratch: &Path, seeds: &[Vec<u8>], cases: u64, check: impl Fn(&[u8])) {
     let times = std::env::var("TRIBUTE_FUZZ_TIMES").map_or(1, |t| t.parse().expect("TRIBUTE_FUZZ_TIMES is a number"));
     for case in 0..cases * times {
@@ -42,7 +43,7 @@ pub fn fuzz(target: &str, scratch: &Path, seeds: &[Vec<u8>], cases: u64, check: 
     }
 }
 
-/// Most virtual memory that this process ever had, where the system tells.
+/// Peak virtual memory of this process in kB, if the system reports it.
 fn peak_memory_kb() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmPeak:"))?;

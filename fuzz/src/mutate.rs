@@ -1,17 +1,17 @@
-//! What is done to a good input.
+//! Alterations of a valid input.
 
 use rand::seq::SliceRandom as _;
 use rand::{Rng, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
-/// Most alterations of one input.
+/// Maximum number of alterations of one input.
 const MOST: usize = 4;
-/// Longest stretch that is moved, doubled or removed at a time.
+/// Maximum length of a stretch that is moved, duplicated or removed at once.
 const STRETCH: usize = 64;
-/// Numbers that limits are made of.
+/// Numbers at which limits tend to be.
 const NUMBERS: [u64; 12] =
     [0, 1, 0x7f, 0x80, 0xff, 0xffff, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff, 1 << 62, i64::MAX as u64, u64::MAX];
-/// The same in text, and what text is made of.
+/// Such numbers as text, and typical pieces of text.
 const TEXTS: [&str; 14] = [
     "0",
     "-1",
@@ -29,10 +29,10 @@ const TEXTS: [&str; 14] = [
     "é",
 ];
 
-/// Case number `case` over `seeds`: the same bytes every time, and in all likelihood no seed.
+/// Case number `case` over `seeds`: always the same bytes, and in all likelihood none of the seeds.
 ///
 /// # Panics
-/// Without seeds.
+/// If there are no seeds.
 #[must_use]
 pub fn mutated(seeds: &[Vec<u8>], case: u64) -> Vec<u8> {
     let mut rng = ChaCha8Rng::seed_from_u64(case);
@@ -75,7 +75,7 @@ fn alter(bytes: &mut Vec<u8>, seeds: &[Vec<u8>], rng: &mut ChaCha8Rng) {
     }
 }
 
-/// A number of a limit's kind, 1 to 8 bytes in either order.
+/// One of [`NUMBERS`], in 1 to 8 bytes of either byte order.
 fn number(rng: &mut ChaCha8Rng) -> Vec<u8> {
     let width = rng.gen_range(1..=8);
     let mut bytes = NUMBERS.choose(rng).expect("numbers").to_le_bytes()[..width].to_vec();
@@ -95,7 +95,7 @@ fn insert(bytes: &mut Vec<u8>, at: usize, new: &[u8]) {
     bytes.splice(at..at, new.iter().copied());
 }
 
-/// Puts `text` where the next run of digits is.
+/// Replaces the next run of digits by `text`.
 fn replace_number(bytes: &mut Vec<u8>, at: usize, text: &[u8]) {
     let Some(start) = bytes[at..].iter().position(u8::is_ascii_digit).map(|i| at + i) else { return };
     let end = bytes[start..].iter().position(|b| !b.is_ascii_digit()).map_or(bytes.len(), |i| start + i);

@@ -8,7 +8,7 @@
 //! `d` is the schema's feature count. Circuits and [`tribute_core::head`] keep the bias *first*; the file keeps it *last*.
 //!
 //! Every value is exact: `|logit| < (255·d + 256·2^s)·2^37 ≤ 2^55`. Equal logits give the lower class; a single
-//! logit gives 1 when it is positive (`Greater` stands where `ArgMax` is), as in [`tribute_core::head::answer`]. One agent
+//! logit gives 1 when it is positive (`Greater` replaces `ArgMax`), as in [`tribute_core::head::answer`]. One agent
 //! has one sequence of bytes, so the file's SHA-256 identifies it.
 
 use prost::Message;
@@ -29,16 +29,16 @@ mod key {
     pub(super) const CERTIFICATE: &str = "certificate";
 }
 
-/// A file that is no canonical agent.
+/// Why a file is not a canonical agent.
 #[derive(Clone, Debug, PartialEq, Error)]
 pub enum AgentError {
-    /// No readable ONNX.
+    /// Not a readable ONNX file.
     #[error(transparent)]
     Onnx(#[from] OnnxError),
-    /// No initialiser `weight` of two dimensions.
+    /// There is no two-dimensional initialiser `weight`.
     #[error("the model has no two-dimensional initialiser `weight`: it is not a canonical agent; `tribute agent import` makes one from other models")]
     NoWeight,
-    /// Sizes that no circuit has.
+    /// Dimensions that no circuit supports.
     #[error("initialiser `weight` has shape [{rows}, {classes}]: supported are up to {} features (and the bias) and {MAX_CLASSES} classes", MAX_FEATURES)]
     Shape {
         /// First dimension: features and the bias.
@@ -46,37 +46,37 @@ pub enum AgentError {
         /// Second dimension: classes.
         classes: i64,
     },
-    /// Weights out of range.
+    /// A weight is out of range.
     #[error(transparent)]
     Head(#[from] HeadError),
-    /// A metadata entry is missing or has another value.
+    /// A metadata entry is missing or has an unexpected value.
     #[error("metadata `{key}` is `{got}`, expected {expected}")]
     Metadata {
         /// Entry name.
         key: &'static str,
-        /// What is accepted.
+        /// The value required.
         expected: &'static str,
-        /// What stands there.
+        /// The value found; empty if the entry is missing.
         got: String,
     },
-    /// Everything readable, but not byte for byte what [`Agent::to_bytes`] writes.
+    /// Readable, but not byte for byte what [`Agent::to_bytes`] writes.
     #[error("the file is not the canonical agent of its own weights (graph, names or order differ): export it again")]
     NotCanonical,
 }
 
-/// A trained head with what its file says about it.
+/// A trained head with the metadata of its file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Agent {
     /// Weights for the schema's own feature count.
     pub weights: Weights,
-    /// Id of the schema that the features follow, lower-case hex.
+    /// Id of the schema that defines the features, lower-case hex.
     pub schema: String,
-    /// The certificate that the agent was registered under; empty before there is one.
+    /// Id of the certificate under which the agent was registered; empty before registration.
     pub certificate: String,
 }
 
 impl Agent {
-    /// The file's bytes: the same for the same agent, always.
+    /// Serialises the agent. Equal agents give equal bytes.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let model = onnx::ModelProto {
@@ -94,7 +94,7 @@ impl Agent {
         model.encode_to_vec()
     }
 
-    /// Reads what [`Agent::to_bytes`] wrote, and nothing else.
+    /// Reads exactly what [`Agent::to_bytes`] writes.
     ///
     /// # Errors
     /// [`AgentError`].
@@ -110,7 +110,7 @@ impl Agent {
         values.rotate_right(c);
         let bias_feature =
             graph.initializer.iter().find(|t| t.name == "bias_feature").map(onnx::read_i64).transpose()?;
-        // any other constant is not what `to_bytes` writes, which is compared below
+        // a different constant is caught by the comparison with `to_bytes` below
         let scale = match bias_feature.as_deref() {
             Some([feature]) if *feature > 0 => feature.ilog2().saturating_sub(FEATURE_BITS).min(MAX_INTERCEPT_SCALE),
             _ => 0,
@@ -129,7 +129,7 @@ impl Agent {
             return Err(AgentError::Metadata { key: key::WEIGHT_BITS, expected: "32", got: bits });
         }
         let schema = entry(key::SCHEMA, "the schema's id in hex")?;
-        let certificate = entry(key::CERTIFICATE, "the certificate's id, or nothing")?;
+        let certificate = entry(key::CERTIFICATE, "the certificate's id, or an empty string")?;
         let agent = Agent { weights, schema, certificate };
         if agent.to_bytes() == bytes {
             Ok(agent)
@@ -211,7 +211,7 @@ fn attribute(name: &str, value: i64) -> onnx::AttributeProto {
     }
 }
 
-/// `[batch]`, or `[batch, width]`.
+/// Describes a tensor of shape `[batch]`, or `[batch, width]`.
 fn value(name: &str, element: onnx::DataType, width: Option<usize>) -> onnx::ValueInfoProto {
     let dimension = |value| onnx::Dimension { value: Some(value) };
     let mut dim = vec![dimension(onnx::DimensionValue::DimParam("batch".into()))];
@@ -278,7 +278,7 @@ mod tests {
         let wide = reencode(&|m| m.graph.as_mut().unwrap().initializer[0].raw_data[4] = 32); // 2^37 added
         assert!(matches!(wide, Err(AgentError::Head(HeadError::Weight { block: 1, class: 0, .. }))));
         let mut trailing = good.to_bytes();
-        trailing.extend([0x78, 0x01]); // an unknown field: readable, yet another file
+        trailing.extend([0x78, 0x01]); // an unknown field: readable, but a different file
         assert_eq!(Agent::from_bytes(&trailing), Err(AgentError::NotCanonical));
     }
 }

@@ -1,8 +1,8 @@
-//! Why a model is not the optimum: what its gradient says about how it was trained.
+//! Why a model is not the optimum: what its gradient reveals about its training.
 //!
-//! At an optimum the data's gradient cancels the penalty: `g + λ·w = 0`, coordinate by coordinate. A model that was trained
-//! otherwise shows it by how this fails: one λ fits all coordinates but it is another one, or each feature has a λ of its own
-//! because it was scaled otherwise, or the bias has none, or features that matter have no weight.
+//! At an optimum the data's gradient cancels the penalty: `g + λ·w = 0`, coordinate by coordinate. How this fails shows
+//! how the model was trained: one λ fits all coordinates but differs from the terms' λ; or each feature has its own λ,
+//! because it was scaled differently; or the bias is not penalised; or features that matter have no weight.
 
 use std::fmt;
 
@@ -10,45 +10,49 @@ use tribute_core::layout::MAX_INTERCEPT_SCALE;
 use tribute_core::link::Link;
 use tribute_core::schema::{Schema, Target};
 
-/// How a model seems to have been trained. It is a guess, for people: nothing is accepted because of it.
+/// A guess at how a model was trained, for people to read: no decision depends on it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Diagnosis {
     /// λ that minimises `‖g + λ·w‖`, if there is a positive one.
     pub best_lambda: Option<f64>,
-    /// That norm.
+    /// Norm of the gradient at that λ.
     pub gradient: f64,
-    /// The bias seems to be free of penalty, or nearly so.
+    /// Whether the bias appears to be unpenalised, or nearly so.
     pub free_bias: bool,
-    /// What it looks like.
+    /// The most likely explanation.
     pub looks: Looks,
-    /// The terms' λ and link, and the layout's intercept scale.
+    /// λ and link of the terms, and the intercept scale of the layout.
     lambda: f64,
     link: Link,
     intercept_scale: u32,
     records: usize,
+    /// Bound of the distance to the optimum, relative to the weights' norm.
+    distance: f64,
 }
 
-/// What a model that is not the optimum looks like.
+/// The most likely reason why a model is not the optimum.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Looks {
-    /// The optimum of other terms: with the best λ it could be certified.
+    /// The optimum of other terms: with `best_lambda` it could be certified.
     OtherTerms,
-    /// Close to an optimum: stopped early, or fitted to slightly other records.
+    /// The optimum of these very terms, to within single precision.
+    SinglePrecision,
+    /// Close to an optimum: stopped early, or fitted to slightly different records.
     Close,
-    /// Features that would lower the loss have no weight.
+    /// Features that would lower the loss have zero weights.
     FeaturesLeftOut(Vec<String>),
-    /// Each feature has a λ of its own.
+    /// Each feature fits a different λ, so the features were scaled differently.
     OtherScale {
-        /// λ in the schema's units, if that is the scale it was trained on.
+        /// λ on the raw features, if a single one fits.
         raw_lambda: Option<f64>,
     },
-    /// Close to an optimum of another loss.
+    /// Close to an optimum of the loss of this link.
     OtherLoss(Link),
     /// Far from any optimum over these records.
     Far,
 }
 
-/// A model's numbers, in real values, `[d + 1][c]`, bias first.
+/// A model as real numbers. Weights and gradients have shape `[d + 1][c]`, bias first.
 pub(crate) struct Model<'a> {
     pub(crate) schema: &'a Schema,
     pub(crate) weights: &'a [f64],
@@ -56,17 +60,20 @@ pub(crate) struct Model<'a> {
     pub(crate) intercept_scale: u32,
     pub(crate) link: Link,
     pub(crate) records: usize,
-    /// Largest norm of the gradient that could be certified for a λ and a norm of the penalised weights.
+    /// Norm of the gradient that single precision may leave.
+    pub(crate) single: f64,
+    /// Largest certifiable norm of the gradient, given λ and the norm of the penalised weights.
     pub(crate) allowed: &'a dyn Fn(f64, f64) -> f64,
-    /// The data's mean gradient for a link; `None` where that link cannot be.
+    /// Mean gradient of the data for a link; `None` if the link is not applicable.
     pub(crate) gradient: &'a dyn Fn(Link) -> Option<Vec<f64>>,
 }
 
-/// How far a λ that fits may be from cancelling the gradient, relative to the penalty; four times that where each feature has
-/// its own, because what quantised records differ by counts more where the penalty is small.
+/// Largest residual, relative to the penalty, at which a fitted λ counts as cancelling the gradient. With one λ per
+/// feature the limit is four times as large, because quantisation of the records weighs more where the penalty is
+/// small.
 const CLOSE: f64 = 0.05;
 
-/// A λ fitted to a gradient.
+/// The λ that best cancels a gradient.
 struct Fit {
     lambda: f64,
     residual: f64,
@@ -75,7 +82,7 @@ struct Fit {
 }
 
 impl Fit {
-    /// Least squares over blocks from `first` on; the gradient of those before stays as it is.
+    /// Fits λ by least squares to the coordinates from `first` on. The gradient of those before counts as it is.
     fn new(weights: &[f64], gradient: &[f64], first: usize) -> Self {
         let (w, g) = (&weights[first..], &gradient[first..]);
         let square: f64 = w.iter().map(|w| w * w).sum();
@@ -92,16 +99,20 @@ impl Fit {
 }
 
 impl Model<'_> {
-    /// Looks for the reason.
+    /// Finds the most likely reason.
     pub(crate) fn diagnose(&self) -> Diagnosis {
         let classes = self.schema.classes();
         let gradient = (self.gradient)(self.link).unwrap_or_else(|| vec![0.0; self.weights.len()]);
         let [with_bias, without] = [0, classes].map(|first| Fit::new(self.weights, &gradient, first));
-        // much better without: a λ that is a little wrong shows in the bias too
+        // require a much better fit without the bias: a slightly wrong λ affects the bias too
         let free_bias = without.is_close() && without.residual < 0.25 * with_bias.residual;
         let (fit, first) = if free_bias { (&without, classes) } else { (&with_bias, 0) };
+        let entries = self.weights.iter().zip(&gradient).map(|(w, g)| (g + self.lambda * w).powi(2));
+        let remains = entries.sum::<f64>().sqrt();
         let looks = if fit.lambda > 0.0 && fit.residual <= (self.allowed)(fit.lambda, fit.norm) {
             Looks::OtherTerms
+        } else if remains <= self.single {
+            Looks::SinglePrecision
         } else if let Some(features) = self.left_out(&gradient) {
             Looks::FeaturesLeftOut(features)
         } else if let Some(raw_lambda) = self.other_scale(&gradient) {
@@ -120,10 +131,11 @@ impl Model<'_> {
             link: self.link,
             intercept_scale: self.intercept_scale,
             records: self.records,
+            distance: remains / (self.lambda * self.weights.iter().map(|w| w * w).sum::<f64>().sqrt()),
         }
     }
 
-    /// Features without weights whose gradient is not small, if there are any and others have weights.
+    /// Features with zero weights but a gradient that is not small, if other features have weights.
     fn left_out(&self, gradient: &[f64]) -> Option<Vec<String>> {
         let classes = self.schema.classes();
         let size = |v: &[f64]| v.iter().map(|x| x * x).sum::<f64>().sqrt();
@@ -139,13 +151,13 @@ impl Model<'_> {
         (!names.is_empty()).then_some(names)
     }
 
-    /// Whether each feature has a λ of its own that cancels its gradient, and none fits all: with λ in raw units if it is
-    /// the same there for all.
+    /// `Some` if each feature has its own λ that cancels its gradient while no common λ does; the inner value is λ in
+    /// raw units, if it is the same for all features.
     fn other_scale(&self, gradient: &[f64]) -> Option<Option<f64>> {
         let classes = self.schema.classes();
-        // whatever the bias's penalty is: it has no scale
+        // the bias is left out: it has no scale
         let common = Fit::new(&self.weights[classes..], &gradient[classes..], 0);
-        // what is left of the gradient when every feature has its own λ
+        // residual gradient if every feature has its own λ
         let (mut residual, mut penalty) = (0.0, 0.0);
         let mut raw: Vec<(f64, f64)> = Vec::new();
         for (j, feature) in self.schema.features().iter().enumerate() {
@@ -159,14 +171,14 @@ impl Model<'_> {
         if classes < 2 || !worse || residual.sqrt() > 4.0 * CLOSE * penalty.sqrt() {
             return None;
         }
-        // mean weighted by how well each is known
+        // mean of λ, weighted by how precisely each is determined
         let weight: f64 = raw.iter().map(|r| r.1 * r.1).sum();
         let mean = raw.iter().map(|r| r.0 * r.1 * r.1).sum::<f64>() / weight;
         let spread = raw.iter().map(|r| ((r.0 - mean) * r.1).powi(2)).sum::<f64>() / weight;
         Some((spread.sqrt() < 0.04 * mean).then_some(mean))
     }
 
-    /// Another link under which a λ comes close, with the blocks from `first` on penalised.
+    /// Another link under which some λ comes close, with the coordinates from `first` on penalised.
     fn other_loss(&self, first: usize) -> Option<Link> {
         let possible = |link: &Link| {
             *link != self.link && (*link != Link::Softmax || matches!(self.schema.target(), Target::Classes(_)))
@@ -184,7 +196,7 @@ impl Model<'_> {
     }
 }
 
-/// A number to six digits.
+/// Rounds to six significant digits.
 fn short(x: f64) -> f64 {
     format!("{x:.5e}").parse().unwrap_or(x)
 }
@@ -197,38 +209,50 @@ impl fmt::Display for Diagnosis {
                 write!(f, "It looks differently penalised: ")?;
                 match best {
                     Some(best) if (best / self.lambda - 1.0).abs() > 1e-4 => {
-                        write!(f, "it is the optimum for lambda = {best}, the terms say {}", short(self.lambda))?;
+                        write!(f, "it is the optimum for lambda = {best}, but the terms have {}", short(self.lambda))?;
                     }
-                    _ => write!(f, "lambda fits")?,
+                    _ => write!(f, "lambda matches the terms")?,
                 }
+            }
+            // of these terms, so there is nothing to say about others
+            Looks::SinglePrecision => {
+                return write!(
+                    f,
+                    "It looks like single precision: the optimum of these terms to the 24 bits of a 32-bit float, as skl2onnx and \
+                     PyTorch write by default, where a certificate takes more. `tribute agent import --polish` with the same model \
+                     and terms moves its weights to the optimum, by less than {:.0e} of their norm, and says how far; or export it \
+                     in double precision",
+                    self.distance
+                )
             }
             Looks::Close => write!(
                 f,
-                "It looks unconverged, or fitted to slightly other records, such as values before they were quantised to 8 bits"
+                "It looks unconverged, or fitted to slightly different records, such as the values before quantisation to 8 bits; \
+                 `tribute agent import --polish` moves its weights to the optimum and says how far"
             )?,
             Looks::FeaturesLeftOut(names) => {
                 const SHOWN: usize = 5;
                 let shown = names.iter().take(SHOWN).map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ");
                 let rest = if names.len() > SHOWN { format!(" and {} more", names.len() - SHOWN) } else { String::new() };
-                write!(f, "It looks trained without the features {shown}{rest}: register records without them, or train with them")?;
+                write!(f, "It looks as if it was trained without the features {shown}{rest}: register records without them, or train with them")?;
             }
             Looks::OtherScale { raw_lambda: Some(raw) } => write!(
                 f,
-                "It looks unscaled: trained on raw values with lambda = {} there, while the terms penalise features scaled to [0, 1]",
+                "It looks unscaled: trained on raw values with lambda = {}, while the terms penalise features scaled to [0, 1]",
                 short(*raw)
             )?,
             Looks::OtherScale { raw_lambda: None } => write!(
                 f,
-                "It looks differently scaled: each feature has a lambda of its own, as after a StandardScaler, while the terms penalise features scaled to [0, 1]"
+                "It looks differently scaled: each feature fits a different lambda, as after a StandardScaler, while the terms penalise features scaled to [0, 1]"
             )?,
-            Looks::OtherLoss(link) => write!(f, "It looks trained with the loss of the {} link", link.name())?,
-            Looks::Far => write!(f, "It is far from any optimum here: it looks trained on other records, with another loss, or stopped very early")?,
+            Looks::OtherLoss(link) => write!(f, "It looks as if it was trained with the loss of the {} link", link.name())?,
+            Looks::Far => write!(f, "It is far from any optimum over these records: it may have been trained on other records, with another loss, or stopped very early")?,
         }
         if self.free_bias {
-            write!(f, "; its bias seems free of penalty")?;
+            write!(f, "; its bias appears to be unpenalised")?;
             match self.intercept_scale {
                 MAX_INTERCEPT_SCALE => {
-                    write!(f, ", more so than at intercept scale {MAX_INTERCEPT_SCALE}, the largest")?
+                    write!(f, ", even more so than at intercept scale {MAX_INTERCEPT_SCALE}, the largest")?
                 }
                 scale => write!(f, ": a layout with a larger intercept scale than {scale} comes closer")?,
             }
@@ -244,17 +268,17 @@ impl fmt::Display for Diagnosis {
             }
         }
         let (lambda, link) = (short(self.lambda), self.link.name());
-        write!(f, ". `tribute agent train --lambda {lambda} --link {link}` with the same datasets makes the optimum")?;
+        write!(f, ". `tribute agent train --lambda {lambda} --link {link}` with the same datasets finds the optimum")?;
         let n = self.records as f64;
         let strength = match self.link {
             Link::Squared => format!("Ridge(alpha = {})", short(self.lambda * n)),
             Link::Logistic | Link::Softmax => format!("C = {}", short(1.0 / (self.lambda * n))),
         };
         let bias = match self.intercept_scale {
-            0 => "the bias as one more penalised column of ones".to_owned(),
-            scale => format!("the bias as one more penalised column of {}", 1 << scale),
+            0 => "the bias as an additional penalised column of ones".to_owned(),
+            scale => format!("the bias as an additional penalised column of {}", 1 << scale),
         };
-        write!(f, "; scikit-learn does on the 8-bit features q/256 with {strength}, {bias} and tol = 1e-10")
+        write!(f, "; so does scikit-learn on the 8-bit features q/256 with {strength}, {bias} and tol = 1e-10")
     }
 }
 
@@ -274,7 +298,7 @@ mod tests {
         Schema::new("s".into(), features, Target::Classes(vec!["a".into(), "b".into()]), None).unwrap()
     }
 
-    /// The diagnosis of W with a gradient for the terms' link and one for the logistic link.
+    /// Diagnoses `weights`, given a gradient for the terms' link and one for the logistic link.
     fn diagnose(weights: &[f64], gradient: [f64; 8], logistic: [f64; 8], intercept_scale: u32) -> Diagnosis {
         Model {
             schema: &schema(),
@@ -283,6 +307,7 @@ mod tests {
             intercept_scale,
             link: Link::Softmax,
             records: 100,
+            single: 1.05e-4 * LAMBDA * W.iter().map(|w| w * w).sum::<f64>().sqrt(),
             allowed: &|lambda, norm| 1e-4 * lambda * norm,
             gradient: &|link| match link {
                 Link::Softmax => Some(gradient.to_vec()),
@@ -293,7 +318,7 @@ mod tests {
         .diagnose()
     }
 
-    /// `-λ_j·w`, by block.
+    /// `-λ_j·w`, with one λ per block.
     fn cancelling(weights: &[f64], lambdas: [f64; D + 1]) -> [f64; 8] {
         std::array::from_fn(|i| -lambdas[i / C] * weights[i])
     }
@@ -306,7 +331,7 @@ mod tests {
         assert_eq!((d.looks.clone(), d.free_bias), (Looks::OtherTerms, false));
         assert!((d.best_lambda.unwrap() - 0.02).abs() < 1e-12 && d.gradient < 1e-12);
         let text = d.to_string();
-        assert!(text.contains("optimum for lambda = 0.02, the terms say 0.01"), "{text}");
+        assert!(text.contains("optimum for lambda = 0.02, but the terms have 0.01"), "{text}");
         assert!(text.contains("--lambda 0.01 --link softmax`") && text.contains("C = 1,"), "{text}");
 
         // a bias without penalty
@@ -331,7 +356,8 @@ mod tests {
             diagnose(&W, gradient, NOTHING, 0).looks
         };
         assert_eq!(off(0.9e-4), Looks::OtherTerms);
-        assert_eq!(off(1.1e-4), Looks::Close);
+        assert_eq!(off(1.04e-4), Looks::SinglePrecision);
+        assert_eq!(off(1.06e-4), Looks::Close);
         assert_eq!(off(0.049), Looks::Close);
         assert_eq!(off(0.051), Looks::Far);
     }
@@ -343,7 +369,7 @@ mod tests {
         let mut gradient = cancelling(&w, [LAMBDA; 4]);
         (gradient[4], gradient[5]) = (0.01, -0.01);
         assert_eq!(diagnose(&w, gradient, NOTHING, 0).looks, Looks::FeaturesLeftOut(vec!["f1".into()]));
-        // a feature that says nothing has no weight at the optimum either
+        // an uninformative feature has no weight at the optimum either
         (gradient[4], gradient[5]) = (1e-9, 1e-9);
         assert_eq!(diagnose(&w, gradient, NOTHING, 0).looks, Looks::OtherTerms);
 
@@ -363,7 +389,7 @@ mod tests {
         let logistic = cancelling(&W, [0.03; 4]);
         assert_eq!(diagnose(&W, NOTHING, logistic, 0).looks, Looks::OtherLoss(Link::Logistic));
         assert_eq!(diagnose(&W, NOTHING, NOTHING, 0).looks, Looks::Far);
-        // away from zero: no λ would stop it
+        // the gradient points away from zero: no λ cancels it
         let d = diagnose(&W, cancelling(&W, [-0.01; 4]), NOTHING, 0);
         assert_eq!((d.looks.clone(), d.best_lambda), (Looks::Far, None));
         assert!(d.to_string().contains("No lambda fits it"), "{d}");

@@ -1,18 +1,19 @@
-//! Agents: trained, written as ONNX in integer arithmetic, run with onnxruntime.
+//! Agents: training, the canonical ONNX file in integer arithmetic, and inference with onnxruntime.
 //!
-//! | module | holds |
+//! | module | contents |
 //! |---|---|
-//! | [`mod@train`] | a second-order fit of a head on quantised records, down to integer weights |
-//! | [`optimum`] | whether a model is the optimum, in exact integers; where it is not |
-//! | [`diagnosis`] | why a model is not the optimum: how it seems to have been trained instead |
-//! | [`agent`] | the canonical agent: its ONNX file, the same bytes for the same weights |
-//! | [`runtime`] | onnxruntime: the library found and loaded, agents run |
-//! | [`mod@import`] | heads of models trained elsewhere (scikit-learn, PyTorch, plain ONNX) |
-//! | [`extract`] | any ONNX model as an extractor of features |
+//! | [`mod@train`] | second-order training of a head on quantised records, with integer weights |
+//! | [`optimum`] | checks in exact integers that a model is the optimum |
+//! | [`diagnosis`] | guesses why a model is not the optimum |
+//! | [`agent`] | the canonical agent: its ONNX file, with equal bytes for equal weights |
+//! | [`polish`] | how far a model moved when it was polished to the optimum |
+//! | [`runtime`] | finds and loads the onnxruntime library, runs agents |
+//! | [`mod@import`] | imports heads of models trained elsewhere (scikit-learn, PyTorch, plain ONNX) |
+//! | [`extract`] | uses any ONNX model as a feature extractor |
 //! | [`onnx`] | ONNX messages and tensors |
 //!
-//! Nothing here knows a circuit. Every integer function comes from [`tribute_core`]; what onnxruntime computes is held
-//! against it in `tests/`.
+//! Nothing here depends on a circuit. Every integer function comes from [`tribute_core`]; `tests/` compares them with
+//! onnxruntime's results.
 
 pub mod agent;
 pub mod diagnosis;
@@ -21,6 +22,7 @@ pub mod import;
 mod names;
 pub mod onnx;
 pub mod optimum;
+pub mod polish;
 pub mod runtime;
 pub mod train;
 
@@ -28,5 +30,6 @@ pub use agent::Agent;
 pub use diagnosis::{Diagnosis, Looks};
 pub use import::{import, ImportError, Imported, InputScale, NotAffine};
 pub use optimum::{check as check_optimum, OptimumError, OptimumReport};
+pub use polish::{moved, Moved};
 pub use runtime::{Answer, Runtime};
-pub use train::{train, LossOptions, TrainError, Trained};
+pub use train::{polish, train, LossOptions, TrainError, Trained};

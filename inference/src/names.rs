@@ -1,4 +1,4 @@
-//! What a weight is called when a person has to be told about it.
+//! Readable names of weights, for messages.
 
 use tribute_core::schema::{Schema, Target};
 
@@ -13,7 +13,7 @@ pub(crate) fn block_name(schema: &Schema, block: usize) -> String {
     }
 }
 
-/// Name of an output.
+/// Name of a class, or of a regression's target.
 pub(crate) fn class_name(schema: &Schema, class: usize) -> String {
     match schema.target() {
         Target::Classes(labels) => match labels.get(class) {

@@ -1,4 +1,4 @@
-//! ONNX files as messages: the generated types, and tensors to and from plain vectors.
+//! ONNX messages: the generated types, and conversion of tensors to and from vectors.
 
 use prost::Message;
 use thiserror::Error;
@@ -20,52 +20,52 @@ pub use messages::{
     TensorProto, TensorShapeProto, TypeProto, ValueInfoProto,
 };
 
-/// An ONNX file, or a tensor in one, that cannot be read.
+/// Why an ONNX file, or a tensor in it, cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum OnnxError {
-    /// No protobuf of the ONNX format.
+    /// Not a protobuf message of the ONNX format.
     #[error("not an ONNX file: {reason}")]
     Format {
-        /// The decoder's words.
+        /// The decoder's message.
         reason: String,
     },
-    /// A protobuf without a graph in it.
+    /// The model has no graph.
     #[error("the ONNX file has no graph")]
     NoGraph,
-    /// The values stand in another file.
+    /// A tensor's values are stored in another file.
     #[error("tensor `{tensor}` keeps its values in another file (`{file}`), which is never read: save the model in one file, in PyTorch by torch.onnx.export(…, external_data=False), otherwise by onnx.save_model(onnx.load(FILE), FILE)")]
     External {
         /// Tensor name.
         tensor: String,
-        /// The file it names.
+        /// The file it refers to.
         file: String,
     },
-    /// A number type that does not serve here.
+    /// An unsupported element type.
     #[error("tensor `{tensor}` has element type {got}, expected {expected}")]
     ElementType {
         /// Tensor name.
         tensor: String,
-        /// What is accepted.
+        /// The supported type.
         expected: &'static str,
         /// ONNX's number for the type found.
         got: i32,
     },
-    /// Fewer or more values than the dimensions ask for.
+    /// Fewer or more values than the dimensions require.
     #[error("tensor `{tensor}` of shape {dims:?} holds {got} values")]
     Size {
         /// Tensor name.
         tensor: String,
         /// Its dimensions.
         dims: Vec<i64>,
-        /// Values found.
+        /// Number of values found.
         got: usize,
     },
 }
 
-/// Reads an ONNX file that has a graph, and all of its values with it.
+/// Decodes an ONNX file that has a graph and contains all its values.
 ///
-/// onnxruntime reads other files that a model names, from wherever the process happens to run: what is decoded here first
-/// cannot make it do so.
+/// onnxruntime would read other files that a model names, relative to the working directory. A model that was decoded
+/// here first cannot make it do so.
 ///
 /// # Errors
 /// [`OnnxError::Format`], [`OnnxError::NoGraph`] or [`OnnxError::External`].
@@ -80,7 +80,7 @@ pub fn decode(bytes: &[u8]) -> Result<(ModelProto, GraphProto), OnnxError> {
     Ok((model, graph))
 }
 
-/// Refuses tensors outside the file, in nested graphs too.
+/// Rejects tensors stored outside the file, also in nested graphs.
 fn graph_is_whole(graph: &GraphProto) -> Result<(), OnnxError> {
     graph.initializer.iter().try_for_each(is_whole)?;
     graph.sparse_initializer.iter().try_for_each(sparse_is_whole)?;
@@ -118,13 +118,13 @@ pub fn metadata<'m>(model: &'m ModelProto, key: &str) -> Option<&'m str> {
     model.metadata_props.iter().find(|e| e.key == key).map(|e| e.value.as_str())
 }
 
-/// A metadata entry.
+/// Makes a metadata entry.
 #[must_use]
 pub fn metadata_entry(key: &str, value: &str) -> StringStringEntryProto {
     StringStringEntryProto { key: key.into(), value: value.into() }
 }
 
-/// An int64 constant.
+/// Makes an int64 constant of shape `dims`.
 #[must_use]
 pub fn tensor_i64(name: &str, dims: &[usize], values: &[i64]) -> TensorProto {
     TensorProto {
@@ -139,7 +139,7 @@ pub fn tensor_i64(name: &str, dims: &[usize], values: &[i64]) -> TensorProto {
 /// The values of an int64 tensor.
 ///
 /// # Errors
-/// [`OnnxError`] when it is no int64 tensor or its size is wrong.
+/// [`OnnxError`] if it is not an int64 tensor or has the wrong number of values.
 pub fn read_i64(tensor: &TensorProto) -> Result<Vec<i64>, OnnxError> {
     if tensor.data_type != DataType::Int64 as i32 {
         return Err(element_type(tensor, "int64"));
@@ -204,7 +204,7 @@ mod tests {
         assert!(matches!(read_i64(&string), Err(OnnxError::ElementType { got: 8, .. })));
     }
 
-    /// Wherever a tensor can stand, one that names another file is found.
+    /// A tensor that refers to another file is found wherever ONNX allows one.
     #[test]
     fn values_in_another_file_are_refused_wherever_they_stand() {
         let outside = TensorProto {

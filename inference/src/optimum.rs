@@ -1,4 +1,4 @@
-//! Whether a model is the optimum, in the exact integers that the proofs work with.
+//! Checks that a model is the optimum, in the same exact integers as the proofs.
 
 use thiserror::Error;
 use tribute_core::head::{self, contribution, ContributionError, Contributions, HeadError, Optimum, Weights};
@@ -16,18 +16,18 @@ use crate::diagnosis::{Diagnosis, Model};
 use crate::names::{block_name, class_name};
 use crate::train::LossOptions;
 
-/// What can be certified about a model over some datasets.
+/// What can be certified about a model over given datasets.
 #[derive(Clone, Debug)]
 pub struct OptimumReport {
-    /// The numbers that the `optimum` proof states.
+    /// The values that the `optimum` proof states.
     pub optimum: Optimum,
-    /// Gradient of each dataset, `[d + 1][c]`, as `gradient` proofs commit to it.
+    /// Gradient of each dataset, shape `[d + 1][c]`, as `gradient` proofs commit to it.
     pub gradients: Vec<Vec<I256>>,
-    /// What each dataset contributes, and its share.
+    /// Contribution and share of each dataset.
     pub contributions: Contributions,
-    /// Worst case of the link tables and of rounding, units of 2^-44.
+    /// Worst-case error of the link tables and rounding, in units of 2^-44.
     pub link_error: u64,
-    /// Proven bound of `‖W − W*‖/‖W‖`.
+    /// Proven bound on `‖W − W*‖/‖W‖`.
     pub relative_distance: f64,
 }
 
@@ -38,37 +38,38 @@ impl OptimumReport {
         real(self.optimum.epsilon)
     }
 
-    /// Share of each dataset as a real number.
+    /// Share of each dataset.
     #[must_use]
     pub fn shares(&self) -> Vec<f64> {
         (0..self.gradients.len()).map(|dataset| self.contributions.share(dataset)).collect()
     }
 }
 
-/// A model that no certificate can be made for.
+/// Why no certificate can be made for a model.
 #[derive(Clone, Debug, PartialEq, Error)]
 pub enum OptimumError {
-    /// The gradient does not vanish.
+    /// The norm of the gradient is too large to certify.
     #[error(
         "the model is not the optimum of this loss over these datasets: its gradient has norm {gradient:.3e}, at most {allowed:.3e} can be certified; it is worst at {feature}, {class}: {entry:+.3e}. {diagnosis}"
     )]
     NotOptimal {
         /// 2-norm of the gradient.
         gradient: f64,
-        /// Largest 2-norm for which the distance is small enough, and which [`Link::largest_epsilon`](tribute_core::link::Link::largest_epsilon) allows.
+        /// Largest certifiable 2-norm: small enough for the distance bound and for
+        /// [`Link::largest_epsilon`](tribute_core::link::Link::largest_epsilon).
         allowed: f64,
         /// Name of the weight block where the gradient is largest.
         feature: String,
         /// Name of the class where it is largest.
         class: String,
-        /// The gradient's entry there.
+        /// That gradient entry.
         entry: f64,
-        /// How the model seems to have been trained instead.
+        /// A guess at how the model was trained instead.
         diagnosis: Box<Diagnosis>,
     },
-    /// λ so small that the link tables alone are too coarse.
+    /// λ is so small that the error of the link tables alone exceeds the distance bound.
     #[error(
-        "lambda = {lambda:.3e} is too small to certify: the link tables' error {link_error:.3e} alone is more than one part in {DISTANCE_PARTS} of lambda times the model's norm {norm:.3}; lambda from about {needed:.1e} will do"
+        "lambda = {lambda:.3e} is too small to certify: the link tables' error {link_error:.3e} alone is more than one part in {DISTANCE_PARTS} of lambda times the model's norm {norm:.3}; use lambda = {needed:.1e} or more"
     )]
     LambdaTooSmall {
         /// λ.
@@ -77,10 +78,10 @@ pub enum OptimumError {
         link_error: f64,
         /// ‖W‖.
         norm: f64,
-        /// λ at which δ takes half of what is allowed, for a model of this norm.
+        /// λ at which δ takes up half of the allowed error, for a model of this norm.
         needed: f64,
     },
-    /// Contributions that no certificate can be made of.
+    /// The contributions cannot be certified.
     #[error(transparent)]
     Contributions(#[from] ContributionError),
     /// The exact integers cannot be computed.
@@ -88,14 +89,14 @@ pub enum OptimumError {
     Head(#[from] HeadError),
 }
 
-/// Units of 2^-44 as a real number.
+/// Converts units of 2^-44 to a real number.
 fn real(units: u64) -> f64 {
     units as f64 / f64::from(LAMBDA_BITS as i32).exp2()
 }
 
-/// Checks that `weights` are the optimum over `datasets`, with what a certificate would state.
+/// Checks that `weights` are the optimum over `datasets`, and returns what a certificate would state.
 ///
-/// `layout` is that of the proofs; its limb width decides the last bits of every prediction.
+/// `layout` is the one used by the proofs; its limb width determines the last bits of every prediction.
 ///
 /// # Errors
 /// [`OptimumError`].
@@ -136,7 +137,23 @@ pub fn check(
     Ok(OptimumReport { optimum, gradients, contributions, link_error, relative_distance })
 }
 
-/// The refusal in real numbers, for people: `f64` is exact enough to say how large the gradient is and where.
+/// A gradient that single precision may leave, for weights of norm 1: the last bit, through the largest curvature that the
+/// records allow.
+fn single_precision(datasets: &[&Records], options: &LossOptions) -> f64 {
+    let square = |q: &[u8]| q.iter().map(|q| (f64::from(*q) / 256.0).powi(2)).sum::<f64>();
+    let total: f64 = datasets.iter().flat_map(|records| records.iter()).map(|(q, _)| square(q)).sum();
+    let n = datasets.iter().map(|records| records.len()).sum::<usize>().max(1) as f64;
+    let bias = f64::from(1u32 << options.intercept_scale).powi(2);
+    // the largest second derivative of a record's loss by its logits
+    let link = match options.link {
+        Link::Squared => 1.0,
+        Link::Softmax => 0.5,
+        Link::Logistic => 0.25,
+    };
+    f64::from(f32::EPSILON) * (link * (total / n + bias) + real(options.lambda))
+}
+
+/// Builds [`OptimumError::NotOptimal`] in `f64`, which is precise enough to say how large the gradient is and where.
 fn not_optimal(
     schema: &Schema,
     layout: &Layout,
@@ -172,6 +189,7 @@ fn not_optimal(
         schema,
         weights: &w,
         lambda,
+        single: single_precision(datasets, options) * norm(&w),
         intercept_scale: layout.intercept_scale(),
         link: options.link,
         records: n,

@@ -1,4 +1,4 @@
-//! The onnxruntime library: found, loaded once per process, turned into sessions.
+//! Finds and loads the onnxruntime library, once per process, and creates sessions.
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -11,70 +11,70 @@ use crate::onnx::{self, OnnxError};
 
 /// Environment variable that names the library.
 pub const LIBRARY_VARIABLE: &str = "TRIBUTE_ONNXRUNTIME";
-/// Where `make setup` puts the library, below the repository's root.
+/// Path below the repository's root where `make setup` installs the library.
 pub const LIBRARY_PLACE: &str = ".deps/ort/libonnxruntime.so";
 
-/// onnxruntime could not be found, loaded or run.
+/// Why onnxruntime cannot be found, loaded or run.
 #[derive(Debug, Error)]
 pub enum RuntimeError {
-    /// No library in any of the places.
+    /// No library at any of the paths searched.
     #[error(
-        "onnxruntime's library is not there (looked at {}): run `make setup`, or let {LIBRARY_VARIABLE} name libonnxruntime.so",
+        "the onnxruntime library was not found (searched {}): run `make setup`, or set {LIBRARY_VARIABLE} to the path of libonnxruntime.so",
         searched.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", ")
     )]
     NotFound {
-        /// Places looked at.
+        /// Paths searched.
         searched: Vec<PathBuf>,
     },
-    /// A file is there, but it is no onnxruntime, or too old a one.
-    #[error("cannot use {} as onnxruntime ({source}): run `make setup`, or let {LIBRARY_VARIABLE} name a newer libonnxruntime.so", path.display())]
+    /// The file is not onnxruntime, or is too old a version.
+    #[error("cannot use {} as onnxruntime ({source}): run `make setup`, or set {LIBRARY_VARIABLE} to the path of a newer libonnxruntime.so", path.display())]
     Load {
-        /// The file.
+        /// The file tried.
         path: PathBuf,
-        /// The loader's words; they name the version found and the one needed.
+        /// The loader's error, which names the version found and the one required.
         source: ort::LoadDynamicError,
     },
-    /// The library refused to start.
-    #[error("onnxruntime does not start: {0}")]
+    /// The library failed to start.
+    #[error("onnxruntime failed to start: {0}")]
     Start(String),
-    /// The library refused a model.
-    #[error("onnxruntime refuses the model: {0}")]
+    /// The library rejected a model.
+    #[error("onnxruntime rejected the model: {0}")]
     Model(String),
-    /// No ONNX file, or one that needs other files.
+    /// Not an ONNX file, or one that refers to other files.
     #[error(transparent)]
     File(#[from] OnnxError),
-    /// A run failed.
+    /// The model failed to run.
     #[error("onnxruntime failed to run the model: {0}")]
     Run(String),
-    /// A batch that does not divide into records.
-    #[error("{values} feature values do not divide into records of {width}")]
+    /// The batch is not a whole number of records.
+    #[error("{values} feature values are not a whole number of records of {width} features")]
     Width {
-        /// Values given.
+        /// Number of feature values in the batch.
         values: usize,
         /// Features per record.
         width: usize,
     },
-    /// The outputs are not what an agent gives.
+    /// An output has the wrong number of values.
     #[error("the model returned {got} values for output `{output}`, expected {expected}")]
     Output {
         /// Output name.
         output: &'static str,
-        /// Values wanted.
+        /// Number of values expected.
         expected: usize,
-        /// Values returned.
+        /// Number of values returned.
         got: usize,
     },
 }
 
 impl RuntimeError {
-    /// Whether there is no usable onnxruntime, whatever the model.
+    /// Whether no usable onnxruntime is available, independent of the model.
     #[must_use]
     pub fn is_missing(&self) -> bool {
         matches!(self, RuntimeError::NotFound { .. } | RuntimeError::Load { .. } | RuntimeError::Start(_))
     }
 }
 
-/// The loaded library. Cheap to clone; a process has one.
+/// The loaded library, shared by the whole process. Cheap to clone.
 #[derive(Clone)]
 pub struct Runtime {
     environment: ort::environment::Environment,
@@ -88,11 +88,11 @@ impl std::fmt::Debug for Runtime {
 }
 
 impl Runtime {
-    /// Finds and loads the library: `path` if given, else what [`LIBRARY_VARIABLE`] names, else [`LIBRARY_PLACE`] in the
-    /// current directory or any above it.
+    /// Finds and loads the library: at `path` if given, else at the path in [`LIBRARY_VARIABLE`], else at
+    /// [`LIBRARY_PLACE`] below the current directory or one of its parents.
     ///
-    /// The first library loaded stays for the life of the process, and so does its environment: onnxruntime allows one.
-    /// Later calls get that one, whatever they name.
+    /// onnxruntime allows one environment per process, so the first library loaded stays. Later calls return it,
+    /// whatever path they give.
     ///
     /// # Errors
     /// [`RuntimeError::NotFound`], [`RuntimeError::Load`] or [`RuntimeError::Start`].
@@ -119,12 +119,12 @@ impl Runtime {
         &self.library
     }
 
-    /// Prepares a canonical agent of `features` features and `classes` classes for running.
+    /// Creates a session for a canonical agent with `features` features and `classes` classes.
     pub(crate) fn session(&self, model: &[u8], features: usize, classes: usize) -> Result<AgentSession, RuntimeError> {
         Ok(AgentSession { session: Mutex::new(self.load(model)?), features, classes })
     }
 
-    /// A session for any model, on one thread so that answers never wait for a busy pool.
+    /// Creates a session for any model. It uses one thread, so that answers never wait for a busy pool.
     pub(crate) fn load(&self, model: &[u8]) -> Result<Session, RuntimeError> {
         onnx::decode(model)?;
         fn refuse<R>(e: ort::Error<R>) -> RuntimeError {
@@ -134,7 +134,7 @@ impl Runtime {
             .map_err(refuse)?
             .with_intra_threads(1)
             .map_err(refuse)?
-            // errors are returned: none is printed on top
+            // errors are returned, so do not log them as well
             .with_log_level(ort::logging::LogLevel::Fatal)
             .map_err(refuse)?
             .commit_from_memory(model)
@@ -155,16 +155,16 @@ fn locate(path: Option<&Path>) -> Result<PathBuf, RuntimeError> {
     }
 }
 
-/// What an agent says about one record.
+/// The answer of an agent for one record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// Exact integer logits, [`tribute_core::numbers::LOGIT_BITS`] fractional bits, one per class.
+    /// Exact integer logits with [`tribute_core::numbers::LOGIT_BITS`] fractional bits, one per class.
     pub logits: Vec<i64>,
-    /// The class with the largest logit; the lowest one among equals.
+    /// The class with the largest logit; on a tie, the lowest.
     pub class: usize,
 }
 
-/// A canonical agent ready to run; share it between threads.
+/// A canonical agent ready to run; may be shared between threads.
 #[derive(Debug)]
 pub struct AgentSession {
     session: Mutex<Session>,
@@ -173,10 +173,11 @@ pub struct AgentSession {
 }
 
 impl AgentSession {
-    /// Answers for quantised records, one after another in `features` (`[batch][features]`, row-major).
+    /// Answers quantised records: `features` has shape `[batch][features]`, row-major.
     ///
     /// # Errors
-    /// [`RuntimeError::Width`] for a broken batch, [`RuntimeError::Run`] and [`RuntimeError::Output`] when the library fails.
+    /// [`RuntimeError::Width`] if the batch is not a whole number of records, [`RuntimeError::Run`] or
+    /// [`RuntimeError::Output`] if the library fails.
     pub fn run(&self, features: &[u8]) -> Result<Vec<Answer>, RuntimeError> {
         if !features.len().is_multiple_of(self.features) {
             return Err(RuntimeError::Width { values: features.len(), width: self.features });

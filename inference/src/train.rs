@@ -1,23 +1,22 @@
-//! Training a head on quantised records, down to what the certificate can state.
+//! Trains a head on quantised records, to a precision that can be certified.
 //!
-//! The optimum of a strongly convex loss is unique, so only the end point counts: Newton's method reaches a gradient near
-//! rounding error, then the weights become integers of [`WEIGHT_BITS`] fractional bits. What remains of
-//! the gradient after that is the certificate's ε; [`crate::optimum::check`] measures it in exact integers.
+//! The loss is strongly convex, so its optimum is unique and only the end point matters. Newton's method brings the
+//! gradient close to rounding error; then the weights are rounded to integers with [`WEIGHT_BITS`] fractional bits. The
+//! gradient that remains is the certificate's ε; [`crate::optimum::check`] measures it in exact integers.
 
 mod cholesky;
 mod newton;
 mod objective;
 mod round;
 
+use ndarray::Array2;
 use thiserror::Error;
 use tribute_core::head::{HeadError, Weights};
 use tribute_core::layout::Task;
 use tribute_core::link::Link;
-#[cfg(doc)]
-use tribute_core::numbers::WEIGHT_BITS;
 use tribute_core::numbers::{
     largest_norm, link_error_units, smallest_lambda, COUNT_LIMIT_BITS, DISTANCE_PARTS, LAMBDA_BITS, LAMBDA_LIMIT_BITS,
-    WEIGHT_LIMIT,
+    WEIGHT_BITS, WEIGHT_LIMIT,
 };
 use tribute_core::records::Records;
 use tribute_core::schema::Schema;
@@ -27,22 +26,22 @@ use crate::names::{block_name, class_name};
 /// The loss to minimise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LossOptions {
-    /// Link function, and with it the loss.
+    /// Link function, which also determines the loss.
     pub link: Link,
-    /// Regularisation strength λ, units of 2^-44 ([`tribute_core::head::lambda_units`] makes them).
+    /// Regularisation strength λ in units of 2^-44 (see [`tribute_core::head::lambda_units`]).
     pub lambda: u64,
-    /// The layout's intercept scale `s`: the bias's feature is `2^s`, so that a larger `s` penalises the bias less.
+    /// Intercept scale `s` of the layout: the bias feature is `2^s`, so a larger `s` penalises the bias less.
     pub intercept_scale: u32,
 }
 
-/// How far training has come.
+/// Progress of the training.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Progress {
-    /// Newton steps done.
+    /// Newton steps completed.
     pub step: usize,
-    /// Loss now.
+    /// Current loss.
     pub loss: f64,
-    /// 2-norm of the gradient now.
+    /// Current 2-norm of the gradient.
     pub gradient: f64,
 }
 
@@ -51,7 +50,7 @@ pub struct Progress {
 pub struct Trained {
     /// Integer weights for the schema's own feature count.
     pub weights: Weights,
-    /// Loss at the real-valued minimum.
+    /// Loss at the real-valued minimum, before rounding.
     pub loss: f64,
     /// 2-norm of the gradient at the real-valued minimum, before rounding to integers.
     pub gradient: f64,
@@ -59,68 +58,68 @@ pub struct Trained {
     pub steps: usize,
 }
 
-/// Training that cannot be done, or went wrong.
+/// Why training is impossible or failed.
 #[derive(Clone, Debug, PartialEq, Error)]
 pub enum TrainError {
     /// No records, or more than a certificate can count.
-    #[error("{records} records in all datasets together: an agent is trained on 1 to 2^{COUNT_LIMIT_BITS} - 1")]
+    #[error("the datasets have {records} records in total: an agent can be trained on 1 to 2^{COUNT_LIMIT_BITS} - 1")]
     Records {
-        /// Records given.
+        /// Total number of records.
         records: usize,
     },
-    /// Records of another width than the schema's.
-    #[error("dataset {dataset} has {got} features to a record, the schema {expected}: all datasets of an agent follow one schema")]
+    /// A dataset's feature count differs from the schema's.
+    #[error("dataset {dataset} has {got} features per record, but the schema has {expected}: all datasets of an agent follow one schema")]
     Width {
-        /// Position of the dataset, from 0.
+        /// Index of the dataset, from 0.
         dataset: usize,
         /// The schema's feature count.
         expected: usize,
-        /// The dataset's.
+        /// The dataset's feature count.
         got: usize,
     },
-    /// A class that the schema does not have.
+    /// A record's class is not in the schema.
     #[error("dataset {dataset}, record {record}: class {target}, but the schema has {classes} classes")]
     Target {
-        /// Position of the dataset, from 0.
+        /// Index of the dataset, from 0.
         dataset: usize,
-        /// Position of the record, from 0.
+        /// Index of the record, from 0.
         record: usize,
-        /// Its class number.
+        /// Class number of the record.
         target: u16,
         /// The schema's class count.
         classes: usize,
     },
-    /// λ that no certificate can state.
+    /// A λ that no certificate can state.
     #[error("lambda = {lambda}·2^-44 is outside the provable range: 0 < lambda < 1")]
     Lambda {
         /// Units of 2^-44.
         lambda: u64,
     },
-    /// λ that no model of this shape can be certified for.
-    #[error("lambda = {lambda:.2e} is too small to certify any model of {features} features and {classes} classes: the link tables' error alone would be more than one part in {DISTANCE_PARTS} of lambda times the norm, even of weights as large as they may be; lambda from {least:.2e} can be, if the model's norm is large enough (`tribute schema show` says for which)")]
+    /// A λ with which no model of this shape can be certified.
+    #[error("lambda = {lambda:.2e} is too small to certify any model of {features} features and {classes} classes: the link tables' error alone would be more than one part in {DISTANCE_PARTS} of lambda times the norm, even of the largest weights allowed; lambda = {least:.2e} or more can be certified if the model's norm is large enough (`tribute schema show` shows how large)")]
     LambdaTooSmall {
         /// λ.
         lambda: f64,
-        /// The least λ.
+        /// The smallest λ with which a model can be certified.
         least: f64,
-        /// Features.
+        /// Feature count of the schema.
         features: usize,
-        /// Classes.
+        /// Class count of the schema.
         classes: usize,
     },
-    /// A softmax over one output.
+    /// Softmax over a single output.
     #[error("softmax over a single output is always 1: use squared or logistic for a real-valued target")]
     SoftmaxOfOne,
-    /// No minimum was reached.
+    /// The minimisation did not converge.
     #[error(
-        "no minimum after {steps} steps: the gradient is still {gradient:.3e} (wanted {wanted:.0e}); raise lambda"
+        "no minimum after {steps} steps: the gradient's norm is still {gradient:.3e} (the limit is {wanted:.0e}); raise lambda"
     )]
     NotConverged {
         /// Newton steps taken.
         steps: usize,
         /// 2-norm of the gradient.
         gradient: f64,
-        /// 2-norm that would do.
+        /// Largest 2-norm that would be accepted.
         wanted: f64,
     },
     /// A weight too large for the circuits.
@@ -135,18 +134,18 @@ pub enum TrainError {
         /// Real value.
         value: f64,
     },
-    /// Core refuses the weights.
+    /// The weights are invalid.
     #[error(transparent)]
     Head(#[from] HeadError),
 }
 
-/// Gradient that training goes down to: well below a rounding step's effect, well above what `f64` sums lose.
+/// Target norm of the gradient: far below the effect of rounding the weights, far above the error of `f64` sums.
 const GRADIENT: f64 = 1e-14;
-/// A gradient that may remain when `f64` allows no further step.
+/// Largest norm of the gradient that is accepted when `f64` allows no further progress.
 const ACCEPTED: f64 = 1e-11;
 const LIMITS: newton::Limits = newton::Limits { gradient: GRADIENT, rounding: ACCEPTED, steps: 100, inner: 2_000 };
 
-/// Fits a head to all `datasets` together. `progress` is called after every step.
+/// Trains one head on all `datasets` together. `progress` is called before the first step and after every step.
 ///
 /// # Errors
 /// [`TrainError`].
@@ -154,6 +153,37 @@ pub fn train(
     schema: &Schema,
     datasets: &[&Records],
     options: &LossOptions,
+    progress: impl FnMut(Progress),
+) -> Result<Trained, TrainError> {
+    fit(schema, datasets, options, Array2::zeros((schema.features().len() + 1, schema.classes())), progress)
+}
+
+/// The same from weights that are near the optimum already, such as those of a model in single precision. [`crate::polish::moved`]
+/// tells how far that went.
+///
+/// # Errors
+/// [`TrainError`].
+///
+/// # Panics
+/// If the weights are of another shape than the schema: a caller's mistake.
+pub fn polish(
+    schema: &Schema,
+    datasets: &[&Records],
+    options: &LossOptions,
+    start: &Weights,
+    progress: impl FnMut(Progress),
+) -> Result<Trained, TrainError> {
+    let unit = f64::from(WEIGHT_BITS as i32).exp2();
+    let shape = (schema.features().len() + 1, schema.classes());
+    let start = Array2::from_shape_fn(shape, |(block, class)| start.at(block, class) as f64 / unit);
+    fit(schema, datasets, options, start, progress)
+}
+
+fn fit(
+    schema: &Schema,
+    datasets: &[&Records],
+    options: &LossOptions,
+    start: Array2<f64>,
     mut progress: impl FnMut(Progress),
 ) -> Result<Trained, TrainError> {
     check_loss(schema, options)?;
@@ -167,7 +197,7 @@ pub fn train(
         bias: f64::from(1u32 << options.intercept_scale),
     };
     let minimum =
-        newton::minimise(&objective, LIMITS, |step, loss, gradient| progress(Progress { step, loss, gradient }));
+        newton::minimise(&objective, start, LIMITS, |step, loss, gradient| progress(Progress { step, loss, gradient }));
     if minimum.gradient.is_nan() || minimum.gradient > ACCEPTED {
         let (steps, gradient) = (minimum.steps, minimum.gradient);
         return Err(TrainError::NotConverged { steps, gradient, wanted: ACCEPTED });
@@ -203,7 +233,7 @@ fn check_loss(schema: &Schema, options: &LossOptions) -> Result<(), TrainError> 
     Ok(())
 }
 
-/// All records in one, in order.
+/// Concatenates all records.
 fn join(schema: &Schema, datasets: &[&Records]) -> Result<Records, TrainError> {
     let expected = schema.features().len();
     let mut all = Records::new(expected);

@@ -1,11 +1,11 @@
-//! What happens when onnxruntime is not there. In a process of its own: the first library loaded stays.
+//! Behaviour without onnxruntime. A separate process, because the first library loaded stays.
 
 use std::path::Path;
 
 use tribute_inference::runtime::RuntimeError;
 use tribute_inference::Runtime;
 
-/// Wrong files first, then the right one in the same process.
+/// Tries wrong files first, then the right one in the same process.
 #[test]
 fn a_missing_or_wrong_library_is_an_error_that_says_what_to_do() {
     let missing = Runtime::locate_and_init(Some("/nowhere/libonnxruntime.so".as_ref())).unwrap_err();
@@ -19,7 +19,7 @@ fn a_missing_or_wrong_library_is_an_error_that_says_what_to_do() {
 
     let runtime = Runtime::locate_and_init(None).unwrap();
     assert!(runtime.library().is_file());
-    // one for the whole process, also when nobody holds it any more
+    // one per process, even after the last handle is dropped
     let library = runtime.library().to_owned();
     drop(runtime);
     assert_eq!(Runtime::locate_and_init(None).unwrap().library(), library);

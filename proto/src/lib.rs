@@ -1,6 +1,6 @@
 //! Tribute's gRPC contract: the code generated from `tribute/v1/*.proto`, and who may make which call.
 
-/// Package `tribute.v1`: messages, clients and servers. The proto files are the documentation.
+/// Package `tribute.v1`: messages, clients and servers. They are documented in the proto files.
 #[allow(missing_docs, unreachable_pub, clippy::all)]
 pub mod v1 {
     tonic::include_proto!("tribute.v1");

@@ -1,5 +1,6 @@
-//! The wire form of `tribute.v1` stays what `wire.txt` says. What clients may rely on is never renumbered, retyped, renamed or
-//! dropped without a higher version of the messages in CHANGELOG.md; additions are written down by `make proto-snapshot`.
+//! Checks that the wire format of `tribute.v1` matches `wire.txt`. Nothing that clients rely on may be renumbered,
+//! retyped, renamed or dropped without raising the version of the messages in CHANGELOG.md. `make proto-snapshot`
+//! records additions.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,10 +8,10 @@ use std::path::{Path, PathBuf};
 use prost::Message as _;
 use prost_types::{DescriptorProto, EnumDescriptorProto, FileDescriptorSet};
 
-/// What is numbered or called, such as `message tribute.v1.Voucher 1`, and what stands there, such as `bytes session`.
+/// Maps a key, such as `message tribute.v1.Voucher 1`, to its definition, such as `bytes session`.
 type Listing = BTreeMap<String, String>;
 
-/// Row of CHANGELOG.md's table of versions that holds the version of the messages.
+/// Row with the version of the messages in the table of versions in CHANGELOG.md.
 const ROW: &str = "| messages of the service (`tribute.v1`) |";
 
 fn folder() -> PathBuf {
@@ -80,7 +81,7 @@ fn list_enum(found: &mut Listing, scope: &str, kind: &EnumDescriptorProto) {
     }
 }
 
-/// What a client of `before` could not cope with in `after`. A removed field whose number is reserved is no break.
+/// Changes from `before` to `after` that break clients. Removing a field is not one if its number is reserved.
 fn breaks(before: &Listing, after: &Listing) -> Vec<String> {
     let broken = |(key, was): (&String, &String)| match after.get(key) {
         Some(is) if is == was || (is == "reserved" && key.starts_with("message ")) => None,
@@ -90,7 +91,7 @@ fn breaks(before: &Listing, after: &Listing) -> Vec<String> {
     before.iter().filter_map(broken).collect()
 }
 
-/// A snapshot: the version of the messages, then a line for each entry.
+/// Text of a snapshot: the version of the messages, then one line per entry.
 fn written(version: u32, listing: &Listing) -> String {
     let lines = listing.iter().map(|(key, value)| format!("{key}: {value}\n"));
     std::iter::once(format!("version {version}\n")).chain(lines).collect()
@@ -109,7 +110,7 @@ fn changelog_version() -> u32 {
     row.trim_matches(['|', ' ']).parse().expect("a number in the row for the messages in CHANGELOG.md")
 }
 
-/// What is wrong with the messages as they are, given the snapshot and the version in the change log.
+/// Checks the current messages against the snapshot and the version in the change log.
 fn verdict(snapshot: &str, version: u32, now: &Listing) -> Result<(), String> {
     let (known, before) = read(snapshot);
     let broken = breaks(&before, now);
@@ -118,7 +119,7 @@ fn verdict(snapshot: &str, version: u32, now: &Listing) -> Result<(), String> {
             "CHANGELOG.md has version {version} of the messages, wire.txt has {known}: versions never go back"
         )),
         (false, std::cmp::Ordering::Equal) => Err(format!(
-            "messages changed in a way that breaks clients; if that is meant, raise their version in CHANGELOG.md:\n{}",
+            "messages changed in a way that breaks clients; if that is intended, raise their version in CHANGELOG.md:\n{}",
             broken.join("\n")
         )),
         _ => Ok(()),
@@ -146,7 +147,7 @@ fn the_snapshot_is_current_and_nothing_broke() {
     }
 }
 
-/// The messages with one entry replaced, or taken out.
+/// The current messages with one entry replaced or removed.
 fn with(key: &str, value: Option<&str>) -> Listing {
     let mut changed = current();
     assert!(changed.remove(key).is_some(), "{key}");

@@ -1,4 +1,4 @@
-//! From numbers and labels to records and the report on them.
+//! From numbers and labels to records and their report.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -16,17 +16,17 @@ use crate::table::Table;
 use crate::targets::{as_feature, real_step, Targets};
 use crate::values::Values;
 
-/// A table with everything that is known about it.
+/// A table with its columns assigned to roles, its parsed values and its rows sorted.
 pub(crate) struct Assessment<'a> {
     table: &'a Table<'a>,
     roles: Roles,
     values: &'a Values,
     schema: &'a Schema,
     options: &'a Options,
-    /// Rows without a label and rows with gaps.
+    /// Rows without a label, and rows with a missing feature.
     unlabelled: Vec<usize>,
     incomplete: Vec<usize>,
-    /// Rows that are records, with their targets.
+    /// Rows that become records, with their targets.
     kept: Vec<(usize, Option<u16>)>,
     /// Spellings of each class with their counts.
     spellings: Vec<BTreeMap<String, usize>>,
@@ -35,14 +35,14 @@ pub(crate) struct Assessment<'a> {
     purpose: Purpose,
 }
 
-/// What the rows are read for.
+/// Why the rows are being read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// To make a schema: what only a later file can do wrong is told, not doubted.
+    /// To infer a schema. Problems that only affect a later file are notes, not doubts.
     Schema,
-    /// To be committed.
+    /// To commit the records.
     Records,
-    /// To be asked: they need no label, and may all be alike.
+    /// To query a model: labels are optional, and all rows may be equal.
     Queries,
 }
 
@@ -50,7 +50,7 @@ impl<'a> Assessment<'a> {
     /// Reads the labels and sorts the rows.
     ///
     /// # Errors
-    /// A label that the schema does not have, or a target that is no number.
+    /// A label that is not in the schema, or a regression target that is not a number.
     pub(crate) fn new(
         table: &'a Table<'a>,
         roles: Roles,
@@ -86,7 +86,7 @@ impl<'a> Assessment<'a> {
         Ok(found)
     }
 
-    /// A row's target; counts its spelling.
+    /// The target of a row, if it has one; counts its spelling.
     fn label(&mut self, row: usize, targets: &Targets<'_>) -> Result<Option<u16>, DataError> {
         let Some(column) = self.roles.label else { return Ok(None) };
         let text = self.table.get(row, column);
@@ -112,10 +112,10 @@ impl<'a> Assessment<'a> {
         Ok(Some(class))
     }
 
-    /// The records and their report.
+    /// Quantises the rows; returns the report, the records and, for each record, whether it has a label.
     ///
     /// # Errors
-    /// No record is left.
+    /// No records are left.
     pub(crate) fn finish(mut self) -> Result<(Report, Records, Vec<bool>), DataError> {
         let features = self.schema.features();
         let mut records = Records::new(features.len());
@@ -123,7 +123,7 @@ impl<'a> Assessment<'a> {
         for (row, target) in &self.kept {
             quantised.clear();
             let numbers = self.values.row(*row);
-            // rows with NaN were sorted out, so every value has a step
+            // rows with NaN are not in `kept`, so every value has a step
             quantised.extend(features.iter().zip(numbers).map(|(f, x)| f.quantise(*x).unwrap_or(0)));
             records.push(&quantised, target.unwrap_or(0));
         }
@@ -149,13 +149,13 @@ impl<'a> Assessment<'a> {
         Ok((report, records, labelled))
     }
 
-    /// Rows that would be left out.
+    /// Adds a doubt for rows without a label and one for rows with a missing feature.
     fn gaps(&self, doubts: &mut Vec<Doubt>) {
         if let (Some(&row), Some(column)) = (self.unlabelled.first(), self.roles.label) {
             let text = self.table.get(row, column);
-            let what = if text.is_empty() { "empty".into() } else { format!("`{text}`, which stands for a gap") };
+            let what = if text.is_empty() { "empty".into() } else { format!("`{text}`, which means a missing value") };
             let more = count(self.unlabelled.len(), "record has", "records have");
-            let class = if text.is_empty() { "" } else { ", or say --gaps-are-labels if it is a class" };
+            let class = if text.is_empty() { "" } else { ", or pass --gaps-are-labels if it is a class" };
             let flag = Kind::Unlabelled.flag();
             doubts.push(Doubt::new(
                 Kind::Unlabelled,
@@ -169,7 +169,7 @@ impl<'a> Assessment<'a> {
             let at = self.values.row(row).iter().position(|x| x.is_nan()).unwrap_or(0);
             let column = self.values.columns[at];
             let text = self.table.get(row, column);
-            let what = if text.is_empty() { "empty".into() } else { format!("`{text}`, which stands for a gap") };
+            let what = if text.is_empty() { "empty".into() } else { format!("`{text}`, which means a missing value") };
             let more = count(self.incomplete.len(), "record has", "records have");
             let flag = Kind::Incomplete.flag();
             doubts.push(Doubt::new(
@@ -198,7 +198,7 @@ impl<'a> Assessment<'a> {
         Some(report(&feature, column, self.unlabelled.len(), &found))
     }
 
-    /// Values beyond the range: more than a few, or any that is far off.
+    /// Adds a doubt if more than a few values are outside the range, or any value is far outside.
     fn beyond(&self, column: &ColumnReport, i: usize, doubts: &mut Vec<Doubt>) {
         let [lo, hi] = column.range;
         let records = self.kept.len();
@@ -221,8 +221,8 @@ impl<'a> Assessment<'a> {
             first.map(|row| self.table.line(row)),
             Some(column.column - 1),
             format!(
-                "(`{name}`) is beyond the schema's range [{lo}, {hi}], like {} of {records} values ({share} %), which go from \
-                 {} to {}",
+                "(`{name}`) is outside the schema's range [{lo}, {hi}], like {} of {records} values ({share} %), which \
+                 run from {} to {}",
                 column.clamped(),
                 column.min,
                 column.max
@@ -238,14 +238,14 @@ impl<'a> Assessment<'a> {
     fn coarse(&self, column: &ColumnReport, doubts: &mut Vec<Doubt>, notes: &mut Vec<String>) {
         let [lo, hi] = column.range;
         let message = format!(
-            "(`{}`) loses most of its values: nearly all of {} different ones fall on at most 3 of the 256 steps from {lo} \
-             to {hi}",
+            "(`{}`) loses most of its values: nearly all of its {} distinct values fall on at most 3 of the 256 \
+             steps from {lo} to {hi}",
             column.name, column.distinct
         );
         if self.purpose == Purpose::Schema {
             notes.push(format!(
-                "column {} {message}; an outlier or a stand-in for a gap (such as -999) does that: correct it, or take \
-                 --range quantile",
+                "column {} {message}; an outlier or a placeholder for a missing value (such as -999) causes this: \
+                 correct it, or use --range quantile",
                 column.column
             ));
             return;
@@ -269,7 +269,7 @@ impl<'a> Assessment<'a> {
             crate::phrase::some(names)
         };
         if self.kept.len() > 1 && columns.iter().any(|c| c.distinct == 1) {
-            notes.push(format!("constant, so they tell nothing: {}", named(&|_, c| c.distinct == 1)));
+            notes.push(format!("constant, so they carry no information: {}", named(&|_, c| c.distinct == 1)));
         }
         if !self.values.truths.is_empty() {
             notes.push(format!(
@@ -280,8 +280,8 @@ impl<'a> Assessment<'a> {
         let clamped: usize = columns.iter().map(ColumnReport::clamped).sum();
         if clamped > 0 {
             let names = named(&|_, c| c.clamped() > 0);
-            notes
-                .push(format!("{} moved to the ends of the ranges: {names}", count(clamped, "value is", "values are")));
+            let values = count(clamped, "value is", "values are");
+            notes.push(format!("{values} clamped to the ends of the ranges: {names}"));
         }
         for class in self.classes().iter().filter(|c| !c.joined.is_empty()) {
             let spelled: Vec<String> = class.joined.iter().map(|(s, n)| format!("`{s}` ({n})")).collect();
@@ -306,7 +306,7 @@ impl<'a> Assessment<'a> {
         labels.iter().zip(&self.spellings).map(class).collect()
     }
 
-    /// Records that say the same as one before them.
+    /// Number of records equal to an earlier one.
     fn duplicates(&self) -> usize {
         let mut seen = HashSet::with_capacity(self.kept.len());
         let same = |row: &usize, target: &Option<u16>| {

@@ -1,27 +1,28 @@
-//! Text cut into lines and fields, RFC 4180 taken strictly: what a lenient reader would mend silently is an error here.
+//! Splits text into lines and fields, strictly by RFC 4180: what a lenient reader would repair silently is an error
+//! here.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::error::Fault;
 
-/// One field: where its text stands, without blanks around it and without quotes.
+/// Byte range of one field, without surrounding blanks or quotes.
 #[derive(Clone, Copy, Debug)]
 struct Cell {
     start: usize,
     end: usize,
-    /// Quotes in it are doubled.
+    /// Whether it contains doubled quotes.
     doubled: bool,
 }
 
-/// A line (or several, where quoted fields hold line breaks).
+/// One line, or several where quoted fields contain line breaks.
 #[derive(Clone, Debug)]
 struct Row {
-    /// Line it starts at, from 1.
+    /// First line, from 1.
     line: u64,
-    /// The line's text as it stands in the file, without its end.
+    /// Byte range of the row, without the line break.
     span: Range<usize>,
-    /// Its fields in [`Cells::cells`].
+    /// Its fields, as indices into [`Cells::cells`].
     cells: Range<usize>,
 }
 
@@ -29,13 +30,13 @@ struct Row {
 #[derive(Clone, Debug)]
 pub(crate) struct Comment {
     pub(crate) line: u64,
-    /// What stands after the `#`.
+    /// Byte range of the text after the `#`.
     pub(crate) span: Range<usize>,
-    /// How many rows stand before it.
+    /// Number of rows before it.
     pub(crate) rows_before: usize,
 }
 
-/// The rows of a text. Rows without any value are left out and counted.
+/// The rows of a text. Rows without any value are dropped and counted.
 #[derive(Clone, Debug)]
 pub(crate) struct Cells<'t> {
     text: &'t str,
@@ -46,10 +47,10 @@ pub(crate) struct Cells<'t> {
 }
 
 impl<'t> Cells<'t> {
-    /// Cuts `text` at `separator`, at most `most` rows of it.
+    /// Splits at most `most` rows of `text` at `separator`.
     ///
     /// # Errors
-    /// A quote that is not closed or that is followed by text, with its line.
+    /// An unclosed quote, or text after a closing quote, with its line.
     pub(crate) fn cut(text: &'t str, separator: u8, most: usize) -> Result<Self, (Fault, u64)> {
         let mut cells = Cells { text, rows: Vec::new(), cells: Vec::new(), comments: Vec::new(), blank: 0 };
         let mut cursor = Cursor { bytes: text.as_bytes(), at: 0, line: 1, separator };
@@ -85,15 +86,15 @@ impl<'t> Cells<'t> {
     pub(crate) fn len(&self) -> usize {
         self.rows.len()
     }
-    /// Fields of row `row`.
+    /// Number of fields in a row.
     pub(crate) fn width(&self, row: usize) -> usize {
         self.rows[row].cells.len()
     }
-    /// Line at which row `row` starts, from 1.
+    /// First line of a row, from 1.
     pub(crate) fn line(&self, row: usize) -> u64 {
         self.rows[row].line
     }
-    /// A field's text.
+    /// The text of a field, with doubled quotes undone.
     pub(crate) fn get(&self, row: usize, column: usize) -> Cow<'t, str> {
         let cell = self.cells[self.rows[row].cells.start + column];
         let text = &self.text[cell.start..cell.end];
@@ -103,22 +104,22 @@ impl<'t> Cells<'t> {
             Cow::Borrowed(text)
         }
     }
-    /// A row as it stands in the file.
+    /// The original text of a row.
     pub(crate) fn raw(&self, row: usize) -> &'t str {
         &self.text[self.rows[row].span.clone()]
     }
-    /// A comment's text.
+    /// The text of a comment.
     pub(crate) fn comment(&self, comment: &Comment) -> &'t str {
         self.text[comment.span.clone()].trim()
     }
-    /// Where a field stands in [`Cells::raw`], its quotes included.
+    /// Byte range of a field within [`Cells::raw`], including its quotes.
     pub(crate) fn place(&self, row: usize, column: usize) -> Range<usize> {
         let Row { span, cells, .. } = &self.rows[row];
         let cell = self.cells[cells.start + column];
         let quoted = usize::from(cell.start > span.start && self.text.as_bytes()[cell.start - 1] == b'"');
         cell.start - quoted - span.start..cell.end + quoted - span.start
     }
-    /// Drops the first row: it was the header.
+    /// Removes the first row (the header).
     pub(crate) fn drop_first(&mut self) {
         self.rows.remove(0);
     }
@@ -151,7 +152,7 @@ impl Cursor<'_> {
         self.peek().is_none_or(|b| b == self.separator || b == b'\n' || b == b'\r')
     }
 
-    /// Goes to the end of the line; where that is.
+    /// Advances to the end of the line and returns its position.
     fn skip_line(&mut self) -> usize {
         while self.peek().is_some_and(|b| b != b'\n' && b != b'\r') {
             self.at += 1;
@@ -159,7 +160,7 @@ impl Cursor<'_> {
         self.at
     }
 
-    /// Goes past `\n`, `\r\n` or `\r`, if one stands here.
+    /// Consumes `\n`, `\r\n` or `\r`, if present.
     fn line_break(&mut self) {
         match self.bytes.get(self.at..) {
             Some([b'\r', b'\n', ..]) => self.at += 2,

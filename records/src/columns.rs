@@ -1,4 +1,4 @@
-//! Which column is which feature, which is the label, and which are left out.
+//! Assigns columns to features and to the label; the rest are left out.
 
 use tribute_core::schema::Schema;
 
@@ -11,26 +11,26 @@ use crate::phrase::some;
 use crate::report::LeftOut;
 use crate::table::{same_name, Table};
 
-/// Columns by role, counted from 0 in the file.
+/// Column indices by role, from 0 in the file.
 #[derive(Debug, Default)]
 pub(crate) struct Roles {
-    /// Of each column that the schema wants, in its order.
+    /// The column of each schema input, in the schema's order.
     pub(crate) features: Vec<usize>,
-    /// Of the label; none where queries have none.
+    /// The label's column; `None` for queries without one.
     pub(crate) label: Option<usize>,
     pub(crate) left_out: Vec<LeftOut>,
-    /// Whether the schema's order is not the file's.
+    /// Whether the file's column order differs from the schema's.
     pub(crate) reordered: bool,
-    /// Whether names were held against the schema's and are the same.
+    /// Whether the header's names match the schema's.
     pub(crate) matched: bool,
     pub(crate) doubts: Vec<Doubt>,
 }
 
 impl Roles {
-    /// Roles in a file that a schema is made from: the label is the last column, or the one named.
+    /// Roles in a file from which a schema is inferred: the label is the last column, or the one named.
     ///
     /// # Errors
-    /// A label that seems to stand elsewhere, columns without a name or with the same.
+    /// Another column is named like a label, or columns without a name or with equal names.
     pub(crate) fn found(table: &Table<'_>, options: &Options) -> Result<Self, DataError> {
         let (mut rest, mut roles) = kept(table, options)?;
         let label = match &options.label {
@@ -39,7 +39,7 @@ impl Roles {
         };
         rest.retain(|c| *c != label);
         if rest.is_empty() {
-            let said = "has one column, and needs features and a label: write them with commas between";
+            let said = "has only one column, but needs features and a label: separate them with commas";
             return Err(Fault::Label(said.into()).of(table.file));
         }
         if table.header.is_some() {
@@ -70,10 +70,10 @@ impl Roles {
         Ok(roles)
     }
 
-    /// Roles in a file of records, or of queries, whose label may be missing.
+    /// Roles in a file of records, or of queries, in which the label is optional.
     ///
     /// # Errors
-    /// Names that are not the schema's, columns too many or too few.
+    /// Names that do not match the schema's, or too many or too few columns.
     pub(crate) fn of(table: &Table<'_>, options: &Options, schema: &Schema, query: bool) -> Result<Self, DataError> {
         let (rest, mut roles) = kept(table, options)?;
         let names: Vec<&str> = inputs(schema).into_iter().map(|(name, _)| name).collect();
@@ -99,7 +99,7 @@ impl Roles {
                 return Err(Fault::Names(message).at_column(table.file, column));
             }
             let flag = Kind::Position.flag();
-            let advice = format!("rename the columns, or take them in the order in which they stand with {flag}");
+            let advice = format!("rename the columns, or take them by position with {flag}");
             roles.doubts.push(Doubt::new(Kind::Position, None, Some(column), message, advice));
         } else if !fits {
             let expected = wanted + 1;
@@ -111,14 +111,14 @@ impl Roles {
     }
 }
 
-/// The columns that stay, and those left out: asked for, empty, or an index without a name.
+/// The columns to read. Left out: those the caller drops, unnamed empty ones, and an unnamed index.
 fn kept(table: &Table<'_>, options: &Options) -> Result<(Vec<usize>, Roles), DataError> {
     let mut roles = Roles::default();
     let mut gone = vec![false; table.width];
     for named in &options.drop {
         let column = select(table, named)?;
         gone[column] = true;
-        roles.left_out.push(LeftOut::new(column, table.name(column), "asked for"));
+        roles.left_out.push(LeftOut::new(column, table.name(column), "dropped on request"));
     }
     if let Some(header) = &table.header {
         for (column, name) in header.names.iter().enumerate() {
@@ -129,7 +129,7 @@ fn kept(table: &Table<'_>, options: &Options) -> Result<(Vec<usize>, Roles), Dat
             let empty = (0..table.len()).all(|r| table.get(r, column).is_empty());
             let why = match () {
                 () if empty => "no name and no values",
-                () if column == 0 && is_index(table, column) => "an index without a name",
+                () if column == 0 && is_index(table, column) => "an unnamed index",
                 () => continue,
             };
             gone[column] = true;
@@ -139,7 +139,7 @@ fn kept(table: &Table<'_>, options: &Options) -> Result<(Vec<usize>, Roles), Dat
     Ok(((0..table.width).filter(|c| !gone[*c]).collect(), roles))
 }
 
-/// A column by its name, or by its number from 1.
+/// A column by name, or by number from 1.
 pub(crate) fn select(table: &Table<'_>, named: &str) -> Result<usize, DataError> {
     if let Some(header) = &table.header {
         let exact = header.names.iter().position(|n| n == named);
@@ -152,19 +152,20 @@ pub(crate) fn select(table: &Table<'_>, named: &str) -> Result<usize, DataError>
     }
     let said = match &table.header {
         Some(h) => format!("no column is named `{named}`; there are {}", some(h.names.iter().map(AsRef::as_ref))),
-        None => format!("`{named}` is no column: without a header, columns are 1 to {}", table.width),
+        None => format!("`{named}` is not a column: without a header, columns are numbered 1 to {}", table.width),
     };
     Err(Fault::Names(said).of(table.file))
 }
 
-/// The last column, unless another one is called the label.
+/// The last column, unless another one has a label's name.
 fn last_as_label(table: &Table<'_>, rest: &[usize]) -> Result<usize, DataError> {
     let Some(&last) = rest.last() else { return Err(Fault::Empty.of(table.file)) };
     if table.header.is_some() && !is_label_name(&table.name(last)) {
         if let Some(other) = rest.iter().find(|c| is_label_name(&table.name(**c))) {
             let (name, last) = (table.name(*other), table.name(last));
             let said = format!(
-                "is named `{name}`, but the last column (`{last}`) is taken as label: say --label {name} or --label {last}"
+                "is named `{name}`, but the last column (`{last}`) is taken as the label: pass --label {name} or \
+                 --label {last}"
             );
             return Err(Fault::Label(said).at_column(table.file, *other));
         }
@@ -172,7 +173,7 @@ fn last_as_label(table: &Table<'_>, rest: &[usize]) -> Result<usize, DataError> 
     Ok(last)
 }
 
-/// The label among the columns that are no features.
+/// The label among the columns that are not features.
 fn the_label(
     table: &Table<'_>,
     left: &[usize],
@@ -189,14 +190,14 @@ fn the_label(
         [label] => Ok(Some(*label)),
         [] if query => Ok(None),
         [] => {
-            let said = "has the schema's features but no label: add a column with it";
+            let said = "has the schema's features but no label: add a label column";
             Err(Fault::Label(said.into()).of(table.file))
         }
         [first, ..] => {
             let names: Vec<String> = left.iter().map(|c| table.name(*c)).collect();
             let listed = some(names.iter().map(String::as_str));
             let said = format!(
-                "columns {listed} are not in the schema: say which is the label with --label NAME, and leave out the \
+                "columns {listed} are not in the schema: name the label with --label NAME, and leave out the \
                  others with --drop NAME"
             );
             Err(Fault::Names(said).at_column(table.file, *first)).map_err(|e| DataError { column: None, ..e })
@@ -206,14 +207,14 @@ fn the_label(
 
 fn not_in_schema(table: &Table<'_>, column: usize) -> DataError {
     let name = table.name(column);
-    let said = format!("(`{name}`) is not in the schema and not the label: leave it out with --drop \"{name}\"");
+    let said = format!("(`{name}`) is neither in the schema nor the label: leave it out with --drop \"{name}\"");
     Fault::Names(said).at_column(table.file, column)
 }
 
-/// The columns of the schema's features by name, if every one is there once.
+/// The columns of the schema's features by name, if each occurs exactly once.
 fn matching(table: &Table<'_>, rest: &[usize], names: &[&str], label: Option<usize>) -> Option<Vec<usize>> {
     let open: Vec<usize> = rest.iter().copied().filter(|c| Some(*c) != label).collect();
-    // as they stand, names may even occur twice
+    // names in the schema's order may even repeat
     let in_order = || names.iter().zip(&open).all(|(n, c)| *n == table.name(*c));
     if open.len() >= names.len() && in_order() {
         return Some(open[..names.len()].to_vec());
@@ -238,11 +239,11 @@ fn matching(table: &Table<'_>, rest: &[usize], names: &[&str], label: Option<usi
     Some(features)
 }
 
-/// The first column whose name is not the schema's, and a sentence about it.
+/// The first column whose name differs from the schema's, and a message about it.
 fn differing(table: &Table<'_>, features: &[usize], names: &[&str]) -> (usize, String) {
     let there = |name: &str| features.iter().any(|c| same_name(&table.name(*c), name));
     let missing = names.iter().find(|n| !there(n));
-    let lacking = missing.map_or(String::new(), |n| format!(" (`{n}` is nowhere in the header)"));
+    let lacking = missing.map_or(String::new(), |n| format!(" (`{n}` is not in the header)"));
     for (i, &column) in features.iter().enumerate() {
         let name = table.name(column);
         match names.get(i) {
@@ -252,16 +253,16 @@ fn differing(table: &Table<'_>, features: &[usize], names: &[&str]) -> (usize, S
         }
     }
     let column = table.width - 1;
-    (column, format!("is the last, and of the schema's {} columns one is missing{lacking}", names.len()))
+    (column, format!("is the last, but one of the schema's {} columns is missing{lacking}", names.len()))
 }
 
-/// Whether a column holds different whole numbers, as an index does, shuffled or not.
+/// Whether a column holds distinct whole numbers in any order, like an index.
 fn is_index(table: &Table<'_>, column: usize) -> bool {
     let mut seen = std::collections::HashSet::new();
     (0..table.len()).all(|r| table.get(r, column).parse::<u64>().is_ok_and(|n| seen.insert(n)))
 }
 
-/// Whether a column goes up by one from 0 or 1.
+/// Whether a column counts up by one from 0 or 1.
 fn counts_up(table: &Table<'_>, column: usize) -> bool {
     let Ok(start) = table.get(0, column).parse::<u64>() else { return false };
     start < 2 && (0..table.len()).all(|r| table.get(r, column).parse() == Ok(start + r as u64))

@@ -1,4 +1,4 @@
-//! Which separator and which decimal mark a text is written with.
+//! Detects the separator and the decimal mark.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,10 +6,10 @@ use crate::cells::Cells;
 use crate::error::Fault;
 use crate::number::{self, Decimal};
 
-/// Rows that are looked at to find the separator.
+/// Number of rows sampled to find the separator.
 const SAMPLE: usize = 500;
 
-/// What stands between fields.
+/// The field separator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Separator {
@@ -41,8 +41,8 @@ impl Separator {
     }
 }
 
-/// Takes off a first line `sep=;`, as spreadsheets write it; the separator it names. The line stays a line, so that
-/// places in errors are those of the file.
+/// Consumes a first line such as `sep=;`, which spreadsheets write. Returns the separator and the byte offset of the
+/// line's end: the line break stays, so that line numbers in errors match the file.
 pub(crate) fn named_separator(text: &str) -> Result<(Option<Separator>, usize), Fault> {
     let end = text.find(['\n', '\r']).unwrap_or(text.len());
     let Some(named) = text[..end].strip_prefix("sep=") else { return Ok((None, 0)) };
@@ -54,15 +54,16 @@ pub(crate) fn named_separator(text: &str) -> Result<(Option<Separator>, usize), 
     }
 }
 
-/// Finds the separator: the one that cuts every row into the same number of fields, most of them numbers.
+/// Finds the separator that splits every row into the same number of fields; of several, the one that yields most
+/// numbers.
 ///
 /// # Errors
-/// Two that fit equally well, or another one that looks likely.
+/// Two separators that fit equally well, or a likely separator that is not supported.
 pub(crate) fn separator(text: &str) -> Result<Separator, Fault> {
     let mut fitting: Vec<(usize, Separator)> = Vec::new();
     let mut ragged: Option<(usize, Separator)> = None;
     for separator in Separator::ALL {
-        // a text that cannot be cut is reported when it is cut for good
+        // a text that cannot be split is reported later, by the real split
         let Ok(cells) = Cells::cut(text, separator.byte(), SAMPLE) else { continue };
         if cells.len() == 0 {
             return Ok(Separator::Comma);
@@ -83,7 +84,7 @@ pub(crate) fn separator(text: &str) -> Result<Separator, Fault> {
     fitting.sort_by_key(|(numbers, _)| std::cmp::Reverse(*numbers));
     match fitting[..] {
         [(a, first), (b, second), ..] if a == b => Err(Fault::Separator(format!(
-            "may be separated by {}s or by {}s: say --separator {0} or --separator {1}",
+            "may be separated by {}s or by {}s: pass --separator {0} or --separator {1}",
             first.name(),
             second.name()
         ))),
@@ -95,7 +96,7 @@ pub(crate) fn separator(text: &str) -> Result<Separator, Fault> {
     }
 }
 
-/// A single column, or another separator.
+/// A single column, unless another separator looks likely.
 fn unseparated(text: &str) -> Result<Separator, Fault> {
     let lines: Vec<&str> = text.lines().filter(|l| !l.trim().is_empty() && !l.starts_with('#')).take(SAMPLE).collect();
     let even = |cut: &dyn Fn(&str) -> usize| {
@@ -120,7 +121,7 @@ fn unseparated(text: &str) -> Result<Separator, Fault> {
 /// Finds the decimal mark of the numbers in `fields`, each with its line and column.
 ///
 /// # Errors
-/// Commas that may be thousands separators, with the place of the first.
+/// Commas that may be thousands separators, with the position of the first.
 pub(crate) fn decimal<'t>(
     fields: impl Iterator<Item = (u64, usize, std::borrow::Cow<'t, str>)>,
 ) -> Result<Decimal, (Fault, u64, usize)> {
@@ -128,7 +129,7 @@ pub(crate) fn decimal<'t>(
     let mut all_grouped = true;
     for (line, column, text) in fields {
         match number::mark(text.trim()) {
-            // one point suffices: then a comma is no decimal mark, and is told where it stands
+            // one point is enough: a comma is then not a decimal mark and is reported where it occurs
             Some((Decimal::Point, _)) => return Ok(Decimal::Point),
             Some((Decimal::Comma, grouped)) => {
                 all_grouped &= grouped;
@@ -142,8 +143,8 @@ pub(crate) fn decimal<'t>(
         Some(_) if !all_grouped => Ok(Decimal::Comma),
         Some((line, column, text)) => Err((
             Fault::Decimal(format!(
-                "is `{text}`, which may have a decimal comma or a thousands separator, like every number with a comma in \
-                 the file: say --decimal comma, or write the numbers without thousands separators"
+                "is `{text}`, whose comma may be a decimal mark or a thousands separator, as in every number with a \
+                 comma in the file: pass --decimal comma, or write the numbers without thousands separators"
             )),
             line,
             column,

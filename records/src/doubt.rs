@@ -1,31 +1,31 @@
-//! What a reader will not decide by itself: each doubt names the flag that accepts it.
+//! Decisions that the reader leaves to the caller: each doubt names the flag that accepts it.
 
 use serde::{Deserialize, Serialize};
 
-/// Something that may be meant and may be a mistake.
+/// A finding that may be intended or may be a mistake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// Records without a label: accepted, they are left out.
+    /// Records without a label. If accepted, they are left out.
     Unlabelled,
-    /// Records with an empty feature: accepted, they are left out.
+    /// Records with a missing feature. If accepted, they are left out.
     Incomplete,
-    /// Values beyond the schema's range: accepted, they are moved to its nearer end.
+    /// Values outside the schema's range. If accepted, they are clamped to it.
     Clamped,
-    /// A feature of which nearly all values fall on a few of its 256 steps.
+    /// A feature whose values nearly all fall on a few of its 256 steps.
     Coarse,
-    /// Names in the header that are not the schema's: accepted, columns are taken by position.
+    /// Header names that differ from the schema's. If accepted, columns are taken by position.
     Position,
-    /// Classes that differ only in case or blanks: accepted, they stay apart.
+    /// Labels that differ only in case or blanks. If accepted, they are separate classes.
     Similar,
-    /// Labels that look like measurements, or like texts of their own: accepted, each is a class.
+    /// Labels that look like measurements or free text. If accepted, each is a class.
     ManyClasses,
-    /// A column that counts the records: accepted, it is a feature.
+    /// A column that counts the records. If accepted, it is a feature.
     Index,
 }
 
 impl Kind {
-    /// Every kind.
+    /// All kinds.
     pub const ALL: &'static [Kind] = &[
         Kind::Unlabelled,
         Kind::Incomplete,
@@ -37,7 +37,7 @@ impl Kind {
         Kind::Index,
     ];
 
-    /// The flag that accepts it.
+    /// The command-line flag that accepts it.
     #[must_use]
     pub fn flag(self) -> &'static str {
         match self {
@@ -56,19 +56,19 @@ impl Kind {
 /// One doubt about a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Doubt {
-    /// What kind.
+    /// What was found.
     pub kind: Kind,
-    /// The line it is first seen at, from 1.
+    /// First line affected, from 1.
     pub row: Option<u64>,
-    /// The column of the file, from 1.
+    /// Column of the file, from 1.
     pub column: Option<usize>,
-    /// What it is, to be read after its place.
+    /// Description, worded to follow the position.
     pub message: String,
     /// What to do.
     pub advice: String,
-    /// The flag that accepts it.
+    /// The flag that accepts it, as [`Kind::flag`] gives it.
     pub flag: &'static str,
-    /// Whether it was accepted.
+    /// Whether the caller accepted it.
     pub accepted: bool,
 }
 
@@ -77,7 +77,7 @@ impl Doubt {
         Doubt { kind, row, column: column.map(|c| c + 1), message, advice, flag: kind.flag(), accepted: false }
     }
 
-    /// `row 3, column 2 `, or nothing.
+    /// `row 3, column 2 `, or empty.
     pub(crate) fn place(&self) -> String {
         match (self.row, self.column) {
             (Some(row), Some(column)) => format!("row {row}, column {column} "),

@@ -1,4 +1,4 @@
-//! What is wrong with a file, where, and what to do about it.
+//! What is wrong with a file, where, and how to fix it.
 
 use thiserror::Error;
 use tribute_core::schema::SchemaError;
@@ -10,9 +10,9 @@ use crate::doubt::Doubt;
 pub struct DataError {
     /// File name.
     pub file: String,
-    /// Line of the file.
+    /// Line, from 1.
     pub row: Option<u64>,
-    /// Column of the file.
+    /// Column, from 1.
     pub column: Option<usize>,
     /// What is wrong.
     pub fault: Box<Fault>,
@@ -33,95 +33,93 @@ impl std::fmt::Display for DataError {
 
 impl std::error::Error for DataError {}
 
-/// What is wrong. The words follow on the place, so they read "row 3, column 2 (`age`) is `x`, not a number".
+/// What is wrong. The message follows the position, so that it reads "row 3, column 2 (`age`) is `x`, not a number".
 #[derive(Clone, Debug, PartialEq, Error)]
 pub enum Fault {
-    /// The file cannot be read at all.
+    /// The file cannot be read.
     #[error("cannot be read: {reason}")]
     Io {
-        /// The system's words.
+        /// The operating system's message.
         reason: String,
     },
-    /// A gzip member is damaged or breaks off.
+    /// A gzip member is corrupt or truncated.
     #[error(
         "the gzip stream is damaged or breaks off in member {member}, at byte {at}: {reason}; fetch the file again"
     )]
     Gzip {
-        /// Member, from 1.
+        /// Number of the member, from 1.
         member: usize,
-        /// Byte of the compressed file at which the member starts.
+        /// Offset in the compressed file at which the member starts.
         at: usize,
-        /// The decompressor's words.
+        /// The decompressor's message.
         reason: String,
     },
-    /// Bytes after the last gzip member that are neither a member nor zeros.
-    #[error(
-        "after gzip member {members}, at byte {at}, something follows that is not gzip: unpack it by hand and look"
-    )]
+    /// Bytes after the last gzip member that are neither another member nor zero padding.
+    #[error("bytes that are not gzip follow member {members}, at byte {at}: unpack the file by hand and check it")]
     Trailing {
-        /// Members read.
+        /// Number of members read.
         members: usize,
-        /// Byte of the compressed file.
+        /// Offset in the compressed file.
         at: usize,
     },
-    /// Unpacks to more than the reader takes.
-    #[error("unpacks to more than {most} bytes, which is the most taken here: split it")]
+    /// The unpacked file is larger than [`Options::most_bytes`](crate::Options::most_bytes).
+    #[error("unpacks to more than the limit of {most} bytes: split it")]
     TooLarge {
         /// Limit in bytes.
         most: usize,
     },
-    /// Another format.
+    /// Not a text table, but a recognised format.
     #[error("looks like {what}: {advice}")]
     Foreign {
-        /// What it looks like.
+        /// The format it looks like.
         what: &'static str,
-        /// What to do.
+        /// How to convert it.
         advice: &'static str,
     },
     /// Not UTF-8.
     #[error("is not UTF-8 text (byte 0x{byte:02x}): if it is Latin-1 or Windows-1252, convert it with `iconv -f WINDOWS-1252 -t UTF-8`")]
     Encoding {
-        /// The first byte that does not fit.
+        /// First invalid byte.
         byte: u8,
     },
-    /// A quoted field that never ends.
+    /// A quoted field that is never closed.
     #[error("opens a quote that is never closed: close it, or double the quotes that belong to the text")]
     OpenQuote,
     /// Text after a closing quote.
-    #[error("goes on after the closing quote: double the quotes that belong to the text")]
+    #[error("continues after the closing quote: double the quotes that belong to the text")]
     AfterQuote,
-    /// No separator that fits.
+    /// No separator fits, or two do.
     #[error("{0}")]
     Separator(String),
-    /// The decimal mark cannot be told.
+    /// The decimal mark is ambiguous.
     #[error("{0}")]
     Decimal(String),
     /// The first row may be a header or a record.
-    #[error("may be a header or a record ({why}): say --header or --no-header")]
+    #[error("may be a header or a record ({why}): pass --header or --no-header")]
     Header {
-        /// What speaks for each.
+        /// Why it is ambiguous.
         why: String,
     },
-    /// A row with another number of fields.
+    /// A row with a different number of fields.
     #[error("has {got} fields, expected {expected} ({why})")]
     Width {
-        /// Fields wanted.
+        /// Fields expected.
         expected: usize,
         /// Fields found.
         got: usize,
-        /// Where the expectation comes from.
+        /// Where the expected number comes from.
         why: String,
     },
-    /// The names of the header once more.
-    #[error("repeats the header, as where two files were joined: delete the line")]
+    /// The header's names occur again.
+    #[error("repeats the header, as if two files were concatenated: delete the line")]
     SecondHeader,
     /// A comment that may be a record.
     #[error("starts with `#` but has the fields of a record: delete the line, or the `#`")]
     Comment,
-    /// The columns' names do not fit.
+    /// The columns' names do not match, repeat or are missing.
     #[error("{0}")]
     Names(String),
-    /// The label column cannot be told.
+    /// The label column cannot be determined.
     #[error("{0}")]
     Label(String),
     /// Not a finite number.
@@ -129,69 +127,69 @@ pub enum Fault {
     NotNumber {
         /// Column name.
         name: String,
-        /// What stands there.
+        /// The field's text.
         text: String,
-        /// What it looks like and what to do.
+        /// Why it is not a number, and what to do.
         why: String,
     },
-    /// A column that holds no numbers.
+    /// A column that does not hold numbers.
     #[error("(`{name}`) holds {what}, such as {examples}: {advice}")]
     NotNumbers {
         /// Column name.
         name: String,
-        /// What it holds.
+        /// The kind of text it holds.
         what: &'static str,
         /// Some of its values.
         examples: String,
-        /// What to do.
+        /// How to use or drop the column.
         advice: String,
     },
-    /// A category that the schema does not have.
+    /// A category that is not in the schema.
     #[error("(`{name}`) is `{text}`, which is not among the schema's values ({known}): correct it or drop the row")]
     UnknownCategory {
         /// Column name.
         name: String,
-        /// What stands there.
+        /// The field's text.
         text: String,
-        /// The schema's values.
+        /// The schema's values, joined.
         known: String,
     },
-    /// A label that the schema does not have.
+    /// A label that is not in the schema.
     #[error("is the label `{label}`, which is not in the schema ({known}){hint}")]
     UnknownLabel {
-        /// The label.
+        /// The field's text.
         label: String,
         /// The schema's labels, joined.
         known: String,
-        /// What may be meant.
+        /// A suggestion.
         hint: String,
     },
-    /// Labels that make no classes.
+    /// Labels that cannot be classes: too few or too many.
     #[error("{0}")]
     Classes(String),
-    /// Records that the file does not have.
+    /// A range of records that exceeds the file.
     #[error("has {len} records; {from}..{to} goes beyond")]
     Rows {
-        /// Records there.
+        /// Number of records in the file.
         len: usize,
-        /// First one wanted.
+        /// First record requested.
         from: usize,
-        /// End of those wanted.
+        /// End of the request, exclusive.
         to: usize,
     },
-    /// No records.
-    #[error("there are no records in it")]
+    /// The file has no records.
+    #[error("has no records")]
     Empty,
-    /// No schema can be made from it.
+    /// No valid schema can be made from the file.
     #[error("{0}")]
     Schema(SchemaError),
-    /// Things that someone has to accept.
+    /// Doubts that were not accepted.
     #[error("{}", sentences(.0))]
     Doubtful(Vec<Doubt>),
 }
 
 fn sentences(doubts: &[Doubt]) -> String {
-    // the place of the first stands before it already
+    // the position of the first doubt is already in the prefix
     let mut text = String::new();
     for (i, doubt) in doubts.iter().enumerate() {
         if i > 0 {
@@ -204,19 +202,19 @@ fn sentences(doubts: &[Doubt]) -> String {
 }
 
 impl Fault {
-    /// The fault of a whole file.
+    /// A fault of the whole file.
     pub(crate) fn of(self, file: &str) -> DataError {
         DataError { file: file.into(), row: None, column: None, fault: Box::new(self) }
     }
-    /// The fault of a line.
+    /// A fault of a line.
     pub(crate) fn at_row(self, file: &str, row: u64) -> DataError {
         DataError { row: Some(row), ..self.of(file) }
     }
-    /// The fault of a column, counted from 0 here.
+    /// A fault of a column, here counted from 0.
     pub(crate) fn at_column(self, file: &str, column: usize) -> DataError {
         DataError { column: Some(column + 1), ..self.of(file) }
     }
-    /// The fault of one field; the column is counted from 0 here.
+    /// A fault of one field; the column is counted from 0 here.
     pub(crate) fn at(self, file: &str, row: u64, column: usize) -> DataError {
         DataError { row: Some(row), ..self.at_column(file, column) }
     }

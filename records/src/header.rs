@@ -1,7 +1,7 @@
-//! Whether the first row names the columns.
+//! Decides whether the first row names the columns.
 //!
-//! A name stands over numbers as a text, or is a label that never occurs again. A record's label occurs again, and its
-//! numbers are numbers. Names that are numbers (what pandas writes for an array, or years) count up.
+//! A name is text above numbers, or a label that never occurs again. A record's label recurs, and its other fields are
+//! numbers. Names that are numbers (pandas' default column names, or years) count up.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -10,11 +10,11 @@ use crate::cells::Cells;
 use crate::labels::Key;
 use crate::number::{self, Decimal};
 
-/// Names that people give the column to predict.
+/// Common names of the column to predict.
 const LABEL_NAMES: &[&str] =
     &["label", "labels", "target", "targets", "class", "classes", "y", "outcome", "category", "response", "classlabel"];
 
-/// Whether a column's name says that it holds the labels.
+/// Whether a column's name suggests that it holds the labels.
 pub(crate) fn is_label_name(name: &str) -> bool {
     let plain: String = name.chars().filter(|c| !matches!(c, ' ' | '_' | '-')).collect();
     LABEL_NAMES.contains(&plain.to_lowercase().as_str())
@@ -25,28 +25,28 @@ pub(crate) fn is_label_name(name: &str) -> bool {
 pub(crate) enum First {
     Header,
     Record,
-    /// Either, and why.
+    /// Ambiguous, and why.
     Unclear(String),
 }
 
-/// What speaks for a header, column by column.
+/// Evidence for a header, collected column by column.
 #[derive(Default)]
 struct Evidence {
-    /// Texts over numbers.
+    /// Texts above numbers.
     named: usize,
-    /// Numbers over numbers.
+    /// Numbers above numbers.
     numbers: usize,
-    /// Texts over texts that occur again, or labels of the schema.
+    /// Texts above texts that occur again, or labels of the schema.
     again: usize,
-    /// Texts over texts that do not occur again.
+    /// Texts above texts that do not occur again.
     new: usize,
-    /// One of the texts is what people call the label.
+    /// One of the texts is a common name for the label.
     label: bool,
-    /// The last field is a text that stands over numbers, or over labels that recur while it does not.
+    /// The last field is text above numbers, or does not occur again above labels that recur.
     alone: bool,
 }
 
-/// Looks at the first row. `known` tells labels that the schema has.
+/// Classifies the first row. `known` tests for labels of the schema.
 pub(crate) fn first_row(cells: &Cells<'_>, known: &dyn Fn(&str) -> bool) -> First {
     if cells.len() == 0 {
         return First::Record;
@@ -54,7 +54,7 @@ pub(crate) fn first_row(cells: &Cells<'_>, known: &dyn Fn(&str) -> bool) -> Firs
     // R leaves the index column out of its header: compare from the right
     let width = cells.width(0);
     let shift = |row: usize| cells.width(row).saturating_sub(width).min(1);
-    // a row of words that comes again is the header of a second file
+    // a row of words that occurs again is the header of a second, concatenated file
     let words = (0..width).all(|c| !number::is_numeric(&cells.get(0, c)));
     let mut seen = Evidence::default();
     let mut outside = true;
@@ -99,7 +99,7 @@ fn judge(cells: &Cells<'_>, seen: &Evidence, outside: bool) -> First {
     let counting = counting(cells);
     let unclear = |why: String| First::Unclear(why);
     match () {
-        // one row alone: names, or a record
+        // a single row: names, or a record
         () if cells.len() == 1 => {
             if named > 0 && numbers == 0 {
                 First::Header
@@ -111,21 +111,21 @@ fn judge(cells: &Cells<'_>, seen: &Evidence, outside: bool) -> First {
             _ if again > 0 || numbers < 2 => First::Record,
             Counting::Array if numbers >= 3 && (outside || (numbers >= 4 && !occurs_again(cells))) => First::Header,
             Counting::Array if numbers >= 3 || outside => {
-                unclear("its fields count up, like the names of an array's columns, and could be values".into())
+                unclear("its fields count up, like default column names, but could be values".into())
             }
             Counting::Years | Counting::Up if outside && numbers >= 3 => {
-                unclear("its fields are whole numbers that rise and lie beyond all values below them".into())
+                unclear("its fields are ascending whole numbers outside the range of the values below them".into())
             }
             _ => First::Record,
         },
         () if again > 0 && numbers > 0 => First::Record,
-        () if again > 0 => unclear(format!("its fields are no numbers, but `{last}` occurs again")),
+        () if again > 0 => unclear(format!("its fields are not numbers, but `{last}` occurs again")),
         () if numbers == 0 && (named > 0 || label) => First::Header,
         () if numbers == 0 => unclear("no column holds numbers".into()),
-        // names and numbers
+        // both names and numbers
         () if counting == Counting::No => {
             if named > numbers || alone {
-                unclear(format!("it has numbers, and `{last}` does not occur again"))
+                unclear(format!("it has numbers, but `{last}` does not occur again"))
             } else {
                 First::Record
             }
@@ -137,18 +137,18 @@ fn judge(cells: &Cells<'_>, seen: &Evidence, outside: bool) -> First {
     }
 }
 
-/// How the numbers of the first row go on.
+/// The pattern of the numbers in the first row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Counting {
-    /// 0, 1, 2, … or 1, 2, 3, …: an array's columns.
+    /// 0, 1, 2, … or 1, 2, 3, …: default column names.
     Array,
     /// All from 1800 to 2199.
     Years,
-    /// Rising.
+    /// Ascending.
     Up,
-    /// Whole numbers in some order.
+    /// Distinct whole numbers in any order.
     Whole,
-    /// Not all whole numbers without a sign.
+    /// Not all distinct unsigned whole numbers.
     No,
 }
 
@@ -177,7 +177,7 @@ fn counting(cells: &Cells<'_>) -> Counting {
     }
 }
 
-/// Whether any of some labels occurs more than once.
+/// Whether any label occurs more than once.
 fn recurs(labels: &[Cow<'_, str>]) -> bool {
     let mut seen = HashSet::new();
     labels.iter().any(|text| !seen.insert(Key::of(text, Decimal::Point)))
@@ -231,7 +231,7 @@ mod tests {
             ",,x\n1,2,x\n3,4,y\n",
             "NA,NA,x\n1,2,x\n3,4,y\n",
             "?,nan,0\n1,2,0\n3,4,1\n",
-            // a slip of the pen in the first record
+            // a typo in the first record
             "1O,5.5,6,x\n1,2,3,x\n3,4,5,y\n",
             "0.5,1.5,z\n1,2,x\n3,4,y\n",
             "0,0,0,5,13\n0,0,0,4,12\n",
@@ -254,7 +254,7 @@ mod tests {
             "1,2,setosa\n6,4,other\n6,2,other\n",
             "2018,2019,left\n2011,2020,stayed\n2019,2021,stayed\n",
             "a,b,x\n1,2,x\n3,4,y\n",
-            // wavelengths, or a slip of the pen
+            // wavelengths, or a typo
             "0.5,1.5,label\n1,2,3\n3,4,5\n",
             "0.5,1.5,outcome\n1,2,low\n3,4,low\n",
             "red,big\nblue,small\nblue,big too\n",

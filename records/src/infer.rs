@@ -1,4 +1,4 @@
-//! A schema from a table: names from the header, ranges from the values, classes from the labels.
+//! Infers a schema from a table: names from the header, ranges from the values, classes from the labels.
 
 use std::collections::BTreeMap;
 
@@ -20,16 +20,16 @@ use crate::report::Report;
 use crate::table::{Against, Source, Table};
 use crate::values::Values;
 
-/// A schema and the report on the file it was made from.
+/// A schema and the report on the file it was inferred from.
 #[derive(Clone, Debug)]
 pub struct Inferred {
-    /// What was found.
+    /// What was found in the file.
     pub report: Report,
     schema: Schema,
 }
 
 impl Inferred {
-    /// The schema.
+    /// The schema, once every doubt is accepted.
     ///
     /// # Errors
     /// Doubts that were not accepted.
@@ -39,7 +39,7 @@ impl Inferred {
     }
 }
 
-/// What is predicted.
+/// The kind of target to predict.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Predicts {
     /// A class.
@@ -50,10 +50,10 @@ pub enum Predicts {
 }
 
 impl Source {
-    /// Makes a schema. Classes are in ascending order, numeric where they are numbers.
+    /// Infers a schema. Classes are in ascending order: numeric for labels that are numbers, else alphabetical.
     ///
     /// # Errors
-    /// The first thing that cannot be read, with its place, and labels that make no classes. What is doubtful is in the
+    /// The first field that cannot be read, with its position, and labels that cannot be classes. Doubts are in the
     /// report.
     pub fn infer(
         &self,
@@ -82,10 +82,10 @@ impl Source {
     }
 }
 
-/// What each column becomes: a number, or categories with the values that occur.
+/// How to read each feature column: as a number, or as categories with the values that occur.
 fn inputs(table: &Table<'_>, roles: &Roles, hot: &[usize]) -> Result<Vec<(usize, Input)>, DataError> {
     if let Some(column) = hot.iter().find(|c| !roles.features.contains(c)) {
-        let said = format!("(`{}`) is no feature, so it has no categories", table.name(*column));
+        let said = format!("(`{}`) is not a feature, so it cannot be one-hot encoded", table.name(*column));
         return Err(Fault::Names(said).at_column(table.file, *column));
     }
     let input = |&column: &usize| {
@@ -109,7 +109,7 @@ fn inputs(table: &Table<'_>, roles: &Roles, hot: &[usize]) -> Result<Vec<(usize,
     roles.features.iter().map(input).collect()
 }
 
-/// Names and ranges; rows with gaps do not count.
+/// The features' names and ranges, and the one-hot columns. Missing values are ignored.
 fn features(
     table: &Table<'_>,
     inputs: &[(usize, Input)],
@@ -145,7 +145,7 @@ fn no_values(table: &Table<'_>, column: usize) -> DataError {
     Fault::Names(said).at_column(table.file, column)
 }
 
-/// The classes of a column of labels.
+/// The classes of a label column, and doubts about them.
 fn classes(
     table: &Table<'_>,
     column: usize,
@@ -165,22 +165,22 @@ fn classes(
     }
     let names: Vec<String> = found.values().map(|s| labels::name(s).to_owned()).collect();
     let title = table.name(column);
-    let elsewhere = "if the label is another column, name it with --label";
+    let elsewhere = "if another column is the label, name it with --label";
     let examples = some(names.iter().take(4).map(String::as_str));
     let refuse = |said: String| Err(Fault::Classes(said).at_column(table.file, column));
     match names.len() {
-        0 => return refuse(format!("(`{title}`), taken as label, is empty: {elsewhere}")),
+        0 => return refuse(format!("(`{title}`), taken as the label, is empty: {elsewhere}")),
         1 => {
             return refuse(format!(
-                "(`{title}`), taken as label, holds only {examples}: a classifier needs two classes; add records of \
-                 another; {elsewhere}"
+                "(`{title}`), taken as the label, holds only {examples}: a classifier needs two classes; add \
+                 records of another class; {elsewhere}"
             ))
         }
         n if n > MAX_CLASSES => {
             return refuse(format!(
-            "(`{title}`), taken as label, holds {n} different labels, such as {examples}, and {MAX_CLASSES} classes \
-                 are the most: join rare ones, predict a number with --real, or, {elsewhere}"
-        ))
+                "(`{title}`), taken as the label, holds {n} different labels, such as {examples}, but at most \
+                 {MAX_CLASSES} classes are supported: merge rare ones, predict a number with --real, or, {elsewhere}"
+            ))
         }
         _ => {}
     }
@@ -190,8 +190,8 @@ fn classes(
             Kind::ManyClasses,
             None,
             Some(column),
-            format!("(`{title}`), taken as label, holds {why}, such as {examples}"),
-            format!("predict a number with --real, or take each as a class with {flag}; {elsewhere}"),
+            format!("(`{title}`), taken as the label, holds {why}, such as {examples}"),
+            format!("predict a number with --real, or make each a class with {flag}; {elsewhere}"),
         ));
     }
     let mut folded: BTreeMap<String, Vec<&str>> = BTreeMap::new();
@@ -207,20 +207,20 @@ fn classes(
             None,
             Some(column),
             format!("(`{title}`) has labels that differ only in case or blanks: {}", some(alike.iter().copied())),
-            format!("write them alike, or keep them apart with {flag}"),
+            format!("give them one spelling, or keep them apart with {flag}"),
         ));
     }
     Ok(Target::Classes(names))
 }
 
-/// The range of a column of numbers.
+/// The range of a regression target.
 fn real(table: &Table<'_>, column: usize, decimal: Decimal) -> Result<Target, DataError> {
     let values = Values::read(table, &[(column, Input::Number)], decimal)?;
     let numbers: Vec<f64> = (0..table.len()).map(|r| values.row(r)[0]).filter(|x| !x.is_nan()).collect();
     if numbers.is_empty() {
         return Err(Fault::Label(format!("(`{}`) has no values", table.name(column))).at_column(table.file, column));
     }
-    // a target is not clamped by the way features are scaled
+    // `--range` is for features; clamping would change a target
     let (lo, hi) = Range::MinMax.of(numbers);
     Ok(Target::Real { lo, hi })
 }

@@ -1,4 +1,4 @@
-//! The columns that a schema wants: one for each feature, and one for all features of a column of categories.
+//! The columns that a schema expects: one per numeric feature, and one for all features of a one-hot column.
 
 use std::collections::HashMap;
 
@@ -9,16 +9,16 @@ use crate::labels::Key;
 use crate::number::Decimal;
 use crate::phrase::some;
 
-/// What a column of the file becomes.
+/// How a column of the file is read.
 #[derive(Clone, Debug)]
 pub(crate) enum Input {
-    /// One feature.
+    /// As one numeric feature.
     Number,
-    /// A feature for each value.
+    /// As one 0/1 feature per known value.
     OneHot(Vocabulary),
 }
 
-/// The values of a column of categories.
+/// The known values of a one-hot column.
 #[derive(Clone, Debug)]
 pub(crate) struct Vocabulary {
     values: Vec<String>,
@@ -39,12 +39,12 @@ impl Vocabulary {
         self.values.len()
     }
 
-    /// Whether a text is one of the values, to the letter.
+    /// Whether `text` is one of the values, exactly as spelled.
     pub(crate) fn has(&self, text: &str) -> bool {
         self.values.iter().any(|v| v == text)
     }
 
-    /// Position of a value, by its spelling or one that says the same.
+    /// Index of a value, matched by [`Key`] or by exact spelling.
     pub(crate) fn position(&self, text: &str, name: &str, decimal: Decimal) -> Result<usize, Fault> {
         let exact = || self.values.iter().position(|v| v == text);
         self.positions.get(&Key::of(text, decimal)).copied().or_else(exact).ok_or_else(|| Fault::UnknownCategory {
@@ -55,7 +55,7 @@ impl Vocabulary {
     }
 }
 
-/// What each wanted column becomes, in the schema's order, with its name.
+/// The expected columns in the schema's order: name and how to read it.
 pub(crate) fn inputs(schema: &Schema) -> Vec<(&str, Input)> {
     let mut all = Vec::new();
     let mut at = 0;

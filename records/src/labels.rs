@@ -1,16 +1,16 @@
-//! Labels: which spellings are one class, and which texts make no classes.
+//! Labels: which spellings belong to one class, and which texts are unsuitable as classes.
 
 use std::collections::BTreeMap;
 
 use crate::number::{self, Decimal};
 
-/// From here on f64 does not tell whole numbers apart.
+/// 2^53: f64 represents every whole number below it exactly.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
-/// What a label says, whatever its spelling: `1`, `1.0` and `01` are one, `True` and `TRUE` too.
+/// The value of a label, independent of its spelling: `1`, `1.0` and `01` are equal, as are `True` and `TRUE`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Key {
-    /// The bits of a number, ordered like it.
+    /// The bits of a number, mapped so that they sort in numeric order.
     Number(i64),
     Truth(bool),
     Text(String),
@@ -28,7 +28,7 @@ impl Key {
         }
     }
 
-    /// The text without case and with single blanks, to find look-alikes; numbers have none.
+    /// Lower-cased text with single blanks, to find look-alikes; `None` for numbers and truth values.
     pub(crate) fn folded(&self) -> Option<String> {
         match self {
             Key::Text(text) => Some(text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()),
@@ -37,21 +37,21 @@ impl Key {
     }
 }
 
-/// An integer that orders like `x` (as `f64::total_cmp` does).
+/// Maps `x` to an integer with the same order (that of `f64::total_cmp`).
 fn ordered(x: f64) -> i64 {
     let bits = x.to_bits() as i64;
     bits ^ (((bits >> 63) as u64) >> 1) as i64
 }
 
-/// Labels by class, each spelling with its count.
+/// Labels by class: each spelling with its number of records.
 pub(crate) type Spellings = BTreeMap<Key, BTreeMap<String, usize>>;
 
-/// The spelling that names a class: the shortest, and of these the first.
+/// The spelling that names a class: the shortest, then the first in byte order.
 pub(crate) fn name(spellings: &BTreeMap<String, usize>) -> &str {
     spellings.keys().min_by_key(|s| (s.len(), s.as_str())).map_or("", String::as_str)
 }
 
-/// What speaks against taking these labels for classes, if anything.
+/// Why these labels are unsuitable as classes, if they are.
 pub(crate) fn not_classes(classes: &Spellings, records: usize) -> Option<String> {
     let distinct = classes.len();
     if distinct < 10 || records < 20 {
@@ -110,7 +110,7 @@ mod tests {
         assert!(of(&many(120, &|i| format!("{}.5", i % 70))).is_some());
         assert!(of(&many(120, &|i| format!("{}", i % 70))).is_some());
         assert!(of(&many(120, &|i| format!("text {i}"))).is_some());
-        // half of the records is the boundary
+        // the boundary is half of the records
         assert!(of(&many(40, &|i| format!("{}", i % 20))).is_none());
         assert!(of(&many(40, &|i| format!("{}", i % 21))).is_some());
         assert!(of(&many(120, &|i| format!("{}.5", i % 9))).is_none());

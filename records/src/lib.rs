@@ -1,20 +1,20 @@
-//! Tables that people have, read into records.
+//! Reads users' tables into records.
 //!
-//! Committing a dataset is for ever and pays money, so nothing is changed silently. A [`Source`] is read into a
-//! [`Reading`]: the records, and a [`Report`] that says what was found, what was put in order, joined, skipped or moved to
-//! the end of a range. What may be a mistake is a [`Doubt`] with the flag that accepts it, and the records are given out
-//! only when all are accepted. What cannot be read is a [`DataError`]: where, what, and what to do.
+//! Committing a dataset is permanent and costs money, so nothing is changed silently. A [`Source`] is read into a
+//! [`Reading`]: the records, plus a [`Report`] of what was found and what was reordered, merged, skipped or clamped.
+//! Anything that may be a mistake is a [`Doubt`], which names the flag that accepts it; the records are released only
+//! when every doubt is accepted. Input that cannot be read is a [`DataError`]: where, what, and what to do.
 //!
-//! | module | holds |
+//! | module | contents |
 //! |---|---|
-//! | `unpack` | bytes to text: gzip members, encodings, other formats by name |
+//! | `unpack` | bytes to text: gzip members, encodings, recognition of other formats |
 //! | `dialect`, `cells` | text to fields: separator, decimal mark, quotes, comments |
-//! | `header`, `table` | fields to named columns |
-//! | `columns` | columns to features and label, by the schema's names |
-//! | `inputs`, `number`, `values` | fields to numbers, categories to zeros and ones |
+//! | `header`, `table` | header detection, named columns |
+//! | `columns` | columns to features and label, matched by the schema's names |
+//! | `inputs`, `number`, `values` | fields to numbers, categories to one-hot columns |
 //! | `labels`, `targets` | spellings to classes |
-//! | `range`, `steps` | what a range makes of a feature's values |
-//! | `infer`, `reading`, `assess` | a schema, or records of one, with the report |
+//! | `range`, `steps` | choosing a feature's range; how much resolution quantisation leaves |
+//! | `infer`, `reading`, `assess` | inferring a schema, or reading records of one, with a report |
 
 mod assess;
 mod cells;

@@ -1,4 +1,4 @@
-//! Numbers as people write them: what is one, what is a gap, and what something else looks like.
+//! Numbers as people write them: parsing, missing values, and what other texts look like.
 
 use serde::{Deserialize, Serialize};
 
@@ -21,23 +21,23 @@ impl Decimal {
     }
 }
 
-/// Spellings of a gap, in lower case: those of pandas, R and SQL, and `?`.
+/// Spellings of a missing value, in lower case: those of pandas, R and SQL, and `?`.
 const GAPS: &[&str] = &[
     "", "na", "n/a", "#n/a", "#n/a n/a", "#na", "<na>", "nan", "-nan", "1.#qnan", "-1.#qnan", "1.#ind", "-1.#ind",
     "nat", "null", "none", "?",
 ];
 
-/// Whether a label is missing.
+/// Whether a text is a spelling of a missing value.
 pub(crate) fn is_gap(text: &str) -> bool {
     text.len() <= 8 && GAPS.contains(&text.to_ascii_lowercase().as_str())
 }
 
-/// Whether a feature is missing: the spellings above, and dashes and dots that stand alone.
+/// Whether a feature is missing: the spellings above, `missing`, and lone dashes and dots.
 pub(crate) fn is_empty_feature(text: &str) -> bool {
     matches!(text, "-" | "--" | "." | "..") || text.eq_ignore_ascii_case("missing") || is_gap(text)
 }
 
-/// `true` or `false`.
+/// `true` or `false`, in any case.
 pub(crate) fn truth(text: &str) -> Option<bool> {
     if text.eq_ignore_ascii_case("true") {
         Some(true)
@@ -48,7 +48,7 @@ pub(crate) fn truth(text: &str) -> Option<bool> {
     }
 }
 
-/// A sign, digits with at most one mark, an exponent.
+/// Whether a text is an optional sign, digits with at most one decimal mark, and an optional exponent.
 fn is_number(text: &str, decimal: Decimal) -> bool {
     let bytes = text.as_bytes();
     let bytes = bytes.strip_prefix(b"-").or(bytes.strip_prefix(b"+")).unwrap_or(bytes);
@@ -68,7 +68,7 @@ fn is_number(text: &str, decimal: Decimal) -> bool {
     exponent && digits(whole) && digits(part) && whole.len() + part.len() > 0
 }
 
-/// The number a text is; `None` where it is none, or beyond f64.
+/// Parses a finite number; `None` if the text is not a number or exceeds f64.
 pub(crate) fn parse(text: &str, decimal: Decimal) -> Option<f64> {
     if !is_number(text, decimal) {
         return None;
@@ -81,13 +81,13 @@ pub(crate) fn parse(text: &str, decimal: Decimal) -> Option<f64> {
     x.is_finite().then_some(x)
 }
 
-/// Whether a text is a number with either mark.
+/// Whether a text is a number with either decimal mark.
 pub(crate) fn is_numeric(text: &str) -> bool {
     is_number(text, Decimal::Point) || is_number(text, Decimal::Comma)
 }
 
-/// Which decimal mark a number has, and whether that may be a thousands separator: groups of three after one to three
-/// digits that do not start with 0.
+/// The decimal mark of a number, and whether it may be a thousands separator: one to three digits, the first not 0,
+/// then the mark and exactly three digits.
 pub(crate) fn mark(text: &str) -> Option<(Decimal, bool)> {
     let decimal = if is_number(text, Decimal::Point) && text.contains('.') {
         Decimal::Point
@@ -101,12 +101,12 @@ pub(crate) fn mark(text: &str) -> Option<(Decimal, bool)> {
     Some((decimal, grouped && part.bytes().all(|b| b.is_ascii_digit())))
 }
 
-/// Why a text is no number, and what to do.
+/// Why a text is not a number, and what to do.
 pub(crate) fn why_not(text: &str, decimal: Decimal) -> String {
     let lower = text.to_ascii_lowercase();
     let bare = lower.trim_start_matches(['-', '+']);
     if bare == "inf" || bare == "infinity" {
-        return "not a finite number: put a finite value there or drop the row".into();
+        return "not a finite number: replace it by a finite value or drop the row".into();
     }
     if is_number(text, decimal) {
         return "beyond the range of a 64-bit float: correct it or drop the row".into();
@@ -115,7 +115,7 @@ pub(crate) fn why_not(text: &str, decimal: Decimal) -> String {
         return "a number with thousands separators: write it without them".into();
     }
     if is_number(text, if decimal == Decimal::Point { Decimal::Comma } else { Decimal::Point }) {
-        return "a number with another decimal mark than the rest: write all with one".into();
+        return "a number with a different decimal mark from the rest: use one mark throughout".into();
     }
     if is_date(text) {
         return "a date or time: turn it into a number, such as days since a fixed day, or leave the column out".into();
@@ -124,15 +124,15 @@ pub(crate) fn why_not(text: &str, decimal: Decimal) -> String {
         return "a number with a typographic minus: write `-`".into();
     }
     if text.ends_with('%') {
-        return "a percentage: write the number alone".into();
+        return "a percentage: write only the number".into();
     }
     if text.starts_with(['$', '€', '£', '¥']) || text.ends_with(['$', '€', '£', '¥']) {
-        return "an amount with its currency: write the number alone".into();
+        return "an amount with its currency: write only the number".into();
     }
     "not a number: correct it or drop the row".into()
 }
 
-/// `1,234,567.8`, `1.234,5`, `1 234`, `1'234`, `1_234`
+/// Whether a text is a number with thousands separators: `1,234,567.8`, `1.234,5`, `1 234`, `1'234`, `1_234`.
 pub(crate) fn is_grouped(text: &str) -> bool {
     let text = text.trim_start_matches(['-', '+']);
     let Some(separator) =
@@ -140,7 +140,7 @@ pub(crate) fn is_grouped(text: &str) -> bool {
     else {
         return false;
     };
-    // the last group may carry the decimals
+    // decimals may follow the last group
     let (whole, part) = match text.rsplit_once(|c| (c == ',' || c == '.') && c != separator) {
         Some((whole, part)) => (whole, part),
         None => (text, ""),
@@ -156,7 +156,7 @@ pub(crate) fn is_grouped(text: &str) -> bool {
         && rest.iter().all(|g| g.len() == 3 && digits(g))
 }
 
-/// `2021-03-04`, `4.3.2021`, `3/4/21`, `12:30`, each with a time or zone behind it.
+/// Whether a text starts with a date or time: `2021-03-04`, `4.3.2021`, `3/4/21`, `12:30`.
 pub(crate) fn is_date(text: &str) -> bool {
     let day = text.split(['T', ' ']).next().unwrap_or_default();
     let all = |parts: &[&str], lengths: &[std::ops::RangeInclusive<usize>]| {

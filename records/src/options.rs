@@ -1,4 +1,4 @@
-//! What a caller says about a file, and what of the doubtful it accepts.
+//! How the caller wants a file read, and which doubts it accepts.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -9,29 +9,29 @@ use crate::dialect::Separator;
 use crate::doubt::Kind;
 use crate::number::Decimal;
 
-/// How to read a file. By default everything is found out, and nothing doubtful is accepted.
+/// How to read a file. By default everything is detected and no doubt is accepted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
-    /// Whether the first row is a header.
+    /// Whether the first row is a header; detected if `None`.
     pub header: Option<bool>,
-    /// What stands between fields.
+    /// The field separator; detected if `None`.
     pub separator: Option<Separator>,
-    /// The decimal mark.
+    /// The decimal mark; detected if `None`.
     pub decimal: Option<Decimal>,
     /// The label's column: a name, or its number from 1.
     pub label: Option<String>,
     /// Columns to leave out: names, or numbers from 1.
     pub drop: Vec<String>,
-    /// Columns of categories, of which a schema that is made has a feature for each value: names, or numbers from 1.
+    /// Columns to one-hot encode in an inferred schema, one feature per value: names, or numbers from 1.
     pub one_hot: Vec<String>,
-    /// Only these records of the file, counted from 0.
+    /// Only these records of the file, counted from 0 after the header.
     pub rows: Option<Range<usize>>,
-    /// Whether `NA`, `None` and the like are labels and not gaps.
+    /// Whether `NA`, `None` and the like are labels rather than missing values.
     pub gaps_are_labels: bool,
-    /// Doubts that are accepted.
+    /// Doubts to accept.
     pub accept: BTreeSet<Kind>,
-    /// The most bytes a file may unpack to.
+    /// Largest size in bytes that a file may unpack to.
     pub most_bytes: usize,
 }
 

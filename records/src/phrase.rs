@@ -1,6 +1,6 @@
-//! Parts of sentences.
+//! Wording shared by messages.
 
-/// A few of many names.
+/// Lists names in backticks: all of up to eight, or the first six and the total.
 pub(crate) fn some<'a>(names: impl Iterator<Item = &'a str>) -> String {
     let mut all: Vec<String> =
         names.map(|n| if n.is_empty() { "(no name)".into() } else { format!("`{n}`") }).collect();

@@ -1,22 +1,23 @@
-//! The range that a feature's 256 steps cover, from its values.
+//! Chooses the range that a feature's 256 steps cover.
 
 use serde::{Deserialize, Serialize};
 
-/// How a range is taken from values.
+/// How to choose a range from a feature's values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Range {
-    /// From the least to the greatest value.
+    /// From the minimum to the maximum.
     #[default]
     MinMax,
-    /// `[μ − 4σ, μ + 4σ]`, σ over the records as scikit-learn's `StandardScaler` has it.
+    /// `[μ − 4σ, μ + 4σ]`, with the population σ, as in scikit-learn's `StandardScaler`.
     Standard,
-    /// From the 5 % to the 95 % quantile and as far again on each side, but not beyond the values: outliers do not count.
+    /// The 5 % to 95 % quantiles, extended by their distance on each side but not beyond the values: robust to
+    /// outliers.
     Quantile,
 }
 
 impl Range {
-    /// The range of `values`, finite and at least one. It is never empty: a constant gets a range of 1 above it.
+    /// The range of `values`, which must be finite and not empty. Its width is positive: 1 for a constant.
     pub(crate) fn of(self, mut values: Vec<f64>) -> (f64, f64) {
         values.sort_unstable_by(f64::total_cmp);
         let (min, max) = (values[0], values[values.len() - 1]);
@@ -33,7 +34,7 @@ impl Range {
                 }
             }
             Range::Quantile => {
-                // the outer ranks are left out even where there are fewer than twenty
+                // exclude at least one rank on each side, even of fewer than twenty
                 let cut = values.len().div_ceil(20).min((values.len() - 1) / 2);
                 let (low, high) = (values[cut], values[values.len() - 1 - cut]);
                 if low == high {
@@ -45,7 +46,7 @@ impl Range {
     }
 }
 
-/// A range that is not empty, even where adding 1 changes nothing.
+/// Widens an empty range, even where adding 1 does not change `lo`.
 fn widened(lo: f64, hi: f64) -> (f64, f64) {
     (lo, if hi > lo { hi } else { lo + f64::max(1.0, lo.abs() * 1e-9) })
 }
@@ -71,7 +72,7 @@ mod tests {
         assert_eq!(Range::Quantile.of(clean.clone()), (0.0, 59.0));
         let (lo, hi) = Range::Quantile.of([clean, vec![1e9, -999.0]].concat());
         assert!(lo >= -60.0 && hi <= 120.0, "{lo} {hi}");
-        // nearly all on one value: the ends
+        // nearly all values equal: fall back to the minimum and maximum
         assert_eq!(Range::Quantile.of([vec![0.0; 99], vec![5.0]].concat()), (0.0, 5.0));
         assert_eq!(Range::Quantile.of(vec![1.0, 2.0]), (1.0, 2.0));
     }

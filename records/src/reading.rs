@@ -1,4 +1,4 @@
-//! Records of a schema from a table, with the report on them.
+//! Records from a table, with their report.
 
 use tribute_core::records::Records;
 use tribute_core::schema::{Schema, Target};
@@ -13,10 +13,10 @@ use crate::report::Report;
 use crate::table::{Against, Source, Table};
 use crate::values::{self, Values};
 
-/// Records as they were found: they are given out when every doubt is accepted.
+/// Records with a report; they are released only when every doubt is accepted.
 #[derive(Clone, Debug)]
 pub struct Reading {
-    /// What was found.
+    /// What was found in the file.
     pub report: Report,
     records: Records,
     labelled: Vec<bool>,
@@ -25,14 +25,14 @@ pub struct Reading {
 /// One query.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Query {
-    /// One step for each of the schema's features.
+    /// One step for each feature of the schema.
     pub features: Vec<u8>,
-    /// Its class, or 16-bit value, if the file says it.
+    /// Its class or 16-bit target step, if the file has it.
     pub target: Option<u16>,
 }
 
 impl Reading {
-    /// The records.
+    /// The records, once every doubt is accepted.
     ///
     /// # Errors
     /// Doubts that were not accepted.
@@ -41,7 +41,7 @@ impl Reading {
         Ok(self.records)
     }
 
-    /// Queries, with the class of each that has a label.
+    /// The queries, with the target of each that has a label.
     ///
     /// # Errors
     /// Doubts that were not accepted.
@@ -56,14 +56,14 @@ impl Source {
     /// Reads records of `schema`.
     ///
     /// # Errors
-    /// The first thing that cannot be read, with its place. What is doubtful is in the report.
+    /// The first field that cannot be read, with its position. Doubts are in the report.
     pub fn records(&self, schema: &Schema, options: &Options) -> Result<Reading, DataError> {
         let table = Table::cut(self, options, Against::Schema(schema))?;
         let roles = Roles::of(&table, options, schema, false)?;
         read(&table, roles, schema, options, Purpose::Records)
     }
 
-    /// Reads queries of `schema`: records that may have no label.
+    /// Reads queries of `schema`: records whose label is optional.
     ///
     /// # Errors
     /// As [`Source::records`].
@@ -90,7 +90,7 @@ fn read(
     Ok(Reading { report, records, labelled })
 }
 
-/// The decimal mark: that of the features that are numbers, and of a regression's target.
+/// The decimal mark of the numeric features and of a regression target.
 pub(crate) fn decimal(
     table: &Table<'_>,
     inputs: &[(usize, Input)],

@@ -1,18 +1,18 @@
-//! What was found in a file: one report, before anything is committed.
+//! The report on a file, available before anything is committed.
 
 use serde::Serialize;
 
 use crate::doubt::Doubt;
 use crate::error::{DataError, Fault};
 
-/// What was found in a file, and what is doubtful about it.
+/// What was found in a file, and the doubts about it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Report {
     /// File name.
     pub file: String,
-    /// Records that would be committed.
+    /// Number of records that would be committed.
     pub records: usize,
-    /// gzip members, 0 for a plain file.
+    /// Number of gzip members; 0 for a plain file.
     pub gzip_members: usize,
     /// `comma`, `semicolon` or `tab`.
     pub separator: &'static str,
@@ -22,74 +22,74 @@ pub struct Report {
     pub header: Option<HeaderReport>,
     /// The features, in the schema's order.
     pub features: Vec<ColumnReport>,
-    /// The label's column, from 1; none where queries have no label.
+    /// Column of the label, from 1; `None` for queries without one.
     pub label_column: Option<usize>,
-    /// Its name, if there is a header.
+    /// The label's name, if there is a header.
     pub label_name: Option<String>,
-    /// The schema's classes; empty for a regression.
+    /// The schema's classes with their record counts; empty for a regression.
     pub classes: Vec<ClassReport>,
     /// The target of a regression, on 65,536 steps.
     pub target: Option<ColumnReport>,
-    /// Columns that are no features.
+    /// Columns that are neither a feature nor the label.
     pub left_out: Vec<LeftOut>,
-    /// Records without a label.
+    /// Number of rows without a label.
     pub unlabelled: usize,
-    /// Records with at least one feature missing.
+    /// Number of rows with at least one feature missing.
     pub incomplete: usize,
-    /// Records that say the same as one before them.
+    /// Number of records equal to an earlier one.
     pub duplicates: usize,
-    /// Comment lines that were skipped.
+    /// Number of comment lines skipped.
     pub comments: usize,
-    /// Lines without any value that were skipped.
+    /// Number of lines skipped because they hold no value.
     pub blank: usize,
-    /// What is worth knowing and needs no decision.
+    /// Remarks that need no decision.
     pub notes: Vec<String>,
-    /// What needs one.
+    /// Findings that need a decision.
     pub doubts: Vec<Doubt>,
 }
 
 /// The header.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct HeaderReport {
-    /// Its line, from 1.
+    /// Line, from 1.
     pub row: u64,
-    /// Whether it is written as a comment.
+    /// Whether it is a comment line.
     pub comment: bool,
-    /// Whether its names are the schema's; none while a schema is made.
+    /// Whether its names match the schema's; `None` while a schema is inferred.
     pub names_matched: Option<bool>,
-    /// Whether the columns were put in the schema's order.
+    /// Whether the columns were reordered to match the schema.
     pub order_changed: bool,
 }
 
-/// One feature, or a regression's target.
+/// A feature, or a regression target.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ColumnReport {
-    /// The schema's name.
+    /// Its name in the schema.
     pub name: String,
     /// Column of the file, from 1.
     pub column: usize,
-    /// Ends of the schema's range.
+    /// Lower and upper end of the schema's range.
     pub range: [f64; 2],
-    /// Least value.
+    /// Smallest value.
     pub min: f64,
-    /// Greatest value.
+    /// Largest value.
     pub max: f64,
-    /// Records without it.
+    /// Number of rows in which it is missing.
     pub missing: usize,
-    /// Values below the range, moved to its lower end.
+    /// Number of values below the range, clamped to its lower end.
     pub clamped_below: usize,
-    /// Values above it, moved to its upper end.
+    /// Number of values above the range, clamped to its upper end.
     pub clamped_above: usize,
-    /// Different values.
+    /// Number of distinct values.
     pub distinct: usize,
-    /// Different steps they fall on.
+    /// Number of distinct steps they fall on.
     pub steps: usize,
-    /// Whether nearly all values in the range fall on a few steps that hold many values each.
+    /// Whether nearly all values in the range fall on so few steps that they can hardly be told apart.
     pub coarse: bool,
 }
 
 impl ColumnReport {
-    /// Values beyond the range.
+    /// Number of values outside the range.
     #[must_use]
     pub fn clamped(&self) -> usize {
         self.clamped_below + self.clamped_above
@@ -101,21 +101,21 @@ impl ColumnReport {
 pub struct ClassReport {
     /// The schema's label.
     pub label: String,
-    /// Records of it.
+    /// Number of its records.
     pub records: usize,
-    /// Its spellings in the file with their records, if any is not the schema's.
+    /// Its spellings in the file with their record counts, unless all are the schema's.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub joined: Vec<(String, usize)>,
 }
 
-/// A column that is no feature.
+/// A column that is not read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LeftOut {
     /// Column of the file, from 1.
     pub column: usize,
     /// Its name.
     pub name: String,
-    /// Why.
+    /// Reason.
     pub why: &'static str,
 }
 
@@ -126,10 +126,10 @@ impl LeftOut {
 }
 
 impl Report {
-    /// Refuses what is doubtful and was not accepted.
+    /// Fails if any doubt is not accepted.
     ///
     /// # Errors
-    /// All of these doubts at once, with the place of the first.
+    /// All unaccepted doubts at once, with the position of the first.
     pub fn settled(&self) -> Result<(), DataError> {
         let open: Vec<Doubt> = self.doubts.iter().filter(|d| !d.accepted).cloned().collect();
         match open.first() {
@@ -153,7 +153,7 @@ impl std::fmt::Display for Report {
             0 => String::new(),
             n => format!(", gzip ({})", plural(n, "member")),
         };
-        writeln!(f, "  form        {}s between fields, decimal mark `{}`{gzip}", self.separator, self.decimal_mark)?;
+        writeln!(f, "  form        {}-separated, decimal mark `{}`{gzip}", self.separator, self.decimal_mark)?;
         match &self.header {
             None => writeln!(f, "  header      none: columns are taken by position")?,
             Some(h) => {
@@ -209,7 +209,7 @@ impl std::fmt::Display for Report {
     }
 }
 
-/// Features shown line by line; of more, only those with something to say.
+/// Largest number of columns that are all listed; of more, only those with a problem.
 const SHOWN: usize = 20;
 
 impl Report {

@@ -1,4 +1,4 @@
-//! The rows of a file as they stand in it, to cut it into smaller files.
+//! The original rows of a file, for splitting it into smaller files.
 
 use tribute_core::schema::Schema;
 
@@ -7,7 +7,7 @@ use crate::error::DataError;
 use crate::options::Options;
 use crate::table::{Against, Source, Table};
 
-/// Rows as text.
+/// The rows of a file as text.
 #[derive(Debug)]
 pub struct Rows<'t> {
     table: Table<'t>,
@@ -15,10 +15,10 @@ pub struct Rows<'t> {
 }
 
 impl Source {
-    /// The rows, one a record of `schema`.
+    /// The rows, one per record of `schema`.
     ///
     /// # Errors
-    /// As [`Source::records`], for what concerns the table's form.
+    /// As [`Source::records`], for the table's structure.
     pub fn rows(&self, schema: &Schema, options: &Options) -> Result<Rows<'_>, DataError> {
         let table = Table::cut(self, options, Against::Schema(schema))?;
         let label = Roles::of(&table, options, schema, false)?.label.unwrap_or(table.width - 1);
@@ -32,12 +32,12 @@ impl Rows<'_> {
     pub fn header(&self) -> Option<&str> {
         self.table.header.as_ref().map(|h| h.raw)
     }
-    /// Number of rows, the header not among them.
+    /// Number of rows, without the header.
     #[must_use]
     pub fn len(&self) -> usize {
         self.table.len()
     }
-    /// Whether there are none.
+    /// Whether there are no rows.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -45,12 +45,12 @@ impl Rows<'_> {
     /// A row, without its line break.
     ///
     /// # Panics
-    /// If there is no such row: a caller's mistake.
+    /// If `row` is out of bounds.
     #[must_use]
     pub fn get(&self, row: usize) -> &str {
         self.table.raw(row)
     }
-    /// A row with the first other label that occurs in the file; none if there is only one label.
+    /// A row with its label replaced by the first different one in the file; `None` if all labels are equal.
     #[must_use]
     pub fn relabelled(&self, row: usize) -> Option<String> {
         let own = self.table.get(row, self.label);

@@ -1,29 +1,29 @@
-//! What is left of a feature after its values were put on 256 steps.
+//! How much of a feature's information survives quantisation to 256 steps.
 
 use tribute_core::schema::Feature;
 
-/// A feature's values on its steps.
+/// Statistics of a feature's values and the steps they fall on.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Resolution {
     pub(crate) min: f64,
     pub(crate) max: f64,
-    /// Values below and above the range.
+    /// Number of values below and above the range.
     pub(crate) below: usize,
     pub(crate) above: usize,
-    /// Values more than a whole range away from it.
+    /// Number of values more than the range's width outside it.
     pub(crate) far: usize,
-    /// Different values, and different steps they fall on.
+    /// Number of distinct values, and of distinct steps they fall on.
     pub(crate) distinct: usize,
     pub(crate) steps: usize,
-    /// Whether nearly all values in the range fall on so few steps that most of what told them apart is lost.
+    /// Whether nearly all values in the range fall on so few steps that they can hardly be told apart.
     pub(crate) coarse: bool,
 }
 
-/// At most so many steps for nine tenths of the values are coarse, if they hold twice as many values.
+/// A feature is coarse if at most this many steps hold nine tenths of its values and twice as many distinct values.
 const FEW: usize = 3;
 
 impl Resolution {
-    /// Of `values`, finite and in any order.
+    /// Statistics of `values`, which must be finite; in any order.
     pub(crate) fn of(feature: &Feature, mut values: Vec<f64>) -> Self {
         values.sort_unstable_by(f64::total_cmp);
         let (Some(&min), Some(&max)) = (values.first(), values.last()) else { return Resolution::default() };
@@ -37,7 +37,7 @@ impl Resolution {
             far: count(&|x| x < feature.lo - width || x > feature.hi + width),
             ..Resolution::default()
         };
-        // (records, different values) of each step, for values in the range; the commonest value's records do not count
+        // (records, distinct values) of each step, for values in the range, without the records of the commonest value
         let (mut inner, mut held) = ([(0, 0); 256], [false; 256]);
         let (mut commonest, mut on, mut within) = (0, 0, 0);
         for same in values.chunk_by(|a, b| a == b) {

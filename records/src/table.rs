@@ -1,5 +1,5 @@
-//! A table: names and rows of fields, with the places they came from. Everything behind this sees tables only, so another
-//! format is another way to make one.
+//! A table: names and rows of fields with their positions in the file. Later stages see only tables, so supporting
+//! another format means producing one.
 
 use std::borrow::Cow;
 use std::io::Read;
@@ -16,7 +16,7 @@ use crate::labels::Key;
 use crate::number::Decimal;
 use crate::options::Options;
 
-/// A file's text, unpacked.
+/// The unpacked text of a file.
 #[derive(Clone, Debug)]
 pub struct Source {
     file: String,
@@ -28,7 +28,7 @@ impl Source {
     /// Opens and unpacks a file.
     ///
     /// # Errors
-    /// A file that cannot be read, is damaged, or is no text table in UTF-8.
+    /// A file that cannot be read, is corrupt, or is not a text table in UTF-8.
     pub fn open(path: &Path, options: &Options) -> Result<Self, DataError> {
         let file = path.display().to_string();
         let failed = |e: std::io::Error| Fault::Io { reason: e.to_string() }.of(&file);
@@ -36,7 +36,7 @@ impl Source {
         Source::read(&file, opened, options)
     }
 
-    /// Reads and unpacks what `reader` gives; `file` is named in errors.
+    /// Reads and unpacks everything from `reader`; `file` is the name used in errors.
     ///
     /// # Errors
     /// As [`Source::open`].
@@ -46,7 +46,7 @@ impl Source {
         Source::from_bytes(file, bytes, options)
     }
 
-    /// Unpacks bytes; `file` is named in errors.
+    /// Unpacks bytes; `file` is the name used in errors.
     ///
     /// # Errors
     /// As [`Source::open`].
@@ -56,37 +56,37 @@ impl Source {
         Ok(Source { file: file.into(), text: unpacked.text, members: unpacked.members })
     }
 
-    /// Its text, unpacked, without a byte order mark.
+    /// The unpacked text, without a byte order mark.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
     }
-    /// The file's name.
+    /// The file's name, as used in errors.
     #[must_use]
     pub fn file(&self) -> &str {
         &self.file
     }
 }
 
-/// What the header is held against.
+/// What the header is compared with.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Against<'s> {
-    /// Nothing yet: a schema is made.
+    /// Nothing: a schema is being inferred.
     Nothing,
-    /// The names and labels of a schema.
+    /// The names and labels of this schema.
     Schema(&'s Schema),
 }
 
-/// Names and rows of a file.
+/// The header and rows of a file.
 #[derive(Clone, Debug)]
 pub(crate) struct Table<'t> {
     pub(crate) file: &'t str,
     pub(crate) members: usize,
     pub(crate) separator: Separator,
-    /// Names of the columns and where they stand, if the file has them.
+    /// The header, if the file has one.
     pub(crate) header: Option<Header<'t>>,
     cells: Cells<'t>,
-    /// Fields of every row.
+    /// Number of fields in every row.
     pub(crate) width: usize,
 }
 
@@ -98,15 +98,15 @@ pub(crate) struct Header<'t> {
     /// Whether it is a comment line.
     pub(crate) comment: bool,
     pub(crate) names: Vec<Cow<'t, str>>,
-    /// The line as it stands in the file.
+    /// The original line.
     pub(crate) raw: &'t str,
 }
 
 impl<'t> Table<'t> {
-    /// Cuts a source into rows and finds its header.
+    /// Splits a source into rows and finds its header.
     ///
     /// # Errors
-    /// Text that is no table, rows of different lengths, or a first row that may be a header or a record.
+    /// Text that is not a table, rows of different lengths, or an ambiguous first row.
     pub(crate) fn cut(source: &'t Source, options: &Options, against: Against<'_>) -> Result<Self, DataError> {
         let file = source.file.as_str();
         let (named, start) = dialect::named_separator(&source.text).map_err(|f| f.at_row(file, 1))?;
@@ -133,14 +133,14 @@ impl<'t> Table<'t> {
         Ok(table)
     }
 
-    /// Checks that all rows are of one length, and that no comment looks like a row.
+    /// Checks that all rows have the same number of fields, and that no comment looks like a row.
     fn square(&mut self) -> Result<(), DataError> {
         let first = self.cells.width(0);
         self.width = first;
         let mut why = format!("like row {}", self.cells.line(0));
         let last_empty = (0..self.cells.len()).all(|r| self.cells.get(r, self.cells.width(r) - 1).is_empty());
         if let Some(header) = &mut self.header {
-            // R leaves the index column out of its header, and others end every record with a separator
+            // R omits the index column's name; some tools end every record with a separator
             if header.names.len() + 1 == first && (0..self.cells.len()).all(|r| self.cells.width(r) == first) {
                 let at = if last_empty { header.names.len() } else { 0 };
                 header.names.insert(at, Cow::Borrowed(""));
@@ -160,7 +160,7 @@ impl<'t> Table<'t> {
             }
         }
         for comment in &self.cells.comments {
-            // words before the first row are no record
+            // words before the first row are a remark, not a record
             let words = comment.rows_before == 0 && !self.numbers_in(comment);
             if self.width > 1 && !words && self.fields(self.cells.comment(comment)) == self.width {
                 return Err(Fault::Comment.at_row(self.file, comment.line));
@@ -169,7 +169,7 @@ impl<'t> Table<'t> {
         Ok(())
     }
 
-    /// Whether a row says the names again, as where two files were joined.
+    /// Whether a row repeats the header, as if two files were concatenated.
     fn repeats_header(&self, row: usize) -> bool {
         let Some(header) = self.header.as_ref().filter(|h| h.names.len() == self.cells.width(row)) else {
             return false;
@@ -189,37 +189,37 @@ impl<'t> Table<'t> {
         Cells::cut(text, self.separator.byte(), 1).map_or(0, |c| if c.len() == 0 { 0 } else { c.width(0) })
     }
 
-    /// Rows, without the header.
+    /// Number of rows, without the header.
     pub(crate) fn len(&self) -> usize {
         self.cells.len()
     }
-    /// A field's text.
+    /// The text of a field.
     pub(crate) fn get(&self, row: usize, column: usize) -> Cow<'t, str> {
         self.cells.get(row, column)
     }
-    /// Line of a row, from 1.
+    /// First line of a row, from 1.
     pub(crate) fn line(&self, row: usize) -> u64 {
         self.cells.line(row)
     }
-    /// A row as it stands in the file.
+    /// The original text of a row.
     pub(crate) fn raw(&self, row: usize) -> &'t str {
         self.cells.raw(row)
     }
-    /// A row with one field exchanged for that of another row, as both stand in the file.
+    /// The original text of a row, with one field replaced by that of another row.
     pub(crate) fn exchanged(&self, row: usize, column: usize, other: usize) -> String {
         let raw = self.raw(row);
         let field = self.cells.place(row, column);
         [&raw[..field.start], &self.raw(other)[self.cells.place(other, column)], &raw[field.end..]].concat()
     }
-    /// Comment lines that are not the header.
+    /// Number of comment lines, without a commented header.
     pub(crate) fn comments(&self) -> usize {
         self.cells.comments.len() - usize::from(self.header.as_ref().is_some_and(|h| h.comment))
     }
-    /// Rows without any value, which were left out.
+    /// Number of rows dropped because they hold no value.
     pub(crate) fn blank(&self) -> usize {
         self.cells.blank
     }
-    /// A column's name, or `column 3`.
+    /// A column's name, or, for example, `column 3`.
     pub(crate) fn name(&self, column: usize) -> String {
         match self.header.as_ref().map(|h| h.names[column].as_ref()) {
             Some(name) if !name.is_empty() => name.to_owned(),
@@ -258,7 +258,7 @@ fn find_header<'t>(
     }
 }
 
-/// What the first row is: the schema's own names are a header, unless they may be a record too.
+/// Classifies the first row: one with the schema's names is a header, unless it may also be a record.
 fn judged(cells: &Cells<'_>, against: Against<'_>) -> First {
     let Against::Schema(schema) = against else { return header::first_row(cells, &|_| false) };
     let keys: Vec<Key> = match schema.target() {
@@ -271,12 +271,12 @@ fn judged(cells: &Cells<'_>, against: Against<'_>) -> First {
         let numbers = names.iter().all(|n| crate::number::is_numeric(n));
         let last = names.last().map_or("", |n| n.as_ref());
         if numbers && (known(last) || keys.is_empty()) && names.len() < 4 {
-            return First::Unclear("its fields are names of the schema, and could be values".into());
+            return First::Unclear("its fields are names of the schema, but could be values".into());
         }
         return First::Header;
     }
     match header::first_row(cells, &known) {
-        // a record of an unknown label is told as such
+        // a record with an unknown label gets an error of its own
         First::Unclear(_) if (0..cells.width(0) - 1).all(|c| crate::number::is_numeric(&cells.get(0, c))) => {
             First::Record
         }
@@ -284,7 +284,7 @@ fn judged(cells: &Cells<'_>, against: Against<'_>) -> First {
     }
 }
 
-/// The last comment before the first row, where it has a name for every field: NumPy's `savetxt` writes its header so.
+/// The last comment before the first row, if it has a name for every field, as NumPy's `savetxt` writes its header.
 fn commented<'t>(cells: &Cells<'t>, separator: Separator) -> Option<Header<'t>> {
     let comment = cells.comments.iter().rfind(|c| c.rows_before == 0)?;
     let raw = cells.comment(comment);
@@ -292,13 +292,13 @@ fn commented<'t>(cells: &Cells<'t>, separator: Separator) -> Option<Header<'t>> 
     let names: Vec<_> = (0..cut.width(0)).map(|c| cut.get(0, c)).collect();
     let distinct: std::collections::HashSet<_> = names.iter().collect();
     let fits = names.len() == cells.width(0) && names.len() > 1 && distinct.len() == names.len();
-    // names above a header would be names twice
+    // above a real header these would be duplicate names
     let records = header::first_row(cells, &|_| false) == First::Record;
     let words = names.iter().all(|n| !n.is_empty() && !crate::number::is_numeric(n));
     (fits && records && words).then_some(Header { line: comment.line, comment: true, names, raw })
 }
 
-/// Whether two names are one: case does not count.
+/// Whether two names are equal, ignoring case and surrounding blanks.
 pub(crate) fn same_name(a: &str, b: &str) -> bool {
     a == b || a.trim().to_lowercase() == b.trim().to_lowercase()
 }

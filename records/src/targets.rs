@@ -1,4 +1,4 @@
-//! What a target column means to a schema: classes, or steps of a real value.
+//! Maps a target column to classes, or to the 16-bit steps of a real value.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ use crate::number::{self, Decimal};
 use crate::options::Options;
 use crate::phrase::some;
 
-/// What the labels of a schema mean.
+/// The labels of a schema, indexed by spelling and by value.
 pub(crate) struct Targets<'s> {
     labels: &'s [String],
     exact: HashMap<&'s str, u16>,
@@ -31,12 +31,12 @@ impl<'s> Targets<'s> {
         targets
     }
 
-    /// Whether a label is missing: a gap, unless the schema has it as a class.
+    /// Whether a label is missing: spelled like a missing value, unless the schema has that class.
     pub(crate) fn is_gap(&self, text: &str, options: &Options) -> bool {
         text.is_empty() || (number::is_gap(text) && !options.gaps_are_labels && !self.exact.contains_key(text))
     }
 
-    /// The class of a label: its exact spelling, or one that says the same.
+    /// The class of a label, by exact spelling or by [`Key`].
     pub(crate) fn class(&self, text: &str, decimal: Decimal) -> Result<u16, Fault> {
         if let Some(class) = self.exact.get(text).or_else(|| self.keys.get(&Key::of(text, decimal))) {
             return Ok(*class);
@@ -51,12 +51,12 @@ impl<'s> Targets<'s> {
     }
 }
 
-/// The 16-bit step of a regression's target.
+/// The 16-bit step of a regression target, clamped to `[lo, hi]`.
 pub(crate) fn real_step(x: f64, lo: f64, hi: f64) -> u16 {
     ((x - lo) * 65_535.0 / (hi - lo)).round_ties_even().clamp(0.0, 65_535.0) as u16
 }
 
-/// A regression's target as a feature, to count what is beyond its range.
+/// A regression target as a feature, to count values outside its range.
 pub(crate) fn as_feature(lo: f64, hi: f64) -> Feature {
     Feature { name: "target".into(), lo, hi }
 }

@@ -1,4 +1,4 @@
-//! From a file's bytes to text: every gzip member, UTF-8, and a sentence for anything else.
+//! From a file's bytes to text: all gzip members, UTF-8, and a clear error for anything else.
 
 use std::io::Read as _;
 
@@ -6,18 +6,18 @@ use crate::error::Fault;
 
 const GZIP: &[u8] = &[0x1f, 0x8b];
 
-/// Text of a file and how it was packed.
+/// The text of a file, and how it was packed.
 #[derive(Debug)]
 pub(crate) struct Unpacked {
     pub(crate) text: String,
-    /// gzip members, 0 for a plain file.
+    /// Number of gzip members; 0 for a plain file.
     pub(crate) members: usize,
 }
 
-/// Unpacks and decodes. The error's second part is the line, where there is one.
+/// Unpacks and decodes. The second part of the error is the line, where there is one.
 ///
 /// # Errors
-/// Damaged or trailing bytes, more than `most` bytes, another format, another encoding.
+/// Corrupt or trailing bytes, more than `most` bytes, or another format or encoding.
 pub(crate) fn unpack(bytes: Vec<u8>, most: usize) -> Result<Unpacked, (Fault, Option<u64>)> {
     let (bytes, members) = if bytes.starts_with(GZIP) { gunzip(&bytes, most)? } else { (bytes, 0) };
     if bytes.len() > most {
@@ -38,7 +38,7 @@ pub(crate) fn unpack(bytes: Vec<u8>, most: usize) -> Result<Unpacked, (Fault, Op
     Ok(Unpacked { text, members })
 }
 
-/// All members, one after another, with zero padding allowed at the end (RFC 1952 §2.2; tapes pad).
+/// Unpacks all members, allowing zero padding at the end, as on tapes (RFC 1952 §2.2).
 fn gunzip(bytes: &[u8], most: usize) -> Result<(Vec<u8>, usize), (Fault, Option<u64>)> {
     let (mut out, mut rest, mut members) = (Vec::new(), bytes, 0);
     loop {
@@ -61,7 +61,7 @@ fn gunzip(bytes: &[u8], most: usize) -> Result<(Vec<u8>, usize), (Fault, Option<
     }
 }
 
-/// What a file that is no text table looks like, and what to do.
+/// The format of a file that is not a text table, and what to do with it.
 fn foreign(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
     const CSV: &str = "save the table as CSV (UTF-8)";
     const PLAIN: &str = "unpack it and give the CSV";
@@ -116,7 +116,7 @@ fn foreign(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
         return Some(("UTF-16 text", "convert it with `iconv -f UTF-16BE -t UTF-8`"));
     }
     if bytes.contains(&0) {
-        return Some(("a binary file (it holds zero bytes)", "give a table as CSV (UTF-8)"));
+        return Some(("a binary file (it contains zero bytes)", "give a table as CSV (UTF-8)"));
     }
     let text = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start).trim_ascii_start();
     let starts = |word: &str| text.len() >= word.len() && text[..word.len()].eq_ignore_ascii_case(word.as_bytes());
@@ -157,7 +157,7 @@ mod tests {
             let fault = unpack(whole[..cut].to_vec(), 100).unwrap_err().0;
             assert!(matches!(fault, Fault::Gzip { member: 2, at, .. } if at == second), "{cut}: {fault}");
         }
-        // a single byte of the next member is no member yet
+        // the first byte of a member alone is not a member
         for tail in [&[0x1f][..], b"x", b"\0\0x"] {
             let fault = unpack([&whole, tail].concat(), 100).unwrap_err().0;
             assert!(matches!(fault, Fault::Trailing { members: 2, at } if at == whole.len()), "{fault}");

@@ -1,4 +1,4 @@
-//! The numbers of a table's features, and a sentence for a column that holds none.
+//! Parses the features of a table, and diagnoses columns that are not numeric.
 
 use std::collections::BTreeSet;
 
@@ -9,22 +9,22 @@ use crate::number::{self, Decimal};
 use crate::phrase::some;
 use crate::table::Table;
 
-/// Numbers of the features, row after row; NaN where one is missing.
+/// The features of all rows, row by row; NaN for a missing value.
 #[derive(Debug)]
 pub(crate) struct Values {
-    /// Each feature's column in the file, from 0.
+    /// The column of each feature in the file, from 0.
     pub(crate) columns: Vec<usize>,
     numbers: Vec<f64>,
     pub(crate) decimal: Decimal,
-    /// Features that are true and false in the file, read as 1 and 0.
+    /// Indices of features that hold true and false in the file, read as 1 and 0.
     pub(crate) truths: BTreeSet<usize>,
 }
 
 impl Values {
-    /// Reads columns of a table, each as what it becomes.
+    /// Reads columns of a table, each as its [`Input`] says.
     ///
     /// # Errors
-    /// The first field that is no finite number and no gap, or no known category.
+    /// The first field that is neither a finite number nor missing, or that is an unknown category.
     pub(crate) fn read(table: &Table<'_>, inputs: &[(usize, Input)], decimal: Decimal) -> Result<Self, DataError> {
         let mut columns = Vec::new();
         for (column, input) in inputs {
@@ -46,7 +46,7 @@ impl Values {
 
     fn number(&mut self, table: &Table<'_>, row: usize, column: usize) -> Result<(), DataError> {
         let text = table.get(row, column);
-        // blanks inside quotes are no part of a number
+        // blanks inside quotes are not part of a number
         let text = text.trim();
         let number = match number::parse(text, self.decimal) {
             Some(x) => x,
@@ -81,7 +81,7 @@ impl Values {
     }
 }
 
-/// The decimal mark of some columns.
+/// Finds the decimal mark used in `columns`.
 pub(crate) fn decimal(table: &Table<'_>, columns: &[usize]) -> Result<Decimal, DataError> {
     let fields = (0..table.len()).flat_map(|r| columns.iter().map(move |c| (table.line(r), *c, table.get(r, *c))));
     dialect::decimal(fields).map_err(|(fault, row, column)| fault.at(table.file, row, column))
@@ -109,7 +109,7 @@ fn no_number(table: &Table<'_>, row: usize, column: usize, decimal: Decimal) -> 
         let text = table.get(row, column).into_owned();
         let mut why = number::why_not(&text, decimal);
         if row == 0 && table.header.is_none() {
-            why += "; if this row is the header, say --header";
+            why += "; if this row is the header, pass --header";
         }
         return Fault::NotNumber { name, text, why }.at(table.file, table.line(row), column);
     }
@@ -123,11 +123,11 @@ fn no_number(table: &Table<'_>, row: usize, column: usize, decimal: Decimal) -> 
         () if texts.len() <= 50.max(others / 10) => (
             "categories",
             format!(
-                "make a column of 0 and 1 for each with --one-hot \"{selector}\" when the schema is made, say --label \
+                "one-hot encode it with --one-hot \"{selector}\" when making the schema, pass --label \
                  \"{selector}\" if it is the label, or {leave}"
             ),
         ),
-        () => ("texts that are mostly different", leave),
+        () => ("mostly distinct texts", leave),
     };
     let examples = some(texts.iter().take(3).map(String::as_str));
     Fault::NotNumbers { name, what, examples, advice }.at_column(table.file, column)

@@ -1,4 +1,4 @@
-//! Small files that other readers got wrong, each with its right behaviour.
+//! Small files that other readers misread, each with the correct result.
 
 use std::path::{Path, PathBuf};
 
@@ -26,7 +26,7 @@ fn reading(file: &str, schema: &Schema, options: &Options) -> Result<Reading, Da
     Source::open(&case(file), options)?.records(schema, options)
 }
 
-/// Records with everything accepted that `accept` names.
+/// Reads records, accepting the doubts in `accept`.
 fn records(file: &str, schema: &Schema, accept: &[Kind]) -> Result<Records, DataError> {
     let options = Options { accept: accept.iter().copied().collect(), ..Options::default() };
     reading(file, schema, &options)?.into_records()
@@ -75,7 +75,7 @@ fn a_header_of_numbers_is_a_header() {
         assert_eq!(found.report.records, 120, "{file}");
         let schema = found.into_schema().unwrap();
         assert_eq!((names(&schema)[0], labels(&schema)), (first, classes.to_vec()), "{file}");
-        // and it is the schema's when it is read again
+        // reading it again by its schema gives the same
         assert_eq!(records(&format!("numeric-header/{file}.csv"), &schema, &[]).unwrap().len(), 120, "{file}");
     }
 }
@@ -140,7 +140,7 @@ fn a_label_that_stands_first_is_asked_for_or_found_by_the_schema() {
         let found = inferred(file, Predicts::Classes, Range::MinMax, &named).unwrap();
         assert_eq!(labels(&found.into_schema().unwrap()), ["0", "1", "2"]);
     }
-    // held against names, it is the column that is left
+    // with a schema, the label is the one column that is not a feature
     let last = schema("numeric-header/good.csv");
     let first = reading("labels/label-first.csv", &last, &Options::default()).unwrap();
     assert_eq!(first.report.label_column, Some(1));
@@ -154,9 +154,9 @@ fn an_outlier_a_sentinel_and_a_constant_are_told() {
     assert_eq!(coarse, ["dose", "pulse"]);
     let told = found.report.to_string();
     assert!(told.contains("`dose`) loses most of its values") && told.contains("--range quantile"), "{told}");
-    assert!(told.contains("constant, so they tell nothing: `temp`"), "{told}");
+    assert!(told.contains("constant, so they carry no information: `temp`"), "{told}");
 
-    // made anyway, it is refused before anything is committed
+    // a schema made regardless is caught before anything is committed
     let schema = found.into_schema().unwrap();
     let fault = refused(records("outliers/outlier.csv", &schema, &[]));
     assert!(fault.to_string().contains("--allow-coarse"), "{fault}");
@@ -177,7 +177,7 @@ fn values_in_other_units_are_counted_and_refused() {
     assert!(wider.report.features.iter().all(|f| f.clamped() > 30), "{}", wider.report);
     let fault = refused(wider.into_records());
     let words = fault.to_string();
-    assert!(words.contains("(`age`) is beyond the schema's range") && words.contains("--allow-clamped"), "{words}");
+    assert!(words.contains("(`age`) is outside the schema's range") && words.contains("--allow-clamped"), "{words}");
     assert!(records("outliers/b-wider.csv", &schema, &[Kind::Clamped]).is_ok());
 }
 

@@ -1,10 +1,10 @@
-//! What people's tables look like: what is read, what is asked, and what is said about the rest.
+//! Typical tables: what is accepted, what needs a decision, and what the errors say.
 
 use tribute_core::records::Records;
 use tribute_core::schema::{Feature, Schema, Target};
 use tribute_records::{DataError, Fault, Kind, Options, Predicts, Range, Report, Source};
 
-/// Two features from 0 to 255, so that a value is its step, and the classes x and y.
+/// Two features with range 0 to 255, so that a value is its own step, and the classes x and y.
 fn schema() -> Schema {
     let feature = |name: &str| Feature { name: name.into(), lo: 0.0, hi: 255.0 };
     let classes = Target::Classes(vec!["x".into(), "y".into()]);
@@ -89,8 +89,7 @@ fn what_was_done_is_in_the_report() {
     assert_eq!(json["header"]["order_changed"], true);
     assert_eq!((&json["features"][0]["name"], &json["classes"][1]["records"]), (&"a".into(), &2.into()));
     let told = report.to_string();
-    for words in ["3 records", "put in the schema's order", "an index without a name", "1 duplicate", "1 comment line"]
-    {
+    for words in ["3 records", "put in the schema's order", "an unnamed index", "1 duplicate", "1 comment line"] {
         assert!(told.contains(words), "{words}\n{told}");
     }
 }
@@ -149,8 +148,8 @@ fn a_column_without_numbers_is_told_for_what_it_holds() {
     }
     let dropped = Options { drop: vec!["b".into()], ..Options::default() };
     let (schema, report) = infer_with("a,b,label\n1,p,x\n2,q,y\n3,p,x\n", &dropped).unwrap();
-    assert_eq!((schema.features().len(), report.left_out[0].why), (1, "asked for"));
-    // true and false are numbers, and told
+    assert_eq!((schema.features().len(), report.left_out[0].why), (1, "dropped on request"));
+    // true and false are read as numbers, with a note
     let (_, report) = infer("a,b,label\n1,True,x\n2,FALSE,y\n3,true,x\n").unwrap();
     assert!(report.to_string().contains("read as 1 and 0: `b`"), "{report}");
 }
@@ -203,16 +202,16 @@ fn a_first_row_that_may_be_either_is_asked_about_and_told() {
 fn names_that_are_not_the_schema_s_are_refused() {
     for (header, column, words) in [
         ("a,c,label", 2, "`c`, where the schema has `b`"),
-        ("c,a,label", 1, "`c`, where the schema has `a` (`b` is nowhere"),
+        ("c,a,label", 1, "`c`, where the schema has `a` (`b` is not in the header"),
     ] {
         let text = format!("{header}\n1,2,x\n3,4,y\n");
         let e = read(&text).unwrap_err();
         assert!(e.column == Some(column) && e.to_string().contains(words), "{e}");
         assert_eq!(read_with(&text, &accepting(&[Kind::Position])).unwrap().0, two());
     }
-    // a column too many or too few is not a matter of position
+    // too many or too few columns cannot be matched by position
     for (text, words) in [
-        ("a,label\n1,x\n3,y\n", "`b` is nowhere"),
+        ("a,label\n1,x\n3,y\n", "`b` is not in the header"),
         ("a,b,c,label\n1,2,9,x\n3,4,9,y\n", "`c`, `label` are not in the schema"),
         ("a,b\n1,2\n3,4\n", "no label"),
     ] {
@@ -245,7 +244,7 @@ fn an_index_with_a_name_is_asked_about() {
     let e = infer(&text).unwrap_err();
     assert!(e.column == Some(1) && e.to_string().contains("--drop 1"), "{e}");
     assert_eq!(infer_with(&text, &accepting(&[Kind::Index])).unwrap().0.features().len(), 2);
-    // one record fewer in the count is no index
+    // a gap in the count rules out an index
     assert!(infer(&text.replace("\n7,", "\n8,")).is_ok());
 }
 
@@ -269,14 +268,14 @@ fn a_few_values_beyond_the_range_are_told_and_more_are_asked_about() {
     };
     let (_, report) = read_with(&rows(3), &Options::default()).unwrap();
     assert_eq!((report.features[0].clamped_above, report.doubts.len()), (3, 0));
-    assert!(report.to_string().contains("3 values are moved to the ends of the ranges: `a`"), "{report}");
+    assert!(report.to_string().contains("3 values are clamped to the ends of the ranges: `a`"), "{report}");
     let e = read(&rows(4)).unwrap_err();
     assert!((e.row, e.column) == (Some(1), Some(1)) && e.to_string().contains("4 of 100"), "{e}");
     assert!(read_with(&rows(4), &accepting(&[Kind::Clamped])).is_ok());
-    // a single one, but far off
+    // a single value, but far outside
     assert!(read(&rows(0).replacen("50,50,x", "510,50,x", 1)).is_ok());
     assert!(read(&rows(0).replacen("50,50,x", "511,50,x", 1)).is_err());
-    // one of few
+    // one out of few records
     assert!(read("300,1,x\n1,2,y\n").is_err());
 }
 
@@ -361,7 +360,7 @@ fn categories_become_a_feature_for_each_value() {
     };
     let records = read(text, &[]).unwrap();
     assert_eq!((records.features(0), records.features(3)), (&[0, 0, 0, 255][..], &[255, 255, 0, 0][..]));
-    // columns are matched by name here too, and the file may lack a value
+    // columns are matched by name here too, and not every category has to occur
     assert_eq!(read("label,city,age\nx,Rome,1\n", &[]).unwrap(), records.slice(0..1));
     let unknown = read("age,city,label\n1,Bern,x\n", &[]).unwrap_err();
     assert_eq!((unknown.row, unknown.column), (Some(2), Some(2)));
@@ -370,9 +369,9 @@ fn categories_become_a_feature_for_each_value() {
     assert_eq!(read(gap, &[]).unwrap_err().column, Some(2));
     assert_eq!(read(gap, &[Kind::Incomplete]).unwrap(), records.slice(0..1));
 
-    // the label has no categories to be made of
+    // the label cannot be one-hot encoded
     let label = Options { one_hot: vec!["label".into()], ..Options::default() };
-    assert!(infer_with(text, &label).unwrap_err().to_string().contains("is no feature"));
+    assert!(infer_with(text, &label).unwrap_err().to_string().contains("is not a feature"));
     // without a header, columns are numbered
     let bare = Options { one_hot: vec!["2".into()], header: Some(false), ..Options::default() };
     let (schema, _) = infer_with("1,Rome,x\n2,Paris,y\n3,Rome,x\n", &bare).unwrap();

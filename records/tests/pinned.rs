@@ -1,4 +1,4 @@
-//! The examples give the schemas and records that datasets were registered with: these do not change.
+//! The examples give the schemas and records with which datasets were registered; these must not change.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! However a table is written, it reads back to the same records.
+//! Property tests: a table reads back to the same records, however it is written.
 
 use std::io::Write as _;
 
@@ -7,14 +7,14 @@ use tribute_core::records::Records;
 use tribute_core::schema::{Feature, Schema, Target};
 use tribute_records::{Fault, Kind, Options, Source};
 
-/// Labels that need care: separators, quotes, line breaks, comment signs, numbers.
+/// Labels that need care: separators, quotes, line breaks, comment signs, blanks.
 const LABELS: [&str; 6] = ["mid", "high, rising", "a;b", "say \"x\"", "two\nlines", "# one"];
 
 #[derive(Clone, Debug)]
 struct Written {
     /// Feature steps and class of each record.
     rows: Vec<(Vec<u8>, usize)>,
-    /// The columns' order; the last is the label.
+    /// Order of the columns; the last index is the label.
     order: Vec<usize>,
     separator: u8,
     decimal_comma: bool,
@@ -24,7 +24,7 @@ struct Written {
     bom: bool,
     blank_lines: bool,
     index: bool,
-    /// Lengths at which gzip members are cut; none for a plain file.
+    /// Lengths of the gzip members; `None` for a plain file.
     members: Option<Vec<usize>>,
 }
 
@@ -68,13 +68,13 @@ impl Written {
         self.order.len() - 1
     }
 
-    /// Whether a record starts with a bare `#`.
+    /// Whether an unquoted record starts with `#`.
     fn starts_like_comments(&self) -> bool {
         let label_first = self.header && !self.index && self.order[0] == self.width();
         label_first && !self.quote_all && self.rows.iter().any(|(_, class)| LABELS[*class].starts_with('#'))
     }
 
-    /// Written by another crate than the one under test.
+    /// Writes the table with the `csv` crate, not with the code under test.
     fn bytes(&self) -> Vec<u8> {
         let mut writer = csv::WriterBuilder::new()
             .delimiter(self.separator)
@@ -82,10 +82,10 @@ impl Written {
             .quote_style(if self.quote_all { csv::QuoteStyle::Always } else { csv::QuoteStyle::Necessary })
             .from_writer(Vec::new());
         let (width, index) = (self.width(), self.header && self.index);
-        // without a header, columns are known by position
+        // without a header, columns go by position
         let order: Vec<usize> = if self.header { self.order.clone() } else { (0..=width).collect() };
         let cell = |row: &(Vec<u8>, usize), column: usize| match row.0.get(column) {
-            // steps of a quarter, which have up to two decimals
+            // multiples of a quarter, with up to two decimals
             Some(step) => {
                 let text = (f64::from(*step) / 4.0).to_string();
                 if self.decimal_comma {
@@ -136,7 +136,7 @@ proptest! {
     #[test]
     fn what_is_written_is_read(written in written()) {
         let schema = schema(written.width());
-        // the records are random: that they are coarse by chance is not the point, and the form is said where it is open
+        // random records may be coarse by chance, which is not the point here; ambiguous forms are stated
         let options = Options {
             accept: [Kind::Coarse].into(),
             header: Some(written.header),
@@ -154,11 +154,11 @@ proptest! {
         let source = Source::from_bytes("written", written.bytes(), &options).unwrap();
         match source.records(&schema, &options) {
             Ok(read) => prop_assert_eq!(read.into_records().unwrap(), expected.clone()),
-            // a record that starts with the sign of a comment is asked about
+            // a record that starts like a comment is an error
             Err(e) => prop_assert!(matches!(*e.fault, Fault::Comment) && written.starts_like_comments(), "{e}"),
         }
 
-        // without these words it is the same, or a question, never other records
+        // without these options the result is the same or an error, never different records
         let found = Source::from_bytes("written", written.bytes(), &Options::default())
             .and_then(|s| s.records(&schema, &Options { accept: [Kind::Coarse].into(), ..Options::default() }))
             .and_then(tribute_records::Reading::into_records);

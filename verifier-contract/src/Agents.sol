@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
-import {IAgentRegistry} from "./interfaces/IAgentRegistry.sol";
+import {IAgents} from "./interfaces/IAgents.sol";
 import {Statements} from "./libraries/Statements.sol";
 
 /// @title Agents: who owns them, what they are called, where their fees go
-/// @notice The part of {IAgentRegistry} that is about agents and not about versions.
-abstract contract Agents is IAgentRegistry {
+/// @notice See {IAgents}.
+abstract contract Agents is IAgents {
     uint256 private constant METADATA_MOST = 1024;
 
     struct Agent {
@@ -24,7 +24,7 @@ abstract contract Agents is IAgentRegistry {
     mapping(address owner => uint256) private _agentCount;
     mapping(bytes32 agentId => Agent) private _agents;
 
-    /// @inheritdoc IAgentRegistry
+    /// @inheritdoc IAgents
     function createAgent(bytes32 name, string calldata metadata) external returns (bytes32 agentId) {
         agentId = Statements.agentIdOf(msg.sender, _agentCount[msg.sender]++);
         Agent storage agent = _agents[agentId];
@@ -34,13 +34,13 @@ abstract contract Agents is IAgentRegistry {
         emit AgentCreated(agentId, msg.sender, name, metadata);
     }
 
-    /// @inheritdoc IAgentRegistry
+    /// @inheritdoc IAgents
     function setMetadata(bytes32 agentId, string calldata metadata) external {
         _setMetadata(_ownAgent(agentId), metadata);
         emit MetadataChanged(agentId, metadata);
     }
 
-    /// @inheritdoc IAgentRegistry
+    /// @inheritdoc IAgents
     // Zero is a choice: the owner's own address.
     // slither-disable-next-line missing-zero-check
     function setPayout(bytes32 agentId, address payout) external {
@@ -48,7 +48,7 @@ abstract contract Agents is IAgentRegistry {
         emit PayoutChanged(agentId, payout);
     }
 
-    /// @inheritdoc IAgentRegistry
+    /// @inheritdoc IAgents
     // Zero takes an offer back.
     // slither-disable-next-line missing-zero-check
     function offerAgent(bytes32 agentId, address to) external {
@@ -56,7 +56,7 @@ abstract contract Agents is IAgentRegistry {
         emit AgentOffered(agentId, msg.sender, to);
     }
 
-    /// @inheritdoc IAgentRegistry
+    /// @inheritdoc IAgents
     function acceptAgent(bytes32 agentId) external {
         Agent storage agent = _knownAgent(agentId);
         if (agent.offeredTo != msg.sender) revert NotOffered(agentId, agent.offeredTo);
@@ -66,48 +66,48 @@ abstract contract Agents is IAgentRegistry {
         agent.payout = address(0);
     }
 
-    /// @inheritdoc IAgentRegistry
+    /// @inheritdoc IAgents
     function agentIdOf(address owner, uint256 nonce) external view returns (bytes32 agentId) {
         return Statements.agentIdOf(owner, nonce);
     }
 
-    /// @inheritdoc IAgentRegistry
+    /// @inheritdoc IAgents
     function agentCount(address owner) external view returns (uint256 count) {
         return _agentCount[owner];
     }
 
-    /// @inheritdoc IAgentRegistry
+    /// @inheritdoc IAgents
     function offeredTo(bytes32 agentId) external view returns (address account) {
         return _knownAgent(agentId).offeredTo;
     }
 
-    /// @inheritdoc IAgentRegistry
+    /// @inheritdoc IAgents
     function payoutOf(bytes32 agentId) external view returns (address account) {
         Agent storage agent = _knownAgent(agentId);
         return agent.payout == address(0) ? agent.owner : agent.payout;
     }
 
-    /// @inheritdoc IAgentRegistry
+    /// @inheritdoc IAgents
     function agentName(bytes32 agentId) external view returns (bytes32 name) {
         return _knownAgent(agentId).name;
     }
 
-    /// @inheritdoc IAgentRegistry
+    /// @inheritdoc IAgents
     function agentMetadata(bytes32 agentId) external view returns (string memory metadata) {
         return _knownAgent(agentId).metadata;
     }
 
-    /// @inheritdoc IAgentRegistry
+    /// @inheritdoc IAgents
     function versionCount(bytes32 agentId) external view returns (uint32 count) {
         return _knownAgent(agentId).versions;
     }
 
-    /// @inheritdoc IAgentRegistry
+    /// @inheritdoc IAgents
     function latestCertified(bytes32 agentId) external view returns (uint32 version) {
         return _knownAgent(agentId).latestCertified;
     }
 
-    /// @inheritdoc IAgentRegistry
+    /// @inheritdoc IAgents
     function agentOwner(bytes32 agentId) public view returns (address owner) {
         return _knownAgent(agentId).owner;
     }

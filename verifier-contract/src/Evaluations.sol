@@ -54,8 +54,9 @@ contract Evaluations is IEvaluations {
         );
         bytes32 key = _keyOf(agentId, version, datasetId, circuitId);
         Entry memory entry = _entries[key];
-        for (uint256 i = 0; i < proofs.length; ++i) {
-            if (_count(key, proofs[i].shard)) _add(entry, subject, proofs[i]);
+        (uint256[] memory fresh, bytes32[][] memory digests) = _checkFresh(key, circuitId, proofs);
+        for (uint256 i = 0; i < fresh.length; ++i) {
+            _add(entry, subject, proofs[fresh[i]], digests[i]);
         }
         _entries[key] = entry;
         // slither-disable-next-line unused-return
@@ -88,6 +89,8 @@ contract Evaluations is IEvaluations {
         bytes32 circuitId = _complete[agentId][version][datasetId];
         if (circuitId == bytes32(0)) revert NotEvaluated(agentId, version, datasetId);
         if (GATE.isStopped(circuitId)) revert IProofGate.StoppedCircuit(circuitId);
+        bytes32 admittedBy = DATASETS.circuitOf(datasetId);
+        if (GATE.isStopped(admittedBy)) revert IProofGate.StoppedCircuit(admittedBy);
         Entry memory entry = _entries[_keyOf(agentId, version, datasetId, circuitId)];
         return (entry.correct, entry.records);
     }
@@ -131,9 +134,31 @@ contract Evaluations is IEvaluations {
         if (!fits) revert UnfitCircuit(circuitId);
     }
 
-    /// Checks one proof against shard, weights and context, and adds what it counts.
-    function _add(Entry memory entry, Subject memory subject, EvaluationProof calldata proof) private {
-        bytes32[] memory digests = GATE.check(subject.circuitId, proof.inputs, proof.proof);
+    /// Checks the proofs of shards that were not counted before, by one pairing; their places, and their committed groups.
+    function _checkFresh(bytes32 key, bytes32 circuitId, EvaluationProof[] calldata proofs)
+        private
+        returns (uint256[] memory fresh, bytes32[][] memory digests)
+    {
+        fresh = new uint256[](proofs.length);
+        IProofGate.CircuitProof[] memory given = new IProofGate.CircuitProof[](proofs.length);
+        uint256 count = 0;
+        for (uint256 i = 0; i < proofs.length; ++i) {
+            if (!_count(key, proofs[i].shard)) continue;
+            fresh[count] = i;
+            given[count++] = IProofGate.CircuitProof(circuitId, proofs[i].inputs, proofs[i].proof);
+        }
+        // both arrays are as long as what was put into them
+        assembly ("memory-safe") {
+            mstore(fresh, count)
+            mstore(given, count)
+        }
+        digests = GATE.checkAll(given);
+    }
+
+    /// Holds one proof that was checked against shard, weights and context, and adds what it counts.
+    function _add(Entry memory entry, Subject memory subject, EvaluationProof calldata proof, bytes32[] memory digests)
+        private
+    {
         bytes32 shardDigest = DATASETS.shardDigest(subject.datasetId, proof.shard);
         bytes32 proven = digests[Statements.EVALUATION_GROUP_XY];
         if (proven != shardDigest) revert WrongRecords(proof.shard, shardDigest, proven);

@@ -5,6 +5,7 @@ import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 import {Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
 
 import {IProofGate} from "./interfaces/IProofGate.sol";
+import {Openings} from "./libraries/Openings.sol";
 import {Statements} from "./libraries/Statements.sol";
 
 /// @title Proof gate
@@ -24,7 +25,6 @@ contract ProofGate is IProofGate, Ownable2Step {
         bool stopped;
         // one slot
         uint8 link;
-        uint16 slots;
         bytes32 codeHash;
         bytes32 layoutHash;
         bytes32 srsDigest;
@@ -59,7 +59,6 @@ contract ProofGate is IProofGate, Ownable2Step {
             statement: info.statement,
             stopped: false,
             link: info.link,
-            slots: info.slots,
             codeHash: info.codeHash,
             layoutHash: info.layoutHash,
             srsDigest: info.srsDigest,
@@ -113,17 +112,52 @@ contract ProofGate is IProofGate, Ownable2Step {
         returns (bytes32[] memory groupDigests)
     {
         Entry storage entry = _usable(circuitId);
+        groupDigests = _guarded(entry, inputs, proof);
+        // Not hashed: both lengths are fixed by the guards.
+        // slither-disable-next-line encode-packed-collision
+        if (!_accepts(entry.verifier, entry.gasCap, abi.encodePacked(inputs, proof))) revert ProofRejected(circuitId);
+    }
+
+    /// @inheritdoc IProofGate
+    function checkAll(CircuitProof[] calldata proofs) external view returns (bytes32[][] memory groupDigests) {
+        uint256 count = proofs.length;
+        groupDigests = new bytes32[][](count);
+        if (count == 0) return groupDigests;
+        if (count == 1) {
+            groupDigests[0] = check(proofs[0].circuitId, proofs[0].inputs, proofs[0].proof);
+            return groupDigests;
+        }
+        uint256[12][] memory openings = new uint256[12][](count);
+        bytes32 srsDigest = _known(proofs[0].circuitId).srsDigest;
+        bytes32 transcript = keccak256(abi.encode(count));
+        for (uint256 i = 0; i < count; ++i) {
+            CircuitProof calldata given = proofs[i];
+            Entry storage entry = _usable(given.circuitId);
+            groupDigests[i] = _guarded(entry, given.inputs, given.proof);
+            if (entry.srsDigest != srsDigest) revert OtherSrs(i, srsDigest, entry.srsDigest);
+            // One byte more defers the pairing. The same as above.
+            // slither-disable-next-line encode-packed-collision
+            bytes memory data = abi.encodePacked(given.inputs, given.proof, bytes1(0));
+            openings[i] = _deferred(entry, given.circuitId, data);
+            if (!Openings.sameSrs(openings[0], openings[i])) revert OtherSrs(i, srsDigest, entry.srsDigest);
+            transcript = keccak256(abi.encode(transcript, given.circuitId, keccak256(data), openings[i]));
+        }
+        if (!Openings.hold(openings, transcript)) revert OneRejected(count);
+    }
+
+    /// What is known of a proof before its verifier is asked: nothing that it would take wrongly.
+    function _guarded(Entry storage entry, uint256[] calldata inputs, bytes calldata proof)
+        private
+        view
+        returns (bytes32[] memory groupDigests)
+    {
         if (inputs.length != entry.inputCount) revert WrongInputCount(entry.inputCount, inputs.length);
         if (proof.length != entry.proofLength) revert WrongProofLength(entry.proofLength, proof.length);
         for (uint256 i = 0; i < inputs.length; ++i) {
             if (inputs[i] >= Statements.FIELD_MODULUS) revert InputNotCanonical(i, inputs[i]);
         }
         groupDigests = _groupDigests(entry.groupColumns, proof);
-        address verifier = entry.verifier;
-        _requireCode(verifier, entry.codeHash);
-        // Not hashed: both lengths are fixed by the checks above.
-        // slither-disable-next-line encode-packed-collision
-        if (!_accepts(verifier, entry.gasCap, abi.encodePacked(inputs, proof))) revert ProofRejected(circuitId);
+        _requireCode(entry.verifier, entry.codeHash);
     }
 
     /// @inheritdoc IProofGate
@@ -138,7 +172,6 @@ contract ProofGate is IProofGate, Ownable2Step {
             statement: entry.statement,
             layoutHash: entry.layoutHash,
             link: entry.link,
-            slots: entry.slots,
             groupColumns: entry.groupColumns,
             srsDigest: entry.srsDigest,
             vkDigest: entry.vkDigest
@@ -177,14 +210,13 @@ contract ProofGate is IProofGate, Ownable2Step {
 
     /// @inheritdoc IProofGate
     function circuitIdOf(CircuitInfo calldata info) public pure returns (bytes32 circuitId) {
-        bytes32 shape = keccak256(abi.encode(info.link, info.slots));
         return keccak256(
             abi.encode(
                 info.vkDigest,
                 info.srsDigest,
                 info.layoutHash,
                 info.statement,
-                shape,
+                info.link,
                 info.codeHash,
                 info.inputCount,
                 info.proofLength,
@@ -205,11 +237,7 @@ contract ProofGate is IProofGate, Ownable2Step {
 
     function _shapeOf(Entry storage entry) private view returns (CircuitShape memory) {
         return CircuitShape({
-            statement: entry.statement,
-            link: entry.link,
-            slots: entry.slots,
-            layoutHash: entry.layoutHash,
-            srsDigest: entry.srsDigest
+            statement: entry.statement, link: entry.link, layoutHash: entry.layoutHash, srsDigest: entry.srsDigest
         });
     }
 
@@ -218,11 +246,10 @@ contract ProofGate is IProofGate, Ownable2Step {
         if (entry.stopped) revert StoppedCircuit(circuitId);
     }
 
-    /// Inputs, slots and committed groups are those of the statement, and the groups fit into the proof.
+    /// Inputs and committed groups are those of the statement, and the groups fit into the proof.
     function _requireSoundShape(CircuitInfo calldata info) private pure {
-        (uint256 inputCount, uint16 slots, uint256 groups, bool hasRecords) = _statementShape(info.statement);
+        (uint256 inputCount, uint256 groups, bool hasRecords) = _statementShape(info.statement);
         if (info.inputCount != inputCount) revert WrongInputCount(inputCount, info.inputCount);
-        if (info.slots != slots) revert WrongSlots(info.statement, slots, info.slots);
         if (info.link > 3 || (info.statement == Statements.GRADIENT && info.link == 0)) {
             revert WrongLinkCode(info.statement, info.link);
         }
@@ -245,15 +272,15 @@ contract ProofGate is IProofGate, Ownable2Step {
     function _statementShape(uint8 statement)
         private
         pure
-        returns (uint256 inputCount, uint16 slots, uint256 groups, bool hasRecords)
+        returns (uint256 inputCount, uint256 groups, bool hasRecords)
     {
-        if (statement == Statements.DATASET) return (Statements.DATASET_INPUTS, 0, 1, true);
-        if (statement == Statements.GRADIENT) return (Statements.GRADIENT_INPUTS, 0, 3, true);
-        if (statement == Statements.OPTIMUM) return (Statements.OPTIMUM_INPUTS, 0, 2, false);
-        if (statement == Statements.EVALUATION) return (Statements.EVALUATION_INPUTS, 0, 2, true);
-        if (statement == Statements.SERVICE) {
-            return (Statements.SERVICE_INPUTS, uint16(Statements.SERVICE_SLOTS), 1, false);
+        if (statement == Statements.DATASET) {
+            return (Statements.DATASET_INPUTS, 1, true);
         }
+        if (statement == Statements.GRADIENT) return (Statements.GRADIENT_INPUTS, 3, true);
+        if (statement == Statements.OPTIMUM) return (Statements.OPTIMUM_INPUTS, 2, false);
+        if (statement == Statements.EVALUATION) return (Statements.EVALUATION_INPUTS, 2, true);
+        if (statement == Statements.SERVICE) return (Statements.SERVICE_INPUTS, 1, false);
         revert UnknownStatement(statement);
     }
 
@@ -281,6 +308,22 @@ contract ProofGate is IProofGate, Ownable2Step {
             digests[i] = keccak256(proof[start:end]);
             start = end;
         }
+    }
+
+    /// What a verifier leaves to pair: it reverts with just that, and with nothing when it refuses.
+    function _deferred(Entry storage entry, bytes32 circuitId, bytes memory data)
+        private
+        view
+        returns (uint256[12] memory opening)
+    {
+        address verifier = entry.verifier;
+        uint256 gasCap = entry.gasCap;
+        bool left;
+        assembly ("memory-safe") {
+            left := iszero(staticcall(gasCap, verifier, add(data, 0x20), mload(data), opening, 0x180))
+            left := and(left, eq(returndatasize(), 0x180))
+        }
+        if (!left) revert ProofRejected(circuitId);
     }
 
     /// A verifier succeeds without returning anything; its own return data is never copied. That takes assembly.

@@ -13,8 +13,9 @@ abstract contract RewardAccounts {
         uint128 dataAccrued;
         // accrued for the agent's owner and not taken yet
         uint128 ownerUnpaid;
-        // queries paid for
-        uint64 served;
+        // queries paid for by proven claims, and by clients' signatures alone
+        uint64 proven;
+        uint64 settled;
     }
 
     mapping(bytes32 account => Account) private _accounts;
@@ -26,9 +27,10 @@ abstract contract RewardAccounts {
         return keccak256(abi.encode(agentId, version));
     }
 
-    function _accrue(bytes32 account, uint128 toData, uint128 toOwner, uint64 queries) internal {
+    function _accrue(bytes32 account, uint128 toData, uint128 toOwner, uint64 queries, bool proven) internal {
         Account storage entry = _accounts[account];
-        entry.served += queries;
+        if (proven) entry.proven += queries;
+        else entry.settled += queries;
         entry.dataAccrued += toData;
         entry.ownerUnpaid += toOwner;
         _unpaid += uint256(toData) + toOwner;
@@ -67,8 +69,8 @@ abstract contract RewardAccounts {
         return _accounts[account].dataAccrued;
     }
 
-    function _servedQueries(bytes32 account) internal view returns (uint256) {
-        return _accounts[account].served;
+    function _servedQueries(bytes32 account) internal view returns (uint256 proven, uint256 settled) {
+        return (_accounts[account].proven, _accounts[account].settled);
     }
 
     function _unpaidRewards() internal view returns (uint256) {

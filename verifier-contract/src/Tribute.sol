@@ -79,7 +79,14 @@ contract Tribute is ITribute {
 
     /// @inheritdoc ITribute
     function servedQueries(bytes32 agentId, uint32 version) external view returns (uint256 count) {
-        return ESCROW.servedQueries(agentId, version);
+        // slither-disable-next-line unused-return
+        (count,) = ESCROW.servedQueries(agentId, version);
+    }
+
+    /// @inheritdoc ITribute
+    function settledQueries(bytes32 agentId, uint32 version) external view returns (uint256 count) {
+        // slither-disable-next-line unused-return
+        (, count) = ESCROW.servedQueries(agentId, version);
     }
 
     /// @inheritdoc ITribute

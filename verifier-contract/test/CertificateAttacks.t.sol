@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
+import {ICertification} from "../src/interfaces/ICertification.sol";
 import {IAgentRegistry} from "../src/interfaces/IAgentRegistry.sol";
 import {IDatasetRegistry} from "../src/interfaces/IDatasetRegistry.sol";
 import {IProofGate} from "../src/interfaces/IProofGate.sol";
@@ -14,15 +15,6 @@ contract CertificateAttacksTest is World {
     function setUp() public override {
         super.setUp();
         closedVersion();
-    }
-
-    function expectGradientRefused(IAgentRegistry.GradientProof memory proof, bytes memory reason) private {
-        IAgentRegistry.GradientProof[] memory proofs = gradients1(proof);
-        vm.expectRevert(reason);
-        agents.addGradients(agent, version, proofs);
-        assertEq(agents.getVersion(agent, version).shardsDone, 0);
-        addAllGradients();
-        certifyWith(optimumWith(optimumInputs()));
     }
 
     function expectRefused(Proof memory proof, bytes memory reason) private {
@@ -39,149 +31,6 @@ contract CertificateAttacksTest is World {
         expectRefused(optimumWith(inputs), reason);
     }
 
-    // ---- gradients -----------------------------------------------------------------------------------------------
-
-    function test_Attack_LabelChanged() public {
-        // the same proof over records of which one label differs: other committed columns
-        expectGradientRefused(
-            gradientOf(adaSet, 0, "ada 0 relabelled", 6e12),
-            abi.encodeWithSelector(
-                IAgentRegistry.WrongRecords.selector,
-                adaSet,
-                0,
-                recordsDigest("ada 0"),
-                recordsDigest("ada 0 relabelled")
-            )
-        );
-    }
-
-    function test_Attack_GradientOfAnotherShardInItsPlace() public {
-        IAgentRegistry.GradientProof memory proof = honestGradient(1);
-        proof.shard = 0;
-        expectGradientRefused(
-            proof,
-            abi.encodeWithSelector(
-                IAgentRegistry.WrongRecords.selector, adaSet, 0, recordsDigest("ada 0"), recordsDigest("ada 1")
-            )
-        );
-    }
-
-    function test_Attack_GradientOfOtherWeights() public {
-        IAgentRegistry.GradientProof memory proof = honestGradient(0);
-        proof.proof =
-        accepted(proof.inputs, abi.encodePacked(points("ada 0", COLUMNS), points("other weights", 1), curvePoint(7)))
-        .proof;
-        expectGradientRefused(
-            proof,
-            abi.encodeWithSelector(IAgentRegistry.WrongWeights.selector, pointDigest(W), pointDigest("other weights"))
-        );
-    }
-
-    function test_Attack_GradientProofOfAnotherOwner() public {
-        IAgentRegistry.GradientProof memory proof = honestGradient(0);
-        uint256 hers = proof.inputs[0];
-        proof.inputs[0] = uint256(
-            keccak256(
-                abi.encode(
-                    keccak256("tribute.gradient.v1"),
-                    block.chainid,
-                    address(agents),
-                    MALLORY,
-                    pointDigest(W),
-                    recordsDigest("ada 0")
-                )
-            )
-        ) >> 8;
-        verifier.commit(proof.inputs, proof.proof);
-        expectGradientRefused(
-            proof, abi.encodeWithSelector(IAgentRegistry.WrongContext.selector, hers, proof.inputs[0])
-        );
-    }
-
-    function test_Attack_GradientForAShardThatIsNotThere() public {
-        IAgentRegistry.GradientProof memory proof = honestGradient(0);
-        proof.shard = 2;
-        expectGradientRefused(proof, abi.encodeWithSelector(IDatasetRegistry.ShardOutOfRange.selector, adaSet, 2, 2));
-    }
-
-    /// A dataset that is registered, but not listed, pulls nothing its way.
-    function test_Attack_GradientOfADatasetThatIsNotListed() public {
-        bytes32 junk = registerAs(MALLORY, registerParams(), "junk", 10);
-        expectGradientRefused(
-            gradientOf(junk, 0, "junk", 1e12), abi.encodeWithSelector(IAgentRegistry.DatasetNotInVersion.selector, junk)
-        );
-    }
-
-    /// Nor does a later version of a listed one.
-    function test_Attack_GradientOfAShardAddedAfterListing() public {
-        IDatasetRegistry.ShardProof[] memory more = oneShard(shardProof(ADA, "ada 2", 2, 50));
-        vm.prank(ADA);
-        bytes32 larger = datasets.extend(adaSet, more);
-        expectGradientRefused(
-            gradientOf(larger, 2, "ada 2", 1e12),
-            abi.encodeWithSelector(IAgentRegistry.DatasetNotInVersion.selector, larger)
-        );
-    }
-
-    /// Division by 2^u would let a prover choose among many N; only the small one is N.
-    function test_Attack_ContributionOutOfRange() public {
-        int256 limit = int256(1 << 112);
-        int256[4] memory values = [limit, -limit, int256(R / 2), -int256(R / 2)];
-        for (uint256 i = 0; i < 4; ++i) {
-            IAgentRegistry.GradientProof[] memory proofs = gradients1(gradientOf(benSet, 0, "ben 0", values[i]));
-            vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.PublicValueOutOfRange.selector, 1, field(values[i])));
-            agents.addGradients(agent, version, proofs);
-        }
-        addGradient(gradientOf(benSet, 0, "ben 0", 1 - limit));
-        addGradient(gradientOf(adaSet, 0, "ada 0", limit - 1));
-        assertTrue(agents.contributionOf(agent, version, benSet).value == 1 - limit, "the most negative");
-    }
-
-    function test_Attack_OneBadProofAmongGoodOnes() public {
-        IAgentRegistry.GradientProof[] memory proofs = new IAgentRegistry.GradientProof[](3);
-        for (uint256 i = 0; i < 3; ++i) {
-            proofs[i] = honestGradient(i);
-        }
-        proofs[2].proof[700] ^= 0x01;
-        vm.expectRevert(abi.encodeWithSelector(IProofGate.ProofRejected.selector, gradientCircuit));
-        agents.addGradients(agent, version, proofs);
-        assertEq(agents.getVersion(agent, version).shardsDone, 0);
-        assertTrue(!agents.gradientAdded(agent, version, adaSet, 0), "the good ones are undone with it");
-    }
-
-    function wrongStatus(IAgentRegistry.Status needed, IAgentRegistry.Status found)
-        private
-        view
-        returns (bytes memory)
-    {
-        return abi.encodeWithSelector(IAgentRegistry.WrongStatus.selector, agent, version, needed, found);
-    }
-
-    function test_Attack_GradientsBeforeTheListIsFinalOrAfterTheCertificate() public {
-        uint32 first = version;
-        version = draft(versionParams());
-        list(version, bothSets());
-        IAgentRegistry.GradientProof[] memory proofs = gradients1(honestGradient(0));
-        vm.expectRevert(wrongStatus(IAgentRegistry.Status.Closed, IAgentRegistry.Status.Draft));
-        agents.addGradients(agent, version, proofs);
-        version = first;
-        addAllGradients();
-        certifyWith(optimumWith(optimumInputs()));
-        vm.expectRevert(wrongStatus(IAgentRegistry.Status.Closed, IAgentRegistry.Status.Certified));
-        agents.addGradients(agent, version, proofs);
-    }
-
-    /// A gradient proof names owner, weights and shard: for other weights of the same owner it is worth nothing.
-    function test_Attack_GradientsOfAnotherVersion() public {
-        IAgentRegistry.GradientProof memory old = honestGradient(2);
-        IAgentRegistry.VersionParams memory params = versionParams();
-        params.wDigest = pointDigest("other weights");
-        version = closed(params, bothSets());
-        IAgentRegistry.GradientProof[] memory proofs = gradients1(old);
-        vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.WrongWeights.selector, params.wDigest, pointDigest(W)));
-        agents.addGradients(agent, version, proofs);
-    }
-
     // ---- optimum: gradients --------------------------------------------------------------------------------------
 
     function expectSumRefused(uint256 scalar) private {
@@ -190,7 +39,7 @@ contract CertificateAttacksTest is World {
         expectRefused(
             accepted(optimumInputs(), abi.encodePacked(points(W, 1), point)),
             abi.encodeWithSelector(
-                IAgentRegistry.WrongGradient.selector, keccak256(curvePoint(sumScalar())), keccak256(point)
+                ICertification.WrongGradient.selector, keccak256(curvePoint(sumScalar())), keccak256(point)
             )
         );
     }
@@ -210,7 +59,7 @@ contract CertificateAttacksTest is World {
             optimumInputs(),
             abi.encodePacked(points(W, 1), curvePoint(addmod(gradientScalar("ada 0"), gradientScalar("ada 1"), R)))
         );
-        vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.GradientsMissing.selector, 2, 3));
+        vm.expectRevert(abi.encodeWithSelector(ICertification.GradientsMissing.selector, 2, 3));
         certifyWith(forged);
         addGradient(honestGradient(2));
         certifyWith(optimumWith(optimumInputs()));
@@ -225,7 +74,7 @@ contract CertificateAttacksTest is World {
         addGradient(gradientWith(benSet, 0, "ben 0", N_BEN, R - addmod(a, b, R)));
         Proof memory forged = accepted(optimumInputs(), abi.encodePacked(points(W, 1), uint256(0), uint256(0)));
         bytes32 infinity = keccak256(abi.encode(0, 0));
-        vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.WrongGradient.selector, infinity, infinity));
+        vm.expectRevert(abi.encodeWithSelector(ICertification.WrongGradient.selector, infinity, infinity));
         certifyWith(forged);
     }
 
@@ -248,7 +97,7 @@ contract CertificateAttacksTest is World {
         addAllGradients();
         expectRefused(
             accepted(optimumInputs(), abi.encodePacked(points("better weights", 1), curvePoint(sumScalar()))),
-            abi.encodeWithSelector(IAgentRegistry.WrongWeights.selector, pointDigest(W), pointDigest("better weights"))
+            abi.encodeWithSelector(ICertification.WrongWeights.selector, pointDigest(W), pointDigest("better weights"))
         );
     }
 
@@ -257,7 +106,7 @@ contract CertificateAttacksTest is World {
         uint256 other = agents.optimumContext(agent, second);
         uint256 own = agents.optimumContext(agent, version);
         expectRefusedInput(
-            Statements.CTX, other, abi.encodeWithSelector(IAgentRegistry.WrongContext.selector, own, other)
+            Statements.CTX, other, abi.encodeWithSelector(ICertification.WrongContext.selector, own, other)
         );
     }
 
@@ -280,7 +129,7 @@ contract CertificateAttacksTest is World {
         ) >> 8;
         uint256 own = agents.optimumContext(agent, version);
         expectRefusedInput(
-            Statements.CTX, other, abi.encodeWithSelector(IAgentRegistry.WrongContext.selector, own, other)
+            Statements.CTX, other, abi.encodeWithSelector(ICertification.WrongContext.selector, own, other)
         );
     }
 
@@ -288,7 +137,7 @@ contract CertificateAttacksTest is World {
 
     function test_Attack_NOffByOne() public {
         expectRefusedInput(
-            Statements.OPTIMUM_N, 1598, abi.encodeWithSelector(IAgentRegistry.WrongRecordCount.selector, 1597, 1598)
+            Statements.OPTIMUM_N, 1598, abi.encodeWithSelector(ICertification.WrongRecordCount.selector, 1597, 1598)
         );
     }
 
@@ -296,7 +145,7 @@ contract CertificateAttacksTest is World {
         expectRefusedInput(
             Statements.OPTIMUM_LAMBDA,
             LAMBDA + 1,
-            abi.encodeWithSelector(IAgentRegistry.WrongLambda.selector, LAMBDA, LAMBDA + 1)
+            abi.encodeWithSelector(ICertification.WrongLambda.selector, LAMBDA, LAMBDA + 1)
         );
     }
 
@@ -307,7 +156,7 @@ contract CertificateAttacksTest is World {
         uint256[] memory inputs = optimumInputs();
         inputs[Statements.OPTIMUM_EPSILON] = 4 * DELTA + 1;
         Proof memory forged = optimumWith(inputs);
-        vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.EpsilonOverCap.selector, 4 * DELTA + 1, 4 * DELTA));
+        vm.expectRevert(abi.encodeWithSelector(ICertification.EpsilonOverCap.selector, 4 * DELTA + 1, 4 * DELTA));
         certifyWith(forged);
         inputs[Statements.OPTIMUM_EPSILON] = 4 * DELTA;
         certifyWith(optimumWith(inputs));
@@ -322,7 +171,7 @@ contract CertificateAttacksTest is World {
         inputs[Statements.OPTIMUM_NORM] = least - 1;
         Proof memory forged = optimumWith(inputs);
         vm.expectRevert(
-            abi.encodeWithSelector(IAgentRegistry.EpsilonTooLarge.selector, EPSILON, DELTA, LAMBDA, least - 1)
+            abi.encodeWithSelector(ICertification.EpsilonTooLarge.selector, EPSILON, DELTA, LAMBDA, least - 1)
         );
         certifyWith(forged);
         inputs[Statements.OPTIMUM_NORM] = least;
@@ -335,12 +184,12 @@ contract CertificateAttacksTest is World {
         uint256[] memory inputs = optimumInputs();
         inputs[Statements.OPTIMUM_EPSILON] = R - 1; // "-1"
         Proof memory forged = optimumWith(inputs);
-        vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.PublicValueOutOfRange.selector, 3, R - 1));
+        vm.expectRevert(abi.encodeWithSelector(ICertification.PublicValueOutOfRange.selector, 3, R - 1));
         certifyWith(forged);
         inputs = optimumInputs();
         inputs[Statements.OPTIMUM_NORM] = 1 << 24;
         expectRefused(
-            optimumWith(inputs), abi.encodeWithSelector(IAgentRegistry.PublicValueOutOfRange.selector, 4, 1 << 24)
+            optimumWith(inputs), abi.encodeWithSelector(ICertification.PublicValueOutOfRange.selector, 4, 1 << 24)
         );
     }
 
@@ -348,7 +197,7 @@ contract CertificateAttacksTest is World {
         expectRefusedInput(
             Statements.OPTIMUM_NORM,
             0,
-            abi.encodeWithSelector(IAgentRegistry.EpsilonTooLarge.selector, EPSILON, DELTA, LAMBDA, 0)
+            abi.encodeWithSelector(ICertification.EpsilonTooLarge.selector, EPSILON, DELTA, LAMBDA, 0)
         );
     }
 
@@ -379,7 +228,7 @@ contract CertificateAttacksTest is World {
             least - 31e11 - N_BEN - 1,
             31e11,
             N_BEN,
-            abi.encodeWithSelector(IAgentRegistry.SumBelowOptimum.selector, least - 1)
+            abi.encodeWithSelector(ICertification.SumBelowOptimum.selector, least - 1)
         );
     }
 
@@ -395,7 +244,7 @@ contract CertificateAttacksTest is World {
             ada - 31e11,
             31e11,
             -most - 1,
-            abi.encodeWithSelector(IAgentRegistry.TooNegative.selector, most + 1, ada - most - 1)
+            abi.encodeWithSelector(ICertification.TooNegative.selector, most + 1, ada - most - 1)
         );
     }
 
@@ -429,23 +278,23 @@ contract CertificateAttacksTest is World {
         Proof memory proof = accepted(inputs, abi.encodePacked(points(W, 1), curvePoint(scalar)));
         uint256 negative = uint256(-each) * many;
         vm.expectRevert(
-            abi.encodeWithSelector(IAgentRegistry.TooNegative.selector, negative, int256(N_ALL) - int256(negative))
+            abi.encodeWithSelector(ICertification.TooNegative.selector, negative, int256(N_ALL) - int256(negative))
         );
         certifyWith(proof);
     }
 
     function test_Attack_SumOfNothing() public {
-        addAndExpect(0, 0, 0, abi.encodeWithSelector(IAgentRegistry.SumTooSmall.selector, int256(0), 3));
+        addAndExpect(0, 0, 0, abi.encodeWithSelector(ICertification.SumTooSmall.selector, int256(0), 3));
     }
 
     function test_Attack_SumThatIsNegative() public {
-        addAndExpect(-14e12, 0, 0, abi.encodeWithSelector(IAgentRegistry.SumTooSmall.selector, -int256(14e12), 3));
+        addAndExpect(-14e12, 0, 0, abi.encodeWithSelector(ICertification.SumTooSmall.selector, -int256(14e12), 3));
     }
 
     /// Where the weights are so small that rounding would show: 2^20 units a shard are needed.
     function test_Attack_SumThatRoundingCouldMove() public {
         int256 least = 3 << 20;
-        addAndExpect(least - 1, 0, 0, abi.encodeWithSelector(IAgentRegistry.SumTooSmall.selector, least - 1, 3));
+        addAndExpect(least - 1, 0, 0, abi.encodeWithSelector(ICertification.SumTooSmall.selector, least - 1, 3));
         addAndExpectSmall(least);
     }
 
@@ -462,7 +311,7 @@ contract CertificateAttacksTest is World {
         inputs[Statements.OPTIMUM_NORM] = 1;
         // passes this rule, and fails the next: for n·λ·v² it is far too small
         Proof memory proof = optimumWith(inputs);
-        vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.SumBelowOptimum.selector, sum));
+        vm.expectRevert(abi.encodeWithSelector(ICertification.SumBelowOptimum.selector, sum));
         certifyWith(proof);
     }
 
@@ -482,7 +331,7 @@ contract CertificateAttacksTest is World {
             6e12,
             31e11,
             N_BEN,
-            abi.encodeWithSelector(IAgentRegistry.BelowLeastShare.selector, uint256(N_BEN) * 10_000 / 3309, N_ALL)
+            abi.encodeWithSelector(ICertification.BelowLeastShare.selector, uint256(N_BEN) * 10_000 / 3309, N_ALL)
         );
     }
 
@@ -511,7 +360,7 @@ contract CertificateAttacksTest is World {
         Proof memory proof = accepted(inputs, abi.encodePacked(points(W, 1), curvePoint(scalar)));
         vm.expectRevert(
             abi.encodeWithSelector(
-                IAgentRegistry.BelowLeastShare.selector, uint256(N_BEN) * 10_000 / 3000, N_ALL + 120e12
+                ICertification.BelowLeastShare.selector, uint256(N_BEN) * 10_000 / 3000, N_ALL + 120e12
             )
         );
         certifyWith(proof);
@@ -533,7 +382,7 @@ contract CertificateAttacksTest is World {
             10e12,
             35e11,
             6e11,
-            abi.encodeWithSelector(IAgentRegistry.BelowLeastShare.selector, uint256(6e11) * 10_000 / 3000, 141e11)
+            abi.encodeWithSelector(ICertification.BelowLeastShare.selector, uint256(6e11) * 10_000 / 3000, 141e11)
         );
     }
 

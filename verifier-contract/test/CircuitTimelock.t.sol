@@ -18,7 +18,7 @@ contract CircuitTimelockTest is World {
 
     function setUp() public override {
         super.setUp();
-        timelock = new CircuitTimelock(OLGA);
+        timelock = new CircuitTimelock(OLGA, 0);
         gate = new ProofGate(address(timelock), GUARDIAN);
         run(addition(Statements.DATASET));
         run(abi.encode(address(timelock), abi.encodeCall(TimelockController.updateDelay, (DELAY))));
@@ -86,12 +86,34 @@ contract CircuitTimelockTest is World {
         bytes memory operation = addition(Statements.GRADIENT);
         vm.expectRevert(abi.encodeWithSelector(TimelockController.TimelockInsufficientDelay.selector, 0, DELAY));
         run(operation);
-        CircuitTimelock fresh = new CircuitTimelock(OLGA);
+        CircuitTimelock fresh = new CircuitTimelock(OLGA, 0);
         (address target, bytes memory data) = abi.decode(operation, (address, bytes));
         bytes32 role = fresh.PROPOSER_ROLE();
         vm.expectRevert(abi.encodeWithSelector(IAccessControl.AccessControlUnauthorizedAccount.selector, MALLORY, role));
         vm.prank(MALLORY);
         fresh.run(target, data);
+    }
+
+    /// Where real money may be, the first circuits wait like all others.
+    function test_RevertWhen_TheDelayIsTooShortOutsideLocalChains() public {
+        vm.chainId(1);
+        vm.expectRevert(abi.encodeWithSelector(CircuitTimelock.DelayTooShort.selector, 0, 1 days));
+        new CircuitTimelock(OLGA, 0);
+        vm.expectRevert(abi.encodeWithSelector(CircuitTimelock.DelayTooShort.selector, 1 days - 1, 1 days));
+        new CircuitTimelock(OLGA, 1 days - 1);
+        timelock = new CircuitTimelock(OLGA, 1 days);
+        assertEq(timelock.getMinDelay(), 1 days);
+        // nor is it lowered later, by whatever operation
+        bytes memory lower = abi.encode(address(timelock), abi.encodeCall(TimelockController.updateDelay, (1 days - 1)));
+        schedule(lower, 1 days);
+        vm.warp(block.timestamp + 1 days);
+        vm.expectRevert(abi.encodeWithSelector(CircuitTimelock.DelayTooShort.selector, 1 days - 1, 1 days));
+        execute(lower);
+        bytes memory higher = abi.encode(address(timelock), abi.encodeCall(TimelockController.updateDelay, (2 days)));
+        schedule(higher, 1 days);
+        vm.warp(block.timestamp + 1 days);
+        execute(higher);
+        assertEq(timelock.getMinDelay(), 2 days);
     }
 
     function test_AStopDoesNotWait() public {

@@ -126,6 +126,14 @@ contract EvaluationsTest is Evaluated {
         assertEq(correct, 141);
     }
 
+    /// What counted as the dataset's records may be none: the answers on them say nothing any more.
+    function test_AnAccuracyOnDoubtfulRecordsIsNotTold() public {
+        evaluateAll();
+        gate.stop(datasetCircuit);
+        vm.expectRevert(abi.encodeWithSelector(IProofGate.StoppedCircuit.selector, datasetCircuit));
+        evaluations.accuracyOf(agent, version, testSet);
+    }
+
     function testFuzz_OnlyProvenCountsAreCounted(uint256 n, uint256 correct, uint256 byte_) public {
         IEvaluations.EvaluationProof memory proof = evaluationOf(0, 100, 96);
         uint256 offset = bound(byte_, 0, proof.proof.length - 1);

@@ -201,11 +201,7 @@ contract GasTest is RealWorld {
         agents.multicall(calls);
         sum += vm.snapshotGasLastCall("life", "create, propose, list two datasets, close");
         Proof memory proof = proofOf("optimum");
-        calls = two(
-            abi.encodeCall(agents.addGradients, (agent, version, allGradients())),
-            abi.encodeCall(agents.certify, (agent, version, proof.inputs, proof.proof))
-        );
-        agents.multicall(calls);
+        agents.addGradientsAndCertify(agent, version, allGradients(), proof.inputs, proof.proof);
         sum += vm.snapshotGasLastCall("life", "add three gradients and certify");
         vm.snapshotValue("life", "sum", sum);
         assertTrue(agents.isCertified(agent, version), "certified");
@@ -234,6 +230,29 @@ contract GasTest is RealWorld {
             gate.check(id, fixture.inputs, fixture.proof);
             measuredCheck(names[i]);
         }
+    }
+
+    /// What a proof costs that is checked together with others: the pairing is paid once.
+    function test_GasOfCheckingTogether() public {
+        string[4] memory names = ["gradient-softmax", "gradient-softmax", "gradient-softmax", "optimum"];
+        IProofGate.CircuitProof[] memory proofs = new IProofGate.CircuitProof[](0);
+        for (uint256 i = 0; i < names.length; ++i) {
+            Fixture memory fixture = loadFixture(names[i]);
+            IProofGate.CircuitProof[] memory more = new IProofGate.CircuitProof[](i + 1);
+            for (uint256 j = 0; j < i; ++j) {
+                more[j] = proofs[j];
+            }
+            more[i] = IProofGate.CircuitProof(gate.circuitIdOf(fixture.info), fixture.inputs, fixture.proof);
+            proofs = more;
+            gate.checkAll(proofs);
+            measuredTogether(i);
+        }
+    }
+
+    function measuredTogether(uint256 others) private {
+        string[4] memory names =
+            ["one gradient", "two gradients", "three gradients", "three gradients and their optimum"];
+        vm.snapshotGasLastCall("together", names[others]);
     }
 
     function measuredCheck(string memory name) private {

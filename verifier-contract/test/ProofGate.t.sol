@@ -193,7 +193,6 @@ contract ProofGateTest is World {
 
     function test_IdIsTheHashOfAllThatIsRegistered() public view {
         IProofGate.CircuitInfo memory info = circuitInfo(Statements.GRADIENT);
-        bytes32 shape = keccak256(abi.encodePacked(uint256(3), uint256(0)));
         bytes32 columns = keccak256(abi.encodePacked(COLUMNS, uint256(1), uint256(1)));
         bytes32 id = keccak256(
             abi.encodePacked(
@@ -201,7 +200,7 @@ contract ProofGateTest is World {
                 SRS,
                 layoutHash,
                 uint256(2),
-                shape,
+                uint256(3),
                 address(verifier).codehash,
                 uint256(2),
                 uint256(info.proofLength),
@@ -214,7 +213,7 @@ contract ProofGateTest is World {
 
     /// No entry that differs in anything that decides what proofs mean sits under the honest id.
     function test_Attack_WrongEntryUnderTheHonestId() public view {
-        for (uint256 i = 0; i < 10; ++i) {
+        for (uint256 i = 0; i < 9; ++i) {
             IProofGate.CircuitInfo memory info = circuitInfo(Statements.SERVICE);
             if (i == 0) info.codeHash = "other";
             if (i == 1) info.proofLength += 32;
@@ -222,10 +221,9 @@ contract ProofGateTest is World {
             if (i == 3) info.statement = 4;
             if (i == 4) info.layoutHash = "other";
             if (i == 5) info.link = 1;
-            if (i == 6) info.slots = 0;
-            if (i == 7) info.groupColumns[0] = 2;
-            if (i == 8) info.srsDigest = "other";
-            if (i == 9) info.vkDigest = "other";
+            if (i == 6) info.groupColumns[0] = 2;
+            if (i == 7) info.srsDigest = "other";
+            if (i == 8) info.vkDigest = "other";
             assertTrue(gate.circuitIdOf(info) != serviceCircuit, "another id");
         }
         // where it stands, and how much gas it gets, decide nothing
@@ -241,7 +239,7 @@ contract ProofGateTest is World {
         assertEq(gate.circuitAt(2), optimumCircuit);
         IProofGate.CircuitShape memory shape = gate.usableShape(optimumCircuit);
         assertEq(shape.statement, Statements.OPTIMUM);
-        assertTrue(shape.slots == 0 && shape.link == 0, "shape");
+        assertEq(shape.link, 0);
         assertEq(shape.layoutHash, layoutHash);
         assertEq(shape.srsDigest, SRS);
     }
@@ -281,9 +279,6 @@ contract ProofGateTest is World {
         IProofGate.CircuitInfo memory info = circuitInfo(Statements.OPTIMUM);
         info.inputCount = 4;
         expectBadInfo(info, abi.encodeWithSelector(IProofGate.WrongInputCount.selector, 5, 4));
-        info = circuitInfo(Statements.OPTIMUM);
-        info.slots = 16;
-        expectBadInfo(info, abi.encodeWithSelector(IProofGate.WrongSlots.selector, 3, 0, 16));
         info = circuitInfo(Statements.OPTIMUM);
         info.groupColumns = groups(false, 3);
         expectBadInfo(info, abi.encodeWithSelector(IProofGate.WrongGroupCount.selector, 3, 2, 3));

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {Evaluations} from "../src/Evaluations.sol";
+import {ICertification} from "../src/interfaces/ICertification.sol";
 import {IAgentRegistry} from "../src/interfaces/IAgentRegistry.sol";
 import {IDatasetRegistry} from "../src/interfaces/IDatasetRegistry.sol";
 import {IEvaluations} from "../src/interfaces/IEvaluations.sol";
@@ -13,10 +14,6 @@ import {RealWorld} from "./base/RealWorld.sol";
 /// The life cycle and its attacks with real verifiers and real proofs. What a forger of proofs could do beyond this is in
 /// `CertificateAttacks` and `ServiceAttacks`, where a stand-in accepts what no prover could make.
 contract RealLifeTest is RealWorld {
-    function assertSolvent() private view {
-        assertEq(token.balanceOf(address(escrow)), escrow.liabilities());
-    }
-
     // ---- the honest way ------------------------------------------------------------------------------------------
 
     function test_WholeLifeCycle() public {
@@ -67,7 +64,7 @@ contract RealLifeTest is RealWorld {
         closeFirst();
         add(version, gradient(2));
         Proof memory proof = proofOf("optimum");
-        vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.GradientsMissing.selector, 1, 3));
+        vm.expectRevert(abi.encodeWithSelector(ICertification.GradientsMissing.selector, 1, 3));
         agents.certify(agent, version, proof.inputs, proof.proof);
         add(version, gradient(0));
         vm.warp(block.timestamp + 30 days);
@@ -136,22 +133,13 @@ contract RealLifeTest is RealWorld {
         agents.addGradients(agent, version, proofs);
     }
 
-    function digestOf(string memory name, uint256 point, uint256 count) private view returns (bytes32) {
-        bytes memory proof = proofOf(name).proof;
-        bytes memory group = new bytes(64 * count);
-        for (uint256 i = 0; i < group.length; ++i) {
-            group[i] = proof[64 * point + i];
-        }
-        return keccak256(group);
-    }
-
     /// A true gradient proof, over Ada's records with one label changed.
     function test_Attack_LabelChanged() public {
         closeFirst();
         expectGradientRefused(
             gradientOf(adaSet, 0, "gradient-relabelled"),
             abi.encodeWithSelector(
-                IAgentRegistry.WrongRecords.selector,
+                ICertification.WrongRecords.selector,
                 adaSet,
                 0,
                 digestOf("ada-0", 0, 9),
@@ -165,7 +153,7 @@ contract RealLifeTest is RealWorld {
         expectGradientRefused(
             gradientOf(adaSet, 0, "gradient-1"),
             abi.encodeWithSelector(
-                IAgentRegistry.WrongRecords.selector, adaSet, 0, digestOf("ada-0", 0, 9), digestOf("ada-1", 0, 9)
+                ICertification.WrongRecords.selector, adaSet, 0, digestOf("ada-0", 0, 9), digestOf("ada-1", 0, 9)
             )
         );
     }
@@ -175,7 +163,7 @@ contract RealLifeTest is RealWorld {
         add(version, gradient(0));
         add(version, gradient(1));
         Proof memory proof = proofOf("optimum");
-        vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.GradientsMissing.selector, 2, 3));
+        vm.expectRevert(abi.encodeWithSelector(ICertification.GradientsMissing.selector, 2, 3));
         agents.certify(agent, version, proof.inputs, proof.proof);
     }
 
@@ -185,7 +173,7 @@ contract RealLifeTest is RealWorld {
         expectGradientRefused(
             gradientOf(benSet, 0, "tilted-gradient-0"),
             abi.encodeWithSelector(
-                IAgentRegistry.WrongWeights.selector, digestOf("gradient-2", 9, 1), digestOf("tilted-gradient-0", 9, 1)
+                ICertification.WrongWeights.selector, digestOf("gradient-2", 9, 1), digestOf("tilted-gradient-0", 9, 1)
             )
         );
     }
@@ -226,8 +214,43 @@ contract RealLifeTest is RealWorld {
             distance <= proof.inputs[Statements.OPTIMUM_LAMBDA] * proof.inputs[Statements.OPTIMUM_NORM],
             "the relative distance alone would pass"
         );
-        vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.EpsilonOverCap.selector, epsilon, cap));
+        vm.expectRevert(abi.encodeWithSelector(ICertification.EpsilonOverCap.selector, epsilon, cap));
         agents.certify(agent, tilted, proof.inputs, proof.proof);
+    }
+
+    /// One bad proof of several undoes the transaction, whatever it was; the good ones come again without it.
+    function test_Attack_OneBadProofOfSeveral() public {
+        IDatasetRegistry.ShardProof[] memory shards = adaShards();
+        uint256 input = shards[1].inputs[Statements.CTX];
+        shards[1].inputs[Statements.CTX] = input ^ 1;
+        IDatasetRegistry.RegisterParams memory params = registerParams();
+        vm.expectRevert(abi.encodeWithSelector(IProofGate.OneRejected.selector, 2));
+        vm.prank(ada);
+        datasets.register(params, shards);
+        closeFirst();
+
+        IAgentRegistry.GradientProof[] memory proofs = allGradients();
+        proofs[2].inputs[Statements.GRADIENT_CONTRIBUTION] += 1;
+        vm.expectRevert(abi.encodeWithSelector(IProofGate.OneRejected.selector, 3));
+        agents.addGradients(agent, version, proofs);
+        Proof memory optimum = proofOf("optimum");
+        vm.expectRevert(abi.encodeWithSelector(IProofGate.OneRejected.selector, 4));
+        agents.addGradientsAndCertify(agent, version, proofs, optimum.inputs, optimum.proof);
+        assertTrue(!agents.gradientAdded(agent, version, adaSet, 0), "nothing was added");
+
+        // the gate says which it was
+        for (uint256 i = 0; i < 3; ++i) {
+            (bool holds,) = address(gate)
+                .staticcall(abi.encodeCall(gate.check, (gradientCircuit, proofs[i].inputs, proofs[i].proof)));
+            assertTrue(holds == (i != 2), "the third");
+        }
+        proofs = allGradients();
+        optimum.inputs[Statements.OPTIMUM_EPSILON] += 1;
+        vm.expectRevert(abi.encodeWithSelector(IProofGate.OneRejected.selector, 4));
+        agents.addGradientsAndCertify(agent, version, proofs, optimum.inputs, optimum.proof);
+        optimum.inputs[Statements.OPTIMUM_EPSILON] -= 1;
+        agents.addGradientsAndCertify(agent, version, proofs, optimum.inputs, optimum.proof);
+        assertTrue(agents.isCertified(agent, version), "the honest twin");
     }
 
     // ---- consent -------------------------------------------------------------------------------------------------
@@ -266,7 +289,7 @@ contract RealLifeTest is RealWorld {
     function expectBelowLeastShare(string memory name) private {
         Proof memory proof = proofOf(name);
         IAgentRegistry.Sums memory sums = agents.sumsOf(agent, version);
-        vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.BelowLeastShare.selector, sums.leastBase, sums.positive));
+        vm.expectRevert(abi.encodeWithSelector(ICertification.BelowLeastShare.selector, sums.leastBase, sums.positive));
         agents.certify(agent, version, proof.inputs, proof.proof);
     }
 
@@ -301,7 +324,7 @@ contract RealLifeTest is RealWorld {
         Proof memory proof = proofOf("diluted-optimum");
         uint256 expected = agents.optimumContext(agent, version);
         vm.expectRevert(
-            abi.encodeWithSelector(IAgentRegistry.WrongContext.selector, expected, proof.inputs[Statements.CTX])
+            abi.encodeWithSelector(ICertification.WrongContext.selector, expected, proof.inputs[Statements.CTX])
         );
         agents.certify(agent, version, proof.inputs, proof.proof);
         assertTrue(agents.sumsOf(agent, version).leastBase == type(uint128).max, "nobody asked for a share");
@@ -343,7 +366,7 @@ contract RealLifeTest is RealWorld {
         }
         Proof memory proof = proofOf("outvoted-optimum");
         uint256 negative = sums.positive - uint256(sums.total);
-        vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.TooNegative.selector, negative, sums.total));
+        vm.expectRevert(abi.encodeWithSelector(ICertification.TooNegative.selector, negative, sums.total));
         agents.certify(agent, version, proof.inputs, proof.proof);
     }
 
@@ -363,7 +386,7 @@ contract RealLifeTest is RealWorld {
         );
         vm.prank(olga);
         agents.addDatasets(agent, version, more);
-        expectGradientRefused(gradient(2), abi.encodeWithSelector(IAgentRegistry.DatasetNotInVersion.selector, benSet));
+        expectGradientRefused(gradient(2), abi.encodeWithSelector(ICertification.DatasetNotInVersion.selector, benSet));
     }
 
     /// Less for data, or a lower price, than the grant asks for: not listed, and so never certified.
@@ -409,141 +432,5 @@ contract RealLifeTest is RealWorld {
         (uint64 correct, uint64 records) = evaluations.accuracyOf(agent, version, testSet);
         assertTrue(records == 30 && correct > 20 && correct <= 30, "most of thirty");
         assertEq(correct, proof.inputs[Statements.EVALUATION_CORRECT]);
-    }
-
-    // ---- service -------------------------------------------------------------------------------------------------
-
-    function expectClaimRefused(ISessionEscrow.ClaimBatch memory batch, bytes memory reason) private {
-        uint256 before = escrow.liabilities();
-        ISessionEscrow.ClaimBatch[] memory batches = new ISessionEscrow.ClaimBatch[](1);
-        batches[0] = batch;
-        vm.expectRevert(reason);
-        vm.prank(olga);
-        escrow.claim(batches);
-        assertEq(escrow.liabilities(), before);
-        assertSolvent();
-    }
-
-    /// Other weights answered; the proof is true of them, and the voucher is signed.
-    function test_Attack_AnswerNotTheAgents() public {
-        served();
-        expectClaimRefused(
-            batchOf("claim-cheated", only(cheated)),
-            abi.encodeWithSelector(
-                ISessionEscrow.WrongWeights.selector, digestOf("claim-ten", 0, 1), digestOf("claim-cheated", 0, 1)
-            )
-        );
-    }
-
-    function expectSkipped(ISessionEscrow.ClaimBatch memory batch, uint256 slot, ISessionEscrow.Skip reason) private {
-        vm.expectEmit();
-        emit ISessionEscrow.SlotSkipped(batch.slots[slot].session, slot, reason);
-        claim(batch);
-        assertSolvent();
-    }
-
-    function test_Attack_ReceiptReplayed() public {
-        served();
-        ISessionEscrow.ClaimBatch memory batch = batchOf("claim-ten", all());
-        claim(batch);
-        uint256 before = escrow.totalRewards();
-        expectSkipped(batch, 0, ISessionEscrow.Skip.StaleTranscript);
-        assertEq(escrow.totalRewards(), before);
-    }
-
-    function test_Attack_ReceiptsReordered() public {
-        served();
-        expectSkipped(batchOf("claim-one", only(continued)), 0, ISessionEscrow.Skip.StaleTranscript);
-        assertEq(escrow.totalRewards(), 0);
-        claim(batchOf("claim-ten", all()));
-        claim(batchOf("claim-one", only(continued)));
-        assertEq(escrow.totalRewards(), 25 * PRICE);
-    }
-
-    /// One slot of ten counts a query too many: the other nine are paid, and it is when its voucher is right.
-    function test_Attack_VoucherOvercount() public {
-        served();
-        ISessionEscrow.ClaimBatch memory batch = batchOf("claim-ten", all());
-        ISessionEscrow.SlotVoucher memory honest = batch.slots[2];
-        batch.slots[2] = signedVoucher(sessions[2], 4, batch.inputs[Statements.SERVICE_AFTER + 2]);
-        expectSkipped(batch, 2, ISessionEscrow.Skip.OtherCount);
-        assertEq(escrow.totalRewards(), 20 * PRICE);
-        batch.slots[2] = honest;
-        claim(batch);
-        assertEq(escrow.totalRewards(), 23 * PRICE);
-    }
-
-    /// Counts and transcripts are fixed by the proof, in used and in unused slots.
-    function test_Attack_ReceiptCountedTwice() public {
-        served();
-        ISessionEscrow.ClaimBatch memory batch = batchOf("claim-ten", all());
-        for (uint256 i = 0; i < Statements.SERVICE_INPUTS; ++i) {
-            batch.inputs[i] += 1;
-            expectClaimRefused(batch, abi.encodeWithSelector(IProofGate.ProofRejected.selector, serviceCircuit));
-            batch.inputs[i] -= 1;
-        }
-        claim(batch);
-    }
-
-    function test_Attack_SlotsSwapped() public {
-        served();
-        uint256[] memory which = all();
-        (which[4], which[5]) = (5, 4);
-        ISessionEscrow.ClaimBatch memory batch = batchOf("claim-ten", which);
-        bytes32[] memory order = new bytes32[](SESSIONS);
-        for (uint256 i = 0; i < SESSIONS; ++i) {
-            order[i] = sessions[which[i]];
-        }
-        expectClaimRefused(
-            batch,
-            abi.encodeWithSelector(
-                ISessionEscrow.WrongContext.selector, escrow.serviceContext(order), batch.inputs[Statements.CTX]
-            )
-        );
-    }
-
-    /// Two stretches of one session in one claim, one behind the other.
-    function test_ASessionTwiceInOneClaim() public {
-        served();
-        ISessionEscrow.ClaimBatch[] memory batches = new ISessionEscrow.ClaimBatch[](2);
-        batches[0] = batchOf("claim-ten", all());
-        batches[1] = batchOf("claim-one", only(continued));
-        // the voucher as it is after the first batch
-        batches[1].slots[0] = signedVoucher(sessions[continued], 6, batches[1].inputs[Statements.SERVICE_AFTER]);
-        vm.prank(olga);
-        escrow.claim(batches);
-        assertEq(escrow.totalRewards(), 25 * PRICE);
-        assertSolvent();
-    }
-
-    /// A claim during the thaw is paid, and what is left goes back.
-    function test_ClaimDuringTheThaw() public {
-        served();
-        vm.prank(cleo);
-        escrow.requestThaw(sessions[continued], type(uint128).max);
-        vm.warp(block.timestamp + THAW - 1);
-        claim(batchOf("claim-ten", all()));
-        vm.warp(block.timestamp + 1);
-        vm.prank(cleo);
-        assertEq(escrow.withdrawThawed(sessions[continued]), ESCROW - 4 * PRICE);
-        assertSolvent();
-    }
-
-    /// Pausing stops new sessions and nothing else; a stopped circuit does not hold back what was earned.
-    function test_PausingNeverTrapsEarnedMoney() public {
-        served();
-        claim(batchOf("claim-ten", all()));
-        escrow.pause();
-        gate.stop(serviceCircuit);
-        vm.prank(ada);
-        assertTrue(escrow.withdrawProvider(agent, version, adaSet) > 0, "provider");
-        vm.prank(olga);
-        assertTrue(escrow.withdrawOwner(agent, version) > 0, "owner");
-        vm.prank(cleo);
-        escrow.requestThaw(sessions[0], type(uint128).max);
-        vm.warp(block.timestamp + THAW);
-        vm.prank(cleo);
-        assertTrue(escrow.withdrawThawed(sessions[0]) > 0, "client");
-        assertSolvent();
     }
 }

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {RecordVerifier} from "../src/RecordVerifier.sol";
+import {IDatasetOwners} from "../src/interfaces/IDatasetOwners.sol";
 import {IDatasetRegistry} from "../src/interfaces/IDatasetRegistry.sol";
 import {IRecordVerifier} from "../src/interfaces/IRecordVerifier.sol";
 import {RealWorld} from "./base/RealWorld.sol";
@@ -114,7 +115,7 @@ contract RecordVerifierTest is RealWorld {
         verifier.checkRegistered(address(datasets), benSet, 0, shown);
         vm.expectRevert(abi.encodeWithSelector(IRecordVerifier.NoSuchShard.selector, 2, 2));
         verifier.checkRegistered(address(datasets), adaSet, 2, shown);
-        vm.expectRevert(abi.encodeWithSelector(IDatasetRegistry.UnknownDataset.selector, bytes32(uint256(1))));
+        vm.expectRevert(abi.encodeWithSelector(IDatasetOwners.UnknownDataset.selector, bytes32(uint256(1))));
         verifier.checkRegistered(address(datasets), bytes32(uint256(1)), 0, shown);
         // the columns in another order are another shard's, and hold another record
         bytes memory points = shown.points;

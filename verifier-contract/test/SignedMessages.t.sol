@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
+import {IDatasetOwners} from "../src/interfaces/IDatasetOwners.sol";
 import {IDatasetRegistry} from "../src/interfaces/IDatasetRegistry.sol";
 import {ISignedMessages} from "../src/interfaces/ISignedMessages.sol";
 import {World} from "./base/World.sol";
@@ -202,13 +203,13 @@ contract SignedMessagesTest is World {
         assertEq(datasets.payoutOf(adaSet), CLEO);
         bytes32 digest = datasets.acceptDigest(adaSet, 5, block.timestamp);
         ISignedMessages.Authority memory signed = authority(BEN_KEY, digest, 5, block.timestamp);
-        vm.expectRevert(abi.encodeWithSelector(IDatasetRegistry.NotOffered.selector, adaSet, address(0)));
+        vm.expectRevert(abi.encodeWithSelector(IDatasetOwners.NotOffered.selector, adaSet, address(0)));
         datasets.acceptDatasetFor(adaSet, signed);
         vm.prank(ADA);
         datasets.offerDataset(adaSet, BEN);
         assertEq(datasets.offeredTo(adaSet), BEN);
         assertEq(datasets.datasetOwner(adaSet), ADA);
-        vm.expectRevert(abi.encodeWithSelector(IDatasetRegistry.NotOffered.selector, adaSet, BEN));
+        vm.expectRevert(abi.encodeWithSelector(IDatasetOwners.NotOffered.selector, adaSet, BEN));
         vm.prank(MALLORY);
         datasets.acceptDataset(adaSet);
         datasets.acceptDatasetFor(adaSet, signed);
@@ -216,7 +217,7 @@ contract SignedMessagesTest is World {
         assertEq(datasets.payoutOf(adaSet), BEN);
         // all its versions, and nothing is left to the owner before
         IDatasetRegistry.GrantTerms memory terms_ = grantTerms(1);
-        vm.expectRevert(abi.encodeWithSelector(IDatasetRegistry.NotDatasetOwner.selector, adaSet, ADA));
+        vm.expectRevert(abi.encodeWithSelector(IDatasetOwners.NotDatasetOwner.selector, adaSet, ADA));
         vm.prank(ADA);
         datasets.grantTraining(adaSet, OLGA, terms_);
         IDatasetRegistry.ShardProof[] memory more = oneShard(shardProof(BEN, "ben 2", 2, 50));
@@ -230,17 +231,17 @@ contract SignedMessagesTest is World {
         datasets.offerDataset(adaSet, BEN);
         vm.prank(ADA);
         datasets.offerDataset(adaSet, address(0));
-        vm.expectRevert(abi.encodeWithSelector(IDatasetRegistry.NotOffered.selector, adaSet, address(0)));
+        vm.expectRevert(abi.encodeWithSelector(IDatasetOwners.NotOffered.selector, adaSet, address(0)));
         vm.prank(BEN);
         datasets.acceptDataset(adaSet);
-        vm.expectRevert(abi.encodeWithSelector(IDatasetRegistry.NotDatasetOwner.selector, adaSet, MALLORY));
+        vm.expectRevert(abi.encodeWithSelector(IDatasetOwners.NotDatasetOwner.selector, adaSet, MALLORY));
         vm.prank(MALLORY);
         datasets.offerDataset(adaSet, MALLORY);
     }
 
     function test_PayoutIsTheOwnersToSet() public {
         registerAda();
-        vm.expectRevert(abi.encodeWithSelector(IDatasetRegistry.NotDatasetOwner.selector, adaSet, MALLORY));
+        vm.expectRevert(abi.encodeWithSelector(IDatasetOwners.NotDatasetOwner.selector, adaSet, MALLORY));
         vm.prank(MALLORY);
         datasets.setPayout(adaSet, MALLORY);
         bytes32 digest = datasets.payoutDigest(adaSet, CLEO, 8, block.timestamp);

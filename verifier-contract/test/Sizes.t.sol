@@ -21,6 +21,6 @@ contract SizesTest is Evaluated {
         assertFits(address(token));
         assertFits(address(evaluations));
         assertFits(address(new Tribute(escrow, evaluations)));
-        assertFits(address(new CircuitTimelock(OLGA)));
+        assertFits(address(new CircuitTimelock(OLGA, 0)));
     }
 }

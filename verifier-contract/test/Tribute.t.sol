@@ -5,6 +5,7 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 
 import {Tribute} from "../src/Tribute.sol";
 import {AccuracyBounty} from "../src/examples/AccuracyBounty.sol";
+import {ICertification} from "../src/interfaces/ICertification.sol";
 import {IAgentRegistry} from "../src/interfaces/IAgentRegistry.sol";
 import {IEvaluations} from "../src/interfaces/IEvaluations.sol";
 import {ITribute} from "../src/interfaces/ITribute.sol";
@@ -36,6 +37,7 @@ contract TributeTest is Evaluated {
         assertEq(tribute.servedQueries(agent, version), 0);
         claimAs(OLGA, one(honestBatch(oneSlot(openSession(CLEO), 111, 10))));
         assertEq(tribute.servedQueries(agent, version), 10);
+        assertEq(tribute.settledQueries(agent, version), 0);
         evaluateAll();
         assertEq(tribute.accuracyOf(agent, version, testSet), 94e16);
     }
@@ -54,7 +56,7 @@ contract TributeTest is Evaluated {
         tribute.certificate(agent, 9);
         vm.expectRevert(abi.encodeWithSelector(IEvaluations.NotEvaluated.selector, agent, version, testSet));
         tribute.accuracyOf(agent, version, testSet);
-        vm.expectRevert(abi.encodeWithSelector(IAgentRegistry.DatasetNotInVersion.selector, testSet));
+        vm.expectRevert(abi.encodeWithSelector(ICertification.DatasetNotInVersion.selector, testSet));
         tribute.shareOf(agent, version, testSet);
     }
 

@@ -1,5 +1,6 @@
-//! Proves one circuit as a process of its own and prints one line of JSON: seconds by step, bytes, peak memory. Whole
-//! processes are what users run, and only they tell peak memory. `benches/run.py` runs many of them.
+//! Proves one circuit in a separate process and prints one line of JSON: seconds per step, sizes in bytes, peak memory.
+//! Users run whole processes, and only a whole process has a meaningful peak memory. `benches/run.py` runs many of
+//! them.
 
 use std::time::Instant;
 
@@ -33,40 +34,41 @@ enum Circuit {
 /// Proves one circuit over pseudo-random data and prints what it took, as JSON.
 #[derive(Parser)]
 struct Args {
-    /// Which circuit.
+    /// Circuit to prove.
     circuit: Circuit,
-    /// 2^k rows.
+    /// log2 of the number of rows.
     #[arg(long, default_value_t = 15)]
     k: u32,
-    /// Data columns.
+    /// Number of data columns.
     #[arg(long, default_value_t = 8)]
     columns: usize,
-    /// Features.
+    /// Number of features.
     #[arg(long, default_value_t = 64)]
     features: usize,
-    /// Classes.
+    /// Number of classes.
     #[arg(long, default_value_t = 10)]
     classes: usize,
-    /// The link of `gradient`.
+    /// Link function, for `gradient`.
     #[arg(long, value_parser = link, default_value = "softmax")]
     link: Link,
-    /// Records or queries; as many as fit if not given.
+    /// Number of records or queries; by default as many as fit.
     #[arg(long)]
     count: Option<usize>,
-    /// Records over as many shards as they need, a proof each, one after the other; instead of --count.
+    /// Total number of records, split into as many shards as needed, with one proof each, one after the other; instead
+    /// of --count.
     #[arg(long, conflicts_with = "count")]
     records: Option<usize>,
-    /// Compute proofs one element at a time, as on a CPU without AVX-512 IFMA.
+    /// Use the portable code, one element at a time, as on a CPU without AVX-512 IFMA.
     #[arg(long)]
     portable: bool,
-    /// Threads; all cores if not given.
+    /// Number of threads; by default all cores.
     #[arg(long)]
     threads: Option<usize>,
 }
 
 fn link(name: &str) -> Result<Link, String> {
     let all = [Link::Squared, Link::Logistic, Link::Softmax];
-    all.into_iter().find(|l| l.name() == name).ok_or_else(|| "squared, logistic or softmax".into())
+    all.into_iter().find(|l| l.name() == name).ok_or_else(|| "expected squared, logistic or softmax".into())
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -87,7 +89,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let count = args.records.or(args.count).unwrap_or(fits);
     if args.records.is_none() && count > fits {
-        return Err(format!("{count} do not fit: this layout holds {fits}; --records takes several shards").into());
+        return Err(format!("{count} do not fit: this layout holds {fits}; use --records for several shards").into());
     }
     let shape = match args.circuit {
         Circuit::Dataset => Shape::dataset(layout),
@@ -136,7 +138,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// A witness, its public inputs, and the seconds that making it took, commitments not counted.
+/// A witness, its public inputs, and the seconds that computing it took, without commitments.
 type Made = (Box<dyn StatementWitness>, Vec<Fr>, f64);
 
 fn made(

@@ -1,5 +1,6 @@
-//! `ctx`: who a proof is for and what it is for. It is the first public input of every circuit; no gate uses it, the
-//! transcript absorbs it first, so a copied proof is worthless to another owner, contract or chain.
+//! `ctx`: the context of a proof, that is, for whom and for what it was made. It is the first public input of every
+//! circuit. No gate uses it, but the transcript absorbs it first, so a copied proof is worthless for another owner,
+//! contract or chain.
 
 use ark_bn254::Fr;
 use ark_ff::PrimeField;
@@ -30,24 +31,24 @@ fn truncate(digest: Digest) -> Fr {
     Fr::from_be_bytes_mod_order(&digest[..31])
 }
 
-/// Terms under which a dataset may train agents: what its owner asks of every version, whoever trains it.
+/// An owner's terms for training agents on a dataset. They apply to every agent version, whoever trains it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Terms {
-    /// Least part of fees that goes to data providers, in basis points (0 to 10,000).
+    /// Minimum part of the fees that goes to data providers, in basis points (0 to 10,000).
     pub min_data_bps: u16,
     /// Whether anyone may train without a grant.
     pub open_training: bool,
-    /// Least share of what goes to data providers, in basis points (0 to 10,000).
+    /// Minimum share of what goes to data providers, in basis points (0 to 10,000).
     pub min_share_bps: u16,
-    /// Least price of a query, in the token's smallest unit; in JSON decimal digits in a string.
+    /// Minimum price of a query, in the token's smallest unit. In JSON, a string of decimal digits.
     #[serde(with = "decimal")]
     pub min_price: u128,
-    /// Links allowed: bit [`Link::code`](crate::link::Link::code) is set; 0 allows every link.
+    /// Bitmask of allowed links: bit [`Link::code`](crate::link::Link::code) allows that link; 0 allows every link.
     pub links: u8,
 }
 
-/// Numbers that are too long for some readers of JSON.
+/// Serialises integers that some JSON parsers cannot represent as decimal strings.
 mod decimal {
     use serde::{Deserialize, Deserializer, Serializer};
 
@@ -78,15 +79,15 @@ impl Terms {
 /// Context of one shard's `dataset` proof.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DatasetContext {
-    /// Bound to the dataset registry.
+    /// The dataset registry and its chain.
     pub domain: Domain,
-    /// Who registers it.
+    /// The owner who registers the dataset.
     pub owner: Address,
     /// Schema id.
     pub schema: SchemaId,
     /// Layout hash.
     pub layout: LayoutHash,
-    /// Index of this shard.
+    /// Position of this shard in its dataset, from 0.
     pub shard: u32,
     /// Records in this shard.
     pub records: u64,
@@ -95,7 +96,7 @@ pub struct DatasetContext {
 }
 
 impl DatasetContext {
-    /// The public input.
+    /// The context as the proof's public input.
     #[must_use]
     pub fn ctx(&self) -> Fr {
         truncate(
@@ -112,17 +113,17 @@ impl DatasetContext {
     }
 }
 
-/// Context of a `gradient` proof: bound to the agent registry.
+/// Context of a `gradient` proof, bound to the agent registry.
 #[must_use]
 pub fn gradient_ctx(domain: &Domain, owner: &Address, weights: &WeightsDigest, shard: &ShardDigest) -> Fr {
     let words = domain.words(b"tribute.gradient.v1").address(owner);
     truncate(words.word(weights.as_bytes()).word(shard.as_bytes()).keccak())
 }
 
-/// Context of an `evaluation` proof: bound to the agent registry. Accuracy of version `version` of `agent`, whose
-/// committed weights have the digest `weights`, on shard `shard` (from 0) of `dataset`. The dataset's id is a digest over
-/// its shards' digests, so it fixes the records; the index says which of them were counted, so that the verifier of a
-/// whole dataset's accuracy can tell that each shard was counted once.
+/// Context of an `evaluation` proof, bound to the agent registry: the accuracy of version `version` of `agent`, whose
+/// committed weights have the digest `weights`, on shard `shard` (from 0) of `dataset`. The dataset's id is a digest
+/// over its shards' digests, so it fixes the records. The index says which shard was counted, so that the verifier of a
+/// whole dataset's accuracy can check that each shard was counted once.
 #[must_use]
 pub fn evaluation_ctx(
     domain: &Domain,
@@ -144,14 +145,14 @@ pub fn evaluation_ctx(
     )
 }
 
-/// Hash of a version's list of datasets, as the agent registry keeps it: `h' = keccak256(abi.encode(h, dataset))` from 0, in
-/// the order of the list. A dataset's id fixes its shards, and in its registry the circuit that admitted it.
+/// Hash of a version's list of datasets, as the agent registry stores it: `h' = keccak256(abi.encode(h, dataset))`,
+/// starting from 0, in list order. A dataset's id fixes its shards and, in its registry, the circuit that admitted it.
 #[must_use]
 pub fn list_hash(datasets: impl IntoIterator<Item = DatasetId>) -> Digest {
     datasets.into_iter().fold([0; 32], |hash, dataset| Words::new().word(&hash).word(dataset.as_bytes()).keccak())
 }
 
-/// Context of an `optimum` proof: bound to the agent registry; `list` from [`list_hash`].
+/// Context of an `optimum` proof, bound to the agent registry; `list` comes from [`list_hash`].
 #[must_use]
 pub fn optimum_ctx(domain: &Domain, agent: &AgentId, version: u32, weights: &WeightsDigest, list: &Digest) -> Fr {
     truncate(
@@ -165,25 +166,26 @@ pub fn optimum_ctx(domain: &Domain, agent: &AgentId, version: u32, weights: &Wei
     )
 }
 
-/// Context of a `service` proof: bound to the session escrow; `sessions` are those of the used slots, in slot order.
+/// Context of a `service` proof, bound to the session escrow; `sessions` are the sessions in the used slots, in slot
+/// order.
 #[must_use]
 pub fn service_ctx(domain: &Domain, sessions: &[SessionId]) -> Fr {
     truncate(domain.words(b"tribute.service.v1").word(&keccak_packed(sessions)).keccak())
 }
 
-/// Id of a session: bound to the session escrow; `nonce` counts the client's sessions from 0.
+/// Id of a session, bound to the session escrow; `nonce` counts the client's sessions from 0.
 #[must_use]
 pub fn session_id(domain: &Domain, client: &Address, nonce: u64) -> SessionId {
     SessionId::new(domain.words(b"tribute.session.v1").address(client).uint(u128::from(nonce)).keccak())
 }
 
-/// Id of an agent: bound to the agent registry; `nonce` counts the owner's agents from 0.
+/// Id of an agent, bound to the agent registry; `nonce` counts the owner's agents from 0.
 #[must_use]
 pub fn agent_id(domain: &Domain, owner: &Address, nonce: u64) -> AgentId {
     AgentId::new(domain.words(b"tribute.agent.v1").address(owner).uint(u128::from(nonce)).keccak())
 }
 
-/// First transcript of a session: `keccak256(chain id, contract, session, version, W digest) mod r`.
+/// Initial transcript of a session: `keccak256(chain id, contract, session, version, W digest) mod r`.
 #[must_use]
 pub fn first_transcript(domain: &Domain, session: &SessionId, version: u32, weights: &WeightsDigest) -> Fr {
     let h = Words::new()
@@ -196,7 +198,8 @@ pub fn first_transcript(domain: &Domain, session: &SessionId, version: u32, weig
     Fr::from_be_bytes_mod_order(&h)
 }
 
-/// EIP-712 digest of a voucher, the message a session key signs: cumulative `count` and the transcript it stands at.
+/// EIP-712 digest of a voucher, the message that a session key signs: the cumulative `count` of answered queries and
+/// the transcript after them.
 #[must_use]
 pub fn voucher_digest(
     domain: &Domain,
@@ -245,7 +248,7 @@ mod tests {
         }
     }
 
-    /// Every field that says who or what a proof is for must change the context.
+    /// Every field that says for whom or what a proof was made must change the context.
     #[test]
     fn every_field_changes_the_context() {
         let base = context().ctx();

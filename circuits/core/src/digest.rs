@@ -1,4 +1,4 @@
-//! Keccak-256 and the identifiers made with it. The byte strings are those of Solidity's `abi.encode`.
+//! Keccak-256 and the identifiers computed with it. All byte strings are encoded as Solidity's `abi.encode` does.
 
 use std::borrow::Borrow;
 
@@ -6,7 +6,7 @@ use sha3::{Digest as _, Keccak256};
 
 use crate::id::{CircuitId, CodeHash, DatasetId, KeyDigest, LayoutHash, SchemaId, ShardDigest, SrsDigest};
 
-/// A hash; what identifies something has a type of its own, in [`crate::id`].
+/// A 32-byte hash. Hashes that identify something have their own types, in [`crate::id`].
 pub type Digest = [u8; 32];
 
 /// keccak256 of `bytes`.
@@ -20,7 +20,7 @@ pub fn keccak(bytes: &[u8]) -> Digest {
 pub struct Words(Vec<u8>);
 
 impl Words {
-    /// No words yet.
+    /// An empty encoding.
     #[must_use]
     pub fn new() -> Self {
         Words(Vec::new())
@@ -70,7 +70,7 @@ pub fn group_digest(points: &[u8]) -> Digest {
     keccak(points)
 }
 
-/// Identity of a dataset: schema, shape, record count and shard digests.
+/// Identity of a dataset: a hash of its schema, layout, record count and shard digests.
 #[must_use]
 pub fn dataset_id(schema: &SchemaId, layout: &LayoutHash, records: u64, shards: &[ShardDigest]) -> DatasetId {
     let id = Words::new()
@@ -83,7 +83,7 @@ pub fn dataset_id(schema: &SchemaId, layout: &LayoutHash, records: u64, shards: 
     DatasetId::new(id)
 }
 
-/// What the identity of a circuit is made of.
+/// The fields that determine a circuit's id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CircuitIdentity {
     /// Digest of the verifying key.
@@ -94,20 +94,20 @@ pub struct CircuitIdentity {
     pub layout: LayoutHash,
     /// [`crate::statement::Statement::code`].
     pub statement: u8,
-    /// [`shape_digest`].
-    pub shape: Digest,
+    /// Code of the link, 0 for none.
+    pub link: u8,
     /// keccak256 of the verifier's deployed bytecode.
     pub code: CodeHash,
-    /// Public inputs.
+    /// Number of public inputs.
     pub inputs: u16,
-    /// Bytes of a proof.
+    /// Length of a proof in bytes.
     pub proof_length: u32,
-    /// Columns of each committed group, in proof order.
+    /// Number of columns of each committed group, in proof order.
     pub groups: Vec<u16>,
 }
 
 impl CircuitIdentity {
-    /// The circuit id the proof gate registers.
+    /// The id under which the proof gate registers the circuit.
     #[must_use]
     pub fn id(&self) -> CircuitId {
         let groups = self.groups.iter().fold(Words::new(), |words, columns| words.uint(u128::from(*columns)));
@@ -116,7 +116,7 @@ impl CircuitIdentity {
             .word(self.srs.as_bytes())
             .word(self.layout.as_bytes())
             .uint(u128::from(self.statement))
-            .word(&self.shape)
+            .uint(u128::from(self.link))
             .word(self.code.as_bytes())
             .uint(u128::from(self.inputs))
             .uint(u128::from(self.proof_length))
@@ -124,12 +124,6 @@ impl CircuitIdentity {
             .keccak();
         CircuitId::new(id)
     }
-}
-
-/// What a circuit's shape adds to its layout: link code (0 none) and number of slots.
-#[must_use]
-pub fn shape_digest(link: u8, slots: u16) -> Digest {
-    Words::new().uint(u128::from(link)).uint(u128::from(slots)).keccak()
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! Bytes as text: `0x` and hex digits. In JSON the digits are lower-case, so that a value has one spelling; what people type
-//! may lack the prefix and have upper-case digits.
+//! Bytes as text: `0x` and hex digits. JSON requires the prefix and lower-case digits, so that each value has one
+//! spelling; input typed by people may omit the prefix and use upper-case digits.
 
 use std::fmt;
 use std::str::FromStr;
@@ -18,43 +18,43 @@ pub type Hex20 = Hex<20>;
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct HexBytes(pub Vec<u8>);
 
-/// What is not so many bytes.
+/// Text or bytes that do not encode the expected number of bytes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadHex {
     /// Too few or too many digits.
     #[error("`{text}` is not {what}: it has {got} hex digits, {expected} are needed")]
     Digits {
-        /// What it is to be, with its article.
+        /// What was expected, with its article.
         what: String,
-        /// Given.
+        /// The text given.
         text: String,
-        /// Two for each byte.
+        /// Hex digits expected: two for each byte.
         expected: usize,
-        /// Given.
+        /// Hex digits given.
         got: usize,
     },
-    /// Something else than hex.
-    #[error("`{text}` is not {what}: `{found}` is no hex digit")]
+    /// A character that is not a hex digit.
+    #[error("`{text}` is not {what}: `{found}` is not a hex digit")]
     Digit {
-        /// What it is to be, with its article.
+        /// What was expected, with its article.
         what: String,
-        /// Given.
+        /// The text given.
         text: String,
-        /// The first character that is none.
+        /// The first character that is not a hex digit.
         found: char,
     },
-    /// Another spelling than JSON has.
-    #[error("`{text}` is not {what} as JSON has it: 0x and lower-case digits")]
+    /// A spelling that JSON does not allow.
+    #[error("`{text}` is not {what} in JSON's spelling: 0x and lower-case digits")]
     Spelling {
-        /// What it is to be, with its article.
+        /// What was expected, with its article.
         what: String,
-        /// Given.
+        /// The text given.
         text: String,
     },
     /// Too few or too many bytes.
     #[error("{got} bytes are not {what}, which has {expected}")]
     Bytes {
-        /// What they are to be, with its article.
+        /// What was expected, with its article.
         what: String,
         /// Needed.
         expected: usize,
@@ -63,7 +63,7 @@ pub enum BadHex {
     },
 }
 
-/// Bytes that somebody typed. `what` they are to be, with its article, for the error.
+/// Parses bytes that a person typed. `what` names the expected value, with its article, for the error.
 pub(crate) fn typed<const N: usize>(what: &str, text: &str) -> Result<[u8; N], BadHex> {
     let (what, digits) = (what.to_owned(), text.strip_prefix("0x").unwrap_or(text));
     if let Some(found) = digits.chars().find(|c| !c.is_ascii_hexdigit()) {
@@ -79,7 +79,7 @@ pub(crate) fn typed<const N: usize>(what: &str, text: &str) -> Result<[u8; N], B
     Ok(bytes)
 }
 
-/// Bytes of a message.
+/// Bytes of a protobuf message's field, which must number `N`.
 pub(crate) fn sized<const N: usize>(what: &str, bytes: &[u8]) -> Result<[u8; N], BadHex> {
     bytes.try_into().map_err(|_| BadHex::Bytes { what: what.into(), expected: N, got: bytes.len() })
 }
@@ -88,7 +88,7 @@ pub(crate) fn show(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     write!(f, "0x{}", hex::encode(bytes))
 }
 
-/// Bytes in JSON.
+/// Deserialises bytes from JSON.
 pub(crate) fn deserialize<'de, D: Deserializer<'de>, const N: usize>(d: D, what: &str) -> Result<[u8; N], D::Error> {
     d.deserialize_str(Text(|text: &str| {
         let bytes = typed(what, text)?;
@@ -100,7 +100,7 @@ pub(crate) fn deserialize<'de, D: Deserializer<'de>, const N: usize>(d: D, what:
     }))
 }
 
-/// Reads text where it stands: an error raised in here carries the value's place in the text.
+/// Parses the text inside the visitor, so that serde adds the position to an error.
 struct Text<F>(F);
 
 impl<T, E: fmt::Display, F: FnOnce(&str) -> Result<T, E>> Visitor<'_> for Text<F> {
@@ -120,7 +120,7 @@ fn any<const N: usize>() -> String {
 }
 
 impl<const N: usize> Hex<N> {
-    /// The bytes as a message holds them.
+    /// The bytes, as a protobuf field holds them.
     #[must_use]
     pub fn to_vec(&self) -> Vec<u8> {
         self.0.to_vec()

@@ -1,7 +1,7 @@
-//! Identifiers, digests and other words of 32 bytes, each of a type of its own: one is never taken for another.
+//! Identifiers, digests and other 32-byte words, each with its own type so that one cannot be mistaken for another.
 //!
-//! All have the same forms: `0x` and 64 lower-case digits where they are printed and in JSON, 32 bytes in messages and on
-//! chain, and an error that names the kind where something else stands.
+//! All have the same encodings: `0x` and 64 lower-case digits in `Display` and JSON, 32 bytes in messages and on chain.
+//! Parse errors name the expected kind.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -21,17 +21,17 @@ macro_rules! words {
             /// All zero.
             pub const ZERO: $name = $name([0; 32]);
 
-            /// From its bytes.
+            /// Wraps the bytes.
             #[must_use]
             pub const fn new(bytes: [u8; 32]) -> Self {
                 $name(bytes)
             }
-            /// Its bytes.
+            /// The bytes.
             #[must_use]
             pub const fn as_bytes(&self) -> &[u8; 32] {
                 &self.0
             }
-            /// Its bytes as a message holds them.
+            /// The bytes, as a protobuf field holds them.
             #[must_use]
             pub fn to_vec(&self) -> Vec<u8> {
                 self.0.to_vec()
@@ -105,7 +105,7 @@ words! {
     LayoutHash, "a layout hash";
     /// An SRS: keccak256 of the points that a verifier needs.
     SrsDigest, "an SRS digest";
-    /// A verifying key: keccak256 of everything that the verifier computes with.
+    /// A verifying key: keccak256 of everything the verifier computes with.
     KeyDigest, "a verifying key's digest";
     /// keccak256 of a contract's deployed bytecode.
     CodeHash, "a code hash";
@@ -113,21 +113,21 @@ words! {
     GroupDigest, "a commitment's digest";
     /// A shard's committed records.
     ShardDigest, "a shard digest";
-    /// An agent's committed weights: its name outside of chains.
+    /// An agent's committed weights; identifies the agent off chain.
     WeightsDigest, "a weights digest";
     /// A committed gradient.
     GradientDigest, "a gradient digest";
     /// SHA-256 of an agent's ONNX file.
     ModelDigest, "a model's SHA-256";
-    /// A session's transcript after some answer: [`crate::receipt::extend`], a field element as a big-endian word.
+    /// A session's transcript after an answer: [`crate::receipt::extend`], a field element as a big-endian word.
     Transcript, "a transcript";
-    /// What a client adds to a query, so that its receipt hides it: below 2^248, big-endian.
+    /// Random value that a client adds to a query, so that the receipt hides the query: below 2^248, big-endian.
     Salt, "a salt";
-    /// What a shown record was shown for: chosen by whoever asked, or zeros.
+    /// Context of a record opening: chosen by the requester, or zeros.
     RecordContext, "a record's context";
-    /// A server: the salt of its requests' EIP-712 domain.
+    /// A server instance: the salt of its requests' EIP-712 domain.
     Instance, "a server's instance";
-    /// What makes a signed request another than every other.
+    /// Makes a signed request unique.
     Nonce, "a nonce";
 }
 
@@ -154,13 +154,13 @@ mod tests {
         assert_eq!(id.to_string(), text);
         assert_eq!(serde_json::to_string(&id).unwrap(), format!("\"{text}\""));
         assert_eq!(serde_json::from_str::<DatasetId>(&format!("\"{text}\"")).unwrap(), id);
-        // people may leave the prefix out, and shout
+        // people may omit the prefix and type upper-case digits
         for typed in [&text[2..], &text[2..].to_uppercase(), &text] {
             assert_eq!(typed.parse::<DatasetId>().unwrap(), id);
         }
         let refused = |text: &str| serde_json::from_str::<DatasetId>(&format!("\"{text}\"")).unwrap_err().to_string();
         for other in [&text[2..], &text.to_uppercase().replace("0X", "0x")] {
-            assert!(refused(other).contains("is not a dataset id as JSON has it"), "{}", refused(other));
+            assert!(refused(other).contains("is not a dataset id in JSON's spelling"), "{}", refused(other));
         }
     }
 
@@ -174,8 +174,8 @@ mod tests {
         says("".parse::<SessionId>().unwrap_err(), &["a session id", "0 hex digits"]);
         says(["00"; 33].concat().parse::<SrsDigest>().unwrap_err(), &["an SRS digest", "66 hex digits"]);
         let odd = format!("0x{}", "g1".repeat(32));
-        says(odd.parse::<ShardDigest>().unwrap_err(), &["a shard digest", "`g` is no hex digit"]);
-        says("0xλ".parse::<CircuitId>().unwrap_err(), &["a circuit id", "`λ` is no hex digit"]);
+        says(odd.parse::<ShardDigest>().unwrap_err(), &["a shard digest", "`g` is not a hex digit"]);
+        says("0xλ".parse::<CircuitId>().unwrap_err(), &["a circuit id", "`λ` is not a hex digit"]);
         says(WeightsDigest::try_from(&[0; 31][..]).unwrap_err(), &["31 bytes are not a weights digest, which has 32"]);
     }
 }

@@ -1,23 +1,23 @@
-//! What Tribute's circuits, contracts and service agree on, as plain integers.
+//! What Tribute's circuits, contracts and service agree on, in plain integers.
 //!
-//! Nothing here proves anything and nothing here does input or output. Every native computation that a circuit repeats
-//! lives in this crate exactly once: the circuit constrains it, the prover's witness comes from it, the trainer uses it,
-//! and the tests hold the circuits against it.
+//! This crate proves nothing and does no I/O. Every native computation that a circuit repeats is here exactly once: the
+//! circuit constrains it, the prover's witness comes from it, the trainer uses it, and the tests check the circuits
+//! against it.
 //!
-//! | module | holds |
+//! | module | contents |
 //! |---|---|
 //! | [`numbers`] | fixed-point scales and the limits of every public value |
-//! | [`schema`], [`records`] | what records look like, and records |
-//! | [`layout`] | where a record, a weight and a salt stand in a circuit's rows |
+//! | [`schema`], [`records`] | the format of records; records |
+//! | [`layout`] | the rows of a circuit that hold records, weights and salts |
 //! | [`link`] | the link functions as exact integer functions of the logits |
 //! | [`head`] | logits, gradients, the optimum's numbers and the shares |
 //! | [`receipt`] | the transcript a client and an agent extend together |
-//! | [`statement`], [`shape`] | public inputs by name and order; committed groups by position; which circuit |
-//! | [`srs`] | the SRS by name, and its three points that verifiers need |
+//! | [`statement`], [`shape`] | public inputs by name and order; committed groups by position; what determines a circuit |
+//! | [`srs`] | the name of an SRS, and the three points that verifiers need |
 //! | [`context`], [`digest`] | identifiers: contexts, shards, datasets, circuits, sessions |
-//! | [`opening`] | what showing one record of a dataset states |
-//! | [`id`], [`hexed`] | identifiers and digests, each of a type of its own; bytes as text |
-//! | [`proof`] | a proof with what it is of |
+//! | [`opening`] | the statement of an opening, which shows one record of a dataset |
+//! | [`id`], [`hexed`] | identifiers and digests, each with its own type; bytes as text |
+//! | [`proof`] | a proof with its statement and circuit |
 //! | [`certificate`] | the certificate file and every relation between its fields |
 
 pub mod certificate;

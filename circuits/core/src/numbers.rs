@@ -1,12 +1,13 @@
-//! Fixed-point scales and limits: one table for circuits, contracts, service and command line.
+//! Fixed-point scales and limits: one table for the circuits, contracts, service and command line.
 //!
-//! Every quantity is an integer; the constant says how many fractional bits it has.
+//! Every quantity is an integer; the constants give its number of fractional bits.
 
-/// Fractional bits of a feature: the `u8` value `q` stands for `q / 256`.
+/// Fractional bits of a feature: the `u8` value `q` represents `q / 256`.
 pub const FEATURE_BITS: u32 = 8;
 /// Fractional bits of a weight.
 pub const WEIGHT_BITS: u32 = 32;
-/// The bias is the weight of a constant feature: `2^s` for the intercept scale `s`, with [`FEATURE_BITS`] as any other.
+/// The constant feature whose weight is the bias: `2^s` for the intercept scale `s`, with [`FEATURE_BITS`] fractional
+/// bits like any other feature.
 #[must_use]
 pub const fn bias_feature(intercept_scale: u32) -> i64 {
     1 << (FEATURE_BITS + intercept_scale)
@@ -19,15 +20,15 @@ pub const LOGIT_BITS: u32 = FEATURE_BITS + WEIGHT_BITS;
 pub const LAMBDA_BITS: u32 = 44;
 /// Fractional bits of a dataset's share of the fees, where a share is published as a number.
 pub const SHARE_BITS: u32 = 20;
-/// Fractional bits of the published lower bound of `‖W‖₂`.
+/// Fractional bits of the published lower bound on `‖W‖₂`.
 pub const NORM_BITS: u32 = 10;
 /// Fractional bits of a real-valued regression target.
 pub const TARGET_BITS: u32 = 16;
-/// Least fractional bits of the unit in which a gradient proof publishes `N = ⟨−G, W⟩`; see
+/// Minimum number of fractional bits of the unit in which a gradient proof publishes `N = ⟨−G, W⟩`; see
 /// [`Layout::contribution_bits`](crate::layout::Layout::contribution_bits).
 pub const CONTRIBUTION_BITS: u32 = 44;
 
-/// Public limit: records of one agent, `n < 2^26`.
+/// Public limit on the number of records of one agent: `n < 2^26`.
 pub const COUNT_LIMIT_BITS: u32 = 26;
 /// Public limit: `ε·2^44 < 2^37`, that is, `ε < 2^-7`.
 pub const EPSILON_LIMIT_BITS: u32 = LAMBDA_BITS - 7;
@@ -37,8 +38,8 @@ pub const LAMBDA_LIMIT_BITS: u32 = LAMBDA_BITS;
 pub const NORM_LIMIT_BITS: u32 = 24;
 /// Public limit: `|N| < 2^112`, in units of the layout's [`contribution_bits`](crate::layout::Layout::contribution_bits).
 ///
-/// An honest one is far below: over one shard `|⟨G, W⟩| < 2^22·2^32·100` for the squared link, the worst, and a unit is at
-/// least `2^-50`.
+/// Honest contributions are far below: over one shard `|⟨G, W⟩| < 2^22·2^32·100` for the squared link, the worst case,
+/// and a unit is at least `2^-50`.
 pub const CONTRIBUTION_LIMIT_BITS: u32 = 112;
 
 /// The proven relative distance `(ε + δ)/(λ‖W‖)` must be at most one part in this many.
@@ -48,9 +49,9 @@ pub const NEGATIVE_PARTS: i64 = 1 << 10;
 /// Rounding may take at most one part in this many of the sum of contributions: `2^20`.
 pub const ROUNDING_PARTS: u64 = 1 << 20;
 
-/// δ in units of 2^-44: the proven worst case of the link tables, `2^-36` an entry of the predictions (see [`crate::link`]),
-/// through features of at most 1 and a bias feature of `2^s`: `2^-36·√(c(d + 4^s))`, rounded up, and one unit for the
-/// rounded residual of `optimum`.
+/// δ in units of 2^-44: the proven worst-case error of the link tables, `2^-36` for each entry of the predictions (see
+/// [`crate::link`]), propagated through features of at most 1 and a bias feature of `2^s`: `2^-36·√(c(d + 4^s))`,
+/// rounded up, plus one unit for the rounded residual of `optimum`.
 ///
 /// `features` is the feature count `d`, `classes` is `c`, `intercept_scale` is `s`.
 #[must_use]
@@ -72,13 +73,13 @@ pub fn distance_is_certified(epsilon: u64, delta: u64, lambda: u64, norm: u64) -
         <= u128::from(lambda) * u128::from(norm)
 }
 
-/// The proven relative distance as a real number, for people.
+/// The proven relative distance as a real number, for display.
 #[must_use]
 pub fn relative_distance(epsilon: u64, delta: u64, lambda: u64, norm: u64) -> f64 {
     (epsilon as f64 + delta as f64) / (lambda as f64 * norm as f64 / f64::from(1 << NORM_BITS))
 }
 
-/// Bound of the excess loss over the optimum, `(ε + δ)²/(2λ)`: the loss is λ-strongly convex and its gradient at the
+/// Bound on the excess loss over the optimum, `(ε + δ)²/(2λ)`: the loss is λ-strongly convex and its gradient at the
 /// certified weights is at most `ε + δ`. A real number, rounded up by one part in 2^40.
 ///
 /// `epsilon`, `delta` and `lambda` in units of 2^-44.
@@ -89,15 +90,15 @@ pub fn excess_loss(epsilon: u64, delta: u64, lambda: u64) -> f64 {
     gradient * gradient / (2.0 * lambda as f64) * unit * (1.0 + f64::EPSILON * 4096.0)
 }
 
-/// The smallest λ, in units of 2^-44, for which an optimum of norm `norm` (units of 2^-10) can be certified at all: the link's
-/// error alone then takes the whole of the allowed distance.
+/// The smallest λ, in units of 2^-44, for which an optimum of norm `norm` (units of 2^-10) can be certified at all: at
+/// this λ, the link's error alone uses up the allowed distance.
 #[must_use]
 pub fn smallest_lambda(delta: u64, norm: u64) -> u64 {
     let needed = (u128::from(delta) * u128::from(DISTANCE_PARTS)) << NORM_BITS;
     u64::try_from(needed.div_ceil(u128::from(norm.max(1)))).unwrap_or(u64::MAX)
 }
 
-/// The largest norm that weights in range can have, units of 2^-10, rounded up; see [`smallest_lambda`].
+/// The largest norm that weights within range can have, in units of 2^-10, rounded up; see [`smallest_lambda`].
 #[must_use]
 pub fn largest_norm(weights: usize) -> u64 {
     let limit = (WEIGHT_LIMIT as u64) >> (WEIGHT_BITS - NORM_BITS);

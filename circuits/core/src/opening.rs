@@ -1,9 +1,9 @@
-//! What showing one record of a committed dataset states: *record `index` of the shard with these commitments is `features`
-//! with target `target`*.
+//! The statement of an opening, which shows one record of a committed dataset: *record `index` of the shard with these
+//! commitments is `features` with target `target`*.
 //!
-//! The claim names the record, never a row: whoever checks it computes the rows and the cells from the layout, so that salt,
-//! tail and weight rows cannot be asked for, and an empty slot cannot be shown as a record (its presence flag would have to
-//! be 1). See `columns/opening.rs` in tribute-circuits for the proof and why it is sound.
+//! The claim names a record, never a row. The verifier computes the rows and the cells from the layout, so salt, tail
+//! and weight rows cannot be requested, and an empty slot cannot be shown as a record (its presence flag would have to
+//! be 1). See `columns/opening.rs` in tribute-circuits for the proof and its soundness.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -12,74 +12,74 @@ use crate::digest::{group_digest, keccak, Digest, Words};
 use crate::id::{RecordContext, ShardDigest};
 use crate::layout::{Layout, Task};
 
-/// A record, and where it is said to stand.
+/// A record and its claimed position in a shard.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordClaim {
     /// Layout of the shard.
     pub layout: Layout,
     /// The shard's commitments: data columns, then the label column, `x‖y` each.
     pub points: Vec<u8>,
-    /// Which record of the shard, from 0.
+    /// Position of the record in the shard, from 0.
     pub index: u64,
-    /// Its features, padded to the layout's.
+    /// The record's features, padded to the layout's count.
     pub features: Vec<u8>,
-    /// Its class, or its 16-bit value.
+    /// The record's class, or its 16-bit value.
     pub target: u16,
-    /// What the opening was made for.
+    /// The context for which the opening was made.
     pub context: RecordContext,
 }
 
 /// The proof of a [`RecordClaim`]: two points, `x‖y`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecordOpening {
-    /// W, the quotient by the record's rows.
+    /// W, the quotient for the record's rows.
     pub quotient: [u8; 64],
     /// W', the opening at the challenge.
     pub remainder: [u8; 64],
 }
 
-/// A claim that no record of the layout can fulfil.
+/// A claim that no record of the layout can satisfy.
 #[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
 pub enum ClaimError {
-    /// A record beyond the shard.
-    #[error("record {index} of a shard that has room for {capacity}")]
+    /// A position beyond the shard's capacity.
+    #[error("record {index} is out of range: the shard has room for {capacity} records, numbered from 0")]
     Index {
-        /// The record asked for.
+        /// The requested record.
         index: u64,
-        /// Records in a full shard.
+        /// Number of records in a full shard.
         capacity: u64,
     },
-    /// Another number of columns.
-    #[error("{got} bytes of commitments, {expected} are needed")]
+    /// Wrong number of columns.
+    #[error("{got} bytes of commitments; the layout needs {expected}")]
     Points {
-        /// 64 for each column.
+        /// Bytes needed: 64 for each column.
         expected: usize,
-        /// Given.
+        /// Bytes given.
         got: usize,
     },
-    /// Another number of features.
-    #[error("{got} features, the layout has {expected}")]
+    /// Wrong number of features.
+    #[error("{got} features; the layout has {expected}")]
     Features {
-        /// The layout's.
+        /// The layout's count.
         expected: usize,
-        /// Given.
+        /// The count given.
         got: usize,
     },
     /// A class that does not exist.
-    #[error("class {target} of {classes}")]
+    #[error("class {target} does not exist: there are {classes} classes, numbered from 0")]
     Target {
-        /// Given.
+        /// The class given.
         target: u16,
-        /// The layout's.
+        /// The layout's class count.
         classes: usize,
     },
 }
 
 impl RecordClaim {
-    /// Checks that the layout has such a record.
+    /// Checks that the layout has such a record and that the lengths match it.
     ///
     /// # Errors
-    /// [`ClaimError`] with both numbers.
+    /// [`ClaimError`], with both numbers.
     pub fn check(&self) -> Result<(), ClaimError> {
         let (l, capacity) = (&self.layout, self.layout.capacity() as u64);
         if self.index >= capacity {
@@ -98,14 +98,15 @@ impl RecordClaim {
         Ok(())
     }
 
-    /// The record's rows: all of them below the weights, hence below the salts, once [`RecordClaim::check`] has passed.
+    /// The record's rows. Once [`RecordClaim::check`] has passed, all are before the weights and therefore before the
+    /// salts.
     #[must_use]
     pub fn rows(&self) -> std::ops::Range<usize> {
         let (start, rows) = (self.index as usize * self.layout.record_rows(), self.layout.record_rows());
         start..start + rows
     }
 
-    /// What stands in `column` at the record's row `row`, counted from its first.
+    /// The claimed value of `column` at row `row` of the record, counted from the record's first row.
     #[must_use]
     pub fn cell(&self, column: usize, row: usize) -> u64 {
         let a = self.layout.columns();
@@ -124,13 +125,13 @@ impl RecordClaim {
         }
     }
 
-    /// Identity of the shard.
+    /// Digest of the shard.
     #[must_use]
     pub fn shard(&self) -> ShardDigest {
         ShardDigest::new(group_digest(&self.points))
     }
 
-    /// Everything that the claim says, as one hash: where the challenges of its proof come from.
+    /// Hash of the whole claim, from which the challenges of its proof are derived.
     #[must_use]
     pub fn seed(&self) -> Digest {
         Words::new()
@@ -145,7 +146,7 @@ impl RecordClaim {
     }
 }
 
-/// The second challenge's hash: the first one's and the proof's first point.
+/// Seed of the second challenge: a hash of the first seed and the proof's first point.
 #[must_use]
 pub fn second_seed(seed: &Digest, quotient: &[u8; 64]) -> Digest {
     keccak(&[&seed[..], quotient].concat())
@@ -209,7 +210,7 @@ mod tests {
         let points = RecordClaim { points: vec![0; 255], ..claim() };
         assert_eq!(points.check(), Err(ClaimError::Points { expected: 256, got: 255 }));
         assert_eq!(RecordClaim { target: 3, ..claim() }.check(), Err(ClaimError::Target { target: 3, classes: 3 }));
-        // the last record's rows end below weights and salts
+        // the last record's rows end before weights and salts
         let last = RecordClaim { index: capacity - 1, ..claim() };
         last.check().unwrap();
         assert!(

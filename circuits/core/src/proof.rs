@@ -1,16 +1,16 @@
-//! A proof, as crates hand it to one another. Files, rows, messages and contracts have forms of their own, each converted in
-//! one place.
+//! A proof as crates pass it to one another. Files, database rows, messages and contracts have their own forms; each
+//! conversion is in one place.
 
 use crate::hexed::Hex;
 use crate::id::CircuitId;
 use crate::statement::Statement;
 
-/// A proof with what it is of.
+/// A proof with its statement and circuit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proof {
-    /// What it states.
+    /// The statement it proves.
     pub statement: Statement,
-    /// The circuit under whose key it was made.
+    /// The circuit whose key it was made with.
     pub circuit: CircuitId,
     /// Public inputs, big-endian words.
     pub inputs: Vec<Hex<32>>,

@@ -1,7 +1,8 @@
-//! Receipts: the transcript that a client and an agent extend together, one link a query.
+//! Receipts: the transcript that a client and an agent extend together, once per query.
 //!
-//! `h' = Poseidon2(h, features packed 28 to an element, salt, answer)` with the BN254 `t = 4` permutation and the sponge
-//! of Noir's standard library (rate 3, `len·2^64` in the capacity), so clients can compute it with existing libraries.
+//! `h' = Poseidon2(h, features packed 28 to an element, salt, answer)` with the BN254 `t = 4` permutation and the
+//! sponge of Noir's standard library (rate 3, `len·2^64` in the capacity), so that clients can compute it with existing
+//! libraries.
 
 use ark_bn254::Fr;
 use ark_ff::{BigInteger, PrimeField, Zero};
@@ -14,7 +15,7 @@ pub const SALT_BITS: u32 = 248;
 /// Elements the sponge absorbs per permutation.
 pub const RATE: usize = 3;
 
-/// A salt that no receipt can hold.
+/// A salt that is too large for a receipt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the salt has {bits} bits; a receipt holds at most {SALT_BITS}")]
 pub struct SaltTooLarge {
@@ -32,7 +33,7 @@ pub fn check_salt(salt: &Fr) -> Result<(), SaltTooLarge> {
     }
 }
 
-/// Number of packed elements for `features` features.
+/// Number of field elements into which `features` features are packed.
 #[must_use]
 pub fn packed_len(features: usize) -> usize {
     features.div_ceil(FEATURES_PER_ELEMENT)
@@ -56,7 +57,7 @@ pub fn message(before: Fr, features: usize, query: &[u8], salt: Fr, answer: u16)
     m
 }
 
-/// Extends a transcript by one answered query. `features` is the layout's count.
+/// Extends a transcript by one answered query. `features` is the layout's feature count.
 #[must_use]
 pub fn extend(before: Fr, features: usize, query: &[u8], salt: Fr, answer: u16) -> Fr {
     sponge(&message(before, features, query, salt, answer))
@@ -75,7 +76,7 @@ pub fn sponge(input: &[Fr]) -> Fr {
     state[0]
 }
 
-/// A field element as a big-endian 32-byte word, as contracts see it.
+/// A field element as a big-endian 32-byte word, the form contracts use.
 #[must_use]
 pub fn to_word(x: &Fr) -> [u8; 32] {
     let mut word = [0; 32];
@@ -83,7 +84,7 @@ pub fn to_word(x: &Fr) -> [u8; 32] {
     word
 }
 
-/// A big-endian word as a field element; `None` when it is not below the modulus.
+/// A big-endian word as a field element; `None` if it is not below the modulus.
 #[must_use]
 pub fn from_word(word: &[u8; 32]) -> Option<Fr> {
     let x = Fr::from_be_bytes_mod_order(word);
@@ -115,7 +116,7 @@ mod tests {
         assert_ne!(base, extend(Fr::from(5u64), 64, &q, Fr::from(9u64), 5));
     }
 
-    /// What clients compute by themselves: whoever changes it breaks them.
+    /// Clients compute receipts on their own, so any change to these values breaks them.
     #[test]
     fn receipts_are_the_pinned_ones() {
         let query: Vec<u8> = (1..=29).collect();

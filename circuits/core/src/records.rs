@@ -17,7 +17,7 @@ impl Records {
     /// Appends a record; `features` must have the width. The target is the class number, or the 16-bit value.
     ///
     /// # Panics
-    /// If the width differs: a caller's mistake.
+    /// If the number of features differs from the width.
     pub fn push(&mut self, features: &[u8], target: u16) {
         assert_eq!(features.len(), self.width, "record width");
         self.features.extend_from_slice(features);
@@ -33,7 +33,7 @@ impl Records {
     pub fn len(&self) -> usize {
         self.targets.len()
     }
-    /// Whether there are none.
+    /// Whether there are no records.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.targets.is_empty()
@@ -48,11 +48,11 @@ impl Records {
     pub fn target(&self, i: usize) -> u16 {
         self.targets[i]
     }
-    /// All records as (features, target).
+    /// All records as (features, target) pairs.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&[u8], u16)> {
         (0..self.len()).map(|i| (self.features(i), self.target(i)))
     }
-    /// Records `range` as records of their own.
+    /// A copy of the records in `range`.
     #[must_use]
     pub fn slice(&self, range: std::ops::Range<usize>) -> Records {
         Records {
@@ -61,13 +61,13 @@ impl Records {
             targets: self.targets[range].to_vec(),
         }
     }
-    /// Appends all records of `other` (same width).
+    /// Appends all records of `other`, which must have the same width.
     pub fn extend(&mut self, other: &Records) {
         debug_assert_eq!(self.width, other.width);
         self.features.extend_from_slice(&other.features);
         self.targets.extend_from_slice(&other.targets);
     }
-    /// Bytes that determine the records: width, count, then per record features and target (big-endian).
+    /// A canonical encoding: width, count, then features and target of each record (big-endian).
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(12 + self.features.len() + 2 * self.len());
@@ -79,7 +79,7 @@ impl Records {
         }
         out
     }
-    /// Inverse of [`Records::to_bytes`]; `None` when the length does not fit.
+    /// Inverse of [`Records::to_bytes`]; `None` if the length does not match the header.
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Option<Records> {
         let (head, body) = bytes.split_at_checked(12)?;

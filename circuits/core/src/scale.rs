@@ -1,4 +1,4 @@
-//! Widths of the numbers that a link's probability is computed in: see [`crate::link`].
+//! Widths of the numbers used to compute a link's probability: see [`crate::link`].
 
 use crate::numbers::LOGIT_BITS;
 
@@ -8,18 +8,18 @@ pub const HI_SHIFT: u32 = LOGIT_BITS - 4;
 pub(crate) const T1_BITS: u32 = 47;
 /// Negative log2 of the window's width.
 pub(crate) const WINDOW_WIDTH_BITS: u32 = 38;
-/// Full limbs of the window; one short limb is above them.
+/// Number of full limbs of the window, below one short limb.
 pub const WINDOW_LIMBS: usize = 6;
 
-/// Widths for one limb width.
+/// The widths for one limb width.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scale {
     limb_bits: u32,
 }
 
 impl Scale {
-    /// The widths for limbs of `limb_bits` bits. Below 13, where no table fits, only the squared link has circuits; its
-    /// predictions have the scale of 13.
+    /// The widths for limbs of `limb_bits` bits. Below 13 bits, where no table fits, only the squared link has
+    /// circuits; its predictions have the scale of 13.
     #[must_use]
     pub fn of(limb_bits: u32) -> Self {
         Scale { limb_bits: limb_bits.clamp(13, 14) }
@@ -39,12 +39,12 @@ impl Scale {
     pub fn short_bits(self) -> u32 {
         HI_SHIFT - self.mid_bits() - self.limb_bits
     }
-    /// Weight of `mid` in `t`, as a shift.
+    /// log2 of the weight of `mid` in `t`.
     #[must_use]
     pub fn mid_shift(self) -> u32 {
         HI_SHIFT - self.mid_bits()
     }
-    /// The window's width is 2 to this, at [`Scale::prob_bits`] fractional bits.
+    /// log2 of the window's width, at [`Scale::prob_bits`] fractional bits.
     #[must_use]
     pub fn window_bits(self) -> u32 {
         WINDOW_LIMBS as u32 * self.limb_bits + self.short_bits()
@@ -54,8 +54,8 @@ impl Scale {
     pub fn prob_bits(self) -> u32 {
         self.window_bits() + WINDOW_WIDTH_BITS
     }
-    /// The linear factor's value where `low` and `short` are 0, 40 fractional bits: `1 + h + h²/2` for the half width
-    /// `h = 2^(−5−m)` of an entry of `T2`.
+    /// The linear factor's value where `low` and `short` are 0, with 40 fractional bits: `1 + h + h²/2`, where
+    /// `h = 2^(−5−m)` is the half width of an entry of `T2`.
     #[must_use]
     pub fn linear_base(self) -> u64 {
         let half = self.mid_shift() - 1;

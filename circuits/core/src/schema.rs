@@ -1,4 +1,5 @@
-//! What records look like. Canonical JSON, content-addressed: datasets of one schema can train one agent together.
+//! The format of records, as content-addressed canonical JSON. Datasets of the same schema can train one agent
+//! together.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -31,23 +32,24 @@ impl Feature {
     }
 }
 
-/// A column of categories, one-hot: a feature for each value, from 0 to 1, which is 1 where a record has it.
+/// A one-hot encoded column of categories: one feature per value, with range 0 to 1, which is 1 where a record has that
+/// value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Categories {
     /// Name of the column.
     pub column: String,
-    /// Position of the feature of the first value, from 0; the others follow.
+    /// Position of the first value's feature, from 0; the others follow.
     pub first: usize,
-    /// The values there are, in order.
+    /// The possible values, in order.
     pub values: Vec<String>,
 }
 
-/// What is predicted.
+/// What an agent predicts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub enum Target {
-    /// One of these labels; the class number is the position.
+    /// One of these labels; the class number is the label's position.
     Classes(Vec<String>),
     /// A real value in `[lo, hi]`, committed with 16 bits.
     Real {
@@ -75,10 +77,10 @@ struct Fields {
     name: String,
     features: Vec<Feature>,
     target: Target,
-    /// SHA-256 of the extractor's ONNX file, hex, if features come from one.
+    /// SHA-256 of the extractor's ONNX file in hex, if a model extracts the features.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     extractor: Option<String>,
-    /// Columns of categories, if there are any.
+    /// Columns of categories, if any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     categories: Vec<Categories>,
 }
@@ -103,7 +105,7 @@ pub enum SchemaError {
     /// Too many features, or none.
     #[error("the schema has {features} features; it needs 1 to {}", MAX_FEATURES)]
     Features {
-        /// Count found.
+        /// Number of features found.
         features: usize,
     },
     /// A range that is empty, reversed or not finite.
@@ -123,11 +125,11 @@ pub enum SchemaError {
     /// Too many classes, or fewer than two.
     #[error("the schema has {classes} classes; it needs 2 to {MAX_CLASSES}")]
     Classes {
-        /// Count found.
+        /// Number of classes found.
         classes: usize,
     },
-    /// A label that stands twice.
-    #[error("label `{label}` stands twice in the schema")]
+    /// A label that occurs twice.
+    #[error("label `{label}` occurs twice in the schema")]
     Duplicate {
         /// The label.
         label: String,
@@ -140,27 +142,27 @@ pub enum SchemaError {
         /// Upper end.
         hi: f64,
     },
-    /// Categories that are not the features they say.
+    /// Categories that do not match the features they claim.
     #[error(
-        "the categories of `{column}` are not usable: they need one value or more, all different, and as many features \
-         from 0 to 1 from number {first} on, which no other column has"
+        "the categories of `{column}` are not usable: they need at least one value, all distinct, and as many features \
+         with range 0 to 1, starting at number {first}, that belong to no other column"
     )]
     Categories {
         /// Name of the column.
         column: String,
-        /// Position of the first feature.
+        /// Position of its first feature.
         first: usize,
     },
-    /// The extractor digest is no SHA-256 in hex.
+    /// The extractor digest is not a SHA-256 in hex.
     #[error("the extractor `{digest}` is not a SHA-256 in lower-case hex (64 digits)")]
     Extractor {
-        /// What was given.
+        /// The digest given.
         digest: String,
     },
     /// Not a schema at all.
     #[error("not a schema: {reason}")]
     Json {
-        /// The parser's words.
+        /// The JSON parser's message.
         reason: String,
     },
 }
@@ -171,7 +173,7 @@ fn usable(lo: f64, hi: f64) -> bool {
 }
 
 impl Schema {
-    /// Checks and makes a schema.
+    /// Validates and builds a schema.
     pub fn new(
         name: String,
         features: Vec<Feature>,
@@ -212,7 +214,7 @@ impl Schema {
         Ok(Schema { name, features, target, extractor, categories: Vec::new() })
     }
 
-    /// The schema with columns of categories, in the order of their features.
+    /// Adds columns of categories, which must be in the order of their features.
     pub fn with_categories(mut self, categories: Vec<Categories>) -> Result<Self, SchemaError> {
         let mut free = 0;
         for (i, c) in categories.iter().enumerate() {
@@ -247,7 +249,7 @@ impl Schema {
         SchemaId::new(keccak(self.canonical().as_bytes()))
     }
 
-    /// Name.
+    /// Name of the schema.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -257,7 +259,7 @@ impl Schema {
     pub fn features(&self) -> &[Feature] {
         &self.features
     }
-    /// What is predicted.
+    /// What agents of this schema predict.
     #[must_use]
     pub fn target(&self) -> &Target {
         &self.target
@@ -272,7 +274,7 @@ impl Schema {
     pub fn extractor(&self) -> Option<&str> {
         self.extractor.as_deref()
     }
-    /// Number of classes; 1 for a real target.
+    /// Number of classes; 1 for a real-valued target.
     #[must_use]
     pub fn classes(&self) -> usize {
         match &self.target {
@@ -288,11 +290,11 @@ impl Schema {
             Target::Real { .. } => Task::Real,
         }
     }
-    /// The layout of datasets of this schema.
+    /// The layout of this schema's datasets, with `2^k` rows and `columns` data columns.
     pub fn layout(&self, k: u32, columns: usize) -> Result<Layout, LayoutError> {
         Layout::new(k, columns, self.features.len(), self.classes(), self.task())
     }
-    /// Quantises one record's features; the error is the first feature that is not finite.
+    /// Quantises one record's features. The error names the first feature that is not finite.
     pub fn quantise(&self, values: &[f64]) -> Result<Vec<u8>, QueryError> {
         if values.len() != self.features.len() {
             return Err(QueryError::Length { expected: self.features.len(), got: values.len() });
@@ -312,7 +314,7 @@ impl Schema {
 #[derive(Clone, Debug, PartialEq, Error)]
 pub enum QueryError {
     /// Wrong number of features.
-    #[error("the query has {got} features, the schema {expected}")]
+    #[error("the query has {got} features; the schema has {expected}")]
     Length {
         /// The schema's count.
         expected: usize,
@@ -409,7 +411,7 @@ mod tests {
 
     #[test]
     fn a_range_that_cannot_be_scaled_by_is_refused() {
-        // both ends of the last are finite, their distance is not
+        // in the last pair both ends are finite but their distance is not
         for (lo, hi) in [(1.0, 1.0), (2.0, 1.0), (f64::NAN, 1.0), (0.0, f64::INFINITY), (-1e308, 1e308)] {
             let feature = Feature { name: "a".into(), lo, hi };
             let of = |feature, target| Schema::new("s".into(), vec![feature], target, None).unwrap_err();

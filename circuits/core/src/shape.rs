@@ -1,6 +1,5 @@
-//! Which circuit: a statement over a layout.
+//! What determines a circuit: a statement over a layout.
 
-use crate::digest::{shape_digest, Digest};
 use crate::layout::{Layout, Task};
 use crate::link::Link;
 use crate::statement::Statement;
@@ -8,11 +7,11 @@ use crate::statement::Statement;
 /// Everything that determines a circuit.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Shape {
-    /// What is proven.
+    /// The statement that is proven.
     pub statement: Statement,
     /// Rows and columns.
     pub layout: Layout,
-    /// The link, for `gradient`.
+    /// The link function; only for `gradient`.
     pub link: Option<Link>,
 }
 
@@ -32,7 +31,7 @@ impl Shape {
     pub fn optimum(layout: Layout) -> Self {
         Shape { statement: Statement::Optimum, layout, link: None }
     }
-    /// The `evaluation` circuit of a layout, which must be for classes (key generation refuses others).
+    /// The `evaluation` circuit of a layout. The task must be classification; key generation rejects others.
     #[must_use]
     pub fn evaluation(layout: Layout) -> Self {
         Shape { statement: Statement::Evaluation, layout, link: None }
@@ -42,17 +41,12 @@ impl Shape {
     pub fn service(layout: Layout) -> Self {
         Shape { statement: Statement::Service, layout, link: None }
     }
-    /// The digest that a circuit id holds of link and slots.
-    #[must_use]
-    pub fn digest(&self) -> Digest {
-        shape_digest(self.link_code(), self.statement.slots())
-    }
     /// Column counts of the committed groups, in proof order.
     #[must_use]
     pub fn groups(&self) -> Vec<usize> {
         self.statement.groups(self.layout.columns())
     }
-    /// Link code for contracts: 0 where there is none.
+    /// The link's code in contracts; 0 if there is no link.
     #[must_use]
     pub fn link_code(&self) -> u8 {
         self.link.map_or(0, Link::code)

@@ -1,39 +1,39 @@
-//! The statements: what each circuit's public inputs are called, in which order they stand, and which of the proof's
-//! first points are committed groups. Circuits, contracts and service all read this.
+//! The statements: names and order of each circuit's public inputs, and which of the proof's first points are committed
+//! groups. Circuits, contracts and service all use this module.
 
 use serde::{Deserialize, Serialize};
 
 /// Session slots of a `service` proof.
 pub const SERVICE_SLOTS: usize = 16;
 
-/// What a proof states.
+/// The statement of a proof.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[repr(u8)]
 pub enum Statement {
     /// A committed shard is well formed and holds `n` records.
     Dataset = 1,
-    /// `G` is the loss gradient of `W` over a shard, and `N` its part in `⟨−G, W⟩`.
+    /// `G` is the loss gradient of `W` over a shard, and `N` is the shard's part of `⟨−G, W⟩`.
     Gradient = 2,
     /// `W` is the optimum where the gradients sum to `G`.
     Optimum = 3,
     /// Accuracy of `W` on a shard.
     Evaluation = 4,
-    /// Every counted answer is `W`'s own.
+    /// Every counted answer was computed with `W`.
     Service = 5,
 }
 
 impl Statement {
-    /// Every statement, by code.
+    /// Every statement, in order of its code.
     pub const ALL: [Statement; 5] =
         [Statement::Dataset, Statement::Gradient, Statement::Optimum, Statement::Evaluation, Statement::Service];
 
-    /// The number the contracts know it by.
+    /// The statement's number in contracts.
     #[must_use]
     pub fn code(self) -> u8 {
         self as u8
     }
-    /// Its name in files, tables and messages.
+    /// The statement's name in files, tables and messages.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -66,22 +66,14 @@ impl Statement {
             Statement::Service => vec![1],
         }
     }
-    /// Slots that are part of the circuit's shape: 0 where there are none.
-    #[must_use]
-    pub fn slots(self) -> u16 {
-        match self {
-            Statement::Service => SERVICE_SLOTS as u16,
-            _ => 0,
-        }
-    }
 }
 
-/// Every statement's input 0.
+/// Offset of the context, input 0 of every statement.
 pub const CTX: usize = 0;
 
 /// Offsets of the `dataset` inputs.
 pub mod dataset {
-    /// Number of present records.
+    /// Number of records present.
     pub const N: usize = 1;
     /// Number of inputs.
     pub const INPUTS: usize = 2;
@@ -97,13 +89,13 @@ pub mod gradient {
 
 /// Offsets of the `optimum` inputs.
 pub mod optimum {
-    /// Records of all summed gradients.
+    /// Number of records of all summed gradients.
     pub const N: usize = 1;
     /// λ, units of 2^-44.
     pub const LAMBDA: usize = 2;
     /// ε, units of 2^-44.
     pub const EPSILON: usize = 3;
-    /// Lower bound of ‖W‖, units of 2^-10.
+    /// Lower bound on ‖W‖, units of 2^-10.
     pub const NORM: usize = 4;
     /// Number of inputs.
     pub const INPUTS: usize = 5;
@@ -111,9 +103,9 @@ pub mod optimum {
 
 /// Offsets of the `evaluation` inputs.
 pub mod evaluation {
-    /// Number of present records.
+    /// Number of records present.
     pub const N: usize = 1;
-    /// Number of them that the agent answers correctly.
+    /// Number of records present that the agent answers correctly.
     pub const CORRECT: usize = 2;
     /// Number of inputs.
     pub const INPUTS: usize = 3;
@@ -122,9 +114,9 @@ pub mod evaluation {
 /// Offsets of the `service` inputs.
 pub mod service {
     use super::SERVICE_SLOTS;
-    /// First of the transcripts before.
+    /// First of the transcripts before the answers.
     pub const BEFORE: usize = 1;
-    /// First of the transcripts after.
+    /// First of the transcripts after the answers.
     pub const AFTER: usize = BEFORE + SERVICE_SLOTS;
     /// First of the counts.
     pub const COUNT: usize = AFTER + SERVICE_SLOTS;
@@ -141,7 +133,7 @@ mod tests {
         let codes: Vec<u8> = Statement::ALL.iter().map(|s| s.code()).collect();
         assert_eq!(codes, [1, 2, 3, 4, 5]);
         for statement in Statement::ALL {
-            // a new statement does not compile here until it is counted
+            // a new statement does not compile here until it is listed
             let place = match statement {
                 Statement::Dataset => 0,
                 Statement::Gradient => 1,

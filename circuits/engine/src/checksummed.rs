@@ -1,4 +1,4 @@
-//! Files that this program writes and reads again: magic bytes, a SHA-256 of the rest, the rest.
+//! Checksummed files that this program both writes and reads: magic bytes, SHA-256 of the contents, contents.
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
-/// Writes a file, whole or not at all, and makes its folder.
+/// Writes a file atomically and creates its folder.
 pub fn write(path: &Path, magic: &[u8; 8], bytes: &[u8]) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;

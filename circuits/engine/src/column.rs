@@ -1,11 +1,11 @@
-//! A column whose commitment does not change from proof to proof.
+//! A column whose commitment stays the same from proof to proof.
 
 use halo2_proofs::halo2curves::bn256::{Fr, G1Affine};
 
 use crate::msm::msm;
 use crate::srs::Srs;
 
-/// A column with its commitment. Whoever makes it chooses every row, the last ones included: the prover blinds none.
+/// A column with its commitment. Its creator chooses every row, including the last ones: the prover does not blind it.
 #[derive(Clone, Debug)]
 pub struct CommittedColumn {
     /// All `2^k` rows.
@@ -18,7 +18,7 @@ impl CommittedColumn {
     /// Commits to `2^k` rows.
     ///
     /// # Panics
-    /// If there are more or fewer rows than the SRS has.
+    /// If the number of rows differs from the SRS's.
     #[must_use]
     pub fn new(srs: &Srs, values: Vec<Fr>) -> Self {
         let point = G1Affine::from(msm(&values, srs.lagrange_basis()));

@@ -1,4 +1,4 @@
-//! Conversions between core's field elements (arkworks), integers, words and halo2's.
+//! Conversions between tribute-core's field elements (arkworks), halo2's field elements, integers and words.
 
 use ethnum::{I256, U256};
 use halo2_proofs::halo2curves::bn256::{Fq, Fr, G1Affine};
@@ -9,13 +9,13 @@ use rayon::prelude::*;
 use tribute_core::receipt::to_word;
 use tribute_simd::Backend;
 
-/// halo2's element for core's.
+/// Converts a tribute-core element to halo2's type.
 #[must_use]
 pub fn from_core(x: &tribute_core::Fr) -> Fr {
     from_word(&to_word(x)).unwrap_or_default() // a canonical element is always below the modulus
 }
 
-/// Core's element for halo2's.
+/// Converts a halo2 element to tribute-core's type.
 #[must_use]
 pub fn to_core(x: &Fr) -> tribute_core::Fr {
     tribute_core::receipt::from_word(&word(x)).unwrap_or_default()
@@ -48,7 +48,7 @@ pub fn from_i256(v: &I256) -> Fr {
     }
 }
 
-/// An unsigned integer below `2^256`, reduced.
+/// An unsigned integer below `2^256`, reduced modulo r.
 #[must_use]
 pub fn from_u256(v: &U256) -> Fr {
     let (hi, lo) = v.into_words();
@@ -66,28 +66,28 @@ pub fn two_to(n: u32) -> Fr {
     two_to(255) * two_to(rest + 1)
 }
 
-/// Elements that one thread does at a time.
+/// Number of elements that a thread processes at a time.
 const PART: usize = 1 << 12;
 
-/// Replaces every element by its inverse; zeros stay zero.
+/// Replaces every non-zero element by its inverse; zeros stay zero.
 pub fn batch_invert(values: &mut [Fr]) {
     let backend = Backend::best();
     values.par_chunks_mut(PART).for_each(|part| tribute_simd::batch_invert(backend, part));
 }
 
-/// `sums[i] += factor·values[i]`, for at most as many values as sums, on all threads.
+/// `sums[i] += factor·values[i]`, on all threads; there may be fewer values than sums.
 pub fn add_scaled(backend: Backend, sums: &mut [Fr], factor: Fr, values: &[Fr]) {
     let parts = sums.par_chunks_mut(PART).zip(values.par_chunks(PART));
     parts.for_each(|(sums, values)| tribute_simd::add_scaled(backend, sums, factor, values));
 }
 
-/// A canonical element as an integer.
+/// The element as an integer below the modulus.
 #[must_use]
 pub fn to_u256(x: &Fr) -> U256 {
     U256::from_le_bytes(x.to_repr())
 }
 
-/// Big-endian word, as contracts see it.
+/// The element as a big-endian word, as contracts use.
 #[must_use]
 pub fn word(x: &Fr) -> [u8; 32] {
     let mut w: [u8; 32] = x.to_repr();
@@ -95,7 +95,7 @@ pub fn word(x: &Fr) -> [u8; 32] {
     w
 }
 
-/// Element of a big-endian word; `None` at or above the modulus.
+/// The element of a big-endian word; `None` if it is not below the modulus.
 #[must_use]
 pub fn from_word(w: &[u8; 32]) -> Option<Fr> {
     let mut le = *w;
@@ -103,7 +103,8 @@ pub fn from_word(w: &[u8; 32]) -> Option<Fr> {
     Option::from(Fr::from_repr(le))
 }
 
-/// The quotient by `X − root`, at the same length (the highest coefficient becomes 0); the remainder is dropped.
+/// Divides the polynomial by `X − root` and drops the remainder. The length stays the same, so the highest coefficient
+/// becomes 0.
 #[must_use]
 pub fn divide(mut p: Vec<Fr>, root: Fr) -> Vec<Fr> {
     let mut carry = Fr::zero();
@@ -131,7 +132,7 @@ pub fn point_bytes(p: &G1Affine) -> Option<[u8; 64]> {
     Some(out)
 }
 
-/// The point of `x‖y`; `None` off the curve or with a coordinate at or above the modulus.
+/// The point encoded as `x‖y`; `None` if it is off the curve or a coordinate is not below the modulus.
 #[must_use]
 pub fn point_from_bytes(bytes: &[u8; 64]) -> Option<G1Affine> {
     let coordinate = |half: &[u8]| {
@@ -162,7 +163,7 @@ mod tests {
         for n in [0, 1, 63, 64, 255, 256, 257, 511, 512, 600] {
             assert_eq!(two_to(n), Fr::from(2).pow_vartime([u64::from(n)]), "2^{n}");
         }
-        // beyond the modulus, up to the largest
+        // above the modulus, up to the largest
         for v in [U256::ONE << 254, U256::MAX - 1, U256::MAX] {
             let (hi, lo) = v.into_words();
             assert_eq!(from_u256(&v), Fr::from_u128(hi) * two_to(128) + Fr::from_u128(lo));

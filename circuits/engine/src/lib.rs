@@ -1,15 +1,16 @@
-//! The proof system: PLONK with custom gates over KZG on BN254. It takes any constraint system, and knows no statement.
+//! The proof system: PLONK with custom gates over KZG on BN254. It works for any constraint system and contains no
+//! statement.
 //!
-//! | module | holds |
+//! | module | contents |
 //! |---|---|
-//! | [`plonk`] | the prover: from a verifying key, fixed columns and a witness to the bytes of a proof |
+//! | [`plonk`] | the prover: turns a verifying key, fixed columns and a witness into a proof |
 //! | [`column`] | a column whose commitment is known before the proof |
-//! | [`proof`] | a proof with its public inputs; halo2's own verdict on it |
-//! | [`msm`] | sums of points by scalars |
+//! | [`proof`] | a proof with its public inputs; verification with halo2 |
+//! | [`msm`] | multi-scalar multiplication |
 //! | [`transcript`] | Fiat–Shamir: Keccak over words |
 //! | [`field`] | conversions of field elements and points |
-//! | [`srs`] | the structured reference string: ceremonies, files, checks |
-//! | [`checksummed`] | files that are written whole or not at all, and read back only if undamaged |
+//! | [`srs`] | the structured reference string: ceremony files, files, checks |
+//! | [`checksummed`] | files written atomically and checked for damage on reading |
 
 pub mod checksummed;
 pub mod column;

@@ -1,12 +1,12 @@
-//! Sums of points by scalars, `Σ s_i·P_i`, over BN254's G1: about half of a proof's time.
+//! Multi-scalar multiplication, `Σ s_i·P_i`, over BN254's G1: about half of the time of a proof.
 //!
-//! Pippenger's buckets with three savings. Scalars are split by the curve's endomorphism `λ(x, y) = (βx, y)` into two of half
-//! the length (Gallant, Lambert and Vanstone, CRYPTO 2001), so that there are half as many windows. Digits are signed: half
-//! as many buckets. And all additions within buckets are made in affine coordinates, many at a time with one inversion
-//! ([`tribute_simd::group_sums`]).
+//! Pippenger's buckets with three optimisations. The curve's endomorphism `λ(x, y) = (βx, y)` splits each scalar into
+//! two of half the length (Gallant, Lambert and Vanstone, CRYPTO 2001), which halves the number of windows. Digits are
+//! signed, which halves the number of buckets. And all additions within buckets are in affine coordinates, many sharing
+//! one inversion ([`tribute_simd::group_sums`]).
 //!
-//! A digit that is 0 costs nothing: columns of small values, of either sign, are cheap. So the time of a proof shows roughly
-//! how many cells are 0 or small.
+//! A zero digit costs nothing, so columns of small values of either sign are cheap. Consequently, the time of a proof
+//! reveals roughly how many cells are 0 or small.
 
 use std::ops::Range;
 
@@ -22,16 +22,16 @@ use crate::field::to_u256;
 /// `Σ scalars_i·bases_i`.
 ///
 /// # Panics
-/// If there are not as many scalars as bases.
+/// If the numbers of scalars and bases differ.
 #[must_use]
 pub fn msm(scalars: &[Fr], bases: &[G1Affine]) -> G1 {
     msm_by(Backend::best(), scalars, bases)
 }
 
-/// [`msm`] by the code of one's choice, all with the same result.
+/// [`msm`] with a given backend; all backends give the same result.
 ///
 /// # Panics
-/// If there are not as many scalars as bases.
+/// If the numbers of scalars and bases differ.
 #[must_use]
 pub fn msm_by(backend: Backend, scalars: &[Fr], bases: &[G1Affine]) -> G1 {
     assert_eq!(scalars.len(), bases.len(), "one scalar to a base");
@@ -54,34 +54,36 @@ pub fn msm_by(backend: Backend, scalars: &[Fr], bases: &[G1Affine]) -> G1 {
     sums.into_iter().rev().fold(G1::identity(), |sum, window| (0..windows.bits).fold(sum, |s, _| s.double()) + window)
 }
 
-/// Bits of a half scalar's magnitude, and one for the carry of signed digits.
+/// Bits of a half scalar's magnitude, plus one for the carry of signed digits.
 const HALF_BITS: u32 = 128;
 
-/// Bits of a digit: windows times what a window adds, points into buckets and buckets into rows and columns.
+/// Bits of a digit. Minimises the number of windows times the additions per window: points into buckets, then buckets
+/// into rows and columns.
 fn window_bits(halves: usize) -> u32 {
     (2..=15).min_by_key(|bits| HALF_BITS.div_ceil(*bits) as usize * (halves + (1 << bits))).unwrap_or(2)
 }
 
-/// Half of a scalar: at even places it multiplies the base, at odd ones its image under the endomorphism.
+/// Half of a scalar. At even positions it multiplies the base, at odd positions the base's image under the
+/// endomorphism.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Half {
     magnitude: u128,
     negative: bool,
 }
 
-/// How halves are cut into signed digits, in `(−2^(bits−1), 2^(bits−1)]`.
+/// How halves are split into signed digits, in `(−2^(bits−1), 2^(bits−1)]`.
 struct Windows {
     bits: u32,
     count: u32,
-    /// `2^(bits−1) − 1` in every window but the last. The digits of a magnitude are those of its sum with this, each less what
-    /// was added there.
+    /// `2^(bits−1) − 1` in every window but the last. To get a magnitude's signed digits, add this offset, take the
+    /// unsigned digits and subtract from each what was added to it.
     offset: u128,
 }
 
 impl Windows {
-    /// Of `bits` bits, for magnitudes below `2^longest`, which is at most `2^127`.
+    /// Windows of `bits` bits, for magnitudes below `2^longest`, which is at most `2^127`.
     fn new(bits: u32, longest: u32) -> Self {
-        // the last digit has a carry of its own
+        // the last digit absorbs the carry, so it needs one more bit
         let count = (longest + 1).div_ceil(bits);
         let offset = (0..count - 1).fold(0, |sum, i| sum | ((1 << (bits - 1)) - 1) << (bits * i));
         Windows { bits, count, offset }
@@ -98,7 +100,7 @@ impl Windows {
         }
     }
 
-    /// The sums of the points with each digit at one window, those of −d subtracted from those of d.
+    /// For each digit d of a window, the sum of the points with digit d minus the sum of those with digit −d.
     fn buckets(&self, backend: Backend, halves: &[Half], points: &Points, window: u32) -> Points {
         let digits: Vec<i32> = halves.iter().map(|half| self.digit(half, window)).collect();
         let mut counts = vec![0u32; (1 << (self.bits - 1)) + 1];
@@ -122,8 +124,8 @@ impl Windows {
     }
 }
 
-/// `s = k₁ + λk₂` with magnitudes below 2^127: s, or −s if that is the smaller integer, minus the lattice vectors next below
-/// it. The lattice is that of all `(a, b)` with `a + λb = 0`; its short vectors are `(A₁, −B₁)` and `(A₂, A₁)`.
+/// `s = k₁ + λk₂` with magnitudes below 2^127: s, or −s if that is the smaller integer, minus the lattice vectors next
+/// below it. The lattice is that of all `(a, b)` with `a + λb = 0`; its short vectors are `(A₁, −B₁)` and `(A₂, A₁)`.
 /// With `c₁ = ⌊A₁s/r⌋` and `c₂ = ⌊B₁s/r⌋`, off by less than 1 + 2^-3, `k₁` is in [0, 1.125·(A₁ + A₂)) and `k₂` in
 /// `(−1.125·B₁, 1.125·A₁)`. A small s stays as it is: both `c` are 0.
 fn split(s: &Fr) -> [Half; 2] {
@@ -149,7 +151,7 @@ fn split(s: &Fr) -> [Half; 2] {
     [Half { magnitude: k1, negative }, Half { magnitude: k2.unsigned_abs(), negative: negative != (k2 < 0) }]
 }
 
-/// `⌊a·b / 2^256⌋`, which is below 2^128 for a below r/2 and b below 2^130.
+/// `⌊a·b / 2^256⌋`, which is below 2^128 if a is below r/2 and b is below 2^130.
 fn high(a: &[u64; 4], b: &[u64; 3]) -> u128 {
     let mut out = [0u64; 7];
     for (i, x) in a.iter().enumerate() {
@@ -163,17 +165,17 @@ fn high(a: &[u64; 4], b: &[u64; 3]) -> u128 {
     u128::from(out[4]) | u128::from(out[5]) << 64
 }
 
-/// Points of a set up to which `Σ i·point_i` is added up one by one.
+/// Up to this many points per set, `Σ i·point_i` is summed one by one.
 const FEW: usize = 16;
 
-/// Sets of points in rows: with `i = row·2^bits + column`, `Σ i·point_i` is `2^bits·Σ row·(sum of the row) +
-/// Σ column·(sum of the column)`.
+/// Sets of points arranged in a grid: with `i = row·2^bits + column`, `Σ i·point_i` is
+/// `2^bits·Σ row·(sum of the row) + Σ column·(sum of the column)`.
 struct Grid {
-    /// log2 of the columns.
+    /// log2 of the number of columns.
     bits: u32,
     /// Sums of rows and columns.
     sums: Points,
-    /// Where they are: of each set the rows, then the columns.
+    /// Ranges of `sums`: for each set its rows, then its columns.
     sets: Vec<Range<usize>>,
 }
 
@@ -199,7 +201,7 @@ impl Grid {
         Grid { bits, sums: group_sums(backend, points, &terms, &counts), sets: grid_sets }
     }
 
-    /// One grid of all sets, in order; all grids have sets of the same size.
+    /// Joins the grids of all sets, in order; all grids must have sets of the same size.
     fn join(grids: Vec<Grid>) -> Grid {
         let bits = grids.first().map_or(0, |g| g.bits);
         let (mut start, mut sets) = (0, Vec::new());
@@ -225,7 +227,7 @@ fn weighted_sums(backend: Backend, points: &Points, sets: &[Range<usize>]) -> Ve
     }
     let points: Vec<&G1Affine> = points.iter().collect();
     let sum = |set: &Range<usize>| {
-        // the sum of all sums of the last points
+        // the sum of the suffix sums
         let last_points = points[set.clone()].iter().skip(1).rev();
         let (_, sum) = last_points.fold((G1::identity(), G1::identity()), |(last, sum), p| {
             let last = last + *p;
@@ -282,7 +284,7 @@ mod tests {
             assert!(k1.magnitude < 1 << 127 && k2.magnitude < 1 << 127, "{s:?}");
             assert_eq!(value(&k1) + Fr::ZETA.square() * value(&k2), s);
             for (half, bits) in [&k1, &k2].into_iter().flat_map(|half| [2, 4, 5, 8, 13, 15].map(|bits| (half, bits))) {
-                // as many windows as this magnitude takes, and as any
+                // with as few windows as this magnitude needs, and with the maximum
                 for longest in [u128::BITS - half.magnitude.leading_zeros(), 127] {
                     let windows = Windows::new(bits, longest);
                     let digits = (0..windows.count).map(|w| windows.digit(half, w));
@@ -317,7 +319,7 @@ mod tests {
         check(&edges, &bases);
     }
 
-    /// As many buckets as a window of 15 bits has: rows and columns are summed by rows and columns again.
+    /// As many buckets as a window of 15 bits has, so that rows and columns are again summed by rows and columns.
     #[test]
     fn weighted_sums_of_many_buckets() {
         for n in [1, 16, 17, 128, 129, 16_385] {
@@ -335,7 +337,7 @@ mod tests {
         }
     }
 
-    /// Buckets in which points meet themselves, their opposites and the identity.
+    /// Buckets in which points are added to themselves, their opposites and the identity.
     #[test]
     fn points_that_meet_themselves_and_their_opposites() {
         let g = G1Affine::generator();

@@ -1,4 +1,4 @@
-//! A proof with its public inputs, and halo2's own verdict on it.
+//! A proof with its public inputs, and its verification with halo2.
 
 use halo2_proofs::halo2curves::bn256::{Bn256, Fr, G1Affine};
 use halo2_proofs::plonk::{verify_proof, VerifyingKey};
@@ -34,7 +34,7 @@ impl Proof {
     }
 }
 
-/// Verifies with halo2's own verifier. Trailing bytes are refused.
+/// Verifies with halo2's own verifier. Trailing bytes are rejected.
 #[must_use]
 pub fn verify(srs: &Srs, vk: &VerifyingKey<G1Affine>, proof: &Proof) -> bool {
     let mut transcript = Keccak::new(proof.bytes.as_slice());

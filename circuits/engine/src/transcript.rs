@@ -1,8 +1,8 @@
 //! The Fiat–Shamir transcript: Keccak-256 over 32-byte words, cheap in the EVM.
 //!
-//! The state is a byte buffer. Absorbing appends big-endian words (a point is `x‖y`); squeezing hashes the buffer, takes
-//! the digest modulo r as the challenge and the digest as the new buffer. A buffer of just one word is extended by the
-//! byte 1 first, so that two squeezes in a row differ. The same as snark-verifier's EVM transcript.
+//! The state is a byte buffer. Absorbing appends big-endian words (a point is `x‖y`). Squeezing hashes the buffer; the
+//! digest modulo r is the challenge, and the digest becomes the new buffer. If the buffer is just one word, the byte 1
+//! is appended first, so that two squeezes in a row differ. This matches snark-verifier's EVM transcript.
 
 use std::io::{self, Read, Write};
 
@@ -51,13 +51,13 @@ impl<S> Keccak<S> {
     }
 }
 
-/// The next challenge.
+/// Squeezes the next challenge.
 pub(crate) fn squeeze<S>(transcript: &mut Keccak<S>) -> Fr {
     transcript.squeeze_challenge().get_scalar()
 }
 
 fn infinity() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, "the point at infinity cannot stand in a proof")
+    io::Error::new(io::ErrorKind::InvalidData, "a proof cannot contain the point at infinity")
 }
 
 impl<S> Transcript<G1Affine, KeccakChallenge> for Keccak<S> {

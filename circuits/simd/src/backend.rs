@@ -1,25 +1,25 @@
-//! Which code computes.
+//! Backends: which code does the arithmetic.
 
 #[cfg(target_arch = "x86_64")]
 use crate::ifma;
 
-/// The code that computes. All give the same results, bit for bit.
+/// A backend. All backends give the same results, bit for bit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backend(pub(crate) Kind);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Portable,
-    /// On a CPU that was found to have what it takes.
+    /// For CPUs that were found to have the required features.
     #[cfg(target_arch = "x86_64")]
     Ifma(ifma::Cpu),
 }
 
 impl Backend {
-    /// One element at a time, on every CPU.
+    /// One element at a time, on any CPU.
     pub const PORTABLE: Backend = Backend(Kind::Portable);
 
-    /// Eight elements at a time where this CPU has AVX-512 with IFMA, otherwise [`Self::PORTABLE`].
+    /// Eight elements at a time if this CPU has AVX-512 with IFMA, otherwise [`Self::PORTABLE`].
     #[must_use]
     #[inline]
     pub fn best() -> Backend {
@@ -30,7 +30,7 @@ impl Backend {
         Self::PORTABLE
     }
 
-    /// All that this CPU can run, the best one last: tests compare them.
+    /// All backends that this CPU can run, the best one last; tests compare them.
     #[must_use]
     pub fn all() -> Vec<Backend> {
         let mut all = vec![Self::PORTABLE, Self::best()];

@@ -1,4 +1,4 @@
-//! The FFT over the n-th roots of unity and their cosets, with its roots computed once.
+//! The FFT over the n-th roots of unity and their cosets, with precomputed roots.
 
 use std::sync::Arc;
 
@@ -9,10 +9,11 @@ use crate::backend::{Backend, Kind};
 #[cfg(target_arch = "x86_64")]
 use crate::ifma;
 
-/// Values up to which a transform goes level by level; a longer one does each half for itself first, which fits the cache.
+/// Up to this many values, a transform proceeds level by level; a longer one first transforms each half on its own, so
+/// that the work fits the cache.
 const BLOCK: usize = 1 << 12;
 
-/// From coefficients to the values on one coset.
+/// A transform from coefficients to the values on one coset.
 #[derive(Debug)]
 pub struct Fft(Table);
 
@@ -24,11 +25,11 @@ enum Table {
 }
 
 impl Fft {
-    /// Of `2^k` coefficients, to their values at `shift·omega^i`; `omega` has order `2^k`.
+    /// A transform of `2^k` coefficients to their values at `shift·omega^i`, where `omega` has order `2^k`.
     #[must_use]
     pub fn new(backend: Backend, k: u32, omega: Fr, shift: Fr) -> Self {
-        // level by level: at `half + i` is, for i below half = 1, 2, 4, …, n/2, the i-th power of the root of order
-        // 2·half, times the shift of that level, whose polynomials are in X^(n/(2·half))
+        // level by level: for half = 1, 2, 4, …, n/2 and i below half, position `half + i` holds the i-th power of the
+        // root of order 2·half, times the shift of that level, whose polynomials are in X^(n/(2·half))
         let n = 1usize << k;
         let mut roots = vec![Fr::ONE; n];
         let (mut half, mut omega, mut shift) = (n / 2, omega, shift);
@@ -46,19 +47,19 @@ impl Fft {
         }
     }
 
-    /// Coefficients to values.
+    /// Transforms coefficients to values, in place.
     ///
     /// # Panics
-    /// If there are not `2^k` of them.
+    /// If there are not `2^k` coefficients.
     pub fn run(&self, values: &mut [Fr]) {
         self.run_scaled(values, None);
     }
 
-    /// Coefficients to values, each times its scale.
+    /// Transforms coefficients to values and multiplies each value by its scale.
     fn run_scaled(&self, values: &mut [Fr], scales: Option<&[Fr]>) {
         match &self.0 {
             Table::Portable(roots) => {
-                assert_eq!(values.len(), roots.len(), "an FFT of another size");
+                assert_eq!(values.len(), roots.len(), "wrong number of values for this FFT");
                 reverse_bits(values);
                 butterflies(values, roots);
                 values.iter_mut().zip(scales.unwrap_or_default()).for_each(|(v, s)| *v *= s);
@@ -69,33 +70,33 @@ impl Fft {
     }
 }
 
-/// From values on one coset to coefficients.
+/// A transform from the values on one coset to coefficients.
 #[derive(Debug)]
 pub struct Interpolation {
-    /// To `n·shift^i` times the coefficients.
+    /// Transforms to `n·shift^i` times the coefficients.
     fft: Arc<Fft>,
     /// `1/(n·shift^i)`.
     scales: Vec<Fr>,
 }
 
 impl Interpolation {
-    /// From the values at `shift·omega^i`, for i below `2^k`.
+    /// A transform from the values at `shift·omega^i`, for i below `2^k`.
     #[must_use]
     pub fn new(backend: Backend, k: u32, omega: Fr, shift: Fr) -> Self {
         let fft = Arc::new(Fft::new(backend, k, inverse(omega), Fr::ONE));
         Interpolation { fft, scales: scales(1 << k, shift) }
     }
 
-    /// The same from another coset, with the same table of roots.
+    /// The transform from another coset, with the same table of roots.
     #[must_use]
     pub fn on(&self, shift: Fr) -> Self {
         Interpolation { fft: self.fft.clone(), scales: scales(self.scales.len(), shift) }
     }
 
-    /// Values to coefficients.
+    /// Transforms values to coefficients, in place.
     ///
     /// # Panics
-    /// If there are not `2^k` of them.
+    /// If there are not `2^k` values.
     pub fn run(&self, values: &mut [Fr]) {
         self.fft.run_scaled(values, Some(&self.scales));
     }
@@ -120,7 +121,7 @@ fn reverse_bits(values: &mut [Fr]) {
     }
 }
 
-/// Decimation in time, radix 2, of values in the order of their reversed bits.
+/// Radix-2 decimation in time, of values in bit-reversed order.
 fn butterflies(values: &mut [Fr], roots: &[Fr]) {
     let n = values.len();
     let mut half = 1;

@@ -1,31 +1,33 @@
-//! Vector arithmetic for BN254: what a prover spends its time on, eight field elements at a time where the CPU can.
+//! Vector arithmetic for BN254: the operations that dominate a prover's time, on eight field elements at a time where
+//! the CPU supports it.
 //!
-//! | file | holds |
+//! | item | contents |
 //! |---|---|
-//! | [`Backend`] | which code computes |
-//! | [`Fft`], [`Interpolation`] | from coefficients to values on a coset and back |
+//! | [`Backend`] | which code does the arithmetic |
+//! | [`Fft`], [`Interpolation`] | transforms between coefficients and values on a coset |
 //! | [`Points`], [`group_sums`] | sums of points of G1 |
 //! | [`Program`] | sums and products of columns, row by row |
 //! | [`add_scaled`], [`evaluate`], [`batch_invert`] | arithmetic over slices |
 //!
-//! Every function takes the [`Backend`] that computes and gives the same result with each, bit for bit: results are
-//! canonical, so there is only one way to write them. The portable code is in the files of the functions, that for CPUs with
+//! Every function takes the [`Backend`] to use and gives the same result with each, bit for bit: results are canonical,
+//! so they have only one representation. The portable code is in the files of the functions, the code for CPUs with
 //! AVX-512 IFMA in `ifma`.
 //!
 //! # Why `unsafe` is sound here
 //!
-//! No other crate of the workspace has any. There are four kinds, each with a comment where it stands:
+//! No other crate of the workspace contains `unsafe`. There are four kinds, each with a comment in place:
 //!
-//! - **Calls of functions for other CPUs.** All are in `ifma/mod.rs`, methods of `Cpu`. A `Cpu` is made only after the CPU
-//!   was seen to have all features that those functions are compiled for, so whoever has one can call them. Within them
-//!   the compiler checks features itself.
-//! - **Loads and stores of registers.** All are in `ifma/lanes.rs`. They take references to whole arrays of the register's
-//!   size, never a pointer and a length; those that need alignment take a type that has it. Everything else works on
-//!   slices, bounds checked.
-//! - **Memory of points.** `points.rs` takes an aligned part of a vector of words as points, which any words are.
-//! - **The library's elements as words.** `raw.rs` checks at compile time that `Fr`, `Fq` and `G1Affine` are what the loads
-//!   take them for. Any words are valid there as far as memory is concerned; that they are below the modulus is a matter of
-//!   right results, which the tests compare.
+//! - **Calls of functions for other CPUs.** All are in `ifma/mod.rs`, in methods of `Cpu`. A `Cpu` is created only
+//!   after checking that the CPU has all features that those functions are compiled for, so whoever has one can call
+//!   them. Within them the compiler checks features itself.
+//! - **Loads and stores of registers.** All are in `ifma/lanes.rs`. They take references to whole arrays of the
+//!   register's size, never a pointer and a length; those that need alignment take a type that has it. Everything else
+//!   works on bounds-checked slices.
+//! - **Memory of points.** `points.rs` treats an aligned part of a vector of words as points, for which any words are
+//!   valid.
+//! - **The library's elements as words.** `raw.rs` checks at compile time that `Fr`, `Fq` and `G1Affine` have the
+//!   representation that the loads assume. Any words are memory-safe there; that they are below the modulus matters
+//!   only for correct results, which the tests compare.
 
 mod backend;
 mod fft;

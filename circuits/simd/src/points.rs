@@ -1,15 +1,15 @@
-//! Points of BN254's G1, and groups of them to be added up.
+//! Points of BN254's G1, and terms that refer to them in sums.
 
 use halo2curves::bn256::{Fq, G1Affine};
 use halo2curves::ff::Field;
 
-/// A point in a cache line of its own: read at random, points of a `Vec<G1Affine>` would touch two.
+/// A point in its own cache line: with random reads, points of a `Vec<G1Affine>` would touch two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C, align(64))]
 pub(crate) struct Point(pub(crate) G1Affine);
 
 impl Point {
-    /// The point at infinity, as the library has it: (0, 0). No other point has x = 0, because 3 is no square.
+    /// The point at infinity in the library's form: (0, 0). No other point has x = 0, because 3 is not a square.
     pub(crate) const IDENTITY: Point = Point(G1Affine { x: Fq::ZERO, y: Fq::ZERO });
 
     #[inline(always)]
@@ -18,21 +18,21 @@ impl Point {
     }
 }
 
-/// Points to take sums of.
+/// Points to be summed.
 ///
-/// Their memory is a vector of words, of which the points start at the first that is aligned for them: memory that is
-/// allocated with an alignment is reused so badly (glibc 2.36) that a process that proves again and again grows by an eighth.
+/// They are stored in a vector of words, starting at the first suitably aligned word. Memory allocated with an
+/// alignment is reused so badly (glibc 2.36) that a process that proves repeatedly would grow by an eighth.
 #[derive(Debug)]
 pub struct Points {
     words: Vec<u64>,
     len: usize,
-    /// Whether one is the point at infinity.
+    /// Whether one of them is the point at infinity.
     #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
     pub(crate) identity: bool,
 }
 
 impl Points {
-    /// `len` points as `write` leaves them; it finds them all at infinity.
+    /// `len` points written by `write`, which finds them all at infinity.
     pub(crate) fn fill(len: usize, write: impl FnOnce(&mut [Point])) -> Points {
         const WORDS: usize = size_of::<Point>() / size_of::<u64>();
         let mut words = vec![0; WORDS * (len + 1)];
@@ -49,19 +49,19 @@ impl Points {
         &unsafe { self.words.align_to::<Point>() }.1[..self.len]
     }
 
-    /// How many.
+    /// Number of points.
     #[must_use]
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether there are none.
+    /// Whether there are no points.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// The points in order.
+    /// The points, in order.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &G1Affine> + ExactSizeIterator {
         self.as_slice().iter().map(|p| &p.0)
     }

@@ -1,16 +1,16 @@
-//! Sums of points, one addition at a time: the portable code, and the only one that takes points at infinity, equal and
-//! opposite ones.
+//! Sums of points, one addition at a time: the portable code, and the only one that handles the point at infinity and
+//! equal or opposite points.
 
 use halo2curves::bn256::{Fq, G1Affine};
 use halo2curves::ff::Field;
 
 use crate::points::{Point, Term};
 
-/// The sum of each group of terms, as [`crate::group_sums`] has it.
+/// The sum of each group of terms, as in [`crate::group_sums`].
 pub(crate) fn group_sums(points: &[Point], terms: &[Term], counts: &[u32]) -> Vec<G1Affine> {
     let point = |term: &Term| {
         let p = points[term.index()].0;
-        // the point at infinity, (0, 0), stays what it is
+        // the point at infinity, (0, 0), is its own negative
         if term.is_negative() {
             G1Affine { x: p.x, y: -p.y }
         } else {
@@ -20,10 +20,11 @@ pub(crate) fn group_sums(points: &[Point], terms: &[Term], counts: &[u32]) -> Ve
     pairwise(terms.iter().map(point).collect(), counts.to_vec())
 }
 
-/// Additions that share an inversion.
+/// Number of additions that share an inversion.
 const BATCH: usize = 512;
 
-/// The sum of each group; `points` are group after group. Each round adds neighbours of a group in pairs.
+/// The sum of each group; `points` holds the groups one after another. Each round adds pairs of neighbours within a
+/// group.
 fn pairwise(mut points: Vec<G1Affine>, mut counts: Vec<u32>) -> Vec<G1Affine> {
     let mut batch = Batch::default();
     while counts.iter().any(|c| *c > 1) {
@@ -47,19 +48,19 @@ fn pairwise(mut points: Vec<G1Affine>, mut counts: Vec<u32>) -> Vec<G1Affine> {
     counts.iter().map(|c| if *c == 0 { None } else { sums.next() }.unwrap_or(Point::IDENTITY.0)).collect()
 }
 
-/// Sums that are made together.
+/// Sums computed together.
 #[derive(Default)]
 struct Batch {
-    /// Place of a point, and whether it is added to the next one or stays as it is.
+    /// Index of a point, and whether it is added to the next one (true) or copied.
     sums: Vec<(usize, bool)>,
-    /// Slopes' denominators, then their inverses.
+    /// Denominators of the slopes, later their inverses.
     denominators: Vec<Fq>,
-    /// Products of the denominators before.
+    /// For each denominator, the product of all earlier ones.
     products: Vec<Fq>,
 }
 
 impl Batch {
-    /// Writes the sums from `write` on, at or before the places that they are read from. Returns where they end.
+    /// Writes the sums from index `write` on, which never overtakes the reads. Returns the end of the sums.
     fn run(&mut self, points: &mut [G1Affine], mut write: usize) -> usize {
         self.denominators.clear();
         self.products.clear();
@@ -91,7 +92,7 @@ impl Batch {
     }
 }
 
-/// The denominator of the slope through two points; 1 where their sum needs none.
+/// The denominator of the slope through two points; 1 if their sum needs none.
 #[inline(always)]
 fn denominator(p: &G1Affine, q: &G1Affine) -> Fq {
     let d = q.x - p.x;
@@ -101,7 +102,7 @@ fn denominator(p: &G1Affine, q: &G1Affine) -> Fq {
     d
 }
 
-/// `p + q`, with the inverse of their [`denominator`].
+/// `p + q`, given the inverse of their [`denominator`].
 #[inline(always)]
 fn add(p: &G1Affine, q: &G1Affine, inverse: &Fq) -> G1Affine {
     let slope = if p.x == q.x || is_identity(p) || is_identity(q) {
@@ -121,7 +122,7 @@ fn add(p: &G1Affine, q: &G1Affine, inverse: &Fq) -> G1Affine {
     G1Affine { x, y: slope * (p.x - x) - p.y }
 }
 
-/// No point has x = 0: 3 is no square.
+/// No other point has x = 0, because 3 is not a square.
 #[inline(always)]
 fn is_identity(p: &G1Affine) -> bool {
     p.x == Fq::ZERO

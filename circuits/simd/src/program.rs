@@ -1,4 +1,4 @@
-//! Straight-line programs over the rows of columns: the sums and products of gates. What they are, and the portable code.
+//! Straight-line programs over the rows of columns: the sums and products of gates. The types, and the portable code.
 
 use halo2curves::bn256::Fr;
 use halo2curves::ff::Field;
@@ -8,12 +8,12 @@ use halo2curves::ff::Field;
 pub enum Operand {
     /// In row r, the value at `offset + r` of a column.
     Cell {
-        /// Which column.
+        /// Index of the column.
         column: usize,
-        /// Where the column has the value for row 0.
+        /// Index of the column's value for row 0.
         offset: usize,
     },
-    /// The result that a step left last in this slot.
+    /// The last result that a step stored in this slot.
     Slot(usize),
 }
 
@@ -35,21 +35,22 @@ pub enum Step {
     Sum(Combination),
 }
 
-/// Steps, each with the slot that its result goes to (none that it reads), and the results in the end.
+/// Steps, each with the slot for its result (which it must not read), and the combinations that are the program's
+/// results.
 #[derive(Debug)]
 pub struct Program {
     pub(crate) steps: Vec<(usize, Step)>,
     pub(crate) results: Vec<Combination>,
-    /// How many slots there are.
+    /// Number of slots.
     pub(crate) slots: usize,
 }
 
-/// Rows that one step of the portable code handles.
+/// Number of rows that one step of the portable code handles.
 const SLICE: usize = 128;
 
 impl Program {
     /// # Panics
-    /// If a step writes to a slot that it reads: a mistake in the code that assigns slots.
+    /// If a step writes to a slot that it reads: a bug in the code that assigns slots.
     #[must_use]
     pub fn new(steps: Vec<(usize, Step)>, results: Vec<Combination>) -> Self {
         for (slot, step) in &steps {
@@ -63,7 +64,7 @@ impl Program {
         Program { steps, results, slots }
     }
 
-    /// The results on the rows from `start`, as many as `out` has.
+    /// Computes the results on the rows from `start`, as many as `out` has room for.
     pub(crate) fn portable(&self, columns: &[&[Fr]], start: usize, out: &mut [&mut [Fr]]) {
         let len = out.first().map_or(0, |o| o.len());
         let mut buffers = vec![[Fr::ZERO; SLICE]; self.slots];
@@ -71,7 +72,7 @@ impl Program {
             let end = len.min(at + SLICE);
             let rows = Rows { columns, start: start + at, len: end - at };
             for (slot, step) in &self.steps {
-                // out of the way while the others are read
+                // taken out of the list while other buffers are read
                 let mut result = buffers[*slot];
                 rows.step(&buffers, step, &mut result[..end - at]);
                 buffers[*slot] = result;

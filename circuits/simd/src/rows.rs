@@ -1,4 +1,4 @@
-//! Runs programs over many rows at a time, on all threads.
+//! Runs programs over blocks of rows, on all threads.
 
 use halo2curves::bn256::Fr;
 use halo2curves::ff::Field;
@@ -7,11 +7,11 @@ use rayon::prelude::*;
 use crate::backend::{Backend, Kind};
 use crate::program::Program;
 
-/// Rows that one thread does at a time.
+/// Number of rows that a thread processes at a time.
 const PART: usize = 1 << 10;
 
 impl Program {
-    /// The results on rows 0 to `rows`.
+    /// Computes the results on rows 0 to `rows`, exclusive.
     ///
     /// # Panics
     /// If a column is too short.

@@ -28,7 +28,7 @@ pub fn evaluate(backend: Backend, coefficients: &[Fr], x: Fr) -> Fr {
     }
 }
 
-/// Replaces every element by its inverse; zeros stay zero.
+/// Replaces every non-zero element by its inverse; zeros stay zero.
 pub fn batch_invert(backend: Backend, values: &mut [Fr]) {
     match backend.0 {
         Kind::Portable => {

@@ -1,16 +1,16 @@
 //! Committed columns: private columns whose KZG commitments are the same in every proof that uses them.
 //!
-//! PLONK hides an advice column only by random rows at its end, so a commitment that must not change between proofs needs
-//! random rows that do not change. Both the 6 tail rows and the salt rows of a committed column come from ChaCha20 streams
-//! seeded by HKDF from the owner's secret, the SRS, the layout, the role, the content and the column's index:
+//! PLONK hides an advice column only by random rows at its end, so a commitment that must not change between proofs
+//! needs random rows that do not change. Both the 6 tail rows and the salt rows of a committed column come from
+//! ChaCha20 streams seeded by HKDF from the owner's secret, the SRS, the layout, the role, the content and the column's
+//! index:
 //!
-//! - never the same stream for two contents, so equal commitments mean equal content, nor for two SRS, so that no
-//!   polynomial has two commitments with a budget each;
-//! - the salts (1,024 random rows outside every gate, in columns of weights and gradients most rows above the weights
-//!   too) keep a dictionary attack out: without the secret nobody can
-//!   recompute the commitment of a guessed dataset;
-//! - the commitment is computable without proving: [`commit_column`]; the prover takes column and commitment as
-//!   they are.
+//! - No two contents share a stream, so equal commitments mean equal content. No two SRS share one either, so that no
+//!   polynomial has two commitments, each with its own budget.
+//! - The salts (1,024 random rows outside every gate; in columns of weights and gradients, most rows above the weights
+//!   too) prevent a dictionary attack: without the secret, nobody can recompute the commitment to a guessed dataset.
+//! - The commitment is computable without proving, by [`commit_column`]; the prover takes column and commitment
+//!   unchanged.
 
 pub mod opening;
 
@@ -33,7 +33,7 @@ use tribute_engine::column::CommittedColumn;
 use tribute_engine::field::{from_i128, from_i256, point_bytes};
 use tribute_engine::srs::Srs;
 
-/// An owner's secret: whoever has it can prove about the owner's columns. 32 random bytes.
+/// An owner's secret, 32 random bytes. Whoever has it can make proofs about the owner's columns.
 #[derive(Clone)]
 pub struct Secret([u8; 32]);
 
@@ -51,7 +51,7 @@ impl Secret {
         rand_core::RngCore::fill_bytes(&mut rand_core::OsRng, &mut bytes);
         Secret(bytes)
     }
-    /// A restored secret.
+    /// Restores a secret from a backup.
     #[must_use]
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
         Secret(bytes)
@@ -63,7 +63,7 @@ impl Secret {
     }
 }
 
-/// What a committed column holds.
+/// What a committed column contains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// Records: the data columns, then the label column.
@@ -84,10 +84,10 @@ impl Role {
     }
 }
 
-/// What sets a column apart from every other one of the same secret, SRS and layout.
+/// Distinguishes a column from all others with the same secret, SRS and layout.
 #[derive(Clone, Copy, Debug)]
 pub struct ColumnPlace {
-    /// What the group holds.
+    /// The kind of group.
     pub role: Role,
     /// Hash of the group's content.
     pub content: Digest,
@@ -95,10 +95,10 @@ pub struct ColumnPlace {
     pub index: u32,
 }
 
-/// Commits to `body` (rows from 0; shorter is padded with zeros up to the salt rows) under the salts of `place`.
+/// Commits to `body` (rows from 0; zero-padded up to the salt rows) with the salts of `place`.
 ///
 /// # Panics
-/// If the body is longer: its end would be lost under the salts.
+/// If the body overlaps the salt rows.
 #[must_use]
 pub fn commit_column(
     srs: &Srs,
@@ -115,7 +115,7 @@ pub fn commit_column(
     commit_rows(srs, layout, secret, place, values)
 }
 
-/// Commits to all usable rows as they are, salts included; only for showing what salts prevent.
+/// Commits to all usable rows unchanged, without adding salts; only for showing what salts prevent.
 #[doc(hidden)]
 #[must_use]
 pub fn commit_rows(
@@ -148,7 +148,7 @@ fn stream(srs: &Srs, layout: &Layout, secret: &Secret, place: &ColumnPlace, labe
 /// Committed columns that belong together: a shard's data and labels, a weight vector, a gradient.
 #[derive(Clone, Debug)]
 pub struct CommittedGroup {
-    /// In the order in which they stand in proofs.
+    /// In proof order.
     pub columns: Vec<Arc<CommittedColumn>>,
 }
 
@@ -169,7 +169,7 @@ impl CommittedGroup {
 /// Commits to a shard: `A` data columns, then the label column.
 ///
 /// # Errors
-/// [`HeadError`] where the records do not fit one shard of the layout.
+/// [`HeadError`] if the records do not fit one shard of the layout.
 pub fn commit_records(
     srs: &Srs,
     layout: &Layout,
@@ -181,8 +181,8 @@ pub fn commit_records(
     Ok(commit_bodies(srs, layout, secret, Role::Records, &content, record_bodies(layout, records)))
 }
 
-/// Rows of a shard's data columns and label column, up to the salts. Records that do not fit, which
-/// [`commit_records`] refuses, would stand in rows that are not theirs.
+/// Rows of a shard's data columns and label column, up to the salts. Call [`commit_records`] to check that the records
+/// fit: records that do not would end up in the wrong rows.
 #[must_use]
 pub fn record_bodies(layout: &Layout, records: &Records) -> Vec<Vec<Fr>> {
     let (a, r) = (layout.columns(), layout.record_rows());
@@ -204,7 +204,7 @@ pub fn record_bodies(layout: &Layout, records: &Records) -> Vec<Vec<Fr>> {
 /// Commits to weights: one column.
 ///
 /// # Panics
-/// If there are not as many as the layout has.
+/// If their number differs from the layout's.
 #[must_use]
 pub fn commit_weights(srs: &Srs, layout: &Layout, secret: &Secret, weights: &Weights) -> CommittedGroup {
     let bytes: Vec<u8> = weights.values().iter().flat_map(|w| w.to_be_bytes()).collect();
@@ -213,11 +213,11 @@ pub fn commit_weights(srs: &Srs, layout: &Layout, secret: &Secret, weights: &Wei
     commit_weight_rows(srs, layout, secret, &place, values)
 }
 
-/// Commits to a gradient: one column. `about` names what it is the gradient of (shard and weights digests), so that two
-/// gradients of equal value still get streams of their own.
+/// Commits to a gradient: one column. `about` identifies what it is the gradient of (shard and weights digests), so
+/// that two gradients with equal values still get separate streams.
 ///
 /// # Panics
-/// If it has not as many entries as the layout has weights.
+/// If the number of entries differs from the layout's number of weights.
 #[must_use]
 pub fn commit_gradient(
     srs: &Srs,
@@ -232,11 +232,11 @@ pub fn commit_gradient(
     commit_weight_rows(srs, layout, secret, &place, gradient.iter().map(from_i256))
 }
 
-/// The sum of committed gradients: values, salts and tails added up row by row, and so the commitment. An opening of the
-/// sum is a functional of every summand: it is charged to each of them.
+/// The sum of committed gradients: values, salts and tails are added row by row, and the commitments with them. An
+/// opening of the sum is a functional of every summand, so it counts against the opening budget of each.
 ///
 /// # Panics
-/// If there are none, or they are not one column each of the same rows.
+/// If there are none, or if they are not single columns with the same number of rows.
 #[must_use]
 pub fn sum_gradients<'a>(gradients: impl IntoIterator<Item = &'a CommittedGroup>) -> CommittedGroup {
     let mut sum: Option<(Vec<Fr>, G1)> = None;
@@ -255,8 +255,8 @@ pub fn sum_gradients<'a>(gradients: impl IntoIterator<Item = &'a CommittedGroup>
     CommittedGroup { columns: vec![Arc::new(CommittedColumn { values, point: point.to_affine() })] }
 }
 
-/// A column body with `values` in the weights' rows and salts above them, from [`Layout::weights_salt_start`]: circuits read
-/// these columns in the weights' rows only, and every salt hides one opening.
+/// A column body with `values` in the weights' rows and salts above them, from [`Layout::weights_salt_start`] on.
+/// Circuits read these columns only in the weights' rows, and every salt hides one opening.
 fn weight_rows(
     srs: &Srs,
     layout: &Layout,

@@ -11,14 +11,14 @@
 //! # Soundness
 //!
 //! `b_u = B_u − B_{u+1}` is boolean, and B is 0 above and below the class rows but 1 on the first one where there is an
-//! answer: b is one-hot, its place the answer. The answer's limbs are 0 (`b·t = 0`), so m is its logit. Every `t_u` is a sum
-//! of range-checked limbs, so `m − z_u − B_{u+1} ≥ 0` as an integer: `z_u ≤ m`, and `z_u < m` for u below the answer, where
-//! `B_{u+1} = 1`.
+//! answer: b is one-hot, and its position is the answer. The answer's limbs are 0 (`b·t = 0`), so m is its logit. Every
+//! `t_u` is a sum of range-checked limbs, so `m − z_u − B_{u+1} ≥ 0` as an integer: `z_u ≤ m`, and `z_u < m` for u
+//! below the answer, where `B_{u+1} = 1`.
 //!
 //! # Assumptions
 //!
 //! The caller looks the limbs up below `2^bits`, proves that the logits are those of the committed weights (see
-//! [`super::product`]), and knows that a difference of two of them stays below `2^`[`DIFFERENCE_BITS`].
+//! [`super::product`]), and ensures that the difference of two logits stays below `2^`[`DIFFERENCE_BITS`].
 
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::Field;
@@ -28,10 +28,10 @@ use tribute_engine::field::{from_i128, two_to};
 
 use super::argument::{limbs, small, Gates, Query};
 
-/// Bits that a difference of two logits may need: `|z| < 2^37·(256·2^s + 255·d) ≤ 2^55` for every layout.
+/// Bits that the difference of two logits may need: `|z| < 2^37·(256·2^s + 255·d) ≤ 2^55` for every layout.
 pub const DIFFERENCE_BITS: u32 = 56;
 
-/// Limbs of a difference.
+/// Number of limbs of a difference.
 #[must_use]
 pub fn difference_limbs(layout: &Layout) -> usize {
     DIFFERENCE_BITS.div_ceil(layout.limb_bits()) as usize
@@ -46,20 +46,20 @@ pub(crate) struct ArgMax {
     pub(crate) limb_bits: u32,
 }
 
-/// An expression of the circuit around the arg max.
+/// An expression provided by the surrounding circuit.
 type Part<'a> = &'a dyn Fn(&mut VirtualCells<'_, Fr>) -> Expression<Fr>;
 
-/// Where the class rows are, and which names the gates have that say so.
+/// The position of the class rows, with the names of the gates that depend on it.
 pub(crate) struct Place<'a> {
     /// Class rows.
     pub(crate) q_class: Column<Fixed>,
     /// The row above the first class row.
     pub(crate) q_above: Column<Fixed>,
-    /// On the row above: how many answers there are, 0 or 1.
+    /// On the row above: the number of answers, 0 or 1.
     pub(crate) answers: (&'static str, Part<'a>),
-    /// Not 0 on rows of which `suffix` must be 0: all but class rows and those where the column holds something else.
+    /// Non-zero on rows where `suffix` must be 0: all but class rows and rows where the column holds something else.
     pub(crate) idle: (&'static str, Part<'a>),
-    /// Not 0 on rows whose next row must have the same `best`.
+    /// Non-zero on rows whose next row must have the same `best`.
     pub(crate) joined: (&'static str, Part<'a>),
 }
 
@@ -80,7 +80,7 @@ impl ArgMax {
         c.cur(self.suffix) - c.next(self.suffix)
     }
 
-    /// One-hot answer with the largest logit.
+    /// Gates for the one-hot answer with the largest logit.
     pub(crate) fn gates(&self, gates: &mut Gates<'_>, place: &Place<'_>) {
         gates.add("one-hot: b(b − 1) = 0 with b = B − B'", |c| {
             let b = self.chosen(c);
@@ -98,8 +98,8 @@ impl ArgMax {
     }
 }
 
-/// `t` in limbs, lowest first. A negative one, which no honest witness has, stands in the first limb, where no range check
-/// takes it.
+/// Limbs of `t`, lowest first. A negative `t`, which no honest witness has, is put whole into the first limb, where
+/// every range check rejects it.
 pub(crate) fn gap_limbs(gap: i64, limbs: usize, bits: u32) -> impl Iterator<Item = Fr> {
     let whole = u64::try_from(gap);
     (0..limbs as u32).map(move |i| match whole {
@@ -109,7 +109,7 @@ pub(crate) fn gap_limbs(gap: i64, limbs: usize, bits: u32) -> impl Iterator<Item
     })
 }
 
-/// Logit of a class row, as [`ArgMax::logit`] computes it: from its limbs, `m` and the `B` of the row below.
+/// Logit of a class row, computed like [`ArgMax::logit`] from its limbs, `m` and the `B` of the row below.
 pub(crate) fn logit(limbs: impl DoubleEndedIterator<Item = Fr>, bits: u32, best: Fr, below: Fr) -> Fr {
     let base = two_to(bits);
     best - limbs.rev().fold(Fr::ZERO, |sum, limb| sum * base + limb) - below

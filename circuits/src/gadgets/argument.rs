@@ -1,4 +1,4 @@
-//! What every circuit needs around its gates: named gates, selectors as fixed columns, columns assigned phase by phase.
+//! Basic tools for every circuit: named gates, selectors as fixed columns, columns assigned phase by phase.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,24 +9,24 @@ use halo2_proofs::halo2curves::ff::Field;
 use halo2_proofs::plonk::{Advice, Challenge, Column, ConstraintSystem, Expression, Fixed, VirtualCells};
 use halo2_proofs::poly::Rotation;
 
-/// A constraint system that gates are added to by name, one polynomial each. Where several have one name, the second is
-/// called `name #2`, the third `name #3`. A gate in `omit` is left out: only tests do that, to show that a forgery passes
-/// once its gate is gone.
+/// A constraint system to which gates are added by name, one polynomial each. If several gates share a name, the second
+/// is called `name #2`, the third `name #3`. Gates listed in `omit` are not added; only tests omit gates, to show that
+/// a forgery then passes.
 #[derive(Debug)]
 pub struct Gates<'a> {
     /// halo2's constraint system.
     pub meta: &'a mut ConstraintSystem<Fr>,
     omit: &'a [String],
-    /// How many of a name were added or left out.
+    /// For each name, the number of gates added or omitted.
     seen: HashMap<&'static str, usize>,
 }
 
 impl<'a> Gates<'a> {
-    /// Gates added to `meta`, without those in `omit`.
+    /// A wrapper that adds gates to `meta`, except those in `omit`.
     pub fn new(meta: &'a mut ConstraintSystem<Fr>, omit: &'a [String]) -> Self {
         Gates { meta, omit, seen: HashMap::new() }
     }
-    /// Adds one polynomial that must vanish on every row, the tail rows included.
+    /// Adds a polynomial that must vanish on every row, including the tail rows.
     pub fn add(&mut self, name: &'static str, polynomial: impl FnOnce(&mut VirtualCells<'_, Fr>) -> Expression<Fr>) {
         let seen = self.seen.entry(name).or_default();
         *seen += 1;
@@ -37,13 +37,13 @@ impl<'a> Gates<'a> {
     }
 }
 
-/// Short forms for queries.
+/// Shorthands for queries.
 pub trait Query {
-    /// A fixed column at this row.
+    /// A fixed column at the current row.
     fn fixed(&mut self, column: Column<Fixed>) -> Expression<Fr>;
     /// A fixed column at the next row.
     fn fixed_next(&mut self, column: Column<Fixed>) -> Expression<Fr>;
-    /// An advice column at this row.
+    /// An advice column at the current row.
     fn cur(&mut self, column: Column<Advice>) -> Expression<Fr>;
     /// An advice column at the next row.
     fn next(&mut self, column: Column<Advice>) -> Expression<Fr>;
@@ -102,6 +102,6 @@ pub fn select(region: &mut Region<'_, Fr>, column: Column<Fixed>, rows: impl Int
     }
 }
 
-/// Changes the fresh columns of a phase before they are committed; tests forge with it. Arguments: the phase, its columns,
-/// the challenges so far.
+/// Changes the fresh columns of a phase before they are committed; tests use it for forgeries. Arguments: the phase,
+/// its columns, the challenges so far.
 pub type Forge = Arc<dyn Fn(u8, &mut [Vec<Fr>], &[Fr]) + Send + Sync>;

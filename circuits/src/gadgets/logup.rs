@@ -9,7 +9,7 @@
 //! | column | phase | holds |
 //! |---|---|---|
 //! | `multiplicity` | 1 | how often this table row is looked up |
-//! | `helpers[i]` | 2 | `Σ s/d` of up to three inputs, or as many as the circuit chooses: k of them take degree k + 2; `d = β − (v₀ + θv₁ + θ²v₂ + …)` |
+//! | `helpers[i]` | 2 | `Σ s/d` of up to three inputs, or as many as the circuit chooses: k inputs need degree k + 2; `d = β − (v₀ + θv₁ + θ²v₂ + …)` |
 //! | `sum` | 2 | running sum of helpers and of up to two inputs without one, minus `m/(β − t)` |
 //!
 //! # Gates (`q_use` is 1 on every gate row but the last)
@@ -21,20 +21,22 @@
 //! # Soundness
 //!
 //! Inputs and multiplicities are committed before β and θ exist. With the gates, `Σ_rows Σ s/d = Σ_rows m/(β − t)` as
-//! rational functions of β except with probability about `#cells/r`; poles then agree, so every active tuple's compressed
-//! value is a table value, and by θ the tuple is. Activities and table, too, are fixed or of phase 1. The helper gate is on wherever the sum is: where nothing is looked up
-//! `h·d₁d₂d₃ = 0` makes `h` zero, so no idle row, salt row included, can smuggle a term into the sum. The multiplicity of
-//! a row that no helper uses would only add an unmatched pole.
-//! A fixed row that nobody assigned is the tuple (0, 0, 0): [`LogUp::assign_table`] fills the table to the last gate row.
+//! rational functions of β except with probability about `#cells/r`; poles then agree, so every active tuple's
+//! compressed value is a table value, and by θ the tuple is. Activities and table, too, are fixed or of phase 1. The
+//! helper gate is on wherever the sum is: where nothing is looked up `h·d₁d₂d₃ = 0` makes `h` zero, so no idle row,
+//! including salt rows, can smuggle a term into the sum. The multiplicity of a row that no helper uses would only add
+//! an unmatched pole. A fixed row that is never assigned is the tuple (0, 0, 0): [`LogUp::assign_table`] fills the
+//! table to the last gate row.
 //!
 //! # Not checked
 //!
-//! What an input's cells mean where its activity is 0.
+//! The meaning of an input's cells where its activity is 0.
 //!
 //! # Activities
 //!
-//! Any constants do, not only 1: at a pole stands the sum of the activities of all cells that have this value. As long as
-//! they are positive integers whose sum over the whole circuit is below r, a value outside the table leaves its pole.
+//! Activities may be any constants, not only 1: the coefficient of a pole is the sum of the activities of all cells
+//! with that value. As long as they are positive integers whose sum over the whole circuit is below r, a value outside
+//! the table leaves its pole.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -48,17 +50,17 @@ use tribute_engine::field::batch_invert;
 
 use super::argument::{horner, small, Gates, Query};
 
-/// Inputs that one helper column serves at degree 5; each more is a degree more.
+/// Number of inputs that one helper column serves at degree 5; each additional input adds a degree.
 pub const INPUTS_PER_HELPER: usize = 3;
-/// Inputs that the sum takes by itself at degree 5.
+/// Number of inputs that the sum takes directly at degree 5.
 pub const INPUTS_IN_SUM: usize = 2;
 
-/// One thing looked up: a tuple wherever the activity is 1.
+/// A lookup: a tuple wherever the activity is 1.
 #[derive(Clone, Debug)]
 pub struct Input {
-    /// 0 or 1, or a positive constant: made of fixed columns, or of a phase-1 cell that other gates make boolean.
+    /// 0 or 1, or a positive constant: built from fixed columns, or from a phase-1 cell that other gates make boolean.
     pub active: Expression<Fr>,
-    /// As many values as the table has columns.
+    /// One value per table column.
     pub tuple: Vec<Expression<Fr>>,
 }
 
@@ -72,7 +74,7 @@ pub struct LogUp {
     plan: Plan,
 }
 
-/// Which inputs have helpers: all but the last `inline`, which the sum itself takes.
+/// Which inputs have helpers: all but the last `inline`, which the sum takes directly.
 #[derive(Clone, Copy, Debug)]
 struct Plan {
     inputs: usize,
@@ -81,7 +83,7 @@ struct Plan {
 }
 
 impl Plan {
-    /// As few helpers as `per_helper` inputs to each and up to `inline` in the sum allow.
+    /// The plan with the fewest helpers, given `per_helper` inputs per helper and up to `inline` in the sum.
     fn of(inputs: usize, per_helper: usize, inline: usize) -> Self {
         let helpers = inputs.saturating_sub(inline).div_ceil(per_helper);
         Plan { inputs, per_helper, inline: inputs.saturating_sub(helpers * per_helper) }
@@ -99,8 +101,8 @@ impl Plan {
 pub struct Frame {
     /// 1 on every gate row but the last.
     pub q_use: Column<Fixed>,
-    /// 1 on row 0 and on the last gate row. Public inputs read from the first few rows are 0 at the last: the rows below
-    /// it are the instance column's padding.
+    /// 1 on row 0 and on the last gate row. Public inputs, which are read from the first few rows, are 0 at the last
+    /// gate row: from there, rotations read the instance column's padding.
     pub q_ends: Column<Fixed>,
 }
 
@@ -109,7 +111,7 @@ impl Frame {
     pub fn configure(gates: &mut Gates<'_>) -> Self {
         Frame { q_use: gates.meta.fixed_column(), q_ends: gates.meta.fixed_column() }
     }
-    /// Writes them for [`tribute_core::layout::Layout::gate_rows`] rows.
+    /// Writes the selectors for [`tribute_core::layout::Layout::gate_rows`] rows.
     pub fn assign(&self, region: &mut Region<'_, Fr>, rows: usize) {
         super::argument::select(region, self.q_use, 0..rows - 1);
         super::argument::select(region, self.q_ends, [0, rows - 1]);
@@ -117,8 +119,8 @@ impl Frame {
 }
 
 impl LogUp {
-    /// Adds the argument. `inputs` builds the same inputs at every call. The multiplicity column is allocated here: call
-    /// after the committed columns are.
+    /// Adds the argument. `inputs` must build the same inputs at every call. The multiplicity column is allocated here,
+    /// so call this after allocating the committed columns.
     pub fn configure(
         gates: &mut Gates<'_>,
         frame: Frame,
@@ -132,9 +134,9 @@ impl LogUp {
         Self::configure_table(gates, frame, table, &tuple, plan, build)
     }
 
-    /// [`Self::configure`] for a table that is more than its fixed columns, such as public inputs on some rows: `tuple`
-    /// builds a row's tuple, of degree at most 3. `plan`: how many inputs there are, how many a helper serves, and how many the
-    /// sum may take by itself.
+    /// [`Self::configure`] for a table that is more than its fixed columns, for example with public inputs on some
+    /// rows: `tuple` builds a row's tuple, of degree at most 3. `plan` gives the number of inputs, how many a helper
+    /// serves, and how many the sum may take directly.
     pub fn configure_table(
         gates: &mut Gates<'_>,
         frame: Frame,
@@ -190,7 +192,7 @@ impl LogUp {
         self.multiplicity
     }
 
-    /// Writes the table's fixed columns on the first `rows` rows, repeating its first row where it is shorter.
+    /// Writes the table's fixed columns on the first `rows` rows; if the table is shorter, its first row is repeated.
     pub fn assign_table<const W: usize>(&self, region: &mut Region<'_, Fr>, table: &[[Fr; W]], rows: usize) {
         for row in 0..rows {
             let tuple = table.get(row).unwrap_or(&table[0]);
@@ -257,7 +259,7 @@ impl LogUp {
     }
 }
 
-/// The common denominator of inputs and the numerator of the sum of their fractions; nothing for no inputs.
+/// The common denominator of the inputs and the numerator of the sum of their fractions; `None` for no inputs.
 fn fractions(
     inputs: &[Input],
     beta: &Expression<Fr>,
@@ -274,22 +276,22 @@ fn fractions(
     (product(None), inputs.iter().enumerate().map(numerator).reduce(|a, b| a + b))
 }
 
-/// A table row or a looked-up tuple of the usual width; tables with fewer columns leave the rest 0.
+/// A table row or a looked-up tuple of the usual width. Tables with fewer columns leave the rest 0.
 pub type Tuple = [Fr; 3];
 
-/// All values of so many bits, alone in their tuples.
+/// All values of `bits` bits, each in a tuple of its own.
 #[must_use]
 pub fn range_table(bits: u32) -> Vec<Tuple> {
     (0..1u64 << bits).map(|v| [Fr::from(v), Fr::ZERO, Fr::ZERO]).collect()
 }
 
-/// What a witness looks up.
+/// The lookups of a witness.
 pub struct Lookups<'a, const W: usize = 3> {
     /// Number of inputs, as configured.
     pub inputs: usize,
     /// The tuple that an input looks up on a row; `None` where it is idle.
     pub tuple: &'a (dyn Fn(usize, usize) -> Option<[Fr; W]> + Sync),
-    /// An input's activity on a row, where some are not 1; `None` for those that are.
+    /// An input's activity on a row, if some are not 1; `None` means 1.
     pub weight: Option<&'a (dyn Fn(usize, usize) -> Option<Fr> + Sync)>,
 }
 
@@ -300,8 +302,8 @@ impl<const W: usize> std::fmt::Debug for Lookups<'_, W> {
 }
 
 impl<const W: usize> Lookups<'_, W> {
-    /// How often each table row is looked up (its cells' activities summed) on the first `rows` rows. A tuple that is not in the table counts nowhere:
-    /// its proof will not verify.
+    /// How often each table row is looked up (the sum of its cells' activities) on the first `rows` rows. A tuple that
+    /// is not in the table is not counted, so its proof will not verify.
     #[must_use]
     pub fn multiplicities(&self, table: &[[Fr; W]], rows: usize) -> Vec<Fr> {
         let index: HashMap<[Fr; W], usize> = table.iter().enumerate().rev().map(|(i, t)| (*t, i)).collect();

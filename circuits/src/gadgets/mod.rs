@@ -1,4 +1,4 @@
-//! Parts that several circuits are made of.
+//! Building blocks shared by several circuits.
 
 pub mod argmax;
 pub mod argument;

@@ -2,7 +2,8 @@
 //!
 //! # Region
 //!
-//! Eight S-boxes to a row. `state` is the round's input after the linear layer before it, `x` an S-box input, `output = x⁵`.
+//! Eight S-boxes per row. `state` is the round's input after the preceding linear layer, `x` an S-box input,
+//! `output = x⁵`.
 //!
 //! ```text
 //! row    | state 0..4            | output 0..8                       | constants 0..8  |
@@ -19,12 +20,12 @@
 //! the permutation's input fixes its result. Between two permutations of a sponge (`q_absorb` on the first one's last row)
 //! three lanes are free, the absorbed elements ([`Poseidon2::absorbed`]); the capacity lane is carried by a gate.
 //!
-//! Degree 6, selectors counted. With `x²` in columns of its own it would be 4: eight columns more, which cost more than a
-//! fifth piece of the quotient does.
+//! Degree 6, including selectors. With columns for `x²` the degree would be 4, but eight more columns cost more than
+//! the fifth piece of the quotient.
 //!
 //! # Not checked
 //!
-//! What is absorbed and what the first permutation starts from: the caller's gates.
+//! What is absorbed, and what the first permutation starts from: that is up to the caller's gates.
 
 mod constants;
 
@@ -39,24 +40,24 @@ use super::argument::{select, small, Gates, Query};
 
 /// Width of the state.
 pub const WIDTH: usize = 4;
-/// Elements that a permutation absorbs.
+/// Number of elements that a permutation absorbs.
 pub use tribute_core::receipt::RATE;
-/// Rows of one permutation.
+/// Number of rows of one permutation.
 pub const ROWS: usize = 11;
-/// S-boxes of one row.
+/// Number of S-boxes per row.
 pub const BOXES: usize = 8;
-/// Advice columns: state, outputs.
+/// Number of advice columns: state and outputs.
 pub const COLUMNS: usize = WIDTH + BOXES;
-/// First of the outputs among the columns.
+/// Index of the first output column.
 pub const OUTPUT: usize = WIDTH;
 
-/// Full-round rows before and after the partial ones.
+/// Number of full-round rows before the partial ones, and after them.
 const FULL_ROWS: usize = 2;
 
 /// `state 0..4`, then `output 0..8`.
 type Form = [Fr; WIDTH + BOXES];
 
-/// A row's S-box inputs (constants left out) and its last state, as linear forms of state and outputs.
+/// A row's S-box inputs (without constants) and its last state, as linear forms of state and outputs.
 struct Forms {
     inputs: [Form; BOXES],
     last: [Form; WIDTH],
@@ -93,7 +94,7 @@ fn outer() -> [[Fr; WIDTH]; WIDTH] {
     [[5, 7, 1, 3], [4, 6, 1, 1], [1, 3, 5, 7], [1, 1, 4, 6]].map(|row: [u64; WIDTH]| row.map(Fr::from))
 }
 
-/// Gauss–Jordan; `m` is invertible.
+/// Gauss–Jordan elimination; `m` must be invertible.
 fn invert(mut m: [[Fr; WIDTH]; WIDTH]) -> [[Fr; WIDTH]; WIDTH] {
     let mut inverse: [[Fr; WIDTH]; WIDTH] =
         std::array::from_fn(|i| std::array::from_fn(|j| Fr::from(u64::from(i == j))));
@@ -168,7 +169,7 @@ pub struct Poseidon2 {
     pub q_full: Column<Fixed>,
     /// Rows of eight partial rounds.
     pub q_partial: Column<Fixed>,
-    /// Last rows of permutations that another one follows.
+    /// Last rows of permutations that are followed by another one.
     pub q_absorb: Column<Fixed>,
 }
 
@@ -221,20 +222,20 @@ impl Poseidon2 {
             .unwrap_or_else(|| small(0))
     }
 
-    /// What the state at this row started from, before the first linear layer.
+    /// The state before the first linear layer of the permutation that starts at this row.
     pub fn start(&self, c: &mut VirtualCells<'_, Fr>) -> [Expression<Fr>; WIDTH] {
         let state: Vec<_> = self.state.iter().map(|s| c.cur(*s)).collect();
         before_layer(&state)
     }
 
-    /// On an absorbing row: what is added to the state before the next permutation; the capacity lane is 0 by gate.
+    /// On an absorbing row, what is added to the state before the next permutation; a gate makes the capacity lane 0.
     pub fn absorbed(&self, c: &mut VirtualCells<'_, Fr>) -> [Expression<Fr>; WIDTH] {
         let next: Vec<_> = self.state.iter().map(|s| c.next(*s)).collect();
         let before = before_layer(&next);
         std::array::from_fn(|lane| before[lane].clone() - self.form(c, &PARAMETERS.full.last[lane]))
     }
 
-    /// Writes selectors and constants of `permutations` successive permutations from `row`.
+    /// Writes the selectors and constants of `permutations` successive permutations from `row` on.
     pub fn assign(&self, region: &mut Region<'_, Fr>, row: usize, permutations: usize) {
         for p in 0..permutations {
             let first = row + p * ROWS;
@@ -293,13 +294,13 @@ pub fn permutation_cells(input: [Fr; WIDTH]) -> ([[Fr; COLUMNS]; ROWS], [Fr; WID
     (rows, state)
 }
 
-/// Cells of the sponge over `message`, as [`tribute_core::receipt::sponge`] absorbs it, and its last state.
+/// Cells of the sponge over `message`, as [`tribute_core::receipt::sponge`] absorbs it, and its final state.
 #[must_use]
 pub fn sponge_cells(message: &[Fr]) -> (Vec<[Fr; COLUMNS]>, [Fr; WIDTH]) {
     sponge_cells_from(capacity(message.len()), message)
 }
 
-/// [`sponge_cells`] with another start of the capacity lane.
+/// [`sponge_cells`] with a different initial capacity lane, for tests.
 #[doc(hidden)]
 #[must_use]
 pub fn sponge_cells_from(capacity: Fr, message: &[Fr]) -> (Vec<[Fr; COLUMNS]>, [Fr; WIDTH]) {
@@ -316,8 +317,8 @@ pub fn sponge_cells_from(capacity: Fr, message: &[Fr]) -> (Vec<[Fr; COLUMNS]>, [
     (rows, state)
 }
 
-/// `Σ ρ^i b_i` of a sponge's rows from the bottom up: at each absorption `b_0 + ρ·b_1 + ρ²·b_2 + ρ³·below`, `b_0` left out
-/// at the first. `rows` are the cells of all permutations and the row after the last.
+/// `Σ ρ^i b_i` of a sponge's rows, from the bottom up: at each absorption `b_0 + ρ·b_1 + ρ²·b_2 + ρ³·below`, without
+/// `b_0` at the first one. `rows` holds the cells of all permutations and the row after the last.
 #[must_use]
 pub fn absorbed_sums(rows: &[Vec<Fr>], rho: Fr) -> Vec<Fr> {
     let dot = |m: &[Fr], v: &[Fr]| -> Fr { m.iter().zip(v).map(|(m, x)| m * x).sum() };
@@ -325,7 +326,7 @@ pub fn absorbed_sums(rows: &[Vec<Fr>], rho: Fr) -> Vec<Fr> {
     let mut sums = vec![Fr::ZERO; count];
     let mut below = Fr::ZERO;
     for row in (0..count).rev() {
-        // the state that the absorption ends in, what is subtracted from it, and the first lane that counts
+        // the state after the absorption, what is subtracted from it, and the first lane that counts
         let absorption = if row == 0 {
             Some((&rows[0], [Fr::ZERO; WIDTH], 1))
         } else if (row + 1).is_multiple_of(ROWS) && row + 1 < count {
@@ -350,7 +351,7 @@ pub fn absorbed_sums(rows: &[Vec<Fr>], rho: Fr) -> Vec<Fr> {
     sums
 }
 
-/// The sponge's capacity lane at the start: the message's length.
+/// Initial value of the sponge's capacity lane: the message's length.
 #[must_use]
 pub fn capacity(length: usize) -> Fr {
     Fr::from(length as u64) * tribute_engine::field::two_to(64)

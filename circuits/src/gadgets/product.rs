@@ -1,5 +1,5 @@
-//! `Z = XW` by random sums: the gates that `gradient` and `evaluation` share, and their witness; and the running check and
-//! the sums under σ, which `service` has in common with them.
+//! `Z = XW` by random sums: the gates that `gradient` and `evaluation` share, and their witness. The running check and
+//! the sums under σ are also used by `service`.
 //!
 //! # Columns
 //!
@@ -12,12 +12,13 @@
 //!
 //! # Soundness
 //!
-//! X, W and the cells that make Z are of phase one; σ comes after them, `a` is committed in phase two, κ, τ, α come after
-//! that. [`crate::statements::gradient`]'s head has the argument.
+//! X, W and the cells that determine Z are of phase one; σ comes after them, `a` is committed in phase two, κ, τ, α
+//! come after that. See the module documentation of [`crate::statements::gradient`] for the argument.
 //!
 //! # Assumptions
 //!
-//! The frame's and the rows' selectors are those of the layout; `z` is built of phase-one cells of its class row.
+//! The selectors of the frame and of the rows are those of the layout; `z` is built from phase-one cells of its class
+//! row.
 
 use halo2_proofs::circuit::Region;
 use halo2_proofs::halo2curves::bn256::Fr;
@@ -30,7 +31,7 @@ use tribute_core::layout::Layout;
 use super::argument::{horner, select, small, Gates, Query};
 use super::logup::Frame;
 
-/// Rows by their part in the argument.
+/// Selectors of record rows, by their role in the argument.
 #[derive(Clone, Copy, Debug)]
 pub struct Rows {
     /// Head row of every record.
@@ -54,12 +55,12 @@ impl Rows {
     }
 }
 
-/// Rows of the weights by their part in the argument.
+/// Selectors of weight rows, by their role in the argument.
 #[derive(Clone, Copy, Debug)]
 pub struct WeightRows {
     /// All rows of the weights.
     pub q_w: Column<Fixed>,
-    /// The first of them.
+    /// First row of the weights.
     pub q_w_first: Column<Fixed>,
     /// First row of every block.
     pub q_block: Column<Fixed>,
@@ -78,8 +79,8 @@ impl WeightRows {
     }
 }
 
-/// The running check of `Z = XW`: `r` starts at 0, takes up the logits and features of every record and gives back the
-/// weights of every block, and ends at 0.
+/// The running check of `Z = XW`: `r` starts at 0, adds the logits and features of every record, subtracts the weights
+/// of every block, and ends at 0.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RunningCheck {
     pub(crate) frame: Frame,
@@ -87,13 +88,13 @@ pub(crate) struct RunningCheck {
     pub(crate) q_record: Column<Fixed>,
     /// First row of every block of weights.
     pub(crate) q_block: Column<Fixed>,
-    /// `a_j` on the latter.
+    /// `a_j`, on the first row of block j.
     pub(crate) a: Column<Advice>,
     pub(crate) r: Column<Advice>,
 }
 
 impl RunningCheck {
-    /// `step` is what a record adds to `r`, `weight` what `a_j` multiplies.
+    /// Adds the gates. `step` is what a record adds to `r`, `weight` is the factor of `a_j`.
     pub(crate) fn gates(
         &self,
         gates: &mut Gates<'_>,
@@ -111,8 +112,8 @@ impl RunningCheck {
     }
 }
 
-/// The column of the running check: `step` is what the record that starts on a row adds to `σ·r`, `weight` what `a_j`
-/// multiplies on a block's first row.
+/// The column of the running check. `step` is what the record that starts on a row adds to `σ·r`; `weight` is the
+/// factor of `a_j` on a block's first row.
 pub(crate) fn running_check(
     layout: &Layout,
     sigma: Fr,
@@ -165,13 +166,13 @@ impl Product {
         self.weights.assign(region, layout);
     }
 
-    /// The argument's challenges among those of the proof.
+    /// Picks the argument's challenges out of the proof's.
     pub(crate) fn drawn(&self, challenges: &[Fr]) -> Drawn {
         let at = |c: Challenge| challenges[c.index()];
         Drawn { sigma: at(self.sigma), kappa: at(self.kappa), tau: at(self.tau), alpha: at(self.alpha) }
     }
 
-    /// Features under τ; logits and weights under κ.
+    /// Gates for the sums of features under τ, and of logits and weights under κ.
     pub(crate) fn sums(
         &self,
         gates: &mut Gates<'_>,
@@ -200,7 +201,7 @@ impl Product {
         });
     }
 
-    /// Powers on the weights' rows, and the running check.
+    /// Gates for the powers on the weights' rows, and for the running check.
     pub(crate) fn check(&self, gates: &mut Gates<'_>, classes: usize) {
         let Product { frame, rows, weights, a, xt, zk, r, sigma, kappa, tau, alpha, .. } = *self;
         let WeightRows { q_w, q_w_first, q_block, q_block_end } = weights;
@@ -224,7 +225,7 @@ impl Product {
     }
 }
 
-/// The challenges of one proof.
+/// The argument's challenges in one proof.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Drawn {
     pub(crate) sigma: Fr,
@@ -255,7 +256,7 @@ pub(crate) fn logits(layout: &Layout, committed: &[&[Fr]]) -> Vec<Vec<i64>> {
         .collect()
 }
 
-/// A small signed integer from a committed cell.
+/// Decodes a small signed integer from a committed cell.
 fn signed(x: &Fr) -> i64 {
     let low = |x: &Fr| {
         let repr: [u8; 32] = x.to_repr();
@@ -264,13 +265,13 @@ fn signed(x: &Fr) -> i64 {
     low(x).or_else(|| low(&-x).map(|v| -v)).unwrap_or(0)
 }
 
-/// `a_j = Σ_i σ^(m−1−i) x_ij` at the first row of block j (block 0 the bias), over all record slots.
+/// `a_j = Σ_i σ^(m−1−i) x_ij` at the first row of block j (block 0 is the bias), over all record slots.
 pub(crate) fn sigma_sums(layout: &Layout, committed: &[&[Fr]], sigma: Fr) -> Vec<Fr> {
     let (a, r) = (layout.columns(), layout.record_rows());
     sums_under(layout, sigma, layout.capacity(), |i, j| committed[j % a][i * r + j / a])
 }
 
-/// [`sigma_sums`] over `m` records, `x(i, j)` feature j of record i, wherever it stands.
+/// [`sigma_sums`] over `m` records in any arrangement; `x(i, j)` is feature j of record i.
 pub(crate) fn sums_under(layout: &Layout, sigma: Fr, m: usize, x: impl Fn(usize, usize) -> Fr + Sync) -> Vec<Fr> {
     let block = |j: usize| -> Fr {
         (0..m).fold(Fr::ZERO, |s, i| {
@@ -301,8 +302,8 @@ pub(crate) fn under_kappa(layout: &Layout, kappa: Fr, term: impl Fn(usize) -> Fr
     out
 }
 
-/// The third-phase columns `xt`, `zk`, `r`; `committed` is X, Y, W, `logit` that of a class row as the gates compute it
-/// from the cells.
+/// The third-phase columns `xt`, `zk`, `r`. `committed` is X, Y, W; `logit` gives the logit of a class row as the gates
+/// compute it from the cells.
 pub(crate) fn third_phase(
     layout: &Layout,
     committed: &[&[Fr]],

@@ -15,35 +15,35 @@ use super::synthesis::Synthesis;
 use crate::circuit::ShapeCircuit;
 use crate::error::ProveError;
 
-/// A folder of keys, by shape, SRS and circuit.
+/// A folder of keys, indexed by shape, SRS and circuit.
 #[derive(Clone, Debug)]
 pub struct KeyCache {
     folder: PathBuf,
 }
 
-/// Where keys came from.
+/// Where keys come from.
 #[derive(Debug)]
 pub enum Origin {
     /// Read from the cache.
     Kept,
-    /// Made: the cache did not have them.
+    /// Generated because the cache did not have them.
     Made,
-    /// Made again: the cache's file cannot be used.
+    /// Generated because the cache's file cannot be used.
     Remade(KeyFileError),
 }
 
 impl KeyCache {
-    /// A cache in `folder`, made when something is kept.
+    /// A cache in `folder`, which is created when keys are stored.
     #[must_use]
     pub fn new(folder: &Path) -> Self {
         KeyCache { folder: folder.into() }
     }
 
-    /// The file of a circuit's keys. A circuit that changed has another file, so that two versions of this program do not
-    /// fight over one.
+    /// The path of a circuit's key file. A changed circuit gets another file name, so that two versions of this program
+    /// do not overwrite each other's.
     ///
     /// # Errors
-    /// [`ProveError`] where there is no circuit of this shape.
+    /// [`ProveError`] if there is no circuit of this shape.
     pub fn path(&self, srs: &Srs, shape: &Shape) -> Result<PathBuf, ProveError> {
         Ok(self.path_of(srs, shape, &fingerprint::fingerprint(shape)?))
     }
@@ -53,10 +53,10 @@ impl KeyCache {
         self.folder.join(format!("{}-{}.key", shape.name(), hex::encode(&Sha256::digest(all)[..8])))
     }
 
-    /// The keys of a circuit, read or made. A cache that cannot be written is no reason to fail.
+    /// Reads the keys of a circuit, or generates and stores them. It is not an error if the cache cannot be written.
     ///
     /// # Errors
-    /// [`ProveError`] where there are no keys of this shape.
+    /// [`ProveError`] if there are no keys for this shape.
     pub fn get(&self, srs: &Srs, shape: &Shape) -> Result<(Keys, Origin), ProveError> {
         check_shape(srs, shape)?;
         let circuit = Synthesis::of_shape(shape, &ShapeCircuit::of(shape))?;

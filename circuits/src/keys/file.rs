@@ -1,17 +1,17 @@
-//! Keys in files, and a folder of them.
+//! Keys in files, and the file format.
 //!
-//! Keys follow from the SRS and the circuit alone, so a file of keys is only ever a shortcut: it holds what
-//! [`Keys::generate`] would make, under the circuit's fingerprint, with a checksum over all of it. A file that is damaged, of
-//! another version, for another SRS or another circuit is an error when it is read by name, and made again by
-//! [`KeyCache`](super::KeyCache).
+//! Keys follow from the SRS and the circuit alone, so a key file is only a shortcut: it contains what
+//! [`Keys::generate`] would produce, with the circuit's fingerprint and a checksum over everything. [`Keys::load`]
+//! fails on a file that is damaged, has another version, or is for another SRS or circuit;
+//! [`KeyCache`](super::KeyCache) regenerates such a file.
 //!
 //! ```text
 //! "TRIBKEY1" | SHA-256 of the rest | fingerprint | SRS digest | digest of the shape | digest of the verifying key
 //!            | length u64 | verifying key as halo2 writes it | columns u32 | coefficients of each fixed column, raw
 //! ```
 //!
-//! What a file saves is the commitments to the fixed columns and their transforms. It is trusted as far as its folder: a
-//! proof under wrong fixed polynomials does not verify, and a wrong verifying key gives another circuit id.
+//! A file saves computing the commitments to the fixed columns and their transforms. It is trusted as far as its
+//! folder: a proof under wrong fixed polynomials does not verify, and a wrong verifying key gives another circuit id.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -36,66 +36,66 @@ use crate::error::ProveError;
 
 /// First bytes of the format; the last one is its version.
 const MAGIC: [u8; 8] = *b"TRIBKEY1";
-/// Circuit, SRS, shape and key, 32 bytes each, and the length of the verifying key.
+/// Length of the digests of circuit, SRS, shape and key, 32 bytes each, and of the verifying key's length.
 const FIXED: usize = 4 * 32 + 8;
 
-/// A file of keys that cannot be used.
+/// A key file that cannot be used.
 #[derive(Debug, Error)]
 #[error("keys {path}: {flaw}")]
 pub struct KeyFileError {
     /// The file.
     pub path: String,
-    /// What is wrong with it.
+    /// Why it cannot be used.
     #[source]
     pub flaw: KeyFlaw,
 }
 
-/// What is wrong with a file of keys.
+/// Why a key file cannot be used.
 #[derive(Debug, Error)]
 pub enum KeyFlaw {
     /// Reading or writing failed.
     #[error("{0}")]
     Io(#[from] io::Error),
-    /// Not a file of keys.
-    #[error("starts with {found}: no file of keys (`TRIBKEY1`)")]
+    /// Not a key file.
+    #[error("starts with {found}: not a key file (`TRIBKEY1`)")]
     Unknown {
-        /// First bytes.
+        /// The file's first bytes.
         found: String,
     },
-    /// A format of another version.
-    #[error("is of format version {got}, this program reads version {expected}")]
+    /// An unsupported format version.
+    #[error("has format version {got}; this program reads version {expected}")]
     Version {
-        /// Known.
+        /// The supported version.
         expected: u32,
-        /// Found.
+        /// The file's version.
         got: u32,
     },
-    /// The content does not have the checksum that stands in the file, or does not have the lengths it says.
+    /// The content does not match the checksum or the lengths in the file.
     #[error("is damaged: {what}")]
     Damaged {
-        /// What does not fit.
+        /// What does not match.
         what: &'static str,
     },
-    /// Keys for something else.
-    #[error("is for {what} 0x{got}, 0x{expected} is needed")]
+    /// Keys for another circuit, SRS or shape.
+    #[error("is for {what} 0x{got}; 0x{expected} is needed")]
     Other {
-        /// What it is for.
+        /// What differs: the circuit, the SRS or the shape.
         what: &'static str,
-        /// Needed.
+        /// The digest needed.
         expected: String,
-        /// The file's.
+        /// The file's digest.
         got: String,
     },
-    /// Keys that the circuit's own checks refuse.
+    /// Keys that fail the checks every circuit must pass.
     #[error(transparent)]
     Refused(#[from] ProveError),
 }
 
 impl Keys {
-    /// Writes the keys, whole or not at all.
+    /// Writes the keys atomically.
     ///
     /// # Errors
-    /// [`KeyFileError`] where the file cannot be written.
+    /// [`KeyFileError`] if the file cannot be written.
     pub fn save(&self, srs: &Srs, path: &Path) -> Result<(), KeyFileError> {
         self.write(srs, path).map_err(|source| at(path, source.into()))
     }
@@ -117,10 +117,10 @@ impl Keys {
         checksummed::write(path, &MAGIC, &bytes)
     }
 
-    /// Reads what [`Keys::save`] wrote for this SRS and shape's circuit.
+    /// Reads a file written by [`Keys::save`] for this SRS and this shape's circuit.
     ///
     /// # Errors
-    /// [`KeyFileError`] where the file is none, damaged, or of another version, SRS or circuit.
+    /// [`KeyFileError`] if the file is not a key file, is damaged, or is for another version, SRS or circuit.
     pub fn load(srs: &Srs, shape: &Shape, path: &Path) -> Result<Self, KeyFileError> {
         let load = || {
             check_shape(srs, shape)?;
@@ -129,7 +129,7 @@ impl Keys {
         load().map_err(|flaw| at(path, flaw))
     }
 
-    /// [`Keys::load`] for a shape of the SRS's size, whose circuit has this fingerprint.
+    /// [`Keys::load`] for a shape of the SRS's size whose circuit has this fingerprint.
     pub(super) fn read(srs: &Srs, shape: &Shape, fingerprint: Digest, path: &Path) -> Result<Self, KeyFlaw> {
         let mut bytes = Vec::new();
         File::open(path)?.read_to_end(&mut bytes)?;
@@ -167,7 +167,7 @@ impl Keys {
         let (columns, rows) = (u32::from_le_bytes(*columns) as usize, shape.layout.rows());
         let fits = columns == vk.fixed_commitments().len() && rest.len() == columns.saturating_mul(rows * 32);
         if !fits {
-            return Err(KeyFlaw::Damaged { what: "it has another number of fixed columns than its circuit" });
+            return Err(KeyFlaw::Damaged { what: "its number of fixed columns differs from the circuit's" });
         }
         let column = |bytes: &[u8]| bytes.chunks_exact(32).map(Fr::from_raw_bytes).collect::<Option<Vec<Fr>>>();
         let fixed: Option<Vec<Vec<Fr>>> = rest.par_chunks(rows * 32).map(column).collect();
@@ -180,7 +180,7 @@ pub(super) fn at(path: &Path, flaw: KeyFlaw) -> KeyFileError {
     KeyFileError { path: path.display().to_string(), flaw }
 }
 
-/// Digest of everything that a shape says.
+/// Digest of everything that a shape contains.
 pub(super) fn shape_digest(shape: &Shape) -> Digest {
     Sha256::digest(format!("{shape:?}")).into()
 }

@@ -1,8 +1,8 @@
-//! What a circuit's keys are made from, as one digest: the constraint system and the cells of the fixed columns.
+//! A digest of everything that determines a circuit's keys: the constraint system and the cells of the fixed columns.
 //!
-//! It is computed from the circuit itself, not from its source text: a comment, a name or a file moved does not change it, a
-//! gate, a query, a selector's row or a table's entry does. It takes no multiplication by a point, so that looking for kept
-//! keys costs a fraction of making them.
+//! It is computed from the circuit itself, not from its source text: a change to a comment, a name or a file's location
+//! leaves it unchanged; a change to a gate, a query, a selector's rows or a table's entries does not. It needs no
+//! scalar multiplication, so looking up cached keys costs a fraction of generating them.
 
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::serde::SerdeObject as _;
@@ -18,7 +18,7 @@ use crate::error::ProveError;
 /// The fingerprint of a shape's circuit.
 ///
 /// # Errors
-/// [`ProveError::Keys`] where there are no keys either: the circuit does not fit its rows.
+/// [`ProveError::Keys`] if the circuit does not fit its rows and so has no keys.
 pub fn fingerprint(shape: &Shape) -> Result<Digest, ProveError> {
     Ok(of(&Synthesis::of_shape(shape, &ShapeCircuit::of(shape))?))
 }
@@ -32,9 +32,9 @@ pub(super) fn of(circuit: &Synthesis) -> Digest {
     };
     part(b"tribute.keys.v1");
     part(&circuit.k.to_be_bytes());
-    // everything that halo2 hashes into a verifying key but the commitments
+    // everything that halo2 hashes into a verifying key, except the commitments
     part(format!("{:?}", circuit.cs.pinned()).as_bytes());
-    // of which the circuits here have none
+    // the circuits here have no selectors
     part(&circuit.selectors.iter().flatten().map(|on| u8::from(*on)).collect::<Vec<u8>>());
     let columns: Vec<Digest> = circuit.columns.par_iter().map(|column| column_digest(column)).collect();
     columns.iter().for_each(|column| part(column));
@@ -60,7 +60,8 @@ mod tests {
     use halo2_proofs::plonk::{Circuit, Column, ConstraintSystem, Error, Expression, Fixed};
     use halo2_proofs::poly::Rotation;
 
-    /// One gate, `q·(a − factor·a')`, with `q` 1 on `rows`. `comment` is what a reader sees and a key does not.
+    /// One gate, `q·(a − factor·a')`, with `q` 1 on `rows`. `comment` is visible to readers but must not affect the
+    /// key.
     #[derive(Clone, Default)]
     struct Steps {
         comment: &'static str,

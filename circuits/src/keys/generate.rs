@@ -1,4 +1,4 @@
-//! Keys of a circuit, from the SRS and the shape alone.
+//! Key generation, from the SRS and the shape alone.
 
 use halo2_proofs::halo2curves::bn256::{Fr, G1Affine};
 use halo2_proofs::halo2curves::ff::Field;
@@ -18,8 +18,9 @@ use super::fingerprint;
 use super::synthesis::Synthesis;
 use crate::circuit::ShapeCircuit;
 use crate::error::{ProveError, MAX_DEGREE};
+use crate::statements::service;
 
-/// Keys of one circuit: the verifying key and the fixed columns' polynomials, which is all that the prover takes.
+/// Keys of one circuit: the verifying key and the fixed columns' polynomials. The prover needs nothing else.
 #[derive(Debug)]
 pub struct Keys {
     shape: Shape,
@@ -33,7 +34,7 @@ impl Keys {
     pub fn generate(srs: &Srs, shape: &Shape) -> Result<Self, ProveError> {
         Self::of_circuit(srs, shape, &ShapeCircuit::of(shape))
     }
-    /// [`Self::generate`] for the shape's circuit when it is synthesised already, and its fingerprint known.
+    /// [`Self::generate`] for a circuit that is already synthesised and whose fingerprint is known.
     pub(super) fn of_synthesis(
         srs: &Srs,
         shape: &Shape,
@@ -45,18 +46,18 @@ impl Keys {
         Ok(keys)
     }
     /// The keys of the same circuit without the gates of these names: tests show that a forgery passes once its gate is
-    /// gone.
+    /// omitted.
     ///
     /// # Panics
-    /// If the circuit has no gate of one of the names: what is left out would be nothing.
+    /// If the circuit has no gate with one of the names, so that nothing would be omitted.
     #[doc(hidden)]
     pub fn without_gates(srs: &Srs, shape: &Shape, names: &[&str]) -> Result<Self, ProveError> {
         let keys = Self::unchecked(srs, shape, &ShapeCircuit::without_gates(shape, names))?;
-        // without a gate a column may be left unqueried, so queries are not checked
+        // without a gate, a column may not be queried, so queries are not checked
         check_degree(shape, keys.vk.cs())?;
         Ok(keys)
     }
-    /// [`Self::generate`] for a circuit that is not one of ours: for tests of the checks below.
+    /// [`Self::generate`] for an arbitrary circuit, for tests of the checks below.
     #[doc(hidden)]
     pub fn of_circuit<C: Circuit<Fr>>(srs: &Srs, shape: &Shape, circuit: &C) -> Result<Self, ProveError> {
         let keys = Self::unchecked(srs, shape, circuit)?;
@@ -76,7 +77,7 @@ impl Keys {
         fixed.par_iter_mut().for_each(|values| interpolation.run(values));
         Keys { shape: shape.clone(), fingerprint, vk, fixed }
     }
-    /// Keys made before, once more checked as far as a key can be by itself.
+    /// Keys generated earlier. Repeats the checks that a key allows on its own.
     pub(super) fn from_parts(
         shape: &Shape,
         fingerprint: Digest,
@@ -90,7 +91,7 @@ impl Keys {
     pub(super) fn fingerprint(&self) -> Digest {
         self.fingerprint
     }
-    /// The polynomials of the fixed columns, by coefficients.
+    /// The polynomials of the fixed columns, as coefficients.
     #[must_use]
     pub fn fixed_polynomials(&self) -> &[Vec<Fr>] {
         &self.fixed
@@ -124,7 +125,7 @@ pub fn verifying_key(srs: &Srs, shape: &Shape) -> Result<VerifyingKey<G1Affine>,
     Ok(vk)
 }
 
-/// Digest of a verifying key: everything that the verifier computes with.
+/// Digest of a verifying key: of everything that the verifier computes with.
 #[must_use]
 pub fn key_digest(vk: &VerifyingKey<G1Affine>) -> KeyDigest {
     let mut bytes = word(&vk.transcript_repr()).to_vec();
@@ -150,6 +151,9 @@ pub(super) fn check_shape(srs: &Srs, shape: &Shape) -> Result<(), ProveError> {
     if answers && shape.layout.task() == Task::Real {
         return Err(ProveError::Regression { name: shape.name(), statement: shape.statement.name() });
     }
+    if shape.statement == Statement::Service && service::capacity(&shape.layout) == 0 {
+        return Err(ProveError::ServiceRows { name: shape.name(), k: shape.layout.k() });
+    }
     Ok(())
 }
 
@@ -161,7 +165,7 @@ fn check_system(shape: &Shape, cs: &ConstraintSystem<Fr>) -> Result<(), ProveErr
 fn check_degree(shape: &Shape, cs: &ConstraintSystem<Fr>) -> Result<(), ProveError> {
     let name = || shape.name();
     let degree = cs.gates().iter().flat_map(|g| g.polynomials()).map(|p| p.degree()).max().unwrap_or(0);
-    // `cs.degree()` is capped by an environment variable, and the number of quotient pieces follows it
+    // `cs.degree()` is capped by an environment variable, and it determines the number of quotient pieces
     if degree > MAX_DEGREE || cs.degree() != degree.max(3) {
         return Err(ProveError::Degree { name: name(), degree, counted: cs.degree() });
     }

@@ -1,10 +1,10 @@
-//! Keys: generated, in files, and a folder of them.
+//! Keys: generation, key files and a cache.
 //!
-//! | file | holds |
+//! | file | contents |
 //! |---|---|
-//! | `synthesis` | what a circuit fixes, and the verifying key over it |
-//! | `generate` | keys from the SRS and the shape, and what every circuit is checked for |
-//! | `fingerprint` | what a circuit's keys are made from, as one digest |
+//! | `synthesis` | a circuit's fixed data, and its verifying key |
+//! | `generate` | keys from the SRS and the shape, and the checks on every circuit |
+//! | `fingerprint` | a digest of what determines a circuit's keys |
 //! | `file` | keys in a file |
 //! | `cache` | a folder of key files |
 

@@ -1,7 +1,7 @@
-//! What a circuit fixes: its constraint system, the fixed columns row by row, and halo2's verifying key over them.
+//! A circuit's fixed data: its constraint system, the fixed columns row by row, and halo2's verifying key for them.
 //!
-//! halo2's own key generation gives the same verifying key, but computes much that our prover has no use for: above all
-//! every fixed column on a larger domain.
+//! halo2's own key generation gives the same verifying key, but also computes much that our prover does not need, above
+//! all every fixed column on a larger domain.
 
 use halo2_proofs::circuit::Value;
 use halo2_proofs::halo2curves::bn256::{Fr, G1Affine, G1};
@@ -22,30 +22,30 @@ use tribute_core::shape::Shape;
 
 use crate::error::ProveError;
 
-/// A circuit with everything that it fixes.
+/// A circuit with all its fixed data.
 pub(crate) struct Synthesis {
-    /// log2 of the rows.
+    /// log2 of the number of rows.
     pub(super) k: u32,
     /// Columns, gates, queries.
     pub(super) cs: ConstraintSystem<Fr>,
-    /// Fixed columns, without those that selectors become.
+    /// Fixed columns, without those that selectors turn into.
     pub(super) columns: Vec<Vec<Fr>>,
     /// Selectors, row by row.
     pub(super) selectors: Vec<Vec<bool>>,
 }
 
 impl Synthesis {
-    /// Of a circuit that stands for this shape.
+    /// Synthesises `circuit` as the circuit of `shape`.
     ///
     /// # Errors
     /// [`ProveError::Keys`], with the shape's name.
     pub(super) fn of_shape<C: Circuit<Fr>>(shape: &Shape, circuit: &C) -> Result<Self, ProveError> {
         Self::of(shape.layout.k(), circuit).map_err(|e| ProveError::Keys { name: shape.name(), reason: e.to_string() })
     }
-    /// Of a circuit of `2^k` rows.
+    /// Synthesises a circuit of `2^k` rows.
     ///
     /// # Errors
-    /// Where the circuit's rows do not fit, or it has copy constraints: our prover knows none.
+    /// If the circuit's rows do not fit, or it has copy constraints, which our prover does not support.
     pub(crate) fn of<C: Circuit<Fr>>(k: u32, circuit: &C) -> Result<Self, Error> {
         let n = 1 << k;
         let mut cs = ConstraintSystem::default();
@@ -70,7 +70,8 @@ impl Synthesis {
         Ok(Synthesis { k, cs, columns: fixed.columns, selectors: fixed.selectors })
     }
 
-    /// The verifying key of the circuit and the values of its fixed columns, those of selectors last. `srs` is of its size.
+    /// The verifying key of the circuit and the values of its fixed columns, with those of selectors last. `srs` must
+    /// have the circuit's size.
     pub(crate) fn keys(self, srs: &Srs) -> (VerifyingKey<G1Affine>, Vec<Vec<Fr>>) {
         let domain = EvaluationDomain::new(self.cs.degree() as u32, self.k);
         let (cs, selectors) = self.cs.directly_convert_selectors_to_fixed(self.selectors);
@@ -84,14 +85,14 @@ impl Synthesis {
     }
 }
 
-/// Fixed columns while a circuit writes them; everything else that it does is ignored.
+/// Collects the fixed columns that a circuit writes and ignores everything else it does.
 struct FixedColumns {
     k: u32,
-    /// Rows before the tail.
+    /// Number of rows before the tail.
     usable: usize,
     columns: Vec<Vec<Fr>>,
     selectors: Vec<Vec<bool>>,
-    /// Whether a value went to a cell that does not exist.
+    /// Whether a value was written to a cell that does not exist.
     outside: bool,
 }
 
@@ -126,7 +127,7 @@ impl Assignment<Fr> for FixedColumns {
         Ok(())
     }
 
-    /// Only columns with copy constraints have copies.
+    /// Treats a copy as an error: only columns with copy constraints have copies, and those are rejected.
     fn copy(&mut self, _: Column<Any>, _: usize, _: Column<Any>, _: usize) {
         self.outside = true;
     }
@@ -172,7 +173,7 @@ mod tests {
     use crate::circuit::ShapeCircuit;
     use tribute_core::shape::Shape;
 
-    /// A fixed column and a selector, written in one row; perhaps a column with copy constraints.
+    /// A fixed column and a selector, written in one row; optionally a column with copy constraints.
     #[derive(Clone)]
     struct Small {
         row: usize,

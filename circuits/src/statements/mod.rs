@@ -1,8 +1,8 @@
-//! The statements: what each proves, why, and what it does not check. Each has the same form.
+//! The statements: what each proves, why, and what it does not check. All have the same structure.
 //!
-//! | file | holds |
+//! | file | contents |
 //! |---|---|
-//! | `mod` | the statement, and the witness that is proven |
+//! | `mod` | the statement, and the circuit with its witness |
 //! | `gates` | columns, gates, fixed values |
 //! | `witness` | the values of the columns, phase by phase |
 

@@ -1,4 +1,4 @@
-//! Attacks on committed columns: guessing their content, tying a proof to other columns, reusing a stream.
+//! Attacks on committed columns: guessing their content, using other columns for a proof, reusing a stream.
 
 use std::sync::Arc;
 
@@ -32,8 +32,9 @@ fn candidates() -> [Records; 2] {
     [a, b]
 }
 
-/// A dictionary attack on the label column: recompute the commitment of each candidate dataset and compare. Without salts
-/// and tails a commitment is a function of the content and the attack succeeds; with them it needs the secret.
+/// A dictionary attack on the label column: recompute the commitment of each candidate dataset and compare. Without
+/// salts and tails, a commitment is a function of the content and the attack succeeds; with them, the attacker needs
+/// the secret.
 #[test]
 fn dictionary_attack() {
     let srs = srs(10);
@@ -51,7 +52,7 @@ fn dictionary_attack() {
     let victim = bare(&b);
     assert_eq!([&a, &b].map(|r| bare(r) == victim), [false, true]);
 
-    // salts on: it is not, whatever secrets the attacker tries
+    // with salts it is not, whatever secrets the attacker tries
     let victim = commit_records(srs, &l, &Secret::from_bytes([1; 32]), &b).unwrap().columns[3].point;
     assert!([&a, &b].iter().all(|r| bare(r) != victim));
     for guess in 2..6u8 {
@@ -59,13 +60,13 @@ fn dictionary_attack() {
             assert_ne!(commit_records(srs, &l, &Secret::from_bytes([guess; 32]), r).unwrap().columns[3].point, victim);
         }
     }
-    // its owner can
+    // but the owner can recompute it
     assert_eq!(commit_records(srs, &l, &Secret::from_bytes([1; 32]), &b).unwrap().columns[3].point, victim);
 }
 
 #[test]
 fn same_stream_for_two_datasets() {
-    // equal salts in two commitments would let their difference be opened: every column of every content has its own
+    // equal salts in two commitments would allow opening their difference, so every column of every content has its own
     let srs = srs(10);
     let l = layout();
     let secret = Secret::from_bytes([1; 32]);
@@ -84,7 +85,7 @@ fn same_stream_for_two_datasets() {
     let all = seen.len();
     seen.sort();
     seen.dedup();
-    assert_eq!(seen.len(), all, "no random value stands twice");
+    assert_eq!(seen.len(), all, "no random value occurs twice");
 }
 
 #[test]
@@ -96,8 +97,8 @@ fn commitment_is_stable() {
     assert_eq!(commit().digest(), commit().digest());
 }
 
-/// A circuit that allocates committed columns and never queries one of them: halo2 would not open it at all, and a proof
-/// would say nothing about it.
+/// A circuit that allocates committed columns and never queries one of them: halo2 would not open it at all, and a
+/// proof would say nothing about it.
 #[derive(Clone)]
 struct Unqueried;
 
@@ -130,7 +131,7 @@ fn unqueried_committed_column() {
     assert!(matches!(refused, Err(ProveError::Queries { column: 3, queries: 0, .. })));
 }
 
-/// A circuit whose only gate has degree `GATE`, for which halo2 was asked for at least `MINIMUM`.
+/// A circuit whose only gate has degree `GATE`, and which requests degree `MINIMUM` from halo2.
 #[derive(Clone)]
 struct OfDegree<const GATE: usize, const MINIMUM: usize>;
 
@@ -154,7 +155,7 @@ impl<const GATE: usize, const MINIMUM: usize> Circuit<Fr> for OfDegree<GATE, MIN
     }
 }
 
-/// halo2-axiom silently takes a degree above 5 for 5, and then a part of the quotient is missing.
+/// halo2-axiom silently caps a degree above 5 at 5, so part of the quotient is missing.
 #[test]
 fn degree_that_halo2_does_not_count() {
     let shape = Shape::dataset(layout());
@@ -168,8 +169,8 @@ fn degree_that_halo2_does_not_count() {
 
 #[test]
 fn replay_misaligned() {
-    // the commitment that everybody knows, and a column whose tail comes from another place of its stream: the proof starts
-    // with the right points and opens others
+    // the right commitment, and a column whose tail comes from a different position in its stream: the proof starts
+    // with the right points but opens others
     let (l, shape) = (layout(), Shape::dataset(layout()));
     let [a, _] = candidates();
     let group = commit_records(srs(10), &l, &Secret::from_bytes([1; 32]), &a).unwrap();

@@ -1,4 +1,4 @@
-//! Attacks on what a `gradient` proof publishes of `⟨−G, W⟩`: another `N`, or a remainder that is none.
+//! Attacks on the value that a `gradient` proof publishes for `⟨−G, W⟩`: another `N`, or an invalid remainder.
 
 use tribute_circuits::columns::commit_weights;
 use tribute_circuits::prove::prove_unchecked;
@@ -28,12 +28,12 @@ fn layout() -> Layout {
     Layout::new(10, 3, 16, 3, Task::Classes).unwrap()
 }
 
-/// Bits of the remainder.
+/// Number of bits of the remainder.
 fn unit_bits() -> u32 {
     layout().remainder_limbs() as u32 * layout().limb_bits()
 }
 
-/// Writes the limbs of the remainder; what they cannot spell stands in the first.
+/// Writes the limbs of the remainder; a value that they cannot represent goes into the first.
 fn write_remainder(circuit: &mut GradientCircuit, remainder: Fr) {
     let mut left = to_u256(&remainder);
     let whole = left >> unit_bits() == U256::ZERO;
@@ -48,7 +48,7 @@ fn write_remainder(circuit: &mut GradientCircuit, remainder: Fr) {
     }
 }
 
-/// What the honest limbs spell.
+/// The value that the honest limbs represent.
 fn remainder(circuit: &GradientCircuit) -> Fr {
     let rows = remainder_rows(&layout());
     let start = rows.start;
@@ -56,7 +56,7 @@ fn remainder(circuit: &GradientCircuit) -> Fr {
         .fold(Fr::ZERO, |a, b| a + b)
 }
 
-/// Has the gradient check start at this `N`.
+/// Makes the gradient check start at this `N`.
 fn publish(circuit: &mut GradientCircuit, inputs: &[Fr]) {
     let n = inputs[input::CONTRIBUTION];
     circuit.forge = Some(forging(circuit, inputs, move |phase, sheet| {
@@ -68,7 +68,7 @@ fn publish(circuit: &mut GradientCircuit, inputs: &[Fr]) {
     }));
 }
 
-/// Publishes `N + more`, with the limbs that `spell` writes for the remainder which that leaves.
+/// Publishes `N + more`, with limbs that `spell` writes for the remainder that is then left.
 fn another(name: &str, gate: &str, more: Fr, spell: impl Fn(&mut GradientCircuit, Fr)) {
     let (shape, i) = world(layout(), Link::Squared);
     attack(name, &[gate], &shape, |shape, forged| {
@@ -97,7 +97,7 @@ fn contribution_is_the_native_one() {
 fn contribution_of_other_units() {
     let (shape, i) = world(layout(), Link::Squared);
     for (name, more) in [("contribution_too_high", Fr::ONE), ("contribution_too_low", -Fr::ONE)] {
-        // the witness's own sums, and another public input
+        // the witness's own sums, but another public input
         attack(name, &[ENDS], &shape, |shape, forged| {
             let (circuit, mut inputs) = claim(shape, &i, &i.g);
             if forged {
@@ -106,11 +106,11 @@ fn contribution_of_other_units() {
             (circuit, inputs)
         });
     }
-    // the remainder is negative, or a whole unit and more
+    // the remainder is negative, or at least a whole unit
     another("remainder_below_zero", RANGE, Fr::ONE, write_remainder);
     another("remainder_of_a_unit_and_more", RANGE, -Fr::ONE, write_remainder);
     another("remainder_with_a_long_top_limb", RANGE, -Fr::ONE, |circuit, left| {
-        // the honest limbs, and one more unit in the topmost
+        // the honest limbs, with one more unit in the top limb
         let top = remainder_rows(&layout()).end - 1;
         let more = left - remainder(circuit);
         assert_eq!(more, two_to(unit_bits()));
@@ -118,7 +118,7 @@ fn contribution_of_other_units() {
     });
 }
 
-/// `N + x/2^u mod r` with x above the remainder: what is left is negative, and its limbs are out of range.
+/// `N + x/2^u mod r` with x larger than the remainder: what is left is negative, and its limbs are out of range.
 #[test]
 fn contribution_shifted_by_a_fraction() {
     let fraction = two_to(unit_bits()).invert().unwrap();
@@ -130,8 +130,8 @@ fn contribution_shifted_by_a_fraction() {
     );
 }
 
-/// All limbs the same value, outside the table: their activities `2^(b·i)` do not sum to 0, so the pole stays, whatever the
-/// multiplicities.
+/// All limbs have the same value, outside the table. Their activities `2^(b·i)` do not sum to 0, so the pole stays,
+/// whatever the multiplicities.
 #[test]
 fn remainder_of_equal_limbs() {
     let weights: Fr = (0..layout().remainder_limbs() as u32).map(|i| two_to(i * layout().limb_bits())).sum();
@@ -140,19 +140,19 @@ fn remainder_of_equal_limbs() {
         let limb = left * weights.invert().unwrap();
         remainder_rows(&layout()).for_each(|row| circuit.columns[column::REMAINDER][row] = limb);
     });
-    // two limbs alone, of opposite parts in the remainder, do not cancel either
+    // two limbs alone, with opposite parts in the remainder, do not cancel either
     another("remainder_of_opposite_limbs", RANGE, Fr::from(1 << 20), |circuit, left| {
         let rows: Vec<_> = remainder_rows(&layout()).collect();
         let more = left - remainder(circuit);
-        // (−2^b, 1) spells 0; what is missing stands in the first
+        // (−2^b, 1) represents 0; the rest goes into the first limb
         circuit.columns[column::REMAINDER][rows[0]] += more - two_to(layout().limb_bits());
         circuit.columns[column::REMAINDER][rows[1]] += Fr::ONE;
     });
 }
 
-/// `N + x/2^u mod r` with x up to the remainder: the limbs are in range and the circuit has nothing to say. The number is
-/// none that fits the limit, though, on either side of zero: certificates and contracts refuse it before they look at the
-/// proof ([`tribute_core::certificate`]).
+/// `N + x/2^u mod r` with x up to the remainder: the limbs are in range, so the circuit cannot reject it. But on either
+/// side of zero, the number exceeds the limit: certificates and contracts reject it before they check the proof
+/// ([`tribute_core::certificate`]).
 #[test]
 fn contributions_beyond_the_limit_are_the_verifiers_business() {
     let (shape, i) = world(layout(), Link::Squared);
@@ -168,24 +168,24 @@ fn contributions_beyond_the_limit_are_the_verifiers_business() {
         write_remainder(&mut circuit, whole - x);
         publish(&mut circuit, &inputs);
         let proof = prove_unchecked(keyed.srs, &keyed.keys, &circuit, inputs.clone()).unwrap();
-        assert!(keyed.native(&proof), "the circuit alone does not refuse it");
-        assert!(!within(inputs[input::CONTRIBUTION]), "the limit does");
+        assert!(keyed.native(&proof), "the circuit alone does not reject it");
+        assert!(!within(inputs[input::CONTRIBUTION]), "the limit rejects it");
     }
 }
 
-/// W's and G's salts stand in every row but the weights': a value there is in no sum.
+/// W and G are salts in every row but the weights' rows; values there must not enter any sum.
 #[test]
 fn salts_of_weights_and_gradient_read() {
     let (shape, i) = world(layout(), Link::Squared);
     let (start, end) = (layout().weights_start(), layout().weights_end());
     for (name, row) in [("salt_above_the_weights_read", start - 1), ("salt_below_the_weights_read", end)] {
-        // what the first entry has too little stands in the salt
+        // a salt makes up for what the first entry lacks
         let g = i.g.columns[0].values[start];
         let salted = altered(&shape, &i.g, &[(0, row, Fr::from(5))]);
         let bad = altered(&shape, &i.g, &[(0, row, Fr::from(5)), (0, start, g - Fr::from(5))]);
         attack(name, &[ENDS], &shape, |shape, forged| claim(shape, &i, if forged { &bad } else { &salted }));
     }
-    // a weight that counts in the contribution and is none
+    // a salt that would count in the contribution as if it were a weight
     let salted = altered(&shape, &i.w, &[(0, start - 1, Fr::from(1 << 36))]);
     let g = altered(&shape, &i.g, &[(0, start - 1, two_to(180))]);
     let more = -two_to(180) * Fr::from(1 << 36) * two_to(unit_bits()).invert().unwrap();
@@ -201,7 +201,7 @@ fn salts_of_weights_and_gradient_read() {
 
 #[test]
 fn contribution_of_other_weights() {
-    // N of weights that are not the committed ones
+    // N computed with weights that are not the committed ones
     let (shape, i) = world(layout(), Link::Squared);
     let mut values = i.weights.values().to_vec();
     values[9] += 1 << 30;
@@ -218,7 +218,7 @@ fn contribution_of_other_weights() {
     });
 }
 
-/// The limbs are used where nothing else is: with another row's limb in the check the gates notice.
+/// Every limb of the remainder enters the check: changing any one of them violates the gate.
 #[test]
 fn every_limb_of_the_remainder_counts() {
     let (shape, i) = world(layout(), Link::Squared);

@@ -28,7 +28,7 @@ fn claim(shape: Shape, shard: &CommittedGroup, n: u64) -> Claim<DatasetCircuit> 
     (DatasetCircuit::new(shape, shard), vec![Fr::from(7), Fr::from(n)])
 }
 
-/// Attacks by changing cells of the committed shard.
+/// Attacks that change cells of the committed shard.
 fn with_cells(name: &str, gate: &'static str, task: Task, cells: &[(usize, usize, Fr)], forged_n: u64) {
     let (shape, i) = world(task);
     let bad = altered(&shape, &i.xy, cells);
@@ -165,7 +165,7 @@ fn a_256_in_each_column_in_turn() {
     }
 }
 
-/// Attacks that repair by hand, in a phase's cells, what a false shard broke.
+/// Attacks on a false shard, after repairing the cells of one phase by hand.
 fn repaired(
     name: &str,
     gate: &'static str,
@@ -186,19 +186,19 @@ fn repaired(
     });
 }
 
-/// A 256 in the first column: no table has it, and the sum of fractions ends at `1/(β − 256)`.
+/// A 256 in the first column: it is not in the table, and the sum of fractions ends at `1/(β − 256)`.
 fn too_large() -> [(usize, usize, Fr); 1] {
     [(0, row(3, 0), Fr::from(256))]
 }
 
 const HELPER: &str = "logUp helper: h·d₁d₂d₃ = s₁d₂d₃ + s₂d₁d₃ + s₃d₁d₂";
 const SUM: &str = "logUp sum: (sum' − sum − Σh)·d₁d₂·(β − t) = (s₁d₂ + s₂d₁)(β − t) − m·d₁d₂";
-/// Helpers of 3 columns: one.
+/// Number of helpers for 3 columns: one.
 const SUM_COLUMN: usize = 1;
 
 #[test]
 fn helper_filled_on_an_idle_row() {
-    // a helper on a row where nothing is looked up closes the sum again
+    // a helper on a row without a lookup closes the sum again
     let idle = world(Task::Classes).0.layout.gate_rows() - 3;
     repaired("helper_on_idle_row", HELPER, Task::Classes, &too_large(), 12, move |phase, sheet| {
         if phase == 1 {
@@ -237,7 +237,7 @@ fn lookup_sum_with_a_head_start() {
 
 #[test]
 fn classes_summed_wrongly() {
-    // two classes, and a sum of one
+    // a record with two classes whose sum is changed to one
     let (_, i) = world(Task::Classes);
     let other = 1 + (usize::from(i.records.target(5)) + 1) % 3;
     let gate = "targets summed: class = y + class'";
@@ -251,7 +251,7 @@ fn classes_summed_wrongly() {
 
 #[test]
 fn features_summed_wrongly() {
-    // an absent record has features, and a sum of none
+    // an absent record with features whose sum is changed to zero
     let gate = "features summed: cells = Σx + cells'";
     repaired("features_summed_wrongly", gate, Task::Classes, &[(0, row(20, 0), Fr::from(9))], 12, |phase, sheet| {
         if phase == 0 {
@@ -296,8 +296,8 @@ fn absent_record_with_a_target() {
 
 #[test]
 fn dataset_of_another_owner_contract_or_chain() {
-    // ctx, which names them, is the first thing that the transcript absorbs: no gate reads it, and the same proof under
-    // another one does not verify
+    // ctx contains owner, contract and chain and is the first value that the transcript absorbs: no gate reads it, but
+    // the same proof does not verify under another ctx
     let (shape, i) = world(Task::Classes);
     let (circuit, inputs) = claim(shape.clone(), &i.xy, 12);
     by_structure(
@@ -313,7 +313,7 @@ fn dataset_of_another_owner_contract_or_chain() {
 
 #[test]
 fn d_60_read_as_64() {
-    // the same records in 60 features: other commitments, and a proof that the circuit of 64 refuses
+    // the same records with 60 features: other commitments, and a proof that the circuit for 64 features rejects
     let [narrow, wide] = [60, 64].map(|d| Layout::new(10, 8, d, 3, Task::Classes).unwrap());
     assert_ne!(narrow.hash(), wide.hash());
     let [narrow, wide] = [narrow, wide].map(|layout| (Shape::dataset(layout), instance(layout, Link::Squared, 12, 4)));
@@ -343,7 +343,7 @@ fn every_word_of_a_proof_altered() {
 
 #[test]
 fn input_plus_r() {
-    // the same field element in other words: only the encoding differs
+    // the same field element as a different word: only the encoding differs
     let (shape, i) = world(Task::Classes);
     let (circuit, inputs) = claim(shape.clone(), &i.xy, 12);
     let keyed = keyed(&shape);

@@ -1,4 +1,4 @@
-//! Attacks on `evaluation`: answers that are not the agent's, counts that are not the shard's.
+//! Attacks on `evaluation`: answers that are not the agent's, and counts that are not the shard's.
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ fn layout() -> Layout {
     Layout::new(10, 3, 7, 3, Task::Classes).unwrap()
 }
 
-/// A committed shard with committed weights.
+/// A committed shard and committed weights.
 struct World {
     weights: Weights,
     records: Records,
@@ -44,18 +44,18 @@ impl World {
         let w = commit_weights(srs, &layout(), &secret, &weights);
         World { weights, records, xy, w }
     }
-    /// Classes 0 and 1 tie and class 2 is behind, for every record.
+    /// For every record, classes 0 and 1 tie and class 2 is behind.
     fn tied() -> Self {
         let mut values = vec![0; layout().weights()];
         values[..3].copy_from_slice(&[40, 40, 3]);
         let mut records = Records::new(7);
-        // another number of records in each class, so that another answer to all is another count
+        // a different number of records in each class, so that giving another answer to all changes the count
         for (i, class) in (0u8..).zip([0, 1, 2, 1, 2, 2, 1, 2, 2]) {
             records.push(&[i, 1, 0, 255, 7 * i, 3, 2], class);
         }
         World::new(Weights::new(7, 3, values).unwrap(), records)
     }
-    /// The same records under other weights.
+    /// The same records with other weights.
     fn with_weights(&self, change: impl Fn(&mut Vec<i64>)) -> Self {
         let mut values = self.weights.values().to_vec();
         change(&mut values);
@@ -69,13 +69,13 @@ impl World {
     }
 }
 
-/// The claim of a witness, with the counts that follow from it.
+/// A witness's claim, with the counts that follow from it.
 fn claim(circuit: EvaluationCircuit) -> Claim<EvaluationCircuit> {
     let inputs = circuit.public_inputs(Fr::from(9));
     (circuit, inputs)
 }
 
-/// Other public inputs for a true witness.
+/// Other public inputs for an honest witness.
 fn with_inputs(name: &str, change: impl Fn(&mut Vec<Fr>)) {
     let w = World::tied();
     attack(name, &[COUNTED], &World::shape(), |shape, forged| {
@@ -107,7 +107,7 @@ fn counts_exchanged() {
     with_inputs("evaluation_counts_exchanged", |inputs| inputs.swap(1, 2));
 }
 
-/// Cells of a record.
+/// The cells of a record.
 struct Cells<'a> {
     columns: &'a mut [Vec<Fr>],
     head: usize,
@@ -123,7 +123,7 @@ impl<'a> Cells<'a> {
     fn best(&mut self, class: usize, value: i64) {
         self.columns[difference_limbs(&layout()) + column::BEST][self.head + 1 + class] = from_i128(i128::from(value));
     }
-    /// `t` in limbs; a negative one stands in the lowest.
+    /// Writes the limbs of `t`; a negative value goes into the lowest limb.
     fn gap(&mut self, class: usize, t: i64) {
         let (bits, row) = (layout().limb_bits(), self.head + 1 + class);
         let n = difference_limbs(&layout());
@@ -136,7 +136,7 @@ impl<'a> Cells<'a> {
             limbs.for_each(|(i, limb)| limb[row] = Fr::from((t >> (bits * i as u32)) as u64 & mask));
         }
     }
-    /// An answer of the forger's choice with everything else as the logit gate needs it.
+    /// Writes an answer of the forger's choice, and everything else so that the logit gate holds.
     fn answer(&mut self, z: &[i64], class: usize, best: &[i64]) {
         for u in 0..z.len() {
             self.suffix(u, Fr::from(u64::from(u <= class)));
@@ -146,7 +146,7 @@ impl<'a> Cells<'a> {
     }
 }
 
-/// A wrong answer in record `record`.
+/// Attacks with a wrong answer in record `record`.
 fn with_cells(name: &str, gate: &'static str, record: usize, forge: impl Fn(&mut Cells<'_>, &[i64])) {
     let w = World::tied();
     let z = w.weights.logits(w.records.features(record));
@@ -195,7 +195,7 @@ const PRESENT: &str = "one answer in a present record, none in an absent one: B 
 
 #[test]
 fn answer_withheld() {
-    // record 0 is right: without an answer it counts as wrong
+    // record 0 is answered correctly; without an answer it would count as wrong
     with_cells("evaluation_answer_withheld", PRESENT, 0, |cells, z| {
         for u in 0..3 {
             cells.suffix(u, Fr::ZERO);
@@ -218,7 +218,7 @@ fn answer_beyond_the_classes() {
 
 #[test]
 fn answer_counted_twice() {
-    // b = (2, −1, 0): a record of class 0 counts twice; it needs z_1 = z_0 − 1 and hides behind no difference
+    // b = (2, −1, 0): a record of class 0 counts twice. This needs z_1 = z_0 − 1, so that no difference is out of range
     let mut values = vec![0; layout().weights()];
     values[..3].copy_from_slice(&[40, 40, 3]);
     values[4] = -1;
@@ -249,7 +249,7 @@ fn answer_counted_twice() {
 
 #[test]
 fn absent_record_counted() {
-    // the record slot after the last has a class but no presence flag: `dataset` would refuse it too
+    // the record slot after the last has a class but no presence flag, which `dataset` would reject too
     let mut w = World::tied();
     let head = w.records.len() * layout().record_rows();
     w.xy = altered(&World::shape(), &w.xy, &[(layout().columns(), head + 1, Fr::ONE)]);
@@ -265,7 +265,7 @@ fn absent_record_counted() {
     });
 }
 
-/// A `tally` that a forger changes once he knows σ.
+/// Attacks in which the forger changes `tally` after learning σ.
 fn with_tally(name: &str, gate: &'static str, rows: std::ops::Range<usize>) {
     let w = World::tied();
     attack(name, &[gate], &World::shape(), |shape, forged| {
@@ -300,7 +300,7 @@ fn tally_starts_above_zero() {
 
 #[test]
 fn accuracy_of_other_weights() {
-    // answers of weights that are right more often, under the certified weights' commitment
+    // answers computed with weights that are right more often, but with the certified weights' commitment
     let w = World::tied();
     let better = w.with_weights(|values| values[1] += 1);
     attack("evaluation_of_other_weights", &["logit check starts and ends at 0"], &World::shape(), |shape, forged| {
@@ -314,7 +314,7 @@ fn accuracy_of_other_weights() {
 
 #[test]
 fn accuracy_on_other_records() {
-    // answers to other queries than the records'
+    // answers to queries other than the records
     let layout = layout();
     let w = World::new(support::weights(&layout, 3), support::records(&layout, 9, 8));
     let other = World::new(w.weights.clone(), support::records(&layout, 9, 11));
@@ -332,7 +332,7 @@ fn block(j: usize) -> usize {
     layout().weights_start() + j * layout().classes()
 }
 
-/// Answers of other weights, hidden in the running sums where one gate is missing.
+/// Answers computed with other weights, hidden in the running sums where one gate is missing.
 fn hidden(
     name: &str,
     gate: &'static str,
@@ -346,7 +346,7 @@ fn hidden(
         let mut circuit = w.circuit(shape.clone());
         if forged {
             circuit.columns = other.circuit(shape).columns;
-            assert_ne!(circuit.counts(), honest, "{name}: the forgery claims what is true");
+            assert_ne!(circuit.counts(), honest, "{name}: the forgery's claim is true");
         }
         let (mut circuit, inputs) = claim(circuit);
         if forged {
@@ -356,7 +356,7 @@ fn hidden(
     });
 }
 
-/// As [`hidden`], with class 1 ahead where it ties, by sums of phase three alone.
+/// Like [`hidden`], with class 1 winning where it ties, hidden only in sums of phase three.
 fn hidden_late(name: &str, gate: &'static str, edit: impl Fn(&mut Sheet) + Clone + Send + Sync + 'static) {
     let class_1_ahead = |values: &mut Vec<i64>| values[1] += 1;
     hidden(name, gate, class_1_ahead, move |phase, sheet| {
@@ -411,11 +411,12 @@ fn logit_check_with_a_head_start() {
 
 #[test]
 fn powers_that_start_at_minus_one() {
-    // the vector a and all powers negated: logits of −W pass for those of W, and the smallest for the largest
+    // the vector a and all powers negated: the logits of −W pass for those of W, so the smallest logit passes for the
+    // largest
     let negated = |values: &mut Vec<i64>| values.iter_mut().for_each(|w| *w = -*w);
     hidden("evaluation_powers_that_start_at_minus_one", "powers start at 1", negated, |phase, sheet| {
         if phase == 1 {
-            // before the tally
+            // the column before the tally
             let a = sheet.column_from_last(1, 1);
             sheet.advice[a][..layout().gate_rows()].iter_mut().for_each(|a| *a = -*a);
         }
@@ -427,13 +428,14 @@ fn powers_that_start_at_minus_one() {
     });
 }
 
-/// Digests are of points and not of which row is what: under a layout with more features the same columns hold other
-/// weights, in rows that the first layout's circuits never read. So who counts an evaluation compares the layout's hash
-/// (and the SRS) with that of the `dataset` and `optimum` proofs; under the first layout's keys the proof is refused.
+/// A digest identifies points, not the meaning of rows: under a layout with more features, the same columns hold other
+/// weights, in rows that the first layout's circuits never read. So whoever counts an evaluation must compare the
+/// layout's hash (and the SRS) with those of the `dataset` and `optimum` proofs. Under the first layout's keys the
+/// proof is rejected.
 #[test]
 fn evaluation_under_another_layout() {
     let layout_of = |d| Layout::new(10, 8, d, 3, Task::Classes).unwrap();
-    // with 2d + 1 features the rows of both weights overlap only where the records have no features
+    // with 2d + 1 features, the rows of both weight vectors overlap only where the records have no features
     let (layout, wide) = (layout_of(7), layout_of(15));
     assert_eq!(layout.record_rows(), wide.record_rows());
     assert_eq!(layout.weights_start() - wide.weights_start(), 8 * 3);
@@ -446,12 +448,12 @@ fn evaluation_under_another_layout() {
         records.push(&features, u16::from(i % 3));
     }
     let xy = commit_records(srs, &layout, &secret, &records).unwrap();
-    // the certified weights always answer class 0; beside them, weights that know the classes' features
+    // the certified weights always answer class 0; next to them are weights that know the classes' features
     let mut certified = vec![0; layout.weights()];
     certified[0] = 1;
     let w = commit_weights(srs, &layout, &secret, &Weights::new(7, 3, certified).unwrap());
     let knowing = (0..3).map(|u| (0, wide.weights_start() + (u + 1) * 3 + u, Fr::ONE));
-    // where the first layout has salts, which may be anything
+    // these rows are salts in the first layout, so they may contain anything
     let none = (wide.weights_start()..layout.weights_start()).map(|row| (0, row, Fr::ZERO));
     let w = altered(&shape, &w, &none.chain(knowing).collect::<Vec<_>>());
 
@@ -460,7 +462,7 @@ fn evaluation_under_another_layout() {
     let inputs = honest.public_inputs(Fr::from(9));
     let name = "evaluation_under_another_layout";
     keyed(&shape).accept(name, &honest, &inputs);
-    // `dataset` has nothing to say about it either: the records are what they are
+    // `dataset` does not notice either: the records are unchanged
     keyed(&Shape::dataset(layout)).accept(
         name,
         &DatasetCircuit::new(Shape::dataset(layout), &xy),
@@ -468,7 +470,7 @@ fn evaluation_under_another_layout() {
     );
 
     let forged = EvaluationCircuit::new(wide_shape.clone(), &xy, &w).unwrap();
-    assert_eq!(forged.counts(), [30, 30].map(Fr::from), "every record its class");
+    assert_eq!(forged.counts(), [30, 30].map(Fr::from), "every record gets its own class");
     let of_wide = keyed(&wide_shape);
     let proof = prove(srs, &of_wide.keys, &forged, forged.public_inputs(Fr::from(9))).unwrap();
     assert!(of_wide.native(&proof), "the other layout's keys accept it");

@@ -1,4 +1,4 @@
-//! Attacks on `gradient`: another gradient, other weights, other records than the committed ones.
+//! Attacks on `gradient`: a gradient, weights or records other than the committed ones.
 
 use tribute_circuits::columns::{commit_gradient, commit_records, commit_weights, CommittedGroup, Secret};
 use tribute_circuits::statements::gradient::link::column;
@@ -31,13 +31,13 @@ pub(crate) fn claim(shape: Shape, i: &Instance, g: &CommittedGroup) -> Claim<Gra
     with_inputs(GradientCircuit::new(shape, &i.xy, &i.w, g).unwrap())
 }
 
-/// The circuit with the public inputs that follow from its columns.
+/// A circuit with the public inputs that follow from its columns.
 pub(crate) fn with_inputs(circuit: GradientCircuit) -> Claim<GradientCircuit> {
     let inputs = circuit.public_inputs(Fr::from(7));
     (circuit, inputs)
 }
 
-/// Attacks that claim another gradient for the same shard and weights.
+/// Attacks that claim a wrong gradient for the same shard and weights.
 fn with_gradient(name: &str, layout: Layout, wrong: impl Fn(&Instance) -> Vec<I256>) {
     let (shape, i) = world(layout, Link::Squared);
     let bad = commit_gradient(&i.srs, &layout, &i.secret, &[[1; 32]], &wrong(&i));
@@ -86,7 +86,7 @@ fn gradient_of_another_link() {
 
 #[test]
 fn weights_changed_after_training() {
-    // the committed weights differ in one place from those the logits were computed with
+    // the committed weights differ in one entry from those used to compute the logits
     let (shape, i) = world(layout(), Link::Squared);
     let mut values = i.weights.values().to_vec();
     values[9] += 1;
@@ -105,7 +105,7 @@ fn weights_changed_after_training() {
 
 #[test]
 fn salt_row_read() {
-    // a 13th record among the salts, and a gradient that counts it
+    // a 13th record hidden among the salts, and a gradient that counts it
     let (shape, i) = world(layout(), Link::Squared);
     let start = layout().salt_start();
     let mut cells = vec![(A, start, Fr::ONE), (A, start + 1, Fr::ONE)];
@@ -123,7 +123,7 @@ fn salt_row_read() {
 
 #[test]
 fn salts_are_never_read() {
-    // the same shard under two secrets: other salts, other digest, and both prove
+    // the same shard under two secrets has different salts and digests, and both can be proven
     let (shape, i) = world(layout(), Link::Squared);
     let other = Secret::from_bytes([77; 32]);
     let xy = commit_records(&i.srs, &layout(), &other, &i.records).unwrap();

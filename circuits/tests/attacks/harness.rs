@@ -13,8 +13,8 @@ use crate::support::keyed::{keyed, keyed_without};
 /// A witness with its public inputs.
 pub(crate) type Claim<C> = (C, Vec<Fr>);
 
-/// `make(shape, forged)` builds the honest or the forged claim for the circuit of `shape`. The honest one is accepted
-/// natively and in the EVM, the forged one refused in both, and accepted by the circuit without `gates`.
+/// `make(shape, forged)` builds the honest or the forged claim for the circuit of `shape`. The honest claim must be
+/// accepted natively and in the EVM, the forged one rejected by both and accepted by the circuit without `gates`.
 pub(crate) fn attack<C: StatementWitness>(
     name: &str,
     gates: &[&str],
@@ -34,7 +34,7 @@ pub(crate) fn attack<C: StatementWitness>(
         let mut expected: Vec<String> = gates.iter().map(|g| (*g).to_owned()).collect();
         expected.sort();
         let found: Vec<String> = violated(&forged, &inputs).into_iter().map(|(gate, _)| gate).collect();
-        assert_eq!(found, expected, "{name}: the gates that refuse it");
+        assert_eq!(found, expected, "{name}: the gates that reject it");
     }
 
     let (forged, inputs) = make(shape.clone(), true);
@@ -57,15 +57,16 @@ pub(crate) fn attack<C: StatementWitness>(
     });
 }
 
-/// A forgery that violates this gate and no other, shown on the cells: the proof system takes exactly what violates no
-/// gate, which [`attack`] shows for one polynomial of every name. For the many polynomials that one loop makes.
+/// A forgery that violates only this gate, checked on the cells without a proof. The proof system accepts exactly what
+/// violates no gate, which [`attack`] shows for one polynomial of every name; this function covers the many polynomials
+/// that one loop adds.
 pub(crate) fn alone(name: &str, forged: &dyn StatementWitness, inputs: &[Fr], gate: &str) {
     let found: Vec<String> = violated(forged, inputs).into_iter().map(|(gate, _)| gate).collect();
-    assert_eq!(found, [gate], "{name}: the gates that refuse it");
+    assert_eq!(found, [gate], "{name}: the gates that reject it");
     record_on_cells(name, forged.shape().statement.name(), gate);
 }
 
-/// An attack that no gate is about: `forge` alters the honest proof, and `guard` says what refuses it.
+/// An attack that concerns no gate: `forge` alters the honest proof, and `guard` says what rejects it.
 pub(crate) fn by_structure(
     name: &str,
     honest: &dyn StatementWitness,

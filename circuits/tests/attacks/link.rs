@@ -1,4 +1,4 @@
-//! Attacks on the link: probabilities that are not those of the logits.
+//! Attacks on the link: probabilities that do not follow from the logits.
 
 use tribute_circuits::columns::{commit_gradient, commit_records, commit_weights};
 use tribute_circuits::statements::gradient::link::{column, window_indices};
@@ -23,7 +23,7 @@ const RANGE: &str = "logUp starts and ends at 0";
 const SUM_TO_ONE: &str = "probabilities sum to 1: S − 2^pb + 2^(wb − 1) = Σ limbs";
 const SATURATED: &str = "no top limb beside an unsaturated one: top·T1 = 0";
 
-/// A bias feature of 512, so that the logits of empty records reach beyond 32.
+/// A bias feature of 512, so that the logits of empty records can exceed 32.
 fn layout() -> Layout {
     Layout::new(14, 3, 16, 3, Task::Classes).unwrap().with_intercept_scale(1).unwrap()
 }
@@ -52,7 +52,7 @@ fn flat(link: Link, bias: [f64; 3]) -> (Shape, Instance) {
     (shape, i)
 }
 
-/// Cells of one exponential, as a forger fills them.
+/// Cells of one exponential, as filled by a forger.
 #[derive(Clone, Copy)]
 struct Exp {
     low: u64,
@@ -69,7 +69,8 @@ impl Exp {
         let (hi, t1) = (u64::from(l.hi), tables().t1[l.hi as usize]);
         Exp { low: l.low.into(), short: l.short.into(), mid: l.mid.into(), hi, top: l.top.into(), t1 }
     }
-    /// A `t` of 32 to 64 that pretends to be 32 less: an unsaturated `hi` with a top limb of 1 spells the same.
+    /// A `t` of 32 to 64 that pretends to be 32 less: an unsaturated `hi` with a top limb of 1 represents the same
+    /// value.
     fn unsaturated(t: u64) -> Self {
         let honest = Exp::honest(t);
         if !(32 << LOGIT_BITS..64 << LOGIT_BITS).contains(&t) {
@@ -98,10 +99,10 @@ impl Exp {
     }
 }
 
-/// The shift near `l` for which the probabilities of these `t` come closest to 1 together.
+/// The shift near `l` for which the probabilities of these `t` sum most closely to 1.
 fn best_shift(mut l: i64, probabilities: impl Fn(i64) -> U256) -> i64 {
     let one = tables().one();
-    // a step of the shift is 2^-40
+    // one step of the shift is 2^-40
     let unit = tables().scale().prob_bits() - LOGIT_BITS;
     for _ in 0..20 {
         l += ((probabilities(l).as_i256() - one.as_i256()) >> unit).as_i64();
@@ -110,7 +111,8 @@ fn best_shift(mut l: i64, probabilities: impl Fn(i64) -> U256) -> i64 {
     (l - 64..l + 64).min_by_key(miss).unwrap()
 }
 
-/// Writes limbs of the window, least significant first, for a sum of probabilities, as far as they go.
+/// Writes the limbs of the window, least significant first, for a sum of probabilities; a sum out of range is
+/// truncated.
 fn write_window(circuit: &mut GradientCircuit, link: Link, row: usize, sum: U256) {
     let bits = tables().scale().limb_bits();
     let mut window = sum.wrapping_add(tables().window()).wrapping_sub(tables().one());
@@ -121,7 +123,7 @@ fn write_window(circuit: &mut GradientCircuit, link: Link, row: usize, sum: U256
     }
 }
 
-/// The gradient of the instance with other probabilities of record 0, which has no features.
+/// The instance's gradient with changed probabilities of record 0, which has no features.
 fn with_probabilities(i: &Instance, changes: &[(usize, U256, U256)]) -> Vec<I256> {
     let mut g = i.gradient.clone();
     for (class, honest, forged) in changes {
@@ -130,11 +132,11 @@ fn with_probabilities(i: &Instance, changes: &[(usize, U256, U256)]) -> Vec<I256
     g
 }
 
-/// The circuit for another gradient with the link cells as they are.
+/// The circuit for another gradient, with unchanged link cells.
 fn about(shape: Shape, i: &Instance, g: &[I256], honest: GradientCircuit) -> GradientCircuit {
     let group = commit_gradient(&i.srs, &layout(), &i.secret, &[[2; 32]], g);
     let mut circuit = GradientCircuit::new(shape, &i.xy, &i.w, &group).unwrap();
-    // what the contribution leaves stands below the records
+    // the remainder of the contribution is below the records
     let records = layout().weights_start();
     for (column, forged) in circuit.columns.iter_mut().zip(honest.columns) {
         column[..records].copy_from_slice(&forged[..records]);
@@ -142,8 +144,8 @@ fn about(shape: Shape, i: &Instance, g: &[I256], honest: GradientCircuit) -> Gra
     circuit
 }
 
-/// Rewrites the softmax cells of record 0 for the shift `l` with exponentials of the forger's choice, and the gradient that
-/// follows.
+/// Rewrites the softmax cells of record 0 for the shift `l`, with exponentials of the forger's choice, and the gradient
+/// accordingly.
 fn forge_record(shape: Shape, i: &Instance, l: i64, exp: impl Fn(u64) -> Exp) -> GradientCircuit {
     let z = i.weights.logits(&[]);
     let mut circuit = GradientCircuit::new(shape.clone(), &i.xy, &i.w, &i.g).unwrap();
@@ -165,7 +167,7 @@ fn forge_record(shape: Shape, i: &Instance, l: i64, exp: impl Fn(u64) -> Exp) ->
     about(shape, i, &with_probabilities(i, &changes), circuit)
 }
 
-/// An attack on record 0 of a softmax whose shift is the best for the forged exponentials, near `l`.
+/// An attack on record 0 of a softmax, with the shift near `l` that is best for the forged exponentials.
 fn softmax_attack(name: &str, gate: &str, bias: [f64; 3], l: f64, exp: impl Fn(u64) -> Exp) {
     let (shape, i) = flat(Link::Softmax, bias);
     let z = i.weights.logits(&[]);
@@ -197,7 +199,7 @@ fn logit_maximum_too_high() {
 
 #[test]
 fn saturation_flag() {
-    // class 2 lies 33 below class 0: its hi limb pretends to be unsaturated beside a top limb of 1, so that it keeps
+    // class 2 is 33 below class 0: its hi limb pretends to be unsaturated with a top limb of 1, so that it keeps the
     // probability exp(−1)
     let l = 5.0 + (1.0f64 + (-1.0f64).exp()).ln();
     softmax_attack("saturation_flag", SATURATED, [5.0, -25.0, -28.0], l, Exp::unsaturated);
@@ -234,8 +236,8 @@ fn saturation_flags_of_the_logistic_link() {
 
 #[test]
 fn exp_that_is_not_in_the_table() {
-    // T1[hi] = 0 for an unsaturated limb: the tuple (tag, hi, 0) is not in the table; nor is (0, 0, 0), the tuple of a
-    // table row that nobody filled
+    // T1[hi] = 0 for an unsaturated limb: the tuple (tag, hi, 0) is not in the table, and neither is (0, 0, 0), the
+    // tuple of an unassigned table row
     let drop_class_1 = |t: u64| {
         let honest = Exp::honest(t);
         Exp { t1: if (28..40).contains(&honest.hi) { 0 } else { honest.t1 }, ..honest }
@@ -246,7 +248,7 @@ fn exp_that_is_not_in_the_table() {
 
 #[test]
 fn short_limb_of_a_logit_out_of_range() {
-    // the same t with 1,000 steps of mid in the short limb, where the linear factor is far from the exponential
+    // the same t with 1,000 steps of mid moved to the short limb, where the linear factor is far from the exponential
     let short = 1u64 << tables().scale().short_bits();
     let exp = move |t: u64| {
         let honest = Exp::honest(t);
@@ -261,12 +263,12 @@ fn short_limb_of_a_logit_out_of_range() {
 
 #[test]
 fn shift_that_changes_within_a_record() {
-    // another l for class 0 moves its logit
+    // a different l for class 0 changes its logit
     let (shape, i) = flat(Link::Softmax, [0.0, 0.5, -0.25]);
     attack("shift_changes_in_a_record", &["the shift is one per record: l' = l"], &shape, |shape, forged| {
         let (mut circuit, inputs) = claim(shape, &i, &i.g);
         if forged {
-            // an idle row below the class rows: the gate is all that fixes it
+            // an idle row below the class rows, where only this gate constrains the cell
             circuit.columns[column::SHIFT][layout().record_rows() - 1] += Fr::ONE;
         }
         (circuit, inputs)
@@ -275,7 +277,7 @@ fn shift_that_changes_within_a_record() {
 
 #[test]
 fn probabilities_summed_wrongly() {
-    // a shift far too high, and a sum of 1 nevertheless
+    // a shift far too high, but nevertheless a sum of 1
     let (shape, i) = flat(Link::Softmax, [0.0, 0.5, -0.25]);
     attack("probabilities_summed_wrongly", &["probabilities summed: S = P + S'"], &shape, |shape, forged| {
         if !forged {
@@ -290,7 +292,8 @@ fn probabilities_summed_wrongly() {
 
 #[test]
 fn window_limb_out_of_range() {
-    // the sum is off by more than the window, which a limb beyond its range spells: the lowest, or the short one on top
+    // the sum is off by more than the window, which an out-of-range limb compensates: the lowest, or the short one at
+    // the top
     let (shape, i) = flat(Link::Softmax, [0.0, 0.5, -0.25]);
     for (name, in_short) in [("window_limb_out_of_range", false), ("short_window_limb_out_of_range", true)] {
         attack(name, &[RANGE], &shape, |shape, forged| {
@@ -322,7 +325,7 @@ fn window_limb_out_of_range() {
 
 #[test]
 fn logistic_shift_too_high() {
-    // both t of one class grow by the same: the logit stays, the probability falls
+    // both t of one class grow by the same amount: the logit stays, the probability falls
     let (shape, i) = world(layout(), Link::Logistic);
     let more = 1i64 << 38;
     let z = i.weights.logits(i.records.features(0))[0];

@@ -1,10 +1,10 @@
-//! The attacks that the design names, and where each is tried; the gates that no attack needs.
+//! The attacks that must be tried, and where each one is; the gates that need no attack.
 
 /// Where an attack is tried.
 pub(crate) enum Place {
-    /// Here, by this name.
+    /// In this test, under this name.
     Here(&'static str),
-    /// In another file of the repository, by the test of this name: no circuit is concerned.
+    /// In another file of the repository, in the test of this name; no circuit is involved.
     There(&'static str, &'static str),
 }
 
@@ -16,7 +16,7 @@ const SERVICE: &str = "verifier-contract/test/ServiceAttacks.t.sol";
 const DATASET: &str = "verifier-contract/test/DatasetRegistry.t.sol";
 const GATE: &str = "verifier-contract/test/ProofGateFixtures.t.sol";
 
-/// DESIGN's list, in its order.
+/// All attacks that must be tried, in order.
 pub(crate) const ATTACKS: &[(&str, &[Place])] = &[
     // product and lookups
     ("forged product", &[Here("forged_product"), Here("answer_by_other_logits")]),
@@ -202,10 +202,10 @@ pub(crate) const ATTACKS: &[(&str, &[Place])] = &[
     ("same stream for two datasets", &[There("circuits/tests/attacks/columns.rs", "fn same_stream_for_two_datasets")]),
 ];
 
-/// Gates of gadgets that several circuits share: one circuit's attack speaks for all.
+/// Gates of gadgets shared by several circuits: an attack on one circuit counts for all.
 pub(crate) const GADGETS: &[&str] = &["logUp "];
 
-/// Circuit, gate, and why no attack is needed to show what it is for.
+/// Circuit, gate, and why it needs no attack.
 pub(crate) const EXEMPT: &[(&str, &str, &str)] = &[
     (
         "service",

@@ -1,4 +1,4 @@
-//! The lookup's helpers, one by one, in every circuit: what stands in a helper is what is looked up on its row.
+//! The lookup's helpers, one by one, in every circuit: a helper must contain what is looked up on its row.
 
 use std::sync::Arc;
 
@@ -6,11 +6,11 @@ use tribute_engine::halo2_proofs::halo2curves::bn256::Fr;
 use tribute_engine::halo2_proofs::halo2curves::ff::Field;
 
 use crate::harness::alone;
-use crate::support::perturb::subjects;
+use crate::support::subjects::subjects;
 
 const HELPER: &str = "logUp helper: h·d₁d₂d₃ = s₁d₂d₃ + s₂d₁d₃ + s₃d₁d₂";
 
-/// A helper that pays in on an idle row what it takes out on the next: the sum still ends at 0.
+/// A helper gains on an idle row what it loses on the next, so that the sum still ends at 0.
 #[test]
 fn every_helper_counts() {
     for subject in subjects() {

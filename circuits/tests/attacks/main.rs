@@ -1,8 +1,9 @@
-//! Forgeries, each with a real proof. The honest twin is accepted, natively and by the EVM verifier; the forgery is refused
-//! by both; and the same forgery is *accepted* once the gate that guards against it is taken out, so that no gate is
-//! decorative: [`record`] holds the outcomes against the design's list ([`list`]) and against all gates of all circuits.
+//! Forgeries, each with a real proof. The honest twin is accepted natively and by the EVM verifier; the forgery is
+//! rejected by both; and the same forgery is *accepted* once the gate that guards against it is removed, so that no
+//! gate is decorative. [`record`] compares the outcomes with the list of attacks ([`list`]) and with all gates of all
+//! circuits.
 //!
-//! Where a forgery concerns structure and not one gate, the test says what guards against it instead.
+//! If a forgery concerns the structure rather than one gate, the test says what guards against it instead.
 
 #[path = "../service/agent.rs"]
 mod agent;

@@ -20,7 +20,7 @@ use crate::support::{altered, fitted, Fitted};
 const ENDS: &str = "f starts and ends at 0";
 const SUM: &str = "f' = f + [g'² + ρw² + pw(ρ²(g − G) + ρ³w)] + [X − (nε)² − (ρ²nλ + ρ³)S_w] − ρ[Y + v²]";
 const RANGE: &str = "logUp starts and ends at 0";
-/// Row of `S_w` in the column of τ's powers.
+/// The row of `S_w` in the column of τ's powers.
 const ROW_BOUND: usize = 1;
 const W: usize = 0;
 const G: usize = 1;
@@ -45,13 +45,13 @@ fn claim(circuit: OptimumCircuit) -> Claim<OptimumCircuit> {
     (circuit, inputs)
 }
 
-/// The honest claim, or what `forge` makes of it.
+/// Attacks with what `forge` makes of the honest claim.
 fn forged(name: &str, gates: &[&str], forge: impl Fn(&Fitted) -> OptimumCircuit) {
     let (shape, f) = world();
     attack(name, gates, &shape, |_, forged| claim(if forged { forge(f) } else { f.circuit() }));
 }
 
-/// Attacks that state other numbers about the same weights and gradients.
+/// Attacks that state other numbers for the same weights and gradients.
 fn with_numbers(name: &str, change: impl Fn(&mut Optimum)) {
     forged(name, &[ENDS], |f| {
         let mut numbers = f.numbers.clone();
@@ -60,7 +60,7 @@ fn with_numbers(name: &str, change: impl Fn(&mut Optimum)) {
     });
 }
 
-/// Squares and norm that follow from residual and weights.
+/// Recomputes squares and norm from residual and weights.
 fn restated(numbers: &mut Optimum) {
     let limbs = ResidualLimbs::of(&layout());
     let square = |g: &I256| (*g >> limbs.rounded_bits(&layout())).unsigned_abs().pow(2);
@@ -68,7 +68,7 @@ fn restated(numbers: &mut Optimum) {
     numbers.norm = (numbers.weight_square >> (2 * (WEIGHT_BITS - NORM_BITS))).isqrt() as u64;
 }
 
-/// So large that it bounds anything: beyond the public limit, which is the verifier's business.
+/// Large enough to bound anything. It exceeds the public limit, which only the verifier checks.
 const ANY_EPSILON: u64 = 1 << 48;
 
 #[test]
@@ -91,7 +91,7 @@ fn lambda_changed() {
     with_numbers("lambda_changed", |n| n.lambda += 1);
 }
 
-/// The bound `(nε)² − Q` is negative; a limb beyond its range spells it.
+/// The bound `(nε)² − Q` is negative; an out-of-range limb represents it.
 #[test]
 fn epsilon_bound_out_of_range() {
     for (name, row) in [("epsilon_bound_out_of_range", ROW_BOUND), ("norm_bound_out_of_range", 2)] {
@@ -120,7 +120,7 @@ fn epsilon_bound_out_of_range() {
     }
 }
 
-/// One unit less in the lowest limb, which is rounded away, and in the lowest that is squared.
+/// One unit less in the lowest limb, which is rounded away, and in the lowest limb that is squared.
 #[test]
 fn residual_off_by_one() {
     let limbs = ResidualLimbs::of(&layout());
@@ -143,12 +143,12 @@ fn salt_of_the_sum_read() {
     });
     let (shape, f) = world();
     let above = altered(&shape, &f.sum, &[(0, first() - 1, -Fr::from(7))]);
-    // salts may be anything, and the honest claim stays true
+    // salts may be anything, so the honest claim stays true
     let circuit = OptimumCircuit::new(shape.clone(), &f.w, &f.weights, &above, &f.numbers);
     crate::support::keyed::keyed(&shape).accept("salt_of_the_sum_read", &circuit, &circuit.public_inputs(Fr::ONE));
 }
 
-/// A norm that counts a salt of W beside the weights.
+/// A norm that counts a salt of W as a weight.
 #[test]
 fn salt_of_the_weights_read() {
     let (shape, f) = world();
@@ -165,7 +165,7 @@ fn salt_of_the_weights_read() {
     });
 }
 
-/// A residual of zero, which is not that of the sum, hidden in sums of τ's powers where a gate is missing.
+/// A residual of zero that is not the sum's, hidden in the sums of τ's powers where one gate is missing.
 fn no_residual(name: &str, gate: &str, edit: impl Fn(u8, &mut Sheet) + Clone + Send + Sync + 'static) {
     forged(name, &[gate], |f| {
         let mut numbers = f.numbers.clone();
@@ -200,7 +200,7 @@ fn powers_that_start_at_zero() {
 
 #[test]
 fn powers_that_are_none() {
-    // the residual is wrong in one place, whose power is 0
+    // the residual is wrong in one entry, whose power is set to 0
     forged("powers_that_are_none", &["powers of τ: pw' = τ·pw"], |f| {
         let mut numbers = f.numbers.clone();
         numbers.residual[20] = I256::ZERO;
@@ -244,7 +244,7 @@ fn sum_with_a_head_start() {
     });
 }
 
-/// `S_w` of other weights: it makes up for λ in one sum, and is missed in the other.
+/// `S_w` of other weights: it compensates for λ in one sum, but is wrong in the other.
 #[test]
 fn weights_sum_changed() {
     forged("weights_sum_changed", &[ENDS], |f| {
@@ -266,7 +266,7 @@ fn weights_sum_changed() {
     });
 }
 
-/// Weights with a first one of 2^37, true in everything but the range: `edit` does what hides it in one gate.
+/// Weights whose first entry is 2^37, correct in everything but the range; `edit` hides it from one gate.
 fn too_large(name: &str, gate: &str, edit: impl Fn(&mut OptimumCircuit)) {
     let (shape, f) = world();
     let bad = altered(&shape, &f.w, &[(0, first(), Fr::from(WEIGHT_LIMIT as u64))]);
@@ -275,7 +275,7 @@ fn too_large(name: &str, gate: &str, edit: impl Fn(&mut OptimumCircuit)) {
     let near = Weights::new(16, 3, values.clone()).unwrap();
     values[0] = WEIGHT_LIMIT;
     let mut numbers = f.numbers.clone();
-    // a penalty under which the residual stays in its range
+    // a penalty small enough that the residual stays within its range
     numbers.lambda /= 16;
     let scale = I256::from(numbers.n as i64) * I256::from(numbers.lambda as i64);
     for (j, (g, w)) in numbers.residual.iter_mut().zip(&values).enumerate() {
@@ -295,7 +295,7 @@ fn too_large(name: &str, gate: &str, edit: impl Fn(&mut OptimumCircuit)) {
     });
 }
 
-/// Limb columns of a weight, and the one of its top limb shifted up.
+/// Limb columns of a weight, and the column of its shifted top limb.
 fn weight_limbs(circuit: &OptimumCircuit) -> (std::ops::Range<usize>, usize) {
     let last = circuit.columns.len() - 1;
     (ResidualLimbs::of(&layout()).all..last, last)
@@ -314,13 +314,13 @@ fn spell_too_large(circuit: &mut OptimumCircuit) {
 #[test]
 fn weight_out_of_range() {
     too_large("weight_out_of_range", "weight in range: w + 2^37 = Σ limbs", |_| {});
-    // a top limb beyond its bits, and a shifted one that does not show it
+    // a top limb with too many bits, and a shifted limb that hides it
     too_large("weight_with_a_long_top_limb", "weight's top limb is short: limb·2^spare is a limb", |circuit| {
         spell_too_large(circuit);
         let (_, shifted) = weight_limbs(circuit);
         circuit.columns[shifted][first()] = Fr::ZERO;
     });
-    // and one that does
+    // and a shifted limb that shows it
     too_large("weight_with_a_top_limb_out_of_range", RANGE, |circuit| {
         spell_too_large(circuit);
         let (limbs, shifted) = weight_limbs(circuit);
@@ -329,7 +329,7 @@ fn weight_out_of_range() {
     });
 }
 
-/// The committed sum is another than the one that the residual is of: here without the third shard.
+/// The committed sum is not the one that the residual was computed from: it lacks the third shard.
 #[test]
 fn residual_of_fewer_shards() {
     forged("residual_of_fewer_shards", &[ENDS], |f| {
@@ -343,7 +343,7 @@ fn residual_of_fewer_shards() {
     });
 }
 
-/// The sum's column holds field elements: one that is no integer is not the residual's.
+/// The sum's column holds field elements; one that is not an integer is not the residual's.
 #[test]
 fn sum_beyond_integers() {
     let (shape, f) = world();

@@ -1,5 +1,5 @@
-//! Attacks on the product check of `gradient`, gate by gate: a false logit, or a false gradient, and running sums that hide
-//! it where one gate is missing.
+//! Attacks on the product check of `gradient`, gate by gate: a false logit or a false gradient, and running sums that
+//! hide it where one gate is missing.
 
 use std::sync::{Arc, Mutex};
 
@@ -51,14 +51,14 @@ fn of_phase_three(sheet: &Sheet, n: usize) -> usize {
     sheet.column(2, n)
 }
 
-/// The commitment of a gradient that is wrong in its first entry.
+/// The commitment to a gradient that is wrong in its first entry.
 fn false_gradient(i: &Instance) -> CommittedGroup {
     let mut g = i.gradient.clone();
     g[0] += I256::ONE;
     commit_gradient(&i.srs, &layout(), &i.secret, &[[1; 32]], &g)
 }
 
-/// The commitment of the gradient that follows when record 2 has a logit that is too large by 5.
+/// The commitment to the gradient that follows if a logit of record 2 is too large by 5.
 fn false_logit(i: &Instance) -> CommittedGroup {
     let mut g = i.gradient.clone();
     for (j, block) in g.chunks_mut(C).enumerate() {
@@ -68,7 +68,7 @@ fn false_logit(i: &Instance) -> CommittedGroup {
     commit_gradient(&i.srs, &layout(), &i.secret, &[[2; 32]], &g)
 }
 
-/// Forges phase three of a claim with another gradient and, if wanted, the false logit it follows from.
+/// Forges phase three of a claim with a wrong gradient and, if `logit` is set, the false logit that it follows from.
 fn hidden(name: &str, gate: &'static str, logit: bool, edit: impl Fn(&mut Sheet) + Clone + Send + Sync + 'static) {
     let (shape, i) = world(layout(), Link::Squared);
     let bad = if logit { false_logit(&i) } else { false_gradient(&i) };
@@ -133,7 +133,7 @@ fn power_of_a_class_changed() {
 
 #[test]
 fn powers_of_two_blocks_changed() {
-    // as for features: the logit check must not notice
+    // as for features, the logit check must not notice
     hidden("powers_of_two_blocks_changed", "powers between blocks: xt(c below) = τ·xt", false, |sheet| {
         let [xt, e, r] = [third::XT, third::E, third::R].map(|n| of_phase_three(sheet, n));
         let (kappa, a, g) = (sheet.challenges[KAPPA], sheet.column_from_last(1, 0), sheet.column(0, 5));
@@ -185,7 +185,7 @@ fn gradient_check_with_a_head_start() {
 
 #[test]
 fn powers_that_start_at_one_half() {
-    // twice the vector a under half the powers: logits of 2W pass for those of W
+    // twice the vector a with half the powers: the logits of 2W pass for those of W
     let (shape, i) = world(layout(), Link::Squared);
     let half: Vec<i64> = i.weights.values().iter().map(|w| w / 2).collect();
     let half = Weights::new(16, C, half).unwrap();
@@ -237,8 +237,8 @@ fn challenges_of(circuit: &mut GradientCircuit, inputs: &[Fr]) -> Vec<Fr> {
     seen
 }
 
-/// A forgery that satisfies every gate under the challenges of an earlier proof, so that it would pass if those were fixed
-/// or known beforehand, is refused because the transcript draws others.
+/// A forgery that satisfies every gate under the challenges of an earlier proof, so that it would pass if challenges
+/// were fixed or known beforehand. It is rejected because the transcript yields different ones.
 fn under_other_challenges(name: &str, i: &Instance, forged: Claim<GradientCircuit>, challenges: &[Fr]) {
     let (honest, inputs) = claim(Shape::gradient(layout(), Link::Squared), i, &i.g);
     let keyed = keyed(&Shape::gradient(layout(), Link::Squared));
@@ -280,7 +280,8 @@ fn fixed_challenge() {
 
 #[test]
 fn vector_committed_late() {
-    // a vector `a` chosen after κ, τ and α makes any logits pass: here against those of an earlier proof
+    // a vector `a` chosen after κ, τ and α makes any logits pass; here it is made for the challenges of an earlier
+    // proof
     let (shape, i) = world(layout(), Link::Squared);
     let bad = false_logit(&i);
     let (mut circuit, inputs) = claim(shape, &i, &bad);
@@ -293,7 +294,7 @@ fn vector_committed_late() {
     circuit.forge = Some(forging(&circuit, &inputs, move |phase, sheet| {
         if phase == 1 {
             let a = sheet.column_from_last(1, 0);
-            // `a` follows from σ but for the entry that was chosen late
+            // `a` follows from σ, except for the entry that was chosen late
             sheet.advice[a][block(1)] = late;
         }
         if phase == 2 {
@@ -303,7 +304,7 @@ fn vector_committed_late() {
     }));
     under_other_challenges("vector_committed_late", &i, (circuit, inputs), &challenges);
 
-    // the order is part of the key: the vector's phase is before κ, τ and α, the running sums' after
+    // the order is part of the key: the vector's phase is before κ, τ and α, the running sums' phase after them
     let keyed = keyed(&Shape::gradient(layout(), Link::Squared));
     let cs = keyed.keys.vk().cs();
     let phases = cs.advice_column_phase();
@@ -313,7 +314,7 @@ fn vector_committed_late() {
 
 #[test]
 fn gradient_beyond_integers() {
-    // entries are field elements: one that is no integer at all is not the gradient either
+    // entries are field elements: one that is not an integer at all is not the gradient either
     let (shape, i) = world(layout(), Link::Squared);
     let half = two_to(1).invert().unwrap();
     let bad = altered(&shape, &i.g, &[(0, block(1), from_i256(&i.gradient[C]) + half)]);

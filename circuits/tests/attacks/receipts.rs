@@ -1,4 +1,4 @@
-//! Attacks on the receipts of `service`: hashes that are not those of what was asked and answered.
+//! Attacks on the receipts of `service`: hashes that do not match the queries and answers.
 
 use tribute_circuits::gadgets::poseidon2;
 use tribute_circuits::statements::service::{column, third, ServiceCircuit};
@@ -28,7 +28,7 @@ fn answer_to_another_query() {
             let mut circuit =
                 agent.prove_steps(shape, agent.steps(0, &session), slots(&[(0, 1, after(&agent.layout, &session), 2)]));
             let other = agent.circuit(&[agent.session(5, 4)]);
-            // the data of other queries beside these receipts
+            // the data of other queries next to these receipts
             for v in column::DATA..column::COUNT {
                 circuit.columns[v].clone_from(&other.columns[v]);
             }
@@ -66,7 +66,7 @@ fn capacity_lane_chosen() {
     );
 }
 
-/// Data of other queries beside these receipts, with phase three repaired.
+/// Data of other queries next to these receipts, with phase three repaired.
 fn another_query(name: &str, gate: &str, edit: impl Fn(&Agent, &mut Sheet) + Clone + Send + Sync + 'static) {
     let agent = Agent::plain();
     let session = agent.session(1, 2);
@@ -113,8 +113,8 @@ fn message_that_is_not_absorbed() {
     });
 }
 
-/// A receipt whose permutation goes wrong: `edit` gets the cells of phase one and the rows of the last permutation's last
-/// two rounds, and everything below follows from what it does.
+/// A receipt whose permutation goes wrong. `edit` changes cells of phase one, given the block's link row; the slot's new
+/// transcript follows from the result.
 fn permuted(agent: &Agent, shape: Shape, edit: impl Fn(&mut Sheet, usize)) -> ServiceCircuit {
     let session = agent.session(1, 1);
     let inputs = slots(&[(0, 1, after(&agent.layout, &session), 1)]);
@@ -146,7 +146,7 @@ const fn state(lane: usize) -> usize {
     1 + column::STATE + lane
 }
 
-/// The gate of the n-th polynomial of a name, from 0.
+/// The name of the n-th polynomial, from 0, of a gate.
 fn nth(name: &str, n: usize) -> String {
     if n == 0 {
         name.to_owned()
@@ -155,7 +155,7 @@ fn nth(name: &str, n: usize) -> String {
     }
 }
 
-/// Fills the rows from `row` to the link row as the rounds say, outputs and states.
+/// Fills the rows from `row` to the link row according to the rounds, outputs and states.
 fn follow(sheet: &mut Sheet, row: usize, link: usize) {
     for row in row..link {
         for i in 0..poseidon2::BOXES {
@@ -167,7 +167,7 @@ fn follow(sheet: &mut Sheet, row: usize, link: usize) {
     }
 }
 
-/// Fills the states below a row of rounds.
+/// Fills the state after a row of rounds.
 fn next_states(sheet: &mut Sheet, row: usize) {
     for lane in 0..poseidon2::WIDTH {
         sheet.solve_nth(FULL, lane, row, (state(lane), row + 1));
@@ -191,7 +191,8 @@ fn state_after_partial_rounds_chosen() {
     });
 }
 
-/// Every polynomial of the permutation alone: a cell that only it holds, with everything below as the rounds say.
+/// Each polynomial of the permutation on its own: a cell that only this polynomial constrains is changed, and
+/// everything after it is recomputed.
 #[test]
 fn every_polynomial_of_the_permutation_counts() {
     let agent = Agent::plain();
@@ -200,7 +201,7 @@ fn every_polynomial_of_the_permutation_counts() {
         let gate = nth(name, n);
         alone(&format!("permutation: {gate}"), &circuit, &circuit.inputs(Fr::from(9)), &gate);
     };
-    // full rounds end the permutation; partial ones are before its last two rows
+    // the permutation ends with full rounds; the partial ones are before its last two rows
     let partial = |link: usize| link - 3;
     for i in 0..poseidon2::BOXES {
         for kind in 0..2 {

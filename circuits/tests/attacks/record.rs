@@ -1,9 +1,9 @@
-//! What a run of the attacks writes down, and that it is complete.
+//! Records the outcomes of the attacks and checks that they are complete.
 //!
-//! Every attack writes its row into the target folder; one that was tried on the cells alone has no verdicts of proofs, and
-//! for every name some other has. `make test-circuits` merges the rows of one whole run into
-//! `attacks.json` ([`merge`], which fails on any missing row), and every run of the tests holds the committed file
-//! against the design's list and against the circuits' gates.
+//! Every attack writes a row into the target folder. An attack tried only on the cells has no proof verdicts, but for
+//! every gate name there is another attack that has. `make test-circuits` merges the rows of a whole run into
+//! `attacks.json` ([`merge`], which fails on any missing row), and every run of the tests checks the committed file
+//! against the list of attacks and against the circuits' gates.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ pub(crate) struct Row<'a> {
     pub(crate) honest: bool,
     pub(crate) forged_native: bool,
     pub(crate) forged_evm: bool,
-    /// `None` where no gate guards against it; `gate` then says what does.
+    /// `None` if no gate guards against it; `gate` then says what does.
     pub(crate) without_gate: Option<bool>,
     pub(crate) gate: &'a str,
 }
@@ -38,7 +38,7 @@ fn committed() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/attacks.json")
 }
 
-/// Writes the row where [`merge`] finds it.
+/// Writes the row to where [`merge`] finds it.
 pub(crate) fn record(row: &Row<'_>) {
     let value = json!({
         "attack": row.attack, "circuit": row.circuit, "honest_native": row.honest, "honest_evm": row.honest,
@@ -49,7 +49,7 @@ pub(crate) fn record(row: &Row<'_>) {
     std::fs::write(parts().join(format!("{}.json", row.attack)), value.to_string()).unwrap();
 }
 
-/// Writes the row of a forgery that was tried on the cells alone: no proof was made.
+/// Writes the row of a forgery that was tried only on the cells, without a proof.
 pub(crate) fn record_on_cells(attack: &str, circuit: &str, gate: &str) {
     let value = json!({
         "attack": attack, "circuit": circuit, "honest_native": null, "honest_evm": null, "forged_native": null,
@@ -59,13 +59,13 @@ pub(crate) fn record_on_cells(attack: &str, circuit: &str, gate: &str) {
     std::fs::write(parts().join(format!("{}.json", hex::encode(Sha256::digest(attack)))), value.to_string()).unwrap();
 }
 
-/// Everything that has to be true of a file of outcomes.
+/// Everything wrong with a file of outcomes.
 fn complaints(rows: &[Value]) -> Vec<String> {
     let mut out = vec![];
     let text = |row: &Value, key: &str| row[key].as_str().unwrap_or_default().to_owned();
     let names: Vec<String> = rows.iter().map(|row| text(row, "attack")).collect();
     if !names.is_sorted_by(|a, b| a < b) {
-        out.push("the attacks are not in order, or one stands twice".into());
+        out.push("the attacks are not in order, or one occurs twice".into());
     }
     for row in rows {
         let said = [("honest_native", true), ("honest_evm", true), ("forged_native", false), ("forged_evm", false)];
@@ -76,7 +76,7 @@ fn complaints(rows: &[Value]) -> Vec<String> {
             }
         }
         if !(row["without_gate"].as_bool() == Some(true) || row["without_gate"].is_null()) {
-            out.push(format!("{}: refused without its gate too", text(row, "attack")));
+            out.push(format!("{}: rejected even without its gate", text(row, "attack")));
         }
     }
     for (attack, places) in ATTACKS {
@@ -96,7 +96,7 @@ fn complaints(rows: &[Value]) -> Vec<String> {
             }
         }
     }
-    // what was tried on the cells alone has a namesake with proofs
+    // for attacks tried only on the cells, another attack on a gate of this name has proofs
     let base = |gate: &str| gate.split(" #").next().unwrap_or_default().to_owned();
     let proven: BTreeSet<String> =
         rows.iter().filter(|row| row["forged_native"].is_boolean()).map(|row| base(&text(row, "gate"))).collect();
@@ -128,9 +128,9 @@ fn complaints(rows: &[Value]) -> Vec<String> {
     out
 }
 
-/// All gates, by circuit: polynomials of one name are numbered.
+/// All gates, by circuit; polynomials that share a name are numbered.
 fn gates() -> BTreeMap<&'static str, BTreeSet<String>> {
-    // 7 features in 3 columns and limbs with spare bits: every gate there is
+    // 7 features in 3 columns and limbs with spare bits, so that every gate exists
     let layout = |k, task| Layout::new(k, 3, 7, if task == Task::Real { 1 } else { 3 }, task).unwrap();
     let shapes = [
         Shape::dataset(layout(10, Task::Classes)),
@@ -161,7 +161,7 @@ fn every_attack_is_on_record_and_every_gate_has_one() {
     assert!(complaints.is_empty(), "{complaints:#?}");
 }
 
-/// Merges the rows of one whole run. `make test-circuits` removes earlier ones, runs the attacks, then this.
+/// Merges the rows of a whole run. `make test-circuits` removes earlier rows, runs the attacks, then this.
 #[test]
 #[ignore = "after a whole run: make test-circuits"]
 fn merge() {
@@ -172,7 +172,7 @@ fn merge() {
     rows.sort_by_key(|row: &Value| row["attack"].as_str().unwrap_or_default().to_owned());
     let complaints = complaints(&rows);
     assert!(complaints.is_empty(), "{complaints:#?}");
-    // one line per attack, keys in the order of the design
+    // one line per attack, with keys in a fixed order
     let keys =
         ["attack", "circuit", "honest_native", "honest_evm", "forged_native", "forged_evm", "without_gate", "gate"];
     let line = |row: &Value| {

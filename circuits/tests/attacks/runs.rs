@@ -1,4 +1,4 @@
-//! Attacks on the runs of `service`: which receipts are counted, for which slot, from which transcript.
+//! Attacks on the runs of `service`: which receipts are counted, for which slot, starting from which transcript.
 
 use tribute_circuits::statements::service::{column, SlotInputs, Step};
 use tribute_engine::field::{from_core, to_core};
@@ -56,7 +56,7 @@ fn receipt_dropped() {
     let session = agent.session(1, 3);
     let gates = ["position: position' = (1 − last)(position + 1)", "receipts chain: (1 − last)(next − h') = 0"];
     attack("receipt_dropped", &agent, &gates, std::slice::from_ref(&session), |shape| {
-        // the second one is not answered for, and counted
+        // the second query is not answered for, but counted
         let mut steps = agent.steps(0, &session);
         steps.remove(1);
         agent.prove_steps(shape, steps, slots(&[(0, 1, after(&agent.layout, &session), 3)]))
@@ -78,7 +78,7 @@ fn receipt_counted_twice() {
             agent.prove_steps(shape, steps, slots(&[(0, 1, after(&agent.layout, &session), 3)]))
         },
     );
-    // counted from a history that is not there
+    // counted from a history that does not exist
     attack(
         "count_from_another_history",
         &agent,
@@ -101,7 +101,7 @@ fn slots_swapped() {
     let agent = Agent::plain();
     let sessions = [agent.session(1, 2), agent.session(2, 3)];
     attack("slots_swapped", &agent, &["before: before' = last ? next : before"], &sessions, |shape| {
-        // the receipts of one session paid by the other
+        // the receipts of one session claimed for the other
         let claim =
             slots(&[(0, 1, after(&agent.layout, &sessions[1]), 3), (1, 2, after(&agent.layout, &sessions[0]), 2)]);
         let mut steps = agent.steps(1, &sessions[0]);
@@ -117,7 +117,7 @@ fn slots_swapped() {
 fn slots_relabelled() {
     let agent = Agent::plain();
     let sessions = [agent.session(1, 2), agent.session(2, 3)];
-    // each run ends with the other's slot: no slot is found, none is used
+    // each run ends with the other's slot, so no slot is found and none is used
     let gates = [
         ENDS,
         "an unused slot has no queries: (1 − m)·count = 0",
@@ -150,7 +150,7 @@ fn run_proven_twice() {
 fn inactive_block_counted() {
     let agent = Agent::plain();
     let session = agent.session(1, 1);
-    // the block after the run is counted too, its new transcript said to be the old one
+    // the block after the run is counted too, and its new transcript is claimed to equal the old one
     attack(
         "inactive_block_counted",
         &agent,
@@ -204,7 +204,7 @@ fn unused_slot_moved() {
 
 #[test]
 fn receipt_of_another_transcript() {
-    // the second query is counted for this session, and its receipt starts from another transcript
+    // the second query is counted for this session, but its receipt starts from another transcript
     let agent = Agent::plain();
     let session = agent.session(1, 2);
     attack(
@@ -226,8 +226,8 @@ fn receipt_of_another_transcript() {
 
 #[test]
 fn runs_that_end_twice_over() {
-    // a run that ends 2 times, a query of a second slot from a made-up transcript that counts as none, and the first run
-    // again, ending −1 times: 2 − 1 ends in all
+    // a run that ends 2 times, a query of a second slot that starts from a made-up transcript and counts as none, and
+    // the first run again, ending −1 times: 2 − 1 ends in total
     let agent = Agent::plain();
     let session = agent.session(1, 2);
     let (layout, weights) = (&agent.layout, &agent.weights);

@@ -1,4 +1,4 @@
-//! Attacks on the answers of `service`: other answers than the committed weights give.
+//! Attacks on the answers of `service`: answers that the committed weights do not give.
 
 use tribute_circuits::statements::service::{column, third, ServiceCircuit, SessionBatch, DATA, LIMBS};
 use tribute_core::head::{answer, Weights};
@@ -28,7 +28,7 @@ pub(crate) fn attack(
     });
 }
 
-/// The wrong answer with the largest logit left in place.
+/// The wrong answer, with the largest logit left in place.
 fn wrong_answer(
     agent: &Agent,
     shape: Shape,
@@ -55,11 +55,11 @@ fn answer_not_the_agents() {
     let session = agent.session(1, 3);
     let truth = session.queries[2].answer;
     let wrong = (truth + 1) % 5;
-    // its logit passed off as the largest: another one is above it, out of range
+    // its logit is passed off as the largest, so another one exceeds it and its difference is out of range
     attack("answer_not_the_agents", &agent, &[ENDS], std::slice::from_ref(&session), |shape| {
         wrong_answer(&agent, shape, &session, wrong, None)
     });
-    // the true maximum beside a wrong answer below it
+    // the true maximum next to a wrong answer with a smaller logit
     let (session, truth) = (1..50)
         .map(|seed| SessionBatch { before: 1.into(), ..agent.session(seed, 3) })
         .find_map(|s| (s.queries[2].answer > 0).then(|| (s.clone(), s.queries[2].answer)))
@@ -83,7 +83,8 @@ fn tie_to_the_higher_class() {
     });
 }
 
-/// A session whose last query's true answer is neither the first nor the last class, the second-best a later one.
+/// A session whose last query's true answer is neither the first nor the last class, with the second-best class after
+/// it.
 fn session(agent: &Agent) -> (SessionBatch, Vec<i64>, usize, usize) {
     (1..200)
         .find_map(|seed| {
@@ -96,7 +97,8 @@ fn session(agent: &Agent) -> (SessionBatch, Vec<i64>, usize, usize) {
         .unwrap()
 }
 
-/// Class rows of the last of three queries as given: `B` and the answer's logit on each row and below, limbs as a number.
+/// Fills the class rows of the last of three queries as given: for each row, `B` and the answer's logit on this row and
+/// the next, and the limbs as a number.
 fn with_rows(
     agent: &Agent,
     shape: Shape,
@@ -128,7 +130,7 @@ fn with_rows(
 
 #[test]
 fn answer_between_two_classes() {
-    // the two best classes share the answer: b = 1 − δ and δ, δ the difference of their logits
+    // the two best classes share the answer: b = 1 − δ and δ, where δ is the difference of their logits
     let agent = Agent::plain();
     let (session, z, first, second) = session(&agent);
     let delta = from_i128(i128::from(z[second] - z[first]));
@@ -160,7 +162,7 @@ fn no_answer() {
 
 #[test]
 fn answer_below_the_classes() {
-    // the answer's one-hot steps down below the last class: the last class is the answer, whatever its logit
+    // the one-hot answer decreases after the last class, so the last class is the answer, whatever its logit
     let agent = Agent::plain();
     let (session, z, best, _) = session(&agent);
     let m = z[best] + 1;
@@ -198,7 +200,7 @@ fn answer_by_other_logits() {
     });
 }
 
-/// A claim of logits that the weights do not give, with phase three repaired.
+/// A claim with logits that the weights do not give, with phase three repaired.
 fn other_logits(name: &str, gate: &str, edit: impl Fn(&Agent, &mut Sheet) + Clone + Send + Sync + 'static) {
     let agent = Agent::plain();
     let session = agent.session(1, 3);
@@ -257,7 +259,7 @@ fn logit_check_with_a_head_start() {
 
 #[test]
 fn powers_that_start_at_minus_one() {
-    // −a under −τ^j: the least logit passes for the largest
+    // −a with −τ^j: the smallest logit passes for the largest
     let agent = Agent::plain();
     let negated = agent.weights.values().iter().map(|w| -w).collect();
     let group = agent.group.clone();
@@ -290,7 +292,7 @@ fn feature_256() {
     let forge = |shape: Shape, j: usize| {
         let mut steps = agent.steps(0, &session);
         let step = &mut steps[2];
-        // everything follows from the feature 256: logits, packed element, receipt
+        // everything is computed from the feature 256: logits, packed element, receipt
         let was = step.features[j];
         step.features[j] = 256;
         let more = 256 - u64::from(was);
@@ -316,7 +318,7 @@ fn feature_256() {
 fn feature_beyond_the_last() {
     let agent = Agent::plain();
     let session = agent.session(1, 1);
-    // a 21st feature, in the receipt and in no logit
+    // a 21st feature, in the receipt but in no logit
     attack(
         "feature_beyond_the_last",
         &agent,

@@ -1,4 +1,4 @@
-// A powers-of-tau ceremony of one contribution and a beacon, for tests: node make.mjs CURVE POWER OUT
+// Runs a powers-of-tau ceremony with one contribution and a beacon, for tests: node make.mjs CURVE POWER OUT
 import { randomBytes } from "node:crypto";
 import { rename, rm } from "node:fs/promises";
 import { curves, powersOfTau } from "snarkjs";
@@ -11,5 +11,5 @@ await powersOfTau.newAccumulator(curve, Number(power), start);
 await powersOfTau.contribute(start, contributed, "contribution", secret());
 await powersOfTau.beacon(contributed, done, "beacon", secret(), 10);
 await Promise.all([rm(start), rm(contributed)]);
-await rename(done, out); // whole or not at all
-process.exit(0); // the curve's workers would keep node alive
+await rename(done, out); // atomic
+process.exit(0); // otherwise the curve's workers would keep node alive

@@ -1,4 +1,4 @@
-//! An agent with committed weights, its sessions, and steps to forge from.
+//! An agent with committed weights, its sessions, and steps as a basis for forgeries.
 #![allow(dead_code)]
 
 use tribute_circuits::columns::{commit_weights, CommittedGroup, Secret};
@@ -39,7 +39,8 @@ impl Agent {
         Agent { layout, weights, group }
     }
 
-    /// 20 features, 5 classes, k = 15, the least whose limbs are wide enough. Classes 1 and 3 have the same weights: they tie on every query.
+    /// 20 features, 5 classes, k = 15, the smallest whose limbs are wide enough. Classes 1 and 3 have the same weights,
+    /// so they tie on every query.
     pub(crate) fn tying() -> Self {
         let layout = layout(15, 20, 5);
         let mut values = weights(&layout, 3).values().to_vec();
@@ -86,7 +87,7 @@ impl Agent {
         ServiceCircuit::new(self.shape(), &self.group, &self.weights, sessions).unwrap()
     }
 
-    /// Steps of one slot, as they should be.
+    /// Honest steps of one slot.
     pub(crate) fn steps(&self, slot: u64, session: &SessionBatch) -> Vec<Step> {
         let mut h = session.before;
         let last = session.queries.len() - 1;
@@ -103,7 +104,7 @@ impl Agent {
         ServiceCircuit::from_steps(shape, &self.group, &self.weights, steps, slots)
     }
 
-    /// Writes a block's class rows for `chosen` with the largest logit said to be `best`.
+    /// Rewrites a block's class rows for the answer `chosen`, with `best` as the claimed largest logit.
     pub(crate) fn set_answer(
         &self,
         circuit: &mut ServiceCircuit,
@@ -140,7 +141,7 @@ pub(crate) fn slots(of: &[(usize, u64, Fr, u64)]) -> Vec<SlotInputs> {
     slots
 }
 
-/// Transcript after a session, by core alone.
+/// Transcript after a session, computed by tribute-core alone.
 pub(crate) fn after(layout: &Layout, session: &SessionBatch) -> Fr {
     let extend = |h, q: &AnsweredQuery| receipt::extend(h, layout.features(), &q.features, q.salt, q.answer);
     from_core(&session.queries.iter().fold(session.before, extend))

@@ -1,4 +1,4 @@
-//! What is true can be proven, on every shape, natively and on chain.
+//! True statements can be proven, for every shape, natively and on chain.
 
 use proptest::prelude::*;
 use tribute_circuits::keys::Keys;
@@ -15,7 +15,7 @@ use tribute_engine::srs::Srs;
 use crate::agent::{after, layout, small_srs, Agent};
 use crate::support::weights;
 
-/// The EVM verifier accepts, within gas and size.
+/// Checks that the EVM verifier accepts, within the limits on gas and code size.
 fn on_chain(srs: &Srs, keys: &Keys, proof: &Proof) {
     let code = tribute_evm::direct::generate(srs.params(), keys.vk(), proof.inputs.len()).unwrap();
     let run = tribute_evm::run(&code.runtime, &proof.calldata()).unwrap();
@@ -34,7 +34,7 @@ fn accepted(srs: &Srs, agent: &Agent, keys: &Keys, sessions: &[SessionBatch]) {
     }
     let proof = prove(srs, keys, &circuit, inputs).unwrap();
     on_chain(srs, keys, &proof);
-    // ctx, and the slots that count, are fixed by the proof
+    // the proof fixes ctx and the used slots
     for index in [0, service::BEFORE, service::AFTER, service::COUNT, service::COUNT + 15] {
         let mut other = proof.clone();
         other.inputs[index] += Fr::one();
@@ -46,7 +46,7 @@ fn accepted(srs: &Srs, agent: &Agent, keys: &Keys, sessions: &[SessionBatch]) {
 fn sessions_of_all_sizes() {
     let agent = Agent::tying();
     let keys = agent.keys(small_srs());
-    // nothing at all; one query; several slots with an empty one between; the last slot
+    // no query at all; one query; several slots with an empty one between; the last slot
     accepted(small_srs(), &agent, &keys, &[]);
     accepted(small_srs(), &agent, &keys, &[agent.session(1, 1)]);
     accepted(small_srs(), &agent, &keys, &[agent.session(1, 3), agent.session(2, 0), agent.session(3, 4)]);
@@ -86,13 +86,13 @@ fn what_does_not_fit_says_so() {
     assert!(matches!(new(agent.shape(), &[wrong]), ServiceError::Answer { slot: 0, query: 0, .. }));
     let other = Shape::service(layout(15, 21, 5));
     assert!(matches!(new(other, &[]), ServiceError::Weights { features: 20, layout_features: 21, .. }));
-    // four limbs of 13 bits do not hold every difference of two logits
+    // four limbs of 13 bits cannot represent every difference of two logits
     let small = Shape::service(layout(14, 20, 5));
     assert!(matches!(new(small.clone(), &[]), ServiceError::NoRoom { k: 14, .. }));
     assert!(Keys::generate(&Srs::development(14), &small).is_err());
 }
 
-/// Many features, many classes: blocks higher than their rounds.
+/// Many features and many classes: blocks higher than their rounds.
 #[test]
 fn large_heads() {
     let srs = Srs::development(15);
@@ -104,7 +104,7 @@ fn large_heads() {
     }
 }
 
-/// Milliseconds of one commitment to 2^15 random scalars, the best of three: what a loaded machine costs.
+/// Milliseconds of one commitment to 2^15 random scalars, the best of three; shows how loaded the machine is.
 fn calibration_ms(srs: &Srs) -> u128 {
     let scalars: Vec<Fr> = std::iter::successors(Some(-Fr::from(3)), |x| Some(x.square() + x)).take(1 << 15).collect();
     let time = || {

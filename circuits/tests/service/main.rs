@@ -1,4 +1,4 @@
-//! The `service` circuit: what is true can be proven. Forgeries are among the attacks.
+//! The `service` circuit: true statements can be proven. Forgeries are in `tests/attacks`.
 
 #[path = "../support/mod.rs"]
 mod support;

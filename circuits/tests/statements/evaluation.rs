@@ -1,4 +1,4 @@
-//! `evaluation`: the counts are those of the integer function, at every boundary.
+//! `evaluation`: the counts equal those of the integer function, at every boundary.
 
 use tribute_circuits::columns::{commit_records, commit_weights, Secret};
 use tribute_circuits::error::ProveError;
@@ -20,7 +20,7 @@ fn layout() -> Layout {
     Layout::new(10, 3, 7, 3, Task::Classes).unwrap()
 }
 
-/// Right answers of the integer function.
+/// Number of correct answers, by the integer function.
 fn right(weights: &Weights, records: &Records) -> u64 {
     records.iter().filter(|(q, y)| answer(&weights.logits(q)) == *y).count() as u64
 }
@@ -51,13 +51,13 @@ fn ties_go_to_the_lower_class() {
     let all = records(&layout, 30, 5);
     let of = |class: u16| all.iter().filter(|(_, y)| *y == class).count() as u64;
     assert!(of(0) > 0 && of(1) > 0 && of(2) > 0);
-    // all equal: class 0
+    // all logits equal: class 0
     assert_eq!(evaluated(layout, &Weights::zero(7, 3), &all), of(0));
-    // the upper two equal and larger: class 1
+    // the upper two classes equal and larger: class 1
     let mut bias = vec![0; layout.weights()];
     bias[..3].copy_from_slice(&[-5, 8, 8]);
     assert_eq!(evaluated(layout, &Weights::new(7, 3, bias.clone()).unwrap(), &all), of(1));
-    // larger by the least difference there is: 1 in one feature of value 1
+    // larger by the smallest possible difference: 1 in one feature of value 1
     let mut one = Records::new(7);
     for class in 0..3 {
         one.push(&[1, 0, 0, 0, 0, 0, 0], class);
@@ -71,7 +71,7 @@ fn ties_go_to_the_lower_class() {
 fn the_widest_logits_and_the_extreme_shapes() {
     for (k, columns, d, c) in [(13, 24, 1024, 2), (12, 5, 1, 100), (10, 1, 1, 2), (11, 7, 16, 4)] {
         let layout = Layout::new(k, columns, d, c, Task::Classes).unwrap();
-        // one class as far up as logits go, the next as far down
+        // one class with the largest possible logit, the next with the smallest
         let values = (0..layout.weights()).map(|i| if i % c % 2 == 0 { 1 - WEIGHT_LIMIT } else { WEIGHT_LIMIT - 1 });
         let extreme = Weights::new(d, c, values.collect()).unwrap();
         let all = records(&layout, layout.capacity().min(20), 3);

@@ -1,5 +1,5 @@
-//! `evaluation`, and every statement over any shape: what is true can be proven, at every boundary. What is not
-//! is tried in `tests/attacks`.
+//! `evaluation`, and every statement over any shape: true statements can be proven, at every boundary. False ones are
+//! tried in `tests/attacks`.
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -14,7 +14,7 @@ use tribute_engine::proof::Proof;
 
 use support::keyed::keyed;
 
-/// Proves what is true; every verifier accepts it, and refuses it under any other public input.
+/// Proves a true statement; every verifier must accept it, and reject it under any other public input.
 fn proven(witness: &dyn StatementWitness, inputs: &[Fr]) -> Proof {
     let keyed = keyed(witness.shape());
     let proof = prove(keyed.srs, &keyed.keys, witness, inputs.to_vec()).unwrap();

@@ -1,4 +1,4 @@
-//! Any shape: the integer functions of core are what the circuits prove, and one unit more is not.
+//! Any shape: the circuits prove exactly what tribute-core's integer functions compute, and not one unit more.
 
 use proptest::prelude::*;
 use tribute_circuits::arithmetization::StatementWitness;
@@ -31,7 +31,7 @@ fn proven(srs: &Srs, witness: &dyn StatementWitness, inputs: &[Fr]) {
     assert!(!verify(srs, keys.vk(), &other));
 }
 
-/// Dataset, gradient and, for classes, accuracy of `n` records of all sorts under weights over the whole range.
+/// Dataset, gradient and, for classes, accuracy of `n` varied records, under weights over the whole range.
 fn integers_are_proven(layout: Layout, link: Link, n: usize, seed: u64, entry: usize) {
     let srs = Srs::development(layout.k());
     let secret = Secret::from_bytes([seed as u8; 32]);
@@ -132,7 +132,7 @@ fn many_features_and_many_classes() {
     integers_are_proven(Layout::new(14, 8, 64, 100, Task::Classes).unwrap(), Link::Softmax, 12, 3, 6_499);
 }
 
-/// The largest head there is takes 102,500 rows of weights.
+/// The largest possible head takes 102,500 rows of weights.
 #[test]
 #[ignore = "2^17 rows: a minute and 2 GB"]
 fn the_largest_shape() {
@@ -145,6 +145,9 @@ fn circuits_that_cannot_be_say_why() {
     let layout = Layout::new(12, 4, 16, 3, Task::Classes).unwrap();
     let small = refused(Shape::gradient(layout, Link::Softmax), 12);
     assert!(matches!(small, ProveError::LinkRows { k: 12, .. }), "{small}");
+    let answers = refused(Shape::service(layout), 12);
+    assert!(matches!(answers, ProveError::ServiceRows { k: 12, .. }), "{answers}");
+    assert!(answers.to_string().contains("from k = 15 on"), "{answers}");
     let srs = refused(Shape::dataset(layout), 11);
     assert!(matches!(srs, ProveError::SrsSize { expected: 12, got: 11, .. }), "{srs}");
 }

@@ -1,5 +1,5 @@
-//! A circuit's cells against its gates, row by row: which gates a witness violates, and the cell that satisfies a gate. It
-//! finds what a failed verification does not say, and lets a forger make every gate hold but one.
+//! Checks a circuit's cells against its gates, row by row: which gates a witness violates, and which cell value
+//! satisfies a gate. It finds what a failed verification does not tell, and lets a forger satisfy every gate but one.
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
@@ -17,10 +17,10 @@ use tribute_engine::halo2_proofs::plonk::{ConstraintSystem, Expression};
 
 use super::keyed::keyed;
 
-/// A cell: column, row.
+/// A cell: (column, row).
 pub type Cell = (usize, usize);
 
-/// All cells of one circuit, as far as its phases have been filled.
+/// All cells of one circuit, for the phases filled so far.
 pub struct Sheet {
     pub layout: Layout,
     pub cs: ConstraintSystem<Fr>,
@@ -33,7 +33,7 @@ pub struct Sheet {
 }
 
 impl Sheet {
-    /// The cells that are there before the first phase.
+    /// The cells that exist before the first phase.
     pub fn new(shape: &Shape, committed: &[Arc<CommittedColumn>], inputs: &[Fr]) -> Self {
         let rows = shape.layout.rows();
         let cs = constraint_system(shape);
@@ -54,12 +54,12 @@ impl Sheet {
         sheet
     }
 
-    /// The n-th column of a phase; committed columns are the first of phase 0.
+    /// The n-th column of a phase; the committed columns come first in phase 0.
     pub fn column(&self, phase: u8, n: usize) -> usize {
         self.columns(phase)[n]
     }
 
-    /// The n-th column of a phase from its end, the last being 0.
+    /// The n-th column of a phase counted from the end; 0 is the last.
     pub fn column_from_last(&self, phase: u8, n: usize) -> usize {
         let columns = self.columns(phase);
         columns[columns.len() - 1 - n]
@@ -71,7 +71,7 @@ impl Sheet {
         (0..phases.len()).filter(|i| phases[*i] == phase).collect()
     }
 
-    /// The polynomials of a name.
+    /// The polynomials of the gates with this name.
     pub fn polynomials(&self, gate: &str) -> Vec<Expression<Fr>> {
         let more = format!("{gate} #");
         let of_name = self.cs.gates().iter().filter(|g| g.name() == gate || g.name().starts_with(&more));
@@ -80,12 +80,12 @@ impl Sheet {
         all
     }
 
-    /// The polynomial on a row.
+    /// The polynomial's value on a row.
     pub fn value(&self, polynomial: &Expression<Fr>, row: usize) -> Fr {
         self.value_with(polynomial, row, (usize::MAX, 0), Fr::ZERO)
     }
 
-    /// [`Self::value`] if a cell had another value.
+    /// [`Self::value`] with one cell replaced.
     pub fn value_with(&self, polynomial: &Expression<Fr>, row: usize, cell: Cell, value: Fr) -> Fr {
         let rows = self.layout.rows();
         let at = |rotation: i32| (row as i64 + i64::from(rotation)).rem_euclid(rows as i64) as usize;
@@ -105,8 +105,8 @@ impl Sheet {
         )
     }
 
-    /// Sets a cell, in which the gates of a name are linear, so that they hold on a row; a cell that they do not constrain
-    /// stays.
+    /// Sets a cell so that the gates of a name hold on a row. The gates must be linear in it; a cell that they do not
+    /// constrain stays unchanged.
     pub fn solve(&mut self, gate: &str, row: usize, cell: Cell) {
         for polynomial in self.polynomials(gate) {
             self.solve_one(&polynomial, row, cell);
@@ -131,7 +131,7 @@ impl Sheet {
         };
     }
 
-    /// Fills a running sum from its first cell downwards, as its gate says, and returns its last cell.
+    /// Fills a running sum from its first cell downwards, according to its gate, and returns its last cell.
     pub fn run_down(&mut self, gate: &str, column: usize) -> Fr {
         let polynomials = self.polynomials(gate);
         assert_eq!(polynomials.len(), 1);
@@ -141,7 +141,7 @@ impl Sheet {
         self.advice[column][self.layout.gate_rows() - 1]
     }
 
-    /// Fills a running sum of these rows upwards, as its gate says.
+    /// Fills a running sum upwards on these rows, according to its gate.
     pub fn run_up(&mut self, gate: &str, column: usize, rows: Range<usize>) {
         let polynomials = self.polynomials(gate);
         assert_eq!(polynomials.len(), 1);
@@ -150,7 +150,7 @@ impl Sheet {
         }
     }
 
-    /// Changes a cell, on which the running sum's end depends linearly, until the sum ends at 0.
+    /// Changes a cell, on which the running sum's end depends linearly, so that the sum ends at 0.
     pub fn balance(&mut self, gate: &str, sum: usize, (column, row): Cell) {
         let open = self.run_down(gate, sum);
         self.advice[column][row] += Fr::ONE;
@@ -172,7 +172,7 @@ impl Sheet {
         failed
     }
 
-    /// Takes the fresh columns of a phase; the rows beyond the gates stand for the random ones.
+    /// Sets the fresh columns of a phase. The rows after the gates get fixed stand-ins for the random values.
     pub fn take(&mut self, phase: u8, columns: &[Vec<Fr>]) {
         let all = self.columns(phase);
         for (index, column) in all[all.len() - columns.len()..].iter().zip(columns) {
@@ -184,7 +184,7 @@ impl Sheet {
     }
 }
 
-/// Challenges that look random.
+/// Fixed challenges that look random.
 pub fn some_challenges() -> Vec<Fr> {
     (0..16u64).map(|i| -Fr::from(1_234_567 + i * i * 7_919)).collect()
 }
@@ -206,7 +206,7 @@ pub fn violated(circuit: &dyn StatementWitness, inputs: &[Fr]) -> Vec<(String, u
     sheet(circuit, inputs, &some_challenges()).violated()
 }
 
-/// Forges cell by cell: `edit` sees all cells filled so far after each phase and may change those of that phase.
+/// Forges cell by cell: after each phase, `edit` sees all cells filled so far and may change those of that phase.
 pub fn forging(
     circuit: &dyn StatementWitness,
     inputs: &[Fr],

@@ -1,4 +1,4 @@
-//! Keys and verifiers, made once per shape and process.
+//! Keys and verifiers, created once per shape and process.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, OnceLock};
@@ -12,7 +12,7 @@ use tribute_engine::proof::{verify, Proof};
 use tribute_engine::srs::Srs;
 use tribute_verify::{verify as verify_ark, VerifierSrs};
 
-/// What is made once per key.
+/// Values created once per key.
 type Cache<K, V> = OnceLock<Mutex<HashMap<K, &'static OnceLock<V>>>>;
 
 fn once<K: Eq + std::hash::Hash, V>(cache: &'static Cache<K, V>, key: K, make: impl FnOnce() -> V) -> &'static V {
@@ -78,7 +78,7 @@ impl Keyed {
         tribute_evm::run(self.code(), calldata).unwrap().success
     }
 
-    /// The EVM verifier.
+    /// Bytecode of the EVM verifier.
     pub fn code(&self) -> &[u8] {
         self.code.get_or_init(|| {
             let inputs = self.keys.shape().statement.inputs();
@@ -86,7 +86,8 @@ impl Keyed {
         })
     }
 
-    /// Proves the claim and has it accepted natively and in the EVM; a claim that was accepted before is not proven again.
+    /// Proves the claim and checks that it is accepted natively and in the EVM. A claim that was accepted before is not
+    /// proven again.
     pub fn accept(&self, name: &str, circuit: &dyn StatementWitness, inputs: &[Fr]) {
         let mut claim: Vec<u8> =
             circuit.committed().iter().flat_map(|c| c.values.iter().rev().take(1).flat_map(Fr::to_bytes)).collect();
@@ -96,8 +97,8 @@ impl Keyed {
             return;
         }
         let proof = prove(self.srs, &self.keys, circuit, inputs.to_vec()).unwrap();
-        assert!(self.native(&proof), "{name}: the honest twin is refused");
-        assert!(self.evm(&proof), "{name}: the EVM verifier refuses the honest twin");
+        assert!(self.native(&proof), "{name}: the honest twin is rejected");
+        assert!(self.evm(&proof), "{name}: the EVM verifier rejects the honest twin");
         honest.insert(claim);
     }
 }

@@ -1,9 +1,10 @@
-//! Small honest instances that the tests start from.
+//! Small honest instances that tests start from.
 #![allow(dead_code, unreachable_pub)]
 
 pub mod gates;
 pub mod keyed;
 pub mod perturb;
+pub mod subjects;
 pub mod transcript;
 
 use std::sync::Arc;
@@ -49,7 +50,7 @@ pub fn records(layout: &Layout, n: usize, seed: u64) -> Records {
     records
 }
 
-/// Weights over the whole range, extremes included.
+/// Weights over the whole range, including the extremes.
 pub fn weights(layout: &Layout, seed: i64) -> Weights {
     let limit = tribute_core::numbers::WEIGHT_LIMIT - 1;
     let values = (0..layout.weights() as i64)
@@ -62,7 +63,7 @@ pub fn weights(layout: &Layout, seed: i64) -> Weights {
     Weights::new(layout.features(), layout.classes(), values).unwrap().with_intercept_scale(layout.intercept_scale())
 }
 
-/// The same group with cells changed: column of the group, row, value.
+/// The same group with changed cells: column of the group, row, value.
 pub fn altered(shape: &Shape, group: &CommittedGroup, changes: &[(usize, usize, Fr)]) -> CommittedGroup {
     let (mut columns, layout) = (group.columns.clone(), &shape.layout);
     for (column, row, value) in changes {
@@ -100,7 +101,7 @@ pub fn instance(layout: Layout, link: Link, n: usize, seed: u64) -> Instance {
     Instance { layout, link, srs, secret, records, weights, gradient: g, xy, w, g: committed }
 }
 
-/// Shards with weights at the optimum of the squared loss, and everything an `optimum` proof is about.
+/// Shards with weights at the optimum of the squared loss, and everything that an `optimum` proof needs.
 pub struct Fitted {
     pub srs: Srs,
     pub layout: Layout,
@@ -125,7 +126,7 @@ impl Fitted {
     }
 }
 
-/// As [`try_fitted`], of data that has something to attribute.
+/// Like [`try_fitted`], for data that must give a non-zero optimum.
 pub fn fitted(layout: Layout, sizes: &[usize]) -> Fitted {
     try_fitted(layout, sizes).unwrap()
 }
@@ -151,7 +152,7 @@ pub fn try_fitted(layout: Layout, sizes: &[usize]) -> Result<Fitted, tribute_cor
                 }
             }
         }
-        // the bias feature is larger than the others, and its step smaller
+        // the bias feature is larger than the others, so its step is smaller
         let step = |at: usize| if at < c { 0.15 / (bias * bias) } else { 0.15 };
         w.iter_mut().zip(&g).enumerate().for_each(|(at, (w, g))| *w -= step(at) * g);
     }

@@ -1,23 +1,9 @@
-//! Small circuits whose cells a test changes, with everything that the witness code makes of them recomputed.
+//! Changes a cell of a small circuit and recomputes everything that the witness code derives from it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rayon::prelude::*;
-use tribute_circuits::arithmetization::StatementWitness;
-use tribute_circuits::columns::{commit_weights, Secret};
-use tribute_circuits::gadgets::argument::Forge;
-use tribute_circuits::gadgets::poseidon2;
-use tribute_circuits::statements::dataset::DatasetCircuit;
-use tribute_circuits::statements::evaluation::EvaluationCircuit;
-use tribute_circuits::statements::gradient::link::{column as link_column, remainder_rows};
-use tribute_circuits::statements::gradient::GradientCircuit;
-use tribute_circuits::statements::optimum::OptimumCircuit;
-use tribute_circuits::statements::service::{AnsweredQuery, Blocks, ServiceCircuit, SessionBatch, DATA};
-use tribute_core::head::answer;
-use tribute_core::layout::{Layout, Task};
-use tribute_core::link::Link;
-use tribute_core::shape::Shape;
 use tribute_core::statement::Statement;
 use tribute_engine::column::CommittedColumn;
 use tribute_engine::halo2_proofs::halo2curves::bn256::Fr;
@@ -26,272 +12,12 @@ use tribute_engine::halo2_proofs::plonk::Expression;
 
 use super::gates::{some_challenges, Cell, Sheet};
 use super::keyed::srs;
-use super::{fitted, instance, records, weights};
+use super::subjects::{Cells, Subject};
 
-/// The column of a "cell" that is a public input.
+/// The column index that denotes a public input instead of a cell.
 pub const INPUT: usize = usize::MAX - 1;
 
-/// A witness whose cells can be changed.
-pub trait Cells: StatementWitness {
-    fn committed_mut(&mut self) -> &mut Vec<Arc<CommittedColumn>>;
-    fn fresh_mut(&mut self) -> &mut Vec<Vec<Fr>>;
-    fn forge_mut(&mut self) -> &mut Option<Forge>;
-    fn boxed(&self) -> Box<dyn Cells>;
-}
-
-macro_rules! cells {
-    ($($circuit:ty),*) => {$(
-        impl Cells for $circuit {
-            fn committed_mut(&mut self) -> &mut Vec<Arc<CommittedColumn>> {
-                &mut self.committed
-            }
-            fn fresh_mut(&mut self) -> &mut Vec<Vec<Fr>> {
-                &mut self.columns
-            }
-            fn forge_mut(&mut self) -> &mut Option<Forge> {
-                &mut self.forge
-            }
-            fn boxed(&self) -> Box<dyn Cells> {
-                Box::new(self.clone())
-            }
-        }
-    )*};
-}
-
-cells!(DatasetCircuit, GradientCircuit, OptimumCircuit, EvaluationCircuit, ServiceCircuit);
-
-/// An honest witness of one circuit.
-pub struct Subject {
-    /// Circuit and link.
-    pub name: String,
-    pub layout: Layout,
-    pub circuit: Box<dyn Cells>,
-    pub inputs: Vec<Fr>,
-    /// Names of the columns of phase one, by position.
-    pub columns: Vec<String>,
-    /// All cells as they should be, under [`some_challenges`].
-    pub honest: Sheet,
-}
-
-/// Present records of every shard here.
-const RECORDS: usize = 12;
-/// Queries of the sessions that count.
-const QUERIES: usize = 3;
-
-fn layout(k: u32, task: Task) -> Layout {
-    Layout::new(k, 3, 7, if task == Task::Real { 1 } else { 3 }, task).unwrap()
-}
-
-/// One witness of every circuit there is, as small as it can be.
-pub fn subjects() -> Vec<fn() -> Subject> {
-    fn dataset(task: Task) -> Subject {
-        let i = instance(layout(10, task), Link::Squared, RECORDS, 4);
-        let circuit = DatasetCircuit::new(Shape::dataset(i.layout), &i.xy);
-        let fresh = ["class", "cells", "count", "lo", "hi"];
-        let fresh = &fresh[..if task == Task::Real { 5 } else { 3 }];
-        let name = if task == Task::Real { "dataset, regression" } else { "dataset" };
-        Subject::new(name, Box::new(circuit), vec![Fr::from(7), Fr::from(RECORDS as u64)], fresh)
-    }
-    fn gradient(k: u32, link: Link) -> Subject {
-        let i = instance(layout(k, Task::Classes), link, RECORDS, 4);
-        let circuit = GradientCircuit::new(Shape::gradient(i.layout, link), &i.xy, &i.w, &i.g).unwrap();
-        let inputs = circuit.public_inputs(Fr::from(7));
-        let group = ["low", "mid", "hi", "top", "T1", "T2", "short"];
-        let second = group.map(|n| format!("{n} of the other"));
-        let window: Vec<String> = (0..7).map(|i| format!("window limb {i}")).collect();
-        let names: Vec<&str> = match link {
-            Link::Squared => vec!["logit", "remainder"],
-            Link::Softmax => group.into_iter().chain(["window limb 4", "window limb 5", "shift", "sum"]).collect(),
-            Link::Logistic => group
-                .into_iter()
-                .chain(second.iter().map(String::as_str))
-                .chain(window.iter().map(String::as_str))
-                .collect(),
-        };
-        assert_eq!(names.len(), tribute_circuits::statements::gradient::link::columns(link));
-        assert_eq!(names.get(link_column::SHORT).is_some(), link != Link::Squared);
-        Subject::new(&format!("gradient, {}", link.name()), Box::new(circuit), inputs, &names)
-    }
-    fn optimum() -> Subject {
-        let f = fitted(layout(10, Task::Classes), &[20, 15, 12]);
-        let circuit = f.circuit();
-        let inputs = circuit.public_inputs(Fr::from(7));
-        let names: Vec<String> = (0..circuit.columns.len()).map(|i| format!("limb {i}")).collect();
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        Subject::new("optimum", Box::new(circuit), inputs, &names)
-    }
-    fn evaluation() -> Subject {
-        let i = instance(layout(10, Task::Classes), Link::Squared, RECORDS, 4);
-        let circuit = EvaluationCircuit::new(Shape::evaluation(i.layout), &i.xy, &i.w).unwrap();
-        let inputs = circuit.public_inputs(Fr::from(7));
-        let limbs = circuit.columns.len() - 2;
-        let names: Vec<String> = (0..limbs).map(|i| format!("limb {i}")).chain(["B".into(), "m".into()]).collect();
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        Subject::new("evaluation", Box::new(circuit), inputs, &names)
-    }
-    fn service() -> Subject {
-        let layout = layout(15, Task::Classes);
-        let weights = weights(&layout, 3);
-        let group = commit_weights(srs(15), &layout, &Secret::from_bytes([7; 32]), &weights);
-        let session = |before: u64, n: usize| SessionBatch {
-            before: tribute_core::Fr::from(before),
-            queries: (records(&layout, n, before).iter().enumerate())
-                .map(|(i, (features, _))| AnsweredQuery {
-                    features: features.to_vec(),
-                    salt: tribute_core::Fr::from(1000 + i as u64),
-                    answer: answer(&weights.logits(features)),
-                })
-                .collect(),
-        };
-        let sessions = [session(1, 1), session(2, QUERIES - 1)];
-        let circuit = ServiceCircuit::new(Shape::service(layout), &group, &weights, &sessions).unwrap();
-        let inputs = circuit.inputs(Fr::from(7));
-        let names: Vec<String> = (0..poseidon2::WIDTH)
-            .map(|i| format!("state {i}"))
-            .chain((0..poseidon2::BOXES).map(|i| format!("output {i}")))
-            .chain((0..DATA).map(|i| format!("data {i}")))
-            .collect();
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        Subject::new("service", Box::new(circuit), inputs, &names)
-    }
-    let all: Vec<fn() -> Subject> = vec![
-        || dataset(Task::Classes),
-        || dataset(Task::Real),
-        || gradient(10, Link::Squared),
-        || gradient(14, Link::Softmax),
-        || gradient(14, Link::Logistic),
-        optimum,
-        evaluation,
-        service,
-    ];
-    all
-}
-
-impl Subject {
-    fn new(name: &str, circuit: Box<dyn Cells>, inputs: Vec<Fr>, fresh: &[&str]) -> Self {
-        let shape = circuit.shape().clone();
-        let a = shape.layout.columns();
-        let mut columns: Vec<String> = match shape.statement {
-            Statement::Dataset | Statement::Gradient | Statement::Evaluation => {
-                (0..a).map(|i| format!("X {i}")).chain(["Y".into()]).collect()
-            }
-            Statement::Optimum | Statement::Service => vec![],
-        };
-        columns.extend(match shape.statement {
-            Statement::Dataset => vec![],
-            Statement::Gradient | Statement::Optimum => vec!["W".to_owned(), "G".to_owned()],
-            Statement::Evaluation | Statement::Service => vec!["W".to_owned()],
-        });
-        columns.extend(fresh.iter().map(|n| (*n).to_owned()));
-        columns.push("multiplicity".into());
-        let honest = super::gates::sheet(circuit.as_ref(), &inputs, &some_challenges());
-        assert_eq!(honest.columns(0).len(), columns.len(), "{name}");
-        assert_eq!(honest.violated(), [], "{name}");
-        Subject { name: name.to_owned(), layout: shape.layout, circuit, inputs, columns, honest }
-    }
-
-    /// Columns of phase one, of those that are committed, and the position of the multiplicities.
-    pub fn committed(&self) -> usize {
-        self.circuit.committed().len()
-    }
-
-    /// What stands in a row, for a column of phase one.
-    pub fn class(&self, column: usize, row: usize) -> &'static str {
-        let (l, shape) = (self.layout, self.circuit.shape());
-        if row >= l.gate_rows() {
-            return "below the gates";
-        }
-        if row + 1 == l.gate_rows() {
-            return "last gate row";
-        }
-        let gradient = shape.statement == Statement::Gradient;
-        if gradient && remainder_rows(&l).contains(&row) {
-            return "remainder";
-        }
-        if row >= l.salt_start() {
-            return "salts";
-        }
-        if row >= l.weights_end() {
-            return "between weights and salts";
-        }
-        if row >= l.weights_start() {
-            return "weights";
-        }
-        if self.columns[column] == "multiplicity" && shape.statement != Statement::Service {
-            return "above the weights";
-        }
-        match shape.statement {
-            Statement::Optimum => match row {
-                1 => "bound",
-                2 => "norm",
-                _ => "above the weights",
-            },
-            Statement::Service => service_class(&l, &self.columns[column], row),
-            _ => {
-                let (record, offset) = (row / l.record_rows(), row % l.record_rows());
-                let answer = shape.statement == Statement::Evaluation && {
-                    let b = &self.honest.advice[self.honest.column(0, self.columns.len() - 3)];
-                    b[row] != b[row + 1]
-                };
-                match (record < RECORDS, offset) {
-                    (true, o) if answer && self.columns[column] == "Y" && o > 0 => "the answers' classes",
-                    (true, 0) => "heads of records",
-                    (true, o) if o <= l.classes() => "classes of records",
-                    (true, _) => "other rows of records",
-                    (false, 0) => "heads of absent records",
-                    (false, o) if o <= l.classes() => "classes of absent records",
-                    (false, _) => "other rows of absent records",
-                }
-            }
-        }
-    }
-}
-
-fn service_class(l: &Layout, column: &str, row: usize) -> &'static str {
-    let b = Blocks::of(l);
-    if column == "multiplicity" {
-        let slots = tribute_core::statement::service::BEFORE..tribute_core::statement::service::AFTER;
-        return if slots.contains(&row) { "slots" } else { "not slots" };
-    }
-    if row < b.lead {
-        return if row == 0 { "link of no block" } else { "above the blocks" };
-    }
-    let (block, offset) = ((row - b.lead) / b.height, (row - b.lead) % b.height);
-    let start = row - offset;
-    if block >= b.count {
-        return "below the blocks";
-    }
-    if column.starts_with("data") {
-        return if offset < b.features {
-            "features"
-        } else if row == b.salt(block) {
-            "query's salt"
-        } else if (b.class(block, 0)..b.class(block, b.classes)).contains(&row) {
-            "classes"
-        } else if row == b.class(block, b.classes) {
-            "below the classes"
-        } else {
-            "other rows of blocks"
-        };
-    }
-    let round = row - start;
-    if row == b.link(block) {
-        // the runs that count, and the one without end
-        if block + 1 == 1 || block + 1 == QUERIES {
-            "links that end a run"
-        } else if block + 1 == b.count {
-            "last link"
-        } else {
-            "other links"
-        }
-    } else if round < b.permutations * poseidon2::ROWS {
-        "rounds"
-    } else {
-        "between links and rounds"
-    }
-}
-
-/// What a change of a cell does.
+/// The effect of changing a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
     /// No gate is violated: a proof with this value is accepted.
@@ -300,13 +26,13 @@ pub enum Verdict {
     Held,
 }
 
-/// A gate's polynomial with what it reads.
+/// A gate's polynomial, with what it reads.
 struct Polynomial {
     expression: Expression<Fr>,
     /// Columns and rotations.
     reads: Vec<(usize, i32)>,
-    /// The last phase that it reads something of, challenges included: what is of phase 0 here is phase one's witness and
-    /// nothing that is made of it.
+    /// The last phase of anything that it reads, including challenges. Phase 0 means that it reads only columns of the
+    /// first phase, and not the multiplicities, which the witness code derives from the others.
     phase: u8,
 }
 
@@ -349,8 +75,8 @@ impl Trial {
         })
     }
 
-    /// What can be said of a change of a cell before anything is recomputed: free if no gate notices, held if one notices
-    /// that reads nothing that would be recomputed.
+    /// The verdict on a change of a cell that needs no recomputation, if there is one: free if no gate notices, held if
+    /// a gate notices that reads nothing that would be recomputed.
     pub fn early(&self, cell: Cell, value: Fr) -> Option<Verdict> {
         let mut noticed = false;
         let phase = self.subject.honest.cs.advice_column_phase()[cell.0];
@@ -365,7 +91,7 @@ impl Trial {
         (!noticed).then_some(Verdict::Free)
     }
 
-    /// The sheet after changes of cells of phase one, everything else recomputed under these challenges.
+    /// The sheet after changes of cells of phase one, with everything else recomputed under these challenges.
     pub fn recomputed(&mut self, changes: &[(Cell, Fr)], challenges: &[Fr]) -> &mut Sheet {
         let committed = self.subject.committed();
         let phase_one = self.now.columns(0);
@@ -397,7 +123,7 @@ impl Trial {
                 self.now.take(phase, &columns);
             }
         }
-        // multiplicities are made by the witness code; a change of one stands in the sum of fractions
+        // the witness code computes the multiplicities; a change of one affects the sum of fractions
         let mut changed = false;
         for (cell, value) in changes.iter().filter(|(cell, _)| cell.0 == multiplicity) {
             self.now.advice[multiplicity][cell.1] = *value;
@@ -409,7 +135,7 @@ impl Trial {
             self.now.run_down(gate, sum);
         }
         if self.subject.circuit.shape().statement == Statement::Gradient {
-            // the witness code publishes what follows from the columns; here the public input stays
+            // the witness code would publish what follows from the columns; here the public input stays unchanged
             let (gate, e) = (
                 "gradient check: e' = e + s·b·ek on head rows, e − (τ^j κ^u + α·w)g on weight rows, e − α·2^bi·limb",
                 self.now.column(2, 4),
@@ -417,7 +143,7 @@ impl Trial {
             self.now.solve("gradient check starts at −α·2^u·N and ends at 0", 0, (e, 0));
             self.now.run_down(gate, e);
         }
-        // a change in a column of phase two stands in the running sums of phase three
+        // a change in a column of phase two affects the running sums of phase three
         let later = changes.iter().filter(|(cell, _)| position(cell.0) == usize::MAX);
         let later: Vec<_> = later.copied().collect();
         for (cell, value) in later.iter().filter(|(cell, _)| cell.0 != INPUT) {
@@ -486,7 +212,7 @@ impl Trial {
         (circuit, inputs)
     }
 
-    /// The running sum of phase three that columns of phase two stand in: its gate and its column.
+    /// The running sum of phase three that columns of phase two enter: its gate and its column.
     fn running_check(&self) -> Option<(String, usize)> {
         let statement = self.subject.circuit.shape().statement;
         let (start, n) = match statement {
@@ -499,8 +225,8 @@ impl Trial {
         Some((name.to_owned(), self.now.column(2, n)))
     }
 
-    /// What is not 0 and should be, by gate and row, where one of the changes can be noticed: at the ends of the running sums
-    /// and near the changes.
+    /// The non-zero values of gate polynomials, by gate and row, where one of the changes can be noticed: at the ends
+    /// of the running sums and near the changes.
     pub fn defects(&mut self, changes: &[(Cell, Fr)], challenges: &[Fr]) -> BTreeMap<(usize, usize), Fr> {
         let (n, gate_rows) = (self.subject.layout.rows(), self.subject.layout.gate_rows());
         self.recomputed(changes, challenges);
@@ -520,18 +246,18 @@ impl Trial {
         names.iter().position(|name| *name == "logUp starts and ends at 0").unwrap()
     }
 
-    /// Whether changes of cells of phase one are noticed once everything is recomputed.
+    /// The verdict on changes of cells of phase one after everything is recomputed.
     pub fn late(&mut self, changes: &[(Cell, Fr)]) -> Verdict {
         self.late_under(changes, &some_challenges())
     }
 
-    /// The same under other challenges.
+    /// [`Self::late`] under other challenges.
     pub fn late_under(&mut self, changes: &[(Cell, Fr)], challenges: &[Fr]) -> Verdict {
         let rows: Vec<usize> = changes.iter().map(|(cell, _)| cell.1).collect();
         let n = self.subject.layout.rows();
         let ends = [0, self.subject.layout.gate_rows() - 1];
         self.recomputed(changes, challenges);
-        // the ends of the running sums first, then where the change is, then everything
+        // the ends of the running sums first, then the rows near the changes, then everything
         let near = rows.iter().take(8).flat_map(|row| row.saturating_sub(4)..(row + 5).min(n));
         let fails = |row: usize| self.polynomials.iter().any(|p| self.now.value(&p.expression, row) != Fr::ZERO);
         if ends.into_iter().chain(near).any(fails) || !self.now.violated().is_empty() {
@@ -542,7 +268,7 @@ impl Trial {
     }
 }
 
-/// Every subexpression.
+/// Visits every subexpression.
 pub fn visit(e: &Expression<Fr>, f: &mut dyn FnMut(&Expression<Fr>)) {
     f(e);
     match e {

@@ -1,4 +1,4 @@
-//! A recorded proof, element by element, with the challenges that its transcript gives.
+//! A recorded proof, element by element, with the challenges derived by its transcript.
 
 use tribute_engine::halo2_proofs::halo2curves::bn256::{Fr, G1Affine};
 use tribute_engine::halo2_proofs::plonk::VerifyingKey;
@@ -6,7 +6,7 @@ use tribute_engine::halo2_proofs::transcript::{EncodedChallenge, Transcript, Tra
 use tribute_engine::proof::Proof;
 use tribute_engine::transcript::Keccak;
 
-/// Everything in a proof.
+/// All elements of a proof.
 pub struct Recorded {
     /// Commitments of the advice columns, by index.
     pub advice: Vec<G1Affine>,
@@ -14,25 +14,25 @@ pub struct Recorded {
     pub challenges: Vec<Fr>,
     /// Commitment of the random polynomial.
     pub random: G1Affine,
-    /// Combines the gates.
+    /// Challenge that combines the gates.
     pub y: Fr,
     /// Commitments of the quotient's pieces.
     pub quotient: Vec<G1Affine>,
-    /// Where everything is opened.
+    /// Challenge at which everything is opened.
     pub x: Fr,
     /// Values of the advice columns, in the order of the key's queries.
     pub advice_values: Vec<Fr>,
-    /// Values of the fixed columns, likewise.
+    /// Values of the fixed columns, in the order of the key's queries.
     pub fixed_values: Vec<Fr>,
     /// Value of the random polynomial.
     pub random_value: Fr,
-    /// Combines polynomials of one set of points.
+    /// Challenge that combines polynomials with the same set of points.
     pub opening_y: Fr,
-    /// Combines the sets.
+    /// Challenge that combines the sets.
     pub opening_v: Fr,
     /// SHPLONK's first point.
     pub h: G1Affine,
-    /// Where the combination is opened.
+    /// Challenge at which the combination is opened.
     pub u: Fr,
     /// SHPLONK's second point.
     pub q: G1Affine,
@@ -68,7 +68,7 @@ pub fn recorded(vk: &VerifyingKey<G1Affine>, proof: &Proof) -> Recorded {
     let h = t.read_point().unwrap();
     let u = squeeze(&mut t);
     let q = t.read_point().unwrap();
-    assert!(t.into_inner().is_empty(), "a proof holds nothing else");
+    assert!(t.into_inner().is_empty(), "a proof contains nothing else");
     Recorded {
         advice,
         challenges,

@@ -1,20 +1,20 @@
-//! A certificate or an evaluation, checked with no service, no chain and no data.
+//! Checks a certificate or an evaluation without a service, a chain or any data.
 //!
-//! 1. Reading: one encoding, and every relation between the fields ([`tribute_core::certificate`]).
-//! 2. The SRS: the caller's own, of the digest that the certificate names; nothing of it is taken from the certificate. The
-//!    development SRS only where the caller allows it.
-//! 3. The keys: derived by the caller from the layout and the link; the file brings none.
-//! 4. The proofs: every one, by [`verify`].
-//! 5. The checksum, last, so that a change is reported where it was made.
+//! 1. Parsing: the canonical encoding and every relation between the fields ([`tribute_core::certificate`]).
+//! 2. The SRS: the caller's own, with the digest that the certificate names; nothing of it is taken from the
+//!    certificate. The development SRS is accepted only if the caller allows it.
+//! 3. The keys: the caller derives them from the layout and the link; the file contains none.
+//! 4. The proofs: all of them, with [`verify`].
+//! 5. The checksum, last, so that errors name the changed field rather than the checksum.
 //!
-//! An evaluation holds a certificate: that is checked first, as a file of its own would be.
+//! An evaluation contains a certificate, which is checked first, as if it were a file on its own.
 
 use std::collections::HashMap;
 
 use thiserror::Error;
-use tribute_core::certificate::blame::{part, whole, Field, Relations};
+use tribute_core::certificate::blame::{whole, Field, Relations};
 use tribute_core::certificate::evaluation::Evaluation;
-use tribute_core::certificate::{Certificate, CertificateError, Hex, Proof};
+use tribute_core::certificate::{Certificate, CertificateError, FileProof, Hex};
 use tribute_core::id::SrsDigest;
 use tribute_core::shape::Shape;
 use tribute_core::srs::{SrsPoints, DEVELOPMENT_DIGEST};
@@ -23,46 +23,46 @@ use crate::proof::{verify, VerifyingKey};
 use crate::report::Report;
 use crate::srs::VerifierSrs;
 
-/// What a verdict rests on besides the proofs: the SRS and the verifying keys. It belongs to whoever checks. An answer that
-/// comes from whoever made the file makes every proof worthless.
+/// What a verdict depends on besides the proofs: the SRS and the verifying keys. The verifying party must provide them.
+/// If they come from whoever made the file, every proof is worthless.
 pub trait Trust {
-    /// Why it cannot answer.
+    /// Why the SRS or a key is unavailable.
     type Error: std::error::Error;
 
-    /// Whether proofs under the development SRS count, which anyone can forge.
+    /// Whether to accept proofs under the development SRS, which anyone can forge.
     fn accepts_development_srs(&self) -> bool;
 
-    /// Points of the SRS for `2^k` rows that has this digest.
+    /// Points of the SRS for `2^k` rows with this digest.
     ///
     /// # Errors
-    /// Where it has none, or one of another digest.
+    /// If there is no such SRS, or the SRS has another digest.
     fn srs(&mut self, k: u32, digest: &SrsDigest) -> Result<SrsPoints, Self::Error>;
 
-    /// The verifying key of a circuit, derived from its shape and the SRS of this digest.
+    /// The verifying key of a circuit, derived from its shape and the SRS with this digest.
     ///
     /// # Errors
-    /// Where there is no such SRS, or no circuit of this shape.
+    /// If there is no such SRS, or no circuit of this shape.
     fn verifying_key(&mut self, shape: &Shape, srs: &SrsDigest) -> Result<VerifyingKey, Self::Error>;
 }
 
-/// Why a certificate is not accepted. The message starts with the field that is wrong.
+/// Why a certificate is rejected. The message starts with the field that is wrong.
 #[derive(Debug, Error)]
 pub enum Refused<E: std::error::Error> {
-    /// Something in it is wrong.
+    /// A field is wrong.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
-    /// Proofs that anyone can forge.
+    /// The proofs were made under the development SRS, so anyone could have forged them.
     #[error("srs.development: the proofs were made under the development SRS, whose secret is public, so anyone can forge them; --allow-dev-srs accepts them nevertheless")]
     DevelopmentSrs,
     /// The SRS's points are not in their groups.
     #[error("the points of the SRS are not in their groups: import it again")]
     SrsPoints,
-    /// No SRS, or no keys.
+    /// The SRS or a key is unavailable.
     #[error(transparent)]
     Trust(E),
 }
 
-/// Checks certificates; keeps the keys that were derived.
+/// Checks certificates and evaluations, and caches the derived keys.
 #[derive(Debug)]
 pub struct Verifier<T> {
     trust: T,
@@ -71,7 +71,7 @@ pub struct Verifier<T> {
 }
 
 impl<T: Trust> Verifier<T> {
-    /// With nothing derived yet.
+    /// A verifier with an empty cache.
     #[must_use]
     pub fn new(trust: T) -> Self {
         Verifier { trust, srs: HashMap::new(), keys: HashMap::new() }
@@ -80,7 +80,7 @@ impl<T: Trust> Verifier<T> {
     /// Checks a certificate or an evaluation.
     ///
     /// # Errors
-    /// [`Refused`] starts with the field that is wrong.
+    /// [`Refused`], whose message starts with the field that is wrong.
     pub fn verify(&mut self, json: &[u8]) -> Result<Report, Refused<T::Error>> {
         if !holds_certificate(json) {
             let certificate = Certificate::from_json(json)?;
@@ -105,7 +105,7 @@ impl<T: Trust> Verifier<T> {
         Ok(checksum(certificate.checksum, certificate.expected_checksum())?)
     }
 
-    /// Makes sure that the SRS of the certificate's size is at hand and the one that it names.
+    /// Obtains the SRS that the certificate names, at its size, and checks that it is acceptable.
     fn check_srs(&mut self, certificate: &Certificate) -> Result<(), Refused<T::Error>> {
         let (k, named) = (certificate.layout.k(), certificate.srs);
         let development = named.digest == DEVELOPMENT_DIGEST;
@@ -128,7 +128,7 @@ impl<T: Trust> Verifier<T> {
         Ok(())
     }
 
-    /// Checks every proof under its own key.
+    /// Checks every proof with its own key.
     fn check_proofs(&mut self, certificate: &Certificate, relations: &mut Relations) -> Result<(), Refused<T::Error>> {
         let (layout, loss) = (certificate.layout, certificate.loss);
         let (data, gradient) = (Shape::dataset(layout), Shape::gradient(layout, loss.link));
@@ -137,8 +137,8 @@ impl<T: Trust> Verifier<T> {
             self.derive(shape)?;
         }
         let srs = self.srs[&layout.k()].1.clone();
-        let mut check = |shape: &Shape, proof: &Proof, path: String, named: Option<&str>| {
-            let named = named.into_iter().map(whole).chain(["layout.k", "srs.digest"].map(part)).collect();
+        let mut check = |shape: &Shape, proof: &FileProof, path: String, named: Option<&str>| {
+            let named = named.into_iter().map(whole).chain(["layout.k", "srs.digest"].map(whole)).collect();
             self.check_proof(&srs, shape, proof, &path, named, relations);
         };
         for (i, dataset) in certificate.datasets.iter().enumerate() {
@@ -152,7 +152,7 @@ impl<T: Trust> Verifier<T> {
         Ok(relations.verdict()?)
     }
 
-    /// Checks every proof of an evaluation whose certificate was checked.
+    /// Checks every proof of an evaluation whose certificate has been checked.
     fn check_evaluation_proofs(
         &mut self,
         evaluation: &Evaluation,
@@ -173,12 +173,12 @@ impl<T: Trust> Verifier<T> {
         Ok(relations.verdict()?)
     }
 
-    /// One proof, under a key that was derived; `named`: fields other than its own that decide about it.
+    /// Checks one proof with a derived key. `named` lists fields, other than the proof's own, that affect the outcome.
     fn check_proof(
         &self,
         srs: &VerifierSrs,
         shape: &Shape,
-        proof: &Proof,
+        proof: &FileProof,
         path: &str,
         named: Vec<Field>,
         relations: &mut Relations,
@@ -200,8 +200,8 @@ impl<T: Trust> Verifier<T> {
     }
 }
 
-/// Whether the file is one that holds a certificate rather than being one; damaged files are told apart too. No field of a
-/// certificate is called so, and quotes within its texts are escaped.
+/// Whether the file contains a certificate rather than being one; also works for damaged files. No field of a
+/// certificate has this name, and quotes within its texts are escaped.
 fn holds_certificate(json: &[u8]) -> bool {
     let key = b"\"certificate\":";
     json.windows(key.len()).any(|part| part == key)

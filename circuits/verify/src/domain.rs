@@ -1,11 +1,11 @@
-//! The rows as a subgroup of the field's units.
+//! The evaluation domain: the rows as a subgroup of the field's units.
 
 use ark_bn254::Fr;
 use ark_ff::{batch_inversion, Field, One, PrimeField, Zero};
 
 use crate::elements::powers;
 
-/// The subgroup of the rows.
+/// The evaluation domain.
 pub(crate) struct Domain {
     pub(crate) size: usize,
     pub(crate) omega: Fr,
@@ -13,7 +13,8 @@ pub(crate) struct Domain {
 }
 
 impl Domain {
-    /// `2^k` rows. halo2curves' generator of the field's units is 7 (arkworks' is 5), so ω = 7^((r − 1)/2^k).
+    /// The domain of `2^k` rows. halo2curves' generator of the field's units is 7 (arkworks' is 5), so ω = 7^((r −
+    /// 1)/2^k).
     pub(crate) fn new(k: u32) -> Self {
         let mut exponent = Fr::MODULUS; // odd: shifting drops the 1
         exponent >>= k;
@@ -28,8 +29,8 @@ impl Domain {
         x * base.pow([u64::from(rotation.unsigned_abs())])
     }
 
-    /// Value at `x` of the polynomial that takes `values` on the first rows and 0 on the others:
-    /// `Σ v_i L_i(x)`, `L_i(x) = ω^i (x^n − 1) / (n (x − ω^i))`. `None` for `x` in the domain.
+    /// Value at `x` of the polynomial that takes `values` on the first rows and 0 on the others: `Σ v_i L_i(x)`,
+    /// `L_i(x) = ω^i (x^n − 1) / (n (x − ω^i))`. `None` if `x` is in the domain.
     pub(crate) fn interpolate(&self, values: &[Fr], x: Fr) -> Option<Fr> {
         let roots: Vec<Fr> = powers(self.omega).take(values.len()).collect();
         let mut differences: Vec<Fr> = roots.iter().map(|root| x - root).collect();

@@ -1,4 +1,4 @@
-//! Field elements and points from bytes: canonical or refused.
+//! Decodes field elements and points; anything but the canonical encoding is rejected.
 
 use ark_bn254::{Fq, Fq2, Fr, G1Affine, G2Affine};
 use ark_ec::AffineRepr as _;
@@ -7,20 +7,21 @@ use halo2_proofs::halo2curves::bn256;
 use halo2_proofs::halo2curves::ff::PrimeField as _;
 use halo2_proofs::halo2curves::CurveAffine as _;
 
-/// The element of a big-endian word; `None` at or above the modulus.
+/// The element of a big-endian word; `None` if it is not below the modulus.
 pub(crate) fn scalar(word: &[u8; 32]) -> Option<Fr> {
     Fr::from_bigint(integer(word))
 }
 
-/// The point of `x‖y`; `None` off the curve, at infinity, or with a coordinate at or above the modulus.
+/// The point encoded as `x‖y`; `None` if it is off the curve, at infinity, or a coordinate is not below the modulus.
 pub(crate) fn point(bytes: &[u8; 64]) -> Option<G1Affine> {
     let point = G1Affine::new_unchecked(coordinate(bytes, 0)?, coordinate(bytes, 32)?);
-    // the curve's order is prime: every point on it is in the group. arkworks takes (0, 0) for infinity and as on the curve.
+    // the curve has prime order, so every point on it is in the group. arkworks treats (0, 0) as infinity and as on the
+    // curve.
     (point.is_on_curve() && !point.is_zero()).then_some(point)
 }
 
-/// The point of G2 with these coordinates, imaginary parts first; whether it is on the curve and in the group is another
-/// check. `None` with a coordinate at or above the modulus.
+/// The point of G2 with these coordinates, imaginary parts first; `None` if a coordinate is not below the modulus. The
+/// caller checks that it is on the curve and in the group.
 pub(crate) fn point_g2(bytes: &[u8; 128]) -> Option<G2Affine> {
     let pair = |at: usize| Some(Fq2::new(coordinate(bytes, at + 32)?, coordinate(bytes, at)?));
     Some(G2Affine::new_unchecked(pair(0)?, pair(64)?))
@@ -30,7 +31,7 @@ fn coordinate(bytes: &[u8], at: usize) -> Option<Fq> {
     Fq::from_bigint(integer(bytes[at..at + 32].try_into().ok()?))
 }
 
-/// The big-endian word of an element.
+/// An element as a big-endian word.
 pub(crate) fn word(x: &Fr) -> [u8; 32] {
     let mut out = [0; 32];
     for (bytes, limb) in out.chunks_exact_mut(8).zip(x.into_bigint().0.iter().rev()) {
@@ -44,12 +45,12 @@ fn integer(word: &[u8; 32]) -> BigInt<4> {
     BigInt([limb(24), limb(16), limb(8), limb(0)])
 }
 
-/// The element of a verifying key.
+/// Converts an element of a verifying key.
 pub(crate) fn from_halo2(x: &bn256::Fr) -> Fr {
     Fr::from_le_bytes_mod_order(x.to_repr().as_ref())
 }
 
-/// A fixed column's commitment; a column of zeros commits to the point at infinity.
+/// Converts a fixed column's commitment. A column of zeros commits to the point at infinity.
 pub(crate) fn point_from_halo2(p: &bn256::G1Affine) -> G1Affine {
     let Some(coordinates) = Option::<halo2_proofs::halo2curves::Coordinates<_>>::from(p.coordinates()) else {
         return G1Affine::identity();

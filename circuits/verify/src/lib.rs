@@ -1,24 +1,25 @@
-//! The verifier: everything that has to be trusted to believe a proof, a shown record or a certificate, in one small crate
-//! on arkworks.
+//! The verifier: everything that has to be trusted to believe a proof, a record opening or a certificate, in one small
+//! crate based on arkworks.
 //!
-//! It shares no code with the prover and does no arithmetic with halo2curves. From halo2's verifying key it reads the
-//! constraint system, the digest and the commitments to fixed columns, as bytes and integers; the rest is here:
+//! It shares no code with the prover and does no arithmetic with halo2curves. It reads the constraint system, the
+//! digest and the commitments to fixed columns from halo2's verifying key, as bytes and integers. The rest is here:
 //!
-//! | file | holds |
+//! | file | contents |
 //! |---|---|
-//! | `proof` | the protocol, top to bottom |
-//! | `transcript` | challenges from what was read |
+//! | `proof` | the verification protocol, top to bottom |
+//! | `transcript` | challenges from absorbed data |
 //! | `shplonk` | all evaluations in one pairing check |
-//! | `domain` | the rows as a subgroup |
-//! | `elements` | words and points, canonical or refused |
+//! | `domain` | the evaluation domain |
+//! | `elements` | decoding of words and points; non-canonical encodings are rejected |
 //! | `srs` | the three points of the SRS that a verifier needs |
-//! | `rejected` | why a proof is not accepted |
-//! | `record` | one record of a committed shard, shown |
-//! | `certificate` | a certificate or evaluation file: every relation, every proof |
-//! | `report` | what a checked file says, for people |
+//! | `rejected` | why a proof is rejected |
+//! | `record` | the opening of one record of a committed shard |
+//! | `certificate` | a certificate or evaluation file: all relations and all proofs |
+//! | `report` | human-readable summary of a checked file |
 //!
-//! What it takes from elsewhere: from `tribute-core` the layouts, public inputs and relations, as integers; from whoever
-//! calls it the SRS and the verifying keys ([`Trust`]), which have to be derived anew, never taken from whoever made the proofs.
+//! Its inputs from elsewhere are layouts, public inputs and relations from `tribute-core`, as integers, and the SRS and
+//! the verifying keys from the caller ([`Trust`]). The caller must derive the keys itself and never take them from
+//! whoever made the proofs.
 
 mod certificate;
 mod domain;

@@ -1,5 +1,5 @@
-//! Checks that a record was shown truly. `columns/opening.rs` in tribute-circuits has the statement and why its proof is
-//! sound.
+//! Verifies the opening of a record. See `columns/opening.rs` in tribute-circuits for the statement and the soundness
+//! argument.
 
 use ark_bn254::{Bn254, Fr, G1Affine, G1Projective};
 use ark_ec::pairing::Pairing;
@@ -12,30 +12,30 @@ use crate::domain::Domain;
 use crate::elements::{lagrange, point, powers};
 use crate::srs::VerifierSrs;
 
-/// Why a shown record is not accepted.
+/// Why the opening of a record is rejected.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum RecordRejected {
     /// The layout has no such record.
     #[error(transparent)]
     Claim(#[from] ClaimError),
-    /// Bytes that are no point.
+    /// Bytes that do not encode a point.
     #[error("{what} is not a point of the curve")]
     Point {
-        /// Which.
+        /// Name of the point.
         what: String,
     },
-    /// A challenge hit a row of the record: never by chance.
+    /// A challenge hit a row of the record, which has negligible probability.
     #[error("a challenge fell into the evaluation domain")]
     Challenge,
-    /// The columns do not hold this record there.
-    #[error("the pairing check failed: the committed columns do not hold this record at this place")]
+    /// The columns do not hold this record at this position.
+    #[error("the pairing check failed: the committed columns do not hold this record at this position")]
     Opening,
 }
 
-/// Checks that the columns with the claim's commitments hold the claim's record.
+/// Checks that the columns with the claim's commitments contain the claimed record.
 ///
 /// # Errors
-/// [`RecordRejected`] says which part failed.
+/// [`RecordRejected`], which says what failed.
 pub fn verify_record(srs: &VerifierSrs, claim: &RecordClaim, opening: &RecordOpening) -> Result<(), RecordRejected> {
     claim.check()?;
     let RecordOpening { quotient, remainder } = opening;

@@ -1,10 +1,10 @@
-//! Why a proof is not accepted.
+//! Why a proof is rejected.
 
 use std::fmt;
 
 use thiserror::Error;
 
-/// An element of the proof, for messages.
+/// An element of the proof, named in messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Element {
     /// Commitment to an advice column, by column index.
@@ -34,53 +34,53 @@ impl fmt::Display for Element {
     }
 }
 
-/// Why a proof is not accepted.
+/// Why a proof is rejected.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Rejected {
-    /// The key is of a kind that this verifier does not know.
+    /// The key has a feature that this verifier does not support.
     #[error("the verifying key has {what}, which this verifier does not support")]
     Key {
-        /// What it has.
+        /// The feature.
         what: &'static str,
     },
     /// More inputs than the instance column has room for.
-    #[error("{got} public inputs, the circuit has room for {room}")]
+    #[error("{got} public inputs; the circuit has room for {room}")]
     InputCount {
-        /// Room.
+        /// Capacity of the instance column.
         room: usize,
-        /// Given.
+        /// Number of inputs given.
         got: usize,
     },
-    /// An input at or above the scalar field's modulus.
+    /// An input that is not below the scalar field's modulus.
     #[error("public input {index} is not below the field's modulus")]
     Input {
-        /// Which.
+        /// Position of the input, from 0.
         index: usize,
     },
-    /// Another number of bytes than the key's circuit has in its proofs.
-    #[error("the proof has {got} bytes, this circuit's proofs have {expected}")]
+    /// The proof's length differs from that of the circuit's proofs.
+    #[error("the proof has {got} bytes; this circuit's proofs have {expected}")]
     Length {
-        /// Bytes of a proof.
+        /// Length of the circuit's proofs in bytes.
         expected: usize,
-        /// Bytes given.
+        /// Length given, in bytes.
         got: usize,
     },
-    /// A point that is at infinity, off the curve or not in canonical form.
+    /// A point that is at infinity, off the curve or not canonically encoded.
     #[error("{element} is not a point of the curve")]
     Point {
-        /// Which.
+        /// The point.
         element: Element,
     },
-    /// A scalar at or above the field's modulus.
+    /// A scalar that is not below the field's modulus.
     #[error("{element} is not below the field's modulus")]
     Scalar {
-        /// Which.
+        /// The scalar.
         element: Element,
     },
-    /// A challenge hit one of a handful of excluded values: never by chance.
+    /// A challenge hit one of a few excluded values, which has negligible probability.
     #[error("a challenge fell into the evaluation domain")]
     Challenge,
-    /// The evaluations are not those of the commitments, or they do not satisfy the circuit's gates at the challenge.
+    /// The evaluations do not match the commitments, or do not satisfy the circuit's gates at the challenge.
     #[error("the pairing check failed: the proof does not show the statement for these public inputs")]
     Opening,
 }

@@ -1,4 +1,4 @@
-//! What a checked file says, for people.
+//! Human-readable summary of a checked file.
 
 use std::fmt;
 
@@ -6,7 +6,8 @@ use tribute_core::certificate::evaluation::Evaluation;
 use tribute_core::certificate::Certificate;
 use tribute_core::numbers::{excess_loss, link_error_units, relative_distance, LAMBDA_BITS, NORM_BITS, SHARE_BITS};
 
-/// A certificate, or an evaluation with the one it holds, that was checked; printing it says what is proven and what is not.
+/// A checked certificate, or a checked evaluation with its certificate. Its `Display` says what is proven and what is
+/// not.
 #[derive(Clone, Debug)]
 pub struct Report(File);
 
@@ -17,12 +18,12 @@ enum File {
 }
 
 impl Report {
-    /// Only for certificates that passed every check.
+    /// The report on a certificate, which must have passed every check.
     pub(crate) fn of(certificate: Certificate) -> Self {
         Report(File::Certificate(Box::new(certificate)))
     }
 
-    /// Only for evaluations that passed every check.
+    /// The report on an evaluation, which must have passed every check.
     pub(crate) fn of_evaluation(evaluation: Evaluation) -> Self {
         Report(File::Evaluation(Box::new(evaluation)))
     }
@@ -45,28 +46,28 @@ impl Report {
         }
     }
 
-    /// Worst case of the link tables and of rounding, units of 2^-44.
+    /// Bound on the error of the link tables and of rounding, units of 2^-44.
     #[must_use]
     pub fn delta(&self) -> u64 {
         let layout = &self.certificate().layout;
         link_error_units(layout.features(), layout.classes(), layout.intercept_scale())
     }
 
-    /// Proven bound of the weights' distance to the optimum, relative to their norm.
+    /// Proven bound on the weights' distance to the optimum, relative to their norm.
     #[must_use]
     pub fn relative_distance(&self) -> f64 {
         let (loss, o) = (&self.certificate().loss, &self.certificate().optimum);
         relative_distance(o.epsilon, self.delta(), loss.lambda, o.norm)
     }
 
-    /// Proven bound of the weights' loss above the optimum's.
+    /// Proven bound on the excess of the weights' loss over the optimum's.
     #[must_use]
     pub fn excess_loss(&self) -> f64 {
         let (loss, o) = (&self.certificate().loss, &self.certificate().optimum);
         excess_loss(o.epsilon, self.delta(), loss.lambda)
     }
 
-    /// Proofs that were checked.
+    /// Number of proofs that were checked.
     #[must_use]
     pub fn proofs(&self) -> usize {
         let certificate = self.certificate();
@@ -75,12 +76,12 @@ impl Report {
     }
 }
 
-/// A value with this many fractional bits.
+/// Converts an integer with `bits` fractional bits to a real number.
 fn real(units: f64, bits: u32) -> f64 {
     units / f64::from(bits as i32).exp2()
 }
 
-/// A list under a heading.
+/// Writes a list under a heading.
 fn list(f: &mut fmt::Formatter<'_>, heading: &str, sentences: &[String]) -> fmt::Result {
     writeln!(f, "{heading}:")?;
     sentences.iter().try_for_each(|sentence| writeln!(f, "  - {sentence}"))

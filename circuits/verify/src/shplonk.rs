@@ -20,7 +20,7 @@ use crate::rejected::{Element, Rejected};
 use crate::srs::VerifierSrs;
 use crate::transcript::Reader;
 
-/// What is opened. Two columns are two commitments even where their points are equal.
+/// What is opened. Two columns are distinct commitments even if their points are equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Commitment {
     Advice(usize),
@@ -42,7 +42,8 @@ struct Group {
     members: Vec<(Commitment, Vec<Fr>)>,
 }
 
-/// Reads H and Q and checks all `queries`. `point` is `x·ω^rotation`; `terms` is a commitment as a linear combination.
+/// Reads H and Q and checks all `queries`. `point` maps a rotation to `x·ω^rotation`; `terms` gives a commitment as a
+/// linear combination of points.
 pub(crate) fn check(
     reader: &mut Reader<'_>,
     srs: &VerifierSrs,
@@ -94,8 +95,8 @@ pub(crate) fn check(
     }
 }
 
-/// Groups the queries by their commitments' sets of rotations, in the order in which commitments first appear; and all
-/// rotations.
+/// Groups the queries by their commitments' sets of rotations, in the order in which commitments first appear. Also
+/// returns all rotations.
 fn group(queries: &[Query]) -> (Vec<Group>, Vec<i32>) {
     let mut all: Vec<i32> = queries.iter().map(|q| q.rotation).collect();
     all.sort_unstable();

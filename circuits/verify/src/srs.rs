@@ -1,4 +1,4 @@
-//! What a verifier needs of the SRS.
+//! The part of the SRS that a verifier needs.
 
 use ark_bn254::{Bn254, G1Affine, G2Affine};
 use ark_ec::pairing::Pairing;
@@ -18,7 +18,7 @@ pub struct VerifierSrs {
 }
 
 impl VerifierSrs {
-    /// From points of the SRS; `None` if one is off its curve or not in its group of prime order.
+    /// Checks points of the SRS; `None` if one is off its curve or outside the group of prime order.
     #[must_use]
     pub fn new(g1: G1Affine, g2: G2Affine, s_g2: G2Affine) -> Option<Self> {
         let in_group = |p: &G2Affine| p.is_on_curve() && p.is_in_correct_subgroup_assuming_on_curve() && !p.is_zero();
@@ -26,7 +26,7 @@ impl VerifierSrs {
         sound.then(|| VerifierSrs { g1, g2: g2.into(), s_g2: s_g2.into() })
     }
 
-    /// From the points' bytes; `None` as for [`VerifierSrs::new`], and if a coordinate is not below the modulus.
+    /// Decodes and checks the points; `None` as for [`VerifierSrs::new`], or if a coordinate is not below the modulus.
     #[must_use]
     pub fn read(points: &SrsPoints) -> Option<Self> {
         Self::new(point(&points.g1)?, point_g2(&points.g2)?, point_g2(&points.tau_g2)?)
@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn what_is_no_point_of_its_group_is_refused() {
-        // a point of the curve over the extension that is not in the group
+        // a point on the curve over the extension field that is not in the group
         let outside = (1u64..)
             .find_map(|x| G2Affine::get_point_from_x_unchecked(Fq2::new(Fq::from(x), Fq::from(0u64)), false))
             .unwrap();

@@ -1,6 +1,6 @@
-//! The Fiat–Shamir transcript, read side: what is read is absorbed, word by word; a challenge is the Keccak-256 of what
-//! was absorbed since the last challenge, that challenge's own digest first, modulo r. When nothing was absorbed in
-//! between, the byte 1 is appended, so that two challenges in a row differ.
+//! The reading side of the Fiat–Shamir transcript. Everything read is absorbed, word by word. A challenge is the
+//! Keccak-256, modulo r, of the previous challenge's digest followed by what was absorbed since. If nothing was
+//! absorbed in between, the byte 1 is appended, so that two challenges in a row differ.
 
 use ark_bn254::{Fr, G1Affine};
 use ark_ff::PrimeField;
@@ -19,7 +19,7 @@ impl<'a> Reader<'a> {
         Reader { rest: proof, absorbed: Vec::new() }
     }
 
-    /// Absorbs what both sides know.
+    /// Absorbs a value that both sides know.
     pub(crate) fn absorb(&mut self, x: &Fr) {
         self.absorbed.extend_from_slice(&elements::word(x));
     }

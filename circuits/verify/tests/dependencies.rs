@@ -1,35 +1,37 @@
-//! Walls between crates: what a crate must be buildable without, whatever is changed elsewhere in the workspace.
+//! Boundaries between crates: dependencies that a crate must not have, whatever else changes in the workspace.
 //!
 //! To guard another crate, add a [`Wall`].
 
 use std::collections::BTreeSet;
 use std::process::Command;
 
-/// A crate, and packages that it must not depend on, at any depth. A name that ends in `*` stands for all that start so.
+/// A crate, and packages that it must not depend on, directly or indirectly. A name ending in `*` matches every package
+/// with that prefix.
 struct Wall {
     package: &'static str,
     without: &'static [&'static str],
 }
 
 const WALLS: [Wall; 3] = [
-    // an auditor reads this alone: no prover, no statements, no network, no database
+    // an auditor reads only this crate: no prover, no statements, no network, no database
     Wall {
         package: "tribute-verify",
         without: &["tribute-engine", "tribute-circuits", "sqlx*", "tonic*", "tokio*", "alloy*", "reqwest", "hyper"],
     },
-    // the proof system knows no statement
+    // the proof system contains no statement
     Wall {
         package: "tribute-engine",
         without: &["tribute-circuits", "tribute-verify", "sqlx*", "tonic*", "tokio*", "alloy*"],
     },
-    // a client signs and asks: no prover, no circuits, no database, no server (tonic's serves through axum)
+    // a client only signs and sends requests: no prover, no circuits, no database, no server (tonic's server needs
+    // axum)
     Wall {
         package: "tribute-client",
         without: &["tribute-engine", "tribute-circuits", "tribute-custody", "tribute-steps", "halo2*", "sqlx*", "axum"],
     },
 ];
 
-/// Packages that `package` is built from, itself left out: direct ones only, or at any depth. Tests' own are not counted.
+/// Packages that `package` depends on, direct ones only or all, without itself and without dev-dependencies.
 fn dependencies(package: &str, direct: bool) -> BTreeSet<String> {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["tree", "--offline", "--locked", "--edges", "no-dev", "--prefix", "none", "--format", "{p}"]);
@@ -40,7 +42,7 @@ fn dependencies(package: &str, direct: bool) -> BTreeSet<String> {
     let output = cargo.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let lines = String::from_utf8(output.stdout).unwrap();
-    // `name v1.2.3 (path)`, the package itself first
+    // each line is `name v1.2.3 (path)`; the first is the package itself
     lines.lines().skip(1).filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
 }
 
@@ -65,7 +67,7 @@ fn the_verifier_depends_on_these_and_nothing_else() {
     assert_eq!(dependencies("tribute-verify", true).iter().map(String::as_str).collect::<Vec<_>>(), expected);
 }
 
-/// The check is one that can fail: the circuits do depend on what the verifier must not.
+/// The check can fail: the circuits depend on packages that the verifier must not use.
 #[test]
 fn a_breach_is_seen() {
     let found = dependencies("tribute-circuits", false);

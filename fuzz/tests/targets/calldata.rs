@@ -1,4 +1,4 @@
-//! Calldata of a verifier: of all altered calls none passes, and none costs much more than a good one.
+//! Calldata of a verifier: no altered call passes, and none costs much more than a valid one.
 
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::PrimeField as _;
@@ -12,7 +12,7 @@ use super::{corpus, fuzz};
 
 #[test]
 fn calls() {
-    let file = Certificate::from_json(&corpus("certificate.json")).expect("the corpus is read");
+    let file = Certificate::from_json(&corpus("certificate.json")).expect("the corpus is valid");
     let srs = Srs::development(file.layout.k());
     let vk = verifying_key(&srs, &Shape::dataset(file.layout)).expect("a key");
     let proof = &file.datasets[0].shards[0].dataset_proof;
@@ -27,7 +27,7 @@ fn calls() {
     let code = generate_verifier(srs.params(), &vk, inputs.len()).expect("a verifier");
     let good = calldata(&inputs, &proof.bytes.0);
     let fair = run(&code.runtime, &good).expect("runs");
-    assert!(fair.success, "the corpus's proof is refused: make the corpus anew");
+    assert!(fair.success, "the corpus's proof is rejected: run fuzz/corpus/make.sh again");
     fuzz("calldata", std::slice::from_ref(&good), 500, |input| {
         let report = run(&code.runtime, input).expect("runs");
         assert_eq!(report.success, input == good);

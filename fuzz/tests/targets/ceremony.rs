@@ -1,4 +1,4 @@
-//! Powers-of-tau files: whatever is altered, what is imported is the SRS of the secret that its digest names.
+//! Powers-of-tau files: whatever is altered, an imported SRS is that of the secret that its digest names.
 
 use ark_bn254::{Fq, Fr, G1Affine, G2Affine};
 use ark_ec::{AffineRepr, CurveGroup as _};
@@ -7,10 +7,10 @@ use tribute_engine::srs::Ptau;
 
 use super::{fuzz, scratch};
 
-/// log2 of the powers in the file: the least that circuits take.
+/// log2 of the number of powers in the file: the smallest that circuits use.
 const POWER: u32 = 10;
 
-/// A coordinate in the file's form: Montgomery, little-endian.
+/// A coordinate in the file's encoding: Montgomery form, little-endian.
 fn coordinate(x: &Fq) -> Vec<u8> {
     x.0.to_bytes_le()
 }
@@ -50,7 +50,7 @@ fn file(tau: u64) -> Vec<u8> {
 
 #[test]
 fn headers() {
-    // all of the header, and points that are cut off: nothing here is as long as it says
+    // the whole header with points cut off: the file is shorter than its header says
     let start = file(5)[..300].to_vec();
     let path = scratch().join("header.ptau");
     fuzz("header", &[start], 5_000, |input| {
@@ -69,11 +69,11 @@ fn ceremonies() {
         std::fs::write(&path, input).expect("written");
         Ptau::open(&path).and_then(|ptau| ptau.import(POWER))
     };
-    let good: Vec<_> = seeds.iter().map(|seed| import(seed).expect("the file holds").digest()).collect();
+    let good: Vec<_> = seeds.iter().map(|seed| import(seed).expect("the file is valid").digest()).collect();
     assert_ne!(good[0], good[1]);
     fuzz("ceremony", &seeds, 30, |input| {
         if let Ok(srs) = import(input) {
-            assert!(good.contains(&srs.digest()), "an SRS of nobody's secret");
+            assert!(good.contains(&srs.digest()), "an SRS with an unknown secret");
         }
     });
 }

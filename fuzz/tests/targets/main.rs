@@ -1,4 +1,4 @@
-//! One target for each kind of input that comes from strangers. Good inputs are in `corpus/`, made by `corpus/make.sh`.
+//! One target for each kind of untrusted input. Valid inputs are in `corpus/`, made by `corpus/make.sh`.
 
 mod agent;
 mod calldata;
@@ -15,7 +15,7 @@ fn corpus(name: &str) -> Vec<u8> {
     std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(name)).expect(name)
 }
 
-/// Folder for inputs that failed, and for files that are read from a path.
+/// Folder for failing inputs, and for files that are read from a path.
 fn scratch() -> PathBuf {
     PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
 }

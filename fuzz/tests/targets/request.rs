@@ -23,7 +23,7 @@ fn authorizations() {
 
 fn check<R: Message + Default>(input: &[u8]) {
     let Ok(request) = R::decode(input) else { return };
-    let again = R::decode(request.encode_to_vec().as_slice()).expect("what was written is read");
+    let again = R::decode(request.encode_to_vec().as_slice()).expect("a re-encoded request decodes");
     assert_eq!(again.encode_to_vec(), request.encode_to_vec());
 }
 

@@ -1,10 +1,10 @@
-//! Tables: read with a report or refused; what is read fits the schema that it was read for.
+//! Tables: read with a report or rejected; records that are read fit the schema they were read for.
 
 use tribute_records::{Options, Predicts, Range, Source};
 
 use super::fuzz;
 
-/// What people's tables look like.
+/// Typical tables.
 const TABLES: [&str; 5] = [
     "a,b,label\n1,2.5,x\n3,4,y\n1,0,x\n",
     "a;b;label\n1,5;2;x\n3,25;4;y\n",
@@ -24,10 +24,13 @@ fn tables() {
         let schema = source.infer("table", Predicts::Classes, Range::MinMax, &options).ok()?.into_schema().ok()?;
         let records = source.records(&schema, &options).ok()?.into_records().ok()?;
         assert_eq!(records.width(), schema.features().len());
-        assert!(records.iter().all(|(_, target)| usize::from(target) < schema.classes()), "a class that is none");
+        assert!(
+            records.iter().all(|(_, target)| usize::from(target) < schema.classes()),
+            "a class that does not exist"
+        );
         Some(records.len())
     };
-    assert!(seeds.iter().filter_map(|seed| read(seed)).sum::<usize>() > 0, "no table of the corpus is read");
+    assert!(seeds.iter().filter_map(|seed| read(seed)).sum::<usize>() > 0, "no table of the corpus was read");
     fuzz("table", &seeds, 20_000, |input| {
         let _ = read(input);
     });

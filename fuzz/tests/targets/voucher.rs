@@ -1,4 +1,4 @@
-//! Vouchers: of all altered signatures none is its signer's, since the contract would not pay for it.
+//! Vouchers: no altered signature is accepted as its signer's, since the contract would not pay for it.
 
 use alloy::primitives::B256;
 use alloy::signers::local::PrivateKeySigner;
@@ -39,8 +39,8 @@ fn files() {
     let good = serde_json::to_vec(&signed).expect("written");
     fuzz("voucher", &[good], 10_000, |input| {
         let Ok(read) = serde_json::from_slice::<SignedVoucher>(input) else { return };
-        let again = serde_json::to_vec(&read).expect("what was read is written");
-        assert_eq!(serde_json::from_slice::<SignedVoucher>(&again).expect("what was written is read"), read);
+        let again = serde_json::to_vec(&read).expect("a parsed voucher serialises");
+        assert_eq!(serde_json::from_slice::<SignedVoucher>(&again).expect("a serialised voucher parses"), read);
         assert_eq!(read == signed, read.signer(&DOMAIN) == Some(key().address()));
     });
 }

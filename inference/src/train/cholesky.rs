@@ -1,9 +1,9 @@
-//! Cholesky factors of symmetric positive definite matrices, in blocks so that most of the work is matrix products.
+//! Cholesky factorisation of symmetric positive definite matrices, blocked so that most of the work is matrix products.
 
 use ndarray::linalg::general_mat_mul;
 use ndarray::{Array2, ArrayView1, ArrayViewMut1, Axis};
 
-/// Columns factored at a time.
+/// Number of columns factored at a time.
 const BLOCK: usize = 48;
 
 /// Lower triangular `L` with `L·Lᵀ = A`.
@@ -13,7 +13,7 @@ pub(super) struct Cholesky {
 }
 
 impl Cholesky {
-    /// Factors `a`; only its lower half is read. `None` when it is not positive definite to working precision.
+    /// Factors `a`, of which only the lower half is read. `None` if it is not positive definite to working precision.
     pub(super) fn factor(mut a: Array2<f64>) -> Option<Self> {
         let n = a.nrows();
         for start in (0..n).step_by(BLOCK) {

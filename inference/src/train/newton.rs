@@ -1,7 +1,7 @@
-//! Newton's method with conjugate gradients: second order, without ever forming the Hessian.
+//! Newton's method with conjugate gradients, which uses second derivatives without forming the Hessian.
 //!
-//! The Hessian is `Xᵀ·(link curvature)·X/n + λ`; the conjugate gradients are preconditioned by `α·XᵀX/n + λ` with `α` the
-//! mean curvature, one factorisation for all classes. That takes the features' scales and correlations out; for least
+//! The Hessian is `Xᵀ·(link curvature)·X/n + λ`. Conjugate gradients are preconditioned by `α·XᵀX/n + λ`, where `α` is
+//! the mean curvature: one factorisation for all classes. This removes the features' scales and correlations; for least
 //! squares it is the Hessian itself.
 
 use ndarray::{Array2, Axis};
@@ -10,42 +10,47 @@ use rayon::prelude::*;
 use super::cholesky::Cholesky;
 use super::objective::{Evaluation, Objective};
 
-/// When to stop.
+/// Stopping criteria.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
-    /// Gradient 2-norm that is small enough.
+    /// Stop at this 2-norm of the gradient.
     pub(super) gradient: f64,
-    /// Gradient 2-norm from which on rounding may be all that is left.
+    /// Below this 2-norm of the gradient, stop when rounding prevents progress.
     pub(super) rounding: f64,
-    /// Newton steps.
+    /// Most Newton steps.
     pub(super) steps: usize,
-    /// Conjugate-gradient steps within one Newton step.
+    /// Most conjugate-gradient steps within one Newton step.
     pub(super) inner: usize,
 }
 
-/// Where it ended.
+/// The end point of the minimisation.
 pub(super) struct Minimum {
     pub(super) w: Array2<f64>,
     pub(super) loss: f64,
     /// 2-norm of the gradient.
     pub(super) gradient: f64,
     pub(super) steps: usize,
-    /// `α·XᵀX/n + λ` at the end: what rounding goes by.
+    /// `α·XᵀX/n + λ` at the end point, used to round the weights.
     pub(super) curvature: Array2<f64>,
 }
 
-/// Minimises from zero. Ends at the gradient bound, at the step limit, or when no step makes progress; `on_step` gets
-/// steps done, loss and gradient norm.
-pub(super) fn minimise(objective: &Objective<'_>, limits: Limits, mut on_step: impl FnMut(usize, f64, f64)) -> Minimum {
+/// Minimises from `start`, of shape `[d + 1][c]`, until the gradient bound or the step limit is reached or no step makes
+/// progress. `on_step` gets the number of steps done, the loss and the norm of the gradient.
+pub(super) fn minimise(
+    objective: &Objective<'_>,
+    start: Array2<f64>,
+    limits: Limits,
+    mut on_step: impl FnMut(usize, f64, f64),
+) -> Minimum {
     let gram = objective.gram();
-    let mut w = Array2::zeros((objective.blocks(), objective.classes));
+    let mut w = start;
     let mut at = objective.evaluate(&w);
     let (mut steps, mut before) = (0, f64::INFINITY);
     loop {
         let gradient = norm(&at.gradient);
         on_step(steps, at.loss, gradient);
         let curvature = shared_curvature(objective, &gram, &at);
-        // near the minimum only rounding is left: another step no longer halves the gradient
+        // near the minimum only rounding error is left: another step no longer halves the gradient
         let stuck = gradient <= limits.rounding && gradient > 0.5 * before;
         before = gradient;
         if gradient > limits.gradient && steps < limits.steps && !stuck {
@@ -67,7 +72,7 @@ fn shared_curvature(objective: &Objective<'_>, gram: &Array2<f64>, at: &Evaluati
     matrix
 }
 
-/// Solves `H·x = −gradient` by preconditioned conjugate gradients: loosely far out, ever more exactly near the minimum.
+/// Solves `H·x = −gradient` by preconditioned conjugate gradients: roughly at first, more precisely near the minimum.
 fn newton_direction(
     objective: &Objective<'_>,
     at: &mut Evaluation,
@@ -93,7 +98,7 @@ fn newton_direction(
     for _ in 0..most {
         let product = objective.curvature(at, &search);
         let bend = (&search * &product).sum();
-        // the Hessian is positive semidefinite: anything else is rounding, and the direction so far is good
+        // the Hessian is positive semidefinite: a negative value is rounding, and the direction so far is usable
         if bend.is_nan() || bend <= 0.0 {
             break;
         }
@@ -111,7 +116,7 @@ fn newton_direction(
     x
 }
 
-/// The first of 1, ½, ¼, … of the step that lowers the loss enough; `None` if none does.
+/// Tries steps of 1, ½, ¼, … and returns the first that lowers the loss enough; `None` if none does.
 fn line_search(
     objective: &Objective<'_>,
     w: &Array2<f64>,
@@ -119,7 +124,7 @@ fn line_search(
     direction: &Array2<f64>,
 ) -> Option<(Array2<f64>, Evaluation)> {
     let slope = (&at.gradient * direction).sum();
-    // differences of the loss below this are rounding
+    // smaller differences of the loss are rounding
     let noise = 1e-14 * at.loss.abs();
     for halvings in 0..30 {
         let length = 0.5f64.powi(halvings);

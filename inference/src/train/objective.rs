@@ -1,9 +1,9 @@
-//! The regularised loss over quantised records, with its derivatives, in `f64`.
+//! The regularised loss over quantised records and its derivatives, in `f64`.
 //!
-//! `L(W) = (1/n) Σ_i ℓ(W; x_i, y_i) + (λ/2)‖W‖²` with real features `q/256`, a bias coordinate of `2^s` in block 0 and `ℓ` the
-//! squared error (halved), the sum of binary cross entropies, or the cross entropy of the softmax. Records are widened to
-//! `f64` a few at a time, so memory stays near the records' own size. Work is divided into a fixed number of lanes whose sums are added in
-//! order: the result does not depend on how many threads there are.
+//! `L(W) = (1/n) Σ_i ℓ(W; x_i, y_i) + (λ/2)‖W‖²` with real features `q/256`, a bias coordinate of `2^s` in block 0, and
+//! `ℓ` half the squared error, the sum of binary cross entropies, or the cross entropy of the softmax. Records are
+//! widened to `f64` a few at a time, so memory use stays close to the size of the records. Work is divided into a fixed
+//! number of lanes whose sums are added in order, so the result does not depend on the number of threads.
 
 use ndarray::linalg::general_mat_mul;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis};
@@ -13,21 +13,21 @@ use tribute_core::link::{self, Link};
 use tribute_core::numbers::TARGET_BITS;
 use tribute_core::records::Records;
 
-/// Parts that the records are divided into.
+/// Number of lanes that the records are divided into.
 const LANES: usize = 16;
-/// Records widened at a time.
+/// Number of records widened at a time.
 const BATCH: usize = 128;
-/// Records that the preconditioner looks at, at most.
+/// Most records used to build the preconditioner.
 const GRAM_RECORDS: usize = 16_384;
 
-/// What is minimised.
+/// The loss to minimise.
 pub(super) struct Objective<'a> {
     pub(super) records: &'a Records,
     pub(super) task: Task,
     pub(super) classes: usize,
     pub(super) link: Link,
     pub(super) lambda: f64,
-    /// The bias's feature, `2^s`.
+    /// The bias feature, `2^s`.
     pub(super) bias: f64,
 }
 
@@ -35,17 +35,17 @@ pub(super) struct Objective<'a> {
 pub(super) struct Evaluation {
     pub(super) loss: f64,
     pub(super) gradient: Array2<f64>,
-    /// Predictions, `[n][c]`: what [`Objective::curvature`] needs.
+    /// Predictions, `[n][c]`, used by [`Objective::curvature`].
     predictions: Array2<f64>,
 }
 
 impl Objective<'_> {
-    /// Rows of a weight matrix: features and the bias.
+    /// Number of rows of a weight matrix: one per feature, and the bias.
     pub(super) fn blocks(&self) -> usize {
         self.records.width() + 1
     }
 
-    /// Value and gradient at `w`.
+    /// Loss and gradient at `w`.
     pub(super) fn evaluate(&self, w: &Array2<f64>) -> Evaluation {
         let n = self.records.len() as f64;
         let mut predictions = Array2::zeros((self.records.len(), self.classes));
@@ -65,7 +65,7 @@ impl Objective<'_> {
         Evaluation { loss: loss / n + penalty, gradient, predictions }
     }
 
-    /// Hessian at `at`, times `v`.
+    /// Product of the Hessian at `at` with `v`.
     pub(super) fn curvature(&self, at: &mut Evaluation, v: &Array2<f64>) -> Array2<f64> {
         let n = self.records.len() as f64;
         let (_, data) = self.over_lanes(&mut at.predictions, |_, x, p, product| {
@@ -88,7 +88,7 @@ impl Objective<'_> {
         product
     }
 
-    /// `XᵀX/n` over all records, or over evenly spaced ones when there are very many.
+    /// `XᵀX/n` over all records, or over evenly spaced ones if there are very many.
     pub(super) fn gram(&self) -> Array2<f64> {
         let stride = self.records.len().div_ceil(GRAM_RECORDS);
         let picked: Vec<usize> = (0..self.records.len()).step_by(stride).collect();
@@ -147,8 +147,8 @@ impl Objective<'_> {
         loss
     }
 
-    /// Runs `work(first record, features [batch][d + 1], per-record rows, sum so far)` over all records and adds up what it returns and
-    /// what it accumulates.
+    /// Runs `work(first record, features [batch][d + 1], per-record rows, sum so far)` over all records. Returns the
+    /// sum of its return values and the sum of its accumulators.
     fn over_lanes<F>(&self, rows: &mut Array2<f64>, work: F) -> (f64, Array2<f64>)
     where
         F: Fn(usize, ArrayView2<'_, f64>, ArrayViewMut2<'_, f64>, &mut Array2<f64>) -> f64 + Sync,
@@ -174,7 +174,7 @@ impl Objective<'_> {
         (total, accumulated)
     }
 
-    /// Real features of some records, the bias coordinate first.
+    /// Real features of the given records, with the bias coordinate first.
     fn widen(&self, records: impl ExactSizeIterator<Item = usize>) -> Array2<f64> {
         let mut x = Array2::from_elem((records.len(), self.blocks()), self.bias);
         for (mut row, i) in x.rows_mut().into_iter().zip(records) {
@@ -202,7 +202,7 @@ mod tests {
         r
     }
 
-    /// Gradient and curvature against central differences, for every link, with a small and a large bias feature.
+    /// Compares gradient and curvature with central differences, for every link, with a small and a large bias feature.
     #[test]
     fn derivatives_are_those_of_the_loss() {
         let records = records();

@@ -1,9 +1,9 @@
-//! From real weights to integers: which of the integers nearby keep the gradient small.
+//! Rounds real weights to nearby integers that keep the gradient small.
 //!
-//! Rounding each weight by itself moves the gradient by `H·Δ`, most of it along the few directions in which records are
-//! all alike. Rounding one coordinate after another, each making up for what the earlier ones did (Babai's nearest plane
-//! on `‖A·Δ‖`, with `A` the curvature all classes share), leaves a fifth to a fiftieth of that. The coordinates that
-//! matter most go first, so that all the others can make up for them.
+//! Rounding each weight independently changes the gradient by `H·Δ`, mostly along the few directions that all records
+//! share. Rounding one coordinate after another, each compensating for the earlier ones (Babai's nearest plane on
+//! `‖A·Δ‖`, where `A` is the curvature that all classes share), leaves a fifth to a fiftieth of that. The coordinates
+//! that matter most are rounded first, so that all others can compensate for them.
 
 use ndarray::Array2;
 use tribute_core::numbers::WEIGHT_BITS;
@@ -11,7 +11,7 @@ use tribute_core::numbers::WEIGHT_BITS;
 use super::cholesky::Cholesky;
 use super::objective::Objective;
 
-/// The integer weights near `w` with the smaller gradient: rounded in sequence, or each by itself.
+/// Rounds `w` in sequence and independently, and returns the result with the smaller gradient.
 pub(super) fn to_integers(objective: &Objective<'_>, w: &Array2<f64>, curvature: &Array2<f64>) -> Array2<f64> {
     let unit = f64::from(WEIGHT_BITS as i32).exp2();
     let scaled = w * unit;
@@ -28,8 +28,8 @@ pub(super) fn to_integers(objective: &Objective<'_>, w: &Array2<f64>, curvature:
     }
 }
 
-/// Nearest plane: with `A² = L·Lᵀ` in the order of rising column norms, `‖A·Δ‖² = Σ_i (Σ_{j ≥ i} L_ji·Δ_j)²`, made small
-/// from the last `i` to the first. `None` when `A²` is not positive definite to working precision.
+/// Nearest plane: with `A² = L·Lᵀ`, coordinates in ascending order of column norm, `‖A·Δ‖² = Σ_i (Σ_{j ≥ i} L_ji·Δ_j)²`
+/// is minimised from the last `i` to the first. `None` if `A²` is not positive definite to working precision.
 fn in_sequence(scaled: &Array2<f64>, curvature: &Array2<f64>) -> Option<Array2<f64>> {
     let square = curvature.dot(curvature);
     let mut order: Vec<usize> = (0..square.nrows()).collect();
@@ -37,7 +37,7 @@ fn in_sequence(scaled: &Array2<f64>, curvature: &Array2<f64>) -> Option<Array2<f
     let factor = Cholesky::factor(Array2::from_shape_fn(square.dim(), |(i, j)| square[[order[i], order[j]]]))?;
 
     let mut rounded = scaled.clone();
-    // carried[i] = Σ_{j > i} L_ji·Δ_j for the coordinates done so far, per class
+    // carried[i] = Σ_{j > i} L_ji·Δ_j over the coordinates done so far, per class
     let mut carried = Array2::<f64>::zeros(scaled.dim());
     for (i, block) in order.iter().enumerate().rev() {
         let row = factor.row(i);
@@ -60,7 +60,7 @@ mod tests {
     #[test]
     fn sequence_beats_plain_rounding_on_a_correlated_curvature() {
         let n = 40;
-        // every direction stiff 1, the common one stiff 1 + 40
+        // every direction has stiffness 1, the common one 1 + 40
         let a = Array2::from_shape_fn((n, n), |(i, j)| 1.0 + f64::from(u8::from(i == j)));
         let w = Array2::from_shape_fn((n, 3), |(i, u)| ((i * 7 + u * 3) as f64 * 0.618).fract() * 9.0);
         let together = in_sequence(&w, &a).unwrap();

@@ -1,6 +1,6 @@
-//! Files of other people's tools that went wrong once: `fixtures/pipelines` by scikit-learn 1.9 and skl2onnx 1.20,
-//! `fixtures/exports` in the forms of PyTorch's exporters. Most are one head, the optimum over `pipelines/multi.csv` with
-//! λ = 0.01, a softmax and a free bias.
+//! Files from other tools that once failed: `fixtures/pipelines` by scikit-learn 1.9 and skl2onnx 1.20,
+//! `fixtures/exports` in the forms of PyTorch's exporters. Most hold one head, the optimum over `pipelines/multi.csv`
+//! with λ = 0.01, a softmax and an unpenalised bias.
 
 use tribute_core::head::{lambda_units, Weights};
 use tribute_core::link::Link;
@@ -25,7 +25,7 @@ fn records() -> (Schema, Records) {
     (schema, records)
 }
 
-/// The largest: the bias is penalised least.
+/// The largest intercept scale, which penalises the bias least.
 const SCALE: u32 = 4;
 
 fn brought(name: &str) -> Result<Weights, ImportError> {
@@ -40,7 +40,8 @@ fn checked(weights: &Weights) -> Result<f64, OptimumError> {
     check_optimum(&schema, &layout, weights, &[&records], &options).map(|report| report.gradient_norm())
 }
 
-/// The optimum with a free bias is not quite the certifiable one, and the refusal says how little is missing.
+/// The optimum with an unpenalised bias is close to the certifiable one but not equal; the error says how far it is
+/// off.
 #[test]
 fn an_optimum_is_the_same_however_it_was_written() {
     let first = brought("pipelines/a-optimum-zipmap.onnx").unwrap();

@@ -1,4 +1,4 @@
-//! What several tests need: the runtime and the digits.
+//! Shared by the tests: the runtime and example data.
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -13,13 +13,13 @@ pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// onnxruntime, from where `make setup` puts it or where the environment says.
+/// onnxruntime, from the path in the environment or from where `make setup` installs it.
 pub(crate) fn runtime() -> &'static Runtime {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     RUNTIME.get_or_init(|| Runtime::locate_and_init(None).unwrap())
 }
 
-/// A CSV of `examples/`, with the schema inferred from it.
+/// Reads a CSV of `examples/` with the schema inferred from it.
 pub(crate) fn example(file: &str) -> (Schema, Records) {
     let options = Options::default();
     let source = Source::open(&root().join("examples").join(file), &options).unwrap();

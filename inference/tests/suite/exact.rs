@@ -1,4 +1,4 @@
-//! onnxruntime's answers equal core's integer answers, bit for bit.
+//! onnxruntime's answers equal those of core's integer arithmetic, bit for bit.
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha20Rng;
@@ -13,7 +13,7 @@ fn agent(weights: Weights) -> Agent {
     Agent { weights, schema: "00".repeat(32), certificate: String::new() }
 }
 
-/// Runs `queries` through onnxruntime and compares every logit and class with core's.
+/// Runs `queries` through onnxruntime and compares all logits and classes with core's.
 fn assert_exact(weights: &Weights, queries: &[Vec<u8>]) -> Vec<Answer> {
     let session = agent(weights.clone()).session(common::runtime()).unwrap();
     let answers = session.run(&queries.concat()).unwrap();
@@ -26,7 +26,7 @@ fn assert_exact(weights: &Weights, queries: &[Vec<u8>]) -> Vec<Answer> {
     answers
 }
 
-/// All zero, all 255, single features lit, a ramp.
+/// Queries of all zeros, all 255, a ramp, and a single feature on or off.
 fn extremes(d: usize) -> Vec<Vec<u8>> {
     let mut queries = vec![vec![0; d], vec![255; d], (0..d).map(|j| (j % 256) as u8).collect()];
     for lit in [0, d / 2, d - 1] {
@@ -68,7 +68,7 @@ fn random_heads_of_many_sizes() {
     }
 }
 
-/// The largest logits there are: 2^55 in magnitude, beyond what f64 holds exactly, apart by one unit of 2^-40.
+/// The largest possible logits, of magnitude 2^55 and so beyond f64's exact integers, that differ by one unit of 2^-40.
 #[test]
 fn largest_weights_and_smallest_differences() {
     let top = WEIGHT_LIMIT - 1;
@@ -80,7 +80,7 @@ fn largest_weights_and_smallest_differences() {
             let mut one_unit = vec![255u8; d];
             one_unit[1] = 1;
             let answers = assert_exact(&weights, &[vec![255; d], one_unit, vec![0; d]]);
-            // class 1 is smaller by q_1 when weights are positive, larger by q_1 when negative; at q_1 = 0 all are equal
+            // class 1 is smaller by q_1 if weights are positive, larger by q_1 if negative; at q_1 = 0 all are equal
             let (best, tie) = if sign > 0 { (0, 0) } else { (1, 0) };
             assert_eq!(answers.iter().map(|a| a.class).collect::<Vec<_>>(), [best, best, tie]);
             assert_eq!((answers[1].logits[0] - answers[1].logits[1]) * sign, 1);
@@ -94,7 +94,7 @@ fn ties_go_to_the_lowest_class() {
     for c in [2usize, 3, 10, 100] {
         let same = Weights::new(d, c, (0..(d + 1) * c).map(|i| (i / c) as i64 * 77 - 500).collect()).unwrap();
         assert!(assert_exact(&same, &extremes(d)).iter().all(|a| a.class == 0));
-        // the tie is among the last two
+        // a tie between the last two classes
         let mut values = vec![0; (d + 1) * c];
         values[c - 1] = 9;
         values[c - 2] = 9;
@@ -115,5 +115,5 @@ fn batches_are_checked_and_may_be_empty() {
     let session = agent(Weights::zero(4, 2)).session(common::runtime()).unwrap();
     assert!(session.run(&[]).unwrap().is_empty());
     let e = session.run(&[1, 2, 3, 4, 5]).unwrap_err();
-    assert_eq!(e.to_string(), "5 feature values do not divide into records of 4");
+    assert_eq!(e.to_string(), "5 feature values are not a whole number of records of 4 features");
 }

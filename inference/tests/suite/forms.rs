@@ -1,4 +1,4 @@
-//! One dense layer in every form that users bring: accepted with the same weights, whatever the operators.
+//! One dense layer in every form that exporters use: all are imported with the same weights.
 
 use half::f16;
 use tribute_core::link::Link;
@@ -10,7 +10,7 @@ use crate::graphs::{float, floats, int, ints, text, texts, Graph};
 
 const D: usize = 4;
 const C: usize = 3;
-/// `[C][D]`, as PyTorch keeps it.
+/// Shape `[C][D]`, as in PyTorch.
 const W: [f64; 12] = [0.5, -1.25, 0.125, 0.02, -0.75, 2.0, 0.25, -0.01, 0.25, -0.75, -0.375, -0.03];
 const B: [f64; 3] = [0.5, -0.25, 1.0];
 
@@ -24,7 +24,7 @@ fn schema() -> Schema {
     schema_of(&["0", "1", "2"])
 }
 
-/// Real weights `[D + 1][classes]` for `f = q/256` of `x ↦ W·x + b` on raw features.
+/// Real weights `[D + 1][classes]` on `f = q/256` for `x ↦ W·x + b` on raw features.
 fn expected(w: &[f64], b: &[f64]) -> Vec<f64> {
     let features = schema().features().to_vec();
     let mut weights = b.to_vec();
@@ -37,7 +37,7 @@ fn expected(w: &[f64], b: &[f64]) -> Vec<f64> {
     weights
 }
 
-/// What a softmax leaves of weights: the mean over classes is free.
+/// Weights that a softmax determines: the mean over classes is arbitrary, so it is removed.
 fn centred(weights: &[f64]) -> Vec<f64> {
     weights.chunks_exact(C).flat_map(|w| w.iter().map(|v| v - w.iter().sum::<f64>() / C as f64)).collect()
 }
@@ -53,10 +53,10 @@ fn assert_weights(what: &str, found: &Imported, wanted: &[f64], within: f64) {
     assert!(off < within && real.len() == wanted.len(), "{what}: {real:?} {wanted:?}");
 }
 
-/// Half a unit of rounding, and `f32` on weights of up to 6.
+/// Tolerance: half a unit of rounding, and the error of `f32` on weights of up to 6.
 const F32: f64 = 2e-6;
 
-/// `x [batch, 4]`, W and b.
+/// Input `x [batch, 4]` with constants W and b.
 fn layer() -> Graph {
     Graph::default().input("x", DataType::Float, &[-1, 4]).floats("w", &[C, D], &W).floats("bias", &[C], &B)
 }
@@ -225,7 +225,7 @@ fn layer_without_input() -> Graph {
 
 #[test]
 fn low_precision_is_recovered_within_its_own() {
-    // int8 weights, one scale for each class: exactly these are recovered
+    // int8 weights with one scale per class: exactly these are recovered
     let scales = [0.02, 0.04, 0.02];
     let steps: Vec<i8> = W.iter().enumerate().map(|(i, w)| (w / scales[i / D]).round() as i8).collect();
     let kept: Vec<f64> =
@@ -292,7 +292,7 @@ fn outputs_of_one_head_may_be_many_but_not_contradict_each_other() {
     let softmax = vec![int("axis", 1)];
     let two = both(head().with("Softmax", &["l"], &["z"], softmax.clone()));
     let found = brought(&two, Link::Softmax).unwrap();
-    assert_eq!(found.output, "l", "logits lose least");
+    assert_eq!(found.output, "l", "logits lose the least precision");
     assert_weights("logits and probabilities", &found, &expected(&W, &B), F32);
     assert!(matches!(brought(&two, Link::Logistic), Err(ImportError::Link { got: "softmax", .. })));
     let logistic = both(head().node("Sigmoid", &["l"], &["z"]));
@@ -303,7 +303,7 @@ fn outputs_of_one_head_may_be_many_but_not_contradict_each_other() {
     let e = brought(&both(other), Link::Softmax).unwrap_err();
     assert!(matches!(&e, ImportError::Disagree { .. }), "{e}");
 
-    // an answer beside the scores: the largest, or the smallest
+    // a class output next to the scores: of the largest score, or the smallest
     let answer = |op| {
         let graph = head().with(op, &["l"], &["y"], vec![int("axis", 1), int("keepdims", 0)]);
         graph.output("l", DataType::Float, 2).output("y", DataType::Int64, 1).model()
@@ -344,7 +344,7 @@ fn labels_name_the_columns() {
     let one_vs_rest = labelled(classifier("LOGISTIC"));
     let found = import(&one_vs_rest, &sorted, InputScale::Raw, Link::Logistic, 0, &[]).unwrap();
     assert_weights("logistic", &found, &in_order(expected(&W, &B)), 1e-5);
-    // the same, divided by its sum as scikit-learn does, is no longer affine
+    // normalised by its sum, as in scikit-learn, it is no longer affine
     let normalised = one_vs_rest_normalised();
     let e = import(&normalised, &sorted, InputScale::Raw, Link::Logistic, 0, &[]).unwrap_err();
     assert!(matches!(&e, ImportError::NotAffine { .. }) && e.to_string().contains("one-vs-rest"), "{e}");
@@ -356,7 +356,7 @@ fn labels_name_the_columns() {
     let e = import(&softmax, &schema_of(&["high", "low"]), InputScale::Raw, Link::Softmax, 0, &[]).unwrap_err();
     assert!(matches!(&e, ImportError::Classes { expected: 2, got: 3, .. }), "{e}");
 
-    // an output for each class, in another order: the answers say which
+    // one output per class, in a different order: the class output tells which is which
     let columns = [("p2", 2), ("p0", 0), ("p1", 1)].into_iter().fold(classifier("SOFTMAX"), |g, (name, u)| {
         let at = format!("at{u}");
         g.i64s(&at, &[], &[u]).with("Gather", &["p", &at], &[name], vec![int("axis", 1)]).output(
@@ -369,7 +369,7 @@ fn labels_name_the_columns() {
     let found = import(&apart, &sorted, InputScale::Raw, Link::Softmax, 0, &[]).unwrap();
     assert_weights("an output for each class", &found, &in_order(centred(&expected(&W, &B))), 2.0 * F32);
 
-    // without labels, in the schema's order where that is the ascending one
+    // without labels, the schema's order is used if it is ascending
     let bare = ends(gemm(layer(), "x", "z"));
     assert!(import(&bare, &sorted, InputScale::Raw, Link::Softmax, 0, &[]).is_ok());
     let e = import(&bare, &schema_of(&["low", "mid", "high"]), InputScale::Raw, Link::Softmax, 0, &[]).unwrap_err();
@@ -403,7 +403,7 @@ fn one_logit_of_two_classes_is_the_seconds() {
         assert_weights(what, &found(&model, Link::Softmax).unwrap(), &mirrored(0.5), 1e-5);
         assert!(found(&model, Link::Squared).is_err(), "{what}");
     }
-    // the answer says which class the probability is of
+    // the class output tells which class the probability belongs to
     let answering = |op: &str, threshold: f64| {
         sigmoid()
             .floats("half", &[1], &[threshold])

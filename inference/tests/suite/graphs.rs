@@ -1,4 +1,4 @@
-//! ONNX models written node by node, in the forms that exporters give one dense layer.
+//! Builds ONNX models node by node, in the forms in which exporters write a dense layer.
 
 use prost::Message;
 use tribute_inference::onnx::{
@@ -16,7 +16,7 @@ impl Graph {
         self
     }
 
-    /// An output whose shape is left open.
+    /// Adds an output of unknown shape.
     pub(crate) fn output(mut self, name: &str, element: DataType, rank: usize) -> Self {
         self.0.output.push(value(name, element, &vec![-1; rank]));
         self
@@ -26,7 +26,7 @@ impl Graph {
         self.with(op, inputs, outputs, vec![])
     }
 
-    /// A node with attributes; those of `ai.onnx.ml` are known by name.
+    /// Adds a node with attributes; operators of `ai.onnx.ml` are recognised by name.
     pub(crate) fn with(mut self, op: &str, inputs: &[&str], outputs: &[&str], attribute: Vec<AttributeProto>) -> Self {
         let ml = ["Normalizer", "LinearClassifier", "ArrayFeatureExtractor", "ZipMap", "Scaler", "LinearRegressor"];
         self.0.node.push(NodeProto {
@@ -60,7 +60,7 @@ impl Graph {
         self.raw(name, DataType::Int64, dims, values.iter().flat_map(|v| v.to_le_bytes()).collect())
     }
 
-    /// The file, of opset 18 and IR version 10.
+    /// Serialises the model with opset 18 and IR version 10.
     pub(crate) fn model(self) -> Vec<u8> {
         self.versions(18, 10)
     }

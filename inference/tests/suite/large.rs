@@ -1,4 +1,4 @@
-//! Imports at the limits: many features, many classes, steep heads, far ranges.
+//! Imports at the limits: many features, many classes, large weights, ranges far from zero.
 
 use std::time::Instant;
 
@@ -11,14 +11,14 @@ use tribute_inference::{import, InputScale};
 
 use crate::graphs::{int, Graph};
 
-/// Imports a random head of `d` features of range `[lo, lo + 1]` and `c` classes with weights up to `size`, ending in `op`;
-/// returns the largest error of a weight, relative to `size`, beyond rounding to integers.
+/// Imports a random head of `d` features with range `[lo, lo + 1]` and `c` classes, with weights up to `size`, ending
+/// in `op`. Returns the largest error of a weight, relative to `size`, beyond rounding to integers.
 fn error(d: usize, c: usize, size: f64, lo: f64, op: &str, link: Link) -> f64 {
     let mut rng = ChaCha20Rng::seed_from_u64((d * c) as u64);
     let w: Vec<f64> = (0..c * d).map(|_| f64::from(rng.gen_range(-size..size) as f32)).collect();
     let b: Vec<f64> = (0..c)
         .map(|u| {
-            // undecided in the middle
+            // all classes are undecided in the middle of the ranges
             let middle: f64 = w[u * d..(u + 1) * d].iter().map(|w| w * (lo + 0.5)).sum();
             f64::from(-middle as f32)
         })
@@ -62,7 +62,7 @@ fn weights_are_recovered_to_the_precision_of_the_model() {
     }
     assert!(error(784, 10, 0.5, 0.0, "Softmax", Link::Softmax) < 1e-5);
     assert!(error(64, 10, 1.0, 0.0, "Identity", Link::Squared) < 1e-6);
-    // 20 bits of the input's 24 are spent on where the range begins
+    // the offset of the range takes up 20 of the input's 24 bits
     assert!(error(6, 3, 1.0, 1e3, "Softmax", Link::Softmax) < 1e-4);
     assert!(error(128, 100, 0.5, 0.0, "Softmax", Link::Softmax) < 1e-5);
 }

@@ -1,4 +1,4 @@
-//! Against the real onnxruntime and real data.
+//! Tests with the real onnxruntime and real data.
 
 mod cases;
 mod common;

@@ -1,4 +1,4 @@
-//! Models that are no head over their input: refused with the input at which it shows, and by what they are.
+//! Models that are not a head over their input are rejected, with an input that shows it and what the model is.
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
@@ -18,7 +18,7 @@ fn weights() -> Vec<f64> {
     (0..C * D).map(|_| rng.gen_range(-2.0..2.0)).collect()
 }
 
-/// Features in 0..=10: whole numbers are on the grid of 8-bit steps of none of them but the ends.
+/// Features in 0..=10, where no whole number but the ends lies on the grid of 8-bit steps.
 fn schema() -> Schema {
     let features = (0..D).map(|j| Feature { name: format!("f{j}"), lo: 0.0, hi: 10.0 }).collect();
     Schema::new("s".into(), features, Target::Classes(vec!["0".into(), "1".into(), "2".into()]), None).unwrap()
@@ -28,7 +28,7 @@ fn refused(model: &[u8]) -> ImportError {
     import(model, &schema(), InputScale::Raw, Link::Softmax, 0, &[]).unwrap_err()
 }
 
-/// `x [batch, 6]` and the weights of a layer after `v`.
+/// Input `x [batch, 6]`, and the weights of a layer that takes `v`.
 fn begin() -> Graph {
     let w: Vec<f64> = weights().iter().map(|w| w / 10.0).collect();
     Graph::default().input("x", DataType::Float, &[-1, D as i64]).floats("w", &[C, D], &w).floats(
@@ -38,12 +38,12 @@ fn begin() -> Graph {
     )
 }
 
-/// The layer over `v`, as probabilities.
+/// Adds the layer over `v`, ending in probabilities.
 fn end(graph: Graph) -> Vec<u8> {
     layer(graph).with("Softmax", &["z"], &["p"], vec![int("axis", 1)]).output("p", DataType::Float, 2).model()
 }
 
-/// The layer over `v`, as logits.
+/// Adds the layer over `v`, ending in logits.
 fn logits(graph: Graph) -> Vec<u8> {
     layer(graph).output("z", DataType::Float, 2).model()
 }
@@ -70,7 +70,7 @@ fn what_changes_its_input_is_refused_wherever_the_change_is() {
             vec![int("to", DataType::Float as i64)],
         )
     };
-    // one feature of six, the others as they are
+    // one feature out of six, the others unchanged
     let split =
         || begin().i64s("at", &[2], &[5, 1]).with("Split", &["x", "at"], &["rest", "one"], vec![int("axis", 1)]);
     let join = |g: Graph| g.with("Concat", &["rest", "changed"], &["v"], vec![int("axis", 1)]);
@@ -119,7 +119,7 @@ fn thresholds_somewhere_are_found() {
             .output("y", DataType::Float, 2)
             .model()
     };
-    // a band of a hundredth of one feature's range
+    // a band that covers a hundredth of one feature's range
     let band = begin()
         .i64s("third", &[1], &[2])
         .floats("from", &[], &[7.3])
@@ -132,7 +132,7 @@ fn thresholds_somewhere_are_found() {
         .with("Cast", &["inside"], &["one"], vec![int("to", DataType::Float as i64)])
         .node("Mul", &["one", "bump"], &["extra"]);
     assert_not_affine("band", &plus(band), "threshold");
-    // the sum of all features, at nine tenths of the largest it can be, and at a twentieth
+    // the sum of all features, at nine tenths of its maximum and at a twentieth
     for (sign, at) in [(1.0, 54.0), (-1.0, -3.0)] {
         let corner = begin()
             .i64s("axis", &[1], &[1])
@@ -144,7 +144,7 @@ fn thresholds_somewhere_are_found() {
             .node("Relu", &["over"], &["extra"]);
         assert_not_affine("corner", &plus(corner), "Relu");
     }
-    // logits cut off where a class is surest of itself
+    // logits clipped where a class is most certain
     let cut = layer(begin().node("Identity", &["x"], &["v"])).floats("lo", &[], &[-4.0]).floats("hi", &[], &[4.0]);
     assert_not_affine(
         "cut",
@@ -203,7 +203,7 @@ fn what_has_other_inputs_or_outputs_is_refused_by_name() {
         .unwrap_err();
     assert!(matches!(&e, ImportError::Classes { expected: 1, got: 3, .. }), "{e}");
 
-    // a logistic function is no value of the target, whatever its range
+    // a logistic output is not a value of the target, whatever its range
     let one =
         plain().i64s("axis", &[1], &[1]).node("ReduceSum", &["z", "axis"], &["s"]).node("Sigmoid", &["s"], &["y"]);
     let model = one.output("y", DataType::Float, 2).model();
@@ -212,7 +212,7 @@ fn what_has_other_inputs_or_outputs_is_refused_by_name() {
     assert!(import(&model, &real, InputScale::Raw, Link::Logistic, 0, &[]).is_ok());
 
     let e = refused(&plain().output("z", DataType::Float, 2).versions(99, 10));
-    assert!(matches!(&e, ImportError::Runtime(_)) && e.to_string().contains("onnxruntime refuses the model"), "{e}");
+    assert!(matches!(&e, ImportError::Runtime(_)) && e.to_string().contains("onnxruntime rejected the model"), "{e}");
     let e = refused(&plain().node("Frobnicate", &["z"], &["y"]).output("y", DataType::Float, 2).model());
     assert!(matches!(&e, ImportError::Runtime(_)), "{e}");
     assert!(matches!(refused(b"not a model"), ImportError::Onnx(_)));

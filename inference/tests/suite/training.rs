@@ -1,4 +1,4 @@
-//! Trained heads reach what a certificate needs, on real data; what is no optimum is refused.
+//! Trained heads can be certified on real data; anything but an optimum is rejected.
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha20Rng;
@@ -30,7 +30,7 @@ fn digits_are_certifiable_with_every_link() {
     let layout = schema.layout(15, 8).unwrap();
     for link in [Link::Softmax, Link::Logistic, Link::Squared] {
         let options = options(link, 1e-3);
-        // with the squared link the last part works against the model, see below
+        // with the squared link the last part has a negative contribution, see below
         let datasets: &[&Records] = if link == Link::Squared { &whole } else { &split };
         let start = std::time::Instant::now();
         let trained = train(&schema, datasets, &options, |_| ()).unwrap();
@@ -42,7 +42,7 @@ fn digits_are_certifiable_with_every_link() {
             link.name(), trained.steps, trained.gradient, report.gradient_norm(), report.relative_distance, report.shares(),
         );
         assert!(trained.gradient < 1e-9);
-        // what rounding the weights leaves is below what the link's tables may
+        // the gradient left by rounding the weights is below the error of the link's tables
         let delta = link_error_units(64, 10, 0);
         let part = report.optimum.epsilon as f64 / delta as f64;
         println!("epsilon is {part:.3} of delta");
@@ -50,7 +50,7 @@ fn digits_are_certifiable_with_every_link() {
         assert!(report.gradient_norm() < 1e-9);
         assert!(report.relative_distance < 1e-6);
         assert!((report.shares().iter().sum::<f64>() - 1.0).abs() < 1e-12);
-        // the contributions are what the weights' norm says: n·λ·‖W‖², up to the norm's own rounding
+        // the contributions add up to n·λ·‖W‖², up to rounding of the norm
         let units = f64::from(layout.contribution_bits() as i32).exp2();
         let norm = report.optimum.norm as f64 / 1024.0;
         let expected = 1597.0 * options.lambda as f64 / f64::from(LAMBDA_BITS as i32).exp2() * norm * norm;
@@ -60,7 +60,8 @@ fn digits_are_certifiable_with_every_link() {
     }
 }
 
-/// The last rows of the digits are written differently: least squares over all of them gives them a negative contribution.
+/// The last rows of the digits are in a different handwriting: in a least-squares fit of all rows, their contribution
+/// is negative.
 #[test]
 fn a_dataset_with_a_negative_contribution_is_refused_and_named() {
     let (schema, records) = common::example("digits.csv.gz");
@@ -77,7 +78,7 @@ fn a_dataset_with_a_negative_contribution_is_refused_and_named() {
     check_optimum(&schema, &layout, &without.weights, &datasets[..2], &options).unwrap();
 }
 
-/// Ten thousand records of 784 features, ten classes: pixels of shifted, enlarged digits with noise.
+/// Ten thousand records of 784 features in ten classes: pixels of shifted, enlarged digits with noise.
 #[test]
 fn a_large_problem_takes_seconds() {
     let (_, digits) = common::example("digits.csv.gz");
@@ -129,7 +130,7 @@ fn wine_is_certifiable_with_every_link() {
     }
 }
 
-/// Sums are added in one order: the weights do not depend on the number of threads.
+/// Sums are added in a fixed order, so the weights do not depend on the number of threads.
 #[test]
 fn training_is_repeatable_on_any_number_of_threads() {
     let (schema, records) = common::example("digits.csv.gz");
@@ -162,7 +163,7 @@ fn a_real_target_is_fitted() {
     assert_eq!(softmax, Err(TrainError::SoftmaxOfOne));
 }
 
-/// One weight off by 2^-10, another loss, other data: each is named with the gradient's size and place.
+/// One weight off by 2^-10, another loss, other data: the error gives the gradient's size and position.
 #[test]
 fn what_is_no_optimum_is_refused_with_its_place() {
     let (schema, records) = common::example("digits.csv.gz");
@@ -220,12 +221,12 @@ fn a_lambda_below_the_link_tables_is_refused_with_one_that_would_do() {
     let e = at(1e-7).unwrap_err();
     let OptimumError::LambdaTooSmall { lambda, norm, needed, .. } = &e else { panic!("{e}") };
     assert!((lambda / 1e-7 - 1.0).abs() < 1e-3 && *norm > 1.0 && needed > lambda, "{e}");
-    assert!(e.to_string().contains("will do"), "{e}");
-    // a larger penalty makes a smaller norm, so a little more than what is said for this norm
+    assert!(e.to_string().contains("use lambda = "), "{e}");
+    // a larger penalty gives a smaller norm, so lambda must be larger than `needed` for the present norm
     at(4.0 * needed).unwrap();
 }
 
-/// A large intercept scale penalises the bias so little that it is nearly free, as scikit-learn has it.
+/// A large intercept scale penalises the bias so little that it is nearly free, as in scikit-learn.
 #[test]
 fn a_large_intercept_scale_comes_close_to_a_free_bias() {
     let (schema, records) = common::example("wine.csv");
@@ -236,7 +237,7 @@ fn a_large_intercept_scale_comes_close_to_a_free_bias() {
         let layout = schema.layout(15, 8).unwrap().with_intercept_scale(scale).unwrap();
         let report = check_optimum(&schema, &layout, &weights, &[&records], &options).unwrap();
         assert!(report.relative_distance <= 1e-3);
-        // the bias itself, its feature multiplied in
+        // the effective bias: the weight times its feature
         let mut real: Vec<f64> = weights.values().iter().map(|w| *w as f64 / 32f64.exp2()).collect();
         real[..3].iter_mut().for_each(|b| *b *= f64::from(1u32 << scale));
         real
@@ -251,13 +252,13 @@ fn a_large_intercept_scale_comes_close_to_a_free_bias() {
     assert!(distances[4] < 0.02 && distances[4] * 10.0 < distances[0], "{distances:?}");
 }
 
-/// The softmax optimum whose bias is not penalised, by gradient descent in real numbers, `[d + 1][c]`.
+/// The softmax optimum with an unpenalised bias, by gradient descent in real numbers; shape `[d + 1][c]`.
 fn free_bias(schema: &Schema, records: &Records, lambda: f64) -> Vec<f64> {
     let (d, c, n) = (schema.features().len(), schema.classes(), records.len() as f64);
     let mut w = vec![0.0; (d + 1) * c];
     let mut before = w.clone();
     for step in 1..=20_000u32 {
-        // Nesterov's: ahead along the last move
+        // Nesterov's acceleration: extrapolate along the last step
         let ahead = f64::from(step - 1) / f64::from(step + 2);
         let at: Vec<f64> = w.iter().zip(&before).map(|(w, b)| w + ahead * (w - b)).collect();
         let mut g: Vec<f64> = at.iter().enumerate().map(|(i, w)| if i < c { 0.0 } else { lambda * w }).collect();
@@ -293,10 +294,10 @@ fn broken_input_to_training_is_named() {
     for lambda in [0, 1 << LAMBDA_LIMIT_BITS] {
         assert_eq!(run(&[&records], &LossOptions { lambda, ..good }), TrainError::Lambda { lambda });
     }
-    // below what any weights in range could be certified for
+    // so small that no weights in range could be certified
     let e = run(&[&records], &LossOptions { lambda: 1, ..good });
     assert!(matches!(e, TrainError::LambdaTooSmall { features: 13, classes: 3, .. }), "{e}");
-    // separable data with next to no regularisation: the optimum's weights are beyond the circuits' range
+    // separable data with almost no regularisation: the optimum's weights exceed the circuits' range
     let weak = LossOptions { lambda: 8_000, ..good };
     let e = run(&[&records], &weak);
     assert!(matches!(&e, TrainError::Weight { value, .. } if value.abs() >= 32.0), "{e}");

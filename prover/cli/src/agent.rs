@@ -9,13 +9,17 @@ use tribute_client::{problem, Client};
 use tribute_core::head::lambda_units;
 use tribute_core::id::{AgentId, DatasetId, WeightsDigest};
 use tribute_core::link::Link;
+use tribute_inference::Moved;
 use tribute_problem::{field, Problem, Result};
 use tribute_proto::v1;
 
+use self::polish::HeldOutArgs;
 use super::output::{self, emit};
 use super::proof_file::ProofFile;
 use super::{progress, CommandResult};
 use crate::server_args::ServerArgs;
+
+mod polish;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum AgentCommand {
@@ -115,6 +119,13 @@ pub(super) struct ImportArgs {
     /// The model takes quantised features, from 0 to 255/256, and not the schema's own units.
     #[arg(long)]
     quantised_features: bool,
+    /// Fit the model on to the optimum and say how far that moved it. It is refused if its weights would move by more than
+    /// FRACTION of their norm. For a model in single precision, as skl2onnx and PyTorch write by default: it is the optimum to
+    /// seven digits, and a certificate takes more.
+    #[arg(long, value_name = "FRACTION", num_args = 0..=1, require_equals = true, default_missing_value = "0.01")]
+    polish: Option<f64>,
+    #[command(flatten)]
+    held_out: HeldOutArgs,
     #[command(flatten)]
     loss: LossArgs,
     #[command(flatten)]
@@ -204,18 +215,22 @@ pub(super) async fn run(command: AgentCommand) -> CommandResult {
             let work = v1::TrainWork { terms: Some(a.loss.terms()?), name: a.loss.name.clone() };
             let request = v1::TrainAgentRequest { work: Some(work), options: None };
             let job = client.agents().train_agent(request).await.map_err(problem)?.into_inner().job.unwrap_or_default();
-            trained(&client, "training", &job, &a.loss).await?;
+            let agent = finished(&client, "training", &job).await?;
+            told(&client, &agent, None, &a.loss).await?;
         }
         AgentCommand::Import(a) => {
             let onnx = read_file(&a.model)?;
             let client = a.server.connect().await?;
             let (terms, name) = (Some(a.loss.terms()?), a.loss.name.clone());
-            let upload = client.upload(onnx).await?;
-            let work = v1::ImportWork { terms, name, upload, quantised_features: a.quantised_features };
+            let (quantised_features, polish) = (a.quantised_features, a.polish);
+            let upload = client.upload(onnx.clone()).await?;
+            let work = v1::ImportWork { terms, name, upload, quantised_features, polish };
             let request = v1::ImportAgentRequest { work: Some(work), options: None };
             let job =
                 client.agents().import_agent(request).await.map_err(problem)?.into_inner().job.unwrap_or_default();
-            trained(&client, "checking", &job, &a.loss).await?;
+            let agent = finished(&client, "checking", &job).await?;
+            let held_out = polish::held_out(&client, &a, &onnx, &agent).await?;
+            told(&client, &agent, held_out, &a.loss).await?;
         }
         AgentCommand::Get(a) => {
             let client = a.server.connect().await?;
@@ -291,13 +306,15 @@ pub(crate) async fn get(client: &Client, weights: WeightsDigest) -> Result<v1::A
     Ok(client.agents().get_agent(request).await.map_err(problem)?.into_inner())
 }
 
-async fn trained(client: &Client, title: &str, job: &v1::Job, loss: &LossArgs) -> Result<()> {
-    let done = progress::finish(client, title, job).await?;
-    let Some(v1::outcome::Outcome::Agent(v1::AgentOutcome { agent: Some(agent) })) =
-        done.outcome.and_then(|o| o.outcome)
-    else {
-        return Err(Problem::internal("the job came back without its agent"));
-    };
+async fn finished(client: &Client, title: &str, job: &v1::Job) -> Result<v1::Agent> {
+    match progress::finish(client, title, job).await?.outcome.and_then(|o| o.outcome) {
+        Some(v1::outcome::Outcome::Agent(v1::AgentOutcome { agent: Some(agent) })) => Ok(agent),
+        _ => Err(Problem::internal("the job came back without its agent")),
+    }
+}
+
+/// Writes the agent's model, and says what it is; of a polished one also what became of answers to records kept apart.
+async fn told(client: &Client, agent: &v1::Agent, held_out: Option<Moved>, loss: &LossArgs) -> Result<()> {
     if let Some(file) = &loss.onnx {
         let digest = field("weights_digest", &agent.weights_digest)?;
         write_file(file, &get(client, digest).await?.onnx)?;
@@ -308,7 +325,14 @@ async fn trained(client: &Client, title: &str, job: &v1::Job, loss: &LossArgs) -
         agent.relative_distance,
         agent.training_accuracy
     );
-    emit(&output::agent(&agent), loss.out.as_deref())
+    let mut value = output::agent(agent);
+    if let Some(p) = &agent.polish {
+        eprintln!("{}", polish::told(agent, p, held_out.as_ref()));
+        if let Some(m) = held_out {
+            value["polish"]["held_out"] = polish::value(&m);
+        }
+    }
+    emit(&value, loss.out.as_deref())
 }
 
 fn proof_of(job: v1::Job) -> Result<ProofFile> {

@@ -13,6 +13,7 @@ use tribute_proto::v1;
 use tribute_records::Source;
 
 use super::agent::LinkArg;
+use super::chain::terms::{unset, warn};
 use super::output::{self, emit};
 use super::table::{told, AcceptArgs, FormArgs};
 use super::{progress, record, schema, CommandResult};
@@ -66,7 +67,7 @@ pub(super) struct RegisterArgs {
     /// Least price of a query, in the token's base units.
     #[arg(long, value_name = "AMOUNT", default_value_t = 0)]
     min_price: u128,
-    /// A link that agents may have; give one for each. [default: any]
+    /// A link that agents may have; give one for each. [default: any, but on chain squared only if a grant names it]
     #[arg(long = "allow-link", value_name = "LINK", value_enum)]
     links: Vec<LinkArg>,
     /// Prove for no chain, although the server has one.
@@ -134,6 +135,10 @@ pub(super) struct GrantArgs {
     server: ServerArgs,
 }
 
+fn bps(given: u32) -> u16 {
+    u16::try_from(given).unwrap_or(u16::MAX)
+}
+
 /// Parses `A..B`.
 pub(crate) fn range(text: &str) -> std::result::Result<Range<usize>, String> {
     text.split_once("..")
@@ -148,6 +153,17 @@ pub(super) async fn run(command: DatasetCommand) -> CommandResult {
             let schema = schema::read(&a.schema)?;
             let options = a.form.options(a.rows, &a.accept.accepted());
             let found = Source::open(&a.csv, &options)?.records(&schema, &options)?;
+            if !a.off_chain {
+                let unset = unset(bps(a.min_share_bps), bps(a.min_data_bps), a.min_price, false);
+                warn(
+                    &unset,
+                    if a.open_training {
+                        "These terms hold for whoever trains, and are fixed for good: no grant of an open dataset asks for more."
+                    } else {
+                        "These terms are fixed for good; each grant may ask for more (tribute chain grant)."
+                    },
+                );
+            }
             let report = told(&found.report, a.json)?;
             if a.dry_run {
                 println!("{report}");

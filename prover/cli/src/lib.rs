@@ -14,6 +14,7 @@ pub(crate) mod output;
 mod progress;
 pub(crate) mod proof_file;
 mod record;
+mod report;
 mod schema;
 mod serve;
 mod server_args;
@@ -71,10 +72,13 @@ enum Command {
     /// Parameters of public ceremonies: import them, check them.
     #[command(subcommand)]
     Srs(srs::SrsCommand),
-    /// Show all of it on this machine: data, training, certificate, paid queries, three frauds that bounce.
+    /// Show all of it on this machine: data, training, certificate, paid queries, four frauds that bounce.
     Demo(demo::DemoArgs),
     /// Check a certificate file with no service, no chain and no data.
     Verify(offline::VerifyArgs),
+    /// Certificates for people.
+    #[command(subcommand)]
+    Certificate(report::CertificateCommand),
     /// Look at jobs, wait for them, cancel them.
     #[command(subcommand)]
     Job(job::JobCommand),
@@ -126,6 +130,7 @@ async fn run(command: Command) -> CommandResult {
         Command::Srs(command) => srs::run(command),
         Command::Demo(args) => demo::run(args).await,
         Command::Verify(args) => offline::run(args),
+        Command::Certificate(command) => report::run(command),
         Command::Job(command) => job::run(command).await,
     }
 }
@@ -134,5 +139,6 @@ async fn run(command: Command) -> CommandResult {
 fn start_logging() {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,sqlx=warn,hyper=warn,tower_http=warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
 }

@@ -38,6 +38,13 @@ pub(crate) fn dataset(d: &v1::Dataset) -> Result<Value> {
 pub(crate) fn agent(a: &v1::Agent) -> Value {
     let terms = a.terms.clone().unwrap_or_default();
     let profile = a.profile.unwrap_or_default();
+    let polish = a.polish.as_ref().map(|p| {
+        json!({
+            "moved": p.moved,
+            "answers_changed": p.answers_changed,
+            "training_accuracy_before": p.training_accuracy_before,
+        })
+    });
     json!({
         "weights_digest": hexed(&a.weights_digest),
         "owner": hexed(&a.owner),
@@ -59,6 +66,7 @@ pub(crate) fn agent(a: &v1::Agent) -> Value {
         "gradients_proven": a.gradients_proven,
         "shards": a.shards,
         "optimum_proven": a.optimum_proven,
+        "polish": polish,
     })
 }
 
@@ -82,7 +90,6 @@ pub(crate) fn circuit(c: &v1::Circuit) -> Value {
         "input_count": c.input_count,
         "gas_verify": c.gas_verify,
         "link": shape.link,
-        "slots": c.slots,
         "group_columns": c.group_columns,
     })
 }

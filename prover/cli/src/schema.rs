@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
+use tribute_circuits::statements::service::capacity as answers;
 use tribute_client::files::{read_file, write_file};
+use tribute_core::layout::{Task, MIN_SERVICE_K};
 use tribute_core::numbers::{link_error_units, smallest_lambda, LAMBDA_BITS, NORM_BITS};
 use tribute_core::schema::Schema;
 use tribute_problem::{Problem, Reason, Result};
@@ -133,6 +135,14 @@ pub(super) fn run(command: SchemaCommand) -> CommandResult {
             println!("features  {}", schema.features().len());
             println!("classes   {}", schema.classes());
             println!("a shard holds {} records at k = {}, {} columns", layout.capacity(), a.k, a.columns);
+            match (layout.task(), a.k < MIN_SERVICE_K) {
+                (Task::Real, _) => println!("answers   of a regression are not proven: it is certified off chain"),
+                (Task::Classes, true) => println!(
+                    "answers   are proven from k = {MIN_SERVICE_K} on: at k = {} an agent is certified off chain only",
+                    a.k
+                ),
+                (Task::Classes, false) => println!("answers   {} to a proof", answers(&layout)),
+            }
             println!(
                 "lambda    from {:.1e} for a model of norm 1, {:.1e} of norm 10: below it no optimum can be certified",
                 least(1),

@@ -9,6 +9,7 @@ use clap::Args;
 use tokio::sync::{watch, Notify};
 use tribute_chain::{Deployment, Options};
 use tribute_client::files::write_file;
+use tribute_core::layout::MIN_SERVICE_K;
 use tribute_problem::{Problem, Result};
 use tribute_service::auth::accounts::Accounts;
 use tribute_service::chain::{Chain, Registries, RpcChain};
@@ -138,6 +139,14 @@ pub(super) async fn serve(args: ServeArgs) -> CommandResult {
     let storage = args.storage.storage()?;
     let worker = args.work.config(storage)?;
     let chain: Option<Arc<dyn Chain>> = match (&args.rpc, &args.contracts) {
+        (Some(_), Some(_)) if args.k < MIN_SERVICE_K => {
+            let message = format!(
+                "{}: an agent version on chain takes a circuit that proves answers, from k = {MIN_SERVICE_K} on; start with \
+                 --k {MIN_SERVICE_K} or more, or without --contracts, to certify off chain",
+                args.k
+            );
+            return Err(Problem::field("k", message));
+        }
         (Some(rpc), Some(file)) => {
             let options =
                 Options { roots: args.rpc_ca.clone(), confirmations: args.confirmations, ..Options::default() };

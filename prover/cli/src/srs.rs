@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use serde_json::{json, Value};
-use tribute_engine::srs::{Ptau, Srs, SrsError, SrsStore};
+use tribute_core::id::SrsDigest;
+use tribute_engine::srs::{ceremonies, Halo2Params, Ptau, Srs, SrsError, SrsStore};
 use tribute_problem::{Problem, Result};
 
 use super::output::emit;
@@ -12,10 +13,11 @@ use super::CommandResult;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum SrsCommand {
-    /// Check a ceremony's powers-of-tau file (.ptau) and keep what proofs need of it.
+    /// Check a ceremony's powers-of-tau file (.ptau), or parameters that halo2 wrote, and keep what proofs need of it.
     ///
     /// Every point used is checked: on its curve, in its group, and by pairings a power of the one secret. That nobody knows
-    /// the secret is the ceremony's word; compare the digest with what others have.
+    /// the secret is the ceremony's word: a file of a public one is named by its published hash; for any other, compare the
+    /// digest with what others have.
     Import(ImportArgs),
     /// Check an SRS and say what it is.
     Show(ShowArgs),
@@ -23,7 +25,7 @@ pub(super) enum SrsCommand {
 
 #[derive(Debug, Args)]
 pub(super) struct ImportArgs {
-    /// The powers-of-tau file.
+    /// The powers-of-tau file, or halo2's parameters (`kzg_bn254_15.srs`), raw or compressed.
     file: PathBuf,
     /// log2 of the circuits' rows; may be given several times.
     #[arg(long, value_name = "K", default_values_t = [15])]
@@ -36,7 +38,7 @@ pub(super) struct ImportArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct ShowArgs {
-    /// A powers-of-tau file, or a file or folder of `tribute srs import`. [default: the development SRS]
+    /// A powers-of-tau file, halo2's parameters, or a file or folder of `tribute srs import`. [default: the development SRS]
     #[arg(value_name = "FILE|DIR", env = "TRIBUTE_SRS")]
     srs: Option<PathBuf>,
     /// log2 of the circuits' rows to check it for; may be given several times. [default: all that a folder has; 15]
@@ -51,9 +53,56 @@ pub(super) fn run(command: SrsCommand) -> CommandResult {
     }
 }
 
+/// What can be imported.
+enum Source {
+    Ptau(Ptau),
+    Halo2(Halo2Params),
+}
+
+impl Source {
+    fn open(path: &Path) -> std::result::Result<Self, SrsError> {
+        match Halo2Params::open(path)? {
+            Some(params) => Ok(Source::Halo2(params)),
+            None => Ptau::open(path).map(Source::Ptau),
+        }
+    }
+
+    fn digest(&self) -> std::result::Result<SrsDigest, SrsError> {
+        match self {
+            Source::Ptau(file) => file.digest(),
+            Source::Halo2(file) => file.digest(),
+        }
+    }
+
+    fn power(&self) -> u32 {
+        match self {
+            Source::Ptau(file) => file.power(),
+            Source::Halo2(file) => file.power(),
+        }
+    }
+
+    fn import(&self, k: u32) -> std::result::Result<Srs, SrsError> {
+        match self {
+            Source::Ptau(file) => file.import(k),
+            Source::Halo2(file) => file.import(k),
+        }
+    }
+}
+
 fn import(a: &ImportArgs) -> CommandResult {
-    let file = Ptau::open(&a.file).map_err(unusable)?;
+    let file = Source::open(&a.file).map_err(unusable)?;
     let digest = file.digest().map_err(unusable)?;
+    let hash = ceremonies::blake2b(&a.file).map_err(unusable)?;
+    let published = ceremonies::named(&hash);
+    match &published {
+        Some(p) => eprintln!("{} is {} of the {} ({})", a.file.display(), p.file, p.ceremony, p.source),
+        None => eprintln!(
+            "{} is no file of a ceremony whose hashes this program knows (BLAKE2b {hash}): compare the digest with what \
+             others have before you trust it",
+            a.file.display()
+        ),
+    }
+    let ceremony = published.map(|p| json!({ "name": p.ceremony, "source": p.source, "file": p.file }));
     let folder = match &a.out {
         Some(folder) => folder.clone(),
         None => cache()?.join("srs").join(hex::encode(digest)),
@@ -67,7 +116,11 @@ fn import(a: &ImportArgs) -> CommandResult {
         kept.push(described(&srs, &path));
     }
     let folder = folder.display().to_string();
-    emit(&json!({ "digest": digest, "power": file.power(), "folder": folder, "sizes": kept }), None)
+    let power = file.power();
+    let value = json!({
+        "digest": digest, "power": power, "folder": folder, "sizes": kept, "blake2b": hash, "ceremony": ceremony,
+    });
+    emit(&value, None)
 }
 
 fn show(a: &ShowArgs) -> CommandResult {

@@ -5,14 +5,15 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
-use tribute_chain::{Deployment, NewCircuit, Wallet};
+use tribute_chain::timelock::Operation;
+use tribute_chain::{Anvil, AnvilOptions, Deployment, NewCircuit, Wallet};
 use tribute_core::id::{KeyDigest, SrsDigest};
 use tribute_core::layout::{Layout, Task};
 use tribute_core::shape::Shape;
 use tribute_engine::srs::Srs;
 use tribute_steps::rebuilt::Rebuilt;
 use tribute_testing::data::WINE_FILE;
-use tribute_testing::{program, World};
+use tribute_testing::{program, World, ROOT};
 
 const OWNER: usize = 0;
 
@@ -79,6 +80,42 @@ fn keys_and_secrets_in_urls_never_show() {
 }
 
 #[test]
+fn what_anybody_can_forge_or_mint_stays_on_local_chains() {
+    let place = tribute_testing::Place::new();
+    let anvil = Anvil::start_with(&AnvilOptions { chain_id: 8_453, ..AnvilOptions::default() }).unwrap();
+    let run = |arguments: &str, server: &str| {
+        let mut command = Command::new(program());
+        let key = hex::encode(anvil.keys()[0].to_bytes());
+        command.args(arguments.split(' ')).current_dir(ROOT).env("TRIBUTE_KEY", key).env("TRIBUTE_RPC", anvil.url());
+        command.env("TRIBUTE_CONTRACTS", place.path().join("d.json")).env("TRIBUTE_SERVER", server).output().unwrap()
+    };
+    let deploy = format!("chain deploy --deployment {}", place.path().join("d.json").display());
+    let refused = run(&deploy, "");
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(
+        !refused.status.success()
+            && said.contains("chain 8453 is not local")
+            && said.contains("--token") | said.contains("ERC-20"),
+        "{said}"
+    );
+    assert!(!place.path().join("d.json").exists(), "nothing was deployed");
+    assert!(run(&format!("{deploy} --allow-test-token"), "").status.success());
+
+    let served = place.serve(&["--k", "12", "--columns", "4"]);
+    let schema = place.path().join("schema.json");
+    assert!(run(&format!("schema infer {WINE_FILE} --real --out {}", schema.display()), "").status.success());
+    let add = format!("circuits add --schema {} --link squared --k 11 --columns 4", schema.display());
+    let refused = run(&add, &served.url);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(
+        !refused.status.success() && said.contains("development SRS") && said.contains("--allow-dev-srs"),
+        "{said}"
+    );
+    let added = run(&format!("{add} --allow-dev-srs"), &served.url);
+    assert!(added.status.success(), "{}", String::from_utf8_lossy(&added.stderr));
+}
+
+#[test]
 fn a_failure_can_be_expected_only_of_a_call() {
     let to = format!("0x{}", "11".repeat(20));
     for arguments in ["chain deploy", &format!("chain fund --to {to} --wei 1"), "circuits add --schema s.json"] {
@@ -111,6 +148,19 @@ fn a_server_takes_authorities_of_its_own_for_its_node() {
     let output = w.output(OWNER, &serve);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success() && said.contains("none.pem:"), "{said}");
+}
+
+#[test]
+fn a_server_for_a_chain_refuses_a_k_that_proves_no_answers() {
+    let w = deployed();
+    let serve = format!(
+        "serve --listen 127.0.0.1:0 --k 14 --data {} --rpc {} --contracts {}",
+        w.place.path().join("data").display(),
+        w.anvil().url(),
+        w.deployment().display()
+    );
+    let said = w.fails(OWNER, &serve);
+    assert!(said.contains("from k = 15 on") && said.contains("without --contracts"), "{said}");
 }
 
 /// What `circuits check` says about the one circuit registered.
@@ -164,7 +214,8 @@ async fn a_circuit_registered_with_any_field_wrong_is_found_out() {
         }
         if wrong.is_empty() {
             // raised by the owner, as it may be: the chain says so
-            contracts.raise_gas_cap(&id, 10 * cap).send(&owner).await.unwrap();
+            let raise = Operation::RaiseGasCap { circuit: id, cap: 10 * cap };
+            contracts.run(&raise)[0].send(&owner).await.unwrap();
             assert!(checked(&w, "").0);
             contracts.stop_circuit(&id).send(&owner).await.unwrap();
             assert_eq!(differences(&checked(&w, "").1["differences"]), ["stopped"]);

@@ -185,6 +185,121 @@ async fn from_a_csv_to_paid_providers() {
     assert_eq!((count("QueriesClaimed"), count("ProviderPaid"), count("OwnerPaid"), count("Unknown")), (2, 1, 1, 0));
 }
 
+/// A way to the node that is there only as long as this is.
+struct Forwarded {
+    stop: std::sync::Arc<std::sync::atomic::AtomicBool>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Forwarded {
+    fn new(port: u16, node: &str) -> Self {
+        let (stop, node) = (std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false)), node.to_owned());
+        let listener = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let stopping = stop.clone();
+        let thread = std::thread::spawn(move || {
+            let mut open = Vec::new();
+            while !stopping.load(std::sync::atomic::Ordering::SeqCst) {
+                let Ok((here, _)) = listener.accept() else {
+                    std::thread::sleep(std::time::Duration::from_millis(10));
+                    continue;
+                };
+                here.set_nonblocking(false).unwrap();
+                let there = std::net::TcpStream::connect(node.trim_start_matches("http://")).unwrap();
+                for (mut from, mut to) in [
+                    (here.try_clone().unwrap(), there.try_clone().unwrap()),
+                    (there.try_clone().unwrap(), here.try_clone().unwrap()),
+                ] {
+                    std::thread::spawn(move || std::io::copy(&mut from, &mut to));
+                }
+                open.extend([here, there]);
+            }
+            for stream in open {
+                let _ = stream.shutdown(std::net::Shutdown::Both);
+            }
+        });
+        Forwarded { stop, thread: Some(thread) }
+    }
+}
+
+impl Drop for Forwarded {
+    fn drop(&mut self) {
+        self.stop.store(true, std::sync::atomic::Ordering::SeqCst);
+        let _ = self.thread.take().map(std::thread::JoinHandle::join);
+    }
+}
+
+/// A process that is killed with the test.
+struct Watching(std::process::Child);
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_thaw_would_take_is_claimed_in_time() {
+    let (w, _, weights, agent) = certified();
+    let chain = w.anvil().connect().await.unwrap();
+    let contracts = w.contracts().await;
+    let session = open(&w, &agent, &weights, 50_000);
+    let id: SessionId = session.parse().unwrap();
+    w.run(CLIENT, &format!("session query {session} --csv {WINE_FILE} --rows 90..110 --state @s.json"));
+
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let log = w.file("watch.log");
+    let watch = || {
+        let file = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
+        // an operator pays the gas; the owner's key speaks to the service
+        let mut command = w.command(DEPLOYER, "claim watch --every 0.3 --owner-key-env OWNER_KEY");
+        command.env("OWNER_KEY", hex::encode(w.key(OWNER).to_bytes()));
+        command.env("TRIBUTE_RPC", format!("http://127.0.0.1:{port}")).env("RUST_LOG", "info");
+        Watching(command.stderr(file).spawn().unwrap())
+    };
+    let said = |what: &str| std::fs::read_to_string(&log).unwrap().matches(what).count();
+    let until = |what: &'static str, times: usize| {
+        tribute_testing::wait_for(what, || (said(what) >= times).then_some(()));
+    };
+    // its node is away first, and comes
+    let first = watch();
+    until("looking again in", 1);
+    let node = Forwarded::new(port, w.anvil().url());
+    // nothing is done as long as nobody asks for its escrow back
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    assert_eq!(contracts.session(&id).await.unwrap().paid, 0);
+    w.run(CLIENT, &format!("chain thaw {session}"));
+    // killed in mid-proof, and started again
+    until("thaws with unclaimed answers", 1);
+    drop(first);
+    let before: String = chain.request("evm_snapshot", ()).await.unwrap();
+    let second = watch();
+    until(": claimed", 1);
+    assert_eq!(contracts.session(&id).await.unwrap().paid, 20);
+    let thaw_end = contracts.session(&id).await.unwrap().thawing.unwrap().end;
+    assert!(chain.time().await.unwrap() < thaw_end, "in time");
+
+    // a reorganisation takes the claim back, with the node away meanwhile: it is claimed again
+    drop(node);
+    until("looking again in", 2);
+    let back: bool = chain.request("evm_revert", (before,)).await.unwrap();
+    assert!(back && contracts.session(&id).await.unwrap().paid == 0);
+    let _node = Forwarded::new(port, w.anvil().url());
+    until(": claimed", 2);
+    assert_eq!(contracts.session(&id).await.unwrap().paid, 20);
+
+    // the client gets the rest, and there is nothing left to do
+    chain.advance_time(61).await.unwrap();
+    assert_eq!(amount(&w.run(CLIENT, &format!("chain refund {session}"))["amount"]), 30_000);
+    drop(second);
+    let once = w.output(OWNER, "claim watch --once");
+    assert!(once.status.success(), "{}", String::from_utf8_lossy(&once.stderr));
+    // another owner's sessions are none of its business
+    assert_eq!(said("not served here"), 0);
+    assert_eq!(said("paid nothing"), 0);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_session_refuses_what_it_could_not_prove_or_collect() {
     let (w, _, weights, agent) = certified();

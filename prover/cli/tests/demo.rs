@@ -83,7 +83,7 @@ fn the_account_is_right_and_nothing_runs_on() {
         let run = wine(&out).env("TRIBUTE_DEMO_TEST", &out).output().unwrap();
         let (said, complaints) = (String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
         assert!(run.status.success(), "{said}\n{complaints}");
-        for heading in ["Datasets", "Certificate", "Proofs", "Ledger", "Frauds"] {
+        for heading in ["Datasets", "Certificate", "Proofs", "Ledger", "Consent", "Frauds"] {
             assert!(said.contains(heading), "{said}");
         }
         all_gone(&out);
@@ -109,13 +109,27 @@ fn the_account_is_right_and_nothing_runs_on() {
     let statements: Vec<&str> =
         summary["proofs"].as_array().unwrap().iter().map(|p| p["statement"].as_str().unwrap()).collect();
     assert_eq!(statements, ["dataset", "dataset", "dataset", "gradient", "gradient", "gradient", "optimum", "service"]);
-    let errors =
-        [("claim_replayed", "StaleTranscript"), ("label_changed", "WrongRecords"), ("voucher_overcount", "OtherCount")];
-    for (fraud, (name, error)) in summary["frauds"].as_array().unwrap().iter().zip(errors) {
+    let errors = [
+        ("claim_replayed", "StaleTranscript"),
+        ("label_changed", "WrongRecords"),
+        ("shares_diluted", "BelowLeastShare"),
+        ("voucher_overcount", "OtherCount"),
+    ];
+    let frauds = summary["frauds"].as_array().unwrap();
+    assert_eq!(frauds.len(), errors.len());
+    for (fraud, (name, error)) in frauds.iter().zip(errors) {
         assert_eq!((&fraud["name"], &fraud["error"]), (&name.into(), &error.into()));
-        // a claim that pays nothing is no failure; a gradient of other records is
-        let status = u8::from(name != "label_changed");
+        // a claim that pays nothing is no failure
+        let status = u8::from(matches!(name, "claim_replayed" | "voucher_overcount"));
         assert_eq!((&fraud["status"], &fraud["balances_unchanged"]), (&status.into(), &true.into()));
+    }
+    // the providers' grants stand between the version that certifies and the one that dilutes them
+    let consent = summary["consent"].as_array().unwrap();
+    assert_eq!(consent.len(), 3);
+    for c in consent {
+        let [certified, least, diluted] =
+            ["certified_share", "least_share", "diluted_share"].map(|name| c[name].as_f64().unwrap());
+        assert!(certified >= least && least > 0.89 * certified && diluted < least, "{c}");
     }
     for file in [
         "certificate.json",
@@ -163,12 +177,12 @@ fn the_life_cycle_passes_on_another_node() {
     assert_eq!(summary["sessions"].as_array().unwrap().iter().map(|s| units(&s["count"])).sum::<u128>(), 40);
     let frauds = summary["frauds"].as_array().unwrap();
     let errors: Vec<&str> = frauds.iter().map(|f| f["error"].as_str().unwrap()).collect();
-    assert_eq!(errors, ["StaleTranscript", "WrongRecords", "OtherCount"]);
-    assert_eq!(frauds.iter().map(|f| &f["status"]).collect::<Vec<_>>(), [1, 0, 1]);
+    assert_eq!(errors, ["StaleTranscript", "WrongRecords", "BelowLeastShare", "OtherCount"]);
+    assert_eq!(frauds.iter().map(|f| &f["status"]).collect::<Vec<_>>(), [1, 0, 0, 1]);
     assert!(frauds.iter().all(|f| f["balances_unchanged"] == true));
     let receipts = json(&out.join("transactions.json"));
     let failed = receipts.as_array().unwrap().iter().filter(|r| r["status"] == "0x0").count();
-    assert_eq!(failed, 1, "the gradient of other records, and nothing else");
+    assert_eq!(failed, 2, "the gradient of other records, the diluted version, and nothing else");
 }
 
 #[test]

@@ -105,14 +105,14 @@ async fn a_refused_model_is_told_one_digit_and_counts() {
     let get = v1::GetAgentRequest { weights_digest: chosen.weights_digest.clone() };
     let onnx = guest.agents().get_agent(get).await.unwrap().into_inner().onnx;
     // without a grant nothing else is said either
-    let never = imported(&guest, v1::TrainingTerms { lambda: 0, ..softmax(&[&data]) }, onnx.clone(), true).await;
+    let never = imported(&guest, v1::TrainingTerms { lambda: 0, ..softmax(&[&data]) }, onnx.clone(), true, None).await;
     assert_eq!(never.unwrap_err().reason, Reason::NoGrant);
 
     grant(&owner, &data.id, &guest).await.unwrap();
     // what is no model tells nothing and uses nothing
-    let broken = imported(&guest, softmax(&[&data]), onnx[..onnx.len() - 1].to_vec(), true).await.unwrap_err();
+    let broken = imported(&guest, softmax(&[&data]), onnx[..onnx.len() - 1].to_vec(), true, None).await.unwrap_err();
     assert_eq!(broken.reason, Reason::BadModel);
-    let refused = imported(&guest, softmax(&[&data]), onnx.clone(), true).await.unwrap_err();
+    let refused = imported(&guest, softmax(&[&data]), onnx.clone(), true, None).await.unwrap_err();
     assert_eq!(refused.reason, Reason::NotTheOptimum);
     let said: Vec<&str> = refused.metadata.keys().map(String::as_str).collect();
     assert_eq!(said, ["allowed", "gradient", "job"]);
@@ -122,11 +122,11 @@ async fn a_refused_model_is_told_one_digit_and_counts() {
     }
     assert!(!refused.message.contains("worst at") && !refused.message.contains("lambda"), "{refused}");
     // the answer was the one use
-    assert_eq!(imported(&guest, softmax(&[&data]), onnx.clone(), false).await.unwrap_err().reason, Reason::NoGrant);
+    assert_eq!(imported(&guest, softmax(&[&data]), onnx.clone(), false, None).await.unwrap_err().reason, Reason::NoGrant);
 
     // of one's own data everything is said
     let other = v1::TrainingTerms { lambda: 2 * LAMBDA, ..softmax(&[&own]) };
-    let told = imported(&guest, other, onnx, true).await.unwrap_err();
+    let told = imported(&guest, other, onnx, true, None).await.unwrap_err();
     assert!(["feature", "class", "entry", "diagnosis"].iter().all(|k| told.metadata.contains_key(*k)), "{told:?}");
 }
 

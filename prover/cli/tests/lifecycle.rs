@@ -183,15 +183,16 @@ async fn a_model_that_is_not_the_optimum_is_refused_with_the_gradient() {
     let onnx = client.agents().get_agent(get).await.unwrap().into_inner().onnx;
 
     // the optimum itself may be brought along
-    let brought = imported(&client, softmax(&[&d], LAMBDA), onnx.clone(), true).await.unwrap();
+    let brought = imported(&client, softmax(&[&d], LAMBDA), onnx.clone(), true, None).await.unwrap();
     assert_eq!(brought.weights_digest, agent.weights_digest);
     // another λ has another optimum
-    let refused = imported(&client, softmax(&[&d], 2 * LAMBDA), onnx.clone(), true).await.unwrap_err();
+    let refused = imported(&client, softmax(&[&d], 2 * LAMBDA), onnx.clone(), true, None).await.unwrap_err();
     assert_eq!(refused.reason, Reason::NotTheOptimum);
     for operand in ["gradient", "allowed", "feature", "class", "entry", "best_lambda", "diagnosis"] {
         assert!(refused.metadata.contains_key(operand), "{operand}: {:?}", refused.metadata);
     }
-    let refused = imported(&client, softmax(&[&d], LAMBDA), onnx[..onnx.len() - 1].to_vec(), true).await.unwrap_err();
+    let refused =
+        imported(&client, softmax(&[&d], LAMBDA), onnx[..onnx.len() - 1].to_vec(), true, None).await.unwrap_err();
     assert_eq!(refused.reason, Reason::BadModel);
 
     // other schema: not over one agent
@@ -218,20 +219,38 @@ async fn a_model_of_scikit_learn_is_taken_where_it_is_the_optimum() {
     let d = registered(&client, digits()).await;
     let model = include_bytes!("../../../inference/tests/fixtures/optimum_digits.onnx").to_vec();
     let wanted = softmax(&[&d], 17_592_186_044); // λ = 1e-3
-    let agent = imported(&client, wanted.clone(), model.clone(), true).await.unwrap();
+    let agent = imported(&client, wanted.clone(), model.clone(), true, None).await.unwrap();
     assert!(agent.relative_distance <= 1e-3 && agent.training_accuracy > 0.95, "{agent:?}");
     let get = v1::GetAgentRequest { weights_digest: agent.weights_digest.clone() };
     let onnx = client.agents().get_agent(get).await.unwrap().into_inner().onnx;
     assert!(tribute_inference::Agent::from_bytes(&onnx).is_ok(), "what is kept is a canonical agent");
 
-    let refused = imported(&client, v1::TrainingTerms { lambda: 1 << 36, ..wanted.clone() }, model.clone(), true).await;
+    let refused =
+        imported(&client, v1::TrainingTerms { lambda: 1 << 36, ..wanted.clone() }, model.clone(), true, None).await;
     assert_eq!(refused.unwrap_err().reason, Reason::NotTheOptimum);
     // a model that says how its logits become predictions is held to it
     let logistic = v1::TrainingTerms { link: v1::Link::Logistic.into(), ..wanted.clone() };
-    let refused = imported(&client, logistic, model, true).await.unwrap_err();
+    let refused = imported(&client, logistic, model, true, None).await.unwrap_err();
     assert_eq!((refused.reason, refused.metadata["got"].as_str()), (Reason::BadModel, "softmax"), "{refused}");
+    // the same in single precision is told from one that is wrong, and polished only if asked
+    let single = include_bytes!("../../../inference/tests/fixtures/optimum_digits_single.onnx").to_vec();
+    let refused = imported(&client, wanted.clone(), single.clone(), true, None).await.unwrap_err();
+    assert_eq!(refused.reason, Reason::NotTheOptimum);
+    assert!(refused.message.contains("single precision") && refused.message.contains("--polish"), "{refused}");
+    let beyond = imported(&client, wanted.clone(), single.clone(), true, Some(1e-9)).await.unwrap_err();
+    assert_eq!(beyond.reason, Reason::NotTheOptimum);
+    assert!(beyond.message.contains("would move the weights by"), "{beyond}");
+    for nonsense in [0.0, -0.1, 1.1, f64::NAN] {
+        let refused = imported(&client, wanted.clone(), single.clone(), true, Some(nonsense)).await.unwrap_err();
+        assert_eq!((refused.reason, refused.metadata["field"].as_str()), (Reason::BadField, "polish"), "{refused}");
+    }
+    assert_eq!(agent.polish, None);
+    let polished = imported(&client, wanted.clone(), single, true, Some(0.01)).await.unwrap();
+    let told = polished.polish.unwrap();
+    assert!(told.moved > 1e-9 && told.moved < 1e-5 && polished.relative_distance <= 1e-6, "{told:?}");
+    assert_eq!((told.answers_changed, told.training_accuracy_before), (0, polished.training_accuracy));
     // what is no head is named
     let hidden = include_bytes!("../../../inference/tests/fixtures/torch_hidden.onnx").to_vec();
-    let refused = imported(&client, wanted, hidden, true).await.unwrap_err();
+    let refused = imported(&client, wanted, hidden, true, None).await.unwrap_err();
     assert_eq!(refused.reason, Reason::BadModel);
 }

@@ -170,6 +170,7 @@ async fn a_regression_is_certified_and_not_served() {
         schema_json: schema.canonical().into_bytes(),
         profile: None,
         link: v1::Link::Squared.into(),
+        evaluation: true,
     };
     let circuits = client.circuits().list_circuits(list).await.unwrap().into_inner();
     assert_eq!((circuits.ready.len(), circuits.missing.len()), (3, 0));

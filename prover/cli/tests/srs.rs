@@ -48,6 +48,13 @@ async fn work_is_done_under_the_srs_of_its_server_and_no_other() {
     w.serve(PROFILE);
     let development = w.run(ANY, prepare);
     assert_eq!(ready(&development), 3, "{development}");
+    // of classes it would take one more, which proves answers
+    w.run(ANY, &format!("schema infer {WINE_FILE} --out @classes.json"));
+    let refused = w.fails(ANY, "circuits prepare --schema @classes.json --link squared");
+    assert!(refused.contains("from k = 15 on") && refused.contains("off chain only"), "{refused}");
+    let shown = w.says(ANY, "schema show @classes.json --k 11");
+    assert!(shown.contains("answers   are proven from k = 15 on"), "{shown}");
+    assert!(w.says(ANY, "schema show @classes.json").contains(" to a proof"));
     w.served = None;
 
     // the same request to a server with another SRS is other work
@@ -81,6 +88,8 @@ async fn a_certificate_under_a_ceremony() {
     // import: what the folder has is what the file has
     let imported = w.run(ANY, "srs import @tau.ptau --k 10 --k 11 --out @srs");
     let digest = imported["digest"].as_str().unwrap().to_owned();
+    // held just now: no list of public ceremonies has it
+    assert_eq!((&imported["ceremony"], imported["blake2b"].as_str().map(str::len)), (&Value::Null, Some(128)));
     let shown = w.run(ANY, "srs show @srs");
     assert_eq!((&shown["digest"], &shown["development"]), (&imported["digest"], &Value::Bool(false)));
     assert_eq!(shown["sizes"].as_array().unwrap().len(), 2);
@@ -88,7 +97,7 @@ async fn a_certificate_under_a_ceremony() {
     assert_eq!(w.run(ANY, "srs show --k 11")["development"], Value::Bool(true));
     let usual = w.run(ANY, "srs import @tau.ptau --k 11");
     assert!(usual["folder"].as_str().unwrap().starts_with(w.file("cache").to_str().unwrap()));
-    assert!(w.fails(ANY, "srs import @tau.ptau --k 12").contains("up to k = 11, k = 12 was asked for"));
+    assert!(w.fails(ANY, "srs import @tau.ptau --k 12").contains("up to k = 11 but k = 12 was requested"));
     let refused = w.fails(ANY, &format!("serve --data @never --listen 127.0.0.1:0 --srs {WINE_FILE}"));
     assert!(refused.contains("neither a powers-of-tau file"), "{refused}");
 

@@ -1,4 +1,5 @@
-//! Secrets and counters in a sealed file. [`crate::budget`] says what a backup and a restore do to the counters.
+//! Backups of secrets and counters in a sealed file. [`crate::budget`] defines how backup and restore change the
+//! counters.
 
 use std::path::Path;
 
@@ -12,19 +13,19 @@ use crate::budget::{Counter, Lineage};
 use crate::sealing::{seal, unseal};
 use crate::Custody;
 
-/// What a backup holds. Written only sealed.
+/// Contents of a backup; only ever written sealed.
 #[derive(Serialize, Deserialize)]
 struct Backup {
-    /// The first store that it descends from.
+    /// Identifies the first store that this one descends from.
     origin: String,
-    /// Lineage of the store that restores it.
+    /// Lineage for the store that restores the backup.
     lineage: String,
-    /// Address and secret, in hex.
+    /// Address and secret of each tenant, in hex.
     tenants: Vec<(String, String)>,
     openings: Vec<Reserve>,
 }
 
-/// Openings of a commitment that are set aside.
+/// The openings of a commitment that are reserved for a restored store.
 #[derive(Serialize, Deserialize)]
 struct Reserve {
     digest: String,
@@ -33,7 +34,7 @@ struct Reserve {
     to: u64,
 }
 
-/// A row of counters.
+/// A row of the table `openings`.
 struct Row {
     digest: String,
     budget: u64,
@@ -44,7 +45,7 @@ impl Custody {
     /// Writes secrets and counters to a file, sealed under `key`.
     ///
     /// # Errors
-    /// Where the file or the database cannot be written.
+    /// If the file or the database cannot be written.
     pub async fn backup(&self, file: &Path, key: &[u8; 32]) -> Result<()> {
         let mut tx = self.db.begin().await?;
         let lineage = self.lineage(&mut tx, "{for_update}").await?;
@@ -72,11 +73,11 @@ impl Custody {
         write_private(file, &seal(key, b"tribute.backup.v2", &serde_json::to_vec(&backup)?)?)
     }
 
-    /// Takes over secrets and reserves from a backup. Restore a backup into one store only.
+    /// Imports secrets and reserves from a backup. Restore each backup into one store only.
     ///
     /// # Errors
-    /// Where the file does not open under `key`, or this store has secrets of its own, which are not a copy of those
-    /// that were backed up.
+    /// If the file cannot be unsealed with `key`, or this store already has secrets and is not a copy of the store that
+    /// was backed up.
     pub async fn restore(&self, file: &Path, key: &[u8; 32]) -> Result<()> {
         let sealed = std::fs::read(file).map_err(|e| file_problem(file, &e))?;
         let backup: Backup = serde_json::from_slice(&unseal(key, b"tribute.backup.v2", &sealed)?)?;
@@ -89,14 +90,14 @@ impl Custody {
         if !empty && self.origin(&mut tx).await? != backup.origin {
             return Err(Problem::field(
                 "backup",
-                "this store has secrets of its own, and they are not those that were backed up: \
+                "this store already has secrets and is not a copy of the store that was backed up: \
                  restore into an empty data folder",
             ));
         }
         for (address, secret) in &backup.tenants {
             self.restore_tenant(&mut tx, address, secret).await?;
         }
-        // where the reserve is owned already, by this store or one that it descends from, its counters are ahead
+        // if this store or an ancestor already owns the reserve, its counters are ahead of the backup's
         let owned = !empty && mine.descends_from(&theirs);
         let lineage = if owned { &mine } else { &theirs };
         if !owned {
@@ -132,7 +133,7 @@ impl Custody {
                 .await?;
         match known {
             Some(known) if self.unseal_secret(address, &known)?[..] != secret[..] => {
-                Err(Problem::field("backup", format!("{address} has another secret in this store already")))
+                Err(Problem::field("backup", format!("{address} already has a different secret in this store")))
             }
             Some(_) => Ok(()),
             None => {
@@ -146,15 +147,15 @@ impl Custody {
         }
     }
 
-    /// The store's lineage; `lock` keeps it from changing under whoever counts, until the transaction ends.
+    /// The store's lineage. `lock` is a SQL locking clause that keeps it unchanged until the transaction ends.
     pub(crate) async fn lineage(&self, tx: &mut Tx, lock: &str) -> Result<Lineage> {
-        // the row is there once custody was opened: a lock needs one
+        // custody inserts this row when it is opened, so there is a row to lock
         let select = format!("SELECT value FROM server WHERE name = 'lineage' {lock}");
         let text: String = sqlx::query_scalar(self.db.sql(&select)).fetch_one(&mut **tx).await?;
-        Lineage::parse(&text).ok_or_else(|| Problem::internal(format!("`{text}` is no lineage")))
+        Lineage::parse(&text).ok_or_else(|| Problem::internal(format!("`{text}` is not a lineage")))
     }
 
-    /// A name for the first store that this one descends from.
+    /// Identifies the first store that this one descends from.
     async fn origin(&self, tx: &mut Tx) -> Result<String> {
         let select = "SELECT value FROM server WHERE name = 'origin'";
         Ok(sqlx::query_scalar(self.db.sql(select)).fetch_one(&mut **tx).await?)

@@ -1,57 +1,57 @@
-//! How often a commitment may be opened, through backups and restores.
+//! Limits how often a commitment may be opened, across backups and restores.
 //!
-//! A commitment under `s` salts may be opened `B = s − 1` times, whoever opens it: its column follows from the tenant's
-//! secret and its content, so a live store and one restored from a backup open the *same* commitment. Openings are therefore
-//! numbered `0 … B − 1`, and every store owns an interval of them.
+//! A commitment with `s` salts may be opened `B = s − 1` times in total, in all stores together: its columns follow
+//! from the tenant's secret and the content, so a live store and one restored from a backup open the *same* commitment.
+//! Openings are therefore numbered `0 … B − 1`, and every store owns an interval of them.
 //!
 //! ```text
 //!              0                                          ¾B          B
 //!  no backup   [──────────────── live ──────────────────────────────────)
 //!  1st backup  [──────────────── live ─────────────────────)[─ reserve ─)
-//!  restored                                                  [─ restored ─)    divided again by its own first backup
+//!  restored                                                  [─ restored ─)    divided again by its first backup
 //! ```
 //!
-//! - The first backup of a store sets the last quarter of its interval aside, for every commitment it knows *and for all that
-//!   it will ever make*. Later backups carry the same reserve.
-//! - A restored store owns the reserve, also of commitments that the backup does not know: the live store may have made them
-//!   since.
-//! - An opening is counted before the proof starts; what was counted is never given back, whatever became of the proof. A
-//!   retry counts again. Registering the same data again is the same commitment, with the same counter.
+//! - The first backup of a store reserves the last quarter of its interval, for every commitment, *existing or future*.
+//!   Later backups carry the same reserve.
+//! - A restored store owns the reserve, also of commitments that the backup does not contain, because the live store
+//!   may have made them since.
+//! - An opening is counted before the proof starts and never given back, even if the proof fails. A retry counts again.
+//!   Registering the same data again gives the same commitment, with the same counter.
 //! - Whoever a dataset is lent to leaves its owner the last quarter of the store's openings, and opens it no oftener than the
 //!   uses allow that were granted.
-//! - Restoring where the reserve is owned already changes nothing.
+//! - Restoring a backup into a store that already owns the reserve changes nothing.
 //!
-//! How the interval of a store came about is its [`Lineage`]. Two stores that descend from one another never own the same
-//! opening, as long as each reserve is restored once; a property test searches for a way around.
+//! A store's [`Lineage`] records how its interval was derived. As long as each reserve is restored only once, no two
+//! stores of a family own the same opening; a property test looks for counterexamples.
 
 use std::ops::Range;
 
-/// What became of a store's interval at a first backup.
+/// Which side of a division, made by a first backup, a store is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Branch {
-    /// It went on after its first backup, with the lower three quarters.
+    /// It made the backup and kept the lower three quarters.
     Live,
-    /// It was restored from that backup, with the last quarter.
+    /// It was restored from the backup and has the last quarter.
     Restored,
 }
 
-/// Which part of every budget a store owns: the divisions between the first store and this one.
+/// Which part of every budget a store owns, as the divisions from the first store to this one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lineage(Vec<Branch>);
 
 /// Openings of one commitment in one store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counter {
-    /// The next opening's number. Everything below is spent, or another store's.
+    /// Number of the next opening. Everything below is spent or belongs to another store.
     pub used: u64,
-    /// The store's openings end here.
+    /// End of the store's openings, exclusive.
     pub end: u64,
-    /// Openings from `end` up to here are set aside for whoever restores a backup.
+    /// Openings from `end` up to here are reserved for a restored store.
     pub reserved_to: u64,
 }
 
 impl Lineage {
-    /// Reads what [`Lineage::text`] wrote.
+    /// Parses the output of [`Lineage::text`]; `None` if it contains another letter.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let branch = |c| match c {
@@ -68,7 +68,7 @@ impl Lineage {
         self.0.iter().map(|b| if *b == Branch::Live { 'L' } else { 'R' }).collect()
     }
 
-    /// The store's lineage once it has made a backup.
+    /// The lineage of this store after it has made a backup.
     #[must_use]
     pub fn backed_up(&self) -> Self {
         let mut branches = self.0.clone();
@@ -78,7 +78,7 @@ impl Lineage {
         Lineage(branches)
     }
 
-    /// The lineage of the store that is restored from a backup of this one.
+    /// The lineage of a store restored from a backup of this one.
     #[must_use]
     pub fn restored(&self) -> Self {
         let mut branches = self.backed_up().0;
@@ -87,13 +87,13 @@ impl Lineage {
         Lineage(branches)
     }
 
-    /// Whether this store is the one that `other` names, or descends from it.
+    /// Whether this lineage equals `other` or descends from it.
     #[must_use]
     pub fn descends_from(&self, other: &Lineage) -> bool {
         self.0.starts_with(&other.0)
     }
 
-    /// The openings of a commitment with `budget` that the store owns.
+    /// The openings that the store owns of a commitment with this budget.
     #[must_use]
     pub fn interval(&self, budget: u64) -> Range<u64> {
         self.0.iter().fold(0..budget, |Range { start, end }, branch| {
@@ -112,7 +112,7 @@ impl Lineage {
         (end - start) / 4
     }
 
-    /// The counter of a commitment that the store has not opened before.
+    /// The initial counter of a commitment that the store has not opened before.
     #[must_use]
     pub fn counter(&self, budget: u64) -> Counter {
         let Range { start, end } = self.interval(budget);
@@ -125,20 +125,22 @@ impl Lineage {
 }
 
 impl Counter {
-    /// The counter with one more opening, or `None` when none is left.
+    /// The counter after one more opening, or `None` if none is left.
     #[must_use]
     pub fn spend(self) -> Option<Self> {
         (self.used < self.end).then_some(Counter { used: self.used + 1, ..self })
     }
 
-    /// The counter after the first backup of a store of this `lineage`: a reserve is set aside, as far as it is not spent.
+    /// The counter after the first backup of a store with this `lineage`: the unspent part of the last quarter is
+    /// reserved.
     #[must_use]
     pub fn set_aside(self, lineage: &Lineage, budget: u64) -> Self {
         let end = lineage.backed_up().interval(budget).end;
         Counter { end: self.used.max(end).min(self.end), ..self }
     }
 
-    /// The counter in a store that takes over a reserve `from..to` of the commitment. What was spent here stays spent.
+    /// The counter in a store that takes over the reserve `from..to` of the commitment. What was spent here stays
+    /// spent.
     #[must_use]
     pub fn take_over(self, reserve: Range<u64>) -> Self {
         Counter { used: self.used.max(reserve.start), end: reserve.end, reserved_to: reserve.end }
@@ -160,7 +162,7 @@ mod tests {
         assert_eq!((fresh.backed_up().interval(1023), fresh.restored().interval(1023)), (0..768, 768..1023));
         let restored = fresh.restored();
         assert_eq!((restored.backed_up().interval(1023), restored.restored().interval(1023)), (768..960, 960..1023));
-        // small budgets leave no reserve rather than an overlap
+        // small budgets get an empty reserve rather than an overlap
         assert_eq!((fresh.backed_up().interval(3), fresh.restored().interval(3)), (0..3, 3..3));
     }
 

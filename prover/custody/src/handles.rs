@@ -1,4 +1,4 @@
-//! Committing with a tenant's secret, and opening what is committed.
+//! Commits with a tenant's secret, and releases committed columns to proofs.
 
 use tribute_circuits::columns::opening::open_record;
 use tribute_circuits::columns::{
@@ -23,7 +23,7 @@ use crate::Custody;
 /// that were broken off.
 pub const OPENINGS_OF_A_USE: i64 = 8;
 
-/// Commits with one tenant's secret, without showing it.
+/// Commits with one tenant's secret without revealing it.
 #[derive(Clone)]
 pub struct Committer(Secret);
 
@@ -33,12 +33,12 @@ impl std::fmt::Debug for Committer {
     }
 }
 
-/// Something committed. Its columns, salts included, are given to a proof only by [`Custody::spend_openings`].
+/// A commitment with its columns. Only [`Custody::spend_openings`] releases these, salts included, to a proof.
 #[derive(Clone, Debug)]
 pub struct Committed {
     group: CommittedGroup,
     digest: GroupDigest,
-    /// What an opening of it is charged to: itself, or every summand.
+    /// The commitments that an opening is charged to: this one, or every summand.
     charged: Vec<Charged>,
 }
 
@@ -51,7 +51,7 @@ struct Charged {
     lent: Option<(DatasetId, Hex20)>,
 }
 
-/// Columns whose opening is counted: a proof may be made from them.
+/// Columns whose opening has been counted, so that a proof may use them.
 #[derive(Clone, Debug)]
 pub struct Opened(Vec<CommittedGroup>);
 
@@ -59,7 +59,7 @@ impl Committer {
     /// Commits to a shard's records.
     ///
     /// # Errors
-    /// Where they do not fit one shard of the layout.
+    /// If they do not fit into one shard of the layout.
     pub fn records(&self, srs: &Srs, layout: &Layout, records: &Records) -> Result<Committed> {
         let group = commit_records(srs, layout, &self.0, records).map_err(Problem::internal)?;
         Ok(Committed::new(group, layout.opening_budget()))
@@ -68,14 +68,14 @@ impl Committer {
     /// Commits to weights.
     ///
     /// # Errors
-    /// Where there are not as many as the layout has, or one is out of range.
+    /// If their number differs from the layout's, or one is out of range.
     pub fn weights(&self, srs: &Srs, layout: &Layout, weights: &Weights) -> Result<Committed> {
         weights.check(layout).map_err(Problem::internal)?;
         Ok(Committed::new(commit_weights(srs, layout, &self.0, weights), layout.weights_opening_budget()))
     }
 
-    /// Commits to a gradient. `about` names what it is the gradient of, so that equal gradients of different things have
-    /// different commitments.
+    /// Commits to a gradient. `about` identifies what it is the gradient of, so that equal gradients of different
+    /// things get different commitments.
     #[must_use]
     pub fn gradient(&self, srs: &Srs, layout: &Layout, about: &[Digest], gradient: &[I256]) -> Committed {
         let group = commit_gradient(srs, layout, &self.0, about, gradient);
@@ -89,7 +89,7 @@ impl Committed {
         Committed { digest, group, charged: vec![Charged { digest, budget, lent: None }] }
     }
 
-    /// A commitment to no columns, for counting.
+    /// A commitment without columns, for tests of counters.
     #[cfg(test)]
     pub(crate) fn bare(digest: GroupDigest, budget: u64) -> Self {
         Committed {
@@ -99,8 +99,8 @@ impl Committed {
         }
     }
 
-    /// The sum with another committed gradient. An opening of it is a functional of every summand, so it is charged to all
-    /// of them.
+    /// The sum with another committed gradient. An opening of the sum reveals a functional of every summand, so it is
+    /// charged to all of them.
     #[must_use]
     pub fn plus(self, other: &Committed) -> Committed {
         let group = sum_gradients([&self.group, &other.group]);
@@ -116,29 +116,29 @@ impl Committed {
         self
     }
 
-    /// The commitment's name.
+    /// The digest that identifies the commitment.
     #[must_use]
     pub fn digest(&self) -> GroupDigest {
         self.digest
     }
 
-    /// The commitments to its columns, uncompressed, `x‖y` each.
+    /// The commitments to its columns, each uncompressed as `x‖y`.
     #[must_use]
     pub fn points(&self) -> Vec<u8> {
         self.group.points()
     }
 
-    /// Shows one record of a committed shard. That spends no opening: the record's rows hold no salt.
+    /// Opens one record of a committed shard. This spends no opening, because the record's rows hold no salt.
     ///
     /// # Errors
-    /// Where the claim is not of this commitment.
+    /// If the claim is about another commitment.
     pub fn open_record(&self, srs: &Srs, claim: &RecordClaim) -> Result<RecordOpening> {
         open_record(srs, &self.group, claim).map_err(Problem::internal)
     }
 }
 
 impl Opened {
-    /// The columns, in the order in which they were opened.
+    /// The columns, in the order in which they were passed to [`Custody::spend_openings`].
     #[must_use]
     pub fn groups(&self) -> &[CommittedGroup] {
         &self.0
@@ -146,16 +146,16 @@ impl Opened {
 }
 
 impl Custody {
-    /// Commits for a tenant.
+    /// The committer of a tenant.
     pub async fn committer(&self, tenant: &str) -> Result<Committer> {
         Ok(Committer(Secret::from_bytes(derive(&self.secret(tenant).await?, b"tribute.columns.v1"))))
     }
 
-    /// Counts one more opening of each commitment, of a sum's summands for the sum, all or none, durably, and gives their
-    /// columns to a proof.
+    /// Durably counts one more opening of each commitment (for a sum, of each summand), all or none, and releases their
+    /// columns for a proof.
     ///
     /// # Errors
-    /// [`Reason::BudgetSpent`] where one has been opened as often as it may be.
+    /// [`Reason::BudgetSpent`] if one has no opening left.
     pub async fn spend_openings(&self, committed: &[&Committed]) -> Result<Opened> {
         let mut tx = self.db.begin().await?;
         let lineage = self.lineage(&mut tx, "{for_share}").await?;
@@ -206,8 +206,8 @@ impl Custody {
         Err(Problem::new(
             Reason::BudgetSpent,
             format!(
-                "commitment 0x{name} has been opened as often as this store may of the {budget} times that its salts \
-                 allow: register the data again, with a profile of larger k, to go on"
+                "commitment 0x{name} has no opening left in this store, of the {budget} that its salts \
+                 allow: to continue, register the data again with a profile of larger k"
             ),
         )
         .with("commitment", &name)
@@ -269,7 +269,7 @@ impl Custody {
         Ok(())
     }
 
-    /// The openings of a commitment in this store; `None` where it was never opened here.
+    /// The counter of a commitment in this store; `None` if it was never opened here.
     pub async fn counter(&self, digest: &GroupDigest) -> Result<Option<Counter>> {
         let row: Option<(i64, i64, i64)> =
             sqlx::query_as(self.db.sql("SELECT used, ends, reserved_to FROM openings WHERE digest = $1"))

@@ -1,22 +1,23 @@
-//! Custody: the one place that touches records, column secrets and the budget of openings.
+//! Custody: the only crate that handles records, column secrets and opening budgets.
 //!
-//! It is a wall. What comes out is private data for whom it belongs to, and handles: a [`Committer`] commits with a
-//! tenant's secret, and what is [`Committed`] can be opened in a proof only through [`Custody::spend_openings`], which counts the
-//! opening first. No secret ever leaves this crate.
+//! It isolates them. It returns private data only to its owner, and otherwise handles: a [`Committer`] commits with a
+//! tenant's secret, and a [`Committed`] value can be opened in a proof only through [`Custody::spend_openings`], which
+//! counts the opening first. No secret leaves this crate.
 //!
-//! | module | holds |
+//! | module | contents |
 //! |---|---|
 //! | [`handles`] | committing and opening |
-//! | [`budget`] | how often a commitment may be opened, through backups and restores: the state machine |
-//! | `backup` | secrets and counters in a sealed file |
-//! | `sealing` | encryption at rest, keys and their derivation |
+//! | [`budget`] | state machine that limits how often a commitment may be opened, across backups and restores |
+//! | `backup` | backups of secrets and counters in a sealed file |
+//! | `sealing` | encryption at rest and key derivation |
 //!
-//! - Every tenant has a secret of 32 random bytes, sealed in the database under the master key. Its data key (records,
-//!   weights, queries at rest) and its column secret (salts and tails of committed columns) are derived from it.
-//! - Private artefacts are sealed with XChaCha20-Poly1305. The nonce is derived from key and plaintext, so the same
-//!   records are the same artefact; what that shows to somebody without the key is only that two artefacts are equal.
+//! - Every tenant has a secret of 32 random bytes, sealed in the database under the master key. Its data key (for
+//!   records, weights and queries at rest) and its column secret (for salts and tails of committed columns) are derived
+//!   from it.
+//! - Private artefacts are sealed with XChaCha20-Poly1305. The nonce is derived from key and plaintext, so equal
+//!   records give equal artefacts; without the key one learns only that two artefacts are equal.
 //! - Every proof opens each of its committed columns at one more point. A column with `s` salts stays hidden through
-//!   `s − 1` openings, so a durable counter per commitment is advanced *before* a proof starts and never goes back.
+//!   `s − 1` openings, so a durable counter per commitment is advanced *before* a proof starts and never decreases.
 
 mod backup;
 pub mod budget;
@@ -34,7 +35,7 @@ use tribute_store::db::Database;
 pub use handles::{Committed, Committer, Opened, OPENINGS_OF_A_USE};
 pub use sealing::default_key_file;
 
-/// Secrets, private artefacts and opening budgets.
+/// Secrets, private artefacts and opening budgets of all tenants.
 #[derive(Clone)]
 pub struct Custody {
     db: Database,
@@ -49,11 +50,11 @@ impl std::fmt::Debug for Custody {
 }
 
 impl Custody {
-    /// Opens custody with the master key in `key_file`. Where the database has no secrets yet, a missing file is made,
-    /// readable by its owner only.
+    /// Opens custody with the master key in `key_file`. If the database has no secrets yet and the file is missing, it
+    /// is created, readable only by its owner.
     ///
     /// # Errors
-    /// Where the database's secrets are sealed under another key, or under one whose file is missing.
+    /// If the database's secrets are sealed under another key, or the key file is missing.
     pub async fn open(db: Database, artefacts: Artefacts, key_file: &Path) -> Result<Self> {
         let select = "SELECT value FROM server WHERE name = 'master_key'";
         let known: Option<String> = sqlx::query_scalar(db.sql(select)).fetch_optional(db.pool()).await?;
@@ -61,8 +62,8 @@ impl Custody {
             return Err(Problem::field(
                 "master-key",
                 format!(
-                    "{} is missing, and this database's secrets are sealed under the key with fingerprint {known}: \
-                     put that file back, or name it with --master-key",
+                    "{} is missing, but this database's secrets are sealed under the key with fingerprint {known}: \
+                     restore that file, or name it with --master-key",
                     key_file.display()
                 ),
             )
@@ -70,7 +71,7 @@ impl Custody {
         }
         let master = sealing::master_key(key_file)?;
         let mine = fingerprint(&master);
-        // a copy of this database shows by the origin that it is one
+        // the origin identifies copies of this database
         let origin = hex::encode(rand::random::<[u8; 16]>());
         for (name, value) in [("master_key", mine.as_str()), ("origin", origin.as_str()), ("lineage", "")] {
             sqlx::query(db.sql("INSERT INTO server (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING"))
@@ -79,13 +80,13 @@ impl Custody {
                 .execute(db.pool())
                 .await?;
         }
-        // another process may have been first: the fingerprint in the table counts
+        // another process may have been first, so the fingerprint in the table counts
         let known: String = sqlx::query_scalar(db.sql(select)).fetch_one(db.pool()).await?;
         if known != mine {
             return Err(Problem::field(
                 "master-key",
                 format!(
-                    "{} holds the key with fingerprint {mine}, this database's secrets are sealed under {known}: \
+                    "{} holds the key with fingerprint {mine}, but this database's secrets are sealed under {known}: \
                      name the right file with --master-key",
                     key_file.display()
                 ),
@@ -102,24 +103,24 @@ impl Custody {
         self.artefacts.put(sealed).await
     }
 
-    /// Reads a private artefact of a tenant's.
+    /// Reads a private artefact of a tenant.
     pub async fn get(&self, tenant: &str, purpose: &str, id: &str) -> Result<Vec<u8>> {
         self.unseal(tenant, purpose, &self.artefacts.get(id).await?).await
     }
 
-    /// Stores records.
+    /// Seals and stores records.
     pub async fn put_records(&self, tenant: &str, records: &Records) -> Result<ArtefactId> {
         self.put(tenant, "records", &records.to_bytes()).await
     }
 
-    /// Reads records.
+    /// Reads and unseals records.
     pub async fn records(&self, tenant: &str, id: &str) -> Result<Records> {
         let bytes = self.get(tenant, "records", id).await?;
         Records::from_bytes(&bytes)
-            .ok_or_else(|| Problem::new(Reason::ArtefactDamaged, format!("artefact {id} holds no records")))
+            .ok_or_else(|| Problem::new(Reason::ArtefactDamaged, format!("artefact {id} does not hold records")))
     }
 
-    /// Seals a small value of a tenant's.
+    /// Seals a value for a tenant.
     pub async fn seal(&self, tenant: &str, purpose: &str, plaintext: &[u8]) -> Result<Vec<u8>> {
         let secret = self.secret(tenant).await?;
         seal(&derive(&secret, b"tribute.data.v1"), &associated(tenant, purpose), plaintext)
@@ -158,7 +159,7 @@ impl Custody {
             .bind(self.seal_secret(tenant, &rand::random::<[u8; 32]>())?)
             .execute(self.db.pool())
             .await?;
-        // another process may have been first: the secret in the table counts
+        // another process may have been first, so the secret in the table counts
         let known: String = sqlx::query_scalar(self.db.sql(select)).bind(tenant).fetch_one(self.db.pool()).await?;
         self.unseal_secret(tenant, &known)
     }

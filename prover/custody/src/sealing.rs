@@ -1,4 +1,4 @@
-//! Encryption at rest, and the keys for it.
+//! Encryption at rest and its keys.
 
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,7 @@ pub(crate) fn associated(tenant: &str, purpose: &str) -> Vec<u8> {
 /// HKDF-SHA256 of a uniform 32-byte secret under a label.
 pub(crate) fn derive(secret: &[u8; 32], label: &[u8]) -> [u8; 32] {
     let mut key = [0; 32];
-    // 32 bytes never exceed HKDF's limit of 255 blocks
+    // the output of 32 bytes is below HKDF's limit of 255 blocks
     let expanded = Hkdf::<Sha256>::new(None, secret).expand(label, &mut key);
     debug_assert!(expanded.is_ok());
     key
@@ -27,7 +27,7 @@ pub(crate) fn seal(key: &[u8; 32], associated: &[u8], plaintext: &[u8]) -> Resul
     seed.extend_from_slice(&(associated.len() as u64).to_be_bytes());
     seed.extend_from_slice(associated);
     seed.extend_from_slice(plaintext);
-    // a pseudorandom function of key, purpose and plaintext: equal nonces only for equal messages
+    // pseudorandom in key, purpose and plaintext, so equal nonces imply equal messages
     let mut nonce = [0; 24];
     Hkdf::<Sha256>::new(Some(key), &seed).expand(b"tribute.nonce.v1", &mut nonce).map_err(Problem::internal)?;
     let cipher = XChaCha20Poly1305::new(key.into());
@@ -38,19 +38,15 @@ pub(crate) fn seal(key: &[u8; 32], associated: &[u8], plaintext: &[u8]) -> Resul
 }
 
 pub(crate) fn unseal(key: &[u8; 32], associated: &[u8], sealed: &[u8]) -> Result<Vec<u8>> {
-    let refused = || {
-        Problem::new(
-            Reason::ArtefactDamaged,
-            "sealed data does not open: wrong master key or passphrase, or damaged data",
-        )
-    };
+    let refused =
+        || Problem::new(Reason::ArtefactDamaged, "cannot unseal data: wrong master key or passphrase, or corrupt data");
     let (nonce, sealed) = sealed.split_first_chunk::<24>().ok_or_else(refused)?;
     XChaCha20Poly1305::new(key.into())
         .decrypt(&XNonce::from(*nonce), Payload { msg: sealed, aad: associated })
         .map_err(|_| refused())
 }
 
-/// The master key's file unless another is named.
+/// The default file of the master key.
 #[must_use]
 pub fn default_key_file(data: &Path) -> PathBuf {
     data.join("master.key")
@@ -59,7 +55,7 @@ pub fn default_key_file(data: &Path) -> PathBuf {
 pub(crate) fn master_key(file: &Path) -> Result<[u8; 32]> {
     if !file.exists() {
         let fresh = hex::encode(rand::random::<[u8; 32]>());
-        // whole or not at all, and never over another's: written aside, then linked into place
+        // created atomically and never over an existing file: written to a temporary file, then linked into place
         let aside = file.with_extension(format!("new-{}", std::process::id()));
         write_private(&aside, fresh.as_bytes())?;
         let linked = std::fs::hard_link(&aside, file);
@@ -73,11 +69,11 @@ pub(crate) fn master_key(file: &Path) -> Result<[u8; 32]> {
     let text = std::fs::read_to_string(file).map_err(|e| file_problem(file, &e))?;
     let mut key = [0; 32];
     hex::decode_to_slice(text.trim(), &mut key)
-        .map_err(|_| Problem::field("master-key", format!("{} must hold 64 hex digits", file.display())))?;
+        .map_err(|_| Problem::field("master-key", format!("{} must contain 64 hex digits", file.display())))?;
     Ok(key)
 }
 
-/// A name for a master key that tells nothing about it: 16 bytes derived from it, in hex.
+/// Identifies a master key without revealing anything about it: 16 bytes derived from it, in hex.
 pub(crate) fn fingerprint(master: &[u8; 32]) -> String {
     hex::encode(&derive(master, b"tribute.fingerprint.v1")[..16])
 }

@@ -32,7 +32,7 @@ async fn spend(custody: &Custody, digest: GroupDigest, budget: u64) -> Result<()
     custody.spend_openings(&[&Committed::bare(digest, budget)]).await.map(|_| ())
 }
 
-/// Opens a commitment until that is refused; how often it could be.
+/// Opens a commitment until that is refused; returns the number of openings.
 async fn exhaust(custody: &Custody, digest: GroupDigest, budget: u64) -> u64 {
     let mut times = 0;
     loop {
@@ -55,7 +55,7 @@ async fn what_is_sealed_opens_for_its_tenant_and_purpose_only() {
     assert!(custody.get("0xaa", "weights", &id).await.is_err());
     let raw = custody.artefacts.get(&id).await.unwrap();
     assert!(!raw.windows(6).any(|w| w == b"secret"));
-    // a second opening of the same store has the same secrets
+    // reopening the store gives the same secrets
     let again = store(folder.path()).await;
     assert_eq!(again.secret("0xaa").await.unwrap(), custody.secret("0xaa").await.unwrap());
     assert_ne!(again.secret("0xaa").await.unwrap(), custody.secret("0xbb").await.unwrap());
@@ -112,7 +112,7 @@ async fn another_master_key_or_none_is_refused_and_no_key_is_made() {
     std::fs::rename(&key, &kept).unwrap();
     let missing = open_with(folder.path(), &key).await.unwrap_err();
     assert!(missing.message.contains("is missing") && missing.message.contains("--master-key"), "{missing}");
-    assert!(!key.exists(), "a fresh key would seal tenants that the old one cannot open");
+    assert!(!key.exists(), "a fresh key would seal secrets that the old one cannot unseal");
 
     std::fs::write(&key, hex::encode([7; 32])).unwrap();
     let wrong = open_with(folder.path(), &key).await.unwrap_err();
@@ -134,7 +134,7 @@ async fn the_budget_ends_and_a_refused_opening_counts_nothing() {
     assert_eq!(custody.counter(&a).await.unwrap().unwrap().used, 3);
     assert_eq!(custody.counter(&b).await.unwrap(), None);
     spend(&custody, b, 3).await.unwrap();
-    // durable
+    // counters are durable
     assert_eq!(exhaust(&store(folder.path()).await, a, 3).await, 0);
 }
 
@@ -153,7 +153,7 @@ async fn a_live_store_and_a_restored_one_share_the_budget() {
     let mut openings = HashMap::from([(before, 1), (between, 1), (after, 0)]);
     for (digest, times) in &mut openings {
         *times += exhaust(&live, *digest, 8).await;
-        assert_eq!(*times, 6, "a quarter is set aside");
+        assert_eq!(*times, 6, "a quarter is reserved");
     }
 
     assert!(other.restore(&file, &[6; 32]).await.is_err(), "another key");
@@ -179,7 +179,8 @@ async fn a_store_with_secrets_of_its_own_takes_no_backup_of_another() {
     assert!(refused.message.contains("empty data folder"), "{refused}");
 }
 
-/// A sum shows a functional of every summand, so all of them pay, and a sum of which one cannot pay is not opened.
+/// A sum reveals a functional of every summand, so all of them are charged, and it is not opened unless all have
+/// openings left.
 #[tokio::test]
 async fn an_opening_of_a_sum_is_charged_to_every_summand() {
     let folder = tempfile::tempdir().unwrap();
@@ -197,7 +198,7 @@ async fn an_opening_of_a_sum_is_charged_to_every_summand() {
     let opened = custody.spend_openings(&[&sum]).await.unwrap();
     let [group] = opened.groups() else { panic!() };
     let summands = custody.spend_openings(&gradients.iter().collect::<Vec<_>>()).await.unwrap();
-    // its rows are the sums of theirs, and so is its commitment
+    // the sum's rows are the sums of the summands' rows, and so is its commitment
     let values = |g: &CommittedGroup| g.columns[0].values.clone();
     for row in 0..layout.usable() {
         let added = summands.groups().iter().fold(Fr::from(0), |sum, g| sum + values(g)[row]);
@@ -211,7 +212,8 @@ async fn an_opening_of_a_sum_is_charged_to_every_summand() {
     }
     assert_eq!(used(sum.digest()).await, None, "the sum has no salts of its own");
 
-    // by itself too, until one has no opening left: then the sum is refused, and the others pay nothing
+    // open one summand by itself until it has no openings left: then the sum is refused, and the others are not
+    // charged
     let budget = layout.weights_opening_budget();
     let mut times = 2;
     while custody.spend_openings(&[&gradients[1]]).await.is_ok() {
@@ -221,7 +223,7 @@ async fn an_opening_of_a_sum_is_charged_to_every_summand() {
     assert_eq!(custody.spend_openings(&[&sum]).await.unwrap_err().reason, Reason::BudgetSpent);
     assert_eq!((used(gradients[0].digest()).await, used(gradients[2].digest()).await), (Some(2), Some(2)));
 
-    // weights and gradients are read in their own rows only: nearly every other row is a salt
+    // only the values' own rows of weights and gradients are read: nearly every other row is a salt
     let weights = committer.weights(&srs, &layout, &Weights::zero(5, 3)).unwrap();
     let records = committer.records(&srs, &layout, &Records::new(5)).unwrap();
     custody.spend_openings(&[&weights, &records]).await.unwrap();
@@ -239,20 +241,21 @@ fn commit_values(srs: &Srs, values: &[Fr]) -> G1Affine {
     best_multiexp(values, srs.lagrange_basis()).to_affine()
 }
 
-/// What may happen to a family of stores that descend from one.
+/// Events in a family of stores that descend from one another.
 #[derive(Clone, Debug)]
 enum Action {
-    /// Store, commitment, times.
+    /// Opens a commitment a number of times: store, commitment, times.
     Open(usize, u8, u64),
     /// A store makes a backup; the family keeps the newest of each reserve.
     Backup(usize),
-    /// A backup is restored into a new store, unless its reserve was restored before.
+    /// A backup is restored into a new store, unless its reserve has been restored before.
     RestoreNew(usize),
-    /// A backup is restored again into the store that has its reserve.
+    /// A backup is restored again into the store that owns its reserve.
     RestoreAgain(usize),
-    /// A copy of a store's database is kept.
+    /// A copy of a store's database is made.
     Copy(usize),
-    /// A store is lost; its old copy takes over, from the store's newest backup where that is not restored yet.
+    /// A store is lost; its old copy takes over, restoring the store's newest backup unless that has been restored
+    /// already.
     Lose(usize),
 }
 
@@ -281,14 +284,14 @@ impl Member {
     }
 }
 
-/// Runs a history; panics if a commitment was opened more often than its budget.
+/// Runs a history of events; panics if a commitment is opened more often than its budget allows.
 async fn run(actions: Vec<Action>) {
     const BUDGET: u64 = 23;
     let files = tempfile::tempdir().unwrap();
     let mut members = vec![Member::new(tempfile::tempdir().unwrap()).await];
     members[0].custody.secret("0xaa").await.unwrap();
     let mut opened: HashMap<u8, u64> = HashMap::new();
-    // reserves, by the lineage of who restores them, and who did
+    // reserves, by the lineage of the store that restores them, and the stores that did
     let mut reserves: Vec<String> = Vec::new();
     let mut taken: HashMap<String, usize> = HashMap::new();
     for action in actions {

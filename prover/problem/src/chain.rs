@@ -1,4 +1,4 @@
-//! What a chain client's errors are to a caller.
+//! Maps errors of the chain client to reasons.
 
 use tribute_chain::ChainError;
 
@@ -6,7 +6,7 @@ use crate::{Problem, Reason};
 
 impl From<ChainError> for Problem {
     fn from(e: ChainError) -> Self {
-        // every error by name, so that a new one is given a reason of its own
+        // every error by name, so that a new one must be given a reason
         let reason = match &e {
             ChainError::Unreachable { .. }
             | ChainError::NodeSilent { .. }
@@ -49,6 +49,7 @@ impl From<ChainError> for Problem {
             | ChainError::File { .. }
             | ChainError::AlreadyDeployed { .. }
             | ChainError::CannotContinue { .. }
+            | ChainError::BadMessage { .. }
             | ChainError::BadUrl { .. } => Reason::BadField,
         };
         let p = Problem::new(reason, e.to_string());

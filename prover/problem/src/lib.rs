@@ -1,4 +1,4 @@
-//! What every part of Tribute says in the same way: errors with stable reasons ([`Problem`]).
+//! Errors with stable reasons ([`Problem`]), shared by all parts of Tribute.
 
 #[cfg(feature = "chain")]
 mod chain;

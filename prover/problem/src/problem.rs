@@ -1,7 +1,7 @@
-//! What can go wrong, as the caller sees it: a stable reason, a sentence, and the operands.
+//! Errors as the caller sees them: a stable reason, a message and the operands.
 //!
-//! A [`Problem`] crosses process and network borders unchanged: from a proving process to its job's row, and from there
-//! to the caller as `google.rpc.ErrorInfo`. The reasons are listed in `proto/tribute/v1/errors.md`.
+//! A [`Problem`] crosses process and network boundaries unchanged: from a proving process to its job's row, and from
+//! there to the caller as `google.rpc.ErrorInfo`. `proto/tribute/v1/errors.md` lists the reasons.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-/// `ErrorInfo.domain` of every error.
+/// The `ErrorInfo.domain` of every error.
 pub const DOMAIN: &str = "tribute";
 
 macro_rules! reasons {
@@ -20,14 +20,14 @@ macro_rules! reasons {
             $($(#[$doc])* #[serde(rename = $text)] $name,)*
         }
         impl Reason {
-            /// Every reason.
+            /// All reasons.
             pub const ALL: &'static [Reason] = &[$(Reason::$name),*];
-            /// The stable text.
+            /// The stable text, such as `BAD_FIELD`.
             #[must_use]
             pub fn text(self) -> &'static str {
                 match self { $(Reason::$name => $text,)* }
             }
-            /// The gRPC status that carries it.
+            /// The gRPC status code.
             #[must_use]
             pub fn code(self) -> Code {
                 match self { $(Reason::$name => Code::$code,)* }
@@ -39,21 +39,21 @@ macro_rules! reasons {
 reasons! {
     /// A field is missing or malformed.
     BadField = "BAD_FIELD", InvalidArgument;
-    /// A record cannot be read: file, row and column are named.
+    /// A record cannot be read: the error gives file, row and column.
     BadRecord = "BAD_RECORD", InvalidArgument;
     /// The schema is unusable.
     BadSchema = "BAD_SCHEMA", InvalidArgument;
-    /// No layout of that size.
+    /// There is no layout of that size.
     BadProfile = "BAD_PROFILE", InvalidArgument;
-    /// Datasets of different schemas or profiles in one agent.
+    /// An agent's datasets have different schemas or profiles.
     SchemaMismatch = "SCHEMA_MISMATCH", InvalidArgument;
-    /// A query does not fit the schema or its salt a receipt.
+    /// A query does not match the schema, or its salt does not fit in a receipt.
     BadQuery = "BAD_QUERY", InvalidArgument;
-    /// The model file is no canonical agent and has no head to make one from, or ends in another link.
+    /// The model is not a canonical agent and no head can be made from it, or it ends in another link.
     BadModel = "BAD_MODEL", InvalidArgument;
     /// The model is not the optimum over the datasets.
     NotTheOptimum = "NOT_THE_OPTIMUM", FailedPrecondition;
-    /// The request is not signed, or not by that signer.
+    /// The request is not signed, or not by the stated signer.
     BadSignature = "BAD_SIGNATURE", Unauthenticated;
     /// The token is missing, has ended, or was never given.
     BadToken = "BAD_TOKEN", Unauthenticated;
@@ -63,17 +63,17 @@ reasons! {
     NonceReplayed = "NONCE_REPLAYED", Unauthenticated;
     /// The caller may not do this.
     NotAllowed = "NOT_ALLOWED", PermissionDenied;
-    /// No grant to train on a dataset.
+    /// The caller has no grant to train on a dataset.
     NoGrant = "NO_GRANT", PermissionDenied;
-    /// Nothing of that id that the caller may see.
+    /// There is nothing with that id, or the caller may not see it.
     NotFound = "NOT_FOUND", NotFound;
-    /// Something must happen first.
+    /// Something else must happen first.
     NotReady = "NOT_READY", FailedPrecondition;
     /// A query's position or voucher does not continue the session's transcript.
     ForkedTranscript = "FORKED_TRANSCRIPT", FailedPrecondition;
     /// A voucher is missing, old, or not signed by the session key.
     BadVoucher = "BAD_VOUCHER", FailedPrecondition;
-    /// The session's escrow is short.
+    /// The session's escrow does not cover the request.
     EscrowShort = "ESCROW_SHORT", FailedPrecondition;
     /// The session's escrow is thawing.
     EscrowThawing = "ESCROW_THAWING", FailedPrecondition;
@@ -85,39 +85,39 @@ reasons! {
     QuotaSpent = "QUOTA_SPENT", ResourceExhausted;
     /// The server has as much to do at once as it bears.
     Busy = "BUSY", Unavailable;
-    /// The server runs without a chain, or the chain's node does not answer or refuses the request.
+    /// The server runs without a chain, or the node does not answer or rejects the request.
     ChainUnavailable = "CHAIN_UNAVAILABLE", Unavailable;
-    /// The node serves another chain, or what stands on it is not what the deployment or the circuit says.
+    /// The node serves another chain, or its contracts do not match the deployment or the circuit.
     ChainDiffers = "CHAIN_DIFFERS", FailedPrecondition;
-    /// A transaction cannot be paid for or signed, was not mined in time, or did not end as it had to.
+    /// A transaction could not be paid for or signed, was not mined in time, or did not end as expected.
     TransactionFailed = "TRANSACTION_FAILED", Aborted;
-    /// A contract refused: its error and operands are in the metadata.
+    /// A contract reverted: the metadata holds its error and operands.
     Reverted = "REVERTED", FailedPrecondition;
     /// The job's deadline passed before it ended.
     DeadlinePassed = "DEADLINE_PASSED", DeadlineExceeded;
     /// The job's worker was lost too often.
     WorkerLost = "WORKER_LOST", Aborted;
-    /// A stored artefact is damaged.
+    /// A stored artefact is corrupt.
     ArtefactDamaged = "ARTEFACT_DAMAGED", DataLoss;
-    /// The disk or the database refuses to store.
+    /// The disk or the database failed to store data.
     StorageFailed = "STORAGE_FAILED", ResourceExhausted;
-    /// A proof was made and did not verify: nothing left the machine.
+    /// A new proof failed verification and was withheld.
     ProofRejected = "PROOF_REJECTED", Internal;
-    /// A tool of the set-up is missing or does not start.
+    /// A tool required by the set-up is missing or does not start.
     ToolMissing = "TOOL_MISSING", FailedPrecondition;
-    /// A fault of the server.
+    /// An internal error of the server.
     Internal = "INTERNAL", Internal;
 }
 
-/// One thing that went wrong.
+/// An error with a stable reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{message}")]
 pub struct Problem {
-    /// Stable code.
+    /// Stable reason.
     pub reason: Reason,
-    /// What, where, and what to do.
+    /// What is wrong, where, and what to do.
     pub message: String,
-    /// The operands.
+    /// Operands by name.
     #[serde(default)]
     pub metadata: BTreeMap<String, String>,
 }
@@ -140,24 +140,24 @@ impl Problem {
     pub fn field(name: &str, message: impl Into<String>) -> Self {
         Problem::new(Reason::BadField, format!("{name}: {}", message.into())).with("field", name)
     }
-    /// Nothing of that id.
+    /// There is nothing with that id, or the caller may not see it.
     pub fn not_found(what: &str, id: impl std::fmt::Display) -> Self {
         Problem::new(Reason::NotFound, format!("no {what} {id} of yours on this server"))
             .with("kind", what)
             .with("id", id)
     }
-    /// A fault that is not the caller's.
+    /// An error that is not the caller's fault.
     pub fn internal(error: impl std::fmt::Display) -> Self {
         Problem::new(Reason::Internal, error.to_string())
     }
-    /// What a disk or a database said.
+    /// An error of a disk or database.
     pub fn storage(error: impl std::fmt::Display) -> Self {
         let said = error.to_string();
         let full = ["is full", "No space left", "File too large", "quota exceeded"].iter().any(|s| said.contains(s));
-        let advice = if full { ". Make room there and send it again: nothing of it was kept" } else { "" };
+        let advice = if full { ". Free some space and send it again: nothing was stored" } else { "" };
         Problem::new(Reason::StorageFailed, format!("{said}{advice}"))
     }
-    /// Whether another attempt may end differently.
+    /// Whether another attempt may succeed.
     #[must_use]
     pub fn may_pass_later(&self) -> bool {
         matches!(
@@ -165,7 +165,7 @@ impl Problem {
             Reason::Internal | Reason::StorageFailed | Reason::Busy | Reason::ChainUnavailable | Reason::ProofRejected
         )
     }
-    /// Reads the problem back from a status a Tribute server sent.
+    /// Reads the problem from a status sent by a Tribute server.
     #[must_use]
     pub fn from_status(status: &Status) -> Option<Self> {
         let info = status.get_details_error_info()?;
@@ -189,10 +189,10 @@ impl From<Problem> for Status {
     }
 }
 
-/// A message's bytes field as what it is to be, an identifier or an address.
+/// Converts a bytes field of a message to an identifier or an address.
 ///
 /// # Errors
-/// Names the field, and what it is to be.
+/// [`Reason::BadField`] with the field's name and what is wrong.
 pub fn field<'a, T>(name: &str, bytes: &'a [u8]) -> Result<T>
 where
     T: TryFrom<&'a [u8]>,

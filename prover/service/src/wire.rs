@@ -163,7 +163,6 @@ pub(crate) fn circuit(c: &CircuitBody, gas: u64) -> v1::Circuit {
         proof_length: c.proof_length as u32,
         input_count: statement.inputs() as u32,
         gas_verify: gas,
-        slots: statement.slots().into(),
         group_columns: statement.groups(c.shape.profile.columns).into_iter().map(|g| g as u32).collect(),
     }
 }
@@ -233,6 +232,11 @@ pub(crate) fn agent(a: &AgentBody, proven: Proven, created_ms: i64) -> v1::Agent
         shards: a.sources.len() as u32,
         optimum_proven: proven.optimum,
         created_ms: created_ms.unsigned_abs(),
+        polish: a.polish.map(|p| v1::Polish {
+            moved: p.moved,
+            answers_changed: p.answers_changed,
+            training_accuracy_before: p.training_accuracy_before,
+        }),
     }
 }
 

@@ -1,5 +1,6 @@
-//! Measures the machine by a yardstick that does not change with our code: halo2's own sum of points by random scalars. Every
-//! report of times carries this number, so that times of different machines, or of a loaded one, can be compared.
+//! Measures the machine with a benchmark that does not change with our code: halo2's multi-scalar multiplication with
+//! random scalars. Every report of times includes this figure, so that times from different or loaded machines can be
+//! compared.
 
 use std::time::Instant;
 
@@ -13,36 +14,36 @@ use tribute_problem::Result;
 
 use crate::toolbox::Toolbox;
 
-/// Best of `rounds` commitments of `2^k` random scalars.
+/// Measures the fastest of `rounds` commitments to `2^k` random scalars.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CalibrateJob {
-    /// log2 of the scalars.
+    /// log2 of the number of scalars.
     pub k: u32,
-    /// Commitments made.
+    /// Number of commitments.
     pub rounds: u32,
-    /// Any text: distinguishes otherwise equal jobs.
+    /// Any text; distinguishes otherwise equal jobs.
     pub tag: String,
 }
 
-/// How fast the machine is.
+/// The measured speed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CalibrateOutcome {
-    /// Best time of one commitment.
+    /// Time of the fastest commitment, in milliseconds.
     pub milliseconds: f64,
-    /// log2 of the scalars.
+    /// log2 of the number of scalars.
     pub k: u32,
-    /// Commitments made.
+    /// Number of commitments.
     pub rounds: u32,
 }
 
-/// Sums `2^k` points by random scalars `rounds` times and keeps the best time.
+/// Runs `rounds` multi-scalar multiplications of `2^k` points and keeps the best time.
 pub fn run(job: &CalibrateJob, toolbox: &Toolbox) -> Result<CalibrateOutcome> {
     let total = u64::from(job.rounds);
     let milliseconds = measure(job.k, job.rounds, |done| toolbox.progress("commit", done, total));
     Ok(CalibrateOutcome { milliseconds, k: job.k, rounds: job.rounds })
 }
 
-/// Best time in milliseconds of `rounds` sums of `2^k` points by random scalars.
+/// Best time, in milliseconds, of `rounds` multi-scalar multiplications of `2^k` points by random scalars.
 pub fn measure(k: u32, rounds: u32, progress: impl Fn(u64)) -> f64 {
     let bases = bases(1 << k);
     let scalars: Vec<Fr> = (0..bases.len()).map(|_| Fr::random(OsRng)).collect();
@@ -57,7 +58,7 @@ pub fn measure(k: u32, rounds: u32, progress: impl Fn(u64)) -> f64 {
     best
 }
 
-/// `len` distinct points: multiples of the generator. Time does not depend on which points they are.
+/// `len` distinct points: multiples of the generator. The time does not depend on which points they are.
 fn bases(len: usize) -> Vec<G1Affine> {
     let mut points = vec![G1::default(); len];
     let mut next = G1::from(G1Affine::generator());

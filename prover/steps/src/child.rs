@@ -1,5 +1,5 @@
-//! The process that does a job's work. It reads its request from standard input, writes lines of JSON to standard output,
-//! and ends when standard input closes: a worker that dies, however it dies, takes its children along.
+//! The process that executes one job. It reads its request from standard input, writes JSON lines to standard output,
+//! and exits when standard input closes, so that it never outlives its worker.
 
 use std::io::{BufRead as _, Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -15,21 +15,21 @@ use crate::toolbox::Progress;
 use crate::toolbox::Toolbox;
 use crate::work::{self, Outcome, Payload};
 
-/// Exit code of a child whose worker went away.
+/// Exit code of a child whose worker is gone.
 pub const ORPHANED: i32 = 75;
 
-/// What a child is told: one line on its standard input. Secrets never stand in arguments.
+/// The request to a child: one line on its standard input. Secrets are never passed as arguments.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Request {
-    /// The job, for logs.
+    /// Job id, for logs.
     pub job: String,
-    /// The work, and the SRS to do it under.
+    /// The work, and the SRS it was submitted for.
     pub payload: Payload,
-    /// Where things are.
+    /// Where the data is.
     pub storage: Storage,
 }
 
-/// Where a server keeps things.
+/// Where a server stores its data.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Storage {
     /// Database URL.
@@ -38,13 +38,13 @@ pub struct Storage {
     pub data: PathBuf,
     /// Master key file.
     pub master_key: PathBuf,
-    /// The SRS: a file or folder; none is the development SRS.
+    /// SRS file or folder; `None` for the development SRS.
     #[serde(default)]
     pub srs: Option<PathBuf>,
 }
 
 impl Storage {
-    /// The usual places inside a data folder.
+    /// The default locations inside a data folder.
     #[must_use]
     pub fn in_folder(data: &Path) -> Self {
         Storage {
@@ -58,38 +58,38 @@ impl Storage {
     pub fn artefacts(&self) -> Result<Artefacts> {
         Artefacts::in_folder(&self.data.join("artefacts"))
     }
-    /// Folder of parameters and keys.
+    /// Folder of cached parameters and keys.
     #[must_use]
     pub fn cache(&self) -> PathBuf {
         self.data.join("cache")
     }
-    /// Where the SRS comes from.
+    /// Opens the SRS.
     pub fn srs(&self) -> Result<SrsStore> {
         SrsStore::open(self.srs.as_deref(), Some(&self.cache())).map_err(|e| Problem::field("srs", e.to_string()))
     }
 }
 
-/// What a child says: one line each on its standard output.
+/// Output of a child: one line each on its standard output.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Message {
-    /// It went on.
+    /// The job has progressed.
     Progress(Progress),
-    /// It has finished.
+    /// The job has finished.
     Done(Box<Outcome>),
-    /// It has failed.
+    /// The job has failed.
     Failed(Problem),
 }
 
 fn say(line: &Message) {
     if let Ok(text) = serde_json::to_string(line) {
         let mut out = std::io::stdout().lock();
-        // a closed pipe means the worker is gone; the watcher ends this process
+        // a closed pipe means the worker is gone; the thread that watches stdin ends this process
         let _ = writeln!(out, "{text}").and_then(|()| out.flush());
     }
 }
 
-/// Does the request on standard input; the process's exit code. To be called outside any async runtime.
+/// Executes the request on standard input and returns the exit code. Must be called outside any async runtime.
 #[must_use]
 pub fn main() -> i32 {
     let mut line = String::new();
@@ -130,7 +130,7 @@ fn execute(request: &Request) -> Result<Outcome> {
         if has != *wanted {
             return Err(Problem::new(
                 Reason::NotReady,
-                format!("the worker has the SRS {has}, the job was submitted for {wanted}: start server and workers with the same --srs"),
+                format!("the worker has the SRS {has}, but the job was submitted for {wanted}: start server and workers with the same --srs"),
             )
             .with("expected", wanted)
             .with("got", has));

@@ -1,4 +1,4 @@
-//! Keys and verifiers: generated from a circuit's shape alone, so that anyone can make the same.
+//! Keys and verifiers. They depend only on the circuit's shape, so anyone can reproduce them.
 
 use halo2_proofs::halo2curves::bn256::Fr;
 use serde::{Deserialize, Serialize};
@@ -21,45 +21,46 @@ use crate::rebuilt::{check_cost, proof_length};
 use crate::shape::ShapeBody;
 use crate::toolbox::Toolbox;
 
-/// Make keys and verifier of a circuit.
+/// Generates the keys and the verifier of a circuit.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CircuitJob {
-    /// Which.
+    /// The circuit's shape.
     pub shape: ShapeBody,
 }
 
 /// A circuit with its verifier: everything that the proof gate registers.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CircuitBody {
-    /// Which.
+    /// The circuit's shape.
     pub shape: ShapeBody,
-    /// The gate's id for it.
+    /// Id of the circuit at the proof gate.
     pub circuit_id: CircuitId,
     /// Digest of the verifying key.
     pub vk_digest: KeyDigest,
     /// Digest of the SRS.
     pub srs_digest: SrsDigest,
-    /// Layout hash.
+    /// Hash of the layout.
     pub layout_hash: LayoutHash,
-    /// keccak256 of the deployed verifier.
+    /// keccak256 of the deployed verifier's code.
     pub code_hash: CodeHash,
-    /// Size of the deployed verifier.
+    /// Size of the deployed verifier in bytes.
     pub code_bytes: u64,
-    /// Length of every proof.
+    /// Length of a proof in bytes.
     pub proof_length: u64,
-    /// Execution gas of checking one proof; 0 where an older version made the circuit.
+    /// Execution gas of verifying one proof; 0 if the circuit was made by an older version.
     #[serde(default)]
     pub gas: u64,
-    /// Code that deploys the verifier.
+    /// Creation code of the verifier.
     pub creation: ArtefactId,
-    /// Code of the deployed verifier.
+    /// Runtime code of the verifier.
     pub runtime: ArtefactId,
 }
 
-/// A proof in rows, checked natively and by the verifier's bytecode: its bytes are an artefact.
+/// A proof as stored in the database, already verified natively and by the verifier's bytecode. Its bytes are an
+/// artefact.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ProofBody {
-    /// Its circuit, with which it stands in the registry.
+    /// The proof's circuit.
     pub circuit: CircuitBody,
     /// Public inputs, big-endian words.
     pub inputs: Vec<Hex<32>>,
@@ -67,12 +68,12 @@ pub struct ProofBody {
     pub proof: ArtefactId,
     /// Digests of the committed groups.
     pub groups: Vec<GroupDigest>,
-    /// What it cost.
+    /// Cost of making and verifying it.
     pub stats: ProofStats,
 }
 
 impl ProofBody {
-    /// The proof itself.
+    /// Loads the proof.
     pub async fn load(&self, artefacts: &Artefacts) -> Result<Proof> {
         Ok(Proof {
             statement: self.circuit.shape.statement,
@@ -83,24 +84,24 @@ impl ProofBody {
     }
 }
 
-/// What a proof cost.
+/// Cost of a proof.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct ProofStats {
-    /// Advice columns.
+    /// Number of advice columns.
     pub columns: u32,
-    /// Wall time, key generation excluded.
+    /// Wall time of proving, without key generation.
     pub seconds: f64,
-    /// Length.
+    /// Length of the proof.
     pub bytes: u64,
-    /// Native verification.
+    /// Time of native verification in milliseconds.
     pub verify_ms: f64,
     /// Execution gas of the verifier.
     pub gas_verify: u64,
-    /// High-water mark of the proving process.
+    /// Peak memory of the proving process in MiB.
     pub peak_rss_mb: u64,
 }
 
-/// A circuit ready to prove with.
+/// Everything needed to prove with a circuit.
 pub(super) struct Prepared {
     pub(super) srs: Srs,
     pub(super) keys: Keys,
@@ -108,20 +109,20 @@ pub(super) struct Prepared {
     runtime: Vec<u8>,
 }
 
-/// Makes keys and verifier of a circuit.
+/// Generates the keys and the verifier of a circuit.
 pub fn run(job: &CircuitJob, toolbox: &Toolbox) -> Result<CircuitBody> {
     Ok(prepare(&job.shape, toolbox)?.body)
 }
 
-/// Keys and verifier of a circuit. The keys come from the cache; one that is damaged is made again. The verifier follows
-/// from the key in a millisecond.
+/// The keys and the verifier of a circuit. Keys come from the cache; a corrupt one is generated again. Generating the
+/// verifier from the key takes a millisecond.
 pub(super) fn prepare(body: &ShapeBody, toolbox: &Toolbox) -> Result<Prepared> {
     let shape = body.shape()?;
     toolbox.progress("keys", 0, 1);
     let srs = toolbox.srs(shape.layout.k())?;
     let (keys, origin) = KeyCache::new(&toolbox.cache).get(&srs, &shape).map_err(refused)?;
     if let Origin::Remade(e) = origin {
-        tracing::warn!(error = %e, "keys were made again");
+        tracing::warn!(error = %e, "corrupt keys were generated again");
     }
     toolbox.progress("verifier", 0, 1);
     let code = tribute_evm::direct::generate(srs.params(), keys.vk(), shape.statement.inputs()).map_err(tool)?;
@@ -130,7 +131,7 @@ pub(super) fn prepare(body: &ShapeBody, toolbox: &Toolbox) -> Result<Prepared> {
         srs: srs.digest(),
         layout: shape.layout.hash(),
         statement: shape.statement.code(),
-        shape: shape.digest(),
+        link: shape.link_code(),
         code: CodeHash::new(keccak(&code.runtime)),
         inputs: shape.statement.inputs() as u16,
         proof_length: proof_length(keys.vk()) as u32,
@@ -153,12 +154,12 @@ pub(super) fn prepare(body: &ShapeBody, toolbox: &Toolbox) -> Result<Prepared> {
 }
 
 impl Prepared {
-    /// The circuit's shape as [`tribute_circuits`] knows it.
+    /// The circuit's shape.
     pub(super) fn shape(&self) -> &Shape {
         self.keys.shape()
     }
 
-    /// Proves, with the proof accepted by the offline verifier and in the EVM, and stores it. `opened` are the witness's
+    /// Proves, checks the proof with the native verifier and in the EVM, and stores it. `opened` holds the witness's
     /// committed columns.
     pub(super) fn prove(
         &self,
@@ -169,7 +170,9 @@ impl Prepared {
     ) -> Result<ProofBody> {
         let counted = opened.groups().iter().flat_map(|g| &g.columns).map(|c| c.point);
         if !counted.eq(witness.committed().iter().map(|c| c.point)) {
-            return Err(Problem::internal("a proof opens other columns than those whose openings are counted"));
+            return Err(Problem::internal(
+                "the witness's committed columns differ from those whose openings were counted",
+            ));
         }
         toolbox.progress("prove", 0, 1);
         let Proven { proof, proving, verifying } =
@@ -204,7 +207,7 @@ impl Prepared {
     fn rejected(&self, by: &str) -> Problem {
         Problem::new(
             Reason::ProofRejected,
-            format!("a {} proof was made that {by} refuses; it is withheld", self.shape().name()),
+            format!("a new {} proof was rejected by {by} and is withheld", self.shape().name()),
         )
         .with("circuit", self.shape().name())
     }
@@ -219,13 +222,15 @@ pub(super) fn refused(e: ProveError) -> Problem {
         ProveError::NotSatisfied { .. } | ProveError::Rejected { .. } | ProveError::Prefix { .. } => {
             Reason::ProofRejected
         }
-        ProveError::Regression { .. } | ProveError::LinkRows { .. } => Reason::BadField,
+        ProveError::Regression { .. } | ProveError::LinkRows { .. } | ProveError::ServiceRows { .. } => {
+            Reason::BadField
+        }
         _ => Reason::Internal,
     };
     Problem::new(reason, e.to_string())
 }
 
-/// High-water mark of this process's memory; 0 where the system does not say.
+/// Peak memory of this process in MiB; 0 if the system does not provide it.
 fn peak_rss_mb() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));

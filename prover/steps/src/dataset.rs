@@ -1,4 +1,4 @@
-//! A dataset: cut into shards, each committed and proven well formed.
+//! Datasets: divided into shards, each committed and proven well formed.
 
 use serde::{Deserialize, Serialize};
 use tribute_circuits::statements::dataset::DatasetCircuit;
@@ -21,43 +21,43 @@ use crate::shape::{Profile, ShapeBody, Target};
 use crate::toolbox::Toolbox;
 use crate::train::SourceBody;
 
-/// Commit records and prove the commitment.
+/// Commits records and proves the commitment.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct DatasetJob {
-    /// Who registers it.
+    /// Address of the owner, who registers it.
     pub owner: Hex20,
-    /// Canonical JSON.
+    /// Canonical JSON of the schema.
     pub schema: String,
-    /// Rows and columns.
+    /// Size of the circuits.
     pub profile: Profile,
-    /// The dataset registry.
+    /// The dataset registry that the proofs are for.
     pub target: Target,
-    /// Under which terms it may train agents.
+    /// Terms under which agents may be trained on it.
     pub terms: Terms,
     /// All records, sealed for the owner.
     pub records: ArtefactId,
-    /// How many.
+    /// Number of records.
     pub count: u64,
 }
 
 /// A committed and proven dataset.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct DatasetBody {
-    /// The registry's id for it.
+    /// Id in the dataset registry.
     pub id: DatasetId,
-    /// Who registers it.
+    /// Address of the owner, who registers it.
     pub owner: Hex20,
-    /// Canonical JSON.
+    /// Canonical JSON of the schema.
     pub schema: String,
-    /// Rows and columns.
+    /// Size of the circuits.
     pub profile: Profile,
-    /// Layout hash.
+    /// Hash of the layout.
     pub layout_hash: LayoutHash,
-    /// Its proofs' target.
+    /// The dataset registry that the proofs are for.
     pub target: Target,
-    /// Its terms.
+    /// Terms under which agents may be trained on it.
     pub terms: Terms,
-    /// Records in all.
+    /// Total number of records.
     pub count: u64,
     /// Its shards, in order.
     pub shards: Vec<ShardBody>,
@@ -76,10 +76,10 @@ impl DatasetBody {
         })
     }
 
-    /// Id of its schema.
+    /// Id of the schema.
     #[must_use]
     pub fn schema_id(&self) -> SchemaId {
-        // it is stored as its canonical JSON
+        // the schema is stored as canonical JSON
         SchemaId::new(keccak(self.schema.as_bytes()))
     }
 }
@@ -87,13 +87,13 @@ impl DatasetBody {
 /// One committed shard.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ShardBody {
-    /// Digest of its commitments.
+    /// Digest of the shard's commitments.
     pub digest: ShardDigest,
-    /// Records in it.
+    /// Number of records.
     pub count: u64,
-    /// They, sealed for the owner.
+    /// The records, sealed for the owner.
     pub records: ArtefactId,
-    /// Its proof.
+    /// The proof that the shard is well formed.
     pub proof: ProofBody,
 }
 
@@ -149,7 +149,7 @@ pub fn shape(layout: &Layout) -> ShapeBody {
     ShapeBody::of(Statement::Dataset, layout, Link::Squared)
 }
 
-/// Ranges of records, each filling a shard but the last.
+/// Ranges of records; each fills a shard, except the last.
 #[must_use]
 pub fn shards(records: usize, capacity: usize) -> Vec<std::ops::Range<usize>> {
     (0..records).step_by(capacity.max(1)).map(|start| start..(start + capacity).min(records)).collect()

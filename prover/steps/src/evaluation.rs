@@ -1,4 +1,4 @@
-//! An agent's accuracy on a dataset it was not trained on, proven shard by shard.
+//! An agent's accuracy on a dataset that it was not trained on, proven shard by shard.
 
 use serde::{Deserialize, Serialize};
 use tribute_circuits::statements::evaluation::EvaluationCircuit;
@@ -19,35 +19,35 @@ use crate::shape::ShapeBody;
 use crate::toolbox::Toolbox;
 use crate::train::AgentBody;
 
-/// Prove how many records of a dataset an agent answers correctly.
+/// Proves how many records of a dataset an agent answers correctly.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct EvaluationJob {
     /// The agent.
     pub agent: AgentBody,
-    /// Its certificate file.
+    /// The agent's certificate file.
     pub certificate: ArtefactId,
-    /// A dataset it was not trained on.
+    /// A dataset that the agent was not trained on.
     pub dataset: DatasetBody,
 }
 
 /// A proven accuracy.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct EvaluationOutcome {
-    /// The agent.
+    /// Digest of the agent's weights.
     pub weights_digest: WeightsDigest,
-    /// The dataset.
+    /// Id of the dataset.
     pub dataset: DatasetId,
-    /// Records in it.
+    /// Number of records in the dataset.
     pub records: u64,
-    /// How many the agent gives their own class.
+    /// Number of records for which the agent answers the record's class.
     pub correct: u64,
-    /// The circuit of its proofs.
+    /// The circuit of the proofs.
     pub circuit: CircuitBody,
     /// The evaluation file.
     pub file: ArtefactId,
 }
 
-/// Commits again to weights and records, proves every shard's count, and writes the evaluation file.
+/// Recomputes the commitments to weights and records, proves every shard's count, and writes the evaluation file.
 pub fn run(job: &EvaluationJob, toolbox: &Toolbox) -> Result<EvaluationOutcome> {
     let (agent, dataset) = (&job.agent, &job.dataset);
     let layout = agent.layout()?;
@@ -63,7 +63,7 @@ pub fn run(job: &EvaluationJob, toolbox: &Toolbox) -> Result<EvaluationOutcome> 
         let (_, records) = shard(&source, agent.owner, &layout, &prepared.srs, toolbox)?;
         let opened = toolbox.wait(toolbox.custody.spend_openings(&[&records, &weights]))?;
         let [records, weights] = opened.groups() else {
-            return Err(Problem::internal("another number of openings than asked for"));
+            return Err(Problem::internal("the number of openings differs from the number requested"));
         };
         let circuit = EvaluationCircuit::new(prepared.shape().clone(), records, weights).map_err(Problem::internal)?;
         let (id, digest) = (&certificate.agent.id, &agent.weights_digest);
@@ -74,8 +74,7 @@ pub fn run(job: &EvaluationJob, toolbox: &Toolbox) -> Result<EvaluationOutcome> 
         shards.push((load(&body.proof)?.into(), load(&proof)?.into()));
     }
     let parts = EvaluationParts { certificate, owner: dataset.owner.0, terms: dataset.terms, shards };
-    let evaluation =
-        parts.assemble().map_err(|e| Problem::internal(format!("the evaluation does not fit together: {e}")))?;
+    let evaluation = parts.assemble().map_err(|e| Problem::internal(format!("the evaluation is inconsistent: {e}")))?;
     Ok(EvaluationOutcome {
         weights_digest: agent.weights_digest,
         dataset: dataset.id,

@@ -1,4 +1,4 @@
-//! One shard's gradient, proven.
+//! The proven gradient of one shard.
 
 use serde::{Deserialize, Serialize};
 use tribute_circuits::statements::gradient::GradientCircuit;
@@ -23,25 +23,25 @@ use crate::shape::{ShapeBody, Target};
 use crate::toolbox::Toolbox;
 use crate::train::{AgentBody, SourceBody};
 
-/// Prove one shard's gradient.
+/// Proves the gradient of one shard.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct GradientJob {
     /// The agent.
     pub agent: AgentBody,
-    /// Which of its shards.
+    /// Index of the shard among the agent's shards.
     pub slot: u32,
-    /// The agent registry.
+    /// The agent registry that the proof is for.
     pub target: Target,
 }
 
 /// A proven gradient.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct GradientOutcome {
-    /// The agent.
+    /// Digest of the agent's weights.
     pub weights_digest: WeightsDigest,
-    /// Which of its shards.
+    /// Index of the shard among the agent's shards.
     pub slot: u32,
-    /// The agent registry.
+    /// The agent registry that the proof is for.
     pub target: Target,
     /// The proof.
     pub proof: ProofBody,
@@ -49,7 +49,7 @@ pub struct GradientOutcome {
     pub gradient: ArtefactId,
 }
 
-/// Commits again to what was committed before, checks that it is the same, and proves the gradient.
+/// Recomputes the commitments, checks that they match the registered ones, and proves the gradient.
 pub fn run(job: &GradientJob, toolbox: &Toolbox) -> Result<GradientOutcome> {
     let agent = &job.agent;
     let layout = agent.layout()?;
@@ -70,7 +70,7 @@ pub fn run(job: &GradientJob, toolbox: &Toolbox) -> Result<GradientOutcome> {
     toolbox.progress("witness", 0, 1);
     let opened = toolbox.wait(toolbox.custody.spend_openings(&[&shard, &committed, &gradient]))?;
     let [shard, weights, gradient] = opened.groups() else {
-        return Err(Problem::internal("another number of openings than asked for"));
+        return Err(Problem::internal("the number of openings differs from the number requested"));
     };
     let circuit =
         GradientCircuit::new(prepared.shape().clone(), shard, weights, gradient).map_err(Problem::internal)?;
@@ -103,7 +103,7 @@ pub(super) fn shard(
     Ok((records, committed))
 }
 
-/// An agent's weights, and their commitment, which must be the one it is named by.
+/// An agent's weights and their recomputed commitment, which must match the agent's digest.
 pub(super) fn weights(
     agent: &AgentBody,
     layout: &Layout,
@@ -118,7 +118,7 @@ pub(super) fn weights(
     Ok((model.weights, committed))
 }
 
-/// The commitment of a gradient: the same in the `gradient` and in the `optimum` proof.
+/// The commitment to a gradient: the same in the `gradient` and in the `optimum` proof.
 pub(super) fn commit(
     agent: &AgentBody,
     layout: &Layout,
@@ -131,7 +131,7 @@ pub(super) fn commit(
     Ok(committer.gradient(srs, layout, &[*shard.as_bytes(), *agent.weights_digest.as_bytes()], gradient))
 }
 
-/// Makes sure that what was committed again is what was committed before.
+/// Checks that a recomputed commitment equals the original.
 pub fn same(what: &str, committed: &Committed, expected: impl Into<GroupDigest>) -> Result<()> {
     let (got, expected) = (committed.digest(), expected.into());
     if got == expected {
@@ -139,7 +139,7 @@ pub fn same(what: &str, committed: &Committed, expected: impl Into<GroupDigest>)
     }
     Err(Problem::new(
         Reason::ArtefactDamaged,
-        format!("the {what}'s commitment is {got}, it was {expected}: the tenant's secret or the parameters are not those it was made with"),
+        format!("the commitment to the {what} is {got}, but was {expected}: it was made under another tenant's secret or other parameters"),
     )
     .with("expected", expected)
     .with("got", got))

@@ -1,15 +1,15 @@
-//! The steps of a life cycle: one file each, holding its job and outcome types beside the function that does it. A step
+//! The steps of a life cycle. Each file holds one step: its job and outcome types and the function that runs it. A step
 //! takes its job and a [`Toolbox`] and returns an outcome or a problem; it runs in a process of its own ([`child`]) and
-//! touches no job rows.
+//! does not access job rows.
 //!
-//! | module | holds |
+//! | module | contents |
 //! |---|---|
-//! | [`work`] | all kinds of work and their outcomes, as they stand in job rows |
+//! | [`work`] | all kinds of work and their outcomes, as stored in job rows |
 //! | [`calibrate`] … [`train`] | the steps |
-//! | [`toolbox`] | what a step may use |
-//! | [`child`] | the process that does one job, and what it exchanges with its worker |
-//! | [`rebuilt`] | a circuit derived from its shape, as the proof gate has to have it |
-//! | [`membership`] | one record of a dataset, shown and checked |
+//! | [`toolbox`] | resources available to a step |
+//! | [`child`] | the process that executes one job, and its protocol with the worker |
+//! | [`rebuilt`] | a circuit derived from its shape, for comparison with the proof gate |
+//! | [`membership`] | opening one record of a dataset, and checking that |
 
 pub mod calibrate;
 pub mod child;

@@ -1,5 +1,5 @@
-//! A record of a committed dataset in a file, with the proof that it stands there: made by the dataset's owner, checked by
-//! anybody, with no service and no other data of the dataset.
+//! A file with one record of a committed dataset and the proof that the dataset contains it. The dataset's owner makes
+//! it; anyone can check it, without a service or any other data of the dataset.
 
 use std::path::PathBuf;
 
@@ -20,18 +20,18 @@ use crate::dataset::DatasetBody;
 
 const FORMAT: &str = "tribute.record.v1";
 
-/// Where a record stands.
+/// Position of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
-    /// Which shard of the dataset.
+    /// Index of the shard in the dataset.
     pub shard: u32,
-    /// Which record of the shard.
+    /// Index of the record in the shard.
     pub index: u64,
-    /// Which record of the dataset.
+    /// Index of the record in the dataset.
     pub record: u64,
 }
 
-/// A shown record.
+/// An opened record with its proof, as stored in a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ShownRecord {
@@ -51,21 +51,21 @@ pub struct ShownRecord {
     remainder: Hex<64>,
 }
 
-/// What the checker trusts, and wants to see.
+/// What the checker trusts and expects.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// Accept records under the development SRS, for which anyone can forge them.
+    /// Accept records opened under the development SRS, for which anyone can forge them.
     pub allow_dev_srs: bool,
     /// The SRS file or folder.
     pub srs: Option<PathBuf>,
-    /// The dataset it must be of.
+    /// The dataset that must contain the record.
     pub dataset: Option<DatasetId>,
-    /// The context it must have been shown for.
+    /// The context that the record must have been opened for.
     pub context: Option<RecordContext>,
 }
 
 impl ShownRecord {
-    /// With all that is needed to check it.
+    /// Combines an opening with everything needed to check it.
     #[must_use]
     pub fn new(
         dataset: &DatasetBody,
@@ -92,23 +92,23 @@ impl ShownRecord {
         }
     }
 
-    /// The file.
+    /// Serialises the record as JSON.
     pub fn to_json(&self) -> Result<Vec<u8>> {
         Ok(serde_json::to_vec_pretty(self)?)
     }
 
-    /// Reads a file.
+    /// Parses the JSON of a shown record.
     pub fn from_json(json: &[u8]) -> Result<Self> {
-        let record: ShownRecord =
-            serde_json::from_slice(json).map_err(|e| Problem::field("record", format!("is no shown record: {e}")))?;
+        let record: ShownRecord = serde_json::from_slice(json)
+            .map_err(|e| Problem::field("record", format!("is not a shown record: {e}")))?;
         if record.format != FORMAT {
-            return Err(Problem::field("format", format!("is `{}`, this program reads `{FORMAT}`", record.format)));
+            return Err(Problem::field("format", format!("is `{}`, but this program reads `{FORMAT}`", record.format)));
         }
         Ok(record)
     }
 
-    /// Checks that the dataset holds the record, and says what it is. All that is said follows from the dataset's id, which
-    /// is a hash of schema, layout, record count and shards.
+    /// Checks that the dataset contains the record, and describes the record. Everything described follows from the
+    /// dataset's id, which is a hash of schema, layout, record count and shards.
     ///
     /// # Errors
     /// Names the field that is wrong.
@@ -124,7 +124,7 @@ impl ShownRecord {
         }
         let expected = schema.layout(self.layout.k(), self.layout.columns())?;
         if expected != self.layout {
-            return Err(Problem::field("layout", "is not the schema's"));
+            return Err(Problem::field("layout", "does not match the schema"));
         }
         let claim = RecordClaim {
             layout: self.layout,
@@ -137,13 +137,16 @@ impl ShownRecord {
         claim.check().map_err(|e| Problem::field("place", e.to_string()))?;
         let own = schema.features().len();
         if self.features.0.iter().skip(own).any(|q| *q != 0) {
-            let text = format!("the schema has {own} features, and one beyond them is not 0");
+            let text = format!("the schema has {own} features, but a padding feature is not 0");
             return Err(Problem::field("features", text));
         }
         // every shard but the last is full
         let number = u64::from(self.place.shard) * self.layout.capacity() as u64 + self.place.index;
         if number != self.place.record || number >= self.records {
-            let text = format!("record {number} is said to be record {} of {}", self.place.record, self.records);
+            let text = format!(
+                "shard and index give record {number}, but the file says record {} of {}",
+                self.place.record, self.records
+            );
             return Err(Problem::field("place", text));
         }
         let shard = self.shard_digests.get(self.place.shard as usize).copied();
@@ -153,7 +156,7 @@ impl ShownRecord {
         same("points", shard, claim.shard())?;
         let srs = self.srs(options)?;
         let srs = VerifierSrs::read(&srs.points())
-            .ok_or_else(|| Problem::field("srs", "its points are not in their groups"))?;
+            .ok_or_else(|| Problem::field("srs", "its points are not in the right groups"))?;
         let opening = RecordOpening { quotient: self.quotient.0, remainder: self.remainder.0 };
         verify_record(&srs, &claim, &opening).map_err(|e| Problem::field("record", e.to_string()))?;
         Ok(self.described(&schema))
@@ -162,9 +165,8 @@ impl ShownRecord {
     fn srs(&self, options: &Options) -> Result<Srs> {
         let development = self.srs_digest == Srs::development_digest();
         if development && !options.allow_dev_srs {
-            let text =
-                "it was shown under the development SRS, for which anyone can forge records; --allow-dev-srs accepts \
-                        it nevertheless";
+            let text = "the record was opened under the development SRS, for which anyone can forge records; \
+                 --allow-dev-srs accepts it nevertheless";
             return Err(Problem::field("srs_digest", text));
         }
         let source = options.srs.as_deref().filter(|_| !development);
@@ -177,7 +179,8 @@ impl ShownRecord {
         let unusable = |e: tribute_engine::srs::SrsError| Problem::field("srs", e.to_string());
         let srs = SrsStore::open(source, None).and_then(|s| s.get(self.layout.k())).map_err(unusable)?;
         if srs.digest() != self.srs_digest {
-            let text = format!("the record was shown under the SRS {}, --srs holds {}", self.srs_digest, srs.digest());
+            let text =
+                format!("the record was opened under the SRS {}, but --srs has {}", self.srs_digest, srs.digest());
             return Err(Problem::field("srs", text));
         }
         Ok(srs)

@@ -1,4 +1,4 @@
-//! The optimum: that the weights minimise the stated loss over exactly the listed shards.
+//! Proves that the weights minimise the stated loss over exactly the listed shards.
 
 use serde::{Deserialize, Serialize};
 use tribute_circuits::statements::optimum::OptimumCircuit;
@@ -19,38 +19,38 @@ use crate::shape::{ShapeBody, Target};
 use crate::toolbox::Toolbox;
 use crate::train::AgentBody;
 
-/// Prove the optimum.
+/// Proves the optimum.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct OptimumJob {
     /// The agent.
     pub agent: AgentBody,
     /// The gradient of every shard, in order.
     pub gradients: Vec<ArtefactId>,
-    /// The agent registry.
+    /// The agent registry that the proof is for.
     pub target: Target,
     /// On-chain id of the agent.
     pub agent_id: AgentId,
-    /// Its version.
+    /// The agent's version.
     pub version: u32,
 }
 
 /// A proven optimum.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct OptimumOutcome {
-    /// The agent.
+    /// Digest of the agent's weights.
     pub weights_digest: WeightsDigest,
-    /// The agent registry.
+    /// The agent registry that the proof is for.
     pub target: Target,
     /// On-chain id of the agent.
     pub agent_id: AgentId,
-    /// Its version.
+    /// The agent's version.
     pub version: u32,
     /// The proof.
     pub proof: ProofBody,
 }
 
-/// Commits again to weights and gradients, adds the gradients up one by one, and proves the optimum over the sum. Memory
-/// does not grow with the number of shards.
+/// Recomputes the commitments to weights and gradients, sums the gradients one by one, and proves the optimum for the
+/// sum. Memory does not grow with the number of shards.
 pub fn run(job: &OptimumJob, toolbox: &Toolbox) -> Result<OptimumOutcome> {
     let agent = &job.agent;
     let layout = agent.layout()?;
@@ -65,7 +65,10 @@ pub fn run(job: &OptimumJob, toolbox: &Toolbox) -> Result<OptimumOutcome> {
         let gradient = read_gradient(&toolbox.wait(toolbox.custody.get(&owner, "gradient", artefact))?)
             .filter(|g| g.len() == layout.weights())
             .ok_or_else(|| {
-                Problem::new(Reason::ArtefactDamaged, format!("artefact {artefact} holds no gradient of this shape"))
+                Problem::new(
+                    Reason::ArtefactDamaged,
+                    format!("artefact {artefact} does not hold a gradient of this shape"),
+                )
             })?;
         let committed = commit(agent, &layout, &prepared.srs, source.digest, &gradient, toolbox)?;
         add(&mut total, &gradient);
@@ -74,14 +77,14 @@ pub fn run(job: &OptimumJob, toolbox: &Toolbox) -> Result<OptimumOutcome> {
             Some(sum) => sum.plus(&committed),
         });
     }
-    let sum = sum.ok_or_else(|| Problem::internal("an agent without shards"))?;
+    let sum = sum.ok_or_else(|| Problem::internal("the agent has no shards"))?;
     let numbers = head::optimum(&layout, &weights, &total, agent.count, agent.lambda)
         .map_err(|e| Problem::new(Reason::NotTheOptimum, e.to_string()))?;
 
     toolbox.progress("witness", 0, 1);
     let opened = toolbox.wait(toolbox.custody.spend_openings(&[&committed_weights, &sum]))?;
     let [weights_group, sum] = opened.groups() else {
-        return Err(Problem::internal("another number of openings than asked for"));
+        return Err(Problem::internal("the number of openings differs from the number requested"));
     };
     let circuit = OptimumCircuit::new(prepared.shape().clone(), weights_group, &weights, sum, &numbers);
     let list = list_hash(agent.datasets());

@@ -1,5 +1,5 @@
-//! A circuit rebuilt from its shape, as the proof gate has to have it. Nobody's word is taken: keys and verifier are
-//! derived here, and what a check of a proof costs is measured here.
+//! Rebuilds a circuit from its shape, for comparison with the proof gate. Nothing is taken on trust: keys and verifier
+//! are derived here, and the cost of verifying a proof is measured here.
 
 use halo2_proofs::halo2curves::bn256::{Fr, G1Affine};
 use halo2_proofs::plonk::VerifyingKey;
@@ -12,19 +12,19 @@ use tribute_core::shape::Shape;
 use tribute_engine::srs::Srs;
 use tribute_problem::{Problem, Reason, Result};
 
-/// Gas caps are about three times the measured cost: between these parts of it, in percent.
+/// Accepted gas caps, in percent of the measured cost: about three times that cost.
 const GAS_CAP_PERCENT: std::ops::RangeInclusive<u64> = 250..=350;
 
-/// A circuit as it has to be.
+/// A circuit, derived from its shape.
 #[derive(Clone, Debug)]
 pub struct Rebuilt {
-    /// What the gate has to have registered; the gas cap is three times the measured cost.
+    /// What the gate must have registered; the gas cap is three times the measured cost.
     pub circuit: NewCircuit,
     /// keccak256 of the verifier's code.
     pub code_hash: CodeHash,
-    /// Size of the verifier's code.
+    /// Size of the verifier's code in bytes.
     pub code_bytes: usize,
-    /// Execution gas of checking one proof.
+    /// Execution gas of verifying one proof.
     pub gas: u64,
 }
 
@@ -41,7 +41,6 @@ impl Rebuilt {
             statement: statement.code(),
             layout: shape.layout.hash(),
             link: shape.link_code(),
-            slots: statement.slots(),
             group_columns: shape.groups().into_iter().map(narrow).collect::<Result<_>>()?,
             input_count: narrow(statement.inputs())?,
             proof_length: u32::try_from(Parts::of(&vk).length()).map_err(Problem::internal)?,
@@ -52,13 +51,13 @@ impl Rebuilt {
         Ok(Rebuilt { circuit, code_hash: CodeHash::new(keccak(&code.runtime)), code_bytes: code.runtime.len(), gas })
     }
 
-    /// The id that the gate has to have it under.
+    /// The id that the circuit must have at the gate.
     #[must_use]
     pub fn id(&self) -> CircuitId {
         self.circuit.id(&self.code_hash)
     }
 
-    /// How what is registered under `id` differs from it.
+    /// Differences between this circuit and the one registered under `id`.
     pub async fn differences(
         &self,
         contracts: &Contracts,
@@ -79,13 +78,13 @@ impl Rebuilt {
     }
 }
 
-/// Length of every proof under a key.
+/// Length of a proof under a key, in bytes.
 #[must_use]
 pub fn proof_length(vk: &VerifyingKey<G1Affine>) -> usize {
     Parts::of(vk).length()
 }
 
-/// What a proof consists of, in halo2's order: points of 64 bytes, scalars of 32, and SHPLONK's two points.
+/// The parts of a proof, in halo2's order: points of 64 bytes, scalars of 32 bytes, and SHPLONK's two points.
 struct Parts {
     points: usize,
     scalars: usize,
@@ -100,7 +99,7 @@ impl Parts {
         let permuted = cs.permutation().get_columns().len();
         let products = permuted.div_ceil(cs.degree() - 2);
         let quotient = cs.degree() - 1;
-        // every product is opened at two or three rows, the last one at two
+        // every product is opened at three rows, except the last, which is opened at two
         let product_evaluations = (3 * products).saturating_sub(1);
         Parts {
             // advice columns, products, halo2's random polynomial, quotient pieces
@@ -113,7 +112,7 @@ impl Parts {
         64 * (self.points + Parts::LAST) + 32 * self.scalars
     }
 
-    /// A proof that is well formed and proves nothing: every point the curve's generator, every scalar 1.
+    /// A well-formed but invalid proof: every point is the curve's generator, every scalar is 1.
     fn empty(&self) -> Vec<u8> {
         let word = |n: u8| {
             let mut word = [0; 32];
@@ -125,13 +124,13 @@ impl Parts {
     }
 }
 
-/// Execution gas of checking one proof. Measured on one that is well formed and proves nothing: the verifier computes
-/// everything and is only then refused by the pairing, its last step, so a proof that holds costs the same.
+/// Execution gas of verifying one proof. It is measured on a well-formed but invalid proof: the verifier computes
+/// everything and rejects only at the pairing, its last step, so a valid proof costs the same.
 pub fn check_cost(vk: &VerifyingKey<G1Affine>, runtime: &[u8], inputs: usize) -> Result<u64> {
     let calldata = tribute_evm::calldata(&vec![Fr::one(); inputs], &Parts::of(vk).empty());
     let report = tribute_evm::run(runtime, &calldata).map_err(Problem::internal)?;
     if report.success {
-        return Err(Problem::internal("the verifier accepts a proof that proves nothing"));
+        return Err(Problem::internal("the verifier accepts an invalid proof"));
     }
     Ok(report.execution_gas)
 }

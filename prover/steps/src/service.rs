@@ -1,4 +1,4 @@
-//! Answers, proven: every counted one is what the agent's committed weights give on the query in its receipt.
+//! Proves answers: every counted one is what the agent's committed weights give for the query in its receipt.
 
 use serde::{Deserialize, Serialize};
 use tribute_chain::SignedVoucher;
@@ -20,18 +20,18 @@ use crate::shape::{ShapeBody, Target};
 use crate::toolbox::Toolbox;
 use crate::train::AgentBody;
 
-/// Prove the answers of sessions.
+/// Proves the answers of sessions.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ServiceJob {
     /// The agent.
     pub agent: AgentBody,
     /// On-chain id of the agent.
     pub agent_id: AgentId,
-    /// Its version.
+    /// The agent's version.
     pub version: u32,
-    /// The session escrow.
+    /// The session escrow that the proof is for.
     pub target: Target,
-    /// In slot order.
+    /// The sessions, in slot order.
     pub sessions: Vec<SlotBody>,
     /// [`QuerySlots`] of the sessions, sealed for the agent's owner.
     pub queries: ArtefactId,
@@ -42,46 +42,46 @@ pub struct ServiceJob {
 pub struct SlotBody {
     /// Session id.
     pub session: SessionId,
-    /// Transcript as stored on chain.
+    /// Transcript stored on chain, where the slot starts.
     pub before: Transcript,
-    /// The voucher to claim with: its count and transcript are where the slot ends.
+    /// The voucher for the claim; the slot ends at its count and transcript.
     pub voucher: SignedVoucher,
-    /// Answers in between.
+    /// Number of answers in the slot.
     pub count: u64,
 }
 
-/// The queries of every slot: private, so they travel sealed.
+/// The queries of every slot. They are private, so they are stored sealed.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct QuerySlots(pub Vec<Vec<AnsweredQuery>>);
 
 /// One answered query.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AnsweredQuery {
-    /// Quantised features, hex.
+    /// Quantised features, as hex in JSON.
     #[serde(with = "hex::serde")]
     pub features: Vec<u8>,
     /// The client's salt.
     pub salt: Salt,
-    /// Class.
+    /// Class number.
     pub answer: u16,
 }
 
 /// Proven answers.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ServiceOutcome {
-    /// The agent.
+    /// Digest of the agent's weights.
     pub weights_digest: WeightsDigest,
     /// On-chain id of the agent.
     pub agent_id: AgentId,
-    /// Its version.
+    /// The agent's version.
     pub version: u32,
     /// The proof.
     pub proof: ProofBody,
-    /// The vouchers to claim with, in slot order.
+    /// Vouchers for the claim, in slot order.
     pub vouchers: Vec<SignedVoucher>,
 }
 
-/// Commits again to the weights and proves the answers of all sessions.
+/// Recomputes the commitment to the weights and proves the answers of all sessions.
 pub fn run(job: &ServiceJob, toolbox: &Toolbox) -> Result<ServiceOutcome> {
     let agent = &job.agent;
     let layout = agent.layout()?;
@@ -122,12 +122,12 @@ pub fn run(job: &ServiceJob, toolbox: &Toolbox) -> Result<ServiceOutcome> {
     })
 }
 
-/// Answers that one proof holds.
+/// Largest number of answers in one proof.
 #[must_use]
 pub fn capacity(layout: &Layout) -> usize {
     service::capacity(layout)
 }
 
 fn element(word: &[u8; 32]) -> Result<Fr> {
-    from_word(word).ok_or_else(|| Problem::internal(format!("0x{} is no field element", hex::encode(word))))
+    from_word(word).ok_or_else(|| Problem::internal(format!("0x{} is not a field element", hex::encode(word))))
 }

@@ -1,4 +1,4 @@
-//! Which circuit, for which chain, as job rows name it.
+//! Circuit shapes and proof targets, as stored in job rows.
 
 use serde::{Deserialize, Serialize};
 use tribute_core::context::Domain;
@@ -12,63 +12,63 @@ use tribute_core::statement::Statement;
 use tribute_problem::Problem;
 use tribute_problem::Result;
 
-/// Rows and data columns of all circuits of one shape.
+/// Size of all circuits of one shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Profile {
-    /// log2 of the rows.
+    /// log2 of the number of rows.
     pub k: u32,
-    /// Data columns.
+    /// Number of data columns.
     pub columns: usize,
-    /// The bias's feature is `2^intercept_scale`.
+    /// The bias feature is `2^intercept_scale`.
     pub intercept_scale: u32,
 }
 
 impl Profile {
-    /// The layout of a schema's records.
+    /// The layout of records of a schema.
     ///
     /// # Errors
-    /// Where there is no such layout.
+    /// If there is no such layout.
     pub fn layout(&self, schema: &Schema) -> Result<Layout> {
         Ok(schema.layout(self.k, self.columns)?.with_intercept_scale(self.intercept_scale)?)
     }
 }
 
-/// Chain and contract a proof is for; zeros off chain.
+/// The chain and contract that a proof is for; zeros off chain.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
     /// EIP-155 chain id.
     pub chain_id: u64,
-    /// The contract that will check the proof.
+    /// The contract that will verify the proof.
     pub contract: Hex20,
 }
 
 impl Target {
-    /// As contexts take it.
+    /// The domain for hashing into contexts.
     #[must_use]
     pub fn domain(&self) -> Domain {
         Domain { chain_id: self.chain_id, contract: self.contract.0 }
     }
 }
 
-/// A circuit, up to its keys.
+/// Everything that determines a circuit's constraints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShapeBody {
-    /// What is proven.
+    /// The statement to prove.
     pub statement: Statement,
-    /// Rows and columns.
+    /// Size of the circuit.
     pub profile: Profile,
-    /// Feature count.
+    /// Number of features.
     pub features: usize,
-    /// Classes.
+    /// Number of classes.
     pub classes: usize,
     /// Classification or regression.
     pub task: Task,
-    /// The link, for `gradient`.
+    /// The link; only for `gradient`.
     pub link: Option<Link>,
 }
 
 impl ShapeBody {
-    /// The circuit as [`tribute_circuits`] knows it.
+    /// The shape as used by [`tribute_circuits`].
     pub fn shape(&self) -> Result<Shape> {
         let layout = self.layout()?;
         match (self.statement, self.link) {
@@ -82,13 +82,13 @@ impl ShapeBody {
             }
         }
     }
-    /// Its layout.
+    /// The circuit's layout.
     pub fn layout(&self) -> Result<Layout> {
         let Profile { k, columns, intercept_scale } = self.profile;
         Ok(Layout::new(k, columns, self.features, self.classes, self.task)?.with_intercept_scale(intercept_scale)?)
     }
-    /// The statement's circuit for agents over a layout. What the statement does not depend on is set to a fixed value,
-    /// so that equal circuits are equal here.
+    /// A statement's circuit for agents with this layout. Parameters that the statement does not depend on are set to
+    /// fixed values, so that equal circuits compare equal.
     #[must_use]
     pub fn of(statement: Statement, layout: &Layout, link: Link) -> Self {
         ShapeBody {

@@ -1,4 +1,4 @@
-//! What a step may use.
+//! The resources available to a step.
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -10,25 +10,25 @@ use tribute_engine::srs::{Srs, SrsStore};
 use tribute_problem::{Problem, Reason, Result};
 use tribute_store::artefacts::Artefacts;
 
-/// How far a running step is.
+/// Progress of a running step.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
-    /// Such as "commit", "witness", "prove", "verify".
+    /// For example "commit", "witness", "prove" or "verify".
     pub phase: String,
-    /// Units done in this phase.
+    /// Units completed in this phase.
     pub done: u64,
-    /// Units of this phase.
+    /// Total units of this phase.
     pub total: u64,
 }
 
-/// What a step may use.
+/// The resources available to a step.
 pub struct Toolbox {
     /// Public artefacts: proofs, models, bytecode.
     pub artefacts: Artefacts,
     /// Records, secrets and opening budgets.
     pub custody: Custody,
     srs: SrsStore,
-    /// Folder for keys, shared by all workers of the machine.
+    /// Folder for keys, shared by all workers on the machine.
     pub cache: PathBuf,
     runtime: tokio::runtime::Handle,
     progress: Box<dyn Fn(Progress) + Send + Sync>,
@@ -36,7 +36,7 @@ pub struct Toolbox {
 }
 
 impl Toolbox {
-    /// A toolbox whose progress goes to `progress`.
+    /// A toolbox that reports progress to `progress`.
     pub fn new(
         artefacts: Artefacts,
         custody: Custody,
@@ -53,12 +53,12 @@ impl Toolbox {
         self.srs.get(k).map_err(|e| Problem::new(Reason::NotReady, format!("no parameters for k = {k}: {e}")))
     }
 
-    /// Waits for storage. Steps are plain functions on a thread outside the runtime.
+    /// Blocks on a future, such as access to storage. Steps are synchronous functions on a thread outside the runtime.
     pub fn wait<T>(&self, future: impl std::future::Future<Output = T>) -> T {
         self.runtime.block_on(future)
     }
 
-    /// Says how far the step is; within a phase at most five times a second.
+    /// Reports the step's progress, at most five times a second within a phase.
     pub fn progress(&self, phase: &str, done: u64, total: u64) {
         let mut last = self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some((known, at)) = last.as_ref() {

@@ -1,4 +1,4 @@
-//! An agent: fitted down to the certificate's bound, or brought along and checked to be the optimum.
+//! Trains an agent, or imports one and checks that it is the optimum.
 
 use serde::{Deserialize, Serialize};
 use tribute_core::head::{answer, ContributionError, Weights};
@@ -9,89 +9,107 @@ use tribute_core::layout::Task;
 use tribute_core::link::Link;
 use tribute_core::records::Records;
 use tribute_core::schema::Schema;
-use tribute_inference::{check_optimum, import, train, Agent, ImportError, InputScale, LossOptions, OptimumError};
+use tribute_inference::{
+    check_optimum, import, moved, polish, train, Agent, ImportError, InputScale, LossOptions, Moved, OptimumError,
+    TrainError,
+};
 use tribute_problem::{Problem, Reason, Result};
 use tribute_store::artefacts::ArtefactId;
 
 use crate::shape::Profile;
 use crate::toolbox::Toolbox;
 
-/// What an agent is trained on.
+/// A shard that an agent is trained on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceBody {
     /// Dataset id.
     pub dataset: DatasetId,
-    /// Its owner, for whom the records are sealed.
+    /// Owner of the dataset, for whom the records are sealed.
     pub owner: Hex20,
-    /// Position within the dataset.
+    /// Index of the shard in the dataset.
     pub shard: u32,
     /// Digest of the shard's commitments.
     pub digest: ShardDigest,
-    /// Records in it.
+    /// Number of records.
     pub count: u64,
-    /// They.
+    /// The sealed records.
     pub records: ArtefactId,
 }
 
-/// Fit a head, or take one that was fitted elsewhere.
+/// Trains a head, or imports one trained elsewhere.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TrainJob {
-    /// The agent's owner.
+    /// Address of the agent's owner.
     pub owner: Hex20,
-    /// For people.
+    /// Display name.
     pub name: String,
-    /// Canonical JSON.
+    /// Canonical JSON of the schema.
     pub schema: String,
-    /// Rows and columns.
+    /// Size of the circuits.
     pub profile: Profile,
     /// All shards of the listed datasets, in order.
     pub sources: Vec<SourceBody>,
-    /// λ, units of 2^-44.
+    /// λ in units of 2^-44.
     pub lambda: u64,
-    /// Link.
+    /// Link function of the loss.
     pub link: Link,
-    /// A model to take the head of instead of training.
+    /// Model to import the head from, instead of training.
     pub model: Option<ArtefactId>,
-    /// Whether that takes features in 256ths, as the circuits see them, and not in the schema's units.
+    /// Whether the model expects features in 256ths, as the circuits use them, instead of in the schema's units.
     #[serde(default)]
     pub quantised_features: bool,
+    /// How far the model may be moved to the optimum, relative to the norm of its weights; none: not at all.
+    pub polish: Option<f64>,
+}
+
+/// How far polishing moved a model.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PolishBody {
+    /// Of the weights, relative to the norm of those that were imported.
+    pub moved: f64,
+    /// Training records that it answers differently since.
+    pub answers_changed: u64,
+    /// Fraction of the training records that it answered correctly before.
+    pub training_accuracy_before: f64,
 }
 
 /// A trained agent.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AgentBody {
-    /// Digest of the committed weights: its name.
+    /// Digest of the committed weights, which identifies the agent.
     pub weights_digest: WeightsDigest,
-    /// The agent's owner.
+    /// Address of the agent's owner.
     pub owner: Hex20,
-    /// For people.
+    /// Display name.
     pub name: String,
-    /// Canonical JSON.
+    /// Canonical JSON of the schema.
     pub schema: String,
-    /// Rows and columns.
+    /// Size of the circuits.
     pub profile: Profile,
     /// All shards of the listed datasets, in order.
     pub sources: Vec<SourceBody>,
-    /// λ, units of 2^-44.
+    /// λ in units of 2^-44.
     pub lambda: u64,
-    /// Link.
+    /// Link function of the loss.
     pub link: Link,
     /// The ONNX file, sealed for the owner.
     pub model: ArtefactId,
     /// SHA-256 of the ONNX file.
     pub model_sha256: ModelDigest,
-    /// Records in all.
+    /// Total number of records.
     pub count: u64,
-    /// ε as the proof will state it, units of 2^-44.
+    /// ε as the proof states it, in units of 2^-44.
     pub epsilon: u64,
-    /// Lower bound of ‖W‖, units of 2^-10.
+    /// Lower bound of ‖W‖, in units of 2^-10.
     pub norm: u64,
-    /// Proven relative distance to the optimum.
+    /// Proven bound on the relative distance to the optimum.
     pub relative_distance: f64,
-    /// Share of each dataset in what goes to data, as a real number; negative contributions have none.
+    /// Share of each dataset in the data fees; 0 for a negative contribution.
     pub shares: Vec<f64>,
     /// Fraction of the training records answered correctly.
     pub training_accuracy: f64,
+    /// Of a model that was brought along and moved to the optimum: how far.
+    pub polish: Option<PolishBody>,
 }
 
 impl AgentBody {
@@ -112,24 +130,28 @@ impl AgentBody {
     }
 }
 
-/// Fits or checks the head, and commits to its weights.
+/// Trains the head or checks the imported one, and commits to its weights.
 pub fn run(job: &TrainJob, toolbox: &Toolbox) -> Result<AgentBody> {
     let schema = Schema::from_json(&job.schema)?;
     let layout = job.profile.layout(&schema)?;
     let datasets = load(&job.sources, toolbox)?;
     let datasets: Vec<&Records> = datasets.iter().collect();
     let options = LossOptions { link: job.link, lambda: job.lambda, intercept_scale: job.profile.intercept_scale };
-    let weights = match &job.model {
-        Some(model) => imported(job, &schema, &datasets, model, toolbox)?,
-        None => {
-            train(&schema, &datasets, &options, |p| toolbox.progress("fit", p.step as u64, 100))
-                .map_err(|e| Problem::new(Reason::BadField, format!("training: {e}")))?
-                .weights
+    // of data that is all the caller's own nothing is a secret to it
+    let own = job.sources.iter().all(|s| s.owner == job.owner);
+    let fitted = |p: tribute_inference::train::Progress| toolbox.progress("fit", p.step as u64, 100);
+    let untrainable = |e: TrainError| Problem::new(Reason::BadField, format!("training: {e}"));
+    let brought = job.model.as_ref().map(|model| imported(job, &schema, &datasets, model, toolbox)).transpose()?;
+    let (weights, polish) = match (brought, job.polish) {
+        (None, _) => (train(&schema, &datasets, &options, fitted).map_err(untrainable)?.weights, None),
+        (Some(brought), None) => (brought, None),
+        (Some(brought), Some(most)) => {
+            let polished = polish(&schema, &datasets, &options, &brought, fitted).map_err(untrainable)?.weights;
+            let told = how_far(&brought, &polished, &datasets, layout.task(), most, own)?;
+            (polished, Some(told))
         }
     };
     toolbox.progress("check", 0, 1);
-    // of data that is all the caller's own nothing is a secret to it
-    let own = job.sources.iter().all(|s| s.owner == job.owner);
     let report = check_optimum(&schema, &layout, &weights, &datasets, &options).map_err(|e| {
         if own {
             not_optimal(&e)
@@ -162,10 +184,52 @@ pub fn run(job: &TrainJob, toolbox: &Toolbox) -> Result<AgentBody> {
         relative_distance: report.relative_distance,
         shares: report.shares(),
         training_accuracy,
+        polish,
     })
 }
 
-/// The records of every dataset, shards joined.
+/// What polishing changed.
+///
+/// # Errors
+/// If it moved the weights further than `most` of their norm: that is another model.
+fn how_far(
+    before: &Weights,
+    after: &Weights,
+    datasets: &[&Records],
+    task: Task,
+    most: f64,
+    own: bool,
+) -> Result<PolishBody> {
+    let records = datasets.iter().flat_map(|d| d.iter()).map(|(features, class)| (features, Some(class)));
+    let m = moved(before, after, records);
+    if (m.weights.is_nan() || m.weights > most) && !own {
+        // as in `not_optimal_of_others`
+        let moved = format!("{:.0e}", m.weights);
+        let message = format!(
+            "polishing would move the weights by about {moved} of their norm, further than the {most} that were allowed: allow \
+             more (`--polish=FRACTION`), or train instead"
+        );
+        return Err(Problem::new(Reason::NotTheOptimum, message).with("moved", moved).with("allowed", most));
+    }
+    if m.weights.is_nan() || m.weights > most {
+        let message = format!(
+            "polishing would move the weights by {:.1e} of their norm and change {} of {} answers, further than the {most} that \
+             were allowed: allow more (`--polish=FRACTION`), or train instead",
+            m.weights, m.changed, m.records
+        );
+        let problem = Problem::new(Reason::NotTheOptimum, message);
+        return Err(problem.with("moved", m.weights).with("allowed", most).with("answers_changed", m.changed));
+    }
+    // a regression's answers are no classes
+    let of_classes = if task == Task::Classes { m } else { Moved { changed: 0, right: [0; 2], ..m } };
+    Ok(PolishBody {
+        moved: m.weights,
+        answers_changed: of_classes.changed as u64,
+        training_accuracy_before: of_classes.right[0] as f64 / m.records.max(1) as f64,
+    })
+}
+
+/// The records of every dataset, with its shards concatenated.
 fn load(sources: &[SourceBody], toolbox: &Toolbox) -> Result<Vec<Records>> {
     let mut datasets: Vec<Records> = Vec::new();
     for (i, source) in sources.iter().enumerate() {
@@ -179,7 +243,7 @@ fn load(sources: &[SourceBody], toolbox: &Toolbox) -> Result<Vec<Records>> {
     Ok(datasets)
 }
 
-/// The weights of the model that was brought along: a canonical agent's as they are, any other's head.
+/// Weights of the imported model: those of a canonical agent unchanged, or the head of any other model.
 fn imported(job: &TrainJob, schema: &Schema, datasets: &[&Records], model: &str, toolbox: &Toolbox) -> Result<Weights> {
     let bytes = toolbox.wait(toolbox.custody.get(&job.owner.to_string(), "model", model))?;
     let scale = if job.quantised_features { InputScale::Quantised } else { InputScale::Raw };
@@ -244,7 +308,7 @@ fn not_optimal(e: &OptimumError) -> Problem {
     }
 }
 
-/// Fraction of records whose class the integer head answers; 0 for a regression.
+/// Fraction of records that the integer head classifies correctly; 0 for a regression.
 fn accuracy(weights: &Weights, datasets: &[&Records], task: Task) -> f64 {
     let total: usize = datasets.iter().map(|d| d.len()).sum();
     if task == Task::Real || total == 0 {

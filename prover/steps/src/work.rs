@@ -1,4 +1,4 @@
-//! All kinds of work and what comes of them, as they stand in job rows.
+//! All kinds of work and their outcomes, as stored in job rows.
 
 use serde::{Deserialize, Serialize};
 use tribute_core::id::SrsDigest;
@@ -17,11 +17,11 @@ use crate::toolbox::Toolbox;
 use crate::train::{AgentBody, TrainJob};
 use crate::{calibrate, circuit, dataset, evaluation, gradient, optimum, service, train};
 
-/// A job's payload. Equal JSON is the same job.
+/// A job's payload. Payloads with equal JSON are the same job.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Payload {
-    /// Digest of the SRS that it is to be done under: commitments and proofs under another are others. `None` where an
-    /// older version queued the job.
+    /// Digest of the SRS that the job was submitted for; another SRS would give different commitments and proofs.
+    /// `None` if an older version queued the job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub srs: Option<SrsDigest>,
     /// The work.
@@ -33,26 +33,26 @@ pub struct Payload {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum Work {
-    /// Measure the machine.
+    /// Measures the machine's speed.
     Calibrate(CalibrateJob),
-    /// Make keys and verifier of a circuit.
+    /// Generates the keys and the verifier of a circuit.
     Circuit(CircuitJob),
-    /// Commit records and prove the commitment.
+    /// Commits records and proves the commitment.
     Dataset(DatasetJob),
-    /// Fit a head, or take one that was fitted elsewhere.
+    /// Trains a head, or imports one trained elsewhere.
     Train(TrainJob),
-    /// Prove one shard's gradient.
+    /// Proves the gradient of one shard.
     Gradient(GradientJob),
-    /// Prove the optimum.
+    /// Proves the optimum.
     Optimum(OptimumJob),
-    /// Prove an accuracy.
+    /// Proves an accuracy.
     Evaluation(EvaluationJob),
-    /// Prove the answers of sessions.
+    /// Proves the answers of sessions.
     Service(ServiceJob),
 }
 
 impl Work {
-    /// The kind's name.
+    /// Name of the kind.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
@@ -66,8 +66,8 @@ impl Work {
             Work::Service(_) => "service",
         }
     }
-    /// Memory the work needs, in MB, estimated from its shape: proving holds some 30 vectors of `2^k` extended to four
-    /// times the rows, per 8 columns.
+    /// Estimated memory in MB, from the circuit's size: proving holds some 30 vectors of `2^k` extended to four times
+    /// the rows, per 8 columns.
     #[must_use]
     pub fn weight_mb(&self) -> i64 {
         let proof = |p: &Profile| (p.columns as i64 + 20) << (p.k.saturating_sub(10)).min(20);
@@ -84,25 +84,25 @@ impl Work {
     }
 }
 
-/// What came of it. Its JSON is a job's outcome.
+/// The result of a piece of work. Its JSON is a job's outcome.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum Outcome {
-    /// The machine was measured.
+    /// The speed of the machine.
     Calibrate(CalibrateOutcome),
-    /// A circuit is ready.
+    /// A circuit with its verifier.
     Circuit(CircuitBody),
-    /// A dataset is committed and proven.
+    /// A committed and proven dataset.
     Dataset(DatasetBody),
-    /// An agent is trained.
+    /// A trained agent.
     Train(AgentBody),
-    /// A gradient is proven.
+    /// A proven gradient.
     Gradient(GradientOutcome),
-    /// The optimum is proven.
+    /// A proven optimum.
     Optimum(OptimumOutcome),
-    /// An accuracy is proven.
+    /// A proven accuracy.
     Evaluation(EvaluationOutcome),
-    /// Answers are proven.
+    /// Proven answers.
     Service(ServiceOutcome),
 }
 
@@ -129,7 +129,7 @@ impl Outcome {
     }
 }
 
-/// Does the work.
+/// Executes a piece of work.
 pub fn run(work: &Work, toolbox: &Toolbox) -> Result<Outcome> {
     match work {
         Work::Calibrate(job) => calibrate::run(job, toolbox).map(Outcome::Calibrate),

@@ -1,4 +1,4 @@
-//! The artefact store: bytes by their SHA-256. What is read is hashed again, so damage is found where it is met.
+//! Content-addressed store: bytes by their SHA-256. Every read checks the hash, so corruption is detected.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use object_store::{ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPay
 use sha2::{Digest as _, Sha256};
 use tribute_problem::{Problem, Reason, Result};
 
-/// Name of an artefact: the SHA-256 of its bytes in lower-case hex.
+/// Id of an artefact: the SHA-256 of its bytes, in lower-case hex.
 pub type ArtefactId = String;
 
 /// A store of immutable bytes.
@@ -19,7 +19,7 @@ pub struct Artefacts {
 }
 
 impl Artefacts {
-    /// A store in a local folder, made if missing.
+    /// A store in a local folder, created if missing.
     pub fn in_folder(folder: &Path) -> Result<Self> {
         std::fs::create_dir_all(folder)?;
         let store = LocalFileSystem::new_with_prefix(folder).map_err(|e| failed("open", &folder.display(), &e))?;
@@ -62,7 +62,7 @@ impl Artefacts {
         let found = self.store.get(&path(id)).await.map_err(|e| match e {
             object_store::Error::NotFound { .. } => Problem::new(
                 Reason::ArtefactDamaged,
-                format!("artefact {id} is gone from the store: restore it from a backup of the data folder"),
+                format!("artefact {id} is missing from the store: restore it from a backup of the data folder"),
             )
             .with("artefact", id),
             e => failed("read", &id, &e),
@@ -72,7 +72,7 @@ impl Artefacts {
         if actual != id {
             return Err(Problem::new(
                 Reason::ArtefactDamaged,
-                format!("artefact {id} is damaged (its bytes hash to {actual}): restore it from a backup of the data folder"),
+                format!("artefact {id} is corrupt (its bytes hash to {actual}): restore it from a backup of the data folder"),
             )
             .with("artefact", id)
             .with("found", actual));

@@ -1,4 +1,4 @@
-//! The database: one SQLite file, or PostgreSQL by URL. Statements are written once; what differs is a word or two.
+//! The database: a SQLite file, or PostgreSQL by URL. Statements are written once, with placeholders for what differs.
 
 use std::str::FromStr as _;
 use std::time::Duration;
@@ -10,29 +10,29 @@ use tribute_problem::{Problem, Reason, Result};
 /// A transaction on either database.
 pub type Tx = Transaction<'static, sqlx::Any>;
 
-/// Which SQL is spoken.
+/// SQL dialect of the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Dialect {
     Sqlite,
     Postgres,
 }
 
-/// A connection pool, with the tables of this program's version.
+/// A connection pool to a database migrated to this program's version.
 #[derive(Clone, Debug)]
 pub struct Database {
     pool: AnyPool,
     dialect: Dialect,
 }
 
-/// The database's versions, in order: each file makes the next one from the one before. Files that have been released are
-/// never changed.
+/// The migrations, in order: each brings the database from the previous version to the next. Released files never
+/// change.
 const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001_first.sql")];
 
 impl Database {
-    /// Opens `url` (`sqlite:PATH` or `postgres://…`) and brings its tables to this program's version.
+    /// Opens `url` (`sqlite:PATH` or `postgres://…`) and migrates its tables to this program's version.
     ///
     /// # Errors
-    /// Where a newer program has brought them further.
+    /// If the database cannot be opened or a newer program has migrated it further.
     pub async fn open(url: &str) -> Result<Self> {
         sqlx::any::install_default_drivers();
         let (dialect, url) = if url.starts_with("postgres:") || url.starts_with("postgresql:") {
@@ -50,7 +50,7 @@ impl Database {
             .after_connect(move |connection, _| {
                 Box::pin(async move {
                     if dialect == Dialect::Sqlite {
-                        // WAL with full sync: a row that was committed stands after a power cut
+                        // WAL with full sync: committed rows survive a power cut
                         let pragmas =
                             "PRAGMA busy_timeout = 20000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;";
                         connection.execute(pragmas).await?;
@@ -61,7 +61,7 @@ impl Database {
             .after_release(|connection, _| {
                 Box::pin(async move {
                     // SQLite ends a transaction by itself when the disk is full; the rollback that follows then fails,
-                    // and the connection would count as inside a transaction for good
+                    // and the connection would be considered inside a transaction for ever
                     connection.ping().await?;
                     Ok(!connection.is_in_transaction())
                 })
@@ -74,7 +74,7 @@ impl Database {
         Ok(db)
     }
 
-    /// Applies the migrations that are missing, all or none.
+    /// Applies the missing migrations in one transaction.
     async fn migrate(&self, migrations: &[&str]) -> Result<()> {
         let mut tx = self.begin().await?;
         if self.dialect == Dialect::Postgres {
@@ -90,7 +90,7 @@ impl Database {
         if version > known {
             return Err(Problem::field(
                 "database",
-                format!("it is of version {version}, this program knows versions up to {known}: use a newer program"),
+                format!("has version {version}, but this program knows versions up to {known}: use a newer program"),
             )
             .with("version", version)
             .with("known", known));
@@ -108,12 +108,12 @@ impl Database {
         Ok(())
     }
 
-    /// Fills in the words that differ: `{now}` (Unix milliseconds by the database's clock), `{skip_locked}` (rows of the
-    /// alias `j`), `{for_share}` and `{for_update}` (locks on the rows selected).
+    /// Replaces placeholders by the dialect's SQL: `{now}` (Unix milliseconds by the database's clock), `{skip_locked}`
+    /// (rows of the alias `j`), `{for_share}` and `{for_update}` (locks on the selected rows).
     #[must_use]
     pub fn sql(&self, statement: &str) -> SqlStr {
         let words = match self.dialect {
-            // one writer at a time: nothing to lock
+            // SQLite has one writer at a time, so nothing needs a lock
             Dialect::Sqlite => [
                 ("{now}", "CAST(unixepoch('subsec') * 1000 AS BIGINT)"),
                 ("{skip_locked}", ""),
@@ -131,7 +131,7 @@ impl Database {
         AssertSqlSafe(filled).into_sql_str()
     }
 
-    /// Begins a transaction that will write.
+    /// Begins a transaction for writing.
     pub async fn begin(&self) -> Result<Tx> {
         let begin = match self.dialect {
             // take the write lock at once: upgrading later can fail under load
@@ -141,13 +141,13 @@ impl Database {
         Ok(self.pool.begin_with(begin).await?)
     }
 
-    /// The pool, for single statements.
+    /// The connection pool, for single statements.
     #[must_use]
     pub fn pool(&self) -> &AnyPool {
         &self.pool
     }
 
-    /// The database's clock, Unix milliseconds.
+    /// The database's clock, in Unix milliseconds.
     pub async fn now_ms(&self) -> Result<i64> {
         Ok(sqlx::query_scalar(self.sql("SELECT {now}")).fetch_one(&self.pool).await?)
     }
@@ -186,7 +186,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let db = Database::open(&format!("sqlite:{}", folder.path().join("t.db").display())).await.unwrap();
         assert_eq!(versions(&db).await, [1]);
-        // another history, from an empty table of versions
+        // a different history, starting from an empty table of versions
         sqlx::query("DELETE FROM migrations").execute(db.pool()).await.unwrap();
         db.migrate(&[FIRST]).await.unwrap();
         sqlx::query("INSERT INTO pets (name) VALUES ('rex')").execute(db.pool()).await.unwrap();
@@ -196,7 +196,7 @@ mod tests {
         let legs: i64 = sqlx::query_scalar("SELECT legs FROM pets").fetch_one(db.pool()).await.unwrap();
         assert_eq!(legs, 4);
 
-        // one that fails leaves nothing behind
+        // a migration that fails leaves nothing behind
         let broken = "CREATE TABLE more (x BIGINT); INSERT INTO nowhere VALUES (1)";
         assert!(db.migrate(&[FIRST, SECOND, broken]).await.is_err());
         assert_eq!(versions(&db).await, [1, 2]);

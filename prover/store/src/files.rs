@@ -15,7 +15,7 @@ pub fn write_private(file: &Path, bytes: &[u8]) -> Result<()> {
     out.write_all(bytes).and_then(|()| out.sync_all()).map_err(|e| file_problem(file, &e))
 }
 
-/// What a disk said of a file.
+/// Converts an I/O error on a file.
 #[must_use]
 pub fn file_problem(file: &Path, error: &std::io::Error) -> Problem {
     Problem::storage(format!("{}: {error}", file.display())).with("file", file.display())

@@ -1,4 +1,4 @@
-//! A client's calls, from submitting work to a certificate.
+//! Client calls, from submitting work to fetching a certificate.
 
 use std::time::{Duration, Instant};
 
@@ -9,12 +9,12 @@ use tribute_proto::v1;
 
 use crate::data;
 
-/// A client with a key of its own.
+/// Connects a client with a random key.
 pub async fn connect(url: &str) -> Client {
     Client::connect(url, PrivateKeySigner::random()).await.unwrap()
 }
 
-/// Work that takes a while, in steps: commitments of 2^k random scalars.
+/// Work that takes a while, in steps: `rounds` commitments to 2^k random scalars.
 #[must_use]
 pub fn calibrate(k: u32, rounds: u32, tag: &str) -> v1::Work {
     let work = v1::CalibrateWork { k, rounds, tag: tag.into() };
@@ -26,19 +26,19 @@ pub async fn submit(client: &Client, work: v1::Work) -> v1::Job {
     try_submit(client, work).await.unwrap()
 }
 
-/// Queues work that may be refused.
+/// Queues work that may be rejected.
 pub async fn try_submit(client: &Client, work: v1::Work) -> Result<v1::Job> {
     let request = v1::SubmitRequest { work: Some(work), options: None };
     Ok(client.jobs().submit(request).await.map_err(problem)?.into_inner().job.unwrap())
 }
 
-/// A job as it stands.
+/// The current state of a job.
 pub async fn get(client: &Client, job: &str) -> v1::Job {
     let request = v1::GetJobRequest { job: job.into() };
     client.jobs().get_job(request).await.unwrap().into_inner()
 }
 
-/// Looks at a job until `ready`, for at most a minute.
+/// Polls a job until `ready`, for at most a minute.
 pub async fn until(client: &Client, job: &str, ready: impl Fn(&v1::Job) -> bool) -> v1::Job {
     let start = Instant::now();
     loop {
@@ -46,12 +46,12 @@ pub async fn until(client: &Client, job: &str, ready: impl Fn(&v1::Job) -> bool)
         if ready(&found) {
             return found;
         }
-        assert!(start.elapsed() < Duration::from_secs(60), "waited in vain; last seen: {found:?}");
+        assert!(start.elapsed() < Duration::from_secs(60), "timed out; last state: {found:?}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
-/// What came of a job, once it has ended.
+/// Waits for a job to end and returns its outcome.
 pub async fn outcome(client: &Client, job: &v1::Job) -> Result<v1::outcome::Outcome> {
     Ok(client.finish(&job.id, |_| {}).await?.outcome.unwrap().outcome.unwrap())
 }
@@ -72,12 +72,12 @@ pub async fn submit_dataset(client: &Client, work: v1::DatasetWork) -> Result<v1
     Ok(client.datasets().register_dataset(request).await.map_err(problem)?.into_inner().job.unwrap())
 }
 
-/// A dataset, registered.
+/// Registers a dataset and waits for it.
 pub async fn registered(client: &Client, work: v1::DatasetWork) -> v1::Dataset {
     dataset_of(client, &submit_dataset(client, work).await.unwrap()).await
 }
 
-/// The dataset of a job.
+/// The dataset that a job registers.
 pub async fn dataset_of(client: &Client, job: &v1::Job) -> v1::Dataset {
     match outcome(client, job).await.unwrap() {
         v1::outcome::Outcome::Dataset(d) => d.dataset.unwrap(),
@@ -97,34 +97,35 @@ pub async fn grant(client: &Client, dataset: &[u8], grantee: &Client) -> Result<
     Ok(())
 }
 
-/// Terms of training.
+/// Training terms.
 #[must_use]
 pub fn terms(datasets: &[&v1::Dataset], link: v1::Link, lambda: u64) -> v1::TrainingTerms {
     let dataset_ids = datasets.iter().map(|d| d.id.clone()).collect();
     v1::TrainingTerms { dataset_ids, lambda, link: link.into() }
 }
 
-/// An agent, trained.
+/// Trains an agent and waits for it.
 pub async fn trained(client: &Client, terms: v1::TrainingTerms) -> Result<v1::Agent> {
     let work = v1::TrainWork { terms: Some(terms), name: "agent".into() };
     let request = v1::TrainAgentRequest { work: Some(work), options: None };
     agent_of(client, &client.agents().train_agent(request).await.map_err(problem)?.into_inner().job.unwrap()).await
 }
 
-/// An agent, brought along.
+/// Imports an agent and waits for it.
 pub async fn imported(
     client: &Client,
     terms: v1::TrainingTerms,
     onnx: Vec<u8>,
     quantised_features: bool,
+    polish: Option<f64>,
 ) -> Result<v1::Agent> {
     let upload = client.upload(onnx).await?;
-    let work = v1::ImportWork { terms: Some(terms), name: "brought".into(), upload, quantised_features };
+    let work = v1::ImportWork { terms: Some(terms), name: "brought".into(), upload, quantised_features, polish };
     let request = v1::ImportAgentRequest { work: Some(work), options: None };
     agent_of(client, &client.agents().import_agent(request).await.map_err(problem)?.into_inner().job.unwrap()).await
 }
 
-/// The agent of a job.
+/// The agent that a job makes.
 pub async fn agent_of(client: &Client, job: &v1::Job) -> Result<v1::Agent> {
     match outcome(client, job).await? {
         v1::outcome::Outcome::Agent(a) => Ok(a.agent.unwrap()),
@@ -132,7 +133,7 @@ pub async fn agent_of(client: &Client, job: &v1::Job) -> Result<v1::Agent> {
     }
 }
 
-/// The proof of a job.
+/// The proof that a job makes.
 pub async fn proof_of(client: &Client, job: &v1::Job) -> Result<v1::Proof> {
     match outcome(client, job).await? {
         v1::outcome::Outcome::Proof(proof) => Ok(proof),
@@ -140,7 +141,7 @@ pub async fn proof_of(client: &Client, job: &v1::Job) -> Result<v1::Proof> {
     }
 }
 
-/// Proofs of an agent's gradients, in the order of the shards.
+/// Proofs of an agent's gradients, in shard order.
 pub async fn gradients(client: &Client, weights: &[u8]) -> Vec<v1::Proof> {
     let request = v1::ProveGradientsRequest { weights_digest: weights.to_vec(), ..Default::default() };
     let jobs = client.agents().prove_gradients(request).await.unwrap().into_inner().jobs;
@@ -151,7 +152,7 @@ pub async fn gradients(client: &Client, weights: &[u8]) -> Vec<v1::Proof> {
     proofs
 }
 
-/// The proof of version 1's optimum.
+/// The optimum proof of version 1.
 pub async fn optimum(client: &Client, weights: &[u8]) -> Result<v1::Proof> {
     let weights_digest = weights.to_vec();
     let work = v1::OptimumWork { weights_digest, context: None, agent_id: vec![7; 32], version: 1 };

@@ -1,5 +1,5 @@
-//! A life cycle of the contracts on a real anvil. Its verifier accepts exactly the calldata that a test commits to, as in the
-//! contracts' own tests: what is tested with it is a client, not a circuit.
+//! A life cycle of the contracts on a real anvil. Its verifier accepts exactly the calldata that a test commits to, as
+//! in the contracts' own tests: it is for testing clients, not circuits.
 
 use std::path::Path;
 
@@ -34,54 +34,54 @@ mod verifier {
     }
 }
 
-/// Statements that there is a circuit of.
+/// Statements that have a circuit here.
 pub const STATEMENTS: [Statement; 4] =
     [Statement::Dataset, Statement::Gradient, Statement::Optimum, Statement::Service];
-/// Columns of a shard, labels included.
+/// Number of columns of a shard, including labels.
 pub const COLUMNS: u16 = 9;
-/// λ = 1e-3, units of 2^-44.
+/// λ = 1e-3, in units of 2^-44.
 pub const LAMBDA: u64 = 17_592_186_044;
 /// Part of the fees that goes to data, in basis points.
 pub const DATA_BPS: u16 = 6_000;
-/// Of an answer, token units.
+/// Price of an answer, in token units.
 pub const PRICE: u128 = 1_000;
-/// Of a session, token units.
+/// Escrow of a session, in token units.
 pub const ESCROW: u128 = 1_000_000;
-/// Of the datasets, units of 2^-45; together a little above nλ‖W‖².
+/// Contributions of the datasets, in units of 2^-45; their sum is slightly above nλ‖W‖².
 pub const CONTRIBUTIONS: [u64; 2] = [800_000_000_000_000, 400_000_000_000_000];
 
-/// What forge built.
+/// The artifacts built by forge.
 #[must_use]
 pub fn artifacts() -> Artifacts {
     Artifacts::at(&Path::new(ROOT).join("verifier-contract/out")).expect("run `make setup`")
 }
 
-/// Contracts on a chain, with everybody's wallets.
+/// Contracts on a chain, with the wallets of all participants.
 #[derive(Debug)]
 pub struct World {
     /// The node.
     pub anvil: Anvil,
-    /// A connection to it.
+    /// A connection to the node.
     pub chain: Chain,
     /// The contracts.
     pub contracts: Contracts,
     /// Owner of the proof gate.
     pub admin: Wallet,
-    /// Owns a dataset.
+    /// Owner of the first dataset.
     pub ada: Wallet,
-    /// Owns the other one.
+    /// Owner of the second dataset.
     pub ben: Wallet,
-    /// Owns the agent.
+    /// Owner of the agent.
     pub olga: Wallet,
     /// A client.
     pub cleo: Wallet,
-    /// Signs vouchers.
+    /// Key that signs vouchers.
     pub session_key: PrivateKeySigner,
-    /// Of every circuit.
+    /// The verifier of all circuits.
     pub verifier: Deployed,
-    /// Of [`STATEMENTS`].
+    /// The circuits of [`STATEMENTS`].
     pub circuits: [CircuitId; 4],
-    /// Of every circuit.
+    /// Hash of the layout of all circuits.
     pub layout: LayoutHash,
 }
 
@@ -90,19 +90,19 @@ pub struct World {
 pub struct Certified {
     /// The agent.
     pub agent: AgentId,
-    /// Its version.
+    /// The agent's version.
     pub version: u32,
-    /// Ada's and Ben's.
+    /// Ada's and Ben's datasets.
     pub datasets: [DatasetId; 2],
 }
 
 impl World {
-    /// On a chain of its own.
+    /// Starts a chain and deploys the contracts.
     pub async fn new() -> World {
         World::with(Options::default()).await
     }
 
-    /// With a connection of these options.
+    /// The same, with these connection options.
     pub async fn with(options: Options) -> World {
         let anvil = Anvil::start().unwrap();
         let chain = Chain::connect_with(anvil.url(), options).await.unwrap();
@@ -138,21 +138,20 @@ impl World {
         world
     }
 
-    /// A circuit, as it is registered.
+    /// The parameters with which a circuit is registered.
     #[must_use]
     pub fn circuit(&self, statement: u8) -> NewCircuit {
-        let (input_count, link, slots, group_columns) = match statement {
-            1 => (2, 0, 0, vec![COLUMNS]),
-            2 => (2, 3, 0, vec![COLUMNS, 1, 1]),
-            3 => (5, 0, 0, vec![1, 1]),
-            4 => (3, 0, 0, vec![COLUMNS, 1]),
-            _ => (49, 0, 16, vec![1]),
+        let (input_count, link, group_columns) = match statement {
+            1 => (2, 0, vec![COLUMNS]),
+            2 => (2, 3, vec![COLUMNS, 1, 1]),
+            3 => (5, 0, vec![1, 1]),
+            4 => (3, 0, vec![COLUMNS, 1]),
+            _ => (49, 0, vec![1]),
         };
         NewCircuit {
             statement,
             layout: self.layout,
             link,
-            slots,
             proof_length: u32::from(group_columns.iter().sum::<u16>()) * 64 + 64,
             group_columns,
             input_count,
@@ -162,7 +161,7 @@ impl World {
         }
     }
 
-    /// Lets the verifier accept these inputs with a proof that begins with `committed`.
+    /// Makes the verifier accept these inputs with a proof that begins with `committed`.
     pub async fn proof(&self, statement: Statement, inputs: Vec<U256>, committed: &[u8]) -> Proof {
         let bytes = [committed, &points("rest", 1)].concat();
         let place = STATEMENTS.iter().position(|s| *s == statement).unwrap();
@@ -173,7 +172,7 @@ impl World {
         Proof { statement, circuit: self.circuits[place], inputs: words, bytes }
     }
 
-    /// Registers a dataset of one shard, whose commitments follow from `seed`.
+    /// Registers a dataset of one shard, whose commitments are derived from `seed`.
     pub async fn register(&self, owner: &Wallet, seed: &str, records: u64) -> DatasetId {
         let new = self.register_params();
         let ctx = self.contracts.shard_context(owner.address(), &new, &self.layout, 0, records).await.unwrap();
@@ -185,19 +184,19 @@ impl World {
         done.event.dataset
     }
 
-    /// What every dataset is registered with.
+    /// Parameters of every dataset.
     #[must_use]
     pub fn register_params(&self) -> NewDataset {
         let terms = Terms { min_data_bps: 5_000, ..Terms::default() };
         NewDataset { schema: SchemaId::new(keccak(b"schema")), circuit: self.circuits[0], terms }
     }
 
-    /// A grant of so many uses, for a day.
+    /// Terms of a grant with this number of uses, valid for a day.
     pub async fn grant_terms(&self, uses: u32) -> GrantTerms {
         GrantTerms { uses, expiry: self.chain.time().await.unwrap() + 86_400, ..GrantTerms::default() }
     }
 
-    /// What every version is proposed with.
+    /// Parameters of every version.
     #[must_use]
     pub fn version_params(&self) -> NewVersion {
         let [_, gradient, optimum, service] = self.circuits;
@@ -215,7 +214,7 @@ impl World {
         }
     }
 
-    /// A version of an agent of Olga's that lists these datasets and is closed.
+    /// A closed version of Olga's agent that lists these datasets.
     pub async fn closed(&self, agent: &AgentId, datasets: &[DatasetId]) -> u32 {
         let version = self.contracts.propose(agent, &self.version_params()).send(&self.olga).await.unwrap().event;
         let listed = self.contracts.add_datasets(agent, version, datasets).send(&self.olga).await.unwrap();
@@ -224,7 +223,7 @@ impl World {
         version
     }
 
-    /// The gradient proof of a dataset's only shard, committed as `seed`, with this point and contribution.
+    /// The gradient proof of a dataset's only shard, committed from `seed`, with this point and contribution.
     pub async fn gradient(
         &self,
         agent: &AgentId,
@@ -240,7 +239,7 @@ impl World {
         Gradient { dataset, shard: 0, proof }
     }
 
-    /// Ada's 900 and Ben's 500 records, Olga's agent on both, up to its certificate.
+    /// Registers Ada's 900 and Ben's 500 records, and certifies Olga's agent on both.
     pub async fn certified(&self) -> Certified {
         let datasets = [self.register(&self.ada, "ada", 900).await, self.register(&self.ben, "ben", 500).await];
         for (owner, dataset) in [(&self.ada, &datasets[0]), (&self.ben, &datasets[1])] {
@@ -255,17 +254,19 @@ impl World {
             self.gradient(&agent, version, datasets[0], "ada", &ada, CONTRIBUTIONS[0]).await,
             self.gradient(&agent, version, datasets[1], "ben", &ben, CONTRIBUTIONS[1]).await,
         ];
-        let added = self.contracts.add_gradients(&agent, version, &gradients).send(&self.olga).await.unwrap();
-        assert_eq!(added.event.len(), 2);
+        let [first, last] = gradients.each_ref().map(std::slice::from_ref);
+        let added = self.contracts.add_gradients(&agent, version, first).send(&self.olga).await.unwrap();
+        assert_eq!(added.event.len(), 1);
         let context = self.contracts.optimum_context(&agent, version).await.unwrap();
         let inputs = vec![context, U256::from(1_400), U256::from(LAMBDA), U256::from(100), U256::from(5_000)];
         let proof = self.proof(Statement::Optimum, inputs, &[points("weights", 1), sum].concat()).await;
-        let done = self.contracts.certify(&agent, version, &proof).send(&self.olga).await.unwrap();
+        let certify = self.contracts.add_gradients_and_certify(&agent, version, last, &proof);
+        let done = certify.send(&self.olga).await.unwrap();
         assert_eq!(done.event.records, 1_400);
         Certified { agent, version, datasets }
     }
 
-    /// What a session with an agent is.
+    /// Parameters of a session with an agent.
     #[must_use]
     pub fn open_params(&self, certified: &Certified) -> NewSession {
         NewSession {
@@ -277,7 +278,7 @@ impl World {
         }
     }
 
-    /// Opens a session, with tokens minted for it.
+    /// Mints tokens and opens a session.
     pub async fn open(&self, client: &Wallet, certified: &Certified) -> SessionId {
         let amount = U256::from(ESCROW);
         self.contracts.mint(client.address(), amount).unwrap().send(client).await.unwrap();
@@ -286,7 +287,7 @@ impl World {
         self.contracts.open_session(&params).send(client).await.unwrap().event.session
     }
 
-    /// One more proven and signed stretch of each session: `(session, queries)`.
+    /// A claim for further queries of each session, proven and signed; `slots` lists `(session, queries)`.
     pub async fn batch(&self, certified: &Certified, slots: &[(SessionId, u64)]) -> Claim {
         let domain = self.contracts.session_domain();
         let mut inputs = vec![U256::ZERO; 49];
@@ -312,20 +313,20 @@ impl World {
         Claim { agent: certified.agent, version: certified.version, proof, vouchers }
     }
 
-    /// An account's tokens.
+    /// Token balance of an account.
     pub async fn balance(&self, account: Address) -> U256 {
         self.contracts.token_balance(account).await.unwrap()
     }
 }
 
-/// Rows and columns of every circuit.
+/// The layout of all circuits.
 #[must_use]
 pub fn layout() -> Layout {
     Layout::new(15, 8, 64, 10, Task::Classes).unwrap()
 }
 
-/// Points of the curve that stand for the commitments of Ada's gradient, Ben's and their sum, as the contract adds them: the
-/// generator, twice and three times.
+/// Curve points that stand for the commitments to Ada's gradient, to Ben's, and to their sum, as the contract computes
+/// it: once, twice and three times the generator.
 #[must_use]
 pub fn gradient_points() -> [Vec<u8>; 3] {
     [
@@ -351,7 +352,7 @@ pub fn weights() -> WeightsDigest {
     WeightsDigest::new(keccak(&points("weights", 1)))
 }
 
-/// Points that stand for the commitments of something named `seed`.
+/// Placeholder points for the commitments to something named `seed`.
 #[must_use]
 pub fn points(seed: &str, count: u16) -> Vec<u8> {
     let coordinate = |i: u16| {
@@ -362,7 +363,7 @@ pub fn points(seed: &str, count: u16) -> Vec<u8> {
     (0..2 * count).flat_map(coordinate).collect()
 }
 
-/// One session with 7 proven queries, claimed by `wallet` over `contracts`: afterwards they are paid exactly once.
+/// Asserts that 7 proven queries of a session, claimed over `w.contracts`, are paid exactly once.
 pub async fn assert_paid_once(w: &World, c: &Certified, session: &SessionId) {
     let stored = w.contracts.session(session).await.unwrap();
     assert_eq!((stored.count, stored.remaining), (7, ESCROW - 7 * PRICE));

@@ -1,4 +1,4 @@
-//! Small tables, and what is registered of them.
+//! Small tables and the requests that register them.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -10,10 +10,10 @@ use tribute_records::{Options, Predicts, Range, Source};
 
 /// 178 wines of three classes, with 13 features.
 pub const WINE: &str = include_str!("../../../examples/wine.csv");
-/// The file that they stand in.
+/// Path of that table.
 pub const WINE_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/wine.csv");
 
-/// The schema of a table.
+/// Infers the schema of a table.
 #[must_use]
 pub fn infer(file: &str, predicts: Predicts, bytes: &[u8]) -> Schema {
     let options = Options::default();
@@ -22,13 +22,13 @@ pub fn infer(file: &str, predicts: Predicts, bytes: &[u8]) -> Schema {
     source.infer(name, predicts, Range::MinMax, &options).unwrap().into_schema().unwrap()
 }
 
-/// The wines' schema.
+/// Schema of the wines.
 #[must_use]
 pub fn wine_schema() -> Schema {
     infer("wine.csv", Predicts::Classes, WINE.as_bytes())
 }
 
-/// Some of the wines, with the table's header.
+/// A range of the wines, with the table's header.
 #[must_use]
 pub fn wines(rows: std::ops::Range<usize>) -> Vec<u8> {
     let (header, all) = WINE.split_once('\n').unwrap();
@@ -59,7 +59,7 @@ pub fn csv(file: &str, data: Vec<u8>) -> v1::dataset_work::Records {
     v1::dataset_work::Records::Csv(v1::CsvRecords { file: file.into(), upload: self::file(data), options: None })
 }
 
-/// The work of registering records that nobody may train on without a grant, for the server's own chain and in its profile.
+/// Work that registers records on the server's own chain, with its default profile; training requires a grant.
 #[must_use]
 pub fn dataset(schema: &Schema, records: v1::dataset_work::Records) -> v1::DatasetWork {
     v1::DatasetWork {

@@ -1,4 +1,4 @@
-//! A data folder, and the server and worker processes on it.
+//! A data folder, and server and worker processes that use it.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use crate::{program, wait_for};
 pub struct Served {
     /// The process.
     pub process: Child,
-    /// Where it answers.
+    /// URL of the server.
     pub url: String,
 }
 
@@ -24,14 +24,14 @@ impl Drop for Served {
     }
 }
 
-/// A data folder that outlives the servers on it.
+/// A data folder that outlives its servers.
 #[derive(Debug)]
 pub struct Place {
     folder: TempDir,
 }
 
 impl Place {
-    /// An empty one.
+    /// Creates an empty folder.
     #[must_use]
     #[allow(clippy::new_without_default)] // it makes a folder
     pub fn new() -> Self {
@@ -42,22 +42,22 @@ impl Place {
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
-    /// The servers' data, inside.
+    /// The servers' data folder inside it.
     #[must_use]
     pub fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }
-    /// A server at a free port.
+    /// Starts a server on a free port.
     #[must_use]
     pub fn serve(&self, extra: &[&str]) -> Served {
         self.serve_at("127.0.0.1:0", extra)
     }
-    /// A server at an address.
+    /// Starts a server at an address.
     #[must_use]
     pub fn serve_at(&self, address: &str, extra: &[&str]) -> Served {
         self.serve_with(Command::new(program()), address, extra)
     }
-    /// A server that `program` starts: the program itself, or what runs it.
+    /// Starts a server with `program`: the program itself, or a command that runs it.
     #[must_use]
     pub fn serve_with(&self, mut program: Command, address: &str, extra: &[&str]) -> Served {
         let port_file = self.folder.path().join("address");
@@ -67,7 +67,7 @@ impl Place {
         let address = wait_for("the server's address", || std::fs::read_to_string(&port_file).ok());
         Served { process, url: format!("http://{}", address.trim()) }
     }
-    /// A worker of its own.
+    /// Starts a separate worker process.
     #[must_use]
     pub fn worker(&self, extra: &[&str]) -> Child {
         let mut program = Command::new(program());

@@ -1,8 +1,8 @@
-//! Processes found and killed.
+//! Finds and kills processes.
 
 use std::process::Command;
 
-/// Process ids of the children of `parent` that do jobs.
+/// Process ids of the children of `parent` that execute jobs.
 #[must_use]
 pub fn working_children(parent: u32) -> Vec<u32> {
     let mut found = Vec::new();
@@ -19,14 +19,14 @@ pub fn working_children(parent: u32) -> Vec<u32> {
     found
 }
 
-/// Whether there is a process of that id that has not ended.
+/// Whether a process with that id exists and has not ended.
 #[must_use]
 pub fn is_alive(pid: u32) -> bool {
     std::fs::read_to_string(format!("/proc/{pid}/stat"))
         .is_ok_and(|stat| stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z')))
 }
 
-/// kill -9.
+/// Kills a process with SIGKILL.
 pub fn kill_hard(pid: u32) {
     assert!(Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success());
 }

@@ -1,4 +1,4 @@
-//! The program's commands, in a folder, with a server and a chain where there is one.
+//! Runs the program's commands in a folder, with an optional server and chain.
 
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -10,10 +10,10 @@ use tribute_chain::{Anvil, Contracts, Deployment};
 
 use crate::{program, Place, Served, ROOT};
 
-/// A folder with a server, once there is one, and a chain, if there is one. Accounts are named by their place among the
-/// chain's funded ones; without a chain they are any.
+/// A folder with an optional server and chain. Accounts are identified by index: among the chain's funded accounts, or,
+/// without a chain, among arbitrary keys.
 ///
-/// In arguments of commands, `@` stands for the folder.
+/// `@` in command arguments is replaced by the folder's path.
 #[derive(Debug)]
 pub struct World {
     /// The folder.
@@ -25,7 +25,7 @@ pub struct World {
 }
 
 impl World {
-    /// Without a chain.
+    /// Creates a world without a chain.
     #[must_use]
     #[allow(clippy::new_without_default)] // it makes a folder
     pub fn new() -> Self {
@@ -33,7 +33,7 @@ impl World {
         World { place: Place::new(), served: None, anvil: None, keys }
     }
 
-    /// With a chain that has no contracts yet.
+    /// Creates a world with a chain that has no contracts yet.
     #[must_use]
     pub fn with_chain() -> Self {
         let anvil = Anvil::start().unwrap();
@@ -46,37 +46,37 @@ impl World {
         self.anvil.as_ref().expect("a world with a chain")
     }
 
-    /// A file of the folder.
+    /// Path of a file in the folder.
     #[must_use]
     pub fn file(&self, name: &str) -> PathBuf {
         self.place.path().join(name)
     }
 
-    /// What stands in a file of the folder.
+    /// Parses a JSON file in the folder.
     #[must_use]
     pub fn json(&self, name: &str) -> Value {
         crate::json(&self.file(name))
     }
 
-    /// Where [`World::command`] has the contracts.
+    /// Path of the deployment file that [`World::command`] uses.
     #[must_use]
     pub fn deployment(&self) -> PathBuf {
         self.file("deployment.json")
     }
 
-    /// The contracts, once they are deployed.
+    /// The contracts, which must be deployed.
     pub async fn contracts(&self) -> Contracts {
         let chain = self.anvil().connect().await.unwrap();
         Contracts::new(&chain, Deployment::load(&self.deployment()).unwrap()).unwrap()
     }
 
-    /// An account's key.
+    /// Key of an account.
     #[must_use]
     pub fn key(&self, account: usize) -> &PrivateKeySigner {
         &self.keys[account]
     }
 
-    /// The server's address.
+    /// URL of the server.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.served.as_ref().expect("a world that is served").url
@@ -88,7 +88,7 @@ impl World {
         self.served = Some(self.place.serve(extra));
     }
 
-    /// A command of an account.
+    /// A command to run as an account.
     #[must_use]
     pub fn command(&self, account: usize, arguments: &str) -> Command {
         let folder = format!("{}/", self.place.path().display());
@@ -107,26 +107,26 @@ impl World {
         command
     }
 
-    /// What came of a command.
+    /// Runs a command and returns its output.
     #[must_use]
     pub fn output(&self, account: usize, arguments: &str) -> Output {
         self.command(account, arguments).output().unwrap()
     }
 
-    /// The standard output of a command that must succeed.
+    /// Standard output of a command that must succeed.
     pub fn says(&self, account: usize, arguments: &str) -> String {
         let output = self.output(account, arguments);
         assert!(output.status.success(), "tribute {arguments}\n{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
-    /// The same, as JSON, if it is; `chain` commands are told to write some.
+    /// The same, parsed as JSON if possible; adds `--json` to `chain` commands.
     pub fn run(&self, account: usize, arguments: &str) -> Value {
         let json = if arguments.starts_with("chain") { " --json" } else { "" };
         serde_json::from_str(&self.says(account, &format!("{arguments}{json}"))).unwrap_or(Value::Null)
     }
 
-    /// The standard error of a command that must fail.
+    /// Standard error of a command that must fail.
     pub fn fails(&self, account: usize, arguments: &str) -> String {
         let output = self.output(account, arguments);
         assert!(!output.status.success(), "tribute {arguments} should fail");

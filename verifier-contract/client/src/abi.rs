@@ -89,6 +89,73 @@ sol! {
         uint256 deadline;
     }
 
+    /// What a client signs for queries to be paid without a proof.
+    #[derive(Debug, PartialEq, Eq)]
+    struct Settlement {
+        bytes32 session;
+        uint64 count;
+    }
+
+    /// What an owner signs for somebody else to register a dataset.
+    #[derive(Debug, PartialEq, Eq)]
+    struct RegisterDataset {
+        address owner;
+        bytes32 schemaId;
+        bytes32 circuitId;
+        uint16 minDataBps;
+        bool openTraining;
+        uint16 minShareBps;
+        uint128 minPricePerQuery;
+        uint8 links;
+        bytes32[] shards;
+        uint256 nonce;
+        uint256 deadline;
+    }
+
+    /// The same for further shards.
+    #[derive(Debug, PartialEq, Eq)]
+    struct ExtendDataset {
+        bytes32 previousId;
+        bytes32[] shards;
+        uint256 nonce;
+        uint256 deadline;
+    }
+
+    /// The same for a grant; `serial` is that of the grant set last, plus one.
+    #[derive(Debug, PartialEq, Eq)]
+    struct GrantTraining {
+        bytes32 datasetId;
+        address grantee;
+        uint32 serial;
+        uint32 uses;
+        uint64 expiry;
+        uint8 links;
+        uint16 minShareBps;
+        uint16 minDataBps;
+        uint128 minPricePerQuery;
+        bool coversLater;
+        bytes32 participants;
+        uint256 nonce;
+        uint256 deadline;
+    }
+
+    /// What a new owner signs for somebody else to bring.
+    #[derive(Debug, PartialEq, Eq)]
+    struct AcceptDataset {
+        bytes32 datasetId;
+        uint256 nonce;
+        uint256 deadline;
+    }
+
+    /// What an owner signs for somebody else to set where rewards go.
+    #[derive(Debug, PartialEq, Eq)]
+    struct SetPayout {
+        bytes32 datasetId;
+        address payout;
+        uint256 nonce;
+        uint256 deadline;
+    }
+
     /// ERC-2612.
     #[derive(Debug, PartialEq, Eq)]
     struct Permit {
@@ -106,6 +173,7 @@ sol! {
         function symbol() external view returns (string memory);
         function owner() external view returns (address);
         function paused() external view returns (bool);
+        function permit(address holder, address spender, uint256 value, uint256 deadline, uint8 v, bytes32 r, bytes32 s) external;
     }
 }
 

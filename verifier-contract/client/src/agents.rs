@@ -12,8 +12,8 @@ use tribute_core::link::Link;
 use tribute_core::proof::Proof;
 
 use crate::abi::IAgentRegistry::GradientProof;
-use crate::abi::{bytes, digest, inputs, word, IAgentRegistry as Abi};
-use crate::call::Call;
+use crate::abi::{bytes, digest, inputs, word, IAgentRegistry as Abi, IDatasetRegistry};
+use crate::call::{Call, Events};
 use crate::contracts::Contracts;
 use crate::error::Result;
 use crate::state::CertificateState;
@@ -203,6 +203,9 @@ pub struct Sums {
     pub total: I256,
     /// Sum of those that are positive.
     pub positive: U256,
+    /// Least `⌊N·10000/least share⌋` of the complete datasets with a least share, which `positive` must not exceed; `None`
+    /// without any.
+    pub least_base: Option<U256>,
 }
 
 /// A dataset in a version.
@@ -242,6 +245,12 @@ pub struct Added {
     pub contribution: I256,
     /// Digest of the committed gradient.
     pub gradient: GradientDigest,
+}
+
+impl From<&Gradient> for GradientProof {
+    fn from(g: &Gradient) -> Self {
+        GradientProof { datasetId: word(&g.dataset), shard: g.shard, inputs: inputs(&g.proof), proof: bytes(&g.proof) }
+    }
 }
 
 impl From<Abi::GradientAdded> for Added {
@@ -305,13 +314,7 @@ impl Contracts {
         gradients: &[Gradient],
     ) -> Call<Abi::addGradientsCall, Vec<Added>> {
         let action = format!("add {} gradient(s) to agent {agent} version {version}", gradients.len());
-        let proof = |g: &Gradient| GradientProof {
-            datasetId: word(&g.dataset),
-            shard: g.shard,
-            inputs: inputs(&g.proof),
-            proof: bytes(&g.proof),
-        };
-        let proofs = gradients.iter().map(proof).collect();
+        let proofs = gradients.iter().map(GradientProof::from).collect();
         let call = Abi::addGradientsCall { agentId: word(agent), version, proofs };
         self.call(self.agents_at(), action, &call, |e| {
             Ok(e.all::<Abi::GradientAdded>()?.into_iter().map(Added::from).collect())
@@ -326,19 +329,61 @@ impl Contracts {
         })
     }
 
+    /// Gives uses of grants back that an abandoned version took, and says of which datasets' roots.
+    pub fn return_uses(
+        &self,
+        agent: &AgentId,
+        version: u32,
+        datasets: &[DatasetId],
+    ) -> Call<Abi::returnUsesCall, Vec<DatasetId>> {
+        let call =
+            Abi::returnUsesCall { agentId: word(agent), version, datasetIds: datasets.iter().map(word).collect() };
+        self.call(self.agents_at(), format!("give uses of agent {agent} version {version} back"), &call, |e| {
+            let returned = e.all::<IDatasetRegistry::GrantReturned>()?;
+            Ok(returned.into_iter().map(|e| DatasetId::new(e.root.0)).collect())
+        })
+        .emitted_by(self.datasets_at())
+    }
+
+    /// Changes an agent's metadata: where clients find it, at most 1,024 bytes. Only its owner.
+    pub fn set_metadata(&self, agent: &AgentId, metadata: &str) -> Call<Abi::setMetadataCall, ()> {
+        let call = Abi::setMetadataCall { agentId: word(agent), metadata: metadata.to_owned() };
+        self.call(self.agents_at(), format!("change the metadata of agent {agent}"), &call, |e| {
+            e.one().map(|_: Abi::MetadataChanged| ())
+        })
+    }
+
+    /// Brings the last gradient proofs and the optimum proof, all under one pairing.
+    pub fn add_gradients_and_certify(
+        &self,
+        agent: &AgentId,
+        version: u32,
+        gradients: &[Gradient],
+        optimum: &Proof,
+    ) -> Call<Abi::addGradientsAndCertifyCall, CertificateState> {
+        let call = Abi::addGradientsAndCertifyCall {
+            agentId: word(agent),
+            version,
+            proofs: gradients.iter().map(GradientProof::from).collect(),
+            inputs: inputs(optimum),
+            proof: bytes(optimum),
+        };
+        let action = format!("add {} gradients and certify agent {agent} version {version}", gradients.len());
+        self.call(self.agents_at(), action, &call, certified)
+    }
+
+    /// Stands by a closed version that an earlier owner of the agent proposed; only the agent's owner.
+    pub fn adopt_version(&self, agent: &AgentId, version: u32) -> Call<Abi::adoptCall, ()> {
+        let call = Abi::adoptCall { agentId: word(agent), version };
+        self.call(self.agents_at(), format!("adopt version {version} of agent {agent}"), &call, |e| {
+            e.one().map(|_: Abi::VersionAdopted| ())
+        })
+    }
+
     /// Brings the optimum proof.
     pub fn certify(&self, agent: &AgentId, version: u32, proof: &Proof) -> Call<Abi::certifyCall, CertificateState> {
         let call = Abi::certifyCall { agentId: word(agent), version, inputs: inputs(proof), proof: bytes(proof) };
-        self.call(self.agents_at(), format!("certify agent {agent} version {version}"), &call, |e| {
-            let e: Abi::VersionCertified = e.one()?;
-            Ok(CertificateState {
-                records: e.records,
-                epsilon: e.epsilon,
-                norm: e.norm,
-                total: e.total,
-                positive: e.positive,
-            })
-        })
+        self.call(self.agents_at(), format!("certify agent {agent} version {version}"), &call, certified)
     }
 
     /// Number of agents that `owner` created.
@@ -397,10 +442,18 @@ impl Contracts {
         self.chain.read(self.agents_at(), &Abi::isCertifiedCall { agentId: word(agent), version }).await
     }
 
+    /// The first of a version's circuits that was stopped, if any was.
+    pub async fn stopped_circuit(&self, agent: &AgentId, version: u32) -> Result<Option<CircuitId>> {
+        let call = Abi::stoppedCircuitCall { agentId: word(agent), version };
+        let circuit = self.chain.read(self.agents_at(), &call).await?;
+        Ok((!circuit.is_zero()).then_some(CircuitId::new(circuit.0)))
+    }
+
     /// What a version's gradients add up to so far.
     pub async fn sums(&self, agent: &AgentId, version: u32) -> Result<Sums> {
         let sums = self.chain.read(self.agents_at(), &Abi::sumsOfCall { agentId: word(agent), version }).await?;
-        Ok(Sums { total: sums.total, positive: sums.positive })
+        let least_base = (sums.leastBase != U256::from(u128::MAX)).then_some(sums.leastBase);
+        Ok(Sums { total: sums.total, positive: sums.positive, least_base })
     }
 
     /// A dataset in a version: all 0 if that version of the dataset is not listed.
@@ -453,9 +506,14 @@ impl Contracts {
         self.chain.read(self.agents_at(), &Abi::optimumContextCall { agentId: word(agent), version }).await
     }
 
-    fn agents_at(&self) -> Address {
+    pub(crate) fn agents_at(&self) -> Address {
         self.deployment.agent_registry.address
     }
+}
+
+fn certified(events: &Events<'_>) -> Result<CertificateState> {
+    let e: Abi::VersionCertified = events.one()?;
+    Ok(CertificateState { records: e.records, epsilon: e.epsilon, norm: e.norm, total: e.total, positive: e.positive })
 }
 
 /// A name as contracts store it: its UTF-8 bytes, zero-padded; `None` if it is longer than 32 bytes.

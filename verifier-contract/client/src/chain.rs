@@ -71,6 +71,13 @@ impl Chain {
         self.0.chain_id
     }
 
+    /// Whether it is a chain of somebody's own, by the ids that local nodes have: 31337 (anvil, Hardhat) and 1337 (geth's
+    /// developer chain, Ganache). What is worthless or can be forged belongs nowhere else.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        matches!(self.id(), 31_337 | 1_337)
+    }
+
     /// Options of this connection.
     #[must_use]
     pub fn options(&self) -> &Options {

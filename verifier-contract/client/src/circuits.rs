@@ -1,10 +1,10 @@
 //! Verifiers and circuits: deploy a verifier, measure it, register its circuit in the gate.
 
-use alloy::primitives::{Address, Bytes, B256, U256};
+use alloy::primitives::{Address, Bytes, U256};
 use alloy::rpc::types::{Filter, TransactionInput, TransactionRequest};
 use alloy::sol_types::{SolCall, SolEvent};
 use serde::{Deserialize, Serialize};
-use tribute_core::digest::{shape_digest, CircuitIdentity, Digest};
+use tribute_core::digest::{CircuitIdentity, Digest};
 use tribute_core::id::{CircuitId, CodeHash, GroupDigest, KeyDigest, LayoutHash, SrsDigest};
 use tribute_core::proof::Proof;
 
@@ -15,6 +15,7 @@ use crate::contracts::Contracts;
 use crate::deployment::Deployed;
 use crate::error::{ChainError, Result};
 use crate::sync;
+use crate::timelock::Operation;
 use crate::transaction::Sent;
 use crate::wallet::Wallet;
 
@@ -29,8 +30,6 @@ pub struct NewCircuit {
     pub layout: LayoutHash,
     /// 0 none, 1 squared, 2 logistic, 3 softmax.
     pub link: u8,
-    /// 16 for service, else 0.
-    pub slots: u16,
     /// Columns of each committed group.
     pub group_columns: Vec<u16>,
     /// Public inputs.
@@ -58,7 +57,6 @@ impl NewCircuit {
             statement: self.statement,
             layoutHash: word(&self.layout),
             link: self.link,
-            slots: self.slots,
             groupColumns: self.group_columns.clone(),
             srsDigest: word(&self.srs),
             vkDigest: word(&self.verifying_key),
@@ -73,7 +71,7 @@ impl NewCircuit {
             srs: self.srs,
             layout: self.layout,
             statement: self.statement,
-            shape: shape_digest(self.link, self.slots),
+            link: self.link,
             code: *code_hash,
             inputs: self.input_count,
             proof_length: self.proof_length,
@@ -113,7 +111,6 @@ impl CircuitInfo {
             statement,
             layoutHash,
             link,
-            slots,
             groupColumns,
             srsDigest,
             vkDigest,
@@ -124,7 +121,6 @@ impl CircuitInfo {
             differs("layout hash", *layoutHash, found.layoutHash),
             differs("statement", *statement, found.statement),
             differs("link", *link, found.link),
-            differs("slots", *slots, found.slots),
             differs("code hash", *codeHash, found.codeHash),
             differs("proof length", *proofLength, found.proofLength),
             differs("group columns", groupColumns.clone(), found.groupColumns.clone()),
@@ -144,6 +140,17 @@ pub struct VerifierGas {
     pub execution: u64,
     /// Gas of a transaction that does nothing else, calldata included.
     pub transaction: u64,
+}
+
+/// What [`Contracts::ensure_circuit`] did.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ensured {
+    /// The circuit.
+    pub id: CircuitId,
+    /// Transactions that were needed.
+    pub sent: Vec<Sent>,
+    /// The operation that adds it, if it is announced and not executed yet.
+    pub announced: Option<Digest>,
 }
 
 impl Contracts {
@@ -201,9 +208,9 @@ impl Contracts {
         Ok(info)
     }
 
-    /// Makes sure that a circuit is registered: compares it if it is, deploys its verifier and registers it if not.
-    /// Returns its id and the transactions that were needed. What the gate will refuse, whoever sends it or whatever is
-    /// wrong with it, is refused before a verifier is paid for.
+    /// Makes sure that a circuit is registered: compares it if it is, deploys its verifier and registers it if not, or
+    /// announces it where the timelock has a delay. What the gate will refuse, whoever sends it or whatever is wrong with it,
+    /// is refused before a verifier is paid for.
     pub async fn ensure_circuit(
         &self,
         wallet: &Wallet,
@@ -211,14 +218,31 @@ impl Contracts {
         circuit: &NewCircuit,
         creation: Bytes,
         code_hash: &CodeHash,
-    ) -> Result<(CircuitId, Vec<Sent>)> {
+    ) -> Result<Ensured> {
         let id = circuit.id(code_hash);
         if self.find_circuit(&id).await?.is_some() {
             self.check_circuit(circuit, code_hash).await?;
-            return Ok((id, Vec::new()));
+            return Ok(Ensured { id, sent: Vec::new(), announced: None });
         }
+        let delay = self.circuit_delay().await?;
         let nowhere = Deployed { address: Address::ZERO, code_hash: *code_hash };
         let info = self.named_alike(circuit, nowhere).await?;
+        if delay > 0 {
+            for announced in self.announced().await? {
+                let wanted = |i: &CircuitInfo| circuit.info(Deployed { address: i.verifier, code_hash: *code_hash });
+                let same = |o: &Operation| matches!(o, Operation::AddCircuit(i) if wanted(i).differences(i).is_empty());
+                if announced.operations.iter().any(same) && announced.is_pending() {
+                    return Ok(Ensured { id, sent: Vec::new(), announced: Some(announced.id) });
+                }
+            }
+            // a stranger would pay for a verifier in vain
+            let add = Operation::AddCircuit(Box::new(info));
+            self.announce(&add, delay, [0; 32]).simulate(wallet.address()).await?;
+            let (verifier, deployed) = self.deploy_verifier(wallet, name, creation, code_hash).await?;
+            let add = Operation::AddCircuit(Box::new(self.named_alike(circuit, verifier).await?));
+            let done = self.announce(&add, delay, [0; 32]).send(wallet).await?;
+            return Ok(Ensured { id, sent: vec![deployed, done.sent], announced: Some(done.event) });
+        }
         match self.add_circuit(info).simulate(wallet.address()).await {
             // all that is missing
             Err(error) if error.is_revert("VerifierWithoutCode") => {}
@@ -228,7 +252,7 @@ impl Contracts {
         }
         let (verifier, deployed) = self.deploy_verifier(wallet, name, creation, code_hash).await?;
         let added = self.register_circuit(wallet, circuit, verifier).await?;
-        Ok((id, vec![deployed, added.sent]))
+        Ok(Ensured { id, sent: vec![deployed, added.sent], announced: None })
     }
 
     /// Compares a registered circuit with the one computed here, also in what its id does not cover: proof length,
@@ -263,7 +287,7 @@ impl Contracts {
     }
 
     /// Adds a circuit at once, through the timelock that owns the gate: only its proposer, and only while it has no delay.
-    /// Under a delay a circuit is announced ([`Contracts::announce_circuit`]) and executed when it is due.
+    /// Under a delay a circuit is announced ([`Contracts::announce`]) and executed when it is due.
     pub fn add_circuit(&self, info: CircuitInfo) -> Call<ICircuitTimelock::runCall, CircuitId> {
         let action = format!("add a circuit of statement {}", info.statement);
         let call = ICircuitTimelock::runCall {
@@ -273,69 +297,18 @@ impl Contracts {
         self.call(self.timelock_at(), action, &call, added).emitted_by(self.gate_at())
     }
 
-    /// Announces a circuit, and says the timelock's id of what is announced: it can be executed when `delay` seconds are over,
-    /// by anybody; until then the proposer can cancel it. `salt` tells announcements of the same circuit apart.
-    pub fn announce_circuit(
-        &self,
-        info: CircuitInfo,
-        delay: u64,
-        salt: Digest,
-    ) -> Call<ICircuitTimelock::scheduleCall, Digest> {
-        let action = format!("announce a circuit of statement {}", info.statement);
-        let call = ICircuitTimelock::scheduleCall {
-            target: self.gate_at(),
-            value: U256::ZERO,
-            data: Abi::addCircuitCall { info }.abi_encode().into(),
-            predecessor: B256::ZERO,
-            salt: word(&salt),
-            delay: U256::from(delay),
-        };
-        self.call(self.timelock_at(), action, &call, |e| e.one().map(|e: ICircuitTimelock::CallScheduled| e.id.0))
-    }
-
-    /// Adds a circuit that was announced, when it is due; anybody.
-    pub fn execute_circuit(&self, info: CircuitInfo, salt: Digest) -> Call<ICircuitTimelock::executeCall, CircuitId> {
-        let action = format!("add the announced circuit of statement {}", info.statement);
-        let call = ICircuitTimelock::executeCall {
-            target: self.gate_at(),
-            value: U256::ZERO,
-            payload: Abi::addCircuitCall { info }.abi_encode().into(),
-            predecessor: B256::ZERO,
-            salt: word(&salt),
-        };
-        self.call(self.timelock_at(), action, &call, added).emitted_by(self.gate_at())
-    }
-
-    /// Lets new circuits wait `seconds` from now on, and whatever else the gate's owner may do; only the proposer, while there
-    /// is no delay. It can be changed by an announced operation only.
-    pub fn set_circuit_delay(&self, seconds: u64) -> Call<ICircuitTimelock::runCall, ()> {
-        let data = ICircuitTimelock::updateDelayCall { newDelay: U256::from(seconds) }.abi_encode().into();
-        let call = ICircuitTimelock::runCall { target: self.timelock_at(), data };
-        self.call(self.timelock_at(), format!("let new circuits wait {seconds} s"), &call, |e| {
-            e.one().map(|_: ICircuitTimelock::MinDelayChange| ())
-        })
-    }
-
-    /// Seconds that new circuits wait.
-    pub async fn circuit_delay(&self) -> Result<u64> {
-        let delay = self.chain.read(self.timelock_at(), &ICircuitTimelock::getMinDelayCall {}).await?;
-        Ok(delay.saturating_to())
-    }
-
-    /// Raises a circuit's gas cap at once, through the timelock: only its proposer, and only while it has no delay.
-    pub fn raise_gas_cap(&self, circuit: &CircuitId, cap: u32) -> Call<ICircuitTimelock::runCall, ()> {
-        let data = Abi::raiseGasCapCall { circuitId: word(circuit), gasCap: cap }.abi_encode().into();
-        let call = ICircuitTimelock::runCall { target: self.gate_at(), data };
-        self.call(self.timelock_at(), format!("raise the gas cap of circuit {circuit}"), &call, |e| {
-            e.one().map(|_: Abi::GasCapRaised| ())
-        })
-        .emitted_by(self.gate_at())
-    }
-
     /// Stops a circuit for good; only the guardian or the gate's owner.
     pub fn stop_circuit(&self, circuit: &CircuitId) -> Call<Abi::stopCall, ()> {
         let call = Abi::stopCall { circuitId: word(circuit) };
         self.call(self.gate_at(), format!("stop circuit {circuit}"), &call, |e| {
+            e.one().map(|_: Abi::CircuitStopped| ())
+        })
+    }
+
+    /// Stops a circuit for good, by a proof of it whose public inputs cannot be; anybody.
+    pub fn stop_unsound(&self, proof: &Proof) -> Call<Abi::stopUnsoundCall, ()> {
+        let call = Abi::stopUnsoundCall { circuitId: word(&proof.circuit), inputs: inputs(proof), proof: bytes(proof) };
+        self.call(self.gate_at(), format!("show that circuit {} is unsound", proof.circuit), &call, |e| {
             e.one().map(|_: Abi::CircuitStopped| ())
         })
     }
@@ -405,10 +378,7 @@ impl Contracts {
         Ok(VerifierGas { execution, transaction })
     }
 
-    fn timelock_at(&self) -> Address {
-        self.deployment.circuit_timelock.address
-    }
-    fn gate_at(&self) -> Address {
+    pub(crate) fn gate_at(&self) -> Address {
         self.deployment.proof_gate.address
     }
 }

@@ -49,7 +49,7 @@ pub struct NewDataset {
 }
 
 impl NewDataset {
-    fn params(&self) -> Abi::RegisterParams {
+    pub(crate) fn params(&self) -> Abi::RegisterParams {
         Abi::RegisterParams { schemaId: word(&self.schema), circuitId: word(&self.circuit), terms: self.terms.into() }
     }
 }
@@ -161,7 +161,7 @@ pub struct Grant {
     pub serial: u32,
 }
 
-fn shard_proof(proof: &Proof) -> ShardProof {
+pub(crate) fn shard_proof(proof: &Proof) -> ShardProof {
     ShardProof { inputs: inputs(proof), proof: bytes(proof) }
 }
 
@@ -271,7 +271,7 @@ impl Contracts {
         self.chain.read(self.datasets_at(), &call).await
     }
 
-    fn datasets_at(&self) -> Address {
+    pub(crate) fn datasets_at(&self) -> Address {
         self.deployment.dataset_registry.address
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use alloy::primitives::{Address, B256};
+use alloy::primitives::{Address, B256, U256};
 use alloy::sol_types::SolValue;
 use serde::{Deserialize, Serialize};
 
@@ -82,6 +82,7 @@ impl Deployment {
         same("owner", self.owner.to_string(), owner.to_string())?;
         same("guardian", self.guardian.to_string(), guardian.to_string())?;
         same("thaw period", self.thaw_seconds.to_string(), options.thaw_seconds.to_string())?;
+        same("delay of circuits", self.circuit_delay.to_string(), options.circuit_delay.to_string())?;
         let token = |address: Option<Address>| address.map_or("a test token".to_owned(), |a| a.to_string());
         let found = (!self.test_token).then_some(self.token.address);
         same("token", token(found), token(options.token))
@@ -165,9 +166,10 @@ impl<'a> Steps<'a> {
             }
             None => self.deploy("TestToken", &[]).await?,
         };
-        let timelock = self.deploy("CircuitTimelock", &owner.abi_encode()).await?;
+        let timelock =
+            self.deploy("CircuitTimelock", &(owner, U256::from(options.circuit_delay)).abi_encode_params()).await?;
         let gate = self.deploy("ProofGate", &(timelock.address, guardian).abi_encode_params()).await?;
-        let datasets = self.deploy("DatasetRegistry", &gate.address.abi_encode()).await?;
+        let datasets = self.deploy("DatasetRegistry", &(gate.address, token.address).abi_encode_params()).await?;
         let agents = self.deploy("AgentRegistry", &(gate.address, datasets.address).abi_encode_params()).await?;
         self.bind(datasets.address, agents.address).await?;
         let arguments = (token.address, gate.address, agents.address, datasets.address, options.thaw_seconds, owner);
@@ -183,6 +185,7 @@ impl<'a> Steps<'a> {
             owner,
             guardian,
             thaw_seconds: options.thaw_seconds,
+            circuit_delay: options.circuit_delay,
             circuit_timelock: timelock,
             proof_gate: gate,
             dataset_registry: datasets,

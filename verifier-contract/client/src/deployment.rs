@@ -36,6 +36,8 @@ pub struct Deployment {
     pub guardian: Address,
     /// Seconds between a thaw request and the refund.
     pub thaw_seconds: u64,
+    /// Seconds that operations of the gate's owner wait at least, as deployed; it may have been raised since.
+    pub circuit_delay: u64,
     /// `CircuitTimelock`, the gate's owner.
     pub circuit_timelock: Deployed,
     /// `ProofGate`.
@@ -65,13 +67,15 @@ pub struct DeployOptions {
     pub guardian: Option<Address>,
     /// Seconds between a thaw request and the refund: one minute to ninety days.
     pub thaw_seconds: u64,
+    /// Seconds that operations of the gate's owner wait, the first circuits too; at least a day, but on local chains.
+    pub circuit_delay: u64,
     /// The ERC-20 of all sessions; `None` deploys `TestToken`, for local chains only.
     pub token: Option<Address>,
 }
 
 impl Default for DeployOptions {
     fn default() -> Self {
-        DeployOptions { owner: None, guardian: None, thaw_seconds: 60, token: None }
+        DeployOptions { owner: None, guardian: None, thaw_seconds: 60, circuit_delay: 0, token: None }
     }
 }
 
@@ -134,6 +138,8 @@ impl Deployment {
 
         let found = chain.read(datasets, &IDatasetRegistry::gateCall {}).await?;
         same("DatasetRegistry", datasets, "gate", gate, found)?;
+        let found = chain.read(datasets, &IDatasetRegistry::tokenCall {}).await?;
+        same("DatasetRegistry", datasets, "token", self.token.address, found)?;
         let found = chain.read(datasets, &IDatasetRegistry::agentRegistryCall {}).await?;
         same("DatasetRegistry", datasets, "agentRegistry", agents, found)?;
         let found = chain.read(agents, &IAgentRegistry::gateCall {}).await?;

@@ -374,6 +374,14 @@ pub enum ChainError {
     /// The deployment names no token, or none that can be minted.
     #[error("this deployment has no test token: mint works on local chains only")]
     NoTestToken,
+    /// A signed message that the contracts would refuse, or that is not what its signer signed.
+    #[error("the message of {signer} would be refused: {cause}")]
+    BadMessage {
+        /// Who is said to have signed it.
+        signer: Address,
+        /// Why, and what to do.
+        cause: String,
+    },
     /// The circuit's id on chain is not the one computed here.
     #[error(
         "the gate computes circuit id {found}, we compute {expected}: client and contracts are of different versions"

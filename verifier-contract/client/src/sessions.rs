@@ -42,11 +42,12 @@ impl NewSession {
         }
     }
 
-    /// Signs it for somebody else to send; `nonce` is the client's session count.
-    pub fn sign(&self, key: &PrivateKeySigner, domain: &Domain, nonce: u64, deadline: u64) -> Result<Bytes> {
+    /// The digest that `client` signs for somebody else to send it; `nonce` is the client's session count.
+    #[must_use]
+    pub fn digest(&self, client: Address, domain: &Domain, nonce: u64, deadline: u64) -> Digest {
         let params = self.params();
         let opening = OpenSession {
-            client: key.address(),
+            client,
             agentId: params.agentId,
             version: params.version,
             pricePerQuery: params.pricePerQuery,
@@ -55,7 +56,12 @@ impl NewSession {
             nonce: U256::from(nonce),
             deadline: U256::from(deadline),
         };
-        let digest = opening.eip712_signing_hash(&signing::eip712(domain));
+        opening.eip712_signing_hash(&signing::eip712(domain)).0
+    }
+
+    /// Signs it for somebody else to send; `nonce` is the client's session count.
+    pub fn sign(&self, key: &PrivateKeySigner, domain: &Domain, nonce: u64, deadline: u64) -> Result<Bytes> {
+        let digest = B256::new(self.digest(key.address(), domain, nonce, deadline));
         Ok(signing::sign(key, digest)?.as_bytes().to_vec().into())
     }
 
@@ -180,6 +186,14 @@ impl Contracts {
         let call = Abi::requestThawCall { session: word(session), amount: amount.unwrap_or(u128::MAX) };
         self.call(self.escrow_at(), format!("request the thaw of session {session}"), &call, |e| {
             e.one().map(|e: Abi::ThawRequested| Thawing { amount: e.amount, end: e.thawEnd })
+        })
+    }
+
+    /// Takes a request for a thaw back; only its client.
+    pub fn cancel_thaw(&self, session: &SessionId) -> Call<Abi::cancelThawCall, ()> {
+        let call = Abi::cancelThawCall { session: word(session) };
+        self.call(self.escrow_at(), format!("cancel the thaw of session {session}"), &call, |e| {
+            e.one().map(|_: Abi::ThawCancelled| ())
         })
     }
 
@@ -316,6 +330,14 @@ impl Contracts {
     /// What an agent's owner could withdraw now.
     pub async fn owner_due(&self, agent: &AgentId, version: u32) -> Result<U256> {
         self.chain.read(self.escrow_at(), &Abi::ownerDueCall { agentId: word(agent), version }).await
+    }
+
+    /// Queries of a version that were paid for, over all sessions: by proven claims, and by settlements that clients
+    /// signed.
+    pub async fn served_queries(&self, agent: &AgentId, version: u32) -> Result<(U256, U256)> {
+        let call = Abi::servedQueriesCall { agentId: word(agent), version };
+        let served = self.chain.read(self.escrow_at(), &call).await?;
+        Ok((served.proven, served.settled))
     }
 
     /// Token units accrued for a version's data providers since it was certified, paid or not.

@@ -122,11 +122,24 @@ impl Follower {
     }
 }
 
+impl Contracts {
+    /// All logs of the contracts in `from..=to`, in order.
+    pub async fn logs(&self, from: u64, to: u64) -> Result<Vec<Log>> {
+        logs(self, from, to).await
+    }
+}
+
 /// All logs of the contracts in `from..=to`, in order.
 pub(crate) async fn logs(contracts: &Contracts, from: u64, to: u64) -> Result<Vec<Log>> {
     let d = contracts.deployment();
-    let addresses =
-        vec![d.proof_gate.address, d.dataset_registry.address, d.agent_registry.address, d.session_escrow.address];
+    let addresses = vec![
+        d.proof_gate.address,
+        d.dataset_registry.address,
+        d.agent_registry.address,
+        d.session_escrow.address,
+        d.evaluations.address,
+        d.circuit_timelock.address,
+    ];
     windows(contracts.chain(), &Filter::new().address(addresses), from, to).await
 }
 

@@ -2,10 +2,11 @@
 
 use alloy::primitives::{Address, B256, U256};
 
-use crate::abi::ITestToken as Abi;
+use crate::abi::{IStandard, ITestToken as Abi};
 use crate::call::Call;
 use crate::contracts::Contracts;
 use crate::error::{ChainError, Result};
+use crate::signing::SignedPermit;
 
 impl Contracts {
     /// Mints test tokens; fails at once if the deployment's token is a real one.
@@ -21,6 +22,19 @@ impl Contracts {
     pub fn approve_escrow(&self, amount: U256) -> Call<Abi::approveCall, ()> {
         let call = Abi::approveCall { spender: self.escrow_at(), amount };
         self.call(self.token_at(), format!("approve {amount} token units for the escrow"), &call, |e| e.none())
+    }
+
+    /// Lets the escrow contract take `amount` of a holder's tokens, by the holder's permit; anybody brings it.
+    pub fn bring_permit(
+        &self,
+        holder: Address,
+        amount: U256,
+        permit: &SignedPermit,
+    ) -> Call<IStandard::permitCall, ()> {
+        let (r, s, v) = permit.parts();
+        let spender = self.escrow_at();
+        let call = IStandard::permitCall { holder, spender, value: amount, deadline: permit.deadline, v, r, s };
+        self.call(self.token_at(), format!("bring the permit of {holder}"), &call, |e| e.none())
     }
 
     /// Sends tokens.
@@ -41,6 +55,12 @@ impl Contracts {
             balances.push(self.token_balance(*account).await?);
         }
         Ok(balances)
+    }
+
+    /// Tokens that the escrow contract may take from an account.
+    pub async fn escrow_allowance(&self, owner: Address) -> Result<U256> {
+        let call = Abi::allowanceCall { owner, spender: self.escrow_at() };
+        self.chain.read_newest(self.token_at(), &call).await
     }
 
     pub(crate) async fn token_nonce(&self, owner: Address) -> Result<U256> {

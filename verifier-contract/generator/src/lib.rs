@@ -1,7 +1,7 @@
 //! EVM verifiers for halo2 (BN254, KZG, SHPLONK, Keccak transcript) verifying keys, and an EVM to run them in.
 //!
 //! - [`generate_verifier`]: our own verifier, bytecode straight from the key (module [`direct`]);
-//! - [`run`], [`deploy`]: run bytecode in revm under the rules of the latest mainnet fork;
+//! - [`run`], [`run_deferred`], [`deploy`]: run bytecode in revm under the rules of the latest mainnet fork;
 //! - [`calldata`]: what a verifier is called with;
 //! - [`generate`], [`compile`]: the verifier that snark-verifier writes in Solidity, compiled by the pinned npm compiler:
 //!   slower and larger, the oracle that ours is tested against.
@@ -29,5 +29,5 @@ pub use calldata::calldata;
 pub use direct::generate as generate_verifier;
 pub use error::Error;
 pub use reference::generate;
-pub use runner::{deploy, run, RunReport};
+pub use runner::{deploy, run, run_deferred, RunReport};
 pub use solidity::compile;

@@ -7,7 +7,7 @@ use halo2_proofs::halo2curves::{
     bn256::{Fq, Fr},
     ff::PrimeField,
 };
-use tribute_evm::{calldata, compile, deploy, direct, reference, run};
+use tribute_evm::{calldata, compile, deploy, direct, reference, run, run_deferred};
 
 fn shapes() -> Vec<(&'static str, Shape)> {
     let plain = Shape { k: 6, data: 3, inputs: 1, ..Shape::default() };
@@ -76,6 +76,7 @@ fn agrees_with_halo2_on_every_word() {
                 let refused = run(&code.runtime, &bad).unwrap();
                 assert!(!refused.success, "{name}: accepted word {place} altered");
                 assert!(refused.execution_gas < 3 * report.execution_gas, "{name}: word {place} burns gas");
+                assert!(!run_deferred(&code.runtime, &bad).unwrap(), "{name}: word {place} altered and deferred");
             }
             let mut bad = good.clone();
             add_to_word(&mut bad, place, &one);
@@ -114,6 +115,40 @@ fn refuses_other_lengths_and_infinity() {
         let other = Toy::new(&shape, 3);
         let proof = keys.prove(&other);
         assert_eq!(refused(&calldata(&toy.inputs, &proof)), shape.inputs > 0, "{name}: inputs of another proof");
+    }
+}
+
+/// One byte more leaves the pairing to the caller: never a success, and nothing but a refusal where more than the pairing
+/// fails.
+#[test]
+fn deferred_leaves_the_pairing_and_nothing_else() {
+    for (name, shape) in shapes() {
+        let keys = Keys::new(&shape);
+        let code = direct::generate(&keys.params, keys.pk.get_vk(), shape.inputs).unwrap();
+        let toy = Toy::new(&shape, 6);
+        let good = calldata(&toy.inputs, &keys.prove(&toy));
+        let deferred = |data: &[u8], byte: u8| run(&code.runtime, &[data, &[byte]].concat()).unwrap();
+        assert!(run_deferred(&code.runtime, &good).unwrap(), "{name}");
+        let full = run(&code.runtime, &good).unwrap().execution_gas;
+        for byte in [0, 1, 255] {
+            let report = deferred(&good, byte);
+            assert!(!report.success && report.output.len() == 384, "{name}: {report:?}");
+            assert!(report.execution_gas + 110_000 < full, "{name}: {} of {full} gas", report.execution_gas);
+        }
+        // a claimed value fails in the pairing alone
+        let mut value = good.clone();
+        let end = value.len();
+        value[end - 129] ^= 1;
+        assert_eq!(deferred(&value, 0).output.len(), 384, "{name}");
+        assert!(!run_deferred(&code.runtime, &value).unwrap(), "{name}");
+        // a point off the curve does not get there, nor do other lengths
+        let mut point = good.clone();
+        point[end - 1] ^= 1;
+        assert_eq!(deferred(&point, 0).output, [0u8; 0], "{name}: a point off the curve");
+        for length in [0, end - 32, end - 1] {
+            assert_eq!(deferred(&good[..length], 0).output, [0u8; 0], "{name}: {length} bytes");
+        }
+        assert_eq!(deferred(&[&good[..], &[0]].concat(), 0).output, [0u8; 0], "{name}: two bytes long");
     }
 }
 

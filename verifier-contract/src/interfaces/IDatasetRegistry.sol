@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.28;
 
-import {ISignedMessages} from "./ISignedMessages.sol";
+import {IDatasetOwners} from "./IDatasetOwners.sol";
 
 /// @title Dataset registry: who owns which committed records, and on which terms they may train
 /// @notice A dataset is one or more shards, each with a proof that its committed columns are well formed and hold so
@@ -11,7 +11,7 @@ import {ISignedMessages} from "./ISignedMessages.sol";
 /// share a root (the id of the first), an owner, terms, grants and the circuit that admitted them. A dataset with more
 /// shards than fit into a transaction is registered with some and extended by the others: every step is a whole dataset,
 /// so nothing is ever left half done, and grants are given for the version that is meant.
-interface IDatasetRegistry is ISignedMessages {
+interface IDatasetRegistry is IDatasetOwners {
     /// @notice What the owner asks of every agent version that trains on the dataset, whoever trains it.
     struct Terms {
         /// Least part of fees that goes to data providers, in basis points.
@@ -22,7 +22,8 @@ interface IDatasetRegistry is ISignedMessages {
         uint16 minShareBps;
         /// Least price of a query, in base units of the token.
         uint128 minPricePerQuery;
-        /// Links allowed: bit l for link code l; 0 allows every link.
+        /// Links allowed: bit l for link code l; 0 allows every link but squared, which terms or grant have to name: under
+        /// squared loss small changes of the data move shares far.
         uint8 links;
     }
 
@@ -73,7 +74,7 @@ interface IDatasetRegistry is ISignedMessages {
         uint32 uses;
         /// Last second of Unix time at which it counts.
         uint64 expiry;
-        /// Links allowed, as in `Terms`; 0 allows all that the terms allow.
+        /// Links allowed, as in `Terms`; 0 allows all that the terms allow, and squared if they name it.
         uint8 links;
         /// Least share of what goes to data providers, in basis points; 0 for none.
         uint16 minShareBps;
@@ -173,20 +174,6 @@ interface IDatasetRegistry is ISignedMessages {
     /// @param serial The grant.
     /// @param usesLeft Agent versions that may still list the dataset.
     event GrantReturned(bytes32 indexed root, address indexed grantee, uint32 serial, uint32 usesLeft);
-    /// @notice A dataset was offered to a new owner, or the offer was taken back.
-    /// @param root Id of the dataset's first version.
-    /// @param from The owner.
-    /// @param to Who may accept it; zero for nobody.
-    event DatasetOffered(bytes32 indexed root, address indexed from, address indexed to);
-    /// @notice A dataset has a new owner.
-    /// @param root Id of the dataset's first version.
-    /// @param from The owner before.
-    /// @param to The owner from now on.
-    event DatasetTransferred(bytes32 indexed root, address indexed from, address indexed to);
-    /// @notice Rewards of the dataset go to this address from now on.
-    /// @param root Id of the dataset's first version.
-    /// @param payout The address; zero for the owner's.
-    event PayoutChanged(bytes32 indexed root, address payout);
     /// @notice The agent registry that may take uses of grants was fixed.
     /// @param agentRegistry The agent registry.
     event AgentRegistryBound(address indexed agentRegistry);
@@ -220,9 +207,6 @@ interface IDatasetRegistry is ISignedMessages {
     /// @notice There are links with codes 1 to 3 only, and so bits 1 to 3.
     /// @param links Bits given.
     error UnknownLinks(uint8 links);
-    /// @notice No dataset has this id.
-    /// @param datasetId The id asked for.
-    error UnknownDataset(bytes32 datasetId);
     /// @notice The version has fewer shards.
     /// @param datasetId The version.
     /// @param shard The shard asked for, counted from 0.
@@ -233,14 +217,6 @@ interface IDatasetRegistry is ISignedMessages {
     /// @param shards Its shards.
     /// @param latest Shards of the latest version.
     error NotLatest(bytes32 datasetId, uint256 shards, uint256 latest);
-    /// @notice Only the dataset's owner may do this.
-    /// @param datasetId The dataset.
-    /// @param caller Who called.
-    error NotDatasetOwner(bytes32 datasetId, address caller);
-    /// @notice The dataset was not offered to this account.
-    /// @param datasetId The dataset.
-    /// @param offeredTo Who may accept it; zero if nobody.
-    error NotOffered(bytes32 datasetId, address offeredTo);
     /// @notice The dataset's owner has not granted training, or the grant is used up or expired.
     /// @param datasetId The dataset.
     /// @param grantee The agent owner who lacks the grant.
@@ -330,32 +306,6 @@ interface IDatasetRegistry is ISignedMessages {
         Authority calldata authority
     ) external;
 
-    /// @notice Offers a dataset, all versions of it, to a new owner; only its owner. Grants stay; rewards that nobody has
-    /// withdrawn go along.
-    /// @param datasetId Any version of the dataset.
-    /// @param to Who may accept it; zero takes an offer back.
-    function offerDataset(bytes32 datasetId, address to) external;
-
-    /// @notice Makes the caller, to whom it was offered, the dataset's owner; rewards go to the new owner's own address.
-    /// @param datasetId Any version of the dataset.
-    function acceptDataset(bytes32 datasetId) external;
-
-    /// @notice The same for `to`, who signed the EIP-712 `AcceptDataset`.
-    /// @param datasetId Any version of the dataset.
-    /// @param authority The signature of the account to whom the dataset was offered.
-    function acceptDatasetFor(bytes32 datasetId, Authority calldata authority) external;
-
-    /// @notice Sets where rewards of the dataset go; only its owner.
-    /// @param datasetId Any version of the dataset.
-    /// @param payout The address; zero for the owner's.
-    function setPayout(bytes32 datasetId, address payout) external;
-
-    /// @notice The same for the owner, who signed the EIP-712 `SetPayout`.
-    /// @param datasetId Any version of the dataset.
-    /// @param payout The address; zero for the owner's.
-    /// @param authority The owner's signature.
-    function setPayoutFor(bytes32 datasetId, address payout, Authority calldata authority) external;
-
     /// @notice Lists a dataset in an agent version: holds link, price and data's part against its terms and the grant, and
     /// takes one use of the grant; only the bound agent registry. The owner and open datasets need no grant.
     /// @param datasetId The version of the dataset.
@@ -383,6 +333,11 @@ interface IDatasetRegistry is ISignedMessages {
     /// @return Address of the proof gate.
     function gate() external view returns (address);
 
+    /// @notice The one token in which terms and grants name prices. A signed message names this registry in its domain, and so
+    /// the token; no escrow with another token takes datasets from here.
+    /// @return Address of the token.
+    function token() external view returns (address);
+
     /// @notice The agent registry that takes uses of grants; zero until bound.
     /// @return Address of the agent registry.
     function agentRegistry() external view returns (address);
@@ -398,20 +353,10 @@ interface IDatasetRegistry is ISignedMessages {
     /// @return shards Shards of this version.
     function versionOf(bytes32 datasetId) external view returns (bytes32 root, uint32 shards);
 
-    /// @notice A dataset's owner; reverts if unknown.
+    /// @notice The circuit that admitted a dataset; reverts if unknown.
     /// @param datasetId Any version of the dataset.
-    /// @return owner Who owns it now.
-    function datasetOwner(bytes32 datasetId) external view returns (address owner);
-
-    /// @notice Who may accept a dataset; reverts if unknown.
-    /// @param datasetId Any version of the dataset.
-    /// @return account The account; zero if it is not offered.
-    function offeredTo(bytes32 datasetId) external view returns (address account);
-
-    /// @notice Where a dataset's rewards go; reverts if unknown.
-    /// @param datasetId Any version of the dataset.
-    /// @return account The payout address that was set, else the owner.
-    function payoutOf(bytes32 datasetId) external view returns (address account);
+    /// @return circuitId The circuit, stopped or not.
+    function circuitOf(bytes32 datasetId) external view returns (bytes32 circuitId);
 
     /// @notice The digest of a version's shard; reverts if the version is unknown or has fewer.
     /// @param datasetId The version.
@@ -502,24 +447,6 @@ interface IDatasetRegistry is ISignedMessages {
     /// @param deadline Last second of Unix time at which it counts.
     /// @return digest The digest.
     function grantDigest(bytes32 datasetId, address grantee, GrantTerms calldata terms, uint256 nonce, uint256 deadline)
-        external
-        view
-        returns (bytes32 digest);
-
-    /// @notice The EIP-712 digest that a new owner signs for `acceptDatasetFor`.
-    /// @param datasetId Any version of the dataset.
-    /// @param nonce The message's nonce.
-    /// @param deadline Last second of Unix time at which it counts.
-    /// @return digest The digest.
-    function acceptDigest(bytes32 datasetId, uint256 nonce, uint256 deadline) external view returns (bytes32 digest);
-
-    /// @notice The EIP-712 digest that an owner signs for `setPayoutFor`.
-    /// @param datasetId Any version of the dataset.
-    /// @param payout The address; zero for the owner's.
-    /// @param nonce The message's nonce.
-    /// @param deadline Last second of Unix time at which it counts.
-    /// @return digest The digest.
-    function payoutDigest(bytes32 datasetId, address payout, uint256 nonce, uint256 deadline)
         external
         view
         returns (bytes32 digest);

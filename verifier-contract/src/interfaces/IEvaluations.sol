@@ -127,7 +127,8 @@ interface IEvaluations {
     /// @notice The accuracy of a version on a whole dataset, by the circuit that last completed it.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
-    /// @param datasetId The dataset; reverts if not all its shards were counted, or if that circuit was stopped since.
+    /// @param datasetId The dataset; reverts if not all its shards were counted, or if that circuit, or the one
+    /// that admitted the dataset, was stopped since.
     /// @return correct Records answered right.
     /// @return records Records asked.
     function accuracyOf(bytes32 agentId, uint32 version, bytes32 datasetId)

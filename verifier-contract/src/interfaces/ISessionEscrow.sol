@@ -247,6 +247,10 @@ interface ISessionEscrow {
     /// @notice The registry belongs to another deployment: it has another gate or another dataset registry.
     /// @param registry The registry given.
     error OtherDeployment(address registry);
+    /// @notice Datasets name their prices in another token.
+    /// @param expected The dataset registry's token.
+    /// @param given The token given.
+    error OtherToken(address expected, address given);
     /// @notice Without an owner nobody could pause new sessions; hand ownership over instead.
     error OwnerNeeded();
     /// @notice A claim needs at least one batch, a batch at least one slot and at most sixteen.
@@ -446,11 +450,12 @@ interface ISessionEscrow {
     /// @return amount Base units of the token, those already paid included.
     function dataAccrued(bytes32 agentId, uint32 version) external view returns (uint256 amount);
 
-    /// @notice Queries of a version that were paid for, over all sessions.
+    /// @notice Queries of a version that were paid for, over all sessions. Each counts once, by what paid it first.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
-    /// @return count Number of queries.
-    function servedQueries(bytes32 agentId, uint32 version) external view returns (uint256 count);
+    /// @return proven Queries paid by claims: proofs show that they were answered by the version's weights.
+    /// @return settled Queries paid by settlements: their clients' word, and anybody can be a client.
+    function servedQueries(bytes32 agentId, uint32 version) external view returns (uint256 proven, uint256 settled);
 
     /// @notice Tokens that this contract owes: escrow remainders and unpaid rewards. Equals its balance.
     /// @return amount Base units of the token.

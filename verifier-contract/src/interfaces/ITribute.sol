@@ -77,14 +77,21 @@ interface ITribute {
     /// @return count Number of datasets.
     function datasetsOf(bytes32 agentId, uint32 version) external view returns (bytes32 listHash, uint32 count);
 
-    /// @notice Queries of a version that were paid for, over all sessions.
+    /// @notice Queries of a version that were proven and paid for, over all sessions.
+    /// @param agentId The agent.
+    /// @param version The version, counted from 1.
+    /// @return count Number of queries; not those that clients settled by signature alone.
+    function servedQueries(bytes32 agentId, uint32 version) external view returns (uint256 count);
+
+    /// @notice Queries of a version that were paid for by their clients' signatures alone, over all sessions: nothing shows
+    /// that they were ever answered.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
     /// @return count Number of queries.
-    function servedQueries(bytes32 agentId, uint32 version) external view returns (uint256 count);
+    function settledQueries(bytes32 agentId, uint32 version) external view returns (uint256 count);
 
     /// @notice The accuracy of a version on a dataset that it was not trained on; reverts unless it was proven for the
-    /// whole dataset, by a circuit that was not stopped.
+    /// whole dataset and neither the circuit of the proofs nor the one that admitted the dataset was stopped.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
     /// @param datasetId The dataset.

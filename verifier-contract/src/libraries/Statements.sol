@@ -21,6 +21,7 @@ library Statements {
     // Code of the squared loss's link; bits of all link codes, 1 to 3, as terms and grants list them.
     uint8 internal constant LINK_SQUARED = 1;
     uint8 internal constant ALL_LINKS = 14;
+    uint8 internal constant SQUARED_BIT = 2;
     // ε is at most so many times δ: largest_epsilon.
     uint256 internal constant EPSILON_CAP = 4;
     uint256 internal constant EPSILON_CAP_SQUARED = 8;

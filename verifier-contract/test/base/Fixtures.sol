@@ -75,7 +75,6 @@ abstract contract Fixtures is Test {
         info.statement = uint8(vm.parseJsonUint(json, ".circuitInfo.statement"));
         info.layoutHash = vm.parseJsonBytes32(json, ".circuitInfo.layoutHash");
         info.link = uint8(vm.parseJsonUint(json, ".circuitInfo.link"));
-        info.slots = uint16(vm.parseJsonUint(json, ".circuitInfo.slots"));
         uint256[] memory columns = vm.parseJsonUintArray(json, ".circuitInfo.groupColumns");
         info.groupColumns = new uint16[](columns.length);
         for (uint256 i = 0; i < columns.length; ++i) {

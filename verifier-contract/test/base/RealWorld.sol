@@ -13,46 +13,20 @@ import {ISessionEscrow} from "../../src/interfaces/ISessionEscrow.sol";
 import {Statements} from "../../src/libraries/Statements.sol";
 import {TestToken} from "../../src/tokens/TestToken.sol";
 import {Fixtures} from "./Fixtures.sol";
+import {Life} from "./Life.sol";
 
 /// All contracts with our own verifiers and the proofs of `life.json`, which were made for these addresses and this chain:
 /// Ada's dataset of two shards, Ben's of one, Olga's softmax agent on both, Cleo as client. No stand-ins anywhere.
-abstract contract RealWorld is Fixtures {
-    uint64 internal constant THAW = 1 days;
-    uint128 internal constant PRICE = 1000;
-    uint128 internal constant ESCROW = 1_000_000;
-    uint16 internal constant DATA_BPS = 6000;
+abstract contract RealWorld is Fixtures, Life {
     uint256 internal constant SESSIONS = 10;
-    uint256 internal constant SESSION_KEY = 0x5e55;
-
-    struct Proof {
-        uint256[] inputs;
-        bytes proof;
-    }
-
     string private life;
     address internal ada;
     address internal ben;
     address internal olga;
     address internal cleo;
-
-    TestToken internal token;
-    ProofGate internal gate;
-    DatasetRegistry internal datasets;
-    AgentRegistry internal agents;
-    SessionEscrow internal escrow;
-
-    bytes32 internal datasetCircuit;
-    bytes32 internal gradientCircuit;
-    bytes32 internal optimumCircuit;
-    bytes32 internal serviceCircuit;
     /// The session that `claim-one` continues, and the one whose query `claim-cheated` has answered by other weights.
     uint256 internal continued;
     uint256 internal cheated;
-
-    bytes32 internal adaSet;
-    bytes32 internal benSet;
-    bytes32 internal agent;
-    uint32 internal version;
     bytes32[] internal sessions;
 
     function setUp() public virtual {
@@ -80,7 +54,7 @@ abstract contract RealWorld is Fixtures {
         vm.prank(deployer);
         gate = new ProofGate(address(this), address(this));
         vm.prank(deployer);
-        datasets = new DatasetRegistry(gate);
+        datasets = new DatasetRegistry(gate, IERC20(address(token)));
         vm.prank(deployer);
         agents = new AgentRegistry(gate, datasets);
         vm.prank(deployer);
@@ -155,11 +129,6 @@ abstract contract RealWorld is Fixtures {
         assertEq(benSet, vm.parseJsonBytes32(life, ".benSet"));
     }
 
-    function grantTerms(uint32 uses) internal view returns (IDatasetRegistry.GrantTerms memory grant) {
-        grant.uses = uses;
-        grant.expiry = uint64(block.timestamp + 1 days);
-    }
-
     function grantAs(address owner, bytes32 id, IDatasetRegistry.GrantTerms memory grant) internal {
         vm.prank(owner);
         datasets.grantTraining(id, olga, grant);
@@ -198,16 +167,6 @@ abstract contract RealWorld is Fixtures {
     function tiltedParams() internal view returns (IAgentRegistry.VersionParams memory params) {
         params = versionParams();
         params.wDigest = vm.parseJsonBytes32(life, ".tiltedWeights");
-    }
-
-    function bothSets() internal view returns (bytes32[] memory ids) {
-        ids = new bytes32[](2);
-        (ids[0], ids[1]) = (adaSet, benSet);
-    }
-
-    function ids1(bytes32 id) internal pure returns (bytes32[] memory ids) {
-        ids = new bytes32[](1);
-        ids[0] = id;
     }
 
     function draft(IAgentRegistry.VersionParams memory params, bytes32[] memory ids) internal returns (uint32 made) {
@@ -344,5 +303,14 @@ abstract contract RealWorld is Fixtures {
     function served() internal {
         certifiedAgent();
         openAll();
+    }
+
+    function digestOf(string memory name, uint256 point, uint256 count) internal view returns (bytes32) {
+        bytes memory proof = proofOf(name).proof;
+        bytes memory group = new bytes(64 * count);
+        for (uint256 i = 0; i < group.length; ++i) {
+            group[i] = proof[64 * point + i];
+        }
+        return keccak256(group);
     }
 }

@@ -264,7 +264,8 @@ contract TrainingHandler is World {
             IAgentRegistry.Version memory entry = agents.getVersion(agent, v);
             if (sums.total != total || sums.positive != positive) return false;
             if (entry.records != book.records || entry.shardsDone != book.shardsDone) return false;
-            bytes memory point = book.scalar == 0 ? abi.encode(0, 0) : curvePoint(book.scalar);
+            bool kept = book.scalar != 0 && !agents.isCertified(agent, v);
+            bytes memory point = !kept ? abi.encode(0, 0) : curvePoint(book.scalar);
             if (keccak256(abi.encode(sums.x, sums.y)) != keccak256(point)) return false;
         }
         return true;

@@ -14,19 +14,15 @@ import {ISessionEscrow} from "../../src/interfaces/ISessionEscrow.sol";
 import {Statements} from "../../src/libraries/Statements.sol";
 import {TestToken} from "../../src/tokens/TestToken.sol";
 import {CommittedVerifier} from "./CommittedVerifier.sol";
-import {Test} from "./Test.sol";
+import {Life} from "./Life.sol";
 
 /// All contracts, the circuits of one layout (k = 15, A = 8, d = 64, c = 10), and an honest way through the life cycle:
 /// Ada's dataset of two shards (900 + 400 records), Ben's of one (297), Olga's softmax agent on both, Cleo as client.
 ///
 /// Every `honest…` function returns inputs and a proof that the verifier would accept; an attack changes them.
-abstract contract World is Test {
+abstract contract World is Life {
     uint256 internal constant COLUMNS = 9; // A + 1
     uint256 internal constant R = Statements.FIELD_MODULUS;
-    uint64 internal constant THAW = 1 days;
-    uint128 internal constant PRICE = 1000;
-    uint128 internal constant ESCROW = 1_000_000;
-    uint16 internal constant DATA_BPS = 6000;
     uint64 internal constant LAMBDA = 17_592_186; // 1e-6
     uint256 internal constant EPSILON = 4000; // 2.3e-10
     uint256 internal constant DELTA = 6528; // 2^-36·√(10·65), rounded up, and one
@@ -39,44 +35,26 @@ abstract contract World is Test {
     int256 internal constant N_ADA = 6e12 + 31e11;
     int256 internal constant N_BEN = 45e11;
     uint256 internal constant N_ALL = 136e11;
-
-    struct Proof {
-        uint256[] inputs;
-        bytes proof;
-    }
-
     address internal immutable ADA = vm.addr(0xada);
     address internal immutable BEN = vm.addr(0xbe);
     address internal immutable OLGA = vm.addr(0x016a);
     address internal immutable CLEO = vm.addr(0xc1e0);
     address internal immutable MALLORY = vm.addr(0xbad);
     address internal immutable GUARDIAN = vm.addr(0x9a);
-    uint256 internal constant SESSION_KEY = 0x5e55;
-
-    TestToken internal token;
     CommittedVerifier internal verifier;
-    ProofGate internal gate;
-    DatasetRegistry internal datasets;
-    AgentRegistry internal agents;
-    SessionEscrow internal escrow;
-
     bytes32 internal layoutHash;
-    bytes32 internal datasetCircuit;
-    bytes32 internal gradientCircuit;
-    bytes32 internal optimumCircuit;
-    bytes32 internal serviceCircuit;
-
-    bytes32 internal adaSet;
-    bytes32 internal benSet;
-    bytes32 internal agent;
-    uint32 internal version;
 
     function setUp() public virtual {
         vm.warp(1_800_000_000);
         token = newToken();
+        deployContracts();
+    }
+
+    /// Everything but the token, and the circuits.
+    function deployContracts() internal {
         verifier = new CommittedVerifier();
         gate = new ProofGate(address(this), GUARDIAN);
-        datasets = new DatasetRegistry(gate);
+        datasets = new DatasetRegistry(gate, IERC20(address(token)));
         agents = new AgentRegistry(gate, datasets);
         datasets.bindAgentRegistry(address(agents));
         escrow = newEscrow(IERC20(address(token)));
@@ -112,9 +90,7 @@ abstract contract World is Test {
         }
         if (statement == Statements.OPTIMUM) (info.inputCount, info.groupColumns) = (5, groups(false, 2));
         if (statement == Statements.EVALUATION) (info.inputCount, info.groupColumns) = (3, groups(true, 1));
-        if (statement == Statements.SERVICE) {
-            (info.inputCount, info.groupColumns, info.slots) = (49, groups(false, 1), 16);
-        }
+        if (statement == Statements.SERVICE) (info.inputCount, info.groupColumns) = (49, groups(false, 1));
         for (uint256 i = 0; i < info.groupColumns.length; ++i) {
             info.proofLength += uint32(info.groupColumns[i]) * 64;
         }
@@ -226,11 +202,6 @@ abstract contract World is Test {
         benSet = datasets.register(params, shards);
     }
 
-    function grantTerms(uint32 uses) internal view returns (IDatasetRegistry.GrantTerms memory grant) {
-        grant.uses = uses;
-        grant.expiry = uint64(block.timestamp + 1 days);
-    }
-
     function grantTo(address owner) internal {
         IDatasetRegistry.GrantTerms memory grant = grantTerms(2);
         vm.prank(ADA);
@@ -254,16 +225,6 @@ abstract contract World is Test {
         params.optimumCircuitId = optimumCircuit;
         params.serviceCircuitId = serviceCircuit;
         params.modelHash = sha256("agent.onnx");
-    }
-
-    function bothSets() internal view returns (bytes32[] memory ids) {
-        ids = new bytes32[](2);
-        (ids[0], ids[1]) = (adaSet, benSet);
-    }
-
-    function ids1(bytes32 id) internal pure returns (bytes32[] memory ids) {
-        ids = new bytes32[](1);
-        ids[0] = id;
     }
 
     function createAgent() internal {

@@ -1,8 +1,8 @@
-//! A certificate from its proofs: everything else is read from them.
+//! Assembles a certificate from its proofs; every other field is read from them.
 
 use super::contributions::{contribution, share_units};
 use super::{
-    words, Agent, Certificate, CertificateError, Chain, Contribution, Dataset, Hex, Loss, Optimum, Proof, Shard,
+    words, Agent, Certificate, CertificateError, Chain, Contribution, Dataset, FileProof, Hex, Loss, Optimum, Shard,
     SrsName, FORMAT,
 };
 use crate::context::{Address, Terms};
@@ -13,39 +13,39 @@ use crate::link::Link;
 use crate::schema::Schema;
 use crate::statement::{dataset, gradient, optimum};
 
-/// What a certificate is made of.
+/// The inputs of a certificate.
 #[derive(Clone, Debug)]
 pub struct Parts {
-    /// What the proofs were made for.
+    /// Chain and contracts for which the proofs were made.
     pub chain: Chain,
-    /// What the proofs were made under.
+    /// The SRS under which the proofs were made.
     pub srs: SrsName,
-    /// What records look like.
+    /// The schema of the records.
     pub schema: Schema,
     /// Rows and columns.
     pub layout: Layout,
     /// Link function.
     pub link: Link,
-    /// The registry's id of the agent.
+    /// The agent's id in the registry.
     pub agent: AgentId,
-    /// Its version.
+    /// The agent's version.
     pub version: u32,
-    /// Its owner.
+    /// The agent's owner.
     pub owner: Address,
-    /// Datasets in the version's order.
+    /// Datasets, in the version's order.
     pub datasets: Vec<DatasetParts>,
-    /// The optimum.
-    pub optimum: Proof,
+    /// The `optimum` proof.
+    pub optimum: FileProof,
 }
 
-/// One dataset.
+/// One dataset's inputs.
 #[derive(Clone, Debug)]
 pub struct DatasetParts {
-    /// Its owner.
+    /// The dataset's owner.
     pub owner: Address,
-    /// Its terms.
+    /// The dataset's terms.
     pub terms: Terms,
-    /// Its shards, in order.
+    /// The dataset's shards, in order.
     pub shards: Vec<ShardParts>,
 }
 
@@ -53,23 +53,23 @@ pub struct DatasetParts {
 #[derive(Clone, Debug)]
 pub struct ShardParts {
     /// The `dataset` proof.
-    pub dataset: Proof,
+    pub dataset: FileProof,
     /// The `gradient` proof.
-    pub gradient: Proof,
+    pub gradient: FileProof,
 }
 
 impl Parts {
-    /// The certificate, with [`Certificate::check`] passed.
+    /// Assembles the certificate and runs [`Certificate::check`] on it.
     ///
     /// # Errors
-    /// What does not fit together, under the field's path in the certificate.
+    /// Fields that do not fit together, by their paths in the certificate.
     pub fn assemble(self) -> Result<Certificate, CertificateError> {
         let (schema_id, layout) = (self.schema.id(), self.layout);
         let datasets = self.datasets.into_iter().map(|parts| {
             let shards: Vec<Shard> = parts.shards.into_iter().map(|s| shard(&layout, s)).collect();
             let digests: Vec<ShardDigest> = shards.iter().map(|s| s.digest).collect();
             let records = shards.iter().fold(0u64, |sum, s| sum.saturating_add(s.records));
-            // an input that is missing or too large is refused by `check`
+            // `check` rejects an input that is missing or too large
             let units =
                 |s: &Shard| s.gradient_proof.inputs.get(gradient::CONTRIBUTION).and_then(|w| contribution(&w.0));
             let contribution = shards.iter().filter_map(units).fold(0i128, i128::saturating_add);
@@ -130,14 +130,14 @@ fn shard(layout: &Layout, parts: ShardParts) -> Shard {
     }
 }
 
-/// Digest of the first points of a proof.
-pub(super) fn prefix(proof: &Proof, points: usize) -> Digest {
+/// Digest of the first `points` points of a proof.
+pub(super) fn prefix(proof: &FileProof, points: usize) -> Digest {
     group_digest(proof.bytes.0.get(..64 * points).unwrap_or_default())
 }
 
-// An input that is missing or too large becomes a value that `check` refuses.
+// An input that is missing or too large becomes a value that `check` rejects.
 
-pub(super) fn unsigned(proof: &Proof, input: usize) -> u64 {
+pub(super) fn unsigned(proof: &FileProof, input: usize) -> u64 {
     let Some(word) = proof.inputs.get(input) else { return u64::MAX };
     let (high, low) = word.0.split_at(24);
     if high.iter().any(|b| *b != 0) {

@@ -1,4 +1,4 @@
-//! Every relation between a certificate's fields, short of the proofs themselves and the SRS.
+//! Every relation between a certificate's fields, apart from the proofs themselves and the SRS.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use ark_bn254::Fr;
 use super::blame::{part, whole, Relations};
 use super::registered::Registered;
 use super::relations::{all, context, equal, sentences, sum};
-use super::{words, Certificate, CertificateError, Dataset, Hex, Proof, Shard, FORMAT};
+use super::{words, Certificate, CertificateError, Dataset, FileProof, Hex, Shard, FORMAT};
 use crate::context::{gradient_ctx, list_hash, optimum_ctx};
 use crate::digest::Digest;
 use crate::id::{DatasetId, ShardDigest, WeightsDigest};
@@ -24,7 +24,7 @@ const AGENT_CHAIN: [&str; 2] = ["chain.chain_id", "chain.agent_registry"];
 
 /// A shard with the paths of its fields.
 struct Leaf<'a> {
-    /// Position of the dataset, and of the shard in it.
+    /// Positions of the dataset and of the shard in it.
     position: (usize, usize),
     shard: &'a Shard,
     path: String,
@@ -37,13 +37,13 @@ impl Leaf<'_> {
 }
 
 impl Certificate {
-    /// Checks everything that can be checked without a verifier of proofs: the list of DESIGN's agent registry, and that
-    /// every field is the one that the proofs' inputs and commitments were made of.
+    /// Checks everything that can be checked without a proof verifier: the agent registry's rules, and that every field
+    /// agrees with the proofs' inputs and commitments.
     ///
     /// Not checked here: the proofs, [`Certificate::srs`], [`Certificate::checksum`].
     ///
     /// # Errors
-    /// [`CertificateError::Field`] names the fields.
+    /// [`CertificateError::Field`] names the suspect fields.
     pub fn check(&self) -> Result<Relations, CertificateError> {
         let schema = Schema::from_json(&self.schema).map_err(|e| CertificateError::field("schema", e.to_string()))?;
         self.check_sizes()?;
@@ -57,7 +57,7 @@ impl Certificate {
         r.limit(
             (chain.chain_id == 0, chain.chain_id == 0) == contracts,
             vec!["chain.chain_id".into(), "chain.dataset_registry".into(), "chain.agent_registry".into()],
-            || "off chain all three are 0, on a chain none is".into(),
+            || "these must be all zero (off chain) or all non-zero".into(),
         );
         let registered: Vec<Registered<'_>> =
             self.datasets.iter().enumerate().map(|(i, d)| Registered::of(self, i, d, &schema)).collect();
@@ -67,7 +67,7 @@ impl Certificate {
         registered.iter().for_each(|dataset| dataset.check(r));
         self.check_optimum(r);
         self.check_sum(r);
-        // within the public limits, or the numbers could overflow
+        // only within the public limits, otherwise the numbers could overflow
         if !r.failed() {
             self.check_distance(r);
             self.check_shares(r);
@@ -76,7 +76,7 @@ impl Certificate {
         Ok(relations)
     }
 
-    /// Counts that the rest indexes by; every shard once.
+    /// Checks the counts that later code uses as indices, and that every shard occurs once.
     fn check_sizes(&self) -> Result<(), CertificateError> {
         if self.datasets.is_empty() {
             return Err(CertificateError::field("datasets", "an agent is trained on at least one dataset"));
@@ -97,7 +97,7 @@ impl Certificate {
         self.check_proof(Statement::Optimum, &self.optimum.proof, "optimum.proof")
     }
 
-    fn check_proof(&self, statement: Statement, proof: &Proof, path: &str) -> Result<(), CertificateError> {
+    fn check_proof(&self, statement: Statement, proof: &FileProof, path: &str) -> Result<(), CertificateError> {
         proof.check(&self.layout, statement, path, "layout.columns")
     }
 
@@ -113,7 +113,7 @@ impl Certificate {
         self.datasets.iter().enumerate().flat_map(of).collect()
     }
 
-    fn group(&self, statement: Statement, proof: &Proof, group: usize) -> Digest {
+    fn group(&self, statement: Statement, proof: &FileProof, group: usize) -> Digest {
         proof.group(&self.layout, statement, group)
     }
 
@@ -171,7 +171,7 @@ impl Certificate {
         r.relate(
             weights == self.agent.weights_digest,
             vec![whole("agent.weights_digest"), part("optimum.proof.bytes")],
-            || format!("the optimum is proven of weights {weights}"),
+            || format!("the optimum proof is for weights {weights}"),
         );
         let ids: Vec<DatasetId> = self.datasets.iter().map(|d| d.dataset_id).collect();
         let list = list_hash(ids.iter().copied());
@@ -212,18 +212,18 @@ impl Certificate {
             let (links, code) = (dataset.terms.links, self.loss.link.code());
             let fields = vec![format!("datasets[{i}].terms.links"), "loss.link".into()];
             r.limit(links == 0 || (links >> code) & 1 == 1, fields, || {
-                format!("its owner does not let it train with the {} link", self.loss.link.name())
+                format!("its owner's terms do not allow training with the {} link", self.loss.link.name())
             });
         }
     }
 
-    /// The distance to the optimum, of numbers within their limits.
+    /// Checks the distance to the optimum; all numbers must be within their limits.
     fn check_distance(&self, r: &mut Relations) {
         let (l, o) = (&self.layout, &self.optimum);
         let delta = link_error_units(l.features(), l.classes(), l.intercept_scale());
         let largest = self.loss.link.largest_epsilon(delta);
         r.limit(o.epsilon <= largest, vec!["optimum.epsilon".into(), "loss.link".into()], || {
-            format!("{} is above {largest}, the largest that is certified for this link and shape", o.epsilon)
+            format!("{} is above {largest}, the largest that can be certified for this link and shape", o.epsilon)
         });
         let certified = distance_is_certified(o.epsilon, delta, self.loss.lambda, o.norm);
         let fields = ["optimum.epsilon", "loss.lambda", "optimum.norm"].map(str::to_owned).to_vec();

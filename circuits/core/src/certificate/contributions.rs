@@ -1,5 +1,5 @@
-//! What a certificate's gradients make together: their commitments sum to the one that the optimum holds, their
-//! contributions to shares.
+//! Relations between all of a certificate's gradients: their commitments sum to the one in the optimum proof, and their
+//! contributions determine the shares.
 
 use ark_bn254::{Fq, Fr, G1Affine, G1Projective};
 use ark_ec::{AffineRepr, CurveGroup};
@@ -12,7 +12,7 @@ use crate::numbers::{CONTRIBUTION_LIMIT_BITS, SHARE_BITS};
 use crate::receipt::{from_word, to_word};
 use crate::statement::{gradient, Statement};
 
-/// A point of a proof: 64 bytes, coordinates below the modulus, on the curve; not the point at infinity.
+/// Decodes a point of a proof: 64 bytes, coordinates below the modulus, on the curve. Rejects the point at infinity.
 fn point(bytes: &[u8]) -> Option<G1Affine> {
     let (x, y) = bytes.split_at_checked(32)?;
     let coordinate = |bytes: &[u8]| {
@@ -23,7 +23,7 @@ fn point(bytes: &[u8]) -> Option<G1Affine> {
     point.is_on_curve().then_some(point)
 }
 
-/// The value of a signed public input, if it is within the limit of contributions.
+/// Value of a signed public input, if it is within the limit for contributions.
 pub(super) fn contribution(word: &[u8; 32]) -> Option<i128> {
     let value = from_word(word)?;
     let small = |value: Fr| {
@@ -35,7 +35,7 @@ pub(super) fn contribution(word: &[u8; 32]) -> Option<i128> {
 }
 
 impl Certificate {
-    /// `Σ C(G_p) = C(ΣG)`: the optimum's second group is the sum of every shard's gradient, each once.
+    /// `Σ C(G_p) = C(ΣG)`: the optimum's second group is the sum of every shard's gradient commitment, each taken once.
     pub(super) fn check_sum(&self, r: &mut Relations) {
         let mut sum = G1Projective::default();
         let mut fields = vec![part("optimum.proof.bytes")];
@@ -44,20 +44,22 @@ impl Certificate {
                 let bytes = format!("datasets[{i}].shards[{j}].gradient_proof.bytes");
                 match point(shard.gradient_proof.points(&self.layout, Statement::Gradient, 2)) {
                     Some(point) => sum += point,
-                    None => r.limit(false, vec![bytes.clone()], || "its gradient is no point of the curve".into()),
+                    None => r.limit(false, vec![bytes.clone()], || {
+                        "its gradient commitment is not a point on the curve".into()
+                    }),
                 }
                 fields.push(part(bytes));
             }
         }
         let held = point(self.optimum.proof.points(&self.layout, Statement::Optimum, 1));
         let sum = sum.into_affine();
-        // no proof holds the point at infinity, and no verifier takes it
+        // no proof contains the point at infinity, and no verifier accepts it
         r.relate(!sum.is_zero() && held == Some(sum), fields, || {
-            "the optimum holds another gradient than the sum of the shards' gradients".into()
+            "the optimum proof has another gradient than the sum of the shards' gradients".into()
         });
     }
 
-    /// Contributions are those of the proofs, shares follow from them, and the rules hold.
+    /// Checks that contributions match the proofs, that shares follow from them, and that the rules hold.
     pub(super) fn check_shares(&self, r: &mut Relations) {
         let mut readable = true;
         for (i, dataset) in self.datasets.iter().enumerate() {
@@ -106,7 +108,7 @@ impl Certificate {
         for (i, dataset) in self.datasets.iter().enumerate() {
             let expected = share_units(&contributions, i);
             let mut fields = vec![whole(format!("datasets[{i}].share"))];
-            // a share is rounded: it says little of the contributions
+            // a share is rounded, so it says little about the contributions
             fields.extend(all_of("contribution").into_iter().map(part));
             r.relate(dataset.share == expected, fields, || {
                 format!("by the contributions the share is {expected}, in units of 2^-{SHARE_BITS}")
@@ -114,15 +116,15 @@ impl Certificate {
             let least = dataset.terms.min_share_bps;
             let (share, terms) = (format!("datasets[{i}].share"), format!("datasets[{i}].terms.min_share_bps"));
             r.limit(contributions.reaches(i, least), vec![share, terms], || {
-                format!("below {least} basis points, the least share under which its owner lets it train")
+                format!("below {least} basis points, the minimum share in its owner's terms")
             });
         }
     }
 
-    /// The contributions under the rules.
+    /// The contributions, checked against the rules.
     ///
     /// # Errors
-    /// The first rule that does not hold.
+    /// The first rule that is violated.
     pub fn contributions(&self, shards: u64) -> Result<Contributions, ContributionError> {
         let datasets = self.datasets.iter().map(|d| d.contribution.0).collect();
         let o = &self.optimum;
@@ -147,7 +149,7 @@ mod tests {
     use ark_ff::{Field, One};
 
     use super::*;
-    use crate::certificate::{Agent, Chain, Dataset, Hex, Loss, Optimum, Proof, Shard, SrsName};
+    use crate::certificate::{Agent, Chain, Dataset, FileProof, Hex, Loss, Optimum, Shard, SrsName};
     use crate::context::Terms;
     use crate::id::{AgentId, DatasetId, ShardDigest, SrsDigest, WeightsDigest};
     use crate::layout::{Layout, Task};
@@ -164,22 +166,23 @@ mod tests {
     }
 
     fn shard(gradient: u64, contribution: i128) -> Shard {
-        // two points of the records and one of the weights stand before the gradient
+        // two points for the records and one for the weights come before the gradient
         let bytes = [multiple(1), multiple(2), multiple(3), multiple(gradient)].concat();
         let magnitude = Fr::from(contribution.unsigned_abs());
         let n = if contribution < 0 { -magnitude } else { magnitude };
         Shard {
             digest: ShardDigest::ZERO,
             records: 100,
-            dataset_proof: Proof::new([], vec![]),
-            gradient_proof: Proof::new([[0; 32], to_word(&n)], bytes),
+            dataset_proof: FileProof::new([], vec![]),
+            gradient_proof: FileProof::new([[0; 32], to_word(&n)], bytes),
         }
     }
 
     // nλv² = 400·2^-10·1, in units of 2^-50: 400·2^40
     const UNIT: i128 = 1 << 40;
 
-    /// Two datasets of three shards whose commitments are multiples of the generator, and the optimum of their sum.
+    /// A certificate of two datasets, with three shards in all, whose commitments are multiples of the generator, and
+    /// the optimum of their sum.
     fn certificate() -> Certificate {
         let dataset = |shards: Vec<Shard>, contribution: i128, share: u32| Dataset {
             dataset_id: DatasetId::ZERO,
@@ -208,7 +211,7 @@ mod tests {
                 records: 400,
                 epsilon: 0,
                 norm: 1 << 10,
-                proof: Proof::new([], [multiple(3), multiple(60)].concat()),
+                proof: FileProof::new([], [multiple(3), multiple(60)].concat()),
             },
             checksum: Hex::default(),
         }
@@ -220,7 +223,7 @@ mod tests {
         !r.failed()
     }
 
-    /// What is wrong with the shares.
+    /// The error of the shares, if any.
     fn shares(certificate: &Certificate) -> Result<(), String> {
         let mut r = Relations::default();
         certificate.check_shares(&mut r);
@@ -237,7 +240,7 @@ mod tests {
     fn the_sum_is_of_every_gradient_once() {
         assert!(sum_holds(&certificate()));
         let held = |c: &mut Certificate, n: u64| c.optimum.proof.bytes.0[64..].copy_from_slice(&multiple(n));
-        // one left out, one twice, one of another proof, none at all
+        // one left out, one twice, one from another proof, none at all
         for n in [30, 70, 61, 1] {
             assert!(!sum_holds(&altered(|c| held(c, n))), "{n}");
         }
@@ -247,9 +250,9 @@ mod tests {
             c.datasets.push(again);
         })));
         assert!(!sum_holds(&altered(|c| c.datasets[0].shards[0] = shard(11, 0))));
-        // in another order it is the same sum
+        // the sum is the same in another order
         assert!(sum_holds(&altered(|c| c.datasets.reverse())));
-        // the weights' commitment in the sum's place, and the sum in the weights'
+        // the weights' commitment in place of the sum, and the sum in place of the weights
         assert!(!sum_holds(&altered(|c| c.optimum.proof.bytes.0.rotate_left(64))));
     }
 
@@ -263,7 +266,7 @@ mod tests {
         assert!(!sum_holds(&altered(|c| at(c, gradient, &[0; 64]))));
         assert!(!sum_holds(&altered(|c| at(c, gradient + 63, &[1]))));
         assert!(!sum_holds(&altered(|c| at(c, gradient, &[0xff; 32]))));
-        // gradients that cancel: the sum is the point at infinity, which no proof of the optimum holds
+        // gradients that cancel: the sum is the point at infinity, which no `optimum` proof contains
         let cancelling = |c: &mut Certificate| {
             c.datasets.truncate(1);
             let mut y = Fq::from_be_bytes_mod_order(&multiple(10)[32..]);
@@ -286,12 +289,15 @@ mod tests {
             let error = shares(&altered(|c| change(c))).unwrap_err();
             assert!(error.contains(words), "{error}");
         };
-        // a dataset's number is the sum over its shards, its share that of the numbers
+        // a dataset's contribution is the sum over its shards, and its share follows from the contributions
         refused(&|c| c.datasets[0].contribution.0 += 1, "datasets[0].contribution");
         refused(&|c| c.datasets[1].share += 1, "datasets[1].share");
         refused(&|c| c.datasets[1].share -= 1, "datasets[1].share");
+        // of several wrong shares all are named, and no contribution
+        let several = shares(&altered(|c| c.datasets.iter_mut().for_each(|d| d.share += 1))).unwrap_err();
+        assert!(several.starts_with("datasets[0].share, datasets[1].share: "), "{several}");
         refused(&|c| c.datasets[0].shards[1] = shard(20, 200 * UNIT + 1), "contribution");
-        // least terms
+        // minimum terms
         let at_least = |bps: u16| altered(|c| c.datasets[1].terms.min_share_bps = bps);
         assert_eq!(shares(&at_least(2500)), Ok(()));
         assert!(shares(&at_least(2501)).unwrap_err().contains("2501 basis points"));
@@ -306,7 +312,7 @@ mod tests {
             },
             "a gradient is missing",
         );
-        // a negative part is not paid, and may not be large
+        // a negative contribution is not paid, and may not be large
         let with_negative = |n: i128| {
             altered(|c| {
                 let mut third = c.datasets[1].clone();
@@ -336,15 +342,15 @@ mod tests {
         ] {
             assert_eq!(contribution(&word(n)), expected);
         }
-        // a word that is no field element: 1 + r
+        // a word that is not a field element: 1 + r
         let mut more = [0u8; 32];
         more.copy_from_slice(&ark_ff::BigInteger::to_bytes_be(&Fr::MODULUS));
         more[31] += 1;
         assert_eq!(contribution(&more), None);
     }
 
-    /// `N + x/2^u mod r` is what a prover could publish instead of N with a remainder smaller by x: it is beyond the limit on
-    /// either side of zero, for every x that a remainder has room for and every width of limbs.
+    /// `N + x/2^u mod r` is what a prover could publish instead of N, with a remainder smaller by x. It is beyond the
+    /// limit on either side of zero, for every x that fits a remainder and for every limb width.
     #[test]
     fn a_contribution_shifted_by_a_fraction_is_no_number() {
         for k in [10, 11, 12, 13, 14, 15] {
@@ -361,7 +367,7 @@ mod tests {
                     }
                 }
             }
-            // and of two within the limit, no difference is such a fraction: 2^(112 + 1 + u) stays below r
+            // and no two numbers within the limit differ by such a fraction: 2^(112 + 1 + u) stays below r
             assert!(CONTRIBUTION_LIMIT_BITS + 1 + bits < 253);
         }
     }

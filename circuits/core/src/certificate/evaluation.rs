@@ -1,7 +1,7 @@
-//! The evaluation file: how many records of a committed dataset a certified agent answers correctly.
+//! The evaluation file: how many records of a committed dataset a certified agent classifies correctly.
 //!
-//! It holds the agent's certificate whole, so that it is checked with nothing else; all that is said in [`super`] of a
-//! certificate's fields, encoding and checksum holds of it.
+//! It contains the agent's whole certificate, so it can be checked on its own. What [`super`] says about a
+//! certificate's fields, encoding and checksum also applies here.
 
 use ark_bn254::Fr;
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::blame::{part, whole, Relations};
 use super::registered::{Registered, RegisteredShard};
 use super::relations::{all, context, equal, sentences, sum};
-use super::{assemble, place, words, Certificate, CertificateError, Hex, Proof};
+use super::{assemble, place, words, Certificate, CertificateError, FileProof, Hex};
 use crate::context::{evaluation_ctx, Address, Terms};
 use crate::digest::{dataset_id, keccak, Digest};
 use crate::id::{DatasetId, SchemaId, ShardDigest, WeightsDigest};
@@ -17,7 +17,7 @@ use crate::layout::Task;
 use crate::schema::Schema;
 use crate::statement::{dataset, evaluation, Statement, CTX};
 
-/// The first field of an evaluation file.
+/// Value of the first field of an evaluation file.
 pub const FORMAT: &str = "tribute-evaluation/1";
 
 /// Accuracy of a certified agent on a dataset.
@@ -30,27 +30,27 @@ pub struct Evaluation {
     pub proven: Vec<String>,
     /// [`words::evaluation_not_proven`].
     pub not_proven: Vec<String>,
-    /// The agent's.
+    /// The agent's certificate.
     pub certificate: Certificate,
-    /// The dataset; of the certificate's schema, layout, chain and SRS.
+    /// The dataset, which has the certificate's schema, layout, chain and SRS.
     pub dataset: Evaluated,
     /// keccak256 of the file with this field set to zeros.
     pub checksum: Hex<32>,
 }
 
-/// A dataset with the agent's answers counted.
+/// A dataset with the number of correct answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Evaluated {
-    /// The registry's id for it.
+    /// The dataset's id in the registry.
     pub dataset_id: DatasetId,
     /// Owner's address.
     pub owner: Hex<20>,
-    /// Under which terms it may train agents.
+    /// The terms under which the dataset may train agents.
     pub terms: Terms,
     /// Records in all its shards.
     pub records: u64,
-    /// How many of them the agent gives their own class.
+    /// Number of records for which the agent's answer is the record's class.
     pub correct: u64,
     /// Its shards, in order.
     pub shards: Vec<EvaluatedShard>,
@@ -62,37 +62,37 @@ pub struct Evaluated {
 pub struct EvaluatedShard {
     /// Digest of the committed records.
     pub digest: ShardDigest,
-    /// Records in it.
+    /// Number of records in the shard.
     pub records: u64,
-    /// How many of them the agent gives their own class.
+    /// Number of records for which the agent's answer is the record's class.
     pub correct: u64,
-    /// That the commitment is well formed.
-    pub dataset_proof: Proof,
-    /// That the counts are right.
-    pub evaluation_proof: Proof,
+    /// Proves that the commitment is well formed.
+    pub dataset_proof: FileProof,
+    /// Proves the counts.
+    pub evaluation_proof: FileProof,
 }
 
-/// What an evaluation file is made of.
+/// The inputs of an evaluation file.
 #[derive(Clone, Debug)]
 pub struct EvaluationParts {
     /// The agent's certificate.
     pub certificate: Certificate,
     /// The dataset's owner.
     pub owner: Address,
-    /// Its terms.
+    /// The dataset's terms.
     pub terms: Terms,
-    /// `dataset` and `evaluation` proof of every shard, in order.
-    pub shards: Vec<(Proof, Proof)>,
+    /// `dataset` and `evaluation` proofs of every shard, in order.
+    pub shards: Vec<(FileProof, FileProof)>,
 }
 
 impl EvaluationParts {
-    /// The evaluation, with [`Evaluation::check`] passed.
+    /// Assembles the evaluation and runs [`Evaluation::check`] on it.
     ///
     /// # Errors
-    /// What does not fit together, under the field's path in the file.
+    /// Fields that do not fit together, by their paths in the file.
     pub fn assemble(self) -> Result<Evaluation, CertificateError> {
         let layout = self.certificate.layout;
-        let shard = |(dataset_proof, evaluation_proof): (Proof, Proof)| EvaluatedShard {
+        let shard = |(dataset_proof, evaluation_proof): (FileProof, FileProof)| EvaluatedShard {
             digest: ShardDigest::new(assemble::prefix(&dataset_proof, layout.columns() + 1)),
             records: assemble::unsigned(&dataset_proof, dataset::N),
             correct: assemble::unsigned(&evaluation_proof, evaluation::CORRECT),
@@ -127,7 +127,7 @@ impl EvaluationParts {
 }
 
 impl Evaluation {
-    /// Reads an evaluation; it has still to be checked.
+    /// Parses an evaluation without checking it.
     ///
     /// # Errors
     /// [`CertificateError::Json`], [`CertificateError::Encoding`].
@@ -135,31 +135,30 @@ impl Evaluation {
         place::read(text)
     }
 
-    /// The file.
+    /// The file's text.
     #[must_use]
     pub fn to_json(&self) -> String {
         place::write(self)
     }
 
-    /// What [`Evaluation::checksum`] has to be.
+    /// The correct value of [`Evaluation::checksum`].
     #[must_use]
     pub fn expected_checksum(&self) -> Digest {
         keccak(Evaluation { checksum: Hex::default(), ..self.clone() }.to_json().as_bytes())
     }
 
-    /// Fraction of the records that are answered correctly.
+    /// Fraction of the records that the agent answers correctly.
     #[must_use]
     pub fn accuracy(&self) -> f64 {
         self.dataset.correct as f64 / self.dataset.records as f64
     }
 
-    /// Checks everything about the dataset that can be checked without a verifier of proofs.
+    /// Checks everything about the dataset that can be checked without a proof verifier.
     ///
-    /// Not checked here: the certificate ([`Certificate::check`], and what is not checked there), the proofs,
-    /// [`Evaluation::checksum`].
+    /// Not checked here: the certificate (see [`Certificate::check`] for that), the proofs, [`Evaluation::checksum`].
     ///
     /// # Errors
-    /// [`CertificateError::Field`] names the fields.
+    /// [`CertificateError::Field`] names the suspect fields.
     pub fn check(&self) -> Result<Relations, CertificateError> {
         let (certificate, dataset) = (&self.certificate, &self.dataset);
         let schema = Schema::from_json(&certificate.schema)
@@ -198,11 +197,12 @@ impl Evaluation {
         Ok(relations)
     }
 
-    /// Counts that the rest indexes by; no record counted twice, none that the certificate lists.
+    /// Checks the counts that later code uses as indices, that no record is counted twice, and that the certificate
+    /// lists none of the shards.
     fn check_sizes(&self) -> Result<(), CertificateError> {
         let (certificate, shards) = (&self.certificate, &self.dataset.shards);
         if certificate.layout.task() != Task::Classes {
-            let reason = "an agent over a real-valued target answers no classes, and has no accuracy";
+            let reason = "an agent with a real-valued target does not predict classes, so it has no accuracy";
             return Err(CertificateError::field("certificate.layout.task", reason));
         }
         if shards.is_empty() {
@@ -233,7 +233,7 @@ impl Evaluation {
         Ok(())
     }
 
-    /// One shard's `evaluation` proof.
+    /// Checks one shard's `evaluation` proof.
     fn check_counts(&self, r: &mut Relations, j: usize, shard: &EvaluatedShard) {
         let (certificate, proof) = (&self.certificate, &shard.evaluation_proof);
         let at = |field: &str| format!("dataset.shards[{j}].{field}");
@@ -246,7 +246,7 @@ impl Evaluation {
         });
         let agent = &certificate.agent;
         let fields = vec![whole("certificate.agent.weights_digest"), bytes()];
-        r.relate(weights == agent.weights_digest, fields, || format!("the answers are those of weights {weights}"));
+        r.relate(weights == agent.weights_digest, fields, || format!("the evaluation proof is for weights {weights}"));
         for (i, value, field) in
             [(evaluation::N, shard.records, "records"), (evaluation::CORRECT, shard.correct, "correct")]
         {

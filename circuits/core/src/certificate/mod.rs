@@ -1,19 +1,19 @@
-//! The certificate file: one agent version's proofs with everything they are about.
+//! The certificate file: the proofs of one agent version, with everything they refer to.
 //!
-//! A certificate holds no field that nothing binds. Each number stands in a proof's public inputs or under a digest that
-//! does; [`Certificate::check`] recomputes all of it, and the proofs themselves are checked by who has a verifier. The
-//! file has one encoding ([`Certificate::to_json`]): a file of other bytes is refused.
+//! Every field of a certificate is bound: each value is in a proof's public inputs or under a digest that is.
+//! [`Certificate::check`] recomputes all of it; checking the proofs themselves takes a verifier. The file has one
+//! encoding ([`Certificate::to_json`]), and any other bytes are rejected.
 //!
-//! | file | holds |
+//! | file | contents |
 //! |---|---|
 //! | [`mod`](self) | the fields, reading and writing |
-//! | `assemble` | a certificate from its proofs |
+//! | `assemble` | assembling a certificate from its proofs |
 //! | `check` | every relation between the fields |
 //! | `contributions` | the gradients' sum, and shares |
-//! | `registered`, `relations` | relations that other files have too |
-//! | [`evaluation`] | the file of an agent's accuracy on a dataset it was not trained on |
-//! | `blame` | which field is wrong when relations fail |
-//! | [`words`] | what is proven and what is not, in words |
+//! | `registered`, `relations` | relations shared with other files |
+//! | [`evaluation`] | the file that states an agent's accuracy on a dataset it was not trained on |
+//! | `blame` | finding the wrong field when relations fail |
+//! | [`words`] | plain-language statements of what is proven and what is not |
 
 mod assemble;
 pub mod blame;
@@ -37,10 +37,10 @@ use crate::id::{AgentId, DatasetId, ShardDigest, SrsDigest, WeightsDigest};
 use crate::layout::Layout;
 use crate::link::Link;
 
-/// The first field of a certificate.
+/// Value of the first field of a certificate.
 pub const FORMAT: &str = "tribute-certificate/1";
 
-/// A certificate.
+/// A certificate of one agent version.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Certificate {
@@ -50,21 +50,21 @@ pub struct Certificate {
     pub proven: Vec<String>,
     /// [`words::not_proven`].
     pub not_proven: Vec<String>,
-    /// What the proofs were made for.
+    /// Chain and contracts for which the proofs were made.
     pub chain: Chain,
-    /// What the proofs were made under.
+    /// The SRS under which the proofs were made.
     pub srs: SrsName,
-    /// Canonical JSON, as text: its bytes are what the schema's id is the digest of.
+    /// The schema's canonical JSON, as text: its bytes hash to the schema's id.
     pub schema: String,
     /// Rows and columns of all circuits.
     pub layout: Layout,
-    /// The loss that the agent is the optimum of.
+    /// The loss that the agent minimises.
     pub loss: Loss,
-    /// The agent.
+    /// The agent version.
     pub agent: Agent,
-    /// Datasets in the version's order.
+    /// Datasets, in the version's order.
     pub datasets: Vec<Dataset>,
-    /// The optimum.
+    /// The optimum and its proof.
     pub optimum: Optimum,
     /// keccak256 of the file with this field set to zeros.
     pub checksum: Hex<32>,
@@ -83,12 +83,12 @@ pub struct Chain {
 }
 
 impl Chain {
-    /// What `dataset` proofs are bound to.
+    /// The domain of `dataset` proofs.
     #[must_use]
     pub fn datasets(&self) -> Domain {
         Domain { chain_id: self.chain_id, contract: self.dataset_registry.0 }
     }
-    /// What `gradient` and `optimum` proofs are bound to.
+    /// The domain of `gradient` and `optimum` proofs.
     #[must_use]
     pub fn agents(&self) -> Domain {
         Domain { chain_id: self.chain_id, contract: self.agent_registry.0 }
@@ -101,7 +101,7 @@ impl Chain {
 pub struct SrsName {
     /// Digest of the points a verifier needs.
     pub digest: SrsDigest,
-    /// Whether its secret is public: the proofs then convince only those who trust their maker.
+    /// Whether its secret is public. If so, the proofs convince only those who trust whoever made them.
     pub development: bool,
 }
 
@@ -119,9 +119,9 @@ pub struct Loss {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Agent {
-    /// The registry's id for it.
+    /// The agent's id in the registry.
     pub id: AgentId,
-    /// Version.
+    /// Version number.
     pub version: u32,
     /// Owner's address.
     pub owner: Hex<20>,
@@ -129,22 +129,22 @@ pub struct Agent {
     pub weights_digest: WeightsDigest,
 }
 
-/// A dataset's part.
+/// A dataset and its contribution.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Dataset {
-    /// The registry's id for it.
+    /// The dataset's id in the registry.
     pub dataset_id: DatasetId,
     /// Owner's address.
     pub owner: Hex<20>,
-    /// Under which terms it may train agents.
+    /// The terms under which the dataset may train agents.
     pub terms: Terms,
-    /// Records in all its shards.
+    /// Number of records in all its shards.
     pub records: u64,
     /// `ΣN` of its shards, in units of 2^-[`contribution_bits`](Layout::contribution_bits).
     pub contribution: Contribution,
-    /// Its share of what goes to data providers: its positive contribution over the sum of all positive ones, units of
-    /// 2^-20, rounded down.
+    /// The dataset's share of the data providers' part of the fees: its positive contribution over the sum of all
+    /// positive ones, in units of 2^-20, rounded down.
     pub share: u32,
     /// Its shards, in order.
     pub shards: Vec<Shard>,
@@ -156,29 +156,29 @@ pub struct Dataset {
 pub struct Shard {
     /// Digest of the committed records.
     pub digest: ShardDigest,
-    /// Records in it.
+    /// Number of records in the shard.
     pub records: u64,
-    /// That the commitment is well formed.
-    pub dataset_proof: Proof,
-    /// That the gradient is its.
-    pub gradient_proof: Proof,
+    /// Proves that the commitment is well formed.
+    pub dataset_proof: FileProof,
+    /// Proves the gradient over the shard.
+    pub gradient_proof: FileProof,
 }
 
 /// What is proven about the weights.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Optimum {
-    /// Records of all datasets.
+    /// Number of records in all datasets.
     pub records: u64,
-    /// Bound of the gradient's 2-norm, units of 2^-44.
+    /// Bound on the gradient's 2-norm, units of 2^-44.
     pub epsilon: u64,
-    /// Lower bound of the weights' 2-norm, units of 2^-10.
+    /// Lower bound on the weights' 2-norm, units of 2^-10.
     pub norm: u64,
-    /// The proof.
-    pub proof: Proof,
+    /// The `optimum` proof.
+    pub proof: FileProof,
 }
 
-/// A signed number of units, too long for some readers' numbers: decimal digits in a string.
+/// A signed number of units. In JSON, a string of decimal digits, since some parsers cannot represent it as a number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Contribution(pub i128);
 
@@ -195,50 +195,50 @@ impl<'de> Deserialize<'de> for Contribution {
     }
 }
 
-/// A proof in a file that says by its place which circuit it is of.
+/// A proof in a certificate or evaluation file. Its position in the file determines the circuit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Proof {
+pub struct FileProof {
     /// Public inputs, big-endian words.
     pub inputs: Vec<Hex<32>>,
     /// Points and scalars, uncompressed, as the EVM verifier takes them after the inputs.
     pub bytes: HexBytes,
 }
 
-impl From<crate::proof::Proof> for Proof {
+impl From<crate::proof::Proof> for FileProof {
     fn from(proof: crate::proof::Proof) -> Self {
-        Proof { inputs: proof.inputs, bytes: HexBytes(proof.bytes) }
+        FileProof { inputs: proof.inputs, bytes: HexBytes(proof.bytes) }
     }
 }
 
-impl Proof {
-    /// From words and bytes.
+impl FileProof {
+    /// Builds a proof from input words and proof bytes.
     #[must_use]
     pub fn new(inputs: impl IntoIterator<Item = [u8; 32]>, bytes: Vec<u8>) -> Self {
-        Proof { inputs: inputs.into_iter().map(Hex).collect(), bytes: HexBytes(bytes) }
+        FileProof { inputs: inputs.into_iter().map(Hex).collect(), bytes: HexBytes(bytes) }
     }
-    /// Public inputs as plain words.
+    /// Public inputs as 32-byte words.
     #[must_use]
     pub fn words(&self) -> Vec<[u8; 32]> {
         self.inputs.iter().map(|w| w.0).collect()
     }
 }
 
-/// A file that is refused.
+/// Why a file is rejected.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum CertificateError {
-    /// Not the file's JSON.
+    /// The JSON is malformed or has the wrong fields.
     #[error("{}: {reason}", place(path))]
     Json {
-        /// Where.
+        /// Path of the value at the error; empty for the whole file.
         path: String,
-        /// The parser's words.
+        /// The JSON parser's message.
         reason: String,
     },
-    /// The right fields in other bytes.
-    #[error("{}: not encoded as these files are (two spaces of indentation, fields in order, shortest numbers, one newline at the end)", place(path))]
+    /// The right fields, but not in the canonical encoding.
+    #[error("{}: not in the canonical encoding (two spaces of indentation, fields in order, shortest numbers, one newline at the end)", place(path))]
     Encoding {
-        /// Where the first other byte stands.
+        /// Path of the value at the first byte that differs.
         path: String,
     },
     /// Fields that cannot all be right.
@@ -246,7 +246,7 @@ pub enum CertificateError {
     Field {
         /// Paths of the fields, one of which is wrong.
         fields: Vec<String>,
-        /// What does not hold.
+        /// The relation that does not hold.
         reason: String,
     },
 }
@@ -260,12 +260,12 @@ fn place(path: &str) -> &str {
 }
 
 impl CertificateError {
-    /// An error of one field.
+    /// An error for a single field.
     pub fn field(path: impl Into<String>, reason: impl Into<String>) -> Self {
         CertificateError::Field { fields: vec![path.into()], reason: reason.into() }
     }
 
-    /// The error of a file that stands in another at `path`.
+    /// Prefixes the error's paths with `path`, for a file nested in another.
     #[must_use]
     pub fn within(self, path: &str) -> Self {
         let under = |field: String| match field.as_str() {
@@ -283,7 +283,7 @@ impl CertificateError {
 }
 
 impl Certificate {
-    /// Reads a certificate; it has still to be checked.
+    /// Parses a certificate without checking it.
     ///
     /// # Errors
     /// [`CertificateError::Json`], [`CertificateError::Encoding`].
@@ -291,13 +291,13 @@ impl Certificate {
         place::read(text)
     }
 
-    /// The file.
+    /// The file's text.
     #[must_use]
     pub fn to_json(&self) -> String {
         place::write(self)
     }
 
-    /// What [`Certificate::checksum`] has to be.
+    /// The correct value of [`Certificate::checksum`].
     #[must_use]
     pub fn expected_checksum(&self) -> Digest {
         keccak(Certificate { checksum: Hex::default(), ..self.clone() }.to_json().as_bytes())

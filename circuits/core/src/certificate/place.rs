@@ -1,12 +1,12 @@
-//! Reading and writing files of one encoding, and which field stands at a byte of a JSON text. The latter works on damaged
-//! texts too: errors must name a place in them.
+//! Reads and writes files in canonical JSON, and finds the field at a byte offset. The latter also works on damaged
+//! text, because errors must name a position in it.
 
 use serde::de::DeserializeOwned;
 use serde::Serialize;
 
 use super::CertificateError;
 
-/// Reads a file, of which there is one text for its content.
+/// Parses a file that must be in its canonical encoding.
 pub(super) fn read<T: Serialize + DeserializeOwned>(text: &[u8]) -> Result<T, CertificateError> {
     let file: T = serde_json::from_slice(text).map_err(|e| {
         let offset = offset(text, e.line(), e.column());
@@ -26,7 +26,7 @@ pub(super) fn write(file: &impl Serialize) -> String {
     serde_json::to_string_pretty(file).unwrap_or_default() + "\n"
 }
 
-/// Byte of a line and column, both from 1.
+/// Byte offset of a line and column, both counted from 1.
 fn offset(text: &[u8], line: usize, column: usize) -> usize {
     let start = match line {
         0 | 1 => 0,
@@ -41,7 +41,7 @@ enum Level {
 }
 
 /// Path of the value at byte `offset`, such as `datasets[1].shards[0].digest`; empty for the whole text. At a closing
-/// bracket it is the path of what is closed.
+/// bracket, the path of the object or array that it closes.
 fn path_at(text: &[u8], offset: usize) -> String {
     let mut levels: Vec<Level> = Vec::new();
     let mut at = 0;
@@ -97,14 +97,14 @@ fn path_at(text: &[u8], offset: usize) -> String {
     path
 }
 
-/// The beginning of the line that byte `offset` is in.
+/// The first 60 bytes of the line that contains byte `offset`.
 fn line_at(text: &[u8], offset: usize) -> String {
     let start = text[..offset].iter().rposition(|b| *b == b'\n').map_or(0, |newline| newline + 1);
     let line: &[u8] = text[start..].split(|b| *b == b'\n').next().unwrap_or_default();
     String::from_utf8_lossy(&line[..line.len().min(60)]).trim().to_owned()
 }
 
-/// Position of the quote that closes the string opened at `start`, or the text's last byte.
+/// Position of the quote that closes the string opened at `start`, or of the last byte of the text.
 fn string_end(text: &[u8], start: usize) -> usize {
     let mut at = start + 1;
     while at < text.len() {

@@ -1,10 +1,10 @@
-//! What a file says of a registered dataset, whichever file it is.
+//! Relations of a registered dataset, shared by all files that contain one.
 
 use ark_bn254::Fr;
 
 use super::blame::{part, whole, Relations};
 use super::relations::{all, context, equal, sum};
-use super::{Certificate, Dataset, Proof};
+use super::{Certificate, Dataset, FileProof};
 use crate::context::{Address, DatasetContext, Terms};
 use crate::digest::dataset_id;
 use crate::id::{DatasetId, ShardDigest};
@@ -19,9 +19,9 @@ const DATASET_CHAIN: [&str; 2] = ["chain.chain_id", "chain.dataset_registry"];
 
 /// A dataset's fields with their paths.
 pub(super) struct Registered<'a> {
-    /// Whose chain, schema and layout it has.
+    /// The certificate whose chain, schema and layout apply to the dataset.
     pub(super) certificate: &'a Certificate,
-    /// Before the certificate's paths: nothing, or where in the file it stands, with a point.
+    /// Prefix of the certificate's paths: empty, or its path in the file followed by a dot.
     pub(super) within: &'static str,
     pub(super) schema: &'a Schema,
     /// Path of the dataset.
@@ -33,15 +33,15 @@ pub(super) struct Registered<'a> {
     pub(super) shards: Vec<RegisteredShard<'a>>,
 }
 
-/// A shard's.
+/// A shard's fields.
 pub(super) struct RegisteredShard<'a> {
     pub(super) digest: ShardDigest,
     pub(super) records: u64,
-    pub(super) proof: &'a Proof,
+    pub(super) proof: &'a FileProof,
 }
 
 impl<'a> Registered<'a> {
-    /// A certificate's dataset.
+    /// A dataset listed in a certificate.
     pub(super) fn of(certificate: &'a Certificate, i: usize, dataset: &'a Dataset, schema: &'a Schema) -> Self {
         let shard =
             |s: &'a super::Shard| RegisteredShard { digest: s.digest, records: s.records, proof: &s.dataset_proof };
@@ -70,7 +70,7 @@ impl<'a> Registered<'a> {
         all(fields.map(|field| format!("{}{field}", self.within)))
     }
 
-    /// One shard and its `dataset` proof.
+    /// Checks one shard and its `dataset` proof.
     pub(super) fn check_shard(&self, r: &mut Relations, j: usize) {
         let (RegisteredShard { digest, records, proof }, layout) = (&self.shards[j], &self.certificate.layout);
         let within = |field: &str| format!("{}{field}", self.within);
@@ -103,7 +103,7 @@ impl<'a> Registered<'a> {
         context(r, &proof.inputs[CTX], expected.ctx(), fields);
     }
 
-    /// What the shards make together.
+    /// Checks the totals, the dataset id and the terms.
     pub(super) fn check(&self, r: &mut Relations) {
         let shards = |field: &str| (0..self.shards.len()).map(|j| self.shard(j, field)).collect::<Vec<_>>();
         let mut fields = vec![whole(self.at("records"))];

@@ -1,15 +1,15 @@
-//! Relations that the checks of all files are made of.
+//! Building blocks for the relations of all files.
 
 use ark_bn254::Fr;
 
 use super::blame::{whole, Field, Relations};
-use super::{CertificateError, Hex, Proof};
+use super::{CertificateError, FileProof, Hex};
 use crate::digest::{group_digest, Digest};
 use crate::layout::Layout;
 use crate::receipt::{from_word, to_word};
 use crate::statement::Statement;
 
-/// Fields that are wholly bound.
+/// Fields that are all fully bound.
 pub(super) fn all<S: Into<String>>(paths: impl IntoIterator<Item = S>) -> Vec<Field> {
     paths.into_iter().map(whole).collect()
 }
@@ -18,13 +18,13 @@ pub(super) fn word_is(word: &Hex<32>, value: Fr) -> bool {
     word.0 == to_word(&value)
 }
 
-/// A public input that says what a field says.
+/// Relates a public input to the field that must equal it.
 pub(super) fn equal(r: &mut Relations, word: &Hex<32>, input: String, value: Fr, field: String) {
     let fields = vec![whole(field), whole(input)];
     r.relate(word_is(word, value), fields, || "the field and the proof's input differ".into());
 }
 
-/// What a proof is bound to.
+/// Relates a proof's context to the fields that determine it.
 pub(super) fn context(r: &mut Relations, word: &Hex<32>, expected: Fr, fields: Vec<Field>) {
     let expected = Hex(to_word(&expected));
     r.relate(*word == expected, fields, || {
@@ -32,7 +32,8 @@ pub(super) fn context(r: &mut Relations, word: &Hex<32>, expected: Fr, fields: V
     });
 }
 
-/// A list of sentences; `told` names what decides between versions of the sentence at a place.
+/// Checks a list of sentences. `told` names the field that determines the wording of the sentence at a position, if
+/// there is one.
 pub(super) fn sentences(
     r: &mut Relations,
     name: &str,
@@ -45,7 +46,7 @@ pub(super) fn sentences(
     });
     for (i, (said, expected)) in said.iter().zip(expected).enumerate() {
         let fields = [whole(format!("{name}[{i}]"))].into_iter().chain(told(i)).collect();
-        r.relate(said == expected, fields, || format!("the sentence has to be: {expected}"));
+        r.relate(said == expected, fields, || format!("the sentence must be: {expected}"));
     }
 }
 
@@ -53,9 +54,9 @@ pub(super) fn sum(mut values: impl Iterator<Item = u64>) -> Option<u64> {
     values.try_fold(0u64, u64::checked_add)
 }
 
-impl Proof {
-    /// As many inputs as the statement has, each below the modulus, and at least the commitments. `path` is the proof's and
-    /// `columns` that of the layout's columns, for errors.
+impl FileProof {
+    /// Checks the number of inputs, that each is below the modulus, and that the commitments are present. For errors,
+    /// `path` is the proof's path and `columns` the path of the layout's column count.
     pub(super) fn check(
         &self,
         layout: &Layout,
@@ -88,7 +89,7 @@ impl Proof {
     pub(super) fn points(&self, layout: &Layout, statement: Statement, group: usize) -> &[u8] {
         let columns = statement.groups(layout.columns());
         let start: usize = columns[..group].iter().sum::<usize>() * 64;
-        // `check` has made sure that the groups are there
+        // `check` has made sure that the groups are present
         self.bytes.0.get(start..start + columns[group] * 64).unwrap_or_default()
     }
 }

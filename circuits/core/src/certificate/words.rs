@@ -1,6 +1,7 @@
-//! What a file proves and what it does not, in words. Every file carries them; verification demands exactly these.
+//! Plain-language statements of what a file proves and what it does not. Every file contains them, and verification
+//! requires them verbatim.
 
-/// What is proven.
+/// What a certificate proves.
 #[must_use]
 pub fn proven() -> Vec<&'static str> {
     vec![
@@ -12,7 +13,7 @@ pub fn proven() -> Vec<&'static str> {
     ]
 }
 
-/// What is not.
+/// What a certificate does not prove.
 #[must_use]
 pub fn not_proven() -> Vec<&'static str> {
     vec![
@@ -25,7 +26,7 @@ pub fn not_proven() -> Vec<&'static str> {
     ]
 }
 
-/// What an evaluation proves beside its certificate.
+/// What an evaluation proves in addition to its certificate.
 #[must_use]
 pub fn evaluation_proven() -> Vec<&'static str> {
     vec![
@@ -36,7 +37,7 @@ pub fn evaluation_proven() -> Vec<&'static str> {
     ]
 }
 
-/// What it does not.
+/// What an evaluation does not prove.
 #[must_use]
 pub fn evaluation_not_proven() -> Vec<&'static str> {
     vec![

@@ -1,18 +1,18 @@
-//! What each shard contributes to the optimum: `N = ⟨−G, W⟩`, and the rules by which contributions become shares.
+//! What each shard contributes to the optimum, `N = ⟨−G, W⟩`, and the rules that turn contributions into shares.
 //!
-//! At the optimum `ΣG = −nλW` up to the residual, so `Σ N = nλ‖W‖²` up to as little: the contributions divide the weights'
-//! squared norm among the shards. A dataset's is the sum over its shards; its share of the fees is its positive part over
-//! the sum of all positive parts.
+//! At the optimum `ΣG = −nλW` up to the residual, so `Σ N = nλ‖W‖²` up to the residual's part: the contributions divide
+//! the weights' squared norm among the shards. A dataset's contribution is the sum over its shards. Its share of the
+//! fees is its positive part over the sum of all positive parts.
 //!
 //! # Why the rules
 //!
-//! - `N` is an integer number of units, rounded down, below `2^112` in magnitude: division by the unit in the field would
-//!   let a prover choose among many.
+//! - `N` is an integer number of units, rounded down, below `2^112` in magnitude. If `N` were a quotient in the field,
+//!   a prover could choose among many values.
 //! - Negative parts together are at most one part in 2^10 of the sum. Bounding each dataset alone would let a thousand
 //!   slightly negative datasets double everybody else's claim.
-//! - `ΣN` is at least `nλv²` but for one part in 2^9 (the residual's part and the rounding are less): contributions that
-//!   miss a gradient do not pass as all.
-//! - Rounding, at most one unit a shard, is at most one part in 2^20 of the sum.
+//! - `ΣN` is at least `nλv²` less one part in 2^9 (the residual's part and the rounding are smaller), so contributions
+//!   that miss a gradient are rejected.
+//! - Rounding, at most one unit per shard, is at most one part in 2^20 of the sum.
 
 use ethnum::{I256, U256};
 use thiserror::Error;
@@ -26,32 +26,32 @@ use super::weights::Weights;
 #[must_use]
 pub fn contribution(layout: &Layout, weights: &Weights, gradient: &[I256]) -> i128 {
     let inner = inner_product(weights, gradient);
-    // below 2^112: see the limit's own words
+    // below 2^112: see CONTRIBUTION_LIMIT_BITS
     (inner >> (layout.remainder_limbs() as u32 * layout.limb_bits())).as_i128()
 }
 
-/// `⟨−G, W⟩` at the scale of both.
+/// `⟨−G, W⟩` at the product of the scales of `G` and `W`.
 #[must_use]
 pub fn inner_product(weights: &Weights, gradient: &[I256]) -> I256 {
     gradient.iter().zip(weights.values()).map(|(g, w)| -*g * I256::from(*w)).fold(I256::ZERO, |a, b| a + b)
 }
 
-/// Contributions that no certificate can be made of.
+/// Contributions that cannot be certified.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ContributionError {
-    /// A contribution that no shard can have.
+    /// A contribution that is impossible for any shard.
     #[error("the contribution of dataset {dataset} is beyond 2^{CONTRIBUTION_LIMIT_BITS} units")]
     Range {
         /// Position of the dataset, from 0.
         dataset: usize,
     },
-    /// Nothing, or less, is contributed.
+    /// The sum of contributions is zero or negative.
     #[error("the contributions sum to {sum} units: none of the datasets supports these weights")]
     NotPositive {
         /// `ΣN`.
         sum: i128,
     },
-    /// Too much works against the weights.
+    /// The negative contributions are too large.
     #[error("datasets with negative contributions take {negative} units, more than one part in {NEGATIVE_PARTS} of the sum, {sum}; the lowest is dataset {dataset}: leave it out and train again")]
     Negative {
         /// `ΣN⁺ − ΣN`.
@@ -61,15 +61,15 @@ pub enum ContributionError {
         /// Position of the lowest dataset, from 0.
         dataset: usize,
     },
-    /// So many shards that rounding matters.
+    /// So many shards that rounding could matter.
     #[error("{shards} shards, each rounded by up to a unit, of {sum} units: rounding may be more than one part in {ROUNDING_PARTS} (raise λ)")]
     Rounding {
-        /// Shards.
+        /// Number of shards.
         shards: u64,
         /// `ΣN`.
         sum: i128,
     },
-    /// Less than the optimum's own norm says.
+    /// Contributions below the optimum's own norm.
     #[error("the contributions sum to {sum} units, less than nλ‖W‖² = {expected}: a gradient is missing")]
     Missing {
         /// `ΣN`.
@@ -79,23 +79,23 @@ pub enum ContributionError {
     },
 }
 
-/// Contributions that may be certified, with what shares are computed from.
+/// Contributions that may be certified, and the sums from which shares are computed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contributions {
     /// `ΣN⁺`, the sum of the positive parts.
     pub positive: i128,
     /// `ΣN`.
     pub sum: i128,
-    /// Each dataset's, in order.
+    /// Each dataset's contribution, in order.
     pub datasets: Vec<i128>,
 }
 
 impl Contributions {
-    /// Checks the rules. `datasets` are the datasets' contributions (sums over their shards), `shards` how many shards they
-    /// have in all, `n`, `lambda` (units of 2^-44) and `norm` (units of 2^-10) the optimum's.
+    /// Checks the rules. `datasets` holds the datasets' contributions (sums over their shards) and `shards` is their
+    /// total number of shards; `n`, `lambda` (units of 2^-44) and `norm` (units of 2^-10) are those of the optimum.
     ///
     /// # Errors
-    /// [`ContributionError`]: the first rule that does not hold.
+    /// [`ContributionError`]: the first rule that is violated.
     pub fn check(
         layout: &Layout,
         datasets: Vec<i128>,
@@ -108,7 +108,7 @@ impl Contributions {
             return Err(ContributionError::Range { dataset });
         }
         // at most 2^26 shards of less than 2^112, or as many as memory holds of less than 2^120: the sums fit 256 bits,
-        // and what is accepted fits 128
+        // and accepted sums fit 128
         let sum: I256 = datasets.iter().map(|n| I256::from(*n)).sum();
         let positive: I256 = datasets.iter().map(|n| I256::from((*n).max(0))).sum();
         let narrow = |x: I256| i128::try_from(x).unwrap_or(i128::MAX);
@@ -132,13 +132,13 @@ impl Contributions {
         Ok(Contributions { positive: narrow(positive), sum: narrow(sum), datasets })
     }
 
-    /// A dataset's share of what goes to data providers, as a real number.
+    /// A dataset's share of the data providers' part of the fees, as a real number.
     #[must_use]
     pub fn share(&self, dataset: usize) -> f64 {
         self.datasets[dataset].max(0) as f64 / self.positive as f64
     }
 
-    /// Whether a dataset's share is at least so many basis points.
+    /// Whether a dataset's share is at least `basis_points`.
     #[must_use]
     pub fn reaches(&self, dataset: usize, basis_points: u16) -> bool {
         let own = U256::from(self.datasets[dataset].max(0) as u128) * U256::from(10_000u32);
@@ -179,7 +179,7 @@ mod tests {
         let y = WHOLE / 1024;
         assert!(check(&[1025 * y, -y], 2).is_ok());
         assert!(matches!(check(&[1025 * y - 1, -y], 2), Err(ContributionError::Negative { dataset: 1, .. })));
-        // a thousand slightly negative ones count together
+        // a thousand slightly negative contributions count together
         let mut many = vec![WHOLE * 2];
         many.extend(std::iter::repeat_n(-(WHOLE >> 19), 1000));
         assert!(check(&many, 1001).is_ok());
@@ -189,7 +189,7 @@ mod tests {
         let shards = (WHOLE >> 20) as u64;
         assert!(check(&[WHOLE], shards).is_ok());
         assert!(matches!(check(&[WHOLE], shards + 1), Err(ContributionError::Rounding { .. })));
-        // beyond what any shards can have
+        // beyond the limit for any number of shards
         assert!(matches!(check(&[1 << 121], 1), Err(ContributionError::Range { dataset: 0 })));
     }
 

@@ -1,23 +1,23 @@
-//! Numbers that do not fit what the proofs can state.
+//! Numbers outside the range that the proofs can state.
 
 use thiserror::Error;
 
 use crate::link::NoShift;
 use crate::numbers::COUNT_LIMIT_BITS;
 
-/// Numbers that do not fit what the proofs can state.
+/// Numbers outside the range that the proofs can state.
 #[derive(Clone, Debug, PartialEq, Error)]
 pub enum HeadError {
     /// Wrong number of weights.
     #[error("{got} weights, expected {expected} (({features} features + bias) × {classes} classes)")]
     Count {
-        /// Wanted.
+        /// Number of weights expected.
         expected: usize,
-        /// Found.
+        /// Number of weights found.
         got: usize,
-        /// Features.
+        /// Number of features.
         features: usize,
-        /// Classes.
+        /// Number of classes.
         classes: usize,
     },
     /// A weight beyond ±32.
@@ -25,15 +25,15 @@ pub enum HeadError {
         "weight of feature block {block}, class {class} is {value}·2^-32; its magnitude must be below 32 (raise λ)"
     )]
     Weight {
-        /// 0 is the bias, `j` the feature `j − 1`.
+        /// Feature block: 0 is the bias, `j` is feature `j − 1`.
         block: usize,
-        /// Class.
+        /// Class number.
         class: usize,
-        /// The value, 32 fractional bits.
+        /// The weight, 32 fractional bits.
         value: i64,
     },
-    /// Weights for another bias feature.
-    #[error("weights are for intercept scale {got}, the layout has {expected}")]
+    /// Weights for a different bias feature.
+    #[error("weights are for intercept scale {got}; the layout has {expected}")]
     Intercept {
         /// The layout's.
         expected: u32,
@@ -41,7 +41,7 @@ pub enum HeadError {
         got: u32,
     },
     /// Records that do not fit the layout.
-    #[error("records have {got} features, the layout holds at most {expected}")]
+    #[error("records have {got} features; the layout holds at most {expected}")]
     Width {
         /// The layout's.
         expected: usize,
@@ -49,25 +49,25 @@ pub enum HeadError {
         got: usize,
     },
     /// More records than one shard holds.
-    #[error("{got} records, one shard of this shape holds {capacity}: use several shards or a larger k")]
+    #[error("{got} records; one shard of this shape holds {capacity}: use several shards or a larger k")]
     Capacity {
-        /// Rows that fit.
+        /// Records that fit.
         capacity: usize,
         /// Records given.
         got: usize,
     },
-    /// A target that is no class of the layout.
+    /// A target that is not one of the layout's classes.
     #[error("record {record}: target {target} is not one of {classes} classes")]
     Target {
-        /// Position, from 0.
+        /// Position of the record, from 0.
         record: usize,
         /// Its target.
         target: u16,
-        /// Classes.
+        /// Number of classes.
         classes: usize,
     },
     /// The link cannot be computed for this layout.
-    #[error("the {link} link needs k >= 14, the layout has k = {k}")]
+    #[error("the {link} link needs k >= 14; the layout has k = {k}")]
     LinkNeedsRows {
         /// Link name.
         link: &'static str,
@@ -77,15 +77,15 @@ pub enum HeadError {
     /// The link's tables do not resolve a record's logits.
     #[error("record {record}: {source}")]
     Link {
-        /// Position, from 0.
+        /// Position of the record, from 0.
         record: usize,
-        /// Why.
+        /// Why there is no shift.
         source: NoShift,
     },
     /// λ outside `1..2^44` units.
     #[error("λ = {lambda}·2^-44 is outside the provable range: 0 < λ < 1")]
     Lambda {
-        /// Units of 2^-44.
+        /// λ in units of 2^-44.
         lambda: u64,
     },
     /// Too many records, or none.
@@ -97,16 +97,16 @@ pub enum HeadError {
     /// The gradient is too large to certify.
     #[error("the model is not an optimum: gradient norm {norm:.3e} is beyond what can be certified ({limit:.3e}); worst at feature block {block}, class {class}")]
     NotOptimal {
-        /// 2-norm of ∇L, or its worst entry where the norm overflows.
+        /// 2-norm of ∇L, or its largest entry if that is out of range.
         norm: f64,
         /// Largest provable ε.
         limit: f64,
-        /// Block of the worst entry.
+        /// Feature block of the largest entry.
         block: usize,
-        /// Class of the worst entry.
+        /// Class of the largest entry.
         class: usize,
     },
-    /// Every weight is zero: contributions have no meaning.
+    /// Every weight is zero, so contributions have no meaning.
     #[error("every weight is zero: there is nothing to attribute (lower λ)")]
     ZeroWeights,
 }

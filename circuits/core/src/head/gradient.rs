@@ -42,12 +42,12 @@ pub fn target_value(layout: &Layout, target: u16, class: usize) -> I256 {
     }
 }
 
-/// Where an error is cut in two.
+/// Bit position at which an error is split in two.
 const SPLIT_BITS: u32 = 72;
 
 /// `G = Xᵀ(P − Y)` over `records`, an exact integer at scale `2^-gradient_bits`, row-major `[d + 1][c]`, bias first.
 ///
-/// Any number of records: shards' gradients add up.
+/// Works for any number of records: the gradients of shards add up.
 pub fn gradient(layout: &Layout, link: Link, weights: &Weights, records: &Records) -> Result<Vec<I256>, HeadError> {
     if records.width() != layout.features() {
         return Err(HeadError::Width { expected: layout.features(), got: records.width() });
@@ -126,7 +126,8 @@ mod tests {
 
     #[test]
     fn gradients_are_exact_for_the_largest_numbers() {
-        // 200 records of 255s at weights of almost 32, the bias at the largest scale: against plain wide sums
+        // 200 records of 255s with weights of almost 32 and the bias at the largest scale, compared with plain wide
+        // sums
         for link in [Link::Squared, Link::Softmax] {
             let l = layout().with_intercept_scale(4).unwrap();
             let largest = crate::numbers::WEIGHT_LIMIT - 1;

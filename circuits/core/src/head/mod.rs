@@ -1,14 +1,15 @@
 //! The trained head in integers: logits, gradients, and what the `optimum` proof states about them.
 //!
-//! These functions are the oracle: the circuits' witnesses come from them and the trainer is judged by them.
+//! These functions are the reference: the circuits' witnesses come from them, and the trainer's result is checked with
+//! them.
 //!
-//! | file | holds |
+//! | file | contents |
 //! |---|---|
 //! | `weights` | a head's weights, its logits and its answer |
 //! | `gradient` | the gradient of the loss over records |
 //! | `contribution` | what each shard contributes, and the rules for shares |
-//! | `optimum` | the optimum's numbers |
-//! | `error` | numbers that do not fit what the proofs can state |
+//! | `optimum` | the numbers that the `optimum` proof states |
+//! | `error` | numbers outside the range that the proofs can state |
 
 mod contribution;
 mod error;

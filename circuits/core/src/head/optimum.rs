@@ -1,4 +1,4 @@
-//! The optimum's numbers and the shares.
+//! The numbers that the `optimum` proof states.
 
 use ethnum::{I256, U256};
 
@@ -8,23 +8,24 @@ use crate::numbers::{COUNT_LIMIT_BITS, EPSILON_LIMIT_BITS, LAMBDA_BITS, LAMBDA_L
 use super::error::HeadError;
 use super::weights::Weights;
 
-/// How the entries of the residual `g = ΣG + nλW` are cut into limbs: all of them prove the range, those above the rounded
-/// ones are squared.
+/// How the entries of the residual `g = ΣG + nλW` are split into limbs: all limbs serve to prove the range, and those
+/// above the rounded ones are squared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ResidualLimbs {
-    /// Limbs of an entry: its magnitude is below `2^(all·b − 1)`.
+    /// Number of limbs of an entry: its magnitude is below `2^(all·b − 1)`.
     pub all: usize,
-    /// Lowest limbs that are rounded away before squaring.
+    /// Number of lowest limbs that are rounded away before squaring.
     pub rounded: usize,
 }
 
-/// Real bits of the residual's range: an entry is below `2^8`, as `nε < 2^19` allows where `n` is large and ε small.
+/// Integer bits of the residual's range, with the sign: an entry is below `2^8`, as `nε < 2^19` allows where `n` is
+/// large and ε small.
 const RESIDUAL_INTEGER_BITS: u32 = 9;
-/// At least so many fractional bits of an entry are squared.
+/// Minimum number of an entry's fractional bits that are squared.
 const RESIDUAL_FRACTION_BITS: u32 = 54;
 
 impl ResidualLimbs {
-    /// For the limbs of a layout.
+    /// The split for the limbs of a layout.
     #[must_use]
     pub fn of(layout: &Layout) -> Self {
         let b = layout.limb_bits();
@@ -32,7 +33,7 @@ impl ResidualLimbs {
         let rounded = (layout.gradient_bits() - RESIDUAL_FRACTION_BITS) / b;
         ResidualLimbs { all: all as usize, rounded: rounded as usize }
     }
-    /// Bits rounded away.
+    /// Number of bits that are rounded away.
     #[must_use]
     pub fn rounded_bits(self, layout: &Layout) -> u32 {
         self.rounded as u32 * layout.limb_bits()
@@ -45,16 +46,16 @@ pub fn gradient_limit(layout: &Layout) -> I256 {
     I256::ONE << (ResidualLimbs::of(layout).all as u32 * layout.limb_bits() - 1)
 }
 
-/// What an `optimum` proof states, in its units, with the numbers its witness needs.
+/// The statement of an `optimum` proof, in its units, with the numbers that its witness needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Optimum {
-    /// Records.
+    /// Number of records.
     pub n: u64,
     /// λ, units of 2^-44.
     pub lambda: u64,
-    /// Least provable ε, units of 2^-44.
+    /// The smallest provable ε, units of 2^-44.
     pub epsilon: u64,
-    /// Largest provable lower bound of ‖W‖, units of 2^-10.
+    /// The largest provable lower bound on ‖W‖, units of 2^-10.
     pub norm: u64,
     /// `g = ΣG + nλW` at scale `2^-gradient_bits`.
     pub residual: Vec<I256>,
@@ -76,10 +77,10 @@ pub fn epsilon_shift(layout: &Layout) -> u32 {
     layout.gradient_bits() - ResidualLimbs::of(layout).rounded_bits(layout) - LAMBDA_BITS
 }
 
-/// The optimum's numbers: `sum` is the gradients' sum over all `n` records.
+/// Computes the optimum's numbers; `sum` is the sum of the gradients over all `n` records.
 ///
 /// # Errors
-/// [`HeadError`] where no proof can state them.
+/// [`HeadError`] if no proof can state them.
 pub fn optimum(layout: &Layout, weights: &Weights, sum: &[I256], n: u64, lambda: u64) -> Result<Optimum, HeadError> {
     weights.check(layout)?;
     if lambda == 0 || lambda >> LAMBDA_LIMIT_BITS != 0 {
@@ -120,7 +121,7 @@ pub fn optimum(layout: &Layout, weights: &Weights, sum: &[I256], n: u64, lambda:
     Ok(Optimum { n, lambda, epsilon: epsilon.as_u64(), norm, residual, residual_square, weight_square })
 }
 
-/// `λ` as units of 2^-44, rounded to nearest; an error outside (0, 1).
+/// `λ` in units of 2^-44, rounded to nearest; an error outside (0, 1).
 pub fn lambda_units(lambda: f64) -> Result<u64, HeadError> {
     let units = (lambda * f64::from(LAMBDA_BITS as i32).exp2()).round();
     if units.is_finite() && units >= 1.0 && units < f64::from(LAMBDA_LIMIT_BITS as i32).exp2() {
@@ -135,7 +136,7 @@ fn isqrt_up(x: U256) -> U256 {
     if x == U256::ZERO {
         return x;
     }
-    // Newton from above converges monotonically
+    // Newton's method from above converges monotonically
     let mut r = U256::ONE << (256 - x.leading_zeros()).div_ceil(2);
     loop {
         let next = (r + x / r) >> 1u32;
@@ -210,7 +211,7 @@ mod tests {
         says(of(40, 1 << 44), &["17592186044416·2^-44", "0 < λ < 1"]);
         says(of(0, 1), &["0 records", "1 to 2^26 - 1"]);
         says(of(1 << 26, 1), &["67108864 records", "1 to 2^26 - 1"]);
-        // ε beyond what a proof can state: the norm and the limit, 2^37·2^-44
+        // ε beyond what a proof can state: the error has the norm and the limit, 2^37·2^-44
         says(of(40, 1 << 32), &["gradient norm", "(7.812e-3)"]);
         let small = Layout::new(13, 4, 16, 3, Task::Classes).unwrap();
         says(gradient(&small, Link::Softmax, &w, &records(1)).unwrap_err(), &["k >= 14", "k = 13"]);

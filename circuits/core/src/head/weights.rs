@@ -5,7 +5,7 @@ use crate::numbers::{bias_feature, LOGIT_BITS, WEIGHT_LIMIT};
 
 use super::error::HeadError;
 
-/// A head's weights, row-major `[d + 1][c]`, **block 0 the bias**, 32 fractional bits.
+/// A head's weights, row-major `[d + 1][c]`, **block 0 is the bias**, 32 fractional bits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Weights {
     features: usize,
@@ -15,7 +15,8 @@ pub struct Weights {
 }
 
 impl Weights {
-    /// Checks and makes weights; `values[j·c + u]` with block `j = 0` the bias.
+    /// Checks the count and range of `values`, where `values[j·c + u]` is the weight of block `j` (0 is the bias) and
+    /// class `u`.
     pub fn new(features: usize, classes: usize, values: Vec<i64>) -> Result<Self, HeadError> {
         let expected = (features + 1) * classes;
         if values.len() != expected {
@@ -26,23 +27,23 @@ impl Weights {
         }
         Ok(Weights { features, classes, intercept_scale: 0, values })
     }
-    /// The same for a bias feature of `256·2^scale`: the layout's [`intercept_scale`](Layout::intercept_scale).
+    /// The same weights for a bias feature of `256·2^scale`: the layout's [`intercept_scale`](Layout::intercept_scale).
     #[must_use]
     pub fn with_intercept_scale(mut self, scale: u32) -> Self {
         self.intercept_scale = scale;
         self
     }
-    /// All zero.
+    /// All-zero weights.
     #[must_use]
     pub fn zero(features: usize, classes: usize) -> Self {
         Weights { features, classes, intercept_scale: 0, values: vec![0; (features + 1) * classes] }
     }
-    /// `d`.
+    /// `d`, the number of features.
     #[must_use]
     pub fn features(&self) -> usize {
         self.features
     }
-    /// `c`.
+    /// `c`, the number of classes.
     #[must_use]
     pub fn classes(&self) -> usize {
         self.classes
@@ -52,7 +53,7 @@ impl Weights {
     pub fn intercept_scale(&self) -> u32 {
         self.intercept_scale
     }
-    /// The feature that the bias is the weight of.
+    /// The constant feature whose weight is the bias.
     #[must_use]
     pub fn bias_feature(&self) -> i64 {
         bias_feature(self.intercept_scale)
@@ -62,12 +63,13 @@ impl Weights {
     pub fn values(&self) -> &[i64] {
         &self.values
     }
-    /// The weight of block `j` (0: bias) and class `u`.
+    /// The weight of block `j` (0 is the bias) and class `u`.
     #[must_use]
     pub fn at(&self, block: usize, class: usize) -> i64 {
         self.values[block * self.classes + class]
     }
-    /// Integer logits, 40 fractional bits, below 2^56 in magnitude. `query` may be shorter than `d`: the rest is zero.
+    /// Integer logits, 40 fractional bits, below 2^56 in magnitude. `query` may be shorter than `d`; missing features
+    /// count as zero.
     #[must_use]
     pub fn logits(&self, query: &[u8]) -> Vec<i64> {
         let bias_feature = self.bias_feature();
@@ -82,7 +84,7 @@ impl Weights {
         }
         z
     }
-    /// Refuses weights of another shape than the layout's.
+    /// Rejects weights whose shape differs from the layout's.
     pub fn check(&self, layout: &Layout) -> Result<(), HeadError> {
         if self.classes == layout.classes() && self.features == layout.features() {
             if self.intercept_scale != layout.intercept_scale() {
@@ -100,7 +102,8 @@ impl Weights {
     }
 }
 
-/// The answer an agent gives: the class of the largest logit, ties to the lower class. For one class: 1 if positive.
+/// The answer an agent gives: the class with the largest logit, ties to the lower class. For one logit: 1 if positive,
+/// otherwise 0.
 #[must_use]
 pub fn answer(logits: &[i64]) -> u16 {
     if let [z] = logits {
@@ -115,7 +118,7 @@ pub fn answer(logits: &[i64]) -> u16 {
     best as u16
 }
 
-/// The real value of a logit.
+/// A logit as a real number.
 #[must_use]
 pub fn real_logit(z: i64) -> f64 {
     z as f64 / f64::from(LOGIT_BITS as i32).exp2()

@@ -1,4 +1,5 @@
-//! Gates as a straight-line program over column values: sums and products of columns at rotations, each computed once.
+//! Gates compiled to a straight-line program over column values: sums and products of columns at rotations, each
+//! computed once.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -8,13 +9,13 @@ use halo2_proofs::plonk::{ConstraintSystem, Expression};
 use tribute_simd::program::{self, Operand};
 use tribute_simd::Backend;
 
-/// How many rows before and after a row are read.
+/// Number of rows read before and after the current row.
 pub(super) type Reach = (usize, usize);
 
 /// What a step reads.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 enum Source {
-    /// A column (all kinds in one list) at a rotation.
+    /// A column (all kinds share one index) at a rotation.
     Cell(usize, i32),
     /// A step's result.
     Step(usize),
@@ -63,12 +64,12 @@ impl Step {
     }
 }
 
-/// How expressions name columns and challenges.
+/// Maps the columns and challenges in expressions to indices and values.
 pub(super) struct Kinds<'a> {
     pub(super) challenges: &'a [Fr],
-    /// How many fixed columns there are.
+    /// Number of fixed columns.
     pub(super) fixed: usize,
-    /// How many advice columns there are.
+    /// Number of advice columns.
     pub(super) advice: usize,
 }
 
@@ -77,18 +78,18 @@ pub(super) struct Kinds<'a> {
 pub(super) struct Program {
     steps: Vec<Step>,
     index: HashMap<Step, usize>,
-    /// Degrees of the gates' sums.
+    /// The degrees that have a sum of gates.
     pub(super) degrees: Vec<usize>,
-    /// The sums, by degree.
+    /// The sums, in order of their degrees.
     results: Vec<Combination>,
 }
 
-/// A gate's terms by the fixed factor that they share, so that it is multiplied once.
+/// A gate's terms, grouped by shared fixed factor, so that each such factor is multiplied once.
 type Groups = BTreeMap<Option<Source>, Combination>;
 
 impl Program {
-    /// The sums `Σ y^(last − i)·gate_i` over the gates of each degree from `least`. A gate of a degree below 2 counts as 2, the
-    /// least that has a quotient.
+    /// Compiles the sums `Σ y^(last − i)·gate_i` over the gates of each degree from `least` up. A gate of degree below
+    /// 2 counts as degree 2, the smallest that has a quotient.
     pub(super) fn new(cs: &ConstraintSystem<Fr>, kinds: &Kinds<'_>, y: Fr, least: usize) -> Self {
         let mut program = Program::default();
         let mut sums: BTreeMap<usize, Groups> = BTreeMap::new();
@@ -126,7 +127,7 @@ impl Program {
         }))
     }
 
-    /// A combination as a factor times one source.
+    /// A combination as a factor times a single source.
     fn value(&mut self, c: &Combination) -> (Fr, Source) {
         match c.terms.first_key_value() {
             Some((source, factor)) if c.terms.len() == 1 && c.constant == Fr::ZERO => (*factor, *source),
@@ -169,7 +170,7 @@ impl Program {
         }
     }
 
-    /// Adds `factor·e` to `groups`, each term to the group of the fixed factor that it has.
+    /// Adds `factor·e` to `groups`, each term to the group of its fixed factor.
     fn collect(&mut self, e: &Expression<Fr>, factor: Fr, kinds: &Kinds<'_>, groups: &mut Groups) {
         match e {
             Expression::Sum(a, b) => {
@@ -202,7 +203,8 @@ impl Program {
         }
     }
 
-    /// For each of `columns` columns that is read: how many rows before and after the row itself.
+    /// For each of `columns` columns, the number of rows read before and after the current row; `None` if it is not
+    /// read.
     pub(super) fn rotations(&self, columns: usize) -> Vec<Option<Reach>> {
         let mut rotations: Vec<Option<Reach>> = vec![None; columns];
         let results = self.results.iter().flat_map(|r| r.terms.keys().copied());
@@ -250,7 +252,7 @@ fn flatten<'a>(e: &'a Expression<Fr>, out: &mut Vec<&'a Expression<Fr>>) {
     }
 }
 
-/// Where each step leaves its result: a slot is free again once its step was read for the last time.
+/// Slot assignment: where each step stores its result. A slot is free again after the last read of its step.
 struct Slots {
     of: Vec<usize>,
 }
@@ -272,7 +274,7 @@ impl Slots {
         }
         let (mut of, mut free, mut count): (Vec<usize>, Vec<usize>, usize) = (vec![], vec![], 0);
         for (at, step) in program.steps.iter().enumerate() {
-            // taken before operands are freed, so that a step never overwrites what it reads
+            // allocated before the operands' slots are freed, so that a step never overwrites what it reads
             of.push(free.pop().unwrap_or_else(|| {
                 count += 1;
                 count - 1
@@ -304,7 +306,7 @@ mod tests {
         let slots = Slots::new(&program);
         let count = slots.of.iter().max().unwrap() + 1;
         assert!(count < program.steps.len(), "slots are used again");
-        // run on the slots alone: who wrote what a step reads?
+        // simulate the slots: which step last wrote the slot being read?
         let mut writer: Vec<Option<usize>> = vec![None; count];
         let check = |source: &Source, writer: &[Option<usize>]| {
             if let Source::Step(i) = source {

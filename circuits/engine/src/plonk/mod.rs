@@ -1,14 +1,14 @@
-//! The prover: PLONK with custom gates over KZG, SHPLONK openings and up to three phases of challenges.
+//! The prover: PLONK with custom gates over KZG, with SHPLONK openings and up to three challenge phases.
 //!
-//! It makes exactly the proofs that `halo2_proofs::plonk::verify_proof` checks, so soundness rests on that verifier and on
-//! the verifying key, not on this module; a mistake here makes proofs that do not verify. There is one because
-//! halo2-axiom 0.5.3's own prover panics at the end of a third phase, commits again to columns whose commitments are
-//! known, and lets no one choose the tails of its columns.
+//! It produces exactly the proofs that `halo2_proofs::plonk::verify_proof` checks, so soundness rests on that verifier
+//! and on the verifying key, not on this module; a mistake here produces proofs that do not verify. We need our own
+//! prover because halo2-axiom 0.5.3's panics at the end of a third phase, recommits to columns whose commitments are
+//! known, and does not let the caller choose the tails of its columns.
 //!
-//! Zero knowledge. Every fresh column ends in random rows: those below the gates' ([`create_proof`] is told how many rows
-//! these are), halo2's 6 tail rows among them. They must be more than the points at which a fresh column is opened.
-//! Committed columns bring random rows of their own. The quotient's pieces carry no blinding of their own (as in halo2), so
-//! zero knowledge is computational.
+//! Zero knowledge. Every fresh column ends in random rows: those after the gates' rows (the caller of [`create_proof`]
+//! gives their number), including halo2's 6 tail rows. There must be more random rows than points at which a fresh
+//! column is opened. Committed columns have random rows of their own. The pieces of the quotient are not blinded (as in
+//! halo2), so zero knowledge is computational.
 
 mod gates;
 mod open;
@@ -39,13 +39,13 @@ use crate::msm::msm_by;
 use crate::srs::Srs;
 use crate::transcript::{squeeze, Keccak};
 
-/// What a proof is made from. Object safe on purpose: the prover is compiled once, here, for all circuits.
+/// The inputs of a proof. Object safe on purpose, so that the prover is compiled once, here, for all circuits.
 pub trait Witness: Sync {
-    /// The committed columns, in the order in which the circuit allocates them: the first of phase 0.
+    /// The committed columns, in the circuit's allocation order. They are the first columns of phase 0.
     fn committed(&self) -> Vec<Arc<CommittedColumn>>;
 
-    /// The fresh columns of `phase` (0, 1 or 2) in allocation order, each of no more rows than the gates have. `challenges`
-    /// holds those of the phases before, by index.
+    /// The fresh columns of `phase` (0, 1 or 2) in allocation order, each at most as long as the gates' rows.
+    /// `challenges` holds the challenges of earlier phases, by index.
     fn phase(&self, phase: u8, challenges: &[Fr]) -> Vec<Vec<Fr>>;
 }
 
@@ -54,16 +54,16 @@ struct Column {
     coefficients: Vec<Fr>,
 }
 
-/// How a proof is computed; of what it is true does not depend on it.
+/// How a proof is computed. It does not affect what the proof states.
 pub struct Engine<'a> {
-    /// The code for field and curve.
+    /// Backend for field and curve arithmetic.
     pub backend: Backend,
-    /// Seeds of the random rows and the random polynomial, each only once.
+    /// Source of seeds for the random rows and the random polynomial. It must never return the same seed twice.
     pub seed: &'a dyn Fn() -> [u8; 32],
 }
 
 impl Engine<'_> {
-    /// With seeds from the operating system.
+    /// An engine that takes seeds from the operating system.
     pub const fn new(backend: Backend) -> Engine<'static> {
         Engine { backend, seed: &fresh_seed }
     }
@@ -73,15 +73,15 @@ impl Engine<'_> {
     }
 }
 
-/// Proves that `witness` satisfies the constraint system of `vk`; `inputs` are the public inputs of its one instance column,
-/// `fixed` the coefficients of the fixed columns. Gates constrain fresh columns on the first `gate_rows` rows only; the rows
-/// below are blinded.
+/// Proves that `witness` satisfies the constraint system of `vk`. `inputs` are the public inputs of its single instance
+/// column and `fixed` holds the coefficients of the fixed columns. Gates constrain fresh columns only on the first
+/// `gate_rows` rows; the rows after them are blinded.
 ///
 /// # Errors
-/// Only where a commitment is the point at infinity, which cannot stand in a proof.
+/// If a commitment is the point at infinity, which a proof cannot contain.
 ///
 /// # Panics
-/// If the witness has another number of columns than the circuit: a mistake in the circuit's code.
+/// If the witness and the circuit have different numbers of columns: a bug in the circuit.
 pub fn create_proof(
     engine: &Engine<'_>,
     srs: &Srs,
@@ -142,7 +142,7 @@ pub fn create_proof(
     }
     let advice: Vec<Column> = advice.into_iter().flatten().collect();
 
-    // θ, β, γ: no halo2 lookups or permutations use them, the transcript squeezes them all the same
+    // θ, β, γ: unused without halo2 lookups or permutations, but the transcript squeezes them nevertheless
     for _ in 0..3 {
         squeeze(&mut transcript);
     }
@@ -197,7 +197,7 @@ pub fn create_proof(
     Ok(transcript.into_inner())
 }
 
-/// A fresh column of `rows` rows with random values below the gates'.
+/// Fills a fresh column with random values from row `gate_rows` up to `rows`.
 fn blind(engine: &Engine<'_>, gate_rows: usize, rows: usize, mut column: Vec<Fr>) -> Vec<Fr> {
     let mut rng = engine.rng();
     column.resize(gate_rows, Fr::ZERO);

@@ -1,4 +1,4 @@
-//! SHPLONK: all openings in two points (eprint 2020/081, as halo2 verifies it).
+//! SHPLONK: opens everything with two points (eprint 2020/081, as halo2 verifies it).
 
 use std::io;
 
@@ -13,7 +13,7 @@ use tribute_simd::Backend;
 use crate::field::{add_scaled, divide};
 use crate::transcript::{squeeze, Keccak};
 
-/// A polynomial with its value at a point. Polynomials are told apart by address.
+/// A polynomial with its value at a point. Polynomials are identified by address.
 #[derive(Clone, Copy)]
 pub(super) struct Opening<'a> {
     pub(super) polynomial: &'a [Fr],
@@ -21,7 +21,7 @@ pub(super) struct Opening<'a> {
     pub(super) eval: Fr,
 }
 
-/// Polynomials opened at the same points.
+/// Polynomials opened at the same set of points.
 struct Set<'a> {
     points: Vec<Fr>,
     members: Vec<(&'a [Fr], Vec<Fr>)>,

@@ -1,12 +1,12 @@
-//! The quotient polynomial: all gates, combined by powers of y, divided by `X^n − 1`.
+//! The quotient polynomial: all gates, combined with powers of y, divided by `X^n − 1`.
 //!
-//! A gate of degree D has a quotient of `D − 1` pieces of n coefficients, which its values on `D − 1` cosets of the n-th
-//! roots of unity fix. So gates are summed by degree, and a coset evaluates only those whose quotient it helps to fix: the
-//! first all of them, the last those of the highest degree. On a coset `g·H` the vanishing polynomial is the constant
-//! `g^n − 1`, and `h = Σ_j X^(n·j) h_j` has the values of `Σ_j g^(n·j) h_j`, a polynomial of degree below n: one FFT a coset
-//! and a small linear system give the pieces.
+//! A gate of degree D has a quotient of `D − 1` pieces of n coefficients, determined by its values on `D − 1` cosets of
+//! the n-th roots of unity. So gates are summed by degree, and a coset evaluates only the sums whose quotient it helps
+//! to determine: the first coset all of them, the last only those of the highest degree. On a coset `g·H` the vanishing
+//! polynomial is the constant `g^n − 1`, and `h = Σ_j X^(n·j) h_j` has the values of `Σ_j g^(n·j) h_j`, a polynomial of
+//! degree below n. One FFT per coset and a small linear system therefore give the pieces.
 //!
-//! What a coset evaluates is a [`Program`].
+//! The gates are evaluated by a [`Program`].
 
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::{Field, WithSmallOrderMulGroup};
@@ -24,7 +24,7 @@ pub(super) struct Columns<'a> {
     pub(super) instance: &'a [&'a [Fr]],
 }
 
-/// The quotient's pieces of n coefficients: `degree − 1` of them. `interpolation` is that over the domain.
+/// The `degree − 1` pieces of the quotient, n coefficients each. `interpolation` is the one over the domain.
 pub(super) fn quotient(
     backend: Backend,
     interpolation: &Interpolation,
@@ -43,7 +43,7 @@ pub(super) fn quotient(
 
     let mut out = vec![vec![Fr::ZERO; n]; pieces];
     for (i, shift) in shifts.iter().enumerate() {
-        // a gate of degree D is fixed by D − 1 cosets
+        // a gate of degree D is determined by D − 1 cosets
         let program = Program::new(cs, &kinds, y, i + 2);
         let rotations = program.rotations(all.len());
         let fft = Fft::new(backend, domain.k(), domain.get_omega(), *shift);
@@ -61,7 +61,7 @@ pub(super) fn quotient(
         let interpolation = interpolation.on(*shift);
         numerators.par_iter_mut().for_each(|values| interpolation.run(values));
         for (values, degree) in numerators.iter().zip(&program.degrees) {
-            // this coset's part in Σ_j g_i^(n·j) h_j over the degree's cosets
+            // this coset's part of Σ_j g_i^(n·j) h_j over the degree's cosets
             let parts = lagrange_coefficients(&at_n[..degree - 1], i);
             out.par_iter_mut().zip(parts).for_each(|(piece, part)| {
                 tribute_simd::add_scaled(backend, piece, part * scale, values);
@@ -80,7 +80,7 @@ fn lagrange_coefficients(points: &[Fr], i: usize) -> Vec<Fr> {
     let mut out = vec![Fr::ONE];
     for (_, other) in points.iter().enumerate().filter(|(j, _)| *j != i) {
         let scale = invert(points[i] - other);
-        // times (X − other)/(points[i] − other)
+        // multiply by (X − other)/(points[i] − other)
         out.push(Fr::ZERO);
         for j in (0..out.len()).rev() {
             let below = if j > 0 { out[j - 1] } else { Fr::ZERO };
@@ -90,8 +90,8 @@ fn lagrange_coefficients(points: &[Fr], i: usize) -> Vec<Fr> {
     out
 }
 
-/// Values on a coset, the last `before` of them again in front and the first `after` again behind: every rotation of a
-/// slice of rows is a slice.
+/// Values on a coset, preceded by a copy of the last `before` values and followed by a copy of the first `after`, so
+/// that every rotation of a slice of rows is a slice.
 fn coset_values(fft: &Fft, coefficients: &[Fr], before: usize, after: usize) -> Vec<Fr> {
     let n = coefficients.len();
     let mut values = Vec::with_capacity(before + n + after);
@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn the_pieces_are_the_gates_quotient() {
         let mut rng = ChaCha20Rng::seed_from_u64(5);
-        // one slice of rows that is not full, and several
+        // a single slice of rows that is not full, and several slices
         for k in [4, 9] {
             let (cs, n) = (system(), 1usize << k);
             let domain = EvaluationDomain::<Fr>::new(cs.degree() as u32, k);

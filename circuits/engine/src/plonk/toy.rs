@@ -4,8 +4,8 @@ use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::plonk::{ConstraintSystem, Expression, FirstPhase};
 use halo2_proofs::poly::Rotation;
 
-/// Gates of degrees 1, 2, 3 and 6 with far rotations both ways, a challenge, public inputs, a sum that cancels, shared
-/// factors with and without a constant.
+/// Gates of degrees 1, 2, 3 and 6 with large rotations in both directions, a challenge, public inputs, a sum that
+/// cancels, and shared factors with and without a constant.
 pub(super) fn system() -> ConstraintSystem<Fr> {
     let mut cs = ConstraintSystem::default();
     cs.set_minimum_degree(6);

@@ -1,4 +1,4 @@
-//! Whether points are the powers of one secret: the check that makes an SRS from a stranger's file usable.
+//! Checks that points are the powers of one secret, which makes an SRS from an untrusted file usable.
 //!
 //! Given points `P_0 … P_{n−1}` of G1 and `Q_0, Q_1, …` of G2 (all on their curves and in the groups of prime order, none
 //! at infinity), with `P_0` and `Q_0` the fixed generators, let τ be the one scalar with `Q_1 = τ·Q_0`. For random
@@ -14,7 +14,7 @@
 //! same of `Q_i`. τ ≠ 0, because no point is at infinity; `τ^n ≠ 1` is checked by `e(P_{n−1}, Q_1) ≠ e(P_0, Q_0)`, which also
 //! excludes 1 and −1 and makes every Lagrange polynomial of the domain nonzero at τ.
 //!
-//! What it cannot show: that nobody knows τ. That rests on the ceremony.
+//! It cannot show that nobody knows τ: that rests on the ceremony.
 
 use ark_bn254::{Bn254, Fr, G1Affine, G1Projective, G2Affine, G2Projective};
 use ark_ec::pairing::Pairing;
@@ -25,7 +25,7 @@ use rayon::prelude::*;
 
 use super::error::{Flaw, Group};
 
-/// Checks `2^k` powers in G1 and two or more in G2, as the module says.
+/// Checks `2^k` powers in G1 and at least two in G2, as described in the module's documentation.
 pub(super) fn check(k: u32, g1: &[G1Affine], g2: &[G2Affine]) -> Result<(), Flaw> {
     let (Some(p1), [q0, q1, ..]) = (g1.get(1), g2) else {
         return Err(Flaw::Size { expected: k, got: 0 });
@@ -82,7 +82,8 @@ fn same(a: G1Affine, b: G2Affine, c: G1Affine, d: G2Affine) -> bool {
     Bn254::multi_pairing([a, (-c.into_group()).into_affine()], [b, d]).0.is_one()
 }
 
-/// The least index at which the powers stop fitting; `holds(n)` is about the first n of them and true for n = 1.
+/// The smallest index at which the powers stop being consistent. `holds(n)` tells whether the first n are; it is true
+/// for n = 1.
 fn first_bad(len: usize, holds: impl Fn(usize) -> bool) -> usize {
     let (mut good, mut bad) = (1, len);
     while bad - good > 1 {

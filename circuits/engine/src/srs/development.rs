@@ -1,5 +1,5 @@
-//! A development SRS from a published secret, by fixed-base tables: `2^k` multiples of one point cost a few table look-ups
-//! and additions each.
+//! A development SRS from a published secret, computed with fixed-base tables: each of the `2^k` multiples of one point
+//! costs a few table look-ups and additions.
 
 use halo2_proofs::halo2curves::bn256::{Fr, G1Affine, G2Affine, G1};
 use halo2_proofs::halo2curves::ff::{Field, PrimeField};
@@ -10,7 +10,7 @@ use tribute_core::digest::keccak;
 
 const WINDOW: usize = 8;
 
-/// The secret everybody knows.
+/// The public secret.
 pub(super) fn secret() -> Fr {
     let mut wide = [0; 64];
     wide[..32].copy_from_slice(&keccak(b"tribute development SRS: this secret is public"));

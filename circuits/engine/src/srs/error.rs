@@ -1,4 +1,4 @@
-//! What can be wrong with an SRS.
+//! Errors of SRS files.
 
 use std::io;
 
@@ -21,95 +21,95 @@ pub enum Flaw {
     /// Reading or writing failed.
     #[error("{0}")]
     Io(#[from] io::Error),
-    /// Neither a `.ptau` file nor one that this program wrote.
-    #[error("starts with {found}: neither a powers-of-tau file (`ptau`) nor an imported SRS (`TRIBSRS2`)")]
+    /// Neither a `.ptau` file, nor halo2's parameters, nor a file written by this program.
+    #[error("starts with {found}: neither a powers-of-tau file (`ptau`) nor an imported SRS (`TRIBSRS2`), and its length is not that of halo2's parameters")]
     Unknown {
-        /// First bytes.
+        /// The file's first bytes.
         found: String,
     },
-    /// A format of another version.
-    #[error("is of format version {got}, this program reads version {expected}")]
+    /// An unsupported format version.
+    #[error("has format version {got}; this program reads version {expected}")]
     Version {
-        /// Known.
+        /// The supported version.
         expected: u32,
-        /// Found.
+        /// The file's version.
         got: u32,
     },
-    /// The content does not have the checksum that stands in the file.
-    #[error("is damaged, its checksum does not match; import it again")]
+    /// The content does not match the checksum in the file.
+    #[error("is damaged: its checksum does not match; import it again")]
     Damaged,
     /// The file ends too early.
-    #[error("is cut short: {what} needs {needed} bytes, the file has {got}")]
+    #[error("is cut short: {what} needs {needed} bytes; the file has {got}")]
     CutShort {
-        /// What should have been there.
+        /// The part that is cut short.
         what: String,
-        /// Bytes that it needs, from the start of the file.
+        /// File length that the part needs.
         needed: u64,
-        /// Bytes in the file.
+        /// Length of the file.
         got: u64,
     },
-    /// A section is missing or there twice.
-    #[error("has {got} sections of type {section}, exactly one is needed")]
+    /// A section is missing or occurs twice.
+    #[error("has {got} sections of type {section}; exactly one is needed")]
     Sections {
         /// Section type.
         section: u32,
-        /// How many there are.
+        /// Number of such sections.
         got: usize,
     },
-    /// A section, or the whole file, has a length that its header contradicts.
-    #[error("{what} has {got} bytes, its header says {expected}")]
+    /// A section, or the whole file, whose length contradicts its header.
+    #[error("{what} has {got} bytes; its header says {expected}")]
     Length {
-        /// What.
+        /// The section or file.
         what: String,
-        /// By the header.
+        /// Length according to the header.
         expected: u64,
-        /// Found.
+        /// Actual length.
         got: u64,
     },
-    /// A number in a header that nothing real has.
-    #[error("{what} is {got}, at most {limit} is possible")]
+    /// An implausibly large number in a header.
+    #[error("{what} is {got}; the maximum is {limit}")]
     Limit {
-        /// Which number.
+        /// Name of the number.
         what: &'static str,
-        /// The largest.
+        /// Its maximum.
         limit: u64,
-        /// Found.
+        /// Its value in the file.
         got: u64,
     },
     /// A ceremony on another curve.
-    #[error("is for a curve over the prime 0x{got}, BN254's is 0x{expected}")]
+    #[error("is for a curve over the prime 0x{got}; BN254's prime is 0x{expected}")]
     Curve {
         /// BN254's prime.
         expected: String,
         /// The file's prime.
         got: String,
     },
-    /// Fewer powers than wanted.
-    #[error("holds powers for up to k = {power}, k = {k} was asked for; take a larger file of the same ceremony")]
+    /// Fewer powers than requested.
+    #[error("has powers up to k = {power} but k = {k} was requested; use a larger file of the same ceremony")]
     TooSmall {
         /// log2 of the powers in the file.
         power: u32,
-        /// log2 of the powers wanted.
+        /// log2 of the number of powers requested.
         k: u32,
     },
-    /// An SRS of another size.
-    #[error("is for k = {got}, k = {expected} is needed")]
+    /// An SRS of the wrong size.
+    #[error("is for k = {got}; k = {expected} is needed")]
     Size {
-        /// Wanted.
+        /// The `k` needed.
         expected: u32,
-        /// Found.
+        /// The file's `k`.
         got: u32,
     },
     /// A folder without an SRS of this size.
     #[error("holds no SRS for k = {k}; `tribute srs import` makes one")]
     Missing {
-        /// log2 of the powers wanted.
+        /// log2 of the number of powers requested.
         k: u32,
     },
     /// A folder without any SRS.
     #[error("holds no SRS; `tribute srs import` makes one")]
     Empty,
-    /// A folder with SRS of different secrets.
+    /// A folder with SRS from different ceremonies.
     #[error("holds SRS of different ceremonies, 0x{one} and 0x{other}; keep each in a folder of its own")]
     Mixed {
         /// One digest.
@@ -117,37 +117,37 @@ pub enum Flaw {
         /// Another.
         other: String,
     },
-    /// A point that is none of its group.
+    /// An invalid point.
     #[error("point {index} of {group} is {problem}")]
     Point {
-        /// Which list: `τ^i·G1`, `τ^i·G2` or the Lagrange basis.
+        /// The list that contains it.
         group: Group,
-        /// Its index there.
+        /// Its index in the list.
         index: usize,
-        /// What is wrong with it.
+        /// Why it is invalid.
         problem: PointProblem,
     },
     /// The powers do not start with the group's fixed generator.
     #[error("the first point of {group} is not the generator")]
     Generator {
-        /// Which list.
+        /// The list.
         group: Group,
     },
-    /// A secret that everybody can find.
+    /// A secret that anyone can find.
     #[error("the secret τ is a root of unity of order 2^{k} or less: anybody can find it, and the Lagrange basis is degenerate")]
     Trivial {
         /// log2 of the order.
         k: u32,
     },
-    /// A power that does not belong to the others.
+    /// A power that is inconsistent with the others.
     #[error("point {index} of {group} is not τ times point {}: the powers are inconsistent", index - 1)]
     Inconsistent {
-        /// Which list.
+        /// The list.
         group: Group,
-        /// The first index that does not fit.
+        /// The first inconsistent index.
         index: usize,
     },
-    /// A Lagrange basis of other powers.
+    /// A Lagrange basis that does not match the powers.
     #[error("the Lagrange basis is not that of the powers; import the SRS again")]
     Lagrange,
 }
@@ -198,7 +198,7 @@ impl std::fmt::Display for PointProblem {
 }
 
 impl Flaw {
-    /// With the file it was found in.
+    /// Adds the path of the file that has the flaw.
     pub(super) fn at(self, path: &std::path::Path) -> SrsError {
         SrsError { path: path.display().to_string(), flaw: self }
     }

@@ -1,4 +1,4 @@
-//! SRS files as this program writes them: an SRS of one size, ready to prove with.
+//! SRS files written by this program: an SRS of one size, ready for proving.
 //!
 //! ```text
 //! "TRIBSRS2" | SHA-256 of the rest | k u32 | powers in G1 | their Lagrange basis | [1]₂ | [τ]₂      (points raw)
@@ -21,14 +21,14 @@ use crate::checksummed;
 /// First bytes of the format; the last one is its version.
 pub(super) const MAGIC: [u8; 8] = *b"TRIBSRS2";
 const HEAD: usize = 8 + 32 + 4;
-/// The field has no larger domain.
+/// The field has no larger power-of-two domain.
 const MAX_K: u32 = 28;
 
 impl Srs {
-    /// Writes the SRS with a checksum, whole or not at all.
+    /// Writes the SRS with a checksum, atomically.
     ///
     /// # Errors
-    /// [`SrsError`] where the file cannot be written.
+    /// [`SrsError`] if the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), SrsError> {
         self.write(path).map_err(|flaw| flaw.at(path))
     }
@@ -45,19 +45,18 @@ impl Srs {
         Ok(checksummed::write(path, &MAGIC, &bytes)?)
     }
 
-    /// Reads what [`Srs::save`] wrote. The checksum guards against damage, not against whoever made the file: see
-    /// [`Srs::check`].
+    /// Reads a file written by [`Srs::save`]. The checksum detects damage, not forgery: see [`Srs::check`].
     ///
     /// # Errors
-    /// [`SrsError`] where the file is none, damaged, or of another size.
+    /// [`SrsError`] if the file is not an SRS, is damaged, or has another size.
     pub fn load(path: &Path, k: u32) -> Result<Self, SrsError> {
         Self::read(path, Some(k)).map_err(|flaw| flaw.at(path))
     }
 
-    /// [`Srs::load`] of whatever size the file has.
+    /// [`Srs::load`] for a file of any size.
     ///
     /// # Errors
-    /// [`SrsError`] where the file is none or damaged.
+    /// [`SrsError`] if the file is not an SRS or is damaged.
     pub fn open(path: &Path) -> Result<Self, SrsError> {
         Self::read(path, None).map_err(|flaw| flaw.at(path))
     }
@@ -109,7 +108,7 @@ impl Srs {
     }
 }
 
-/// Bytes of a file of this size.
+/// Length in bytes of a file of this size.
 fn length(k: u32) -> u64 {
     HEAD as u64 + (2u64 << k) * G1_BYTES as u64 + 2 * G2_BYTES as u64
 }

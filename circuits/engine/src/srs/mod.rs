@@ -1,22 +1,26 @@
 //! The structured reference string: powers of a secret that nobody may know.
 //!
-//! | file | holds |
+//! | file | contents |
 //! |---|---|
 //! | [`mod`](self) | the SRS of one size, and its full check |
 //! | `ptau` | import of a public ceremony's file |
-//! | `consistency` | whether points are the powers of one secret |
-//! | `points` | points from bytes, checked |
-//! | `file` | files of our own, ready to prove with |
-//! | `store` | where an SRS comes from, and the cache |
+//! | `params` | import of halo2's parameter files |
+//! | `ceremonies` | files of public ceremonies, by their hashes |
+//! | `consistency` | check that points are the powers of one secret |
+//! | `points` | decoding and checking points |
+//! | `file` | this program's own files, ready for proving |
+//! | `store` | sources of an SRS, and the cache |
 //! | `development` | an SRS whose secret is public |
 //!
-//! Proofs under [`Srs::development`] can be forged by anyone; every certificate that uses it says so, and verification
-//! refuses it unless explicitly allowed.
+//! Anyone can forge proofs under [`Srs::development`]; every certificate that uses it says so, and verification rejects
+//! it unless explicitly allowed.
 
+pub mod ceremonies;
 mod consistency;
 mod development;
 mod error;
 mod file;
+mod params;
 mod points;
 mod ptau;
 mod store;
@@ -38,6 +42,7 @@ use crate::field::point_bytes;
 use crate::msm::msm;
 
 pub use error::{Flaw, Group, PointProblem, SrsError};
+pub use params::Params as Halo2Params;
 pub use ptau::Ptau;
 pub use store::SrsStore;
 
@@ -51,7 +56,7 @@ pub struct Srs {
 
 impl Srs {
     fn new(k: u32, g: Vec<G1Affine>, lagrange: Vec<G1Affine>, g2: G2Affine, s_g2: G2Affine) -> Self {
-        // `from_parts` is a method; the smallest parameters stand in for the receiver
+        // `from_parts` is a method, so it needs a receiver: the smallest parameters
         let params = ParamsKZG::<Bn256>::setup(1, OsRng).from_parts(k, g, Some(lagrange.clone()), g2, s_g2);
         let g = params.get_g();
         let digest = digest_of([g[0], g[1]], [g2, s_g2]);
@@ -65,13 +70,13 @@ impl Srs {
         Srs::new(k, g, lagrange, g2, s_g2)
     }
 
-    /// The digest that [`Srs::development`] of every size has: they share their secret.
+    /// The digest of [`Srs::development`], the same for every size because the secret is.
     #[must_use]
     pub fn development_digest() -> SrsDigest {
         DEVELOPMENT_DIGEST
     }
 
-    /// The secret of the development SRS, which is no secret: for tests of what a simulator can do.
+    /// The public secret of the development SRS, for tests of what a simulator can do.
     #[doc(hidden)]
     #[must_use]
     pub fn development_secret() -> Fr {
@@ -89,12 +94,12 @@ impl Srs {
             }
             bytes
         };
-        // the generator and τ times a generator are no points at infinity: the SRS was checked or made here
+        // neither the generator nor its multiple by τ is the point at infinity: the SRS was checked or made here
         let g1 = point_bytes(&self.params.get_g()[0]).unwrap_or([0; 64]);
         SrsPoints { g1, g2: g2(self.params.g2()), tau_g2: g2(self.params.s_g2()) }
     }
 
-    /// Whether this is the development SRS, of whatever size.
+    /// Whether this is the development SRS, of any size.
     #[must_use]
     pub fn is_development(&self) -> bool {
         self.digest == Self::development_digest()
@@ -106,7 +111,7 @@ impl Srs {
         self.params.k()
     }
 
-    /// What halo2 takes.
+    /// The parameters in halo2's form.
     #[must_use]
     pub fn params(&self) -> &ParamsKZG<Bn256> {
         &self.params
@@ -124,12 +129,12 @@ impl Srs {
         &self.lagrange
     }
 
-    /// Checks an SRS that came from elsewhere as [`Ptau::import`] checks a ceremony's file: every point on its curve and in
-    /// its group, the fixed generators, all powers those of one secret, the Lagrange basis theirs. Whoever passes this has
-    /// the SRS that its digest names and no other; whether its secret is known to somebody is not a thing to compute.
+    /// Checks an SRS from elsewhere as [`Ptau::import`] checks a ceremony's file: every point is on its curve and in
+    /// its group, the generators are the fixed ones, all powers are those of one secret, and the Lagrange basis matches
+    /// them. An SRS that passes is the one that its digest names; whether somebody knows its secret cannot be computed.
     ///
     /// # Errors
-    /// What is wrong.
+    /// The first flaw found.
     pub fn check(&self) -> Result<(), Flaw> {
         let g1 = ptau::check_points(&raw(self.params.get_g()), Group::G1, points::g1)?;
         let g2 = ptau::check_points(&raw(&[self.params.g2(), self.params.s_g2()]), Group::G2, points::g2)?;
@@ -138,7 +143,7 @@ impl Srs {
         self.check_lagrange()
     }
 
-    /// Checks the Lagrange basis against the powers. For random `v_i`, `Σ v_i·[L_i(τ)]` must be the commitment of the
+    /// Checks the Lagrange basis against the powers. For random `v_i`, `Σ v_i·[L_i(τ)]` must be the commitment to the
     /// polynomial with the values `v_i`; if one `[L_i(τ)]` is wrong, that holds with probability 1/r.
     fn check_lagrange(&self) -> Result<(), Flaw> {
         let values: Vec<Fr> = (0..self.lagrange.len()).map(|_| Fr::random(OsRng)).collect();
@@ -150,14 +155,14 @@ impl Srs {
         (by_values == by_coefficients).then_some(()).ok_or(Flaw::Lagrange)
     }
 
-    /// Whether both are the same, point by point.
+    /// Whether both are equal, point by point.
     fn same_as(&self, other: &Srs) -> bool {
         let g2 = |srs: &Srs| [srs.params.g2(), srs.params.s_g2()];
         self.params.get_g() == other.params.get_g() && self.lagrange == other.lagrange && g2(self) == g2(other)
     }
 }
 
-/// Points as bytes.
+/// Raw encodings of points.
 fn raw<const N: usize>(points: &[impl SerdeObject]) -> Vec<[u8; N]> {
     points.iter().filter_map(|p| p.to_raw_bytes().try_into().ok()).collect()
 }

@@ -1,17 +1,18 @@
-//! Points in raw form, as powers-of-tau files hold them and as halo2curves writes them: each coordinate 32 bytes,
-//! little-endian, in Montgomery form with R = 2^256, the form in which arkworks computes, too.
+//! Points in raw form, as in powers-of-tau files and halo2curves: each coordinate is 32 bytes, little-endian, in
+//! Montgomery form with R = 2^256, which arkworks uses too.
 
 use ark_bn254::{Fq, Fq2, G1Affine, G2Affine};
 use ark_ff::{BigInt, PrimeField};
 
 use super::error::PointProblem;
 
-/// Bytes of a point in G1.
+/// Length of a G1 point in bytes.
 pub(super) const G1_BYTES: usize = 64;
-/// Bytes of a point in G2.
+/// Length of a G2 point in bytes.
 pub(super) const G2_BYTES: usize = 128;
 
-/// The point of the curve in `raw`, never the one at infinity. G1 has prime order: on the curve is in the group.
+/// Decodes a point of G1; rejects the point at infinity. G1 has prime order, so being on the curve implies being in the
+/// group.
 pub(super) fn g1(raw: &[u8; G1_BYTES]) -> Result<G1Affine, PointProblem> {
     let [x, y] = [0, 32].map(|at| coordinate(raw, at));
     let (x, y) = (x.ok_or(PointProblem::NotCanonical)?, y.ok_or(PointProblem::NotCanonical)?);
@@ -22,7 +23,7 @@ pub(super) fn g1(raw: &[u8; G1_BYTES]) -> Result<G1Affine, PointProblem> {
     point.is_on_curve().then_some(point).ok_or(PointProblem::OffCurve)
 }
 
-/// The point of the group of prime order in `raw`, never the one at infinity.
+/// Decodes a point of the prime-order group G2; rejects the point at infinity.
 pub(super) fn g2(raw: &[u8; G2_BYTES]) -> Result<G2Affine, PointProblem> {
     let mut c = [Fq::default(); 4];
     for (i, c) in c.iter_mut().enumerate() {
@@ -89,7 +90,7 @@ mod tests {
         }
         assert_eq!(carry, 0);
         assert_eq!(g1(&bad), Err(PointProblem::NotCanonical));
-        // a point of the curve over the extension that is not in the group
+        // a point on the curve over the extension field that is not in the group
         let outside = (1u64..)
             .find_map(|x| G2Affine::get_point_from_x_unchecked(Fq2::new(Fq::from(x), Fq::from(0u64)), false))
             .unwrap();

@@ -1,4 +1,4 @@
-//! Powers-of-tau files of public ceremonies (`.ptau`, as snarkjs and the ceremonies that use it publish them).
+//! Powers-of-tau files of public ceremonies (`.ptau`, the format that snarkjs and ceremonies based on it publish).
 //!
 //! ```text
 //! "ptau" | version 1 | number of sections | sections: type u32, length u64, content            (all little-endian)
@@ -7,9 +7,9 @@
 //! section 3   τ^i·G2, i < 2^power
 //! ```
 //!
-//! Other sections (α, β, contributions, Lagrange bases) are not read. Only as many points are read as are asked for, so
-//! that a ceremony's largest file serves without fitting into memory; and no number of a header is believed before it was
-//! held against the file's length.
+//! Other sections (α, β, contributions, Lagrange bases) are not read. Only the requested number of points is read, so
+//! that a ceremony's largest file can be used without fitting into memory. No number in a header is used before it has
+//! been checked against the file's length.
 
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
@@ -32,12 +32,12 @@ pub(super) const MAGIC: [u8; 4] = *b"ptau";
 const VERSION: u32 = 1;
 /// Real files have 7 to 11 sections.
 const MAX_SECTIONS: u32 = 64;
-/// The field has no larger domain.
+/// The field has no larger power-of-two domain.
 const MAX_POWER: u32 = 28;
-/// Bytes of a section's type and length.
+/// Length in bytes of a section's type and length fields.
 const SECTION_HEAD: u64 = 12;
 
-/// A powers-of-tau file whose header was read and fits the file.
+/// A powers-of-tau file whose header has been read and matches the file's length.
 #[derive(Debug)]
 pub struct Ptau {
     path: PathBuf,
@@ -57,7 +57,7 @@ impl Ptau {
     /// Reads the header.
     ///
     /// # Errors
-    /// [`SrsError`] where the file is none, is cut short, of another version, or for another curve.
+    /// [`SrsError`] if the file is not a `.ptau` file, is cut short, has another version, or is for another curve.
     pub fn open(path: &Path) -> Result<Self, SrsError> {
         Self::read_header(path).map_err(|flaw| flaw.at(path))
     }
@@ -110,13 +110,13 @@ impl Ptau {
         Ok(Ptau { path: path.into(), file, power, g1, g2 })
     }
 
-    /// log2 of the powers in the file: the largest `k` it serves.
+    /// log2 of the number of powers in the file: the largest `k` it supports.
     #[must_use]
     pub fn power(&self) -> u32 {
         self.power
     }
 
-    /// Identity of the secret, see [`Srs::digest`]. Reads four points and checks each by itself, no more.
+    /// Identity of the secret, see [`Srs::digest`]. Reads only four points and checks each on its own.
     pub fn digest(&self) -> Result<SrsDigest, SrsError> {
         let read = || -> Result<SrsDigest, Flaw> {
             let (g1, g2) = (self.raw::<G1_BYTES>(self.g1, 2)?, self.raw::<G2_BYTES>(self.g2, 2)?);
@@ -128,13 +128,13 @@ impl Ptau {
         read().map_err(|flaw| flaw.at(&self.path))
     }
 
-    /// The SRS of size `2^k`: the file's first `2^k` powers, every one of them checked, and their Lagrange basis.
+    /// The SRS of size `2^k`: the file's first `2^k` powers, all checked, and their Lagrange basis.
     ///
-    /// Checks: every point on its curve and in its group, generators as they should be, all of them powers of one secret
-    /// (see `consistency.rs`).
+    /// Checks that every point is on its curve and in its group, that the generators are the fixed ones, and that all
+    /// points are powers of one secret (see `consistency.rs`).
     ///
     /// # Errors
-    /// [`SrsError`] where the file is too small or a check fails.
+    /// [`SrsError`] if the file is too small or a check fails.
     pub fn import(&self, k: u32) -> Result<Srs, SrsError> {
         self.import_points(k).map_err(|flaw| flaw.at(&self.path))
     }
@@ -167,7 +167,7 @@ impl Ptau {
     }
 }
 
-/// Section 1; returns the power.
+/// Reads section 1, checks the curve and returns the power.
 fn read_curve(file: &mut File, length: u64, header: Section) -> Result<u32, Flaw> {
     let mut size = [0; 4];
     let end = header.at + header.length;
@@ -192,7 +192,7 @@ fn read_curve(file: &mut File, length: u64, header: Section) -> Result<u32, Flaw
     Ok(power)
 }
 
-/// Fills `out` from `at`; `end` is where the file, or the section, ends.
+/// Fills `out` from offset `at`; `end` is where the file, or the section, ends.
 fn read(file: &mut File, at: u64, end: u64, what: &str, out: &mut [u8]) -> Result<(), Flaw> {
     let needed = at.saturating_add(out.len() as u64);
     if needed > end {
@@ -210,7 +210,7 @@ fn long(le: &[u8]) -> u64 {
     le.iter().rev().fold(0, |x, b| (x << 8) | u64::from(*b))
 }
 
-/// Every point by itself.
+/// Checks every point on its own.
 pub(super) fn check_points<const N: usize, P: Send>(
     raw: &[[u8; N]],
     group: Group,
@@ -222,7 +222,7 @@ pub(super) fn check_points<const N: usize, P: Send>(
         .collect()
 }
 
-/// Points that were checked, as halo2 computes with them.
+/// Converts checked points to halo2's type.
 fn to_halo2<P: SerdeObject>(raw: &[impl AsRef<[u8]>]) -> Result<Vec<P>, Flaw> {
     raw.iter().map(|p| Ok(P::read_raw(&mut p.as_ref())?)).collect()
 }

@@ -1,8 +1,8 @@
-//! Where an SRS comes from: a powers-of-tau file, a file or folder of imported ones, or, if nothing is given, the
+//! Sources of an SRS: a powers-of-tau file, halo2's parameters, a file or folder of imported SRS, or, if none is given, the
 //! development secret.
 //!
-//! What is given is checked in full before it is used. With a cache folder the result is kept there under the secret's
-//! digest and the size, and from then on only its checksum is checked; a damaged file of the cache is made again.
+//! A given source is checked in full before it is used. With a cache folder, the result is stored there under the
+//! secret's digest and the size, and later only its checksum is checked; a damaged cache file is replaced.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 use tribute_core::id::SrsDigest;
 
 use super::error::{Flaw, SrsError};
-use super::{file, ptau, Ptau, Srs};
+use super::{file, ptau, Halo2Params, Ptau, Srs};
 
-/// log2 of the rows that circuits have unless told otherwise.
+/// log2 of the number of rows that circuits have by default.
 const USUAL_K: u32 = 15;
 
-/// Gives the SRS of every size from one source.
+/// Provides the SRS of every size from one source.
 #[derive(Clone, Debug)]
 pub struct SrsStore {
     source: Source,
@@ -26,40 +26,44 @@ pub struct SrsStore {
 enum Source {
     Development,
     Ptau(PathBuf),
+    Halo2(PathBuf),
     File(PathBuf),
     Folder(PathBuf),
 }
 
 impl SrsStore {
-    /// A store over `given`: a `.ptau` file, a file of [`Srs::save`], or a folder of such files named as
-    /// [`SrsStore::file_name`] says. `None`: the development SRS.
+    /// A store over `given`: a `.ptau` file, halo2's parameters, a file written by [`Srs::save`], or a folder of such
+    /// files named as [`SrsStore::file_name`] says. `None` selects the development SRS.
     ///
     /// # Errors
-    /// [`SrsError`] where it is none of these.
+    /// [`SrsError`] if it is none of these.
     pub fn open(given: Option<&Path>, cache: Option<&Path>) -> Result<Self, SrsError> {
         let source = match given {
             None => Source::Development,
-            Some(path) => Self::source(path).map_err(|flaw| flaw.at(path))?,
+            Some(path) => Self::source(path)?,
         };
         Ok(SrsStore { source, cache: cache.map(Path::to_owned) })
     }
 
-    fn source(path: &Path) -> Result<Source, Flaw> {
+    fn source(path: &Path) -> Result<Source, SrsError> {
         if path.is_dir() {
             return Ok(Source::Folder(path.into()));
         }
         let mut start = Vec::new();
-        std::fs::File::open(path)?.take(8).read_to_end(&mut start)?;
+        let read = std::fs::File::open(path).and_then(|file| file.take(8).read_to_end(&mut start));
+        read.map_err(|e| Flaw::from(e).at(path))?;
         if start.starts_with(&ptau::MAGIC) {
             Ok(Source::Ptau(path.into()))
         } else if start.starts_with(&file::MAGIC[..7]) {
             Ok(Source::File(path.into()))
+        } else if Halo2Params::open(path)?.is_some() {
+            Ok(Source::Halo2(path.into()))
         } else {
-            Err(Flaw::Unknown { found: hex::encode(start) })
+            Err(Flaw::Unknown { found: hex::encode(start) }.at(path))
         }
     }
 
-    /// The name of an imported SRS in a folder.
+    /// The file name of an imported SRS in a folder.
     #[must_use]
     pub fn file_name(digest: &SrsDigest, k: u32) -> String {
         format!("{}-k{k}.srs", hex::encode(&digest.as_bytes()[..16]))
@@ -68,11 +72,12 @@ impl SrsStore {
     /// Identity of the secret, see [`Srs::digest`]. Nothing is checked yet.
     ///
     /// # Errors
-    /// [`SrsError`] where the source cannot be read.
+    /// [`SrsError`] if the source cannot be read.
     pub fn digest(&self) -> Result<SrsDigest, SrsError> {
         match &self.source {
             Source::Development => Ok(Srs::development_digest()),
             Source::Ptau(path) => Ptau::open(path)?.digest(),
+            Source::Halo2(path) => params(path)?.digest(),
             Source::File(path) => Ok(Srs::open(path)?.digest()),
             Source::Folder(folder) => {
                 let first = *sizes(folder)?.first().ok_or_else(|| Flaw::Empty.at(folder))?;
@@ -81,15 +86,16 @@ impl SrsStore {
         }
     }
 
-    /// The sizes at hand: all of a folder, the one of a file; of a ceremony and of the development SRS, which have any,
-    /// the usual one or the largest.
+    /// The available sizes: all sizes in a folder, or the one of a file. A ceremony and the development SRS support any
+    /// size; for them, the default size or the ceremony's largest if that is smaller.
     ///
     /// # Errors
-    /// [`SrsError`] where the source cannot be read.
+    /// [`SrsError`] if the source cannot be read.
     pub fn sizes(&self) -> Result<Vec<u32>, SrsError> {
         match &self.source {
             Source::Development => Ok(vec![USUAL_K]),
             Source::Ptau(path) => Ok(vec![Ptau::open(path)?.power().min(USUAL_K)]),
+            Source::Halo2(path) => Ok(vec![params(path)?.power().min(USUAL_K)]),
             Source::File(path) => Ok(vec![Srs::open(path)?.k()]),
             Source::Folder(folder) => sizes(folder),
         }
@@ -98,7 +104,7 @@ impl SrsStore {
     /// The SRS of size `2^k`, checked.
     ///
     /// # Errors
-    /// [`SrsError`] says what is wrong with the source; a damaged cache is no error.
+    /// [`SrsError`] if the source is flawed; a damaged cache is not an error.
     pub fn get(&self, k: u32) -> Result<Srs, SrsError> {
         match &self.source {
             Source::Development => self.cached(&Srs::development_digest(), k, || Ok(Srs::development(k))),
@@ -106,7 +112,11 @@ impl SrsStore {
                 let file = Ptau::open(path)?;
                 self.cached(&file.digest()?, k, || file.import(k))
             }
-            // small enough to be read before it is known whether the cache has it; what is checked is what is returned
+            Source::Halo2(path) => {
+                let file = params(path)?;
+                self.cached(&file.digest()?, k, || file.import(k))
+            }
+            // small enough to read before checking the cache, so that the SRS returned is the one checked
             Source::File(path) => self.checked(path, k),
             Source::Folder(folder) => {
                 let path = find(folder, k)?;
@@ -115,12 +125,12 @@ impl SrsStore {
         }
     }
 
-    /// A file made by [`Srs::save`], by whomever.
+    /// A file in [`Srs::save`]'s format, from an untrusted source.
     fn checked(&self, path: &Path, k: u32) -> Result<Srs, SrsError> {
         let srs = Srs::load(path, k)?;
         let digest = srs.digest();
         if let Some(known) = self.known(&digest, k) {
-            // the same file, byte by byte, was checked before
+            // an identical SRS was checked before
             if known.same_as(&srs) {
                 return Ok(srs);
             }
@@ -144,7 +154,7 @@ impl SrsStore {
         Ok(srs)
     }
 
-    /// What the cache has, if it is whole.
+    /// The cached SRS, if its file is intact.
     fn known(&self, digest: &SrsDigest, k: u32) -> Option<Srs> {
         let path = self.cache.as_ref()?.join(Self::file_name(digest, k));
         Srs::load(&path, k).ok().filter(|srs| srs.digest() == *digest)
@@ -158,7 +168,12 @@ impl SrsStore {
     }
 }
 
-/// The sizes that a folder has, least first.
+/// Halo2's parameters in a file that had their length when the store was opened.
+fn params(path: &Path) -> Result<Halo2Params, SrsError> {
+    Halo2Params::open(path)?.ok_or_else(|| Flaw::Damaged.at(path))
+}
+
+/// The sizes in a folder, smallest first.
 fn sizes(folder: &Path) -> Result<Vec<u32>, SrsError> {
     let look = || -> Result<Vec<u32>, Flaw> {
         let mut sizes = Vec::new();
@@ -175,7 +190,7 @@ fn sizes(folder: &Path) -> Result<Vec<u32>, SrsError> {
     look().map_err(|flaw| flaw.at(folder))
 }
 
-/// The one file of this size in a folder.
+/// The only file of this size in a folder.
 fn find(folder: &Path, k: u32) -> Result<PathBuf, SrsError> {
     let look = || -> Result<PathBuf, Flaw> {
         let suffix = format!("-k{k}.srs");

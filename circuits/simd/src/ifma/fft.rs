@@ -1,9 +1,9 @@
 //! The FFT, eight elements at a time.
 //!
-//! The lanes are eight transforms of n/8 values, of the coefficients with equal index modulo 8. They go through all their
-//! levels side by side, two levels at a time; the last three levels are between lanes and go after a transposition, eight
-//! registers of eight values. Values stay in the library's form, times factors known beforehand ([`Factor::times_known`]),
-//! and are not reduced: each level adds less than 3p.
+//! The lanes are eight transforms of n/8 values, one for each residue of the coefficients' indices modulo 8. They run
+//! all their levels side by side, two levels at a time. The last three levels combine lanes and follow a transposition,
+//! eight registers of eight values at a time. Values stay in the library's form. They are multiplied by precomputed
+//! factors ([`Factor::times_known`]) and not reduced: each level adds less than 3p.
 
 use core::cell::Cell;
 use core::ops::RangeInclusive;
@@ -13,31 +13,33 @@ use halo2curves::bn256::Fr;
 use super::field::{known, unpack, unpack_shifted, Factor, Sum};
 use super::lanes::{load, store, to_lanes, transpose, ORDER};
 
-/// Lengths that it takes: eight blocks of eight at least, and at most 27 levels, after which values are below 82p.
+/// Supported lengths: at least eight blocks of eight, and at most 27 levels, after which values are below 82p.
 pub(crate) const LENGTHS: RangeInclusive<usize> = 64..=1 << 27;
 
-/// Registers that fit the first-level cache; longer parts of a transform are done in quarters first.
+/// Number of registers that fit the first-level cache; longer parts of a transform are done in quarters first.
 const BLOCK: usize = 64;
 
 thread_local! {
-    /// Memory for the values in lanes, kept from one transform to the next: 40 bytes a value.
+    /// Memory for the values in lanes, 40 bytes per value, kept from one transform to the next.
     static LANES: Cell<Vec<Sum>> = const { Cell::new(Vec::new()) };
 }
 
-/// A factor for all lanes: w and its quotient, in digits.
+/// A factor for all lanes: w and its quotient ([`Factor::times_known`]), in digits.
 type Root = [[u64; 5]; 2];
 
-/// Factors of one transform.
+/// Precomputed factors of one transform.
 #[derive(Debug)]
 pub(crate) struct Table {
-    /// Of the levels within lanes, at half + i as in the table of roots.
+    /// Factors of the levels within lanes, at half + i as in the table of roots.
     within: Vec<Root>,
-    /// Of the levels between lanes: for each block of eight indices below n/8, those of the roots at 1, 2, …, 7 times n/8.
+    /// Factors of the levels between lanes: for each block of eight indices below n/8, those of the roots at 1, 2, …, 7
+    /// times n/8.
     between: Vec<[[Factor; 2]; 7]>,
 }
 
 impl Table {
-    /// Of the roots, level by level: at half + i for i below half = 1, 2, 4, …, n/2.
+    /// Computes the factors from the roots, which are stored level by level: at half + i for i below half = 1, 2, 4, …,
+    /// n/2.
     #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
     pub(super) fn new(roots: &[Fr]) -> Table {
         let eights = roots.as_chunks::<8>().0;
@@ -49,7 +51,7 @@ impl Table {
             let mut out = [[[0; 5]; 2]; 8];
             for (kind, factor) in factors.iter().enumerate() {
                 for (limb, v) in factor.0.iter().enumerate() {
-                    // carried factors have bits above their digits
+                    // carried factors may have bits above their digits
                     let lanes = to_lanes(*v).map(|x| x & ((1 << 52) - 1));
                     for (lane, x) in lanes.into_iter().enumerate() {
                         out[ORDER[lane]][kind][limb] = x;
@@ -69,11 +71,11 @@ impl Table {
         Table { within, between }
     }
 
-    /// Transforms the values, times `scales` if there are any.
+    /// Transforms the values and multiplies them by `scales`, if given.
     #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
     pub(super) fn run(&self, values: &mut [Fr], scales: Option<&[Fr]>) {
         let m = self.within.len();
-        assert_eq!(values.len(), 8 * m, "an FFT of another size");
+        assert_eq!(values.len(), 8 * m, "wrong number of values for this FFT");
         let eights = values.as_chunks::<8>().0;
         let shift = usize::BITS - m.trailing_zeros();
         let mut lanes = LANES.take();
@@ -94,7 +96,7 @@ impl Table {
         let values = values.as_chunks_mut::<8>().0;
         let scales = scales.map(|s| s.as_chunks::<8>().0);
         for (block, (rows, roots)) in lanes.as_chunks::<8>().0.iter().zip(&self.between).enumerate() {
-            // y[c]: the transform of the coefficients c modulo 8, at this block's eight indices
+            // y[c]: the transform of the coefficients at indices c modulo 8, at this block's eight indices
             let mut y = *rows;
             for limb in 0..5 {
                 let mut t = rows.map(|row| row.0[limb]);
@@ -108,12 +110,12 @@ impl Table {
             for c in 0..4 {
                 (y[c], y[c + 4]) = butterfly(y[c], y[c + 4], &roots[0]);
             }
-            // y[c + 4]: that of the coefficients c modulo 4, n/8 further
+            // y[c + 4]: the transform of the coefficients at indices c modulo 4, n/8 further on
             for c in 0..2 {
                 (y[c], y[c + 2]) = butterfly(y[c], y[c + 2], &roots[1]);
                 (y[c + 4], y[c + 6]) = butterfly(y[c + 4], y[c + 6], &roots[2]);
             }
-            // y[0], y[4], y[2], y[6]: that of the even coefficients, at 0, 1, 2 and 3 times n/8
+            // y[0], y[4], y[2], y[6]: the transform of the even coefficients, at 0, 1, 2 and 3 times n/8
             for (at, c) in [0, 4, 2, 6].into_iter().enumerate() {
                 let (first, second) = butterfly(y[c], y[c + 1], &roots[3 + at]);
                 for (value, at) in [(first, at), (second, at + 4)] {
@@ -129,7 +131,7 @@ impl Table {
     }
 }
 
-/// `a ± b·w`, each at most 3p more than a.
+/// `a ± b·w`; each result exceeds a by at most 3p.
 #[inline]
 #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
 fn butterfly(a: Sum, b: Sum, w: &[Factor; 2]) -> (Sum, Sum) {
@@ -143,7 +145,7 @@ fn butterfly_all(a: Sum, b: Sum, root: &Root) -> (Sum, Sum) {
     butterfly(a, b, &[Factor::splat(&root[0]), Factor::splat(&root[1])])
 }
 
-/// All levels of a part of the transforms in lanes.
+/// All levels within lanes of a part of the transforms.
 #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
 fn levels(lanes: &mut [Sum], roots: &[Root]) {
     let n = lanes.len();
@@ -166,7 +168,7 @@ fn levels(lanes: &mut [Sum], roots: &[Root]) {
     }
 }
 
-/// The levels of `half` and `2·half`.
+/// The two levels `half` and `2·half`.
 #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
 fn two_levels(lanes: &mut [Sum], half: usize, roots: &[Root]) {
     let (one, two) = (&roots[half..2 * half], &roots[2 * half..4 * half]);

@@ -1,14 +1,14 @@
-//! Eight field elements in five registers: limbs of 52 bits, one limb of all eight elements to a register.
+//! Eight field elements in five registers: each register holds one 52-bit limb of all eight elements.
 //!
-//! In memory elements stay as the library has them, `x·2^256 mod p` in four words. A product here divides by `2^260`
-//! instead; [`unpack_shifted`] multiplies one factor by 16 on the way in, which makes up for it exactly.
+//! In memory, elements stay in the library's form, `x·2^256 mod p` in four words. A product here divides by `2^260`
+//! instead; [`unpack_shifted`] multiplies one factor by 16 on loading, which compensates for that exactly.
 //!
-//! Two types keep apart what limbs mean:
+//! Two types distinguish what limbs mean:
 //!
-//! - [`Sum`]: 64-bit limbs with sign, the element is `Σ limb_i·2^(52i)`. Sums can be added and subtracted. Every function
-//!   says which multiple of p it stays below; all stay below `2^260`, which is more than 84p.
-//! - [`Factor`]: the low 52 bits of each limb are the element's digits, the upper bits mean nothing. Multiplication reads
-//!   no more than those 52 bits, so carries need no masks; but nothing may be added to a factor.
+//! - [`Sum`]: signed 64-bit limbs; the element is `Σ limb_i·2^(52i)`. Sums can be added and subtracted. Every function
+//!   says which multiple of p its result stays below; all stay below `2^260`, which is more than 84p.
+//! - [`Factor`]: the low 52 bits of each limb are the element's digits; the upper bits are ignored. Multiplication
+//!   reads only those 52 bits, so carries need no masks, but nothing may be added to a factor.
 
 use core::arch::x86_64::*;
 
@@ -18,7 +18,7 @@ pub(super) type V = __m512i;
 
 const MASK: u64 = (1 << 52) - 1;
 
-/// Digits of 52 bits of a number of four words.
+/// The 52-bit digits of a four-word number.
 const fn digits(words: [u64; 4]) -> [u64; 5] {
     let [a, b, c, d] = words;
     [a & MASK, (a >> 52 | b << 12) & MASK, (b >> 40 | c << 24) & MASK, (c >> 28 | d << 36) & MASK, d >> 16]
@@ -36,7 +36,7 @@ const fn times(x: [u64; 5], k: u64) -> [u64; 5] {
     out
 }
 
-/// `−1/p mod 2^52`, of p's lowest digit.
+/// `−1/p mod 2^52`, from p's lowest digit.
 const fn negative_inverse(p: u64) -> u64 {
     let (mut x, mut i) = (1u64, 0);
     while i < 6 {
@@ -101,11 +101,11 @@ const fn negative_inverse_260(p: [u64; 5]) -> [u64; 5] {
 /// One of BN254's two prime fields.
 ///
 /// # Safety
-/// Whoever implements it is four 64-bit words in memory, of which every value is valid: the element times `2^256`, below p.
+/// The type must be four 64-bit words in memory, for which every value is valid: the element times `2^256`, below p.
 pub(super) unsafe trait Field: Copy {
-    /// The prime's four words.
+    /// The prime, in four words.
     const PRIME: [u64; 4];
-    /// The prime.
+    /// The prime, in digits.
     const P: [u64; 5] = digits(Self::PRIME);
     /// `−1/p mod 2^52`.
     const NEGATIVE_INVERSE: u64 = negative_inverse(Self::P[0]);
@@ -118,15 +118,15 @@ pub(super) unsafe trait Field: Copy {
     };
     /// `⌊2^52/(p's highest digit + 1)⌋`: 84.
     const QUOTIENT: u64 = (1 << 52) / (Self::P[4] + 1);
-    /// `2^260 mod p`: one, as products have it.
+    /// `2^260 mod p`: 1 in the form that products have.
     const ONE_260: [u64; 5] = power_of_two(260, Self::P);
-    /// `2^256 mod p`: times this, `x·2^260` is `x·2^256`.
+    /// `2^256 mod p`: multiplying by it turns `x·2^260` into `x·2^256`.
     const TO_MEMORY: [u64; 5] = power_of_two(256, Self::P);
     /// `−1/p mod 2^260`.
     const NEGATIVE_INVERSE_260: [u64; 5] = negative_inverse_260(Self::P);
 }
 
-// SAFETY: raw.rs checks size, alignment and meaning of the words at compile time.
+// SAFETY: raw.rs checks the words' size, alignment and meaning at compile time.
 unsafe impl Field for Fr {
     const PRIME: [u64; 4] =
         [0x43e1_f593_f000_0001, 0x2833_e848_79b9_7091, 0xb850_45b6_8181_585d, 0x3064_4e72_e131_a029];
@@ -138,17 +138,17 @@ unsafe impl Field for Fq {
         [0x3c20_8c16_d87c_fd47, 0x9781_6a91_6871_ca8d, 0xb850_45b6_8181_585d, 0x3064_4e72_e131_a029];
 }
 
-/// Eight elements that can be added: limbs with sign.
+/// Eight elements that can be added: signed limbs.
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
 pub(super) struct Sum(pub(super) [V; 5]);
 
-/// Eight elements that can be multiplied: digits in the low 52 bits of limbs.
+/// Eight elements that can be multiplied: digits in the low 52 bits of the limbs.
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
 pub(super) struct Factor(pub(super) [V; 5]);
 
-/// Columns of products that are not reduced yet: limbs below `2^64` of weights `2^(52i)`.
+/// Column sums of products, not reduced yet: limbs below `2^64` with weights `2^(52i)`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Columns([V; 10]);
 
@@ -172,7 +172,7 @@ fn high(acc: V, a: V, b: V) -> V {
     _mm512_madd52hi_epu64(acc, a, b)
 }
 
-/// Adds the 20 partial products of `digit·number`, the lowest of weight `2^(52·at)`.
+/// Adds the 10 partial products of `digit·number`; the lowest has weight `2^(52·at)`.
 #[inline]
 #[target_feature(enable = "avx512f,avx512ifma")]
 fn add_multiple(c: &mut [V; 10], at: usize, digit: V, number: &[u64; 5]) {
@@ -183,7 +183,7 @@ fn add_multiple(c: &mut [V; 10], at: usize, digit: V, number: &[u64; 5]) {
 }
 
 impl Sum {
-    /// The same in all eight places.
+    /// The same element in all eight lanes.
     #[inline]
     #[target_feature(enable = "avx512f")]
     pub(super) fn splat(digits: &[u64; 5]) -> Sum {
@@ -201,7 +201,7 @@ impl Sum {
         Sum(out)
     }
 
-    /// `self − other`. What is below 0 after that needs a multiple of p before anything else.
+    /// `self − other`. If the result is negative, a multiple of p must be added before any other operation.
     #[inline]
     #[target_feature(enable = "avx512f")]
     pub(super) fn sub(self, other: Sum) -> Sum {
@@ -219,7 +219,7 @@ impl Sum {
         self.add(Sum::splat(const { &times(F::P, K) }))
     }
 
-    /// Digits, for an element in `[0, 2^260)`.
+    /// Converts to digits; the element must be in `[0, 2^260)`.
     #[inline]
     #[target_feature(enable = "avx512f")]
     pub(super) fn carry(self) -> Factor {
@@ -230,7 +230,7 @@ impl Sum {
         Factor(a)
     }
 
-    /// The same element in digits, but for the highest limb, which has its sign.
+    /// The same element with every limb a digit, except the highest, which carries the sign.
     #[inline]
     #[target_feature(enable = "avx512f")]
     fn normal(self) -> Sum {
@@ -241,18 +241,18 @@ impl Sum {
         Sum(a)
     }
 
-    /// A factor, for a sum that is in digits already: one that was unpacked, reduced or canonical.
+    /// Reinterprets as a factor a sum that is already in digits: one that was unpacked, reduced or made canonical.
     #[inline]
     #[target_feature(enable = "avx512f")]
     pub(super) fn digits(self) -> Factor {
         Factor(self.0)
     }
 
-    /// Below 2p and in digits, for an element in `[0, 84p]` whose highest limb is not negative.
+    /// Reduces below 2p, in digits; the element must be in `[0, 84p]` and its highest limb not negative.
     ///
-    /// With a the highest limb and `q = ⌊84·a/2^52⌋`: `2^208·a` is off from the element by at most `2^12·2^208` (limbs are
-    /// below `2^63`), that is `2^-33·p`. As `84/2^52` is within 1/132 below `2^208/p`, q is at most the element by p, and less
-    /// by no more than 0.64, the rounding, and that error.
+    /// With a the highest limb and `q = ⌊84·a/2^52⌋`: `2^208·a` differs from the element by at most `2^12·2^208` (limbs
+    /// are below `2^63`), that is, by `2^-33·p`. As `84/2^52` is below `2^208/p` by less than one part in 132, q is at
+    /// most the element divided by p, and falls short of it by at most 0.64, the rounding and that error.
     #[inline]
     #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
     pub(super) fn reduce<F: Field>(self) -> Sum {
@@ -264,7 +264,7 @@ impl Sum {
         Sum(out).normal()
     }
 
-    /// Below p and in digits, for what [`Self::reduce`] takes.
+    /// Reduces below p, in digits; same requirements as [`Self::reduce`].
     #[inline]
     #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
     pub(super) fn canonical<F: Field>(self) -> Sum {
@@ -274,7 +274,7 @@ impl Sum {
         a.select(negative, less)
     }
 
-    /// `self` where `mask` has a bit, `other` elsewhere.
+    /// `self` in the lanes of `mask`, `other` in the rest.
     #[inline]
     #[target_feature(enable = "avx512f")]
     pub(super) fn select(self, mask: __mmask8, other: Sum) -> Sum {
@@ -285,7 +285,8 @@ impl Sum {
         Sum(out)
     }
 
-    /// Four words an element, one word of all eight to a register; for what is in digits and below `2^256`.
+    /// Converts to four words per element, one word of all eight elements per register. The element must be in digits
+    /// and below `2^256`.
     #[inline]
     #[target_feature(enable = "avx512f")]
     pub(super) fn pack(self) -> [V; 4] {
@@ -300,14 +301,14 @@ impl Sum {
 }
 
 impl Factor {
-    /// The same in all eight places.
+    /// The same element in all eight lanes.
     #[inline]
     #[target_feature(enable = "avx512f")]
     pub(super) fn splat(digits: &[u64; 5]) -> Factor {
         Factor(Sum::splat(digits).0)
     }
 
-    /// The element in digits, without what stands above them.
+    /// The element in digits, with the bits above them cleared.
     #[inline]
     #[target_feature(enable = "avx512f")]
     pub(super) fn exact(&self) -> Sum {
@@ -347,11 +348,11 @@ impl Factor {
         Columns(c).reduce::<F>()
     }
 
-    /// `self·w mod p` below 3p, in digits, for a known w (Shoup's method): `known` are w and `⌊w·2^260/p⌋`.
+    /// `self·w mod p`, below 3p and in digits, for a precomputed w (Shoup's method): `known` holds w and `⌊w·2^260/p⌋`.
     ///
-    /// Of the quotient `⌊self·⌊w·2^260/p⌋/2^260⌋` only the upper columns are summed up: it is low by at most 1 for what the
-    /// lower ones would carry, at most 1 for the factor's own rounding, and its own rounding. So the difference, which needs
-    /// only its digits below `2^260`, is in `[0, 3p)`.
+    /// Only the upper columns of the quotient `⌊self·⌊w·2^260/p⌋/2^260⌋` are summed: it falls short by at most 1 for
+    /// the carry from the lower columns, at most 1 for the rounding of the precomputed factor, and its own rounding. So
+    /// the difference, of which only the digits below `2^260` are needed, is in `[0, 3p)`.
     #[inline]
     #[target_feature(enable = "avx512f,avx512ifma")]
     pub(super) fn times_known<F: Field>(&self, known: &[Factor; 2]) -> Sum {
@@ -378,7 +379,7 @@ impl Factor {
     }
 }
 
-/// The columns of a product below `2^260`: the product modulo `2^260` once carried.
+/// The columns of a product below `2^260`; after carries, the product modulo `2^260`.
 #[inline]
 #[target_feature(enable = "avx512f,avx512ifma")]
 fn low_product(a: &Factor, b: &Factor) -> Sum {
@@ -394,13 +395,13 @@ fn low_product(a: &Factor, b: &Factor) -> Sum {
     Sum(c)
 }
 
-/// What [`Factor::times_known`] takes, of `w·2^256` in digits and below p.
+/// The operand `known` of [`Factor::times_known`], from `w·2^256` in digits and below p.
 #[inline]
 #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
 pub(super) fn known<F: Field>(element: Sum) -> [Factor; 2] {
     // w·2^256·2^4/2^260
     let w = element.digits().times::<F>(&Factor::splat(&[16, 0, 0, 0, 0])).canonical::<F>();
-    // w·2^260 − (w·2^260 mod p) is a multiple of p; so is modulo 2^260 what the division by p takes
+    // w·2^260 − (w·2^260 mod p) is a multiple of p, so modulo 2^260 its quotient is the remainder times −1/p
     let remainder = element.add(element).add(element).add(element);
     let remainder = remainder.add(remainder).add(remainder).add(remainder).canonical::<F>();
     let by_p = low_product(&remainder.digits(), &Factor::splat(&F::NEGATIVE_INVERSE_260)).carry();
@@ -408,7 +409,7 @@ pub(super) fn known<F: Field>(element: Sum) -> [Factor; 2] {
 }
 
 impl Columns {
-    /// Of one product.
+    /// The columns of one product.
     #[inline]
     #[target_feature(enable = "avx512f,avx512ifma")]
     pub(super) fn product(a: &Factor, b: &Factor) -> Columns {
@@ -417,7 +418,7 @@ impl Columns {
         out
     }
 
-    /// Of `sum·2^260`.
+    /// The columns of `sum·2^260`.
     #[inline]
     #[target_feature(enable = "avx512f")]
     pub(super) fn of(sum: Sum) -> Columns {
@@ -426,7 +427,7 @@ impl Columns {
         Columns([zero, zero, zero, zero, zero, a, b, c, d, e])
     }
 
-    /// Adds a product. A column grows by less than `10·2^52`: there is room for 400.
+    /// Adds a product. Each column grows by less than `10·2^52`, so there is room for 400 products.
     #[inline]
     #[target_feature(enable = "avx512f,avx512ifma")]
     pub(super) fn add_product(&mut self, a: &Factor, b: &Factor) {
@@ -439,10 +440,10 @@ impl Columns {
         }
     }
 
-    /// The sum over `2^260`, below `x/2^260 + 5p` for columns that sum up to x.
+    /// The sum divided by `2^260`, below `x/2^260 + 5p` for columns that sum to x.
     ///
-    /// The four lowest digits are multiplied by `2^-208` to `2^-52 mod p`, all independent of each other, and added to what is
-    /// above; one step of Montgomery's takes the fifth off.
+    /// The four lowest digits are multiplied by `2^-208` to `2^-52 mod p`, independently of each other, and added to
+    /// the upper columns; one Montgomery step removes the fifth digit.
     #[inline]
     #[target_feature(enable = "avx512f,avx512ifma")]
     pub(super) fn reduce<F: Field>(self) -> Sum {
@@ -462,7 +463,7 @@ impl Columns {
     }
 }
 
-/// Digits of four words an element.
+/// Converts four words per element to digits.
 #[inline]
 #[target_feature(enable = "avx512f,avx512vbmi2")]
 pub(super) fn unpack(words: &[V; 4]) -> Sum {
@@ -477,7 +478,7 @@ pub(super) fn unpack(words: &[V; 4]) -> Sum {
     ])
 }
 
-/// Digits of 16 times the four words an element: below 16p for what is below p.
+/// Converts 16 times the four words per element to digits: below 16p for elements below p.
 #[inline]
 #[target_feature(enable = "avx512f,avx512vbmi2")]
 pub(super) fn unpack_shifted(words: &[V; 4]) -> Sum {

@@ -1,14 +1,14 @@
-//! Inversion of eight elements with one of the library's.
+//! Inversion of eight elements with a single inversion of the library's.
 
 use halo2curves::ff;
 
 use super::field::{Factor, Field, V};
 use super::lanes::{load, store};
 
-/// `scale/(16·x)` of the eight elements `x·2^260`, in words as the library has them; `None` if one is 0.
+/// `scale/(16·x)` for the eight elements `x·2^260`, in words in the library's form; `None` if one is 0.
 #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
 pub(super) fn invert<F: Field + ff::Field>(x: &Factor, scale: F) -> Option<[V; 4]> {
-    // the library takes x·2^260 for 16·x
+    // the library reads x·2^260 as 16·x
     let mut values = [F::ZERO; 8];
     store(&mut values, &x.exact().canonical::<F>().pack());
     let mut before = [F::ONE; 8];

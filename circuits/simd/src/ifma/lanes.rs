@@ -1,4 +1,4 @@
-//! Elements from memory into lanes and back: all loads and stores that vector code makes.
+//! Moves elements between memory and lanes: all loads and stores of the vector code.
 
 use core::arch::x86_64::*;
 
@@ -7,17 +7,17 @@ use halo2curves::bn256::{Fq, G1Affine};
 use super::field::{unpack_shifted, Factor, Field, V};
 use crate::points::Point;
 
-/// Where the elements of eight in a row go: lane i holds element `ORDER[i]`. It is its own inverse.
+/// Lane order of eight consecutive elements: lane i holds element `ORDER[i]`. The permutation is its own inverse.
 pub(super) const ORDER: [usize; 8] = [0, 2, 1, 3, 4, 6, 5, 7];
 
 const _: () = {
-    // what the loads and stores below rely on
+    // assumptions of the loads and stores below
     assert!(size_of::<[Fq; 8]>() == 4 * size_of::<V>());
     assert!(size_of::<Point>() == size_of::<V>() && align_of::<Point>() == align_of::<V>());
     assert!(size_of::<G1Affine>() == size_of::<V>());
 };
 
-/// Eight elements, one word of all to a register, in [`ORDER`].
+/// Loads eight elements, one word of each per register, in [`ORDER`].
 #[inline]
 #[target_feature(enable = "avx512f")]
 pub(super) fn load<F: Field>(elements: &[F; 8]) -> [V; 4] {
@@ -42,7 +42,7 @@ pub(super) fn load<F: Field>(elements: &[F; 8]) -> [V; 4] {
     ]
 }
 
-/// [`load`] back. The words must be below p.
+/// Inverse of [`load`]. The words must be below p.
 #[inline]
 #[target_feature(enable = "avx512f")]
 pub(super) fn store<F: Field>(elements: &mut [F; 8], words: &[V; 4]) {
@@ -77,7 +77,7 @@ pub(super) fn load_point(point: &Point) -> V {
     unsafe { _mm512_load_si512(core::ptr::from_ref(point).cast()) }
 }
 
-/// [`load_point`] of a point that is not aligned.
+/// [`load_point`] for a point that need not be aligned.
 #[inline]
 #[target_feature(enable = "avx512f")]
 pub(super) fn load_affine(point: &G1Affine) -> V {
@@ -85,7 +85,7 @@ pub(super) fn load_affine(point: &G1Affine) -> V {
     unsafe { _mm512_loadu_si512(core::ptr::from_ref(point).cast()) }
 }
 
-/// [`load_point`] back. Both coordinates must be below p.
+/// Inverse of [`load_point`]. Both coordinates must be below p.
 #[inline]
 #[target_feature(enable = "avx512f")]
 pub(super) fn to_point(words: V) -> Point {
@@ -95,14 +95,14 @@ pub(super) fn to_point(words: V) -> Point {
     point
 }
 
-/// Starts reading a point that will be needed soon.
+/// Prefetches a point that will be needed soon.
 #[inline]
 #[target_feature(enable = "avx512f")]
 pub(super) fn prefetch(point: &Point) {
     _mm_prefetch::<_MM_HINT_T0>(core::ptr::from_ref(point).cast());
 }
 
-/// Lane by lane.
+/// The values of the lanes.
 #[inline]
 #[target_feature(enable = "avx512f")]
 pub(super) fn to_lanes(v: V) -> [u64; 8] {
@@ -116,7 +116,7 @@ pub(super) fn to_lanes(v: V) -> [u64; 8] {
 #[inline]
 #[target_feature(enable = "avx512f")]
 pub(super) fn odd_lanes(numbers: &[u32; 8]) -> __mmask8 {
-    // through memory: the compiler would make the mask bit by bit of eight registers
+    // through memory: otherwise the compiler would build the mask bit by bit from eight registers
     let numbers = core::hint::black_box(numbers);
     // SAFETY: eight numbers are 32 bytes; the load needs no alignment.
     let numbers = unsafe { _mm256_loadu_si256(numbers.as_ptr().cast()) };
@@ -132,7 +132,7 @@ pub(super) fn nonzero_lanes(words: &[V; 4]) -> __mmask8 {
     _mm512_test_epi64_mask(any, any)
 }
 
-/// Rows to columns: lane j of register i is lane i of register j before.
+/// Transposes: lane j of register i becomes lane i of register j.
 #[inline]
 #[target_feature(enable = "avx512f")]
 pub(super) fn transpose(rows: [V; 8]) -> [V; 8] {

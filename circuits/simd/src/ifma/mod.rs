@@ -1,6 +1,6 @@
-//! Code for CPUs with AVX-512 IFMA, which multiplies eight pairs of 52-bit digits at a time.
+//! Code for CPUs with AVX-512 IFMA, whose instructions multiply eight pairs of 52-bit digits at a time.
 //!
-//! | file | holds |
+//! | file | contents |
 //! |---|---|
 //! | `field` | products and sums of eight elements |
 //! | `lanes` | loads and stores |
@@ -23,12 +23,12 @@ use halo2curves::bn256::{Fq, Fr, G1Affine};
 use crate::points::{Points, Term};
 use crate::program::Program;
 
-/// Proof that this CPU has what the functions of this module take: only [`Cpu::detect`] makes one.
+/// Proof that this CPU has the features that this module's functions require. Only [`Cpu::detect`] creates one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Cpu(());
 
 impl Cpu {
-    /// Looks at the CPU, and at whether the operating system keeps its registers.
+    /// Checks the CPU's features and that the operating system saves its registers.
     #[inline]
     pub(crate) fn detect() -> Option<Cpu> {
         let all = is_x86_feature_detected!("avx512f")

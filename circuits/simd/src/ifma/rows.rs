@@ -1,7 +1,8 @@
 //! Programs over rows, eight rows at a time.
 //!
-//! Cells come as `16·x·2^256`, results in slots are `x·2^260` and below 2p: the same form, so that products keep it. A sum's
-//! products are added up in columns and reduced once. What a program returns goes back to `x·2^256` by its factors.
+//! Cells are loaded as `16·x·2^256`, and results in slots are `x·2^260` and below 2p: the same form, which products
+//! preserve. The products of a sum are accumulated in columns and reduced once. The factors of a program's results
+//! convert these back to `x·2^256`.
 
 use halo2curves::bn256::Fr;
 use halo2curves::ff::Field as _;
@@ -10,21 +11,21 @@ use super::field::{unpack, unpack_shifted, Columns, Factor, Sum};
 use super::lanes::{load, splat, store};
 use crate::program::{Combination, Operand, Program, Step};
 
-/// Registers of rows that one step handles.
+/// Number of registers of rows that one step handles.
 const WIDTH: usize = 4;
-/// Products between two reductions: of factors below p and operands below 16p, they sum up to less than 13p.
+/// Products between two reductions: with factors below p and operands below 16p, they sum to less than 13p.
 const PRODUCTS: usize = 64;
 
 /// A combination with its factors in digits.
 struct Prepared {
-    /// Operands that are added as they are, or subtracted.
+    /// Operands that are added (false) or subtracted (true) without a factor.
     plain: Vec<(bool, Operand)>,
     products: Vec<(Factor, Operand)>,
     constant: Sum,
 }
 
 impl Prepared {
-    /// With factors times `2^260`, for the same form as the operands'.
+    /// With factors times `2^260`, so that results have the operands' form.
     #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
     fn new(combination: &Combination) -> Prepared {
         let (mut plain, mut products) = (Vec::new(), Vec::new());
@@ -38,7 +39,7 @@ impl Prepared {
         Prepared { plain, products, constant: splat(combination.constant).exact() }
     }
 
-    /// With factors times `2^256`, for results as the library has them.
+    /// With factors times `2^256`, so that results have the library's form.
     #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
     fn last(combination: &Combination) -> Prepared {
         let mut products = Vec::new();
@@ -48,12 +49,12 @@ impl Prepared {
         Prepared { plain: vec![], products, constant: unpack(&load(&[combination.constant; 8])) }
     }
 
-    /// Below 84p; `rows` are the first of the eight.
+    /// The combination on the `part`-th eight rows, below 84p.
     #[inline]
     #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
     fn run(&self, read: &Read<'_>, part: usize) -> Sum {
         let mut sum = self.constant;
-        // each adds at most 16p to what is below 2p
+        // each adds at most 16p to a value below 2p
         for four in self.plain.chunks(4) {
             for (negative, operand) in four {
                 let value = read.operand(*operand, part);
@@ -77,7 +78,7 @@ enum PreparedStep {
     Sum(Box<Prepared>),
 }
 
-/// Where operands are.
+/// Where to read operands.
 struct Read<'a> {
     columns: &'a [&'a [Fr]],
     /// The first row.
@@ -86,7 +87,7 @@ struct Read<'a> {
 }
 
 impl Read<'_> {
-    /// In digits and below 16p, for the `part`-th eight rows.
+    /// The operand on the `part`-th eight rows, in digits and below 16p.
     #[inline]
     #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
     fn operand(&self, operand: Operand, part: usize) -> Sum {
@@ -108,7 +109,7 @@ fn short_column(column: usize) -> ! {
     panic!("column {column} has too few rows")
 }
 
-/// The program's results on the rows from `start`, as many as `out` has.
+/// The program's results on the rows from `start`, as many as `out` has room for.
 #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
 pub(super) fn run(program: &Program, columns: &[&[Fr]], start: usize, out: &mut [&mut [Fr]]) {
     let rows = out.first().map_or(0, |o| o.len());

@@ -7,7 +7,7 @@ use super::field::{unpack, unpack_shifted, Field, Sum};
 use super::invert::invert;
 use super::lanes::{load, nonzero_lanes, splat, store};
 
-/// `sums[i] += factor·values[i]`, over as many as the shorter slice has.
+/// `sums[i] += factor·values[i]`, up to the length of the shorter slice.
 #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
 pub(super) fn add_scaled(sums: &mut [Fr], factor: Fr, values: &[Fr]) {
     let by = splat(factor);
@@ -21,7 +21,8 @@ pub(super) fn add_scaled(sums: &mut [Fr], factor: Fr, values: &[Fr]) {
     sums_rest.iter_mut().zip(values_rest).for_each(|(s, v)| *s += factor * v);
 }
 
-/// Registers of coefficients that are added up side by side: enough that products need not wait for each other.
+/// Number of registers of coefficients that are accumulated side by side: enough that products need not wait for each
+/// other.
 const CHAINS: usize = 4;
 
 /// `Σ coefficients_i·x^i`.
@@ -31,7 +32,7 @@ pub(super) fn evaluate(coefficients: &[Fr], x: Fr) -> Fr {
     let (blocks, rest) = coefficients.as_chunks::<{ 8 * CHAINS }>();
     let step = x.pow_vartime([8 * CHAINS as u64]);
     let by = splat(step);
-    // the j-th of a block's sums has the coefficients at j, j + 32, …
+    // the j-th of a block's sums holds the coefficients at j, j + 32, …
     let mut sums = [Sum::splat(&[0; 5]); CHAINS];
     for block in blocks.iter().rev() {
         for (sum, eight) in sums.iter_mut().zip(block.as_chunks::<8>().0) {
@@ -49,7 +50,7 @@ pub(super) fn evaluate(coefficients: &[Fr], x: Fr) -> Fr {
     horner(rest, Fr::ZERO) * step.pow_vartime([blocks.len() as u64]) + of_blocks
 }
 
-/// Replaces every element by its inverse; zeros stay zero.
+/// Replaces every non-zero element by its inverse; zeros stay zero.
 #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
 pub(super) fn batch_invert(values: &mut [Fr]) {
     let one = Sum::splat(&Fr::ONE_260);
@@ -62,7 +63,7 @@ pub(super) fn batch_invert(values: &mut [Fr]) {
         let factor = unpack_shifted(&words).select(nonzero_lanes(&words), one).digits();
         product = product.times::<Fr>(&factor).carry();
     }
-    // no factor is 0. Without the factor 16, products with it are as the library has them
+    // no factor is 0. Without the factor 16, products with the inverse have the library's form
     if let Some(words) = invert::<Fr>(&product, Fr::from(16)) {
         let mut inverse = unpack(&words).digits();
         for (eight, before) in eights.iter_mut().zip(&before).rev() {

@@ -1,10 +1,10 @@
 //! Sums of points, eight additions at a time.
 //!
-//! Groups become lists of terms, long ones several, which are added up side by side: eight lists to a register, up to 256
-//! registers to an inversion. Accumulators hold `x·2^260`; points come as `16·x·2^256`, which is the same.
+//! Groups become lists of terms (long groups several), which are summed side by side: eight lists per register, up to
+//! 256 registers per inversion. Accumulators hold `x·2^260`; points are loaded as `16·x·2^256`, which is the same.
 //!
-//! An addition of equal or opposite points has the denominator 0, and the inversion of all denominators shows it. The lists
-//! of that batch then go through the portable code, as do sums of [`Points`] that have the point at infinity among them.
+//! Adding equal or opposite points gives the denominator 0, which the shared inversion detects. The lists of that batch
+//! then go through the portable code, as do sums of [`Points`] that include the point at infinity.
 
 use core::cell::Cell;
 
@@ -16,32 +16,32 @@ use super::lanes::{load_affine, load_point, odd_lanes, prefetch, splat, to_point
 use crate::points::{Point, Points, Term};
 use crate::portable_sums;
 
-/// Registers of lists that share an inversion.
+/// Number of registers of lists that share an inversion.
 const BATCH: usize = 256;
-/// Lists to make of long groups, if there are terms enough.
+/// Number of lists into which long groups are split, if there are enough terms.
 const LISTS: usize = 8 * BATCH;
-/// Terms that a list has at least before a group is cut.
+/// Minimum number of terms of a list before a group is split.
 const LEAST: usize = 8;
 
-/// Terms to add up: `terms[start..start + len]`, not none.
+/// A non-empty list of terms to sum: `terms[start..start + len]`.
 #[derive(Clone, Copy, Debug, Default)]
 struct List {
     start: usize,
     len: usize,
 }
 
-/// Sums so far, in digits and below 2p.
+/// Running sums, in digits and below 2p.
 struct Accumulator {
     x: Sum,
     y: Sum,
 }
 
-/// What the way back through a round needs of an addition.
+/// What the backward pass of a round needs of an addition.
 struct Addition {
     /// The point, below 16p.
     x: Sum,
     y: Sum,
-    /// Product of the denominators before.
+    /// Product of all earlier denominators.
     before: Factor,
 }
 
@@ -72,7 +72,7 @@ pub(super) fn with_images(bases: &[G1Affine], beta: Fq) -> Points {
     })
 }
 
-/// See [`crate::sums::group_sums`], which checked that the groups are of all terms.
+/// See [`crate::sums::group_sums`], which has checked that the groups cover all terms.
 #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
 pub(super) fn group_sums(points: &Points, terms: &[Term], counts: &[u32]) -> Points {
     if points.identity && terms.iter().any(|t| points.as_slice()[t.index()].is_identity()) {
@@ -84,7 +84,7 @@ pub(super) fn group_sums(points: &Points, terms: &[Term], counts: &[u32]) -> Poi
     let mut start = 0;
     for count in counts {
         let count = *count as usize;
-        // a group of up to twice the length is not worth another round
+        // splitting a group of at most twice the length is not worth another round
         let n = if count <= 2 * longest { usize::from(count > 0) } else { count.div_ceil(longest) };
         for i in 0..n {
             let (from, to) = (count * i / n, count * (i + 1) / n);
@@ -98,7 +98,7 @@ pub(super) fn group_sums(points: &Points, terms: &[Term], counts: &[u32]) -> Poi
         let all: Vec<Term> = (0..sums.len()).map(|i| Term::new(i, false)).collect();
         return group_sums(&sums, &all, &parts);
     }
-    // a group has a list, or no terms
+    // a group has one list, or no terms
     let mut sums = sums.as_slice().iter();
     Points::fill(parts.len(), |points| {
         for (point, _) in points.iter_mut().zip(&parts).filter(|(_, n)| **n == 1) {
@@ -107,10 +107,10 @@ pub(super) fn group_sums(points: &Points, terms: &[Term], counts: &[u32]) -> Poi
     })
 }
 
-/// The sum of each list. No point may be the one at infinity.
+/// The sum of each list. No point may be the point at infinity.
 #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
 fn list_sums(points: &[Point], terms: &[Term], lists: &[List]) -> Points {
-    // longest first, so that those that still have terms are the first in every round
+    // longest first, so that in every round the lists with remaining terms come first
     let longest = lists.iter().map(|l| l.len).max().unwrap_or(0);
     let mut places = vec![0; longest + 2];
     lists.iter().for_each(|l| places[longest - l.len + 1] += 1);
@@ -148,21 +148,21 @@ fn list_sums(points: &[Point], terms: &[Term], lists: &[List]) -> Points {
 }
 
 thread_local! {
-    /// Memory for the next batch, 400 kB at most: it is needed thousands of times in a proof.
+    /// Memory for the next batch, at most 400 kB; it is needed thousands of times per proof.
     static MEMORY: Cell<Batch> = Cell::default();
 }
 
-/// Lists that are added up side by side.
+/// Lists that are summed side by side.
 #[derive(Default)]
 struct Batch {
-    /// By falling length.
+    /// In order of decreasing length.
     lists: Vec<List>,
     accumulators: Vec<Accumulator>,
     additions: Vec<Addition>,
 }
 
 impl Batch {
-    /// Adds up all lists; false where two points were equal or opposite.
+    /// Sums all lists; false if two points were equal or opposite.
     #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
     fn run(&mut self, points: &[Point], terms: &[Term]) -> bool {
         self.accumulators.clear();
@@ -204,7 +204,7 @@ impl Batch {
         let mut inverses = [both.times::<Fq>(&odd).carry(), both.times::<Fq>(&even).carry()];
         let steps = lists.chunks(8).zip(&mut self.accumulators).zip(&self.additions).enumerate();
         for (i, ((eight, accumulator), addition)) in steps.rev() {
-            // the points of the next round, while there is much to compute
+            // prefetch the points of the next round while there is much to compute
             for list in eight {
                 if let Some(point) = terms.get(list.start + round + 1).and_then(|t| points.get(t.index())) {
                     prefetch(point);
@@ -222,7 +222,7 @@ impl Batch {
 }
 
 impl Accumulator {
-    /// `x − self.x` below 18p, 1 outside the mask.
+    /// `x − self.x`, below 18p; 1 outside the mask.
     #[inline]
     #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
     fn denominator(&self, x: &Sum, mask: u8) -> Factor {
@@ -233,7 +233,7 @@ impl Accumulator {
         difference.select(mask, Sum::splat(&Fq::ONE_260)).carry()
     }
 
-    /// Adds a point within the mask, with the inverse of the denominator.
+    /// Adds a point within the mask, given the inverse of the denominator.
     #[inline]
     #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
     fn add(&mut self, other: &Addition, inverse: &Factor, mask: u8) {
@@ -249,7 +249,7 @@ impl Accumulator {
         }
     }
 
-    /// The eight points as the library has them.
+    /// The eight points in the library's form.
     #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
     fn to_rows(&self) -> [Point; 8] {
         let to_memory = Factor::splat(&Fq::TO_MEMORY);
@@ -263,13 +263,13 @@ impl Accumulator {
     }
 }
 
-/// Of up to eight lists, one to a lane.
+/// The mask of up to eight lists, one per lane.
 #[inline(always)]
 fn mask(lists: usize) -> u8 {
     u8::MAX >> (8 - lists)
 }
 
-/// One term of each of up to eight lists; the lanes that are left get the last one's.
+/// One term of each of up to eight lists; unused lanes repeat the last one's.
 #[inline(always)]
 fn round_terms(terms: &[Term], lists: &[List], round: usize) -> [Term; 8] {
     let mut out = [Term(0); 8];
@@ -280,7 +280,7 @@ fn round_terms(terms: &[Term], lists: &[List], round: usize) -> [Term; 8] {
     out
 }
 
-/// Both coordinates of eight points, below 16p; of opposites where a term is negative.
+/// Both coordinates of eight points, below 16p; points of negative terms are negated.
 #[inline]
 #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
 fn gather(points: &[Point], terms: &[Term; 8]) -> (Sum, Sum) {

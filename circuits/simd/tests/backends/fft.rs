@@ -1,4 +1,4 @@
-//! Transforms, with every backend.
+//! FFTs, with every backend.
 
 use halo2curves::bn256::Fr;
 use halo2curves::ff::{Field, PrimeField};
@@ -31,8 +31,8 @@ fn values_are_those_of_the_polynomial_and_back() {
     }
 }
 
-/// Both sides of the least length that has vector code, odd and even numbers of levels, blocks and halves, and the values
-/// that grow most.
+/// Lengths on both sides of the smallest that has vector code, odd and even numbers of levels, blocks and halves, and
+/// the values that grow most.
 #[test]
 fn all_backends_transform_alike() {
     for k in 1..=14 {
@@ -56,13 +56,13 @@ fn all_backends_transform_alike() {
 }
 
 #[test]
-#[should_panic(expected = "an FFT of another size")]
+#[should_panic(expected = "wrong number of values for this FFT")]
 fn another_number_of_values_is_refused() {
     Fft::new(Backend::best(), 7, omega(7), Fr::ONE).run(&mut random(64, 0));
 }
 
 #[test]
-#[should_panic(expected = "an FFT of another size")]
+#[should_panic(expected = "wrong number of values for this FFT")]
 fn another_number_of_values_is_refused_by_the_portable_code() {
     Fft::new(Backend::PORTABLE, 7, omega(7), Fr::ONE).run(&mut random(64, 0));
 }

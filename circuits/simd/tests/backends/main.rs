@@ -1,4 +1,4 @@
-//! Every backend gives what the library gives.
+//! Every backend must agree with the library.
 
 mod fft;
 mod slices;

@@ -7,7 +7,7 @@ use tribute_simd::{add_scaled, batch_invert, evaluate, Backend};
 
 use crate::support::{edges, mixed, random};
 
-/// Lengths around what registers and blocks hold.
+/// Lengths around the sizes of registers and blocks.
 const LENGTHS: [usize; 12] = [0, 1, 7, 8, 9, 31, 32, 33, 64, 127, 1000, 4096];
 
 #[test]
@@ -26,7 +26,7 @@ fn scaled_values_are_added() {
     let mut longer = mixed(20, 1);
     for backend in Backend::all() {
         add_scaled(backend, &mut longer, Fr::ONE, &mixed(9, 2));
-        assert!(longer[9..] == mixed(20, 1)[9..], "{backend:?}: what has no value stays");
+        assert!(longer[9..] == mixed(20, 1)[9..], "{backend:?}: sums without a value are unchanged");
         assert!(std::panic::catch_unwind(|| add_scaled(backend, &mut mixed(8, 1), Fr::ONE, &mixed(9, 2))).is_err());
     }
 }
@@ -74,8 +74,8 @@ fn inverses_are_the_librarys_and_zeros_stay() {
     }
 }
 
-/// Products of products, sums of sums, with all kinds of factors, more terms than are reduced together, and a slot that is
-/// used again.
+/// Products of products, sums of sums, with all kinds of factors, more terms than are accumulated between reductions,
+/// and a reused slot.
 fn program(factors: &[Fr]) -> Program {
     let cell = |column, offset| Operand::Cell { column, offset };
     let sum = |constant, terms: Vec<(Fr, Operand)>| Step::Sum(Combination { terms, constant });
@@ -122,7 +122,7 @@ fn programs_compute_alike_on_every_number_of_rows() {
     }
 }
 
-/// One row, by hand.
+/// One row, compared with a hand computation.
 #[test]
 fn a_program_is_its_steps() {
     let cell = |column, offset| Operand::Cell { column, offset };

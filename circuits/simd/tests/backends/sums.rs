@@ -7,7 +7,7 @@ use tribute_simd::{group_sums, with_images, Backend, Points, Term};
 
 use crate::support::{beta, points, sum};
 
-/// Sums of all terms in groups, by every backend and one by one.
+/// Compares sums of all terms in groups, by every backend, with one-by-one addition.
 fn check(what: &str, bases: &[G1Affine], terms: &[(usize, bool)], counts: &[u32]) {
     let all: Points = bases.iter().copied().collect();
     let coded: Vec<Term> = terms.iter().map(|(i, negative)| Term::new(*i, *negative)).collect();
@@ -41,7 +41,7 @@ fn groups_of_every_length() {
         check("one group", &bases[..n], &scattered(n), &[n as u32]);
         check("groups of one", &bases[..n], &scattered(n), &vec![1; n]);
     }
-    // lengths 0, 1, 2, … and a long one that is cut into lists
+    // lengths 0, 1, 2, … and a long one that is split into lists
     let mut counts: Vec<u32> = (0..60).collect();
     counts.push(5003 - counts.iter().sum::<u32>());
     check("growing groups", &bases, &scattered(5003), &counts);
@@ -49,7 +49,7 @@ fn groups_of_every_length() {
     check("shrinking groups", &bases, &scattered(5003), &counts);
 }
 
-/// Several batches of lists, and lists so long that their sums are summed up again.
+/// Several batches of lists, and lists so long that their sums are summed again.
 #[test]
 fn groups_of_many_terms() {
     let bases = points(40_000, 2);
@@ -75,7 +75,7 @@ fn points_that_meet_themselves_their_opposites_and_infinity() {
     check("infinity among others", &[p, infinity, q, infinity], &terms(&[false; 4]), &[4]);
     check("only infinity", &[infinity; 20], &terms(&[false; 20]), &[12, 8]);
     check("two of one, far apart", &many, &[scattered(3000), vec![(0, false); 40]].concat(), &[3000, 40]);
-    // one bad list among many batches
+    // one pair of equal or opposite points among many batches
     let mut bases = many.clone();
     bases[2001] = bases[2000];
     let terms: Vec<(usize, bool)> = (0..3000).map(|i| (i, false)).collect();
@@ -97,7 +97,7 @@ fn images_are_multiples_of_their_points() {
             let all = with_images(backend, &bases[..n], beta());
             assert!(all.iter().eq(&expected), "{backend:?}, {n} points");
             assert_eq!((all.len(), all.is_empty()), (2 * n, n == 0));
-            // sums of them all, the point at infinity among them
+            // sums of all of them, including the point at infinity
             let terms: Vec<Term> = (0..2 * n).map(|i| Term::new(i, false)).collect();
             let sums = group_sums(backend, &all, &terms, &[2 * n as u32]);
             assert!(sums.iter().eq([&sum(expected.iter().copied())]), "{backend:?}, {n} points");

@@ -1,4 +1,4 @@
-//! Inputs that find mistakes, and a curve's sums the slow way.
+//! Edge-case inputs, and a slow reference for sums of points.
 
 use halo2curves::bn256::{Fq, Fr, G1Affine, G1};
 use halo2curves::ff::{Field, PrimeField};
@@ -12,13 +12,13 @@ pub(crate) fn rng(seed: u64) -> ChaCha20Rng {
     ChaCha20Rng::seed_from_u64(seed)
 }
 
-/// The element that is stored as these words.
+/// The element whose stored form is these words.
 fn stored<F: SerdeObject>(words: [u64; 4]) -> Option<F> {
     let bytes: Vec<u8> = words.iter().flat_map(|w| w.to_le_bytes()).collect();
     F::from_raw_bytes(&bytes)
 }
 
-/// 0, ±1, what is stored as 1 and as p − 1, and around every carry between digits of 52 bits.
+/// 0, ±1, the elements stored as 1 and as p − 1, and elements around every carry between 52-bit digits.
 pub(crate) fn edges<F: PrimeField + SerdeObject>() -> Vec<F> {
     let mut all = vec![F::ZERO, F::ONE, -F::ONE, F::from(2).invert().unwrap(), F::MULTIPLICATIVE_GENERATOR];
     let words = [[1, 0, 0, 0], [u64::MAX, u64::MAX, u64::MAX, (1 << 61) - 1], [0, 0, 0, 1 << 61]];
@@ -37,7 +37,7 @@ pub(crate) fn edges<F: PrimeField + SerdeObject>() -> Vec<F> {
     all
 }
 
-/// Edges among random elements.
+/// Edge cases mixed with random elements.
 pub(crate) fn mixed(n: usize, seed: u64) -> Vec<Fr> {
     let (edges, mut rng) = (edges::<Fr>(), rng(seed));
     (0..n).map(|i| if i % 3 == 0 { edges[i / 3 % edges.len()] } else { Fr::random(&mut rng) }).collect()
@@ -50,7 +50,7 @@ pub(crate) fn random(n: usize, seed: u64) -> Vec<Fr> {
 
 /// Random points.
 pub(crate) fn points(n: usize, seed: u64) -> Vec<G1Affine> {
-    // multiples of one point, far apart: a sum of two is no other of them but by chance
+    // multiples of one point, far apart: the sum of two is another one of them only by chance
     let step = G1::generator() * Fr::random(rng(seed));
     let all: Vec<G1> =
         std::iter::successors(Some(G1::generator() * Fr::random(rng(seed + 1))), |p| Some(p.double() + step))

@@ -1,5 +1,5 @@
-//! Poseidon2's published parameters for BN254, `t = 4`, S-box `x⁵`, 8 full and 56 partial rounds: 64-bit words, least
-//! significant first. A test holds them against the implementation that receipts use.
+//! Poseidon2's published parameters for BN254, `t = 4`, S-box `x⁵`, 8 full and 56 partial rounds, as 64-bit words,
+//! least significant first. A test compares them with the implementation that receipts use.
 
 /// Diagonal of the inner linear layer, minus one.
 pub(super) const DIAGONAL: [[u64; 4]; 4] = [
@@ -9,7 +9,7 @@ pub(super) const DIAGONAL: [[u64; 4]; 4] = [
     [0x13bc534433ee428b, 0x52e105a3b8fa8526, 0x2e2e82eb122789e3, 0x222c01175718386f],
 ];
 
-/// Constants of the full rounds, four to a round.
+/// Constants of the full rounds, four per round.
 pub(super) const FULL: [[u64; 4]; 32] = [
     [0x8b0878e269ed23e5, 0x02bb86744edc2623, 0x48da1d39bd5e4a43, 0x19b849f69450b068],
     [0xad47f80c8dcf34d6, 0x20eb2cc7450acc1d, 0x7239347b758f0a13, 0x265ddfe127dd51bd],
@@ -45,7 +45,7 @@ pub(super) const FULL: [[u64; 4]; 32] = [
     [0x391e6f2293d2c404, 0x1ef39039b2edc7ff, 0x46b694c60e182361, 0x176563472456aaa7],
 ];
 
-/// Constants of the partial rounds, one to a round.
+/// Constants of the partial rounds, one per round.
 pub(super) const PARTIAL: [[u64; 4]; 56] = [
     [0xb43a26fd926361cf, 0x5535ed1539f051dc, 0x53d7fd4fc5451285, 0x0c6f8f958be0e930],
     [0x84dd57e69caaf811, 0xa9e8a00708e296e0, 0xd426e8128ac9d90a, 0x123106a93cd17578],

@@ -31,7 +31,7 @@ impl Arithmetization for Config {
     fn configure(gates: &mut Gates<'_>, shape: &Shape) -> Self {
         let layout = shape.layout;
         let mut advice = || gates.meta.advice_column_in(FirstPhase);
-        // committed columns first: their points open the proof
+        // committed columns first: their points come first in the proof
         let x: Vec<_> = (0..layout.columns()).map(|_| advice()).collect();
         let y = advice();
         let (class, cells, count) = (advice(), advice(), advice());

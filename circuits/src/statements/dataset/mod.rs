@@ -35,7 +35,7 @@
 //!
 //! # Not checked
 //!
-//! That the records are true, distinct or not somebody else's; the salts.
+//! Whether the records are true, distinct or somebody else's; the salts.
 
 mod gates;
 mod witness;
@@ -61,9 +61,9 @@ pub struct DatasetCircuit {
     config: Config,
     /// Committed columns, in proof order; only tests change them.
     pub committed: Vec<Arc<CommittedColumn>>,
-    /// Fresh columns of phase 0 but the multiplicities: see [`column`].
+    /// Fresh columns of phase 0, except the multiplicities: see [`column`].
     pub columns: Vec<Vec<Fr>>,
-    /// Tests only.
+    /// Forgery, for tests only.
     pub forge: Option<Forge>,
 }
 

@@ -17,7 +17,7 @@ pub mod column {
     pub const CLASS: usize = 0;
     /// Sum of features.
     pub const CELLS: usize = 1;
-    /// Count of records.
+    /// Number of records.
     pub const COUNT: usize = 2;
     /// Low byte of a real target.
     pub const TARGET_LOW: usize = 3;
@@ -25,7 +25,7 @@ pub mod column {
     pub const TARGET_HIGH: usize = 4;
 }
 
-/// Phase-one columns but the multiplicities.
+/// Phase-one columns, except the multiplicities.
 pub(super) fn sums(layout: &Layout, committed: &[Arc<CommittedColumn>]) -> Vec<Vec<Fr>> {
     let (x, y) = committed.split_at(layout.columns());
     let y = &y[0].values;

@@ -1,4 +1,4 @@
-//! What cannot be evaluated, with the numbers that clash.
+//! Inputs that cannot be evaluated, with the conflicting numbers.
 
 use thiserror::Error;
 use tribute_core::layout::Task;
@@ -11,36 +11,36 @@ use crate::columns::CommittedGroup;
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum EvaluationError {
     /// A regression answers with a number, not with a class.
-    #[error("the targets are real values: accuracy is the part of records that get their own class, a regression has none; evaluate classifiers")]
+    #[error("the targets are real values: accuracy is the fraction of records that get their own class, and a regression has none; evaluate classifiers")]
     Regression,
-    /// Another statement's shape.
-    #[error("the shape is of a {got} circuit, an evaluation takes Shape::evaluation")]
+    /// A shape for another statement.
+    #[error("the shape is of a {got} circuit; an evaluation needs Shape::evaluation")]
     Statement {
         /// The shape's statement.
         got: &'static str,
     },
-    /// A group that is not a shard's of this layout.
-    #[error("{got} committed columns, a shard of this layout has {expected}: data columns and labels")]
+    /// A group that is not a shard of this layout.
+    #[error("{got} committed columns; a shard of this layout has {expected}: data columns and labels")]
     Shard {
-        /// Columns of a shard.
+        /// Number of columns of a shard.
         expected: usize,
-        /// Columns given.
+        /// Number of columns given.
         got: usize,
     },
     /// A group that is not one column.
-    #[error("{got} committed columns, weights are 1")]
+    #[error("{got} committed columns; weights are a single column")]
     Weights {
-        /// Columns given.
+        /// Number of columns given.
         got: usize,
     },
-    /// Columns of another domain.
-    #[error("committed column {column} has {got} rows, the layout has {expected}")]
+    /// Columns of another size.
+    #[error("committed column {column} has {got} rows; the layout has {expected}")]
     Rows {
-        /// Column, the shard's first, then the weights.
+        /// Index of the column: the shard's first, then the weights.
         column: usize,
-        /// The layout's rows.
+        /// The layout's number of rows.
         expected: usize,
-        /// The column's.
+        /// The column's number of rows.
         got: usize,
     },
 }

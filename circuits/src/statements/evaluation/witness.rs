@@ -19,7 +19,7 @@ pub mod column {
     pub const ANSWER: usize = 0;
     /// The answer's logit.
     pub const BEST: usize = 1;
-    /// How many.
+    /// Number of these columns.
     pub const COUNT: usize = 2;
 }
 
@@ -55,7 +55,7 @@ pub(super) fn answers(layout: &Layout, committed: &[&[Fr]]) -> Vec<Vec<Fr>> {
                 out[n_limbs + column::ANSWER][row] = present;
             }
             out[n_limbs + column::BEST][row] = from_i128(i128::from(z[best]));
-            // in an absent record no B is 1 and ties need no order
+            // in an absent record every B is 0 and ties need no order
             let below_answer = u < best && present != Fr::ZERO;
             let gap = z[best] - logit - i64::from(below_answer);
             for (column, limb) in out.iter_mut().zip(gap_limbs(gap, n_limbs, bits)) {
@@ -66,7 +66,7 @@ pub(super) fn answers(layout: &Layout, committed: &[&[Fr]]) -> Vec<Vec<Fr>> {
     out
 }
 
-/// `s` of a head row, `b_u·y_u` of a class row, in the two sums that they belong to; `None` on other rows.
+/// On a head row `s`, on a class row `b_u·y_u`, each in its position of the two sums; `None` on other rows.
 fn counted(layout: &Layout, committed: &[&[Fr]], columns: &[Vec<Fr>], row: usize) -> Option<[Fr; 2]> {
     let (y, suffix) = (committed[layout.columns()], &columns[difference_limbs(layout) + column::ANSWER]);
     if row >= layout.weights_start() {

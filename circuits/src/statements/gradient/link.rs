@@ -6,19 +6,21 @@
 //! `t2 = T2[mid]`; `shift` is `l`, the same on all rows of the record; `sum` adds the probabilities from the bottom up. On
 //! the head row the same limb columns and two more hold the window's seven limbs, the topmost in `short`.
 //!
-//! logistic, on class row u: limbs of `t_a = l − z` and of `t_b = l`, so `z = t_b − t_a`; seven window limbs on the same row.
+//! logistic, on class row u: limbs of `t_a = l − z` and of `t_b = l`, so `z = t_b − t_a`; seven window limbs on the
+//! same row.
 //!
 //! squared: the logit `z` itself.
 //!
-//! All: from the first salt row on, in one of the columns, the limbs of what the published `N` leaves of `⟨−G, W⟩`.
+//! All links: from the first salt row on, one of the columns holds the limbs of the remainder of `⟨−G, W⟩` that the
+//! published `N` omits.
 //!
 //! # Soundness
 //!
-//! Every limb is looked up: `low, top < 2^b`, `short < 2^s`, `(mid, t2)` in T2, `(hi, t1)` in T1, so `t < 2^(b + 46)` as an
-//! integer and nothing wraps. `top·t1 = 0`: an unsaturated `hi` (t1 ≥ 1) stands for `t < 32` with `top = 0`; a saturated one for
-//! `t ≥ 32`. So limbs and `t` determine each other and `P = t1·t2·(base − low − short·2^b)` is
-//! [`tribute_core::link::Tables::exp`]. The window `ΣP − 2^pb + 2^(wb−1) ∈ [0, 2^wb)`, `wb = 6b + s`, is six limbs and a
-//! short one; ΣP < 2^(pb + 8).
+//! Every limb is looked up: `low, top < 2^b`, `short < 2^s`, `(mid, t2)` in T2, `(hi, t1)` in T1, so `t < 2^(b + 46)`
+//! as an integer and nothing wraps. `top·t1 = 0`: an unsaturated `hi` (t1 ≥ 1) means `t < 32` with `top = 0`; a
+//! saturated one means `t ≥ 32`. So limbs and `t` determine each other and `P = t1·t2·(base − low − short·2^b)` is
+//! [`tribute_core::link::Tables::exp`]. The window `ΣP − 2^pb + 2^(wb−1) ∈ [0, 2^wb)`, `wb = 6b + s`, is six limbs and
+//! a short one; ΣP < 2^(pb + 8).
 //!
 //! A probability below 0 or a logit `z > l` cannot be expressed.
 
@@ -60,7 +62,7 @@ pub mod column {
     pub const T2: usize = 5;
     /// `short`.
     pub const SHORT: usize = 6;
-    /// Softmax: first of two window limbs beside those in the group.
+    /// Softmax: first of two window limbs besides those in the group.
     pub const EXTRA: usize = 7;
     /// Softmax: `l`.
     pub const SHIFT: usize = 9;
@@ -68,7 +70,7 @@ pub mod column {
     pub const SUM: usize = 10;
     /// Logistic: first of the seven window limbs.
     pub const WINDOW: usize = 14;
-    /// Squared: the logit; the remainder's limbs have a column of their own.
+    /// Squared: the logit; the remainder's limbs are in a separate column.
     pub const LOGIT: usize = 0;
     /// Squared: limbs of the remainder.
     pub const REMAINDER: usize = 1;
@@ -93,7 +95,7 @@ pub fn remainder_column(link: Link) -> usize {
     }
 }
 
-/// The rows of the remainder's limbs, lowest first: committed columns are salts there, which no gate reads.
+/// The rows of the remainder's limbs, lowest first. There the committed columns are salts, which no gate reads.
 #[must_use]
 pub fn remainder_rows(layout: &Layout) -> std::ops::Range<usize> {
     let start = layout.salt_start();
@@ -108,7 +110,7 @@ pub struct LinkConfig {
     limb_bits: u32,
 }
 
-/// The columns, for building expressions.
+/// The columns from which expressions are built.
 #[derive(Clone, Debug)]
 struct Cells {
     link: Link,
@@ -190,7 +192,7 @@ impl LinkConfig {
                         selected.into_iter().filter_map(|(q, tag)| tag.map(|tag| (c.fixed(q), tag))).collect();
                     let active = selected.iter().map(|(q, _)| q.clone()).reduce(|a, b| a + b);
                     let second = input.second.map_or_else(|| small(0), |s| c.cur(col[s]));
-                    // one tag wherever the input is active is a constant
+                    // if the tag is the same wherever the input is active, it is a constant
                     let tag = match &selected[..] {
                         [(_, first), rest @ ..] if rest.iter().all(|(_, tag)| tag == first) => small(*first),
                         _ => selected.iter().map(|(q, tag)| q.clone() * small(*tag)).fold(small(0), |a, b| a + b),
@@ -274,19 +276,19 @@ impl Cells {
     }
 }
 
-/// Where one input reads, and in which part of the table.
+/// The columns and the part of the table that one input uses.
 struct Plan {
     value: usize,
     second: Option<usize>,
     class: Option<u64>,
     head: Option<u64>,
-    /// The limbs of the remainder, in the range part.
+    /// Whether it also looks up the limbs of the remainder, in the range part.
     remainder: bool,
 }
 
 fn inputs(link: Link) -> Vec<Plan> {
     let plain = |value: usize| Plan { value, second: None, class: None, head: None, remainder: false };
-    // on head rows the columns of softmax hold the window
+    // on head rows, softmax's columns hold the window
     let group = |first: usize, head: bool| {
         [
             (column::LOW, None, RANGE, RANGE),

@@ -1,8 +1,8 @@
 //! # Statement
 //!
 //! `G = Xᵀ(s·P − Y)` with `P = link(XW)`: the committed gradient is the loss gradient of the committed weights over the
-//! committed shard, as the exact integer function [`tribute_core::head::gradient`] up to the window of the shift `l` (below);
-//! and `N = ⌊⟨−G, W⟩/2^u⌋`, what the shard contributes ([`tribute_core::head::contribution`]).
+//! committed shard, as the exact integer function [`tribute_core::head::gradient`] up to the window of the shift `l`
+//! (below); and `N = ⌊⟨−G, W⟩/2^u⌋`, the shard's contribution ([`tribute_core::head::contribution`]).
 //!
 //! # Public inputs
 //!
@@ -22,7 +22,7 @@
 //! salt rows       | salts         | …   | … … | remainder    |     |         |          |       | R  | E  |
 //! ```
 //!
-//! Above the weights W and G are salts as well: no gate reads them but in the weights' rows.
+//! Above the weights, W and G are salts as well: gates read these columns only in the weights' rows.
 //!
 //! # Soundness
 //!
@@ -46,23 +46,23 @@
 //! `Σ_i s_i (Σ_j τ^j x_ij)(Σ_u κ^u (p_iu − y_iu)) = Σ_ju τ^j κ^u g_ju`, hence `G = Xᵀ(s·(P − Y))` (`dataset` proves Y = 0
 //! where s = 0), and `⟨−G, W⟩ = 2^u·N + Σ_i 2^(b·i)·limb_i` over the field.
 //!
-//! *N as an integer.* The limbs are looked up below `2^b`, u = b·(their number): the remainder is in `[0, 2^u)`. Verifiers
-//! take `|N| < 2^112` only, and u ≤ 127, so the right side is below 2^240 in magnitude. An entry of G is below
-//! `2^22·2^12·2^147` (at most 2^22 records, features of at most 2^12, `|p − y| < 2^16` at 131 fractional bits), so with
-//! `|w| < 2^37` and fewer than 2^17 weights the left side is below 2^235. Both are far from r/2: they are equal as
-//! integers, and N is the one rounded down.
+//! *N as an integer.* The limbs are looked up below `2^b`, u = b·(their number): the remainder is in `[0, 2^u)`.
+//! Verifiers accept only `|N| < 2^112`, and u ≤ 127, so the right side is below 2^240 in magnitude. An entry of G is
+//! below `2^22·2^12·2^147` (at most 2^22 records, features of at most 2^12, `|p − y| < 2^16` at 131 fractional bits),
+//! so with `|w| < 2^37` and fewer than 2^17 weights the left side is below 2^235. Both are far from r/2: they are equal
+//! as integers, and N is the quotient rounded down.
 //!
-//! The errors are bounded by (degree)/r, with degrees below 2^23 in both checks, and below 2^27 in the lookup (at k = 22 up
-//! to 18 inputs and a table row to each of 2^22 rows) and in PLONK itself. The remainder's limbs are looked up with the
-//! activities `2^(b·i)` that the check needs anyway: positive, and below 2^128 in all, so no pole cancels.
+//! The errors are bounded by (degree)/r, with degrees below 2^23 in both checks, and below 2^27 in the lookup (at k =
+//! 22 up to 18 inputs and a table row on each of 2^22 rows) and in PLONK itself. The remainder's limbs are looked up
+//! with the activities `2^(b·i)` that the check needs anyway: positive, and below 2^128 in all, so no pole cancels.
 //!
-//! *Link.* See [`link`]: P is the table function of `l − z`, with `l` fixed up to the window `|ΣP − 1| ≤ 2^−39`; whatever
-//! `l` in the window the prover takes, `|P − link(z)| ≤ 2^−36`, the δ that every certificate adds to ε.
+//! *Link.* See [`link`]: P is the table function of `l − z`, with `l` fixed up to the window `|ΣP − 1| ≤ 2^−39`;
+//! whatever `l` in the window the prover chooses, `|P − link(z)| ≤ 2^−36`, the δ that every certificate adds to ε.
 //!
 //! # Not checked
 //!
-//! That X, Y are a well-formed shard (`dataset`) and W in range (`optimum`), and the limit of N: the digest is what ties the proofs together,
-//! so a gradient counts only for registered shards and certified weights.
+//! That X, Y are a well-formed shard (`dataset`) and W is in range (`optimum`), and the limit on N. The digests tie the
+//! proofs together, so a gradient counts only for registered shards and certified weights.
 
 mod gates;
 pub mod link;
@@ -91,9 +91,9 @@ pub struct GradientCircuit {
     config: Config,
     /// Committed columns, in proof order; only tests change them.
     pub committed: Vec<Arc<CommittedColumn>>,
-    /// Fresh columns of phase 0 but the multiplicities: see [`link::column`].
+    /// Fresh columns of phase 0, except the multiplicities: see [`link::column`].
     pub columns: Vec<Vec<Fr>>,
-    /// Tests only. Phase 1: the lookup's columns, then `a`; 2: see [`third`].
+    /// Forgery, for tests only. Phase 1: the lookup's columns, then `a`; 2: see [`third`].
     pub forge: Option<Forge>,
 }
 
@@ -101,7 +101,7 @@ impl GradientCircuit {
     /// The witness for a committed shard, weights and gradient.
     ///
     /// # Errors
-    /// [`NoShift`] when the link's tables do not resolve a record's logits.
+    /// [`NoShift`] if the link's tables do not resolve a record's logits.
     pub fn new(
         shape: Shape,
         shard: &CommittedGroup,

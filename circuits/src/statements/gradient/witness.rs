@@ -29,7 +29,8 @@ pub mod third {
     pub const E: usize = 4;
 }
 
-/// `N = ⌊⟨−G, W⟩/2^u⌋` of committed columns, and what is left. Beyond the range of honest ones it is what a forger gets.
+/// `N = ⌊⟨−G, W⟩/2^u⌋` of committed columns, and the remainder. Beyond the range of honest values, the result is what a
+/// forger would get.
 fn contribution(layout: &Layout, committed: &[&[Fr]]) -> (Fr, U256) {
     let (w, g) = (committed[layout.columns() + 1], committed[layout.columns() + 2]);
     let rows = layout.weights_start()..layout.weights_end();
@@ -47,7 +48,7 @@ pub(super) fn published(layout: &Layout, committed: &[&[Fr]]) -> Fr {
     contribution(layout, committed).0
 }
 
-/// Phase-one columns of the link, and the limbs of what `N` leaves.
+/// Phase-one columns of the link, and the limbs of the remainder of `N`.
 pub(super) fn link_columns(shape: &Shape, committed: &[&[Fr]]) -> Result<Vec<Vec<Fr>>, NoShift> {
     let layout = &shape.layout;
     let link = shape.link.unwrap_or(Link::Squared);

@@ -36,7 +36,7 @@ impl Arithmetization for Config {
         let layout = shape.layout;
         let plan = Limbs::of(&layout);
         let mut advice = || gates.meta.advice_column_in(FirstPhase);
-        // committed columns first: their points open the proof
+        // committed columns first: their points come first in the proof
         let (w, g) = (advice(), advice());
         let limb: Vec<_> = (0..plan.columns()).map(|_| advice()).collect();
         let instance = gates.meta.instance_column();
@@ -84,7 +84,8 @@ impl Arithmetization for Config {
                 let square = rho.clone() * rho.clone();
                 let cube = square.clone() * rho.clone();
                 let (w, pw) = (c.cur(w), c.cur(pw));
-                // the residual and what is squared of it, both shifted up by half of their range in the limbs
+                // the residual, and the part of it that is squared; the limbs hold both shifted up by half of their
+                // range
                 let half = |limbs: usize| two_to(limbs as u32 * plan.bits - 1);
                 let entry = spelled(c, residual) - constant(half(plan.residual.all));
                 let high = spelled(c, rounded) - constant(half(rounded.len()));

@@ -16,7 +16,7 @@
 //!
 //! # Region
 //!
-//! Instance row i stands in row i.
+//! Instance row i is row i of the region.
 //!
 //! ```text
 //! row            | limbs                              | pw   | f
@@ -25,19 +25,19 @@
 //! weights row j  | g_j + 2^(b·L − 1), w_j + 2^37      | τ^j  | F
 //! ```
 //!
-//! `Q = Σ g'²` with `g' = ⌊g/2^s⌋`, `V = Σ w²`, `S_w = Σ_j τ^j w_j`. No column holds g: its L limbs do, and `g'` is what those
-//! above the lowest `s/b` spell.
+//! `Q = Σ g'²` with `g' = ⌊g/2^s⌋`, `V = Σ w²`, `S_w = Σ_j τ^j w_j`. No column holds g: its L limbs do, and all but the
+//! lowest `s/b` of them make up `g'`.
 //!
 //! # Soundness
 //!
-//! Phase one commits W, G and the limbs; τ comes after it, phase two commits `S_w` beside the powers of τ, ρ comes after
-//! that.
+//! Phase one commits W, G and the limbs; τ comes after it, phase two commits `S_w` beside the powers of τ, ρ comes
+//! after that.
 //!
 //! *One running sum.* `f` starts and ends at 0. On weights rows it gains `g'² + ρw² + τ^j(ρ²(g − G) + ρ³w)`, in row 1
-//! `X − (nε)² − (ρ²nλ + ρ³)·S_w`, in row 2 `−ρ(Y + v²)`. As a polynomial in ρ each coefficient vanishes: `X = (nε)² − Q`,
-//! `Y = V − v²`, `Σ_j τ^j (g_j − G_j) = nλ·S_w`, and `S_w = Σ_j τ^j w_j`. So at the random τ, drawn after g, G and W,
-//! `g = G + nλW` coordinate by coordinate. The powers of τ start at 1 in the first weights row, which is the one after a
-//! row that is none.
+//! `X − (nε)² − (ρ²nλ + ρ³)·S_w`, in row 2 `−ρ(Y + v²)`. As a polynomial in ρ each coefficient vanishes:
+//! `X = (nε)² − Q`, `Y = V − v²`, `Σ_j τ^j (g_j − G_j) = nλ·S_w`, and `S_w = Σ_j τ^j w_j`. So at the random τ, drawn
+//! after g, G and W, `g = G + nλW` coordinate by coordinate. The powers of τ start at 1 in the first weights row, which
+//! is the one that follows a row without weights.
 //!
 //! *Inequalities.* X and Y are sums of looked-up limbs, of 198 to 210 bits in all: not negative, and below r. Hence
 //! `Q ≤ (nε)²` and `V ≥ v²`, as integers, because nothing wraps:
@@ -52,9 +52,9 @@
 //! *Rounding.* `g = 2^s·g' + ρ` with `0 ≤ ρ < 2^s`, so `‖g‖ ≤ 2^s(‖g'‖ + √cells)`: beyond nε by less than half a unit of
 //! 2^-44, which δ counts ([`tribute_core::numbers::link_error_units`]).
 //!
-//! *Sums.* Commitments add up: `Σ C(G_p) = C(Σ G_p)`, so that G is the sum of the shards' gradients is an addition of points
-//! by whoever verifies ([`tribute_core::certificate`], the agent registry). Salts and tails are free in every column, so they
-//! are free in the sum. An opening of the sum is one of each summand.
+//! *Sums.* Commitments add up: `Σ C(G_p) = C(Σ G_p)`, so the verifier checks that G is the sum of the shards' gradients
+//! by adding points ([`tribute_core::certificate`], the agent registry). Salts and tails are free in every column, so
+//! they are free in the sum. An opening of the sum counts as one of each summand.
 //!
 //! # Not checked
 //!
@@ -88,17 +88,18 @@ pub struct OptimumCircuit {
     config: Config,
     /// Committed columns, in proof order; only tests change them.
     pub committed: Vec<Arc<CommittedColumn>>,
-    /// Fresh columns of phase 0 but the multiplicities: limbs.
+    /// Fresh columns of phase 0, except the multiplicities: limbs.
     pub columns: Vec<Vec<Fr>>,
-    /// Public inputs but `ctx`, by the statement's offsets.
+    /// Public inputs, except `ctx`, by the statement's offsets.
     pub inputs: Vec<Fr>,
-    /// Tests only.
+    /// Forgery, for tests only.
     pub forge: Option<Forge>,
 }
 
 impl OptimumCircuit {
-    /// The witness for committed weights and the sum of the committed gradients, from
-    /// [`sum_gradients`](crate::columns::sum_gradients); `numbers` comes from [`tribute_core::head::optimum`] over the same.
+    /// The witness for committed weights and the sum of the committed gradients, which comes from
+    /// [`sum_gradients`](crate::columns::sum_gradients). `numbers` comes from [`tribute_core::head::optimum`] over the
+    /// same weights and gradients.
     #[must_use]
     pub fn new(
         shape: Shape,
@@ -112,7 +113,7 @@ impl OptimumCircuit {
         OptimumCircuit { config: Config::of(&shape), shape, committed, columns, inputs, forge: None }
     }
 
-    /// Spells the long numbers anew after limbs or inputs were changed: for forgeries in tests.
+    /// Recomputes the limbs of the long numbers after limbs or inputs were changed, for forgeries in tests.
     #[doc(hidden)]
     pub fn respell(&mut self) {
         let layout = &self.shape.layout;

@@ -49,7 +49,7 @@ pub(super) fn squares(layout: &Layout, inputs: &[Fr]) -> [Fr; 2] {
     [n_epsilon.square(), inputs[input::NORM].square() * two_to(2 * (WEIGHT_BITS - NORM_BITS))]
 }
 
-/// Writes the limbs of `(nε)² − Q` and `V − v²`; a number beyond their range loses its top.
+/// Writes the limbs of `(nε)² − Q` and `V − v²`; a number out of range loses its high bits.
 pub(super) fn spell_longs(layout: &Layout, columns: &mut [Vec<Fr>], inputs: &[Fr], q: Fr, v: Fr) {
     let bits = layout.limb_bits();
     let [bound, norm] = squares(layout, inputs);
@@ -66,19 +66,19 @@ fn write_limbs(columns: &mut [Vec<Fr>], row: usize, mut value: U256, bits: u32) 
     }
 }
 
-/// The number that the limbs of some columns spell.
+/// The number that the limbs in some columns represent.
 fn spelled(columns: &[Vec<Fr>], row: usize, bits: u32) -> Fr {
     columns.iter().rev().fold(Fr::ZERO, |s, c| s * two_to(bits) + c[row])
 }
 
-/// Residual, and what is squared of it, of a weights' row, as the gates compute them from the limbs.
+/// The residual in a weights' row and the part of it that is squared, as the gates compute them from the limbs.
 fn residual(layout: &Layout, columns: &[Vec<Fr>], row: usize) -> (Fr, Fr) {
     let plan = Limbs::of(layout);
     let signed = |columns: &[Vec<Fr>]| spelled(columns, row, plan.bits) - two_to(columns.len() as u32 * plan.bits - 1);
     (signed(&columns[..plan.residual.all]), signed(&columns[plan.residual.rounded..plan.residual.all]))
 }
 
-/// `Q = Σ g'²` and `V = Σ w²` of the cells as they are.
+/// `Q = Σ g'²` and `V = Σ w²`, computed from the current cells.
 pub(super) fn sums_of_squares(layout: &Layout, columns: &[Vec<Fr>], w: &[Fr]) -> [Fr; 2] {
     let rows = || layout.weights_start()..layout.weights_end();
     let q = rows().map(|row| residual(layout, columns, row).1.square()).fold(Fr::ZERO, |a, b| a + b);

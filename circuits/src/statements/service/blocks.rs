@@ -1,4 +1,4 @@
-//! Which row holds what: one block of rows per query, all of the same height.
+//! Block geometry: which row of a block holds what. Every query has one block, and all blocks have the same height.
 
 use tribute_core::layout::Layout;
 use tribute_core::receipt::{packed_len, FEATURES_PER_ELEMENT};
@@ -7,16 +7,16 @@ use tribute_core::statement::SERVICE_SLOTS;
 use crate::gadgets::argmax::DIFFERENCE_BITS;
 use crate::gadgets::poseidon2::{RATE, ROWS};
 
-/// Data columns.
+/// Number of data columns.
 pub const DATA: usize = 7;
-/// Data columns that hold limbs on class rows.
+/// Number of data columns that hold limbs on class rows.
 pub const LIMBS: usize = 4;
-/// Feature rows of one packed element.
+/// Number of feature rows for one packed element.
 pub const ELEMENT_ROWS: usize = FEATURES_PER_ELEMENT / DATA;
-// rows of an element are full, and an element does not wrap
+// the rows of an element are full, and an element does not wrap
 const _: () = assert!(FEATURES_PER_ELEMENT.is_multiple_of(DATA) && 8 * FEATURES_PER_ELEMENT < 253);
 
-/// Tags of the table's parts; rows that hold nothing else are limb 0.
+/// Tags of the parts of the table; unused rows hold limb 0.
 pub(super) const RANGE: u64 = 0;
 pub(super) const FEATURE: u64 = 1;
 pub(super) const SLOT: u64 = 2;
@@ -24,19 +24,19 @@ pub(super) const SLOT: u64 = 2;
 /// Geometry of the query blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Blocks {
-    /// Permutations of one receipt.
+    /// Number of permutations for one receipt.
     pub permutations: usize,
-    /// Elements that a receipt absorbs: transcript, packed features, salt, answer.
+    /// Number of elements that a receipt absorbs: transcript, packed features, salt, answer.
     pub message: usize,
-    /// Rows of features.
+    /// Number of feature rows.
     pub features: usize,
-    /// Rows of classes: `c`, or 2 where one logit decides between two answers.
+    /// Number of class rows: `c`, or 2 if a single logit decides between two answers.
     pub classes: usize,
-    /// Rows of a block.
+    /// Number of rows of a block.
     pub height: usize,
-    /// Rows before the first block: from a block's link row to the next block's start.
+    /// Number of rows before the first block, equal to those from a block's link row to the next block's start.
     pub lead: usize,
-    /// Blocks; 0 where nothing fits.
+    /// Number of blocks; 0 if none fits.
     pub count: usize,
 }
 
@@ -48,29 +48,29 @@ impl Blocks {
         let permutations = message.div_ceil(RATE);
         let features = layout.features().div_ceil(DATA);
         let classes = layout.classes().max(2);
-        // features, salt, classes, and one row that holds none of them
+        // features, salt, classes, and one row without any of them
         let height = (permutations * ROWS + 1).max(features + classes + 2);
         let lead = height - permutations * ROWS;
         let fits = layout.limb_bits() * LIMBS as u32 >= DIFFERENCE_BITS && layout.weights_start() > lead;
         let count = if fits { (layout.weights_start() - lead) / height } else { 0 };
         Blocks { permutations, message, features, classes, height, lead, count }
     }
-    /// First row of a block: its first features and its first round.
+    /// First row of a block, where its features and its first round start.
     #[must_use]
     pub fn start(&self, block: usize) -> usize {
         self.lead + block * self.height
     }
-    /// The row of a block's registers, after its last round.
+    /// The link row of a block, after its last round; it holds the registers.
     #[must_use]
     pub fn link(&self, block: usize) -> usize {
         self.start(block) + self.permutations * ROWS
     }
-    /// The row of a block's salt.
+    /// The salt row of a block.
     #[must_use]
     pub fn salt(&self, block: usize) -> usize {
         self.start(block) + self.features
     }
-    /// The row of a block's class.
+    /// A class row of a block.
     #[must_use]
     pub fn class(&self, block: usize, class: usize) -> usize {
         self.salt(block) + 1 + class
@@ -82,13 +82,13 @@ impl Blocks {
     }
 }
 
-/// Queries that one proof of this layout can answer for; 0 where the circuit does not fit.
+/// Number of queries that one proof of this layout can cover; 0 if the circuit does not fit.
 #[must_use]
 pub fn capacity(layout: &Layout) -> usize {
     Blocks::of(layout).count
 }
 
-/// Rows of the lookup table that stand for slots: those of the transcripts before, among the public inputs.
+/// Rows of the lookup table that represent slots: the rows of the public inputs `before`.
 pub(super) fn slot_rows() -> std::ops::Range<usize> {
     let first = tribute_core::statement::service::BEFORE;
     first..first + SERVICE_SLOTS
@@ -97,7 +97,7 @@ pub(super) fn slot_rows() -> std::ops::Range<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tribute_core::layout::Task;
+    use tribute_core::layout::{Task, K_RANGE, MIN_SERVICE_K};
 
     #[test]
     fn the_design_s_batches_fit() {
@@ -105,7 +105,9 @@ mod tests {
         assert!(capacity(&of(15, 64, 10)) >= 1350);
         assert!(capacity(&of(17, 784, 10)) >= 980);
         assert!(capacity(&of(17, 64, 100)) >= 500);
-        assert_eq!(capacity(&of(12, 64, 10)), 0, "four limbs of 11 bits are too short");
+        for k in K_RANGE {
+            assert_eq!(capacity(&of(k, 16, 3)) > 0, k >= MIN_SERVICE_K, "k = {k}");
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What cannot be proven, with the numbers that clash.
+//! Batches that cannot be proven, with the conflicting numbers.
 
 use thiserror::Error;
 use tribute_core::head::{answer, Weights};
@@ -14,76 +14,76 @@ use super::witness::SessionBatch;
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ServiceError {
     /// The circuit has no room for even one query, or its limbs are too short.
-    #[error("no query fits {rows} rows of k = {k}: one takes {height}; use a larger k, 15 at least")]
+    #[error("no query fits into the {rows} rows of k = {k}: a query takes {height}; use a larger k, at least 15")]
     NoRoom {
-        /// log2 of the rows.
+        /// log2 of the number of rows.
         k: u32,
-        /// Rows above the weights.
+        /// Number of rows above the weights.
         rows: usize,
-        /// Rows of a query.
+        /// Number of rows of a query.
         height: usize,
     },
     /// More sessions than slots.
-    #[error("{got} sessions, one proof has {SERVICE_SLOTS} slots: use several proofs")]
+    #[error("{got} sessions; one proof has {SERVICE_SLOTS} slots: use several proofs")]
     Slots {
-        /// Sessions given.
+        /// Number of sessions given.
         got: usize,
     },
     /// More queries than blocks.
-    #[error("{got} queries, one proof of this shape answers for {capacity}: use several proofs or a larger k")]
+    #[error("{got} queries; one proof of this shape covers {capacity}: use several proofs or a larger k")]
     Capacity {
-        /// Queries given.
+        /// Number of queries given.
         got: usize,
-        /// Blocks.
+        /// Number of blocks.
         capacity: usize,
     },
-    /// Weights of another shape.
+    /// Weights whose shape differs from the layout's.
     #[error(
-        "weights of {features} features and {classes} classes, the layout has {layout_features} and {layout_classes}"
+        "weights of {features} features and {classes} classes; the layout has {layout_features} and {layout_classes}"
     )]
     Weights {
-        /// Features of the weights.
+        /// Feature count of the weights.
         features: usize,
-        /// Classes of the weights.
+        /// Class count of the weights.
         classes: usize,
-        /// Features of the layout.
+        /// Feature count of the layout.
         layout_features: usize,
-        /// Classes of the layout.
+        /// Class count of the layout.
         layout_classes: usize,
     },
     /// A committed group that is not one column.
-    #[error("{got} committed columns, weights are 1")]
+    #[error("{got} committed columns; weights are a single column")]
     Columns {
-        /// Columns given.
+        /// Number of columns given.
         got: usize,
     },
-    /// A query that is too long.
-    #[error("session {slot}, query {query}: {got} features, the layout holds {expected}")]
+    /// A query with too many features.
+    #[error("session {slot}, query {query}: {got} features; the layout holds {expected}")]
     Features {
-        /// Session, from 0.
+        /// Position of the session, from 0.
         slot: usize,
-        /// Query, from 0.
+        /// Position of the query, from 0.
         query: usize,
-        /// Features given.
+        /// Number of features given.
         got: usize,
-        /// Features of the layout.
+        /// The layout's feature count.
         expected: usize,
     },
-    /// An answer that the weights do not give.
-    #[error("session {slot}, query {query}: the answer is {got}, the agent's is {expected}")]
+    /// An answer that differs from that of the weights.
+    #[error("session {slot}, query {query}: the answer is {got}; the agent's is {expected}")]
     Answer {
-        /// Session, from 0.
+        /// Position of the session, from 0.
         slot: usize,
-        /// Query, from 0.
+        /// Position of the query, from 0.
         query: usize,
-        /// Answer given.
+        /// The answer given.
         got: u16,
         /// The weights' answer.
         expected: u16,
     },
 }
 
-/// Whether a proof of this layout can answer for these sessions.
+/// Checks that a proof of this layout can cover these sessions.
 pub(super) fn check(
     layout: &Layout,
     group: &CommittedGroup,

@@ -23,10 +23,10 @@ use super::witness::{pack_factors, table, SlotInputs};
 
 /// Degree of the gates, that of the S-boxes.
 const DEGREE: usize = 6;
-/// As many as this degree allows a lookup's helper.
+/// The maximum for a lookup's helper at this degree.
 const INPUTS_PER_HELPER: usize = DEGREE - 2;
 
-/// Rows by their part in the argument.
+/// Selectors of rows, by their role in the argument.
 #[derive(Clone, Copy, Debug)]
 struct Rows {
     q_start: Column<Fixed>,
@@ -40,7 +40,7 @@ struct Rows {
     q_block: Column<Fixed>,
 }
 
-/// Columns and challenges of the random sums; `third` as in the module [`super::third`].
+/// Columns and challenges of the random sums; `third` is in the order of the module [`super::third`].
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sums {
     w: Column<Advice>,
@@ -65,9 +65,9 @@ pub struct Config {
 impl Arithmetization for Config {
     fn configure(gates: &mut Gates<'_>, shape: &Shape) -> Self {
         let layout = shape.layout;
-        // halo2-axiom takes a degree above 5 only where a circuit asks for it
+        // halo2-axiom only supports a degree above 5 if the circuit requests it
         gates.meta.set_minimum_degree(DEGREE);
-        // the committed column first: its point opens the proof
+        // the committed column first: its point comes first in the proof
         let w = gates.meta.advice_column_in(FirstPhase);
         let instance: Column<Instance> = gates.meta.instance_column();
         let frame = Frame::configure(gates);
@@ -143,12 +143,12 @@ fn power(base: &Expression<Fr>, exponent: usize) -> Expression<Fr> {
     result
 }
 
-/// The arg max's columns among those of the data.
+/// The arg max's columns, which are among the data columns.
 fn arg_max(data: &[Column<Advice>; DATA], limb_bits: u32) -> ArgMax {
     ArgMax { limbs: data[..LIMBS].to_vec(), suffix: data[LIMBS], best: data[LIMBS + 1], limb_bits }
 }
 
-/// One-hot and largest logit.
+/// Gates for the one-hot answer and the largest logit.
 fn answers(gates: &mut Gates<'_>, frame: Frame, rows: Rows, arg_max: &ArgMax) {
     arg_max.gates(
         gates,
@@ -164,7 +164,7 @@ fn answers(gates: &mut Gates<'_>, frame: Frame, rows: Rows, arg_max: &ArgMax) {
     );
 }
 
-/// Registers: receipts chain within a run, runs are apart.
+/// Gates for the registers: receipts chain within a run, and runs are separate.
 fn chain(gates: &mut Gates<'_>, frame: Frame, rows: Rows, poseidon: &Poseidon2, blocks: &Blocks) {
     let [next, _, position, before, last, ..] = poseidon.output;
     let back = Rotation(-(blocks.height as i32));
@@ -174,7 +174,7 @@ fn chain(gates: &mut Gates<'_>, frame: Frame, rows: Rows, poseidon: &Poseidon2, 
         let last = c.cur(last);
         c.fixed(rows.q_link) * last.clone() * (last - small(1))
     });
-    // on the last gate row, which no block reaches, the cell is read by nothing else
+    // no block reaches the last gate row, so nothing else reads the cell there
     gates.add("the first block starts a run", |c| c.fixed(frame.q_ends) * (c.cur(last) - small(1)));
     gates.add("position: position' = (1 − last)(position + 1)", |c| {
         let inside = small(1) - c.query_advice(last, back);
@@ -198,7 +198,7 @@ fn chain(gates: &mut Gates<'_>, frame: Frame, rows: Rows, poseidon: &Poseidon2, 
     });
 }
 
-/// Ranges of the data columns, and ends of runs against the public inputs.
+/// Lookups of the data columns' ranges, and of the ends of runs in the public inputs.
 fn lookup(
     gates: &mut Gates<'_>,
     frame: Frame,
@@ -255,7 +255,7 @@ fn lookup(
     lookup
 }
 
-/// The product check and the receipts' messages.
+/// Gates for the product check and the receipts' messages.
 fn random_sums(
     gates: &mut Gates<'_>,
     frame: Frame,

@@ -1,7 +1,7 @@
 //! # Statement
 //!
-//! For every slot: the slot's `count` answered queries extend the transcript `before` to `after`, receipt by receipt, and
-//! every answer is the one that the committed weights give. A receipt is
+//! For every slot: the slot's `count` answered queries extend the transcript `before` to `after`, receipt by receipt,
+//! and every answer is the one that the committed weights give. A receipt is
 //! `h' = Poseidon2([h, packed features, salt, answer])` ([`tribute_core::receipt`]), the answer
 //! [`tribute_core::head::answer`] of the integer logits: the largest, ties to the lower class; for one class, `z > 0`.
 //! A slot with `count = 0` has `after = before`.
@@ -26,21 +26,22 @@
 //! weights row |                              | w |                | a_j | Σ_v κ^v w| τ^j      |         | R |
 //! ```
 //!
-//! Rounds and registers stand beside features and classes: both start on the block's first row. The link row follows the
-//! last round; its `state_0` is the new transcript h'. Its registers, in the output columns: `next` (the transcript that
-//! the next block starts from), `slot`, `position`, `before`, `last` (1: the run ends here). Row 0 is the link row of a
-//! block that is not there, with `last = 1`.
+//! Rounds and registers share rows with features and classes: both start on the block's first row. The link row follows
+//! the last round; its `state_0` is the new transcript h'. Its registers, in the output columns: `next` (the transcript
+//! that the next block starts from), `slot`, `position`, `before`, `last` (1: the run ends here). Row 0 is the link row
+//! of a virtual block before the first, with `last = 1`.
 //!
 //! # Soundness
 //!
 //! *Data.* Features are looked up in [0, 256), limbs below `2^b`. Cells beyond `d` are 0: the product check below has powers
 //! of τ for them and no `a_j`.
 //!
-//! *Logits.* On class rows `B_u = Σ_{v ≥ u} b_v` with `b` boolean and `B_0 = 1`: `b` is one-hot, its place the answer.
-//! `t_u = Σ_i l_i 2^(b·i) + B_{u+1}` and `z_u = m − t_u`, m the same on all class rows. The product check (σ, then `a`, then
-//! κ, τ; as in [`crate::statements::gradient`]) proves `Z = XW` over the field, with `α = τ^(7F + 1)` for F feature rows, above every
-//! power of the features; for one class the rows are (0, z), which stands as `κ·w` against `z_0 + κ·z_1` and so forces
-//! `z_0 = 0`. With x < 2^8 and |w| < 2^37 (`optimum`), |z| < 2^55 as integers.
+//! *Logits.* On class rows `B_u = Σ_{v ≥ u} b_v` with `b` boolean and `B_0 = 1`: `b` is one-hot, and its position is
+//! the answer. `t_u = Σ_i l_i 2^(b·i) + B_{u+1}` and `z_u = m − t_u`, m the same on all class rows. The product check
+//! (σ, then `a`, then κ, τ; as in [`crate::statements::gradient`]) proves `Z = XW` over the field, with
+//! `α = τ^(7F + 1)` for F feature rows, above every power of the features. For one class the rows are (0, z), which is
+//! checked as `κ·w` against `z_0 + κ·z_1` and so forces `z_0 = 0`. With x < 2^8 and |w| < 2^37 (`optimum`), |z| < 2^55
+//! as integers.
 //!
 //! *Answer.* The limbs of the answer's row are 0 and `B_{answer+1} = 0`: m is the answer's logit. Then `m − z_u − B_{u+1}` is
 //! in [0, 2^4b), and as |m − z_u| < 2^56 < r − 2^4b that holds as integers: `z_u ≤ m`, and `z_u < m` for u below the answer
@@ -55,15 +56,15 @@
 //! `pack` shifts every row of features by 56 bits; an element's end takes back its own shifts with a constant `2^-168`, the
 //! salt row what a last element of fewer rows did not need.
 //!
-//! *Chain.* Within a run (`last = 0` before) h is the h' before, `before` is carried, the position is one more;
-//! after the end of a run h is free, `before` is that h, the position 0. Where `last = 1` the tuple
-//! `(slot, before, h', position + 1)` is looked up in a table of the public inputs, `(slot, before_slot, after_slot,
-//! count_slot)`; its multiplicity m is boolean, so one run ends with a slot, and no block is in two runs. Where m = 0:
-//! `count = 0` and `after = before`. Positions stay below the number of blocks. Blocks after the last counted run are a
-//! run without end: nobody looks them up.
+//! *Chain.* Within a run (`last = 0` before) h is the previous h', `before` is carried, and the position increases by
+//! one; after the end of a run h is free, `before` is that h, the position 0. Where `last = 1` the tuple
+//! `(slot, before, h', position + 1)` is looked up in a table of the public inputs,
+//! `(slot, before_slot, after_slot, count_slot)`; its multiplicity m is boolean, so one run ends with a slot, and no
+//! block is in two runs. Where m = 0: `count = 0` and `after = before`. Positions stay below the number of blocks.
+//! Blocks after the last counted run are a run without end, which is never looked up.
 //!
-//! The errors are bounded by (degree)/r, with degrees below 2^23 in the random sums, and below 2^26 in the lookup (at k = 22
-//! eight inputs and a table row to each of 2^22 rows) and in PLONK itself.
+//! The errors are bounded by (degree)/r, with degrees below 2^23 in the random sums, and below 2^26 in the lookup (at k
+//! = 22 eight inputs and a table row on each of 2^22 rows) and in PLONK itself.
 //!
 //! # Not checked
 //!
@@ -102,19 +103,20 @@ pub struct ServiceCircuit {
     config: Config,
     /// Committed columns, in proof order; only tests change them.
     pub committed: Vec<Arc<CommittedColumn>>,
-    /// Fresh columns of phase 0 but the multiplicities: see [`column`].
+    /// Fresh columns of phase 0, except the multiplicities: see [`column`].
     pub columns: Vec<Vec<Fr>>,
-    /// What the public inputs say of each slot; the table holds it.
+    /// The public inputs of each slot, which the table contains.
     pub slots: Vec<SlotInputs>,
-    /// Tests only. Phase 0: all fresh columns, the multiplicities last; 1: the lookup's columns, then `a`; 2: see [`third`].
+    /// Forgery, for tests only. Phase 0: all fresh columns, the multiplicities last; 1: the lookup's columns, then `a`;
+    /// 2: see [`third`].
     pub forge: Option<Forge>,
 }
 
 impl ServiceCircuit {
-    /// The witness for sessions, one to a slot. `weights` are those of `group`.
+    /// The witness for sessions, one per slot. `weights` must be those committed in `group`.
     ///
     /// # Errors
-    /// [`ServiceError`] when the batch does not fit or an answer is not the weights'.
+    /// [`ServiceError`] if the batch does not fit or an answer is not that of the weights.
     pub fn new(
         shape: Shape,
         group: &CommittedGroup,
@@ -144,7 +146,7 @@ impl ServiceCircuit {
         Ok(Self::from_steps(shape, group, weights, steps, slots))
     }
 
-    /// The witness for any steps, true or not; the blocks after them become a run without end.
+    /// The witness for any steps, true or false; the blocks after them become a run without end.
     #[doc(hidden)]
     #[must_use]
     pub fn from_steps(
@@ -173,7 +175,7 @@ impl ServiceCircuit {
         }
     }
 
-    /// The public inputs: what the slots say.
+    /// The public inputs, from `ctx` and the slots.
     #[must_use]
     pub fn inputs(&self, ctx: Fr) -> Vec<Fr> {
         let mut inputs = vec![Fr::ZERO; service::INPUTS];

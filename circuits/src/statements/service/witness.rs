@@ -28,7 +28,7 @@ pub mod column {
     pub const ANSWER: usize = DATA + super::LIMBS;
     /// On class rows: the answer's logit.
     pub const BEST: usize = ANSWER + 1;
-    /// On link rows: what the next block starts from.
+    /// On link rows: the transcript that the next block starts from.
     pub const NEXT: usize = OUTPUT;
     /// On link rows: slot of the run that ends here.
     pub const SLOT: usize = OUTPUT + 1;
@@ -54,10 +54,10 @@ pub mod third {
     pub const R: usize = 3;
 }
 
-/// A query with the salt its client chose and the answer it got.
+/// A query with its client's salt and the answer it got.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AnsweredQuery {
-    /// Quantised features; the rest up to the layout's count is zero.
+    /// Quantised features; missing ones, up to the layout's count, are zero.
     pub features: Vec<u8>,
     /// The client's salt.
     pub salt: tribute_core::Fr,
@@ -70,35 +70,35 @@ pub struct AnsweredQuery {
 pub struct SessionBatch {
     /// Transcript before the first query.
     pub before: tribute_core::Fr,
-    /// Queries in order.
+    /// The queries, in order.
     pub queries: Vec<AnsweredQuery>,
 }
 
 /// Public inputs of one slot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SlotInputs {
-    /// Transcript before.
+    /// Transcript before the queries.
     pub before: Fr,
-    /// Transcript after.
+    /// Transcript after the queries.
     pub after: Fr,
     /// Number of queries.
     pub count: Fr,
 }
 
-/// What one block holds.
+/// The contents of one block.
 #[derive(Clone, Debug)]
 pub struct Step {
-    /// Features.
+    /// Quantised features.
     pub features: Vec<u16>,
     /// Logits, 40 fractional bits.
     pub logits: Vec<i64>,
-    /// Answer.
+    /// The answer.
     pub answer: u16,
     /// The receipt's message: transcript, packed features, salt, answer.
     pub message: Vec<Fr>,
-    /// Slot of the run, where it ends.
+    /// Slot of the run, if the run ends here.
     pub slot: u64,
-    /// Queries before this one in the run.
+    /// Number of earlier queries in the run.
     pub position: u64,
     /// Transcript before the run.
     pub before: Fr,
@@ -107,7 +107,7 @@ pub struct Step {
 }
 
 impl Step {
-    /// The step of a query, outside any run, with the transcript after it.
+    /// The step of a query, not part of a run yet, and the transcript after it.
     #[must_use]
     pub fn new(
         layout: &Layout,
@@ -171,7 +171,7 @@ fn data_cells(layout: &Layout, blocks: &Blocks, step: &Step) -> Vec<[Fr; DATA]> 
         out[j / DATA][j % DATA] = Fr::from(u64::from(*q));
     }
     out[blocks.features][0] = step.message[blocks.message - 2];
-    // one logit decides between two answers, the other of which has logit 0
+    // a single logit decides between two answers; the other one has logit 0
     let logits = if step.logits.len() == 1 { vec![0, step.logits[0]] } else { step.logits.clone() };
     let chosen = usize::from(step.answer);
     let best = logits.get(chosen).copied().unwrap_or_default();
@@ -191,7 +191,7 @@ fn data_cells(layout: &Layout, blocks: &Blocks, step: &Step) -> Vec<[Fr; DATA]> 
 /// A row of the lookup table: tag, value, and for slots before, after, count.
 type Tuple = [Fr; 5];
 
-/// The table; slots stand where their `before` is among the public inputs.
+/// The table; slots are in the rows where their `before` is among the public inputs.
 pub(super) fn table(layout: &Layout, slots: &[SlotInputs]) -> Vec<Tuple> {
     let plain = |tag: u64, v: u64| [Fr::from(tag), Fr::from(v), Fr::ZERO, Fr::ZERO, Fr::ZERO];
     let mut table: Vec<Tuple> = (0..slot_rows().start).map(|_| plain(RANGE, 0)).collect();
@@ -203,7 +203,7 @@ pub(super) fn table(layout: &Layout, slots: &[SlotInputs]) -> Vec<Tuple> {
     table
 }
 
-/// What a row's data columns hold.
+/// What a row's data columns contain.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Idle,
@@ -255,8 +255,8 @@ pub(super) struct Challenges {
     pub(super) tau: Fr,
 }
 
-/// What `pack` multiplies the sum below by: inside an element `2^56`; at its end, besides ρ, what undoes the shifts of a
-/// full element's rows; on the salt row what the last element, if shorter, undoes too much.
+/// The factor of the sum below in `pack`: inside an element `2^56`; at its end, besides ρ, what undoes the shifts of a
+/// full element's rows; on the salt row, what corrects for a shorter last element.
 pub(super) fn pack_factors(blocks: &Blocks) -> [Fr; 3] {
     let row = two_to(8 * DATA as u32);
     let undo = row.invert().unwrap_or(Fr::ZERO).pow_vartime([ELEMENT_ROWS as u64 - 1]);

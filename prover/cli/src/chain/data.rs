@@ -1,20 +1,21 @@
 //! Datasets on chain.
 
-use std::path::PathBuf;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{json, Value};
 use tribute_chain::datasets::{GrantTerms, NewDataset};
-use tribute_core::context::{list_hash, Terms};
+use tribute_chain::messages::Shard;
+use tribute_chain::{Contracts, Follower};
+use tribute_core::context::Terms;
 use tribute_core::hexed::Hex20;
-use tribute_core::id::{DatasetId, SchemaId};
+use tribute_core::id::{DatasetId, SchemaId, ShardDigest};
 use tribute_core::proof::Proof;
-use tribute_problem::Problem;
+use tribute_problem::{Problem, Result};
 
-use super::{account, json_file, ChainArgs};
-use crate::agent::LinkArg;
+use super::terms::{effective, links, unset, warn, GrantTermsArgs};
+use super::{account, json_file, ChainArgs, Connected, ReadArgs};
 use crate::proof_file::ProofFile;
 use crate::CommandResult;
 
@@ -30,91 +31,281 @@ pub(crate) struct RegisterArgs {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct GrantArgs {
-    /// The dataset's id.
-    dataset: DatasetId,
-    /// The agent owner's account.
-    #[arg(long, value_name = "ADDRESS")]
-    to: Hex20,
-    /// How many agent versions; 0 takes the grant back.
-    #[arg(long, default_value_t = 1)]
-    uses: u32,
-    /// For how many days.
-    #[arg(long, default_value_t = 365)]
-    days: u64,
-    /// Least share of what goes to data providers, in basis points: below it the agent is not certified.
-    #[arg(long, value_name = "BPS", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=10_000))]
-    min_share_bps: u16,
-    /// Least part of the fees that goes to data providers, in basis points.
-    #[arg(long, value_name = "BPS", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=10_000))]
-    min_data_bps: u16,
-    /// Least price of a query, in the token's base units.
-    #[arg(long, value_name = "AMOUNT", default_value_t = 0)]
-    min_price: u128,
-    /// A link that the agent may have; give one for each. [default: any]
-    #[arg(long = "link", value_name = "LINK", value_enum)]
-    links: Vec<LinkArg>,
-    /// Grant later versions of the dataset too.
-    #[arg(long)]
-    covers_later: bool,
-    /// The agent version must list exactly these datasets, this one among them, in this order.
-    #[arg(long = "participant", value_name = "ID")]
-    participants: Vec<DatasetId>,
+pub(crate) struct ExtendArgs {
+    /// The dataset's file with all its shards: those that are on chain already, and further ones.
+    dataset: PathBuf,
+    /// The version to extend. [default: the latest one that the file's first shards are of]
+    #[arg(long, value_name = "ID")]
+    previous: Option<DatasetId>,
     #[command(flatten)]
     chain: ChainArgs,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct GrantArgs {
+    /// The dataset's id: the version that is meant.
+    dataset: DatasetId,
+    /// The agent owner's account.
+    #[arg(long, value_name = "ADDRESS")]
+    to: Hex20,
+    #[command(flatten)]
+    terms: GrantTermsArgs,
+    #[command(flatten)]
+    chain: ChainArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RevokeArgs {
+    /// The dataset's id.
+    dataset: DatasetId,
+    /// The agent owner's account.
+    #[arg(long, value_name = "ADDRESS")]
+    from: Hex20,
+    #[command(flatten)]
+    chain: ChainArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ShowArgs {
+    /// The dataset's id.
+    dataset: DatasetId,
+    #[command(flatten)]
+    read: ReadArgs,
+}
+
 /// What `tribute dataset register` writes.
 #[derive(Deserialize)]
-struct DatasetFile {
-    schema_id: SchemaId,
-    terms: Terms,
+pub(super) struct DatasetFile {
+    pub(super) schema_id: SchemaId,
+    pub(super) terms: Terms,
+    owner: Hex20,
     shards: Vec<ShardFile>,
 }
 
 #[derive(Deserialize)]
 struct ShardFile {
+    digest: ShardDigest,
     proof: ProofFile,
+}
+
+impl DatasetFile {
+    pub(super) fn described(&self, file: &Path) -> Result<NewDataset> {
+        let first = self.shards.first();
+        let none = || Problem::field("dataset", format!("{} has no shard", file.display()));
+        Ok(NewDataset {
+            schema: self.schema_id,
+            circuit: first.ok_or_else(none)?.proof.proof().circuit,
+            terms: self.terms,
+        })
+    }
+
+    /// Fails unless its proofs name this owner.
+    pub(super) fn is_of(&self, account: [u8; 20]) -> Result<()> {
+        if self.owner.0 == account {
+            return Ok(());
+        }
+        let message =
+            format!("its proofs name {} as the owner, and this key is {}'s", self.owner, Hex20::from(account));
+        Err(Problem::field("dataset", message))
+    }
+
+    /// Its shards with their proofs.
+    pub(super) fn shards(&self) -> Vec<Shard> {
+        self.shards.iter().map(|s| Shard { digest: s.digest, proof: s.proof.proof() }).collect()
+    }
+
+    fn proofs(&self) -> Vec<Proof> {
+        self.shards.iter().map(|s| s.proof.proof()).collect()
+    }
 }
 
 pub(super) async fn register(a: RegisterArgs) -> CommandResult {
     let file: DatasetFile = json_file(&a.dataset)?;
-    let shards: Vec<Proof> = file.shards.iter().map(|s| s.proof.proof()).collect();
+    let (new, shards) = (file.described(&a.dataset)?, file.proofs());
     let (first, further) = shards.split_at(shards.len().min(SHARDS_TO_A_TRANSACTION));
-    let circuit = shards
-        .first()
-        .ok_or_else(|| Problem::field("dataset", format!("{} has no shard", a.dataset.display())))?
-        .circuit;
-    let new = NewDataset { schema: file.schema_id, circuit, terms: file.terms };
     let c = a.chain.connect().await?;
     let call = c.contracts.register_dataset(&new, first);
     let mut value = c.send(&call, |e| json!({ "dataset_id": e.dataset, "records": e.records })).await?;
-    // what does not fit into a transaction makes later versions, of which the last is the whole
-    for shards in further.chunks(SHARDS_TO_A_TRANSACTION) {
+    if !further.is_empty() {
         let previous: DatasetId = serde_json::from_value(value["dataset_id"].clone())?;
-        let call = c.contracts.extend_dataset(&previous, shards);
-        value = c.send(&call, |e| json!({ "dataset_id": e.dataset, "records": e.records })).await?;
+        value = extend_by(&c, previous, further).await?;
     }
     a.chain.emit(&value)
 }
 
+/// What does not fit into a transaction makes several versions, of which the last is the whole.
+async fn extend_by(c: &Connected, mut previous: DatasetId, shards: &[Proof]) -> Result<Value> {
+    let mut value = Value::Null;
+    for shards in shards.chunks(SHARDS_TO_A_TRANSACTION) {
+        let call = c.contracts.extend_dataset(&previous, shards);
+        value = c
+            .send(
+                &call,
+                |e| json!({ "dataset_id": e.dataset, "records": e.records, "root": e.root, "previous": previous }),
+            )
+            .await?;
+        if value["dataset_id"].is_null() {
+            break; // it was expected to fail
+        }
+        previous = serde_json::from_value(value["dataset_id"].clone())?;
+    }
+    Ok(value)
+}
+
+/// The latest version on chain of which a file's first shards are, and how many they are.
+async fn on_chain(
+    contracts: &Contracts,
+    path: &Path,
+    shards: &[Shard],
+    named: Option<DatasetId>,
+) -> Result<(DatasetId, usize)> {
+    let wrong = |message: String| Problem::field("dataset", format!("{}: {message}", path.display()));
+    let first = shards.first().ok_or_else(|| wrong("it has no shard".to_owned()))?;
+    let latest = match named {
+        Some(id) => id,
+        None => {
+            let mut follower = Follower::new(contracts);
+            follower.follow(contracts).await?;
+            let of = follower
+                .tables()
+                .datasets
+                .iter()
+                .filter(|(_, d)| d.shards.first().map(|s| s.digest) == Some(first.digest));
+            let latest = of.max_by_key(|(_, d)| d.shards.len()).map(|(id, _)| *id);
+            latest.ok_or_else(|| {
+                wrong("its first shard is registered nowhere: `tribute chain register-dataset` does that".to_owned())
+            })?
+        }
+    };
+    let there = contracts.shard_digests(&latest).await?;
+    let same = there.iter().zip(shards).take_while(|(digest, shard)| **digest == shard.digest).count();
+    if same == shards.len() && same < there.len() {
+        return Err(wrong(format!(
+            "it has {same} shards, fewer shards than dataset {latest}, which has {}",
+            there.len()
+        )));
+    }
+    if same < there.len() {
+        let message = format!(
+            "its shard {same} is another than dataset {latest} has: a dataset grows by shards after those it has"
+        );
+        return Err(wrong(message));
+    }
+    if shards.len() == there.len() {
+        return Err(wrong(format!("all of its {same} shards are registered already, as dataset {latest}")));
+    }
+    Ok((latest, there.len()))
+}
+
+pub(super) async fn extend(a: ExtendArgs) -> CommandResult {
+    let file: DatasetFile = json_file(&a.dataset)?;
+    let c = a.chain.connect().await?;
+    let (previous, done) = on_chain(&c.contracts, &a.dataset, &file.shards(), a.previous).await?;
+    let value = extend_by(&c, previous, &file.proofs()[done..]).await?;
+    a.chain.emit(&value)
+}
+
+/// The same for a message: the version, and the shards that are missing.
+pub(super) async fn missing(
+    contracts: &Contracts,
+    path: &Path,
+    named: Option<DatasetId>,
+) -> Result<(DatasetId, Vec<Shard>)> {
+    let shards = json_file::<DatasetFile>(path)?.shards();
+    let (previous, done) = on_chain(contracts, path, &shards, named).await?;
+    Ok((previous, shards[done..].to_vec()))
+}
+
 pub(super) async fn grant(a: GrantArgs) -> CommandResult {
     let c = a.chain.connect().await?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
-    let seconds = a.days.saturating_mul(86_400);
-    let terms = GrantTerms {
-        uses: a.uses,
-        expiry: seconds,
-        links: a.links.iter().fold(0, |bits, link| bits | 1 << link.link().code()),
-        min_share_bps: a.min_share_bps,
-        min_data_bps: a.min_data_bps,
-        min_price: a.min_price,
-        covers_later: a.covers_later,
-        participants: (!a.participants.is_empty()).then(|| list_hash(a.participants.iter().copied())),
-    };
+    let (terms, now) = a.terms.terms();
+    let dataset = c.contracts.dataset(&a.dataset).await?;
+    told(&dataset.terms, &terms);
     let call = c.contracts.grant_training_for(&a.dataset, account(a.to), terms, now);
     let value = c
-        .send(&call, |e| json!({ "dataset_id": a.dataset, "grantee": a.to, "uses": a.uses, "expiry": e.expiry }))
+        .send(&call, |e| {
+            json!({
+                "dataset_id": a.dataset,
+                "grantee": a.to,
+                "uses": terms.uses,
+                "expiry": e.expiry,
+                "counts": effective(&dataset.terms, &terms),
+            })
+        })
         .await?;
     a.chain.emit(&value)
+}
+
+/// Warns of what neither the dataset's terms nor the grant ask for.
+pub(super) fn told(terms: &Terms, grant: &GrantTerms) {
+    let share = terms.min_share_bps.max(grant.min_share_bps);
+    let unset = unset(
+        share,
+        terms.min_data_bps.max(grant.min_data_bps),
+        terms.min_price.max(grant.min_price),
+        grant.participants.is_some(),
+    );
+    warn(
+        &unset,
+        "To ask for more, grant again: the last grant counts for versions that have not listed the dataset yet.",
+    );
+    if terms.open_training {
+        eprintln!("warning: the dataset is open: whoever trains needs no grant, and its own terms alone count");
+    }
+}
+
+pub(super) async fn revoke(a: RevokeArgs) -> CommandResult {
+    let c = a.chain.connect().await?;
+    let from = account(a.from);
+    let left = c.contracts.training_grant(&a.dataset, from).await?.terms.uses;
+    let call = c.contracts.grant_training(&a.dataset, from, GrantTerms::default());
+    let value =
+        c.send(&call, |_| json!({ "dataset_id": a.dataset, "grantee": a.from, "uses_taken_back": left })).await?;
+    if c.contracts.dataset(&a.dataset).await?.terms.open_training {
+        eprintln!("warning: the dataset is open, which is fixed for good: {} needs no grant", a.from);
+    }
+    a.chain.emit(&value)
+}
+
+pub(super) async fn show(a: ShowArgs) -> CommandResult {
+    let contracts = a.read.contracts().await?;
+    let d = contracts.dataset(&a.dataset).await?;
+    let mut follower = Follower::new(&contracts);
+    follower.follow(&contracts).await?;
+    let mut grants = Vec::new();
+    for to in follower.tables().datasets.get(&d.root).into_iter().flat_map(|root| root.grants.keys()) {
+        let grant = contracts.training_grant(&a.dataset, *to).await?;
+        if grant.terms.uses > 0 {
+            grants.push(json!({
+                "to": to,
+                "uses": grant.terms.uses,
+                "expiry": grant.terms.expiry,
+                "shards": grant.shards,
+                "covers_later": grant.terms.covers_later,
+                "counts": effective(&d.terms, &grant.terms),
+            }));
+        }
+    }
+    let latest =
+        follower.tables().datasets.iter().filter(|(_, x)| x.root == d.root).max_by_key(|(_, x)| x.shards.len());
+    a.read.emit(&json!({
+        "dataset_id": a.dataset,
+        "root": d.root,
+        "latest": latest.map(|(id, _)| id),
+        "owner": d.owner,
+        "offered_to": contracts.dataset_offered_to(&a.dataset).await?,
+        "payout": contracts.dataset_payout(&a.dataset).await?,
+        "records": d.records,
+        "shards": d.shards,
+        "schema_id": d.schema,
+        "circuit_id": d.circuit,
+        "terms": {
+            "min_share_bps": d.terms.min_share_bps,
+            "min_data_bps": d.terms.min_data_bps,
+            "min_price": d.terms.min_price.to_string(),
+            "links": links(d.terms.links),
+            "open_training": d.terms.open_training,
+        },
+        "grants": grants,
+    }))
 }

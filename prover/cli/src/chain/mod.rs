@@ -2,19 +2,33 @@
 //! node gets it, next to the file that says where the contracts stand: after a crash the same command sees it through.
 
 mod agent;
+mod commands;
+mod cost;
 mod data;
+mod evaluation;
+mod export;
+mod find;
+pub(crate) mod guard;
+mod message;
 mod money;
+mod own;
+mod relay;
 mod session;
 mod show;
+mod sign;
 mod status;
+pub(crate) mod terms;
+mod version;
 mod watch;
 mod withdraw;
+
+pub(super) use commands::{run, ChainCommand};
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use alloy::sol_types::SolCall;
-use clap::{Args, Subcommand};
+use clap::Args;
 use serde::Deserialize;
 use serde_json::{json, Value};
 use tribute_chain::{Call, Chain, Contracts, Deployment, Options, Wallet};
@@ -25,46 +39,6 @@ use tribute_problem::{Problem, Result};
 use super::keys::KeyArgs;
 use super::output::emit;
 use super::CommandResult;
-
-#[derive(Debug, Subcommand)]
-pub(super) enum ChainCommand {
-    /// Deploy the contracts and write where they stand. Interrupted, the same command goes on where it stopped.
-    Deploy(money::DeployArgs),
-    /// What stands on chain: contracts compared with the local build, circuits, datasets, agents, sessions, money.
-    Status(status::StatusArgs),
-    /// Report every event of the contracts as it happens, and every one that a reorganisation removes.
-    Watch(watch::WatchArgs),
-    /// Mint test tokens (only with the test token).
-    Mint(money::MintArgs),
-    /// Send the chain's coin, for gas.
-    Fund(money::FundArgs),
-    /// Token balances, and what the escrow contract holds.
-    Balance(money::BalanceArgs),
-    /// Register a proven dataset, as `tribute dataset register` wrote it.
-    RegisterDataset(data::RegisterArgs),
-    /// Let an agent owner train on a dataset.
-    Grant(data::GrantArgs),
-    /// Create an agent.
-    CreateAgent(agent::CreateArgs),
-    /// Propose a version of an agent: its weights, datasets, circuits and terms.
-    ProposeVersion(agent::ProposeArgs),
-    /// Bring the gradient proofs of a version.
-    SubmitGradients(agent::GradientsArgs),
-    /// Bring the optimum proof: the version is certified.
-    Certify(agent::CertifyArgs),
-    /// Open a prepaid session with an agent version.
-    OpenSession(session::OpenArgs),
-    /// Show a session.
-    Session(session::ShowArgs),
-    /// Ask for the rest of a session's escrow back, after the thaw period.
-    Thaw(session::CloseArgs),
-    /// Take the rest of a session's escrow back.
-    Refund(session::CloseArgs),
-    /// Claim the fees of proven answers, as `tribute claim prove` wrote them.
-    Claim(session::ClaimArgs),
-    /// Take what you earned: everything that your datasets and agents are owed, or what one of them is.
-    Withdraw(withdraw::WithdrawArgs),
-}
 
 /// Which contracts on which node.
 #[derive(Clone, Debug, Args)]
@@ -227,27 +201,4 @@ pub(crate) fn json_file<T: for<'de> Deserialize<'de>>(file: &std::path::Path) ->
 
 pub(crate) fn account(a: Hex20) -> alloy::primitives::Address {
     alloy::primitives::Address::from(a.0)
-}
-
-pub(super) async fn run(command: ChainCommand) -> CommandResult {
-    match command {
-        ChainCommand::Deploy(a) => money::deploy(a).await,
-        ChainCommand::Mint(a) => money::mint(a).await,
-        ChainCommand::Fund(a) => money::fund(a).await,
-        ChainCommand::Balance(a) => money::balance(a).await,
-        ChainCommand::RegisterDataset(a) => data::register(a).await,
-        ChainCommand::Grant(a) => data::grant(a).await,
-        ChainCommand::CreateAgent(a) => agent::create(a).await,
-        ChainCommand::ProposeVersion(a) => agent::propose(a).await,
-        ChainCommand::SubmitGradients(a) => agent::gradients(a).await,
-        ChainCommand::Certify(a) => agent::certify(a).await,
-        ChainCommand::OpenSession(a) => session::open(a).await,
-        ChainCommand::Session(a) => session::show(a).await,
-        ChainCommand::Thaw(a) => session::thaw(a).await,
-        ChainCommand::Refund(a) => session::refund(a).await,
-        ChainCommand::Claim(a) => session::claim(a).await,
-        ChainCommand::Withdraw(a) => withdraw::run(a).await,
-        ChainCommand::Status(a) => status::run(a).await,
-        ChainCommand::Watch(a) => watch::run(a).await,
-    }
 }

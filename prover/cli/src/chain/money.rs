@@ -7,18 +7,28 @@ use clap::Args;
 use serde_json::json;
 use tribute_chain::{Artifacts, DeployOptions, Deployment};
 use tribute_core::hexed::Hex20;
+use tribute_problem::Problem;
 
 use super::{account, ChainArgs, ReadArgs, SenderArgs};
 use crate::CommandResult;
+
+/// Seconds that new circuits wait on chains that are not local; on those `CircuitTimelock` has no least delay.
+const CIRCUIT_DELAY: u64 = 172_800;
 
 #[derive(Debug, Args)]
 pub(crate) struct DeployArgs {
     /// Seconds between a client's asking for the rest of its escrow and getting it.
     #[arg(long, value_name = "SECONDS", default_value_t = 86_400)]
     thaw_seconds: u64,
-    /// The ERC-20 that sessions are paid in; without it a test token is deployed, for local chains only.
+    /// Seconds that new circuits wait, the first ones too. [default: none on a local chain, else two days]
+    #[arg(long, value_name = "SECONDS")]
+    circuit_delay: Option<u64>,
+    /// The ERC-20 that sessions are paid in; without it a test token is deployed, on local chains only.
     #[arg(long, value_name = "ADDRESS")]
     token: Option<Hex20>,
+    /// Deploy the test token on a chain that is not local. Anybody can mint it.
+    #[arg(long, conflicts_with = "token")]
+    allow_test_token: bool,
     /// Who adds circuits and may pause new sessions. [default: the sender]
     #[arg(long, value_name = "ADDRESS")]
     owner: Option<Hex20>,
@@ -72,13 +82,23 @@ pub(super) async fn deploy(a: DeployArgs) -> CommandResult {
         Some(folder) => Artifacts::at(folder)?,
         None => Artifacts::find()?,
     };
+    let wallet = a.chain.wallet(&a.deployment).await?;
+    let local = wallet.chain().is_local();
     let options = DeployOptions {
         owner: a.owner.map(account),
         guardian: a.guardian.map(account),
         thaw_seconds: a.thaw_seconds,
+        circuit_delay: a.circuit_delay.unwrap_or(if local { 0 } else { CIRCUIT_DELAY }),
         token: a.token.map(account),
     };
-    let wallet = a.chain.wallet(&a.deployment).await?;
+    if a.token.is_none() && !a.allow_test_token && !local {
+        let message = format!(
+            "chain {} is not local, and anybody could mint the test token: name the ERC-20 that sessions are paid in, or say \
+             --allow-test-token where nothing is at stake",
+            wallet.chain().id()
+        );
+        return Err(Problem::field("token", message));
+    }
     let (deployment, sent) = Deployment::deploy_to(&wallet, &artifacts, &options, &a.deployment).await?;
     let done = if sent.is_empty() { "stand already" } else { "deployed" };
     eprintln!("contracts {done}; {} says where", a.deployment.display());

@@ -1,17 +1,17 @@
 //! Sessions and claims on chain.
 
 use std::path::PathBuf;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use alloy::primitives::U256;
 use clap::Args;
 use serde_json::json;
-use tribute_chain::sessions::NewSession;
-use tribute_chain::SignedVoucher;
+use tribute_chain::sessions::{NewSession, Opened};
+use tribute_chain::{Sent, SignedVoucher};
 use tribute_core::hexed::{Hex, Hex20};
 use tribute_core::id::{AgentId, SessionId};
 use tribute_problem::{Problem, Reason, Result};
 
+use super::terms::now;
 use super::{account, json_file, ChainArgs, Connected, ReadArgs};
 use crate::proof_file::ClaimFile;
 use crate::CommandResult;
@@ -36,6 +36,9 @@ pub(crate) struct OpenArgs {
     /// Account whose key signs vouchers. [default: the sender]
     #[arg(long, value_name = "ADDRESS")]
     session_key: Option<Hex20>,
+    /// Approve the escrow in a transaction of its own, for a token without permits (ERC-2612).
+    #[arg(long)]
+    approve: bool,
     #[command(flatten)]
     chain: ChainArgs,
 }
@@ -57,6 +60,28 @@ pub(crate) struct CloseArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct ThawArgs {
+    /// The session's id.
+    session: SessionId,
+    /// How much, in the token's base units. [default: all that is left at the end]
+    #[arg(long, value_name = "UNITS")]
+    amount: Option<u128>,
+    #[command(flatten)]
+    chain: ChainArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TopUpArgs {
+    /// The session's id.
+    session: SessionId,
+    /// How much to add to its escrow, in the token's base units.
+    #[arg(long, value_name = "UNITS")]
+    amount: u128,
+    #[command(flatten)]
+    chain: ChainArgs,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct ClaimArgs {
     /// The proof and vouchers.
     claim: PathBuf,
@@ -73,24 +98,36 @@ pub(super) async fn open(a: OpenArgs) -> CommandResult {
         escrow: a.escrow,
         session_key: a.session_key.map_or(c.wallet.address(), account),
     };
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    let told = |e: &Opened| {
+        json!({
+            "session": e.session,
+            "agent_id": a.agent,
+            "version": a.version,
+            "price": a.price.to_string(),
+            "escrow": a.escrow.to_string(),
+            "transcript": e.transcript,
+        })
+    };
+    if a.approve {
+        let approved = approve(&c, U256::from(a.escrow)).await?;
+        let mut value = c.send(&c.contracts.open_session(&new), told).await?;
+        value["approval"] = serde_json::to_value(approved)?;
+        return a.chain.emit(&value);
+    }
     // the chain's clock may run ahead of this machine's
-    let deadline = now.max(c.contracts.chain().time().await?) + PERMIT;
+    let deadline = now().max(c.contracts.chain().time().await?) + PERMIT;
     let permit = c.contracts.permit(&c.wallet, U256::from(a.escrow), deadline).await?;
     let call = c.contracts.open_session_with_permit(&new, &permit);
-    let value = c
-        .send(&call, |e| {
-            json!({
-                "session": e.session,
-                "agent_id": a.agent,
-                "version": a.version,
-                "price": a.price.to_string(),
-                "escrow": a.escrow.to_string(),
-                "transcript": e.transcript,
-            })
-        })
-        .await?;
+    let value = c.send(&call, told).await?;
     a.chain.emit(&value)
+}
+
+/// Lets the escrow contract take so much, unless it may already: what an interrupted run approved is there still.
+async fn approve(c: &Connected, amount: U256) -> Result<Option<Sent>> {
+    if c.contracts.escrow_allowance(c.wallet.address()).await? >= amount {
+        return Ok(None);
+    }
+    Ok(Some(c.contracts.approve_escrow(amount).send(&c.wallet).await?.sent))
 }
 
 pub(super) async fn show(a: ShowArgs) -> CommandResult {
@@ -107,13 +144,30 @@ pub(super) async fn show(a: ShowArgs) -> CommandResult {
         "price": s.price.to_string(),
         "remaining": s.remaining.to_string(),
         "thaw_end": s.thawing.map_or(0, |t| t.end),
+        "thaw_amount": s.thawing.map(|t| t.amount.min(s.remaining).to_string()),
     }))
 }
 
-pub(super) async fn thaw(a: CloseArgs) -> CommandResult {
+pub(super) async fn top_up(a: TopUpArgs) -> CommandResult {
     let c = a.chain.connect().await?;
-    let call = c.contracts.request_thaw(&a.session, None);
-    let value = c.send(&call, |e| json!({ "session": a.session, "thaw_end": e.end })).await?;
+    let approved = approve(&c, U256::from(a.amount)).await?;
+    let call = c.contracts.top_up(&a.session, a.amount);
+    let mut value = c.send(&call, |left| json!({ "session": a.session, "remaining": left.to_string() })).await?;
+    value["approval"] = serde_json::to_value(approved)?;
+    a.chain.emit(&value)
+}
+
+pub(super) async fn thaw(a: ThawArgs) -> CommandResult {
+    let c = a.chain.connect().await?;
+    let call = c.contracts.request_thaw(&a.session, a.amount);
+    let amount = a.amount.map(|n| n.to_string());
+    let value = c.send(&call, |e| json!({ "session": a.session, "amount": amount, "thaw_end": e.end })).await?;
+    a.chain.emit(&value)
+}
+
+pub(super) async fn cancel_thaw(a: CloseArgs) -> CommandResult {
+    let c = a.chain.connect().await?;
+    let value = c.send(&c.contracts.cancel_thaw(&a.session), |()| json!({ "session": a.session })).await?;
     a.chain.emit(&value)
 }
 

@@ -13,7 +13,7 @@ use tribute_core::id::{AgentId, DatasetId, SessionId};
 use tribute_core::statement::Statement;
 use tribute_problem::Result;
 
-use super::{account, withdraw, ReadArgs};
+use super::{account, guard, withdraw, ReadArgs};
 use crate::CommandResult;
 
 #[derive(Debug, Args)]
@@ -68,7 +68,7 @@ async fn status(contracts: &Contracts, who: Option<Address>) -> Result<Value> {
             "ProofGate": d.proof_gate.address, "DatasetRegistry": d.dataset_registry.address,
             "AgentRegistry": d.agent_registry.address, "SessionEscrow": d.session_escrow.address,
             "token": d.token.address, "test_token": d.test_token,
-            "owner": d.owner, "guardian": d.guardian, "thaw_seconds": d.thaw_seconds,
+            "owner": d.owner, "thaw_seconds": d.thaw_seconds,
         },
         "money": {
             "held": money.held.to_string(), "owed": money.liabilities.to_string(),
@@ -76,6 +76,8 @@ async fn status(contracts: &Contracts, who: Option<Address>) -> Result<Value> {
             // rebuilt from every event since the deployment
             "events_agree": (tables.escrow(), tables.rewards()) == (money.escrow, money.rewards),
         },
+        "new_sessions": if contracts.paused().await? { "paused" } else { "allowed" },
+        "timelock": guard::shown(contracts).await?,
         "circuits": circuits(contracts, tables).await?,
         "datasets": tables.datasets.iter().filter(|(_, d)| concerns(who, d.owner)).map(dataset).collect::<Vec<_>>(),
         "agents": tables.agents.iter().filter(|(_, a)| concerns(who, a.owner)).map(agent).collect::<Vec<_>>(),

@@ -10,6 +10,7 @@ use tribute_chain::NewCircuit;
 use tribute_client::files::write_file;
 use tribute_client::{problem, Client};
 use tribute_core::id::{CircuitId, CodeHash};
+use tribute_engine::srs::Srs;
 use tribute_problem::{field, Problem, Reason, Result};
 use tribute_proto::v1;
 
@@ -45,6 +46,9 @@ struct ShapeArgs {
     link: LinkArg,
     #[command(flatten)]
     profile: ProfileArgs,
+    /// The circuit of evaluations too: with it, accuracies can be read on chain (tribute chain submit-evaluation).
+    #[arg(long)]
+    evaluation: bool,
 }
 
 #[derive(Debug, Args)]
@@ -65,6 +69,10 @@ pub(super) struct AddArgs {
     /// The server's address.
     #[arg(long, value_name = "URL", env = "TRIBUTE_SERVER", default_value = "http://127.0.0.1:7410")]
     server: String,
+    /// Add them although the server proves under the development SRS and the chain is not local: anybody can forge proofs
+    /// of these circuits.
+    #[arg(long)]
+    allow_dev_srs: bool,
     #[command(flatten)]
     chain: SenderArgs,
 }
@@ -108,6 +116,7 @@ impl ShapeArgs {
             schema_json: schema::read(&self.schema)?.canonical().into_bytes(),
             profile: self.profile.message(),
             link: self.link.message(),
+            evaluation: self.evaluation,
         })
     }
 }
@@ -115,7 +124,12 @@ impl ShapeArgs {
 /// Has the server make what it lacks of a shape.
 async fn prepare(client: &Client, shape: &v1::ListCircuitsRequest) -> Result<()> {
     let s = shape.clone();
-    let request = v1::PrepareCircuitsRequest { schema_json: s.schema_json, profile: s.profile, link: s.link };
+    let request = v1::PrepareCircuitsRequest {
+        schema_json: s.schema_json,
+        profile: s.profile,
+        link: s.link,
+        evaluation: s.evaluation,
+    };
     let jobs = client.circuits().prepare_circuits(request).await.map_err(problem)?.into_inner().jobs;
     for (i, job) in jobs.iter().enumerate() {
         progress::finish(client, &format!("circuit {} of {}", i + 1, jobs.len()), job).await?;
@@ -136,7 +150,18 @@ async fn add(a: AddArgs) -> CommandResult {
         let message = format!("the server has made the circuits, and still has none for {missing} under its SRS");
         return Err(Problem::new(Reason::NotReady, message).with("missing", missing));
     }
-    let (mut listed, mut txs) = (Vec::new(), Vec::new());
+    let development = Srs::development_digest();
+    if !c.wallet.chain().is_local() && !a.allow_dev_srs && ready.iter().any(|c| c.srs_digest == *development.as_bytes())
+    {
+        let message = format!(
+            "the server proves under the development SRS, whose secret is public: on chain {} anybody could forge proofs of \
+             these circuits, and take what they pay. Start it with the SRS of a ceremony (tribute serve --srs), or say \
+             --allow-dev-srs on a chain where nothing is at stake",
+            c.wallet.chain().id()
+        );
+        return Err(Problem::field("srs", message));
+    }
+    let (mut listed, mut txs, mut announced) = (Vec::new(), Vec::new(), Vec::new());
     for circuit in &ready {
         listed.push(output::circuit(circuit));
         let new = new_circuit(circuit)?;
@@ -148,11 +173,17 @@ async fn add(a: AddArgs) -> CommandResult {
         let request = v1::GetBytecodeRequest { circuit_id: circuit.circuit_id.clone() };
         let code = client.circuits().get_bytecode(request).await.map_err(problem)?.into_inner().creation_code;
         let name = output::statement(circuit.shape.unwrap_or_default().statement());
-        let (_, sent) = c.contracts.ensure_circuit(&c.wallet, &name, &new, code.into(), &code_hash).await?;
-        eprintln!("{name}: circuit {id} {}", if sent.is_empty() { "stands already" } else { "registered" });
-        txs.extend(sent);
+        let done = c.contracts.ensure_circuit(&c.wallet, &name, &new, code.into(), &code_hash).await?;
+        if let Some(operation) = done.announced {
+            let operation = output::hexed(&operation);
+            eprintln!("{name}: circuit {id} announced; when it is due: tribute chain timelock execute {operation}");
+            announced.push(operation);
+        } else {
+            eprintln!("{name}: circuit {id} {}", if done.sent.is_empty() { "stands already" } else { "registered" });
+        }
+        txs.extend(done.sent);
     }
-    a.chain.emit(&json!({ "ready": listed, "txs": txs }))
+    a.chain.emit(&json!({ "ready": listed, "txs": txs, "announced": announced }))
 }
 
 /// What the gate registers. The gas cap is three times the measured cost; caps may be raised later, never lowered.
@@ -166,7 +197,6 @@ fn new_circuit(c: &v1::Circuit) -> Result<NewCircuit> {
         statement: u8::try_from(shape.statement).map_err(Problem::internal)?,
         layout: field("layout_hash", &c.layout_hash)?,
         link: u8::try_from(shape.link).map_err(Problem::internal)?,
-        slots: narrow(c.slots)?,
         group_columns: c.group_columns.iter().map(|n| narrow(*n)).collect::<Result<_>>()?,
         input_count: narrow(c.input_count)?,
         proof_length: c.proof_length,

@@ -44,6 +44,7 @@ pub(super) struct Agent {
     pub(super) weights_digest: WeightsDigest,
     pub(super) lambda: u64,
     pub(super) relative_distance: f64,
+    pub(super) shares: Vec<f64>,
     pub(super) training_accuracy: f64,
 }
 

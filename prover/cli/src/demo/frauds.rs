@@ -1,4 +1,4 @@
-//! Three frauds, each a mined transaction that the contracts refuse while nothing moves, each next to an honest twin that
+//! Four frauds, each a mined transaction that the contracts refuse while nothing moves, each next to an honest twin that
 //! differs in one thing and passes.
 
 use std::process::Stdio;
@@ -122,6 +122,11 @@ impl Stage {
     /// The same claim a second time.
     pub(super) async fn claim_replayed(&self, claim: &Claim) -> Result<Bounced> {
         self.skip("claim_replayed", SkipReason::StaleTranscript, claim).await
+    }
+
+    /// A version that leaves a dataset less than its grant's least share.
+    pub(super) async fn shares_diluted(&self, agent: &AgentId, version: u32, optimum: &Proof) -> Result<Bounced> {
+        self.bounce("shares_diluted", "BelowLeastShare", &self.contracts.certify(agent, version, optimum)).await
     }
 
     /// A gradient over other records than those registered, brought as theirs; then the registered records' own.

@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use futures::future::try_join_all;
 use serde_json::Value;
 use tokio::try_join;
-use tribute_core::id::SessionId;
+use tribute_core::id::{DatasetId, SessionId};
 use tribute_core::proof::Proof;
 use tribute_problem::{Problem, Result};
 use tribute_steps::child::Storage;
 
 use crate::proof_file::ProofFile;
 
+use super::dilution::Dilution;
 use super::files::{self, Agent, Certified, Created, Dataset, Done, Gradients, Mined, Optimum};
 use super::frauds::{altered_gradient, Bounced, Changed};
 use super::ledger::Ledger;
@@ -52,6 +53,8 @@ pub(super) struct Outcome {
     /// What everybody gained or lost in all.
     pub(super) changes: Vec<(String, i128)>,
     pub(super) frauds: Vec<Bounced>,
+    /// None under the squared link.
+    pub(super) dilution: Option<Dilution>,
 }
 
 /// A life cycle under way.
@@ -61,7 +64,7 @@ pub(super) struct Life<'a> {
     pub(super) stage: &'a Stage,
 }
 
-/// A certified version.
+/// A version of the agent.
 pub(super) struct Version {
     pub(super) agent_id: String,
     pub(super) number: u32,
@@ -77,11 +80,16 @@ impl<'a> Life<'a> {
         let (_, datasets) = try_join!(self.circuits(), self.datasets())?;
         let registered = self.register(&datasets).await?;
         let agent = self.train(&datasets).await?;
-        let (version, gradients, altered) =
-            try_join!(self.propose(), self.gradients(&agent), self.altered(&agent, &datasets))?;
+        let least = self.consent(&datasets, &agent).await?;
+        let (version, gradients, altered, diluted) =
+            try_join!(self.propose(), self.gradients(&agent), self.altered(&agent), self.dilute(&datasets))?;
         let changed = self.label_changed(&version, &datasets, &altered, &gradients).await?;
         let (submitted, optimum) = try_join!(self.submit_gradients(&version), self.optimum(&version, &agent))?;
         let certified = self.certify(&version).await?;
+        let dilution = match diluted {
+            Some(diluted) => Some(self.shares_diluted(&version, &diluted, least, &certified).await?),
+            None => None,
+        };
 
         let served = async {
             let sessions = self.open_sessions(&version, &agent).await?;
@@ -114,7 +122,12 @@ impl<'a> Life<'a> {
             proofs,
             ledger,
             changes,
-            frauds: vec![replayed, changed.bounced, overcount],
+            frauds: [replayed, changed.bounced]
+                .into_iter()
+                .chain(dilution.iter().map(|d| d.bounced.clone()))
+                .chain([overcount])
+                .collect(),
+            dilution,
         })
     }
 
@@ -149,7 +162,7 @@ impl<'a> Life<'a> {
                 let bar = &bar;
                 try_join_all(providers.iter().enumerate().map(|(i, provider)| async move {
                     let csv = format!("data/provider-{}.csv", i + 1);
-                    let dataset = self.dataset(provider, &csv, &format!("steps/dataset-{}.json", i + 1)).await?;
+                    let dataset = self.dataset(provider, &csv, &format!("steps/dataset-{}.json", i + 1), &[]).await?;
                     bar.done(&provider.name);
                     Ok(dataset)
                 }))
@@ -158,10 +171,10 @@ impl<'a> Life<'a> {
             .await
     }
 
-    async fn dataset(&self, owner: &Party, csv: &str, out: &str) -> Result<Dataset> {
+    pub(super) async fn dataset(&self, owner: &Party, csv: &str, out: &str, form: &[&str]) -> Result<Dataset> {
         let args =
             ["dataset", "register", csv, "--schema", "schema.json", "--min-data-bps", MIN_DATA_BPS, "--out", out];
-        self.stage.shell.run(Some(owner), &args).await?;
+        self.stage.shell.run(Some(owner), &[&args, form].concat()).await?;
         files::read(&self.at(out))
     }
 
@@ -180,7 +193,8 @@ impl<'a> Life<'a> {
                         let done: Done = shell.json(Some(provider), &["chain", "register-dataset", &file]).await?;
                         bar.done("registered");
                         let id = dataset.dataset_id.to_string();
-                        shell.run(Some(provider), &["chain", "grant", &id, "--to", owner]).await?;
+                        let grant = ["chain", "grant", &id, "--to", owner, "--link", self.plan.link()];
+                        shell.run(Some(provider), &grant).await?;
                         bar.done("granted");
                         Ok(done.tx)
                     },
@@ -194,16 +208,27 @@ impl<'a> Life<'a> {
         let about = format!("agent trained ({}, λ = {}), written as ONNX", self.plan.link(), self.plan.lambda);
         self.steps
             .run("training", &about, 1, |_| async move {
-                let (lambda, name) = (self.plan.lambda.to_string(), self.plan.name());
-                let ids: Vec<String> = datasets.iter().map(|d| d.dataset_id.to_string()).collect();
-                let mut args = vec!["agent", "train"];
-                args.extend(ids.iter().flat_map(|id| ["--dataset", id.as_str()]));
-                args.extend(["--lambda", &lambda, "--link", self.plan.link(), "--name", &name]);
-                args.extend(["--onnx", "agent.onnx", "--out", "steps/agent.json"]);
-                self.stage.shell.run(Some(&self.stage.parties.owner), &args).await?;
-                files::read(&self.at("steps/agent.json"))
+                let files = ["--onnx", "agent.onnx", "--out", "steps/agent.json"];
+                self.trained(datasets.iter().map(|d| d.dataset_id), &self.plan.name(), &files).await
             })
             .await
+    }
+
+    /// Trains on these datasets; `files` says where the agent goes, its numbers last.
+    pub(super) async fn trained(
+        &self,
+        datasets: impl Iterator<Item = DatasetId>,
+        name: &str,
+        files: &[&str],
+    ) -> Result<Agent> {
+        let lambda = self.plan.lambda.to_string();
+        let ids: Vec<String> = datasets.map(|d| d.to_string()).collect();
+        let mut args = vec!["agent", "train"];
+        args.extend(ids.iter().flat_map(|id| ["--dataset", id.as_str()]));
+        args.extend(["--lambda", &lambda, "--link", self.plan.link(), "--name", name]);
+        args.extend(files);
+        self.stage.shell.run(Some(&self.stage.parties.owner), &args).await?;
+        files::read(&self.at(files.last().copied().unwrap_or_default()))
     }
 
     async fn propose(&self) -> Result<Version, Failure> {
@@ -214,21 +239,18 @@ impl<'a> Life<'a> {
                 let created: Created = shell.json(Some(owner), &["chain", "create-agent", "--name", &name]).await?;
                 bar.done("created");
                 let agent_id = created.agent_id.to_string();
-                let propose = [
-                    "chain",
-                    "propose-version",
-                    &agent_id,
-                    "--trained",
-                    "steps/agent.json",
-                    "--circuits",
-                    "steps/circuits.json",
-                    "--data-bps",
-                    DATA_BPS,
-                ];
-                let proposed: files::Proposed = shell.json(Some(owner), &propose).await?;
-                Ok(Version { agent_id, number: proposed.version })
+                let number = self.proposed(&agent_id, "steps/agent.json").await?;
+                Ok(Version { agent_id, number })
             })
             .await
+    }
+
+    /// Proposes and closes a version of the agent in a file; its number.
+    pub(super) async fn proposed(&self, agent_id: &str, trained: &str) -> Result<u32> {
+        let circuits = ["--circuits", "steps/circuits.json", "--data-bps", DATA_BPS];
+        let propose = [&["chain", "propose-version", agent_id, "--trained", trained][..], &circuits].concat();
+        let proposed: files::Proposed = self.stage.shell.json(Some(&self.stage.parties.owner), &propose).await?;
+        Ok(proposed.version)
     }
 
     async fn gradients(&self, agent: &Agent) -> Result<Gradients, Failure> {
@@ -245,42 +267,34 @@ impl<'a> Life<'a> {
     async fn submit_gradients(&self, version: &Version) -> Result<Vec<files::Added>, Failure> {
         self.steps
             .run("gradients on chain", "gradients checked on chain", 1, |_| async move {
-                let number = version.number.to_string();
-                let args = [
-                    "chain",
-                    "submit-gradients",
-                    &version.agent_id,
-                    "--version",
-                    &number,
-                    "--gradients",
-                    "steps/gradients.json",
-                ];
-                let done: files::Submitted = self.stage.shell.json(Some(&self.stage.parties.owner), &args).await?;
-                Ok(done.transactions)
+                self.gradients_brought(version, "steps/gradients.json").await
             })
             .await
     }
 
+    /// Brings the gradients in a file that are not there yet.
+    pub(super) async fn gradients_brought(&self, version: &Version, file: &str) -> Result<Vec<files::Added>> {
+        let number = version.number.to_string();
+        let args = ["chain", "submit-gradients", &version.agent_id, "--version", &number, "--gradients", file];
+        let done: files::Submitted = self.stage.shell.json(Some(&self.stage.parties.owner), &args).await?;
+        Ok(done.transactions)
+    }
+
     async fn optimum(&self, version: &Version, agent: &Agent) -> Result<Optimum, Failure> {
-        let digest = agent.weights_digest.to_string();
         self.steps
             .run("optimum", "optimum and shares proven", 1, |_| async move {
-                let number = version.number.to_string();
-                let args = [
-                    "agent",
-                    "prove-optimum",
-                    &digest,
-                    "--agent-id",
-                    &version.agent_id,
-                    "--version",
-                    &number,
-                    "--out",
-                    "steps/optimum.json",
-                ];
-                self.stage.shell.run(Some(&self.stage.parties.owner), &args).await?;
-                files::read(&self.at("steps/optimum.json"))
+                self.optimum_of(version, agent, "steps/optimum.json").await
             })
             .await
+    }
+
+    /// Proves a version's optimum.
+    pub(super) async fn optimum_of(&self, version: &Version, agent: &Agent, out: &str) -> Result<Optimum> {
+        let (digest, number) = (agent.weights_digest.to_string(), version.number.to_string());
+        let version = ["--agent-id", &version.agent_id, "--version", &number, "--out", out];
+        let args = [&["agent", "prove-optimum", &digest][..], &version].concat();
+        self.stage.shell.run(Some(&self.stage.parties.owner), &args).await?;
+        files::read(&self.at(out))
     }
 
     async fn certify(&self, version: &Version) -> Result<Certified, Failure> {
@@ -308,10 +322,11 @@ impl<'a> Life<'a> {
     }
 
     /// What the fraud with a changed label needs: that dataset really committed and proven, and its gradient too.
-    async fn altered(&self, agent: &Agent, _datasets: &[Dataset]) -> Result<Proof, Failure> {
+    async fn altered(&self, agent: &Agent) -> Result<Proof, Failure> {
         self.steps
             .run("fraud's proofs", "fraud: one label changed, committed and proven", 2, |bar| async move {
-                let dataset = self.dataset(&self.stage.parties.owner, "data/altered.csv", "steps/altered.json").await?;
+                let (owner, csv, out) = (&self.stage.parties.owner, "data/altered.csv", "steps/altered.json");
+                let dataset = self.dataset(owner, csv, out, &[]).await?;
                 bar.done("dataset");
                 let storage = Storage::in_folder(&self.at("service"));
                 altered_gradient(&storage, self.stage, agent.weights_digest, dataset.dataset_id).await

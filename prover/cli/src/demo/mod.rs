@@ -9,11 +9,13 @@
 //! | `parties` | who takes part, with which keys |
 //! | `life` | the steps, from records to a certificate, and their order |
 //! | `sessions` | the steps with money in them, from sessions to refunds |
-//! | `frauds` | three transactions that bounce, with their honest twins |
+//! | `frauds` | four transactions that bounce, with their honest twins |
+//! | `dilution` | the agent version behind one of them: the owner's own data beside the providers' |
 //! | `ledger` | the money |
 //! | `steps`, `table`, `report` | progress, tables, `summary.json` |
 //! | `files` | what the commands write, as far as it is read here |
 
+mod dilution;
 mod files;
 mod frauds;
 mod ledger;

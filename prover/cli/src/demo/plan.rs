@@ -17,7 +17,7 @@ const DIGITS: &str = "examples/digits.csv.gz";
 const DIGITS_SPLIT: [usize; 3] = [900, 500, 197];
 const DIGITS_HOLDOUT: usize = 200;
 
-/// The whole life cycle on one machine: a local chain, a service, providers, an agent, clients, and three frauds that bounce.
+/// The whole life cycle on one machine: a local chain, a service, providers, an agent, clients, and four frauds that bounce.
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
     /// Labelled CSV of numbers, label last, gzip-compressed or not. [default: the digits in examples/]

@@ -31,6 +31,7 @@ pub(super) struct Summary {
     proofs: Vec<ProofRow>,
     ledger: Ledger,
     frauds: Vec<Bounced>,
+    consent: Vec<Consent>,
     /// Seconds of each step; some run side by side.
     steps: Vec<Value>,
 }
@@ -54,6 +55,14 @@ struct Data {
     rows: u64,
     sha256: String,
     dataset_id: String,
+}
+
+/// What a provider agreed to, and what the version that bounced would have left it.
+#[derive(Clone, Debug, Serialize)]
+struct Consent {
+    least_share: f64,
+    certified_share: f64,
+    diluted_share: f64,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -119,6 +128,14 @@ impl Summary {
             claimed: s.claimed,
             refunded: s.refunded,
         });
+        let consent = outcome.dilution.iter().flat_map(|d| {
+            let shares = outcome.certified.shares.iter().zip(&d.shares);
+            d.least.iter().zip(shares).map(|(bps, (certified, diluted))| Consent {
+                least_share: f64::from(*bps) / 1e4,
+                certified_share: *certified,
+                diluted_share: *diluted,
+            })
+        });
         Summary {
             ok: true,
             seconds: steps.elapsed().as_secs_f64(),
@@ -138,6 +155,7 @@ impl Summary {
             proofs: outcome.proofs.iter().map(ProofRow::of).collect(),
             ledger: outcome.ledger.clone(),
             frauds: outcome.frauds.clone(),
+            consent: consent.collect(),
             steps: steps.times().iter().map(|(name, t)| json!({ "step": name, "seconds": t.as_secs_f64() })).collect(),
         }
     }
@@ -163,7 +181,9 @@ pub(super) fn write_vouchers(folder: &Path, outcome: &Outcome) -> Result<()> {
 /// The tables.
 pub(super) fn tables(plan: &Plan, summary: &Summary, outcome: &Outcome) -> String {
     let mut text = String::new();
-    for table in [datasets(summary), certificate(summary), proofs(summary), ledger(outcome), frauds(summary)] {
+    let before = [datasets(summary), certificate(summary), proofs(summary), ledger(outcome)];
+    let consent = (!summary.consent.is_empty()).then(|| consent(summary));
+    for table in before.into_iter().chain(consent).chain([frauds(summary)]) {
         text.push_str(&table.to_string());
     }
     text.push_str(&format!(
@@ -236,6 +256,18 @@ fn ledger(outcome: &Outcome) -> Table {
         table.row([name.to_owned(), tokens(*change)]);
     }
     table.row(["sum".into(), tokens(outcome.changes.iter().map(|(_, n)| n).sum())]);
+    table
+}
+
+fn consent(s: &Summary) -> Table {
+    let mut table = Table::new(
+        "Consent: the version that lists random rows, labelled by the agent, beside the datasets is not certified",
+        &["provider", "certified share", "least share granted", "share in that version"],
+    );
+    for (i, c) in s.consent.iter().enumerate() {
+        let shares = [c.certified_share, c.least_share, c.diluted_share].map(|x| format!("{:.2} %", 100.0 * x));
+        table.row([(i + 1).to_string()].into_iter().chain(shares));
+    }
     table
 }
 

@@ -1,9 +1,10 @@
 //! The command `tribute verify`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use tribute_problem::{Problem, Reason, Result};
+use tribute_verify::Report;
 
 use super::{verify_file, Options, Refused, Unavailable};
 
@@ -13,6 +14,13 @@ pub struct VerifyArgs {
     /// The certificate, or the evaluation.
     #[arg(value_name = "FILE")]
     file: PathBuf,
+    #[command(flatten)]
+    trust: TrustArgs,
+}
+
+/// What the caller trusts, as arguments of every command that checks a file.
+#[derive(Clone, Debug, Args)]
+pub struct TrustArgs {
     /// Accept proofs under the development SRS, which anyone can forge.
     #[arg(long)]
     allow_dev_srs: bool,
@@ -22,17 +30,25 @@ pub struct VerifyArgs {
     srs: Option<PathBuf>,
 }
 
+impl From<TrustArgs> for Options {
+    fn from(args: TrustArgs) -> Self {
+        Options { allow_dev_srs: args.allow_dev_srs, srs: args.srs }
+    }
+}
+
 /// Checks the file and prints what it proves.
 pub fn run(args: VerifyArgs) -> Result<()> {
-    let options = Options { allow_dev_srs: args.allow_dev_srs, srs: args.srs };
-    match verify_file(&args.file, &options) {
-        Ok(report) => {
-            print!("{report}");
-            Ok(())
-        }
-        Err(refused @ Refused::Trust(Unavailable::File { .. })) => {
-            Err(Problem::new(Reason::NotFound, refused.to_string()))
-        }
-        Err(refused) => Err(Problem::new(Reason::BadField, format!("{} is refused: {refused}", args.file.display()))),
-    }
+    print!("{}", verified(&args.file, &args.trust.into())?);
+    Ok(())
+}
+
+/// What the certificate or evaluation in a file proves.
+///
+/// # Errors
+/// The file cannot be read, or is refused.
+pub(crate) fn verified(file: &Path, options: &Options) -> Result<Report> {
+    verify_file(file, options).map_err(|refused| match refused {
+        Refused::Trust(Unavailable::File { .. }) => Problem::new(Reason::NotFound, refused.to_string()),
+        refused => Problem::new(Reason::BadField, format!("{} is refused: {refused}", file.display())),
+    })
 }

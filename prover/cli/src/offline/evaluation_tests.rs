@@ -6,7 +6,7 @@ use serde_json::Value;
 use tribute_circuits::columns::{commit_records, commit_weights, CommittedGroup, Secret};
 use tribute_circuits::statements::evaluation::EvaluationCircuit;
 use tribute_core::certificate::evaluation::{Evaluation, EvaluationParts};
-use tribute_core::certificate::{CertificateError, Hex, Proof};
+use tribute_core::certificate::{CertificateError, FileProof, Hex};
 use tribute_core::context::{evaluation_ctx, Address, Terms};
 use tribute_core::digest::dataset_id;
 use tribute_core::head::Weights;
@@ -37,7 +37,7 @@ fn parts(shards: &[Records], weights: &CommittedGroup, bound: impl Fn(usize) -> 
     let n: usize = shards.iter().map(Records::len).sum();
     let id = dataset_id(&schema.id(), &layout.hash(), n as u64, &digests);
     let (domain, agent) = (certificate.chain.agents(), certificate.agent);
-    let proofs = committed.iter().enumerate().map(|(j, xy)| -> (Proof, Proof) {
+    let proofs = committed.iter().enumerate().map(|(j, xy)| -> (FileProof, FileProof) {
         let circuit = EvaluationCircuit::new(Shape::evaluation(layout), xy, weights).unwrap();
         let ctx = evaluation_ctx(&domain, &agent.id, agent.version, &of, &id, bound(j) as u32);
         let evaluation = maker.prove(&circuit, circuit.public_inputs(from_core(&ctx)));
@@ -46,7 +46,7 @@ fn parts(shards: &[Records], weights: &CommittedGroup, bound: impl Fn(usize) -> 
     EvaluationParts { certificate: certificate.clone(), owner: OWNER, terms: TERMS, shards: proofs.collect() }
 }
 
-fn evaluation() -> &'static Evaluation {
+pub(crate) fn evaluation() -> &'static Evaluation {
     static MADE: OnceLock<Evaluation> = OnceLock::new();
     MADE.get_or_init(|| parts(&[records(35, 100), records(20, 101)], &certified().1, |j| j).assemble().unwrap())
 }

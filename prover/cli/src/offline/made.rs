@@ -11,7 +11,7 @@ use tribute_circuits::prove;
 use tribute_circuits::statements::dataset::DatasetCircuit;
 use tribute_circuits::statements::gradient::GradientCircuit;
 use tribute_circuits::statements::optimum::OptimumCircuit;
-use tribute_core::certificate::{Chain, DatasetParts, Parts, Proof, ShardParts, SrsName};
+use tribute_core::certificate::{Chain, DatasetParts, FileProof, Parts, ShardParts, SrsName};
 use tribute_core::context::{gradient_ctx, list_hash, optimum_ctx, Address, DatasetContext, Terms};
 use tribute_core::digest::dataset_id;
 use tribute_core::head::{add, gradient, optimum, Weights};
@@ -32,10 +32,11 @@ const LAMBDA: u64 = 1 << 38; // 2^-6
 /// Of providers and of the agent's owner.
 pub(super) const SECRET: [u8; 32] = [7; 32];
 
-pub(super) fn schema() -> Schema {
+/// Its name and a label are what a hostile provider would choose who hopes for a careless page.
+pub(crate) fn schema() -> Schema {
     let features = (0..5).map(|i| Feature { name: format!("f{i}"), lo: 0.0, hi: 255.0 }).collect();
-    let labels = ["red", "green", "blue"].map(str::to_owned).to_vec();
-    Schema::new("colours".into(), features, Target::Classes(labels), None).unwrap()
+    let labels = ["red", "</td><img src=x onerror=alert(1)>", "blue & \"grey\""].map(str::to_owned).to_vec();
+    Schema::new("colours<script>alert(1)</script>".into(), features, Target::Classes(labels), None).unwrap()
 }
 
 /// Records whose class shows in the first features.
@@ -91,7 +92,7 @@ impl Maker {
         Maker { layout, link, chain, srs: Srs::development(layout.k()), keys: vec![] }
     }
 
-    pub(super) fn prove(&mut self, witness: &dyn StatementWitness, inputs: Vec<Fr>) -> Proof {
+    pub(super) fn prove(&mut self, witness: &dyn StatementWitness, inputs: Vec<Fr>) -> FileProof {
         let shape = witness.shape();
         let known = self.keys.iter().position(|k| k.shape() == shape);
         let i = known.unwrap_or_else(|| {
@@ -99,11 +100,11 @@ impl Maker {
             self.keys.len() - 1
         });
         let proof = prove::prove(&self.srs, &self.keys[i], witness, inputs).unwrap();
-        Proof::new(proof.input_words(), proof.bytes)
+        FileProof::new(proof.input_words(), proof.bytes)
     }
 
     /// That the shard at this position of its dataset is well formed.
-    pub(super) fn dataset(&mut self, (owner, terms): (Address, Terms), shard: usize, xy: &CommittedGroup) -> Proof {
+    pub(super) fn dataset(&mut self, (owner, terms): (Address, Terms), shard: usize, xy: &CommittedGroup) -> FileProof {
         let circuit = DatasetCircuit::new(Shape::dataset(self.layout), xy);
         let count = word(&circuit.count());
         let ctx = DatasetContext {

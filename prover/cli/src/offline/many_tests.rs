@@ -32,7 +32,7 @@ fn made(data: Vec<(Terms, Vec<Records>)>, forgery: Forgery) -> Made {
     maker.lock().unwrap_or_else(std::sync::PoisonError::into_inner).forge(data, forgery)
 }
 
-fn certificate() -> &'static Certificate {
+pub(crate) fn certificate() -> &'static Certificate {
     static MADE: OnceLock<Certificate> = OnceLock::new();
     MADE.get_or_init(|| made(data(), Forgery::default()).parts.assemble().unwrap())
 }
@@ -151,6 +151,7 @@ fn a_share_changed() {
         c.datasets[9].share += 1;
         c.datasets[10].share -= 1;
     });
+    assert!(refusal.starts_with("datasets[9].share, datasets[10].share: "), "{refusal}");
     assert!(refusal.contains("by the contributions the share is"), "{refusal}");
 }
 

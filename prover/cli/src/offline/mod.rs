@@ -8,13 +8,13 @@
 mod alter;
 mod command;
 #[cfg(test)]
-mod evaluation_tests;
+pub(crate) mod evaluation_tests;
 #[cfg(test)]
 mod made;
 #[cfg(test)]
-mod many_tests;
+pub(crate) mod many_tests;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -28,7 +28,8 @@ use tribute_core::srs::SrsPoints;
 use tribute_engine::srs::{Srs, SrsError, SrsStore};
 use tribute_verify::{Report, Trust, Verifier, VerifyingKey};
 
-pub use command::{run, VerifyArgs};
+pub(crate) use command::verified;
+pub use command::{run, TrustArgs, VerifyArgs};
 
 /// What the caller trusts.
 #[derive(Clone, Debug, Default)]

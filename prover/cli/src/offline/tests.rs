@@ -50,7 +50,7 @@ pub(super) fn certified() -> &'static (Certificate, CommittedGroup) {
     })
 }
 
-pub(super) fn options() -> Options {
+pub(crate) fn options() -> Options {
     Options { allow_dev_srs: true, srs: None }
 }
 

@@ -2,7 +2,7 @@
 
 use tonic::{Request, Response, Status};
 use tribute_core::id::CircuitId;
-use tribute_core::layout::Layout;
+use tribute_core::layout::{Layout, Task, MIN_SERVICE_K};
 use tribute_core::link::Link;
 use tribute_problem::{field, Problem, Result};
 use tribute_proto::v1;
@@ -39,7 +39,7 @@ impl v1::circuit_service_server::CircuitService for CircuitRpc {
         let r = request.into_inner();
         let (layout, link) = self.layout(&r.schema_json, r.profile, r.link)?;
         let mut response = v1::ListCircuitsResponse::default();
-        for shape in shapes(&layout, link) {
+        for shape in shapes(&layout, link, r.evaluation) {
             match self.registry.circuit(&shape).await? {
                 Some((circuit, gas)) if circuit.srs_digest == self.admission.srs => {
                     response.ready.push(wire::circuit(&circuit, gas))
@@ -58,8 +58,18 @@ impl v1::circuit_service_server::CircuitService for CircuitRpc {
         let caller = caller(&request)?;
         let r = request.into_inner();
         let (layout, link) = self.layout(&r.schema_json, r.profile, r.link)?;
-        let work: Vec<Admitted> =
-            shapes(&layout, link).into_iter().map(|shape| Work::Circuit(CircuitJob { shape }).into()).collect();
+        if layout.task() == Task::Classes && layout.k() < MIN_SERVICE_K {
+            let message = format!(
+                "k = {}: an agent version on chain takes a circuit that proves answers, from k = {MIN_SERVICE_K} on. Take a \
+                 larger k, and register the datasets anew with it; below it agents are certified off chain only",
+                layout.k()
+            );
+            return Err(Problem::field("profile.k", message).into());
+        }
+        let work: Vec<Admitted> = shapes(&layout, link, r.evaluation)
+            .into_iter()
+            .map(|shape| Work::Circuit(CircuitJob { shape }).into())
+            .collect();
         let jobs = self.admission.queue_all(caller, &work, None).await?;
         let jobs = wire::jobs_with_outcomes(&self.artefacts, jobs).await?;
         Ok(Response::new(v1::PrepareCircuitsResponse { jobs }))

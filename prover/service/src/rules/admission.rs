@@ -185,7 +185,10 @@ impl Admission {
             W::Circuit(w) => circuit(w).map(Into::into),
             W::Dataset(w) => self.dataset_work(caller, w).await.map(Into::into),
             W::Train(w) => self.train_work(caller, w.terms, w.name, None).await,
-            W::Import(w) => self.train_work(caller, w.terms, w.name, Some((w.upload, w.quantised_features))).await,
+            W::Import(w) => {
+                let model = (w.upload, w.quantised_features, w.polish);
+                self.train_work(caller, w.terms, w.name, Some(model)).await
+            }
             W::Gradient(w) => self.gradient_work(caller, w).await.map(Into::into),
             W::Optimum(w) => self.optimum_work(caller, w).await.map(Into::into),
             W::Evaluation(w) => self.evaluation_work(caller, w).await,
@@ -239,7 +242,7 @@ impl Admission {
         caller: Hex20,
         terms: Option<v1::TrainingTerms>,
         name: String,
-        model: Option<(Vec<u8>, bool)>,
+        model: Option<(Vec<u8>, bool, Option<f64>)>,
     ) -> Result<Admitted> {
         let terms = terms.ok_or_else(|| Problem::field("terms", "is missing"))?;
         let (datasets, grants) = self.training_data(caller, &terms.dataset_ids).await?;
@@ -253,12 +256,17 @@ impl Admission {
             return Err(Problem::field("terms.link", message));
         }
         let sources = datasets.iter().flat_map(DatasetBody::sources).collect();
-        let (model, quantised_features) = match model {
-            Some((upload, quantised)) => {
-                let onnx = self.uploads.open(caller, "upload", &upload).await?.bytes;
-                (Some(self.custody.put(&caller.to_string(), "model", &onnx).await?), quantised)
+        let (model, quantised_features, polish) = match model {
+            Some((_, _, Some(most))) if !(most > 0.0 && most <= 1.0) => {
+                let message =
+                    format!("{most}: how far weights may be moved is above 0 and at most 1, relative to their norm");
+                return Err(Problem::field("polish", message));
             }
-            None => (None, false),
+            Some((upload, quantised, polish)) => {
+                let onnx = self.uploads.open(caller, "upload", &upload).await?.bytes;
+                (Some(self.custody.put(&caller.to_string(), "model", &onnx).await?), quantised, polish)
+            }
+            None => (None, false, None),
         };
         let work = Work::Train(TrainJob {
             owner: caller,
@@ -270,6 +278,7 @@ impl Admission {
             link,
             model,
             quantised_features,
+            polish,
         });
         Ok(Admitted { work, grants })
     }
@@ -527,12 +536,18 @@ fn quantised(schema: &Schema, rows: &[u8]) -> Result<Records> {
     Ok(records)
 }
 
-/// The circuits that agents over a layout need. A regression has no `service` circuit: its answers are no classes.
+/// The circuits that agents over a layout need, and that of evaluations if it is asked for. A regression has neither `service`
+/// nor `evaluation` circuit: its answers are no classes.
 #[must_use]
-pub(crate) fn shapes(layout: &Layout, link: Link) -> Vec<ShapeBody> {
-    [Statement::Dataset, Statement::Gradient, Statement::Optimum, Statement::Service]
+pub(crate) fn shapes(layout: &Layout, link: Link, evaluation: bool) -> Vec<ShapeBody> {
+    let classes = layout.task() == Task::Classes;
+    [Statement::Dataset, Statement::Gradient, Statement::Optimum, Statement::Service, Statement::Evaluation]
         .into_iter()
-        .filter(|s| *s != Statement::Service || layout.task() == Task::Classes)
+        .filter(|s| match s {
+            Statement::Service => classes,
+            Statement::Evaluation => classes && evaluation,
+            _ => true,
+        })
         .map(|s| ShapeBody::of(s, layout, link))
         .collect()
 }

@@ -4,11 +4,12 @@ use alloy::primitives::keccak256;
 use tribute_chain::chain::code_hash;
 use tribute_chain::claims::SkipReason;
 use tribute_chain::sessions::NewSession;
+use tribute_chain::timelock::{Operation, Progress};
 use tribute_chain::voucher::voucher_digest;
 use tribute_chain::{ChainError, NewCircuit, SignedVoucher, Voucher, U256};
 use tribute_core::digest::keccak;
-use tribute_core::id::{AgentId, CircuitId, DatasetId, SessionId, ShardDigest, Transcript};
-use tribute_testing::chain::{gradient_points, points, weights, World, DATA_BPS, ESCROW, PRICE};
+use tribute_core::id::{AgentId, CircuitId, DatasetId, KeyDigest, SessionId, ShardDigest, Transcript};
+use tribute_testing::chain::{artifacts, gradient_points, points, weights, World, DATA_BPS, ESCROW, PRICE};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn from_datasets_to_withdrawals() {
@@ -205,18 +206,18 @@ async fn verifiers_are_deployed_and_measured() {
     assert_eq!(w.chain.mined_nonce(w.ada.address()).await.unwrap(), before);
 
     // found again, and compared also in what the id does not cover: another proof length is another circuit
-    let (id, sent) =
-        w.contracts.ensure_circuit(&w.admin, "evaluation", &circuit, creation.clone(), &hash).await.unwrap();
-    assert_eq!((id, sent.len()), (circuit.id(&hash), 2));
-    let (_, sent) =
-        w.contracts.ensure_circuit(&w.admin, "evaluation", &circuit, creation.clone(), &hash).await.unwrap();
-    assert!(sent.is_empty());
+    let done = w.contracts.ensure_circuit(&w.admin, "evaluation", &circuit, creation.clone(), &hash).await.unwrap();
+    let id = done.id;
+    assert_eq!((id, done.sent.len(), done.announced), (circuit.id(&hash), 2, None));
+    let again = w.contracts.ensure_circuit(&w.admin, "evaluation", &circuit, creation.clone(), &hash).await.unwrap();
+    assert!(again.sent.is_empty());
     let longer = NewCircuit { proof_length: circuit.proof_length + 32, ..circuit.clone() };
     let error = w.contracts.check_circuit(&longer, &hash).await.unwrap_err();
     assert!(error.is_revert("UnknownCircuit"), "{error}");
     let dearer = NewCircuit { gas_cap: circuit.gas_cap + 1, ..circuit.clone() };
     assert!(w.contracts.check_circuit(&dearer, &hash).await.unwrap_err().to_string().contains("gas cap"));
-    w.contracts.raise_gas_cap(&id, circuit.gas_cap + 1).send(&w.admin).await.unwrap();
+    let raise = Operation::RaiseGasCap { circuit: id, cap: circuit.gas_cap + 1 };
+    w.contracts.run(&raise)[0].send(&w.admin).await.unwrap();
     w.contracts.check_circuit(&dearer, &hash).await.unwrap();
     w.chain.mine(20).await.unwrap();
     assert_eq!(w.contracts.raised_gas_cap(&id).await.unwrap(), Some(circuit.gas_cap + 1));
@@ -247,19 +248,39 @@ async fn verifiers_are_deployed_and_measured() {
 async fn new_circuits_wait_and_stops_do_not() {
     let w = World::new().await;
     assert_eq!(w.contracts.circuit_delay().await.unwrap(), 0);
-    w.contracts.set_circuit_delay(3_600).send(&w.admin).await.unwrap();
+    w.contracts.run(&Operation::SetDelay(3_600))[0].send(&w.admin).await.unwrap();
     assert_eq!(w.contracts.circuit_delay().await.unwrap(), 3_600);
     let (info, salt) = (w.circuit(4).info(w.verifier), [1; 32]);
     let at_once = w.contracts.register_circuit(&w.admin, &w.circuit(4), w.verifier).await.unwrap_err();
     assert!(at_once.is_revert("TimelockInsufficientDelay"), "{at_once}");
-    let sooner = w.contracts.announce_circuit(info.clone(), 3_599, salt).send(&w.admin).await.unwrap_err();
+    let add = Operation::AddCircuit(Box::new(info));
+    let sooner = w.contracts.announce(&add, 3_599, salt).send(&w.admin).await.unwrap_err();
     assert!(sooner.is_revert("TimelockInsufficientDelay"), "{sooner}");
 
-    w.contracts.announce_circuit(info.clone(), 3_600, salt).send(&w.admin).await.unwrap();
-    let early = w.contracts.execute_circuit(info.clone(), salt).send(&w.ada).await.unwrap_err();
+    let id = w.contracts.announce(&add, 3_600, salt).send(&w.admin).await.unwrap().event;
+    let announced = w.contracts.announced().await.unwrap();
+    assert_eq!((announced.len(), announced[0].id, &announced[0].operations), (1, id, &vec![add]));
+    assert!(matches!(announced[0].progress, Progress::Waiting(_)), "what ran at once is not among them");
+    let early = w.contracts.execute_batch(&announced[0]).send(&w.ada).await.unwrap_err();
     assert!(early.is_revert("TimelockUnexpectedOperationState"), "{early}");
     w.contracts.stop_circuit(&w.circuits[0]).send(&w.admin).await.unwrap();
     w.chain.advance_time(3_601).await.unwrap();
-    let added = w.contracts.execute_circuit(info, salt).send(&w.ada).await.unwrap();
-    assert_eq!(added.event, w.circuit(4).id(&w.verifier.code_hash));
+    w.contracts.execute_batch(&announced[0]).send(&w.ada).await.unwrap();
+    assert!(w.contracts.find_circuit(&w.circuit(4).id(&w.verifier.code_hash)).await.unwrap().is_some());
+    assert_eq!(w.contracts.announced().await.unwrap()[0].progress, Progress::Done);
+
+    // what adds a circuit at once without a delay announces it under one, once
+    let creation = artifacts().load("CommittedVerifier").unwrap().creation;
+    let (other, hash) =
+        (NewCircuit { gas_cap: 7, verifying_key: KeyDigest::new([7; 32]), ..w.circuit(4) }, w.verifier.code_hash);
+    let ensure = |wallet| w.contracts.ensure_circuit(wallet, "other", &other, creation.clone(), &hash);
+    let before = w.chain.mined_nonce(w.ada.address()).await.unwrap();
+    assert!(ensure(&w.ada).await.unwrap_err().is_revert("AccessControlUnauthorizedAccount"));
+    assert_eq!(w.chain.mined_nonce(w.ada.address()).await.unwrap(), before, "no verifier was paid for");
+    let done = ensure(&w.admin).await.unwrap();
+    assert_eq!((done.sent.len(), ensure(&w.admin).await.unwrap().announced), (2, done.announced));
+    w.chain.advance_time(3_601).await.unwrap();
+    let announced = w.contracts.announced().await.unwrap().pop().unwrap();
+    w.contracts.execute_batch(&announced).send(&w.ada).await.unwrap();
+    assert_eq!(ensure(&w.ada).await.unwrap().announced, None);
 }

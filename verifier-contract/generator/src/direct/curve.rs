@@ -1,4 +1,4 @@
-//! The curve part: one multi-scalar multiplication by Horner's rule over the precompiles, then the pairing.
+//! The curve part: one multi-scalar multiplication by Horner's rule over the precompiles, then the pairing, or its input.
 //!
 //! Memory of this part, from 0:
 //!
@@ -64,7 +64,8 @@ pub(super) struct Curve<'a, 'b> {
 }
 
 impl Curve<'_, '_> {
-    /// Checks `e(Σ factor·point, g2) = e(opening[1], s·g2)`; goes to `fail` when it does not hold.
+    /// Checks `e(Σ factor·point, g2) = e(opening[1], s·g2)` and stops, or reverts with what a pairing would check; goes to
+    /// `fail` when it does not hold.
     pub(super) fn check(&mut self, factors: Factors<'_>, srs: &Srs, fail: Label) {
         for point in &self.layout.unopened {
             // Adding infinity costs little and fails when the point is not on the curve.
@@ -213,6 +214,10 @@ impl Curve<'_, '_> {
         asm.data_copy(WORK + POINT, minus_g2, size);
         asm.calldata_copy(WORK + POINT + size, witness, POINT);
         asm.data_copy(WORK + 2 * POINT + size, s_g2, size);
+        let deferred = asm.label();
+        asm.push(self.layout.size);
+        asm.ops(&[CALLDATASIZE, SUB]);
+        asm.jump_if(deferred);
         for number in [32, WORK, 2 * (POINT + size), WORK, PAIRING] {
             asm.push(number);
         }
@@ -220,6 +225,11 @@ impl Curve<'_, '_> {
         asm.load(WORK);
         asm.ops(&[AND, ISZERO]);
         asm.jump_if(fail);
+        asm.op(STOP);
+        asm.place(deferred);
+        asm.push(2 * (POINT + size));
+        asm.push(WORK);
+        asm.op(REVERT);
     }
 }
 

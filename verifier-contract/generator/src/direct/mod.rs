@@ -10,6 +10,11 @@
 //!
 //! It returns nothing when the proof holds and reverts without data otherwise. The encoding of a proof is unique:
 //! coordinates at or above the field's modulus and points off the curve are refused by the precompiles.
+//!
+//! **Deferred.** With one byte more behind the proof, whatever it is, the pairing is left to the caller, who may check one
+//! for several proofs: the code then *reverts* with the pairing's input, 384 bytes `A ‖ -[1]₂ ‖ B ‖ [τ]₂`, once all else was
+//! checked. The proof holds if and only if `e(A, -[1]₂)·e(B, [τ]₂) = 1`. It reverts so that success never means anything
+//! but a proof that holds, whatever bytes a caller was made to pass on; a refusal still reverts without data.
 
 mod algebra;
 mod asm;
@@ -45,7 +50,7 @@ const STATE: usize = 0;
 const MODEXP: usize = 0;
 const MODEXP_PRECOMPILE: usize = 5;
 /// Longest code in which the inputs are evaluated without loops: loops are shorter and cost some 200 gas an input more.
-const COMPACT_ABOVE: usize = 16_000;
+const COMPACT_ABOVE: usize = 23_000;
 
 /// The verifier of proofs for `vk` with one instance column of `num_instance` values.
 ///
@@ -122,8 +127,10 @@ fn verifier(vk: &VerifyingKey<G1Affine>, layout: &Layout, srs: &Srs, loops: bool
 
     let mut asm = Asm::default();
     let fail = asm.label();
+    // Bytes behind the proof: none, or one to defer the pairing. Fewer than none is a large number.
+    asm.push(1);
     asm.push(layout.size);
-    asm.ops(&[CALLDATASIZE, SUB]);
+    asm.ops(&[CALLDATASIZE, SUB, GT]);
     asm.jump_if(fail);
     asm.calldata_copy(TRANSCRIPT + 32, 0, layout.size);
     let modulus = asm.height();
@@ -158,7 +165,6 @@ fn verifier(vk: &VerifyingKey<G1Affine>, layout: &Layout, srs: &Srs, loops: bool
     };
     Curve { out: &mut out, layout }.check(factors, srs, fail);
     let mut asm = out.asm;
-    asm.op(STOP);
     asm.place(fail);
     asm.push(0);
     asm.push(0);

@@ -1,5 +1,5 @@
-//! Four verifiers, one answer: halo2's own, the one on arkworks, our EVM code and snark-verifier's, on random proofs of
-//! every circuit, good ones and bad ones.
+//! Four verifiers, one answer: halo2's own, the one on arkworks, our EVM code (its pairing deferred too) and snark-verifier's, on
+//! random proofs of every circuit, good ones and bad ones.
 //!
 //! Known traps of snark-verifier's code (it reduces inputs and scalars, ignores trailing bytes, reads zeros past the end)
 //! are alterations too, but counted apart: there it must be fooled, and the other three must not. The gate's guards are

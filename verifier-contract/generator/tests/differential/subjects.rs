@@ -24,7 +24,7 @@ use tribute_engine::field::from_word;
 use tribute_engine::halo2_proofs::halo2curves::bn256::Fr;
 use tribute_engine::proof::{self, Proof};
 use tribute_engine::srs::Srs;
-use tribute_evm::{compile, generate, generate_verifier, run, Bytecode};
+use tribute_evm::{compile, generate, generate_verifier, run, run_deferred, Bytecode};
 use tribute_verify::VerifierSrs;
 
 /// Every statement's circuit, with how many good proofs of it to make.
@@ -49,12 +49,14 @@ pub(crate) struct Verdict {
     pub(crate) halo2: bool,
     pub(crate) arkworks: bool,
     pub(crate) ours: bool,
+    /// Ours with its pairing left to the caller.
+    pub(crate) deferred: bool,
     pub(crate) snark: bool,
 }
 
 impl Verdict {
     pub(crate) fn all(accepted: bool) -> Self {
-        Verdict { halo2: accepted, arkworks: accepted, ours: accepted, snark: accepted }
+        Verdict { halo2: accepted, arkworks: accepted, ours: accepted, deferred: accepted, snark: accepted }
     }
 }
 
@@ -114,6 +116,7 @@ impl Subject {
             halo2,
             arkworks: tribute_verify::verify(self.keys.vk(), &self.arkworks, &case.inputs, &case.proof).is_ok(),
             ours: accepts(&self.ours),
+            deferred: run_deferred(&self.ours.runtime, &call).unwrap(),
             snark: accepts(&self.snark),
         }
     }

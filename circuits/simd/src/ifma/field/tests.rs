@@ -1,5 +1,5 @@
-//! Each operation against the library's field, with elements up to the bounds that it allows: x + k·p, limbs that are not
-//! carried, and both primes.
+//! Each operation compared with the library's field, with elements up to the allowed bounds: x + k·p, limbs before
+//! carrying, and both primes.
 
 use halo2curves::ff::PrimeField;
 use halo2curves::serde::SerdeObject;
@@ -52,7 +52,7 @@ fn lanes(sum: Sum) -> [Number; 8] {
     std::array::from_fn(|lane| limbs.map(|limb| limb[lane]))
 }
 
-/// 0, ±1, what is stored as 1, p − 1 and around carries, then random elements.
+/// 0, ±1, the element whose stored form is 1, p − 1, elements around carries, then random ones.
 fn values<F: PrimeField + SerdeObject>(n: usize) -> Vec<F> {
     let mut rng = ChaCha20Rng::seed_from_u64(n as u64);
     let stored = |words: [u64; 4]| {
@@ -67,7 +67,7 @@ fn values<F: PrimeField + SerdeObject>(n: usize) -> Vec<F> {
     all
 }
 
-/// Multiples of p so that products of elements with them on top stay below 84p: `80·80/84.6 + 5 < 84`.
+/// Multiples of p such that products of elements with these multiples added stay below 84p: `80·80/84.6 + 5 < 84`.
 const MULTIPLES: [u64; 8] = [0, 1, 2, 15, 40, 63, 78, 79];
 
 #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
@@ -101,7 +101,7 @@ fn products<F: Field + PrimeField + SerdeObject>() {
 fn reductions<F: Field + PrimeField + SerdeObject>() {
     for (i, x) in values::<F>(500).iter().enumerate() {
         for first in (0..84).step_by(4) {
-            // the same number in every second lane with limbs that are not carried, of either sign
+            // the same number in every second lane with uncarried limbs of either sign
             let up = i as u64 * 37 % 1024;
             let expected: [Number; 8] = std::array::from_fn(|lane| plus(x, first + lane as u64 / 2));
             let mut numbers = expected;
@@ -135,7 +135,7 @@ fn reductions<F: Field + PrimeField + SerdeObject>() {
     }
 }
 
-/// As many products as a program over rows adds up before it reduces them, of the largest operands.
+/// As many products of the largest operands as a program over rows accumulates before reducing.
 #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2")]
 fn sums_of_products<F: Field + PrimeField + SerdeObject>() {
     let sixteenth = F::from(16).invert().unwrap();
@@ -167,7 +167,7 @@ fn a_million_products<F: Field + PrimeField + SerdeObject>() {
     }
 }
 
-/// Runs a check for both fields, where this CPU can.
+/// Runs a check for both fields, if this CPU supports it.
 macro_rules! for_both_fields {
     ($name:ident, $check:ident) => {
         #[test]

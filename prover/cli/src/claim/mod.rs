@@ -1,11 +1,13 @@
 //! `tribute claim …`
 
+mod watch;
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use tribute_client::problem;
+use tribute_client::{problem, Client};
 use tribute_core::id::{SessionId, WeightsDigest};
-use tribute_problem::Problem;
+use tribute_problem::{Problem, Result};
 use tribute_proto::v1;
 
 use super::output::emit;
@@ -17,6 +19,8 @@ use crate::server_args::ServerArgs;
 pub(super) enum ClaimCommand {
     /// Prove the vouched answers of sessions: writes what a claim sends, proof and vouchers.
     Prove(ProveArgs),
+    /// Keep watch: whenever a client asks for its escrow back, prove and claim what it owes before it can take it.
+    Watch(watch::WatchArgs),
 }
 
 #[derive(Debug, Args)]
@@ -35,19 +39,25 @@ pub(super) struct ProveArgs {
 }
 
 pub(super) async fn run(command: ClaimCommand) -> CommandResult {
-    let ClaimCommand::Prove(a) = command;
-    let client = a.server.connect().await?;
-    let work = v1::ServiceWork {
-        weights_digest: a.weights.to_vec(),
-        sessions: a.sessions.iter().map(|s| s.to_vec()).collect(),
-    };
+    match command {
+        ClaimCommand::Prove(a) => {
+            let client = a.server.connect().await?;
+            let file = prove(&client, &a.weights, &a.sessions).await?;
+            emit(&serde_json::to_value(file)?, a.out.as_deref())
+        }
+        ClaimCommand::Watch(a) => watch::run(a).await,
+    }
+}
+
+/// What a claim of these sessions sends; all are of one version, whose weights these are.
+async fn prove(client: &Client, weights: &WeightsDigest, sessions: &[SessionId]) -> Result<ClaimFile> {
+    let work =
+        v1::ServiceWork { weights_digest: weights.to_vec(), sessions: sessions.iter().map(|s| s.to_vec()).collect() };
     let request = v1::ProveServiceRequest { work: Some(work), options: None };
     let job = client.sessions().prove_service(request).await.map_err(problem)?.into_inner().job.unwrap_or_default();
-    let done = progress::finish(&client, "service", &job).await?;
+    let done = progress::finish(client, "service", &job).await?;
     match done.outcome.and_then(|o| o.outcome) {
-        Some(v1::outcome::Outcome::Service(service)) => {
-            emit(&serde_json::to_value(ClaimFile::of(&service)?)?, a.out.as_deref())
-        }
+        Some(v1::outcome::Outcome::Service(service)) => ClaimFile::of(&service),
         _ => Err(Problem::internal("the job came back without its proof")),
     }
 }

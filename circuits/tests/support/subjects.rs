@@ -1,0 +1,285 @@
+//! One honest witness of every circuit, as small as possible, with names for its rows and columns.
+
+use std::sync::Arc;
+
+use tribute_circuits::arithmetization::StatementWitness;
+use tribute_circuits::columns::{commit_weights, Secret};
+use tribute_circuits::gadgets::argument::Forge;
+use tribute_circuits::gadgets::poseidon2;
+use tribute_circuits::statements::dataset::DatasetCircuit;
+use tribute_circuits::statements::evaluation::EvaluationCircuit;
+use tribute_circuits::statements::gradient::link::{column as link_column, remainder_rows};
+use tribute_circuits::statements::gradient::GradientCircuit;
+use tribute_circuits::statements::optimum::OptimumCircuit;
+use tribute_circuits::statements::service::{AnsweredQuery, Blocks, ServiceCircuit, SessionBatch, DATA};
+use tribute_core::head::answer;
+use tribute_core::layout::{Layout, Task};
+use tribute_core::link::Link;
+use tribute_core::shape::Shape;
+use tribute_core::statement::Statement;
+use tribute_engine::column::CommittedColumn;
+use tribute_engine::halo2_proofs::halo2curves::bn256::Fr;
+
+use super::gates::{some_challenges, Sheet};
+use super::keyed::srs;
+use super::{fitted, instance, records, weights};
+
+/// A witness whose cells can be changed.
+pub trait Cells: StatementWitness {
+    fn committed_mut(&mut self) -> &mut Vec<Arc<CommittedColumn>>;
+    fn fresh_mut(&mut self) -> &mut Vec<Vec<Fr>>;
+    fn forge_mut(&mut self) -> &mut Option<Forge>;
+    fn boxed(&self) -> Box<dyn Cells>;
+}
+
+macro_rules! cells {
+    ($($circuit:ty),*) => {$(
+        impl Cells for $circuit {
+            fn committed_mut(&mut self) -> &mut Vec<Arc<CommittedColumn>> {
+                &mut self.committed
+            }
+            fn fresh_mut(&mut self) -> &mut Vec<Vec<Fr>> {
+                &mut self.columns
+            }
+            fn forge_mut(&mut self) -> &mut Option<Forge> {
+                &mut self.forge
+            }
+            fn boxed(&self) -> Box<dyn Cells> {
+                Box::new(self.clone())
+            }
+        }
+    )*};
+}
+
+cells!(DatasetCircuit, GradientCircuit, OptimumCircuit, EvaluationCircuit, ServiceCircuit);
+
+/// An honest witness of one circuit.
+pub struct Subject {
+    /// Circuit and link.
+    pub name: String,
+    pub layout: Layout,
+    pub circuit: Box<dyn Cells>,
+    pub inputs: Vec<Fr>,
+    /// Names of the columns of phase one, by position.
+    pub columns: Vec<String>,
+    /// All honest cells, under [`some_challenges`].
+    pub honest: Sheet,
+}
+
+/// Number of records present in every shard here.
+const RECORDS: usize = 12;
+/// Number of queries in the sessions that count.
+const QUERIES: usize = 3;
+
+fn layout(k: u32, task: Task) -> Layout {
+    Layout::new(k, 3, 7, if task == Task::Real { 1 } else { 3 }, task).unwrap()
+}
+
+/// One witness of every circuit, as small as possible.
+pub fn subjects() -> Vec<fn() -> Subject> {
+    fn dataset(task: Task) -> Subject {
+        let i = instance(layout(10, task), Link::Squared, RECORDS, 4);
+        let circuit = DatasetCircuit::new(Shape::dataset(i.layout), &i.xy);
+        let fresh = ["class", "cells", "count", "lo", "hi"];
+        let fresh = &fresh[..if task == Task::Real { 5 } else { 3 }];
+        let name = if task == Task::Real { "dataset, regression" } else { "dataset" };
+        Subject::new(name, Box::new(circuit), vec![Fr::from(7), Fr::from(RECORDS as u64)], fresh)
+    }
+    fn gradient(k: u32, link: Link) -> Subject {
+        let i = instance(layout(k, Task::Classes), link, RECORDS, 4);
+        let circuit = GradientCircuit::new(Shape::gradient(i.layout, link), &i.xy, &i.w, &i.g).unwrap();
+        let inputs = circuit.public_inputs(Fr::from(7));
+        let group = ["low", "mid", "hi", "top", "T1", "T2", "short"];
+        let second = group.map(|n| format!("{n} of the other"));
+        let window: Vec<String> = (0..7).map(|i| format!("window limb {i}")).collect();
+        let names: Vec<&str> = match link {
+            Link::Squared => vec!["logit", "remainder"],
+            Link::Softmax => group.into_iter().chain(["window limb 4", "window limb 5", "shift", "sum"]).collect(),
+            Link::Logistic => group
+                .into_iter()
+                .chain(second.iter().map(String::as_str))
+                .chain(window.iter().map(String::as_str))
+                .collect(),
+        };
+        assert_eq!(names.len(), tribute_circuits::statements::gradient::link::columns(link));
+        assert_eq!(names.get(link_column::SHORT).is_some(), link != Link::Squared);
+        Subject::new(&format!("gradient, {}", link.name()), Box::new(circuit), inputs, &names)
+    }
+    fn optimum() -> Subject {
+        let f = fitted(layout(10, Task::Classes), &[20, 15, 12]);
+        let circuit = f.circuit();
+        let inputs = circuit.public_inputs(Fr::from(7));
+        let names: Vec<String> = (0..circuit.columns.len()).map(|i| format!("limb {i}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        Subject::new("optimum", Box::new(circuit), inputs, &names)
+    }
+    fn evaluation() -> Subject {
+        let i = instance(layout(10, Task::Classes), Link::Squared, RECORDS, 4);
+        let circuit = EvaluationCircuit::new(Shape::evaluation(i.layout), &i.xy, &i.w).unwrap();
+        let inputs = circuit.public_inputs(Fr::from(7));
+        let limbs = circuit.columns.len() - 2;
+        let names: Vec<String> = (0..limbs).map(|i| format!("limb {i}")).chain(["B".into(), "m".into()]).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        Subject::new("evaluation", Box::new(circuit), inputs, &names)
+    }
+    fn service() -> Subject {
+        let layout = layout(15, Task::Classes);
+        let weights = weights(&layout, 3);
+        let group = commit_weights(srs(15), &layout, &Secret::from_bytes([7; 32]), &weights);
+        let session = |before: u64, n: usize| SessionBatch {
+            before: tribute_core::Fr::from(before),
+            queries: (records(&layout, n, before).iter().enumerate())
+                .map(|(i, (features, _))| AnsweredQuery {
+                    features: features.to_vec(),
+                    salt: tribute_core::Fr::from(1000 + i as u64),
+                    answer: answer(&weights.logits(features)),
+                })
+                .collect(),
+        };
+        let sessions = [session(1, 1), session(2, QUERIES - 1)];
+        let circuit = ServiceCircuit::new(Shape::service(layout), &group, &weights, &sessions).unwrap();
+        let inputs = circuit.inputs(Fr::from(7));
+        let names: Vec<String> = (0..poseidon2::WIDTH)
+            .map(|i| format!("state {i}"))
+            .chain((0..poseidon2::BOXES).map(|i| format!("output {i}")))
+            .chain((0..DATA).map(|i| format!("data {i}")))
+            .collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        Subject::new("service", Box::new(circuit), inputs, &names)
+    }
+    let all: Vec<fn() -> Subject> = vec![
+        || dataset(Task::Classes),
+        || dataset(Task::Real),
+        || gradient(10, Link::Squared),
+        || gradient(14, Link::Softmax),
+        || gradient(14, Link::Logistic),
+        optimum,
+        evaluation,
+        service,
+    ];
+    all
+}
+
+impl Subject {
+    fn new(name: &str, circuit: Box<dyn Cells>, inputs: Vec<Fr>, fresh: &[&str]) -> Self {
+        let shape = circuit.shape().clone();
+        let a = shape.layout.columns();
+        let mut columns: Vec<String> = match shape.statement {
+            Statement::Dataset | Statement::Gradient | Statement::Evaluation => {
+                (0..a).map(|i| format!("X {i}")).chain(["Y".into()]).collect()
+            }
+            Statement::Optimum | Statement::Service => vec![],
+        };
+        columns.extend(match shape.statement {
+            Statement::Dataset => vec![],
+            Statement::Gradient | Statement::Optimum => vec!["W".to_owned(), "G".to_owned()],
+            Statement::Evaluation | Statement::Service => vec!["W".to_owned()],
+        });
+        columns.extend(fresh.iter().map(|n| (*n).to_owned()));
+        columns.push("multiplicity".into());
+        let honest = super::gates::sheet(circuit.as_ref(), &inputs, &some_challenges());
+        assert_eq!(honest.columns(0).len(), columns.len(), "{name}");
+        assert_eq!(honest.violated(), [], "{name}");
+        Subject { name: name.to_owned(), layout: shape.layout, circuit, inputs, columns, honest }
+    }
+
+    /// Number of committed columns of phase one, which is the position of the multiplicities.
+    pub fn committed(&self) -> usize {
+        self.circuit.committed().len()
+    }
+
+    /// What a row holds, for a column of phase one.
+    pub fn class(&self, column: usize, row: usize) -> &'static str {
+        let (l, shape) = (self.layout, self.circuit.shape());
+        if row >= l.gate_rows() {
+            return "below the gates";
+        }
+        if row + 1 == l.gate_rows() {
+            return "last gate row";
+        }
+        let gradient = shape.statement == Statement::Gradient;
+        if gradient && remainder_rows(&l).contains(&row) {
+            return "remainder";
+        }
+        if row >= l.salt_start() {
+            return "salts";
+        }
+        if row >= l.weights_end() {
+            return "between weights and salts";
+        }
+        if row >= l.weights_start() {
+            return "weights";
+        }
+        if self.columns[column] == "multiplicity" && shape.statement != Statement::Service {
+            return "above the weights";
+        }
+        match shape.statement {
+            Statement::Optimum => match row {
+                1 => "bound",
+                2 => "norm",
+                _ => "above the weights",
+            },
+            Statement::Service => service_class(&l, &self.columns[column], row),
+            _ => {
+                let (record, offset) = (row / l.record_rows(), row % l.record_rows());
+                let answer = shape.statement == Statement::Evaluation && {
+                    let b = &self.honest.advice[self.honest.column(0, self.columns.len() - 3)];
+                    b[row] != b[row + 1]
+                };
+                match (record < RECORDS, offset) {
+                    (true, o) if answer && self.columns[column] == "Y" && o > 0 => "the answers' classes",
+                    (true, 0) => "heads of records",
+                    (true, o) if o <= l.classes() => "classes of records",
+                    (true, _) => "other rows of records",
+                    (false, 0) => "heads of absent records",
+                    (false, o) if o <= l.classes() => "classes of absent records",
+                    (false, _) => "other rows of absent records",
+                }
+            }
+        }
+    }
+}
+
+fn service_class(l: &Layout, column: &str, row: usize) -> &'static str {
+    let b = Blocks::of(l);
+    if column == "multiplicity" {
+        let slots = tribute_core::statement::service::BEFORE..tribute_core::statement::service::AFTER;
+        return if slots.contains(&row) { "slots" } else { "not slots" };
+    }
+    if row < b.lead {
+        return if row == 0 { "link of no block" } else { "above the blocks" };
+    }
+    let (block, offset) = ((row - b.lead) / b.height, (row - b.lead) % b.height);
+    let start = row - offset;
+    if block >= b.count {
+        return "below the blocks";
+    }
+    if column.starts_with("data") {
+        return if offset < b.features {
+            "features"
+        } else if row == b.salt(block) {
+            "query's salt"
+        } else if (b.class(block, 0)..b.class(block, b.classes)).contains(&row) {
+            "classes"
+        } else if row == b.class(block, b.classes) {
+            "below the classes"
+        } else {
+            "other rows of blocks"
+        };
+    }
+    let round = row - start;
+    if row == b.link(block) {
+        // the runs that count, and the one without end
+        if block + 1 == 1 || block + 1 == QUERIES {
+            "links that end a run"
+        } else if block + 1 == b.count {
+            "last link"
+        } else {
+            "other links"
+        }
+    } else if round < b.permutations * poseidon2::ROWS {
+        "rounds"
+    } else {
+        "between links and rounds"
+    }
+}

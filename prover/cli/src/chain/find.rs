@@ -1,0 +1,240 @@
+//! Agents for those who look for one: what their owners say of them, what they cost, where they stand.
+
+use alloy::primitives::U256;
+use clap::Args;
+use serde_json::{json, Value};
+use tribute_chain::agents::Stage;
+use tribute_chain::state::AgentState;
+use tribute_chain::{Contracts, Follower};
+use tribute_core::hexed::Hex20;
+use tribute_core::id::{AgentId, DatasetId, SchemaId};
+use tribute_problem::{Problem, Result};
+
+use super::{account, ChainArgs, ReadArgs};
+use crate::CommandResult;
+
+/// Most bytes of an agent's metadata.
+const METADATA_BYTES: usize = 1_024;
+
+/// What an agent's owner says of it, for clients to find it.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct MetadataArgs {
+    /// Address of the service that serves it.
+    #[arg(long, value_name = "URL")]
+    service: Option<String>,
+    /// What it does, in words.
+    #[arg(long, value_name = "TEXT")]
+    about: Option<String>,
+    /// All of the metadata as it is to stand, instead: a URI or JSON.
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["service", "about"])]
+    metadata: Option<String>,
+}
+
+impl MetadataArgs {
+    /// As the registry keeps it: JSON with `service` and `about`; `None` if nothing was said.
+    pub(super) fn text(&self) -> Result<Option<String>> {
+        if let Some(url) = &self.service {
+            if !url.starts_with("http://") && !url.starts_with("https://") {
+                return Err(Problem::field(
+                    "service",
+                    format!("`{url}` is no address: it starts with http:// or https://"),
+                ));
+            }
+        }
+        let text = match (&self.metadata, &self.service, &self.about) {
+            (Some(text), ..) => text.clone(),
+            (None, None, None) => return Ok(None),
+            (None, service, about) => {
+                let mut value = json!({});
+                for (name, said) in [("service", service), ("about", about)] {
+                    if let Some(said) = said {
+                        value[name] = said.as_str().into();
+                    }
+                }
+                value.to_string()
+            }
+        };
+        if text.len() > METADATA_BYTES {
+            let message =
+                format!("it has {} bytes, and {METADATA_BYTES} is the most: put the rest behind a link", text.len());
+            return Err(Problem::field("metadata", message));
+        }
+        Ok(Some(text))
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SetMetadataArgs {
+    /// The agent's id.
+    agent: AgentId,
+    #[command(flatten)]
+    metadata: MetadataArgs,
+    #[command(flatten)]
+    chain: ChainArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FindArgs {
+    /// Only agents whose name or metadata has this in it, in either case.
+    #[arg(long, value_name = "TEXT")]
+    text: Option<String>,
+    /// Only agents of this owner.
+    #[arg(long, value_name = "ADDRESS")]
+    owner: Option<Hex20>,
+    /// Only agents that take records of this schema.
+    #[arg(long, value_name = "ID")]
+    schema: Option<SchemaId>,
+    /// Only agents that were trained on this dataset, in whichever version of it.
+    #[arg(long, value_name = "ID")]
+    dataset: Option<DatasetId>,
+    /// Only agents whose queries cost at most this, in the token's base units.
+    #[arg(long, value_name = "AMOUNT")]
+    max_price: Option<u128>,
+    /// Agents without a certified version too, and those of which a circuit was stopped.
+    #[arg(long)]
+    all: bool,
+    #[command(flatten)]
+    read: ReadArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ShowArgs {
+    /// The agent's id.
+    agent: AgentId,
+    #[command(flatten)]
+    read: ReadArgs,
+}
+
+/// A version that a client can open a session with, or could if it were not doubtful.
+struct Offer {
+    version: u32,
+    stage: Stage,
+    price: u128,
+    data_bps: u16,
+    schema: SchemaId,
+    records: u64,
+    /// Queries paid for: proven, and settled by their clients' word.
+    served: (U256, U256),
+}
+
+impl Offer {
+    fn value(&self) -> Value {
+        json!({
+            "version": self.version,
+            "stage": self.stage.name(),
+            "price": self.price.to_string(),
+            "data_bps": self.data_bps,
+            "schema_id": self.schema,
+            "records": self.records,
+            "proven_queries": self.served.0.to_string(),
+            "settled_queries": self.served.1.to_string(),
+        })
+    }
+}
+
+pub(super) async fn set_metadata(a: SetMetadataArgs) -> CommandResult {
+    let text = a.metadata.text()?;
+    let text = text
+        .ok_or_else(|| Problem::field("metadata", "say what clients are to find: --service, --about or --metadata"))?;
+    let c = a.chain.connect().await?;
+    let told = |()| json!({ "agent_id": a.agent, "metadata": said(&text) });
+    let value = c.send(&c.contracts.set_metadata(&a.agent, &text), |()| told(())).await?;
+    a.chain.emit(&value)
+}
+
+/// The certified version with the highest number.
+async fn offer(contracts: &Contracts, agent: &AgentId, state: &AgentState) -> Result<Option<Offer>> {
+    let certified = state.versions.iter().rev().find(|(_, v)| v.certificate.is_some());
+    let Some((version, _)) = certified else { return Ok(None) };
+    let v = contracts.version(agent, *version).await?;
+    Ok(Some(Offer {
+        version: *version,
+        stage: v.stage,
+        price: v.price,
+        data_bps: v.data_bps,
+        schema: v.schema,
+        records: v.records,
+        served: contracts.served_queries(agent, *version).await?,
+    }))
+}
+
+/// Metadata in parts, where it is JSON.
+fn said(metadata: &str) -> Value {
+    match serde_json::from_str::<Value>(metadata) {
+        Ok(value) if value.is_object() => value,
+        _ => metadata.into(),
+    }
+}
+
+fn name(state: &AgentState) -> String {
+    String::from_utf8_lossy(state.name.as_slice()).trim_end_matches('\0').to_owned()
+}
+
+pub(super) async fn find(a: FindArgs) -> CommandResult {
+    let contracts = a.read.contracts().await?;
+    let mut follower = Follower::new(&contracts);
+    follower.follow(&contracts).await?;
+    let tables = follower.tables();
+    let text = a.text.as_ref().map(|t| t.to_lowercase());
+    let root = match a.dataset {
+        Some(id) => Some(contracts.dataset(&id).await?.root),
+        None => None,
+    };
+    let mut found = Vec::new();
+    for (id, state) in &tables.agents {
+        let says = |t: &String| name(state).to_lowercase().contains(t) || state.metadata.to_lowercase().contains(t);
+        if text.as_ref().is_some_and(|t| !says(t)) || a.owner.is_some_and(|owner| account(owner) != state.owner) {
+            continue;
+        }
+        let offer = offer(&contracts, id, state).await?;
+        let usable = offer.as_ref().is_some_and(|o| o.stage == Stage::Certified);
+        if !usable && !a.all {
+            continue;
+        }
+        if a.max_price.is_some_and(|most| offer.as_ref().is_none_or(|o| o.price > most))
+            || a.schema.is_some_and(|schema| offer.as_ref().is_none_or(|o| o.schema != schema))
+        {
+            continue;
+        }
+        if let Some(root) = root {
+            let of = |id: &DatasetId| tables.datasets.get(id).is_some_and(|d| d.root == root);
+            let listed = offer.as_ref().and_then(|o| state.versions.get(&o.version));
+            if !listed.is_some_and(|v| v.datasets.iter().any(of)) {
+                continue;
+            }
+        }
+        found.push(json!({
+            "agent_id": id,
+            "name": name(state),
+            "owner": state.owner,
+            "metadata": said(&state.metadata),
+            "offer": offer.as_ref().map(Offer::value),
+        }));
+    }
+    a.read.emit(&json!({ "agents": found }))
+}
+
+pub(super) async fn show(a: ShowArgs) -> CommandResult {
+    let contracts = a.read.contracts().await?;
+    let owner = contracts.agent_owner(&a.agent).await?; // an unknown one is told here
+    let mut follower = Follower::new(&contracts);
+    follower.follow(&contracts).await?;
+    let state = follower.tables().agents.get(&a.agent).ok_or_else(|| Problem::not_found("agent", a.agent))?;
+    let mut versions = Vec::new();
+    for (number, v) in &state.versions {
+        let stage = contracts.version(&a.agent, *number).await?.stage;
+        versions.push(json!({
+            "version": number, "stage": stage.name(), "price": v.price.to_string(), "datasets": v.datasets,
+        }));
+    }
+    a.read.emit(&json!({
+        "agent_id": a.agent,
+        "name": name(state),
+        "owner": owner,
+        "offered_to": contracts.agent_offered_to(&a.agent).await?,
+        "payout": contracts.agent_payout(&a.agent).await?,
+        "metadata": said(&state.metadata),
+        "offer": offer(&contracts, &a.agent, state).await?.as_ref().map(Offer::value),
+        "versions": versions,
+    }))
+}

@@ -1,0 +1,303 @@
+//! `tribute chain sign …`: EIP-712 messages in files, for anybody to bring. Whoever signs needs no coin.
+
+use std::path::PathBuf;
+
+use alloy::primitives::{B256, U256};
+use alloy::signers::local::PrivateKeySigner;
+use alloy::signers::SignerSync as _;
+use clap::{Args, Subcommand};
+use tribute_chain::datasets::GrantTerms;
+use tribute_chain::messages::{settlement_digest, Decision, Draft};
+use tribute_chain::sessions::NewSession;
+use tribute_chain::Contracts;
+use tribute_client::files::write_file;
+use tribute_core::hexed::Hex20;
+use tribute_core::id::{AgentId, DatasetId, SessionId};
+use tribute_problem::{Problem, Result};
+
+use super::data::{self, DatasetFile};
+use super::message::{Content, MessageFile, Opening};
+use super::terms::{now, GrantTermsArgs};
+use super::{account, json_file, NodeArgs};
+use crate::keys::KeyArgs;
+use crate::CommandResult;
+
+/// Most shards of one message: it is brought in one transaction.
+const SHARDS_MOST: usize = 24;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SignCommand {
+    /// Register a dataset, as `tribute dataset register` wrote it.
+    RegisterDataset(DatasetArgs),
+    /// Add a dataset's further shards.
+    ExtendDataset(DatasetArgs),
+    /// Let an agent owner train on a dataset.
+    Grant(GrantArgs),
+    /// Take a grant back.
+    Revoke(RevokeArgs),
+    /// Accept a dataset that is offered to you.
+    AcceptDataset(IdArgs),
+    /// Say where a dataset's rewards go.
+    Payout(PayoutArgs),
+    /// Open a prepaid session: whoever brings it pays the gas, the escrow is yours.
+    OpenSession(OpenArgs),
+    /// Pay the queries of a session of yours without a proof: all of them so far.
+    Settlement(SettlementArgs),
+}
+
+/// Whose key signs, and until when it counts.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct SignArgs {
+    /// File to write the message to.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// For how many days it can be brought.
+    #[arg(long, value_name = "DAYS", default_value_t = 7, value_parser = clap::value_parser!(u64).range(1..=3650))]
+    valid_days: u64,
+    /// A number that no message of yours has had. [default: a random one]
+    #[arg(long)]
+    nonce: Option<U256>,
+    #[command(flatten)]
+    key: KeyArgs,
+    #[command(flatten)]
+    node: NodeArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DatasetArgs {
+    /// The dataset's file.
+    dataset: PathBuf,
+    #[command(flatten)]
+    sign: SignArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GrantArgs {
+    /// The dataset's id: the version that is meant. It need not be registered yet.
+    dataset: DatasetId,
+    /// The agent owner's account.
+    #[arg(long, value_name = "ADDRESS")]
+    to: Hex20,
+    #[command(flatten)]
+    terms: GrantTermsArgs,
+    #[command(flatten)]
+    sign: SignArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RevokeArgs {
+    /// The dataset's id.
+    dataset: DatasetId,
+    /// The agent owner's account.
+    #[arg(long, value_name = "ADDRESS")]
+    from: Hex20,
+    #[command(flatten)]
+    sign: SignArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct IdArgs {
+    /// The dataset's id.
+    dataset: DatasetId,
+    #[command(flatten)]
+    sign: SignArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PayoutArgs {
+    /// The dataset's id.
+    dataset: DatasetId,
+    /// Where its rewards go.
+    #[arg(long, value_name = "ADDRESS", required_unless_present = "owner", conflicts_with = "owner")]
+    to: Option<Hex20>,
+    /// They go to whoever owns it.
+    #[arg(long)]
+    owner: bool,
+    #[command(flatten)]
+    sign: SignArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OpenArgs {
+    /// The agent's id.
+    #[arg(long, value_name = "ID")]
+    agent: AgentId,
+    /// Its version.
+    #[arg(long, default_value_t = 1)]
+    version: u32,
+    /// Price of one answer, in the token's base units.
+    #[arg(long, value_name = "UNITS")]
+    price: u128,
+    /// What to put into escrow, in the token's base units.
+    #[arg(long, value_name = "UNITS")]
+    escrow: u128,
+    /// Account whose key signs vouchers. [default: yours]
+    #[arg(long, value_name = "ADDRESS")]
+    session_key: Option<Hex20>,
+    #[command(flatten)]
+    sign: SignArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SettlementArgs {
+    /// The session's id.
+    session: SessionId,
+    /// How many queries of the session you were answered in all, those already paid among them.
+    #[arg(long)]
+    count: u64,
+    /// File to write the message to.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    #[command(flatten)]
+    key: KeyArgs,
+    #[command(flatten)]
+    node: NodeArgs,
+}
+
+struct Signer {
+    key: PrivateKeySigner,
+    contracts: Contracts,
+    nonce: U256,
+    deadline: u64,
+}
+
+impl SignArgs {
+    async fn signer(&self) -> Result<Signer> {
+        let (key, contracts) = (self.key.signer()?, self.node.contracts().await?);
+        let nonce = self.nonce.unwrap_or_else(|| U256::from_be_bytes(rand::random::<[u8; 32]>()));
+        let now = now().max(contracts.chain().time().await?);
+        Ok(Signer { key, contracts, nonce, deadline: now.saturating_add(self.valid_days * 86_400) })
+    }
+
+    fn write(&self, file: &MessageFile) -> CommandResult {
+        write(file, &self.out)
+    }
+}
+
+fn write(file: &MessageFile, out: &std::path::Path) -> CommandResult {
+    write_file(out, serde_json::to_string_pretty(file)?.as_bytes())?;
+    eprintln!("{}", file.words());
+    eprintln!("signed: anybody may bring it with `tribute chain relay {}`", out.display());
+    Ok(())
+}
+
+impl Signer {
+    /// A message about a dataset, which is the signer's if it is on chain.
+    async fn decide(&self, owned: Option<&DatasetId>, decision: Decision) -> Result<MessageFile> {
+        let signer = self.key.address();
+        if let Some(dataset) = owned {
+            if let Some(found) = self.contracts.find_dataset(dataset).await? {
+                if found.owner != signer {
+                    let message = format!("dataset {dataset} is owned by {}, and this key is {signer}'s", found.owner);
+                    return Err(Problem::field("dataset", message));
+                }
+            }
+        }
+        let draft = Draft { signer, nonce: self.nonce, deadline: self.deadline, decision };
+        let signed = draft.sign(&self.key, &self.contracts.dataset_domain())?;
+        let d = self.contracts.deployment();
+        Ok(MessageFile::of(d.chain_id, d.dataset_registry.address, &signed))
+    }
+
+    /// The serial of the next grant to an account.
+    async fn serial(&self, dataset: &DatasetId, grantee: Hex20) -> Result<u32> {
+        match self.contracts.find_dataset(dataset).await? {
+            Some(_) => Ok(self.contracts.training_grant(dataset, account(grantee)).await?.serial + 1),
+            None => Ok(1),
+        }
+    }
+}
+
+pub(super) async fn run(command: SignCommand) -> CommandResult {
+    match command {
+        SignCommand::RegisterDataset(a) => {
+            let file: DatasetFile = json_file(&a.dataset)?;
+            let (new, shards) = (file.described(&a.dataset)?, file.shards());
+            let s = a.sign.signer().await?;
+            fits(shards.len())?;
+            file.is_of(s.key.address().into())?;
+            a.sign.write(&s.decide(None, Decision::Register { new, shards }).await?)
+        }
+        SignCommand::ExtendDataset(a) => {
+            let s = a.sign.signer().await?;
+            let (previous, shards) = data::missing(&s.contracts, &a.dataset, None).await?;
+            fits(shards.len())?;
+            a.sign.write(&s.decide(Some(&previous), Decision::Extend { previous, shards }).await?)
+        }
+        SignCommand::Grant(a) => {
+            let s = a.sign.signer().await?;
+            let (terms, from) = a.terms.terms();
+            let terms = GrantTerms { expiry: terms.expiry.saturating_add(from), ..terms };
+            let own = s.contracts.find_dataset(&a.dataset).await?.map(|d| d.terms).unwrap_or_default();
+            data::told(&own, &terms);
+            let serial = s.serial(&a.dataset, a.to).await?;
+            let decision = Decision::Grant { dataset: a.dataset, grantee: account(a.to), serial, terms };
+            a.sign.write(&s.decide(Some(&a.dataset), decision).await?)
+        }
+        SignCommand::Revoke(a) => {
+            let s = a.sign.signer().await?;
+            let serial = s.serial(&a.dataset, a.from).await?;
+            let (grantee, terms) = (account(a.from), GrantTerms::default());
+            let decision = Decision::Grant { dataset: a.dataset, grantee, serial, terms };
+            a.sign.write(&s.decide(Some(&a.dataset), decision).await?)
+        }
+        SignCommand::AcceptDataset(a) => {
+            let s = a.sign.signer().await?;
+            a.sign.write(&s.decide(None, Decision::Accept { dataset: a.dataset }).await?)
+        }
+        SignCommand::Payout(a) => {
+            let s = a.sign.signer().await?;
+            let decision = Decision::Payout { dataset: a.dataset, payout: a.to.map(account) };
+            a.sign.write(&s.decide(Some(&a.dataset), decision).await?)
+        }
+        SignCommand::OpenSession(a) => open(a).await,
+        SignCommand::Settlement(a) => settlement(a).await,
+    }
+}
+
+fn fits(shards: usize) -> Result<()> {
+    if shards <= SHARDS_MOST {
+        return Ok(());
+    }
+    let message = format!(
+        "{shards} shards do not fit into one transaction, {SHARDS_MOST} do: register the dataset yourself (tribute chain \
+         register-dataset), or as several"
+    );
+    Err(Problem::field("dataset", message))
+}
+
+async fn open(a: OpenArgs) -> CommandResult {
+    let s = a.sign.signer().await?;
+    let client = s.key.address();
+    let session_key = a.session_key.map_or(client, account);
+    let new = NewSession { agent: a.agent, version: a.version, price: a.price, escrow: a.escrow, session_key };
+    let nonce = s.contracts.session_count(client).await?;
+    let signature = new.sign(&s.key, &s.contracts.session_domain(), nonce, s.deadline)?;
+    let wallet = tribute_chain::Wallet::new(s.contracts.chain(), s.key.clone());
+    let permit = s.contracts.permit(&wallet, U256::from(a.escrow), s.deadline).await?;
+    let content = Content::OpenSession(Box::new(Opening::new(&new, s.deadline, &permit)));
+    let d = s.contracts.deployment();
+    let mut file = MessageFile::new(d.chain_id, d.session_escrow.address, client, content, signature.to_vec());
+    (file.nonce, file.deadline) = (Some(nonce.to_string()), Some(s.deadline));
+    a.sign.write(&file)
+}
+
+async fn settlement(a: SettlementArgs) -> CommandResult {
+    let (key, contracts) = (a.key.signer()?, a.node.contracts().await?);
+    let session = contracts.session(&a.session).await?;
+    if session.client != key.address() {
+        let message =
+            format!("the client of session {} is {}, and this key is {}'s", a.session, session.client, key.address());
+        return Err(Problem::field("session", message));
+    }
+    if a.count <= session.paid {
+        let message =
+            format!("{} queries of session {} are paid already: a settlement counts more", session.paid, a.session);
+        return Err(Problem::field("count", message));
+    }
+    let digest = settlement_digest(&contracts.session_domain(), &a.session, a.count);
+    let signature = key.sign_hash_sync(&B256::new(digest)).map_err(Problem::internal)?.as_bytes().to_vec();
+    let d = contracts.deployment();
+    let content = Content::Settlement { session: a.session, count: a.count };
+    write(&MessageFile::new(d.chain_id, d.session_escrow.address, key.address(), content, signature), &a.out)
+}

@@ -1,0 +1,237 @@
+//! `tribute claim watch`: a client that asks for its escrow back takes what was not claimed until the thaw ends. Nothing is
+//! remembered between two looks but what the chain and the service say, so a restart, a reorganisation or a node that is away
+//! loses nothing but time.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::io::Write as _;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use serde_json::json;
+use tribute_chain::{Contracts, Follower, KeySource};
+use tribute_client::{problem, Client};
+use tribute_core::id::{SessionId, WeightsDigest};
+use tribute_core::statement::SERVICE_SLOTS;
+use tribute_problem::{field, Problem, Reason, Result};
+use tribute_proto::v1;
+
+use super::prove;
+use crate::chain::{Connected, SenderArgs};
+use crate::signals::terminated;
+use crate::CommandResult;
+
+/// Longest pause after a failure.
+const SLOWEST: Duration = Duration::from_secs(60);
+
+#[derive(Debug, Args)]
+pub(crate) struct WatchArgs {
+    /// The service's address.
+    #[arg(long, value_name = "URL", env = "TRIBUTE_SERVER", default_value = "http://127.0.0.1:7410")]
+    server: String,
+    /// Seconds between two looks at the chain.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10.0)]
+    every: f64,
+    /// Environment variable that holds the agents' owner's key, which signs what is asked of the service. [default: the key
+    /// that pays the gas: anybody may send a claim, and who is paid is fixed]
+    #[arg(long, value_name = "NAME")]
+    owner_key_env: Option<String>,
+    /// Look once, claim what is to be claimed, and stop.
+    #[arg(long)]
+    once: bool,
+    #[command(flatten)]
+    chain: SenderArgs,
+}
+
+/// A session that thaws with vouched answers that nobody has claimed.
+struct Owed {
+    session: SessionId,
+    weights: WeightsDigest,
+    answers: u64,
+    /// Second of Unix time from which the client can take the escrow.
+    thaw_end: u64,
+}
+
+/// What was said already, and what is tried again only later.
+#[derive(Default)]
+struct Seen {
+    /// Sessions that the service does not serve, or not for this owner.
+    others: HashSet<SessionId>,
+    /// When a session may be tried again, and the pause that led there.
+    later: HashMap<SessionId, (Instant, Duration)>,
+    /// Thaws that were told of, by session and end.
+    told: HashSet<(SessionId, u64)>,
+}
+
+pub(super) async fn run(a: WatchArgs) -> CommandResult {
+    let every = Duration::from_secs_f64(a.every.clamp(0.1, 3_600.0));
+    let mut pause = every;
+    let mut seen = Seen::default();
+    let mut open: Option<(Client, Follower)> = None;
+    tracing::info!("watching for clients that ask for their escrow back");
+    loop {
+        match look(&a, &mut open, &mut seen).await {
+            Ok(()) if a.once => return Ok(()),
+            Ok(()) => pause = every,
+            // what is wrong with the arguments does not get better
+            Err(problem) if a.once || problem.reason == Reason::BadField => return Err(problem),
+            Err(problem) => {
+                tracing::warn!(reason = problem.reason.text(), "{problem}; looking again in {} s", pause.as_secs_f64());
+                pause = (pause * 2).clamp(every, SLOWEST.max(every));
+                open = None;
+            }
+        }
+        tokio::select! {
+            () = terminated() => {
+                tracing::info!("stopping");
+                return Ok(());
+            }
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+async fn look(a: &WatchArgs, open: &mut Option<(Client, Follower)>, seen: &mut Seen) -> Result<()> {
+    // anew each time: what answers at the address may be another node by now, or the same on another fork
+    let c = &a.chain.connect().await?;
+    let (client, follower) = match open {
+        Some(both) => both,
+        None => {
+            let owner = match &a.owner_key_env {
+                Some(name) => KeySource::Variable(name.clone()).load()?,
+                None => c.wallet.signer().clone(),
+            };
+            let client = Client::connect(&a.server, owner).await?;
+            open.insert((client, Follower::new(&c.contracts)))
+        }
+    };
+    let followed = follower.follow(&c.contracts).await?;
+    if followed.rebuilt {
+        tracing::warn!("the chain was reorganised beyond what had settled; all of it was read again");
+    }
+    let thawing: Vec<(SessionId, u64)> =
+        follower.tables().sessions.iter().filter(|(_, s)| s.thaw_end != 0).map(|(id, s)| (*id, s.thaw_end)).collect();
+    // what is no longer thawing is forgotten: it may thaw again
+    seen.told.retain(|told| thawing.contains(told));
+    let mut by_weights: BTreeMap<WeightsDigest, Vec<Owed>> = BTreeMap::new();
+    for (session, thaw_end) in thawing {
+        if let Some(owed) = owed(&c.contracts, client, seen, session, thaw_end).await? {
+            by_weights.entry(owed.weights).or_default().push(owed);
+        }
+    }
+    for (weights, mut all) in by_weights {
+        all.sort_by_key(|o| o.thaw_end);
+        for batch in all.chunks(SERVICE_SLOTS) {
+            claim_or_fewer(a, c, client, seen, &weights, batch).await?;
+        }
+    }
+    Ok(())
+}
+
+/// What a thawing session owes that can be claimed now.
+async fn owed(
+    contracts: &Contracts,
+    client: &Client,
+    seen: &mut Seen,
+    session: SessionId,
+    thaw_end: u64,
+) -> Result<Option<Owed>> {
+    if seen.later.get(&session).is_some_and(|(at, _)| *at > Instant::now()) {
+        return Ok(None);
+    }
+    let request = v1::GetSessionRequest { session: session.to_vec() };
+    let served = match client.sessions().get_session(request).await.map_err(problem) {
+        Ok(served) => served.into_inner(),
+        Err(p) if matches!(p.reason, Reason::NotFound | Reason::NotAllowed) => {
+            if seen.others.insert(session) {
+                tracing::info!(%session, "thaws, and is not served here for this owner: nothing to do");
+            }
+            return Ok(None);
+        }
+        Err(p) => return Err(p),
+    };
+    // the service may act on an older block: what counts is what the contract stores now
+    let stored = contracts.session(&session).await?;
+    let vouched = served.voucher.as_ref().map_or(0, |v| v.count);
+    let answers = vouched.saturating_sub(stored.count);
+    let left = thaw_end.saturating_sub(contracts.chain().time().await?);
+    let new = seen.told.insert((session, thaw_end));
+    if answers == 0 || stored.remaining < stored.price {
+        if new {
+            tracing::info!(%session, thaw_end, "thaws, and owes nothing that can be claimed");
+        }
+        return Ok(None);
+    }
+    let amount = stored.price.saturating_mul(answers.into()).min(stored.remaining);
+    if new {
+        tracing::info!(%session, answers, %amount, seconds_left = left, "thaws with unclaimed answers: proving them");
+    }
+    if left == 0 {
+        tracing::warn!(%session, "its thaw is over: the client can take the escrow at any moment");
+    }
+    let weights = field("weights_digest", &served.weights_digest)?;
+    Ok(Some(Owed { session, weights, answers, thaw_end }))
+}
+
+/// Claims together, or one by one where one proof does not hold so many answers or one session spoils it.
+async fn claim_or_fewer(
+    a: &WatchArgs,
+    c: &Connected,
+    client: &Client,
+    seen: &mut Seen,
+    weights: &WeightsDigest,
+    batch: &[Owed],
+) -> Result<()> {
+    if batch.len() > 1 {
+        match claim(a, c, client, seen, weights, batch).await {
+            Ok(()) => return Ok(()),
+            Err(p) if p.reason == Reason::ChainUnavailable => return Err(p),
+            Err(p) => tracing::warn!(reason = p.reason.text(), "{p}; claiming one by one"),
+        }
+    }
+    for owed in batch {
+        match claim(a, c, client, seen, weights, std::slice::from_ref(owed)).await {
+            Ok(()) => {}
+            Err(p) if p.reason == Reason::ChainUnavailable => return Err(p),
+            Err(p) => {
+                let pause =
+                    seen.later.get(&owed.session).map_or(Duration::from_secs(1), |(_, p)| (*p * 2).min(SLOWEST));
+                seen.later.insert(owed.session, (Instant::now() + pause, pause));
+                tracing::warn!(session = %owed.session, thaw_end = owed.thaw_end, reason = p.reason.text(),
+                    "{p}; trying again in {} s", pause.as_secs());
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn claim(
+    a: &WatchArgs,
+    c: &Connected,
+    client: &Client,
+    seen: &mut Seen,
+    weights: &WeightsDigest,
+    batch: &[Owed],
+) -> Result<()> {
+    let sessions: Vec<SessionId> = batch.iter().map(|o| o.session).collect();
+    let began = Instant::now();
+    let claim = prove(client, weights, &sessions).await?.claim();
+    tracing::info!(sessions = sessions.len(), seconds = began.elapsed().as_secs_f64(), "proven");
+    let done = c.contracts.claim(std::slice::from_ref(&claim)).send(&c.wallet).await?;
+    for s in &done.event.sessions {
+        seen.later.remove(&s.session);
+        tracing::info!(session = %s.session, count = s.count, paid = s.paid, amount = %s.amount, tx = %done.sent.tx, "claimed");
+        if a.chain.read.node.json {
+            let line = json!({
+                "session": s.session, "count": s.count, "paid": s.paid, "amount": s.amount.to_string(), "tx": done.sent,
+            });
+            writeln!(std::io::stdout().lock(), "{line}")?;
+        }
+    }
+    if let Some(skipped) = done.event.skipped.first() {
+        let message = format!("session {} was paid nothing: {}", skipped.session, skipped.reason.text());
+        return Err(Problem::new(Reason::Reverted, message));
+    }
+    let answers: u64 = batch.iter().map(|o| o.answers).sum();
+    tracing::info!(answers, "all that these sessions owed is claimed");
+    Ok(())
+}

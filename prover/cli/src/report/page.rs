@@ -1,0 +1,306 @@
+//! The page.
+
+use maud::{html, Markup, PreEscaped, DOCTYPE};
+use tribute_core::certificate::{Certificate, Dataset};
+use tribute_core::link::Link;
+use tribute_core::numbers::{LAMBDA_BITS, NORM_BITS, SHARE_BITS};
+use tribute_core::schema::{Schema, Target};
+use tribute_verify::Report;
+
+use super::chart::{bars, percent, Bar};
+use super::proofs;
+
+const STYLE: &str = include_str!("page.css");
+/// Nothing is loaded, nothing runs, nothing is sent.
+const POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// The page of a certificate, with evaluations of the same agent version.
+pub(super) fn page(report: &Report, evaluations: &[Report]) -> Markup {
+    let certificate = report.certificate();
+    let schema = Schema::from_json(&certificate.schema).ok();
+    let name = schema.as_ref().map_or("agent", Schema::name);
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta http-equiv="Content-Security-Policy" content=(POLICY);
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="referrer" content="no-referrer";
+                title { "Certificate: " (name) ", version " (certificate.agent.version) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                main {
+                    (summary(report, evaluations, name))
+                    (shares(certificate))
+                    (accuracy(evaluations))
+                    (sentences(report, evaluations))
+                    @if let Some(schema) = &schema { (records(certificate, schema)) }
+                    (digests(report))
+                    (check(report))
+                }
+            }
+        }
+    }
+}
+
+fn summary(report: &Report, evaluations: &[Report], name: &str) -> Markup {
+    let certificate = report.certificate();
+    let Certificate { agent, datasets, optimum, chain, srs, .. } = certificate;
+    html! {
+        header {
+            h1 { "Where the agent “" (name) "” learnt what it knows" }
+            p.soft {
+                "Version " (agent.version) " of agent " code { (agent.id) } ", owned by " code { (agent.owner) } ". "
+                @if chain.chain_id == 0 { "Not made for any chain." } @else { "Made for chain " (chain.chain_id) "." }
+            }
+            @if srs.development {
+                p.warning role="note" {
+                    strong { "These proofs convince nobody. " }
+                    "They were made under the development SRS, whose secret is public: anyone could have forged them. \
+                     A certificate for others needs the SRS of a public ceremony."
+                }
+            }
+            ul.facts {
+                li { strong { (grouped(datasets.len() as u64)) } (if datasets.len() == 1 { "dataset" } else { "datasets" }) }
+                li { strong { (grouped(optimum.records)) } "records it was trained on" }
+                li { strong { (scientific(report.relative_distance())) } "largest distance to the exact optimum, relative to the weights" }
+                li { strong { (grouped(proofs(report, evaluations) as u64)) } "zero-knowledge proofs checked" }
+                @for evaluation in evaluations.iter().filter_map(Report::evaluation) {
+                    li { strong { (percent(evaluation.accuracy())) } "proven accuracy on " (grouped(evaluation.dataset.records)) " other records" }
+                }
+            }
+        }
+    }
+}
+
+fn share(dataset: &Dataset) -> f64 {
+    f64::from(dataset.share) / f64::from(SHARE_BITS as i32).exp2()
+}
+
+fn shares(certificate: &Certificate) -> Markup {
+    let datasets = &certificate.datasets;
+    let bar = |(i, d): (usize, &Dataset)| Bar {
+        label: format!("Dataset {}, {} records, of {}", i + 1, grouped(d.records), short(&d.owner.to_string())),
+        part: share(d),
+    };
+    html! {
+        section {
+            h2 { "Whose data made it, and what each is paid" }
+            p {
+                "Of every fee that goes to data, each dataset gets its share. A share is how much of the trained weights \
+                 the dataset's records account for; it follows from the proofs and nobody chooses it."
+            }
+            (bars("Shares of the datasets, in percent; the table below has the numbers", datasets.iter().enumerate().map(bar).collect()))
+            div.scroll tabindex="0" {
+                table {
+                    caption { "Datasets in the version's order" }
+                    thead { tr {
+                        th scope="col" { "#" }
+                        th scope="col" { "Dataset and owner" }
+                        th.number scope="col" { "Records" }
+                        th.number scope="col" { "Share" }
+                        th scope="col" { "Terms" }
+                    } }
+                    tbody { @for (i, d) in datasets.iter().enumerate() { tr {
+                        td { (i + 1) }
+                        td { code { (d.dataset_id) } br; span.soft { "of " code { (d.owner) } } }
+                        td.number { (grouped(d.records)) }
+                        td.number { (percent(share(d))) }
+                        td.words { (terms(d)) }
+                    } } }
+                }
+            }
+        }
+    }
+}
+
+/// The terms of a dataset in words.
+fn terms(dataset: &Dataset) -> String {
+    let t = &dataset.terms;
+    let mut words = vec![format!("at least {:.2} % of each fee to data", f64::from(t.min_data_bps) / 100.0)];
+    if t.min_share_bps > 0 {
+        words.push(format!("a share of at least {:.2} %", f64::from(t.min_share_bps) / 100.0));
+    }
+    if t.min_price > 0 {
+        words.push(format!("at least {} token units a query", t.min_price));
+    }
+    words.push(if t.open_training { "open to all".into() } else { "by grant only".into() });
+    words.join("; ")
+}
+
+fn accuracy(evaluations: &[Report]) -> Markup {
+    if evaluations.is_empty() {
+        return html! {
+            section {
+                h2 { "How well it answers" }
+                p { "Nothing here says. An evaluation file proves an accuracy on a committed dataset; none was given." }
+            }
+        };
+    }
+    html! {
+        section {
+            h2 { "How well it answers" }
+            p {
+                "On each of these datasets, none of whose shards the agent was trained on, the number of right answers is \
+                 proven, without showing the records. Which classes are mistaken for which is not part of the proof."
+            }
+            (bars("Accuracy by dataset, in percent; the table below has the numbers", evaluations.iter().filter_map(Report::evaluation).map(|e| Bar {
+                label: format!("{} records of {}", grouped(e.dataset.records), short(&e.dataset.owner.to_string())),
+                part: e.accuracy(),
+            }).collect()))
+            div.scroll tabindex="0" {
+                table {
+                    caption { "Evaluations" }
+                    thead { tr {
+                        th scope="col" { "Dataset and owner" }
+                        th.number scope="col" { "Records" }
+                        th.number scope="col" { "Right" }
+                        th.number scope="col" { "Accuracy" }
+                    } }
+                    tbody { @for e in evaluations.iter().filter_map(Report::evaluation) { tr {
+                        td { code { (e.dataset.dataset_id) } br; span.soft { "of " code { (e.dataset.owner) } } }
+                        td.number { (grouped(e.dataset.records)) }
+                        td.number { (grouped(e.dataset.correct)) }
+                        td.number { (percent(e.accuracy())) }
+                    } } }
+                }
+            }
+        }
+    }
+}
+
+fn sentences(report: &Report, evaluations: &[Report]) -> Markup {
+    let certificate = report.certificate();
+    let evaluation = evaluations.iter().find_map(Report::evaluation);
+    html! {
+        section {
+            h2 { "What is proven" }
+            ul.marks.yes { @for sentence in &certificate.proven { li { (sentence) } } }
+            @if let Some(e) = evaluation {
+                h3 { "By each evaluation" }
+                ul.marks.yes { @for sentence in &e.proven { li { (sentence) } } }
+            }
+        }
+        section {
+            h2 { "What is not proven" }
+            ul.marks.no { @for sentence in &certificate.not_proven { li { (sentence) } } }
+            @if let Some(e) = evaluation {
+                h3 { "By each evaluation" }
+                ul.marks.no { @for sentence in &e.not_proven { li { (sentence) } } }
+            }
+        }
+    }
+}
+
+/// What a record looks like.
+fn records(certificate: &Certificate, schema: &Schema) -> Markup {
+    html! {
+        section {
+            h2 { "What a record is" }
+            p {
+                (grouped(certificate.layout.features() as u64)) " features"
+                @match schema.target() {
+                    Target::Classes(labels) => { " and one of " (labels.len()) " classes: " (labels.join(", ")) "." }
+                    Target::Real { lo, hi } => { " and a number from " (lo) " to " (hi) "." }
+                }
+            }
+            details {
+                summary { "Features and their ranges" }
+                table {
+                    caption { "Values outside a range are moved to its end" }
+                    thead { tr { th scope="col" { "Name" } th.number scope="col" { "From" } th.number scope="col" { "To" } } }
+                    tbody { @for feature in schema.features() { tr {
+                        td { (feature.name) } td.number { (feature.lo) } td.number { (feature.hi) }
+                    } } }
+                }
+            }
+        }
+    }
+}
+
+fn digests(report: &Report) -> Markup {
+    let certificate = report.certificate();
+    let Certificate { chain, srs, loss, layout, agent, optimum, checksum, .. } = certificate;
+    let units = |value: u64, bits: u32| value as f64 / f64::from(bits as i32).exp2();
+    let link = match loss.link {
+        Link::Squared => "squared (least squares)",
+        Link::Logistic => "logistic (one against the rest)",
+        Link::Softmax => "softmax (cross-entropy)",
+    };
+    let mut rows: Vec<(&str, String)> = vec![
+        ("Loss", link.into()),
+        ("Penalty λ", scientific(units(loss.lambda, LAMBDA_BITS))),
+        ("Gradient at the weights, at most (ε)", scientific(units(optimum.epsilon, LAMBDA_BITS))),
+        ("Error of tables and rounding, at most (δ)", scientific(units(report.delta(), LAMBDA_BITS))),
+        ("Norm of the weights, at least", format!("{:.3}", units(optimum.norm, NORM_BITS))),
+        ("Loss above the optimum's, at most", scientific(report.excess_loss())),
+        ("Rows of a proof", format!("2^{}", layout.k())),
+        ("Weights (digest of the commitment)", agent.weights_digest.to_string()),
+        ("SRS", srs.digest.to_string()),
+    ];
+    if chain.chain_id != 0 {
+        rows.push(("Dataset registry", chain.dataset_registry.to_string()));
+        rows.push(("Agent registry", chain.agent_registry.to_string()));
+    }
+    rows.push(("Checksum of the certificate", checksum.to_string()));
+    html! {
+        section {
+            h2 { "Numbers and digests" }
+            table { tbody { @for (what, value) in rows { tr { th scope="row" { (what) } td { code { (value) } } } } } }
+        }
+    }
+}
+
+fn check(report: &Report) -> Markup {
+    let certificate = report.certificate();
+    let chain = certificate.chain;
+    html! {
+        section {
+            h2 { "Check it yourself" }
+            p {
+                "Do not believe this page: anyone can write one. Take the certificate file that it was made from, whose \
+                 checksum is above, and check it on your own machine. That needs no server, no chain and none of the data."
+            }
+            @if certificate.srs.development {
+                pre { code { "tribute verify certificate.json --allow-dev-srs" } }
+            } @else {
+                pre { code { "tribute verify certificate.json --srs powersOfTau28_hez_final_" (certificate.layout.k()) ".ptau" } }
+                p { "Take the SRS from its ceremony, not from whoever gave you the certificate." }
+            }
+            @if chain.chain_id != 0 {
+                p { "Whether the version is certified on chain " (chain.chain_id) ", ask the agent registry there:" }
+                pre { code { "cast call " (chain.agent_registry) " 'isCertified(bytes32,uint32)(bool)' " (certificate.agent.id) " " (certificate.agent.version) } }
+            }
+        }
+    }
+}
+
+/// Three significant digits.
+fn scientific(value: f64) -> String {
+    format!("{value:.2e}")
+}
+
+/// With thousands separated.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// An address's ends.
+fn short(address: &str) -> String {
+    if address.len() < 12 {
+        address.to_owned()
+    } else {
+        format!("{}…{}", &address[..6], &address[address.len() - 4..])
+    }
+}

@@ -1,0 +1,65 @@
+use super::chart::{bars, Bar};
+use super::page::page;
+use super::{proofs, same_agent};
+use crate::offline::evaluation_tests::evaluation;
+use crate::offline::many_tests::certificate as twelve_datasets;
+use crate::offline::tests::options;
+use crate::offline::verify_json;
+
+/// Longest first, and what does not fit is added up: nothing of the whole is lost.
+#[test]
+fn a_chart_of_many_bars_adds_up_the_rest() {
+    let many = (0..300).map(|i| Bar { label: format!("b{i}"), part: f64::from(i) / 44_850.0 });
+    let chart = bars("shares", many.collect()).into_string();
+    assert_eq!(chart.matches("class=\"bar\"").count(), 20);
+    assert!(chart.contains("281 others"), "{chart}");
+    assert!(chart.find("b299").unwrap() < chart.find("b298").unwrap(), "{chart}");
+    // 280·281/2 of 44,850
+    assert!(chart.contains("87.71 %"), "{chart}");
+}
+
+/// The page of an evaluation says what was proven, number by number, and its schema's name and labels, which are markup that
+/// would run a script, are text.
+#[test]
+fn a_page_holds_everything_and_runs_nothing() {
+    let report = verify_json(evaluation().to_json(), &options()).unwrap();
+    let html = page(&report, std::slice::from_ref(&report)).into_string();
+    let (certificate, e) = (report.certificate(), report.evaluation().unwrap());
+    for d in &certificate.datasets {
+        let share = format!("{:.2} %", f64::from(d.share) * 100.0 / f64::from(1 << 20));
+        for part in [d.dataset_id.to_string(), d.owner.to_string(), d.records.to_string(), share] {
+            assert!(html.contains(&part), "{part}");
+        }
+    }
+    for sentence in certificate.proven.iter().chain(&certificate.not_proven).chain(&e.proven).chain(&e.not_proven) {
+        assert!(html.contains(sentence.as_str()), "{sentence}");
+    }
+    for part in [
+        format!("<td class=\"number\">{}</td>", e.dataset.correct),
+        format!("{:.2} %", 100.0 * e.accuracy()),
+        certificate.checksum.to_string(),
+        "These proofs convince nobody.".into(),
+        "colours&lt;script&gt;alert(1)&lt;/script&gt;".into(),
+        "&lt;/td&gt;&lt;img src=x onerror=alert(1)&gt;".into(),
+    ] {
+        assert!(html.contains(&part), "{part}");
+    }
+    assert_eq!(proofs(&report, std::slice::from_ref(&report)), report.proofs());
+    for never in ["<script", "<img", "http://", "https://", "url(", "@import", "<link", "<iframe"] {
+        assert!(!html.contains(never), "{never}");
+    }
+    assert!(html.contains("default-src 'none'"), "{html}");
+}
+
+/// Accuracy is shown only beside the certificate that it was proven for.
+#[test]
+fn an_evaluation_of_another_version_is_refused() {
+    let own = verify_json(evaluation().to_json(), &options()).unwrap();
+    let certificate = verify_json(own.certificate().to_json(), &options()).unwrap();
+    same_agent(&certificate, &own, "e.json".as_ref()).unwrap();
+    let refused = same_agent(&own, &certificate, "c.json".as_ref()).unwrap_err().to_string();
+    assert!(refused.contains("c.json is a certificate, not an evaluation"), "{refused}");
+    let other = verify_json(twelve_datasets().to_json(), &options()).unwrap();
+    let refused = same_agent(&other, &own, "e.json".as_ref()).unwrap_err().to_string();
+    assert!(refused.contains("not the certificate given"), "{refused}");
+}
