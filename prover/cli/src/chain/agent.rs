@@ -19,12 +19,12 @@ use super::{json_file, ChainArgs, Connected};
 use crate::proof_file::ProofFile;
 use crate::CommandResult;
 
-/// Listing a dataset takes about a hundred thousand gas.
+/// Keeps a transaction within a block's gas: listing a dataset takes about a hundred thousand gas.
 pub(super) const DATASETS_TO_A_TRANSACTION: usize = 64;
 
 #[derive(Debug, Args)]
 pub(crate) struct CreateArgs {
-    /// The agent's name, at most 32 bytes.
+    /// The agent's name, up to 32 bytes.
     #[arg(long, default_value = "agent")]
     name: String,
     #[command(flatten)]
@@ -37,19 +37,19 @@ pub(crate) struct CreateArgs {
 pub(crate) struct ProposeArgs {
     /// The agent's id.
     agent: AgentId,
-    /// The agent's numbers, as `tribute agent train --out` wrote them.
+    /// The agent's file, as `tribute agent train --out` wrote it.
     #[arg(long, value_name = "FILE")]
     trained: PathBuf,
     /// The circuits, as `tribute circuits add --out` wrote them.
     #[arg(long, value_name = "FILE")]
     circuits: PathBuf,
-    /// Share of the fees that goes to data providers, in basis points.
+    /// Part of the fees that goes to data providers, in basis points.
     #[arg(long, value_name = "BPS", default_value_t = 5000)]
     data_bps: u16,
-    /// Least price of a query, in the token's base units: no session is opened below it.
+    /// Minimum price of a query, in the token's base units: no session can be opened below it.
     #[arg(long, value_name = "AMOUNT", default_value_t = 0)]
     price: u128,
-    /// Leave the version a draft: its list is not final yet.
+    /// Leave the version as a draft, whose list of datasets can still grow.
     #[arg(long)]
     draft: bool,
     #[command(flatten)]
@@ -66,10 +66,10 @@ pub(crate) struct GradientsArgs {
     /// The proofs, as `tribute agent prove-gradients --out` wrote them.
     #[arg(long, value_name = "FILE")]
     gradients: PathBuf,
-    /// Only the gradient over this shard, counted from 0 over all datasets.
+    /// Only the gradient of this shard, numbered from 0 across all datasets.
     #[arg(long, value_name = "SHARD")]
     only: Option<usize>,
-    /// Proofs to a transaction: each takes about half a million gas.
+    /// Proofs per transaction; each takes about half a million gas.
     #[arg(long, value_name = "PROOFS", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=64))]
     batch: u16,
     #[command(flatten)]
@@ -137,8 +137,8 @@ pub(super) async fn propose(a: ProposeArgs) -> CommandResult {
     let trained: AgentFile = json_file(&a.trained)?;
     if trained.schema.task() == Task::Real {
         let message =
-            "the agent predicts a real value: versions on chain are of classifiers, whose answers a service proof \
-                       counts; certify it off chain (agent prove-gradients and prove-optimum with --off-chain)";
+            "the agent predicts a real number, and service proofs cover only classifiers, so it cannot go on chain: \
+                       certify it off chain (agent prove-gradients and prove-optimum with --off-chain)";
         return Err(Problem::field("trained", message));
     }
     let circuits: CircuitsFile = json_file(&a.circuits)?;
@@ -177,7 +177,7 @@ pub(super) async fn propose(a: ProposeArgs) -> CommandResult {
     a.chain.emit(&value)
 }
 
-/// Where each shard of a version's datasets stands, by its digest.
+/// Dataset and position of every shard of a version, by digest.
 async fn shards(c: &Connected, agent: &AgentId, version: u32) -> Result<HashMap<ShardDigest, (DatasetId, u32)>> {
     let mut all = HashMap::new();
     for dataset in c.contracts.listed(agent, version).await? {
@@ -198,13 +198,13 @@ pub(super) async fn gradients(a: GradientsArgs) -> CommandResult {
         let place = file.shard().and_then(|digest| listed.get(&digest));
         let (dataset, shard) = place.copied().ok_or_else(|| {
             let message = format!(
-                "proof {at} is over a shard of no dataset that version {} of agent {} lists: is it another agent's, or \
-                 another version's?",
+                "proof {at} is over a shard that no dataset of version {} of agent {} has: does it belong to another agent \
+                 or version?",
                 a.version, a.agent
             );
             Problem::field("gradients", message)
         })?;
-        // an earlier run, or somebody else, may have brought it
+        // an earlier run, or somebody else, may have submitted it
         if !c.contracts.gradient_added(&a.agent, a.version, &dataset, shard).await? {
             gradients.push(Gradient { dataset, shard, proof: file.proof() });
         }

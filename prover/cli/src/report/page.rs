@@ -1,4 +1,4 @@
-//! The page.
+//! The HTML of a certificate's page.
 
 use maud::{html, Markup, PreEscaped, DOCTYPE};
 use tribute_core::certificate::{Certificate, Dataset};
@@ -11,7 +11,7 @@ use super::chart::{bars, percent, Bar};
 use super::proofs;
 
 const STYLE: &str = include_str!("page.css");
-/// Nothing is loaded, nothing runs, nothing is sent.
+/// The page may load nothing, run nothing and send nothing.
 const POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -65,7 +65,7 @@ fn summary(report: &Report, evaluations: &[Report], name: &str) -> Markup {
             }
             ul.facts {
                 li { strong { (grouped(datasets.len() as u64)) } (if datasets.len() == 1 { "dataset" } else { "datasets" }) }
-                li { strong { (grouped(optimum.records)) } "records it was trained on" }
+                li { strong { (grouped(optimum.records)) } "training records" }
                 li { strong { (scientific(report.relative_distance())) } "largest distance to the exact optimum, relative to the weights" }
                 li { strong { (grouped(proofs(report, evaluations) as u64)) } "zero-knowledge proofs checked" }
                 @for evaluation in evaluations.iter().filter_map(Report::evaluation) {
@@ -136,7 +136,7 @@ fn accuracy(evaluations: &[Report]) -> Markup {
         return html! {
             section {
                 h2 { "How well it answers" }
-                p { "Nothing here says. An evaluation file proves an accuracy on a committed dataset; none was given." }
+                p { "Not shown: no evaluation was given. An evaluation file proves an accuracy on a committed dataset." }
             }
         };
     }
@@ -195,7 +195,7 @@ fn sentences(report: &Report, evaluations: &[Report]) -> Markup {
     }
 }
 
-/// What a record looks like.
+/// The schema: features with their ranges, and classes.
 fn records(certificate: &Certificate, schema: &Schema) -> Markup {
     html! {
         section {
@@ -278,12 +278,12 @@ fn check(report: &Report) -> Markup {
     }
 }
 
-/// Three significant digits.
+/// Scientific notation with three significant digits.
 fn scientific(value: f64) -> String {
     format!("{value:.2e}")
 }
 
-/// With thousands separated.
+/// With commas between thousands.
 fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::new();
@@ -296,7 +296,7 @@ fn grouped(number: u64) -> String {
     out
 }
 
-/// An address's ends.
+/// First and last digits of an address.
 fn short(address: &str) -> String {
     if address.len() < 12 {
         address.to_owned()

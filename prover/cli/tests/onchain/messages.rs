@@ -142,7 +142,7 @@ async fn sessions_are_opened_and_settled_by_message() {
     assert!(changed.contains("not its signer's"), "{changed}");
     let opened = d.run(BEN, "relay @open.json");
     let session = text(&opened["relayed"][0], "session");
-    assert!(d.fails(BEN, "relay @open.json").contains("opens session 0 of its signer, and the next one is 1"));
+    assert!(d.fails(BEN, "relay @open.json").contains("opens session 0 of its signer, but the next session is 1"));
     assert_eq!(d.run(CLEO, &format!("session {session}"))["client"], json!(client));
 
     assert!(d.fails(CLEO, &format!("sign settlement {session} --count 4 --out @x.json")).contains("this key is"));
