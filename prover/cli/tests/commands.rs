@@ -264,14 +264,14 @@ async fn what_a_thaw_would_take_is_claimed_in_time() {
     };
     // its node is away first, and comes
     let first = watch();
-    until("looking again in", 1);
+    until("polling again in", 1);
     let node = Forwarded::new(port, w.anvil().url());
     // nothing is done as long as nobody asks for its escrow back
     tokio::time::sleep(std::time::Duration::from_secs(3)).await;
     assert_eq!(contracts.session(&id).await.unwrap().paid, 0);
     w.run(CLIENT, &format!("chain thaw {session}"));
     // killed in mid-proof, and started again
-    until("thaws with unclaimed answers", 1);
+    until("thawing with unclaimed answers", 1);
     drop(first);
     let before: String = chain.request("evm_snapshot", ()).await.unwrap();
     let second = watch();
@@ -282,7 +282,7 @@ async fn what_a_thaw_would_take_is_claimed_in_time() {
 
     // a reorganisation takes the claim back, with the node away meanwhile: it is claimed again
     drop(node);
-    until("looking again in", 2);
+    until("polling again in", 2);
     let back: bool = chain.request("evm_revert", (before,)).await.unwrap();
     assert!(back && contracts.session(&id).await.unwrap().paid == 0);
     let _node = Forwarded::new(port, w.anvil().url());

@@ -53,7 +53,7 @@ async fn work_is_done_under_the_srs_of_its_server_and_no_other() {
     let refused = w.fails(ANY, "circuits prepare --schema @classes.json --link squared");
     assert!(refused.contains("from k = 15 on") && refused.contains("off chain only"), "{refused}");
     let shown = w.says(ANY, "schema show @classes.json --k 11");
-    assert!(shown.contains("answers   are proven from k = 15 on"), "{shown}");
+    assert!(shown.contains("answers   are provable from k = 15"), "{shown}");
     assert!(w.says(ANY, "schema show @classes.json").contains(" to a proof"));
     w.served = None;
 

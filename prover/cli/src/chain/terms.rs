@@ -105,15 +105,15 @@ pub(crate) fn unset(min_share_bps: u16, min_data_bps: u16, min_price: u128, name
     let mut all = Vec::new();
     if min_share_bps == 0 && !named {
         all.push(
-            "no minimum share: anyone who trains can list other datasets beside yours, even made-up ones, and leave you next \
+            "no least share: anyone who trains can list other datasets beside yours, even made-up ones, and leave you next \
              to nothing of the fees for data (--min-share-bps, of 10,000; or fix the list with --participant)",
         );
     }
     if min_data_bps == 0 {
-        all.push("no minimum part for data: an agent may keep all of its fees (--min-data-bps, of 10,000)");
+        all.push("no least part for data: an agent may keep all of its fees (--min-data-bps, of 10,000)");
     }
     if min_price == 0 {
-        all.push("no minimum price: an agent may answer for next to nothing (--min-price, in the token's base units)");
+        all.push("no least price: an agent may answer for next to nothing (--min-price, in the token's base units)");
     }
     all
 }

@@ -75,7 +75,7 @@ pub(super) async fn run(a: WatchArgs) -> CommandResult {
             // bad arguments stay bad: no retry
             Err(problem) if a.once || problem.reason == Reason::BadField => return Err(problem),
             Err(problem) => {
-                tracing::warn!(reason = problem.reason.text(), "{problem}; retrying in {} s", pause.as_secs_f64());
+                tracing::warn!(reason = problem.reason.text(), "{problem}; polling again in {} s", pause.as_secs_f64());
                 pause = (pause * 2).clamp(every, SLOWEST.max(every));
                 open = None;
             }
@@ -232,6 +232,6 @@ async fn claim(
         return Err(Problem::new(Reason::Reverted, message));
     }
     let answers: u64 = batch.iter().map(|o| o.answers).sum();
-    tracing::info!(answers, "claimed everything that these sessions owed");
+    tracing::info!(answers, "nothing is left to claim from these sessions");
     Ok(())
 }

@@ -98,7 +98,7 @@ async fn an_export_says_what_happened_and_adds_up() {
     let part = d.run(CLEO, &format!("export --from {} --out @part", before + 1));
     assert!(part["totals"].get("opened").is_none());
     assert_eq!(text(&part["totals"], "claimed"), (12 * PRICE).to_string());
-    assert!(d.fails(CLEO, "export --to 99999 --out @x").contains("is not there yet"));
+    assert!(d.fails(CLEO, "export --to 99999 --out @x").contains("does not exist yet"));
     assert!(d.fails(CLEO, "export --from 9 --to 8 --out @x").contains("comes after"));
 }
 
@@ -124,6 +124,6 @@ async fn a_life_cycle_is_priced_for_another_chain() {
     let arbitrum = d.run(ADMIN, "cost --profile arbitrum --gas-price 0 --l1-base-fee 10");
     let bytes = arbitrum["all"]["compressed_bytes"].as_u64().unwrap();
     assert_eq!(text(&arbitrum["all"], "data"), format!("{:.9}", 160.0 * bytes as f64 / 1e9));
-    assert!(d.fails(ADMIN, "cost --gas-price=-1").contains("is no price"));
-    assert!(d.fails(ADMIN, "cost --from 99999").contains("saw no transaction"));
+    assert!(d.fails(ADMIN, "cost --gas-price=-1").contains("is not a price"));
+    assert!(d.fails(ADMIN, "cost --from 99999").contains("have no transactions"));
 }

@@ -27,7 +27,7 @@ async fn operations_wait_once_there_is_a_delay() {
     let announced = d.run(ADMIN, &format!("timelock raise-gas-cap {circuit} --to 400000"));
     let id = text(&announced, "id");
     let (again, said) = d.told(ADMIN, &format!("timelock raise-gas-cap {circuit} --to 400000"));
-    assert!(said.contains("announced already") && text(&again, "id") == id);
+    assert!(said.contains("already announced") && text(&again, "id") == id);
     let shown = status(&d);
     let waiting = &shown["timelock"]["announced"][0];
     assert!(waiting["due"].is_u64() && waiting["operations"][0].as_str().unwrap().contains("to 400000"), "{waiting}");

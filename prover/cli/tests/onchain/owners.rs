@@ -37,9 +37,9 @@ async fn a_dataset_grows_is_granted_and_taken_back() {
     let grown = d.run(ADA, "extend-dataset @two.json");
     let two = text(&grown, "dataset_id");
     assert_eq!((&grown["records"], &grown["previous"]), (&json!(1_007), &json!(one)));
-    assert!(d.fails(ADA, "extend-dataset @two.json").contains("all of its 3 shards are registered already"));
+    assert!(d.fails(ADA, "extend-dataset @two.json").contains("all its 3 shards are already registered"));
     // the latest version has shards that this file lacks
-    assert!(d.fails(ADA, "extend-dataset @one.json").contains("fewer shards than dataset"));
+    assert!(d.fails(ADA, "extend-dataset @one.json").contains("fewer than dataset"));
     d.dataset("other.json", ada, &[("unknown", 900)], terms).await;
     assert!(d.fails(ADA, "extend-dataset @other.json").contains("register-dataset"));
     let shown = d.run(CLEO, &format!("dataset {one}"));
@@ -87,7 +87,7 @@ async fn things_change_hands_in_two_steps_and_pay_where_they_are_told() {
     d.run(ADA, &format!("transfer --dataset {dataset} --nobody"));
     assert!(d.fails(BEN, &format!("accept --dataset {dataset}")).contains("NotOffered"));
     let (_, said) = d.told(ADA, &format!("transfer --dataset {dataset} --to {ben}"));
-    assert!(said.contains("nothing has changed hands yet"), "{said}");
+    assert!(said.contains("ownership has not changed yet"), "{said}");
     assert_eq!(d.run(CLEO, &format!("dataset {dataset}"))["offered_to"], json!(ben));
     assert_eq!(d.run(BEN, &format!("accept --dataset {dataset}"))["from"], json!(d.address(ADA)));
     d.run(OLGA, &format!("transfer --agent {agent} --to {cleo}"));
@@ -105,7 +105,7 @@ async fn clients_find_agents_and_manage_their_escrow() {
     d.run(OLGA, "create-agent --name draft --about nothing-yet");
     assert!(d.fails(OLGA, "create-agent --name x --service example.org").contains("http:// or https://"));
     let long = "a".repeat(1_025);
-    assert!(d.fails(OLGA, &format!("set-metadata {agent} --about {long}")).contains("1024 is the most"));
+    assert!(d.fails(OLGA, &format!("set-metadata {agent} --about {long}")).contains("maximum of 1024"));
     d.run(OLGA, &format!("set-metadata {agent} --service https://digits.example --about handwritten-digits"));
     let ids = |arguments: &str| -> Vec<String> {
         let found = d.run(CLEO, &format!("find-agents {arguments}"));
