@@ -180,10 +180,7 @@ async fn on_chain(
     let there = contracts.shard_digests(&latest).await?;
     let same = there.iter().zip(shards).take_while(|(digest, shard)| **digest == shard.digest).count();
     if same == shards.len() && same < there.len() {
-        return Err(wrong(format!(
-            "it has {same} shards, fewer than dataset {latest}, which has {}",
-            there.len()
-        )));
+        return Err(wrong(format!("it has {same} shards, fewer than dataset {latest}, which has {}", there.len())));
     }
     if same < there.len() {
         let message = format!(
@@ -250,7 +247,9 @@ pub(super) fn told(terms: &Terms, grant: &GrantTerms) {
         "To ask for more, grant again: the latest grant applies to versions that have not listed the dataset yet.",
     );
     if terms.open_training {
-        eprintln!("warning: the dataset is open: anyone can train without a grant, under the dataset's own terms alone");
+        eprintln!(
+            "warning: the dataset is open: anyone can train without a grant, under the dataset's own terms alone"
+        );
     }
 }
 

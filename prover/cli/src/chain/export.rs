@@ -128,7 +128,10 @@ pub(super) async fn run(a: ExportArgs) -> CommandResult {
         return Err(Problem::field("from", format!("block {from} comes after block {to}")));
     }
     if to > newest {
-        return Err(Problem::field("to", format!("block {to} does not exist yet: the chain's newest block is {newest}")));
+        return Err(Problem::field(
+            "to",
+            format!("block {to} does not exist yet: the chain's newest block is {newest}"),
+        ));
     }
     let mut tables: BTreeMap<&str, Vec<Row>> = TABLES.iter().map(|(name, _)| (*name, Vec::new())).collect();
     let mut times: BTreeMap<u64, u64> = BTreeMap::new();

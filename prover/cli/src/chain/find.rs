@@ -134,8 +134,8 @@ impl Offer {
 
 pub(super) async fn set_metadata(a: SetMetadataArgs) -> CommandResult {
     let text = a.metadata.text()?;
-    let text = text
-        .ok_or_else(|| Problem::field("metadata", "nothing to set: give --service, --about or --metadata"))?;
+    let text =
+        text.ok_or_else(|| Problem::field("metadata", "nothing to set: give --service, --about or --metadata"))?;
     let c = a.chain.connect().await?;
     let told = |()| json!({ "agent_id": a.agent, "metadata": said(&text) });
     let value = c.send(&c.contracts.set_metadata(&a.agent, &text), |()| told(())).await?;

@@ -123,7 +123,8 @@ pub(super) async fn stop(a: StopArgs) -> CommandResult {
 pub(super) async fn stop_unsound(a: StopUnsoundArgs) -> CommandResult {
     let value: Value = json_file(&a.proof)?;
     let part = value.get("proof").filter(|p| p.is_object()).unwrap_or(&value);
-    let wrong = |e: serde_json::Error| Problem::field("proof", format!("{} does not contain a proof: {e}", a.proof.display()));
+    let wrong =
+        |e: serde_json::Error| Problem::field("proof", format!("{} does not contain a proof: {e}", a.proof.display()));
     let proof = ProofFile::deserialize(part).map_err(wrong)?.proof();
     let c = a.chain.connect().await?;
     let value = c.send(&c.contracts.stop_unsound(&proof), |()| json!({ "stopped": proof.circuit })).await?;
@@ -160,7 +161,8 @@ pub(super) async fn timelock(command: TimelockCommand) -> CommandResult {
     };
     let c = chain.connect().await?;
     if operation == Operation::RemoveProposer(c.wallet.address()) {
-        let message = "you cannot remove yourself, because you might be the last proposer: let another proposer remove you";
+        let message =
+            "you cannot remove yourself, because you might be the last proposer: let another proposer remove you";
         return Err(Problem::field("account", message));
     }
     chain.emit(&act(&c, &operation).await?)

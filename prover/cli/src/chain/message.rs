@@ -242,7 +242,8 @@ impl MessageFile {
             return Err(Problem::field("chain_id", message));
         }
         if self.contract != contract {
-            let message = format!("it was signed for contract {}, but the deployment's contract is {contract}", self.contract);
+            let message =
+                format!("it was signed for contract {}, but the deployment's contract is {contract}", self.contract);
             return Err(Problem::field("contract", message));
         }
         Ok(())

@@ -188,7 +188,8 @@ impl Signer {
         if let Some(dataset) = owned {
             if let Some(found) = self.contracts.find_dataset(dataset).await? {
                 if found.owner != signer {
-                    let message = format!("dataset {dataset} is owned by {}, but this key belongs to {signer}", found.owner);
+                    let message =
+                        format!("dataset {dataset} is owned by {}, but this key belongs to {signer}", found.owner);
                     return Err(Problem::field("dataset", message));
                 }
             }
@@ -286,8 +287,12 @@ async fn settlement(a: SettlementArgs) -> CommandResult {
     let (key, contracts) = (a.key.signer()?, a.node.contracts().await?);
     let session = contracts.session(&a.session).await?;
     if session.client != key.address() {
-        let message =
-            format!("the client of session {} is {}, but this key belongs to {}", a.session, session.client, key.address());
+        let message = format!(
+            "the client of session {} is {}, but this key belongs to {}",
+            a.session,
+            session.client,
+            key.address()
+        );
         return Err(Problem::field("session", message));
     }
     if a.count <= session.paid {

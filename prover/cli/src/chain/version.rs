@@ -210,7 +210,9 @@ async fn refusals(
 ) -> Result<Vec<String>> {
     let mut all = Vec::new();
     match v.stage {
-        Stage::Draft => all.push("its list of datasets is still open: `tribute chain close-version` closes it".to_owned()),
+        Stage::Draft => {
+            all.push("its list of datasets is still open: `tribute chain close-version` closes it".to_owned())
+        }
         Stage::Closed => {}
         Stage::Certified | Stage::Doubtful => return Ok(all),
         Stage::Abandoned => return Ok(vec!["it was abandoned: propose another version".to_owned()]),

@@ -176,10 +176,15 @@ async fn add(a: AddArgs) -> CommandResult {
         let done = c.contracts.ensure_circuit(&c.wallet, &name, &new, code.into(), &code_hash).await?;
         if let Some(operation) = done.announced {
             let operation = output::hexed(&operation);
-            eprintln!("{name}: circuit {id} announced; after the delay, run: tribute chain timelock execute {operation}");
+            eprintln!(
+                "{name}: circuit {id} announced; after the delay, run: tribute chain timelock execute {operation}"
+            );
             announced.push(operation);
         } else {
-            eprintln!("{name}: circuit {id} {}", if done.sent.is_empty() { "already registered" } else { "registered" });
+            eprintln!(
+                "{name}: circuit {id} {}",
+                if done.sent.is_empty() { "already registered" } else { "registered" }
+            );
         }
         txs.extend(done.sent);
     }

@@ -111,7 +111,10 @@ impl Plan {
             return Err(Problem::field("split", "give at least one provider, each with at least one row"));
         }
         if holdout < 2 {
-            return Err(Problem::field("holdout", format!("{holdout} is too small: two clients need at least two rows")));
+            return Err(Problem::field(
+                "holdout",
+                format!("{holdout} is too small: two clients need at least two rows"),
+            ));
         }
 
         let options = Options::default();

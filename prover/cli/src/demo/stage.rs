@@ -130,9 +130,7 @@ pub(super) async fn start(plan: &Plan, steps: &Steps) -> Result<Stage, Failure> 
             let parties = Parties::new(node.keys(), plan.split.len())?;
             shell.write_keys(&parties.all())?;
             shell.note(match node.dumps_state() {
-                true => {
-                    "# The chain: a local anvil, started by the demo; `anvil --load-state state.json` restores it."
-                }
+                true => "# The chain: a local anvil, started by the demo; `anvil --load-state state.json` restores it.",
                 false => "# The chain: a local Hardhat node, started by the demo; it stops with the demo.",
             })?;
             shell.set("TRIBUTE_RPC", node.url())?;
@@ -141,7 +139,8 @@ pub(super) async fn start(plan: &Plan, steps: &Steps) -> Result<Stage, Failure> 
 
             let schema = ["schema", "infer", &plan.data_file(), "--name", &plan.name(), "--out", "schema.json"];
             shell.run(None, &schema).await?;
-            shell.note("rm -rf deployment.json deployment.json.*  # an earlier run's contracts are on another chain")?;
+            shell
+                .note("rm -rf deployment.json deployment.json.*  # an earlier run's contracts are on another chain")?;
             let thaw = THAW.to_string();
             let deploy = ["chain", "deploy", "--thaw-seconds", &thaw, "--deployment", "deployment.json"];
             shell.run(Some(&parties.deployer), &deploy).await?;

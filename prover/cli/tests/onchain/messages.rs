@@ -145,7 +145,9 @@ async fn sessions_are_opened_and_settled_by_message() {
     assert!(d.fails(BEN, "relay @open.json").contains("opens session 0 of its signer, but the next session is 1"));
     assert_eq!(d.run(CLEO, &format!("session {session}"))["client"], json!(client));
 
-    assert!(d.fails(CLEO, &format!("sign settlement {session} --count 4 --out @x.json")).contains("but this key belongs to"));
+    assert!(d
+        .fails(CLEO, &format!("sign settlement {session} --count 4 --out @x.json"))
+        .contains("but this key belongs to"));
     signs(&d, &poor, &format!("settlement {session} --count 4 --out @settlement.json"));
     assert!(altered(&d, "settlement.json", |m| m["message"]["count"] = json!(5)).contains("not its signer's"));
     let paid = d.run(OLGA, "relay @settlement.json");
