@@ -1,4 +1,4 @@
-//! Calls over a socket: who may, what is refused, and what a client that knows nothing of Tribute sees.
+//! Calls over a socket: authentication, refusals, and what a generic gRPC client sees.
 
 use tonic::Code;
 use tribute_client::problem;
@@ -22,7 +22,7 @@ async fn requests_must_be_signed_by_the_owner_once() {
     let refused = stranger.jobs().get_job(stranger.sign(bare.clone()).unwrap()).await.unwrap_err();
     assert_eq!((refused.code(), problem(refused).reason), (Code::NotFound, Reason::NotFound));
 
-    // in the owner's name, with a stranger's signature
+    // in the owner's name, but with a stranger's signature
     let mut forged = stranger.sign(bare.clone()).unwrap();
     forged.auth.as_mut().unwrap().signer = owner.account().to_vec();
     assert_eq!(problem(owner.jobs().get_job(forged).await.unwrap_err()).reason, Reason::BadSignature);
@@ -60,7 +60,7 @@ async fn nonsense_gets_a_stable_code_and_leaves_nothing() {
         let request = client.sign(v1::SubmitRequest { auth: None, work, options: None }).unwrap();
         assert_eq!(problem(client.jobs().submit(request).await.unwrap_err()).reason, Reason::BadField);
     }
-    // a batch with one bad piece queues none
+    // a batch with one bad job queues none
     let work = vec![calibrate(10, 1, "good"), calibrate(9, 1, "bad")];
     let request = client.sign(v1::SubmitBatchRequest { auth: None, work, options: None }).unwrap();
     assert_eq!(problem(client.jobs().submit_batch(request).await.unwrap_err()).reason, Reason::BadField);

@@ -35,7 +35,7 @@ fn schema() -> Schema {
     Schema::new("shards".into(), features, classes, None).unwrap()
 }
 
-/// Records whose class shows in one of their features.
+/// Records with one feature that reveals the class.
 fn records(n: usize, seed: usize) -> v1::dataset_work::Records {
     let target = |i: usize| (i * 7 + seed) % 3;
     let features = (0..n).flat_map(|i| {
@@ -46,7 +46,7 @@ fn records(n: usize, seed: usize) -> v1::dataset_work::Records {
     v1::dataset_work::Records::Quantised(v1::QuantisedRecords { features, targets })
 }
 
-/// The work of registering records that anybody may train on.
+/// A request to register records with open training.
 fn dataset(schema: &Schema, records: v1::dataset_work::Records) -> v1::DatasetWork {
     let terms = Some(v1::Terms { min_data_bps: 5000, open_training: true, ..Default::default() });
     v1::DatasetWork { terms, ..tribute_testing::data::dataset(schema, records) }
@@ -56,7 +56,7 @@ fn terms(datasets: &[&v1::Dataset], link: v1::Link) -> v1::TrainingTerms {
     calls::terms(datasets, link, LAMBDA)
 }
 
-/// Proves gradients and optimum, and checks the certificate as anybody would.
+/// Proves gradients and optimum, and verifies the certificate offline.
 async fn certified(client: &Client, agent: &v1::Agent) -> Report {
     gradients(client, &agent.weights_digest).await;
     optimum(client, &agent.weights_digest).await.unwrap();
@@ -129,7 +129,7 @@ async fn twelve_datasets_are_proven_for_a_chain() {
     assert_same_shares(&report, &agent);
 }
 
-/// y = 20 + 3a − 2b and a little that is not linear.
+/// y = 20 + 3a − 2b plus a small nonlinear term.
 fn line() -> String {
     let mut csv = "a,b,y\n".to_owned();
     for i in 0..260 {
@@ -165,7 +165,7 @@ async fn a_regression_is_certified_and_not_served() {
     assert!(report.relative_distance() <= 1e-3);
     assert!(report.to_string().contains("squared loss over 260 records"));
 
-    // the circuits of a regression are those of its certificate
+    // a regression has only the circuits of its certificate
     let list = v1::ListCircuitsRequest {
         schema_json: schema.canonical().into_bytes(),
         profile: None,
@@ -174,7 +174,7 @@ async fn a_regression_is_certified_and_not_served() {
     };
     let circuits = client.circuits().list_circuits(list).await.unwrap().into_inner();
     assert_eq!((circuits.ready.len(), circuits.missing.len()), (3, 0));
-    // and none that counts answers can be made
+    // and no circuit that proves answers
     let mut shape = circuits.ready[0].shape.unwrap();
     shape.statement = v1::Statement::Service.into();
     let work = v1::CircuitWork { shape: Some(shape) };
@@ -201,11 +201,11 @@ async fn accuracy_on_a_dataset_it_was_not_trained_on() {
     let (schema, full) = (schema(), capacity());
     let trained_on = registered(&owner, dataset(&schema, records(90, 1))).await;
     let agent = trained(&owner, terms(&[&trained_on], v1::Link::Squared)).await.unwrap();
-    // of two shards, another's, and nobody may use it
+    // a dataset of two shards with another owner, not granted to anybody
     let work = tribute_testing::data::dataset(&schema, records(full + 30, 2));
     let held_out = registered(&provider, work).await;
 
-    // an agent has an accuracy when it has a certificate
+    // an evaluation needs a certificate
     let refused = evaluate(&owner, &agent.weights_digest, &held_out.id).await.unwrap_err();
     assert_eq!(refused.reason, Reason::NotReady, "{refused}");
     certified(&owner, &agent).await;
@@ -226,7 +226,7 @@ async fn accuracy_on_a_dataset_it_was_not_trained_on() {
     assert_eq!((outcome.records, outcome.correct), (e.dataset.records, e.dataset.correct));
     assert_eq!(e.dataset.dataset_id.to_vec(), held_out.id);
 
-    // what the agent's integers answer
+    // compare with the agent's integer arithmetic
     let file = v1::GetAgentRequest { auth: None, weights_digest: agent.weights_digest.clone() };
     let onnx = owner.agents().get_agent(owner.sign(file).unwrap()).await.unwrap().into_inner().onnx;
     let model = tribute_inference::Agent::from_bytes(&onnx).unwrap();
@@ -237,12 +237,12 @@ async fn accuracy_on_a_dataset_it_was_not_trained_on() {
     assert_eq!(outcome.correct, right.count() as u64);
     assert!(e.accuracy() > 0.8, "{}", e.accuracy());
 
-    // the same again is the same job; the grant is used up, for other work too
+    // the same request finds the same job; other work needs another grant
     assert_eq!(evaluate(&owner, &agent.weights_digest, &held_out.id).await.unwrap().correct, outcome.correct);
     let refused = trained(&owner, terms(&[&held_out], v1::Link::Squared)).await.unwrap_err();
     assert_eq!(refused.reason, Reason::NoGrant, "{refused}");
 
-    // proven for a chain that the certificate is not for
+    // the dataset is proven for a chain, but the certificate is not
     let elsewhere = v1::ChainContext { chain_id: 31_337, contract: vec![1; 20] };
     let work = v1::DatasetWork { context: Some(elsewhere), ..dataset(&schema, records(40, 5)) };
     let job = submit_dataset(&owner, work).await.unwrap();

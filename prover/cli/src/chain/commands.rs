@@ -50,6 +50,8 @@ pub(crate) enum ChainCommand {
     AddDatasets(version::AddDatasetsArgs),
     /// Close a draft version: its list of datasets is then final.
     CloseVersion(version::StepArgs),
+    /// Adopt a closed version that an earlier owner of the agent proposed; it cannot be certified without this.
+    AdoptVersion(version::StepArgs),
     /// Show a version: its datasets, missing gradients, and why it cannot be certified yet.
     Version(version::ShowArgs),
     /// Abandon an uncertified version and return its uses of grants. If interrupted, run it again to return the rest.
@@ -121,6 +123,7 @@ pub(crate) async fn run(command: ChainCommand) -> CommandResult {
         ChainCommand::ProposeVersion(a) => agent::propose(a).await,
         ChainCommand::AddDatasets(a) => version::add_datasets(a).await,
         ChainCommand::CloseVersion(a) => version::close(a).await,
+        ChainCommand::AdoptVersion(a) => version::adopt(a).await,
         ChainCommand::Version(a) => version::show(a).await,
         ChainCommand::AbandonVersion(a) => version::abandon(a).await,
         ChainCommand::SubmitGradients(a) => agent::gradients(a).await,

@@ -132,7 +132,7 @@ async fn check(contracts: &Contracts, file: &MessageFile) -> Result<()> {
     };
     let account = contracts.chain().code(file.signer).await?.is_empty();
     if account && signer_of(&digest, &file.signature.0) != Some(file.signer) {
-        return Err(refused("the signature is not the signer's signature of this message".to_owned()));
+        return Err(refused("the signature is not its signer's over exactly this message".to_owned()));
     }
     Ok(())
 }

@@ -91,6 +91,15 @@ pub(super) async fn close(a: StepArgs) -> CommandResult {
     a.chain.emit(&value)
 }
 
+/// Adopts a version that an earlier owner of the agent proposed.
+pub(super) async fn adopt(a: StepArgs) -> CommandResult {
+    let c = a.chain.connect().await?;
+    let VersionArgs { agent, version } = a.which;
+    let told = |()| json!({ "agent_id": agent, "version": version });
+    let value = c.send(&c.contracts.adopt_version(&agent, version), told).await?;
+    a.chain.emit(&value)
+}
+
 /// Abandons a version and returns its uses of grants. After an interruption, the next run does the rest.
 pub(super) async fn abandon(a: StepArgs) -> CommandResult {
     let c = a.chain.connect().await?;
