@@ -27,7 +27,7 @@ fn hold_ceremony(out: &Path, power: u32) {
     assert!(status.success(), "snarkjs failed");
 }
 
-/// Writes an SRS with a random secret in the format of `Srs::save`, whose body is halo2's.
+/// Writes an SRS with yet another secret in the format of `Srs::save`, whose body is halo2's.
 fn write_srs(file: &Path, k: u32) {
     let params = ParamsKZG::<Bn256>::setup(k, rand_chacha::ChaCha20Rng::seed_from_u64(7));
     let mut body = Vec::new();

@@ -12,7 +12,7 @@ use tribute_problem::Problem;
 use super::{account, ChainArgs, ReadArgs, SenderArgs};
 use crate::CommandResult;
 
-/// Default delay of new circuits on chains that are not local, in seconds. `CircuitTimelock` itself sets no minimum there.
+/// Default delay of new circuits on chains that are not local, in seconds. `CircuitTimelock` enforces at least a day there.
 const CIRCUIT_DELAY: u64 = 172_800;
 
 #[derive(Debug, Args)]
