@@ -38,7 +38,7 @@ impl ProofFile {
     /// A server's proof.
     ///
     /// # Errors
-    /// Names the field that is none of its kind.
+    /// Names the malformed field.
     pub(crate) fn of(message: &v1::Proof) -> Result<Self> {
         let Proof { statement, circuit, inputs, bytes } = wire::proof(message)?;
         let stats = message.stats.unwrap_or_default();
@@ -83,7 +83,7 @@ impl ClaimFile {
     /// From the outcome of a server's job.
     ///
     /// # Errors
-    /// Names the field that is none of its kind.
+    /// Names the malformed field.
     pub(crate) fn of(message: &v1::ServiceOutcome) -> Result<Self> {
         Ok(ClaimFile {
             agent_id: field("agent_id", &message.agent_id)?,

@@ -100,7 +100,7 @@ fn names(bits: u8) -> Vec<&'static str> {
     all.into_iter().filter(|link| bits >> link.code() & 1 == 1).map(Link::name).collect()
 }
 
-/// One warning for each minimum that is 0. `named`: the grant fixes the list of datasets, so none can be added to dilute shares.
+/// One warning for each minimum that is 0. `named`: the grant fixes the list of datasets, so that nobody can dilute shares.
 pub(crate) fn unset(min_share_bps: u16, min_data_bps: u16, min_price: u128, named: bool) -> Vec<&'static str> {
     let mut all = Vec::new();
     if min_share_bps == 0 && !named {

@@ -1,6 +1,6 @@
-//! The dilution fraud: the agent's owner lists a dataset of its own beside the providers', with random features labelled by the
-//! agent itself. It costs nothing, changes no useful answer, and would take most of the fees for data. All its proofs are valid;
-//! only the least share that each provider signed stops it.
+//! The dilution fraud: the agent's owner lists a dataset of its own beside the providers', with random features labelled by
+//! the agent itself. It costs nothing, changes no useful answer, and would take most of the fees for data. All its proofs are
+//! valid; only the least share that each provider signed stops it.
 
 use futures::future::try_join_all;
 use sha2::{Digest as _, Sha256};
@@ -126,23 +126,30 @@ impl Life<'_> {
         honest: &Certified,
     ) -> Result<Dilution, Failure> {
         self.steps
-            .run("shares_diluted", "the diluted version bounces: shares below those agreed to", 4, |bar| async move {
-                let (shell, owner) = (&self.stage.shell, Some(&self.stage.parties.owner));
-                shell.run(owner, &["chain", "register-dataset", &diluted.dataset]).await?;
-                bar.done("registered");
-                let number = self.proposed(&version.agent_id, "steps/diluted.json").await?;
-                let second = Version { agent_id: version.agent_id.clone(), number };
-                bar.done("proposed");
-                let file = "steps/diluted-gradients.json";
-                let out = "steps/diluted-optimum.json";
-                let (_, optimum): (_, Optimum) =
-                    try_join!(self.gradients_brought(&second, file), self.optimum_of(&second, &diluted.agent, out))?;
-                bar.done("gradients and optimum");
-                let agent_id = second.agent_id.parse().map_err(Problem::internal)?;
-                let bounced = self.stage.shares_diluted(&agent_id, number, &optimum.proof.proof()).await?;
-                let shares = diluted.agent.shares.clone();
-                Ok(Dilution { least, shares, bounced: Bounced { twin: honest.tx.tx, ..bounced } })
-            })
+            .run(
+                "shares_diluted",
+                "diluted version rejected: it gives less than the least shares",
+                4,
+                |bar| async move {
+                    let (shell, owner) = (&self.stage.shell, Some(&self.stage.parties.owner));
+                    shell.run(owner, &["chain", "register-dataset", &diluted.dataset]).await?;
+                    bar.done("registered");
+                    let number = self.proposed(&version.agent_id, "steps/diluted.json").await?;
+                    let second = Version { agent_id: version.agent_id.clone(), number };
+                    bar.done("proposed");
+                    let file = "steps/diluted-gradients.json";
+                    let out = "steps/diluted-optimum.json";
+                    let (_, optimum): (_, Optimum) = try_join!(
+                        self.gradients_brought(&second, file),
+                        self.optimum_of(&second, &diluted.agent, out)
+                    )?;
+                    bar.done("gradients and optimum");
+                    let agent_id = second.agent_id.parse().map_err(Problem::internal)?;
+                    let bounced = self.stage.shares_diluted(&agent_id, number, &optimum.proof.proof()).await?;
+                    let shares = diluted.agent.shares.clone();
+                    Ok(Dilution { least, shares, bounced: Bounced { twin: honest.tx.tx, ..bounced } })
+                },
+            )
             .await
     }
 }

@@ -342,7 +342,7 @@ impl<'a> Life<'a> {
         honest: &Gradients,
     ) -> Result<Changed, Failure> {
         self.steps
-            .run("label_changed", "the changed label bounces, the true gradient passes", 1, |_| async move {
+            .run("label_changed", "changed label rejected, true gradient accepted", 1, |_| async move {
                 let agent_id = version.agent_id.parse().map_err(Problem::internal)?;
                 let honest = honest.gradients.first().ok_or_else(|| Problem::internal("no gradient"))?;
                 let dataset = datasets.first().ok_or_else(|| Problem::internal("no dataset"))?.dataset_id;

@@ -72,7 +72,9 @@ async fn perform(plan: &Plan, steps: &Steps) -> Result<String, Failure> {
         plan.name(),
         plan.split.len()
     ));
-    let files = steps.run("preparation", "machine measured, everybody's rows cut", 1, |_| stage::prepare(plan)).await?;
+    let files = steps
+        .run("preparation", "machine benchmarked, rows split among the parties", 1, |_| stage::prepare(plan))
+        .await?;
     let stage = stage::start(plan, steps).await?;
     let outcome = Life::new(plan, steps, &stage).run().await?;
     let stage = steps

@@ -226,8 +226,8 @@ fn certificate(s: &Summary) -> Table {
     table.row(["λ".into(), format!("{:.3e}", s.certificate.lambda)]);
     table.row(["norm of the loss's gradient, at most (ε)".into(), format!("{:.3e}", s.certificate.epsilon)]);
     table.row(["relative distance to the optimum, at most".into(), format!("{:.3e}", s.certificate.relative_distance)]);
-    table.row(["right answers, training rows".into(), format!("{:.2} %", 100.0 * s.accuracy.train)]);
-    table.row(["right answers, held-out queries".into(), format!("{:.2} %", 100.0 * s.accuracy.heldout)]);
+    table.row(["accuracy on training rows".into(), format!("{:.2} %", 100.0 * s.accuracy.train)]);
+    table.row(["accuracy on held-out queries".into(), format!("{:.2} %", 100.0 * s.accuracy.heldout)]);
     table
 }
 

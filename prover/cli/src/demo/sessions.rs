@@ -111,10 +111,10 @@ impl Life<'_> {
     /// The honest claim, preceded by the same proof with overcounting vouchers and followed by a replay.
     pub(super) async fn claim(&self, claim: &ClaimFile) -> Result<(files::Claimed, Bounced, Bounced), Failure> {
         self.steps
-            .run("claim", "fees claimed; two frauds around it bounce", 3, |bar| async move {
+            .run("claim", "fees claimed; two fraudulent claims rejected", 3, |bar| async move {
                 let claim = claim.claim();
                 let overcount = self.stage.voucher_overcount(&claim).await?;
-                bar.done("voucher_overcount bounced");
+                bar.done("voucher_overcount rejected");
                 let args = ["chain", "claim", "steps/claim.json"];
                 let claimed: files::Claimed = self.stage.shell.json(Some(&self.stage.parties.owner), &args).await?;
                 bar.done("claimed");

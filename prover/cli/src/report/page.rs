@@ -83,15 +83,15 @@ fn share(dataset: &Dataset) -> f64 {
 fn shares(certificate: &Certificate) -> Markup {
     let datasets = &certificate.datasets;
     let bar = |(i, d): (usize, &Dataset)| Bar {
-        label: format!("Dataset {}, {} records, of {}", i + 1, grouped(d.records), short(&d.owner.to_string())),
+        label: format!("Dataset {}, {} records, owner {}", i + 1, grouped(d.records), short(&d.owner.to_string())),
         part: share(d),
     };
     html! {
         section {
-            h2 { "Whose data made it, and what each is paid" }
+            h2 { "Whose data trained it, and each dataset's share" }
             p {
-                "Of every fee that goes to data, each dataset gets its share. A share is how much of the trained weights \
-                 the dataset's records account for; it follows from the proofs and nobody chooses it."
+                "Each dataset gets its share of the fees for data. A share is the part of the trained weights that the \
+                 dataset's records account for; it is computed from the proofs, and nobody can choose it."
             }
             (bars("Shares of the datasets, in percent; the table below has the numbers", datasets.iter().enumerate().map(bar).collect()))
             div.scroll tabindex="0" {
@@ -145,10 +145,10 @@ fn accuracy(evaluations: &[Report]) -> Markup {
             h2 { "How well it answers" }
             p {
                 "On each of these datasets, none of whose shards the agent was trained on, the number of right answers is \
-                 proven, without showing the records. Which classes are mistaken for which is not part of the proof."
+                 proven, without showing the records. The proof does not cover which classes are mistaken for which."
             }
             (bars("Accuracy by dataset, in percent; the table below has the numbers", evaluations.iter().filter_map(Report::evaluation).map(|e| Bar {
-                label: format!("{} records of {}", grouped(e.dataset.records), short(&e.dataset.owner.to_string())),
+                label: format!("{} records, owner {}", grouped(e.dataset.records), short(&e.dataset.owner.to_string())),
                 part: e.accuracy(),
             }).collect()))
             div.scroll tabindex="0" {
@@ -199,7 +199,7 @@ fn sentences(report: &Report, evaluations: &[Report]) -> Markup {
 fn records(certificate: &Certificate, schema: &Schema) -> Markup {
     html! {
         section {
-            h2 { "What a record is" }
+            h2 { "What a record looks like" }
             p {
                 (grouped(certificate.layout.features() as u64)) " features"
                 @match schema.target() {
@@ -210,7 +210,7 @@ fn records(certificate: &Certificate, schema: &Schema) -> Markup {
             details {
                 summary { "Features and their ranges" }
                 table {
-                    caption { "Values outside a range are moved to its end" }
+                    caption { "Values outside a range are clamped to it" }
                     thead { tr { th scope="col" { "Name" } th.number scope="col" { "From" } th.number scope="col" { "To" } } }
                     tbody { @for feature in schema.features() { tr {
                         td { (feature.name) } td.number { (feature.lo) } td.number { (feature.hi) }
@@ -261,17 +261,17 @@ fn check(report: &Report) -> Markup {
         section {
             h2 { "Check it yourself" }
             p {
-                "Do not believe this page: anyone can write one. Take the certificate file that it was made from, whose \
-                 checksum is above, and check it on your own machine. That needs no server, no chain and none of the data."
+                "Do not trust this page: anyone can write one. Get the certificate file from which it was made, whose \
+                 checksum is above, and verify it on your own machine. That needs no server, no chain and none of the data."
             }
             @if certificate.srs.development {
                 pre { code { "tribute verify certificate.json --allow-dev-srs" } }
             } @else {
                 pre { code { "tribute verify certificate.json --srs powersOfTau28_hez_final_" (certificate.layout.k()) ".ptau" } }
-                p { "Take the SRS from its ceremony, not from whoever gave you the certificate." }
+                p { "Get the SRS from its ceremony, not from the party that gave you the certificate." }
             }
             @if chain.chain_id != 0 {
-                p { "Whether the version is certified on chain " (chain.chain_id) ", ask the agent registry there:" }
+                p { "To see whether the version is certified on chain " (chain.chain_id) ", ask the agent registry there:" }
                 pre { code { "cast call " (chain.agent_registry) " 'isCertified(bytes32,uint32)(bool)' " (certificate.agent.id) " " (certificate.agent.version) } }
             }
         }
