@@ -55,7 +55,7 @@ pub(crate) enum TimelockCommand {
     Guardian(GuardianArgs),
     /// Allow an account to announce and cancel operations.
     AddProposer(ProposerArgs),
-    /// Disallow an account to announce and cancel operations.
+    /// Revoke an account's right to announce and cancel operations.
     RemoveProposer(ProposerArgs),
     /// Offer the proof gate to a new owner.
     OfferGate(ProposerArgs),

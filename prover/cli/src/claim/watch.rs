@@ -1,6 +1,6 @@
 //! `tribute claim watch`: claims fees while a client's escrow thaws, because when the thaw ends the client can take whatever
-//! was not claimed. Every poll reads the state of the chain and the service afresh, so a restart, a reorganisation or an
-//! unreachable node costs only time.
+//! was not claimed. All its state comes from the chain and the service, so a restart, a reorganisation or an unreachable node
+//! costs only time.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::Write as _;
