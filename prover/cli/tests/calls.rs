@@ -1,4 +1,4 @@
-//! Calls over a socket: who may, what is refused, and what a client that knows nothing of Tribute sees.
+//! Calls over a socket: authentication, refusals, and what a generic gRPC client sees.
 
 use std::process::Command;
 
@@ -401,7 +401,7 @@ async fn nonsense_gets_a_stable_code_and_leaves_nothing() {
         let request = v1::SubmitRequest { work, options: None };
         assert_eq!(problem(client.jobs().submit(request).await.unwrap_err()).reason, Reason::BadField);
     }
-    // a batch with one bad piece queues none
+    // a batch with one bad job queues none
     let work = vec![calibrate(10, 1, "good"), calibrate(9, 1, "bad")];
     let request = v1::SubmitBatchRequest { work, options: None };
     assert_eq!(problem(client.jobs().submit_batch(request).await.unwrap_err()).reason, Reason::BadField);

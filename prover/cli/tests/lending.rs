@@ -122,7 +122,10 @@ async fn a_refused_model_is_told_one_digit_and_counts() {
     }
     assert!(!refused.message.contains("worst at") && !refused.message.contains("lambda"), "{refused}");
     // the answer was the one use
-    assert_eq!(imported(&guest, softmax(&[&data]), onnx.clone(), false, None).await.unwrap_err().reason, Reason::NoGrant);
+    assert_eq!(
+        imported(&guest, softmax(&[&data]), onnx.clone(), false, None).await.unwrap_err().reason,
+        Reason::NoGrant
+    );
 
     // of one's own data everything is said
     let other = v1::TrainingTerms { lambda: 2 * LAMBDA, ..softmax(&[&own]) };

@@ -38,7 +38,7 @@ fn schema() -> Schema {
     Schema::new("shards".into(), features, classes, None).unwrap()
 }
 
-/// Records whose class shows in one of their features.
+/// Records with one feature that reveals the class.
 fn records(n: usize, seed: usize) -> v1::dataset_work::Records {
     let target = |i: usize| (i * 7 + seed) % 3;
     let feature =
@@ -48,7 +48,7 @@ fn records(n: usize, seed: usize) -> v1::dataset_work::Records {
     v1::dataset_work::Records::Quantised(v1::QuantisedRecords { upload: file(rows) })
 }
 
-/// The work of registering records that anybody may train on.
+/// A request to register records with open training.
 fn dataset(schema: &Schema, records: v1::dataset_work::Records) -> v1::DatasetWork {
     let terms = Some(v1::Terms { min_data_bps: 5000, open_training: true, ..Default::default() });
     v1::DatasetWork { terms, ..tribute_testing::data::dataset(schema, records) }
@@ -58,7 +58,7 @@ fn terms(datasets: &[&v1::Dataset], link: v1::Link) -> v1::TrainingTerms {
     calls::terms(datasets, link, LAMBDA)
 }
 
-/// Proves gradients and optimum, and checks the certificate as anybody would.
+/// Proves gradients and optimum, and verifies the certificate offline.
 async fn certified(client: &Client, agent: &v1::Agent) -> Report {
     gradients(client, &agent.weights_digest).await;
     optimum(client, &agent.weights_digest).await.unwrap();
@@ -131,7 +131,7 @@ async fn twelve_datasets_are_proven_for_a_chain() {
     assert_same_shares(&report, &agent);
 }
 
-/// y = 20 + 3a − 2b and a little that is not linear.
+/// y = 20 + 3a − 2b plus a small nonlinear term.
 fn line() -> String {
     let mut csv = "a,b,y\n".to_owned();
     for i in 0..260 {
@@ -165,7 +165,7 @@ async fn a_regression_is_certified_and_not_served() {
     assert!(report.relative_distance() <= 1e-3);
     assert!(report.to_string().contains("squared loss over 260 records"));
 
-    // the circuits of a regression are those of its certificate
+    // a regression has only the circuits of its certificate
     let list = v1::ListCircuitsRequest {
         schema_json: schema.canonical().into_bytes(),
         profile: None,
@@ -174,7 +174,7 @@ async fn a_regression_is_certified_and_not_served() {
     };
     let circuits = client.circuits().list_circuits(list).await.unwrap().into_inner();
     assert_eq!((circuits.ready.len(), circuits.missing.len()), (3, 0));
-    // and none that counts answers can be made
+    // and no circuit that proves answers
     let mut shape = circuits.ready[0].shape.unwrap();
     shape.statement = v1::Statement::Service.into();
     let work = v1::CircuitWork { shape: Some(shape) };
@@ -201,7 +201,7 @@ async fn accuracy_on_a_dataset_it_was_not_trained_on() {
     let (schema, full) = (schema(), capacity());
     let trained_on = registered(&owner, dataset(&schema, records(90, 1))).await;
     let agent = trained(&owner, terms(&[&trained_on], v1::Link::Squared)).await.unwrap();
-    // of two shards, another's, and nobody may use it
+    // a dataset of two shards with another owner, not granted to anybody
     let work = tribute_testing::data::dataset(&schema, records(full + 30, 2));
     let held_out = registered(&provider, work).await;
 
@@ -242,7 +242,7 @@ async fn accuracy_on_a_dataset_it_was_not_trained_on() {
     assert_eq!(outcome.correct, right.count() as u64);
     assert!(e.accuracy() > 0.8, "{}", e.accuracy());
 
-    // the same again is the same job; the grant is used up, for other work too
+    // the same request finds the same job; other work needs another grant
     assert_eq!(evaluate(&owner, &agent.weights_digest, &held_out.id).await.unwrap().correct, outcome.correct);
     let refused = trained(&owner, terms(&[&held_out], v1::Link::Squared)).await.unwrap_err();
     assert_eq!(refused.reason, Reason::NoGrant, "{refused}");

@@ -1,4 +1,4 @@
-//! Tables at every way in: the command line and the service say the same about them, before anything is committed.
+//! Table import: the command line and the service report the same findings, before anything is committed.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -12,7 +12,7 @@ use tribute_testing::{data, program, Place};
 
 const CASES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../records/tests/cases");
 
-/// Runs the program in a folder; `@` stands for the cases. No server is there to be asked.
+/// Runs the program in a folder, without a server; `@` is the folder of test cases.
 fn tribute(folder: &Path, arguments: &str) -> Output {
     let arguments = arguments.split_whitespace().map(|a| a.replace('@', &format!("{CASES}/")));
     let mut command = Command::new(program());
@@ -32,7 +32,7 @@ fn passes(folder: &Path, arguments: &str) -> (String, String) {
     (out, err)
 }
 
-/// The same of a command that must fail.
+/// The same for a command that must fail.
 fn fails(folder: &Path, arguments: &str) -> (String, String) {
     let ran = tribute(folder, arguments);
     assert!(!ran.status.success(), "tribute {arguments} should fail");
@@ -85,7 +85,7 @@ fn a_dry_run_reports_and_asks_no_server() {
     let report: Value = serde_json::from_str(&report).unwrap();
     assert_eq!((&report["records"], &report["header"]["order_changed"]), (&20.into(), &false.into()));
 
-    // what is doubtful is reported, and fails as registering would
+    // doubtful contents are reported, and fail as they would on registration
     let (report, said) = fails(folder.path(), &register("@outliers/b-wider.csv"));
     assert!(report.contains("DOUBTFUL") && said.contains("--allow-clamped"), "{report}{said}");
     let (report, _) = passes(folder.path(), &format!("{} --allow-clamped", register("@outliers/b-wider.csv")));
@@ -137,7 +137,7 @@ async fn the_service_says_the_same_and_keeps_nothing() {
     let wrong = v1::InferSchemaRequest { range: "wide".into(), ..request.clone() };
     let wrong = client.datasets().infer_schema(wrong).await.map_err(problem).unwrap_err();
     assert_eq!(wrong.reason, Reason::BadField);
-    // a doubt leaves the report without a schema
+    // with a doubt there is a report but no schema
     let doubtful = v1::InferSchemaRequest { csv: Some(csv("labels/na.csv", plain())), ..request };
     let doubtful = client.datasets().infer_schema(doubtful).await.unwrap().into_inner();
     assert!(doubtful.schema_json.is_empty() && doubtful.report.contains("--drop-unlabelled"), "{}", doubtful.report);
