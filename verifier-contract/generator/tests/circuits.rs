@@ -89,6 +89,7 @@ fn every_circuit_fits() {
         let vk = verifying_key(&srs, &shape).unwrap();
         let size = generate_verifier(srs.params(), &vk, shape.statement.inputs()).unwrap().runtime.len();
         println!("{}: {} columns, {size} bytes", shape.name(), vk.cs().num_advice_columns());
-        assert!(size <= 17_000, "{}: {size}", shape.name());
+        // what EIP-170 lets be deployed, with room for an SRS whose constants are longer
+        assert!(size <= 24_000, "{}: {size}", shape.name());
     }
 }

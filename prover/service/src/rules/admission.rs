@@ -511,7 +511,7 @@ fn quantised(schema: &Schema, rows: &[u8]) -> Result<Records> {
     if rows.is_empty() {
         return Err(Problem::new(Reason::BadRecord, "quantised records: there are none"));
     }
-    if rows.len() % (width + 2) != 0 {
+    if !rows.len().is_multiple_of(width + 2) {
         let text = format!("{} bytes are no rows of {width} features and a target of two bytes", rows.len());
         return Err(Problem::field("quantised.upload", text));
     }
