@@ -1,4 +1,4 @@
-//! What each error of the contracts means for whoever got it, and what to do.
+//! What each contract error means to the caller, and what to do about it.
 
 /// Advice on an error by its name; `None` if the error is unknown.
 pub(crate) fn of(name: &str) -> Option<&'static str> {

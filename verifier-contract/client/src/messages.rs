@@ -77,7 +77,7 @@ pub struct Draft {
     pub signer: Address,
     /// Any number that the signer has not used yet.
     pub nonce: U256,
-    /// Last second of Unix time at which it counts.
+    /// Unix time in seconds, inclusive, until which it is valid.
     pub deadline: u64,
     /// What is decided.
     pub decision: Decision,
@@ -203,7 +203,7 @@ pub fn signer_of(digest: &Digest, signature: &[u8]) -> Option<Address> {
 }
 
 impl Contracts {
-    /// What messages about datasets are bound to.
+    /// The domain (chain and contract) of messages about datasets.
     #[must_use]
     pub fn dataset_domain(&self) -> Domain {
         Domain { chain_id: self.chain.id(), contract: self.datasets_at().into() }

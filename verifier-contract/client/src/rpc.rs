@@ -79,7 +79,7 @@ impl Rpc {
         Ok(Rpc { url, endpoint, http, options, next_id: AtomicU64::new(1), quiet_until: Mutex::new(None) })
     }
 
-    /// The node's URL, without what may be secret in it.
+    /// The node's URL, without the parts that may be secret.
     pub(crate) fn url(&self) -> &str {
         &self.url
     }

@@ -126,7 +126,7 @@ pub struct Thawing {
 /// A session that was settled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settled {
-    /// Answers paid since it was opened.
+    /// Total number of answers paid since it was opened.
     pub paid: u64,
     /// Token units that this settlement paid.
     pub amount: U256,

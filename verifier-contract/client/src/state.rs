@@ -44,7 +44,7 @@ pub struct ShardState {
 /// A grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GrantState {
-    /// Versions that may still list the dataset.
+    /// Number of agent versions that may still list the dataset.
     pub uses: u32,
     /// Last second at which it counts.
     pub expiry: u64,
@@ -82,13 +82,13 @@ pub struct DatasetState {
 pub struct CertificateState {
     /// Records of all datasets.
     pub records: u64,
-    /// Proven bound of the gradient's norm, units of 2^-44.
+    /// Proven bound of the gradient's norm, in units of 2^-44.
     pub epsilon: u64,
-    /// Proven lower bound of the weights' norm, units of 2^-10.
+    /// Proven lower bound of the weights' norm, in units of 2^-10.
     pub norm: u32,
     /// Sum of all contributions, in the version's units.
     pub total: I256,
-    /// Sum of those that are positive.
+    /// Sum of the positive ones among them.
     pub positive: U256,
 }
 
@@ -101,7 +101,7 @@ pub enum VersionStage {
     Closed,
     /// Certified.
     Certified,
-    /// Given up.
+    /// Abandoned.
     Abandoned,
 }
 
@@ -114,9 +114,9 @@ pub struct VersionState {
     pub model: ModelDigest,
     /// Who proposed it.
     pub owner: Address,
-    /// Where it stands.
+    /// Its status.
     pub stage: VersionStage,
-    /// Token units per query, at least.
+    /// Least price of a query, in token units.
     pub price: u128,
     /// Its datasets in order.
     pub datasets: Vec<DatasetId>,

@@ -90,7 +90,7 @@ pub struct Announced {
     pub id: Digest,
     /// What it does, in order.
     pub operations: Vec<Operation>,
-    /// Where it stands.
+    /// Its status.
     pub progress: Progress,
     calls: Vec<(Address, U256, Bytes)>,
     predecessor: B256,

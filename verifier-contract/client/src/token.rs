@@ -1,4 +1,4 @@
-//! The ERC-20 of all sessions.
+//! The ERC-20 token of all sessions.
 
 use alloy::primitives::{Address, B256, U256};
 

@@ -16,7 +16,7 @@ use crate::error::{ChainError, Result};
 use crate::signature::{BadSignature, StrictSignature};
 use crate::signing::eip712;
 
-/// What a session key signs: all queries of a session so far and the transcript at which they end.
+/// Signed by a session key: the total number of queries of a session so far and the transcript after the last one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Voucher {
     /// The session.
