@@ -102,7 +102,7 @@ impl Chain {
         self.0.rpc.once("eth_sendRawTransaction", &(raw,)).await
     }
 
-    /// Whether the node knows a transaction, waiting or mined.
+    /// Whether the node knows a transaction, pending or mined.
     pub(crate) async fn knows(&self, tx: TxHash) -> Result<bool> {
         let found: Option<serde_json::Value> = self.request("eth_getTransactionByHash", (tx,)).await?;
         Ok(found.is_some() || self.receipt(tx).await?.is_some())

@@ -233,7 +233,7 @@ impl Contracts {
         })
     }
 
-    /// A dataset, `None` if there is none of this id.
+    /// A dataset; `None` if there is none of this id.
     pub async fn find_dataset(&self, dataset: &DatasetId) -> Result<Option<Dataset>> {
         Self::known(self.dataset(dataset).await, "UnknownDataset")
     }
