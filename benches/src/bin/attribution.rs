@@ -277,7 +277,7 @@ fn tests(set: &Set, link: Link) -> Result<Tests, Failure> {
     }
     for part in [0.05, 0.2] {
         let o = run(&changed(relabelled(&honest[0], part, classes)))?;
-        lines.push(Line::new(format!("1 draws {:.0} % of its labels anew", 100.0 * part), o, &before.shares));
+        lines.push(Line::new(format!("1 redraws {:.0} % of its labels at random", 100.0 * part), o, &before.shares));
     }
     // every record again under another class, which pulls at the weights for each
     let mut inflated = honest[0].clone();
@@ -352,7 +352,7 @@ fn spread(draws: &[(Vec<f64>, Vec<f64>)], which: impl Fn(&(Vec<f64>, Vec<f64>)) 
 fn report(all: &[Tests]) -> Result<String, Failure> {
     let mut text = include_str!("../attribution_head.txt").to_owned();
     let row = |text: &mut String, cells: &[String]| writeln!(text, "| {} |", cells.join(" | "));
-    text += "\n## In one table\n\nShares in percent, three providers, λ = 0.001.\n\n";
+    text += "\n## Summary\n\nShares in percent, three providers, λ = 0.001.\n\n";
     text += "| data | link | attribution | equal thirds, five draws | share of 1 when it dims by 1 % | by 30 % | twice its rows | as many random rows, labelled by the agent, take |\n";
     text += "|---|---|---|---|---|---|---|---|\n";
     for t in all {
@@ -380,10 +380,10 @@ fn report(all: &[Tests]) -> Result<String, Failure> {
     text += include_str!("../attribution_findings.txt");
     for t in all {
         writeln!(text, "\n## {}, {}\n", t.set, t.link.name())?;
-        text += "| what changes | shares by contribution | by explained loss | held-out accuracy | whose least share of nine tenths stops it | certified otherwise |\n|---|---|---|---|---|---|\n";
+        text += "| what changes | shares by contribution | by explained loss | held-out accuracy | stopped by the least share (nine tenths) of | can otherwise be certified |\n|---|---|---|---|---|---|\n";
         for l in &t.lines {
             let stopped = match l.stopped_by.as_slice() {
-                [] => "nobody's".to_owned(),
+                [] => "nobody".to_owned(),
                 some => some.iter().map(|i| (i + 1).to_string()).collect::<Vec<_>>().join(", "),
             };
             let refused = match &l.refused {
