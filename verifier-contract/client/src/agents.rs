@@ -338,7 +338,7 @@ impl Contracts {
     ) -> Call<Abi::returnUsesCall, Vec<DatasetId>> {
         let call =
             Abi::returnUsesCall { agentId: word(agent), version, datasetIds: datasets.iter().map(word).collect() };
-        self.call(self.agents_at(), format!("give uses of agent {agent} version {version} back"), &call, |e| {
+        self.call(self.agents_at(), format!("return grant uses of agent {agent} version {version}"), &call, |e| {
             let returned = e.all::<IDatasetRegistry::GrantReturned>()?;
             Ok(returned.into_iter().map(|e| DatasetId::new(e.root.0)).collect())
         })

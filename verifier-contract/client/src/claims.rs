@@ -61,10 +61,12 @@ impl SkipReason {
         match self {
             SkipReason::UnknownSession => "there is no such session",
             SkipReason::OtherVersion => "the session is of another agent or version",
-            SkipReason::StaleTranscript => "the proof does not start where the session stands: was it claimed before?",
+            SkipReason::StaleTranscript => {
+                "the proof does not start at the session's transcript: was it already claimed?"
+            }
             SkipReason::Empty => "the slot proves no query",
-            SkipReason::OtherCount => "the voucher counts other queries than are paid and proven",
-            SkipReason::OtherTranscript => "the proof does not end where the voucher says",
+            SkipReason::OtherCount => "the voucher's count is not the number of queries proven",
+            SkipReason::OtherTranscript => "the proof does not end at the voucher's transcript",
             SkipReason::OtherSigner => "the voucher is not signed by the session's key",
         }
     }

@@ -33,7 +33,9 @@ pub enum ChainError {
         seconds: u64,
     },
     /// The answer is not a JSON-RPC answer of the expected type.
-    #[error("{url} answered {method} with something that is not Ethereum JSON-RPC ({cause}): is this URL a node?")]
+    #[error(
+        "{url} answered {method} with something that is not Ethereum JSON-RPC ({cause}): is this the URL of a node?"
+    )]
     BadAnswer {
         /// The node's URL.
         url: String,
@@ -43,7 +45,7 @@ pub enum ChainError {
         cause: String,
     },
     /// The node's URL returned a web page.
-    #[error("{url} answered {method} with a web page{}: a login page, a bot check or a proxy stands before the node; use the JSON-RPC URL that the provider gives for programs", titled(.title))]
+    #[error("{url} answered {method} with a web page{}: a login page, a bot check or a proxy is in front of the node; use the JSON-RPC URL that the provider gives for programs", titled(.title))]
     WebPage {
         /// The node's URL.
         url: String,
@@ -89,7 +91,7 @@ pub enum ChainError {
         message: String,
     },
     /// The URL cannot be used.
-    #[error("{url:?} is no usable node URL ({cause}): give one like http://127.0.0.1:8545")]
+    #[error("{url:?} is not a usable node URL ({cause}): give one like http://127.0.0.1:8545")]
     BadUrl {
         /// The text given.
         url: String,
@@ -477,9 +479,9 @@ fn titled(title: &str) -> String {
 }
 
 fn asks(told: &Option<u64>) -> String {
-    told.map(|seconds| format!("; it asks for a pause of {seconds} s")).unwrap_or_default()
+    told.map(|seconds| format!("; the node asks for a pause of {seconds} s")).unwrap_or_default()
 }
 
 fn because(cause: &Option<String>) -> String {
-    cause.as_ref().map(|c| format!("; last trouble: {c}")).unwrap_or_default()
+    cause.as_ref().map(|c| format!("; last error: {c}")).unwrap_or_default()
 }

@@ -204,7 +204,7 @@ fn lookup<'a>(map: &'a Map<String, Value>, name: &str) -> Result<Option<&'a Valu
     let mut found = map.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value);
     match (found.next(), found.next()) {
         (value, None) => Ok(value),
-        _ => Err(format!("its field `{name}` stands there twice")),
+        _ => Err(format!("its field `{name}` appears twice")),
     }
 }
 

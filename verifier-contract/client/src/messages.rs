@@ -217,7 +217,7 @@ impl Contracts {
 
     /// Cancels a nonce of the sender: messages with it become invalid.
     pub fn cancel_nonce(&self, nonce: U256) -> Call<Abi::cancelNonceCall, ()> {
-        self.call(self.datasets_at(), format!("take nonce {nonce} back"), &Abi::cancelNonceCall { nonce }, |e| {
+        self.call(self.datasets_at(), format!("cancel nonce {nonce}"), &Abi::cancelNonceCall { nonce }, |e| {
             e.one().map(|_: Abi::NonceSpent| ())
         })
     }
@@ -225,7 +225,7 @@ impl Contracts {
     /// Submits messages about datasets, in order and in one transaction; returns the datasets registered or extended.
     pub fn relay(&self, messages: &[SignedDecision]) -> Call<Abi::multicallCall, Vec<DatasetId>> {
         let data = messages.iter().map(SignedDecision::call).collect();
-        let action = format!("bring {} signed message(s)", messages.len());
+        let action = format!("submit {} signed message(s)", messages.len());
         self.call(self.datasets_at(), action, &Abi::multicallCall { data }, |e| {
             let registered = e.all::<Abi::DatasetRegistered>()?.into_iter().map(|e| DatasetId::new(e.datasetId.0));
             let extended = e.all::<Abi::DatasetExtended>()?.into_iter().map(|e| DatasetId::new(e.datasetId.0));

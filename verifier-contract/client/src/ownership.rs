@@ -15,7 +15,7 @@ fn somebody(account: Address) -> Option<Address> {
 }
 
 fn offer(what: &str, to: Option<Address>) -> String {
-    to.map_or_else(|| format!("take the offer of {what} back"), |to| format!("offer {what} to {to}"))
+    to.map_or_else(|| format!("withdraw the offer of {what}"), |to| format!("offer {what} to {to}"))
 }
 
 fn pay(what: &str, to: Option<Address>) -> String {

@@ -34,7 +34,7 @@ impl Contracts {
         let (r, s, v) = permit.parts();
         let spender = self.escrow_at();
         let call = IStandard::permitCall { holder, spender, value: amount, deadline: permit.deadline, v, r, s };
-        self.call(self.token_at(), format!("bring the permit of {holder}"), &call, |e| e.none())
+        self.call(self.token_at(), format!("submit the permit of {holder}"), &call, |e| e.none())
     }
 
     /// Transfers tokens.

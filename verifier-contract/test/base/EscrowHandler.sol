@@ -5,7 +5,8 @@ import {SessionEscrow} from "../../src/SessionEscrow.sol";
 import {ISessionEscrow} from "../../src/interfaces/ISessionEscrow.sol";
 import {World} from "./World.sol";
 
-/// Clients, the operator and the providers of the world, acting in any order; keeps its own books beside the contract's.
+/// Clients, the operator and the providers of the world, acting in any order; keeps its own books alongside the
+/// contract's.
 contract EscrowHandler is World {
     error Replayed();
     error Stolen();
@@ -146,7 +147,7 @@ contract EscrowHandler is World {
         if (earned() != before) revert Replayed();
     }
 
-    /// Nobody but the rightful owners gets anything out.
+    /// Only the rightful owners can withdraw anything.
     function strangerTakes(uint256 which) external {
         if (token.balanceOf(MALLORY) != 0) revert Stolen();
         if (_sessions.length == 0) return;
@@ -162,7 +163,7 @@ contract EscrowHandler is World {
         } catch {}
     }
 
-    /// Paused or stopped, everybody can take everything that is theirs; then it is as if nothing had happened.
+    /// Paused or stopped, everybody can withdraw everything that is theirs; the state is then restored.
     function nobodyIsTrapped() external {
         uint256 state = vm.snapshotState();
         this.withdrawOwner();
@@ -209,7 +210,7 @@ contract EscrowHandler is World {
         return gate.isStopped(serviceCircuit);
     }
 
-    /// What all sessions' paid queries cost.
+    /// Total price of all sessions' paid queries.
     function earned() public view returns (uint256 sum) {
         for (uint256 i = 0; i < _sessions.length; ++i) {
             ISessionEscrow.Session memory session = escrow.getSession(_sessions[i]);
