@@ -1,4 +1,4 @@
-// Writes the package that contract callers install, from what forge built and the interfaces' sources.
+// Builds the npm package for contract callers, from forge's output and the interfaces' sources.
 //
 //   node build.mjs DIR
 //
@@ -14,7 +14,7 @@ const root = dirname(contracts);
 const CONTRACTS = [
   "Tribute", "AgentRegistry", "DatasetRegistry", "SessionEscrow", "Evaluations", "ProofGate", "CircuitTimelock", "RecordVerifier",
 ];
-// Of local chains only.
+// For local chains only.
 const LEFT_OUT = ["ITestToken.sol"];
 
 const target = process.argv[2];
