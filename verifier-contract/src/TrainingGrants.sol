@@ -19,7 +19,7 @@ abstract contract TrainingGrants is DatasetRecords {
         uint16 minDataBps;
         uint8 links;
         bool coversLater;
-        // written only when asked for
+        // written only if requested
         uint128 minPricePerQuery;
         bytes32 participants;
     }

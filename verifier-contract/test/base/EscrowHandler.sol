@@ -118,7 +118,7 @@ contract EscrowHandler is World {
         else escrow.pause();
     }
 
-    /// The service circuit is stopped for good, in some of the runs.
+    /// The service circuit is stopped permanently, in some of the runs.
     function stopService(uint256 dice) external {
         if (dice % 8 == 0 && !stopped()) gate.stop(serviceCircuit);
     }
