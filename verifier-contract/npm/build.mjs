@@ -13,6 +13,7 @@ const contracts = dirname(here);
 const root = dirname(contracts);
 const CONTRACTS = [
   "Tribute", "AgentRegistry", "DatasetRegistry", "SessionEscrow", "Evaluations", "ProofGate", "CircuitTimelock", "RecordVerifier",
+  "CertificateValidator",
 ];
 // For local chains only.
 const LEFT_OUT = ["ITestToken.sol"];

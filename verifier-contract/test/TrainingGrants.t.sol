@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {IDatasetOwners} from "../src/interfaces/IDatasetOwners.sol";
 import {IDatasetRegistry} from "../src/interfaces/IDatasetRegistry.sol";
+import {Statements} from "../src/libraries/Statements.sol";
 import {World} from "./base/World.sol";
 
 /// Who may train on what, how often and on what terms; the agent registry checks, and takes uses.

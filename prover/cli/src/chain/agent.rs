@@ -86,6 +86,13 @@ pub(crate) struct CertifyArgs {
     /// The proof, as `tribute agent prove-optimum --out` wrote it.
     #[arg(long, value_name = "FILE")]
     optimum: PathBuf,
+    /// Gradient proofs that are not on chain yet go along, with one pairing for all: as `tribute agent prove-gradients --out`
+    /// wrote them.
+    #[arg(long, value_name = "FILE")]
+    gradients: Option<PathBuf>,
+    /// Most proofs to a transaction.
+    #[arg(long, value_name = "PROOFS", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=64))]
+    batch: u16,
     #[command(flatten)]
     chain: ChainArgs,
 }
@@ -188,50 +195,76 @@ async fn shards(c: &Connected, agent: &AgentId, version: u32) -> Result<HashMap<
     Ok(all)
 }
 
-pub(super) async fn gradients(a: GradientsArgs) -> CommandResult {
-    let file: GradientsFile = json_file(&a.gradients)?;
-    let c = a.chain.connect().await?;
-    let listed = shards(&c, &a.agent, a.version).await?;
-    let wanted = file.gradients.iter().enumerate().filter(|(at, _)| a.only.is_none_or(|only| only == *at));
+/// The gradients of a file that are not on chain yet: an earlier run, or somebody else, may have brought some.
+async fn pending(
+    c: &Connected,
+    agent: &AgentId,
+    version: u32,
+    file: GradientsFile,
+    only: Option<usize>,
+) -> Result<Vec<Gradient>> {
+    let listed = shards(c, agent, version).await?;
+    let wanted = file.gradients.iter().enumerate().filter(|(at, _)| only.is_none_or(|only| only == *at));
     let mut gradients = Vec::new();
     for (at, file) in wanted {
         let place = file.shard().and_then(|digest| listed.get(&digest));
         let (dataset, shard) = place.copied().ok_or_else(|| {
             let message = format!(
-                "proof {at} is over a shard of no dataset that version {} of agent {} lists: is it another agent's, or \
-                 another version's?",
-                a.version, a.agent
+                "proof {at} is over a shard of no dataset that version {version} of agent {agent} lists: is it another \
+                 agent's, or another version's?"
             );
             Problem::field("gradients", message)
         })?;
-        // an earlier run, or somebody else, may have brought it
-        if !c.contracts.gradient_added(&a.agent, a.version, &dataset, shard).await? {
+        if !c.contracts.gradient_added(agent, version, &dataset, shard).await? {
             gradients.push(Gradient { dataset, shard, proof: file.proof() });
         }
     }
+    Ok(gradients)
+}
+
+/// Adds gradients in one transaction.
+async fn add(c: &Connected, agent: &AgentId, version: u32, gradients: &[Gradient]) -> Result<Value> {
+    let tell = |added: &Vec<Added>| {
+        let one = |e: &Added| {
+            json!({
+                "dataset_id": e.dataset,
+                "shard": e.shard,
+                "contribution": e.contribution.to_string(),
+                "gradient": e.gradient,
+            })
+        };
+        json!({ "gradients": added.iter().map(one).collect::<Vec<_>>() })
+    };
+    c.send(&c.contracts.add_gradients(agent, version, gradients), tell).await
+}
+
+pub(super) async fn gradients(a: GradientsArgs) -> CommandResult {
+    let file: GradientsFile = json_file(&a.gradients)?;
+    let c = a.chain.connect().await?;
+    let gradients = pending(&c, &a.agent, a.version, file, a.only).await?;
     let mut sent: Vec<Value> = Vec::new();
     for batch in gradients.chunks(a.batch.into()) {
-        let call = c.contracts.add_gradients(&a.agent, a.version, batch);
-        let tell = |added: &Vec<Added>| {
-            let one = |e: &Added| {
-                json!({
-                    "dataset_id": e.dataset,
-                    "shard": e.shard,
-                    "contribution": e.contribution.to_string(),
-                    "gradient": e.gradient,
-                })
-            };
-            json!({ "gradients": added.iter().map(one).collect::<Vec<_>>() })
-        };
-        sent.push(c.send(&call, tell).await?);
+        sent.push(add(&c, &a.agent, a.version, batch).await?);
     }
     a.chain.emit(&json!({ "agent_id": a.agent, "version": a.version, "transactions": sent }))
 }
 
 pub(super) async fn certify(a: CertifyArgs) -> CommandResult {
     let file: OptimumFile = json_file(&a.optimum)?;
+    let gradients: Option<GradientsFile> = a.gradients.as_deref().map(json_file).transpose()?;
     let c = a.chain.connect().await?;
-    let call = c.contracts.certify(&a.agent, a.version, &file.proof.proof());
+    let mut last = match gradients {
+        Some(file) => pending(&c, &a.agent, a.version, file, None).await?,
+        None => Vec::new(),
+    };
+    let mut sent: Vec<Value> = Vec::new();
+    // the last transaction needs room for the optimum
+    while last.len() + 1 > usize::from(a.batch) {
+        let rest = last.split_off(usize::from(a.batch).min(last.len()));
+        sent.push(add(&c, &a.agent, a.version, &last).await?);
+        last = rest;
+    }
+    let optimum = file.proof.proof();
     let tell = |e: &CertificateState| -> Value {
         json!({
             "agent_id": a.agent,
@@ -242,7 +275,14 @@ pub(super) async fn certify(a: CertifyArgs) -> CommandResult {
             "positive": e.positive.to_string(),
         })
     };
-    let mut value: Value = c.send(&call, tell).await?;
+    let mut value: Value = if last.is_empty() {
+        c.send(&c.contracts.certify(&a.agent, a.version, &optimum), tell).await?
+    } else {
+        c.send(&c.contracts.add_gradients_and_certify(&a.agent, a.version, &last, &optimum), tell).await?
+    };
+    if !sent.is_empty() {
+        value["transactions"] = sent.into();
+    }
     let positive: f64 = value["positive"].as_str().and_then(|p| p.parse().ok()).unwrap_or(f64::NAN);
     let mut shares = Vec::new();
     for dataset in c.contracts.listed(&a.agent, a.version).await? {

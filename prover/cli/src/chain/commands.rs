@@ -50,6 +50,8 @@ pub(crate) enum ChainCommand {
     AddDatasets(version::AddDatasetsArgs),
     /// Make a draft's list final.
     CloseVersion(version::StepArgs),
+    /// Stand by a closed version that an earlier owner of the agent proposed: without that it is not certified.
+    AdoptVersion(version::StepArgs),
     /// Show a version: what it lists, what is missing, why it could not be certified now.
     Version(version::ShowArgs),
     /// Give up a version that is not certified, and give its uses of grants back. Run it again to give back what is left.
@@ -121,6 +123,7 @@ pub(crate) async fn run(command: ChainCommand) -> CommandResult {
         ChainCommand::ProposeVersion(a) => agent::propose(a).await,
         ChainCommand::AddDatasets(a) => version::add_datasets(a).await,
         ChainCommand::CloseVersion(a) => version::close(a).await,
+        ChainCommand::AdoptVersion(a) => version::adopt(a).await,
         ChainCommand::Version(a) => version::show(a).await,
         ChainCommand::AbandonVersion(a) => version::abandon(a).await,
         ChainCommand::SubmitGradients(a) => agent::gradients(a).await,

@@ -91,6 +91,15 @@ pub(super) async fn close(a: StepArgs) -> CommandResult {
     a.chain.emit(&value)
 }
 
+/// Stands by a version that an earlier owner of the agent proposed.
+pub(super) async fn adopt(a: StepArgs) -> CommandResult {
+    let c = a.chain.connect().await?;
+    let VersionArgs { agent, version } = a.which;
+    let call = c.contracts.adopt_version(&agent, version);
+    let value = c.send(&call, |()| json!({ "agent_id": agent, "version": version })).await?;
+    a.chain.emit(&value)
+}
+
 /// Gives a version up, and its uses of grants back. What an interrupted run left is done by the next.
 pub(super) async fn abandon(a: StepArgs) -> CommandResult {
     let c = a.chain.connect().await?;

@@ -8,7 +8,6 @@ use tribute_chain::circuits::CircuitInfo;
 use tribute_chain::Contracts;
 use tribute_core::id::CircuitId;
 use tribute_core::layout::{Layout, Task};
-use tribute_core::link::Link;
 use tribute_core::shape::Shape;
 use tribute_engine::srs::{Srs, SrsStore};
 use tribute_problem::{Problem, Reason, Result};
@@ -121,7 +120,7 @@ async fn check(contracts: &Contracts, shape: &Shape, srs: &Srs, id: Option<Circu
     let mut value = json!({
         "name": shape.name(), "statement": shape.statement.name(), "circuit_id": rebuilt.id(),
         "vk_digest": c.verifying_key, "srs_digest": c.srs, "layout_hash": c.layout,
-        "link": shape.link.map(Link::name), "code_hash": rebuilt.code_hash, "code_bytes": rebuilt.code_bytes,
+        "link": shape.link_code(), "code_hash": rebuilt.code_hash, "code_bytes": rebuilt.code_bytes,
         "proof_length": c.proof_length, "group_columns": c.group_columns, "input_count": c.input_count,
         "gas_verify": rebuilt.gas,
     });
