@@ -239,7 +239,7 @@ abstract contract Certification is Versions {
 
     /// What the contributions must satisfy for shares to be meaningful. Rounding takes at most 2^-20 of their sum,
     /// negative ones at most 2^-10 *in total* (otherwise many slightly negative datasets could inflate everybody else's
-    /// claim), and the sum is what it is at the optimum: `ΣN = nλ‖W‖² − ⟨r, W⟩` with `‖r‖ ≤ nε`, and so at least
+    /// claim), and the sum must have its value at the optimum: `ΣN = nλ‖W‖² − ⟨r, W⟩` with `‖r‖ ≤ nε`, and so at least
     /// `nλv²(1 − 2^-9)`.
     function _requireSums(Entry storage entry) private view returns (int256 total) {
         total = _totalOf(entry);

@@ -66,7 +66,7 @@ abstract contract DatasetRecords is IDatasetRegistry {
     mapping(bytes32 shardDigest => bytes32 root) private _rootOfShard;
 
     /// @param proofGate The proof gate that checks registrations.
-    /// @param erc20 The token in which terms and grants name prices.
+    /// @param erc20 The token of all prices in terms and grants.
     constructor(IProofGate proofGate, IERC20 erc20) {
         GATE = proofGate;
         TOKEN = erc20;

@@ -30,7 +30,7 @@ contract DatasetRegistry is TrainingGrants, SignedMessages, Multicall {
         keccak256("SetPayout(bytes32 datasetId,address payout,uint256 nonce,uint256 deadline)");
 
     /// @param proofGate The proof gate that checks registrations.
-    /// @param erc20 The token in which terms and grants name prices.
+    /// @param erc20 The token of all prices in terms and grants.
     constructor(IProofGate proofGate, IERC20 erc20) DatasetRecords(proofGate, erc20) EIP712("Tribute", "1") {}
 
     /// @inheritdoc IDatasetRegistry

@@ -16,7 +16,7 @@ contract Evaluations is IEvaluations {
         uint16 shardsDone;
     }
 
-    /// What proofs are about, apart from the shard.
+    /// The data that proofs are checked against, apart from the shard.
     struct Subject {
         bytes32 agentId;
         uint32 version;

@@ -11,7 +11,7 @@ import {IProofGate} from "../src/interfaces/IProofGate.sol";
 import {Statements} from "../src/libraries/Statements.sol";
 import {World} from "./base/World.sol";
 
-/// The gate as it is deployed: owned by the timelock, which added the first circuits and then took its delay on itself.
+/// The gate as deployed: owned by the timelock, which added the first circuits and then set its own delay.
 contract CircuitTimelockTest is World {
     uint256 private constant DELAY = 2 days;
     CircuitTimelock private timelock;

@@ -89,7 +89,7 @@ contract GasTest is RealWorld {
         openingBySignature(params);
     }
 
-    /// By a permit for the token, and by somebody else with the client's authorisation.
+    /// With a token permit, and by somebody else with the client's authorisation.
     function openingBySignature(ISessionEscrow.OpenParams memory params) private {
         address client = vm.addr(CLEOS_KEY);
         token.mint(client, 3 * ESCROW);

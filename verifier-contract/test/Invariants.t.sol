@@ -126,7 +126,7 @@ contract InvariantsTest is Books {
         assertNobodyTakesMoreThanWasEarned();
     }
 
-    /// Whatever the order of claims, top-ups, stops and settlements.
+    /// Holds for any order of claims, top-ups, stops and settlements.
     function invariant_ACountIsPaidOnce() public view {
         assertCountsArePaidOnce();
     }

@@ -178,7 +178,7 @@ contract RealLifeTest is RealWorld {
         );
     }
 
-    /// What a shard contributes is fixed by its proof.
+    /// A shard's contribution is fixed by its proof.
     function test_Attack_ContributionAltered() public {
         closeFirst();
         IAgentRegistry.GradientProof memory proof = gradient(0);
@@ -313,7 +313,8 @@ contract RealLifeTest is RealWorld {
         vm.revertToStateAndDelete(state);
     }
 
-    /// The same version under a grant without a least share, of another agent of hers: what consent alone prevents.
+    /// The same version under a grant without a least share, for another of her agents: shows what consent alone
+    /// prevents.
     function registeredAnew(bytes32[] memory more, IAgentRegistry.VersionParams memory params) private {
         vm.prank(olga);
         agents.abandon(agent, version);

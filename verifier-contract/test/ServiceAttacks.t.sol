@@ -335,7 +335,7 @@ contract ServiceAttacksTest is World {
         escrow.openFor(address(wallet), params, block.timestamp, signature);
     }
 
-    /// Whatever single input is changed under a proof the verifier would accept: no token moves.
+    /// Changing any single input of a proof that the verifier would accept moves no tokens.
     function testFuzz_AnyOneInputChangedIsRefused(uint256 index, uint256 value) public {
         ISessionEscrow.ClaimBatch memory batch = honestBatch(twoSlots());
         index = bound(index, 1, Statements.SERVICE_INPUTS - 1);

@@ -24,7 +24,7 @@ pub struct Call<C, T> {
     kind: PhantomData<fn() -> C>,
 }
 
-/// What a call did.
+/// Outcome of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Done<T> {
     /// The mined transaction.

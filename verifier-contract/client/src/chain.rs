@@ -108,7 +108,7 @@ impl Chain {
         Ok(found.is_some() || self.receipt(tx).await?.is_some())
     }
 
-    /// What a mined transaction returned, where the node can trace it.
+    /// Return data of a mined transaction, if the node can trace it.
     pub(crate) async fn traced_output(&self, tx: TxHash) -> Option<Bytes> {
         let options = serde_json::json!({ "tracer": "callTracer", "tracerConfig": { "onlyTopCall": true } });
         let trace: serde_json::Value = self.0.rpc.once("debug_traceTransaction", &(tx, options)).await.ok()?;

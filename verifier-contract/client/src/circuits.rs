@@ -133,7 +133,7 @@ impl CircuitInfo {
     }
 }
 
-/// What checking one proof costs.
+/// Gas cost of checking one proof.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VerifierGas {
     /// Gas of the gate's call to the verifier.
@@ -142,7 +142,7 @@ pub struct VerifierGas {
     pub transaction: u64,
 }
 
-/// What [`Contracts::ensure_circuit`] did.
+/// Outcome of [`Contracts::ensure_circuit`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ensured {
     /// The circuit.

@@ -32,7 +32,7 @@ pub struct Deployment {
     pub deployer: Address,
     /// The account that announces circuits to the gate's timelock and may pause new sessions.
     pub owner: Address,
-    /// Who may stop circuits.
+    /// The guardian, who may stop circuits.
     pub guardian: Address,
     /// Seconds between a thaw request and the refund.
     pub thaw_seconds: u64,
@@ -63,7 +63,7 @@ pub struct Deployment {
 pub struct DeployOptions {
     /// Proposer of the gate's timelock and owner of the escrow; `None`: the deployer.
     pub owner: Option<Address>,
-    /// Who may stop circuits; `None`: the owner.
+    /// The guardian, who may stop circuits; `None`: the owner.
     pub guardian: Option<Address>,
     /// Seconds between a thaw request and the refund: one minute to ninety days.
     pub thaw_seconds: u64,

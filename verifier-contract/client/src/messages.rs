@@ -191,7 +191,7 @@ impl SignedDecision {
     }
 }
 
-/// What a client signs for queries to be paid without a proof: all of its session so far.
+/// The digest that a client signs so that queries are paid without a proof: all queries of its session so far.
 #[must_use]
 pub fn settlement_digest(escrow: &Domain, session: &SessionId, count: u64) -> Digest {
     abi::Settlement { session: word(session), count }.eip712_signing_hash(&eip712(escrow)).0

@@ -73,7 +73,7 @@ impl Watcher {
         Watcher { next: from, reported: BTreeMap::new() }
     }
 
-    /// What changed since the last poll: first the events that a reorganisation removed, newest first, then the new ones in
+    /// Changes since the last poll: first the events that a reorganisation removed, newest first, then the new ones in
     /// order.
     pub async fn poll(&mut self, contracts: &Contracts) -> Result<Vec<ReportedEvent>> {
         let head = contracts.chain().block_number().await?;

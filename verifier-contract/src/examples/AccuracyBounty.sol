@@ -56,7 +56,7 @@ contract AccuracyBounty {
         token.safeTransfer(to, amount);
     }
 
-    /// @notice Takes the bounty back; the sponsor alone, after the deadline.
+    /// @notice Pays the bounty back to the sponsor; only the sponsor, after the deadline.
     function takeBack() external {
         if (msg.sender != sponsor || block.timestamp <= deadline) revert NotYours(sponsor, deadline);
         token.safeTransfer(sponsor, _all());

@@ -52,7 +52,7 @@ interface IAgentRegistry is IAgents, ICertification {
         uint32 interceptScale;
     }
 
-    /// @notice What an agent owner fixes about a version.
+    /// @notice The parameters of a version that the agent's owner fixes.
     struct VersionParams {
         /// Parameters of the layout of the datasets and circuits.
         Layout dims;

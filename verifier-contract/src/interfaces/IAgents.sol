@@ -17,7 +17,7 @@ interface IAgents {
     /// @notice An agent was offered to a new owner, or the offer was withdrawn.
     /// @param agentId The agent.
     /// @param from The owner.
-    /// @param to Who may accept it; zero for nobody.
+    /// @param to The account that may accept it; zero for nobody.
     event AgentOffered(bytes32 indexed agentId, address indexed from, address indexed to);
     /// @notice An agent has a new owner.
     /// @param agentId The agent.
@@ -38,7 +38,7 @@ interface IAgents {
     error NotAgentOwner(bytes32 agentId, address caller);
     /// @notice The agent was not offered to this account.
     /// @param agentId The agent.
-    /// @param offeredTo Who may accept it; zero if nobody.
+    /// @param offeredTo The account that may accept it; zero if none.
     error NotOffered(bytes32 agentId, address offeredTo);
     /// @notice Metadata has at most 1,024 bytes.
     /// @param length Bytes given.
@@ -64,7 +64,7 @@ interface IAgents {
     /// @notice Offers an agent to a new owner; only its owner. Open versions can be certified only if the new owner
     /// adopts them (`IAgentRegistry.adopt`); fees not yet withdrawn go to the new owner.
     /// @param agentId The agent.
-    /// @param to Who may accept it; zero withdraws an offer.
+    /// @param to The account that may accept it; zero withdraws an offer.
     function offerAgent(bytes32 agentId, address to) external;
 
     /// @notice Accepts an agent that was offered to the caller; fees then go to the new owner's own address.
@@ -87,7 +87,7 @@ interface IAgents {
     /// @return owner The agent's owner.
     function agentOwner(bytes32 agentId) external view returns (address owner);
 
-    /// @notice Who may accept an agent; reverts if unknown.
+    /// @notice The account that may accept an agent; reverts if unknown.
     /// @param agentId The agent.
     /// @return account The account; zero if it is not offered.
     function offeredTo(bytes32 agentId) external view returns (address account);

@@ -9,7 +9,7 @@ interface IDatasetOwners is ISignedMessages {
     /// @notice A dataset was offered to a new owner, or the offer was withdrawn.
     /// @param root Id of the dataset's first version.
     /// @param from The owner.
-    /// @param to Who may accept it; zero for nobody.
+    /// @param to The account that may accept it; zero for nobody.
     event DatasetOffered(bytes32 indexed root, address indexed from, address indexed to);
     /// @notice A dataset has a new owner.
     /// @param root Id of the dataset's first version.
@@ -30,13 +30,13 @@ interface IDatasetOwners is ISignedMessages {
     error NotDatasetOwner(bytes32 datasetId, address caller);
     /// @notice The dataset was not offered to this account.
     /// @param datasetId The dataset.
-    /// @param offeredTo Who may accept it; zero if nobody.
+    /// @param offeredTo The account that may accept it; zero if none.
     error NotOffered(bytes32 datasetId, address offeredTo);
 
     /// @notice Offers a dataset, with all its versions, to a new owner; only its owner. Grants stay in force; rewards
     /// not yet withdrawn go to the new owner.
     /// @param datasetId Any version of the dataset.
-    /// @param to Who may accept it; zero withdraws an offer.
+    /// @param to The account that may accept it; zero withdraws an offer.
     function offerDataset(bytes32 datasetId, address to) external;
 
     /// @notice Accepts a dataset that was offered to the caller; rewards then go to the new owner's own address.
@@ -64,7 +64,7 @@ interface IDatasetOwners is ISignedMessages {
     /// @return owner The current owner.
     function datasetOwner(bytes32 datasetId) external view returns (address owner);
 
-    /// @notice Who may accept a dataset; reverts if unknown.
+    /// @notice The account that may accept a dataset; reverts if unknown.
     /// @param datasetId Any version of the dataset.
     /// @return account The account; zero if it is not offered.
     function offeredTo(bytes32 datasetId) external view returns (address account);

@@ -121,7 +121,7 @@ interface IDatasetRegistry is IDatasetOwners {
 
     /// @notice A dataset was registered.
     /// @param datasetId The dataset, which is its own root.
-    /// @param owner Who owns it.
+    /// @param owner The owner.
     /// @param schemaId keccak256 of the canonical schema.
     /// @param circuitId Circuit that admitted it.
     /// @param layoutHash Hash of that circuit's layout.
@@ -158,7 +158,7 @@ interface IDatasetRegistry is IDatasetOwners {
     /// @param grantee The agent owner who may train.
     /// @param datasetId The version named.
     /// @param serial Counts the grants to this account.
-    /// @param terms What was granted.
+    /// @param terms The terms of the grant.
     event TrainingGranted(
         bytes32 indexed root, address indexed grantee, bytes32 datasetId, uint32 serial, GrantTerms terms
     );
@@ -255,14 +255,14 @@ interface IDatasetRegistry is IDatasetOwners {
     error NotDeployer(address caller);
 
     /// @notice Registers a dataset for the caller.
-    /// @param params What the owner decides.
+    /// @param params The schema, circuit and terms.
     /// @param shards The proofs of all shards, in their order.
     /// @return datasetId keccak over schema, layout, record count and shard digests.
     function register(RegisterParams calldata params, ShardProof[] calldata shards) external returns (bytes32 datasetId);
 
     /// @notice Registers a dataset for `owner`, who signed the EIP-712 `RegisterDataset`.
-    /// @param owner Who owns it, and whom the proofs name.
-    /// @param params What the owner decides.
+    /// @param owner The owner, whom the proofs name.
+    /// @param params The schema, circuit and terms.
     /// @param shards The proofs of all shards, in their order.
     /// @param authority The owner's signature over `registerDigest`.
     /// @return datasetId The id, as `register` returns it.
@@ -292,13 +292,13 @@ interface IDatasetRegistry is IDatasetOwners {
     /// @notice Sets the grant to `grantee`, replacing the previous one; only the dataset's owner.
     /// @param datasetId Id of the dataset version that is granted.
     /// @param grantee The agent owner who may train.
-    /// @param terms What is granted; `uses` 0 revokes the grant.
+    /// @param terms The terms of the grant; `uses` 0 revokes it.
     function grantTraining(bytes32 datasetId, address grantee, GrantTerms calldata terms) external;
 
     /// @notice As `grantTraining`, for the owner, who signed the EIP-712 `GrantTraining`.
     /// @param datasetId Id of the dataset version that is granted.
     /// @param grantee The agent owner who may train.
-    /// @param terms What is granted.
+    /// @param terms The terms of the grant.
     /// @param authority The owner's signature.
     function grantTrainingFor(
         bytes32 datasetId,
@@ -335,8 +335,8 @@ interface IDatasetRegistry is IDatasetOwners {
     /// @return Address of the proof gate.
     function gate() external view returns (address);
 
-    /// @notice The one token in which terms and grants name prices. A signed message names this registry in its domain,
-    /// and so the token; an escrow with another token cannot use this registry.
+    /// @notice The token of all prices in terms and grants. A signed message names this registry in its domain, and so
+    /// the token; an escrow with another token cannot use this registry.
     /// @return Address of the token.
     function token() external view returns (address);
 
@@ -401,8 +401,8 @@ interface IDatasetRegistry is IDatasetOwners {
     function mayTrain(bytes32 datasetId, address account) external view returns (bool allowed);
 
     /// @notice The context that a shard's proof must carry.
-    /// @param owner Who registers the shard.
-    /// @param params What the owner decides.
+    /// @param owner The owner, who registers the shard.
+    /// @param params The schema, circuit and terms.
     /// @param layoutHash Hash of the layout of the dataset's circuits.
     /// @param shardIndex The shard, counted from 0 in its dataset.
     /// @param records Records in the shard.
@@ -416,8 +416,8 @@ interface IDatasetRegistry is IDatasetOwners {
     ) external view returns (uint256 ctx);
 
     /// @notice The EIP-712 digest that an owner signs for `registerFor`.
-    /// @param owner Who owns the dataset.
-    /// @param params What the owner decides.
+    /// @param owner The dataset's owner.
+    /// @param params The schema, circuit and terms.
     /// @param digests keccak256 of each shard's committed points, in their order.
     /// @param nonce The message's nonce.
     /// @param deadline Unix time in seconds, inclusive, until which it is valid.
@@ -445,7 +445,7 @@ interface IDatasetRegistry is IDatasetOwners {
     /// one more than that of the last grant set: of several signed in parallel only one can be submitted.
     /// @param datasetId Id of the dataset version that is granted.
     /// @param grantee The agent owner who may train.
-    /// @param terms What is granted.
+    /// @param terms The terms of the grant.
     /// @param nonce The message's nonce.
     /// @param deadline Unix time in seconds, inclusive, until which it is valid.
     /// @return digest The digest.

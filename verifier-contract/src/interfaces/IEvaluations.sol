@@ -136,7 +136,7 @@ interface IEvaluations {
         view
         returns (uint64 correct, uint64 records);
 
-    /// @notice Where the versions that are evaluated are certified.
+    /// @notice The agent registry, which certifies the versions to evaluate.
     /// @return Address of the agent registry.
     function agentRegistry() external view returns (address);
 

@@ -290,7 +290,7 @@ interface ISessionEscrow {
 
     /// @notice Opens a session for `client`, who signed the EIP-712 `OpenSession` (ECDSA, or ERC-1271 for a wallet) and
     /// has approved the escrow. This is the only function that opens a session by the client's signature.
-    /// @param client Who escrows and gets the remainder back.
+    /// @param client The client, who escrows the tokens and gets the remainder back.
     /// @param params The parameters of the session.
     /// @param deadline Unix time in seconds, inclusive, until which the authorisation is valid.
     /// @param signature The client's signature over `openDigest` with its session count.
@@ -383,7 +383,7 @@ interface ISessionEscrow {
     function getSession(bytes32 session) external view returns (Session memory entry);
 
     /// @notice The id of `client`'s session number `nonce`, counted from 0.
-    /// @param client Who opens the session.
+    /// @param client The client, who opens the session.
     /// @param nonce Number of the client's session, counted from 0.
     /// @return session The id, even if the session does not exist yet.
     function sessionIdOf(address client, uint256 nonce) external view returns (bytes32 session);
@@ -426,7 +426,7 @@ interface ISessionEscrow {
     function settlementDigest(bytes32 session, uint64 count) external view returns (bytes32 digest);
 
     /// @notice The EIP-712 digest that a client signs for `openFor`; `nonce` is the client's session count.
-    /// @param client Who escrows and gets the remainder back.
+    /// @param client The client, who escrows the tokens and gets the remainder back.
     /// @param params The parameters of the session.
     /// @param nonce Number of the client's session, counted from 0.
     /// @param deadline Unix time in seconds, inclusive, until which the authorisation is valid.

@@ -113,7 +113,7 @@ library Statements {
     }
 
     /// @dev Context of one shard's dataset proof; bound to the calling contract, as all contexts are.
-    /// @param owner Who registers the shard.
+    /// @param owner The owner, who registers the shard.
     /// @param schemaId keccak256 of the canonical schema.
     /// @param layoutHash Hash of the layout of the dataset's circuits.
     /// @param shardIndex The shard, counted from 0 in its dataset. The number of shards is not part of the context,
@@ -239,7 +239,7 @@ library Statements {
     }
 
     /// @dev Id of a client's session number `nonce`.
-    /// @param client Who opens the session.
+    /// @param client The client, who opens the session.
     /// @param nonce Number of the client's session, counted from 0.
     /// @return The id, bound to chain and calling contract.
     function sessionIdOf(address client, uint256 nonce) internal view returns (bytes32) {

@@ -78,7 +78,7 @@ contract EscrowHandler is World {
         if (_claimed.length < 8) _claimed.push(abi.encode(batches));
     }
 
-    /// What a client signs, true or not.
+    /// A settlement signed by the client, true or not.
     function settle(uint256 which, uint256 queries) external {
         (bytes32 id, ISessionEscrow.Session memory session) = _pick(which);
         if (id == 0 || session.remaining < session.pricePerQuery) return;
@@ -112,7 +112,7 @@ contract EscrowHandler is World {
         refunded += amount;
     }
 
-    /// Whatever is earned or due is paid while paused: every other action goes on as before.
+    /// Rewards and refunds are paid while paused: all other actions work as before.
     function togglePause() external {
         if (escrow.paused()) escrow.unpause();
         else escrow.pause();

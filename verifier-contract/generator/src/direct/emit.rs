@@ -64,7 +64,7 @@ pub(super) struct Emitter<'a> {
     need: Vec<usize>,
     /// Expressions to keep in memory once they are computed.
     keep: Vec<bool>,
-    /// Where an expression is kept, and its bound.
+    /// Address at which an expression is kept, and its bound.
     kept: HashMap<Id, (usize, usize)>,
 }
 

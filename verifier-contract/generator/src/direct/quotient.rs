@@ -1,4 +1,4 @@
-//! What the quotient must evaluate to: every constraint of the key at the point x, combined with powers of y.
+//! The required value of the quotient: every constraint of the key at the point x, combined with powers of y.
 
 use super::{
     dag::{Dag, Id},
