@@ -1,4 +1,4 @@
-//! Tribute's gRPC contract: the code generated from `tribute/v1/*.proto`, and the list of signed requests.
+//! Tribute's gRPC contract: the code generated from `tribute/v1/*.proto`, and who may make which call.
 
 /// Package `tribute.v1`: messages, clients and servers. They are documented in the proto files.
 #[allow(missing_docs, unreachable_pub, clippy::all)]
@@ -9,79 +9,70 @@ pub mod v1 {
 /// The compiled descriptors of `tribute.v1`, for reflection.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
 
-/// A request that carries its sender's signature in the field `auth`.
-pub trait SignedRequest: prost::Message + Clone + Default {
-    /// Full gRPC path of the call that takes this request. It is part of what is signed.
-    const METHOD: &'static str;
-    /// The signature, if present.
-    fn auth(&self) -> Option<&v1::Auth>;
-    /// The field that holds the signature.
-    fn auth_mut(&mut self) -> &mut Option<v1::Auth>;
-
-    /// The bytes whose sha256 is signed: the request's encoding without its signature.
-    fn signed_bytes(&self) -> Vec<u8> {
-        let mut unsigned = self.clone();
-        *unsigned.auth_mut() = None;
-        unsigned.encode_to_vec()
-    }
+/// Who may make a call: `Access` of the proto files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Anybody.
+    Public,
+    /// An account that has logged in.
+    Read,
+    /// An account that signs the message.
+    Signed,
 }
 
-macro_rules! signed {
-    ($($request:ident => $service:literal / $call:literal;)*) => {$(
-        impl SignedRequest for v1::$request {
-            const METHOD: &'static str = concat!("/tribute.v1.", $service, "/", $call);
-            fn auth(&self) -> Option<&v1::Auth> {
-                self.auth.as_ref()
-            }
-            fn auth_mut(&mut self) -> &mut Option<v1::Auth> {
-                &mut self.auth
-            }
-        }
-    )*};
+/// What an rpc's option `call` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// Its gRPC path, such as `/tribute.v1.JobService/Submit`.
+    pub path: &'static str,
+    /// Who may make it.
+    pub access: Access,
+    /// Most bytes of one message from the client.
+    pub limit: u32,
+    /// Whether the client sends a stream of messages.
+    pub streams: bool,
 }
 
-signed! {
-    RegisterDatasetRequest => "DatasetService" / "RegisterDataset";
-    CheckRecordsRequest => "DatasetService" / "CheckRecords";
-    InferSchemaRequest => "DatasetService" / "InferSchema";
-    GetDatasetRequest => "DatasetService" / "GetDataset";
-    ListDatasetsRequest => "DatasetService" / "ListDatasets";
-    GrantTrainingRequest => "DatasetService" / "GrantTraining";
-    ShowRecordRequest => "DatasetService" / "ShowRecord";
-    TrainAgentRequest => "AgentService" / "TrainAgent";
-    ImportAgentRequest => "AgentService" / "ImportAgent";
-    GetAgentRequest => "AgentService" / "GetAgent";
-    ListAgentsRequest => "AgentService" / "ListAgents";
-    ProveGradientsRequest => "AgentService" / "ProveGradients";
-    ProveOptimumRequest => "AgentService" / "ProveOptimum";
-    GetCertificateRequest => "AgentService" / "GetCertificate";
-    EvaluateAgentRequest => "AgentService" / "EvaluateAgent";
-    OpenSessionRequest => "SessionService" / "OpenSession";
-    GetSessionRequest => "SessionService" / "GetSession";
-    QueryRequest => "SessionService" / "Query";
-    SubmitVoucherRequest => "SessionService" / "SubmitVoucher";
-    ProveServiceRequest => "SessionService" / "ProveService";
-    PrepareCircuitsRequest => "CircuitService" / "PrepareCircuits";
-    SubmitRequest => "JobService" / "Submit";
-    SubmitBatchRequest => "JobService" / "SubmitBatch";
-    GetJobRequest => "JobService" / "GetJob";
-    ListJobsRequest => "JobService" / "ListJobs";
-    WaitJobRequest => "JobService" / "WaitJob";
-    WatchJobRequest => "JobService" / "WatchJob";
-    CancelJobRequest => "JobService" / "CancelJob";
+/// Every call of `tribute.v1`.
+pub const CALLS: &[Call] = include!(concat!(env!("OUT_DIR"), "/calls.rs"));
+
+/// The call of a gRPC path.
+#[must_use]
+pub fn call(path: &str) -> Option<&'static Call> {
+    CALLS.iter().find(|call| call.path == path)
 }
 
 #[cfg(test)]
 mod tests {
+    use prost::Message as _;
+
     use super::*;
 
     #[test]
-    fn the_signature_is_no_part_of_what_is_signed() {
-        let bare = v1::GetJobRequest { auth: None, job: "7".into() };
-        let mut signed = bare.clone();
-        signed.auth = Some(v1::Auth { nonce: vec![1; 32], ..Default::default() });
-        assert_eq!(bare.signed_bytes(), signed.signed_bytes());
-        signed.job = "8".into();
-        assert_ne!(bare.signed_bytes(), signed.signed_bytes());
+    fn every_rpc_says_who_may_call_it() {
+        let set = prost_types::FileDescriptorSet::decode(FILE_DESCRIPTOR_SET).unwrap();
+        let ours = set.file.iter().filter(|file| file.package() == "tribute.v1");
+        let paths: Vec<String> = ours
+            .flat_map(|file| &file.service)
+            .flat_map(|service| service.method.iter().map(|m| format!("/tribute.v1.{}/{}", service.name(), m.name())))
+            .collect();
+        assert_eq!(paths.len(), CALLS.len());
+        for path in &paths {
+            assert!(call(path).is_some(), "{path}");
+        }
+        // what anybody may call is few, and named here
+        let open: Vec<&str> = CALLS.iter().filter(|c| c.access == Access::Public).map(|c| c.path).collect();
+        assert_eq!(
+            open,
+            [
+                "/tribute.v1.CircuitService/ListCircuits",
+                "/tribute.v1.CircuitService/GetBytecode",
+                "/tribute.v1.LoginService/GetChallenge",
+                "/tribute.v1.LoginService/Login",
+                "/tribute.v1.ServerService/GetServerInfo",
+            ]
+        );
+        let most = CALLS.iter().map(|c| c.limit).max();
+        assert_eq!(most, Some(512 << 10));
     }
 }

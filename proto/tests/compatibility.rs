@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use prost::Message as _;
 use prost_types::{DescriptorProto, EnumDescriptorProto, FileDescriptorSet};
 
-/// Maps a key, such as `message tribute.v1.Auth 2`, to its definition, such as `bytes nonce`.
+/// Maps a key, such as `message tribute.v1.Voucher 1`, to its definition, such as `bytes session`.
 type Listing = BTreeMap<String, String>;
 
 /// Row with the version of the messages in the table of versions in CHANGELOG.md.
@@ -159,21 +159,21 @@ fn with(key: &str, value: Option<&str>) -> Listing {
 fn additions_and_reserved_numbers_break_nothing() {
     let before = written(7, &current());
     let mut more = current();
-    more.insert("message tribute.v1.Auth 99".into(), "bytes more".into());
+    more.insert("message tribute.v1.Voucher 99".into(), "bytes more".into());
     more.insert("service tribute.v1.JobService More".into(), "a -> b".into());
     assert_eq!(verdict(&before, 7, &more), Ok(()));
-    assert_eq!(verdict(&before, 7, &with("message tribute.v1.Auth 2", Some("reserved"))), Ok(()));
+    assert_eq!(verdict(&before, 7, &with("message tribute.v1.Voucher 1", Some("reserved"))), Ok(()));
 }
 
 #[test]
 fn changes_that_break_clients_need_a_higher_version() {
     let before = written(7, &current());
     for (key, value) in [
-        ("message tribute.v1.Auth 2", None),
-        ("message tribute.v1.Auth 2", Some("string nonce")),
-        ("message tribute.v1.Auth 2", Some("bytes salt")),
-        ("message tribute.v1.Auth 2", Some("repeated bytes nonce")),
-        ("message tribute.v1.Auth 2", Some("oneof either bytes nonce")),
+        ("message tribute.v1.Voucher 1", None),
+        ("message tribute.v1.Voucher 1", Some("string session")),
+        ("message tribute.v1.Voucher 1", Some("bytes salt")),
+        ("message tribute.v1.Voucher 1", Some("repeated bytes session")),
+        ("message tribute.v1.Voucher 1", Some("oneof either bytes session")),
         ("enum tribute.v1.Link 1", Some("LINK_OTHER")),
         ("enum tribute.v1.Link 1", Some("reserved")),
         ("service tribute.v1.JobService WatchJob", None),

@@ -23,22 +23,22 @@ mod polish;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum AgentCommand {
-    /// Train an agent on committed datasets, down to what a certificate can state.
+    /// Train an agent on committed datasets, to the precision that a certificate needs.
     Train(TrainArgs),
-    /// Bring an agent trained elsewhere; it is refused unless it is the optimum over the datasets.
+    /// Import an agent trained elsewhere; refused unless it is the optimum over the datasets.
     Import(ImportArgs),
-    /// Show an agent of yours, and write its model.
+    /// Show one of your agents; can also write its model.
     Get(GetArgs),
     /// List your agents, newest first.
     List(ListArgs),
-    /// Prove the gradient over every shard the agent was trained on.
+    /// Prove the gradient over every shard that the agent was trained on.
     ProveGradients(GradientsArgs),
     /// Prove that the agent is the optimum over the sum of its gradients.
     ProveOptimum(OptimumArgs),
     /// Write the certificate file, for `tribute verify`.
     Certificate(CertificateArgs),
-    /// Prove how many records of a dataset that it was not trained on a certified agent answers correctly, and write the
-    /// evaluation file, for `tribute verify`.
+    /// Prove how many records of a held-out dataset a certified agent classifies correctly, and write the evaluation file, for
+    /// `tribute verify`.
     Evaluate(EvaluateArgs),
 }
 
@@ -74,16 +74,16 @@ impl LinkArg {
 
 #[derive(Clone, Debug, Args)]
 struct LossArgs {
-    /// A dataset's id; give one for each dataset, in the order of the agent's version.
+    /// A dataset's id; repeat for every dataset, in the order of the agent's version.
     #[arg(long = "dataset", value_name = "ID", required = true)]
     datasets: Vec<DatasetId>,
     /// Regularisation strength λ, between 0 and 1.
     #[arg(long, default_value_t = 1e-3)]
     lambda: f64,
-    /// Link function, and with it the loss.
+    /// Link function, which also selects the loss.
     #[arg(long, value_enum, default_value_t = LinkArg::Softmax)]
     link: LinkArg,
-    /// The agent's name, for people.
+    /// Display name of the agent.
     #[arg(long, default_value = "agent")]
     name: String,
     /// File to write the model to.
@@ -114,14 +114,14 @@ pub(super) struct TrainArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct ImportArgs {
-    /// The ONNX file: a canonical agent, or a model of one dense layer as scikit-learn and PyTorch export it.
+    /// The ONNX file: a canonical agent, or a model with one dense layer as exported by scikit-learn or PyTorch.
     model: PathBuf,
-    /// The model takes quantised features, from 0 to 255/256, and not the schema's own units.
+    /// The model takes quantised features, from 0 to 255/256, instead of the schema's units.
     #[arg(long)]
     quantised_features: bool,
-    /// Fit the model on to the optimum and say how far that moved it. It is refused if its weights would move by more than
-    /// FRACTION of their norm. For a model in single precision, as skl2onnx and PyTorch write by default: it is the optimum to
-    /// seven digits, and a certificate takes more.
+    /// Continue training to the optimum and report how far the weights moved. The import is refused if they would move by more
+    /// than FRACTION of their norm. Meant for models in single precision, the default of skl2onnx and PyTorch: they match the
+    /// optimum to seven digits, and a certificate needs more.
     #[arg(long, value_name = "FRACTION", num_args = 0..=1, require_equals = true, default_missing_value = "0.01")]
     polish: Option<f64>,
     #[command(flatten)]
@@ -156,7 +156,7 @@ pub(super) struct GradientsArgs {
     /// Prove for no chain, although the server has one.
     #[arg(long)]
     off_chain: bool,
-    /// File to write the proofs to, in slot order; otherwise standard output.
+    /// File to write the proofs to, in the order of the agent's shards; otherwise standard output.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     #[command(flatten)]
@@ -198,7 +198,7 @@ pub(super) struct CertificateArgs {
 pub(super) struct EvaluateArgs {
     /// Digest of the agent's weights.
     weights: WeightsDigest,
-    /// The dataset's id: yours, of open terms or granted to you, and of the agent's schema.
+    /// The dataset's id. It must be yours, open to all or granted to you, and have the agent's schema.
     #[arg(long, value_name = "ID")]
     dataset: DatasetId,
     /// File to write to.
@@ -213,7 +213,7 @@ pub(super) async fn run(command: AgentCommand) -> CommandResult {
         AgentCommand::Train(a) => {
             let client = a.server.connect().await?;
             let work = v1::TrainWork { terms: Some(a.loss.terms()?), name: a.loss.name.clone() };
-            let request = client.sign(v1::TrainAgentRequest { auth: None, work: Some(work), options: None })?;
+            let request = v1::TrainAgentRequest { work: Some(work), options: None };
             let job = client.agents().train_agent(request).await.map_err(problem)?.into_inner().job.unwrap_or_default();
             let agent = finished(&client, "training", &job).await?;
             told(&client, &agent, None, &a.loss).await?;
@@ -223,8 +223,9 @@ pub(super) async fn run(command: AgentCommand) -> CommandResult {
             let client = a.server.connect().await?;
             let (terms, name) = (Some(a.loss.terms()?), a.loss.name.clone());
             let (quantised_features, polish) = (a.quantised_features, a.polish);
-            let work = v1::ImportWork { terms, name, onnx: onnx.clone(), quantised_features, polish };
-            let request = client.sign(v1::ImportAgentRequest { auth: None, work: Some(work), options: None })?;
+            let upload = client.upload(onnx.clone()).await?;
+            let work = v1::ImportWork { terms, name, upload, quantised_features, polish };
+            let request = v1::ImportAgentRequest { work: Some(work), options: None };
             let job =
                 client.agents().import_agent(request).await.map_err(problem)?.into_inner().job.unwrap_or_default();
             let agent = finished(&client, "checking", &job).await?;
@@ -241,17 +242,17 @@ pub(super) async fn run(command: AgentCommand) -> CommandResult {
         }
         AgentCommand::List(a) => {
             let client = a.server.connect().await?;
-            let request = client.sign(v1::ListAgentsRequest::default())?;
+            let request = v1::ListAgentsRequest::default();
             let list = client.agents().list_agents(request).await.map_err(problem)?.into_inner().agents;
             emit(&Value::Array(list.iter().map(output::agent).collect()), None)?;
         }
         AgentCommand::ProveGradients(a) => {
             let client = a.server.connect().await?;
-            let request = client.sign(v1::ProveGradientsRequest {
+            let request = v1::ProveGradientsRequest {
                 weights_digest: a.weights.to_vec(),
                 context: a.off_chain.then(v1::ChainContext::default),
                 ..Default::default()
-            })?;
+            };
             let jobs = client.agents().prove_gradients(request).await.map_err(problem)?.into_inner().jobs;
             let mut proofs = Vec::with_capacity(jobs.len());
             for (slot, job) in jobs.iter().enumerate() {
@@ -268,7 +269,7 @@ pub(super) async fn run(command: AgentCommand) -> CommandResult {
                 agent_id: a.agent_id.to_vec(),
                 version: a.version,
             };
-            let request = client.sign(v1::ProveOptimumRequest { auth: None, work: Some(work), options: None })?;
+            let request = v1::ProveOptimumRequest { work: Some(work), options: None };
             let job =
                 client.agents().prove_optimum(request).await.map_err(problem)?.into_inner().job.unwrap_or_default();
             let proof = proof_of(progress::finish(&client, "optimum", &job).await?)?;
@@ -277,7 +278,7 @@ pub(super) async fn run(command: AgentCommand) -> CommandResult {
         }
         AgentCommand::Certificate(a) => {
             let client = a.server.connect().await?;
-            let request = client.sign(v1::GetCertificateRequest { auth: None, weights_digest: a.weights.to_vec() })?;
+            let request = v1::GetCertificateRequest { weights_digest: a.weights.to_vec() };
             let file = client.agents().get_certificate(request).await.map_err(problem)?.into_inner().certificate_json;
             write_file(&a.out, &file)?;
             eprintln!("wrote {}", a.out.display());
@@ -285,7 +286,7 @@ pub(super) async fn run(command: AgentCommand) -> CommandResult {
         AgentCommand::Evaluate(a) => {
             let client = a.server.connect().await?;
             let work = v1::EvaluationWork { weights_digest: a.weights.to_vec(), dataset_id: a.dataset.to_vec() };
-            let request = client.sign(v1::EvaluateAgentRequest { auth: None, work: Some(work), options: None })?;
+            let request = v1::EvaluateAgentRequest { work: Some(work), options: None };
             let job =
                 client.agents().evaluate_agent(request).await.map_err(problem)?.into_inner().job.unwrap_or_default();
             let done = progress::finish(&client, "evaluation", &job).await?;
@@ -299,9 +300,9 @@ pub(super) async fn run(command: AgentCommand) -> CommandResult {
     Ok(())
 }
 
-/// An agent of the caller's, with its model.
+/// One of the caller's agents, with its model.
 pub(crate) async fn get(client: &Client, weights: WeightsDigest) -> Result<v1::Agent> {
-    let request = client.sign(v1::GetAgentRequest { auth: None, weights_digest: weights.to_vec() })?;
+    let request = v1::GetAgentRequest { weights_digest: weights.to_vec() };
     Ok(client.agents().get_agent(request).await.map_err(problem)?.into_inner())
 }
 
@@ -312,7 +313,7 @@ async fn finished(client: &Client, title: &str, job: &v1::Job) -> Result<v1::Age
     }
 }
 
-/// Writes the agent's model, and says what it is; of a polished one also what became of answers to records kept apart.
+/// Writes the agent's model and prints its numbers; for a polished agent, also how its answers on held-out records changed.
 async fn told(client: &Client, agent: &v1::Agent, held_out: Option<Moved>, loss: &LossArgs) -> Result<()> {
     if let Some(file) = &loss.onnx {
         let digest = field("weights_digest", &agent.weights_digest)?;

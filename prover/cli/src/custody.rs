@@ -1,4 +1,4 @@
-//! `tribute custody …`: the secrets without which nothing can be proven again.
+//! `tribute custody …`: backup of the column secrets. Without them, nothing about a commitment can be proven again.
 
 use std::path::{Path, PathBuf};
 
@@ -13,12 +13,12 @@ use super::CommandResult;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum CustodyCommand {
-    /// Write all column secrets and opening counters to a sealed file.
+    /// Write all column secrets and opening counters to an encrypted file.
     ///
-    /// The first backup sets a quarter of every commitment's openings aside for a restored store, so that the live and the
-    /// restored one never exceed the budget together. Restore a backup once.
+    /// The first backup reserves a quarter of every commitment's opening budget for a restored store, so that the live store
+    /// and the restored one never exceed the budget together. Restore a backup only once.
     Backup(BackupArgs),
-    /// Take secrets and counters from a backup; counters never go back.
+    /// Restore secrets and counters from a backup; counters never decrease.
     Restore(BackupArgs),
 }
 
@@ -26,7 +26,7 @@ pub(super) enum CustodyCommand {
 pub(super) struct BackupArgs {
     /// The backup file.
     file: PathBuf,
-    /// File with the backup's own key (64 hex digits); made by the first backup. Keep it apart from the backup.
+    /// File with the backup's encryption key (64 hex digits), created by the first backup. Store it apart from the backup.
     #[arg(long, value_name = "FILE")]
     key_file: PathBuf,
     #[command(flatten)]

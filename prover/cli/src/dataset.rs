@@ -21,53 +21,53 @@ use crate::server_args::ServerArgs;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum DatasetCommand {
-    /// Commit records and prove the commitment; writes the dataset with its proofs.
+    /// Commit records and prove the commitment; writes the dataset file with its proofs.
     Register(RegisterArgs),
-    /// Show a dataset of yours with its proofs.
+    /// Show one of your datasets with its proofs.
     Get(GetArgs),
     /// List your datasets, newest first.
     List(ListArgs),
-    /// Let an agent owner train on a dataset through the server. On chain, `tribute chain grant` counts.
+    /// Let an agent owner train on a dataset through this server. Versions on chain need `tribute chain grant` instead.
     Grant(GrantArgs),
-    /// Show one record of a dataset of yours, label included, with a proof that it stands there; nothing else is revealed.
+    /// Reveal one record of your dataset, label included, with a proof of its membership; nothing else is revealed.
     ShowRecord(record::ShowArgs),
-    /// Check a shown record against its dataset's id: no server, no other data.
+    /// Verify a shown record against its dataset's id, offline.
     CheckRecord(record::CheckArgs),
 }
 
 #[derive(Debug, Args)]
 pub(super) struct RegisterArgs {
-    /// The CSV, gzip-compressed or not. A header is held against the schema's names.
+    /// The CSV file, optionally gzip-compressed. A header is checked against the schema's names.
     csv: PathBuf,
     /// The schema file.
     #[arg(long, value_name = "FILE")]
     schema: PathBuf,
-    /// Only records A..B of the file, counted from 0, B left out.
+    /// Only records A..B of the file, counted from 0, B excluded.
     #[arg(long, value_name = "A..B", value_parser = range)]
     rows: Option<Range<usize>>,
     #[command(flatten)]
     form: FormArgs,
     #[command(flatten)]
     accept: AcceptArgs,
-    /// Say what was found in the file, and stop. Fails if registering would.
+    /// Report what was found in the file and exit. Fails if registration would.
     #[arg(long)]
     dry_run: bool,
-    /// What was found as JSON: on standard output with --dry-run, otherwise on standard error.
+    /// Print the report on the file as JSON: on standard output with --dry-run, otherwise on standard error.
     #[arg(long)]
     json: bool,
-    /// Least share of an agent's fees that goes to data, in basis points.
+    /// Minimum part of an agent's fees that goes to data, in basis points.
     #[arg(long, value_name = "BPS", default_value_t = 0)]
     min_data_bps: u32,
     /// Let anyone train without a grant.
     #[arg(long)]
     open_training: bool,
-    /// Least share of what goes to data, in basis points: below it no agent is certified.
+    /// Minimum share of the fees for data that this dataset must get, in basis points; below it no agent is certified.
     #[arg(long, value_name = "BPS", default_value_t = 0)]
     min_share_bps: u32,
-    /// Least price of a query, in the token's base units.
+    /// Minimum price of a query, in the token's base units.
     #[arg(long, value_name = "AMOUNT", default_value_t = 0)]
     min_price: u128,
-    /// A link that agents may have; give one for each. [default: any, but on chain squared only if a grant names it]
+    /// A link function that agents may use; repeatable. [default: any, but on chain squared only if a grant names it]
     #[arg(long = "allow-link", value_name = "LINK", value_enum)]
     links: Vec<LinkArg>,
     /// Prove for no chain, although the server has one.
@@ -90,7 +90,7 @@ pub(crate) struct ProfileArgs {
     /// Data columns of the circuits. [default: the server's]
     #[arg(long, value_name = "A", default_value_t = 0, hide_default_value = true)]
     columns: u32,
-    /// Make the bias's feature 2^S: a larger one penalises the bias less, at 4 hardly at all.
+    /// Constant feature of the bias, as 2^S. The larger it is, the less the bias is penalised: at 4 hardly at all.
     #[arg(long, value_name = "S", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=4))]
     intercept_scale: u32,
 }
@@ -125,10 +125,10 @@ pub(super) struct GrantArgs {
     /// The agent owner's account.
     #[arg(long, value_name = "ADDRESS")]
     to: Hex20,
-    /// How many agents may be trained.
+    /// Number of agents that may be trained.
     #[arg(long, default_value_t = 1)]
     uses: u32,
-    /// For how many days.
+    /// Days until the grant expires.
     #[arg(long, default_value_t = 365)]
     days: u64,
     #[command(flatten)]
@@ -144,7 +144,7 @@ pub(crate) fn range(text: &str) -> std::result::Result<Range<usize>, String> {
     text.split_once("..")
         .and_then(|(a, b)| Some(a.parse().ok()?..b.parse().ok()?))
         .filter(|r| r.start < r.end)
-        .ok_or_else(|| format!("`{text}` is no range A..B with A below B"))
+        .ok_or_else(|| format!("`{text}` is not a range A..B with A below B"))
 }
 
 pub(super) async fn run(command: DatasetCommand) -> CommandResult {
@@ -158,9 +158,9 @@ pub(super) async fn run(command: DatasetCommand) -> CommandResult {
                 warn(
                     &unset,
                     if a.open_training {
-                        "These terms hold for whoever trains, and are fixed for good: no grant of an open dataset asks for more."
+                        "These terms hold for everyone who trains, and can never change: a grant cannot restrict an open dataset further."
                     } else {
-                        "These terms are fixed for good; each grant may ask for more (tribute chain grant)."
+                        "These terms can never change; each grant may ask for more (tribute chain grant)."
                     },
                 );
             }
@@ -171,12 +171,11 @@ pub(super) async fn run(command: DatasetCommand) -> CommandResult {
                 return Ok(());
             }
             eprintln!("{report}");
-            // what the report speaks of is what leaves this machine: no text, and no row that is not registered
+            // only the records in the report leave this machine: no text, and no row that is not registered
             let records = found.into_records()?;
-            let quantised = v1::QuantisedRecords {
-                features: records.iter().flat_map(|(f, _)| f.to_vec()).collect(),
-                targets: records.iter().map(|(_, t)| t.into()).collect(),
-            };
+            let rows = records.iter().flat_map(|(f, t)| [f, &t.to_be_bytes()].concat()).collect();
+            let client = a.server.connect().await?;
+            let quantised = v1::QuantisedRecords { upload: client.upload(rows).await? };
             let work = v1::DatasetWork {
                 schema_json: schema.canonical().into_bytes(),
                 records: Some(v1::dataset_work::Records::Quantised(quantised)),
@@ -190,20 +189,19 @@ pub(super) async fn run(command: DatasetCommand) -> CommandResult {
                     links: a.links.iter().map(|link| link.message()).collect(),
                 }),
             };
-            let client = a.server.connect().await?;
             let dataset = register(&client, work).await?;
             eprintln!("dataset {}: {} records committed and proven", output::hexed(&dataset.id), dataset.records);
             emit(&output::dataset(&dataset)?, a.out.as_deref())?;
         }
         DatasetCommand::Get(a) => {
             let client = a.server.connect().await?;
-            let request = client.sign(v1::GetDatasetRequest { auth: None, id: a.id.to_vec() })?;
+            let request = v1::GetDatasetRequest { id: a.id.to_vec() };
             let dataset = client.datasets().get_dataset(request).await.map_err(problem)?.into_inner();
             emit(&output::dataset(&dataset)?, a.out.as_deref())?;
         }
         DatasetCommand::List(a) => {
             let client = a.server.connect().await?;
-            let request = client.sign(v1::ListDatasetsRequest::default())?;
+            let request = v1::ListDatasetsRequest::default();
             let list = client.datasets().list_datasets(request).await.map_err(problem)?.into_inner().datasets;
             emit(&Value::Array(list.iter().map(output::dataset).collect::<Result<_>>()?), None)?;
         }
@@ -211,13 +209,12 @@ pub(super) async fn run(command: DatasetCommand) -> CommandResult {
         DatasetCommand::CheckRecord(a) => record::check(&a)?,
         DatasetCommand::Grant(a) => {
             let client = a.server.connect().await?;
-            let request = client.sign(v1::GrantTrainingRequest {
-                auth: None,
+            let request = v1::GrantTrainingRequest {
                 dataset_id: a.id.to_vec(),
                 grantee: a.to.to_vec(),
                 uses: a.uses,
                 expiry: client.info.now_ms / 1000 + a.days * 86_400,
-            })?;
+            };
             let uses = client.datasets().grant_training(request).await.map_err(problem)?.into_inner().uses;
             println!("{} may train on {}: {uses} uses left", a.to, a.id);
         }
@@ -226,7 +223,7 @@ pub(super) async fn run(command: DatasetCommand) -> CommandResult {
 }
 
 async fn register(client: &Client, work: v1::DatasetWork) -> Result<v1::Dataset> {
-    let request = client.sign(v1::RegisterDatasetRequest { auth: None, work: Some(work), options: None })?;
+    let request = v1::RegisterDatasetRequest { work: Some(work), options: None };
     let job = client.datasets().register_dataset(request).await.map_err(problem)?.into_inner().job.unwrap_or_default();
     let done = progress::finish(client, "registering", &job).await?;
     match done.outcome.and_then(|o| o.outcome) {

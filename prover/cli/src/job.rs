@@ -14,13 +14,13 @@ pub(super) enum JobCommand {
     Get(JobArgs),
     /// List your jobs, newest first.
     List(ListArgs),
-    /// Wait until a job has ended; fails if the job does.
+    /// Wait for a job to end; fails if the job failed.
     Wait(JobArgs),
-    /// Follow a job's events until it has ended.
+    /// Print a job's events until it ends.
     Watch(JobArgs),
-    /// Stop a job; a running proof is really stopped.
+    /// Cancel a job; a proof that is running is stopped.
     Cancel(JobArgs),
-    /// Measure the proving machine by a yardstick: the best of several sums of points by random scalars, as halo2 makes them.
+    /// Benchmark the proving machine: best time of several multi-scalar multiplications by halo2.
     Calibrate(CalibrateArgs),
 }
 
@@ -34,7 +34,7 @@ pub(super) struct JobArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct ListArgs {
-    /// How many.
+    /// Most jobs to list.
     #[arg(long, default_value_t = 20)]
     limit: u32,
     #[command(flatten)]
@@ -46,10 +46,10 @@ pub(super) struct CalibrateArgs {
     /// log2 of the number of scalars.
     #[arg(long, default_value_t = 15)]
     k: u32,
-    /// Sums to make; the best counts.
+    /// Number of runs; the best counts.
     #[arg(long, default_value_t = 3)]
     rounds: u32,
-    /// Measure again although it was measured before.
+    /// Measure again instead of returning an earlier measurement.
     #[arg(long)]
     again: bool,
     #[command(flatten)]
@@ -60,12 +60,12 @@ pub(super) async fn run(command: JobCommand) -> CommandResult {
     match command {
         JobCommand::Get(a) => {
             let client = a.server.connect().await?;
-            let request = client.sign(v1::GetJobRequest { auth: None, job: a.job })?;
+            let request = v1::GetJobRequest { job: a.job };
             print_job(&client.jobs().get_job(request).await.map_err(problem)?.into_inner());
         }
         JobCommand::List(a) => {
             let client = a.server.connect().await?;
-            let request = client.sign(v1::ListJobsRequest { page_size: a.limit, ..Default::default() })?;
+            let request = v1::ListJobsRequest { page_size: a.limit, ..Default::default() };
             for job in client.jobs().list_jobs(request).await.map_err(problem)?.into_inner().jobs {
                 print_job(&job);
             }
@@ -80,7 +80,7 @@ pub(super) async fn run(command: JobCommand) -> CommandResult {
         }
         JobCommand::Cancel(a) => {
             let client = a.server.connect().await?;
-            let request = client.sign(v1::CancelJobRequest { auth: None, job: a.job })?;
+            let request = v1::CancelJobRequest { job: a.job };
             print_job(&client.jobs().cancel_job(request).await.map_err(problem)?.into_inner());
         }
         JobCommand::Calibrate(a) => {
@@ -91,11 +91,11 @@ pub(super) async fn run(command: JobCommand) -> CommandResult {
     Ok(())
 }
 
-/// Milliseconds of the best of `rounds` sums of `2^k` points by random scalars on the proving machine.
+/// Milliseconds of the best of `rounds` multi-scalar multiplications of `2^k` points on the proving machine.
 pub(crate) async fn calibrate(client: &Client, k: u32, rounds: u32, again: bool) -> Result<f64> {
     let tag = if again { hex::encode(rand::random::<[u8; 8]>()) } else { String::new() };
     let work = v1::work::Work::Calibrate(v1::CalibrateWork { k, rounds, tag });
-    let request = client.sign(v1::SubmitRequest { work: Some(v1::Work { work: Some(work) }), ..Default::default() })?;
+    let request = v1::SubmitRequest { work: Some(v1::Work { work: Some(work) }), ..Default::default() };
     let job = client.jobs().submit(request).await.map_err(problem)?.into_inner().job.unwrap_or_default();
     let job = client.finish(&job.id, |_| {}).await?;
     match job.outcome.and_then(|o| o.outcome) {
@@ -117,7 +117,7 @@ fn print_job(job: &v1::Job) {
     }
 }
 
-/// One line about an event.
+/// An event in one line.
 pub(crate) fn describe(event: &v1::JobEvent) -> String {
     use v1::job_event::Event as E;
     match &event.event {

@@ -7,10 +7,10 @@ use clap::Args;
 use tribute_chain::KeySource;
 use tribute_problem::Result;
 
-/// Whose key signs.
+/// Where the signing key comes from.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct KeyArgs {
-    /// Environment variable that holds the private key in hex.
+    /// Environment variable with the private key in hex.
     #[arg(long, value_name = "NAME", default_value = "TRIBUTE_KEY")]
     key_env: String,
     /// Encrypted keystore file (Ethereum JSON, version 3) instead; its password comes from TRIBUTE_KEYSTORE_PASSWORD.
@@ -19,7 +19,7 @@ pub(crate) struct KeyArgs {
 }
 
 impl KeyArgs {
-    /// The key.
+    /// Loads the key.
     pub(crate) fn signer(&self) -> Result<PrivateKeySigner> {
         let source = match &self.keystore {
             Some(file) => {

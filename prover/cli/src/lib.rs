@@ -1,4 +1,4 @@
-//! The command line. Commands speak to a server over gRPC and to a chain over JSON-RPC; nothing here proves.
+//! The command line. Commands talk to a server over gRPC and to a chain over JSON-RPC. No proving happens in this crate.
 
 pub(crate) mod agent;
 pub(crate) mod chain;
@@ -38,56 +38,56 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the service: gRPC, and workers that prove.
+    /// Run the service: a gRPC server and proving workers.
     Serve(serve::ServeArgs),
-    /// Run workers only, for a service whose database and data folder this machine shares.
+    /// Run only proving workers, for a service whose database and data folder this machine shares.
     Worker(serve::WorkerArgs),
     /// Back up and restore the secrets of committed columns.
     #[command(subcommand)]
     Custody(custody::CustodyCommand),
-    /// Do one job as a worker's child: the request comes on standard input.
+    /// Run one job as a worker's child process, reading the request from standard input.
     #[command(hide = true)]
     Work,
-    /// What records look like: names, ranges, classes.
+    /// Describe records: feature names, ranges and classes.
     #[command(subcommand)]
     Schema(schema::SchemaCommand),
-    /// Commit private records, prove them well formed, say who may train on them.
+    /// Commit private records, prove them well formed, and grant training on them.
     #[command(subcommand)]
     Dataset(dataset::DatasetCommand),
-    /// Train an agent or bring one, prove it the optimum over its datasets, get its certificate.
+    /// Train or import an agent, prove that it is the optimum over its datasets, and get its certificate.
     #[command(subcommand)]
     Agent(agent::AgentCommand),
     /// Query a certified agent in a prepaid session.
     #[command(subcommand)]
     Session(session::SessionCommand),
-    /// Prove the answers given and claim the fees for them.
+    /// Prove answers and claim their fees.
     #[command(subcommand)]
     Claim(claim::ClaimCommand),
-    /// Transactions: deploy, register, grant, certify, open sessions, claim, withdraw.
+    /// Send transactions: deploy, register, grant, certify, open sessions, claim, withdraw.
     #[command(subcommand)]
     Chain(chain::ChainCommand),
-    /// The circuits a schema needs, their keys and verifiers.
+    /// Manage the circuits that a schema needs, with their keys and verifiers.
     #[command(subcommand)]
     Circuits(circuits::CircuitsCommand),
-    /// Parameters of public ceremonies: import them, check them.
+    /// Import and check the parameters of public ceremonies.
     #[command(subcommand)]
     Srs(srs::SrsCommand),
-    /// Show all of it on this machine: data, training, certificate, paid queries, four frauds that bounce.
+    /// Run the whole life cycle on this machine: data, training, certificate, paid queries, and four rejected frauds.
     Demo(demo::DemoArgs),
-    /// Check a certificate file with no service, no chain and no data.
+    /// Verify a certificate file offline: no service, no chain, no data.
     Verify(offline::VerifyArgs),
-    /// Certificates for people.
+    /// Make certificates readable.
     #[command(subcommand)]
     Certificate(report::CertificateCommand),
-    /// Look at jobs, wait for them, cancel them.
+    /// Show, wait for and cancel jobs.
     #[command(subcommand)]
     Job(job::JobCommand),
 }
 
-/// A command's end: what went wrong, for people.
+/// What every command returns; an error is printed with its reason code.
 type CommandResult = Result<(), Problem>;
 
-/// Runs the command in the process's arguments.
+/// Parses the process's arguments and runs the command.
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -135,7 +135,7 @@ async fn run(command: Command) -> CommandResult {
     }
 }
 
-/// Logs go to standard error; `RUST_LOG` chooses what.
+/// Logs to standard error, filtered by `RUST_LOG`.
 fn start_logging() {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,sqlx=warn,hyper=warn,tower_http=warn"));

@@ -1,4 +1,4 @@
-//! What commands print: lines for people, or one JSON value for programs, and files that later commands read.
+//! JSON values that commands print or write to files for later commands.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use tribute_proto::v1;
 
 use crate::proof_file::ProofFile;
 
-/// `0x…`
+/// Lowercase hex with the prefix `0x`.
 pub(crate) fn hexed(bytes: &[u8]) -> String {
     format!("0x{}", hex::encode(bytes))
 }
@@ -70,7 +70,7 @@ pub(crate) fn agent(a: &v1::Agent) -> Value {
     })
 }
 
-/// A statement's name.
+/// A statement's name in lower case, such as `gradient`.
 pub(crate) fn statement(statement: v1::Statement) -> String {
     statement.as_str_name().trim_start_matches("STATEMENT_").to_lowercase()
 }
@@ -122,7 +122,7 @@ pub(crate) fn session(s: &v1::Session) -> Value {
     })
 }
 
-/// Writes a JSON file whole, and prints the same value when no file is given.
+/// Writes a value to a file as JSON, or prints it if no file is given.
 pub(crate) fn emit(value: &Value, out: Option<&Path>) -> Result<()> {
     let text = serde_json::to_string_pretty(value)?;
     match out {

@@ -1,11 +1,11 @@
-//! A job's progress as a bar on standard error, where that is a terminal.
+//! Progress bar of a job, drawn on standard error if that is a terminal.
 
 use indicatif::{ProgressBar, ProgressStyle};
 use tribute_client::Client;
 use tribute_problem::Result;
 use tribute_proto::v1;
 
-/// Waits for a job behind a progress bar.
+/// Waits for a job while showing its progress.
 pub(crate) async fn finish(client: &Client, title: &str, job: &v1::Job) -> Result<v1::Job> {
     let bar = ProgressBar::new(1);
     if let Ok(style) = ProgressStyle::with_template("{prefix:<22} {bar:28} {msg} ({elapsed})") {
@@ -20,7 +20,7 @@ pub(crate) async fn finish(client: &Client, title: &str, job: &v1::Job) -> Resul
                 bar.set_position(p.done);
                 bar.set_message(p.phase.clone());
             }
-            Some(v1::job_event::Event::Requeued(why)) => bar.println(format!("{title}: starts again, {why}")),
+            Some(v1::job_event::Event::Requeued(why)) => bar.println(format!("{title}: restarting, {why}")),
             _ => {}
         })
         .await;

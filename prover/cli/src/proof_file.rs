@@ -1,4 +1,4 @@
-//! Proofs in the files that commands write and read.
+//! Proofs in JSON files that commands write and read.
 
 use serde::{Deserialize, Serialize};
 use tribute_chain::claims::Claim;
@@ -11,25 +11,25 @@ use tribute_core::statement::Statement;
 use tribute_problem::{field, Result};
 use tribute_proto::v1;
 
-/// A proof with what it cost.
+/// A proof with its measurements.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct ProofFile {
     pub(crate) statement: Statement,
     circuit_id: CircuitId,
     inputs: Vec<Hex<32>>,
     proof: HexBytes,
-    /// Digests of the committed groups.
+    /// Digests of the committed column groups.
     groups: Vec<GroupDigest>,
-    /// log2 of the rows.
+    /// log2 of the circuit's rows.
     pub(crate) k: u32,
-    /// Advice columns.
+    /// Number of advice columns.
     pub(crate) columns: u32,
-    /// Wall time, key generation excluded.
+    /// Wall time of proving, without key generation.
     pub(crate) seconds: f64,
-    /// Length.
+    /// Length of the proof.
     pub(crate) bytes: u64,
     pub(crate) verify_ms: f64,
-    /// Execution gas of the verifier.
+    /// Execution gas of the verifier contract.
     pub(crate) gas_verify: u64,
     pub(crate) peak_rss_mb: u64,
 }
@@ -38,7 +38,7 @@ impl ProofFile {
     /// A server's proof.
     ///
     /// # Errors
-    /// Names the field that is none of its kind.
+    /// Names the malformed field.
     pub(crate) fn of(message: &v1::Proof) -> Result<Self> {
         let Proof { statement, circuit, inputs, bytes } = wire::proof(message)?;
         let stats = message.stats.unwrap_or_default();
@@ -58,19 +58,19 @@ impl ProofFile {
         })
     }
 
-    /// The shard that a gradient is over: the digest of its first committed group.
+    /// Shard of a gradient proof: the digest of its first committed group.
     pub(crate) fn shard(&self) -> Option<ShardDigest> {
         self.groups.first().map(|digest| ShardDigest::new(*digest.as_bytes()))
     }
 
-    /// The proof itself.
+    /// The proof without measurements.
     pub(crate) fn proof(&self) -> Proof {
         let ProofFile { statement, circuit_id, inputs, proof, .. } = self;
         Proof { statement: *statement, circuit: *circuit_id, inputs: inputs.clone(), bytes: proof.0.clone() }
     }
 }
 
-/// Proven answers of sessions, to be claimed.
+/// A service proof with the vouchers of its sessions, ready to be claimed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct ClaimFile {
     agent_id: AgentId,
@@ -80,10 +80,10 @@ pub(crate) struct ClaimFile {
 }
 
 impl ClaimFile {
-    /// What a server proved.
+    /// From the outcome of a server's job.
     ///
     /// # Errors
-    /// Names the field that is none of its kind.
+    /// Names the malformed field.
     pub(crate) fn of(message: &v1::ServiceOutcome) -> Result<Self> {
         Ok(ClaimFile {
             agent_id: field("agent_id", &message.agent_id)?,
@@ -93,7 +93,7 @@ impl ClaimFile {
         })
     }
 
-    /// As the contract takes it.
+    /// In the form that the contract takes.
     pub(crate) fn claim(&self) -> Claim {
         let ClaimFile { agent_id, version, proof, vouchers } = self;
         Claim { agent: *agent_id, version: *version, proof: proof.proof(), vouchers: vouchers.clone() }

@@ -17,9 +17,9 @@ use crate::server_args::ServerArgs;
 pub(super) struct ShowArgs {
     /// The dataset's id.
     dataset: DatasetId,
-    /// Which record, from 0, in the order of registration.
+    /// Position of the record in the order of registration, from 0.
     record: u64,
-    /// What it is shown for: 32 bytes chosen by whoever asked, so that they know it was made for them.
+    /// 32-byte challenge from the party that asked for the record; it shows them that the proof was made for them.
     #[arg(long, value_name = "HEX", default_value_t = RecordContext::ZERO, hide_default_value = true)]
     context: RecordContext,
     /// File to write to.
@@ -31,31 +31,27 @@ pub(super) struct ShowArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
-    /// The shown record.
+    /// The record file, as `show-record` wrote it.
     file: PathBuf,
-    /// The dataset it must be of. Without it, compare the id that is printed.
+    /// Expected dataset id. Without it, compare the printed id yourself.
     #[arg(long, value_name = "ID")]
     dataset: Option<DatasetId>,
-    /// What it must have been shown for.
+    /// Expected challenge (the `--context` of `show-record`).
     #[arg(long, value_name = "HEX")]
     context: Option<RecordContext>,
     /// Accept the development SRS, for which anyone can forge records.
     #[arg(long)]
     allow_dev_srs: bool,
-    /// The SRS that the dataset is committed under: a powers-of-tau file (.ptau), or a file or folder of `tribute srs
-    /// import`. Take it from the ceremony, not from whoever shows the record.
+    /// The SRS under which the dataset is committed: a powers-of-tau file (.ptau), or a file or folder from `tribute srs
+    /// import`. Get it from the ceremony, not from the party that shows the record.
     #[arg(long, value_name = "FILE|DIR", env = "TRIBUTE_SRS")]
     srs: Option<PathBuf>,
 }
 
 pub(super) async fn show(a: &ShowArgs) -> CommandResult {
     let client = a.server.connect().await?;
-    let request = client.sign(v1::ShowRecordRequest {
-        auth: None,
-        dataset_id: a.dataset.to_vec(),
-        record: a.record,
-        context: a.context.to_vec(),
-    })?;
+    let request =
+        v1::ShowRecordRequest { dataset_id: a.dataset.to_vec(), record: a.record, context: a.context.to_vec() };
     let shown = client.datasets().show_record(request).await.map_err(problem)?.into_inner();
     write_file(&a.out, &shown.record_json)?;
     eprintln!("wrote {}", a.out.display());

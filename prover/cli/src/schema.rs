@@ -16,44 +16,44 @@ use super::CommandResult;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum SchemaCommand {
-    /// Make a schema from a table: names from the header, ranges from the values, classes from the labels. What was found
-    /// is told on standard error.
+    /// Infer a schema from a table: names from the header, ranges from the values, classes from the labels. Reports what it
+    /// found on standard error.
     Infer(InferArgs),
-    /// Check a schema file and show its id, and how many records a shard holds.
+    /// Check a schema file; show its id and how many records a shard holds.
     Show(ShowArgs),
 }
 
 #[derive(Debug, Args)]
 pub(super) struct InferArgs {
-    /// The CSV, gzip-compressed or not.
+    /// The CSV file, optionally gzip-compressed.
     csv: PathBuf,
-    /// The label is a real value to predict, not a class: a regression, for the squared link.
+    /// The label is a real number, not a class: a regression, for the squared link.
     #[arg(long)]
     real: bool,
-    /// What the 256 steps of a feature cover.
+    /// Range that the 256 quantisation steps of a feature cover.
     #[arg(long, value_enum, default_value_t = RangeArg::Minmax)]
     range: RangeArg,
     #[command(flatten)]
     form: FormArgs,
-    /// Columns of categories: a feature of 0 and 1 for each value. Names, or numbers from 1.
+    /// Categorical columns, one-hot encoded: a 0/1 feature for each value. Names, or numbers from 1.
     #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
     one_hot: Vec<String>,
-    /// Leave out records without a label.
+    /// Drop records without a label.
     #[arg(long)]
     drop_unlabelled: bool,
-    /// Keep classes apart that differ only in case or blanks.
+    /// Keep labels that differ only in case or spaces as separate classes.
     #[arg(long)]
     allow_similar_labels: bool,
-    /// Take each label as a class although they look like measurements or texts.
+    /// Accept labels as classes even if they look like measurements or free text.
     #[arg(long)]
     allow_many_classes: bool,
-    /// Take a column that counts the records as a feature.
+    /// Accept a column that numbers the records as a feature.
     #[arg(long)]
     allow_index: bool,
-    /// The report as JSON.
+    /// Print the report as JSON.
     #[arg(long)]
     json: bool,
-    /// The schema's name. [default: the file's]
+    /// The schema's name. [default: the CSV file's name]
     #[arg(long)]
     name: Option<String>,
     /// File to write to; otherwise standard output.
@@ -63,11 +63,11 @@ pub(super) struct InferArgs {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum RangeArg {
-    /// From the least to the greatest value.
+    /// From the smallest to the largest value.
     Minmax,
-    /// Four standard deviations to each side of the mean.
+    /// Four standard deviations on each side of the mean.
     Standard,
-    /// From the 5 % to the 95 % quantile and as far again on each side, within the values: outliers do not count.
+    /// From the 5 % to the 95 % quantile, extended by that distance on each side but not beyond the values: ignores outliers.
     Quantile,
 }
 
@@ -81,7 +81,7 @@ pub(super) struct ShowArgs {
     /// Data columns of the circuits.
     #[arg(long, default_value_t = 8)]
     columns: usize,
-    /// The bias's feature is 2^S.
+    /// Constant feature of the bias, as 2^S.
     #[arg(long, value_name = "S", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=4))]
     intercept_scale: u32,
 }
@@ -136,15 +136,15 @@ pub(super) fn run(command: SchemaCommand) -> CommandResult {
             println!("classes   {}", schema.classes());
             println!("a shard holds {} records at k = {}, {} columns", layout.capacity(), a.k, a.columns);
             match (layout.task(), a.k < MIN_SERVICE_K) {
-                (Task::Real, _) => println!("answers   of a regression are not proven: it is certified off chain"),
+                (Task::Real, _) => println!("answers   of a regression cannot be proven: it is certified off chain"),
                 (Task::Classes, true) => println!(
-                    "answers   are proven from k = {MIN_SERVICE_K} on: at k = {} an agent is certified off chain only",
+                    "answers   are provable from k = {MIN_SERVICE_K}: at k = {} an agent can be certified off chain only",
                     a.k
                 ),
                 (Task::Classes, false) => println!("answers   {} to a proof", answers(&layout)),
             }
             println!(
-                "lambda    from {:.1e} for a model of norm 1, {:.1e} of norm 10: below it no optimum can be certified",
+                "lambda    at least {:.1e} for weights of norm 1, {:.1e} for norm 10: below it no optimum can be certified",
                 least(1),
                 least(10)
             );

@@ -11,11 +11,13 @@ use tribute_chain::{Deployment, Options};
 use tribute_client::files::write_file;
 use tribute_core::layout::MIN_SERVICE_K;
 use tribute_problem::{Problem, Result};
-use tribute_service::chain::{Chain, RpcChain};
+use tribute_service::auth::accounts::Accounts;
+use tribute_service::chain::{Chain, Registries, RpcChain};
 use tribute_service::jobs::queue::Queue;
 use tribute_service::jobs::worker;
 use tribute_service::registry::Registry;
 use tribute_service::server;
+use tribute_service::Limits;
 use tribute_steps::child::Storage;
 use tribute_store::db::Database;
 
@@ -24,13 +26,13 @@ use super::CommandResult;
 
 #[derive(Debug, Args)]
 pub(super) struct StorageArgs {
-    /// Folder for the database, artefacts, keys and parameters; made if missing.
+    /// Folder for the database, artefacts, keys and parameters; created if missing.
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
-    /// Database: sqlite:PATH, or postgres://… for several machines. [default: an SQLite file in the data folder]
+    /// Database: sqlite:PATH, or postgres://… if several machines share it. [default: an SQLite file in the data folder]
     #[arg(long, value_name = "URL", env = "TRIBUTE_DATABASE", hide_env_values = true)]
     database: Option<String>,
-    /// File with the key that all private data is sealed under; made if missing. [default: master.key in the data folder]
+    /// File with the key that encrypts all private data; created if missing. [default: master.key in the data folder]
     #[arg(long, value_name = "FILE")]
     master_key: Option<PathBuf>,
 }
@@ -52,20 +54,20 @@ impl StorageArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct WorkArgs {
-    /// Jobs at a time; a proof uses several cores by itself. 0: none on this machine.
+    /// Number of jobs to run at a time; each proof uses several cores. 0: run none on this machine.
     #[arg(long, value_name = "N", default_value_t = 1)]
     workers: usize,
-    /// The SRS to prove under: a powers-of-tau file (.ptau), or a file or folder of `tribute srs import`. [default: the
+    /// The SRS to prove under: a powers-of-tau file (.ptau), or a file or folder from `tribute srs import`. [default: the
     /// development SRS, under which anyone can forge proofs]
     #[arg(long, value_name = "FILE|DIR", env = "TRIBUTE_SRS")]
     srs: Option<PathBuf>,
-    /// Memory for all of them together, MB.
+    /// Memory limit for all jobs together, in MB.
     #[arg(long, value_name = "MB", default_value_t = 8192)]
     memory: i64,
-    /// Milliseconds without a heartbeat after which a job counts as lost.
+    /// Milliseconds without a heartbeat after which a job is considered lost.
     #[arg(long, value_name = "MS", default_value_t = 15_000, value_parser = clap::value_parser!(u64).range(200..))]
     lease_ms: u64,
-    /// Stop when standard input closes, so that whoever started this never leaves it behind.
+    /// Stop when standard input closes, so that the process never outlives its parent.
     #[arg(long)]
     stop_with_stdin: bool,
 }
@@ -74,7 +76,7 @@ impl WorkArgs {
     fn config(&self, storage: Storage) -> Result<worker::Config> {
         let srs = self.srs.as_ref().map(std::path::absolute).transpose()?;
         let storage = Storage { srs, ..storage };
-        storage.srs()?; // what cannot be used is refused now, not at the first job
+        storage.srs()?; // refuse an unusable SRS now, not at the first job
         let usual = worker::Config::new(storage, self.workers)?;
         Ok(worker::Config { memory_mb: self.memory, lease: Duration::from_millis(self.lease_ms), ..usual })
     }
@@ -82,12 +84,22 @@ impl WorkArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct ServeArgs {
-    /// Address to listen on; port 0 takes a free one.
+    /// Address to listen on; port 0 picks a free port.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7410")]
     listen: SocketAddr,
     /// File to write the address to once the server listens.
     #[arg(long, value_name = "FILE")]
     port_file: Option<PathBuf>,
+    /// Host and port under which clients know this server, where that is not the address it listens on; give one for each.
+    /// Signatures made for another name are refused.
+    #[arg(long = "name", value_name = "HOST:PORT")]
+    names: Vec<String>,
+    /// File of the accounts that may call, one a line; a change counts within a second. [default: everybody]
+    #[arg(long, value_name = "FILE")]
+    accounts: Option<PathBuf>,
+    /// Megabytes that an account may have uploaded within a day.
+    #[arg(long, value_name = "MB", default_value_t = 128)]
+    upload_quota: u64,
     #[command(flatten)]
     storage: StorageArgs,
     #[command(flatten)]
@@ -95,19 +107,22 @@ pub(super) struct ServeArgs {
     /// JSON-RPC address of the chain to read sessions and grants from. Needs --contracts.
     #[arg(long, value_name = "URL", requires = "contracts")]
     rpc: Option<String>,
-    /// PEM file of certificate authorities to trust besides the usual ones, for an https node of your own.
+    /// PEM file of additional certificate authorities to trust, for your own https node.
     #[arg(long, value_name = "FILE", env = "TRIBUTE_RPC_CA", requires = "rpc")]
     rpc_ca: Option<PathBuf>,
-    /// File that says where the contracts stand, as `tribute chain deploy` writes it.
+    /// File with the contracts' addresses, as `tribute chain deploy` writes it.
     #[arg(long, value_name = "FILE", requires = "rpc")]
     contracts: Option<PathBuf>,
-    /// Blocks that must hold what the chain says of sessions and grants before the service acts on it.
+    /// Confirmations, in blocks, that a session or grant needs before the service acts on it.
     #[arg(long, value_name = "N", env = "TRIBUTE_CONFIRMATIONS", default_value_t = 1)]
     confirmations: u64,
-    /// log2 of the circuits' rows where a request names no profile.
+    /// Registries of another deployment to prove for; give one for each. Of the chain that it reads a server always does.
+    #[arg(long = "prove-for", value_name = "CHAIN_ID:DATASET_REGISTRY:AGENT_REGISTRY")]
+    registries: Vec<Registries>,
+    /// log2 of the circuits' rows, for requests without a profile.
     #[arg(long, value_name = "K", default_value_t = 15)]
     k: u32,
-    /// Data columns of the circuits where a request names no profile.
+    /// Data columns of the circuits, for requests without a profile.
     #[arg(long, value_name = "A", default_value_t = 8)]
     columns: usize,
 }
@@ -126,8 +141,8 @@ pub(super) async fn serve(args: ServeArgs) -> CommandResult {
     let chain: Option<Arc<dyn Chain>> = match (&args.rpc, &args.contracts) {
         (Some(_), Some(_)) if args.k < MIN_SERVICE_K => {
             let message = format!(
-                "{}: an agent version on chain takes a circuit that proves answers, from k = {MIN_SERVICE_K} on; start with \
-                 --k {MIN_SERVICE_K} or more, or without --contracts, to certify off chain",
+                "{} is too small: agent versions on chain need the service circuit, which takes k = {MIN_SERVICE_K} or more; \
+                 start with --k {MIN_SERVICE_K}, or without --contracts to certify off chain only",
                 args.k
             );
             return Err(Problem::field("k", message));
@@ -139,7 +154,18 @@ pub(super) async fn serve(args: ServeArgs) -> CommandResult {
         }
         _ => None,
     };
-    let config = server::Config { listen: args.listen, worker, profile: (args.k, args.columns), chain };
+    let uploads = Limits::default();
+    let account = args.upload_quota.saturating_mul(1 << 20);
+    let config = server::Config {
+        listen: args.listen,
+        names: args.names,
+        accounts: args.accounts.as_deref().map_or(Ok(Accounts::all()), Accounts::listed)?,
+        uploads: Limits { account, memory: uploads.memory.max(account as usize), ..uploads },
+        worker,
+        profile: (args.k, args.columns),
+        chain,
+        registries: args.registries,
+    };
     let running = server::start(config).await?;
     println!("listening on http://{}", running.address);
     if let Some(file) = &args.port_file {
@@ -163,12 +189,12 @@ pub(super) async fn worker(args: WorkerArgs) -> CommandResult {
     running.await.map_err(Problem::internal)
 }
 
-/// Returns on Ctrl-C, SIGTERM, or, if so wished, when standard input closes.
+/// Returns on Ctrl-C, on SIGTERM, or, if `with_stdin`, when standard input closes.
 async fn asked_to_stop(with_stdin: bool) {
     let closed = async {
         if with_stdin {
             let (tell, told) = tokio::sync::oneshot::channel();
-            // a plain thread: the runtime does not wait for it when the process ends otherwise
+            // a plain thread, because the runtime would wait for a blocking task on shutdown
             std::thread::spawn(move || {
                 let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
                 let _ = tell.send(());

@@ -1,4 +1,4 @@
-//! Which server a command speaks to, and whose key signs.
+//! Arguments of commands that call a server.
 
 use clap::Args;
 use tribute_client::Client;
@@ -6,7 +6,7 @@ use tribute_problem::Result;
 
 use super::keys::KeyArgs;
 
-/// Which server, and who calls.
+/// The server's address and the caller's key.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ServerArgs {
     /// The server's address.
@@ -17,7 +17,7 @@ pub(crate) struct ServerArgs {
 }
 
 impl ServerArgs {
-    /// Connects.
+    /// Connects to the server as the key's account.
     pub(crate) async fn connect(&self) -> Result<Client> {
         Client::connect(&self.server, self.key.signer()?).await
     }

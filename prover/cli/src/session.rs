@@ -21,11 +21,11 @@ use crate::CommandResult;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum SessionCommand {
-    /// Ask the server to serve a session that stands in the escrow contract.
+    /// Ask the server to serve a session that is open in the escrow contract.
     Open(OpenArgs),
-    /// Show a session: answers, voucher, what is claimed and what is left.
+    /// Show a session: answers, voucher, claimed and remaining amounts.
     Show(ShowArgs),
-    /// Send queries, check the transcript and sign a voucher for every answer. Signed by the session key.
+    /// Send queries, check the transcript and sign a voucher for every answer, with the session key.
     Query(QueryArgs),
 }
 
@@ -61,22 +61,22 @@ pub(super) struct QueryArgs {
         allow_hyphen_values = true
     )]
     features: Option<String>,
-    /// CSV of queries, with labels to compare with or without; gzip-compressed or not. A header is held against the
+    /// CSV file of queries, optionally with labels to compare and optionally gzip-compressed. A header is checked against the
     /// schema's names.
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
-    /// Only records A..B of the CSV, counted from 0, B left out.
+    /// Only records A..B of the CSV, counted from 0, B excluded.
     #[arg(long, value_name = "A..B", value_parser = range, requires = "csv")]
     rows: Option<Range<usize>>,
     #[command(flatten)]
     form: FormArgs,
-    /// Move values beyond the schema's ranges to their ends.
+    /// Clamp values outside the schema's ranges.
     #[arg(long)]
     allow_clamped: bool,
-    /// Take columns by position although their names are not the schema's.
+    /// Match columns by position although their names differ from the schema's.
     #[arg(long, requires = "csv")]
     by_position: bool,
-    /// File in which this client keeps its own transcript and vouchers.
+    /// File with this client's own transcript and vouchers.
     #[arg(long, value_name = "FILE", default_value = "session.json")]
     state: PathBuf,
     #[command(flatten)]
@@ -87,11 +87,7 @@ pub(super) async fn run(command: SessionCommand) -> CommandResult {
     match command {
         SessionCommand::Open(a) => {
             let client = a.server.connect().await?;
-            let request = client.sign(v1::OpenSessionRequest {
-                auth: None,
-                session: a.session.to_vec(),
-                weights_digest: a.weights.to_vec(),
-            })?;
+            let request = v1::OpenSessionRequest { session: a.session.to_vec(), weights_digest: a.weights.to_vec() };
             let session = client.sessions().open_session(request).await.map_err(problem)?.into_inner();
             emit(&output::session(&session), None)
         }
@@ -104,7 +100,7 @@ pub(super) async fn run(command: SessionCommand) -> CommandResult {
 }
 
 async fn show(client: &Client, session: SessionId) -> Result<v1::Session> {
-    let request = client.sign(v1::GetSessionRequest { auth: None, session: session.to_vec() })?;
+    let request = v1::GetSessionRequest { session: session.to_vec() };
     Ok(client.sessions().get_session(request).await.map_err(problem)?.into_inner())
 }
 
@@ -138,7 +134,7 @@ async fn query(a: QueryArgs) -> CommandResult {
     emit(&value, None)
 }
 
-/// The queries, quantised, and their classes where the file has labels.
+/// The quantised queries, with their classes if the file has labels.
 fn queries(a: &QueryArgs, schema: &Schema) -> Result<Vec<Query>> {
     if let Some(text) = &a.features {
         let values = text
@@ -151,8 +147,7 @@ fn queries(a: &QueryArgs, schema: &Schema) -> Result<Vec<Query>> {
         let beyond = schema.features().iter().zip(&values).find(|(f, x)| **x < f.lo || **x > f.hi);
         if let (Some((f, x)), false) = (beyond, a.allow_clamped) {
             let said = format!(
-                "feature `{}` is {x}, beyond the schema's range [{}, {}]: check the unit, or move it to the range's end \
-                 with --allow-clamped",
+                "feature `{}` is {x}, outside the schema's range [{}, {}]: check its unit, or clamp it with --allow-clamped",
                 f.name, f.lo, f.hi
             );
             return Err(Problem::new(Reason::BadQuery, said));

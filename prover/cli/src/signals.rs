@@ -1,4 +1,4 @@
-//! Being asked to stop.
+//! Termination signals.
 
 /// Returns on Ctrl-C or SIGTERM.
 pub(crate) async fn terminated() {

@@ -13,13 +13,13 @@ use super::CommandResult;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum SrsCommand {
-    /// Check a ceremony's powers-of-tau file (.ptau), or parameters that halo2 wrote, and keep what proofs need of it.
+    /// Check a ceremony's powers-of-tau file (.ptau), or parameters written by halo2, and store the part that proofs need.
     ///
-    /// Every point used is checked: on its curve, in its group, and by pairings a power of the one secret. That nobody knows
-    /// the secret is the ceremony's word: a file of a public one is named by its published hash; for any other, compare the
-    /// digest with what others have.
+    /// Every point used is checked: it is on its curve, in its group and, by pairings, a power of the one secret. That nobody
+    /// knows the secret rests on the ceremony: the file of a known public ceremony is recognised by its published hash; for
+    /// any other, compare the digest with what others have.
     Import(ImportArgs),
-    /// Check an SRS and say what it is.
+    /// Check an SRS and describe it.
     Show(ShowArgs),
 }
 
@@ -27,21 +27,21 @@ pub(super) enum SrsCommand {
 pub(super) struct ImportArgs {
     /// The powers-of-tau file, or halo2's parameters (`kzg_bn254_15.srs`), raw or compressed.
     file: PathBuf,
-    /// log2 of the circuits' rows; may be given several times.
+    /// log2 of the circuits' rows; repeatable.
     #[arg(long, value_name = "K", default_values_t = [15])]
     k: Vec<u32>,
-    /// Folder to keep it in, to give to `--srs` later. [default: $TRIBUTE_CACHE or ~/.cache/tribute, and there a folder for
-    /// each ceremony]
+    /// Folder to store it in, for `--srs` later. [default: a folder for each ceremony under $TRIBUTE_CACHE or
+    /// ~/.cache/tribute]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct ShowArgs {
-    /// A powers-of-tau file, halo2's parameters, or a file or folder of `tribute srs import`. [default: the development SRS]
+    /// A powers-of-tau file, halo2's parameters, or a file or folder from `tribute srs import`. [default: the development SRS]
     #[arg(value_name = "FILE|DIR", env = "TRIBUTE_SRS")]
     srs: Option<PathBuf>,
-    /// log2 of the circuits' rows to check it for; may be given several times. [default: all that a folder has; 15]
+    /// log2 of the circuits' rows to check it for; repeatable. [default: all sizes in a folder; otherwise 15]
     #[arg(long, value_name = "K")]
     k: Vec<u32>,
 }
@@ -53,7 +53,7 @@ pub(super) fn run(command: SrsCommand) -> CommandResult {
     }
 }
 
-/// What can be imported.
+/// A file that can be imported.
 enum Source {
     Ptau(Ptau),
     Halo2(Halo2Params),
@@ -97,8 +97,8 @@ fn import(a: &ImportArgs) -> CommandResult {
     match &published {
         Some(p) => eprintln!("{} is {} of the {} ({})", a.file.display(), p.file, p.ceremony, p.source),
         None => eprintln!(
-            "{} is no file of a ceremony whose hashes this program knows (BLAKE2b {hash}): compare the digest with what \
-             others have before you trust it",
+            "{} is not the file of a ceremony that this program knows (BLAKE2b {hash}): compare the digest with what others \
+             have before you trust it",
             a.file.display()
         ),
     }
@@ -145,7 +145,7 @@ fn cache() -> Result<PathBuf> {
     named("TRIBUTE_CACHE")
         .or_else(|| named("XDG_CACHE_HOME").map(|p| p.join("tribute")))
         .or_else(|| named("HOME").map(|p| p.join(".cache/tribute")))
-        .ok_or_else(|| Problem::field("out", "no HOME to keep it under: say where with --out"))
+        .ok_or_else(|| Problem::field("out", "HOME is not set: choose a folder with --out"))
 }
 
 fn unusable(e: SrsError) -> Problem {

@@ -1,4 +1,4 @@
-//! How commands read tables: the flags that say what a file is, and those that accept what is doubtful.
+//! Flags for reading tables: the file's format, and which doubtful contents to accept.
 
 use std::ops::Range;
 use std::path::Path;
@@ -8,31 +8,31 @@ use tribute_records::{Decimal, Kind, Options, Report, Separator};
 
 use tribute_problem::Result;
 
-/// What a file is, where that cannot be found out.
+/// The file's format, for what cannot be detected.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct FormArgs {
-    /// The first row names the columns.
+    /// The first row is a header with column names.
     #[arg(long, conflicts_with = "no_header")]
     header: bool,
     /// The first row is a record.
     #[arg(long)]
     no_header: bool,
-    /// What stands between fields.
+    /// The field separator.
     #[arg(long, value_name = "S", value_enum)]
     separator: Option<SeparatorArg>,
     /// The decimal mark.
     #[arg(long, value_name = "MARK", value_enum)]
     decimal: Option<DecimalArg>,
-    /// The label's column: its name, or its number from 1. [default: by the schema's names, or the last]
+    /// The label's column: its name, or its number from 1. [default: by the schema's names, otherwise the last column]
     #[arg(long, value_name = "COLUMN")]
     label: Option<String>,
-    /// Columns to leave out: names, or numbers from 1.
+    /// Columns to ignore: names, or numbers from 1.
     #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
     drop: Vec<String>,
-    /// `NA`, `None` and the like in the label's column are a class.
+    /// Treat `NA`, `None` and the like in the label's column as a class.
     #[arg(long)]
     gaps_are_labels: bool,
-    /// Leave out records with an empty feature.
+    /// Drop records with a missing feature.
     #[arg(long)]
     drop_incomplete: bool,
 }
@@ -51,7 +51,7 @@ enum DecimalArg {
 }
 
 impl FormArgs {
-    /// How to read, with `accepted` flags given or not.
+    /// Reader options; each of `accepted` is a kind of finding and whether its flag was given.
     pub(crate) fn options(&self, rows: Option<Range<usize>>, accepted: &[(Kind, bool)]) -> Options {
         let header = if self.header { Some(true) } else { self.no_header.then_some(false) };
         let all = accepted.iter().copied().chain([(Kind::Incomplete, self.drop_incomplete)]);
@@ -76,19 +76,19 @@ impl FormArgs {
     }
 }
 
-/// What records of a schema may be in doubt about.
+/// Flags that accept doubtful findings in records of a schema.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct AcceptArgs {
-    /// Leave out records without a label.
+    /// Drop records without a label.
     #[arg(long)]
     drop_unlabelled: bool,
-    /// Move values beyond the schema's ranges to their ends.
+    /// Clamp values outside the schema's ranges.
     #[arg(long)]
     allow_clamped: bool,
-    /// Commit features of which nearly all values fall on a few of the 256 steps.
+    /// Accept features whose values nearly all fall on a few of the 256 quantisation steps.
     #[arg(long)]
     allow_coarse: bool,
-    /// Take columns by position although their names are not the schema's.
+    /// Match columns by position although their names differ from the schema's.
     #[arg(long)]
     by_position: bool,
 }
@@ -104,12 +104,12 @@ impl AcceptArgs {
     }
 }
 
-/// A report as text, or as JSON for programs.
+/// A report on a table, as text or as JSON.
 pub(crate) fn told(report: &Report, json: bool) -> Result<String> {
     Ok(if json { serde_json::to_string_pretty(report)? } else { report.to_string().trim_end().to_owned() })
 }
 
-/// A file's name without its endings.
+/// A file's name without its extensions.
 pub(crate) fn stem(file: &Path) -> String {
     let name = file.file_name().map_or("data".into(), |n| n.to_string_lossy());
     name.split('.').next().unwrap_or("data").to_owned()

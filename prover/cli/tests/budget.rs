@@ -1,4 +1,4 @@
-//! The counter of openings is advanced before a proof starts: a proving process killed with signal 9 in between has spent one.
+//! The opening counter is advanced before a proof starts: a proving process that is killed in between has spent an opening.
 
 use alloy::signers::local::PrivateKeySigner;
 use tribute_client::Client;
@@ -20,7 +20,7 @@ async fn counters(place: &Place) -> Vec<(String, i64)> {
 async fn a_proof_killed_on_its_way_has_spent_its_opening() {
     sqlx::any::install_default_drivers();
     let place = Place::new();
-    // the worker is a process of its own: killed together with its child, nobody goes on
+    // kill the separate worker together with its child, so that the job does not continue
     let served = place.serve(&["--k", "14", "--workers", "0"]);
     let client = Client::connect(&served.url, PrivateKeySigner::random()).await.unwrap();
     let mut worker = place.worker(&["--lease-ms", "600"]);
@@ -39,7 +39,7 @@ async fn a_proof_killed_on_its_way_has_spent_its_opening() {
     let found = get(&client, &job.id).await;
     assert!(found.outcome.is_none());
 
-    // whoever goes on counts again
+    // the next worker counts again
     let mut worker = place.worker(&["--lease-ms", "600"]);
     client.finish(&job.id, |_| {}).await.unwrap();
     assert_eq!(counters(&place).await, [(spent[0].0.clone(), 2)]);

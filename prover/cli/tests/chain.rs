@@ -1,5 +1,5 @@
-//! `tribute chain` and `tribute circuits check` as processes on a real chain: deployment, what is told to people, keys
-//! that never show, and circuits that are not what their shape gives.
+//! `tribute chain` and `tribute circuits check` as processes on a real chain: deployment, text output, keys that never
+//! leak, and registered circuits that differ from their shape.
 
 use std::path::Path;
 use std::process::Command;
@@ -44,7 +44,7 @@ async fn a_deployment_is_made_once_and_its_code_compared() {
     assert!(said.contains("equal to the local build") && said.contains("events agree  yes"), "{said}");
     let said = w.says(OWNER, "chain balance");
     assert!(said.contains("held         0\n") && said.contains("liabilities  0\n"), "amounts in decimal: {said}");
-    // one byte of the gate changed: told, and the exit code says so too
+    // one changed byte of the gate is reported, and the command fails
     let gate = Deployment::load(&w.deployment()).unwrap().proof_gate.address;
     let mut code = chain.code(gate).await.unwrap().to_vec();
     code[100] ^= 1;
@@ -74,7 +74,7 @@ fn keys_and_secrets_in_urls_never_show() {
         let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
         assert!(!said.contains("open-sesame"), "{said}");
     }
-    // a key cannot be given as an argument at all
+    // a key can never be given as an argument
     let output = w.output(OWNER, "chain create-agent --key 0x11");
     assert!(String::from_utf8_lossy(&output.stderr).contains("unexpected argument"));
 }
@@ -160,10 +160,10 @@ fn a_server_for_a_chain_refuses_a_k_that_proves_no_answers() {
         w.deployment().display()
     );
     let said = w.fails(OWNER, &serve);
-    assert!(said.contains("from k = 15 on") && said.contains("without --contracts"), "{said}");
+    assert!(said.contains("k = 15 or more") && said.contains("without --contracts"), "{said}");
 }
 
-/// What `circuits check` says about the one circuit registered.
+/// What `circuits check` reports about the one registered circuit.
 fn checked(w: &World, extra: &str) -> (bool, Value) {
     let arguments =
         format!("circuits check --features 5 --classes 3 --k 12 --columns 4 --statement dataset --json {extra}");
@@ -203,7 +203,7 @@ async fn a_circuit_registered_with_any_field_wrong_is_found_out() {
         let (fine, said) = checked(&w, "");
         assert_eq!((fine, said["as_rebuilt"] == true), (wrong.is_empty(), wrong.is_empty()), "{wrong}: {said}");
         if id == rebuilt.id() {
-            // none of these fields is part of the id
+            // these fields are not part of the id
             let found = differences(&said["differences"]);
             assert_eq!(found, if wrong.is_empty() { vec![] } else { vec![wrong] }, "{said}");
         } else {
@@ -213,7 +213,7 @@ async fn a_circuit_registered_with_any_field_wrong_is_found_out() {
             assert_eq!(differences(&said["differences"]), [wrong], "{said}");
         }
         if wrong.is_empty() {
-            // raised by the owner, as it may be: the chain says so
+            // the owner may raise the cap, and the check accepts that
             let raise = Operation::RaiseGasCap { circuit: id, cap: 10 * cap };
             contracts.run(&raise)[0].send(&owner).await.unwrap();
             assert!(checked(&w, "").0);

@@ -1,4 +1,4 @@
-//! The whole life cycle through the public command line, on a real chain; and what a session refuses.
+//! The whole life cycle through the public command line on a real chain, and the requests that a session refuses.
 
 use std::process::Command;
 
@@ -14,13 +14,13 @@ use tribute_proto::v1;
 use tribute_testing::data::WINE_FILE;
 use tribute_testing::{program, Place, World, ROOT};
 
-/// Accounts, by their place among the chain's funded ones.
+/// Accounts: indices into the chain's funded ones.
 const DEPLOYER: usize = 0;
 const PROVIDER: usize = 1;
 const OWNER: usize = 2;
 const CLIENT: usize = 3;
 
-/// Runs a command that is killed with its transaction under way, which is mined then.
+/// Runs a command and kills it while its transaction is in flight; then the transaction is mined.
 async fn killed_under_way(w: &World, account: usize, arguments: &str) {
     let chain = w.anvil().connect().await.unwrap();
     let sent = chain.pending_nonce(w.key(account).address()).await.unwrap();
@@ -40,14 +40,14 @@ async fn killed_under_way(w: &World, account: usize, arguments: &str) {
 }
 
 fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_else(|| panic!("{value} is no text"))
+    value.as_str().unwrap_or_else(|| panic!("{value} is not a string"))
 }
 
 fn amount(value: &Value) -> u128 {
     text(value).parse().unwrap()
 }
 
-/// A world with a certified agent over the first 90 wines.
+/// A world with an agent certified over the first 90 wines.
 fn certified() -> (World, String, String, String) {
     let mut w = World::with_chain();
     w.run(DEPLOYER, "chain deploy --thaw-seconds 60 --deployment @deployment.json");
@@ -70,7 +70,7 @@ fn certified() -> (World, String, String, String) {
     let owner = w.key(OWNER).address();
     w.run(PROVIDER, &format!("chain grant {dataset} --to {owner}"));
     w.run(OWNER, &train);
-    // the grant is for one: the chain counts versions that list the dataset, and this server what it trained
+    // the grant has one use: the chain counts versions that list the dataset, and this server its trainings
     assert!(w.fails(OWNER, &train.replace("0.0078125", "0.015625")).contains("NO_GRANT"));
     let weights = text(&w.json("agent.json")["weights_digest"]).to_owned();
     let agent = text(&w.run(OWNER, "chain create-agent --name wine")["agent_id"]).to_owned();
@@ -101,14 +101,14 @@ fn open(w: &World, agent: &str, weights: &str, escrow: u128) -> String {
 async fn from_a_csv_to_paid_providers() {
     let (w, dataset, weights, agent) = certified();
     let chain = w.anvil().connect().await.unwrap();
-    // what a command makes anew each time, a time or a permit, does not keep it from going on after a crash
+    // a command resumes after a crash even if a repetition has another time or permit in its calldata
     let grant = format!("chain grant {dataset} --to {} --uses 2", w.key(OWNER).address());
     killed_under_way(&w, PROVIDER, &grant).await;
     let sent = chain.mined_nonce(w.key(PROVIDER).address()).await.unwrap();
     tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
     let first = w.run(PROVIDER, &grant);
     assert_eq!(chain.mined_nonce(w.key(PROVIDER).address()).await.unwrap(), sent, "one transaction");
-    // the same command after that is another grant
+    // once that is done, the same command makes another grant
     let second = w.run(PROVIDER, &grant);
     assert_eq!(chain.mined_nonce(w.key(PROVIDER).address()).await.unwrap(), sent + 1);
     assert!(second["expiry"].as_u64() > first["expiry"].as_u64());
@@ -121,7 +121,7 @@ async fn from_a_csv_to_paid_providers() {
     assert_ne!(w.run(CLIENT, &opening)["session"], first["session"], "another one, as it was asked for");
 
     let session = open(&w, &agent, &weights, 50_000);
-    // columns of other names are not sent, and those in another order are put in order
+    // columns with other names are refused before anything is sent; columns in another order are reordered
     let wine = std::fs::read_to_string(WINE_FILE).unwrap();
     std::fs::write(w.file("renamed.csv"), wine.replacen("alcohol,", "proof,", 1)).unwrap();
     let query = |file: &str| format!("session query {session} --csv {file} --rows 90..110 --state @s.json");
@@ -137,22 +137,22 @@ async fn from_a_csv_to_paid_providers() {
     w.run(OWNER, &format!("claim prove --weights {weights} --session {session} --out @claim.json"));
     let owner = w.key(OWNER).address();
     let sent = chain.pending_nonce(owner).await.unwrap();
-    // the same command sees it through, with the same transaction
+    // the same command completes the same transaction
     killed_under_way(&w, OWNER, "chain claim @claim.json").await;
     let claimed = w.run(OWNER, "chain claim @claim.json");
     assert_eq!(amount(&claimed["sessions"][0]["amount"]), 20_000);
     assert_eq!(chain.mined_nonce(owner).await.unwrap(), sent + 1);
     assert!(!w.file("deployment.json.pending").exists());
-    // once more: it is paid, and nothing is sent
+    // once more: already paid, nothing is sent
     let again = w.run(OWNER, "chain claim @claim.json");
     assert_eq!((&again["paid_already"], &again["sessions"][0]["count"]), (&true.into(), &20.into()));
     assert_eq!(chain.mined_nonce(owner).await.unwrap(), sent + 1);
 
-    // a second round goes on where the first ended
+    // a second round continues where the first ended
     w.run(CLIENT, &format!("session query {session} --csv {WINE_FILE} --rows 110..115 --state @s.json"));
     w.run(OWNER, &format!("claim prove --weights {weights} --session {session} --out @claim2.json"));
     assert_eq!(amount(&w.run(OWNER, "chain claim @claim2.json")["sessions"][0]["amount"]), 5_000);
-    // what the contract stores is not what the first claim says any more: it is mined, and pays nothing
+    // the contract's state has moved past the first claim: it is mined and pays nothing
     let replayed = w.fails(OWNER, "chain claim @claim.json");
     assert!(replayed.contains("paid nothing") && replayed.contains(&session), "{replayed}");
 
@@ -168,7 +168,7 @@ async fn from_a_csv_to_paid_providers() {
             "{circuit}"
         );
     }
-    // all that its datasets and agents earned, found from events
+    // all earnings of its datasets and agents, found from events
     let provider = w.run(PROVIDER, "chain withdraw");
     assert_eq!(text(&provider["withdrawals"][0]["dataset_id"]), dataset);
     let owner = w.run(OWNER, &format!("chain withdraw --agent {agent}"));
@@ -185,7 +185,7 @@ async fn from_a_csv_to_paid_providers() {
     assert_eq!((count("QueriesClaimed"), count("ProviderPaid"), count("OwnerPaid"), count("Unknown")), (2, 1, 1, 0));
 }
 
-/// A way to the node that is there only as long as this is.
+/// A port forwarded to the node for as long as this value lives.
 struct Forwarded {
     stop: std::sync::Arc<std::sync::atomic::AtomicBool>,
     thread: Option<std::thread::JoinHandle<()>>,
@@ -252,7 +252,7 @@ async fn what_a_thaw_would_take_is_claimed_in_time() {
     let log = w.file("watch.log");
     let watch = || {
         let file = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
-        // an operator pays the gas; the owner's key speaks to the service
+        // an operator pays the gas; the owner's key signs requests to the service
         let mut command = w.command(DEPLOYER, "claim watch --every 0.3 --owner-key-env OWNER_KEY");
         command.env("OWNER_KEY", hex::encode(w.key(OWNER).to_bytes()));
         command.env("TRIBUTE_RPC", format!("http://127.0.0.1:{port}")).env("RUST_LOG", "info");
@@ -262,16 +262,16 @@ async fn what_a_thaw_would_take_is_claimed_in_time() {
     let until = |what: &'static str, times: usize| {
         tribute_testing::wait_for(what, || (said(what) >= times).then_some(()));
     };
-    // its node is away first, and comes
+    // the node is unreachable at first
     let first = watch();
-    until("looking again in", 1);
+    until("polling again in", 1);
     let node = Forwarded::new(port, w.anvil().url());
-    // nothing is done as long as nobody asks for its escrow back
+    // nothing is claimed while no session thaws
     tokio::time::sleep(std::time::Duration::from_secs(3)).await;
     assert_eq!(contracts.session(&id).await.unwrap().paid, 0);
     w.run(CLIENT, &format!("chain thaw {session}"));
-    // killed in mid-proof, and started again
-    until("thaws with unclaimed answers", 1);
+    // killed in the middle of a proof, and restarted
+    until("thawing with unclaimed answers", 1);
     drop(first);
     let before: String = chain.request("evm_snapshot", ()).await.unwrap();
     let second = watch();
@@ -280,9 +280,9 @@ async fn what_a_thaw_would_take_is_claimed_in_time() {
     let thaw_end = contracts.session(&id).await.unwrap().thawing.unwrap().end;
     assert!(chain.time().await.unwrap() < thaw_end, "in time");
 
-    // a reorganisation takes the claim back, with the node away meanwhile: it is claimed again
+    // a reorganisation undoes the claim while the node is unreachable: it is claimed again
     drop(node);
-    until("looking again in", 2);
+    until("polling again in", 2);
     let back: bool = chain.request("evm_revert", (before,)).await.unwrap();
     assert!(back && contracts.session(&id).await.unwrap().paid == 0);
     let _node = Forwarded::new(port, w.anvil().url());
@@ -295,9 +295,9 @@ async fn what_a_thaw_would_take_is_claimed_in_time() {
     drop(second);
     let once = w.output(OWNER, "claim watch --once");
     assert!(once.status.success(), "{}", String::from_utf8_lossy(&once.stderr));
-    // another owner's sessions are none of its business
+    // sessions of other owners are ignored
     assert_eq!(said("not served here"), 0);
-    assert_eq!(said("paid nothing"), 0);
+    assert_eq!(said("was not paid"), 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -316,7 +316,7 @@ async fn a_session_refuses_what_it_could_not_prove_or_collect() {
     let ask = |r: v1::QueryRequest| {
         let client = client.clone();
         async move {
-            let signed = client.sign(v1::QueryRequest { auth: None, ..r }).unwrap();
+            let signed = v1::QueryRequest { ..r };
             client.sessions().query(signed).await.map(|r| r.into_inner()).map_err(problem)
         }
     };
@@ -335,10 +335,10 @@ async fn a_session_refuses_what_it_could_not_prove_or_collect() {
     let ahead = v1::QueryRequest { position: 1, ..bare.clone() };
     assert_eq!(ask(ahead).await.unwrap_err().reason, Reason::ForkedTranscript);
     let stranger = Client::connect(url, PrivateKeySigner::random()).await.unwrap();
-    let refused = stranger.sessions().query(stranger.sign(bare.clone()).unwrap()).await.unwrap_err();
+    let refused = stranger.sessions().query(bare.clone()).await.unwrap_err();
     assert_eq!(problem(refused).reason, Reason::NotAllowed);
 
-    // one answer, asked for twice: the same, and counted once
+    // asking twice gives the same answer, counted once
     let first = ask(bare.clone()).await.unwrap();
     assert_eq!(ask(bare.clone()).await.unwrap(), first);
     // no voucher, no second answer
@@ -363,7 +363,7 @@ async fn a_session_refuses_what_it_could_not_prove_or_collect() {
     assert_eq!(refused.reason, Reason::BadVoucher);
     assert!(refused.metadata.contains_key("signer") && refused.metadata.contains_key("expected"));
     let key = w.key(CLIENT);
-    // what other parsers take and the contract does not would be an answer for nothing
+    // signatures that other parsers accept but the contract does not would be answers for free
     for v in [0, 1, 35] {
         let mut odd = voucher(1, &first.transcript, key);
         odd.signature[64] = v;

@@ -1,4 +1,4 @@
-//! The demo: that it leaves nothing behind, whether it is refused, stopped or killed, and that its account is right.
+//! The demo: its report is right, and it leaves no process behind, whether it is refused, stopped or killed.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -13,7 +13,7 @@ fn demo(out: &Path, extra: &[&str]) -> Command {
     command
 }
 
-/// A small one: 138 wines of three providers, 40 queries.
+/// A small demo: 138 wines of three providers, 40 queries.
 fn wine(out: &Path) -> Command {
     demo(
         out,
@@ -22,7 +22,7 @@ fn wine(out: &Path) -> Command {
 }
 
 fn units(value: &Value) -> u128 {
-    value.as_u64().unwrap_or_else(|| panic!("{value} is no amount")).into()
+    value.as_u64().unwrap_or_else(|| panic!("{value} is not an amount")).into()
 }
 
 /// Processes whose command line or environment names `folder`.
@@ -40,7 +40,7 @@ fn processes_of(folder: &Path) -> Vec<String> {
     found
 }
 
-/// Waits until nothing that the demo started runs any more.
+/// Waits until every process that the demo started has exited.
 fn all_gone(folder: &Path) {
     let start = Instant::now();
     loop {
@@ -53,14 +53,14 @@ fn all_gone(folder: &Path) {
     }
 }
 
-/// A marked demo, so that even its grandchildren can be told: they inherit the environment.
+/// Starts a demo with a marker in its environment, which even its grandchildren inherit.
 fn start(out: &Path) -> Child {
     let mut command = wine(out);
     command.env("TRIBUTE_DEMO_TEST", out).stdout(Stdio::null()).stderr(Stdio::null());
     command.spawn().unwrap()
 }
 
-/// Waits until the demo proves something: chain, service, worker and commands all run.
+/// Waits until the demo is proving: then chain, service, worker and commands are all running.
 fn until_it_proves(demo: &mut Child, out: &Path) {
     let begin = Instant::now();
     while !processes_of(out).iter().any(|p| p.trim_end().ends_with("tribute work")) {
@@ -119,11 +119,11 @@ fn the_account_is_right_and_nothing_runs_on() {
     assert_eq!(frauds.len(), errors.len());
     for (fraud, (name, error)) in frauds.iter().zip(errors) {
         assert_eq!((&fraud["name"], &fraud["error"]), (&name.into(), &error.into()));
-        // a claim that pays nothing is no failure
+        // a claim whose slots are all skipped does not revert
         let status = u8::from(matches!(name, "claim_replayed" | "voucher_overcount"));
         assert_eq!((&fraud["status"], &fraud["balances_unchanged"]), (&status.into(), &true.into()));
     }
-    // the providers' grants stand between the version that certifies and the one that dilutes them
+    // every least share is below the certified share and above the diluted one
     let consent = summary["consent"].as_array().unwrap();
     assert_eq!(consent.len(), 3);
     for c in consent {
@@ -146,9 +146,9 @@ fn the_account_is_right_and_nothing_runs_on() {
     let commands = std::fs::read_to_string(out.join("commands.sh")).unwrap();
     for line in std::fs::read_to_string(out.join("keys.env")).unwrap().lines().filter(|l| l.starts_with("export")) {
         let key = line.split(['=', ' ']).nth(2).unwrap().trim_start_matches("0x");
-        assert!(key.len() == 64 && !commands.contains(key), "a key stands in commands.sh");
+        assert!(key.len() == 64 && !commands.contains(key), "a key is in commands.sh");
     }
-    // offline, anywhere
+    // offline, from any folder
     let verified = Command::new(program())
         .arg("verify")
         .arg(out.join("certificate.json"))
@@ -158,8 +158,8 @@ fn the_account_is_right_and_nothing_runs_on() {
     assert!(verified.unwrap().success());
 }
 
-/// The second implementation: the same with real proofs on another EVM node, under main network's rules of today.
-/// Not run where Hardhat's node is not installed, unless TRIBUTE_REQUIRE_HARDHAT is set.
+/// The same with real proofs on a second EVM implementation, under the main network's current rules. Skipped if Hardhat's
+/// node is not installed, unless TRIBUTE_REQUIRE_HARDHAT is set.
 #[test]
 fn the_life_cycle_passes_on_another_node() {
     if tribute_chain::Hardhat::find().is_err() && std::env::var_os("TRIBUTE_REQUIRE_HARDHAT").is_none() {

@@ -1,4 +1,4 @@
-//! kill -9 of the server, of the worker and of the proving process in mid-work: the job goes on and ends exactly once.
+//! kill -9 of the server, the worker and the proving process during a job: the job continues and ends exactly once.
 
 use tribute_client::Client;
 use tribute_proto::v1::{self, JobState};
@@ -10,7 +10,7 @@ use tribute_testing::{wait_for, Place};
 const SHORT: &[&str] = &["--lease-ms", "600"];
 
 async fn events(client: &Client, job: &str) -> Vec<v1::job_event::Event> {
-    let request = client.sign(v1::WatchJobRequest { auth: None, job: job.into(), after: 0 }).unwrap();
+    let request = v1::WatchJobRequest { job: job.into(), after: 0 };
     let mut stream = client.jobs().watch_job(request).await.unwrap().into_inner();
     let mut all = Vec::new();
     while let Some(event) = stream.message().await.unwrap() {
@@ -34,10 +34,10 @@ async fn a_job_outlives_kill_9_of_server_worker_and_child() {
     let mut served = place.serve(SHORT);
     let key = alloy::signers::local::PrivateKeySigner::random();
     let client = Client::connect(&served.url, key.clone()).await.unwrap();
-    // some 6 s of work
+    // about 6 s of work
     let job = submit(&client, calibrate(14, 150, "kill")).await;
 
-    // 1: the process that does the work
+    // 1: the proving process
     until(&client, &job.id, is_working).await;
     let child = wait_for("the working process", || working_children(served.process.id()).pop());
     kill_hard(child);
@@ -51,7 +51,7 @@ async fn a_job_outlives_kill_9_of_server_worker_and_child() {
     served.process.wait().unwrap();
     wait_for("the orphan's end", || (!is_alive(child)).then_some(()));
 
-    // 3: a server without workers, and a worker of its own that is killed too
+    // 3: a separate worker, beside a server without workers
     let served = place.serve(&["--workers", "0"]);
     let client = Client::connect(&served.url, key).await.unwrap();
     let mut worker = place.worker(SHORT);
@@ -60,7 +60,7 @@ async fn a_job_outlives_kill_9_of_server_worker_and_child() {
     worker.kill().unwrap();
     worker.wait().unwrap();
 
-    // 4: the next worker ends it
+    // 4: the next worker completes it
     let mut worker = place.worker(SHORT);
     let ended = client.finish(&job.id, |_| {}).await.unwrap();
     assert_eq!((ended.starts, ended.attempts), (4, 0));
@@ -69,7 +69,7 @@ async fn a_job_outlives_kill_9_of_server_worker_and_child() {
     assert_eq!(times(&story, JobState::Failed), 0);
     assert_eq!(times(&story, JobState::Running), 4);
 
-    // and the same work again is the same, finished job
+    // submitting the same work again finds the finished job
     let same = submit(&client, calibrate(14, 150, "kill")).await;
     assert_eq!((same.state(), same.id), (JobState::Succeeded, job.id));
     worker.kill().unwrap();
@@ -84,7 +84,7 @@ async fn cancel_stops_the_process() {
     let job = submit(&client, calibrate(14, 5000, "cancel")).await;
     until(&client, &job.id, is_working).await;
     let child = wait_for("the working process", || working_children(served.process.id()).pop());
-    let request = client.sign(v1::CancelJobRequest { auth: None, job: job.id.clone() }).unwrap();
+    let request = v1::CancelJobRequest { job: job.id.clone() };
     client.jobs().cancel_job(request).await.unwrap();
     until(&client, &job.id, |j| j.state() == JobState::Cancelled).await;
     wait_for("the process's end", || (!is_alive(child)).then_some(()));
@@ -137,13 +137,13 @@ async fn a_watch_goes_on_where_it_broke_off() {
     let served = place.serve(&[]);
     let client = connect(&served.url).await;
     let job = submit(&client, calibrate(13, 60, "watch")).await;
-    let request = client.sign(v1::WatchJobRequest { auth: None, job: job.id.clone(), after: 0 }).unwrap();
+    let request = v1::WatchJobRequest { job: job.id.clone(), after: 0 };
     let mut stream = client.jobs().watch_job(request).await.unwrap().into_inner();
     let first = stream.message().await.unwrap().unwrap();
     drop(stream);
     client.finish(&job.id, |_| {}).await.unwrap();
     let all = events(&client, &job.id).await;
-    let request = client.sign(v1::WatchJobRequest { auth: None, job: job.id.clone(), after: first.sequence }).unwrap();
+    let request = v1::WatchJobRequest { job: job.id.clone(), after: first.sequence };
     let mut stream = client.jobs().watch_job(request).await.unwrap().into_inner();
     let mut rest = 0;
     while let Some(event) = stream.message().await.unwrap() {

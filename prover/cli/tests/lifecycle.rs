@@ -13,7 +13,9 @@ use tribute_testing::process::{kill_hard, working_children};
 use tribute_testing::{wait_for, Place};
 
 /// The smallest profile that the softmax tables fit.
-const SMALL: &[&str] = &["--k", "14", "--lease-ms", "1500"];
+const SMALL: &[&str] = &["--k", "14", "--lease-ms", "1500", "--prove-for", REGISTRIES];
+/// Registries on a chain that is not read.
+const REGISTRIES: &str = "5:0x0202020202020202020202020202020202020202:0x0101010101010101010101010101010101010101";
 
 fn dataset(table: Vec<u8>) -> v1::DatasetWork {
     data::dataset(&wine_schema(), csv("wine.csv", table))
@@ -23,7 +25,7 @@ fn softmax(datasets: &[&v1::Dataset], lambda: u64) -> v1::TrainingTerms {
     terms(datasets, v1::Link::Softmax, lambda)
 }
 
-/// λ = 2^-7: this few records need no less.
+/// λ = 2^-7, large because there are few records.
 const LAMBDA: u64 = 1 << 37;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -41,16 +43,16 @@ async fn from_records_to_a_proven_optimum() {
     assert_eq!(proof.groups[0], a.shards[0].digest);
     assert!(proof.stats.unwrap().gas_verify > 100_000);
 
-    // the same records by the same owner are the same dataset; by another owner they are another
+    // the same records and owner give the same dataset
     assert_eq!(registered(&alice, dataset(wines(0..90))).await.id, a.id);
 
     // readable by the owner alone
-    let get = v1::GetDatasetRequest { auth: None, id: a.id.clone() };
-    alice.datasets().get_dataset(alice.sign(get.clone()).unwrap()).await.unwrap();
-    let refused = bob.datasets().get_dataset(bob.sign(get).unwrap()).await.unwrap_err();
+    let get = v1::GetDatasetRequest { id: a.id.clone() };
+    alice.datasets().get_dataset(get.clone()).await.unwrap();
+    let refused = bob.datasets().get_dataset(get).await.unwrap_err();
     assert_eq!(problem(refused).reason, Reason::NotFound);
 
-    // no training without a grant, a grant is for one account, and its uses end
+    // training needs a grant, which is for one account and has a number of uses
     let wanted = softmax(&[&a, &b], LAMBDA);
     assert_eq!(trained(&owner, wanted.clone()).await.unwrap_err().reason, Reason::NoGrant);
     for (provider, d) in [(&alice, &a), (&bob, &b)] {
@@ -60,21 +62,20 @@ async fn from_records_to_a_proven_optimum() {
     let agent = trained(&owner, wanted.clone()).await.unwrap();
     assert!(agent.relative_distance <= 1e-3 && agent.training_accuracy > 0.95);
     assert!((agent.shares.iter().sum::<f64>() - 1.0).abs() < 1e-9, "{:?}", agent.shares);
-    // equal work uses no second grant; other work would
+    // equal work uses no second grant, other work does
     assert_eq!(trained(&owner, wanted).await.unwrap().weights_digest, agent.weights_digest);
     assert_eq!(trained(&owner, softmax(&[&a, &b], LAMBDA + 1)).await.unwrap_err().reason, Reason::NoGrant);
 
     // the model is its owner's alone
-    let get = v1::GetAgentRequest { auth: None, weights_digest: agent.weights_digest.clone() };
-    let refused = alice.agents().get_agent(alice.sign(get.clone()).unwrap()).await.unwrap_err();
+    let get = v1::GetAgentRequest { weights_digest: agent.weights_digest.clone() };
+    let refused = alice.agents().get_agent(get.clone()).await.unwrap_err();
     assert_eq!(problem(refused).reason, Reason::NotFound);
-    let model = owner.agents().get_agent(owner.sign(get).unwrap()).await.unwrap().into_inner().onnx;
+    let model = owner.agents().get_agent(get).await.unwrap().into_inner().onnx;
     let model = tribute_inference::Agent::from_bytes(&model).unwrap();
     assert_eq!(model.certificate, hex::encode(&agent.weights_digest));
 
     // the optimum needs the gradients first
     let optimum = v1::ProveOptimumRequest {
-        auth: None,
         work: Some(v1::OptimumWork {
             weights_digest: agent.weights_digest.clone(),
             context: None,
@@ -83,13 +84,13 @@ async fn from_records_to_a_proven_optimum() {
         }),
         options: None,
     };
-    let refused = owner.agents().prove_optimum(owner.sign(optimum.clone()).unwrap()).await.unwrap_err();
+    let refused = owner.agents().prove_optimum(optimum.clone()).await.unwrap_err();
     assert_eq!(problem(refused).reason, Reason::NotReady);
 
     let gradients = v1::ProveGradientsRequest { weights_digest: agent.weights_digest.clone(), ..Default::default() };
-    let jobs = owner.agents().prove_gradients(owner.sign(gradients.clone()).unwrap()).await.unwrap().into_inner().jobs;
+    let jobs = owner.agents().prove_gradients(gradients.clone()).await.unwrap().into_inner().jobs;
     assert_eq!(jobs.len(), 2);
-    // kill -9 in mid-proof: the proof is made all the same
+    // kill -9 during a proof: the proof is made all the same
     until(&owner, &jobs[0].id, |j| j.progress.as_ref().is_some_and(|p| p.phase == "prove")).await;
     kill_hard(wait_for("the proving process", || working_children(served.process.id()).pop()));
     for (slot, job) in jobs.iter().enumerate() {
@@ -100,38 +101,37 @@ async fn from_records_to_a_proven_optimum() {
         assert_eq!(proof.groups[1], agent.weights_digest);
     }
 
-    let job =
-        owner.agents().prove_optimum(owner.sign(optimum.clone()).unwrap()).await.unwrap().into_inner().job.unwrap();
+    let job = owner.agents().prove_optimum(optimum.clone()).await.unwrap().into_inner().job.unwrap();
     let proof = proof_of(&owner, &job).await.unwrap();
     assert_eq!(proof.groups[0], agent.weights_digest);
     assert_eq!(proof.inputs[1][30..], 150u16.to_be_bytes());
 
-    // gradients for a chain take the places of those off chain, which no optimum goes with then
+    // gradients for a chain replace those made off chain, so that the optimum no longer matches
     let certificate = || certificate(&owner, &agent.weights_digest);
     let first = certificate().await.unwrap();
     let context = Some(v1::ChainContext { chain_id: 5, contract: vec![1; 20] });
     let elsewhere = v1::ProveGradientsRequest { context, ..gradients.clone() };
-    let other = owner.agents().prove_gradients(owner.sign(elsewhere).unwrap()).await.unwrap().into_inner().jobs;
+    let other = owner.agents().prove_gradients(elsewhere).await.unwrap().into_inner().jobs;
     for job in &other {
         owner.finish(&job.id, |_| {}).await.unwrap();
     }
     assert_eq!(certificate().await.unwrap_err().reason, Reason::NotReady);
-    let refused = owner.agents().prove_optimum(owner.sign(optimum).unwrap()).await.unwrap_err();
+    let refused = owner.agents().prove_optimum(optimum).await.unwrap_err();
     assert_eq!(problem(refused).metadata["proven"], "0");
     // asked for again they are found, and back in their places
-    let again = owner.agents().prove_gradients(owner.sign(gradients).unwrap()).await.unwrap().into_inner().jobs;
+    let again = owner.agents().prove_gradients(gradients).await.unwrap().into_inner().jobs;
     assert_eq!(again.iter().map(|j| &j.id).collect::<Vec<_>>(), jobs.iter().map(|j| &j.id).collect::<Vec<_>>());
     assert_eq!(certificate().await.unwrap(), first);
 
-    // lists name things, and read none of them
+    // lists are shallow: jobs come without their outcomes
     std::fs::remove_dir_all(place.data().join("artefacts")).unwrap();
-    let list = owner.sign(v1::ListJobsRequest::default()).unwrap();
+    let list = v1::ListJobsRequest::default();
     let listed = owner.jobs().list_jobs(list).await.unwrap().into_inner().jobs;
     assert!(listed.len() >= 6 && listed.iter().all(|job| job.outcome.is_none()), "{listed:?}");
-    let list = alice.sign(v1::ListDatasetsRequest::default()).unwrap();
+    let list = v1::ListDatasetsRequest::default();
     let listed = alice.datasets().list_datasets(list).await.unwrap().into_inner().datasets;
     assert_eq!((listed.len(), &listed[0].shards[0].digest), (1, &a.shards[0].digest));
-    let list = owner.sign(v1::ListAgentsRequest::default()).unwrap();
+    let list = v1::ListAgentsRequest::default();
     let listed = owner.agents().list_agents(list).await.unwrap().into_inner().agents;
     assert_eq!((listed.len(), listed[0].gradients_proven, listed[0].optimum_proven), (1, 2, true));
 }
@@ -165,7 +165,7 @@ async fn bad_records_are_named_and_leave_nothing() {
     profile.profile = Some(v1::Profile { k: 40, columns: 8, intercept_scale: 0 });
     assert_eq!(submit_dataset(&client, profile).await.unwrap_err().reason, Reason::BadProfile);
 
-    let list = client.sign(v1::ListJobsRequest::default()).unwrap();
+    let list = v1::ListJobsRequest::default();
     assert!(client.jobs().list_jobs(list).await.unwrap().into_inner().jobs.is_empty());
     let unknown = v1::Dataset { id: vec![9; 32], ..Default::default() };
     assert_eq!(trained(&client, softmax(&[&unknown], LAMBDA)).await.unwrap_err().reason, Reason::NotFound);
@@ -179,10 +179,10 @@ async fn a_model_that_is_not_the_optimum_is_refused_with_the_gradient() {
     let client = Client::connect(&served.url, key).await.unwrap();
     let d = registered(&client, dataset(wines(0..100))).await;
     let agent = trained(&client, softmax(&[&d], LAMBDA)).await.unwrap();
-    let get = v1::GetAgentRequest { auth: None, weights_digest: agent.weights_digest.clone() };
-    let onnx = client.agents().get_agent(client.sign(get).unwrap()).await.unwrap().into_inner().onnx;
+    let get = v1::GetAgentRequest { weights_digest: agent.weights_digest.clone() };
+    let onnx = client.agents().get_agent(get).await.unwrap().into_inner().onnx;
 
-    // the optimum itself may be brought along
+    // importing the optimum itself succeeds
     let brought = imported(&client, softmax(&[&d], LAMBDA), onnx.clone(), true, None).await.unwrap();
     assert_eq!(brought.weights_digest, agent.weights_digest);
     // another λ has another optimum
@@ -195,14 +195,14 @@ async fn a_model_that_is_not_the_optimum_is_refused_with_the_gradient() {
         imported(&client, softmax(&[&d], LAMBDA), onnx[..onnx.len() - 1].to_vec(), true, None).await.unwrap_err();
     assert_eq!(refused.reason, Reason::BadModel);
 
-    // other schema: not over one agent
+    // datasets of different schemas cannot share an agent
     let mut other = dataset(wines(100..150));
     other.profile = Some(v1::Profile { k: 13, columns: 8, intercept_scale: 0 });
     let other = registered(&client, other).await;
     assert_eq!(trained(&client, softmax(&[&d, &other], LAMBDA)).await.unwrap_err().reason, Reason::SchemaMismatch);
 }
 
-/// The first 1,597 digits, as the fixture's model was fitted to by scikit-learn.
+/// The first 1,597 digits, to which scikit-learn fitted the fixture's model.
 fn digits() -> v1::DatasetWork {
     let packed = include_bytes!("../../../examples/digits.csv.gz");
     let schema = infer("digits.csv.gz", Predicts::Classes, packed);
@@ -221,18 +221,18 @@ async fn a_model_of_scikit_learn_is_taken_where_it_is_the_optimum() {
     let wanted = softmax(&[&d], 17_592_186_044); // λ = 1e-3
     let agent = imported(&client, wanted.clone(), model.clone(), true, None).await.unwrap();
     assert!(agent.relative_distance <= 1e-3 && agent.training_accuracy > 0.95, "{agent:?}");
-    let get = v1::GetAgentRequest { auth: None, weights_digest: agent.weights_digest.clone() };
-    let onnx = client.agents().get_agent(client.sign(get).unwrap()).await.unwrap().into_inner().onnx;
+    let get = v1::GetAgentRequest { weights_digest: agent.weights_digest.clone() };
+    let onnx = client.agents().get_agent(get).await.unwrap().into_inner().onnx;
     assert!(tribute_inference::Agent::from_bytes(&onnx).is_ok(), "what is kept is a canonical agent");
 
     let refused =
         imported(&client, v1::TrainingTerms { lambda: 1 << 36, ..wanted.clone() }, model.clone(), true, None).await;
     assert_eq!(refused.unwrap_err().reason, Reason::NotTheOptimum);
-    // a model that says how its logits become predictions is held to it
+    // a model with its own link function must match the requested link
     let logistic = v1::TrainingTerms { link: v1::Link::Logistic.into(), ..wanted.clone() };
     let refused = imported(&client, logistic, model, true, None).await.unwrap_err();
     assert_eq!((refused.reason, refused.metadata["got"].as_str()), (Reason::BadModel, "softmax"), "{refused}");
-    // the same in single precision is told from one that is wrong, and polished only if asked
+    // the same in single precision gets a different error than a wrong model, and is polished only on request
     let single = include_bytes!("../../../inference/tests/fixtures/optimum_digits_single.onnx").to_vec();
     let refused = imported(&client, wanted.clone(), single.clone(), true, None).await.unwrap_err();
     assert_eq!(refused.reason, Reason::NotTheOptimum);
@@ -249,7 +249,7 @@ async fn a_model_of_scikit_learn_is_taken_where_it_is_the_optimum() {
     let told = polished.polish.unwrap();
     assert!(told.moved > 1e-9 && told.moved < 1e-5 && polished.relative_distance <= 1e-6, "{told:?}");
     assert_eq!((told.answers_changed, told.training_accuracy_before), (0, polished.training_accuracy));
-    // what is no head is named
+    // a model that is not a single layer is refused
     let hidden = include_bytes!("../../../inference/tests/fixtures/torch_hidden.onnx").to_vec();
     let refused = imported(&client, wanted, hidden, true, None).await.unwrap_err();
     assert_eq!(refused.reason, Reason::BadModel);

@@ -1,4 +1,4 @@
-//! Forty datasets of forty owners in one agent, on a real chain: what it costs, beside three.
+//! Forty datasets of forty owners in one agent on a real chain: its gas costs, compared with three datasets.
 
 use std::process::Command;
 
@@ -10,11 +10,11 @@ use tribute_testing::World;
 
 const OWNERS: usize = 40;
 const FEW: usize = 3;
-/// Accounts, by their place among the chain's funded ones: who deploys, and who has the agents.
+/// Accounts: indices into the chain's funded ones, of the deployer and of the agents' owner.
 const DEPLOYER: usize = 0;
 const AGENT_OWNER: usize = 1;
 
-/// A dataset's owner: an account of its own, with its number.
+/// A dataset's owner with its own account, and its number.
 struct Owner {
     number: usize,
     key: PrivateKeySigner,
@@ -25,7 +25,7 @@ impl Owner {
         format!("@{name}-{}", self.number)
     }
 
-    /// Runs a command as this owner, and gives what it printed.
+    /// Runs a command as this owner and returns its output.
     fn run(&self, w: &World, arguments: &str) -> Value {
         let json = if arguments.starts_with("chain") { " --json" } else { "" };
         let mut command: Command = w.command(DEPLOYER, &format!("{arguments}{json}"));
@@ -35,7 +35,7 @@ impl Owner {
     }
 }
 
-/// Thirty records whose class shows in one of their features.
+/// Thirty records, with one feature that reveals the class.
 fn rows(seed: usize) -> String {
     let value =
         |i: usize, j: usize| (i * 31 + j * 57 + seed * 13) % 140 + if j == (i * 7 + seed) % 3 { 110 } else { 0 };
@@ -47,14 +47,14 @@ fn rows(seed: usize) -> String {
 }
 
 fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_else(|| panic!("{value} is no text"))
+    value.as_str().unwrap_or_else(|| panic!("{value} is not a string"))
 }
 
 fn gas(tx: &Value) -> u64 {
     tx["tx"]["gas_used"].as_u64().unwrap_or_else(|| panic!("no gas in {tx}"))
 }
 
-/// What a version took on chain.
+/// Gas used by a version.
 struct Cost {
     certify: u64,
     gradients: Vec<u64>,
@@ -110,7 +110,7 @@ async fn forty_owners_are_certified_for_the_gas_of_three() {
         std::fs::write(w.file(&format!("rows-{number}")), rows(number)).unwrap();
         owners.push(Owner { number, key });
     }
-    // each owner by itself, four at a time
+    // all owners independently, four at a time
     let grantee = w.key(AGENT_OWNER).address();
     let register = |owner: &Owner| {
         let (csv, file) = (owner.file("rows"), owner.file("dataset"));
@@ -120,7 +120,7 @@ async fn forty_owners_are_certified_for_the_gas_of_three() {
         );
         let registered = owner.run(&w, &format!("chain register-dataset {file}"));
         let id = text(&registered["dataset_id"]).to_owned();
-        // each expects at least half of an equal part
+        // each asks for at least half of an equal share
         owner.run(&w, &format!("chain grant {id} --to {grantee} --uses 2 --min-share-bps {}", 10_000 / OWNERS / 2));
         (id, gas(&registered))
     };

@@ -1,5 +1,5 @@
-//! A model in single precision through the command line: refused with the command that finishes it, then polished, and what
-//! that changed is said.
+//! Importing a model in single precision: the refusal names the command that polishes it, and that command reports what
+//! changed.
 
 use serde_json::Value;
 use tribute_testing::{World, ROOT};
@@ -31,8 +31,8 @@ fn a_model_in_single_precision_is_finished_by_the_command_that_its_refusal_names
     let output = w.output(OWNER, &polish);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{said}");
-    assert!(said.contains("polished: its weights moved by") && said.contains("0 of 1597 answers"), "{said}");
-    assert!(said.contains("0 of 200 to records kept apart, accuracy 0.9"), "{said}");
+    assert!(said.contains("polished: weights moved by") && said.contains("0 of 1597 answers"), "{said}");
+    assert!(said.contains("0 of 200 on held-out records, accuracy 0.9"), "{said}");
     let agent: Value = serde_json::from_slice(&output.stdout).unwrap();
     let told = &agent["polish"];
     let moved = told["moved"].as_f64().unwrap();
@@ -42,7 +42,7 @@ fn a_model_in_single_precision_is_finished_by_the_command_that_its_refusal_names
     assert_eq!((&held_out["records"], &held_out["answers_changed"]), (&200.into(), &0.into()));
     assert_eq!(held_out["accuracy"], held_out["accuracy_before"]);
 
-    // what is kept is the optimum itself: brought again it is taken as it is, and nothing says that it was polished
+    // the polished model is the optimum itself: importing it again changes nothing and reports no polish
     let again = format!("agent import @agent.onnx --dataset {dataset} --lambda 0.001");
     let agent_again = w.run(OWNER, &again);
     assert_eq!(agent_again["weights_digest"], agent["weights_digest"]);

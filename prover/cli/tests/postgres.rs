@@ -1,4 +1,4 @@
-//! The service on PostgreSQL: server and worker as processes of their own, one killed.
+//! The service on PostgreSQL: server and worker as separate processes, one of them killed.
 
 use std::process::Command;
 
@@ -6,7 +6,7 @@ use tribute_proto::v1::JobState;
 use tribute_testing::calls::{calibrate, connect, submit, until};
 use tribute_testing::Place;
 
-/// Stops the throw-away server however the test ends.
+/// A temporary server that is stopped even if the test fails.
 struct Postgres {
     script: String,
     folder: String,
@@ -19,7 +19,7 @@ impl Drop for Postgres {
     }
 }
 
-/// `None` where PostgreSQL is not installed, unless TRIBUTE_REQUIRE_POSTGRES is set.
+/// `None` if PostgreSQL is not installed, unless TRIBUTE_REQUIRE_POSTGRES is set.
 fn postgres() -> Option<Postgres> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/postgres-for-tests.sh").to_owned();
     let started = Command::new(&script).arg("start").output().unwrap();

@@ -44,7 +44,7 @@ async fn equal_work_is_one_job(queue: &Queue) {
     assert!(!fresh && a.id == b.id);
     let (c, _) = queue.submit(&job("u", "equal")).await.unwrap();
     assert_ne!(a.id, c.id, "another tenant's equal work is another job");
-    // finished work is found again; cancelled work is not
+    // finished work is found again, cancelled work is not
     let held = lease(queue).await;
     succeed(queue, &held).await;
     assert_eq!(queue.submit(&job(&held.job.tenant, "equal")).await.unwrap().0.id, held.job.id);
@@ -53,6 +53,20 @@ async fn equal_work_is_one_job(queue: &Queue) {
     queue.stopped(&other).await.unwrap().unwrap();
     assert_ne!(queue.submit(&job(&other.job.tenant, "equal")).await.unwrap().0.id, other.job.id);
     succeed(queue, &lease(queue).await).await;
+
+    // work that is being cancelled is no answer to who asks for it again
+    let (dying, _) = queue.submit(&job("t", "asked for again")).await.unwrap();
+    let held = lease(queue).await;
+    queue.cancel(&dying.id).await.unwrap();
+    let (again, fresh) = queue.submit(&job("t", "asked for again")).await.unwrap();
+    assert!(fresh && again.id != dying.id);
+    assert_eq!(queue.heartbeat(&held, LEASE, None).await.unwrap(), Ok(Heartbeat::Cancel));
+    queue.stopped(&held).await.unwrap().unwrap();
+    assert_eq!((state(queue, &dying.id).await, state(queue, &again.id).await), (State::Cancelled, State::Queued));
+    // what has ended cannot be cancelled, and is found as before
+    succeed(queue, &lease(queue).await).await;
+    queue.cancel(&again.id).await.unwrap();
+    assert_eq!(queue.submit(&job("t", "asked for again")).await.unwrap().0.id, again.id);
 }
 
 async fn a_batch_is_all_or_none(queue: &Queue) {
@@ -112,7 +126,7 @@ async fn failures_use_up_attempts(queue: &Queue) {
     }
     assert_eq!(queue.get(&submitted.id).await.unwrap().unwrap().problem.unwrap().message, "again");
 
-    // what cannot pass later fails at once
+    // a problem that a retry cannot solve fails the job at once
     let (submitted, _) = queue.submit(&job("t", "hopeless")).await.unwrap();
     let held = lease(queue).await;
     let problem = Problem::new(Reason::NotTheOptimum, "no").with("norm", 3);
@@ -183,7 +197,7 @@ async fn order_is_priority_then_fairness_then_age(queue: &Queue) {
         order.push(l.job.payload.clone());
         held.push(l);
     }
-    // 3 by priority; then b's, because a runs one already; then a's by age
+    // 3 by priority; then b's, because a already runs one; then a's by age
     assert_eq!(order, ["3", "4", "1", "2"]);
     for l in &held {
         succeed(queue, l).await;
@@ -281,7 +295,7 @@ async fn conforms(url: &str) {
     events_tell_the_whole_story(&queue).await;
     concurrent_workers_share_the_jobs(&queue).await;
     listing_pages(&queue).await;
-    // opening again keeps what is there
+    // reopening keeps the jobs
     let again = Queue::new(Database::open(url).await.unwrap());
     assert_eq!(again.list("lister", Some(State::Succeeded), None, 9).await.unwrap().len(), 5);
 }
@@ -292,7 +306,7 @@ async fn sqlite_conforms() {
     conforms(&format!("sqlite:{}", folder.path().join("queue.db").display())).await;
 }
 
-/// Stops the throw-away server however the test ends.
+/// A temporary server that is stopped even if the test fails.
 struct Server {
     script: String,
     folder: String,

@@ -7,7 +7,7 @@ use tribute_testing::World;
 const OWNER: usize = 0;
 const STRANGER: usize = 1;
 
-/// The checker's words about the shown record with one field changed.
+/// The checker's error about the shown record with one field altered.
 fn altered(w: &World, alter: impl Fn(&mut Value)) -> String {
     let mut record = w.json("record.json");
     alter(&mut record);
@@ -34,18 +34,18 @@ fn a_record_is_shown_and_checked() {
     let shown = w.run(OWNER, &check);
     assert_eq!((&shown["record"], &shown["records"]), (&json!(149), &json!(150)));
     assert_eq!(shown["development_srs"], Value::Bool(true));
-    // line 151 of the file, header counted: its label is the last cell
+    // line 151 of the file, counting the header; the label is its last cell
     let text = std::fs::read_to_string(WINE_FILE).unwrap();
     let label = text.lines().nth(150).unwrap().rsplit(',').next().unwrap();
     assert_eq!(shown["label"].as_str().unwrap(), label);
     assert_eq!(shown["features"].as_object().unwrap().len(), 13);
 
-    // by its owner alone, and only what there is
+    // only the owner can show records, and only existing ones
     assert!(w.fails(STRANGER, &format!("dataset show-record {id} 0 --out @x.json")).contains("NOT_FOUND"));
     assert!(w
         .fails(OWNER, &format!("dataset show-record {id} 150 --out @x.json"))
         .contains("record 150 of a dataset of 150"));
-    // the checker's own conditions
+    // conditions that the checker sets
     assert!(w.fails(STRANGER, "dataset check-record @record.json").contains("development SRS"));
     let other = format!("0x{}", "cd".repeat(32));
     let wrong = |option: &str| {
@@ -54,7 +54,7 @@ fn a_record_is_shown_and_checked() {
     assert!(wrong("--dataset").contains("dataset_id"));
     assert!(wrong("--context").contains("context"));
 
-    // whatever is changed is found
+    // every alteration is detected
     let pairing = "the pairing check failed";
     assert!(altered(&w, |r| r["target"] = json!((r["target"].as_u64().unwrap() + 1) % 3)).contains(pairing));
     assert!(altered(&w, |r| r["context"] = json!(other)).contains(pairing));

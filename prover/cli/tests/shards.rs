@@ -12,7 +12,7 @@ use tribute_records::Predicts;
 use tribute_testing::calls::{
     self, certificate, connect, dataset_of, gradients, grant, optimum, registered, submit_dataset, trained,
 };
-use tribute_testing::data::infer;
+use tribute_testing::data::{csv, file, infer, remembered};
 use tribute_testing::{Place, Served};
 use tribute_verify::Report;
 
@@ -21,8 +21,11 @@ const COLUMNS: usize = 8;
 /// λ = 2^-5.
 const LAMBDA: u64 = 1 << 39;
 
+/// Registries on a chain that is not read.
+const REGISTRIES: &str = "31337:0x0202020202020202020202020202020202020202:0x0101010101010101010101010101010101010101";
+
 fn serve(place: &Place) -> Served {
-    place.serve(&["--k", "10", "--columns", "8"])
+    place.serve(&["--k", "10", "--columns", "8", "--prove-for", REGISTRIES])
 }
 
 fn capacity() -> usize {
@@ -35,18 +38,17 @@ fn schema() -> Schema {
     Schema::new("shards".into(), features, classes, None).unwrap()
 }
 
-/// Records whose class shows in one of their features.
+/// Records with one feature that reveals the class.
 fn records(n: usize, seed: usize) -> v1::dataset_work::Records {
     let target = |i: usize| (i * 7 + seed) % 3;
-    let features = (0..n).flat_map(|i| {
-        (0..5).map(move |j| ((i * 31 + j * 57 + seed * 13) % 140) as u8 + if j == target(i) { 110 } else { 0 })
-    });
-    let features: Vec<u8> = features.collect();
-    let targets = (0..n).map(|i| target(i) as u32).collect();
-    v1::dataset_work::Records::Quantised(v1::QuantisedRecords { features, targets })
+    let feature =
+        |i: usize, j: usize| ((i * 31 + j * 57 + seed * 13) % 140) as u8 + if j == target(i) { 110 } else { 0 };
+    let row = |i: usize| (0..5).map(move |j| feature(i, j)).chain((target(i) as u16).to_be_bytes());
+    let rows = (0..n).flat_map(row).collect();
+    v1::dataset_work::Records::Quantised(v1::QuantisedRecords { upload: file(rows) })
 }
 
-/// The work of registering records that anybody may train on.
+/// A request to register records with open training.
 fn dataset(schema: &Schema, records: v1::dataset_work::Records) -> v1::DatasetWork {
     let terms = Some(v1::Terms { min_data_bps: 5000, open_training: true, ..Default::default() });
     v1::DatasetWork { terms, ..tribute_testing::data::dataset(schema, records) }
@@ -56,7 +58,7 @@ fn terms(datasets: &[&v1::Dataset], link: v1::Link) -> v1::TrainingTerms {
     calls::terms(datasets, link, LAMBDA)
 }
 
-/// Proves gradients and optimum, and checks the certificate as anybody would.
+/// Proves gradients and optimum, and verifies the certificate offline.
 async fn certified(client: &Client, agent: &v1::Agent) -> Report {
     gradients(client, &agent.weights_digest).await;
     optimum(client, &agent.weights_digest).await.unwrap();
@@ -110,13 +112,13 @@ async fn twelve_datasets_are_proven_for_a_chain() {
     let weights_digest = agent.weights_digest.clone();
     let request =
         v1::ProveGradientsRequest { weights_digest: weights_digest.clone(), context: at(1), ..Default::default() };
-    let jobs = client.agents().prove_gradients(client.sign(request).unwrap()).await.unwrap().into_inner().jobs;
+    let jobs = client.agents().prove_gradients(request).await.unwrap().into_inner().jobs;
     assert_eq!(jobs.len(), 12);
     for job in &jobs {
         calls::proof_of(&client, job).await.unwrap();
     }
     let work = v1::OptimumWork { weights_digest, context: at(1), agent_id: vec![7; 32], version: 3 };
-    let request = client.sign(v1::ProveOptimumRequest { auth: None, work: Some(work), options: None }).unwrap();
+    let request = v1::ProveOptimumRequest { work: Some(work), options: None };
     let job = client.agents().prove_optimum(request).await.unwrap().into_inner().job.unwrap();
     let proof = calls::proof_of(&client, &job).await.unwrap();
     assert_eq!(proof.inputs.len(), 5);
@@ -129,7 +131,7 @@ async fn twelve_datasets_are_proven_for_a_chain() {
     assert_same_shares(&report, &agent);
 }
 
-/// y = 20 + 3a − 2b and a little that is not linear.
+/// y = 20 + 3a − 2b plus a small nonlinear term.
 fn line() -> String {
     let mut csv = "a,b,y\n".to_owned();
     for i in 0..260 {
@@ -146,9 +148,7 @@ async fn a_regression_is_certified_and_not_served() {
     let client = connect(&served.url).await;
     let text = line();
     let schema = infer("line.csv", Predicts::Real, text.as_bytes());
-    let csv = |data: &str| {
-        v1::dataset_work::Records::Csv(v1::CsvRecords { file: "line.csv".into(), data: data.into(), options: None })
-    };
+    let csv = |data: &str| csv("line.csv", data.into());
     let refused = submit_dataset(&client, dataset(&schema, csv("a,b,y\n1,2,three\n"))).await.unwrap_err();
     assert_eq!((refused.reason, refused.metadata["column"].as_str()), (Reason::BadRecord, "3"));
 
@@ -165,7 +165,7 @@ async fn a_regression_is_certified_and_not_served() {
     assert!(report.relative_distance() <= 1e-3);
     assert!(report.to_string().contains("squared loss over 260 records"));
 
-    // the circuits of a regression are those of its certificate
+    // a regression has only the circuits of its certificate
     let list = v1::ListCircuitsRequest {
         schema_json: schema.canonical().into_bytes(),
         profile: None,
@@ -174,7 +174,7 @@ async fn a_regression_is_certified_and_not_served() {
     };
     let circuits = client.circuits().list_circuits(list).await.unwrap().into_inner();
     assert_eq!((circuits.ready.len(), circuits.missing.len()), (3, 0));
-    // and none that counts answers can be made
+    // and no circuit that proves answers
     let mut shape = circuits.ready[0].shape.unwrap();
     shape.statement = v1::Statement::Service.into();
     let work = v1::CircuitWork { shape: Some(shape) };
@@ -185,7 +185,7 @@ async fn a_regression_is_certified_and_not_served() {
 
 async fn evaluate(client: &Client, weights: &[u8], dataset: &[u8]) -> Result<v1::EvaluationOutcome, Problem> {
     let work = v1::EvaluationWork { weights_digest: weights.to_vec(), dataset_id: dataset.to_vec() };
-    let request = client.sign(v1::EvaluateAgentRequest { auth: None, work: Some(work), options: None })?;
+    let request = v1::EvaluateAgentRequest { work: Some(work), options: None };
     let job = client.agents().evaluate_agent(request).await.map_err(problem)?.into_inner().job.unwrap();
     match client.finish(&job.id, |_| {}).await?.outcome.unwrap().outcome.unwrap() {
         v1::outcome::Outcome::Evaluation(e) => Ok(e),
@@ -201,13 +201,16 @@ async fn accuracy_on_a_dataset_it_was_not_trained_on() {
     let (schema, full) = (schema(), capacity());
     let trained_on = registered(&owner, dataset(&schema, records(90, 1))).await;
     let agent = trained(&owner, terms(&[&trained_on], v1::Link::Squared)).await.unwrap();
-    // of two shards, another's, and nobody may use it
+    // a dataset of two shards with another owner, not granted to anybody
     let work = tribute_testing::data::dataset(&schema, records(full + 30, 2));
     let held_out = registered(&provider, work).await;
 
     // an agent has an accuracy when it has a certificate
-    let refused = evaluate(&owner, &agent.weights_digest, &held_out.id).await.unwrap_err();
+    let own = registered(&owner, dataset(&schema, records(60, 7))).await;
+    let refused = evaluate(&owner, &agent.weights_digest, &own.id).await.unwrap_err();
     assert_eq!(refused.reason, Reason::NotReady, "{refused}");
+    let refused = evaluate(&owner, &agent.weights_digest, &held_out.id).await.unwrap_err();
+    assert_eq!(refused.reason, Reason::NoGrant, "whatever else is missing: {refused}");
     certified(&owner, &agent).await;
     let refused = evaluate(&owner, &agent.weights_digest, &held_out.id).await.unwrap_err();
     assert_eq!(refused.reason, Reason::NoGrant, "{refused}");
@@ -227,23 +230,25 @@ async fn accuracy_on_a_dataset_it_was_not_trained_on() {
     assert_eq!(e.dataset.dataset_id.to_vec(), held_out.id);
 
     // what the agent's integers answer
-    let file = v1::GetAgentRequest { auth: None, weights_digest: agent.weights_digest.clone() };
-    let onnx = owner.agents().get_agent(owner.sign(file).unwrap()).await.unwrap().into_inner().onnx;
+    let file = v1::GetAgentRequest { weights_digest: agent.weights_digest.clone() };
+    let onnx = owner.agents().get_agent(file).await.unwrap().into_inner().onnx;
     let model = tribute_inference::Agent::from_bytes(&onnx).unwrap();
     let v1::dataset_work::Records::Quantised(q) = records(full + 30, 2) else { unreachable!() };
-    let right = q.features.chunks(5).zip(&q.targets).filter(|(features, target)| {
-        u32::from(tribute_core::head::answer(&model.weights.logits(features))) == **target
+    let rows = remembered(&q.upload).unwrap();
+    let right = rows.chunks(7).filter(|row| {
+        let (features, target) = row.split_at(5);
+        tribute_core::head::answer(&model.weights.logits(features)).to_be_bytes() == target
     });
     assert_eq!(outcome.correct, right.count() as u64);
     assert!(e.accuracy() > 0.8, "{}", e.accuracy());
 
-    // the same again is the same job; the grant is used up, for other work too
+    // the same request finds the same job; other work needs another grant
     assert_eq!(evaluate(&owner, &agent.weights_digest, &held_out.id).await.unwrap().correct, outcome.correct);
     let refused = trained(&owner, terms(&[&held_out], v1::Link::Squared)).await.unwrap_err();
     assert_eq!(refused.reason, Reason::NoGrant, "{refused}");
 
     // proven for a chain that the certificate is not for
-    let elsewhere = v1::ChainContext { chain_id: 31_337, contract: vec![1; 20] };
+    let elsewhere = v1::ChainContext { chain_id: 31_337, contract: vec![2; 20] };
     let work = v1::DatasetWork { context: Some(elsewhere), ..dataset(&schema, records(40, 5)) };
     let job = submit_dataset(&owner, work).await.unwrap();
     let elsewhere = dataset_of(&owner, &job).await;

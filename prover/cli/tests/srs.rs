@@ -1,4 +1,4 @@
-//! The service and offline verification under the SRS of a ceremony, held here by snarkjs.
+//! The service and offline verification under the SRS of a ceremony, performed here with snarkjs.
 
 use std::path::Path;
 use std::process::Command;
@@ -16,18 +16,18 @@ use tribute_testing::{World, ROOT};
 /// The smallest size: a ceremony of 2^11 powers takes seconds.
 const PROFILE: &[&str] = &["--k", "11", "--columns", "8"];
 
-/// Whose commands these are does not matter.
+/// The account for commands that any account may run.
 const ANY: usize = 0;
 
 fn hold_ceremony(out: &Path, power: u32) {
     let tool = Path::new(ROOT).join("circuits/tests/ceremony");
-    assert!(tool.join("node_modules/snarkjs").exists(), "snarkjs is missing: scripts/ceremony-tools.sh brings it");
+    assert!(tool.join("node_modules/snarkjs").exists(), "snarkjs is missing: scripts/ceremony-tools.sh installs it");
     let mut node = Command::new("node");
     let status = node.arg(tool.join("make.mjs")).args(["bn128", &power.to_string()]).arg(out).status().unwrap();
     assert!(status.success(), "snarkjs failed");
 }
 
-/// An SRS of a secret of its own, in the format of `Srs::save`, whose body is halo2's.
+/// Writes an SRS with yet another secret in the format of `Srs::save`, whose body is halo2's.
 fn write_srs(file: &Path, k: u32) {
     let params = ParamsKZG::<Bn256>::setup(k, rand_chacha::ChaCha20Rng::seed_from_u64(7));
     let mut body = Vec::new();
@@ -40,7 +40,7 @@ async fn work_is_done_under_the_srs_of_its_server_and_no_other() {
     let mut w = World::new();
     write_srs(&w.file("other.srs"), 11);
     let other = w.file("other.srs").display().to_string();
-    // a regression: a service circuit does not fit this size
+    // a regression, because a service circuit does not fit this size
     w.run(ANY, &format!("schema infer {WINE_FILE} --real --out @schema.json"));
     let ready = |listed: &Value| listed["ready"].as_array().unwrap().len();
     let prepare = "circuits prepare --schema @schema.json --link squared";
@@ -48,23 +48,23 @@ async fn work_is_done_under_the_srs_of_its_server_and_no_other() {
     w.serve(PROFILE);
     let development = w.run(ANY, prepare);
     assert_eq!(ready(&development), 3, "{development}");
-    // of classes it would take one more, which proves answers
+    // classes need the service circuit too
     w.run(ANY, &format!("schema infer {WINE_FILE} --out @classes.json"));
     let refused = w.fails(ANY, "circuits prepare --schema @classes.json --link squared");
     assert!(refused.contains("from k = 15 on") && refused.contains("off chain only"), "{refused}");
     let shown = w.says(ANY, "schema show @classes.json --k 11");
-    assert!(shown.contains("answers   are proven from k = 15 on"), "{shown}");
+    assert!(shown.contains("answers   are provable from k = 15"), "{shown}");
     assert!(w.says(ANY, "schema show @classes.json").contains(" to a proof"));
     w.served = None;
 
-    // the same request to a server with another SRS is other work
+    // under another SRS, the same request is other work
     w.serve(&[PROFILE, &["--srs", &other]].concat());
     let prepared = w.run(ANY, prepare);
     assert_eq!((ready(&prepared), &prepared["missing"]), (3, &serde_json::json!([])), "{prepared}");
     assert_ne!(prepared["ready"][0]["circuit_id"], development["ready"][0]["circuit_id"]);
     w.served = None;
 
-    // and back again: what was made is found
+    // back under the first SRS, its circuits are found
     w.serve(PROFILE);
     assert_eq!(w.run(ANY, prepare)["ready"], development["ready"]);
     w.served = None;
@@ -85,10 +85,10 @@ async fn a_certificate_under_a_ceremony() {
     hold_ceremony(&w.file("tau.ptau"), 11);
     hold_ceremony(&w.file("other.ptau"), 11);
 
-    // import: what the folder has is what the file has
+    // the imported folder equals the file
     let imported = w.run(ANY, "srs import @tau.ptau --k 10 --k 11 --out @srs");
     let digest = imported["digest"].as_str().unwrap().to_owned();
-    // held just now: no list of public ceremonies has it
+    // a new ceremony is not in the list of public ones
     assert_eq!((&imported["ceremony"], imported["blake2b"].as_str().map(str::len)), (&Value::Null, Some(128)));
     let shown = w.run(ANY, "srs show @srs");
     assert_eq!((&shown["digest"], &shown["development"]), (&imported["digest"], &Value::Bool(false)));
@@ -117,7 +117,7 @@ async fn a_certificate_under_a_ceremony() {
     let named = &w.json("certificate.json")["srs"];
     assert_eq!((named["digest"].as_str(), &named["development"]), (Some(digest.as_str()), &Value::Bool(false)));
 
-    // whoever verifies brings the ceremony, as it was published or imported
+    // the verifier supplies the ceremony, as published or as imported
     for source in ["@tau.ptau", "@srs"] {
         let report = w.says(ANY, &format!("verify @certificate.json --srs {source}"));
         assert!(report.contains("The certificate holds") && !report.contains("WARNING"), "{report}");
@@ -129,7 +129,7 @@ async fn a_certificate_under_a_ceremony() {
     let other = w.fails(ANY, "verify @certificate.json --srs @other.ptau");
     assert!(other.contains(&format!("made under the SRS {digest}")), "{other}");
 
-    // a server that goes on under another SRS no longer calls the old verifiers ready
+    // a server restarted under another SRS no longer lists the old verifiers as ready
     let list = "circuits list --schema @schema.json --link squared";
     assert_eq!(w.run(ANY, list)["ready"].as_array().unwrap().len(), 3);
     w.served = None;

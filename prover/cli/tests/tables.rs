@@ -1,4 +1,4 @@
-//! Tables at every way in: the command line and the service say the same about them, before anything is committed.
+//! Table import: the command line and the service report the same findings, before anything is committed.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -7,12 +7,12 @@ use serde_json::Value;
 use tribute_client::{problem, Client};
 use tribute_problem::{Problem, Reason};
 use tribute_proto::v1;
-use tribute_testing::calls::connect;
-use tribute_testing::{program, Place};
+use tribute_testing::calls::{connect, send};
+use tribute_testing::{data, program, Place};
 
 const CASES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../records/tests/cases");
 
-/// Runs the program in a folder; `@` stands for the cases. No server is there to be asked.
+/// Runs the program in a folder, without a server; `@` is the folder of test cases.
 fn tribute(folder: &Path, arguments: &str) -> Output {
     let arguments = arguments.split_whitespace().map(|a| a.replace('@', &format!("{CASES}/")));
     let mut command = Command::new(program());
@@ -32,7 +32,7 @@ fn passes(folder: &Path, arguments: &str) -> (String, String) {
     (out, err)
 }
 
-/// The same of a command that must fail.
+/// The same for a command that must fail.
 fn fails(folder: &Path, arguments: &str) -> (String, String) {
     let ran = tribute(folder, arguments);
     assert!(!ran.status.success(), "tribute {arguments} should fail");
@@ -85,7 +85,7 @@ fn a_dry_run_reports_and_asks_no_server() {
     let report: Value = serde_json::from_str(&report).unwrap();
     assert_eq!((&report["records"], &report["header"]["order_changed"]), (&20.into(), &false.into()));
 
-    // what is doubtful is reported, and fails as registering would
+    // doubtful contents are reported, and fail as they would on registration
     let (report, said) = fails(folder.path(), &register("@outliers/b-wider.csv"));
     assert!(report.contains("DOUBTFUL") && said.contains("--allow-clamped"), "{report}{said}");
     let (report, _) = passes(folder.path(), &format!("{} --allow-clamped", register("@outliers/b-wider.csv")));
@@ -97,8 +97,8 @@ fn a_dry_run_reports_and_asks_no_server() {
 }
 
 async fn check(client: &Client, schema: &[u8], csv: v1::CsvRecords) -> Result<Value, Problem> {
-    let request = v1::CheckRecordsRequest { auth: None, schema_json: schema.to_vec(), csv: Some(csv) };
-    let response = client.datasets().check_records(client.sign(request)?).await.map_err(problem)?.into_inner();
+    let request = v1::CheckRecordsRequest { schema_json: schema.to_vec(), csv: Some(csv) };
+    let response = client.datasets().check_records(request).await.map_err(problem)?.into_inner();
     assert!(response.report.contains("records"));
     Ok(serde_json::from_slice(&response.report_json)?)
 }
@@ -110,28 +110,36 @@ async fn the_service_says_the_same_and_keeps_nothing() {
     let client = connect(&served.url).await;
     let csv = |file: &str, options: v1::TableOptions| v1::CsvRecords {
         file: file.rsplit('/').next().unwrap().into(),
-        data: std::fs::read(format!("{CASES}/{file}")).unwrap(),
+        upload: data::file(std::fs::read(format!("{CASES}/{file}")).unwrap()),
         options: Some(options),
     };
     let plain = v1::TableOptions::default;
+    for file in [
+        "column-order/a.csv",
+        "column-order/reordered.csv",
+        "column-order/other-names.csv",
+        "labels/na.csv",
+        "outliers/b-wider.csv",
+    ] {
+        send(&client, &csv(file, plain()).upload).await;
+    }
 
     let request = v1::InferSchemaRequest {
-        auth: None,
         csv: Some(csv("column-order/a.csv", plain())),
         name: "a".into(),
         real: false,
         range: "minmax".into(),
         one_hot: Vec::new(),
     };
-    let made = client.datasets().infer_schema(client.sign(request.clone()).unwrap()).await.unwrap().into_inner();
+    let made = client.datasets().infer_schema(request.clone()).await.unwrap().into_inner();
     let (by_hand, _) = passes(place.path(), "schema infer @column-order/a.csv");
     assert_eq!(made.schema_json, by_hand.trim().as_bytes());
     let wrong = v1::InferSchemaRequest { range: "wide".into(), ..request.clone() };
-    let wrong = client.datasets().infer_schema(client.sign(wrong).unwrap()).await.map_err(problem).unwrap_err();
+    let wrong = client.datasets().infer_schema(wrong).await.map_err(problem).unwrap_err();
     assert_eq!(wrong.reason, Reason::BadField);
-    // a doubt leaves the report without a schema
+    // with a doubt there is a report but no schema
     let doubtful = v1::InferSchemaRequest { csv: Some(csv("labels/na.csv", plain())), ..request };
-    let doubtful = client.datasets().infer_schema(client.sign(doubtful).unwrap()).await.unwrap().into_inner();
+    let doubtful = client.datasets().infer_schema(doubtful).await.unwrap().into_inner();
     assert!(doubtful.schema_json.is_empty() && doubtful.report.contains("--drop-unlabelled"), "{}", doubtful.report);
 
     let schema = &made.schema_json;
@@ -141,7 +149,6 @@ async fn the_service_says_the_same_and_keeps_nothing() {
     assert_eq!((&report["doubts"][0]["kind"], &report["doubts"][0]["accepted"]), (&"clamped".into(), &false.into()));
 
     let submit = |csv: v1::CsvRecords| v1::RegisterDatasetRequest {
-        auth: None,
         work: Some(v1::DatasetWork {
             schema_json: schema.clone(),
             records: Some(v1::dataset_work::Records::Csv(csv)),
@@ -156,16 +163,16 @@ async fn the_service_says_the_same_and_keeps_nothing() {
         ("labels/na.csv", Some("--drop-unlabelled"), "5"),
         ("column-order/other-names.csv", Some("--by-position"), "1"),
     ] {
-        let request = client.sign(submit(csv(file, plain()))).unwrap();
+        let request = submit(csv(file, plain()));
         let refused = client.datasets().register_dataset(request).await.map_err(problem).unwrap_err();
         assert_eq!((refused.reason, refused.metadata["column"].as_str()), (Reason::BadRecord, column), "{refused}");
         let flags = refused.metadata.get("flags").map(|f| f.split(' ').collect::<Vec<_>>()).unwrap_or_default();
         assert!(flag.is_none_or(|f| flags.contains(&f)), "{refused}");
     }
-    let jobs = client.jobs().list_jobs(client.sign(v1::ListJobsRequest::default()).unwrap()).await.unwrap();
+    let jobs = client.jobs().list_jobs(v1::ListJobsRequest::default()).await.unwrap();
     assert!(jobs.into_inner().jobs.is_empty());
 
     let accepted = v1::TableOptions { accept: vec!["clamped".into()], ..plain() };
-    let request = client.sign(submit(csv("outliers/b-wider.csv", accepted))).unwrap();
+    let request = submit(csv("outliers/b-wider.csv", accepted));
     assert!(client.datasets().register_dataset(request).await.unwrap().into_inner().job.is_some());
 }

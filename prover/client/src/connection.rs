@@ -1,32 +1,40 @@
 //! A connection to a server, signing what it sends.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use alloy::signers::local::PrivateKeySigner;
 use tonic::transport::{Channel, Endpoint};
-use tonic::Status;
+use tonic::{Request, Status};
 use tribute_core::hexed::Hex20;
-use tribute_core::id::Instance;
-use tribute_problem::{field, Problem, Reason, Result};
-use tribute_proto::{v1, SignedRequest};
+use tribute_problem::{Problem, Reason, Result};
+use tribute_proto::v1;
 
-use crate::signing;
+use crate::authorizing::{identity, Authorizing, Identity};
+use crate::signing::Content;
 
 /// Largest message in either direction.
 const MAX_MESSAGE: usize = 256 << 20;
+/// Bytes of a file that travel in one message.
+const PIECE: usize = 256 << 10;
 /// Looks at a job that fail in a row before it is given up.
 const RETRIES: u32 = 40;
 /// Time between two looks.
 const PAUSE: Duration = Duration::from_millis(250);
 
 /// A connection with a key. What fails comes back as the server's [`Problem`].
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Client {
     channel: Channel,
     /// What the server said it is.
     pub info: v1::ServerInfo,
-    instance: Instance,
-    key: PrivateKeySigner,
+    identity: Arc<Identity>,
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client").field("server", &self.identity.server).field("account", &self.account()).finish()
+    }
 }
 
 macro_rules! services {
@@ -34,8 +42,8 @@ macro_rules! services {
         impl Client {$(
             $(#[$doc])*
             #[must_use]
-            pub fn $name(&self) -> v1::$module::$client<Channel> {
-                v1::$module::$client::new(self.channel.clone())
+            pub fn $name(&self) -> v1::$module::$client<Authorizing> {
+                v1::$module::$client::new(self.authorizing())
                     .max_decoding_message_size(MAX_MESSAGE)
                     .max_encoding_message_size(MAX_MESSAGE)
             }
@@ -52,6 +60,10 @@ services! {
     agents: agent_service_client::AgentServiceClient;
     /// `SessionService`.
     sessions: session_service_client::SessionServiceClient;
+    /// `UploadService`: see [`Client::upload`].
+    uploads: upload_service_client::UploadServiceClient;
+    /// `LoginService`: calls that read log in by themselves.
+    logins: login_service_client::LoginServiceClient;
     /// `CircuitService`.
     circuits: circuit_service_client::CircuitServiceClient;
 }
@@ -74,26 +86,52 @@ impl Client {
             .await
             .map_err(problem)?
             .into_inner();
-        let instance = field("instance", &info.instance)?;
-        Ok(Client { channel, info, instance, key })
+        let identity = Arc::new(identity(server, &info, key)?);
+        Ok(Client { channel, info, identity })
+    }
+
+    fn authorizing(&self) -> Authorizing {
+        Authorizing { channel: self.channel.clone(), identity: self.identity.clone() }
     }
 
     /// The caller's account.
     #[must_use]
     pub fn account(&self) -> Hex20 {
-        self.key.address().into_array().into()
+        self.identity.key.address().into_array().into()
     }
 
     /// The caller's key.
     #[must_use]
     pub fn key(&self) -> &PrivateKeySigner {
-        &self.key
+        &self.identity.key
     }
 
-    /// Signs a request for this server.
-    pub fn sign<R: SignedRequest>(&self, mut request: R) -> Result<R> {
-        signing::sign(&mut request, &self.instance, &self.key)?;
-        Ok(request)
+    /// The metadata `authorization` of one call of `method`, a gRPC path, that sends `content`: for callers that build their
+    /// requests by themselves. What is sent through this client is authorized without it.
+    pub fn authorization(&self, method: &str, content: Content) -> Result<String> {
+        self.identity.sign(method, content)
+    }
+
+    /// The message of a login for a challenge, and its signature: for callers that log in by themselves.
+    pub fn login_message(&self, challenge: &v1::Challenge) -> Result<(String, Vec<u8>)> {
+        self.identity.login(challenge)
+    }
+
+    /// Sends a file, and gives the SHA-256 by which calls name it. The server keeps it for a day.
+    ///
+    /// # Errors
+    /// What the server refuses, quotas among it.
+    pub async fn upload(&self, file: Vec<u8>) -> Result<Vec<u8>> {
+        let content = Content::of(&file);
+        let mut at = 0;
+        let pieces = std::iter::from_fn(move || {
+            let data = file.get(at..(at + PIECE).min(file.len())).filter(|d| !d.is_empty())?.to_vec();
+            at += data.len();
+            Some(v1::UploadChunk { data })
+        });
+        let mut request = Request::new(tokio_stream::iter(pieces));
+        request.extensions_mut().insert(content);
+        Ok(self.uploads().upload(request).await.map_err(problem)?.into_inner().upload)
     }
 
     /// Waits until a job has ended; its failure is the error. `report` hears of every change. A server that goes away is
@@ -132,13 +170,13 @@ impl Client {
     /// Hears of a job's events after `after`, to the end of the stream, and looks at the job then. What breaks in between
     /// is taken up again where it stopped.
     async fn look(&self, job: &str, after: &mut u64, report: &mut impl FnMut(&v1::JobEvent)) -> Result<v1::Job> {
-        let request = self.sign(v1::WatchJobRequest { auth: None, job: job.into(), after: *after })?;
+        let request = v1::WatchJobRequest { job: job.into(), after: *after };
         let mut events = self.jobs().watch_job(request).await.map_err(problem)?.into_inner();
         while let Some(event) = events.message().await.map_err(problem)? {
             *after = event.sequence;
             report(&event);
         }
-        let request = self.sign(v1::GetJobRequest { auth: None, job: job.into() })?;
+        let request = v1::GetJobRequest { job: job.into() };
         Ok(self.jobs().get_job(request).await.map_err(problem)?.into_inner())
     }
 }

@@ -149,22 +149,20 @@ impl ClientSession {
     /// What the server refuses.
     pub async fn submit_voucher(&self, client: &Client) -> Result<()> {
         if let Some(voucher) = &self.voucher {
-            let request =
-                client.sign(v1::SubmitVoucherRequest { auth: None, voucher: Some(wire::voucher(voucher)) })?;
+            let request = v1::SubmitVoucherRequest { voucher: Some(wire::voucher(voucher)) };
             client.sessions().submit_voucher(request).await.map_err(problem)?;
         }
         Ok(())
     }
 
     async fn send(&mut self, client: &Client, query: &Query) -> Result<u16> {
-        let request = client.sign(v1::QueryRequest {
-            auth: None,
+        let request = v1::QueryRequest {
             session: self.session.to_vec(),
             query: Some(v1::query_request::Query::Quantised(query.features.clone())),
             salt: query.salt.to_vec(),
             position: self.count,
             voucher: self.voucher.as_ref().map(wire::voucher),
-        })?;
+        };
         let response = client.sessions().query(request).await.map_err(problem)?.into_inner();
         let answer = u16::try_from(response.answer).map_err(|_| Problem::internal("an answer is no class"))?;
         let element = |word: &[u8; 32]| -> Result<Fr> {

@@ -17,6 +17,8 @@
 //!   may have made them since.
 //! - An opening is counted before the proof starts and never given back, even if the proof fails. A retry counts again.
 //!   Registering the same data again gives the same commitment, with the same counter.
+//! - Whoever a dataset is lent to leaves its owner the last quarter of the store's openings, and opens it no oftener than the
+//!   uses allow that were granted.
 //! - Restoring a backup into a store that already owns the reserve changes nothing.
 //!
 //! A store's [`Lineage`] records how its interval was derived. As long as each reserve is restored only once, no two
@@ -101,6 +103,13 @@ impl Lineage {
                 Branch::Restored => division..end,
             }
         })
+    }
+
+    /// The last openings of a commitment that only its owner may use: a quarter of the store's.
+    #[must_use]
+    pub fn reserve(&self, budget: u64) -> u64 {
+        let Range { start, end } = self.interval(budget);
+        (end - start) / 4
     }
 
     /// The initial counter of a commitment that the store has not opened before.

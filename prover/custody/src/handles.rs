@@ -6,7 +6,8 @@ use tribute_circuits::columns::{
 };
 use tribute_core::digest::Digest;
 use tribute_core::head::Weights;
-use tribute_core::id::GroupDigest;
+use tribute_core::hexed::Hex20;
+use tribute_core::id::{DatasetId, GroupDigest};
 use tribute_core::layout::Layout;
 use tribute_core::opening::{RecordClaim, RecordOpening};
 use tribute_core::records::Records;
@@ -17,6 +18,10 @@ use tribute_problem::{Problem, Reason, Result};
 use crate::budget::{Counter, Lineage};
 use crate::sealing::derive;
 use crate::Custody;
+
+/// Openings of each commitment of a dataset that one use of it allows another account: one proof for each chain, and proofs
+/// that were broken off.
+pub const OPENINGS_OF_A_USE: i64 = 8;
 
 /// Commits with one tenant's secret without revealing it.
 #[derive(Clone)]
@@ -42,6 +47,8 @@ pub struct Committed {
 struct Charged {
     digest: GroupDigest,
     budget: u64,
+    /// Of which dataset it is, and who opens it, where that is not its owner.
+    lent: Option<(DatasetId, Hex20)>,
 }
 
 /// Columns whose opening has been counted, so that a proof may use them.
@@ -79,13 +86,17 @@ impl Committer {
 impl Committed {
     fn new(group: CommittedGroup, budget: u64) -> Self {
         let digest = GroupDigest::new(group.digest());
-        Committed { digest, group, charged: vec![Charged { digest, budget }] }
+        Committed { digest, group, charged: vec![Charged { digest, budget, lent: None }] }
     }
 
     /// A commitment without columns, for tests of counters.
     #[cfg(test)]
     pub(crate) fn bare(digest: GroupDigest, budget: u64) -> Self {
-        Committed { group: CommittedGroup { columns: Vec::new() }, digest, charged: vec![Charged { digest, budget }] }
+        Committed {
+            group: CommittedGroup { columns: Vec::new() },
+            digest,
+            charged: vec![Charged { digest, budget, lent: None }],
+        }
     }
 
     /// The sum with another committed gradient. An opening of the sum reveals a functional of every summand, so it is
@@ -95,6 +106,14 @@ impl Committed {
         let group = sum_gradients([&self.group, &other.group]);
         let charged = [self.charged, other.charged.clone()].concat();
         Committed { digest: GroupDigest::new(group.digest()), group, charged }
+    }
+
+    /// The same commitment, of `dataset`, opened for `account`, to whom it is lent: the opening is also charged to what
+    /// that account's uses of the dataset allow, and leaves the owner its reserve.
+    #[must_use]
+    pub fn lent(mut self, dataset: DatasetId, account: Hex20) -> Self {
+        self.charged.iter_mut().for_each(|charged| charged.lent = Some((dataset, account)));
+        self
     }
 
     /// The digest that identifies the commitment.
@@ -161,15 +180,29 @@ impl Custody {
         .bind(first.reserved_to as i64)
         .execute(&mut **tx)
         .await?;
-        let spent = sqlx::query(self.db.sql("UPDATE openings SET used = used + 1 WHERE digest = $1 AND used < ends"))
-            .bind(&name)
-            .execute(&mut **tx)
-            .await?
-            .rows_affected();
+        if let Some((dataset, account)) = committed.lent {
+            self.spend_lent(tx, &name, dataset, account).await?;
+        }
+        let reserve = if committed.lent.is_some() { lineage.reserve(committed.budget) } else { 0 };
+        let spent =
+            sqlx::query(self.db.sql("UPDATE openings SET used = used + 1 WHERE digest = $1 AND used < ends - $2"))
+                .bind(&name)
+                .bind(reserve as i64)
+                .execute(&mut **tx)
+                .await?
+                .rows_affected();
         if spent == 1 {
             return Ok(());
         }
         let budget = committed.budget;
+        if reserve > 0 {
+            return Err(Problem::new(
+                Reason::BudgetSpent,
+                format!("of commitment 0x{name} only the {reserve} openings are left that are its owner's alone"),
+            )
+            .with("commitment", &name)
+            .with("reserve", reserve));
+        }
         Err(Problem::new(
             Reason::BudgetSpent,
             format!(
@@ -179,6 +212,61 @@ impl Custody {
         )
         .with("commitment", &name)
         .with("budget", budget))
+    }
+
+    /// Charges an opening of a dataset's commitment to the account that it is lent to.
+    async fn spend_lent(
+        &self,
+        tx: &mut tribute_store::db::Tx,
+        name: &str,
+        dataset: DatasetId,
+        account: Hex20,
+    ) -> Result<()> {
+        sqlx::query(
+            self.db.sql("INSERT INTO openings_by (digest, account, used) VALUES ($1, $2, 0) ON CONFLICT DO NOTHING"),
+        )
+        .bind(name)
+        .bind(account.to_string())
+        .execute(&mut **tx)
+        .await?;
+        let spent = sqlx::query(self.db.sql(
+            "UPDATE openings_by SET used = used + 1 WHERE digest = $1 AND account = $2
+                AND used < (SELECT openings FROM allowances WHERE dataset = $3 AND account = $2)",
+        ))
+        .bind(name)
+        .bind(account.to_string())
+        .bind(dataset.to_string())
+        .execute(&mut **tx)
+        .await?
+        .rows_affected();
+        if spent == 1 {
+            return Ok(());
+        }
+        Err(Problem::new(
+            Reason::BudgetSpent,
+            format!(
+                "{account} has opened dataset {dataset} as often as its uses of it allow, {OPENINGS_OF_A_USE} times for each \
+                 use: with another grant it may go on"
+            ),
+        )
+        .with("commitment", name)
+        .with("dataset", dataset)
+        .with("account", account))
+    }
+
+    /// Lets an account open each commitment of a dataset as often as one more use of it needs, in the transaction that counts
+    /// the use.
+    pub async fn allow_use(&self, tx: &mut tribute_store::db::Tx, dataset: DatasetId, account: Hex20) -> Result<()> {
+        sqlx::query(self.db.sql(
+            "INSERT INTO allowances (dataset, account, openings) VALUES ($1, $2, $3)
+             ON CONFLICT (dataset, account) DO UPDATE SET openings = allowances.openings + excluded.openings",
+        ))
+        .bind(dataset.to_string())
+        .bind(account.to_string())
+        .bind(OPENINGS_OF_A_USE)
+        .execute(&mut **tx)
+        .await?;
+        Ok(())
     }
 
     /// The counter of a commitment in this store; `None` if it was never opened here.

@@ -32,7 +32,7 @@ use tribute_problem::{Problem, Reason, Result};
 use tribute_store::artefacts::{ArtefactId, Artefacts};
 use tribute_store::db::Database;
 
-pub use handles::{Committed, Committer, Opened};
+pub use handles::{Committed, Committer, Opened, OPENINGS_OF_A_USE};
 pub use sealing::default_key_file;
 
 /// Secrets, private artefacts and opening budgets of all tenants.

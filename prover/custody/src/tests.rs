@@ -6,7 +6,8 @@ use proptest::test_runner::{Config, TestRunner};
 use tempfile::TempDir;
 use tribute_circuits::columns::CommittedGroup;
 use tribute_core::head::Weights;
-use tribute_core::id::GroupDigest;
+use tribute_core::hexed::Hex;
+use tribute_core::id::{DatasetId, GroupDigest};
 use tribute_core::layout::{Layout, Task};
 use tribute_core::records::Records;
 use tribute_core::I256;
@@ -58,6 +59,45 @@ async fn what_is_sealed_opens_for_its_tenant_and_purpose_only() {
     let again = store(folder.path()).await;
     assert_eq!(again.secret("0xaa").await.unwrap(), custody.secret("0xaa").await.unwrap());
     assert_ne!(again.secret("0xaa").await.unwrap(), custody.secret("0xbb").await.unwrap());
+}
+
+#[tokio::test]
+async fn what_is_lent_is_charged_to_its_uses_and_leaves_the_owner_a_reserve() {
+    let folder = tempfile::tempdir().unwrap();
+    let custody = store(folder.path()).await;
+    let (digest, dataset) = (GroupDigest::new([7; 32]), DatasetId::new([8; 32]));
+    let (ben, eve) = (Hex([2; 20]), Hex([3; 20]));
+    let open = async |account| {
+        custody.spend_openings(&[&Committed::bare(digest, 40).lent(dataset, account)]).await.map(|_| ())
+    };
+    let grant = async |account| {
+        let mut tx = custody.db.begin().await.unwrap();
+        custody.allow_use(&mut tx, dataset, account).await.unwrap();
+        tx.commit().await.unwrap();
+    };
+    // without a use none; with one its openings, and no more; a refused opening counts nothing
+    assert_eq!(open(ben).await.unwrap_err().reason, Reason::BudgetSpent);
+    assert_eq!(custody.counter(&digest).await.unwrap(), None);
+    grant(ben).await;
+    for _ in 0..OPENINGS_OF_A_USE {
+        open(ben).await.unwrap();
+    }
+    assert!(open(ben).await.unwrap_err().message.contains("another grant"));
+    assert_eq!(custody.counter(&digest).await.unwrap().unwrap().used, 8);
+    // a use of another dataset is none of this one
+    let other = Committed::bare(digest, 40).lent(DatasetId::new([9; 32]), ben);
+    assert_eq!(custody.spend_openings(&[&other]).await.unwrap_err().reason, Reason::BudgetSpent);
+    // others have their own; all of them together leave the owner the last quarter
+    for _ in 0..4 {
+        grant(eve).await;
+    }
+    for _ in 8..30 {
+        open(eve).await.unwrap();
+    }
+    assert!(open(eve).await.unwrap_err().message.contains("its owner's alone"));
+    grant(ben).await;
+    assert!(open(ben).await.is_err());
+    assert_eq!(exhaust(&custody, digest, 40).await, 10);
 }
 
 #[tokio::test]

@@ -55,7 +55,9 @@ reasons! {
     NotTheOptimum = "NOT_THE_OPTIMUM", FailedPrecondition;
     /// The request is not signed, or not by the stated signer.
     BadSignature = "BAD_SIGNATURE", Unauthenticated;
-    /// The request's deadline has passed or is too far ahead.
+    /// The token is missing, has ended, or was never given.
+    BadToken = "BAD_TOKEN", Unauthenticated;
+    /// The call's deadline has passed or is too far ahead, or what it sends did not arrive in time.
     RequestExpired = "REQUEST_EXPIRED", Unauthenticated;
     /// The nonce was used before.
     NonceReplayed = "NONCE_REPLAYED", Unauthenticated;
@@ -77,6 +79,12 @@ reasons! {
     EscrowThawing = "ESCROW_THAWING", FailedPrecondition;
     /// The committed columns have been opened as often as their salts allow.
     BudgetSpent = "BUDGET_SPENT", ResourceExhausted;
+    /// A message is longer than its call allows.
+    TooLarge = "TOO_LARGE", ResourceExhausted;
+    /// The account has as much on this server as it may.
+    QuotaSpent = "QUOTA_SPENT", ResourceExhausted;
+    /// The server has as much to do at once as it bears.
+    Busy = "BUSY", Unavailable;
     /// The server runs without a chain, or the node does not answer or rejects the request.
     ChainUnavailable = "CHAIN_UNAVAILABLE", Unavailable;
     /// The node serves another chain, or its contracts do not match the deployment or the circuit.
@@ -154,7 +162,7 @@ impl Problem {
     pub fn may_pass_later(&self) -> bool {
         matches!(
             self.reason,
-            Reason::Internal | Reason::StorageFailed | Reason::ChainUnavailable | Reason::ProofRejected
+            Reason::Internal | Reason::StorageFailed | Reason::Busy | Reason::ChainUnavailable | Reason::ProofRejected
         )
     }
     /// Reads the problem from a status sent by a Tribute server.

@@ -8,7 +8,7 @@
 //! | `wire` | between messages and what rows and rules hold |
 //! | [`jobs`] | the durable queue and its workers |
 //! | [`registry`] | what jobs leave behind: datasets, agents, proofs, circuits, sessions |
-//! | [`auth`] | who sends a request |
+//! | [`auth`] | who makes a call, and the gate in front of all of them |
 //! | [`chain`] | what the service asks a chain |
 
 pub mod auth;
@@ -19,3 +19,5 @@ mod rpc;
 mod rules;
 pub mod server;
 mod wire;
+
+pub use rules::uploads::Limits;

@@ -17,8 +17,12 @@ use tribute_proto::v1;
 use tribute_steps::child::Storage;
 use tribute_store::db::Database;
 
-use crate::auth::Gatekeeper;
-use crate::chain::Chain;
+use crate::auth::accounts::Accounts;
+use crate::auth::gate::Gate;
+use crate::auth::signed::Nonces;
+use crate::auth::tokens::Tokens;
+use crate::auth::Here;
+use crate::chain::{Chain, Registries};
 use crate::jobs::queue::Queue;
 use crate::jobs::worker;
 use crate::registry::Registry;
@@ -26,27 +30,43 @@ use crate::rpc::agents::AgentRpc;
 use crate::rpc::circuits::CircuitRpc;
 use crate::rpc::datasets::DatasetRpc;
 use crate::rpc::jobs::JobRpc;
+use crate::rpc::login::LoginRpc;
 use crate::rpc::server_info::ServerRpc;
 use crate::rpc::sessions::SessionRpc;
+use crate::rpc::uploads::UploadRpc;
 use crate::rules::admission::Admission;
 use crate::rules::agents::LoadedAgents;
 use crate::rules::certificates::Certificates;
 use crate::rules::ownership::Ownership;
 use crate::rules::records::Records;
 use crate::rules::sessions::Sessions;
-use crate::wire::MAX_REQUEST;
+use crate::rules::uploads::{self, Uploads};
+use crate::wire::MAX_RESPONSE;
+
+/// Most bytes of a message of any call; the gate knows each call's own.
+const MAX_REQUEST: usize = 512 << 10;
+/// Most bytes of a message to health or reflection.
+const SMALL: usize = 4096;
 
 /// How a server runs.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Address to listen on; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Hosts and ports under which clients know it; with none, the address it listens on.
+    pub names: Vec<String>,
+    /// Who may call.
+    pub accounts: Accounts,
+    /// How much may be uploaded.
+    pub uploads: uploads::Limits,
     /// Its workers.
     pub worker: worker::Config,
     /// The circuits' shape where a request names none.
     pub profile: (u32, usize),
     /// The chain it reads, if any.
     pub chain: Option<Arc<dyn Chain>>,
+    /// Registries besides the chain's that it proves for.
+    pub registries: Vec<Registries>,
 }
 
 /// A running server.
@@ -91,7 +111,6 @@ pub async fn start(config: Config) -> Result<Running> {
     let (stop, stopping) = watch::channel(false);
     let queue = Queue::new(database.clone());
     let registry = Registry::new(database.clone());
-    let gate = Gatekeeper::open(database).await?;
     let certificates = Certificates { registry: registry.clone(), artefacts: artefacts.clone() };
     let sessions = Sessions {
         registry: registry.clone(),
@@ -100,6 +119,7 @@ pub async fn start(config: Config) -> Result<Running> {
         agents: LoadedAgents::new(registry.clone(), custody.clone()),
     };
     let ownership = Ownership { registry: registry.clone(), queue: queue.clone() };
+    let uploads = Uploads::new(database.clone(), artefacts.clone(), custody.clone(), config.uploads);
     let wake = Arc::new(Notify::new());
     let admission = Admission {
         queue: queue.clone(),
@@ -109,7 +129,9 @@ pub async fn start(config: Config) -> Result<Running> {
         certificates: certificates.clone(),
         sessions: sessions.clone(),
         ownership: ownership.clone(),
-        chain: config.chain,
+        uploads: uploads.clone(),
+        chain: config.chain.clone(),
+        registries: config.registries,
         profile: config.profile,
         srs,
         wake: wake.clone(),
@@ -119,6 +141,11 @@ pub async fn start(config: Config) -> Result<Running> {
         .await
         .map_err(|e| Problem::field("listen", format!("cannot listen on {}: {e}", config.listen)))?;
     let address = listener.local_addr()?;
+    let here = Here::open(&database, &config.names, address).await?;
+    let nonces = Nonces::open(database.clone()).await?;
+    let chain_id = config.chain.as_ref().map_or(1, |c| c.contracts().chain_id);
+    let tokens = Tokens::open(database, here.clone(), chain_id, nonces.clone()).await?;
+    let gate = Gate::new(here, config.accounts, nonces, tokens);
 
     let mut tasks = Vec::new();
     if config.worker.slots > 0 {
@@ -130,11 +157,12 @@ pub async fn start(config: Config) -> Result<Running> {
             stopping.clone(),
         )));
     }
-    tasks.push(tokio::spawn(housekeeping(gate.clone(), stopping.clone())));
+    tasks.push(tokio::spawn(housekeeping(gate.clone(), uploads.clone(), stopping.clone())));
     let services = Services {
-        server: ServerRpc { gate: gate.clone(), admission: admission.clone() },
+        server: ServerRpc { here: gate.here.clone(), admission: admission.clone() },
+        logins: LoginRpc { tokens: gate.tokens.clone(), accounts: gate.accounts.clone() },
+        uploads: UploadRpc { uploads: uploads.clone() },
         jobs: JobRpc {
-            gate: gate.clone(),
             admission: admission.clone(),
             ownership: ownership.clone(),
             queue,
@@ -142,15 +170,14 @@ pub async fn start(config: Config) -> Result<Running> {
             stop: stopping.clone(),
         },
         datasets: DatasetRpc {
-            gate: gate.clone(),
             admission: admission.clone(),
             ownership: ownership.clone(),
+            uploads,
             records,
             registry: registry.clone(),
             artefacts: artefacts.clone(),
         },
         agents: AgentRpc {
-            gate: gate.clone(),
             admission: admission.clone(),
             ownership,
             certificates,
@@ -159,21 +186,22 @@ pub async fn start(config: Config) -> Result<Running> {
             artefacts: artefacts.clone(),
         },
         sessions: SessionRpc {
-            gate: gate.clone(),
             admission: admission.clone(),
             sessions,
             registry: registry.clone(),
             artefacts: artefacts.clone(),
         },
-        circuits: CircuitRpc { gate, admission, registry, artefacts },
+        circuits: CircuitRpc { admission, registry, artefacts },
     };
-    let serving = tokio::spawn(serve(services, listener, stopping));
+    let serving = tokio::spawn(serve(services, gate, listener, stopping));
     Ok(Running { address, stop, tasks, serving })
 }
 
 /// Every gRPC service of the server.
 struct Services {
     server: ServerRpc,
+    logins: LoginRpc,
+    uploads: UploadRpc,
     jobs: JobRpc,
     datasets: DatasetRpc,
     agents: AgentRpc,
@@ -183,6 +211,7 @@ struct Services {
 
 async fn serve(
     services: Services,
+    gate: Gate,
     listener: TcpListener,
     mut stopping: watch::Receiver<bool>,
 ) -> Result<(), tonic::transport::Error> {
@@ -193,7 +222,7 @@ async fn serve(
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         .build_v1();
     let reflection = match reflection {
-        Ok(service) => Some(service),
+        Ok(service) => Some(service.max_decoding_message_size(SMALL)),
         Err(e) => {
             tracing::error!(error = %e, "no reflection");
             None
@@ -203,18 +232,20 @@ async fn serve(
         ($module:ident :: $server:ident, $service:expr) => {
             v1::$module::$server::new($service)
                 .max_decoding_message_size(MAX_REQUEST)
-                .max_encoding_message_size(MAX_REQUEST)
+                .max_encoding_message_size(MAX_RESPONSE)
         };
     }
-    let info = v1::server_service_server::ServerServiceServer::new(services.server);
     Server::builder()
         .accept_http1(true) // gRPC-Web
         .layer(TraceLayer::new_for_grpc().on_failure(())) // refusals are answers, not failures
         .layer(CatchPanicLayer::new())
         .layer(tonic_web::GrpcWebLayer::new())
-        .add_service(health_service)
+        .layer(gate)
+        .add_service(health_service.max_decoding_message_size(SMALL))
         .add_optional_service(reflection)
-        .add_service(info)
+        .add_service(service!(server_service_server::ServerServiceServer, services.server))
+        .add_service(service!(login_service_server::LoginServiceServer, services.logins))
+        .add_service(service!(upload_service_server::UploadServiceServer, services.uploads))
         .add_service(service!(job_service_server::JobServiceServer, services.jobs))
         .add_service(service!(dataset_service_server::DatasetServiceServer, services.datasets))
         .add_service(service!(agent_service_server::AgentServiceServer, services.agents))
@@ -227,13 +258,15 @@ async fn serve(
 }
 
 /// Small regular duties.
-async fn housekeeping(gate: Gatekeeper, mut stop: watch::Receiver<bool>) {
+async fn housekeeping(gate: Gate, uploads: Uploads, mut stop: watch::Receiver<bool>) {
     let mut tick = tokio::time::interval(Duration::from_secs(60));
     while !*stop.borrow() {
         tokio::select! {
             _ = tick.tick() => {
-                if let Err(e) = gate.forget_expired().await {
-                    tracing::warn!(error = %e, "cannot forget expired nonces");
+                for forgot in [gate.nonces.forget().await, gate.tokens.forget().await, uploads.forget().await] {
+                    if let Err(e) = forgot {
+                        tracing::warn!(error = %e, "cannot forget what has expired");
+                    }
                 }
             }
             _ = stop.changed() => {}

@@ -20,8 +20,8 @@ use crate::jobs::{Event, EventRow, Job, State};
 use crate::registry::sessions::SessionRow;
 use crate::registry::Proven;
 
-/// Largest request: a dataset's records travel in one.
-pub(crate) const MAX_REQUEST: usize = 256 << 20;
+/// Largest response: a model or a certificate travels in one.
+pub(crate) const MAX_RESPONSE: usize = 256 << 20;
 
 pub(crate) fn state(state: State) -> v1::JobState {
     match state {

@@ -19,6 +19,7 @@ use crate::circuit::prepare;
 use crate::circuit::ProofBody;
 use crate::shape::{Profile, ShapeBody, Target};
 use crate::toolbox::Toolbox;
+use crate::train::SourceBody;
 
 /// Commits records and proves the commitment.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -63,6 +64,18 @@ pub struct DatasetBody {
 }
 
 impl DatasetBody {
+    /// Its shards, as an agent's are listed.
+    pub fn sources(&self) -> impl Iterator<Item = SourceBody> + '_ {
+        self.shards.iter().zip(0..).map(|(s, shard)| SourceBody {
+            dataset: self.id,
+            owner: self.owner,
+            shard,
+            digest: s.digest,
+            count: s.count,
+            records: s.records.clone(),
+        })
+    }
+
     /// Id of the schema.
     #[must_use]
     pub fn schema_id(&self) -> SchemaId {

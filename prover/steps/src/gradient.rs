@@ -21,7 +21,7 @@ use crate::circuit::prepare;
 use crate::circuit::ProofBody;
 use crate::shape::{ShapeBody, Target};
 use crate::toolbox::Toolbox;
-use crate::train::AgentBody;
+use crate::train::{AgentBody, SourceBody};
 
 /// Proves the gradient of one shard.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -60,7 +60,7 @@ pub fn run(job: &GradientJob, toolbox: &Toolbox) -> Result<GradientOutcome> {
     let prepared = prepare(&ShapeBody::of(Statement::Gradient, &layout, agent.link), toolbox)?;
 
     toolbox.progress("commit", 0, 3);
-    let (records, shard) = shard(source.owner, &source.records, source.digest, &layout, &prepared.srs, toolbox)?;
+    let (records, shard) = shard(source, agent.owner, &layout, &prepared.srs, toolbox)?;
     toolbox.progress("commit", 1, 3);
     let (weights, committed) = weights(agent, &layout, &prepared.srs, toolbox)?;
     toolbox.progress("commit", 2, 3);
@@ -86,19 +86,20 @@ pub fn run(job: &GradientJob, toolbox: &Toolbox) -> Result<GradientOutcome> {
     })
 }
 
-/// The records of a shard, sealed for their owner, and their recomputed commitment, which must match `digest`.
+/// A shard's records, sealed for their owner, and their commitment, which must be the one they are registered by. What it is
+/// opened for is charged to `account`, where that is another.
 pub(super) fn shard(
-    owner: Hex20,
-    records: &ArtefactId,
-    digest: ShardDigest,
+    source: &SourceBody,
+    account: Hex20,
     layout: &Layout,
     srs: &Srs,
     toolbox: &Toolbox,
 ) -> Result<(Records, Committed)> {
-    let owner = owner.to_string();
-    let records = toolbox.wait(toolbox.custody.records(&owner, records))?;
+    let owner = source.owner.to_string();
+    let records = toolbox.wait(toolbox.custody.records(&owner, &source.records))?;
     let committed = toolbox.wait(toolbox.custody.committer(&owner))?.records(srs, layout, &records)?;
-    same("shard", &committed, digest)?;
+    same("shard", &committed, source.digest)?;
+    let committed = if source.owner == account { committed } else { committed.lent(source.dataset, account) };
     Ok((records, committed))
 }
 

@@ -137,6 +137,8 @@ pub fn run(job: &TrainJob, toolbox: &Toolbox) -> Result<AgentBody> {
     let datasets = load(&job.sources, toolbox)?;
     let datasets: Vec<&Records> = datasets.iter().collect();
     let options = LossOptions { link: job.link, lambda: job.lambda, intercept_scale: job.profile.intercept_scale };
+    // of data that is all the caller's own nothing is a secret to it
+    let own = job.sources.iter().all(|s| s.owner == job.owner);
     let fitted = |p: tribute_inference::train::Progress| toolbox.progress("fit", p.step as u64, 100);
     let untrainable = |e: TrainError| Problem::new(Reason::BadField, format!("training: {e}"));
     let brought = job.model.as_ref().map(|model| imported(job, &schema, &datasets, model, toolbox)).transpose()?;
@@ -145,12 +147,18 @@ pub fn run(job: &TrainJob, toolbox: &Toolbox) -> Result<AgentBody> {
         (Some(brought), None) => (brought, None),
         (Some(brought), Some(most)) => {
             let polished = polish(&schema, &datasets, &options, &brought, fitted).map_err(untrainable)?.weights;
-            let told = how_far(&brought, &polished, &datasets, layout.task(), most)?;
+            let told = how_far(&brought, &polished, &datasets, layout.task(), most, own)?;
             (polished, Some(told))
         }
     };
     toolbox.progress("check", 0, 1);
-    let report = check_optimum(&schema, &layout, &weights, &datasets, &options).map_err(not_optimal)?;
+    let report = check_optimum(&schema, &layout, &weights, &datasets, &options).map_err(|e| {
+        if own {
+            not_optimal(&e)
+        } else {
+            not_optimal_of_others(&e)
+        }
+    })?;
 
     toolbox.progress("commit", 0, 1);
     let tenant = job.owner.to_string();
@@ -184,9 +192,25 @@ pub fn run(job: &TrainJob, toolbox: &Toolbox) -> Result<AgentBody> {
 ///
 /// # Errors
 /// If it moved the weights further than `most` of their norm: that is another model.
-fn how_far(before: &Weights, after: &Weights, datasets: &[&Records], task: Task, most: f64) -> Result<PolishBody> {
+fn how_far(
+    before: &Weights,
+    after: &Weights,
+    datasets: &[&Records],
+    task: Task,
+    most: f64,
+    own: bool,
+) -> Result<PolishBody> {
     let records = datasets.iter().flat_map(|d| d.iter()).map(|(features, class)| (features, Some(class)));
     let m = moved(before, after, records);
+    if (m.weights.is_nan() || m.weights > most) && !own {
+        // as in `not_optimal_of_others`
+        let moved = format!("{:.0e}", m.weights);
+        let message = format!(
+            "polishing would move the weights by about {moved} of their norm, further than the {most} that were allowed: allow \
+             more (`--polish=FRACTION`), or train instead"
+        );
+        return Err(Problem::new(Reason::NotTheOptimum, message).with("moved", moved).with("allowed", most));
+    }
     if m.weights.is_nan() || m.weights > most {
         let message = format!(
             "polishing would move the weights by {:.1e} of their norm and change {} of {} answers, further than the {most} that \
@@ -235,8 +259,32 @@ fn imported(job: &TrainJob, schema: &Schema, datasets: &[&Records], model: &str,
     Ok(found.weights)
 }
 
-fn not_optimal(e: OptimumError) -> Problem {
-    match &e {
+/// What is said of other people's data: a model is refused at weights that its sender chose, so that the gradient
+/// there, digit for digit, would tell of every record; one digit of its size tells how far off the model is.
+fn not_optimal_of_others(e: &OptimumError) -> Problem {
+    match e {
+        OptimumError::NotOptimal { gradient, allowed, .. } => {
+            let (gradient, allowed) = (format!("{gradient:.0e}"), format!("{allowed:.0e}"));
+            Problem::new(
+                Reason::NotTheOptimum,
+                format!(
+                    "the model is not the optimum of this loss over these datasets: its gradient has a norm of about \
+                     {gradient}, at most {allowed} can be certified. More is said where all datasets are the caller's own"
+                ),
+            )
+            .with("gradient", gradient)
+            .with("allowed", allowed)
+        }
+        OptimumError::Contributions(_) => Problem::new(
+            Reason::NotTheOptimum,
+            "the model is not the optimum of this loss over these datasets: no certificate can be made of what they contribute",
+        ),
+        _ => not_optimal(e),
+    }
+}
+
+fn not_optimal(e: &OptimumError) -> Problem {
+    match e {
         OptimumError::NotOptimal { gradient, allowed, feature, class, entry, diagnosis } => {
             let best = diagnosis.best_lambda.map_or_else(String::new, |lambda| lambda.to_string());
             Problem::new(Reason::NotTheOptimum, e.to_string())

@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 use tribute_core::id::SrsDigest;
 use tribute_problem::Result;
+use tribute_store::artefacts::ArtefactId;
 
 use crate::calibrate::{CalibrateJob, CalibrateOutcome};
-use crate::circuit::{CircuitBody, CircuitJob};
+use crate::circuit::{CircuitBody, CircuitJob, ProofBody};
 use crate::dataset::{DatasetBody, DatasetJob};
 use crate::evaluation::{EvaluationJob, EvaluationOutcome};
 use crate::gradient::{GradientJob, GradientOutcome};
@@ -103,6 +104,29 @@ pub enum Outcome {
     Evaluation(EvaluationOutcome),
     /// Proven answers.
     Service(ServiceOutcome),
+}
+
+impl Outcome {
+    /// The artefacts without which it is worth nothing.
+    #[must_use]
+    pub fn artefacts(&self) -> Vec<&ArtefactId> {
+        fn circuit(c: &CircuitBody) -> [&ArtefactId; 2] {
+            [&c.creation, &c.runtime]
+        }
+        fn proof(p: &ProofBody) -> Vec<&ArtefactId> {
+            [&circuit(&p.circuit)[..], &[&p.proof]].concat()
+        }
+        match self {
+            Outcome::Calibrate(_) => Vec::new(),
+            Outcome::Circuit(c) => circuit(c).to_vec(),
+            Outcome::Dataset(d) => d.shards.iter().flat_map(|s| [proof(&s.proof), vec![&s.records]].concat()).collect(),
+            Outcome::Train(a) => vec![&a.model],
+            Outcome::Gradient(g) => [proof(&g.proof), vec![&g.gradient]].concat(),
+            Outcome::Optimum(o) => proof(&o.proof),
+            Outcome::Evaluation(e) => [&circuit(&e.circuit)[..], &[&e.file]].concat(),
+            Outcome::Service(s) => proof(&s.proof),
+        }
+    }
 }
 
 /// Executes a piece of work.

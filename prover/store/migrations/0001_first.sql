@@ -8,6 +8,21 @@ CREATE TABLE nonces (
     deadline BIGINT NOT NULL,
     PRIMARY KEY (signer, nonce)
 );
+CREATE INDEX nonces_by_deadline ON nonces (deadline);
+CREATE TABLE tokens (
+    hash TEXT PRIMARY KEY,
+    account TEXT NOT NULL,
+    expires BIGINT NOT NULL
+);
+CREATE INDEX tokens_by_account ON tokens (account, expires);
+CREATE TABLE uploads (
+    owner TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    artefact TEXT NOT NULL,
+    bytes BIGINT NOT NULL,
+    created_ms BIGINT NOT NULL,
+    PRIMARY KEY (owner, digest)
+);
 CREATE TABLE jobs (
     id TEXT PRIMARY KEY,
     tenant TEXT NOT NULL,
@@ -37,7 +52,16 @@ CREATE TABLE jobs (
     started_ms BIGINT NOT NULL,
     ended_ms BIGINT NOT NULL
 );
-CREATE UNIQUE INDEX jobs_by_content ON jobs (content) WHERE state IN ('queued', 'running', 'succeeded');
+CREATE UNIQUE INDEX jobs_by_content ON jobs (content) WHERE state IN ('queued', 'running', 'succeeded') AND cancel = 0;
+CREATE TABLE job_grants (
+    job TEXT NOT NULL,
+    dataset TEXT NOT NULL,
+    grantee TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    root TEXT NOT NULL,
+    serial BIGINT NOT NULL,
+    PRIMARY KEY (job, dataset)
+);
 CREATE INDEX jobs_by_state ON jobs (state, priority, created_ms);
 CREATE INDEX jobs_by_tenant ON jobs (tenant, created_ms, id);
 CREATE TABLE job_events (
@@ -57,6 +81,18 @@ CREATE TABLE openings (
     used BIGINT NOT NULL,
     ends BIGINT NOT NULL,
     reserved_to BIGINT NOT NULL
+);
+CREATE TABLE allowances (
+    dataset TEXT NOT NULL,
+    account TEXT NOT NULL,
+    openings BIGINT NOT NULL,
+    PRIMARY KEY (dataset, account)
+);
+CREATE TABLE openings_by (
+    digest TEXT NOT NULL,
+    account TEXT NOT NULL,
+    used BIGINT NOT NULL,
+    PRIMARY KEY (digest, account)
 );
 CREATE TABLE datasets (
     id TEXT PRIMARY KEY,

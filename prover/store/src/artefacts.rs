@@ -26,14 +26,31 @@ impl Artefacts {
         Ok(Artefacts { store: Arc::new(store.with_fsync(true)) })
     }
 
-    /// Stores bytes; storing equal bytes again gives the same artefact.
+    /// Stores bytes; the same bytes twice are one artefact, and mend it where it was damaged.
     pub async fn put(&self, bytes: Vec<u8>) -> Result<ArtefactId> {
         let id = hex::encode(Sha256::digest(&bytes));
+        let payload = PutPayload::from(bytes);
         let options = PutOptions { mode: PutMode::Create, ..Default::default() };
-        // atomic: the local store writes to a temporary file and renames it
-        match self.store.put_opts(&path(&id), PutPayload::from(bytes), options).await {
-            Ok(_) | Err(object_store::Error::AlreadyExists { .. }) => Ok(id),
+        // whole or not at all: the local store writes to a temporary name and renames
+        match self.store.put_opts(&path(&id), payload.clone(), options).await {
+            Ok(_) => Ok(id),
+            Err(object_store::Error::AlreadyExists { .. }) => match self.get(&id).await {
+                // damaged since: these are the bytes it had
+                Err(p) if p.reason == Reason::ArtefactDamaged => {
+                    self.store.put(&path(&id), payload).await.map_err(|e| failed("write", &id, &e))?;
+                    Ok(id)
+                }
+                found => found.map(|_| id),
+            },
             Err(e) => Err(failed("write", &id, &e)),
+        }
+    }
+
+    /// Removes an artefact; one that is gone stays gone.
+    pub async fn delete(&self, id: &str) -> Result<()> {
+        match self.store.delete(&path(id)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(e) => Err(failed("remove", &id, &e)),
         }
     }
 
@@ -86,6 +103,9 @@ mod tests {
         let file = folder.path().join(&id[..2]).join(&id);
         std::fs::write(&file, b"hellp").unwrap();
         assert_eq!(store.get(&id).await.unwrap_err().reason, Reason::ArtefactDamaged);
+        // the same bytes again heal it
+        assert_eq!(store.put(b"hello".to_vec()).await.unwrap(), id);
+        assert_eq!(store.get(&id).await.unwrap(), b"hello");
         std::fs::remove_file(&file).unwrap();
         assert_eq!(store.get(&id).await.unwrap_err().reason, Reason::ArtefactDamaged);
         assert_eq!(store.get("../../etc/passwd").await.unwrap_err().reason, Reason::BadField);

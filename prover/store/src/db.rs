@@ -152,6 +152,18 @@ impl Database {
         Ok(sqlx::query_scalar(self.sql("SELECT {now}")).fetch_one(&self.pool).await?)
     }
 
+    /// What is kept under a name for the whole server: `fresh`, if nothing was yet.
+    pub async fn kept(&self, name: &str, fresh: &str) -> Result<String> {
+        sqlx::query(self.sql("INSERT INTO server (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING"))
+            .bind(name)
+            .bind(fresh)
+            .execute(&self.pool)
+            .await?;
+        // another process may have been first: what is in the table counts
+        let select = self.sql("SELECT value FROM server WHERE name = $1");
+        Ok(sqlx::query_scalar(select).bind(name).fetch_one(&self.pool).await?)
+    }
+
     /// Closes all connections.
     pub async fn close(&self) {
         self.pool.close().await;

@@ -7,6 +7,8 @@ use tribute_client::{problem, Client};
 use tribute_problem::Result;
 use tribute_proto::v1;
 
+use crate::data;
+
 /// Connects a client with a random key.
 pub async fn connect(url: &str) -> Client {
     Client::connect(url, PrivateKeySigner::random()).await.unwrap()
@@ -26,13 +28,13 @@ pub async fn submit(client: &Client, work: v1::Work) -> v1::Job {
 
 /// Queues work that may be rejected.
 pub async fn try_submit(client: &Client, work: v1::Work) -> Result<v1::Job> {
-    let request = client.sign(v1::SubmitRequest { auth: None, work: Some(work), options: None })?;
+    let request = v1::SubmitRequest { work: Some(work), options: None };
     Ok(client.jobs().submit(request).await.map_err(problem)?.into_inner().job.unwrap())
 }
 
 /// The current state of a job.
 pub async fn get(client: &Client, job: &str) -> v1::Job {
-    let request = client.sign(v1::GetJobRequest { auth: None, job: job.into() }).unwrap();
+    let request = v1::GetJobRequest { job: job.into() };
     client.jobs().get_job(request).await.unwrap().into_inner()
 }
 
@@ -54,9 +56,19 @@ pub async fn outcome(client: &Client, job: &v1::Job) -> Result<v1::outcome::Outc
     Ok(client.finish(&job.id, |_| {}).await?.outcome.unwrap().outcome.unwrap())
 }
 
-/// Queues the registration of a dataset.
+/// Uploads a file that [`data::file`] remembers.
+pub async fn send(client: &Client, name: &[u8]) {
+    assert_eq!(client.upload(data::remembered(name).unwrap()).await.unwrap(), name);
+}
+
+/// Queues the registration of a dataset, whose file is uploaded first.
 pub async fn submit_dataset(client: &Client, work: v1::DatasetWork) -> Result<v1::Job> {
-    let request = client.sign(v1::RegisterDatasetRequest { auth: None, work: Some(work), options: None })?;
+    match &work.records {
+        Some(v1::dataset_work::Records::Csv(csv)) => send(client, &csv.upload).await,
+        Some(v1::dataset_work::Records::Quantised(rows)) => send(client, &rows.upload).await,
+        None => {}
+    }
+    let request = v1::RegisterDatasetRequest { work: Some(work), options: None };
     Ok(client.datasets().register_dataset(request).await.map_err(problem)?.into_inner().job.unwrap())
 }
 
@@ -76,13 +88,12 @@ pub async fn dataset_of(client: &Client, job: &v1::Job) -> v1::Dataset {
 /// Lets `grantee` train on a dataset once.
 pub async fn grant(client: &Client, dataset: &[u8], grantee: &Client) -> Result<()> {
     let grant = v1::GrantTrainingRequest {
-        auth: None,
         dataset_id: dataset.to_vec(),
         grantee: grantee.account().to_vec(),
         uses: 1,
         expiry: 4_000_000_000,
     };
-    client.datasets().grant_training(client.sign(grant)?).await.map_err(problem)?;
+    client.datasets().grant_training(grant).await.map_err(problem)?;
     Ok(())
 }
 
@@ -96,7 +107,7 @@ pub fn terms(datasets: &[&v1::Dataset], link: v1::Link, lambda: u64) -> v1::Trai
 /// Trains an agent and waits for it.
 pub async fn trained(client: &Client, terms: v1::TrainingTerms) -> Result<v1::Agent> {
     let work = v1::TrainWork { terms: Some(terms), name: "agent".into() };
-    let request = client.sign(v1::TrainAgentRequest { auth: None, work: Some(work), options: None })?;
+    let request = v1::TrainAgentRequest { work: Some(work), options: None };
     agent_of(client, &client.agents().train_agent(request).await.map_err(problem)?.into_inner().job.unwrap()).await
 }
 
@@ -108,8 +119,9 @@ pub async fn imported(
     quantised_features: bool,
     polish: Option<f64>,
 ) -> Result<v1::Agent> {
-    let work = v1::ImportWork { terms: Some(terms), name: "brought".into(), onnx, quantised_features, polish };
-    let request = client.sign(v1::ImportAgentRequest { auth: None, work: Some(work), options: None })?;
+    let upload = client.upload(onnx).await?;
+    let work = v1::ImportWork { terms: Some(terms), name: "brought".into(), upload, quantised_features, polish };
+    let request = v1::ImportAgentRequest { work: Some(work), options: None };
     agent_of(client, &client.agents().import_agent(request).await.map_err(problem)?.into_inner().job.unwrap()).await
 }
 
@@ -132,7 +144,7 @@ pub async fn proof_of(client: &Client, job: &v1::Job) -> Result<v1::Proof> {
 /// Proofs of an agent's gradients, in shard order.
 pub async fn gradients(client: &Client, weights: &[u8]) -> Vec<v1::Proof> {
     let request = v1::ProveGradientsRequest { weights_digest: weights.to_vec(), ..Default::default() };
-    let jobs = client.agents().prove_gradients(client.sign(request).unwrap()).await.unwrap().into_inner().jobs;
+    let jobs = client.agents().prove_gradients(request).await.unwrap().into_inner().jobs;
     let mut proofs = Vec::new();
     for job in jobs {
         proofs.push(proof_of(client, &job).await.unwrap());
@@ -144,13 +156,13 @@ pub async fn gradients(client: &Client, weights: &[u8]) -> Vec<v1::Proof> {
 pub async fn optimum(client: &Client, weights: &[u8]) -> Result<v1::Proof> {
     let weights_digest = weights.to_vec();
     let work = v1::OptimumWork { weights_digest, context: None, agent_id: vec![7; 32], version: 1 };
-    let request = client.sign(v1::ProveOptimumRequest { auth: None, work: Some(work), options: None })?;
+    let request = v1::ProveOptimumRequest { work: Some(work), options: None };
     let job = client.agents().prove_optimum(request).await.map_err(problem)?.into_inner().job.unwrap();
     proof_of(client, &job).await
 }
 
 /// The certificate file of a proven agent.
 pub async fn certificate(client: &Client, weights: &[u8]) -> Result<Vec<u8>> {
-    let request = client.sign(v1::GetCertificateRequest { auth: None, weights_digest: weights.to_vec() })?;
+    let request = v1::GetCertificateRequest { weights_digest: weights.to_vec() };
     Ok(client.agents().get_certificate(request).await.map_err(problem)?.into_inner().certificate_json)
 }

@@ -1,5 +1,9 @@
 //! Small tables and the requests that register them.
 
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use tribute_client::signing::Content;
 use tribute_core::schema::Schema;
 use tribute_proto::v1;
 use tribute_records::{Options, Predicts, Range, Source};
@@ -32,10 +36,27 @@ pub fn wines(rows: std::ops::Range<usize>) -> Vec<u8> {
     format!("{header}\n{}\n", all[rows].join("\n")).into_bytes()
 }
 
-/// A table as part of a request.
+/// Files that a test may upload, by their SHA-256.
+static FILES: Mutex<BTreeMap<Vec<u8>, Vec<u8>>> = Mutex::new(BTreeMap::new());
+
+/// Remembers a file for [`crate::calls::send`]; its SHA-256, as requests name it.
+#[must_use]
+pub fn file(bytes: Vec<u8>) -> Vec<u8> {
+    let name = Content::of(&bytes).sha256.to_vec();
+    FILES.lock().unwrap().insert(name.clone(), bytes);
+    name
+}
+
+/// A file that was remembered.
+#[must_use]
+pub fn remembered(name: &[u8]) -> Option<Vec<u8>> {
+    FILES.lock().unwrap().get(name).cloned()
+}
+
+/// A table as a request names it.
 #[must_use]
 pub fn csv(file: &str, data: Vec<u8>) -> v1::dataset_work::Records {
-    v1::dataset_work::Records::Csv(v1::CsvRecords { file: file.into(), data, options: None })
+    v1::dataset_work::Records::Csv(v1::CsvRecords { file: file.into(), upload: self::file(data), options: None })
 }
 
 /// Work that registers records on the server's own chain, with its default profile; training requires a grant.

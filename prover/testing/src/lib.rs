@@ -6,6 +6,7 @@
 //! | [`world`] | runs the program's commands in a folder, with an optional server and chain |
 //! | [`calls`] | client calls, from submitting work to fetching a certificate |
 //! | [`data`] | small tables and the requests that register them |
+//! | [`raw`] | sends calls as raw bytes, which a client never would |
 //! | [`process`] | finds and kills processes |
 //! | [`chain`] | a life cycle of the contracts, with a verifier that accepts what a test commits to |
 
@@ -14,6 +15,7 @@ pub mod chain;
 pub mod data;
 pub mod place;
 pub mod process;
+pub mod raw;
 pub mod world;
 
 use std::path::{Path, PathBuf};

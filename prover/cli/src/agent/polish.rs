@@ -1,4 +1,5 @@
-//! What `tribute agent import --polish` says: how far it moved the model, on the records it was trained on and on others.
+//! Report of `tribute agent import --polish`: how far the weights moved, and which answers changed on training and held-out
+//! records.
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -16,24 +17,24 @@ use super::{get, ImportArgs};
 use crate::dataset::range;
 use crate::table::{told as report, FormArgs};
 
-/// Records that nobody trained on, to say what polishing did to the answers.
+/// Held-out records, to measure how polishing changed the answers.
 #[derive(Debug, Args)]
 pub(super) struct HeldOutArgs {
-    /// CSV of records that the model was not trained on: how many answers change, and the accuracy before and after. Nothing
-    /// of it leaves this machine.
+    /// CSV of held-out records: reports how many answers change, and the accuracy before and after. The records never leave
+    /// this machine.
     #[arg(long, value_name = "CSV", requires = "polish")]
     held_out: Option<PathBuf>,
-    /// Only records A..B of it, counted from 0, B left out.
+    /// Only records A..B of the file, counted from 0, B excluded.
     #[arg(long, value_name = "A..B", value_parser = range, requires = "held_out")]
     rows: Option<Range<usize>>,
     #[command(flatten)]
     form: FormArgs,
-    /// Move values beyond the schema's ranges to their ends.
+    /// Clamp values outside the schema's ranges.
     #[arg(long, requires = "held_out")]
     allow_clamped: bool,
 }
 
-/// The model before and after, on the records kept apart; none if none were given.
+/// Compares the model before and after polishing on the held-out records; `None` if no file was given.
 pub(super) async fn held_out(
     client: &Client,
     a: &ImportArgs,
@@ -58,23 +59,23 @@ pub(super) async fn held_out(
         .weights;
     if matches!(schema.target(), Target::Real { .. }) {
         let message =
-            "a regression's answers are no classes: leave --held-out away, and compare the models' predictions";
+            "a regression has no classes to compare: leave out --held-out and compare the models' predictions yourself";
         return Err(Problem::field("held-out", message));
     }
     Ok(Some(moved(&before, &after, queries.iter().map(|q| (&q.features[..], q.target)))))
 }
 
-/// For people.
+/// One line of text about the polish.
 pub(super) fn told(agent: &v1::Agent, p: &v1::Polish, held_out: Option<&Moved>) -> String {
-    let mut text = format!("polished: its weights moved by {:.1e} of their norm", p.moved);
+    let mut text = format!("polished: weights moved by {:.1e} of their norm", p.moved);
     if p.training_accuracy_before > 0.0 {
         text += &format!(
-            "; {} of {} answers to training records changed, accuracy {:.4} to {:.4}",
+            "; {} of {} answers on training records changed, accuracy {:.4} to {:.4}",
             p.answers_changed, agent.records, p.training_accuracy_before, agent.training_accuracy
         );
     }
     if let Some(m) = held_out {
-        text += &format!("; {} of {} to records kept apart", m.changed, m.records);
+        text += &format!("; {} of {} on held-out records", m.changed, m.records);
         if let [Some(before), Some(after)] = accuracy(m) {
             text += &format!(", accuracy {before:.4} to {after:.4}");
         }
@@ -82,13 +83,13 @@ pub(super) fn told(agent: &v1::Agent, p: &v1::Polish, held_out: Option<&Moved>) 
     text
 }
 
-/// For programs.
+/// The comparison as JSON.
 pub(super) fn value(m: &Moved) -> Value {
     let [before, after] = accuracy(m);
     json!({ "records": m.records, "answers_changed": m.changed, "accuracy_before": before, "accuracy": after })
 }
 
-/// Before and after; none where no record has a label.
+/// Accuracy before and after; `None` if no record has a label.
 fn accuracy(m: &Moved) -> [Option<f64>; 2] {
     m.right.map(|right| (m.known > 0).then(|| right as f64 / m.known as f64))
 }

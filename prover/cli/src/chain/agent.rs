@@ -19,12 +19,12 @@ use super::{json_file, ChainArgs, Connected};
 use crate::proof_file::ProofFile;
 use crate::CommandResult;
 
-/// Listing a dataset takes about a hundred thousand gas.
+/// Keeps a transaction within a block's gas: listing a dataset takes about a hundred thousand gas.
 pub(super) const DATASETS_TO_A_TRANSACTION: usize = 64;
 
 #[derive(Debug, Args)]
 pub(crate) struct CreateArgs {
-    /// The agent's name, at most 32 bytes.
+    /// The agent's name, up to 32 bytes.
     #[arg(long, default_value = "agent")]
     name: String,
     #[command(flatten)]
@@ -37,19 +37,19 @@ pub(crate) struct CreateArgs {
 pub(crate) struct ProposeArgs {
     /// The agent's id.
     agent: AgentId,
-    /// The agent's numbers, as `tribute agent train --out` wrote them.
+    /// The agent's file, as `tribute agent train --out` wrote it.
     #[arg(long, value_name = "FILE")]
     trained: PathBuf,
     /// The circuits, as `tribute circuits add --out` wrote them.
     #[arg(long, value_name = "FILE")]
     circuits: PathBuf,
-    /// Share of the fees that goes to data providers, in basis points.
+    /// Part of the fees that goes to data providers, in basis points.
     #[arg(long, value_name = "BPS", default_value_t = 5000)]
     data_bps: u16,
-    /// Least price of a query, in the token's base units: no session is opened below it.
+    /// Minimum price of a query, in the token's base units: no session can be opened below it.
     #[arg(long, value_name = "AMOUNT", default_value_t = 0)]
     price: u128,
-    /// Leave the version a draft: its list is not final yet.
+    /// Leave the version as a draft, whose list of datasets can still grow.
     #[arg(long)]
     draft: bool,
     #[command(flatten)]
@@ -66,10 +66,10 @@ pub(crate) struct GradientsArgs {
     /// The proofs, as `tribute agent prove-gradients --out` wrote them.
     #[arg(long, value_name = "FILE")]
     gradients: PathBuf,
-    /// Only the gradient over this shard, counted from 0 over all datasets.
+    /// Only the gradient of this shard, numbered from 0 across all datasets.
     #[arg(long, value_name = "SHARD")]
     only: Option<usize>,
-    /// Proofs to a transaction: each takes about half a million gas.
+    /// Proofs per transaction; each takes about half a million gas.
     #[arg(long, value_name = "PROOFS", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=64))]
     batch: u16,
     #[command(flatten)]
@@ -86,11 +86,11 @@ pub(crate) struct CertifyArgs {
     /// The proof, as `tribute agent prove-optimum --out` wrote it.
     #[arg(long, value_name = "FILE")]
     optimum: PathBuf,
-    /// Gradient proofs that are not on chain yet go along, with one pairing for all: as `tribute agent prove-gradients --out`
-    /// wrote them.
+    /// Gradient proofs, as `tribute agent prove-gradients --out` wrote them. Those not on chain yet are submitted with the
+    /// optimum, so that one pairing checks all.
     #[arg(long, value_name = "FILE")]
     gradients: Option<PathBuf>,
-    /// Most proofs to a transaction.
+    /// Maximum number of proofs per transaction.
     #[arg(long, value_name = "PROOFS", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=64))]
     batch: u16,
     #[command(flatten)]
@@ -144,8 +144,8 @@ pub(super) async fn propose(a: ProposeArgs) -> CommandResult {
     let trained: AgentFile = json_file(&a.trained)?;
     if trained.schema.task() == Task::Real {
         let message =
-            "the agent predicts a real value: versions on chain are of classifiers, whose answers a service proof \
-                       counts; certify it off chain (agent prove-gradients and prove-optimum with --off-chain)";
+            "the agent predicts a real number, and service proofs cover only classifiers, so it cannot go on chain: \
+                       certify it off chain (agent prove-gradients and prove-optimum with --off-chain)";
         return Err(Problem::field("trained", message));
     }
     let circuits: CircuitsFile = json_file(&a.circuits)?;
@@ -184,7 +184,7 @@ pub(super) async fn propose(a: ProposeArgs) -> CommandResult {
     a.chain.emit(&value)
 }
 
-/// Where each shard of a version's datasets stands, by its digest.
+/// Dataset and position of every shard of a version, by digest.
 async fn shards(c: &Connected, agent: &AgentId, version: u32) -> Result<HashMap<ShardDigest, (DatasetId, u32)>> {
     let mut all = HashMap::new();
     for dataset in c.contracts.listed(agent, version).await? {
@@ -195,7 +195,7 @@ async fn shards(c: &Connected, agent: &AgentId, version: u32) -> Result<HashMap<
     Ok(all)
 }
 
-/// The gradients of a file that are not on chain yet: an earlier run, or somebody else, may have brought some.
+/// The gradients of a file that are not on chain yet: an earlier run, or somebody else, may have submitted some.
 async fn pending(
     c: &Connected,
     agent: &AgentId,
@@ -210,8 +210,8 @@ async fn pending(
         let place = file.shard().and_then(|digest| listed.get(&digest));
         let (dataset, shard) = place.copied().ok_or_else(|| {
             let message = format!(
-                "proof {at} is over a shard of no dataset that version {version} of agent {agent} lists: is it another \
-                 agent's, or another version's?"
+                "proof {at} is over a shard that no dataset of version {version} of agent {agent} has: does it belong to \
+                 another agent or version?"
             );
             Problem::field("gradients", message)
         })?;
@@ -258,7 +258,7 @@ pub(super) async fn certify(a: CertifyArgs) -> CommandResult {
         None => Vec::new(),
     };
     let mut sent: Vec<Value> = Vec::new();
-    // the last transaction needs room for the optimum
+    // leave room for the optimum in the last transaction
     while last.len() + 1 > usize::from(a.batch) {
         let rest = last.split_off(usize::from(a.batch).min(last.len()));
         sent.push(add(&c, &a.agent, a.version, &last).await?);

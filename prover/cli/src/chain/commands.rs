@@ -10,94 +10,94 @@ use crate::CommandResult;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ChainCommand {
-    /// Deploy the contracts and write where they stand. Interrupted, the same command goes on where it stopped.
+    /// Deploy the contracts and write their addresses to a file. If interrupted, run it again to continue.
     Deploy(money::DeployArgs),
-    /// What stands on chain: contracts compared with the local build, circuits, datasets, agents, sessions, money.
+    /// Show the state on chain: contracts compared with the local build, circuits, datasets, agents, sessions, money.
     Status(status::StatusArgs),
-    /// Report every event of the contracts as it happens, and every one that a reorganisation removes.
+    /// Report the contracts' events as they happen, and every event that a reorganisation removes.
     Watch(watch::WatchArgs),
-    /// Write what happened between two blocks as tables, CSV and JSON: grants, certificates, payments.
+    /// Write the events between two blocks as tables, in CSV and JSON: datasets, grants, certificates, payments.
     Export(export::ExportArgs),
-    /// What the transactions made here would cost on another chain.
+    /// Estimate what this chain's transactions would cost on another chain.
     Cost(cost::CostArgs),
     /// Mint test tokens (only with the test token).
     Mint(money::MintArgs),
     /// Send the chain's coin, for gas.
     Fund(money::FundArgs),
-    /// Token balances, and what the escrow contract holds.
+    /// Show token balances and the escrow contract's holdings.
     Balance(money::BalanceArgs),
     /// Register a proven dataset, as `tribute dataset register` wrote it.
     RegisterDataset(data::RegisterArgs),
-    /// Add a dataset's further shards: its next version.
+    /// Add further shards to a dataset as its next version.
     ExtendDataset(data::ExtendArgs),
-    /// Show a dataset: its owner, its terms, and what each grant comes to.
+    /// Show a dataset: its owner, its terms, and the effective terms of each grant.
     Dataset(data::ShowArgs),
-    /// Let an agent owner train on a dataset, in place of any grant to that account before.
+    /// Let an agent owner train on a dataset; replaces any earlier grant to that account.
     Grant(data::GrantArgs),
-    /// Take a grant back. Versions that listed the dataset keep it.
+    /// Revoke a grant. Versions that already listed the dataset keep it.
     Revoke(data::RevokeArgs),
     /// Create an agent.
     CreateAgent(agent::CreateArgs),
-    /// Say where clients find an agent and what it does, in place of what was said before.
+    /// Set an agent's metadata: its service and description. Replaces the earlier metadata.
     SetMetadata(find::SetMetadataArgs),
-    /// Find agents to ask: what they cost, who serves them, where they stand.
+    /// Find agents to query: price, service and certification.
     FindAgents(find::FindArgs),
-    /// Show an agent: what its owner says of it, what it costs, its versions.
+    /// Show an agent: metadata, price and versions.
     Agent(find::ShowArgs),
     /// Propose a version of an agent: its weights, datasets, circuits and terms.
     ProposeVersion(agent::ProposeArgs),
-    /// List further datasets in a draft.
+    /// Add datasets to a draft version.
     AddDatasets(version::AddDatasetsArgs),
-    /// Make a draft's list final.
+    /// Close a draft version: its list of datasets is then final.
     CloseVersion(version::StepArgs),
-    /// Stand by a closed version that an earlier owner of the agent proposed: without that it is not certified.
+    /// Adopt a closed version that an earlier owner of the agent proposed; it cannot be certified without this.
     AdoptVersion(version::StepArgs),
-    /// Show a version: what it lists, what is missing, why it could not be certified now.
+    /// Show a version: its datasets, missing gradients, and why it cannot be certified yet.
     Version(version::ShowArgs),
-    /// Give up a version that is not certified, and give its uses of grants back. Run it again to give back what is left.
+    /// Abandon an uncertified version and return its uses of grants. If interrupted, run it again to return the rest.
     AbandonVersion(version::StepArgs),
-    /// Bring the gradient proofs of a version.
+    /// Submit the gradient proofs of a version.
     SubmitGradients(agent::GradientsArgs),
-    /// Bring the optimum proof: the version is certified.
+    /// Submit the optimum proof, which certifies the version.
     Certify(agent::CertifyArgs),
-    /// Bring the proofs of an evaluation: contracts can read the accuracy then.
+    /// Submit the proofs of an evaluation, so that contracts can read the accuracy.
     SubmitEvaluation(evaluation::EvaluationArgs),
     /// Open a prepaid session with an agent version.
     OpenSession(session::OpenArgs),
     /// Show a session.
     Session(session::ShowArgs),
-    /// Add to a session's escrow; anybody may.
+    /// Add to a session's escrow; anybody may do this.
     TopUp(session::TopUpArgs),
-    /// Ask for a session's escrow back, or a part of it, after the thaw period.
+    /// Start to thaw a session's escrow, or part of it; it can be withdrawn after the thaw period.
     Thaw(session::ThawArgs),
-    /// Take a request for a thaw back.
+    /// Cancel a thaw.
     CancelThaw(session::CloseArgs),
-    /// Take back what has thawed of a session's escrow.
+    /// Withdraw the thawed part of a session's escrow.
     Refund(session::CloseArgs),
     /// Claim the fees of proven answers, as `tribute claim prove` wrote them.
     Claim(session::ClaimArgs),
-    /// Take what you earned: everything that your datasets and agents are owed, or what one of them is.
+    /// Withdraw your earnings: those of all your datasets and agents, or of one of them.
     Withdraw(withdraw::WithdrawArgs),
-    /// Say where a dataset's rewards or an agent's fees go.
+    /// Set the address that receives a dataset's rewards or an agent's fees.
     Payout(own::PayoutArgs),
     /// Offer a dataset, an agent or the escrow contract to a new owner.
     Transfer(own::TransferArgs),
-    /// Accept what was offered to you.
+    /// Accept a dataset, an agent or the escrow contract that was offered to you.
     Accept(own::AcceptArgs),
-    /// Sign a message that somebody else brings to the chain: no coin is needed. It is written to a file.
+    /// Sign a message for somebody else to submit, and write it to a file; the signer needs no coin.
     #[command(subcommand)]
     Sign(sign::SignCommand),
-    /// Bring signed messages to the chain, after checking them.
+    /// Check signed messages and submit them.
     Relay(relay::RelayArgs),
-    /// Take the nonce of a signed message back: it counts no more.
+    /// Cancel the nonce of a signed message, which makes the message invalid.
     CancelNonce(relay::CancelNonceArgs),
-    /// Stop a circuit for good; only the guardian. There is no way back: a circuit that differs takes its place.
+    /// Stop a circuit permanently (guardian only). It can never be restarted, only replaced by a different circuit.
     Stop(guard::StopArgs),
-    /// Stop a circuit for good, by a proof of it that no sound circuit has; anybody.
+    /// Stop a circuit permanently, with a proof that a sound circuit cannot have; anybody may do this.
     StopUnsound(guard::StopUnsoundArgs),
-    /// Pause new sessions and top-ups; only the escrow contract's owner. Claims and refunds go on.
+    /// Pause new sessions and top-ups (escrow contract's owner only). Claims and refunds continue.
     Pause(guard::PauseArgs),
-    /// Allow new sessions again.
+    /// Allow new sessions and top-ups again.
     Unpause(guard::PauseArgs),
     #[command(subcommand)]
     Timelock(guard::TimelockCommand),
@@ -160,7 +160,7 @@ mod tests {
         IAgentRegistry, ICircuitTimelock, IDatasetRegistry, IEvaluations, IProofGate, ISessionEscrow,
     };
 
-    /// The page says of every function that changes something which command reaches it, or why none does.
+    /// `docs/chain.md` must list every state-changing function, with its command or why there is none.
     #[test]
     fn every_function_that_changes_something_is_on_the_page() {
         let page = include_str!("../../../../docs/chain.md");

@@ -19,7 +19,7 @@ use super::{account, json_file, ChainArgs, Connected, ReadArgs};
 use crate::proof_file::ProofFile;
 use crate::CommandResult;
 
-/// Checking a shard's proof takes about a third of a million gas.
+/// Keeps a transaction within a block's gas: checking a shard's proof takes about a third of a million gas.
 const SHARDS_TO_A_TRANSACTION: usize = 24;
 
 #[derive(Debug, Args)]
@@ -32,9 +32,9 @@ pub(crate) struct RegisterArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ExtendArgs {
-    /// The dataset's file with all its shards: those that are on chain already, and further ones.
+    /// The dataset's file with all its shards: those already on chain, then the new ones.
     dataset: PathBuf,
-    /// The version to extend. [default: the latest one that the file's first shards are of]
+    /// The version to extend. [default: the latest version that starts with the file's first shard]
     #[arg(long, value_name = "ID")]
     previous: Option<DatasetId>,
     #[command(flatten)]
@@ -43,7 +43,7 @@ pub(crate) struct ExtendArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct GrantArgs {
-    /// The dataset's id: the version that is meant.
+    /// Id of the dataset version to grant.
     dataset: DatasetId,
     /// The agent owner's account.
     #[arg(long, value_name = "ADDRESS")]
@@ -73,7 +73,7 @@ pub(crate) struct ShowArgs {
     read: ReadArgs,
 }
 
-/// What `tribute dataset register` writes.
+/// The file that `tribute dataset register` writes.
 #[derive(Deserialize)]
 pub(super) struct DatasetFile {
     pub(super) schema_id: SchemaId,
@@ -99,17 +99,17 @@ impl DatasetFile {
         })
     }
 
-    /// Fails unless its proofs name this owner.
+    /// Fails unless the proofs name this account as the owner.
     pub(super) fn is_of(&self, account: [u8; 20]) -> Result<()> {
         if self.owner.0 == account {
             return Ok(());
         }
         let message =
-            format!("its proofs name {} as the owner, and this key is {}'s", self.owner, Hex20::from(account));
+            format!("its proofs name {} as the owner, but this key belongs to {}", self.owner, Hex20::from(account));
         Err(Problem::field("dataset", message))
     }
 
-    /// Its shards with their proofs.
+    /// The shards with their proofs.
     pub(super) fn shards(&self) -> Vec<Shard> {
         self.shards.iter().map(|s| Shard { digest: s.digest, proof: s.proof.proof() }).collect()
     }
@@ -133,7 +133,7 @@ pub(super) async fn register(a: RegisterArgs) -> CommandResult {
     a.chain.emit(&value)
 }
 
-/// What does not fit into a transaction makes several versions, of which the last is the whole.
+/// Extends a dataset by shards, in as many transactions as they need. Each makes a version; the last has all shards.
 async fn extend_by(c: &Connected, mut previous: DatasetId, shards: &[Proof]) -> Result<Value> {
     let mut value = Value::Null;
     for shards in shards.chunks(SHARDS_TO_A_TRANSACTION) {
@@ -145,14 +145,14 @@ async fn extend_by(c: &Connected, mut previous: DatasetId, shards: &[Proof]) -> 
             )
             .await?;
         if value["dataset_id"].is_null() {
-            break; // it was expected to fail
+            break; // expected to revert
         }
         previous = serde_json::from_value(value["dataset_id"].clone())?;
     }
     Ok(value)
 }
 
-/// The latest version on chain of which a file's first shards are, and how many they are.
+/// The version on chain that a file extends, and how many shards it has.
 async fn on_chain(
     contracts: &Contracts,
     path: &Path,
@@ -173,26 +173,23 @@ async fn on_chain(
                 .filter(|(_, d)| d.shards.first().map(|s| s.digest) == Some(first.digest));
             let latest = of.max_by_key(|(_, d)| d.shards.len()).map(|(id, _)| *id);
             latest.ok_or_else(|| {
-                wrong("its first shard is registered nowhere: `tribute chain register-dataset` does that".to_owned())
+                wrong("its first shard is not registered: use `tribute chain register-dataset`".to_owned())
             })?
         }
     };
     let there = contracts.shard_digests(&latest).await?;
     let same = there.iter().zip(shards).take_while(|(digest, shard)| **digest == shard.digest).count();
     if same == shards.len() && same < there.len() {
-        return Err(wrong(format!(
-            "it has {same} shards, fewer shards than dataset {latest}, which has {}",
-            there.len()
-        )));
+        return Err(wrong(format!("it has {same} shards, fewer than dataset {latest}, which has {}", there.len())));
     }
     if same < there.len() {
         let message = format!(
-            "its shard {same} is another than dataset {latest} has: a dataset grows by shards after those it has"
+            "its shard {same} differs from that of dataset {latest}: new shards must come after the existing ones"
         );
         return Err(wrong(message));
     }
     if shards.len() == there.len() {
-        return Err(wrong(format!("all of its {same} shards are registered already, as dataset {latest}")));
+        return Err(wrong(format!("all its {same} shards are already registered as dataset {latest}")));
     }
     Ok((latest, there.len()))
 }
@@ -205,7 +202,7 @@ pub(super) async fn extend(a: ExtendArgs) -> CommandResult {
     a.chain.emit(&value)
 }
 
-/// The same for a message: the version, and the shards that are missing.
+/// For a signed message: the version that a file extends, and the shards to add.
 pub(super) async fn missing(
     contracts: &Contracts,
     path: &Path,
@@ -236,7 +233,7 @@ pub(super) async fn grant(a: GrantArgs) -> CommandResult {
     a.chain.emit(&value)
 }
 
-/// Warns of what neither the dataset's terms nor the grant ask for.
+/// Warns about protections that neither the dataset's terms nor the grant ask for.
 pub(super) fn told(terms: &Terms, grant: &GrantTerms) {
     let share = terms.min_share_bps.max(grant.min_share_bps);
     let unset = unset(
@@ -247,10 +244,12 @@ pub(super) fn told(terms: &Terms, grant: &GrantTerms) {
     );
     warn(
         &unset,
-        "To ask for more, grant again: the last grant counts for versions that have not listed the dataset yet.",
+        "To ask for more, grant again: the latest grant applies to versions that have not listed the dataset yet.",
     );
     if terms.open_training {
-        eprintln!("warning: the dataset is open: whoever trains needs no grant, and its own terms alone count");
+        eprintln!(
+            "warning: the dataset is open: anyone can train without a grant, under the dataset's own terms alone"
+        );
     }
 }
 
@@ -262,7 +261,7 @@ pub(super) async fn revoke(a: RevokeArgs) -> CommandResult {
     let value =
         c.send(&call, |_| json!({ "dataset_id": a.dataset, "grantee": a.from, "uses_taken_back": left })).await?;
     if c.contracts.dataset(&a.dataset).await?.terms.open_training {
-        eprintln!("warning: the dataset is open, which is fixed for good: {} needs no grant", a.from);
+        eprintln!("warning: the dataset is open and cannot be closed: {} needs no grant", a.from);
     }
     a.chain.emit(&value)
 }

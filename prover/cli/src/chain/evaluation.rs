@@ -15,9 +15,9 @@ use crate::CommandResult;
 
 #[derive(Debug, Args)]
 pub(crate) struct EvaluationArgs {
-    /// The evaluation, as `tribute agent evaluate --out` wrote it. Its dataset is registered on chain first.
+    /// The evaluation, as `tribute agent evaluate --out` wrote it. Its dataset must be registered on chain.
     evaluation: PathBuf,
-    /// Proofs to a transaction: each takes about half a million gas.
+    /// Proofs per transaction; each takes about half a million gas.
     #[arg(long, value_name = "PROOFS", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=24))]
     batch: u16,
     #[command(flatten)]
@@ -29,7 +29,7 @@ pub(super) async fn submit_evaluation(a: EvaluationArgs) -> CommandResult {
     let (agent, version, dataset) =
         (file.certificate.agent.id, file.certificate.agent.version, file.dataset.dataset_id);
     let c = a.chain.connect().await?;
-    // the file says by their place which proofs these are, and the gate which circuit they are of
+    // the file does not name the proofs' circuit: find it in the gate
     let v = c.contracts.version(&agent, version).await?;
     let srs = c.contracts.circuit(&v.gradient).await?.srsDigest;
     let mut circuit = None;
@@ -47,7 +47,7 @@ pub(super) async fn submit_evaluation(a: EvaluationArgs) -> CommandResult {
         Problem::field(
             "evaluation",
             format!(
-                "the gate has no evaluation circuit of version {version}'s layout and SRS: \
+                "the gate has no evaluation circuit for version {version}'s layout and SRS: \
                                               `tribute circuits add --evaluation` adds it"
             ),
         )

@@ -1,4 +1,4 @@
-//! `tribute chain export`: what happened between two blocks, as tables for an audit, from events alone.
+//! `tribute chain export`: the contracts' events between two blocks, as tables for an audit.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -21,23 +21,23 @@ use crate::CommandResult;
 
 #[derive(Debug, Args)]
 pub(crate) struct ExportArgs {
-    /// First block. [default: that of the deployment]
+    /// First block. [default: the deployment's]
     #[arg(long, value_name = "BLOCK")]
     from: Option<u64>,
     /// Last block. [default: the newest]
     #[arg(long, value_name = "BLOCK")]
     to: Option<u64>,
-    /// Folder to write to; made if missing.
+    /// Folder to write to; created if missing.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     #[command(flatten)]
     node: NodeArgs,
 }
 
-/// A row: its place on chain, then its own columns.
+/// A row: the position of its event on chain, then the columns of its table.
 type Row = Map<String, Value>;
 
-/// A table's columns after those that say where an event stands. Every row has the ones that its kind knows.
+/// The tables with their columns, after those of [`PLACE`]. A row leaves the columns empty that its kind of event lacks.
 const TABLES: [(&str, &[&str]); 4] = [
     (
         "datasets",
@@ -116,7 +116,7 @@ const TABLES: [(&str, &[&str]); 4] = [
     ),
 ];
 
-/// Where an event stands.
+/// Columns with an event's position on chain.
 const PLACE: [&str; 4] = ["block", "time", "tx", "index"];
 
 pub(super) async fn run(a: ExportArgs) -> CommandResult {
@@ -128,7 +128,10 @@ pub(super) async fn run(a: ExportArgs) -> CommandResult {
         return Err(Problem::field("from", format!("block {from} comes after block {to}")));
     }
     if to > newest {
-        return Err(Problem::field("to", format!("the chain's newest block is {newest}, and {to} is not there yet")));
+        return Err(Problem::field(
+            "to",
+            format!("block {to} does not exist yet: the chain's newest block is {newest}"),
+        ));
     }
     let mut tables: BTreeMap<&str, Vec<Row>> = TABLES.iter().map(|(name, _)| (*name, Vec::new())).collect();
     let mut times: BTreeMap<u64, u64> = BTreeMap::new();
@@ -188,7 +191,7 @@ fn csv(columns: &[&str], rows: &[Row]) -> String {
     text
 }
 
-/// A value as a CSV's cell: quoted where it has to be.
+/// A value as a CSV cell, quoted if necessary.
 fn cell(value: Option<&Value>) -> String {
     let plain = match value {
         None | Some(Value::Null) => return String::new(),
@@ -202,7 +205,8 @@ fn cell(value: Option<&Value>) -> String {
     }
 }
 
-/// Sums of the payments by kind, and what they left in the escrow contract: over all blocks since the deployment, what it owes.
+/// Sums of the payments by kind, and the net change of the escrow contract's liabilities. Over all blocks since the deployment,
+/// that change is what the contract owes.
 fn totals(payments: &[Row]) -> Value {
     let mut sums: BTreeMap<String, U256> = BTreeMap::new();
     let mut left = [("escrow", U256::ZERO, U256::ZERO), ("rewards", U256::ZERO, U256::ZERO)];
@@ -235,7 +239,7 @@ fn totals(payments: &[Row]) -> Value {
     all.into()
 }
 
-/// The table and the columns of an event that an audit asks about; `None` for others.
+/// The table and the row of an event that matters in an audit; `None` for others.
 fn row(contracts: &Contracts, log: &Log) -> Result<Option<(&'static str, Row)>> {
     let d = contracts.deployment();
     let (address, bad) = (log.address(), |e: alloy::sol_types::Error| Problem::internal(e));
@@ -335,7 +339,7 @@ fn agent(event: Agent) -> Option<(&'static str, Value)> {
     Some(("certificates", value))
 }
 
-/// `escrow` and `rewards` are what an event adds to what the contract owes, signed.
+/// `escrow` and `rewards` are the event's signed changes to what the contract owes.
 fn session(event: Session) -> Option<(&'static str, Value)> {
     let less = |amount: U256| format!("-{amount}");
     let value = match event {

@@ -1,4 +1,4 @@
-//! Agents for those who look for one: what their owners say of them, what they cost, where they stand.
+//! Finding agents: their metadata, prices and certification.
 
 use alloy::primitives::U256;
 use clap::Args;
@@ -13,31 +13,31 @@ use tribute_problem::{Problem, Result};
 use super::{account, ChainArgs, ReadArgs};
 use crate::CommandResult;
 
-/// Most bytes of an agent's metadata.
+/// Maximum length of an agent's metadata, in bytes.
 const METADATA_BYTES: usize = 1_024;
 
-/// What an agent's owner says of it, for clients to find it.
+/// Metadata of an agent, by which clients find it.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct MetadataArgs {
-    /// Address of the service that serves it.
+    /// URL of the service that serves the agent.
     #[arg(long, value_name = "URL")]
     service: Option<String>,
-    /// What it does, in words.
+    /// Description of what the agent does.
     #[arg(long, value_name = "TEXT")]
     about: Option<String>,
-    /// All of the metadata as it is to stand, instead: a URI or JSON.
+    /// The complete metadata instead: a URI or JSON.
     #[arg(long, value_name = "TEXT", conflicts_with_all = ["service", "about"])]
     metadata: Option<String>,
 }
 
 impl MetadataArgs {
-    /// As the registry keeps it: JSON with `service` and `about`; `None` if nothing was said.
+    /// The text that the registry stores: JSON with `service` and `about`, or `--metadata` itself; `None` without arguments.
     pub(super) fn text(&self) -> Result<Option<String>> {
         if let Some(url) = &self.service {
             if !url.starts_with("http://") && !url.starts_with("https://") {
                 return Err(Problem::field(
                     "service",
-                    format!("`{url}` is no address: it starts with http:// or https://"),
+                    format!("`{url}` is not a URL: it must start with http:// or https://"),
                 ));
             }
         }
@@ -56,7 +56,7 @@ impl MetadataArgs {
         };
         if text.len() > METADATA_BYTES {
             let message =
-                format!("it has {} bytes, and {METADATA_BYTES} is the most: put the rest behind a link", text.len());
+                format!("{} bytes are more than the maximum of {METADATA_BYTES}: link to the rest", text.len());
             return Err(Problem::field("metadata", message));
         }
         Ok(Some(text))
@@ -75,7 +75,7 @@ pub(crate) struct SetMetadataArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct FindArgs {
-    /// Only agents whose name or metadata has this in it, in either case.
+    /// Only agents whose name or metadata contains this text, ignoring case.
     #[arg(long, value_name = "TEXT")]
     text: Option<String>,
     /// Only agents of this owner.
@@ -84,13 +84,13 @@ pub(crate) struct FindArgs {
     /// Only agents that take records of this schema.
     #[arg(long, value_name = "ID")]
     schema: Option<SchemaId>,
-    /// Only agents that were trained on this dataset, in whichever version of it.
+    /// Only agents that were trained on any version of this dataset.
     #[arg(long, value_name = "ID")]
     dataset: Option<DatasetId>,
-    /// Only agents whose queries cost at most this, in the token's base units.
+    /// Only agents whose price per query is at most this, in the token's base units.
     #[arg(long, value_name = "AMOUNT")]
     max_price: Option<u128>,
-    /// Agents without a certified version too, and those of which a circuit was stopped.
+    /// Include agents without a certified version and agents with a stopped circuit.
     #[arg(long)]
     all: bool,
     #[command(flatten)]
@@ -105,7 +105,7 @@ pub(crate) struct ShowArgs {
     read: ReadArgs,
 }
 
-/// A version that a client can open a session with, or could if it were not doubtful.
+/// The version that is offered to clients. If it is doubtful, no session can be opened with it.
 struct Offer {
     version: u32,
     stage: Stage,
@@ -113,7 +113,7 @@ struct Offer {
     data_bps: u16,
     schema: SchemaId,
     records: u64,
-    /// Queries paid for: proven, and settled by their clients' word.
+    /// Numbers of paid queries: those with a proof, and those settled by a client's signature.
     served: (U256, U256),
 }
 
@@ -134,8 +134,8 @@ impl Offer {
 
 pub(super) async fn set_metadata(a: SetMetadataArgs) -> CommandResult {
     let text = a.metadata.text()?;
-    let text = text
-        .ok_or_else(|| Problem::field("metadata", "say what clients are to find: --service, --about or --metadata"))?;
+    let text =
+        text.ok_or_else(|| Problem::field("metadata", "nothing to set: give --service, --about or --metadata"))?;
     let c = a.chain.connect().await?;
     let told = |()| json!({ "agent_id": a.agent, "metadata": said(&text) });
     let value = c.send(&c.contracts.set_metadata(&a.agent, &text), |()| told(())).await?;
@@ -158,7 +158,7 @@ async fn offer(contracts: &Contracts, agent: &AgentId, state: &AgentState) -> Re
     }))
 }
 
-/// Metadata in parts, where it is JSON.
+/// Metadata as a JSON object if it is one, otherwise as text.
 fn said(metadata: &str) -> Value {
     match serde_json::from_str::<Value>(metadata) {
         Ok(value) if value.is_object() => value,
@@ -216,7 +216,7 @@ pub(super) async fn find(a: FindArgs) -> CommandResult {
 
 pub(super) async fn show(a: ShowArgs) -> CommandResult {
     let contracts = a.read.contracts().await?;
-    let owner = contracts.agent_owner(&a.agent).await?; // an unknown one is told here
+    let owner = contracts.agent_owner(&a.agent).await?; // fails for an unknown agent
     let mut follower = Follower::new(&contracts);
     follower.follow(&contracts).await?;
     let state = follower.tables().agents.get(&a.agent).ok_or_else(|| Problem::not_found("agent", a.agent))?;

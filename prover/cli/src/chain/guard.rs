@@ -1,4 +1,4 @@
-//! What the deployment's owner and guardian do: stop circuits, pause new sessions, announce what the gate's timelock is to do.
+//! Commands of a deployment's owner and guardian: stop circuits, pause new sessions, announce operations of the timelock.
 
 use std::path::PathBuf;
 
@@ -21,7 +21,7 @@ use crate::CommandResult;
 pub(crate) struct StopArgs {
     /// The circuit's id.
     circuit: CircuitId,
-    /// Yes, for good.
+    /// Confirms that the circuit is to be stopped permanently.
     #[arg(long, required = true)]
     for_good: bool,
     #[command(flatten)]
@@ -30,7 +30,7 @@ pub(crate) struct StopArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct StopUnsoundArgs {
-    /// File with the proof: alone, or as `proof` of a larger file, such as a claim.
+    /// File with the proof, by itself or in the field `proof` of a larger file such as a claim.
     #[arg(value_name = "FILE")]
     proof: PathBuf,
     #[command(flatten)]
@@ -43,33 +43,33 @@ pub(crate) struct PauseArgs {
     chain: ChainArgs,
 }
 
-/// Operations of the timelock that owns the proof gate. While it has no delay they are done at once, by its proposer; under a
-/// delay they are announced, wait, and are executed by anybody. `tribute circuits add` announces circuits in the same way.
+/// Operations of the timelock that owns the proof gate. Without a delay, a proposer does them at once; with a delay, they are
+/// announced and, once it has passed, executed by anybody. `tribute circuits add` announces circuits in the same way.
 #[derive(Debug, Subcommand)]
 pub(crate) enum TimelockCommand {
-    /// Let operations wait from now on: changes the delay.
+    /// Change the delay of future operations.
     Delay(DelayArgs),
-    /// Raise a circuit's gas cap; it can never be lowered.
+    /// Raise a circuit's gas cap; caps can never be lowered.
     RaiseGasCap(GasCapArgs),
-    /// Name who may stop circuits besides the timelock.
+    /// Set the guardian, who may stop circuits besides the timelock.
     Guardian(GuardianArgs),
-    /// Let an account announce and cancel operations.
+    /// Allow an account to announce and cancel operations.
     AddProposer(ProposerArgs),
-    /// No longer let an account announce and cancel operations.
+    /// Revoke an account's right to announce and cancel operations.
     RemoveProposer(ProposerArgs),
-    /// Offer the proof gate to another owner.
+    /// Offer the proof gate to a new owner.
     OfferGate(ProposerArgs),
-    /// Accept the proof gate, which was offered to the timelock.
+    /// Accept the proof gate when it was offered to the timelock.
     AcceptGate(PauseArgs),
-    /// Execute an operation that is due; anybody may.
+    /// Execute an operation whose delay has passed; anybody may do this.
     Execute(OperationArgs),
-    /// Take an announced operation back; only a proposer.
+    /// Cancel an announced operation (proposers only).
     Cancel(OperationArgs),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct DelayArgs {
-    /// Seconds, such as 172800 for two days. It can be lowered only by an operation that waits the delay of that day.
+    /// New delay in seconds, such as 172800 for two days. Lowering it has to wait the current delay.
     seconds: u64,
     #[command(flatten)]
     chain: ChainArgs,
@@ -79,7 +79,7 @@ pub(crate) struct DelayArgs {
 pub(crate) struct GasCapArgs {
     /// The circuit's id.
     circuit: CircuitId,
-    /// Most gas forwarded to its verifier.
+    /// New cap: maximum gas forwarded to the circuit's verifier.
     #[arg(long, value_name = "GAS")]
     to: u32,
     #[command(flatten)]
@@ -91,7 +91,7 @@ pub(crate) struct GuardianArgs {
     /// The account.
     #[arg(required_unless_present = "nobody", conflicts_with = "nobody")]
     account: Option<Hex20>,
-    /// Nobody: only the timelock stops circuits then, after its delay.
+    /// No guardian: then only the timelock can stop circuits, after its delay.
     #[arg(long)]
     nobody: bool,
     #[command(flatten)]
@@ -108,7 +108,7 @@ pub(crate) struct ProposerArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct OperationArgs {
-    /// The operation's id, as it was announced; `tribute chain status` lists them.
+    /// The operation's id, printed when it was announced; `tribute chain status` lists them too.
     id: Hex<32>,
     #[command(flatten)]
     chain: ChainArgs,
@@ -123,7 +123,8 @@ pub(super) async fn stop(a: StopArgs) -> CommandResult {
 pub(super) async fn stop_unsound(a: StopUnsoundArgs) -> CommandResult {
     let value: Value = json_file(&a.proof)?;
     let part = value.get("proof").filter(|p| p.is_object()).unwrap_or(&value);
-    let wrong = |e: serde_json::Error| Problem::field("proof", format!("{} holds no proof: {e}", a.proof.display()));
+    let wrong =
+        |e: serde_json::Error| Problem::field("proof", format!("{} does not contain a proof: {e}", a.proof.display()));
     let proof = ProofFile::deserialize(part).map_err(wrong)?.proof();
     let c = a.chain.connect().await?;
     let value = c.send(&c.contracts.stop_unsound(&proof), |()| json!({ "stopped": proof.circuit })).await?;
@@ -160,13 +161,14 @@ pub(super) async fn timelock(command: TimelockCommand) -> CommandResult {
     };
     let c = chain.connect().await?;
     if operation == Operation::RemoveProposer(c.wallet.address()) {
-        let message = "nobody could undo it if you were the last: let another proposer remove you";
+        let message =
+            "you cannot remove yourself, because you might be the last proposer: let another proposer remove you";
         return Err(Problem::field("account", message));
     }
     chain.emit(&act(&c, &operation).await?)
 }
 
-/// Does an operation at once where the timelock has no delay, else announces it.
+/// Does an operation at once if the timelock has no delay, otherwise announces it.
 pub(crate) async fn act(c: &Connected, operation: &Operation) -> Result<Value> {
     let delay = c.contracts.circuit_delay().await?;
     let mut value = json!({ "operation": operation.to_string() });
@@ -181,10 +183,10 @@ pub(crate) async fn act(c: &Connected, operation: &Operation) -> Result<Value> {
     let same: Vec<Announced> =
         c.contracts.announced().await?.into_iter().filter(|a| a.operations == [operation.clone()]).collect();
     if let Some(there) = same.iter().find(|a| a.is_pending()) {
-        eprintln!("announced already");
+        eprintln!("already announced");
         return Ok(json!({ "operation": operation.to_string(), "id": B256::new(there.id) }));
     }
-    // tells it from those that were done; one that was cancelled can be announced again as it was
+    // the salt makes a repeated operation's id unique; a cancelled one can be announced again under its old id
     let done = same.iter().filter(|a| a.progress == Progress::Done).count();
     let salt = keccak256((done as u64).to_be_bytes()).0;
     value = c
@@ -194,7 +196,7 @@ pub(crate) async fn act(c: &Connected, operation: &Operation) -> Result<Value> {
         )
         .await?;
     if let Some(id) = value["id"].as_str() {
-        eprintln!("announced; in {delay} s anybody may say: tribute chain timelock execute {id}");
+        eprintln!("announced; in {delay} s anybody can run: tribute chain timelock execute {id}");
     }
     Ok(value)
 }
@@ -219,14 +221,14 @@ fn operation(announced: &Announced) -> Value {
     })
 }
 
-/// The timelock as it stands: its delay, who stops circuits, and what was announced and is neither done nor cancelled.
+/// The state of the timelock: delay, guardian, and pending operations.
 pub(super) async fn shown(contracts: &Contracts) -> Result<Value> {
     let mut waiting = Vec::new();
     for announced in contracts.announced().await? {
         let mut value = operation(&announced);
         match announced.progress {
             Progress::Waiting(due) => value["due"] = due.into(),
-            Progress::Ready => value["due"] = "now: anybody may execute it".into(),
+            Progress::Ready => value["due"] = "now: anybody can execute it".into(),
             Progress::Done | Progress::Cancelled => continue,
         }
         waiting.push(value);

@@ -1,4 +1,4 @@
-//! Signed messages in files, and what they say in words.
+//! Files of signed messages, and their text form.
 
 use alloy::primitives::{Address, Signature, U256};
 use serde::{Deserialize, Serialize};
@@ -13,30 +13,30 @@ use tribute_core::proof::Proof;
 use tribute_core::statement::Statement;
 use tribute_problem::{Problem, Result};
 
-/// The first field of a message's file.
+/// Value of the field `format` in a message file.
 const FORMAT: &str = "tribute-message/1";
 
-/// A signed message with the contract that takes it.
+/// A signed message and the contract that accepts it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct MessageFile {
     format: String,
     /// EIP-155 chain id.
     pub(super) chain_id: u64,
-    /// The contract that takes it: the dataset registry or the session escrow.
+    /// The contract that accepts it: the dataset registry or the session escrow.
     pub(super) contract: Address,
     pub(super) signer: Address,
-    /// Decimal; a session's number for an opening, none for a settlement.
+    /// Decimal. For an opening it is the session's number; a settlement has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) nonce: Option<String>,
-    /// Last second of Unix time at which it counts; a settlement has none.
+    /// Unix time, in seconds, until which it is valid; a settlement has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) deadline: Option<u64>,
     pub(super) message: Content,
     pub(super) signature: HexBytes,
 }
 
-/// What a message says.
+/// The content of a message.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) enum Content {
@@ -59,7 +59,7 @@ pub(super) struct ShardJson {
     proof: HexBytes,
 }
 
-/// What a grant asks for.
+/// The terms of a grant.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct GrantJson {
@@ -74,7 +74,7 @@ pub(super) struct GrantJson {
     participants: Option<Hex<32>>,
 }
 
-/// A session to be opened, with leave to take its escrow.
+/// A session to open, with a permit to take its escrow.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Opening {
@@ -85,7 +85,7 @@ pub(super) struct Opening {
     /// Decimal.
     escrow: String,
     session_key: Address,
-    /// Last second at which the permit counts.
+    /// Unix time, in seconds, until which the permit is valid.
     permit_deadline: u64,
     permit_signature: HexBytes,
 }
@@ -137,7 +137,7 @@ impl TryFrom<&GrantJson> for GrantTerms {
 }
 
 fn amount(field: &str, text: &str) -> Result<u128> {
-    text.parse().map_err(|_| Problem::field(field, format!("`{text}` is no whole number of at most 128 bits")))
+    text.parse().map_err(|_| Problem::field(field, format!("`{text}` is not a whole number of at most 128 bits")))
 }
 
 impl Opening {
@@ -176,7 +176,7 @@ impl MessageFile {
         MessageFile { format, chain_id, contract, signer, nonce: None, deadline: None, message, signature }
     }
 
-    /// A message about a dataset.
+    /// From a signed decision about a dataset.
     pub(super) fn of(chain_id: u64, registry: Address, signed: &SignedDecision) -> Self {
         let shards = |all: &[Shard]| all.iter().map(ShardJson::from).collect();
         let message = match &signed.draft.decision {
@@ -200,7 +200,7 @@ impl MessageFile {
         file
     }
 
-    /// What it says about a dataset; `None` if it is about a session.
+    /// The signed decision about a dataset; `None` if the message is about a session.
     pub(super) fn decision(&self) -> Result<Option<SignedDecision>> {
         let shards = |all: &[ShardJson]| all.iter().map(Shard::from).collect::<Vec<_>>();
         let decision = match &self.message {
@@ -225,35 +225,36 @@ impl MessageFile {
 
     pub(super) fn number(&self) -> Result<U256> {
         let text = self.nonce.as_deref().ok_or_else(|| Problem::field("nonce", "is missing"))?;
-        text.parse().map_err(|_| Problem::field("nonce", format!("`{text}` is no whole number of at most 256 bits")))
+        text.parse().map_err(|_| Problem::field("nonce", format!("`{text}` is not a whole number of at most 256 bits")))
     }
 
     pub(super) fn until(&self) -> Result<u64> {
         self.deadline.ok_or_else(|| Problem::field("deadline", "is missing"))
     }
 
-    /// Fails unless it is a message for this chain and one of these contracts.
+    /// Fails unless the message is for this chain and contract.
     pub(super) fn for_here(&self, chain_id: u64, contract: Address) -> Result<()> {
         if self.format != FORMAT {
             return Err(Problem::field("format", format!("`{}` is not {FORMAT}", self.format)));
         }
         if self.chain_id != chain_id {
-            let message = format!("it was signed for chain {}, and the node serves {chain_id}", self.chain_id);
+            let message = format!("it was signed for chain {}, but the node serves chain {chain_id}", self.chain_id);
             return Err(Problem::field("chain_id", message));
         }
         if self.contract != contract {
-            let message = format!("it was signed for contract {}, and the deployment's is {contract}", self.contract);
+            let message =
+                format!("it was signed for contract {}, but the deployment's contract is {contract}", self.contract);
             return Err(Problem::field("contract", message));
         }
         Ok(())
     }
 
-    /// Whether the session escrow takes it, and not the dataset registry.
+    /// True if the session escrow accepts it, false if the dataset registry does.
     pub(super) fn about_a_session(&self) -> bool {
         matches!(self.message, Content::OpenSession(_) | Content::Settlement { .. })
     }
 
-    /// Who says what, in words.
+    /// The signer and the content in words.
     pub(super) fn words(&self) -> String {
         let what = match &self.message {
             Content::RegisterDataset { shards, .. } => format!("register a dataset of {} shard(s)", shards.len()),
@@ -261,7 +262,7 @@ impl MessageFile {
                 format!("extend dataset {previous_id} by {} shard(s)", shards.len())
             }
             Content::Grant { dataset_id, grantee, serial, terms } if terms.uses == 0 => {
-                format!("take the grant of dataset {dataset_id} to {grantee} back (grant {serial})")
+                format!("revoke the grant of dataset {dataset_id} to {grantee} (grant {serial})")
             }
             Content::Grant { dataset_id, grantee, serial, terms } => format!(
                 "grant {grantee} {} agent version(s) on dataset {dataset_id} until {}: least share {} bps, least part for \

@@ -1,5 +1,6 @@
-//! `tribute chain …`: transactions. Each is simulated first, so nothing is sent that would fail, and written down before a
-//! node gets it, next to the file that says where the contracts stand: after a crash the same command sees it through.
+//! `tribute chain …`: reads the chain and sends transactions. Each transaction is simulated first, so that none is sent that
+//! would fail, and journalled next to the deployment file before a node gets it: after a crash, running the same command
+//! again completes it.
 
 mod agent;
 mod commands;
@@ -40,10 +41,10 @@ use super::keys::KeyArgs;
 use super::output::emit;
 use super::CommandResult;
 
-/// Which contracts on which node.
+/// The node and the contracts on it.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct NodeArgs {
-    /// JSON-RPC address of a node.
+    /// JSON-RPC URL of an Ethereum node.
     #[arg(
         long,
         value_name = "URL",
@@ -52,10 +53,10 @@ pub(crate) struct NodeArgs {
         default_value = "http://127.0.0.1:8545"
     )]
     rpc: String,
-    /// PEM file of certificate authorities to trust besides the usual ones, for an https node of your own.
+    /// PEM file of additional certificate authorities to trust, for your own https node.
     #[arg(long, value_name = "FILE", env = "TRIBUTE_RPC_CA")]
     rpc_ca: Option<PathBuf>,
-    /// File that says where the contracts stand.
+    /// File with the contracts' addresses, as `tribute chain deploy` writes it.
     #[arg(long, value_name = "FILE", env = "TRIBUTE_CONTRACTS", default_value = "deployment.json")]
     contracts: PathBuf,
     /// Print JSON instead of text.
@@ -63,7 +64,7 @@ pub(crate) struct NodeArgs {
     pub(crate) json: bool,
 }
 
-/// For commands that read.
+/// Arguments of commands that read the chain.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ReadArgs {
     #[command(flatten)]
@@ -73,38 +74,38 @@ pub(crate) struct ReadArgs {
     pub(crate) out: Option<PathBuf>,
 }
 
-/// For commands that send: which contracts, and whose key.
+/// Arguments of commands that send transactions.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct SenderArgs {
     #[command(flatten)]
     pub(crate) read: ReadArgs,
     #[command(flatten)]
     key: KeyArgs,
-    /// Blocks that must hold a transaction before it counts, its own included.
+    /// Confirmations to wait for, in blocks, including the transaction's own.
     #[arg(long, value_name = "N", env = "TRIBUTE_CONFIRMATIONS", default_value_t = 1)]
     confirmations: u64,
-    /// Most to offer per gas, in gwei: a stuck transaction is sent again dearer, up to this.
+    /// Maximum fee per gas, in gwei: a stuck transaction is replaced with higher fees, up to this.
     #[arg(long, value_name = "GWEI", env = "TRIBUTE_MAX_FEE", default_value_t = 500)]
     max_fee: u32,
-    /// Highest tip to offer per gas, in gwei, whatever the node suggests.
+    /// Maximum priority fee per gas, in gwei, even if the node suggests more.
     #[arg(long, value_name = "GWEI", env = "TRIBUTE_MAX_TIP", default_value_t = 30)]
     max_tip: u32,
-    /// Longest wait for a transaction, in seconds. One that is not mined by then stays on record: run the command again.
+    /// Longest wait for a transaction, in seconds. If it is not mined by then, it stays in the journal: run the command again.
     #[arg(long, value_name = "SECONDS", default_value_t = 180)]
     wait: u64,
 }
 
-/// For commands that call a contract, which may be expected to refuse.
+/// Arguments of commands that call a contract; the call may be expected to revert.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ChainArgs {
     #[command(flatten)]
     sender: SenderArgs,
-    /// The transaction must be mined and fail: for showing that a fraud bounces.
+    /// Require the transaction to be mined and to revert, to show that a fraud is rejected.
     #[arg(long)]
     expect_revert: bool,
 }
 
-/// Contracts and a wallet.
+/// The contracts, with a wallet to send from.
 pub(crate) struct Connected {
     pub(crate) contracts: Contracts,
     pub(crate) wallet: Wallet,
@@ -125,7 +126,7 @@ impl ReadArgs {
     pub(crate) async fn contracts(&self) -> Result<Contracts> {
         self.node.contracts().await
     }
-    /// Prints a result: lines for people, JSON for programs; or writes it.
+    /// Prints a result as text or JSON, or writes it to a file as JSON.
     pub(crate) fn emit(&self, value: &Value) -> CommandResult {
         if self.out.is_none() && !self.node.json {
             print!("{}", show::lines(value));
@@ -152,7 +153,7 @@ impl SenderArgs {
         let contracts = Contracts::new(wallet.chain(), Deployment::load(file)?)?;
         Ok(Connected { contracts, wallet, expect_revert: false })
     }
-    /// The wallet alone. Transactions under way are kept next to `file`.
+    /// The wallet alone. It keeps its journal of in-flight transactions next to `file`.
     pub(crate) async fn wallet(&self, file: &Path) -> Result<Wallet> {
         let mut journal = file.as_os_str().to_owned();
         journal.push(".pending");
@@ -168,7 +169,7 @@ impl SenderArgs {
         let signer = self.key.signer()?;
         Ok(Wallet::new(&Chain::connect_with(&self.read.node.rpc, options).await?, signer))
     }
-    /// The file that says where the contracts stand.
+    /// The deployment file.
     pub(crate) fn contracts_file(&self) -> &Path {
         &self.read.node.contracts
     }
@@ -179,7 +180,7 @@ impl SenderArgs {
 }
 
 impl Connected {
-    /// Sends a call; what it did, or, where a failure is expected, how it failed.
+    /// Sends a call and returns its result, or the contract's error if a revert is expected.
     pub(crate) async fn send<C: SolCall, T>(&self, call: &Call<C, T>, tell: impl FnOnce(&T) -> Value) -> Result<Value> {
         if self.expect_revert {
             let failed = call.send_expecting_revert(&self.wallet, None).await?;
@@ -194,7 +195,7 @@ impl Connected {
     }
 }
 
-/// A JSON file.
+/// Reads a JSON file.
 pub(crate) fn json_file<T: for<'de> Deserialize<'de>>(file: &std::path::Path) -> Result<T> {
     serde_json::from_slice(&read_file(file)?).map_err(|e| Problem::field("file", format!("{}: {e}", file.display())))
 }

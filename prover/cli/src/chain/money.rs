@@ -12,33 +12,33 @@ use tribute_problem::Problem;
 use super::{account, ChainArgs, ReadArgs, SenderArgs};
 use crate::CommandResult;
 
-/// Seconds that new circuits wait on chains that are not local; on those `CircuitTimelock` has no least delay.
+/// Default delay of new circuits on chains that are not local, in seconds. `CircuitTimelock` enforces at least a day there.
 const CIRCUIT_DELAY: u64 = 172_800;
 
 #[derive(Debug, Args)]
 pub(crate) struct DeployArgs {
-    /// Seconds between a client's asking for the rest of its escrow and getting it.
+    /// Thaw period in seconds: from a client's request for its remaining escrow until it can withdraw it.
     #[arg(long, value_name = "SECONDS", default_value_t = 86_400)]
     thaw_seconds: u64,
-    /// Seconds that new circuits wait, the first ones too. [default: none on a local chain, else two days]
+    /// Delay of new circuits in seconds, including the first ones. [default: 0 on a local chain, otherwise two days]
     #[arg(long, value_name = "SECONDS")]
     circuit_delay: Option<u64>,
-    /// The ERC-20 that sessions are paid in; without it a test token is deployed, on local chains only.
+    /// The ERC-20 token for payments. [default: deploys a test token, on local chains only]
     #[arg(long, value_name = "ADDRESS")]
     token: Option<Hex20>,
-    /// Deploy the test token on a chain that is not local. Anybody can mint it.
+    /// Deploy the test token, which anybody can mint, even on a chain that is not local.
     #[arg(long, conflicts_with = "token")]
     allow_test_token: bool,
-    /// Who adds circuits and may pause new sessions. [default: the sender]
+    /// Account that adds circuits and may pause new sessions. [default: the sender]
     #[arg(long, value_name = "ADDRESS")]
     owner: Option<Hex20>,
-    /// Who may stop a circuit for good. [default: the owner]
+    /// Account that may stop a circuit permanently. [default: the owner]
     #[arg(long, value_name = "ADDRESS")]
     guardian: Option<Hex20>,
-    /// forge's output folder. [default: TRIBUTE_ARTIFACTS, or verifier-contract/out here or above]
+    /// forge's output folder. [default: TRIBUTE_ARTIFACTS, or verifier-contract/out in this folder or one above]
     #[arg(long, value_name = "DIR")]
     artifacts: Option<PathBuf>,
-    /// File to write where the contracts stand to.
+    /// File to write the contracts' addresses to.
     #[arg(long, value_name = "FILE", default_value = "deployment.json")]
     deployment: PathBuf,
     #[command(flatten)]
@@ -47,10 +47,10 @@ pub(crate) struct DeployArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct MintArgs {
-    /// Who gets them.
+    /// Recipient.
     #[arg(long, value_name = "ADDRESS")]
     to: Hex20,
-    /// How many, in base units.
+    /// Amount in base units.
     #[arg(long)]
     amount: u128,
     #[command(flatten)]
@@ -59,10 +59,10 @@ pub(crate) struct MintArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct FundArgs {
-    /// Who gets it.
+    /// Recipient.
     #[arg(long, value_name = "ADDRESS")]
     to: Hex20,
-    /// How much, in wei.
+    /// Amount in wei.
     #[arg(long)]
     wei: u128,
     #[command(flatten)]
@@ -93,15 +93,15 @@ pub(super) async fn deploy(a: DeployArgs) -> CommandResult {
     };
     if a.token.is_none() && !a.allow_test_token && !local {
         let message = format!(
-            "chain {} is not local, and anybody could mint the test token: name the ERC-20 that sessions are paid in, or say \
-             --allow-test-token where nothing is at stake",
+            "chain {} is not local, and anybody could mint the test token: give the ERC-20 token for payments with --token, or \
+             pass --allow-test-token if nothing is at stake",
             wallet.chain().id()
         );
         return Err(Problem::field("token", message));
     }
     let (deployment, sent) = Deployment::deploy_to(&wallet, &artifacts, &options, &a.deployment).await?;
-    let done = if sent.is_empty() { "stand already" } else { "deployed" };
-    eprintln!("contracts {done}; {} says where", a.deployment.display());
+    let done = if sent.is_empty() { "already deployed" } else { "deployed" };
+    eprintln!("contracts {done}; addresses are in {}", a.deployment.display());
     a.chain.emit(&json!({ "deployment": deployment, "txs": sent }))
 }
 

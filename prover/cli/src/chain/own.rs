@@ -1,4 +1,4 @@
-//! Handing things over, and where the money for them goes.
+//! Transfers of ownership, and payout addresses.
 
 use alloy::primitives::Address;
 use clap::Args;
@@ -15,13 +15,13 @@ use crate::CommandResult;
 #[derive(Clone, Copy, Debug, Args)]
 #[group(required = true, multiple = false)]
 pub(crate) struct Thing {
-    /// A dataset, all versions of it. Rewards that nobody has withdrawn go along; grants stay.
+    /// A dataset with all its versions. Rewards not yet withdrawn go with it; grants stay valid.
     #[arg(long, value_name = "ID")]
     dataset: Option<DatasetId>,
-    /// An agent. Fees that nobody has withdrawn go along; versions under way go on under the owner who proposed them.
+    /// An agent. Fees not yet withdrawn go with it; uncertified versions continue under the owner who proposed them.
     #[arg(long, value_name = "ID")]
     agent: Option<AgentId>,
-    /// The escrow contract: who may pause new sessions. Who announces circuits is changed by `tribute chain timelock`.
+    /// The escrow contract, whose owner may pause new sessions. `tribute chain timelock` changes who announces circuits.
     #[arg(long)]
     escrow: bool,
 }
@@ -30,10 +30,10 @@ pub(crate) struct Thing {
 pub(crate) struct TransferArgs {
     #[command(flatten)]
     what: Thing,
-    /// Who may accept it.
+    /// Account that may accept it.
     #[arg(long, value_name = "ADDRESS", required_unless_present = "nobody", conflicts_with = "nobody")]
     to: Option<Hex20>,
-    /// Take the offer back.
+    /// Withdraw the offer.
     #[arg(long)]
     nobody: bool,
     #[command(flatten)]
@@ -48,11 +48,11 @@ pub(crate) struct AcceptArgs {
     chain: ChainArgs,
 }
 
-/// Something that earns.
+/// Something with earnings.
 #[derive(Clone, Copy, Debug, Args)]
 #[group(required = true, multiple = false)]
 pub(crate) struct Earner {
-    /// A dataset, all versions of it.
+    /// A dataset with all its versions.
     #[arg(long, value_name = "ID")]
     dataset: Option<DatasetId>,
     /// An agent.
@@ -64,10 +64,10 @@ pub(crate) struct Earner {
 pub(crate) struct PayoutArgs {
     #[command(flatten)]
     what: Earner,
-    /// Where its rewards or fees go.
+    /// Address that receives its rewards or fees.
     #[arg(long, value_name = "ADDRESS", required_unless_present = "owner", conflicts_with = "owner")]
     to: Option<Hex20>,
-    /// They go to whoever owns it, as they do until this is set.
+    /// Pay its current owner, which is the default.
     #[arg(long)]
     owner: bool,
     #[command(flatten)]
@@ -89,7 +89,7 @@ pub(super) async fn transfer(a: TransferArgs) -> CommandResult {
         }
     };
     if let Some(to) = to {
-        eprintln!("nothing has changed hands yet: {to} has to accept it (tribute chain accept)");
+        eprintln!("ownership has not changed yet: {to} has to accept it (tribute chain accept)");
     }
     a.chain.emit(&value)
 }
@@ -102,18 +102,18 @@ pub(super) async fn accept(a: AcceptArgs) -> CommandResult {
         (Some(id), _) => c.send(&c.contracts.accept_dataset(&id), told).await?,
         (_, Some(id)) => c.send(&c.contracts.accept_agent(&id), told).await?,
         _ => {
-            // or `status` and `deploy` would say that the contracts are not those of the file
+            // otherwise `status` and `deploy` would report that the contracts differ from the deployment file
             if !c.contracts.proposes(owner).await? {
                 let message = format!(
-                    "{owner} may not announce circuits yet, and the owner of a deployment may: the owner of today says \
-                     `tribute chain timelock add-proposer {owner}` first, and executes it when it is due"
+                    "a deployment's owner must be able to announce circuits, and {owner} cannot yet: the current owner has \
+                     to run `tribute chain timelock add-proposer {owner}` first, and execute it after the delay"
                 );
                 return Err(Problem::field("escrow", message));
             }
             let value = c.send(&c.contracts.accept_escrow(), told).await?;
             let file = a.chain.sender.contracts_file();
             Deployment { owner, ..Deployment::load(file)? }.save(file)?;
-            eprintln!("{} names {owner} as the owner now; whoever has a copy of it needs this one", file.display());
+            eprintln!("{} now names {owner} as the owner; replace all copies of it", file.display());
             value
         }
     };
@@ -130,7 +130,7 @@ pub(super) async fn payout(a: PayoutArgs) -> CommandResult {
         (_, Some(id)) => {
             c.send(&c.contracts.set_agent_payout(&id, to), |()| json!({ "agent_id": id, "payout": to })).await?
         }
-        _ => return Err(Problem::field("dataset", "say whose payout: --dataset or --agent")),
+        _ => return Err(Problem::field("dataset", "give --dataset or --agent")),
     };
     a.chain.emit(&value)
 }

@@ -1,4 +1,4 @@
-//! `tribute chain relay`: brings what others signed. Everything is checked before anything is paid for.
+//! `tribute chain relay`: submits messages that others signed. Checks all of them before it sends a transaction.
 
 use std::path::PathBuf;
 
@@ -14,15 +14,16 @@ use super::message::{Content, MessageFile, Opening};
 use super::{json_file, ChainArgs, Connected};
 use crate::CommandResult;
 
-/// Most shards that one transaction registers.
+/// Maximum number of shards that one transaction registers.
 const SHARDS_MOST: usize = 24;
 
 #[derive(Debug, Args)]
 pub(crate) struct RelayArgs {
-    /// The messages, as `tribute chain sign` wrote them. Those about datasets go in one transaction, in this order.
+    /// The messages, as `tribute chain sign` wrote them. Those about datasets go into one transaction, in this order, if they
+    /// fit.
     #[arg(required = true)]
     messages: Vec<PathBuf>,
-    /// Say who signed what and whether it would count, and stop.
+    /// Print who signed what and whether it would be accepted, then exit.
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
@@ -31,7 +32,7 @@ pub(crate) struct RelayArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct CancelNonceArgs {
-    /// The nonce of the message, as its file says.
+    /// The nonce in the message's file.
     nonce: U256,
     #[command(flatten)]
     chain: ChainArgs,
@@ -60,7 +61,7 @@ pub(super) async fn run(a: RelayArgs) -> CommandResult {
         eprintln!("{}", file.words());
     }
     if a.dry_run {
-        eprintln!("{} message(s) would count; nothing was sent", a.messages.len());
+        eprintln!("{} message(s) would be accepted; nothing was sent", a.messages.len());
         return Ok(());
     }
     let mut sent = Vec::new();
@@ -74,7 +75,7 @@ pub(super) async fn run(a: RelayArgs) -> CommandResult {
     a.chain.emit(&json!({ "relayed": sent }))
 }
 
-/// As many messages to a transaction as fit, in their order, with their words.
+/// Groups messages into transactions, as many to each as fit, in order. Each message comes with its text.
 fn batches(all: Vec<(String, SignedDecision)>) -> Vec<(Vec<String>, Vec<SignedDecision>)> {
     let mut batches: Vec<(Vec<String>, Vec<SignedDecision>)> = Vec::new();
     let mut shards = 0;
@@ -98,7 +99,7 @@ fn batches(all: Vec<(String, SignedDecision)>) -> Vec<(Vec<String>, Vec<SignedDe
     batches
 }
 
-/// Fails if the escrow contract would refuse a message, or its signer did not sign it.
+/// Fails if the escrow contract would refuse a message, or if the signature is not its signer's.
 async fn check(contracts: &Contracts, file: &MessageFile) -> Result<()> {
     let refused = |cause: String| Problem::from(ChainError::BadMessage { signer: file.signer, cause });
     let domain = contracts.session_domain();
@@ -109,7 +110,7 @@ async fn check(contracts: &Contracts, file: &MessageFile) -> Result<()> {
                 return Err(refused(format!("the client of session {session} is {}", stored.client)));
             }
             if *count <= stored.paid {
-                return Err(refused(format!("{} queries of session {session} are paid already", stored.paid)));
+                return Err(refused(format!("{} queries of session {session} are already paid", stored.paid)));
             }
             settlement_digest(&domain, session, *count)
         }
@@ -118,12 +119,12 @@ async fn check(contracts: &Contracts, file: &MessageFile) -> Result<()> {
             let now = contracts.chain().time().await?;
             if deadline < now {
                 return Err(refused(format!(
-                    "it expired at {deadline} and the chain's clock says {now}; ask for a new one"
+                    "it expired at {deadline}, and the chain's time is {now}; ask for a new one"
                 )));
             }
             let next = contracts.session_count(file.signer).await?;
             if nonce != U256::from(next) {
-                return Err(refused(format!("it opens session {nonce} of its signer, and the next one is {next}")));
+                return Err(refused(format!("it opens session {nonce} of its signer, but the next session is {next}")));
             }
             opening.session()?.digest(file.signer, &domain, next, deadline)
         }
@@ -148,7 +149,7 @@ async fn bring(c: &Connected, file: &MessageFile) -> Result<Value> {
     }
 }
 
-/// Opens a session for its client, whose permit is brought first if the escrow contract may not take so much yet.
+/// Opens a session for its client; submits the client's permit first if the escrow contract's allowance is too small.
 async fn open(c: &Connected, file: &MessageFile, opening: &Opening) -> Result<Value> {
     let new = opening.session()?;
     let escrow = U256::from(new.escrow);

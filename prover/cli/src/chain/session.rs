@@ -16,7 +16,7 @@ use super::{account, json_file, ChainArgs, Connected, ReadArgs};
 use crate::proof_file::ClaimFile;
 use crate::CommandResult;
 
-/// Validity of a permit, seconds.
+/// Validity of a permit in seconds.
 const PERMIT: u64 = 3600;
 
 #[derive(Debug, Args)]
@@ -30,13 +30,13 @@ pub(crate) struct OpenArgs {
     /// Price of one answer, in the token's base units.
     #[arg(long, value_name = "UNITS")]
     price: u128,
-    /// What to put into escrow, in the token's base units.
+    /// Amount to put into escrow, in the token's base units.
     #[arg(long, value_name = "UNITS")]
     escrow: u128,
     /// Account whose key signs vouchers. [default: the sender]
     #[arg(long, value_name = "ADDRESS")]
     session_key: Option<Hex20>,
-    /// Approve the escrow in a transaction of its own, for a token without permits (ERC-2612).
+    /// Approve the escrow in a separate transaction, for a token without permits (ERC-2612).
     #[arg(long)]
     approve: bool,
     #[command(flatten)]
@@ -63,7 +63,7 @@ pub(crate) struct CloseArgs {
 pub(crate) struct ThawArgs {
     /// The session's id.
     session: SessionId,
-    /// How much, in the token's base units. [default: all that is left at the end]
+    /// Amount in the token's base units. [default: all that is left when the thaw ends]
     #[arg(long, value_name = "UNITS")]
     amount: Option<u128>,
     #[command(flatten)]
@@ -74,7 +74,7 @@ pub(crate) struct ThawArgs {
 pub(crate) struct TopUpArgs {
     /// The session's id.
     session: SessionId,
-    /// How much to add to its escrow, in the token's base units.
+    /// Amount to add to its escrow, in the token's base units.
     #[arg(long, value_name = "UNITS")]
     amount: u128,
     #[command(flatten)]
@@ -83,7 +83,7 @@ pub(crate) struct TopUpArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ClaimArgs {
-    /// The proof and vouchers.
+    /// The claim file (proof and vouchers), as `tribute claim prove` wrote it.
     claim: PathBuf,
     #[command(flatten)]
     chain: ChainArgs,
@@ -122,7 +122,7 @@ pub(super) async fn open(a: OpenArgs) -> CommandResult {
     a.chain.emit(&value)
 }
 
-/// Lets the escrow contract take so much, unless it may already: what an interrupted run approved is there still.
+/// Approves `amount` for the escrow contract, unless its allowance suffices, for example after an interrupted run.
 async fn approve(c: &Connected, amount: U256) -> Result<Option<Sent>> {
     if c.contracts.escrow_allowance(c.wallet.address()).await? >= amount {
         return Ok(None);
@@ -183,7 +183,7 @@ pub(super) async fn claim(a: ClaimArgs) -> CommandResult {
     let claim = file.claim();
     let c = a.chain.connect().await?;
     let call = c.contracts.claim(std::slice::from_ref(&claim));
-    // what an earlier run left under way is seen through, and told as it would have been
+    // a transaction left in flight by an earlier run is completed below, with its usual output
     if !c.wallet.left(call.message()).await? {
         if let Some(paid) = paid_already(&c, &claim.vouchers).await? {
             return a.chain.emit(&paid);
@@ -208,14 +208,14 @@ pub(super) async fn claim(a: ClaimArgs) -> CommandResult {
         let skipped = value["skipped"].as_array().into_iter().flatten();
         let reasons: Vec<String> =
             skipped.filter_map(|s| Some(format!("session {}: {}", s["session"], s["reason"].as_str()?))).collect();
-        let message = format!("the contract took the proof and paid nothing: {}", reasons.join("; "));
+        let message = format!("the contract accepted the proof but paid nothing: {}", reasons.join("; "));
         return Err(Problem::new(Reason::Reverted, message));
     }
     a.chain.emit(&value)
 }
 
-/// What the contract stores of the sessions, if that is exactly what the vouchers say: an earlier run of this claim was
-/// paid, whether or not it lived to tell. Nothing is sent then.
+/// The sessions' state on chain if it equals what the vouchers say: then an earlier run of this claim was paid, even if it
+/// crashed before reporting so, and nothing needs to be sent. `None` otherwise.
 async fn paid_already(c: &Connected, vouchers: &[SignedVoucher]) -> Result<Option<serde_json::Value>> {
     let mut sessions = Vec::new();
     for voucher in vouchers {
@@ -226,6 +226,6 @@ async fn paid_already(c: &Connected, vouchers: &[SignedVoucher]) -> Result<Optio
         }
         sessions.push(json!({ "session": session, "count": stored.count }));
     }
-    eprintln!("paid already: the contract stores exactly what these vouchers say; nothing was sent");
+    eprintln!("already paid: the contract's state matches these vouchers; nothing was sent");
     Ok(Some(json!({ "paid_already": true, "sessions": sessions })))
 }

@@ -1,8 +1,8 @@
-//! Results as lines for people: what the JSON says, without its punctuation.
+//! JSON results as readable text, one field to a line.
 
 use serde_json::{Map, Value};
 
-/// A result in lines.
+/// Formats a result.
 pub(crate) fn lines(value: &Value) -> String {
     let mut text = String::new();
     match value {

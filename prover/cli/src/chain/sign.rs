@@ -1,4 +1,4 @@
-//! `tribute chain sign …`: EIP-712 messages in files, for anybody to bring. Whoever signs needs no coin.
+//! `tribute chain sign …`: EIP-712 messages in files, for anybody to submit. The signer needs no coin.
 
 use std::path::PathBuf;
 
@@ -22,39 +22,39 @@ use super::{account, json_file, NodeArgs};
 use crate::keys::KeyArgs;
 use crate::CommandResult;
 
-/// Most shards of one message: it is brought in one transaction.
+/// Maximum number of shards in one message, which has to fit into one transaction.
 const SHARDS_MOST: usize = 24;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum SignCommand {
     /// Register a dataset, as `tribute dataset register` wrote it.
     RegisterDataset(DatasetArgs),
-    /// Add a dataset's further shards.
+    /// Add further shards to a dataset.
     ExtendDataset(DatasetArgs),
     /// Let an agent owner train on a dataset.
     Grant(GrantArgs),
-    /// Take a grant back.
+    /// Revoke a grant.
     Revoke(RevokeArgs),
-    /// Accept a dataset that is offered to you.
+    /// Accept a dataset that was offered to you.
     AcceptDataset(IdArgs),
-    /// Say where a dataset's rewards go.
+    /// Set the address that receives a dataset's rewards.
     Payout(PayoutArgs),
-    /// Open a prepaid session: whoever brings it pays the gas, the escrow is yours.
+    /// Open a prepaid session: you pay the escrow, and the account that submits the message pays the gas.
     OpenSession(OpenArgs),
-    /// Pay the queries of a session of yours without a proof: all of them so far.
+    /// Pay for all queries of your session so far, without a proof.
     Settlement(SettlementArgs),
 }
 
-/// Whose key signs, and until when it counts.
+/// Arguments of most signed messages: output file, validity, nonce and key.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct SignArgs {
     /// File to write the message to.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// For how many days it can be brought.
+    /// Days for which the message is valid.
     #[arg(long, value_name = "DAYS", default_value_t = 7, value_parser = clap::value_parser!(u64).range(1..=3650))]
     valid_days: u64,
-    /// A number that no message of yours has had. [default: a random one]
+    /// A number that none of your messages has used. [default: random]
     #[arg(long)]
     nonce: Option<U256>,
     #[command(flatten)]
@@ -73,7 +73,7 @@ pub(crate) struct DatasetArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct GrantArgs {
-    /// The dataset's id: the version that is meant. It need not be registered yet.
+    /// Id of the dataset version to grant. It need not be registered yet.
     dataset: DatasetId,
     /// The agent owner's account.
     #[arg(long, value_name = "ADDRESS")]
@@ -107,10 +107,10 @@ pub(crate) struct IdArgs {
 pub(crate) struct PayoutArgs {
     /// The dataset's id.
     dataset: DatasetId,
-    /// Where its rewards go.
+    /// Address that receives its rewards.
     #[arg(long, value_name = "ADDRESS", required_unless_present = "owner", conflicts_with = "owner")]
     to: Option<Hex20>,
-    /// They go to whoever owns it.
+    /// Pay its current owner.
     #[arg(long)]
     owner: bool,
     #[command(flatten)]
@@ -128,10 +128,10 @@ pub(crate) struct OpenArgs {
     /// Price of one answer, in the token's base units.
     #[arg(long, value_name = "UNITS")]
     price: u128,
-    /// What to put into escrow, in the token's base units.
+    /// Amount to put into escrow, in the token's base units.
     #[arg(long, value_name = "UNITS")]
     escrow: u128,
-    /// Account whose key signs vouchers. [default: yours]
+    /// Account whose key signs vouchers. [default: the signer]
     #[arg(long, value_name = "ADDRESS")]
     session_key: Option<Hex20>,
     #[command(flatten)]
@@ -142,7 +142,7 @@ pub(crate) struct OpenArgs {
 pub(crate) struct SettlementArgs {
     /// The session's id.
     session: SessionId,
-    /// How many queries of the session you were answered in all, those already paid among them.
+    /// Total number of answered queries in the session, including those already paid.
     #[arg(long)]
     count: u64,
     /// File to write the message to.
@@ -177,18 +177,19 @@ impl SignArgs {
 fn write(file: &MessageFile, out: &std::path::Path) -> CommandResult {
     write_file(out, serde_json::to_string_pretty(file)?.as_bytes())?;
     eprintln!("{}", file.words());
-    eprintln!("signed: anybody may bring it with `tribute chain relay {}`", out.display());
+    eprintln!("signed: anybody can submit it with `tribute chain relay {}`", out.display());
     Ok(())
 }
 
 impl Signer {
-    /// A message about a dataset, which is the signer's if it is on chain.
+    /// Signs a decision about a dataset. If `owned` is on chain, the signer must own it.
     async fn decide(&self, owned: Option<&DatasetId>, decision: Decision) -> Result<MessageFile> {
         let signer = self.key.address();
         if let Some(dataset) = owned {
             if let Some(found) = self.contracts.find_dataset(dataset).await? {
                 if found.owner != signer {
-                    let message = format!("dataset {dataset} is owned by {}, and this key is {signer}'s", found.owner);
+                    let message =
+                        format!("dataset {dataset} is owned by {}, but this key belongs to {signer}", found.owner);
                     return Err(Problem::field("dataset", message));
                 }
             }
@@ -199,7 +200,7 @@ impl Signer {
         Ok(MessageFile::of(d.chain_id, d.dataset_registry.address, &signed))
     }
 
-    /// The serial of the next grant to an account.
+    /// Serial number of the next grant to an account.
     async fn serial(&self, dataset: &DatasetId, grantee: Hex20) -> Result<u32> {
         match self.contracts.find_dataset(dataset).await? {
             Some(_) => Ok(self.contracts.training_grant(dataset, account(grantee)).await?.serial + 1),
@@ -260,8 +261,8 @@ fn fits(shards: usize) -> Result<()> {
         return Ok(());
     }
     let message = format!(
-        "{shards} shards do not fit into one transaction, {SHARDS_MOST} do: register the dataset yourself (tribute chain \
-         register-dataset), or as several"
+        "{shards} shards do not fit into one transaction (at most {SHARDS_MOST} do): register the dataset yourself (tribute \
+         chain register-dataset), or split it into several datasets"
     );
     Err(Problem::field("dataset", message))
 }
@@ -286,13 +287,17 @@ async fn settlement(a: SettlementArgs) -> CommandResult {
     let (key, contracts) = (a.key.signer()?, a.node.contracts().await?);
     let session = contracts.session(&a.session).await?;
     if session.client != key.address() {
-        let message =
-            format!("the client of session {} is {}, and this key is {}'s", a.session, session.client, key.address());
+        let message = format!(
+            "the client of session {} is {}, but this key belongs to {}",
+            a.session,
+            session.client,
+            key.address()
+        );
         return Err(Problem::field("session", message));
     }
     if a.count <= session.paid {
         let message =
-            format!("{} queries of session {} are paid already: a settlement counts more", session.paid, a.session);
+            format!("{} queries of session {} are already paid: --count must be higher", session.paid, a.session);
         return Err(Problem::field("count", message));
     }
     let digest = settlement_digest(&contracts.session_domain(), &a.session, a.count);

@@ -1,4 +1,4 @@
-//! What stands on chain.
+//! `tribute chain status`: the contracts' state.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -18,11 +18,11 @@ use crate::CommandResult;
 
 #[derive(Debug, Args)]
 pub(crate) struct StatusArgs {
-    /// Only what concerns this account, and what it may withdraw.
+    /// Show only this account's datasets, agents and sessions, and what it may withdraw.
     #[arg(long, value_name = "ADDRESS")]
     account: Option<Hex20>,
-    /// forge's output folder, whose code is compared with the chain's. [default: TRIBUTE_ARTIFACTS, or
-    /// verifier-contract/out here or above; without one the code is not compared]
+    /// forge's output folder, to compare its code with the chain's. [default: TRIBUTE_ARTIFACTS, or verifier-contract/out in
+    /// this folder or one above; if there is none, code is not compared]
     #[arg(long, value_name = "DIR")]
     artifacts: Option<PathBuf>,
     #[command(flatten)]
@@ -73,7 +73,7 @@ async fn status(contracts: &Contracts, who: Option<Address>) -> Result<Value> {
         "money": {
             "held": money.held.to_string(), "owed": money.liabilities.to_string(),
             "escrow": money.escrow.to_string(), "rewards": money.rewards.to_string(),
-            // rebuilt from every event since the deployment
+            // amounts rebuilt from all events since the deployment
             "events_agree": (tables.escrow(), tables.rewards()) == (money.escrow, money.rewards),
         },
         "new_sessions": if contracts.paused().await? { "paused" } else { "allowed" },
@@ -111,7 +111,7 @@ async fn circuits(contracts: &Contracts, tables: &Tables) -> Result<Vec<Value>, 
     Ok(all)
 }
 
-/// A statement's name by its code.
+/// The name of a statement code, or the code itself if it is unknown.
 fn statement(code: u8) -> String {
     let found = Statement::ALL.into_iter().find(|s| s.code() == code);
     found.map_or_else(|| code.to_string(), |s| s.name().to_owned())

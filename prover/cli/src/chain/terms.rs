@@ -1,4 +1,4 @@
-//! What a dataset's owner asks for, and what it means to ask for nothing.
+//! Terms of datasets and grants, and warnings about missing ones.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -11,42 +11,42 @@ use tribute_core::link::Link;
 
 use crate::agent::LinkArg;
 
-/// What a grant asks for; the stricter of this and the dataset's own terms counts.
+/// Terms of a grant; the stricter of these and the dataset's own terms applies.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct GrantTermsArgs {
-    /// How many agent versions.
+    /// Number of agent versions that may list the dataset.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     uses: u32,
-    /// For how many days.
+    /// Days until the grant expires.
     #[arg(long, default_value_t = 365, conflicts_with = "until")]
     days: u64,
-    /// Last second of Unix time at which it counts, instead of --days.
+    /// Unix time, in seconds, until which the grant is valid; replaces --days.
     #[arg(long, value_name = "SECOND")]
     until: Option<u64>,
-    /// Least share of what goes to data providers, in basis points: below it the agent is not certified.
+    /// Minimum share of the fees for data, in basis points; below it the agent is not certified.
     #[arg(long, value_name = "BPS", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=10_000))]
     min_share_bps: u16,
-    /// Least part of the fees that goes to data providers, in basis points.
+    /// Minimum part of the fees that goes to data providers, in basis points.
     #[arg(long, value_name = "BPS", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=10_000))]
     min_data_bps: u16,
-    /// Least price of a query, in the token's base units.
+    /// Minimum price of a query, in the token's base units.
     #[arg(long, value_name = "AMOUNT", default_value_t = 0)]
     min_price: u128,
-    /// A link that the agent may have; give one for each. [default: logistic and softmax. Squared has to be named, here or in
-    /// the dataset's terms: under it small changes of the data move shares far]
+    /// A link function that the agent may use; repeatable. [default: logistic and softmax. Squared has to be named, here or in
+    /// the dataset's terms, because under it small changes of the data move shares far]
     #[arg(long = "link", value_name = "LINK", value_enum)]
     links: Vec<LinkArg>,
-    /// Grant later versions of the dataset too.
+    /// Also grant later versions of the dataset.
     #[arg(long)]
     covers_later: bool,
-    /// The agent version must list exactly these datasets, this one among them, in this order.
+    /// The agent version must list exactly these datasets, including this one, in this order; repeatable.
     #[arg(long = "participant", value_name = "ID")]
     participants: Vec<DatasetId>,
 }
 
 impl GrantTermsArgs {
-    /// The terms with an expiry that counts from 0, and the second that it counts from: 0 if it is absolute. The same grant,
-    /// asked for again a minute later, is the same.
+    /// The terms with a relative expiry, and the Unix time that it is relative to (0 if the expiry is absolute). So the same
+    /// command a minute later makes an equal grant.
     pub(super) fn terms(&self) -> (GrantTerms, u64) {
         let (expiry, now) = match self.until {
             Some(second) => (second, 0),
@@ -66,12 +66,12 @@ impl GrantTermsArgs {
     }
 }
 
-/// Seconds of Unix time on this machine.
+/// This machine's Unix time in seconds.
 pub(super) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs())
 }
 
-/// What counts of a dataset's own terms and a grant: the stricter of each.
+/// The effective terms: the stricter of a dataset's terms and a grant's, one by one.
 pub(super) fn effective(terms: &Terms, grant: &GrantTerms) -> Value {
     json!({
         "min_share_bps": terms.min_share_bps.max(grant.min_share_bps),
@@ -82,15 +82,15 @@ pub(super) fn effective(terms: &Terms, grant: &GrantTerms) -> Value {
     })
 }
 
-/// The links that terms and a grant allow together. 0 allows all that the other one does, and no wildcard stands for the
-/// squared link: one of them has to name it.
+/// The links that both terms and a grant allow, as a bit set. 0 is a wildcard, but never for the squared link, which one of
+/// them has to name.
 fn both(terms: u8, grant: u8) -> u8 {
     let either = |links: u8| if links == 0 { u8::MAX } else { links };
     let squared = 1 << Link::Squared.code();
     either(terms) & either(grant) & (terms | grant | !squared)
 }
 
-/// The links that terms or a grant allow by themselves.
+/// The links that terms or a grant alone allow.
 pub(crate) fn links(bits: u8) -> Vec<&'static str> {
     names(both(bits, 0))
 }
@@ -100,13 +100,13 @@ fn names(bits: u8) -> Vec<&'static str> {
     all.into_iter().filter(|link| bits >> link.code() & 1 == 1).map(Link::name).collect()
 }
 
-/// What it means that these least values are 0. `named`: the list of datasets is fixed, so nobody can be put beside this one.
+/// One warning for each minimum that is 0. `named`: the grant fixes the list of datasets, so that nobody can dilute shares.
 pub(crate) fn unset(min_share_bps: u16, min_data_bps: u16, min_price: u128, named: bool) -> Vec<&'static str> {
     let mut all = Vec::new();
     if min_share_bps == 0 && !named {
         all.push(
-            "no least share: whoever trains may list datasets of its own beside yours, even made-up ones, and so leave you \
-             next to nothing of what goes to data (--min-share-bps, of 10,000; or name the list with --participant)",
+            "no least share: anyone who trains can list other datasets beside yours, even made-up ones, and leave you next \
+             to nothing of the fees for data (--min-share-bps, of 10,000; or fix the list with --participant)",
         );
     }
     if min_data_bps == 0 {
@@ -118,7 +118,7 @@ pub(crate) fn unset(min_share_bps: u16, min_data_bps: u16, min_price: u128, name
     all
 }
 
-/// Says so on standard error.
+/// Prints these warnings on standard error, followed by `then` if there are any.
 pub(crate) fn warn(unset: &[&str], then: &str) {
     for what in unset {
         eprintln!("warning: {what}");

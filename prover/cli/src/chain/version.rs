@@ -1,4 +1,4 @@
-//! A version on its way: what it lists, what is missing, and giving it up.
+//! Uncertified versions: listing datasets, closing, status and abandoning.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -19,7 +19,7 @@ use crate::output::hexed;
 use crate::proof_file::ProofFile;
 use crate::CommandResult;
 
-/// Which version of which agent.
+/// An agent's version.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct VersionArgs {
     /// The agent's id.
@@ -33,7 +33,7 @@ pub(crate) struct VersionArgs {
 pub(crate) struct AddDatasetsArgs {
     #[command(flatten)]
     which: VersionArgs,
-    /// A dataset's id; give one for each, in the order of the list.
+    /// A dataset's id; repeat for every dataset, in the order of the list.
     #[arg(long = "dataset", value_name = "ID", required = true)]
     datasets: Vec<DatasetId>,
     #[command(flatten)]
@@ -52,10 +52,10 @@ pub(crate) struct StepArgs {
 pub(crate) struct ShowArgs {
     #[command(flatten)]
     which: VersionArgs,
-    /// A dataset that is to be listed: says whether it could be now, and why not. Give one for each.
+    /// A candidate dataset: reports whether it could be listed now, and if not, why; repeatable.
     #[arg(long = "dataset", value_name = "ID")]
     datasets: Vec<DatasetId>,
-    /// The optimum's proof, as `tribute agent prove-optimum --out` wrote it: says whether it certifies the version now.
+    /// The optimum proof, as `tribute agent prove-optimum --out` wrote it: reports whether it would certify the version now.
     #[arg(long, value_name = "FILE")]
     optimum: Option<PathBuf>,
     #[command(flatten)]
@@ -91,7 +91,7 @@ pub(super) async fn close(a: StepArgs) -> CommandResult {
     a.chain.emit(&value)
 }
 
-/// Stands by a version that an earlier owner of the agent proposed.
+/// Adopts a version that an earlier owner of the agent proposed.
 pub(super) async fn adopt(a: StepArgs) -> CommandResult {
     let c = a.chain.connect().await?;
     let VersionArgs { agent, version } = a.which;
@@ -100,17 +100,17 @@ pub(super) async fn adopt(a: StepArgs) -> CommandResult {
     a.chain.emit(&value)
 }
 
-/// Gives a version up, and its uses of grants back. What an interrupted run left is done by the next.
+/// Abandons a version and returns its uses of grants. After an interruption, the next run does the rest.
 pub(super) async fn abandon(a: StepArgs) -> CommandResult {
     let c = a.chain.connect().await?;
     let VersionArgs { agent, version } = a.which;
     let mut value = json!({ "agent_id": agent, "version": version });
     if c.contracts.version(&agent, version).await?.stage == Stage::Abandoned {
-        eprintln!("abandoned already");
+        eprintln!("already abandoned");
     } else {
         value = c.send(&c.contracts.abandon(&agent, version), |()| value.clone()).await?;
     }
-    // a use is taken under a grant's serial, and has none any more once it went back
+    // a nonzero serial marks a use that was taken from a grant and not yet returned
     let mut taken = Vec::new();
     for dataset in c.contracts.listed(&agent, version).await? {
         let part = c.contracts.contribution(&agent, version, &dataset).await?;
@@ -179,8 +179,8 @@ pub(super) async fn show(a: ShowArgs) -> CommandResult {
     let certifiable = match (v.stage, refusals.is_empty(), a.optimum.is_some()) {
         (Stage::Certified | Stage::Doubtful | Stage::Abandoned, ..) => None,
         (_, false, _) => Some("no"),
-        (_, true, true) => Some("yes, by this proof"),
-        (_, true, false) => Some("yes, by a good proof of the optimum"),
+        (_, true, true) => Some("yes, with this proof"),
+        (_, true, false) => Some("yes, with a valid optimum proof"),
     };
     a.read.emit(&json!({
         "agent_id": agent,
@@ -201,13 +201,13 @@ pub(super) async fn show(a: ShowArgs) -> CommandResult {
     }))
 }
 
-/// A dataset's part of what goes to data.
+/// A dataset's share of the fees for data, 0 to 1.
 fn share(part: &Contribution, sums: &Sums) -> f64 {
     let number = |text: String| text.parse::<f64>().unwrap_or(f64::NAN);
     number(part.value.to_string()).max(0.0) / number(sums.positive.to_string())
 }
 
-/// Why the contract would refuse to certify the version now, whatever the proof; empty if it would not.
+/// Reasons why the contract would refuse to certify the version now, even with a valid proof; empty if there are none.
 async fn refusals(
     contracts: &Contracts,
     agent: &AgentId,
@@ -219,7 +219,9 @@ async fn refusals(
 ) -> Result<Vec<String>> {
     let mut all = Vec::new();
     match v.stage {
-        Stage::Draft => all.push("its list is open: `tribute chain close-version` makes it final".to_owned()),
+        Stage::Draft => {
+            all.push("its list of datasets is still open: `tribute chain close-version` closes it".to_owned())
+        }
         Stage::Closed => {}
         Stage::Certified | Stage::Doubtful => return Ok(all),
         Stage::Abandoned => return Ok(vec!["it was abandoned: propose another version".to_owned()]),
@@ -229,15 +231,15 @@ async fn refusals(
     }
     if let Some(circuit) = contracts.stopped_circuit(agent, version).await? {
         all.push(format!(
-            "circuit {circuit} was stopped for good: abandon this version and propose one on other circuits"
+            "circuit {circuit} was stopped permanently: abandon this version and propose one with other circuits"
         ));
     }
     if let Some(wanted) = v.participants {
         let found = list_hash(listed.iter().copied());
         if wanted != found {
             all.push(format!(
-                "a grant wants a list of hash {}, and it is {} so far: list exactly the datasets that the grant names, in \
-                 its order",
+                "a grant requires a dataset list with hash {}, but the list's hash is {}: list exactly the datasets that the \
+                 grant names, in its order",
                 hexed(&wanted),
                 hexed(&found)
             ));
@@ -264,7 +266,7 @@ async fn refusals(
         let against: Vec<String> =
             parts.iter().filter(|(_, p)| p.value.is_negative()).map(|(id, _)| id.to_string()).collect();
         all.push(format!(
-            "contributions of {} are negative beyond 2^-10 of the sum: leave those datasets out and train again",
+            "the negative contributions of {} exceed 2^-10 of the sum: leave those datasets out and train again",
             against.join(", ")
         ));
     }

@@ -1,4 +1,4 @@
-//! Events as they happen.
+//! `tribute chain watch`: reports events as they happen.
 
 use std::io::Write as _;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use tribute_problem::{Reason, Result};
 use super::NodeArgs;
 use crate::CommandResult;
 
-/// Longest pause between two tries to reach a node that does not answer.
+/// Longest back-off while a node does not answer.
 const SLOWEST: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Args)]
@@ -18,10 +18,10 @@ pub(crate) struct WatchArgs {
     /// First block to report. [default: the next one]
     #[arg(long, value_name = "BLOCK")]
     from: Option<u64>,
-    /// Stop once the chain has this block. [default: go on until stopped]
+    /// Exit once the chain has this block. [default: run until stopped]
     #[arg(long, value_name = "BLOCK")]
     until: Option<u64>,
-    /// Seconds between two polls.
+    /// Seconds between polls.
     #[arg(long, value_name = "SECONDS", default_value_t = 2.0)]
     every: f64,
     #[command(flatten)]
@@ -42,7 +42,7 @@ pub(super) async fn run(a: WatchArgs) -> CommandResult {
             Ok(head) if a.until.is_some_and(|last| head >= last) => return Ok(()),
             Ok(_) => pause = every,
             Err(problem) if problem.reason == Reason::ChainUnavailable => {
-                eprintln!("{problem}; trying again in {} s", pause.as_secs_f64());
+                eprintln!("{problem}; retrying in {} s", pause.as_secs_f64());
                 pause = (pause * 2).min(SLOWEST);
             }
             Err(problem) => return Err(problem),
@@ -54,7 +54,7 @@ pub(super) async fn run(a: WatchArgs) -> CommandResult {
     }
 }
 
-/// Prints what is new, one event a line, and returns the newest block before the poll.
+/// Prints new events, one to a line, and returns the number of the newest block before the poll.
 async fn poll(watcher: &mut Watcher, contracts: &Contracts, json: bool) -> Result<u64> {
     let head = contracts.chain().block_number().await?;
     let news = watcher.poll(contracts).await?;

@@ -1,4 +1,4 @@
-//! Earnings: what agents earned their owners and data its providers.
+//! Withdrawing the earnings of agents' owners and data providers.
 
 use alloy::primitives::{Address, U256};
 use clap::Args;
@@ -12,25 +12,25 @@ use crate::CommandResult;
 
 #[derive(Debug, Args)]
 pub(crate) struct WithdrawArgs {
-    /// Only what this agent earned.
+    /// Only the earnings of this agent.
     #[arg(long, value_name = "ID")]
     agent: Option<AgentId>,
     /// The agent's version.
     #[arg(long, value_name = "N", requires = "agent", default_value_t = 1)]
     version: u32,
-    /// What this dataset earned with that version; without it, what the version earned its owner.
+    /// Withdraw this dataset's rewards from that version, instead of the owner's fees.
     #[arg(long, value_name = "ID", requires = "agent")]
     dataset: Option<DatasetId>,
     #[command(flatten)]
     chain: ChainArgs,
 }
 
-/// Something that an account may withdraw.
+/// An amount that an account may withdraw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Due {
     pub(super) agent: AgentId,
     pub(super) version: u32,
-    /// The dataset that earned it; `None`: the agent's owner.
+    /// The dataset that earned it; `None` for the agent owner's fees.
     pub(super) dataset: Option<DatasetId>,
     pub(super) amount: U256,
 }
@@ -74,7 +74,7 @@ async fn take(c: &Connected, due: Due) -> Result<Value> {
     }
 }
 
-/// Everything that `account` may withdraw now, as the contract says.
+/// Everything that `account` may withdraw now, according to the contract.
 pub(super) async fn all_due(contracts: &Contracts, tables: &Tables, account: Address) -> Result<Vec<Due>> {
     let mut all = Vec::new();
     for (agent, state) in &tables.agents {

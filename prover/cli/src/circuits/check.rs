@@ -1,4 +1,4 @@
-//! `tribute circuits check`: what the gate registered against what the shape gives.
+//! `tribute circuits check`: compares registered circuits with circuits rebuilt from their shape.
 
 use std::path::PathBuf;
 
@@ -19,19 +19,19 @@ use crate::{schema, CommandResult};
 
 #[derive(Debug, Args)]
 pub(crate) struct CheckArgs {
-    /// The schema file; or say --features and --classes.
+    /// The schema file; or give --features and --classes.
     #[arg(long, value_name = "FILE", required_unless_present_all = ["features", "classes"])]
     schema: Option<PathBuf>,
-    /// Feature count.
+    /// Number of features.
     #[arg(long, value_name = "D", conflicts_with = "schema")]
     features: Option<usize>,
-    /// Class count.
+    /// Number of classes.
     #[arg(long, value_name = "C", conflicts_with = "schema")]
     classes: Option<usize>,
     /// Link function.
     #[arg(long, value_enum, default_value_t = LinkArg::Softmax)]
     link: LinkArg,
-    /// The bias's feature is 2^S.
+    /// Constant feature of the bias, as 2^S.
     #[arg(long, value_name = "S", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=4))]
     intercept_scale: u32,
     /// log2 of the circuits' rows.
@@ -43,10 +43,10 @@ pub(crate) struct CheckArgs {
     /// Only these statements. [default: all that agents need; a regression has no service circuit]
     #[arg(long = "statement", value_enum, value_name = "STATEMENT")]
     statements: Vec<StatementArg>,
-    /// The id under which it should be registered. [default: the id that the rebuilt circuit has]
+    /// The id under which it should be registered. [default: the rebuilt circuit's id]
     #[arg(long, value_name = "ID")]
     circuit: Option<CircuitId>,
-    /// The SRS: a powers-of-tau file (.ptau), or a file or folder of `tribute srs import`. [default: the development SRS,
+    /// The SRS: a powers-of-tau file (.ptau), or a file or folder from `tribute srs import`. [default: the development SRS,
     /// under which anyone can forge proofs]
     #[arg(long, value_name = "FILE|DIR", env = "TRIBUTE_SRS")]
     srs: Option<PathBuf>,
@@ -64,7 +64,7 @@ enum StatementArg {
 
 pub(super) async fn run(a: CheckArgs) -> CommandResult {
     if a.circuit.is_some() && a.statements.len() != 1 {
-        return Err(Problem::field("circuit", "is one circuit: say which --statement it proves"));
+        return Err(Problem::field("circuit", "names one circuit: give exactly one --statement"));
     }
     let layout = layout(&a)?;
     let contracts = a.read.contracts().await?;
@@ -80,7 +80,7 @@ pub(super) async fn run(a: CheckArgs) -> CommandResult {
         true => Ok(()),
         false => Err(Problem::new(
             Reason::Reverted,
-            format!("not what the gate has registered: {}; do not trust proofs of it", wrong.join(", ")),
+            format!("the gate's registration differs: {}; do not trust proofs of these circuits", wrong.join(", ")),
         )),
     };
     a.read.emit(&json!({ "srs_is_development": srs.is_development(), "circuits": all }))?;
@@ -94,7 +94,7 @@ fn layout(a: &CheckArgs) -> Result<Layout> {
             let layout = Layout::new(a.k, a.columns, features, classes, Task::Classes)?;
             Ok(layout.with_intercept_scale(a.intercept_scale)?)
         }
-        _ => Err(Problem::field("schema", "say --schema FILE, or --features and --classes")),
+        _ => Err(Problem::field("schema", "give --schema FILE, or --features and --classes")),
     }
 }
 
@@ -112,8 +112,8 @@ fn shapes(a: &CheckArgs, layout: Layout) -> Vec<Shape> {
     wanted.map(shape).collect()
 }
 
-/// Rebuilds one circuit and compares it with what is registered under `id`, or under its own id; if there is nothing,
-/// with every registered circuit of its statement and layout.
+/// Rebuilds one circuit and compares it with the one registered under `id` (or its own id); if none is, with every
+/// registered circuit that has its statement and layout.
 async fn check(contracts: &Contracts, shape: &Shape, srs: &Srs, id: Option<CircuitId>) -> Result<Value> {
     let rebuilt = tokio::task::block_in_place(|| Rebuilt::new(shape, srs))?;
     let c = &rebuilt.circuit;
@@ -144,7 +144,7 @@ async fn check(contracts: &Contracts, shape: &Shape, srs: &Srs, id: Option<Circu
     Ok(value)
 }
 
-/// Registered circuits of the same statement and layout, with what makes them others.
+/// Registered circuits with the same statement and layout, and how they differ.
 async fn others(contracts: &Contracts, rebuilt: &Rebuilt) -> Result<Vec<Value>> {
     let alike = |info: &CircuitInfo| {
         (info.statement, info.layoutHash.0) == (rebuilt.circuit.statement, *rebuilt.circuit.layout.as_bytes())

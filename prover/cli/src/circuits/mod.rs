@@ -23,19 +23,19 @@ use crate::server_args::ServerArgs;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum CircuitsCommand {
-    /// List the circuits that agents over a schema need, and which of them the server has ready.
+    /// List the circuits that a schema's agents need, and which of them the server has ready.
     List(ListArgs),
-    /// Make keys and verifiers of a new shape on the server.
+    /// Generate keys and verifiers for a new shape on the server.
     Prepare(ListArgs),
-    /// Give a shape its verifiers on chain: make them on the server, deploy them, register them in the proof gate.
+    /// Add a shape's verifiers on chain: generate them on the server, deploy them, register them in the proof gate.
     Add(AddArgs),
-    /// Write a verifier's creation bytecode, to deploy.
+    /// Write a verifier's creation bytecode, for deployment.
     Bytecode(BytecodeArgs),
-    /// Rebuild circuits from their shape on this machine and compare every registered field with the proof gate's.
+    /// Rebuild circuits from their shape on this machine and compare every field with the proof gate's registration.
     Check(check::CheckArgs),
 }
 
-/// Agents of which shape.
+/// The shape of the agents.
 #[derive(Debug, Args)]
 struct ShapeArgs {
     /// The schema file.
@@ -46,7 +46,7 @@ struct ShapeArgs {
     link: LinkArg,
     #[command(flatten)]
     profile: ProfileArgs,
-    /// The circuit of evaluations too: with it, accuracies can be read on chain (tribute chain submit-evaluation).
+    /// Include the evaluation circuit, which lets contracts read accuracies (tribute chain submit-evaluation).
     #[arg(long)]
     evaluation: bool,
 }
@@ -69,8 +69,7 @@ pub(super) struct AddArgs {
     /// The server's address.
     #[arg(long, value_name = "URL", env = "TRIBUTE_SERVER", default_value = "http://127.0.0.1:7410")]
     server: String,
-    /// Add them although the server proves under the development SRS and the chain is not local: anybody can forge proofs
-    /// of these circuits.
+    /// Allow circuits of the development SRS on a chain that is not local: anybody can forge proofs of them.
     #[arg(long)]
     allow_dev_srs: bool,
     #[command(flatten)]
@@ -121,16 +120,15 @@ impl ShapeArgs {
     }
 }
 
-/// Has the server make what it lacks of a shape.
+/// Has the server generate the circuits of a shape that it lacks.
 async fn prepare(client: &Client, shape: &v1::ListCircuitsRequest) -> Result<()> {
     let s = shape.clone();
-    let request = client.sign(v1::PrepareCircuitsRequest {
-        auth: None,
+    let request = v1::PrepareCircuitsRequest {
         schema_json: s.schema_json,
         profile: s.profile,
         link: s.link,
         evaluation: s.evaluation,
-    })?;
+    };
     let jobs = client.circuits().prepare_circuits(request).await.map_err(problem)?.into_inner().jobs;
     for (i, job) in jobs.iter().enumerate() {
         progress::finish(client, &format!("circuit {} of {}", i + 1, jobs.len()), job).await?;
@@ -138,7 +136,7 @@ async fn prepare(client: &Client, shape: &v1::ListCircuitsRequest) -> Result<()>
     Ok(())
 }
 
-/// Deploys and registers what the gate does not know yet.
+/// Deploys and registers the circuits that the gate does not have yet.
 async fn add(a: AddArgs) -> CommandResult {
     let c = a.chain.connect().await?;
     let client = Client::connect(&a.server, c.wallet.signer().clone()).await?;
@@ -148,7 +146,7 @@ async fn add(a: AddArgs) -> CommandResult {
         client.circuits().list_circuits(shape).await.map_err(problem)?.into_inner();
     if !missing.is_empty() {
         let missing = missing.iter().map(|shape| output::statement(shape.statement())).collect::<Vec<_>>().join(", ");
-        let message = format!("the server has made the circuits, and still has none for {missing} under its SRS");
+        let message = format!("the server generated the circuits but still has none for {missing} under its SRS");
         return Err(Problem::new(Reason::NotReady, message).with("missing", missing));
     }
     let development = Srs::development_digest();
@@ -156,7 +154,7 @@ async fn add(a: AddArgs) -> CommandResult {
     {
         let message = format!(
             "the server proves under the development SRS, whose secret is public: on chain {} anybody could forge proofs of \
-             these circuits, and take what they pay. Start it with the SRS of a ceremony (tribute serve --srs), or say \
+             these circuits and take the money. Start it with the SRS of a ceremony (tribute serve --srs), or pass \
              --allow-dev-srs on a chain where nothing is at stake",
             c.wallet.chain().id()
         );
@@ -177,21 +175,26 @@ async fn add(a: AddArgs) -> CommandResult {
         let done = c.contracts.ensure_circuit(&c.wallet, &name, &new, code.into(), &code_hash).await?;
         if let Some(operation) = done.announced {
             let operation = output::hexed(&operation);
-            eprintln!("{name}: circuit {id} announced; when it is due: tribute chain timelock execute {operation}");
+            eprintln!(
+                "{name}: circuit {id} announced; after the delay, run: tribute chain timelock execute {operation}"
+            );
             announced.push(operation);
         } else {
-            eprintln!("{name}: circuit {id} {}", if done.sent.is_empty() { "stands already" } else { "registered" });
+            eprintln!(
+                "{name}: circuit {id} {}",
+                if done.sent.is_empty() { "already registered" } else { "registered" }
+            );
         }
         txs.extend(done.sent);
     }
     a.chain.emit(&json!({ "ready": listed, "txs": txs, "announced": announced }))
 }
 
-/// What the gate registers. The gas cap is three times the measured cost; caps may be raised later, never lowered.
+/// The circuit's registration. Its gas cap is three times the measured cost; a cap can be raised later, never lowered.
 fn new_circuit(c: &v1::Circuit) -> Result<NewCircuit> {
     let shape = c.shape.unwrap_or_default();
     if c.gas_verify == 0 {
-        return Err(Problem::internal("the server does not know what a check of this circuit costs: prepare it anew"));
+        return Err(Problem::internal("the server has no gas measurement for this circuit: prepare it again"));
     }
     let narrow = |n: u32| u16::try_from(n).map_err(Problem::internal);
     Ok(NewCircuit {

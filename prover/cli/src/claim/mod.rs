@@ -17,9 +17,9 @@ use crate::server_args::ServerArgs;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ClaimCommand {
-    /// Prove the vouched answers of sessions: writes what a claim sends, proof and vouchers.
+    /// Prove the vouched answers of sessions and write the claim: the proof with the vouchers.
     Prove(ProveArgs),
-    /// Keep watch: whenever a client asks for its escrow back, prove and claim what it owes before it can take it.
+    /// Whenever a client starts to thaw its escrow, prove and claim what it owes before the thaw ends.
     Watch(watch::WatchArgs),
 }
 
@@ -28,7 +28,7 @@ pub(super) struct ProveArgs {
     /// Digest of the agent's weights.
     #[arg(long, value_name = "DIGEST")]
     weights: WeightsDigest,
-    /// A session's id; up to 16, all of one agent version.
+    /// A session's id; up to 16, all with the same agent version.
     #[arg(long = "session", value_name = "ID", required = true)]
     sessions: Vec<SessionId>,
     /// File to write to; otherwise standard output.
@@ -49,11 +49,11 @@ pub(super) async fn run(command: ClaimCommand) -> CommandResult {
     }
 }
 
-/// What a claim of these sessions sends; all are of one version, whose weights these are.
+/// Proves the answers of these sessions, which must all be with the one agent version that has these weights.
 async fn prove(client: &Client, weights: &WeightsDigest, sessions: &[SessionId]) -> Result<ClaimFile> {
     let work =
         v1::ServiceWork { weights_digest: weights.to_vec(), sessions: sessions.iter().map(|s| s.to_vec()).collect() };
-    let request = client.sign(v1::ProveServiceRequest { auth: None, work: Some(work), options: None })?;
+    let request = v1::ProveServiceRequest { work: Some(work), options: None };
     let job = client.sessions().prove_service(request).await.map_err(problem)?.into_inner().job.unwrap_or_default();
     let done = progress::finish(client, "service", &job).await?;
     match done.outcome.and_then(|o| o.outcome) {

@@ -1,6 +1,6 @@
-//! `tribute claim watch`: a client that asks for its escrow back takes what was not claimed until the thaw ends. Nothing is
-//! remembered between two looks but what the chain and the service say, so a restart, a reorganisation or a node that is away
-//! loses nothing but time.
+//! `tribute claim watch`: claims fees while a client's escrow thaws, because when the thaw ends the client can take whatever
+//! was not claimed. All its state comes from the chain and the service, so a restart, a reorganisation or an unreachable node
+//! costs only time.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::Write as _;
@@ -20,7 +20,7 @@ use crate::chain::{Connected, SenderArgs};
 use crate::signals::terminated;
 use crate::CommandResult;
 
-/// Longest pause after a failure.
+/// Longest back-off after a failure.
 const SLOWEST: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Args)]
@@ -28,37 +28,37 @@ pub(crate) struct WatchArgs {
     /// The service's address.
     #[arg(long, value_name = "URL", env = "TRIBUTE_SERVER", default_value = "http://127.0.0.1:7410")]
     server: String,
-    /// Seconds between two looks at the chain.
+    /// Seconds between polls of the chain.
     #[arg(long, value_name = "SECONDS", default_value_t = 10.0)]
     every: f64,
-    /// Environment variable that holds the agents' owner's key, which signs what is asked of the service. [default: the key
-    /// that pays the gas: anybody may send a claim, and who is paid is fixed]
+    /// Environment variable with the agent owner's key, which signs requests to the service. [default: the key that pays the
+    /// gas; anybody may send a claim, because its payees are fixed]
     #[arg(long, value_name = "NAME")]
     owner_key_env: Option<String>,
-    /// Look once, claim what is to be claimed, and stop.
+    /// Poll once, claim what is due, and exit.
     #[arg(long)]
     once: bool,
     #[command(flatten)]
     chain: SenderArgs,
 }
 
-/// A session that thaws with vouched answers that nobody has claimed.
+/// A thawing session with unclaimed vouched answers.
 struct Owed {
     session: SessionId,
     weights: WeightsDigest,
     answers: u64,
-    /// Second of Unix time from which the client can take the escrow.
+    /// Unix time, in seconds, from which the client can take the escrow.
     thaw_end: u64,
 }
 
-/// What was said already, and what is tried again only later.
+/// What has been logged already, and which sessions are backing off.
 #[derive(Default)]
 struct Seen {
-    /// Sessions that the service does not serve, or not for this owner.
+    /// Sessions that this service does not serve for this owner.
     others: HashSet<SessionId>,
-    /// When a session may be tried again, and the pause that led there.
+    /// When to retry a session, and its current back-off.
     later: HashMap<SessionId, (Instant, Duration)>,
-    /// Thaws that were told of, by session and end.
+    /// Thaws already logged, by session and end.
     told: HashSet<(SessionId, u64)>,
 }
 
@@ -67,15 +67,15 @@ pub(super) async fn run(a: WatchArgs) -> CommandResult {
     let mut pause = every;
     let mut seen = Seen::default();
     let mut open: Option<(Client, Follower)> = None;
-    tracing::info!("watching for clients that ask for their escrow back");
+    tracing::info!("watching for thawing sessions");
     loop {
         match look(&a, &mut open, &mut seen).await {
             Ok(()) if a.once => return Ok(()),
             Ok(()) => pause = every,
-            // what is wrong with the arguments does not get better
+            // bad arguments stay bad: no retry
             Err(problem) if a.once || problem.reason == Reason::BadField => return Err(problem),
             Err(problem) => {
-                tracing::warn!(reason = problem.reason.text(), "{problem}; looking again in {} s", pause.as_secs_f64());
+                tracing::warn!(reason = problem.reason.text(), "{problem}; polling again in {} s", pause.as_secs_f64());
                 pause = (pause * 2).clamp(every, SLOWEST.max(every));
                 open = None;
             }
@@ -91,7 +91,7 @@ pub(super) async fn run(a: WatchArgs) -> CommandResult {
 }
 
 async fn look(a: &WatchArgs, open: &mut Option<(Client, Follower)>, seen: &mut Seen) -> Result<()> {
-    // anew each time: what answers at the address may be another node by now, or the same on another fork
+    // reconnect each time: the address may lead to another node by now, or to the same node on another fork
     let c = &a.chain.connect().await?;
     let (client, follower) = match open {
         Some(both) => both,
@@ -106,11 +106,11 @@ async fn look(a: &WatchArgs, open: &mut Option<(Client, Follower)>, seen: &mut S
     };
     let followed = follower.follow(&c.contracts).await?;
     if followed.rebuilt {
-        tracing::warn!("the chain was reorganised beyond what had settled; all of it was read again");
+        tracing::warn!("the chain was reorganised beyond the confirmed blocks; read all events again");
     }
     let thawing: Vec<(SessionId, u64)> =
         follower.tables().sessions.iter().filter(|(_, s)| s.thaw_end != 0).map(|(id, s)| (*id, s.thaw_end)).collect();
-    // what is no longer thawing is forgotten: it may thaw again
+    // a session that stopped thawing may thaw again
     seen.told.retain(|told| thawing.contains(told));
     let mut by_weights: BTreeMap<WeightsDigest, Vec<Owed>> = BTreeMap::new();
     for (session, thaw_end) in thawing {
@@ -127,7 +127,7 @@ async fn look(a: &WatchArgs, open: &mut Option<(Client, Follower)>, seen: &mut S
     Ok(())
 }
 
-/// What a thawing session owes that can be claimed now.
+/// The claim that a thawing session allows now; `None` if there is none or it is backing off.
 async fn owed(
     contracts: &Contracts,
     client: &Client,
@@ -138,18 +138,18 @@ async fn owed(
     if seen.later.get(&session).is_some_and(|(at, _)| *at > Instant::now()) {
         return Ok(None);
     }
-    let request = client.sign(v1::GetSessionRequest { auth: None, session: session.to_vec() })?;
+    let request = v1::GetSessionRequest { session: session.to_vec() };
     let served = match client.sessions().get_session(request).await.map_err(problem) {
         Ok(served) => served.into_inner(),
         Err(p) if matches!(p.reason, Reason::NotFound | Reason::NotAllowed) => {
             if seen.others.insert(session) {
-                tracing::info!(%session, "thaws, and is not served here for this owner: nothing to do");
+                tracing::info!(%session, "thawing, but not served here for this owner: ignored");
             }
             return Ok(None);
         }
         Err(p) => return Err(p),
     };
-    // the service may act on an older block: what counts is what the contract stores now
+    // the service may have read an older block: the contract's current state decides
     let stored = contracts.session(&session).await?;
     let vouched = served.voucher.as_ref().map_or(0, |v| v.count);
     let answers = vouched.saturating_sub(stored.count);
@@ -157,22 +157,22 @@ async fn owed(
     let new = seen.told.insert((session, thaw_end));
     if answers == 0 || stored.remaining < stored.price {
         if new {
-            tracing::info!(%session, thaw_end, "thaws, and owes nothing that can be claimed");
+            tracing::info!(%session, thaw_end, "thawing, with nothing to claim");
         }
         return Ok(None);
     }
     let amount = stored.price.saturating_mul(answers.into()).min(stored.remaining);
     if new {
-        tracing::info!(%session, answers, %amount, seconds_left = left, "thaws with unclaimed answers: proving them");
+        tracing::info!(%session, answers, %amount, seconds_left = left, "thawing with unclaimed answers: proving them");
     }
     if left == 0 {
-        tracing::warn!(%session, "its thaw is over: the client can take the escrow at any moment");
+        tracing::warn!(%session, "the thaw has ended: the client can take the escrow at any moment");
     }
     let weights = field("weights_digest", &served.weights_digest)?;
     Ok(Some(Owed { session, weights, answers, thaw_end }))
 }
 
-/// Claims together, or one by one where one proof does not hold so many answers or one session spoils it.
+/// Claims the sessions together, or one by one if one proof cannot hold all answers or one session makes it fail.
 async fn claim_or_fewer(
     a: &WatchArgs,
     c: &Connected,
@@ -197,7 +197,7 @@ async fn claim_or_fewer(
                     seen.later.get(&owed.session).map_or(Duration::from_secs(1), |(_, p)| (*p * 2).min(SLOWEST));
                 seen.later.insert(owed.session, (Instant::now() + pause, pause));
                 tracing::warn!(session = %owed.session, thaw_end = owed.thaw_end, reason = p.reason.text(),
-                    "{p}; trying again in {} s", pause.as_secs());
+                    "{p}; retrying in {} s", pause.as_secs());
             }
         }
     }
@@ -228,10 +228,10 @@ async fn claim(
         }
     }
     if let Some(skipped) = done.event.skipped.first() {
-        let message = format!("session {} was paid nothing: {}", skipped.session, skipped.reason.text());
+        let message = format!("session {} was not paid: {}", skipped.session, skipped.reason.text());
         return Err(Problem::new(Reason::Reverted, message));
     }
     let answers: u64 = batch.iter().map(|o| o.answers).sum();
-    tracing::info!(answers, "all that these sessions owed is claimed");
+    tracing::info!(answers, "nothing is left to claim from these sessions");
     Ok(())
 }

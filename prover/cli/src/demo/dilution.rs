@@ -1,6 +1,6 @@
-//! The agent's owner lists a dataset of its own beside the providers': random features that its own agent labelled. It costs
-//! nothing, changes no answer worth asking for, and would take most of what goes to data. Everything about it is proven; what
-//! stops it is the least share that each provider signed.
+//! The dilution fraud: the agent's owner lists a dataset of its own beside the providers', with random features labelled by
+//! the agent itself. It costs nothing, changes no useful answer, and would take most of the fees for data. All its proofs are
+//! valid; only the least share that each provider signed stops it.
 
 use futures::future::try_join_all;
 use sha2::{Digest as _, Sha256};
@@ -16,26 +16,26 @@ use super::frauds::Bounced;
 use super::life::{Life, Version};
 use super::steps::Failure;
 
-/// Part of its share that a provider insists on, in hundredths.
+/// Part of its current share that a provider insists on, in percent.
 const KEPT: f64 = 90.0;
-/// Versions that each provider agrees to.
+/// Number of versions that each provider grants.
 const USES: &str = "2";
 
-/// Least shares, in basis points, of providers who were told these shares.
+/// Least shares, in basis points, for providers who currently have these shares.
 pub(super) fn least_shares(shares: &[f64]) -> Vec<u16> {
     shares.iter().map(|share| (share * KEPT * 100.0) as u16).collect()
 }
 
-/// The providers' consent, held against a version that would dilute them.
+/// The providers' consent, and the version that it stopped.
 pub(super) struct Dilution {
     /// Least shares, in basis points.
     pub(super) least: Vec<u16>,
-    /// Shares that the diluted version would have given, the owner's own dataset last.
+    /// Shares in the diluted version, the owner's own dataset last.
     pub(super) shares: Vec<f64>,
     pub(super) bounced: Bounced,
 }
 
-/// An agent that was trained with the owner's dataset too.
+/// An agent that was also trained on the owner's dataset.
 pub(super) struct Diluted {
     dataset: String,
     agent: Agent,
@@ -44,7 +44,7 @@ pub(super) struct Diluted {
 /// Random records, labelled by the agent, as CSV without a header.
 fn self_labelled(rows: usize, schema: &Schema, model: &Model) -> Result<String> {
     let Target::Classes(labels) = schema.target() else {
-        return Err(Problem::internal("the demo's agents choose between classes"));
+        return Err(Problem::internal("the demo needs an agent that predicts classes"));
     };
     let mut text = String::new();
     for row in 0..rows {
@@ -56,14 +56,14 @@ fn self_labelled(rows: usize, schema: &Schema, model: &Model) -> Result<String> 
             text += &format!("{},", value.min(feature.hi));
         }
         let label = labels.get(usize::from(answer(&model.weights.logits(&steps))));
-        text += label.ok_or_else(|| Problem::internal("the agent answers with a class that its schema has not"))?;
+        text += label.ok_or_else(|| Problem::internal("the agent answers with a class that its schema lacks"))?;
         text.push('\n');
     }
     Ok(text)
 }
 
 impl Life<'_> {
-    /// The owner tells the providers what the agent gives them; each grants two versions that give it nine tenths of that.
+    /// Each provider learns its share in the agent and grants two versions that give it at least nine tenths of that.
     pub(super) async fn consent(&self, datasets: &[Dataset], agent: &Agent) -> Result<Vec<u16>, Failure> {
         let owner = self.stage.parties.owner.address().to_string();
         let owner = &owner;
@@ -86,8 +86,8 @@ impl Life<'_> {
             .await
     }
 
-    /// The owner's dataset, an agent trained on it too, and that agent's gradients: all of it committed and proven like any.
-    /// None under the squared link: random rows work against such an agent, so it cannot be certified whoever consents.
+    /// The owner's dataset, an agent also trained on it, and that agent's gradients, all committed and proven as usual. `None`
+    /// under the squared link: there random rows contribute negatively, so the version could not be certified anyway.
     pub(super) async fn dilute(&self, datasets: &[Dataset]) -> Result<Option<Diluted>, Failure> {
         if self.plan.link() == Link::Squared.name() {
             return Ok(None);
@@ -98,7 +98,7 @@ impl Life<'_> {
                 let schema = std::fs::read_to_string(self.at("schema.json"))?;
                 let schema = Schema::from_json(&schema).map_err(Problem::internal)?;
                 let model = Model::from_bytes(&std::fs::read(self.at("agent.onnx"))?).map_err(Problem::internal)?;
-                // as many as the providers have, but no more than fit into one shard
+                // as many rows as all providers have, but at most one shard
                 let capacity = schema.layout(self.plan.k, self.plan.columns)?.capacity();
                 let rows = self.plan.split.iter().sum::<usize>().min(capacity);
                 std::fs::write(self.at("data/self-labelled.csv"), self_labelled(rows, &schema, &model)?)?;
@@ -117,7 +117,7 @@ impl Life<'_> {
             .await
     }
 
-    /// Brings the diluted version as far as it goes; `honest` is the version next to it, certified by the same grants.
+    /// Takes the diluted version up to certification, which must fail. `honest` is its twin, certified under the same grants.
     pub(super) async fn shares_diluted(
         &self,
         version: &Version,
@@ -126,23 +126,30 @@ impl Life<'_> {
         honest: &Certified,
     ) -> Result<Dilution, Failure> {
         self.steps
-            .run("shares_diluted", "the diluted version bounces: shares below those agreed to", 4, |bar| async move {
-                let (shell, owner) = (&self.stage.shell, Some(&self.stage.parties.owner));
-                shell.run(owner, &["chain", "register-dataset", &diluted.dataset]).await?;
-                bar.done("registered");
-                let number = self.proposed(&version.agent_id, "steps/diluted.json").await?;
-                let second = Version { agent_id: version.agent_id.clone(), number };
-                bar.done("proposed");
-                let file = "steps/diluted-gradients.json";
-                let out = "steps/diluted-optimum.json";
-                let (_, optimum): (_, Optimum) =
-                    try_join!(self.gradients_brought(&second, file), self.optimum_of(&second, &diluted.agent, out))?;
-                bar.done("gradients and optimum");
-                let agent_id = second.agent_id.parse().map_err(Problem::internal)?;
-                let bounced = self.stage.shares_diluted(&agent_id, number, &optimum.proof.proof()).await?;
-                let shares = diluted.agent.shares.clone();
-                Ok(Dilution { least, shares, bounced: Bounced { twin: honest.tx.tx, ..bounced } })
-            })
+            .run(
+                "shares_diluted",
+                "diluted version rejected: it gives less than the least shares",
+                4,
+                |bar| async move {
+                    let (shell, owner) = (&self.stage.shell, Some(&self.stage.parties.owner));
+                    shell.run(owner, &["chain", "register-dataset", &diluted.dataset]).await?;
+                    bar.done("registered");
+                    let number = self.proposed(&version.agent_id, "steps/diluted.json").await?;
+                    let second = Version { agent_id: version.agent_id.clone(), number };
+                    bar.done("proposed");
+                    let file = "steps/diluted-gradients.json";
+                    let out = "steps/diluted-optimum.json";
+                    let (_, optimum): (_, Optimum) = try_join!(
+                        self.gradients_brought(&second, file),
+                        self.optimum_of(&second, &diluted.agent, out)
+                    )?;
+                    bar.done("gradients and optimum");
+                    let agent_id = second.agent_id.parse().map_err(Problem::internal)?;
+                    let bounced = self.stage.shares_diluted(&agent_id, number, &optimum.proof.proof()).await?;
+                    let shares = diluted.agent.shares.clone();
+                    Ok(Dilution { least, shares, bounced: Bounced { twin: honest.tx.tx, ..bounced } })
+                },
+            )
             .await
     }
 }

@@ -1,4 +1,4 @@
-//! What the commands write, as far as the demo reads it.
+//! The parts of the commands' JSON output that the demo reads.
 
 use std::path::Path;
 
@@ -24,7 +24,7 @@ pub(super) struct Mined {
     pub(super) gas_used: u64,
 }
 
-/// `dataset register`.
+/// Output of `dataset register`.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Dataset {
     pub(super) dataset_id: DatasetId,
@@ -32,13 +32,13 @@ pub(super) struct Dataset {
     pub(super) shards: Vec<Shard>,
 }
 
-/// A part of [`Dataset`].
+/// One shard of a [`Dataset`].
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Shard {
     pub(super) proof: ProofFile,
 }
 
-/// `agent train`.
+/// Output of `agent train`.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Agent {
     pub(super) weights_digest: WeightsDigest,
@@ -48,50 +48,50 @@ pub(super) struct Agent {
     pub(super) training_accuracy: f64,
 }
 
-/// `agent prove-gradients`.
+/// Output of `agent prove-gradients`.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Gradients {
     pub(super) gradients: Vec<ProofFile>,
 }
 
-/// `agent prove-optimum`.
+/// Output of `agent prove-optimum`.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Optimum {
     pub(super) proof: ProofFile,
 }
 
-/// `chain register-dataset`, `chain claim`, `chain certify` and others that send one transaction.
+/// Output of commands that send one transaction, such as `chain register-dataset`.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Done {
     pub(super) tx: Mined,
 }
 
-/// `chain create-agent`.
+/// Output of `chain create-agent`.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Created {
     pub(super) agent_id: AgentId,
 }
 
-/// `chain propose-version`.
+/// Output of `chain propose-version`.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Proposed {
     pub(super) version: u32,
 }
 
-/// `chain submit-gradients`.
+/// Output of `chain submit-gradients`.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Submitted {
     pub(super) transactions: Vec<Added>,
 }
 
-/// A part of [`Submitted`].
+/// One transaction of [`Submitted`].
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Added {
     pub(super) gradients: Vec<serde_json::Value>,
     pub(super) tx: Mined,
 }
 
-/// `chain certify`.
+/// Output of `chain certify`.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Certified {
     pub(super) epsilon: u64,
@@ -99,13 +99,13 @@ pub(super) struct Certified {
     pub(super) tx: Mined,
 }
 
-/// `chain open-session`.
+/// Output of `chain open-session`.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Opened {
     pub(super) session: SessionId,
 }
 
-/// `session query`.
+/// Output of `session query`.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Queried {
     pub(super) count: u64,
@@ -113,7 +113,7 @@ pub(super) struct Queried {
     pub(super) voucher: serde_json::Value,
 }
 
-/// `chain claim`.
+/// Output of `chain claim`.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Claimed {
     pub(super) sessions: Vec<ClaimedSession>,
@@ -121,7 +121,7 @@ pub(super) struct Claimed {
     pub(super) tx: Mined,
 }
 
-/// A part of [`Claimed`].
+/// One session of [`Claimed`].
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct ClaimedSession {
     pub(super) session: SessionId,
@@ -129,14 +129,14 @@ pub(super) struct ClaimedSession {
     pub(super) amount: u128,
 }
 
-/// A part of [`Claimed`].
+/// Fees of one agent version in [`Claimed`].
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Fees {
     #[serde(deserialize_with = "number")]
     pub(super) to_data: u128,
 }
 
-/// `chain withdraw`, `chain refund`.
+/// Output of `chain withdraw` and `chain refund`.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Paid {
     #[serde(deserialize_with = "number")]

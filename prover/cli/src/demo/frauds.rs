@@ -1,4 +1,4 @@
-//! Four frauds, each a mined transaction that the contracts refuse while nothing moves, each next to an honest twin that
+//! Four frauds. Each is a mined transaction that the contracts reject without moving money, paired with an honest twin that
 //! differs in one thing and passes.
 
 use std::process::Stdio;
@@ -27,31 +27,31 @@ use super::files::Mined;
 use super::ledger::Balances;
 use super::stage::Stage;
 
-/// Gas limit of a fraud: enough for any proof, so that it fails for the reason it should.
+/// Gas limit of a fraud: enough for any proof, so that it never fails for lack of gas.
 const GAS: u64 = 8_000_000;
 
-/// A fraud that bounced.
+/// A rejected fraud.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Bounced {
     pub(super) name: &'static str,
-    /// The contract's error.
+    /// Name of the contract's error, or of the reason for which it skipped the claim.
     pub(super) error: String,
     pub(super) operands: Vec<(String, String)>,
     pub(super) tx: B256,
     pub(super) status: u8,
     pub(super) balances_unchanged: bool,
-    /// The honest transaction next to it.
+    /// The honest twin's transaction.
     pub(super) twin: B256,
 }
 
-/// The fraud of a changed label, and the gradient of the true records next to it.
+/// The fraud with a changed label, and its honest twin: the gradient of the true records.
 pub(super) struct Changed {
     pub(super) bounced: Bounced,
     pub(super) honest: Mined,
 }
 
 impl Stage {
-    /// Sends what must fail with `error`, looking at every balance before and after.
+    /// Sends a call that must revert with `error` and leave every balance unchanged.
     async fn bounce<C: SolCall, T>(&self, name: &'static str, error: &str, call: &Call<C, T>) -> Result<Bounced> {
         let wallet = Wallet::new(self.chain(), self.parties.owner.key.clone());
         let before = Balances::read(&self.contracts, &self.parties).await?;
@@ -76,7 +76,7 @@ impl Stage {
         })
     }
 
-    /// Sends a claim of which the contract must skip every slot for this reason, looking at every balance before and after.
+    /// Sends a claim; the contract must skip every slot for this reason and leave every balance unchanged.
     async fn skip(&self, name: &'static str, reason: SkipReason, claim: &Claim) -> Result<Bounced> {
         let wallet = Wallet::new(self.chain(), self.parties.owner.key.clone());
         let before = Balances::read(&self.contracts, &self.parties).await?;
@@ -104,7 +104,7 @@ impl Stage {
         })
     }
 
-    /// The proof of the claim with vouchers, signed by the right keys, that count one answer more.
+    /// The claim's proof with correctly signed vouchers that count one answer too many.
     pub(super) async fn voucher_overcount(&self, claim: &Claim) -> Result<Bounced> {
         let (mut claim, domain) = (claim.clone(), self.contracts.session_domain());
         for (voucher, client) in claim.vouchers.iter_mut().zip(&self.parties.clients) {
@@ -119,17 +119,17 @@ impl Stage {
         self.skip("voucher_overcount", SkipReason::OtherCount, &claim).await
     }
 
-    /// The same claim a second time.
+    /// Replays the claim.
     pub(super) async fn claim_replayed(&self, claim: &Claim) -> Result<Bounced> {
         self.skip("claim_replayed", SkipReason::StaleTranscript, claim).await
     }
 
-    /// A version that leaves a dataset less than its grant's least share.
+    /// Certifies a version in which a dataset gets less than its grant's least share.
     pub(super) async fn shares_diluted(&self, agent: &AgentId, version: u32, optimum: &Proof) -> Result<Bounced> {
         self.bounce("shares_diluted", "BelowLeastShare", &self.contracts.certify(agent, version, optimum)).await
     }
 
-    /// A gradient over other records than those registered, brought as theirs; then the registered records' own.
+    /// Submits a gradient over altered records as that of the registered dataset; then the honest gradient.
     pub(super) async fn label_changed(
         &self,
         agent: &AgentId,
@@ -150,8 +150,8 @@ impl Stage {
 
 /// Proves the gradient of the agent's own weights over another dataset in its first slot.
 ///
-/// The service refuses such work: the agent was not trained on those records. So this is what a dishonest operator does:
-/// it gives its proving process a request that no honest service writes.
+/// The service refuses such work, because the agent was not trained on those records. So this acts as a dishonest operator,
+/// who gives its proving process a request that no honest service would make.
 pub(super) async fn altered_gradient(
     storage: &Storage,
     stage: &Stage,
@@ -179,7 +179,7 @@ pub(super) async fn altered_gradient(
         Request { job: "label_changed".into(), payload: Payload { srs: None, work }, storage: storage.clone() };
     match work_through(&request).await? {
         Outcome::Gradient(gradient) => gradient.proof.load(&storage.artefacts()?).await,
-        _ => Err(Problem::internal("the proving process made something else")),
+        _ => Err(Problem::internal("the proving process returned another kind of outcome")),
     }
 }
 
@@ -203,5 +203,5 @@ async fn work_through(request: &Request) -> Result<Outcome> {
             Ok(Message::Progress(_)) | Err(_) => {}
         }
     }
-    Err(Problem::new(Reason::WorkerLost, "the proving process ended without a word"))
+    Err(Problem::new(Reason::WorkerLost, "the proving process ended without a result"))
 }

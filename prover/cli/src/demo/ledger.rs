@@ -1,4 +1,4 @@
-//! The money: who holds how much, from the token's own books.
+//! Token balances of all parties, read from the token contract, and the demo's ledger.
 
 use alloy::primitives::{Address, U256};
 use serde::Serialize;
@@ -7,15 +7,15 @@ use tribute_problem::{Problem, Result};
 
 use super::parties::Parties;
 
-/// Every token balance that matters, and what the escrow contract owes.
+/// The token balances of all parties, and the escrow contract's liabilities.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Balances {
-    /// Names and tokens; the escrow contract last.
+    /// Names and balances in base units; the escrow contract comes last.
     pub(super) holders: Vec<(String, i128)>,
     owed: i128,
 }
 
-/// `summary.json`'s ledger, in the token's base units.
+/// The ledger in `summary.json`, in the token's base units.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Ledger {
     pub(super) escrowed: u128,
@@ -26,7 +26,7 @@ pub(super) struct Ledger {
 }
 
 impl Balances {
-    /// The balances now.
+    /// Reads the current balances.
     pub(super) async fn read(contracts: &Contracts, parties: &Parties) -> Result<Self> {
         let mut accounts: Vec<(String, Address)> =
             parties.clients.iter().map(|c| (c.wallet.name.clone(), c.wallet.address())).collect();
@@ -40,7 +40,7 @@ impl Balances {
         Ok(Balances { holders, owed: signed(contracts.holdings().await?.liabilities)? })
     }
 
-    /// As it was before the clients, who come first, paid these amounts into the escrow contract.
+    /// The balances before the clients (the first holders) paid these amounts into the escrow contract.
     pub(super) fn before_escrow(mut self, amounts: impl Iterator<Item = u128>) -> Self {
         let mut escrowed = 0;
         for ((_, holds), amount) in self.holders.iter_mut().zip(amounts) {
@@ -54,20 +54,20 @@ impl Balances {
         self
     }
 
-    /// Who gained or lost how much since `before`.
+    /// Each holder's change since `before`.
     pub(super) fn since(&self, before: &Balances) -> Vec<(String, i128)> {
         let pairs = self.holders.iter().zip(&before.holders);
         pairs.map(|((name, now), (_, then))| (name.clone(), now - then)).collect()
     }
 
-    /// What the escrow contract holds and owes, which is the same.
+    /// The escrow contract's balance and liabilities, which must be equal.
     pub(super) fn escrow(&self) -> (i128, i128) {
         (self.holders.last().map_or(0, |(_, n)| *n), self.owed)
     }
 }
 
 impl Ledger {
-    /// What is left when everything is paid out: zero.
+    /// The escrowed amount minus all payouts: must be zero.
     pub(super) fn sum(&self) -> i128 {
         let paid = self.paid_owner + self.paid_providers.iter().sum::<u128>() + self.refundable + self.dust;
         self.escrowed as i128 - paid as i128
@@ -75,5 +75,5 @@ impl Ledger {
 }
 
 fn signed(tokens: U256) -> Result<i128> {
-    i128::try_from(tokens).map_err(|_| Problem::internal(format!("{tokens} tokens are more than can be")))
+    i128::try_from(tokens).map_err(|_| Problem::internal(format!("a balance of {tokens} tokens is out of range")))
 }

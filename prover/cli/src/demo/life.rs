@@ -1,4 +1,4 @@
-//! The life cycle, step by step, as `tribute` commands. What does not depend on each other runs side by side.
+//! The life cycle as a sequence of `tribute` commands. Independent steps run concurrently.
 
 use std::path::PathBuf;
 
@@ -21,11 +21,11 @@ use super::plan::Plan;
 use super::stage::Stage;
 use super::steps::{Failure, Steps};
 
-/// Part of the fees that goes to data, in basis points, and the least that providers ask for.
+/// Part of the fees that goes to data, and the minimum that the providers ask for, in basis points.
 const DATA_BPS: &str = "4000";
 const MIN_DATA_BPS: &str = "3000";
 
-/// A proof and the transaction that brought it.
+/// A proof and the transaction that submitted it.
 pub(super) struct Brought {
     pub(super) proof: ProofFile,
     pub(super) tx: Mined,
@@ -42,7 +42,7 @@ pub(super) struct Session {
     pub(super) voucher: Value,
 }
 
-/// Everything that came of it.
+/// Everything that the life cycle produced.
 pub(super) struct Outcome {
     pub(super) datasets: Vec<Dataset>,
     pub(super) agent: Agent,
@@ -50,14 +50,14 @@ pub(super) struct Outcome {
     pub(super) sessions: Vec<Session>,
     pub(super) proofs: Vec<Brought>,
     pub(super) ledger: Ledger,
-    /// What everybody gained or lost in all.
+    /// Net change of every party's balance.
     pub(super) changes: Vec<(String, i128)>,
     pub(super) frauds: Vec<Bounced>,
-    /// None under the squared link.
+    /// `None` under the squared link.
     pub(super) dilution: Option<Dilution>,
 }
 
-/// A life cycle under way.
+/// A running life cycle.
 pub(super) struct Life<'a> {
     pub(super) plan: &'a Plan,
     pub(super) steps: &'a Steps,
@@ -75,7 +75,7 @@ impl<'a> Life<'a> {
         Life { plan, steps, stage }
     }
 
-    /// From records to refunds.
+    /// Runs everything from records to refunds.
     pub(super) async fn run(&self) -> Result<Outcome, Failure> {
         let (_, datasets) = try_join!(self.circuits(), self.datasets())?;
         let registered = self.register(&datasets).await?;
@@ -106,7 +106,7 @@ impl<'a> Life<'a> {
         for (dataset, tx) in datasets.iter().zip(registered) {
             proofs.extend(dataset.shards.iter().map(|s| Brought { proof: s.proof.clone(), tx: tx.clone() }));
         }
-        // the first came as the honest twin of a fraud, the others together
+        // the first gradient was submitted as a fraud's honest twin, the others together
         let first = changed.honest.clone();
         let added =
             std::iter::once(&first).chain(submitted.iter().flat_map(|s| std::iter::repeat_n(&s.tx, s.gradients.len())));
@@ -154,7 +154,7 @@ impl<'a> Life<'a> {
             .await
     }
 
-    /// Every provider commits and proves its own rows.
+    /// Every provider commits and proves its rows.
     async fn datasets(&self) -> Result<Vec<Dataset>, Failure> {
         let providers = &self.stage.parties.providers;
         self.steps
@@ -178,7 +178,7 @@ impl<'a> Life<'a> {
         files::read(&self.at(out))
     }
 
-    /// On chain, with grants for the agent's owner.
+    /// Registers the datasets on chain and grants them to the agent's owner.
     async fn register(&self, datasets: &[Dataset]) -> Result<Vec<Mined>, Failure> {
         let (shell, parties) = (&self.stage.shell, &self.stage.parties);
         let owner = parties.owner.address().to_string();
@@ -214,7 +214,7 @@ impl<'a> Life<'a> {
             .await
     }
 
-    /// Trains on these datasets; `files` says where the agent goes, its numbers last.
+    /// Trains on these datasets; `files` are the options for output files, ending with the path of the agent's JSON.
     pub(super) async fn trained(
         &self,
         datasets: impl Iterator<Item = DatasetId>,
@@ -245,7 +245,7 @@ impl<'a> Life<'a> {
             .await
     }
 
-    /// Proposes and closes a version of the agent in a file; its number.
+    /// Proposes and closes a version of the agent in the file `trained`; returns its number.
     pub(super) async fn proposed(&self, agent_id: &str, trained: &str) -> Result<u32> {
         let circuits = ["--circuits", "steps/circuits.json", "--data-bps", DATA_BPS];
         let propose = [&["chain", "propose-version", agent_id, "--trained", trained][..], &circuits].concat();
@@ -272,7 +272,7 @@ impl<'a> Life<'a> {
             .await
     }
 
-    /// Brings the gradients in a file that are not there yet.
+    /// Submits the gradients in a file that are not on chain yet.
     pub(super) async fn gradients_brought(&self, version: &Version, file: &str) -> Result<Vec<files::Added>> {
         let number = version.number.to_string();
         let args = ["chain", "submit-gradients", &version.agent_id, "--version", &number, "--gradients", file];
@@ -308,7 +308,7 @@ impl<'a> Life<'a> {
             .await
     }
 
-    /// The certificate file, checked with no service, no chain and no data.
+    /// Writes the certificate file and verifies it offline.
     async fn verify(&self, agent: &Agent) -> Result<(), Failure> {
         let digest = agent.weights_digest.to_string();
         self.steps
@@ -321,7 +321,7 @@ impl<'a> Life<'a> {
             .await
     }
 
-    /// What the fraud with a changed label needs: that dataset really committed and proven, and its gradient too.
+    /// Prepares the fraud with a changed label: commits and proves the altered dataset, then its gradient.
     async fn altered(&self, agent: &Agent) -> Result<Proof, Failure> {
         self.steps
             .run("fraud's proofs", "fraud: one label changed, committed and proven", 2, |bar| async move {
@@ -342,7 +342,7 @@ impl<'a> Life<'a> {
         honest: &Gradients,
     ) -> Result<Changed, Failure> {
         self.steps
-            .run("label_changed", "the changed label bounces, the true gradient passes", 1, |_| async move {
+            .run("label_changed", "changed label rejected, true gradient accepted", 1, |_| async move {
                 let agent_id = version.agent_id.parse().map_err(Problem::internal)?;
                 let honest = honest.gradients.first().ok_or_else(|| Problem::internal("no gradient"))?;
                 let dataset = datasets.first().ok_or_else(|| Problem::internal("no dataset"))?.dataset_id;

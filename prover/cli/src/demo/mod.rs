@@ -1,19 +1,19 @@
-//! `tribute demo`: the whole life cycle, for real, through the public command line, with an account that a newcomer
-//! understands.
+//! `tribute demo`: the whole life cycle through the public command line, with real proofs and transactions, and a report for
+//! newcomers.
 //!
 //! | file | does |
 //! |---|---|
-//! | `plan` | which rows go to whom; checked before anything starts |
+//! | `plan` | assigns rows to parties; checks everything before anything starts |
 //! | `stage` | the local chain, the contracts, the service |
 //! | `shell` | runs commands as child processes, writes `commands.sh` |
-//! | `parties` | who takes part, with which keys |
+//! | `parties` | the parties and their keys |
 //! | `life` | the steps, from records to a certificate, and their order |
 //! | `sessions` | the steps with money in them, from sessions to refunds |
-//! | `frauds` | four transactions that bounce, with their honest twins |
+//! | `frauds` | four rejected transactions, with their honest twins |
 //! | `dilution` | the agent version behind one of them: the owner's own data beside the providers' |
-//! | `ledger` | the money |
+//! | `ledger` | balances and payments |
 //! | `steps`, `table`, `report` | progress, tables, `summary.json` |
-//! | `files` | what the commands write, as far as it is read here |
+//! | `files` | the parts of the commands' output that the demo reads |
 
 mod dilution;
 mod files;
@@ -39,7 +39,7 @@ use tribute_problem::{Problem, Reason, Result};
 
 pub(crate) use plan::DemoArgs;
 
-/// Runs the demo. However it ends, everything it started has stopped when this returns.
+/// Runs the demo. Stops everything that it started before it returns, even after a failure or an interruption.
 pub(crate) async fn run(args: DemoArgs) -> Result<()> {
     let plan = Plan::new(args)?;
     std::fs::create_dir_all(&plan.out)?;
@@ -51,7 +51,7 @@ pub(crate) async fn run(args: DemoArgs) -> Result<()> {
         step = interrupted() => Err(step),
     };
     if !plan.keep {
-        // sealed records and keys of a service that is gone
+        // encrypted records and keys of the stopped service
         let _ = std::fs::remove_dir_all(plan.out.join("service"));
     }
     match ended {
@@ -72,7 +72,9 @@ async fn perform(plan: &Plan, steps: &Steps) -> Result<String, Failure> {
         plan.name(),
         plan.split.len()
     ));
-    let files = steps.run("preparation", "machine measured, everybody's rows cut", 1, |_| stage::prepare(plan)).await?;
+    let files = steps
+        .run("preparation", "machine benchmarked, rows split among the parties", 1, |_| stage::prepare(plan))
+        .await?;
     let stage = stage::start(plan, steps).await?;
     let outcome = Life::new(plan, steps, &stage).run().await?;
     let stage = steps
@@ -88,16 +90,16 @@ async fn perform(plan: &Plan, steps: &Steps) -> Result<String, Failure> {
     Ok(report::tables(plan, &summary, &outcome))
 }
 
-/// Holds the folder for this demo alone.
+/// Locks the output folder, so that only one demo runs in it.
 fn alone(plan: &Plan) -> Result<File> {
     let path = plan.out.join(".lock");
     let file = File::create(&path)?;
-    file.try_lock().map_err(|_| Problem::field("out", format!("another demo runs in {}", plan.out.display())))?;
+    file.try_lock().map_err(|_| Problem::field("out", format!("another demo is running in {}", plan.out.display())))?;
     Ok(file)
 }
 
 /// Returns on Ctrl-C or SIGTERM.
 async fn interrupted() -> Failure {
     crate::signals::terminated().await;
-    Failure { step: "interrupted", problem: Problem::new(Reason::NotReady, "it was asked to stop") }
+    Failure { step: "interrupted", problem: Problem::new(Reason::NotReady, "interrupted by a signal") }
 }

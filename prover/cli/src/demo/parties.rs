@@ -1,15 +1,15 @@
-//! Who takes part, each with a key of its own.
+//! The parties and their keys.
 
 use alloy::primitives::Address;
 use alloy::signers::local::PrivateKeySigner;
 use tribute_problem::{Problem, Result};
 
-/// Somebody with a key. Commands get the key through an environment variable, never as an argument.
+/// A party with a key. Commands get the key through an environment variable, never as an argument.
 #[derive(Clone, Debug)]
 pub(super) struct Party {
-    /// For people.
+    /// Display name.
     pub(super) name: String,
-    /// The environment variable.
+    /// Name of the environment variable with its key.
     pub(super) variable: String,
     pub(super) key: PrivateKeySigner,
 }
@@ -20,12 +20,12 @@ impl Party {
         Party { name: name.to_owned(), variable, key }
     }
 
-    /// The party's account.
+    /// Address of its account.
     pub(super) fn address(&self) -> Address {
         self.key.address()
     }
 
-    /// The private key as environment variables hold it.
+    /// Value of its environment variable: the private key in hex.
     pub(super) fn secret(&self) -> String {
         format!("{:#x}", self.key.to_bytes())
     }
@@ -38,7 +38,7 @@ pub(super) struct ClientParty {
     pub(super) session: Party,
 }
 
-/// Everybody.
+/// All parties.
 #[derive(Clone, Debug)]
 pub(super) struct Parties {
     /// Deploys the contracts and owns the proof gate.
@@ -50,7 +50,7 @@ pub(super) struct Parties {
 }
 
 impl Parties {
-    /// Gives accounts that the chain has funded to everybody.
+    /// Assigns the chain's funded accounts to the parties.
     pub(super) fn new(funded: &[PrivateKeySigner], providers: usize) -> Result<Self> {
         let mut funded = funded.iter().cloned();
         let mut next = |name: &str| match funded.next() {
@@ -69,7 +69,7 @@ impl Parties {
         Ok(Parties { deployer, providers, owner, clients })
     }
 
-    /// Everybody in one list.
+    /// All parties in one list.
     pub(super) fn all(&self) -> Vec<&Party> {
         let clients = self.clients.iter().flat_map(|c| [&c.wallet, &c.session]);
         [&self.deployer, &self.owner].into_iter().chain(&self.providers).chain(clients).collect()

@@ -1,4 +1,4 @@
-//! What a demo is about: which rows go to which provider, which to which client, and where the tools of the set-up are.
+//! Plan of a demo: the rows of each provider and client, its settings, and where to find the tools.
 
 use std::path::{Path, PathBuf};
 
@@ -13,32 +13,32 @@ use crate::table::stem;
 
 /// The data of the default demo, from the repository's root.
 const DIGITS: &str = "examples/digits.csv.gz";
-/// How the default demo splits it: the providers' rows, then those held out for the clients.
+/// Rows of each provider in the default demo; the rows held out for the clients follow.
 const DIGITS_SPLIT: [usize; 3] = [900, 500, 197];
 const DIGITS_HOLDOUT: usize = 200;
 
-/// The whole life cycle on one machine: a local chain, a service, providers, an agent, clients, and four frauds that bounce.
+/// Run the whole life cycle on one machine: a local chain, a service, providers, an agent, clients, and four rejected frauds.
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
-    /// Labelled CSV of numbers, label last, gzip-compressed or not. [default: the digits in examples/]
+    /// Labelled CSV of numbers, label last, optionally gzip-compressed. [default: the digits in examples/]
     #[arg(long, value_name = "CSV", requires = "split", requires = "holdout")]
     data: Option<PathBuf>,
-    /// Rows of each provider, from the first row on.
+    /// Number of rows for each provider, taken from the first row on.
     #[arg(long, value_name = "A,B,C", value_delimiter = ',')]
     split: Vec<usize>,
-    /// Rows at the end that no provider gets: the clients' queries.
+    /// Number of rows at the end to hold out as the clients' queries.
     #[arg(long, value_name = "H")]
     holdout: Option<usize>,
-    /// Link function, and with it the loss.
+    /// Link function, which also selects the loss.
     #[arg(long, value_enum, default_value_t = LinkArg::Softmax)]
     link: LinkArg,
     /// Regularisation strength λ, between 0 and 1.
     #[arg(long, value_name = "L", default_value_t = 1e-3)]
     lambda: f64,
-    /// Folder for everything that comes of it; made if missing. Files of an earlier demo in it are replaced.
+    /// Output folder; created if missing. Files of an earlier demo in it are replaced.
     #[arg(long, value_name = "DIR", default_value = "demo-out")]
     out: PathBuf,
-    /// Keep the service's own folder (database, artefacts, sealed records) in DIR/service.
+    /// Keep the service's data folder (database, artefacts, encrypted records) in DIR/service.
     #[arg(long)]
     keep: bool,
     /// The node that runs the chain.
@@ -52,12 +52,12 @@ pub(crate) struct DemoArgs {
     columns: usize,
 }
 
-/// Which implementation of the EVM and its JSON-RPC.
+/// A local Ethereum node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Node {
-    /// Foundry's, which `make setup` installs.
+    /// Foundry's node, installed by `make setup`.
     Anvil,
-    /// Hardhat's, which `scripts/test-tools.sh` installs; no chain state is written.
+    /// Hardhat's node, installed by `scripts/test-tools.sh`; it cannot dump the chain's state.
     Hardhat,
 }
 
@@ -68,16 +68,16 @@ pub(super) struct Plan {
     pub(super) data: PathBuf,
     /// Header line, if the CSV has one.
     header: Option<String>,
-    /// Rows of the CSV as they stand in it, one a record.
+    /// Rows of the CSV, verbatim, one for each record.
     rows: Vec<String>,
-    /// The first row with another label that occurs; none if there is only one.
+    /// The first row with its label replaced by another label in the data; `None` if all labels are equal.
     relabelled: Option<String>,
     /// Rows of each provider.
     pub(super) split: Vec<usize>,
     /// Queries of each of the two clients.
     pub(super) queries: [usize; 2],
     link: LinkArg,
-    /// As on the command line.
+    /// λ as given on the command line.
     pub(super) lambda: f64,
     /// The output folder, absolute.
     pub(super) out: PathBuf,
@@ -85,7 +85,7 @@ pub(super) struct Plan {
     pub(super) node: Node,
     pub(super) k: u32,
     pub(super) columns: usize,
-    /// Folder to look for tools in, and above it.
+    /// The repository's root, if it was found: where to look for tools.
     root: Option<PathBuf>,
 }
 
@@ -108,10 +108,13 @@ impl Plan {
             }
         };
         if split.is_empty() || split.contains(&0) {
-            return Err(Problem::field("split", "name providers with at least one row each"));
+            return Err(Problem::field("split", "give at least one provider, each with at least one row"));
         }
         if holdout < 2 {
-            return Err(Problem::field("holdout", format!("{holdout}: two clients need at least two rows")));
+            return Err(Problem::field(
+                "holdout",
+                format!("{holdout} is too small: two clients need at least two rows"),
+            ));
         }
 
         let options = Options::default();
@@ -123,7 +126,7 @@ impl Plan {
             let (file, records) = (source.file(), rows.len());
             return Err(Problem::field(
                 "split",
-                format!("{file} has {records} records, split and holdout take {wanted}"),
+                format!("{file} has {records} records, but split and holdout need {wanted}"),
             ));
         }
         schema.layout(args.k, args.columns)?;
@@ -160,7 +163,7 @@ impl Plan {
         self.csv(start..start + self.queries[index])
     }
 
-    /// The first provider's file with the label of its first record replaced by another one that occurs.
+    /// The first provider's file, with the label of its first record changed to another label in the data.
     pub(super) fn altered_csv(&self) -> Result<String> {
         let other = self.relabelled.as_ref().ok_or_else(|| {
             Problem::new(Reason::BadRecord, format!("{}: all labels are the same", self.data.display()))
@@ -177,17 +180,17 @@ impl Plan {
         }
     }
 
-    /// The CSV, wherever a command runs.
+    /// Absolute path of the CSV.
     pub(super) fn data_file(&self) -> String {
         self.data.to_string_lossy().into_owned()
     }
 
-    /// The data's name.
+    /// Name of the data: the CSV's file name without extensions.
     pub(super) fn name(&self) -> String {
         stem(&self.data)
     }
 
-    /// A file or folder of the set-up: what `variable` names, else `relative` in this folder, the program's, or one above.
+    /// Path of a tool: the value of `variable`, otherwise `relative` under this folder, the program's, or one above them.
     pub(super) fn tool(&self, variable: &str, relative: &str) -> Result<PathBuf> {
         let found = match std::env::var_os(variable) {
             Some(named) => Some(PathBuf::from(named)),
@@ -196,7 +199,7 @@ impl Plan {
         found.filter(|p| p.exists()).and_then(|p| std::path::absolute(p).ok()).ok_or_else(|| {
             Problem::new(
                 Reason::ToolMissing,
-                format!("{relative} is missing: run `make setup`, or set {variable} to where it is"),
+                format!("{relative} is missing: run `make setup`, or set {variable} to its path"),
             )
         })
     }
@@ -207,7 +210,7 @@ impl Plan {
     }
 }
 
-/// The schema of the whole file, which must be fit to be committed as it stands.
+/// Infers a schema from the whole file, whose records must all be committable without changes.
 fn schema(source: &Source, name: &str, options: &Options) -> Result<Schema> {
     let schema = source.infer(name, Predicts::Classes, Range::MinMax, options)?.into_schema()?;
     source.records(&schema, options)?.into_records()?;
@@ -218,7 +221,7 @@ fn texts(rows: &Rows<'_>) -> Vec<String> {
     (0..rows.len()).map(|i| rows.get(i).to_owned()).collect()
 }
 
-/// The nearest folder that holds `relative`: from the current one upward, then from the program's.
+/// The nearest folder that contains `relative`: from the current folder upwards, then from the program's.
 fn upward(relative: &str) -> Option<PathBuf> {
     let here = std::env::current_dir().ok();
     let program = std::env::current_exe().ok();

@@ -1,4 +1,4 @@
-//! The account of a finished demo: tables for people, `summary.json` for programs.
+//! Report of a finished demo: tables on the terminal, and `summary.json`.
 
 use std::path::Path;
 
@@ -32,7 +32,7 @@ pub(super) struct Summary {
     ledger: Ledger,
     frauds: Vec<Bounced>,
     consent: Vec<Consent>,
-    /// Seconds of each step; some run side by side.
+    /// Seconds of each step; some steps run concurrently.
     steps: Vec<Value>,
 }
 
@@ -57,7 +57,7 @@ struct Data {
     dataset_id: String,
 }
 
-/// What a provider agreed to, and what the version that bounced would have left it.
+/// A provider's consent, and its share in the version that was rejected.
 #[derive(Clone, Debug, Serialize)]
 struct Consent {
     least_share: f64,
@@ -107,7 +107,7 @@ impl ProofRow {
     }
 }
 
-/// A number of units of λ and ε.
+/// Converts a fixed-point λ or ε.
 fn units(n: u64) -> f64 {
     n as f64 / f64::from(LAMBDA_BITS as i32).exp2()
 }
@@ -160,25 +160,25 @@ impl Summary {
         }
     }
 
-    /// Writes it.
+    /// Writes `summary.json` to a folder.
     pub(super) fn write(&self, folder: &Path) -> Result<()> {
         write_file(&folder.join("summary.json"), (serde_json::to_string_pretty(self)? + "\n").as_bytes())
     }
 }
 
-/// `summary.json` of a demo that stopped: which step, and why.
+/// Writes the `summary.json` of a failed demo: the step and the error.
 pub(super) fn write_failure(folder: &Path, step: &str, error: &str, steps: &Steps) -> Result<()> {
     let summary = json!({ "ok": false, "step": step, "error": error, "seconds": steps.elapsed().as_secs_f64() });
     write_file(&folder.join("summary.json"), (serde_json::to_string_pretty(&summary)? + "\n").as_bytes())
 }
 
-/// `vouchers.json`: the last voucher of every session.
+/// Writes `vouchers.json`: the last voucher of every session.
 pub(super) fn write_vouchers(folder: &Path, outcome: &Outcome) -> Result<()> {
     let vouchers: Vec<&Value> = outcome.sessions.iter().map(|s| &s.voucher).collect();
     write_file(&folder.join("vouchers.json"), (serde_json::to_string_pretty(&vouchers)? + "\n").as_bytes())
 }
 
-/// The tables.
+/// Formats all tables and the list of output files.
 pub(super) fn tables(plan: &Plan, summary: &Summary, outcome: &Outcome) -> String {
     let mut text = String::new();
     let before = [datasets(summary), certificate(summary), proofs(summary), ledger(outcome)];
@@ -187,7 +187,7 @@ pub(super) fn tables(plan: &Plan, summary: &Summary, outcome: &Outcome) -> Strin
         text.push_str(&table.to_string());
     }
     text.push_str(&format!(
-        "\nAll of it in {:.1} s (the yardstick, halo2's sum of 2^15 points by random scalars, takes this machine {:.0} ms).\n\nIn {}:\n",
+        "\nTotal: {:.1} s (benchmark: this machine takes {:.0} ms for halo2's multi-scalar multiplication of 2^15 points).\n\nIn {}:\n",
         summary.seconds,
         summary.calibration_ms,
         plan.out.display()
@@ -195,7 +195,7 @@ pub(super) fn tables(plan: &Plan, summary: &Summary, outcome: &Outcome) -> Strin
     for (file, what) in [
         ("summary.json", "these numbers"),
         ("certificate.json", "what is proven, with all proofs: `tribute verify certificate.json --allow-dev-srs`"),
-        ("agent.onnx, schema.json", "the agent, and what its queries look like"),
+        ("agent.onnx, schema.json", "the agent, and the schema of its queries"),
         ("vouchers.json", "what the clients signed"),
         match plan.node {
             Node::Anvil => {
@@ -226,8 +226,8 @@ fn certificate(s: &Summary) -> Table {
     table.row(["λ".into(), format!("{:.3e}", s.certificate.lambda)]);
     table.row(["norm of the loss's gradient, at most (ε)".into(), format!("{:.3e}", s.certificate.epsilon)]);
     table.row(["relative distance to the optimum, at most".into(), format!("{:.3e}", s.certificate.relative_distance)]);
-    table.row(["right answers, training rows".into(), format!("{:.2} %", 100.0 * s.accuracy.train)]);
-    table.row(["right answers, held-out queries".into(), format!("{:.2} %", 100.0 * s.accuracy.heldout)]);
+    table.row(["accuracy on training rows".into(), format!("{:.2} %", 100.0 * s.accuracy.train)]);
+    table.row(["accuracy on held-out queries".into(), format!("{:.2} %", 100.0 * s.accuracy.heldout)]);
     table
 }
 

@@ -1,4 +1,4 @@
-//! Sessions and the money in them: answers, claims with two frauds around one, withdrawals, refunds.
+//! Steps with money in them: sessions, answers, the claim between two frauds, withdrawals, refunds.
 
 use futures::future::{join_all, try_join_all};
 use serde_json::Value;
@@ -14,7 +14,7 @@ use super::life::{Life, Session, Version};
 use super::stage::THAW;
 use super::steps::Failure;
 
-/// What a client pays for an answer, in the token's base units: not round, so that shares leave dust.
+/// Price of an answer, in the token's base units. Not round, so that dividing it by shares leaves dust.
 const PRICE: u128 = 12_345;
 
 impl Life<'_> {
@@ -26,7 +26,7 @@ impl Life<'_> {
             .run("sessions", "two clients open prepaid sessions", 2, |bar| async move {
                 let (bar, shell) = (&bar, &self.stage.shell);
                 try_join_all(clients.map(|(client, queries)| async move {
-                    // a quarter more than the queries will cost, to have something to give back
+                    // a quarter more than the queries cost, so that there is something to refund
                     let escrowed = PRICE * (queries + queries.div_ceil(4)) as u128;
                     let (price, escrow) = (PRICE.to_string(), escrowed.to_string());
                     let (account, number) = (client.wallet.address().to_string(), version.number.to_string());
@@ -66,7 +66,7 @@ impl Life<'_> {
             .await
     }
 
-    /// Balances as they were before the clients paid anything in.
+    /// The balances before the clients paid into escrow.
     pub(super) async fn funded_balances(&self, sessions: &[Session]) -> Result<Balances, Failure> {
         let now = Balances::read(&self.stage.contracts, &self.stage.parties).await;
         now.map(|b| b.before_escrow(sessions.iter().map(|s| s.escrowed)))
@@ -108,13 +108,13 @@ impl Life<'_> {
             .await
     }
 
-    /// The honest claim, with the same proof and a voucher too high before it, and itself again after it.
+    /// The honest claim, preceded by the same proof with overcounting vouchers and followed by a replay.
     pub(super) async fn claim(&self, claim: &ClaimFile) -> Result<(files::Claimed, Bounced, Bounced), Failure> {
         self.steps
-            .run("claim", "fees claimed; two frauds around it bounce", 3, |bar| async move {
+            .run("claim", "fees claimed; two fraudulent claims rejected", 3, |bar| async move {
                 let claim = claim.claim();
                 let overcount = self.stage.voucher_overcount(&claim).await?;
-                bar.done("voucher_overcount bounced");
+                bar.done("voucher_overcount rejected");
                 let args = ["chain", "claim", "steps/claim.json"];
                 let claimed: files::Claimed = self.stage.shell.json(Some(&self.stage.parties.owner), &args).await?;
                 bar.done("claimed");
@@ -125,7 +125,7 @@ impl Life<'_> {
             .await
     }
 
-    /// Everybody takes what is theirs.
+    /// Everybody withdraws what they are owed.
     pub(super) async fn withdraw(
         &self,
         version: &Version,
@@ -195,7 +195,7 @@ impl Life<'_> {
     }
 }
 
-/// The sums that must come out.
+/// Fails unless the ledger, the balances' changes and the escrow contract's books agree.
 fn settle(ledger: &Ledger, changes: &[(String, i128)], after: &Balances) -> Result<()> {
     let moved: i128 = changes.iter().map(|(_, n)| n).sum();
     let (held, owed) = after.escrow();

@@ -1,5 +1,5 @@
-//! Runs the public command line: every command is a child process and a line in `commands.sh`. Keys travel through the
-//! environment. A child never outlives the demo: it is killed when its handle is dropped, whatever the reason.
+//! Runs the public command line: every command is a child process and a line in `commands.sh`. Keys are passed through the
+//! environment. A child never outlives the demo: dropping its handle kills it.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -16,7 +16,7 @@ use super::parties::Party;
 
 /// File with the parties' keys, which `commands.sh` reads.
 const KEYS: &str = "keys.env";
-/// How long a server may take to stop when asked.
+/// Time that a server has to stop before it is killed.
 const STOP: Duration = Duration::from_secs(15);
 
 /// The shell of one demo. Commands run in its output folder.
@@ -33,7 +33,7 @@ struct Log {
 }
 
 impl Shell {
-    /// Starts `commands.sh` in `folder`. `environment` is what all commands get.
+    /// Creates `commands.sh` in `folder`. All commands get the variables in `environment`.
     pub(super) fn new(folder: &Path, environment: Vec<(String, String)>) -> Result<Self> {
         let program = std::env::current_exe()?;
         std::fs::create_dir_all(folder.join("logs"))?;
@@ -52,13 +52,13 @@ impl Shell {
         Ok(Shell { program, folder: folder.to_owned(), environment, log })
     }
 
-    /// From now on all commands get this variable too.
+    /// Sets a variable for all later commands.
     pub(super) fn set(&mut self, name: &str, value: &str) -> Result<()> {
         self.environment.push((name.to_owned(), value.to_owned()));
         self.note(&format!("export {name}={}", quoted(value)))
     }
 
-    /// Writes the parties' keys next to `commands.sh`, for whoever wants to run its commands.
+    /// Writes the parties' keys next to `commands.sh`, which reads them.
     pub(super) fn write_keys(&self, parties: &[&Party]) -> Result<()> {
         let lines = parties.iter().map(|p| format!("export {}={} # {}\n", p.variable, p.secret(), p.address()));
         let head = "# Keys of a throw-away chain: worth nothing anywhere else.\n".to_owned();
@@ -66,13 +66,13 @@ impl Shell {
         tribute_store::files::write_private(&self.folder.join(KEYS), text.as_bytes())
     }
 
-    /// A line of `commands.sh` that is not a command of ours.
+    /// Adds a line to `commands.sh` that is not a `tribute` command.
     pub(super) fn note(&self, line: &str) -> Result<()> {
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(writeln!(log.commands, "{line}")?)
     }
 
-    /// Runs a command as `who` and returns what it printed.
+    /// Runs a command as `who` and returns its standard output.
     pub(super) async fn run(&self, who: Option<&Party>, args: &[&str]) -> Result<String> {
         let (mut command, log) = self.command(who, args, "")?;
         let output = command.stdin(Stdio::null()).stdout(Stdio::piped()).output().await;
@@ -83,7 +83,7 @@ impl Shell {
         let complaints = std::fs::read_to_string(&log).unwrap_or_default();
         let lines = || complaints.lines().filter(|l| !l.trim().is_empty());
         let last = lines().rfind(|l| l.starts_with("error: ")).or(lines().next_back());
-        let said = last.map_or("it said nothing", |l| l.trim_start_matches("error: "));
+        let said = last.map_or("no error message", |l| l.trim_start_matches("error: "));
         let name = args.iter().take(2).copied().collect::<Vec<_>>().join(" ");
         Err(Problem::new(
             Reason::Internal,
@@ -91,16 +91,16 @@ impl Shell {
         ))
     }
 
-    /// Runs a command as `who` and reads the JSON that it printed.
+    /// Runs a command as `who` and parses the JSON on its standard output.
     pub(super) async fn json<T: DeserializeOwned>(&self, who: Option<&Party>, args: &[&str]) -> Result<T> {
-        // `tribute chain` speaks to people unless told otherwise
+        // `tribute chain` prints text by default
         let flag: &[&str] = if args.first() == Some(&"chain") { &["--json"] } else { &[] };
         let text = self.run(who, &[args, flag].concat()).await?;
         serde_json::from_str(&text)
-            .map_err(|e| Problem::internal(format!("what `tribute {}` printed cannot be read: {e}", args.join(" "))))
+            .map_err(|e| Problem::internal(format!("cannot parse the output of `tribute {}`: {e}", args.join(" "))))
     }
 
-    /// Starts a command that goes on until it is stopped; it also stops when its standard input closes.
+    /// Starts a server command. It runs until it is stopped, or until its standard input closes.
     pub(super) fn start(&self, args: &[&str]) -> Result<Running> {
         let (mut command, _) = self.command(None, args, " &")?;
         let mut child =
@@ -109,7 +109,7 @@ impl Shell {
         Ok(Running { child, leash })
     }
 
-    /// A command of ours with its environment; noted in `commands.sh`, its errors going to a log file.
+    /// A `tribute` command with its environment and log file for standard error; adds it to `commands.sh`.
     fn command(&self, who: Option<&Party>, args: &[&str], suffix: &str) -> Result<(Command, PathBuf)> {
         let mut words: Vec<&str> = args.to_vec();
         if let Some(party) = who {
@@ -131,7 +131,7 @@ impl Shell {
             .stderr(File::create(&log)?)
             .kill_on_drop(true);
         #[cfg(unix)]
-        command.process_group(0); // Ctrl-C reaches the demo alone, which then stops everything in order
+        command.process_group(0); // Ctrl-C reaches only the demo, which then stops everything in order
         if let Some(party) = who {
             command.env(&party.variable, party.secret());
         }
@@ -143,19 +143,19 @@ impl Shell {
     }
 }
 
-/// A command that goes on until it is stopped. Dropped, it is stopped too, and gone when the drop returns.
+/// A running server command. Dropping it stops it and waits until it has exited.
 pub(super) struct Running {
     child: Child,
     leash: Option<ChildStdin>,
 }
 
 impl Running {
-    /// Whether it still runs.
+    /// True while it has not exited.
     pub(super) fn is_running(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Asks it to stop and waits; kills it if it does not.
+    /// Asks it to stop and waits; kills it if that takes too long.
     pub(super) async fn stop(mut self) -> Result<()> {
         drop(self.leash.take());
         if tokio::time::timeout(STOP, self.child.wait()).await.is_err() {
@@ -178,7 +178,7 @@ impl Drop for Running {
     }
 }
 
-/// A word for a shell.
+/// Quotes a word for a shell, if necessary.
 pub(super) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
     if !word.is_empty() && word.chars().all(plain) {

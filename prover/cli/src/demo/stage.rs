@@ -1,4 +1,4 @@
-//! What everything happens on: a local chain with the contracts, and a service. Both stop with the demo, however it ends.
+//! The demo's infrastructure: a local chain with the contracts, and a service. Both stop with the demo, however it ends.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -14,13 +14,13 @@ use super::plan::{Node, Plan};
 use super::shell::{Running, Shell};
 use super::steps::{Failure, Steps};
 
-/// Seconds between a client's request for its money and the refund: the least the contract takes.
+/// Thaw period in seconds: the minimum that the contract accepts.
 pub(super) const THAW: u64 = 60;
-/// Jobs that the service does at a time: a proof uses all cores by itself.
+/// Number of concurrent jobs in the service: a single proof already uses all cores.
 const WORKERS: &str = "1";
-/// How long the service may take to listen.
+/// Time that the service has to start listening.
 const START: Duration = Duration::from_secs(60);
-/// Everything a demo leaves in its folder.
+/// Everything that a demo leaves in its folder.
 const LEFT_BEHIND: &[&str] = &[
     "commands.sh",
     "keys.env",
@@ -39,14 +39,14 @@ const LEFT_BEHIND: &[&str] = &[
     "transactions.json",
     "state.json",
 ];
-/// Marks a folder as a demo's.
+/// File that marks a folder as a demo's output.
 const MARK: &str = ".tribute-demo";
 
-/// The rows of every party, in files of their own.
+/// The parties' data files, and the machine's benchmark.
 pub(super) struct Files {
     /// SHA-256 of each provider's file.
     pub(super) digests: Vec<String>,
-    /// Best of three sums of 2^15 points by random scalars.
+    /// Best of three multi-scalar multiplications of 2^15 points, in milliseconds.
     pub(super) calibration_ms: f64,
 }
 
@@ -59,7 +59,7 @@ pub(super) struct Stage {
     service: Running,
 }
 
-/// Makes the folder ready: an earlier demo's files go, anybody else's stay and are not touched.
+/// Prepares the folder: deletes an earlier demo's files, and fails rather than touch any others.
 pub(super) fn clear(folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder)?;
     let mark = folder.join(MARK);
@@ -71,7 +71,7 @@ pub(super) fn clear(folder: &Path) -> Result<()> {
         if !mark.exists() {
             return Err(Problem::field(
                 "out",
-                format!("{} is in the way and not an earlier demo's: choose another folder", path.display()),
+                format!("{} exists and is not from an earlier demo: choose another folder", path.display()),
             ));
         }
         match path.is_dir() {
@@ -79,10 +79,10 @@ pub(super) fn clear(folder: &Path) -> Result<()> {
             false => std::fs::remove_file(&path)?,
         }
     }
-    Ok(std::fs::write(mark, "What a demo left here is replaced by the next one.\n")?)
+    Ok(std::fs::write(mark, "The next demo replaces this demo's files.\n")?)
 }
 
-/// Measures the machine and writes every party's rows.
+/// Benchmarks the machine and writes every party's rows to a file.
 pub(super) async fn prepare(plan: &Plan) -> Result<Files> {
     let calibration_ms =
         tokio::task::spawn_blocking(|| calibrate::measure(15, 3, |_| {})).await.map_err(Problem::internal)?;
@@ -102,7 +102,7 @@ pub(super) async fn prepare(plan: &Plan) -> Result<Files> {
     Ok(Files { digests, calibration_ms })
 }
 
-/// What starts the plan's node; that it is installed is found out here.
+/// A function that starts the plan's node. Fails if the node is not installed.
 fn starter(plan: &Plan) -> Result<impl FnOnce() -> tribute_chain::Result<LocalChain> + Send + 'static> {
     let (anvil, hardhat) = match plan.node {
         Node::Anvil => (Some(plan.tool("TRIBUTE_ANVIL", "verifier-contract/bin/anvil")?), None),
@@ -114,7 +114,7 @@ fn starter(plan: &Plan) -> Result<impl FnOnce() -> tribute_chain::Result<LocalCh
     })
 }
 
-/// Starts chain and service.
+/// Starts the chain and the service.
 pub(super) async fn start(plan: &Plan, steps: &Steps) -> Result<Stage, Failure> {
     steps
         .run("chain and service", "local chain, contracts, service", 3, |bar| async move {
@@ -130,10 +130,8 @@ pub(super) async fn start(plan: &Plan, steps: &Steps) -> Result<Stage, Failure> 
             let parties = Parties::new(node.keys(), plan.split.len())?;
             shell.write_keys(&parties.all())?;
             shell.note(match node.dumps_state() {
-                true => {
-                    "# The chain: a local anvil, started by the demo; `anvil --load-state state.json` brings it back."
-                }
-                false => "# The chain: a local Hardhat node, started by the demo; it ends with it.",
+                true => "# The chain: a local anvil, started by the demo; `anvil --load-state state.json` restores it.",
+                false => "# The chain: a local Hardhat node, started by the demo; it stops with the demo.",
             })?;
             shell.set("TRIBUTE_RPC", node.url())?;
             shell.set("TRIBUTE_CONTRACTS", "deployment.json")?;
@@ -141,7 +139,8 @@ pub(super) async fn start(plan: &Plan, steps: &Steps) -> Result<Stage, Failure> 
 
             let schema = ["schema", "infer", &plan.data_file(), "--name", &plan.name(), "--out", "schema.json"];
             shell.run(None, &schema).await?;
-            shell.note("rm -rf deployment.json deployment.json.*  # another run's contracts stand on another chain")?;
+            shell
+                .note("rm -rf deployment.json deployment.json.*  # an earlier run's contracts are on another chain")?;
             let thaw = THAW.to_string();
             let deploy = ["chain", "deploy", "--thaw-seconds", &thaw, "--deployment", "deployment.json"];
             shell.run(Some(&parties.deployer), &deploy).await?;
@@ -203,7 +202,7 @@ impl Stage {
         self.contracts.chain()
     }
 
-    /// Moves the chain's clock.
+    /// Advances the chain's clock.
     pub(super) async fn wait_on_chain(&self, seconds: u64) -> Result<()> {
         self.shell.note(&format!(
             "# {seconds} seconds pass on the chain: evm_increaseTime, then a block\n\
@@ -213,7 +212,7 @@ impl Stage {
         Ok(self.chain().advance_time(seconds).await?)
     }
 
-    /// Writes every transaction's receipt, and the chain's state where the node tells it.
+    /// Writes every transaction's receipt, and the chain's state if the node can dump it.
     pub(super) async fn write_chain(&self, folder: &Path) -> Result<()> {
         let newest = self.chain().block_number().await?;
         let mut receipts: Vec<Value> = Vec::new();

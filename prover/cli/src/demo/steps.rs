@@ -1,4 +1,4 @@
-//! The demo's account of itself while it runs: each step with a progress bar, then a line with its time.
+//! Progress of a demo: a progress bar for each running step, then a line with its time.
 
 use std::future::Future;
 use std::io::IsTerminal as _;
@@ -16,7 +16,7 @@ pub(super) struct Failure {
     pub(super) problem: Problem,
 }
 
-/// All steps of one run. Steps may run side by side.
+/// All steps of one run. Steps may run concurrently.
 pub(super) struct Steps {
     bars: MultiProgress,
     started: Instant,
@@ -36,17 +36,17 @@ impl Steps {
         self.started.elapsed()
     }
 
-    /// Names and times of the steps that have ended, in the order in which they ended.
+    /// Names and times of the steps that succeeded, in the order in which they ended.
     pub(super) fn times(&self) -> Vec<(&'static str, Duration)> {
         self.times.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
-    /// A line between the steps.
+    /// Prints a line between the steps.
     pub(super) fn say(&self, text: &str) {
         self.bars.suspend(|| println!("{text}"));
     }
 
-    /// Runs a step of `units` parts, named `name` in failures; `about` tells people what it does.
+    /// Runs a step of `units` parts. `name` identifies it in failures; `about` is its description on the terminal.
     pub(super) async fn run<T, F>(
         &self,
         name: &'static str,
@@ -84,7 +84,7 @@ impl Steps {
 }
 
 impl Bar {
-    /// One more part is done.
+    /// Marks one more part as done.
     pub(super) fn done(&self, what: &str) {
         self.0.set_message(what.to_owned());
         self.0.inc(1);

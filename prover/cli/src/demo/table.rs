@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-/// A table: a heading, column names, rows. The first column is set left, the others right.
+/// A table with a heading and column names. The first column is aligned left, the others right.
 pub(super) struct Table {
     heading: String,
     rows: Vec<Vec<String>>,
@@ -64,7 +64,7 @@ pub(super) fn tokens(units: i128) -> String {
     format!("{sign}{}.{:06}", grouped(units / 1_000_000), units % 1_000_000)
 }
 
-/// The beginning of a digest.
+/// The first digits of a digest.
 pub(super) fn short(digest: &str) -> String {
     match digest.get(..12) {
         Some(start) if digest.len() > 13 => format!("{start}…"),

@@ -1,8 +1,8 @@
-//! JSON files altered: their leaves, other values for each, and where in the text they stand.
+//! Altering JSON files: paths of their leaves, other values for each, and their positions in the text.
 
 use serde_json::Value;
 
-/// Every leaf with its path.
+/// Appends the path of every leaf to `out`.
 pub(super) fn leaves(value: &Value, path: String, out: &mut Vec<String>) {
     match value {
         Value::Object(map) => {
@@ -47,7 +47,7 @@ pub(super) fn others(value: &Value) -> Vec<Value> {
     }
 }
 
-/// The leaf whose line byte `at` is in: one line holds one leaf or one bracket.
+/// Path of the leaf on the line of byte `at`; each line has one leaf or one bracket.
 pub(super) fn path_of(json: &str, at: usize) -> String {
     let line = json[..at].matches('\n').count();
     let mut path: Vec<String> = vec![];
@@ -57,7 +57,7 @@ pub(super) fn path_of(json: &str, at: usize) -> String {
         let closes = text.starts_with('}') || text.starts_with(']');
         if closes {
             if i == line {
-                return String::new(); // a bracket: any place will do
+                return String::new(); // a bracket: any path will do
             }
             path.pop();
             index.pop();

@@ -11,21 +11,21 @@ use super::{verify_file, Options, Refused, Unavailable};
 /// Arguments of `tribute verify`.
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
-    /// The certificate, or the evaluation.
+    /// The certificate or evaluation file.
     #[arg(value_name = "FILE")]
     file: PathBuf,
     #[command(flatten)]
     trust: TrustArgs,
 }
 
-/// What the caller trusts, as arguments of every command that checks a file.
+/// What the caller trusts: arguments of every command that verifies a file.
 #[derive(Clone, Debug, Args)]
 pub struct TrustArgs {
     /// Accept proofs under the development SRS, which anyone can forge.
     #[arg(long)]
     allow_dev_srs: bool,
-    /// The SRS that the proofs were made under: the ceremony's powers-of-tau file (.ptau), or a file or folder of `tribute
-    /// srs import`. Take it from the ceremony, not from whoever gave you the certificate.
+    /// The SRS under which the proofs were made: the ceremony's powers-of-tau file (.ptau), or a file or folder from `tribute
+    /// srs import`. Get it from the ceremony, not from the party that gave you the certificate.
     #[arg(long, value_name = "FILE|DIR", env = "TRIBUTE_SRS")]
     srs: Option<PathBuf>,
 }
@@ -36,13 +36,13 @@ impl From<TrustArgs> for Options {
     }
 }
 
-/// Checks the file and prints what it proves.
+/// Verifies the file and prints what it proves.
 pub fn run(args: VerifyArgs) -> Result<()> {
     print!("{}", verified(&args.file, &args.trust.into())?);
     Ok(())
 }
 
-/// What the certificate or evaluation in a file proves.
+/// Verifies a certificate or evaluation file and reports what it proves.
 ///
 /// # Errors
 /// The file cannot be read, or is refused.

@@ -1,4 +1,4 @@
-//! An evaluation of two shards, every proof real, then everything that can be wrong with one.
+//! An evaluation of two shards with real proofs, and everything that can be wrong with one.
 
 use std::sync::OnceLock;
 
@@ -24,7 +24,7 @@ use super::verify_json;
 const OWNER: Address = [0xe0; 20];
 const TERMS: Terms = Terms { min_data_bps: 0, open_training: true, min_share_bps: 9000, min_price: 1, links: 0 };
 
-/// An evaluation over these shards; `bound` says for which shard of how many records the proof at a place is made.
+/// The parts of an evaluation over these shards; `bound` maps a position to the shard for which its proof is made.
 fn parts(shards: &[Records], weights: &CommittedGroup, bound: impl Fn(usize) -> usize) -> EvaluationParts {
     let (certificate, layout, schema) = (&certified().0, certified().0.layout, schema());
     let srs = Srs::development(layout.k());
@@ -51,7 +51,7 @@ pub(crate) fn evaluation() -> &'static Evaluation {
     MADE.get_or_init(|| parts(&[records(35, 100), records(20, 101)], &certified().1, |j| j).assemble().unwrap())
 }
 
-/// The file after a change, its checksums made to fit.
+/// The file after a change, with its checksums updated.
 fn changed(change: impl FnOnce(&mut Evaluation)) -> String {
     let mut e = evaluation().clone();
     change(&mut e);
@@ -72,7 +72,7 @@ fn an_evaluation_is_accepted_and_says_what_it_proves() {
     assert_eq!(report.proofs(), 9 + 4);
     let e = report.evaluation().unwrap();
     assert_eq!(e.dataset.records, 55);
-    // the classes show in the features, so most are right
+    // the features reveal the classes, so most answers are right
     assert!(e.dataset.correct > 40 && e.dataset.correct < 55, "{}", e.dataset.correct);
     let text = report.to_string();
     println!("{} bytes\n{text}", json.len());
@@ -91,7 +91,7 @@ fn every_leaf_of_an_evaluation_is_bound_and_named() {
         let mut values = others(leaf(&mut original.clone(), path));
         values.push(Value::Null);
         if path.starts_with("certificate.") {
-            // as a file of its own it has been through all of them
+            // the certificate alone is covered by its own test
             values.truncate(1);
         }
         for value in values {
@@ -130,7 +130,7 @@ fn an_evaluation_of_something_else_is_refused() {
     refused("the same shard stands twice", changed(|e| e.dataset.shards[1] = e.dataset.shards[0].clone()));
     refused("dataset", changed(|e| e.dataset.shards.swap(0, 1)));
     refused("dataset.shards", changed(|e| e.dataset.shards.clear()));
-    // one more right answer, with everything but the proof in agreement
+    // one more right answer, with everything consistent except the proof
     refused(
         "dataset.shards[0].evaluation_proof.bytes",
         changed(|e| {
@@ -150,7 +150,7 @@ fn an_evaluation_of_something_else_is_refused() {
         "dataset.shards[0].evaluation_proof.inputs",
         changed(|e| e.dataset.shards[0].evaluation_proof = e.dataset.shards[0].dataset_proof.clone()),
     );
-    // a certificate alone where an evaluation is, and the other way round
+    // a certificate in place of an evaluation, and the other way round
     refused("certificate", changed(|e| e.certificate.datasets.clear()));
     refused("format", changed(|e| e.format = tribute_core::certificate::FORMAT.into()));
 }
@@ -178,7 +178,7 @@ fn answers_of_other_weights_and_other_places_are_refused() {
         assert!(fields.iter().any(|f| f == field), "{fields:?}: {reason}");
     };
     refused(parts(&[records(35, 100)], &other, |j| j), "certificate.agent.weights_digest");
-    // both counts proven for the first place
+    // both counts proven for the first position
     let shards = [records(35, 100), records(20, 101)];
     refused(parts(&shards, &certified().1, |_| 0), "dataset.shards[1].evaluation_proof.inputs[0]");
 }

@@ -1,4 +1,4 @@
-//! Certificates made, every proof real; and what forgers make of real proofs.
+//! Certificates for tests, with real proofs, and forgeries assembled from real proofs.
 
 use halo2_proofs::halo2curves::bn256::Fr;
 use rand::{Rng, SeedableRng};
@@ -29,22 +29,22 @@ use tribute_inference::train::{train, LossOptions};
 const AGENT: AgentId = AgentId::new([0xa9; 32]);
 const AGENT_OWNER: Address = [0xa0; 20];
 const LAMBDA: u64 = 1 << 38; // 2^-6
-/// Of providers and of the agent's owner.
+/// Column secret shared by the providers and the agent's owner.
 pub(super) const SECRET: [u8; 32] = [7; 32];
 
-/// Its name and a label are what a hostile provider would choose who hopes for a careless page.
+/// A schema whose name and labels attempt an HTML injection, as a hostile provider's would.
 pub(crate) fn schema() -> Schema {
     let features = (0..5).map(|i| Feature { name: format!("f{i}"), lo: 0.0, hi: 255.0 }).collect();
     let labels = ["red", "</td><img src=x onerror=alert(1)>", "blue & \"grey\""].map(str::to_owned).to_vec();
     Schema::new("colours<script>alert(1)</script>".into(), features, Target::Classes(labels), None).unwrap()
 }
 
-/// Records whose class shows in the first features.
+/// Records whose first features reveal their class.
 pub(super) fn records(n: usize, seed: u64) -> Records {
     labelled(n, seed, |class| class)
 }
 
-/// Records with another label than the one that shows.
+/// Records with a label other than the one that their features reveal.
 pub(super) fn mislabelled(n: usize, seed: u64) -> Records {
     labelled(n, seed, |class| (class + 1) % 3)
 }
@@ -60,30 +60,30 @@ fn labelled(n: usize, seed: u64, label: impl Fn(u16) -> u16) -> Records {
     records
 }
 
-/// What a forger does differently, with proofs that are all real. Shards are counted over all datasets.
+/// A forgery made of real proofs. Shards are numbered across all datasets.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Forgery {
-    /// This shard's gradient is of weights that differ in one unit.
+    /// This shard's gradient is at weights that differ by one unit.
     pub(super) other_weights: Option<usize>,
-    /// The optimum is over the gradient of the shard before this one, twice, instead of this one's.
+    /// The optimum counts the previous shard's gradient twice, and this shard's not at all.
     pub(super) twice: Option<usize>,
-    /// The optimum states one record more.
+    /// The optimum states one record too many.
     pub(super) one_record_more: bool,
 }
 
-/// What a certificate is assembled from, and the weights that it is of.
+/// The parts of a certificate, and the agent's committed weights.
 pub(super) struct Made {
     pub(super) parts: Parts,
     pub(super) weights: CommittedGroup,
 }
 
-/// Makes parts of certificates over one layout.
+/// Makes certificate parts for one layout.
 pub(super) struct Maker {
     layout: Layout,
     link: Link,
     chain: Chain,
     srs: Srs,
-    /// Keys by circuit.
+    /// Keys generated so far, one for each shape.
     keys: Vec<Keys>,
 }
 
@@ -103,7 +103,7 @@ impl Maker {
         FileProof::new(proof.input_words(), proof.bytes)
     }
 
-    /// That the shard at this position of its dataset is well formed.
+    /// Proves that the shard at this position of its dataset is well formed.
     pub(super) fn dataset(&mut self, (owner, terms): (Address, Terms), shard: usize, xy: &CommittedGroup) -> FileProof {
         let circuit = DatasetCircuit::new(Shape::dataset(self.layout), xy);
         let count = word(&circuit.count());
@@ -120,12 +120,12 @@ impl Maker {
         self.prove(&circuit, inputs)
     }
 
-    /// Datasets of shards, trained on and proven.
+    /// Trains on datasets, given as shards, and proves everything.
     pub(super) fn make(&mut self, data: Vec<(Terms, Vec<Records>)>) -> Made {
         self.forge(data, Forgery::default())
     }
 
-    /// The same, but for what a forger does.
+    /// The same, with a forgery.
     pub(super) fn forge(&mut self, data: Vec<(Terms, Vec<Records>)>, forgery: Forgery) -> Made {
         let (layout, link, secret) = (self.layout, self.link, Secret::from_bytes(SECRET));
         let mut counted: Vec<&Records> = data.iter().flat_map(|(_, shards)| shards).collect();

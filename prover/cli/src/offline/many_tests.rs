@@ -1,4 +1,4 @@
-//! Certificates over many datasets: twelve, of one shard or two, every proof real; and what is refused of them.
+//! Certificates over twelve datasets of one or two shards, with real proofs, and their forgeries.
 
 use std::sync::{Mutex, OnceLock};
 
@@ -15,7 +15,7 @@ use super::tests::{options, refusal_of};
 use super::Derived;
 
 const DATASETS: usize = 12;
-/// Every third dataset has two.
+/// Every third dataset has two shards.
 const SHARDS: usize = 16;
 const TERMS: Terms = Terms { min_data_bps: 5000, open_training: true, min_share_bps: 100, min_price: 0, links: 0 };
 
@@ -37,7 +37,7 @@ pub(crate) fn certificate() -> &'static Certificate {
     MADE.get_or_init(|| made(data(), Forgery::default()).parts.assemble().unwrap())
 }
 
-/// The refusal of the file after a change, its checksum made to fit.
+/// The refusal of the file after a change, with its checksum updated.
 fn changed(change: impl FnOnce(&mut Certificate)) -> String {
     let mut c = certificate().clone();
     change(&mut c);
@@ -45,7 +45,7 @@ fn changed(change: impl FnOnce(&mut Certificate)) -> String {
     refusal_of(c.to_json().as_bytes())
 }
 
-/// The fields that an assembly is refused for, and why.
+/// The fields for which assembly is refused, and the reason.
 fn refused(data: Vec<(Terms, Vec<Records>)>, forgery: Forgery) -> (Vec<String>, String) {
     match made(data, forgery).parts.assemble() {
         Err(CertificateError::Field { fields, reason }) => (fields, reason),
@@ -68,7 +68,7 @@ fn twelve_datasets_under_one_optimum() {
 
 #[test]
 fn gradients_of_other_shards() {
-    // of another dataset, of the same dataset
+    // from another dataset, from the same dataset
     let refusal = changed(|c| {
         let (left, right) = c.datasets.split_at_mut(5);
         std::mem::swap(&mut left[4].shards[0].gradient_proof, &mut right[0].shards[0].gradient_proof);
@@ -90,10 +90,10 @@ fn contributions_one_unit_higher() {
     };
     let refusal = changed(|c| c.datasets[7].contribution.0 += 1);
     assert!(refusal.starts_with("datasets[7].contribution"), "{refusal}");
-    // in the proof's inputs too: the proof does not hold
+    // changed in the proof's inputs too: the proof fails
     let refusal = changed(|c| raise(c, 7, 1));
     assert!(refusal.starts_with("datasets[7].shards[0].gradient_proof"), "{refusal}");
-    // moved from one to another, so that the sum stays
+    // moved from one dataset to another, so that the sum stays the same
     let refusal = changed(|c| {
         raise(c, 7, 1);
         raise(c, 8, -1);
@@ -115,13 +115,13 @@ fn a_dataset_left_out() {
         let refusal = changed(|c| drop(c.datasets.remove(at)));
         assert!(refusal.contains("optimum.proof") || refusal.contains("optimum.records"), "{at}: {refusal}");
     }
-    // with the number of records made to fit
+    // with the number of records adapted
     let refusal = changed(|c| {
         let dropped = c.datasets.remove(5);
         c.optimum.records -= dropped.records;
     });
     assert!(refusal.contains("optimum"), "{refusal}");
-    // a shard with its dataset's numbers made to fit
+    // a shard left out, with its dataset's numbers adapted
     let refusal = changed(|c| {
         let dropped = c.datasets[3].shards.pop().unwrap();
         c.datasets[3].records -= dropped.records;
@@ -146,7 +146,7 @@ fn a_share_changed() {
         let refusal = changed(|c| c.datasets[9].share = (i64::from(c.datasets[9].share) + by) as u32);
         assert!(refusal.starts_with("datasets[9].share: "), "{refusal}");
     }
-    // moved from one to another
+    // moved from one dataset to another
     let refusal = changed(|c| {
         c.datasets[9].share += 1;
         c.datasets[10].share -= 1;
@@ -182,7 +182,7 @@ fn a_dataset_that_works_against_the_weights() {
 
 #[test]
 fn gradient_of_other_weights() {
-    // every proof is real, the optimum holds: only the W group of the gradient's proof tells
+    // every proof is real and the optimum holds: only the W group in the gradient proof reveals it
     for at in [0, 7, SHARDS - 1] {
         let (fields, reason) = refused(data(), Forgery { other_weights: Some(at), ..Forgery::default() });
         assert!(fields.iter().any(|f| f.ends_with("gradient_proof.bytes")), "{fields:?}");
@@ -192,7 +192,7 @@ fn gradient_of_other_weights() {
 
 #[test]
 fn a_gradient_counted_twice() {
-    // a real optimum, over as many records, of which one shard's stand twice and another's are missing
+    // a real optimum over the right number of records, but one shard's are counted twice and another's are missing
     for at in [1, 9] {
         let (fields, reason) = refused(data(), Forgery { twice: Some(at), ..Forgery::default() });
         assert!(fields.contains(&"optimum.proof.bytes".to_owned()), "{fields:?}");

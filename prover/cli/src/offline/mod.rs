@@ -1,8 +1,8 @@
-//! `tribute verify`: a certificate or an evaluation file checked with no service, no chain and no data.
+//! `tribute verify`: checks a certificate or an evaluation file offline, with no service, no chain and no data.
 //!
-//! The check is [`tribute_verify`]'s. Here are only the things that it trusts: the SRS from the caller's own file, all of it
-//! checked each time, powers and Lagrange basis, because the keys are derived from it and the file may come from anybody; and
-//! the keys, derived from it and the shape.
+//! [`tribute_verify`] does the checking. This module supplies what it trusts: the SRS from the caller's own file, and the
+//! verifying keys derived from it and the shape. The file may come from anybody, so all of it, powers and Lagrange basis, is
+//! checked every time.
 
 #[cfg(test)]
 mod alter;
@@ -36,11 +36,11 @@ pub use command::{run, TrustArgs, VerifyArgs};
 pub struct Options {
     /// Accept proofs under the development SRS, which anyone can forge.
     pub allow_dev_srs: bool,
-    /// The SRS file or folder for other certificates.
+    /// The SRS file or folder, for certificates that do not use the development SRS.
     pub srs: Option<PathBuf>,
 }
 
-/// Why a file cannot be checked.
+/// Why a file could not be checked.
 #[derive(Debug, Error)]
 pub enum Unavailable {
     /// The file cannot be read.
@@ -48,34 +48,34 @@ pub enum Unavailable {
     File {
         /// The file.
         path: String,
-        /// Why.
+        /// The I/O error.
         source: std::io::Error,
     },
-    /// Which file to take is not said.
+    /// No SRS file was given.
     #[error("srs.digest: the proofs were made under the SRS {digest}; give its file with --srs")]
     SrsNeeded {
         /// The SRS's digest.
         digest: SrsDigest,
     },
-    /// Another SRS than the proofs'.
+    /// The given SRS is not the proofs' SRS.
     #[error("srs.digest: the proofs were made under the SRS {expected}, {path} holds {got}")]
     OtherSrs {
-        /// The certificate's.
+        /// Digest in the certificate.
         expected: SrsDigest,
-        /// The file.
+        /// The SRS file.
         path: String,
-        /// The file's.
+        /// Digest of the SRS file.
         got: SrsDigest,
     },
     /// The SRS file cannot be used.
     #[error(transparent)]
     Srs(#[from] SrsError),
-    /// No keys for the certificate's shape.
+    /// No keys could be derived for the certificate's shape.
     #[error("layout: {0}")]
     Keys(#[from] ProveError),
 }
 
-/// Why a certificate is not accepted.
+/// Why a certificate was refused.
 pub type Refused = tribute_verify::Refused<Unavailable>;
 
 /// Checks the certificate or the evaluation in a file.
@@ -104,7 +104,7 @@ pub struct Derived {
 }
 
 impl Derived {
-    /// With nothing read yet.
+    /// Reads nothing until a certificate needs it.
     #[must_use]
     pub fn new(options: Options) -> Self {
         Derived { options, srs: HashMap::new() }
@@ -134,7 +134,7 @@ impl Trust for Derived {
     }
 }
 
-/// The SRS of this digest for `2^k` rows.
+/// Loads the SRS with this digest for `2^k` rows.
 fn read(options: &Options, k: u32, digest: &SrsDigest) -> Result<Srs, Unavailable> {
     if *digest == Srs::development_digest() {
         return Ok(Srs::development(k));

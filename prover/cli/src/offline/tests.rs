@@ -1,4 +1,4 @@
-//! A whole certificate, then everything that can be wrong with one.
+//! A complete certificate, and everything that can be wrong with one.
 
 use std::sync::{Mutex, OnceLock};
 use std::time::Instant;
@@ -19,7 +19,7 @@ use super::alter::{leaf, leaves, others, path_of};
 use super::made::{records, schema, Made, Maker};
 use super::{verify_json, Derived, Options, Refused};
 
-/// Three datasets, the second of two shards; and the weights.
+/// Three datasets, the second with two shards, and the weights.
 fn made() -> Made {
     let layout = schema().layout(14, 4).unwrap().with_intercept_scale(1).unwrap();
     let chain = Chain { chain_id: 31_337, dataset_registry: Hex([0xd1; 20]), agent_registry: Hex([0xa1; 20]) };
@@ -41,7 +41,7 @@ fn certificate() -> &'static Certificate {
     &certified().0
 }
 
-/// With the weights that it is of.
+/// The certificate with the agent's committed weights.
 pub(super) fn certified() -> &'static (Certificate, CommittedGroup) {
     static MADE: OnceLock<(Certificate, CommittedGroup)> = OnceLock::new();
     MADE.get_or_init(|| {
@@ -54,7 +54,7 @@ pub(crate) fn options() -> Options {
     Options { allow_dev_srs: true, srs: None }
 }
 
-/// Verifies with keys that all tests share.
+/// The refusal of a file, or `accepted`; all tests share the keys.
 fn refusal(json: &str) -> String {
     refusal_of(json.as_bytes())
 }
@@ -68,7 +68,7 @@ pub(super) fn refusal_of(json: &[u8]) -> String {
     }
 }
 
-/// The file after a change, its checksum made to fit.
+/// The file after a change, with its checksum updated.
 fn changed(change: impl FnOnce(&mut Certificate)) -> String {
     let mut c = certificate().clone();
     change(&mut c);
@@ -111,7 +111,7 @@ fn every_leaf_is_bound_and_named() {
         for value in values {
             let mut altered = original.clone();
             *leaf(&mut altered, path) = value.clone();
-            // a file that still reads gets a checksum that fits
+            // update the checksum of a file that still parses
             let json = match serde_json::from_value::<Certificate>(altered.clone()) {
                 Ok(mut c) => {
                     if path != "checksum" {
@@ -142,7 +142,7 @@ fn random_bytes_are_refused_and_the_field_named() {
     for case in 0..1000 {
         let mut bytes = json.clone().into_bytes();
         let at = rng.gen_range(0..bytes.len());
-        // half of the changes stay among the characters that stand there: digits for digits
+        // half of the changes keep the kind of character: digits for digits
         let byte = if case % 2 == 0 {
             rng.gen::<u8>()
         } else {
@@ -161,7 +161,7 @@ fn random_bytes_are_refused_and_the_field_named() {
         }
         let refusal = refusal_of(&bytes);
         assert_ne!(refusal, "accepted", "byte {at} ({expected}) = {byte}");
-        // where the name itself is damaged: what it stands in, and the line
+        // if the field's name itself is damaged, the error has its parent and the line
         let (parent, _) = expected.rsplit_once('.').unwrap_or(("the file", ""));
         let damaged = refusal.contains(parent) && refusal.contains(" at line ");
         assert!(
@@ -236,7 +236,7 @@ fn what_does_not_fit_together_is_refused() {
             c.optimum.proof.inputs[1] = Hex(word);
         }),
     );
-    // other text of the same content
+    // the same content in another encoding
     let json = certificate().to_json();
     other("format", json.replacen("\"format\": ", "\"format\":  ", 1));
     other("the file", json.clone() + "\n");
@@ -249,7 +249,7 @@ fn what_does_not_fit_together_is_refused() {
     assert!(refusal("{}").contains("missing field"));
 }
 
-/// What the proofs cannot state is refused even where numbers and inputs agree.
+/// Values that no proof can state are refused even if numbers and inputs agree.
 #[test]
 fn limits_are_kept_where_every_number_agrees() {
     let word = |x: u64| {
@@ -303,15 +303,15 @@ fn limits_are_kept_where_every_number_agrees() {
         c.datasets[dataset].contribution.0 += units;
     };
     let sum: i128 = certificate().datasets.iter().map(|d| d.contribution.0).sum();
-    // more than one part in 2^10 below nothing, made up for by another
+    // negative contributions beyond 2^-10 of the sum, offset by another dataset's
     refused("datasets[0].contribution", &|c| {
         let moved = c.datasets[0].contribution.0 + sum / 1024 + 1;
         contribute(c, 0, -moved);
         contribute(c, 2, moved);
     });
-    // contributions that miss a hundredth of what the optimum's norm says
+    // contributions that differ by a hundredth from what the optimum's norm implies
     refused("datasets[2].contribution", &|c| contribute(c, 2, -sum / 50));
-    // one that no shard can have
+    // a contribution that no shard can have
     refused("datasets[0].shards[0].gradient_proof.inputs[1]", &|c| contribute(c, 0, 1 << 112));
     refused("datasets[0].terms.min_data_bps", &|c| c.datasets[0].terms.min_data_bps = 10_001);
     refused("datasets[0].terms.min_share_bps", &|c| c.datasets[0].terms.min_share_bps = 10_001);

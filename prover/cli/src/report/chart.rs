@@ -1,19 +1,19 @@
-//! Bar charts as text above inline SVG, with colours from the page's style sheet. Each has its table beside it.
+//! Bar charts as text labels above inline SVG, coloured by the page's style sheet. The page repeats each chart as a table.
 
 use maud::{html, Markup};
 
-/// Bars of a chart before the rest is added up.
+/// Most bars in a chart; the last one sums up the rest.
 const BARS: usize = 20;
 
-/// One bar.
+/// One bar of a chart.
 pub(super) struct Bar {
-    /// What it is of.
+    /// Text above the bar.
     pub(super) label: String,
-    /// Its length as a part of the whole, 0 to 1.
+    /// Length as a fraction of the whole, 0 to 1.
     pub(super) part: f64,
 }
 
-/// A chart of horizontal bars, longest first; beyond [`BARS`] the rest is one bar. `title` is read to those who do not see it.
+/// A chart of horizontal bars, longest first; beyond [`BARS`] the rest is one bar. `title` is the label for screen readers.
 pub(super) fn bars(title: &str, mut bars: Vec<Bar>) -> Markup {
     bars.sort_by(|a, b| b.part.total_cmp(&a.part));
     if bars.len() > BARS {
@@ -35,7 +35,7 @@ pub(super) fn bars(title: &str, mut bars: Vec<Bar>) -> Markup {
     }
 }
 
-/// A part of a whole, two decimals.
+/// Formats a fraction as a percentage with two decimals.
 pub(super) fn percent(part: f64) -> String {
     format!("{:.2} %", 100.0 * part)
 }

@@ -1,8 +1,8 @@
-//! `tribute certificate report`: a certificate, with any evaluations of its agent, as one HTML page for people.
+//! `tribute certificate report`: a certificate, with any evaluations of its agent, as one HTML page.
 //!
-//! Every file is verified first, as `tribute verify` does; a refused one becomes no page. The page is self-contained: it
-//! loads nothing, runs no script, and its content security policy forbids both, so text from a file (schema names, labels)
-//! can do no more than be read.
+//! Every file is verified first, as `tribute verify` does; if one is refused, no page is written. The page is
+//! self-contained: it loads nothing and runs no script, and its content security policy forbids both, so text from a file
+//! (schema names, labels) is inert.
 
 mod chart;
 mod page;
@@ -18,29 +18,29 @@ use tribute_verify::Report;
 
 use crate::offline::{verified, TrustArgs};
 
-/// Certificates for people.
+/// `tribute certificate …`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum CertificateCommand {
-    /// Write a certificate as one HTML page: what is proven and what is not, shares, accuracy, how to check it.
+    /// Write a certificate as one HTML page: what is and is not proven, shares, accuracy, how to check it.
     Report(ReportArgs),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ReportArgs {
-    /// The certificate, or an evaluation, which holds one.
+    /// The certificate file, or an evaluation file (which contains one).
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// An evaluation of the same agent version; may be given several times.
+    /// An evaluation of the same agent version; repeatable.
     #[arg(long = "evaluation", value_name = "FILE")]
     evaluations: Vec<PathBuf>,
-    /// The page to write. [default: FILE with the extension .html]
+    /// HTML file to write. [default: FILE with the extension .html]
     #[arg(long, value_name = "PAGE")]
     out: Option<PathBuf>,
     #[command(flatten)]
     trust: TrustArgs,
 }
 
-/// Runs a command.
+/// Runs `tribute certificate …`.
 pub(crate) fn run(command: CertificateCommand) -> Result<()> {
     let CertificateCommand::Report(args) = command;
     let options = args.trust.into();
@@ -60,7 +60,7 @@ pub(crate) fn run(command: CertificateCommand) -> Result<()> {
     Ok(())
 }
 
-/// Refuses an evaluation of another certificate.
+/// Fails unless the evaluation is of this certificate.
 fn same_agent(report: &Report, evaluation: &Report, path: &Path) -> Result<()> {
     let what = match (evaluation.evaluation(), report.certificate(), evaluation.certificate()) {
         (None, ..) => "is a certificate, not an evaluation: `tribute agent evaluation` writes one".to_owned(),
@@ -75,7 +75,7 @@ fn same_agent(report: &Report, evaluation: &Report, path: &Path) -> Result<()> {
     Err(Problem::field("evaluation", format!("{} {what}", path.display())))
 }
 
-/// Proofs behind the page, each counted once.
+/// Number of distinct proofs checked for the page.
 fn proofs(report: &Report, evaluations: &[Report]) -> usize {
     let certificate = 1 + 2 * report.certificate().datasets.iter().map(|d| d.shards.len()).sum::<usize>();
     let shards = |r: &Report| r.evaluation().map_or(0, |e| e.dataset.shards.len());

@@ -1,4 +1,4 @@
-//! The page.
+//! The HTML of a certificate's page.
 
 use maud::{html, Markup, PreEscaped, DOCTYPE};
 use tribute_core::certificate::{Certificate, Dataset};
@@ -11,7 +11,7 @@ use super::chart::{bars, percent, Bar};
 use super::proofs;
 
 const STYLE: &str = include_str!("page.css");
-/// Nothing is loaded, nothing runs, nothing is sent.
+/// The page may load nothing, run nothing and send nothing.
 const POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -65,7 +65,7 @@ fn summary(report: &Report, evaluations: &[Report], name: &str) -> Markup {
             }
             ul.facts {
                 li { strong { (grouped(datasets.len() as u64)) } (if datasets.len() == 1 { "dataset" } else { "datasets" }) }
-                li { strong { (grouped(optimum.records)) } "records it was trained on" }
+                li { strong { (grouped(optimum.records)) } "training records" }
                 li { strong { (scientific(report.relative_distance())) } "largest distance to the exact optimum, relative to the weights" }
                 li { strong { (grouped(proofs(report, evaluations) as u64)) } "zero-knowledge proofs checked" }
                 @for evaluation in evaluations.iter().filter_map(Report::evaluation) {
@@ -83,15 +83,15 @@ fn share(dataset: &Dataset) -> f64 {
 fn shares(certificate: &Certificate) -> Markup {
     let datasets = &certificate.datasets;
     let bar = |(i, d): (usize, &Dataset)| Bar {
-        label: format!("Dataset {}, {} records, of {}", i + 1, grouped(d.records), short(&d.owner.to_string())),
+        label: format!("Dataset {}, {} records, owner {}", i + 1, grouped(d.records), short(&d.owner.to_string())),
         part: share(d),
     };
     html! {
         section {
-            h2 { "Whose data made it, and what each is paid" }
+            h2 { "Whose data trained it, and each dataset's share" }
             p {
-                "Of every fee that goes to data, each dataset gets its share. A share is how much of the trained weights \
-                 the dataset's records account for; it follows from the proofs and nobody chooses it."
+                "Each dataset gets its share of the fees for data. A share is the part of the trained weights that the \
+                 dataset's records account for; it is computed from the proofs, and nobody can choose it."
             }
             (bars("Shares of the datasets, in percent; the table below has the numbers", datasets.iter().enumerate().map(bar).collect()))
             div.scroll tabindex="0" {
@@ -136,7 +136,7 @@ fn accuracy(evaluations: &[Report]) -> Markup {
         return html! {
             section {
                 h2 { "How well it answers" }
-                p { "Nothing here says. An evaluation file proves an accuracy on a committed dataset; none was given." }
+                p { "Not shown: no evaluation was given. An evaluation file proves an accuracy on a committed dataset." }
             }
         };
     }
@@ -145,10 +145,10 @@ fn accuracy(evaluations: &[Report]) -> Markup {
             h2 { "How well it answers" }
             p {
                 "On each of these datasets, none of whose shards the agent was trained on, the number of right answers is \
-                 proven, without showing the records. Which classes are mistaken for which is not part of the proof."
+                 proven, without showing the records. The proof does not cover which classes are mistaken for which."
             }
             (bars("Accuracy by dataset, in percent; the table below has the numbers", evaluations.iter().filter_map(Report::evaluation).map(|e| Bar {
-                label: format!("{} records of {}", grouped(e.dataset.records), short(&e.dataset.owner.to_string())),
+                label: format!("{} records, owner {}", grouped(e.dataset.records), short(&e.dataset.owner.to_string())),
                 part: e.accuracy(),
             }).collect()))
             div.scroll tabindex="0" {
@@ -195,11 +195,11 @@ fn sentences(report: &Report, evaluations: &[Report]) -> Markup {
     }
 }
 
-/// What a record looks like.
+/// The schema: features with their ranges, and classes.
 fn records(certificate: &Certificate, schema: &Schema) -> Markup {
     html! {
         section {
-            h2 { "What a record is" }
+            h2 { "What a record looks like" }
             p {
                 (grouped(certificate.layout.features() as u64)) " features"
                 @match schema.target() {
@@ -210,7 +210,7 @@ fn records(certificate: &Certificate, schema: &Schema) -> Markup {
             details {
                 summary { "Features and their ranges" }
                 table {
-                    caption { "Values outside a range are moved to its end" }
+                    caption { "Values outside a range are clamped to it" }
                     thead { tr { th scope="col" { "Name" } th.number scope="col" { "From" } th.number scope="col" { "To" } } }
                     tbody { @for feature in schema.features() { tr {
                         td { (feature.name) } td.number { (feature.lo) } td.number { (feature.hi) }
@@ -261,29 +261,29 @@ fn check(report: &Report) -> Markup {
         section {
             h2 { "Check it yourself" }
             p {
-                "Do not believe this page: anyone can write one. Take the certificate file that it was made from, whose \
-                 checksum is above, and check it on your own machine. That needs no server, no chain and none of the data."
+                "Do not trust this page: anyone can write one. Get the certificate file from which it was made, whose \
+                 checksum is above, and verify it on your own machine. That needs no server, no chain and none of the data."
             }
             @if certificate.srs.development {
                 pre { code { "tribute verify certificate.json --allow-dev-srs" } }
             } @else {
                 pre { code { "tribute verify certificate.json --srs powersOfTau28_hez_final_" (certificate.layout.k()) ".ptau" } }
-                p { "Take the SRS from its ceremony, not from whoever gave you the certificate." }
+                p { "Get the SRS from its ceremony, not from the party that gave you the certificate." }
             }
             @if chain.chain_id != 0 {
-                p { "Whether the version is certified on chain " (chain.chain_id) ", ask the agent registry there:" }
+                p { "To see whether the version is certified on chain " (chain.chain_id) ", ask the agent registry there:" }
                 pre { code { "cast call " (chain.agent_registry) " 'isCertified(bytes32,uint32)(bool)' " (certificate.agent.id) " " (certificate.agent.version) } }
             }
         }
     }
 }
 
-/// Three significant digits.
+/// Scientific notation with three significant digits.
 fn scientific(value: f64) -> String {
     format!("{value:.2e}")
 }
 
-/// With thousands separated.
+/// With commas between thousands.
 fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::new();
@@ -296,7 +296,7 @@ fn grouped(number: u64) -> String {
     out
 }
 
-/// An address's ends.
+/// First and last digits of an address.
 fn short(address: &str) -> String {
     if address.len() < 12 {
         address.to_owned()

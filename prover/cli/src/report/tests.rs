@@ -6,7 +6,7 @@ use crate::offline::many_tests::certificate as twelve_datasets;
 use crate::offline::tests::options;
 use crate::offline::verify_json;
 
-/// Longest first, and what does not fit is added up: nothing of the whole is lost.
+/// Bars are sorted, and those beyond the maximum are summed up.
 #[test]
 fn a_chart_of_many_bars_adds_up_the_rest() {
     let many = (0..300).map(|i| Bar { label: format!("b{i}"), part: f64::from(i) / 44_850.0 });
@@ -18,8 +18,7 @@ fn a_chart_of_many_bars_adds_up_the_rest() {
     assert!(chart.contains("87.71 %"), "{chart}");
 }
 
-/// The page of an evaluation says what was proven, number by number, and its schema's name and labels, which are markup that
-/// would run a script, are text.
+/// The page of an evaluation shows every proven number, and the HTML in its schema's name and labels is escaped.
 #[test]
 fn a_page_holds_everything_and_runs_nothing() {
     let report = verify_json(evaluation().to_json(), &options()).unwrap();
@@ -51,7 +50,7 @@ fn a_page_holds_everything_and_runs_nothing() {
     assert!(html.contains("default-src 'none'"), "{html}");
 }
 
-/// Accuracy is shown only beside the certificate that it was proven for.
+/// An accuracy is shown only with the certificate for which it was proven.
 #[test]
 fn an_evaluation_of_another_version_is_refused() {
     let own = verify_json(evaluation().to_json(), &options()).unwrap();

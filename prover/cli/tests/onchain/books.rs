@@ -1,4 +1,4 @@
-//! What happened, as tables; and what it would cost elsewhere.
+//! `tribute chain export` and `tribute chain cost`.
 
 use std::collections::BTreeMap;
 
@@ -30,7 +30,7 @@ async fn an_export_says_what_happened_and_adds_up() {
     let before = w.chain.block_number().await.unwrap();
     let batch = w.batch(&c, &[(one, 7), (two, 5)]).await;
     w.contracts.claim(&[batch]).send(&w.olga).await.unwrap();
-    // a settlement, money back, earnings taken, a grant taken back
+    // a settlement, a refund, a withdrawal, a revoked grant
     let sign = d.output(CLEO, &format!("chain sign settlement {one} --count 9 --out {}", d.file("s.json").display()));
     assert!(sign.status.success());
     d.run(OLGA, "relay @s.json");
@@ -55,7 +55,7 @@ async fn an_export_says_what_happened_and_adds_up() {
     let share = to_data * u128::from(CONTRIBUTIONS[0]) / u128::from(CONTRIBUTIONS[0] + CONTRIBUTIONS[1]);
     assert_eq!((text(ada, "amount"), &ada["account"]), (share.to_string(), &json!(d.address(ADA))));
     assert_eq!(text(owner, "amount"), (earned - to_data).to_string());
-    // over all blocks, what the contract owes is what came in and did not go out
+    // over all blocks, the sums equal what the contract owes
     let holdings = w.contracts.holdings().await.unwrap();
     assert_eq!(text(&summary["totals"], "escrow_change"), holdings.escrow.to_string());
     assert_eq!(text(&summary["totals"], "rewards_change"), holdings.rewards.to_string());
@@ -72,7 +72,7 @@ async fn an_export_says_what_happened_and_adds_up() {
     assert_eq!(of(&certificates, "certified")[0]["records"], 1_400);
     assert_eq!(rows(&d, "datasets").len(), 2);
 
-    // CSV and JSON say the same, line by line
+    // CSV and JSON agree line by line
     let mut counts = BTreeMap::new();
     for table in ["datasets", "grants", "certificates", "payments"] {
         let csv = std::fs::read_to_string(d.file(&format!("audit/{table}.csv"))).unwrap();
@@ -94,11 +94,11 @@ async fn an_export_says_what_happened_and_adds_up() {
     }
     assert_eq!(summary["rows"], json!(counts));
 
-    // a part of the blocks has that part of the rows
+    // a range of blocks has only its rows
     let part = d.run(CLEO, &format!("export --from {} --out @part", before + 1));
     assert!(part["totals"].get("opened").is_none());
     assert_eq!(text(&part["totals"], "claimed"), (12 * PRICE).to_string());
-    assert!(d.fails(CLEO, "export --to 99999 --out @x").contains("is not there yet"));
+    assert!(d.fails(CLEO, "export --to 99999 --out @x").contains("does not exist yet"));
     assert!(d.fails(CLEO, "export --from 9 --to 8 --out @x").contains("comes after"));
 }
 
@@ -124,6 +124,6 @@ async fn a_life_cycle_is_priced_for_another_chain() {
     let arbitrum = d.run(ADMIN, "cost --profile arbitrum --gas-price 0 --l1-base-fee 10");
     let bytes = arbitrum["all"]["compressed_bytes"].as_u64().unwrap();
     assert_eq!(text(&arbitrum["all"], "data"), format!("{:.9}", 160.0 * bytes as f64 / 1e9));
-    assert!(d.fails(ADMIN, "cost --gas-price=-1").contains("is no price"));
-    assert!(d.fails(ADMIN, "cost --from 99999").contains("saw no transaction"));
+    assert!(d.fails(ADMIN, "cost --gas-price=-1").contains("is not a price"));
+    assert!(d.fails(ADMIN, "cost --from 99999").contains("have no transactions"));
 }

@@ -1,4 +1,4 @@
-//! The command line of everybody in a world of contracts.
+//! Runs `tribute chain` as any of a world's accounts.
 
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -14,7 +14,7 @@ use tribute_core::statement::Statement;
 use tribute_testing::chain::{points, World, COLUMNS};
 use tribute_testing::{program, ROOT};
 
-/// Places among the chain's funded accounts, as in [`World`].
+/// Indices into the chain's funded accounts, as in [`World`].
 pub(crate) const ADMIN: usize = 0;
 pub(crate) const ADA: usize = 1;
 pub(crate) const BEN: usize = 2;
@@ -46,7 +46,7 @@ impl Desk {
         self.w.anvil.keys()[account].address()
     }
 
-    /// A command of a key's; `@` in arguments is the folder.
+    /// A command with this key; `@` in the arguments is the folder.
     pub(crate) fn command(&self, key: &PrivateKeySigner, arguments: &str) -> Command {
         let folder = format!("{}/", self.folder.path().display());
         let mut command = Command::new(program());
@@ -63,7 +63,7 @@ impl Desk {
         self.command(&self.w.anvil.keys()[account].clone(), arguments).output().unwrap()
     }
 
-    /// The result of a command that must succeed, and what it said beside it.
+    /// The result of a command that must succeed, and its standard error.
     pub(crate) fn told(&self, account: usize, arguments: &str) -> (Value, String) {
         let output = self.output(account, &format!("chain {arguments} --json"));
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -75,14 +75,14 @@ impl Desk {
         self.told(account, arguments).0
     }
 
-    /// What a command that must fail says.
+    /// The error of a command that must fail.
     pub(crate) fn fails(&self, account: usize, arguments: &str) -> String {
         let output = self.output(account, &format!("chain {arguments}"));
         assert!(!output.status.success(), "tribute chain {arguments} should fail");
         String::from_utf8_lossy(&output.stderr).into_owned()
     }
 
-    /// Writes a dataset of an owner's as `tribute dataset register` would, one shard for each seed, and returns its terms.
+    /// Writes the file of an owner's dataset as `tribute dataset register` would, with one shard for each seed.
     pub(crate) async fn dataset(&self, file: &str, owner: Address, shards: &[(&str, u64)], terms: Terms) {
         let new = NewDataset { terms, ..self.w.register_params() };
         let mut all = Vec::new();
@@ -103,7 +103,7 @@ pub(crate) fn hexed(bytes: &[u8]) -> String {
     format!("0x{}", hex::encode(bytes))
 }
 
-/// A proof in the form of files.
+/// A proof as JSON, in the form that files have.
 pub(crate) fn proof_file(proof: &Proof) -> Value {
     json!({
         "statement": proof.statement, "circuit_id": proof.circuit, "inputs": proof.inputs, "proof": hexed(&proof.bytes),
@@ -112,7 +112,7 @@ pub(crate) fn proof_file(proof: &Proof) -> Value {
     })
 }
 
-/// A field that is text.
+/// The string in a field.
 pub(crate) fn text(value: &Value, field: &str) -> String {
     value[field].as_str().unwrap_or_else(|| panic!("no `{field}` in {value}")).to_owned()
 }

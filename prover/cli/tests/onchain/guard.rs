@@ -1,4 +1,4 @@
-//! The deployment's owner and guardian: stops, pauses, and operations that wait.
+//! Commands of the deployment's owner and guardian: stops, pauses and timelock operations.
 
 use serde_json::{json, Value};
 use tribute_chain::{Deployment, U256};
@@ -15,19 +15,19 @@ fn status(d: &Desk) -> Value {
 async fn operations_wait_once_there_is_a_delay() {
     let d = Desk::new().await;
     let ada = d.address(ADA);
-    // at once, while there is none
+    // at once, while there is no delay
     let done = d.run(ADMIN, &format!("timelock guardian {ada}"));
     assert!(text(&done, "operation").contains("the guardian") && done["done"].as_array().unwrap().len() == 1);
     assert!(d.fails(BEN, "timelock delay 3600").contains("AccessControlUnauthorizedAccount"));
     d.run(ADMIN, "timelock delay 3600");
     assert_eq!(status(&d)["timelock"], json!({ "delay": 3_600, "guardian": ada, "announced": [] }));
 
-    // then announced, once, and executed by anybody when it is due
+    // then announced only once, and executed by anybody after the delay
     let circuit = d.w.circuits[0];
     let announced = d.run(ADMIN, &format!("timelock raise-gas-cap {circuit} --to 400000"));
     let id = text(&announced, "id");
     let (again, said) = d.told(ADMIN, &format!("timelock raise-gas-cap {circuit} --to 400000"));
-    assert!(said.contains("announced already") && text(&again, "id") == id);
+    assert!(said.contains("already announced") && text(&again, "id") == id);
     let shown = status(&d);
     let waiting = &shown["timelock"]["announced"][0];
     assert!(waiting["due"].is_u64() && waiting["operations"][0].as_str().unwrap().contains("to 400000"), "{waiting}");
@@ -38,7 +38,7 @@ async fn operations_wait_once_there_is_a_delay() {
     assert_eq!(d.w.contracts.circuit(&circuit).await.unwrap().gasCap, 400_000);
     assert_eq!(status(&d)["timelock"]["announced"], json!([]));
 
-    // and taken back
+    // and cancelled
     let id = text(&d.run(ADMIN, "timelock delay 60"), "id");
     assert!(d.fails(ADA, &format!("timelock cancel {id}")).contains("AccessControlUnauthorizedAccount"));
     d.run(ADMIN, &format!("timelock cancel {id}"));
@@ -77,7 +77,7 @@ async fn stops_are_for_good_and_pauses_are_not() {
     d.run(ADMIN, "unpause");
     d.run(CLEO, &format!("top-up {session} --amount 5"));
 
-    // a proof that counts more records than there can be
+    // a proof of more records than are possible
     let inputs = vec![U256::from(1), U256::from(1_u64 << 27)];
     let proof = d.w.proof(Statement::Dataset, inputs, &points("unsound", 9)).await;
     d.write("unsound.json", &json!({ "proof": proof_file(&proof) }));

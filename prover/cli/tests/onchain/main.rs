@@ -1,5 +1,5 @@
 //! `tribute chain …` as processes against the contracts on a real chain. The verifier behind the circuits accepts exactly what
-//! a test commits to (see `tribute_testing::chain`): what is tested is the command line, not a circuit.
+//! a test commits to (see `tribute_testing::chain`), because these tests are about the command line, not about circuits.
 
 mod books;
 mod desk;

@@ -1,4 +1,4 @@
-//! Messages that one signs and another brings.
+//! Messages signed by one account and submitted by another.
 
 use serde_json::{json, Value};
 use tribute_chain::agents::short_name;
@@ -9,13 +9,13 @@ use tribute_testing::chain::{gradient_points, points, Certified, CONTRIBUTIONS, 
 
 use crate::desk::{text, Desk, ADA, ADMIN, BEN, CLEO, OLGA};
 
-/// A command of somebody without coin; it must succeed.
+/// Runs a command as an account without coin; it must succeed.
 fn signs(d: &Desk, key: &PrivateKeySigner, arguments: &str) {
     let output = d.command(key, &format!("chain sign {arguments}")).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// The message with one field changed.
+/// The error of `relay` for the message with one field altered.
 fn altered(d: &Desk, file: &str, change: impl Fn(&mut Value)) -> String {
     let mut value: Value = serde_json::from_slice(&std::fs::read(d.file(file)).unwrap()).unwrap();
     change(&mut value);
@@ -37,7 +37,7 @@ async fn a_provider_without_coin_registers_grants_and_is_paid() {
     assert!(d.fails(ADA, "sign register-dataset @data.json --out @x.json").contains("its proofs name"));
     let dry = d.told(ADMIN, "relay @register.json --dry-run").1;
     assert!(dry.contains(&format!("{provider} says: register a dataset of 1 shard(s), nonce ")), "{dry}");
-    // whatever is changed is found before anything is sent
+    // every alteration is detected before anything is sent
     let mined = w.chain.mined_nonce(d.address(ADMIN)).await.unwrap();
     assert!(altered(&d, "register.json", |m| m["signer"] = json!(olga)).contains("not its signer's"));
     assert!(altered(&d, "register.json", |m| m["nonce"] = json!("7")).contains("not its signer's"));
@@ -52,7 +52,7 @@ async fn a_provider_without_coin_registers_grants_and_is_paid() {
     assert!(d.fails(ADMIN, "relay @register.json").contains("was used or taken back"));
     assert_eq!(d.run(CLEO, &format!("dataset {dataset}"))["owner"], json!(provider));
 
-    // a grant names its place: of two, only one counts
+    // a grant has a serial number: of two with the same one, only the first is valid
     let grant = format!("grant {dataset} --to {olga} --min-share-bps 100 --min-price 5");
     signs(&d, &poor, &format!("{grant} --uses 2 --out @grant.json"));
     signs(&d, &poor, &format!("{grant} --uses 9 --out @other.json"));
@@ -63,7 +63,7 @@ async fn a_provider_without_coin_registers_grants_and_is_paid() {
     signs(&d, &poor, &format!("payout {dataset} --to {payee} --out @payout.json"));
     d.run(BEN, "relay @payout.json");
 
-    // an agent is certified over it, serves, and the provider's part goes where it said
+    // an agent is certified over it and serves; the provider's rewards go to its payout address
     let id = dataset.parse().unwrap();
     let agent = w.contracts.create_agent(short_name("a").unwrap(), "").send(&w.olga).await.unwrap().event;
     let version = w.closed(&agent, &[id]).await;
@@ -83,7 +83,7 @@ async fn a_provider_without_coin_registers_grants_and_is_paid() {
     assert_eq!(w.balance(payee).await, U256::from(10 * PRICE * 6 / 10));
     assert_eq!(w.chain.balance(provider).await.unwrap(), U256::ZERO, "it never had any coin");
 
-    // handed over, without coin on either side of the message
+    // handed over, though neither the old nor the new owner has coin
     let heir = PrivateKeySigner::random();
     d.run(ADMIN, &format!("fund --to {provider} --wei 100000000000000000"));
     let output =
@@ -92,7 +92,7 @@ async fn a_provider_without_coin_registers_grants_and_is_paid() {
     signs(&d, &heir, &format!("accept-dataset {dataset} --out @accept.json"));
     d.run(BEN, "relay @accept.json");
     assert_eq!(d.run(CLEO, &format!("dataset {dataset}"))["owner"], json!(heir.address()));
-    // the old owner's messages are worth nothing any more
+    // the old owner's messages are void
     signs(&d, &heir, &format!("revoke {dataset} --from {olga} --out @revoke.json"));
     d.run(BEN, "relay @revoke.json");
     assert_eq!(d.run(CLEO, &format!("dataset {dataset}"))["grants"], json!([]));
@@ -106,7 +106,7 @@ async fn messages_go_together_and_a_nonce_is_taken_back() {
     d.dataset("data.json", provider, &[("ada", 900)], Terms::default()).await;
     d.dataset("more.json", provider, &[("ada", 900), ("ada 2", 5)], Terms::default()).await;
     signs(&d, &poor, "register-dataset @data.json --out @register.json");
-    // its id follows from its shards: it can be granted before it is registered
+    // its id is computed from its shards, so it can be granted before it is registered
     let layout = d.w.layout;
     let digest = tribute_core::id::ShardDigest::new(tribute_core::digest::keccak(&points("ada", 9)));
     let id = tribute_core::digest::dataset_id(&d.w.register_params().schema, &layout, 900, &[digest]);
@@ -142,10 +142,12 @@ async fn sessions_are_opened_and_settled_by_message() {
     assert!(changed.contains("not its signer's"), "{changed}");
     let opened = d.run(BEN, "relay @open.json");
     let session = text(&opened["relayed"][0], "session");
-    assert!(d.fails(BEN, "relay @open.json").contains("opens session 0 of its signer, and the next one is 1"));
+    assert!(d.fails(BEN, "relay @open.json").contains("opens session 0 of its signer, but the next session is 1"));
     assert_eq!(d.run(CLEO, &format!("session {session}"))["client"], json!(client));
 
-    assert!(d.fails(CLEO, &format!("sign settlement {session} --count 4 --out @x.json")).contains("this key is"));
+    assert!(d
+        .fails(CLEO, &format!("sign settlement {session} --count 4 --out @x.json"))
+        .contains("but this key belongs to"));
     signs(&d, &poor, &format!("settlement {session} --count 4 --out @settlement.json"));
     assert!(altered(&d, "settlement.json", |m| m["message"]["count"] = json!(5)).contains("not its signer's"));
     let paid = d.run(OLGA, "relay @settlement.json");
@@ -155,6 +157,6 @@ async fn sessions_are_opened_and_settled_by_message() {
     );
     assert!(d.fails(OLGA, "relay @settlement.json").contains("4 queries of session"));
     let output = d.command(&poor, &format!("chain sign settlement {session} --count 4 --out x")).output().unwrap();
-    assert!(String::from_utf8_lossy(&output.stderr).contains("are paid already"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("are already paid"));
     assert_eq!(d.w.chain.balance(client).await.unwrap(), U256::ZERO);
 }

@@ -1,4 +1,4 @@
-//! Owners of datasets and agents: terms, growth, grants, payouts, and handing over.
+//! Owners of datasets and agents: terms, growth, grants, payouts and transfers.
 
 use serde_json::json;
 use tribute_chain::U256;
@@ -16,7 +16,7 @@ async fn a_dataset_grows_is_granted_and_taken_back() {
     d.dataset("two.json", ada, &[("ada", 900), ("ada 2", 100), ("ada 3", 7)], terms).await;
     let one = text(&d.run(ADA, "register-dataset @one.json"), "dataset_id");
 
-    // what nobody asks for is told, and what it means
+    // missing minimums are warned about, with their consequences
     let (granted, said) = d.told(ADA, &format!("grant {one} --to {olga} --uses 2"));
     assert!(
         said.contains("no least share") && said.contains("made-up ones") && said.contains("--min-share-bps"),
@@ -33,13 +33,13 @@ async fn a_dataset_grows_is_granted_and_taken_back() {
     assert!(d.fails(ADA, &format!("grant {one} --to {olga} --uses 0")).contains("--uses"), "`revoke` does that");
     assert!(d.fails(BEN, &format!("grant {one} --to {olga}")).contains("NotDatasetOwner"));
 
-    // it grows by what its file has beyond what is on chain, once
+    // it grows by the shards in its file that are not on chain, once
     let grown = d.run(ADA, "extend-dataset @two.json");
     let two = text(&grown, "dataset_id");
     assert_eq!((&grown["records"], &grown["previous"]), (&json!(1_007), &json!(one)));
-    assert!(d.fails(ADA, "extend-dataset @two.json").contains("all of its 3 shards are registered already"));
+    assert!(d.fails(ADA, "extend-dataset @two.json").contains("all its 3 shards are already registered"));
     // the latest version has shards that this file lacks
-    assert!(d.fails(ADA, "extend-dataset @one.json").contains("fewer shards than dataset"));
+    assert!(d.fails(ADA, "extend-dataset @one.json").contains("fewer than dataset"));
     d.dataset("other.json", ada, &[("unknown", 900)], terms).await;
     assert!(d.fails(ADA, "extend-dataset @other.json").contains("register-dataset"));
     let shown = d.run(CLEO, &format!("dataset {one}"));
@@ -53,7 +53,7 @@ async fn a_dataset_grows_is_granted_and_taken_back() {
     assert_eq!(back["uses_taken_back"], 2);
     assert_eq!(d.run(CLEO, &format!("dataset {two}"))["grants"], json!([]));
 
-    // an open dataset cannot be closed to anybody
+    // an open dataset cannot be closed
     d.dataset("open.json", ada, &[("open", 5)], Terms { open_training: true, ..Terms::default() }).await;
     let open = text(&d.run(ADA, "register-dataset @open.json"), "dataset_id");
     let (_, said) = d.told(ADA, &format!("revoke {open} --from {olga}"));
@@ -82,12 +82,12 @@ async fn things_change_hands_in_two_steps_and_pay_where_they_are_told() {
     assert_eq!(d.run(CLEO, &format!("dataset {dataset}"))["payout"], json!(d.address(ADA)));
     assert!(d.fails(ADA, &format!("payout --dataset {dataset}")).contains("--to"));
 
-    // offered, taken back, offered, accepted
+    // offered, withdrawn, offered again, accepted
     d.run(ADA, &format!("transfer --dataset {dataset} --to {ben}"));
     d.run(ADA, &format!("transfer --dataset {dataset} --nobody"));
     assert!(d.fails(BEN, &format!("accept --dataset {dataset}")).contains("NotOffered"));
     let (_, said) = d.told(ADA, &format!("transfer --dataset {dataset} --to {ben}"));
-    assert!(said.contains("nothing has changed hands yet"), "{said}");
+    assert!(said.contains("ownership has not changed yet"), "{said}");
     assert_eq!(d.run(CLEO, &format!("dataset {dataset}"))["offered_to"], json!(ben));
     assert_eq!(d.run(BEN, &format!("accept --dataset {dataset}"))["from"], json!(d.address(ADA)));
     d.run(OLGA, &format!("transfer --agent {agent} --to {cleo}"));
@@ -105,7 +105,7 @@ async fn clients_find_agents_and_manage_their_escrow() {
     d.run(OLGA, "create-agent --name draft --about nothing-yet");
     assert!(d.fails(OLGA, "create-agent --name x --service example.org").contains("http:// or https://"));
     let long = "a".repeat(1_025);
-    assert!(d.fails(OLGA, &format!("set-metadata {agent} --about {long}")).contains("1024 is the most"));
+    assert!(d.fails(OLGA, &format!("set-metadata {agent} --about {long}")).contains("maximum of 1024"));
     d.run(OLGA, &format!("set-metadata {agent} --service https://digits.example --about handwritten-digits"));
     let ids = |arguments: &str| -> Vec<String> {
         let found = d.run(CLEO, &format!("find-agents {arguments}"));
@@ -126,7 +126,7 @@ async fn clients_find_agents_and_manage_their_escrow() {
     let opened = d.run(BEN, &format!("open-session --agent {agent} --price {PRICE} --escrow 3000 --approve"));
     assert!(opened["approval"]["tx"].is_string() && opened["session"].is_string(), "{opened}");
 
-    // Ben, not the client, tops up; a part thaws, the session goes on; the request is taken back
+    // Ben, not the client, tops up; a part thaws and the session goes on; the thaw is cancelled
     let session = d.w.open(&d.w.cleo, &c).await;
     d.run(ADMIN, &format!("mint --to {} --amount 500", d.address(BEN)));
     assert_eq!(d.run(BEN, &format!("top-up {session} --amount 500"))["remaining"], json!((ESCROW + 500).to_string()));

@@ -1,4 +1,4 @@
-//! A version on its way: what the command says is missing is what the contract refuses for.
+//! Uncertified versions: the command's reasons match the contract's refusals.
 
 use serde_json::{json, Value};
 use tribute_chain::agents::short_name;
@@ -18,7 +18,7 @@ async fn a_draft_says_what_is_missing_and_is_given_up() {
     let datasets = [w.register(&w.ada, "ada", 900).await, w.register(&w.ben, "ben", 500).await];
     let [ada, ben] = datasets;
     let olga = d.address(OLGA);
-    // Ben asks for half of what goes to data, and gets a third
+    // Ben asks for half of the fees for data, and gets a third
     d.run(ADA, &format!("grant {ada} --to {olga} --uses 3"));
     let agent = w.contracts.create_agent(short_name("digits").unwrap(), "").send(&w.olga).await.unwrap().event;
     w.contracts.propose(&agent, &w.version_params()).send(&w.olga).await.unwrap();
@@ -52,12 +52,12 @@ async fn a_draft_says_what_is_missing_and_is_given_up() {
     assert!(refusals(&shown).contains("less than its least share"), "{shown}");
     assert!(refusals(&shown).contains(&ben.to_string()) && !refusals(&shown).contains(&ada.to_string()), "{shown}");
 
-    // its gradients are public, so no use goes back
+    // its gradients are public, so no use is returned
     let gone = d.run(OLGA, &format!("abandon-version {agent}"));
     assert_eq!(gone["returned"], json!([]));
     assert_eq!(d.run(CLEO, &format!("version {agent}"))["stage"], "abandoned");
 
-    // where none was brought, uses go back, once
+    // without submitted gradients, uses are returned, once
     w.contracts.grant_training(&ben, olga, w.grant_terms(1).await).send(&w.ben).await.unwrap();
     w.contracts.propose(&agent, &w.version_params()).send(&w.olga).await.unwrap();
     d.run(OLGA, &format!("add-datasets {agent} --version 2 --dataset {ada} --dataset {ben}"));
@@ -68,7 +68,7 @@ async fn a_draft_says_what_is_missing_and_is_given_up() {
     assert_eq!(gone["returned"][0]["roots"].as_array().unwrap().len(), 2);
     assert_eq!(uses(ben), 1);
     let (again, said) = d.told(OLGA, &format!("abandon-version {agent} --version 2"));
-    assert!(said.contains("abandoned already") && again["returned"] == json!([]), "{said}");
+    assert!(said.contains("already abandoned") && again["returned"] == json!([]), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -78,7 +78,7 @@ async fn a_list_that_a_grant_names_and_a_stop_are_told_before_they_refuse() {
     let [ada, ben] = [w.register(&w.ada, "ada", 900).await, w.register(&w.ben, "ben", 500).await];
     let olga = d.address(OLGA);
     let (_, said) = d.told(ADA, &format!("grant {ada} --to {olga} --participant {ada} --participant {ben}"));
-    assert!(!said.contains("no least share"), "nobody can be put beside a list that is named: {said}");
+    assert!(!said.contains("no least share"), "a fixed list cannot be diluted: {said}");
     let terms = GrantTerms { min_share_bps: 1, ..w.grant_terms(1).await };
     w.contracts.grant_training(&ben, olga, terms).send(&w.ben).await.unwrap();
     let agent = w.contracts.create_agent(short_name("digits").unwrap(), "").send(&w.olga).await.unwrap().event;

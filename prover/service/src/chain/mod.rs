@@ -2,6 +2,8 @@
 
 mod rpc;
 
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 use tribute_core::hexed::Hex20;
 use tribute_core::id::{AgentId, DatasetId, SessionId, Transcript, WeightsDigest};
@@ -40,6 +42,39 @@ impl Contracts {
     #[must_use]
     pub fn sessions(&self) -> Target {
         Target { chain_id: self.chain_id, contract: self.session_escrow }
+    }
+}
+
+/// Registries that proofs are made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Registries {
+    /// Target of `dataset` proofs.
+    pub datasets: Target,
+    /// Target of `gradient` and `optimum` proofs.
+    pub agents: Target,
+}
+
+impl From<Contracts> for Registries {
+    fn from(c: Contracts) -> Self {
+        Registries { datasets: c.datasets(), agents: c.agents() }
+    }
+}
+
+impl FromStr for Registries {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let wrong = || format!("`{text}` is not CHAIN_ID:DATASET_REGISTRY:AGENT_REGISTRY");
+        let mut parts = text.split(':');
+        let mut next = || parts.next().ok_or_else(wrong);
+        let chain_id = next()?.parse().map_err(|_| wrong())?;
+        let datasets = next()?.parse().map_err(|_| wrong())?;
+        let agents = next()?.parse().map_err(|_| wrong())?;
+        if parts.next().is_some() {
+            return Err(wrong());
+        }
+        let at = |contract| Target { chain_id, contract };
+        Ok(Registries { datasets: at(datasets), agents: at(agents) })
     }
 }
 

@@ -8,6 +8,7 @@ use tribute_store::db::{Database, Tx};
 
 use super::row::{job_from_row, JOB_COLUMNS};
 use super::{Event, Fenced, Job, Lease, NewJob, State};
+use crate::registry::grants::give_back;
 
 /// A lost worker does not use up attempts, but work that loses this many workers is itself the cause.
 pub const MAX_LOST: i64 = 20;
@@ -58,7 +59,7 @@ impl Queue {
         &self.db
     }
 
-    /// Queues a job, or finds the same tenant's equal one that has not failed. True when it is new.
+    /// Queues a job, or finds the same tenant's equal one that has not failed and is not being cancelled. True when it is new.
     pub async fn submit(&self, new: &NewJob) -> Result<(Job, bool)> {
         let mut jobs = self.submit_all(std::slice::from_ref(new)).await?;
         jobs.pop().ok_or_else(|| Problem::internal("a submitted job vanished"))
@@ -101,12 +102,21 @@ impl Queue {
             self.add_event(tx, &id, &Event::State(State::Queued)).await?;
         }
         let row = sqlx::query(self.db.sql(&format!(
-            "SELECT {JOB_COLUMNS} FROM jobs WHERE content = $1 AND state IN ('queued', 'running', 'succeeded')"
+            "SELECT {JOB_COLUMNS} FROM jobs WHERE content = $1 AND state IN ('queued', 'running', 'succeeded') AND cancel = 0"
         )))
         .bind(&content)
         .fetch_one(&mut **tx)
         .await?;
         Ok((job_from_row(&row)?, inserted == 1))
+    }
+
+    /// Takes a finished job out of the way of equal work: what it made is damaged.
+    pub async fn set_aside(&self, tx: &mut Tx, id: &str) -> Result<()> {
+        sqlx::query(self.db.sql("UPDATE jobs SET cancel = 1 WHERE id = $1 AND state = 'succeeded'"))
+            .bind(id)
+            .execute(&mut **tx)
+            .await?;
+        Ok(())
     }
 
     /// Leases the next job that fits into `free_mb`, if any: highest priority first; among equals the tenant with the
@@ -281,7 +291,10 @@ impl Queue {
     /// Asks for a job to be stopped. A queued one ends at once, a running one when its worker hears of it.
     pub async fn cancel(&self, id: &str) -> Result<()> {
         let mut tx = self.db.begin().await?;
-        sqlx::query(self.db.sql("UPDATE jobs SET cancel = 1 WHERE id = $1")).bind(id).execute(&mut *tx).await?;
+        sqlx::query(self.db.sql("UPDATE jobs SET cancel = 1 WHERE id = $1 AND state IN ('queued', 'running')"))
+            .bind(id)
+            .execute(&mut *tx)
+            .await?;
         let zero = 0;
         self.end_where(&mut tx, id, "state = 'queued' AND $2 = 0", zero, State::Cancelled, None, None).await?;
         tx.commit().await?;
@@ -332,6 +345,7 @@ impl Queue {
         problem: Option<&Problem>,
         outcome: Option<&str>,
     ) -> Result<bool> {
+        let reason = problem.map(|p| p.reason);
         let problem = problem.map(serde_json::to_string).transpose()?;
         let changed = sqlx::query(self.db.sql(&format!(
             "UPDATE jobs SET state = $3, problem = $4, outcome = $5, ended_ms = {{now}}, lease_until = NULL
@@ -347,6 +361,11 @@ impl Queue {
         .rows_affected();
         if changed == 1 {
             self.add_event(tx, id, &Event::State(state)).await?;
+            // how far a model is from the optimum over other people's data is an answer: it is counted
+            let answered = state == State::Succeeded || reason == Some(Reason::NotTheOptimum);
+            if !answered {
+                give_back(&self.db, tx, id).await?;
+            }
         }
         Ok(changed == 1)
     }

@@ -4,8 +4,9 @@
 use sqlx::Row as _;
 use tribute_core::hexed::Hex20;
 use tribute_core::id::DatasetId;
+use tribute_custody::OPENINGS_OF_A_USE;
 use tribute_problem::{Problem, Reason, Result};
-use tribute_store::db::Tx;
+use tribute_store::db::{Database, Tx};
 
 use super::Registry;
 use crate::chain::ChainGrant;
@@ -41,12 +42,7 @@ impl Registry {
         if used == 1 {
             return Ok(());
         }
-        Err(Problem::new(
-            Reason::NoGrant,
-            format!("{grantee} may not use dataset {dataset}: its owner has to grant it (`tribute dataset grant`)"),
-        )
-        .with("dataset", dataset)
-        .with("grantee", grantee))
+        Err(no_grant(dataset, grantee))
     }
 
     /// Uses a grant of the chain's once, in the transaction that queues the training. A grant allows as many trainings as it
@@ -77,10 +73,93 @@ impl Registry {
     }
 }
 
+/// By what an account that does not own a dataset used it for a job.
+#[derive(Clone, Copy, Debug)]
+pub enum Use {
+    /// Its terms let everybody.
+    Open,
+    /// A grant given through this server.
+    Server,
+    /// A grant of the chain's registry.
+    Chain(ChainGrant),
+}
+
+impl Registry {
+    /// Refuses an account that never had a grant for a dataset: it hears nothing else of its request. Whether a use is left is
+    /// seen when one is taken, as equal work takes none.
+    ///
+    /// # Errors
+    /// [`Reason::NoGrant`].
+    pub async fn check_granted(&self, dataset: DatasetId, grantee: Hex20) -> Result<()> {
+        let known: i64 = sqlx::query_scalar(self.db.sql(
+            "SELECT (SELECT COUNT(*) FROM grants WHERE dataset = $1 AND grantee = $2)
+                + (SELECT COUNT(*) FROM job_grants WHERE dataset = $1 AND grantee = $2)",
+        ))
+        .bind(dataset.to_string())
+        .bind(grantee.to_string())
+        .fetch_one(self.db.pool())
+        .await?;
+        if known > 0 {
+            return Ok(());
+        }
+        Err(no_grant(dataset, grantee))
+    }
+
+    /// Writes down what a job used, for [`give_back`].
+    pub async fn record_use(&self, tx: &mut Tx, job: &str, dataset: DatasetId, grantee: Hex20, by: Use) -> Result<()> {
+        let (kind, root, serial) = match by {
+            Use::Open => ("open", String::new(), 0),
+            Use::Server => ("server", String::new(), 0),
+            Use::Chain(grant) => ("chain", grant.root.to_string(), grant.serial),
+        };
+        sqlx::query(
+            self.db.sql(
+                "INSERT INTO job_grants (job, dataset, grantee, kind, root, serial) VALUES ($1, $2, $3, $4, $5, $6)",
+            ),
+        )
+        .bind(job)
+        .bind(dataset.to_string())
+        .bind(grantee.to_string())
+        .bind(kind)
+        .bind(root)
+        .bind(i64::from(serial))
+        .execute(&mut **tx)
+        .await?;
+        Ok(())
+    }
+}
+
+fn no_grant(dataset: DatasetId, grantee: Hex20) -> Problem {
+    Problem::new(
+        Reason::NoGrant,
+        format!("{grantee} may not use dataset {dataset}: its owner has to grant it (`tribute dataset grant`)"),
+    )
+    .with("dataset", dataset)
+    .with("grantee", grantee)
+}
+
+/// Gives back what a job used that ended without telling its owner anything of the data. Openings that it has spent stay
+/// counted.
+pub(crate) async fn give_back(db: &Database, tx: &mut Tx, job: &str) -> Result<()> {
+    for statement in [
+        "UPDATE grants SET uses = uses + 1 WHERE EXISTS (SELECT 1 FROM job_grants g
+            WHERE g.job = $1 AND g.kind = 'server' AND g.dataset = grants.dataset AND g.grantee = grants.grantee)",
+        "UPDATE chain_grants SET used = used - 1 WHERE EXISTS (SELECT 1 FROM job_grants g
+            WHERE g.job = $1 AND g.kind = 'chain' AND g.root = chain_grants.root AND g.grantee = chain_grants.grantee
+                AND g.serial = chain_grants.serial)",
+        "UPDATE allowances SET openings = openings - {of_a_use} WHERE EXISTS (SELECT 1 FROM job_grants g
+            WHERE g.job = $1 AND g.dataset = allowances.dataset AND g.grantee = allowances.account)",
+        "DELETE FROM job_grants WHERE job = $1",
+    ] {
+        let statement = statement.replace("{of_a_use}", &OPENINGS_OF_A_USE.to_string());
+        sqlx::query(db.sql(&statement)).bind(job).execute(&mut **tx).await?;
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use tribute_core::hexed::Hex;
-    use tribute_store::db::Database;
 
     use super::*;
 

@@ -1,7 +1,7 @@
 //! What jobs leave behind: datasets, agents, proofs, circuits. Rows are written in the transaction that ends the job, so
 //! nothing half-registered can stay.
 
-mod grants;
+pub mod grants;
 pub mod sessions;
 
 use std::fmt::Display;

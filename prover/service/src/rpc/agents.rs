@@ -7,7 +7,7 @@ use tribute_problem::{Problem, Result};
 use tribute_proto::v1;
 use tribute_store::artefacts::Artefacts;
 
-use crate::auth::Gatekeeper;
+use crate::auth::caller;
 use crate::registry::Registry;
 use crate::rules::admission::Admission;
 use crate::rules::certificates::Certificates;
@@ -15,7 +15,6 @@ use crate::rules::ownership::Ownership;
 use crate::wire;
 
 pub(crate) struct AgentRpc {
-    pub(crate) gate: Gatekeeper,
     pub(crate) admission: Admission,
     pub(crate) ownership: Ownership,
     pub(crate) certificates: Certificates,
@@ -46,8 +45,8 @@ impl v1::agent_service_server::AgentService for AgentRpc {
         &self,
         request: Request<v1::TrainAgentRequest>,
     ) -> Result<Response<v1::TrainAgentResponse>, Status> {
+        let caller = caller(&request)?;
         let r = request.into_inner();
-        let caller = self.gate.admit(&r).await?;
         let work = v1::work::Work::Train(r.work.ok_or_else(missing)?);
         Ok(Response::new(v1::TrainAgentResponse { job: self.submit(caller, work, r.options).await? }))
     }
@@ -56,15 +55,15 @@ impl v1::agent_service_server::AgentService for AgentRpc {
         &self,
         request: Request<v1::ImportAgentRequest>,
     ) -> Result<Response<v1::TrainAgentResponse>, Status> {
+        let caller = caller(&request)?;
         let r = request.into_inner();
-        let caller = self.gate.admit(&r).await?;
         let work = v1::work::Work::Import(r.work.ok_or_else(missing)?);
         Ok(Response::new(v1::TrainAgentResponse { job: self.submit(caller, work, r.options).await? }))
     }
 
     async fn get_agent(&self, request: Request<v1::GetAgentRequest>) -> Result<Response<v1::Agent>, Status> {
+        let caller = caller(&request)?;
         let r = request.into_inner();
-        let caller = self.gate.admit(&r).await?;
         let agent = self.ownership.agent(caller, &r.weights_digest).await?;
         let proven = self.registry.proven(agent.body.weights_digest).await?;
         let mut message = wire::agent(&agent.body, proven, agent.created_ms);
@@ -76,8 +75,8 @@ impl v1::agent_service_server::AgentService for AgentRpc {
         &self,
         request: Request<v1::ListAgentsRequest>,
     ) -> Result<Response<v1::ListAgentsResponse>, Status> {
+        let caller = caller(&request)?;
         let r = request.into_inner();
-        let caller = self.gate.admit(&r).await?;
         let size = wire::page_size(r.page_size)?;
         let rows = self.registry.agents(caller, wire::page_token(&r.page_token)?, size).await?;
         let last = rows.last().map(|a| (a.created_ms, a.body.weights_digest.to_string()));
@@ -94,8 +93,8 @@ impl v1::agent_service_server::AgentService for AgentRpc {
         &self,
         request: Request<v1::ProveGradientsRequest>,
     ) -> Result<Response<v1::ProveGradientsResponse>, Status> {
+        let caller = caller(&request)?;
         let r = request.into_inner();
-        let caller = self.gate.admit(&r).await?;
         let agent = self.ownership.agent(caller, &r.weights_digest).await?.body;
         let work = (0..agent.sources.len() as u32)
             .map(|slot| {
@@ -112,8 +111,8 @@ impl v1::agent_service_server::AgentService for AgentRpc {
         &self,
         request: Request<v1::ProveOptimumRequest>,
     ) -> Result<Response<v1::ProveOptimumResponse>, Status> {
+        let caller = caller(&request)?;
         let r = request.into_inner();
-        let caller = self.gate.admit(&r).await?;
         let work = v1::work::Work::Optimum(r.work.ok_or_else(missing)?);
         Ok(Response::new(v1::ProveOptimumResponse { job: self.submit(caller, work, r.options).await? }))
     }
@@ -122,8 +121,8 @@ impl v1::agent_service_server::AgentService for AgentRpc {
         &self,
         request: Request<v1::GetCertificateRequest>,
     ) -> Result<Response<v1::GetCertificateResponse>, Status> {
+        let caller = caller(&request)?;
         let r = request.into_inner();
-        let caller = self.gate.admit(&r).await?;
         let agent = self.ownership.agent(caller, &r.weights_digest).await?.body;
         let certificate_json = self.certificates.of(&agent).await?;
         Ok(Response::new(v1::GetCertificateResponse { certificate_json }))
@@ -133,8 +132,8 @@ impl v1::agent_service_server::AgentService for AgentRpc {
         &self,
         request: Request<v1::EvaluateAgentRequest>,
     ) -> Result<Response<v1::EvaluateAgentResponse>, Status> {
+        let caller = caller(&request)?;
         let r = request.into_inner();
-        let caller = self.gate.admit(&r).await?;
         let work = v1::work::Work::Evaluation(r.work.ok_or_else(missing)?);
         Ok(Response::new(v1::EvaluateAgentResponse { job: self.submit(caller, work, r.options).await? }))
     }

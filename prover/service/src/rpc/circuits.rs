@@ -10,13 +10,12 @@ use tribute_steps::circuit::CircuitJob;
 use tribute_steps::work::Work;
 use tribute_store::artefacts::Artefacts;
 
-use crate::auth::Gatekeeper;
+use crate::auth::caller;
 use crate::registry::Registry;
 use crate::rules::admission::{shapes, Admission, Admitted};
 use crate::wire;
 
 pub(crate) struct CircuitRpc {
-    pub(crate) gate: Gatekeeper,
     pub(crate) admission: Admission,
     pub(crate) registry: Registry,
     pub(crate) artefacts: Artefacts,
@@ -56,8 +55,8 @@ impl v1::circuit_service_server::CircuitService for CircuitRpc {
         &self,
         request: Request<v1::PrepareCircuitsRequest>,
     ) -> Result<Response<v1::PrepareCircuitsResponse>, Status> {
+        let caller = caller(&request)?;
         let r = request.into_inner();
-        let caller = self.gate.admit(&r).await?;
         let (layout, link) = self.layout(&r.schema_json, r.profile, r.link)?;
         if layout.task() == Task::Classes && layout.k() < MIN_SERVICE_K {
             let message = format!(

@@ -6,25 +6,19 @@ use tribute_problem::{field, Problem};
 use tribute_proto::v1;
 use tribute_store::artefacts::Artefacts;
 
-use crate::auth::Gatekeeper;
+use crate::auth::caller;
 use crate::registry::Registry;
 use crate::rules::admission::Admission;
 use crate::rules::ownership::Ownership;
 use crate::rules::records::Records;
-use crate::rules::tables;
+use crate::rules::uploads::Uploads;
+use crate::rules::{off_thread, tables};
 use crate::wire;
 
-/// Runs what takes long off the threads that serve.
-async fn off_thread<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
-) -> Result<T, Problem> {
-    tokio::task::spawn_blocking(work).await.map_err(Problem::internal)?
-}
-
 pub(crate) struct DatasetRpc {
-    pub(crate) gate: Gatekeeper,
     pub(crate) admission: Admission,
     pub(crate) ownership: Ownership,
+    pub(crate) uploads: Uploads,
     pub(crate) records: Records,
     pub(crate) registry: Registry,
     pub(crate) artefacts: Artefacts,
@@ -36,8 +30,8 @@ impl v1::dataset_service_server::DatasetService for DatasetRpc {
         &self,
         request: Request<v1::RegisterDatasetRequest>,
     ) -> Result<Response<v1::RegisterDatasetResponse>, Status> {
+        let caller = caller(&request)?;
         let r = request.into_inner();
-        let caller = self.gate.admit(&r).await?;
         let work = r.work.ok_or_else(|| Problem::field("work", "is missing"))?;
         let job = self.admission.submit(caller, v1::work::Work::Dataset(work), r.options.as_ref()).await?;
         let job = wire::job_with_outcome(&self.artefacts, job).await?;
@@ -48,25 +42,26 @@ impl v1::dataset_service_server::DatasetService for DatasetRpc {
         &self,
         request: Request<v1::CheckRecordsRequest>,
     ) -> Result<Response<v1::CheckRecordsResponse>, Status> {
+        let caller = caller(&request)?;
         let r = request.into_inner();
-        self.gate.admit(&r).await?;
+        let (table, _share) = self.uploads.table(caller, r.csv).await?;
         let schema = wire::schema(&r.schema_json)?;
-        let csv = r.csv.ok_or_else(|| Problem::field("csv", "is missing"))?;
-        Ok(Response::new(off_thread(move || tables::check(&schema, csv)).await?))
+        Ok(Response::new(off_thread(move || tables::check(&schema, table)).await?))
     }
 
     async fn infer_schema(
         &self,
         request: Request<v1::InferSchemaRequest>,
     ) -> Result<Response<v1::InferSchemaResponse>, Status> {
+        let caller = caller(&request)?;
         let r = request.into_inner();
-        self.gate.admit(&r).await?;
-        Ok(Response::new(off_thread(move || tables::infer(r)).await?))
+        let (table, _share) = self.uploads.table(caller, r.csv.clone()).await?;
+        Ok(Response::new(off_thread(move || tables::infer(table, r)).await?))
     }
 
     async fn get_dataset(&self, request: Request<v1::GetDatasetRequest>) -> Result<Response<v1::Dataset>, Status> {
+        let caller = caller(&request)?;
         let r = request.into_inner();
-        let caller = self.gate.admit(&r).await?;
         let dataset = self.ownership.dataset(caller, &r.id).await?;
         Ok(Response::new(wire::dataset_with_proofs(&self.artefacts, &dataset.body, dataset.created_ms).await?))
     }
@@ -75,8 +70,8 @@ impl v1::dataset_service_server::DatasetService for DatasetRpc {
         &self,
         request: Request<v1::ListDatasetsRequest>,
     ) -> Result<Response<v1::ListDatasetsResponse>, Status> {
+        let caller = caller(&request)?;
         let r = request.into_inner();
-        let caller = self.gate.admit(&r).await?;
         let size = wire::page_size(r.page_size)?;
         let rows = self.registry.datasets(caller, wire::page_token(&r.page_token)?, size).await?;
         let last = rows.last().map(|d| (d.created_ms, d.body.id.to_string()));
@@ -89,15 +84,15 @@ impl v1::dataset_service_server::DatasetService for DatasetRpc {
         &self,
         request: Request<v1::GrantTrainingRequest>,
     ) -> Result<Response<v1::GrantTrainingResponse>, Status> {
+        let caller = caller(&request)?;
         let r = request.into_inner();
-        let caller = self.gate.admit(&r).await?;
+        let id = self.ownership.dataset(caller, &r.dataset_id).await?.body.id;
         let grantee = field("grantee", &r.grantee)?;
         if r.uses == 0 {
             return Err(Problem::field("uses", "a grant has at least one use").into());
         }
         let expiry = i64::try_from(r.expiry)
             .map_err(|_| Problem::field("expiry", format!("{} is not a time in Unix seconds", r.expiry)))?;
-        let id = self.ownership.dataset(caller, &r.dataset_id).await?.body.id;
         let uses = self.registry.grant(id, grantee, r.uses, expiry).await?;
         Ok(Response::new(v1::GrantTrainingResponse { uses: u32::try_from(uses).unwrap_or(u32::MAX) }))
     }
@@ -106,10 +101,10 @@ impl v1::dataset_service_server::DatasetService for DatasetRpc {
         &self,
         request: Request<v1::ShowRecordRequest>,
     ) -> Result<Response<v1::ShowRecordResponse>, Status> {
+        let caller = caller(&request)?;
         let r = request.into_inner();
-        let caller = self.gate.admit(&r).await?;
-        let context = if r.context.is_empty() { RecordContext::ZERO } else { field("context", &r.context)? };
         let dataset = self.ownership.dataset(caller, &r.dataset_id).await?.body;
+        let context = if r.context.is_empty() { RecordContext::ZERO } else { field("context", &r.context)? };
         let record = self.records.show(dataset, r.record, context).await?;
         Ok(Response::new(v1::ShowRecordResponse { record_json: record.to_json()? }))
     }

@@ -10,7 +10,7 @@ use tribute_problem::Problem;
 use tribute_proto::v1;
 use tribute_store::artefacts::Artefacts;
 
-use crate::auth::Gatekeeper;
+use crate::auth::caller;
 use crate::jobs::queue::Queue;
 use crate::jobs::{EventRow, Job};
 use crate::rules::admission::Admission;
@@ -21,7 +21,6 @@ use crate::wire;
 const POLL: Duration = Duration::from_millis(100);
 
 pub(crate) struct JobRpc {
-    pub(crate) gate: Gatekeeper,
     pub(crate) admission: Admission,
     pub(crate) ownership: Ownership,
     pub(crate) queue: Queue,
@@ -41,8 +40,8 @@ type Events = Pin<Box<dyn Stream<Item = Result<v1::JobEvent, Status>> + Send>>;
 #[tonic::async_trait]
 impl v1::job_service_server::JobService for JobRpc {
     async fn submit(&self, request: Request<v1::SubmitRequest>) -> Result<Response<v1::SubmitResponse>, Status> {
+        let caller = caller(&request)?;
         let r = request.into_inner();
-        let caller = self.gate.admit(&r).await?;
         let job = self.admission.submit(caller, inner(r.work)?, r.options.as_ref()).await?;
         Ok(Response::new(v1::SubmitResponse { job: Some(self.message(job).await?) }))
     }
@@ -51,8 +50,8 @@ impl v1::job_service_server::JobService for JobRpc {
         &self,
         request: Request<v1::SubmitBatchRequest>,
     ) -> Result<Response<v1::SubmitBatchResponse>, Status> {
+        let caller = caller(&request)?;
         let r = request.into_inner();
-        let caller = self.gate.admit(&r).await?;
         if r.work.is_empty() || r.work.len() > 256 {
             return Err(Problem::field("work", format!("{} pieces of work: a batch has 1 to 256", r.work.len())).into());
         }
@@ -63,15 +62,15 @@ impl v1::job_service_server::JobService for JobRpc {
     }
 
     async fn get_job(&self, request: Request<v1::GetJobRequest>) -> Result<Response<v1::Job>, Status> {
+        let caller = caller(&request)?;
         let r = request.into_inner();
-        let caller = self.gate.admit(&r).await?;
         let job = self.ownership.job(caller, &r.job).await?;
         Ok(Response::new(self.message(job).await?))
     }
 
     async fn list_jobs(&self, request: Request<v1::ListJobsRequest>) -> Result<Response<v1::ListJobsResponse>, Status> {
+        let caller = caller(&request)?;
         let r = request.into_inner();
-        let caller = self.gate.admit(&r).await?;
         let size = wire::page_size(r.page_size)?;
         let after = wire::page_token(&r.page_token)?;
         let rows = self.queue.list(&caller.to_string(), wire::state_filter(r.state)?, after, size).await?;
@@ -82,8 +81,8 @@ impl v1::job_service_server::JobService for JobRpc {
     }
 
     async fn wait_job(&self, request: Request<v1::WaitJobRequest>) -> Result<Response<v1::Job>, Status> {
+        let caller = caller(&request)?;
         let r = request.into_inner();
-        let caller = self.gate.admit(&r).await?;
         let seconds = if r.timeout_seconds == 0 { 60 } else { r.timeout_seconds.min(600) };
         let until = tokio::time::Instant::now() + Duration::from_secs(seconds.into());
         loop {
@@ -98,8 +97,8 @@ impl v1::job_service_server::JobService for JobRpc {
     type WatchJobStream = Events;
 
     async fn watch_job(&self, request: Request<v1::WatchJobRequest>) -> Result<Response<Events>, Status> {
+        let caller = caller(&request)?;
         let r = request.into_inner();
-        let caller = self.gate.admit(&r).await?;
         self.ownership.job(caller, &r.job).await?;
         let after = i64::try_from(r.after).map_err(|_| Problem::field("after", "no event has that number"))?;
         let watch = Watch {
@@ -114,8 +113,8 @@ impl v1::job_service_server::JobService for JobRpc {
     }
 
     async fn cancel_job(&self, request: Request<v1::CancelJobRequest>) -> Result<Response<v1::Job>, Status> {
+        let caller = caller(&request)?;
         let r = request.into_inner();
-        let caller = self.gate.admit(&r).await?;
         self.ownership.job(caller, &r.job).await?;
         self.queue.cancel(&r.job).await?;
         let job = self.ownership.job(caller, &r.job).await?;

@@ -1,8 +1,10 @@
-//! The gRPC services, one file each: they check who calls, convert, and leave decisions to [`crate::rules`].
+//! The gRPC services, one file each: they convert, and leave decisions to [`crate::rules`].
 
 pub(crate) mod agents;
 pub(crate) mod circuits;
 pub(crate) mod datasets;
 pub(crate) mod jobs;
+pub(crate) mod login;
 pub(crate) mod server_info;
 pub(crate) mod sessions;
+pub(crate) mod uploads;

@@ -7,13 +7,13 @@ use tribute_core::hexed::Hex20;
 use tribute_engine::srs::Srs;
 use tribute_proto::v1;
 
-use crate::auth::Gatekeeper;
+use crate::auth::Here;
 use crate::chain::Contracts;
 use crate::rules::admission::Admission;
 use crate::rules::sessions::MAX_UNVOUCHED;
 
 pub(crate) struct ServerRpc {
-    pub(crate) gate: Gatekeeper,
+    pub(crate) here: Here,
     pub(crate) admission: Admission,
 }
 
@@ -25,7 +25,7 @@ impl v1::server_service_server::ServerService for ServerRpc {
         let address = |pick: fn(&Contracts) -> Hex20| contracts.as_ref().map_or(Vec::new(), |c| pick(c).to_vec());
         Ok(Response::new(v1::ServerInfo {
             version: env!("CARGO_PKG_VERSION").into(),
-            instance: self.gate.instance().to_vec(),
+            instance: self.here.instance.to_vec(),
             default_profile: Some(v1::Profile { k, columns: columns as u32, intercept_scale: 0 }),
             now_ms: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64),
             max_unvouched: MAX_UNVOUCHED as u32,

@@ -6,7 +6,7 @@ use tribute_problem::{field, Problem, Reason, Result};
 use tribute_proto::v1;
 use tribute_store::artefacts::Artefacts;
 
-use crate::auth::Gatekeeper;
+use crate::auth::caller;
 use crate::registry::sessions::SessionRow;
 use crate::registry::Registry;
 use crate::rules::admission::Admission;
@@ -14,7 +14,6 @@ use crate::rules::sessions::{Features, Query, Sessions};
 use crate::wire;
 
 pub(crate) struct SessionRpc {
-    pub(crate) gate: Gatekeeper,
     pub(crate) admission: Admission,
     pub(crate) sessions: Sessions,
     pub(crate) registry: Registry,
@@ -33,24 +32,26 @@ impl SessionRpc {
 #[tonic::async_trait]
 impl v1::session_service_server::SessionService for SessionRpc {
     async fn open_session(&self, request: Request<v1::OpenSessionRequest>) -> Result<Response<v1::Session>, Status> {
+        let caller = caller(&request)?;
         let r = request.into_inner();
-        let caller = self.gate.admit(&r).await?;
         let (id, weights) = (field("session", &r.session)?, field("weights_digest", &r.weights_digest)?);
         let session = self.sessions.open(caller, id, weights).await?;
         Ok(Response::new(self.message(&session).await?))
     }
 
     async fn get_session(&self, request: Request<v1::GetSessionRequest>) -> Result<Response<v1::Session>, Status> {
+        let caller = caller(&request)?;
         let r = request.into_inner();
-        let caller = self.gate.admit(&r).await?;
         let session = self.sessions.visible(caller, field("session", &r.session)?).await?;
         Ok(Response::new(self.message(&session).await?))
     }
 
     async fn query(&self, request: Request<v1::QueryRequest>) -> Result<Response<v1::QueryResponse>, Status> {
         use v1::query_request::Query as Q;
+        let caller = caller(&request)?;
         let r = request.into_inner();
-        let caller = self.gate.admit(&r).await?;
+        let session = field("session", &r.session)?;
+        self.sessions.spoken_for(caller, session).await?;
         let features = match r.query {
             Some(Q::Features(f)) => Features::Values(f.values),
             Some(Q::Quantised(bytes)) => Features::Quantised(bytes),
@@ -62,7 +63,7 @@ impl v1::session_service_server::SessionService for SessionRpc {
             position: r.position,
             voucher: r.voucher.as_ref().map(signed_voucher).transpose()?,
         };
-        let answered = self.sessions.answer(caller, field("session", &r.session)?, query).await?;
+        let answered = self.sessions.answer(caller, session, query).await?;
         Ok(Response::new(v1::QueryResponse {
             answer: answered.class.into(),
             label: answered.label,
@@ -76,9 +77,11 @@ impl v1::session_service_server::SessionService for SessionRpc {
         &self,
         request: Request<v1::SubmitVoucherRequest>,
     ) -> Result<Response<v1::Session>, Status> {
+        let caller = caller(&request)?;
         let r = request.into_inner();
-        let caller = self.gate.admit(&r).await?;
-        let voucher = signed_voucher(&r.voucher.ok_or_else(|| Problem::field("voucher", "is missing"))?)?;
+        let voucher = r.voucher.ok_or_else(|| Problem::field("voucher", "is missing"))?;
+        self.sessions.spoken_for(caller, field("voucher.session", &voucher.session)?).await?;
+        let voucher = signed_voucher(&voucher)?;
         let session = self.sessions.submit_voucher(caller, &voucher).await?;
         Ok(Response::new(self.message(&session).await?))
     }
@@ -87,8 +90,8 @@ impl v1::session_service_server::SessionService for SessionRpc {
         &self,
         request: Request<v1::ProveServiceRequest>,
     ) -> Result<Response<v1::ProveServiceResponse>, Status> {
+        let caller = caller(&request)?;
         let r = request.into_inner();
-        let caller = self.gate.admit(&r).await?;
         let work = v1::work::Work::Service(r.work.ok_or_else(|| Problem::field("work", "is missing"))?);
         let job = self.admission.submit(caller, work, r.options.as_ref()).await?;
         Ok(Response::new(v1::ProveServiceResponse { job: Some(wire::job_with_outcome(&self.artefacts, job).await?) }))

@@ -22,17 +22,20 @@ use tribute_steps::evaluation::EvaluationJob;
 use tribute_steps::gradient::GradientJob;
 use tribute_steps::optimum::OptimumJob;
 use tribute_steps::shape::{Profile, ShapeBody, Target};
-use tribute_steps::train::{SourceBody, TrainJob};
-use tribute_steps::work::{Payload, Work};
+use tribute_steps::train::TrainJob;
+use tribute_steps::work::{Outcome, Payload, Work};
 use tribute_store::artefacts::Artefacts;
 
 use super::certificates::Certificates;
 use super::ownership::Ownership;
 use super::sessions::Sessions;
-use super::tables;
-use crate::chain::{Chain, ChainGrant, Training};
+use super::tables::Table;
+use super::uploads::{Share, Uploads};
+use super::{off_thread, tables};
+use crate::chain::{Chain, ChainGrant, Registries, Training};
 use crate::jobs::queue::Queue;
 use crate::jobs::{Job, NewJob, State};
+use crate::registry::grants::Use;
 use crate::registry::Registry;
 use crate::wire;
 
@@ -42,10 +45,18 @@ pub(crate) struct Admitted {
     pub(crate) grants: Vec<Grant>,
 }
 
-/// A dataset that may only be used with a grant: of the chain's registry, if that has one, or of this server's.
+/// A dataset of somebody else's, and by what it may be used.
 pub(crate) struct Grant {
     dataset: DatasetId,
-    chain: Option<ChainGrant>,
+    by: Right,
+}
+
+/// By what right.
+enum Right {
+    /// Everybody may.
+    Open,
+    /// With a grant: of the chain's registry, if that has one, or of this server's.
+    Granted(Option<ChainGrant>),
 }
 
 impl From<Work> for Admitted {
@@ -64,7 +75,10 @@ pub(crate) struct Admission {
     pub(crate) certificates: Certificates,
     pub(crate) sessions: Sessions,
     pub(crate) ownership: Ownership,
+    pub(crate) uploads: Uploads,
     pub(crate) chain: Option<Arc<dyn Chain>>,
+    /// Registries besides the chain's that it proves for.
+    pub(crate) registries: Vec<Registries>,
     /// Rows (log2) and data columns of the circuits where a request names none.
     pub(crate) profile: (u32, usize),
     /// Digest of the SRS that proofs are made under.
@@ -100,7 +114,8 @@ impl Admission {
     }
 
     /// Queues what was admitted, all or none; grants are used up in the same transaction, and only by new jobs. What an
-    /// equal job made is recorded again: work for another chain may have taken its place since.
+    /// equal job made is recorded again: work for another chain may have taken its place since. Where it is damaged, it is
+    /// made again.
     pub(crate) async fn queue_all(
         &self,
         caller: Hex20,
@@ -110,25 +125,56 @@ impl Admission {
         let mut tx = self.queue.database().begin().await?;
         let mut jobs = Vec::with_capacity(admitted.len());
         for Admitted { work, grants } in admitted {
-            let (job, fresh) = self.queue.insert(&mut tx, &self.new_job(caller, work, options)?).await?;
-            if fresh {
-                for Grant { dataset, chain } in grants {
-                    let used = match chain {
-                        Some(grant) => self.registry.use_chain_grant(&mut tx, grant, caller).await?,
-                        None => false,
-                    };
-                    if !used {
-                        self.registry.use_grant(&mut tx, *dataset, caller).await?;
+            let new = self.new_job(caller, work, options)?;
+            let (job, fresh) = self.queue.insert(&mut tx, &new).await?;
+            let (job, fresh) = match (&job.outcome, job.state, fresh) {
+                (Some(outcome), State::Succeeded, false) => {
+                    let outcome: Outcome = serde_json::from_str(outcome)?;
+                    if self.is_whole(&outcome).await? {
+                        self.registry.record(&mut tx, &job, &outcome).await?;
+                        (job, false)
+                    } else {
+                        self.queue.set_aside(&mut tx, &job.id).await?;
+                        self.queue.insert(&mut tx, &new).await?
                     }
                 }
-            } else if let (State::Succeeded, Some(outcome)) = (job.state, &job.outcome) {
-                self.registry.record(&mut tx, &job, &serde_json::from_str(outcome)?).await?;
+                _ => (job, fresh),
+            };
+            if fresh {
+                for Grant { dataset, by } in grants {
+                    let used = match by {
+                        Right::Open => Use::Open,
+                        Right::Granted(Some(grant))
+                            if self.registry.use_chain_grant(&mut tx, grant, caller).await? =>
+                        {
+                            Use::Chain(*grant)
+                        }
+                        Right::Granted(_) => {
+                            self.registry.use_grant(&mut tx, *dataset, caller).await?;
+                            Use::Server
+                        }
+                    };
+                    self.registry.record_use(&mut tx, &job.id, *dataset, caller, used).await?;
+                    self.custody.allow_use(&mut tx, *dataset, caller).await?;
+                }
             }
             jobs.push(job);
         }
         tx.commit().await?;
         self.wake.notify_one();
         Ok(jobs)
+    }
+
+    /// Whether everything that a job made can still be read.
+    async fn is_whole(&self, outcome: &Outcome) -> Result<bool> {
+        for artefact in outcome.artefacts() {
+            match self.artefacts.get(artefact).await {
+                Ok(_) => {}
+                Err(p) if p.reason == Reason::ArtefactDamaged => return Ok(false),
+                Err(p) => return Err(p),
+            }
+        }
+        Ok(true)
     }
 
     /// Checks a request's work and turns it into a job's.
@@ -140,7 +186,7 @@ impl Admission {
             W::Dataset(w) => self.dataset_work(caller, w).await.map(Into::into),
             W::Train(w) => self.train_work(caller, w.terms, w.name, None).await,
             W::Import(w) => {
-                let model = (w.onnx, w.quantised_features, w.polish);
+                let model = (w.upload, w.quantised_features, w.polish);
                 self.train_work(caller, w.terms, w.name, Some(model)).await
             }
             W::Gradient(w) => self.gradient_work(caller, w).await.map(Into::into),
@@ -154,12 +200,14 @@ impl Admission {
     }
 
     async fn dataset_work(&self, caller: Hex20, w: v1::DatasetWork) -> Result<Work> {
+        let (sent, _share) = self.sent(caller, w.records).await?;
         let schema = wire::schema(&w.schema_json)?;
         let profile = self.profile(w.profile)?;
         profile.layout(&schema)?;
         let terms = wire::terms(w.terms.unwrap_or_default())?;
-        let records = records(&schema, w.records)?;
-        let target = self.target(w.context, |c| c.datasets())?;
+        let read = schema.clone();
+        let records = off_thread(move || sent.records(&read)).await?;
+        let target = self.target(w.context, |r| r.datasets)?;
         let count = records.len() as u64;
         let stored = self.custody.put_records(&caller.to_string(), &records).await?;
         Ok(Work::Dataset(DatasetJob {
@@ -173,6 +221,22 @@ impl Admission {
         }))
     }
 
+    /// The caller's file of records, and its share of memory.
+    async fn sent(&self, caller: Hex20, records: Option<v1::dataset_work::Records>) -> Result<(Sent, Share)> {
+        use v1::dataset_work::Records as R;
+        match records {
+            Some(R::Csv(csv)) => {
+                let (table, share) = self.uploads.table(caller, Some(csv)).await?;
+                Ok((Sent::Table(table), share))
+            }
+            Some(R::Quantised(q)) => {
+                let file = self.uploads.open(caller, "quantised.upload", &q.upload).await?;
+                Ok((Sent::Quantised(file.bytes), file.share))
+            }
+            None => Err(Problem::field("records", "is missing: name an uploaded table or quantised records")),
+        }
+    }
+
     async fn train_work(
         &self,
         caller: Hex20,
@@ -181,24 +245,25 @@ impl Admission {
         model: Option<(Vec<u8>, bool, Option<f64>)>,
     ) -> Result<Admitted> {
         let terms = terms.ok_or_else(|| Problem::field("terms", "is missing"))?;
+        let (datasets, grants) = self.training_data(caller, &terms.dataset_ids).await?;
         let link = wire::link(terms.link)?.ok_or_else(|| Problem::field("terms.link", "is missing"))?;
         if terms.lambda == 0 || terms.lambda >> LAMBDA_LIMIT_BITS != 0 {
             return Err(Problem::field("terms.lambda", format!("{}·2^-44 is not between 0 and 1", terms.lambda)));
         }
-        let (datasets, grants) = self.training_data(caller, &terms.dataset_ids).await?;
         let first = &datasets[0];
         if link != Link::Squared && Schema::from_json(&first.schema)?.task() == Task::Real {
             let message = format!("the target is a real value, the {} link is for classes: use squared", link.name());
             return Err(Problem::field("terms.link", message));
         }
-        let sources = sources(&datasets);
+        let sources = datasets.iter().flat_map(DatasetBody::sources).collect();
         let (model, quantised_features, polish) = match model {
             Some((_, _, Some(most))) if !(most > 0.0 && most <= 1.0) => {
                 let message =
                     format!("{most}: how far weights may be moved is above 0 and at most 1, relative to their norm");
                 return Err(Problem::field("polish", message));
             }
-            Some((onnx, quantised, polish)) => {
+            Some((upload, quantised, polish)) => {
+                let onnx = self.uploads.open(caller, "upload", &upload).await?.bytes;
                 (Some(self.custody.put(&caller.to_string(), "model", &onnx).await?), quantised, polish)
             }
             None => (None, false, None),
@@ -228,6 +293,7 @@ impl Admission {
         for bytes in ids {
             let id: DatasetId = field("terms.dataset_ids", bytes)?;
             let dataset = self.registry.dataset(id).await?.ok_or_else(|| Problem::not_found("dataset", id))?.body;
+            let grant = self.grant_needed(caller, &dataset).await?;
             if datasets.iter().any(|d| d.id == id) {
                 return Err(Problem::field("terms.dataset_ids", format!("dataset {id} is listed twice")));
             }
@@ -244,27 +310,34 @@ impl Admission {
                     .with("second", id));
                 }
             }
-            grants.extend(self.grant_needed(caller, &dataset).await?);
+            grants.extend(grant);
             datasets.push(dataset);
         }
         Ok((datasets, grants))
     }
 
-    /// The grant with which alone `caller` may use the dataset.
+    /// By what right `caller` may use a dataset that is not its own.
+    ///
+    /// # Errors
+    /// [`Reason::NoGrant`] where there is none.
     async fn grant_needed(&self, caller: Hex20, dataset: &DatasetBody) -> Result<Option<Grant>> {
-        if dataset.owner == caller || dataset.terms.open_training {
+        if dataset.owner == caller {
             return Ok(None);
         }
         let right = match &self.chain {
-            Some(chain) => chain.training(dataset.id, caller).await?,
-            None => None,
+            Some(chain) if !dataset.terms.open_training => chain.training(dataset.id, caller).await?,
+            _ => None,
         };
-        let grant = |chain| Some(Grant { dataset: dataset.id, chain });
-        Ok(match right {
-            Some(Training::Free) => None,
-            Some(Training::Granted(of_chain)) => grant(Some(of_chain)),
-            None => grant(None),
-        })
+        let by = match right {
+            Some(Training::Free) => Right::Open,
+            _ if dataset.terms.open_training => Right::Open,
+            Some(Training::Granted(of_chain)) => Right::Granted(Some(of_chain)),
+            None => {
+                self.registry.check_granted(dataset.id, caller).await?;
+                Right::Granted(None)
+            }
+        };
+        Ok(Some(Grant { dataset: dataset.id, by }))
     }
 
     async fn gradient_work(&self, caller: Hex20, w: v1::GradientWork) -> Result<Work> {
@@ -272,13 +345,13 @@ impl Admission {
         if w.slot as usize >= agent.sources.len() {
             return Err(Problem::field("slot", format!("{}: the agent has {} shards", w.slot, agent.sources.len())));
         }
-        let target = self.target(w.context, |c| c.agents())?;
+        let target = self.target(w.context, |r| r.agents)?;
         Ok(Work::Gradient(GradientJob { agent, slot: w.slot, target }))
     }
 
     async fn optimum_work(&self, caller: Hex20, w: v1::OptimumWork) -> Result<Work> {
         let agent = self.ownership.agent(caller, &w.weights_digest).await?.body;
-        let target = self.target(w.context, |c| c.agents())?;
+        let target = self.target(w.context, |r| r.agents)?;
         let mut gradients = self.registry.agent_proofs(agent.weights_digest).await?.gradients;
         gradients.retain(|g| g.target == target);
         let (proven, shards) = (gradients.len(), agent.sources.len());
@@ -305,6 +378,7 @@ impl Admission {
         let agent = self.ownership.agent(caller, &w.weights_digest).await?.body;
         let id: DatasetId = field("dataset_id", &w.dataset_id)?;
         let dataset = self.registry.dataset(id).await?.ok_or_else(|| Problem::not_found("dataset", id))?.body;
+        let grants = self.grant_needed(caller, &dataset).await?.into_iter().collect();
         if (&dataset.schema, dataset.profile) != (&agent.schema, agent.profile) {
             return Err(Problem::new(
                 Reason::SchemaMismatch,
@@ -335,7 +409,6 @@ impl Admission {
             )
             .with("dataset", id));
         }
-        let grants = self.grant_needed(caller, &dataset).await?.into_iter().collect();
         let certificate = self.artefacts.put(file).await?;
         Ok(Admitted { work: Work::Evaluation(EvaluationJob { agent, certificate, dataset }), grants })
     }
@@ -351,18 +424,31 @@ impl Admission {
         })
     }
 
-    /// Where a proof will be checked: as the request says, or on the server's own chain, or off chain.
+    /// Where a proof will be checked: as the request says, or on the server's own chain, or off chain. Every target costs an
+    /// opening of the columns, so only those are proven for that the server knows.
     pub(crate) fn target(
         &self,
         context: Option<v1::ChainContext>,
-        own: impl Fn(&crate::chain::Contracts) -> Target,
+        pick: impl Fn(&Registries) -> Target,
     ) -> Result<Target> {
-        match (context, &self.chain) {
-            (Some(c), _) if c.contract.is_empty() => Ok(Target { chain_id: c.chain_id, contract: Hex20::default() }),
-            (Some(c), _) => Ok(Target { chain_id: c.chain_id, contract: field("context.contract", &c.contract)? }),
-            (None, Some(chain)) => Ok(own(&chain.contracts())),
-            (None, None) => Ok(Target::default()),
+        let Some(c) = context else {
+            return Ok(self.chain.as_ref().map_or(Target::default(), |chain| pick(&chain.contracts().into())));
+        };
+        let contract = if c.contract.is_empty() { Hex20::default() } else { field("context.contract", &c.contract)? };
+        let asked = Target { chain_id: c.chain_id, contract };
+        let own = self.chain.as_ref().map(|chain| chain.contracts().into());
+        let mut known = own.iter().chain(&self.registries).map(pick);
+        if asked == Target::default() || known.any(|target| target == asked) {
+            return Ok(asked);
         }
+        Err(Problem::field(
+            "context",
+            format!(
+                "this server proves for no contract {contract} on chain {}: leave the context empty for the server's own, \
+                 or have its operator add that one (`tribute serve --prove-for`)",
+                c.chain_id
+            ),
+        ))
     }
 
     fn new_job(&self, caller: Hex20, work: &Work, options: Option<&v1::JobOptions>) -> Result<NewJob> {
@@ -404,50 +490,40 @@ fn circuit(w: v1::CircuitWork) -> Result<Work> {
     Ok(Work::Circuit(CircuitJob { shape: full }))
 }
 
-/// The shards of all datasets in order.
-fn sources(datasets: &[DatasetBody]) -> Vec<SourceBody> {
-    datasets
-        .iter()
-        .flat_map(|d| {
-            d.shards.iter().enumerate().map(|(i, s)| SourceBody {
-                dataset: d.id,
-                owner: d.owner,
-                shard: i as u32,
-                digest: s.digest,
-                count: s.count,
-                records: s.records.clone(),
-            })
-        })
-        .collect()
+/// A file of records.
+enum Sent {
+    Table(Table),
+    Quantised(Vec<u8>),
 }
 
-fn records(schema: &Schema, records: Option<v1::dataset_work::Records>) -> Result<Records> {
-    use v1::dataset_work::Records as R;
-    match records {
-        Some(R::Csv(csv)) => tables::records(schema, csv),
-        Some(R::Quantised(q)) => quantised(schema, &q),
-        None => Err(Problem::field("records", "is missing: give CSV text or quantised rows")),
+impl Sent {
+    fn records(self, schema: &Schema) -> Result<Records> {
+        match self {
+            Sent::Table(table) => tables::records(schema, table),
+            Sent::Quantised(rows) => quantised(schema, &rows),
+        }
     }
 }
 
-fn quantised(schema: &Schema, q: &v1::QuantisedRecords) -> Result<Records> {
+/// Records that are rows of features, a byte each, and of a target, two bytes, big-endian.
+fn quantised(schema: &Schema, rows: &[u8]) -> Result<Records> {
     let width = schema.features().len();
-    if q.targets.is_empty() {
+    if rows.is_empty() {
         return Err(Problem::new(Reason::BadRecord, "quantised records: there are none"));
     }
-    if q.features.len() != width * q.targets.len() {
-        return Err(Problem::field(
-            "records.quantised.features",
-            format!("{} bytes for {} records of {width} features", q.features.len(), q.targets.len()),
-        ));
+    if rows.len() % (width + 2) != 0 {
+        let text = format!("{} bytes are no rows of {width} features and a target of two bytes", rows.len());
+        return Err(Problem::field("quantised.upload", text));
     }
     let limit = match schema.target() {
-        SchemaTarget::Classes(labels) => labels.len() as u32,
+        SchemaTarget::Classes(labels) => labels.len(),
         SchemaTarget::Real { .. } => 1 << 16,
     };
     let mut records = Records::new(width);
-    for (i, (features, target)) in q.features.chunks_exact(width).zip(&q.targets).enumerate() {
-        if *target >= limit {
+    for (i, row) in rows.chunks_exact(width + 2).enumerate() {
+        let (features, target) = row.split_at(width);
+        let target = u16::from_be_bytes([target[0], target[1]]);
+        if usize::from(target) >= limit {
             return Err(Problem::new(
                 Reason::BadRecord,
                 format!("quantised records: row {} has target {target}; the schema has {limit}", i + 1),
@@ -455,7 +531,7 @@ fn quantised(schema: &Schema, q: &v1::QuantisedRecords) -> Result<Records> {
             .with("row", i + 1)
             .with("target", target));
         }
-        records.push(features, *target as u16);
+        records.push(features, target);
     }
     Ok(records)
 }

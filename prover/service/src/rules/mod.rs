@@ -7,3 +7,11 @@ pub(crate) mod ownership;
 pub(crate) mod records;
 pub(crate) mod sessions;
 pub(crate) mod tables;
+pub(crate) mod uploads;
+
+use tribute_problem::{Problem, Result};
+
+/// Runs what takes long off the threads that serve.
+pub(crate) async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(Problem::internal)?
+}

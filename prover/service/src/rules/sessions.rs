@@ -95,6 +95,16 @@ impl Sessions {
         })
     }
 
+    /// A session, for its session key: queries and vouchers come from nobody else.
+    pub(crate) async fn spoken_for(&self, caller: Hex20, id: SessionId) -> Result<SessionRow> {
+        let session = self.served(id).await?;
+        if caller == session.body.session_key {
+            return Ok(session);
+        }
+        let message = format!("queries and vouchers of session {id} come from its session key, not from {caller}");
+        Err(Problem::new(Reason::NotAllowed, message).with("session", id))
+    }
+
     pub(crate) async fn on_chain(&self, id: SessionId) -> Result<ChainSession> {
         self.chain()?.session(id).await?.ok_or_else(|| {
             Problem::new(Reason::NotFound, format!("no session {id} in the escrow contract: open it there first"))
@@ -186,22 +196,14 @@ impl Sessions {
 
     /// Keeps a voucher that its session key sends.
     pub(crate) async fn submit_voucher(&self, caller: Hex20, voucher: &SignedVoucher) -> Result<SessionRow> {
-        let session = self.served(voucher.session()).await?;
-        if caller != session.body.session_key {
-            let message = format!("vouchers of session {} come from its session key", session.body.id);
-            return Err(Problem::new(Reason::NotAllowed, message));
-        }
+        let session = self.spoken_for(caller, voucher.session()).await?;
         self.take_voucher(&session, voucher).await?;
         self.served(voucher.session()).await
     }
 
     /// Answers the query that comes after `position` answers, once what came before it is vouched for.
     pub(crate) async fn answer(&self, caller: Hex20, id: SessionId, query: Query) -> Result<Answered> {
-        let mut session = self.served(id).await?;
-        if caller != session.body.session_key {
-            let message = format!("queries of session {id} are signed by its session key");
-            return Err(Problem::new(Reason::NotAllowed, message));
-        }
+        let mut session = self.spoken_for(caller, id).await?;
         let agent = self.agents.get(session.body.weights_digest).await?;
         let features = quantised(&agent.schema, query.features)?;
         let salt: Fr = from_word(query.salt.as_bytes())

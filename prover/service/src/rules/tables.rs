@@ -8,6 +8,16 @@ use tribute_records::{Inferred, Options, Predicts, Range, Reading, Report, Sourc
 
 use tribute_problem::{Problem, Result};
 
+/// A table as it was sent.
+pub(crate) struct Table {
+    /// What its sender says of it.
+    pub(crate) csv: v1::CsvRecords,
+    /// The file.
+    pub(crate) bytes: Vec<u8>,
+    /// Most bytes that it may unpack to.
+    pub(crate) most: usize,
+}
+
 /// A table that was sent, unpacked.
 struct Sent {
     source: Source,
@@ -15,10 +25,11 @@ struct Sent {
 }
 
 impl Sent {
-    fn new(csv: v1::CsvRecords) -> Result<Self> {
-        let options = options(csv.options.unwrap_or_default())?;
-        let file = if csv.file.is_empty() { "records" } else { &csv.file };
-        Ok(Sent { source: Source::from_bytes(file, csv.data, &options)?, options })
+    fn new(table: Table) -> Result<Self> {
+        // what is packed may unpack to no more than could be sent
+        let options = Options { most_bytes: table.most, ..options(table.csv.options.unwrap_or_default())? };
+        let file = if table.csv.file.is_empty() { "records" } else { &table.csv.file };
+        Ok(Sent { source: Source::from_bytes(file, table.bytes, &options)?, options })
     }
 
     fn read(&self, schema: &Schema) -> Result<Reading> {
@@ -27,19 +38,19 @@ impl Sent {
 }
 
 /// Records of a table.
-pub(crate) fn records(schema: &Schema, csv: v1::CsvRecords) -> Result<Records> {
-    Ok(Sent::new(csv)?.read(schema)?.into_records()?)
+pub(crate) fn records(schema: &Schema, table: Table) -> Result<Records> {
+    Ok(Sent::new(table)?.read(schema)?.into_records()?)
 }
 
 /// What is in a table.
-pub(crate) fn check(schema: &Schema, csv: v1::CsvRecords) -> Result<v1::CheckRecordsResponse> {
-    let report = Sent::new(csv)?.read(schema)?.report;
+pub(crate) fn check(schema: &Schema, table: Table) -> Result<v1::CheckRecordsResponse> {
+    let report = Sent::new(table)?.read(schema)?.report;
     Ok(v1::CheckRecordsResponse { report_json: json(&report)?, report: report.to_string() })
 }
 
 /// A schema from a table.
-pub(crate) fn infer(r: v1::InferSchemaRequest) -> Result<v1::InferSchemaResponse> {
-    let mut sent = Sent::new(r.csv.ok_or_else(|| Problem::field("csv", "is missing"))?)?;
+pub(crate) fn infer(table: Table, r: v1::InferSchemaRequest) -> Result<v1::InferSchemaResponse> {
+    let mut sent = Sent::new(table)?;
     sent.options.one_hot = r.one_hot;
     let range: Range = named("range", &r.range)?.unwrap_or_default();
     let predicts = if r.real { Predicts::Real } else { Predicts::Classes };
@@ -65,8 +76,6 @@ fn options(o: v1::TableOptions) -> Result<Options> {
         drop: o.drop,
         gaps_are_labels: o.gaps_are_labels,
         accept: accept.collect::<Result<_>>()?,
-        // what is packed may unpack to no more than could be sent
-        most_bytes: crate::wire::MAX_REQUEST,
         ..Options::default()
     })
 }

@@ -1,16 +1,16 @@
-//! How long FastLZ (level 1) makes bytes: what the OP stack's estimate of a transaction's size starts from.
+//! Compressed length under FastLZ (level 1), from which the OP stack estimates a transaction's size.
 //!
 //! The format: runs of at most 32 literals cost a byte each and one for the run; a match of 3 to 8 bytes within the last 8,191
 //! costs two bytes, a longer one three for every 264 (<https://github.com/ariya/FastLZ>). Matches are found greedily by a table
 //! of the last place of each hash of three bytes, as the reference does.
 
-/// Entries of the table.
+/// Entries of the hash table.
 const SLOTS: usize = 1 << 13;
-/// Farthest match.
+/// Largest distance of a match.
 const FAR: usize = 8_191;
 /// Longest match of one instruction.
 const LONGEST: usize = 264;
-/// The last bytes are literals.
+/// This many bytes at the end are always literals.
 const TAIL: usize = 13;
 
 fn hash(three: &[u8]) -> usize {

@@ -1,5 +1,4 @@
-//! `tribute chain cost`: what transactions that were made here would cost on another chain, from the gas that they used and
-//! the bytes that they sent.
+//! `tribute chain cost`: what this chain's transactions would cost on another chain, from their gas and calldata.
 
 mod fastlz;
 
@@ -18,45 +17,45 @@ use tribute_problem::{Problem, Result};
 use super::ReadArgs;
 use crate::CommandResult;
 
-/// Bytes of a signed transaction besides its calldata: fees, nonce, addresses, signature.
+/// Bytes of a signed transaction without its calldata: fees, nonce, addresses, signature.
 const ENVELOPE: usize = 110;
 const GWEI: f64 = 1e9;
 
-/// A chain's way of asking for fees.
+/// A chain's fee model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Profile {
     /// Gas used times gas price.
     Mainnet,
-    /// Optimism, Base and others of the OP stack since Fjord: gas, and the bytes that reach L1 as FastLZ estimates them.
+    /// Optimism, Base and other OP stack chains since Fjord: gas, plus the L1 data size estimated with FastLZ.
     OpStack,
-    /// Arbitrum: gas, and the compressed bytes that reach L1, at 16 units each.
+    /// Arbitrum: gas, plus 16 units for each compressed byte of L1 data.
     Arbitrum,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct CostArgs {
-    /// How the chain asks for fees.
+    /// Fee model of the chain.
     #[arg(long, value_enum, default_value_t = Profile::Mainnet)]
     profile: Profile,
-    /// Price of a unit of gas there, in gwei. [default: mainnet 1, op-stack 0.001, arbitrum 0.01]
+    /// Gas price on that chain, in gwei. [default: mainnet 1, op-stack 0.001, arbitrum 0.01]
     #[arg(long, value_name = "GWEI")]
     gas_price: Option<f64>,
-    /// Base fee of L1, in gwei: what rollups pay for calldata, and Arbitrum's price of a unit of it.
+    /// Base fee of L1, in gwei: the price of calldata for rollups, and of Arbitrum's data units.
     #[arg(long, value_name = "GWEI", default_value_t = 1.0)]
     l1_base_fee: f64,
-    /// Base fee of a blob's byte on L1, in gwei.
+    /// Base fee of blob gas on L1, in gwei for each byte of a blob.
     #[arg(long, value_name = "GWEI", default_value_t = 0.001)]
     blob_base_fee: f64,
-    /// The OP chain's scalar of the base fee, in millionths; OP Mainnet's unless said.
+    /// The OP chain's base fee scalar, in millionths; defaults to OP Mainnet's.
     #[arg(long, value_name = "N", default_value_t = 5_227)]
     base_fee_scalar: u32,
-    /// The OP chain's scalar of the blob base fee, in millionths; OP Mainnet's unless said.
+    /// The OP chain's blob base fee scalar, in millionths; defaults to OP Mainnet's.
     #[arg(long, value_name = "N", default_value_t = 1_014_213)]
     blob_base_fee_scalar: u32,
-    /// Price of the chain's coin, to tell costs in that currency too.
+    /// Price of the chain's coin, to show costs in that currency too.
     #[arg(long, value_name = "AMOUNT")]
     coin_price: Option<f64>,
-    /// First block whose transactions count. [default: that of the deployment]
+    /// First block. [default: the deployment's]
     #[arg(long, value_name = "BLOCK")]
     from: Option<u64>,
     /// Last block. [default: the newest]
@@ -66,7 +65,7 @@ pub(crate) struct CostArgs {
     read: ReadArgs,
 }
 
-/// Prices, all in gwei, and scalars.
+/// Prices in gwei, and the OP stack's scalars.
 #[derive(Clone, Copy, Debug)]
 struct Prices {
     profile: Profile,
@@ -86,14 +85,14 @@ impl Prices {
         let gas = a.gas_price.unwrap_or(usual);
         for (name, value) in [("gas_price", gas), ("l1_base_fee", a.l1_base_fee), ("blob_base_fee", a.blob_base_fee)] {
             if !(value.is_finite() && value >= 0.0) {
-                return Err(Problem::field(name, format!("{value} is no price: give gwei, 0 or more")));
+                return Err(Problem::field(name, format!("{value} is not a price: give gwei, 0 or more")));
             }
         }
         let scalars = (a.base_fee_scalar, a.blob_base_fee_scalar);
         Ok(Prices { profile: a.profile, gas, l1: a.l1_base_fee, blob: a.blob_base_fee, scalars })
     }
 
-    /// What the bytes of a transaction cost on L1, in gwei. `compressed`: their length after FastLZ.
+    /// Cost of a transaction's L1 data, in gwei. `compressed`: its length after FastLZ.
     fn data(&self, compressed: usize) -> f64 {
         match self.profile {
             Profile::Mainnet => 0.0,
@@ -118,14 +117,14 @@ impl Prices {
     }
 }
 
-/// Transactions of one kind.
+/// Totals over transactions of one kind.
 #[derive(Clone, Copy, Debug, Default)]
 struct Sum {
     count: u64,
     gas: u64,
     bytes: usize,
     compressed: usize,
-    /// In gwei.
+    /// Execution cost in gwei.
     execution: f64,
     data: f64,
 }
@@ -173,7 +172,7 @@ pub(super) async fn run(a: CostArgs) -> CommandResult {
         let found: Option<Transaction> = contracts.chain().request("eth_getTransactionByHash", (hash,)).await?;
         let (Some(tx), Some(receipt)) = (found, contracts.chain().receipt(hash).await?) else { continue };
         let gas = receipt.gas_used;
-        // what surrounds the calldata does not compress either
+        // the envelope does not compress
         let compressed = fastlz::length(&tx.input) + ENVELOPE;
         let one = Sum {
             count: 1,
@@ -188,7 +187,7 @@ pub(super) async fn run(a: CostArgs) -> CommandResult {
     }
     if all.count == 0 {
         let message = format!(
-            "the contracts saw no transaction in blocks {from} to {to}: run a life cycle on a local chain first"
+            "the contracts have no transactions in blocks {from} to {to}: run a life cycle on a local chain first"
         );
         return Err(Problem::field("from", message));
     }
@@ -204,7 +203,7 @@ pub(super) async fn run(a: CostArgs) -> CommandResult {
     }))
 }
 
-/// Every function of the contracts by its selector.
+/// Names of all functions of the contracts, by selector.
 fn names() -> BTreeMap<[u8; 4], String> {
     let contracts = [
         IProofGate::abi::contract(),

@@ -1,0 +1,110 @@
+//! Who makes a call, found out before the message is looked into: docs/authentication.md has the protocol.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`gate`] | the layer in front of every service: bounds, hashes, admits |
+//! | [`signed`] | calls that are signed, and the nonces they use up |
+//! | [`tokens`] | logins and the tokens they give |
+//! | [`accounts`] | which accounts may call at all |
+
+pub mod accounts;
+pub mod gate;
+pub mod signed;
+pub mod tokens;
+
+use std::net::{IpAddr, SocketAddr};
+
+use tonic::Request;
+use tribute_chain::StrictSignature;
+use tribute_core::digest::Digest;
+use tribute_core::hexed::{Hex, Hex20};
+use tribute_core::id::Instance;
+use tribute_problem::{Problem, Reason, Result};
+use tribute_store::db::Database;
+
+/// The account that made a call: the gate puts it beside the message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caller(pub Hex20);
+
+/// The account that made a call.
+///
+/// # Errors
+/// [`Reason::BadSignature`] where the gate admitted nobody; it then never got here.
+pub(crate) fn caller<T>(request: &Request<T>) -> Result<Hex20> {
+    let caller = request.extensions().get::<Caller>();
+    Ok(caller.ok_or_else(|| Problem::new(Reason::BadSignature, "the call is not authorized"))?.0)
+}
+
+/// The account that signed `digest` with the 65 bytes `signature`, if any did.
+#[must_use]
+pub fn recover(signature: &[u8], digest: &Digest) -> Option<Hex20> {
+    // one signature, one encoding
+    let signer = StrictSignature::parse(signature).ok()?.signer(digest)?;
+    Some(Hex(signer.into_array()))
+}
+
+/// What a server is to those who sign for it.
+#[derive(Clone, Debug)]
+pub struct Here {
+    /// 32 random bytes made at the database's first start.
+    pub instance: Instance,
+    /// Hosts and ports under which clients may know it.
+    pub names: Vec<String>,
+}
+
+impl Here {
+    /// The server that owns `db`. Without names it is known by the address it listens on, and as `localhost` where that is
+    /// this machine's own.
+    pub async fn open(db: &Database, names: &[String], listens: SocketAddr) -> Result<Self> {
+        let fresh = Instance::new(rand::random()).to_string();
+        let instance = db.kept("instance", &fresh).await?.parse().map_err(Problem::internal)?;
+        let names = if names.is_empty() { usual_names(listens) } else { names.to_vec() };
+        Ok(Here { instance, names: names.into_iter().map(|n| n.to_ascii_lowercase()).collect() })
+    }
+
+    /// Refuses what was signed for a server of another name: else whoever is dialled under that name could pass it on here.
+    pub(crate) fn check_name(&self, server: &str) -> Result<()> {
+        if self.names.iter().any(|name| name == server) {
+            return Ok(());
+        }
+        Err(Problem::new(
+            Reason::BadSignature,
+            format!(
+                "signed for the server `{server}`, and this one is known as {}: call it so, or have its operator add the \
+                 name (`tribute serve --name`)",
+                self.names.join(", ")
+            ),
+        )
+        .with("server", server))
+    }
+}
+
+fn usual_names(listens: SocketAddr) -> Vec<String> {
+    let port = listens.port();
+    let own = match listens.ip() {
+        ip if ip.is_unspecified() => None,
+        IpAddr::V6(ip) => Some(format!("[{ip}]:{port}")),
+        IpAddr::V4(ip) => Some(format!("{ip}:{port}")),
+    };
+    let local = listens.ip().is_loopback() || listens.ip().is_unspecified();
+    let mut names: Vec<String> = own.into_iter().collect();
+    if local {
+        names.extend(["localhost", "127.0.0.1", "[::1]"].map(|host| format!("{host}:{port}")));
+    }
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_server_of_this_machine_is_localhost() {
+        let names = |text: &str| usual_names(text.parse().unwrap());
+        assert!(names("127.0.0.1:7").contains(&"localhost:7".to_owned()));
+        assert!(names("0.0.0.0:7").contains(&"127.0.0.1:7".to_owned()));
+        assert!(!names("0.0.0.0:7").contains(&"0.0.0.0:7".to_owned()));
+        assert_eq!(names("192.0.2.1:7"), ["192.0.2.1:7"]);
+        assert_eq!(names("[2001:db8::1]:7"), ["[2001:db8::1]:7"]);
+    }
+}

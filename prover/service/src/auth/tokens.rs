@@ -1,0 +1,176 @@
+//! Logins (EIP-4361) and the tokens they give, for calls that only read: those write nothing.
+
+use hmac::{Hmac, Mac as _};
+use sha2::{Digest as _, Sha256};
+use tribute_client::signing::{login_digest, unix_seconds, Login, LOGIN_VALIDITY};
+use tribute_core::hexed::Hex20;
+use tribute_core::id::Nonce;
+use tribute_problem::{Problem, Reason, Result};
+use tribute_store::db::Database;
+
+use super::signed::Nonces;
+use super::{recover, Here};
+
+/// How long a token is good, seconds.
+pub const LIFETIME: u64 = 900;
+/// Tokens that an account has at most; a further login ends its oldest.
+const MOST: i64 = 16;
+/// Furthest a challenge may lie ahead of the clock that reads it, seconds: another server on the same database gave it.
+const AHEAD: u64 = 60;
+
+/// Tokens that are good.
+#[derive(Clone)]
+pub struct Tokens {
+    db: Database,
+    here: Here,
+    /// Chain id that logins name.
+    chain_id: u64,
+    nonces: Nonces,
+    /// Challenges carry a tag under it, so that nothing is kept for them.
+    key: [u8; 32],
+}
+
+impl Tokens {
+    /// Those in `db`.
+    pub async fn open(db: Database, here: Here, chain_id: u64, nonces: Nonces) -> Result<Self> {
+        let text = db.kept("challenge_key", &hex::encode(rand::random::<[u8; 32]>())).await?;
+        let mut key = [0; 32];
+        hex::decode_to_slice(&text, &mut key).map_err(Problem::internal)?;
+        Ok(Tokens { db, here, chain_id, nonces, key })
+    }
+
+    /// A nonce to log in with, and the time it was given at: 8 bytes of that, 8 random ones, and 16 of their tag.
+    pub fn challenge(&self) -> Result<(String, u64)> {
+        let now = unix_seconds();
+        let head = [now.to_be_bytes(), rand::random()].concat();
+        let tag = self.mac(&head)?.finalize().into_bytes();
+        Ok((hex::encode([&head[..], &tag[..16]].concat()), now))
+    }
+
+    fn mac(&self, head: &[u8]) -> Result<Hmac<Sha256>> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).map_err(Problem::internal)?;
+        mac.update(head);
+        Ok(mac)
+    }
+
+    /// The account that signed a login's message, the token it gets, and when that ends.
+    ///
+    /// # Errors
+    /// [`Reason::BadSignature`], [`Reason::RequestExpired`], [`Reason::NonceReplayed`]; what `admits` refuses.
+    pub async fn login(
+        &self,
+        message: &str,
+        signature: &[u8],
+        admits: impl FnOnce(Hex20) -> Result<()>,
+    ) -> Result<(String, u64)> {
+        let (account, nonce, issued) = self.read(message)?;
+        if recover(signature, &login_digest(message)) != Some(account) {
+            let message = format!("the login's message is not signed by {account}");
+            return Err(Problem::new(Reason::BadSignature, message).with("signer", account));
+        }
+        admits(account)?;
+        let now = unix_seconds();
+        let ends = issued.saturating_add(LOGIN_VALIDITY);
+        if now > ends || issued > now + AHEAD {
+            let message = format!("the login was good until {ends}, it is {now}: ask for another challenge");
+            return Err(Problem::new(Reason::RequestExpired, message).with("deadline", ends).with("now", now));
+        }
+        self.nonces.use_up(account, &nonce, ends).await?;
+        let token = hex::encode(rand::random::<[u8; 32]>());
+        let expires = now + LIFETIME;
+        sqlx::query(self.db.sql("INSERT INTO tokens (hash, account, expires) VALUES ($1, $2, $3)"))
+            .bind(hash(&token))
+            .bind(account.to_string())
+            .bind(expires as i64)
+            .execute(self.db.pool())
+            .await?;
+        sqlx::query(self.db.sql(
+            "DELETE FROM tokens WHERE account = $1 AND hash NOT IN
+                (SELECT hash FROM tokens WHERE account = $1 ORDER BY expires DESC, hash LIMIT $2)",
+        ))
+        .bind(account.to_string())
+        .bind(MOST)
+        .execute(self.db.pool())
+        .await?;
+        Ok((token, expires))
+    }
+
+    /// Account, nonce and time of a login's message, which must be the text that follows from them, letter for letter.
+    fn read(&self, message: &str) -> Result<(Hex20, Nonce, u64)> {
+        let wrong = || {
+            Problem::new(
+                Reason::BadSignature,
+                "message: not this server's login (EIP-4361); docs/authentication.md has its form",
+            )
+        };
+        let mut lines = message.lines();
+        let server = lines.next().and_then(|l| l.split_once(' ')).ok_or_else(wrong)?.0;
+        self.here.check_name(server)?;
+        let account: Hex20 = lines.next().and_then(|l| l.parse().ok()).ok_or_else(wrong)?;
+        let nonce = message.lines().find_map(|l| l.strip_prefix("Nonce: ")).ok_or_else(wrong)?;
+        let mut bytes = [0; 32];
+        hex::decode_to_slice(nonce, &mut bytes).map_err(|_| wrong())?;
+        let (head, tag) = bytes.split_at(16);
+        let (issued, _) = head.split_first_chunk::<8>().ok_or_else(wrong)?;
+        self.mac(head)?
+            .verify_truncated_left(tag)
+            .map_err(|_| Problem::new(Reason::BadSignature, "nonce: this server gave no such challenge"))?;
+        let issued = u64::from_be_bytes(*issued);
+        let (instance, chain_id) = (&self.here.instance, self.chain_id);
+        let says = |scheme| Login { server, scheme, instance, account, chain_id, nonce, issued }.text() == message;
+        if !says("https") && !says("http") {
+            return Err(wrong());
+        }
+        Ok((account, Nonce::new(bytes), issued))
+    }
+
+    /// The account that a token was given to.
+    ///
+    /// # Errors
+    /// [`Reason::BadToken`].
+    pub async fn account(&self, token: &str) -> Result<Hex20> {
+        let account: Option<String> =
+            sqlx::query_scalar(self.db.sql("SELECT account FROM tokens WHERE hash = $1 AND expires > $2"))
+                .bind(hash(token))
+                .bind(unix_seconds() as i64)
+                .fetch_optional(self.db.pool())
+                .await?;
+        account
+            .ok_or_else(|| Problem::new(Reason::BadToken, "the token has ended or was never given: log in again"))?
+            .parse()
+            .map_err(Problem::internal)
+    }
+
+    /// Ends a token.
+    pub async fn end(&self, token: &str) -> Result<()> {
+        sqlx::query(self.db.sql("DELETE FROM tokens WHERE hash = $1"))
+            .bind(hash(token))
+            .execute(self.db.pool())
+            .await?;
+        Ok(())
+    }
+
+    /// Forgets tokens that have ended.
+    pub async fn forget(&self) -> Result<()> {
+        sqlx::query(self.db.sql("DELETE FROM tokens WHERE expires < $1"))
+            .bind(unix_seconds() as i64)
+            .execute(self.db.pool())
+            .await?;
+        Ok(())
+    }
+}
+
+/// What is kept of a token: the database gives nobody one.
+fn hash(token: &str) -> String {
+    hex::encode(Sha256::digest(token))
+}
+
+/// The token of a call's `authorization`.
+///
+/// # Errors
+/// [`Reason::BadToken`].
+pub fn bearer(header: &str) -> Result<&str> {
+    header.strip_prefix("Bearer ").ok_or_else(|| {
+        Problem::new(Reason::BadToken, "authorization: this call needs `Bearer` and a token: log in (LoginService)")
+    })
+}

@@ -1,0 +1,36 @@
+//! `LoginService`.
+
+use http::header::AUTHORIZATION;
+use tonic::{Request, Response, Status};
+use tribute_problem::{Problem, Reason};
+use tribute_proto::v1;
+
+use crate::auth::accounts::Accounts;
+use crate::auth::tokens::{bearer, Tokens};
+
+pub(crate) struct LoginRpc {
+    pub(crate) tokens: Tokens,
+    pub(crate) accounts: Accounts,
+}
+
+#[tonic::async_trait]
+impl v1::login_service_server::LoginService for LoginRpc {
+    async fn get_challenge(&self, _: Request<v1::GetChallengeRequest>) -> Result<Response<v1::Challenge>, Status> {
+        let (nonce, now) = self.tokens.challenge()?;
+        Ok(Response::new(v1::Challenge { nonce, now }))
+    }
+
+    async fn login(&self, request: Request<v1::LoginRequest>) -> Result<Response<v1::LoginResponse>, Status> {
+        let r = request.into_inner();
+        let admits = |account| self.accounts.admit(account);
+        let (token, expires) = self.tokens.login(&r.message, &r.signature, admits).await?;
+        Ok(Response::new(v1::LoginResponse { token, expires }))
+    }
+
+    async fn logout(&self, request: Request<v1::LogoutRequest>) -> Result<Response<v1::LogoutResponse>, Status> {
+        let header = request.metadata().get(AUTHORIZATION.as_str()).and_then(|v| v.to_str().ok());
+        let header = header.ok_or_else(|| Problem::new(Reason::BadToken, "authorization: there is no token to end"))?;
+        self.tokens.end(bearer(header)?).await?;
+        Ok(Response::new(v1::LogoutResponse {}))
+    }
+}
