@@ -1,4 +1,4 @@
-// Writes the package that contract callers install, from what forge built and the interfaces' sources.
+// Builds the npm package for contract callers, from forge's output and the interfaces' sources.
 //
 //   node build.mjs DIR
 //
@@ -15,7 +15,7 @@ const CONTRACTS = [
   "Tribute", "AgentRegistry", "DatasetRegistry", "SessionEscrow", "Evaluations", "ProofGate", "CircuitTimelock", "RecordVerifier",
   "CertificateValidator",
 ];
-// Of local chains only.
+// For local chains only.
 const LEFT_OUT = ["ITestToken.sol"];
 
 const target = process.argv[2];

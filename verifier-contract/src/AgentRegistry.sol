@@ -12,9 +12,9 @@ import {Certification} from "./Certification.sol";
 import {Versions} from "./Versions.sol";
 
 /// @title Agent registry
-/// @notice See {IAgentRegistry}. A version's circuits and terms are fixed when it is proposed: circuits added to the gate
-/// later never apply to it. Calls can be made together (`multicall`): a small version is proposed, listed and closed in one
-/// transaction, and gets its gradients and its certificate in another.
+/// @notice See {IAgentRegistry}. A version's circuits and terms are fixed when it is proposed: circuits added to the
+/// gate later never apply to it. Calls can be batched with `multicall`: a small version can be proposed, filled and
+/// closed in one transaction, and receive its gradients and its certificate in another.
 contract AgentRegistry is Certification, Multicall {
     using SafeCast for uint256;
 
@@ -23,7 +23,7 @@ contract AgentRegistry is Certification, Multicall {
     uint128 private constant NO_LEAST_SHARE = type(uint128).max;
 
     /// @param proofGate The proof gate that checks gradients and optima.
-    /// @param datasets Where the datasets of versions are registered; it must have the same gate.
+    /// @param datasets The registry of the datasets that versions list; it must use the same gate.
     constructor(IProofGate proofGate, IDatasetRegistry datasets) Versions(proofGate, datasets) {}
 
     /// @inheritdoc IAgentRegistry
@@ -57,7 +57,7 @@ contract AgentRegistry is Certification, Multicall {
     }
 
     /// @inheritdoc IAgentRegistry
-    // The dataset registry is ours, fixed at deployment, and calls nobody.
+    // The dataset registry is our own contract, fixed at deployment, and its function makes no external calls.
     // slither-disable-next-line reentrancy-events,reentrancy-no-eth
     function addDatasets(bytes32 agentId, uint32 version, bytes32[] calldata datasetIds) external {
         Entry storage entry = _ownDraft(agentId, version);
@@ -119,7 +119,7 @@ contract AgentRegistry is Certification, Multicall {
     }
 
     /// @inheritdoc IAgentRegistry
-    // The same.
+    // As in `addDatasets`.
     // slither-disable-next-line reentrancy-no-eth
     function returnUses(bytes32 agentId, uint32 version, bytes32[] calldata datasetIds) external {
         Entry storage entry = _inStatus(agentId, version, Status.Abandoned);
@@ -128,14 +128,14 @@ contract AgentRegistry is Certification, Multicall {
             (bytes32 root,) = DATASETS.versionOf(datasetIds[i]);
             Part storage part = _parts[_keyOf(agentId, version)][root];
             uint32 serial = part.grantSerial;
-            // a gradient that was added is what the use was given for
+            // once a gradient was added, the grant's use has served its purpose
             if (serial == 0 || part.shardsDone != 0) continue;
             part.grantSerial = 0;
             DATASETS.giveBack(root, entry.owner, serial);
         }
     }
 
-    /// The three circuits prove the right statements, over one layout and SRS, with the version's link.
+    /// Checks that the three circuits prove the right statements over one layout and SRS, with the version's link.
     function _requireCircuits(VersionParams calldata params) private view {
         Layout calldata dims = params.dims;
         bytes32 layoutHash = Statements.layoutHashOf(
@@ -160,8 +160,8 @@ contract AgentRegistry is Certification, Multicall {
         if (shape.srsDigest != srsDigest) revert SrsMismatch(circuitId, srsDigest, shape.srsDigest);
     }
 
-    /// The dataset has the schema of the first one, its circuit can be used and is of the version's layout and SRS, and its
-    /// grant wants the same list as the others'.
+    /// Checks that the dataset has the schema of the first one, that its circuit is not stopped and has the version's
+    /// layout and SRS, and that its grant requires the same list of participants as the others'.
     function _requireAdmissible(Entry storage entry, bytes32 datasetId, IDatasetRegistry.Admission memory a) private {
         bytes32 first = entry.datasetCircuitId;
         if (first == bytes32(0)) {

@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import {IAgents} from "./interfaces/IAgents.sol";
 import {Statements} from "./libraries/Statements.sol";
 
-/// @title Agents: who owns them, what they are called, where their fees go
+/// @title Agents: ownership, names and payout addresses
 /// @notice See {IAgents}.
 abstract contract Agents is IAgents {
     uint256 private constant METADATA_MOST = 1024;
@@ -41,7 +41,7 @@ abstract contract Agents is IAgents {
     }
 
     /// @inheritdoc IAgents
-    // Zero is a choice: the owner's own address.
+    // Zero is allowed: it means the owner's own address.
     // slither-disable-next-line missing-zero-check
     function setPayout(bytes32 agentId, address payout) external {
         _ownAgent(agentId).payout = payout;
@@ -49,7 +49,7 @@ abstract contract Agents is IAgents {
     }
 
     /// @inheritdoc IAgents
-    // Zero takes an offer back.
+    // Zero withdraws an offer.
     // slither-disable-next-line missing-zero-check
     function offerAgent(bytes32 agentId, address to) external {
         _ownAgent(agentId).offeredTo = to;
@@ -112,14 +112,14 @@ abstract contract Agents is IAgents {
         return _knownAgent(agentId).owner;
     }
 
-    /// @dev Counts one more version of an agent of the caller's.
+    /// @dev Increments the version count of an agent; only the agent's owner.
     /// @param agentId The agent.
-    /// @return version Its number, from 1.
+    /// @return version Number of the new version, counted from 1.
     function _nextVersion(bytes32 agentId) internal returns (uint32 version) {
         return ++_ownAgent(agentId).versions;
     }
 
-    /// @dev Notes that a version was certified.
+    /// @dev Records that a version was certified.
     /// @param agentId The agent.
     /// @param version The version.
     function _noteCertified(bytes32 agentId, uint32 version) internal {

@@ -6,7 +6,7 @@ import {ICertificateValidator} from "./interfaces/ICertificateValidator.sol";
 import {IIdentityRegistry, IValidationRegistry} from "./interfaces/IERC8004.sol";
 
 /// @title Certificate validator
-/// @notice See {ICertificateValidator}. It holds nothing and nobody owns it.
+/// @notice See {ICertificateValidator}. It holds no funds and has no owner.
 contract CertificateValidator is ICertificateValidator {
     string private constant TAG = "tribute.certificate";
     uint8 private constant PASSED = 100;
@@ -16,7 +16,7 @@ contract CertificateValidator is ICertificateValidator {
     IAgentRegistry private immutable AGENTS;
 
     /// @param registry The validation registry whose requests are answered.
-    /// @param agents Where versions are certified.
+    /// @param agents The agent registry.
     constructor(IValidationRegistry registry, IAgentRegistry agents) {
         REGISTRY = registry;
         IDENTITIES = IIdentityRegistry(registry.getIdentityRegistry());
@@ -29,7 +29,8 @@ contract CertificateValidator is ICertificateValidator {
         returns (uint8 response)
     {
         bytes32 requestHash = requestHashOf(identity, agentId, version, nonce);
-        // The hash names the identity, and yet anybody may ask under it: whose request it is, the registry says.
+        // The hash commits to the identity, but anybody may make a request under it, so the registry is asked whose
+        // request it is.
         // slither-disable-next-line unused-return
         (address validator, uint256 asker,,,,) = REGISTRY.getValidationStatus(requestHash);
         if (validator != address(this) || asker != identity) revert NotRequested(requestHash);

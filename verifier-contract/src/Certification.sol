@@ -9,14 +9,14 @@ import {Points} from "./libraries/Points.sol";
 import {Statements} from "./libraries/Statements.sol";
 import {Versions} from "./Versions.sol";
 
-/// @title Certification: gradients are added up, and one optimum proof certifies their sum
+/// @title Certification: adds gradients up, and certifies their sum by one optimum proof
 /// @notice The part of {IAgentRegistry} that takes proofs.
 abstract contract Certification is Versions {
     using Points for Points.Point;
 
     uint16 internal constant ALL_BPS = 10_000;
 
-    /// What one transaction adds to a version, written once at its end.
+    /// What one transaction adds to a version; written to storage once, at the end.
     struct Added {
         uint32 shards;
         uint256 positive;
@@ -25,7 +25,7 @@ abstract contract Certification is Versions {
         Points.Point gradient;
     }
 
-    /// A gradient that is new: which of the proofs given, and the shard that it has to be of.
+    /// A gradient that is new: the index of its proof, and the shard that the proof must be about.
     struct Fresh {
         uint256 place;
         bytes32 root;
@@ -62,8 +62,8 @@ abstract contract Certification is Versions {
         _certify(agentId, version, inputs, digests, entry.gradient);
     }
 
-    /// Certifies by an optimum proof that was checked, with these inputs and committed groups, over this sum of gradients. The
-    /// sum is not kept: the proof has named it, and slots that are freed cost less.
+    /// Certifies a version by an optimum proof that was already checked, given its inputs, its committed groups and the
+    /// sum of the gradients. The sum is deleted: the proof has committed to it, and freeing slots earns a refund.
     function _certify(
         bytes32 agentId,
         uint32 version,
@@ -102,7 +102,8 @@ abstract contract Certification is Versions {
         emit VersionCertified(agentId, version, entry.records, entry.epsilon, entry.norm, total, entry.positive);
     }
 
-    /// The gradients that were not added before, marked as added from now on, and their proofs, with room for `more`.
+    /// Returns the gradients that were not added before, and marks them as added; and their proofs, in an array with
+    /// room for `more`.
     function _freshOf(
         bytes32 agentId,
         uint32 version,
@@ -125,14 +126,15 @@ abstract contract Certification is Versions {
             fresh[count] = Fresh(i, root, shardDigest);
             given[count++] = IProofGate.CircuitProof(circuitId, proof.inputs, proof.proof);
         }
-        // both arrays are as long as what was put into them
+        // shrink both arrays to what was put into them
         assembly ("memory-safe") {
             mstore(fresh, count)
             mstore(given, add(count, more))
         }
     }
 
-    /// Adds the fresh gradients, of whose proofs these are the committed groups; the sum of all points, which is not stored.
+    /// Adds the fresh gradients, given their proofs' committed groups; returns the sum of all points, which is not
+    /// stored here.
     function _addAll(
         bytes32 agentId,
         uint32 version,
@@ -154,11 +156,11 @@ abstract contract Certification is Versions {
         entry.shardsDone += added.shards;
         entry.positive = SafeCast.toUint128(entry.positive + added.positive);
         entry.negative = SafeCast.toUint128(entry.negative + added.negative);
-        entry.leastBase = uint128(added.leastBase); // it only falls
+        entry.leastBase = uint128(added.leastBase); // only ever decreases
         return added.gradient;
     }
 
-    /// Adds a shard's contribution to its dataset's.
+    /// Adds a shard's contribution to its dataset's sum.
     function _addContribution(Part storage part, uint256[] calldata inputs, Added memory added)
         private
         returns (int256 contribution)
@@ -176,7 +178,8 @@ abstract contract Certification is Versions {
         if (done == part.shards) _addDataset(part, added);
     }
 
-    /// The gradient proof is of this shard, these weights and this owner; the digest of its gradient.
+    /// Checks that the gradient proof is about this shard, these weights and this owner; returns the digest of its
+    /// gradient.
     function _requireFit(
         Entry storage entry,
         GradientProof calldata proof,
@@ -191,8 +194,9 @@ abstract contract Certification is Versions {
         return digests[Statements.GRADIENT_GROUP_G];
     }
 
-    /// The point behind the records' columns, the label's and the weights'; the gate has checked that its coordinates are
-    /// reduced. It has the digest of the third group, unless the gate knows other columns of the circuit than its layout.
+    /// The gradient's point: the one after the points of the records' columns, the label column and the weights. The
+    /// gate has checked that its coordinates are reduced. Its digest must be that of the third group; it differs only
+    /// if the circuit's group columns in the gate do not match its layout.
     function _gradientPoint(uint256 columns, bytes calldata proof, bytes32 digest)
         private
         pure
@@ -203,7 +207,7 @@ abstract contract Certification is Versions {
         if (point.digest() != digest) revert WrongGradient(digest, point.digest());
     }
 
-    /// Takes a dataset of which all gradients were added into the sums.
+    /// Adds a dataset to the sums, once all of its gradients were added.
     function _addDataset(Part storage part, Added memory added) private view {
         int256 value = part.value;
         uint256 weight = _positive(value);
@@ -216,10 +220,10 @@ abstract contract Certification is Versions {
 
     /// `ε ≤ 4δ` (squared loss: 8δ), and `(ε + δ)/(λ‖W‖) ≤ 10^-3` in units: `(e + δ)·1000·2^10 ≤ L·v`.
     ///
-    /// The first is what keeps shares honest. Any weights within ε of stationary pass, and a share is an inner product
-    /// with those weights: inside a ball as large as the second rule alone allows an owner could look for the point that
-    /// favours a dataset. What a fit to full precision leaves is the rounding of the weights seen through the Hessian:
-    /// some δ at most where a probability stands between, more for squared loss.
+    /// The first rule keeps shares honest. Any weights within ε of stationary pass, and a share is an inner product
+    /// with those weights: inside a ball as large as the second rule alone allows, an owner could search for the point
+    /// that favours a dataset. A fit to full precision leaves only the rounding of the weights, seen through the
+    /// Hessian: about δ at most where the link outputs probabilities, more for squared loss.
     function _recordDistance(Entry storage entry, uint256[] calldata inputs) private {
         uint256 epsilon = _below(inputs, Statements.OPTIMUM_EPSILON, Statements.EPSILON_LIMIT_BITS);
         uint256 norm = _below(inputs, Statements.OPTIMUM_NORM, Statements.NORM_LIMIT_BITS);
@@ -233,14 +237,15 @@ abstract contract Certification is Versions {
         entry.norm = uint24(norm);
     }
 
-    /// What the contributions must be for shares to mean something. Rounding takes at most 2^-20 of their sum, negative ones
-    /// at most 2^-10 *in total* (or many slightly negative datasets could multiply everybody else's claim), and the sum is
-    /// what it is at the optimum: `ΣN = nλ‖W‖² − ⟨r, W⟩` with `‖r‖ ≤ nε`, and so at least `nλv²(1 − 2^-9)`.
+    /// What the contributions must satisfy for shares to be meaningful. Rounding takes at most 2^-20 of their sum,
+    /// negative ones at most 2^-10 *in total* (otherwise many slightly negative datasets could inflate everybody else's
+    /// claim), and the sum must have its value at the optimum: `ΣN = nλ‖W‖² − ⟨r, W⟩` with `‖r‖ ≤ nε`, and so at least
+    /// `nλv²(1 − 2^-9)`.
     function _requireSums(Entry storage entry) private view returns (int256 total) {
         total = _totalOf(entry);
         uint256 shards = entry.shards;
         if (total < int256(shards * Statements.ROUNDING_PARTS)) revert SumTooSmall(total, shards);
-        uint256 sum = uint256(total); // positive, as there are shards
+        uint256 sum = uint256(total); // positive, since there are shards
         uint256 negative = entry.negative;
         if (negative * Statements.NEGATIVE_PARTS > sum) revert TooNegative(negative, total);
         // in units: ΣN·2^-u ≥ n·λ·2^-44·(v·2^-10)²·(1 − 2^-9)

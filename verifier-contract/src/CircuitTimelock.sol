@@ -4,12 +4,12 @@ pragma solidity 0.8.37;
 import {TimelockController} from "@openzeppelin/contracts/governance/TimelockController.sol";
 
 /// @title Circuit timelock: the proof gate's owner
-/// @notice OpenZeppelin's timelock without an administrator: what the gate's owner may do (add circuits, raise gas caps,
-/// name the guardian) is announced on chain before it can be done. The proposer can cancel, anybody can execute.
+/// @notice OpenZeppelin's timelock without an administrator: whatever the gate's owner may do (add circuits, raise gas
+/// caps, name the guardian) is announced on chain before it takes effect. The proposer can cancel; anybody can execute.
 ///
-/// Its delay is at least a day from the first block on, and holds for everything, its own change included: the first circuits
-/// are announced like all others. On a local chain alone there may be none; `run` then does an operation at
-/// once. A delay is never lowered below the least of its chain.
+/// The delay is at least a day from the first block on and applies to every operation, including a change of the delay
+/// itself: the first circuits are announced like all others. Only a local chain may have no delay; `run` then executes
+/// an operation at once. The delay can never be lowered below its chain's minimum.
 contract CircuitTimelock is TimelockController {
     uint256 private constant LEAST_DELAY = 1 days;
     uint256 private constant ANVIL_AND_HARDHAT = 31_337;
@@ -17,12 +17,12 @@ contract CircuitTimelock is TimelockController {
 
     uint256 private _runs;
 
-    /// @notice The delay is too short: who watches the gate could not react.
-    /// @param delay Seconds given.
-    /// @param least Seconds that it must have at least.
+    /// @notice The delay is too short for anybody who watches the gate to react.
+    /// @param delay The delay given, in seconds.
+    /// @param least The minimum, in seconds.
     error DelayTooShort(uint256 delay, uint256 least);
 
-    /// @param proposer Who announces and cancels operations.
+    /// @param proposer The account that announces and cancels operations.
     /// @param delay Seconds between announcement and execution; at least a day, unless the chain is local.
     constructor(address proposer, uint256 delay)
         TimelockController(delay, _only(proposer), _only(address(0)), address(0))
@@ -30,7 +30,7 @@ contract CircuitTimelock is TimelockController {
         if (delay < _leastDelay()) revert DelayTooShort(delay, _leastDelay());
     }
 
-    /// @notice Changes the delay of operations announced from now on; only an operation of this contract's own.
+    /// @notice Changes the delay of operations announced from now on; only the timelock itself, by an operation.
     /// @param newDelay Seconds; at least a day, unless the chain is local.
     function updateDelay(uint256 newDelay) public override {
         if (newDelay < _leastDelay()) revert DelayTooShort(newDelay, _leastDelay());
@@ -38,8 +38,8 @@ contract CircuitTimelock is TimelockController {
     }
 
     /// @notice Announces an operation and executes it at once; the proposer alone, and only while there is no delay.
-    /// @param target Whom to call.
-    /// @param data What to call it with.
+    /// @param target The contract to call.
+    /// @param data The calldata.
     function run(address target, bytes calldata data) external {
         bytes32 salt = bytes32(++_runs);
         schedule(target, 0, data, 0, salt, 0);

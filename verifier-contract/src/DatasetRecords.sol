@@ -8,12 +8,12 @@ import {IProofGate} from "./interfaces/IProofGate.sol";
 import {Statements} from "./libraries/Statements.sol";
 
 /// @title Dataset records: datasets, their versions and shards
-/// @notice The part of {IDatasetRegistry} that holds what was proven. Nobody can change it, not even an owner.
+/// @notice The part of {IDatasetRegistry} that stores what was proven. It is immutable, even for a dataset's owner.
 abstract contract DatasetRecords is IDatasetRegistry {
     uint16 internal constant ALL_BPS = 10_000;
     uint256 private constant SHARDS_MOST = type(uint16).max;
 
-    /// All versions of a dataset; every registration writes four slots and two for each shard.
+    /// All versions of a dataset. A registration writes four slots, plus two for each shard.
     struct Root {
         // one slot
         address owner;
@@ -41,22 +41,22 @@ abstract contract DatasetRecords is IDatasetRegistry {
         uint32 records;
     }
 
-    /// What proofs of shards must be about.
+    /// What the proofs of shards must match.
     struct Expected {
         address owner;
         bytes32 schemaId;
         bytes32 circuitId;
         bytes32 layoutHash;
         bytes32 terms;
-        uint256 first; // the first of the shards
-        uint64 records; // of the shards before
+        uint256 first; // index of the first new shard
+        uint64 records; // in all earlier shards
     }
 
-    /// What they proved.
+    /// What the proofs of shards established.
     struct Proven {
         bytes32[] digests;
         uint64[] counts;
-        uint64 records; // of all shards, those before included
+        uint64 records; // in all shards, earlier ones included
     }
 
     IProofGate internal immutable GATE;
@@ -66,7 +66,7 @@ abstract contract DatasetRecords is IDatasetRegistry {
     mapping(bytes32 shardDigest => bytes32 root) private _rootOfShard;
 
     /// @param proofGate The proof gate that checks registrations.
-    /// @param erc20 The token in which terms and grants name prices.
+    /// @param erc20 The token of all prices in terms and grants.
     constructor(IProofGate proofGate, IERC20 erc20) {
         GATE = proofGate;
         TOKEN = erc20;
@@ -241,7 +241,7 @@ abstract contract DatasetRecords is IDatasetRegistry {
         if (entry.owner != msg.sender) revert NotDatasetOwner(datasetId, msg.sender);
     }
 
-    /// The circuit can be used and proves datasets; the hash of its layout.
+    /// Checks that the circuit is not stopped and proves datasets; returns the hash of its layout.
     function _requireCircuit(bytes32 circuitId) private view returns (bytes32 layoutHash) {
         IProofGate.CircuitShape memory shape = GATE.usableShape(circuitId);
         if (shape.statement != Statements.DATASET) {
@@ -264,7 +264,7 @@ abstract contract DatasetRecords is IDatasetRegistry {
         for (uint256 i = 0; i < shards.length; ++i) {
             ShardProof calldata shard = shards[i];
             uint256 index = expected.first + i;
-            // The gate has checked the number of inputs by the time they are read.
+            // The gate has already checked the number of inputs when they are read.
             proven.digests[i] = digests[i][Statements.DATASET_GROUP_XY];
             uint256 count = shard.inputs[Statements.DATASET_N];
             if (count == 0 || count >> Statements.COUNT_LIMIT_BITS != 0) revert WrongRecordCount(index, count);
@@ -275,7 +275,7 @@ abstract contract DatasetRecords is IDatasetRegistry {
         }
     }
 
-    /// Checks the proofs, several by one pairing; their committed groups.
+    /// Checks the proofs, several of them by one pairing; returns their committed groups.
     function _check(bytes32 circuitId, ShardProof[] calldata shards) private view returns (bytes32[][] memory digests) {
         if (shards.length == 1) {
             digests = new bytes32[][](1);
@@ -296,7 +296,8 @@ abstract contract DatasetRecords is IDatasetRegistry {
         if (proven != ctx) revert WrongContext(index, ctx, proven);
     }
 
-    /// A shard is in one dataset only, even if the circuit of that one is stopped: the same records are committed anew then.
+    /// A shard belongs to one dataset only, even once that dataset's circuit is stopped: its records then need new
+    /// commitments.
     function _addShards(bytes32 datasetId, bytes32 root, uint256 first, Proven memory proven) private {
         Root storage entry = _roots[root];
         for (uint256 i = 0; i < proven.digests.length; ++i) {

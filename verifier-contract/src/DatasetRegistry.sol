@@ -13,8 +13,8 @@ import {SignedMessages} from "./SignedMessages.sol";
 import {TrainingGrants} from "./TrainingGrants.sol";
 
 /// @title Dataset registry
-/// @notice See {IDatasetRegistry}. Nobody can change a version of a dataset after registration, not even its owner. Calls
-/// can be made together (`multicall`): a dataset is registered and granted in one transaction.
+/// @notice See {IDatasetRegistry}. Nobody can change a version of a dataset after registration, not even its owner.
+/// Calls can be batched with `multicall`: a dataset can be registered and granted in one transaction.
 contract DatasetRegistry is TrainingGrants, SignedMessages, Multicall {
     bytes32 private constant REGISTER_TYPEHASH = keccak256(
         "RegisterDataset(address owner,bytes32 schemaId,bytes32 circuitId,uint16 minDataBps,bool openTraining,uint16 minShareBps,uint128 minPricePerQuery,uint8 links,bytes32[] shards,uint256 nonce,uint256 deadline)"
@@ -30,7 +30,7 @@ contract DatasetRegistry is TrainingGrants, SignedMessages, Multicall {
         keccak256("SetPayout(bytes32 datasetId,address payout,uint256 nonce,uint256 deadline)");
 
     /// @param proofGate The proof gate that checks registrations.
-    /// @param erc20 The token in which terms and grants name prices.
+    /// @param erc20 The token of all prices in terms and grants.
     constructor(IProofGate proofGate, IERC20 erc20) DatasetRecords(proofGate, erc20) EIP712("Tribute", "1") {}
 
     /// @inheritdoc IDatasetRegistry
@@ -38,7 +38,7 @@ contract DatasetRegistry is TrainingGrants, SignedMessages, Multicall {
         external
         returns (bytes32 datasetId)
     {
-        // its shards' digests matter to a signer only
+        // the shard digests matter only for a signed registration
         // slither-disable-next-line unused-return
         (datasetId,) = _register(msg.sender, params, shards);
     }
@@ -92,7 +92,7 @@ contract DatasetRegistry is TrainingGrants, SignedMessages, Multicall {
     }
 
     /// @inheritdoc IDatasetOwners
-    // Zero takes an offer back.
+    // Zero withdraws an offer.
     // slither-disable-next-line missing-zero-check
     function offerDataset(bytes32 datasetId, address to) external {
         (bytes32 root, Root storage entry) = _requireOwner(datasetId);
@@ -212,7 +212,7 @@ contract DatasetRegistry is TrainingGrants, SignedMessages, Multicall {
         uint256 deadline
     ) private pure returns (bytes32) {
         Terms calldata terms = params.terms;
-        // every part is a whole number of words
+        // every part is a multiple of 32 bytes
         return keccak256(
             bytes.concat(
                 abi.encode(REGISTER_TYPEHASH, owner, params.schemaId, params.circuitId),
@@ -232,7 +232,7 @@ contract DatasetRegistry is TrainingGrants, SignedMessages, Multicall {
         return keccak256(abi.encode(EXTEND_TYPEHASH, previousId, keccak256(abi.encodePacked(digests)), nonce, deadline));
     }
 
-    /// The grant that would come next. One signed before another was set, or taken back, is good no more.
+    /// Contains the serial of the next grant, so a signed grant becomes invalid once another one is set or revoked.
     function _grantStruct(
         bytes32 datasetId,
         address grantee,

@@ -8,7 +8,7 @@ import {IProofGate} from "./interfaces/IProofGate.sol";
 import {Statements} from "./libraries/Statements.sol";
 
 /// @title Evaluations
-/// @notice See {IEvaluations}. It holds nothing and nobody owns it.
+/// @notice See {IEvaluations}. It holds no funds and has no owner.
 contract Evaluations is IEvaluations {
     struct Entry {
         uint32 correct;
@@ -16,7 +16,7 @@ contract Evaluations is IEvaluations {
         uint16 shardsDone;
     }
 
-    /// What proofs are about, besides the shard.
+    /// The data that proofs are checked against, apart from the shard.
     struct Subject {
         bytes32 agentId;
         uint32 version;
@@ -34,7 +34,7 @@ contract Evaluations is IEvaluations {
     /// The circuit that last completed an evaluation.
     mapping(bytes32 agentId => mapping(uint32 version => mapping(bytes32 datasetId => bytes32))) private _complete;
 
-    /// @param agents Where versions are certified; its gate and its datasets are used.
+    /// @param agents The agent registry; its gate and its dataset registry are used.
     constructor(IAgentRegistry agents) {
         AGENTS = agents;
         GATE = IProofGate(agents.gate());
@@ -110,8 +110,8 @@ contract Evaluations is IEvaluations {
         return _contextOf(Subject(agentId, version, datasetId, bytes32(0), wDigest), shard);
     }
 
-    /// The version is certified, the dataset is none of its own and has its schema, and both circuits are of its layout and
-    /// SRS; the digest of its weights.
+    /// Checks that the version is certified, that the dataset is not one it lists and has its schema, and that both
+    /// circuits have its layout and SRS; returns the digest of its weights.
     function _requireFit(bytes32 agentId, uint32 version, bytes32 datasetId, bytes32 circuitId)
         private
         view
@@ -134,7 +134,8 @@ contract Evaluations is IEvaluations {
         if (!fits) revert UnfitCircuit(circuitId);
     }
 
-    /// Checks the proofs of shards that were not counted before, by one pairing; their places, and their committed groups.
+    /// Checks the proofs of shards that were not counted before, by one pairing; returns their indices and committed
+    /// groups.
     function _checkFresh(bytes32 key, bytes32 circuitId, EvaluationProof[] calldata proofs)
         private
         returns (uint256[] memory fresh, bytes32[][] memory digests)
@@ -147,7 +148,7 @@ contract Evaluations is IEvaluations {
             fresh[count] = i;
             given[count++] = IProofGate.CircuitProof(circuitId, proofs[i].inputs, proofs[i].proof);
         }
-        // both arrays are as long as what was put into them
+        // shrink both arrays to what was put into them
         assembly ("memory-safe") {
             mstore(fresh, count)
             mstore(given, count)
@@ -155,7 +156,7 @@ contract Evaluations is IEvaluations {
         digests = GATE.checkAll(given);
     }
 
-    /// Holds one proof that was checked against shard, weights and context, and adds what it counts.
+    /// Compares one proof that was already checked with the shard, the weights and the context, and adds its counts.
     function _add(Entry memory entry, Subject memory subject, EvaluationProof calldata proof, bytes32[] memory digests)
         private
     {
@@ -192,7 +193,7 @@ contract Evaluations is IEvaluations {
         );
     }
 
-    /// Marks a shard as counted; false if it was.
+    /// Marks a shard as counted; false if it already was.
     function _count(bytes32 key, uint256 shard) private returns (bool) {
         uint256 bit = 1 << (shard & 0xff);
         uint256 word = _done[key][shard >> 8];

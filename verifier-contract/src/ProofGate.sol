@@ -10,13 +10,14 @@ import {Statements} from "./libraries/Statements.sol";
 
 /// @title Proof gate
 /// @notice See {IProofGate}.
-/// @dev Generated verifiers reduce inputs modulo the field, ignore trailing bytes, look like success where no code stands
-/// and burn all gas on an invalid point. Every one of these is closed here, once, for all statements.
+/// @dev Generated verifiers reduce inputs modulo the field, ignore trailing bytes and burn all gas on an invalid point,
+/// and a call to an address without code looks like success. The gate closes each of these holes, once, for all
+/// statements.
 contract ProofGate is IProofGate, Ownable2Step {
     uint256 private constant POINT_BYTES = 64;
 
     struct Entry {
-        // one slot: all that a check reads besides the code hash and the groups
+        // one slot: all that a check reads apart from the code hash and the groups
         address verifier;
         uint32 proofLength;
         uint32 gasCap;
@@ -36,9 +37,9 @@ contract ProofGate is IProofGate, Ownable2Step {
     bytes32[] private _ids;
     address private _guardian;
 
-    /// @param owner Who adds circuits and raises gas caps, and may stop circuits and replace the guardian.
+    /// @param owner The account that adds circuits and raises gas caps, and may stop circuits and replace the guardian.
     /// @param initialGuardian The first guardian; zero for none.
-    // Zero is a choice: it leaves stopping to the owner.
+    // Zero is allowed: it leaves stopping to the owner.
     // slither-disable-next-line missing-zero-check
     constructor(address owner, address initialGuardian) Ownable(owner) {
         _guardian = initialGuardian;
@@ -86,7 +87,7 @@ contract ProofGate is IProofGate, Ownable2Step {
 
     /// @inheritdoc IProofGate
     function stopUnsound(bytes32 circuitId, uint256[] calldata inputs, bytes calldata proof) external {
-        // the gate has checked the number of inputs by the time they are read
+        // the gate has already checked the number of inputs when they are read
         // slither-disable-next-line unused-return
         check(circuitId, inputs, proof);
         if (!Statements.impossible(_entries[circuitId].statement, inputs)) revert InputsPossible(circuitId);
@@ -113,7 +114,7 @@ contract ProofGate is IProofGate, Ownable2Step {
     {
         Entry storage entry = _usable(circuitId);
         groupDigests = _guarded(entry, inputs, proof);
-        // Not hashed: both lengths are fixed by the guards.
+        // Not hashed, and the guards fix both lengths.
         // slither-disable-next-line encode-packed-collision
         if (!_accepts(entry.verifier, entry.gasCap, abi.encodePacked(inputs, proof))) revert ProofRejected(circuitId);
     }
@@ -135,7 +136,7 @@ contract ProofGate is IProofGate, Ownable2Step {
             Entry storage entry = _usable(given.circuitId);
             groupDigests[i] = _guarded(entry, given.inputs, given.proof);
             if (entry.srsDigest != srsDigest) revert OtherSrs(i, srsDigest, entry.srsDigest);
-            // One byte more defers the pairing. The same as above.
+            // One extra byte defers the pairing. Not hashed either.
             // slither-disable-next-line encode-packed-collision
             bytes memory data = abi.encodePacked(given.inputs, given.proof, bytes1(0));
             openings[i] = _deferred(entry, given.circuitId, data);
@@ -145,7 +146,7 @@ contract ProofGate is IProofGate, Ownable2Step {
         if (!Openings.hold(openings, transcript)) revert OneRejected(count);
     }
 
-    /// What is known of a proof before its verifier is asked: nothing that it would take wrongly.
+    /// Guards before the verifier is called: rejects everything that a verifier would wrongly accept.
     function _guarded(Entry storage entry, uint256[] calldata inputs, bytes calldata proof)
         private
         view
@@ -246,7 +247,7 @@ contract ProofGate is IProofGate, Ownable2Step {
         if (entry.stopped) revert StoppedCircuit(circuitId);
     }
 
-    /// Inputs and committed groups are those of the statement, and the groups fit into the proof.
+    /// Checks that inputs and committed groups are those of the statement, and that the groups fit into the proof.
     function _requireSoundShape(CircuitInfo calldata info) private pure {
         (uint256 inputCount, uint256 groups, bool hasRecords) = _statementShape(info.statement);
         if (info.inputCount != inputCount) revert WrongInputCount(inputCount, info.inputCount);
@@ -259,7 +260,7 @@ contract ProofGate is IProofGate, Ownable2Step {
         uint256 points = 0;
         for (uint256 i = 0; i < groups; ++i) {
             uint16 columns = info.groupColumns[i];
-            // records take at least one data column and the label column, everything else exactly one
+            // records have at least one data column and the label column, every other group exactly one column
             bool sound = hasRecords && i == 0 ? columns >= 2 : columns == 1;
             if (!sound) revert WrongGroupColumns(i, columns);
             points += columns;
@@ -310,7 +311,7 @@ contract ProofGate is IProofGate, Ownable2Step {
         }
     }
 
-    /// What a verifier leaves to pair: it reverts with just that, and with nothing when it refuses.
+    /// The pairing input that a verifier defers: it reverts with exactly that, and without data when it rejects.
     function _deferred(Entry storage entry, bytes32 circuitId, bytes memory data)
         private
         view
@@ -326,7 +327,7 @@ contract ProofGate is IProofGate, Ownable2Step {
         if (!left) revert ProofRejected(circuitId);
     }
 
-    /// A verifier succeeds without returning anything; its own return data is never copied. That takes assembly.
+    /// Calls a verifier, which returns nothing on success. Assembly, so that its return data is never copied.
     function _accepts(address verifier, uint256 gasCap, bytes memory data) private view returns (bool accepted) {
         assembly ("memory-safe") {
             accepted := staticcall(gasCap, verifier, add(data, 0x20), mload(data), 0, 0)

@@ -6,23 +6,23 @@ import {IRecordVerifier} from "./interfaces/IRecordVerifier.sol";
 import {Statements} from "./libraries/Statements.sol";
 
 /// @title Record verifier
-/// @notice See `IRecordVerifier`. One contract for every layout under one SRS; it holds nothing and nobody owns it.
-/// @dev The statement and the argument why it is sound are at the head of `circuits/src/columns/opening.rs`. With commitments
-/// C_c, the record's points S, the vanishing polynomial Z of S and the polynomial I through the claimed cells, combined by
-/// powers of γ: e(W', [τ]₂) = e(Σ γ^c C_c − [I(z)]₁ − Z(z)·W + z·W', [1]₂).
+/// @notice See `IRecordVerifier`. One contract for every layout under one SRS; it holds no funds and has no owner.
+/// @dev For the statement and its soundness argument see the head of `circuits/src/columns/opening.rs`. With
+/// commitments C_c, the record's points S, the vanishing polynomial Z of S and the polynomial I through the claimed
+/// cells, combined by powers of γ: e(W', [τ]₂) = e(Σ γ^c C_c − [I(z)]₁ − Z(z)·W + z·W', [1]₂).
 contract RecordVerifier is IRecordVerifier {
     uint256 private constant R = Statements.FIELD_MODULUS;
     /// 7^((r − 1) / 2^28), of order 2^28.
     uint256 private constant ROOT = 0x03ddb9f5166d18b798865ea93dd31f743215cf6dd39329c8d34f1ed960c37c9c;
     bytes32 private constant DOMAIN = keccak256("tribute.record.v1");
 
-    // [1]₂, as the pairing precompile takes it: imaginary parts first.
+    // [1]₂ in the pairing precompile's encoding: imaginary parts first.
     uint256 private constant G2_X1 = 0x198e9393920d483a7260bfb731fb5d25f1aa493335a9e71297e485b7aef312c2;
     uint256 private constant G2_X0 = 0x1800deef121f1e76426a00665e5c4479674322d4f75edadd46debd5cd992f6ed;
     uint256 private constant G2_Y1 = 0x090689d0585ff075ec9e99ad690c3395bc4b313370b38ef355acdadcd122975b;
     uint256 private constant G2_Y0 = 0x12c85ea5db8c6deb4aab71808dcb408fe3d1e7690c43d37b4ce6cc0166fa7daa;
 
-    /// Where the record stands in the domain.
+    /// The record's place in the evaluation domain.
     struct Places {
         uint256 first; // x_0
         uint256 vanishing; // Z(z)
@@ -38,9 +38,9 @@ contract RecordVerifier is IRecordVerifier {
     uint256 private immutable TAU_Y0;
 
     /// @param tauG1 [τ]₁, x and y.
-    /// @param tauG2 [τ]₂ as the pairing precompile takes it: x and y, imaginary part first.
+    /// @param tauG2 [τ]₂ in the pairing precompile's encoding: x and y, imaginary parts first.
     constructor(uint256[2] memory tauG1, uint256[4] memory tauG2) {
-        // e([τ]₁, [1]₂) = e([1]₁, [τ]₂): both are the same secret, which is not 0, and points of their groups
+        // e([τ]₁, [1]₂) = e([1]₁, [τ]₂): both points are in their groups and have the same nonzero secret
         if (tauG1[0] == 0 || !paired(tauG1[0], tauG1[1], [G2_X1, G2_X0, G2_Y1, G2_Y0], 1, 2, tauG2)) revert NotAnSrs();
         (TAU_X1, TAU_X0, TAU_Y1, TAU_Y0) = (tauG2[0], tauG2[1], tauG2[2], tauG2[3]);
         srsDigest = keccak256(
@@ -93,7 +93,7 @@ contract RecordVerifier is IRecordVerifier {
         if (!paired(shown.proof[2], shown.proof[3], tau, sum[0], sum[1], one)) revert NotThisRecord();
     }
 
-    /// Refuses what no record of the layout can be; the rows of a record.
+    /// Rejects what cannot be a record of the layout; returns the number of rows of a record.
     function checkClaim(Shown calldata shown) private pure returns (uint256 rows) {
         Layout calldata l = shown.dims;
         bool possible = l.k >= 10 && l.k <= 22 && l.columns >= 1 && l.columns <= 64 && l.features >= 1
@@ -116,7 +116,7 @@ contract RecordVerifier is IRecordVerifier {
         return k < 13 ? 64 : 1024;
     }
 
-    /// As `Layout::hash` of the circuits.
+    /// Equals the circuits' `Layout::hash`.
     function hashOf(Layout calldata l) private pure returns (bytes32) {
         uint32 task = l.realTarget ? 1 : 0;
         return keccak256(
@@ -133,7 +133,7 @@ contract RecordVerifier is IRecordVerifier {
         );
     }
 
-    /// The record's points x_j = x_0·ω^j, and Z(z), their vanishing polynomial's value.
+    /// The record's points x_j = x_0·ω^j, and Z(z), the value of their vanishing polynomial.
     function placesOf(Shown calldata shown, uint256 rows, uint256 z) private view returns (Places memory places) {
         uint256 step = 1 << (28 - shown.dims.k);
         uint256 omega = power(ROOT, step);
@@ -153,7 +153,7 @@ contract RecordVerifier is IRecordVerifier {
         return Places(first, vanishing, powers, products);
     }
 
-    /// I(z), of the polynomial I of least degree with `values` at the points.
+    /// I(z), where I is the polynomial of least degree with `values` at the points.
     ///
     /// I(z) = Z(z)·Σ v_j / ((z − x_j)·D_j), where D_j = Π_{m≠j} (x_j − x_m)
     /// = x_0^(R−1) · (−1)^j · ω^(j(j−1)/2 + j(R−1−j)) · a_1…a_j · a_1…a_(R−1−j), a_t = 1 − ω^t.
@@ -214,8 +214,8 @@ contract RecordVerifier is IRecordVerifier {
         }
     }
 
-    /// sum += scalar·(x, y); `index` names the point where it is none. The point at infinity stands in no proof. Points are
-    /// checked here because a precompile that refuses one burns all the gas it was given.
+    /// sum += scalar·(x, y); `index` identifies the point in an error. The point at infinity never appears in a proof.
+    /// Points are checked here because a precompile that rejects one burns all the gas it was given.
     function add(uint256[2] memory sum, uint256 x, uint256 y, uint256 scalar, uint256 index) private view {
         uint256 p = Statements.COORDINATE_MODULUS;
         if (x >= p || y >= p || mulmod(y, y, p) != addmod(mulmod(mulmod(x, x, p), x, p), 3, p)) {
@@ -244,7 +244,7 @@ contract RecordVerifier is IRecordVerifier {
         return (io[0], io[1]);
     }
 
-    /// e((ax, ay), b) = e((cx, cy), d); false where something is no point.
+    /// Whether e((ax, ay), b) = e((cx, cy), d); false if an argument is not a point.
     function paired(uint256 ax, uint256 ay, uint256[4] memory b, uint256 cx, uint256 cy, uint256[4] memory d)
         private
         view
@@ -284,7 +284,7 @@ contract RecordVerifier is IRecordVerifier {
         return reversed(x) | (y & 1) << 6;
     }
 
-    /// The bytes of a word in reverse.
+    /// Reverses the bytes of a word.
     function reversed(uint256 x) private pure returns (uint256 y) {
         for (uint256 i = 0; i < 32; ++i) {
             y = y << 8 | x & 0xff;

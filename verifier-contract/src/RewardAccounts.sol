@@ -3,15 +3,15 @@ pragma solidity 0.8.37;
 
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 
-/// @title Reward accounts: fees of each agent version, pulled by its owner and its data providers
-/// @dev Pure bookkeeping, no token. Accruing is O(1) however many providers there are: a provider's due is
-/// `accrued · weight / total - taken`, rounded down, so all providers together never take more than was accrued.
-/// Rounding dust stays in `_unpaid` and becomes part of a later due.
+/// @title Reward accounts: fees of each agent version, withdrawn by its owner and its data providers
+/// @dev Bookkeeping only, no token transfers. Accruing is O(1) in the number of providers: a provider is due `accrued ·
+/// weight / total - taken`, rounded down, so all providers together never take more than was accrued. Rounding dust
+/// stays in `_unpaid` and becomes part of a later due.
 abstract contract RewardAccounts {
     struct Account {
-        // all that was ever accrued for data providers
+        // total ever accrued for data providers
         uint128 dataAccrued;
-        // accrued for the agent's owner and not taken yet
+        // accrued for the agent's owner and not yet withdrawn
         uint128 ownerUnpaid;
         // queries paid for by proven claims, and by clients' signatures alone
         uint64 proven;
@@ -22,7 +22,7 @@ abstract contract RewardAccounts {
     mapping(bytes32 account => mapping(bytes32 datasetId => uint256)) private _taken;
     uint256 private _unpaid;
 
-    /// @dev Name of a version's account.
+    /// @dev Key of a version's account.
     function _accountOf(bytes32 agentId, uint32 version) internal pure returns (bytes32) {
         return keccak256(abi.encode(agentId, version));
     }
@@ -36,7 +36,7 @@ abstract contract RewardAccounts {
         _unpaid += uint256(toData) + toOwner;
     }
 
-    /// @dev Books out everything that is due to a provider with `weight` of `total`.
+    /// @dev Debits everything due to a provider with `weight` of `total`.
     function _takeProvider(bytes32 account, bytes32 datasetId, uint256 weight, uint256 total)
         internal
         returns (uint256 amount)
@@ -46,7 +46,7 @@ abstract contract RewardAccounts {
         _unpaid -= amount;
     }
 
-    /// @dev Books out everything that is due to the owner.
+    /// @dev Debits everything due to the owner.
     function _takeOwner(bytes32 account) internal returns (uint256 amount) {
         amount = _accounts[account].ownerUnpaid;
         _accounts[account].ownerUnpaid = 0;

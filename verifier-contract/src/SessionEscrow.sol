@@ -17,8 +17,8 @@ import {RewardAccounts} from "./RewardAccounts.sol";
 import {Sessions} from "./Sessions.sol";
 
 /// @title Session escrow
-/// @notice See {ISessionEscrow}. One token, fixed at deployment; it must not change balances by itself (rebase).
-/// Pausing stops new money only: claims, settlements, refunds and withdrawals have no off switch.
+/// @notice See {ISessionEscrow}. One token, fixed at deployment; it must not be rebasing. Pausing stops new deposits
+/// only: claims, settlements, refunds and withdrawals cannot be paused.
 contract SessionEscrow is Sessions, RewardAccounts {
     using SafeERC20 for IERC20;
     using SafeCast for uint256;
@@ -28,7 +28,7 @@ contract SessionEscrow is Sessions, RewardAccounts {
         keccak256("Voucher(bytes32 session,uint32 version,uint64 count,uint256 transcript)");
     bytes32 private constant SETTLEMENT_TYPEHASH = keccak256("Settlement(bytes32 session,uint64 count)");
 
-    /// What a claim or settlement takes from sessions.
+    /// Totals that a claim or settlement takes from sessions.
     struct Taken {
         uint256 amount;
         uint64 queries;
@@ -36,10 +36,10 @@ contract SessionEscrow is Sessions, RewardAccounts {
 
     /// @param erc20 The token of all sessions.
     /// @param proofGate The proof gate that checks claims.
-    /// @param agents Where agent versions are certified.
-    /// @param datasets Where datasets are registered.
+    /// @param agents The agent registry.
+    /// @param datasets The dataset registry.
     /// @param thawSeconds Seconds between a thaw request and the withdrawal, one minute to ninety days.
-    /// @param owner Who may pause new sessions.
+    /// @param owner The account that may pause new sessions.
     constructor(
         IERC20 erc20,
         IProofGate proofGate,
@@ -164,7 +164,7 @@ contract SessionEscrow is Sessions, RewardAccounts {
         if (all.queries > 0) _split(batch.agentId, batch.version, terms.dataBps, all, true);
     }
 
-    /// Moves one slot's session on to where its proof and voucher end, and takes what that costs.
+    /// Advances one slot's session to where its proof and voucher end, and charges for the queries.
     function _claimSlot(ClaimBatch calldata batch, uint256 slot, Taken memory all) private {
         SlotVoucher calldata voucher = batch.slots[slot];
         bytes32 session = voucher.session;
@@ -191,8 +191,8 @@ contract SessionEscrow is Sessions, RewardAccounts {
         );
     }
 
-    /// Takes the price of the queries up to `count` that were not paid, as many of them as the escrow covers. What it does
-    /// not cover stays unpaid, and is paid by a later claim or settlement if the session is topped up.
+    /// Charges the unpaid queries up to `count`, as many of them as the escrow covers. The rest stay unpaid until a
+    /// later claim or settlement, after the session was topped up.
     function _take(Entry storage entry, uint64 count) private returns (Taken memory taken) {
         uint64 paid = entry.paid;
         if (count <= paid) return taken;
@@ -204,9 +204,9 @@ contract SessionEscrow is Sessions, RewardAccounts {
         entry.paid = uint256(paid + taken.queries).toUint48();
     }
 
-    /// Splits what was taken between the data providers and the agent's owner.
+    /// Splits the amount charged between the data providers and the agent's owner.
     function _split(bytes32 agentId, uint32 version, uint16 dataBps, Taken memory taken, bool proven) private {
-        // rounded for the data, or claims of single small fees would leave it nothing
+        // rounded in favour of the data providers: rounding down would leave them nothing of single small fees
         uint256 toData = Math.ceilDiv(taken.amount * dataBps, ALL_BPS);
         uint256 toOwner = taken.amount - toData;
         _totalEscrow -= taken.amount;
@@ -224,7 +224,7 @@ contract SessionEscrow is Sessions, RewardAccounts {
         if (proven != expected) revert WrongContext(expected, proven);
     }
 
-    /// Why one slot of a proven batch pays nothing: it is held against what is stored and what the session's key signed.
+    /// Why one slot of a proven batch pays nothing, if so: compares it with the stored session and the signed voucher.
     function _badSlot(ClaimBatch calldata batch, uint256 slot, Entry storage entry) private view returns (Skip) {
         SlotVoucher calldata voucher = batch.slots[slot];
         if (entry.client == address(0)) return Skip.UnknownSession;
@@ -232,7 +232,7 @@ contract SessionEscrow is Sessions, RewardAccounts {
         if (batch.inputs[Statements.SERVICE_BEFORE + slot] != entry.transcript) return Skip.StaleTranscript;
         uint256 queries = batch.inputs[Statements.SERVICE_COUNT + slot];
         if (queries == 0) return Skip.Empty;
-        // what is proven is below 2^48 and an input below 2^254: nothing wraps
+        // the proven count is below 2^48 and an input below 2^254: no overflow
         uint256 count = entry.proven + queries;
         if (count != voucher.count || count > type(uint48).max) return Skip.OtherCount;
         if (batch.inputs[Statements.SERVICE_AFTER + slot] != voucher.transcript) return Skip.OtherTranscript;
@@ -241,7 +241,7 @@ contract SessionEscrow is Sessions, RewardAccounts {
 
     function _isSigned(Entry storage entry, SlotVoucher calldata voucher) private view returns (bool) {
         bytes32 digest = voucherDigest(voucher.session, entry.version, voucher.count, voucher.transcript);
-        // What cannot be recovered comes back as zero, which is no session's key.
+        // A failed recovery returns the zero address, which is no session's key.
         // slither-disable-next-line unused-return
         (address signer,,) = ECDSA.tryRecoverCalldata(digest, voucher.signature);
         return signer == entry.sessionKey;

@@ -19,7 +19,8 @@ import {ISessionEscrow} from "./interfaces/ISessionEscrow.sol";
 import {Statements} from "./libraries/Statements.sol";
 
 /// @title Sessions: opened, topped up and thawed by their clients
-/// @notice The part of {ISessionEscrow} in which clients bring money and take it back. Pausing stops new money only.
+/// @notice The part of {ISessionEscrow} in which clients deposit tokens and get them back. Pausing stops new deposits
+/// only.
 abstract contract Sessions is ISessionEscrow, EIP712, Ownable2Step, Pausable, ReentrancyGuardTransient {
     using SafeERC20 for IERC20;
 
@@ -28,7 +29,7 @@ abstract contract Sessions is ISessionEscrow, EIP712, Ownable2Step, Pausable, Re
     );
 
     struct Entry {
-        // one slot: what every claim writes, besides `remaining` and `transcript`
+        // one slot: written by every claim, along with `remaining` and `transcript`
         address client;
         uint48 proven; // queries proven, up to `transcript`
         uint48 paid; // queries paid, by claims and settlements
@@ -56,10 +57,10 @@ abstract contract Sessions is ISessionEscrow, EIP712, Ownable2Step, Pausable, Re
 
     /// @param erc20 The token of all sessions.
     /// @param proofGate The proof gate that checks claims.
-    /// @param agents Where agent versions are certified.
-    /// @param datasets Where datasets are registered.
+    /// @param agents The agent registry.
+    /// @param datasets The dataset registry.
     /// @param thawSeconds Seconds between a thaw request and the withdrawal, one minute to ninety days.
-    /// @param owner Who may pause new sessions.
+    /// @param owner The account that may pause new sessions.
     constructor(
         IERC20 erc20,
         IProofGate proofGate,
@@ -104,7 +105,7 @@ abstract contract Sessions is ISessionEscrow, EIP712, Ownable2Step, Pausable, Re
     }
 
     /// @inheritdoc ISessionEscrow
-    // Every function that moves a token or a session is nonReentrant, and the permit is asked for before anything is written.
+    // Every function that moves tokens or changes a session is nonReentrant, and the permit is called before any write.
     // slither-disable-next-line reentrancy-benign
     function openWithPermit(OpenParams calldata params, uint256 deadline, uint8 v, bytes32 r, bytes32 s)
         external
@@ -112,7 +113,7 @@ abstract contract Sessions is ISessionEscrow, EIP712, Ownable2Step, Pausable, Re
         whenNotPaused
         returns (bytes32 session)
     {
-        // Somebody may have used the permit first; what counts is whether the transfer succeeds.
+        // Somebody may have front-run the permit; only the success of the transfer matters.
         try IERC20Permit(address(TOKEN)).permit(msg.sender, address(this), params.escrow, deadline, v, r, s) {} catch {}
         return _open(msg.sender, params);
     }
@@ -313,17 +314,17 @@ abstract contract Sessions is ISessionEscrow, EIP712, Ownable2Step, Pausable, Re
         _collect(client, params.escrow);
     }
 
-    /// Takes exactly `amount` from `from`; a token that delivers anything else is refused.
+    /// Transfers exactly `amount` from `from`; reverts if the token delivers anything else.
     function _collect(address from, uint256 amount) private {
         uint256 before = TOKEN.balanceOf(address(this));
-        // `from` is the caller, or who signed this very opening.
+        // `from` is the caller, or the client who signed this opening.
         // slither-disable-next-line arbitrary-send-erc20
         TOKEN.safeTransferFrom(from, address(this), amount);
         uint256 received = TOKEN.balanceOf(address(this)) - before;
         if (received != amount) revert ReceivedOtherAmount(amount, received);
     }
 
-    /// No session of a doubtful version is sold or made larger: its shares, or its answers, may not be what they say.
+    /// No session of a doubtful version may be opened or topped up: its shares or its answers may be wrong.
     function _requireServed(bytes32 agentId, uint32 version) private view {
         bytes32 stopped = AGENTS.stoppedCircuit(agentId, version);
         if (stopped != bytes32(0)) revert IProofGate.StoppedCircuit(stopped);

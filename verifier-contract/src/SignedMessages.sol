@@ -21,8 +21,8 @@ abstract contract SignedMessages is ISignedMessages, EIP712 {
         return (_spent[signer][nonce >> 8] >> (nonce & 0xff)) & 1 == 1;
     }
 
-    /// @dev Reverts unless `signer` signed the struct with this hash and its nonce is unused, and uses the nonce.
-    /// @param signer Who had to sign.
+    /// @dev Reverts unless `signer` signed the struct with this hash and the nonce is unused; marks the nonce as used.
+    /// @param signer The required signer.
     /// @param structHash EIP-712 hash of the struct; the nonce and the deadline are its last members.
     /// @param authority The signature.
     function _requireSigned(address signer, bytes32 structHash, Authority calldata authority) internal {

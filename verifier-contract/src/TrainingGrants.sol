@@ -6,7 +6,7 @@ import {IDatasetRegistry} from "./interfaces/IDatasetRegistry.sol";
 import {Statements} from "./libraries/Statements.sol";
 import {DatasetRecords} from "./DatasetRecords.sol";
 
-/// @title Training grants: who may train on a dataset, and on which terms
+/// @title Training grants: who may train on a dataset, on what terms
 /// @notice The part of {IDatasetRegistry} that is about consent.
 abstract contract TrainingGrants is DatasetRecords {
     struct GrantEntry {
@@ -19,7 +19,7 @@ abstract contract TrainingGrants is DatasetRecords {
         uint16 minDataBps;
         uint8 links;
         bool coversLater;
-        // written only when asked for
+        // written only if requested
         uint128 minPricePerQuery;
         bytes32 participants;
     }
@@ -66,7 +66,8 @@ abstract contract TrainingGrants is DatasetRecords {
             grant.uses = left;
             emit GrantUsed(root, grantee, grant.serial, left);
         }
-        // Under squared loss small changes move shares far: no wildcard stands for it, except on one's own data.
+        // Under squared loss small changes of the data move shares far, so the wildcard 0 does not include it, except
+        // for the owner's own data.
         if (entry.owner != grantee) links &= named | ~Statements.SQUARED_BIT;
         if ((links >> link) & 1 == 0) revert LinkNotAllowed(datasetId, link, links);
         if (dataBps < leastBps) revert DataPartTooLow(datasetId, dataBps, leastBps);

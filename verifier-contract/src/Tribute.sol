@@ -10,7 +10,7 @@ import {ITribute} from "./interfaces/ITribute.sol";
 import {Statements} from "./libraries/Statements.sol";
 
 /// @title Tribute
-/// @notice See {ITribute}. It holds nothing and nobody owns it.
+/// @notice See {ITribute}. It holds no funds and has no owner.
 contract Tribute is ITribute {
     uint256 private constant WHOLE = 1e18;
 
@@ -18,8 +18,8 @@ contract Tribute is ITribute {
     ISessionEscrow private immutable ESCROW;
     IEvaluations private immutable EVALUATIONS;
 
-    /// @param escrow Where queries are paid; its agent registry is used.
-    /// @param evaluations Where accuracy is proven, of the same agents.
+    /// @param escrow The session escrow; its agent registry is used.
+    /// @param evaluations The evaluations contract, over the same agent registry.
     constructor(ISessionEscrow escrow, IEvaluations evaluations) {
         if (evaluations.agentRegistry() != escrow.agentRegistry()) revert OtherDeployment();
         AGENTS = IAgentRegistry(escrow.agentRegistry());

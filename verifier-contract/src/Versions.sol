@@ -8,10 +8,10 @@ import {Points} from "./libraries/Points.sol";
 import {Statements} from "./libraries/Statements.sol";
 import {Agents} from "./Agents.sol";
 
-/// @title Versions: what is kept of an agent's versions, and what can be read of them
-/// @notice The reading half of {IAgentRegistry}.
+/// @title Versions: storage and views of agent versions
+/// @notice The views of {IAgentRegistry}.
 abstract contract Versions is IAgentRegistry, Agents {
-    // Shards whose bit is kept beside the contribution; others have a map.
+    // Number of shards whose bit is stored next to the contribution; the others use a mapping.
     uint256 internal constant BITS_INSIDE = 40;
 
     struct Entry {
@@ -35,7 +35,7 @@ abstract contract Versions is IAgentRegistry, Agents {
         // one slot
         uint128 pricePerQuery;
         uint128 leastBase; // least ⌊N·10000/minShare⌋, NO_LEAST_SHARE if none
-        // one slot: sums of the positive contributions, and of the others without their sign
+        // one slot: sums of the positive contributions, and of the absolute values of the others
         uint128 positive;
         uint128 negative;
         Points.Point gradient;
@@ -47,9 +47,9 @@ abstract contract Versions is IAgentRegistry, Agents {
         bytes32 optimumCircuitId;
         bytes32 serviceCircuitId;
         bytes32 modelHash;
-        bytes32 datasetCircuitId; // that admitted the first dataset
-        bytes32[] furtherCircuitIds; // that admitted others
-        address adoptedBy; // the agent's later owner who stands by the version
+        bytes32 datasetCircuitId; // circuit that admitted the first dataset
+        bytes32[] furtherCircuitIds; // circuits that admitted others
+        address adoptedBy; // later owner of the agent who adopted the version
     }
 
     /// A dataset in a version: one slot.
@@ -69,7 +69,7 @@ abstract contract Versions is IAgentRegistry, Agents {
     mapping(bytes32 key => mapping(bytes32 root => mapping(uint256 word => uint256 bits))) internal _furtherDone;
 
     /// @param proofGate The proof gate that checks gradients and optima.
-    /// @param datasets Where the datasets of versions are registered; it must have the same gate.
+    /// @param datasets The registry of the datasets that versions list; it must use the same gate.
     constructor(IProofGate proofGate, IDatasetRegistry datasets) {
         if (datasets.gate() != address(proofGate)) revert IDatasetRegistry.OtherDeployment(address(this));
         GATE = proofGate;
@@ -160,7 +160,7 @@ abstract contract Versions is IAgentRegistry, Agents {
     }
 
     /// @inheritdoc IAgentRegistry
-    // a status is one of six
+    // comparison with an enum value, not with a balance
     // slither-disable-next-line incorrect-equality
     function isCertified(bytes32 agentId, uint32 version) external view returns (bool certified) {
         return _versions[agentId][version].status == Status.Certified;
@@ -257,7 +257,7 @@ abstract contract Versions is IAgentRegistry, Agents {
         return keccak256(abi.encode(agentId, version));
     }
 
-    /// A dataset's place in a version; `listed` only for the very version of the dataset.
+    /// A dataset's entry in a version; `listed` is true only for exactly this version of the dataset.
     function _partOf(bytes32 agentId, uint32 version, bytes32 datasetId)
         private
         view

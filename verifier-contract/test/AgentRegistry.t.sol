@@ -9,7 +9,7 @@ import {IProofGate} from "../src/interfaces/IProofGate.sol";
 import {Statements} from "../src/libraries/Statements.sol";
 import {World} from "./base/World.sol";
 
-/// Proposing, listing, closing and the honest way to a certificate; attacks on certificates have a file of their own.
+/// Proposing, listing, closing and the honest path to a certificate; attacks on certificates are in a separate file.
 contract AgentRegistryTest is World {
     function setUp() public override {
         super.setUp();
@@ -63,7 +63,7 @@ contract AgentRegistryTest is World {
         agents.propose(agent, params);
     }
 
-    /// The layout's numbers, from which δ is computed, are those of the circuits.
+    /// The layout's parameters, which determine δ, must be those of the circuits.
     function test_Attack_LayoutMisstated() public {
         IAgentRegistry.VersionParams memory params = versionParams();
         params.dims.classes = 1; // would make δ smaller
@@ -332,7 +332,7 @@ contract AgentRegistryTest is World {
         assertEq(usesLeft(benSet), 2);
     }
 
-    // ---- giving up -----------------------------------------------------------------------------------------------
+    // ---- abandoning -----------------------------------------------------------------------------------------------
 
     function abandonAs(address who) private {
         vm.prank(who);
@@ -350,7 +350,7 @@ contract AgentRegistryTest is World {
         agents.returnUses(agent, version, bothSets()); // not twice
         assertEq(usesLeft(adaSet), 2);
         assertTrue(agents.status(agent, version) == IAgentRegistry.Status.Abandoned, "abandoned");
-        // nothing more happens to it
+        // nothing more can happen to it
         bytes memory reason = abi.encodeWithSelector(
             IAgentRegistry.WrongStatus.selector,
             agent,
@@ -365,7 +365,7 @@ contract AgentRegistryTest is World {
         abandonAs(OLGA);
     }
 
-    /// What the dataset's owner took back or replaced since does not come to life again.
+    /// A grant revoked or replaced since must not come back to life.
     function test_UsesOfAReplacedGrantDoNotComeBack() public {
         version = draft(versionParams());
         list(version, bothSets());

@@ -6,7 +6,7 @@ import {ICertification} from "../src/interfaces/ICertification.sol";
 import {IAgentRegistry} from "../src/interfaces/IAgentRegistry.sol";
 import {World} from "./base/World.sol";
 
-/// Who owns agents, what they are called, and what a sale means for versions under way.
+/// Ownership and names of agents, and the effect of a sale on open versions.
 contract AgentsTest is World {
     function setUp() public override {
         super.setUp();
@@ -76,7 +76,8 @@ contract AgentsTest is World {
         agents.acceptAgent(agent);
     }
 
-    /// A transfer half-way leaves a version under the owner whom grants and proofs name, and its certificate to the new one.
+    /// A transfer before certification: grants and proofs still name the proposer, and the certificate is up to the new
+    /// owner.
     function test_VersionsSurviveATransferIfTheNewOwnerAdoptsThem() public {
         version = closed(versionParams(), bothSets());
         IAgentRegistry.GradientProof memory early = honestGradient(0);
@@ -112,7 +113,7 @@ contract AgentsTest is World {
         vm.expectRevert(done);
         vm.prank(BEN);
         agents.adopt(agent, version);
-        // the old owner proposes nothing more
+        // the old owner can propose nothing more
         IAgentRegistry.VersionParams memory params = versionParams();
         vm.expectRevert(abi.encodeWithSelector(IAgents.NotAgentOwner.selector, agent, OLGA));
         vm.prank(OLGA);

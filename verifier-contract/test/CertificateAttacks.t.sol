@@ -9,8 +9,8 @@ import {Statements} from "../src/libraries/Statements.sol";
 import {World} from "./base/World.sol";
 import {AcceptAll} from "./hostile/AcceptAll.sol";
 
-/// Attacks on certificates, by name. In each the verifier accepts the forged proof, as if the forger had the better of
-/// the circuit; the registry must still see that it does not belong here. Then the honest twin passes.
+/// Attacks on certificates, by name. In each the verifier accepts the forged proof, as if the forger had broken the
+/// circuit; the registry must still detect that it does not belong here. Then the honest counterpart passes.
 contract CertificateAttacksTest is World {
     function setUp() public override {
         super.setUp();
@@ -65,7 +65,7 @@ contract CertificateAttacksTest is World {
         certifyWith(optimumWith(optimumInputs()));
     }
 
-    /// Gradients that cancel each other fit no proof, whatever a verifier makes of the point at infinity.
+    /// Gradients that cancel each other match no proof, however a verifier treats the point at infinity.
     function test_Attack_GradientsThatSumToNothing() public {
         uint256 a = gradientScalar("ada 0");
         uint256 b = gradientScalar("ada 1");
@@ -254,7 +254,7 @@ contract CertificateAttacksTest is World {
         assertTrue(weight == 0 && total == 14e12, "weighs nothing");
     }
 
-    /// Bounding each dataset alone would let many slightly negative ones multiply everybody else's claim.
+    /// Bounding each dataset alone would let many slightly negative ones inflate everybody else's claim.
     function test_Attack_ManySlightlyNegativeDatasets() public {
         uint256 many = 8;
         version = draft(versionParams());
@@ -291,7 +291,7 @@ contract CertificateAttacksTest is World {
         addAndExpect(-14e12, 0, 0, abi.encodeWithSelector(ICertification.SumTooSmall.selector, -int256(14e12), 3));
     }
 
-    /// Where the weights are so small that rounding would show: 2^20 units a shard are needed.
+    /// Weights so small that rounding matters: 2^20 units per shard are required.
     function test_Attack_SumThatRoundingCouldMove() public {
         int256 least = 3 << 20;
         addAndExpect(least - 1, 0, 0, abi.encodeWithSelector(ICertification.SumTooSmall.selector, least - 1, 3));
@@ -364,7 +364,7 @@ contract CertificateAttacksTest is World {
             )
         );
         certifyWith(proof);
-        // its honest twin, without them
+        // its honest counterpart, without them
         grant = grantTerms(1);
         vm.prank(ADA);
         datasets.grantTraining(adaSet, OLGA, grant);
@@ -373,7 +373,7 @@ contract CertificateAttacksTest is World {
         certifyWith(optimumWith(optimumInputs()));
     }
 
-    /// Another λ moves shares: the same grant refuses what it does to Ben.
+    /// Another λ moves shares: the same grant protects Ben from the change.
     function test_Attack_LambdaGround() public {
         IDatasetRegistry.GrantTerms memory grant = grantTerms(2);
         grant.minShareBps = 3000;
@@ -386,7 +386,7 @@ contract CertificateAttacksTest is World {
         );
     }
 
-    /// A grant that names who else is in the version fits no other list.
+    /// A grant that names the participants matches no other list.
     function test_Attack_AnotherParticipantThanAgreed() public {
         bytes32 alone = keccak256(abi.encode(bytes32(0), benSet));
         IDatasetRegistry.GrantTerms memory grant = grantTerms(2);
@@ -420,7 +420,7 @@ contract CertificateAttacksTest is World {
 
     // ---- stop ----------------------------------------------------------------------------------------------------
 
-    /// Whichever of a version's circuits is stopped before it certifies: it does not, not even with gradients added before.
+    /// If any of a version's circuits is stopped, it can no longer be certified, not even with gradients already added.
     function test_Attack_CertifyingUnderAStoppedCircuit() public {
         addAllGradients();
         Proof memory proof = optimumWith(optimumInputs());

@@ -41,10 +41,10 @@ contract CertificateValidatorTest is World {
 
     function test_ACertificateAnswersARequest() public {
         request(OLGA, identity, validator.requestHashOf(identity, agent, version, 0));
-        vm.prank(MALLORY); // anybody brings answers
+        vm.prank(MALLORY); // anybody may submit answers
         assertEq(validator.answer(identity, agent, version, 0), 100);
         assertStored(100);
-        // doubtful since: anybody brings the answer up to date
+        // doubtful since: anybody can update the answer
         gate.stop(optimumCircuit);
         vm.warp(block.timestamp + 1 days);
         assertEq(validator.answer(identity, agent, version, 0), 0);
@@ -60,13 +60,13 @@ contract CertificateValidatorTest is World {
         assertStored(0);
     }
 
-    /// An identity shows off somebody else's certificate.
+    /// An identity claims somebody else's certificate.
     function test_Attack_CertificateOfAnotherOwner() public {
         vm.prank(MALLORY);
         uint256 other = identities.register();
         request(MALLORY, other, validator.requestHashOf(other, agent, version, 0));
         assertEq(validator.answer(other, agent, version, 0), 0);
-        // and a sold identity, or a sold agent, counts no more
+        // and a sold identity, or a sold agent, no longer counts
         request(OLGA, identity, validator.requestHashOf(identity, agent, version, 0));
         assertEq(validator.answer(identity, agent, version, 0), 100);
         vm.prank(OLGA);
@@ -79,7 +79,7 @@ contract CertificateValidatorTest is World {
         assertEq(validator.answer(identity, agent, version, 0), 100);
     }
 
-    /// A request in the name of one identity under the hash of another: its answer would stand under the wrong agent.
+    /// A request by one identity under the hash of another: its answer would appear under the wrong agent.
     function test_Attack_RequestUnderTheHashOfAnotherIdentity() public {
         vm.prank(MALLORY);
         uint256 other = identities.register();
@@ -87,7 +87,7 @@ contract CertificateValidatorTest is World {
         request(MALLORY, other, hash);
         vm.expectRevert(abi.encodeWithSelector(ICertificateValidator.NotRequested.selector, hash));
         validator.answer(identity, agent, version, 0);
-        // it costs the other a nonce, no more
+        // it costs the other a nonce, nothing more
         request(OLGA, identity, validator.requestHashOf(identity, agent, version, 1));
         assertEq(validator.answer(identity, agent, version, 1), 100);
     }

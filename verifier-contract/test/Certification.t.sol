@@ -7,14 +7,14 @@ import {IDatasetRegistry} from "../src/interfaces/IDatasetRegistry.sol";
 import {Statements} from "../src/libraries/Statements.sol";
 import {World} from "./base/World.sol";
 
-/// From gradients to certificates as honest parties go; attacks have files of their own.
+/// From gradients to certificates, with honest parties; attacks are in separate files.
 contract CertificationTest is World {
     function setUp() public override {
         super.setUp();
         createAgent();
     }
 
-    // ---- the honest way ------------------------------------------------------------------------------------------
+    // ---- the honest path ------------------------------------------------------------------------------------------
 
     function test_AnybodyAddsGradientsInAnyOrder() public {
         version = closed(versionParams(), bothSets());
@@ -33,7 +33,7 @@ contract CertificationTest is World {
         certifyWith(optimumWith(optimumInputs()));
     }
 
-    /// Passed over unread: nobody spoils a transaction by sending one of its proofs first, and nothing counts twice.
+    /// Skipped unread: nobody can block a transaction by front-running one of its proofs, and nothing counts twice.
     function test_AGradientCountsOnce() public {
         version = closed(versionParams(), bothSets());
         addGradient(honestGradient(1));
@@ -63,7 +63,7 @@ contract CertificationTest is World {
         assertEq(agents.latestCertified(agent), 1);
     }
 
-    /// The same sums and the same certificate, whether gradients come before the optimum or with it.
+    /// The same sums and the same certificate, whether gradients are added before the optimum or with it.
     function test_GradientsAndCertificateComeTogether() public {
         version = closed(versionParams(), bothSets());
         addGradient(honestGradient(1));
@@ -150,7 +150,7 @@ contract CertificationTest is World {
 
     // ---- many ----------------------------------------------------------------------------------------------------
 
-    /// Certifies Olga's own datasets, `count` of them; the gas of `certify` alone.
+    /// Certifies a version over `count` of Olga's own datasets; returns the gas of `certify` alone.
     function certifyMany(uint256 count) private returns (uint256 spent) {
         vm.prank(OLGA);
         agent = agents.createAgent(bytes32(count), "");
@@ -188,7 +188,7 @@ contract CertificationTest is World {
         assertTrue(many * 100 <= three * 105 && three * 100 <= many * 105, "within five per cent");
     }
 
-    /// A dataset of more shards than one slot has bits for.
+    /// A dataset with more shards than one slot has bits.
     function test_ADatasetOfManyShards() public {
         uint256 count = 43;
         IDatasetRegistry.ShardProof[] memory shards = new IDatasetRegistry.ShardProof[](count);

@@ -6,7 +6,7 @@ import {IProofGate} from "../src/interfaces/IProofGate.sol";
 import {Statements} from "../src/libraries/Statements.sol";
 import {Fixtures} from "./base/Fixtures.sol";
 
-/// One pairing for several real proofs: what every proof's own pairing refuses, it refuses too.
+/// One pairing for several real proofs: it refuses whatever each proof's own pairing would refuse.
 contract CheckAllTest is Fixtures {
     string[7] private NAMES =
         ["dataset", "gradient-softmax", "gradient-logistic", "gradient-squared", "optimum", "evaluation", "service"];
@@ -55,7 +55,7 @@ contract CheckAllTest is Fixtures {
         expectRefused(proofs, abi.encodeWithSelector(IProofGate.OneRejected.selector, proofs.length));
     }
 
-    /// The gate's word on one proof alone: how a caller finds the bad one of several.
+    /// The gate's result for one proof alone, which is how a caller finds the bad one of several.
     function holds(IProofGate.CircuitProof memory proof) private view returns (bool) {
         try gate.check(proof.circuitId, proof.inputs, proof.proof) {
             return true;
@@ -67,7 +67,7 @@ contract CheckAllTest is Fixtures {
         }
     }
 
-    /// Adds `scalar` times the generator to the last point of a proof, by which its pairing alone fails.
+    /// Adds `scalar` times the generator to the last point of a proof, so that only its pairing fails.
     function shifted(IProofGate.CircuitProof memory proof, uint256 scalar)
         private
         view
@@ -101,7 +101,7 @@ contract CheckAllTest is Fixtures {
         return abi.decode(point, (uint256, uint256));
     }
 
-    /// What a verifier leaves of a proof to pair.
+    /// The pairing input that a verifier defers.
     function opening(IProofGate.CircuitProof memory proof) private view returns (uint256[12] memory left) {
         address verifier = gate.circuit(proof.circuitId).verifier;
         (bool ok, bytes memory data) = verifier.staticcall(abi.encodePacked(proof.inputs, proof.proof, bytes1(0)));
@@ -130,7 +130,7 @@ contract CheckAllTest is Fixtures {
         gate.checkAll(two(good(1), good(1)));
     }
 
-    /// One bad proof refuses all, wherever it stands, and each proof asked alone says which it was.
+    /// One bad proof fails all, at any position, and checking each proof alone finds it.
     function test_Attack_OneBadProofAmongGoodOnes() public {
         for (uint256 i = 0; i < NAMES.length; ++i) {
             IProofGate.CircuitProof[] memory proofs = allGood();
@@ -150,7 +150,7 @@ contract CheckAllTest is Fixtures {
         }
     }
 
-    /// What fails before the pairing is told of the very proof.
+    /// A failure before the pairing is reported for the proof concerned.
     function test_Attack_PointOffTheCurve() public {
         IProofGate.CircuitProof[] memory proofs = allGood();
         bytes memory data = proofs[3].proof;
@@ -172,7 +172,7 @@ contract CheckAllTest is Fixtures {
             expectOneRejected(two(more, less));
             expectOneRejected(two(less, more));
         }
-        // nor among good ones, nor more than once
+        // also among good ones, and repeated
         IProofGate.CircuitProof[] memory proofs = allGood();
         proofs[2] = shifted(good(1), 7);
         proofs[5] = shifted(good(1), Statements.FIELD_MODULUS - 7);
@@ -201,7 +201,7 @@ contract CheckAllTest is Fixtures {
         expectOneRejected(two(more, shifted(good(which), Statements.FIELD_MODULUS - scalar)));
     }
 
-    /// The last point of a proof goes to the other proof and the other way round.
+    /// The last points of two proofs are swapped.
     function test_Attack_LastPointsSwapped() public {
         IProofGate.CircuitProof memory a = good(1);
         IProofGate.CircuitProof memory b = good(2);
@@ -219,7 +219,7 @@ contract CheckAllTest is Fixtures {
         expectOneRejected(two(a, b));
     }
 
-    /// Proofs given for each other's circuits.
+    /// Proofs swapped between two circuits.
     function test_Attack_CircuitsSwapped() public {
         IProofGate.CircuitProof[] memory proofs = two(good(1), good(3));
         (proofs[0].circuitId, proofs[1].circuitId) = (proofs[1].circuitId, proofs[0].circuitId);
@@ -239,7 +239,7 @@ contract CheckAllTest is Fixtures {
         );
     }
 
-    /// A verifier with another tau in its code than its circuit states.
+    /// A verifier whose code has a different tau from its circuit's SRS.
     function test_Attack_OtherSrsInTheCode() public {
         IProofGate.CircuitInfo memory info = fixtures[0].info;
         bytes32 srs = info.srsDigest;
@@ -281,7 +281,7 @@ contract CheckAllTest is Fixtures {
         expectRefused(proofs, abi.encodeWithSelector(IProofGate.UnknownCircuit.selector, bytes32("none")));
     }
 
-    /// The gate's guards hold for every proof of several.
+    /// The gate's guards apply to each of several proofs.
     function test_Attack_GuardsHoldForEachOfSeveral() public {
         for (uint256 i = 0; i < 2; ++i) {
             IProofGate.CircuitProof[] memory proofs = two(good(0), good(0));

@@ -11,7 +11,7 @@ import {IProofGate} from "../src/interfaces/IProofGate.sol";
 import {Statements} from "../src/libraries/Statements.sol";
 import {World} from "./base/World.sol";
 
-/// The gate as it is deployed: owned by the timelock, which added the first circuits and then took its delay on itself.
+/// The gate as deployed: owned by the timelock, which added the first circuits and then set its own delay.
 contract CircuitTimelockTest is World {
     uint256 private constant DELAY = 2 days;
     CircuitTimelock private timelock;
@@ -36,7 +36,7 @@ contract CircuitTimelockTest is World {
         timelock.schedule(target, 0, data, 0, 0, delay);
     }
 
-    /// Anybody executes what is due.
+    /// Anybody can execute a due operation.
     function execute(bytes memory operation) private {
         (address target, bytes memory data) = abi.decode(operation, (address, bytes));
         vm.prank(MALLORY);
@@ -94,7 +94,7 @@ contract CircuitTimelockTest is World {
         fresh.run(target, data);
     }
 
-    /// Where real money may be, the first circuits wait like all others.
+    /// On a chain with real money, the first circuits wait like all others.
     function test_RevertWhen_TheDelayIsTooShortOutsideLocalChains() public {
         vm.chainId(1);
         vm.expectRevert(abi.encodeWithSelector(CircuitTimelock.DelayTooShort.selector, 0, 1 days));
@@ -103,7 +103,7 @@ contract CircuitTimelockTest is World {
         new CircuitTimelock(OLGA, 1 days - 1);
         timelock = new CircuitTimelock(OLGA, 1 days);
         assertEq(timelock.getMinDelay(), 1 days);
-        // nor is it lowered later, by whatever operation
+        // nor can any operation lower it later
         bytes memory lower = abi.encode(address(timelock), abi.encodeCall(TimelockController.updateDelay, (1 days - 1)));
         schedule(lower, 1 days);
         vm.warp(block.timestamp + 1 days);
@@ -130,7 +130,7 @@ contract CircuitTimelockTest is World {
         vm.expectRevert(abi.encodeWithSelector(TimelockController.TimelockUnauthorizedCaller.selector, OLGA));
         vm.prank(OLGA);
         timelock.updateDelay(0);
-        // nobody hands out roles but the timelock itself
+        // only the timelock itself can grant roles
         bytes32 role = timelock.PROPOSER_ROLE();
         bytes32 admin = timelock.DEFAULT_ADMIN_ROLE();
         vm.expectRevert(abi.encodeWithSelector(IAccessControl.AccessControlUnauthorizedAccount.selector, OLGA, admin));

@@ -92,7 +92,7 @@ contract DatasetRegistryTest is World {
         return abi.encodeWithSelector(IDatasetRegistry.WrongContext.selector, shard, expected, given.inputs[0]);
     }
 
-    /// Mallory sends Ada's registration, copied from the mempool, as her own.
+    /// Mallory copies Ada's registration from the mempool and sends it as her own.
     function test_Attack_RegistrationCopiedFromTheMempool() public {
         IDatasetRegistry.ShardProof[] memory shards = adaShards();
         uint256 hers = datasets.shardContext(MALLORY, registerParams(), layoutHash, 0, 900);
@@ -122,7 +122,7 @@ contract DatasetRegistryTest is World {
         register(shards);
     }
 
-    /// Whatever of the terms is changed after proving: the proof named others.
+    /// Any term changed after proving: the proof commits to the original ones.
     function test_Attack_TermsChangedAfterProving() public {
         IDatasetRegistry.ShardProof[] memory shards = adaShards();
         for (uint256 i = 0; i < 5; ++i) {
@@ -196,7 +196,7 @@ contract DatasetRegistryTest is World {
         );
     }
 
-    /// d = 60 and d = 64 have other layouts, and so other circuits: a dataset never mixes them.
+    /// d = 60 and d = 64 have different layouts, and so different circuits: a dataset cannot mix them.
     function test_Attack_SixtyFeaturesReadAsSixtyFour() public {
         IProofGate.CircuitInfo memory info = circuitInfo(Statements.DATASET);
         info.layoutHash = Statements.layoutHashOf(15, 8, 60, 10, 0, 1024, 0);
@@ -262,7 +262,8 @@ contract DatasetRegistryTest is World {
         extend(adaSet, more);
     }
 
-    /// Nobody extends another's dataset, and a copied extension fits neither another owner nor another place.
+    /// Nobody can extend another's dataset, and a copied extension is valid neither for another owner nor at another
+    /// position.
     function test_Attack_ExtensionByAStrangerOrOutOfPlace() public {
         registerDatasets();
         IDatasetRegistry.ShardProof[] memory more = oneShard(shardProof(ADA, "ada 2", 2, 50));

@@ -8,9 +8,9 @@ import {ISessionEscrow} from "../src/interfaces/ISessionEscrow.sol";
 import {ISignedMessages} from "../src/interfaces/ISignedMessages.sol";
 import {World} from "./base/World.sol";
 
-/// Every entry point that takes a proof or a signature, with any one word of the proof or any input altered, or signed by
-/// anybody else: refused, and nothing moves. (`claim`, `settle`, `evaluate`, `stopUnsound` and `grantTrainingFor` have
-/// theirs beside their other tests.)
+/// Every entry point that takes a proof or a signature, with any one word of the proof or any input altered, or signed
+/// by anybody else: refused, and no state changes. (For `claim`, `settle`, `evaluate`, `stopUnsound` and
+/// `grantTrainingFor` see their other tests.)
 contract EntryPointsTest is World {
     uint256 private constant ADA_KEY = 0xada;
     uint256 private constant BEN_KEY = 0xbe;
@@ -89,7 +89,7 @@ contract EntryPointsTest is World {
         assertTrue(!agents.isCertified(agent, version), "not certified");
     }
 
-    /// Also where the verifier itself is beaten: whatever input is another, the registry sees it.
+    /// Even if the verifier itself is broken, the registry detects any changed input.
     function testFuzz_CertifyWithAForgedProof(uint256 index, uint256 value) public {
         closedVersion();
         addAllGradients();
@@ -235,7 +235,7 @@ contract EntryPointsTest is World {
         assertEq(escrow.liabilities(), 0);
     }
 
-    /// Vouchers signed by anybody else, or in any other form: their slots are skipped.
+    /// Slots whose voucher is signed by anybody else, or in any other encoding, are skipped.
     function testFuzz_ClaimWithAForeignVoucher(uint256 key, bytes calldata junk) public {
         certifiedAgent();
         key = stranger(key, SESSION_KEY);
@@ -249,7 +249,7 @@ contract EntryPointsTest is World {
         assertEq(escrow.totalRewards(), 0);
     }
 
-    /// A service proof that no verifier has seen undoes the whole claim.
+    /// A service proof that the verifier rejects reverts the whole claim.
     function testFuzz_Claim(uint256 where, uint256 value) public {
         certifiedAgent();
         ISessionEscrow.ClaimBatch memory batch = honestBatch(oneSlot(openSession(CLEO), 111, 10));

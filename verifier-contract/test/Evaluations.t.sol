@@ -110,7 +110,7 @@ contract EvaluationsTest is Evaluated {
         evaluate(testSet, proof);
     }
 
-    /// A stopped circuit's evaluations are no accuracy any more; another circuit proves it again.
+    /// Evaluations by a stopped circuit no longer count; another circuit can prove them again.
     function test_AStoppedCircuitsAccuracyIsNotTold() public {
         evaluateAll();
         gate.stop(evaluationCircuit);
@@ -126,7 +126,7 @@ contract EvaluationsTest is Evaluated {
         assertEq(correct, 141);
     }
 
-    /// What counted as the dataset's records may be none: the answers on them say nothing any more.
+    /// The dataset's records are in doubt, so accuracy on them no longer counts.
     function test_AnAccuracyOnDoubtfulRecordsIsNotTold() public {
         evaluateAll();
         gate.stop(datasetCircuit);

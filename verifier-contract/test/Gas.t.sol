@@ -7,7 +7,7 @@ import {IProofGate} from "../src/interfaces/IProofGate.sol";
 import {ISessionEscrow} from "../src/interfaces/ISessionEscrow.sol";
 import {RealWorld} from "./base/RealWorld.sol";
 
-/// What every transaction of a life cycle costs, all in: 21,000, calldata, execution, refunds. Real verifiers and proofs.
+/// Total cost of every transaction of a life cycle: 21,000, calldata, execution, refunds. Real verifiers and proofs.
 /// `docs/gas.md` is written from group `calls`.
 contract GasTest is RealWorld {
     uint256 private constant CLEOS_KEY = 0xc1e0;
@@ -89,7 +89,7 @@ contract GasTest is RealWorld {
         openingBySignature(params);
     }
 
-    /// By a permit for the token, and by somebody else with the client's authorisation.
+    /// With a token permit, and by somebody else with the client's authorisation.
     function openingBySignature(ISessionEscrow.OpenParams memory params) private {
         address client = vm.addr(CLEOS_KEY);
         token.mint(client, 3 * ESCROW);
@@ -169,7 +169,7 @@ contract GasTest is RealWorld {
     }
 
     /// From registration to certificate in as few transactions as the parties can make: two providers, who register and
-    /// grant, the owner, who creates, proposes, lists and closes, and whoever brings gradients and optimum.
+    /// grant, the owner, who creates, proposes, lists and closes, and anybody who submits gradients and optimum.
     /// forge-config: default.isolate = true
     function test_GasOfALifeInFewTransactions() public {
         uint256 sum = 0;
@@ -207,7 +207,7 @@ contract GasTest is RealWorld {
         assertTrue(agents.isCertified(agent, version), "certified");
     }
 
-    /// The gate's part of a check beside the verifier's own, and both together: what a contract pays that calls the gate.
+    /// Gas of a check: the gate's overhead, the verifier's own, and the total that a calling contract pays.
     function test_GasOfChecks() public {
         string[7] memory names = [
             "dataset", "gradient-softmax", "gradient-logistic", "gradient-squared", "optimum", "evaluation", "service"
@@ -232,7 +232,7 @@ contract GasTest is RealWorld {
         }
     }
 
-    /// What a proof costs that is checked together with others: the pairing is paid once.
+    /// The cost of a proof checked together with others: the pairing is paid once.
     function test_GasOfCheckingTogether() public {
         string[4] memory names = ["gradient-softmax", "gradient-softmax", "gradient-softmax", "optimum"];
         IProofGate.CircuitProof[] memory proofs = new IProofGate.CircuitProof[](0);

@@ -7,8 +7,8 @@ import {IDatasetRegistry} from "../src/interfaces/IDatasetRegistry.sol";
 import {IProofGate} from "../src/interfaces/IProofGate.sol";
 import {World} from "./base/World.sol";
 
-/// Attacks on gradients, by name. In each the verifier accepts the forged proof, as if the forger had the better of the
-/// circuit; the registry must still see that it does not belong here. Then the honest twin passes.
+/// Attacks on gradients, by name. In each the verifier accepts the forged proof, as if the forger had broken the
+/// circuit; the registry must still detect that it does not belong here. Then the honest counterpart passes.
 contract GradientAttacksTest is World {
     function setUp() public override {
         super.setUp();
@@ -89,7 +89,7 @@ contract GradientAttacksTest is World {
         expectGradientRefused(proof, abi.encodeWithSelector(IDatasetRegistry.ShardOutOfRange.selector, adaSet, 2, 2));
     }
 
-    /// A dataset that is registered, but not listed, pulls nothing its way.
+    /// A dataset that is registered but not listed gets no contribution.
     function test_Attack_GradientOfADatasetThatIsNotListed() public {
         bytes32 junk = registerAs(MALLORY, registerParams(), "junk", 10);
         expectGradientRefused(
@@ -156,7 +156,7 @@ contract GradientAttacksTest is World {
         agents.addGradients(agent, version, proofs);
     }
 
-    /// A gradient proof names owner, weights and shard: for other weights of the same owner it is worth nothing.
+    /// A gradient proof names owner, weights and shard: it is invalid for other weights of the same owner.
     function test_Attack_GradientsOfAnotherVersion() public {
         IAgentRegistry.GradientProof memory old = honestGradient(2);
         IAgentRegistry.VersionParams memory params = versionParams();

@@ -7,11 +7,11 @@ import {Statements} from "../src/libraries/Statements.sol";
 import {Fixtures} from "./base/Fixtures.sol";
 import {AcceptAll} from "./hostile/AcceptAll.sol";
 
-/// Each guard of the gate, by name: what a raw verifier is fooled by, asked directly, and that the gate is not, with the
-/// same verifier behind it. `reference` is the verifier that snark-verifier 0.2.7 generates for a real `dataset` circuit,
-/// `ours` our own for the same circuit; `zero-tail` a generated one with a proof whose last byte is zero.
+/// Each guard of the gate, by name: what fools a raw verifier called directly, but not the gate with the same verifier
+/// behind it. `reference` is the verifier that snark-verifier 0.2.7 generates for a real `dataset` circuit, `ours` our
+/// own for the same circuit; `zero-tail` a generated one with a proof whose last byte is zero.
 ///
-/// What was seen is reported (group `guards`): a guard whose raw verifier is not fooled says so.
+/// Results are reported (group `guards`), including guards whose raw verifier is not fooled.
 contract GuardsTest is Fixtures {
     uint256 private constant R = Statements.FIELD_MODULUS;
 
@@ -30,7 +30,7 @@ contract GuardsTest is Fixtures {
         oursId = gate.addCircuit(ours.info);
     }
 
-    /// Notes what a guard was seen to do, and fails unless the gate refuses.
+    /// Records the result of a guard, and fails unless the gate refuses.
     function report(string memory guard, bool rawFooled, bool gateRejects) private {
         vm.snapshotValue("guards", string.concat(guard, ": raw fooled"), rawFooled ? 1 : 0);
         vm.snapshotValue("guards", string.concat(guard, ": gate rejects"), gateRejects ? 1 : 0);
@@ -54,7 +54,7 @@ contract GuardsTest is Fixtures {
         return rawAccepts(forged.info.verifier, callDataOf(forged));
     }
 
-    /// The honest twins: both verifiers take the proof, and so does the gate.
+    /// The honest counterparts: both verifiers accept the proof, and so does the gate.
     function test_HonestProofPasses() public view {
         assertTrue(raw(reference_) && raw(ours), "raw verifiers");
         bytes32[] memory digests = gate.check(referenceId, reference_.inputs, reference_.proof);
@@ -144,7 +144,7 @@ contract GuardsTest is Fixtures {
         report("points moved into the inputs", fooled, refused);
     }
 
-    /// A call of an address without code succeeds.
+    /// A call to an address without code succeeds.
     function test_Guard_AddressWithoutCode() public {
         Fixture memory forged = copyOf(ours);
         forged.proof = new bytes(forged.proof.length);
@@ -174,7 +174,7 @@ contract GuardsTest is Fixtures {
         report("replaced code", fooled, refusedBy(oursId, forged, reason));
     }
 
-    /// A verifier that nobody registered, named by whoever brings the proof.
+    /// An unregistered verifier, named by the caller.
     function test_Guard_UnknownCircuit() public {
         Fixture memory forged = copyOf(ours);
         AcceptAll lax = new AcceptAll();
@@ -248,7 +248,7 @@ contract GuardsTest is Fixtures {
     }
 
     /// Every word plus r: a generated verifier reduces scalars, so another proof of the same statement passes. The gate
-    /// knows no scalars; our verifier refuses, and nothing on chain keys on a proof's bytes.
+    /// does not parse scalars; our verifier refuses, and nothing on chain uses a proof's bytes as a key.
     function test_Guard_ScalarPlusR() public {
         uint256 fooled = 0;
         bool refused = true;

@@ -9,13 +9,13 @@ import {TestToken} from "../src/tokens/TestToken.sol";
 import {World} from "./base/World.sol";
 import {FalseToken, FeeToken, MintableToken, NoReturnToken, ReentrantToken} from "./hostile/Tokens.sol";
 
-/// Tokens that do not behave: nothing is escrowed that was not received, nothing is paid twice, nothing gets lost.
+/// Misbehaving tokens: nothing is escrowed that was not received, nothing is paid twice, nothing is lost.
 contract HostileTokensTest is World {
     MintableToken private hostile;
 
     function use(MintableToken token_) private {
         hostile = token_;
-        // datasets name their prices in it too: no escrow has another token than its datasets
+        // the datasets' prices are in it too: an escrow has the same token as its datasets
         token = TestToken(address(token_));
         deployContracts();
         certifiedAgent();

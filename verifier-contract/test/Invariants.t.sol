@@ -28,7 +28,7 @@ abstract contract Targets is Test {
     }
 }
 
-/// What holds of money after any sequence of actions by anyone. The verifier behind it is a stand-in that accepts what the
+/// Invariants of payments after any sequence of actions by anyone. The verifier is a stand-in that accepts what the
 /// handler commits to: thousands of claims with real proofs would take days.
 abstract contract Books is Targets {
     EscrowHandler internal handler;
@@ -94,7 +94,7 @@ contract InvariantsTest is Books {
         ];
     }
 
-    /// The actions do move money: the invariants are not about an empty contract.
+    /// The actions do move money, so the invariants are not vacuous.
     function test_ActionsMoveMoney() public {
         handler.openSession(0, 10, 100_000);
         handler.openSession(1, 7, 50_000);
@@ -126,7 +126,7 @@ contract InvariantsTest is Books {
         assertNobodyTakesMoreThanWasEarned();
     }
 
-    /// Whatever the order of claims, top-ups, stops and settlements.
+    /// Holds for any order of claims, top-ups, stops and settlements.
     function invariant_ACountIsPaidOnce() public view {
         assertCountsArePaidOnce();
     }
@@ -137,7 +137,7 @@ contract InvariantsTest is Books {
     }
 }
 
-/// The same with a token that takes fees, lies, says nothing, calls back or fails, as it likes.
+/// As above, with a token that randomly takes fees, lies, returns nothing, calls back or fails.
 contract HostileInvariantsTest is Books {
     HostileHandler private hostile;
 
@@ -147,7 +147,7 @@ contract HostileInvariantsTest is Books {
         selectors = [hostile.act.selector, handler.togglePause.selector, handler.nobodyIsTrapped.selector];
     }
 
-    /// Each mood spoils some action, and money still moves.
+    /// Each misbehaviour makes some action fail, and money still moves.
     function test_MoodsMatter() public {
         hostile.act(0, 0, 0, 10, 100_000);
         hostile.act(3, 1, 0, 1, 19);
@@ -169,7 +169,7 @@ contract HostileInvariantsTest is Books {
     }
 }
 
-/// What holds of training after any sequence of actions by anyone.
+/// Invariants of training after any sequence of actions by anyone.
 contract TrainingInvariantsTest is Targets {
     TrainingHandler private handler;
 
@@ -191,7 +191,7 @@ contract TrainingInvariantsTest is Targets {
         ];
     }
 
-    /// The actions do reach certificates, with and without a least share, and give uses back.
+    /// The actions do reach certificates, with and without a least share, and return uses.
     function test_ActionsReachCertificates() public {
         for (uint256 seed = 1; seed < 7; ++seed) {
             handler.train(seed);

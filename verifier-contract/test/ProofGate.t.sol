@@ -7,7 +7,7 @@ import {IProofGate} from "../src/interfaces/IProofGate.sol";
 import {Statements} from "../src/libraries/Statements.sol";
 import {World} from "./base/World.sol";
 
-/// Burns all gas it is given, as a generated verifier does on an invalid point.
+/// Burns all its gas, as a generated verifier does on an invalid point.
 contract GasBurner {
     fallback() external {
         assembly {
@@ -16,7 +16,7 @@ contract GasBurner {
     }
 }
 
-/// Accepts everything, but returns a word: not what a verifier does.
+/// Accepts everything, but returns a word, which a verifier never does.
 contract ChattyVerifier {
     fallback() external {
         assembly {
@@ -211,7 +211,7 @@ contract ProofGateTest is World {
         assertEq(gate.circuitIdOf(info), id);
     }
 
-    /// No entry that differs in anything that decides what proofs mean sits under the honest id.
+    /// No circuit that differs in anything that determines what proofs mean gets the honest id.
     function test_Attack_WrongEntryUnderTheHonestId() public view {
         for (uint256 i = 0; i < 9; ++i) {
             IProofGate.CircuitInfo memory info = circuitInfo(Statements.SERVICE);
@@ -226,7 +226,7 @@ contract ProofGateTest is World {
             if (i == 8) info.vkDigest = "other";
             assertTrue(gate.circuitIdOf(info) != serviceCircuit, "another id");
         }
-        // where it stands, and how much gas it gets, decide nothing
+        // the verifier's address and the gas cap do not matter
         IProofGate.CircuitInfo memory same = circuitInfo(Statements.SERVICE);
         (same.verifier, same.gasCap) = (MALLORY, 1);
         assertEq(gate.circuitIdOf(same), serviceCircuit);
@@ -346,7 +346,8 @@ contract ProofGateTest is World {
         gate.stop(datasetCircuit);
     }
 
-    // ---- anybody stops what is unsound ---------------------------------------------------------------------------
+    // ---- anybody can stop an unsound circuit
+    // ---------------------------------------------------------------------------
 
     function inputsOf(uint8 statement) private pure returns (uint256[] memory) {
         if (statement == Statements.SERVICE) return new uint256[](Statements.SERVICE_INPUTS);
@@ -384,7 +385,7 @@ contract ProofGateTest is World {
         expectStopped(serviceCircuit, unsound(Statements.SERVICE, Statements.SERVICE_COUNT + 15, R - 1));
     }
 
-    /// A true proof stops nothing, whatever context it carries: no gate reads the context.
+    /// A valid proof stops nothing, whatever its context: no gate constrains the context.
     function test_Attack_StoppingASoundCircuit() public {
         expectNotStopped(datasetCircuit, good);
         expectNotStopped(datasetCircuit, unsound(Statements.DATASET, 1, (1 << 26) - 1));

@@ -110,7 +110,7 @@ contract ProofGateFixturesTest is Fixtures {
         }
     }
 
-    /// A proof of one circuit is no proof of another, not even cut or padded to its size.
+    /// A proof of one circuit is not a proof of another, not even truncated or padded to its size.
     function test_Attack_ProofOfAnotherCircuit() public {
         for (uint256 i = 0; i < fixtures.length; ++i) {
             for (uint256 j = 0; j < fixtures.length; ++j) {

@@ -11,10 +11,10 @@ import {ISessionEscrow} from "../src/interfaces/ISessionEscrow.sol";
 import {Statements} from "../src/libraries/Statements.sol";
 import {RealWorld} from "./base/RealWorld.sol";
 
-/// The life cycle and its attacks with real verifiers and real proofs. What a forger of proofs could do beyond this is in
-/// `CertificateAttacks` and `ServiceAttacks`, where a stand-in accepts what no prover could make.
+/// The life cycle and its attacks with real verifiers and real proofs. For what a forger of proofs could do beyond this
+/// see `CertificateAttacks` and `ServiceAttacks`, where a stand-in accepts proofs that no prover could make.
 contract RealLifeTest is RealWorld {
-    // ---- the honest way ------------------------------------------------------------------------------------------
+    // ---- the honest path ------------------------------------------------------------------------------------------
 
     function test_WholeLifeCycle() public {
         served();
@@ -59,7 +59,7 @@ contract RealLifeTest is RealWorld {
         assertTrue(escrow.liabilities() <= 1, "nothing but dust is left");
     }
 
-    /// A certificate comes over several transactions, by anyone, in any order of shards.
+    /// Certification over several transactions, by anyone, in any order of shards.
     function test_CertificateIsResumable() public {
         closeFirst();
         add(version, gradient(2));
@@ -178,7 +178,7 @@ contract RealLifeTest is RealWorld {
         );
     }
 
-    /// What a shard contributes is fixed by its proof.
+    /// A shard's contribution is fixed by its proof.
     function test_Attack_ContributionAltered() public {
         closeFirst();
         IAgentRegistry.GradientProof memory proof = gradient(0);
@@ -218,7 +218,7 @@ contract RealLifeTest is RealWorld {
         agents.certify(agent, tilted, proof.inputs, proof.proof);
     }
 
-    /// One bad proof of several undoes the transaction, whatever it was; the good ones come again without it.
+    /// One bad proof of several reverts the transaction; the good ones can be sent again without it.
     function test_Attack_OneBadProofOfSeveral() public {
         IDatasetRegistry.ShardProof[] memory shards = adaShards();
         uint256 input = shards[1].inputs[Statements.CTX];
@@ -238,7 +238,7 @@ contract RealLifeTest is RealWorld {
         agents.addGradientsAndCertify(agent, version, proofs, optimum.inputs, optimum.proof);
         assertTrue(!agents.gradientAdded(agent, version, adaSet, 0), "nothing was added");
 
-        // the gate says which it was
+        // the gate tells which one it was
         for (uint256 i = 0; i < 3; ++i) {
             (bool holds,) = address(gate)
                 .staticcall(abi.encodeCall(gate.check, (gradientCircuit, proofs[i].inputs, proofs[i].proof)));
@@ -313,7 +313,8 @@ contract RealLifeTest is RealWorld {
         vm.revertToStateAndDelete(state);
     }
 
-    /// The same version under a grant without a least share, of another agent of hers: what consent alone prevents.
+    /// The same version under a grant without a least share, for another of her agents: shows what consent alone
+    /// prevents.
     function registeredAnew(bytes32[] memory more, IAgentRegistry.VersionParams memory params) private {
         vm.prank(olga);
         agents.abandon(agent, version);
@@ -370,7 +371,7 @@ contract RealLifeTest is RealWorld {
         agents.certify(agent, version, proof.inputs, proof.proof);
     }
 
-    /// A list that is closed stays as it is, and true gradients over other datasets find no place in it.
+    /// A closed list is final, and valid gradients of other datasets are refused.
     function test_Attack_AddingAfterClosing() public {
         createAgent();
         version = closed(versionParams(), ids1(adaSet));

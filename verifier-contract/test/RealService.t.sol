@@ -6,7 +6,7 @@ import {ISessionEscrow} from "../src/interfaces/ISessionEscrow.sol";
 import {Statements} from "../src/libraries/Statements.sol";
 import {RealWorld} from "./base/RealWorld.sol";
 
-/// Paid queries with real verifiers and real proofs: attacks on claims, and the honest twin of each.
+/// Paid queries with real verifiers and real proofs: attacks on claims, and the honest counterpart of each.
 contract RealServiceTest is RealWorld {
     // ---- service -------------------------------------------------------------------------------------------------
 
@@ -21,7 +21,7 @@ contract RealServiceTest is RealWorld {
         assertSolvent();
     }
 
-    /// Other weights answered; the proof is true of them, and the voucher is signed.
+    /// Other weights answered; the proof is valid for them, and the voucher is signed.
     function test_Attack_AnswerNotTheAgents() public {
         served();
         expectClaimRefused(
@@ -99,7 +99,7 @@ contract RealServiceTest is RealWorld {
         );
     }
 
-    /// Two stretches of one session in one claim, one behind the other.
+    /// Two consecutive parts of one session in one claim.
     function test_ASessionTwiceInOneClaim() public {
         served();
         ISessionEscrow.ClaimBatch[] memory batches = new ISessionEscrow.ClaimBatch[](2);
@@ -126,7 +126,7 @@ contract RealServiceTest is RealWorld {
         assertSolvent();
     }
 
-    /// Pausing stops new sessions and nothing else; a stopped circuit does not hold back what was earned.
+    /// Pausing stops only new sessions and top-ups; a stopped circuit does not block earned rewards.
     function test_PausingNeverTrapsEarnedMoney() public {
         served();
         claim(batchOf("claim-ten", all()));

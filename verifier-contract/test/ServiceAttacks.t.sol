@@ -119,7 +119,7 @@ contract ServiceAttacksTest is World {
         expectSkipped(batch, 0, ISessionEscrow.Skip.StaleTranscript);
     }
 
-    /// A claim for the second stretch before the first: it does not start where the contract stands.
+    /// A claim for the second part before the first: it does not start at the stored transcript.
     function test_Attack_ReceiptsReordered() public {
         ISessionEscrow.ClaimBatch memory batch = honestBatch(oneSlot(first, 333, 5));
         batch.inputs[Statements.SERVICE_BEFORE] = 111;
@@ -167,12 +167,12 @@ contract ServiceAttacksTest is World {
         );
     }
 
-    /// A session twice in one proof or claim is two stretches of it, one behind the other, or the second is skipped.
+    /// A session twice in one proof or claim must be two consecutive parts of it; otherwise the second is skipped.
     function test_ASessionTwiceIsPaidStretchByStretch() public {
         Slot[] memory slots = twoSlots();
         slots[1].session = first;
         ISessionEscrow.ClaimBatch memory batch = honestBatch(slots);
-        // both slots start where the session stands: the same queries twice
+        // both slots start at the session's transcript: the same queries twice
         batch.slots[1] = signedVoucher(first, version, 20, 222);
         uint256 state = vm.snapshotState();
         claimAs(OLGA, one(reproved(batch)));
@@ -187,7 +187,7 @@ contract ServiceAttacksTest is World {
         assertEq(escrow.totalRewards(), 30 * PRICE);
     }
 
-    /// One bad slot does not hold back the others of its batch.
+    /// One bad slot does not affect the others of its batch.
     function test_ABadSlotIsSkippedAndTheOthersArePaid() public {
         ISessionEscrow.ClaimBatch memory batch = honestBatch(twoSlots());
         batch.slots[0].signature = new bytes(65);
@@ -196,7 +196,7 @@ contract ServiceAttacksTest is World {
         claimAs(MALLORY, one(batch));
         assertEq(escrow.getSession(first).paid, 0);
         assertEq(escrow.getSession(second).paid, 20);
-        // the same proof pays the other slot when its voucher comes
+        // the same proof pays the other slot once its voucher is correct
         batch.slots[0] = signedVoucher(first, version, 10, 111);
         claimAs(OLGA, one(batch));
         assertEq(escrow.getSession(first).paid, 10);
@@ -255,7 +255,7 @@ contract ServiceAttacksTest is World {
         expectSkipped(batch, 0, ISessionEscrow.Skip.OtherSigner);
     }
 
-    /// Who is paid is fixed, so anybody may claim, and gets nothing from it.
+    /// The payees are fixed, so anybody may claim, without gaining anything.
     function test_Attack_ClaimByAStranger() public {
         claimAs(MALLORY, one(honestBatch(twoSlots())));
         assertEq(token.balanceOf(MALLORY), 0);
@@ -329,13 +329,13 @@ contract ServiceAttacksTest is World {
         wallet.stopHonouring();
         claimAs(OLGA, one(honestBatch(oneSlot(session, 111, 10))));
         assertEq(escrow.getSession(session).remaining, ESCROW - 10 * PRICE);
-        // nor does it open anything more
+        // nor can it open another session
         signature = sign(0xc1e0, escrow.openDigest(address(wallet), params, 1, block.timestamp));
         vm.expectRevert(abi.encodeWithSelector(ISessionEscrow.AuthorisationInvalid.selector, address(wallet)));
         escrow.openFor(address(wallet), params, block.timestamp, signature);
     }
 
-    /// Whatever single input is changed under a proof the verifier would accept: no token moves.
+    /// Changing any single input of a proof that the verifier would accept moves no tokens.
     function testFuzz_AnyOneInputChangedIsRefused(uint256 index, uint256 value) public {
         ISessionEscrow.ClaimBatch memory batch = honestBatch(twoSlots());
         index = bound(index, 1, Statements.SERVICE_INPUTS - 1);
@@ -346,7 +346,7 @@ contract ServiceAttacksTest is World {
         vm.assume(value != batch.inputs[index] && !idle);
         batch.inputs[index] = value;
         proveBatch(batch);
-        // the slot that it is in pays nothing; in an unused one, nothing at all is paid
+        // its slot pays nothing; in an unused slot, nothing at all is paid
         uint256 slot = (index - 1) % Statements.SERVICE_SLOTS;
         bytes32 untouched = slot == 0 ? first : second;
         uint256 remaining = escrow.getSession(untouched).remaining;

@@ -14,7 +14,7 @@ import {Statements} from "../src/libraries/Statements.sol";
 import {TestToken} from "../src/tokens/TestToken.sol";
 import {World} from "./base/World.sol";
 
-/// Opening, thawing, claiming and withdrawing as honest parties do; attacks on claims have a file of their own.
+/// Opening, thawing, claiming and withdrawing by honest parties; attacks on claims are in a separate file.
 contract SessionEscrowTest is World {
     uint256 private constant CLEO_KEY = 0xc1e0;
 
@@ -105,7 +105,7 @@ contract SessionEscrowTest is World {
         escrow.withdrawOwner(agent, version);
     }
 
-    /// Anybody may send it: who is paid is fixed, and can be another address than the owner's.
+    /// Anybody may send it: the payee is fixed, and can be an address other than the owner's.
     function test_PayoutsGoWhereTheirOwnersSay() public {
         claimAs(MALLORY, one(honestBatch(oneSlot(openSession(CLEO), 111, 10))));
         address vault = vm.addr(77);
@@ -156,7 +156,7 @@ contract SessionEscrowTest is World {
         escrow.topUp("none", 1);
     }
 
-    /// A claim beyond the escrow is paid as far as it goes, and the rest when there is more; every query once.
+    /// A claim beyond the escrow is paid as far as the escrow covers, and the rest after a top-up; every query once.
     function test_AClaimPaysWhatIsLeftAndTheRestLater() public {
         bytes32 session = openSession(CLEO);
         uint256 affordable = ESCROW / PRICE;
@@ -218,7 +218,7 @@ contract SessionEscrowTest is World {
         return sign(CLEO_KEY, escrow.settlementDigest(session, count));
     }
 
-    /// Queries answered before a stop are paid by what the client signs; nothing new is sold.
+    /// Queries answered before a stop are paid by the client's settlement; nothing new is sold.
     function test_AStoppedCircuitSellsNothingAndTrapsNothing() public {
         bytes32 session = openSession(CLEO);
         claimAs(OLGA, one(honestBatch(oneSlot(session, 111, 10))));
@@ -249,7 +249,7 @@ contract SessionEscrowTest is World {
         assertSolvent();
     }
 
-    /// In whatever order settlements and claims come: a query is paid once, and a settlement spoils no voucher.
+    /// Settlements and claims in any order: a query is paid once, and a settlement invalidates no voucher.
     function test_SettlementsAndClaimsPayEachQueryOnce() public {
         bytes32 session = openSession(CLEO);
         escrow.settle(session, 4, settlement(session, 4));
@@ -270,7 +270,7 @@ contract SessionEscrowTest is World {
         assertSolvent();
     }
 
-    /// A settlement of more than there is marks nothing paid that it does not pay.
+    /// A settlement beyond the escrow marks as paid only what it pays.
     function test_Attack_SettlementOfAnEmptySession() public {
         bytes32 session = openSession(CLEO);
         vm.prank(CLEO);

@@ -11,7 +11,7 @@ import {ISessionEscrow} from "../src/interfaces/ISessionEscrow.sol";
 import {World} from "./base/World.sol";
 import {Wallet} from "./hostile/Wallet.sol";
 
-/// Opening, thawing and taking back as honest clients do.
+/// Opening, thawing and refunds, by honest clients.
 contract SessionsTest is World {
     uint256 private constant CLEO_KEY = 0xc1e0;
 
@@ -50,7 +50,7 @@ contract SessionsTest is World {
         (uint8 v, bytes32 r, bytes32 s) = vm.sign(CLEO_KEY, digest);
         ISessionEscrow.OpenParams memory params = openParams();
 
-        // a permit that somebody else has brought already does not stop the opening
+        // a permit that somebody else has already submitted does not block the opening
         token.permit(CLEO, address(escrow), ESCROW, block.timestamp, v, r, s);
         vm.prank(CLEO);
         bytes32 session = escrow.openWithPermit(params, block.timestamp, v, r, s);
@@ -176,7 +176,7 @@ contract SessionsTest is World {
         vm.prank(CLEO);
         escrow.openWithPermit(params, 0, 0, 0, 0);
 
-        // money already earned or owed flows on
+        // money already earned or owed is still paid
         claimAs(OLGA, one(batch));
         vm.prank(ADA);
         escrow.withdrawProvider(agent, version, adaSet);

@@ -7,7 +7,7 @@ import {ISignedMessages} from "../src/interfaces/ISignedMessages.sol";
 import {World} from "./base/World.sol";
 import {Wallet} from "./hostile/Wallet.sol";
 
-/// Everything that a provider decides, by a signature that somebody else brings; and owners and payouts of datasets.
+/// Everything that a provider decides, by a signature that somebody else submits; and owners and payouts of datasets.
 contract SignedMessagesTest is World {
     uint256 private constant ADA_KEY = 0xada;
     uint256 private constant BEN_KEY = 0xbe;
@@ -88,7 +88,7 @@ contract SignedMessagesTest is World {
         return authority(ADA_KEY, datasets.grantDigest(adaSet, OLGA, terms_, nonce, deadline), nonce, deadline);
     }
 
-    /// Of grants signed side by side one counts; what was signed before a grant was taken back does not bring it back.
+    /// Of grants signed in parallel only one takes effect; one signed before a revocation does not undo it.
     function test_Attack_GrantSignedBeforeItWasTakenBack() public {
         registerAda();
         IDatasetRegistry.GrantTerms memory first = grantTerms(3);
@@ -177,7 +177,7 @@ contract SignedMessagesTest is World {
         datasets.grantTrainingFor(id, OLGA, terms_, authority(ADA_KEY, digest, 2, block.timestamp));
     }
 
-    /// Whatever is signed by whomever else, in whatever form: no grant is set.
+    /// No signature by anybody else, in any encoding, sets a grant.
     function testFuzz_NoGrantWithoutItsOwnersSignature(uint256 key, bytes calldata junk, uint256 nonce) public {
         registerAda();
         IDatasetRegistry.GrantTerms memory terms_ = grantTerms(1);
@@ -215,7 +215,7 @@ contract SignedMessagesTest is World {
         datasets.acceptDatasetFor(adaSet, signed);
         assertEq(datasets.datasetOwner(adaSet), BEN);
         assertEq(datasets.payoutOf(adaSet), BEN);
-        // all its versions, and nothing is left to the owner before
+        // all its versions, and the previous owner keeps nothing
         IDatasetRegistry.GrantTerms memory terms_ = grantTerms(1);
         vm.expectRevert(abi.encodeWithSelector(IDatasetOwners.NotDatasetOwner.selector, adaSet, ADA));
         vm.prank(ADA);

@@ -5,7 +5,7 @@ import {IDatasetRegistry} from "../src/interfaces/IDatasetRegistry.sol";
 import {Statements} from "../src/libraries/Statements.sol";
 import {World} from "./base/World.sol";
 
-/// The formulas, written out a second time as the words that off-chain code hashes.
+/// The formulas, implemented a second time as the words that off-chain code hashes.
 contract StatementsTest is World {
     function setUp() public override {
         super.setUp();

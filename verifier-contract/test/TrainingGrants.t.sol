@@ -6,7 +6,7 @@ import {IDatasetRegistry} from "../src/interfaces/IDatasetRegistry.sol";
 import {Statements} from "../src/libraries/Statements.sol";
 import {World} from "./base/World.sol";
 
-/// Who may train on what, for how often and on which terms; the agent registry asks, and takes uses.
+/// Who may train on what, how often and on what terms; the agent registry checks, and takes uses.
 contract TrainingGrantsTest is World {
     function extend(bytes32 previous, IDatasetRegistry.ShardProof[] memory shards) private returns (bytes32) {
         vm.prank(ADA);
@@ -88,7 +88,7 @@ contract TrainingGrantsTest is World {
         assertEq(stored.serial, 2);
     }
 
-    /// Of the dataset's terms and the grant, the stricter counts, whichever it is.
+    /// The stricter of the dataset's terms and the grant applies, whichever it is.
     function test_TheStricterOfTermsAndGrantCounts() public {
         IDatasetRegistry.RegisterParams memory params = registerParams();
         params.terms = IDatasetRegistry.Terms({

@@ -11,7 +11,7 @@ import {IEvaluations} from "../src/interfaces/IEvaluations.sol";
 import {ITribute} from "../src/interfaces/ITribute.sol";
 import {Evaluated} from "./base/Evaluated.sol";
 
-/// What contracts read, and one that depends on it.
+/// The views for other contracts, and a contract that depends on them.
 contract TributeTest is Evaluated {
     Tribute private tribute;
 
@@ -42,7 +42,7 @@ contract TributeTest is Evaluated {
         assertEq(tribute.accuracyOf(agent, version, testSet), 94e16);
     }
 
-    /// A certificate in doubt stays readable, and is no longer relied on.
+    /// A doubtful certificate stays readable, but `isCertified` is false.
     function test_StoppedCircuitsAreSeen() public {
         gate.stop(gradientCircuit);
         assertTrue(!tribute.isCertified(agent, version), "not any more");

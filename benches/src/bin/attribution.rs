@@ -2,9 +2,9 @@
 //!
 //!   attribution [--out DIR]
 //!
-//! Every share comes from the product's own training and its exact integers: what `gradient` proofs would publish. Beside them
-//! stands *explained loss*, `Σ loss(0) − loss(W)` over a dataset's records: another attribution that adds up, and that one pass
-//! over the records would prove.
+//! Every share comes from the product's own training and exact integers, so it is what `gradient` proofs would publish.
+//! It is compared with *explained loss*, `Σ loss(0) − loss(W)` over a dataset's records: another additive attribution,
+//! which one pass over the records would prove.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ type Failure = Box<dyn std::error::Error>;
 
 const LINKS: [Link; 3] = [Link::Softmax, Link::Logistic, Link::Squared];
 const LAMBDA: f64 = 1e-3;
-/// Part of its share that a provider is taken to insist on: `tribute demo` uses the same.
+/// Fraction of its share that a provider is assumed to insist on, as in `tribute demo`.
 const KEPT: f64 = 0.9;
 
 #[derive(Parser)]
@@ -39,7 +39,7 @@ struct Args {
     data: PathBuf,
 }
 
-/// A table of records with three parties' parts.
+/// A table of records, to be divided among three parties.
 struct Set {
     name: &'static str,
     schema: Schema,
@@ -49,15 +49,15 @@ struct Set {
     heldout: Records,
 }
 
-/// What came of a training.
+/// Outcome of a training run.
 struct Outcome {
     /// `max(N, 0)/ΣN⁺` of each dataset.
     shares: Vec<f64>,
-    /// Parts of the explained loss.
+    /// Shares of the explained loss.
     explained: Vec<f64>,
     accuracy: f64,
     weights: Weights,
-    /// Why no certificate can be made of it.
+    /// Why it cannot be certified, if so.
     refused: Option<String>,
 }
 
@@ -72,7 +72,7 @@ impl Set {
         Ok(Set { name, schema, layout, rows, heldout: all.slice(train..all.len()) })
     }
 
-    /// Three equal parts of the rows, drawn anew for each seed.
+    /// Three equal random parts of the rows, different for each seed.
     fn thirds(&self, seed: u64) -> Vec<Records> {
         let (rows, third) = (shuffled(&self.rows, seed), self.rows.len() / 3);
         (0..3).map(|i| rows.slice(i * third..(i + 1) * third)).collect()
@@ -118,7 +118,7 @@ fn parts(values: impl Iterator<Item = f64>) -> Vec<f64> {
     positive.iter().map(|v| v / whole).collect()
 }
 
-/// What the weights take from the loss of a dataset's records: `Σ loss(0) − loss(W)`.
+/// Reduction of the loss over a dataset's records by the weights: `Σ loss(0) − loss(W)`.
 fn explained(link: Link, weights: &Weights, records: &Records) -> f64 {
     let softplus = |z: f64| z.max(0.0) + (-z.abs()).exp().ln_1p();
     records
@@ -173,7 +173,7 @@ fn dimmed(records: &Records, by: f64) -> Records {
     mapped(records, 0..records.len(), |q, y| (dim(q), y))
 }
 
-/// A part of the labels is drawn anew from all classes.
+/// Redraws a fraction of the labels at random from all classes.
 fn relabelled(records: &Records, part: f64, classes: usize) -> Records {
     let mut rng = ChaCha20Rng::seed_from_u64(7);
     mapped(records, 0..records.len(), |q, y| {
@@ -181,7 +181,7 @@ fn relabelled(records: &Records, part: f64, classes: usize) -> Records {
     })
 }
 
-/// Each record so many times.
+/// Each record repeated `times` times.
 fn repeated(records: &Records, times: usize) -> Records {
     mapped(records, (0..times * records.len()).map(|i| i % records.len()), |q, y| (q.to_vec(), y))
 }
@@ -204,13 +204,13 @@ struct Line {
     shares: Vec<f64>,
     explained: Vec<f64>,
     accuracy: f64,
-    /// Whether a least share of nine tenths of what was before stops it, by which parties.
+    /// The parties whose least share, at nine tenths of their share before, stops it.
     stopped_by: Vec<usize>,
     refused: Option<String>,
 }
 
 impl Line {
-    /// Held against what each of the first three had before.
+    /// Compares with the shares `before` of the first three.
     fn new(change: impl Into<String>, outcome: Outcome, before: &[f64]) -> Line {
         let hurt = |i: &usize| outcome.shares[*i] < KEPT * before[*i];
         Line {
@@ -247,11 +247,11 @@ struct Tests {
 
 /// How far shares can move among the weights that one certificate allows.
 struct Ball {
-    /// Radius that is certified: (4δ + δ)/λ, for squared loss (8δ + δ)/λ.
+    /// Certified radius: (4δ + δ)/λ, for squared loss (8δ + δ)/λ.
     radius: f64,
     /// `‖∂share/∂W‖` of the first dataset, at the optimum.
     gradient: f64,
-    /// What the first share changes by at the edge of the ball, in the direction in which it grows most.
+    /// Change of the first share at the edge of the ball, in the direction of steepest increase.
     moved: f64,
 }
 
@@ -277,9 +277,9 @@ fn tests(set: &Set, link: Link) -> Result<Tests, Failure> {
     }
     for part in [0.05, 0.2] {
         let o = run(&changed(relabelled(&honest[0], part, classes)))?;
-        lines.push(Line::new(format!("1 draws {:.0} % of its labels anew", 100.0 * part), o, &before.shares));
+        lines.push(Line::new(format!("1 redraws {:.0} % of its labels at random", 100.0 * part), o, &before.shares));
     }
-    // every record again under another class, which pulls at the weights for each
+    // every record again under another class, so that each pulls at the weights
     let mut inflated = honest[0].clone();
     inflated.extend(&mapped(&honest[0], 0..honest[0].len(), |q, y| (q.to_vec(), (y + 1) % classes as u16)));
     lines.push(Line::new(
@@ -352,7 +352,7 @@ fn spread(draws: &[(Vec<f64>, Vec<f64>)], which: impl Fn(&(Vec<f64>, Vec<f64>)) 
 fn report(all: &[Tests]) -> Result<String, Failure> {
     let mut text = include_str!("../attribution_head.txt").to_owned();
     let row = |text: &mut String, cells: &[String]| writeln!(text, "| {} |", cells.join(" | "));
-    text += "\n## In one table\n\nShares in percent, three providers, λ = 0.001.\n\n";
+    text += "\n## Summary\n\nShares in percent, three providers, λ = 0.001.\n\n";
     text += "| data | link | attribution | equal thirds, five draws | share of 1 when it dims by 1 % | by 30 % | twice its rows | as many random rows, labelled by the agent, take |\n";
     text += "|---|---|---|---|---|---|---|---|\n";
     for t in all {
@@ -380,10 +380,10 @@ fn report(all: &[Tests]) -> Result<String, Failure> {
     text += include_str!("../attribution_findings.txt");
     for t in all {
         writeln!(text, "\n## {}, {}\n", t.set, t.link.name())?;
-        text += "| what changes | shares by contribution | by explained loss | held-out accuracy | whose least share of nine tenths stops it | certified otherwise |\n|---|---|---|---|---|---|\n";
+        text += "| what changes | shares by contribution | by explained loss | held-out accuracy | stopped by the least share (nine tenths) of | can otherwise be certified |\n|---|---|---|---|---|---|\n";
         for l in &t.lines {
             let stopped = match l.stopped_by.as_slice() {
-                [] => "nobody's".to_owned(),
+                [] => "nobody".to_owned(),
                 some => some.iter().map(|i| (i + 1).to_string()).collect::<Vec<_>>().join(", "),
             };
             let refused = match &l.refused {

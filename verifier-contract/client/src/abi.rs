@@ -1,4 +1,5 @@
-//! The contracts' interfaces, read from their ABIs, which a test holds against the sources; the token's from its source. Bytecode is not here: see [`crate::artifacts`].
+//! The contracts' interfaces, generated from their ABIs, which a test compares with the sources; the token's from its
+//! source. For bytecode see [`crate::artifacts`].
 #![allow(missing_docs, clippy::all)]
 
 use std::borrow::Borrow;
@@ -67,7 +68,7 @@ pub use timelock::ICircuitTimelock;
 pub use token::ITestToken;
 
 sol! {
-    /// What a session key signs: all queries of a session so far and the transcript at which they end.
+    /// Signed by a session key: the total number of queries of a session so far and the transcript after the last one.
     #[derive(Debug, PartialEq, Eq)]
     struct Voucher {
         bytes32 session;
@@ -76,7 +77,7 @@ sol! {
         uint256 transcript;
     }
 
-    /// What a client signs for somebody else to open a session in its name.
+    /// Signed by a client, so that somebody else can open a session in its name.
     #[derive(Debug, PartialEq, Eq)]
     struct OpenSession {
         address client;
@@ -89,14 +90,14 @@ sol! {
         uint256 deadline;
     }
 
-    /// What a client signs for queries to be paid without a proof.
+    /// Signed by a client, so that queries are paid without a proof.
     #[derive(Debug, PartialEq, Eq)]
     struct Settlement {
         bytes32 session;
         uint64 count;
     }
 
-    /// What an owner signs for somebody else to register a dataset.
+    /// Signed by an owner, so that somebody else can register a dataset.
     #[derive(Debug, PartialEq, Eq)]
     struct RegisterDataset {
         address owner;
@@ -112,7 +113,7 @@ sol! {
         uint256 deadline;
     }
 
-    /// The same for further shards.
+    /// As [`RegisterDataset`], for adding shards.
     #[derive(Debug, PartialEq, Eq)]
     struct ExtendDataset {
         bytes32 previousId;
@@ -121,7 +122,7 @@ sol! {
         uint256 deadline;
     }
 
-    /// The same for a grant; `serial` is that of the grant set last, plus one.
+    /// Signed by an owner, so that somebody else can set a grant; `serial` is that of the last grant set, plus one.
     #[derive(Debug, PartialEq, Eq)]
     struct GrantTraining {
         bytes32 datasetId;
@@ -139,7 +140,7 @@ sol! {
         uint256 deadline;
     }
 
-    /// What a new owner signs for somebody else to bring.
+    /// Signed by a new owner, so that somebody else can submit the acceptance.
     #[derive(Debug, PartialEq, Eq)]
     struct AcceptDataset {
         bytes32 datasetId;
@@ -147,7 +148,7 @@ sol! {
         uint256 deadline;
     }
 
-    /// What an owner signs for somebody else to set where rewards go.
+    /// Signed by an owner, so that somebody else can set the payout address.
     #[derive(Debug, PartialEq, Eq)]
     struct SetPayout {
         bytes32 datasetId;
@@ -166,7 +167,7 @@ sol! {
         uint256 deadline;
     }
 
-    /// The standard views that any ERC-20 token has, and who owns an `Ownable` contract.
+    /// The standard views of ERC-20 tokens, and the owner of an `Ownable` contract.
     #[sol(abi, all_derives)]
     interface IStandard {
         function name() external view returns (string memory);
@@ -203,22 +204,22 @@ pub(crate) const LIBRARY_ERRORS: &[&str] = &[
     "error StringTooLong(string str)",
 ];
 
-/// A proof's public inputs as the contracts take them.
+/// A proof's public inputs in the contracts' type.
 pub(crate) fn inputs(proof: &Proof) -> Vec<U256> {
     proof.inputs.iter().map(|x| U256::from_be_bytes(x.0)).collect()
 }
 
-/// A proof's bytes as the contracts take them.
+/// A proof's bytes in the contracts' type.
 pub(crate) fn bytes(proof: &Proof) -> Bytes {
     Bytes::copy_from_slice(&proof.bytes)
 }
 
-/// An identifier or digest as the contracts take it.
+/// An identifier or digest in the contracts' type.
 pub(crate) fn word(id: &impl Borrow<[u8; 32]>) -> B256 {
     B256::new(*id.borrow())
 }
 
-/// A hash for which the contracts take 0 as "none".
+/// An optional hash; the contracts encode `None` as 0.
 pub(crate) fn digest(word: B256) -> Option<Digest> {
     (!word.is_zero()).then_some(word.0)
 }

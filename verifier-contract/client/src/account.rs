@@ -1,4 +1,4 @@
-//! A key on one chain: signs transactions and knows the account's next nonce.
+//! A key on one chain: signs transactions and tracks the account's next nonce.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::error::{ChainError, Result};
 use crate::nonces::Nonces;
 use crate::transaction::{Fees, Message, Signed};
 
-/// All accounts of one key on one [`Chain`] share its nonces.
+/// All accounts of one key on one [`Chain`] share a nonce counter.
 #[derive(Clone)]
 pub(crate) struct Account {
     pub(crate) chain: Chain,

@@ -19,28 +19,28 @@ use crate::error::Result;
 use crate::state::CertificateState;
 use crate::sync::windows;
 
-/// What an agent's owner proposes.
+/// The parameters of a proposed agent version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewVersion {
-    /// Rows and columns of its circuits.
+    /// Layout of its circuits.
     pub layout: Layout,
-    /// λ, units of 2^-44.
+    /// λ, in units of 2^-44.
     pub lambda: u64,
     /// Link.
     pub link: Link,
-    /// Token units per query, at least.
+    /// Least price of a query, in token units.
     pub price: u128,
-    /// Part of the fees that goes to data, in basis points.
+    /// Part of the fees that goes to data providers, in basis points.
     pub data_bps: u16,
-    /// Its committed weights.
+    /// Digest of its committed weights.
     pub weights: WeightsDigest,
-    /// Circuit of its gradients' proofs.
+    /// Circuit of its gradient proofs.
     pub gradient: CircuitId,
-    /// Circuit of its optimum's proof.
+    /// Circuit of its optimum proof.
     pub optimum: CircuitId,
-    /// Circuit of its answers' proofs.
+    /// Circuit of its service proofs.
     pub service: CircuitId,
-    /// Its file.
+    /// SHA-256 of its canonical agent file.
     pub model: ModelDigest,
 }
 
@@ -70,23 +70,23 @@ impl NewVersion {
     }
 }
 
-/// Where a version stands, as the contract says.
+/// Status of a version, as stored by the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
     /// Its owner lists datasets.
     Draft,
-    /// The list is final; gradients are being brought.
+    /// The list is final; gradients are being submitted.
     Closed,
     /// Certified, and none of its circuits is stopped.
     Certified,
     /// Certified, but one of its circuits was stopped since.
     Doubtful,
-    /// Given up before it was certified.
+    /// Abandoned before it was certified.
     Abandoned,
 }
 
 impl Stage {
-    /// Its name, in lower case.
+    /// Name of the status, in lower case.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -100,7 +100,7 @@ impl Stage {
 }
 
 impl Stage {
-    /// By its code in the contract's `Status`. A version that is read exists, so it stands somewhere.
+    /// From its code in the contract's `Status`. A version that can be read exists, so its status is never `Unknown`.
     fn of(code: u8) -> Self {
         match code {
             1 => Stage::Draft,
@@ -112,26 +112,26 @@ impl Stage {
     }
 }
 
-/// A version as it stands.
+/// Current state of a version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Version {
-    /// Where it stands.
+    /// Its status.
     pub stage: Stage,
     /// The agent's owner at the proposal.
     pub owner: Address,
-    /// λ, units of 2^-44.
+    /// λ, in units of 2^-44.
     pub lambda: u64,
-    /// δ, the worst case of the link's tables, units of 2^-44.
+    /// δ, the worst-case error of the link tables, in units of 2^-44.
     pub delta: u64,
-    /// Proven bound of the gradient's norm, units of 2^-44; 0 before it is certified.
+    /// Proven bound of the gradient's norm, in units of 2^-44; 0 before it is certified.
     pub epsilon: u64,
-    /// Proven lower bound of the weights' norm, units of 2^-10; 0 before it is certified.
+    /// Proven lower bound of the weights' norm, in units of 2^-10; 0 before it is certified.
     pub norm: u32,
-    /// Token units per query, at least.
+    /// Least price of a query, in token units.
     pub price: u128,
-    /// Part of the fees that goes to data, in basis points.
+    /// Part of the fees that goes to data providers, in basis points.
     pub data_bps: u16,
-    /// Datasets listed; [`Contracts::listed`] says which.
+    /// Number of datasets listed; see [`Contracts::listed`] for their ids.
     pub datasets: u32,
     /// Shards listed.
     pub shards: u32,
@@ -139,25 +139,25 @@ pub struct Version {
     pub shards_done: u32,
     /// Records of all shards listed.
     pub records: u64,
-    /// Second of Unix time from which anybody may abandon it, unless it is certified.
+    /// Unix time in seconds from which anybody may abandon it, unless it is certified.
     pub deadline: u64,
     /// Hash of the list so far, see [`tribute_core::context::list_hash`].
     pub list: Digest,
-    /// Hash that grants want the list to have, if they want one.
+    /// Hash of the list that its grants require, if any.
     pub participants: Option<Digest>,
-    /// What its datasets' records look like; zero before the first is listed.
+    /// Schema of its datasets; zero before the first is listed.
     pub schema: SchemaId,
-    /// Rows and columns of its circuits.
+    /// Layout of its circuits.
     pub layout: LayoutHash,
-    /// Its committed weights.
+    /// Digest of its committed weights.
     pub weights: WeightsDigest,
-    /// Circuit of its gradients' proofs.
+    /// Circuit of its gradient proofs.
     pub gradient: CircuitId,
-    /// Circuit of its optimum's proof.
+    /// Circuit of its optimum proof.
     pub optimum: CircuitId,
-    /// Circuit of its answers' proofs.
+    /// Circuit of its service proofs.
     pub service: CircuitId,
-    /// Its file.
+    /// SHA-256 of its canonical agent file.
     pub model: ModelDigest,
     /// Circuits that admitted its datasets.
     pub admitting: Vec<CircuitId>,
@@ -172,7 +172,7 @@ pub struct Listed {
     pub shards: u32,
     /// Records in them.
     pub records: u64,
-    /// Hash of the list with it.
+    /// Hash of the list up to and including it.
     pub list: Digest,
 }
 
@@ -196,19 +196,19 @@ pub struct Closed {
     pub records: u64,
 }
 
-/// What a version's gradients add up to so far, in the version's units.
+/// Running sums over a version's gradients, in the version's units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sums {
-    /// Sum of all complete datasets' contributions.
+    /// Sum of the contributions of all complete datasets.
     pub total: I256,
-    /// Sum of those that are positive.
+    /// Sum of the positive ones among them.
     pub positive: U256,
     /// Least `⌊N·10000/least share⌋` of the complete datasets with a least share, which `positive` must not exceed; `None`
     /// without any.
     pub least_base: Option<U256>,
 }
 
-/// A dataset in a version.
+/// A dataset's entry in a version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Contribution {
     /// Sum of the contributions of its shards so far, in the version's units.
@@ -219,7 +219,7 @@ pub struct Contribution {
     pub shards_done: u32,
     /// Least share that its terms or grant ask for, in basis points.
     pub min_share_bps: u16,
-    /// Serial of the grant of which a use was taken; 0 if none, or if it was given back.
+    /// Serial of the grant that a use was taken from; 0 if none, or if the use was returned.
     pub grant_serial: u32,
 }
 
@@ -228,7 +228,7 @@ pub struct Contribution {
 pub struct Gradient {
     /// The dataset.
     pub dataset: DatasetId,
-    /// Which of its shards, counted from 0.
+    /// Index of the shard, from 0.
     pub shard: u32,
     /// The proof.
     pub proof: Proof,
@@ -239,9 +239,9 @@ pub struct Gradient {
 pub struct Added {
     /// The dataset.
     pub dataset: DatasetId,
-    /// Which of its shards, counted from 0.
+    /// Index of the shard, from 0.
     pub shard: u32,
-    /// What the shard contributes, in the version's units.
+    /// The shard's contribution, in the version's units.
     pub contribution: I256,
     /// Digest of the committed gradient.
     pub gradient: GradientDigest,
@@ -274,7 +274,7 @@ impl Contracts {
         })
     }
 
-    /// Proposes an agent's next version, a draft, and says its number.
+    /// Proposes an agent's next version, as a draft, and returns its number.
     pub fn propose(&self, agent: &AgentId, new: &NewVersion) -> Call<Abi::proposeCall, u32> {
         let call = Abi::proposeCall { agentId: word(agent), params: new.params() };
         self.call(self.agents_at(), format!("propose a version of agent {agent}"), &call, |e| {
@@ -282,7 +282,7 @@ impl Contracts {
         })
     }
 
-    /// Lists datasets in a draft, after those listed before; takes one use of each one's grant.
+    /// Appends datasets to a draft's list; takes one use from each one's grant.
     pub fn add_datasets(
         &self,
         agent: &AgentId,
@@ -321,7 +321,7 @@ impl Contracts {
         })
     }
 
-    /// Gives up a draft or closed version.
+    /// Abandons a draft or closed version.
     pub fn abandon(&self, agent: &AgentId, version: u32) -> Call<Abi::abandonCall, ()> {
         let call = Abi::abandonCall { agentId: word(agent), version };
         self.call(self.agents_at(), format!("abandon agent {agent} version {version}"), &call, |e| {
@@ -329,7 +329,7 @@ impl Contracts {
         })
     }
 
-    /// Gives uses of grants back that an abandoned version took, and says of which datasets' roots.
+    /// Returns the uses of grants that an abandoned version took; yields the roots of the datasets concerned.
     pub fn return_uses(
         &self,
         agent: &AgentId,
@@ -338,7 +338,7 @@ impl Contracts {
     ) -> Call<Abi::returnUsesCall, Vec<DatasetId>> {
         let call =
             Abi::returnUsesCall { agentId: word(agent), version, datasetIds: datasets.iter().map(word).collect() };
-        self.call(self.agents_at(), format!("give uses of agent {agent} version {version} back"), &call, |e| {
+        self.call(self.agents_at(), format!("return grant uses of agent {agent} version {version}"), &call, |e| {
             let returned = e.all::<IDatasetRegistry::GrantReturned>()?;
             Ok(returned.into_iter().map(|e| DatasetId::new(e.root.0)).collect())
         })
@@ -353,7 +353,7 @@ impl Contracts {
         })
     }
 
-    /// Brings the last gradient proofs and the optimum proof, all under one pairing.
+    /// Submits the last gradient proofs and the optimum proof, with one pairing for all.
     pub fn add_gradients_and_certify(
         &self,
         agent: &AgentId,
@@ -372,7 +372,7 @@ impl Contracts {
         self.call(self.agents_at(), action, &call, certified)
     }
 
-    /// Stands by a closed version that an earlier owner of the agent proposed; only the agent's owner.
+    /// Adopts a closed version that an earlier owner of the agent proposed; only the agent's owner.
     pub fn adopt_version(&self, agent: &AgentId, version: u32) -> Call<Abi::adoptCall, ()> {
         let call = Abi::adoptCall { agentId: word(agent), version };
         self.call(self.agents_at(), format!("adopt version {version} of agent {agent}"), &call, |e| {
@@ -380,7 +380,7 @@ impl Contracts {
         })
     }
 
-    /// Brings the optimum proof.
+    /// Submits the optimum proof.
     pub fn certify(&self, agent: &AgentId, version: u32, proof: &Proof) -> Call<Abi::certifyCall, CertificateState> {
         let call = Abi::certifyCall { agentId: word(agent), version, inputs: inputs(proof), proof: bytes(proof) };
         self.call(self.agents_at(), format!("certify agent {agent} version {version}"), &call, certified)
@@ -397,12 +397,12 @@ impl Contracts {
         self.chain.read(self.agents_at(), &Abi::agentOwnerCall { agentId: word(agent) }).await
     }
 
-    /// Number of an agent's versions; they count from 1.
+    /// Number of an agent's versions, which are numbered from 1.
     pub async fn version_count(&self, agent: &AgentId) -> Result<u32> {
         self.chain.read(self.agents_at(), &Abi::versionCountCall { agentId: word(agent) }).await
     }
 
-    /// A version as it stands; reverts with `UnknownVersion`.
+    /// Current state of a version; reverts with `UnknownVersion`.
     pub async fn version(&self, agent: &AgentId, version: u32) -> Result<Version> {
         let v = self.chain.read(self.agents_at(), &Abi::getVersionCall { agentId: word(agent), version }).await?;
         Ok(Version {
@@ -432,7 +432,7 @@ impl Contracts {
         })
     }
 
-    /// A version as it stands, `None` if there is none.
+    /// Current state of a version; `None` if it does not exist.
     pub async fn find_version(&self, agent: &AgentId, version: u32) -> Result<Option<Version>> {
         Self::known(self.version(agent, version).await, "UnknownVersion")
     }
@@ -449,14 +449,14 @@ impl Contracts {
         Ok((!circuit.is_zero()).then_some(CircuitId::new(circuit.0)))
     }
 
-    /// What a version's gradients add up to so far.
+    /// Running sums over a version's gradients.
     pub async fn sums(&self, agent: &AgentId, version: u32) -> Result<Sums> {
         let sums = self.chain.read(self.agents_at(), &Abi::sumsOfCall { agentId: word(agent), version }).await?;
         let least_base = (sums.leastBase != U256::from(u128::MAX)).then_some(sums.leastBase);
         Ok(Sums { total: sums.total, positive: sums.positive, least_base })
     }
 
-    /// A dataset in a version: all 0 if that version of the dataset is not listed.
+    /// A dataset's entry in a version: all 0 if that version of the dataset is not listed.
     pub async fn contribution(&self, agent: &AgentId, version: u32, dataset: &DatasetId) -> Result<Contribution> {
         let call = Abi::contributionOfCall { agentId: word(agent), version, datasetId: word(dataset) };
         let c = self.chain.read(self.agents_at(), &call).await?;
@@ -478,7 +478,7 @@ impl Contracts {
             .topic2(B256::from(U256::from(version)));
         let newest = self.chain.block_number().await?;
         let logs = windows(&self.chain, &filter, self.deployment.block, newest).await?;
-        // a log under this signature that does not decode is none of this contract's
+        // a log with this signature that does not decode is not from this contract
         let listed = logs.iter().filter_map(|log| Abi::DatasetListed::decode_log(&log.inner).ok());
         Ok(listed.map(|event| DatasetId::new(event.datasetId.0)).collect())
     }
@@ -516,7 +516,7 @@ fn certified(events: &Events<'_>) -> Result<CertificateState> {
     Ok(CertificateState { records: e.records, epsilon: e.epsilon, norm: e.norm, total: e.total, positive: e.positive })
 }
 
-/// A name as contracts store it: its UTF-8 bytes, zero-padded; `None` if it is longer than 32 bytes.
+/// A name in the contracts' form: its UTF-8 bytes, zero-padded; `None` if it is longer than 32 bytes.
 #[must_use]
 pub fn short_name(name: &str) -> Option<B256> {
     let mut word = B256::ZERO;

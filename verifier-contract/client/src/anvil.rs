@@ -1,4 +1,4 @@
-//! anvil as a local chain.
+//! Anvil as a local chain.
 
 use std::path::PathBuf;
 
@@ -18,17 +18,17 @@ const USUAL_PLACE: &str = "verifier-contract/bin/anvil";
 /// How to start a local chain.
 #[derive(Clone, Debug)]
 pub struct AnvilOptions {
-    /// The program; `None` looks for it.
+    /// Path of the program; `None` searches for it.
     pub program: Option<PathBuf>,
-    /// Port; 0 takes a free one.
+    /// Port; 0 picks a free one.
     pub port: u16,
-    /// Funded accounts.
+    /// Number of funded accounts.
     pub accounts: u16,
     /// EIP-155 chain id.
     pub chain_id: u64,
-    /// State that an earlier chain dumped.
+    /// File with the state dumped by an earlier chain.
     pub load_state: Option<PathBuf>,
-    /// Whether each transaction gets a block at once; otherwise blocks come only from [`Chain::mine`].
+    /// Whether each transaction is mined at once; otherwise blocks come only from [`Chain::mine`].
     pub automine: bool,
 }
 
@@ -52,7 +52,7 @@ impl Anvil {
         Anvil::start_with(&AnvilOptions::default())
     }
 
-    /// Starts anvil: mainnet's code-size limit, transaction-gas limit and hardfork.
+    /// Starts anvil with mainnet's code-size limit, transaction-gas limit and hardfork.
     pub fn start_with(options: &AnvilOptions) -> Result<Anvil> {
         let program = match &options.program {
             Some(program) => program.clone(),

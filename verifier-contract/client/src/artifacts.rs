@@ -27,14 +27,14 @@ pub struct Artifact {
     pub creation: Bytes,
     /// Deployed code, immutables zero.
     pub runtime: Bytes,
-    /// Where the values of immutables go in the deployed code: start and length, by immutable.
+    /// Positions of immutables in the deployed code: start and length of every occurrence, by immutable.
     pub immutables: BTreeMap<String, Vec<Span>>,
 }
 
-/// A stretch of code.
+/// A range of bytes in code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub struct Span {
-    /// First byte.
+    /// Offset of the first byte.
     pub start: usize,
     /// Bytes.
     pub length: usize,
@@ -74,7 +74,7 @@ impl Artifacts {
         let wrong = |cause: String| ChainError::ArtifactUnreadable { path: path.clone(), cause };
         let text = std::fs::read_to_string(&path).map_err(|e| wrong(e.to_string()))?;
         let file: ArtifactFile = serde_json::from_str(&text).map_err(|e| wrong(e.to_string()))?;
-        // placeholders of libraries that are not linked are not hexadecimal, so they end here too
+        // placeholders of unlinked libraries are not hexadecimal, so they fail here too
         let code = |object: &str| hex::decode(object).map(Bytes::from).map_err(|e| wrong(e.to_string()));
         let artifact = Artifact {
             name: name.to_owned(),
@@ -100,8 +100,8 @@ impl Artifact {
         [self.creation.as_ref(), arguments].concat().into()
     }
 
-    /// How `code` differs from this build, `None` if it is this build. Immutables may have any value, the same one
-    /// wherever they stand.
+    /// How `code` differs from this build; `None` if it matches. An immutable may have any value, but the same one at
+    /// each occurrence.
     #[must_use]
     pub fn difference(&self, code: &[u8]) -> Option<String> {
         if code.len() != self.runtime.len() {
@@ -136,7 +136,7 @@ struct CodeObject {
     immutable_references: BTreeMap<String, Vec<Span>>,
 }
 
-/// `relative` in the current folder and in every folder above it.
+/// The candidates for `relative` in the current folder and its ancestors.
 pub(crate) fn upward(relative: &str) -> Vec<PathBuf> {
     let here = std::env::current_dir().unwrap_or_default();
     here.ancestors().map(|folder| folder.join(relative)).collect()

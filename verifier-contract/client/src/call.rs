@@ -1,4 +1,4 @@
-//! A call of a contract that is ready to be tried, sent, or sent to fail.
+//! A prepared contract call, which can be simulated, sent, or sent with an expected failure.
 
 use std::marker::PhantomData;
 
@@ -17,19 +17,19 @@ use crate::wallet::Wallet;
 pub struct Call<C, T> {
     chain: Chain,
     to: Address,
-    /// Whose events count.
+    /// The contract whose events are read.
     emitter: Address,
     message: Message,
     outcome: fn(&Events<'_>) -> Result<T>,
     kind: PhantomData<fn() -> C>,
 }
 
-/// What a call did.
+/// Outcome of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Done<T> {
     /// The mined transaction.
     pub sent: Sent,
-    /// What its events say.
+    /// The outcome decoded from its events.
     pub event: T,
 }
 
@@ -51,20 +51,20 @@ impl<C: SolCall, T> Call<C, T> {
         self
     }
 
-    /// Receiver, calldata and plain words, for sending in another way.
+    /// Receiver, calldata and description, for sending it in another way.
     #[must_use]
     pub fn message(&self) -> &Message {
         &self.message
     }
 
-    /// Identifies the call by `other` when a journal is searched for it: `other` has fixed values where this call has values
-    /// that every run makes anew, such as a deadline.
+    /// Uses `other` to identify the call in a journal: `other` has fixed values where this call has values that differ
+    /// in every run, such as a deadline.
     pub fn identified_as<D: SolCall>(mut self, other: &D) -> Self {
         self.message.identity = keccak256(other.abi_encode());
         self
     }
 
-    /// What it would return if `from` sent it now; nothing is sent.
+    /// Simulates it as if sent by `from` now; returns what it would return.
     pub async fn simulate(&self, from: Address) -> Result<C::Return> {
         let output = self.chain.call(&self.message.action, &self.message.request(from), "latest").await?;
         C::abi_decode_returns(&output).map_err(|e| ChainError::CodeDiffers {
@@ -74,21 +74,21 @@ impl<C: SolCall, T> Call<C, T> {
         })
     }
 
-    /// The gas it would need if `from` sent it now, without margin.
+    /// Estimates its gas as if sent by `from` now, without margin.
     pub async fn estimate_gas(&self, from: Address) -> Result<u64> {
         self.chain.estimate_gas(&self.message.action, &self.message.request(from)).await
     }
 
     /// Simulates it, sends it, waits for its receipt and reads its events.
     ///
-    /// With a journal ([`crate::Options::journal`]), if a process that died left a transaction of the same call in flight,
-    /// goes on with that one and sends no other.
+    /// With a journal ([`crate::Options::journal`]), if a process that died left a transaction of the same call in
+    /// flight, resumes that one and sends no other.
     pub async fn send(&self, wallet: &Wallet) -> Result<Done<T>> {
         if let Some((sent, receipt)) = wallet.resume(&self.message).await? {
             return self.done(sent, &receipt);
         }
         let output = self.chain.call(&self.message.action, &self.message.request(wallet.address()), "latest").await?;
-        // a call to an address without code succeeds too; some tokens return nothing where others return true
+        // a call to an address without code also succeeds; some tokens return nothing instead of true
         if output.is_empty() && self.chain.code(self.to).await?.is_empty() {
             return Err(ChainError::NoCode { contract: C::SIGNATURE.to_owned(), address: self.to });
         }
@@ -102,8 +102,8 @@ impl<C: SolCall, T> Call<C, T> {
         Ok(Done { sent, event })
     }
 
-    /// Sends it without simulating it; it must be mined and fail. `gas` is its gas limit; the default has room for several
-    /// proofs.
+    /// Sends it without simulating it and expects it to be mined and to fail. `gas` is its gas limit; the default is
+    /// enough for several proofs.
     pub async fn send_expecting_revert(&self, wallet: &Wallet, gas: Option<u64>) -> Result<RevertedTx> {
         wallet.send_expecting_revert(&self.message, gas).await
     }
@@ -118,7 +118,7 @@ pub struct Events<'a> {
 }
 
 impl Events<'_> {
-    /// All events `E` of the contract that emits them, usually the called one.
+    /// All events `E` of the emitting contract, usually the called one.
     pub(crate) fn all<E: SolEvent>(&self) -> Result<Vec<E>> {
         let logs = self.receipt.inner.logs().iter();
         Ok(logs
@@ -127,7 +127,7 @@ impl Events<'_> {
             .collect())
     }
 
-    /// The first of them.
+    /// The first event `E`.
     pub(crate) fn one<E: SolEvent>(&self) -> Result<E> {
         self.all::<E>()?.into_iter().next().ok_or_else(|| ChainError::EventMissing {
             action: self.action.to_owned(),
@@ -136,7 +136,7 @@ impl Events<'_> {
         })
     }
 
-    /// For calls without an event of interest.
+    /// For calls whose events do not matter.
     pub(crate) fn none(&self) -> Result<()> {
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! One node: Ethereum's requests with typed answers and errors.
+//! Connection to one node: Ethereum JSON-RPC requests with typed answers and errors.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -29,7 +29,7 @@ struct Inner {
     rpc: Rpc,
     chain_id: u64,
     nonces: Mutex<HashMap<Address, Arc<Nonces>>>,
-    /// Blocks to ask for in one request for logs; falls to what the node allows.
+    /// Blocks per request for logs; reduced to what the node allows.
     log_window: AtomicU64,
 }
 
@@ -59,7 +59,7 @@ impl Chain {
         Ok(Chain(Arc::new(Inner { rpc, chain_id, nonces: Mutex::default(), log_window })))
     }
 
-    /// The node's URL, without what may be secret in it.
+    /// The node's URL, without the parts that may be secret.
     #[must_use]
     pub fn url(&self) -> &str {
         self.0.rpc.url()
@@ -71,8 +71,8 @@ impl Chain {
         self.0.chain_id
     }
 
-    /// Whether it is a chain of somebody's own, by the ids that local nodes have: 31337 (anvil, Hardhat) and 1337 (geth's
-    /// developer chain, Ganache). What is worthless or can be forged belongs nowhere else.
+    /// Whether it is a local chain, judging by the ids of local nodes: 31337 (anvil, Hardhat) and 1337 (geth's
+    /// developer chain, Ganache). The test token and forgeable proofs belong only there.
     #[must_use]
     pub fn is_local(&self) -> bool {
         matches!(self.id(), 31_337 | 1_337)
@@ -92,7 +92,7 @@ impl Chain {
         Err(ChainError::WrongChain { url: self.url().to_owned(), expected, found: self.id() })
     }
 
-    /// Any JSON-RPC request that may be repeated.
+    /// Any JSON-RPC request that is safe to repeat.
     pub async fn request<P: Serialize, R: DeserializeOwned>(&self, method: &'static str, params: P) -> Result<R> {
         self.0.rpc.ask(method, &params).await.map_err(|failure| self.explain(method, failure))
     }
@@ -102,13 +102,13 @@ impl Chain {
         self.0.rpc.once("eth_sendRawTransaction", &(raw,)).await
     }
 
-    /// Whether the node knows a transaction, waiting or mined.
+    /// Whether the node knows a transaction, pending or mined.
     pub(crate) async fn knows(&self, tx: TxHash) -> Result<bool> {
         let found: Option<serde_json::Value> = self.request("eth_getTransactionByHash", (tx,)).await?;
         Ok(found.is_some() || self.receipt(tx).await?.is_some())
     }
 
-    /// What a mined transaction returned, where the node can trace it.
+    /// Return data of a mined transaction, if the node can trace it.
     pub(crate) async fn traced_output(&self, tx: TxHash) -> Option<Bytes> {
         let options = serde_json::json!({ "tracer": "callTracer", "tracerConfig": { "onlyTopCall": true } });
         let trace: serde_json::Value = self.0.rpc.once("debug_traceTransaction", &(tx, options)).await.ok()?;
@@ -116,7 +116,7 @@ impl Chain {
         (!output.is_empty()).then_some(output)
     }
 
-    /// Hash of the chain's first block: tells chains of one id apart. `None` where the node no longer has it.
+    /// Hash of the chain's first block, to distinguish chains with the same id. `None` if the node no longer has it.
     pub(crate) async fn genesis(&self) -> Result<Option<B256>> {
         match self.block(0).await {
             Ok(block) => Ok(block.map(|block| block.header.hash)),
@@ -138,7 +138,7 @@ impl Chain {
         self.0.log_window.load(Ordering::Relaxed)
     }
 
-    /// Remembers that the node allows only smaller requests for logs.
+    /// Records that the node allows only smaller requests for logs.
     pub(crate) fn narrow_log_window(&self, blocks: u64) {
         self.0.log_window.fetch_min(blocks.max(1), Ordering::Relaxed);
     }
@@ -149,7 +149,7 @@ impl Chain {
         Ok(number.saturating_to())
     }
 
-    /// Header of a block, `None` if there is none of that number.
+    /// Header of a block; `None` if there is no block of that number.
     pub async fn block(&self, number: u64) -> Result<Option<Block>> {
         self.request("eth_getBlockByNumber", (quantity(number), false)).await
     }
@@ -164,17 +164,17 @@ impl Chain {
         ChainError::BadAnswer { url: self.url().to_owned(), method: method.to_owned(), cause: cause.to_owned() }
     }
 
-    /// Deployed code at an address; empty if there is none.
+    /// Code deployed at an address; empty if none.
     pub async fn code(&self, address: Address) -> Result<Bytes> {
         self.request("eth_getCode", (address, "latest")).await
     }
 
-    /// Balance in wei of the chain's coin.
+    /// Balance of the chain's native coin, in wei.
     pub async fn balance(&self, address: Address) -> Result<U256> {
         self.request("eth_getBalance", (address, "latest")).await
     }
 
-    /// Receipt of a transaction, `None` while it is not mined.
+    /// Receipt of a transaction; `None` until it is mined.
     pub async fn receipt(&self, tx: TxHash) -> Result<Option<TransactionReceipt>> {
         self.request("eth_getTransactionReceipt", (tx,)).await
     }
@@ -184,18 +184,18 @@ impl Chain {
         self.request("eth_getLogs", (filter.clone(),)).await
     }
 
-    /// Transactions of an account that are mined.
+    /// Number of mined transactions of an account.
     pub async fn mined_nonce(&self, address: Address) -> Result<u64> {
         self.transaction_count(address, "latest").await
     }
 
-    /// Transactions of an account that are mined and confirmed.
+    /// Number of confirmed transactions of an account.
     pub(crate) async fn confirmed_nonce(&self, address: Address) -> Result<u64> {
         let block = self.confirmed_block().await?;
         self.transaction_count(address, &block).await
     }
 
-    /// The newest block that has as many confirmations as are asked for, as a request names it.
+    /// The newest block with the required confirmations, as a block parameter of JSON-RPC.
     async fn confirmed_block(&self) -> Result<String> {
         match self.options().confirmations {
             0 | 1 => Ok("latest".to_owned()),
@@ -203,7 +203,7 @@ impl Chain {
         }
     }
 
-    /// Transactions of an account, waiting ones included.
+    /// Number of transactions of an account, including pending ones.
     pub async fn pending_nonce(&self, address: Address) -> Result<u64> {
         self.transaction_count(address, "pending").await
     }
@@ -228,7 +228,7 @@ impl Chain {
         let request = TransactionRequest::default().to(to).input(TransactionInput::new(call.abi_encode().into()));
         let output = self.call(C::SIGNATURE, &request, block).await?;
         if output.is_empty() {
-            // a call to an address without code succeeds and returns nothing
+            // a call to an address without code succeeds with empty return data
             let code: Bytes = self.request("eth_getCode", (to, block)).await?;
             return match code.is_empty() {
                 true => Err(ChainError::NoCode { contract: C::SIGNATURE.to_owned(), address: to }),
@@ -246,18 +246,18 @@ impl Chain {
         }
     }
 
-    /// Runs a message without sending it. `action` says in plain words what is being tried.
+    /// Simulates a message (`eth_call`). `action` describes it in errors.
     pub async fn call(&self, action: &str, request: &TransactionRequest, block: &str) -> Result<Bytes> {
         self.execute(action, "eth_call", &(request, block)).await
     }
 
-    /// The gas a message needs, without margin.
+    /// Gas estimate of a message, without margin.
     pub async fn estimate_gas(&self, action: &str, request: &TransactionRequest) -> Result<u64> {
         let gas: U256 = self.execute(action, "eth_estimateGas", &(request,)).await?;
         Ok(gas.saturating_to())
     }
 
-    /// A request that runs a message: a revert is told from trouble with the node.
+    /// A request that executes a message; distinguishes a revert from a node error.
     async fn execute<P: Serialize, R: DeserializeOwned>(
         &self,
         action: &str,
@@ -277,12 +277,12 @@ impl Chain {
     }
 }
 
-/// The revert inside a node's error, decoded; `None` if the error is another one.
+/// The decoded revert in a node's error; `None` if it is a different error.
 fn revert_of(payload: &ErrorPayload<Box<RawValue>>) -> Option<Revert> {
     if let Some(data) = payload.as_revert_data() {
         return Some(ErrorDecoder::shared().decode(&data));
     }
-    // code 3: execution reverted, as geth defined it; nodes that give no data still say so
+    // code 3 is geth's "execution reverted"; nodes that return no data still use the words
     let says_so = payload.code == 3 || payload.message.to_lowercase().contains("revert");
     says_so.then(|| ErrorDecoder::shared().decode(&[]))
 }

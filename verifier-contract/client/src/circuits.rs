@@ -1,4 +1,4 @@
-//! Verifiers and circuits: deploy a verifier, measure it, register its circuit in the gate.
+//! Verifiers and circuits: deploys and measures verifiers, and registers circuits in the gate.
 
 use alloy::primitives::{Address, Bytes, U256};
 use alloy::rpc::types::{Filter, TransactionInput, TransactionRequest};
@@ -21,22 +21,22 @@ use crate::wallet::Wallet;
 
 pub use crate::abi::IProofGate::CircuitInfo;
 
-/// Everything about a circuit but where its verifier stands.
+/// Everything about a circuit except its verifier's address.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewCircuit {
     /// `tribute_core::statement::Statement::code`.
     pub statement: u8,
     /// Hash of the layout.
     pub layout: LayoutHash,
-    /// 0 none, 1 squared, 2 logistic, 3 softmax.
+    /// 0: none, 1: squared, 2: logistic, 3: softmax.
     pub link: u8,
     /// Columns of each committed group.
     pub group_columns: Vec<u16>,
-    /// Public inputs.
+    /// Number of public inputs.
     pub input_count: u16,
-    /// Bytes of a proof.
+    /// Length of a proof in bytes.
     pub proof_length: u32,
-    /// Most gas forwarded to the verifier; about three times the measured cost.
+    /// Maximum gas forwarded to the verifier; about three times the measured cost.
     pub gas_cap: u32,
     /// Digest of the SRS.
     pub srs: SrsDigest,
@@ -45,7 +45,7 @@ pub struct NewCircuit {
 }
 
 impl NewCircuit {
-    /// What the gate registers, with the verifier at `verifier`.
+    /// The gate's `CircuitInfo`, with the verifier at `verifier`.
     #[must_use]
     pub fn info(&self, verifier: Deployed) -> CircuitInfo {
         CircuitInfo {
@@ -81,14 +81,14 @@ impl NewCircuit {
     }
 }
 
-/// A field that is not as it should be.
+/// A field whose registered value differs from the computed one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Difference {
-    /// The field.
+    /// Name of the field.
     pub what: String,
-    /// As computed here.
+    /// Value computed here.
     pub expected: String,
-    /// As registered.
+    /// Value registered.
     pub found: String,
 }
 
@@ -98,10 +98,10 @@ fn differs<T: PartialEq + std::fmt::Debug>(what: &str, expected: T, found: T) ->
 }
 
 impl CircuitInfo {
-    /// Every field in which `found` differs from this one; where the verifier stands does not matter.
+    /// Every field in which `found` differs from this one; the verifier's address does not matter.
     #[must_use]
     pub fn differences(&self, found: &CircuitInfo) -> Vec<Difference> {
-        // taken apart, so that a field that is added is not forgotten
+        // destructured, so that the compiler catches a forgotten new field
         let CircuitInfo {
             verifier: _,
             codeHash,
@@ -133,16 +133,16 @@ impl CircuitInfo {
     }
 }
 
-/// What checking one proof costs.
+/// Gas cost of checking one proof.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VerifierGas {
-    /// Gas of the call that the gate makes.
+    /// Gas of the gate's call to the verifier.
     pub execution: u64,
-    /// Gas of a transaction that does nothing else, calldata included.
+    /// Gas of a transaction that only checks the proof, calldata included.
     pub transaction: u64,
 }
 
-/// What [`Contracts::ensure_circuit`] did.
+/// Outcome of [`Contracts::ensure_circuit`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ensured {
     /// The circuit.
@@ -175,7 +175,7 @@ impl Contracts {
         Ok((Deployed { address, code_hash: found }, sent))
     }
 
-    /// Deploys a verifier from its runtime code alone.
+    /// Deploys a verifier from its runtime code.
     pub async fn deploy_verifier_runtime(
         &self,
         wallet: &Wallet,
@@ -196,7 +196,7 @@ impl Contracts {
         self.add_circuit(info).send(wallet).await
     }
 
-    /// What the gate registers for a circuit, if it computes the id that is computed here.
+    /// The gate's `CircuitInfo` for a circuit; fails unless the gate computes the same id as this client.
     async fn named_alike(&self, circuit: &NewCircuit, verifier: Deployed) -> Result<CircuitInfo> {
         let info = circuit.info(verifier);
         let expected = circuit.id(&verifier.code_hash);
@@ -208,9 +208,9 @@ impl Contracts {
         Ok(info)
     }
 
-    /// Makes sure that a circuit is registered: compares it if it is, deploys its verifier and registers it if not, or
-    /// announces it where the timelock has a delay. What the gate will refuse, whoever sends it or whatever is wrong with it,
-    /// is refused before a verifier is paid for.
+    /// Ensures that a circuit is registered: if it is, compares it; if not, deploys its verifier and registers it, or
+    /// announces it if the timelock has a delay. Whatever the gate would refuse, for its sender or its content, is
+    /// refused before paying for a verifier.
     pub async fn ensure_circuit(
         &self,
         wallet: &Wallet,
@@ -235,7 +235,7 @@ impl Contracts {
                     return Ok(Ensured { id, sent: Vec::new(), announced: Some(announced.id) });
                 }
             }
-            // a stranger would pay for a verifier in vain
+            // anybody but the proposer would pay for a verifier in vain
             let add = Operation::AddCircuit(Box::new(info));
             self.announce(&add, delay, [0; 32]).simulate(wallet.address()).await?;
             let (verifier, deployed) = self.deploy_verifier(wallet, name, creation, code_hash).await?;
@@ -244,7 +244,7 @@ impl Contracts {
             return Ok(Ensured { id, sent: vec![deployed, done.sent], announced: Some(done.event) });
         }
         match self.add_circuit(info).simulate(wallet.address()).await {
-            // all that is missing
+            // expected: only the verifier's code is missing
             Err(error) if error.is_revert("VerifierWithoutCode") => {}
             other => {
                 other?;
@@ -255,9 +255,8 @@ impl Contracts {
         Ok(Ensured { id, sent: vec![deployed, added.sent], announced: None })
     }
 
-    /// Compares a registered circuit with the one computed here, also in what its id does not cover: proof length,
-    /// committed groups, inputs, the code at the verifier's address; and fails if it was stopped. Its gas cap may be
-    /// higher than here.
+    /// Compares every field of a registered circuit with the one computed here, and the code at the verifier's address;
+    /// fails if it differs or was stopped. Its gas cap may be higher than here.
     pub async fn check_circuit(&self, circuit: &NewCircuit, expected_hash: &CodeHash) -> Result<CircuitInfo> {
         let id = circuit.id(expected_hash);
         let info = self.circuit(&id).await?;
@@ -271,7 +270,7 @@ impl Contracts {
         }
     }
 
-    /// How a registered circuit differs from the one computed here, field by field; and whether it was stopped.
+    /// The fields in which a registered circuit differs from the one computed here; being stopped is one of them.
     pub async fn differences(
         &self,
         id: &CircuitId,
@@ -297,7 +296,7 @@ impl Contracts {
         self.call(self.timelock_at(), action, &call, added).emitted_by(self.gate_at())
     }
 
-    /// Stops a circuit for good; only the guardian or the gate's owner.
+    /// Stops a circuit permanently; only the guardian or the gate's owner.
     pub fn stop_circuit(&self, circuit: &CircuitId) -> Call<Abi::stopCall, ()> {
         let call = Abi::stopCall { circuitId: word(circuit) };
         self.call(self.gate_at(), format!("stop circuit {circuit}"), &call, |e| {
@@ -305,7 +304,7 @@ impl Contracts {
         })
     }
 
-    /// Stops a circuit for good, by a proof of it whose public inputs cannot be; anybody.
+    /// Stops a circuit permanently, by a proof of it with impossible public inputs; anybody may.
     pub fn stop_unsound(&self, proof: &Proof) -> Call<Abi::stopUnsoundCall, ()> {
         let call = Abi::stopUnsoundCall { circuitId: word(&proof.circuit), inputs: inputs(proof), proof: bytes(proof) };
         self.call(self.gate_at(), format!("show that circuit {} is unsound", proof.circuit), &call, |e| {
@@ -329,12 +328,12 @@ impl Contracts {
         Ok(ids)
     }
 
-    /// A circuit as registered, `None` if the gate has none of this id.
+    /// A circuit as registered; `None` if the gate has none of this id.
     pub async fn find_circuit(&self, circuit: &CircuitId) -> Result<Option<CircuitInfo>> {
         Self::known(self.circuit(circuit).await, "UnknownCircuit")
     }
 
-    /// The last gas cap that a circuit's was raised to, `None` if it is the one it was added with.
+    /// The gas cap that a circuit was last raised to; `None` if it was never raised.
     pub async fn raised_gas_cap(&self, circuit: &CircuitId) -> Result<Option<u32>> {
         let filter = Filter::new()
             .address(self.gate_at())
@@ -350,14 +349,14 @@ impl Contracts {
         self.chain.read(self.gate_at(), &Abi::isStoppedCall { circuitId: word(circuit) }).await
     }
 
-    /// Checks a proof through the gate without a transaction; returns the digests of the committed groups.
+    /// Checks a proof by a view call of the gate; returns the digests of the committed groups.
     pub async fn check_proof(&self, proof: &Proof) -> Result<Vec<GroupDigest>> {
         let call = Abi::checkCall { circuitId: word(&proof.circuit), inputs: inputs(proof), proof: bytes(proof) };
         let groups = self.chain.read(self.gate_at(), &call).await?;
         Ok(groups.into_iter().map(|group| GroupDigest::new(group.0)).collect())
     }
 
-    /// Measures a verifier on a proof that holds; `calldata` is inputs ‖ proof.
+    /// Measures a verifier's gas on a valid proof; `calldata` is inputs ‖ proof.
     pub async fn verifier_gas(&self, verifier: Address, calldata: &[u8]) -> Result<VerifierGas> {
         let probe = probe(verifier, calldata)?;
         let request = TransactionRequest {
@@ -387,7 +386,7 @@ fn added(events: &Events<'_>) -> Result<CircuitId> {
     events.one().map(|e: Abi::CircuitAdded| CircuitId::new(e.circuitId.0))
 }
 
-/// Creation code that deploys `runtime` as it is.
+/// Creation code that deploys `runtime` unchanged.
 #[must_use]
 pub fn creation_of(runtime: &[u8]) -> Bytes {
     let length = u32::try_from(runtime.len()).unwrap_or(u32::MAX).to_be_bytes();

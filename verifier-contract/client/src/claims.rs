@@ -1,4 +1,4 @@
-//! Claims: proven answers that are paid for, and what a claim did.
+//! Claims: proven answers to be paid for, and the outcome of a claim.
 
 use alloy::primitives::U256;
 use tribute_core::id::{AgentId, SessionId};
@@ -10,16 +10,16 @@ use crate::call::Events;
 use crate::error::Result;
 use crate::voucher::SignedVoucher;
 
-/// Proven answers of sessions with one version of an agent, and the vouchers for them in slot order.
+/// A proof of answers in sessions with one agent version, and the vouchers for them in slot order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
     /// The agent.
     pub agent: AgentId,
     /// Its version.
     pub version: u32,
-    /// That the answers are its own.
+    /// Proof that the answers are the version's own.
     pub proof: Proof,
-    /// One for each session: its count and transcript are where the slot ends.
+    /// One voucher per session; its count and transcript are those at the end of the slot.
     pub vouchers: Vec<SignedVoucher>,
 }
 
@@ -35,43 +35,45 @@ impl Claim {
     }
 }
 
-/// Why a slot of a claim paid nothing, as the contract says.
+/// The contract's reason why a slot of a claim paid nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SkipReason {
     /// No session has this id.
     UnknownSession,
     /// The session belongs to another agent or version.
     OtherVersion,
-    /// The proof does not start where the session stands.
+    /// The proof does not start at the session's transcript.
     StaleTranscript,
     /// The slot proves no query.
     Empty,
-    /// The voucher counts other queries than are paid and proven.
+    /// The voucher's count is not the number of queries already proven plus those in this proof.
     OtherCount,
-    /// The proof does not end where the voucher says.
+    /// The proof does not end at the voucher's transcript.
     OtherTranscript,
     /// The voucher is not signed by the session's key.
     OtherSigner,
 }
 
 impl SkipReason {
-    /// In words.
+    /// Description for messages.
     #[must_use]
     pub fn text(self) -> &'static str {
         match self {
             SkipReason::UnknownSession => "there is no such session",
             SkipReason::OtherVersion => "the session is of another agent or version",
-            SkipReason::StaleTranscript => "the proof does not start where the session stands: was it claimed before?",
+            SkipReason::StaleTranscript => {
+                "the proof does not start at the session's transcript: was it already claimed?"
+            }
             SkipReason::Empty => "the slot proves no query",
-            SkipReason::OtherCount => "the voucher counts other queries than are paid and proven",
-            SkipReason::OtherTranscript => "the proof does not end where the voucher says",
+            SkipReason::OtherCount => "the voucher's count is not the number of queries proven",
+            SkipReason::OtherTranscript => "the proof does not end at the voucher's transcript",
             SkipReason::OtherSigner => "the voucher is not signed by the session's key",
         }
     }
 }
 
 impl SkipReason {
-    /// By its code in the contract's `Skip`.
+    /// From its code in the contract's `Skip`.
     fn of(code: u8) -> Self {
         match code {
             1 => SkipReason::UnknownSession,
@@ -85,12 +87,12 @@ impl SkipReason {
     }
 }
 
-/// What a claim did.
+/// Outcome of a claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claimed {
-    /// One for each session that was paid from.
+    /// One for each session that the claim advanced.
     pub sessions: Vec<ClaimedSession>,
-    /// One for each slot that paid nothing.
+    /// One for each skipped slot.
     pub skipped: Vec<Skipped>,
     /// One for each claim.
     pub fees: Vec<Fees>,
@@ -101,9 +103,9 @@ pub struct Claimed {
 pub struct ClaimedSession {
     /// The session.
     pub session: SessionId,
-    /// Answers proven since it was opened.
+    /// Total number of answers proven since it was opened.
     pub count: u64,
-    /// Answers paid since it was opened.
+    /// Total number of answers paid since it was opened.
     pub paid: u64,
     /// Token units claimed.
     pub amount: U256,
@@ -114,7 +116,7 @@ pub struct ClaimedSession {
 pub struct Skipped {
     /// The session that its voucher names.
     pub session: SessionId,
-    /// Which slot of its claim, counted from 0.
+    /// Index of the slot in its batch, from 0.
     pub slot: u64,
     /// Why.
     pub reason: SkipReason,

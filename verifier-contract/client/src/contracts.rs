@@ -1,4 +1,4 @@
-//! The contracts of one deployment on one chain. The calls are in one file per contract.
+//! The contracts of one deployment on one chain. Each contract's calls are in a file of their own.
 
 use alloy::primitives::{Address, U256};
 use serde::{Deserialize, Serialize};
@@ -20,13 +20,13 @@ pub struct Contracts {
 /// Money in the escrow contract. Always: `held ≥ liabilities = escrow + rewards`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holdings {
-    /// Tokens that the contract has.
+    /// Tokens that the contract holds.
     pub held: U256,
     /// Tokens that it owes.
     pub liabilities: U256,
-    /// The part owed to clients, or to whoever claims from them.
+    /// The part in escrow for sessions.
     pub escrow: U256,
-    /// The part owed to agent owners and data providers, dust included.
+    /// The part owed to agent owners and data providers, including rounding dust.
     pub rewards: U256,
 }
 
@@ -49,13 +49,13 @@ impl Contracts {
         &self.chain
     }
 
-    /// What contexts of `gradient` and `optimum` proofs, and agent ids, are bound to.
+    /// The domain (chain and contract) of agent ids and of the contexts of `gradient` and `optimum` proofs.
     #[must_use]
     pub fn agent_domain(&self) -> Domain {
         self.domain(self.deployment.agent_registry.address)
     }
 
-    /// What contexts of `service` proofs, session ids and vouchers are bound to.
+    /// The domain (chain and contract) of session ids, vouchers and the contexts of `service` proofs.
     #[must_use]
     pub fn session_domain(&self) -> Domain {
         self.domain(self.deployment.session_escrow.address)
@@ -65,7 +65,7 @@ impl Contracts {
         Domain { chain_id: self.chain.id(), contract: contract.into() }
     }
 
-    /// Tokens in the escrow contract, and whom it owes them to.
+    /// Balance and liabilities of the escrow contract.
     pub async fn holdings(&self) -> Result<Holdings> {
         let escrow = self.deployment.session_escrow.address;
         Ok(Holdings {
@@ -79,7 +79,7 @@ impl Contracts {
         })
     }
 
-    /// `None` where the contract reverts with `unknown`.
+    /// Maps a revert with the error `unknown` to `None`.
     pub(crate) fn known<T>(answer: Result<T>, unknown: &str) -> Result<Option<T>> {
         match answer {
             Ok(found) => Ok(Some(found)),

@@ -37,14 +37,14 @@ impl From<Abi::Terms> for Terms {
     }
 }
 
-/// What a provider registers.
+/// A dataset to register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NewDataset {
-    /// What its records look like.
+    /// Schema of its records.
     pub schema: SchemaId,
-    /// Circuit of its shards' proofs.
+    /// Circuit of its shard proofs.
     pub circuit: CircuitId,
-    /// Under which terms it may train agents.
+    /// The terms for training on it.
     pub terms: Terms,
 }
 
@@ -61,7 +61,7 @@ pub struct Registered {
     pub dataset: DatasetId,
     /// Its owner.
     pub owner: Address,
-    /// Records in all.
+    /// Total number of records.
     pub records: u64,
 }
 
@@ -72,45 +72,45 @@ pub struct Extended {
     pub dataset: DatasetId,
     /// Id of the first version.
     pub root: DatasetId,
-    /// Records in all, those of earlier versions among them.
+    /// Total number of records, including those of earlier versions.
     pub records: u64,
 }
 
-/// A version of a dataset as it stands.
+/// Current state of a dataset version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dataset {
-    /// Who owns it now.
+    /// Its current owner.
     pub owner: Address,
     /// Id of its first version.
     pub root: DatasetId,
-    /// What its records look like.
+    /// Schema of its records.
     pub schema: SchemaId,
     /// Circuit that admitted it.
     pub circuit: CircuitId,
-    /// Rows and columns.
+    /// Hash of its layout.
     pub layout: LayoutHash,
-    /// What its shards are committed under.
+    /// Digest of the SRS of its commitments.
     pub srs: SrsDigest,
     /// Its terms.
     pub terms: Terms,
-    /// Records in all.
+    /// Total number of records.
     pub records: u64,
-    /// Number of its shards; [`Contracts::shard_digests`] says which.
+    /// Number of its shards; see [`Contracts::shard_digests`] for their digests.
     pub shards: u32,
 }
 
-/// What a dataset's owner grants to an owner of agents. The stricter of these and the dataset's own terms count.
+/// What a dataset's owner grants to an owner of agents. The stricter of these and the dataset's own terms apply.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct GrantTerms {
-    /// Versions that may still list the dataset.
+    /// Number of agent versions that may still list the dataset.
     pub uses: u32,
-    /// Last second of Unix time at which it counts.
+    /// Unix time in seconds, inclusive, until which it is valid.
     pub expiry: u64,
     /// Links allowed, as in [`Terms`]; 0 allows all that the terms allow.
     pub links: u8,
     /// Least share of what goes to data providers, in basis points.
     pub min_share_bps: u16,
-    /// Least part of fees that goes to data providers, in basis points.
+    /// Least part of the fees that goes to data providers, in basis points.
     pub min_data_bps: u16,
     /// Least price of a query, token units.
     pub min_price: u128,
@@ -150,12 +150,12 @@ impl From<Abi::GrantTerms> for GrantTerms {
     }
 }
 
-/// A grant as it stands.
+/// Current state of a grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Grant {
-    /// What was granted; `uses` are those left.
+    /// What was granted; `uses` is the number left.
     pub terms: GrantTerms,
-    /// Shards of the version of the dataset that it names.
+    /// Number of shards of the dataset version that it names.
     pub shards: u32,
     /// Counts the grants to this account.
     pub serial: u32,
@@ -176,7 +176,7 @@ impl Contracts {
         })
     }
 
-    /// Adds shards to the latest version of a dataset of the sender's: its next version.
+    /// Adds shards to the latest version of the sender's dataset, which creates its next version.
     pub fn extend_dataset(&self, previous: &DatasetId, shards: &[Proof]) -> Call<Abi::extendCall, Extended> {
         let action = format!("extend dataset {previous} by {} shard(s)", shards.len());
         let call = Abi::extendCall { previousId: word(previous), shards: shards.iter().map(shard_proof).collect() };
@@ -187,8 +187,8 @@ impl Contracts {
         })
     }
 
-    /// Lets `grantee` list the dataset in agent versions on these terms, in place of any grant before; 0 uses takes it
-    /// back.
+    /// Lets `grantee` list the dataset in agent versions on these terms, replacing any previous grant; 0 uses revokes
+    /// it.
     pub fn grant_training(
         &self,
         dataset: &DatasetId,
@@ -203,8 +203,8 @@ impl Contracts {
         })
     }
 
-    /// [`Contracts::grant_training`] whose `expiry` is so many seconds from `now` on. In a journal, the same grant from
-    /// another time on is the same call.
+    /// [`Contracts::grant_training`] with `expiry` given in seconds from `now`. A journal identifies the call
+    /// independently of `now`.
     pub fn grant_training_for(
         &self,
         dataset: &DatasetId,
@@ -233,7 +233,7 @@ impl Contracts {
         })
     }
 
-    /// A dataset, `None` if there is none of this id.
+    /// A dataset; `None` if there is none of this id.
     pub async fn find_dataset(&self, dataset: &DatasetId) -> Result<Option<Dataset>> {
         Self::known(self.dataset(dataset).await, "UnknownDataset")
     }
@@ -245,14 +245,15 @@ impl Contracts {
         Ok(digests.into_iter().map(|digest| ShardDigest::new(digest.0)).collect())
     }
 
-    /// A grant as it stands, expired or not.
+    /// Current state of a grant, expired or not.
     pub async fn training_grant(&self, dataset: &DatasetId, grantee: Address) -> Result<Grant> {
         let call = Abi::trainingGrantCall { datasetId: word(dataset), grantee };
         let grant = self.chain.read(self.datasets_at(), &call).await?;
         Ok(Grant { terms: grant.terms.into(), shards: grant.shards, serial: grant.serial })
     }
 
-    /// Whether `account` may list the dataset in an agent version now, if link, price and data's part suit.
+    /// Whether `account` may list the dataset in an agent version now, provided that link, price and data's part are
+    /// acceptable.
     pub async fn may_train(&self, dataset: &DatasetId, account: Address) -> Result<bool> {
         self.chain.read(self.datasets_at(), &Abi::mayTrainCall { datasetId: word(dataset), account }).await
     }

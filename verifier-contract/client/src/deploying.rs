@@ -1,4 +1,4 @@
-//! Deployment in resumable steps: each deployed contract is recorded in a file, and the next run goes on from there.
+//! Deployment in resumable steps: each deployed contract is recorded in a file, and the next run resumes from there.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ struct Unfinished {
     deployer: Address,
     options: DeployOptions,
     contracts: BTreeMap<String, Deployed>,
-    /// What is being deployed, and the deployer's nonce when that began.
+    /// The options, and the deployer's nonce at the start.
     under_way: Option<(String, u64)>,
     /// First block that may hold events of the contracts.
     first_block: Option<u64>,
@@ -33,8 +33,8 @@ struct Unfinished {
 }
 
 impl Deployment {
-    /// Deploys all contracts, binds them together and checks them; also returns every transaction. It cannot be resumed:
-    /// see [`Deployment::deploy_to`].
+    /// Deploys all contracts, binds them together and checks them; also returns every transaction. Not resumable; see
+    /// [`Deployment::deploy_to`] for that.
     pub async fn deploy(
         wallet: &Wallet,
         artifacts: &Artifacts,
@@ -43,8 +43,8 @@ impl Deployment {
         Steps::new(wallet, artifacts, *options, None).await?.run().await
     }
 
-    /// Deploys all contracts and writes their addresses to `file`. After an interruption the same call goes on: deployed
-    /// contracts are recorded in `file.unfinished`, the transaction in flight in the journal
+    /// Deploys all contracts and writes their addresses to `file`. After an interruption the same call resumes:
+    /// deployed contracts are recorded in `file.unfinished`, the transaction in flight in the journal
     /// ([`crate::Options::journal`]). If `file` exists and has the same options, nothing is sent.
     pub async fn deploy_to(
         wallet: &Wallet,
@@ -97,7 +97,7 @@ struct Steps<'a> {
 }
 
 impl<'a> Steps<'a> {
-    /// Starts, or resumes what an earlier run recorded.
+    /// Starts a deployment, or resumes the one that an earlier run recorded.
     async fn new(
         wallet: &'a Wallet,
         artifacts: &'a Artifacts,
@@ -134,7 +134,7 @@ impl<'a> Steps<'a> {
         Ok(steps)
     }
 
-    /// A contract that an earlier run deployed must still be there and be the local build.
+    /// Checks that a contract deployed by an earlier run is still there and matches the local build.
     async fn stands(&self, name: &str, deployed: Deployed) -> Result<()> {
         let path = self.file.clone().unwrap_or_default();
         let code = self.wallet.chain().code(deployed.address).await?;
@@ -158,7 +158,7 @@ impl<'a> Steps<'a> {
         if self.state.first_block.is_none() {
             self.state.first_block = Some(self.wallet.chain().block_number().await? + 1);
         }
-        // the token may be anybody's contract: there is no build to compare it with
+        // the token may be any contract, so there is no build to compare it with
         let token = match options.token {
             Some(address) => {
                 let code = code_at(self.wallet.chain(), "token", address).await?;
@@ -227,8 +227,8 @@ impl<'a> Steps<'a> {
         Ok(deployed)
     }
 
-    /// A contract that an earlier run deployed but died before recording. Addresses follow from nonces; whether it is bound
-    /// to the right contracts is checked at the end, as for all of them.
+    /// Finds a contract that an earlier run deployed but did not live to record. Its address follows from the nonce;
+    /// whether it is bound to the right contracts is checked at the end, as for all contracts.
     async fn unrecorded(&self, name: &str) -> Result<Option<Address>> {
         let Some((_, first)) = self.state.under_way.as_ref().filter(|(under_way, _)| under_way == name) else {
             return Ok(None);

@@ -1,4 +1,4 @@
-//! Addresses of the deployed contracts: written to `deployment.json`, compared with the local build.
+//! Addresses of the deployed contracts, stored in `deployment.json`, and their check against the local build.
 
 use std::path::Path;
 
@@ -30,13 +30,13 @@ pub struct Deployment {
     pub block: u64,
     /// Account that deployed the contracts; their owner unless another was named.
     pub deployer: Address,
-    /// Who announces circuits to the gate's timelock and may pause new sessions.
+    /// The account that announces circuits to the gate's timelock and may pause new sessions.
     pub owner: Address,
-    /// Who may stop circuits.
+    /// The guardian, who may stop circuits.
     pub guardian: Address,
     /// Seconds between a thaw request and the refund.
     pub thaw_seconds: u64,
-    /// Seconds that operations of the gate's owner wait at least, as deployed; it may have been raised since.
+    /// Initial delay in seconds of operations of the gate's owner; it may have been raised since.
     pub circuit_delay: u64,
     /// `CircuitTimelock`, the gate's owner.
     pub circuit_timelock: Deployed,
@@ -50,9 +50,9 @@ pub struct Deployment {
     pub session_escrow: Deployed,
     /// `Evaluations`.
     pub evaluations: Deployed,
-    /// `Tribute`, what other contracts read.
+    /// `Tribute`, with the views for other contracts.
     pub tribute: Deployed,
-    /// The ERC-20 of all sessions.
+    /// The ERC-20 token of all sessions.
     pub token: Deployed,
     /// Whether the token is `TestToken`, which anyone may mint.
     pub test_token: bool,
@@ -63,13 +63,14 @@ pub struct Deployment {
 pub struct DeployOptions {
     /// Proposer of the gate's timelock and owner of the escrow; `None`: the deployer.
     pub owner: Option<Address>,
-    /// Who may stop circuits; `None`: the owner.
+    /// The guardian, who may stop circuits; `None`: the owner.
     pub guardian: Option<Address>,
     /// Seconds between a thaw request and the refund: one minute to ninety days.
     pub thaw_seconds: u64,
-    /// Seconds that operations of the gate's owner wait, the first circuits too; at least a day, but on local chains.
+    /// Delay in seconds of operations of the gate's owner, including the first circuits; at least a day, except on
+    /// local chains.
     pub circuit_delay: u64,
-    /// The ERC-20 of all sessions; `None` deploys `TestToken`, for local chains only.
+    /// The ERC-20 token of all sessions; `None` deploys `TestToken`, for local chains only.
     pub token: Option<Address>,
 }
 
@@ -94,8 +95,8 @@ impl Deployment {
         write_whole(path, &(text + "\n"))
     }
 
-    /// Checks that the chain is the right one, that every contract's code is the local build's and unchanged since
-    /// deployment, and that the contracts point to each other as recorded here.
+    /// Checks the chain id, that every contract's code matches the local build and is unchanged since deployment, and
+    /// that the contracts refer to each other as recorded here.
     pub async fn check(&self, chain: &Chain, artifacts: &Artifacts) -> Result<()> {
         chain.require_id(self.chain_id)?;
         let mut contracts = vec![
@@ -131,7 +132,7 @@ impl Deployment {
         self.check_wiring(chain).await
     }
 
-    /// Immutables are masked when code is compared; the views that read them say what they are.
+    /// The comparison of code masks immutables, so they are checked by the views that read them.
     async fn check_wiring(&self, chain: &Chain) -> Result<()> {
         let (gate, datasets) = (self.proof_gate.address, self.dataset_registry.address);
         let (agents, escrow) = (self.agent_registry.address, self.session_escrow.address);

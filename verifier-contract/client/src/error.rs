@@ -1,4 +1,4 @@
-//! Every error of this crate: what went wrong, with which operands, and what to do about it.
+//! Every error of this crate: what went wrong, with its operands, and what to do about it.
 
 use std::path::PathBuf;
 
@@ -8,10 +8,10 @@ use tribute_core::id::CircuitId;
 use crate::revert::Revert;
 use crate::transaction::Sent;
 
-/// Result of everything here.
+/// Result type of this crate.
 pub type Result<T, E = ChainError> = std::result::Result<T, E>;
 
-/// Why a chain call or a transaction did not happen.
+/// Why a chain call or a transaction failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ChainError {
     /// No connection to the URL.
@@ -19,21 +19,23 @@ pub enum ChainError {
     Unreachable {
         /// The node's URL.
         url: String,
-        /// What the connection said.
+        /// Error of the connection.
         cause: String,
     },
-    /// The node accepted the connection and did not answer in time.
+    /// The node accepted the connection but did not answer in time.
     #[error("{url} did not answer {method} within {seconds} s: the node hangs or is overloaded; try again or use another node")]
     NodeSilent {
         /// The node's URL.
         url: String,
         /// JSON-RPC method.
         method: String,
-        /// How long we waited.
+        /// Time waited, in seconds.
         seconds: u64,
     },
-    /// The answer is no JSON-RPC answer of the expected type.
-    #[error("{url} answered {method} with something that is not Ethereum JSON-RPC ({cause}): is this URL a node?")]
+    /// The answer is not a JSON-RPC answer of the expected type.
+    #[error(
+        "{url} answered {method} with something that is not Ethereum JSON-RPC ({cause}): is this the URL of a node?"
+    )]
     BadAnswer {
         /// The node's URL.
         url: String,
@@ -42,8 +44,8 @@ pub enum ChainError {
         /// What is wrong with it.
         cause: String,
     },
-    /// A web page came back instead of an answer.
-    #[error("{url} answered {method} with a web page{}: a login page, a bot check or a proxy stands before the node; use the JSON-RPC URL that the provider gives for programs", titled(.title))]
+    /// The node's URL returned a web page.
+    #[error("{url} answered {method} with a web page{}: a login page, a bot check or a proxy is in front of the node; use the JSON-RPC URL that the provider gives for programs", titled(.title))]
     WebPage {
         /// The node's URL.
         url: String,
@@ -52,28 +54,28 @@ pub enum ChainError {
         /// Title of the page; empty if it has none.
         title: String,
     },
-    /// The node wants a key or a login.
+    /// The node requires a key or a login.
     #[error("{url} does not let us call {method} ({message}): give the URL with the provider's key in it, or check that the key is valid")]
     Unauthorised {
         /// The node's URL.
         url: String,
         /// JSON-RPC method.
         method: String,
-        /// The node's words.
+        /// The node's message.
         message: String,
     },
-    /// The node limits requests, and went on for longer than we wait.
+    /// The node limits requests, for longer than we wait.
     #[error("{url} limits requests and did not let {method} pass within {seconds} s{} ({message}): try again later, or use a node that allows more requests", asks(.told))]
     RateLimited {
         /// The node's URL.
         url: String,
         /// JSON-RPC method.
         method: String,
-        /// Longest wait, in all.
+        /// Total time waited, in seconds.
         seconds: u64,
-        /// The pause that the node asks for, in seconds, if it says so.
+        /// The pause that the node asks for, in seconds, if any.
         told: Option<u64>,
-        /// The node's words.
+        /// The node's message.
         message: String,
     },
     /// The node refused the request; not a revert.
@@ -85,18 +87,18 @@ pub enum ChainError {
         method: String,
         /// JSON-RPC error code.
         code: i64,
-        /// The node's words.
+        /// The node's message.
         message: String,
     },
     /// The URL cannot be used.
-    #[error("{url:?} is no usable node URL ({cause}): give one like http://127.0.0.1:8545")]
+    #[error("{url:?} is not a usable node URL ({cause}): give one like http://127.0.0.1:8545")]
     BadUrl {
-        /// What was given.
+        /// The text given.
         url: String,
         /// What is wrong with it.
         cause: String,
     },
-    /// The node serves another chain than the one the contracts were deployed on.
+    /// The node serves a different chain from the one with the contracts.
     #[error("{url} serves chain {found}, but the contracts were deployed on chain {expected}: use a node of chain {expected}, or deploy on {found}")]
     WrongChain {
         /// The node's URL.
@@ -110,7 +112,7 @@ pub enum ChainError {
     /// The contracts have not been built.
     #[error("no contract artefacts found (looked in {}): run `make setup`, or set TRIBUTE_ARTIFACTS to forge's output folder", shown(.looked))]
     ArtifactsMissing {
-        /// Folders tried.
+        /// Folders searched.
         looked: Vec<PathBuf>,
     },
     /// One artefact is missing or unreadable.
@@ -124,13 +126,13 @@ pub enum ChainError {
     /// anvil was not found.
     #[error("anvil not found (looked in {}): run `make setup`, or set TRIBUTE_ANVIL to its path", shown(.looked))]
     AnvilMissing {
-        /// Places tried.
+        /// Places searched.
         looked: Vec<PathBuf>,
     },
     /// Hardhat's node is not installed.
     #[error("Hardhat's node is not installed (looked in {}): run `scripts/test-tools.sh`, or set TRIBUTE_HARDHAT to its folder", shown(.looked))]
     HardhatMissing {
-        /// Places tried.
+        /// Places searched.
         looked: Vec<PathBuf>,
     },
     /// A local node did not come up.
@@ -138,7 +140,7 @@ pub enum ChainError {
     NodeFailed {
         /// The program.
         path: PathBuf,
-        /// What it said.
+        /// Its error.
         cause: String,
     },
     /// A file could not be read or written.
@@ -146,7 +148,7 @@ pub enum ChainError {
     File {
         /// The file.
         path: PathBuf,
-        /// What the system or the parser said.
+        /// Error of the operating system or the parser.
         cause: String,
     },
 
@@ -181,12 +183,12 @@ pub enum ChainError {
         /// The keystore file.
         path: PathBuf,
     },
-    /// The text is no private key. It is never shown.
+    /// The text is not a private key. It is never shown.
     #[error("{source_name} holds no private key ({problem}): expected 0x and 64 hex digits")]
     KeyInvalid {
         /// Environment variable.
         source_name: String,
-        /// What is wrong with its form.
+        /// What is wrong with its format.
         problem: String,
     },
     /// The keystore cannot be read.
@@ -197,7 +199,7 @@ pub enum ChainError {
         /// What is unusual about it, and what to do.
         cause: String,
     },
-    /// The keystore is whole, but the password does not fit.
+    /// The keystore is well formed, but the password is wrong.
     #[error("keystore {}: the password is wrong (or the encrypted key in the file was changed)", .path.display())]
     WrongPassword {
         /// The file.
@@ -206,14 +208,14 @@ pub enum ChainError {
     /// Signing failed.
     #[error("signing failed: {cause}")]
     Signing {
-        /// The signer's words.
+        /// The signer's error.
         cause: String,
     },
 
-    /// The contract reverts, in a simulation or in a view. Nothing was sent.
+    /// The contract reverted in a simulation or a view. Nothing was sent.
     #[error("{action} would fail: {revert}")]
     Reverted {
-        /// What was to be done.
+        /// The action attempted.
         action: String,
         /// The contract's error.
         revert: Box<Revert>,
@@ -221,49 +223,49 @@ pub enum ChainError {
     /// The transaction was mined and failed.
     #[error("{action} failed in transaction {} of block {}: {revert}", .sent.tx, .sent.block)]
     Failed {
-        /// What was to be done.
+        /// The action attempted.
         action: String,
         /// The mined transaction.
         sent: Box<Sent>,
         /// The contract's error.
         revert: Box<Revert>,
     },
-    /// A transaction that was expected to fail succeeded.
+    /// A transaction succeeded that was expected to fail.
     #[error("{action} succeeded in transaction {} of block {}, but was expected to fail", .sent.tx, .sent.block)]
     UnexpectedSuccess {
-        /// What was done.
+        /// The action.
         action: String,
         /// The mined transaction.
         sent: Box<Sent>,
     },
-    /// No receipt in time; the transaction may still be mined.
+    /// No receipt within the time limit; the transaction may still be mined.
     #[error("{action}: no receipt within {seconds} s for nonce {nonce} of {from} (transactions {}); it may still be mined: look for these hashes before sending again{}", hashes(.transactions), because(.cause))]
     NotMined {
-        /// What was to be done.
+        /// The action attempted.
         action: String,
         /// The sender.
         from: Address,
         /// Its nonce.
         nonce: u64,
-        /// Every version sent with that nonce.
+        /// Hashes of all versions sent with that nonce.
         transactions: Vec<B256>,
-        /// How long we waited.
+        /// Time waited, in seconds.
         seconds: u64,
-        /// The last trouble with the node, if any.
+        /// The last error of the node, if any.
         cause: Option<String>,
     },
-    /// The node refuses a transaction in words that do not say whether it has it.
+    /// The node refuses a transaction with an error that does not say whether it has it.
     #[error("{action}: the node refuses the transaction of nonce {nonce} of {from} ({message:?}) and does not show it, but may have passed it on: look for {} at another node; run the same command again to go on with it", hashes(.transactions))]
     Unclear {
-        /// What was to be done.
+        /// The action attempted.
         action: String,
         /// The sender.
         from: Address,
         /// Its nonce.
         nonce: u64,
-        /// Every version sent with that nonce.
+        /// Hashes of all versions sent with that nonce.
         transactions: Vec<B256>,
-        /// The node's words.
+        /// The node's message.
         message: String,
     },
     /// Another process is sending with the same key.
@@ -271,14 +273,14 @@ pub enum ChainError {
         "{action}: another process is sending nonce {nonce} of {from}: wait until it is done, then run this again"
     )]
     NonceBusy {
-        /// What was to be done.
+        /// The action attempted.
         action: String,
         /// The sender.
         from: Address,
         /// The nonce.
         nonce: u64,
     },
-    /// The chain asks for more per gas than we offer.
+    /// The price per gas exceeds the cap.
     #[error("{url} asks {asked} wei per gas, more than the cap of {cap}: wait until gas is cheaper, or raise the cap")]
     GasPriceAboveCap {
         /// The node's URL.
@@ -288,7 +290,7 @@ pub enum ChainError {
         /// The cap, in wei per gas.
         cap: u128,
     },
-    /// The node does not say what gas costs.
+    /// The node reports no gas price.
     #[error("{url} does not say what gas costs: eth_feeHistory gives no tips, and eth_gasPrice fails ({cause}); use a node that has one of them")]
     GasPriceUnknown {
         /// The node's URL.
@@ -296,42 +298,42 @@ pub enum ChainError {
         /// Why `eth_gasPrice` failed.
         cause: String,
     },
-    /// Somebody else used the nonce.
+    /// Another transaction used the nonce.
     #[error("{action}: nonce {nonce} of {from} was used by another transaction, so ours ({}) can no longer be mined; check what the other program did before sending again, and do not use one key from two programs at a time", hashes(.transactions))]
     Replaced {
-        /// What was to be done.
+        /// The action attempted.
         action: String,
         /// The sender.
         from: Address,
         /// Its nonce.
         nonce: u64,
-        /// Every version sent with that nonce.
+        /// Hashes of all versions sent with that nonce.
         transactions: Vec<B256>,
     },
-    /// The transaction needs more gas than we pay for, or than a block's transaction may use.
+    /// The transaction needs more gas than our cap, or than a transaction may use.
     #[error("{action} needs {needed} gas, more than the cap of {cap}")]
     GasAboveCap {
-        /// What was to be done.
+        /// The action attempted.
         action: String,
         /// Estimate with margin.
         needed: u64,
         /// The cap.
         cap: u64,
     },
-    /// The sender cannot pay.
+    /// The sender has insufficient funds.
     #[error("{action}: {from} cannot pay for it ({message}): send it some of the chain's coin")]
     InsufficientFunds {
-        /// What was to be done.
+        /// The action attempted.
         action: String,
         /// The sender.
         from: Address,
-        /// The node's words.
+        /// The node's message.
         message: String,
     },
-    /// A transaction succeeded without the event it must emit.
+    /// A transaction succeeded without emitting the required event.
     #[error("{action}: transaction {tx} emitted no {event}: the contract at this address is another one; run the deployment check")]
     EventMissing {
-        /// What was done.
+        /// The action.
         action: String,
         /// The event's signature.
         event: &'static str,
@@ -347,7 +349,7 @@ pub enum ChainError {
         /// Its address.
         address: Address,
     },
-    /// The code on chain is not the local build's.
+    /// The code on chain does not match the local build.
     #[error("{contract} at {address} is not the local build: {difference}")]
     CodeDiffers {
         /// The contract.
@@ -357,27 +359,27 @@ pub enum ChainError {
         /// What differs.
         difference: String,
     },
-    /// A contract points to another contract than the deployment says.
+    /// A contract refers to a different contract from the one in the deployment.
     #[error("{contract} at {address}: {view} is {found}, the deployment says {expected}")]
     WiringDiffers {
         /// The contract.
         contract: String,
         /// Its address.
         address: Address,
-        /// The view that was asked.
+        /// The view called.
         view: &'static str,
-        /// What the deployment says.
+        /// Value in the deployment.
         expected: String,
-        /// What the chain says.
+        /// Value on chain.
         found: String,
     },
-    /// The deployment names no token, or none that can be minted.
+    /// The deployment has no mintable test token.
     #[error("this deployment has no test token: mint works on local chains only")]
     NoTestToken,
-    /// A signed message that the contracts would refuse, or that is not what its signer signed.
+    /// A signed message that the contracts would refuse, or whose signature is invalid.
     #[error("the message of {signer} would be refused: {cause}")]
     BadMessage {
-        /// Who is said to have signed it.
+        /// The claimed signer.
         signer: Address,
         /// Why, and what to do.
         cause: String,
@@ -392,16 +394,16 @@ pub enum ChainError {
         /// Computed by the gate.
         found: CircuitId,
     },
-    /// A registered circuit is not what its key says.
+    /// A registered circuit differs from the one built from its verifying key.
     #[error("circuit {circuit}: {what} is {found}, expected {expected}; do not trust proofs of it")]
     CircuitDiffers {
         /// The circuit's id.
         circuit: CircuitId,
         /// What differs.
         what: String,
-        /// What it should be.
+        /// Value expected.
         expected: String,
-        /// What the chain says.
+        /// Value on chain.
         found: String,
     },
     /// A verifier rejected a proof that should hold.
@@ -412,7 +414,7 @@ pub enum ChainError {
         /// Gas used.
         gas: u64,
     },
-    /// A log does not decode, or contradicts earlier ones.
+    /// A log cannot be decoded, or contradicts earlier logs.
     #[error("log {index} of transaction {tx} is no event that the contracts can emit: {cause}")]
     BadLog {
         /// Transaction of the log.
@@ -425,7 +427,7 @@ pub enum ChainError {
 }
 
 impl ChainError {
-    /// The contract's error, if a contract refused.
+    /// The contract's error, if a contract reverted.
     #[must_use]
     pub fn revert(&self) -> Option<&Revert> {
         match self {
@@ -434,13 +436,13 @@ impl ChainError {
         }
     }
 
-    /// Whether a contract refused with the error of this name.
+    /// Whether a contract reverted with the error of this name.
     #[must_use]
     pub fn is_revert(&self, name: &str) -> bool {
         self.revert().is_some_and(|revert| revert.name == name)
     }
 
-    /// Whether asking again may help without anybody doing anything.
+    /// Whether a retry may succeed without anybody doing anything.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         matches!(
@@ -477,9 +479,9 @@ fn titled(title: &str) -> String {
 }
 
 fn asks(told: &Option<u64>) -> String {
-    told.map(|seconds| format!("; it asks for a pause of {seconds} s")).unwrap_or_default()
+    told.map(|seconds| format!("; the node asks for a pause of {seconds} s")).unwrap_or_default()
 }
 
 fn because(cause: &Option<String>) -> String {
-    cause.as_ref().map(|c| format!("; last trouble: {c}")).unwrap_or_default()
+    cause.as_ref().map(|c| format!("; last error: {c}")).unwrap_or_default()
 }

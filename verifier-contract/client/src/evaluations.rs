@@ -9,14 +9,14 @@ use crate::call::Call;
 use crate::contracts::Contracts;
 use crate::error::Result;
 
-/// What proofs have counted of a dataset.
+/// Evaluation counts of a dataset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Evaluation {
-    /// Right answers.
+    /// Number of correct answers.
     pub correct: u64,
-    /// Records counted.
+    /// Number of records counted.
     pub records: u64,
-    /// Shards counted.
+    /// Number of shards counted.
     pub shards_done: u32,
     /// Shards of the dataset.
     pub shards: u32,
@@ -25,16 +25,16 @@ pub struct Evaluation {
 /// A shard that was counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Evaluated {
-    /// Which, counted from 0.
+    /// Index of the shard, from 0.
     pub shard: u32,
-    /// Right answers.
+    /// Number of correct answers.
     pub correct: u64,
-    /// Its records.
+    /// Number of its records.
     pub records: u64,
 }
 
 impl Contracts {
-    /// Brings evaluation proofs of a dataset's shards, each with its index from 0; `circuit` is theirs.
+    /// Submits evaluation proofs of `circuit` for a dataset's shards, each with its index from 0.
     pub fn evaluate(
         &self,
         agent: &AgentId,
@@ -62,7 +62,7 @@ impl Contracts {
         })
     }
 
-    /// What proofs of one circuit have counted so far.
+    /// The counts so far by proofs of one circuit.
     pub async fn evaluation(
         &self,
         agent: &AgentId,
@@ -76,7 +76,7 @@ impl Contracts {
         Ok(Evaluation { correct: e.correct, records: e.records, shards_done: e.shardsDone, shards: e.shards })
     }
 
-    /// Right answers and records of a whole dataset; `None` if not all of its shards were counted.
+    /// Correct answers and records of a whole dataset; `None` unless all of its shards were counted.
     pub async fn accuracy(&self, agent: &AgentId, version: u32, dataset: &DatasetId) -> Result<Option<(u64, u64)>> {
         let call = Abi::accuracyOfCall { agentId: word(agent), version, datasetId: word(dataset) };
         let answer = Self::known(self.chain.read(self.evaluations_at(), &call).await, "NotEvaluated")?;

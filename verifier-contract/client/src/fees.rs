@@ -1,4 +1,4 @@
-//! What to offer per gas: what the chain asks now, within our caps, and what to offer when that was too little.
+//! Gas fees: the market price within our caps, and the higher fees of a replacement.
 
 use alloy::primitives::U256;
 use serde::Deserialize;
@@ -8,7 +8,7 @@ use crate::error::{ChainError, Result};
 use crate::options::Options;
 use crate::transaction::Fees;
 
-/// Blocks whose tips are looked at.
+/// Number of past blocks whose tips are sampled.
 const PAST_BLOCKS: &str = "0xa";
 /// Percentile of the tips within each block.
 const PERCENTILE: f64 = 20.0;
@@ -19,14 +19,14 @@ struct Head {
     base_fee: Option<U256>,
 }
 
-/// All else in the answer is ignored: nodes leave parts out or null.
+/// The rest of the answer is ignored: nodes omit parts of it or set them to null.
 #[derive(Deserialize)]
 struct History {
     reward: Option<Vec<Option<Vec<U256>>>>,
 }
 
-/// What the chain asks now. Chains without a base fee get a legacy price; nodes without a usable `eth_feeHistory` are
-/// asked for `eth_gasPrice`.
+/// Current market fees. On chains without a base fee, a legacy gas price; for nodes without a usable `eth_feeHistory`,
+/// taken from `eth_gasPrice`.
 pub(crate) async fn market(chain: &Chain) -> Result<Fees> {
     let options = chain.options();
     let head: Option<Head> = chain.request("eth_getBlockByNumber", ("latest", false)).await?;
@@ -43,14 +43,14 @@ pub(crate) async fn market(chain: &Chain) -> Result<Fees> {
     Ok(dynamic(base_fee, suggested, options))
 }
 
-/// Twice the base fee outlasts six full blocks in a row.
+/// Twice the base fee suffices for six full blocks in a row.
 fn dynamic(base_fee: u128, suggested_tip: u128, options: &Options) -> Fees {
     let tip = suggested_tip.clamp(1, options.max_priority_fee_per_gas.max(1));
     let max_fee = base_fee.saturating_mul(2).saturating_add(tip).min(options.max_fee_per_gas);
     Fees::Dynamic { max_fee, tip: tip.min(max_fee) }
 }
 
-/// Median of the tips of recent blocks that paid any; `None` if the node does not say.
+/// Median of the tips of recent blocks that paid any; `None` if the node reports none.
 async fn usual_tip(chain: &Chain) -> Result<Option<u128>> {
     let history: Result<Option<History>> = chain.request("eth_feeHistory", (PAST_BLOCKS, "latest", [PERCENTILE])).await;
     let rewards = match history {
@@ -82,8 +82,8 @@ fn within_cap(chain: &Chain, asked: u128) -> Result<u128> {
     Ok(asked)
 }
 
-/// Fees to replace `old` with: dearer by [`Options::bump_percent`], and not below the market. `None` if a cap is in the
-/// way, since nodes refuse a replacement whose tip or price rises by less.
+/// Fees that replace `old`: higher by [`Options::bump_percent`], and not below the market. `None` if they exceed a cap,
+/// since nodes refuse a replacement whose tip or price rises by less.
 pub(crate) fn raised(old: Fees, market: Fees, options: &Options) -> Option<Fees> {
     let more = |fee: u128| fee.saturating_mul(100 + u128::from(options.bump_percent)).div_ceil(100);
     let raised = match (old, market) {

@@ -1,4 +1,4 @@
-//! Hardhat's node as a local chain: a second implementation to test on.
+//! Hardhat's node as a local chain: a second implementation for tests.
 
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ const PROGRAM: &str = "node_modules/.bin/hardhat";
 /// How to start Hardhat's node.
 #[derive(Clone, Debug, Default)]
 pub struct HardhatOptions {
-    /// Folder with `hardhat.config.js` and the installed node; `None` looks for it.
+    /// Folder with `hardhat.config.js` and the installed node; `None` searches for it.
     pub folder: Option<PathBuf>,
 }
 
@@ -44,7 +44,7 @@ impl Hardhat {
         };
         let program = folder.join(PROGRAM);
         let failed = |cause: String| ChainError::NodeFailed { path: program.clone(), cause };
-        // its own port 0 does not say which port it took
+        // with port 0 it would not report the port chosen
         let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr());
         let port = port.map_err(|e| failed(format!("no free port: {e}")))?.port();
         let arguments = ["node", "--hostname", "127.0.0.1", "--port", &port.to_string()].map(str::to_owned);

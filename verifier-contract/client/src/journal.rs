@@ -1,10 +1,10 @@
-//! In-flight transactions on file. Each is written down before a node gets it, and removed when it is confirmed or can
-//! never be mined. If its process dies in between, the next process that sends the same message goes on with the recorded
-//! transaction instead of making a second one.
+//! Journal of in-flight transactions. Each is written to a file before a node gets it, and removed when it is confirmed
+//! or can never be mined. If its process dies in between, the next process that sends the same message resumes the
+//! recorded transaction instead of making a second one.
 //!
-//! A lock file for each nonce says that a live process is sending with it; the lock ends with the process, however that
-//! ends. Records are named after nonce *and* message: a record that a dead process left is never overwritten by another
-//! transaction of the same nonce, of which at most one can be mined.
+//! A lock file per nonce shows that a live process is sending with it; the lock is released when the process ends for
+//! any reason. Records are named after nonce *and* message, so a record left by a dead process is never overwritten by
+//! another transaction of the same nonce (at most one of them can be mined).
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 use crate::error::{ChainError, Result};
 use crate::transaction::{Message, Signed};
 
-/// The chain that a record belongs to. A local chain that was started anew has the same id, but usually another first
-/// block; `None` where the node does not have that block any more.
+/// The chain that a record belongs to. A restarted local chain has the same id, but usually another first block; `None`
+/// if the node no longer has that block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ChainName {
     pub(crate) id: u64,
@@ -26,7 +26,7 @@ pub(crate) struct ChainName {
 }
 
 impl ChainName {
-    /// Whether both may name one chain.
+    /// Whether both may be the same chain.
     pub(crate) fn may_be(&self, other: &ChainName) -> bool {
         self.id == other.id && (self.genesis == other.genesis || self.genesis.is_none() || other.genesis.is_none())
     }
@@ -39,13 +39,13 @@ pub(crate) struct Record {
     from: Address,
     pub(crate) nonce: u64,
     pub(crate) gas: u64,
-    /// For people who read the file.
+    /// Description, for people who read the file.
     action: String,
     to: Option<Address>,
     /// [`Message::identity`].
     identity: B256,
     value: U256,
-    /// Ordered by fees; the last one pays most.
+    /// Ordered by fees, highest last.
     pub(crate) versions: Vec<Signed>,
 }
 
@@ -79,7 +79,7 @@ impl Record {
         (self.to, self.value, self.identity) == (message.to, message.value, message.identity)
     }
 
-    /// Name of the file: chain, sender, nonce and a digest of the rest.
+    /// File name: chain, sender, nonce and a digest of the rest.
     fn name(&self) -> String {
         let (genesis, to) = (self.chain.genesis.unwrap_or_default(), self.to.unwrap_or_default());
         let rest = keccak256([&genesis[..], &to[..], &self.value.to_be_bytes::<32>(), &self.identity[..]].concat());
@@ -99,7 +99,7 @@ impl Record {
     }
 }
 
-/// A record that this process holds. Dropped, it stays on file for whoever asks next.
+/// A record held by this process. When dropped, its file stays for the next process.
 #[derive(Debug)]
 pub(crate) struct Held {
     record: Record,
@@ -108,7 +108,7 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    /// Writes down a transaction that no node has yet; `None` if another process is sending with its nonce.
+    /// Records a transaction that no node has yet; `None` if another process is sending with its nonce.
     pub(crate) fn create(folder: &Path, record: Record) -> Result<Option<Held>> {
         std::fs::create_dir_all(folder).map_err(|e| wrong(folder, &e))?;
         let Some(lock) = lock(folder, &record)? else { return Ok(None) };
@@ -117,8 +117,8 @@ impl Held {
         Ok(Some(held))
     }
 
-    /// What a process that is gone left of this message; the oldest, if there are several. `None` also if a live process
-    /// is sending the same message: two runs of a command are two transactions.
+    /// The record of this message left by a dead process; the oldest, if there are several. Records of live processes
+    /// are ignored: two concurrent runs of a command are two transactions.
     pub(crate) fn left(folder: &Path, chain: &ChainName, from: Address, message: &Message) -> Result<Option<Held>> {
         for record in records(folder, chain, from)?.into_iter().filter(|record| record.says(message)) {
             let Some(lock) = lock(folder, &record)? else {
@@ -128,7 +128,7 @@ impl Held {
                 let action = message.action.clone();
                 return Err(ChainError::NonceBusy { action, from, nonce: record.nonce });
             };
-            // read again under the lock: it may have been confirmed, or have got a dearer version
+            // read again under the lock: it may have been confirmed or replaced by a version with higher fees
             if let Some(record) = read(&record.path(folder))? {
                 return Ok(Some(Held { record, folder: folder.to_owned(), _lock: lock }));
             }
@@ -140,7 +140,7 @@ impl Held {
         &self.record
     }
 
-    /// Writes down one more version.
+    /// Records one more version.
     pub(crate) fn add(&mut self, version: &Signed) -> Result<()> {
         self.record.versions.push(version.clone());
         self.write()
@@ -178,7 +178,7 @@ pub(crate) fn records(folder: &Path, chain: &ChainName, from: Address) -> Result
     Ok(found)
 }
 
-/// `None` if it is gone.
+/// `None` if the file is gone.
 fn read(path: &Path) -> Result<Option<Record>> {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
@@ -198,7 +198,7 @@ fn lock(folder: &Path, record: &Record) -> Result<Option<File>> {
         if file.try_lock().is_err() {
             return Ok(None);
         }
-        // whoever had it may have removed the file between our opening and locking it
+        // its holder may have removed the file between our opening and locking it
         let ours = file.metadata().map_err(failed)?;
         if std::fs::metadata(&path).is_ok_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino())) {
             file.set_len(0).map_err(failed)?;
@@ -208,7 +208,7 @@ fn lock(folder: &Path, record: &Record) -> Result<Option<File>> {
     }
 }
 
-/// Writes a file whole or not at all; it is on the disk when this returns.
+/// Writes a file atomically and durably: it is on disk when this returns.
 pub(crate) fn write_whole(path: &Path, text: &str) -> Result<()> {
     let mut aside = path.as_os_str().to_owned();
     aside.push(format!(".new-{}", std::process::id()));
@@ -293,7 +293,7 @@ mod tests {
         drop(Held::create(folder.path(), record(5, 7)).unwrap());
         assert!(left(ChainName { id: 2, ..CHAIN }).is_none());
         assert!(left(ChainName { genesis: Some(B256::repeat_byte(1)), ..CHAIN }).is_none());
-        // a node that has pruned the first block cannot tell
+        // a node that has pruned the first block cannot distinguish chains
         assert!(left(ChainName { genesis: None, ..CHAIN }).is_some());
         assert!(left(CHAIN).is_some());
     }

@@ -12,7 +12,7 @@ use crate::keystore;
 /// Where a key comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeySource {
-    /// An environment variable that holds 64 hex digits, with or without 0x.
+    /// An environment variable with 64 hex digits, with or without 0x.
     Variable(String),
     /// An encrypted keystore file (Web3 Secret Storage version 3, as geth, cast, ethers and MyEtherWallet write it).
     Keystore {
@@ -126,7 +126,7 @@ mod tests {
             assert!(problem.contains(says), "{text:?}: {problem}");
             assert!(!problem.contains("5e5e"), "{problem}");
         }
-        // one below the order is a key
+        // the order minus one is a valid key
         assert!(parse(&order.replace("4141", "4140")).is_ok());
     }
 }

@@ -1,8 +1,9 @@
-//! Encrypted keystore files: Web3 Secret Storage version 3. Wallets write it in many forms; what can only mean one thing
-//! is read, anything else is refused by name. Everything is checked before the expensive derivation of the key.
+//! Encrypted keystore files: Web3 Secret Storage version 3. Wallets write it in many variants; unambiguous ones are
+//! read, anything else is refused with an error that names it. Everything is checked before the expensive key
+//! derivation.
 //!
-//! The MAC covers derived key and ciphertext only: a changed IV would give another key without a word. So a file that
-//! states its address must be of that account.
+//! The MAC covers only the derived key and the ciphertext: a changed IV would silently yield another key. So if a file
+//! states its address, the key must be that account's.
 
 use std::path::Path;
 
@@ -19,23 +20,23 @@ use crate::error::{ChainError, Result};
 
 /// Largest keystore file, in bytes; real ones have some 500.
 const MAX_FILE: u64 = 1 << 16;
-/// Largest `n·r·p` of scrypt: 1 GiB of memory at p = 1, some ten seconds. Wallets use up to 2^21.
+/// Largest `n·r·p` of scrypt: 1 GiB of memory at p = 1, about ten seconds. Wallets use up to 2^21.
 const MAX_SCRYPT: u64 = 1 << 23;
-/// Most iterations of PBKDF2, some ten seconds. Wallets use up to 2^20.
+/// Maximum number of PBKDF2 iterations, about ten seconds. Wallets use up to 2^20.
 const MAX_PBKDF2: u64 = 10_000_000;
 /// Length of the derived key, in bytes: 16 for the cipher, 16 for the MAC.
 const DERIVED: u64 = 32;
 
 type Aes128Ctr = ctr::Ctr128BE<Aes128>;
 
-/// How the password becomes a key.
+/// Key derivation function and its parameters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Kdf {
     Scrypt { log_n: u8, r: u32, p: u32, salt: Vec<u8> },
     Pbkdf2 { rounds: u32, salt: Vec<u8> },
 }
 
-/// A keystore whose every field was checked.
+/// A keystore with all fields checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Keystore {
     address: Option<Address>,
@@ -48,8 +49,8 @@ struct Keystore {
 /// Opens a keystore file.
 ///
 /// # Errors
-/// [`ChainError::WrongPassword`] if the file is whole and the password does not fit, [`ChainError::Keystore`] for any
-/// other trouble. Neither shows the password or the key.
+/// [`ChainError::WrongPassword`] if the file is well formed and the password is wrong, [`ChainError::Keystore`] for any
+/// other problem. Neither shows the password or the key.
 pub fn open(path: &Path, password: &str) -> Result<PrivateKeySigner> {
     let wrong = |cause: String| ChainError::Keystore { path: path.to_owned(), cause };
     let keystore = read(path).and_then(|bytes| parse(&bytes)).map_err(wrong)?;
@@ -137,7 +138,7 @@ fn parse(bytes: &[u8]) -> Result<Keystore, String> {
     })
 }
 
-/// Files that are taken for keystores of this kind, and the version.
+/// Checks the version, and recognises other kinds of files mistaken for such a keystore.
 fn refuse_other_kinds(file: &Map<String, Value>) -> Result<(), String> {
     if file.contains_key("encseed") {
         return Err("it is a wallet of Ethereum's presale: import it into geth and use the keystore that geth writes"
@@ -198,12 +199,12 @@ fn kdf(crypto: &Map<String, Value>) -> Result<Kdf, String> {
     }
 }
 
-/// A field whatever the case of its name: MyEtherWallet and old geth write `Crypto`.
+/// A field by its case-insensitive name: MyEtherWallet and old geth write `Crypto`.
 fn lookup<'a>(map: &'a Map<String, Value>, name: &str) -> Result<Option<&'a Value>, String> {
     let mut found = map.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value);
     match (found.next(), found.next()) {
         (value, None) => Ok(value),
-        _ => Err(format!("its field `{name}` stands there twice")),
+        _ => Err(format!("its field `{name}` appears twice")),
     }
 }
 
@@ -235,7 +236,8 @@ fn bytes_of<const N: usize>(map: &Map<String, Value>, name: &str) -> Result<[u8;
     bytes.try_into().map_err(|_| format!("its field `{name}` has {found} bytes instead of {N}"))
 }
 
-/// An address with or without 0x and of any case: a wrong checksum shows when the key is another account's.
+/// An address in any case, with or without 0x. The checksum is not verified, because the address is compared with the
+/// key's.
 fn address(text: &str) -> Result<Address, String> {
     let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")).unwrap_or(text);
     let bytes = hex::decode(digits).ok().and_then(|bytes| <[u8; 20]>::try_from(bytes).ok());

@@ -1,5 +1,5 @@
-//! Alloy client of the Tribute contracts: a local chain, deployment, every call, errors in plain words, events rebuilt
-//! into state.
+//! Alloy client of the Tribute contracts: local chains, deployment, every call, readable errors, and state rebuilt from
+//! events.
 //!
 //! ```no_run
 //! # async fn example() -> tribute_chain::Result<()> {
@@ -14,10 +14,10 @@
 //! # Ok(()) }
 //! ```
 //!
-//! A write is a [`Call`]: `send` simulates it, sends it and returns what its events say; `send_expecting_revert` mines
-//! it as a failure and says why it failed. Nothing is sent that would fail, and no message is mined twice: every version
-//! of a transaction has the same nonce, and a process that dies leaves a record for the next one
-//! ([`Options::journal`]).
+//! A write is a [`Call`]: `send` simulates it, sends it and returns the outcome decoded from its events;
+//! `send_expecting_revert` has it mined as a failure and returns the reason. Calls that would fail are not sent, and no
+//! message is mined twice: every version of a transaction has the same nonce, and a process that dies leaves a record
+//! for the next one ([`Options::journal`]).
 
 pub mod abi;
 mod account;

@@ -1,4 +1,4 @@
-//! A local chain on either node, and the requests that only local nodes know.
+//! A local chain on either node, and the requests that only local nodes support.
 
 use std::io::Read;
 use std::path::Path;
@@ -14,9 +14,9 @@ use crate::hardhat::{Hardhat, HardhatOptions};
 /// A running node; dropping it stops it.
 #[derive(Debug)]
 pub enum LocalChain {
-    /// Foundry's.
+    /// Foundry's anvil.
     Anvil(Anvil),
-    /// Hardhat's.
+    /// Hardhat's node.
     Hardhat(Hardhat),
 }
 
@@ -69,7 +69,7 @@ impl LocalChain {
     }
 }
 
-/// Requests that only local nodes know.
+/// Requests that only local nodes support.
 impl Chain {
     /// Writes the chain's whole state, blocks included, as JSON that anvil loads again (`--load-state`). Anvil only.
     pub async fn dump_state(&self, path: &Path) -> Result<()> {
@@ -88,13 +88,13 @@ impl Chain {
         self.mine(1).await
     }
 
-    /// Mines blocks, on either node.
+    /// Mines blocks; works on either node.
     pub async fn mine(&self, blocks: u64) -> Result<()> {
         let _: serde_json::Value = self.request("hardhat_mine", (format!("{blocks:#x}"),)).await?;
         Ok(())
     }
 
-    /// Whether transactions are mined at once.
+    /// Switches automatic mining of transactions on or off.
     pub async fn set_automine(&self, on: bool) -> Result<()> {
         let _: serde_json::Value = self.request("evm_setAutomine", (on,)).await?;
         Ok(())

@@ -1,7 +1,8 @@
-//! Signed messages: what somebody decides by an EIP-712 signature, which anybody may bring. The signer needs no coin.
+//! Signed messages: actions authorised by an EIP-712 signature, which anybody may submit. The signer needs no native
+//! coin.
 //!
-//! Nonces have no order, and count once. A grant also names its place among the grants to its account, an opening its
-//! place among the client's sessions.
+//! Nonces are unordered and usable once. A grant also contains its serial among the grants to its account, an opening
+//! its number among the client's sessions.
 
 use alloy::primitives::{Address, Bytes, B256, U256};
 use alloy::signers::local::PrivateKeySigner;
@@ -19,7 +20,7 @@ use crate::datasets::{shard_proof, GrantTerms, NewDataset};
 use crate::error::{ChainError, Result};
 use crate::signing::{eip712, sign};
 
-/// A shard that is registered: its proof, and the digest of its committed points, which is what is signed.
+/// A shard to register: its proof, and the digest of its committed points, which is what the owner signs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shard {
     /// keccak256 of the committed points.
@@ -28,67 +29,67 @@ pub struct Shard {
     pub proof: Proof,
 }
 
-/// What is decided about a dataset.
+/// An action on a dataset.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// To register one.
+    /// Registers a dataset.
     Register {
-        /// What it is.
+        /// The dataset.
         new: NewDataset,
         /// Its shards, in order.
         shards: Vec<Shard>,
     },
-    /// To add shards to one.
+    /// Adds shards to a dataset.
     Extend {
         /// Its latest version.
         previous: DatasetId,
         /// The further shards, in order.
         shards: Vec<Shard>,
     },
-    /// To let somebody train on it; 0 uses take a grant back.
+    /// Grants training on a dataset; 0 uses revokes a grant.
     Grant {
-        /// The version that is meant.
+        /// The dataset version granted.
         dataset: DatasetId,
-        /// Who may train.
+        /// The account that may train.
         grantee: Address,
-        /// Which grant to that account it is: that of the last one, plus one.
+        /// Serial of the grant: that of the last one to this account, plus one.
         serial: u32,
-        /// On which terms.
+        /// Terms of the grant.
         terms: GrantTerms,
     },
-    /// To take one over that is offered to the signer.
+    /// Accepts a dataset that was offered to the signer.
     Accept {
-        /// Any version of it.
+        /// Any version of the dataset.
         dataset: DatasetId,
     },
-    /// Where its rewards go.
+    /// Sets the payout address of its rewards.
     Payout {
-        /// Any version of it.
+        /// Any version of the dataset.
         dataset: DatasetId,
         /// `None` for its owner.
         payout: Option<Address>,
     },
 }
 
-/// A decision with what its signature is bound to.
+/// An action, with the signer, nonce and deadline that its signature covers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Draft {
-    /// Who signs.
+    /// The signer.
     pub signer: Address,
     /// Any number that the signer has not used yet.
     pub nonce: U256,
-    /// Last second of Unix time at which it counts.
+    /// Unix time in seconds, inclusive, until which it is valid.
     pub deadline: u64,
-    /// What is decided.
+    /// The action.
     pub decision: Decision,
 }
 
 /// A message for the dataset registry, signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedDecision {
-    /// What was signed.
+    /// The message signed.
     pub draft: Draft,
-    /// ECDSA by an account, or what a contract takes by ERC-1271.
+    /// ECDSA by an account, or whatever a contract accepts by ERC-1271.
     pub signature: Bytes,
 }
 
@@ -190,41 +191,41 @@ impl SignedDecision {
     }
 }
 
-/// What a client signs for queries to be paid without a proof: all of its session so far.
+/// The digest that a client signs so that queries are paid without a proof: all queries of its session so far.
 #[must_use]
 pub fn settlement_digest(escrow: &Domain, session: &SessionId, count: u64) -> Digest {
     abi::Settlement { session: word(session), count }.eip712_signing_hash(&eip712(escrow)).0
 }
 
-/// Who made a signature in the form that the contracts take, if any key did.
+/// The signer of a signature in the contracts' form; `None` if it recovers to no key.
 #[must_use]
 pub fn signer_of(digest: &Digest, signature: &[u8]) -> Option<Address> {
     crate::signature::StrictSignature::parse(signature).ok()?.signer(digest)
 }
 
 impl Contracts {
-    /// What messages about datasets are bound to.
+    /// The domain (chain and contract) of messages about datasets.
     #[must_use]
     pub fn dataset_domain(&self) -> Domain {
         Domain { chain_id: self.chain.id(), contract: self.datasets_at().into() }
     }
 
-    /// Whether a nonce of messages about datasets was used or taken back.
+    /// Whether a nonce of messages about datasets was used or cancelled.
     pub async fn nonce_spent(&self, signer: Address, nonce: U256) -> Result<bool> {
         self.chain.read(self.datasets_at(), &Abi::nonceSpentCall { signer, nonce }).await
     }
 
-    /// Takes a nonce of the sender's back: no message that carries it counts any more.
+    /// Cancels a nonce of the sender: messages with it become invalid.
     pub fn cancel_nonce(&self, nonce: U256) -> Call<Abi::cancelNonceCall, ()> {
-        self.call(self.datasets_at(), format!("take nonce {nonce} back"), &Abi::cancelNonceCall { nonce }, |e| {
+        self.call(self.datasets_at(), format!("cancel nonce {nonce}"), &Abi::cancelNonceCall { nonce }, |e| {
             e.one().map(|_: Abi::NonceSpent| ())
         })
     }
 
-    /// Brings messages about datasets, in one transaction and in their order; says which datasets it registered or extended.
+    /// Submits messages about datasets, in order and in one transaction; returns the datasets registered or extended.
     pub fn relay(&self, messages: &[SignedDecision]) -> Call<Abi::multicallCall, Vec<DatasetId>> {
         let data = messages.iter().map(SignedDecision::call).collect();
-        let action = format!("bring {} signed message(s)", messages.len());
+        let action = format!("submit {} signed message(s)", messages.len());
         self.call(self.datasets_at(), action, &Abi::multicallCall { data }, |e| {
             let registered = e.all::<Abi::DatasetRegistered>()?.into_iter().map(|e| DatasetId::new(e.datasetId.0));
             let extended = e.all::<Abi::DatasetExtended>()?.into_iter().map(|e| DatasetId::new(e.datasetId.0));
@@ -232,8 +233,8 @@ impl Contracts {
         })
     }
 
-    /// Fails if the registry would refuse one of the messages, or its signer did not sign it: before anything is paid for.
-    /// What an earlier message of the same transaction brings about counts.
+    /// Fails if the registry would refuse one of the messages or a signature is invalid, before any gas is spent. Takes
+    /// the effects of earlier messages in the same transaction into account.
     pub async fn check_messages(&self, messages: &[SignedDecision]) -> Result<()> {
         let (now, domain) = (self.chain.time().await?, self.dataset_domain());
         for (at, SignedDecision { draft, signature }) in messages.iter().enumerate() {
@@ -250,7 +251,7 @@ impl Contracts {
             if wallet && signer_of(&draft.digest(&domain), signature) != Some(draft.signer) {
                 return Err(refused("the signature is not its signer's over exactly this message".to_owned()));
             }
-            // made by a message before this one
+            // created by an earlier message
             let fresh = messages[..at].iter().any(|m| {
                 matches!(
                     m.draft.decision,

@@ -1,11 +1,11 @@
-//! Nonces of one account: handed out in order, however many sends run at once.
+//! Nonces of one account: assigned in order, however many sends run concurrently.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 
 use tokio::sync::{Mutex, MutexGuard};
 
-/// The next nonce of one account. Whoever holds the guard is the only one to hand a transaction to the node.
+/// The next nonce of one account. Only the holder of the guard may hand a transaction to the node.
 #[derive(Debug, Default)]
 pub(crate) struct Nonces {
     /// `None`: ask the node.
@@ -18,8 +18,8 @@ pub(crate) struct Nonces {
 pub(crate) struct InFlight(Arc<Nonces>);
 
 impl Nonces {
-    /// Waits for its turn. While no transaction is in flight the node is asked again: a reorganisation may have removed mined
-    /// transactions.
+    /// Waits for its turn. If no transaction is in flight, asks the node again, since a reorganisation may have removed
+    /// mined transactions.
     pub(crate) async fn turn(&self) -> MutexGuard<'_, Option<u64>> {
         let mut turn = self.next.lock().await;
         if self.in_flight.load(Ordering::SeqCst) == 0 {
@@ -34,7 +34,7 @@ impl Nonces {
         InFlight(self.clone())
     }
 
-    /// Forgets the count, so that the next send asks the node.
+    /// Clears the count, so that the next send asks the node.
     pub(crate) async fn forget(&self) {
         *self.next.lock().await = None;
     }

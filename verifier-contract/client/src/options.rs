@@ -1,4 +1,4 @@
-//! How patient and how generous a connection is.
+//! Time limits and fee caps of a connection.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,36 +6,37 @@ use std::time::Duration;
 /// Time limits, caps and files of a connection. The defaults suit a local chain and a public one alike.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
-    /// Longest wait for one answer of the node.
+    /// Time limit for one answer of the node.
     pub request_timeout: Duration,
     /// How often a read is repeated when the connection breaks.
     pub read_retries: u32,
-    /// Longest wait, in all, for a node that limits requests before that becomes an error.
+    /// Total time to wait for a node that limits requests, before it is an error.
     pub rate_limit_patience: Duration,
     /// Time between two polls for a receipt.
     pub poll_interval: Duration,
-    /// Longest wait for a transaction to be mined and confirmed.
+    /// Time limit for a transaction to be mined and confirmed.
     pub receipt_timeout: Duration,
-    /// Blocks that must hold a transaction, its own included, before it counts. Views are read as of the newest block
-    /// that has as many.
+    /// Confirmations required, counting the transaction's own block. Views are read as of the newest block with that
+    /// many.
     pub confirmations: u64,
-    /// A transaction without a receipt for this long is replaced by one with higher fees.
+    /// Time without a receipt after which a transaction is replaced by one with higher fees.
     pub bump_after: Duration,
-    /// Rise of the fees at each replacement, in percent; nodes want at least 10.
+    /// Fee increase at each replacement, in percent; nodes require at least 10.
     pub bump_percent: u32,
-    /// Highest price per gas ever offered, in wei.
+    /// Maximum price per gas, in wei.
     pub max_fee_per_gas: u128,
-    /// Highest tip per gas ever offered, in wei, whatever the node suggests. Polygon asks for at least 25 gwei.
+    /// Maximum tip per gas, in wei, whatever the node suggests. Polygon requires at least 25 gwei.
     pub max_priority_fee_per_gas: u128,
     /// Margin added to a gas estimate, in percent.
     pub gas_margin_percent: u32,
-    /// Most gas of one transaction; the default is what the chain itself allows (EIP-7825).
+    /// Maximum gas of one transaction; the default is the chain's own limit (EIP-7825).
     pub gas_cap: u64,
-    /// Most blocks of one request for logs. Nodes that allow fewer are asked for fewer.
+    /// Maximum number of blocks per request for logs. It is reduced for nodes that allow fewer.
     pub log_window: u64,
-    /// PEM file of certificate authorities to trust besides the usual ones, for an https node of one's own.
+    /// PEM file of certificate authorities to trust besides the usual ones, for a self-hosted https node.
     pub roots: Option<PathBuf>,
-    /// Directory of in-flight transactions, for resuming. Without one, a transaction whose process dies is forgotten.
+    /// Directory of in-flight transactions, for resuming. Without one, a transaction whose process dies is lost track
+    /// of.
     pub journal: Option<PathBuf>,
 }
 

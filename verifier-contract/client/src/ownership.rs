@@ -1,5 +1,5 @@
-//! Whose datasets, agents and the escrow are, and where money for them goes. Each changes hands in two steps: it is offered,
-//! and the other side accepts.
+//! Ownership and payout addresses of datasets, agents and the escrow contract. Ownership changes in two steps: the
+//! owner offers, the other side accepts.
 
 use alloy::primitives::Address;
 use tribute_core::id::{AgentId, DatasetId};
@@ -9,13 +9,13 @@ use crate::call::Call;
 use crate::contracts::Contracts;
 use crate::error::Result;
 
-/// For a contract, zero is nobody.
+/// The contracts encode nobody as zero.
 fn somebody(account: Address) -> Option<Address> {
     (!account.is_zero()).then_some(account)
 }
 
 fn offer(what: &str, to: Option<Address>) -> String {
-    to.map_or_else(|| format!("take the offer of {what} back"), |to| format!("offer {what} to {to}"))
+    to.map_or_else(|| format!("withdraw the offer of {what}"), |to| format!("offer {what} to {to}"))
 }
 
 fn pay(what: &str, to: Option<Address>) -> String {
@@ -23,7 +23,7 @@ fn pay(what: &str, to: Option<Address>) -> String {
 }
 
 impl Contracts {
-    /// Offers a dataset, all versions of it, to a new owner; `None` takes an offer back. Only its owner.
+    /// Offers a dataset, with all its versions, to a new owner; `None` withdraws an offer. Only its owner.
     pub fn offer_dataset(
         &self,
         dataset: &DatasetId,
@@ -35,7 +35,7 @@ impl Contracts {
         })
     }
 
-    /// Makes the sender, to whom it was offered, the dataset's owner; says who was before.
+    /// Accepts a dataset that was offered to the sender; returns the previous owner.
     pub fn accept_dataset(&self, dataset: &DatasetId) -> Call<IDatasetRegistry::acceptDatasetCall, Address> {
         let call = IDatasetRegistry::acceptDatasetCall { datasetId: word(dataset) };
         self.call(self.datasets_at(), format!("accept dataset {dataset}"), &call, |e| {
@@ -43,7 +43,7 @@ impl Contracts {
         })
     }
 
-    /// Where a dataset's rewards go from now on; `None` for its owner. Only its owner.
+    /// Sets the payout address of a dataset's rewards; `None` for its owner's own. Only its owner.
     pub fn set_dataset_payout(
         &self,
         dataset: &DatasetId,
@@ -55,18 +55,18 @@ impl Contracts {
         })
     }
 
-    /// Who may accept a dataset, if it is offered; reverts with `UnknownDataset`.
+    /// The account that may accept a dataset, if it is offered; reverts with `UnknownDataset`.
     pub async fn dataset_offered_to(&self, dataset: &DatasetId) -> Result<Option<Address>> {
         let call = IDatasetRegistry::offeredToCall { datasetId: word(dataset) };
         self.chain.read(self.datasets_at(), &call).await.map(somebody)
     }
 
-    /// Where a dataset's rewards go; reverts with `UnknownDataset`.
+    /// Payout address of a dataset's rewards; reverts with `UnknownDataset`.
     pub async fn dataset_payout(&self, dataset: &DatasetId) -> Result<Address> {
         self.chain.read(self.datasets_at(), &IDatasetRegistry::payoutOfCall { datasetId: word(dataset) }).await
     }
 
-    /// Offers an agent to a new owner; `None` takes an offer back. Only its owner.
+    /// Offers an agent to a new owner; `None` withdraws an offer. Only its owner.
     pub fn offer_agent(&self, agent: &AgentId, to: Option<Address>) -> Call<IAgentRegistry::offerAgentCall, ()> {
         let call = IAgentRegistry::offerAgentCall { agentId: word(agent), to: to.unwrap_or_default() };
         self.call(self.agents_at(), offer(&format!("agent {agent}"), to), &call, |e| {
@@ -74,7 +74,7 @@ impl Contracts {
         })
     }
 
-    /// Makes the sender, to whom it was offered, the agent's owner; says who was before.
+    /// Accepts an agent that was offered to the sender; returns the previous owner.
     pub fn accept_agent(&self, agent: &AgentId) -> Call<IAgentRegistry::acceptAgentCall, Address> {
         let call = IAgentRegistry::acceptAgentCall { agentId: word(agent) };
         self.call(self.agents_at(), format!("accept agent {agent}"), &call, |e| {
@@ -82,7 +82,7 @@ impl Contracts {
         })
     }
 
-    /// Where the owner's fees of an agent go from now on; `None` for its owner. Only its owner.
+    /// Sets the payout address of an agent owner's fees; `None` for the owner's own. Only its owner.
     pub fn set_agent_payout(
         &self,
         agent: &AgentId,
@@ -94,18 +94,19 @@ impl Contracts {
         })
     }
 
-    /// Who may accept an agent, if it is offered; reverts with `UnknownAgent`.
+    /// The account that may accept an agent, if it is offered; reverts with `UnknownAgent`.
     pub async fn agent_offered_to(&self, agent: &AgentId) -> Result<Option<Address>> {
         let call = IAgentRegistry::offeredToCall { agentId: word(agent) };
         self.chain.read(self.agents_at(), &call).await.map(somebody)
     }
 
-    /// Where the owner's fees of an agent go; reverts with `UnknownAgent`.
+    /// Payout address of an agent owner's fees; reverts with `UnknownAgent`.
     pub async fn agent_payout(&self, agent: &AgentId) -> Result<Address> {
         self.chain.read(self.agents_at(), &IAgentRegistry::payoutOfCall { agentId: word(agent) }).await
     }
 
-    /// Offers the escrow contract, and so who may pause it, to a new owner; `None` takes an offer back. Only its owner.
+    /// Offers the escrow contract, including the right to pause it, to a new owner; `None` withdraws an offer. Only its
+    /// owner.
     pub fn offer_escrow(&self, to: Option<Address>) -> Call<ISessionEscrow::transferOwnershipCall, ()> {
         let call = ISessionEscrow::transferOwnershipCall { newOwner: to.unwrap_or_default() };
         self.call(self.escrow_at(), offer("the escrow contract", to), &call, |e| {
@@ -113,14 +114,14 @@ impl Contracts {
         })
     }
 
-    /// Makes the sender, to whom it was offered, the escrow contract's owner; says who was before.
+    /// Accepts the escrow contract that was offered to the sender; returns the previous owner.
     pub fn accept_escrow(&self) -> Call<ISessionEscrow::acceptOwnershipCall, Address> {
         self.call(self.escrow_at(), "accept the escrow contract", &ISessionEscrow::acceptOwnershipCall {}, |e| {
             e.one().map(|e: ISessionEscrow::OwnershipTransferred| e.previousOwner)
         })
     }
 
-    /// The escrow contract's owner, and to whom it is offered.
+    /// The escrow contract's owner, and the account it is offered to.
     pub async fn escrow_owner(&self) -> Result<(Address, Option<Address>)> {
         let owner = self.chain.read(self.escrow_at(), &IStandard::ownerCall {}).await?;
         let pending = self.chain.read(self.escrow_at(), &ISessionEscrow::pendingOwnerCall {}).await?;

@@ -1,5 +1,5 @@
-//! A transaction between signature and confirmation: sent again when nodes lost it, replaced by a dearer version when it
-//! is stuck. Every version has the same nonce, so that at most one is ever mined.
+//! A transaction between signature and confirmation: sent again if nodes lose it, replaced by a version with higher
+//! fees if it is stuck. Every version has the same nonce, so that at most one is ever mined.
 
 use std::time::{Duration, Instant};
 
@@ -17,11 +17,11 @@ use crate::transaction::{Message, Signed};
 
 /// Longest pause between two polls.
 const SLOWEST_POLL: Duration = Duration::from_secs(2);
-/// How often the same bytes are sent again while it is not known whether the node has them.
+/// Interval of sending the same bytes again while it is unknown whether the node has them.
 const RESEND_EVERY: Duration = Duration::from_secs(1);
-/// How long a node may take to find the receipt of a transaction whose nonce it counts as used.
+/// Time a node may take to find the receipt of a transaction whose nonce it counts as used.
 const RECEIPT_LAG: Duration = Duration::from_secs(5);
-/// How long a node may go on refusing a transaction before that becomes an error.
+/// Time a node may keep refusing a transaction before it is an error.
 const REFUSAL_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A transaction that the node has, or may have.
@@ -30,7 +30,7 @@ pub(crate) struct Pending {
     message: Message,
     nonce: u64,
     gas: u64,
-    /// Never empty; ordered by fees, the last one pays most.
+    /// Never empty; ordered by fees, highest last.
     versions: Vec<Signed>,
     started: Instant,
     /// When a version was last handed to the node.
@@ -39,26 +39,26 @@ pub(crate) struct Pending {
     priced: Instant,
     /// Whether the node has the newest version.
     taken: bool,
-    /// Since when the nonce is used by a transaction that is none of ours.
+    /// Since when the nonce has been used by a transaction that is not ours.
     orphaned: Option<Instant>,
-    /// Since when the node refuses it, and in which words.
+    /// Since when the node has been refusing it, and with what message.
     refused: Option<(Instant, String)>,
-    /// The last trouble with the node.
+    /// The last error of the node.
     trouble: Option<String>,
-    /// Its record, until it is confirmed or can never be mined.
+    /// Its journal record, until it is confirmed or can never be mined.
     held: Option<Held>,
     _flight: InFlight,
 }
 
-/// What a node did with a transaction that was handed to it.
+/// Outcome of handing a transaction to a node.
 pub(crate) enum Handed {
-    /// It has it.
+    /// The node has it.
     Taken,
-    /// It may have it: there was no answer, or one that does not say.
+    /// The node may have it: there was no answer, or an inconclusive one.
     Unknown,
-    /// It does not have it, and its nonce is used.
+    /// The node does not have it, and its nonce is used.
     NonceUsed,
-    /// It does not have it and never takes it.
+    /// The node does not have it and will never accept it.
     Refused(ChainError),
 }
 
@@ -94,8 +94,9 @@ impl Pending {
         self.versions.iter().map(|v| v.hash).collect()
     }
 
-    /// Hands the newest version to the node. An error is believed only if the node does not know the transaction: some
-    /// gateways pass it on to several nodes and give the last answer, and some nodes mine what fails and say that it failed.
+    /// Hands the newest version to the node. An error is trusted only if the node does not know the transaction: some
+    /// gateways forward it to several nodes and return the last answer, and some nodes mine a failing transaction and
+    /// report the failure.
     pub(crate) async fn hand_over(&mut self) -> Handed {
         let Some(newest) = self.versions.last().map(|v| v.raw.clone()) else { return Handed::Unknown };
         let answer = self.account.chain.submit(&newest).await;
@@ -145,7 +146,7 @@ impl Pending {
         }
     }
 
-    /// Whether the node knows any version, waiting or mined.
+    /// Whether the node knows any version, pending or mined.
     async fn is_known(&self) -> Result<bool> {
         for version in self.versions.iter().rev() {
             if self.account.chain.knows(version.hash).await? {
@@ -222,7 +223,7 @@ impl Pending {
         Ok(None)
     }
 
-    /// Does what helps a transaction that is not mined.
+    /// Sends an unmined transaction again, or replaces it.
     async fn push(&mut self) -> Result<()> {
         let options = self.account.chain.options().clone();
         if !self.taken && self.handed.elapsed() >= RESEND_EVERY.min(options.bump_after) {
@@ -245,7 +246,8 @@ impl Pending {
         if !self.taken {
             return Ok(());
         }
-        // less and less often: a node that never shows what waits would get the same bytes all the time
+        // with growing pauses: otherwise a node that never shows pending transactions would get the same bytes all the
+        // time
         if self.handed.elapsed() >= RESEND_EVERY.max(self.started.elapsed() / 8)
             && matches!(self.is_known().await, Ok(false))
         {
@@ -262,7 +264,7 @@ impl Pending {
         Ok(())
     }
 
-    /// The node refuses it and does not show it. The record stays: another node may have it.
+    /// Error if the node refuses it and does not show it. The record stays: another node may have it.
     async fn unclear(&self, message: String) -> ChainError {
         self.account.nonces.forget().await;
         ChainError::Unclear {
@@ -274,7 +276,7 @@ impl Pending {
         }
     }
 
-    /// A confirmed transaction used the nonce, and the node shows no receipt of ours.
+    /// Error if a confirmed transaction used the nonce and the node shows no receipt of ours.
     async fn orphan(&mut self) -> Result<()> {
         let since = *self.orphaned.get_or_insert_with(Instant::now);
         if since.elapsed() < RECEIPT_LAG {
@@ -290,7 +292,7 @@ impl Pending {
         })
     }
 
-    /// Replaces it by a dearer version, within the caps.
+    /// Replaces it by a version with higher fees, within the caps.
     async fn bump(&mut self) -> Result<()> {
         let Some(old) = self.versions.last().map(|v| v.fees) else { return Ok(()) };
         self.priced = Instant::now();

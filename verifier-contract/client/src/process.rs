@@ -11,8 +11,8 @@ use crate::error::{ChainError, Result};
 
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Runs a node in a process group of its own, so that Ctrl-C does not reach it before the parent can react. The parent's end
-/// of standard input closes when the parent ends, whatever the reason; the watchdog then stops the node.
+/// Runs a node in a process group of its own, so that Ctrl-C does not reach it before the parent can react. The
+/// parent's end of standard input closes when the parent ends for any reason; the watchdog then stops the node.
 const WATCHDOG: &str = r#"
 exec 3<&0
 "$@" </dev/null 3<&- &
@@ -35,7 +35,7 @@ pub(crate) struct NodeProcess {
 }
 
 impl NodeProcess {
-    /// Starts a node and reads what it prints until `ready` says that it serves.
+    /// Starts a node and reads its output until `ready` recognises that it is serving.
     pub(crate) fn start(
         program: &Path,
         arguments: &[String],

@@ -1,18 +1,18 @@
-//! What a node's error says about a transaction or a request. Codes differ from node to node, and so do the words; the
-//! lists come from the sources of geth, Erigon, Nethermind, Besu, OpenEthereum and from gateways.
+//! Classifies a node's errors on transactions and requests. Codes and messages differ between nodes; the lists come
+//! from the sources of geth, Erigon, Nethermind, Besu, OpenEthereum and from gateways.
 
 /// A node's error on `eth_sendRawTransaction`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// It has this very transaction.
+    /// The node already has exactly this transaction.
     Known,
-    /// The nonce is used: by a mined transaction, or by a waiting one that pays no less.
+    /// The nonce is used: by a mined transaction, or by a pending one that pays no less.
     NonceUsed,
-    /// The sender cannot pay.
+    /// The sender has insufficient funds.
     Unfunded,
-    /// No node would take it: it breaks a rule of the chain or of every pool.
+    /// No node would accept it: it breaks a rule of the chain or of every pool.
     Invalid,
-    /// Anything else: the node may have it all the same.
+    /// Anything else: the node may still have it.
     Unclear,
 }
 
@@ -95,11 +95,11 @@ const INVALID: &[&str] = &[
     "rlp:",
 ];
 
-/// Reads a node's words on a transaction.
+/// Classifies a node's message about a transaction.
 pub(crate) fn refusal(message: &str) -> Refusal {
     let message = message.to_lowercase();
     let says = |words: &[&str]| words.iter().any(|w| message.contains(w));
-    // "unknown transaction type" holds "known transaction"
+    // "unknown transaction type" contains "known transaction"
     let known = message.replace("unknown", "");
     if KNOWN.iter().any(|w| known.contains(w)) {
         Refusal::Known
@@ -139,7 +139,7 @@ pub(crate) fn limits_requests(code: i64, message: &str) -> bool {
         ])
 }
 
-/// Whether an error says that the node wants a key or a login.
+/// Whether an error says that the node requires a key or a login.
 pub(crate) fn wants_key(message: &str) -> bool {
     let message = message.to_lowercase();
     ["unauthori", "authenticat", "forbidden", "api key", "apikey", "api-key", "project id", "access denied"]

@@ -1,4 +1,4 @@
-//! A contract's error in plain words: name, operands, what it means and what to do.
+//! A contract's error, decoded: name, operands, meaning and advice.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,7 +17,7 @@ use crate::advice;
 /// A decoded revert.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Revert {
-    /// Name of the error; `Unknown` when no contract of ours declares it, `Nothing` when no data came back.
+    /// Name of the error; `Unknown` if none of our contracts declares it, `Nothing` if no data was returned.
     pub name: String,
     /// Contracts that declare it.
     pub declared_by: Vec<String>,
@@ -48,7 +48,7 @@ impl fmt::Display for Revert {
     }
 }
 
-/// Knows every custom error of the contracts and of the libraries under them.
+/// Decoder of every custom error of the contracts and their libraries.
 #[derive(Debug)]
 pub struct ErrorDecoder {
     by_selector: BTreeMap<Selector, Vec<(String, AbiError)>>,
@@ -98,7 +98,7 @@ impl ErrorDecoder {
         names
     }
 
-    /// Decodes revert data; never fails, since any bytes can come back.
+    /// Decodes revert data; never fails, since any bytes can be returned.
     #[must_use]
     pub fn decode(&self, data: &[u8]) -> Revert {
         let raw = Bytes::copy_from_slice(data);
@@ -211,7 +211,7 @@ mod tests {
         assert_eq!(decoder.decode(&[]).name, "Nothing");
         assert_eq!(decoder.decode(&[1, 2, 3]).operand("data"), Some("0x010203"));
         assert_eq!(decoder.decode(&[0xde, 0xad, 0xbe, 0xef, 1]).name, "Unknown");
-        // known selector, operands cut off
+        // known selector, truncated operands
         let whole = ISessionEscrow::NothingToWithdraw {}.abi_encode();
         assert_eq!(decoder.decode(&whole).name, "NothingToWithdraw");
         let cut = IProofGate::UnknownCircuit { circuitId: B256::ZERO }.abi_encode();

@@ -1,4 +1,4 @@
-//! JSON-RPC over HTTP: one request with its time limit, repeated where that helps, and what a failure means.
+//! JSON-RPC over HTTP: requests with time limits, retries where they help, and classification of failures.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,10 +19,10 @@ use crate::options::Options;
 use crate::refusal::{limits_requests, wants_key};
 use crate::transport;
 
-/// First pause when a node limits requests and does not say how long to wait; it doubles each time.
+/// First pause if a node limits requests without saying how long to wait; doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
-/// Characters of a foreign answer that an error quotes.
+/// Maximum number of characters of an unexpected answer that an error quotes.
 const QUOTED: usize = 80;
 
 /// A node's JSON-RPC endpoint.
@@ -32,7 +32,7 @@ pub(crate) struct Rpc {
     http: reqwest::Client,
     options: Options,
     next_id: AtomicU64,
-    /// No request goes out before, since the node asked for a pause.
+    /// No request is sent before this time, because the node asked for a pause.
     quiet_until: Mutex<Option<Instant>>,
 }
 
@@ -51,7 +51,7 @@ pub(crate) enum Failure {
     Silent,
 }
 
-/// A JSON-RPC answer. `result` may be null, which is not the same as absent.
+/// A JSON-RPC answer. `result` may be null, which differs from absent.
 #[derive(Deserialize)]
 struct Answer {
     #[serde(default, deserialize_with = "present")]
@@ -79,7 +79,7 @@ impl Rpc {
         Ok(Rpc { url, endpoint, http, options, next_id: AtomicU64::new(1), quiet_until: Mutex::new(None) })
     }
 
-    /// The node's URL, without what may be secret in it.
+    /// The node's URL, without the parts that may be secret.
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
@@ -88,7 +88,7 @@ impl Rpc {
         &self.options
     }
 
-    /// A request that may be repeated: when the connection breaks, and when the node limits requests.
+    /// A request that is safe to repeat: retried if the connection breaks or the node limits requests.
     pub(crate) async fn ask<P: Serialize, R: DeserializeOwned>(
         &self,
         method: &'static str,
@@ -97,7 +97,7 @@ impl Rpc {
         self.repeat(method, params, self.options.read_retries).await
     }
 
-    /// A request that is repeated only when the node limits requests, that is, did not handle it.
+    /// A request that is retried only if the node limits requests, that is, did not handle it.
     pub(crate) async fn once<P: Serialize, R: DeserializeOwned>(
         &self,
         method: &'static str,
@@ -146,7 +146,7 @@ impl Rpc {
         self.quiet_until.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One request. The time limit covers the whole answer, also one that drips in.
+    /// One request. The time limit covers the whole answer, even one that arrives in drips.
     async fn attempt<P: Serialize, R: DeserializeOwned>(&self, method: &'static str, params: &P) -> Result<R, Failure> {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let unreadable = |e: serde_json::Error| Failure::Unreadable { cause: e.to_string(), body: String::new() };
@@ -191,7 +191,7 @@ impl Rpc {
         }
     }
 
-    /// The failure as an error for whoever called.
+    /// Converts the failure to an error for the caller.
     pub(crate) fn explain(&self, method: &str, failure: Failure) -> ChainError {
         let (url, method) = (self.url.clone(), method.to_owned());
         if failure.is_limit() {
@@ -223,7 +223,7 @@ impl Rpc {
 }
 
 impl Failure {
-    /// Whether the node limits requests: the same one passes later.
+    /// Whether the node limits requests, so the same request may succeed later.
     pub(crate) fn is_limit(&self) -> bool {
         match self {
             Failure::Error { status: 429, .. } | Failure::Status { status: 429, .. } => true,
@@ -235,7 +235,7 @@ impl Failure {
         }
     }
 
-    /// How long the node says to wait: in the header, or in the error's data as Infura does.
+    /// How long the node says to wait: in the header, or in the error's data (Infura).
     fn told_pause(&self) -> Option<Duration> {
         match self {
             Failure::Status { retry_after, .. } => *retry_after,
@@ -248,8 +248,8 @@ impl Failure {
         }
     }
 
-    /// Whether the connection broke under way, or a gateway did: worth another try. Refused connections and timeouts
-    /// are not.
+    /// Whether the connection or a gateway failed midway, which is worth a retry. Refused connections and timeouts are
+    /// not.
     fn is_broken(&self) -> bool {
         match self {
             Failure::Status { status, .. } => *status >= 500,
@@ -268,7 +268,7 @@ impl Failure {
         }
     }
 
-    /// The node's words.
+    /// The node's message.
     pub(crate) fn words(&self) -> String {
         match self {
             Failure::Error { error, .. } => error.message.to_string(),
@@ -300,7 +300,7 @@ fn beginning(body: &str) -> String {
     }
 }
 
-/// The innermost error: `Connection refused` rather than the layers around it.
+/// The innermost error, such as `Connection refused`, without the layers around it.
 fn root_cause(error: &dyn std::error::Error) -> String {
     let mut error = error;
     while let Some(source) = error.source() {

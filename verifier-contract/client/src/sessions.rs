@@ -16,14 +16,14 @@ use crate::error::Result;
 use crate::signing::{self, SignedPermit};
 use crate::wallet::Wallet;
 
-/// What a client opens.
+/// The parameters of a session to open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NewSession {
     /// The agent.
     pub agent: AgentId,
     /// Its version.
     pub version: u32,
-    /// Token units per answer; at least the version's.
+    /// Price per answer, in token units; at least the version's.
     pub price: u128,
     /// Token units to put into escrow.
     pub escrow: u128,
@@ -42,7 +42,8 @@ impl NewSession {
         }
     }
 
-    /// The digest that `client` signs for somebody else to send it; `nonce` is the client's session count.
+    /// The digest that `client` signs so that somebody else can send the opening; `nonce` is the client's session
+    /// count.
     #[must_use]
     pub fn digest(&self, client: Address, domain: &Domain, nonce: u64, deadline: u64) -> Digest {
         let params = self.params();
@@ -59,7 +60,7 @@ impl NewSession {
         opening.eip712_signing_hash(&signing::eip712(domain)).0
     }
 
-    /// Signs it for somebody else to send; `nonce` is the client's session count.
+    /// Signs it, so that somebody else can send it; `nonce` is the client's session count.
     pub fn sign(&self, key: &PrivateKeySigner, domain: &Domain, nonce: u64, deadline: u64) -> Result<Bytes> {
         let digest = B256::new(self.digest(key.address(), domain, nonce, deadline));
         Ok(signing::sign(key, digest)?.as_bytes().to_vec().into())
@@ -77,7 +78,7 @@ pub struct Opened {
     pub session: SessionId,
     /// Its client.
     pub client: Address,
-    /// Where it starts.
+    /// Its first transcript.
     pub transcript: Transcript,
 }
 
@@ -89,10 +90,10 @@ impl Opened {
     }
 }
 
-/// A session as it stands.
+/// Current state of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Session {
-    /// Its client; zero where there is no such session.
+    /// Its client; zero if there is no such session.
     pub client: Address,
     /// Key that signs vouchers.
     pub session_key: Address,
@@ -100,33 +101,33 @@ pub struct Session {
     pub agent: AgentId,
     /// The agent's version.
     pub version: u32,
-    /// Answers proven.
+    /// Number of answers proven.
     pub count: u64,
-    /// Answers paid, by claims or settlements.
+    /// Number of answers paid, by claims or settlements.
     pub paid: u64,
-    /// Transcript at which the proven answers end.
+    /// Transcript after the last proven answer.
     pub transcript: Transcript,
-    /// Token units per answer.
+    /// Price per answer, in token units.
     pub price: u128,
     /// Token units still in escrow.
     pub remaining: u128,
-    /// What thaws, if anything does.
+    /// The pending refund, if any.
     pub thawing: Option<Thawing>,
 }
 
-/// Escrow that thaws.
+/// A pending refund of escrow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Thawing {
-    /// Token units, if so many are left by then.
+    /// Amount in token units; less is paid if less is left by then.
     pub amount: u128,
-    /// Second of Unix time from which they can be withdrawn.
+    /// Unix time in seconds from which it can be withdrawn.
     pub end: u64,
 }
 
 /// A session that was settled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settled {
-    /// Answers paid since it was opened.
+    /// Total number of answers paid since it was opened.
     pub paid: u64,
     /// Token units that this settlement paid.
     pub amount: U256,
@@ -140,7 +141,7 @@ impl Contracts {
 
     /// Opens a session for the sender, with an ERC-2612 permit instead of an approval (see [`Contracts::permit`]).
     ///
-    /// In a journal, the same opening under another permit is the same call.
+    /// A journal identifies the call independently of the permit.
     pub fn open_session_with_permit(
         &self,
         new: &NewSession,
@@ -153,7 +154,7 @@ impl Contracts {
         self.call(self.escrow_at(), new.action(), &call, Opened::of).identified_as(&without)
     }
 
-    /// Opens a session for `client`, who signed for it ([`NewSession::sign`]) and has approved the contract.
+    /// Opens a session for `client`, who signed it ([`NewSession::sign`]) and has approved the contract.
     pub fn open_session_for(
         &self,
         client: Address,
@@ -166,14 +167,14 @@ impl Contracts {
         self.call(self.escrow_at(), action, &call, Opened::of)
     }
 
-    /// Signs a permit by which the escrow contract takes `amount` of the wallet's tokens until `deadline`.
+    /// Signs a permit that lets the escrow contract take `amount` of the wallet's tokens until `deadline`.
     pub async fn permit(&self, wallet: &Wallet, amount: U256, deadline: u64) -> Result<SignedPermit> {
         let separator = self.token_separator().await?;
         let nonce = self.token_nonce(wallet.address()).await?;
         signing::sign_permit(wallet.signer(), separator, self.escrow_at(), amount, nonce, deadline)
     }
 
-    /// Adds to a session's escrow, and says how much is in it then; the sender has approved the escrow contract.
+    /// Tops up a session and returns its new escrow; the sender has approved the escrow contract.
     pub fn top_up(&self, session: &SessionId, amount: u128) -> Call<Abi::topUpCall, u128> {
         let call = Abi::topUpCall { session: word(session), amount };
         self.call(self.escrow_at(), format!("top up session {session} by {amount}"), &call, |e| {
@@ -181,7 +182,7 @@ impl Contracts {
         })
     }
 
-    /// Starts the thaw of so much of a session's escrow, `None` for all that is left by then; only its client.
+    /// Starts the thaw of an amount of a session's escrow, `None` for all that is left by then; only its client.
     pub fn request_thaw(&self, session: &SessionId, amount: Option<u128>) -> Call<Abi::requestThawCall, Thawing> {
         let call = Abi::requestThawCall { session: word(session), amount: amount.unwrap_or(u128::MAX) };
         self.call(self.escrow_at(), format!("request the thaw of session {session}"), &call, |e| {
@@ -189,7 +190,7 @@ impl Contracts {
         })
     }
 
-    /// Takes a request for a thaw back; only its client.
+    /// Cancels a thaw request; only its client.
     pub fn cancel_thaw(&self, session: &SessionId) -> Call<Abi::cancelThawCall, ()> {
         let call = Abi::cancelThawCall { session: word(session) };
         self.call(self.escrow_at(), format!("cancel the thaw of session {session}"), &call, |e| {
@@ -197,7 +198,7 @@ impl Contracts {
         })
     }
 
-    /// Pays what has thawed back to the client, and says how much.
+    /// Refunds the thawed amount to the client, and returns it.
     pub fn withdraw_thawed(&self, session: &SessionId) -> Call<Abi::withdrawThawedCall, U256> {
         let action = format!("withdraw what has thawed of session {session}");
         self.call(self.escrow_at(), action, &Abi::withdrawThawedCall { session: word(session) }, |e| {
@@ -205,7 +206,7 @@ impl Contracts {
         })
     }
 
-    /// Pays queries by a settlement that the client signed, without a proof; anybody may bring it.
+    /// Pays queries by a settlement that the client signed, without a proof; anybody may submit it.
     pub fn settle(&self, session: &SessionId, count: u64, signature: Bytes) -> Call<Abi::settleCall, Settled> {
         let call = Abi::settleCall { session: word(session), count, signature };
         self.call(self.escrow_at(), format!("settle session {session} at {count} queries"), &call, |e| {
@@ -213,7 +214,7 @@ impl Contracts {
         })
     }
 
-    /// Claims proven queries; anybody may, for who is paid is fixed.
+    /// Claims proven queries; anybody may, since the payees are fixed.
     pub fn claim(&self, claims: &[Claim]) -> Call<Abi::claimCall, Claimed> {
         let sessions: usize = claims.iter().map(|c| c.vouchers.len()).sum();
         let batches = claims.iter().map(Claim::batch).collect();
@@ -221,7 +222,7 @@ impl Contracts {
         self.call(self.escrow_at(), action, &Abi::claimCall { batches }, Claimed::of)
     }
 
-    /// Pays a dataset's owner what it earned with a version.
+    /// Pays a dataset's rewards from a version to its payout address.
     pub fn withdraw_provider(
         &self,
         agent: &AgentId,
@@ -233,7 +234,7 @@ impl Contracts {
         self.call(self.escrow_at(), action, &call, |e| e.one().map(|e: Abi::ProviderPaid| e.amount))
     }
 
-    /// Pays an agent's owner what a version earned.
+    /// Pays the owner's fees of a version to the agent's payout address.
     pub fn withdraw_owner(&self, agent: &AgentId, version: u32) -> Call<Abi::withdrawOwnerCall, U256> {
         let call = Abi::withdrawOwnerCall { agentId: word(agent), version };
         let action = format!("withdraw what agent {agent} version {version} earned");
@@ -267,7 +268,7 @@ impl Contracts {
         })
     }
 
-    /// A session, `None` if there is none of this id.
+    /// A session; `None` if there is none of this id.
     pub async fn find_session(&self, session: &SessionId) -> Result<Option<Session>> {
         Self::known(self.session(session).await, "UnknownSession")
     }
@@ -314,20 +315,20 @@ impl Contracts {
         Ok(self.chain.read(self.escrow_at(), &call).await?.0)
     }
 
-    /// The digest that a client signs for somebody else to open a session, as the contract computes it.
+    /// The digest that a client signs so that somebody else can open a session, as the contract computes it.
     pub async fn open_digest(&self, client: Address, new: &NewSession, nonce: u64, deadline: u64) -> Result<Digest> {
         let (nonce, deadline) = (U256::from(nonce), U256::from(deadline));
         let call = Abi::openDigestCall { client, params: new.params(), nonce, deadline };
         Ok(self.chain.read(self.escrow_at(), &call).await?.0)
     }
 
-    /// What a dataset's owner could withdraw now.
+    /// Token units that a dataset's owner could withdraw now.
     pub async fn provider_due(&self, agent: &AgentId, version: u32, dataset: &DatasetId) -> Result<U256> {
         let call = Abi::providerDueCall { agentId: word(agent), version, datasetId: word(dataset) };
         self.chain.read(self.escrow_at(), &call).await
     }
 
-    /// What an agent's owner could withdraw now.
+    /// Token units that an agent's owner could withdraw now.
     pub async fn owner_due(&self, agent: &AgentId, version: u32) -> Result<U256> {
         self.chain.read(self.escrow_at(), &Abi::ownerDueCall { agentId: word(agent), version }).await
     }

@@ -1,4 +1,4 @@
-//! Signatures in the one form that the contracts parse.
+//! Signatures in the only encoding that the contracts accept.
 
 use std::fmt;
 
@@ -8,13 +8,13 @@ use tribute_core::digest::Digest;
 /// Length in bytes: r, s and v.
 const LENGTH: usize = 65;
 
-/// r, s and v as the contracts take them: 65 bytes, v 27 or 28, s in the lower half. One signature has one encoding.
+/// r, s and v in the contracts' encoding: 65 bytes, v 27 or 28, s in the lower half. The encoding is unique.
 ///
-/// [`StrictSignature::parse`] is the only way to one.
+/// [`StrictSignature::parse`] is the only constructor.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct StrictSignature([u8; LENGTH]);
 
-/// Why bytes are not a signature as the contracts take it, although other parsers may.
+/// Why the contracts do not accept these bytes as a signature, although other parsers might.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadSignature {
     /// Too short or too long; the compact form of EIP-2098 has 64 bytes.
@@ -23,7 +23,7 @@ pub enum BadSignature {
     /// 0, 1 or an EIP-155 value, which some wallets and libraries write.
     #[error("a signature ends with v = 27 or 28, not {0}: the contract takes nothing else")]
     RecoveryByte(u8),
-    /// The twin of a signature, which anybody can compute.
+    /// s is in the upper half: the malleated form of a signature, which anybody can compute.
     #[error("a signature has its s in the lower half: the contract refuses the other one")]
     HighS,
     /// r or s is zero or too large.
@@ -51,7 +51,7 @@ impl StrictSignature {
         Ok(StrictSignature(bytes))
     }
 
-    /// The account that signed `digest`; `None` if no key can have.
+    /// The account that signed `digest`; `None` if recovery fails.
     #[must_use]
     pub fn signer(&self, digest: &Digest) -> Option<Address> {
         let signature = Signature::from_raw_array(&self.0).ok()?;
@@ -103,7 +103,7 @@ mod tests {
             changed(32..65, &[&twin.to_be_bytes::<32>()[..], &[55 - good[64]]].concat()),
             Err(BadSignature::HighS)
         );
-        // half the order is the largest s
+        // half the order is the largest valid s
         let half: U256 = order >> 1;
         assert_eq!(changed(32..64, &half.to_be_bytes::<32>()), Ok(()));
         assert_eq!(changed(32..64, &(half + U256::from(1)).to_be_bytes::<32>()), Err(BadSignature::HighS));

@@ -1,4 +1,4 @@
-//! Permits, signed off chain by EIP-712. Vouchers are in [`crate::voucher`], openings in [`crate::sessions`].
+//! ERC-2612 permits, signed off chain by EIP-712. Vouchers are in [`crate::voucher`], openings in [`crate::sessions`].
 
 use alloy::primitives::{keccak256, Address, Signature, B256, U256};
 use alloy::signers::local::PrivateKeySigner;
@@ -23,14 +23,14 @@ pub fn eip712(domain: &Domain) -> Eip712Domain {
 /// A signed ERC-2612 permit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SignedPermit {
-    /// Last second at which it counts.
+    /// Unix time in seconds, inclusive, until which it is valid.
     pub deadline: U256,
     /// Signature of the token's holder.
     pub signature: Signature,
 }
 
 impl SignedPermit {
-    /// `(r, s, v)`, as contracts take them.
+    /// `(r, s, v)`, in the contracts' types.
     #[must_use]
     pub fn parts(&self) -> (B256, B256, u8) {
         let bytes = self.signature.as_bytes();

@@ -22,7 +22,7 @@ use crate::error::{ChainError, Result};
 /// A circuit of the gate.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CircuitState {
-    /// Statement code.
+    /// Code of its statement.
     pub statement: u8,
     /// Hash of its layout.
     pub layout: LayoutHash,
@@ -37,16 +37,16 @@ pub struct CircuitState {
 pub struct ShardState {
     /// Digest of its committed columns.
     pub digest: ShardDigest,
-    /// Its records.
+    /// Number of its records.
     pub records: u64,
 }
 
 /// A grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GrantState {
-    /// Versions that may still list the dataset.
+    /// Number of agent versions that may still list the dataset.
     pub uses: u32,
-    /// Last second at which it counts.
+    /// Unix time in seconds, inclusive, until which it is valid.
     pub expiry: u64,
     /// Counts the grants to this account.
     pub serial: u32,
@@ -65,34 +65,34 @@ pub struct DatasetState {
     pub circuit: CircuitId,
     /// Hash of its layout.
     pub layout: LayoutHash,
-    /// Its records.
+    /// Number of its records.
     pub records: u64,
     /// Its terms.
     pub terms: Terms,
     /// Its shards in order, those of earlier versions first.
     pub shards: Vec<ShardState>,
-    /// Grants by agent owner; only in the root.
+    /// Grants by agent owner; only set in the root.
     pub grants: BTreeMap<Address, GrantState>,
-    /// Where its rewards go, if not to the owner; only in the root.
+    /// Payout address of its rewards, if not the owner; only set in the root.
     pub payout: Option<Address>,
 }
 
-/// What a certificate says.
+/// Content of a certificate.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CertificateState {
     /// Records of all datasets.
     pub records: u64,
-    /// Proven bound of the gradient's norm, units of 2^-44.
+    /// Proven bound of the gradient's norm, in units of 2^-44.
     pub epsilon: u64,
-    /// Proven lower bound of the weights' norm, units of 2^-10.
+    /// Proven lower bound of the weights' norm, in units of 2^-10.
     pub norm: u32,
     /// Sum of all contributions, in the version's units.
     pub total: I256,
-    /// Sum of those that are positive.
+    /// Sum of the positive ones among them.
     pub positive: U256,
 }
 
-/// Where a version stands, as far as events say.
+/// Status of a version, as far as events show it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum VersionStage {
     /// Its owner lists datasets.
@@ -101,7 +101,7 @@ pub enum VersionStage {
     Closed,
     /// Certified.
     Certified,
-    /// Given up.
+    /// Abandoned.
     Abandoned,
 }
 
@@ -112,11 +112,11 @@ pub struct VersionState {
     pub weights: WeightsDigest,
     /// SHA-256 of its file.
     pub model: ModelDigest,
-    /// Who proposed it.
+    /// The owner who proposed it.
     pub owner: Address,
-    /// Where it stands.
+    /// Its status.
     pub stage: VersionStage,
-    /// Token units per query, at least.
+    /// Least price of a query, in token units.
     pub price: u128,
     /// Its datasets in order.
     pub datasets: Vec<DatasetId>,
@@ -145,7 +145,7 @@ pub struct AgentState {
     pub name: B256,
     /// Where to find it and how to use it.
     pub metadata: String,
-    /// Where its owner's fees go, if not to the owner.
+    /// Payout address of its owner's fees, if not the owner.
     pub payout: Option<Address>,
     /// Its versions by number.
     pub versions: BTreeMap<u32, VersionState>,
@@ -160,13 +160,13 @@ pub struct SessionState {
     pub agent: AgentId,
     /// The agent's version.
     pub version: u32,
-    /// Token units per query.
+    /// Price per query, in token units.
     pub price: u128,
     /// Token units escrowed, at opening and later.
     pub escrowed: U256,
     /// Key that signs vouchers.
     pub session_key: Address,
-    /// Transcript at which the proven queries end.
+    /// Transcript after the last proven query.
     pub transcript: U256,
     /// Queries proven.
     pub count: u64,
@@ -176,7 +176,7 @@ pub struct SessionState {
     pub claimed: U256,
     /// Token units paid back.
     pub refunded: U256,
-    /// Second from which what thaws can be withdrawn; 0 unless thawing.
+    /// Unix time in seconds from which the thawing amount can be withdrawn; 0 unless thawing.
     pub thaw_end: u64,
 }
 
@@ -188,7 +188,7 @@ impl SessionState {
     }
 }
 
-/// The state of all contracts as far as their events carry it.
+/// The state of all contracts, as far as their events contain it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tables {
     /// Circuits by id.
@@ -208,7 +208,7 @@ impl Tables {
         self.sessions.values().map(SessionState::remaining).fold(U256::ZERO, U256::saturating_add)
     }
 
-    /// Rewards accrued and not paid, dust included.
+    /// Rewards accrued and not paid, including rounding dust.
     #[must_use]
     pub fn rewards(&self) -> U256 {
         let versions = self.agents.values().flat_map(|agent| agent.versions.values());
@@ -428,7 +428,7 @@ fn add(sum: &mut U256, amount: U256) {
     *sum = sum.saturating_add(amount);
 }
 
-/// The event in a log, `None` if it is one of a library under the contract.
+/// The event in a log; `None` if it is an event of one of the contract's libraries.
 fn decoded<E>(
     log: &Log,
     selectors: &[[u8; 32]],

@@ -19,7 +19,7 @@ pub(crate) const UNSETTLED: u64 = 64;
 pub struct Follower {
     chain_id: u64,
     start: u64,
-    /// Next block to settle.
+    /// First block that is not settled yet.
     next: u64,
     /// Hash of the block before; `None` at the start.
     settled_hash: Option<B256>,
@@ -74,7 +74,7 @@ impl Follower {
         self.head
     }
 
-    /// Reads up to the newest block. After an error the state is as before.
+    /// Reads up to the newest block. After an error the state is unchanged.
     pub async fn follow(&mut self, contracts: &Contracts) -> Result<Followed> {
         let chain = contracts.chain();
         chain.require_id(self.chain_id)?;
@@ -143,7 +143,8 @@ pub(crate) async fn logs(contracts: &Contracts, from: u64, to: u64) -> Result<Ve
     windows(contracts.chain(), &Filter::new().address(addresses), from, to).await
 }
 
-/// All logs of a filter in `from..=to`, in order, asked for in windows that shrink if the node finds them too large.
+/// All logs of a filter in `from..=to`, in order, asked for in windows that shrink if the node rejects them as too
+/// large.
 pub(crate) async fn windows(chain: &Chain, filter: &Filter, from: u64, to: u64) -> Result<Vec<Log>> {
     let mut all = Vec::new();
     let mut start = from;
@@ -155,7 +156,7 @@ pub(crate) async fn windows(chain: &Chain, filter: &Filter, from: u64, to: u64) 
                 all.extend(found.into_iter().filter(|log| !log.removed));
                 start = end + 1;
             }
-            // also gateways that answer with an HTTP error when there is too much to say
+            // some gateways answer a too large request with an HTTP error
             Err(ChainError::Refused { .. } | ChainError::BadAnswer { .. }) if end > start => {
                 chain.narrow_log_window((end - start).div_ceil(2));
             }

@@ -1,4 +1,5 @@
-//! The proof gate's owner is a timelock: what it does to the gate, or to itself, is announced, waits, and is executed.
+//! The timelock that owns the proof gate: operations on the gate, or on the timelock itself, are announced, wait, and
+//! are executed.
 
 use std::fmt;
 
@@ -16,7 +17,7 @@ use crate::contracts::Contracts;
 use crate::error::Result;
 use crate::sync::windows;
 
-/// Something that only the timelock may do.
+/// An operation that only the timelock may perform.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Operation {
     /// Adds a circuit to the gate.
@@ -25,26 +26,26 @@ pub enum Operation {
     RaiseGasCap {
         /// The circuit.
         circuit: CircuitId,
-        /// Most gas forwarded to its verifier from then on.
+        /// The new maximum gas forwarded to its verifier.
         cap: u32,
     },
-    /// Names who may stop circuits besides the timelock; `None` for nobody.
+    /// Sets the guardian, who may stop circuits besides the timelock; `None` for nobody.
     SetGuardian(Option<Address>),
     /// Changes the delay, in seconds.
     SetDelay(u64),
     /// Lets an account announce and cancel operations.
     AddProposer(Address),
-    /// Takes that back.
+    /// Revokes that right.
     RemoveProposer(Address),
-    /// Offers the gate to another owner, who accepts it.
+    /// Offers the gate to another owner, who has to accept it.
     OfferGate(Address),
     /// Makes the timelock accept the gate, which was offered to it.
     AcceptGate,
-    /// A call that none of the above is.
+    /// Any other call.
     Other {
-        /// Whom it calls.
+        /// The contract called.
         target: Address,
-        /// With what.
+        /// The calldata.
         data: Bytes,
     },
 }
@@ -70,27 +71,27 @@ impl fmt::Display for Operation {
     }
 }
 
-/// Where an announced operation stands.
+/// Status of an announced operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// It waits until this second of Unix time.
+    /// It waits until this Unix time, in seconds.
     Waiting(u64),
     /// Anybody may execute it.
     Ready,
     /// It was executed.
     Done,
-    /// It was taken back.
+    /// It was cancelled.
     Cancelled,
 }
 
-/// An operation that was announced: one call, or several that are done together.
+/// An announced operation: one call, or a batch of calls.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Announced {
-    /// The timelock's id of it.
+    /// The timelock's id of the operation.
     pub id: Digest,
-    /// What it does, in order.
+    /// Its calls, in order.
     pub operations: Vec<Operation>,
-    /// Where it stands.
+    /// Its status.
     pub progress: Progress,
     calls: Vec<(Address, U256, Bytes)>,
     predecessor: B256,
@@ -104,7 +105,7 @@ impl Announced {
         matches!(self.progress, Progress::Waiting(_) | Progress::Ready)
     }
 
-    /// The call, if it was announced alone and not as a batch: their ids are hashed in different ways.
+    /// The call, if it was announced on its own and not as a batch; the two kinds of ids are hashed differently.
     fn single(&self) -> Option<&(Address, U256, Bytes)> {
         let [call] = self.calls.as_slice() else { return None };
         let (target, value, data) = call.clone();
@@ -122,7 +123,7 @@ const PROPOSER: &str = "PROPOSER_ROLE";
 const CANCELLER: &str = "CANCELLER_ROLE";
 
 impl Contracts {
-    /// Seconds that an operation waits.
+    /// Delay of an operation, in seconds.
     pub async fn circuit_delay(&self) -> Result<u64> {
         let delay = self.chain.read(self.timelock_at(), &Abi::getMinDelayCall {}).await?;
         Ok(delay.saturating_to())
@@ -134,13 +135,13 @@ impl Contracts {
         self.chain.read(self.timelock_at(), &call).await
     }
 
-    /// Who may stop circuits besides the timelock, if anybody.
+    /// The guardian, who may stop circuits besides the timelock, if any.
     pub async fn guardian(&self) -> Result<Option<Address>> {
         let account = self.chain.read(self.gate_at(), &IProofGate::guardianCall {}).await?;
         Ok((!account.is_zero()).then_some(account))
     }
 
-    /// Does operations at once, one transaction for each call: only a proposer, and only while there is no delay.
+    /// Executes operations at once, one transaction per call: only a proposer, and only while there is no delay.
     pub fn run(&self, operation: &Operation) -> Vec<Call<Abi::runCall, ()>> {
         let calls = self.encoded(operation).into_iter();
         calls
@@ -151,7 +152,7 @@ impl Contracts {
             .collect()
     }
 
-    /// Announces an operation, and says the timelock's id of it. `salt` tells equal operations apart.
+    /// Announces an operation and returns the timelock's id of it. `salt` distinguishes equal operations.
     pub fn announce(&self, operation: &Operation, delay: u64, salt: Digest) -> Call<Abi::scheduleBatchCall, Digest> {
         let calls = self.encoded(operation);
         let call = Abi::scheduleBatchCall {
@@ -175,7 +176,7 @@ impl Contracts {
         Some(self.call(self.timelock_at(), announced.action(), &call, |e| e.one().map(|_: Abi::CallExecuted| ())))
     }
 
-    /// The same for one that was announced as a batch, as [`Contracts::announce`] does.
+    /// Executes an operation that was announced as a batch, as [`Contracts::announce`] does.
     pub fn execute_batch(&self, announced: &Announced) -> Call<Abi::executeBatchCall, ()> {
         let calls = &announced.calls;
         let call = Abi::executeBatchCall {
@@ -188,7 +189,7 @@ impl Contracts {
         self.call(self.timelock_at(), announced.action(), &call, |e| e.one().map(|_: Abi::CallExecuted| ()))
     }
 
-    /// Takes an announced operation back; only a proposer.
+    /// Cancels an announced operation; only a proposer.
     pub fn cancel(&self, id: Digest) -> Call<Abi::cancelCall, ()> {
         let action = format!("cancel operation {}", B256::new(id));
         self.call(self.timelock_at(), action, &Abi::cancelCall { id: word(&id) }, |e| {
@@ -196,7 +197,7 @@ impl Contracts {
         })
     }
 
-    /// All operations that were ever announced, in order, from events. Those that ran at once are not among them.
+    /// All operations ever announced, in order, from events. Those executed at once are not included.
     pub async fn announced(&self) -> Result<Vec<Announced>> {
         let newest = self.chain.block_number().await?;
         let filter = Filter::new().address(self.timelock_at());
@@ -213,7 +214,7 @@ impl Contracts {
                     None => all.push(Announced {
                         id: e.id.0,
                         operations: Vec::new(),
-                        progress: Progress::Ready, // or it still waits: that is asked below
+                        progress: Progress::Ready, // or it is still pending, which is checked below
                         calls: vec![call],
                         predecessor: e.predecessor,
                         salt: B256::ZERO,
@@ -285,7 +286,7 @@ impl Contracts {
         }
     }
 
-    /// What calls do. Two calls about a proposer's two roles are one operation.
+    /// Decodes calls into operations. Two calls about a proposer's two roles are one operation.
     fn decoded(&self, calls: &[(Address, U256, Bytes)]) -> Vec<Operation> {
         let known = |target: Address, data: &Bytes| {
             let mut found = None;
@@ -322,7 +323,7 @@ impl Contracts {
     }
 }
 
-/// Whether a role is one of a proposer's two.
+/// Whether a role is one of a proposer's two roles.
 fn ours(role: B256) -> bool {
     role == keccak256(PROPOSER) || role == keccak256(CANCELLER)
 }

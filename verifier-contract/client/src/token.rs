@@ -1,4 +1,4 @@
-//! The ERC-20 of all sessions.
+//! The ERC-20 token of all sessions.
 
 use alloy::primitives::{Address, B256, U256};
 
@@ -9,7 +9,7 @@ use crate::error::{ChainError, Result};
 use crate::signing::SignedPermit;
 
 impl Contracts {
-    /// Mints test tokens; fails at once if the deployment's token is a real one.
+    /// Mints test tokens; fails at once if the deployment uses a real token.
     pub fn mint(&self, to: Address, amount: U256) -> Result<Call<Abi::mintCall, ()>> {
         if !self.deployment.test_token {
             return Err(ChainError::NoTestToken);
@@ -24,7 +24,7 @@ impl Contracts {
         self.call(self.token_at(), format!("approve {amount} token units for the escrow"), &call, |e| e.none())
     }
 
-    /// Lets the escrow contract take `amount` of a holder's tokens, by the holder's permit; anybody brings it.
+    /// Lets the escrow contract take `amount` of a holder's tokens, by the holder's permit; anybody may submit it.
     pub fn bring_permit(
         &self,
         holder: Address,
@@ -34,21 +34,21 @@ impl Contracts {
         let (r, s, v) = permit.parts();
         let spender = self.escrow_at();
         let call = IStandard::permitCall { holder, spender, value: amount, deadline: permit.deadline, v, r, s };
-        self.call(self.token_at(), format!("bring the permit of {holder}"), &call, |e| e.none())
+        self.call(self.token_at(), format!("submit the permit of {holder}"), &call, |e| e.none())
     }
 
-    /// Sends tokens.
+    /// Transfers tokens.
     pub fn transfer(&self, to: Address, amount: U256) -> Call<Abi::transferCall, ()> {
         let action = format!("send {amount} token units to {to}");
         self.call(self.token_at(), action, &Abi::transferCall { to, amount }, |e| e.none())
     }
 
-    /// Tokens of an account.
+    /// Token balance of an account.
     pub async fn token_balance(&self, account: Address) -> Result<U256> {
         self.chain.read(self.token_at(), &Abi::balanceOfCall { account }).await
     }
 
-    /// Tokens of several accounts, in their order.
+    /// Token balances of several accounts, in the given order.
     pub async fn token_balances(&self, accounts: &[Address]) -> Result<Vec<U256>> {
         let mut balances = Vec::with_capacity(accounts.len());
         for account in accounts {
@@ -57,7 +57,7 @@ impl Contracts {
         Ok(balances)
     }
 
-    /// Tokens that the escrow contract may take from an account.
+    /// Allowance of the escrow contract from an account.
     pub async fn escrow_allowance(&self, owner: Address) -> Result<U256> {
         let call = Abi::allowanceCall { owner, spender: self.escrow_at() };
         self.chain.read_newest(self.token_at(), &call).await

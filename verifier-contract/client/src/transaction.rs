@@ -1,4 +1,4 @@
-//! Transactions as data: what is to be sent, its signed versions, and what was mined.
+//! Transactions as data: messages to send, their signed versions, and mined transactions.
 
 use alloy::primitives::{keccak256, Address, Bytes, TxHash, TxKind, B256, U256};
 use alloy::rpc::types::{TransactionInput, TransactionReceipt, TransactionRequest};
@@ -9,16 +9,16 @@ use crate::revert::Revert;
 /// A message to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// What it does, in plain words.
+    /// What it does, for messages.
     pub action: String,
     /// Receiver; `None` deploys `data`.
     pub to: Option<Address>,
     /// Calldata or creation code.
     pub data: Bytes,
-    /// Wei.
+    /// Value in wei.
     pub value: U256,
-    /// Tells whether a transaction left by an earlier process is this message: the hash of `data`, unless `data` holds
-    /// values that every run of a command makes anew, such as a deadline.
+    /// Identifies the message in the journal of an earlier process: the hash of `data`, unless `data` contains values
+    /// that differ in every run of a command, such as a deadline.
     pub identity: B256,
 }
 
@@ -39,13 +39,13 @@ impl Message {
     }
 }
 
-/// What one version of a transaction offers, in wei per gas.
+/// Fees of one version of a transaction, in wei per gas.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Fees {
     /// EIP-1559.
     Dynamic {
         max_fee: u128,
-        /// Never above `max_fee`.
+        /// The tip; never above `max_fee`.
         tip: u128,
     },
     /// Chains whose blocks have no base fee.
@@ -56,7 +56,7 @@ pub(crate) enum Fees {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Signed {
     pub(crate) hash: TxHash,
-    /// EIP-2718 encoding, as `eth_sendRawTransaction` takes it.
+    /// EIP-2718 encoding, for `eth_sendRawTransaction`.
     pub(crate) raw: Bytes,
     pub(crate) fees: Fees,
 }
@@ -64,7 +64,7 @@ pub(crate) struct Signed {
 /// A mined transaction.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sent {
-    /// What it did, in plain words.
+    /// What it did, for messages.
     pub action: String,
     /// Hash of the transaction.
     pub tx: TxHash,
@@ -76,11 +76,11 @@ pub struct Sent {
     pub block: u64,
     /// Hash of its block.
     pub block_hash: B256,
-    /// 1 success, 0 failure.
+    /// 1: success, 0: failure.
     pub status: u8,
     /// Gas used.
     pub gas_used: u64,
-    /// Wei paid per gas.
+    /// Price paid per gas, in wei.
     pub gas_price: u128,
 }
 
@@ -100,7 +100,7 @@ impl Sent {
     }
 }
 
-/// A transaction that was mined and failed, as it should.
+/// A transaction that was mined and failed, as expected.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RevertedTx {
     /// The transaction; its status is 0.

@@ -1,4 +1,4 @@
-//! The HTTP client under a connection: plain or TLS, and what of its URL may be shown.
+//! The HTTP client of a connection, plain or TLS, and the printable part of its URL.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,12 +22,12 @@ pub(crate) fn client(url: &str, timeout: Duration, roots: Option<&Path>) -> Resu
         .connect_timeout(timeout.min(Duration::from_secs(5)))
         .tls_backend_preconfigured(tls(roots)?);
     if is_local(&parsed) {
-        http = http.no_proxy(); // a proxy of the environment does not know our local chain
+        http = http.no_proxy(); // a proxy set in the environment cannot reach a local chain
     }
     Ok((http.build().map_err(|e| bad(e.to_string()))?, parsed))
 }
 
-/// TLS on ring with the roots that are compiled in, and those in a PEM file of the user's.
+/// TLS with ring, the compiled-in root certificates, and those in the user's PEM file.
 fn tls(extra: Option<&Path>) -> Result<rustls::ClientConfig> {
     let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     if let Some(path) = extra {
@@ -35,7 +35,7 @@ fn tls(extra: Option<&Path>) -> Result<rustls::ClientConfig> {
             roots.add(certificate).map_err(|e| unusable(path, e))?;
         }
     }
-    // named, not the process's default: a program that links us may have chosen none, or another one
+    // set explicitly: a program that links this crate may have chosen no default provider, or another one
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let versions = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let versions =
@@ -61,7 +61,7 @@ fn is_local(url: &Url) -> bool {
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
-/// A node's URL as messages and logs may show it: providers put the customer's secret into user, path or query.
+/// A node's URL for messages and logs, without user, path and query, where providers put the customer's secret.
 pub(crate) fn shown(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();

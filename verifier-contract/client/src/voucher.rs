@@ -1,4 +1,4 @@
-//! Signed vouchers: what a client owes for the answers of a session, in the one form that the escrow contract takes.
+//! Signed vouchers: what a client owes for the answers of a session, in the only form that the escrow contract accepts.
 
 use std::fmt;
 
@@ -16,14 +16,14 @@ use crate::error::{ChainError, Result};
 use crate::signature::{BadSignature, StrictSignature};
 use crate::signing::eip712;
 
-/// What a session key signs: all queries of a session so far and the transcript at which they end.
+/// Signed by a session key: the total number of queries of a session so far and the transcript after the last one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Voucher {
     /// The session.
     pub session: SessionId,
     /// Version of its agent.
     pub version: u32,
-    /// Answers since it was opened.
+    /// Total number of answers since it was opened.
     pub count: u64,
     /// Transcript after the last of them.
     pub transcript: Transcript,
@@ -38,9 +38,9 @@ pub fn voucher_digest(domain: &Domain, voucher: &Voucher) -> Digest {
     typed.eip712_signing_hash(&eip712(domain)).0
 }
 
-/// A voucher with a signature that the contract parses. Whose signature it is says [`SignedVoucher::signer`].
+/// A voucher with a signature that the contract can parse. For the signer see [`SignedVoucher::signer`].
 ///
-/// The constructors are the only way to one, from JSON too, so whatever holds one can be claimed with it.
+/// The constructors are the only way to build one, also from JSON, so every value can be used in a claim.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Json", into = "Json")]
 pub struct SignedVoucher {
@@ -61,7 +61,7 @@ impl SignedVoucher {
         Ok(SignedVoucher { voucher, signature: StrictSignature::parse(signature)? })
     }
 
-    /// Who signed it, for the escrow contract of `domain`; `None` if no key can have.
+    /// The signer, for the escrow contract of `domain`; `None` if recovery fails.
     #[must_use]
     pub fn signer(&self, domain: &Domain) -> Option<Address> {
         self.signature.signer(&voucher_digest(domain, &self.voucher))
@@ -79,7 +79,7 @@ impl SignedVoucher {
         self.voucher.version
     }
 
-    /// Answers since the session was opened.
+    /// Total number of answers since the session was opened.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.voucher.count
@@ -97,7 +97,7 @@ impl SignedVoucher {
         self.signature.as_bytes()
     }
 
-    /// As a claim brings it to the contract, which knows the version from elsewhere.
+    /// The form used in a claim, which states the version separately.
     pub(crate) fn slot(&self) -> SlotVoucher {
         let Voucher { session, count, transcript, .. } = self.voucher;
         let transcript = U256::from_be_bytes(*transcript.as_bytes());

@@ -1,4 +1,4 @@
-//! Sends messages from an account: simulates, takes a nonce, hands over, waits. `pending` follows what was handed over.
+//! Sends messages from an account: simulates, takes a nonce, submits and waits. `pending` tracks what was submitted.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -16,12 +16,12 @@ use crate::pending::{Handed, Pending};
 use crate::revert::{ErrorDecoder, Revert};
 use crate::transaction::{Message, RevertedTx, Sent};
 
-/// Gas of a transaction that is sent to fail, unless the caller says otherwise: room for several proofs.
+/// Default gas limit of a transaction that is expected to fail; enough for several proofs.
 const FAILING_GAS: u64 = 6_000_000;
 
-/// How long another process may take between writing a transaction down and handing it to the node.
+/// Time another process may take between recording a transaction and handing it to the node.
 const BUSY_PATIENCE: Duration = Duration::from_secs(10);
-/// How often a message is signed anew because somebody else used its nonce first.
+/// How often a message is signed again because somebody else used its nonce first.
 const NONCE_RACES: u32 = 3;
 
 /// An account with its key, on one chain. Cheap to clone; all wallets of one key on one [`Chain`] share its nonces.
@@ -59,8 +59,8 @@ impl Wallet {
         &self.0.signer
     }
 
-    /// Simulates, sends, waits; fails without sending if the simulation reverts. If an earlier process left a transaction
-    /// of the same message in flight, goes on with that one instead.
+    /// Simulates, sends, waits; fails without sending if the simulation reverts. If an earlier process left a
+    /// transaction of the same message in flight, resumes that one instead.
     pub async fn send(&self, message: &Message) -> Result<(Sent, TransactionReceipt)> {
         if let Some(done) = self.resume(message).await? {
             return Ok(done);
@@ -80,7 +80,7 @@ impl Wallet {
             let (pending, lost_race) = self.broadcast(message, gas).await?;
             match pending.mined().await {
                 Ok(receipt) => return self.outcome(message, gas, receipt).await,
-                // no node took ours before the nonce was used, and now none can
+                // no node accepted ours before the nonce was used, and now none can
                 Err(ChainError::Replaced { nonce, .. }) if lost_race && races < NONCE_RACES => {
                     races += 1;
                     tracing::warn!(action = message.action, nonce, "another program used the nonce first");
@@ -105,22 +105,22 @@ impl Wallet {
         Ok((sent, receipt))
     }
 
-    /// Whether an earlier process left a transaction of this message: [`Wallet::send`] goes on with it.
+    /// Whether an earlier process left a transaction of this message, which [`Wallet::send`] would resume.
     pub async fn left(&self, message: &Message) -> Result<bool> {
         let Some(folder) = &self.chain().options().journal else { return Ok(false) };
         let chain = self.chain_name().await?;
         Ok(records(folder, &chain, self.address())?.iter().any(|record| record.says(message)))
     }
 
-    /// Goes on with the transaction that an earlier process left of this message; `None` if it left none, or one that can
-    /// never be mined.
+    /// Resumes the transaction that an earlier process left of this message; `None` if there is none, or it can never
+    /// be mined.
     pub(crate) async fn resume(&self, message: &Message) -> Result<Option<(Sent, TransactionReceipt)>> {
         let Some(folder) = &self.chain().options().journal else { return Ok(None) };
         let chain = self.chain_name().await?;
         let Some(held) = Held::left(folder, &chain, self.address(), message)? else { return Ok(None) };
         let Record { nonce, gas, versions, .. } = held.record().clone();
         tracing::info!(action = message.action, nonce, "going on with a transaction sent earlier");
-        // a node that lost its waiting transactions needs those of lower nonces as well
+        // a node that lost its pending transactions also needs those with lower nonces
         let next = self.chain().pending_nonce(self.address()).await?;
         for earlier in records(folder, &chain, self.address())?.iter().filter(|r| (next..nonce).contains(&r.nonce)) {
             if let Some(newest) = earlier.versions.last() {
@@ -143,7 +143,7 @@ impl Wallet {
         Ok(ChainName { id: self.chain().id(), genesis: self.chain().genesis().await? })
     }
 
-    /// Sends a message that must fail, without simulating it, and says why it failed. `gas` is its gas limit.
+    /// Sends a message that is expected to fail, without simulating it, and returns the reason. `gas` is its gas limit.
     pub async fn send_expecting_revert(&self, message: &Message, gas: Option<u64>) -> Result<RevertedTx> {
         let gas = gas.unwrap_or(FAILING_GAS).min(self.chain().options().gas_cap);
         let receipt = self.broadcast(message, gas).await?.0.mined().await?;
@@ -160,7 +160,7 @@ impl Wallet {
         Message::new(format!("deploy {name}"), None, creation, U256::ZERO)
     }
 
-    /// Deploys creation code (constructor arguments appended) and checks that code stands there afterwards.
+    /// Deploys creation code (constructor arguments appended) and checks that the address then has code.
     pub async fn deploy(&self, name: &str, creation: Bytes) -> Result<(Address, Sent)> {
         let (sent, receipt) = self.send(&Wallet::deployment(name, creation)).await?;
         let address = receipt.contract_address.unwrap_or_default();
@@ -170,7 +170,7 @@ impl Wallet {
         Ok((address, sent))
     }
 
-    /// Sends the chain's coin, for example to let another account pay for gas.
+    /// Sends the chain's native coin, for example so that another account can pay for gas.
     pub async fn send_coin(&self, to: Address, wei: U256) -> Result<Sent> {
         let message = Message::new(format!("send {wei} wei to {to}"), Some(to), Bytes::new(), wei);
         Ok(self.send(&message).await?.0)
@@ -186,8 +186,8 @@ impl Wallet {
         Ok(estimate.saturating_add(margin).min(cap))
     }
 
-    /// Takes a nonce and hands the transaction to the node, one at a time for each account. Also says whether the nonce
-    /// turned out to be used when the transaction was first handed over.
+    /// Takes a nonce and hands the transaction to the node, one at a time per account. Also returns whether the nonce
+    /// turned out to be used when the transaction was first submitted.
     async fn broadcast(&self, message: &Message, gas: u64) -> Result<(Pending, bool)> {
         let fees = fees::market(self.chain()).await?;
         let journal = self.chain().options().journal.as_deref();
@@ -208,7 +208,7 @@ impl Wallet {
             if let Some(held) = Held::create(folder, record)? {
                 break (nonce, signed, Some(held));
             }
-            // another process took this nonce and is about to hand its transaction to the node
+            // another process took this nonce and is about to submit its transaction
             if started.elapsed() > BUSY_PATIENCE {
                 return Err(ChainError::NonceBusy { action: message.action.clone(), from: self.address(), nonce });
             }
@@ -217,7 +217,7 @@ impl Wallet {
         };
         let mut pending = Pending::new(self.0.clone(), message.clone(), nonce, gas, vec![signed], held);
         match pending.hand_over().await {
-            // without an answer the node may have it: the nonce counts as used, and the same bytes are sent again
+            // without an answer the node may have it: treat the nonce as used and send the same bytes again
             Handed::Taken | Handed::Unknown => {
                 *turn = Some(nonce + 1);
                 Ok((pending, false))
@@ -234,7 +234,8 @@ impl Wallet {
         }
     }
 
-    /// Why a mined transaction failed: from its trace where the node has one, else by running it again at its block.
+    /// Why a mined transaction failed: from its trace if the node has one, otherwise by executing it again at its
+    /// block.
     async fn why(&self, message: &Message, gas: u64, sent: &Sent) -> Result<Revert> {
         if let Some(output) = self.chain().traced_output(sent.tx).await {
             return Ok(ErrorDecoder::shared().decode(&output));
@@ -244,7 +245,7 @@ impl Wallet {
         match self.chain().call(&message.action, &request, &quantity(sent.block)).await {
             Err(ChainError::Reverted { revert, .. }) => Ok(*revert),
             Err(error) => Err(error),
-            // it would pass now: something else in its block stood in the way, or it ran out of gas
+            // it would succeed now: another transaction in its block interfered, or it ran out of gas
             Ok(_) => Ok(ErrorDecoder::shared().decode(&[])),
         }
     }

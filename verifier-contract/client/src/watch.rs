@@ -40,7 +40,7 @@ pub struct ReportedEvent {
     pub index: u64,
     /// Name of the contract.
     pub contract: String,
-    /// Name of the event; `Unknown` if our contracts declare none like it.
+    /// Name of the event; `Unknown` if none of our contracts declares it.
     pub event: String,
     /// Operands by name, in the order of the declaration.
     pub operands: Vec<(String, String)>,
@@ -62,7 +62,7 @@ impl fmt::Display for ReportedEvent {
 pub struct Watcher {
     /// First block whose events may still change.
     next: u64,
-    /// Events reported from such blocks, by block and index.
+    /// Events already reported from such blocks, by block and index.
     reported: BTreeMap<(u64, u64), ReportedEvent>,
 }
 
@@ -73,7 +73,7 @@ impl Watcher {
         Watcher { next: from, reported: BTreeMap::new() }
     }
 
-    /// What changed since the last poll: first the events that a reorganisation removed, newest first, then the new ones in
+    /// Changes since the last poll: first the events that a reorganisation removed, newest first, then the new ones in
     /// order.
     pub async fn poll(&mut self, contracts: &Contracts) -> Result<Vec<ReportedEvent>> {
         let head = contracts.chain().block_number().await?;
@@ -96,7 +96,7 @@ impl Watcher {
     }
 }
 
-/// The event in a log; operands of an unknown one are its raw topics and data.
+/// Decodes the event in a log; the operands of an unknown one are its raw topics and data.
 fn report(contracts: &Contracts, log: &Log) -> ReportedEvent {
     let (event, operands) = decode(log).unwrap_or_else(|| {
         let topics = log.topics().iter().map(|t| ("topic".to_owned(), t.to_string()));

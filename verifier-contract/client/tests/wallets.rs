@@ -1,4 +1,4 @@
-//! Keystores as wallets write them, and files that only look like it. The password of all is "correct horse".
+//! Keystores as wallets write them, and files that only resemble them. The password of all is "correct horse".
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use serde_json::{json, Value};
 use tribute_chain::{keystore, ChainError, KeySource};
 
 const PASSWORD: &str = "correct horse";
-/// What no message may hold.
+/// Secrets that no message may contain.
 const KEY: &str = "5e5e5e";
 
 fn folder() -> PathBuf {
@@ -18,7 +18,7 @@ fn address() -> String {
     std::fs::read_to_string(folder().join("address.txt")).unwrap().trim().to_owned()
 }
 
-/// Opens the file, which must take a moment only.
+/// Opens the file, which must be quick.
 fn open(path: &Path, password: &str) -> Result<String, ChainError> {
     let started = Instant::now();
     let opened = keystore::open(path, password).map(|signer| signer.address().to_string());

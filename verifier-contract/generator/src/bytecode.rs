@@ -1,4 +1,4 @@
-//! A contract ready to deploy.
+//! A compiled contract and its runtime code.
 
 use crate::{runner::deploy_of_any_size, Error};
 
@@ -7,16 +7,16 @@ use crate::{runner::deploy_of_any_size, Error};
 pub struct Bytecode {
     /// Code that deploys the contract; it takes no arguments.
     pub creation: Vec<u8>,
-    /// Code that then stands at its address.
+    /// Code at its address after deployment.
     pub runtime: Vec<u8>,
 }
 
 impl Bytecode {
-    /// Runs creation code to learn what it leaves behind, even if that is more than a chain takes: generated verifiers
-    /// of wide circuits are. [`deploy`](crate::deploy) says whether it can be deployed.
+    /// Runs creation code to obtain the runtime code, even if that exceeds a chain's size limit, as generated verifiers
+    /// of wide circuits do. [`deploy`](crate::deploy) checks whether it can be deployed.
     ///
     /// # Errors
-    /// When the code fails.
+    /// If the code fails.
     pub fn from_creation(creation: Vec<u8>) -> Result<Self, Error> {
         let runtime = deploy_of_any_size(&creation)?;
         Ok(Self { creation, runtime })

@@ -1,15 +1,15 @@
-//! What can go wrong between a verifying key and a checked proof.
+//! Errors of generating, compiling and running verifiers.
 
 use std::path::PathBuf;
 
-/// Errors of generating, compiling and running a verifier. A proof that is merely refused is not an error: see
+/// Errors of generating, compiling and running a verifier. A refused proof is not an error: see
 /// [`RunReport::success`](crate::RunReport).
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The key uses something that the generators do not know.
+    /// The key uses a feature that the generators do not support.
     #[error("verifying key not supported: {what}; change the circuit, or extend the generator")]
     Unsupported {
-        /// What the key asks for.
+        /// The unsupported feature.
         what: String,
     },
     /// The SRS and the key are of different sizes.
@@ -36,10 +36,10 @@ pub enum Error {
         compiler: PathBuf,
         /// Its exit status, or why it did not run.
         status: String,
-        /// The last part of what it printed on standard error.
+        /// The end of its standard error.
         stderr: String,
     },
-    /// The compiler's answer does not contain bytecode.
+    /// The compiler's output does not contain bytecode.
     #[error("{compiler} printed no bytecode; expected hexadecimal digits after `Binary:`")]
     NoBytecode {
         /// The program that was run.
@@ -50,18 +50,18 @@ pub enum Error {
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the operating system.
         source: std::io::Error,
     },
-    /// Creation code that does not leave a contract behind.
+    /// The creation code does not deploy a contract.
     #[error("deployment failed after {gas} gas: {reason}")]
     Deployment {
         /// Gas used by the attempt.
         gas: u64,
-        /// Why the EVM refused.
+        /// Why the EVM reverted or halted.
         reason: String,
     },
-    /// Runtime code above the limit of EIP-170.
+    /// The runtime code exceeds the limit of EIP-170.
     #[error("runtime code has {size} bytes, more than the {limit} that the EVM takes: fewer columns or smaller gates")]
     TooLarge {
         /// Size of the runtime code.
@@ -69,7 +69,7 @@ pub enum Error {
         /// Largest size that can be deployed.
         limit: usize,
     },
-    /// A call of an address without code succeeds in the EVM; here it is a mistake.
+    /// There is no code to run. In the EVM such a call succeeds; here it is an error.
     #[error("there is no code to run: pass the runtime code of a verifier")]
     NoCode,
     /// The EVM refused the transaction before it ran.

@@ -1,10 +1,10 @@
-//! EVM verifiers for halo2 (BN254, KZG, SHPLONK, Keccak transcript) verifying keys, and an EVM to run them in.
+//! Generates EVM verifiers from halo2 verifying keys (BN254, KZG, SHPLONK, Keccak transcript), and runs them in an EVM.
 //!
 //! - [`generate_verifier`]: our own verifier, bytecode straight from the key (module [`direct`]);
 //! - [`run`], [`run_deferred`], [`deploy`]: run bytecode in revm under the rules of the latest mainnet fork;
-//! - [`calldata`]: what a verifier is called with;
-//! - [`generate`], [`compile`]: the verifier that snark-verifier writes in Solidity, compiled by the pinned npm compiler:
-//!   slower and larger, the oracle that ours is tested against.
+//! - [`calldata`]: encodes the inputs and the proof for a verifier;
+//! - [`generate`], [`compile`]: the verifier that snark-verifier writes in Solidity, compiled by the pinned npm
+//!   compiler; it is slower and larger, and serves as the oracle that ours is tested against.
 //!
 //! ```no_run
 //! # use halo2_proofs::{halo2curves::bn256::*, plonk::VerifyingKey, poly::kzg::commitment::ParamsKZG};

@@ -1,7 +1,7 @@
-//! The verifier that snark-verifier 0.2.7 writes, in Solidity.
+//! The Solidity verifier that snark-verifier 0.2.7 generates.
 //!
-//! Known traps of its code, all for the caller to handle: inputs are reduced mod r (x and x + r both pass), trailing
-//! calldata is ignored, an invalid point burns all gas forwarded.
+//! Known pitfalls of its code, which the caller has to handle: inputs are reduced mod r (x and x + r both pass),
+//! trailing calldata is ignored, and an invalid point burns all forwarded gas.
 
 use crate::Error;
 use halo2_proofs::{
@@ -21,14 +21,13 @@ use snark_verifier::{
 use std::rc::Rc;
 
 type Shplonk = KzgAs<Bn256, Bdfg21>;
-/// The encoding of accumulators in inputs; no circuit here has any.
+/// The encoding of accumulators in inputs; not used by the circuits here.
 type Verifier = PlonkVerifier<Shplonk, LimbsEncoding<3, 88>>;
 
 /// Solidity source of a verifier of proofs for `vk` with one instance column of `num_instance` values.
 ///
 /// # Errors
-/// When the key has another number of instance columns or another size than the SRS, or when snark-verifier cannot
-/// express its verification.
+/// If the key does not have exactly one instance column or the SRS's size, or if snark-verifier does not support it.
 pub fn generate(params: &ParamsKZG<Bn256>, vk: &VerifyingKey<G1Affine>, num_instance: usize) -> Result<String, Error> {
     check_shape(params, vk)?;
     let unsupported = |e: snark_verifier::Error| Error::Unsupported { what: format!("{e:?}") };
@@ -46,7 +45,7 @@ pub fn generate(params: &ParamsKZG<Bn256>, vk: &VerifyingKey<G1Affine>, num_inst
     Ok(loader.solidity_code())
 }
 
-/// One instance column, and an SRS of the key's size.
+/// Checks for one instance column and an SRS of the key's size.
 pub(crate) fn check_shape(params: &ParamsKZG<Bn256>, vk: &VerifyingKey<G1Affine>) -> Result<(), Error> {
     let (srs, key) = (params.k(), vk.get_domain().k());
     if srs != key {

@@ -1,4 +1,4 @@
-//! An EVM for one call, under the rules of the latest mainnet fork that revm knows.
+//! Runs one call in an EVM, under the rules of the latest mainnet fork that revm supports.
 
 use crate::Error;
 use revm::{
@@ -9,13 +9,14 @@ use revm::{
     Context, ExecuteEvm, MainBuilder, MainContext,
 };
 
-/// Gas of a run: the most that one mainnet transaction may take (EIP-7825).
+/// Gas limit of a run: the maximum of a mainnet transaction (EIP-7825).
 const GAS_LIMIT: u64 = 1 << 24;
 /// Largest runtime code that can be deployed (EIP-170).
 pub(crate) const CODE_LIMIT: usize = 24_576;
-/// Bytes of the pairing's input that our verifier reverts with when the pairing is deferred: two points of each group.
+/// Size in bytes of the pairing input that our verifier reverts with when the pairing is deferred: two points of each
+/// group.
 const PAIRING_INPUT: usize = 384;
-/// Returns the pairing precompile's answer about calldata: CALLDATACOPY, STATICCALL of 8, RETURN.
+/// Code that returns the pairing precompile's output on its calldata: CALLDATACOPY, STATICCALL of 8, RETURN.
 const PAIRING_CODE: [u8; 22] = [
     0x36, 0x5f, 0x5f, 0x37, 0x60, 0x20, 0x5f, 0x36, 0x5f, 0x60, 0x08, 0x5a, 0xfa, 0x5f, 0x51, 0x16, 0x5f, 0x52, 0x60,
     0x20, 0x5f, 0xf3,
@@ -27,21 +28,22 @@ const TX_GAS: u64 = 21_000;
 /// Intrinsic gas of a zero byte and of another byte of calldata (EIP-2028).
 const BYTE_GAS: (u64, u64) = (4, 16);
 
-/// What a call of a verifier did.
+/// Outcome of a verifier call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunReport {
-    /// Gas of the verifier's own execution: what a contract that calls it has to forward.
+    /// Gas of the verifier's own execution, which a calling contract has to forward.
     pub execution_gas: u64,
     /// True when the verifier accepted.
     pub success: bool,
-    /// Data returned, or the data of a revert.
+    /// Return or revert data.
     pub output: Vec<u8>,
 }
 
 /// Calls runtime code with `calldata`.
 ///
 /// # Errors
-/// When there is no code or the EVM refuses to start; a refused proof is a report with `success == false`.
+/// If there is no code or the EVM refuses to start. A refused proof is not an error but a report with
+/// `success == false`.
 pub fn run(runtime: &[u8], calldata: &[u8]) -> Result<RunReport, Error> {
     if runtime.is_empty() {
         return Err(Error::NoCode);
@@ -60,8 +62,8 @@ pub fn run(runtime: &[u8], calldata: &[u8]) -> Result<RunReport, Error> {
     Ok(RunReport { execution_gas, success, output })
 }
 
-/// Whether a proof holds, by our verifier's deferred mode: `calldata` with one byte more, then the pairing that it leaves to
-/// its caller.
+/// Checks a proof by our verifier's deferred mode: calls it with `calldata` and one extra byte, then checks the pairing
+/// that it leaves to its caller.
 ///
 /// # Errors
 /// As [`run`].
@@ -73,15 +75,15 @@ pub fn run_deferred(runtime: &[u8], calldata: &[u8]) -> Result<bool, Error> {
     Ok(run(&PAIRING_CODE, &report.output)?.output.last() == Some(&1))
 }
 
-/// Runs creation code and returns the runtime code that it leaves.
+/// Runs creation code and returns the runtime code that it deploys.
 ///
 /// # Errors
-/// When the deployment fails.
+/// If the deployment fails.
 pub fn deploy(creation: &[u8]) -> Result<Vec<u8>, Error> {
     deploy_within(creation, CODE_LIMIT)
 }
 
-/// The same on a chain without a limit of code size.
+/// As [`deploy`], on a chain without a code size limit.
 pub(crate) fn deploy_of_any_size(creation: &[u8]) -> Result<Vec<u8>, Error> {
     deploy_within(creation, usize::MAX / 2)
 }

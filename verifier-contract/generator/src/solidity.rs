@@ -1,4 +1,4 @@
-//! From Solidity to bytecode, through the compiler that generated verifiers are known to survive.
+//! Compiles Solidity to bytecode, with the compiler known to compile generated verifiers correctly.
 
 use crate::{Bytecode, Error};
 use sha3::{Digest, Keccak256};
@@ -11,15 +11,15 @@ use std::{
 
 /// Environment variable that names the compiler.
 pub const COMPILER_VARIABLE: &str = "TRIBUTE_SOLC";
-/// Where the compiler stands below the root of the project.
+/// Path of the compiler below the project root.
 const COMPILER_PATH: &str = "verifier-contract/bin/solc";
-/// Longest part of the compiler's complaints that an error repeats.
+/// Maximum length of compiler output that an error quotes.
 const STDERR_LIMIT: usize = 2_000;
 
-/// Compiles a generated verifier. With a `cache` folder, the answer for the same source is kept there.
+/// Compiles a generated verifier. With a `cache` folder, results are cached there by source.
 ///
 /// # Errors
-/// When no compiler is found or it refuses the source.
+/// If no compiler is found or it refuses the source.
 pub fn compile(source: &str, cache: Option<&Path>) -> Result<Bytecode, Error> {
     let kept = cache.map(|dir| dir.join(format!("{}.bin", hex::encode(Keccak256::digest(source)))));
     if let Some(path) = &kept {
@@ -35,7 +35,7 @@ pub fn compile(source: &str, cache: Option<&Path>) -> Result<Bytecode, Error> {
     Ok(bytecode)
 }
 
-/// Writes beside the target first, so that no reader ever sees half a file.
+/// Writes to a temporary file next to the target first, so that no reader ever sees a partial file.
 fn store(path: &Path, creation: &[u8]) -> Result<(), Error> {
     let io = |path: &Path| {
         let path = path.to_owned();
@@ -49,7 +49,7 @@ fn store(path: &Path, creation: &[u8]) -> Result<(), Error> {
     fs::rename(&part, path).map_err(io(path))
 }
 
-/// The compiler of [`COMPILER_VARIABLE`], or the project's, looked for from the current folder upward.
+/// The compiler of [`COMPILER_VARIABLE`], or the project's, searched for from the current folder upwards.
 fn find_compiler() -> Result<PathBuf, Error> {
     if let Some(path) = env::var_os(COMPILER_VARIABLE).filter(|v| !v.is_empty()) {
         return Ok(path.into());

@@ -118,8 +118,7 @@ fn refuses_other_lengths_and_infinity() {
     }
 }
 
-/// One byte more leaves the pairing to the caller: never a success, and nothing but a refusal where more than the pairing
-/// fails.
+/// One extra byte leaves the pairing to the caller: never a success, and only a refusal if more than the pairing fails.
 #[test]
 fn deferred_leaves_the_pairing_and_nothing_else() {
     for (name, shape) in shapes() {
@@ -135,13 +134,13 @@ fn deferred_leaves_the_pairing_and_nothing_else() {
             assert!(!report.success && report.output.len() == 384, "{name}: {report:?}");
             assert!(report.execution_gas + 110_000 < full, "{name}: {} of {full} gas", report.execution_gas);
         }
-        // a claimed value fails in the pairing alone
+        // a changed evaluation fails only in the pairing
         let mut value = good.clone();
         let end = value.len();
         value[end - 129] ^= 1;
         assert_eq!(deferred(&value, 0).output.len(), 384, "{name}");
         assert!(!run_deferred(&code.runtime, &value).unwrap(), "{name}");
-        // a point off the curve does not get there, nor do other lengths
+        // a point off the curve, or another length, fails before that
         let mut point = good.clone();
         point[end - 1] ^= 1;
         assert_eq!(deferred(&point, 0).output, [0u8; 0], "{name}: a point off the curve");

@@ -1,4 +1,4 @@
-//! What the generators and the EVM refuse, and how they say so.
+//! What the generators and the EVM refuse, with which errors.
 
 mod common;
 
@@ -11,7 +11,7 @@ use halo2_proofs::{
 };
 use tribute_evm::{compile, deploy, generate, generate_verifier, run, Error};
 
-/// A circuit with something that no verifier here knows.
+/// A circuit with a feature that no verifier here supports.
 #[derive(Clone, Copy, Default, PartialEq)]
 enum Odd {
     #[default]

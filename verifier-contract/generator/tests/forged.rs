@@ -1,7 +1,7 @@
 //! Keys for which nobody has a witness, three phases included, under an SRS whose secret the test knows.
 //!
 //! With the secret s, every proof can be finished: take random points and scalars, and choose the last point W so that
-//! the pairing holds. Its check is `A + u·W = s·W`, hence `W = A / (s - u)`. Such a proof says nothing, but it has to
+//! the pairing holds. Its check is `A + u·W = s·W`, hence `W = A / (s - u)`. Such a proof proves nothing, but it has to
 //! pass halo2's verifier and ours, and to fail when any word of it changes.
 
 mod common;
@@ -48,7 +48,7 @@ use tribute_evm::{calldata, direct, run};
 type Succinct = PlonkSuccinctVerifier<KzgAs<Bn256, Bdfg21>, LimbsEncoding<3, 88>>;
 type Keccak<'a> = EvmTranscript<G1Affine, NativeLoader, &'a [u8], Vec<u8>>;
 
-/// Invents whatever the verifier wants to read, and notes it.
+/// Invents whatever the verifier reads, and records it.
 struct Inventor<'a> {
     inner: Keccak<'a>,
     rng: ChaCha20Rng,
@@ -127,7 +127,7 @@ fn forge(params: &ParamsKZG<Bn256>, vk: &VerifyingKey<G1Affine>, inputs: &[Fr], 
     proof
 }
 
-/// Forges a proof for the key and holds our verifier against halo2's.
+/// Forges a proof for the key and compares our verifier with halo2's.
 fn check(name: &str, params: &ParamsKZG<Bn256>, vk: &VerifyingKey<G1Affine>, inputs: usize, seed: u64) {
     let code = direct::generate(params, vk, inputs).unwrap();
     let compact = direct::generate_compact(params, vk, inputs).unwrap();

@@ -1,6 +1,7 @@
-//! `Statements.sol` says what `tribute-core` says: every constant, by name, and none that is not compared here.
+//! `Statements.sol` agrees with `tribute-core`: compares every constant by name, and fails on any that is not compared
+//! here.
 //!
-//! Contexts and ids are compared by proofs made with core's being accepted: `verifier-contract/test/RealLife.t.sol`.
+//! Contexts and ids are tested by the acceptance of proofs made with core's: `verifier-contract/test/RealLife.t.sol`.
 
 use std::collections::BTreeMap;
 use tribute_core::{
@@ -118,7 +119,8 @@ fn units_of_contributions_are_cores() {
     }
 }
 
-/// What the gate demands of each statement's shape, in `_statementShape`, is what core says; W and G stand one by one.
+/// The gate's requirements on each statement's shape, in `_statementShape`, are those of core; W and G are single
+/// columns.
 #[test]
 fn shapes_are_cores() {
     let gate = include_str!("../../src/ProofGate.sol");

@@ -7,19 +7,19 @@ import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol
 import {ITribute} from "../interfaces/ITribute.sol";
 
 /// @title Accuracy bounty: an example of a contract that depends on what Tribute proves
-/// @notice A sponsor puts tokens up for the first agent whose latest certified version answers enough records of a test
-/// set right. The test set is a registered dataset whose records the agent's owner never sees: its provider proves the
-/// accuracy. After the deadline the sponsor takes the tokens back.
+/// @notice A sponsor offers tokens to the first agent whose latest certified version answers enough records of a test
+/// set correctly. The test set is a registered dataset whose records the agent's owner never sees: its provider proves
+/// the accuracy. After the deadline the sponsor takes the tokens back.
 contract AccuracyBounty {
     using SafeERC20 for IERC20;
 
-    /// @notice The bounty was paid or taken back before, or was never put up.
+    /// @notice The bounty was already paid or taken back, or was never funded.
     error NothingLeft();
     /// @notice The agent has no certified version, or circuits behind it were stopped.
     error NotCertified(bytes32 agentId);
-    /// @notice The version answers too few records right.
+    /// @notice The version answers too few records correctly.
     error NotAccurate(uint256 accuracy, uint256 least);
-    /// @notice It is the sponsor's to take back, and not before the deadline.
+    /// @notice Only the sponsor may take it back, and only after the deadline.
     error NotYours(address sponsor, uint256 deadline);
 
     /// @notice Paid to the agent's owner.
@@ -32,11 +32,11 @@ contract AccuracyBounty {
     uint256 public immutable leastAccuracy;
     uint256 public immutable deadline;
 
-    /// @param reads Where Tribute's reads stand.
+    /// @param reads The `Tribute` contract.
     /// @param erc20 Token of the bounty, sent to this contract by the sponsor.
     /// @param datasetId The test set.
     /// @param least Least accuracy, as a part of 10^18.
-    /// @param until Last second of Unix time at which it is paid.
+    /// @param until Unix time in seconds, inclusive, until which it is paid.
     constructor(ITribute reads, IERC20 erc20, bytes32 datasetId, uint256 least, uint256 until) {
         (tribute, token, sponsor) = (reads, erc20, msg.sender);
         (testSet, leastAccuracy, deadline) = (datasetId, least, until);
@@ -56,7 +56,7 @@ contract AccuracyBounty {
         token.safeTransfer(to, amount);
     }
 
-    /// @notice Takes the bounty back; the sponsor alone, after the deadline.
+    /// @notice Pays the bounty back to the sponsor; only the sponsor, after the deadline.
     function takeBack() external {
         if (msg.sender != sponsor || block.timestamp <= deadline) revert NotYours(sponsor, deadline);
         token.safeTransfer(sponsor, _all());
@@ -64,7 +64,7 @@ contract AccuracyBounty {
 
     function _all() private view returns (uint256 amount) {
         amount = token.balanceOf(address(this));
-        // sending it more changes nothing for the worse
+        // sending it more tokens does no harm
         // slither-disable-next-line incorrect-equality
         if (amount == 0) revert NothingLeft();
     }

@@ -6,34 +6,35 @@ import {ICertification} from "./ICertification.sol";
 import {IDatasetRegistry} from "./IDatasetRegistry.sol";
 
 /// @title Agent registry: agents, their versions and the certificates of those versions
-/// @notice A version lists datasets, any number of them, and pins its circuits and terms. It is certified when its weights
-/// are proven to be the optimum of its loss over exactly those datasets.
+/// @notice A version lists any number of datasets and pins its circuits and terms. It is certified when its weights are
+/// proven to be the optimum of its loss over exactly those datasets.
 ///
-/// A version is a *draft* while its owner lists datasets, *closed* when the list is final and anybody brings gradients for
-/// the listed shards, and *certified* by the optimum proof. Each gradient proof states its shard's contribution
-/// `N = ⟨−G, W⟩`; commitments of gradients are added up, so that one optimum proof about their sum is enough. What a
-/// version keeps does not grow with its list but for one slot a dataset, and certifying costs the same for any number.
+/// A version is a *draft* while its owner lists datasets, *closed* when the list is final and anybody may submit
+/// gradients of the listed shards, and *certified* by the optimum proof. Each gradient proof states its shard's
+/// contribution `N = ⟨−G, W⟩`; commitments of gradients are added up, so that one optimum proof about their sum is
+/// enough. A version's storage grows by only one slot per dataset, and certifying costs the same for any number of
+/// datasets.
 ///
-/// The owner of the agent at the proposal stays the owner that grants, proofs and contexts of that version name, whoever
-/// owns the agent later. A new owner decides which of those versions go on: `adopt`. Fees go to the agent's owner of the day.
+/// Grants, proofs and contexts of a version name the agent's owner at the proposal, whoever owns the agent later. A new
+/// owner decides which of the open versions continue: `adopt`. Fees go to the agent's current owner.
 interface IAgentRegistry is IAgents, ICertification {
-    /// @notice Where a version stands.
+    /// @notice Status of a version.
     enum Status {
         /// There is no such version.
         Unknown,
         /// Its owner lists datasets.
         Draft,
-        /// The list is final; gradients are being brought.
+        /// The list is final; gradients are being submitted.
         Closed,
         /// Certified, and none of its circuits is stopped.
         Certified,
-        /// Certified, but one of its circuits was stopped since: what its proofs are worth is in doubt.
+        /// Certified, but one of its circuits was stopped since, so its proofs are in doubt.
         Doubtful,
-        /// Given up before it was certified.
+        /// Abandoned before it was certified.
         Abandoned
     }
 
-    /// @notice Numbers of a layout; the hash of them is part of every circuit id, so none can be misstated.
+    /// @notice Parameters of a layout. Their hash is part of every circuit id, so none can be misstated.
     struct Layout {
         /// Circuits have 2^k rows.
         uint32 k;
@@ -43,23 +44,23 @@ interface IAgentRegistry is IAgents, ICertification {
         uint32 features;
         /// Class count `c`.
         uint32 classes;
-        /// 0 classes, 1 real value.
+        /// 0: classes, 1: real value.
         uint32 task;
         /// Salt rows in every committed column.
         uint32 saltRows;
-        /// s: the bias feature is 256·2^s.
+        /// s, where the bias feature is 256·2^s.
         uint32 interceptScale;
     }
 
-    /// @notice What an agent owner fixes about a version.
+    /// @notice The parameters of a version that the agent's owner fixes.
     struct VersionParams {
-        /// Numbers of the layout of the datasets and circuits.
+        /// Parameters of the layout of the datasets and circuits.
         Layout dims;
         /// λ in units of 2^-44, below 2^44.
         uint64 lambda;
         /// 1 squared, 2 logistic, 3 softmax.
         uint8 link;
-        /// Part of fees that goes to data providers, in basis points.
+        /// Part of the fees that goes to data providers, in basis points.
         uint16 dataBps;
         /// Least price of a query, in base units of the token: no session is opened below it.
         uint128 pricePerQuery;
@@ -77,17 +78,17 @@ interface IAgentRegistry is IAgents, ICertification {
 
     /// @notice The gradient proof of one listed shard.
     struct GradientProof {
-        /// The dataset, in the version that is listed.
+        /// Id of the dataset version that is listed.
         bytes32 datasetId;
         /// The shard, counted from 0.
         uint32 shard;
         /// Public inputs, `[ctx, N]`.
         uint256[] inputs;
-        /// The proof, of the version's gradient circuit.
+        /// A proof of the version's gradient circuit.
         bytes proof;
     }
 
-    /// @notice A version as it stands.
+    /// @notice Current state of a version.
     struct Version {
         /// Draft, closed, certified, doubtful or abandoned.
         Status status;
@@ -95,7 +96,7 @@ interface IAgentRegistry is IAgents, ICertification {
         address owner;
         /// 1 squared, 2 logistic, 3 softmax.
         uint8 link;
-        /// Part of fees that goes to data providers, in basis points.
+        /// Part of the fees that goes to data providers, in basis points.
         uint16 dataBps;
         /// Least price of a query, in base units of the token.
         uint128 pricePerQuery;
@@ -107,19 +108,19 @@ interface IAgentRegistry is IAgents, ICertification {
         uint64 epsilon;
         /// Proven lower bound of the weights' norm, in units of 2^-10; 0 before certification.
         uint32 norm;
-        /// Datasets listed.
+        /// Number of datasets listed.
         uint32 datasets;
-        /// Shards listed.
+        /// Number of shards listed.
         uint32 shards;
-        /// Shards whose gradient was added.
+        /// Number of shards whose gradient was added.
         uint32 shardsDone;
-        /// Records of all shards listed.
+        /// Number of records in all listed shards.
         uint64 records;
-        /// Second of Unix time from which anybody may abandon it, unless it is certified.
+        /// Unix time in seconds from which anybody may abandon it, unless it is certified.
         uint64 deadline;
         /// Hash of the list so far.
         bytes32 listHash;
-        /// Hash that grants want the list to have; 0 for any.
+        /// Hash of the list that its grants require; 0 for any.
         bytes32 participants;
         /// keccak256 of the canonical schema of its datasets; 0 before the first is listed.
         bytes32 schemaId;
@@ -139,37 +140,38 @@ interface IAgentRegistry is IAgents, ICertification {
         bytes32[] datasetCircuitIds;
     }
 
-    /// @notice What a version's gradients add up to, so far; N in units of 2^-u, u the layout's contribution bits.
+    /// @notice Running sums over a version's gradients; N is in units of 2^-u, with u the layout's contribution bits.
     struct Sums {
-        /// Sum of all complete datasets' contributions.
+        /// Sum of the contributions of all complete datasets.
         int256 total;
-        /// Sum of those that are positive.
+        /// Sum of the positive ones among them.
         uint256 positive;
         /// Least `⌊N·10000/minShareBps⌋` of the datasets with a least share; 2^128 - 1 if there is none.
         uint256 leastBase;
-        /// Sum of the committed gradients' points, x; both 0 for the point at infinity, and once the version is certified.
+        /// x of the sum of the committed gradients' points; x and y are 0 for the point at infinity, and once the
+        /// version is certified.
         uint256 x;
-        /// Its y.
+        /// y of that sum.
         uint256 y;
     }
 
-    /// @notice A dataset in a version.
+    /// @notice A dataset's entry in a version.
     struct Contribution {
         /// Sum of the contributions of its shards so far, in the version's units.
         int256 value;
         /// Shards listed; 0 if this version of the dataset is not listed.
         uint32 shards;
-        /// Shards whose gradient was added.
+        /// Number of shards whose gradient was added.
         uint32 shardsDone;
         /// Least share that its terms or grant ask for, in basis points.
         uint16 minShareBps;
-        /// Serial of the grant of which a use was taken; 0 if none, or if it was given back.
+        /// Serial of the grant that a use was taken from; 0 if none, or if the use was returned.
         uint32 grantSerial;
     }
 
-    /// @notice What the session escrow needs to know about a version.
+    /// @notice The data about a version that the session escrow needs.
     struct ServiceTerms {
-        /// Part of fees that goes to data providers, in basis points.
+        /// Part of the fees that goes to data providers, in basis points.
         uint16 dataBps;
         /// Whether the version is certified.
         bool certified;
@@ -181,17 +183,17 @@ interface IAgentRegistry is IAgents, ICertification {
         bytes32 serviceCircuitId;
     }
 
-    /// @notice A version was proposed: a draft.
+    /// @notice A version was proposed, as a draft.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
     /// @param owner The agent's owner, whom grants and proofs of this version name.
-    /// @param params What the owner fixed.
+    /// @param params The parameters that the owner fixed.
     event VersionProposed(bytes32 indexed agentId, uint32 indexed version, address indexed owner, VersionParams params);
     /// @notice A dataset was listed.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
-    /// @param datasetId The dataset's version.
-    /// @param admission What it is, what it asks for, and the grant of which a use was taken.
+    /// @param datasetId Id of the dataset's version.
+    /// @param admission Its data, its requirements, and the grant that a use was taken from.
     /// @param listHash Hash of the list, this dataset included.
     event DatasetListed(
         bytes32 indexed agentId,
@@ -215,31 +217,31 @@ interface IAgentRegistry is IAgents, ICertification {
         uint32 shards,
         uint64 records
     );
-    /// @notice The agent's owner stands by a version that an earlier owner proposed.
+    /// @notice The agent's owner adopted a version that an earlier owner proposed.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
     /// @param by The agent's owner.
     event VersionAdopted(bytes32 indexed agentId, uint32 indexed version, address by);
-    /// @notice A version was given up; uses of grants can go back.
+    /// @notice A version was abandoned; the uses that it took from grants can be returned.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
-    /// @param by Who did it.
+    /// @param by The caller.
     event VersionAbandoned(bytes32 indexed agentId, uint32 indexed version, address by);
 
     /// @notice The agent has no such version.
     /// @param agentId The agent.
-    /// @param version The version asked for.
+    /// @param version The version requested.
     error UnknownVersion(bytes32 agentId, uint32 version);
-    /// @notice The version does not stand where this can be done.
+    /// @notice The version's status does not allow this.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
-    /// @param needed Where it would have to stand.
-    /// @param found Where it stands.
+    /// @param needed The status required.
+    /// @param found The current status.
     error WrongStatus(bytes32 agentId, uint32 version, Status needed, Status found);
     /// @notice Nobody but the owner may abandon the version yet.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
-    /// @param deadline Second of Unix time from which anybody may.
+    /// @param deadline Unix time in seconds from which anybody may.
     error NotOverdue(bytes32 agentId, uint32 version, uint64 deadline);
     /// @notice A version needs at least one dataset.
     error NoDatasets();
@@ -277,58 +279,60 @@ interface IAgentRegistry is IAgents, ICertification {
     /// @notice λ must be positive and below 1.
     /// @param lambda λ given, in units of 2^-44.
     error LambdaOutOfRange(uint64 lambda);
-    /// @notice The datasets hold more records than circuits sum.
+    /// @notice The datasets hold more records than circuits can sum.
     /// @param records Records of all datasets; they must be below 2^26.
     error TooManyRecords(uint64 records);
     /// @notice More than 10,000 basis points.
     /// @param bps Basis points given.
     error BasisPointsTooHigh(uint16 bps);
-    /// @notice A grant was given for a list that this is not.
+    /// @notice A grant requires another list of participants.
     /// @param expected Hash of the list that the grant names.
-    /// @param found Hash of the version's list, or the list that another grant names.
+    /// @param found Hash of the version's list, or of the list that another grant names.
     error OtherParticipants(bytes32 expected, bytes32 found);
 
-    /// @notice Proposes the next version, a draft; only the agent's owner.
+    /// @notice Proposes the next version, as a draft; only the agent's owner.
     /// @param agentId The agent.
-    /// @param params What the owner fixes about the version.
+    /// @param params The parameters that the owner fixes.
     /// @return version Number of the new version, counted from 1.
     function propose(bytes32 agentId, VersionParams calldata params) external returns (uint32 version);
 
-    /// @notice Lists datasets in a draft, in as many transactions as needed; only the owner who proposed it. Takes one use
-    /// of each dataset's grant. What each asks for (link, price, data's part, least share) is fixed here.
+    /// @notice Lists datasets in a draft, in as many transactions as needed; only the owner who proposed it. Takes one
+    /// use from each dataset's grant. The requirements of each (link, price, data's part, least share) are checked or
+    /// recorded here.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
     /// @param datasetIds The datasets' versions, in the order of the list.
     function addDatasets(bytes32 agentId, uint32 version, bytes32[] calldata datasetIds) external;
 
-    /// @notice Makes the list final; only the owner who proposed the version. Its hash is `h' = keccak256(abi.encode(h,
-    /// datasetId))` from 0, in the order of the list; a grant that names participants wants this one.
+    /// @notice Makes the list final; only the owner who proposed the version. Its hash is folded from 0 by `h' =
+    /// keccak256(abi.encode(h, datasetId))` in list order. A grant that names participants requires exactly this hash.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
     function close(bytes32 agentId, uint32 version) external;
 
-    /// @notice Adds gradient proofs of listed shards to a closed version; anybody may bring them: their contexts name the
-    /// owner. One bad proof undoes the whole transaction. A shard that was added before is passed over, its proof unread,
-    /// so that nobody spoils a transaction by sending one of its proofs first.
+    /// @notice Adds gradient proofs of listed shards to a closed version; anybody may submit them, since their contexts
+    /// name the owner. One bad proof reverts the whole transaction. A shard that was already added is skipped without
+    /// reading its proof, so that nobody can block a transaction by front-running one of its proofs.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
     /// @param proofs The proofs, in any order.
     function addGradients(bytes32 agentId, uint32 version, GradientProof[] calldata proofs) external;
 
-    /// @notice Certifies a closed version of which all gradients were added, by the optimum proof; anybody may. Gradients
-    /// of a circuit that was stopped since they were added do not count: then, and if the optimum circuit, the service
-    /// circuit or one that admitted a dataset is stopped, this reverts, and the version never certifies. If
-    /// the agent was sold since the proposal, its new owner has to `adopt` the version first.
+    /// @notice Certifies a closed version by the optimum proof, once all gradients were added; anybody may call.
+    /// Reverts if any circuit of the version is stopped (the gradient, optimum or service circuit, or one that admitted
+    /// a dataset): such a version can never be certified. If the agent was sold since the proposal, its new owner has
+    /// to `adopt` the version first.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
     /// @param inputs Public inputs of the proof: context, records, λ, ε, norm.
     /// @param proof The proof, of the version's optimum circuit.
     function certify(bytes32 agentId, uint32 version, uint256[] calldata inputs, bytes calldata proof) external;
 
-    /// @notice The same with the last gradients, all proofs under one pairing: every gradient costs some 100,000 gas less.
+    /// @notice Adds the last gradients and certifies, with one pairing for all proofs: saves some 100,000 gas per
+    /// gradient.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
-    /// @param proofs Gradient proofs as for `addGradients`; those added before are passed over.
+    /// @param proofs Gradient proofs as for `addGradients`; those already added are skipped.
     /// @param inputs Public inputs of the optimum proof.
     /// @param proof The optimum proof.
     function addGradientsAndCertify(
@@ -339,69 +343,71 @@ interface IAgentRegistry is IAgents, ICertification {
         bytes calldata proof
     ) external;
 
-    /// @notice Stands by a closed version that an earlier owner of the agent proposed; only the agent's owner. Without it the
-    /// version is not certified: a seller would still decide what the agent's next version is, and collect the proofs.
+    /// @notice Adopts a closed version that an earlier owner of the agent proposed; only the agent's owner. Without it
+    /// the version cannot be certified: otherwise a seller could still decide what the agent's next version is, and
+    /// collect the proofs for it.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
     function adopt(bytes32 agentId, uint32 version) external;
 
-    /// @notice Gives up a draft or closed version: the agent's owner at any time, anybody 90 days after the proposal. A
-    /// version that is never certified costs its datasets' owners nothing: see `returnUses`.
+    /// @notice Abandons a draft or closed version: the agent's owner at any time, anybody 90 days after the proposal.
+    /// Its uses of grants can then be returned: see `returnUses`.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
     function abandon(bytes32 agentId, uint32 version) external;
 
-    /// @notice Gives uses of grants back that an abandoned version took; anybody may. A use goes back to the very grant that
-    /// it was taken from, once, expired or not. Nothing goes back if the dataset's owner has set that grant anew or taken it
-    /// back since, or if a gradient of the dataset was added: that is public, and what the use was given for.
+    /// @notice Returns the uses of grants that an abandoned version took; anybody may call. A use is returned once, to
+    /// the grant that it was taken from, expired or not. Nothing is returned if the dataset's owner has replaced or
+    /// revoked that grant since, or if a gradient of the dataset was added: the gradient is public, and the use was
+    /// given for it.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
-    /// @param datasetIds Datasets that it listed; those under no grant are passed over.
+    /// @param datasetIds Datasets that it listed; those without a grant are skipped.
     function returnUses(bytes32 agentId, uint32 version, bytes32[] calldata datasetIds) external;
 
     /// @notice The proof gate that checks gradients and optima.
     /// @return Address of the proof gate.
     function gate() external view returns (address);
 
-    /// @notice Where the datasets of versions are registered.
+    /// @notice The registry of the datasets that versions list.
     /// @return Address of the dataset registry.
     function datasetRegistry() external view returns (address);
 
-    /// @notice A version as it stands; reverts if unknown.
+    /// @notice Current state of a version; reverts if unknown.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
     /// @return entry The version.
     function getVersion(bytes32 agentId, uint32 version) external view returns (Version memory entry);
 
-    /// @notice What a version's gradients add up to so far; reverts if unknown.
+    /// @notice Running sums over a version's gradients; reverts if unknown.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
     /// @return sums The sums.
     function sumsOf(bytes32 agentId, uint32 version) external view returns (Sums memory sums);
 
-    /// @notice A dataset in a version; reverts if the dataset is unknown.
+    /// @notice A dataset's entry in a version; reverts if the dataset is unknown.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
-    /// @param datasetId The dataset's version.
+    /// @param datasetId Id of the dataset's version.
     /// @return contribution All 0 if that version of the dataset is not listed.
     function contributionOf(bytes32 agentId, uint32 version, bytes32 datasetId)
         external
         view
         returns (Contribution memory contribution);
 
-    /// @notice Whether a version lists a dataset, in whichever version of it.
+    /// @notice Whether a version lists any version of a dataset.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
     /// @param root Id of the dataset's first version.
-    /// @return listed Whether it does.
+    /// @return listed True if it does.
     function lists(bytes32 agentId, uint32 version, bytes32 root) external view returns (bool listed);
 
-    /// @notice Whether the gradient over a shard was added; reverts if the dataset is unknown.
+    /// @notice Whether the gradient of a shard was added; reverts if the dataset is unknown.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
-    /// @param datasetId The dataset's version.
+    /// @param datasetId Id of the dataset's version.
     /// @param shard The shard, counted from 0.
-    /// @return added Whether it was.
+    /// @return added True if it was.
     function gradientAdded(bytes32 agentId, uint32 version, bytes32 datasetId, uint32 shard)
         external
         view
@@ -413,7 +419,7 @@ interface IAgentRegistry is IAgents, ICertification {
     /// @return circuitId The circuit; 0 if none was.
     function stoppedCircuit(bytes32 agentId, uint32 version) external view returns (bytes32 circuitId);
 
-    /// @notice Where a version stands.
+    /// @notice Status of a version.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
     /// @return where `Certified` only while none of its circuits is stopped; `Unknown` if there is no such version.
@@ -422,13 +428,13 @@ interface IAgentRegistry is IAgents, ICertification {
     /// @notice Whether the version is certified.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
-    /// @return certified Whether the optimum proof was accepted; also of a version that is doubtful by now (`status`).
+    /// @return certified True once the optimum proof was accepted, even if the version is now doubtful (see `status`).
     function isCertified(bytes32 agentId, uint32 version) external view returns (bool certified);
 
-    /// @notice What the session escrow needs to know; reverts if the version is unknown.
+    /// @notice The data that the session escrow needs; reverts if the version is unknown.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
-    /// @return terms The version's part for data, price, certificate, weights and service circuit.
+    /// @return terms The version's data part, price, certification, weights and service circuit.
     function serviceTerms(bytes32 agentId, uint32 version) external view returns (ServiceTerms memory terms);
 
     /// @notice How a certified version's data rewards are split: `datasetId` gets `weight` of `total`.
@@ -454,7 +460,7 @@ interface IAgentRegistry is IAgents, ICertification {
         view
         returns (uint256 ctx);
 
-    /// @notice The context that the optimum proof must carry; final once the version is closed.
+    /// @notice The context that the optimum proof must carry; it is final once the version is closed.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
     /// @return ctx Public input 0 of the proof: a keccak256 digest without its last byte, below 2^248.

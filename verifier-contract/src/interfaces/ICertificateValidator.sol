@@ -3,9 +3,9 @@ pragma solidity ^0.8.28;
 
 /// @title Certificate validator: answers ERC-8004's validation requests with Tribute certificates
 /// @notice An agent of ERC-8004's identity registry asks for validation of one version of a Tribute agent: it calls the
-/// registry's `validationRequest` with this contract as the validator and `requestHashOf` as the hash. Anybody then calls
-/// `answer`. Nothing is judged here: the answer is what the agent registry says at that moment, and can be brought up to
-/// date by anybody at any time. A contract that needs the present state asks `ITribute.isCertified` instead.
+/// registry's `validationRequest` with this contract as the validator and `requestHashOf` as the hash. Anybody then
+/// calls `answer`. The answer is what the agent registry says at that moment; anybody can update it at any time. A
+/// contract that needs the current state calls `ITribute.isCertified` instead.
 ///
 /// The answer is 100 if the version is certified, none of its circuits was stopped, and identity and agent have the same
 /// owner; else it is 0.
@@ -17,30 +17,30 @@ interface ICertificateValidator {
     /// @param response 100 or 0.
     event Answered(uint256 indexed identity, bytes32 indexed agentId, uint32 indexed version, uint8 response);
 
-    /// @notice Nobody asked this, or the identity that asked is another one.
-    /// @param requestHash The request that there would have to be.
+    /// @notice There is no such request, or another identity made it.
+    /// @param requestHash Hash of the expected request.
     error NotRequested(bytes32 requestHash);
 
-    /// @notice Answers a request, or answers it again; anybody.
+    /// @notice Answers a request, or updates its answer; anybody may call.
     /// @param identity The agent in the identity registry.
     /// @param agentId The Tribute agent.
     /// @param version The version, counted from 1.
-    /// @param nonce Any number; another one, if somebody else took the hash first.
+    /// @param nonce Any number; choose another one if somebody else has used the hash.
     /// @return response 100 or 0.
     function answer(uint256 identity, bytes32 agentId, uint32 version, uint256 nonce) external returns (uint8 response);
 
-    /// @notice What `answer` would say now.
+    /// @notice The response that `answer` would give now.
     /// @param identity The agent in the identity registry; reverts if there is none.
     /// @param agentId The Tribute agent; reverts if unknown.
     /// @param version The version, counted from 1.
     /// @return response 100 or 0.
     function responseOf(uint256 identity, bytes32 agentId, uint32 version) external view returns (uint8 response);
 
-    /// @notice The hash under which a version is asked about.
+    /// @notice The hash of a request about a version.
     /// @param identity The agent in the identity registry.
     /// @param agentId The Tribute agent.
     /// @param version The version, counted from 1.
-    /// @param nonce Any number; another one, if somebody else took the hash first.
+    /// @param nonce Any number; choose another one if somebody else has used the hash.
     /// @return requestHash keccak256 of a tag, the chain, this contract, and the arguments.
     function requestHashOf(uint256 identity, bytes32 agentId, uint32 version, uint256 nonce)
         external
@@ -53,11 +53,11 @@ interface ICertificateValidator {
     /// @return evidence keccak256 of `abi.encode(IAgentRegistry.getVersion(agentId, version))`.
     function evidenceOf(bytes32 agentId, uint32 version) external view returns (bytes32 evidence);
 
-    /// @notice Where answers go.
+    /// @notice The registry that receives the answers.
     /// @return Address of the validation registry.
     function validationRegistry() external view returns (address);
 
-    /// @notice Where versions are certified.
+    /// @notice The agent registry.
     /// @return Address of the agent registry.
     function agentRegistry() external view returns (address);
 }

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.28;
 
-/// @title ERC-8004's validation registry, as far as a validator needs it
-/// @notice The draft "Trustless Agents" in its form of January 2026, in which tags are strings.
+/// @title The part of ERC-8004's validation registry that a validator needs
+/// @notice The draft "Trustless Agents" as of January 2026, in which tags are strings.
 interface IValidationRegistry {
-    /// @notice Answers a request; only the validator that it names. May be called again.
+    /// @notice Answers a request; only the validator that it names. May be called repeatedly.
     /// @param requestHash The request.
     /// @param response 0 (failed) to 100 (passed).
-    /// @param responseURI Where evidence is; may be empty.
+    /// @param responseURI URI of the evidence; may be empty.
     /// @param responseHash Commitment to the evidence.
-    /// @param tag What kind of answer it is.
+    /// @param tag Kind of answer.
     function validationResponse(
         bytes32 requestHash,
         uint8 response,
@@ -18,14 +18,14 @@ interface IValidationRegistry {
         string calldata tag
     ) external;
 
-    /// @notice A request with its last answer.
+    /// @notice A request and its latest answer.
     /// @param requestHash The request.
-    /// @return validatorAddress Whom it names.
-    /// @return agentId The agent that asked, an id of the identity registry.
-    /// @return response The last answer, 0 before the first.
+    /// @return validatorAddress The validator that it names.
+    /// @return agentId The requesting agent's id in the identity registry.
+    /// @return response The latest answer; 0 before the first.
     /// @return responseHash Commitment to its evidence.
-    /// @return tag What kind of answer it was.
-    /// @return lastUpdate Second of Unix time of the answer, or of the request.
+    /// @return tag Kind of answer.
+    /// @return lastUpdate Unix time in seconds of the answer, or of the request if unanswered.
     function getValidationStatus(bytes32 requestHash)
         external
         view
@@ -38,15 +38,15 @@ interface IValidationRegistry {
             uint256 lastUpdate
         );
 
-    /// @notice The registry in which agents are tokens of ERC-721.
+    /// @notice The identity registry, whose ERC-721 tokens are the agents.
     /// @return registry Address of the identity registry.
     function getIdentityRegistry() external view returns (address registry);
 }
 
-/// @title ERC-8004's identity registry, as far as a validator needs it
-/// @notice Agents are tokens of ERC-721.
+/// @title The part of ERC-8004's identity registry that a validator needs
+/// @notice Agents are ERC-721 tokens.
 interface IIdentityRegistry {
-    /// @notice Who owns an agent; reverts if there is none.
+    /// @notice The owner of an agent; reverts if it does not exist.
     /// @param tokenId The agent.
     /// @return owner Its owner.
     function ownerOf(uint256 tokenId) external view returns (address owner);

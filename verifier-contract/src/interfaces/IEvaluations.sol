@@ -2,8 +2,8 @@
 pragma solidity ^0.8.28;
 
 /// @title Evaluations: proven accuracy of certified versions
-/// @notice How many records of a registered dataset a certified version answers right, proven shard by shard. The dataset
-/// must have the version's schema and must not be one that the version lists, in whichever version of either.
+/// @notice How many records of a registered dataset a certified version answers correctly, proven shard by shard. The
+/// dataset must have the version's schema, and the version must not list any version of it.
 interface IEvaluations {
     /// @notice The `evaluation` proof of one shard.
     struct EvaluationProof {
@@ -15,15 +15,15 @@ interface IEvaluations {
         bytes proof;
     }
 
-    /// @notice What was proven of a version on a dataset, by proofs of one circuit.
+    /// @notice What proofs of one circuit have shown about a version on a dataset.
     struct Evaluation {
-        /// Records answered right, so far.
+        /// Records answered correctly so far.
         uint64 correct;
-        /// Records asked, so far.
+        /// Records evaluated so far.
         uint64 records;
-        /// Shards counted.
+        /// Number of shards counted.
         uint32 shardsDone;
-        /// Shards of the dataset.
+        /// Number of shards of the dataset.
         uint32 shards;
     }
 
@@ -33,7 +33,7 @@ interface IEvaluations {
     /// @param datasetId The dataset.
     /// @param circuitId Circuit of the proof.
     /// @param shard The shard, counted from 0.
-    /// @param correct Records of the shard answered right.
+    /// @param correct Records of the shard answered correctly.
     /// @param records Records of the shard.
     event ShardEvaluated(
         bytes32 indexed agentId,
@@ -44,13 +44,13 @@ interface IEvaluations {
         uint64 correct,
         uint64 records
     );
-    /// @notice All shards of a dataset were counted.
+    /// @notice All shards of a dataset have been counted.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
     /// @param datasetId The dataset.
     /// @param circuitId Circuit of the proofs.
-    /// @param correct Records answered right.
-    /// @param records Records asked.
+    /// @param correct Records answered correctly.
+    /// @param records Records evaluated.
     event VersionEvaluated(
         bytes32 indexed agentId,
         uint32 indexed version,
@@ -60,7 +60,7 @@ interface IEvaluations {
         uint64 records
     );
 
-    /// @notice Only certified versions are evaluated.
+    /// @notice Only certified versions can be evaluated.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
     error NotCertified(bytes32 agentId, uint32 version);
@@ -72,25 +72,25 @@ interface IEvaluations {
     /// @param expected keccak256 of the canonical schema of the version's datasets.
     /// @param found keccak256 of this dataset's canonical schema.
     error SchemaMismatch(bytes32 datasetId, bytes32 expected, bytes32 found);
-    /// @notice The circuit proves another statement, or is of another layout or SRS than the version.
+    /// @notice The circuit proves another statement, or has another layout or SRS than the version.
     /// @param circuitId The circuit: that of the proofs, or the one that admitted the dataset.
     error UnfitCircuit(bytes32 circuitId);
-    /// @notice The proof is about other records than those registered.
+    /// @notice The proof is not about the registered records.
     /// @param shard The shard, counted from 0.
     /// @param expected keccak256 of the committed points of the shard.
     /// @param proven keccak256 of the committed points in the proof.
     error WrongRecords(uint32 shard, bytes32 expected, bytes32 proven);
-    /// @notice The proof is about other weights than the version's.
+    /// @notice The proof is not about the version's weights.
     /// @param expected keccak256 of the point of the version's committed weights.
     /// @param proven keccak256 of the point of the weights committed in the proof.
     error WrongWeights(bytes32 expected, bytes32 proven);
-    /// @notice The proof was made for another version, dataset, shard, contract or chain.
+    /// @notice The proof's context is for another version, dataset, shard, contract or chain.
     /// @param expected Context that the contract computes.
     /// @param proven Context in the proof's public inputs.
     error WrongContext(uint256 expected, uint256 proven);
-    /// @notice The numbers are none that records can have.
-    /// @param correct Records answered right.
-    /// @param records Records asked; they must be below 2^26.
+    /// @notice The counts are impossible.
+    /// @param correct Records answered correctly.
+    /// @param records Records evaluated; must be below 2^26.
     error ImpossibleCounts(uint256 correct, uint256 records);
     /// @notice The version was not evaluated on all shards of the dataset.
     /// @param agentId The agent.
@@ -98,8 +98,8 @@ interface IEvaluations {
     /// @param datasetId The dataset.
     error NotEvaluated(bytes32 agentId, uint32 version, bytes32 datasetId);
 
-    /// @notice Adds evaluation proofs of a dataset's shards; anybody may bring them. One bad proof undoes the whole
-    /// transaction; a shard that was counted before is passed over.
+    /// @notice Adds evaluation proofs of a dataset's shards; anybody may submit them. One bad proof reverts the whole
+    /// transaction; a shard that was already counted is skipped.
     /// @param agentId The agent.
     /// @param version The version, counted from 1; certified, and none of its circuits stopped.
     /// @param datasetId The dataset.
@@ -113,30 +113,30 @@ interface IEvaluations {
         EvaluationProof[] calldata proofs
     ) external;
 
-    /// @notice What was proven by proofs of one circuit, so far.
+    /// @notice The counts proven so far by proofs of one circuit.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
     /// @param datasetId The dataset; reverts if unknown.
     /// @param circuitId Circuit of the proofs.
-    /// @return evaluation Counts, also of a circuit that was stopped since.
+    /// @return evaluation The counts, even if the circuit was stopped since.
     function evaluationOf(bytes32 agentId, uint32 version, bytes32 datasetId, bytes32 circuitId)
         external
         view
         returns (Evaluation memory evaluation);
 
-    /// @notice The accuracy of a version on a whole dataset, by the circuit that last completed it.
+    /// @notice The accuracy of a version on a whole dataset, as proven by the circuit that completed it last.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
     /// @param datasetId The dataset; reverts if not all its shards were counted, or if that circuit, or the one
     /// that admitted the dataset, was stopped since.
-    /// @return correct Records answered right.
-    /// @return records Records asked.
+    /// @return correct Records answered correctly.
+    /// @return records Records evaluated.
     function accuracyOf(bytes32 agentId, uint32 version, bytes32 datasetId)
         external
         view
         returns (uint64 correct, uint64 records);
 
-    /// @notice Where the versions that are evaluated are certified.
+    /// @notice The agent registry, which certifies the versions to evaluate.
     /// @return Address of the agent registry.
     function agentRegistry() external view returns (address);
 

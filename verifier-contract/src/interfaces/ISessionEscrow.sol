@@ -2,60 +2,60 @@
 pragma solidity ^0.8.28;
 
 /// @title Session escrow: prepaid queries, proven claims, rewards by share
-/// @notice A client escrows tokens for one agent version at a price per query and authorises one session key for good.
-/// Queries are paid by cumulative vouchers signed by that key with proofs that every counted answer is the agent's own,
-/// or by a settlement that the client signs. Fees go to the agent's owner and to the data providers by their proven
-/// shares. Anybody may send claims, settlements and withdrawals: who is paid is fixed.
+/// @notice A client escrows tokens for one agent version at a price per query and authorises one session key,
+/// permanently. Queries are paid by cumulative vouchers signed by that key together with proofs that every counted
+/// answer is the agent's own, or by a settlement that the client signs. Fees go to the agent's owner and to the data
+/// providers by their proven shares. Anybody may send claims, settlements and withdrawals, since the payees are fixed.
 interface ISessionEscrow {
     /// @notice Why a slot of a claim pays nothing.
     enum Skip {
-        /// It pays.
+        /// The slot pays.
         None,
         /// No session has this id.
         UnknownSession,
         /// The session belongs to another agent or version.
         OtherVersion,
-        /// The proof does not start where the session stands.
+        /// The proof does not start at the session's transcript.
         StaleTranscript,
         /// The slot proves no query.
         Empty,
-        /// The voucher counts other queries than are paid and proven.
+        /// The voucher's count is not the number of queries already proven plus those in this proof.
         OtherCount,
-        /// The proof does not end where the voucher says.
+        /// The proof does not end at the voucher's transcript.
         OtherTranscript,
         /// The voucher is not signed by the session's key.
         OtherSigner
     }
 
-    /// @notice What a client decides about a session.
+    /// @notice The parameters of a session that its client chooses.
     struct OpenParams {
         /// The agent.
         bytes32 agentId;
         /// Its certified version.
         uint32 version;
-        /// Tokens per answered query; at least the version's.
+        /// Price of an answered query, in base units of the token; at least the version's.
         uint128 pricePerQuery;
         /// Tokens to escrow.
         uint128 escrow;
-        /// Key that signs vouchers: plain ECDSA, fixed for the life of the session.
+        /// Key that signs vouchers: plain ECDSA, immutable for the session.
         address sessionKey;
     }
 
-    /// @notice A session as it stands.
+    /// @notice Current state of a session.
     struct Session {
-        /// Who escrowed and gets the remainder back.
+        /// The client, who escrowed the tokens and gets the remainder back.
         address client;
         /// Version of the agent.
         uint32 version;
-        /// Queries proven.
+        /// Number of queries proven.
         uint64 count;
-        /// Queries paid, by claims or settlements.
+        /// Number of queries paid, by claims or settlements.
         uint64 paid;
         /// Key that signs vouchers.
         address sessionKey;
-        /// Second from which the amount below can be withdrawn; 0 unless thawing.
+        /// Unix time in seconds from which the amount below can be withdrawn; 0 unless thawing.
         uint64 thawEnd;
-        /// Tokens that thaw, if so many are left by then.
+        /// Amount that is thawing; less is paid if less is left by then.
         uint128 thawAmount;
         /// Tokens per answered query.
         uint128 pricePerQuery;
@@ -63,7 +63,7 @@ interface ISessionEscrow {
         uint128 remaining;
         /// The agent.
         bytes32 agentId;
-        /// Transcript at which the proven queries end.
+        /// Transcript after the last proven query.
         uint256 transcript;
     }
 
@@ -71,9 +71,9 @@ interface ISessionEscrow {
     struct SlotVoucher {
         /// The session.
         bytes32 session;
-        /// All queries of the session so far.
+        /// Total number of queries of the session so far.
         uint64 count;
-        /// Transcript at which they end.
+        /// Transcript after the last of them.
         uint256 transcript;
         /// Signature by the session key over the EIP-712 voucher.
         bytes signature;
@@ -83,7 +83,7 @@ interface ISessionEscrow {
     struct ClaimBatch {
         /// The agent.
         bytes32 agentId;
-        /// The version whose circuit and weights the proof is about.
+        /// The version whose service circuit and weights the proof uses.
         uint32 version;
         /// Public inputs of the proof.
         uint256[] inputs;
@@ -95,7 +95,7 @@ interface ISessionEscrow {
 
     /// @notice A session was opened.
     /// @param session The session.
-    /// @param client Who escrowed and gets the remainder back.
+    /// @param client The client, who escrowed the tokens and gets the remainder back.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
     /// @param pricePerQuery Base units of the token per answered query.
@@ -112,23 +112,23 @@ interface ISessionEscrow {
         address sessionKey,
         uint256 transcript
     );
-    /// @notice A session's escrow was made larger.
+    /// @notice A session was topped up.
     /// @param session The session.
-    /// @param from Who paid.
+    /// @param from The payer.
     /// @param amount Base units of the token paid.
     /// @param remaining Base units in the escrow now.
     event SessionToppedUp(bytes32 indexed session, address indexed from, uint128 amount, uint128 remaining);
-    /// @notice The client asked for money back; claims succeed until it is withdrawn.
+    /// @notice The client requested a refund; claims succeed until it is withdrawn.
     /// @param session The session.
-    /// @param amount Base units of the token asked for; more than is left means all that is left.
-    /// @param thawEnd Second of Unix time from which it can be withdrawn.
+    /// @param amount Base units of the token requested; more than is left means all that is left.
+    /// @param thawEnd Unix time in seconds from which it can be withdrawn.
     event ThawRequested(bytes32 indexed session, uint128 amount, uint64 thawEnd);
-    /// @notice The client took a request back.
+    /// @notice The client cancelled a refund request.
     /// @param session The session.
     event ThawCancelled(bytes32 indexed session);
-    /// @notice The client took what had thawed.
+    /// @notice The client withdrew the thawed amount.
     /// @param session The session.
-    /// @param client Who took it.
+    /// @param client The client.
     /// @param amount Base units of the token paid.
     /// @param remaining Base units left in the escrow.
     event ThawedWithdrawn(bytes32 indexed session, address indexed client, uint256 amount, uint256 remaining);
@@ -136,9 +136,10 @@ interface ISessionEscrow {
     /// @param session The session.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
-    /// @param count All queries of the session proven so far.
-    /// @param transcript Transcript at which they end.
-    /// @param paid All queries of the session paid so far: fewer than `count` where the escrow did not cover them.
+    /// @param count Total number of queries of the session proven so far.
+    /// @param transcript Transcript after the last of them.
+    /// @param paid Total number of queries of the session paid so far: fewer than `count` if the escrow did not cover
+    /// them.
     /// @param queries Queries paid by this claim.
     /// @param amount Base units of the token taken from the escrow for them.
     event QueriesClaimed(
@@ -155,7 +156,7 @@ interface ISessionEscrow {
     /// @param session The session.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
-    /// @param paid All queries of the session paid so far.
+    /// @param paid Total number of queries of the session paid so far.
     /// @param queries Queries paid by this settlement.
     /// @param amount Base units of the token taken from the escrow for them.
     event SessionSettled(
@@ -166,10 +167,10 @@ interface ISessionEscrow {
         uint64 queries,
         uint256 amount
     );
-    /// @notice A slot of a claim paid nothing; the others of the batch did.
+    /// @notice A slot of a claim was skipped and paid nothing; the other slots of the batch are unaffected.
     /// @param session The session in the slot.
     /// @param slot The slot in its batch, counted from 0.
-    /// @param reason Why.
+    /// @param reason Why it was skipped.
     event SlotSkipped(bytes32 indexed session, uint256 slot, Skip reason);
     /// @notice Fees were accrued for a version.
     /// @param agentId The agent.
@@ -182,7 +183,7 @@ interface ISessionEscrow {
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
     /// @param datasetId The dataset.
-    /// @param payee Who got them: the dataset's payout address.
+    /// @param payee The recipient: the dataset's payout address.
     /// @param amount Base units of the token paid.
     event ProviderPaid(
         bytes32 indexed agentId, uint32 indexed version, bytes32 indexed datasetId, address payee, uint256 amount
@@ -190,7 +191,7 @@ interface ISessionEscrow {
     /// @notice Fees of an agent's owner were paid.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
-    /// @param payee Who got them: the agent's payout address.
+    /// @param payee The recipient: the agent's payout address.
     /// @param amount Base units of the token paid.
     event OwnerPaid(bytes32 indexed agentId, uint32 indexed version, address payee, uint256 amount);
 
@@ -200,46 +201,46 @@ interface ISessionEscrow {
     error NotCertified(bytes32 agentId, uint32 version);
     /// @notice A session needs a positive price.
     error PriceZero();
-    /// @notice The escrow does not pay for one query.
+    /// @notice The escrow does not cover a single query.
     /// @param escrow Base units of the token to escrow.
     /// @param pricePerQuery Base units of the token per answered query.
     error EscrowTooSmall(uint128 escrow, uint128 pricePerQuery);
     /// @notice A session needs a key.
     error SessionKeyZero();
-    /// @notice The token delivered another amount than was sent.
+    /// @notice The amount received differs from the amount sent.
     /// @param expected Base units of the token sent.
     /// @param received Base units of the token received.
     error ReceivedOtherAmount(uint256 expected, uint256 received);
     /// @notice The authorisation to open has expired.
-    /// @param deadline Last second of Unix time at which it counted.
+    /// @param deadline Unix time in seconds, inclusive, until which it was valid.
     error AuthorisationExpired(uint256 deadline);
     /// @notice The client did not authorise this opening.
     /// @param client The client named.
     error AuthorisationInvalid(address client);
     /// @notice No session has this id.
-    /// @param session The id asked for.
+    /// @param session The id requested.
     error UnknownSession(bytes32 session);
     /// @notice Only the session's client may do this.
     /// @param session The session.
-    /// @param caller Who called.
+    /// @param caller The caller.
     error NotClient(bytes32 session, address caller);
-    /// @notice The session thaws already.
+    /// @notice The session is already thawing.
     /// @param session The session.
-    /// @param thawEnd Second of Unix time from which the remainder can be withdrawn.
+    /// @param thawEnd Unix time in seconds from which the amount can be withdrawn.
     error AlreadyThawing(bytes32 session, uint64 thawEnd);
-    /// @notice The remainder can be withdrawn only after the thaw period.
+    /// @notice A thawing amount can be withdrawn only after the thaw period.
     /// @param session The session.
-    /// @param thawEnd Second of Unix time from which the remainder can be withdrawn; 0 unless thawing.
+    /// @param thawEnd Unix time in seconds from which the amount can be withdrawn; 0 unless thawing.
     error NotThawed(bytes32 session, uint64 thawEnd);
     /// @notice Nothing is left to take.
     error NothingToWithdraw();
     /// @notice The amount must be positive.
     error AmountZero();
-    /// @notice The price is below the one that the version fixes.
+    /// @notice The price is below the version's least price.
     /// @param offered Base units of the token per query offered.
-    /// @param least Base units of the token per query that the version asks for.
+    /// @param least Least price of the version, in base units of the token per query.
     error PriceBelowVersion(uint128 offered, uint128 least);
-    /// @notice The settlement counts no more queries than were paid, or the escrow does not cover one.
+    /// @notice The settlement counts no more queries than were already paid, or the escrow does not cover one more.
     /// @param session The session.
     /// @param paid Queries paid.
     /// @param count Queries that the settlement counts.
@@ -247,7 +248,7 @@ interface ISessionEscrow {
     /// @notice The registry belongs to another deployment: it has another gate or another dataset registry.
     /// @param registry The registry given.
     error OtherDeployment(address registry);
-    /// @notice Datasets name their prices in another token.
+    /// @notice The dataset registry uses another token for prices.
     /// @param expected The dataset registry's token.
     /// @param given The token given.
     error OtherToken(address expected, address given);
@@ -256,29 +257,29 @@ interface ISessionEscrow {
     /// @notice A claim needs at least one batch, a batch at least one slot and at most sixteen.
     /// @param slots Vouchers in the batch; 0 also where there is no batch.
     error WrongSlotCount(uint256 slots);
-    /// @notice The proof is about other weights than the version's.
+    /// @notice The proof is not about the version's weights.
     /// @param expected keccak256 of the point of the version's committed weights.
     /// @param proven keccak256 of the point of the weights committed in the proof.
     error WrongWeights(bytes32 expected, bytes32 proven);
-    /// @notice The proof was made for other sessions, another contract or chain.
+    /// @notice The proof's context is for other sessions, another contract or another chain.
     /// @param expected Context that the contract computes.
     /// @param proven Context in the proof's public inputs.
     error WrongContext(uint256 expected, uint256 proven);
-    /// @notice A slot without a voucher proves queries.
+    /// @notice A slot that proves queries has no voucher.
     /// @param slot The slot, counted from 0.
     error UnusedSlotFilled(uint256 slot);
-    /// @notice A thaw period is between one minute and ninety days.
-    /// @param period Seconds given.
+    /// @notice The thaw period must be between one minute and ninety days.
+    /// @param period The period given, in seconds.
     error ThawPeriodOutOfRange(uint64 period);
 
     /// @notice Opens a session for the caller, who has approved the escrow.
-    /// @param params What the client decides.
+    /// @param params The parameters of the session.
     /// @return session Id of the new session.
     function open(OpenParams calldata params) external returns (bytes32 session);
 
     /// @notice Opens a session for the caller with an ERC-2612 permit for the escrow.
-    /// @param params What the client decides.
-    /// @param deadline Last second of Unix time at which the permit counts.
+    /// @param params The parameters of the session.
+    /// @param deadline Unix time in seconds, inclusive, until which the permit is valid.
     /// @param v Recovery id of the permit's signature, 27 or 28.
     /// @param r `r` of the permit's signature.
     /// @param s `s` of the permit's signature.
@@ -288,69 +289,73 @@ interface ISessionEscrow {
         returns (bytes32 session);
 
     /// @notice Opens a session for `client`, who signed the EIP-712 `OpenSession` (ECDSA, or ERC-1271 for a wallet) and
-    /// has approved the escrow. This is the only place where a wallet's signature is asked for.
-    /// @param client Who escrows and gets the remainder back.
-    /// @param params What the client decides.
-    /// @param deadline Last second of Unix time at which the authorisation counts.
+    /// has approved the escrow. This is the only function that opens a session by the client's signature.
+    /// @param client The client, who escrows the tokens and gets the remainder back.
+    /// @param params The parameters of the session.
+    /// @param deadline Unix time in seconds, inclusive, until which the authorisation is valid.
     /// @param signature The client's signature over `openDigest` with its session count.
     /// @return session Id of the new session.
     function openFor(address client, OpenParams calldata params, uint256 deadline, bytes calldata signature)
         external
         returns (bytes32 session);
 
-    /// @notice Makes a session's escrow larger, paid by the caller, who has approved the escrow. Refused while paused, and
-    /// where the version's service circuit is stopped.
+    /// @notice Tops up a session, paid by the caller, who has approved the escrow. Reverts while paused, and if the
+    /// version's service circuit is stopped.
     /// @param session The session.
     /// @param amount Base units of the token.
     function topUp(bytes32 session, uint128 amount) external;
 
-    /// @notice Starts the thaw period of a part of the escrow, or of all; only the client, one request at a time.
+    /// @notice Requests a refund of part or all of the escrow, and starts its thaw period; only the client, one request
+    /// at a time.
     /// @param session The session.
-    /// @param amount Base units of the token; more than is left by the end, for example 2^128 - 1, means all of that.
+    /// @param amount Base units of the token; more than is left at the end, for example 2^128 - 1, means all that is
+    /// left.
     function requestThaw(bytes32 session, uint128 amount) external;
 
-    /// @notice Takes a request for a thaw back; only the client.
+    /// @notice Cancels a refund request; only the client.
     /// @param session The session.
     function cancelThaw(bytes32 session) external;
 
-    /// @notice Pays back what has thawed, or what is left of it; only the client. The session goes on with the rest.
+    /// @notice Refunds the thawed amount, or what is left of it; only the client. The session continues with the rest.
     /// @param session The session.
     /// @return amount Base units of the token paid.
     function withdrawThawed(bytes32 session) external returns (uint256 amount);
 
-    /// @notice Claims proven queries; anybody may, for who is paid is fixed. A slot that does not fit what is stored and
-    /// signed is skipped, and an event says why; the others of its batch are paid what their queries cost, or as many whole
-    /// queries as the session's escrow covers. Queries that it does not cover stay unpaid until the session is topped up.
-    /// A bad proof, context or circuit undoes the whole claim.
+    /// @notice Claims proven queries; anybody may call, since the payees are fixed. A slot that does not match the
+    /// stored session and the voucher is skipped, and an event says why. The other slots of its batch are paid for
+    /// their queries, or for as many as the session's escrow covers; the rest stay unpaid until the session is topped
+    /// up. A bad proof, context or circuit reverts the whole claim.
     /// @param batches Service proofs, each with the vouchers of 1 to 16 slots.
     function claim(ClaimBatch[] calldata batches) external;
 
-    /// @notice Pays queries without a proof, by a settlement that the client signed (EIP-712, or ERC-1271 for a wallet);
-    /// anybody may bring it, at any time. It is how queries are paid whose circuit was stopped before they were proven.
-    /// A settlement moves no transcript and counts nothing paid that it does not pay, so whatever the client signs, the
-    /// vouchers beyond it stay worth what they were; a query is paid once, by whichever comes first.
+    /// @notice Pays queries without a proof, by a settlement that the client signed (EIP-712, or ERC-1271 for a
+    /// wallet); anybody may submit it, at any time. This is how queries are paid if their circuit was stopped before
+    /// they were proven. A settlement does not advance the transcript and counts as paid only what it pays, so whatever
+    /// the client signs, later vouchers keep their value; each query is paid once, by whichever comes first.
     /// @param session The session.
-    /// @param count All queries of the session so far; those that were not paid are, as many as the escrow covers.
+    /// @param count All queries of the session so far; the unpaid ones among them are paid, as many as the escrow
+    /// covers.
     /// @param signature The client's signature over `settlementDigest`.
     function settle(bytes32 session, uint64 count, bytes calldata signature) external;
 
-    /// @notice Pays what a dataset earned with a version to the dataset's payout address; anybody may.
+    /// @notice Pays a dataset's rewards from a version to the dataset's payout address; anybody may call.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
     /// @param datasetId The dataset's version that is listed.
     /// @return amount Base units of the token paid.
     function withdrawProvider(bytes32 agentId, uint32 version, bytes32 datasetId) external returns (uint256 amount);
 
-    /// @notice Pays what a version earned its agent's owner to the agent's payout address; anybody may.
+    /// @notice Pays the owner's fees of a version to the agent's payout address; anybody may call.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
     /// @return amount Base units of the token paid.
     function withdrawOwner(bytes32 agentId, uint32 version) external returns (uint256 amount);
 
-    /// @notice Refused: somebody must be able to pause.
+    /// @notice Always reverts: somebody must be able to pause.
     function renounceOwnership() external pure;
 
-    /// @notice Stops new sessions and top-ups; only the owner. Claims, settlements, refunds and withdrawals have no off switch.
+    /// @notice Stops new sessions and top-ups; only the owner. Claims, settlements, refunds and withdrawals cannot be
+    /// paused.
     function pause() external;
 
     /// @notice Allows new sessions again; only the owner.
@@ -364,27 +369,27 @@ interface ISessionEscrow {
     /// @return Address of the proof gate.
     function gate() external view returns (address);
 
-    /// @notice Where agent versions are certified.
+    /// @notice The agent registry, which certifies versions.
     /// @return Address of the agent registry.
     function agentRegistry() external view returns (address);
 
-    /// @notice Where datasets are registered.
+    /// @notice The dataset registry.
     /// @return Address of the dataset registry.
     function datasetRegistry() external view returns (address);
 
     /// @notice The session; reverts if unknown.
     /// @param session The session.
-    /// @return entry The session as it stands.
+    /// @return entry Current state of the session.
     function getSession(bytes32 session) external view returns (Session memory entry);
 
     /// @notice The id of `client`'s session number `nonce`, counted from 0.
-    /// @param client Who opens the session.
+    /// @param client The client, who opens the session.
     /// @param nonce Number of the client's session, counted from 0.
-    /// @return session The id, whether or not the session exists yet.
+    /// @return session The id, even if the session does not exist yet.
     function sessionIdOf(address client, uint256 nonce) external view returns (bytes32 session);
 
     /// @notice Number of sessions that `client` opened: the next one's nonce.
-    /// @param client The client asked about.
+    /// @param client The client.
     /// @return count Number of sessions.
     function sessionCount(address client) external view returns (uint256 count);
 
@@ -406,8 +411,8 @@ interface ISessionEscrow {
     /// @notice The EIP-712 digest that a session key signs.
     /// @param session The session.
     /// @param version The version, counted from 1.
-    /// @param count All queries of the session so far.
-    /// @param transcript Transcript at which they end.
+    /// @param count Total number of queries of the session so far.
+    /// @param transcript Transcript after the last of them.
     /// @return digest The digest.
     function voucherDigest(bytes32 session, uint32 version, uint64 count, uint256 transcript)
         external
@@ -416,45 +421,46 @@ interface ISessionEscrow {
 
     /// @notice The EIP-712 digest that a client signs for `settle`.
     /// @param session The session.
-    /// @param count All queries of the session so far.
+    /// @param count Total number of queries of the session so far.
     /// @return digest The digest.
     function settlementDigest(bytes32 session, uint64 count) external view returns (bytes32 digest);
 
     /// @notice The EIP-712 digest that a client signs for `openFor`; `nonce` is the client's session count.
-    /// @param client Who escrows and gets the remainder back.
-    /// @param params What the client decides.
+    /// @param client The client, who escrows the tokens and gets the remainder back.
+    /// @param params The parameters of the session.
     /// @param nonce Number of the client's session, counted from 0.
-    /// @param deadline Last second of Unix time at which the authorisation counts.
+    /// @param deadline Unix time in seconds, inclusive, until which the authorisation is valid.
     /// @return digest The digest.
     function openDigest(address client, OpenParams calldata params, uint256 nonce, uint256 deadline)
         external
         view
         returns (bytes32 digest);
 
-    /// @notice What a dataset's owner could withdraw now.
+    /// @notice The amount that a dataset's owner could withdraw now.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
     /// @param datasetId The dataset.
     /// @return amount Base units of the token, rounded down; 0 if the version is not certified.
     function providerDue(bytes32 agentId, uint32 version, bytes32 datasetId) external view returns (uint256 amount);
 
-    /// @notice What an agent's owner could withdraw now.
+    /// @notice The amount that an agent's owner could withdraw now.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
     /// @return amount Base units of the token.
     function ownerDue(bytes32 agentId, uint32 version) external view returns (uint256 amount);
 
-    /// @notice All that was ever accrued for a version's data providers.
+    /// @notice Total ever accrued for a version's data providers.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
-    /// @return amount Base units of the token, those already paid included.
+    /// @return amount Base units of the token, including those already paid.
     function dataAccrued(bytes32 agentId, uint32 version) external view returns (uint256 amount);
 
-    /// @notice Queries of a version that were paid for, over all sessions. Each counts once, by what paid it first.
+    /// @notice Queries of a version that were paid for, over all sessions. Each is counted once, under whatever paid it
+    /// first.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
     /// @return proven Queries paid by claims: proofs show that they were answered by the version's weights.
-    /// @return settled Queries paid by settlements: their clients' word, and anybody can be a client.
+    /// @return settled Queries paid by settlements: only their clients vouch for them, and anybody can be a client.
     function servedQueries(bytes32 agentId, uint32 version) external view returns (uint256 proven, uint256 settled);
 
     /// @notice Tokens that this contract owes: escrow remainders and unpaid rewards. Equals its balance.

@@ -1,44 +1,44 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.28;
 
-/// @title Signed messages: what somebody decides by an EIP-712 signature that anybody may bring
-/// @notice Each function `…For` does what its twin does, for whoever signed. A signer needs neither coin nor wallet
-/// software; a contract signs by ERC-1271. Nonces have no order: each counts once, so that messages given to different
-/// people cannot block each other.
+/// @title Signed messages: actions authorised by an EIP-712 signature, which anybody may submit
+/// @notice Each function `…For` acts as its namesake, on behalf of the signer. A signer needs neither native coin nor
+/// wallet software; a contract signs by ERC-1271. Nonces are unordered and usable once, so that messages given to
+/// different people cannot block each other.
 interface ISignedMessages {
-    /// @notice A signature with what it is bound to besides its message.
+    /// @notice A signature, with the nonce and the deadline that it also covers.
     struct Authority {
         /// Any number that the signer has not used yet.
         uint256 nonce;
-        /// Last second of Unix time at which it counts.
+        /// Unix time in seconds, inclusive, until which it is valid.
         uint256 deadline;
-        /// ECDSA by the account, or what a contract takes by ERC-1271.
+        /// ECDSA by the account, or whatever a contract accepts by ERC-1271.
         bytes signature;
     }
 
-    /// @notice The signer took a nonce back, or used it up.
-    /// @param signer Who signs with it.
+    /// @notice The signer's nonce was used or cancelled.
+    /// @param signer The signer.
     /// @param nonce The nonce.
     event NonceSpent(address indexed signer, uint256 nonce);
 
     /// @notice The message has expired.
-    /// @param deadline Last second of Unix time at which it counted.
+    /// @param deadline Unix time in seconds, inclusive, until which it was valid.
     error MessageExpired(uint256 deadline);
-    /// @notice The nonce was used or taken back.
-    /// @param signer Who signs with it.
+    /// @notice The nonce was already used or cancelled.
+    /// @param signer The signer.
     /// @param nonce The nonce.
     error NonceUsed(address signer, uint256 nonce);
-    /// @notice The signature is not the signer's over this message.
-    /// @param signer Who had to sign.
+    /// @notice The signature is not a valid one of this message by the signer.
+    /// @param signer The required signer.
     error SignatureInvalid(address signer);
 
-    /// @notice Takes a nonce of the caller's back: no message that carries it counts any more.
+    /// @notice Cancels a nonce of the caller: messages with it become invalid.
     /// @param nonce The nonce; reverts if it was used.
     function cancelNonce(uint256 nonce) external;
 
-    /// @notice Whether a nonce was used or taken back.
-    /// @param signer Who signs with it.
+    /// @notice Whether a nonce was used or cancelled.
+    /// @param signer The signer.
     /// @param nonce The nonce.
-    /// @return spent Whether no further message may carry it.
+    /// @return spent True if no further message may use it.
     function nonceSpent(address signer, uint256 nonce) external view returns (bool spent);
 }

@@ -2,10 +2,10 @@
 pragma solidity ^0.8.28;
 
 /// @title The token of local chains: ERC-20 with permit, six decimals, minted by anyone
-/// @notice What clients call of it; worthless by design.
+/// @notice The functions that clients call; the token is worthless by design.
 interface ITestToken {
     /// @notice Mints `amount` to `to`.
-    /// @param to Who receives the tokens.
+    /// @param to The recipient.
     /// @param amount Base units, each 10^-6 of a token.
     function mint(address to, uint256 amount) external;
 
@@ -15,20 +15,20 @@ interface ITestToken {
     function balanceOf(address account) external view returns (uint256 balance);
 
     /// @notice ERC-20 approval.
-    /// @param spender Who may spend the tokens.
-    /// @param amount Base units, each 10^-6 of a token, in place of what was approved before.
+    /// @param spender The account that may spend the tokens.
+    /// @param amount Base units, each 10^-6 of a token, replacing the previous approval.
     /// @return ok True; failures revert.
     function approve(address spender, uint256 amount) external returns (bool ok);
 
     /// @notice ERC-20 transfer.
-    /// @param to Who receives the tokens.
+    /// @param to The recipient.
     /// @param amount Base units, each 10^-6 of a token.
     /// @return ok True; failures revert.
     function transfer(address to, uint256 amount) external returns (bool ok);
 
     /// @notice ERC-20 allowance.
     /// @param owner The holder.
-    /// @param spender Who may spend the tokens.
+    /// @param spender The account that may spend the tokens.
     /// @return amount Base units, each 10^-6 of a token.
     function allowance(address owner, address spender) external view returns (uint256 amount);
 

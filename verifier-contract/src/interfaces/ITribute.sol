@@ -3,11 +3,12 @@ pragma solidity ^0.8.28;
 
 import {IAgentRegistry} from "./IAgentRegistry.sol";
 
-/// @title Tribute: what is proven about agents, for contracts that depend on it
-/// @notice Reads only, one value each. Parts are of 10^18. What was proven stays on record; whether it can be relied on is
-/// asked by `isCertified`, which is false as soon as one of the circuits behind the certificate was stopped.
+/// @title Tribute: proven facts about agents, for other contracts
+/// @notice Views only, one value each; fractions are scaled by 10^18. What was proven stays on record. To ask whether
+/// it can still be relied on, call `isCertified`: it is false as soon as one of the circuits behind the certificate was
+/// stopped.
 interface ITribute {
-    /// @notice What a certificate says.
+    /// @notice Content of a certificate.
     struct Certificate {
         /// SHA-256 of the canonical agent file.
         bytes32 modelHash;
@@ -15,7 +16,7 @@ interface ITribute {
         bytes32 wDigest;
         /// Hash of the list of its datasets.
         bytes32 listHash;
-        /// Datasets listed.
+        /// Number of datasets listed.
         uint32 datasets;
         /// Records of all datasets.
         uint64 records;
@@ -23,11 +24,12 @@ interface ITribute {
         uint8 link;
         /// λ in units of 2^-44.
         uint64 lambda;
-        /// Part of the greatest distance to the optimum that was proven, `(ε + δ)/(λ‖W‖)`, rounded up; at most 10^15.
+        /// Proven bound of the relative distance to the optimum, `(ε + δ)/(λ‖W‖)`, scaled by 10^18 and rounded up; at
+        /// most 10^15.
         uint256 distance;
-        /// Bound of the loss above the optimum's, `(ε + δ)²/(2λ)`, rounded up.
+        /// Bound of the loss in excess of the optimum, `(ε + δ)²/(2λ)`, scaled by 10^18 and rounded up.
         uint256 excessLoss;
-        /// Part of fees that goes to data providers, in basis points.
+        /// Part of the fees that goes to data providers, in basis points.
         uint16 dataBps;
         /// Least price of a query, in base units of the token.
         uint128 pricePerQuery;
@@ -37,16 +39,16 @@ interface ITribute {
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
     error NotCertified(bytes32 agentId, uint32 version);
-    /// @notice The contracts given do not belong together.
+    /// @notice The contracts given belong to different deployments.
     error OtherDeployment();
 
     /// @notice Whether a version is certified and none of the circuits behind it was stopped.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
-    /// @return certified Whether it is; false if unknown.
+    /// @return certified True if so; false if unknown.
     function isCertified(bytes32 agentId, uint32 version) external view returns (bool certified);
 
-    /// @notice Where a version stands.
+    /// @notice Status of a version.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
     /// @return where Unknown, draft, closed, certified, doubtful or abandoned.
@@ -57,20 +59,20 @@ interface ITribute {
     /// @return version The version, counted from 1; 0 if none is certified.
     function latestCertified(bytes32 agentId) external view returns (uint32 version);
 
-    /// @notice What a version's certificate says; reverts if it has none.
+    /// @notice A version's certificate; reverts if it has none.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
-    /// @return content The certificate, also of a version that is doubtful by now.
+    /// @return content The certificate, even if the version is now doubtful.
     function certificate(bytes32 agentId, uint32 version) external view returns (Certificate memory content);
 
-    /// @notice The share of a dataset in what a version pays to data; reverts if the version has no certificate.
+    /// @notice A dataset's share of a version's data fees; reverts if the version has no certificate.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
     /// @param datasetId The dataset's version that is listed; reverts if it is not.
-    /// @return part Part of 10^18, rounded down.
+    /// @return part The share, scaled by 10^18 and rounded down.
     function shareOf(bytes32 agentId, uint32 version, bytes32 datasetId) external view returns (uint256 part);
 
-    /// @notice The datasets of a version, by hash and number; reverts if the version is unknown.
+    /// @notice Hash and length of a version's dataset list; reverts if the version is unknown.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
     /// @return listHash Hash of the list.
@@ -80,11 +82,11 @@ interface ITribute {
     /// @notice Queries of a version that were proven and paid for, over all sessions.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
-    /// @return count Number of queries; not those that clients settled by signature alone.
+    /// @return count Number of queries, excluding those that clients settled by signature alone.
     function servedQueries(bytes32 agentId, uint32 version) external view returns (uint256 count);
 
-    /// @notice Queries of a version that were paid for by their clients' signatures alone, over all sessions: nothing shows
-    /// that they were ever answered.
+    /// @notice Queries of a version that clients paid for by signature alone, over all sessions: nothing proves that
+    /// they were ever answered.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
     /// @return count Number of queries.
@@ -95,7 +97,7 @@ interface ITribute {
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
     /// @param datasetId The dataset.
-    /// @return part Records answered right as a part of 10^18, rounded down.
+    /// @return part Fraction of records answered correctly, scaled by 10^18 and rounded down.
     function accuracyOf(bytes32 agentId, uint32 version, bytes32 datasetId) external view returns (uint256 part);
 
     /// @notice The agent's owner; reverts if unknown.

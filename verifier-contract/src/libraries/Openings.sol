@@ -3,29 +3,29 @@ pragma solidity 0.8.37;
 
 import {Statements} from "./Statements.sol";
 
-/// @title Openings: what verifiers leave of proofs whose pairing is deferred, and one pairing for all of them
+/// @title Openings: the deferred pairing inputs of several proofs, checked by one pairing
 /// @notice A KZG proof ends in `e(A, -[1]₂)·e(B, [τ]₂) = 1` over two points A and B that the verifier has computed.
 /// Equations of several proofs over one SRS are checked together: with a coefficient c,
 ///
 ///     e(Σ cⁱ·Aᵢ, -[1]₂) · e(Σ cⁱ·Bᵢ, [τ]₂) = 1.
 ///
-/// Write `e(Aᵢ, -[1]₂)·e(Bᵢ, [τ]₂) = g^dᵢ` with g a generator of the target group, of prime order r. If every proof holds,
-/// all dᵢ are 0 and so is the sum. If one does not, `Σ dᵢ·cⁱ` is a polynomial in c that is not zero, of degree below the
-/// number n of proofs, so at most n - 1 of the r values of c make it vanish. c is a hash of everything: every circuit, input,
-/// proof and opening. Whoever wants another c changes one of them and gets new dᵢ. So q attempts pass with a probability of
-/// at most `q·n/2^253` in the random oracle model (c is a hash reduced mod r, which at most doubles the weight of a value
-/// up to rounding): for a thousand proofs and 2^100 attempts below 2^-142.
+/// Write `e(Aᵢ, -[1]₂)·e(Bᵢ, [τ]₂) = g^dᵢ` with g a generator of the target group, of prime order r. If every proof
+/// holds, all dᵢ are 0 and so is the sum. If one does not, `Σ dᵢ·cⁱ` is a nonzero polynomial in c, of degree below the
+/// number n of proofs, so at most n - 1 of the r values of c make it vanish. c is a hash of everything: every circuit,
+/// input, proof and opening. An attacker who wants another c must change one of them, and gets new dᵢ. So q attempts
+/// pass with a probability of at most `q·n/2^253` in the random oracle model (c is a hash reduced mod r, which at most
+/// doubles the weight of a value up to rounding): for a thousand proofs and 2^100 attempts below 2^-142.
 ///
-/// Errors that would cancel under equal coefficients do not, as no two dᵢ have the same one, and nobody can choose the dᵢ
-/// after c.
+/// Errors that would cancel under equal coefficients do not cancel here: no two dᵢ have the same coefficient, and
+/// nobody can choose the dᵢ after c.
 ///
-/// An opening is twelve words, A, -[1]₂, B, [τ]₂, as the pairing precompile takes them.
+/// An opening is twelve words, A, -[1]₂, B, [τ]₂, in the pairing precompile's encoding.
 library Openings {
-    /// @dev Whether two openings are over the same SRS: the points of the second group, which are constants of the
-    /// verifiers' code, are the same.
+    /// @dev Whether two openings are over the same SRS: the points in G2, which are constants in the verifiers' code,
+    /// are the same.
     /// @param a One opening.
     /// @param b The other.
-    /// @return same Whether one pairing can check both.
+    /// @return same True if one pairing can check both.
     function sameSrs(uint256[12] memory a, uint256[12] memory b) internal pure returns (bool same) {
         assembly ("memory-safe") {
             same := and(
@@ -35,13 +35,14 @@ library Openings {
         }
     }
 
-    /// @dev Whether all openings hold, but for the error above. They are over the same SRS, and at least one.
+    /// @dev Whether all openings hold, up to the error probability above. There must be at least one, and all over the
+    /// same SRS.
     /// @param openings The openings; the first is overwritten.
     /// @param transcript A hash of everything that decides the openings, and of the openings.
     /// @return Whether one pairing over their combination holds.
     function hold(uint256[12][] memory openings, bytes32 transcript) internal view returns (bool) {
         uint256 factor = uint256(transcript) % Statements.FIELD_MODULUS;
-        // Horner's rule for A and for B, each with what comes next right behind it
+        // Horner's rule for A and for B, each with its next point right behind it
         uint256[4] memory a;
         uint256[4] memory b;
         uint256 last = openings.length - 1;
@@ -62,8 +63,8 @@ library Openings {
         return ok && result[0] == 1;
     }
 
-    /// The point at the front of `work`, times `factor`, plus (x, y). Precompiles burn what they are given when a point is
-    /// invalid; those of verifiers are not.
+    /// Replaces the point at the front of `work` by `factor` times it, plus (x, y). Precompiles burn all their gas on
+    /// an invalid point, but points from verifiers are valid.
     function _step(uint256[4] memory work, uint256 factor, uint256 x, uint256 y) private view returns (bool ok) {
         assembly ("memory-safe") {
             mstore(add(work, 0x40), factor)

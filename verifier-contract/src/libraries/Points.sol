@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
-/// @title Points of BN254's first group, as the precompiles take them: (0, 0) is the point at infinity
+/// @title Points of BN254's G1 in the precompiles' encoding: (0, 0) is the point at infinity
 library Points {
-    /// @notice The precompile refused: one of the two is no point of the curve.
+    /// @notice The precompile failed: one of the two is not on the curve.
     error NotOnCurve();
 
     struct Point {
@@ -11,7 +11,7 @@ library Points {
         uint256 y;
     }
 
-    /// @dev The sum of two points; either, and the sum, may be the point at infinity.
+    /// @dev The sum of two points. Operands and sum may be the point at infinity.
     /// @param a One point, coordinates below the base field's modulus.
     /// @param b The other.
     /// @return sum Their sum.
@@ -24,7 +24,7 @@ library Points {
         if (!ok) revert NotOnCurve();
     }
 
-    /// @dev The digest that the gate gives to a group of this point alone.
+    /// @dev The gate's digest of a group that consists of this point alone.
     /// @param point The point.
     /// @return keccak256 of x and y.
     function digest(Point memory point) internal pure returns (bytes32) {

@@ -22,7 +22,7 @@ library Statements {
     uint8 internal constant LINK_SQUARED = 1;
     uint8 internal constant ALL_LINKS = 14;
     uint8 internal constant SQUARED_BIT = 2;
-    // ε is at most so many times δ: largest_epsilon.
+    // ε is at most this many times δ: `largest_epsilon`.
     uint256 internal constant EPSILON_CAP = 4;
     uint256 internal constant EPSILON_CAP_SQUARED = 8;
 
@@ -58,7 +58,7 @@ library Statements {
     uint256 internal constant SERVICE_COUNT = 33;
     uint256 internal constant SERVICE_INPUTS = 49;
 
-    // Committed groups by position: XY first where a statement has one, then weights, then gradients.
+    // Committed groups by position: the records (XY) first if the statement has them, then weights, then gradients.
     uint256 internal constant DATASET_GROUP_XY = 0;
     uint256 internal constant GRADIENT_GROUP_XY = 0;
     uint256 internal constant GRADIENT_GROUP_W = 1;
@@ -72,18 +72,18 @@ library Statements {
     // Fractional bits of the norm and of λ, ε and δ.
     uint256 internal constant NORM_BITS = 10;
     uint256 internal constant LAMBDA_BITS = 44;
-    // Limits of public values, in bits; of a contribution N without its sign.
+    // Limits of public values, in bits; for a contribution N, of its absolute value.
     uint256 internal constant COUNT_LIMIT_BITS = 26;
     uint256 internal constant EPSILON_LIMIT_BITS = 37;
     uint256 internal constant LAMBDA_LIMIT_BITS = 44;
     uint256 internal constant NORM_LIMIT_BITS = 24;
     uint256 internal constant CONTRIBUTION_LIMIT_BITS = 112;
-    // Largest s: the bias feature is 256·2^s.
+    // Largest s, where the bias feature is 256·2^s.
     uint256 internal constant INTERCEPT_SCALE_MOST = 4;
-    // The proven relative distance is at most one part in this many.
+    // The proven relative distance is at most 1 over this.
     uint256 internal constant DISTANCE_PARTS = 1000;
-    // Negative contributions take at most one part in so many of the sum, roundings one in so many, and the sum is at least
-    // nλ‖W‖² less one part in so many.
+    // Negative contributions are at most the sum over the first, roundings at most the sum over the second, and the sum
+    // is at least nλ‖W‖² times 1 minus 1 over the third.
     uint256 internal constant NEGATIVE_PARTS = 1024;
     uint256 internal constant ROUNDING_PARTS = 1_048_576;
     uint256 internal constant LEAST_SUM_PARTS = 512;
@@ -98,7 +98,7 @@ library Statements {
     bytes32 private constant SESSION_DOMAIN = keccak256("tribute.session.v1");
 
     /// @dev keccak256 of the terms that a dataset's contexts carry.
-    /// @param minDataBps Least part of fees that goes to data providers, in basis points.
+    /// @param minDataBps Least part of the fees that goes to data providers, in basis points.
     /// @param openTraining Whether anyone may train without a grant.
     /// @param minShareBps Least share of a version's data fees, in basis points.
     /// @param minPricePerQuery Least price of a query, in base units of the token.
@@ -113,12 +113,13 @@ library Statements {
     }
 
     /// @dev Context of one shard's dataset proof; bound to the calling contract, as all contexts are.
-    /// @param owner Who registers the shard.
+    /// @param owner The owner, who registers the shard.
     /// @param schemaId keccak256 of the canonical schema.
     /// @param layoutHash Hash of the layout of the dataset's circuits.
-    /// @param shardIndex The shard, counted from 0 in its dataset. How many there are does not enter: a dataset grows.
+    /// @param shardIndex The shard, counted from 0 in its dataset. The number of shards is not part of the context,
+    /// since a dataset grows.
     /// @param records Records in the shard.
-    /// @param terms As from `termsHash`.
+    /// @param terms Result of `termsHash`.
     /// @return Public input 0 of the proof: a keccak256 digest without its last byte, below 2^248.
     function datasetContext(
         address owner,
@@ -160,7 +161,7 @@ library Statements {
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
     /// @param wDigest keccak256 of the committed weights' point.
-    /// @param listHash Hash of the version's closed list, as from `listed`.
+    /// @param listHash Hash of the version's closed list; see `listed`.
     /// @return Public input 0 of the proof: a keccak256 digest without its last byte, below 2^248.
     function optimumContext(bytes32 agentId, uint32 version, bytes32 wDigest, bytes32 listHash)
         internal
@@ -172,8 +173,8 @@ library Statements {
         );
     }
 
-    /// @dev Hash of a version's list with one dataset more; an empty list has 0. A dataset's id fixes its shards, and in the
-    /// registry the circuit that admitted it.
+    /// @dev Hash of a version's list after appending a dataset; the empty list has hash 0. A dataset's id determines
+    /// its shards and, in the registry, the circuit that admitted it.
     /// @param listHash Hash of the list so far.
     /// @param datasetId The dataset.
     /// @return The hash.
@@ -218,7 +219,7 @@ library Statements {
     /// @param layoutHash Hash of the layout of the dataset's circuits.
     /// @param records Records in all shards.
     /// @param shardDigests keccak256 of each shard's committed points, in the order of the shards.
-    /// @return The id; neither chain nor contract enters it.
+    /// @return The id; it is independent of chain and contract.
     function datasetIdOf(bytes32 schemaId, bytes32 layoutHash, uint64 records, bytes32[] memory shardDigests)
         internal
         pure
@@ -238,7 +239,7 @@ library Statements {
     }
 
     /// @dev Id of a client's session number `nonce`.
-    /// @param client Who opens the session.
+    /// @param client The client, who opens the session.
     /// @param nonce Number of the client's session, counted from 0.
     /// @return The id, bound to chain and calling contract.
     function sessionIdOf(address client, uint256 nonce) internal view returns (bytes32) {
@@ -259,9 +260,9 @@ library Statements {
     /// @param columns Data columns.
     /// @param features Feature count `d`.
     /// @param classes Class count `c`.
-    /// @param task 0 classes, 1 real value.
+    /// @param task 0: classes, 1: real value.
     /// @param saltRows Salt rows in every committed column.
-    /// @param interceptScale s: the bias feature is 256·2^s.
+    /// @param interceptScale s, where the bias feature is 256·2^s.
     /// @return keccak256 of the numbers, four bytes each, behind a tag.
     function layoutHashOf(
         uint32 k,
@@ -287,16 +288,17 @@ library Statements {
         return Math.sqrt((classes * (features + (1 << (2 * interceptScale)))) << 16, Math.Rounding.Ceil) + 1;
     }
 
-    /// @dev Fractional bits of the unit of N: what a gradient proof rounds away is a whole number of its limbs.
+    /// @dev Fractional bits of the unit of N; a gradient proof rounds away whole limbs.
     /// @param k Circuits have 2^k rows, k from 10 to 22.
-    /// @return As `Layout::contribution_bits`.
+    /// @return The circuits' `Layout::contribution_bits`.
     function contributionBits(uint256 k) internal pure returns (uint256) {
         return uint8(bytes6(hex"322f2e2f322d")[k < 15 ? k - 10 : 5]);
     }
 
     /// @dev Whether no sound circuit of this statement has a proof with these public inputs: they count more records,
-    /// right answers or queries than can be. `ctx` cannot say it, for no gate reads it: an honest prover could take any.
-    /// A gradient's N and an optimum's numbers cannot either: it is the contracts that bound them.
+    /// correct answers or queries than possible. `ctx` proves nothing, since no gate constrains it: an honest prover
+    /// may use any value. Nor do a gradient's N or an optimum's numbers, which the contracts bound and not the
+    /// circuits.
     /// @param statement Code of the statement.
     /// @param inputs Public inputs, as many as the statement has.
     /// @return Whether the inputs are impossible.

@@ -4,13 +4,13 @@ pragma solidity 0.8.37;
 import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
 import {ERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/ERC20Permit.sol";
 
-/// @title The token of local chains and tests
+/// @title Test token for local chains and tests
 /// @notice ERC-20 with permit, six decimals. Anyone may mint: it has no value and must not be given any.
 contract TestToken is ERC20, ERC20Permit {
     constructor() ERC20("Tribute Test Token", "TTT") ERC20Permit("Tribute Test Token") {}
 
     /// @notice Mints `amount` to `to`.
-    /// @param to Who receives the tokens.
+    /// @param to The recipient.
     /// @param amount Base units, each 10^-6 of a token.
     function mint(address to, uint256 amount) external {
         _mint(to, amount);

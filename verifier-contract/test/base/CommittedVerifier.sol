@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
-/// Stands where a generated verifier stands and accepts exactly the calldata that a test has committed to before. It
-/// lets the contracts' logic be tested without a prover; real proofs come as fixtures.
+/// Stand-in for a generated verifier: accepts exactly the calldata that a test has committed to before. It lets the
+/// contracts' logic be tested without a prover; real proofs come as fixtures.
 contract CommittedVerifier {
     error NotCommitted();
 
@@ -16,7 +16,7 @@ contract CommittedVerifier {
 
     fallback() external {
         if (_committed[keccak256(msg.data)]) return;
-        // one byte more defers the pairing, and points at infinity are an opening that holds
+        // one extra byte defers the pairing, and points at infinity are an opening that holds
         if (msg.data.length % 32 != 1 || !_committed[keccak256(msg.data[:msg.data.length - 1])]) revert NotCommitted();
         assembly {
             calldatacopy(0, calldatasize(), 0x180)

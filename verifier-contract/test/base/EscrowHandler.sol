@@ -5,7 +5,8 @@ import {SessionEscrow} from "../../src/SessionEscrow.sol";
 import {ISessionEscrow} from "../../src/interfaces/ISessionEscrow.sol";
 import {World} from "./World.sol";
 
-/// Clients, the operator and the providers of the world, acting in any order; keeps its own books beside the contract's.
+/// Clients, the operator and the providers of the world, acting in any order; keeps its own books alongside the
+/// contract's.
 contract EscrowHandler is World {
     error Replayed();
     error Stolen();
@@ -77,7 +78,7 @@ contract EscrowHandler is World {
         if (_claimed.length < 8) _claimed.push(abi.encode(batches));
     }
 
-    /// What a client signs, true or not.
+    /// A settlement signed by the client, true or not.
     function settle(uint256 which, uint256 queries) external {
         (bytes32 id, ISessionEscrow.Session memory session) = _pick(which);
         if (id == 0 || session.remaining < session.pricePerQuery) return;
@@ -111,13 +112,13 @@ contract EscrowHandler is World {
         refunded += amount;
     }
 
-    /// Whatever is earned or due is paid while paused: every other action goes on as before.
+    /// Rewards and refunds are paid while paused: all other actions work as before.
     function togglePause() external {
         if (escrow.paused()) escrow.unpause();
         else escrow.pause();
     }
 
-    /// The service circuit is stopped for good, in some of the runs.
+    /// The service circuit is stopped permanently, in some of the runs.
     function stopService(uint256 dice) external {
         if (dice % 8 == 0 && !stopped()) gate.stop(serviceCircuit);
     }
@@ -146,7 +147,7 @@ contract EscrowHandler is World {
         if (earned() != before) revert Replayed();
     }
 
-    /// Nobody but the rightful owners gets anything out.
+    /// Only the rightful owners can withdraw anything.
     function strangerTakes(uint256 which) external {
         if (token.balanceOf(MALLORY) != 0) revert Stolen();
         if (_sessions.length == 0) return;
@@ -162,7 +163,7 @@ contract EscrowHandler is World {
         } catch {}
     }
 
-    /// Paused or stopped, everybody can take everything that is theirs; then it is as if nothing had happened.
+    /// Paused or stopped, everybody can withdraw everything that is theirs; the state is then restored.
     function nobodyIsTrapped() external {
         uint256 state = vm.snapshotState();
         this.withdrawOwner();
@@ -209,7 +210,7 @@ contract EscrowHandler is World {
         return gate.isStopped(serviceCircuit);
     }
 
-    /// What all sessions' paid queries cost.
+    /// Total price of all sessions' paid queries.
     function earned() public view returns (uint256 sum) {
         for (uint256 i = 0; i < _sessions.length; ++i) {
             ISessionEscrow.Session memory session = escrow.getSession(_sessions[i]);

@@ -5,7 +5,7 @@ import {IProofGate} from "../../src/interfaces/IProofGate.sol";
 import {Test} from "./Test.sol";
 
 /// Real verifiers and real proofs, from `test/fixtures`. The files are made by `generator/examples/fixtures` and not
-/// committed; a folder that is missing, or made from other sources than those of the checkout, fails here.
+/// committed; this fails if the folder is missing, or was made from sources other than those checked out.
 abstract contract Fixtures is Test {
     error FixturesMissing(string run);
     error FixturesStale(bytes32 madeFrom, bytes32 sources, string run);
@@ -92,13 +92,13 @@ abstract contract Fixtures is Test {
         copy.proof = bytes.concat(fixture.proof);
     }
 
-    /// What the gate calls a verifier with.
+    /// The calldata with which the gate calls a verifier.
     function callDataOf(Fixture memory fixture) internal pure returns (bytes memory) {
         return abi.encodePacked(fixture.inputs, fixture.proof);
     }
 
-    /// Whether a caller who asks the verifier itself, as if that were enough, takes the proof for good. An invalid point
-    /// burns what is forwarded, so that is not everything.
+    /// Whether a caller who naively calls the verifier itself considers the proof valid. Forwards only part of the gas,
+    /// since an invalid point burns all of it.
     function rawAccepts(address verifier, bytes memory data) internal view returns (bool accepted) {
         (accepted,) = verifier.staticcall{gas: 2_000_000}(data);
     }

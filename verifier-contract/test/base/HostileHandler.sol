@@ -5,8 +5,8 @@ import {TestToken} from "../../src/tokens/TestToken.sol";
 import {MoodyToken} from "../hostile/Tokens.sol";
 import {EscrowHandler} from "./EscrowHandler.sol";
 
-/// The same actions with a token in changing moods. A call that the token spoils changes nothing, in the contract as in the
-/// handler's books.
+/// The same actions with a token of changing behaviour. A call that the token makes fail changes nothing, neither in
+/// the contract nor in the handler's books.
 contract HostileHandler is EscrowHandler {
     uint256 public spoiled;
 

@@ -9,8 +9,8 @@ import {IDatasetRegistry} from "../../src/interfaces/IDatasetRegistry.sol";
 import {TestToken} from "../../src/tokens/TestToken.sol";
 import {Test} from "./Test.sol";
 
-/// What a life cycle is about, whether its proofs are real or stood in for: the contracts, the circuits, Ada's and Ben's
-/// datasets, and a version of Olga's agent.
+/// The data of a life cycle, with real or stand-in proofs: the contracts, the circuits, Ada's and Ben's datasets, and a
+/// version of Olga's agent.
 abstract contract Life is Test {
     uint64 internal constant THAW = 1 days;
     uint128 internal constant PRICE = 1000;

@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {Vm} from "./Vm.sol";
 
-/// What forge needs of a test contract, and a few assertions that show both values.
+/// What forge needs from a test contract, and a few assertions that print both values.
 abstract contract Test {
     error NotEqual(uint256 left, uint256 right);
     error NotEqualBytes32(bytes32 left, bytes32 right);

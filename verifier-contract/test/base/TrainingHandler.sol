@@ -6,8 +6,8 @@ import {IDatasetRegistry} from "../../src/interfaces/IDatasetRegistry.sol";
 import {Statements} from "../../src/libraries/Statements.sol";
 import {World} from "./World.sol";
 
-/// Providers, an agent's owner and strangers, training in any order; keeps its own books beside the contracts'. Every
-/// proof is one that the verifier accepts: what is tried is the order of things, consent and arithmetic.
+/// Providers, an agent's owner and strangers, training in any order; keeps its own books alongside the contracts'. The
+/// verifier accepts every proof: the test is about order, consent and arithmetic.
 contract TrainingHandler is World {
     error Counted();
     error Certified(bytes32 datasetId, uint256 weight, uint256 total);
@@ -89,7 +89,7 @@ contract TrainingHandler is World {
         vm.prank(_owner[root]);
         datasets.grantTraining(id, OLGA, terms_);
         (usesGranted[root], usesTaken[root]) = (terms_.uses, 0);
-        // uses taken from the grant before go nowhere
+        // uses taken from the previous grant cannot be returned
         for (uint32 v = 1; v <= versions; ++v) {
             Book storage book = _books[v];
             for (uint256 i = 0; i < book.sets.length; ++i) {
@@ -170,7 +170,7 @@ contract TrainingHandler is World {
         ++book.shardsDone;
     }
 
-    /// What stands for the first shard of a dataset, by the order of registration.
+    /// The seed of a dataset's first shard, by the order of registration.
     function firstSeed(bytes32 root) private view returns (bytes32) {
         for (uint256 i = 0; i < sets.length; ++i) {
             if (sets[i] == root) return keccak256(abi.encode("root", i));
@@ -288,7 +288,7 @@ contract TrainingHandler is World {
         return true;
     }
 
-    /// Uses of the grant in force: granted, less taken, plus given back.
+    /// Uses of the grant in force: granted, minus taken, plus returned.
     function usesAddUp() external view returns (bool) {
         for (uint256 i = 0; i < sets.length; ++i) {
             if (_rootOf[sets[i]] != sets[i]) continue;

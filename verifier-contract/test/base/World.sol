@@ -16,8 +16,9 @@ import {TestToken} from "../../src/tokens/TestToken.sol";
 import {CommittedVerifier} from "./CommittedVerifier.sol";
 import {Life} from "./Life.sol";
 
-/// All contracts, the circuits of one layout (k = 15, A = 8, d = 64, c = 10), and an honest way through the life cycle:
-/// Ada's dataset of two shards (900 + 400 records), Ben's of one (297), Olga's softmax agent on both, Cleo as client.
+/// All contracts, the circuits of one layout (k = 15, A = 8, d = 64, c = 10), and an honest path through the life
+/// cycle: Ada's dataset of two shards (900 + 400 records), Ben's of one (297), Olga's softmax agent on both, Cleo as
+/// client.
 ///
 /// Every `honest…` function returns inputs and a proof that the verifier would accept; an attack changes them.
 abstract contract World is Life {
@@ -104,7 +105,7 @@ abstract contract World is Life {
         }
     }
 
-    /// Points that stand for the commitments of something named `seed`.
+    /// Points used as the commitments of an item named `seed`.
     function points(bytes32 seed, uint256 count) internal pure returns (bytes memory out) {
         for (uint256 i = 0; i < 2 * count; ++i) {
             uint256 coordinate = uint256(keccak256(abi.encode(seed, i))) % Statements.COORDINATE_MODULUS;
@@ -270,14 +271,14 @@ abstract contract World is Life {
         return [int256(6e12), 31e11, N_BEN][which];
     }
 
-    /// A true point of the curve, as sums need: `scalar` times the generator.
+    /// A point on the curve, as sums need: `scalar` times the generator.
     function curvePoint(uint256 scalar) internal view returns (bytes memory) {
         (bool ok, bytes memory point) = address(7).staticcall(abi.encode(1, 2, scalar));
         assertTrue(ok && point.length == 64, "a point");
         return point;
     }
 
-    /// What stands for the discrete logarithm of a shard's committed gradient.
+    /// The discrete logarithm used for a shard's committed gradient.
     function gradientScalar(bytes32 seed) internal pure returns (uint256) {
         return uint256(keccak256(abi.encode("gradient", seed))) % R;
     }
@@ -362,7 +363,7 @@ abstract contract World is Life {
         return value < 0 ? R - uint256(-value) : uint256(value);
     }
 
-    /// What a dataset gets of `toData`.
+    /// A dataset's part of `toData`.
     function partOf(uint256 toData, int256 n) internal pure returns (uint256) {
         return toData * uint256(n) / N_ALL;
     }
@@ -394,7 +395,7 @@ abstract contract World is Life {
         session = escrow.open(params);
     }
 
-    /// Voucher and inputs of one more proven stretch of each session, all as the contract expects.
+    /// Vouchers and inputs of one more proven part of each session, all as the contract expects.
     function honestBatch(Slot[] memory slots) internal returns (ISessionEscrow.ClaimBatch memory batch) {
         batch.agentId = agent;
         batch.version = version;
@@ -453,7 +454,7 @@ abstract contract World is Life {
         return abi.encodePacked(r, s, v);
     }
 
-    /// Everything money depends on, in one hash: two equal hashes mean that nothing moved.
+    /// Hash of all state that affects money: equal hashes mean that nothing moved.
     function moneyState(bytes32[] memory sessions) internal view returns (bytes32) {
         bytes memory all = abi.encode(
             token.balanceOf(address(escrow)),

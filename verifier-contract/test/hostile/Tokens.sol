@@ -3,14 +3,14 @@ pragma solidity 0.8.37;
 
 import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
 
-/// An honest balance sheet under four misbehaving surfaces.
+/// Honest balances behind four misbehaving interfaces.
 abstract contract MintableToken is ERC20("Hostile", "HST") {
     function mint(address to, uint256 amount) external {
         _mint(to, amount);
     }
 }
 
-/// Keeps one part in a hundred of every transfer.
+/// Keeps one percent of every transfer.
 contract FeeToken is MintableToken {
     bool public charging = true;
 
@@ -25,7 +25,7 @@ contract FeeToken is MintableToken {
     }
 }
 
-/// Says that a transfer failed instead of reverting.
+/// Returns false on a failed transfer instead of reverting.
 contract FalseToken is MintableToken {
     bool public failing;
 
@@ -79,7 +79,7 @@ contract ReentrantToken is MintableToken {
     }
 }
 
-/// Any of the others, as it likes at the moment, with the surface of the honest test token.
+/// Any of the others, switchable, with the interface of the honest test token.
 contract MoodyToken is MintableToken {
     enum Mood {
         Honest,

@@ -7,7 +7,7 @@ import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 
 import {SessionEscrow} from "../../src/SessionEscrow.sol";
 
-/// A contract wallet whose owner signs for it, until it stops honouring that.
+/// A contract wallet whose owner signs for it, until it stops accepting these signatures.
 contract Wallet is IERC1271 {
     address private immutable OWNER;
     bool private _honours = true;

@@ -1,4 +1,4 @@
-//! Deployment, its check, keys, and a chain that is not there, is another one, hangs or talks nonsense.
+//! Deployment, its check, keys, and a node that is absent, serves another chain, hangs or answers nonsense.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -42,7 +42,7 @@ async fn what_is_deployed_is_the_local_build() {
     set(code).await.unwrap();
     deployment.check(&chain, &artifacts()).await.unwrap();
 
-    // the same code, bound to another gate: only the views and the hash tell
+    // the same code, bound to another gate: only the views and the hash show it
     let (second, _) = Deployment::deploy(&wallet, &artifacts(), &DeployOptions::default()).await.unwrap();
     let creation = artifacts().load("AgentRegistry").unwrap();
     let mixed = (second.proof_gate.address, deployment.dataset_registry.address).abi_encode_params();
@@ -174,7 +174,7 @@ async fn two_anvils_do_not_meet_and_a_taken_port_is_told() {
     assert!(error.to_string().to_lowercase().contains("in use"), "{error}");
 }
 
-/// Living processes of a process group.
+/// Live processes of a process group.
 fn processes_of_group(group: u32) -> usize {
     let member = |stat: String| {
         let after_name = stat.rsplit_once(')')?.1.to_owned();

@@ -1,4 +1,4 @@
-//! What is offered per gas at nodes that say little, nonsense, or too much.
+//! Fees offered at nodes that report no, nonsensical or excessive prices.
 
 use crate::payer::Payer;
 use crate::proxy::{Quirk, Reply};

@@ -1,4 +1,4 @@
-//! Every call of the life cycle, its errors and what events say, on a real anvil.
+//! Every call of the life cycle, with its errors and events, on a real anvil.
 
 use alloy::primitives::keccak256;
 use tribute_chain::chain::code_hash;
@@ -67,7 +67,7 @@ async fn a_claim_sent_twice_pays_once() {
     assert_eq!((skipped.session, skipped.reason), (session, SkipReason::StaleTranscript));
     assert_eq!(w.contracts.holdings().await.unwrap(), before);
 
-    // the honest twin passes, and is reported as unexpected where a failure was asked for
+    // the honest counterpart passes, which is reported as unexpected if a failure was expected
     let next = w.contracts.claim(&[w.batch(&c, &[(session, 3)]).await]);
     let error = next.send_expecting_revert(&w.olga, None).await.unwrap_err();
     assert!(matches!(error, ChainError::UnexpectedSuccess { .. }), "{error}");
@@ -192,7 +192,7 @@ async fn verifiers_are_deployed_and_measured() {
     let error = w.contracts.verifier_gas(verifier.address, &[1; 63]).await.unwrap_err();
     assert!(matches!(error, ChainError::VerifierRejected { .. }), "{error}");
 
-    // who may not register it pays for no verifier
+    // an account that may not register the circuit pays for no verifier
     let creation = tribute_chain::circuits::creation_of(&runtime);
     let (circuit, hash) = (w.circuit(4), code_hash(&runtime));
     let before = w.chain.mined_nonce(w.ada.address()).await.unwrap();
@@ -205,7 +205,7 @@ async fn verifiers_are_deployed_and_measured() {
     assert!(refused.is_revert("WrongInputCount"), "{refused}");
     assert_eq!(w.chain.mined_nonce(w.ada.address()).await.unwrap(), before);
 
-    // found again, and compared also in what the id does not cover: another proof length is another circuit
+    // found again, and compared in every field: another proof length is another circuit
     let done = w.contracts.ensure_circuit(&w.admin, "evaluation", &circuit, creation.clone(), &hash).await.unwrap();
     let id = done.id;
     assert_eq!((id, done.sent.len(), done.announced), (circuit.id(&hash), 2, None));
@@ -269,7 +269,7 @@ async fn new_circuits_wait_and_stops_do_not() {
     assert!(w.contracts.find_circuit(&w.circuit(4).id(&w.verifier.code_hash)).await.unwrap().is_some());
     assert_eq!(w.contracts.announced().await.unwrap()[0].progress, Progress::Done);
 
-    // what adds a circuit at once without a delay announces it under one, once
+    // with a delay, the call that adds a circuit at once announces it instead, and only once
     let creation = artifacts().load("CommittedVerifier").unwrap().creation;
     let (other, hash) =
         (NewCircuit { gas_cap: 7, verifying_key: KeyDigest::new([7; 32]), ..w.circuit(4) }, w.verifier.code_hash);

@@ -1,4 +1,5 @@
-//! A payer behind a node with quirks: whatever the node answers, it pays exactly once or is told what is wrong.
+//! A payer behind a node with quirks: whatever the node answers, it pays exactly once or gets an error that says what
+//! is wrong.
 #![allow(unreachable_pub)]
 
 use std::time::Duration;
@@ -40,7 +41,7 @@ impl Payer {
         Proxy::start(self.anvil.url(), quirk).await
     }
 
-    /// A new process that knows only the files.
+    /// A new process that has only the files.
     pub async fn process(&self, url: &str) -> Wallet {
         let chain = Chain::connect_with(url, self.options()).await.unwrap();
         Wallet::new(&chain, self.anvil.keys()[3].clone())
@@ -56,7 +57,7 @@ impl Payer {
         (sent, self.node.balance(RECEIVER).await.unwrap().to())
     }
 
-    /// Pays one wei through the quirk: one transaction, and nothing left on file.
+    /// Pays one wei through the quirk: one transaction, and no record left.
     pub async fn pays_once(&self, name: &str, quirk: Quirk) -> (Sent, Proxy) {
         let (sent_before, wei_before) = self.paid().await;
         let proxy = self.behind(quirk).await;

@@ -9,7 +9,7 @@ use serde_json::{json, Value};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// What the client gets.
+/// The reply that the client gets.
 pub enum Reply {
     /// An HTTP answer: status, additional headers, body.
     Http(u16, Vec<(&'static str, String)>, String),
@@ -38,13 +38,13 @@ pub fn error(request: &Value, code: i64, message: &str) -> Value {
     json!({ "jsonrpc": "2.0", "id": request["id"], "error": { "code": code, "message": message } })
 }
 
-/// One request on its way.
+/// One request in transit.
 pub struct Passing<'a> {
     /// JSON-RPC method.
     pub method: &'a str,
     /// The whole request.
     pub request: &'a Value,
-    /// How often the method was asked before.
+    /// How often the method was called before.
     pub before: usize,
 }
 
@@ -99,7 +99,7 @@ impl Proxy {
         Proxy { url, seen }
     }
 
-    /// How often a method was asked.
+    /// How often a method was called.
     pub fn count(&self, method: &str) -> usize {
         self.seen.lock().unwrap().iter().filter(|(_, m)| m == method).count()
     }

@@ -30,7 +30,7 @@ async fn a_transaction_that_the_node_already_has_is_followed_to_its_receipt() {
         "replacement transaction underpriced",
         "insufficient funds for gas * price + value",
         "transaction underpriced",
-        // words that nobody has seen yet
+        // an unknown message
         "Internal error",
         "schon da",
         "",
@@ -41,7 +41,7 @@ async fn a_transaction_that_the_node_already_has_is_followed_to_its_receipt() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_waiting_transaction_that_the_node_already_has_is_followed_to_its_receipt() {
-    // the second kind of node shows waiting transactions to nobody
+    // the second kind of node hides pending transactions
     for (words, hides) in [("AlreadyKnown", false), ("Known transaction", true), ("Internal error", false)] {
         let payer = Payer::new().await;
         payer.node.set_automine(false).await.unwrap();
@@ -111,7 +111,7 @@ async fn requests_that_never_reach_the_node_are_repeated() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refusal_in_unknown_words_is_an_error_and_the_same_command_goes_on_with_the_transaction() {
     let payer = Payer::new().await;
-    // the node holds it back and says so in words of its own
+    // the node holds it back, with an unknown message
     let raw = std::sync::Arc::new(Mutex::new(None));
     let kept = raw.clone();
     let proxy = payer
@@ -218,7 +218,7 @@ async fn a_node_that_goes_on_limiting_requests_is_told() {
     let failed = payer.refused("always", impatient.clone(), Quirk::before(move |p| Some(busy(p.request)))).await;
     assert!(matches!(&failed, ChainError::RateLimited { told: None, .. }) && failed.is_transient(), "{failed}");
     assert!(started.elapsed() < Duration::from_secs(6), "{:?}", started.elapsed());
-    // longer than we wait: told at once
+    // longer than we wait: an error at once
     let started = Instant::now();
     let quirk = Quirk::before(|p| (p.method != "eth_chainId").then(|| too_many(p.request, "3600")));
     let failed = payer.refused("an hour", impatient, quirk).await;
@@ -290,7 +290,7 @@ async fn a_node_that_allows_fewer_blocks_of_logs_is_asked_for_fewer() {
         let chain = Chain::connect(&proxy.url).await.unwrap();
         let contracts = Contracts::new(&chain, w.contracts.deployment().clone()).unwrap();
         assert_eq!(Watcher::new(0).poll(&contracts).await.unwrap(), expected);
-        // learnt: the next poll is not refused once
+        // the limit was learnt: the next poll is never refused
         let (asked, blocks) = (proxy.count("eth_getLogs"), w.chain.block_number().await.unwrap() + 1);
         Watcher::new(0).poll(&contracts).await.unwrap();
         let again = (proxy.count("eth_getLogs") - asked) as u64;

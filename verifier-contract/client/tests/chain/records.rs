@@ -92,7 +92,7 @@ async fn a_nonce_that_another_process_holds_for_good_is_an_error() {
     while payer.node.pending_nonce(payer.address()).await.unwrap() == 0 {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    // a node that never counts what waits
+    // a node that never counts pending transactions
     let proxy = payer.behind(Quirk::after(|p, answer| {
         if p.method == "eth_getTransactionCount" {
             answer["result"] = json!("0x0");

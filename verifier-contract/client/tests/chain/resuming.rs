@@ -1,4 +1,4 @@
-//! Processes that die and nodes that are killed, each in the middle of something: what was begun is finished once.
+//! Processes that die and nodes that are killed midway: whatever was begun is finished exactly once.
 
 use std::path::Path;
 use std::time::Duration;
@@ -11,13 +11,13 @@ use tribute_chain::{
 };
 use tribute_testing::chain::{artifacts, assert_paid_once, World};
 
-/// Options of a process whose transactions under way are kept in `folder`.
+/// Options of a process that keeps its in-flight transactions in `folder`.
 fn journalled(folder: &Path) -> Options {
     let journal = Some(folder.join("pending"));
     Options { journal, receipt_timeout: Duration::from_secs(30), ..Options::default() }
 }
 
-/// Waits until the account has so many transactions, waiting ones included.
+/// Waits until the account has that many transactions, including pending ones.
 async fn until_sent(chain: &Chain, wallet: &Wallet, count: u64) {
     for _ in 0..1_000 {
         if chain.pending_nonce(wallet.address()).await.unwrap() >= count {
@@ -28,7 +28,7 @@ async fn until_sent(chain: &Chain, wallet: &Wallet, count: u64) {
     panic!("transaction {count} was not sent");
 }
 
-/// A new process: nothing is known but the files.
+/// A new process, which has only the files.
 async fn process(url: &str, folder: &Path, key: &Wallet) -> Wallet {
     let chain = Chain::connect_with(url, journalled(folder)).await.unwrap();
     Wallet::new(&chain, key.signer().clone())
@@ -81,7 +81,7 @@ async fn a_deployment_interrupted_at_every_step_is_finished_without_a_step_too_m
     let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(left, ["deployment.json"]);
 
-    // died between the receipt and the own record of it: what stands is found by the deployer's nonces
+    // died between the receipt and its record: the deployed contract is found by the deployer's nonces
     let unfinished = folder.path().join("deployment.json.unfinished");
     std::fs::remove_file(&file).unwrap();
     let left = serde_json::json!({
@@ -94,7 +94,7 @@ async fn a_deployment_interrupted_at_every_step_is_finished_without_a_step_too_m
     assert_eq!(node.mined_nonce(key.address()).await.unwrap(), 17, "the other eight");
     let deployment = found;
 
-    // once more: nothing to do; and what differs is told, not overwritten
+    // once more: nothing to do; and a difference is reported, not overwritten
     let (again, sent) = Deployment::deploy_to(&wallet, &artifacts(), &options, &file).await.unwrap();
     assert_eq!((again, sent), (deployment, Vec::new()));
     let other = DeployOptions { thaw_seconds: 61, ..options };
@@ -129,7 +129,7 @@ async fn a_deployment_is_not_continued_on_another_chain_or_with_another_plan() {
         matches!(&error, ChainError::CannotContinue { cause, .. } if cause.contains("thaw_seconds: 60")),
         "{error}"
     );
-    // a chain begun in the same second has the same genesis block, and only the missing code tells
+    // a chain begun in the same second has the same genesis block, and only the missing code reveals the difference
     let second = Anvil::start().unwrap();
     let wallet = process(second.url(), folder.path(), &key).await;
     let error = Deployment::deploy_to(&wallet, &artifacts(), &options, &file).await.unwrap_err();
@@ -179,7 +179,7 @@ async fn killed_in_mid_claim(mined_meanwhile: bool) {
     assert_paid_once(&w, &c, &session).await;
     assert!(!folder.path().join("pending").exists(), "struck off");
 
-    // with nothing on record the contract itself pays nothing a second time, and says so
+    // without any record the contract itself pays nothing a second time, and the client says so
     let again = contracts.claim(std::slice::from_ref(&batch)).send(&second).await.unwrap();
     assert_eq!((again.event.sessions.len(), again.event.skipped.len()), (0, 1));
     assert_eq!(again.event.skipped[0].reason, SkipReason::StaleTranscript);
@@ -196,7 +196,7 @@ async fn a_claim_mined_after_its_process_died_is_recognised_and_paid_once() {
     killed_in_mid_claim(true).await;
 }
 
-/// The node is killed while a claim waits, and comes back as it was before it (`lost`) or after it.
+/// The node is killed while a claim is pending, and comes back with the state before the claim (`lost`) or after it.
 async fn node_killed_in_mid_claim(lost: bool) {
     let mut w = World::with(Options { receipt_timeout: Duration::from_secs(40), ..Options::default() }).await;
     let c = w.certified().await;

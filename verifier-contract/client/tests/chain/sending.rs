@@ -1,5 +1,5 @@
-//! Transactions under trouble: many at once, a stuck fee, a reorganised chain, a node that swallows answers. Whatever
-//! happens, each is mined exactly once.
+//! Transactions in difficult conditions: many at once, a stuck fee, a reorganised chain, a node that drops answers.
+//! Each is always mined exactly once.
 
 use std::time::Duration;
 
@@ -65,7 +65,7 @@ async fn a_stuck_claim_is_sent_again_with_a_higher_fee_and_paid_once() {
     let c = w.certified().await;
     let session = w.open(&w.cleo, &c).await;
     let claim = w.contracts.claim(&[w.batch(&c, &[(session, 7)]).await]);
-    // blocks come only when asked for, and the next one asks for more than the first offer
+    // blocks are mined on request only, and the next one has a higher base fee than the first offer
     w.chain.set_automine(false).await.unwrap();
     let wallet = w.olga.clone();
     let sending = tokio::spawn(async move { claim.send(&wallet).await });
@@ -76,7 +76,7 @@ async fn a_stuck_claim_is_sent_again_with_a_higher_fee_and_paid_once() {
     w.chain.request::<_, serde_json::Value>("anvil_setNextBlockBaseFeePerGas", (more,)).await.unwrap();
     w.chain.mine(1).await.unwrap();
     assert_eq!(w.contracts.session(&session).await.unwrap().count, 0, "the first offer is too low");
-    // a dearer version replaces it
+    // a version with higher fees replaces it
     let mut bumped = Vec::new();
     for _ in 0..100 {
         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -94,7 +94,7 @@ async fn a_stuck_claim_is_sent_again_with_a_higher_fee_and_paid_once() {
     assert_paid_once(&w, &c, &session).await;
 }
 
-/// What each waiting transaction offers per gas.
+/// Fees per gas of each pending transaction.
 async fn pending_fees(w: &World) -> Vec<u128> {
     let pool: serde_json::Value = w.chain.request("txpool_content", ()).await.unwrap();
     let accounts = pool["pending"].as_object().unwrap().values().chain(pool["queued"].as_object().unwrap().values());
@@ -168,7 +168,7 @@ async fn claim_through(quirk: Quirk, method: &str) {
     assert!(proxy.count(method) >= 1, "the proxy did its worst");
     assert_eq!(w.chain.mined_nonce(w.olga.address()).await.unwrap(), nonce + 1);
     assert_paid_once(&w, &c, &session).await;
-    // and the wallet goes on
+    // and the wallet continues
     contracts.create_agent(B256::ZERO, "").send(&wallet).await.unwrap();
 }
 

@@ -61,7 +61,7 @@ async fn assert_equals_views(w: &World, follower: &Follower) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn events_add_up_to_the_views_at_every_step() {
-    // tiny windows: most requests for logs have a border in the middle of the life cycle
+    // tiny windows: most log requests end in the middle of the life cycle
     let w = World::with(Options { log_window: 3, ..Options::default() }).await;
     let mut follower = Follower::new(&w.contracts);
     follower.follow(&w.contracts).await.unwrap();
@@ -115,7 +115,7 @@ async fn a_reorganisation_takes_events_back() {
     assert_eq!(follower.tables().sessions[&session].thaw_end, 0);
     assert_equals_views(&w, &follower).await;
 
-    // deeper than what is read anew each time: everything is read again
+    // deeper than the blocks re-read each time: everything is read again
     w.contracts.request_thaw(&session, None).send(&w.cleo).await.unwrap();
     w.chain.mine(70).await.unwrap();
     follower.follow(&w.contracts).await.unwrap();

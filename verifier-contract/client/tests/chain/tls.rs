@@ -1,4 +1,4 @@
-//! A node behind https: the usual authorities, those of one's own, and nobody else's.
+//! A node behind https: trusts the usual certificate authorities, the user's own, and no others.
 
 use std::sync::Arc;
 

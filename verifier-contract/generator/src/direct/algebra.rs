@@ -1,4 +1,4 @@
-//! Every scalar of the verification as an expression of calldata and challenges, with one inversion.
+//! Expresses every scalar of the verification in terms of calldata and challenges, with a single inversion.
 
 use super::{
     dag::{Dag, Id},
@@ -18,7 +18,7 @@ use halo2_proofs::{
 };
 use std::collections::BTreeMap;
 
-/// Where values that other code computes stand in memory.
+/// Memory addresses of values that other code computes.
 pub(super) struct Memory<'a> {
     pub(super) challenge: &'a dyn Fn(Challenge) -> usize,
     /// x^n.
@@ -31,11 +31,11 @@ pub(super) struct Memory<'a> {
 
 /// The scalars that the curve part needs.
 pub(super) struct Scalars {
-    /// What has to be inverted before the others are computed.
+    /// The value to invert before the others are computed.
     pub(super) denominator: Id,
-    /// The inverse that the table needs.
+    /// The inverse needed by the table.
     pub(super) table_inverse: Option<Id>,
-    /// Factor of each set of commitments but the first, whose factor is 1.
+    /// Factor of each set of commitments except the first, whose factor is 1.
     pub(super) sets: Vec<Id>,
     /// Factor of the generator: minus the combined values.
     pub(super) generator: Id,
@@ -72,7 +72,7 @@ pub(super) fn scalars(
         })
         .collect();
 
-    // Everything to invert, at once.
+    // All values to invert, in one batch.
     let rows = Lagrange::rows(vk, layout);
     let vanishing = dag.sub(x_n, one);
     let mut denominators = vec![vanishing];
@@ -117,7 +117,7 @@ pub(super) fn scalars(
         for (place, rotation) in set.rotations.iter().enumerate() {
             let rest: Vec<_> = set.rotations.iter().filter(|r| *r != rotation).collect();
             let scale: Fr = rest.iter().map(|r| root(*rotation) - root(**r)).product();
-            // Distinct roots of unity: never zero.
+            // Differences of distinct roots of unity: never zero.
             let scale = dag.constant(scale.invert().unwrap_or(Fr::ZERO));
             let basis = dag.product(rest.iter().map(|r| distance[*r]));
             let openings = set.commitments.iter().rev().map(|(_, values)| values[place]);
@@ -150,7 +150,7 @@ pub(super) fn scalars(
     Ok(Scalars { denominator, table_inverse, sets, generator, opening })
 }
 
-/// The product of all, and the inverse of each given that of the product at an address.
+/// The product of all values, and the inverse of each, given the address of the product's inverse.
 fn invert_all(dag: &mut Dag, all: &[Id], inverse: usize) -> (Id, Vec<Id>) {
     let mut product = dag.one();
     let mut before = vec![];

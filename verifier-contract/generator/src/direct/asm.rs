@@ -1,6 +1,6 @@
 //! A small EVM assembler: straight-line code that knows its stack height, labels, and a data section after the code.
 
-/// An opcode with its effect on the stack.
+/// An opcode and its effect on the stack.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Op {
     code: u8,
@@ -104,7 +104,7 @@ impl Asm {
         ops.iter().for_each(|op| self.op(*op));
     }
 
-    /// Pushes a big-endian number with as few bytes as it takes.
+    /// Pushes a big-endian number with as few bytes as possible.
     pub(super) fn push_word(&mut self, word: &[u8; 32]) {
         let zeros = word.iter().take_while(|b| **b == 0).count();
         self.grow(0, 1);
@@ -142,7 +142,7 @@ impl Asm {
         self.byte(SWAP + 1);
     }
 
-    /// Takes the top and puts it in the place of the item `depth` below it.
+    /// Pops the top and stores it in place of the item `depth` below it.
     pub(super) fn replace(&mut self, depth: usize) {
         assert!((1..=REACH).contains(&depth), "stack item {depth} deep is out of reach");
         self.grow(depth + 1, depth + 1);
@@ -150,7 +150,7 @@ impl Asm {
         self.op(POP);
     }
 
-    /// Goes to `label` unless the top, which stays, is `end`.
+    /// Jumps to `label` unless the top, which stays, is `end`.
     pub(super) fn loop_unless(&mut self, end: usize, label: Label) {
         self.dup(1);
         self.push(end);
@@ -168,7 +168,7 @@ impl Asm {
         self.items.push(Item::Place(label));
     }
 
-    /// Takes the top; goes to `label` unless it is zero.
+    /// Pops the top and jumps to `label` unless it is zero.
     pub(super) fn jump_if(&mut self, label: Label) {
         self.grow(0, 1);
         self.items.push(Item::PushLabel(label));

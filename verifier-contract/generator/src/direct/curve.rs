@@ -32,18 +32,18 @@ const SCALED: usize = PIECES + POINT;
 const EC_ADD: usize = 6;
 const EC_MUL: usize = 7;
 const PAIRING: usize = 8;
-/// Gas forwarded to the precompiles: what they cost today (150 and 6,000) and room for a repricing. A call with an
-/// invalid point burns all of it, so it is no more than that.
+/// Gas forwarded to the precompiles: their current cost (150 and 6,000) plus a margin for repricing. A call with an
+/// invalid point burns all of it, so it is kept small.
 const EC_ADD_GAS: usize = 1_000;
 const EC_MUL_GAS: usize = 12_000;
 
-/// A factor that stands in memory.
+/// A factor in memory.
 #[derive(Clone, Copy)]
 pub(super) struct Factors<'a> {
     pub(super) mu: usize,
     pub(super) u: usize,
     pub(super) x_n: usize,
-    /// Of each set but the first.
+    /// Factor of each set except the first.
     pub(super) sets: &'a [Id],
     pub(super) generator: Id,
     pub(super) opening: Id,
@@ -57,7 +57,7 @@ pub(super) struct Srs {
     pub(super) s_g2: G2Affine,
 }
 
-/// Writes the code of this part. The stack's top is 1 as long as nothing has failed; it is taken.
+/// Writes the code of this part. The top of the stack is 1 as long as nothing has failed; it is popped.
 pub(super) struct Curve<'a, 'b> {
     pub(super) out: &'b mut Emitter<'a>,
     pub(super) layout: &'b Layout,
@@ -68,7 +68,7 @@ impl Curve<'_, '_> {
     /// `fail` when it does not hold.
     pub(super) fn check(&mut self, factors: Factors<'_>, srs: &Srs, fail: Label) {
         for point in &self.layout.unopened {
-            // Adding infinity costs little and fails when the point is not on the curve.
+            // Adding infinity is cheap and fails if the point is not on the curve.
             self.calldata_point(WORK, *point);
             self.zero_point(NEXT);
             self.add(WORK, WORK);
@@ -156,7 +156,7 @@ impl Curve<'_, '_> {
                 let data = self.out.asm.data(&point);
                 self.out.asm.data_copy(to, data, POINT);
             }
-            // Handled by the chain: it is computed, not copied.
+            // Handled in the chain: it is computed, not copied.
             Commitment::Quotient => {}
         }
     }
@@ -206,7 +206,7 @@ impl Curve<'_, '_> {
         let minus_g2 = coordinates2(&-srs.g2);
         let s_g2 = coordinates2(&srs.s_g2);
         let asm = &mut self.out.asm;
-        // Points are all valid from here on, so that no call can burn the gas that it is given.
+        // All points are valid from here on, so no call can burn its gas.
         asm.op(ISZERO);
         asm.jump_if(fail);
         let minus_g2 = asm.data(&minus_g2);

@@ -1,4 +1,4 @@
-//! Field expressions as a graph in which equal expressions are one node.
+//! Field expressions as a DAG in which equal expressions share a node.
 
 use halo2_proofs::halo2curves::{
     bn256::Fr,
@@ -20,7 +20,7 @@ impl Id {
     }
 }
 
-/// What an expression is made of. Constants are at most (r - 1)/2; others are the negation of one that is.
+/// A node of the graph. Constants are at most (r - 1)/2; larger ones are represented as negations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Node {
     Constant(Fr),
@@ -33,7 +33,7 @@ pub(super) enum Node {
     Negated(Id),
 }
 
-/// Expressions; equal ones have equal ids. Negations are pulled out of products.
+/// Hash-consed expressions: equal ones have equal ids. Negations are pulled out of products.
 #[derive(Debug, Default)]
 pub(super) struct Dag {
     nodes: Vec<Node>,
@@ -132,7 +132,7 @@ impl Dag {
         }
     }
 
-    /// An expression without its sign, and whether it is negated.
+    /// Splits an expression into its unsigned part and whether it is negated.
     pub(super) fn sign(&self, id: Id) -> (Id, bool) {
         match self.node(id) {
             Node::Negated(inner) => (inner, true),
@@ -171,7 +171,7 @@ impl Dag {
         }
     }
 
-    /// The factors of a product, without signs and constants.
+    /// The factors of a product, excluding signs and constants.
     pub(super) fn factors(&self, id: Id) -> Vec<Id> {
         match self.node(id) {
             Node::Product(a, b) => {

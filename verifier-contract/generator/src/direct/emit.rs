@@ -1,7 +1,7 @@
-//! From expressions to code.
+//! Code generation from expressions.
 //!
-//! A value may stand unreduced on the stack: its *bound* b says that it is at most b·r. 5r is below 2^256, so up to
-//! five reduced values add without a modular addition.
+//! A value on the stack may be unreduced: its *bound* b means that it is at most b·r. Since 5r is below 2^256, up to
+//! five reduced values can be added without a modular addition.
 
 use super::{
     asm::*,
@@ -10,16 +10,16 @@ use super::{
 use halo2_proofs::halo2curves::{bn256::Fr, ff::Field};
 use std::collections::HashMap;
 
-/// Most multiples of r that fit into a word.
+/// Largest multiple of r that fits into a word.
 const MAX_BOUND: usize = 5;
-/// Operands that need more stack than this are computed before the modulus is put under them.
+/// Operands that need more stack than this are computed before the modulus is pushed under them.
 const DEEP: usize = 7;
 /// Gas of keeping an expression in memory.
 const KEEP_GAS: usize = 9;
-/// Gas of an expression read from where it was kept.
+/// Gas of reading a kept expression from memory.
 const LOAD_GAS: usize = 6;
 
-/// Words of memory that nothing else uses.
+/// Allocator of free memory words.
 #[derive(Debug)]
 pub(super) struct Slots {
     /// First a range that the transcript no longer needs, then the free memory above everything else.
@@ -32,7 +32,7 @@ impl Slots {
         Self { reused, free }
     }
 
-    /// A word outside the range that is still in use.
+    /// A word outside of the range that is still in use.
     pub(super) fn take_free(&mut self) -> usize {
         self.free += 32;
         self.free - 32
@@ -50,21 +50,21 @@ impl Slots {
     }
 }
 
-/// Writes the code of expressions, each computed once where that saves gas.
+/// Emits the code of expressions, computing each once where that saves gas.
 #[derive(Debug)]
 pub(super) struct Emitter<'a> {
     pub(super) asm: Asm,
     dag: &'a Dag,
     /// Stack position of r.
     modulus: usize,
-    /// Words of memory that also stand on the stack: address and position.
+    /// Words of memory that are also on the stack: address and position.
     pinned: Vec<(usize, usize)>,
     slots: Slots,
     /// Stack items that an expression needs.
     need: Vec<usize>,
-    /// Expressions to keep in memory once they are known.
+    /// Expressions to keep in memory once they are computed.
     keep: Vec<bool>,
-    /// Where an expression is kept, and its bound.
+    /// Address at which an expression is kept, and its bound.
     kept: HashMap<Id, (usize, usize)>,
 }
 
@@ -75,7 +75,7 @@ impl<'a> Emitter<'a> {
         roots.iter().for_each(|id| uses[id.index()] += 1);
         for index in (0..dag.len()).rev() {
             match dag.node(Id::from_index(index)) {
-                // Negations are never kept: their uses are uses of what they negate.
+                // Negations are never kept: a use of one counts as a use of its operand.
                 Node::Negated(a) => uses[a.index()] += uses[index],
                 Node::Sum(a, b) | Node::Product(a, b) if uses[index] > 0 => {
                     uses[a.index()] += 1;
@@ -106,7 +106,7 @@ impl<'a> Emitter<'a> {
             };
             let again = uses.saturating_sub(1);
             let kept = match node {
-                // A long constant is kept for the size of the code.
+                // A long constant is kept to save code size.
                 Node::Constant(value) => again > 0 && word(&value)[..24] != [0; 24],
                 Node::Calldata(_) | Node::Memory(_) | Node::Negated(_) => false,
                 _ => again * a_gas > KEEP_GAS + again * LOAD_GAS,
@@ -130,7 +130,7 @@ impl<'a> Emitter<'a> {
         self.asm.push_word(&modulus_word());
     }
 
-    /// Puts the word at `address` on the stack.
+    /// Pushes the word at `address`.
     pub(super) fn push_memory(&mut self, address: usize) {
         let position = self.pinned.iter().find(|(pinned, _)| *pinned == address).map(|(_, at)| *at);
         match position {
@@ -145,7 +145,7 @@ impl<'a> Emitter<'a> {
         self.asm.store(address);
     }
 
-    /// Puts an expression on the stack and returns its bound.
+    /// Pushes an expression and returns its bound.
     pub(super) fn value(&mut self, id: Id) -> usize {
         if let Some((address, bound)) = self.kept.get(&id) {
             let (address, bound) = (*address, *bound);
@@ -219,7 +219,7 @@ impl<'a> Emitter<'a> {
         total
     }
 
-    /// The signed terms of a sum, through sums that are not kept on their own.
+    /// The signed terms of a sum, flattening nested sums that are not kept themselves.
     fn terms(&self, id: Id, negated: bool, top: bool, out: &mut Vec<(Id, bool)>) {
         match self.dag.node(id) {
             Node::Negated(a) => self.terms(a, !negated, false, out),
@@ -290,7 +290,7 @@ mod tests {
         report.output.chunks(32).map(|word| word.try_into().unwrap()).collect()
     }
 
-    /// The integer function that the code repeats.
+    /// The integer function that the emitted code implements.
     fn expected(dag: &Dag, id: Id, inputs: &[Fr], known: &mut HashMap<Id, Fr>) -> Fr {
         if let Some(value) = known.get(&id) {
             return *value;
@@ -311,7 +311,7 @@ mod tests {
     fn random_expressions_have_the_value_of_the_field() {
         for seed in 0..200 {
             let mut rng = ChaCha20Rng::seed_from_u64(seed);
-            // The largest residues, zero and small ones are where unreduced sums would overflow.
+            // Zero, small and the largest residues, where unreduced sums might overflow.
             let special = [-Fr::ONE, Fr::ZERO, Fr::ONE, -Fr::from(2)];
             let pick = |rng: &mut ChaCha20Rng| match rng.next_u32() % 8 {
                 i @ 0..4 => special[i as usize],
@@ -322,7 +322,7 @@ mod tests {
             let mut ids: Vec<_> = (0..6).map(|i| dag.calldata(32 * i)).collect();
             ids.extend((0..4).map(|_| dag.constant(pick(&mut rng))));
             for _ in 0..80 {
-                // Mostly recent ones, for depth; sometimes any, for sharing.
+                // Mostly recent expressions, for depth; sometimes any, for sharing.
                 let mut any = || {
                     let recent = rng.next_u32() % 3 > 0;
                     let window = if recent { ids.len().min(4) } else { ids.len() };

@@ -1,4 +1,4 @@
-//! Lagrange polynomials of single rows at x, and the instance column by them.
+//! Lagrange polynomials of single rows at x, and the instance column evaluated with them.
 
 use super::{
     dag::{Dag, Id},
@@ -16,7 +16,7 @@ pub(super) struct Lagrange {
     last: i32,
 }
 
-/// What the polynomials are computed from, by row or rotation.
+/// The inverses from which the polynomials are computed, by row or rotation.
 pub(super) enum Values {
     /// 1/(x - ω^row): `l_row(x) = scale · (x/(x - ω^row) - 1)`.
     Each { x: Id, inverses: BTreeMap<i32, Id> },

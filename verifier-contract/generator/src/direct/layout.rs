@@ -1,4 +1,4 @@
-//! What stands where in a proof, in the order of halo2's transcript, and what is opened where.
+//! Layout of a proof, in the order of halo2's transcript, and the opening points.
 
 use crate::Error;
 use halo2_proofs::{halo2curves::bn256::G1Affine, plonk::VerifyingKey};
@@ -13,19 +13,19 @@ pub(super) const POINT: usize = 64;
 pub(super) enum Challenge {
     /// A challenge that gates use, by index.
     Gate(usize),
-    /// Of lookups; squeezed but not used.
+    /// Challenge of lookups; squeezed but not used.
     Theta,
     Beta,
     Gamma,
     /// Combines the constraints.
     Y,
-    /// Where columns are opened.
+    /// The point at which columns are opened.
     X,
     /// Combines the polynomials of one set of points.
     Mu,
     /// Combines the sets.
     Nu,
-    /// Where the combined polynomial is opened.
+    /// The point at which the combined polynomial is opened.
     U,
 }
 
@@ -39,7 +39,7 @@ pub(super) struct Round {
 /// A commitment that is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Commitment {
-    /// A point of the proof, by its place in calldata.
+    /// A point of the proof, by its offset in calldata.
     Proof(usize),
     /// A point of the verifying key: a fixed column, or after those a column of the permutation.
     Key(usize),
@@ -50,9 +50,9 @@ pub(super) enum Commitment {
 /// The value of an opening.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Opening {
-    /// A scalar of the proof, by its place in calldata.
+    /// A scalar of the proof, by its offset in calldata.
     Proof(usize),
-    /// The quotient's, computed from the others.
+    /// The quotient's value, computed from the others.
     Quotient,
 }
 
@@ -61,7 +61,7 @@ pub(super) enum Opening {
 pub(super) struct ProductOpenings {
     pub(super) current: usize,
     pub(super) next: usize,
-    /// At the last usable row; not for the last product.
+    /// At the last usable row; absent for the last product.
     pub(super) last: Option<usize>,
 }
 
@@ -69,7 +69,7 @@ pub(super) struct ProductOpenings {
 #[derive(Clone, Debug)]
 pub(super) struct OpeningSet {
     pub(super) rotations: Vec<i32>,
-    /// Each with its values in the order of the rotations.
+    /// Each commitment with its values, in the order of the rotations.
     pub(super) commitments: Vec<(Commitment, Vec<Opening>)>,
 }
 
@@ -80,7 +80,7 @@ pub(super) struct Layout {
     pub(super) rounds: Vec<Round>,
     /// Every point of the proof.
     pub(super) points: Vec<usize>,
-    /// Points of columns that no gate queries: absorbed, never opened.
+    /// Points of columns that no gate queries: absorbed but never opened.
     pub(super) unopened: Vec<usize>,
     /// Every scalar: the inputs and the values of the proof.
     pub(super) scalars: Vec<usize>,
@@ -90,7 +90,7 @@ pub(super) struct Layout {
     pub(super) advice_values: Vec<usize>,
     pub(super) fixed_values: Vec<usize>,
     pub(super) sigma_values: Vec<usize>,
-    /// Columns of the permutation argument for each product column but the last, which may have fewer.
+    /// Columns of the permutation argument per product column; the last may have fewer.
     pub(super) chunk: usize,
     pub(super) products: Vec<ProductOpenings>,
     pub(super) sets: Vec<OpeningSet>,
@@ -127,7 +127,7 @@ impl Layout {
         let mut rounds = vec![];
         let mut absorbed = 0;
         let mut round = |end: &Cursor, squeeze: Vec<Challenge>| {
-            // Without a challenge, what was absorbed waits for the next one.
+            // If no challenge is squeezed, the absorbed data stays for the next one.
             if !squeeze.is_empty() {
                 rounds.push(Round { absorb: absorbed..end.0, squeeze });
                 absorbed = end.0;
@@ -152,7 +152,8 @@ impl Layout {
         }
 
         let pieces = vk.get_domain().get_quotient_poly_degree();
-        // halo2 takes as many columns as the degree of the circuit, pieces + 1, leaves beside the product and its selector.
+        // halo2 uses as many columns per product as the circuit's degree, pieces + 1, leaves next to the product and
+        // its selector.
         let chunk = pieces.saturating_sub(1).max(1);
         let sigmas = vk.permutation().commitments();
         let products = cursor.take(sigmas.len().div_ceil(chunk), POINT);

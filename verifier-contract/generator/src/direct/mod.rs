@@ -1,20 +1,22 @@
-//! Our own verifier: EVM code written directly from the verifying key.
+//! Our own verifier: EVM code generated directly from the verifying key.
 //!
-//! What it does, in the order of the code:
+//! In order, the code:
 //!
-//! 1. the length of calldata is the proof's, every scalar is below r, no point is infinity;
-//! 2. the Keccak transcript, hashed in place in one copy of calldata;
-//! 3. every scalar of the verification: common subexpressions once, constraints with a common selector multiplied by it
-//!    once, one inversion in all, values reduced only where they would overflow;
-//! 4. the multi-scalar multiplication of SHPLONK by Horner's rule over the precompiles, and the pairing.
+//! 1. checks that calldata has the expected length, every scalar is below r, and no point is infinity;
+//! 2. computes the Keccak transcript, hashing in place in one copy of calldata;
+//! 3. computes every scalar of the verification: common subexpressions once, constraints with a common selector
+//!    multiplied by it once, a single inversion, and values reduced only where they would overflow;
+//! 4. computes the multi-scalar multiplication of SHPLONK by Horner's rule over the precompiles, and checks the
+//!    pairing.
 //!
 //! It returns nothing when the proof holds and reverts without data otherwise. The encoding of a proof is unique:
 //! coordinates at or above the field's modulus and points off the curve are refused by the precompiles.
 //!
-//! **Deferred.** With one byte more behind the proof, whatever it is, the pairing is left to the caller, who may check one
-//! for several proofs: the code then *reverts* with the pairing's input, 384 bytes `A ‖ -[1]₂ ‖ B ‖ [τ]₂`, once all else was
-//! checked. The proof holds if and only if `e(A, -[1]₂)·e(B, [τ]₂) = 1`. It reverts so that success never means anything
-//! but a proof that holds, whatever bytes a caller was made to pass on; a refusal still reverts without data.
+//! **Deferred.** With one extra byte of any value after the proof, the pairing is left to the caller, who can check a
+//! single one for several proofs: after all other checks, the code *reverts* with the pairing's input, 384 bytes
+//! `A ‖ -[1]₂ ‖ B ‖ [τ]₂`. The proof holds if and only if `e(A, -[1]₂)·e(B, [τ]₂) = 1`. It reverts so that success
+//! always means a valid proof, whatever bytes a caller was tricked into passing on; a refusal still reverts without
+//! data.
 
 mod algebra;
 mod asm;
@@ -42,21 +44,22 @@ use layout::{Challenge, Layout};
 use rows::Table;
 use std::collections::HashMap;
 
-/// Where the transcript is hashed: the digest of the key, then all of calldata.
+/// Memory in which the transcript is hashed: the digest of the key, then all of calldata.
 const TRANSCRIPT: usize = WORK_SIZE;
-/// Where one challenge is squeezed right after another: 32 bytes of state and a one.
+/// Memory for squeezing one challenge right after another: 32 bytes of state and a one.
 const STATE: usize = 0;
-/// Where the inversion takes its arguments: three lengths, base, exponent, modulus.
+/// Memory for the arguments of the inversion: three lengths, base, exponent, modulus.
 const MODEXP: usize = 0;
 const MODEXP_PRECOMPILE: usize = 5;
-/// Longest code in which the inputs are evaluated without loops: loops are shorter and cost some 200 gas an input more.
+/// Longest code in which the inputs are evaluated without loops: loops are shorter but cost about 200 gas more per
+/// input.
 const COMPACT_ABOVE: usize = 23_000;
 
 /// The verifier of proofs for `vk` with one instance column of `num_instance` values.
 ///
 /// # Errors
-/// When the key uses halo2's lookup argument, has another number of instance columns or another size than the SRS, or
-/// needs more code than the EVM takes.
+/// If the key uses halo2's lookup argument, does not have exactly one instance column or the SRS's size, or needs more
+/// code than the EVM allows.
 pub fn generate(
     params: &ParamsKZG<Bn256>,
     vk: &VerifyingKey<G1Affine>,
@@ -67,7 +70,8 @@ pub fn generate(
     deployable(runtime)
 }
 
-/// The same with loops over the inputs always: shorter where a circuit reads many inputs, at more gas.
+/// As [`generate`], but always with loops over the inputs: shorter for circuits with many inputs, at the cost of more
+/// gas.
 ///
 /// # Errors
 /// As [`generate`].
@@ -127,7 +131,7 @@ fn verifier(vk: &VerifyingKey<G1Affine>, layout: &Layout, srs: &Srs, loops: bool
 
     let mut asm = Asm::default();
     let fail = asm.label();
-    // Bytes behind the proof: none, or one to defer the pairing. Fewer than none is a large number.
+    // Number of bytes after the proof: none, or one to defer the pairing. A negative number wraps to a large one.
     asm.push(1);
     asm.push(layout.size);
     asm.ops(&[CALLDATASIZE, SUB, GT]);
@@ -172,7 +176,7 @@ fn verifier(vk: &VerifyingKey<G1Affine>, layout: &Layout, srs: &Srs, loops: bool
     Ok(asm)
 }
 
-/// Hashes the transcript and stores the challenges. The stack's top is r.
+/// Hashes the transcript and stores the challenges. The top of the stack is r.
 ///
 /// A hash covers the previous hash and what was absorbed since. It is taken in place: the previous hash overwrites the
 /// word before, which has been hashed already.
@@ -212,7 +216,8 @@ fn transcript(asm: &mut Asm, vk: &VerifyingKey<G1Affine>, layout: &Layout, chall
     asm.op(POP);
 }
 
-/// Every scalar is below r, and no point is infinity: a point on the curve has y = 0 only there.
+/// Checks that every scalar is below r and no point is infinity: only infinity has y = 0, since no point on the curve
+/// does.
 fn ranges(out: &mut Emitter<'_>, layout: &Layout) {
     for scalar in &layout.scalars {
         out.push_modulus();
@@ -238,7 +243,7 @@ fn power_of_two(out: &mut Emitter<'_>, base: usize, k: u32, to: usize) {
     out.asm.store(to);
 }
 
-/// Stores the inverse of the modexp's base. The stack's top becomes 0 when there is none.
+/// Stores the inverse of the modexp's base. The top of the stack becomes 0 if there is none.
 fn invert(out: &mut Emitter<'_>, to: usize) {
     let base = MODEXP + 0x60;
     for length in 0..3 {

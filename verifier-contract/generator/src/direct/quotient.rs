@@ -1,4 +1,4 @@
-//! What the quotient must evaluate to: every constraint of the key at the point x, combined with powers of y.
+//! The required value of the quotient: every constraint of the key at the point x, combined with powers of y.
 
 use super::{
     dag::{Dag, Id},
@@ -15,7 +15,7 @@ use halo2_proofs::{
     poly::Rotation,
 };
 
-/// The known values that constraints are made of.
+/// The known values in constraints.
 pub(super) struct Constraints<'a> {
     pub(super) vk: &'a VerifyingKey<G1Affine>,
     pub(super) layout: &'a Layout,
@@ -77,7 +77,7 @@ impl Constraints<'_> {
         })
     }
 
-    /// The permutation argument, as in halo2's `plonk/permutation/verifier.rs`.
+    /// The permutation argument, following halo2's `plonk/permutation/verifier.rs`.
     fn permutation(&self, dag: &mut Dag, all: &mut Vec<Id>) -> Result<(), Error> {
         let products = &self.layout.products;
         let (Some(first), Some(last)) = (products.first(), products.last()) else {

@@ -26,11 +26,11 @@ const ENTRY: usize = 2 * WORD;
 pub(super) struct Table {
     address: usize,
     rows: std::ops::Range<i32>,
-    /// Where the product of all `p_i - 1` stands.
+    /// Address of the product of all `p_i - 1`.
     pub(super) product: usize,
-    /// Where its inverse has to be put.
+    /// Address for the product's inverse.
     pub(super) inverse: usize,
-    /// For each rotation of the instance column, where `Σ input_j / (p_(j - rotation) - 1)` stands.
+    /// For each rotation of the instance column, the address of `Σ input_j / (p_(j - rotation) - 1)`.
     pub(super) sums: Vec<(i32, usize)>,
 }
 
@@ -43,7 +43,7 @@ impl Table {
         Some(Self { address, rows, product: slots.take_free(), inverse: slots.take_free(), sums })
     }
 
-    /// Where the inverse of `p_row - 1` will stand.
+    /// Address of the inverse of `p_row - 1`.
     pub(super) fn entry(&self, row: i32) -> Option<usize> {
         let index = usize::try_from(row - self.rows.start).ok()?;
         (index < self.rows.len()).then(|| self.address + index * ENTRY)
@@ -127,7 +127,7 @@ impl Table {
     }
 
     fn sum(&self, out: &mut Emitter<'_>, layout: &Layout, rotation: i32, to: usize) {
-        // The rows of a rotation begin where the table has the one of the first input.
+        // The rows of a rotation start at the table entry of the first input.
         let first = self.entry(-rotation).unwrap_or(self.address);
         out.asm.push(0);
         out.asm.push(0);

@@ -29,7 +29,7 @@ use snark_verifier::{
     system::halo2::transcript::evm::{ChallengeEvm, EvmTranscript},
 };
 
-/// What a toy circuit looks like.
+/// Shape of a toy circuit.
 #[derive(Clone, Debug, Default)]
 pub struct Shape {
     pub k: u32,
@@ -299,7 +299,7 @@ impl Circuit<Fr> for Toy {
     }
 }
 
-/// Key generation assigns no challenge, hence no value; a cell must have one.
+/// Key generation has no challenges, so no value, but a cell must have one.
 trait OrZero {
     fn or_zero(self) -> Self;
 }
@@ -350,7 +350,7 @@ impl Keys {
     }
 }
 
-/// Native verification; the whole proof has to be read.
+/// Native verification; also requires that the whole proof is read.
 pub fn accepts(params: &ParamsKZG<Bn256>, vk: &VerifyingKey<G1Affine>, inputs: &[Fr], proof: &[u8]) -> bool {
     let mut left = proof;
     let mut transcript: EvmTranscript<G1Affine, NativeLoader, &mut &[u8], Vec<u8>> =

@@ -11,20 +11,20 @@ type Word = [u8; 32];
 const POINT: usize = 64;
 const WORD: usize = 32;
 
-/// What the verifiers should say.
+/// Expected results of the verifiers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Expected {
     Accepted,
     Refused,
-    /// Refused by all but snark-verifier's code.
+    /// Refused by all except snark-verifier's code.
     Trap,
 }
 
-/// Inputs and a proof as they reach a verifier.
+/// Inputs and a proof, as passed to a verifier.
 #[derive(Clone, Debug)]
 pub(crate) struct Case {
     pub(crate) kind: &'static str,
-    /// Where it was altered.
+    /// Position of the alteration.
     pub(crate) place: String,
     pub(crate) inputs: Vec<Word>,
     pub(crate) proof: Vec<u8>,
@@ -181,7 +181,7 @@ impl Alteration {
             (Alteration::PieceOfAnotherProof, Some(other)) => {
                 let (name, range) = regions.any(rng);
                 case.proof[range.clone()].copy_from_slice(&other.proof[range]);
-                // the committed columns of two proofs may be the same, and are part of what was said
+                // the committed columns of two proofs may be the same, and are part of the statement
                 if case.proof == good.proof {
                     flip(&mut case, regions, rng)
                 } else {
@@ -268,7 +268,7 @@ fn below(rng: &mut ChaCha20Rng, limit: usize) -> usize {
     (rng.next_u64() % limit as u64) as usize
 }
 
-/// Adds a number to a word, both big-endian. What would not fit is a mistake of the caller's.
+/// Adds a number to a word, both big-endian. Overflow is a bug of the caller.
 fn add_to_word(to: &mut [u8], added: &Word) {
     let mut carry = 0;
     for (byte, added) in to.iter_mut().zip(added).rev() {

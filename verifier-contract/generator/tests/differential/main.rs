@@ -1,8 +1,8 @@
 //! Four verifiers, one answer: halo2's own, the one on arkworks, our EVM code (its pairing deferred too) and snark-verifier's, on
 //! random proofs of every circuit, good ones and bad ones.
 //!
-//! Known traps of snark-verifier's code (it reduces inputs and scalars, ignores trailing bytes, reads zeros past the end)
-//! are alterations too, but counted apart: there it must be fooled, and the other three must not. The gate's guards are
+//! Known pitfalls of snark-verifier's code (it reduces inputs and scalars, ignores trailing bytes, reads zeros past the
+//! end) are alterations too, but counted separately: they must fool it, but not the other three. The gate guards
 //! against them: `verifier-contract/test/Guards.t.sol`.
 //!
 //! Counts go to `differential.json` in cargo's folder for tests, for the report of the contracts' tests.
@@ -18,7 +18,7 @@ use subjects::{Subject, Verdict};
 
 /// Alterations per good proof.
 const BAD_PER_GOOD: usize = 3;
-/// Proofs that the test is about, at least.
+/// Minimum number of proofs in the test.
 const LEAST: usize = 200;
 
 #[derive(Default)]
@@ -31,7 +31,7 @@ struct Counts {
 }
 
 impl Counts {
-    /// Counts one case and says what is wrong with it.
+    /// Counts one case and reports what is wrong with it.
     fn take(&mut self, name: &str, case: &Case, verdict: Verdict) -> Option<String> {
         let expected = match case.expected {
             Expected::Accepted => Verdict::all(true),
@@ -71,7 +71,7 @@ fn four_verifiers_agree() {
     let mut counts = Counts::default();
     let mut wrong = vec![];
     let mut rng = ChaCha20Rng::seed_from_u64(4);
-    // every alteration in turn, over all circuits together, then from the beginning
+    // cycles through the alterations, over all circuits together
     let mut next = Alteration::ALL.iter().cycle();
     for (shape, proofs) in subjects::all() {
         let subject = Subject::new(shape, proofs);

@@ -1,4 +1,4 @@
-//! The circuits, small, and what each verifier says of a proof.
+//! Small circuits of every statement, and each verifier's result for a proof.
 
 use crate::alter::{Case, Regions};
 use std::path::Path;
@@ -43,7 +43,7 @@ pub(crate) fn all() -> Vec<(Shape, usize)> {
     all
 }
 
-/// What each verifier says.
+/// Result of each verifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Verdict {
     pub(crate) halo2: bool,
@@ -91,7 +91,7 @@ impl Subject {
         &self.name
     }
 
-    /// Good proofs to make.
+    /// Number of good proofs to make.
     pub(crate) fn proofs(&self) -> usize {
         self.proofs
     }
@@ -107,7 +107,7 @@ impl Subject {
     pub(crate) fn verdict(&self, case: &Case) -> Verdict {
         let call = [case.inputs.concat(), case.proof.clone()].concat();
         let accepts = |code: &Bytecode| run(&code.runtime, &call).unwrap().success;
-        // halo2 takes field elements: a word that is none is refused before
+        // halo2 takes field elements: a word that is not one is refused before
         let inputs: Option<Vec<Fr>> = case.inputs.iter().map(from_word).collect();
         let halo2 = inputs.is_some_and(|inputs| {
             proof::verify(&self.srs, self.keys.vk(), &Proof { inputs, bytes: case.proof.clone() })
@@ -143,7 +143,7 @@ impl Subject {
                 prove(&circuit, inputs)
             }
             Statement::Optimum => {
-                // the gradient that makes these weights an optimum, but for a little: the circuit takes it as given
+                // the gradient that makes these weights almost an optimum: the circuit takes it as given
                 let weights = Weights::new(layout.features(), layout.classes(), small(&layout, seed)).unwrap();
                 let w = commit_weights(&self.srs, &layout, &secret, &weights);
                 let (lambda, n, mut next) = (1u64 << 20, shard.len() as u64, numbers(seed));
