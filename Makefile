@@ -7,10 +7,11 @@ TRIBUTE := $${CARGO_TARGET_DIR:-target}/release/tribute
 DEMO = $(TRIBUTE) demo --out demo-out
 DEMO_WINE = $(TRIBUTE) demo --data examples/wine.csv --split 50,45,43 --holdout 40 --link logistic --lambda 1e-3 --out demo-out/wine
 CIRCUITS = $(CARGO) test --release --locked -p tribute-core -p tribute-simd -p tribute-engine -p tribute-verify -p tribute-circuits -p tribute-evm
+PYTEST := .deps/client-venv/bin/python -m pytest clients/python/tests
 AUDIT := .deps/venv/bin/python examples/audit.py
 
 .PHONY: help setup build check demo demo-wine test test-circuits test-contracts contracts-snapshot proto-snapshot lint \
-  docs docs-test npm fuzz bench large attribution
+  test-python docs docs-test npm fuzz bench large attribution
 
 help: ## what the targets are
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -64,6 +65,10 @@ test-circuits: setup ## the circuits' tests; attacks with real proofs, their out
 	$(CIRCUITS) --test attacks -- --ignored --exact record::merge
 	$(CIRCUITS) --test statements -- --ignored --exact shapes::the_largest_shape
 
+test-python: build ## the Python client, against a real service and a real chain
+	@scripts/client-venv.sh
+	$(PYTEST)
+
 # One build for all of it: another choice of packages would choose other features of what they share, and build that again.
 test: lint ## everything: lint, all tests, both demos with their audit
 	@scripts/test-tools.sh
@@ -76,6 +81,8 @@ test: lint ## everything: lint, all tests, both demos with their audit
 	$(AUDIT) demo-out --data examples/digits.csv.gz
 	$(DEMO_WINE)
 	$(AUDIT) demo-out/wine --data examples/wine.csv
+	@scripts/client-venv.sh
+	$(PYTEST)
 
 large: ## whole certificates of 4,200 x 40 x 20 and 100,000 x 64 x 10 records at C = 1, some minutes: that section of benches/RESULTS.md
 	$(CARGO) build --release --locked -p tribute-benches

@@ -12,6 +12,11 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 /// The `ErrorInfo.domain` of every error.
 pub const DOMAIN: &str = "tribute";
 
+/// Longest message or operand of a status, bytes. A status travels as metadata, its message twice and once percent-encoded, and
+/// common clients refuse metadata from 8 KiB on.
+const LONGEST: usize = 1500;
+const CUT: &str = " … (cut)";
+
 macro_rules! reasons {
     ($($(#[$doc:meta])* $name:ident = $text:literal, $code:ident;)*) => {
         /// Stable error codes.
@@ -180,13 +185,24 @@ impl From<Problem> for Status {
             tracing::error!(message = %p.message, "internal error");
         }
         let field = p.metadata.get("field").cloned();
-        let mut details =
-            ErrorDetails::with_error_info(p.reason.text(), DOMAIN, p.metadata.into_iter().collect::<HashMap<_, _>>());
+        let message = shortened(p.message);
+        let metadata: HashMap<_, _> = p.metadata.into_iter().map(|(name, value)| (name, shortened(value))).collect();
+        let mut details = ErrorDetails::with_error_info(p.reason.text(), DOMAIN, metadata);
         if let (Reason::BadField, Some(field)) = (p.reason, field) {
-            details.add_bad_request_violation(field, p.message.clone());
+            details.add_bad_request_violation(field, message.clone());
         }
-        Status::with_error_details(p.reason.code(), p.message, details)
+        Status::with_error_details(p.reason.code(), message, details)
     }
+}
+
+/// Cuts a text to [`LONGEST`] bytes and says so.
+fn shortened(mut text: String) -> String {
+    if text.len() > LONGEST {
+        let end = (0..=LONGEST - CUT.len()).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();
+        text.truncate(end);
+        text.push_str(CUT);
+    }
+    text
 }
 
 /// Converts a bytes field of a message to an identifier or an address.
@@ -274,6 +290,18 @@ mod tests {
         let status = Status::from(p.clone());
         assert_eq!(status.code(), Code::InvalidArgument);
         assert_eq!(Problem::from_status(&status), Some(p));
+    }
+
+    /// However long the message and however odd its characters, a status fits the 8 KiB of metadata that clients accept.
+    #[test]
+    fn a_long_problem_is_cut() {
+        let long = "`é` is beyond the range; ".repeat(1000);
+        let problem = Problem::new(Reason::BadRecord, long.clone()).with("flags", long);
+        let status = Status::from(problem);
+        assert!(status.message().len() <= LONGEST && status.message().ends_with(CUT), "{}", status.message().len());
+        let headers = status.into_http::<()>().into_parts().0.headers;
+        let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 32).sum();
+        assert!(bytes < 12_000, "{bytes}");
     }
 
     #[test]

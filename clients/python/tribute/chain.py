@@ -1,0 +1,287 @@
+"""Tribute's contracts, by web3.py: what a client and an agent's owner do on chain."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any, Sequence
+
+from eth_account.signers.local import LocalAccount
+from web3 import Web3
+from web3.contract.contract import ContractFunction
+from web3.exceptions import ContractCustomError
+from web3.logs import DISCARD
+
+from . import errors, keys
+from ._proto.tribute.v1 import circuit_service_pb2, common_pb2
+from .client import LAMBDA_UNIT, Agent, Client, Dataset, Proofs
+from .schema import Schema
+
+LINKS = {"squared": 1, "logistic": 2, "softmax": 3}
+DATASETS_TO_A_TRANSACTION = 64
+GRADIENTS_TO_A_TRANSACTION = 16
+
+
+def abi(contract: str) -> list[dict[str, Any]]:
+    """The ABI of a contract, such as ``SessionEscrow``."""
+    return json.loads(files("tribute").joinpath("_abi", f"{contract}.json").read_text())
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A transaction that was mined and did not revert."""
+
+    hash: str
+    block: int
+    gas: int
+    events: list[Any]
+
+
+class Chain:
+    """A node of the chain that a service works with, and the account that pays for transactions.
+
+    Parameters
+    ----------
+    rpc : str
+        The node's JSON-RPC address.
+    client : Client
+        Says which chain and contracts.
+    key : LocalAccount or str or path, optional
+        By default the client's account; see :class:`Client`.
+
+    Raises
+    ------
+    errors.ChainUnavailable, errors.ChainDiffers
+        No node answers there, or it serves another chain than the service's.
+    """
+
+    def __init__(self, rpc: str, client: Client, key: LocalAccount | str | os.PathLike[str] | None = None):
+        self.client = client
+        self.account = client.account if key is None else keys.account(key)
+        self.web3 = Web3(Web3.HTTPProvider(rpc))
+        if not self.web3.is_connected():
+            raise errors.ChainUnavailable(f"no node answers at {rpc}")
+        if not client.info.chain_id:
+            raise errors.ChainUnavailable("the service runs without a chain")
+        if self.web3.eth.chain_id != client.info.chain_id:
+            raise errors.ChainDiffers(
+                f"{rpc} serves chain {self.web3.eth.chain_id}, the service works with chain {client.info.chain_id}"
+            )
+        self.escrow = self._contract("SessionEscrow", client.info.session_escrow)
+        self.agents = self._contract("AgentRegistry", client.info.agent_registry)
+        self.datasets = self._contract("DatasetRegistry", client.info.dataset_registry)
+        self.token = self._contract("TestToken", bytes.fromhex(self.escrow.functions.token().call()[2:]))
+        self._errors = _selectors(
+            [*abi("SessionEscrow"), *abi("AgentRegistry"), *abi("DatasetRegistry"), *abi("ProofGate"), *abi("TestToken")]
+        )
+
+    def _contract(self, name: str, address: bytes) -> Any:
+        return self.web3.eth.contract(address=Web3.to_checksum_address(address), abi=abi(name))
+
+    def send(self, call: ContractFunction, event: Any = None) -> Sent:
+        """Sends a call and waits until it is mined.
+
+        Raises
+        ------
+        errors.Reverted
+            The contract refused; nothing was sent. Its error is named.
+        errors.TransactionFailed
+            It was mined, but had reverted, or was not mined in two minutes.
+        """
+        eth, sender = self.web3.eth, self.account.address
+        try:
+            transaction = call.build_transaction({"from": sender, "nonce": eth.get_transaction_count(sender, "pending")})
+        except ContractCustomError as refused:
+            raise errors.Reverted(f"{call.fn_name}: {self._named(refused)}") from None
+        raw = self.account.sign_transaction(transaction).raw_transaction
+        digest = eth.send_raw_transaction(raw)
+        receipt = eth.wait_for_transaction_receipt(digest, timeout=120)
+        if receipt["status"] != 1:
+            raise errors.TransactionFailed(f"{call.fn_name}: transaction {digest.to_0x_hex()} reverted")
+        events = event().process_receipt(receipt, errors=DISCARD) if event else []
+        return Sent(digest.to_0x_hex(), receipt["blockNumber"], receipt["gasUsed"], list(events))
+
+    def _named(self, refused: ContractCustomError) -> str:
+        data = refused.data if isinstance(refused.data, str) else str(refused)
+        return self._errors.get(data[:10], data)
+
+    # clients
+
+    def open_session(
+        self, agent_id: bytes | str, *, version: int, price: int, escrow: int, session_key: str | None = None
+    ) -> bytes:
+        """Opens a prepaid session and returns its id.
+
+        Parameters
+        ----------
+        price, escrow : int
+            For a query and for all of them, in the token's smallest unit.
+        session_key : str, optional
+            Address of the key that signs vouchers; by default the account's own.
+        """
+        if self.token.functions.allowance(self.account.address, self.escrow.address).call() < escrow:
+            self.send(self.token.functions.approve(self.escrow.address, escrow))
+        key = Web3.to_checksum_address(session_key or self.account.address)
+        call = self.escrow.functions.open((_bytes(agent_id), version, price, escrow, key))
+        return self.send(call, self.escrow.events.SessionOpened).events[0]["args"]["session"]
+
+    def thaw(self, session: bytes | str, amount: int = 0) -> int:
+        """Asks for the rest of a session's escrow, or a part of it; returns when it may be taken, in Unix seconds."""
+        call = self.escrow.functions.requestThaw(_bytes(session), amount or self._left(session))
+        return self.send(call, self.escrow.events.ThawRequested).events[0]["args"]["thawEnd"]
+
+    def _left(self, session: bytes | str) -> int:
+        return _fields("SessionEscrow", "getSession", self.escrow.functions.getSession(_bytes(session)).call())["remaining"]
+
+    def refund(self, session: bytes | str) -> int:
+        """Takes what has thawed; returns the amount."""
+        call = self.escrow.functions.withdrawThawed(_bytes(session))
+        return self.send(call, self.escrow.events.ThawedWithdrawn).events[0]["args"]["amount"]
+
+    # owners
+
+    def dataset(self, dataset: bytes | str, schema: Schema) -> Dataset:
+        """A registered dataset, whoever owns it.
+
+        The chain holds the digest of its schema: the schema itself comes from its provider, and is checked here.
+        """
+        dataset = _bytes(dataset)
+        found = _fields("DatasetRegistry", "dataset", self.datasets.functions.dataset(dataset).call())
+        if found["schemaId"] != schema.id:
+            raise errors.SchemaMismatch(
+                f"dataset 0x{dataset.hex()} has schema 0x{found['schemaId'].hex()}, not {schema.name!r} (0x{schema.id.hex()})"
+            )
+        shards = self.datasets.functions.shardDigests(dataset).call()
+        return Dataset(dataset, found["owner"], found["records"], schema, len(shards))
+
+    def create_agent(self, name: str, metadata: str = "") -> bytes:
+        """Creates an agent and returns its id."""
+        encoded = name.encode()
+        if len(encoded) > 32:
+            raise ValueError(f"the name {name!r} has more than 32 bytes")
+        call = self.agents.functions.createAgent(encoded.ljust(32, b"\0"), metadata)
+        return self.send(call, self.agents.events.AgentCreated).events[0]["args"]["agentId"]
+
+    def propose(
+        self,
+        agent_id: bytes | str,
+        agent: Agent,
+        *,
+        data_part: float = 0.5,
+        price: int = 0,
+    ) -> int:
+        """Proposes a version with an agent's weights, lists its datasets and closes the list; returns the version.
+
+        Parameters
+        ----------
+        data_part : float
+            Part of each fee that goes to data, 0 to 1.
+        price : int
+            Least price of a query, in the token's smallest unit.
+
+        Raises
+        ------
+        errors.Reverted
+            A dataset's terms are not met, there is no grant, a circuit is not registered.
+        """
+        classes = agent.schema.classes
+        if classes is None:
+            raise ValueError("the agent predicts a number: only classifiers are certified on chain")
+        circuits = self._circuits(agent)
+        profile = agent.profile
+        layout = (
+            profile.k,
+            profile.columns,
+            len(agent.schema.features),
+            len(classes),
+            0,
+            64 if profile.k < 13 else 1024,
+            profile.intercept_scale,
+        )
+        params = (
+            layout,
+            round(agent.penalty / LAMBDA_UNIT),
+            LINKS[agent.link],
+            round(data_part * 10_000),
+            price,
+            agent.weights_digest,
+            circuits["gradient"],
+            circuits["optimum"],
+            circuits["service"],
+            agent.model_sha256,
+        )
+        agent_id, f = _bytes(agent_id), self.agents.functions
+        version = self.send(f.propose(agent_id, params), self.agents.events.VersionProposed).events[0]["args"]["version"]
+        for start in range(0, len(agent.datasets), DATASETS_TO_A_TRANSACTION):
+            self.send(f.addDatasets(agent_id, version, agent.datasets[start : start + DATASETS_TO_A_TRANSACTION]))
+        self.send(f.close(agent_id, version))
+        return version
+
+    def _circuits(self, agent: Agent) -> dict[str, bytes]:
+        request = circuit_service_pb2.ListCircuitsRequest(
+            schema_json=agent.schema.canonical.encode(),
+            profile=agent.profile,
+            link=common_pb2.Link.Value(f"LINK_{agent.link.upper()}"),
+        )
+        found = self.client._call("CircuitService/ListCircuits", request)
+        names = {c.shape.statement: c.circuit_id for c in found.ready}
+        by_name = {common_pb2.Statement.Name(n).removeprefix("STATEMENT_").lower(): c for n, c in names.items()}
+        missing = {"gradient", "optimum", "service"} - by_name.keys()
+        if missing:
+            raise errors.NotReady(f"the service has no {min(missing)} circuit for this schema: `tribute circuits add`")
+        return by_name
+
+    def certify(self, agent_id: bytes | str, version: int, proofs: "Proofs") -> int:
+        """Brings the gradients that are not there yet, and the optimum; returns the gas that it took."""
+        agent_id, f, gas = _bytes(agent_id), self.agents.functions, 0
+        places = {}
+        for dataset in proofs.datasets:
+            for shard, digest in enumerate(self.datasets.functions.shardDigests(dataset).call()):
+                places[digest] = (dataset, shard)
+        wanted = []
+        for proof in proofs.gradients:
+            dataset, shard = places[proof.groups[0]]
+            if not f.gradientAdded(agent_id, version, dataset, shard).call():
+                wanted.append((dataset, shard, _words(proof), proof.proof))
+        for start in range(0, len(wanted), GRADIENTS_TO_A_TRANSACTION):
+            batch = wanted[start : start + GRADIENTS_TO_A_TRANSACTION]
+            gas += self.send(f.addGradients(agent_id, version, batch)).gas
+        optimum = proofs.optimum
+        return gas + self.send(f.certify(agent_id, version, _words(optimum), optimum.proof)).gas
+
+    def is_certified(self, agent_id: bytes | str, version: int) -> bool:
+        """Whether a version is certified."""
+        return self.agents.functions.isCertified(_bytes(agent_id), version).call()
+
+
+def _fields(contract: str, function: str, values: Any) -> dict[str, Any]:
+    """A struct that a function returns, by its fields' names."""
+    entry = next(f for f in abi(contract) if f["type"] == "function" and f["name"] == function)
+    return dict(zip((field["name"] for field in entry["outputs"][0]["components"]), values))
+
+
+def _words(proof: common_pb2.Proof) -> list[int]:
+    return [int.from_bytes(word, "big") for word in proof.inputs]
+
+
+def _selectors(abis: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """Names of errors by their selectors."""
+    found = {}
+    for entry in abis:
+        if entry["type"] == "error":
+            signature = f"{entry['name']}({','.join(_type(i) for i in entry['inputs'])})"
+            found[Web3.keccak(text=signature)[:4].to_0x_hex()] = entry["name"]
+    return found
+
+
+def _type(parameter: dict[str, Any]) -> str:
+    if parameter["type"].startswith("tuple"):
+        inner = ",".join(_type(c) for c in parameter["components"])
+        return f"({inner}){parameter['type'].removeprefix('tuple')}"
+    return parameter["type"]
+
+
+def _bytes(value: bytes | str) -> bytes:
+    return value if isinstance(value, bytes) else bytes.fromhex(value.removeprefix("0x"))

@@ -1,0 +1,526 @@
+"""A connection to a Tribute service, signing what it sends."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable, Iterator, Sequence
+
+import grpc
+import numpy as np
+import numpy.typing as npt
+from eth_account.signers.local import LocalAccount
+from eth_utils import to_checksum_address
+from google.protobuf import message_factory
+
+from . import _auth, errors, keys
+from ._proto.tribute.v1 import (
+    agent_pb2,
+    agent_service_pb2,
+    circuit_service_pb2,
+    common_pb2,
+    dataset_pb2,
+    dataset_service_pb2,
+    job_service_pb2,
+    login_service_pb2,
+    server_service_pb2,
+    session_service_pb2,
+    upload_service_pb2,
+)
+from .jobs import Job
+from .schema import Schema
+
+LAMBDA_UNIT = 2.0**-44
+"""The unit of a penalty on the wire."""
+SHARE_UNIT = 2.0**-20
+"""The unit of a share in a certificate."""
+OPTIONS = [("grpc.max_metadata_size", 1 << 16), ("grpc.absolute_max_metadata_size", 1 << 17)]
+"""An error comes as metadata, and is longer than gRPC's default allows where a table has many doubts."""
+CHUNK = 1 << 18
+"""Bytes of a piece of an upload."""
+
+_SERVICES = {
+    name: service
+    for module in (
+        agent_service_pb2,
+        circuit_service_pb2,
+        dataset_service_pb2,
+        job_service_pb2,
+        login_service_pb2,
+        server_service_pb2,
+        session_service_pb2,
+    )
+    for name, service in module.DESCRIPTOR.services_by_name.items()
+}
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A committed dataset."""
+
+    id: bytes
+    owner: str
+    records: int
+    schema: Schema
+    shards: int
+
+    @classmethod
+    def _of(cls, message: dataset_pb2.Dataset) -> "Dataset":
+        schema = Schema(message.schema_json.decode())
+        return cls(message.id, _address(message.owner), message.records, schema, len(message.shards))
+
+    def __repr__(self) -> str:
+        return f"Dataset(0x{self.id.hex()}, {self.records} records of {self.schema.name!r})"
+
+
+@dataclass(frozen=True)
+class Agent:
+    """A trained agent, by the digest of its committed weights."""
+
+    weights_digest: bytes
+    name: str
+    owner: str
+    link: str
+    penalty: float
+    schema: Schema
+    datasets: list[bytes]
+    records: int
+    shares: list[float]
+    training_accuracy: float
+    relative_distance: float
+    gradients_proven: int
+    gradients: int
+    optimum_proven: bool
+    profile: common_pb2.Profile
+    model_sha256: bytes
+    onnx: bytes
+
+    @classmethod
+    def _of(cls, message: agent_pb2.Agent) -> "Agent":
+        return cls(
+            weights_digest=message.weights_digest,
+            name=message.name,
+            owner=_address(message.owner),
+            link=common_pb2.Link.Name(message.terms.link).removeprefix("LINK_").lower(),
+            penalty=getattr(message.terms, "lambda") * LAMBDA_UNIT,
+            schema=Schema(message.schema_json.decode()),
+            datasets=list(message.terms.dataset_ids),
+            records=message.records,
+            shares=list(message.shares),
+            training_accuracy=message.training_accuracy,
+            relative_distance=message.relative_distance,
+            gradients_proven=message.gradients_proven,
+            gradients=message.shards,
+            optimum_proven=message.optimum_proven,
+            profile=message.profile,
+            model_sha256=message.model_sha256,
+            onnx=message.onnx,
+        )
+
+    def __repr__(self) -> str:
+        return f"Agent(0x{self.weights_digest.hex()}, {self.name!r}, {self.records} records)"
+
+
+@dataclass(frozen=True)
+class Proofs:
+    """The proofs of an agent: one gradient for each shard of its datasets, and the optimum."""
+
+    datasets: list[bytes]
+    gradients: list[common_pb2.Proof]
+    optimum: common_pb2.Proof
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A proven accuracy."""
+
+    records: int
+    correct: int
+    file: bytes
+
+    @property
+    def accuracy(self) -> float:
+        return self.correct / self.records
+
+
+class Client:
+    """A connection to a service with the key of an account.
+
+    Parameters
+    ----------
+    address : str
+        ``host:port``, ``http://host:port`` or ``https://host:port``.
+    key : LocalAccount or str or path
+        An eth-account, the name of an environment variable that holds a private key, or the path of a keystore, whose
+        password is taken from ``TRIBUTE_KEYSTORE_PASSWORD``.
+    progress : bool
+        Whether waiting for a job shows a progress bar; in a notebook one that fits there.
+    roots : bytes, optional
+        Certificates in PEM that a server's must be signed by, instead of the system's.
+
+    Raises
+    ------
+    errors.Unreachable
+        Nothing answers there.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        key: LocalAccount | str | os.PathLike[str],
+        *,
+        progress: bool = True,
+        roots: bytes | None = None,
+        timeout: float = 60.0,
+    ):
+        self.account = keys.account(key)
+        self.progress = progress
+        self.timeout = timeout
+        server = _auth.Server.of(address)
+        if server.scheme == "https":
+            self._channel = grpc.secure_channel(server.name, grpc.ssl_channel_credentials(roots), OPTIONS)
+        else:
+            self._channel = grpc.insecure_channel(server.name, OPTIONS)
+        self.info = self._call("ServerService/GetServerInfo", server_service_pb2.GetServerInfoRequest())
+        self._signer = _auth.Signer(self.account, server, self.info, self._call)
+
+    def close(self) -> None:
+        """Closes the connection."""
+        self._channel.close()
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # datasets
+
+    def infer_schema(
+        self,
+        table: str | os.PathLike[str],
+        *,
+        name: str,
+        range: str = "minmax",
+        real: bool = False,
+        accept: Sequence[str] = (),
+        one_hot: Sequence[str] = (),
+    ) -> Schema:
+        """The schema of a table, with nothing kept by the service.
+
+        Parameters
+        ----------
+        table : path
+            A CSV file, gzip-compressed or not.
+        range : {"minmax", "standard", "quantile"}
+            What the 256 steps of a feature cover. ``standard`` is mean ± 4 standard deviations.
+        real : bool
+            The label is a number to predict, not a class.
+        accept : sequence of str
+            Doubts about the table that are accepted, by their kinds.
+        one_hot : sequence of str
+            Columns of categories.
+
+        Raises
+        ------
+        errors.BadRecord
+            What is doubtful about the table, with the flags that accept it.
+        """
+        request = dataset_service_pb2.InferSchemaRequest(
+            csv=self._csv(table, accept), name=name, real=real, range=range, one_hot=one_hot
+        )
+        answer = self._call("DatasetService/InferSchema", request)
+        if not answer.schema_json:
+            raise errors.BadRecord(answer.report)
+        return Schema(answer.schema_json.decode())
+
+    def check(self, table: str | os.PathLike[str], schema: Schema, accept: Sequence[str] = ()) -> str:
+        """What is in a table, before anything is committed: a report for people."""
+        request = dataset_service_pb2.CheckRecordsRequest(
+            schema_json=schema.canonical.encode(), csv=self._csv(table, accept)
+        )
+        return self._call("DatasetService/CheckRecords", request).report
+
+    def register(
+        self,
+        table: str | os.PathLike[str] | tuple[npt.ArrayLike, npt.ArrayLike],
+        schema: Schema,
+        *,
+        open_training: bool = False,
+        min_data: float = 0.0,
+        min_share: float = 0.0,
+        min_price: int = 0,
+        intercept_scale: int = 0,
+        accept: Sequence[str] = (),
+    ) -> Dataset:
+        """Commits records and proves the commitment. The records go to the service's machine.
+
+        Parameters
+        ----------
+        table : path, or (features, targets)
+            A CSV file, or arrays of shape (n, features) in the schema's own units and (n,) of labels.
+        open_training : bool
+            Whether anyone may train on it without a grant.
+        min_data, min_share : float
+            Least part of each fee that goes to data, and least share of that, 0 to 1.
+        min_price : int
+            Least price of a query, in the token's smallest unit.
+        intercept_scale : int
+            The bias's feature is 2^s, 0 to 4: a larger one penalises the intercept less. scikit-learn does not penalise it at
+            all; 3 comes close. All datasets of an agent have the same.
+        accept : sequence of str
+            Doubts that are accepted, by their kinds: ``clamped`` moves values beyond the schema's ranges to their ends.
+
+        Raises
+        ------
+        errors.BadRecord
+            The first record that cannot be taken as it is. Nothing was committed.
+        """
+        terms = dataset_pb2.Terms(
+            open_training=open_training,
+            min_data_bps=_basis_points("min_data", min_data),
+            min_share_bps=_basis_points("min_share", min_share),
+            min_price=str(min_price),
+        )
+        profile = common_pb2.Profile(intercept_scale=intercept_scale)
+        work = dataset_pb2.DatasetWork(schema_json=schema.canonical.encode(), terms=terms, profile=profile)
+        if isinstance(table, tuple):
+            work.quantised.upload = self._upload(_quantised(schema, *table, "clamped" in accept))
+        else:
+            work.csv.CopyFrom(self._csv(table, accept))
+        answer = self._call("DatasetService/RegisterDataset", dataset_service_pb2.RegisterDatasetRequest(work=work))
+        return Dataset._of(Job(self, answer.job).result().dataset)
+
+    def dataset(self, dataset: bytes | str) -> Dataset:
+        """A dataset of the caller's."""
+        request = dataset_service_pb2.GetDatasetRequest(id=_bytes(dataset))
+        return Dataset._of(self._call("DatasetService/GetDataset", request))
+
+    def datasets(self) -> Iterator[Dataset]:
+        """The caller's datasets, newest first."""
+        request = dataset_service_pb2.ListDatasetsRequest()
+        for page in self._pages("DatasetService/ListDatasets", request):
+            yield from map(Dataset._of, page.datasets)
+
+    def grant(self, dataset: Dataset | bytes | str, grantee: str, *, uses: int = 1, expiry: int = 0) -> int:
+        """Lets an agent's owner train on a dataset through this service; the uses left are returned."""
+        request = dataset_service_pb2.GrantTrainingRequest(
+            dataset_id=_id(dataset), grantee=_bytes(grantee), uses=uses, expiry=expiry
+        )
+        return self._call("DatasetService/GrantTraining", request).uses
+
+    def _csv(self, table: str | os.PathLike[str], accept: Sequence[str]) -> dataset_pb2.CsvRecords:
+        path = Path(table)
+        data = path.read_bytes()
+        upload = self._upload(data if data.startswith(b"\x1f\x8b") else gzip.compress(data, mtime=0))
+        return dataset_pb2.CsvRecords(file=path.name, upload=upload, options=dataset_pb2.TableOptions(accept=accept))
+
+    # agents
+
+    def train(
+        self, datasets: Sequence[Dataset | bytes | str], *, penalty: float, link: str = "softmax", name: str = ""
+    ) -> Agent:
+        """Trains the head that is the optimum over the datasets.
+
+        Parameters
+        ----------
+        penalty : float
+            λ of the mean loss plus λ/2 ‖W‖², on quantised features.
+        link : {"softmax", "logistic", "squared"}
+        """
+        work = agent_pb2.TrainWork(terms=_terms(datasets, penalty, link), name=name)
+        answer = self._call("AgentService/TrainAgent", agent_service_pb2.TrainAgentRequest(work=work))
+        return self.agent(Job(self, answer.job).result().agent.weights_digest)
+
+    def agent(self, agent: Agent | bytes | str) -> Agent:
+        """An agent of the caller's, with its ONNX model."""
+        request = agent_service_pb2.GetAgentRequest(weights_digest=_weights(agent))
+        return Agent._of(self._call("AgentService/GetAgent", request))
+
+    def agents(self) -> Iterator[Agent]:
+        """The caller's agents, newest first."""
+        for page in self._pages("AgentService/ListAgents", agent_service_pb2.ListAgentsRequest()):
+            yield from map(Agent._of, page.agents)
+
+    def prove(self, agent: Agent | bytes | str, *, agent_id: bytes = bytes(32), version: int = 1) -> Proofs:
+        """Proves the gradients of an agent and that it is their optimum; what is proven already is not proven again.
+
+        Parameters
+        ----------
+        agent_id, version
+            The agent's id and version on chain; any id off chain.
+        """
+        digest = _weights(agent)
+        request = agent_service_pb2.ProveGradientsRequest(weights_digest=digest)
+        jobs = [Job(self, job) for job in self._call("AgentService/ProveGradients", request).jobs]
+        gradients = [job.result() for job in jobs]
+        work = agent_pb2.OptimumWork(weights_digest=digest, agent_id=agent_id, version=version)
+        answer = self._call("AgentService/ProveOptimum", agent_service_pb2.ProveOptimumRequest(work=work))
+        return Proofs(self.agent(digest).datasets, gradients, Job(self, answer.job).result())
+
+    def certificate(self, agent: Agent | bytes | str) -> bytes:
+        """The certificate file of a proven agent, which :func:`tribute.verify` checks."""
+        request = agent_service_pb2.GetCertificateRequest(weights_digest=_weights(agent))
+        return self._call("AgentService/GetCertificate", request).certificate_json
+
+    def evaluate(self, agent: Agent | bytes | str, dataset: Dataset | bytes | str) -> Evaluation:
+        """Proves how many records of a dataset, on which it was not trained, an agent answers correctly."""
+        work = agent_pb2.EvaluationWork(weights_digest=_weights(agent), dataset_id=_id(dataset))
+        answer = self._call("AgentService/EvaluateAgent", agent_service_pb2.EvaluateAgentRequest(work=work))
+        outcome = Job(self, answer.job).result()
+        return Evaluation(outcome.records, outcome.correct, outcome.evaluation_json)
+
+    # sessions
+
+    def open_session(self, session: bytes | str, agent: Agent | bytes | str) -> None:
+        """Makes the service serve a session of the escrow contract's; by its client or its session key."""
+        request = session_service_pb2.OpenSessionRequest(session=_bytes(session), weights_digest=_weights(agent))
+        self._call("SessionService/OpenSession", request)
+
+    # jobs
+
+    def job(self, job: str) -> Job:
+        """A job of the caller's."""
+        return Job(self, self._call("JobService/GetJob", job_service_pb2.GetJobRequest(job=job)))
+
+    def jobs(self) -> Iterator[Job]:
+        """The caller's jobs, newest first."""
+        for page in self._pages("JobService/ListJobs", job_service_pb2.ListJobsRequest()):
+            yield from (Job(self, message) for message in page.jobs)
+
+    # calls
+
+    def _call(self, method: str, request: Any) -> Any:
+        path, described, body = _encoded(method, request)
+        answer = message_factory.GetMessageClass(described.output_type)
+        call = self._channel.unary_unary(path, request_serializer=None, response_deserializer=answer.FromString)
+        return self._authorized(described, path, body, lambda metadata: call(body, metadata=metadata, timeout=self.timeout))
+
+    def _stream(self, method: str, request: Any) -> Iterator[Any]:
+        path, described, body = _encoded(method, request)
+        answer = message_factory.GetMessageClass(described.output_type)
+        call = self._channel.unary_stream(path, request_serializer=None, response_deserializer=answer.FromString)
+        yield from self._authorized(described, path, body, lambda metadata: _until_it_breaks(call(body, metadata=metadata)))
+
+    def _authorized(self, described: Any, path: str, body: bytes, call: Callable[[Any], Any]) -> Any:
+        """Calls with what the method's rule asks for; where a token is no longer known, once more with another."""
+        access = described.GetOptions().Extensions[common_pb2.call].access
+        try:
+            if access == common_pb2.ACCESS_PUBLIC:
+                return call(())
+            if access == common_pb2.ACCESS_SIGNED:
+                return call([("authorization", self._signer.signed_message(path, body))])
+            try:
+                return call([("authorization", self._signer.token())])
+            except grpc.RpcError as error:
+                if error.code() != grpc.StatusCode.UNAUTHENTICATED:
+                    raise
+                return call([("authorization", self._signer.token(fresh=True))])
+        except grpc.RpcError as error:
+            raise errors.of_call(error) from None
+
+    def _upload(self, data: bytes) -> bytes:
+        """Sends a file ahead of the call that uses it, and returns the SHA-256 that names it."""
+        path, digest = "/tribute.v1.UploadService/Upload", hashlib.sha256(data).digest()
+        chunks = (upload_service_pb2.UploadChunk(data=data[i : i + CHUNK]) for i in range(0, len(data), CHUNK))
+        call = self._channel.stream_unary(
+            path,
+            request_serializer=upload_service_pb2.UploadChunk.SerializeToString,
+            response_deserializer=upload_service_pb2.UploadResponse.FromString,
+        )
+        metadata = [("authorization", self._signer.signed(path, len(data), digest))]
+        try:
+            return call(chunks, metadata=metadata).upload
+        except grpc.RpcError as error:
+            raise errors.of_call(error) from None
+
+    def _pages(self, method: str, request: Any) -> Iterator[Any]:
+        while True:
+            page = self._call(method, request)
+            yield page
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+
+def _until_it_breaks(events: Any) -> Iterator[Any]:
+    """Events of a stream; what breaks in between is taken up again by the caller."""
+    first = next(events, None)  # a refusal is raised here
+
+    def rest() -> Iterator[Any]:
+        if first is not None:
+            yield first
+        try:
+            yield from events
+        except grpc.RpcError as error:
+            if error.code() not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
+                raise errors.of_call(error) from None
+
+    return rest()
+
+
+def _encoded(method: str, request: Any) -> tuple[str, Any, bytes]:
+    """Path, descriptor and bytes of a call."""
+    service, name = method.split("/")
+    described = _SERVICES[service].methods_by_name[name]
+    assert described.input_type is request.DESCRIPTOR, method
+    return f"/tribute.v1.{method}", described, request.SerializeToString(deterministic=True)
+
+
+def _quantised(schema: Schema, features: npt.ArrayLike, targets: npt.ArrayLike, clamped: bool) -> bytes:
+    """Records as the service takes them: of each, one byte for every feature and two for its class."""
+    values = np.asarray(features, dtype=np.float64)
+    steps = schema.quantise(values)
+    outside = np.argwhere((values < schema.lo) | (values > schema.hi))
+    if len(outside) and not clamped:
+        row, column = outside[0]
+        raise errors.BadRecord(
+            f"record {row}, feature {column} (`{schema.features[column]}`) is {values[row, column]}, beyond the schema's range "
+            f"[{schema.lo[column]}, {schema.hi[column]}], like {len(outside)} values in all: check the unit, make the schema "
+            "from wider data, or move these values to the range's ends with accept=['clamped']"
+        )
+    labels = np.asarray(targets)
+    if labels.shape != steps.shape[:1]:
+        raise ValueError(f"{len(steps)} records, but targets of shape {labels.shape}")
+    if schema.classes is None:
+        raise ValueError("the schema predicts a number: register a CSV file")
+    number = {label: i for i, label in enumerate(schema.classes)}
+    unknown = sorted({str(label) for label in labels} - number.keys())
+    if unknown:
+        raise ValueError(f"the schema has no class {unknown[0]!r}; it has {', '.join(number)}")
+    classes = np.array([number[str(label)] for label in labels], dtype=">u2").view(np.uint8).reshape(-1, 2)
+    return np.hstack([steps, classes]).tobytes()
+
+
+def _terms(datasets: Sequence[Any], penalty: float, link: str) -> agent_pb2.TrainingTerms:
+    units = round(penalty / LAMBDA_UNIT)
+    if units < 1:
+        raise ValueError(f"a penalty of {penalty} is below the smallest there is, {LAMBDA_UNIT}")
+    number = common_pb2.Link.Value(f"LINK_{link.upper()}")
+    return agent_pb2.TrainingTerms(dataset_ids=[_id(d) for d in datasets], **{"lambda": units, "link": number})
+
+
+def _basis_points(name: str, part: float) -> int:
+    points = round(part * 10_000)
+    if not 0 <= points <= 10_000:
+        raise ValueError(f"{name} is {part}: it is a part of the whole, 0 to 1")
+    return points
+
+
+def _bytes(value: bytes | str) -> bytes:
+    return value if isinstance(value, bytes) else bytes.fromhex(value.removeprefix("0x"))
+
+
+def _id(dataset: Dataset | bytes | str) -> bytes:
+    return dataset.id if isinstance(dataset, Dataset) else _bytes(dataset)
+
+
+def _weights(agent: Agent | bytes | str) -> bytes:
+    return agent.weights_digest if isinstance(agent, Agent) else _bytes(agent)
+
+
+def _address(value: bytes) -> str:
+    return to_checksum_address(value)

@@ -1,0 +1,210 @@
+"""Errors of the service, one class for each reason, with the operands that the service gives.
+
+The reasons are those of ``proto/tribute/v1/errors.md``.
+"""
+
+from __future__ import annotations
+
+from typing import Mapping
+
+import grpc
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+
+DOMAIN = "tribute"
+
+
+class TributeError(Exception):
+    """A failed call or job.
+
+    Attributes
+    ----------
+    reason : str
+        Stable, in UPPER_SNAKE_CASE.
+    message : str
+        For people.
+    metadata : dict of str to str
+        The operands: which field, row or dataset.
+    """
+
+    reason = "INTERNAL"
+
+    def __init__(self, message: str, metadata: Mapping[str, str] | None = None, reason: str | None = None):
+        self.message = message
+        self.metadata = dict(metadata or {})
+        if reason is not None:
+            self.reason = reason
+        super().__init__(f"{message} [{self.reason}]")
+
+
+class BadField(TributeError, ValueError):
+    """A field is missing or malformed."""
+
+
+class BadRecord(TributeError, ValueError):
+    """A record cannot be read; the message names file, row and column."""
+
+
+class BadSchema(TributeError, ValueError):
+    """The schema is unusable."""
+
+
+class BadProfile(TributeError, ValueError):
+    """There is no layout of that size."""
+
+
+class SchemaMismatch(TributeError, ValueError):
+    """Datasets of different schemas or profiles in one agent."""
+
+
+class BadQuery(TributeError, ValueError):
+    """A query does not fit the schema."""
+
+
+class BadModel(TributeError, ValueError):
+    """The model has no head that can be proven."""
+
+
+class NotTheOptimum(TributeError):
+    """The model is not the optimum over the datasets."""
+
+
+class BadSignature(TributeError):
+    """The request is not signed, or not by that signer."""
+
+
+class BadToken(TributeError):
+    """The login has ended, or was never made."""
+
+
+class RequestExpired(TributeError):
+    """The request's deadline has passed or is too far ahead: is this machine's clock right?"""
+
+
+class NonceReplayed(TributeError):
+    """The request was sent before."""
+
+
+class NotAllowed(TributeError, PermissionError):
+    """The caller may not do this."""
+
+
+class NoGrant(TributeError, PermissionError):
+    """There is no grant to train on a dataset."""
+
+
+class NotFound(TributeError, LookupError):
+    """Nothing of that id that the caller may see."""
+
+
+class NotReady(TributeError):
+    """Something must happen first."""
+
+
+class ForkedTranscript(TributeError):
+    """The server's transcript is not this client's: do not pay for the answer."""
+
+
+class BadVoucher(TributeError):
+    """A voucher is missing, old, or not signed by the session key."""
+
+
+class EscrowShort(TributeError):
+    """The session's escrow is short: top it up."""
+
+
+class EscrowThawing(TributeError):
+    """The session's escrow is thawing."""
+
+
+class BudgetSpent(TributeError):
+    """The committed columns have been opened as often as they may be."""
+
+
+class TooLarge(TributeError):
+    """A message is longer than its call allows."""
+
+
+class QuotaSpent(TributeError):
+    """The account has as much on this server as it may."""
+
+
+class Busy(TributeError):
+    """The server is busy: try again later."""
+
+
+class ChainUnavailable(TributeError, ConnectionError):
+    """The server runs without a chain, or the chain's node does not answer."""
+
+
+class ChainDiffers(TributeError):
+    """The node serves another chain, or other contracts."""
+
+
+class TransactionFailed(TributeError):
+    """A transaction could not be paid for or signed, or was not mined in time."""
+
+
+class Reverted(TributeError):
+    """A contract refused; its error is in the metadata."""
+
+
+class DeadlinePassed(TributeError, TimeoutError):
+    """The job's deadline passed before it ended."""
+
+
+class WorkerLost(TributeError):
+    """The job's worker was lost too often."""
+
+
+class ArtefactDamaged(TributeError):
+    """A stored artefact is damaged."""
+
+
+class StorageFailed(TributeError):
+    """The disk or the database refuses to store."""
+
+
+class ProofRejected(TributeError):
+    """A proof was made and did not verify: nothing left the machine."""
+
+
+class ToolMissing(TributeError):
+    """A tool of the server's set-up is missing."""
+
+
+class Internal(TributeError):
+    """A fault of the server."""
+
+
+class Unreachable(TributeError, ConnectionError):
+    """Nothing answers at the server's address."""
+
+
+def _reason(name: str) -> str:
+    return "".join(f"_{c}" if c.isupper() and i else c for i, c in enumerate(name)).upper()
+
+
+BY_REASON: dict[str, type[TributeError]] = {}
+"""The class of each reason."""
+for _class in TributeError.__subclasses__():
+    _class.reason = _reason(_class.__name__)
+    BY_REASON[_class.reason] = _class
+
+
+def of_reason(reason: str, message: str, metadata: Mapping[str, str] | None = None) -> TributeError:
+    """The error of a reason; a reason of a newer server keeps its name."""
+    kind = BY_REASON.get(reason)
+    return kind(message, metadata) if kind else TributeError(message, metadata, reason)
+
+
+def of_call(error: grpc.RpcError) -> TributeError:
+    """What a failed call says."""
+    status = rpc_status.from_call(error)
+    for detail in status.details if status else ():
+        info = error_details_pb2.ErrorInfo()
+        if detail.Is(info.DESCRIPTOR) and detail.Unpack(info) and info.domain == DOMAIN:
+            return of_reason(info.reason, status.message, info.metadata)
+    if error.code() == grpc.StatusCode.UNAVAILABLE:
+        return Unreachable(f"the server does not answer ({error.details()}): is `tribute serve` running there?")
+    return Internal(f"{error.code().name}: {error.details()}")

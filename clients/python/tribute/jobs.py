@@ -1,0 +1,98 @@
+"""Jobs: everything that takes longer than a call."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Callable
+
+from tqdm.auto import tqdm
+
+from . import errors
+from ._proto.tribute.v1 import job_pb2, job_service_pb2
+
+if TYPE_CHECKING:
+    from .client import Client
+
+ENDED = (job_pb2.JOB_STATE_SUCCEEDED, job_pb2.JOB_STATE_FAILED, job_pb2.JOB_STATE_CANCELLED)
+"""States that a job does not leave."""
+
+
+class Job:
+    """A job of the service. It is durable: it goes on whoever looks."""
+
+    def __init__(self, client: "Client", message: job_pb2.Job):
+        self._client = client
+        self._message = message
+
+    @property
+    def id(self) -> str:
+        return self._message.id
+
+    @property
+    def kind(self) -> str:
+        """Such as ``train`` or ``gradient``."""
+        return self._message.kind
+
+    @property
+    def state(self) -> str:
+        """``queued``, ``running``, ``succeeded``, ``failed`` or ``cancelled``, as last seen."""
+        return job_pb2.JobState.Name(self._message.state).removeprefix("JOB_STATE_").lower()
+
+    def __repr__(self) -> str:
+        return f"Job({self.id!r}, {self.kind}, {self.state})"
+
+    def refresh(self) -> "Job":
+        """Looks again."""
+        self._message = self._client._call("JobService/GetJob", job_service_pb2.GetJobRequest(job=self.id))
+        return self
+
+    def cancel(self) -> "Job":
+        """Stops it."""
+        self._message = self._client._call("JobService/CancelJob", job_service_pb2.CancelJobRequest(job=self.id))
+        return self
+
+    def result(self, progress: bool | None = None) -> Any:
+        """Waits until the job has ended and returns its outcome.
+
+        Parameters
+        ----------
+        progress : bool, optional
+            Whether a bar shows the phase; by default the client's `progress`.
+
+        Raises
+        ------
+        TributeError
+            The job's own failure, by its reason; `NotReady` if it was cancelled.
+        """
+        shown = self._client.progress if progress is None else progress
+        with tqdm(disable=not shown, desc=self.kind, unit="", leave=True) as bar:
+            after = 0
+            while self._message.state not in ENDED:
+                after = self._watch(after, _show(bar, self.kind))
+                self.refresh()
+            bar.set_description(f"{self.kind}: {self.state}")
+        if self._message.state == job_pb2.JOB_STATE_FAILED:
+            failure = self._message.error
+            raise errors.of_reason(failure.reason, failure.message, {**failure.metadata, "job": self.id})
+        if self._message.state == job_pb2.JOB_STATE_CANCELLED:
+            raise errors.NotReady(f"job {self.id} was cancelled", {"job": self.id})
+        outcome = self._message.outcome
+        return getattr(outcome, outcome.WhichOneof("outcome"))
+
+    def _watch(self, after: int, show: Callable[[Any], None]) -> int:
+        """Hears of events after number `after`, until the stream ends; a broken one is taken up again."""
+        request = job_service_pb2.WatchJobRequest(job=self.id, after=after)
+        for event in self._client._stream("JobService/WatchJob", request):
+            after = event.sequence
+            show(event)
+        return after
+
+
+def _show(bar: Any, kind: str) -> Callable[[Any], None]:
+    def show(event: Any) -> None:
+        if event.WhichOneof("event") == "progress":
+            bar.total = event.progress.total or None
+            bar.n = event.progress.done
+            bar.set_description(f"{kind}: {event.progress.phase}", refresh=False)
+            bar.refresh()
+
+    return show

@@ -1,0 +1,166 @@
+"""Prepaid sessions: ask a certified agent, check every answer, sign a voucher for it."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Sequence
+
+import numpy.typing as npt
+from eth_account.signers.local import LocalAccount
+
+from . import errors, keys
+from ._proto.tribute.v1 import session_pb2, session_service_pb2
+from .client import Client
+from .receipts import Voucher, extend, first_transcript
+from .schema import Schema
+
+UNVOUCHED = "the server has {0} answers of session {1}, but {2} does not exist: that file holds the transcript"
+
+
+@dataclass
+class Session:
+    """A client's side of a session.
+
+    The client keeps its own transcript in `file` and believes no answer that does not extend it. Each query is written down
+    before it is sent: after a crash it is asked again, word for word, and counted once.
+
+    Parameters
+    ----------
+    client : Client
+        A connection under the session key.
+    session : bytes or str
+        Id of the session in the escrow contract.
+    file : path
+        Keeps the transcript and the vouchers. Whoever loses it cannot go on with the session.
+    """
+
+    client: Client
+    session: bytes
+    file: Path
+    schema: Schema = field(init=False)
+    answers: list[dict[str, Any]] = field(default_factory=list, init=False)
+    voucher: Voucher | None = field(default=None, init=False)
+
+    def __init__(self, client: Client, session: bytes | str, file: str | os.PathLike[str]):
+        self.client = client
+        self.session = session if isinstance(session, bytes) else bytes.fromhex(session.removeprefix("0x"))
+        self.file = Path(file)
+        self.answers, self.voucher, self._pending = [], None, None
+        found = client._call("SessionService/GetSession", session_service_pb2.GetSessionRequest(session=self.session))
+        self.schema = Schema(found.schema_json.decode())
+        self.version, self.weights_digest = found.version, found.weights_digest
+        self.price = int(found.price)
+        self._chain_id, self._escrow = found.context.chain_id, found.context.contract
+        self.transcript = first_transcript(
+            self._chain_id, self._escrow, self.session, self.version, self.weights_digest
+        )
+        if self.file.exists():
+            self._load()
+        elif found.count:
+            raise errors.BadField(UNVOUCHED.format(found.count, f"0x{self.session.hex()}", self.file))
+
+    @property
+    def count(self) -> int:
+        """Answers so far."""
+        return len(self.answers)
+
+    def ask(self, features: npt.ArrayLike) -> str:
+        """Asks one query and returns the label of the answer.
+
+        Parameters
+        ----------
+        features : array_like of shape (features,)
+            In the schema's own units.
+
+        Raises
+        ------
+        errors.ForkedTranscript
+            The answer does not extend this client's transcript: nothing was signed for it.
+        """
+        self.resume()
+        query = self.schema.quantise(features).tobytes()
+        self._pending = {"features": query.hex(), "salt": secrets.randbits(248)}
+        self._save()
+        return self._send()
+
+    def resume(self) -> str | None:
+        """Asks again for an answer that was lost on its way, if one was."""
+        return self._send() if self._pending else None
+
+    def submit_voucher(self) -> None:
+        """Sends the latest voucher by itself, so that no answer stays unpaid."""
+        if self.voucher:
+            request = session_service_pb2.SubmitVoucherRequest(voucher=_message(self.voucher))
+            self.client._call("SessionService/SubmitVoucher", request)
+
+    def _send(self) -> str:
+        assert self._pending is not None
+        query, salt = bytes.fromhex(self._pending["features"]), self._pending["salt"]
+        request = session_service_pb2.QueryRequest(
+            session=self.session,
+            quantised=query,
+            salt=salt.to_bytes(32, "big"),
+            position=self.count,
+            voucher=_message(self.voucher) if self.voucher else None,
+        )
+        answer = self.client._call("SessionService/Query", request)
+        after = extend(self.transcript, query, salt, answer.answer)
+        if answer.transcript != after.to_bytes(32, "big") or answer.position != self.count + 1:
+            raise errors.ForkedTranscript(
+                f"the server's transcript after {self.count + 1} answers is not this client's: do not pay for it"
+            )
+        labels = self.schema.classes
+        label = labels[answer.answer] if labels else answer.label
+        self.answers.append({**self._pending, "answer": answer.answer, "label": label})
+        self.transcript, self._pending = after, None
+        self.voucher = Voucher.sign(
+            self.client.account,
+            self._chain_id,
+            f"0x{self._escrow.hex()}",
+            self.session,
+            self.version,
+            self.count,
+            self.transcript,
+        )
+        self._save()
+        return label
+
+    def _save(self) -> None:
+        state = {
+            "session": self.session.hex(),
+            "answers": self.answers,
+            "pending": self._pending,
+            "signature": self.voucher.signature.hex() if self.voucher else None,
+        }
+        written = self.file.with_name(self.file.name + ".part")
+        with open(written, "w") as out:
+            json.dump(state, out)
+            out.flush()
+            os.fsync(out.fileno())
+        os.replace(written, self.file)
+
+    def _load(self) -> None:
+        state = json.loads(self.file.read_text())
+        if bytes.fromhex(state["session"]) != self.session:
+            raise errors.BadField(f"{self.file} is of session 0x{state['session']}")
+        for answer in state["answers"]:
+            query = bytes.fromhex(answer["features"])
+            self.transcript = extend(self.transcript, query, answer["salt"], answer["answer"])
+        self.answers, self._pending = state["answers"], state["pending"]
+        if state["signature"]:
+            signature = bytes.fromhex(state["signature"])
+            self.voucher = Voucher(self.session, self.version, self.count, self.transcript, signature)
+
+
+def _message(voucher: Voucher) -> session_pb2.Voucher:
+    return session_pb2.Voucher(
+        session=voucher.session,
+        version=voucher.version,
+        count=voucher.count,
+        transcript=voucher.transcript.to_bytes(32, "big"),
+        signature=voucher.signature,
+    )

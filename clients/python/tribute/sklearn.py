@@ -1,0 +1,108 @@
+"""scikit-learn estimators whose training is proven.
+
+``TributeClassifier`` trains on a Tribute service what scikit-learn's ``LogisticRegression`` trains at home, and
+:func:`mapping` says which loss of Tribute's is that of an estimator of scikit-learn's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
+
+from .client import LAMBDA_UNIT
+from .schema import Schema
+
+STEPS = 255.0 / 256.0
+"""A feature at its range's end, as the circuits count it."""
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """The loss of Tribute's that is an estimator's."""
+
+    link: str
+    penalty: float
+    spread: float
+    """Largest relative deviation of a feature's own penalty from `penalty`: 0 where the ranges are the scaler's."""
+
+
+def mapping(pipeline: Any, schema: Schema, records: int) -> Mapping:
+    r"""Penalty and link with which Tribute trains what a scikit-learn pipeline trains.
+
+    scikit-learn minimises ``C Σ loss + ½‖w‖²`` over scaled features ``(x − μ)/σ``, Tribute the mean loss ``+ ½λ‖W‖²`` over
+    quantised features ``(x − lo)/(hi − lo)·255/256``. The same function has ``W_j = w_j (hi_j − lo_j)/σ_j · 256/255``, so the
+    penalties agree where ``λ = (255/256 · σ_j/(hi_j − lo_j))² / (C n)`` is the same for every feature: where a schema's ranges
+    are ``standard`` (μ ± 4σ) for ``StandardScaler``, or ``minmax`` for ``MinMaxScaler``.
+
+    Parameters
+    ----------
+    pipeline : Pipeline or LogisticRegression
+        Unfitted or fitted; what is read is its penalty, its scaler and, if fitted, the scaler's statistics.
+    schema : Schema
+        Of the datasets.
+    records : int
+        Of all datasets together.
+
+    Raises
+    ------
+    ValueError
+        An estimator that has no such loss: which part of it, and what to do.
+    """
+    scaler, estimator = _parts(pipeline)
+    _supported(estimator)
+    width = schema.hi - schema.lo
+    if scaler is None:
+        scale = np.ones_like(width)
+    elif isinstance(scaler, StandardScaler):
+        scale = np.asarray(scaler.scale_) if hasattr(scaler, "scale_") else width / 8.0
+    else:
+        scale = 1.0 / np.asarray(scaler.scale_) if hasattr(scaler, "scale_") else width
+    if scale.shape != width.shape:
+        raise ValueError(f"the scaler was fitted on {scale.size} features, the schema has {width.size}")
+    penalties = ((STEPS * scale / width) ** 2 / (estimator.C * records))[_varying(scaler, width.size)]
+    if not penalties.size:
+        raise ValueError("every feature of the scaler's data is constant: there is nothing to learn from")
+    penalty = float(np.median(penalties))
+    if penalty < LAMBDA_UNIT:
+        raise ValueError(f"C={estimator.C} means a penalty of {penalty:.3g}, below the smallest there is, {LAMBDA_UNIT:.3g}")
+    binary_or_ovr = len(schema.classes or ()) == 2
+    return Mapping(
+        link="logistic" if binary_or_ovr else "softmax",
+        penalty=penalty,
+        spread=float(np.max(np.abs(penalties / penalty - 1.0))),
+    )
+
+
+def _varying(scaler: Any, features: int) -> np.ndarray:
+    """Which features vary. A constant one has no scale, and no part in what is learnt."""
+    spread = getattr(scaler, "var_", getattr(scaler, "data_range_", None))
+    return np.ones(features, dtype=bool) if spread is None else np.asarray(spread) > 0
+
+
+def _parts(pipeline: Any) -> tuple[Any, Any]:
+    if not isinstance(pipeline, Pipeline):
+        return None, pipeline
+    steps = [step for _, step in pipeline.steps if step is not None and step != "passthrough"]
+    if not steps or len(steps) > 2:
+        raise ValueError("the pipeline has other steps than a scaler and a classifier: give those as an extractor")
+    scaler = steps[0] if len(steps) == 2 else None
+    if scaler is not None and not isinstance(scaler, (StandardScaler, MinMaxScaler)):
+        raise ValueError(f"{type(scaler).__name__} is no scaler that can be mapped: use StandardScaler or MinMaxScaler")
+    return scaler, steps[-1]
+
+
+def _supported(estimator: BaseEstimator) -> None:
+    if not isinstance(estimator, LogisticRegression):
+        raise ValueError(f"{type(estimator).__name__} cannot be mapped: use LogisticRegression")
+    if getattr(estimator, "penalty", "l2") not in ("l2", "deprecated") or getattr(estimator, "l1_ratio", 0) not in (0, 0.0, None):
+        raise ValueError("only the l2 penalty can be certified: its optimum is unique")
+    if estimator.class_weight is not None:
+        raise ValueError("class_weight is not supported: every record counts once")
+    if not estimator.fit_intercept:
+        raise ValueError("fit_intercept=False is not supported: every head has an intercept")
