@@ -59,6 +59,7 @@ pub mod timelock;
 mod token;
 pub mod transaction;
 mod transport;
+pub mod version;
 pub mod voucher;
 pub mod wallet;
 pub mod watch;

@@ -3,8 +3,8 @@
 use alloy::primitives::U256;
 use clap::Args;
 use serde_json::{json, Value};
-use tribute_chain::agents::Stage;
 use tribute_chain::state::AgentState;
+use tribute_chain::version::Stage;
 use tribute_chain::{Contracts, Follower};
 use tribute_core::hexed::Hex20;
 use tribute_core::id::{AgentId, DatasetId, SchemaId};

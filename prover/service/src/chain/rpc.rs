@@ -1,7 +1,7 @@
 //! The chain over JSON-RPC.
 
 use alloy::primitives::Address;
-use tribute_chain::agents::Stage;
+use tribute_chain::version::Stage;
 use tribute_chain::{ChainError, Contracts as Deployed, Deployment, Options};
 use tribute_core::hexed::{Hex, Hex20};
 use tribute_core::id::{AgentId, DatasetId, SessionId};

@@ -9,8 +9,7 @@ use tribute_core::id::{DatasetId, SrsDigest};
 use tribute_core::layout::{Layout, Task};
 use tribute_core::link::Link;
 use tribute_core::numbers::LAMBDA_LIMIT_BITS;
-use tribute_core::records::Records;
-use tribute_core::schema::{Schema, Target as SchemaTarget};
+use tribute_core::schema::Schema;
 use tribute_core::statement::Statement;
 use tribute_custody::Custody;
 use tribute_problem::{field, Problem, Reason, Result};
@@ -27,11 +26,11 @@ use tribute_steps::work::{Outcome, Payload, Work};
 use tribute_store::artefacts::Artefacts;
 
 use super::certificates::Certificates;
+use super::off_thread;
 use super::ownership::Ownership;
+use super::sent::Sent;
 use super::sessions::Sessions;
-use super::tables::Table;
 use super::uploads::{Share, Uploads};
-use super::{off_thread, tables};
 use crate::chain::{Chain, ChainGrant, Registries, Training};
 use crate::jobs::queue::Queue;
 use crate::jobs::{Job, NewJob, State};
@@ -488,52 +487,6 @@ fn circuit(w: v1::CircuitWork) -> Result<Work> {
     }
     full.shape()?;
     Ok(Work::Circuit(CircuitJob { shape: full }))
-}
-
-/// A file of records.
-enum Sent {
-    Table(Table),
-    Quantised(Vec<u8>),
-}
-
-impl Sent {
-    fn records(self, schema: &Schema) -> Result<Records> {
-        match self {
-            Sent::Table(table) => tables::records(schema, table),
-            Sent::Quantised(rows) => quantised(schema, &rows),
-        }
-    }
-}
-
-/// Records that are rows of features, a byte each, and of a target, two bytes, big-endian.
-fn quantised(schema: &Schema, rows: &[u8]) -> Result<Records> {
-    let width = schema.features().len();
-    if rows.is_empty() {
-        return Err(Problem::new(Reason::BadRecord, "quantised records: there are none"));
-    }
-    if !rows.len().is_multiple_of(width + 2) {
-        let text = format!("{} bytes are no rows of {width} features and a target of two bytes", rows.len());
-        return Err(Problem::field("quantised.upload", text));
-    }
-    let limit = match schema.target() {
-        SchemaTarget::Classes(labels) => labels.len(),
-        SchemaTarget::Real { .. } => 1 << 16,
-    };
-    let mut records = Records::new(width);
-    for (i, row) in rows.chunks_exact(width + 2).enumerate() {
-        let (features, target) = row.split_at(width);
-        let target = u16::from_be_bytes([target[0], target[1]]);
-        if usize::from(target) >= limit {
-            return Err(Problem::new(
-                Reason::BadRecord,
-                format!("quantised records: row {} has target {target}; the schema has {limit}", i + 1),
-            )
-            .with("row", i + 1)
-            .with("target", target));
-        }
-        records.push(features, target);
-    }
-    Ok(records)
 }
 
 /// The circuits that agents over a layout need, and that of evaluations if it is asked for. A regression has neither `service`

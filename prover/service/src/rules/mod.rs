@@ -5,6 +5,7 @@ pub(crate) mod agents;
 pub(crate) mod certificates;
 pub(crate) mod ownership;
 pub(crate) mod records;
+mod sent;
 pub(crate) mod sessions;
 pub(crate) mod tables;
 pub(crate) mod uploads;

@@ -1,0 +1,56 @@
+//! Records that were uploaded, as a table or quantised by their sender.
+
+use tribute_core::records::Records;
+use tribute_core::schema::{Schema, Target};
+use tribute_problem::{Problem, Reason, Result};
+
+use super::tables::{self, Table};
+
+/// A file of records.
+pub(super) enum Sent {
+    /// A table as text.
+    Table(Table),
+    /// Rows that are quantised already.
+    Quantised(Vec<u8>),
+}
+
+impl Sent {
+    /// The records, as the schema reads them.
+    pub(super) fn records(self, schema: &Schema) -> Result<Records> {
+        match self {
+            Sent::Table(table) => tables::records(schema, table),
+            Sent::Quantised(rows) => quantised(schema, &rows),
+        }
+    }
+}
+
+/// Records that are rows of features, a byte each, and of a target, two bytes, big-endian.
+fn quantised(schema: &Schema, rows: &[u8]) -> Result<Records> {
+    let width = schema.features().len();
+    if rows.is_empty() {
+        return Err(Problem::new(Reason::BadRecord, "quantised records: there are none"));
+    }
+    if !rows.len().is_multiple_of(width + 2) {
+        let text = format!("{} bytes are no rows of {width} features and a target of two bytes", rows.len());
+        return Err(Problem::field("quantised.upload", text));
+    }
+    let limit = match schema.target() {
+        Target::Classes(labels) => labels.len(),
+        Target::Real { .. } => 1 << 16,
+    };
+    let mut records = Records::new(width);
+    for (i, row) in rows.chunks_exact(width + 2).enumerate() {
+        let (features, target) = row.split_at(width);
+        let target = u16::from_be_bytes([target[0], target[1]]);
+        if usize::from(target) >= limit {
+            return Err(Problem::new(
+                Reason::BadRecord,
+                format!("quantised records: row {} has target {target}; the schema has {limit}", i + 1),
+            )
+            .with("row", i + 1)
+            .with("target", target));
+        }
+        records.push(features, target);
+    }
+    Ok(records)
+}
