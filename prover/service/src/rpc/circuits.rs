@@ -4,15 +4,17 @@ use tonic::{Request, Response, Status};
 use tribute_core::id::CircuitId;
 use tribute_core::layout::{Layout, Task, MIN_SERVICE_K};
 use tribute_core::link::Link;
+use tribute_core::statement::Statement;
 use tribute_problem::{field, Problem, Result};
 use tribute_proto::v1;
 use tribute_steps::circuit::CircuitJob;
+use tribute_steps::shape::ShapeBody;
 use tribute_steps::work::Work;
 use tribute_store::artefacts::Artefacts;
 
 use crate::auth::caller;
 use crate::registry::Registry;
-use crate::rules::admission::{shapes, Admission, Admitted};
+use crate::rules::admission::{Admission, Admitted};
 use crate::wire;
 
 pub(crate) struct CircuitRpc {
@@ -86,4 +88,19 @@ impl v1::circuit_service_server::CircuitService for CircuitRpc {
         let creation_code = self.artefacts.get(&circuit.creation).await?;
         Ok(Response::new(v1::GetBytecodeResponse { creation_code, circuit: Some(wire::circuit(&circuit, gas)) }))
     }
+}
+
+/// The circuits that agents over a layout need, and that of evaluations if it is asked for. A regression has neither `service`
+/// nor `evaluation` circuit: its answers are no classes.
+fn shapes(layout: &Layout, link: Link, evaluation: bool) -> Vec<ShapeBody> {
+    let classes = layout.task() == Task::Classes;
+    [Statement::Dataset, Statement::Gradient, Statement::Optimum, Statement::Service, Statement::Evaluation]
+        .into_iter()
+        .filter(|s| match s {
+            Statement::Service => classes,
+            Statement::Evaluation => classes && evaluation,
+            _ => true,
+        })
+        .map(|s| ShapeBody::of(s, layout, link))
+        .collect()
 }

@@ -6,7 +6,7 @@ use tokio::sync::Notify;
 use tribute_core::certificate::Certificate;
 use tribute_core::hexed::Hex20;
 use tribute_core::id::{DatasetId, SrsDigest};
-use tribute_core::layout::{Layout, Task};
+use tribute_core::layout::Task;
 use tribute_core::link::Link;
 use tribute_core::numbers::LAMBDA_LIMIT_BITS;
 use tribute_core::schema::Schema;
@@ -487,20 +487,4 @@ fn circuit(w: v1::CircuitWork) -> Result<Work> {
     }
     full.shape()?;
     Ok(Work::Circuit(CircuitJob { shape: full }))
-}
-
-/// The circuits that agents over a layout need, and that of evaluations if it is asked for. A regression has neither `service`
-/// nor `evaluation` circuit: its answers are no classes.
-#[must_use]
-pub(crate) fn shapes(layout: &Layout, link: Link, evaluation: bool) -> Vec<ShapeBody> {
-    let classes = layout.task() == Task::Classes;
-    [Statement::Dataset, Statement::Gradient, Statement::Optimum, Statement::Service, Statement::Evaluation]
-        .into_iter()
-        .filter(|s| match s {
-            Statement::Service => classes,
-            Statement::Evaluation => classes && evaluation,
-            _ => true,
-        })
-        .map(|s| ShapeBody::of(s, layout, link))
-        .collect()
 }
