@@ -111,9 +111,7 @@ async fn a_life_cycle_is_priced_for_another_chain() {
     assert_eq!(text(&mainnet["all"], "cost"), format!("{:.9}", gas as f64 * 2.0 / 1e9));
     assert_eq!(text(&mainnet["all"], "data"), "0.000000000");
     let calls: Vec<String> = mainnet["calls"].as_array().unwrap().iter().map(|c| text(c, "call")).collect();
-    for call in
-        ["AgentRegistry.certify", "AgentRegistry.addGradients", "DatasetRegistry.register", "CircuitTimelock.run"]
-    {
+    for call in ["AgentRegistry.addGradientsAndCertify", "DatasetRegistry.register", "CircuitTimelock.run"] {
         assert!(calls.iter().any(|c| c == call), "{call} is not among {calls:?}");
     }
     let op = d.run(ADMIN, "cost --profile op-stack --gas-price 0 --l1-base-fee 10 --blob-base-fee 1 --coin-price 3000");
