@@ -51,9 +51,9 @@ def certified(world, tables, digits):
         (world.folder / "schema.json").write_text(schema.canonical)
         shape = ["--schema", "schema.json", "--link", "softmax", "--intercept-scale", "3"]
         world.command("circuits", "add", *shape, "--out", "circuits.json", key=0)
-        with pytest.raises(tribute.errors.BadRecord, match="beyond the schema's range"):
+        with pytest.raises(tribute.errors.BadRecord, match="outside the schema's range"):
             first.register(tables[0], schema)
-        with pytest.raises(tribute.errors.BadRecord, match="record .* beyond the schema's range"):
+        with pytest.raises(tribute.errors.BadRecord, match="record .* outside the schema's range"):
             second.register((values[600:1000], labels[600:1000]), schema)
         terms = {"open_training": True, "min_data": 0.3, "intercept_scale": 3, "accept": ["clamped"]}
         datasets = [

@@ -272,7 +272,7 @@ class Client:
             The bias's feature is 2^s, 0 to 4: a larger one penalises the intercept less. scikit-learn does not penalise it at
             all; 3 comes close. All datasets of an agent have the same.
         accept : sequence of str
-            Doubts that are accepted, by their kinds: ``clamped`` moves values beyond the schema's ranges to their ends.
+            Doubts that are accepted, by their kinds: ``clamped`` moves values outside the schema's ranges to their ends.
 
         Raises
         ------
@@ -478,7 +478,7 @@ def _quantised(schema: Schema, features: npt.ArrayLike, targets: npt.ArrayLike, 
     if len(outside) and not clamped:
         row, column = outside[0]
         raise errors.BadRecord(
-            f"record {row}, feature {column} (`{schema.features[column]}`) is {values[row, column]}, beyond the schema's range "
+            f"record {row}, feature {column} (`{schema.features[column]}`) is {values[row, column]}, outside the schema's range "
             f"[{schema.lo[column]}, {schema.hi[column]}], like {len(outside)} values in all: check the unit, make the schema "
             "from wider data, or move these values to the range's ends with accept=['clamped']"
         )
