@@ -4,12 +4,12 @@
 //! |---|---|
 //! | [`server`] | starting and stopping: stores, workers, the gRPC server |
 //! | `rpc` | one file per gRPC service: messages in, messages out |
-//! | `rules` | what is allowed and what follows from it, without gRPC |
-//! | `wire` | between messages and what rows and rules hold |
+//! | `rules` | authorization and business rules, independent of gRPC |
+//! | `wire` | conversions between protobuf messages and internal types |
 //! | [`jobs`] | the durable queue and its workers |
-//! | [`registry`] | what jobs leave behind: datasets, agents, proofs, circuits, sessions |
-//! | [`auth`] | who makes a call, and the gate in front of all of them |
-//! | [`chain`] | what the service asks a chain |
+//! | [`registry`] | what jobs produce: datasets, agents, proofs, circuits; and sessions |
+//! | [`auth`] | authenticating callers, and the gate in front of every service |
+//! | [`chain`] | what the service reads from a chain |
 
 pub mod auth;
 pub mod chain;

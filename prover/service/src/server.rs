@@ -1,4 +1,4 @@
-//! The gRPC server: health, reflection, gRPC-Web, tracing, panics caught, graceful stop.
+//! The gRPC server: health, reflection, gRPC-Web, tracing, panic handling and graceful shutdown.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -43,35 +43,35 @@ use crate::rules::sessions::Sessions;
 use crate::rules::uploads::{self, Uploads};
 use crate::wire::MAX_RESPONSE;
 
-/// Most bytes of a message of any call; the gate knows each call's own.
+/// Largest request message of any call, bytes; the gate enforces each call's own limit.
 const MAX_REQUEST: usize = 512 << 10;
-/// Most bytes of a message to health or reflection.
+/// Largest request message to health or reflection, bytes.
 const SMALL: usize = 4096;
 
-/// How a server runs.
+/// Server configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Address to listen on; port 0 takes a free one.
+    /// Address to listen on; port 0 picks a free port.
     pub listen: SocketAddr,
-    /// Hosts and ports under which clients know it; with none, the address it listens on.
+    /// `host:port` names by which clients reach the server; if empty, derived from the listening address.
     pub names: Vec<String>,
-    /// Who may call.
+    /// Accounts allowed to call.
     pub accounts: Accounts,
-    /// How much may be uploaded.
+    /// Upload quotas and memory.
     pub uploads: uploads::Limits,
-    /// Its workers.
+    /// Configuration of its workers.
     pub worker: worker::Config,
-    /// The circuits' shape where a request names none.
+    /// Default circuit shape: rows (log2) and data columns.
     pub profile: (u32, usize),
-    /// The chain it reads, if any.
+    /// The chain to read from, if any.
     pub chain: Option<Arc<dyn Chain>>,
-    /// Registries besides the chain's that it proves for.
+    /// Registries it proves for in addition to those of `chain`.
     pub registries: Vec<Registries>,
 }
 
 /// A running server.
 pub struct Running {
-    /// Where it listens.
+    /// Address it listens on.
     pub address: SocketAddr,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
@@ -79,11 +79,11 @@ pub struct Running {
 }
 
 impl Running {
-    /// Stops: no new calls, children stopped and their jobs given back, then returns.
+    /// Shuts down: refuses new calls, stops child processes, returns their jobs to the queue and waits for all of it.
     pub async fn stop(self) -> Result<()> {
         self.stop.send_replace(true);
         let mut serving = self.serving;
-        // streams end by themselves when told to stop; a stuck connection must not keep the process alive
+        // streams end on the stop signal; a stuck connection must not keep the process alive
         let ended = match tokio::time::timeout(Duration::from_secs(10), &mut serving).await {
             Ok(ended) => ended.map_err(Problem::internal)?.map_err(Problem::internal),
             Err(_) => {
@@ -98,7 +98,7 @@ impl Running {
     }
 }
 
-/// Opens the stores and starts serving.
+/// Opens the stores, binds the listener and starts serving.
 pub async fn start(config: Config) -> Result<Running> {
     let storage: &Storage = &config.worker.storage;
     std::fs::create_dir_all(&storage.data)
@@ -257,7 +257,7 @@ async fn serve(
         .await
 }
 
-/// Small regular duties.
+/// Deletes expired nonces, tokens and uploads once a minute.
 async fn housekeeping(gate: Gate, uploads: Uploads, mut stop: watch::Receiver<bool>) {
     let mut tick = tokio::time::interval(Duration::from_secs(60));
     while !*stop.borrow() {

@@ -1,4 +1,4 @@
-//! Between messages and what rows and rules hold: the one place that knows the form on the wire.
+//! Conversions between protobuf messages and the types of rows and rules: the only place that knows the wire format.
 
 pub(crate) use tribute_client::wire::{link, terms};
 use tribute_client::wire::{statement, terms_message, voucher};
@@ -20,7 +20,7 @@ use crate::jobs::{Event, EventRow, Job, State};
 use crate::registry::sessions::SessionRow;
 use crate::registry::Proven;
 
-/// Largest response: a model or a certificate travels in one.
+/// Largest response, bytes: models and certificates are sent in a single message.
 pub(crate) const MAX_RESPONSE: usize = 256 << 20;
 
 pub(crate) fn state(state: State) -> v1::JobState {
@@ -33,7 +33,7 @@ pub(crate) fn state(state: State) -> v1::JobState {
     }
 }
 
-/// A filter's state; `None` for "any".
+/// The job state to filter by; `None` for any.
 pub(crate) fn state_filter(value: i32) -> Result<Option<State>> {
     Ok(match v1::JobState::try_from(value) {
         Ok(v1::JobState::Unspecified) => None,
@@ -67,7 +67,7 @@ pub(crate) fn event(row: EventRow) -> v1::JobEvent {
     }
 }
 
-/// A job's row as a message; `outcome` as the caller made it from the row's.
+/// Converts a job's row; the caller has converted its `outcome`.
 pub(crate) fn job(job: Job, outcome: Option<v1::Outcome>) -> v1::Job {
     v1::Job {
         id: job.id,
@@ -85,7 +85,7 @@ pub(crate) fn job(job: Job, outcome: Option<v1::Outcome>) -> v1::Job {
     }
 }
 
-/// A page's size from a request.
+/// Validates a requested page size; 0 means 100.
 pub(crate) fn page_size(size: u32) -> Result<i64> {
     match size {
         0 => Ok(100),
@@ -94,7 +94,7 @@ pub(crate) fn page_size(size: u32) -> Result<i64> {
     }
 }
 
-/// Where a page starts: creation time and id of the last item before it.
+/// Parses a page token: creation time and id of the last item on the previous page.
 pub(crate) fn page_token(token: &str) -> Result<Option<(i64, String)>> {
     if token.is_empty() {
         return Ok(None);
@@ -105,7 +105,7 @@ pub(crate) fn page_token(token: &str) -> Result<Option<(i64, String)>> {
         .ok_or_else(|| Problem::field("page_token", format!("`{token}` comes from no previous page")))
 }
 
-/// The token of the page after `rows`, empty when this was the last.
+/// The token of the next page; empty if this page is the last.
 pub(crate) fn next_page(rows: usize, size: i64, last: Option<(i64, String)>) -> String {
     match last {
         Some((at, id)) if rows as i64 == size => format!("{at}:{id}"),
@@ -167,7 +167,7 @@ pub(crate) fn circuit(c: &CircuitBody, gas: u64) -> v1::Circuit {
     }
 }
 
-/// A session, with what the chain and its agent say of it.
+/// Converts a session, combining its row with its on-chain state and its agent.
 pub(crate) fn session(session: &SessionRow, on_chain: &ChainSession, agent: &AgentBody) -> v1::Session {
     let body = &session.body;
     v1::Session {
@@ -189,7 +189,7 @@ pub(crate) fn session(session: &SessionRow, on_chain: &ChainSession, agent: &Age
     }
 }
 
-/// What is a dataset's row in a message, its proofs aside.
+/// Converts a dataset's row, without its proofs.
 pub(crate) fn dataset(d: &DatasetBody, created_ms: i64) -> v1::Dataset {
     let shard = |s: &ShardBody| v1::Shard { digest: s.digest.to_vec(), records: s.count, proof: None };
     v1::Dataset {
@@ -207,7 +207,7 @@ pub(crate) fn dataset(d: &DatasetBody, created_ms: i64) -> v1::Dataset {
     }
 }
 
-/// What is an agent's row in a message, its model aside.
+/// Converts an agent's row, without its model.
 pub(crate) fn agent(a: &AgentBody, proven: Proven, created_ms: i64) -> v1::Agent {
     v1::Agent {
         weights_digest: a.weights_digest.to_vec(),
@@ -240,7 +240,7 @@ pub(crate) fn agent(a: &AgentBody, proven: Proven, created_ms: i64) -> v1::Agent
     }
 }
 
-/// A proof with its bytes.
+/// Converts a proof, loading its bytes.
 pub(crate) async fn proof(artefacts: &Artefacts, p: &ProofBody) -> Result<v1::Proof> {
     let Proof { statement, circuit, inputs, bytes } = p.load(artefacts).await?;
     Ok(v1::Proof {
@@ -261,7 +261,7 @@ pub(crate) async fn proof(artefacts: &Artefacts, p: &ProofBody) -> Result<v1::Pr
     })
 }
 
-/// A dataset with its proofs.
+/// Converts a dataset, loading its proofs.
 pub(crate) async fn dataset_with_proofs(
     artefacts: &Artefacts,
     d: &DatasetBody,
@@ -274,7 +274,7 @@ pub(crate) async fn dataset_with_proofs(
     Ok(message)
 }
 
-/// A job's outcome with the bytes it refers to.
+/// Converts a job's outcome, loading the artefacts it refers to.
 async fn outcome(artefacts: &Artefacts, outcome: &Outcome, ended_ms: i64) -> Result<v1::Outcome> {
     use v1::outcome::Outcome as O;
     let message = match outcome {
@@ -305,7 +305,7 @@ async fn outcome(artefacts: &Artefacts, outcome: &Outcome, ended_ms: i64) -> Res
     Ok(v1::Outcome { outcome: Some(message) })
 }
 
-/// A job as its owner sees it, with the bytes that its outcome refers to.
+/// Converts a job for its owner, loading the artefacts its outcome refers to.
 pub(crate) async fn job_with_outcome(artefacts: &Artefacts, row: Job) -> Result<v1::Job> {
     let made: Option<Outcome> = row.outcome.as_deref().map(serde_json::from_str).transpose()?;
     let made = match &made {
@@ -315,7 +315,7 @@ pub(crate) async fn job_with_outcome(artefacts: &Artefacts, row: Job) -> Result<
     Ok(job(row, made))
 }
 
-/// Jobs as their owner sees them.
+/// [`job_with_outcome`] for each row.
 pub(crate) async fn jobs_with_outcomes(artefacts: &Artefacts, rows: Vec<Job>) -> Result<Vec<v1::Job>> {
     let mut jobs = Vec::with_capacity(rows.len());
     for row in rows {

@@ -1,4 +1,4 @@
-//! Which accounts may call at all.
+//! The allowlist of accounts.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -8,10 +8,10 @@ use std::time::{Duration, Instant, SystemTime};
 use tribute_core::hexed::Hex20;
 use tribute_problem::{Problem, Reason, Result};
 
-/// How often a list's file is looked at.
+/// How often the list's file is checked for changes.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Everybody, or those on a list.
+/// The accounts allowed to call: all, or those on a list.
 #[derive(Clone, Debug)]
 pub struct Accounts(Option<Arc<Mutex<List>>>);
 
@@ -24,22 +24,23 @@ struct List {
 }
 
 impl Accounts {
-    /// Everybody with a key.
+    /// Admits every account.
     #[must_use]
     pub fn all() -> Self {
         Accounts(None)
     }
 
-    /// The accounts in a file, one a line; `#` starts a comment. A change of the file counts within a second.
+    /// Admits the accounts listed in a file, one per line; `#` starts a comment. Changes to the file take effect within
+    /// a second.
     ///
     /// # Errors
-    /// Where the file cannot be read, or a line is no account.
+    /// If the file cannot be read, or a line is not an account.
     pub fn listed(file: &Path) -> Result<Self> {
         let list = List { file: file.into(), changed: modified(file), looked: Instant::now(), listed: read(file)? };
         Ok(Accounts(Some(Arc::new(Mutex::new(list)))))
     }
 
-    /// Refuses who is not listed.
+    /// Refuses an account that is not listed.
     ///
     /// # Errors
     /// [`Reason::NotAllowed`].

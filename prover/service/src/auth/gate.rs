@@ -1,5 +1,6 @@
-//! The layer in front of every service. Before a message is decoded its call's rule is looked up, its sender is known, its
-//! bytes are counted and are those that were signed; what a few bytes may grow into is bounded for all calls together.
+//! The layer in front of every service. Before a message is decoded, the gate looks up the call's access rule,
+//! authenticates the sender, enforces the length limit and checks that the bytes are the ones that were signed. A global
+//! budget bounds the memory that decoded messages can take.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -25,39 +26,40 @@ use super::signed::{self, Nonces};
 use super::tokens::{bearer, Tokens};
 use super::{Caller, Here};
 
-/// Bytes of a gRPC message's frame before the message: whether it is compressed, and its length.
+/// Bytes of the gRPC frame header: compression flag and message length.
 const FRAME: usize = 5;
-/// Time in which a message has to arrive.
+/// Timeout for receiving a message, and for waiting for its share of [`DECODED`].
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Bytes of messages that arrive at the same time.
+/// Limit on the bytes being received by all calls together.
 const ARRIVING: usize = 64 << 20;
-/// Bytes of messages that are decoded and answered at the same time. A byte of a message takes at most some 130 in memory.
+/// Limit on the message bytes being decoded and handled by all calls together. One message byte decodes to at most about
+/// 130 bytes of memory.
 const DECODED: usize = 8 << 20;
 
-/// Admits calls.
+/// Authenticates calls and bounds their size.
 #[derive(Clone)]
 pub struct Gate {
-    /// What this server is.
+    /// This server's identity.
     pub here: Here,
-    /// Who may call.
+    /// Accounts allowed to call.
     pub accounts: Accounts,
-    /// Nonces of signed calls.
+    /// Nonces used by signed calls.
     pub nonces: Nonces,
-    /// Tokens of calls that read.
+    /// Tokens for read-only calls.
     pub tokens: Tokens,
     arriving: Arc<Semaphore>,
     decoded: Arc<Semaphore>,
 }
 
-/// A call that may be answered.
+/// A call that passed the gate.
 struct Admitted {
     request: Request<Body>,
-    /// Its share of what is decoded, until it is answered.
+    /// Its share of the [`DECODED`] budget, held until it is answered.
     held: Option<OwnedSemaphorePermit>,
 }
 
 impl Gate {
-    /// A gate that admits whom these admit.
+    /// A gate with full memory budgets.
     #[must_use]
     pub fn new(here: Here, accounts: Accounts, nonces: Nonces, tokens: Tokens) -> Self {
         let (arriving, decoded) = (Arc::new(Semaphore::new(ARRIVING)), Arc::new(Semaphore::new(DECODED)));
@@ -66,7 +68,7 @@ impl Gate {
 
     async fn admit(&self, mut request: Request<Body>) -> Result<Admitted> {
         let Some(call) = tribute_proto::call(request.uri().path()) else {
-            // health and reflection, which bound their own messages; anything else is not found
+            // health and reflection limit their own messages; any other path gets "not found"
             return Ok(Admitted { request, held: None });
         };
         match call.access {
@@ -83,7 +85,7 @@ impl Gate {
                 request.extensions_mut().insert(Caller(signed.signer));
                 if call.streams {
                     self.nonces.use_up(signed.signer, &signed.nonce, signed.deadline).await?;
-                    // the service holds what arrives against it
+                    // the upload service checks the stream against it
                     request.extensions_mut().insert(signed.content);
                     return Ok(Admitted { request, held: None });
                 }
@@ -94,7 +96,8 @@ impl Gate {
         }
     }
 
-    /// The call with its one message, which is whole, no longer than its rule says, and the one that was signed.
+    /// Reads the call's single message and checks that it is complete, within the length limit and, for a signed call,
+    /// the one that was signed.
     async fn message(&self, call: &Call, request: Request<Body>, signed: Option<(Hex20, Content)>) -> Result<Admitted> {
         let (parts, body) = request.into_parts();
         if let Some((_, content)) = signed.filter(|(_, content)| content.length > u64::from(call.limit)) {
@@ -111,14 +114,14 @@ impl Gate {
                 return Err(Problem::new(Reason::BadSignature, text).with("signer", signer));
             }
         }
-        // a message of no bytes has a share too
+        // `bytes` includes the frame header, so an empty message takes a share too
         let share = u32::try_from(bytes.len()).map_err(Problem::internal)?;
         let waited = tokio::time::timeout(PATIENCE, self.decoded.clone().acquire_many_owned(share)).await;
         let held = Some(waited.map_err(|_| busy())?.map_err(Problem::internal)?);
         Ok(Admitted { request: Request::from_parts(parts, Body::new(Full::new(bytes))), held })
     }
 
-    /// The bytes of a message with its frame, as many as its rule allows, and their share of what arrives.
+    /// Reads a message with its frame header, up to the call's length limit, and its share of the [`ARRIVING`] budget.
     async fn read(&self, call: &Call, mut body: Body) -> Result<(Bytes, Option<OwnedSemaphorePermit>)> {
         let most = call.limit as usize + FRAME;
         let mut bytes = Vec::new();
@@ -153,7 +156,7 @@ fn header(request: &Request<Body>, reason: Reason) -> Result<String> {
     }
 }
 
-/// The message of a body that holds one, uncompressed, and nothing else.
+/// Strips the frame header from a body, which must be exactly one uncompressed gRPC message.
 fn unframed(bytes: &[u8]) -> Result<&[u8]> {
     let wrong = |what: &str| Problem::field("message", what);
     let (frame, message) = bytes.split_first_chunk::<FRAME>().ok_or_else(|| wrong("is missing"))?;
@@ -212,7 +215,7 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        // the service that is ready goes with the call
+        // `poll_ready` readied `self.inner`: the call must use that instance and leave a clone
         let inner = self.inner.clone();
         let mut ready = std::mem::replace(&mut self.inner, inner);
         let gate = self.gate.clone();

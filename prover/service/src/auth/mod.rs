@@ -1,11 +1,11 @@
-//! Who makes a call, found out before the message is looked into: docs/authentication.md has the protocol.
+//! Authentication of callers, before their messages are decoded. docs/authentication.md specifies the protocol.
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`gate`] | the layer in front of every service: bounds, hashes, admits |
-//! | [`signed`] | calls that are signed, and the nonces they use up |
-//! | [`tokens`] | logins and the tokens they give |
-//! | [`accounts`] | which accounts may call at all |
+//! | [`gate`] | the layer in front of every service: limits, hashes, authenticates |
+//! | [`signed`] | signed calls and their nonces |
+//! | [`tokens`] | logins and the tokens they issue |
+//! | [`accounts`] | the allowlist of accounts |
 
 pub mod accounts;
 pub mod gate;
@@ -22,39 +22,39 @@ use tribute_core::id::Instance;
 use tribute_problem::{Problem, Reason, Result};
 use tribute_store::db::Database;
 
-/// The account that made a call: the gate puts it beside the message.
+/// Request extension with the account that made a call, inserted by the gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Caller(pub Hex20);
 
 /// The account that made a call.
 ///
 /// # Errors
-/// [`Reason::BadSignature`] where the gate admitted nobody; it then never got here.
+/// [`Reason::BadSignature`] if the call has no [`Caller`], which the gate rules out for calls that need one.
 pub(crate) fn caller<T>(request: &Request<T>) -> Result<Hex20> {
     let caller = request.extensions().get::<Caller>();
     Ok(caller.ok_or_else(|| Problem::new(Reason::BadSignature, "the call is not authorized"))?.0)
 }
 
-/// The account that signed `digest` with the 65 bytes `signature`, if any did.
+/// Recovers the account that signed `digest` from the 65-byte `signature`; `None` if the signature is invalid.
 #[must_use]
 pub fn recover(signature: &[u8], digest: &Digest) -> Option<Hex20> {
-    // one signature, one encoding
+    // strict: a signature has exactly one accepted encoding
     let signer = StrictSignature::parse(signature).ok()?.signer(digest)?;
     Some(Hex(signer.into_array()))
 }
 
-/// What a server is to those who sign for it.
+/// The server's identity, which signatures are bound to.
 #[derive(Clone, Debug)]
 pub struct Here {
-    /// 32 random bytes made at the database's first start.
+    /// 32 random bytes generated when the database is first opened.
     pub instance: Instance,
-    /// Hosts and ports under which clients may know it.
+    /// `host:port` names by which clients may reach it, in lower case.
     pub names: Vec<String>,
 }
 
 impl Here {
-    /// The server that owns `db`. Without names it is known by the address it listens on, and as `localhost` where that is
-    /// this machine's own.
+    /// The server that owns `db`. If `names` is empty, its names are the address it listens on and, if it listens on
+    /// loopback or on all interfaces, `localhost` and the loopback addresses.
     pub async fn open(db: &Database, names: &[String], listens: SocketAddr) -> Result<Self> {
         let fresh = Instance::new(rand::random()).to_string();
         let instance = db.kept("instance", &fresh).await?.parse().map_err(Problem::internal)?;
@@ -62,7 +62,7 @@ impl Here {
         Ok(Here { instance, names: names.into_iter().map(|n| n.to_ascii_lowercase()).collect() })
     }
 
-    /// Refuses what was signed for a server of another name: else whoever is dialled under that name could pass it on here.
+    /// Refuses a call signed for a server of another name; otherwise that server could replay its clients' calls here.
     pub(crate) fn check_name(&self, server: &str) -> Result<()> {
         if self.names.iter().any(|name| name == server) {
             return Ok(());

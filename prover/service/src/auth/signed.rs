@@ -1,8 +1,8 @@
-//! Calls that are signed, and the nonces they use up.
+//! Signed calls and their nonces.
 //!
-//! A nonce is remembered until its call's deadline is past; from then on the deadline alone refuses the call. So that a clock
-//! that is set back does not bring deadlines to life again whose nonces are forgotten, the latest time up to which nonces were
-//! forgotten, the floor, is kept in the database, and no deadline below it counts, whatever the clock says.
+//! A nonce is stored until its call's deadline has passed; after that the deadline alone refuses a replay. Setting the
+//! clock back must not revive calls whose nonces have been deleted, so the database keeps the floor: the latest time up
+//! to which nonces were deleted. A deadline below the floor is refused, whatever the clock says.
 
 use std::time::Instant;
 
@@ -14,12 +14,13 @@ use tribute_store::db::Database;
 
 use super::{recover, Here};
 
-/// Furthest a deadline may lie ahead, seconds.
+/// Latest allowed deadline, seconds from now.
 pub const MAX_AHEAD: u64 = 3600;
-/// A nonce is kept this much longer than its deadline, seconds: other servers' clocks on the same database may be behind.
+/// How long a nonce is kept past its deadline, seconds: clocks of other servers on the same database may be behind.
 const SLACK: u64 = 60;
 
-/// The account that signed a call of `method`, if it still counts. Its nonce is not used up yet.
+/// Parses and checks the authorization of a call to `method`: server name, deadline and signature. The nonce is not used
+/// up yet.
 ///
 /// # Errors
 /// [`Reason::BadSignature`], [`Reason::RequestExpired`].
@@ -48,7 +49,7 @@ fn expired(deadline: u64, now: u64, why: &str) -> Problem {
         .with("now", now)
 }
 
-/// Nonces that were used.
+/// The store of used nonces.
 #[derive(Clone, Debug)]
 pub struct Nonces {
     db: Database,
@@ -59,7 +60,7 @@ pub struct Nonces {
 const FLOOR: &str = "nonce_floor";
 
 impl Nonces {
-    /// Those in `db`.
+    /// Opens the store in `db`.
     pub async fn open(db: Database) -> Result<Self> {
         db.kept(FLOOR, "0").await?;
         Ok(Nonces { db, started: (unix_seconds(), Instant::now()) })
@@ -68,10 +69,10 @@ impl Nonces {
     /// Uses a nonce up, durably.
     ///
     /// # Errors
-    /// [`Reason::NonceReplayed`] where it was used before, [`Reason::RequestExpired`] where the deadline is below the floor.
+    /// [`Reason::NonceReplayed`] if it was used before, [`Reason::RequestExpired`] if the deadline is below the floor.
     pub async fn use_up(&self, signer: Hex20, nonce: &Nonce, deadline: u64) -> Result<()> {
         let mut tx = self.db.begin().await?;
-        // shared: forgetting waits, so that the floor holds for this row too
+        // shared lock: `forget` waits for this transaction, so the floor holds for the new row too
         let floor: String = sqlx::query_scalar(self.db.sql("SELECT value FROM server WHERE name = $1 {for_share}"))
             .bind(FLOOR)
             .fetch_one(&mut *tx)
@@ -98,8 +99,8 @@ impl Nonces {
         Ok(())
     }
 
-    /// Forgets nonces whose calls have expired. A wall clock that is ahead of what has passed since the start is not believed:
-    /// else one step forward would refuse every call until the time it showed.
+    /// Deletes the nonces of expired calls. The wall clock is trusted only as far as the monotonic clock has advanced
+    /// since the start; otherwise one jump forward would refuse every call until the time it showed.
     pub async fn forget(&self) -> Result<()> {
         let (wall, instant) = self.started;
         self.forget_before(unix_seconds().min(wall + instant.elapsed().as_secs()).saturating_sub(SLACK)).await
@@ -167,7 +168,7 @@ mod tests {
         assert_eq!(with(&|a| a.deadline += 1), Reason::BadSignature);
         assert_eq!(with(&|a| a.deadline = unix_seconds() - 1), Reason::RequestExpired);
         assert_eq!(with(&|a| a.deadline = unix_seconds() + MAX_AHEAD + 60), Reason::RequestExpired);
-        // the recovery byte as some libraries write it, and the twin signature with the high s
+        // the recovery byte as 0 or 1, which some libraries write, and the malleated signature with the high s
         assert_eq!(with(&|a| a.signature[64] -= 27), Reason::BadSignature);
         let order =
             U256::from_str_radix("fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141", 16).unwrap();
@@ -195,12 +196,12 @@ mod tests {
         nonces.forget().await.unwrap();
         assert_eq!(again(&nonces).await, Reason::NonceReplayed);
 
-        // the clock ran ahead of the deadline and came back: the nonce is forgotten, its deadline void for good
+        // the clock ran past the deadline and was set back: the nonce is deleted and its deadline stays void
         nonces.forget_before(now + 200).await.unwrap();
         let rows: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM nonces").fetch_one(db.pool()).await.unwrap();
         assert_eq!(rows, 0);
         assert_eq!(again(&nonces).await, Reason::RequestExpired);
-        // also after a restart, and after nonces were forgotten by the right clock
+        // also after a restart, and after deleting nonces by the corrected clock
         let nonces = Nonces::open(db).await.unwrap();
         nonces.forget().await.unwrap();
         assert_eq!(again(&nonces).await, Reason::RequestExpired);

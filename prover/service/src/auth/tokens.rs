@@ -1,4 +1,4 @@
-//! Logins (EIP-4361) and the tokens they give, for calls that only read: those write nothing.
+//! Logins (EIP-4361) and the tokens they issue for read-only calls.
 
 use hmac::{Hmac, Mac as _};
 use sha2::{Digest as _, Sha256};
@@ -11,27 +11,28 @@ use tribute_store::db::Database;
 use super::signed::Nonces;
 use super::{recover, Here};
 
-/// How long a token is good, seconds.
+/// Lifetime of a token, seconds.
 pub const LIFETIME: u64 = 900;
-/// Tokens that an account has at most; a further login ends its oldest.
+/// Maximum number of tokens per account; another login revokes the oldest.
 const MOST: i64 = 16;
-/// Furthest a challenge may lie ahead of the clock that reads it, seconds: another server on the same database gave it.
+/// How far a challenge's time may be ahead of this server's clock, seconds: another server on the same database may have
+/// issued it.
 const AHEAD: u64 = 60;
 
-/// Tokens that are good.
+/// Issues and checks tokens.
 #[derive(Clone)]
 pub struct Tokens {
     db: Database,
     here: Here,
-    /// Chain id that logins name.
+    /// Chain id that login messages must name.
     chain_id: u64,
     nonces: Nonces,
-    /// Challenges carry a tag under it, so that nothing is kept for them.
+    /// HMAC key that authenticates challenges, so that none needs to be stored.
     key: [u8; 32],
 }
 
 impl Tokens {
-    /// Those in `db`.
+    /// Opens the tokens in `db`.
     pub async fn open(db: Database, here: Here, chain_id: u64, nonces: Nonces) -> Result<Self> {
         let text = db.kept("challenge_key", &hex::encode(rand::random::<[u8; 32]>())).await?;
         let mut key = [0; 32];
@@ -39,7 +40,8 @@ impl Tokens {
         Ok(Tokens { db, here, chain_id, nonces, key })
     }
 
-    /// A nonce to log in with, and the time it was given at: 8 bytes of that, 8 random ones, and 16 of their tag.
+    /// A login nonce and the time it was issued (Unix seconds). The nonce is that time (8 bytes), 8 random bytes and a
+    /// 16-byte tag over both, in hex.
     pub fn challenge(&self) -> Result<(String, u64)> {
         let now = unix_seconds();
         let head = [now.to_be_bytes(), rand::random()].concat();
@@ -53,10 +55,10 @@ impl Tokens {
         Ok(mac)
     }
 
-    /// The account that signed a login's message, the token it gets, and when that ends.
+    /// Checks a signed login message; returns a new token and its expiry (Unix seconds).
     ///
     /// # Errors
-    /// [`Reason::BadSignature`], [`Reason::RequestExpired`], [`Reason::NonceReplayed`]; what `admits` refuses.
+    /// [`Reason::BadSignature`], [`Reason::RequestExpired`], [`Reason::NonceReplayed`], or the error of `admits`.
     pub async fn login(
         &self,
         message: &str,
@@ -95,7 +97,7 @@ impl Tokens {
         Ok((token, expires))
     }
 
-    /// Account, nonce and time of a login's message, which must be the text that follows from them, letter for letter.
+    /// Parses account, nonce and time of a login message, which must be exactly the text generated from them.
     fn read(&self, message: &str) -> Result<(Hex20, Nonce, u64)> {
         let wrong = || {
             Problem::new(
@@ -124,7 +126,7 @@ impl Tokens {
         Ok((account, Nonce::new(bytes), issued))
     }
 
-    /// The account that a token was given to.
+    /// The account that a token was issued to.
     ///
     /// # Errors
     /// [`Reason::BadToken`].
@@ -141,7 +143,7 @@ impl Tokens {
             .map_err(Problem::internal)
     }
 
-    /// Ends a token.
+    /// Revokes a token.
     pub async fn end(&self, token: &str) -> Result<()> {
         sqlx::query(self.db.sql("DELETE FROM tokens WHERE hash = $1"))
             .bind(hash(token))
@@ -150,7 +152,7 @@ impl Tokens {
         Ok(())
     }
 
-    /// Forgets tokens that have ended.
+    /// Deletes expired tokens.
     pub async fn forget(&self) -> Result<()> {
         sqlx::query(self.db.sql("DELETE FROM tokens WHERE expires < $1"))
             .bind(unix_seconds() as i64)
@@ -160,12 +162,12 @@ impl Tokens {
     }
 }
 
-/// What is kept of a token: the database gives nobody one.
+/// The stored form of a token: reading the database yields no usable token.
 fn hash(token: &str) -> String {
     hex::encode(Sha256::digest(token))
 }
 
-/// The token of a call's `authorization`.
+/// Extracts the token from a call's `authorization`.
 ///
 /// # Errors
 /// [`Reason::BadToken`].

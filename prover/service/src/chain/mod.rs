@@ -1,4 +1,4 @@
-//! What the service asks a chain. Reading only: transactions are signed and sent by their owners' clients.
+//! What the service reads from a chain. It never writes: clients sign and send their own transactions.
 
 mod rpc;
 
@@ -12,7 +12,7 @@ use tribute_steps::shape::Target;
 
 pub use rpc::RpcChain;
 
-/// Where the contracts stand.
+/// Chain id and addresses of the contracts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Contracts {
     /// EIP-155 chain id.
@@ -78,55 +78,55 @@ impl FromStr for Registries {
     }
 }
 
-/// A session as the escrow contract has it.
+/// A session's state in the escrow contract.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChainSession {
-    /// Who pays.
+    /// Account that pays.
     pub client: Hex20,
-    /// Who signs vouchers.
+    /// Account that signs vouchers.
     pub session_key: Hex20,
-    /// The agent.
+    /// Agent that serves the session.
     pub agent_id: AgentId,
-    /// Its version.
+    /// Version of that agent.
     pub version: u32,
-    /// Answers paid for already.
+    /// Number of answers claimed so far.
     pub count: u64,
-    /// Transcript after them.
+    /// Transcript after those answers.
     pub transcript: Transcript,
-    /// Unix seconds at which the client may take the rest; 0 unless it asked to.
+    /// Unix seconds from which the client may withdraw the rest; 0 unless it has asked to.
     pub thaw_end: u64,
     /// Token base units per answer.
     pub price: u128,
-    /// What is left in escrow.
+    /// Token base units left in escrow.
     pub remaining: u128,
 }
 
-/// An agent version as its registry has it.
+/// An agent version's state in the agent registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChainVersion {
     /// The agent's owner.
     pub owner: Hex20,
     /// Digest of its weights.
     pub weights_digest: WeightsDigest,
-    /// Whether its certificate stands.
+    /// Whether it is certified and not in doubt.
     pub certified: bool,
 }
 
-/// By what right an account may train on a dataset.
+/// Why an account may train on a dataset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Training {
-    /// It owns the dataset, or anybody may.
+    /// It owns the dataset, or the dataset's terms allow anyone.
     Free,
-    /// A grant of the registry's.
+    /// The dataset registry has a grant.
     Granted(ChainGrant),
 }
 
-/// A grant to train, as the dataset registry has it.
+/// A training grant in the dataset registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChainGrant {
-    /// The dataset's first version: a grant is of all versions together.
+    /// First version of the dataset: a grant covers all its versions.
     pub root: DatasetId,
-    /// Counts the grants of the dataset to this account.
+    /// Sequence number among the grants of the dataset to this account.
     pub serial: u32,
     /// Agent versions that may still list the dataset.
     pub uses: u32,
@@ -135,12 +135,12 @@ pub struct ChainGrant {
 /// A chain to read from.
 #[tonic::async_trait]
 pub trait Chain: Send + Sync + std::fmt::Debug {
-    /// Where the contracts stand.
+    /// Chain id and addresses of the contracts.
     fn contracts(&self) -> Contracts;
-    /// A session, if there is one of that id.
+    /// A session by id; `None` if there is none.
     async fn session(&self, id: SessionId) -> Result<Option<ChainSession>>;
-    /// An agent version, if there is one.
+    /// An agent version; `None` if there is none.
     async fn version(&self, agent: AgentId, version: u32) -> Result<Option<ChainVersion>>;
-    /// By what right an account may train on a dataset now, if by any.
+    /// Why an account may train on a dataset now; `None` if it may not.
     async fn training(&self, dataset: DatasetId, account: Hex20) -> Result<Option<Training>>;
 }

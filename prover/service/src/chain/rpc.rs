@@ -1,4 +1,4 @@
-//! The chain over JSON-RPC.
+//! Reads the chain over JSON-RPC.
 
 use alloy::primitives::Address;
 use tribute_chain::version::Stage;
@@ -9,7 +9,7 @@ use tribute_problem::Result;
 
 use super::{Chain, ChainGrant, ChainSession, ChainVersion, Contracts, Training};
 
-/// Contracts on a node.
+/// The contracts, read through a node.
 #[derive(Clone, Debug)]
 pub struct RpcChain {
     contracts: Deployed,
@@ -23,7 +23,7 @@ impl RpcChain {
     }
 }
 
-/// `None` where the contract says that there is no such thing.
+/// Maps a revert named in `unknown` to `None`: the contract has no such item.
 fn known<T>(result: tribute_chain::Result<T>, unknown: &[&str]) -> Result<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),
@@ -68,7 +68,7 @@ impl Chain for RpcChain {
         let unknown = ["UnknownAgent", "UnknownVersion"];
         let Some(owner) = known(self.contracts.agent_owner(&agent).await, &unknown)? else { return Ok(None) };
         let found = known(self.contracts.version(&agent, version).await, &unknown)?;
-        // of a version in doubt nothing more is sold
+        // a version in doubt sells no more answers
         Ok(found.map(|v| ChainVersion {
             owner: address(owner),
             weights_digest: v.weights,

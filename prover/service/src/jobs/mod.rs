@@ -1,21 +1,22 @@
-//! Durable jobs. A job is a row; whoever holds its lease runs it, in a process of its own.
+//! Durable jobs. A job is a database row; the worker that holds its lease runs it in a child process.
 //!
 //! | module | does |
 //! |---|---|
 //! | [`queue`] | the rows: submit, lease, heartbeat, finish, cancel, recover |
 //! | [`view`] | reading jobs and their events |
-//! | [`worker`] | leases jobs, admits them by memory, runs each in a child process |
+//! | [`worker`] | leases jobs that fit into memory and runs each in a child process |
 //!
-//! Life of a job:
+//! States of a job:
 //!
 //! ```text
 //! queued ──lease──▶ running ──complete──▶ succeeded
-//!    ▲                 │ ├─────fail──────▶ failed      (a failure of its own, attempts used up)
+//!    ▲                 │ ├─────fail──────▶ failed      (the job itself failed, or no attempts are left)
 //!    └──lost, retry────┘ └────cancel─────▶ cancelled
 //! ```
 //!
 //! Every lease carries a fencing token, one higher than the last. Progress, completion and failure are accepted only
-//! from the holder of the current token, so a worker that was thought dead can change nothing, and a job ends once.
+//! from the holder of the current token, so a worker that was presumed dead cannot change anything, and a job ends
+//! exactly once.
 
 pub mod queue;
 mod row;
@@ -26,19 +27,19 @@ use serde::{Deserialize, Serialize};
 use tribute_problem::Problem;
 use tribute_steps::toolbox::Progress;
 
-/// Where a job stands.
+/// State of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
-    /// Waits for a worker.
+    /// Waiting for a worker.
     Queued,
     /// A worker holds its lease.
     Running,
-    /// Ended well.
+    /// Finished with an outcome.
     Succeeded,
-    /// Ended badly.
+    /// Ended with a problem.
     Failed,
-    /// Stopped by its owner.
+    /// Cancelled by its owner.
     Cancelled,
 }
 
@@ -61,7 +62,7 @@ impl State {
             .into_iter()
             .find(|s| s.text() == text)
     }
-    /// Whether nothing will change any more.
+    /// Whether the state is final.
     #[must_use]
     pub fn has_ended(self) -> bool {
         matches!(self, State::Succeeded | State::Failed | State::Cancelled)
@@ -77,11 +78,11 @@ pub struct NewJob {
     pub kind: String,
     /// The work, as JSON. Equal work of one tenant is one job.
     pub payload: String,
-    /// Higher first.
+    /// Higher priorities run first.
     pub priority: i64,
-    /// Memory it will need.
+    /// Estimated memory use, MB.
     pub weight_mb: i64,
-    /// Unix milliseconds by which it must have ended.
+    /// Unix milliseconds by which it must have ended, if it has a deadline.
     pub deadline_ms: Option<i64>,
 }
 
@@ -90,35 +91,35 @@ pub struct NewJob {
 pub struct Job {
     /// Random, 32 hex digits.
     pub id: String,
-    /// Owner.
+    /// Account that owns it.
     pub tenant: String,
     /// Kind of work.
     pub kind: String,
     /// The work, as JSON.
     pub payload: String,
-    /// Where it stands.
+    /// Current state.
     pub state: State,
-    /// Times it was leased.
+    /// Number of times it was leased.
     pub starts: i64,
-    /// Attempts used up by failures of its own.
+    /// Attempts used up: failures of the job itself, not lost workers.
     pub attempts: i64,
-    /// Attempts it has.
+    /// Attempts allowed.
     pub max_attempts: i64,
     /// Fencing token of the latest lease.
     pub fence: i64,
-    /// Who holds or held it.
+    /// Worker that holds the lease, or held it last.
     pub worker: Option<String>,
-    /// How far it is.
+    /// Progress last reported.
     pub progress: Progress,
     /// Why it failed.
     pub problem: Option<Problem>,
-    /// What came of it, as JSON.
+    /// Its outcome, as JSON.
     pub outcome: Option<String>,
     /// Unix milliseconds.
     pub created_ms: i64,
-    /// Unix milliseconds; 0 before.
+    /// Start of the latest lease, Unix milliseconds; 0 if it was never leased.
     pub started_ms: i64,
-    /// Unix milliseconds; 0 before.
+    /// Unix milliseconds; 0 until it has ended.
     pub ended_ms: i64,
 }
 
@@ -126,18 +127,19 @@ pub struct Job {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Event {
-    /// It changed state.
+    /// A new state.
     State(State),
-    /// It went on.
+    /// New progress.
     Progress(Progress),
-    /// Its worker was lost and it waits for another.
+    /// Back in the queue, with the reason: its worker was lost or is stopping, or the attempt failed and will be
+    /// repeated.
     Requeued(String),
 }
 
-/// An event with its place in the job's history.
+/// An event with its position in the job's history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventRow {
-    /// 1, 2, 3 … within a job.
+    /// 1, 2, 3, … within a job.
     pub sequence: i64,
     /// Unix milliseconds.
     pub at_ms: i64,
@@ -145,16 +147,16 @@ pub struct EventRow {
     pub event: Event,
 }
 
-/// The right to run a job, until it lapses.
+/// The exclusive right to run a job until the lease lapses.
 #[derive(Clone, Debug)]
 pub struct Lease {
     /// The job as it was when leased.
     pub job: Job,
-    /// Token that every change must show.
+    /// Fencing token, required for every change.
     pub fence: i64,
 }
 
-/// A lease that no longer counts: somebody else has the job, or it has ended.
+/// The lease is no longer valid: another worker has the job, or the job has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the lease has lapsed: the job went to another worker or has ended")]
 pub struct Fenced;

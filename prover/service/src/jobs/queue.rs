@@ -1,4 +1,5 @@
-//! The queue's rows. Every change is one transaction, so a crash at any point leaves either the state before or after.
+//! The queue's rows. Every change is one transaction, so a crash leaves either the state before it or the state after
+//! it.
 
 use sha2::{Digest as _, Sha256};
 use sqlx::Row as _;
@@ -10,40 +11,41 @@ use super::row::{job_from_row, JOB_COLUMNS};
 use super::{Event, Fenced, Job, Lease, NewJob, State};
 use crate::registry::grants::give_back;
 
-/// A lost worker does not use up attempts, but work that loses this many workers is itself the cause.
+/// Lost workers allowed before a job fails. A lost worker uses up no attempt, but a job that loses this many is itself
+/// the cause.
 pub const MAX_LOST: i64 = 20;
-/// Attempts of a job that fails by itself.
+/// Attempts allowed for a job that keeps failing.
 pub const MAX_ATTEMPTS: i64 = 3;
 
-/// The queue.
+/// The job queue in the database.
 #[derive(Clone, Debug)]
 pub struct Queue {
     db: Database,
 }
 
-/// What a heartbeat learns.
+/// Response to a heartbeat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Heartbeat {
-    /// Go on.
+    /// Keep running.
     Continue,
-    /// The owner wants it stopped.
+    /// The owner has cancelled the job: stop.
     Cancel,
 }
 
-/// A job's success that is not yet committed: what it changes elsewhere goes into the same transaction.
+/// A job's success, not yet committed, so that its effects can join the same transaction.
 pub struct Completion {
-    /// The transaction, with the job already marked.
+    /// The transaction, in which the job is already marked as succeeded.
     pub tx: Tx,
 }
 
 impl Completion {
-    /// Makes the success and its effects durable.
+    /// Commits the success and its effects.
     pub async fn commit(self) -> Result<()> {
         Ok(self.tx.commit().await?)
     }
 }
 
-/// Outcome of a guarded change: a database problem, or a lapsed lease.
+/// Result of a change that needs a valid lease. The outer error is a database problem, the inner a lapsed lease.
 pub type Guarded<T> = Result<std::result::Result<T, Fenced>>;
 
 impl Queue {
@@ -59,13 +61,14 @@ impl Queue {
         &self.db
     }
 
-    /// Queues a job, or finds the same tenant's equal one that has not failed and is not being cancelled. True when it is new.
+    /// Queues a job, or returns an equal job of the same tenant that has not failed or been cancelled. True if it is
+    /// new.
     pub async fn submit(&self, new: &NewJob) -> Result<(Job, bool)> {
         let mut jobs = self.submit_all(std::slice::from_ref(new)).await?;
         jobs.pop().ok_or_else(|| Problem::internal("a submitted job vanished"))
     }
 
-    /// Queues all or none.
+    /// [`Queue::submit`] for several jobs, in one transaction.
     pub async fn submit_all(&self, new: &[NewJob]) -> Result<Vec<(Job, bool)>> {
         let mut tx = self.db.begin().await?;
         let mut jobs = Vec::with_capacity(new.len());
@@ -76,7 +79,7 @@ impl Queue {
         Ok(jobs)
     }
 
-    /// Queues a job within a transaction of the caller's.
+    /// [`Queue::submit`] within the caller's transaction.
     pub async fn insert(&self, tx: &mut Tx, new: &NewJob) -> Result<(Job, bool)> {
         let content = content_hash(new);
         let id = hex::encode(rand::random::<[u8; 16]>());
@@ -110,7 +113,7 @@ impl Queue {
         Ok((job_from_row(&row)?, inserted == 1))
     }
 
-    /// Takes a finished job out of the way of equal work: what it made is damaged.
+    /// Marks a finished job whose artefacts are damaged, so that equal work is queued anew instead of finding it.
     pub async fn set_aside(&self, tx: &mut Tx, id: &str) -> Result<()> {
         sqlx::query(self.db.sql("UPDATE jobs SET cancel = 1 WHERE id = $1 AND state = 'succeeded'"))
             .bind(id)
@@ -150,7 +153,7 @@ impl Queue {
         Ok(Some(Lease { fence: job.fence, job }))
     }
 
-    /// Prolongs a lease, with news if there are any.
+    /// Extends a lease and records new progress, if any.
     pub async fn heartbeat(&self, lease: &Lease, lease_ms: i64, progress: Option<&Progress>) -> Guarded<Heartbeat> {
         let mut tx = self.db.begin().await?;
         let row = sqlx::query(self.db.sql(
@@ -180,7 +183,7 @@ impl Queue {
         Ok(Ok(if cancel == 0 { Heartbeat::Continue } else { Heartbeat::Cancel }))
     }
 
-    /// Marks success. The caller adds the outcome's effects to the transaction and commits.
+    /// Marks a job as succeeded. The caller adds the outcome's effects to the transaction and commits it.
     pub async fn complete(&self, lease: &Lease, outcome: &str) -> Guarded<Completion> {
         let mut tx = self.db.begin().await?;
         let changed = self.end(&mut tx, lease, State::Succeeded, None, Some(outcome)).await?;
@@ -191,7 +194,8 @@ impl Queue {
         Ok(Ok(Completion { tx }))
     }
 
-    /// Records a failure of the job's own: the job fails, or is tried again when that may help and attempts are left.
+    /// Records that the job itself failed. It is queued again if a retry may help and attempts are left; otherwise it
+    /// ends as failed.
     pub async fn fail(&self, lease: &Lease, problem: &Problem) -> Guarded<State> {
         let mut tx = self.db.begin().await?;
         let attempts = lease.job.attempts + 1;
@@ -229,7 +233,7 @@ impl Queue {
         Ok(Ok(if again { State::Queued } else { State::Failed }))
     }
 
-    /// Marks a running job as stopped by its owner.
+    /// Marks a running job as cancelled, once its process has stopped.
     pub async fn stopped(&self, lease: &Lease) -> Guarded<()> {
         let mut tx = self.db.begin().await?;
         if !self.end(&mut tx, lease, State::Cancelled, None, None).await? {
@@ -240,8 +244,8 @@ impl Queue {
         Ok(Ok(()))
     }
 
-    /// Gives a job back without using up an attempt: its process was lost, or the worker is stopping.
-    /// `lost` says whether the work itself may be the cause.
+    /// Returns a job to the queue without using up an attempt: its process was lost, or the worker is stopping. `lost`
+    /// says whether the job itself may be the cause; it counts towards [`MAX_LOST`].
     pub async fn release(&self, lease: &Lease, why: &str, lost: bool) -> Guarded<()> {
         let mut tx = self.db.begin().await?;
         let changed = self.requeue(&mut tx, &lease.job.id, lease.fence, why, lost).await?;
@@ -253,7 +257,8 @@ impl Queue {
         Ok(Ok(()))
     }
 
-    /// Recovers what lost workers held and ends what is past its deadline. Any process may call it at any time.
+    /// Requeues jobs whose leases have lapsed, fails jobs past their deadline, and returns how many were requeued. Any
+    /// process may call it at any time.
     pub async fn recover(&self) -> Result<u64> {
         let mut tx = self.db.begin().await?;
         let lapsed = sqlx::query(
@@ -288,7 +293,7 @@ impl Queue {
         Ok(count)
     }
 
-    /// Asks for a job to be stopped. A queued one ends at once, a running one when its worker hears of it.
+    /// Requests cancellation. A queued job ends at once, a running one at its worker's next heartbeat.
     pub async fn cancel(&self, id: &str) -> Result<()> {
         let mut tx = self.db.begin().await?;
         sqlx::query(self.db.sql("UPDATE jobs SET cancel = 1 WHERE id = $1 AND state IN ('queued', 'running')"))
@@ -333,7 +338,8 @@ impl Queue {
         self.end_where(tx, &lease.job.id, guard, lease.fence, state, problem, outcome).await
     }
 
-    /// Ends a job that has not ended, if `guard` (over $2) holds. False when nothing changed.
+    /// Ends a job if it has not ended and the SQL condition `guard` holds, in which `$2` is `operand`. False if nothing
+    /// changed.
     #[allow(clippy::too_many_arguments)]
     async fn end_where(
         &self,
@@ -361,7 +367,8 @@ impl Queue {
         .rows_affected();
         if changed == 1 {
             self.add_event(tx, id, &Event::State(state)).await?;
-            // how far a model is from the optimum over other people's data is an answer: it is counted
+            // "not the optimum" reveals a model's distance from the optimum over other people's data: it counts as a
+            // use
             let answered = state == State::Succeeded || reason == Some(Reason::NotTheOptimum);
             if !answered {
                 give_back(&self.db, tx, id).await?;
@@ -385,7 +392,7 @@ impl Queue {
     }
 }
 
-/// What makes two submissions the same: tenant, kind and work.
+/// Identifies equal submissions: SHA-256 over tenant, kind and payload.
 fn content_hash(new: &NewJob) -> String {
     let mut hash = Sha256::new();
     for part in [&new.tenant, &new.kind, &new.payload] {

@@ -1,4 +1,4 @@
-//! A job's row.
+//! Decoding rows of the table `jobs`.
 
 use sqlx::any::AnyRow;
 use sqlx::Row as _;
@@ -7,7 +7,7 @@ use tribute_steps::toolbox::Progress;
 
 use super::{Job, State};
 
-/// The columns [`job_from_row`] reads.
+/// Columns that [`job_from_row`] reads.
 pub(super) const JOB_COLUMNS: &str = "id, tenant, kind, payload, state, starts, attempts, max_attempts, fence, worker,
     phase, done, total, problem, outcome, created_ms, started_ms, ended_ms";
 

@@ -1,4 +1,4 @@
-//! Reading jobs and their events.
+//! Read-only queries of jobs and their events.
 
 use sqlx::Row as _;
 use tribute_problem::Result;
@@ -18,7 +18,7 @@ impl Queue {
         row.as_ref().map(job_from_row).transpose()
     }
 
-    /// A tenant's jobs, newest first, after the job `after` (its creation time and id).
+    /// A page of a tenant's jobs, newest first, starting after the job `after` (creation time and id).
     pub async fn list(
         &self,
         tenant: &str,

@@ -1,4 +1,4 @@
-//! Workers: lease jobs, admit them by memory, run each in a child process, and keep its lease alive.
+//! Workers lease jobs that fit into memory, run each in a child process, and keep its lease alive.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -18,23 +18,23 @@ use super::queue::{Heartbeat, Queue};
 use super::Lease;
 use crate::registry::Registry;
 
-/// How a machine works.
+/// Configuration of a worker.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Jobs at a time.
+    /// Maximum number of concurrent jobs.
     pub slots: usize,
-    /// Memory for all of them together, MB. One job always runs, whatever its weight.
+    /// Memory for all running jobs together, MB. A single job always runs, whatever its weight.
     pub memory_mb: i64,
-    /// A lease lapses this long after the last heartbeat; a heartbeat comes at least three times as often.
+    /// Time after the last heartbeat at which a lease lapses. Heartbeats are at least three times as frequent.
     pub lease: Duration,
-    /// Where things are.
+    /// Locations of database, artefacts and keys, passed on to child processes.
     pub storage: Storage,
-    /// Program whose hidden `work` command does a job: this one.
+    /// Executable whose hidden `work` command runs a job; by default the current one.
     pub program: PathBuf,
 }
 
 impl Config {
-    /// The usual settings.
+    /// Default settings: 8 GB of memory, 15 s leases.
     pub fn new(storage: Storage, slots: usize) -> Result<Self> {
         Ok(Config {
             slots,
@@ -49,18 +49,18 @@ impl Config {
     }
 }
 
-/// How a child's run ended.
+/// How a child process ended.
 enum End {
     Done(Box<Outcome>),
     Failed(Problem),
-    /// The process is gone without a word: killed, or out of memory.
+    /// The process ended without a result: killed, or out of memory.
     Lost(String),
     Cancelled,
     Fenced,
     Stopping,
 }
 
-/// Works until `stop` turns true; then children are stopped and their jobs given back.
+/// Runs jobs until `stop` becomes true, then stops the child processes and returns their jobs to the queue.
 pub async fn run(config: Config, queue: Queue, registry: Registry, wake: Arc<Notify>, mut stop: watch::Receiver<bool>) {
     let name = format!("{}-{}", std::process::id(), hex::encode(rand::random::<[u8; 4]>()));
     let config = Arc::new(config);
@@ -92,7 +92,7 @@ pub async fn run(config: Config, queue: Queue, registry: Registry, wake: Arc<Not
         tokio::select! {
             Some(done) = running.join_next() => free_mb += done.unwrap_or(0),
             () = wake.notified() => {}
-            // jobs of other processes announce themselves only in the table
+            // jobs queued by other processes are seen only by polling the table
             () = tokio::time::sleep(Duration::from_millis(250)) => {}
             _ = recover.tick() => {
                 if let Err(e) = queue.recover().await {
@@ -121,12 +121,12 @@ async fn work(config: &Config, queue: &Queue, registry: &Registry, lease: Lease,
         Err(problem) => End::Failed(problem),
     };
     if let Err(problem) = settle(queue, registry, &lease, end).await {
-        // the lease lapses and another run ends the job
+        // the lease will lapse, and the job is run again
         tracing::error!(job = %id, error = %problem, "cannot record the end of a job");
     }
 }
 
-/// Writes down how a run ended. Whoever lost the lease in the meantime changes nothing.
+/// Records how a run ended. Has no effect if the lease has lapsed in the meantime.
 async fn settle(queue: &Queue, registry: &Registry, lease: &Lease, end: End) -> Result<()> {
     let id = &lease.job.id;
     let fenced = match end {
@@ -162,16 +162,16 @@ async fn settle(queue: &Queue, registry: &Registry, lease: &Lease, end: End) -> 
     Ok(())
 }
 
-/// Starts the child, keeps the lease alive, and says how it ended. The child never outlives this call.
+/// Starts the child process, keeps the lease alive and returns how the child ended. The child never outlives this call.
 async fn run_child(config: &Config, queue: &Queue, lease: &Lease, mut stop: watch::Receiver<bool>) -> Result<End> {
     let payload: Payload = serde_json::from_str(&lease.job.payload)?;
     let request = Request { job: lease.job.id.clone(), payload, storage: config.storage.clone() };
     let mut child = start(config, &request).await?;
-    // held open: the child ends when it closes
+    // kept open: the child exits when its standard input closes
     let input = child.stdin.take();
     let output = child.stdout.take().ok_or_else(|| Problem::internal("child without standard output"))?;
     let mut lines = BufReader::new(output).lines();
-    // also how soon a cancelled job's process hears of it
+    // also bounds how long a cancelled job keeps running
     let mut beat = tokio::time::interval((config.lease / 3).clamp(Duration::from_millis(20), Duration::from_secs(1)));
     let mut news: Option<Progress> = None;
     let mut last_beat = tokio::time::Instant::now();
@@ -209,7 +209,7 @@ async fn run_child(config: &Config, queue: &Queue, lease: &Lease, mut stop: watc
     Ok(end)
 }
 
-/// A child that ended without a result: killed from outside, which is not the work's fault, or by a fault of its own.
+/// Classifies a child that ended without a result: killed from outside (lost), or failed with an exit code of its own.
 fn ended_early(status: std::io::Result<std::process::ExitStatus>) -> End {
     match status {
         Ok(status) => match status.code() {

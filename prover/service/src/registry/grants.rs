@@ -1,5 +1,5 @@
-//! Grants to train, given through this server. Where a chain is configured its registry's grants count too: the chain
-//! counts the agent versions that list a dataset, this server the trainings that it did under the grant.
+//! Training grants issued through this server. With a chain configured, grants of its dataset registry count too: the
+//! chain counts agent versions that list a dataset, this server counts the training jobs it ran under the grant.
 
 use sqlx::Row as _;
 use tribute_core::hexed::Hex20;
@@ -12,7 +12,7 @@ use super::Registry;
 use crate::chain::ChainGrant;
 
 impl Registry {
-    /// Adds uses to a grant and sets its expiry (Unix seconds); the uses left.
+    /// Adds uses to a grant and sets its expiry (Unix seconds); returns the uses left.
     pub async fn grant(&self, dataset: DatasetId, grantee: Hex20, uses: u32, expiry: i64) -> Result<i64> {
         let row = sqlx::query(self.db.sql(
             "INSERT INTO grants (dataset, grantee, uses, expiry) VALUES ($1, $2, $3, $4)
@@ -28,7 +28,10 @@ impl Registry {
         Ok(row.try_get("uses")?)
     }
 
-    /// Uses a grant once, in the transaction that queues the training.
+    /// Takes one use of a grant of this server, in the transaction that queues the job.
+    ///
+    /// # Errors
+    /// [`Reason::NoGrant`] if there is no grant, it has expired or no use is left.
     pub async fn use_grant(&self, tx: &mut Tx, dataset: DatasetId, grantee: Hex20) -> Result<()> {
         let used = sqlx::query(self.db.sql(
             "UPDATE grants SET uses = uses - 1
@@ -45,9 +48,9 @@ impl Registry {
         Err(no_grant(dataset, grantee))
     }
 
-    /// Uses a grant of the chain's once, in the transaction that queues the training. A grant allows as many trainings as it
-    /// had uses when it was first used here; a version that lists the dataset afterwards takes nothing more from them.
-    /// Whether there was one left.
+    /// Takes one use of an on-chain grant, in the transaction that queues the job; false if none was left. A grant
+    /// allows as many jobs as it had uses on chain when it was first used here; agent versions that list the dataset
+    /// afterwards do not reduce that number.
     pub async fn use_chain_grant(&self, tx: &mut Tx, grant: &ChainGrant, grantee: Hex20) -> Result<bool> {
         sqlx::query(self.db.sql(
             "INSERT INTO chain_grants (root, grantee, serial, uses, used) VALUES ($1, $2, $3, $4, 0)
@@ -73,20 +76,20 @@ impl Registry {
     }
 }
 
-/// By what an account that does not own a dataset used it for a job.
+/// What allowed an account that does not own a dataset to use it for a job.
 #[derive(Clone, Copy, Debug)]
 pub enum Use {
-    /// Its terms let everybody.
+    /// The dataset's terms allow anyone.
     Open,
-    /// A grant given through this server.
+    /// A grant issued through this server.
     Server,
-    /// A grant of the chain's registry.
+    /// A grant in the chain's dataset registry.
     Chain(ChainGrant),
 }
 
 impl Registry {
-    /// Refuses an account that never had a grant for a dataset: it hears nothing else of its request. Whether a use is left is
-    /// seen when one is taken, as equal work takes none.
+    /// Refuses an account that never had a grant for a dataset, before its request reveals anything else. Whether a use
+    /// is left is checked only when one is taken, because resubmitting equal work takes none.
     ///
     /// # Errors
     /// [`Reason::NoGrant`].
@@ -105,7 +108,7 @@ impl Registry {
         Err(no_grant(dataset, grantee))
     }
 
-    /// Writes down what a job used, for [`give_back`].
+    /// Records what a job used, for [`give_back`].
     pub async fn record_use(&self, tx: &mut Tx, job: &str, dataset: DatasetId, grantee: Hex20, by: Use) -> Result<()> {
         let (kind, root, serial) = match by {
             Use::Open => ("open", String::new(), 0),
@@ -138,8 +141,8 @@ fn no_grant(dataset: DatasetId, grantee: Hex20) -> Problem {
     .with("grantee", grantee)
 }
 
-/// Gives back what a job used that ended without telling its owner anything of the data. Openings that it has spent stay
-/// counted.
+/// Refunds the grant uses of a job that ended without revealing anything about the data to its owner. Openings that it
+/// has already spent stay counted.
 pub(crate) async fn give_back(db: &Database, tx: &mut Tx, job: &str) -> Result<()> {
     for statement in [
         "UPDATE grants SET uses = uses + 1 WHERE EXISTS (SELECT 1 FROM job_grants g
@@ -177,17 +180,17 @@ mod tests {
             used
         };
         assert!(used(grant(7, 1, 2), ada).await);
-        // a version listed the dataset meanwhile: one use is left on chain, and one training here
+        // a version has listed the dataset since: one use is left on chain, and one job here
         assert!(used(grant(7, 1, 1), ada).await);
         assert!(!used(grant(7, 1, 1), ada).await);
-        // abandoned versions give uses back; the records were read all the same
+        // an abandoned version returns its use on chain, but the records were read here all the same
         assert!(!used(grant(7, 1, 2), ada).await);
-        // others' grants, other datasets' and later ones are counted apart
+        // grants of other accounts, of other datasets and later grants are counted separately
         assert!(used(grant(7, 1, 1), ben).await);
         assert!(used(grant(8, 1, 1), ada).await);
         assert!(used(grant(7, 2, 1), ada).await);
         assert!(!used(grant(7, 2, 1), ada).await);
-        // what is not committed uses nothing
+        // a transaction that is not committed takes no use
         let mut tx = registry.db.begin().await.unwrap();
         assert!(registry.use_chain_grant(&mut tx, &grant(9, 1, 1), ada).await.unwrap());
         drop(tx);

@@ -1,5 +1,5 @@
-//! What jobs leave behind: datasets, agents, proofs, circuits. Rows are written in the transaction that ends the job, so
-//! nothing half-registered can stay.
+//! What jobs produce: datasets, agents, proofs, circuits. Rows are written in the transaction that ends the job, so
+//! nothing is ever partially registered.
 
 pub mod grants;
 pub mod sessions;
@@ -23,36 +23,36 @@ use tribute_store::db::{Database, Tx};
 
 use crate::jobs::Job;
 
-/// The tables of finished things.
+/// The tables of datasets, agents, proofs, circuits, grants and sessions.
 #[derive(Clone, Debug)]
 pub struct Registry {
     db: Database,
 }
 
-/// Something with the time it was made.
+/// A row's body with its creation time.
 #[derive(Clone, Debug)]
 pub struct Dated<T> {
-    /// The thing.
+    /// The body.
     pub body: T,
     /// Unix milliseconds.
     pub created_ms: i64,
 }
 
-/// An agent's proofs.
+/// The proofs of an agent.
 #[derive(Clone, Debug, Default)]
 pub struct AgentProofs {
-    /// In slot order, as far as proven.
+    /// The gradients proven so far, in slot order.
     pub gradients: Vec<GradientOutcome>,
-    /// The optimum.
+    /// The optimum, once proven.
     pub optimum: Option<OptimumOutcome>,
 }
 
-/// How much is proven about an agent.
+/// How much of an agent's certificate is proven.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Proven {
-    /// How many gradients.
+    /// Number of proven gradients.
     pub gradients: u32,
-    /// Whether the optimum is.
+    /// Whether the optimum is proven.
     pub optimum: bool,
 }
 
@@ -63,7 +63,7 @@ impl Registry {
         Registry { db }
     }
 
-    /// Writes what a finished job made, within the transaction that ends it.
+    /// Stores a finished job's outcome, within the transaction that ends the job.
     pub async fn record(&self, tx: &mut Tx, _job: &Job, outcome: &Outcome) -> Result<()> {
         match outcome {
             Outcome::Calibrate(_) => Ok(()),
@@ -134,7 +134,7 @@ impl Registry {
         self.put_circuit(tx, &proof.circuit, proof.stats.gas_verify as i64).await
     }
 
-    /// `gas` 0 keeps what was measured before.
+    /// Stores a circuit. A `gas` of 0 keeps the value measured before.
     async fn put_circuit(&self, tx: &mut Tx, circuit: &CircuitBody, gas: i64) -> Result<()> {
         sqlx::query(self.db.sql(
             "INSERT INTO circuits (shape, circuit_id, body, gas) VALUES ($1, $2, $3, $4)
@@ -150,12 +150,12 @@ impl Registry {
         Ok(())
     }
 
-    /// A circuit that is ready, with the gas measured on a real proof (0: none yet).
+    /// A stored circuit by shape, with the gas to verify a proof as measured on a real one (0 if there was none yet).
     pub async fn circuit(&self, shape: &ShapeBody) -> Result<Option<(CircuitBody, u64)>> {
         self.circuit_where("shape = $1", &serde_json::to_string(shape)?).await
     }
 
-    /// A circuit by its id.
+    /// A stored circuit by its id, with its gas as in [`Registry::circuit`].
     pub async fn circuit_by_id(&self, id: CircuitId) -> Result<Option<(CircuitBody, u64)>> {
         self.circuit_where("circuit_id = $1", &id.to_string()).await
     }
@@ -185,7 +185,7 @@ impl Registry {
         self.page("datasets", "id", owner, after, limit).await
     }
 
-    /// An agent by its weights' digest.
+    /// An agent by the digest of its weights.
     pub async fn agent(&self, digest: WeightsDigest) -> Result<Option<Dated<AgentBody>>> {
         self.one("agents", "weights_digest", digest).await
     }
@@ -200,7 +200,7 @@ impl Registry {
         self.page("agents", "weights_digest", owner, after, limit).await
     }
 
-    /// What is proven about an agent.
+    /// The proofs of an agent.
     pub async fn agent_proofs(&self, digest: WeightsDigest) -> Result<AgentProofs> {
         let rows = sqlx::query(
             self.db.sql("SELECT statement, body FROM agent_proofs WHERE weights_digest = $1 ORDER BY slot"),
@@ -220,7 +220,7 @@ impl Registry {
         Ok(proofs)
     }
 
-    /// How much is proven about an agent, without reading it.
+    /// How much of an agent's certificate is proven, without loading the proofs.
     pub async fn proven(&self, digest: WeightsDigest) -> Result<Proven> {
         let rows = sqlx::query(
             self.db

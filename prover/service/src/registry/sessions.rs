@@ -1,4 +1,4 @@
-//! Sessions being served: their answers, transcripts and vouchers.
+//! Sessions that this server serves: their answers, transcripts and vouchers.
 
 use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
@@ -10,65 +10,65 @@ use tribute_steps::shape::Target;
 
 use super::Registry;
 
-/// What was fixed when a session was opened.
+/// The part of a session that is fixed when it is opened.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SessionBody {
     /// Session id.
     pub id: SessionId,
-    /// The agent that serves it.
+    /// Digest of the weights of the agent that serves it.
     pub weights_digest: WeightsDigest,
-    /// Owner of that agent, for whom queries are sealed.
+    /// Owner of that agent; queries are sealed for this account.
     pub agent_owner: Hex20,
     /// On-chain id of the agent.
     pub agent_id: AgentId,
-    /// Its version.
+    /// Version of the agent.
     pub version: u32,
-    /// Who pays.
+    /// Account that pays.
     pub client: Hex20,
-    /// Who signs vouchers.
+    /// Account that signs vouchers.
     pub session_key: Hex20,
     /// Token base units per answer.
     pub price: u128,
-    /// The session escrow.
+    /// Chain and address of the session escrow.
     pub target: Target,
-    /// The transcript before the first answer.
+    /// Transcript before the first answer.
     pub first_transcript: Transcript,
 }
 
-/// A session and where it stands.
+/// A session with its current state.
 #[derive(Clone, Debug)]
 pub struct SessionRow {
-    /// What was fixed.
+    /// The part fixed at opening.
     pub body: SessionBody,
-    /// Answers given.
+    /// Number of answers given.
     pub count: u64,
-    /// Transcript after them.
+    /// Transcript after those answers.
     pub transcript: Transcript,
-    /// The latest voucher.
+    /// The voucher that covers the most answers, if there is any.
     pub voucher: Option<SignedVoucher>,
 }
 
 impl SessionRow {
-    /// Answers that the latest voucher covers.
+    /// Number of answers covered by the voucher.
     #[must_use]
     pub fn vouched(&self) -> u64 {
         self.voucher.as_ref().map_or(0, SignedVoucher::count)
     }
 }
 
-/// One given answer.
+/// An answered query.
 #[derive(Clone, Debug)]
 pub struct AnswerRow {
-    /// Features and salt, sealed for the agent's owner, hex.
+    /// Salt and features, sealed for the agent's owner, in hex.
     pub sealed_query: String,
-    /// Class.
+    /// The answered class.
     pub answer: u16,
-    /// Transcript after it.
+    /// Transcript after this answer.
     pub transcript: Transcript,
 }
 
 impl Registry {
-    /// Starts serving a session; one that is served already stays as it is.
+    /// Starts serving a session. No effect if it is served already.
     pub async fn open_session(&self, body: &SessionBody) -> Result<()> {
         sqlx::query(self.db.sql(
             "INSERT INTO sessions (id, weights_digest, body, count, transcript, voucher_count, created_ms)
@@ -100,7 +100,10 @@ impl Registry {
         }))
     }
 
-    /// Records the answer at `position`, which must be the next one.
+    /// Records the answer at `position`.
+    ///
+    /// # Errors
+    /// [`Reason::ForkedTranscript`] if `position` is not the session's next one.
     pub async fn add_answer(&self, session: SessionId, position: u64, answer: &AnswerRow) -> Result<()> {
         let mut tx = self.db.begin().await?;
         let moved = sqlx::query(
@@ -134,7 +137,7 @@ impl Registry {
         Ok(())
     }
 
-    /// Answers `from..to` of a session.
+    /// The answers of a session at positions `from..to`, in order.
     pub async fn answers(&self, session: SessionId, from: u64, to: u64) -> Result<Vec<AnswerRow>> {
         let rows = sqlx::query(self.db.sql(
             "SELECT sealed_query, answer, transcript FROM answers
@@ -157,7 +160,7 @@ impl Registry {
             .collect()
     }
 
-    /// The transcript after `count` answers.
+    /// The transcript after `count` answers; `None` if there are fewer.
     pub async fn transcript_at(&self, session: &SessionRow, count: u64) -> Result<Option<Transcript>> {
         if count == 0 {
             return Ok(Some(session.body.first_transcript));
@@ -165,7 +168,7 @@ impl Registry {
         Ok(self.answers(session.body.id, count - 1, count).await?.pop().map(|a| a.transcript))
     }
 
-    /// Keeps a checked voucher if it covers more than the one before.
+    /// Stores a voucher that was already checked, if it covers more answers than the current one.
     pub async fn put_voucher(&self, voucher: &SignedVoucher) -> Result<()> {
         sqlx::query(
             self.db.sql("UPDATE sessions SET voucher = $3, voucher_count = $2 WHERE id = $1 AND voucher_count < $2"),
