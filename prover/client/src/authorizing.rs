@@ -1,4 +1,4 @@
-//! A channel that authorizes what goes through it, as each call's rule says.
+//! A channel that authorizes every call as the call's access rule demands.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -22,21 +22,22 @@ use tribute_proto::{v1, Access};
 use crate::connection::problem;
 use crate::signing::{login_digest, unix_seconds, Authorization, Content, Login};
 
-/// Bytes of a gRPC message's frame before the message.
+/// Bytes of the gRPC frame header before the message.
 const FRAME: usize = 5;
-/// A token that ends within so many seconds is not used.
+/// A token that expires within this many seconds is not used.
 const SPARE: u64 = 30;
 
-/// Whose calls these are, and to which server.
+/// The account that calls, and the server it calls.
 pub(crate) struct Identity {
     pub(crate) key: PrivateKeySigner,
-    /// Host and port that were dialled. Never what the server says: a server that passes signatures on would say another's.
+    /// Host and port that were dialled. Never taken from the server: one that relays signatures would give another
+    /// server's.
     pub(crate) server: String,
     /// `http` or `https`.
     pub(crate) scheme: String,
     pub(crate) instance: Instance,
     pub(crate) chain_id: u64,
-    /// Token of the last login, and when it ends.
+    /// Token of the last login, and its expiry (Unix seconds).
     pub(crate) token: Mutex<Option<(String, u64)>>,
 }
 
@@ -45,7 +46,7 @@ impl Identity {
         Ok(Authorization::sign(&self.key, &self.server, &self.instance, method, content)?.header())
     }
 
-    /// A login's message for a challenge, and its signature.
+    /// The login message for a challenge, and its signature.
     pub(crate) fn login(&self, challenge: &v1::Challenge) -> Result<(String, Vec<u8>)> {
         let login = Login {
             server: &self.server,
@@ -62,7 +63,7 @@ impl Identity {
         Ok((message, signature))
     }
 
-    /// A token that is still good; logs in for it where there is none.
+    /// A valid token; logs in if there is none.
     async fn token(&self, channel: &Channel) -> Result<String> {
         let mut known = self.token.lock().await;
         if let Some((token, expires)) = &*known {
@@ -79,7 +80,7 @@ impl Identity {
     }
 }
 
-/// A nonce that adds no line of its own to what is signed.
+/// Refuses a nonce that could inject lines into the signed message.
 fn plain(nonce: &str) -> Result<&str> {
     if nonce.len() < 8 || nonce.len() > 128 || !nonce.bytes().all(|b| b.is_ascii_alphanumeric()) {
         return Err(Problem::field("nonce", "the server's challenge is no nonce of EIP-4361: do not sign it"));
@@ -87,7 +88,7 @@ fn plain(nonce: &str) -> Result<&str> {
     Ok(nonce)
 }
 
-/// A channel that signs calls that are signed, and shows a token with those that read.
+/// A channel that signs the calls that need a signature and sends a token with read-only calls.
 #[derive(Clone)]
 pub struct Authorizing {
     pub(crate) channel: Channel,
@@ -133,7 +134,7 @@ impl Authorizing {
         }
     }
 
-    /// Sends with a token; where the server no longer knows it, once more with another.
+    /// Sends a call with a token; if the server refuses the token, logs in and retries once.
     async fn read(mut self, request: http::Request<Body>) -> Result<Response, tonic::transport::Error> {
         let (parts, body) = request.into_parts();
         let sent = match whole(body).await {
@@ -169,7 +170,7 @@ async fn whole(body: Body) -> Result<Bytes, Status> {
 }
 
 fn with(mut request: http::Request<Body>, header: &str) -> http::Request<Body> {
-    // hex, digits and a host's name: always a header
+    // hex, digits and a host name are always a valid header value
     if let Ok(mut value) = HeaderValue::from_str(header) {
         value.set_sensitive(true);
         request.headers_mut().insert(AUTHORIZATION, value);
@@ -187,7 +188,7 @@ impl Service<http::Request<Body>> for Authorizing {
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        // the channel that is ready goes with the call
+        // `poll_ready` readied `self.channel`: the call must use that instance and leave a clone
         let channel = self.channel.clone();
         let ready = std::mem::replace(&mut self.channel, channel);
         let this = Authorizing { channel: ready, identity: self.identity.clone() };
@@ -195,7 +196,7 @@ impl Service<http::Request<Body>> for Authorizing {
     }
 }
 
-/// Host and port of a server's URL, in lower case and with the port that its scheme implies; and the scheme.
+/// Splits a server's URL into `host:port`, in lower case and with the scheme's default port if it has none, and scheme.
 pub(crate) fn authority(url: &str) -> Result<(String, String)> {
     let uri: http::Uri = url.parse().map_err(|e| Problem::field("server", format!("`{url}` is no URL: {e}")))?;
     let scheme = uri.scheme_str().unwrap_or("http").to_owned();

@@ -1,4 +1,4 @@
-//! A connection to a server, signing what it sends.
+//! A connection to a server that authorizes its calls.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,20 +13,20 @@ use tribute_proto::v1;
 use crate::authorizing::{identity, Authorizing, Identity};
 use crate::signing::Content;
 
-/// Largest message in either direction.
+/// Largest message in either direction, bytes.
 const MAX_MESSAGE: usize = 256 << 20;
-/// Bytes of a file that travel in one message.
+/// Bytes of a file in one upload message.
 const PIECE: usize = 256 << 10;
-/// Looks at a job that fail in a row before it is given up.
+/// Consecutive failures to watch a job before [`Client::finish`] gives up.
 const RETRIES: u32 = 40;
-/// Time between two looks.
+/// Pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// A connection with a key. What fails comes back as the server's [`Problem`].
+/// A connection that authorizes calls with an account's key. Errors are the server's [`Problem`]s.
 #[derive(Clone)]
 pub struct Client {
     channel: Channel,
-    /// What the server said it is.
+    /// The server's description of itself, read on connecting.
     pub info: v1::ServerInfo,
     identity: Arc<Identity>,
 }
@@ -62,14 +62,14 @@ services! {
     sessions: session_service_client::SessionServiceClient;
     /// `UploadService`: see [`Client::upload`].
     uploads: upload_service_client::UploadServiceClient;
-    /// `LoginService`: calls that read log in by themselves.
+    /// `LoginService`. Read-only calls log in automatically.
     logins: login_service_client::LoginServiceClient;
     /// `CircuitService`.
     circuits: circuit_service_client::CircuitServiceClient;
 }
 
 impl Client {
-    /// Connects and asks the server what it is.
+    /// Connects and reads the server's info.
     pub async fn connect(server: &str, key: PrivateKeySigner) -> Result<Self> {
         let channel = Endpoint::from_shared(server.to_owned())
             .map_err(|e| Problem::field("server", format!("`{server}` is no URL: {e}")))?
@@ -106,21 +106,21 @@ impl Client {
         &self.identity.key
     }
 
-    /// The metadata `authorization` of one call of `method`, a gRPC path, that sends `content`: for callers that build their
-    /// requests by themselves. What is sent through this client is authorized without it.
+    /// The `authorization` metadata for one call of `method` (a gRPC path) that sends `content`. Only for callers that
+    /// build their own requests: calls through this client are authorized automatically.
     pub fn authorization(&self, method: &str, content: Content) -> Result<String> {
         self.identity.sign(method, content)
     }
 
-    /// The message of a login for a challenge, and its signature: for callers that log in by themselves.
+    /// The login message for a challenge, and its signature. Only for callers that log in on their own.
     pub fn login_message(&self, challenge: &v1::Challenge) -> Result<(String, Vec<u8>)> {
         self.identity.login(challenge)
     }
 
-    /// Sends a file, and gives the SHA-256 by which calls name it. The server keeps it for a day.
+    /// Uploads a file and returns its SHA-256, by which calls refer to it. The server keeps it for a day.
     ///
     /// # Errors
-    /// What the server refuses, quotas among it.
+    /// The server's refusal, for instance because a quota is exceeded.
     pub async fn upload(&self, file: Vec<u8>) -> Result<Vec<u8>> {
         let content = Content::of(&file);
         let mut at = 0;
@@ -134,8 +134,8 @@ impl Client {
         Ok(self.uploads().upload(request).await.map_err(problem)?.into_inner().upload)
     }
 
-    /// Waits until a job has ended; its failure is the error. `report` hears of every change. A server that goes away is
-    /// waited for a while, however often it does.
+    /// Waits until a job has ended; returns the error of a job that failed. `report` is called for every event. If the
+    /// server becomes unreachable, retries for a while, each time it does.
     pub async fn finish(&self, job: &str, mut report: impl FnMut(&v1::JobEvent)) -> Result<v1::Job> {
         let mut after = 0;
         let mut failures = 0;
@@ -161,14 +161,14 @@ impl Client {
                 v1::JobState::Cancelled => {
                     return Err(Problem::new(Reason::NotReady, format!("job {job} was cancelled")).with("job", job))
                 }
-                // the server ended the stream because it stops
+                // the server ended the stream because it is stopping
                 _ => tokio::time::sleep(PAUSE).await,
             }
         }
     }
 
-    /// Hears of a job's events after `after`, to the end of the stream, and looks at the job then. What breaks in between
-    /// is taken up again where it stopped.
+    /// Reports a job's events after `after` until the stream ends, then reads the job. Advances `after`, so that a
+    /// broken stream can be resumed.
     async fn look(&self, job: &str, after: &mut u64, report: &mut impl FnMut(&v1::JobEvent)) -> Result<v1::Job> {
         let request = v1::WatchJobRequest { job: job.into(), after: *after };
         let mut events = self.jobs().watch_job(request).await.map_err(problem)?.into_inner();
@@ -181,7 +181,7 @@ impl Client {
     }
 }
 
-/// What a server's status says.
+/// Converts a server's status; one without details becomes an internal error.
 #[must_use]
 pub fn problem(status: Status) -> Problem {
     Problem::from_status(&status)

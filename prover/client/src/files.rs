@@ -1,10 +1,10 @@
-//! Files of a client: read with errors that name them, written whole or not at all.
+//! A client's files: errors name the file, and writes are atomic.
 
 use std::path::Path;
 
 use tribute_problem::{Problem, Result};
 
-/// Writes a file whole or not at all, making its folder.
+/// Writes a file atomically, creating its folder.
 pub fn write_file(file: &Path, bytes: &[u8]) -> Result<()> {
     let failed = |e: std::io::Error| Problem::storage(format!("cannot write {}: {e}", file.display()));
     if let Some(folder) = file.parent().filter(|f| !f.as_os_str().is_empty()) {
@@ -19,7 +19,7 @@ pub fn write_file(file: &Path, bytes: &[u8]) -> Result<()> {
     })
 }
 
-/// Reads a file, naming it when that fails.
+/// Reads a file; the error names it.
 pub fn read_file(file: &Path) -> Result<Vec<u8>> {
     std::fs::read(file).map_err(|e| Problem::field("file", format!("cannot read {}: {e}", file.display())))
 }

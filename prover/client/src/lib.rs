@@ -1,13 +1,13 @@
-//! Tribute's client: everything that a program needs to use a service, and nothing that proves or stores.
+//! Tribute's client: everything a program needs to use a service, without any proving or storage code.
 //!
 //! | module | holds |
 //! |---|---|
 //! | [`connection`] | a connection to a server: calls, uploads, waiting for jobs |
-//! | [`authorizing`] | the channel underneath: signs calls, logs in to read |
-//! | [`signing`] | what is signed: a call (EIP-712), a login (EIP-4361) |
-//! | [`files`] | files read with errors that name them, written whole or not at all |
-//! | [`wire`] | between messages and what they are about |
-//! | [`session`] | the client's side of a prepaid session: its own transcript, and vouchers for it |
+//! | [`authorizing`] | the underlying channel: signs calls, logs in for read-only calls |
+//! | [`signing`] | the signed data: calls (EIP-712) and logins (EIP-4361) |
+//! | [`files`] | reading files with errors that name them, and writing files atomically |
+//! | [`wire`] | conversions between messages and domain types |
+//! | [`session`] | the client's side of a prepaid session: its transcript and vouchers |
 
 pub mod authorizing;
 pub mod connection;

@@ -1,5 +1,5 @@
-//! The client's side of a prepaid session. The client keeps its own transcript and believes no answer that does not extend
-//! it; for every answer that does, it signs a voucher.
+//! The client's side of a prepaid session. The client keeps its own transcript, rejects any answer that does not extend
+//! it, and signs a voucher for every answer that does.
 
 use std::path::{Path, PathBuf};
 
@@ -18,29 +18,29 @@ use crate::connection::{problem, Client};
 use crate::files::{read_file, write_file};
 use crate::wire;
 
-/// A client's session, kept in a file: what it asked, what it was answered, what it signed. A server that claims another
-/// past is not believed.
+/// A client's session, stored in a file: its queries, answers and latest voucher. A server that claims a different
+/// history is rejected.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ClientSession {
-    /// The session's id.
+    /// Session id.
     pub session: SessionId,
     /// On-chain id of the agent.
     pub agent_id: AgentId,
-    /// Its version.
+    /// Version of the agent.
     pub version: u32,
     /// EIP-155 id of the escrow contract's chain.
     pub chain_id: u64,
-    /// The escrow contract.
+    /// Address of the escrow contract.
     pub contract: Hex20,
     /// Digest of the agent's weights.
     pub weights_digest: WeightsDigest,
-    /// Answers so far.
+    /// Number of answers so far.
     pub count: u64,
-    /// Transcript after them.
+    /// Transcript after those answers.
     pub transcript: Transcript,
     /// The latest voucher.
     pub voucher: Option<SignedVoucher>,
-    /// A query whose answer has not been seen: sent again, word for word, before any other.
+    /// A query whose answer was never received: it is resent unchanged before any other.
     pending: Option<Query>,
     /// Every answer, in order.
     pub answers: Vec<Answer>,
@@ -58,22 +58,22 @@ struct Query {
 /// One answered query.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Answer {
-    /// The query's features, one byte each, as the receipt holds them.
+    /// The query's features, one byte each, as in the receipt.
     #[serde(with = "hex::serde")]
     pub features: Vec<u8>,
     /// Random, below 2^248.
     pub salt: Salt,
-    /// The class.
+    /// The answered class.
     pub answer: u16,
-    /// The class's name.
+    /// Name of the class.
     pub label: String,
 }
 
 impl ClientSession {
-    /// The session kept in `file`; where there is no such file, that of a session without answers.
+    /// Loads the session stored in `file`; without such a file, starts a session that has no answers yet.
     ///
     /// # Errors
-    /// Where the file is of another session, or missing although there are answers.
+    /// If the file is of another session, or is missing although the session has answers.
     pub fn open(file: &Path, session: &v1::Session) -> Result<Self> {
         let id: SessionId = field("session", &session.id)?;
         if file.exists() {
@@ -115,24 +115,25 @@ impl ClientSession {
         })
     }
 
-    /// Asks one query, checks that the answer extends this client's own transcript, and signs a voucher for it. A query
-    /// whose answer was lost on its way is asked first.
+    /// Sends a query, checks that the answer extends the client's own transcript, and signs a voucher for it. A pending
+    /// query, whose answer was lost in transit, is resent first.
     ///
     /// # Errors
-    /// What the server refuses, and answers that do not extend the transcript: those are not paid for.
+    /// The server's refusal, or [`Reason::ForkedTranscript`] if the answer does not extend the transcript; such an
+    /// answer gets no voucher.
     pub async fn ask(&mut self, client: &Client, features: Vec<u8>) -> Result<u16> {
         self.resume(client).await?;
         // 31 random bytes: below 2^248
         let mut salt = [0; 32];
         salt[1..].copy_from_slice(&rand::random::<[u8; 31]>());
         let query = Query { features, salt: Salt::new(salt) };
-        // written down before it is sent: an answer that is lost can be asked for again
+        // saved before it is sent, so that a lost answer can be requested again
         self.pending = Some(query.clone());
         self.save()?;
         self.send(client, &query).await
     }
 
-    /// Asks again for an answer that was lost on its way, if one was.
+    /// Resends the pending query, if there is one.
     ///
     /// # Errors
     /// As [`ClientSession::ask`].
@@ -143,10 +144,10 @@ impl ClientSession {
         Ok(())
     }
 
-    /// Sends the latest voucher by itself, so that no answer stays without one.
+    /// Sends the latest voucher without a query, so that the last answer is covered too.
     ///
     /// # Errors
-    /// What the server refuses.
+    /// The server's refusal.
     pub async fn submit_voucher(&self, client: &Client) -> Result<()> {
         if let Some(voucher) = &self.voucher {
             let request = v1::SubmitVoucherRequest { voucher: Some(wire::voucher(voucher)) };

@@ -1,8 +1,8 @@
-//! Who makes a call: the metadata `authorization`, as docs/authentication.md has it.
+//! Authenticating calls: the `authorization` metadata, as specified in docs/authentication.md.
 //!
-//! A call that changes something carries an EIP-712 signature over the server's name as the client knows it, the method, and
-//! the message's own bytes, so that a server checks it before it looks into the message. The server's name and instance make
-//! it void at every other server, its nonce a second time at the same one.
+//! A call that changes something carries an EIP-712 signature over the server's name as the client knows it, the method
+//! and the message's raw bytes, so the server can check it before decoding the message. The server's name and instance
+//! make it invalid at any other server, and its nonce prevents replays at the same one.
 
 use std::fmt::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -16,49 +16,49 @@ use tribute_core::hexed::Hex20;
 use tribute_core::id::{Instance, Nonce};
 use tribute_problem::{Problem, Reason, Result};
 
-/// Validity of the calls signed here, seconds.
+/// Time from signing a call to its deadline, seconds.
 const VALIDITY: u64 = 300;
 /// Scheme of a signed call's `authorization`.
 const SCHEME: &str = "Tribute ";
-/// How long a login may take, seconds: the Expiration Time of its message.
+/// Time from a challenge to the Expiration Time of its login message, seconds.
 pub const LOGIN_VALIDITY: u64 = 300;
 
-/// What is sent: how many bytes, and their SHA-256. For a call with one message that message, for an upload the whole file.
+/// Length and SHA-256 of what is sent: of the message of a unary call, or of the whole file of an upload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Content {
-    /// Bytes.
+    /// Length in bytes.
     pub length: u64,
-    /// Their SHA-256.
+    /// SHA-256 of the bytes.
     pub sha256: [u8; 32],
 }
 
 impl Content {
-    /// Of bytes at hand.
+    /// Length and SHA-256 of `bytes`.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         Content { length: bytes.len() as u64, sha256: Sha256::digest(bytes).into() }
     }
 }
 
-/// A signed call's `authorization`.
+/// The `authorization` of a signed call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authorization {
-    /// The account.
+    /// Account that signed.
     pub signer: Hex20,
     /// The server's host and port as the client knows them.
     pub server: String,
-    /// What is sent.
+    /// Length and SHA-256 of what is sent.
     pub content: Content,
-    /// 32 bytes the signer never used before with this server.
+    /// 32 bytes that the signer has never used with this server.
     pub nonce: Nonce,
-    /// Unix seconds after which the call is void.
+    /// Unix seconds after which the call is invalid.
     pub deadline: u64,
     /// 65 bytes: r, s, v.
     pub signature: Vec<u8>,
 }
 
 impl Authorization {
-    /// Signs a call of `method`, a gRPC path, at the server `instance` that the client knows as `server`.
+    /// Signs a call of `method` (a gRPC path) for the server `instance`, which the client knows as `server`.
     pub fn sign(
         key: &PrivateKeySigner,
         server: &str,
@@ -102,12 +102,12 @@ impl Authorization {
         keccak(&[&[0x19, 0x01][..], &separator, &message].concat())
     }
 
-    /// The metadata's text.
+    /// The value of the `authorization` metadata.
     #[must_use]
     pub fn header(&self) -> String {
         let mut text = String::from(SCHEME);
         let Content { length, sha256 } = self.content;
-        // writing to a string does not fail
+        // writing to a string cannot fail
         let _ = write!(
             text,
             "signer={},server={},length={length},sha256={},nonce={},deadline={},signature={}",
@@ -121,7 +121,7 @@ impl Authorization {
         text
     }
 
-    /// Reads what [`Authorization::header`] wrote, and nothing else: one authorization, one text.
+    /// Parses the exact output of [`Authorization::header`]: every authorization has a single encoding.
     ///
     /// # Errors
     /// [`Reason::BadSignature`].
@@ -151,27 +151,27 @@ impl Authorization {
     }
 }
 
-/// What a login's message says (EIP-4361).
+/// The fields of a login message (EIP-4361).
 #[derive(Clone, Copy, Debug)]
 pub struct Login<'a> {
     /// The server's host and port as the client knows them.
     pub server: &'a str,
     /// `http` or `https`.
     pub scheme: &'a str,
-    /// The server.
+    /// The server's instance.
     pub instance: &'a Instance,
-    /// Who logs in.
+    /// Account that logs in.
     pub account: Hex20,
-    /// EIP-155 id of the server's chain; 1 where it has none.
+    /// EIP-155 id of the server's chain; 1 if it has none.
     pub chain_id: u64,
-    /// The challenge's nonce.
+    /// Nonce of the challenge.
     pub nonce: &'a str,
-    /// Server's clock when it gave the challenge, Unix seconds.
+    /// Server time when it issued the challenge, Unix seconds.
     pub issued: u64,
 }
 
 impl Login<'_> {
-    /// The text that is signed. A server compares it letter for letter.
+    /// The text to sign. The server compares it byte for byte.
     #[must_use]
     pub fn text(&self) -> String {
         format!(
@@ -191,16 +191,16 @@ impl Login<'_> {
     }
 }
 
-/// What is signed of a login's text.
+/// The EIP-191 digest of a login message.
 #[must_use]
 pub fn login_digest(text: &str) -> Digest {
     eip191_hash_message(text).0
 }
 
-/// A time in UTC, such as `2026-11-29T03:25:57Z`.
+/// Formats Unix seconds in UTC, such as `2026-11-29T03:25:57Z`.
 fn rfc3339(seconds: u64) -> String {
     let (days, rest) = (seconds / 86_400, seconds % 86_400);
-    // days since 1 March of the year 0, in eras of 400 years: a leap day is the last of its year
+    // days since 1 March of year 0, in eras of 400 years, so that a leap day is the last day of its year
     let shifted = days + 719_468;
     let (era, day) = (shifted / 146_097, shifted % 146_097);
     let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
@@ -211,7 +211,7 @@ fn rfc3339(seconds: u64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", rest / 3600, rest / 60 % 60, rest % 60)
 }
 
-/// Unix time by this machine's clock, seconds.
+/// Current Unix time by this machine's clock, seconds.
 #[must_use]
 pub fn unix_seconds() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs())

@@ -1,4 +1,4 @@
-//! Between messages and what they are about, where client and server hold the same.
+//! Conversions between messages and domain types, shared by client and server.
 
 use tribute_chain::{SignedVoucher, Voucher};
 use tribute_core::context::Terms;
@@ -9,7 +9,7 @@ use tribute_core::statement::Statement;
 use tribute_problem::{field, Problem, Reason, Result};
 use tribute_proto::v1;
 
-/// A voucher as a message.
+/// Converts a voucher into a message.
 #[must_use]
 pub fn voucher(v: &SignedVoucher) -> v1::Voucher {
     v1::Voucher {
@@ -21,10 +21,10 @@ pub fn voucher(v: &SignedVoucher) -> v1::Voucher {
     }
 }
 
-/// A voucher that the contract can parse: one that it cannot would be an answer for nothing.
+/// Parses a voucher as strictly as the contract does: one that the contract cannot parse would leave an answer unpaid.
 ///
 /// # Errors
-/// Names the field, or what is wrong with the signature.
+/// Names the malformed field, or says what is wrong with the signature.
 pub fn signed_voucher(v: &v1::Voucher) -> Result<SignedVoucher> {
     let session: SessionId = field("voucher.session", &v.session)?;
     let transcript = field("voucher.transcript", &v.transcript)?;
@@ -33,7 +33,7 @@ pub fn signed_voucher(v: &v1::Voucher) -> Result<SignedVoucher> {
         .map_err(|e| Problem::new(Reason::BadVoucher, e.to_string()).with("session", session))
 }
 
-/// A statement by its code in messages.
+/// Converts a statement's code; `name` is the field's name, for errors.
 ///
 /// # Errors
 /// Names the field.
@@ -42,7 +42,7 @@ pub fn statement(name: &str, code: i32) -> Result<Statement> {
     found.ok_or_else(|| Problem::field(name, format!("{code} is no statement")))
 }
 
-/// A proof that a server made.
+/// Converts a proof from a message.
 ///
 /// # Errors
 /// Names the field.
@@ -55,7 +55,7 @@ pub fn proof(p: &v1::Proof) -> Result<Proof> {
     })
 }
 
-/// A dataset's terms.
+/// Converts a dataset's terms from a message.
 ///
 /// # Errors
 /// Names the field that is out of range.
@@ -84,7 +84,7 @@ pub fn terms(t: v1::Terms) -> Result<Terms> {
     })
 }
 
-/// A dataset's terms as a message.
+/// Converts a dataset's terms into a message.
 #[must_use]
 pub fn terms_message(t: Terms) -> v1::Terms {
     let links = [Link::Squared, Link::Logistic, Link::Softmax].into_iter().map(Link::code);
@@ -97,7 +97,7 @@ pub fn terms_message(t: Terms) -> v1::Terms {
     }
 }
 
-/// A link; `None` where none is named.
+/// Converts a link's code; `None` if it is unspecified.
 ///
 /// # Errors
 /// Names the field.

@@ -46,7 +46,7 @@ impl v1::circuit_service_server::CircuitService for CircuitRpc {
                 Some((circuit, gas)) if circuit.srs_digest == self.admission.srs => {
                     response.ready.push(wire::circuit(&circuit, gas))
                 }
-                // none, or one of the time before the server got another SRS
+                // not built yet, or built under an SRS that has since been replaced
                 _ => response.missing.push(wire::shape_message(&shape)),
             }
         }
@@ -90,8 +90,8 @@ impl v1::circuit_service_server::CircuitService for CircuitRpc {
     }
 }
 
-/// The circuits that agents over a layout need, and that of evaluations if it is asked for. A regression has neither `service`
-/// nor `evaluation` circuit: its answers are no classes.
+/// Shapes of the circuits that agents over a layout need, including `evaluation` if asked for. A regression has neither
+/// a `service` nor an `evaluation` circuit, because it does not answer with classes.
 fn shapes(layout: &Layout, link: Link, evaluation: bool) -> Vec<ShapeBody> {
     let classes = layout.task() == Task::Classes;
     [Statement::Dataset, Statement::Gradient, Statement::Optimum, Statement::Service, Statement::Evaluation]

@@ -17,7 +17,7 @@ use crate::rules::admission::Admission;
 use crate::rules::ownership::Ownership;
 use crate::wire;
 
-/// How often a waiting call looks at the table.
+/// How often a waiting call polls the database.
 const POLL: Duration = Duration::from_millis(100);
 
 pub(crate) struct JobRpc {
@@ -25,7 +25,7 @@ pub(crate) struct JobRpc {
     pub(crate) ownership: Ownership,
     pub(crate) queue: Queue,
     pub(crate) artefacts: Artefacts,
-    /// True once the server stops.
+    /// True once the server is stopping.
     pub(crate) stop: watch::Receiver<bool>,
 }
 
@@ -75,7 +75,7 @@ impl v1::job_service_server::JobService for JobRpc {
         let after = wire::page_token(&r.page_token)?;
         let rows = self.queue.list(&caller.to_string(), wire::state_filter(r.state)?, after, size).await?;
         let next_page_token = wire::next_page(rows.len(), size, rows.last().map(|j| (j.created_ms, j.id.clone())));
-        // what a job made may be large, or damaged, and is for who asks for that job
+        // outcomes may be large or damaged: they are loaded only for calls about a single job
         let jobs = rows.into_iter().map(|row| wire::job(row, None)).collect();
         Ok(Response::new(v1::ListJobsResponse { jobs, next_page_token }))
     }
@@ -126,7 +126,8 @@ fn inner(work: Option<v1::Work>) -> Result<v1::work::Work, Problem> {
     work.and_then(|w| w.work).ok_or_else(|| Problem::field("work", "is empty"))
 }
 
-/// A job's events from a place on. The table is the truth, so any server can go on where another broke off.
+/// The stream of a job's events after a sequence number. It reads only the database, so any server can resume a stream
+/// that another one broke off.
 struct Watch {
     queue: Queue,
     stop: watch::Receiver<bool>,
@@ -157,9 +158,9 @@ impl Watch {
         }
     }
 
-    /// Looks for new events; true when there are some or the job has ended.
+    /// Polls for new events; true if there are any or the job has ended.
     async fn look(&mut self) -> Result<bool, Problem> {
-        // the state first: events written after it was read come with the next look
+        // state before events: the last event of a job that has ended cannot be missed
         let ended = self.queue.get(&self.job).await?.is_none_or(|job| job.state.has_ended());
         let rows = self.queue.events(&self.job, self.after).await?;
         self.ended = ended && rows.len() < 500;

@@ -1,4 +1,4 @@
-//! The gRPC services, one file each: they convert, and leave decisions to [`crate::rules`].
+//! The gRPC services, one file each. They only convert messages; decisions are made in [`crate::rules`].
 
 pub(crate) mod agents;
 pub(crate) mod circuits;

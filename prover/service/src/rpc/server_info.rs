@@ -1,4 +1,4 @@
-//! What this server is.
+//! `ServerService`.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -1,4 +1,4 @@
-//! From a request for work to a queued job: checks everything that can be checked before anything is kept.
+//! Turns requests for work into queued jobs. Everything that can be checked is checked before anything is stored.
 
 use std::sync::Arc;
 
@@ -38,23 +38,23 @@ use crate::registry::grants::Use;
 use crate::registry::Registry;
 use crate::wire;
 
-/// Work that may be queued, and the grants that it uses up.
+/// Work that may be queued, and the grants it uses.
 pub(crate) struct Admitted {
     pub(crate) work: Work,
     pub(crate) grants: Vec<Grant>,
 }
 
-/// A dataset of somebody else's, and by what it may be used.
+/// A dataset of another account, and why the caller may use it.
 pub(crate) struct Grant {
     dataset: DatasetId,
     by: Right,
 }
 
-/// By what right.
+/// Why a dataset may be used.
 enum Right {
-    /// Everybody may.
+    /// Its terms allow anyone.
     Open,
-    /// With a grant: of the chain's registry, if that has one, or of this server's.
+    /// By a grant: preferably one in the chain's registry, if it has one; otherwise one of this server.
     Granted(Option<ChainGrant>),
 }
 
@@ -64,7 +64,7 @@ impl From<Work> for Admitted {
     }
 }
 
-/// Decides which work is queued, and for whom.
+/// Checks requests for work and queues them.
 #[derive(Clone)]
 pub(crate) struct Admission {
     pub(crate) queue: Queue,
@@ -76,18 +76,18 @@ pub(crate) struct Admission {
     pub(crate) ownership: Ownership,
     pub(crate) uploads: Uploads,
     pub(crate) chain: Option<Arc<dyn Chain>>,
-    /// Registries besides the chain's that it proves for.
+    /// Registries it proves for in addition to those of `chain`.
     pub(crate) registries: Vec<Registries>,
-    /// Rows (log2) and data columns of the circuits where a request names none.
+    /// Default circuit profile: rows (log2) and data columns.
     pub(crate) profile: (u32, usize),
-    /// Digest of the SRS that proofs are made under.
+    /// Digest of the SRS that proofs use.
     pub(crate) srs: SrsDigest,
-    /// Told when a job is queued.
+    /// Notified when a job is queued.
     pub(crate) wake: Arc<Notify>,
 }
 
 impl Admission {
-    /// Queues a request's work for `caller`.
+    /// Checks a request's work and queues it for `caller`.
     pub(crate) async fn submit(
         &self,
         caller: Hex20,
@@ -98,7 +98,7 @@ impl Admission {
         jobs.pop().ok_or_else(|| Problem::internal("a submitted job vanished"))
     }
 
-    /// Queues all or none.
+    /// [`Admission::submit`] for several pieces of work: queues all or none.
     pub(crate) async fn submit_all(
         &self,
         caller: Hex20,
@@ -112,9 +112,9 @@ impl Admission {
         self.queue_all(caller, &admitted, options).await
     }
 
-    /// Queues what was admitted, all or none; grants are used up in the same transaction, and only by new jobs. What an
-    /// equal job made is recorded again: work for another chain may have taken its place since. Where it is damaged, it is
-    /// made again.
+    /// Queues admitted work, all or none. Grants are used in the same transaction, and only by new jobs. If an equal
+    /// job has already succeeded, its outcome is registered again, because work for another chain may have replaced it
+    /// since; if its artefacts are damaged, the work is queued anew.
     pub(crate) async fn queue_all(
         &self,
         caller: Hex20,
@@ -164,7 +164,7 @@ impl Admission {
         Ok(jobs)
     }
 
-    /// Whether everything that a job made can still be read.
+    /// Whether all artefacts of an outcome are undamaged.
     async fn is_whole(&self, outcome: &Outcome) -> Result<bool> {
         for artefact in outcome.artefacts() {
             match self.artefacts.get(artefact).await {
@@ -176,7 +176,7 @@ impl Admission {
         Ok(true)
     }
 
-    /// Checks a request's work and turns it into a job's.
+    /// Checks a request's work and converts it into the work of a job.
     async fn prepare(&self, caller: Hex20, work: v1::work::Work) -> Result<Admitted> {
         use v1::work::Work as W;
         match work {
@@ -220,7 +220,7 @@ impl Admission {
         }))
     }
 
-    /// The caller's file of records, and its share of memory.
+    /// The caller's uploaded records, and their share of memory.
     async fn sent(&self, caller: Hex20, records: Option<v1::dataset_work::Records>) -> Result<(Sent, Share)> {
         use v1::dataset_work::Records as R;
         match records {
@@ -282,7 +282,7 @@ impl Admission {
         Ok(Admitted { work, grants })
     }
 
-    /// The listed datasets, all of one schema and profile, and the grants that they need.
+    /// Loads the listed datasets, which must share one schema and profile, and the grants that they need.
     async fn training_data(&self, caller: Hex20, ids: &[Vec<u8>]) -> Result<(Vec<DatasetBody>, Vec<Grant>)> {
         if ids.is_empty() {
             return Err(Problem::field("terms.dataset_ids", "name at least one dataset"));
@@ -315,10 +315,10 @@ impl Admission {
         Ok((datasets, grants))
     }
 
-    /// By what right `caller` may use a dataset that is not its own.
+    /// Why `caller` may use a dataset; `None` if it owns it.
     ///
     /// # Errors
-    /// [`Reason::NoGrant`] where there is none.
+    /// [`Reason::NoGrant`] if it may not.
     async fn grant_needed(&self, caller: Hex20, dataset: &DatasetBody) -> Result<Option<Grant>> {
         if dataset.owner == caller {
             return Ok(None);
@@ -412,7 +412,7 @@ impl Admission {
         Ok(Admitted { work: Work::Evaluation(EvaluationJob { agent, certificate, dataset }), grants })
     }
 
-    /// A request's profile, or the server's.
+    /// A request's profile, with zero fields replaced by the server's defaults.
     pub(crate) fn profile(&self, profile: Option<v1::Profile>) -> Result<Profile> {
         let p = profile.unwrap_or_default();
         let (k, columns) = self.profile;
@@ -423,8 +423,9 @@ impl Admission {
         })
     }
 
-    /// Where a proof will be checked: as the request says, or on the server's own chain, or off chain. Every target costs an
-    /// opening of the columns, so only those are proven for that the server knows.
+    /// The target that a proof is bound to: the requested one or, if none is given, the server's own chain or, without
+    /// a chain, off chain. Every further target costs another opening of the columns, so only known targets are
+    /// accepted.
     pub(crate) fn target(
         &self,
         context: Option<v1::ChainContext>,

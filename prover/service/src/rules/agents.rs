@@ -1,4 +1,4 @@
-//! Agents loaded into onnxruntime, to answer queries.
+//! Agents loaded into onnxruntime for answering queries.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,21 +15,21 @@ use tribute_problem::{Problem, Reason, Result};
 
 use crate::registry::Registry;
 
-/// An agent loaded for answering.
+/// An agent loaded into onnxruntime.
 pub(crate) struct Loaded {
     agent: Agent,
     running: AgentSession,
-    /// What its queries look like.
+    /// Schema of its queries.
     pub(crate) schema: Schema,
     pub(crate) layout: Layout,
 }
 
-/// Loads each agent once.
+/// Cache of loaded agents.
 #[derive(Clone)]
 pub(crate) struct LoadedAgents {
     registry: Registry,
     custody: Custody,
-    /// By weights' digest.
+    /// Keyed by the digest of the weights.
     loaded: Arc<Mutex<HashMap<WeightsDigest, Arc<Loaded>>>>,
 }
 
@@ -38,7 +38,7 @@ impl LoadedAgents {
         LoadedAgents { registry, custody, loaded: Arc::default() }
     }
 
-    /// The agent, loaded into onnxruntime once.
+    /// The agent, loaded on first use.
     pub(crate) async fn get(&self, digest: WeightsDigest) -> Result<Arc<Loaded>> {
         let mut loaded = self.loaded.lock().await;
         if let Some(agent) = loaded.get(&digest) {
@@ -63,7 +63,7 @@ impl LoadedAgents {
 }
 
 impl Loaded {
-    /// onnxruntime's answer, which must be the integer function's: anything else could not be proven.
+    /// onnxruntime's answer. It must agree with the integer function: any other answer could not be proven.
     pub(crate) fn answer(&self, features: &[u8]) -> Result<u16> {
         let given = self.running.run(features).map_err(Problem::internal)?;
         let class = given.first().map(|a| a.class).ok_or_else(|| Problem::internal("onnxruntime gave no answer"))?;

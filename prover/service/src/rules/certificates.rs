@@ -1,4 +1,4 @@
-//! The certificate file, assembled from an agent's proofs.
+//! Assembles the certificate file from an agent's proofs.
 
 use tribute_core::certificate::{Chain, DatasetParts, Parts, ShardParts, SrsName};
 use tribute_problem::{Problem, Reason, Result};
@@ -7,7 +7,7 @@ use tribute_store::artefacts::Artefacts;
 
 use crate::registry::Registry;
 
-/// Assembles certificates from what is proven.
+/// Assembles certificates from stored proofs.
 #[derive(Clone)]
 pub(crate) struct Certificates {
     pub(crate) registry: Registry,
@@ -15,7 +15,10 @@ pub(crate) struct Certificates {
 }
 
 impl Certificates {
-    /// `certificate.json` of a proven agent.
+    /// The `certificate.json` of an agent.
+    ///
+    /// # Errors
+    /// [`Reason::NotReady`] if a proof is missing or the proofs are for different chains.
     pub(crate) async fn of(&self, agent: &AgentBody) -> Result<Vec<u8>> {
         let proofs = self.registry.agent_proofs(agent.weights_digest).await?;
         let not_ready = |what: &str| {

@@ -1,4 +1,4 @@
-//! What is allowed, and what follows from it. Nothing here knows gRPC; messages are converted in [`crate::wire`].
+//! Authorization and business rules. They do not depend on gRPC; messages are converted in [`crate::wire`].
 
 pub(crate) mod admission;
 pub(crate) mod agents;
@@ -12,7 +12,7 @@ pub(crate) mod uploads;
 
 use tribute_problem::{Problem, Result};
 
-/// Runs what takes long off the threads that serve.
+/// Runs long computations off the threads that serve calls.
 pub(crate) async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     tokio::task::spawn_blocking(work).await.map_err(Problem::internal)?
 }

@@ -1,4 +1,4 @@
-//! What is whose. What is not the caller's is answered as if it did not exist.
+//! Lookups restricted to the caller's own items. Items of other accounts are reported as not found.
 
 use tribute_core::hexed::Hex20;
 use tribute_core::id::{DatasetId, WeightsDigest};
@@ -10,7 +10,7 @@ use crate::jobs::queue::Queue;
 use crate::jobs::Job;
 use crate::registry::{Dated, Registry};
 
-/// Finds things of the caller's.
+/// Looks up datasets, agents and jobs of the caller.
 #[derive(Clone)]
 pub(crate) struct Ownership {
     pub(crate) registry: Registry,
@@ -18,7 +18,7 @@ pub(crate) struct Ownership {
 }
 
 impl Ownership {
-    /// A dataset of the caller's.
+    /// The caller's dataset with this id.
     pub(crate) async fn dataset(&self, caller: Hex20, id: &[u8]) -> Result<Dated<DatasetBody>> {
         let id: DatasetId = field("dataset_id", id)?;
         match self.registry.dataset(id).await? {
@@ -27,7 +27,7 @@ impl Ownership {
         }
     }
 
-    /// An agent of the caller's.
+    /// The caller's agent with this digest of its weights.
     pub(crate) async fn agent(&self, caller: Hex20, digest: &[u8]) -> Result<Dated<AgentBody>> {
         let digest: WeightsDigest = field("weights_digest", digest)?;
         match self.registry.agent(digest).await? {
@@ -36,7 +36,7 @@ impl Ownership {
         }
     }
 
-    /// A job of the caller's.
+    /// The caller's job with this id.
     pub(crate) async fn job(&self, caller: Hex20, id: &str) -> Result<Job> {
         match self.queue.get(id).await? {
             Some(job) if job.tenant == caller.to_string() => Ok(job),

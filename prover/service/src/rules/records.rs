@@ -1,7 +1,7 @@
-//! Records shown to others.
+//! Opens single records of a dataset, for showing them to others.
 //!
-//! An opening takes as long as committing to a shard, well below a second, and no proof: so it is done here at once, one at
-//! a time and off the threads that serve.
+//! An opening takes about as long as committing to a shard, well below a second, and needs no proof. So it is not a
+//! job: it runs within the call, one at a time and off the threads that serve calls.
 
 use std::sync::Arc;
 
@@ -16,18 +16,18 @@ use tribute_steps::dataset::DatasetBody;
 use tribute_steps::gradient::same;
 use tribute_steps::membership::{Position, ShownRecord};
 
-/// Shows single records of committed datasets.
+/// Opens single records of committed datasets.
 #[derive(Clone)]
 pub(crate) struct Records {
     pub(crate) custody: Custody,
-    /// The SRS, of every size.
+    /// SRS parameters of all sizes.
     pub(crate) parameters: SrsStore,
-    /// Held while a record is opened: one at a time.
+    /// Held while a record is opened, so that openings run one at a time.
     pub(crate) opening: Arc<Mutex<()>>,
 }
 
 impl Records {
-    /// Opens record `number` of a dataset.
+    /// Opens the record with index `number`, counted from 0 over all shards of a dataset.
     pub(crate) async fn show(&self, dataset: DatasetBody, number: u64, context: RecordContext) -> Result<ShownRecord> {
         if number >= dataset.count {
             let text = format!("record {number} of a dataset of {}: they are counted from 0", dataset.count);

@@ -1,4 +1,4 @@
-//! Records that were uploaded, as a table or quantised by their sender.
+//! Uploaded records: a table, or rows that the sender has already quantised.
 
 use tribute_core::records::Records;
 use tribute_core::schema::{Schema, Target};
@@ -6,16 +6,16 @@ use tribute_problem::{Problem, Reason, Result};
 
 use super::tables::{self, Table};
 
-/// A file of records.
+/// An uploaded file of records.
 pub(super) enum Sent {
-    /// A table as text.
+    /// A text table.
     Table(Table),
-    /// Rows that are quantised already.
+    /// Quantised rows, in the format that [`quantised`] reads.
     Quantised(Vec<u8>),
 }
 
 impl Sent {
-    /// The records, as the schema reads them.
+    /// Parses the records according to the schema.
     pub(super) fn records(self, schema: &Schema) -> Result<Records> {
         match self {
             Sent::Table(table) => tables::records(schema, table),
@@ -24,7 +24,7 @@ impl Sent {
     }
 }
 
-/// Records that are rows of features, a byte each, and of a target, two bytes, big-endian.
+/// Parses quantised rows: one byte for each feature, then the target as two bytes, big-endian.
 fn quantised(schema: &Schema, rows: &[u8]) -> Result<Records> {
     let width = schema.features().len();
     if rows.is_empty() {

@@ -1,5 +1,5 @@
-//! Prepaid sessions: which query is answered, which voucher is kept, what is claimed. Before answering, what could not be
-//! proven or collected is refused.
+//! Prepaid sessions: which queries are answered, which vouchers are accepted and which answers are claimed. A query is
+//! refused if its answer could not be proven or paid for.
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -23,13 +23,13 @@ use crate::chain::{Chain, ChainSession};
 use crate::registry::sessions::{AnswerRow, SessionBody, SessionRow};
 use crate::registry::Registry;
 
-/// Answers the server gives ahead of the vouchers for them.
+/// Number of answers the server gives before it has a voucher for them.
 pub(crate) const MAX_UNVOUCHED: u64 = 1;
 
-/// Purpose under which queries are sealed for the agent's owner.
+/// Purpose label for sealing queries for the agent's owner.
 const SEALED: &str = "query";
 
-/// Serves sessions.
+/// Opens sessions, answers queries and accepts vouchers.
 #[derive(Clone)]
 pub(crate) struct Sessions {
     pub(crate) registry: Registry,
@@ -42,7 +42,7 @@ pub(crate) struct Sessions {
 pub(crate) enum Features {
     /// In the schema's units.
     Values(Vec<f64>),
-    /// One byte each, as receipts hold them.
+    /// Quantised, one byte each, as in receipts.
     Quantised(Vec<u8>),
 }
 
@@ -51,22 +51,22 @@ pub(crate) struct Query {
     pub(crate) features: Features,
     /// Random, below 2^248.
     pub(crate) salt: Salt,
-    /// Answers of the session before this one.
+    /// Number of answers in the session before this one.
     pub(crate) position: u64,
-    /// For the answers before, where one is due.
+    /// Voucher for the previous answers, if one is due.
     pub(crate) voucher: Option<SignedVoucher>,
 }
 
-/// An answer, and what the client checks it by.
+/// An answer with the data that the client needs to check it.
 pub(crate) struct Answered {
     pub(crate) class: u16,
-    /// The class's name.
+    /// Name of the class.
     pub(crate) label: String,
-    /// After this answer.
+    /// Transcript after this answer.
     pub(crate) transcript: Transcript,
-    /// Answers of the session, this one included.
+    /// Number of answers in the session, including this one.
     pub(crate) position: u64,
-    /// The query as the receipt holds it.
+    /// The query's features, one byte each, as in the receipt.
     pub(crate) quantised: Vec<u8>,
 }
 
@@ -87,7 +87,7 @@ impl Sessions {
         })
     }
 
-    /// A session being served.
+    /// A session that this server serves.
     async fn served(&self, id: SessionId) -> Result<SessionRow> {
         self.registry.session(id).await?.ok_or_else(|| {
             Problem::new(Reason::NotFound, format!("session {id} is not served here: open it with OpenSession first"))
@@ -95,7 +95,7 @@ impl Sessions {
         })
     }
 
-    /// A session, for its session key: queries and vouchers come from nobody else.
+    /// A session, if `caller` is its session key, the only account that may send queries and vouchers.
     pub(crate) async fn spoken_for(&self, caller: Hex20, id: SessionId) -> Result<SessionRow> {
         let session = self.served(id).await?;
         if caller == session.body.session_key {
@@ -112,7 +112,7 @@ impl Sessions {
         })
     }
 
-    /// Checks a voucher against its session and keeps it.
+    /// Checks a voucher against its session and stores it.
     async fn take_voucher(&self, session: &SessionRow, voucher: &SignedVoucher) -> Result<()> {
         let id = session.body.id;
         let bad = |message: String| Problem::new(Reason::BadVoucher, message).with("session", id);
@@ -148,7 +148,7 @@ impl Sessions {
         self.registry.put_voucher(voucher).await
     }
 
-    /// Starts serving a session that stands in the escrow contract, for its client or its session key.
+    /// Starts serving a session that was opened in the escrow contract; `caller` must be its client or its session key.
     pub(crate) async fn open(&self, caller: Hex20, id: SessionId, weights: WeightsDigest) -> Result<SessionRow> {
         let on_chain = self.on_chain(id).await?;
         if caller != on_chain.client && caller != on_chain.session_key {
@@ -184,7 +184,8 @@ impl Sessions {
         self.served(id).await
     }
 
-    /// A session, for those whom it concerns: its client, its session key, the agent's owner.
+    /// A session, if `caller` is its client, its session key or the agent's owner; otherwise it is reported as not
+    /// found.
     pub(crate) async fn visible(&self, caller: Hex20, id: SessionId) -> Result<SessionRow> {
         let session = self.served(id).await?;
         let b = &session.body;
@@ -194,14 +195,15 @@ impl Sessions {
         Err(Problem::not_found("session", id))
     }
 
-    /// Keeps a voucher that its session key sends.
+    /// Checks and stores a voucher sent by the session key.
     pub(crate) async fn submit_voucher(&self, caller: Hex20, voucher: &SignedVoucher) -> Result<SessionRow> {
         let session = self.spoken_for(caller, voucher.session()).await?;
         self.take_voucher(&session, voucher).await?;
         self.served(voucher.session()).await
     }
 
-    /// Answers the query that comes after `position` answers, once what came before it is vouched for.
+    /// Answers a query, provided that it is the next one in the session and the answers before it are covered by a
+    /// voucher.
     pub(crate) async fn answer(&self, caller: Hex20, id: SessionId, query: Query) -> Result<Answered> {
         let mut session = self.spoken_for(caller, id).await?;
         let agent = self.agents.get(session.body.weights_digest).await?;
@@ -210,7 +212,7 @@ impl Sessions {
             .filter(|s| check_salt(s).is_ok())
             .ok_or_else(|| Problem::new(Reason::BadQuery, "the salt must be below 2^248"))?;
 
-        // the last query again: the answer was lost on its way
+        // a retry of the last query, whose answer was lost in transit
         if session.count > 0 && query.position == session.count - 1 {
             if let Some(row) = self.registry.answers(id, query.position, session.count).await?.pop() {
                 let asked = self.unseal_query(session.body.agent_owner, &row.sealed_query).await?;
@@ -261,7 +263,7 @@ impl Sessions {
         Ok(Answered::new(&agent.schema, &row, session.count + 1, features))
     }
 
-    /// The job that proves the vouched, unclaimed answers of sessions with `agent`.
+    /// The job that proves the answers of `sessions` with `agent` that have a voucher and are not claimed yet.
     pub(crate) async fn service_work(&self, agent: AgentBody, sessions: &[Vec<u8>]) -> Result<Work> {
         let layout = agent.layout()?;
         if sessions.is_empty() || sessions.len() > tribute_core::statement::SERVICE_SLOTS {
@@ -308,7 +310,7 @@ impl Sessions {
         }))
     }
 
-    /// A session's part: from what is claimed to what is vouched.
+    /// A session's slot in a service proof: the answers after the last claim, up to the latest voucher.
     async fn slot(
         &self,
         session: &SessionRow,
@@ -355,7 +357,7 @@ impl Sessions {
     }
 }
 
-/// Refuses an answer that could not be collected or proven.
+/// Refuses a query whose answer could not be paid for or proven.
 fn check_escrow(session: &SessionRow, on_chain: &ChainSession, layout: &Layout) -> Result<()> {
     let id = session.body.id;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
@@ -399,7 +401,7 @@ fn check_escrow(session: &SessionRow, on_chain: &ChainSession, layout: &Layout) 
     Ok(())
 }
 
-/// The query's bytes, as the receipt holds them.
+/// The query's features, one byte each, as in the receipt.
 fn quantised(schema: &Schema, features: Features) -> Result<Vec<u8>> {
     match features {
         Features::Values(values) => Ok(schema.quantise(&values)?),

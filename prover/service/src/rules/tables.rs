@@ -1,4 +1,4 @@
-//! Tables that arrive as text: read as the command line reads them, with the same errors.
+//! Uploaded text tables, parsed like those on the command line and with the same errors.
 
 use serde::de::DeserializeOwned;
 use tribute_core::records::Records;
@@ -8,17 +8,17 @@ use tribute_records::{Inferred, Options, Predicts, Range, Reading, Report, Sourc
 
 use tribute_problem::{Problem, Result};
 
-/// A table as it was sent.
+/// A table as uploaded.
 pub(crate) struct Table {
-    /// What its sender says of it.
+    /// The sender's description of it: file name and options.
     pub(crate) csv: v1::CsvRecords,
-    /// The file.
+    /// The file's contents, possibly compressed.
     pub(crate) bytes: Vec<u8>,
-    /// Most bytes that it may unpack to.
+    /// Maximum decompressed size, bytes.
     pub(crate) most: usize,
 }
 
-/// A table that was sent, unpacked.
+/// An uploaded table, decompressed.
 struct Sent {
     source: Source,
     options: Options,
@@ -26,7 +26,7 @@ struct Sent {
 
 impl Sent {
     fn new(table: Table) -> Result<Self> {
-        // what is packed may unpack to no more than could be sent
+        // a compressed file may not decompress to more than could have been uploaded
         let options = Options { most_bytes: table.most, ..options(table.csv.options.unwrap_or_default())? };
         let file = if table.csv.file.is_empty() { "records" } else { &table.csv.file };
         Ok(Sent { source: Source::from_bytes(file, table.bytes, &options)?, options })
@@ -37,18 +37,18 @@ impl Sent {
     }
 }
 
-/// Records of a table.
+/// Parses the records of a table.
 pub(crate) fn records(schema: &Schema, table: Table) -> Result<Records> {
     Ok(Sent::new(table)?.read(schema)?.into_records()?)
 }
 
-/// What is in a table.
+/// Reports what is in a table, without storing anything.
 pub(crate) fn check(schema: &Schema, table: Table) -> Result<v1::CheckRecordsResponse> {
     let report = Sent::new(table)?.read(schema)?.report;
     Ok(v1::CheckRecordsResponse { report_json: json(&report)?, report: report.to_string() })
 }
 
-/// A schema from a table.
+/// Infers a schema from a table.
 pub(crate) fn infer(table: Table, r: v1::InferSchemaRequest) -> Result<v1::InferSchemaResponse> {
     let mut sent = Sent::new(table)?;
     sent.options.one_hot = r.one_hot;
@@ -80,12 +80,12 @@ fn options(o: v1::TableOptions) -> Result<Options> {
     })
 }
 
-/// One of a few names; nothing where the field is empty.
+/// Parses the name of an enum variant; `None` if the field is empty.
 fn named<T: DeserializeOwned>(field: &str, name: &str) -> Result<Option<T>> {
     if name.is_empty() {
         return Ok(None);
     }
-    // the message lists the names there are
+    // serde's message lists the valid names
     serde_json::from_value(name.into()).map(Some).map_err(|e| Problem::field(field, e.to_string()))
 }
 

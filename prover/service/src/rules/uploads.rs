@@ -1,4 +1,4 @@
-//! Files that travel apart from the calls that use them: kept sealed for their sender, within a quota, for a day.
+//! Uploaded files, which later calls refer to. They are stored sealed for their sender, within a quota, for a day.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,25 +18,26 @@ use tribute_store::db::Database;
 use super::tables::Table;
 
 const SEALED: &str = "upload";
-/// Random bytes before a sealed file: else the same file twice were one artefact, and forgetting one would take the other.
+/// Random bytes prepended to a file before sealing. Without them two uploads of the same file would be the same
+/// artefact, and deleting one would delete the other.
 const PAD: usize = 16;
-/// How long a file is kept, milliseconds.
+/// Retention time of a file, milliseconds.
 const KEPT_MS: i64 = 24 * 3600 * 1000;
-/// Time in which the next piece of a file has to arrive.
+/// Timeout for the next chunk of a file.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Time that a whole file may take.
+/// Timeout for a whole upload.
 const IN_ALL: Duration = Duration::from_secs(600);
-/// Longest wait for memory to read a file into.
+/// Timeout for waiting for memory to read a file.
 const WAIT: Duration = Duration::from_secs(60);
 
-/// How much may be uploaded, bytes.
+/// Upload limits, bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// One file, and all that an account has uploaded and that is still kept.
+    /// Limit for one file, and for all stored files of one account together.
     pub account: u64,
-    /// All accounts' files together.
+    /// Limit for the stored files of all accounts together.
     pub all: u64,
-    /// Files that arrive or are read at the same time, in memory.
+    /// Memory for the files being received or read at the same time.
     pub memory: usize,
 }
 
@@ -46,7 +47,7 @@ impl Default for Limits {
     }
 }
 
-/// What was uploaded.
+/// The store of uploaded files.
 #[derive(Clone)]
 pub(crate) struct Uploads {
     db: Database,
@@ -56,10 +57,10 @@ pub(crate) struct Uploads {
     memory: Arc<Semaphore>,
 }
 
-/// A part of the memory for files.
+/// A share of the memory for files, returned when dropped.
 pub(crate) type Share = OwnedSemaphorePermit;
 
-/// A file, and its share of memory until it is dropped.
+/// A file in memory, with its share of [`Limits::memory`].
 pub(crate) struct File {
     pub(crate) bytes: Vec<u8>,
     pub(crate) share: Share,
@@ -70,12 +71,12 @@ impl Uploads {
         Uploads { db, artefacts, custody, limits, memory: Arc::new(Semaphore::new(limits.memory)) }
     }
 
-    /// Most bytes that a table may unpack to.
+    /// Maximum decompressed size of a table, bytes.
     fn most(&self) -> usize {
         usize::try_from(self.limits.account).unwrap_or(usize::MAX)
     }
 
-    /// Takes a file whose length and SHA-256 were signed.
+    /// Receives a file and stores it, if it matches the signed length and SHA-256.
     pub(crate) async fn receive(
         &self,
         owner: Hex20,
@@ -101,7 +102,7 @@ impl Uploads {
         kept.map(|_| ())
     }
 
-    /// What arrives, behind room for the pad; memory is taken as it does.
+    /// Collects the chunks after [`PAD`] random bytes, reserving memory as they arrive.
     async fn collect(&self, content: Content, pieces: impl Stream<Item = Result<Vec<u8>>>) -> Result<File> {
         let busy = || Problem::new(Reason::Busy, "other uploads fill the server's memory: send it again in a moment");
         let share = |bytes: usize| {
@@ -123,11 +124,11 @@ impl Uploads {
         }
     }
 
-    /// Writes a file down, and says which artefact nobody needs: where the account has the file already it counts from now,
-    /// with the artefact that it has, unless that is damaged.
+    /// Records a file and returns the artefact to delete, if any. If the account already has the file, its retention
+    /// time starts again, and of the two artefacts the existing one is kept unless it is damaged.
     async fn keep(&self, owner: Hex20, content: Content, artefact: &str) -> Result<Option<String>> {
         let mut tx = self.db.begin().await?;
-        // one at a time for an account: the quota is checked against what is there
+        // locks the account's row, so that concurrent uploads cannot exceed the quota together
         sqlx::query(self.db.sql("SELECT address FROM tenants WHERE address = $1 {for_update}"))
             .bind(owner.to_string())
             .fetch_optional(&mut *tx)
@@ -172,7 +173,7 @@ impl Uploads {
         kept(sqlx::query(self.db.sql(KEPT)).bind(owner.to_string()).fetch_one(self.db.pool()).await?)
     }
 
-    /// Refuses what goes beyond a quota, given what the account and all accounts have.
+    /// Refuses a file that exceeds a quota, given the bytes stored for the account and for all accounts.
     fn check(&self, (own, all): &(u64, u64), content: Content) -> Result<()> {
         let (length, most) = (content.length, self.limits.account);
         let over = |text: String| Err(Problem::new(Reason::QuotaSpent, text).with("bytes", length).with("most", most));
@@ -193,7 +194,7 @@ impl Uploads {
         Ok(())
     }
 
-    /// An account's file by its SHA-256, as `field` of a request names it.
+    /// Reads an account's file by its SHA-256; `field` is the name of the request field, for errors.
     pub(crate) async fn open(&self, owner: Hex20, field: &str, digest: &[u8]) -> Result<File> {
         let name = hex::encode(digest);
         let row = sqlx::query(self.db.sql("SELECT artefact, bytes FROM uploads WHERE owner = $1 AND digest = $2"))
@@ -211,14 +212,14 @@ impl Uploads {
         Ok(File { bytes, share })
     }
 
-    /// An account's table, and its share of memory.
+    /// Reads an account's table, with its share of memory.
     pub(crate) async fn table(&self, owner: Hex20, csv: Option<v1::CsvRecords>) -> Result<(Table, Share)> {
         let csv = csv.ok_or_else(|| Problem::field("csv", "is missing"))?;
         let File { bytes, share } = self.open(owner, "csv.upload", &csv.upload).await?;
         Ok((Table { csv, bytes, most: self.most() }, share))
     }
 
-    /// Forgets files that are a day old.
+    /// Deletes files older than a day.
     pub(crate) async fn forget(&self) -> Result<()> {
         let old = sqlx::query(self.db.sql("DELETE FROM uploads WHERE created_ms < {now} - $1 RETURNING artefact"))
             .bind(KEPT_MS)
