@@ -1,15 +1,12 @@
-//! Heads of models trained elsewhere.
-//!
-//! A head is affine in its inputs, up to a known link. So the model is asked, by onnxruntime: one feature after another is
-//! moved through its range, which gives the weights whatever operators they are written in, and then the map that was found is held
-//! against the model at thousands of points, on the records' grid and off it, beyond the ranges, at their corners, around the
-//! records. What differs by more than rounding is refused with the input at which it does; operators are looked at only to say
-//! what kind of model that is. Probabilities are read through the inverse of their link, plain logits are preferred.
-//!
-//! The points are drawn from the file's own digest: on one machine the same file gives the same weights, or the same refusal,
-//! every time.
-//! Drawing them afresh would let nobody be caught who could not be caught already: a certificate states the weights, so a
-//! model that hides a kink from these points deceives its own owner only.
+//! Imports heads of models trained elsewhere.  A head is affine in its inputs, up to a known link. It is recovered by
+//! evaluating the model in onnxruntime: moving one feature at a time through its range gives the weights, whatever
+//! operators the model uses. The affine map found is then compared with the model at thousands of points: on and off
+//! the records' grid, beyond the ranges, at their corners and around the records. A difference larger than rounding
+//! explains is refused, with the input at which it occurs; operators are inspected only to say what kind of model it
+//! is. Probabilities are read through the inverse of their link; raw logits are preferred.  The points are derived from
+//! the file's digest, so on one machine the same file always gives the same weights, or the same refusal. Fresh
+//! randomness would not catch more cheating: a certificate states the weights, so a model that hides a kink from these
+//! points deceives only its own owner.
 //!
 //! An imported head answers as the model did; it is certified only if it is also the optimum of the stated loss over the
 //! quantised records, which [`crate::optimum::check`] decides.
@@ -42,7 +39,7 @@ use probe::Probe;
 
 pub use kind::Culprit;
 
-/// What the model's input stands for.
+/// Units of the model's input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InputScale {
     /// The features in the schema's own units.
@@ -54,83 +51,83 @@ pub enum InputScale {
 /// A head found in a model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Imported {
-    /// Integer weights for the schema's own feature count.
+    /// Integer weights for the schema's number of features.
     pub weights: Weights,
-    /// Name of the output that it was read from; empty for a canonical agent.
+    /// Name of the output it was recovered from; empty for a canonical agent.
     pub output: String,
-    /// Largest difference between that output and the head before rounding to integers, in the output's own unit.
+    /// Largest difference between that output and the head before rounding to integers, in units of the output.
     pub residual: f64,
 }
 
-/// A model that cannot be imported, and what to do about it.
+/// Why a model cannot be imported, and what to do about it.
 #[derive(Debug, Error)]
 pub enum ImportError {
-    /// Not an ONNX file, or values kept in another file.
+    /// The file is not ONNX, or keeps its tensors in another file.
     #[error(transparent)]
     Onnx(#[from] OnnxError),
-    /// onnxruntime is not there, or refuses the model.
+    /// onnxruntime is missing, or refuses the model.
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
-    /// No input that takes the schema's features.
+    /// The model has no input that takes the schema's features.
     #[error("the model's inputs are {found}: expected one of shape [batch, {features}], or one for each feature by its name")]
     Input {
-        /// What it has.
+        /// The inputs it has.
         found: String,
-        /// The schema's feature count.
+        /// Number of features in the schema.
         features: usize,
     },
-    /// One input for each column, but with another name.
+    /// The model has one input per column, but one is not named after a feature of the schema.
     #[error("the model's input `{input}` is not the name of a feature of the schema: export the model with the schema's column names, or with one input for all columns")]
     Column {
-        /// Its name.
+        /// Name of the input.
         input: String,
     },
-    /// An input that takes no real numbers.
+    /// An input does not take real numbers.
     #[error("the model's input `{input}` takes {found}: features are real numbers. Export it with float inputs (skl2onnx: pass a sample of numpy.float32)")]
     InputType {
-        /// Its name.
+        /// Name of the input.
         input: String,
         /// Its element type.
         found: String,
     },
-    /// Not affine, even after undoing the link.
+    /// The model is not affine, even after inverting the link.
     #[error(transparent)]
     NotAffine(Box<NotAffine>),
-    /// Two outputs that do not follow from each other.
+    /// Two outputs contradict each other.
     #[error("outputs `{first}` and `{second}` contradict each other at {at}: export the one that the agent is to answer with")]
     Disagree {
-        /// An output.
+        /// Name of one output.
         first: String,
-        /// Another.
+        /// Name of the other output.
         second: String,
-        /// Input at which it shows.
+        /// Input at which they contradict each other.
         at: String,
     },
-    /// No scores.
+    /// No output has scores.
     #[error("the model's outputs ({outputs}) hold no scores: export the probabilities or the decision function beside the labels")]
     NoScores {
-        /// The outputs' names.
+        /// Names of the outputs.
         outputs: String,
     },
-    /// One number for many classes.
+    /// An output is a single number, but the schema has several classes.
     #[error("output `{output}` is one number, as of a regression; the schema has {classes} classes. Train a classifier, or register the records with a real-valued target")]
     Regression {
         /// The output.
         output: String,
-        /// The schema's class count.
+        /// Number of classes in the schema.
         classes: usize,
     },
-    /// Another number of scores than the schema has classes.
+    /// The number of scores differs from the schema's number of classes.
     #[error("output `{output}` has {got} columns, the schema {expected} classes")]
     Classes {
         /// The output.
         output: String,
-        /// The schema's count.
+        /// Number of classes in the schema.
         expected: usize,
-        /// The model's.
+        /// Number of columns in the output.
         got: usize,
     },
-    /// Class labels that are not the schema's, or that contradict the scores.
+    /// The model's class labels differ from the schema's, or contradict the scores.
     #[error("output `{output}` has the classes {model} in the order of its columns, the schema {schema}")]
     Labels {
         /// The output.
@@ -140,54 +137,54 @@ pub enum ImportError {
         /// The schema's labels, joined.
         schema: String,
     },
-    /// No labels in the model, and no order that would be understood.
+    /// The model has no class labels, and the schema's classes are not in ascending order.
     #[error("the model does not say which column is which class, and the schema's classes ({classes}) are not in ascending order: export it with its class labels")]
     Order {
         /// The schema's labels, joined.
         classes: String,
     },
-    /// Another loss than the terms'.
+    /// The model has a different link than the terms.
     #[error("output `{output}` shows the {got} link, the terms say {expected}")]
     Link {
         /// The output.
         output: String,
-        /// The terms' link.
+        /// Link in the terms.
         expected: &'static str,
-        /// The model's.
+        /// Link of the model.
         got: &'static str,
     },
-    /// A weight too large for the circuits.
+    /// A weight is too large for the circuits.
     #[error("the weight of {feature} for {class} is {value:.3}, but weights must stay below 32: train with more regularisation, or on features scaled to [0, 1]")]
     Weight {
-        /// Feature name, or the bias.
+        /// Name of the feature, or the bias.
         feature: String,
-        /// Class name.
+        /// Name of the class.
         class: String,
-        /// Real value.
+        /// The weight as a real number.
         value: f64,
     },
-    /// Core refuses the weights.
+    /// `tribute-core` refuses the weights.
     #[error(transparent)]
     Head(#[from] HeadError),
 }
 
-/// Where a model is not affine.
+/// Evidence that a model is not affine.
 #[derive(Clone, Debug, PartialEq, Error)]
 #[error("output `{output}` ({reading}) is not affine in the model's input: at {at} column {column} is {got:.6}, {}{}", self.expectation(), self.cause())]
 pub struct NotAffine {
     /// The output.
     pub output: String,
-    /// What its values were taken for.
+    /// How its values were interpreted.
     pub reading: &'static str,
-    /// Input at which it shows, in the units of the model's input.
+    /// Input at which it is not affine, in units of the model's input.
     pub at: String,
-    /// Column of the output, from 0.
+    /// Column of the output, counted from 0.
     pub column: usize,
-    /// What the model gives there.
+    /// Value of the model at that input.
     pub got: f64,
-    /// What the affine map gives there; NaN where none could be fitted.
+    /// Value of the affine map at that input; NaN if none could be fitted.
     pub expected: f64,
-    /// What the graph's operators say about it.
+    /// The operator that makes the model non-affine, if one was identified.
     pub culprit: Option<Culprit>,
 }
 
@@ -205,10 +202,9 @@ impl NotAffine {
     }
 }
 
-/// Reads the head of an ONNX model for records of `schema`, as a head with `link`. A canonical agent is taken as it is.
-///
-/// The model is asked around `datasets` too; none are needed. `intercept_scale` is the layout's: the bias becomes the weight
-/// of a feature `2^s`.
+/// Recovers the head of an ONNX model for records of `schema` and a loss with `link`. A canonical agent is returned
+/// unchanged.  The model is also evaluated around the records of `datasets`, which may be empty. `intercept_scale` is
+/// the layout's `s`: the bias becomes the weight of a feature `2^s`.
 ///
 /// # Errors
 /// [`ImportError`].
@@ -241,10 +237,10 @@ pub fn import(
     Ok(Imported { weights, output: head.output, residual: head.residual })
 }
 
-/// The head's weights `[d + 1][c]`, bias first, for a loss with `link`.
+/// Converts the head's weights, `[d + 1][c]` with the bias first, for a loss with `link`.
 fn with_link(head: &Head, schema: &Schema, link: Link) -> Result<Array2<f64>, ImportError> {
     let weights = &head.weights;
-    // of two classes, a softmax and the logistic function of the difference are the same model
+    // for two classes, a softmax and the logistic function of the difference are the same model
     let found = head.link.or(head.mirrored.then_some(Link::Logistic));
     let differ = || {
         let difference = weights.column(1).to_owned() - weights.column(0);
@@ -272,7 +268,8 @@ fn with_link(head: &Head, schema: &Schema, link: Link) -> Result<Array2<f64>, Im
     }
 }
 
-/// Whether the second of two columns is minus the first, to the precision that floats of `unit` leave.
+/// Whether the second of two columns is the negative of the first, to the precision of floats with rounding unit
+/// `unit`.
 fn is_mirrored(weights: &Array2<f64>, unit: f64) -> bool {
     let largest = weights.iter().fold(0.0f64, |max, w| max.max(w.abs()));
     weights.ncols() == 2 && weights.rows().into_iter().all(|w| (w[0] + w[1]).abs() <= 256.0 * unit * largest)
@@ -282,7 +279,7 @@ fn to_weights(mut real: Array2<f64>, schema: &Schema, intercept_scale: u32) -> R
     real.row_mut(0).mapv_inplace(|b| b / f64::from(1u32 << intercept_scale));
     let scaled = &real * f64::from(WEIGHT_BITS as i32).exp2();
     let rounded = scaled.mapv(f64::round_ties_even);
-    // NaN is no weight either
+    // NaN fails the comparison too, so it is checked separately
     if let Some(((block, class), _)) =
         rounded.indexed_iter().find(|(_, w)| w.is_nan() || w.abs() >= WEIGHT_LIMIT as f64)
     {

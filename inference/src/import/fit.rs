@@ -1,4 +1,4 @@
-//! An affine map fitted to a model's scores, and held against the model wherever it is asked.
+//! Fits an affine map to a model's scores, and compares the two at given points.
 
 use ndarray::{Array2, ArrayView1, Axis};
 use rand_chacha::ChaCha20Rng;
@@ -8,17 +8,17 @@ use super::probe::{Observed, Probe, Values};
 use super::reading::Reading;
 use super::ImportError;
 
-/// Columns of scores, from one output or from several of one column each.
+/// Columns of scores, from a single output or from several outputs of one column each.
 #[derive(Clone, Debug)]
 pub(super) struct Scores {
-    /// Output name, for people.
+    /// Name of the output, for error messages.
     pub(super) name: String,
     /// Output and column of each class.
     pub(super) columns: Vec<(usize, usize)>,
 }
 
 impl Scores {
-    /// Their values, `[n][columns]`.
+    /// The values of these columns, `[n][columns]`.
     pub(super) fn of(&self, observed: &Observed) -> Array2<f64> {
         let mut values = Array2::from_elem((observed.points.nrows(), self.columns.len()), f64::NAN);
         for (mut to, (output, column)) in values.columns_mut().into_iter().zip(&self.columns) {
@@ -36,20 +36,20 @@ impl Scores {
 #[derive(Clone, Debug)]
 pub(super) struct Map {
     pub(super) weights: Array2<f64>,
-    /// Rounding of the model's floats: 2^-24 for `f32`.
+    /// Rounding unit of the model's floats: 2^-24 for `f32`.
     pub(super) unit: f64,
 }
 
-/// Where an output differs most from what the map says, relative to what rounding explains.
+/// The point at which an output differs most from the map, relative to the difference that rounding explains.
 #[derive(Clone, Debug)]
 pub(super) struct Miss {
-    /// Above 1 it is more than rounding.
+    /// Difference relative to the tolerance: above 1 it is more than rounding.
     pub(super) ratio: f64,
     pub(super) point: Vec<f64>,
     pub(super) column: usize,
     pub(super) got: f64,
     pub(super) expected: f64,
-    /// Largest difference, in the output's own unit.
+    /// Largest absolute difference, in units of the output.
     pub(super) residual: f64,
 }
 
@@ -66,18 +66,18 @@ impl Map {
         points.dot(&features) + bias
     }
 
-    /// How far rounding may take the model's logits from the map's.
+    /// Bound on the difference between the model's logits and the map's that rounding explains.
     pub(super) fn noise(&self, points: &Array2<f64>, probe: &Probe) -> Array2<f64> {
         let sizes = Array2::from_shape_fn(points.dim(), |(i, j)| probe.magnitude(j, points[[i, j]]));
         let absolute = self.weights.mapv(f64::abs);
         let (bias, features) = absolute.view().split_at(Axis(0), 1);
         let sum = sizes.dot(&features) + bias;
-        // a sum of d terms, added one after another
+        // rounding of a sequential sum of d terms
         sum * (self.unit * (4.0 + (points.ncols() as f64).sqrt() / 2.0))
     }
 
-    /// The worst difference of `scores`, read as `reading`. `shape` turns the map's logits of a record, or their noise,
-    /// into one for each column of the scores.
+    /// The worst difference between `scores`, interpreted as `reading`, and the map. `shape` converts the map's logits
+    /// of a record, or their noise if its flag is set, into one value for each column of the scores.
     pub(super) fn miss(
         &self,
         scores: &Scores,
@@ -97,7 +97,7 @@ impl Map {
                 let noise = if reading == Reading::Softmax { coupled } else { noise[column] };
                 let off = (got - expected).abs();
                 let ratio = off / reading.tolerance(*expected, noise, self.unit).max(f64::MIN_POSITIVE);
-                // what is no number is no rounding
+                // NaN is never explained by rounding
                 let ratio = if ratio.is_nan() { f64::INFINITY } else { ratio };
                 worst.residual = if off.is_nan() { f64::INFINITY } else { worst.residual.max(off) };
                 if ratio > worst.ratio {
@@ -110,8 +110,8 @@ impl Map {
     }
 }
 
-/// Fits a map to `scores` read as `reading`, by moving one feature at a time from the point of `start` at which the output
-/// says most about the logits.
+/// Fits a map to `scores`, interpreted as `reading`, by moving one feature at a time, starting from the points of
+/// `start` at which the output determines the logits best.
 pub(super) fn fit(
     probe: &mut Probe,
     scores: &Scores,
@@ -126,7 +126,7 @@ pub(super) fn fit(
     let mut weights = Array2::zeros((d + 1, m));
     for (base, columns) in bases(&informative, m) {
         let origin = start.points.row(base);
-        // mean feature, mean logit and weight of each scan, by column
+        // mean feature, mean logit and weight of each scan, for each column
         let mut means = Vec::with_capacity(d);
         for first in (0..d).step_by(scan_width()) {
             let features = first..d.min(first + scan_width());
@@ -162,8 +162,8 @@ pub(super) fn fit(
     Ok(Map { weights, unit })
 }
 
-/// Few points from which all columns can be fitted, each with its columns: those where its weight is at least a quarter of the
-/// best.
+/// Chooses few points that together suffice for fitting all columns. Each is returned with its columns: those whose
+/// weight at the point is at least a quarter of the column's best.
 fn bases(weights: &[Vec<f64>], columns: usize) -> Vec<(usize, Vec<usize>)> {
     let best: Vec<f64> = (0..columns).map(|u| weights.iter().fold(0.0, |max: f64, w| max.max(w[u]))).collect();
     let mut left: Vec<usize> = (0..columns).collect();
@@ -171,10 +171,10 @@ fn bases(weights: &[Vec<f64>], columns: usize) -> Vec<(usize, Vec<usize>)> {
     while !left.is_empty() {
         let serves = |i: usize, u: &usize| weights[i][*u] >= best[*u] / 4.0;
         let count = |i: &usize| left.iter().filter(|u| serves(*i, u)).count();
-        // the first of equals: the middle of the ranges, if it will do
+        // the first among equals, so the middle of the ranges is preferred
         let base = (0..weights.len()).rev().max_by_key(count).unwrap_or(0);
         let (here, rest): (Vec<usize>, Vec<usize>) = left.iter().partition(|u| serves(base, u));
-        // a column that says nothing anywhere is fitted from anywhere
+        // columns that are uninformative everywhere are fitted from any point
         let (here, rest) = if here.is_empty() { (rest, here) } else { (here, rest) };
         bases.push((base, here));
         left = rest;
@@ -182,7 +182,7 @@ fn bases(weights: &[Vec<f64>], columns: usize) -> Vec<(usize, Vec<usize>)> {
     bases
 }
 
-/// A least-squares line through the points of one scan, with its middle.
+/// The least-squares line through the points of one scan, with its weighted mean point.
 struct Line {
     slope: f64,
     f: f64,
@@ -190,7 +190,7 @@ struct Line {
     weight: f64,
 }
 
-/// One point of a scan: the feature, and logits with their weights by column.
+/// One point of a scan: the feature, and for each column the logit and its weight.
 struct Sample {
     f: f64,
     z: Vec<f64>,

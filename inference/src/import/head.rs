@@ -1,4 +1,4 @@
-//! The head of a model: the affine map behind its scores, and the link that its outputs show.
+//! Finds the head of a model: the affine map behind its scores, and the link that its outputs imply.
 
 use ndarray::{concatenate, Array2, ArrayView1, Axis};
 use rand_chacha::ChaCha20Rng;
@@ -15,19 +15,19 @@ use super::reading::Reading;
 use super::{ImportError, NotAffine};
 use crate::onnx::GraphProto;
 
-/// A head that answers as the model does wherever it was asked.
+/// A head that agrees with the model at every point where it was evaluated.
 pub(super) struct Head {
-    /// Weights `[d + 1][c]`, bias first, of each class's logit in the schema's order.
+    /// Weights of the classes' logits, `[d + 1][c]`: bias first, classes in the schema's order.
     pub(super) weights: Array2<f64>,
-    /// The model has one logit for two classes: here minus that, and that.
+    /// The model has a single logit `z` for two classes; the logits here are `−z` and `z`.
     pub(super) mirrored: bool,
-    /// Rounding of the model's floats.
+    /// Rounding unit of the model's floats.
     pub(super) unit: f64,
-    /// The link that its outputs show; none where they are logits only.
+    /// The link that its outputs imply; `None` if they are only logits.
     pub(super) link: Option<Link>,
-    /// Output that it was read from.
+    /// Name of the output it was recovered from.
     pub(super) output: String,
-    /// Largest difference seen, in that output's own unit.
+    /// Largest difference found, in units of that output.
     pub(super) residual: f64,
 }
 
@@ -73,8 +73,8 @@ pub(super) fn find(
     Ok(Head { weights, mirrored, unit: map.unit, link, output: read[main].0.name.clone(), residual })
 }
 
-/// A map's logits of a record, or their noise, for an output of `columns` columns. `mirrored`: the map is one logit of two
-/// classes, as minus that and that.
+/// Converts a map's logits of a record, or their noise, to an output of `columns` columns. `mirrored`: the map has the
+/// logits `−z` and `z` for a single logit `z` of two classes.
 fn in_columns(z: ArrayView1<'_, f64>, noise: bool, columns: usize, mirrored: bool) -> Vec<f64> {
     match (z.len(), columns) {
         (2, 1) if mirrored => vec![z[1]],
@@ -85,18 +85,18 @@ fn in_columns(z: ArrayView1<'_, f64>, noise: bool, columns: usize, mirrored: boo
 }
 
 struct Found {
-    /// From features to logits, two for two classes.
+    /// Map from features to logits, with two logits for two classes.
     map: Map,
-    /// One logit of two classes, as minus that and that.
+    /// The logits are `−z` and `z` for a single logit `z` of two classes.
     mirrored: bool,
-    /// Which of the scores it was fitted to.
+    /// Index of the scores it was fitted to.
     main: usize,
-    /// How each of the scores follows from it.
+    /// How each of the scores follows from the map's logits.
     readings: Vec<Reading>,
 }
 
-/// The first of the scores that are affine under a plausible reading, plain logits before probabilities; and how the
-/// others follow from it.
+/// Finds the first scores that are affine under a plausible reading, trying raw logits before probabilities, and how
+/// the other scores follow from them.
 fn search(
     probe: &mut Probe,
     graph: &GraphProto,
@@ -107,7 +107,7 @@ fn search(
     rng: &mut ChaCha20Rng,
 ) -> Result<Found, ImportError> {
     let unit = kind::unit(graph);
-    // (probabilities, columns): plain logits first, they lose nothing at the ends of [0, 1]
+    // ranked by (probabilities, columns): raw logits first, because probabilities lose precision at the ends of [0, 1]
     let mut attempts: Vec<((bool, usize), usize, Reading)> = Vec::new();
     for (at, scores) in outputs.scores.iter().enumerate() {
         let values = scores.of(begin);
@@ -165,7 +165,7 @@ fn follow(
     Err(ImportError::Disagree { first: scores.name.clone(), second: other.name.clone(), at })
 }
 
-/// Compares label outputs with the largest of the scores.
+/// Checks the label outputs against the class with the largest score, where that is clear.
 fn listen(
     heard: &mut Heard,
     outputs: &Outputs,
@@ -203,7 +203,7 @@ fn listen(
     Ok(())
 }
 
-/// A point in the units of the model's input.
+/// Formats a point in units of the model's input.
 fn describe(probe: &Probe, schema: &Schema, point: &[f64]) -> String {
     const SHOWN: usize = 8;
     let values = point.iter().zip(schema.features()).enumerate().take(SHOWN);

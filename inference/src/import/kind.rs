@@ -1,16 +1,16 @@
-//! What kind of model a graph is, as far as its operators tell. Only words for refusals come from here: what is accepted
-//! is decided by asking the model.
+//! Guesses from a graph's operators what kind of model it is. This only words refusals: evaluating the model decides
+//! whether it is accepted.
 
 use std::collections::HashSet;
 
 use crate::onnx::{DataType, GraphProto, NodeProto, TypeValue};
 
-/// The first node that is not affine, and what it makes of the model.
+/// The first node that is not affine, and what kind of model it implies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Culprit {
-    /// "node `name` (Operator)", a node without a name by what it makes.
+    /// "node `name` (Operator)"; a node without a name is called by its output.
     pub node: String,
-    /// What kind of model that is, and what to bring instead.
+    /// Kind of model, and what to use instead.
     pub kind: &'static str,
 }
 
@@ -32,7 +32,7 @@ const PRODUCT: &str =
 const PER_RECORD: &str = "a scaling of each record by its own size. Do it to the records before they are registered";
 const TRANSFORM: &str = "a transformation that is not affine. Apply it to the records before they are registered";
 
-/// Looks for the culprit among the nodes that `output` depends on.
+/// Finds the culprit among the nodes that `output` depends on.
 pub(super) fn culprit(graph: &GraphProto, output: &str) -> Option<Culprit> {
     let needed = ancestors(graph, output);
     let constants: HashSet<&str> = graph.initializer.iter().map(|t| t.name.as_str()).collect();
@@ -50,7 +50,7 @@ pub(super) fn culprit(graph: &GraphProto, output: &str) -> Option<Culprit> {
     }
     let first = path.iter().position(|n| !is_affine(n, &depends))?;
     let after: Vec<&NodeProto> = path[first..].to_vec();
-    // the link itself is no culprit
+    // a link at the end is not a culprit
     let transform = text(path[first], "post_transform");
     let link = match path[first].op_type.as_str() {
         "Softmax" | "LogSoftmax" | "Sigmoid" => true,
@@ -75,7 +75,7 @@ fn ancestors<'g>(graph: &'g GraphProto, output: &'g str) -> HashSet<&'g str> {
     needed
 }
 
-/// "node `name` (Operator)", a node without a name by what it makes.
+/// "node `name` (Operator)"; a node without a name is called by its output.
 fn name(node: &NodeProto) -> String {
     let name = if node.name.is_empty() { node.output.first().map_or("", String::as_str) } else { &node.name };
     format!("node `{name}` ({})", node.op_type)
@@ -89,7 +89,7 @@ fn text<'n>(node: &'n NodeProto, name: &str) -> &'n [u8] {
     node.attribute.iter().find(|a| a.name == name).and_then(|a| a.s.as_deref()).unwrap_or_default()
 }
 
-/// Operators that keep affine values affine, whatever their other inputs.
+/// Operators that map affine values to affine values, whatever their other inputs.
 const AFFINE: &[&str] = &[
     "Identity",
     "Dropout",
@@ -124,7 +124,7 @@ const AFFINE: &[&str] = &[
     "LinearRegressor",
 ];
 
-/// Whether a node keeps affine values affine.
+/// Whether a node maps affine values to affine values.
 fn is_affine(node: &NodeProto, depends: &HashSet<&str>) -> bool {
     let varying = node.input.iter().filter(|i| depends.contains(i.as_str())).count();
     match node.op_type.as_str() {
@@ -145,7 +145,7 @@ fn is_float(element: i64) -> bool {
     [DataType::Float, DataType::Double, DataType::Float16, DataType::Bfloat16].iter().any(|t| *t as i64 == element)
 }
 
-/// What the first node that is not affine, with those `after` it, makes of the model.
+/// Kind of model, judged by its first node that is not affine and by `after`, the nodes from that one on.
 fn kind(node: &NodeProto, after: &[&NodeProto]) -> &'static str {
     let has = |ops: &[&str]| after.iter().any(|n| ops.contains(&n.op_type.as_str()));
     let heads = after.iter().filter(|n| n.op_type == "LinearClassifier").count();
@@ -178,7 +178,7 @@ fn kind(node: &NodeProto, after: &[&NodeProto]) -> &'static str {
     }
 }
 
-/// Rounding unit of the coarsest floats in the graph.
+/// Rounding unit of the least precise float type in the graph.
 pub(super) fn unit(graph: &GraphProto) -> f64 {
     let constants = graph.initializer.iter().map(|t| i64::from(t.data_type));
     let casts = graph.node.iter().filter(|n| n.op_type == "Cast").filter_map(|n| attribute(n, "to"));

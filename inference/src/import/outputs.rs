@@ -1,4 +1,4 @@
-//! Which of a model's outputs are scores of the classes, which are labels, and which class a column stands for.
+//! Determines which of a model's outputs are class scores, which are labels, and which class each column belongs to.
 
 use std::collections::HashMap;
 
@@ -9,17 +9,17 @@ use super::probe::{Observed, Values};
 use super::ImportError;
 use crate::onnx::GraphProto;
 
-/// The outputs that say something about classes.
+/// The outputs that carry class scores or labels.
 pub(super) struct Outputs {
-    /// Sets of scores, one column for each class or one for both of two, all in the same order.
+    /// Sets of scores, all in the same order: one column per class, or a single column for two classes.
     pub(super) scores: Vec<Scores>,
-    /// Outputs with a label for each record.
+    /// Indices of the outputs with a label for each record.
     pub(super) labels: Vec<usize>,
-    /// What the model calls its columns.
+    /// The model's names for its columns.
     pub(super) names: Option<Vec<String>>,
 }
 
-/// Sorts the outputs of a model for records of `schema`.
+/// Classifies the outputs of a model for records of `schema`.
 pub(super) fn sort(observed: &Observed, graph: &GraphProto, schema: &Schema) -> Result<Outputs, ImportError> {
     let classes = schema.classes();
     let (mut labels, mut lists, mut keyed, mut sized) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -57,12 +57,12 @@ pub(super) fn sort(observed: &Observed, graph: &GraphProto, schema: &Schema) -> 
             scores.push(Scores { name: name(*at), columns: (0..*columns).map(|c| (*at, c)).collect() });
         }
     }
-    // an output for each class
+    // one output per class
     let single: Vec<usize> = sized.iter().filter(|s| s.1 == 1).map(|s| s.0).collect();
     if classes > 1 && single.len() == classes && !scores.iter().any(|s| s.columns.len() == classes) {
         let joined = single.iter().map(|at| name(*at)).collect::<Vec<_>>().join("`, `");
         scores = vec![Scores { name: joined, columns: single.iter().map(|at| (*at, 0)).collect() }];
-        // the nodes' order is not the outputs'
+        // labels in the nodes' attributes need not be in the order of the outputs
         names = None;
     }
     let regressor = graph.node.iter().any(|n| n.op_type.ends_with("Regressor"));
@@ -82,7 +82,7 @@ pub(super) fn sort(observed: &Observed, graph: &GraphProto, schema: &Schema) -> 
     Ok(Outputs { scores, labels, names })
 }
 
-/// Class labels in the nodes' attributes, if all nodes with that many agree.
+/// Class labels from the nodes' attributes, if all nodes with `classes` labels agree.
 fn attribute_labels(graph: &GraphProto, classes: usize) -> Option<Vec<String>> {
     let mut found: Option<Vec<String>> = None;
     for a in graph.node.iter().flat_map(|n| &n.attribute).filter(|a| a.name.starts_with("classlabels")) {
@@ -98,32 +98,31 @@ fn attribute_labels(graph: &GraphProto, classes: usize) -> Option<Vec<String>> {
     found
 }
 
-/// Equal as text or as numbers: `1` is `1.0`.
+/// Whether two labels are equal as text or as numbers: `1` equals `1.0`.
 fn same(a: &str, b: &str) -> bool {
     a == b || matches!((a.parse::<f64>(), b.parse::<f64>()), (Ok(a), Ok(b)) if a == b)
 }
 
-/// Where each of `wanted` stands in `given`; `None` unless they are the same labels.
+/// Position of each of `wanted` in `given`; `None` unless they are the same labels.
 fn positions(wanted: &[String], given: &[String]) -> Option<Vec<usize>> {
     let order: Option<Vec<usize>> = wanted.iter().map(|w| given.iter().position(|g| same(g, w))).collect();
     order.filter(|_| wanted.len() == given.len())
 }
 
-/// What label outputs said where a column was clearly the largest: a label by output and column.
+/// Labels given by label outputs where a column is clearly the largest, keyed by output and column.
 #[derive(Default)]
 pub(super) struct Heard(HashMap<(usize, usize), String>);
 
 impl Heard {
-    /// Notes that `output` said `label` where `column` is the largest; `false` if it has said another one there.
+    /// Records that `output` gave `label` where `column` is the largest; `false` if it gave a different one before.
     pub(super) fn note(&mut self, output: usize, column: usize, label: &str) -> bool {
         self.0.entry((output, column)).or_insert_with(|| label.to_owned()) == label
     }
 }
 
-/// The column of each of the schema's classes.
-///
-/// Columns are named by the model, or by the label that it gives where a column is the largest. Where nothing names them,
-/// or only their position does, they are taken in the schema's order if that is the ascending one, which every tool uses.
+/// The column for each of the schema's classes.  Columns are identified by the model's names for them, or by the label
+/// it gives where a column is the largest. Columns without names, or named only by their position, are taken in the
+/// schema's order if that is ascending, as in every tool.
 pub(super) fn class_order(outputs: &Outputs, heard: &Heard, schema: &Schema) -> Result<Vec<usize>, ImportError> {
     let Target::Classes(classes) = schema.target() else { return Ok(vec![0]) };
     let c = classes.len();
@@ -147,14 +146,14 @@ pub(super) fn class_order(outputs: &Outputs, heard: &Heard, schema: &Schema) -> 
             classes.iter().map(|class| said.iter().position(|s| s.is_some_and(|s| same(s, class)))).collect();
         let heard_count = said.iter().flatten().count();
         let found = column_of.iter().flatten().count();
-        // 0, 1, 2 are the columns' numbers unless they are all of the schema's labels
+        // 0, 1, 2 are taken as column numbers, unless every class of the schema is among them
         if is_position && found < c {
             continue;
         }
         if found < heard_count {
             return Err(wrong(main, text()));
         }
-        // one class that never wins is the one that is left
+        // if exactly one class never wins, the remaining column is its
         let left: Vec<usize> = (0..c).filter(|u| !column_of.contains(&Some(*u))).collect();
         if let [left] = left[..] {
             column_of.iter_mut().filter(|u| u.is_none()).for_each(|u| *u = Some(left));
@@ -177,7 +176,7 @@ pub(super) fn class_order(outputs: &Outputs, heard: &Heard, schema: &Schema) -> 
     }
 }
 
-/// By number if all labels are numbers, otherwise by their bytes.
+/// Whether labels ascend: as numbers if all of them are numbers, otherwise by their bytes.
 fn ascending(labels: &[String]) -> bool {
     let numbers: Option<Vec<f64>> = labels.iter().map(|l| l.parse().ok()).collect();
     numbers.map_or_else(|| labels.is_sorted(), |n| n.is_sorted())
@@ -212,7 +211,7 @@ mod tests {
         assert_eq!(order(Some(&["0", "1", "2"]), &[(0, "0")], &abc).unwrap(), [0, 1, 2]);
         assert_eq!(order(Some(&["0", "1", "2"]), &[(0, "c"), (1, "b"), (2, "a")], &abc).unwrap(), [2, 1, 0]);
         assert_eq!(order(None, &[], &abc).unwrap(), [0, 1, 2]);
-        // numbers of columns that look like some of the labels
+        // column numbers that look like some of the labels
         assert_eq!(order(None, &[(1, "1"), (2, "2")], &["1", "2", "7"]).unwrap(), [0, 1, 2]);
         assert_eq!(order(None, &[(0, "0"), (1, "1")], &["1", "0"]).unwrap(), [1, 0]);
         assert_eq!(order(Some(&["7", "1", "2"]), &[(1, "1")], &["1.0", "2", "7.0"]).unwrap(), [1, 2, 0]);

@@ -1,8 +1,8 @@
-//! Where a model is asked.
+//! The points at which a model is evaluated.
 //!
-//! Records are clamped to the schema's ranges, but a model must be affine a little beyond them too, and between the 256
-//! steps: one that rounds, clips or has a threshold then shows it. Each family of points is after one kind of kink: in a
-//! single feature, in sums of many, at the ends of ranges, where a class is surest of itself, around the records.
+//! Records are clamped to the schema's ranges, but a model must also be affine slightly beyond them and between the 256
+//! steps; this exposes rounding, clipping and thresholds. Each family of points targets one kind of kink: in a single
+//! feature, in sums of many, at the ends of ranges, where a class has its most extreme scores, around the records.
 
 use ndarray::{Array1, Array2, ArrayView1};
 use rand::seq::SliceRandom;
@@ -10,22 +10,22 @@ use rand::Rng;
 use rand_chacha::ChaCha20Rng;
 use tribute_core::records::Records;
 
-/// `f` of the last step.
+/// Feature value `f = q/256` of the last step, `q = 255`.
 pub(super) const TOP: f64 = 255.0 / 256.0;
-/// Places along one feature.
+/// Number of points along one feature.
 pub(super) const PLACES: usize = 32;
-/// Points in a block, about.
+/// Approximate number of points in a block.
 const BLOCK: usize = 2_048;
-/// Records asked about, at most.
+/// Maximum number of records whose surroundings are evaluated.
 const RECORDS: usize = 2_048;
 
-/// A place among the evenly spaced parts of `[from, to]`.
+/// A random point in the `k`-th of [`PLACES`] equal parts of `[from, to]`.
 fn place(rng: &mut ChaCha20Rng, k: usize, from: f64, to: f64) -> f64 {
     from + (to - from) * (k as f64 + rng.gen::<f64>()) / PLACES as f64
 }
 
-/// The middle, then points of all kinds within the ranges, and close to `zero`, where steep models are still undecided: to see
-/// what the outputs are, and from where to start.
+/// Points for identifying the outputs and choosing where to start: first the middle of the ranges, then points of all
+/// kinds within the ranges and close to `zero`, where steep models are not saturated.
 pub(super) fn start(zero: &[f64], rng: &mut ChaCha20Rng) -> Array2<f64> {
     let mut points = Array2::from_elem((1_024, zero.len()), TOP / 2.0);
     for (i, mut row) in points.rows_mut().into_iter().enumerate().skip(1) {
@@ -40,18 +40,19 @@ pub(super) fn start(zero: &[f64], rng: &mut ChaCha20Rng) -> Array2<f64> {
     points
 }
 
-/// Some features at their top, the others at their bottom.
+/// Sets a random subset of features to their maximum, the others to their minimum.
 fn lit(mut row: ndarray::ArrayViewMut1<'_, f64>, rng: &mut ChaCha20Rng) {
     let share = rng.gen::<f64>();
     row.iter_mut().for_each(|f| *f = if rng.gen::<f64>() < share { TOP } else { 0.0 });
 }
 
-/// Features of one scan block.
+/// Number of features in one scan block.
 pub(super) fn scan_width() -> usize {
     BLOCK / PLACES
 }
 
-/// `base` with each of `features` moved, [`PLACES`] points for each: half of them through its range, half close by.
+/// `base` with each of `features` moved in turn, [`PLACES`] points each: half of them across its range, half close to
+/// `base`.
 pub(super) fn scan(base: ArrayView1<'_, f64>, features: std::ops::Range<usize>, rng: &mut ChaCha20Rng) -> Array2<f64> {
     let mut points = Array2::zeros((features.len() * PLACES, base.len()));
     for (i, mut row) in points.rows_mut().into_iter().enumerate() {
@@ -63,8 +64,8 @@ pub(super) fn scan(base: ArrayView1<'_, f64>, features: std::ops::Range<usize>, 
     points
 }
 
-/// Blocks of points at which a map with `weights` (`[d + 1][m]`, bias first) is held against the model, on and off the
-/// records' grid.
+/// Blocks of points, on and off the records' grid, for comparing a map with `weights` (`[d + 1][m]`, bias first) with
+/// the model.
 pub(super) fn trials<'a>(
     weights: &'a Array2<f64>,
     datasets: &'a [&'a Records],
@@ -82,7 +83,7 @@ pub(super) fn trials<'a>(
     })
 }
 
-/// Each feature from half a range below to half a range above, the others somewhere.
+/// Each of `features` in turn from half a range below its range to half a range above, the others random.
 fn beyond(d: usize, features: std::ops::Range<usize>, rng: &mut ChaCha20Rng) -> Array2<f64> {
     let mut points = Array2::zeros((features.len() * PLACES, d));
     for (i, mut row) in points.rows_mut().into_iter().enumerate() {
@@ -92,7 +93,7 @@ fn beyond(d: usize, features: std::ops::Range<usize>, rng: &mut ChaCha20Rng) -> 
     points
 }
 
-/// Anywhere within the ranges, and half a range beyond.
+/// Random points within the ranges, and up to half a range beyond.
 fn boxes(d: usize, rng: &mut ChaCha20Rng) -> Array2<f64> {
     let mut points = Array2::zeros((BLOCK, d));
     for (i, mut row) in points.rows_mut().into_iter().enumerate() {
@@ -102,7 +103,7 @@ fn boxes(d: usize, rng: &mut ChaCha20Rng) -> Array2<f64> {
     points
 }
 
-/// Corners, sums of any number of features, and the immediate neighbourhood of the ends.
+/// Corners of the ranges, their immediate neighbourhood, and multiples of them, for sums of any number of features.
 fn edges(d: usize, rng: &mut ChaCha20Rng) -> Array2<f64> {
     let mut points = Array2::zeros((BLOCK, d));
     for (i, mut row) in points.rows_mut().into_iter().enumerate() {
@@ -119,7 +120,7 @@ fn edges(d: usize, rng: &mut ChaCha20Rng) -> Array2<f64> {
     points
 }
 
-/// From the middle to where each output is largest and smallest, and beyond.
+/// Points on the lines from the middle to where each output is largest and smallest, and beyond.
 fn extremes(weights: &Array2<f64>, rng: &mut ChaCha20Rng) -> Array2<f64> {
     let (d, m) = (weights.nrows() - 1, weights.ncols());
     let mut points = Array2::zeros((2 * m * PLACES, d));
@@ -134,12 +135,12 @@ fn extremes(weights: &Array2<f64>, rng: &mut ChaCha20Rng) -> Array2<f64> {
     points
 }
 
-/// Records as they are, and moved by up to a step.
+/// Records, unchanged or moved by up to a step.
 fn around(datasets: &[&Records], total: usize, d: usize, rng: &mut ChaCha20Rng) -> Array2<f64> {
     let mut chosen: Vec<usize> =
         if total <= RECORDS { (0..total).collect() } else { rand::seq::index::sample(rng, total, RECORDS).into_vec() };
     chosen.shuffle(rng);
-    // one point at least, so that a block is never empty
+    // at least one point, so that a block is never empty
     let mut points = Array2::zeros((chosen.len().max(1), d));
     for (i, mut row) in points.rows_mut().into_iter().enumerate().take(chosen.len()) {
         let mut at = chosen[i];

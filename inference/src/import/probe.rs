@@ -1,7 +1,6 @@
-//! A model asked for its outputs: how records are laid out for its inputs, and what comes back.
-//!
-//! Points are features as the circuits see them, `f = q/256`, of any real value. A model that takes raw units gets
-//! `lo + f·(hi − lo)·256/255`, rounded to the element type of its input; what it was really asked is reported back.
+//! Evaluates a model: lays records out for its inputs and parses its outputs.  Points are features as the circuits see
+//! them, `f = q/256`, but may have any real value. A model that takes raw units gets `lo + f·(hi − lo)·256/255`,
+//! rounded to the element type of its input; the points after rounding are reported back.
 
 use half::f16;
 use ndarray::{concatenate, Array2, Axis, Slice};
@@ -15,25 +14,25 @@ use super::points::TOP;
 use super::{ImportError, InputScale};
 use crate::runtime::{Runtime, RuntimeError};
 
-/// Records in one run, where the model lets them be chosen: more than any agent has classes.
+/// Batch size if the model does not fix it: more records than any agent has classes.
 const BATCH: usize = 256;
 
-/// What one output says about records.
+/// Values of one output for a batch of records.
 #[derive(Clone, Debug)]
 pub(super) enum Values {
-    /// Numbers, `[records][columns]`; the keys of the columns where they come as maps.
+    /// Numbers, `[records][columns]`, with the columns' keys if the output is a sequence of maps.
     Scores(Array2<f64>, Option<Vec<String>>),
     /// A label for each record.
     Labels(Vec<String>),
-    /// Class labels, whatever the record.
+    /// The class labels, independent of the records.
     Classes(Vec<String>),
 }
 
-/// Outputs at some points.
+/// A model's outputs at some points.
 pub(super) struct Observed {
-    /// What was asked: the points, as the input's element type holds them.
+    /// The points evaluated, after rounding to the input's element type.
     pub(super) points: Array2<f64>,
-    /// Name and values of each output; `None` for one that says nothing about single records.
+    /// Name and values of each output; `None` for an output that has no values for single records.
     pub(super) outputs: Vec<(String, Option<Values>)>,
 }
 
@@ -42,21 +41,21 @@ struct Input {
     element: TensorElementType,
     /// Shape of a whole batch.
     dims: Vec<usize>,
-    /// Features that it takes: all of them, or one.
+    /// The features it takes: all of them, or one.
     features: std::ops::Range<usize>,
 }
 
-/// A model with records laid out for it.
+/// A loaded model with the layout of its inputs.
 pub(super) struct Probe {
     session: Session,
     inputs: Vec<Input>,
     batch: usize,
-    /// Raw value of `f = 0`, and of a step of 1, by feature.
+    /// For each feature, its raw value at `f = 0` and the raw difference for a change of 1 in `f`.
     units: Vec<(f64, f64)>,
 }
 
 impl Probe {
-    /// Loads `model` and finds out how it takes records of `schema`.
+    /// Loads `model` and determines how it takes records of `schema`.
     pub(super) fn new(
         runtime: &Runtime,
         model: &[u8],
@@ -75,7 +74,7 @@ impl Probe {
         let (inputs, batch) = lay_out(session.inputs(), schema, BATCH)?;
         let mut probe = Probe { session, inputs, batch, units };
         if batch == BATCH {
-            // a batch size that the file leaves open may still be fixed inside, to one record
+            // a batch size left open in the signature may still be fixed to one record inside the graph
             let origin = Array2::zeros((BATCH, schema.features().len()));
             let usable = |o: &Observed| o.outputs.iter().any(|(_, v)| v.is_some());
             let failed = match probe.run(&origin) {
@@ -95,29 +94,30 @@ impl Probe {
         Ok(probe)
     }
 
-    /// `|x|` of a feature's raw value at `f`, in steps: what rounding is relative to.
+    /// Bound on the magnitudes that occur in computing a feature from its raw value, in units of `f`: rounding errors
+    /// are relative to it.
     pub(super) fn magnitude(&self, feature: usize, f: f64) -> f64 {
         let (lo, step) = self.units[feature];
         f.abs() + (lo / step + f).abs() + 1.0
     }
 
-    /// Where a feature's raw value is 0, or nearest to it within its range.
+    /// The `f` at which a feature's raw value is 0, or closest to 0 within its range.
     pub(super) fn zero(&self, feature: usize) -> f64 {
         let (lo, step) = self.units[feature];
         (-lo / step).clamp(0.0, TOP)
     }
 
-    /// The raw value of a feature at `f`, as the model's input has it.
+    /// A feature's value at `f` in units of the model's input.
     pub(super) fn raw(&self, feature: usize, f: f64) -> f64 {
         let (lo, step) = self.units[feature];
         lo + f * step
     }
 
-    /// The outputs at `points` `[n][d]`.
+    /// Evaluates the model at `points`, `[n][d]`.
     pub(super) fn observe(&mut self, points: &Array2<f64>) -> Result<Observed, ImportError> {
         let mut parts = Vec::with_capacity(points.nrows().div_ceil(self.batch));
         for chunk in points.axis_chunks_iter(Axis(0), self.batch) {
-            // the last batch is filled up with its last record
+            // pads the last batch by repeating its last record
             let rows: Vec<usize> = (0..self.batch).map(|i| i.min(chunk.nrows() - 1)).collect();
             let mut part = self.run(&chunk.select(Axis(0), &rows))?;
             part.shorten(chunk.nrows());
@@ -126,7 +126,7 @@ impl Probe {
         Ok(Observed::join(parts))
     }
 
-    /// One batch.
+    /// Evaluates one batch.
     fn run(&mut self, points: &Array2<f64>) -> Result<Observed, ImportError> {
         let failed = |e: ort::Error| RuntimeError::Run(e.to_string());
         let mut asked = points.clone();
@@ -187,7 +187,7 @@ impl Observed {
         }
     }
 
-    /// All batches; an output that changes its kind between batches says nothing.
+    /// Concatenates batches; an output that changes its kind between batches has no values.
     fn join(mut parts: Vec<Observed>) -> Observed {
         let rows = |parts: &[&Array2<f64>]| {
             let views: Vec<_> = parts.iter().map(|p| p.view()).collect();
@@ -234,7 +234,7 @@ impl Values {
     }
 }
 
-/// How each input takes the schema's features, and the batch size: `free` where the file leaves it open.
+/// How each input takes the schema's features, and the batch size, which is `free` if the file leaves it open.
 fn lay_out(inputs: &[Outlet], schema: &Schema, free: usize) -> Result<(Vec<Input>, usize), ImportError> {
     let d = schema.features().len();
     let wrong = || {
@@ -281,12 +281,13 @@ fn lay_out(inputs: &[Outlet], schema: &Schema, free: usize) -> Result<(Vec<Input
     Ok((laid, batch.unwrap_or(1)))
 }
 
-/// Letters and digits of a name: exporters replace the rest.
+/// The letters and digits of a name, for comparing names: exporters replace other characters.
 fn plain(name: &str) -> String {
     name.chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect()
 }
 
-/// Batch size if it is fixed, shape of one record, and whether there is a batch dimension at all. Unknown sizes are negative.
+/// Batch size if it is fixed, shape of one record, and whether there is a batch dimension. Unknown sizes in `shape` are
+/// negative.
 fn record_shape(shape: &[i64], features: usize) -> Option<(Option<usize>, Vec<usize>, bool)> {
     let fill = |dims: &[i64]| -> Option<Vec<usize>> {
         let known: usize = dims.iter().filter(|d| **d >= 0).try_fold(1usize, |n, d| n.checked_mul(*d as usize))?;
@@ -298,7 +299,7 @@ fn record_shape(shape: &[i64], features: usize) -> Option<(Option<usize>, Vec<us
     };
     let batch = |b: i64| usize::try_from(b).ok();
     match shape {
-        // a shape that is not given
+        // no shape given
         [] => Some((None, vec![features], true)),
         [b @ ..=-1] if features == 1 => Some((batch(*b), vec![], true)),
         [0, ..] => None,
@@ -307,7 +308,7 @@ fn record_shape(shape: &[i64], features: usize) -> Option<(Option<usize>, Vec<us
     }
 }
 
-/// What an output says about `n` records.
+/// Parses an output for `n` records.
 fn read(value: &DynValue, n: usize) -> ort::Result<Option<Values>> {
     match value.dtype() {
         ValueType::Tensor { ty, shape, .. } => {
@@ -358,7 +359,7 @@ fn widened<T: ort::value::PrimitiveTensorElementType, R>(
     Ok(value.try_extract_tensor::<T>()?.1.iter().map(to).collect())
 }
 
-/// A sequence of maps from class label to score, one for each record, as `ZipMap` makes them.
+/// Parses a sequence of maps from class label to score, one per record, as `ZipMap` produces them.
 fn maps<K>(value: &DynValue, n: usize, text: impl Fn(&K) -> String) -> ort::Result<Option<Values>>
 where
     K: IntoTensorElementType + Clone + std::hash::Hash + Eq + Ord,

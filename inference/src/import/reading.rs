@@ -1,11 +1,11 @@
-//! How a model's output follows from its logits, there and back.
+//! The functions from a model's logits to its outputs, and their inverses.
 
-/// A form in which classifiers give their scores.
+/// The form in which a classifier outputs its scores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reading {
     /// The logits themselves.
     Raw,
-    /// Logarithms of the softmax.
+    /// Logarithm of the softmax over the columns.
     LogSoftmax,
     /// Softmax over the columns.
     Softmax,
@@ -14,11 +14,11 @@ pub(super) enum Reading {
 }
 
 impl Reading {
-    /// Readings of these rows, the most likely first. Two probabilities are read one by one: a logistic model of two
-    /// classes and a softmax look the same.
+    /// Plausible readings of these rows, the most likely first. Two probabilities are read column by column, because a
+    /// logistic model of two classes and a softmax look the same.
     pub(super) fn plausible<'r>(rows: impl Iterator<Item = &'r [f64]> + Clone, columns: usize) -> Vec<Reading> {
         let all = |test: &dyn Fn(&[f64]) -> bool| rows.clone().all(test);
-        // wide enough for rounding in 16-bit floats: the fit decides, this only says what to try
+        // wide enough for rounding in 16-bit floats: this only selects candidates, the fit decides
         const ROUNDING: f64 = 5e-3;
         let one = |sum: f64| (sum - 1.0).abs() < 4.0 * ROUNDING;
         if all(&|row| row.iter().all(|p| (-ROUNDING..=1.0 + ROUNDING).contains(p))) {
@@ -43,8 +43,8 @@ impl Reading {
         }
     }
 
-    /// Logits for an output row, of a softmax those with mean 0, and the weight of each in a least-squares fit: one over
-    /// its variance, up to a constant, when outputs are rounded to a multiple of one unit.
+    /// Logits for an output row (for a softmax, those with mean 0) and their weights in a least-squares fit. A weight
+    /// is the inverse variance, up to a constant, of a logit whose output is rounded to a multiple of a fixed unit.
     pub(super) fn invert(self, y: &[f64]) -> (Vec<f64>, Vec<f64>) {
         let centred = |l: Vec<f64>| {
             let mean = l.iter().sum::<f64>() / l.len() as f64;
@@ -63,7 +63,7 @@ impl Reading {
         }
     }
 
-    /// How far a computed output may be from `y`, whose logit is off by at most `noise`, in floats of precision `unit`.
+    /// Tolerance for an output `y` whose logit is off by at most `noise`, computed in floats of rounding unit `unit`.
     pub(super) fn tolerance(self, y: f64, noise: f64, unit: f64) -> f64 {
         match self {
             Reading::Raw => noise,
@@ -73,7 +73,7 @@ impl Reading {
         }
     }
 
-    /// What the values are, for people.
+    /// Description of the values for error messages.
     pub(super) fn describe(self) -> &'static str {
         match self {
             Reading::Raw => "scores",
@@ -98,7 +98,7 @@ mod tests {
             assert!(back.iter().zip(&z).all(|(b, z)| (b - z).abs() < 1e-12), "{reading:?}: {back:?}");
             assert!(weights.iter().all(|w| *w > 0.0));
         }
-        // a saturated probability says nothing
+        // a saturated probability carries no information
         assert_eq!(Reading::Logistic.invert(&[1.0]).1, [0.0]);
         assert_eq!(Reading::Softmax.invert(&[1.0, 0.0]).1, [0.0, 0.0]);
     }
