@@ -1,12 +1,15 @@
-//! Imports heads of models trained elsewhere.  A head is affine in its inputs, up to a known link. It is recovered by
-//! evaluating the model in onnxruntime: moving one feature at a time through its range gives the weights, whatever
-//! operators the model uses. The affine map found is then compared with the model at thousands of points: on and off
-//! the records' grid, beyond the ranges, at their corners and around the records. A difference larger than rounding
-//! explains is refused, with the input at which it occurs; operators are inspected only to say what kind of model it
-//! is. Probabilities are read through the inverse of their link; raw logits are preferred.  The points are derived from
-//! the file's digest, so on one machine the same file always gives the same weights, or the same refusal. Fresh
-//! randomness would not catch more cheating: a certificate states the weights, so a model that hides a kink from these
-//! points deceives only its own owner.
+//! Imports heads of models trained elsewhere.
+//!
+//! A head is affine in its inputs, up to a known link. It is recovered by evaluating the model in onnxruntime: moving
+//! one feature at a time through its range gives the weights, whatever operators the model uses. The affine map found
+//! is then compared with the model at thousands of points: on and off the records' grid, beyond the ranges, at their
+//! corners and around the records. A difference larger than rounding explains is refused, with the input at which it
+//! occurs; operators are inspected only to say what kind of model it is. Probabilities are read through the inverse of
+//! their link; raw logits are preferred.
+//!
+//! The points are derived from the file's digest, so on one machine the same file always gives the same weights, or the
+//! same refusal. Fresh randomness would not catch more cheating: a certificate states the weights, so a model that
+//! hides a kink from these points deceives only its own owner.
 //!
 //! An imported head answers as the model did; it is certified only if it is also the optimum of the stated loss over the
 //! quantised records, which [`crate::optimum::check`] decides.
@@ -203,8 +206,10 @@ impl NotAffine {
 }
 
 /// Recovers the head of an ONNX model for records of `schema` and a loss with `link`. A canonical agent is returned
-/// unchanged.  The model is also evaluated around the records of `datasets`, which may be empty. `intercept_scale` is
-/// the layout's `s`: the bias becomes the weight of a feature `2^s`.
+/// unchanged.
+///
+/// The model is also evaluated around the records of `datasets`, which may be empty. `intercept_scale` is the layout's
+/// `s`: the bias becomes the weight of a feature `2^s`.
 ///
 /// # Errors
 /// [`ImportError`].

@@ -120,9 +120,11 @@ impl Heard {
     }
 }
 
-/// The column for each of the schema's classes.  Columns are identified by the model's names for them, or by the label
-/// it gives where a column is the largest. Columns without names, or named only by their position, are taken in the
-/// schema's order if that is ascending, as in every tool.
+/// The column for each of the schema's classes.
+///
+/// Columns are identified by the model's names for them, or by the label it gives where a column is the largest.
+/// Columns without names, or named only by their position, are taken in the schema's order if that is ascending, as in
+/// every tool.
 pub(super) fn class_order(outputs: &Outputs, heard: &Heard, schema: &Schema) -> Result<Vec<usize>, ImportError> {
     let Target::Classes(classes) = schema.target() else { return Ok(vec![0]) };
     let c = classes.len();

@@ -1,6 +1,8 @@
-//! Evaluates a model: lays records out for its inputs and parses its outputs.  Points are features as the circuits see
-//! them, `f = q/256`, but may have any real value. A model that takes raw units gets `lo + f·(hi − lo)·256/255`,
-//! rounded to the element type of its input; the points after rounding are reported back.
+//! Evaluates a model: lays records out for its inputs and parses its outputs.
+//!
+//! Points are features as the circuits see them, `f = q/256`, but may have any real value. A model that takes raw units
+//! gets `lo + f·(hi − lo)·256/255`, rounded to the element type of its input; the points after rounding are reported
+//! back.
 
 use half::f16;
 use ndarray::{concatenate, Array2, Axis, Slice};
