@@ -1,5 +1,5 @@
-"""Takes in, when the package is built, what it shares with the rest of the repository: the messages of the service, generated
-from their protos with types, and the contracts' ABIs."""
+"""Build hook that adds what the package shares with the rest of the repository: the service's protobuf messages, generated with
+type stubs, and the contracts' ABIs."""
 
 import shutil
 import sys
@@ -25,7 +25,7 @@ class SharedHook(BuildHookInterface):
         protos = sorted(str(p) for p in (sources / FILES).glob("*.proto"))
         if protoc.main(["protoc", f"-I{sources}", f"-I{Path(grpc_tools.__file__).parent / '_proto'}", f"--python_out={out}", f"--pyi_out={out}", *protos]):
             sys.exit("protoc failed")
-        # protoc imports its siblings from the top: they are inside of this package
+        # protoc generates absolute imports of sibling modules, which are inside this package
         for path in out.rglob("*.py*"):
             path.write_text(path.read_text().replace("from tribute.v1 import", "from tribute._proto.tribute.v1 import"))
         for folder in (out, out / "tribute", out / "tribute" / "v1"):
@@ -40,7 +40,7 @@ class SharedHook(BuildHookInterface):
 
 
 def _shared(root, inside, outside):
-    """A folder of a source distribution, or of the clone."""
+    """The folder `inside` of a source distribution, or else `outside` of the repository."""
     for folder in (root / inside, root.parent.parent / outside):
         if folder.is_dir():
             return folder

@@ -1,4 +1,4 @@
-"""A real service with a real chain, as an operator sets them up, for all tests together."""
+"""A real service and a real chain, set up as an operator would, shared by all tests."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MNEMONIC = "test test test test test test test test test test test junk"
 
 
 def account(index: int):
-    """One of the accounts that local chains fund."""
+    """One of the accounts prefunded on local chains."""
     return Account.from_mnemonic(MNEMONIC, account_path=f"m/44'/60'/0'/0/{index}")
 
 
@@ -34,7 +34,7 @@ def free_port() -> int:
 
 @dataclass
 class World:
-    """Addresses of what runs."""
+    """Addresses of the running service and node, and the working folder."""
 
     service: str
     rpc: str
@@ -44,7 +44,7 @@ class World:
         return tribute.Client(self.service, account(index), progress=False)
 
     def command(self, *arguments: str, key: int | None = None) -> str:
-        """Runs the command line in the folder."""
+        """Runs the command-line program in the folder."""
         environment = {**os.environ, "TRIBUTE_RPC": self.rpc, "TRIBUTE_SERVER": f"http://{self.service}"}
         environment["TRIBUTE_ARTIFACTS"] = str(ROOT / "verifier-contract/out")
         environment["TRIBUTE_ONNXRUNTIME"] = str(ROOT / ".deps/ort/libonnxruntime.so")

@@ -1,4 +1,4 @@
-"""The life of an agent by the Python client alone: records, training, certificate, paid answers."""
+"""The life cycle of an agent, using only the Python client: records, training, certificate, paid answers."""
 
 import csv
 import gzip
@@ -29,7 +29,7 @@ def digits():
 
 @pytest.fixture(scope="module")
 def tables(digits, tmp_path_factory):
-    """The first 1,000 records at two providers, as CSV files."""
+    """The first 1,000 records, split between two providers, as CSV files."""
     values, labels, _ = digits
     folder = tmp_path_factory.mktemp("tables")
     header = [f"x{i}" for i in range(values.shape[1])] + ["label"]
@@ -77,7 +77,7 @@ def certified(world, tables, digits):
 
 def test_a_pipeline_is_certified(certified, tmp_path):
     assert certified.mapping.link == "softmax" and certified.mapping.spread < 0.01
-    # the pipeline saw the outliers that were committed at their ranges' ends
+    # the pipeline saw the outliers, which were committed clamped to their ranges
     assert certified.moved.answers == 797 and len(certified.moved.differing) <= 7, str(certified.moved)
     assert certified.moved.accuracy_after >= certified.moved.accuracy_before - 0.002
     with pytest.raises(tribute.Refused, match="development SRS"):
@@ -102,7 +102,7 @@ def test_answers_here_are_the_services(world, certified, digits, tmp_path):
         session = tribute.Session(client, session_id, tmp_path / "session.json")
         answers = [session.ask(values[i]) for i in asked]
         assert answers == tribute.answers(certified.agent, values[asked])
-        # a client that starts again goes on where it stopped
+        # a restarted client continues where it stopped
         session = tribute.Session(client, session_id, tmp_path / "session.json")
         assert session.count == 5
         session.ask(values[1000])

@@ -1,4 +1,4 @@
-"""What a client computes by itself, held against the numbers that the Rust crates pin."""
+"""The client's own computations, checked against the values pinned by the Rust crates."""
 
 import numpy as np
 import pytest

@@ -1,7 +1,7 @@
-"""The metadata `authorization` of calls, as docs/authentication.md describes it.
+"""The `authorization` metadata of calls, as specified in docs/authentication.md.
 
 A call that changes something carries an EIP-712 signature over the server's name as this client dialled it, the method and the
-message's own bytes. A call that only reads carries the token of a login (EIP-4361), which is renewed when it ends.
+message's raw bytes. A read-only call carries the token of a login (EIP-4361), which is renewed when it expires.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from . import errors
 from ._proto.tribute.v1 import login_service_pb2
 
 VALIDITY = 300
-"""Seconds for which a signed call is good."""
+"""Validity of a signed call, seconds."""
 LOGIN_VALIDITY = 300
-"""Seconds that a login may take."""
+"""Validity of a login message, seconds."""
 SPARE = 30
-"""A token that ends within so many seconds is not used."""
+"""A token that expires within this many seconds is not used."""
 
 _CALL = [
     {"name": "server", "type": "string"},
@@ -40,7 +40,7 @@ _CALL = [
 
 @dataclass(frozen=True)
 class Server:
-    """A server as this client knows it: never what the server says of itself."""
+    """A server as this client dialled it; never taken from the server itself."""
 
     scheme: str
     name: str
@@ -48,7 +48,7 @@ class Server:
 
     @classmethod
     def of(cls, address: str) -> "Server":
-        """From ``host:port``, ``http://host:port`` or ``https://host``."""
+        """Parses ``host:port``, ``http://host:port`` or ``https://host``."""
         parts = urlsplit(address if "://" in address else f"http://{address}")
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"`{address}`: the address is host:port, http://host:port or https://host:port")
@@ -57,7 +57,7 @@ class Server:
 
 
 class Signer:
-    """Authorizes the calls of an account at a server."""
+    """Authorizes an account's calls to a server."""
 
     def __init__(self, account: LocalAccount, server: Server, info: Any, call: Callable[[str, Any], Any]):
         self._account, self._server, self._call = account, server, call
@@ -65,7 +65,7 @@ class Signer:
         self._token, self._expires = "", 0.0
 
     def signed(self, path: str, length: int, sha256: bytes) -> str:
-        """For a call of `path` that sends so many bytes of this digest."""
+        """The `authorization` of a call of `path` that sends `length` bytes with this SHA-256."""
         nonce, deadline = secrets.token_bytes(32), int(time.time()) + VALIDITY
         message = encode_typed_data(
             domain_data={"name": "Tribute Service", "version": "2", "salt": self._instance},
@@ -86,11 +86,11 @@ class Signer:
         )
 
     def signed_message(self, path: str, body: bytes) -> str:
-        """For a call with one message."""
+        """The `authorization` of a call with a single message."""
         return self.signed(path, len(body), hashlib.sha256(body).digest())
 
     def token(self, fresh: bool = False) -> str:
-        """For a call that reads; `fresh` takes another than the last."""
+        """The `authorization` of a read-only call; `fresh` logs in again."""
         if fresh or time.time() + SPARE > self._expires:
             self._login()
         return f"Bearer {self._token}"

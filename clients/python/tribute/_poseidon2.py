@@ -1,4 +1,4 @@
-"""Poseidon2 over the scalar field of BN254 with a state of four, as in Noir's standard library.
+"""Poseidon2 over the scalar field of BN254 with state width 4, as in Noir's standard library.
 
 Parameters: HorizenLabs' `poseidon2_rust_params.sage <https://github.com/HorizenLabs/poseidon2>`_ for t = 4, d = 5, eight
 full and 56 partial rounds. Paper: https://eprint.iacr.org/2023/323.
@@ -112,7 +112,7 @@ def _power5(x: int) -> int:
 
 
 def _external(state: list[int]) -> list[int]:
-    """The matrix circ(2·M4, M4) of the full rounds; for four elements, M4 itself."""
+    """The external matrix of the full rounds, circ(2·M4, M4); for four elements it is M4 itself."""
     a, b, c, d = state
     t0, t1 = a + b, c + d
     t2, t3 = 2 * b + t1, 2 * d + t0
@@ -121,7 +121,7 @@ def _external(state: list[int]) -> list[int]:
 
 
 def permutation(state: list[int]) -> list[int]:
-    """The permutation of four field elements."""
+    """The Poseidon2 permutation of four field elements."""
     state = _external(state)
     for i in range(4):
         state = _external([_power5(x + k) for x, k in zip(state, _FULL[4 * i : 4 * i + 4])])
@@ -135,7 +135,7 @@ def permutation(state: list[int]) -> list[int]:
 
 
 def sponge(elements: list[int]) -> int:
-    """Hash of field elements: rate three, ``len·2^64`` in the capacity."""
+    """Sponge hash of field elements with rate 3; the capacity starts as ``len·2^64``."""
     state = [0, 0, 0, len(elements) << 64]
     for start in range(0, len(elements), 3):
         for i, x in enumerate(elements[start : start + 3]):

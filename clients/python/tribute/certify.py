@@ -18,12 +18,12 @@ LARGEST_SPREAD = 0.5
 
 @dataclass(frozen=True)
 class Moved:
-    """How the certified agent differs from the pipeline that it was asked for by."""
+    """How the certified agent's answers differ from those of the original pipeline."""
 
     answers: int
-    """Answers that were compared."""
+    """Number of answers compared."""
     differing: list[int]
-    """Positions of the records that the two answer differently."""
+    """Indices of the records that the two answer differently."""
     accuracy_before: float | None
     accuracy_after: float | None
 
@@ -43,9 +43,9 @@ class Certified:
     certificate: bytes
     """The certificate file, for :func:`tribute.verify`."""
     moved: Moved | None
-    """None where there were no records to compare on."""
+    """None if there were no records to compare on."""
     agent_id: bytes | None
-    """Its id on chain, and its version; None off chain."""
+    """Its id on chain; None off chain."""
     version: int | None
 
 
@@ -60,24 +60,24 @@ def certify(
     data_part: float = 0.5,
     price: int = 0,
 ) -> Certified:
-    """Certifies what a scikit-learn pipeline trains, over committed datasets.
+    """Trains and certifies, over committed datasets, the agent that a scikit-learn pipeline describes.
 
-    Penalty, link and scaling are read off the pipeline; the head is then trained to the optimum on the datasets' quantised
-    records by the service, so its weights are not the pipeline's own to the last digit. How far its answers moved is in
-    `Certified.moved`.
+    Penalty, link and scaling are read off the pipeline. The service then trains the head to the optimum over the datasets'
+    quantised records, so its weights differ slightly from those of the fitted pipeline; `Certified.moved` tells how far its
+    answers moved.
 
     Parameters
     ----------
     pipeline : Pipeline or LogisticRegression
         ``StandardScaler`` or ``MinMaxScaler``, then ``LogisticRegression``.
     datasets : sequence of Dataset
-        Committed, all of one schema, which the caller may train on.
+        Committed datasets of one schema that the caller may train on.
     compare : (features, targets or None), optional
-        Records to compare the fitted pipeline's answers on with the certified agent's.
+        Records on which to compare the fitted pipeline's answers with the certified agent's.
     chain : Chain, optional
-        Where to certify it; without one, only the file is made.
+        Chain on which to certify the agent; without one, only the certificate file is made.
     data_part, price
-        Of the version on chain: see :meth:`Chain.propose`.
+        Terms of the on-chain version: see :meth:`Chain.propose`.
     """
     from .sklearn import mapping  # scikit-learn is not needed by clients of sessions
 
@@ -113,12 +113,12 @@ def _moved(pipeline: Any, agent: Agent, compare: tuple[npt.ArrayLike, npt.ArrayL
 
 
 def answers(agent: Agent, features: npt.ArrayLike) -> list[str]:
-    """What an agent answers, by onnxruntime on this machine: the same integers as in the proofs.
+    """An agent's answers, computed by onnxruntime on this machine with the same integers as in the proofs.
 
     Parameters
     ----------
     features : array_like of shape (n, features)
-        In the schema's own units.
+        Features in the schema's units.
     """
     import onnxruntime
 

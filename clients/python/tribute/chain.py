@@ -1,4 +1,4 @@
-"""Tribute's contracts, by web3.py: what a client and an agent's owner do on chain."""
+"""Tribute's contracts through web3.py: the transactions of clients and of agents' owners."""
 
 from __future__ import annotations
 
@@ -40,21 +40,21 @@ class Sent:
 
 
 class Chain:
-    """A node of the chain that a service works with, and the account that pays for transactions.
+    """A node of the chain that a service uses, and the account that pays for transactions.
 
     Parameters
     ----------
     rpc : str
         The node's JSON-RPC address.
     client : Client
-        Says which chain and contracts.
+        Determines the chain and the contracts.
     key : LocalAccount or str or path, optional
         By default the client's account; see :class:`Client`.
 
     Raises
     ------
     errors.ChainUnavailable, errors.ChainDiffers
-        No node answers there, or it serves another chain than the service's.
+        No node answers at `rpc`, or it serves a different chain than the service uses.
     """
 
     def __init__(self, rpc: str, client: Client, key: LocalAccount | str | os.PathLike[str] | None = None):
@@ -86,9 +86,9 @@ class Chain:
         Raises
         ------
         errors.Reverted
-            The contract refused; nothing was sent. Its error is named.
+            The contract would revert; nothing was sent. The message names its error.
         errors.TransactionFailed
-            It was mined, but had reverted, or was not mined in two minutes.
+            The transaction reverted when it was mined, or was not mined within two minutes.
         """
         eth, sender = self.web3.eth, self.account.address
         try:
@@ -117,7 +117,7 @@ class Chain:
         Parameters
         ----------
         price, escrow : int
-            For a query and for all of them, in the token's smallest unit.
+            Price of one query and total for all queries, in the token's smallest unit.
         session_key : str, optional
             Address of the key that signs vouchers; by default the account's own.
         """
@@ -128,7 +128,7 @@ class Chain:
         return self.send(call, self.escrow.events.SessionOpened).events[0]["args"]["session"]
 
     def thaw(self, session: bytes | str, amount: int = 0) -> int:
-        """Asks for the rest of a session's escrow, or a part of it; returns when it may be taken, in Unix seconds."""
+        """Requests a session's remaining escrow, or part of it, back; returns the Unix time from which it can be withdrawn."""
         call = self.escrow.functions.requestThaw(_bytes(session), amount or self._left(session))
         return self.send(call, self.escrow.events.ThawRequested).events[0]["args"]["thawEnd"]
 
@@ -136,16 +136,16 @@ class Chain:
         return _fields("SessionEscrow", "getSession", self.escrow.functions.getSession(_bytes(session)).call())["remaining"]
 
     def refund(self, session: bytes | str) -> int:
-        """Takes what has thawed; returns the amount."""
+        """Withdraws the thawed escrow; returns the amount."""
         call = self.escrow.functions.withdrawThawed(_bytes(session))
         return self.send(call, self.escrow.events.ThawedWithdrawn).events[0]["args"]["amount"]
 
     # owners
 
     def dataset(self, dataset: bytes | str, schema: Schema) -> Dataset:
-        """A registered dataset, whoever owns it.
+        """A registered dataset of any owner.
 
-        The chain holds the digest of its schema: the schema itself comes from its provider, and is checked here.
+        The chain stores only the digest of its schema. The schema itself comes from its provider and is checked against that digest.
         """
         dataset = _bytes(dataset)
         found = _fields("DatasetRegistry", "dataset", self.datasets.functions.dataset(dataset).call())
@@ -172,19 +172,19 @@ class Chain:
         data_part: float = 0.5,
         price: int = 0,
     ) -> int:
-        """Proposes a version with an agent's weights, lists its datasets and closes the list; returns the version.
+        """Proposes a version with an agent's weights, lists its datasets and closes the list; returns the version number.
 
         Parameters
         ----------
         data_part : float
-            Part of each fee that goes to data, 0 to 1.
+            Part of each fee that goes to the datasets, 0 to 1.
         price : int
-            Least price of a query, in the token's smallest unit.
+            Minimum price of a query, in the token's smallest unit.
 
         Raises
         ------
         errors.Reverted
-            A dataset's terms are not met, there is no grant, a circuit is not registered.
+            A dataset's terms are not met, a grant is missing, or a circuit is not registered.
         """
         classes = agent.schema.classes
         if classes is None:
@@ -234,7 +234,7 @@ class Chain:
         return by_name
 
     def certify(self, agent_id: bytes | str, version: int, proofs: "Proofs") -> int:
-        """Brings the gradients that are not there yet, and the optimum; returns the gas that it took."""
+        """Submits the proofs of the gradients that are still missing and of the optimum; returns the gas used."""
         agent_id, f, gas = _bytes(agent_id), self.agents.functions, 0
         places = {}
         for dataset in proofs.datasets:
@@ -257,7 +257,7 @@ class Chain:
 
 
 def _fields(contract: str, function: str, values: Any) -> dict[str, Any]:
-    """A struct that a function returns, by its fields' names."""
+    """A struct returned by a function, as a dict keyed by field names."""
     entry = next(f for f in abi(contract) if f["type"] == "function" and f["name"] == function)
     return dict(zip((field["name"] for field in entry["outputs"][0]["components"]), values))
 
@@ -267,7 +267,7 @@ def _words(proof: common_pb2.Proof) -> list[int]:
 
 
 def _selectors(abis: Sequence[dict[str, Any]]) -> dict[str, str]:
-    """Names of errors by their selectors."""
+    """Error names by selector."""
     found = {}
     for entry in abis:
         if entry["type"] == "error":

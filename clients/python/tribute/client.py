@@ -1,4 +1,4 @@
-"""A connection to a Tribute service, signing what it sends."""
+"""A connection to a Tribute service that authorizes its calls."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ LAMBDA_UNIT = 2.0**-44
 SHARE_UNIT = 2.0**-20
 """The unit of a share in a certificate."""
 OPTIONS = [("grpc.max_metadata_size", 1 << 16), ("grpc.absolute_max_metadata_size", 1 << 17)]
-"""An error comes as metadata, and is longer than gRPC's default allows where a table has many doubts."""
+"""Errors are sent as metadata; a table with many doubts exceeds gRPC's default limit."""
 CHUNK = 1 << 18
-"""Bytes of a piece of an upload."""
+"""Bytes per chunk of an upload."""
 
 _SERVICES = {
     name: service
@@ -78,7 +78,7 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Agent:
-    """A trained agent, by the digest of its committed weights."""
+    """A trained agent, identified by the digest of its committed weights."""
 
     weights_digest: bytes
     name: str
@@ -126,7 +126,7 @@ class Agent:
 
 @dataclass(frozen=True)
 class Proofs:
-    """The proofs of an agent: one gradient for each shard of its datasets, and the optimum."""
+    """The proofs of an agent: a gradient proof for each shard of its datasets, and the optimum proof."""
 
     datasets: list[bytes]
     gradients: list[common_pb2.Proof]
@@ -147,7 +147,7 @@ class Evaluation:
 
 
 class Client:
-    """A connection to a service with the key of an account.
+    """A connection to a service, with the key of an account.
 
     Parameters
     ----------
@@ -157,14 +157,14 @@ class Client:
         An eth-account, the name of an environment variable that holds a private key, or the path of a keystore, whose
         password is taken from ``TRIBUTE_KEYSTORE_PASSWORD``.
     progress : bool
-        Whether waiting for a job shows a progress bar; in a notebook one that fits there.
+        Whether to show a progress bar while waiting for a job, in notebooks too.
     roots : bytes, optional
-        Certificates in PEM that a server's must be signed by, instead of the system's.
+        Root certificates in PEM to trust instead of the system's.
 
     Raises
     ------
     errors.Unreachable
-        Nothing answers there.
+        Nothing answers at `address`.
     """
 
     def __init__(
@@ -209,25 +209,25 @@ class Client:
         accept: Sequence[str] = (),
         one_hot: Sequence[str] = (),
     ) -> Schema:
-        """The schema of a table, with nothing kept by the service.
+        """Infers a schema from a table. The service stores only the upload, for a day.
 
         Parameters
         ----------
         table : path
             A CSV file, gzip-compressed or not.
         range : {"minmax", "standard", "quantile"}
-            What the 256 steps of a feature cover. ``standard`` is mean ± 4 standard deviations.
+            The range covered by a feature's 256 steps. ``standard`` is mean ± 4 standard deviations.
         real : bool
-            The label is a number to predict, not a class.
+            Whether the label is a number to predict rather than a class.
         accept : sequence of str
-            Doubts about the table that are accepted, by their kinds.
+            Kinds of doubts about the table to accept.
         one_hot : sequence of str
-            Columns of categories.
+            Columns of categories to encode one-hot.
 
         Raises
         ------
         errors.BadRecord
-            What is doubtful about the table, with the flags that accept it.
+            The doubts about the table, with the flags that accept them.
         """
         request = dataset_service_pb2.InferSchemaRequest(
             csv=self._csv(table, accept), name=name, real=real, range=range, one_hot=one_hot
@@ -238,7 +238,7 @@ class Client:
         return Schema(answer.schema_json.decode())
 
     def check(self, table: str | os.PathLike[str], schema: Schema, accept: Sequence[str] = ()) -> str:
-        """What is in a table, before anything is committed: a report for people."""
+        """A human-readable report on a table, before anything is committed."""
         request = dataset_service_pb2.CheckRecordsRequest(
             schema_json=schema.canonical.encode(), csv=self._csv(table, accept)
         )
@@ -265,19 +265,19 @@ class Client:
         open_training : bool
             Whether anyone may train on it without a grant.
         min_data, min_share : float
-            Least part of each fee that goes to data, and least share of that, 0 to 1.
+            Minimum part of each fee that goes to data, and minimum share of that part for this dataset, 0 to 1.
         min_price : int
-            Least price of a query, in the token's smallest unit.
+            Minimum price of a query, in the token's smallest unit.
         intercept_scale : int
-            The bias's feature is 2^s, 0 to 4: a larger one penalises the intercept less. scikit-learn does not penalise it at
-            all; 3 comes close. All datasets of an agent have the same.
+            The `s`, 0 to 4, of the bias's feature 2^s: a larger one penalises the intercept less. scikit-learn does not penalise
+            it at all; 3 comes close. All datasets of an agent must have the same.
         accept : sequence of str
-            Doubts that are accepted, by their kinds: ``clamped`` moves values outside the schema's ranges to their ends.
+            Kinds of doubts to accept: ``clamped`` moves values outside the schema's ranges to their ends.
 
         Raises
         ------
         errors.BadRecord
-            The first record that cannot be taken as it is. Nothing was committed.
+            The first record that cannot be accepted unchanged. Nothing was committed.
         """
         terms = dataset_pb2.Terms(
             open_training=open_training,
@@ -295,7 +295,7 @@ class Client:
         return Dataset._of(Job(self, answer.job).result().dataset)
 
     def dataset(self, dataset: bytes | str) -> Dataset:
-        """A dataset of the caller's."""
+        """One of the caller's datasets."""
         request = dataset_service_pb2.GetDatasetRequest(id=_bytes(dataset))
         return Dataset._of(self._call("DatasetService/GetDataset", request))
 
@@ -306,7 +306,7 @@ class Client:
             yield from map(Dataset._of, page.datasets)
 
     def grant(self, dataset: Dataset | bytes | str, grantee: str, *, uses: int = 1, expiry: int = 0) -> int:
-        """Lets an agent's owner train on a dataset through this service; the uses left are returned."""
+        """Lets an agent's owner train on a dataset through this service; returns the uses left."""
         request = dataset_service_pb2.GrantTrainingRequest(
             dataset_id=_id(dataset), grantee=_bytes(grantee), uses=uses, expiry=expiry
         )
@@ -336,7 +336,7 @@ class Client:
         return self.agent(Job(self, answer.job).result().agent.weights_digest)
 
     def agent(self, agent: Agent | bytes | str) -> Agent:
-        """An agent of the caller's, with its ONNX model."""
+        """One of the caller's agents, with its ONNX model."""
         request = agent_service_pb2.GetAgentRequest(weights_digest=_weights(agent))
         return Agent._of(self._call("AgentService/GetAgent", request))
 
@@ -346,12 +346,12 @@ class Client:
             yield from map(Agent._of, page.agents)
 
     def prove(self, agent: Agent | bytes | str, *, agent_id: bytes = bytes(32), version: int = 1) -> Proofs:
-        """Proves the gradients of an agent and that it is their optimum; what is proven already is not proven again.
+        """Proves an agent's gradients and its optimality; proofs that exist already are reused.
 
         Parameters
         ----------
         agent_id, version
-            The agent's id and version on chain; any id off chain.
+            The agent's id and version on chain; off chain, any id.
         """
         digest = _weights(agent)
         request = agent_service_pb2.ProveGradientsRequest(weights_digest=digest)
@@ -367,7 +367,7 @@ class Client:
         return self._call("AgentService/GetCertificate", request).certificate_json
 
     def evaluate(self, agent: Agent | bytes | str, dataset: Dataset | bytes | str) -> Evaluation:
-        """Proves how many records of a dataset, on which it was not trained, an agent answers correctly."""
+        """Proves how many records of a dataset an agent answers correctly; it must not have been trained on that dataset."""
         work = agent_pb2.EvaluationWork(weights_digest=_weights(agent), dataset_id=_id(dataset))
         answer = self._call("AgentService/EvaluateAgent", agent_service_pb2.EvaluateAgentRequest(work=work))
         outcome = Job(self, answer.job).result()
@@ -376,14 +376,14 @@ class Client:
     # sessions
 
     def open_session(self, session: bytes | str, agent: Agent | bytes | str) -> None:
-        """Makes the service serve a session of the escrow contract's; by its client or its session key."""
+        """Makes the service serve a session that is open in the escrow contract; for its client or its session key."""
         request = session_service_pb2.OpenSessionRequest(session=_bytes(session), weights_digest=_weights(agent))
         self._call("SessionService/OpenSession", request)
 
     # jobs
 
     def job(self, job: str) -> Job:
-        """A job of the caller's."""
+        """One of the caller's jobs."""
         return Job(self, self._call("JobService/GetJob", job_service_pb2.GetJobRequest(job=job)))
 
     def jobs(self) -> Iterator[Job]:
@@ -406,7 +406,7 @@ class Client:
         yield from self._authorized(described, path, body, lambda metadata: _until_it_breaks(call(body, metadata=metadata)))
 
     def _authorized(self, described: Any, path: str, body: bytes, call: Callable[[Any], Any]) -> Any:
-        """Calls with what the method's rule asks for; where a token is no longer known, once more with another."""
+        """Makes a call with the authorization its method needs; if the token is refused, logs in and retries once."""
         access = described.GetOptions().Extensions[common_pb2.call].access
         try:
             if access == common_pb2.ACCESS_PUBLIC:
@@ -423,7 +423,7 @@ class Client:
             raise errors.of_call(error) from None
 
     def _upload(self, data: bytes) -> bytes:
-        """Sends a file ahead of the call that uses it, and returns the SHA-256 that names it."""
+        """Uploads a file for use by a later call; returns its SHA-256, by which the call refers to it."""
         path, digest = "/tribute.v1.UploadService/Upload", hashlib.sha256(data).digest()
         chunks = (upload_service_pb2.UploadChunk(data=data[i : i + CHUNK]) for i in range(0, len(data), CHUNK))
         call = self._channel.stream_unary(
@@ -447,7 +447,7 @@ class Client:
 
 
 def _until_it_breaks(events: Any) -> Iterator[Any]:
-    """Events of a stream; what breaks in between is taken up again by the caller."""
+    """The events of a stream until it ends or breaks; the caller resumes a broken stream."""
     first = next(events, None)  # a refusal is raised here
 
     def rest() -> Iterator[Any]:
@@ -471,7 +471,7 @@ def _encoded(method: str, request: Any) -> tuple[str, Any, bytes]:
 
 
 def _quantised(schema: Schema, features: npt.ArrayLike, targets: npt.ArrayLike, clamped: bool) -> bytes:
-    """Records as the service takes them: of each, one byte for every feature and two for its class."""
+    """Encodes records for the service: for each record, one byte per feature and two for its class."""
     values = np.asarray(features, dtype=np.float64)
     steps = schema.quantise(values)
     outside = np.argwhere((values < schema.lo) | (values > schema.hi))

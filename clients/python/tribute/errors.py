@@ -1,4 +1,4 @@
-"""Errors of the service, one class for each reason, with the operands that the service gives.
+"""The service's errors: one class per reason, with the operands that the service gives.
 
 The reasons are those of ``proto/tribute/v1/errors.md``.
 """
@@ -20,11 +20,11 @@ class TributeError(Exception):
     Attributes
     ----------
     reason : str
-        Stable, in UPPER_SNAKE_CASE.
+        Stable identifier in UPPER_SNAKE_CASE.
     message : str
-        For people.
+        Human-readable text.
     metadata : dict of str to str
-        The operands: which field, row or dataset.
+        Operands, such as the field, row or dataset.
     """
 
     reason = "INTERNAL"
@@ -50,11 +50,11 @@ class BadSchema(TributeError, ValueError):
 
 
 class BadProfile(TributeError, ValueError):
-    """There is no layout of that size."""
+    """No layout has this size."""
 
 
 class SchemaMismatch(TributeError, ValueError):
-    """Datasets of different schemas or profiles in one agent."""
+    """Schemas or profiles differ where they must be the same."""
 
 
 class BadQuery(TributeError, ValueError):
@@ -70,11 +70,11 @@ class NotTheOptimum(TributeError):
 
 
 class BadSignature(TributeError):
-    """The request is not signed, or not by that signer."""
+    """The request is not signed, or not by the stated signer."""
 
 
 class BadToken(TributeError):
-    """The login has ended, or was never made."""
+    """The token has expired or was never issued."""
 
 
 class RequestExpired(TributeError):
@@ -86,7 +86,7 @@ class NonceReplayed(TributeError):
 
 
 class NotAllowed(TributeError, PermissionError):
-    """The caller may not do this."""
+    """The caller is not allowed to do this."""
 
 
 class NoGrant(TributeError, PermissionError):
@@ -94,7 +94,7 @@ class NoGrant(TributeError, PermissionError):
 
 
 class NotFound(TributeError, LookupError):
-    """Nothing of that id that the caller may see."""
+    """Nothing with that id exists that the caller may see."""
 
 
 class NotReady(TributeError):
@@ -106,7 +106,7 @@ class ForkedTranscript(TributeError):
 
 
 class BadVoucher(TributeError):
-    """A voucher is missing, old, or not signed by the session key."""
+    """A voucher is missing, outdated, or not signed by the session key."""
 
 
 class EscrowShort(TributeError):
@@ -118,7 +118,7 @@ class EscrowThawing(TributeError):
 
 
 class BudgetSpent(TributeError):
-    """The committed columns have been opened as often as they may be."""
+    """The committed columns have been opened as often as is allowed."""
 
 
 class TooLarge(TributeError):
@@ -126,7 +126,7 @@ class TooLarge(TributeError):
 
 
 class QuotaSpent(TributeError):
-    """The account has as much on this server as it may."""
+    """The account has reached its quota on this server."""
 
 
 class Busy(TributeError):
@@ -138,7 +138,7 @@ class ChainUnavailable(TributeError, ConnectionError):
 
 
 class ChainDiffers(TributeError):
-    """The node serves another chain, or other contracts."""
+    """The node serves a different chain or different contracts."""
 
 
 class TransactionFailed(TributeError):
@@ -146,7 +146,7 @@ class TransactionFailed(TributeError):
 
 
 class Reverted(TributeError):
-    """A contract refused; its error is in the metadata."""
+    """A contract reverted; its error is in the metadata."""
 
 
 class DeadlinePassed(TributeError, TimeoutError):
@@ -162,19 +162,19 @@ class ArtefactDamaged(TributeError):
 
 
 class StorageFailed(TributeError):
-    """The disk or the database refuses to store."""
+    """Writing to the disk or the database failed."""
 
 
 class ProofRejected(TributeError):
-    """A proof was made and did not verify: nothing left the machine."""
+    """A proof was created but did not verify: nothing left the machine."""
 
 
 class ToolMissing(TributeError):
-    """A tool of the server's set-up is missing."""
+    """A tool that the server needs is not installed."""
 
 
 class Internal(TributeError):
-    """A fault of the server."""
+    """An internal error of the server."""
 
 
 class Unreachable(TributeError, ConnectionError):
@@ -186,20 +186,20 @@ def _reason(name: str) -> str:
 
 
 BY_REASON: dict[str, type[TributeError]] = {}
-"""The class of each reason."""
+"""Error class by reason."""
 for _class in TributeError.__subclasses__():
     _class.reason = _reason(_class.__name__)
     BY_REASON[_class.reason] = _class
 
 
 def of_reason(reason: str, message: str, metadata: Mapping[str, str] | None = None) -> TributeError:
-    """The error of a reason; a reason of a newer server keeps its name."""
+    """The error for a reason; a reason this client does not know keeps its name."""
     kind = BY_REASON.get(reason)
     return kind(message, metadata) if kind else TributeError(message, metadata, reason)
 
 
 def of_call(error: grpc.RpcError) -> TributeError:
-    """What a failed call says."""
+    """The error for a failed call."""
     status = rpc_status.from_call(error)
     for detail in status.details if status else ():
         info = error_details_pb2.ErrorInfo()

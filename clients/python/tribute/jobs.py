@@ -1,4 +1,4 @@
-"""Jobs: everything that takes longer than a call."""
+"""Jobs: work that takes longer than a call."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from .client import Client
 
 ENDED = (job_pb2.JOB_STATE_SUCCEEDED, job_pb2.JOB_STATE_FAILED, job_pb2.JOB_STATE_CANCELLED)
-"""States that a job does not leave."""
+"""Final states of a job."""
 
 
 class Job:
-    """A job of the service. It is durable: it goes on whoever looks."""
+    """A job of the service. It is durable: it keeps running whether or not a client waits for it."""
 
     def __init__(self, client: "Client", message: job_pb2.Job):
         self._client = client
@@ -29,24 +29,24 @@ class Job:
 
     @property
     def kind(self) -> str:
-        """Such as ``train`` or ``gradient``."""
+        """The kind of work, such as ``train`` or ``gradient``."""
         return self._message.kind
 
     @property
     def state(self) -> str:
-        """``queued``, ``running``, ``succeeded``, ``failed`` or ``cancelled``, as last seen."""
+        """``queued``, ``running``, ``succeeded``, ``failed`` or ``cancelled``, as of the last refresh."""
         return job_pb2.JobState.Name(self._message.state).removeprefix("JOB_STATE_").lower()
 
     def __repr__(self) -> str:
         return f"Job({self.id!r}, {self.kind}, {self.state})"
 
     def refresh(self) -> "Job":
-        """Looks again."""
+        """Reads the job's current state from the service."""
         self._message = self._client._call("JobService/GetJob", job_service_pb2.GetJobRequest(job=self.id))
         return self
 
     def cancel(self) -> "Job":
-        """Stops it."""
+        """Cancels the job."""
         self._message = self._client._call("JobService/CancelJob", job_service_pb2.CancelJobRequest(job=self.id))
         return self
 
@@ -56,12 +56,12 @@ class Job:
         Parameters
         ----------
         progress : bool, optional
-            Whether a bar shows the phase; by default the client's `progress`.
+            Whether to show a progress bar; by default the client's `progress`.
 
         Raises
         ------
         TributeError
-            The job's own failure, by its reason; `NotReady` if it was cancelled.
+            The job's failure, as the class of its reason; `NotReady` if it was cancelled.
         """
         shown = self._client.progress if progress is None else progress
         with tqdm(disable=not shown, desc=self.kind, unit="", leave=True) as bar:
@@ -79,7 +79,7 @@ class Job:
         return getattr(outcome, outcome.WhichOneof("outcome"))
 
     def _watch(self, after: int, show: Callable[[Any], None]) -> int:
-        """Hears of events after number `after`, until the stream ends; a broken one is taken up again."""
+        """Handles events after number `after` until the stream ends; the caller resumes a broken stream."""
         request = job_service_pb2.WatchJobRequest(job=self.id, after=after)
         for event in self._client._stream("JobService/WatchJob", request):
             after = event.sequence

@@ -1,4 +1,4 @@
-"""Keys of Ethereum accounts, from the environment or from encrypted keystores; never from an argument of a command."""
+"""Keys of Ethereum accounts, from environment variables or encrypted keystores; never from command-line arguments."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def from_keystore(path: str | os.PathLike[str], password: str | None = None) -> 
 
 
 def account(key: LocalAccount | str | os.PathLike[str]) -> LocalAccount:
-    """An account as it is, by the name of an environment variable, or by the path of a keystore."""
+    """An account given as such, by the name of an environment variable, or by the path of a keystore."""
     if isinstance(key, LocalAccount):
         return key
     if isinstance(key, str) and key.isidentifier() and not Path(key).exists():

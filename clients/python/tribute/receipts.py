@@ -1,4 +1,4 @@
-"""Receipts and vouchers: what a client computes by itself, so that it need not trust the server.
+"""Receipts and vouchers, which a client computes itself so that it need not trust the server.
 
 Every answered query extends the session's *transcript*, a hash chain over queries, salts and answers. A *voucher* is the
 session key's EIP-712 signature over the number of answers and the transcript after the last of them.
@@ -21,24 +21,24 @@ FEATURES_PER_ELEMENT = 28
 
 
 def first_transcript(chain_id: int, escrow: bytes, session: bytes, version: int, weights_digest: bytes) -> int:
-    """Transcript of a session without answers."""
+    """Transcript of a session before its first answer."""
     word = (chain_id.to_bytes(32, "big"), escrow.rjust(32, b"\0"), session, version.to_bytes(32, "big"), weights_digest)
     return int.from_bytes(keccak(b"".join(word)), "big") % MODULUS
 
 
 def extend(before: int, query: bytes, salt: int, answer: int) -> int:
-    """The transcript after one more answer.
+    """Extends a transcript by one answer.
 
     Parameters
     ----------
     before : int
-        The transcript before it.
+        Transcript before the answer.
     query : bytes
-        The quantised features, one byte each, as many as the schema has.
+        Quantised features of the query, one byte each, as many as the schema has.
     salt : int
-        The client's, below 2^248.
+        Random number chosen by the client, below 2^248.
     answer : int
-        The class.
+        Number of the answered class.
     """
     packed = [
         int.from_bytes(query[i : i + FEATURES_PER_ELEMENT], "little") for i in range(0, len(query), FEATURES_PER_ELEMENT)
@@ -48,7 +48,7 @@ def extend(before: int, query: bytes, salt: int, answer: int) -> int:
 
 @dataclass(frozen=True)
 class Voucher:
-    """A promise to pay for the first `count` answers of a session."""
+    """A signed promise to pay for the first `count` answers of a session."""
 
     session: bytes
     version: int
@@ -60,7 +60,7 @@ class Voucher:
     def sign(
         cls, key: LocalAccount, chain_id: int, escrow: str, session: bytes, version: int, count: int, transcript: int
     ) -> "Voucher":
-        """Signs a voucher with the session key for the escrow contract on its chain."""
+        """Signs a voucher with the session key, for an escrow contract on its chain."""
         message = encode_typed_data(
             domain_data={"name": "Tribute", "version": "1", "chainId": chain_id, "verifyingContract": escrow},
             message_types={

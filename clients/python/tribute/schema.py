@@ -1,4 +1,4 @@
-"""What records look like: names, ranges, classes."""
+"""Schemas: names and ranges of the features, and classes of the target."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .errors import BadQuery
 
 @dataclass(frozen=True)
 class Schema:
-    """A schema, by its canonical JSON: the exact bytes are what its id is the digest of."""
+    """A schema, held as its canonical JSON; its id is the digest of exactly these bytes."""
 
     canonical: str
 
@@ -40,27 +40,27 @@ class Schema:
 
     @property
     def lo(self) -> npt.NDArray[np.float64]:
-        """Value of step 0 of each feature."""
+        """For each feature, the value of step 0."""
         return np.array([feature["lo"] for feature in self._fields["features"]], dtype=np.float64)
 
     @property
     def hi(self) -> npt.NDArray[np.float64]:
-        """Value of step 255 of each feature."""
+        """For each feature, the value of step 255."""
         return np.array([feature["hi"] for feature in self._fields["features"]], dtype=np.float64)
 
     @property
     def classes(self) -> list[str] | None:
-        """Labels in the order of their numbers; None where a real value is predicted."""
+        """Class labels in the order of their numbers; None if the target is a real value."""
         target = self._fields["target"]
         return list(target["classes"]) if "classes" in target else None
 
     def quantise(self, values: npt.ArrayLike) -> npt.NDArray[np.uint8]:
-        """Rounds features to the 256 steps of their ranges, as the service does; what is outside goes to the range's end.
+        """Rounds features to the 256 steps of their ranges, as the service does; values outside are clamped.
 
         Parameters
         ----------
         values : array_like of shape (n, features) or (features,)
-            In the schema's own units.
+            Features in the schema's units.
 
         Returns
         -------
@@ -69,7 +69,7 @@ class Schema:
         Raises
         ------
         BadQuery
-            A wrong number of features, or one that is not finite, named.
+            The number of features is wrong, or a feature is not finite; the message names it.
         """
         x = np.asarray(values, dtype=np.float64)
         lo, hi = self.lo, self.hi

@@ -1,4 +1,4 @@
-"""Prepaid sessions: ask a certified agent, check every answer, sign a voucher for it."""
+"""Prepaid sessions: query a certified agent, check every answer and sign a voucher for it."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ UNVOUCHED = "the server has {0} answers of session {1}, but {2} does not exist: 
 
 @dataclass
 class Session:
-    """A client's side of a session.
+    """The client's side of a session.
 
-    The client keeps its own transcript in `file` and believes no answer that does not extend it. Each query is written down
-    before it is sent: after a crash it is asked again, word for word, and counted once.
+    The client keeps its own transcript in `file` and rejects any answer that does not extend it. Each query is saved before it
+    is sent: after a crash it is resent unchanged, and counted only once.
 
     Parameters
     ----------
     client : Client
-        A connection under the session key.
+        A connection with the session key.
     session : bytes or str
         Id of the session in the escrow contract.
     file : path
-        Keeps the transcript and the vouchers. Whoever loses it cannot go on with the session.
+        Stores the transcript and the latest voucher. A session cannot be continued without this file.
     """
 
     client: Client
@@ -65,11 +65,11 @@ class Session:
 
     @property
     def count(self) -> int:
-        """Answers so far."""
+        """Number of answers so far."""
         return len(self.answers)
 
     def ask(self, features: npt.ArrayLike) -> str:
-        """Asks one query and returns the label of the answer.
+        """Sends a query and returns the label of the answer.
 
         Parameters
         ----------
@@ -79,7 +79,7 @@ class Session:
         Raises
         ------
         errors.ForkedTranscript
-            The answer does not extend this client's transcript: nothing was signed for it.
+            The answer does not extend this client's transcript: no voucher was signed for it.
         """
         self.resume()
         query = self.schema.quantise(features).tobytes()
@@ -88,11 +88,11 @@ class Session:
         return self._send()
 
     def resume(self) -> str | None:
-        """Asks again for an answer that was lost on its way, if one was."""
+        """Resends the pending query, whose answer was lost in transit, if there is one."""
         return self._send() if self._pending else None
 
     def submit_voucher(self) -> None:
-        """Sends the latest voucher by itself, so that no answer stays unpaid."""
+        """Sends the latest voucher without a query, so that the last answer is covered too."""
         if self.voucher:
             request = session_service_pb2.SubmitVoucherRequest(voucher=_message(self.voucher))
             self.client._call("SessionService/SubmitVoucher", request)

@@ -1,7 +1,7 @@
-"""scikit-learn estimators whose training is proven.
+"""scikit-learn estimators with proven training.
 
-``TributeClassifier`` trains on a Tribute service what scikit-learn's ``LogisticRegression`` trains at home, and
-:func:`mapping` says which loss of Tribute's is that of an estimator of scikit-learn's.
+``TributeClassifier`` trains on a Tribute service what scikit-learn's ``LogisticRegression`` trains locally, and
+:func:`mapping` gives the Tribute loss that is equivalent to a scikit-learn estimator's.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from .client import LAMBDA_UNIT
 from .schema import Schema
 
 STEPS = 255.0 / 256.0
-"""A feature at its range's end, as the circuits count it."""
+"""Value of a feature at the upper end of its range, as the circuits see it."""
 
 
 @dataclass(frozen=True)
 class Mapping:
-    """The loss of Tribute's that is an estimator's."""
+    """The Tribute loss that is equivalent to an estimator's."""
 
     link: str
     penalty: float
     spread: float
-    """Largest relative deviation of a feature's own penalty from `penalty`: 0 where the ranges are the scaler's."""
+    """Largest relative deviation of any feature's own penalty from `penalty`; 0 if the schema's ranges match the scaler's."""
 
 
 def mapping(pipeline: Any, schema: Schema, records: int) -> Mapping:
-    r"""Penalty and link with which Tribute trains what a scikit-learn pipeline trains.
+    r"""Penalty and link with which Tribute minimises the same loss as a scikit-learn pipeline.
 
     scikit-learn minimises ``C Σ loss + ½‖w‖²`` over scaled features ``(x − μ)/σ``, Tribute the mean loss ``+ ½λ‖W‖²`` over
     quantised features ``(x − lo)/(hi − lo)·255/256``. The same function has ``W_j = w_j (hi_j − lo_j)/σ_j · 256/255``, so the
@@ -43,16 +43,16 @@ def mapping(pipeline: Any, schema: Schema, records: int) -> Mapping:
     Parameters
     ----------
     pipeline : Pipeline or LogisticRegression
-        Unfitted or fitted; what is read is its penalty, its scaler and, if fitted, the scaler's statistics.
+        Unfitted or fitted. Only its penalty, its scaler and, if fitted, the scaler's statistics are read.
     schema : Schema
-        Of the datasets.
+        Schema of the datasets.
     records : int
-        Of all datasets together.
+        Number of records in all datasets together.
 
     Raises
     ------
     ValueError
-        An estimator that has no such loss: which part of it, and what to do.
+        The estimator has no equivalent loss; the message says which part has none, and what to do.
     """
     scaler, estimator = _parts(pipeline)
     _supported(estimator)
@@ -80,7 +80,7 @@ def mapping(pipeline: Any, schema: Schema, records: int) -> Mapping:
 
 
 def _varying(scaler: Any, features: int) -> np.ndarray:
-    """Which features vary. A constant one has no scale, and no part in what is learnt."""
+    """Which features vary. A constant feature has no scale, and no influence on what is learnt."""
     spread = getattr(scaler, "var_", getattr(scaler, "data_range_", None))
     return np.ones(features, dtype=bool) if spread is None else np.asarray(spread) > 0
 

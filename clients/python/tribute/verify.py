@@ -1,4 +1,4 @@
-"""Checking certificates with the independent verifier, ``tribute verify``: no service, no chain, no data."""
+"""Checks certificates with the independent verifier, ``tribute verify``, without a service, a chain or the data."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from .client import SHARE_UNIT
 
 
 class Refused(Exception):
-    """A file that does not hold. The message starts with the field that is wrong."""
+    """The file is invalid. The message starts with the field that is wrong."""
 
 
 @dataclass(frozen=True)
 class Verified:
-    """A certificate or an evaluation whose every proof was checked."""
+    """A certificate or an evaluation of which every proof was checked."""
 
     fields: Mapping[str, Any]
-    """The file."""
+    """The file's contents."""
     report: str
-    """What it proves and what it does not, in words."""
+    """Text on what it proves and what it does not."""
 
     @property
     def certificate(self) -> Mapping[str, Any]:
-        """The certificate: the file itself, or the one that an evaluation holds."""
+        """The certificate: the file itself, or the one contained in an evaluation."""
         return self.fields.get("certificate", self.fields)
 
     @property
     def shares(self) -> dict[str, float]:
-        """Share of each dataset, by its id."""
+        """Share of each dataset, by dataset id."""
         return {d["dataset_id"]: d["share"] * SHARE_UNIT for d in self.certificate["datasets"]}
 
     @property
@@ -48,7 +48,7 @@ class Verified:
 
 
 def program() -> str:
-    """Path of the command line: ``TRIBUTE_PROGRAM``, or what is found as ``tribute`` on the path."""
+    """Path of the command-line program: ``TRIBUTE_PROGRAM``, or ``tribute`` on the search path."""
     found = os.environ.get("TRIBUTE_PROGRAM") or shutil.which("tribute")
     if not found:
         raise FileNotFoundError("the program `tribute` is not on the path: it has the verifier; or set TRIBUTE_PROGRAM")
@@ -63,16 +63,16 @@ def verify(
     Parameters
     ----------
     file : path or bytes
-        The file, or what is in it.
+        Path of the file, or its contents.
     srs : path, optional
-        The ceremony's file. Take it from the ceremony, not from whoever gave you the certificate.
+        The ceremony's file. Get it from the ceremony, not from whoever gave you the certificate.
     allow_dev_srs : bool
         Accept proofs under the development SRS, which anyone can forge.
 
     Raises
     ------
     Refused
-        Something in it is wrong.
+        The file is invalid.
     """
     if isinstance(file, bytes):
         with tempfile.NamedTemporaryFile(suffix=".json") as copy:

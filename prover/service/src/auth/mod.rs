@@ -53,8 +53,8 @@ pub struct Here {
 }
 
 impl Here {
-    /// The server that owns `db`. If `names` is empty, its names are the address it listens on and, if it listens on
-    /// loopback or on all interfaces, `localhost` and the loopback addresses.
+    /// The server that owns `db`. If `names` is empty, it is known by the address it listens on (unless that means all
+    /// interfaces) and, if it listens on loopback or on all interfaces, by `localhost` and the loopback addresses.
     pub async fn open(db: &Database, names: &[String], listens: SocketAddr) -> Result<Self> {
         let fresh = Instance::new(rand::random()).to_string();
         let instance = db.kept("instance", &fresh).await?.parse().map_err(Problem::internal)?;
