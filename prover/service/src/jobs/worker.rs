@@ -34,7 +34,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// Default settings: 8 GB of memory, 15 s leases.
+    /// Default settings: 8,192 MB of memory, leases of 15 s.
     pub fn new(storage: Storage, slots: usize) -> Result<Self> {
         Ok(Config {
             slots,

@@ -141,8 +141,8 @@ fn no_grant(dataset: DatasetId, grantee: Hex20) -> Problem {
     .with("grantee", grantee)
 }
 
-/// Refunds the grant uses of a job that ended without revealing anything about the data to its owner. Openings that it
-/// has already spent stay counted.
+/// Refunds the grant uses of a job that ended without revealing anything about the data to its owner, and withdraws the
+/// openings those uses allowed. Openings already spent stay counted.
 pub(crate) async fn give_back(db: &Database, tx: &mut Tx, job: &str) -> Result<()> {
     for statement in [
         "UPDATE grants SET uses = uses + 1 WHERE EXISTS (SELECT 1 FROM job_grants g
