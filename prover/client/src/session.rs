@@ -14,9 +14,9 @@ use tribute_core::Fr;
 use tribute_problem::{field, Problem, Reason, Result};
 use tribute_proto::v1;
 
-use crate::connection::{problem, Client};
+use crate::connection::Client;
 use crate::files::{read_file, write_file};
-use crate::wire;
+use crate::wire::{self, problem};
 
 /// A client's session, kept in a file: what it asked, what it was answered, what it signed. A server that claims another
 /// past is not believed.
