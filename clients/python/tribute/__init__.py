@@ -2,11 +2,12 @@
 
 from . import errors
 from .certify import Certified, answers, certify
-from .client import Agent, Client, Dataset, Evaluation
+from .client import Client
 from .errors import TributeError
 from .receipts import Voucher
 from .schema import Schema
 from .session import Session
+from .types import Agent, Dataset, Evaluation
 from .verify import Refused, Verified, verify
 
 __all__ = [

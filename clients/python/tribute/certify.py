@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from .client import Agent, Client, Dataset
+from .client import Client
+from .types import Agent, Dataset
 
 if TYPE_CHECKING:
     from .sklearn import Mapping

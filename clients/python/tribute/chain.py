@@ -16,8 +16,9 @@ from web3.logs import DISCARD
 
 from . import errors, keys
 from ._proto.tribute.v1 import circuit_service_pb2, common_pb2
-from .client import LAMBDA_UNIT, Agent, Client, Dataset, Proofs
+from .client import Client
 from .schema import Schema
+from .types import LAMBDA_UNIT, Agent, Dataset, Proofs
 
 LINKS = {"squared": 1, "logistic": 2, "softmax": 3}
 DATASETS_TO_A_TRANSACTION = 64

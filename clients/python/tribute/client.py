@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Iterator, Sequence
 
@@ -13,7 +12,6 @@ import grpc
 import numpy as np
 import numpy.typing as npt
 from eth_account.signers.local import LocalAccount
-from eth_utils import to_checksum_address
 from google.protobuf import message_factory
 
 from . import _auth, errors, keys
@@ -32,11 +30,8 @@ from ._proto.tribute.v1 import (
 )
 from .jobs import Job
 from .schema import Schema
+from .types import LAMBDA_UNIT, Agent, Dataset, Evaluation, Proofs
 
-LAMBDA_UNIT = 2.0**-44
-"""The unit of a penalty on the wire."""
-SHARE_UNIT = 2.0**-20
-"""The unit of a share in a certificate."""
 OPTIONS = [("grpc.max_metadata_size", 1 << 16), ("grpc.absolute_max_metadata_size", 1 << 17)]
 """Errors are sent as metadata; a table with many doubts exceeds gRPC's default limit."""
 CHUNK = 1 << 18
@@ -55,95 +50,6 @@ _SERVICES = {
     )
     for name, service in module.DESCRIPTOR.services_by_name.items()
 }
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """A committed dataset."""
-
-    id: bytes
-    owner: str
-    records: int
-    schema: Schema
-    shards: int
-
-    @classmethod
-    def _of(cls, message: dataset_pb2.Dataset) -> "Dataset":
-        schema = Schema(message.schema_json.decode())
-        return cls(message.id, _address(message.owner), message.records, schema, len(message.shards))
-
-    def __repr__(self) -> str:
-        return f"Dataset(0x{self.id.hex()}, {self.records} records of {self.schema.name!r})"
-
-
-@dataclass(frozen=True)
-class Agent:
-    """A trained agent, identified by the digest of its committed weights."""
-
-    weights_digest: bytes
-    name: str
-    owner: str
-    link: str
-    penalty: float
-    schema: Schema
-    datasets: list[bytes]
-    records: int
-    shares: list[float]
-    training_accuracy: float
-    relative_distance: float
-    gradients_proven: int
-    gradients: int
-    optimum_proven: bool
-    profile: common_pb2.Profile
-    model_sha256: bytes
-    onnx: bytes
-
-    @classmethod
-    def _of(cls, message: agent_pb2.Agent) -> "Agent":
-        return cls(
-            weights_digest=message.weights_digest,
-            name=message.name,
-            owner=_address(message.owner),
-            link=common_pb2.Link.Name(message.terms.link).removeprefix("LINK_").lower(),
-            penalty=getattr(message.terms, "lambda") * LAMBDA_UNIT,
-            schema=Schema(message.schema_json.decode()),
-            datasets=list(message.terms.dataset_ids),
-            records=message.records,
-            shares=list(message.shares),
-            training_accuracy=message.training_accuracy,
-            relative_distance=message.relative_distance,
-            gradients_proven=message.gradients_proven,
-            gradients=message.shards,
-            optimum_proven=message.optimum_proven,
-            profile=message.profile,
-            model_sha256=message.model_sha256,
-            onnx=message.onnx,
-        )
-
-    def __repr__(self) -> str:
-        return f"Agent(0x{self.weights_digest.hex()}, {self.name!r}, {self.records} records)"
-
-
-@dataclass(frozen=True)
-class Proofs:
-    """The proofs of an agent: a gradient proof for each shard of its datasets, and the optimum proof."""
-
-    datasets: list[bytes]
-    gradients: list[common_pb2.Proof]
-    optimum: common_pb2.Proof
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """A proven accuracy."""
-
-    records: int
-    correct: int
-    file: bytes
-
-    @property
-    def accuracy(self) -> float:
-        return self.correct / self.records
 
 
 class Client:
@@ -520,7 +426,3 @@ def _id(dataset: Dataset | bytes | str) -> bytes:
 
 def _weights(agent: Agent | bytes | str) -> bytes:
     return agent.weights_digest if isinstance(agent, Agent) else _bytes(agent)
-
-
-def _address(value: bytes) -> str:
-    return to_checksum_address(value)

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Callable
+from typing import Any, Callable, Iterator, Protocol
 
 from tqdm.auto import tqdm
 
 from . import errors
 from ._proto.tribute.v1 import job_pb2, job_service_pb2
 
-if TYPE_CHECKING:
-    from .client import Client
-
 ENDED = (job_pb2.JOB_STATE_SUCCEEDED, job_pb2.JOB_STATE_FAILED, job_pb2.JOB_STATE_CANCELLED)
 """Final states of a job."""
+
+
+class Caller(Protocol):
+    """What a job needs of the client that it belongs to."""
+
+    progress: bool
+
+    def _call(self, method: str, request: Any) -> Any: ...
+
+    def _stream(self, method: str, request: Any) -> Iterator[Any]: ...
 
 
 class Job:
     """A job of the service. It is durable: it keeps running whether or not a client waits for it."""
 
-    def __init__(self, client: "Client", message: job_pb2.Job):
+    def __init__(self, client: Caller, message: job_pb2.Job):
         self._client = client
         self._message = message
 

@@ -15,8 +15,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
-from .client import LAMBDA_UNIT
 from .schema import Schema
+from .types import LAMBDA_UNIT
 
 STEPS = 255.0 / 256.0
 """Value of a feature at the upper end of its range, as the circuits see it."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Mapping
 
-from .client import SHARE_UNIT
+from .types import SHARE_UNIT
 
 
 class Refused(Exception):

@@ -2,13 +2,12 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use serde_json::{json, Value};
 use tribute_client::files::{read_file, write_file};
 use tribute_client::{problem, Client};
 use tribute_core::head::lambda_units;
 use tribute_core::id::{AgentId, DatasetId, WeightsDigest};
-use tribute_core::link::Link;
 use tribute_inference::Moved;
 use tribute_problem::{field, Problem, Result};
 use tribute_proto::v1;
@@ -17,6 +16,7 @@ use self::polish::HeldOutArgs;
 use super::output::{self, emit};
 use super::proof_file::ProofFile;
 use super::{progress, CommandResult};
+use crate::link_arg::LinkArg;
 use crate::server_args::ServerArgs;
 
 mod polish;
@@ -40,36 +40,6 @@ pub(super) enum AgentCommand {
     /// Prove how many records of a held-out dataset a certified agent classifies correctly, and write the evaluation file, for
     /// `tribute verify`.
     Evaluate(EvaluateArgs),
-}
-
-/// How logits become predictions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum LinkArg {
-    /// Least squares.
-    Squared,
-    /// One sigmoid per class.
-    Logistic,
-    /// Softmax over the classes.
-    Softmax,
-}
-
-impl LinkArg {
-    pub(crate) fn link(self) -> Link {
-        match self {
-            LinkArg::Squared => Link::Squared,
-            LinkArg::Logistic => Link::Logistic,
-            LinkArg::Softmax => Link::Softmax,
-        }
-    }
-
-    pub(crate) fn message(self) -> i32 {
-        match self {
-            LinkArg::Squared => v1::Link::Squared,
-            LinkArg::Logistic => v1::Link::Logistic,
-            LinkArg::Softmax => v1::Link::Softmax,
-        }
-        .into()
-    }
 }
 
 #[derive(Clone, Debug, Args)]

@@ -12,8 +12,8 @@ use tribute_problem::{Problem, Result};
 use tribute_proto::v1;
 use tribute_records::Source;
 
-use super::agent::LinkArg;
 use super::chain::terms::{unset, warn};
+use super::link_arg::LinkArg;
 use super::output::{self, emit};
 use super::table::{told, AcceptArgs, FormArgs};
 use super::{progress, record, schema, CommandResult};

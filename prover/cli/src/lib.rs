@@ -9,6 +9,7 @@ mod dataset;
 mod demo;
 mod job;
 mod keys;
+mod link_arg;
 pub mod offline;
 pub(crate) mod output;
 mod progress;

@@ -19,8 +19,8 @@ use tribute_core::id::Instance;
 use tribute_problem::{field, Problem, Result};
 use tribute_proto::{v1, Access};
 
-use crate::connection::problem;
 use crate::signing::{login_digest, unix_seconds, Authorization, Content, Login};
+use crate::wire::problem;
 
 /// Bytes of the gRPC frame header before the message.
 const FRAME: usize = 5;

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use alloy::signers::local::PrivateKeySigner;
 use tonic::transport::{Channel, Endpoint};
-use tonic::{Request, Status};
+use tonic::Request;
 use tribute_core::hexed::Hex20;
 use tribute_problem::{Problem, Reason, Result};
 use tribute_proto::v1;
 
 use crate::authorizing::{identity, Authorizing, Identity};
 use crate::signing::Content;
+use crate::wire::problem;
 
 /// Largest message in either direction, bytes.
 const MAX_MESSAGE: usize = 256 << 20;
@@ -179,13 +180,6 @@ impl Client {
         let request = v1::GetJobRequest { job: job.into() };
         Ok(self.jobs().get_job(request).await.map_err(problem)?.into_inner())
     }
-}
-
-/// Converts a server's status; one without details becomes an internal error.
-#[must_use]
-pub fn problem(status: Status) -> Problem {
-    Problem::from_status(&status)
-        .unwrap_or_else(|| Problem::internal(format!("{}: {}", status.code(), status.message())))
 }
 
 fn job_problem(job: &v1::Job) -> Problem {

@@ -16,4 +16,5 @@ pub mod session;
 pub mod signing;
 pub mod wire;
 
-pub use connection::{problem, Client};
+pub use connection::Client;
+pub use wire::problem;

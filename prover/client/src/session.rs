@@ -14,9 +14,9 @@ use tribute_core::Fr;
 use tribute_problem::{field, Problem, Reason, Result};
 use tribute_proto::v1;
 
-use crate::connection::{problem, Client};
+use crate::connection::Client;
 use crate::files::{read_file, write_file};
-use crate::wire;
+use crate::wire::{self, problem};
 
 /// A client's session, stored in a file: its queries, answers and latest voucher. A server that claims a different
 /// history is rejected.

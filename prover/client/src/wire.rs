@@ -1,5 +1,6 @@
 //! Conversions between messages and domain types, shared by client and server.
 
+use tonic::Status;
 use tribute_chain::{SignedVoucher, Voucher};
 use tribute_core::context::Terms;
 use tribute_core::id::SessionId;
@@ -109,6 +110,13 @@ pub fn link(value: i32) -> Result<Option<Link>> {
         Ok(v1::Link::Softmax) => Some(Link::Softmax),
         Err(_) => return Err(Problem::field("link", format!("{value} is no link"))),
     })
+}
+
+/// Converts a server's status; one without details becomes an internal error.
+#[must_use]
+pub fn problem(status: Status) -> Problem {
+    Problem::from_status(&status)
+        .unwrap_or_else(|| Problem::internal(format!("{}: {}", status.code(), status.message())))
 }
 
 #[cfg(test)]

@@ -10,9 +10,9 @@ use tribute_core::digest::Digest;
 use tribute_core::id::CircuitId;
 use tribute_core::statement::Statement;
 
+use crate::abi::IProofGate::CircuitInfo;
 use crate::abi::{word, ICircuitTimelock as Abi, IProofGate};
 use crate::call::Call;
-use crate::circuits::CircuitInfo;
 use crate::contracts::Contracts;
 use crate::error::Result;
 use crate::sync::windows;

@@ -127,8 +127,8 @@ struct GradientsFile {
 }
 
 #[derive(Deserialize)]
-struct OptimumFile {
-    proof: ProofFile,
+pub(super) struct OptimumFile {
+    pub(super) proof: ProofFile,
 }
 
 pub(super) async fn create(a: CreateArgs) -> CommandResult {

@@ -20,7 +20,7 @@ use crate::proof_file::ProofFile;
 use crate::CommandResult;
 
 /// Keeps a transaction within a block's gas: checking a shard's proof takes about a third of a million gas.
-const SHARDS_TO_A_TRANSACTION: usize = 24;
+pub(super) const SHARDS_TO_A_TRANSACTION: usize = 24;
 
 #[derive(Debug, Args)]
 pub(crate) struct RegisterArgs {

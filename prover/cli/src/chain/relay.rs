@@ -10,12 +10,10 @@ use tribute_chain::{ChainError, Contracts};
 use tribute_core::digest::Digest;
 use tribute_problem::{Problem, Result};
 
+use super::data::SHARDS_TO_A_TRANSACTION;
 use super::message::{Content, MessageFile, Opening};
 use super::{json_file, ChainArgs, Connected};
 use crate::CommandResult;
-
-/// Maximum number of shards that one transaction registers.
-const SHARDS_MOST: usize = 24;
 
 #[derive(Debug, Args)]
 pub(crate) struct RelayArgs {
@@ -85,7 +83,7 @@ fn batches(all: Vec<(String, SignedDecision)>) -> Vec<(Vec<String>, Vec<SignedDe
             _ => 0,
         };
         match batches.last_mut() {
-            Some(last) if shards + own <= SHARDS_MOST => {
+            Some(last) if shards + own <= SHARDS_TO_A_TRANSACTION => {
                 last.0.push(words);
                 last.1.push(signed);
                 shards += own;

@@ -15,15 +15,12 @@ use tribute_core::hexed::Hex20;
 use tribute_core::id::{AgentId, DatasetId, SessionId};
 use tribute_problem::{Problem, Result};
 
-use super::data::{self, DatasetFile};
+use super::data::{self, DatasetFile, SHARDS_TO_A_TRANSACTION};
 use super::message::{Content, MessageFile, Opening};
 use super::terms::{now, GrantTermsArgs};
 use super::{account, json_file, NodeArgs};
 use crate::keys::KeyArgs;
 use crate::CommandResult;
-
-/// Maximum number of shards in one message, which has to fit into one transaction.
-const SHARDS_MOST: usize = 24;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum SignCommand {
@@ -257,11 +254,11 @@ pub(super) async fn run(command: SignCommand) -> CommandResult {
 }
 
 fn fits(shards: usize) -> Result<()> {
-    if shards <= SHARDS_MOST {
+    if shards <= SHARDS_TO_A_TRANSACTION {
         return Ok(());
     }
     let message = format!(
-        "{shards} shards do not fit into one transaction (at most {SHARDS_MOST} do): register the dataset yourself (tribute \
+        "{shards} shards do not fit into one transaction (at most {SHARDS_TO_A_TRANSACTION} do): register the dataset yourself (tribute \
          chain register-dataset), or split it into several datasets"
     );
     Err(Problem::field("dataset", message))

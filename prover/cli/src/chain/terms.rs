@@ -9,7 +9,7 @@ use tribute_core::context::{list_hash, Terms};
 use tribute_core::id::DatasetId;
 use tribute_core::link::Link;
 
-use crate::agent::LinkArg;
+use crate::link_arg::LinkArg;
 
 /// Terms of a grant; the stricter of these and the dataset's own terms applies.
 #[derive(Clone, Debug, Args)]

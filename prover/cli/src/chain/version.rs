@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use alloy::primitives::{I256, U256};
 use clap::Args;
-use serde::Deserialize;
 use serde_json::{json, Value};
 use tribute_chain::agents::{Contribution, Sums};
 use tribute_chain::version::{Stage, Version};
@@ -14,10 +13,9 @@ use tribute_core::context::list_hash;
 use tribute_core::id::{AgentId, DatasetId};
 use tribute_problem::Result;
 
-use super::agent::DATASETS_TO_A_TRANSACTION;
+use super::agent::{OptimumFile, DATASETS_TO_A_TRANSACTION};
 use super::{json_file, ChainArgs, ReadArgs};
 use crate::output::hexed;
-use crate::proof_file::ProofFile;
 use crate::CommandResult;
 
 /// An agent's version.
@@ -61,11 +59,6 @@ pub(crate) struct ShowArgs {
     optimum: Option<PathBuf>,
     #[command(flatten)]
     read: ReadArgs,
-}
-
-#[derive(Deserialize)]
-struct OptimumFile {
-    proof: ProofFile,
 }
 
 pub(super) async fn add_datasets(a: AddDatasetsArgs) -> CommandResult {

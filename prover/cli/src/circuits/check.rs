@@ -13,8 +13,8 @@ use tribute_engine::srs::{Srs, SrsStore};
 use tribute_problem::{Problem, Reason, Result};
 use tribute_steps::rebuilt::Rebuilt;
 
-use crate::agent::LinkArg;
 use crate::chain::ReadArgs;
+use crate::link_arg::LinkArg;
 use crate::{schema, CommandResult};
 
 #[derive(Debug, Args)]

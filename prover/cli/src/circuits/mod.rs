@@ -14,9 +14,9 @@ use tribute_engine::srs::Srs;
 use tribute_problem::{field, Problem, Reason, Result};
 use tribute_proto::v1;
 
-use super::agent::LinkArg;
 use super::chain::SenderArgs;
 use super::dataset::ProfileArgs;
+use super::link_arg::LinkArg;
 use super::output::{self, emit};
 use super::{progress, schema, CommandResult};
 use crate::server_args::ServerArgs;

@@ -12,7 +12,7 @@ use tribute_inference::Agent as Model;
 use tribute_problem::{Problem, Result};
 
 use super::files::{Agent, Certified, Dataset, Optimum};
-use super::frauds::Bounced;
+use super::frauds::{Bounced, Dilution};
 use super::life::{Life, Version};
 use super::steps::Failure;
 
@@ -24,15 +24,6 @@ const USES: &str = "2";
 /// Least shares, in basis points, for providers who currently have these shares.
 pub(super) fn least_shares(shares: &[f64]) -> Vec<u16> {
     shares.iter().map(|share| (share * KEPT * 100.0) as u16).collect()
-}
-
-/// The providers' consent, and the version that it stopped.
-pub(super) struct Dilution {
-    /// Least shares, in basis points.
-    pub(super) least: Vec<u16>,
-    /// Shares in the diluted version, the owner's own dataset last.
-    pub(super) shares: Vec<f64>,
-    pub(super) bounced: Bounced,
 }
 
 /// An agent that was also trained on the owner's dataset.

@@ -44,6 +44,15 @@ pub(super) struct Bounced {
     pub(super) twin: B256,
 }
 
+/// The providers' consent, and the version that it stopped.
+pub(super) struct Dilution {
+    /// Least shares, in basis points.
+    pub(super) least: Vec<u16>,
+    /// Shares in the diluted version, the owner's own dataset last.
+    pub(super) shares: Vec<f64>,
+    pub(super) bounced: Bounced,
+}
+
 /// The fraud with a changed label, and its honest twin: the gradient of the true records.
 pub(super) struct Changed {
     pub(super) bounced: Bounced,

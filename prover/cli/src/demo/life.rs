@@ -12,9 +12,8 @@ use tribute_steps::child::Storage;
 
 use crate::proof_file::ProofFile;
 
-use super::dilution::Dilution;
 use super::files::{self, Agent, Certified, Created, Dataset, Done, Gradients, Mined, Optimum};
-use super::frauds::{altered_gradient, Bounced, Changed};
+use super::frauds::{altered_gradient, Bounced, Changed, Dilution};
 use super::ledger::Ledger;
 use super::parties::Party;
 use super::plan::Plan;

@@ -8,7 +8,7 @@ use tribute_core::schema::Schema;
 use tribute_problem::{Problem, Reason, Result};
 use tribute_records::{Options, Predicts, Range, Rows, Source};
 
-use crate::agent::LinkArg;
+use crate::link_arg::LinkArg;
 use crate::table::stem;
 
 /// The data of the default demo, from the repository's root.

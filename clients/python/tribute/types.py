@@ -1,0 +1,108 @@
+"""The datasets, agents, proofs and evaluations that the client returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from eth_utils import to_checksum_address
+
+from ._proto.tribute.v1 import agent_pb2, common_pb2, dataset_pb2
+from .schema import Schema
+
+LAMBDA_UNIT = 2.0**-44
+"""Unit of a penalty in messages."""
+SHARE_UNIT = 2.0**-20
+"""Unit of a share in a certificate."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A committed dataset."""
+
+    id: bytes
+    owner: str
+    records: int
+    schema: Schema
+    shards: int
+
+    @classmethod
+    def _of(cls, message: dataset_pb2.Dataset) -> "Dataset":
+        schema = Schema(message.schema_json.decode())
+        return cls(message.id, _address(message.owner), message.records, schema, len(message.shards))
+
+    def __repr__(self) -> str:
+        return f"Dataset(0x{self.id.hex()}, {self.records} records of {self.schema.name!r})"
+
+
+@dataclass(frozen=True)
+class Agent:
+    """A trained agent, identified by the digest of its committed weights."""
+
+    weights_digest: bytes
+    name: str
+    owner: str
+    link: str
+    penalty: float
+    schema: Schema
+    datasets: list[bytes]
+    records: int
+    shares: list[float]
+    training_accuracy: float
+    relative_distance: float
+    gradients_proven: int
+    gradients: int
+    optimum_proven: bool
+    profile: common_pb2.Profile
+    model_sha256: bytes
+    onnx: bytes
+
+    @classmethod
+    def _of(cls, message: agent_pb2.Agent) -> "Agent":
+        return cls(
+            weights_digest=message.weights_digest,
+            name=message.name,
+            owner=_address(message.owner),
+            link=common_pb2.Link.Name(message.terms.link).removeprefix("LINK_").lower(),
+            penalty=getattr(message.terms, "lambda") * LAMBDA_UNIT,
+            schema=Schema(message.schema_json.decode()),
+            datasets=list(message.terms.dataset_ids),
+            records=message.records,
+            shares=list(message.shares),
+            training_accuracy=message.training_accuracy,
+            relative_distance=message.relative_distance,
+            gradients_proven=message.gradients_proven,
+            gradients=message.shards,
+            optimum_proven=message.optimum_proven,
+            profile=message.profile,
+            model_sha256=message.model_sha256,
+            onnx=message.onnx,
+        )
+
+    def __repr__(self) -> str:
+        return f"Agent(0x{self.weights_digest.hex()}, {self.name!r}, {self.records} records)"
+
+
+@dataclass(frozen=True)
+class Proofs:
+    """The proofs of an agent: a gradient proof for each shard of its datasets, and the optimum proof."""
+
+    datasets: list[bytes]
+    gradients: list[common_pb2.Proof]
+    optimum: common_pb2.Proof
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A proven accuracy."""
+
+    records: int
+    correct: int
+    file: bytes
+
+    @property
+    def accuracy(self) -> float:
+        return self.correct / self.records
+
+
+def _address(value: bytes) -> str:
+    return to_checksum_address(value)
