@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub struct Hex<const N: usize>(pub [u8; N]);
 
 /// An Ethereum address.
-pub type Hex20 = Hex<20>;
+pub type AccountAddress = Hex<20>;
 
 /// Any number of bytes.
 #[derive(Clone, PartialEq, Eq, Hash)]

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use serde_json::Value;
 use tribute_client::{problem, Client};
-use tribute_core::hexed::Hex20;
+use tribute_core::hexed::AccountAddress;
 use tribute_core::id::DatasetId;
 use tribute_problem::{Problem, Result};
 use tribute_proto::v1;
@@ -124,7 +124,7 @@ pub(super) struct GrantArgs {
     id: DatasetId,
     /// The agent owner's account.
     #[arg(long, value_name = "ADDRESS")]
-    to: Hex20,
+    to: AccountAddress,
     /// Number of agents that may be trained.
     #[arg(long, default_value_t = 1)]
     uses: u32,

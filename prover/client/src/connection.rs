@@ -6,7 +6,7 @@ use std::time::Duration;
 use alloy::signers::local::PrivateKeySigner;
 use tonic::transport::{Channel, Endpoint};
 use tonic::Request;
-use tribute_core::hexed::Hex20;
+use tribute_core::hexed::AccountAddress;
 use tribute_problem::{Problem, Reason, Result};
 use tribute_proto::v1;
 
@@ -97,7 +97,7 @@ impl Client {
 
     /// The caller's account.
     #[must_use]
-    pub fn account(&self) -> Hex20 {
+    pub fn account(&self) -> AccountAddress {
         self.identity.key.address().into_array().into()
     }
 

@@ -7,7 +7,7 @@ use alloy::signers::local::PrivateKeySigner;
 use serde::{Deserialize, Serialize};
 use tribute_chain::{SignedVoucher, Voucher};
 use tribute_core::context::{first_transcript, Domain};
-use tribute_core::hexed::Hex20;
+use tribute_core::hexed::AccountAddress;
 use tribute_core::id::{AgentId, Salt, SessionId, Transcript, WeightsDigest};
 use tribute_core::receipt::{extend, from_word, to_word};
 use tribute_core::Fr;
@@ -31,7 +31,7 @@ pub struct ClientSession {
     /// EIP-155 id of the escrow contract's chain.
     pub chain_id: u64,
     /// Address of the escrow contract.
-    pub contract: Hex20,
+    pub contract: AccountAddress,
     /// Digest of the agent's weights.
     pub weights_digest: WeightsDigest,
     /// Number of answers so far.
@@ -85,7 +85,7 @@ impl ClientSession {
             return Ok(ClientSession { file: file.into(), ..state });
         }
         let context = session.context.clone().unwrap_or_default();
-        let contract: Hex20 = field("contract", &context.contract)?;
+        let contract: AccountAddress = field("contract", &context.contract)?;
         let weights_digest: WeightsDigest = field("weights_digest", &session.weights_digest)?;
         let domain = Domain { chain_id: context.chain_id, contract: contract.0 };
         let first = Transcript::new(to_word(&first_transcript(&domain, &id, session.version, &weights_digest)));

@@ -12,7 +12,7 @@ use alloy::signers::local::PrivateKeySigner;
 use alloy::signers::SignerSync as _;
 use sha2::{Digest as _, Sha256};
 use tribute_core::digest::{keccak, Digest, Words};
-use tribute_core::hexed::Hex20;
+use tribute_core::hexed::AccountAddress;
 use tribute_core::id::{Instance, Nonce};
 use tribute_problem::{Problem, Reason, Result};
 
@@ -44,7 +44,7 @@ impl Content {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authorization {
     /// Account that signed.
-    pub signer: Hex20,
+    pub signer: AccountAddress,
     /// The server's host and port as the client knows them.
     pub server: String,
     /// Length and SHA-256 of what is sent.
@@ -161,7 +161,7 @@ pub struct Login<'a> {
     /// The server's instance.
     pub instance: &'a Instance,
     /// Account that logs in.
-    pub account: Hex20,
+    pub account: AccountAddress,
     /// EIP-155 id of the server's chain; 1 if it has none.
     pub chain_id: u64,
     /// Nonce of the challenge.

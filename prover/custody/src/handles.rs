@@ -6,7 +6,7 @@ use tribute_circuits::columns::{
 };
 use tribute_core::digest::Digest;
 use tribute_core::head::Weights;
-use tribute_core::hexed::Hex20;
+use tribute_core::hexed::AccountAddress;
 use tribute_core::id::{DatasetId, GroupDigest};
 use tribute_core::layout::Layout;
 use tribute_core::opening::{RecordClaim, RecordOpening};
@@ -48,7 +48,7 @@ struct Charged {
     digest: GroupDigest,
     budget: u64,
     /// Of which dataset it is, and who opens it, where that is not its owner.
-    lent: Option<(DatasetId, Hex20)>,
+    lent: Option<(DatasetId, AccountAddress)>,
 }
 
 /// Columns whose opening has been counted, so that a proof may use them.
@@ -111,7 +111,7 @@ impl Committed {
     /// The same commitment, of `dataset`, opened for `account`, to whom it is lent: the opening is also charged to what
     /// that account's uses of the dataset allow, and leaves the owner its reserve.
     #[must_use]
-    pub fn lent(mut self, dataset: DatasetId, account: Hex20) -> Self {
+    pub fn lent(mut self, dataset: DatasetId, account: AccountAddress) -> Self {
         self.charged.iter_mut().for_each(|charged| charged.lent = Some((dataset, account)));
         self
     }
@@ -220,7 +220,7 @@ impl Custody {
         tx: &mut tribute_store::db::Tx,
         name: &str,
         dataset: DatasetId,
-        account: Hex20,
+        account: AccountAddress,
     ) -> Result<()> {
         sqlx::query(
             self.db.sql("INSERT INTO openings_by (digest, account, used) VALUES ($1, $2, 0) ON CONFLICT DO NOTHING"),
@@ -256,7 +256,12 @@ impl Custody {
 
     /// Lets an account open each commitment of a dataset as often as one more use of it needs, in the transaction that counts
     /// the use.
-    pub async fn allow_use(&self, tx: &mut tribute_store::db::Tx, dataset: DatasetId, account: Hex20) -> Result<()> {
+    pub async fn allow_use(
+        &self,
+        tx: &mut tribute_store::db::Tx,
+        dataset: DatasetId,
+        account: AccountAddress,
+    ) -> Result<()> {
         sqlx::query(self.db.sql(
             "INSERT INTO allowances (dataset, account, openings) VALUES ($1, $2, $3)
              ON CONFLICT (dataset, account) DO UPDATE SET openings = allowances.openings + excluded.openings",

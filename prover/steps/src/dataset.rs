@@ -5,7 +5,7 @@ use tribute_circuits::statements::dataset::DatasetCircuit;
 use tribute_core::context::DatasetContext;
 use tribute_core::context::Terms;
 use tribute_core::digest::{dataset_id, keccak};
-use tribute_core::hexed::Hex20;
+use tribute_core::hexed::AccountAddress;
 use tribute_core::id::{DatasetId, LayoutHash, SchemaId, ShardDigest};
 use tribute_core::layout::Layout;
 use tribute_core::link::Link;
@@ -25,7 +25,7 @@ use crate::train::SourceBody;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct DatasetJob {
     /// Address of the owner, who registers it.
-    pub owner: Hex20,
+    pub owner: AccountAddress,
     /// Canonical JSON of the schema.
     pub schema: String,
     /// Size of the circuits.
@@ -46,7 +46,7 @@ pub struct DatasetBody {
     /// Id in the dataset registry.
     pub id: DatasetId,
     /// Address of the owner, who registers it.
-    pub owner: Hex20,
+    pub owner: AccountAddress,
     /// Canonical JSON of the schema.
     pub schema: String,
     /// Size of the circuits.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use tribute_circuits::statements::gradient::GradientCircuit;
 use tribute_core::context::gradient_ctx;
 use tribute_core::head::{gradient, Weights};
-use tribute_core::hexed::Hex20;
+use tribute_core::hexed::AccountAddress;
 use tribute_core::id::{GroupDigest, ShardDigest, WeightsDigest};
 use tribute_core::layout::Layout;
 use tribute_core::records::Records;
@@ -90,7 +90,7 @@ pub fn run(job: &GradientJob, toolbox: &Toolbox) -> Result<GradientOutcome> {
 /// opened for is charged to `account`, where that is another.
 pub(super) fn shard(
     source: &SourceBody,
-    account: Hex20,
+    account: AccountAddress,
     layout: &Layout,
     srs: &Srs,
     toolbox: &Toolbox,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use tribute_core::context::Domain;
-use tribute_core::hexed::Hex20;
+use tribute_core::hexed::AccountAddress;
 use tribute_core::layout::Layout;
 use tribute_core::layout::Task;
 use tribute_core::link::Link;
@@ -39,7 +39,7 @@ pub struct Target {
     /// EIP-155 chain id.
     pub chain_id: u64,
     /// The contract that will verify the proof.
-    pub contract: Hex20,
+    pub contract: AccountAddress,
 }
 
 impl Target {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use tribute_core::head::{answer, ContributionError, Weights};
-use tribute_core::hexed::Hex20;
+use tribute_core::hexed::AccountAddress;
 use tribute_core::id::{DatasetId, ModelDigest, ShardDigest, WeightsDigest};
 use tribute_core::layout::Layout;
 use tribute_core::layout::Task;
@@ -25,7 +25,7 @@ pub struct SourceBody {
     /// Dataset id.
     pub dataset: DatasetId,
     /// Owner of the dataset, for whom the records are sealed.
-    pub owner: Hex20,
+    pub owner: AccountAddress,
     /// Index of the shard in the dataset.
     pub shard: u32,
     /// Digest of the shard's commitments.
@@ -40,7 +40,7 @@ pub struct SourceBody {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TrainJob {
     /// Address of the agent's owner.
-    pub owner: Hex20,
+    pub owner: AccountAddress,
     /// Display name.
     pub name: String,
     /// Canonical JSON of the schema.
@@ -79,7 +79,7 @@ pub struct AgentBody {
     /// Digest of the committed weights, which identifies the agent.
     pub weights_digest: WeightsDigest,
     /// Address of the agent's owner.
-    pub owner: Hex20,
+    pub owner: AccountAddress,
     /// Display name.
     pub name: String,
     /// Canonical JSON of the schema.

@@ -9,7 +9,7 @@ use tribute_chain::datasets::{GrantTerms, NewDataset};
 use tribute_chain::messages::Shard;
 use tribute_chain::{Contracts, Follower};
 use tribute_core::context::Terms;
-use tribute_core::hexed::Hex20;
+use tribute_core::hexed::AccountAddress;
 use tribute_core::id::{DatasetId, SchemaId, ShardDigest};
 use tribute_core::proof::Proof;
 use tribute_problem::{Problem, Result};
@@ -47,7 +47,7 @@ pub(crate) struct GrantArgs {
     dataset: DatasetId,
     /// The agent owner's account.
     #[arg(long, value_name = "ADDRESS")]
-    to: Hex20,
+    to: AccountAddress,
     #[command(flatten)]
     terms: GrantTermsArgs,
     #[command(flatten)]
@@ -60,7 +60,7 @@ pub(crate) struct RevokeArgs {
     dataset: DatasetId,
     /// The agent owner's account.
     #[arg(long, value_name = "ADDRESS")]
-    from: Hex20,
+    from: AccountAddress,
     #[command(flatten)]
     chain: ChainArgs,
 }
@@ -78,7 +78,7 @@ pub(crate) struct ShowArgs {
 pub(super) struct DatasetFile {
     pub(super) schema_id: SchemaId,
     pub(super) terms: Terms,
-    owner: Hex20,
+    owner: AccountAddress,
     shards: Vec<ShardFile>,
 }
 
@@ -104,8 +104,11 @@ impl DatasetFile {
         if self.owner.0 == account {
             return Ok(());
         }
-        let message =
-            format!("its proofs name {} as the owner, but this key belongs to {}", self.owner, Hex20::from(account));
+        let message = format!(
+            "its proofs name {} as the owner, but this key belongs to {}",
+            self.owner,
+            AccountAddress::from(account)
+        );
         Err(Problem::field("dataset", message))
     }
 

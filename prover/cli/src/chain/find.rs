@@ -6,7 +6,7 @@ use serde_json::{json, Value};
 use tribute_chain::state::AgentState;
 use tribute_chain::version::Stage;
 use tribute_chain::{Contracts, Follower};
-use tribute_core::hexed::Hex20;
+use tribute_core::hexed::AccountAddress;
 use tribute_core::id::{AgentId, DatasetId, SchemaId};
 use tribute_problem::{Problem, Result};
 
@@ -80,7 +80,7 @@ pub(crate) struct FindArgs {
     text: Option<String>,
     /// Only agents of this owner.
     #[arg(long, value_name = "ADDRESS")]
-    owner: Option<Hex20>,
+    owner: Option<AccountAddress>,
     /// Only agents that take records of this schema.
     #[arg(long, value_name = "ID")]
     schema: Option<SchemaId>,

@@ -8,7 +8,7 @@ use serde::Deserialize as _;
 use serde_json::{json, Value};
 use tribute_chain::timelock::{Announced, Operation, Progress};
 use tribute_chain::Contracts;
-use tribute_core::hexed::{Hex, Hex20};
+use tribute_core::hexed::{AccountAddress, Hex};
 use tribute_core::id::CircuitId;
 use tribute_problem::{Problem, Result};
 
@@ -90,7 +90,7 @@ pub(crate) struct GasCapArgs {
 pub(crate) struct GuardianArgs {
     /// The account.
     #[arg(required_unless_present = "nobody", conflicts_with = "nobody")]
-    account: Option<Hex20>,
+    account: Option<AccountAddress>,
     /// No guardian: then only the timelock can stop circuits, after its delay.
     #[arg(long)]
     nobody: bool,
@@ -101,7 +101,7 @@ pub(crate) struct GuardianArgs {
 #[derive(Debug, Args)]
 pub(crate) struct ProposerArgs {
     /// The account.
-    account: Hex20,
+    account: AccountAddress,
     #[command(flatten)]
     chain: ChainArgs,
 }

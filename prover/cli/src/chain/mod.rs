@@ -34,7 +34,7 @@ use serde::Deserialize;
 use serde_json::{json, Value};
 use tribute_chain::{Call, Chain, Contracts, Deployment, Options, Wallet};
 use tribute_client::files::read_file;
-use tribute_core::hexed::Hex20;
+use tribute_core::hexed::AccountAddress;
 use tribute_problem::{Problem, Result};
 
 use super::keys::KeyArgs;
@@ -200,6 +200,6 @@ pub(crate) fn json_file<T: for<'de> Deserialize<'de>>(file: &std::path::Path) ->
     serde_json::from_slice(&read_file(file)?).map_err(|e| Problem::field("file", format!("{}: {e}", file.display())))
 }
 
-pub(crate) fn account(a: Hex20) -> alloy::primitives::Address {
+pub(crate) fn account(a: AccountAddress) -> alloy::primitives::Address {
     alloy::primitives::Address::from(a.0)
 }

@@ -6,7 +6,7 @@ use alloy::primitives::{Address, U256};
 use clap::Args;
 use serde_json::json;
 use tribute_chain::{Artifacts, DeployOptions, Deployment};
-use tribute_core::hexed::Hex20;
+use tribute_core::hexed::AccountAddress;
 use tribute_problem::Problem;
 
 use super::{account, ChainArgs, ReadArgs, SenderArgs};
@@ -25,16 +25,16 @@ pub(crate) struct DeployArgs {
     circuit_delay: Option<u64>,
     /// The ERC-20 token for payments. [default: deploys a test token, on local chains only]
     #[arg(long, value_name = "ADDRESS")]
-    token: Option<Hex20>,
+    token: Option<AccountAddress>,
     /// Deploy the test token, which anybody can mint, even on a chain that is not local.
     #[arg(long, conflicts_with = "token")]
     allow_test_token: bool,
     /// Account that adds circuits and may pause new sessions. [default: the sender]
     #[arg(long, value_name = "ADDRESS")]
-    owner: Option<Hex20>,
+    owner: Option<AccountAddress>,
     /// Account that may stop a circuit permanently. [default: the owner]
     #[arg(long, value_name = "ADDRESS")]
-    guardian: Option<Hex20>,
+    guardian: Option<AccountAddress>,
     /// forge's output folder. [default: TRIBUTE_ARTIFACTS, or verifier-contract/out in this folder or one above]
     #[arg(long, value_name = "DIR")]
     artifacts: Option<PathBuf>,
@@ -49,7 +49,7 @@ pub(crate) struct DeployArgs {
 pub(crate) struct MintArgs {
     /// Recipient.
     #[arg(long, value_name = "ADDRESS")]
-    to: Hex20,
+    to: AccountAddress,
     /// Amount in base units.
     #[arg(long)]
     amount: u128,
@@ -61,7 +61,7 @@ pub(crate) struct MintArgs {
 pub(crate) struct FundArgs {
     /// Recipient.
     #[arg(long, value_name = "ADDRESS")]
-    to: Hex20,
+    to: AccountAddress,
     /// Amount in wei.
     #[arg(long)]
     wei: u128,
@@ -72,7 +72,7 @@ pub(crate) struct FundArgs {
 #[derive(Debug, Args)]
 pub(crate) struct BalanceArgs {
     /// Accounts.
-    accounts: Vec<Hex20>,
+    accounts: Vec<AccountAddress>,
     #[command(flatten)]
     read: ReadArgs,
 }

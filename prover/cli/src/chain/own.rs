@@ -4,7 +4,7 @@ use alloy::primitives::Address;
 use clap::Args;
 use serde_json::json;
 use tribute_chain::Deployment;
-use tribute_core::hexed::Hex20;
+use tribute_core::hexed::AccountAddress;
 use tribute_core::id::{AgentId, DatasetId};
 use tribute_problem::Problem;
 
@@ -32,7 +32,7 @@ pub(crate) struct TransferArgs {
     what: Thing,
     /// Account that may accept it.
     #[arg(long, value_name = "ADDRESS", required_unless_present = "nobody", conflicts_with = "nobody")]
-    to: Option<Hex20>,
+    to: Option<AccountAddress>,
     /// Withdraw the offer.
     #[arg(long)]
     nobody: bool,
@@ -66,7 +66,7 @@ pub(crate) struct PayoutArgs {
     what: Earner,
     /// Address that receives its rewards or fees.
     #[arg(long, value_name = "ADDRESS", required_unless_present = "owner", conflicts_with = "owner")]
-    to: Option<Hex20>,
+    to: Option<AccountAddress>,
     /// Pay its current owner, which is the default.
     #[arg(long)]
     owner: bool,

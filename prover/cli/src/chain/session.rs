@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::json;
 use tribute_chain::sessions::{NewSession, Opened};
 use tribute_chain::{Sent, SignedVoucher};
-use tribute_core::hexed::{Hex, Hex20};
+use tribute_core::hexed::{AccountAddress, Hex};
 use tribute_core::id::{AgentId, SessionId};
 use tribute_problem::{Problem, Reason, Result};
 
@@ -35,7 +35,7 @@ pub(crate) struct OpenArgs {
     escrow: u128,
     /// Account whose key signs vouchers. [default: the sender]
     #[arg(long, value_name = "ADDRESS")]
-    session_key: Option<Hex20>,
+    session_key: Option<AccountAddress>,
     /// Approve the escrow in a separate transaction, for a token without permits (ERC-2612).
     #[arg(long)]
     approve: bool,

@@ -11,7 +11,7 @@ use tribute_chain::messages::{settlement_digest, Decision, Draft};
 use tribute_chain::sessions::NewSession;
 use tribute_chain::Contracts;
 use tribute_client::files::write_file;
-use tribute_core::hexed::Hex20;
+use tribute_core::hexed::AccountAddress;
 use tribute_core::id::{AgentId, DatasetId, SessionId};
 use tribute_problem::{Problem, Result};
 
@@ -74,7 +74,7 @@ pub(crate) struct GrantArgs {
     dataset: DatasetId,
     /// The agent owner's account.
     #[arg(long, value_name = "ADDRESS")]
-    to: Hex20,
+    to: AccountAddress,
     #[command(flatten)]
     terms: GrantTermsArgs,
     #[command(flatten)]
@@ -87,7 +87,7 @@ pub(crate) struct RevokeArgs {
     dataset: DatasetId,
     /// The agent owner's account.
     #[arg(long, value_name = "ADDRESS")]
-    from: Hex20,
+    from: AccountAddress,
     #[command(flatten)]
     sign: SignArgs,
 }
@@ -106,7 +106,7 @@ pub(crate) struct PayoutArgs {
     dataset: DatasetId,
     /// Address that receives its rewards.
     #[arg(long, value_name = "ADDRESS", required_unless_present = "owner", conflicts_with = "owner")]
-    to: Option<Hex20>,
+    to: Option<AccountAddress>,
     /// Pay its current owner.
     #[arg(long)]
     owner: bool,
@@ -130,7 +130,7 @@ pub(crate) struct OpenArgs {
     escrow: u128,
     /// Account whose key signs vouchers. [default: the signer]
     #[arg(long, value_name = "ADDRESS")]
-    session_key: Option<Hex20>,
+    session_key: Option<AccountAddress>,
     #[command(flatten)]
     sign: SignArgs,
 }
@@ -198,7 +198,7 @@ impl Signer {
     }
 
     /// Serial number of the next grant to an account.
-    async fn serial(&self, dataset: &DatasetId, grantee: Hex20) -> Result<u32> {
+    async fn serial(&self, dataset: &DatasetId, grantee: AccountAddress) -> Result<u32> {
         match self.contracts.find_dataset(dataset).await? {
             Some(_) => Ok(self.contracts.training_grant(dataset, account(grantee)).await?.serial + 1),
             None => Ok(1),

@@ -8,7 +8,7 @@ use clap::Args;
 use serde_json::{json, Value};
 use tribute_chain::state::{AgentState, DatasetState, SessionState, VersionState};
 use tribute_chain::{Artifacts, ChainError, Contracts, Follower, Tables};
-use tribute_core::hexed::Hex20;
+use tribute_core::hexed::AccountAddress;
 use tribute_core::id::{AgentId, DatasetId, SessionId};
 use tribute_core::statement::Statement;
 use tribute_problem::Result;
@@ -20,7 +20,7 @@ use crate::CommandResult;
 pub(crate) struct StatusArgs {
     /// Show only this account's datasets, agents and sessions, and what it may withdraw.
     #[arg(long, value_name = "ADDRESS")]
-    account: Option<Hex20>,
+    account: Option<AccountAddress>,
     /// forge's output folder, to compare its code with the chain's. [default: TRIBUTE_ARTIFACTS, or verifier-contract/out in
     /// this folder or one above; if there is none, code is not compared]
     #[arg(long, value_name = "DIR")]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use tribute_core::hexed::Hex20;
+use tribute_core::hexed::AccountAddress;
 use tribute_problem::{Problem, Reason, Result};
 
 /// How often the list's file is checked for changes.
@@ -20,7 +20,7 @@ struct List {
     file: PathBuf,
     changed: Option<SystemTime>,
     looked: Instant,
-    listed: HashSet<Hex20>,
+    listed: HashSet<AccountAddress>,
 }
 
 impl Accounts {
@@ -44,7 +44,7 @@ impl Accounts {
     ///
     /// # Errors
     /// [`Reason::NotAllowed`].
-    pub fn admit(&self, account: Hex20) -> Result<()> {
+    pub fn admit(&self, account: AccountAddress) -> Result<()> {
         let Some(list) = &self.0 else { return Ok(()) };
         let mut list = list.lock().unwrap_or_else(PoisonError::into_inner);
         list.look();
@@ -80,7 +80,7 @@ fn modified(file: &Path) -> Option<SystemTime> {
     std::fs::metadata(file).and_then(|m| m.modified()).ok()
 }
 
-fn read(file: &Path) -> Result<HashSet<Hex20>> {
+fn read(file: &Path) -> Result<HashSet<AccountAddress>> {
     let text = std::fs::read_to_string(file)
         .map_err(|e| Problem::field("accounts", format!("cannot read {}: {e}", file.display())))?;
     let lines = text.lines().zip(1..).map(|(line, number)| (line.split('#').next().unwrap_or("").trim(), number));

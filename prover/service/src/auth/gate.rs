@@ -17,7 +17,7 @@ use tonic::codegen::{Bytes, Service};
 use tonic::Status;
 use tower::Layer;
 use tribute_client::signing::Content;
-use tribute_core::hexed::Hex20;
+use tribute_core::hexed::AccountAddress;
 use tribute_problem::{Problem, Reason, Result};
 use tribute_proto::{Access, Call};
 
@@ -98,7 +98,12 @@ impl Gate {
 
     /// Reads the call's single message and checks that it is complete, within the length limit and, for a signed call,
     /// the one that was signed.
-    async fn message(&self, call: &Call, request: Request<Body>, signed: Option<(Hex20, Content)>) -> Result<Admitted> {
+    async fn message(
+        &self,
+        call: &Call,
+        request: Request<Body>,
+        signed: Option<(AccountAddress, Content)>,
+    ) -> Result<Admitted> {
         let (parts, body) = request.into_parts();
         if let Some((_, content)) = signed.filter(|(_, content)| content.length > u64::from(call.limit)) {
             return Err(too_long(call, content.length));

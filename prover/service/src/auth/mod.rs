@@ -17,27 +17,27 @@ use std::net::{IpAddr, SocketAddr};
 use tonic::Request;
 use tribute_chain::StrictSignature;
 use tribute_core::digest::Digest;
-use tribute_core::hexed::{Hex, Hex20};
+use tribute_core::hexed::{AccountAddress, Hex};
 use tribute_core::id::Instance;
 use tribute_problem::{Problem, Reason, Result};
 use tribute_store::db::Database;
 
 /// Request extension with the account that made a call, inserted by the gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Caller(pub Hex20);
+pub struct Caller(pub AccountAddress);
 
 /// The account that made a call.
 ///
 /// # Errors
 /// [`Reason::BadSignature`] if the call has no [`Caller`], which the gate rules out for calls that need one.
-pub(crate) fn caller<T>(request: &Request<T>) -> Result<Hex20> {
+pub(crate) fn caller<T>(request: &Request<T>) -> Result<AccountAddress> {
     let caller = request.extensions().get::<Caller>();
     Ok(caller.ok_or_else(|| Problem::new(Reason::BadSignature, "the call is not authorized"))?.0)
 }
 
 /// Recovers the account that signed `digest` from the 65-byte `signature`; `None` if the signature is invalid.
 #[must_use]
-pub fn recover(signature: &[u8], digest: &Digest) -> Option<Hex20> {
+pub fn recover(signature: &[u8], digest: &Digest) -> Option<AccountAddress> {
     // strict: a signature has exactly one accepted encoding
     let signer = StrictSignature::parse(signature).ok()?.signer(digest)?;
     Some(Hex(signer.into_array()))

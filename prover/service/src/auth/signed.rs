@@ -7,7 +7,7 @@
 use std::time::Instant;
 
 use tribute_client::signing::{unix_seconds, Authorization};
-use tribute_core::hexed::Hex20;
+use tribute_core::hexed::AccountAddress;
 use tribute_core::id::Nonce;
 use tribute_problem::{Problem, Reason, Result};
 use tribute_store::db::Database;
@@ -70,7 +70,7 @@ impl Nonces {
     ///
     /// # Errors
     /// [`Reason::NonceReplayed`] if it was used before, [`Reason::RequestExpired`] if the deadline is below the floor.
-    pub async fn use_up(&self, signer: Hex20, nonce: &Nonce, deadline: u64) -> Result<()> {
+    pub async fn use_up(&self, signer: AccountAddress, nonce: &Nonce, deadline: u64) -> Result<()> {
         let mut tx = self.db.begin().await?;
         // shared lock: `forget` waits for this transaction, so the floor holds for the new row too
         let floor: String = sqlx::query_scalar(self.db.sql("SELECT value FROM server WHERE name = $1 {for_share}"))
@@ -189,7 +189,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let db = Database::open(&format!("sqlite:{}", folder.path().join("t.db").display())).await.unwrap();
         let nonces = Nonces::open(db.clone()).await.unwrap();
-        let (account, nonce, now) = (Hex20::default(), Nonce::new([3; 32]), unix_seconds());
+        let (account, nonce, now) = (AccountAddress::default(), Nonce::new([3; 32]), unix_seconds());
         let again = async |nonces: &Nonces| nonces.use_up(account, &nonce, now + 100).await.unwrap_err().reason;
         nonces.use_up(account, &nonce, now + 100).await.unwrap();
         assert_eq!(again(&nonces).await, Reason::NonceReplayed);
@@ -216,6 +216,6 @@ mod tests {
         // as if the wall clock had since jumped an hour ahead
         nonces.started.0 -= 3600;
         nonces.forget().await.unwrap();
-        nonces.use_up(Hex20::default(), &Nonce::new([3; 32]), unix_seconds() - 3600).await.unwrap();
+        nonces.use_up(AccountAddress::default(), &Nonce::new([3; 32]), unix_seconds() - 3600).await.unwrap();
     }
 }

@@ -3,7 +3,7 @@
 use hmac::{Hmac, Mac as _};
 use sha2::{Digest as _, Sha256};
 use tribute_client::signing::{login_digest, unix_seconds, Login, LOGIN_VALIDITY};
-use tribute_core::hexed::Hex20;
+use tribute_core::hexed::AccountAddress;
 use tribute_core::id::Nonce;
 use tribute_problem::{Problem, Reason, Result};
 use tribute_store::db::Database;
@@ -63,7 +63,7 @@ impl Tokens {
         &self,
         message: &str,
         signature: &[u8],
-        admits: impl FnOnce(Hex20) -> Result<()>,
+        admits: impl FnOnce(AccountAddress) -> Result<()>,
     ) -> Result<(String, u64)> {
         let (account, nonce, issued) = self.read(message)?;
         if recover(signature, &login_digest(message)) != Some(account) {
@@ -98,7 +98,7 @@ impl Tokens {
     }
 
     /// Parses account, nonce and time of a login message, which must be exactly the text generated from them.
-    fn read(&self, message: &str) -> Result<(Hex20, Nonce, u64)> {
+    fn read(&self, message: &str) -> Result<(AccountAddress, Nonce, u64)> {
         let wrong = || {
             Problem::new(
                 Reason::BadSignature,
@@ -108,7 +108,7 @@ impl Tokens {
         let mut lines = message.lines();
         let server = lines.next().and_then(|l| l.split_once(' ')).ok_or_else(wrong)?.0;
         self.here.check_name(server)?;
-        let account: Hex20 = lines.next().and_then(|l| l.parse().ok()).ok_or_else(wrong)?;
+        let account: AccountAddress = lines.next().and_then(|l| l.parse().ok()).ok_or_else(wrong)?;
         let nonce = message.lines().find_map(|l| l.strip_prefix("Nonce: ")).ok_or_else(wrong)?;
         let mut bytes = [0; 32];
         hex::decode_to_slice(nonce, &mut bytes).map_err(|_| wrong())?;
@@ -130,7 +130,7 @@ impl Tokens {
     ///
     /// # Errors
     /// [`Reason::BadToken`].
-    pub async fn account(&self, token: &str) -> Result<Hex20> {
+    pub async fn account(&self, token: &str) -> Result<AccountAddress> {
         let account: Option<String> =
             sqlx::query_scalar(self.db.sql("SELECT account FROM tokens WHERE hash = $1 AND expires > $2"))
                 .bind(hash(token))

@@ -5,7 +5,7 @@ mod rpc;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use tribute_core::hexed::Hex20;
+use tribute_core::hexed::AccountAddress;
 use tribute_core::id::{AgentId, DatasetId, SessionId, Transcript, WeightsDigest};
 use tribute_problem::Result;
 use tribute_steps::shape::Target;
@@ -18,13 +18,13 @@ pub struct Contracts {
     /// EIP-155 chain id.
     pub chain_id: u64,
     /// `ProofGate`.
-    pub proof_gate: Hex20,
+    pub proof_gate: AccountAddress,
     /// `DatasetRegistry`.
-    pub dataset_registry: Hex20,
+    pub dataset_registry: AccountAddress,
     /// `AgentRegistry`.
-    pub agent_registry: Hex20,
+    pub agent_registry: AccountAddress,
     /// `SessionEscrow`.
-    pub session_escrow: Hex20,
+    pub session_escrow: AccountAddress,
 }
 
 impl Contracts {
@@ -82,9 +82,9 @@ impl FromStr for Registries {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChainSession {
     /// Account that pays.
-    pub client: Hex20,
+    pub client: AccountAddress,
     /// Account that signs vouchers.
-    pub session_key: Hex20,
+    pub session_key: AccountAddress,
     /// Agent that serves the session.
     pub agent_id: AgentId,
     /// Version of that agent.
@@ -105,7 +105,7 @@ pub struct ChainSession {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChainVersion {
     /// The agent's owner.
-    pub owner: Hex20,
+    pub owner: AccountAddress,
     /// Digest of its weights.
     pub weights_digest: WeightsDigest,
     /// Whether it is certified and not in doubt.
@@ -142,5 +142,5 @@ pub trait Chain: Send + Sync + std::fmt::Debug {
     /// An agent version; `None` if there is none.
     async fn version(&self, agent: AgentId, version: u32) -> Result<Option<ChainVersion>>;
     /// Why an account may train on a dataset now; `None` if it may not.
-    async fn training(&self, dataset: DatasetId, account: Hex20) -> Result<Option<Training>>;
+    async fn training(&self, dataset: DatasetId, account: AccountAddress) -> Result<Option<Training>>;
 }

@@ -3,7 +3,7 @@
 use alloy::primitives::Address;
 use tribute_chain::version::Stage;
 use tribute_chain::{ChainError, Contracts as Deployed, Deployment, Options};
-use tribute_core::hexed::{Hex, Hex20};
+use tribute_core::hexed::{AccountAddress, Hex};
 use tribute_core::id::{AgentId, DatasetId, SessionId};
 use tribute_problem::Result;
 
@@ -32,7 +32,7 @@ fn known<T>(result: tribute_chain::Result<T>, unknown: &[&str]) -> Result<Option
     }
 }
 
-fn address(a: Address) -> Hex20 {
+fn address(a: Address) -> AccountAddress {
     Hex(a.into_array())
 }
 
@@ -76,7 +76,7 @@ impl Chain for RpcChain {
         }))
     }
 
-    async fn training(&self, dataset: DatasetId, account: Hex20) -> Result<Option<Training>> {
+    async fn training(&self, dataset: DatasetId, account: AccountAddress) -> Result<Option<Training>> {
         let (unknown, address) = (["UnknownDataset"], Address::from(account.0));
         if !known(self.contracts.may_train(&dataset, address).await, &unknown)?.unwrap_or(false) {
             return Ok(None);

@@ -2,7 +2,7 @@
 //! chain counts agent versions that list a dataset, this server counts the training jobs it ran under the grant.
 
 use sqlx::Row as _;
-use tribute_core::hexed::Hex20;
+use tribute_core::hexed::AccountAddress;
 use tribute_core::id::DatasetId;
 use tribute_custody::OPENINGS_OF_A_USE;
 use tribute_problem::{Problem, Reason, Result};
@@ -13,7 +13,7 @@ use crate::chain::ChainGrant;
 
 impl Registry {
     /// Adds uses to a grant and sets its expiry (Unix seconds); returns the uses left.
-    pub async fn grant(&self, dataset: DatasetId, grantee: Hex20, uses: u32, expiry: i64) -> Result<i64> {
+    pub async fn grant(&self, dataset: DatasetId, grantee: AccountAddress, uses: u32, expiry: i64) -> Result<i64> {
         let row = sqlx::query(self.db.sql(
             "INSERT INTO grants (dataset, grantee, uses, expiry) VALUES ($1, $2, $3, $4)
              ON CONFLICT (dataset, grantee) DO UPDATE SET uses = grants.uses + excluded.uses, expiry = excluded.expiry
@@ -32,7 +32,7 @@ impl Registry {
     ///
     /// # Errors
     /// [`Reason::NoGrant`] if there is no grant, it has expired or no use is left.
-    pub async fn use_grant(&self, tx: &mut Tx, dataset: DatasetId, grantee: Hex20) -> Result<()> {
+    pub async fn use_grant(&self, tx: &mut Tx, dataset: DatasetId, grantee: AccountAddress) -> Result<()> {
         let used = sqlx::query(self.db.sql(
             "UPDATE grants SET uses = uses - 1
              WHERE dataset = $1 AND grantee = $2 AND uses > 0 AND expiry * 1000 > {now}",
@@ -51,7 +51,7 @@ impl Registry {
     /// Takes one use of an on-chain grant, in the transaction that queues the job; false if none was left. A grant
     /// allows as many jobs as it had uses on chain when it was first used here; agent versions that list the dataset
     /// afterwards do not reduce that number.
-    pub async fn use_chain_grant(&self, tx: &mut Tx, grant: &ChainGrant, grantee: Hex20) -> Result<bool> {
+    pub async fn use_chain_grant(&self, tx: &mut Tx, grant: &ChainGrant, grantee: AccountAddress) -> Result<bool> {
         sqlx::query(self.db.sql(
             "INSERT INTO chain_grants (root, grantee, serial, uses, used) VALUES ($1, $2, $3, $4, 0)
              ON CONFLICT DO NOTHING",
@@ -93,7 +93,7 @@ impl Registry {
     ///
     /// # Errors
     /// [`Reason::NoGrant`].
-    pub async fn check_granted(&self, dataset: DatasetId, grantee: Hex20) -> Result<()> {
+    pub async fn check_granted(&self, dataset: DatasetId, grantee: AccountAddress) -> Result<()> {
         let known: i64 = sqlx::query_scalar(self.db.sql(
             "SELECT (SELECT COUNT(*) FROM grants WHERE dataset = $1 AND grantee = $2)
                 + (SELECT COUNT(*) FROM job_grants WHERE dataset = $1 AND grantee = $2)",
@@ -109,7 +109,14 @@ impl Registry {
     }
 
     /// Records what a job used, for [`give_back`].
-    pub async fn record_use(&self, tx: &mut Tx, job: &str, dataset: DatasetId, grantee: Hex20, by: Use) -> Result<()> {
+    pub async fn record_use(
+        &self,
+        tx: &mut Tx,
+        job: &str,
+        dataset: DatasetId,
+        grantee: AccountAddress,
+        by: Use,
+    ) -> Result<()> {
         let (kind, root, serial) = match by {
             Use::Open => ("open", String::new(), 0),
             Use::Server => ("server", String::new(), 0),
@@ -132,7 +139,7 @@ impl Registry {
     }
 }
 
-fn no_grant(dataset: DatasetId, grantee: Hex20) -> Problem {
+fn no_grant(dataset: DatasetId, grantee: AccountAddress) -> Problem {
     Problem::new(
         Reason::NoGrant,
         format!("{grantee} may not use dataset {dataset}: its owner has to grant it (`tribute dataset grant`)"),

@@ -9,7 +9,7 @@ use std::fmt::Display;
 use serde::de::DeserializeOwned;
 use serde::Serialize;
 use sqlx::Row as _;
-use tribute_core::hexed::Hex20;
+use tribute_core::hexed::AccountAddress;
 use tribute_core::id::{CircuitId, DatasetId, WeightsDigest};
 use tribute_problem::Result;
 use tribute_steps::circuit::{CircuitBody, ProofBody};
@@ -178,7 +178,7 @@ impl Registry {
     /// An owner's datasets, newest first.
     pub async fn datasets(
         &self,
-        owner: Hex20,
+        owner: AccountAddress,
         after: Option<(i64, String)>,
         limit: i64,
     ) -> Result<Vec<Dated<DatasetBody>>> {
@@ -193,7 +193,7 @@ impl Registry {
     /// An owner's agents, newest first.
     pub async fn agents(
         &self,
-        owner: Hex20,
+        owner: AccountAddress,
         after: Option<(i64, String)>,
         limit: i64,
     ) -> Result<Vec<Dated<AgentBody>>> {
@@ -251,7 +251,7 @@ impl Registry {
         &self,
         table: &str,
         key: &str,
-        owner: Hex20,
+        owner: AccountAddress,
         after: Option<(i64, String)>,
         limit: i64,
     ) -> Result<Vec<Dated<T>>> {

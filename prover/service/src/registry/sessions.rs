@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
 use tribute_chain::SignedVoucher;
-use tribute_core::hexed::Hex20;
+use tribute_core::hexed::AccountAddress;
 use tribute_core::id::{AgentId, SessionId, Transcript, WeightsDigest};
 use tribute_problem::{Problem, Reason, Result};
 use tribute_steps::shape::Target;
@@ -18,15 +18,15 @@ pub struct SessionBody {
     /// Digest of the weights of the agent that serves it.
     pub weights_digest: WeightsDigest,
     /// Owner of that agent; queries are sealed for this account.
-    pub agent_owner: Hex20,
+    pub agent_owner: AccountAddress,
     /// On-chain id of the agent.
     pub agent_id: AgentId,
     /// Version of the agent.
     pub version: u32,
     /// Account that pays.
-    pub client: Hex20,
+    pub client: AccountAddress,
     /// Account that signs vouchers.
-    pub session_key: Hex20,
+    pub session_key: AccountAddress,
     /// Token base units per answer.
     pub price: u128,
     /// Chain and address of the session escrow.

@@ -1,7 +1,7 @@
 //! `AgentService`.
 
 use tonic::{Request, Response, Status};
-use tribute_core::hexed::Hex20;
+use tribute_core::hexed::AccountAddress;
 use tribute_custody::Custody;
 use tribute_problem::{Problem, Result};
 use tribute_proto::v1;
@@ -26,7 +26,7 @@ pub(crate) struct AgentRpc {
 impl AgentRpc {
     async fn submit(
         &self,
-        caller: Hex20,
+        caller: AccountAddress,
         work: v1::work::Work,
         options: Option<v1::JobOptions>,
     ) -> Result<Option<v1::Job>> {

@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tonic::{Request, Response, Status};
-use tribute_core::hexed::Hex20;
+use tribute_core::hexed::AccountAddress;
 use tribute_engine::srs::Srs;
 use tribute_proto::v1;
 
@@ -22,7 +22,8 @@ impl v1::server_service_server::ServerService for ServerRpc {
     async fn get_server_info(&self, _: Request<v1::GetServerInfoRequest>) -> Result<Response<v1::ServerInfo>, Status> {
         let (k, columns) = self.admission.profile;
         let contracts = self.admission.chain.as_ref().map(|c| c.contracts());
-        let address = |pick: fn(&Contracts) -> Hex20| contracts.as_ref().map_or(Vec::new(), |c| pick(c).to_vec());
+        let address =
+            |pick: fn(&Contracts) -> AccountAddress| contracts.as_ref().map_or(Vec::new(), |c| pick(c).to_vec());
         Ok(Response::new(v1::ServerInfo {
             version: env!("CARGO_PKG_VERSION").into(),
             instance: self.here.instance.to_vec(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 use tribute_core::certificate::Certificate;
-use tribute_core::hexed::Hex20;
+use tribute_core::hexed::AccountAddress;
 use tribute_core::id::{DatasetId, SrsDigest};
 use tribute_core::layout::Task;
 use tribute_core::link::Link;
@@ -90,7 +90,7 @@ impl Admission {
     /// Checks a request's work and queues it for `caller`.
     pub(crate) async fn submit(
         &self,
-        caller: Hex20,
+        caller: AccountAddress,
         work: v1::work::Work,
         options: Option<&v1::JobOptions>,
     ) -> Result<Job> {
@@ -101,7 +101,7 @@ impl Admission {
     /// [`Admission::submit`] for several pieces of work: queues all or none.
     pub(crate) async fn submit_all(
         &self,
-        caller: Hex20,
+        caller: AccountAddress,
         work: Vec<v1::work::Work>,
         options: Option<&v1::JobOptions>,
     ) -> Result<Vec<Job>> {
@@ -117,7 +117,7 @@ impl Admission {
     /// since; if its artefacts are damaged, the work is queued anew.
     pub(crate) async fn queue_all(
         &self,
-        caller: Hex20,
+        caller: AccountAddress,
         admitted: &[Admitted],
         options: Option<&v1::JobOptions>,
     ) -> Result<Vec<Job>> {
@@ -177,7 +177,7 @@ impl Admission {
     }
 
     /// Checks a request's work and converts it into the work of a job.
-    async fn prepare(&self, caller: Hex20, work: v1::work::Work) -> Result<Admitted> {
+    async fn prepare(&self, caller: AccountAddress, work: v1::work::Work) -> Result<Admitted> {
         use v1::work::Work as W;
         match work {
             W::Calibrate(w) => calibrate(w).map(Into::into),
@@ -198,7 +198,7 @@ impl Admission {
         }
     }
 
-    async fn dataset_work(&self, caller: Hex20, w: v1::DatasetWork) -> Result<Work> {
+    async fn dataset_work(&self, caller: AccountAddress, w: v1::DatasetWork) -> Result<Work> {
         let (sent, _share) = self.sent(caller, w.records).await?;
         let schema = wire::schema(&w.schema_json)?;
         let profile = self.profile(w.profile)?;
@@ -221,7 +221,7 @@ impl Admission {
     }
 
     /// The caller's uploaded records, and their share of memory.
-    async fn sent(&self, caller: Hex20, records: Option<v1::dataset_work::Records>) -> Result<(Sent, Share)> {
+    async fn sent(&self, caller: AccountAddress, records: Option<v1::dataset_work::Records>) -> Result<(Sent, Share)> {
         use v1::dataset_work::Records as R;
         match records {
             Some(R::Csv(csv)) => {
@@ -238,7 +238,7 @@ impl Admission {
 
     async fn train_work(
         &self,
-        caller: Hex20,
+        caller: AccountAddress,
         terms: Option<v1::TrainingTerms>,
         name: String,
         model: Option<(Vec<u8>, bool, Option<f64>)>,
@@ -283,7 +283,7 @@ impl Admission {
     }
 
     /// Loads the listed datasets, which must share one schema and profile, and the grants that they need.
-    async fn training_data(&self, caller: Hex20, ids: &[Vec<u8>]) -> Result<(Vec<DatasetBody>, Vec<Grant>)> {
+    async fn training_data(&self, caller: AccountAddress, ids: &[Vec<u8>]) -> Result<(Vec<DatasetBody>, Vec<Grant>)> {
         if ids.is_empty() {
             return Err(Problem::field("terms.dataset_ids", "name at least one dataset"));
         }
@@ -319,7 +319,7 @@ impl Admission {
     ///
     /// # Errors
     /// [`Reason::NoGrant`] if it may not.
-    async fn grant_needed(&self, caller: Hex20, dataset: &DatasetBody) -> Result<Option<Grant>> {
+    async fn grant_needed(&self, caller: AccountAddress, dataset: &DatasetBody) -> Result<Option<Grant>> {
         if dataset.owner == caller {
             return Ok(None);
         }
@@ -339,7 +339,7 @@ impl Admission {
         Ok(Some(Grant { dataset: dataset.id, by }))
     }
 
-    async fn gradient_work(&self, caller: Hex20, w: v1::GradientWork) -> Result<Work> {
+    async fn gradient_work(&self, caller: AccountAddress, w: v1::GradientWork) -> Result<Work> {
         let agent = self.ownership.agent(caller, &w.weights_digest).await?.body;
         if w.slot as usize >= agent.sources.len() {
             return Err(Problem::field("slot", format!("{}: the agent has {} shards", w.slot, agent.sources.len())));
@@ -348,7 +348,7 @@ impl Admission {
         Ok(Work::Gradient(GradientJob { agent, slot: w.slot, target }))
     }
 
-    async fn optimum_work(&self, caller: Hex20, w: v1::OptimumWork) -> Result<Work> {
+    async fn optimum_work(&self, caller: AccountAddress, w: v1::OptimumWork) -> Result<Work> {
         let agent = self.ownership.agent(caller, &w.weights_digest).await?.body;
         let target = self.target(w.context, |r| r.agents)?;
         let mut gradients = self.registry.agent_proofs(agent.weights_digest).await?.gradients;
@@ -373,7 +373,7 @@ impl Admission {
         }))
     }
 
-    async fn evaluation_work(&self, caller: Hex20, w: v1::EvaluationWork) -> Result<Admitted> {
+    async fn evaluation_work(&self, caller: AccountAddress, w: v1::EvaluationWork) -> Result<Admitted> {
         let agent = self.ownership.agent(caller, &w.weights_digest).await?.body;
         let id: DatasetId = field("dataset_id", &w.dataset_id)?;
         let dataset = self.registry.dataset(id).await?.ok_or_else(|| Problem::not_found("dataset", id))?.body;
@@ -434,7 +434,8 @@ impl Admission {
         let Some(c) = context else {
             return Ok(self.chain.as_ref().map_or(Target::default(), |chain| pick(&chain.contracts().into())));
         };
-        let contract = if c.contract.is_empty() { Hex20::default() } else { field("context.contract", &c.contract)? };
+        let contract =
+            if c.contract.is_empty() { AccountAddress::default() } else { field("context.contract", &c.contract)? };
         let asked = Target { chain_id: c.chain_id, contract };
         let own = self.chain.as_ref().map(|chain| chain.contracts().into());
         let mut known = own.iter().chain(&self.registries).map(pick);
@@ -451,7 +452,7 @@ impl Admission {
         ))
     }
 
-    fn new_job(&self, caller: Hex20, work: &Work, options: Option<&v1::JobOptions>) -> Result<NewJob> {
+    fn new_job(&self, caller: AccountAddress, work: &Work, options: Option<&v1::JobOptions>) -> Result<NewJob> {
         let options = options.cloned().unwrap_or_default();
         if !(-100..=100).contains(&options.priority) {
             return Err(Problem::field("options.priority", format!("{} is outside -100..=100", options.priority)));

@@ -1,6 +1,6 @@
 //! Lookups restricted to the caller's own items. Items of other accounts are reported as not found.
 
-use tribute_core::hexed::Hex20;
+use tribute_core::hexed::AccountAddress;
 use tribute_core::id::{DatasetId, WeightsDigest};
 use tribute_problem::{field, Problem, Result};
 use tribute_steps::dataset::DatasetBody;
@@ -19,7 +19,7 @@ pub(crate) struct Ownership {
 
 impl Ownership {
     /// The caller's dataset with this id.
-    pub(crate) async fn dataset(&self, caller: Hex20, id: &[u8]) -> Result<Dated<DatasetBody>> {
+    pub(crate) async fn dataset(&self, caller: AccountAddress, id: &[u8]) -> Result<Dated<DatasetBody>> {
         let id: DatasetId = field("dataset_id", id)?;
         match self.registry.dataset(id).await? {
             Some(dataset) if dataset.body.owner == caller => Ok(dataset),
@@ -28,7 +28,7 @@ impl Ownership {
     }
 
     /// The caller's agent with this digest of its weights.
-    pub(crate) async fn agent(&self, caller: Hex20, digest: &[u8]) -> Result<Dated<AgentBody>> {
+    pub(crate) async fn agent(&self, caller: AccountAddress, digest: &[u8]) -> Result<Dated<AgentBody>> {
         let digest: WeightsDigest = field("weights_digest", digest)?;
         match self.registry.agent(digest).await? {
             Some(agent) if agent.body.owner == caller => Ok(agent),
@@ -37,7 +37,7 @@ impl Ownership {
     }
 
     /// The caller's job with this id.
-    pub(crate) async fn job(&self, caller: Hex20, id: &str) -> Result<Job> {
+    pub(crate) async fn job(&self, caller: AccountAddress, id: &str) -> Result<Job> {
         match self.queue.get(id).await? {
             Some(job) if job.tenant == caller.to_string() => Ok(job),
             _ => Err(Problem::not_found("job", id)),

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use tribute_chain::SignedVoucher;
 use tribute_core::context::first_transcript;
-use tribute_core::hexed::{Hex, Hex20};
+use tribute_core::hexed::{AccountAddress, Hex};
 use tribute_core::id::{Salt, SessionId, Transcript, WeightsDigest};
 use tribute_core::layout::Layout;
 use tribute_core::receipt::{check_salt, extend, from_word, to_word};
@@ -96,7 +96,7 @@ impl Sessions {
     }
 
     /// A session, if `caller` is its session key, the only account that may send queries and vouchers.
-    pub(crate) async fn spoken_for(&self, caller: Hex20, id: SessionId) -> Result<SessionRow> {
+    pub(crate) async fn spoken_for(&self, caller: AccountAddress, id: SessionId) -> Result<SessionRow> {
         let session = self.served(id).await?;
         if caller == session.body.session_key {
             return Ok(session);
@@ -149,7 +149,12 @@ impl Sessions {
     }
 
     /// Starts serving a session that was opened in the escrow contract; `caller` must be its client or its session key.
-    pub(crate) async fn open(&self, caller: Hex20, id: SessionId, weights: WeightsDigest) -> Result<SessionRow> {
+    pub(crate) async fn open(
+        &self,
+        caller: AccountAddress,
+        id: SessionId,
+        weights: WeightsDigest,
+    ) -> Result<SessionRow> {
         let on_chain = self.on_chain(id).await?;
         if caller != on_chain.client && caller != on_chain.session_key {
             return Err(Problem::new(Reason::NotAllowed, format!("session {id} is not {caller}'s")));
@@ -186,7 +191,7 @@ impl Sessions {
 
     /// A session, if `caller` is its client, its session key or the agent's owner; otherwise it is reported as not
     /// found.
-    pub(crate) async fn visible(&self, caller: Hex20, id: SessionId) -> Result<SessionRow> {
+    pub(crate) async fn visible(&self, caller: AccountAddress, id: SessionId) -> Result<SessionRow> {
         let session = self.served(id).await?;
         let b = &session.body;
         if [b.client, b.session_key, b.agent_owner].contains(&caller) {
@@ -196,7 +201,7 @@ impl Sessions {
     }
 
     /// Checks and stores a voucher sent by the session key.
-    pub(crate) async fn submit_voucher(&self, caller: Hex20, voucher: &SignedVoucher) -> Result<SessionRow> {
+    pub(crate) async fn submit_voucher(&self, caller: AccountAddress, voucher: &SignedVoucher) -> Result<SessionRow> {
         let session = self.spoken_for(caller, voucher.session()).await?;
         self.take_voucher(&session, voucher).await?;
         self.served(voucher.session()).await
@@ -204,7 +209,7 @@ impl Sessions {
 
     /// Answers a query, provided that it is the next one in the session and the answers before it are covered by a
     /// voucher.
-    pub(crate) async fn answer(&self, caller: Hex20, id: SessionId, query: Query) -> Result<Answered> {
+    pub(crate) async fn answer(&self, caller: AccountAddress, id: SessionId, query: Query) -> Result<Answered> {
         let mut session = self.spoken_for(caller, id).await?;
         let agent = self.agents.get(session.body.weights_digest).await?;
         let features = quantised(&agent.schema, query.features)?;
@@ -343,12 +348,12 @@ impl Sessions {
         Ok((SlotBody { session: id, before: on_chain.transcript, voucher, count }, answered))
     }
 
-    async fn seal_query(&self, owner: Hex20, features: &[u8], salt: Salt) -> Result<String> {
+    async fn seal_query(&self, owner: AccountAddress, features: &[u8], salt: Salt) -> Result<String> {
         let plain = [&salt.as_bytes()[..], features].concat();
         Ok(hex::encode(self.custody.seal(&owner.to_string(), SEALED, &plain).await?))
     }
 
-    async fn unseal_query(&self, owner: Hex20, sealed: &str) -> Result<(Vec<u8>, Salt)> {
+    async fn unseal_query(&self, owner: AccountAddress, sealed: &str) -> Result<(Vec<u8>, Salt)> {
         let sealed = hex::decode(sealed).map_err(Problem::internal)?;
         let plain = self.custody.unseal(&owner.to_string(), SEALED, &sealed).await?;
         let (salt, features) =

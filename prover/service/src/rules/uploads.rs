@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use sqlx::Row as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tribute_client::signing::Content;
-use tribute_core::hexed::Hex20;
+use tribute_core::hexed::AccountAddress;
 use tribute_custody::Custody;
 use tribute_problem::{Problem, Reason, Result};
 use tribute_proto::v1;
@@ -79,7 +79,7 @@ impl Uploads {
     /// Receives a file and stores it, if it matches the signed length and SHA-256.
     pub(crate) async fn receive(
         &self,
-        owner: Hex20,
+        owner: AccountAddress,
         content: Content,
         pieces: impl Stream<Item = Result<Vec<u8>>>,
     ) -> Result<()> {
@@ -126,7 +126,7 @@ impl Uploads {
 
     /// Records a file and returns the artefact to delete, if any. If the account already has the file, its retention
     /// time starts again, and of the two artefacts the existing one is kept unless it is damaged.
-    async fn keep(&self, owner: Hex20, content: Content, artefact: &str) -> Result<Option<String>> {
+    async fn keep(&self, owner: AccountAddress, content: Content, artefact: &str) -> Result<Option<String>> {
         let mut tx = self.db.begin().await?;
         // locks the account's row, so that concurrent uploads cannot exceed the quota together
         sqlx::query(self.db.sql("SELECT address FROM tenants WHERE address = $1 {for_update}"))
@@ -169,7 +169,7 @@ impl Uploads {
         Ok(Some(goes.to_owned()))
     }
 
-    async fn kept(&self, owner: Hex20) -> Result<(u64, u64)> {
+    async fn kept(&self, owner: AccountAddress) -> Result<(u64, u64)> {
         kept(sqlx::query(self.db.sql(KEPT)).bind(owner.to_string()).fetch_one(self.db.pool()).await?)
     }
 
@@ -195,7 +195,7 @@ impl Uploads {
     }
 
     /// Reads an account's file by its SHA-256; `field` is the name of the request field, for errors.
-    pub(crate) async fn open(&self, owner: Hex20, field: &str, digest: &[u8]) -> Result<File> {
+    pub(crate) async fn open(&self, owner: AccountAddress, field: &str, digest: &[u8]) -> Result<File> {
         let name = hex::encode(digest);
         let row = sqlx::query(self.db.sql("SELECT artefact, bytes FROM uploads WHERE owner = $1 AND digest = $2"))
             .bind(owner.to_string())
@@ -213,7 +213,7 @@ impl Uploads {
     }
 
     /// Reads an account's table, with its share of memory.
-    pub(crate) async fn table(&self, owner: Hex20, csv: Option<v1::CsvRecords>) -> Result<(Table, Share)> {
+    pub(crate) async fn table(&self, owner: AccountAddress, csv: Option<v1::CsvRecords>) -> Result<(Table, Share)> {
         let csv = csv.ok_or_else(|| Problem::field("csv", "is missing"))?;
         let File { bytes, share } = self.open(owner, "csv.upload", &csv.upload).await?;
         Ok((Table { csv, bytes, most: self.most() }, share))
