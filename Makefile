@@ -96,7 +96,7 @@ fuzz: ## altered inputs, TIMES times as many as in `make test`
 	TRIBUTE_FUZZ_TIMES=$(TIMES) $(CARGO) test --release --locked -p tribute-fuzz --test targets
 
 bench: setup ## speed, memory and sizes, side by side with EZKL: writes benches/RESULTS.md
-	@scripts/bench-venv.sh
+	@scripts/venv.sh .deps/ezkl-venv scripts/bench-requirements.txt
 	$(CARGO) build --release --locked -p tribute-benches
 	.deps/ezkl-venv/bin/python benches/run.py
 	$(CARGO) bench -p tribute-benches

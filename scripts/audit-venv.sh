@@ -3,12 +3,5 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-VENV=.deps/venv
-WANTED=scripts/audit-requirements.txt
-
-if ! cmp --silent "$WANTED" "$VENV/installed.txt"; then
-  python3 -m venv --clear "$VENV"
-  "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary=:all: -r "$WANTED"
-  cp "$WANTED" "$VENV/installed.txt" # last, so that an interrupted run is repeated
-fi
-echo "audit: $VENV/bin/python examples/audit.py"
+scripts/venv.sh .deps/venv scripts/audit-requirements.txt
+echo "audit: .deps/venv/bin/python examples/audit.py"

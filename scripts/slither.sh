@@ -5,13 +5,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 VENV="$PWD/.deps/slither"
-WANTED=scripts/slither-requirements.txt
-
-if ! cmp --silent "$WANTED" "$VENV/installed.txt"; then
-  python3 -m venv --clear "$VENV"
-  "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary=:all: -r "$WANTED"
-  cp "$WANTED" "$VENV/installed.txt" # last, so that an interrupted run is repeated
-fi
+scripts/venv.sh "$VENV" scripts/slither-requirements.txt
 
 # Slither cleans and rebuilds: use separate folders, so that the artefacts stay.
 cd verifier-contract
