@@ -1,29 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
-import {ProofGate} from "../src/ProofGate.sol";
 import {IProofGate} from "../src/interfaces/IProofGate.sol";
 import {Statements} from "../src/libraries/Statements.sol";
-import {Fixtures} from "./base/Fixtures.sol";
+import {EveryProof} from "./base/EveryProof.sol";
 
 /// One pairing for several real proofs: it refuses whatever each proof's own pairing would refuse.
-contract CheckAllTest is Fixtures {
-    string[7] private NAMES =
-        ["dataset", "gradient-softmax", "gradient-logistic", "gradient-squared", "optimum", "evaluation", "service"];
-
-    ProofGate private gate;
-    Fixture[] private fixtures;
-    bytes32[] private ids;
-
-    function setUp() public {
-        currentFixtures();
-        gate = new ProofGate(address(this), address(this));
-        for (uint256 i = 0; i < NAMES.length; ++i) {
-            fixtures.push(loadFixture(NAMES[i]));
-            ids.push(gate.addCircuit(fixtures[i].info));
-        }
-    }
-
+contract CheckAllTest is EveryProof {
     /// A copy of a good proof.
     function good(uint256 which) private view returns (IProofGate.CircuitProof memory) {
         Fixture memory fixture = fixtures[which];

@@ -1,27 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
-import {ProofGate} from "../src/ProofGate.sol";
 import {IProofGate} from "../src/interfaces/IProofGate.sol";
 import {Statements} from "../src/libraries/Statements.sol";
-import {Fixtures} from "./base/Fixtures.sol";
+import {EveryProof} from "./base/EveryProof.sol";
 
 /// The gate with our verifier of every circuit and a real proof of each.
-contract ProofGateFixturesTest is Fixtures {
+contract ProofGateFixturesTest is EveryProof {
     uint256 private constant LIMIT = 23_500;
-    string[7] private NAMES =
-        ["dataset", "gradient-softmax", "gradient-logistic", "gradient-squared", "optimum", "evaluation", "service"];
 
-    ProofGate private gate;
-    Fixture[] private fixtures;
-    bytes32[] private ids;
-
-    function setUp() public {
-        currentFixtures();
-        gate = new ProofGate(address(this), address(this));
-        for (uint256 i = 0; i < NAMES.length; ++i) {
-            fixtures.push(loadFixture(NAMES[i]));
-            ids.push(gate.addCircuit(fixtures[i].info));
+    function setUp() public override {
+        super.setUp();
+        for (uint256 i = 0; i < fixtures.length; ++i) {
             assertTrue(fixtures[i].info.verifier.code.length < LIMIT, "the verifier is small enough");
         }
     }

@@ -41,13 +41,18 @@ contract SessionsTest is World {
         assertTrue(openSession(CLEO) != session, "the next one has another id");
     }
 
-    function test_OpenWithPermit() public {
-        token.mint(CLEO, ESCROW);
+    /// Cleo's first permit, for `ESCROW`, until now.
+    function signPermit() private view returns (uint8 v, bytes32 r, bytes32 s) {
         bytes32 permitType =
             keccak256("Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)");
         bytes32 message = keccak256(abi.encode(permitType, CLEO, address(escrow), uint256(ESCROW), 0, block.timestamp));
         bytes32 digest = keccak256(abi.encodePacked(hex"1901", token.DOMAIN_SEPARATOR(), message));
-        (uint8 v, bytes32 r, bytes32 s) = vm.sign(CLEO_KEY, digest);
+        return vm.sign(CLEO_KEY, digest);
+    }
+
+    function test_OpenWithPermit() public {
+        token.mint(CLEO, ESCROW);
+        (uint8 v, bytes32 r, bytes32 s) = signPermit();
         ISessionEscrow.OpenParams memory params = openParams();
 
         // a permit that somebody else has already submitted does not block the opening
@@ -68,11 +73,7 @@ contract SessionsTest is World {
 
     function test_OpenWithFreshPermit() public {
         token.mint(CLEO, ESCROW);
-        bytes32 permitType =
-            keccak256("Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)");
-        bytes32 message = keccak256(abi.encode(permitType, CLEO, address(escrow), uint256(ESCROW), 0, block.timestamp));
-        bytes32 digest = keccak256(abi.encodePacked(hex"1901", token.DOMAIN_SEPARATOR(), message));
-        (uint8 v, bytes32 r, bytes32 s) = vm.sign(CLEO_KEY, digest);
+        (uint8 v, bytes32 r, bytes32 s) = signPermit();
         ISessionEscrow.OpenParams memory params = openParams();
         vm.prank(CLEO);
         bytes32 session = escrow.openWithPermit(params, block.timestamp, v, r, s);
