@@ -4,6 +4,7 @@
 
 use std::borrow::Borrow;
 
+use alloy::json_abi::JsonAbi;
 use alloy::primitives::{Bytes, B256, U256};
 use alloy::sol;
 use tribute_core::digest::Digest;
@@ -66,6 +67,19 @@ pub use gate::IProofGate;
 pub use sessions::ISessionEscrow;
 pub use timelock::ICircuitTimelock;
 pub use token::ITestToken;
+
+/// The deployed contracts that transactions go to, by name, with their ABIs.
+#[must_use]
+pub fn contracts() -> [(&'static str, JsonAbi); 6] {
+    [
+        ("ProofGate", IProofGate::abi::contract()),
+        ("DatasetRegistry", IDatasetRegistry::abi::contract()),
+        ("AgentRegistry", IAgentRegistry::abi::contract()),
+        ("SessionEscrow", ISessionEscrow::abi::contract()),
+        ("Evaluations", IEvaluations::abi::contract()),
+        ("CircuitTimelock", ICircuitTimelock::abi::contract()),
+    ]
+}
 
 sol! {
     /// Signed by a session key: the total number of queries of a session so far and the transcript after the last one.

@@ -81,6 +81,20 @@ impl Default for DeployOptions {
 }
 
 impl Deployment {
+    /// Name of the contract at this address, one of [`contracts`](crate::abi::contracts); `None` if it is none of them.
+    #[must_use]
+    pub fn contract_at(&self, address: Address) -> Option<&'static str> {
+        let names = [
+            (self.proof_gate, "ProofGate"),
+            (self.dataset_registry, "DatasetRegistry"),
+            (self.agent_registry, "AgentRegistry"),
+            (self.session_escrow, "SessionEscrow"),
+            (self.evaluations, "Evaluations"),
+            (self.circuit_timelock, "CircuitTimelock"),
+        ];
+        names.into_iter().find(|(deployed, _)| deployed.address == address).map(|(_, name)| name)
+    }
+
     /// Reads `deployment.json`.
     pub fn load(path: &Path) -> Result<Deployment> {
         let wrong = |cause: String| ChainError::File { path: path.to_owned(), cause };

@@ -5,13 +5,11 @@ use std::fmt;
 use std::sync::LazyLock;
 
 use alloy::dyn_abi::{DynSolValue, JsonAbiExt};
-use alloy::json_abi::{Error as AbiError, JsonAbi};
+use alloy::json_abi::Error as AbiError;
 use alloy::primitives::{hex, Bytes, Selector, U256};
 use serde::{Deserialize, Serialize};
 
-use crate::abi::{
-    IAgentRegistry, ICircuitTimelock, IDatasetRegistry, IEvaluations, IProofGate, ISessionEscrow, LIBRARY_ERRORS,
-};
+use crate::abi::{contracts, LIBRARY_ERRORS};
 use crate::advice;
 
 /// A decoded revert.
@@ -64,15 +62,7 @@ impl ErrorDecoder {
 
     fn new() -> Self {
         let mut decoder = ErrorDecoder { by_selector: BTreeMap::new() };
-        let contracts: [(&str, JsonAbi); 6] = [
-            ("ProofGate", IProofGate::abi::contract()),
-            ("DatasetRegistry", IDatasetRegistry::abi::contract()),
-            ("AgentRegistry", IAgentRegistry::abi::contract()),
-            ("SessionEscrow", ISessionEscrow::abi::contract()),
-            ("Evaluations", IEvaluations::abi::contract()),
-            ("CircuitTimelock", ICircuitTimelock::abi::contract()),
-        ];
-        for (contract, abi) in contracts {
+        for (contract, abi) in contracts() {
             for error in abi.errors() {
                 decoder.add(contract, error.clone());
             }
@@ -167,6 +157,7 @@ pub(crate) fn show(value: &DynSolValue) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::abi::{IAgentRegistry, IProofGate, ISessionEscrow};
     use alloy::primitives::B256;
     use alloy::sol_types::SolError;
 

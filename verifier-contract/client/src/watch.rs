@@ -5,12 +5,12 @@ use std::fmt;
 use std::sync::LazyLock;
 
 use alloy::dyn_abi::EventExt as _;
-use alloy::json_abi::{Event, JsonAbi};
-use alloy::primitives::{Address, B256};
+use alloy::json_abi::Event;
+use alloy::primitives::B256;
 use alloy::rpc::types::Log;
 use serde::{Deserialize, Serialize};
 
-use crate::abi::{IAgentRegistry, ICircuitTimelock, IDatasetRegistry, IEvaluations, IProofGate, ISessionEscrow};
+use crate::abi::contracts;
 use crate::contracts::Contracts;
 use crate::error::Result;
 use crate::revert::show;
@@ -108,24 +108,13 @@ fn report(contracts: &Contracts, log: &Log) -> ReportedEvent {
         block_hash: log.block_hash.unwrap_or_default(),
         tx: log.transaction_hash.unwrap_or_default(),
         index: log.log_index.unwrap_or_default(),
-        contract: name(contracts, log.address()),
+        contract: contracts
+            .deployment()
+            .contract_at(log.address())
+            .map_or_else(|| log.address().to_string(), str::to_owned),
         event,
         operands,
     }
-}
-
-fn name(contracts: &Contracts, address: Address) -> String {
-    let d = contracts.deployment();
-    let names = [
-        (d.proof_gate, "ProofGate"),
-        (d.dataset_registry, "DatasetRegistry"),
-        (d.agent_registry, "AgentRegistry"),
-        (d.session_escrow, "SessionEscrow"),
-        (d.evaluations, "Evaluations"),
-        (d.circuit_timelock, "CircuitTimelock"),
-    ];
-    let found = names.iter().find(|(deployed, _)| deployed.address == address);
-    found.map_or_else(|| address.to_string(), |(_, name)| (*name).to_owned())
 }
 
 fn decode(log: &Log) -> Option<(String, Vec<(String, String)>)> {
@@ -142,15 +131,8 @@ fn decode(log: &Log) -> Option<(String, Vec<(String, String)>)> {
 /// Every event by its selector.
 fn known() -> &'static BTreeMap<B256, Event> {
     static KNOWN: LazyLock<BTreeMap<B256, Event>> = LazyLock::new(|| {
-        let contracts: [JsonAbi; 6] = [
-            IProofGate::abi::contract(),
-            IDatasetRegistry::abi::contract(),
-            IAgentRegistry::abi::contract(),
-            ISessionEscrow::abi::contract(),
-            IEvaluations::abi::contract(),
-            ICircuitTimelock::abi::contract(),
-        ];
-        let ours = contracts.iter().flat_map(JsonAbi::events).cloned();
+        let contracts = contracts();
+        let ours = contracts.iter().flat_map(|(_, abi)| abi.events()).cloned();
         let others = LIBRARY_EVENTS.iter().filter_map(|declaration| Event::parse(declaration).ok());
         ours.chain(others).map(|event| (event.selector(), event)).collect()
     });
@@ -160,7 +142,8 @@ fn known() -> &'static BTreeMap<B256, Event> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloy::primitives::U256;
+    use crate::abi::ISessionEscrow;
+    use alloy::primitives::{Address, U256};
     use alloy::sol_types::SolEvent;
 
     #[test]

@@ -156,23 +156,13 @@ pub(crate) async fn run(command: ChainCommand) -> CommandResult {
 #[cfg(test)]
 mod tests {
     use alloy::json_abi::StateMutability;
-    use tribute_chain::abi::{
-        IAgentRegistry, ICircuitTimelock, IDatasetRegistry, IEvaluations, IProofGate, ISessionEscrow,
-    };
+    use tribute_chain::abi::contracts;
 
     /// `docs/chain.md` must list every state-changing function, with its command or why there is none.
     #[test]
     fn every_function_that_changes_something_is_on_the_page() {
         let page = include_str!("../../../../docs/chain.md");
-        let contracts = [
-            ("ProofGate", IProofGate::abi::contract()),
-            ("DatasetRegistry", IDatasetRegistry::abi::contract()),
-            ("AgentRegistry", IAgentRegistry::abi::contract()),
-            ("SessionEscrow", ISessionEscrow::abi::contract()),
-            ("Evaluations", IEvaluations::abi::contract()),
-            ("CircuitTimelock", ICircuitTimelock::abi::contract()),
-        ];
-        for (contract, abi) in contracts {
+        for (contract, abi) in contracts() {
             let row = page.lines().filter(|line| line.starts_with(&format!("| `{contract}` |")));
             let rows: Vec<&str> = row.collect();
             let reads = [StateMutability::View, StateMutability::Pure];

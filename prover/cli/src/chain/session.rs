@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use alloy::primitives::U256;
+use alloy::primitives::{Address, U256};
 use clap::Args;
 use serde_json::json;
 use tribute_chain::sessions::{NewSession, Opened};
@@ -19,8 +19,9 @@ use crate::CommandResult;
 /// Validity of a permit in seconds.
 const PERMIT: u64 = 3600;
 
+/// The session to open.
 #[derive(Debug, Args)]
-pub(crate) struct OpenArgs {
+pub(crate) struct NewSessionArgs {
     /// The agent's id.
     #[arg(long, value_name = "ID")]
     agent: AgentId,
@@ -33,9 +34,24 @@ pub(crate) struct OpenArgs {
     /// Amount to put into escrow, in the token's base units.
     #[arg(long, value_name = "UNITS")]
     escrow: u128,
-    /// Account whose key signs vouchers. [default: the sender]
+    /// Account whose key signs vouchers. [default: the client]
     #[arg(long, value_name = "ADDRESS")]
     session_key: Option<AccountAddress>,
+}
+
+impl NewSessionArgs {
+    /// The session, whose vouchers the client itself signs unless another key was named.
+    pub(super) fn session(&self, client: Address) -> NewSession {
+        let session_key = self.session_key.map_or(client, account);
+        let NewSessionArgs { agent, version, price, escrow, .. } = *self;
+        NewSession { agent, version, price, escrow, session_key }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OpenArgs {
+    #[command(flatten)]
+    new: NewSessionArgs,
     /// Approve the escrow in a separate transaction, for a token without permits (ERC-2612).
     #[arg(long)]
     approve: bool,
@@ -91,32 +107,26 @@ pub(crate) struct ClaimArgs {
 
 pub(super) async fn open(a: OpenArgs) -> CommandResult {
     let c = a.chain.connect().await?;
-    let new = NewSession {
-        agent: a.agent,
-        version: a.version,
-        price: a.price,
-        escrow: a.escrow,
-        session_key: a.session_key.map_or(c.wallet.address(), account),
-    };
+    let new = a.new.session(c.wallet.address());
     let told = |e: &Opened| {
         json!({
             "session": e.session,
-            "agent_id": a.agent,
-            "version": a.version,
-            "price": a.price.to_string(),
-            "escrow": a.escrow.to_string(),
+            "agent_id": new.agent,
+            "version": new.version,
+            "price": new.price.to_string(),
+            "escrow": new.escrow.to_string(),
             "transcript": e.transcript,
         })
     };
     if a.approve {
-        let approved = approve(&c, U256::from(a.escrow)).await?;
+        let approved = approve(&c, U256::from(new.escrow)).await?;
         let mut value = c.send(&c.contracts.open_session(&new), told).await?;
         value["approval"] = serde_json::to_value(approved)?;
         return a.chain.emit(&value);
     }
     // the chain's clock may run ahead of this machine's
     let deadline = now().max(c.contracts.chain().time().await?) + PERMIT;
-    let permit = c.contracts.permit(&c.wallet, U256::from(a.escrow), deadline).await?;
+    let permit = c.contracts.permit(&c.wallet, U256::from(new.escrow), deadline).await?;
     let call = c.contracts.open_session_with_permit(&new, &permit);
     let value = c.send(&call, told).await?;
     a.chain.emit(&value)

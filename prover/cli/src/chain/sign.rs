@@ -8,15 +8,15 @@ use alloy::signers::SignerSync as _;
 use clap::{Args, Subcommand};
 use tribute_chain::datasets::GrantTerms;
 use tribute_chain::messages::{settlement_digest, Decision, Draft};
-use tribute_chain::sessions::NewSession;
 use tribute_chain::Contracts;
 use tribute_client::files::write_file;
 use tribute_core::hexed::AccountAddress;
-use tribute_core::id::{AgentId, DatasetId, SessionId};
+use tribute_core::id::{DatasetId, SessionId};
 use tribute_problem::{Problem, Result};
 
 use super::data::{self, DatasetFile, SHARDS_TO_A_TRANSACTION};
 use super::message::{Content, MessageFile, Opening};
+use super::session::NewSessionArgs;
 use super::terms::{now, GrantTermsArgs};
 use super::{account, json_file, NodeArgs};
 use crate::keys::KeyArgs;
@@ -116,21 +116,8 @@ pub(crate) struct PayoutArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct OpenArgs {
-    /// The agent's id.
-    #[arg(long, value_name = "ID")]
-    agent: AgentId,
-    /// Its version.
-    #[arg(long, default_value_t = 1)]
-    version: u32,
-    /// Price of one answer, in the token's base units.
-    #[arg(long, value_name = "UNITS")]
-    price: u128,
-    /// Amount to put into escrow, in the token's base units.
-    #[arg(long, value_name = "UNITS")]
-    escrow: u128,
-    /// Account whose key signs vouchers. [default: the signer]
-    #[arg(long, value_name = "ADDRESS")]
-    session_key: Option<AccountAddress>,
+    #[command(flatten)]
+    new: NewSessionArgs,
     #[command(flatten)]
     sign: SignArgs,
 }
@@ -267,12 +254,11 @@ fn fits(shards: usize) -> Result<()> {
 async fn open(a: OpenArgs) -> CommandResult {
     let s = a.sign.signer().await?;
     let client = s.key.address();
-    let session_key = a.session_key.map_or(client, account);
-    let new = NewSession { agent: a.agent, version: a.version, price: a.price, escrow: a.escrow, session_key };
+    let new = a.new.session(client);
     let nonce = s.contracts.session_count(client).await?;
     let signature = new.sign(&s.key, &s.contracts.session_domain(), nonce, s.deadline)?;
     let wallet = tribute_chain::Wallet::new(s.contracts.chain(), s.key.clone());
-    let permit = s.contracts.permit(&wallet, U256::from(a.escrow), s.deadline).await?;
+    let permit = s.contracts.permit(&wallet, U256::from(new.escrow), s.deadline).await?;
     let content = Content::OpenSession(Box::new(Opening::new(&new, s.deadline, &permit)));
     let d = s.contracts.deployment();
     let mut file = MessageFile::new(d.chain_id, d.session_escrow.address, client, content, signature.to_vec());

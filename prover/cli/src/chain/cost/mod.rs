@@ -8,9 +8,7 @@ use alloy::primitives::{Address, Bytes, B256};
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 use serde_json::{json, Value};
-use tribute_chain::abi::{
-    IAgentRegistry, ICircuitTimelock, IDatasetRegistry, IEvaluations, IProofGate, ISessionEscrow,
-};
+use tribute_chain::abi::contracts;
 use tribute_chain::Contracts;
 use tribute_problem::{Problem, Result};
 
@@ -205,29 +203,14 @@ pub(super) async fn run(a: CostArgs) -> CommandResult {
 
 /// Names of all functions of the contracts, by selector.
 fn names() -> BTreeMap<[u8; 4], String> {
-    let contracts = [
-        IProofGate::abi::contract(),
-        IDatasetRegistry::abi::contract(),
-        IAgentRegistry::abi::contract(),
-        ISessionEscrow::abi::contract(),
-        IEvaluations::abi::contract(),
-        ICircuitTimelock::abi::contract(),
-    ];
-    contracts.iter().flat_map(|abi| abi.functions()).map(|f| (f.selector().0, f.name.clone())).collect()
+    let contracts = contracts();
+    let functions = contracts.iter().flat_map(|(_, abi)| abi.functions());
+    functions.map(|f| (f.selector().0, f.name.clone())).collect()
 }
 
 fn name(contracts: &Contracts, names: &BTreeMap<[u8; 4], String>, tx: &Transaction) -> String {
     let Some(to) = tx.to else { return "deploy".to_owned() };
-    let d = contracts.deployment();
-    let known = [
-        (d.proof_gate, "ProofGate"),
-        (d.dataset_registry, "DatasetRegistry"),
-        (d.agent_registry, "AgentRegistry"),
-        (d.session_escrow, "SessionEscrow"),
-        (d.evaluations, "Evaluations"),
-        (d.circuit_timelock, "CircuitTimelock"),
-    ];
-    let contract = known.iter().find(|(deployed, _)| deployed.address == to).map_or("another contract", |(_, n)| n);
+    let contract = contracts.deployment().contract_at(to).unwrap_or("another contract");
     let function = tx.input.first_chunk::<4>().and_then(|selector| names.get(selector));
     format!("{contract}.{}", function.map_or("?", String::as_str))
 }
