@@ -5,7 +5,7 @@ use tribute_core::head::{self, contribution, ContributionError, Contributions, H
 use tribute_core::layout::Layout;
 use tribute_core::link::Link;
 use tribute_core::numbers::{
-    distance_is_certified, link_error_units, relative_distance, smallest_lambda, DISTANCE_PARTS, LAMBDA_BITS,
+    distance_is_certified, link_error_units, real, relative_distance, smallest_lambda, DISTANCE_PARTS, LAMBDA_BITS,
     NORM_BITS, WEIGHT_BITS,
 };
 use tribute_core::records::Records;
@@ -35,7 +35,7 @@ impl OptimumReport {
     /// Proven 2-norm of the gradient: the certificate's ε.
     #[must_use]
     pub fn gradient_norm(&self) -> f64 {
-        real(self.optimum.epsilon)
+        real(self.optimum.epsilon, LAMBDA_BITS)
     }
 
     /// Share of each dataset.
@@ -89,11 +89,6 @@ pub enum OptimumError {
     Head(#[from] HeadError),
 }
 
-/// Converts units of 2^-44 to a real number.
-fn real(units: u64) -> f64 {
-    units as f64 / f64::from(LAMBDA_BITS as i32).exp2()
-}
-
 /// Checks that `weights` are the optimum over `datasets`, and returns what a certificate would state.
 ///
 /// `layout` is the one used by the proofs; its limb width determines the last bits of every prediction.
@@ -123,9 +118,14 @@ pub fn check(
     let link_error = link_error_units(layout.features(), layout.classes(), layout.intercept_scale());
     let (lambda, norm) = (options.lambda, optimum.norm);
     if !distance_is_certified(0, link_error, lambda, norm) {
-        let needed = real(smallest_lambda(2 * link_error, norm));
+        let needed = real(smallest_lambda(2 * link_error, norm), LAMBDA_BITS);
         let norm = norm as f64 / f64::from(1u32 << NORM_BITS);
-        return Err(OptimumError::LambdaTooSmall { lambda: real(lambda), link_error: real(link_error), norm, needed });
+        return Err(OptimumError::LambdaTooSmall {
+            lambda: real(lambda, LAMBDA_BITS),
+            link_error: real(link_error, LAMBDA_BITS),
+            norm,
+            needed,
+        });
     }
     let close = distance_is_certified(optimum.epsilon, link_error, lambda, norm);
     if !close || optimum.epsilon > options.link.largest_epsilon(link_error) {
@@ -150,7 +150,7 @@ fn single_precision(datasets: &[&Records], options: &LossOptions) -> f64 {
         Link::Softmax => 0.5,
         Link::Logistic => 0.25,
     };
-    f64::from(f32::EPSILON) * (link * (total / n + bias) + real(options.lambda))
+    f64::from(f32::EPSILON) * (link * (total / n + bias) + real(options.lambda, LAMBDA_BITS))
 }
 
 /// Builds [`OptimumError::NotOptimal`] in `f64`, which is precise enough to say how large the gradient is and where.
@@ -162,7 +162,7 @@ fn not_optimal(
     gradients: &[Vec<I256>],
     options: &LossOptions,
 ) -> OptimumError {
-    let lambda = real(options.lambda);
+    let lambda = real(options.lambda, LAMBDA_BITS);
     let classes = weights.classes();
     let n: usize = datasets.iter().map(|records| records.len()).sum();
     let unit = n as f64 * f64::from(layout.gradient_bits() as i32).exp2();
@@ -175,9 +175,10 @@ fn not_optimal(
     let norm = |v: &[f64]| v.iter().map(|x| x * x).sum::<f64>().sqrt();
 
     let link_error = link_error_units(layout.features(), layout.classes(), layout.intercept_scale());
-    let largest = real(options.link.largest_epsilon(link_error));
-    let allowed =
-        |lambda: f64, norm: f64| (lambda * norm / DISTANCE_PARTS as f64 - real(link_error)).clamp(0.0, largest);
+    let largest = real(options.link.largest_epsilon(link_error), LAMBDA_BITS);
+    let allowed = |lambda: f64, norm: f64| {
+        (lambda * norm / DISTANCE_PARTS as f64 - real(link_error, LAMBDA_BITS)).clamp(0.0, largest)
+    };
     let gradient = |link: Link| {
         if link == options.link {
             return Some(data.clone());

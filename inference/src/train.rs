@@ -15,8 +15,8 @@ use tribute_core::head::{HeadError, Weights};
 use tribute_core::layout::Task;
 use tribute_core::link::Link;
 use tribute_core::numbers::{
-    largest_norm, link_error_units, smallest_lambda, COUNT_LIMIT_BITS, DISTANCE_PARTS, LAMBDA_BITS, LAMBDA_LIMIT_BITS,
-    WEIGHT_BITS, WEIGHT_LIMIT,
+    largest_norm, link_error_units, real, smallest_lambda, COUNT_LIMIT_BITS, DISTANCE_PARTS, LAMBDA_BITS,
+    LAMBDA_LIMIT_BITS, WEIGHT_BITS, WEIGHT_LIMIT,
 };
 use tribute_core::records::Records;
 use tribute_core::schema::Schema;
@@ -193,7 +193,7 @@ fn fit(
         task: schema.task(),
         classes: schema.classes(),
         link: options.link,
-        lambda: options.lambda as f64 / f64::from(LAMBDA_BITS as i32).exp2(),
+        lambda: real(options.lambda, LAMBDA_BITS),
         bias: f64::from(1u32 << options.intercept_scale),
     };
     let minimum =
@@ -224,8 +224,8 @@ fn check_loss(schema: &Schema, options: &LossOptions) -> Result<(), TrainError> 
     let delta = link_error_units(features, classes, options.intercept_scale);
     let least = smallest_lambda(delta, largest_norm((features + 1) * classes));
     if options.lambda < least {
-        let real = |units: u64| units as f64 / f64::from(LAMBDA_BITS as i32).exp2();
-        return Err(TrainError::LambdaTooSmall { lambda: real(options.lambda), least: real(least), features, classes });
+        let (lambda, least) = (real(options.lambda, LAMBDA_BITS), real(least, LAMBDA_BITS));
+        return Err(TrainError::LambdaTooSmall { lambda, least, features, classes });
     }
     if options.link == Link::Softmax && schema.classes() < 2 {
         return Err(TrainError::SoftmaxOfOne);

@@ -16,7 +16,7 @@ use serde_json::{json, Value};
 use tribute_core::head::{answer, contribution, gradient, lambda_units, real_logit, Weights};
 use tribute_core::layout::Layout;
 use tribute_core::link::Link;
-use tribute_core::numbers::{link_error_units, LAMBDA_BITS, WEIGHT_BITS, WEIGHT_LIMIT};
+use tribute_core::numbers::{link_error_units, real, LAMBDA_BITS, WEIGHT_BITS, WEIGHT_LIMIT};
 use tribute_core::records::Records;
 use tribute_core::schema::Schema;
 use tribute_inference::{check_optimum, train, LossOptions};
@@ -329,7 +329,7 @@ fn ball(set: &Set, link: Link, weights: &Weights, datasets: &[Records]) -> Resul
     }
     let gradient = slope.iter().map(|s| s * s).sum::<f64>().sqrt();
     let delta = link_error_units(weights.features(), weights.classes(), 0);
-    let radius = (link.largest_epsilon(delta) + delta) as f64 / f64::from(LAMBDA_BITS as i32).exp2() / LAMBDA;
+    let radius = real(link.largest_epsilon(delta) + delta, LAMBDA_BITS) / LAMBDA;
     let edge = weights.values().iter().zip(&slope).map(|(w, s)| w + (s / gradient * radius * unit).round() as i64);
     let moved = at(edge.collect())? - at(weights.values().to_vec())?;
     Ok(Ball { radius, gradient, moved })

@@ -23,7 +23,7 @@ use tribute_core::digest::dataset_id;
 use tribute_core::head::{add, gradient, lambda_units, optimum};
 use tribute_core::id::{AgentId, ShardDigest, SrsDigest, WeightsDigest};
 use tribute_core::link::Link;
-use tribute_core::numbers::{LAMBDA_BITS, NORM_BITS};
+use tribute_core::numbers::{real, LAMBDA_BITS, NORM_BITS};
 use tribute_core::shape::Shape;
 use tribute_core::srs::SrsPoints;
 use tribute_core::I256;
@@ -212,7 +212,7 @@ fn main() -> Result<(), Failure> {
         json!({
             "records": a.records, "features": a.features, "classes": a.classes, "k": a.k, "columns": a.columns,
             "intercept_scale": a.intercept_scale, "calibration_ms": calibration_ms, "shards": digests.len(),
-            "lambda": lambda as f64 / f64::from(LAMBDA_BITS as i32).exp2(),
+            "lambda": real(lambda, LAMBDA_BITS),
             "norm": numbers.norm as f64 / f64::from(1u32 << NORM_BITS),
             "epsilon_in_delta": numbers.epsilon as f64 / report.link_error as f64,
             "relative_distance": verified.relative_distance(), "newton_steps": trained.steps,

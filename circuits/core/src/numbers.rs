@@ -79,6 +79,12 @@ pub fn relative_distance(epsilon: u64, delta: u64, lambda: u64, norm: u64) -> f6
     (epsilon as f64 + delta as f64) / (lambda as f64 * norm as f64 / f64::from(1 << NORM_BITS))
 }
 
+/// A fixed-point number with `bits` fractional bits as a real number: `units·2^-bits`.
+#[must_use]
+pub fn real(units: u64, bits: u32) -> f64 {
+    units as f64 / f64::from(bits as i32).exp2()
+}
+
 /// Bound on the excess loss over the optimum, `(ε + δ)²/(2λ)`: the loss is λ-strongly convex and its gradient at the
 /// certified weights is at most `ε + δ`. A real number, rounded up by one part in 2^40.
 ///

@@ -4,7 +4,9 @@ use std::fmt;
 
 use tribute_core::certificate::evaluation::Evaluation;
 use tribute_core::certificate::Certificate;
-use tribute_core::numbers::{excess_loss, link_error_units, relative_distance, LAMBDA_BITS, NORM_BITS, SHARE_BITS};
+use tribute_core::numbers::{
+    excess_loss, link_error_units, real, relative_distance, LAMBDA_BITS, NORM_BITS, SHARE_BITS,
+};
 
 /// A checked certificate, or a checked evaluation with its certificate. Its `Display` says what is proven and what is
 /// not.
@@ -70,15 +72,20 @@ impl Report {
     /// Number of proofs that were checked.
     #[must_use]
     pub fn proofs(&self) -> usize {
-        let certificate = self.certificate();
-        let evaluated = self.evaluation().map_or(0, |e| e.dataset.shards.len());
-        1 + 2 * (evaluated + certificate.datasets.iter().map(|d| d.shards.len()).sum::<usize>())
+        self.certificate_proofs() + self.evaluation_proofs()
     }
-}
 
-/// Converts an integer with `bits` fractional bits to a real number.
-fn real(units: f64, bits: u32) -> f64 {
-    units / f64::from(bits as i32).exp2()
+    /// Number of proofs in the certificate.
+    #[must_use]
+    pub fn certificate_proofs(&self) -> usize {
+        1 + 2 * self.certificate().datasets.iter().map(|d| d.shards.len()).sum::<usize>()
+    }
+
+    /// Number of proofs in the evaluation besides its certificate's; 0 if the file is a certificate.
+    #[must_use]
+    pub fn evaluation_proofs(&self) -> usize {
+        2 * self.evaluation().map_or(0, |e| e.dataset.shards.len())
+    }
 }
 
 /// Writes a list under a heading.
@@ -99,7 +106,7 @@ impl Report {
         list(f, "Proven", &self.certificate().proven)?;
         writeln!(f, "Here:")?;
         for d in datasets {
-            let (records, share) = (d.records, 100.0 * real(f64::from(d.share), SHARE_BITS));
+            let (records, share) = (d.records, 100.0 * real(d.share.into(), SHARE_BITS));
             writeln!(f, "  - dataset {} of {}: {records} records, share {share:.4} %", d.dataset_id, d.owner)?;
         }
         writeln!(
@@ -107,10 +114,10 @@ impl Report {
             "  - {} loss over {} records, lambda {:.4e}, epsilon {:.3e}, delta {:.3e}, norm of the weights at least {:.3}",
             loss.link.name(),
             optimum.records,
-            real(loss.lambda as f64, LAMBDA_BITS),
-            real(optimum.epsilon as f64, LAMBDA_BITS),
-            real(self.delta() as f64, LAMBDA_BITS),
-            real(optimum.norm as f64, NORM_BITS),
+            real(loss.lambda, LAMBDA_BITS),
+            real(optimum.epsilon, LAMBDA_BITS),
+            real(self.delta(), LAMBDA_BITS),
+            real(optimum.norm, NORM_BITS),
         )?;
         writeln!(f, "  - distance to the optimum: at most {:.3e} of the weights' norm", self.relative_distance())?;
         writeln!(f, "  - loss above the optimum's: at most {:.3e}", self.excess_loss())?;

@@ -131,3 +131,25 @@ pub(crate) fn emit(value: &Value, out: Option<&Path>) -> Result<()> {
     }
     Ok(())
 }
+
+/// `1234567` as `1,234,567`.
+pub(crate) fn grouped(number: impl std::fmt::Display) -> String {
+    let text = number.to_string();
+    let (sign, digits) = text.strip_prefix('-').map_or(("", text.as_str()), |d| ("-", d));
+    let mut out = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    format!("{sign}{out}")
+}
+
+/// The first digits of a digest.
+pub(crate) fn short(digest: &str) -> String {
+    match digest.get(..12) {
+        Some(start) if digest.len() > 13 => format!("{start}…"),
+        _ => digest.to_owned(),
+    }
+}

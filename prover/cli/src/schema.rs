@@ -6,7 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use tribute_circuits::statements::service::capacity as answers;
 use tribute_client::files::{read_file, write_file};
 use tribute_core::layout::{Task, MIN_SERVICE_K};
-use tribute_core::numbers::{link_error_units, smallest_lambda, LAMBDA_BITS, NORM_BITS};
+use tribute_core::numbers::{link_error_units, real, smallest_lambda, LAMBDA_BITS, NORM_BITS};
 use tribute_core::schema::Schema;
 use tribute_problem::{Problem, Reason, Result};
 use tribute_records::{Kind, Options, Predicts, Range, Source};
@@ -126,10 +126,7 @@ pub(super) fn run(command: SchemaCommand) -> CommandResult {
             let schema = read(&a.schema)?;
             let layout = schema.layout(a.k, a.columns)?.with_intercept_scale(a.intercept_scale)?;
             let delta = link_error_units(layout.features(), layout.classes(), a.intercept_scale);
-            let least = |norm: u64| {
-                let units = smallest_lambda(delta, norm << NORM_BITS) as f64;
-                units / f64::from(LAMBDA_BITS as i32).exp2()
-            };
+            let least = |norm: u64| real(smallest_lambda(delta, norm << NORM_BITS), LAMBDA_BITS);
             println!("schema    {}", schema.name());
             println!("id        {}", schema.id());
             println!("features  {}", schema.features().len());

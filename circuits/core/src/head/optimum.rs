@@ -3,7 +3,9 @@
 use ethnum::{I256, U256};
 
 use crate::layout::Layout;
-use crate::numbers::{COUNT_LIMIT_BITS, EPSILON_LIMIT_BITS, LAMBDA_BITS, LAMBDA_LIMIT_BITS, NORM_BITS, WEIGHT_BITS};
+use crate::numbers::{
+    real, COUNT_LIMIT_BITS, EPSILON_LIMIT_BITS, LAMBDA_BITS, LAMBDA_LIMIT_BITS, NORM_BITS, WEIGHT_BITS,
+};
 
 use super::error::HeadError;
 use super::weights::Weights;
@@ -98,7 +100,7 @@ pub fn optimum(layout: &Layout, weights: &Weights, sum: &[I256], n: u64, lambda:
         .collect();
     let (worst, largest) =
         residual.iter().enumerate().max_by_key(|(_, g)| g.unsigned_abs()).map_or((0, I256::ZERO), |(j, g)| (j, *g));
-    let limit = (1u64 << EPSILON_LIMIT_BITS) as f64 / f64::from(LAMBDA_BITS as i32).exp2();
+    let limit = real(1 << EPSILON_LIMIT_BITS, LAMBDA_BITS);
     let not_optimal = |norm: f64| HeadError::NotOptimal { norm, limit, block: worst / c, class: worst % c };
     let limbs = ResidualLimbs::of(layout);
     if largest.unsigned_abs() >= gradient_limit(layout).unsigned_abs() {

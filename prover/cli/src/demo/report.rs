@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 use serde_json::{json, Value};
 use tribute_client::files::write_file;
-use tribute_core::numbers::LAMBDA_BITS;
+use tribute_core::numbers::{real, LAMBDA_BITS};
 use tribute_problem::Result;
 
 use crate::proof_file::ProofFile;
@@ -16,7 +16,8 @@ use super::life::{Brought, Outcome};
 use super::plan::{Node, Plan};
 use super::stage::Files;
 use super::steps::Steps;
-use super::table::{grouped, short, tokens, Table};
+use super::table::{tokens, Table};
+use crate::output::{grouped, short};
 
 /// `summary.json`.
 #[derive(Clone, Debug, Serialize)]
@@ -107,11 +108,6 @@ impl ProofRow {
     }
 }
 
-/// Converts a fixed-point λ or ε.
-fn units(n: u64) -> f64 {
-    n as f64 / f64::from(LAMBDA_BITS as i32).exp2()
-}
-
 impl Summary {
     pub(super) fn new(files: &Files, outcome: &Outcome, steps: &Steps) -> Self {
         let asked: u64 = outcome.sessions.iter().map(|s| s.count).sum();
@@ -145,8 +141,8 @@ impl Summary {
                 heldout: right as f64 / (asked.max(1)) as f64,
             },
             certificate: Certificate {
-                lambda: units(outcome.agent.lambda),
-                epsilon: units(outcome.certified.epsilon),
+                lambda: real(outcome.agent.lambda, LAMBDA_BITS),
+                epsilon: real(outcome.certified.epsilon, LAMBDA_BITS),
                 relative_distance: outcome.agent.relative_distance,
                 shares: outcome.certified.shares.clone(),
             },

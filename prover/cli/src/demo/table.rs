@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use crate::output::grouped;
+
 /// A table with a heading and column names. The first column is aligned left, the others right.
 pub(super) struct Table {
     heading: String,
@@ -43,33 +45,11 @@ impl std::fmt::Display for Table {
     }
 }
 
-/// `1234567` as `1,234,567`.
-pub(super) fn grouped(number: impl std::fmt::Display) -> String {
-    let text = number.to_string();
-    let (sign, digits) = text.strip_prefix('-').map_or(("", text.as_str()), |d| ("-", d));
-    let mut out = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    format!("{sign}{out}")
-}
-
 /// Base units of a token with six decimals.
 pub(super) fn tokens(units: i128) -> String {
     let sign = if units < 0 { "-" } else { "" };
     let units = units.unsigned_abs();
     format!("{sign}{}.{:06}", grouped(units / 1_000_000), units % 1_000_000)
-}
-
-/// The first digits of a digest.
-pub(super) fn short(digest: &str) -> String {
-    match digest.get(..12) {
-        Some(start) if digest.len() > 13 => format!("{start}…"),
-        _ => digest.to_owned(),
-    }
 }
 
 #[cfg(test)]

@@ -77,7 +77,5 @@ fn same_agent(report: &Report, evaluation: &Report, path: &Path) -> Result<()> {
 
 /// Number of distinct proofs checked for the page.
 fn proofs(report: &Report, evaluations: &[Report]) -> usize {
-    let certificate = 1 + 2 * report.certificate().datasets.iter().map(|d| d.shards.len()).sum::<usize>();
-    let shards = |r: &Report| r.evaluation().map_or(0, |e| e.dataset.shards.len());
-    certificate + 2 * evaluations.iter().map(shards).sum::<usize>()
+    report.certificate_proofs() + evaluations.iter().map(Report::evaluation_proofs).sum::<usize>()
 }

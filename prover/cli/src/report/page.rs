@@ -3,12 +3,13 @@
 use maud::{html, Markup, PreEscaped, DOCTYPE};
 use tribute_core::certificate::{Certificate, Dataset};
 use tribute_core::link::Link;
-use tribute_core::numbers::{LAMBDA_BITS, NORM_BITS, SHARE_BITS};
+use tribute_core::numbers::{real, LAMBDA_BITS, NORM_BITS, SHARE_BITS};
 use tribute_core::schema::{Schema, Target};
 use tribute_verify::Report;
 
 use super::chart::{bars, percent, Bar};
 use super::proofs;
+use crate::output::{grouped, short};
 
 const STYLE: &str = include_str!("page.css");
 /// The page may load nothing, run nothing and send nothing.
@@ -77,7 +78,7 @@ fn summary(report: &Report, evaluations: &[Report], name: &str) -> Markup {
 }
 
 fn share(dataset: &Dataset) -> f64 {
-    f64::from(dataset.share) / f64::from(SHARE_BITS as i32).exp2()
+    real(dataset.share.into(), SHARE_BITS)
 }
 
 fn shares(certificate: &Certificate) -> Markup {
@@ -224,7 +225,6 @@ fn records(certificate: &Certificate, schema: &Schema) -> Markup {
 fn digests(report: &Report) -> Markup {
     let certificate = report.certificate();
     let Certificate { chain, srs, loss, layout, agent, optimum, checksum, .. } = certificate;
-    let units = |value: u64, bits: u32| value as f64 / f64::from(bits as i32).exp2();
     let link = match loss.link {
         Link::Squared => "squared (least squares)",
         Link::Logistic => "logistic (one against the rest)",
@@ -232,10 +232,10 @@ fn digests(report: &Report) -> Markup {
     };
     let mut rows: Vec<(&str, String)> = vec![
         ("Loss", link.into()),
-        ("Penalty λ", scientific(units(loss.lambda, LAMBDA_BITS))),
-        ("Gradient at the weights, at most (ε)", scientific(units(optimum.epsilon, LAMBDA_BITS))),
-        ("Error of tables and rounding, at most (δ)", scientific(units(report.delta(), LAMBDA_BITS))),
-        ("Norm of the weights, at least", format!("{:.3}", units(optimum.norm, NORM_BITS))),
+        ("Penalty λ", scientific(real(loss.lambda, LAMBDA_BITS))),
+        ("Gradient at the weights, at most (ε)", scientific(real(optimum.epsilon, LAMBDA_BITS))),
+        ("Error of tables and rounding, at most (δ)", scientific(real(report.delta(), LAMBDA_BITS))),
+        ("Norm of the weights, at least", format!("{:.3}", real(optimum.norm, NORM_BITS))),
         ("Loss above the optimum's, at most", scientific(report.excess_loss())),
         ("Rows of a proof", format!("2^{}", layout.k())),
         ("Weights (digest of the commitment)", agent.weights_digest.to_string()),
@@ -281,26 +281,4 @@ fn check(report: &Report) -> Markup {
 /// Scientific notation with three significant digits.
 fn scientific(value: f64) -> String {
     format!("{value:.2e}")
-}
-
-/// With commas between thousands.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
-/// First and last digits of an address.
-fn short(address: &str) -> String {
-    if address.len() < 12 {
-        address.to_owned()
-    } else {
-        format!("{}…{}", &address[..6], &address[address.len() - 4..])
-    }
 }
