@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{Stream, StreamExt as _};
-use sha2::{Digest as _, Sha256};
 use sqlx::Row as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tribute_client::signing::Content;
@@ -84,9 +83,8 @@ impl Uploads {
         pieces: impl Stream<Item = Result<Vec<u8>>>,
     ) -> Result<()> {
         self.check(&self.kept(owner).await?, content)?;
-        let late = || Problem::new(Reason::RequestExpired, "the upload stalled: send it again");
-        let file = tokio::time::timeout(IN_ALL, self.collect(content, pieces)).await.map_err(|_| late())??;
-        if file.bytes.len() as u64 != content.length + PAD as u64 || sha256(&file.bytes[PAD..]) != content.sha256 {
+        let file = tokio::time::timeout(IN_ALL, self.collect(content, pieces)).await.map_err(|_| stalled())??;
+        if Content::of(&file.bytes[PAD..]) != content {
             return Err(Problem::new(
                 Reason::BadSignature,
                 "the file is not the one whose length and SHA-256 are signed",
@@ -112,7 +110,6 @@ impl Uploads {
         let mut pieces = std::pin::pin!(pieces);
         let mut file = File { bytes: rand::random::<[u8; PAD]>().to_vec(), share: share(PAD)? };
         loop {
-            let stalled = || Problem::new(Reason::RequestExpired, "the upload stalled: send it again");
             let piece = tokio::time::timeout(PATIENCE, pieces.next()).await.map_err(|_| stalled())?;
             let Some(piece) = piece.transpose()? else { return Ok(file) };
             file.share.merge(share(piece.len())?);
@@ -232,14 +229,14 @@ impl Uploads {
     }
 }
 
+fn stalled() -> Problem {
+    Problem::new(Reason::RequestExpired, "the upload stalled: send it again")
+}
+
 const KEPT: &str = "SELECT CAST(COALESCE(SUM(CASE WHEN owner = $1 THEN bytes ELSE 0 END), 0) AS BIGINT) AS own,
     CAST(COALESCE(SUM(bytes), 0) AS BIGINT) AS total FROM uploads";
 
 fn kept(row: sqlx::any::AnyRow) -> Result<(u64, u64)> {
     let bytes = |column| row.try_get::<i64, _>(column).map(i64::unsigned_abs);
     Ok((bytes("own")?, bytes("total")?))
-}
-
-fn sha256(bytes: &[u8]) -> [u8; 32] {
-    Sha256::digest(bytes).into()
 }
