@@ -30,7 +30,7 @@ from ._proto.tribute.v1 import (
 )
 from .jobs import Job
 from .schema import Schema
-from .types import LAMBDA_UNIT, Agent, Dataset, Evaluation, Proofs
+from .types import LAMBDA_UNIT, LOSS_UNIT, Agent, Dataset, Evaluation, Proofs
 
 OPTIONS = [("grpc.max_metadata_size", 1 << 16), ("grpc.absolute_max_metadata_size", 1 << 17)]
 """Errors are sent as metadata; a table with many doubts exceeds gRPC's default limit."""
@@ -277,7 +277,7 @@ class Client:
         work = agent_pb2.EvaluationWork(weights_digest=_weights(agent), dataset_id=_id(dataset))
         answer = self._call("AgentService/EvaluateAgent", agent_service_pb2.EvaluateAgentRequest(work=work))
         outcome = Job(self, answer.job).result()
-        return Evaluation(outcome.records, outcome.correct, outcome.evaluation_json)
+        return Evaluation(outcome.records, outcome.correct, outcome.loss * LOSS_UNIT, outcome.evaluation_json)
 
     # sessions
 

@@ -10,6 +10,7 @@ from ._proto.tribute.v1 import agent_pb2, common_pb2, dataset_pb2
 from .schema import Schema
 
 LAMBDA_UNIT = 2.0**-44
+LOSS_UNIT = 2.0**-20
 """Unit of a penalty in messages."""
 SHARE_UNIT = 2.0**-20
 """Unit of a share in a certificate."""
@@ -93,10 +94,12 @@ class Proofs:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A proven accuracy."""
+    """A proven accuracy and loss."""
 
     records: int
     correct: int
+    loss: float
+    """Sum over the records; the agent's link decides which loss."""
     file: bytes
 
     @property

@@ -8,6 +8,7 @@ use tribute_client::files::{read_file, write_file};
 use tribute_client::{problem, Client};
 use tribute_core::head::lambda_units;
 use tribute_core::id::{AgentId, DatasetId, WeightsDigest};
+use tribute_core::numbers::{real, LOSS_BITS};
 use tribute_inference::Moved;
 use tribute_problem::{field, Problem, Result};
 use tribute_proto::v1;
@@ -20,6 +21,7 @@ use crate::link_arg::LinkArg;
 use crate::server_args::ServerArgs;
 
 mod polish;
+mod value;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum AgentCommand {
@@ -40,6 +42,9 @@ pub(super) enum AgentCommand {
     /// Prove how many records of a held-out dataset a certified agent classifies correctly, and write the evaluation file, for
     /// `tribute verify`.
     Evaluate(EvaluateArgs),
+    /// Prove what each owner's data is worth to a certified agent, and write the valuation file, for `tribute verify`: every
+    /// coalition of owners is trained, proven and evaluated on a test set.
+    Value(value::ValueArgs),
 }
 
 #[derive(Clone, Debug, Args)]
@@ -253,21 +258,27 @@ pub(super) async fn run(command: AgentCommand) -> CommandResult {
             write_file(&a.out, &file)?;
             eprintln!("wrote {}", a.out.display());
         }
+        AgentCommand::Value(a) => value::run(a).await?,
         AgentCommand::Evaluate(a) => {
             let client = a.server.connect().await?;
-            let work = v1::EvaluationWork { weights_digest: a.weights.to_vec(), dataset_id: a.dataset.to_vec() };
-            let request = v1::EvaluateAgentRequest { work: Some(work), options: None };
-            let job =
-                client.agents().evaluate_agent(request).await.map_err(problem)?.into_inner().job.unwrap_or_default();
-            let done = progress::finish(&client, "evaluation", &job).await?;
-            let Some(v1::outcome::Outcome::Evaluation(e)) = done.outcome.and_then(|o| o.outcome) else {
-                return Err(Problem::internal("the job came back without its evaluation"));
-            };
+            let e = evaluation(&client, a.weights, a.dataset).await?;
             write_file(&a.out, &e.evaluation_json)?;
-            eprintln!("{} of {} records right; wrote {}", e.correct, e.records, a.out.display());
+            let loss = real(e.loss, LOSS_BITS) / e.records.max(1) as f64;
+            eprintln!("{} of {} records right, mean loss {loss:.6}; wrote {}", e.correct, e.records, a.out.display());
         }
     }
     Ok(())
+}
+
+/// Proves a certified agent's accuracy and loss on a dataset.
+async fn evaluation(client: &Client, weights: WeightsDigest, dataset: DatasetId) -> Result<v1::EvaluationOutcome> {
+    let work = v1::EvaluationWork { weights_digest: weights.to_vec(), dataset_id: dataset.to_vec() };
+    let request = v1::EvaluateAgentRequest { work: Some(work), options: None };
+    let job = client.agents().evaluate_agent(request).await.map_err(problem)?.into_inner().job.unwrap_or_default();
+    match progress::finish(client, "evaluation", &job).await?.outcome.and_then(|o| o.outcome) {
+        Some(v1::outcome::Outcome::Evaluation(e)) => Ok(e),
+        _ => Err(Problem::internal("the job came back without its evaluation")),
+    }
 }
 
 /// One of the caller's agents, with its model.

@@ -293,7 +293,14 @@ async fn outcome(artefacts: &Artefacts, outcome: &Outcome, ended_ms: i64) -> Res
             dataset_id: e.dataset.to_vec(),
             records: e.records,
             correct: e.correct,
+            loss: e.loss,
             evaluation_json: artefacts.get(&e.file).await?,
+        }),
+        Outcome::Coalition(c) => O::Coalition(v1::CoalitionOutcome {
+            owners: c.owners,
+            loss: c.loss,
+            proving_seconds: c.seconds,
+            parts_json: artefacts.get(&c.parts).await?,
         }),
         Outcome::Service(s) => O::Service(v1::ServiceOutcome {
             proof: Some(proof(artefacts, &s.proof).await?),

@@ -14,6 +14,7 @@
 pub mod calibrate;
 pub mod child;
 pub mod circuit;
+pub mod coalition;
 pub mod dataset;
 pub mod evaluation;
 pub mod gradient;

@@ -121,6 +121,17 @@ impl AgentBody {
     pub fn layout(&self) -> Result<Layout> {
         self.profile.layout(&self.schema()?)
     }
+    /// Owners of the datasets, in order of their first dataset.
+    #[must_use]
+    pub fn owners(&self) -> Vec<AccountAddress> {
+        let mut owners = Vec::new();
+        for source in &self.sources {
+            if !owners.contains(&source.owner) {
+                owners.push(source.owner);
+            }
+        }
+        owners
+    }
     /// Dataset ids in version order, each once.
     #[must_use]
     pub fn datasets(&self) -> Vec<DatasetId> {

@@ -7,6 +7,7 @@ use tribute_store::artefacts::ArtefactId;
 
 use crate::calibrate::{CalibrateJob, CalibrateOutcome};
 use crate::circuit::{CircuitBody, CircuitJob, ProofBody};
+use crate::coalition::{CoalitionJob, CoalitionOutcome};
 use crate::dataset::{DatasetBody, DatasetJob};
 use crate::evaluation::{EvaluationJob, EvaluationOutcome};
 use crate::gradient::{GradientJob, GradientOutcome};
@@ -15,7 +16,7 @@ use crate::service::{ServiceJob, ServiceOutcome};
 use crate::shape::Profile;
 use crate::toolbox::Toolbox;
 use crate::train::{AgentBody, TrainJob};
-use crate::{calibrate, circuit, dataset, evaluation, gradient, optimum, service, train};
+use crate::{calibrate, circuit, coalition, dataset, evaluation, gradient, optimum, service, train};
 
 /// A job's payload. Payloads with equal JSON are the same job.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -47,6 +48,8 @@ pub enum Work {
     Optimum(OptimumJob),
     /// Proves an accuracy.
     Evaluation(EvaluationJob),
+    /// Trains, proves and evaluates a coalition of a valuation.
+    Coalition(CoalitionJob),
     /// Proves the answers of sessions.
     Service(ServiceJob),
 }
@@ -63,6 +66,7 @@ impl Work {
             Work::Gradient(_) => "gradient",
             Work::Optimum(_) => "optimum",
             Work::Evaluation(_) => "evaluation",
+            Work::Coalition(_) => "coalition",
             Work::Service(_) => "service",
         }
     }
@@ -79,6 +83,7 @@ impl Work {
             Work::Gradient(job) => proof(&job.agent.profile),
             Work::Optimum(job) => proof(&job.agent.profile),
             Work::Evaluation(job) => proof(&job.agent.profile),
+            Work::Coalition(job) => 512 + proof(&job.agent.profile),
             Work::Service(job) => proof(&job.agent.profile),
         }
     }
@@ -102,6 +107,8 @@ pub enum Outcome {
     Optimum(OptimumOutcome),
     /// A proven accuracy.
     Evaluation(EvaluationOutcome),
+    /// A coalition's proofs.
+    Coalition(CoalitionOutcome),
     /// Proven answers.
     Service(ServiceOutcome),
 }
@@ -124,6 +131,7 @@ impl Outcome {
             Outcome::Gradient(g) => [proof(&g.proof), vec![&g.gradient]].concat(),
             Outcome::Optimum(o) => proof(&o.proof),
             Outcome::Evaluation(e) => [&circuit(&e.circuit)[..], &[&e.file]].concat(),
+            Outcome::Coalition(c) => c.circuits.iter().flat_map(circuit).chain([&c.parts]).collect(),
             Outcome::Service(s) => proof(&s.proof),
         }
     }
@@ -139,6 +147,7 @@ pub fn run(work: &Work, toolbox: &Toolbox) -> Result<Outcome> {
         Work::Gradient(job) => gradient::run(job, toolbox).map(Outcome::Gradient),
         Work::Optimum(job) => optimum::run(job, toolbox).map(Outcome::Optimum),
         Work::Evaluation(job) => evaluation::run(job, toolbox).map(Outcome::Evaluation),
+        Work::Coalition(job) => coalition::run(job, toolbox).map(Outcome::Coalition),
         Work::Service(job) => service::run(job, toolbox).map(Outcome::Service),
     }
 }

@@ -20,15 +20,17 @@ pub mod blame;
 mod check;
 mod contributions;
 pub mod evaluation;
-mod place;
-mod registered;
-mod relations;
+pub(crate) mod place;
+pub(crate) mod registered;
+pub(crate) mod relations;
 pub mod words;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+pub(crate) use assemble::{prefix, unsigned};
 pub use assemble::{DatasetParts, Parts, ShardParts};
+pub(crate) use check::Purpose;
 
 use crate::context::{Domain, Terms};
 use crate::digest::{keccak, Digest};

@@ -2,7 +2,7 @@
 
 use halo2_proofs::circuit::Region;
 use halo2_proofs::halo2curves::bn256::Fr;
-use halo2_proofs::plonk::{Advice, Column, Error, FirstPhase, Fixed, SecondPhase, ThirdPhase};
+use halo2_proofs::plonk::{Advice, Column, Error, FirstPhase, SecondPhase, ThirdPhase};
 use halo2_proofs::poly::Rotation;
 use tribute_core::link::Link;
 use tribute_core::shape::Shape;
@@ -12,17 +12,15 @@ use tribute_engine::field::two_to;
 use crate::arithmetization::Arithmetization;
 use crate::columns::target_scale;
 use crate::gadgets::argument::{constant, small, Gates, Query};
+use crate::gadgets::link::{LinkConfig, Place};
 use crate::gadgets::logup::Frame;
 use crate::gadgets::product::{Product, Rows, WeightRows};
 
-use super::link::{remainder_rows, LinkConfig};
-
-/// The product argument, the link, and the weights of the remainder's limbs.
+/// The product argument and the link.
 #[derive(Clone, Debug)]
 pub struct Config {
     pub(super) product: Product,
     pub(super) link: LinkConfig,
-    q_remainder: Column<Fixed>,
 }
 
 impl Arithmetization for Config {
@@ -39,7 +37,8 @@ impl Arithmetization for Config {
         let rows = Rows { q_head: fixed(), q_class: fixed(), q_record: fixed(), q_end: fixed() };
         let weights = WeightRows { q_w: fixed(), q_w_first: fixed(), q_block: fixed(), q_block_end: fixed() };
         let q_remainder = fixed();
-        let link = LinkConfig::configure(gates, frame, rows, q_remainder, &layout, shape.link.unwrap_or(Link::Squared));
+        let place = Place { frame, rows, q_remainder, remainder: layout.remainder_limbs(), ranged: vec![] };
+        let link = LinkConfig::configure(gates, place, &layout, shape.link.unwrap_or(Link::Squared));
         let sigma = gates.meta.challenge_usable_after(FirstPhase);
         let a = gates.meta.advice_column_in(SecondPhase);
         let kappa = gates.meta.challenge_usable_after(SecondPhase);
@@ -92,16 +91,13 @@ impl Arithmetization for Config {
             c.fixed(frame.q_ends) * (c.cur(e) + c.challenge(alpha) * n * unit)
         });
 
-        Config { product, link, q_remainder }
+        Config { product, link }
     }
 
     fn fix(&self, region: &mut Region<'_, Fr>, shape: &Shape) -> Result<(), Error> {
         let layout = shape.layout;
         self.product.assign(region, &layout);
         self.link.assign_table(region, &layout);
-        for (i, row) in remainder_rows(&layout).enumerate() {
-            region.assign_fixed(self.q_remainder, row, two_to(i as u32 * layout.limb_bits()));
-        }
         Ok(())
     }
 }
