@@ -11,7 +11,7 @@ PYTEST := .deps/client-venv/bin/python -m pytest clients/python/tests
 AUDIT := .deps/venv/bin/python examples/audit.py
 
 .PHONY: help setup build check demo demo-wine test test-circuits test-contracts contracts-snapshot proto-snapshot lint \
-  test-python docs docs-test npm fuzz bench large attribution
+  test-python docs docs-test npm fuzz bench large attribution values
 
 help: ## what the targets are
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -90,6 +90,10 @@ large: ## whole certificates of 4,200 x 40 x 20 and 100,000 x 64 x 10 records at
 
 attribution: ## how shares move when data, terms and parties change: writes docs/attribution.md and docs/attribution.json
 	$(CARGO) run --release --locked -p tribute-benches --bin attribution
+
+values: build ## what data is worth: digits and wine with three owners, digits with six, exact values of twelve, some minutes
+	$(CARGO) test --release --locked -p tribute --test value -- --ignored --nocapture --test-threads 1
+	$(CARGO) test --release --locked -p tribute-inference --test suite -- --ignored --nocapture exact_values
 
 TIMES ?= 20
 fuzz: ## altered inputs, TIMES times as many as in `make test`

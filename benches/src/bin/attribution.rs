@@ -319,7 +319,9 @@ fn tests(set: &Set, link: Link) -> Result<Tests, Failure> {
     }
     let half = honest[0].slice(0..honest[0].len() / 2);
     lines.push(Line::new("1 brings half as many rows", run(&changed(half))?, &before.shares));
-    for (whose, name) in [(0, "1 lists a copy of its data under a second account"), (1, "a fourth party copies the data of 2")] {
+    for (whose, name) in
+        [(0, "1 lists a copy of its data under a second account"), (1, "a fourth party copies the data of 2")]
+    {
         let mut with = honest.clone();
         with.push(honest[whose].clone());
         lines.push(Line::new(name, run(&with)?, &before.shares));
@@ -456,7 +458,8 @@ fn main() -> Result<(), Failure> {
     let value: Vec<Value> = all
         .iter()
         .map(|t| {
-            let draws: Vec<Value> = t.draws.iter().map(|[s, e, v]| json!({ "shares": s, "explained_loss": e, "values": v })).collect();
+            let draws: Vec<Value> =
+                t.draws.iter().map(|[s, e, v]| json!({ "shares": s, "explained_loss": e, "values": v })).collect();
             json!({
                 "data": t.set, "link": t.link.name(), "lambda": LAMBDA, "equal_thirds": draws,
                 "tests": t.lines.iter().map(Line::value).collect::<Vec<_>>(),

@@ -203,8 +203,10 @@ impl<T: Trust> Verifier<T> {
         let (optimum, counts) = (Shape::optimum(layout), Shape::evaluation(layout, link));
         self.derive(&counts)?;
         let srs = self.srs[&layout.k()].1.clone();
+        // no other field repeats all of a coalition's inputs
         let mut check = |shape: &Shape, proof: &FileProof, path: String| {
-            self.check_proof(&srs, shape, proof, &path, Vec::new(), relations);
+            let inputs = (0..proof.inputs.len()).map(|i| whole(format!("{path}.inputs[{i}]"))).collect();
+            self.check_proof(&srs, shape, proof, &path, inputs, relations);
         };
         for (j, shard) in valuation.test.shards.iter().enumerate() {
             check(&data, &shard.dataset_proof, format!("test.shards[{j}].dataset_proof"));

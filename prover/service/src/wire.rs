@@ -297,7 +297,7 @@ async fn outcome(artefacts: &Artefacts, outcome: &Outcome, ended_ms: i64) -> Res
             evaluation_json: artefacts.get(&e.file).await?,
         }),
         Outcome::Coalition(c) => O::Coalition(v1::CoalitionOutcome {
-            owners: c.owners,
+            owners: c.owners.clone(),
             loss: c.loss,
             proving_seconds: c.seconds,
             parts_json: artefacts.get(&c.parts).await?,

@@ -182,7 +182,7 @@ pub fn run(job: &CoalitionJob, toolbox: &Toolbox) -> Result<CoalitionOutcome> {
     Ok(CoalitionOutcome {
         owners: job.owners.clone(),
         loss,
-        circuits: [gradients, optima, counts].map(|p| p.body).to_vec(),
+        circuits: Vec::from([gradients, optima, counts].map(|p| p.body)),
         seconds: coalition.seconds.get(),
         parts: toolbox.wait(toolbox.artefacts.put(serde_json::to_vec(&parts)?))?,
     })

@@ -1,20 +1,17 @@
 use super::*;
-use crate::certificate::evaluation::Evaluation;
 
-/// A valuation with the certificate and the test set of the corpus, whose proofs are not those of coalitions: for what
-/// does not depend on proofs.
+/// A valuation with the certificate of the corpus, whose proofs are not those of coalitions: for what does not depend on
+/// proofs.
 fn paths() -> Valuation {
-    let corpus = include_bytes!("../../../../fuzz/corpus/evaluation.json");
-    let e = Evaluation::from_json(corpus).unwrap();
-    let mut certificate = e.certificate;
-    let second = certificate.datasets[0].clone();
-    certificate.datasets.truncate(1);
-    certificate.datasets.push(second);
+    let corpus = include_bytes!("../../../../fuzz/corpus/certificate.json");
+    let mut certificate = Certificate::from_json(corpus).unwrap();
+    assert_eq!(certificate.datasets.len(), 2);
     certificate.datasets[0].owner = Hex([1; 20]);
     certificate.datasets[1].owner = Hex([2; 20]);
     let proof = certificate.optimum.proof.clone();
     let gradients = |n: usize| vec![certificate.datasets[0].shards[0].gradient_proof.clone(); n];
     let shards = certificate.datasets[0].shards.len();
+    assert_eq!(shards, certificate.datasets[1].shards.len());
     let coalition = |owners: Vec<u32>| Coalition {
         weights_digest: WeightsDigest::new([owners.len() as u8; 32]),
         loss: 5,
@@ -29,9 +26,9 @@ fn paths() -> Valuation {
         proven: vec![],
         not_proven: vec![],
         test: TestSet {
-            dataset_id: e.dataset.dataset_id,
-            owner: e.dataset.owner,
-            terms: e.dataset.terms,
+            dataset_id: DatasetId::new([7; 32]),
+            owner: Hex([3; 20]),
+            terms: Terms::default(),
             records: 10,
             shards: vec![],
         },
@@ -93,7 +90,7 @@ fn the_seed_is_of_everything_that_was_committed() {
     type Change = fn(&mut Valuation);
     let changes: [Change; 4] = [
         |v| v.certificate.loss.lambda += 1,
-        |v| v.certificate.loss.link = crate::link::Link::Softmax,
+        |v| v.certificate.loss.link = crate::link::Link::Logistic,
         |v| v.certificate.datasets[1].dataset_id = DatasetId::new([8; 32]),
         |v| v.test.dataset_id = DatasetId::new([9; 32]),
     ];

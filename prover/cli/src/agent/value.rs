@@ -13,7 +13,7 @@ use tribute_core::certificate::evaluation::Evaluation;
 use tribute_core::certificate::{Certificate, Hex};
 use tribute_core::id::{DatasetId, WeightsDigest};
 use tribute_core::numbers::{real, LOSS_BITS};
-use tribute_core::valuation::shapley::{every_coalition, prefixes, EXACT_PLAYERS, MAX_PERMUTATIONS};
+use tribute_core::valuation::shapley::{every_coalition, prefixes, EXACT_PLAYERS, MAX_PERMUTATIONS, MAX_PLAYERS};
 use tribute_core::valuation::{owners, CoalitionParts, Sampling, Valuation, ValuationParts};
 use tribute_problem::{Problem, Result};
 use tribute_proto::v1;
@@ -52,7 +52,8 @@ pub(super) async fn run(a: ValueArgs) -> Result<()> {
     let file = client.agents().get_certificate(request).await.map_err(problem)?.into_inner().certificate_json;
     let certificate = Certificate::from_json(&file).map_err(Problem::internal)?;
     let sampling = sampling(&a, &certificate)?;
-    let all = (1u32 << owners(&certificate).len().min(31)) - 1;
+    // at most 32 owners, as `sampling` has checked
+    let all = ((1u64 << owners(&certificate).len()) - 1) as u32;
     let coalitions: Vec<Vec<u32>> = match &sampling {
         None => every_coalition(owners(&certificate).len()),
         Some(sampling) => prefixes(&sampling.permutations(&certificate, &a.test)),
@@ -63,7 +64,7 @@ pub(super) async fn run(a: ValueArgs) -> Result<()> {
     .collect();
     let cost = Cost::of(&certificate, &coalitions);
     if a.dry_run {
-        return Ok(emit(&cost.told(&client, &certificate).await?, None)?);
+        return emit(&cost.told(&client, &certificate).await?, None);
     }
     let valuation = prove(&client, &a, sampling, &coalitions).await?;
     write_file(&a.out, valuation.to_json().as_bytes())?;
@@ -83,6 +84,9 @@ fn sampling(a: &ValueArgs, certificate: &Certificate) -> Result<Option<Sampling>
             "weights",
             "one owner has all the agent's datasets: their value is all of its utility",
         ));
+    }
+    if owners > MAX_PLAYERS {
+        return Err(Problem::field("weights", format!("{owners} owners: at most {MAX_PLAYERS} can be valued")));
     }
     match (a.permutations, a.beacon) {
         (Some(permutations), Some(beacon)) if owners > EXACT_PLAYERS => Ok(Some(Sampling { beacon, permutations })),

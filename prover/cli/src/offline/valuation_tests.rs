@@ -190,8 +190,10 @@ fn every_leaf_of_a_valuation_is_bound_and_named() {
     leaves(&original, String::new(), &mut paths);
     let mut cases = 0;
     for path in paths.iter().filter(|path| !path.starts_with("certificate.")) {
-        let mut values = others(leaf(&mut original.clone(), path));
+        let now = leaf(&mut original.clone(), path).clone();
+        let mut values = others(&now);
         values.push(Value::Null);
+        values.retain(|value| *value != now);
         if path.starts_with("coalitions") {
             // one changed proof is like another
             values.truncate(2);
@@ -223,11 +225,12 @@ fn every_leaf_of_a_valuation_is_bound_and_named() {
 /// One leaf of the contained certificate after another, which the certificate's own test covers in detail.
 #[test]
 fn another_certificate_is_refused() {
-    for change in [
-        |v: &mut Valuation| v.certificate.loss.lambda += 1,
-        |v: &mut Valuation| v.certificate.agent.version += 1,
-        |v: &mut Valuation| v.certificate.datasets[0].records += 1,
-    ] {
+    let changes: [fn(&mut Valuation); 3] = [
+        |v| v.certificate.loss.lambda += 1,
+        |v| v.certificate.agent.version += 1,
+        |v| v.certificate.datasets[0].records += 1,
+    ];
+    for change in changes {
         refused(&changed(change), &["certificate."]);
     }
     let certificate = valuation().certificate.to_json();
