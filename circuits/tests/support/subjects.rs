@@ -235,12 +235,20 @@ impl Subject {
             Statement::Service => service_class(&l, &self.columns[column], row),
             _ => {
                 let (record, offset) = (row / l.record_rows(), row % l.record_rows());
+                let answers = shape.statement == Statement::Evaluation && self.columns[column] == "Y";
                 let answer = shape.statement == Statement::Evaluation && {
                     let b = self.columns.iter().position(|name| name == "B");
                     let b = &self.honest.advice[self.honest.column(0, b.unwrap())];
                     b[row] != b[row + 1]
                 };
+                // where t is 0, softmax's loss is 0 for every target
+                let sure = shape.link == Some(Link::Softmax)
+                    && ["low", "short", "mid", "hi", "top"].iter().all(|name| {
+                        let limb = self.columns.iter().position(|column| column == name);
+                        limb.is_some_and(|n| self.honest.advice[self.honest.column(0, n)][row] == Fr::from(0))
+                    });
                 match (record < RECORDS, offset) {
+                    (false, o) if answers && sure && (1..=l.classes()).contains(&o) => "sure classes of absent records",
                     (true, o) if answer && self.columns[column] == "Y" && o > 0 => "the answers' classes",
                     (true, 0) => "heads of records",
                     (true, o) if o <= l.classes() => "classes of records",
