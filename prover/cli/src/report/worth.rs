@@ -26,7 +26,7 @@ pub(super) fn worth(v: &Valuation) -> Markup {
                          data saves. "
                     }
                     Some(s) => {
-                        (grouped(s.permutations.into())) " orders of the owners were drawn by a beacon, and the coalitions along \
+                        (grouped(u64::from(s.permutations))) " orders of the owners were drawn by a beacon, and the coalitions along \
                          them trained, proven and evaluated on one test set. An owner's value is the mean loss that its data \
                          saved, with a 95 % confidence interval. "
                     }
