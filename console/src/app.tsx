@@ -6,7 +6,7 @@ import { askedNode, Chain, chooseNode, chosenNode, send, type Call } from "./lib
 import { short } from "./lib/format";
 import { problem, Problem } from "./lib/problem";
 import { onSignIn, server, services, signedIn, type Services } from "./lib/service";
-import { connect, walletSigner, wallets, type Signer, type Wallet } from "./lib/wallet";
+import { connect, localAccounts, walletSigner, wallets, type Signer, type Wallet } from "./lib/wallet";
 import { Failure, Note, useAction } from "./parts/basics";
 import { Agents } from "./pages/owner";
 import { AgentPage } from "./pages/agent";
@@ -132,14 +132,15 @@ export function App(): ReactNode {
   const choose = useCallback(
     () =>
       void action.run(async () => {
-        const all = await wallets();
+        const node = info && (chosenNode() ?? (info.publicRpc || undefined));
+        const all = [...(await wallets()), ...(await localAccounts(node, info?.chainId ?? 0n))];
         if (all.length === 0) {
           throw new Problem("This browser has no wallet. Install one that speaks EIP-1193, such as a wallet extension, and come back.");
         }
         if (all.length === 1) await enter(all[0]!.provider);
         else setFound(all);
       }),
-    [action, enter],
+    [action, enter, info],
   );
 
   const signer = useMemo(() => wallet && walletSigner(wallet.provider, wallet.account), [wallet]);
@@ -184,6 +185,7 @@ export function App(): ReactNode {
             <span className="chip" title={wallet.account}>
               <span className="dot" data-good={!wrong} aria-hidden="true" /> <code>{short(wallet.account)}</code>
               {signed && <span className="soft"> signed in</span>}
+              <button className="link" onClick={() => setWallet(undefined)}>leave</button>
             </span>
           ) : (
             <button className="small" onClick={choose}>Connect wallet</button>
@@ -194,6 +196,7 @@ export function App(): ReactNode {
         <Failure problem={action.failure} />
         {found && (
           <Note title="Which wallet?">
+            {found.some((w) => w.name.startsWith("Local")) && <p>Local accounts belong to the test chain on this machine: its node signs for them, and they are worth nothing.</p>}
             <div className="row">
               {found.map((w) => (
                 <button key={w.name} onClick={() => void action.run(() => enter(w.provider))}>{w.name}</button>

@@ -37,8 +37,8 @@ export interface EvaluationFile {
   dataset: { dataset_id: Hex; owner: Hex; records: number; correct: number; shards: { digest: Hex; dataset_proof: FileProof; evaluation_proof: FileProof }[] };
 }
 
-/** Shares in files are in units of 2^-30. */
-export const shareOf = (units: number): number => units / 2 ** 30;
+/** Shares in files are in units of 2^-20. */
+export const shareOf = (units: number): number => units / 2 ** 20;
 
 export function parse(text: string): { certificate: CertificateFile; evaluation: EvaluationFile | undefined } {
   let read: unknown;

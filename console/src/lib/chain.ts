@@ -97,7 +97,8 @@ export class Chain {
 
   /** Every event of this name since the contracts were deployed. Ranges that the node refuses are halved. */
   async events<A extends Abi, N extends ContractEventName<A>>(contract: Contract<A>, eventName: N, args?: object) {
-    const last = await this.client.getBlockNumber();
+    // not a number from before the transaction that the page has just waited for
+    const last = await this.client.getBlockNumber({ cacheTime: 0 });
     const range = async (from: bigint, to: bigint): Promise<Log<N & string>[]> => {
       try {
         const found = await this.client.getContractEvents({ ...contract, eventName, args, fromBlock: from, toBlock: to, strict: true } as never);

@@ -20,6 +20,7 @@ import { Sales } from "./sales";
 /** Gradient proofs of one transaction: each takes about half a million gas. */
 const BATCH = 16;
 const LIST_BATCH = 64;
+const LIVE_MS = 4_000;
 const JOBS = "tribute.gradients.";
 
 export function AgentPage({ weights }: { weights: string }): ReactNode {
@@ -79,7 +80,7 @@ function Way({ agent, weights, reread }: { agent: Agent; weights: Hex; reread():
   const [optimumJob, setOptimumJob] = useState<string>();
   const [optimum, setOptimum] = useState<Proof>();
   const schema = parseSchema(text(agent.schemaJson));
-  const reading = useLoad(() => state(chain, agent, weights), [chain, weights]);
+  const reading = useLoad(() => state(chain, agent, weights), [chain, weights], LIVE_MS);
   const token = useLoad(() => chain.token(), [chain]).value;
   const circuits = useLoad(
     () => world.services.circuits.listCircuits({ schemaJson: agent.schemaJson, profile: agent.profile, link: agent.terms?.link }),

@@ -34,7 +34,7 @@ function Find(): ReactNode {
       <div className="grid">
         {found.map((a) => (
           <section className="card" key={a.id}>
-            <h3>{a.name || "Agent without a name"}</h3>
+            <h2>{a.name || "Agent without a name"}</h2>
             <p>{a.about || "Its owner says nothing about it."}</p>
             <p className="soft">
               {amount(a.version.pricePerQuery, value.token)} an answer. Learnt from {plural(a.version.datasets, "dataset")} with {count(a.version.records)} records;{" "}

@@ -92,7 +92,7 @@ export function Id({ of, name }: { of: string; name?: string }): ReactNode {
       type="button"
       className="id"
       title={`${of}: click to copy`}
-      aria-label={`${name ?? "identifier"} ${of}, copy`}
+      aria-label={`${copied ? "copied" : short(of)}, ${name ?? "identifier"}: copy`}
       onClick={() => void navigator.clipboard?.writeText(of).then(() => (setCopied(true), setTimeout(() => setCopied(false), 1200)), () => {})}
     >
       <code>{copied ? "copied" : short(of)}</code>

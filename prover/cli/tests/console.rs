@@ -2,10 +2,11 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::process::Command;
 
 use prost::Message as _;
 use tribute_proto::v1;
-use tribute_testing::{Place, Served};
+use tribute_testing::{program, Place, Served};
 
 /// Sends one HTTP/1.1 request and returns status, headers in lower case, and body.
 fn send(served: &Served, head: &str, body: &[u8]) -> (u16, String, Vec<u8>) {
@@ -87,4 +88,22 @@ fn a_file_that_is_no_certificate_is_refused_in_words() {
     let length = u32::from_be_bytes(body[start + 1..start + 5].try_into().unwrap()) as usize;
     let answer = v1::CheckFileResponse::decode(&body[start + 5..start + 5 + length]).unwrap();
     assert!(!answer.holds && !answer.refusal.is_empty(), "{answer:?}");
+}
+
+#[test]
+fn shells_and_manuals_know_every_command() {
+    let run = |arguments: &[&str]| {
+        let output = Command::new(program()).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    for shell in ["bash", "zsh", "fish"] {
+        let script = run(&["completions", shell]);
+        assert!(script.contains("prove-gradients") && script.contains("serve"), "{shell}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    run(&["man", "--out", folder.path().to_str().unwrap()]);
+    let page = std::fs::read_to_string(folder.path().join("tribute-serve.1")).unwrap();
+    assert!(page.contains("public\\-rpc"), "{page}");
+    assert!(folder.path().join("tribute.1").exists() && folder.path().join("tribute-chain-certify.1").exists());
 }
