@@ -16,6 +16,16 @@ fn main() -> io::Result<()> {
         collect(&bundle, &bundle, &mut files)?;
     }
     files.sort();
+    let out = PathBuf::from(env::var("OUT_DIR").map_err(io::Error::other)?);
+    // a copy, so that a bundle which is rebuilt meanwhile does not end the compilation
+    let copies = out.join("bundle");
+    let _ = fs::remove_dir_all(&copies);
+    for (path, name) in &mut files {
+        let copy = copies.join(name);
+        fs::create_dir_all(copy.parent().unwrap_or(&copies))?;
+        fs::copy(&path, &copy)?;
+        *path = copy;
+    }
     let mut table = String::from("&[\n");
     for (path, name) in files.iter().filter(|(_, name)| !name.ends_with(".gz")) {
         let bytes = fs::read(path)?;
@@ -32,7 +42,7 @@ fn main() -> io::Result<()> {
         .map_err(io::Error::other)?;
     }
     table.push(']');
-    fs::write(PathBuf::from(env::var("OUT_DIR").map_err(io::Error::other)?).join("files.rs"), table)
+    fs::write(out.join("files.rs"), table)
 }
 
 fn collect(root: &Path, folder: &Path, files: &mut Vec<(PathBuf, String)>) -> io::Result<()> {

@@ -17,6 +17,8 @@ import { Confirm } from "../parts/confirm";
 
 /** Features up to which a form is of use. */
 const FORM = 80;
+/** Answers shown. */
+const SHOWN = 20;
 const LIVE_MS = 4_000;
 
 export function SessionPage({ id }: { id: string }): ReactNode {
@@ -140,8 +142,8 @@ function Asking({ id, sessionKey, calls, session, entry, token, chain, told }: {
       )}
       <h2>Answers and receipts</h2>
       <Table
-        caption="Newest first. Each receipt extends the one before; this browser computed it itself and signed for it."
-        rows={[...state.answers].map((a, i) => ({ ...a, n: i + 1 })).reverse().slice(0, 100)}
+        caption="The latest, newest first. Each receipt extends the one before; this browser computed it itself and signed for it."
+        rows={[...state.answers].map((a, i) => ({ ...a, n: i + 1 })).reverse().slice(0, SHOWN)}
         keyOf={(a) => String(a.n)}
         empty="You have asked nothing yet."
         columns={[

@@ -47,16 +47,20 @@ export interface Point {
   when: string;
 }
 
+/** Least time shown before the first step, in milliseconds. */
+const LEAD_MS = 60_000;
+
 /** A sum that grows in steps. */
 export function Growth({ title, of }: { title: string; of: Point[] }): ReactNode {
   const id = useId();
   if (of.length === 0) return null;
-  const first = of[0]!.at;
-  const last = Math.max(of.at(-1)!.at, first + 1);
+  const last = of.at(-1)!.at;
+  // a little before the first step, so that it is seen
+  const first = of[0]!.at - Math.max((last - of[0]!.at) / 10, LEAD_MS);
   const most = Math.max(...of.map((p) => p.value), Number.MIN_VALUE);
   const x = (at: number): number => 2 + (96 * (at - first)) / (last - first);
   const y = (value: number): number => 38 - (34 * value) / most;
-  const line = of.map((p, i) => (i === 0 ? `M2,38 L2,${y(p.value)}` : `L${x(p.at)},${y(of[i - 1]!.value)} L${x(p.at)},${y(p.value)}`)).join(" ") + " L98," + y(of.at(-1)!.value);
+  const line = `M2,38 ${of.map((p, i) => `L${x(p.at)},${y(of[i - 1]?.value ?? 0)} L${x(p.at)},${y(p.value)}`).join(" ")}`;
   return (
     <figure className="chart" aria-labelledby={id}>
       <figcaption id={id}>{title}: {of.at(-1)!.text}</figcaption>
