@@ -24,12 +24,12 @@ GAS_TABLE = CONTRACTS.parent / "docs" / "gas.md"
 RENEW = "make contracts-snapshot"
 
 DEPLOYED = [
-    "ProofGate", "CircuitTimelock", "DatasetRegistry", "AgentRegistry", "Evaluations", "SessionEscrow", "Tribute",
-    "CertificateValidator", "RecordVerifier", "TestToken",
+    "ProofGate", "CircuitTimelock", "DatasetRegistry", "AgentRegistry", "AgreedWeights", "Evaluations", "SessionEscrow",
+    "Tribute", "CertificateValidator", "RecordVerifier", "TestToken",
 ]
 INTERFACES = [
     "IProofGate", "ISignedMessages", "IDatasetOwners", "IDatasetRegistry", "IAgents", "ICertification", "IAgentRegistry",
-    "IEvaluations", "ISessionEscrow", "ITribute", "ICertificateValidator", "IRecordVerifier", "ITestToken",
+    "IAgreedWeights", "IEvaluations", "ISessionEscrow", "ITribute", "ICertificateValidator", "IRecordVerifier", "ITestToken",
 ]
 MOST_BYTES = 23_500
 MOST_GAS = {"gradient": 750_000}
