@@ -13,6 +13,7 @@ use tribute_core::layout::MIN_SERVICE_K;
 use tribute_problem::{Problem, Result};
 use tribute_service::auth::accounts::Accounts;
 use tribute_service::chain::{Chain, Registries, RpcChain};
+use tribute_service::jobs::fairness::Quotas;
 use tribute_service::jobs::queue::Queue;
 use tribute_service::jobs::worker;
 use tribute_service::registry::Registry;
@@ -64,6 +65,9 @@ pub(super) struct WorkArgs {
     /// Memory limit for all jobs together, in MB.
     #[arg(long, value_name = "MB", default_value_t = 8192)]
     memory: i64,
+    /// Number of jobs of one account to run at a time, counting those on other machines.
+    #[arg(long, value_name = "N", default_value_t = Quotas::default().running, value_parser = clap::value_parser!(i64).range(1..))]
+    running_quota: i64,
     /// Milliseconds without a heartbeat after which a job is considered lost.
     #[arg(long, value_name = "MS", default_value_t = 15_000, value_parser = clap::value_parser!(u64).range(200..))]
     lease_ms: u64,
@@ -100,6 +104,9 @@ pub(super) struct ServeArgs {
     /// Megabytes that an account may have uploaded within a day.
     #[arg(long, value_name = "MB", default_value_t = 128)]
     upload_quota: u64,
+    /// Number of jobs that an account may have waiting.
+    #[arg(long, value_name = "N", default_value_t = Quotas::default().queued, value_parser = clap::value_parser!(i64).range(1..))]
+    queued_quota: i64,
     #[command(flatten)]
     storage: StorageArgs,
     #[command(flatten)]
@@ -162,6 +169,7 @@ pub(super) async fn serve(args: ServeArgs) -> CommandResult {
         accounts: args.accounts.as_deref().map_or(Ok(Accounts::all()), Accounts::listed)?,
         uploads: Limits { account, memory: uploads.memory.max(account as usize), ..uploads },
         worker,
+        quotas: Quotas { queued: args.queued_quota, running: args.work.running_quota },
         profile: (args.k, args.columns),
         chain,
         registries: args.registries,
@@ -181,7 +189,8 @@ pub(super) async fn worker(args: WorkerArgs) -> CommandResult {
     let config = args.work.config(storage.clone())?;
     let database = Database::open(&storage.database).await?;
     let (stop, stopping) = watch::channel(false);
-    let queue = Queue::new(database.clone());
+    let quotas = Quotas { running: args.work.running_quota, ..Quotas::default() };
+    let queue = Queue::new(database.clone()).with_quotas(quotas);
     let running = tokio::spawn(worker::run(config, queue, Registry::new(database), Arc::new(Notify::new()), stopping));
     println!("working");
     asked_to_stop(args.work.stop_with_stdin).await;
