@@ -185,6 +185,10 @@ contract HostileInvariantsTest is Books {
         assertTrue(hostile.spoiled() == 3, "fees, lies and failures are refused");
         hostile.act(1, 6, 0, 1000, 0);
         assertTrue(hostile.spoiled() == 4, "for a top-up too");
+        hostile.act(0, 10, 9e17, 0, 0);
+        hostile.act(0, 11, 1e17, 0, 0);
+        hostile.act(0, 11, 0, 0, 0);
+        assertTrue(handler.changes() == 2, "weights do not depend on the token");
         hostile.act(4, 5, 0, 0, 1);
         hostile.act(4, 4, 0, 0, 2);
         assertTrue(handler.paidToData() > 0 && handler.paidToOwner() > 0, "paid once, not twice");
