@@ -9,6 +9,7 @@ import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
 
 import {IAgentRegistry} from "./interfaces/IAgentRegistry.sol";
+import {IAgreedWeights} from "./interfaces/IAgreedWeights.sol";
 import {IDatasetRegistry} from "./interfaces/IDatasetRegistry.sol";
 import {IProofGate} from "./interfaces/IProofGate.sol";
 import {ISessionEscrow} from "./interfaces/ISessionEscrow.sol";
@@ -38,6 +39,7 @@ contract SessionEscrow is Sessions, RewardAccounts {
     /// @param proofGate The proof gate that checks claims.
     /// @param agents The agent registry.
     /// @param datasets The dataset registry.
+    /// @param weights The agreed weights, over the same agent registry.
     /// @param thawSeconds Seconds between a thaw request and the withdrawal, one minute to ninety days.
     /// @param owner The account that may pause new sessions.
     constructor(
@@ -45,9 +47,10 @@ contract SessionEscrow is Sessions, RewardAccounts {
         IProofGate proofGate,
         IAgentRegistry agents,
         IDatasetRegistry datasets,
+        IAgreedWeights weights,
         uint64 thawSeconds,
         address owner
-    ) Sessions(erc20, proofGate, agents, datasets, thawSeconds, owner) {}
+    ) Sessions(erc20, proofGate, agents, datasets, weights, thawSeconds, owner) {}
 
     /// @inheritdoc ISessionEscrow
     function claim(ClaimBatch[] calldata batches) external nonReentrant {
@@ -76,8 +79,9 @@ contract SessionEscrow is Sessions, RewardAccounts {
         nonReentrant
         returns (uint256 amount)
     {
-        (uint256 weight, uint256 total) = AGENTS.rewardWeight(agentId, version, datasetId);
-        amount = _takeProvider(_accountOf(agentId, version), datasetId, weight, total);
+        bytes32 account = _accountOf(agentId, version);
+        uint256 earned = WEIGHTS.earned(agentId, version, datasetId, _dataAccrued(account));
+        amount = _takeProvider(account, datasetId, earned);
         if (amount == 0) revert NothingToWithdraw();
         address payee = DATASETS.payoutOf(datasetId);
         emit ProviderPaid(agentId, version, datasetId, payee, amount);
@@ -101,8 +105,9 @@ contract SessionEscrow is Sessions, RewardAccounts {
     /// @inheritdoc ISessionEscrow
     function providerDue(bytes32 agentId, uint32 version, bytes32 datasetId) external view returns (uint256 amount) {
         if (!AGENTS.isCertified(agentId, version)) return 0;
-        (uint256 weight, uint256 total) = AGENTS.rewardWeight(agentId, version, datasetId);
-        return _providerDue(_accountOf(agentId, version), datasetId, weight, total);
+        bytes32 account = _accountOf(agentId, version);
+        uint256 earned = WEIGHTS.earned(agentId, version, datasetId, _dataAccrued(account));
+        return _providerDue(account, datasetId, earned);
     }
 
     /// @inheritdoc ISessionEscrow

@@ -377,6 +377,10 @@ interface ISessionEscrow {
     /// @return Address of the dataset registry.
     function datasetRegistry() external view returns (address);
 
+    /// @notice The contract that divides what a version accrued for data among its datasets.
+    /// @return Address of the agreed weights.
+    function agreedWeights() external view returns (address);
+
     /// @notice The session; reverts if unknown.
     /// @param session The session.
     /// @return entry Current state of the session.
