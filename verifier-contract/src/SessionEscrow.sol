@@ -54,9 +54,22 @@ contract SessionEscrow is Sessions, RewardAccounts {
 
     /// @inheritdoc ISessionEscrow
     function claim(ClaimBatch[] calldata batches) external nonReentrant {
-        if (batches.length == 0) revert WrongSlotCount(0);
-        for (uint256 i = 0; i < batches.length; ++i) {
-            _claimBatch(batches[i]);
+        uint256 count = batches.length;
+        if (count == 0) revert WrongSlotCount(0);
+        IAgentRegistry.ServiceTerms[] memory terms = new IAgentRegistry.ServiceTerms[](count);
+        IProofGate.CircuitProof[] memory proofs = new IProofGate.CircuitProof[](count);
+        for (uint256 i = 0; i < count; ++i) {
+            ClaimBatch calldata batch = batches[i];
+            if (batch.slots.length == 0 || batch.slots.length > Statements.SERVICE_SLOTS) {
+                revert WrongSlotCount(batch.slots.length);
+            }
+            terms[i] = AGENTS.serviceTerms(batch.agentId, batch.version);
+            if (!terms[i].certified) revert NotCertified(batch.agentId, batch.version);
+            proofs[i] = IProofGate.CircuitProof(terms[i].serviceCircuitId, batch.inputs, batch.proof);
+        }
+        bytes32[][] memory digests = GATE.checkAll(proofs);
+        for (uint256 i = 0; i < count; ++i) {
+            _claimBatch(batches[i], terms[i], digests[i][Statements.SERVICE_GROUP_W]);
         }
     }
 
@@ -149,13 +162,9 @@ contract SessionEscrow is Sessions, RewardAccounts {
         return _hashTypedDataV4(keccak256(abi.encode(SETTLEMENT_TYPEHASH, session, count)));
     }
 
-    function _claimBatch(ClaimBatch calldata batch) private {
+    /// Pays for a batch whose proof was checked, given the digest of its weights.
+    function _claimBatch(ClaimBatch calldata batch, IAgentRegistry.ServiceTerms memory terms, bytes32 wDigest) private {
         uint256 used = batch.slots.length;
-        if (used == 0 || used > Statements.SERVICE_SLOTS) revert WrongSlotCount(used);
-        IAgentRegistry.ServiceTerms memory terms = AGENTS.serviceTerms(batch.agentId, batch.version);
-        if (!terms.certified) revert NotCertified(batch.agentId, batch.version);
-
-        bytes32 wDigest = GATE.check(terms.serviceCircuitId, batch.inputs, batch.proof)[Statements.SERVICE_GROUP_W];
         if (wDigest != terms.wDigest) revert WrongWeights(terms.wDigest, wDigest);
         _requireContext(batch);
         for (uint256 i = used; i < Statements.SERVICE_SLOTS; ++i) {
