@@ -21,6 +21,7 @@ mod status;
 pub(crate) mod terms;
 mod version;
 mod watch;
+mod weights;
 mod withdraw;
 
 pub(super) use commands::{run, ChainCommand};
