@@ -7,7 +7,7 @@ process.chdir(new URL("..", import.meta.url).pathname);
 rmSync("src/gen", { recursive: true, force: true });
 execFileSync("node_modules/@bufbuild/buf-linux-x64/bin/buf", ["generate"], { stdio: "inherit" });
 
-const contracts = ["AgentRegistry", "DatasetRegistry", "Evaluations", "ProofGate", "SessionEscrow", "TestToken"];
+const contracts = ["AgentRegistry", "AgreedWeights", "DatasetRegistry", "Evaluations", "ProofGate", "SessionEscrow", "TestToken"];
 const lines = contracts.map((name) => {
   const file = JSON.parse(readFileSync(`../verifier-contract/abi/${name}.json`, "utf8"));
   const abi = Array.isArray(file) ? file : file.abi;

@@ -3,7 +3,7 @@ import {
   createPublicClient, custom, decodeEventLog, encodeFunctionData, http, isAddress, zeroAddress,
   type Abi, type Address, type ContractEventName, type EIP1193Provider, type Hex, type PublicClient, type TransactionReceipt,
 } from "viem";
-import { agentRegistryAbi, datasetRegistryAbi, evaluationsAbi, proofGateAbi, sessionEscrowAbi, testTokenAbi } from "../gen/abi";
+import { agentRegistryAbi, agreedWeightsAbi, datasetRegistryAbi, evaluationsAbi, proofGateAbi, sessionEscrowAbi, testTokenAbi } from "../gen/abi";
 import type { Proof } from "../gen/tribute/v1/common_pb";
 import type { ServerInfo } from "../gen/tribute/v1/server_service_pb";
 import { hex } from "./bytes";
@@ -65,6 +65,7 @@ export class Chain {
   readonly gate: Contract<typeof proofGateAbi>;
   readonly evaluations: Contract<typeof evaluationsAbi>;
   private known: Promise<Token> | undefined;
+  private divider: Promise<Contract<typeof agreedWeightsAbi>> | undefined;
 
   constructor(
     readonly info: ServerInfo,
@@ -80,6 +81,14 @@ export class Chain {
     this.escrow = { address: hex(info.sessionEscrow), abi: sessionEscrowAbi };
     this.gate = { address: hex(info.proofGate), abi: proofGateAbi };
     this.evaluations = { address: hex(info.evaluations), abi: evaluationsAbi };
+  }
+
+  /** The contract that divides the fees for data: by contributions, until all owners have agreed on other weights. */
+  weights(): Promise<Contract<typeof agreedWeightsAbi>> {
+    this.divider ??= this.client
+      .readContract({ ...this.escrow, functionName: "agreedWeights" })
+      .then((address) => ({ address, abi: agreedWeightsAbi }));
+    return this.divider;
   }
 
   token(): Promise<Token> {

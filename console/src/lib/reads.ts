@@ -54,12 +54,12 @@ export interface Share {
 const SCALE = 10n ** 12n;
 
 export async function shares(chain: Chain, id: Hex, number: number): Promise<Share[]> {
-  const ids = await listed(chain, id, number);
+  const [ids, weights] = await Promise.all([listed(chain, id, number), chain.weights()]);
   return Promise.all(
     ids.map(async (dataset) => {
       const owner = await chain.client.readContract({ ...chain.datasets, functionName: "datasetOwner", args: [dataset] });
       const args = [id, number, dataset] as const;
-      const weight = await chain.client.readContract({ ...chain.agents, functionName: "rewardWeight", args }).catch(() => undefined);
+      const weight = await chain.client.readContract({ ...weights, functionName: "weightOf", args }).catch(() => undefined);
       const due = await chain.client.readContract({ ...chain.escrow, functionName: "providerDue", args }).catch(() => 0n);
       const share = weight && weight[1] > 0n ? Number((weight[0] * SCALE) / weight[1]) / Number(SCALE) : undefined;
       return { dataset, owner, share, due };

@@ -138,25 +138,61 @@ async function uses(chain: Chain, id: Hex): Promise<Use[]> {
   );
 }
 
-/** What the dataset has earned, by block: its share of all fees for data. */
-async function earned(chain: Chain, token: Token, all: Use[]): Promise<{ points: Point[]; total: bigint }> {
-  const steps: { block: bigint; units: number; exact: bigint }[] = [];
+interface Weighing {
+  /** Sum of fees for data from which it counts. */
+  from: bigint;
+  weight: bigint;
+  total: bigint;
+}
+
+/** How the fees of a version were divided for a dataset: by contribution, then by each set of weights that came into force. */
+async function weighings(chain: Chain, id: Hex, use: Use): Promise<Weighing[]> {
+  const weights = await chain.weights();
+  const args = [use.agent, use.version, id] as const;
+  const [first, latest, changes, placed] = await Promise.all([
+    chain.client.readContract({ ...chain.agents, functionName: "rewardWeight", args }),
+    chain.client.readContract({ ...weights, functionName: "weightOf", args }),
+    chain.events(weights, "WeightsInForce", { agentId: use.agent, version: use.version }),
+    chain.events(weights, "WeightPlaced", { agentId: use.agent, version: use.version, datasetId: id }),
+  ]);
+  const agreed = changes.map((e): Weighing => {
+    const { proposal, since } = e.args as { proposal: Hex; since: bigint };
+    const own = placed.map((p) => p.args as { proposal: Hex; weight: bigint }).find((p) => same(p.proposal, proposal));
+    return { from: since, weight: own?.weight ?? 0n, total: latest[1] };
+  });
+  return [{ from: 0n, weight: first[0], total: first[1] }, ...agreed];
+}
+
+/** What a dataset has of the first `accrued` units of fees for data, as the escrow contract computes it. */
+function earnedOf(accrued: bigint, all: Weighing[]): bigint {
+  const counted = all.filter((w) => w.from <= accrued);
+  return counted.reduce((sum, w, i) => sum + (((counted[i + 1]?.from ?? accrued) - w.from) * w.weight) / w.total, 0n);
+}
+
+/** What the dataset has earned, by block. */
+async function earned(chain: Chain, token: Token, id: Hex, all: Use[]): Promise<Point[]> {
+  const steps: { block: bigint; units: bigint }[] = [];
   for (const use of all.filter((u) => u.share !== undefined)) {
-    const fees = await chain.events(chain.escrow, "FeesAccrued", { agentId: use.agent, version: use.version });
+    const [fees, weighed] = await Promise.all([
+      chain.events(chain.escrow, "FeesAccrued", { agentId: use.agent, version: use.version }), weighings(chain, id, use),
+    ]);
+    let accrued = 0n;
+    let before = 0n;
     for (const e of fees) {
-      const toData = (e.args as { toData: bigint }).toData;
-      steps.push({ block: e.blockNumber, units: Number(toData) * use.share!, exact: toData });
+      accrued += (e.args as { toData: bigint }).toData;
+      const now = earnedOf(accrued, weighed);
+      steps.push({ block: e.blockNumber, units: now - before });
+      before = now;
     }
   }
   steps.sort((a, b) => Number(a.block - b.block));
   const times = await chain.times(steps.map((s) => s.block));
-  let sum = 0;
-  const points = steps.map((s) => {
+  let sum = 0n;
+  return steps.map((s) => {
     sum += s.units;
     const at = times.get(s.block) ?? 0;
-    return { at, value: sum, text: amount(BigInt(Math.floor(sum)), token), when: when(at) };
+    return { at, value: Number(sum), text: amount(sum, token), when: when(at) };
   });
-  return { points, total: BigInt(Math.floor(sum)) };
 }
 
 function Uses({ id, chain }: { id: Hex; chain: Chain }): ReactNode {
@@ -166,10 +202,10 @@ function Uses({ id, chain }: { id: Hex; chain: Chain }): ReactNode {
     async () => {
       const token = await chain.token();
       const all = await uses(chain, id);
-      const { points, total } = await earned(chain, token, all);
+      const points = await earned(chain, token, id, all);
       const paid = await chain.events(chain.escrow, "ProviderPaid", { datasetId: id });
       const withdrawn = paid.reduce((sum, e) => sum + (e.args as { amount: bigint }).amount, 0n);
-      return { token, all, points, total, withdrawn };
+      return { token, all, points, withdrawn };
     },
     [id, chain],
     LIVE_MS,
