@@ -8,10 +8,11 @@ DEMO = $(TRIBUTE) demo --out demo-out
 DEMO_WINE = $(TRIBUTE) demo --data examples/wine.csv --split 50,45,43 --holdout 40 --link logistic --lambda 1e-3 --out demo-out/wine
 CIRCUITS = $(CARGO) test --release --locked -p tribute-core -p tribute-simd -p tribute-engine -p tribute-verify -p tribute-circuits -p tribute-evm
 PYTEST := .deps/client-venv/bin/python -m pytest clients/python/tests
+TEST_CONSOLE := cd console && npm --silent test
 AUDIT := .deps/venv/bin/python examples/audit.py
 
 .PHONY: help setup build check demo demo-wine test test-circuits test-contracts contracts-snapshot proto-snapshot lint \
-  test-python docs docs-test npm fuzz bench large attribution
+  test-python test-console demo-web pictures docs docs-test npm fuzz bench large attribution
 
 help: ## what the targets are
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -24,6 +25,9 @@ build: setup ## build the tribute binary
 
 demo: build ## the whole life cycle on digits: three providers, one agent, two clients, four frauds
 	$(DEMO)
+
+demo-web: build ## a chain, a service and seeded data behind the web console, until Ctrl-C; prints its address
+	node console/scripts/demo.mjs
 
 demo-wine: build ## the same on wine
 	$(DEMO_WINE)
@@ -69,6 +73,14 @@ test-python: build ## the Python client, against a real service and a real chain
 	@scripts/client-venv.sh
 	$(PYTEST)
 
+test-console: build ## the web console in a real Chromium: the life cycle by clicking, accessibility, screenshots in console/shots
+	@scripts/chromium-for-tests.sh
+	$(TEST_CONSOLE)
+
+pictures: build ## the README's screenshots of the console
+	@scripts/chromium-for-tests.sh
+	node console/scripts/pictures.mjs
+
 # One build for all of it: another choice of packages would choose other features of what they share, and build that again.
 test: lint ## everything: lint, all tests, both demos with their audit
 	@scripts/test-tools.sh
@@ -83,6 +95,8 @@ test: lint ## everything: lint, all tests, both demos with their audit
 	$(AUDIT) demo-out/wine --data examples/wine.csv
 	@scripts/client-venv.sh
 	$(PYTEST)
+	@scripts/chromium-for-tests.sh
+	$(TEST_CONSOLE)
 
 large: ## whole certificates of 4,200 x 40 x 20 and 100,000 x 64 x 10 records at C = 1, some minutes: that section of benches/RESULTS.md
 	$(CARGO) build --release --locked -p tribute-benches
