@@ -235,7 +235,10 @@ class Chain:
         return by_name
 
     def certify(self, agent_id: bytes | str, version: int, proofs: "Proofs") -> int:
-        """Submits the proofs of the gradients that are still missing and of the optimum; returns the gas used."""
+        """Submits the proofs of the gradients that are still missing and of the optimum; returns the gas used.
+
+        The last gradients and the optimum go in one transaction, which costs less: the chain checks their pairings together.
+        """
         agent_id, f, gas = _bytes(agent_id), self.agents.functions, 0
         places = {}
         for dataset in proofs.datasets:
@@ -246,11 +249,12 @@ class Chain:
             dataset, shard = places[proof.groups[0]]
             if not f.gradientAdded(agent_id, version, dataset, shard).call():
                 wanted.append((dataset, shard, _words(proof), proof.proof))
-        for start in range(0, len(wanted), GRADIENTS_TO_A_TRANSACTION):
-            batch = wanted[start : start + GRADIENTS_TO_A_TRANSACTION]
-            gas += self.send(f.addGradients(agent_id, version, batch)).gas
-        optimum = proofs.optimum
-        return gas + self.send(f.certify(agent_id, version, _words(optimum), optimum.proof)).gas
+        while len(wanted) > GRADIENTS_TO_A_TRANSACTION:
+            gas += self.send(f.addGradients(agent_id, version, wanted[:GRADIENTS_TO_A_TRANSACTION])).gas
+            wanted = wanted[GRADIENTS_TO_A_TRANSACTION:]
+        optimum = (_words(proofs.optimum), proofs.optimum.proof)
+        last = f.addGradientsAndCertify(agent_id, version, wanted, *optimum) if wanted else f.certify(agent_id, version, *optimum)
+        return gas + self.send(last).gas
 
     def is_certified(self, agent_id: bytes | str, version: int) -> bool:
         """Whether a version is certified."""

@@ -11,6 +11,12 @@ from .schema import Schema
 
 LAMBDA_UNIT = 2.0**-44
 """Unit of a penalty in messages."""
+WEIGHT_UNIT = 2.0**-32
+"""Unit of a weight."""
+LOGIT_UNIT = WEIGHT_UNIT / 256.0
+"""Unit of a logit: a weight's times that of a feature's step."""
+TARGET_STEPS = 65_535.0 / 65_536.0
+"""Value of a real target at the upper end of its range, as the circuits see it."""
 SHARE_UNIT = 2.0**-20
 """Unit of a share in a certificate."""
 
