@@ -1,14 +1,15 @@
 """Prove whose data trained an agent, and pay for it."""
 
 from . import errors
-from .certify import Certified, answers, certify
-from .client import Client
+from .certify import Certified, Moved, answers, certify
+from .client import Client, Reading
 from .errors import TributeError
+from .extract import Extractor, split
 from .receipts import Voucher
 from .schema import Schema
 from .session import Session
 from .types import Agent, Dataset, Evaluation
-from .verify import Refused, Verified, verify
+from .verify import Page, Refused, Verified, verify
 
 __all__ = [
     "Agent",
@@ -16,6 +17,10 @@ __all__ = [
     "Client",
     "Dataset",
     "Evaluation",
+    "Extractor",
+    "Moved",
+    "Page",
+    "Reading",
     "Refused",
     "Schema",
     "Session",
@@ -25,5 +30,6 @@ __all__ = [
     "answers",
     "certify",
     "errors",
+    "split",
     "verify",
 ]
