@@ -140,14 +140,13 @@ def run(world: World, folder: Path, texts_a_class: int) -> None:
         ), "the service's answers are those of the certified weights"
 
     # the service proves its answers, the chain pays the experts
-    weights, id = f"0x{result.agent.weights_digest.hex()}", f"0x{session_id.hex()}"
-    world.command("claim", "prove", "--weights", weights, "--session", id, "--out", "claim.json", key=OWNER)
-    world.command("chain", "claim", "claim.json", key=OWNER)
+    with world.client(OWNER) as owner:
+        claim = owner.prove_answers(result.agent, [session_id])
+        assert Chain(world.rpc, owner).claim(claim) == QUESTIONS * PRICE
     paid = 0
-    for number, expert in enumerate(EXPERTS):
-        before = world.tokens(FIRST_EXPERT + number)
-        world.command("chain", "withdraw", key=FIRST_EXPERT + number)
-        earned = world.tokens(FIRST_EXPERT + number) - before
+    for number, (expert, id) in enumerate(zip(EXPERTS, ids)):
+        with world.client(FIRST_EXPERT + number) as client:
+            earned = Chain(world.rpc, client).withdraw(result.agent_id, result.version, id)
         print(f"{expert:12} was paid {earned:,}")
         paid += earned
     due = QUESTIONS * PRICE * 4 // 10

@@ -71,13 +71,6 @@ class World:
         self.command("dataset", "get", f"0x{dataset.id.hex()}", "--out", "dataset.json", key=key)
         self.command("chain", "register-dataset", "dataset.json", key=key)
 
-    def tokens(self, index: int) -> int:
-        """An account's balance, in the token's smallest unit."""
-        from tribute.chain import Chain
-
-        with self.client(index) as client:
-            return Chain(self.rpc, client).token.functions.balanceOf(client.account.address).call()
-
 
 @contextmanager
 def local_world(folder: Path | None = None) -> Iterator[World]:

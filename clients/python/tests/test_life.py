@@ -18,7 +18,7 @@ from tribute.chain import Chain
 from tribute.sklearn import TributeClassifier, TributeRegressor
 from tribute.types import LOGIT_UNIT
 
-from conftest import CLIENT, OWNER, PROVIDER, account
+from conftest import CLIENT, OWNER, PROVIDER, SECOND, account
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,7 @@ def test_a_pipeline_is_certified(certified, tmp_path):
         tribute.verify(altered, allow_dev_srs=True)
 
 
-def test_answers_here_are_the_services(world, certified, digits, tmp_path):
+def test_answers_here_are_the_services_and_are_paid(world, market, certified, digits, tmp_path):
     values, labels = digits
     asked = random.Random(1).sample(range(1000, 1797), 5)
     with world.client(CLIENT) as client:
@@ -86,12 +86,24 @@ def test_answers_here_are_the_services(world, certified, digits, tmp_path):
         session.submit_voucher()
         with pytest.raises(tribute.errors.BadField, match="holds the transcript"):
             tribute.Session(client, session_id, tmp_path / "another.json")
+        with world.client(OWNER) as owner:
+            claim = owner.prove_answers(certified.agent, [session_id])
+            assert Chain(world.rpc, owner).claim(claim) == 60
+            with pytest.raises(tribute.errors.TransactionFailed, match="already claimed"):
+                Chain(world.rpc, owner).claim(claim)
+            earned = Chain(world.rpc, owner).withdraw(certified.agent_id, certified.version)
+        for dataset, key in zip(market.datasets, (PROVIDER, SECOND)):
+            with world.client(key) as provider:
+                part = Chain(world.rpc, provider).withdraw(certified.agent_id, certified.version, dataset.id)
+                assert part > 0
+                earned += part
+        assert 58 <= earned <= 60
         thaw_end = chain.thaw(session_id)
         with pytest.raises(tribute.errors.Reverted, match="NotThawed"):
             chain.refund(session_id)
         chain.web3.provider.make_request("evm_setNextBlockTimestamp", [thaw_end + 1])
         chain.web3.provider.make_request("evm_mine", [])
-        assert chain.refund(session_id) == 1000
+        assert chain.refund(session_id) == 940
 
 
 def test_stock_onnxruntime_gives_the_integers_of_the_circuits(certified):

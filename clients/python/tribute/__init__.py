@@ -8,12 +8,13 @@ from .extract import Extractor, split
 from .receipts import Voucher
 from .schema import Schema
 from .session import Session
-from .types import Agent, Dataset, Evaluation
+from .types import Agent, Claim, Dataset, Evaluation
 from .verify import Page, Refused, Verified, verify
 
 __all__ = [
     "Agent",
     "Certified",
+    "Claim",
     "Client",
     "Dataset",
     "Evaluation",

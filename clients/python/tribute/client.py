@@ -26,12 +26,13 @@ from ._proto.tribute.v1 import (
     job_service_pb2,
     login_service_pb2,
     server_service_pb2,
+    session_pb2,
     session_service_pb2,
     upload_service_pb2,
 )
 from .jobs import Job
 from .schema import Schema
-from .types import LAMBDA_UNIT, Agent, Dataset, Evaluation, Proofs
+from .types import LAMBDA_UNIT, Agent, Claim, Dataset, Evaluation, Proofs
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -317,6 +318,20 @@ class Client:
         """Makes the service serve a session that is open in the escrow contract; for its client or its session key."""
         request = session_service_pb2.OpenSessionRequest(session=_bytes(session), weights_digest=_weights(agent))
         self._call("SessionService/OpenSession", request)
+
+    def prove_answers(self, agent: Agent | bytes | str, sessions: Sequence[bytes | str]) -> Claim:
+        """Proves the answers of up to 16 sessions that have vouchers and were not claimed yet, for :meth:`Chain.claim`.
+
+        Parameters
+        ----------
+        agent
+            The caller's agent.
+        sessions
+            Ids of sessions of one version of it.
+        """
+        work = session_pb2.ServiceWork(weights_digest=_weights(agent), sessions=[_bytes(s) for s in sessions])
+        answer = self._call("SessionService/ProveService", session_service_pb2.ProveServiceRequest(work=work))
+        return Claim._of(Job(self, answer.job).result())
 
     # jobs
 
