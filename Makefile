@@ -10,7 +10,7 @@ CIRCUITS = $(CARGO) test --release --locked -p tribute-core -p tribute-simd -p t
 PYTEST := .deps/client-venv/bin/python -m pytest clients/python/tests
 AUDIT := .deps/venv/bin/python examples/audit.py
 
-.PHONY: help setup build check demo demo-wine test test-circuits test-contracts contracts-snapshot proto-snapshot lint \
+.PHONY: bench-peers help setup build check demo demo-wine test test-circuits test-contracts contracts-snapshot proto-snapshot lint \
   test-python docs docs-test npm fuzz bench large attribution
 
 help: ## what the targets are
@@ -100,3 +100,9 @@ bench: setup ## speed, memory and sizes, side by side with EZKL: writes benches/
 	$(CARGO) build --release --locked -p tribute-benches
 	.deps/ezkl-venv/bin/python benches/run.py
 	$(CARGO) bench -p tribute-benches
+
+bench-peers: setup ## the same beside UltraHonk and Groth16: that section of benches/RESULTS.md
+	cd benches/peers && npm ci --ignore-scripts --no-audit --no-fund
+	$(CARGO) build --release --locked -p tribute-benches
+	CARGO_TARGET_DIR=$(CURDIR)/target $(CARGO) build --release --locked --manifest-path benches/peers/Cargo.toml
+	python3 benches/run.py --peers
