@@ -14,7 +14,7 @@ AUDIT := .deps/venv/bin/python examples/audit.py
 
 .PHONY: help setup build check demo demo-wine test test-circuits test-contracts contracts-snapshot proto-snapshot lint
 .PHONY: test-python test-console demo-web pictures docs docs-test npm fuzz bench large attribution
-.PHONY: demo-text parity wheel
+.PHONY: demo-text parity wheel bench-peers
 
 help: ## what the targets are
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -129,3 +129,9 @@ bench: setup ## speed, memory and sizes, side by side with EZKL: writes benches/
 	$(CARGO) build --release --locked -p tribute-benches
 	.deps/ezkl-venv/bin/python benches/run.py
 	$(CARGO) bench -p tribute-benches
+
+bench-peers: setup ## the same beside UltraHonk and Groth16: that section of benches/RESULTS.md
+	cd benches/peers && npm ci --ignore-scripts --no-audit --no-fund
+	$(CARGO) build --release --locked -p tribute-benches
+	CARGO_TARGET_DIR=$(CURDIR)/target $(CARGO) build --release --locked --manifest-path benches/peers/Cargo.toml
+	python3 benches/run.py --peers
