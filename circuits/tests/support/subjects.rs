@@ -83,7 +83,7 @@ fn link_names(link: Link) -> Vec<String> {
     let names: Vec<String> = match link {
         Link::Squared => ["logit", "remainder"].map(str::to_owned).to_vec(),
         Link::Softmax => {
-            let more = ["window limb 4", "window limb 5", "shift", "sum"].map(str::to_owned);
+            let more = ["shift", "sum"].map(str::to_owned);
             group.into_iter().chain(more).collect()
         }
         Link::Logistic => group.into_iter().chain(second).chain((0..7).map(|i| format!("window limb {i}"))).collect(),

@@ -3,8 +3,9 @@
 //! # Columns
 //!
 //! softmax, on class row u: limbs `low, short, mid, hi, top` of `t = l − z_u` with the table values `t1 = T1[hi]`,
-//! `t2 = T2[mid]`; `shift` is `l`, the same on all rows of the record; `sum` adds the probabilities from the bottom up. On
-//! the head row the same limb columns and two more hold the window's seven limbs, the topmost in `short`.
+//! `t2 = T2[mid]`; `shift` is `l`, the same on all rows of the record but the head; there `sum` adds the probabilities
+//! from the bottom up. On the head row the same limb columns, `shift` and `sum` hold the window's seven limbs, the topmost
+//! in `short`.
 //!
 //! logistic, on class row u: limbs of `t_a = l − z` and of `t_b = l`, so `z = t_b − t_a`; seven window limbs on the
 //! same row.
@@ -30,7 +31,7 @@
 use halo2_proofs::circuit::Region;
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::Field;
-use halo2_proofs::plonk::{Advice, Column, Expression, FirstPhase, Fixed, VirtualCells};
+use halo2_proofs::plonk::{Advice, Column, Expression, FirstPhase, VirtualCells};
 use tribute_core::layout::Layout;
 use tribute_core::link::{Link, Tables, HI_LIMIT};
 use tribute_core::numbers::LOGIT_BITS;
@@ -69,12 +70,10 @@ pub mod column {
     pub const T2: usize = 5;
     /// `short`.
     pub const SHORT: usize = 6;
-    /// Softmax: first of two window limbs besides those in the group.
-    pub const EXTRA: usize = 7;
-    /// Softmax: `l`.
-    pub const SHIFT: usize = 9;
-    /// Softmax: running sum of probabilities.
-    pub const SUM: usize = 10;
+    /// Softmax: `l`; on head rows a limb of the window.
+    pub const SHIFT: usize = 7;
+    /// Softmax: running sum of probabilities; on head rows a limb of the window.
+    pub const SUM: usize = 8;
     /// Logistic: first of the seven window limbs.
     pub const WINDOW: usize = 14;
     /// Squared: the logit; the remainder's limbs are in a separate column.
@@ -114,8 +113,6 @@ pub fn remainder_rows(layout: &Layout, limbs: usize) -> std::ops::Range<usize> {
 pub(crate) struct Place {
     pub(crate) frame: Frame,
     pub(crate) rows: Rows,
-    /// `2^(b·i)` on the i-th of the [`remainder_rows`].
-    pub(crate) q_remainder: Column<Fixed>,
     /// Number of limbs of the remainder.
     pub(crate) remainder: usize,
     /// Columns of the circuit that are range-checked on class rows.
@@ -148,7 +145,7 @@ struct Exp {
 
 impl LinkConfig {
     pub(crate) fn configure(gates: &mut Gates<'_>, place: Place, layout: &Layout, link: Link) -> Self {
-        let (rows, q_remainder) = (place.rows, place.q_remainder);
+        let rows = place.rows;
         let columns: Vec<_> = (0..columns(link)).map(|_| gates.meta.advice_column_in(FirstPhase)).collect();
         let b = layout.limb_bits();
         let cells = Cells { link, columns: columns.clone(), limb_bits: b };
@@ -160,34 +157,33 @@ impl LinkConfig {
             Link::Squared => {}
             Link::Softmax => {
                 gates.add("the shift is one per record: l' = l", |c| {
-                    (c.fixed(rows.q_record) - c.fixed(rows.q_end))
-                        * (c.next(col[column::SHIFT]) - c.cur(col[column::SHIFT]))
+                    rows.below_head(c) * rows.goes_on(c) * (c.next(col[column::SHIFT]) - c.cur(col[column::SHIFT]))
                 });
                 gates.add("no top limb beside an unsaturated one: top·T1 = 0", |c| {
                     let e = config.exp(c, 0);
-                    c.fixed(rows.q_class) * e.top * e.t1
+                    rows.class(c) * e.top * e.t1
                 });
                 gates.add("probabilities summed: S = P + S'", |c| {
                     let p = config.exp(c, 0).probability;
-                    let below = (small(1) - c.fixed(rows.q_end)) * c.next(col[column::SUM]);
-                    c.fixed(rows.q_record) * (c.cur(col[column::SUM]) - below) - c.fixed(rows.q_class) * p
+                    let below = rows.goes_on(c) * c.next(col[column::SUM]);
+                    rows.below_head(c) * (c.cur(col[column::SUM]) - below) - rows.class(c) * p
                 });
                 gates.add("probabilities sum to 1: S − 2^pb + 2^(wb − 1) = Σ limbs", |c| {
                     let window: Vec<_> = window_columns(link, &col).iter().map(|w| c.cur(*w)).collect();
-                    c.fixed(rows.q_head) * (c.cur(col[column::SUM]) - window_base - limbs(&window, b))
+                    rows.head(c) * (c.next(col[column::SUM]) - window_base - limbs(&window, b))
                 });
             }
             Link::Logistic => {
                 for group in 0..2 {
                     gates.add("no top limb beside an unsaturated one: top·T1 = 0", |c| {
                         let e = config.exp(c, group);
-                        c.fixed(rows.q_class) * e.top * e.t1
+                        rows.class(c) * e.top * e.t1
                     });
                 }
                 gates.add("probabilities sum to 1: P + P̄ − 2^pb + 2^(wb − 1) = Σ limbs", |c| {
                     let sum = config.exp(c, 0).probability + config.exp(c, 1).probability;
                     let window: Vec<_> = window_columns(link, &col).iter().map(|w| c.cur(*w)).collect();
-                    c.fixed(rows.q_class) * (sum - window_base - limbs(&window, b))
+                    rows.class(c) * (sum - window_base - limbs(&window, b))
                 });
             }
         }
@@ -199,23 +195,23 @@ impl LinkConfig {
         let build = |c: &mut VirtualCells<'_, Fr>| {
             plan.iter()
                 .map(|input| {
-                    let selected = [
-                        (rows.q_class, input.class),
-                        (rows.q_head, input.head),
+                    let active = [
+                        input.class.map(|_| rows.class(c)),
+                        input.head.map(|_| rows.head(c)),
                         // not 0 or 1 but powers of 2^b, whose sum is far below r
-                        (q_remainder, input.remainder.then_some(RANGE)),
+                        input.remainder.then(|| rows.outside(c)),
                     ];
-                    let selected: Vec<_> =
-                        selected.into_iter().filter_map(|(q, tag)| tag.map(|tag| (c.fixed(q), tag))).collect();
-                    let active = selected.iter().map(|(q, _)| q.clone()).reduce(|a, b| a + b);
                     let second = input.second.map_or_else(|| small(0), |s| c.cur(looked_up[s]));
+                    let other = if input.remainder { Some(RANGE) } else { input.head };
                     // if the tag is the same wherever the input is active, it is a constant
-                    let tag = match &selected[..] {
-                        [(_, first), rest @ ..] if rest.iter().all(|(_, tag)| tag == first) => small(*first),
-                        _ => selected.iter().map(|(q, tag)| q.clone() * small(*tag)).fold(small(0), |a, b| a + b),
+                    let tag = match (input.class, other) {
+                        (Some(class), Some(other)) if class != other => {
+                            rows.is_class(c) * (small(class) - small(other)) + small(other)
+                        }
+                        (class, other) => small(class.or(other).unwrap_or(RANGE)),
                     };
                     Input {
-                        active: active.unwrap_or_else(|| small(0)),
+                        active: active.into_iter().flatten().reduce(|a, b| a + b).unwrap_or_else(|| small(0)),
                         tuple: vec![tag, c.cur(looked_up[input.value]), second],
                     }
                 })
@@ -258,7 +254,7 @@ impl LinkConfig {
     pub(crate) fn assign_table(&self, region: &mut Region<'_, Fr>, layout: &Layout) {
         self.lookup.assign_table(region, &table(self.cells.link, layout), layout.gate_rows());
         for (i, row) in remainder_rows(layout, self.place.remainder).enumerate() {
-            region.assign_fixed(self.place.q_remainder, row, two_to(i as u32 * layout.limb_bits()));
+            self.place.rows.assign_outside(region, row, two_to(i as u32 * layout.limb_bits()));
         }
     }
 
@@ -367,8 +363,8 @@ fn inputs(link: Link) -> Vec<Plan> {
     match link {
         Link::Squared => vec![Plan { remainder: true, ..plain(column::REMAINDER) }],
         Link::Softmax => {
-            let extra = (column::EXTRA..column::SHIFT).map(|value| Plan { head: Some(RANGE), ..plain(value) });
-            group(0, true).into_iter().chain(extra).collect()
+            let window = [column::SHIFT, column::SUM].map(|value| Plan { head: Some(RANGE), ..plain(value) });
+            group(0, true).into_iter().chain(window).collect()
         }
         Link::Logistic => {
             let window = (0..=WINDOW_LIMBS).map(|i| Plan {
@@ -394,7 +390,7 @@ fn window_columns(link: Link, columns: &[Column<Advice>]) -> Vec<Column<Advice>>
 pub fn window_indices(link: Link) -> [usize; WINDOW_LIMBS + 1] {
     match link {
         Link::Logistic => std::array::from_fn(|i| column::WINDOW + i),
-        _ => [column::LOW, column::MID, column::HI, column::TOP, column::EXTRA, column::EXTRA + 1, column::SHORT],
+        _ => [column::LOW, column::MID, column::HI, column::TOP, column::SHIFT, column::SUM, column::SHORT],
     }
 }
 

@@ -15,7 +15,7 @@ use crate::gadgets::argmax::{difference_limbs, ArgMax, Place};
 use crate::gadgets::argument::{constant, small, Gates, Query};
 use crate::gadgets::link::{self, LinkConfig};
 use crate::gadgets::logup::Frame;
-use crate::gadgets::product::{Product, Rows, WeightRows};
+use crate::gadgets::product::{Product, Rows};
 
 /// The product argument and the link.
 #[derive(Clone, Debug)]
@@ -40,34 +40,29 @@ impl Arithmetization for Config {
         let losses = advice();
         let instance: Column<Instance> = gates.meta.instance_column();
         let frame = Frame::configure(gates);
-        let mut fixed = || gates.meta.fixed_column();
-        let rows = Rows { q_head: fixed(), q_class: fixed(), q_record: fixed(), q_end: fixed() };
-        let weights = WeightRows { q_w: fixed(), q_w_first: fixed(), q_block: fixed(), q_block_end: fixed() };
-        let q_remainder = fixed();
+        let rows = Rows::configure(gates);
 
         answers.gates(
             gates,
             &Place {
-                q_class: rows.q_class,
-                q_above: rows.q_head,
+                class: &|c| rows.class(c),
+                above: &|c| rows.head(c),
                 answers: ("one answer in a present record, none in an absent one: B = s", &|c| c.cur(y)),
-                idle: ("B is 0 outside class rows", &|c| c.fixed(frame.q_use) - c.fixed(rows.q_class)),
-                joined: ("the largest logit is one per record: m' = m", &|c| {
-                    c.fixed(rows.q_class) * c.fixed_next(rows.q_class)
-                }),
+                idle: ("B is 0 outside class rows", &|c| frame.used(c) - rows.class(c)),
+                joined: ("the largest logit is one per record: m' = m", &|c| rows.joined_classes(c)),
             },
         );
         let kind = shape.link.unwrap_or(Link::Squared);
         let split = LossRemainder::of(&layout, kind);
-        let place = link::Place { frame, rows, q_remainder, remainder: split.limbs, ranged: answers.limbs.clone() };
+        let place = link::Place { frame, rows, remainder: split.limbs, ranged: answers.limbs.clone() };
         let link = LinkConfig::configure(gates, place, &layout, kind);
         gates.add("the link's logit is the answer's: z = m − t − B'", |c| {
-            c.fixed(rows.q_class) * (link.logit(c) - answers.logit(c))
+            rows.class(c) * (link.logit(c) - answers.logit(c))
         });
         gates.add("losses of a record summed: S = loss + S'", |c| {
-            let below = (small(1) - c.fixed(rows.q_end)) * c.next(losses);
+            let below = rows.goes_on(c) * c.next(losses);
             let y = c.cur(y);
-            c.fixed(rows.q_record) * (c.cur(losses) - below) - c.fixed(rows.q_class) * link.loss(c, y)
+            rows.record(c) * (c.cur(losses) - below) - rows.class(c) * link.loss(c, y)
         });
         let sigma = gates.meta.challenge_usable_after(FirstPhase);
         let (a, tally) = (gates.meta.advice_column_in(SecondPhase), gates.meta.advice_column_in(SecondPhase));
@@ -82,10 +77,10 @@ impl Arithmetization for Config {
             let right = answers.chosen(c) * c.cur(y);
             let loss = pad * c.cur(y) * c.cur(losses);
             let limb = c.cur(link.remainder());
-            c.fixed(frame.q_use) * (c.cur(tally) - c.next(tally))
-                - c.fixed(rows.q_head) * (c.cur(y) + sigma.clone() * sigma.clone() * loss)
-                - c.fixed(rows.q_class) * sigma.clone() * right
-                + c.fixed(q_remainder) * sigma.clone() * sigma * limb
+            frame.used(c) * (c.cur(tally) - c.next(tally))
+                - rows.head(c) * (c.cur(y) + sigma.clone() * sigma.clone() * loss)
+                - rows.class(c) * sigma.clone() * right
+                + rows.outside(c) * sigma.clone() * sigma * limb
         });
         // on the last gate row the inputs are read from the padding below them, which is 0
         gates.add("tally is n + σ·correct + σ²·2^u·loss in row 0, and ends at 0", |c| {
@@ -93,22 +88,10 @@ impl Arithmetization for Config {
             let (n, correct, loss) = (stated_at(input::N), stated_at(input::CORRECT), stated_at(input::LOSS));
             let (unit, sigma) = (two_to(split.limbs as u32 * layout.limb_bits()), c.challenge(sigma));
             let stated = n + sigma.clone() * (correct + sigma * loss * unit);
-            c.fixed(frame.q_ends) * (c.cur(tally) - stated)
+            frame.ends(c) * (c.cur(tally) - stated)
         });
-        let product = Product {
-            frame,
-            rows,
-            weights,
-            a,
-            xt,
-            zk,
-            r,
-            sigma,
-            kappa,
-            tau,
-            alpha,
-            bias_feature: layout.bias_feature(),
-        };
+        let product =
+            Product { frame, rows, a, xt, zk, r, sigma, kappa, tau, alpha, bias_feature: layout.bias_feature() };
         product.sums(gates, &x, w, |c| answers.logit(c));
         product.check(gates, layout.classes());
         Config { product, link }
