@@ -122,7 +122,7 @@ attribution: ## how shares move when data, terms and parties change: writes docs
 
 values: build ## what data is worth: digits and wine with three owners, digits with six, exact values of twelve, some minutes
 	$(CARGO) test --release --locked -p tribute --test value -- --ignored --nocapture --test-threads 1
-	$(CARGO) test --release --locked -p tribute-inference --test suite -- --ignored --nocapture exact_values
+	$(CARGO) test --release --locked -p tribute-inference --test suite -- --ignored --nocapture twelve_owners
 
 TIMES ?= 20
 fuzz: ## altered inputs, TIMES times as many as in `make test`
