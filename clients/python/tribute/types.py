@@ -10,8 +10,9 @@ from ._proto.tribute.v1 import agent_pb2, common_pb2, dataset_pb2, session_pb2
 from .schema import Schema
 
 LAMBDA_UNIT = 2.0**-44
-LOSS_UNIT = 2.0**-20
 """Unit of a penalty in messages."""
+LOSS_UNIT = 2.0**-20
+"""Unit of a loss in messages."""
 WEIGHT_UNIT = 2.0**-32
 """Unit of a weight."""
 LOGIT_UNIT = WEIGHT_UNIT / 256.0
