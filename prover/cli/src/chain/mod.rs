@@ -13,6 +13,7 @@ pub(crate) mod guard;
 mod message;
 mod money;
 mod own;
+pub(crate) mod publish;
 mod relay;
 mod session;
 mod show;
