@@ -12,7 +12,7 @@ PYTEST := $(CLIENT_PYTHON) -m pytest clients/python/tests
 AUDIT := .deps/venv/bin/python examples/audit.py
 
 .PHONY: help setup build check demo demo-wine test test-circuits test-contracts contracts-snapshot proto-snapshot lint \
-  test-python demo-text parity wheel docs docs-test npm fuzz bench large attribution
+  test-python demo-text parity docs docs-test npm fuzz bench large attribution
 
 help: ## what the targets are
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -98,9 +98,6 @@ large: ## whole certificates of 4,200 x 40 x 20 and 100,000 x 64 x 10 records at
 parity: build ## certified agents beside scikit-learn's pipelines, ten minutes: writes docs/parity.md
 	@scripts/client-venv.sh
 	$(CLIENT_PYTHON) benches/parity.py
-
-wheel: build ## a Python wheel of the command line with the verifier, in target/wheels; installed and used once
-	@scripts/wheel.sh
 
 attribution: ## how shares move when data, terms and parties change: writes docs/attribution.md and docs/attribution.json
 	$(CARGO) run --release --locked -p tribute-benches --bin attribution
