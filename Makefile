@@ -9,10 +9,12 @@ DEMO_WINE = $(TRIBUTE) demo --data examples/wine.csv --split 50,45,43 --holdout 
 CIRCUITS = $(CARGO) test --release --locked -p tribute-core -p tribute-simd -p tribute-engine -p tribute-verify -p tribute-circuits -p tribute-evm
 CLIENT_PYTHON := .deps/client-venv/bin/python
 PYTEST := $(CLIENT_PYTHON) -m pytest clients/python/tests
+TEST_CONSOLE := cd console && npm --silent test
 AUDIT := .deps/venv/bin/python examples/audit.py
 
-.PHONY: help setup build check demo demo-wine test test-circuits test-contracts contracts-snapshot proto-snapshot lint \
-  test-python demo-text parity docs docs-test npm fuzz bench large attribution
+.PHONY: help setup build check demo demo-wine test test-circuits test-contracts contracts-snapshot proto-snapshot lint
+.PHONY: test-python test-console demo-web pictures docs docs-test npm fuzz bench large attribution
+.PHONY: demo-text parity wheel bench-peers
 
 help: ## what the targets are
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -25,6 +27,9 @@ build: setup ## build the tribute binary
 
 demo: build ## the whole life cycle on digits: three providers, one agent, two clients, four frauds
 	$(DEMO)
+
+demo-web: build ## a chain, a service and seeded data behind the web console, until Ctrl-C; prints its address
+	node console/scripts/demo.mjs
 
 demo-wine: build ## the same on wine
 	$(DEMO_WINE)
@@ -75,6 +80,14 @@ test-python: build ## the Python client, against a real service and a real chain
 	@scripts/client-venv.sh
 	$(PYTEST)
 
+test-console: build ## the web console in a real Chromium: the life cycle by clicking, accessibility, screenshots in console/shots
+	@scripts/chromium-for-tests.sh
+	$(TEST_CONSOLE)
+
+pictures: build ## the README's screenshots of the console
+	@scripts/chromium-for-tests.sh
+	node console/scripts/pictures.mjs
+
 # One build for all of it: another choice of packages would choose other features of what they share, and build that again.
 test: lint ## everything: lint, all tests, both demos with their audit
 	@scripts/test-tools.sh
@@ -89,6 +102,8 @@ test: lint ## everything: lint, all tests, both demos with their audit
 	$(AUDIT) demo-out/wine --data examples/wine.csv
 	@scripts/client-venv.sh
 	$(PYTEST)
+	@scripts/chromium-for-tests.sh
+	$(TEST_CONSOLE)
 	$(CLIENT_PYTHON) benches/parity.py --short
 
 large: ## whole certificates of 4,200 x 40 x 20 and 100,000 x 64 x 10 records at C = 1, some minutes: that section of benches/RESULTS.md
@@ -111,3 +126,9 @@ bench: setup ## speed, memory and sizes, side by side with EZKL: writes benches/
 	$(CARGO) build --release --locked -p tribute-benches
 	.deps/ezkl-venv/bin/python benches/run.py
 	$(CARGO) bench -p tribute-benches
+
+bench-peers: setup ## the same beside UltraHonk and Groth16: that section of benches/RESULTS.md
+	cd benches/peers && npm ci --ignore-scripts --no-audit --no-fund
+	$(CARGO) build --release --locked -p tribute-benches
+	CARGO_TARGET_DIR=$(CURDIR)/target $(CARGO) build --release --locked --manifest-path benches/peers/Cargo.toml
+	python3 benches/run.py --peers

@@ -35,6 +35,9 @@ def certified(world, market, digits):
             pipeline, listed, owner, name="digits", compare=held_out, chain=chain, data_part=0.4, price=10
         )
         assert chain.is_certified(result.agent_id, result.version)
+        # nobody agreed on other weights, so shares are what is paid
+        parts = [chain.paid_part(result.agent_id, result.version, d.id) for d in datasets]
+        assert sum(parts) == 1 and min(parts) > 0
         yield result
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
+from fractions import Fraction
 from importlib.resources import files
 from typing import Any, Sequence
 
@@ -83,9 +84,13 @@ class Chain:
         self.escrow = self._contract("SessionEscrow", client.info.session_escrow)
         self.agents = self._contract("AgentRegistry", client.info.agent_registry)
         self.datasets = self._contract("DatasetRegistry", client.info.dataset_registry)
+        weights = bytes.fromhex(self.escrow.functions.agreedWeights().call()[2:])
+        self.weights = self._contract("AgreedWeights", weights)
         self.token = self._contract("TestToken", bytes.fromhex(self.escrow.functions.token().call()[2:]))
         self._errors = _selectors(
-            [*abi("SessionEscrow"), *abi("AgentRegistry"), *abi("DatasetRegistry"), *abi("ProofGate"), *abi("TestToken")]
+            entry
+            for contract in ("SessionEscrow", "AgreedWeights", "AgentRegistry", "DatasetRegistry", "ProofGate", "TestToken")
+            for entry in abi(contract)
         )
 
     def _contract(self, name: str, address: bytes) -> Any:
@@ -300,6 +305,13 @@ class Chain:
         before = self.token.functions.balanceOf(self.account.address).call()
         self.send(f.withdrawOwner(agent_id, version) if dataset is None else f.withdrawProvider(agent_id, version, _bytes(dataset)))
         return self.token.functions.balanceOf(self.account.address).call() - before
+
+    def paid_part(self, agent_id: bytes | str, version: int, dataset: bytes | str) -> Fraction:
+        """The part of a certified version's next data fees that a dataset earns: by the weights that all the datasets' owners
+        agreed on, or else its share."""
+        call = self.weights.functions.weightOf(_bytes(agent_id), version, _bytes(dataset))
+        weight, total = call.call()
+        return Fraction(weight, total)
 
     def is_certified(self, agent_id: bytes | str, version: int) -> bool:
         """Whether a version is certified."""

@@ -114,6 +114,10 @@ pub(super) struct ServeArgs {
     /// JSON-RPC address of the chain to read sessions and grants from. Needs --contracts.
     #[arg(long, value_name = "URL", requires = "contracts")]
     rpc: Option<String>,
+    /// JSON-RPC address that the console's pages use unless their user chooses another; everybody who opens the console sees
+    /// it. [default: none: they use their wallet's, or choose one]
+    #[arg(long, value_name = "URL", requires = "rpc")]
+    public_rpc: Option<String>,
     /// PEM file of additional certificate authorities to trust, for your own https node.
     #[arg(long, value_name = "FILE", env = "TRIBUTE_RPC_CA", requires = "rpc")]
     rpc_ca: Option<PathBuf>,
@@ -173,6 +177,7 @@ pub(super) async fn serve(args: ServeArgs) -> CommandResult {
         profile: (args.k, args.columns),
         chain,
         registries: args.registries,
+        public_rpc: args.public_rpc,
     };
     let running = server::start(config).await?;
     println!("listening on http://{}", running.address);

@@ -22,6 +22,7 @@ mod status;
 pub(crate) mod terms;
 mod version;
 mod watch;
+mod weights;
 mod withdraw;
 
 pub(super) use commands::{run, ChainCommand};

@@ -2,6 +2,7 @@
 
 pub(crate) mod admission;
 pub(crate) mod agents;
+pub(crate) mod audit;
 pub(crate) mod certificates;
 pub(crate) mod ownership;
 pub(crate) mod records;
