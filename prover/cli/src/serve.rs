@@ -10,11 +10,14 @@ use tokio::sync::{watch, Notify};
 use tribute_chain::{Deployment, Options};
 use tribute_client::files::write_file;
 use tribute_core::layout::MIN_SERVICE_K;
+use tribute_custody::{Custody, KeySource};
 use tribute_problem::{Problem, Result};
 use tribute_service::auth::accounts::Accounts;
 use tribute_service::chain::{Chain, Registries, RpcChain};
 use tribute_service::jobs::queue::Queue;
 use tribute_service::jobs::worker;
+use tribute_service::observe::audit::Audit;
+use tribute_service::observe::endpoint;
 use tribute_service::registry::Registry;
 use tribute_service::server;
 use tribute_service::Limits;
@@ -26,15 +29,21 @@ use super::CommandResult;
 
 #[derive(Debug, Args)]
 pub(super) struct StorageArgs {
-    /// Folder for the database, artefacts, keys and parameters; created if missing.
-    #[arg(long, value_name = "DIR")]
+    /// Folder for what is not stored elsewhere: the database, artefacts, the master key, and in any case a cache of circuit
+    /// keys and parameters; created if missing.
+    #[arg(long, value_name = "DIR", env = "TRIBUTE_DATA")]
     data: PathBuf,
     /// Database: sqlite:PATH, or postgres://… if several machines share it. [default: an SQLite file in the data folder]
     #[arg(long, value_name = "URL", env = "TRIBUTE_DATABASE", hide_env_values = true)]
     database: Option<String>,
-    /// File with the key that encrypts all private data; created if missing. [default: master.key in the data folder]
-    #[arg(long, value_name = "FILE")]
-    master_key: Option<PathBuf>,
+    /// Artefacts: s3://BUCKET/PREFIX, if several machines share them; AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION,
+    /// AWS_ENDPOINT and their like say how. [default: a folder in the data folder]
+    #[arg(long, value_name = "URL", env = "TRIBUTE_ARTEFACTS")]
+    artefacts: Option<String>,
+    /// The key that encrypts all private data: a file, which is created if missing; env:NAME for an environment variable; or
+    /// run:COMMAND for a command that prints it. [default: master.key in the data folder]
+    #[arg(long, value_name = "FILE|env:NAME|run:COMMAND", env = "TRIBUTE_MASTER_KEY_SOURCE")]
+    master_key: Option<KeySource>,
 }
 
 impl StorageArgs {
@@ -45,7 +54,8 @@ impl StorageArgs {
         let usual = Storage::in_folder(&data);
         Ok(Storage {
             database: self.database.clone().unwrap_or(usual.database),
-            master_key: self.master_key.clone().map_or(Ok(usual.master_key), std::path::absolute)?,
+            master_key: self.master_key.clone().unwrap_or(usual.master_key),
+            artefacts: self.artefacts.clone(),
             data,
             srs: None,
         })
@@ -67,6 +77,9 @@ pub(super) struct WorkArgs {
     /// Milliseconds without a heartbeat after which a job is considered lost.
     #[arg(long, value_name = "MS", default_value_t = 15_000, value_parser = clap::value_parser!(u64).range(200..))]
     lease_ms: u64,
+    /// Address to serve this process's metrics on, for Prometheus, at /metrics. They name accounts: keep it from strangers.
+    #[arg(long, value_name = "ADDR")]
+    metrics: Option<SocketAddr>,
     /// Stop when standard input closes, so that the process never outlives its parent.
     #[arg(long)]
     stop_with_stdin: bool,
@@ -97,6 +110,9 @@ pub(super) struct ServeArgs {
     /// File of the accounts that may call, one a line; a change counts within a second. [default: everybody]
     #[arg(long, value_name = "FILE")]
     accounts: Option<PathBuf>,
+    /// File to append a JSON line to for every call that needs an account.
+    #[arg(long, value_name = "FILE")]
+    audit: Option<PathBuf>,
     /// Megabytes that an account may have uploaded within a day.
     #[arg(long, value_name = "MB", default_value_t = 128)]
     upload_quota: u64,
@@ -129,6 +145,9 @@ pub(super) struct ServeArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct WorkerArgs {
+    /// End when no job has come for this many seconds: for workers that something else starts when jobs wait.
+    #[arg(long, value_name = "SECONDS")]
+    idle_exit: Option<u64>,
     #[command(flatten)]
     storage: StorageArgs,
     #[command(flatten)]
@@ -165,6 +184,8 @@ pub(super) async fn serve(args: ServeArgs) -> CommandResult {
         profile: (args.k, args.columns),
         chain,
         registries: args.registries,
+        metrics: args.work.metrics,
+        audit: args.audit.as_deref().map(Audit::to).transpose()?,
     };
     let running = server::start(config).await?;
     println!("listening on http://{}", running.address);
@@ -178,15 +199,36 @@ pub(super) async fn serve(args: ServeArgs) -> CommandResult {
 
 pub(super) async fn worker(args: WorkerArgs) -> CommandResult {
     let storage = args.storage.storage()?;
-    let config = args.work.config(storage.clone())?;
+    let config = worker::Config {
+        idle_exit: args.idle_exit.map(Duration::from_secs),
+        ..args.work.config(storage.clone())?
+    };
     let database = Database::open(&storage.database).await?;
+    // refuse what no job could work with now, not at the first job
+    let artefacts = storage.artefacts()?;
+    artefacts.check().await?;
+    Custody::open(database.clone(), artefacts, &storage.master_key).await?;
     let (stop, stopping) = watch::channel(false);
+    let metrics = match args.work.metrics {
+        // the servers publish the queue's metrics
+        Some(address) => Some(endpoint::serve(address, None, stopping.clone()).await?.1),
+        None => None,
+    };
     let queue = Queue::new(database.clone());
-    let running = tokio::spawn(worker::run(config, queue, Registry::new(database), Arc::new(Notify::new()), stopping));
+    let mut running = tokio::spawn(worker::run(config, queue, Registry::new(database), Arc::new(Notify::new()), stopping));
     println!("working");
-    asked_to_stop(args.work.stop_with_stdin).await;
+    tokio::select! {
+        () = asked_to_stop(args.work.stop_with_stdin) => {}
+        ended = &mut running => ended.map_err(Problem::internal)?,
+    }
     stop.send_replace(true);
-    running.await.map_err(Problem::internal)
+    if !running.is_finished() {
+        running.await.map_err(Problem::internal)?;
+    }
+    match metrics {
+        Some(metrics) => metrics.await.map_err(Problem::internal),
+        None => Ok(()),
+    }
 }
 
 /// Returns on Ctrl-C, on SIGTERM, or, if `with_stdin`, when standard input closes.

@@ -1,7 +1,6 @@
 //! The queue's conformance suite, run on SQLite and on PostgreSQL.
 
 use std::collections::HashSet;
-use std::process::Command;
 use std::time::Duration;
 
 use tribute_problem::{Problem, Reason};
@@ -9,6 +8,7 @@ use tribute_service::jobs::queue::{Heartbeat, Queue, MAX_ATTEMPTS, MAX_LOST};
 use tribute_service::jobs::{Event, Fenced, Lease, NewJob, State};
 use tribute_steps::toolbox::Progress;
 use tribute_store::db::Database;
+use tribute_testing::stores::Postgres;
 
 const LEASE: i64 = 30_000;
 const ANY: i64 = i64::MAX;
@@ -306,29 +306,8 @@ async fn sqlite_conforms() {
     conforms(&format!("sqlite:{}", folder.path().join("queue.db").display())).await;
 }
 
-/// A temporary server that is stopped even if the test fails.
-struct Server {
-    script: String,
-    folder: String,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = Command::new(&self.script).args(["stop", &self.folder]).status();
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn postgres_conforms() {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/postgres-for-tests.sh").to_owned();
-    let started = Command::new(&script).arg("start").output().unwrap();
-    if started.status.code() == Some(3) && std::env::var_os("TRIBUTE_REQUIRE_POSTGRES").is_none() {
-        eprintln!("not run: {}", String::from_utf8_lossy(&started.stderr).trim());
-        return;
-    }
-    assert!(started.status.success(), "{}", String::from_utf8_lossy(&started.stderr));
-    let said = String::from_utf8(started.stdout).unwrap();
-    let (folder, url) = said.trim().split_once(' ').unwrap();
-    let _server = Server { script, folder: folder.into() };
-    conforms(url).await;
+    let Some(postgres) = Postgres::start() else { return };
+    conforms(&postgres.url).await;
 }

@@ -10,7 +10,6 @@ use tokio::task::JoinHandle;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::Server;
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::trace::TraceLayer;
 use tribute_custody::Custody;
 use tribute_problem::{Problem, Result};
 use tribute_proto::v1;
@@ -25,6 +24,9 @@ use crate::auth::Here;
 use crate::chain::{Chain, Registries};
 use crate::jobs::queue::Queue;
 use crate::jobs::worker;
+use crate::observe::audit::Audit;
+use crate::observe::calls::Observe;
+use crate::observe::endpoint;
 use crate::registry::Registry;
 use crate::rpc::agents::AgentRpc;
 use crate::rpc::circuits::CircuitRpc;
@@ -67,6 +69,10 @@ pub struct Config {
     pub chain: Option<Arc<dyn Chain>>,
     /// Registries it proves for in addition to those of `chain`.
     pub registries: Vec<Registries>,
+    /// Address for metrics, if they are served.
+    pub metrics: Option<SocketAddr>,
+    /// Audit log, if one is kept.
+    pub audit: Option<Audit>,
 }
 
 /// A running server.
@@ -105,6 +111,7 @@ pub async fn start(config: Config) -> Result<Running> {
         .map_err(|e| Problem::storage(format!("cannot make the data folder {}: {e}", storage.data.display())))?;
     let database = Database::open(&storage.database).await?;
     let artefacts = storage.artefacts()?;
+    artefacts.check().await?;
     let custody = Custody::open(database.clone(), artefacts.clone(), &storage.master_key).await?;
     let parameters = storage.srs()?;
     let srs = parameters.digest().map_err(|e| Problem::field("srs", e.to_string()))?;
@@ -144,10 +151,13 @@ pub async fn start(config: Config) -> Result<Running> {
     let here = Here::open(&database, &config.names, address).await?;
     let nonces = Nonces::open(database.clone()).await?;
     let chain_id = config.chain.as_ref().map_or(1, |c| c.contracts().chain_id);
-    let tokens = Tokens::open(database, here.clone(), chain_id, nonces.clone()).await?;
+    let tokens = Tokens::open(database.clone(), here.clone(), chain_id, nonces.clone()).await?;
     let gate = Gate::new(here, config.accounts, nonces, tokens);
 
     let mut tasks = Vec::new();
+    if let Some(address) = config.metrics {
+        tasks.push(endpoint::serve(address, Some(database.clone()), stopping.clone()).await?.1);
+    }
     if config.worker.slots > 0 {
         tasks.push(tokio::spawn(worker::run(
             config.worker.clone(),
@@ -193,7 +203,8 @@ pub async fn start(config: Config) -> Result<Running> {
         },
         circuits: CircuitRpc { admission, registry, artefacts },
     };
-    let serving = tokio::spawn(serve(services, gate, listener, stopping));
+    let observe = Observe { audit: config.audit };
+    let serving = tokio::spawn(serve(services, observe, gate, listener, stopping));
     Ok(Running { address, stop, tasks, serving })
 }
 
@@ -211,6 +222,7 @@ struct Services {
 
 async fn serve(
     services: Services,
+    observe: Observe,
     gate: Gate,
     listener: TcpListener,
     mut stopping: watch::Receiver<bool>,
@@ -237,7 +249,7 @@ async fn serve(
     }
     Server::builder()
         .accept_http1(true) // gRPC-Web
-        .layer(TraceLayer::new_for_grpc().on_failure(())) // refusals are answers, not failures
+        .layer(observe)
         .layer(CatchPanicLayer::new())
         .layer(tonic_web::GrpcWebLayer::new())
         .layer(gate)

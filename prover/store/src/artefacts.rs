@@ -1,16 +1,23 @@
-//! Content-addressed store: bytes by their SHA-256. Every read checks the hash, so corruption is detected.
+//! Content-addressed store, in a folder or on S3: bytes by their SHA-256. Every read checks the hash, so corruption is detected.
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
+use futures::TryStreamExt as _;
+use object_store::aws::{AmazonS3Builder, S3ConditionalPut};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as ObjectPath;
-use object_store::{ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload};
+use object_store::prefix::PrefixStore;
+use object_store::{ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload, RetryConfig};
 use sha2::{Digest as _, Sha256};
 use tribute_problem::{Problem, Reason, Result};
 
 /// Id of an artefact: the SHA-256 of its bytes, in lower-case hex.
 pub type ArtefactId = String;
+
+/// Environment variables that say how to reach an S3 store begin with this.
+pub const ENVIRONMENT: &str = "AWS_";
 
 /// A store of immutable bytes.
 #[derive(Clone, Debug)]
@@ -24,6 +31,40 @@ impl Artefacts {
         std::fs::create_dir_all(folder)?;
         let store = LocalFileSystem::new_with_prefix(folder).map_err(|e| failed("open", &folder.display(), &e))?;
         Ok(Artefacts { store: Arc::new(store.with_fsync(true)) })
+    }
+
+    /// The store at a URL: `s3://BUCKET/PREFIX`, with credentials, region and endpoint from the environment.
+    ///
+    /// # Errors
+    /// If the URL is none of S3, or the environment lacks something.
+    pub fn at(url: &str) -> Result<Self> {
+        let wrong = |why: String| Problem::field("artefacts", why);
+        let Some(place) = url.strip_prefix("s3://") else {
+            return Err(wrong(format!("`{url}` is not s3://BUCKET/PREFIX")));
+        };
+        let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
+        // two providers of cryptography are never in one process here; whoever comes first has set the same
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let retry = RetryConfig { max_retries: 3, retry_timeout: Duration::from_secs(20), ..RetryConfig::default() };
+        let store = AmazonS3Builder::from_env()
+            .with_bucket_name(bucket)
+            .with_conditional_put(S3ConditionalPut::ETagMatch)
+            .with_retry(retry)
+            .build()
+            .map_err(|e| wrong(format!("{url}: {e}")))?;
+        let store: Arc<dyn ObjectStore> = match prefix.trim_matches('/') {
+            "" => Arc::new(store),
+            prefix => Arc::new(PrefixStore::new(store, prefix)),
+        };
+        Ok(Artefacts { store })
+    }
+
+    /// Checks that the store answers.
+    pub async fn check(&self) -> Result<()> {
+        match self.store.list(None).try_next().await {
+            Ok(_) => Ok(()),
+            Err(e) => Err(failed("list", &"its contents", &e)),
+        }
     }
 
     /// Stores bytes; the same bytes twice are one artefact, and mend it where it was damaged.
@@ -62,7 +103,7 @@ impl Artefacts {
         let found = self.store.get(&path(id)).await.map_err(|e| match e {
             object_store::Error::NotFound { .. } => Problem::new(
                 Reason::ArtefactDamaged,
-                format!("artefact {id} is missing from the store: restore it from a backup of the data folder"),
+                format!("artefact {id} is missing from the store: restore it from a backup of the artefacts"),
             )
             .with("artefact", id),
             e => failed("read", &id, &e),
@@ -72,7 +113,9 @@ impl Artefacts {
         if actual != id {
             return Err(Problem::new(
                 Reason::ArtefactDamaged,
-                format!("artefact {id} is corrupt (its bytes hash to {actual}): restore it from a backup of the data folder"),
+                format!(
+                    "artefact {id} is corrupt (its bytes hash to {actual}): restore it from a backup of the artefacts"
+                ),
             )
             .with("artefact", id)
             .with("found", actual));

@@ -24,9 +24,13 @@ pub struct Database {
     dialect: Dialect,
 }
 
-/// The migrations, in order: each brings the database from the previous version to the next. Released files never
-/// change.
-const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001_first.sql")];
+/// A migration: the number of its file, and its SQL.
+type Migration = (i64, &'static str);
+
+/// The migrations, in the order of their numbers, which may have gaps. Those that a database lacks are applied. Released
+/// files never change.
+const MIGRATIONS: &[Migration] =
+    &[(1, include_str!("../migrations/0001_first.sql")), (12, include_str!("../migrations/0012_observe.sql"))];
 
 impl Database {
     /// Opens `url` (`sqlite:PATH` or `postgres://…`) and migrates its tables to this program's version.
@@ -75,7 +79,7 @@ impl Database {
     }
 
     /// Applies the missing migrations in one transaction.
-    async fn migrate(&self, migrations: &[&str]) -> Result<()> {
+    async fn migrate(&self, migrations: &[Migration]) -> Result<()> {
         let mut tx = self.begin().await?;
         if self.dialect == Dialect::Postgres {
             // several servers may start at once
@@ -86,7 +90,7 @@ impl Database {
         let version: i64 = sqlx::query_scalar("SELECT COALESCE(CAST(MAX(version) AS BIGINT), 0) FROM migrations")
             .fetch_one(&mut *tx)
             .await?;
-        let known = migrations.len() as i64;
+        let known = migrations.iter().map(|(number, _)| *number).max().unwrap_or_default();
         if version > known {
             return Err(Problem::field(
                 "database",
@@ -95,12 +99,13 @@ impl Database {
             .with("version", version)
             .with("known", known));
         }
-        for (migration, number) in migrations.iter().zip(1..).skip(version as usize) {
+        let applied: Vec<i64> = sqlx::query_scalar("SELECT version FROM migrations").fetch_all(&mut *tx).await?;
+        for (number, migration) in migrations.iter().filter(|(number, _)| !applied.contains(number)) {
             for statement in migration.split(';').map(str::trim).filter(|s| !s.is_empty()) {
                 tx.execute(self.sql(statement)).await?;
             }
             sqlx::query(self.sql("INSERT INTO migrations (version, applied_ms) VALUES ($1, {now})"))
-                .bind(number)
+                .bind(*number)
                 .execute(&mut *tx)
                 .await?;
         }
@@ -185,24 +190,28 @@ mod tests {
     async fn migrations_are_applied_once_in_order_and_whole() {
         let folder = tempfile::tempdir().unwrap();
         let db = Database::open(&format!("sqlite:{}", folder.path().join("t.db").display())).await.unwrap();
-        assert_eq!(versions(&db).await, [1]);
+        assert_eq!(versions(&db).await, MIGRATIONS.iter().map(|(number, _)| *number).collect::<Vec<_>>());
         // a different history, starting from an empty table of versions
         sqlx::query("DELETE FROM migrations").execute(db.pool()).await.unwrap();
-        db.migrate(&[FIRST]).await.unwrap();
+        db.migrate(&[(1, FIRST)]).await.unwrap();
         sqlx::query("INSERT INTO pets (name) VALUES ('rex')").execute(db.pool()).await.unwrap();
-        db.migrate(&[FIRST, SECOND]).await.unwrap();
-        db.migrate(&[FIRST, SECOND]).await.unwrap();
-        assert_eq!(versions(&db).await, [1, 2]);
+        db.migrate(&[(1, FIRST), (5, SECOND)]).await.unwrap();
+        db.migrate(&[(1, FIRST), (5, SECOND)]).await.unwrap();
+        assert_eq!(versions(&db).await, [1, 5]);
         let legs: i64 = sqlx::query_scalar("SELECT legs FROM pets").fetch_one(db.pool()).await.unwrap();
         assert_eq!(legs, 4);
 
         // a migration that fails leaves nothing behind
         let broken = "CREATE TABLE more (x BIGINT); INSERT INTO nowhere VALUES (1)";
-        assert!(db.migrate(&[FIRST, SECOND, broken]).await.is_err());
-        assert_eq!(versions(&db).await, [1, 2]);
+        assert!(db.migrate(&[(1, FIRST), (5, SECOND), (6, broken)]).await.is_err());
+        assert_eq!(versions(&db).await, [1, 5]);
         assert!(sqlx::query("SELECT x FROM more").fetch_all(db.pool()).await.is_err());
 
-        let older = db.migrate(&[FIRST]).await.unwrap_err();
+        // one from another branch of development, whose number is lower
+        db.migrate(&[(1, FIRST), (3, "CREATE TABLE toys (name TEXT)"), (5, SECOND)]).await.unwrap();
+        assert_eq!(versions(&db).await, [1, 3, 5]);
+
+        let older = db.migrate(&[(1, FIRST)]).await.unwrap_err();
         assert!(older.message.contains("use a newer program"), "{older}");
     }
 }

@@ -121,6 +121,8 @@ pub struct Job {
     pub started_ms: i64,
     /// Unix milliseconds; 0 until it has ended.
     pub ended_ms: i64,
+    /// The trace of the call that submitted it, as `traceparent`.
+    pub trace: Option<String>,
 }
 
 /// What happened to a job.

@@ -6,6 +6,8 @@ use sqlx::Row as _;
 use tribute_problem::{Problem, Reason, Result};
 use tribute_steps::toolbox::Progress;
 use tribute_store::db::{Database, Tx};
+use tribute_telemetry::names::{requeued, Requeue};
+use tribute_telemetry::trace;
 
 use super::row::{job_from_row, JOB_COLUMNS};
 use super::{Event, Fenced, Job, Lease, NewJob, State};
@@ -85,8 +87,8 @@ impl Queue {
         let id = hex::encode(rand::random::<[u8; 16]>());
         let inserted = sqlx::query(self.db.sql(
             "INSERT INTO jobs (id, tenant, kind, content, payload, state, priority, weight_mb, starts, lost, attempts,
-                max_attempts, fence, cancel, phase, done, total, events, deadline, created_ms, not_before_ms, started_ms, ended_ms)
-             VALUES ($1, $2, $3, $4, $5, 'queued', $6, $7, 0, 0, 0, $8, 0, 0, '', 0, 0, 0, $9, {now}, 0, 0, 0)
+                max_attempts, fence, cancel, phase, done, total, events, deadline, created_ms, not_before_ms, started_ms, ended_ms, trace)
+             VALUES ($1, $2, $3, $4, $5, 'queued', $6, $7, 0, 0, 0, $8, 0, 0, '', 0, 0, 0, $9, {now}, 0, 0, 0, $10)
              ON CONFLICT DO NOTHING",
         ))
         .bind(&id)
@@ -98,6 +100,7 @@ impl Queue {
         .bind(new.weight_mb)
         .bind(MAX_ATTEMPTS)
         .bind(new.deadline_ms.unwrap_or(0))
+        .bind(trace::of(&tracing::Span::current()))
         .execute(&mut **tx)
         .await?
         .rows_affected();
@@ -230,6 +233,9 @@ impl Queue {
             return Ok(Err(Fenced));
         }
         tx.commit().await?;
+        if again {
+            requeued(Requeue::Failed, 1);
+        }
         Ok(Ok(if again { State::Queued } else { State::Failed }))
     }
 
@@ -254,6 +260,7 @@ impl Queue {
             return Ok(Err(Fenced));
         }
         tx.commit().await?;
+        requeued(if lost { Requeue::Lost } else { Requeue::Stopped }, 1);
         Ok(Ok(()))
     }
 
@@ -290,6 +297,7 @@ impl Queue {
             self.end_where(&mut tx, &id, "deadline = $2", deadline, State::Failed, Some(&problem), None).await?;
         }
         tx.commit().await?;
+        requeued(Requeue::Lost, count);
         Ok(count)
     }
 
