@@ -14,6 +14,7 @@ use tribute_custody::{Custody, KeySource};
 use tribute_problem::{Problem, Result};
 use tribute_service::auth::accounts::Accounts;
 use tribute_service::chain::{Chain, Registries, RpcChain};
+use tribute_service::jobs::fairness::Quotas;
 use tribute_service::jobs::queue::Queue;
 use tribute_service::jobs::worker;
 use tribute_service::observe::audit::Audit;
@@ -74,6 +75,9 @@ pub(super) struct WorkArgs {
     /// Memory limit for all jobs together, in MB.
     #[arg(long, value_name = "MB", default_value_t = 8192)]
     memory: i64,
+    /// Number of jobs of one account to run at a time, counting those on other machines.
+    #[arg(long, value_name = "N", default_value_t = Quotas::default().running, value_parser = clap::value_parser!(i64).range(1..))]
+    running_quota: i64,
     /// Milliseconds without a heartbeat after which a job is considered lost.
     #[arg(long, value_name = "MS", default_value_t = 15_000, value_parser = clap::value_parser!(u64).range(200..))]
     lease_ms: u64,
@@ -116,6 +120,9 @@ pub(super) struct ServeArgs {
     /// Megabytes that an account may have uploaded within a day.
     #[arg(long, value_name = "MB", default_value_t = 128)]
     upload_quota: u64,
+    /// Number of jobs that an account may have waiting.
+    #[arg(long, value_name = "N", default_value_t = Quotas::default().queued, value_parser = clap::value_parser!(i64).range(1..))]
+    queued_quota: i64,
     #[command(flatten)]
     storage: StorageArgs,
     #[command(flatten)]
@@ -181,6 +188,7 @@ pub(super) async fn serve(args: ServeArgs) -> CommandResult {
         accounts: args.accounts.as_deref().map_or(Ok(Accounts::all()), Accounts::listed)?,
         uploads: Limits { account, memory: uploads.memory.max(account as usize), ..uploads },
         worker,
+        quotas: Quotas { queued: args.queued_quota, running: args.work.running_quota },
         profile: (args.k, args.columns),
         chain,
         registries: args.registries,
@@ -199,10 +207,8 @@ pub(super) async fn serve(args: ServeArgs) -> CommandResult {
 
 pub(super) async fn worker(args: WorkerArgs) -> CommandResult {
     let storage = args.storage.storage()?;
-    let config = worker::Config {
-        idle_exit: args.idle_exit.map(Duration::from_secs),
-        ..args.work.config(storage.clone())?
-    };
+    let config =
+        worker::Config { idle_exit: args.idle_exit.map(Duration::from_secs), ..args.work.config(storage.clone())? };
     let database = Database::open(&storage.database).await?;
     // refuse what no job could work with now, not at the first job
     let artefacts = storage.artefacts()?;
@@ -214,8 +220,10 @@ pub(super) async fn worker(args: WorkerArgs) -> CommandResult {
         Some(address) => Some(endpoint::serve(address, None, stopping.clone()).await?.1),
         None => None,
     };
-    let queue = Queue::new(database.clone());
-    let mut running = tokio::spawn(worker::run(config, queue, Registry::new(database), Arc::new(Notify::new()), stopping));
+    let quotas = Quotas { running: args.work.running_quota, ..Quotas::default() };
+    let queue = Queue::new(database.clone()).with_quotas(quotas);
+    let mut running =
+        tokio::spawn(worker::run(config, queue, Registry::new(database), Arc::new(Notify::new()), stopping));
     println!("working");
     tokio::select! {
         () = asked_to_stop(args.work.stop_with_stdin) => {}

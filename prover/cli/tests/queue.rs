@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use tribute_problem::{Problem, Reason};
+use tribute_service::jobs::fairness::Quotas;
 use tribute_service::jobs::queue::{Heartbeat, Queue, MAX_ATTEMPTS, MAX_LOST};
 use tribute_service::jobs::{Event, Fenced, Lease, NewJob, State};
 use tribute_steps::toolbox::Progress;
@@ -183,25 +184,97 @@ async fn deadlines_end_jobs(queue: &Queue) {
     assert_eq!(queue.heartbeat(&held, LEASE, None).await.unwrap(), Err(Fenced));
 }
 
-async fn order_is_priority_then_fairness_then_age(queue: &Queue) {
-    for (tenant, payload, priority) in [("a", "1", 0), ("a", "2", 0), ("a", "3", 5), ("b", "4", 0)] {
-        let mut new = job(tenant, payload);
-        new.priority = priority;
-        queue.submit(&new).await.unwrap();
+/// Runs everything that waits, one job at a time, and returns the payloads in order.
+async fn run_all(queue: &Queue) -> Vec<String> {
+    let mut order = Vec::new();
+    while let Some(held) = queue.lease("w", LEASE, ANY).await.unwrap() {
+        succeed(queue, &held).await;
+        order.push(held.job.payload);
+    }
+    order
+}
+
+async fn submit_in_order(queue: &Queue, jobs: &[(&str, &str, i64)]) {
+    for (tenant, payload, priority) in jobs {
+        queue.submit(&NewJob { priority: *priority, ..job(tenant, payload) }).await.unwrap();
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    let mut order = Vec::new();
-    let mut held = Vec::new();
-    for _ in 0..4 {
-        let l = lease(queue).await;
-        order.push(l.job.payload.clone());
-        held.push(l);
+}
+
+async fn accounts_take_turns(queue: &Queue) {
+    // one account's jobs are in order of priority, then age; they hold back no other account's, whatever their priority
+    let jobs =
+        [("a", "1", 0), ("a", "2", 0), ("a", "3", 100), ("a", "4", 0), ("b", "5", -100), ("c", "6", 0), ("b", "7", 0)];
+    submit_in_order(queue, &jobs).await;
+    assert_eq!(run_all(queue).await, ["3", "7", "6", "1", "5", "2", "4"]);
+
+    // 25 jobs of one account before the first of another, one worker: the other waits for one job
+    for i in 0..25 {
+        queue.submit(&job("flood", &format!("flood {i}"))).await.unwrap();
     }
-    // 3 by priority; then b's, because a already runs one; then a's by age
-    assert_eq!(order, ["3", "4", "1", "2"]);
+    let first = lease(queue).await;
+    queue.submit(&job("late", "late")).await.unwrap();
+    succeed(queue, &first).await;
+    let order = run_all(queue).await;
+    assert_eq!(order.iter().position(|payload| payload == "late"), Some(1), "{order:?}");
+
+    // several workers: an account without a running job comes before one with
+    submit_in_order(queue, &[("a", "8", 0), ("a", "9", 0), ("b", "10", 0), ("a", "11", 0)]).await;
+    let mut held = Vec::new();
+    for expected in ["8", "10", "9", "11"] {
+        held.push(lease(queue).await);
+        assert_eq!(held.last().unwrap().job.payload, expected);
+    }
     for l in &held {
         succeed(queue, l).await;
     }
+
+    // whoever comes back has no better place than who stayed, and accounts that keep arriving hold nobody up
+    submit_in_order(queue, &[("stays", "12", 0), ("stays", "13", 0), ("new 1", "14", 0)]).await;
+    let mut order = Vec::new();
+    for i in 0..4 {
+        let held = lease(queue).await;
+        queue.submit(&job(&format!("sybil {i}"), &format!("sybil {i}"))).await.unwrap();
+        succeed(queue, &held).await;
+        order.push(held.job.payload);
+    }
+    assert_eq!(order, ["12", "14", "13", "sybil 0"]);
+    run_all(queue).await;
+}
+
+async fn quotas_hold(queue: &Queue) {
+    let queue = queue.clone().with_quotas(Quotas { queued: 3, running: 2 });
+    for i in 0..3 {
+        queue.submit(&job("greedy", &format!("quota {i}"))).await.unwrap();
+    }
+    let refused = queue.submit(&job("greedy", "quota 3")).await.unwrap_err();
+    assert_eq!((refused.reason, refused.metadata["most"].as_str()), (Reason::QuotaSpent, "3"));
+    // a batch is refused whole, equal work is no new job, and others are not concerned
+    assert!(queue.submit_all(&[job("greedy", "quota 0"), job("greedy", "quota 4")]).await.is_err());
+    assert!(!queue.submit(&job("greedy", "quota 2")).await.unwrap().1);
+    queue.submit(&job("modest", "quota 0")).await.unwrap();
+
+    let held = [lease(&queue).await, lease(&queue).await, lease(&queue).await];
+    assert_eq!(held.iter().filter(|l| l.job.tenant == "greedy").count(), 2);
+    assert!(queue.lease("w", LEASE, ANY).await.unwrap().is_none(), "greedy runs two already");
+    queue.submit(&job("greedy", "quota 3")).await.unwrap();
+    for l in &held {
+        succeed(&queue, l).await;
+    }
+    assert_eq!(run_all(&queue).await, ["quota 2", "quota 3"]);
+}
+
+/// Whatever happened, the counts of the accounts' jobs are those of the jobs.
+async fn counts_are_right(queue: &Queue) {
+    let wrong: Vec<String> = sqlx::query_scalar(
+        "SELECT t.tenant FROM turns t WHERE
+            t.queued <> (SELECT COUNT(*) FROM jobs j WHERE j.tenant = t.tenant AND j.state = 'queued')
+            OR t.running <> (SELECT COUNT(*) FROM jobs j WHERE j.tenant = t.tenant AND j.state = 'running')",
+    )
+    .fetch_all(queue.database().pool())
+    .await
+    .unwrap();
+    assert!(wrong.is_empty(), "{wrong:?}");
 }
 
 async fn memory_is_admitted_by_weight(queue: &Queue) {
@@ -290,11 +363,14 @@ async fn conforms(url: &str) {
     cancel_reaches_queued_and_running(&queue).await;
     a_cancelled_job_whose_worker_died_is_not_run_again(&queue).await;
     deadlines_end_jobs(&queue).await;
-    order_is_priority_then_fairness_then_age(&queue).await;
+    counts_are_right(&queue).await;
+    accounts_take_turns(&queue).await;
+    quotas_hold(&queue).await;
     memory_is_admitted_by_weight(&queue).await;
     events_tell_the_whole_story(&queue).await;
     concurrent_workers_share_the_jobs(&queue).await;
     listing_pages(&queue).await;
+    counts_are_right(&queue).await;
     // reopening keeps the jobs
     let again = Queue::new(Database::open(url).await.unwrap());
     assert_eq!(again.list("lister", Some(State::Succeeded), None, 9).await.unwrap().len(), 5);

@@ -22,6 +22,7 @@ use crate::auth::signed::Nonces;
 use crate::auth::tokens::Tokens;
 use crate::auth::Here;
 use crate::chain::{Chain, Registries};
+use crate::jobs::fairness::Quotas;
 use crate::jobs::queue::Queue;
 use crate::jobs::worker;
 use crate::observe::audit::Audit;
@@ -61,6 +62,8 @@ pub struct Config {
     pub accounts: Accounts,
     /// Upload quotas and memory.
     pub uploads: uploads::Limits,
+    /// Jobs that an account may have.
+    pub quotas: Quotas,
     /// Configuration of its workers.
     pub worker: worker::Config,
     /// Default circuit shape: rows (log2) and data columns.
@@ -116,7 +119,7 @@ pub async fn start(config: Config) -> Result<Running> {
     let parameters = storage.srs()?;
     let srs = parameters.digest().map_err(|e| Problem::field("srs", e.to_string()))?;
     let (stop, stopping) = watch::channel(false);
-    let queue = Queue::new(database.clone());
+    let queue = Queue::new(database.clone()).with_quotas(config.quotas);
     let registry = Registry::new(database.clone());
     let certificates = Certificates { registry: registry.clone(), artefacts: artefacts.clone() };
     let sessions = Sessions {

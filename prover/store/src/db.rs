@@ -29,8 +29,11 @@ type Migration = (i64, &'static str);
 
 /// The migrations, in the order of their numbers, which may have gaps. Those that a database lacks are applied. Released
 /// files never change.
-const MIGRATIONS: &[Migration] =
-    &[(1, include_str!("../migrations/0001_first.sql")), (12, include_str!("../migrations/0012_observe.sql"))];
+const MIGRATIONS: &[Migration] = &[
+    (1, include_str!("../migrations/0001_first.sql")),
+    (2, include_str!("../migrations/0002_turns.sql")),
+    (12, include_str!("../migrations/0012_observe.sql")),
+];
 
 impl Database {
     /// Opens `url` (`sqlite:PATH` or `postgres://…`) and migrates its tables to this program's version.
@@ -207,7 +210,7 @@ mod tests {
         assert_eq!(versions(&db).await, [1, 5]);
         assert!(sqlx::query("SELECT x FROM more").fetch_all(db.pool()).await.is_err());
 
-        // one from another branch of development, whose number is lower
+        // one that was made at the same time, whose number is lower
         db.migrate(&[(1, FIRST), (3, "CREATE TABLE toys (name TEXT)"), (5, SECOND)]).await.unwrap();
         assert_eq!(versions(&db).await, [1, 3, 5]);
 

@@ -2,6 +2,7 @@
 //!
 //! | module | does |
 //! |---|---|
+//! | [`fairness`] | whose job is next, and how many an account may have |
 //! | [`queue`] | the rows: submit, lease, heartbeat, finish, cancel, recover |
 //! | [`view`] | reading jobs and their events |
 //! | [`worker`] | leases jobs that fit into memory and runs each in a child process |
@@ -18,6 +19,7 @@
 //! from the holder of the current token, so a worker that was presumed dead cannot change anything, and a job ends
 //! exactly once.
 
+pub mod fairness;
 pub mod queue;
 mod row;
 pub mod view;
@@ -78,7 +80,7 @@ pub struct NewJob {
     pub kind: String,
     /// The work, as JSON. Equal work of one tenant is one job.
     pub payload: String,
-    /// Higher priorities run first.
+    /// Among the tenant's own jobs, higher priorities run first.
     pub priority: i64,
     /// Estimated memory use, MB.
     pub weight_mb: i64,

@@ -9,6 +9,7 @@ use tribute_store::db::{Database, Tx};
 use tribute_telemetry::names::{requeued, Requeue};
 use tribute_telemetry::trace;
 
+use super::fairness::Quotas;
 use super::row::{job_from_row, JOB_COLUMNS};
 use super::{Event, Fenced, Job, Lease, NewJob, State};
 use crate::registry::grants::give_back;
@@ -23,6 +24,7 @@ pub const MAX_ATTEMPTS: i64 = 3;
 #[derive(Clone, Debug)]
 pub struct Queue {
     db: Database,
+    quotas: Quotas,
 }
 
 /// Response to a heartbeat.
@@ -51,10 +53,20 @@ impl Completion {
 pub type Guarded<T> = Result<std::result::Result<T, Fenced>>;
 
 impl Queue {
-    /// The queue in `db`.
+    /// The queue in `db`, with the usual quotas.
     #[must_use]
     pub fn new(db: Database) -> Self {
-        Queue { db }
+        Queue { db, quotas: Quotas::default() }
+    }
+
+    /// The same queue with other quotas for those who submit and lease through it.
+    #[must_use]
+    pub fn with_quotas(self, quotas: Quotas) -> Self {
+        Queue { quotas, ..self }
+    }
+
+    pub(super) fn quotas(&self) -> Quotas {
+        self.quotas
     }
 
     /// The database underneath.
@@ -105,6 +117,7 @@ impl Queue {
         .await?
         .rows_affected();
         if inserted == 1 {
+            self.count_submitted(tx, &new.tenant).await?;
             self.add_event(tx, &id, &Event::State(State::Queued)).await?;
         }
         let row = sqlx::query(self.db.sql(&format!(
@@ -125,35 +138,55 @@ impl Queue {
         Ok(())
     }
 
-    /// Leases the next job that fits into `free_mb`, if any: highest priority first; among equals the tenant with the
-    /// fewest running jobs, then the oldest.
+    /// Leases the next job that fits into `free_mb`, if any: the job of highest priority, and of those the oldest, of the
+    /// account whose turn it is.
     pub async fn lease(&self, worker: &str, lease_ms: i64, free_mb: i64) -> Result<Option<Lease>> {
+        // other workers may take the jobs that were found: look again, a few times
+        for _ in 0..3 {
+            let tenants = self.next_tenants(free_mb).await?;
+            if tenants.is_empty() {
+                break;
+            }
+            for tenant in &tenants {
+                if let Some(lease) = self.lease_of(tenant, worker, lease_ms, free_mb).await? {
+                    return Ok(Some(lease));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Leases the next job of one account.
+    async fn lease_of(&self, tenant: &str, worker: &str, lease_ms: i64, free_mb: i64) -> Result<Option<Lease>> {
         let mut tx = self.db.begin().await?;
         let row = sqlx::query(self.db.sql(&format!(
             "UPDATE jobs SET state = 'running', starts = starts + 1, fence = fence + 1, worker = $1,
                 lease_until = {{now}} + $2, started_ms = {{now}}
              WHERE id = (
                 SELECT j.id FROM jobs j
-                WHERE j.state = 'queued' AND j.weight_mb <= $3 AND j.not_before_ms <= {{now}}
-                ORDER BY j.priority DESC,
-                    (SELECT COUNT(*) FROM jobs r WHERE r.tenant = j.tenant AND r.state = 'running') ASC,
-                    j.created_ms ASC, j.id ASC
+                WHERE j.tenant = $4 AND j.state = 'queued' AND j.weight_mb <= $3 AND j.not_before_ms <= {{now}}
+                ORDER BY j.priority DESC, j.created_ms, j.id
                 LIMIT 1 {{skip_locked}})
              RETURNING {JOB_COLUMNS}"
         )))
         .bind(worker)
         .bind(lease_ms)
         .bind(free_mb)
+        .bind(tenant)
         .fetch_optional(&mut *tx)
         .await?;
-        let Some(row) = row else {
-            tx.rollback().await?;
-            return Ok(None);
-        };
-        let job = job_from_row(&row)?;
-        self.add_event(&mut tx, &job.id, &Event::State(State::Running)).await?;
-        tx.commit().await?;
-        Ok(Some(Lease { fence: job.fence, job }))
+        let job = row.as_ref().map(job_from_row).transpose()?;
+        match job {
+            Some(job) if self.count_started(&mut tx, tenant).await? => {
+                self.add_event(&mut tx, &job.id, &Event::State(State::Running)).await?;
+                tx.commit().await?;
+                Ok(Some(Lease { fence: job.fence, job }))
+            }
+            _ => {
+                tx.rollback().await?;
+                Ok(None)
+            }
+        }
     }
 
     /// Extends a lease and records new progress, if any.
@@ -215,7 +248,10 @@ impl Queue {
             .execute(&mut *tx)
             .await?
             .rows_affected();
-            self.add_event(&mut tx, &lease.job.id, &Event::Requeued(problem.message.clone())).await?;
+            if changed == 1 {
+                self.count_moved(&mut tx, &lease.job.id, 1, -1).await?;
+                self.add_event(&mut tx, &lease.job.id, &Event::Requeued(problem.message.clone())).await?;
+            }
             changed == 1
         } else {
             sqlx::query(
@@ -269,7 +305,9 @@ impl Queue {
     pub async fn recover(&self) -> Result<u64> {
         let mut tx = self.db.begin().await?;
         let lapsed = sqlx::query(
-            self.db.sql("SELECT id, fence, worker, cancel FROM jobs WHERE state = 'running' AND lease_until < {now}"),
+            self.db.sql(
+                "SELECT id, fence, worker, cancel FROM jobs WHERE state = 'running' AND lease_until < {now} ORDER BY tenant",
+            ),
         )
         .fetch_all(&mut *tx)
         .await?;
@@ -285,7 +323,8 @@ impl Queue {
             count += u64::from(self.requeue(&mut tx, &id, fence, &why, true).await?);
         }
         let late = sqlx::query(self.db.sql(
-            "SELECT id, deadline FROM jobs WHERE state IN ('queued', 'running') AND deadline > 0 AND deadline < {now}",
+            "SELECT id, deadline FROM jobs WHERE state IN ('queued', 'running') AND deadline > 0 AND deadline < {now}
+             ORDER BY tenant",
         ))
         .fetch_all(&mut *tx)
         .await?;
@@ -325,6 +364,7 @@ impl Queue {
         .fetch_optional(&mut **tx)
         .await?;
         let Some(row) = row else { return Ok(false) };
+        self.count_moved(tx, id, 1, -1).await?;
         if row.try_get::<i64, _>("lost")? >= MAX_LOST {
             let message = format!("job {id} lost its worker {MAX_LOST} times, the last time because {why}");
             let problem = Problem::new(Reason::WorkerLost, message).with("job", id);
@@ -361,28 +401,32 @@ impl Queue {
     ) -> Result<bool> {
         let reason = problem.map(|p| p.reason);
         let problem = problem.map(serde_json::to_string).transpose()?;
-        let changed = sqlx::query(self.db.sql(&format!(
-            "UPDATE jobs SET state = $3, problem = $4, outcome = $5, ended_ms = {{now}}, lease_until = NULL
-             WHERE id = $1 AND state IN ('queued', 'running') AND {guard}"
+        let before: Option<String> = sqlx::query_scalar(self.db.sql(&format!(
+            "SELECT state FROM jobs WHERE id = $1 AND state IN ('queued', 'running') AND {guard} {{for_update}}"
         )))
         .bind(id)
         .bind(operand)
+        .fetch_optional(&mut **tx)
+        .await?;
+        let Some(before) = before else { return Ok(false) };
+        sqlx::query(self.db.sql(
+            "UPDATE jobs SET state = $2, problem = $3, outcome = $4, ended_ms = {now}, lease_until = NULL WHERE id = $1",
+        ))
+        .bind(id)
         .bind(state.text())
         .bind(problem)
         .bind(outcome)
         .execute(&mut **tx)
-        .await?
-        .rows_affected();
-        if changed == 1 {
-            self.add_event(tx, id, &Event::State(state)).await?;
-            // "not the optimum" reveals a model's distance from the optimum over other people's data: it counts as a
-            // use
-            let answered = state == State::Succeeded || reason == Some(Reason::NotTheOptimum);
-            if !answered {
-                give_back(&self.db, tx, id).await?;
-            }
+        .await?;
+        let (queued, running) = if before == State::Queued.text() { (-1, 0) } else { (0, -1) };
+        self.count_moved(tx, id, queued, running).await?;
+        self.add_event(tx, id, &Event::State(state)).await?;
+        // "not the optimum" reveals a model's distance from the optimum over other people's data: it counts as a use
+        let answered = state == State::Succeeded || reason == Some(Reason::NotTheOptimum);
+        if !answered {
+            give_back(&self.db, tx, id).await?;
         }
-        Ok(changed == 1)
+        Ok(true)
     }
 
     async fn add_event(&self, tx: &mut Tx, id: &str, event: &Event) -> Result<()> {

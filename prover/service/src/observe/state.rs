@@ -77,17 +77,16 @@ pub struct Openings {
 pub async fn read(db: &Database) -> Result<State> {
     let now_ms = db.now_ms().await?;
     let pool = db.pool();
-    let (queued, running): (i64, i64) = sqlx::query_as(db.sql(
-        "SELECT COUNT(CASE WHEN state = 'queued' THEN 1 END), COUNT(CASE WHEN state = 'running' THEN 1 END)
-         FROM jobs WHERE state IN ('queued', 'running')",
-    ))
+    let (queued, running): (i64, i64) = sqlx::query_as(
+        "SELECT CAST(COALESCE(SUM(queued), 0) AS BIGINT), CAST(COALESCE(SUM(running), 0) AS BIGINT) FROM turns",
+    )
     .fetch_one(pool)
     .await?;
     let tenants: Vec<(String, i64, i64, i64)> = sqlx::query_as(db.sql(
-        "SELECT tenant, COUNT(CASE WHEN state = 'queued' THEN 1 END), COUNT(CASE WHEN state = 'running' THEN 1 END),
-            COALESCE(MIN(CASE WHEN state = 'queued' THEN created_ms END), 0) AS oldest
-         FROM jobs WHERE state IN ('queued', 'running')
-         GROUP BY tenant ORDER BY COUNT(CASE WHEN state = 'queued' THEN 1 END) = 0, oldest LIMIT $1",
+        "SELECT t.tenant, t.queued, t.running, COALESCE(
+            (SELECT MIN(j.created_ms) FROM jobs j WHERE j.tenant = t.tenant AND j.state = 'queued'), 0) AS oldest
+         FROM turns t WHERE t.queued + t.running > 0
+         ORDER BY CASE WHEN t.queued = 0 THEN 1 ELSE 0 END, oldest LIMIT $1",
     ))
     .bind(MOST)
     .fetch_all(pool)

@@ -1,0 +1,96 @@
+//! Whose job is next: accounts with waiting jobs take turns, and priorities order jobs only within an account. The table
+//! `turns` has a row for each account with the number of its queued and running jobs, so that neither choosing the next
+//! account nor checking a quota looks at the jobs themselves.
+//!
+//! A transaction that changes a job locks the job's row first and the account's after it; one that changes jobs of
+//! several accounts does so in the accounts' order. So no two wait for each other.
+
+use sqlx::Row as _;
+use tribute_problem::{Problem, Reason, Result};
+use tribute_store::db::Tx;
+
+use super::queue::Queue;
+
+/// Jobs that one account may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quotas {
+    /// Waiting jobs. Equal work counts once.
+    pub queued: i64,
+    /// Running jobs, over all workers.
+    pub running: i64,
+}
+
+impl Default for Quotas {
+    fn default() -> Self {
+        Quotas { queued: 1_000, running: 16 }
+    }
+}
+
+/// Number of accounts that are looked at together: more than one only because other workers may take the first's job.
+const AT_ONCE: i64 = 4;
+
+impl Queue {
+    /// The accounts with a job that can start now in `free_mb` of memory, the next first: those with the fewest running
+    /// jobs, and among them those whose turn was longest ago.
+    pub(super) async fn next_tenants(&self, free_mb: i64) -> Result<Vec<String>> {
+        let select = self.database().sql(
+            "SELECT t.tenant FROM turns t WHERE t.queued > 0 AND t.running < $1 AND EXISTS (
+                SELECT 1 FROM jobs j WHERE j.tenant = t.tenant AND j.state = 'queued' AND j.weight_mb <= $2
+                    AND j.not_before_ms <= {now})
+             ORDER BY t.running, t.turn, t.tenant LIMIT $3",
+        );
+        let select = sqlx::query_scalar(select).bind(self.quotas().running).bind(free_mb).bind(AT_ONCE);
+        Ok(select.fetch_all(self.database().pool()).await?)
+    }
+
+    /// Counts a new job. An account that had none in the queue takes its turn after all others.
+    ///
+    /// # Errors
+    /// [`Reason::QuotaSpent`] if the account has too many waiting.
+    pub(super) async fn count_submitted(&self, tx: &mut Tx, tenant: &str) -> Result<()> {
+        let row = sqlx::query(self.database().sql(
+            "INSERT INTO turns (tenant, queued, running, turn)
+             VALUES ($1, 1, 0, (SELECT COALESCE(MAX(turn), 0) + 1 FROM turns))
+             ON CONFLICT (tenant) DO UPDATE SET queued = turns.queued + 1,
+                turn = CASE WHEN turns.queued + turns.running = 0 THEN excluded.turn ELSE turns.turn END
+             RETURNING queued",
+        ))
+        .bind(tenant)
+        .fetch_one(&mut **tx)
+        .await?;
+        let (queued, most) = (row.try_get::<i64, _>("queued")?, self.quotas().queued);
+        if queued > most {
+            let message = format!("you have {most} jobs waiting, the most an account may have: let some end first");
+            return Err(Problem::new(Reason::QuotaSpent, message).with("most", most));
+        }
+        Ok(())
+    }
+
+    /// Counts a queued job as running and ends the account's turn. False if the account already runs as many as it may.
+    pub(super) async fn count_started(&self, tx: &mut Tx, tenant: &str) -> Result<bool> {
+        let changed = sqlx::query(self.database().sql(
+            "UPDATE turns SET queued = queued - 1, running = running + 1,
+                turn = (SELECT COALESCE(MAX(turn), 0) + 1 FROM turns)
+             WHERE tenant = $1 AND running < $2",
+        ))
+        .bind(tenant)
+        .bind(self.quotas().running)
+        .execute(&mut **tx)
+        .await?;
+        Ok(changed.rows_affected() == 1)
+    }
+
+    /// Counts a job that was returned to the queue or has ended.
+    pub(super) async fn count_moved(&self, tx: &mut Tx, job: &str, queued: i64, running: i64) -> Result<()> {
+        sqlx::query(self.database().sql(
+            "UPDATE turns SET queued = queued + $2, running = running + $3
+             WHERE tenant = (SELECT tenant FROM jobs WHERE id = $1)",
+        ))
+        .bind(job)
+        .bind(queued)
+        .bind(running)
+        .execute(&mut **tx)
+        .await?;
+        Ok(())
+    }
+}
