@@ -11,7 +11,7 @@ PYTEST := .deps/client-venv/bin/python -m pytest clients/python/tests
 AUDIT := .deps/venv/bin/python examples/audit.py
 
 .PHONY: help setup build check demo demo-wine test test-circuits test-contracts contracts-snapshot proto-snapshot lint \
-  test-python docs docs-test npm fuzz bench large attribution
+  test-python docs docs-test npm dist dist-test scenarios load fuzz bench large attribution
 
 help: ## what the targets are
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -46,6 +46,20 @@ docs: ## the book, in target/book
 docs-test: build ## the six roles' paths: every command as it is printed
 	python3 scripts/run_docs.py
 
+dist: build ## what an operator installs, in target/dist: a tarball and a Debian package
+	@scripts/dist.sh
+
+dist-test: build ## the same, installed into empty folders and used
+	@scripts/dist.sh test
+
+scenarios: setup ## what goes wrong in operation, with real processes and PostgreSQL, long tier: writes target/scenarios.json
+	@scripts/test-tools.sh
+	TRIBUTE_SCENARIOS=long TRIBUTE_REQUIRE_POSTGRES=1 $(CARGO) test --release --locked -p tribute --test scenarios -- --nocapture
+
+load: setup ## a long queue and many watchers: figures for benches/RESULTS.md
+	@scripts/test-tools.sh
+	TRIBUTE_LOAD=1 TRIBUTE_REQUIRE_POSTGRES=1 $(CARGO) test --release --locked -p tribute --test scale -- --nocapture --test-threads 1
+
 npm: setup ## the npm package of interfaces and ABIs, in target/npm
 	@scripts/npm-package.sh
 
@@ -73,9 +87,10 @@ test-python: build ## the Python client, against a real service and a real chain
 test: lint ## everything: lint, all tests, both demos with their audit
 	@scripts/test-tools.sh
 	rm -f "$${CARGO_TARGET_DIR:-target}/tmp/differential.json"
-	TRIBUTE_REQUIRE_POSTGRES=1 TRIBUTE_REQUIRE_HARDHAT=1 $(CARGO) test --release --locked --no-fail-fast --workspace
+	TRIBUTE_REQUIRE_POSTGRES=1 TRIBUTE_REQUIRE_S3=1 TRIBUTE_REQUIRE_HARDHAT=1 $(CARGO) test --release --locked --no-fail-fast --workspace
 	@scripts/test-contracts.sh tested
 	@scripts/npm-package.sh test
+	@scripts/dist.sh test
 	$(DEMO)
 	@scripts/audit-venv.sh
 	$(AUDIT) demo-out --data examples/digits.csv.gz

@@ -16,6 +16,7 @@ use self::polish::HeldOutArgs;
 use super::output::{self, emit};
 use super::proof_file::ProofFile;
 use super::{progress, CommandResult};
+use crate::job_options::JobOptionArgs;
 use crate::link_arg::LinkArg;
 use crate::server_args::ServerArgs;
 
@@ -79,6 +80,8 @@ pub(super) struct TrainArgs {
     #[command(flatten)]
     loss: LossArgs,
     #[command(flatten)]
+    job: JobOptionArgs,
+    #[command(flatten)]
     server: ServerArgs,
 }
 
@@ -98,6 +101,8 @@ pub(super) struct ImportArgs {
     held_out: HeldOutArgs,
     #[command(flatten)]
     loss: LossArgs,
+    #[command(flatten)]
+    job: JobOptionArgs,
     #[command(flatten)]
     server: ServerArgs,
 }
@@ -150,6 +155,8 @@ pub(super) struct OptimumArgs {
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     #[command(flatten)]
+    job: JobOptionArgs,
+    #[command(flatten)]
     server: ServerArgs,
 }
 
@@ -175,6 +182,8 @@ pub(super) struct EvaluateArgs {
     #[arg(long, value_name = "FILE", default_value = "evaluation.json")]
     out: PathBuf,
     #[command(flatten)]
+    job: JobOptionArgs,
+    #[command(flatten)]
     server: ServerArgs,
 }
 
@@ -183,7 +192,10 @@ pub(super) async fn run(command: AgentCommand) -> CommandResult {
         AgentCommand::Train(a) => {
             let client = a.server.connect().await?;
             let work = v1::TrainWork { terms: Some(a.loss.terms()?), name: a.loss.name.clone() };
-            let request = v1::TrainAgentRequest { work: Some(work), options: None };
+            if a.job.estimated(&client, v1::work::Work::Train(work.clone())).await? {
+                return Ok(());
+            }
+            let request = v1::TrainAgentRequest { work: Some(work), options: a.job.message(&client) };
             let job = client.agents().train_agent(request).await.map_err(problem)?.into_inner().job.unwrap_or_default();
             let agent = finished(&client, "training", &job).await?;
             told(&client, &agent, None, &a.loss).await?;
@@ -195,7 +207,10 @@ pub(super) async fn run(command: AgentCommand) -> CommandResult {
             let (quantised_features, polish) = (a.quantised_features, a.polish);
             let upload = client.upload(onnx.clone()).await?;
             let work = v1::ImportWork { terms, name, upload, quantised_features, polish };
-            let request = v1::ImportAgentRequest { work: Some(work), options: None };
+            if a.job.estimated(&client, v1::work::Work::Import(work.clone())).await? {
+                return Ok(());
+            }
+            let request = v1::ImportAgentRequest { work: Some(work), options: a.job.message(&client) };
             let job =
                 client.agents().import_agent(request).await.map_err(problem)?.into_inner().job.unwrap_or_default();
             let agent = finished(&client, "checking", &job).await?;
@@ -239,7 +254,10 @@ pub(super) async fn run(command: AgentCommand) -> CommandResult {
                 agent_id: a.agent_id.to_vec(),
                 version: a.version,
             };
-            let request = v1::ProveOptimumRequest { work: Some(work), options: None };
+            if a.job.estimated(&client, v1::work::Work::Optimum(work.clone())).await? {
+                return Ok(());
+            }
+            let request = v1::ProveOptimumRequest { work: Some(work), options: a.job.message(&client) };
             let job =
                 client.agents().prove_optimum(request).await.map_err(problem)?.into_inner().job.unwrap_or_default();
             let proof = proof_of(progress::finish(&client, "optimum", &job).await?)?;
@@ -256,7 +274,10 @@ pub(super) async fn run(command: AgentCommand) -> CommandResult {
         AgentCommand::Evaluate(a) => {
             let client = a.server.connect().await?;
             let work = v1::EvaluationWork { weights_digest: a.weights.to_vec(), dataset_id: a.dataset.to_vec() };
-            let request = v1::EvaluateAgentRequest { work: Some(work), options: None };
+            if a.job.estimated(&client, v1::work::Work::Evaluation(work.clone())).await? {
+                return Ok(());
+            }
+            let request = v1::EvaluateAgentRequest { work: Some(work), options: a.job.message(&client) };
             let job =
                 client.agents().evaluate_agent(request).await.map_err(problem)?.into_inner().job.unwrap_or_default();
             let done = progress::finish(&client, "evaluation", &job).await?;

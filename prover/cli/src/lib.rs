@@ -8,6 +8,7 @@ mod custody;
 mod dataset;
 mod demo;
 mod job;
+mod job_options;
 mod keys;
 mod link_arg;
 pub mod offline;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use tokio::sync::{watch, Notify};
+use tokio::sync::watch;
 use tribute_chain::{Deployment, Options};
 use tribute_client::files::write_file;
 use tribute_core::layout::MIN_SERVICE_K;
@@ -15,6 +15,7 @@ use tribute_problem::{Problem, Result};
 use tribute_service::auth::accounts::Accounts;
 use tribute_service::chain::{Chain, Registries, RpcChain};
 use tribute_service::jobs::fairness::Quotas;
+use tribute_service::jobs::news::News;
 use tribute_service::jobs::queue::Queue;
 use tribute_service::jobs::worker;
 use tribute_service::observe::audit::Audit;
@@ -23,7 +24,7 @@ use tribute_service::registry::Registry;
 use tribute_service::server;
 use tribute_service::Limits;
 use tribute_steps::child::Storage;
-use tribute_store::db::Database;
+use tribute_store::db::{Database, Share};
 
 use super::signals::terminated;
 use super::CommandResult;
@@ -120,6 +121,10 @@ pub(super) struct ServeArgs {
     /// Megabytes that an account may have uploaded within a day.
     #[arg(long, value_name = "MB", default_value_t = 128)]
     upload_quota: u64,
+    /// Days for which ended jobs are kept, and artefacts that nothing else names; 0: for ever. Datasets, agents and their proofs
+    /// stay in any case.
+    #[arg(long, value_name = "DAYS", default_value_t = 90)]
+    keep_days: u64,
     /// Number of jobs that an account may have waiting.
     #[arg(long, value_name = "N", default_value_t = Quotas::default().queued, value_parser = clap::value_parser!(i64).range(1..))]
     queued_quota: i64,
@@ -192,6 +197,7 @@ pub(super) async fn serve(args: ServeArgs) -> CommandResult {
         profile: (args.k, args.columns),
         chain,
         registries: args.registries,
+        keep: (args.keep_days > 0).then(|| Duration::from_secs(args.keep_days.saturating_mul(86_400))),
         metrics: args.work.metrics,
         audit: args.audit.as_deref().map(Audit::to).transpose()?,
     };
@@ -209,7 +215,7 @@ pub(super) async fn worker(args: WorkerArgs) -> CommandResult {
     let storage = args.storage.storage()?;
     let config =
         worker::Config { idle_exit: args.idle_exit.map(Duration::from_secs), ..args.work.config(storage.clone())? };
-    let database = Database::open(&storage.database).await?;
+    let database = Database::open_for(&storage.database, Share::Worker).await?;
     // refuse what no job could work with now, not at the first job
     let artefacts = storage.artefacts()?;
     artefacts.check().await?;
@@ -222,8 +228,8 @@ pub(super) async fn worker(args: WorkerArgs) -> CommandResult {
     };
     let quotas = Quotas { running: args.work.running_quota, ..Quotas::default() };
     let queue = Queue::new(database.clone()).with_quotas(quotas);
-    let mut running =
-        tokio::spawn(worker::run(config, queue, Registry::new(database), Arc::new(Notify::new()), stopping));
+    let (news, gathering) = News::start(database.clone(), stopping.clone());
+    let mut running = tokio::spawn(worker::run(config, queue, Registry::new(database), news.queued(), stopping));
     println!("working");
     tokio::select! {
         () = asked_to_stop(args.work.stop_with_stdin) => {}
@@ -233,6 +239,7 @@ pub(super) async fn worker(args: WorkerArgs) -> CommandResult {
     if !running.is_finished() {
         running.await.map_err(Problem::internal)?;
     }
+    gathering.await.map_err(Problem::internal)?;
     match metrics {
         Some(metrics) => metrics.await.map_err(Problem::internal),
         None => Ok(()),

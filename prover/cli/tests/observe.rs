@@ -159,7 +159,7 @@ async fn operators_see_everything_but_secrets() {
 
     // errors: what a stranger gets, and its owner gets for a bad record
     let stranger = connect(&url).await;
-    let request = v1::GetDatasetRequest { dataset_id: dataset.id.clone() };
+    let request = v1::GetDatasetRequest { id: dataset.id.clone() };
     let refused = stranger.datasets().get_dataset(request).await.unwrap_err();
     let channel = raw::channel(&url).await;
     let unsigned = v1::CancelJobRequest { job: "none".into() }.encode_to_vec();

@@ -5,15 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::{watch, Notify};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_stream::wrappers::TcpListenerStream;
+use tonic::codec::CompressionEncoding;
 use tonic::transport::Server;
 use tower_http::catch_panic::CatchPanicLayer;
 use tribute_custody::Custody;
 use tribute_problem::{Problem, Result};
 use tribute_proto::v1;
 use tribute_steps::child::Storage;
+use tribute_store::artefacts::Artefacts;
 use tribute_store::db::Database;
 
 use crate::auth::accounts::Accounts;
@@ -23,8 +25,9 @@ use crate::auth::tokens::Tokens;
 use crate::auth::Here;
 use crate::chain::{Chain, Registries};
 use crate::jobs::fairness::Quotas;
+use crate::jobs::news::News;
 use crate::jobs::queue::Queue;
-use crate::jobs::worker;
+use crate::jobs::{retention, worker};
 use crate::observe::audit::Audit;
 use crate::observe::calls::Observe;
 use crate::observe::endpoint;
@@ -72,6 +75,8 @@ pub struct Config {
     pub chain: Option<Arc<dyn Chain>>,
     /// Registries it proves for in addition to those of `chain`.
     pub registries: Vec<Registries>,
+    /// How long ended jobs are kept, with the artefacts that only they name; `None`: for ever.
+    pub keep: Option<Duration>,
     /// Address for metrics, if they are served.
     pub metrics: Option<SocketAddr>,
     /// Audit log, if one is kept.
@@ -130,7 +135,8 @@ pub async fn start(config: Config) -> Result<Running> {
     };
     let ownership = Ownership { registry: registry.clone(), queue: queue.clone() };
     let uploads = Uploads::new(database.clone(), artefacts.clone(), custody.clone(), config.uploads);
-    let wake = Arc::new(Notify::new());
+    let (news, gathering) = News::start(database.clone(), stopping.clone());
+    let wake = news.queued();
     let admission = Admission {
         queue: queue.clone(),
         registry: registry.clone(),
@@ -157,7 +163,7 @@ pub async fn start(config: Config) -> Result<Running> {
     let tokens = Tokens::open(database.clone(), here.clone(), chain_id, nonces.clone()).await?;
     let gate = Gate::new(here, config.accounts, nonces, tokens);
 
-    let mut tasks = Vec::new();
+    let mut tasks = vec![gathering];
     if let Some(address) = config.metrics {
         tasks.push(endpoint::serve(address, Some(database.clone()), stopping.clone()).await?.1);
     }
@@ -171,6 +177,9 @@ pub async fn start(config: Config) -> Result<Running> {
         )));
     }
     tasks.push(tokio::spawn(housekeeping(gate.clone(), uploads.clone(), stopping.clone())));
+    if let Some(age) = config.keep {
+        tasks.push(tokio::spawn(forgetting(queue.clone(), artefacts.clone(), age, stopping.clone())));
+    }
     let services = Services {
         server: ServerRpc { here: gate.here.clone(), admission: admission.clone() },
         logins: LoginRpc { tokens: gate.tokens.clone(), accounts: gate.accounts.clone() },
@@ -178,8 +187,9 @@ pub async fn start(config: Config) -> Result<Running> {
         jobs: JobRpc {
             admission: admission.clone(),
             ownership: ownership.clone(),
-            queue,
+            queue: queue.clone(),
             artefacts: artefacts.clone(),
+            news,
             stop: stopping.clone(),
         },
         datasets: DatasetRpc {
@@ -232,22 +242,21 @@ async fn serve(
 ) -> Result<(), tonic::transport::Error> {
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_service_status("", tonic_health::ServingStatus::Serving).await;
-    let reflection = tonic_reflection::server::Builder::configure()
-        .register_encoded_file_descriptor_set(tribute_proto::FILE_DESCRIPTOR_SET)
-        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        .build_v1();
-    let reflection = match reflection {
-        Ok(service) => Some(service.max_decoding_message_size(SMALL)),
-        Err(e) => {
-            tracing::error!(error = %e, "no reflection");
-            None
-        }
+    let described = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(tribute_proto::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
+    let missing = |e: &dyn std::fmt::Display| tracing::error!(error = %e, "no reflection");
+    let reflection = described().build_v1().inspect_err(|e| missing(e)).ok();
+    // the version that Python's client speaks
+    let earlier = described().build_v1alpha().inspect_err(|e| missing(e)).ok();
     macro_rules! service {
         ($module:ident :: $server:ident, $service:expr) => {
             v1::$module::$server::new($service)
                 .max_decoding_message_size(MAX_REQUEST)
                 .max_encoding_message_size(MAX_RESPONSE)
+                .send_compressed(CompressionEncoding::Gzip)
         };
     }
     Server::builder()
@@ -257,7 +266,8 @@ async fn serve(
         .layer(tonic_web::GrpcWebLayer::new())
         .layer(gate)
         .add_service(health_service.max_decoding_message_size(SMALL))
-        .add_optional_service(reflection)
+        .add_optional_service(reflection.map(|service| service.max_decoding_message_size(SMALL)))
+        .add_optional_service(earlier.map(|service| service.max_decoding_message_size(SMALL)))
         .add_service(service!(server_service_server::ServerServiceServer, services.server))
         .add_service(service!(login_service_server::LoginServiceServer, services.logins))
         .add_service(service!(upload_service_server::UploadServiceServer, services.uploads))
@@ -270,6 +280,27 @@ async fn serve(
             let _ = stopping.wait_for(|stop| *stop).await;
         })
         .await
+}
+
+/// Deletes what is older than `age` once an hour: ended jobs, and artefacts that nothing names any more.
+async fn forgetting(queue: Queue, artefacts: Artefacts, age: Duration, mut stop: watch::Receiver<bool>) {
+    let mut tick = tokio::time::interval(Duration::from_secs(3600));
+    loop {
+        tokio::select! {
+            _ = tick.tick() => {}
+            _ = stop.changed() => return,
+        }
+        let jobs = queue.forget_ended(age).await;
+        let unnamed = match jobs {
+            Ok(_) => retention::sweep(queue.database(), &artefacts, age.max(retention::GRACE)).await,
+            Err(_) => Ok(0),
+        };
+        match (jobs, unnamed) {
+            (Ok(0), Ok(0)) => {}
+            (Ok(jobs), Ok(artefacts)) => tracing::info!(jobs, artefacts, "forgot what is old"),
+            (Err(e), _) | (_, Err(e)) => tracing::warn!(error = %e, "cannot forget what is old"),
+        }
+    }
 }
 
 /// Deletes expired nonces, tokens and uploads once a minute.

@@ -10,7 +10,7 @@ use tribute_custody::{Custody, KeySource};
 use tribute_engine::srs::SrsStore;
 use tribute_problem::{Problem, Reason, Result};
 use tribute_store::artefacts::Artefacts;
-use tribute_store::db::Database;
+use tribute_store::db::{Database, Share};
 use tribute_telemetry::trace;
 
 use crate::toolbox::{Progress, Report, Toolbox};
@@ -28,6 +28,9 @@ pub struct Request {
     pub payload: Payload,
     /// Where the data is.
     pub storage: Storage,
+    /// Outcomes of the jobs that this one needed.
+    #[serde(default)]
+    pub needed: Vec<Outcome>,
     /// The worker's span, as `traceparent`.
     #[serde(default)]
     pub trace: Option<String>,
@@ -147,7 +150,7 @@ fn execute(request: &Request) -> Result<Outcome> {
         .enable_all()
         .build()
         .map_err(|e| Problem::new(Reason::Internal, format!("no runtime: {e}")))?;
-    let database = runtime.block_on(Database::open(&request.storage.database))?;
+    let database = runtime.block_on(Database::open_for(&request.storage.database, Share::Job))?;
     let artefacts = request.storage.artefacts()?;
     let custody = runtime.block_on(Custody::open(database, artefacts.clone(), &request.storage.master_key))?;
     let cache = request.storage.cache();
@@ -176,7 +179,8 @@ fn execute(request: &Request) -> Result<Outcome> {
             .with("got", has));
         }
     }
-    let toolbox = Toolbox::new(artefacts, custody, srs, &cache, runtime.handle().clone(), report);
+    let toolbox =
+        Toolbox::new(artefacts, custody, srs, &cache, request.needed.clone(), runtime.handle().clone(), report);
     tracing::info!(job = %request.job, kind = work.kind(), "working");
     work::run(work, &toolbox)
 }

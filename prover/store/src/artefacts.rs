@@ -1,8 +1,9 @@
 //! Content-addressed store, in a folder or on S3: bytes by their SHA-256. Every read checks the hash, so corruption is detected.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use futures::TryStreamExt as _;
 use object_store::aws::{AmazonS3Builder, S3ConditionalPut};
@@ -15,6 +16,9 @@ use tribute_problem::{Problem, Reason, Result};
 
 /// Id of an artefact: the SHA-256 of its bytes, in lower-case hex.
 pub type ArtefactId = String;
+
+/// An artefact that is stored again is written again if it is older than this.
+const REFRESH: Duration = Duration::from_secs(86_400);
 
 /// Environment variables that say how to reach an S3 store begin with this.
 pub const ENVIRONMENT: &str = "AWS_";
@@ -75,6 +79,11 @@ impl Artefacts {
         // whole or not at all: the local store writes to a temporary name and renames
         match self.store.put_opts(&path(&id), payload.clone(), options).await {
             Ok(_) => Ok(id),
+            Err(object_store::Error::AlreadyExists { .. }) if self.is_old(&id).await? => {
+                // whoever stores it again is about to name it: it must not be deleted as old and unnamed
+                self.store.put(&path(&id), payload).await.map_err(|e| failed("write", &id, &e))?;
+                Ok(id)
+            }
             Err(object_store::Error::AlreadyExists { .. }) => match self.get(&id).await {
                 // damaged since: these are the bytes it had
                 Err(p) if p.reason == Reason::ArtefactDamaged => {
@@ -92,6 +101,42 @@ impl Artefacts {
         match self.store.delete(&path(id)).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(e) => Err(failed("remove", &id, &e)),
+        }
+    }
+
+    /// The artefacts that were stored longer than `age` ago.
+    pub async fn older_than(&self, age: Duration) -> Result<HashSet<ArtefactId>> {
+        let now = SystemTime::now();
+        self.store
+            .list(None)
+            .map_err(|e| failed("list", &"its contents", &e))
+            .try_filter_map(|object| async move {
+                let id = object.location.filename().filter(|name| name.len() == 64);
+                let stored = SystemTime::from(object.last_modified);
+                let old = now.duration_since(stored).is_ok_and(|since| since > age);
+                Ok(id.filter(|_| old).map(str::to_owned))
+            })
+            .try_collect()
+            .await
+    }
+
+    /// Deletes an artefact if it is still older than `age`.
+    pub async fn delete_older(&self, id: &str, age: Duration) -> Result<()> {
+        match self.age(id).await? {
+            Some(since) if since > age => self.delete(id).await,
+            _ => Ok(()),
+        }
+    }
+
+    async fn is_old(&self, id: &str) -> Result<bool> {
+        Ok(self.age(id).await?.is_some_and(|age| age > REFRESH))
+    }
+
+    async fn age(&self, id: &str) -> Result<Option<Duration>> {
+        match self.store.head(&path(id)).await {
+            Ok(object) => Ok(Some(SystemTime::now().duration_since(object.last_modified.into()).unwrap_or_default())),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(e) => Err(failed("read", &id, &e)),
         }
     }
 

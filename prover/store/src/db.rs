@@ -4,6 +4,8 @@ use std::str::FromStr as _;
 use std::time::Duration;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::postgres::PgConnectOptions;
+pub use sqlx::postgres::PgListener;
 use sqlx::{AnyPool, AssertSqlSafe, Connection as _, Executor as _, SqlSafeStr as _, SqlStr, Transaction};
 use tribute_problem::{Problem, Reason, Result};
 
@@ -22,6 +24,31 @@ enum Dialect {
 pub struct Database {
     pool: AnyPool,
     dialect: Dialect,
+    url: String,
+}
+
+/// Most connections that a process opens to PostgreSQL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Share {
+    /// A server's: 16.
+    Server,
+    /// A worker's: 2, besides the one on which it hears of new jobs.
+    Worker,
+    /// A job's process: 2, and none while it only computes.
+    Job,
+}
+
+impl Share {
+    fn connections(self) -> u32 {
+        match self {
+            Share::Server => 16,
+            Share::Worker | Share::Job => 2,
+        }
+    }
+    /// How long an unused connection stays open.
+    fn idle(self) -> Duration {
+        Duration::from_secs(if self == Share::Job { 2 } else { 60 })
+    }
 }
 
 /// A migration: the number of its file, and its SQL.
@@ -33,6 +60,8 @@ const MIGRATIONS: &[Migration] = &[
     (1, include_str!("../migrations/0001_first.sql")),
     (2, include_str!("../migrations/0002_turns.sql")),
     (12, include_str!("../migrations/0012_observe.sql")),
+    (13, include_str!("../migrations/0013_needs.sql")),
+    (14, include_str!("../migrations/0014_keys.sql")),
 ];
 
 impl Database {
@@ -41,6 +70,14 @@ impl Database {
     /// # Errors
     /// If the database cannot be opened or a newer program has migrated it further.
     pub async fn open(url: &str) -> Result<Self> {
+        Database::open_for(url, Share::Server).await
+    }
+
+    /// [`Database::open`] with a process's share of the connections.
+    ///
+    /// # Errors
+    /// As [`Database::open`].
+    pub async fn open_for(url: &str, share: Share) -> Result<Self> {
         sqlx::any::install_default_drivers();
         let (dialect, url) = if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             (Dialect::Postgres, url.to_owned())
@@ -52,7 +89,8 @@ impl Database {
         };
         let options = AnyConnectOptions::from_str(&url).map_err(|e| Problem::field("database", e.to_string()))?;
         let pool = AnyPoolOptions::new()
-            .max_connections(if dialect == Dialect::Sqlite { 4 } else { 16 })
+            .max_connections(if dialect == Dialect::Sqlite { 4 } else { share.connections() })
+            .idle_timeout(share.idle())
             .acquire_timeout(Duration::from_secs(30))
             .after_connect(move |connection, _| {
                 Box::pin(async move {
@@ -76,7 +114,7 @@ impl Database {
             .connect_with(options)
             .await
             .map_err(|e| Problem::new(Reason::StorageFailed, format!("cannot open the database: {e}")))?;
-        let db = Database { pool, dialect };
+        let db = Database { pool, dialect, url };
         db.migrate(MIGRATIONS).await?;
         Ok(db)
     }
@@ -137,6 +175,51 @@ impl Database {
         };
         let filled = words.iter().fold(statement.to_owned(), |text, (word, sql)| text.replace(word, sql));
         AssertSqlSafe(filled).into_sql_str()
+    }
+
+    /// Whether it is PostgreSQL.
+    #[must_use]
+    pub fn is_postgres(&self) -> bool {
+        self.dialect == Dialect::Postgres
+    }
+
+    /// A connection that hears PostgreSQL's notifications; `None` on SQLite.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn listener(&self) -> Result<Option<PgListener>> {
+        if !self.is_postgres() {
+            return Ok(None);
+        }
+        let options = PgConnectOptions::from_str(&self.url)?;
+        let pool = sqlx::postgres::PgPoolOptions::new().max_connections(1).connect_lazy_with(options);
+        Ok(Some(PgListener::connect_with(&pool).await?))
+    }
+
+    /// The text columns of every table.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn text_columns(&self) -> Result<Vec<(String, Vec<String>)>> {
+        let select = match self.dialect {
+            Dialect::Sqlite => {
+                "SELECT t.name AS tab, c.name AS col FROM sqlite_master t JOIN pragma_table_info(t.name) c
+                 WHERE t.type = 'table' AND c.type = 'TEXT' ORDER BY t.name, c.cid"
+            }
+            Dialect::Postgres => {
+                "SELECT CAST(table_name AS TEXT) AS tab, CAST(column_name AS TEXT) AS col FROM information_schema.columns
+                 WHERE table_schema = current_schema() AND data_type = 'text' ORDER BY table_name, ordinal_position"
+            }
+        };
+        let rows: Vec<(String, String)> = sqlx::query_as(select).fetch_all(&self.pool).await?;
+        let mut tables: Vec<(String, Vec<String>)> = Vec::new();
+        for (table, column) in rows {
+            match tables.last_mut() {
+                Some((known, columns)) if *known == table => columns.push(column),
+                _ => tables.push((table, vec![column])),
+            }
+        }
+        Ok(tables)
     }
 
     /// Begins a transaction for writing.

@@ -27,6 +27,11 @@ impl Postgres {
         Some(Postgres { folder: folder.into(), url: url.into() })
     }
 
+    /// `halt` stops the server at once, which breaks all connections off; `resume` starts it again on its data and port.
+    pub fn control(&self, what: &str) {
+        assert!(Command::new(SCRIPT).args([what, &self.folder]).status().unwrap().success());
+    }
+
     /// The URL with a password, which the server does not ask for.
     #[must_use]
     pub fn url_with(&self, password: &str) -> String {

@@ -188,6 +188,7 @@ pub(super) async fn altered_gradient(
         job: "label_changed".into(),
         payload: Payload { srs: None, work },
         storage: storage.clone(),
+        needed: Vec::new(),
         trace: None,
     };
     match work_through(&request).await? {

@@ -3,6 +3,10 @@
 //! | module | does |
 //! |---|---|
 //! | [`fairness`] | whose job is next, and how many an account may have |
+//! | [`keys`] | idempotency keys |
+//! | [`needs`] | jobs that wait for other jobs |
+//! | [`news`] | tells those who wait what has changed |
+//! | [`retention`] | forgets what is old |
 //! | [`queue`] | the rows: submit, lease, heartbeat, finish, cancel, recover |
 //! | [`view`] | reading jobs and their events |
 //! | [`worker`] | leases jobs that fit into memory and runs each in a child process |
@@ -20,7 +24,11 @@
 //! exactly once.
 
 pub mod fairness;
+pub mod keys;
+pub mod needs;
+pub mod news;
 pub mod queue;
+pub mod retention;
 mod row;
 pub mod view;
 pub mod worker;

@@ -114,8 +114,8 @@ pub async fn run(config: Config, queue: Queue, registry: Registry, wake: Arc<Not
         tokio::select! {
             Some(done) = running.join_next() => free_mb += done.unwrap_or(0),
             () = wake.notified() => {}
-            // jobs queued by other processes are seen only by polling the table
-            () = tokio::time::sleep(Duration::from_millis(250)) => {}
+            // a job that waits after a failure becomes ready without news
+            () = tokio::time::sleep(Duration::from_secs(1)) => {}
             _ = recover.tick() => {
                 if let Err(e) = queue.recover().await {
                     tracing::warn!(error = %e, "cannot recover lost jobs");
@@ -203,8 +203,9 @@ async fn run_child(
     mut stop: watch::Receiver<bool>,
 ) -> Result<End> {
     let payload: Payload = serde_json::from_str(&lease.job.payload)?;
+    let needed = queue.needed(&lease.job.id).await?;
     let trace = trace::of(&tracing::Span::current());
-    let request = Request { job: lease.job.id.clone(), payload, storage: config.storage.clone(), trace };
+    let request = Request { job: lease.job.id.clone(), payload, storage: config.storage.clone(), needed, trace };
     let mut child = start(config, &request).await?;
     // kept open: the child exits when its standard input closes
     let input = child.stdin.take();

@@ -53,6 +53,7 @@ impl Run {
 pub(crate) fn gas(outcome: &Outcome) {
     let proofs: Vec<&ProofBody> = match outcome {
         Outcome::Dataset(d) => d.shards.iter().map(|s| &s.proof).collect(),
+        Outcome::Shard(s) => vec![&s.proof],
         Outcome::Gradient(g) => vec![&g.proof],
         Outcome::Optimum(o) => vec![&o.proof],
         Outcome::Service(s) => vec![&s.proof],

@@ -3,6 +3,8 @@
 pub(crate) mod admission;
 pub(crate) mod agents;
 pub(crate) mod certificates;
+mod estimate;
+mod forget;
 pub(crate) mod ownership;
 pub(crate) mod records;
 mod sent;
