@@ -63,29 +63,31 @@ CONTROL
 
 # Uses the program at $1 with nothing of this repository: a clean environment, another folder.
 use() {
-  local program="$1" scratch
+  local program="$1" scratch anvil="$PWD/verifier-contract/node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil"
   scratch=$(mktemp -d)
   cp examples/wine.csv "$scratch/"
-  local anvil="$PWD/verifier-contract/node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil"
   (
     cd "$scratch"
-    run() { env -i PATH=/usr/bin:/bin HOME="$scratch" KEY="$key" TRIBUTE_SERVER="${server:-}" TRIBUTE_RPC="${rpc:-}" "$program" "$@"; }
     # the first key of every local chain
-    key=ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80
-    run --version
-    "$anvil" --port 0 > anvil.log &
+    clean=(env -i PATH=/usr/bin:/bin HOME="$scratch" KEY=ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80)
     trap 'kill $(jobs -p) 2>/dev/null; wait' EXIT
+    "${clean[@]}" "$program" --version
+    "$anvil" --port 0 > anvil.log &
     for _ in $(seq 100); do rpc=$(sed -n 's/^Listening on /http:\/\//p' anvil.log); [ -n "$rpc" ] && break; sleep 0.1; done
-    run chain deploy --key-env KEY > deployed.txt # needs the contracts
-    run serve --listen 127.0.0.1:0 --port-file address --data data --k 11 --columns 8 --rpc "$rpc" --contracts deployment.json \
-      --stop-with-stdin < <(sleep 600) > serve.log 2>&1 &
+    # needs the contracts
+    "${clean[@]}" "$program" chain deploy --rpc "$rpc" --key-env KEY > deployed.txt
+    "${clean[@]}" "$program" serve --listen 127.0.0.1:0 --port-file address --data data --k 10 --columns 8 2> serve.log &
     for _ in $(seq 300); do [ -s address ] && break; sleep 0.1; done
     server="http://$(cat address)"
-    run schema infer wine.csv --name wine --out schema.json > /dev/null
-    run dataset register wine.csv --schema schema.json --out dataset.json --key-env KEY > /dev/null
+    "${clean[@]}" "$program" schema infer wine.csv --name wine --out schema.json > inferred.txt
+    "${clean[@]}" "$program" dataset register wine.csv --schema schema.json --out dataset.json --server "$server" --key-env KEY
     dataset=$(sed -n 's/.*"dataset_id": "\(.*\)".*/\1/p' dataset.json)
-    run agent train --dataset "$dataset" --link softmax --lambda 0.01 --name wine --out agent.json --key-env KEY > /dev/null
-    run status --data data | sed -n '/Ended/,/^$/p' # what the operator sees
+    "${clean[@]}" "$program" agent train --dataset "$dataset" --link squared --lambda 0.03125 --name wine --onnx wine.onnx \
+      --server "$server" --key-env KEY > trained.txt
+    # needs onnxruntime
+    "${clean[@]}" "$program" agent import wine.onnx --dataset "$dataset" --link squared --lambda 0.03125 --name again \
+      --server "$server" --key-env KEY > imported.txt
+    "${clean[@]}" "$program" status --data data
   )
   rm -rf "$scratch"
 }

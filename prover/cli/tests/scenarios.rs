@@ -338,16 +338,18 @@ impl Wire {
                     let mut far = TcpStream::connect(target).await.unwrap();
                     tokio::select! {
                         _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
-                        _ = is_cut.wait_for(|cut| *cut) => {
-                            // both ends stay open: neither hears anything
-                            let _ = is_cut.wait_for(|cut| !*cut).await;
-                        }
+                        // both ends stay open: neither hears anything
+                        () = becomes(&mut is_cut, true) => becomes(&mut is_cut, false).await,
                     }
                 });
             }
         });
         Wire { address, cut }
     }
+}
+
+async fn becomes(cut: &mut watch::Receiver<bool>, wanted: bool) {
+    let _ = cut.wait_for(|cut| *cut == wanted).await;
 }
 
 async fn worker_cut_off() -> (i64, i64) {
