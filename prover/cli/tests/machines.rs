@@ -75,8 +75,8 @@ async fn machines_share_a_database_and_a_bucket_and_no_folder() {
 
     // both work: two long jobs run at the same time
     let jobs = [
-        submit(&client, tribute_testing::calls::calibrate(13, 200, "one")).await,
-        submit(&client, tribute_testing::calls::calibrate(13, 200, "two")).await,
+        submit(&client, tribute_testing::calls::calibrate(13, 60, "one")).await,
+        submit(&client, tribute_testing::calls::calibrate(13, 60, "two")).await,
     ];
     let start = std::time::Instant::now();
     loop {
