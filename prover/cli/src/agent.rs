@@ -16,6 +16,7 @@ use self::polish::HeldOutArgs;
 use super::output::{self, emit};
 use super::proof_file::ProofFile;
 use super::{progress, CommandResult};
+use crate::chain::publish;
 use crate::job_options::JobOptionArgs;
 use crate::link_arg::LinkArg;
 use crate::server_args::ServerArgs;
@@ -24,6 +25,9 @@ mod polish;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum AgentCommand {
+    /// Go from datasets, or a model, to a certified version on chain. Says first how much time, gas and openings that takes. If
+    /// interrupted, run it again to continue.
+    Publish(publish::PublishArgs),
     /// Train an agent on committed datasets, to the precision that a certificate needs.
     Train(TrainArgs),
     /// Import an agent trained elsewhere; refused unless it is the optimum over the datasets.
@@ -189,6 +193,7 @@ pub(super) struct EvaluateArgs {
 
 pub(super) async fn run(command: AgentCommand) -> CommandResult {
     match command {
+        AgentCommand::Publish(a) => publish::run(a).await?,
         AgentCommand::Train(a) => {
             let client = a.server.connect().await?;
             let work = v1::TrainWork { terms: Some(a.loss.terms()?), name: a.loss.name.clone() };
@@ -326,7 +331,8 @@ async fn told(client: &Client, agent: &v1::Agent, held_out: Option<Moved>, loss:
     emit(&value, loss.out.as_deref())
 }
 
-fn proof_of(job: v1::Job) -> Result<ProofFile> {
+/// The proof that a job made.
+pub(crate) fn proof_of(job: v1::Job) -> Result<ProofFile> {
     match job.outcome.and_then(|o| o.outcome) {
         Some(v1::outcome::Outcome::Proof(proof)) => ProofFile::of(&proof),
         _ => Err(Problem::internal("the job came back without its proof")),

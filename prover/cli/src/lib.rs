@@ -21,6 +21,7 @@ mod schema;
 mod serve;
 mod server_args;
 mod session;
+mod shell_files;
 mod signals;
 mod srs;
 mod status;
@@ -87,6 +88,10 @@ enum Command {
     /// Show, wait for and cancel jobs.
     #[command(subcommand)]
     Job(job::JobCommand),
+    /// Print completions for a shell: `tribute completions bash > /etc/bash_completion.d/tribute`.
+    Completions(shell_files::CompletionsArgs),
+    /// Write manual pages, one for each command.
+    Man(shell_files::ManArgs),
 }
 
 /// What every command returns; an error is printed with its reason code.
@@ -144,5 +149,7 @@ async fn run(command: Command) -> CommandResult {
         Command::Verify(args) => offline::run(args),
         Command::Certificate(command) => report::run(command),
         Command::Job(command) => job::run(command).await,
+        Command::Completions(args) => shell_files::completions(args),
+        Command::Man(args) => shell_files::man(args),
     }
 }

@@ -135,6 +135,10 @@ pub(super) struct ServeArgs {
     /// JSON-RPC address of the chain to read sessions and grants from. Needs --contracts.
     #[arg(long, value_name = "URL", requires = "contracts")]
     rpc: Option<String>,
+    /// JSON-RPC address that the console's pages use unless their user chooses another; everybody who opens the console sees
+    /// it. [default: none: they use their wallet's, or choose one]
+    #[arg(long, value_name = "URL", requires = "rpc")]
+    public_rpc: Option<String>,
     /// PEM file of additional certificate authorities to trust, for your own https node.
     #[arg(long, value_name = "FILE", env = "TRIBUTE_RPC_CA", requires = "rpc")]
     rpc_ca: Option<PathBuf>,
@@ -200,6 +204,7 @@ pub(super) async fn serve(args: ServeArgs) -> CommandResult {
         keep: (args.keep_days > 0).then(|| Duration::from_secs(args.keep_days.saturating_mul(86_400))),
         metrics: args.work.metrics,
         audit: args.audit.as_deref().map(Audit::to).transpose()?,
+        public_rpc: args.public_rpc,
     };
     let running = server::start(config).await?;
     println!("listening on http://{}", running.address);

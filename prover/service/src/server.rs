@@ -1,4 +1,4 @@
-//! The gRPC server: health, reflection, gRPC-Web, tracing, panic handling and graceful shutdown.
+//! The gRPC server: health, reflection, gRPC-Web and the console, tracing, panic handling and graceful shutdown.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use tokio_stream::wrappers::TcpListenerStream;
 use tonic::codec::CompressionEncoding;
 use tonic::transport::Server;
 use tower_http::catch_panic::CatchPanicLayer;
+use tribute_console::Console;
 use tribute_custody::Custody;
 use tribute_problem::{Problem, Result};
 use tribute_proto::v1;
@@ -33,6 +34,7 @@ use crate::observe::calls::Observe;
 use crate::observe::endpoint;
 use crate::registry::Registry;
 use crate::rpc::agents::AgentRpc;
+use crate::rpc::audit::AuditRpc;
 use crate::rpc::circuits::CircuitRpc;
 use crate::rpc::datasets::DatasetRpc;
 use crate::rpc::jobs::JobRpc;
@@ -42,6 +44,7 @@ use crate::rpc::sessions::SessionRpc;
 use crate::rpc::uploads::UploadRpc;
 use crate::rules::admission::Admission;
 use crate::rules::agents::LoadedAgents;
+use crate::rules::audit::Audit;
 use crate::rules::certificates::Certificates;
 use crate::rules::ownership::Ownership;
 use crate::rules::records::Records;
@@ -81,6 +84,8 @@ pub struct Config {
     pub metrics: Option<SocketAddr>,
     /// Audit log, if one is kept.
     pub audit: Option<Audit>,
+    /// JSON-RPC address of the chain that browsers are told to use, if any.
+    pub public_rpc: Option<String>,
 }
 
 /// A running server.
@@ -152,6 +157,7 @@ pub async fn start(config: Config) -> Result<Running> {
         srs,
         wake: wake.clone(),
     };
+    let audit = Audit::new(parameters.clone(), srs, config.profile.0);
     let records = Records { custody: custody.clone(), parameters, opening: Arc::default() };
     let listener = TcpListener::bind(config.listen)
         .await
@@ -161,6 +167,7 @@ pub async fn start(config: Config) -> Result<Running> {
     let nonces = Nonces::open(database.clone()).await?;
     let chain_id = config.chain.as_ref().map_or(1, |c| c.contracts().chain_id);
     let tokens = Tokens::open(database.clone(), here.clone(), chain_id, nonces.clone()).await?;
+    let console = Console::new(&here.names, config.public_rpc.as_deref());
     let gate = Gate::new(here, config.accounts, nonces, tokens);
 
     let mut tasks = vec![gathering];
@@ -181,7 +188,11 @@ pub async fn start(config: Config) -> Result<Running> {
         tasks.push(tokio::spawn(forgetting(queue.clone(), artefacts.clone(), age, stopping.clone())));
     }
     let services = Services {
-        server: ServerRpc { here: gate.here.clone(), admission: admission.clone() },
+        server: ServerRpc {
+            here: gate.here.clone(),
+            admission: admission.clone(),
+            public_rpc: config.public_rpc.unwrap_or_default(),
+        },
         logins: LoginRpc { tokens: gate.tokens.clone(), accounts: gate.accounts.clone() },
         uploads: UploadRpc { uploads: uploads.clone() },
         jobs: JobRpc {
@@ -215,9 +226,10 @@ pub async fn start(config: Config) -> Result<Running> {
             artefacts: artefacts.clone(),
         },
         circuits: CircuitRpc { admission, registry, artefacts },
+        audit: AuditRpc { audit },
     };
     let observe = Observe { audit: config.audit };
-    let serving = tokio::spawn(serve(services, observe, gate, listener, stopping));
+    let serving = tokio::spawn(serve(services, observe, console, gate, listener, stopping));
     Ok(Running { address, stop, tasks, serving })
 }
 
@@ -231,11 +243,13 @@ struct Services {
     agents: AgentRpc,
     sessions: SessionRpc,
     circuits: CircuitRpc,
+    audit: AuditRpc,
 }
 
 async fn serve(
     services: Services,
     observe: Observe,
+    console: Console,
     gate: Gate,
     listener: TcpListener,
     mut stopping: watch::Receiver<bool>,
@@ -263,6 +277,7 @@ async fn serve(
         .accept_http1(true) // gRPC-Web
         .layer(observe)
         .layer(CatchPanicLayer::new())
+        .layer(console)
         .layer(tonic_web::GrpcWebLayer::new())
         .layer(gate)
         .add_service(health_service.max_decoding_message_size(SMALL))
@@ -276,6 +291,7 @@ async fn serve(
         .add_service(service!(agent_service_server::AgentServiceServer, services.agents))
         .add_service(service!(session_service_server::SessionServiceServer, services.sessions))
         .add_service(service!(circuit_service_server::CircuitServiceServer, services.circuits))
+        .add_service(service!(audit_service_server::AuditServiceServer, services.audit))
         .serve_with_incoming_shutdown(TcpListenerStream::new(listener), async move {
             let _ = stopping.wait_for(|stop| *stop).await;
         })

@@ -2,6 +2,7 @@
 
 pub(crate) mod admission;
 pub(crate) mod agents;
+pub(crate) mod audit;
 pub(crate) mod certificates;
 mod estimate;
 mod forget;
