@@ -17,6 +17,7 @@ use super::output::{self, emit};
 use super::proof_file::ProofFile;
 use super::{progress, CommandResult};
 use crate::chain::publish;
+use crate::job_options::JobOptionArgs;
 use crate::link_arg::LinkArg;
 use crate::server_args::ServerArgs;
 
@@ -83,6 +84,8 @@ pub(super) struct TrainArgs {
     #[command(flatten)]
     loss: LossArgs,
     #[command(flatten)]
+    job: JobOptionArgs,
+    #[command(flatten)]
     server: ServerArgs,
 }
 
@@ -102,6 +105,8 @@ pub(super) struct ImportArgs {
     held_out: HeldOutArgs,
     #[command(flatten)]
     loss: LossArgs,
+    #[command(flatten)]
+    job: JobOptionArgs,
     #[command(flatten)]
     server: ServerArgs,
 }
@@ -154,6 +159,8 @@ pub(super) struct OptimumArgs {
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     #[command(flatten)]
+    job: JobOptionArgs,
+    #[command(flatten)]
     server: ServerArgs,
 }
 
@@ -179,6 +186,8 @@ pub(super) struct EvaluateArgs {
     #[arg(long, value_name = "FILE", default_value = "evaluation.json")]
     out: PathBuf,
     #[command(flatten)]
+    job: JobOptionArgs,
+    #[command(flatten)]
     server: ServerArgs,
 }
 
@@ -188,7 +197,10 @@ pub(super) async fn run(command: AgentCommand) -> CommandResult {
         AgentCommand::Train(a) => {
             let client = a.server.connect().await?;
             let work = v1::TrainWork { terms: Some(a.loss.terms()?), name: a.loss.name.clone() };
-            let request = v1::TrainAgentRequest { work: Some(work), options: None };
+            if a.job.estimated(&client, v1::work::Work::Train(work.clone())).await? {
+                return Ok(());
+            }
+            let request = v1::TrainAgentRequest { work: Some(work), options: a.job.message(&client) };
             let job = client.agents().train_agent(request).await.map_err(problem)?.into_inner().job.unwrap_or_default();
             let agent = finished(&client, "training", &job).await?;
             told(&client, &agent, None, &a.loss).await?;
@@ -200,7 +212,10 @@ pub(super) async fn run(command: AgentCommand) -> CommandResult {
             let (quantised_features, polish) = (a.quantised_features, a.polish);
             let upload = client.upload(onnx.clone()).await?;
             let work = v1::ImportWork { terms, name, upload, quantised_features, polish };
-            let request = v1::ImportAgentRequest { work: Some(work), options: None };
+            if a.job.estimated(&client, v1::work::Work::Import(work.clone())).await? {
+                return Ok(());
+            }
+            let request = v1::ImportAgentRequest { work: Some(work), options: a.job.message(&client) };
             let job =
                 client.agents().import_agent(request).await.map_err(problem)?.into_inner().job.unwrap_or_default();
             let agent = finished(&client, "checking", &job).await?;
@@ -244,7 +259,10 @@ pub(super) async fn run(command: AgentCommand) -> CommandResult {
                 agent_id: a.agent_id.to_vec(),
                 version: a.version,
             };
-            let request = v1::ProveOptimumRequest { work: Some(work), options: None };
+            if a.job.estimated(&client, v1::work::Work::Optimum(work.clone())).await? {
+                return Ok(());
+            }
+            let request = v1::ProveOptimumRequest { work: Some(work), options: a.job.message(&client) };
             let job =
                 client.agents().prove_optimum(request).await.map_err(problem)?.into_inner().job.unwrap_or_default();
             let proof = proof_of(progress::finish(&client, "optimum", &job).await?)?;
@@ -261,7 +279,10 @@ pub(super) async fn run(command: AgentCommand) -> CommandResult {
         AgentCommand::Evaluate(a) => {
             let client = a.server.connect().await?;
             let work = v1::EvaluationWork { weights_digest: a.weights.to_vec(), dataset_id: a.dataset.to_vec() };
-            let request = v1::EvaluateAgentRequest { work: Some(work), options: None };
+            if a.job.estimated(&client, v1::work::Work::Evaluation(work.clone())).await? {
+                return Ok(());
+            }
+            let request = v1::EvaluateAgentRequest { work: Some(work), options: a.job.message(&client) };
             let job =
                 client.agents().evaluate_agent(request).await.map_err(problem)?.into_inner().job.unwrap_or_default();
             let done = progress::finish(&client, "evaluation", &job).await?;

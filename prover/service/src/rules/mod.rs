@@ -4,6 +4,8 @@ pub(crate) mod admission;
 pub(crate) mod agents;
 pub(crate) mod audit;
 pub(crate) mod certificates;
+mod estimate;
+mod forget;
 pub(crate) mod ownership;
 pub(crate) mod records;
 mod sent;
