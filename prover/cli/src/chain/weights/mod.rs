@@ -122,9 +122,12 @@ pub(crate) struct ObjectArgs {
     chain: ChainArgs,
 }
 
+/// An attester and its test set.
+type Attestation = (Address, DatasetId);
+
 impl AcceptTerms {
     /// The owner of agents, `None` for anybody; the attester and the test set, `None` to withdraw.
-    pub(super) fn terms(&self) -> Result<(Option<Address>, Option<(Address, DatasetId)>)> {
+    pub(super) fn terms(&self) -> Result<(Option<Address>, Option<Attestation>)> {
         let accepted = self.attester.map(account).zip(self.test_set);
         if accepted.is_none() && !self.withdraw {
             return Err(Problem::field("test_set", "give --attester and --test-set, or --withdraw"));
