@@ -18,7 +18,7 @@ use tribute_service::jobs::fairness::Quotas;
 use tribute_service::jobs::news::News;
 use tribute_service::jobs::queue::Queue;
 use tribute_service::jobs::worker;
-use tribute_service::observe::audit::Audit;
+use tribute_service::observe::audit::AuditLog;
 use tribute_service::observe::endpoint;
 use tribute_service::registry::Registry;
 use tribute_service::server;
@@ -203,7 +203,7 @@ pub(super) async fn serve(args: ServeArgs) -> CommandResult {
         registries: args.registries,
         keep: (args.keep_days > 0).then(|| Duration::from_secs(args.keep_days.saturating_mul(86_400))),
         metrics: args.work.metrics,
-        audit: args.audit.as_deref().map(Audit::to).transpose()?,
+        audit: args.audit.as_deref().map(AuditLog::to).transpose()?,
         public_rpc: args.public_rpc,
     };
     let running = server::start(config).await?;

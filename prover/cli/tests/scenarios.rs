@@ -13,7 +13,6 @@ use serde::Serialize;
 use sqlx::{Connection as _, PgConnection};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tribute_client::Client;
 use tribute_proto::v1::{self, JobState};
 use tribute_testing::calls::{calibrate, connect, get, submit, submit_dataset, until};
 use tribute_testing::data::{self, wine_schema, wines};
@@ -258,18 +257,17 @@ async fn drained_on_sigterm() -> (i64, i64) {
     stage.all_succeed().await
 }
 
-/// Jobs over three workers, one of which is killed every few seconds.
-async fn many(jobs: Vec<Result<v1::DatasetWork, v1::Work>>) -> (i64, i64) {
+/// Real proofs, and small jobs between them, over three workers, one of which is killed every few seconds.
+async fn proofs_while_workers_are_killed() -> (i64, i64) {
+    let (proofs, calibrations) = if long() { (200, 1000) } else { (20, 40) };
     let stage = Stage::new();
     let served = stage.serve("0");
     let clients = [connect(&served.url).await, connect(&served.url).await];
-    let proofs = jobs.iter().filter(|job| job.is_ok()).count() as i64;
-    for (number, job) in jobs.into_iter().enumerate() {
-        let client: &Client = &clients[number % 2];
-        match job {
-            Ok(dataset) => drop(submit_dataset(client, dataset).await.unwrap()),
-            Err(work) => drop(submit(client, work).await),
-        }
+    for number in 0..proofs {
+        submit_dataset(&clients[number % 2], dataset(number)).await.unwrap();
+    }
+    for number in 0..calibrations {
+        submit(&clients[number % 2], calibrate(10, 1, &format!("many {number}"))).await;
     }
     let mut workers = [stage.worker(), stage.worker(), stage.worker()];
     let done = stage.ended(Duration::from_secs(3600));
@@ -289,14 +287,8 @@ async fn many(jobs: Vec<Result<v1::DatasetWork, v1::Work>>) -> (i64, i64) {
     // each result is registered exactly once, whatever was computed again
     let registered: i64 =
         sqlx::query_scalar("SELECT COUNT(*) FROM datasets").fetch_one(&mut stage.sql().await).await.unwrap();
+    let proofs = proofs as i64;
     (lost + (proofs - registered).max(0), doubled + (registered - proofs).max(0))
-}
-
-async fn proofs_while_workers_are_killed() -> (i64, i64) {
-    let proofs = if long() { 200 } else { 20 };
-    let calibrations = if long() { 1000 } else { 40 };
-    let work = |i: usize| calibrate(10, 1, &format!("many {i}"));
-    many((0..proofs).map(|i| Ok(dataset(i))).chain((0..calibrations).map(|i| Err(work(i)))).collect()).await
 }
 
 /// A database of the previous version, with a job in its queue.

@@ -29,7 +29,7 @@ use crate::jobs::fairness::Quotas;
 use crate::jobs::news::News;
 use crate::jobs::queue::Queue;
 use crate::jobs::{retention, worker};
-use crate::observe::audit::Audit;
+use crate::observe::audit::AuditLog;
 use crate::observe::calls::Observe;
 use crate::observe::endpoint;
 use crate::registry::Registry;
@@ -83,7 +83,7 @@ pub struct Config {
     /// Address for metrics, if they are served.
     pub metrics: Option<SocketAddr>,
     /// Audit log, if one is kept.
-    pub audit: Option<Audit>,
+    pub audit: Option<AuditLog>,
     /// JSON-RPC address of the chain that browsers are told to use, if any.
     pub public_rpc: Option<String>,
 }

@@ -168,10 +168,9 @@ impl News {
 impl Watcher {
     /// Returns when the job has changed since the last call, or may have; at the latest after `patience`.
     pub async fn changed(&mut self, patience: Duration) {
-        // fails if there is no more news: then time passes all the same
-        match tokio::time::timeout(patience, self.changed.changed()).await {
-            Ok(Err(_)) => tokio::time::sleep(patience).await,
-            Ok(Ok(())) | Err(_) => {}
+        if let Ok(Err(_)) = tokio::time::timeout(patience, self.changed.changed()).await {
+            // there will be no news any more: time passes all the same
+            tokio::time::sleep(patience).await;
         }
     }
 }

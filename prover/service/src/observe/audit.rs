@@ -10,7 +10,7 @@ use tribute_problem::{Problem, Result};
 
 /// A file to which lines are appended. It is opened anew for every line, so it may be moved away at any time.
 #[derive(Clone, Debug)]
-pub struct Audit {
+pub struct AuditLog {
     file: PathBuf,
 }
 
@@ -32,13 +32,13 @@ pub(crate) struct Line<'a> {
     pub(crate) took_ms: u64,
 }
 
-impl Audit {
+impl AuditLog {
     /// Appends to `file`, which is created if missing, readable only by its owner.
     ///
     /// # Errors
     /// If it cannot be opened for writing.
     pub fn to(file: &Path) -> Result<Self> {
-        let audit = Audit { file: std::path::absolute(file)? };
+        let audit = AuditLog { file: std::path::absolute(file)? };
         audit.open().map_err(|e| Problem::field("audit", format!("cannot write to {}: {e}", file.display())))?;
         Ok(audit)
     }

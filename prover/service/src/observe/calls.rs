@@ -17,7 +17,7 @@ use tribute_core::hexed::AccountAddress;
 use tribute_proto::Access;
 use tribute_telemetry::{names, trace};
 
-use super::audit::{millis, now_ms, Audit, Line};
+use super::audit::{millis, now_ms, AuditLog, Line};
 
 /// Who made a call, as a request extension that the gate fills in, so that the layers around the gate know, too.
 #[derive(Clone, Debug, Default)]
@@ -34,7 +34,7 @@ impl Identified {
 #[derive(Clone, Debug)]
 pub struct Observe {
     /// Where calls that need an account are written down.
-    pub audit: Option<Audit>,
+    pub audit: Option<AuditLog>,
 }
 
 impl<S> Layer<S> for Observe {
@@ -48,7 +48,7 @@ impl<S> Layer<S> for Observe {
 /// A service whose calls are observed.
 #[derive(Clone, Debug)]
 pub struct Observed<S> {
-    audit: Option<Audit>,
+    audit: Option<AuditLog>,
     inner: S,
 }
 
