@@ -158,12 +158,7 @@ fn verifier(vk: &VerifyingKey<G1Affine>, layout: &Layout, srs: &Srs, loops: bool
         table.finish(&mut out, layout);
     }
 
-    let factors = Factors {
-        u: challenge(Challenge::U),
-        x_n,
-        scalars: &scalars,
-        end,
-    };
+    let factors = Factors { u: challenge(Challenge::U), x_n, scalars: &scalars, end };
     Curve { out: &mut out, layout }.check(factors, srs, fail);
     let mut asm = out.asm;
     asm.place(fail);
