@@ -129,6 +129,9 @@ parity: build ## certified agents beside scikit-learn's pipelines, ten minutes: 
 	@scripts/client-venv.sh
 	$(CLIENT_PYTHON) benches/parity.py
 
+wheel: build ## a Python wheel of the command line with the verifier, in target/wheels; installed and used once
+	@scripts/wheel.sh
+
 attribution: ## how shares move when data, terms and parties change: writes docs/attribution.md and docs/attribution.json
 	$(CARGO) run --release --locked -p tribute-benches --bin attribution
 
