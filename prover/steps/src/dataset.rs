@@ -44,7 +44,7 @@ pub struct DatasetJob {
 impl DatasetJob {
     /// The layout of its records.
     pub fn layout(&self) -> Result<Layout> {
-        Ok(self.profile.layout(&Schema::from_json(&self.schema)?)?)
+        self.profile.layout(&Schema::from_json(&self.schema)?)
     }
 }
 

@@ -2,7 +2,6 @@
 
 pub(crate) mod admission;
 pub(crate) mod agents;
-pub(crate) mod audit;
 pub(crate) mod certificates;
 mod estimate;
 mod forget;
