@@ -169,9 +169,8 @@ impl Watcher {
     /// Returns when the job has changed since the last call, or may have; at the latest after `patience`.
     pub async fn changed(&mut self, patience: Duration) {
         // fails if there is no more news: then time passes all the same
-        match tokio::time::timeout(patience, self.changed.changed()).await {
-            Ok(Err(_)) => tokio::time::sleep(patience).await,
-            Ok(Ok(())) | Err(_) => {}
+        if let Ok(Err(_)) = tokio::time::timeout(patience, self.changed.changed()).await {
+            tokio::time::sleep(patience).await;
         }
     }
 }
