@@ -44,8 +44,8 @@ use crate::rpc::sessions::SessionRpc;
 use crate::rpc::uploads::UploadRpc;
 use crate::rules::admission::Admission;
 use crate::rules::agents::LoadedAgents;
-use crate::rules::audit::Audit;
 use crate::rules::certificates::Certificates;
+use crate::rules::files::FileChecks;
 use crate::rules::ownership::Ownership;
 use crate::rules::records::Records;
 use crate::rules::sessions::Sessions;
@@ -157,7 +157,7 @@ pub async fn start(config: Config) -> Result<Running> {
         srs,
         wake: wake.clone(),
     };
-    let audit = Audit::new(parameters.clone(), srs, config.profile.0);
+    let files = FileChecks::new(parameters.clone(), srs, config.profile.0);
     let records = Records { custody: custody.clone(), parameters, opening: Arc::default() };
     let listener = TcpListener::bind(config.listen)
         .await
@@ -226,7 +226,7 @@ pub async fn start(config: Config) -> Result<Running> {
             artefacts: artefacts.clone(),
         },
         circuits: CircuitRpc { admission, registry, artefacts },
-        audit: AuditRpc { audit },
+        audit: AuditRpc { files },
     };
     let observe = Observe { audit: config.audit };
     let serving = tokio::spawn(serve(services, observe, console, gate, listener, stopping));
