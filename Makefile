@@ -13,7 +13,7 @@ TEST_CONSOLE := cd console && npm --silent test
 AUDIT := .deps/venv/bin/python examples/audit.py
 
 .PHONY: help setup build check demo demo-wine test test-circuits test-contracts contracts-snapshot proto-snapshot lint
-.PHONY: test-python test-console demo-web pictures docs docs-test npm fuzz bench large attribution values
+.PHONY: test-python test-console demo-web pictures docs docs-test npm dist dist-test scenarios load fuzz bench large attribution values
 .PHONY: demo-text parity wheel bench-peers
 
 help: ## what the targets are
@@ -57,6 +57,20 @@ docs: ## the book, in target/book
 docs-test: build ## the six roles' paths: every command as it is printed
 	python3 scripts/run_docs.py
 
+dist: build ## what an operator installs, in target/dist: a tarball and a Debian package
+	@scripts/dist.sh
+
+dist-test: build ## the same, installed into empty folders and used
+	@scripts/dist.sh test
+
+scenarios: setup ## what goes wrong in operation, with real processes and PostgreSQL, long tier: writes target/scenarios.json
+	@scripts/test-tools.sh
+	TRIBUTE_SCENARIOS=long TRIBUTE_REQUIRE_POSTGRES=1 $(CARGO) test --release --locked -p tribute --test scenarios -- --nocapture
+
+load: setup ## a long queue and many watchers: figures for benches/RESULTS.md
+	@scripts/test-tools.sh
+	TRIBUTE_LOAD=1 TRIBUTE_REQUIRE_POSTGRES=1 $(CARGO) test --release --locked -p tribute --test scale -- --nocapture --test-threads 1
+
 npm: setup ## the npm package of interfaces and ABIs, in target/npm
 	@scripts/npm-package.sh
 
@@ -92,9 +106,10 @@ pictures: build ## the README's screenshots of the console
 test: lint ## everything: lint, all tests, both demos with their audit
 	@scripts/test-tools.sh
 	rm -f "$${CARGO_TARGET_DIR:-target}/tmp/differential.json"
-	TRIBUTE_REQUIRE_POSTGRES=1 TRIBUTE_REQUIRE_HARDHAT=1 $(CARGO) test --release --locked --no-fail-fast --workspace
+	TRIBUTE_REQUIRE_POSTGRES=1 TRIBUTE_REQUIRE_S3=1 TRIBUTE_REQUIRE_HARDHAT=1 $(CARGO) test --release --locked --no-fail-fast --workspace
 	@scripts/test-contracts.sh tested
 	@scripts/npm-package.sh test
+	@scripts/dist.sh test
 	$(DEMO)
 	@scripts/audit-venv.sh
 	$(AUDIT) demo-out --data examples/digits.csv.gz

@@ -20,6 +20,7 @@ from conftest import ROOT
         ("pass --label species:", "pass label='species':"),
         ("pass --header or --no-header", "pass header=True or header=False"),
         ("predict a number with --real, or", "predict a number with real=True, or"),
+        ("forge them; --allow-dev-srs accepts them", "forge them; allow_dev_srs=True accepts them"),
         ("`tribute serve --data x`", "`tribute serve --data x`"),
     ],
 )

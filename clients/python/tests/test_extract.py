@@ -121,7 +121,7 @@ def test_an_agent_of_texts_is_trained_certified_and_asked_in_text(world, model, 
     with world.client(CLIENT) as client:
         chain = Chain(world.rpc, client)
         chain.send(chain.token.functions.mint(client.account.address, 100))
-        session_id = chain.open_session(agent_id, version=version, price=0, escrow=100)
+        session_id = chain.open_session(agent_id, version=version, price=10, escrow=100)
         client.open_session(session_id, agent)
         blind = tribute.Session(client, session_id, tmp_path / "session.json")
         with pytest.raises(tribute.errors.BadQuery, match=f"Extractor of the file with SHA-256 {extractor.sha256.hex()}"):

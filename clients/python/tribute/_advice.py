@@ -20,6 +20,7 @@ SWITCHES = {
     "no-header": "header=False",
     "real": "real=True",
     "gaps-are-labels": "gaps_are_labels=True",
+    "allow-dev-srs": "allow_dev_srs=True",
 }
 VALUES = {"separator", "decimal", "label", "range"}
 LISTS = {"drop", "one-hot"}

@@ -13,6 +13,7 @@ from html import escape
 from pathlib import Path
 from typing import Any, Mapping, Sequence
 
+from ._advice import in_python
 from .types import SHARE_UNIT
 
 
@@ -123,7 +124,10 @@ def verify(
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder, "file.json")
         copy.write_bytes(content)
-        text = _run("verify", os.fspath(copy), *trust)
+        try:
+            text = _run("verify", os.fspath(copy), *trust)
+        except Refused as refused:
+            raise Refused(str(refused).removeprefix(f"{copy} is refused: ")) from None
     return Verified(json.loads(content), text, content, trust)
 
 
@@ -131,5 +135,5 @@ def _run(*arguments: str) -> str:
     """Runs the command-line program; raises `Refused` with its message if it fails."""
     done = subprocess.run([program(), *arguments], capture_output=True, text=True)
     if done.returncode:
-        raise Refused(done.stderr.strip().removeprefix("error: "))
+        raise Refused(in_python(done.stderr.strip().removeprefix("error: ")))
     return done.stdout

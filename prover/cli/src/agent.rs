@@ -18,6 +18,7 @@ use super::output::{self, emit};
 use super::proof_file::ProofFile;
 use super::{progress, CommandResult};
 use crate::chain::publish;
+use crate::job_options::JobOptionArgs;
 use crate::link_arg::LinkArg;
 use crate::server_args::ServerArgs;
 
@@ -88,6 +89,8 @@ pub(super) struct TrainArgs {
     #[command(flatten)]
     loss: LossArgs,
     #[command(flatten)]
+    job: JobOptionArgs,
+    #[command(flatten)]
     server: ServerArgs,
 }
 
@@ -107,6 +110,8 @@ pub(super) struct ImportArgs {
     held_out: HeldOutArgs,
     #[command(flatten)]
     loss: LossArgs,
+    #[command(flatten)]
+    job: JobOptionArgs,
     #[command(flatten)]
     server: ServerArgs,
 }
@@ -159,6 +164,8 @@ pub(super) struct OptimumArgs {
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     #[command(flatten)]
+    job: JobOptionArgs,
+    #[command(flatten)]
     server: ServerArgs,
 }
 
@@ -184,6 +191,8 @@ pub(super) struct EvaluateArgs {
     #[arg(long, value_name = "FILE", default_value = "evaluation.json")]
     out: PathBuf,
     #[command(flatten)]
+    job: JobOptionArgs,
+    #[command(flatten)]
     server: ServerArgs,
 }
 
@@ -193,7 +202,10 @@ pub(super) async fn run(command: AgentCommand) -> CommandResult {
         AgentCommand::Train(a) => {
             let client = a.server.connect().await?;
             let work = v1::TrainWork { terms: Some(a.loss.terms()?), name: a.loss.name.clone() };
-            let request = v1::TrainAgentRequest { work: Some(work), options: None };
+            if a.job.estimated(&client, v1::work::Work::Train(work.clone())).await? {
+                return Ok(());
+            }
+            let request = v1::TrainAgentRequest { work: Some(work), options: a.job.message(&client) };
             let job = client.agents().train_agent(request).await.map_err(problem)?.into_inner().job.unwrap_or_default();
             let agent = finished(&client, "training", &job).await?;
             told(&client, &agent, None, &a.loss).await?;
@@ -205,7 +217,10 @@ pub(super) async fn run(command: AgentCommand) -> CommandResult {
             let (quantised_features, polish) = (a.quantised_features, a.polish);
             let upload = client.upload(onnx.clone()).await?;
             let work = v1::ImportWork { terms, name, upload, quantised_features, polish };
-            let request = v1::ImportAgentRequest { work: Some(work), options: None };
+            if a.job.estimated(&client, v1::work::Work::Import(work.clone())).await? {
+                return Ok(());
+            }
+            let request = v1::ImportAgentRequest { work: Some(work), options: a.job.message(&client) };
             let job =
                 client.agents().import_agent(request).await.map_err(problem)?.into_inner().job.unwrap_or_default();
             let agent = finished(&client, "checking", &job).await?;
@@ -249,7 +264,10 @@ pub(super) async fn run(command: AgentCommand) -> CommandResult {
                 agent_id: a.agent_id.to_vec(),
                 version: a.version,
             };
-            let request = v1::ProveOptimumRequest { work: Some(work), options: None };
+            if a.job.estimated(&client, v1::work::Work::Optimum(work.clone())).await? {
+                return Ok(());
+            }
+            let request = v1::ProveOptimumRequest { work: Some(work), options: a.job.message(&client) };
             let job =
                 client.agents().prove_optimum(request).await.map_err(problem)?.into_inner().job.unwrap_or_default();
             let proof = proof_of(progress::finish(&client, "optimum", &job).await?)?;
@@ -266,7 +284,11 @@ pub(super) async fn run(command: AgentCommand) -> CommandResult {
         AgentCommand::Value(a) => value::run(a).await?,
         AgentCommand::Evaluate(a) => {
             let client = a.server.connect().await?;
-            let e = evaluation(&client, a.weights, a.dataset).await?;
+            let work = v1::EvaluationWork { weights_digest: a.weights.to_vec(), dataset_id: a.dataset.to_vec() };
+            if a.job.estimated(&client, v1::work::Work::Evaluation(work.clone())).await? {
+                return Ok(());
+            }
+            let e = evaluation(&client, work, a.job.message(&client)).await?;
             write_file(&a.out, &e.evaluation_json)?;
             let loss = real(e.loss, LOSS_BITS) / e.records.max(1) as f64;
             eprintln!("{} of {} records right, mean loss {loss:.6}; wrote {}", e.correct, e.records, a.out.display());
@@ -276,9 +298,12 @@ pub(super) async fn run(command: AgentCommand) -> CommandResult {
 }
 
 /// Proves a certified agent's accuracy and loss on a dataset.
-async fn evaluation(client: &Client, weights: WeightsDigest, dataset: DatasetId) -> Result<v1::EvaluationOutcome> {
-    let work = v1::EvaluationWork { weights_digest: weights.to_vec(), dataset_id: dataset.to_vec() };
-    let request = v1::EvaluateAgentRequest { work: Some(work), options: None };
+async fn evaluation(
+    client: &Client,
+    work: v1::EvaluationWork,
+    options: Option<v1::JobOptions>,
+) -> Result<v1::EvaluationOutcome> {
+    let request = v1::EvaluateAgentRequest { work: Some(work), options };
     let job = client.agents().evaluate_agent(request).await.map_err(problem)?.into_inner().job.unwrap_or_default();
     match progress::finish(client, "evaluation", &job).await?.outcome.and_then(|o| o.outcome) {
         Some(v1::outcome::Outcome::Evaluation(e)) => Ok(e),

@@ -75,7 +75,7 @@ fn thirds(
 fn three_owners_of_wines_are_valued() {
     let mut w = World::new();
     let (weights, test) = certified(&mut w, &thirds("wine.csv", "squared", "11", 45, 135..178));
-    let told = w.run(OWNER, &format!("agent value {weights} --test {test} --dry-run"));
+    let told = w.run(OWNER, &format!("agent value {weights} --test {test} --estimate"));
     assert_eq!((told["coalitions"].as_u64(), told["gradients"].as_u64()), (Some(6), Some(9)));
     assert_eq!(told["openings_of_the_test_set"].as_u64(), Some(6));
     assert!(told["datasets"].as_array().unwrap().iter().all(|d| d["openings"] == 3), "{told}");

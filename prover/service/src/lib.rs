@@ -8,12 +8,14 @@
 //! | `wire` | conversions between protobuf messages and internal types |
 //! | [`jobs`] | the durable queue and its workers |
 //! | [`registry`] | what jobs produce: datasets, agents, proofs, circuits; and sessions |
+//! | [`observe`] | metrics, traces, the audit log and the state of the queue, for operators |
 //! | [`auth`] | authenticating callers, and the gate in front of every service |
 //! | [`chain`] | what the service reads from a chain |
 
 pub mod auth;
 pub mod chain;
 pub mod jobs;
+pub mod observe;
 pub mod registry;
 mod rpc;
 mod rules;

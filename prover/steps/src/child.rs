@@ -3,16 +3,17 @@
 
 use std::io::{BufRead as _, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
-use tribute_custody::Custody;
+use tribute_custody::{Custody, KeySource};
 use tribute_engine::srs::SrsStore;
 use tribute_problem::{Problem, Reason, Result};
 use tribute_store::artefacts::Artefacts;
-use tribute_store::db::Database;
+use tribute_store::db::{Database, Share};
+use tribute_telemetry::trace;
 
-use crate::toolbox::Progress;
-use crate::toolbox::Toolbox;
+use crate::toolbox::{Progress, Report, Toolbox};
 use crate::work::{self, Outcome, Payload};
 
 /// Exit code of a child whose worker is gone.
@@ -27,6 +28,12 @@ pub struct Request {
     pub payload: Payload,
     /// Where the data is.
     pub storage: Storage,
+    /// Outcomes of the jobs that this one needed.
+    #[serde(default)]
+    pub needed: Vec<Outcome>,
+    /// The worker's span, as `traceparent`.
+    #[serde(default)]
+    pub trace: Option<String>,
 }
 
 /// Where a server stores its data.
@@ -36,8 +43,11 @@ pub struct Storage {
     pub database: String,
     /// Data folder.
     pub data: PathBuf,
-    /// Master key file.
-    pub master_key: PathBuf,
+    /// Source of the master key.
+    pub master_key: KeySource,
+    /// URL of the artefact store; `None` for a folder in the data folder.
+    #[serde(default)]
+    pub artefacts: Option<String>,
     /// SRS file or folder; `None` for the development SRS.
     #[serde(default)]
     pub srs: Option<PathBuf>,
@@ -50,13 +60,17 @@ impl Storage {
         Storage {
             database: format!("sqlite:{}", data.join("tribute.db").display()),
             data: data.into(),
-            master_key: tribute_custody::default_key_file(data),
+            master_key: KeySource::in_folder(data),
+            artefacts: None,
             srs: None,
         }
     }
     /// Opens the artefact store.
     pub fn artefacts(&self) -> Result<Artefacts> {
-        Artefacts::in_folder(&self.data.join("artefacts"))
+        match &self.artefacts {
+            Some(url) => Artefacts::at(url),
+            None => Artefacts::in_folder(&self.data.join("artefacts")),
+        }
     }
     /// Folder of cached parameters and keys.
     #[must_use]
@@ -75,6 +89,8 @@ impl Storage {
 pub enum Message {
     /// The job has progressed.
     Progress(Progress),
+    /// Where a circuit's keys came from.
+    Keys(String),
     /// The job has finished.
     Done(Box<Outcome>),
     /// The job has failed.
@@ -111,18 +127,45 @@ pub fn main() -> i32 {
     0
 }
 
+/// A span for each phase, as children of the process's.
+struct Phases {
+    process: tracing::Span,
+    current: Mutex<Option<(String, tracing::Span)>>,
+}
+
+impl Phases {
+    fn enter(&self, phase: &str) {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if current.as_ref().is_none_or(|(known, _)| known != phase) {
+            // the previous phase's span ends when it is dropped
+            let span = tracing::info_span!(parent: &self.process, "phase", otel.name = phase);
+            *current = Some((phase.to_owned(), span));
+        }
+    }
+}
+
 fn execute(request: &Request) -> Result<Outcome> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
         .build()
         .map_err(|e| Problem::new(Reason::Internal, format!("no runtime: {e}")))?;
-    let database = runtime.block_on(Database::open(&request.storage.database))?;
+    let database = runtime.block_on(Database::open_for(&request.storage.database, Share::Job))?;
     let artefacts = request.storage.artefacts()?;
     let custody = runtime.block_on(Custody::open(database, artefacts.clone(), &request.storage.master_key))?;
     let cache = request.storage.cache();
     std::fs::create_dir_all(&cache)?;
-    let report = Box::new(|progress| say(&Message::Progress(progress)));
+    let span = tracing::info_span!("process", job = %request.job, kind = request.payload.work.kind());
+    trace::follow(&span, request.trace.as_deref());
+    let _entered = span.enter();
+    let phases = Phases { process: span.clone(), current: Mutex::default() };
+    let report = Box::new(move |report| match report {
+        Report::Progress(progress) => {
+            phases.enter(&progress.phase);
+            say(&Message::Progress(progress));
+        }
+        Report::Keys(origin) => say(&Message::Keys(origin)),
+    });
     let srs = request.storage.srs()?;
     let Payload { srs: wanted, work } = &request.payload;
     if let Some(wanted) = wanted {
@@ -136,7 +179,8 @@ fn execute(request: &Request) -> Result<Outcome> {
             .with("got", has));
         }
     }
-    let toolbox = Toolbox::new(artefacts, custody, srs, &cache, runtime.handle().clone(), report);
+    let toolbox =
+        Toolbox::new(artefacts, custody, srs, &cache, request.needed.clone(), runtime.handle().clone(), report);
     tracing::info!(job = %request.job, kind = work.kind(), "working");
     work::run(work, &toolbox)
 }

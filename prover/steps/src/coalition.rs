@@ -190,7 +190,8 @@ pub fn run(job: &CoalitionJob, toolbox: &Toolbox) -> Result<CoalitionOutcome> {
 
 impl CoalitionJob {
     /// The shards of the coalition's datasets, in the agent's order.
-    fn sources(&self) -> Vec<SourceBody> {
+    #[must_use]
+    pub fn sources(&self) -> Vec<SourceBody> {
         let owners = self.agent.owners();
         let listed = |s: &&SourceBody| {
             owners.iter().position(|o| *o == s.owner).is_some_and(|i| self.owners.contains(&(i as u32)))

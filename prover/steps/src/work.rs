@@ -8,7 +8,7 @@ use tribute_store::artefacts::ArtefactId;
 use crate::calibrate::{CalibrateJob, CalibrateOutcome};
 use crate::circuit::{CircuitBody, CircuitJob, ProofBody};
 use crate::coalition::{CoalitionJob, CoalitionOutcome};
-use crate::dataset::{DatasetBody, DatasetJob};
+use crate::dataset::{DatasetBody, DatasetJob, ShardBody, ShardJob};
 use crate::evaluation::{EvaluationJob, EvaluationOutcome};
 use crate::gradient::{GradientJob, GradientOutcome};
 use crate::optimum::{OptimumJob, OptimumOutcome};
@@ -40,6 +40,8 @@ pub enum Work {
     Circuit(CircuitJob),
     /// Commits records and proves the commitment.
     Dataset(DatasetJob),
+    /// Commits the records of one shard and proves them.
+    Shard(ShardJob),
     /// Trains a head, or imports one trained elsewhere.
     Train(TrainJob),
     /// Proves the gradient of one shard.
@@ -62,6 +64,7 @@ impl Work {
             Work::Calibrate(_) => "calibrate",
             Work::Circuit(_) => "circuit",
             Work::Dataset(_) => "dataset",
+            Work::Shard(_) => "shard",
             Work::Train(_) => "train",
             Work::Gradient(_) => "gradient",
             Work::Optimum(_) => "optimum",
@@ -79,6 +82,7 @@ impl Work {
             Work::Calibrate(job) => 16 + (1 << job.k.saturating_sub(12)),
             Work::Circuit(job) => proof(&job.shape.profile),
             Work::Dataset(job) => proof(&job.profile),
+            Work::Shard(job) => proof(&job.dataset.profile),
             Work::Train(_) => 512,
             Work::Gradient(job) => proof(&job.agent.profile),
             Work::Optimum(job) => proof(&job.agent.profile),
@@ -99,6 +103,8 @@ pub enum Outcome {
     Circuit(CircuitBody),
     /// A committed and proven dataset.
     Dataset(DatasetBody),
+    /// A committed and proven shard.
+    Shard(ShardBody),
     /// A trained agent.
     Train(AgentBody),
     /// A proven gradient.
@@ -127,6 +133,7 @@ impl Outcome {
             Outcome::Calibrate(_) => Vec::new(),
             Outcome::Circuit(c) => circuit(c).to_vec(),
             Outcome::Dataset(d) => d.shards.iter().flat_map(|s| [proof(&s.proof), vec![&s.records]].concat()).collect(),
+            Outcome::Shard(s) => [proof(&s.proof), vec![&s.records]].concat(),
             Outcome::Train(a) => vec![&a.model],
             Outcome::Gradient(g) => [proof(&g.proof), vec![&g.gradient]].concat(),
             Outcome::Optimum(o) => proof(&o.proof),
@@ -143,6 +150,7 @@ pub fn run(work: &Work, toolbox: &Toolbox) -> Result<Outcome> {
         Work::Calibrate(job) => calibrate::run(job, toolbox).map(Outcome::Calibrate),
         Work::Circuit(job) => circuit::run(job, toolbox).map(Outcome::Circuit),
         Work::Dataset(job) => dataset::run(job, toolbox).map(Outcome::Dataset),
+        Work::Shard(job) => dataset::run_shard(job, toolbox).map(Outcome::Shard),
         Work::Train(job) => train::run(job, toolbox).map(Outcome::Train),
         Work::Gradient(job) => gradient::run(job, toolbox).map(Outcome::Gradient),
         Work::Optimum(job) => optimum::run(job, toolbox).map(Outcome::Optimum),

@@ -7,6 +7,7 @@
 //! | [`calls`] | client calls, from submitting work to fetching a certificate |
 //! | [`data`] | small tables and the requests that register them |
 //! | [`raw`] | sends calls as raw bytes, which a client never would |
+//! | [`stores`] | temporary servers that store: PostgreSQL and S3 |
 //! | [`process`] | finds and kills processes |
 //! | [`chain`] | a life cycle of the contracts, with a verifier that accepts what a test commits to |
 
@@ -16,6 +17,7 @@ pub mod data;
 pub mod place;
 pub mod process;
 pub mod raw;
+pub mod stores;
 pub mod world;
 
 use std::path::{Path, PathBuf};

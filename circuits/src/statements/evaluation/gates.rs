@@ -12,7 +12,7 @@ use tribute_engine::field::two_to;
 
 use crate::arithmetization::Arithmetization;
 use crate::gadgets::argmax::{difference_limbs, ArgMax, Place};
-use crate::gadgets::argument::{constant, small, Gates, Query};
+use crate::gadgets::argument::{constant, Gates, Query};
 use crate::gadgets::link::{self, LinkConfig};
 use crate::gadgets::logup::Frame;
 use crate::gadgets::product::{Product, Rows};

@@ -18,6 +18,7 @@ use tribute_core::valuation::{owners, CoalitionParts, Sampling, Valuation, Valua
 use tribute_problem::{Problem, Result};
 use tribute_proto::v1;
 
+use crate::job_options::JobOptionArgs;
 use crate::output::emit;
 use crate::progress;
 use crate::server_args::ServerArgs;
@@ -36,12 +37,11 @@ pub(crate) struct ValueArgs {
     /// With more than 6 owners: 32 public random bytes in hex, such as the hash of a block that did not exist yet.
     #[arg(long, value_name = "HEX", requires = "permutations")]
     beacon: Option<Hex<32>>,
-    /// Only tell how many proofs and openings it takes, and how long.
-    #[arg(long)]
-    dry_run: bool,
     /// File to write to.
     #[arg(long, value_name = "FILE", default_value = "valuation.json")]
     out: PathBuf,
+    #[command(flatten)]
+    job: JobOptionArgs,
     #[command(flatten)]
     server: ServerArgs,
 }
@@ -63,7 +63,7 @@ pub(super) async fn run(a: ValueArgs) -> Result<()> {
     .map(|mask| (0..32).filter(|i| mask >> i & 1 == 1).collect())
     .collect();
     let cost = Cost::of(&certificate, &coalitions);
-    if a.dry_run {
+    if a.job.estimate {
         return emit(&cost.told(&client, &certificate).await?, None);
     }
     let valuation = prove(&client, &a, sampling, &coalitions).await?;
@@ -108,13 +108,14 @@ async fn prove(
     sampling: Option<Sampling>,
     coalitions: &[Vec<u32>],
 ) -> Result<Valuation> {
-    let evaluation = super::evaluation(client, a.weights, a.test).await?.evaluation_json;
+    let work = v1::EvaluationWork { weights_digest: a.weights.to_vec(), dataset_id: a.test.to_vec() };
+    let evaluation = super::evaluation(client, work, a.job.message(client)).await?.evaluation_json;
     let evaluation = Evaluation::from_json(&evaluation).map_err(Problem::internal)?;
     let request = v1::ValueAgentRequest {
         weights_digest: a.weights.to_vec(),
         dataset_id: a.test.to_vec(),
         coalitions: coalitions.iter().map(|owners| v1::Coalition { owners: owners.clone() }).collect(),
-        options: None,
+        options: a.job.message(client),
     };
     let jobs = client.agents().value_agent(request).await.map_err(problem)?.into_inner().jobs;
     let mut parts = Vec::with_capacity(jobs.len() + 1);

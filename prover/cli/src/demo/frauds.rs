@@ -184,8 +184,13 @@ pub(super) async fn altered_gradient(
     let domain = stage.contracts.agent_domain();
     let target = Target { chain_id: domain.chain_id, contract: Hex(domain.contract) };
     let work = Work::Gradient(GradientJob { agent, slot: 0, target });
-    let request =
-        Request { job: "label_changed".into(), payload: Payload { srs: None, work }, storage: storage.clone() };
+    let request = Request {
+        job: "label_changed".into(),
+        payload: Payload { srs: None, work },
+        storage: storage.clone(),
+        needed: Vec::new(),
+        trace: None,
+    };
     match work_through(&request).await? {
         Outcome::Gradient(gradient) => gradient.proof.load(&storage.artefacts()?).await,
         _ => Err(Problem::internal("the proving process returned another kind of outcome")),
@@ -209,7 +214,7 @@ async fn work_through(request: &Request) -> Result<Outcome> {
         match serde_json::from_str(&line) {
             Ok(Message::Done(outcome)) => return Ok(*outcome),
             Ok(Message::Failed(problem)) => return Err(problem),
-            Ok(Message::Progress(_)) | Err(_) => {}
+            Ok(Message::Progress(_) | Message::Keys(_)) | Err(_) => {}
         }
     }
     Err(Problem::new(Reason::WorkerLost, "the proving process ended without a result"))

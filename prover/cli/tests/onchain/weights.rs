@@ -6,7 +6,7 @@ use tribute_chain::{PrivateKeySigner, B256, U256};
 use tribute_core::digest::Digest;
 use tribute_testing::chain::{Certified, CONTRIBUTIONS, DATA_BPS, PRICE};
 
-use crate::desk::{text, Desk, ADA, ADMIN, BEN, CLEO, OLGA};
+use crate::desk::{Desk, ADA, ADMIN, BEN, CLEO, OLGA};
 
 /// A valuation's file; what it says is not the chain's business.
 const VALUATION: &str = r#"{"format":"tribute-valuation/1"}"#;

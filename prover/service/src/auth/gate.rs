@@ -25,6 +25,7 @@ use super::accounts::Accounts;
 use super::signed::{self, Nonces};
 use super::tokens::{bearer, Tokens};
 use super::{Caller, Here};
+use crate::observe::calls::Identified;
 
 /// Bytes of the gRPC frame header: compression flag and message length.
 const FRAME: usize = 5;
@@ -75,14 +76,14 @@ impl Gate {
             Access::Public => self.message(call, request, None).await,
             Access::Read => {
                 let account = self.tokens.account(bearer(&header(&request, Reason::BadToken)?)?).await?;
+                identify(&mut request, account, None);
                 self.accounts.admit(account)?;
-                request.extensions_mut().insert(Caller(account));
                 self.message(call, request, None).await
             }
             Access::Signed => {
                 let signed = signed::check(&header(&request, Reason::BadSignature)?, &self.here, call.path)?;
+                identify(&mut request, signed.signer, Some(signed.content));
                 self.accounts.admit(signed.signer)?;
-                request.extensions_mut().insert(Caller(signed.signer));
                 if call.streams {
                     self.nonces.use_up(signed.signer, &signed.nonce, signed.deadline).await?;
                     // the upload service checks the stream against it
@@ -147,6 +148,14 @@ impl Gate {
         }
         Ok((bytes.into(), share))
     }
+}
+
+/// Attaches who called to the request, and tells the layers around the gate.
+fn identify(request: &mut Request<Body>, account: AccountAddress, content: Option<Content>) {
+    if let Some(identified) = request.extensions().get::<Identified>() {
+        identified.is(account, content);
+    }
+    request.extensions_mut().insert(Caller(account));
 }
 
 fn header(request: &Request<Body>, reason: Reason) -> Result<String> {

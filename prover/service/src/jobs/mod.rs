@@ -3,6 +3,10 @@
 //! | module | does |
 //! |---|---|
 //! | [`fairness`] | whose job is next, and how many an account may have |
+//! | [`keys`] | idempotency keys |
+//! | [`needs`] | jobs that wait for other jobs |
+//! | [`news`] | tells those who wait what has changed |
+//! | [`retention`] | forgets what is old |
 //! | [`queue`] | the rows: submit, lease, heartbeat, finish, cancel, recover |
 //! | [`view`] | reading jobs and their events |
 //! | [`worker`] | leases jobs that fit into memory and runs each in a child process |
@@ -20,7 +24,11 @@
 //! exactly once.
 
 pub mod fairness;
+pub mod keys;
+pub mod needs;
+pub mod news;
 pub mod queue;
+pub mod retention;
 mod row;
 pub mod view;
 pub mod worker;
@@ -123,6 +131,8 @@ pub struct Job {
     pub started_ms: i64,
     /// Unix milliseconds; 0 until it has ended.
     pub ended_ms: i64,
+    /// The trace of the call that submitted it, as `traceparent`.
+    pub trace: Option<String>,
 }
 
 /// What happened to a job.

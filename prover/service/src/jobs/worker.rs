@@ -3,19 +3,23 @@
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::{watch, Notify};
 use tokio::task::JoinSet;
+use tracing::Instrument as _;
 use tribute_problem::{Problem, Reason, Result};
 use tribute_steps::child::{Message, Request, Storage};
 use tribute_steps::toolbox::Progress;
 use tribute_steps::work::{Outcome, Payload};
+use tribute_telemetry::{names, trace};
 
 use super::queue::{Heartbeat, Queue};
 use super::Lease;
+use crate::observe;
+use crate::observe::run::Run;
 use crate::registry::Registry;
 
 /// Configuration of a worker.
@@ -29,6 +33,8 @@ pub struct Config {
     pub lease: Duration,
     /// Locations of database, artefacts and keys, passed on to child processes.
     pub storage: Storage,
+    /// Ends the worker when it has had no job for so long; `None`: never.
+    pub idle_exit: Option<Duration>,
     /// Executable whose hidden `work` command runs a job; by default the current one.
     pub program: PathBuf,
 }
@@ -41,6 +47,7 @@ impl Config {
             memory_mb: 8192,
             lease: Duration::from_secs(15),
             storage,
+            idle_exit: None,
             program: std::env::current_exe()?,
         })
     }
@@ -60,7 +67,21 @@ enum End {
     Stopping,
 }
 
-/// Runs jobs until `stop` becomes true, then stops the child processes and returns their jobs to the queue.
+impl End {
+    /// Its name in metrics.
+    fn name(&self) -> &'static str {
+        match self {
+            End::Done(_) => "succeeded",
+            End::Failed(_) => "failed",
+            End::Lost(_) => "lost",
+            End::Cancelled => "cancelled",
+            End::Fenced => "fenced",
+            End::Stopping => "stopped",
+        }
+    }
+}
+
+/// Runs jobs until `stop` becomes true, or none has come for long enough, then stops the child processes and returns their jobs to the queue.
 pub async fn run(config: Config, queue: Queue, registry: Registry, wake: Arc<Notify>, mut stop: watch::Receiver<bool>) {
     let name = format!("{}-{}", std::process::id(), hex::encode(rand::random::<[u8; 4]>()));
     let config = Arc::new(config);
@@ -68,6 +89,7 @@ pub async fn run(config: Config, queue: Queue, registry: Registry, wake: Arc<Not
     let mut free_mb = config.memory_mb;
     let mut recover = tokio::time::interval((config.lease / 3).max(Duration::from_millis(50)));
     tracing::info!(worker = %name, slots = config.slots, "worker started");
+    let mut idle_since = Instant::now();
     while !*stop.borrow() {
         while running.len() < config.slots {
             let admitted = if running.is_empty() { i64::MAX } else { free_mb };
@@ -92,8 +114,8 @@ pub async fn run(config: Config, queue: Queue, registry: Registry, wake: Arc<Not
         tokio::select! {
             Some(done) = running.join_next() => free_mb += done.unwrap_or(0),
             () = wake.notified() => {}
-            // jobs queued by other processes are seen only by polling the table
-            () = tokio::time::sleep(Duration::from_millis(250)) => {}
+            // a job that waits after a failure becomes ready without news
+            () = tokio::time::sleep(Duration::from_secs(1)) => {}
             _ = recover.tick() => {
                 if let Err(e) = queue.recover().await {
                     tracing::warn!(error = %e, "cannot recover lost jobs");
@@ -103,6 +125,11 @@ pub async fn run(config: Config, queue: Queue, registry: Registry, wake: Arc<Not
         }
         if running.is_empty() {
             free_mb = config.memory_mb;
+            if config.idle_exit.is_some_and(|most| idle_since.elapsed() >= most) {
+                break;
+            }
+        } else {
+            idle_since = Instant::now();
         }
     }
     while running.join_next().await.is_some() {}
@@ -116,11 +143,15 @@ fn weight_of(lease: &Lease) -> i64 {
 async fn work(config: &Config, queue: &Queue, registry: &Registry, lease: Lease, stop: watch::Receiver<bool>) {
     let id = lease.job.id.clone();
     tracing::info!(job = %id, kind = %lease.job.kind, fence = lease.fence, start = lease.job.starts, "job started");
-    let end = match run_child(config, queue, &lease, stop).await {
+    let span = tracing::info_span!("job", job = %id, kind = %lease.job.kind, start = lease.job.starts);
+    trace::follow(&span, lease.job.trace.as_deref());
+    let mut run = Run::start(&lease.job.kind);
+    let end = match run_child(config, queue, &lease, &mut run, stop).instrument(span.clone()).await {
         Ok(end) => end,
         Err(problem) => End::Failed(problem),
     };
-    if let Err(problem) = settle(queue, registry, &lease, end).await {
+    run.end(end.name());
+    if let Err(problem) = settle(queue, registry, &lease, end).instrument(span).await {
         // the lease will lapse, and the job is run again
         tracing::error!(job = %id, error = %problem, "cannot record the end of a job");
     }
@@ -134,6 +165,7 @@ async fn settle(queue: &Queue, registry: &Registry, lease: &Lease, end: End) -> 
             Ok(mut completion) => match registry.record(&mut completion.tx, &lease.job, &outcome).await {
                 Ok(()) => {
                     completion.commit().await?;
+                    observe::run::gas(&outcome);
                     tracing::info!(job = %id, "job succeeded");
                     false
                 }
@@ -163,9 +195,17 @@ async fn settle(queue: &Queue, registry: &Registry, lease: &Lease, end: End) -> 
 }
 
 /// Starts the child process, keeps the lease alive and returns how the child ended. The child never outlives this call.
-async fn run_child(config: &Config, queue: &Queue, lease: &Lease, mut stop: watch::Receiver<bool>) -> Result<End> {
+async fn run_child(
+    config: &Config,
+    queue: &Queue,
+    lease: &Lease,
+    run: &mut Run,
+    mut stop: watch::Receiver<bool>,
+) -> Result<End> {
     let payload: Payload = serde_json::from_str(&lease.job.payload)?;
-    let request = Request { job: lease.job.id.clone(), payload, storage: config.storage.clone() };
+    let needed = queue.needed(&lease.job.id).await?;
+    let trace = trace::of(&tracing::Span::current());
+    let request = Request { job: lease.job.id.clone(), payload, storage: config.storage.clone(), needed, trace };
     let mut child = start(config, &request).await?;
     // kept open: the child exits when its standard input closes
     let input = child.stdin.take();
@@ -179,7 +219,9 @@ async fn run_child(config: &Config, queue: &Queue, lease: &Lease, mut stop: watc
         tokio::select! {
             line = lines.next_line() => match line {
                 Ok(Some(line)) => match serde_json::from_str(&line) {
+                    Ok(Message::Keys(origin)) => names::keys(&origin),
                     Ok(Message::Progress(progress)) => {
+                        run.progress(&progress);
                         news = Some(progress);
                         beat.reset_immediately();
                     }
@@ -189,7 +231,9 @@ async fn run_child(config: &Config, queue: &Queue, lease: &Lease, mut stop: watc
                 },
                 _ => break ended_early(child.wait().await),
             },
-            _ = beat.tick() => match queue.heartbeat(lease, config.lease_ms(), news.take().as_ref()).await {
+            _ = beat.tick() => {
+                run.sample(child.id());
+                match queue.heartbeat(lease, config.lease_ms(), news.take().as_ref()).await {
                 Ok(Ok(Heartbeat::Continue)) => last_beat = tokio::time::Instant::now(),
                 Ok(Ok(Heartbeat::Cancel)) => break End::Cancelled,
                 Ok(Err(_)) => break End::Fenced,
@@ -199,10 +243,12 @@ async fn run_child(config: &Config, queue: &Queue, lease: &Lease, mut stop: watc
                         break End::Fenced;
                     }
                 }
+                }
             },
             _ = stop.changed() => if *stop.borrow() { break End::Stopping },
         }
     };
+    run.sample(child.id());
     drop(input);
     let _ = child.start_kill();
     let _ = child.wait().await;

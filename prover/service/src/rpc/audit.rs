@@ -3,10 +3,10 @@
 use tonic::{Request, Response, Status};
 use tribute_proto::v1;
 
-use crate::rules::audit::Audit;
+use crate::rules::files::FileChecks;
 
 pub(crate) struct AuditRpc {
-    pub(crate) audit: Audit,
+    pub(crate) files: FileChecks,
 }
 
 #[tonic::async_trait]
@@ -15,6 +15,6 @@ impl v1::audit_service_server::AuditService for AuditRpc {
         &self,
         request: Request<v1::CheckFileRequest>,
     ) -> Result<Response<v1::CheckFileResponse>, Status> {
-        Ok(Response::new(self.audit.check(request.into_inner().file_json).await?))
+        Ok(Response::new(self.files.check(request.into_inner().file_json).await?))
     }
 }

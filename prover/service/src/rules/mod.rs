@@ -2,8 +2,10 @@
 
 pub(crate) mod admission;
 pub(crate) mod agents;
-pub(crate) mod audit;
 pub(crate) mod certificates;
+mod estimate;
+pub(crate) mod files;
+mod forget;
 pub(crate) mod ownership;
 pub(crate) mod records;
 mod sent;

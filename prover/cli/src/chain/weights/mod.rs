@@ -123,13 +123,18 @@ pub(crate) struct ObjectArgs {
 }
 
 impl AcceptTerms {
-    /// The owner of agents, `None` for anybody; the attester and the test set, `None` to withdraw.
-    pub(super) fn terms(&self) -> Result<(Option<Address>, Option<(Address, DatasetId)>)> {
+    /// The owner of agents, `None` for anybody.
+    pub(super) fn grantee(&self) -> Option<Address> {
+        self.to.map(account)
+    }
+
+    /// The attester and the test set, `None` to withdraw.
+    pub(super) fn accepted(&self) -> Result<Option<(Address, DatasetId)>> {
         let accepted = self.attester.map(account).zip(self.test_set);
         if accepted.is_none() && !self.withdraw {
             return Err(Problem::field("test_set", "give --attester and --test-set, or --withdraw"));
         }
-        Ok((self.to.map(account), accepted))
+        Ok(accepted)
     }
 }
 
@@ -322,7 +327,7 @@ pub(super) async fn enforce(a: StepArgs) -> CommandResult {
 
 pub(super) async fn accept(a: AcceptArgs) -> CommandResult {
     let c = a.chain.connect().await?;
-    let (grantee, accepted) = a.terms.terms()?;
+    let (grantee, accepted) = (a.terms.grantee(), a.terms.accepted()?);
     let call = c.contracts.accept_valuations(&a.terms.dataset, grantee, accepted);
     let told = |serial: &u32| {
         json!({

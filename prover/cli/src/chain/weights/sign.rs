@@ -128,7 +128,7 @@ pub(crate) async fn attest(a: AttestArgs) -> CommandResult {
 
 pub(crate) async fn accept(a: AcceptArgs) -> CommandResult {
     let s = a.sign.signer().await?;
-    let (grantee, accepted) = a.terms.terms()?;
+    let (grantee, accepted) = (a.terms.grantee(), a.terms.accepted()?);
     let serial = s.contracts.acceptance(&a.terms.dataset, grantee).await?.map_or(1, |found| found.serial + 1);
     s.owns(&a.terms.dataset).await?;
     s.write(WeightMessage::Accept { dataset: a.terms.dataset, grantee, serial, accepted }, &a.sign)

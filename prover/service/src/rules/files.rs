@@ -24,7 +24,7 @@ const WAITING: usize = 4;
 
 /// Checks files under this server's SRS.
 #[derive(Clone)]
-pub(crate) struct Audit {
+pub(crate) struct FileChecks {
     parameters: SrsStore,
     /// The SRS's digest.
     digest: SrsDigest,
@@ -34,9 +34,9 @@ pub(crate) struct Audit {
     one: Arc<Semaphore>,
 }
 
-impl Audit {
+impl FileChecks {
     pub(crate) fn new(parameters: SrsStore, digest: SrsDigest, max_k: u32) -> Self {
-        Audit {
+        FileChecks {
             parameters,
             digest,
             max_k,
