@@ -82,9 +82,7 @@ pub fn part(schema: &Schema, records: &Records, options: &LossOptions, weights: 
     type Factor = Box<dyn Fn(ArrayView1<'_, f64>) -> f64 + Sync>;
     let factors: Vec<Factor> = match Curvature::of(options.link) {
         Curvature::Shared => vec![Box::new(|_| 1.0)],
-        Curvature::PerClass => {
-            (0..classes).map(|u| -> Factor { Box::new(move |p| p[u] * (1.0 - p[u])) }).collect()
-        }
+        Curvature::PerClass => (0..classes).map(|u| -> Factor { Box::new(move |p| p[u] * (1.0 - p[u])) }).collect(),
         Curvature::Coupled => (0..classes)
             .flat_map(|u| (u + 1..classes).map(move |v| -> Factor { Box::new(move |p| p[u] * p[v]) }))
             .collect(),

@@ -130,7 +130,9 @@ impl Custody {
         if digest != weights.to_string() || known.unsigned_abs() != openings {
             return Err(Problem::new(
                 Reason::NotAllowed,
-                format!("{account} has {known} openings of weights {digest} under request {request}, and gets no others"),
+                format!(
+                    "{account} has {known} openings of weights {digest} under request {request}, and gets no others"
+                ),
             )
             .with("request", request)
             .with("account", account));

@@ -220,14 +220,15 @@ impl Custody {
             }
             _ => 0,
         };
-        let spent =
-            sqlx::query(self.db.sql("UPDATE openings SET used = used + $3 WHERE digest = $1 AND used + $3 <= ends - $2"))
-                .bind(&name)
-                .bind(reserve as i64)
-                .bind(times as i64)
-                .execute(&mut **tx)
-                .await?
-                .rows_affected();
+        let spent = sqlx::query(
+            self.db.sql("UPDATE openings SET used = used + $3 WHERE digest = $1 AND used + $3 <= ends - $2"),
+        )
+        .bind(&name)
+        .bind(reserve as i64)
+        .bind(times as i64)
+        .execute(&mut **tx)
+        .await?
+        .rows_affected();
         if spent == 1 {
             return Ok(());
         }

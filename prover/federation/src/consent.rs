@@ -152,7 +152,10 @@ pub fn check_all(request: &Request, consents: &[Consent]) -> Result<(), Refusal>
             return Err(refused("is in another's place: the participants are those of the request, in its order"));
         }
         consent.check(id)?;
-        if consents[..i].iter().any(|other| other.mask_key == consent.mask_key || other.answer_key == consent.answer_key) {
+        if consents[..i]
+            .iter()
+            .any(|other| other.mask_key == consent.mask_key || other.answer_key == consent.answer_key)
+        {
             return Err(refused("repeats another participant's key"));
         }
     }

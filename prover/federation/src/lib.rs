@@ -17,6 +17,7 @@
 //! | [`node`] | a node's side: one stored answer for each round, refusals |
 //! | [`owner`] | the owner's side, which can be resumed at any point |
 //! | [`refusal`] | why something is refused |
+//! | [`wire`] | conversions between messages and these types |
 //!
 //! What each party learns is in `docs/privacy.md`.
 
@@ -30,6 +31,7 @@ pub mod query;
 pub mod refusal;
 pub mod request;
 pub mod rule;
+pub mod wire;
 
 pub use answer::Answer;
 pub use consent::{Consent, NodeKeys};

@@ -112,8 +112,9 @@ impl<'a, S: Store> Node<'a, S> {
         match self.store.store(&stored).map_err(Refusal::Internal)? {
             None => Ok(stored.answer),
             // another call for the same round came first
-            Some(first) => repeated(Some(&first), call)?
-                .ok_or_else(|| Refusal::internal("a stored answer vanished").into()),
+            Some(first) => {
+                repeated(Some(&first), call)?.ok_or_else(|| Refusal::internal("a stored answer vanished").into())
+            }
         }
     }
 

@@ -88,7 +88,8 @@ impl Format {
     pub fn decode(&self, round: u32, records: u64, numbers: &Numbers) -> Result<Part, Refusal> {
         let wide = |x: &u128, bits: u32| (*x as i128) as f64 / unit(bits);
         let narrow = |x: &u64| (*x as i64) as f64 / unit(self.curvature_bits);
-        let (loss, gradient) = numbers.wide.split_first().ok_or_else(|| Refusal::internal("an answer without a loss"))?;
+        let (loss, gradient) =
+            numbers.wide.split_first().ok_or_else(|| Refusal::internal("an answer without a loss"))?;
         let part = Part {
             loss: wide(loss, LOSS_BITS),
             gradient: gradient.iter().map(|g| wide(g, GRADIENT_BITS)).collect(),

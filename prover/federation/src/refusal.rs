@@ -3,6 +3,7 @@
 use thiserror::Error;
 use tribute_core::hexed::AccountAddress;
 use tribute_core::id::RequestId;
+use tribute_problem::{Problem, Reason};
 
 /// Why a request, a consent, a round or an answer is refused. Nothing is computed or stored for what is refused.
 #[derive(Clone, Debug, PartialEq, Error)]
@@ -112,5 +113,32 @@ impl Refusal {
 
     pub(crate) fn internal(e: impl std::fmt::Display) -> Self {
         Refusal::Internal(e.to_string())
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Problem {
+        let text = refusal.to_string();
+        match refusal {
+            Refusal::Request { field, why } => Problem::field(&format!("request.{field}"), why),
+            Refusal::Consent { account, request, .. } => {
+                Problem::new(Reason::NotAllowed, text).with("account", account).with("request", request)
+            }
+            Refusal::OtherKeys { account } => Problem::new(Reason::NotAllowed, text).with("account", account),
+            Refusal::Answer { account, round, .. } => {
+                Problem::new(Reason::NotAllowed, text).with("account", account).with("round", round)
+            }
+            Refusal::Order { asked, next } => {
+                Problem::new(Reason::NotAllowed, text).with("asked", asked).with("next", next)
+            }
+            Refusal::Answered { round } | Refusal::Deviates { round } => {
+                Problem::new(Reason::NotAllowed, text).with("round", round)
+            }
+            Refusal::Rounds { .. } | Refusal::Impossible { .. } | Refusal::Stuck { .. } | Refusal::Weight { .. } => {
+                Problem::new(Reason::NotTheOptimum, text)
+            }
+            Refusal::Ended(_) => Problem::new(Reason::NotReady, text),
+            Refusal::Internal(_) => Problem::internal(text),
+        }
     }
 }

@@ -174,7 +174,10 @@ impl Request {
         }
         let records = self.records();
         if records == 0 || records >> COUNT_LIMIT_BITS != 0 {
-            return refuse("participants", format!("they have {records} records, from 1 to 2^{COUNT_LIMIT_BITS} - 1 can be certified"));
+            return refuse(
+                "participants",
+                format!("they have {records} records, from 1 to 2^{COUNT_LIMIT_BITS} - 1 can be certified"),
+            );
         }
         Ok(())
     }

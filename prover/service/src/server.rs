@@ -25,6 +25,7 @@ use crate::auth::Here;
 use crate::chain::{Chain, Registries};
 use crate::jobs::queue::Queue;
 use crate::jobs::worker;
+use crate::registry::training::Trainings;
 use crate::registry::Registry;
 use crate::rpc::agents::AgentRpc;
 use crate::rpc::circuits::CircuitRpc;
@@ -33,13 +34,16 @@ use crate::rpc::jobs::JobRpc;
 use crate::rpc::login::LoginRpc;
 use crate::rpc::server_info::ServerRpc;
 use crate::rpc::sessions::SessionRpc;
+use crate::rpc::training::TrainingRpc;
 use crate::rpc::uploads::UploadRpc;
 use crate::rules::admission::Admission;
 use crate::rules::agents::LoadedAgents;
 use crate::rules::certificates::Certificates;
+use crate::rules::gather::Owners;
 use crate::rules::ownership::Ownership;
 use crate::rules::records::Records;
 use crate::rules::sessions::Sessions;
+use crate::rules::training::Participants;
 use crate::rules::uploads::{self, Uploads};
 use crate::wire::MAX_RESPONSE;
 
@@ -136,6 +140,26 @@ pub async fn start(config: Config) -> Result<Running> {
         srs,
         wake: wake.clone(),
     };
+    let training = TrainingRpc {
+        participants: Participants {
+            trainings: Trainings::new(database.clone(), custody.clone()),
+            registry: registry.clone(),
+            custody: custody.clone(),
+            uploads: uploads.clone(),
+            admission: admission.clone(),
+            srs,
+        },
+        owners: Owners {
+            custody: custody.clone(),
+            artefacts: artefacts.clone(),
+            uploads: uploads.clone(),
+            admission: admission.clone(),
+            parameters: parameters.clone(),
+            srs,
+        },
+        custody: custody.clone(),
+        artefacts: artefacts.clone(),
+    };
     let records = Records { custody: custody.clone(), parameters, opening: Arc::default() };
     let listener = TcpListener::bind(config.listen)
         .await
@@ -192,6 +216,7 @@ pub async fn start(config: Config) -> Result<Running> {
             artefacts: artefacts.clone(),
         },
         circuits: CircuitRpc { admission, registry, artefacts },
+        training,
     };
     let serving = tokio::spawn(serve(services, gate, listener, stopping));
     Ok(Running { address, stop, tasks, serving })
@@ -207,6 +232,7 @@ struct Services {
     agents: AgentRpc,
     sessions: SessionRpc,
     circuits: CircuitRpc,
+    training: TrainingRpc,
 }
 
 async fn serve(
@@ -251,6 +277,7 @@ async fn serve(
         .add_service(service!(agent_service_server::AgentServiceServer, services.agents))
         .add_service(service!(session_service_server::SessionServiceServer, services.sessions))
         .add_service(service!(circuit_service_server::CircuitServiceServer, services.circuits))
+        .add_service(service!(training_service_server::TrainingServiceServer, services.training))
         .serve_with_incoming_shutdown(TcpListenerStream::new(listener), async move {
             let _ = stopping.wait_for(|stop| *stop).await;
         })

@@ -201,9 +201,13 @@ impl Gathered {
             for (shard, index) in sent.shards.iter().zip(0..) {
                 let (dataset, bytes) = circuits.check(&circuits.dataset, party, &shard.dataset, toolbox)?;
                 let columns = layout.columns() + 1;
-                let counted = shard.dataset.inputs[dataset_inputs::N].0 == [&[0; 24][..], &shard.count.to_be_bytes()].concat()[..];
+                let counted = shard.dataset.inputs[dataset_inputs::N].0
+                    == [&[0; 24][..], &shard.count.to_be_bytes()].concat()[..];
                 if group(&bytes, 0, columns) != shard.digest.into() || !counted {
-                    return Err(cheated(party, &format!("the dataset proof is not of shard {} with {} records", shard.digest, shard.count)));
+                    return Err(cheated(
+                        party,
+                        &format!("the dataset proof is not of shard {} with {} records", shard.digest, shard.count),
+                    ));
                 }
                 let (gradient, bytes) = circuits.check(&circuits.gradient, party, &shard.gradient, toolbox)?;
                 let ctx = gradient_ctx(&job.target.domain(), &job.owner.0, &job.weights_digest, &shard.digest);
@@ -213,7 +217,10 @@ impl Gathered {
                 if !bound {
                     return Err(cheated(
                         party,
-                        &format!("the gradient proof is not of shard {} at the final weights, for this agent", shard.digest),
+                        &format!(
+                            "the gradient proof is not of shard {} at the final weights, for this agent",
+                            shard.digest
+                        ),
                     ));
                 }
                 let point = bytes.get(64 * (columns + 1)..64 * (columns + 2)).and_then(|b| b.try_into().ok());
@@ -330,12 +337,16 @@ fn agent(
     let model = Agent::from_bytes(&toolbox.wait(toolbox.custody.get(&tenant, "model", &job.model))?)
         .map_err(|e| Problem::new(Reason::ArtefactDamaged, e.to_string()))?;
     let not_optimal = |why: String| {
-        Problem::new(Reason::NotTheOptimum, format!("the participants' gradients do not sum to those of an optimum: {why}"))
+        Problem::new(
+            Reason::NotTheOptimum,
+            format!("the participants' gradients do not sum to those of an optimum: {why}"),
+        )
     };
     let rows = &sum.columns[0].values;
     let total = gradient_of(layout, rows);
     let n = gathered.sources.iter().map(|s| s.count).sum();
-    let optimum = head::optimum(layout, &model.weights, &total, n, job.lambda).map_err(|e| not_optimal(e.to_string()))?;
+    let optimum =
+        head::optimum(layout, &model.weights, &total, n, job.lambda).map_err(|e| not_optimal(e.to_string()))?;
     let link_error = link_error_units(layout.features(), layout.classes(), layout.intercept_scale());
     if !distance_is_certified(optimum.epsilon, link_error, job.lambda, optimum.norm)
         || optimum.epsilon > job.link.largest_epsilon(link_error)

@@ -140,9 +140,7 @@ impl Outcome {
             Outcome::Evaluation(e) => [&circuit(&e.circuit)[..], &[&e.file]].concat(),
             Outcome::Service(s) => proof(&s.proof),
             Outcome::Home(h) => h.proofs.iter().flat_map(proof).chain([&h.masked]).collect(),
-            Outcome::Across(a) => {
-                a.gradients.iter().flat_map(|g| proof(&g.proof)).chain([&a.agent.model]).collect()
-            }
+            Outcome::Across(a) => a.gradients.iter().flat_map(|g| proof(&g.proof)).chain([&a.agent.model]).collect(),
         }
     }
 }

@@ -26,10 +26,8 @@ pub struct Database {
 
 /// The migrations, in order: each brings the database from the previous version to the next. Released files never
 /// change.
-const MIGRATIONS: &[&str] = &[
-    include_str!("../migrations/0001_first.sql"),
-    include_str!("../migrations/0002_training_across_nodes.sql"),
-];
+const MIGRATIONS: &[&str] =
+    &[include_str!("../migrations/0001_first.sql"), include_str!("../migrations/0002_training_across_nodes.sql")];
 
 impl Database {
     /// Opens `url` (`sqlite:PATH` or `postgres://…`) and migrates its tables to this program's version.

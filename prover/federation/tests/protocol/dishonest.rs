@@ -146,14 +146,22 @@ fn participants_are_not_exchanged() {
     swapped[2].mask_key = keys.mask_key();
     assert!(matches!(with(swapped), Refusal::Consent { why: "is not signed by that account", .. }));
     // the third one signs the second one's key
-    let copied = Consent::sign(&setting.accounts[2], setting.request.id(), good[1].mask_key, keys.answer_key()).unwrap();
+    let copied =
+        Consent::sign(&setting.accounts[2], setting.request.id(), good[1].mask_key, keys.answer_key()).unwrap();
     let refused = with(vec![good[0].clone(), good[1].clone(), copied]);
     assert!(matches!(refused, Refusal::Consent { why: "repeats another participant's key", .. }));
     // a key of small order, whose shared secret everybody knows
-    for point in [[0; 32], { let mut one = [0; 32]; one[0] = 1; one }] {
+    for point in [[0; 32], {
+        let mut one = [0; 32];
+        one[0] = 1;
+        one
+    }] {
         let weak = Consent::sign(&setting.accounts[2], setting.request.id(), Hex(point), keys.answer_key()).unwrap();
         let refused = with(vec![good[0].clone(), good[1].clone(), weak]);
-        assert!(matches!(refused, Refusal::Consent { why: "its key for the masks is of small order", .. }), "{refused}");
+        assert!(
+            matches!(refused, Refusal::Consent { why: "its key for the masks is of small order", .. }),
+            "{refused}"
+        );
     }
     // consents that this node's account gave with other keys
     let other = Consent::sign(&setting.accounts[0], setting.request.id(), keys.mask_key(), keys.answer_key()).unwrap();
@@ -210,7 +218,10 @@ fn requests_that_cannot_be_trained_are_refused_by_field() {
     assert_eq!(Request::parse(&setting.request.to_json()).unwrap(), setting.request);
     assert_eq!(refused(&|r| r.participants.truncate(1)), "participants");
     assert_eq!(refused(&|r| r.participants[1].account = r.participants[0].account), "participants");
-    assert_eq!(refused(&|r| r.participants[1].datasets[0].dataset = r.participants[0].datasets[0].dataset), "participants");
+    assert_eq!(
+        refused(&|r| r.participants[1].datasets[0].dataset = r.participants[0].datasets[0].dataset),
+        "participants"
+    );
     assert_eq!(refused(&|r| r.participants[1].datasets.clear()), "participants");
     assert_eq!(refused(&|r| r.participants[1].datasets[0].shards[0].records = 1 << 26), "participants");
     assert_eq!(refused(&|r| r.rounds = 0), "rounds");
@@ -265,7 +276,8 @@ fn numbers_that_no_data_has_are_noticed_in_the_sum() {
 fn masks_cancel_only_between_equal_queries() {
     let setting = Setting::wine();
     let consents = setting.consents();
-    let masks = |i: usize| tribute_federation::mask::Masks::new(setting.request.id(), i, &setting.keys[i], &consents).unwrap();
+    let masks =
+        |i: usize| tribute_federation::mask::Masks::new(setting.request.id(), i, &setting.keys[i], &consents).unwrap();
     let format = Format::of(&setting.request).unwrap();
     let sum = |queries: [&[u8; 32]; 3]| {
         let mut total = tribute_federation::numbers::Numbers::zero(&format);

@@ -27,7 +27,12 @@ fn compared(setting: &Setting) -> u32 {
         across.gradient_norm(),
         hosted.gradient_norm(),
     );
-    assert!(across.optimum.epsilon < 4 * hosted.optimum.epsilon.max(16), "{} {}", across.optimum.epsilon, hosted.optimum.epsilon);
+    assert!(
+        across.optimum.epsilon < 4 * hosted.optimum.epsilon.max(16),
+        "{} {}",
+        across.optimum.epsilon,
+        hosted.optimum.epsilon
+    );
     // each is within its proven distance of the one optimum, and a share moves by no more than a few times that
     let bound = 8.0 * (across.relative_distance + hosted.relative_distance);
     for (a, b) in across.shares().iter().zip(hosted.shares()) {
@@ -69,12 +74,8 @@ fn masked_answers_look_like_noise_and_their_sum_does_not() {
     let owner = setting.owner(&diary);
     let Next::Ask(query) = owner.next() else { panic!() };
     let call = owner.call(&query);
-    let plain = tribute_inference::train::part(
-        &setting.schema,
-        &setting.records[0],
-        &setting.request.loss(),
-        &query.real(),
-    );
+    let plain =
+        tribute_inference::train::part(&setting.schema, &setting.records[0], &setting.request.loss(), &query.real());
     let format = Format::of(&setting.request).unwrap();
     let plain = format.encode(0, setting.records[0].len() as u64, &plain).unwrap();
     let masked = format.read(&setting.ask(0, &call).unwrap().numbers).unwrap();

@@ -3,11 +3,13 @@
 pub(crate) mod admission;
 pub(crate) mod agents;
 pub(crate) mod certificates;
+pub(crate) mod gather;
 pub(crate) mod ownership;
 pub(crate) mod records;
 mod sent;
 pub(crate) mod sessions;
 pub(crate) mod tables;
+pub(crate) mod training;
 pub(crate) mod uploads;
 
 use tribute_problem::{Problem, Result};
