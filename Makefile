@@ -10,7 +10,7 @@ CIRCUITS = $(CARGO) test --release --locked -p tribute-core -p tribute-simd -p t
 PYTEST := .deps/client-venv/bin/python -m pytest clients/python/tests
 AUDIT := .deps/venv/bin/python examples/audit.py
 
-.PHONY: help setup build check demo demo-wine test test-circuits test-contracts contracts-snapshot proto-snapshot lint \
+.PHONY: help setup build check demo demo-wine demo-home test test-circuits test-contracts contracts-snapshot proto-snapshot lint \
   test-python docs docs-test npm fuzz bench large attribution
 
 help: ## what the targets are
@@ -27,6 +27,10 @@ demo: build ## the whole life cycle on digits: three providers, one agent, two c
 
 demo-wine: build ## the same on wine
 	$(DEMO_WINE)
+
+demo-home: build ## three providers and an owner, each on a node of its own: nothing private crosses a link
+	scripts/client-venv.sh
+	.deps/client-venv/bin/python scripts/demo_home.py
 
 check: ## what changed, in under two minutes: formatting, clippy and unit tests of the changed crates, links
 	@python3 scripts/check_changed.py
@@ -68,6 +72,7 @@ test-circuits: setup ## the circuits' tests; attacks with real proofs, their out
 test-python: build ## the Python client, against a real service and a real chain
 	@scripts/client-venv.sh
 	$(PYTEST)
+	.deps/client-venv/bin/python scripts/home_leaks_test.py
 
 # One build for all of it: another choice of packages would choose other features of what they share, and build that again.
 test: lint ## everything: lint, all tests, both demos with their audit

@@ -100,6 +100,9 @@ pub(super) struct TrainArgs {
     /// How long to wait for a node that is away, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 86_400)]
     patience: u64,
+    /// File to write the participants' gradient proofs to, for `tribute chain submit-gradients`.
+    #[arg(long, value_name = "FILE")]
+    gradients: Option<PathBuf>,
     /// File to write the agent's numbers to; otherwise standard output.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use prost::Message as _;
+use serde_json::json;
 use tribute_client::files::read_file;
 use tribute_client::{problem, Client};
 use tribute_federation::node::Call;
@@ -18,6 +19,7 @@ use super::nodes::{self, patiently, request_at};
 use super::TrainArgs;
 use crate::agent::finished;
 use crate::output::{self, emit, grouped, hexed};
+use crate::proof_file::ProofFile;
 use crate::CommandResult;
 
 /// Pause between two looks at the proofs of a node.
@@ -55,7 +57,7 @@ pub(super) async fn train(a: TrainArgs) -> CommandResult {
     let mut owner = Owner::open(&request, consents, Folder::open(&folder))?;
     let weights = nodes.rounds(&mut owner).await?;
     let (rounds, trained) = (owner.rule().round(), start.elapsed());
-    let agent = nodes.prove(&owner, &weights, &a.name).await?;
+    let (agent, proofs) = nodes.prove(&owner, &weights, &a.name).await?;
     eprintln!(
         "agent {}: {rounds} rounds, {} bytes of answers, {:.1} s of training, {:.1} s in all; relative distance {:.1e}. Prove its \
          optimum next: `tribute agent prove-optimum`",
@@ -65,8 +67,12 @@ pub(super) async fn train(a: TrainArgs) -> CommandResult {
         start.elapsed().as_secs_f64(),
         agent.relative_distance,
     );
+    if let Some(file) = &a.gradients {
+        let proofs = proofs.iter().map(ProofFile::of).collect::<Result<Vec<_>>>()?;
+        emit(&json!({ "weights_digest": hexed(&agent.weights_digest), "gradients": proofs }), Some(file))?;
+    }
     let mut value = output::agent(&agent);
-    value["training"] = serde_json::json!({
+    value["training"] = json!({
         "request": request.id(),
         "rounds": rounds,
         "seconds": trained.as_secs_f64(),
@@ -160,8 +166,13 @@ impl Nodes<'_> {
         .await
     }
 
-    /// Has all participants prove their gradients, and makes the agent.
-    async fn prove(&self, owner: &Owner<'_, Folder>, weights: &[i64], name: &str) -> Result<v1::Agent> {
+    /// Has all participants prove their gradients, and makes the agent. Returns it with the proofs, in shard order.
+    async fn prove(
+        &self,
+        owner: &Owner<'_, Folder>,
+        weights: &[i64],
+        name: &str,
+    ) -> Result<(v1::Agent, Vec<v1::Proof>)> {
         let weights_upload = self.own.upload(wire::weights_to_bytes(weights)).await?;
         let request_json = self.request.to_json();
         let commit = v1::CommitWeightsRequest {
@@ -173,12 +184,13 @@ impl Nodes<'_> {
         let previous = bundle(owner.previous());
         let parts = join_all((0..self.clients.len()).map(|i| self.part(i, &previous, &committed))).await;
         let parts = parts.into_iter().collect::<Result<Vec<_>>>()?;
+        let proofs = parts.iter().flat_map(|part| part.gradients.clone()).collect();
         let parts_upload = self.own.upload(v1::ParticipantParts { parts }.encode_to_vec()).await?;
         let gather =
             v1::GatherAgentRequest { request_json, name: name.into(), weights_upload, parts_upload, options: None };
         let job =
             self.own.trainings().gather_agent(gather).await.map_err(problem)?.into_inner().job.unwrap_or_default();
-        finished(self.own, "checking", &job).await
+        Ok((finished(self.own, "checking", &job).await?, proofs))
     }
 
     /// One participant's part.

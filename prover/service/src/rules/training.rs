@@ -70,6 +70,12 @@ impl Participants {
                 format!("it is {}, this node proves under {}: all nodes of a training need one", request.srs, self.srs),
             ));
         }
+        // every further registry costs openings, so only known ones are proven for
+        let contract = if request.chain_id == 0 { Vec::new() } else { request.agent_registry.to_vec() };
+        let context = v1::ChainContext { chain_id: request.chain_id, contract };
+        if self.admission.target(Some(context), |r| r.agents)? != target(&request) {
+            return Err(Problem::field("request.agent_registry", "is given, but the request is for no chain"));
+        }
         let mut here = Vec::new();
         for participant in &request.participants {
             if self.sources(&request, participant).await?.is_some() {
