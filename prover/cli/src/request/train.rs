@@ -15,7 +15,7 @@ use tribute_problem::{Problem, Reason, Result};
 use tribute_proto::v1;
 
 use super::journal::Folder;
-use super::nodes::{self, patiently, request_at};
+use super::nodes::{patiently, request_at};
 use super::TrainArgs;
 use crate::agent::finished;
 use crate::output::{self, emit, grouped, hexed};
