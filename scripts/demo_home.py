@@ -16,6 +16,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import socket
 import sqlite3
 import subprocess
@@ -86,8 +87,8 @@ class Relay:
         return sum(len(s) for s in self.streams)
 
     def contents(self):
-        """What crossed the link: the streams as they were, and the messages in them."""
-        return [bytes(s) for s in self.streams] + [m for s in self.streams for m in messages(bytes(s))]
+        """What crossed the link: the messages, joined over frames, and everything around them."""
+        return [m for s in self.streams for m in messages(bytes(s))]
 
 
 class Network:
@@ -301,12 +302,13 @@ class Demo:
             datasets.append(Data(lines[first:last], q, raw, y, gradient, head.gradient_bits, provider.secrets()))
         self.say("searching everything that crossed a link, and every node's folder")
         total = {"records": 0, "labels": 0, "secrets": 0, "gradients": 0}
-        places = [(f"link {a} - {b}", datasets, b"\xff".join(link.contents())) for a, b, link in links]
+        places = [("a link", datasets, [m for _, _, link in links for m in link.contents()])]
         for node in [*providers, owner]:
             others = [d for p, d in zip(providers, datasets) if p is not node]
-            places.append((node.name, others, b"\xff".join(stored(node.folder))))
-        for name, others, data in places:
-            found = Searcher(others).find(data)
+            places.append((node.name, others, stored(node.folder)))
+        for name, others, contents in places:
+            found = Searcher(others).find_all(contents)
+            self.say(f"searched {name}")
             if any(found.values()):
                 print(f"FOUND in {name}: {found}")
             total = {kind: total[kind] + found[kind] for kind in total}
@@ -407,6 +409,8 @@ def main():
     parser.add_argument("--plain", action="store_true")
     parser.add_argument("--keep", action="store_true")
     arguments = parser.parse_args()
+    # an end from outside closes everything, too
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     demo = Demo(arguments.plain)
     try:
         ok = demo.play()

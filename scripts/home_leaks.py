@@ -8,6 +8,7 @@ import re
 import struct
 import zlib
 from base64 import b64decode
+from hashlib import sha256
 
 import numpy as np
 
@@ -15,6 +16,8 @@ FIELD = 0x30644E72E131A029B85045B68181585D2833E84879B9709143E1F593F0000001
 # Labels that must follow each other to count as a find: one label is a byte and proves nothing.
 RUN = 32
 BAD = 65535
+# Bytes searched at a time, and by how many two pieces overlap: a record of 64 field elements.
+PIECE, OVERLAP = 1 << 22, 2_048
 BASE = np.uint64(0x9E3779B97F4A7C15)
 INVERSE = np.uint64(pow(int(BASE), -1, 1 << 64))
 
@@ -77,7 +80,22 @@ class Searcher:
             self.plain(view, found)
         return found
 
+    def find_all(self, contents):
+        """Finds in many pieces of data; what occurs several times is searched once."""
+        total, seen = {"records": 0, "labels": 0, "secrets": 0, "gradients": 0}, set()
+        for data in contents:
+            digest = sha256(data).digest()
+            if digest not in seen:
+                seen.add(digest)
+                found = self.find(data)
+                total = {kind: total[kind] + found[kind] for kind in total}
+        return total
+
     def plain(self, data, found):
+        for start in range(0, max(len(data), 1), PIECE):
+            self.piece(data[start : start + PIECE + OVERLAP], found)
+
+    def piece(self, data, found):
         found["records"] += sum(data.count(line) for line in self.lines if line in data)
         for secret in self.secrets:
             found["secrets"] += data.count(secret) + data.count(secret[::-1])
@@ -93,7 +111,9 @@ class Searcher:
         count = 0
         for offset in range(8):
             part = raw[offset : offset + (len(raw) - offset) // 8 * 8]
-            for i in np.nonzero(np.isin(part.view(np.uint64), self.word_starts))[0]:
+            words = part.view(np.uint64)
+            place = np.minimum(np.searchsorted(self.word_starts, words), len(self.word_starts) - 1)
+            for i in np.nonzero(self.word_starts[place] == words)[0]:
                 at = offset + 8 * int(i)
                 count += any(data[at - start : at - start + 32] in self.full_words for start in (4, 20) if at >= start)
             for view in (part.view("<f8"), part.view(">f8")):
@@ -110,16 +130,21 @@ class Searcher:
 def sequences(raw, data):
     """All ways to read bytes as lists of small numbers; what is none is BAD."""
     yield raw
+    zeros = np.concatenate([[0], np.cumsum(raw == 0, dtype=np.int32)])
     for width in (8, 32):
-        for offset in range(width):
-            table = raw[offset : offset + (len(raw) - offset) // width * width].reshape(-1, width)
-            if len(table) < RUN:
+        if len(raw) < width * RUN:
+            continue
+        span = width - 1
+        # whether the `span` bytes from each position on are zero
+        clear = zeros[span:] - zeros[:-span] == span
+        for first, low in ((1, 0), (0, span)):
+            # a number at i has its low byte at i + low and zeros from i + first on
+            valid = clear[first : len(raw) - span + first]
+            if valid.sum() < RUN:
                 continue
-            for low in (0, width - 1):
-                others = np.delete(table, low, axis=1) if width == 8 else None
-                zero = ~others.any(axis=1) if width == 8 else table.astype(bool).sum(axis=1) - table[:, low].astype(bool) == 0
-                if zero.sum() >= RUN:
-                    yield np.where(zero, table[:, low].astype(np.int64), BAD)
+            values = np.where(valid, raw[low : low + len(valid)].astype(np.int64), BAD)
+            for offset in range(width):
+                yield values[offset::width]
     for offset in range(8):
         part = raw[offset : offset + (len(raw) - offset) // 8 * 8]
         for view in (part.view("<f8"), part.view(">f8")):
@@ -141,6 +166,8 @@ def unpacked(data):
             text = run[start:]
             yield bytes.fromhex(text[: len(text) // 2 * 2].decode())
     for run in re.findall(rb"[A-Za-z0-9+/_-]{42,}", data):
+        if len(run) > 1_000 and not run.strip(b"0123456789abcdef"):
+            continue  # it is hex
         run = run.replace(b"-", b"+").replace(b"_", b"/")
         for start in range(4):
             text = run[start:]
@@ -154,20 +181,28 @@ def unpacked(data):
 
 
 def messages(stream):
-    """The gRPC messages in one direction of a plain HTTP/2 connection: DATA frames, joined for each stream."""
-    bodies, at = {}, 0
-    if stream.startswith(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"):
-        at = 24
+    """What is in one direction of a plain HTTP/2 connection: the bodies of its streams, from DATA frames, and everything else.
+
+    Another protocol's stream is returned as it is.
+    """
+    preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+    at = len(preface) if stream.startswith(preface) else 0
+    # either side begins with a SETTINGS frame
+    if len(stream) < at + 9 or (at == 0 and stream[3] != 4):
+        return [stream]
+    bodies, rest = {}, bytearray(stream[:at])
     while at + 9 <= len(stream):
         length, kind, flags = int.from_bytes(stream[at : at + 3], "big"), stream[at + 3], stream[at + 4]
         number = int.from_bytes(stream[at + 5 : at + 9], "big") & 0x7FFFFFFF
         payload = stream[at + 9 : at + 9 + length]
-        at += 9 + length
         if kind == 0:
             if flags & 8:
                 payload = payload[1 : len(payload) - payload[0]]
             bodies.setdefault(number, bytearray()).extend(payload)
-    return [bytes(body) for body in bodies.values()]
+        else:
+            rest += stream[at : at + 9 + length]
+        at += 9 + length
+    return [bytes(body) for body in bodies.values()] + [bytes(rest + stream[at:])]
 
 
 def encodings(values):

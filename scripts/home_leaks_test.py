@@ -39,8 +39,12 @@ class Leaks(unittest.TestCase):
         def frame(number, body, flags=0):
             return len(body).to_bytes(3, "big") + bytes([0, flags]) + number.to_bytes(4, "big") + body
 
-        stream = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(1, b"ab") + frame(3, b"x") + frame(1, b"\x01c\x00", 8)
-        self.assertEqual(messages(stream), [b"abc", b"x"])
+        settings = (0).to_bytes(3, "big") + bytes([4, 0]) + bytes(4)
+        frames = settings + frame(1, b"ab") + frame(3, b"x") + frame(1, b"\x01c\x00", 8)
+        preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+        self.assertEqual(messages(preface + frames), [b"abc", b"x", preface + settings])
+        self.assertEqual(messages(frames), [b"abc", b"x", settings])
+        self.assertEqual(messages(b"POST / HTTP/1.1"), [b"POST / HTTP/1.1"])
 
 
 if __name__ == "__main__":

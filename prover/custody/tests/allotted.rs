@@ -98,8 +98,9 @@ async fn gradients_leave_under_masks_which_anybody_can_check() {
         let store = store().await;
         let committer = store.custody.committer("0xaa").await.unwrap();
         // two shards each
-        let shards: Vec<Committed> =
-            (0..2).map(|i| committer.gradient(&srs, &layout, &[[own * 2 + i; 32]], &gradient(i64::from(own * 2 + i)))).collect();
+        let shards: Vec<Committed> = (0..2)
+            .map(|i| committer.gradient(&srs, &layout, &[[own * 2 + i; 32]], &gradient(i64::from(own * 2 + i))))
+            .collect();
         let sum = shards[0].clone().plus(&shards[1]);
         assert!(store.custody.release_masked(&sum, &[]).await.is_err(), "nothing leaves without masks");
         let others: Vec<u8> = (0..3).filter(|o| *o != own).collect();

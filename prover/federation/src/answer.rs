@@ -15,9 +15,24 @@ use crate::request::Request;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
     /// [`Numbers::to_bytes`], masked.
+    #[serde(with = "as_hex")]
     pub numbers: Vec<u8>,
     /// 65 bytes, by the consent's key for answers, over [`digest`].
     pub signature: HexBytes,
+}
+
+/// Bytes as hex: shorter than a list of numbers.
+mod as_hex {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use tribute_core::hexed::HexBytes;
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        HexBytes(bytes.to_vec()).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        HexBytes::deserialize(deserializer).map(|bytes| bytes.0)
+    }
 }
 
 /// What is signed: the request, the round's query and the numbers. The signer's key belongs to one participant and one request.

@@ -234,20 +234,32 @@ impl Trainings {
         Ok(Some(serde_json::from_slice(&bytes)?))
     }
 
-    /// Stores a round; false if it is stored already.
+    /// Stores a round; false if it is stored already. Of the rounds before only that they were answered is kept: they are
+    /// never asked again.
     async fn store_round(&self, id: RequestId, account: AccountAddress, next: &Stored) -> Result<bool> {
         let sealed = self.custody.seal(&account.to_string(), SEALED, &serde_json::to_vec(next)?).await?;
+        let round = i64::from(next.rule.round());
+        let mut tx = self.db.begin().await?;
         let fresh =
             sqlx::query(self.db.sql(
                 "INSERT INTO rounds (request, account, round, body) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
             ))
             .bind(id.to_string())
             .bind(account.to_string())
-            .bind(i64::from(next.rule.round()))
+            .bind(round)
             .bind(hex::encode(sealed))
-            .execute(self.db.pool())
+            .execute(&mut *tx)
             .await?
             .rows_affected();
+        if fresh == 1 {
+            sqlx::query(self.db.sql("UPDATE rounds SET body = '' WHERE request = $1 AND account = $2 AND round < $3"))
+                .bind(id.to_string())
+                .bind(account.to_string())
+                .bind(round)
+                .execute(&mut *tx)
+                .await?;
+        }
+        tx.commit().await?;
         Ok(fresh == 1)
     }
 }
