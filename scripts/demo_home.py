@@ -35,7 +35,7 @@ sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "examples")]
 from audit_head import Head, Schema, read_rows  # noqa: E402
 from home_leaks import Data, Searcher, messages, plants  # noqa: E402
 
-TRIBUTE = ROOT / "target/release/tribute"
+TRIBUTE = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release/tribute"
 DIGITS = ROOT / "examples/digits.csv.gz"
 ROWS = [(0, 900), (900, 1400), (1400, 1597)]
 LAMBDA = "0.001"

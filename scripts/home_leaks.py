@@ -8,6 +8,7 @@ import re
 import struct
 import zlib
 from base64 import b64decode
+from functools import lru_cache
 from hashlib import sha256
 
 import numpy as np
@@ -22,6 +23,7 @@ BASE = np.uint64(0x9E3779B97F4A7C15)
 INVERSE = np.uint64(pow(int(BASE), -1, 1 << 64))
 
 
+@lru_cache(maxsize=8)
 def powers(base, count):
     return np.cumprod(np.concatenate([[np.uint64(1)], np.full(count - 1, base, np.uint64)]), dtype=np.uint64)
 
@@ -35,6 +37,12 @@ def hashes(sequence, width):
         terms = (sequence.astype(np.uint64) + np.uint64(1)) * powers(INVERSE, count)
         sums = np.concatenate([[np.uint64(0)], np.cumsum(terms, dtype=np.uint64)])
         return (sums[width:] - sums[:-width]) * powers(BASE, count)[: count - width + 1]
+
+
+def among(values, known):
+    """How many of the values are in the sorted list of known ones."""
+    place = np.minimum(np.searchsorted(known, values), len(known) - 1)
+    return int((known[place] == values).sum())
 
 
 class Data:
@@ -103,8 +111,8 @@ class Searcher:
             return
         raw = np.frombuffer(data, np.uint8)
         for sequence in sequences(raw, data):
-            found["records"] += int(np.isin(hashes(sequence, self.width), self.record_hashes).sum())
-            found["labels"] += int(np.isin(hashes(sequence, RUN), self.run_hashes).sum())
+            found["records"] += among(hashes(sequence, self.width), self.record_hashes)
+            found["labels"] += among(hashes(sequence, RUN), self.run_hashes)
         found["gradients"] += self.gradients(raw, data)
 
     def gradients(self, raw, data):
