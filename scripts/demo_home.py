@@ -410,7 +410,11 @@ def main():
     parser.add_argument("--keep", action="store_true")
     arguments = parser.parse_args()
     # an end from outside closes everything, too
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    def ended(*_):
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        sys.exit(1)
+
+    signal.signal(signal.SIGTERM, ended)
     demo = Demo(arguments.plain)
     try:
         ok = demo.play()
