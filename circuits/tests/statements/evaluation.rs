@@ -40,7 +40,7 @@ fn evaluated(layout: Layout, link: Link, weights: &Weights, records: &Records) -
         // of the widest logits: a proof can state it, and verifiers refuse it
         Err(HeadError::Loss { loss }) => {
             let stated = to_u256(&inputs[3]);
-            assert!(stated >> LOSS_LIMIT_BITS != 0 && stated >> 96 == 0, "{loss}: {stated}");
+            assert!(stated >> LOSS_LIMIT_BITS != 0u128 && stated >> 96 == 0u128, "{loss}: {stated}");
         }
         Err(other) => panic!("{other}"),
     }

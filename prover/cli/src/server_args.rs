@@ -1,5 +1,6 @@
 //! Arguments of commands that call a server.
 
+use alloy::signers::local::PrivateKeySigner;
 use clap::Args;
 use tribute_client::Client;
 use tribute_problem::Result;
@@ -17,6 +18,11 @@ pub(crate) struct ServerArgs {
 }
 
 impl ServerArgs {
+    /// The caller's key.
+    pub(crate) fn signer(&self) -> Result<PrivateKeySigner> {
+        self.key.signer()
+    }
+
     /// Connects to the server as the key's account.
     pub(crate) async fn connect(&self) -> Result<Client> {
         Client::connect(&self.server, self.key.signer()?).await

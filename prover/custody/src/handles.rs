@@ -2,12 +2,12 @@
 
 use tribute_circuits::columns::opening::open_record;
 use tribute_circuits::columns::{
-    commit_gradient, commit_records, commit_weights, sum_gradients, CommittedGroup, Secret,
+    commit_gradient, commit_records, commit_weights, sum_gradients, weights_blinding, Blinding, CommittedGroup, Secret,
 };
 use tribute_core::digest::Digest;
 use tribute_core::head::Weights;
 use tribute_core::hexed::AccountAddress;
-use tribute_core::id::{DatasetId, GroupDigest};
+use tribute_core::id::{DatasetId, GroupDigest, RequestId};
 use tribute_core::layout::Layout;
 use tribute_core::opening::{RecordClaim, RecordOpening};
 use tribute_core::records::Records;
@@ -36,19 +36,29 @@ impl std::fmt::Debug for Committer {
 /// A commitment with its columns. Only [`Custody::spend_openings`] releases these, salts included, to a proof.
 #[derive(Clone, Debug)]
 pub struct Committed {
-    group: CommittedGroup,
-    digest: GroupDigest,
+    pub(crate) group: CommittedGroup,
+    pub(crate) digest: GroupDigest,
     /// The commitments that an opening is charged to: this one, or every summand.
-    charged: Vec<Charged>,
+    pub(crate) charged: Vec<Charged>,
 }
 
 /// A commitment with the number of openings that its salts allow.
 #[derive(Clone, Copy, Debug)]
-struct Charged {
+pub(crate) struct Charged {
     digest: GroupDigest,
     budget: u64,
-    /// Of which dataset it is, and who opens it, where that is not its owner.
-    lent: Option<(DatasetId, AccountAddress)>,
+    whose: Whose,
+}
+
+/// Whom an opening is charged to.
+#[derive(Clone, Copy, Debug)]
+enum Whose {
+    /// The tenant that committed.
+    Own,
+    /// An account that a dataset is lent to, as well as its owner.
+    Lent(DatasetId, AccountAddress),
+    /// What the owner of the weights allotted to a participant of a training.
+    Allotted(RequestId, AccountAddress),
 }
 
 /// Columns whose opening has been counted, so that a proof may use them.
@@ -74,6 +84,12 @@ impl Committer {
         Ok(Committed::new(commit_weights(srs, layout, &self.0, weights), layout.weights_opening_budget()))
     }
 
+    /// The seeds of the random rows of a commitment to weights: for nodes that prove about these weights, and nobody else.
+    #[must_use]
+    pub fn weights_blinding(&self, srs: &Srs, layout: &Layout, weights: &Weights) -> Blinding {
+        weights_blinding(srs, layout, &self.0, weights)
+    }
+
     /// Commits to a gradient. `about` identifies what it is the gradient of, so that equal gradients of different
     /// things get different commitments.
     #[must_use]
@@ -84,9 +100,9 @@ impl Committer {
 }
 
 impl Committed {
-    fn new(group: CommittedGroup, budget: u64) -> Self {
+    pub(crate) fn new(group: CommittedGroup, budget: u64) -> Self {
         let digest = GroupDigest::new(group.digest());
-        Committed { digest, group, charged: vec![Charged { digest, budget, lent: None }] }
+        Committed { digest, group, charged: vec![Charged { digest, budget, whose: Whose::Own }] }
     }
 
     /// A commitment without columns, for tests of counters.
@@ -95,7 +111,7 @@ impl Committed {
         Committed {
             group: CommittedGroup { columns: Vec::new() },
             digest,
-            charged: vec![Charged { digest, budget, lent: None }],
+            charged: vec![Charged { digest, budget, whose: Whose::Own }],
         }
     }
 
@@ -112,7 +128,14 @@ impl Committed {
     /// that account's uses of the dataset allow, and leaves the owner its reserve.
     #[must_use]
     pub fn lent(mut self, dataset: DatasetId, account: AccountAddress) -> Self {
-        self.charged.iter_mut().for_each(|charged| charged.lent = Some((dataset, account)));
+        self.charged.iter_mut().for_each(|charged| charged.whose = Whose::Lent(dataset, account));
+        self
+    }
+
+    /// The same commitment to somebody's weights, opened by a participant of a training, within what was allotted to it.
+    #[must_use]
+    pub(crate) fn allotted(mut self, request: RequestId, account: AccountAddress) -> Self {
+        self.charged.iter_mut().for_each(|charged| charged.whose = Whose::Allotted(request, account));
         self
     }
 
@@ -160,13 +183,23 @@ impl Custody {
         let mut tx = self.db.begin().await?;
         let lineage = self.lineage(&mut tx, "{for_share}").await?;
         for charged in committed.iter().flat_map(|one| &one.charged) {
-            self.spend(&mut tx, &lineage, charged).await?;
+            self.spend(&mut tx, &lineage, charged, 1).await?;
         }
         tx.commit().await?;
         Ok(Opened(committed.iter().map(|one| one.group.clone()).collect()))
     }
 
-    async fn spend(&self, tx: &mut tribute_store::db::Tx, lineage: &Lineage, committed: &Charged) -> Result<()> {
+    /// Counts `times` openings.
+    pub(crate) async fn spend(
+        &self,
+        tx: &mut tribute_store::db::Tx,
+        lineage: &Lineage,
+        committed: &Charged,
+        times: u64,
+    ) -> Result<()> {
+        if let Whose::Allotted(request, account) = committed.whose {
+            return self.spend_allotted(tx, committed.digest, request, account, times).await;
+        }
         let name = hex::encode(committed.digest);
         let first = lineage.counter(committed.budget);
         sqlx::query(self.db.sql(
@@ -180,17 +213,22 @@ impl Custody {
         .bind(first.reserved_to as i64)
         .execute(&mut **tx)
         .await?;
-        if let Some((dataset, account)) = committed.lent {
-            self.spend_lent(tx, &name, dataset, account).await?;
-        }
-        let reserve = if committed.lent.is_some() { lineage.reserve(committed.budget) } else { 0 };
-        let spent =
-            sqlx::query(self.db.sql("UPDATE openings SET used = used + 1 WHERE digest = $1 AND used < ends - $2"))
-                .bind(&name)
-                .bind(reserve as i64)
-                .execute(&mut **tx)
-                .await?
-                .rows_affected();
+        let reserve = match committed.whose {
+            Whose::Lent(dataset, account) => {
+                self.spend_lent(tx, &name, dataset, account).await?;
+                lineage.reserve(committed.budget)
+            }
+            _ => 0,
+        };
+        let spent = sqlx::query(
+            self.db.sql("UPDATE openings SET used = used + $3 WHERE digest = $1 AND used + $3 <= ends - $2"),
+        )
+        .bind(&name)
+        .bind(reserve as i64)
+        .bind(times as i64)
+        .execute(&mut **tx)
+        .await?
+        .rows_affected();
         if spent == 1 {
             return Ok(());
         }

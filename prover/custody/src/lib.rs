@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`handles`] | committing and opening |
 //! | [`budget`] | state machine that limits how often a commitment may be opened, across backups and restores |
+//! | [`across`] | what leaves a node in a training across nodes: weights' blinding, gradients under masks |
 //! | `backup` | backups of secrets and counters in a sealed file |
 //! | [`KeySource`] | where the master key comes from |
 //! | `rotation` | another master key |
@@ -21,6 +22,7 @@
 //! - Every proof opens each of its committed columns at one more point. A column with `s` salts stays hidden through
 //!   `s − 1` openings, so a durable counter per commitment is advanced *before* a proof starts and never decreases.
 
+pub mod across;
 mod backup;
 pub mod budget;
 pub mod handles;

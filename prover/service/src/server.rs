@@ -32,6 +32,7 @@ use crate::jobs::{retention, worker};
 use crate::observe::audit::AuditLog;
 use crate::observe::calls::Observe;
 use crate::observe::endpoint;
+use crate::registry::training::Trainings;
 use crate::registry::Registry;
 use crate::rpc::agents::AgentRpc;
 use crate::rpc::audit::AuditRpc;
@@ -41,14 +42,17 @@ use crate::rpc::jobs::JobRpc;
 use crate::rpc::login::LoginRpc;
 use crate::rpc::server_info::ServerRpc;
 use crate::rpc::sessions::SessionRpc;
+use crate::rpc::training::TrainingRpc;
 use crate::rpc::uploads::UploadRpc;
 use crate::rules::admission::Admission;
 use crate::rules::agents::LoadedAgents;
 use crate::rules::certificates::Certificates;
 use crate::rules::files::FileChecks;
+use crate::rules::gather::Owners;
 use crate::rules::ownership::Ownership;
 use crate::rules::records::Records;
 use crate::rules::sessions::Sessions;
+use crate::rules::training::Participants;
 use crate::rules::uploads::{self, Uploads};
 use crate::wire::MAX_RESPONSE;
 
@@ -158,6 +162,26 @@ pub async fn start(config: Config) -> Result<Running> {
         wake: wake.clone(),
     };
     let files = FileChecks::new(parameters.clone(), srs, config.profile.0);
+    let training = TrainingRpc {
+        participants: Participants {
+            trainings: Trainings::new(database.clone(), custody.clone()),
+            registry: registry.clone(),
+            custody: custody.clone(),
+            uploads: uploads.clone(),
+            admission: admission.clone(),
+            srs,
+        },
+        owners: Owners {
+            custody: custody.clone(),
+            artefacts: artefacts.clone(),
+            uploads: uploads.clone(),
+            admission: admission.clone(),
+            parameters: parameters.clone(),
+            srs,
+        },
+        custody: custody.clone(),
+        artefacts: artefacts.clone(),
+    };
     let records = Records { custody: custody.clone(), parameters, opening: Arc::default() };
     let listener = TcpListener::bind(config.listen)
         .await
@@ -227,6 +251,7 @@ pub async fn start(config: Config) -> Result<Running> {
         },
         circuits: CircuitRpc { admission, registry, artefacts },
         audit: AuditRpc { files },
+        training,
     };
     let observe = Observe { audit: config.audit };
     let serving = tokio::spawn(serve(services, observe, console, gate, listener, stopping));
@@ -244,6 +269,7 @@ struct Services {
     sessions: SessionRpc,
     circuits: CircuitRpc,
     audit: AuditRpc,
+    training: TrainingRpc,
 }
 
 async fn serve(
@@ -292,6 +318,7 @@ async fn serve(
         .add_service(service!(session_service_server::SessionServiceServer, services.sessions))
         .add_service(service!(circuit_service_server::CircuitServiceServer, services.circuits))
         .add_service(service!(audit_service_server::AuditServiceServer, services.audit))
+        .add_service(service!(training_service_server::TrainingServiceServer, services.training))
         .serve_with_incoming_shutdown(TcpListenerStream::new(listener), async move {
             let _ = stopping.wait_for(|stop| *stop).await;
         })

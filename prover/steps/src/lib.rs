@@ -11,6 +11,7 @@
 //! | [`rebuilt`] | a circuit derived from its shape, for comparison with the proof gate |
 //! | [`membership`] | opening one record of a dataset, and checking that |
 
+pub mod across;
 pub mod calibrate;
 pub mod child;
 pub mod circuit;
@@ -18,6 +19,7 @@ pub mod coalition;
 pub mod dataset;
 pub mod evaluation;
 pub mod gradient;
+pub mod home;
 pub mod membership;
 pub mod optimum;
 pub mod rebuilt;

@@ -5,18 +5,20 @@ use tribute_core::id::SrsDigest;
 use tribute_problem::Result;
 use tribute_store::artefacts::ArtefactId;
 
+use crate::across::{AcrossJob, AcrossOutcome};
 use crate::calibrate::{CalibrateJob, CalibrateOutcome};
 use crate::circuit::{CircuitBody, CircuitJob, ProofBody};
 use crate::coalition::{CoalitionJob, CoalitionOutcome};
 use crate::dataset::{DatasetBody, DatasetJob, ShardBody, ShardJob};
 use crate::evaluation::{EvaluationJob, EvaluationOutcome};
 use crate::gradient::{GradientJob, GradientOutcome};
+use crate::home::{HomeJob, HomeOutcome};
 use crate::optimum::{OptimumJob, OptimumOutcome};
 use crate::service::{ServiceJob, ServiceOutcome};
 use crate::shape::Profile;
 use crate::toolbox::Toolbox;
 use crate::train::{AgentBody, TrainJob};
-use crate::{calibrate, circuit, coalition, dataset, evaluation, gradient, optimum, service, train};
+use crate::{across, calibrate, circuit, coalition, dataset, evaluation, gradient, home, optimum, service, train};
 
 /// A job's payload. Payloads with equal JSON are the same job.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -54,6 +56,10 @@ pub enum Work {
     Coalition(CoalitionJob),
     /// Proves the answers of sessions.
     Service(ServiceJob),
+    /// Proves a participant's gradients in a training across nodes.
+    Home(HomeJob),
+    /// Checks what the participants of a training across nodes sent, and makes the agent.
+    Across(AcrossJob),
 }
 
 impl Work {
@@ -71,6 +77,8 @@ impl Work {
             Work::Evaluation(_) => "evaluation",
             Work::Coalition(_) => "coalition",
             Work::Service(_) => "service",
+            Work::Home(_) => "home",
+            Work::Across(_) => "across",
         }
     }
     /// Estimated memory in MB, from the circuit's size: proving holds some 30 vectors of `2^k` extended to four times
@@ -89,6 +97,8 @@ impl Work {
             Work::Evaluation(job) => proof(&job.agent.profile),
             Work::Coalition(job) => 512 + proof(&job.agent.profile),
             Work::Service(job) => proof(&job.agent.profile),
+            Work::Home(job) => proof(&job.profile),
+            Work::Across(job) => proof(&job.profile),
         }
     }
 }
@@ -117,6 +127,10 @@ pub enum Outcome {
     Coalition(CoalitionOutcome),
     /// Proven answers.
     Service(ServiceOutcome),
+    /// A participant's proven gradients.
+    Home(HomeOutcome),
+    /// An agent whose data stayed at other nodes.
+    Across(AcrossOutcome),
 }
 
 impl Outcome {
@@ -135,11 +149,13 @@ impl Outcome {
             Outcome::Dataset(d) => d.shards.iter().flat_map(|s| [proof(&s.proof), vec![&s.records]].concat()).collect(),
             Outcome::Shard(s) => [proof(&s.proof), vec![&s.records]].concat(),
             Outcome::Train(a) => vec![&a.model],
-            Outcome::Gradient(g) => [proof(&g.proof), vec![&g.gradient]].concat(),
+            Outcome::Gradient(g) => [proof(&g.proof), g.gradient.iter().collect()].concat(),
             Outcome::Optimum(o) => proof(&o.proof),
             Outcome::Evaluation(e) => [&circuit(&e.circuit)[..], &[&e.file]].concat(),
             Outcome::Coalition(c) => c.circuits.iter().flat_map(circuit).chain([&c.parts]).collect(),
             Outcome::Service(s) => proof(&s.proof),
+            Outcome::Home(h) => h.proofs.iter().flat_map(proof).chain([&h.masked]).collect(),
+            Outcome::Across(a) => a.gradients.iter().flat_map(|g| proof(&g.proof)).chain([&a.agent.model]).collect(),
         }
     }
 }
@@ -157,5 +173,7 @@ pub fn run(work: &Work, toolbox: &Toolbox) -> Result<Outcome> {
         Work::Evaluation(job) => evaluation::run(job, toolbox).map(Outcome::Evaluation),
         Work::Coalition(job) => coalition::run(job, toolbox).map(Outcome::Coalition),
         Work::Service(job) => service::run(job, toolbox).map(Outcome::Service),
+        Work::Home(job) => home::run(job, toolbox).map(Outcome::Home),
+        Work::Across(job) => across::run(job, toolbox).map(Outcome::Across),
     }
 }

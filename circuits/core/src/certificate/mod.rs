@@ -31,6 +31,7 @@ use thiserror::Error;
 pub(crate) use assemble::{prefix, unsigned};
 pub use assemble::{DatasetParts, Parts, ShardParts};
 pub(crate) use check::Purpose;
+pub use contributions::contribution;
 
 use crate::context::{Domain, Terms};
 use crate::digest::{keccak, Digest};

@@ -407,6 +407,13 @@ impl Admission {
         if w.slot as usize >= agent.sources.len() {
             return Err(Problem::field("slot", format!("{}: the agent has {} shards", w.slot, agent.sources.len())));
         }
+        if let Some(across) = &agent.across {
+            let text = format!(
+                "the agent's data stayed at other nodes, which have proven its gradients under request {}: prove its optimum",
+                across.request
+            );
+            return Err(Problem::field("weights_digest", text));
+        }
         let target = self.target(w.context, |r| r.agents)?;
         Ok(Work::Gradient(GradientJob { agent, slot: w.slot, target }))
     }
@@ -428,7 +435,7 @@ impl Admission {
             .with("shards", shards));
         }
         Ok(Work::Optimum(OptimumJob {
-            gradients: gradients.into_iter().map(|g| g.gradient).collect(),
+            gradients: gradients.into_iter().filter_map(|g| g.gradient).collect(),
             target,
             agent_id: field("agent_id", &w.agent_id)?,
             version: w.version,
@@ -447,6 +454,14 @@ impl Admission {
         let evaluation = v1::EvaluationWork { weights_digest: w.weights_digest, dataset_id: w.dataset_id };
         let (EvaluationJob { agent, certificate, dataset: test }, mut grants) =
             self.evaluation_of(caller, evaluation).await?;
+        if let Some(across) = &agent.across {
+            let text = format!(
+                "the agent's data stayed at other nodes (request {}): a coalition is trained where its datasets are, so only \
+                 an agent over datasets of this server can be valued",
+                across.request
+            );
+            return Err(Problem::field("weights_digest", text));
+        }
         let owners = agent.owners();
         if let Some(owner) = owners.iter().find(|owner| **owner == test.owner) {
             let message = format!("{owner} owns the test set and one of the datasets that it would value");
@@ -470,6 +485,7 @@ impl Admission {
         });
         for id in ids {
             let dataset = self.registry.dataset(id).await?.ok_or_else(|| Problem::not_found("dataset", id))?.body;
+            self.registry.check_kept(id).await?;
             grants.extend(self.grant_needed(caller, &dataset).await?);
         }
         let work = Work::Coalition(CoalitionJob { agent, certificate, test, owners: w.owners });
