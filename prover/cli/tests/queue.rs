@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use tribute_problem::{Problem, Reason};
-use tribute_service::jobs::fairness::Quotas;
 use tribute_service::jobs::news::News;
+use tribute_service::jobs::queue::Quotas;
 use tribute_service::jobs::queue::{Heartbeat, Queue, MAX_ATTEMPTS, MAX_LOST};
 use tribute_service::jobs::retention::sweep;
 use tribute_service::jobs::{Event, Fenced, Lease, NewJob, State};
