@@ -179,8 +179,7 @@ fn execute(request: &Request) -> Result<Outcome> {
             .with("got", has));
         }
     }
-    let toolbox =
-        Toolbox::new(artefacts, custody, srs, &cache, request.needed.clone(), runtime.handle().clone(), report);
+    let toolbox = Toolbox::new(artefacts, custody, srs, &cache, runtime.handle().clone(), report);
     tracing::info!(job = %request.job, kind = work.kind(), "working");
-    work::run(work, &toolbox)
+    work::run(work, &request.needed, &toolbox)
 }

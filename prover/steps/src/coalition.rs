@@ -26,12 +26,12 @@ use tribute_problem::{Problem, Reason, Result};
 use tribute_store::artefacts::ArtefactId;
 
 use crate::circuit::{prepare, CircuitBody, Prepared, ProofBody};
-use crate::dataset::DatasetBody;
+use crate::dataset::{DatasetBody, SourceBody};
 use crate::evaluation::refused;
 use crate::gradient::shard;
 use crate::shape::ShapeBody;
 use crate::toolbox::Toolbox;
-use crate::train::{AgentBody, SourceBody};
+use crate::train::AgentBody;
 
 /// Trains, proves and evaluates one coalition of some, but not all, of an agent's owners.
 #[derive(Clone, Debug, Serialize, Deserialize)]

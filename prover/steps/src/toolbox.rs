@@ -10,8 +10,6 @@ use tribute_engine::srs::{Srs, SrsStore};
 use tribute_problem::{Problem, Reason, Result};
 use tribute_store::artefacts::Artefacts;
 
-use crate::work::Outcome;
-
 /// Progress of a running step.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
@@ -41,8 +39,6 @@ pub struct Toolbox {
     srs: SrsStore,
     /// Folder for keys, shared by all workers on the machine.
     pub cache: PathBuf,
-    /// Outcomes of the jobs that this one needed.
-    pub needed: Vec<Outcome>,
     runtime: tokio::runtime::Handle,
     report: Box<dyn Fn(Report) + Send + Sync>,
     last: Mutex<Option<(String, Instant)>>,
@@ -55,11 +51,10 @@ impl Toolbox {
         custody: Custody,
         srs: SrsStore,
         cache: &Path,
-        needed: Vec<Outcome>,
         runtime: tokio::runtime::Handle,
         report: Box<dyn Fn(Report) + Send + Sync>,
     ) -> Self {
-        Toolbox { artefacts, custody, srs, cache: cache.into(), needed, runtime, report, last: Mutex::new(None) }
+        Toolbox { artefacts, custody, srs, cache: cache.into(), runtime, report, last: Mutex::new(None) }
     }
 
     /// The SRS of size `2^k`.

@@ -93,13 +93,11 @@ impl Database {
             .max_connections(if dialect == Dialect::Sqlite { 4 } else { share.connections() })
             .idle_timeout(share.idle())
             .acquire_timeout(Duration::from_secs(30))
+            // nothing here may need the disk: a connection that cannot start is tried again until the timeout
             .after_connect(move |connection, _| {
                 Box::pin(async move {
                     if dialect == Dialect::Sqlite {
-                        // WAL with full sync: committed rows survive a power cut
-                        let pragmas =
-                            "PRAGMA busy_timeout = 20000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;";
-                        connection.execute(pragmas).await?;
+                        connection.execute("PRAGMA busy_timeout = 20000; PRAGMA synchronous = FULL;").await?;
                     }
                     Ok(())
                 })
@@ -115,6 +113,10 @@ impl Database {
             .connect_with(options)
             .await
             .map_err(|e| Problem::new(Reason::StorageFailed, format!("cannot open the database: {e}")))?;
+        if dialect == Dialect::Sqlite {
+            // the file remembers it; with full sync, committed rows survive a power cut
+            pool.execute("PRAGMA journal_mode = WAL").await?;
+        }
         let db = Database { pool, dialect, url };
         db.migrate(MIGRATIONS).await?;
         Ok(db)

@@ -18,6 +18,7 @@ use tribute_core::valuation::{owners, CoalitionParts, Sampling, Valuation, Valua
 use tribute_problem::{Problem, Result};
 use tribute_proto::v1;
 
+use crate::agent_results::evaluation;
 use crate::job_options::JobOptionArgs;
 use crate::output::emit;
 use crate::progress;
@@ -109,7 +110,7 @@ async fn prove(
     coalitions: &[Vec<u32>],
 ) -> Result<Valuation> {
     let work = v1::EvaluationWork { weights_digest: a.weights.to_vec(), dataset_id: a.test.to_vec() };
-    let evaluation = super::evaluation(client, work, a.job.message(client)).await?.evaluation_json;
+    let evaluation = evaluation(client, work, a.job.message(client)).await?.evaluation_json;
     let evaluation = Evaluation::from_json(&evaluation).map_err(Problem::internal)?;
     let request = v1::ValueAgentRequest {
         weights_digest: a.weights.to_vec(),

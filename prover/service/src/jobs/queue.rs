@@ -9,7 +9,6 @@ use tribute_store::db::{Database, Tx};
 use tribute_telemetry::names::{requeued, Requeue};
 use tribute_telemetry::trace;
 
-use super::fairness::Quotas;
 use super::news::CHANNEL;
 use super::row::{job_from_row, JOB_COLUMNS};
 use super::{Event, Fenced, Job, Lease, NewJob, State};
@@ -20,6 +19,21 @@ use crate::registry::grants::give_back;
 pub const MAX_LOST: i64 = 20;
 /// Attempts allowed for a job that keeps failing.
 pub const MAX_ATTEMPTS: i64 = 3;
+
+/// Jobs that one account may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quotas {
+    /// Waiting jobs. Equal work counts once.
+    pub queued: i64,
+    /// Running jobs, over all workers.
+    pub running: i64,
+}
+
+impl Default for Quotas {
+    fn default() -> Self {
+        Quotas { queued: 1_000, running: 16 }
+    }
+}
 
 /// The job queue in the database.
 #[derive(Clone, Debug)]

@@ -194,6 +194,9 @@ async fn settle(queue: &Queue, registry: &Registry, lease: &Lease, end: End) -> 
     Ok(())
 }
 
+/// How long a process that has said how it ended may go on.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
 /// Starts the child process, keeps the lease alive and returns how the child ended. The child never outlives this call.
 async fn run_child(
     config: &Config,
@@ -249,6 +252,10 @@ async fn run_child(
         }
     };
     run.sample(child.id());
+    if matches!(end, End::Done(_) | End::Failed(_)) {
+        // it sends the rest of its trace, and would end at once if its input closed
+        let _ = tokio::time::timeout(LAST_WORDS, child.wait()).await;
+    }
     drop(input);
     let _ = child.start_kill();
     let _ = child.wait().await;
