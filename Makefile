@@ -140,9 +140,8 @@ wheel: build ## a Python wheel of the command line with the verifier, in target/
 attribution: ## how shares move when data, terms and parties change: writes docs/attribution.md and docs/attribution.json
 	$(CARGO) run --release --locked -p tribute-benches --bin attribution
 
-values: build ## what data is worth: digits and wine with three owners, digits with six, exact values of twelve, some minutes
+values: build ## what data is worth: digits and wine with three owners, digits with six, wine with twelve, many minutes
 	$(CARGO) test --release --locked -p tribute --test value -- --ignored --nocapture --test-threads 1
-	$(CARGO) test --release --locked -p tribute-inference --test suite -- --ignored --nocapture twelve_owners
 
 TIMES ?= 20
 fuzz: ## altered inputs, TIMES times as many as in `make test`

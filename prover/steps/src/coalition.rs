@@ -189,6 +189,20 @@ pub fn run(job: &CoalitionJob, toolbox: &Toolbox) -> Result<CoalitionOutcome> {
 }
 
 impl CoalitionJob {
+    /// Which one it is: "coalition 5 of 7, owners 1 and 3". Owner `i` is bit `i - 1` of its number.
+    #[must_use]
+    pub fn title(&self) -> String {
+        let number: u64 = self.owners.iter().filter(|i| **i < 32).map(|i| 1u64 << i).sum();
+        let all = (1u64 << self.agent.owners().len().min(32)) - 1;
+        let names: Vec<String> = self.owners.iter().map(|i| (i + 1).to_string()).collect();
+        let owners = match names.split_last() {
+            Some((last, [])) => format!("owner {last}"),
+            Some((last, others)) => format!("owners {} and {last}", others.join(", ")),
+            None => "no owner".to_owned(),
+        };
+        format!("coalition {number} of {all}, {owners}")
+    }
+
     /// The shards of the coalition's datasets, in the agent's order.
     #[must_use]
     pub fn sources(&self) -> Vec<SourceBody> {

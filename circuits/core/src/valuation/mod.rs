@@ -13,6 +13,7 @@
 //! | `check` | every relation between the fields |
 //! | [`shapley`] | coalitions, permutations and values |
 //! | [`ball`] | how far a loss can be from that of the exact optimum |
+//! | [`weights`] | the whole numbers that contracts pay by |
 //! | [`words`] | plain-language statements of what is proven and what is not |
 
 mod assemble;
@@ -21,6 +22,7 @@ mod check;
 pub mod shapley;
 #[cfg(test)]
 mod tests;
+pub mod weights;
 pub mod words;
 
 use serde::{Deserialize, Serialize};

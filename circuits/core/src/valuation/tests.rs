@@ -1,3 +1,4 @@
+use super::weights::ONE;
 use super::*;
 
 /// A valuation with the certificate of the corpus, whose proofs are not those of coalitions: for what does not depend on
@@ -77,6 +78,24 @@ fn parts_are_of_positive_values() {
     assert_eq!(v.values.iter().map(|v| v.numerator.0).collect::<Vec<_>>(), [205, -15]);
     assert_eq!(v.parts(), [1.0, 0.0]);
     assert_eq!(v.values.iter().map(|v| v.numerator.0).sum::<i128>(), 2 * v.utility());
+}
+
+#[test]
+fn an_owners_weight_is_divided_among_its_datasets_by_their_records() {
+    let mut v = paths();
+    v.set_values();
+    let [first, second] = [v.certificate.datasets[0].dataset_id, v.certificate.datasets[1].dataset_id];
+    assert_eq!(v.weights().unwrap(), [(first, ONE / 2), (second, ONE / 2)]);
+    let mut third = v.certificate.datasets[0].clone();
+    third.dataset_id = DatasetId::new([7; 32]);
+    third.records = 3 * v.certificate.datasets[0].records;
+    v.certificate.datasets.push(third);
+    assert_eq!(v.weights().unwrap(), [(first, ONE / 8), (second, ONE / 2), (DatasetId::new([7; 32]), ONE / 8 * 3)]);
+    // nobody's data was worth anything
+    (v.values[0].numerator, v.values[1].numerator) = (Contribution(0), Contribution(-4));
+    assert_eq!(v.weights(), None);
+    v.values[1].numerator = Contribution(1);
+    assert_eq!(v.weights().unwrap().iter().map(|(_, weight)| *weight).collect::<Vec<_>>(), [0, ONE, 0]);
 }
 
 #[test]

@@ -120,9 +120,8 @@ async fn prove(
     };
     let jobs = client.agents().value_agent(request).await.map_err(problem)?.into_inner().jobs;
     let mut parts = Vec::with_capacity(jobs.len() + 1);
-    for (i, job) in jobs.iter().enumerate() {
-        let title = format!("coalition {} of {}", i + 1, jobs.len());
-        let done = progress::finish(client, &title, job).await?;
+    for job in &jobs {
+        let done = progress::finish(client, &job.title, job).await?;
         let Some(v1::outcome::Outcome::Coalition(c)) = done.outcome.and_then(|o| o.outcome) else {
             return Err(Problem::internal("the job came back without its coalition"));
         };
