@@ -11,7 +11,7 @@ PYTEST := .deps/client-venv/bin/python -m pytest clients/python/tests
 AUDIT := .deps/venv/bin/python examples/audit.py
 
 .PHONY: help setup build check demo demo-wine test test-circuits test-contracts contracts-snapshot proto-snapshot lint \
-  test-python docs docs-test npm fuzz bench large attribution
+  test-python docs docs-test npm fuzz bench large load attribution
 
 help: ## what the targets are
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -90,6 +90,9 @@ large: ## whole certificates of 4,200 x 40 x 20 and 100,000 x 64 x 10 records at
 
 attribution: ## how shares move when data, terms and parties change: writes docs/attribution.md and docs/attribution.json
 	$(CARGO) run --release --locked -p tribute-benches --bin attribution
+
+load: build ## an attack from one account, with cores of their own for the server and its clients: another's calls at most twice as late
+	TRIBUTE_LOAD=strict $(CARGO) test --release --locked -p tribute --test load -- --nocapture
 
 TIMES ?= 20
 fuzz: ## altered inputs, TIMES times as many as in `make test`

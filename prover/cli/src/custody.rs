@@ -36,8 +36,8 @@ pub(super) struct BackupArgs {
 pub(super) async fn run(command: CustodyCommand) -> CommandResult {
     let (CustodyCommand::Backup(args) | CustodyCommand::Restore(args)) = &command;
     let storage = args.storage.storage()?;
-    let custody =
-        Custody::open(Database::open(&storage.database).await?, storage.artefacts()?, &storage.master_key).await?;
+    let (database, artefacts) = (Database::open(&storage.database).await?, storage.workplace.artefacts()?);
+    let custody = Custody::open(database, artefacts, &storage.master_key).await?;
     match &command {
         CustodyCommand::Backup(a) => {
             if !a.key_file.exists() {

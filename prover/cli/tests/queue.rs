@@ -1,7 +1,6 @@
 //! The queue's conformance suite, run on SQLite and on PostgreSQL.
 
 use std::collections::HashSet;
-use std::process::Command;
 use std::time::Duration;
 
 use tribute_problem::{Problem, Reason};
@@ -10,6 +9,7 @@ use tribute_service::jobs::queue::{Heartbeat, Queue, MAX_ATTEMPTS, MAX_LOST};
 use tribute_service::jobs::{Event, Fenced, Lease, NewJob, State};
 use tribute_steps::toolbox::Progress;
 use tribute_store::db::Database;
+use tribute_testing::Postgres;
 
 const LEASE: i64 = 30_000;
 const ANY: i64 = i64::MAX;
@@ -100,6 +100,29 @@ async fn a_lapsed_lease_changes_nothing(queue: &Queue) {
     queue.complete(&new, "\"new\"").await.unwrap().ok().unwrap().commit().await.unwrap();
     assert!(queue.complete(&new, "\"again\"").await.unwrap().is_err(), "a job ends once");
     assert_eq!(queue.get(&submitted.id).await.unwrap().unwrap().outcome.as_deref(), Some("\"new\""));
+}
+
+/// The database was gone for longer than the lease: whoever still has the job goes on, unless another has leased it.
+async fn a_lapsed_lease_is_taken_back(queue: &Queue) {
+    let (submitted, _) = queue.submit(&job("t", "taken back")).await.unwrap();
+    let lapse = async || {
+        let held = queue.lease("cut off", 1, ANY).await.unwrap().unwrap();
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        assert_eq!(queue.recover().await.unwrap(), 1);
+        held
+    };
+    let held = lapse().await;
+    assert_eq!(queue.heartbeat(&held, LEASE, None).await.unwrap(), Ok(Heartbeat::Continue));
+    assert_eq!(state(queue, &submitted.id).await, State::Running);
+    assert!(queue.lease("w", LEASE, ANY).await.unwrap().is_none(), "it is running");
+    queue.release(&held, "stopping", false).await.unwrap().unwrap();
+
+    // its result counts, too, and once
+    let held = lapse().await;
+    succeed(queue, &held).await;
+    assert_eq!(state(queue, &submitted.id).await, State::Succeeded);
+    assert!(queue.complete(&held, "{}").await.unwrap().is_err());
+    assert!(queue.lease("w", LEASE, ANY).await.unwrap().is_none());
 }
 
 async fn an_uncommitted_completion_counts_for_nothing(queue: &Queue) {
@@ -357,6 +380,7 @@ async fn conforms(url: &str) {
     equal_work_is_one_job(&queue).await;
     a_batch_is_all_or_none(&queue).await;
     a_lapsed_lease_changes_nothing(&queue).await;
+    a_lapsed_lease_is_taken_back(&queue).await;
     an_uncommitted_completion_counts_for_nothing(&queue).await;
     failures_use_up_attempts(&queue).await;
     work_that_loses_every_worker_ends(&queue).await;
@@ -382,29 +406,8 @@ async fn sqlite_conforms() {
     conforms(&format!("sqlite:{}", folder.path().join("queue.db").display())).await;
 }
 
-/// A temporary server that is stopped even if the test fails.
-struct Server {
-    script: String,
-    folder: String,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = Command::new(&self.script).args(["stop", &self.folder]).status();
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn postgres_conforms() {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/postgres-for-tests.sh").to_owned();
-    let started = Command::new(&script).arg("start").output().unwrap();
-    if started.status.code() == Some(3) && std::env::var_os("TRIBUTE_REQUIRE_POSTGRES").is_none() {
-        eprintln!("not run: {}", String::from_utf8_lossy(&started.stderr).trim());
-        return;
-    }
-    assert!(started.status.success(), "{}", String::from_utf8_lossy(&started.stderr));
-    let said = String::from_utf8(started.stdout).unwrap();
-    let (folder, url) = said.trim().split_once(' ').unwrap();
-    let _server = Server { script, folder: folder.into() };
-    conforms(url).await;
+    let Some(postgres) = Postgres::start() else { return };
+    conforms(&postgres.url).await;
 }

@@ -16,5 +16,5 @@ pub mod session;
 pub mod signing;
 pub mod wire;
 
-pub use connection::Client;
+pub use connection::{Client, Tls};
 pub use wire::problem;

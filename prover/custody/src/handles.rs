@@ -1,5 +1,6 @@
 //! Commits with a tenant's secret, and releases committed columns to proofs.
 
+use serde::{Deserialize, Serialize};
 use tribute_circuits::columns::opening::open_record;
 use tribute_circuits::columns::{
     commit_gradient, commit_records, commit_weights, sum_gradients, CommittedGroup, Secret,
@@ -16,7 +17,6 @@ use tribute_engine::srs::Srs;
 use tribute_problem::{Problem, Reason, Result};
 
 use crate::budget::{Counter, Lineage};
-use crate::sealing::derive;
 use crate::Custody;
 
 /// Openings of each commitment of a dataset that one use of it allows another account: one proof for each chain, and proofs
@@ -39,12 +39,12 @@ pub struct Committed {
     group: CommittedGroup,
     digest: GroupDigest,
     /// The commitments that an opening is charged to: this one, or every summand.
-    charged: Vec<Charged>,
+    charged: Vec<Charge>,
 }
 
-/// A commitment with the number of openings that its salts allow.
-#[derive(Clone, Copy, Debug)]
-struct Charged {
+/// An opening to count: of a commitment, with the number of openings that its salts allow.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Charge {
     digest: GroupDigest,
     budget: u64,
     /// Of which dataset it is, and who opens it, where that is not its owner.
@@ -55,7 +55,18 @@ struct Charged {
 #[derive(Clone, Debug)]
 pub struct Opened(Vec<CommittedGroup>);
 
+impl Charge {
+    /// The charges for opening each of `committed` once more: for a sum, of each summand.
+    pub(crate) fn of(committed: &[&Committed]) -> Vec<Charge> {
+        committed.iter().flat_map(|one| one.charged.iter().copied()).collect()
+    }
+}
+
 impl Committer {
+    pub(crate) fn new(secret: Secret) -> Self {
+        Committer(secret)
+    }
+
     /// Commits to a shard's records.
     ///
     /// # Errors
@@ -86,7 +97,7 @@ impl Committer {
 impl Committed {
     fn new(group: CommittedGroup, budget: u64) -> Self {
         let digest = GroupDigest::new(group.digest());
-        Committed { digest, group, charged: vec![Charged { digest, budget, lent: None }] }
+        Committed { digest, group, charged: vec![Charge { digest, budget, lent: None }] }
     }
 
     /// A commitment without columns, for tests of counters.
@@ -95,7 +106,7 @@ impl Committed {
         Committed {
             group: CommittedGroup { columns: Vec::new() },
             digest,
-            charged: vec![Charged { digest, budget, lent: None }],
+            charged: vec![Charge { digest, budget, lent: None }],
         }
     }
 
@@ -138,6 +149,11 @@ impl Committed {
 }
 
 impl Opened {
+    /// Releases columns whose opening has been counted.
+    pub(crate) fn of(committed: &[&Committed]) -> Self {
+        Opened(committed.iter().map(|one| one.group.clone()).collect())
+    }
+
     /// The columns, in the order in which they were passed to [`Custody::spend_openings`].
     #[must_use]
     pub fn groups(&self) -> &[CommittedGroup] {
@@ -148,7 +164,7 @@ impl Opened {
 impl Custody {
     /// The committer of a tenant.
     pub async fn committer(&self, tenant: &str) -> Result<Committer> {
-        Ok(Committer(Secret::from_bytes(derive(&self.secret(tenant).await?, b"tribute.columns.v1"))))
+        Ok(Committer::new(Secret::from_bytes(self.column_key(tenant).await?)))
     }
 
     /// Durably counts one more opening of each commitment (for a sum, of each summand), all or none, and releases their
@@ -157,16 +173,25 @@ impl Custody {
     /// # Errors
     /// [`Reason::BudgetSpent`] if one has no opening left.
     pub async fn spend_openings(&self, committed: &[&Committed]) -> Result<Opened> {
-        let mut tx = self.db.begin().await?;
-        let lineage = self.lineage(&mut tx, "{for_share}").await?;
-        for charged in committed.iter().flat_map(|one| &one.charged) {
-            self.spend(&mut tx, &lineage, charged).await?;
-        }
-        tx.commit().await?;
-        Ok(Opened(committed.iter().map(|one| one.group.clone()).collect()))
+        self.count_openings(&Charge::of(committed)).await?;
+        Ok(Opened::of(committed))
     }
 
-    async fn spend(&self, tx: &mut tribute_store::db::Tx, lineage: &Lineage, committed: &Charged) -> Result<()> {
+    /// Durably counts openings, all or none.
+    ///
+    /// # Errors
+    /// [`Reason::BudgetSpent`] if a commitment has no opening left.
+    pub async fn count_openings(&self, charges: &[Charge]) -> Result<()> {
+        let mut tx = self.db.begin().await?;
+        let lineage = self.lineage(&mut tx, "{for_share}").await?;
+        for charge in charges {
+            self.spend(&mut tx, &lineage, charge).await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    async fn spend(&self, tx: &mut tribute_store::db::Tx, lineage: &Lineage, committed: &Charge) -> Result<()> {
         let name = hex::encode(committed.digest);
         let first = lineage.counter(committed.budget);
         sqlx::query(self.db.sql(

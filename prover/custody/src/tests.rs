@@ -48,8 +48,8 @@ async fn exhaust(custody: &Custody, digest: GroupDigest, budget: u64) -> u64 {
 async fn what_is_sealed_opens_for_its_tenant_and_purpose_only() {
     let folder = tempfile::tempdir().unwrap();
     let custody = store(folder.path()).await;
-    let id = custody.put("0xaa", "records", b"secret").await.unwrap();
-    assert_eq!(custody.put("0xaa", "records", b"secret").await.unwrap(), id);
+    let id = custody.put("0xaa", "records", b"secret".to_vec()).await.unwrap();
+    assert_eq!(custody.put("0xaa", "records", b"secret".to_vec()).await.unwrap(), id);
     assert_eq!(custody.get("0xaa", "records", &id).await.unwrap(), b"secret");
     assert!(custody.get("0xbb", "records", &id).await.is_err());
     assert!(custody.get("0xaa", "weights", &id).await.is_err());
@@ -105,7 +105,7 @@ async fn another_master_key_or_none_is_refused_and_no_key_is_made() {
     let folder = tempfile::tempdir().unwrap();
     let key = default_key_file(folder.path());
     let custody = store(folder.path()).await;
-    let id = custody.put("0xaa", "records", b"secret").await.unwrap();
+    let id = custody.put("0xaa", "records", b"secret".to_vec()).await.unwrap();
     drop(custody);
 
     let kept = folder.path().join("kept.key");

@@ -9,11 +9,15 @@
 //! | [`jobs`] | the durable queue and its workers |
 //! | [`registry`] | what jobs produce: datasets, agents, proofs, circuits; and sessions |
 //! | [`auth`] | authenticating callers, and the gate in front of every service |
+//! | [`connections`] | which connections are accepted, and when they end |
+//! | [`outage`] | what happens while the database is gone |
 //! | [`chain`] | what the service reads from a chain |
 
 pub mod auth;
 pub mod chain;
+pub mod connections;
 pub mod jobs;
+pub mod outage;
 pub mod registry;
 mod rpc;
 mod rules;

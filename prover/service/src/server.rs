@@ -4,17 +4,18 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::Stream;
 use tokio::net::TcpListener;
 use tokio::sync::{watch, Notify};
 use tokio::task::JoinHandle;
-use tokio_stream::wrappers::TcpListenerStream;
-use tonic::transport::Server;
+use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
+use tonic_health::pb::health_server::{Health, HealthServer};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::trace::TraceLayer;
 use tribute_custody::Custody;
 use tribute_problem::{Problem, Result};
 use tribute_proto::v1;
-use tribute_steps::child::Storage;
+use tribute_steps::place::{Known, Storage};
 use tribute_store::db::Database;
 
 use crate::auth::accounts::Accounts;
@@ -23,9 +24,12 @@ use crate::auth::signed::Nonces;
 use crate::auth::tokens::Tokens;
 use crate::auth::Here;
 use crate::chain::{Chain, Registries};
+use crate::connections::{self, Connection};
 use crate::jobs::fairness::Quotas;
+use crate::jobs::fitness;
 use crate::jobs::queue::Queue;
-use crate::jobs::worker;
+use crate::jobs::worker::{self, Worker};
+use crate::outage;
 use crate::registry::Registry;
 use crate::rpc::agents::AgentRpc;
 use crate::rpc::circuits::CircuitRpc;
@@ -48,6 +52,14 @@ use crate::wire::MAX_RESPONSE;
 const MAX_REQUEST: usize = 512 << 10;
 /// Largest request message to health or reflection, bytes.
 const SMALL: usize = 4096;
+/// Calls of one connection at a time.
+const STREAMS: u32 = 256;
+/// Largest metadata of a call, bytes.
+const HEADERS: u32 = 16 << 10;
+/// How often a connection's other end is asked whether it lives, and how long its answer may take.
+const PING: Duration = Duration::from_secs(30);
+/// Longest TLS handshake.
+const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// Server configuration.
 #[derive(Clone, Debug)]
@@ -62,6 +74,10 @@ pub struct Config {
     pub uploads: uploads::Limits,
     /// Jobs that an account may have.
     pub quotas: Quotas,
+    /// Connections that may be open.
+    pub connections: connections::Limits,
+    /// Certificate, if it speaks TLS.
+    pub tls: Option<Tls>,
     /// Configuration of its workers.
     pub worker: worker::Config,
     /// Default circuit shape: rows (log2) and data columns.
@@ -70,6 +86,34 @@ pub struct Config {
     pub chain: Option<Arc<dyn Chain>>,
     /// Registries it proves for in addition to those of `chain`.
     pub registries: Vec<Registries>,
+}
+
+/// A server's TLS. All in PEM.
+#[derive(Clone)]
+pub struct Tls {
+    /// The server's certificate, followed by those between it and a root.
+    pub certificate: Vec<u8>,
+    /// The certificate's private key.
+    pub key: Vec<u8>,
+    /// Roots of the clients' certificates, if clients must have one.
+    pub clients: Option<Vec<u8>>,
+}
+
+impl std::fmt::Debug for Tls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tls").field("clients", &self.clients.is_some()).finish_non_exhaustive()
+    }
+}
+
+impl Tls {
+    fn config(&self) -> ServerTlsConfig {
+        let config =
+            ServerTlsConfig::new().identity(Identity::from_pem(&self.certificate, &self.key)).timeout(HANDSHAKE);
+        match &self.clients {
+            Some(roots) => config.client_ca_root(Certificate::from_pem(roots)),
+            None => config,
+        }
+    }
 }
 
 /// A running server.
@@ -104,13 +148,15 @@ impl Running {
 /// Opens the stores, binds the listener and starts serving.
 pub async fn start(config: Config) -> Result<Running> {
     let storage: &Storage = &config.worker.storage;
-    std::fs::create_dir_all(&storage.data)
-        .map_err(|e| Problem::storage(format!("cannot make the data folder {}: {e}", storage.data.display())))?;
+    let data = &storage.workplace.data;
+    std::fs::create_dir_all(data)
+        .map_err(|e| Problem::storage(format!("cannot make the data folder {}: {e}", data.display())))?;
     let database = Database::open(&storage.database).await?;
-    let artefacts = storage.artefacts()?;
+    let artefacts = storage.workplace.artefacts()?;
     let custody = Custody::open(database.clone(), artefacts.clone(), &storage.master_key).await?;
-    let parameters = storage.srs()?;
+    let parameters = storage.workplace.srs()?;
     let srs = parameters.digest().map_err(|e| Problem::field("srs", e.to_string()))?;
+    fitness::announce(&database, &artefacts, &Known { srs: Some(srs), artefact: None }).await?;
     let (stop, stopping) = watch::channel(false);
     let queue = Queue::new(database.clone()).with_quotas(config.quotas);
     let registry = Registry::new(database.clone());
@@ -136,6 +182,7 @@ pub async fn start(config: Config) -> Result<Running> {
         chain: config.chain.clone(),
         registries: config.registries,
         profile: config.profile,
+        memory_mb: config.worker.memory_mb,
         srs,
         wake: wake.clone(),
     };
@@ -148,17 +195,15 @@ pub async fn start(config: Config) -> Result<Running> {
     let nonces = Nonces::open(database.clone()).await?;
     let chain_id = config.chain.as_ref().map_or(1, |c| c.contracts().chain_id);
     let tokens = Tokens::open(database, here.clone(), chain_id, nonces.clone()).await?;
-    let gate = Gate::new(here, config.accounts, nonces, tokens);
+    let (lookout, outlook) = outage::pair();
+    let gate = Gate::new(here, config.accounts, nonces, tokens, outlook);
+    let (health, health_service) = tonic_health::server::health_reporter();
+    health.set_service_status("", tonic_health::ServingStatus::Serving).await;
 
-    let mut tasks = Vec::new();
+    let mut tasks = vec![tokio::spawn(lookout.watch(queue.database().clone(), health, stopping.clone()))];
     if config.worker.slots > 0 {
-        tasks.push(tokio::spawn(worker::run(
-            config.worker.clone(),
-            queue.clone(),
-            registry.clone(),
-            wake,
-            stopping.clone(),
-        )));
+        let worker = Worker::new(config.worker.clone(), queue.clone(), registry.clone(), custody.clone());
+        tasks.push(tokio::spawn(worker.run(wake, stopping.clone())));
     }
     tasks.push(tokio::spawn(housekeeping(gate.clone(), uploads.clone(), stopping.clone())));
     let services = Services {
@@ -196,7 +241,15 @@ pub async fn start(config: Config) -> Result<Running> {
         },
         circuits: CircuitRpc { admission, registry, artefacts },
     };
-    let serving = tokio::spawn(serve(services, gate, listener, stopping));
+    let mut builder = Server::builder();
+    if let Some(tls) = &config.tls {
+        let unusable = |e| {
+            Problem::field("tls-certificate", format!("certificate, key or clients' roots are unusable: {}", said(&e)))
+        };
+        builder = builder.tls_config(tls.config()).map_err(unusable)?;
+    }
+    let incoming = connections::incoming(listener, config.connections.within_open_files());
+    let serving = tokio::spawn(serve(builder, services, gate, health_service, incoming, stopping));
     Ok(Running { address, stop, tasks, serving })
 }
 
@@ -212,14 +265,20 @@ struct Services {
     circuits: CircuitRpc,
 }
 
+/// An error with its causes.
+fn said(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |e| e.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
 async fn serve(
+    builder: Server,
     services: Services,
     gate: Gate,
-    listener: TcpListener,
+    health: HealthServer<impl Health>,
+    incoming: impl Stream<Item = std::io::Result<Connection>>,
     mut stopping: watch::Receiver<bool>,
 ) -> Result<(), tonic::transport::Error> {
-    let (health, health_service) = tonic_health::server::health_reporter();
-    health.set_service_status("", tonic_health::ServingStatus::Serving).await;
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(tribute_proto::FILE_DESCRIPTOR_SET)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
@@ -238,13 +297,17 @@ async fn serve(
                 .max_encoding_message_size(MAX_RESPONSE)
         };
     }
-    Server::builder()
+    builder
         .accept_http1(true) // gRPC-Web
+        .max_concurrent_streams(STREAMS)
+        .http2_max_header_list_size(HEADERS)
+        .http2_keepalive_interval(Some(PING))
+        .http2_keepalive_timeout(Some(PING))
         .layer(TraceLayer::new_for_grpc().on_failure(())) // refusals are answers, not failures
         .layer(CatchPanicLayer::new())
         .layer(tonic_web::GrpcWebLayer::new())
         .layer(gate)
-        .add_service(health_service.max_decoding_message_size(SMALL))
+        .add_service(health.max_decoding_message_size(SMALL))
         .add_optional_service(reflection)
         .add_service(service!(server_service_server::ServerServiceServer, services.server))
         .add_service(service!(login_service_server::LoginServiceServer, services.logins))
@@ -254,7 +317,7 @@ async fn serve(
         .add_service(service!(agent_service_server::AgentServiceServer, services.agents))
         .add_service(service!(session_service_server::SessionServiceServer, services.sessions))
         .add_service(service!(circuit_service_server::CircuitServiceServer, services.circuits))
-        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), async move {
+        .serve_with_incoming_shutdown(incoming, async move {
             let _ = stopping.wait_for(|stop| *stop).await;
         })
         .await

@@ -103,7 +103,7 @@ pub fn run(job: &DatasetJob, toolbox: &Toolbox) -> Result<DatasetBody> {
     let layout = job.profile.layout(&schema)?;
     let tenant = job.owner.to_string();
     let records = toolbox.wait(toolbox.custody.records(&tenant, &job.records))?;
-    let committer = toolbox.wait(toolbox.custody.committer(&tenant))?;
+    let committer = toolbox.custody.committer(&tenant)?;
     let prepared = prepare(&shape(&layout), toolbox)?;
 
     let cuts = shards(records.len(), layout.capacity());
@@ -121,7 +121,7 @@ pub fn run(job: &DatasetJob, toolbox: &Toolbox) -> Result<DatasetBody> {
             records: part.len() as u64,
             terms: job.terms.hash(),
         };
-        let opened = toolbox.wait(toolbox.custody.spend_openings(&[&committed]))?;
+        let opened = toolbox.custody.spend_openings(&[&committed])?;
         let circuit = DatasetCircuit::new(prepared.shape().clone(), &opened.groups()[0]);
         let inputs = vec![from_core(&context.ctx()), circuit.count()];
         let proof = prepared.prove(toolbox, &circuit, &opened, inputs)?;

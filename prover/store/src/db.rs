@@ -21,8 +21,15 @@ enum Dialect {
 #[derive(Clone, Debug)]
 pub struct Database {
     pool: AnyPool,
+    /// One connection, only for asking whether the database answers.
+    probe: AnyPool,
     dialect: Dialect,
 }
+
+/// Longest wait for a connection, or for SQLite's other writer.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Longest wait for the answer to [`Database::answers`].
+const PROBED: Duration = Duration::from_secs(3);
 
 /// The migrations, in order: each brings the database from the previous version to the next. Released files never
 /// change.
@@ -30,7 +37,8 @@ const MIGRATIONS: &[&str] =
     &[include_str!("../migrations/0001_first.sql"), include_str!("../migrations/0002_turns.sql")];
 
 impl Database {
-    /// Opens `url` (`sqlite:PATH` or `postgres://…`) and migrates its tables to this program's version.
+    /// Opens `url` (`sqlite:PATH` or `postgres://…`) and migrates its tables to this program's version. `sslmode` and
+    /// `sslrootcert` of a PostgreSQL URL mean what they mean to libpq.
     ///
     /// # Errors
     /// If the database cannot be opened or a newer program has migrated it further.
@@ -45,16 +53,19 @@ impl Database {
             return Err(Problem::field("database", "the URL must start with sqlite: or postgres:"));
         };
         let options = AnyConnectOptions::from_str(&url).map_err(|e| Problem::field("database", e.to_string()))?;
+        let cannot = |e: sqlx::Error| match Problem::from(e) {
+            p if p.reason == Reason::StorageUnavailable => p,
+            p => Problem::new(p.reason, format!("cannot open the database: {}", p.message)),
+        };
         let pool = AnyPoolOptions::new()
             .max_connections(if dialect == Dialect::Sqlite { 4 } else { 16 })
-            .acquire_timeout(Duration::from_secs(30))
+            .acquire_timeout(PATIENCE)
+            // nothing here may need the disk: a connection that fails to start is tried again until the patience ends
             .after_connect(move |connection, _| {
                 Box::pin(async move {
                     if dialect == Dialect::Sqlite {
-                        // WAL with full sync: committed rows survive a power cut
-                        let pragmas =
-                            "PRAGMA busy_timeout = 20000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;";
-                        connection.execute(pragmas).await?;
+                        let wait = format!("PRAGMA busy_timeout = {}", PATIENCE.as_millis());
+                        connection.execute(AssertSqlSafe(wait)).await?;
                     }
                     Ok(())
                 })
@@ -67,12 +78,44 @@ impl Database {
                     Ok(!connection.is_in_transaction())
                 })
             })
-            .connect_with(options)
+            .connect_with(options.clone())
             .await
-            .map_err(|e| Problem::new(Reason::StorageFailed, format!("cannot open the database: {e}")))?;
-        let db = Database { pool, dialect };
+            .map_err(cannot)?;
+        if dialect == Dialect::Sqlite {
+            // for good: the file remembers it. With SQLite's usual full sync, committed rows survive a power cut.
+            pool.execute("PRAGMA journal_mode = WAL").await?;
+        }
+        let probe = AnyPoolOptions::new().max_connections(1).acquire_timeout(PROBED).connect_lazy_with(options);
+        let db = Database { pool, probe, dialect };
+        db.warn_if_plain().await?;
         db.migrate(MIGRATIONS).await?;
         Ok(db)
+    }
+
+    /// Whether the database answers, over a connection of its own, within three seconds.
+    pub async fn answers(&self) -> Result<()> {
+        let asked = sqlx::query("SELECT 1").execute(&self.probe);
+        match tokio::time::timeout(PROBED, asked).await {
+            Ok(answer) => Ok(answer.map(|_| ())?),
+            Err(_) => Err(Problem::unavailable(format!("within {} s", PROBED.as_secs()))),
+        }
+    }
+
+    /// Warns if the connection to PostgreSQL crosses a network in plain text, which `sslmode=prefer`, the default, allows.
+    async fn warn_if_plain(&self) -> Result<()> {
+        if self.dialect == Dialect::Sqlite {
+            return Ok(());
+        }
+        let plain: bool = sqlx::query_scalar(
+            "SELECT NOT ssl AND inet_server_addr() IS NOT NULL AND NOT inet_server_addr() <<= '127.0.0.0/8'::inet
+             FROM pg_stat_ssl WHERE pid = pg_backend_pid()",
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        if plain {
+            tracing::warn!("the connection to PostgreSQL is not encrypted: use sslmode=verify-full");
+        }
+        Ok(())
     }
 
     /// Applies the missing migrations in one transaction.
@@ -180,6 +223,24 @@ mod tests {
 
     async fn versions(db: &Database) -> Vec<i64> {
         sqlx::query_scalar("SELECT version FROM migrations ORDER BY version").fetch_all(db.pool()).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_is_committed_to_sqlite_is_on_the_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Database::open(&format!("sqlite:{}", folder.path().join("t.db").display())).await.unwrap();
+        let mode: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(db.pool()).await.unwrap();
+        let sync: i64 = sqlx::query_scalar("PRAGMA synchronous").fetch_one(db.pool()).await.unwrap();
+        assert_eq!((mode.as_str(), sync), ("wal", 2));
+        db.answers().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_database_that_is_gone_is_said_to_be_within_seconds() {
+        let began = std::time::Instant::now();
+        let gone = Database::open("postgres://nobody@127.0.0.1:1/none").await.unwrap_err();
+        assert_eq!(gone.reason, Reason::StorageUnavailable, "{gone}");
+        assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
     }
 
     #[tokio::test]

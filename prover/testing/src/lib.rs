@@ -14,6 +14,7 @@ pub mod calls;
 pub mod chain;
 pub mod data;
 pub mod place;
+pub mod postgres;
 pub mod process;
 pub mod raw;
 pub mod world;
@@ -22,6 +23,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 pub use place::{Place, Served};
+pub use postgres::Postgres;
 pub use world::World;
 
 /// Root of the repository.

@@ -24,12 +24,18 @@ use tribute_proto::{Access, Call};
 use super::accounts::Accounts;
 use super::signed::{self, Nonces};
 use super::tokens::{bearer, Tokens};
+use super::turns::{Inside, Turn, Turns};
 use super::{Caller, Here};
+use crate::outage::Outlook;
 
 /// Bytes of the gRPC frame header: compression flag and message length.
 const FRAME: usize = 5;
 /// Timeout for receiving a message, and for waiting for its share of [`DECODED`].
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Longest time for handling a call; uploads have their own limits.
+const LONGEST: Duration = Duration::from_secs(120);
+/// End of the path of the call that waits for events, which takes no turn: it does next to nothing.
+const WATCH: &str = "/WatchJob";
 /// Limit on the bytes being received by all calls together.
 const ARRIVING: usize = 64 << 20;
 /// Limit on the message bytes being decoded and handled by all calls together. One message byte decodes to at most about
@@ -47,8 +53,11 @@ pub struct Gate {
     pub nonces: Nonces,
     /// Tokens for read-only calls.
     pub tokens: Tokens,
+    /// Whether the database answers.
+    pub outlook: Outlook,
     arriving: Arc<Semaphore>,
     decoded: Arc<Semaphore>,
+    turns: Turns,
 }
 
 /// A call that passed the gate.
@@ -56,20 +65,22 @@ struct Admitted {
     request: Request<Body>,
     /// Its share of the [`DECODED`] budget, held until it is answered.
     held: Option<OwnedSemaphorePermit>,
+    /// Its place among its account's calls, held until the answer is sent, and its turn.
+    place: Option<(Inside, Option<Turn>)>,
 }
 
 impl Gate {
     /// A gate with full memory budgets.
     #[must_use]
-    pub fn new(here: Here, accounts: Accounts, nonces: Nonces, tokens: Tokens) -> Self {
+    pub fn new(here: Here, accounts: Accounts, nonces: Nonces, tokens: Tokens, outlook: Outlook) -> Self {
         let (arriving, decoded) = (Arc::new(Semaphore::new(ARRIVING)), Arc::new(Semaphore::new(DECODED)));
-        Gate { here, accounts, nonces, tokens, arriving, decoded }
+        Gate { here, accounts, nonces, tokens, outlook, arriving, decoded, turns: Turns::new() }
     }
 
     async fn admit(&self, mut request: Request<Body>) -> Result<Admitted> {
         let Some(call) = tribute_proto::call(request.uri().path()) else {
             // health and reflection limit their own messages; any other path gets "not found"
-            return Ok(Admitted { request, held: None });
+            return Ok(Admitted { request, held: None, place: None });
         };
         match call.access {
             Access::Public => self.message(call, request, None).await,
@@ -77,21 +88,29 @@ impl Gate {
                 let account = self.tokens.account(bearer(&header(&request, Reason::BadToken)?)?).await?;
                 self.accounts.admit(account)?;
                 request.extensions_mut().insert(Caller(account));
-                self.message(call, request, None).await
+                if call.path.ends_with(WATCH) {
+                    return self.message(call, request, None).await;
+                }
+                let inside = self.turns.enter(account).await?;
+                let admitted = self.message(call, request, None).await?;
+                let turn = Some(inside.turn().await?);
+                Ok(Admitted { place: Some((inside, turn)), ..admitted })
             }
             Access::Signed => {
                 let signed = signed::check(&header(&request, Reason::BadSignature)?, &self.here, call.path)?;
                 self.accounts.admit(signed.signer)?;
                 request.extensions_mut().insert(Caller(signed.signer));
+                let inside = self.turns.enter(signed.signer).await?;
                 if call.streams {
                     self.nonces.use_up(signed.signer, &signed.nonce, signed.deadline).await?;
                     // the upload service checks the stream against it
                     request.extensions_mut().insert(signed.content);
-                    return Ok(Admitted { request, held: None });
+                    return Ok(Admitted { request, held: None, place: Some((inside, None)) });
                 }
                 let admitted = self.message(call, request, Some((signed.signer, signed.content))).await?;
+                let turn = Some(inside.turn().await?);
                 self.nonces.use_up(signed.signer, &signed.nonce, signed.deadline).await?;
-                Ok(admitted)
+                Ok(Admitted { place: Some((inside, turn)), ..admitted })
             }
         }
     }
@@ -123,7 +142,7 @@ impl Gate {
         let share = u32::try_from(bytes.len()).map_err(Problem::internal)?;
         let waited = tokio::time::timeout(PATIENCE, self.decoded.clone().acquire_many_owned(share)).await;
         let held = Some(waited.map_err(|_| busy())?.map_err(Problem::internal)?);
-        Ok(Admitted { request: Request::from_parts(parts, Body::new(Full::new(bytes))), held })
+        Ok(Admitted { request: Request::from_parts(parts, Body::new(Full::new(bytes))), held, place: None })
     }
 
     /// Reads a message with its frame header, up to the call's length limit, and its share of the [`ARRIVING`] budget.
@@ -187,6 +206,11 @@ fn too_long(call: &Call, length: u64) -> Problem {
     .with("length", length)
 }
 
+fn too_slow() -> Problem {
+    let message = format!("the call took longer than {} s and was given up: send less at once", LONGEST.as_secs());
+    Problem::new(Reason::Busy, message)
+}
+
 fn busy() -> Problem {
     Problem::new(Reason::Busy, "the server has as many calls at once as it bears: send it again in a moment")
 }
@@ -224,13 +248,28 @@ where
         let inner = self.inner.clone();
         let mut ready = std::mem::replace(&mut self.inner, inner);
         let gate = self.gate.clone();
+        // health and reflection need no database
+        let call = tribute_proto::call(request.uri().path());
+        let (known, streams) = (call.is_some(), call.is_some_and(|call| call.streams));
         Box::pin(async move {
-            match gate.admit(request).await {
-                Ok(Admitted { request, held }) => {
-                    let response = ready.call(request).await;
-                    drop(held);
-                    response
-                }
+            let answered = async {
+                let Admitted { request, held, place } = gate.admit(request).await?;
+                let (inside, turn) = place.unzip();
+                let handled = ready.call(request);
+                let response = if streams {
+                    handled.await
+                } else {
+                    tokio::time::timeout(LONGEST, handled).await.map_err(|_| too_slow())?
+                };
+                drop((held, turn));
+                Ok(match inside {
+                    Some(inside) => response.map(|response| response.map(|body| inside.until_sent(body))),
+                    None => response,
+                })
+            };
+            let answered = if known { gate.outlook.meanwhile(answered).await } else { Ok(answered.await) };
+            match answered.and_then(|answered| answered) {
+                Ok(response) => response,
                 Err(problem) => Ok(Status::from(problem).into_http()),
             }
         })

@@ -3,9 +3,11 @@
 //! | module | does |
 //! |---|---|
 //! | [`fairness`] | whose job is next, and how many an account may have |
+//! | [`fitness`] | whether a worker's machine can do the service's jobs |
 //! | [`queue`] | the rows: submit, lease, heartbeat, finish, cancel, recover |
 //! | [`view`] | reading jobs and their events |
-//! | [`worker`] | leases jobs that fit into memory and runs each in a child process |
+//! | `run` | one leased job: its process, its lease, its end |
+//! | [`worker`] | leases jobs that fit into memory and runs them |
 //!
 //! States of a job:
 //!
@@ -20,8 +22,10 @@
 //! exactly once.
 
 pub mod fairness;
+pub mod fitness;
 pub mod queue;
 mod row;
+mod run;
 pub mod view;
 pub mod worker;
 

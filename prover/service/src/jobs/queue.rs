@@ -2,6 +2,7 @@
 //! it.
 
 use sha2::{Digest as _, Sha256};
+use sqlx::any::AnyRow;
 use sqlx::Row as _;
 use tribute_problem::{Problem, Reason, Result};
 use tribute_steps::toolbox::Progress;
@@ -197,6 +198,10 @@ impl Queue {
         .bind(lease_ms)
         .fetch_optional(&mut *tx)
         .await?;
+        let row = match row {
+            Some(row) => Some(row),
+            None => self.take_back(&mut tx, lease, lease_ms).await?,
+        };
         let Some(row) = row else {
             tx.rollback().await?;
             return Ok(Err(Fenced));
@@ -216,10 +221,31 @@ impl Queue {
         Ok(Ok(if cancel == 0 { Heartbeat::Continue } else { Heartbeat::Cancel }))
     }
 
-    /// Marks a job as succeeded. The caller adds the outcome's effects to the transaction and commits it.
+    /// Takes back a job that was considered lost, for instance because the database was gone for longer than the lease, if
+    /// nobody has leased it since.
+    async fn take_back(&self, tx: &mut Tx, lease: &Lease, lease_ms: i64) -> Result<Option<AnyRow>> {
+        let row = sqlx::query(self.db.sql(
+            "UPDATE jobs SET state = 'running', worker = $4, lease_until = {now} + $3
+             WHERE id = $1 AND fence = $2 AND state = 'queued' RETURNING cancel",
+        ))
+        .bind(&lease.job.id)
+        .bind(lease.fence)
+        .bind(lease_ms)
+        .bind(&lease.job.worker)
+        .fetch_optional(&mut **tx)
+        .await?;
+        if row.is_some() {
+            self.count_moved(tx, &lease.job.id, -1, 1).await?;
+            self.add_event(tx, &lease.job.id, &Event::State(State::Running)).await?;
+        }
+        Ok(row)
+    }
+
+    /// Marks a job as succeeded, also if it is back in the queue and nobody has leased it since. The caller adds the outcome's effects to the transaction and commits it.
     pub async fn complete(&self, lease: &Lease, outcome: &str) -> Guarded<Completion> {
         let mut tx = self.db.begin().await?;
-        let changed = self.end(&mut tx, lease, State::Succeeded, None, Some(outcome)).await?;
+        let (id, fence) = (&lease.job.id, lease.fence);
+        let changed = self.end_where(&mut tx, id, "fence = $2", fence, State::Succeeded, None, Some(outcome)).await?;
         if !changed {
             tx.rollback().await?;
             return Ok(Err(Fenced));
@@ -259,7 +285,7 @@ impl Queue {
             .bind(lease.fence)
             .execute(&mut *tx)
             .await?;
-            self.end(&mut tx, lease, State::Failed, Some(problem), None).await?
+            self.end(&mut tx, lease, State::Failed, Some(problem)).await?
         };
         if !changed {
             tx.rollback().await?;
@@ -272,7 +298,7 @@ impl Queue {
     /// Marks a running job as cancelled, once its process has stopped.
     pub async fn stopped(&self, lease: &Lease) -> Guarded<()> {
         let mut tx = self.db.begin().await?;
-        if !self.end(&mut tx, lease, State::Cancelled, None, None).await? {
+        if !self.end(&mut tx, lease, State::Cancelled, None).await? {
             tx.rollback().await?;
             return Ok(Err(Fenced));
         }
@@ -366,16 +392,9 @@ impl Queue {
         Ok(true)
     }
 
-    async fn end(
-        &self,
-        tx: &mut Tx,
-        lease: &Lease,
-        state: State,
-        problem: Option<&Problem>,
-        outcome: Option<&str>,
-    ) -> Result<bool> {
+    async fn end(&self, tx: &mut Tx, lease: &Lease, state: State, problem: Option<&Problem>) -> Result<bool> {
         let guard = "fence = $2 AND state = 'running'";
-        self.end_where(tx, &lease.job.id, guard, lease.fence, state, problem, outcome).await
+        self.end_where(tx, &lease.job.id, guard, lease.fence, state, problem, None).await
     }
 
     /// Ends a job if it has not ended and the SQL condition `guard` holds, in which `$2` is `operand`. False if nothing

@@ -1,33 +1,34 @@
-//! Workers lease jobs that fit into memory, run each in a child process, and keep its lease alive.
+//! Workers lease jobs that fit into memory and run each in a child process.
 
 use std::path::PathBuf;
-use std::process::Stdio;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::process::{Child, Command};
 use tokio::sync::{watch, Notify};
 use tokio::task::JoinSet;
-use tribute_problem::{Problem, Reason, Result};
-use tribute_steps::child::{Message, Request, Storage};
-use tribute_steps::toolbox::Progress;
-use tribute_steps::work::{Outcome, Payload};
+use tokio::time::Instant;
+use tribute_custody::Custody;
+use tribute_problem::{Reason, Result};
+use tribute_steps::place::Storage;
+use tribute_steps::work::{Payload, Work};
 
-use super::queue::{Heartbeat, Queue};
-use super::Lease;
+use super::queue::Queue;
+use super::{fitness, run, Lease};
 use crate::registry::Registry;
+
+/// First and longest pause before a worker that is not fit tests itself again.
+const RETEST: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(60)];
 
 /// Configuration of a worker.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Maximum number of concurrent jobs.
     pub slots: usize,
-    /// Memory for all running jobs together, MB. A single job always runs, whatever its weight.
+    /// Memory for all running jobs together, MB. Jobs that need more are left to other workers.
     pub memory_mb: i64,
     /// Time after the last heartbeat at which a lease lapses. Heartbeats are at least three times as frequent.
     pub lease: Duration,
-    /// Locations of database, artefacts and keys, passed on to child processes.
+    /// Locations of database, artefacts and keys.
     pub storage: Storage,
     /// Executable whose hidden `work` command runs a job; by default the current one.
     pub program: PathBuf,
@@ -44,202 +45,132 @@ impl Config {
             program: std::env::current_exe()?,
         })
     }
-    fn lease_ms(&self) -> i64 {
+    pub(super) fn lease_ms(&self) -> i64 {
         i64::try_from(self.lease.as_millis()).unwrap_or(i64::MAX)
     }
+    /// Threads of each job, so that all slots together use every core.
+    pub(super) fn threads(&self) -> usize {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        cores.div_ceil(self.slots.max(1))
+    }
+    /// Hard limit of a job's own memory, MB: well above the estimate, which is for planning.
+    pub(super) fn limit_mb(&self, work: &Work) -> u64 {
+        2 * work.weight_mb().unsigned_abs() + 512
+    }
 }
 
-/// How a child process ended.
-enum End {
-    Done(Box<Outcome>),
-    Failed(Problem),
-    /// The process ended without a result: killed, or out of memory.
-    Lost(String),
-    Cancelled,
-    Fenced,
-    Stopping,
+/// What a worker works with.
+#[derive(Clone)]
+pub struct Worker {
+    /// Its configuration.
+    pub config: Arc<Config>,
+    /// The jobs.
+    pub queue: Queue,
+    /// What jobs produce.
+    pub registry: Registry,
+    /// The tenants' keys, and the openings.
+    pub custody: Custody,
+    /// Since when the database has answered without a fault.
+    steady: Arc<Mutex<Instant>>,
 }
 
-/// Runs jobs until `stop` becomes true, then stops the child processes and returns their jobs to the queue.
-pub async fn run(config: Config, queue: Queue, registry: Registry, wake: Arc<Notify>, mut stop: watch::Receiver<bool>) {
-    let name = format!("{}-{}", std::process::id(), hex::encode(rand::random::<[u8; 4]>()));
-    let config = Arc::new(config);
-    let mut running: JoinSet<i64> = JoinSet::new();
-    let mut free_mb = config.memory_mb;
-    let mut recover = tokio::time::interval((config.lease / 3).max(Duration::from_millis(50)));
-    tracing::info!(worker = %name, slots = config.slots, "worker started");
-    while !*stop.borrow() {
-        while running.len() < config.slots {
-            let admitted = if running.is_empty() { i64::MAX } else { free_mb };
-            match queue.lease(&name, config.lease_ms(), admitted).await {
-                Ok(Some(lease)) => {
-                    let weight = weight_of(&lease);
-                    free_mb -= weight;
-                    let (config, queue, registry, stop) =
-                        (config.clone(), queue.clone(), registry.clone(), stop.clone());
-                    running.spawn(async move {
-                        work(&config, &queue, &registry, lease, stop).await;
-                        weight
-                    });
-                }
-                Ok(None) => break,
-                Err(e) => {
-                    tracing::warn!(error = %e, "cannot lease a job");
-                    break;
-                }
-            }
-        }
-        tokio::select! {
-            Some(done) = running.join_next() => free_mb += done.unwrap_or(0),
-            () = wake.notified() => {}
-            // jobs queued by other processes are seen only by polling the table
-            () = tokio::time::sleep(Duration::from_millis(250)) => {}
-            _ = recover.tick() => {
-                if let Err(e) = queue.recover().await {
-                    tracing::warn!(error = %e, "cannot recover lost jobs");
-                }
-            }
-            _ = stop.changed() => {}
-        }
-        if running.is_empty() {
-            free_mb = config.memory_mb;
+impl Worker {
+    /// A worker that runs nothing yet.
+    #[must_use]
+    pub fn new(config: Config, queue: Queue, registry: Registry, custody: Custody) -> Self {
+        let steady = Arc::new(Mutex::new(Instant::now()));
+        Worker { config: Arc::new(config), queue, registry, custody, steady }
+    }
+
+    /// Notes that the database did not answer.
+    pub(super) fn troubled(&self) {
+        *self.steady.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    /// Requeues lost jobs. While the database is gone no worker can keep its lease alive, so what has lapsed says nothing
+    /// until every worker has had the time for a heartbeat again.
+    async fn recover(&self) {
+        let steady = *self.steady.lock().unwrap_or_else(PoisonError::into_inner);
+        let done = if steady.elapsed() < self.config.lease {
+            self.queue.database().now_ms().await.map(|_| ())
+        } else {
+            self.queue.recover().await.map(|_| ())
+        };
+        if let Err(e) = done {
+            tracing::warn!(error = %e, "cannot recover lost jobs");
+            self.troubled();
         }
     }
-    while running.join_next().await.is_some() {}
-    tracing::info!(worker = %name, "worker stopped");
+
+    /// Tests whether this machine is fit for the service's jobs.
+    ///
+    /// # Errors
+    /// What is wrong, and what to do.
+    pub async fn test(&self) -> Result<()> {
+        fitness::test(&self.config, self.queue.database()).await
+    }
+
+    /// Runs jobs until `stop` becomes true, then stops the child processes and returns their jobs to the queue.
+    pub async fn run(self, wake: Arc<Notify>, mut stop: watch::Receiver<bool>) {
+        let name = format!("{}-{}", std::process::id(), hex::encode(rand::random::<[u8; 4]>()));
+        let config = &self.config;
+        let mut running: JoinSet<(i64, bool)> = JoinSet::new();
+        let mut free_mb = config.memory_mb;
+        let mut recover = tokio::time::interval((config.lease / 3).max(Duration::from_millis(50)));
+        let (mut test_at, mut pause) = (Some(Instant::now()), RETEST[0]);
+        tracing::info!(worker = %name, slots = config.slots, "worker started");
+        while !*stop.borrow() {
+            if test_at.is_some_and(|at| at <= Instant::now()) {
+                test_at = match self.test().await {
+                    Ok(()) => None,
+                    Err(e) => {
+                        tracing::error!(worker = %name, reason = e.reason.text(), error = %e, "not fit for work: no jobs are run here");
+                        let wait = if e.reason == Reason::StorageUnavailable { RETEST[0] } else { pause };
+                        pause = (pause * 2).min(RETEST[1]);
+                        Some(Instant::now() + wait)
+                    }
+                };
+            }
+            while test_at.is_none() && running.len() < config.slots {
+                match self.queue.lease(&name, config.lease_ms(), free_mb).await {
+                    Ok(Some(lease)) => {
+                        pause = RETEST[0];
+                        let weight = weight_of(&lease);
+                        free_mb -= weight;
+                        let (worker, stop) = (self.clone(), stop.clone());
+                        running.spawn(async move { (weight, run::run(&worker, &lease, stop).await) });
+                    }
+                    Ok(None) => break,
+                    Err(e) => {
+                        tracing::warn!(error = %e, "cannot lease a job");
+                        self.troubled();
+                        break;
+                    }
+                }
+            }
+            tokio::select! {
+                Some(done) = running.join_next() => {
+                    let (weight, fit) = done.unwrap_or((0, true));
+                    free_mb += weight;
+                    if !fit {
+                        test_at = Some(Instant::now() + pause);
+                    }
+                }
+                () = wake.notified() => {}
+                // jobs queued by other processes are seen only by polling the table
+                () = tokio::time::sleep(Duration::from_millis(250)) => {}
+                _ = recover.tick() => self.recover().await,
+                _ = stop.changed() => {}
+            }
+            if running.is_empty() {
+                free_mb = config.memory_mb;
+            }
+        }
+        while running.join_next().await.is_some() {}
+        tracing::info!(worker = %name, "worker stopped");
+    }
 }
 
 fn weight_of(lease: &Lease) -> i64 {
     serde_json::from_str::<Payload>(&lease.job.payload).map_or(0, |payload| payload.work.weight_mb())
-}
-
-async fn work(config: &Config, queue: &Queue, registry: &Registry, lease: Lease, stop: watch::Receiver<bool>) {
-    let id = lease.job.id.clone();
-    tracing::info!(job = %id, kind = %lease.job.kind, fence = lease.fence, start = lease.job.starts, "job started");
-    let end = match run_child(config, queue, &lease, stop).await {
-        Ok(end) => end,
-        Err(problem) => End::Failed(problem),
-    };
-    if let Err(problem) = settle(queue, registry, &lease, end).await {
-        // the lease will lapse, and the job is run again
-        tracing::error!(job = %id, error = %problem, "cannot record the end of a job");
-    }
-}
-
-/// Records how a run ended. Has no effect if the lease has lapsed in the meantime.
-async fn settle(queue: &Queue, registry: &Registry, lease: &Lease, end: End) -> Result<()> {
-    let id = &lease.job.id;
-    let fenced = match end {
-        End::Done(outcome) => match queue.complete(lease, &serde_json::to_string(&outcome)?).await? {
-            Ok(mut completion) => match registry.record(&mut completion.tx, &lease.job, &outcome).await {
-                Ok(()) => {
-                    completion.commit().await?;
-                    tracing::info!(job = %id, "job succeeded");
-                    false
-                }
-                Err(problem) => {
-                    drop(completion);
-                    queue.fail(lease, &problem).await?.is_err()
-                }
-            },
-            Err(_) => true,
-        },
-        End::Failed(problem) => {
-            tracing::warn!(job = %id, reason = problem.reason.text(), message = %problem.message, "job failed");
-            queue.fail(lease, &problem).await?.is_err()
-        }
-        End::Lost(why) => {
-            tracing::warn!(job = %id, why = %why, "job's process lost");
-            queue.release(lease, &why, true).await?.is_err()
-        }
-        End::Cancelled => queue.stopped(lease).await?.is_err(),
-        End::Stopping => queue.release(lease, "the worker stopped", false).await?.is_err(),
-        End::Fenced => true,
-    };
-    if fenced {
-        tracing::warn!(job = %id, fence = lease.fence, "lease lapsed: this run counts for nothing");
-    }
-    Ok(())
-}
-
-/// Starts the child process, keeps the lease alive and returns how the child ended. The child never outlives this call.
-async fn run_child(config: &Config, queue: &Queue, lease: &Lease, mut stop: watch::Receiver<bool>) -> Result<End> {
-    let payload: Payload = serde_json::from_str(&lease.job.payload)?;
-    let request = Request { job: lease.job.id.clone(), payload, storage: config.storage.clone() };
-    let mut child = start(config, &request).await?;
-    // kept open: the child exits when its standard input closes
-    let input = child.stdin.take();
-    let output = child.stdout.take().ok_or_else(|| Problem::internal("child without standard output"))?;
-    let mut lines = BufReader::new(output).lines();
-    // also bounds how long a cancelled job keeps running
-    let mut beat = tokio::time::interval((config.lease / 3).clamp(Duration::from_millis(20), Duration::from_secs(1)));
-    let mut news: Option<Progress> = None;
-    let mut last_beat = tokio::time::Instant::now();
-    let end = loop {
-        tokio::select! {
-            line = lines.next_line() => match line {
-                Ok(Some(line)) => match serde_json::from_str(&line) {
-                    Ok(Message::Progress(progress)) => {
-                        news = Some(progress);
-                        beat.reset_immediately();
-                    }
-                    Ok(Message::Done(outcome)) => break End::Done(outcome),
-                    Ok(Message::Failed(problem)) => break End::Failed(problem),
-                    Err(_) => tracing::debug!(job = %request.job, line = %line, "child said"),
-                },
-                _ => break ended_early(child.wait().await),
-            },
-            _ = beat.tick() => match queue.heartbeat(lease, config.lease_ms(), news.take().as_ref()).await {
-                Ok(Ok(Heartbeat::Continue)) => last_beat = tokio::time::Instant::now(),
-                Ok(Ok(Heartbeat::Cancel)) => break End::Cancelled,
-                Ok(Err(_)) => break End::Fenced,
-                Err(e) => {
-                    tracing::warn!(job = %request.job, error = %e, "heartbeat failed");
-                    if last_beat.elapsed() > config.lease {
-                        break End::Fenced;
-                    }
-                }
-            },
-            _ = stop.changed() => if *stop.borrow() { break End::Stopping },
-        }
-    };
-    drop(input);
-    let _ = child.start_kill();
-    let _ = child.wait().await;
-    Ok(end)
-}
-
-/// Classifies a child that ended without a result: killed from outside (lost), or failed with an exit code of its own.
-fn ended_early(status: std::io::Result<std::process::ExitStatus>) -> End {
-    match status {
-        Ok(status) => match status.code() {
-            Some(code) if code != tribute_steps::child::ORPHANED => End::Failed(Problem::internal(format!(
-                "the working process ended with exit code {code}; its log says why"
-            ))),
-            _ => End::Lost(format!("its process ended early ({status})")),
-        },
-        Err(e) => End::Lost(format!("its process cannot be waited for: {e}")),
-    }
-}
-
-async fn start(config: &Config, request: &Request) -> Result<Child> {
-    let tool = |e: std::io::Error| {
-        Problem::new(Reason::ToolMissing, format!("cannot start {}: {e}", config.program.display()))
-    };
-    let mut command = Command::new(&config.program);
-    command.arg("work").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit()).kill_on_drop(true);
-    if std::env::var_os("RAYON_NUM_THREADS").is_none() {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        command.env("RAYON_NUM_THREADS", cores.div_ceil(config.slots.max(1)).to_string());
-    }
-    #[cfg(unix)]
-    command.process_group(0); // Ctrl-C reaches the worker, which then stops its children
-    let mut child = command.spawn().map_err(tool)?;
-    if let Some(input) = child.stdin.as_mut() {
-        let mut line = serde_json::to_vec(request)?;
-        line.push(b'\n');
-        input.write_all(&line).await.map_err(tool)?;
-        input.flush().await.map_err(tool)?;
-    }
-    Ok(child)
 }

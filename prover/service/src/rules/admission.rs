@@ -80,6 +80,8 @@ pub(crate) struct Admission {
     pub(crate) registries: Vec<Registries>,
     /// Default circuit profile: rows (log2) and data columns.
     pub(crate) profile: (u32, usize),
+    /// Memory that a single job may need, MB.
+    pub(crate) memory_mb: i64,
     /// Digest of the SRS that proofs use.
     pub(crate) srs: SrsDigest,
     /// Notified when a job is queued.
@@ -263,7 +265,7 @@ impl Admission {
             }
             Some((upload, quantised, polish)) => {
                 let onnx = self.uploads.open(caller, "upload", &upload).await?.bytes;
-                (Some(self.custody.put(&caller.to_string(), "model", &onnx).await?), quantised, polish)
+                (Some(self.custody.put(&caller.to_string(), "model", onnx).await?), quantised, polish)
             }
             None => (None, false, None),
         };
@@ -460,12 +462,20 @@ impl Admission {
         let deadline_ms = i64::try_from(options.deadline).ok().and_then(|s| s.checked_mul(1000)).ok_or_else(|| {
             Problem::field("options.deadline", format!("{} is not a time in Unix seconds", options.deadline))
         })?;
+        let (needs, most) = (work.weight_mb(), self.memory_mb);
+        if needs > most {
+            let message = format!(
+                "this work needs about {needs} MB of memory, and a job has at most {most} MB here: take a smaller k, fewer \
+                 columns or fewer records, or ask the server's operator (`tribute serve --memory`)"
+            );
+            return Err(Problem::new(Reason::TooLarge, message).with("needs_mb", needs).with("most_mb", most));
+        }
         Ok(NewJob {
             tenant: caller.to_string(),
             kind: work.kind().into(),
             payload: serde_json::to_string(&Payload { srs: Some(self.srs), work: work.clone() })?,
             priority: options.priority.into(),
-            weight_mb: work.weight_mb(),
+            weight_mb: needs,
             deadline_ms: (deadline_ms > 0).then_some(deadline_ms),
         })
     }
