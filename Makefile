@@ -7,11 +7,14 @@ TRIBUTE := $${CARGO_TARGET_DIR:-target}/release/tribute
 DEMO = $(TRIBUTE) demo --out demo-out
 DEMO_WINE = $(TRIBUTE) demo --data examples/wine.csv --split 50,45,43 --holdout 40 --link logistic --lambda 1e-3 --out demo-out/wine
 CIRCUITS = $(CARGO) test --release --locked -p tribute-core -p tribute-simd -p tribute-engine -p tribute-verify -p tribute-circuits -p tribute-evm
-PYTEST := .deps/client-venv/bin/python -m pytest clients/python/tests
+CLIENT_PYTHON := .deps/client-venv/bin/python
+PYTEST := $(CLIENT_PYTHON) -m pytest clients/python/tests
+TEST_CONSOLE := cd console && npm --silent test
 AUDIT := .deps/venv/bin/python examples/audit.py
 
-.PHONY: help setup build check demo demo-wine test test-circuits test-contracts contracts-snapshot proto-snapshot lint \
-  test-python docs docs-test npm fuzz bench large load attribution
+.PHONY: help setup build check demo demo-wine test test-circuits test-contracts contracts-snapshot proto-snapshot lint
+.PHONY: test-python test-console demo-web pictures docs docs-test npm dist dist-test scenarios load flood fuzz bench large attribution
+.PHONY: demo-text parity wheel bench-peers
 
 help: ## what the targets are
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -25,8 +28,16 @@ build: setup ## build the tribute binary
 demo: build ## the whole life cycle on digits: three providers, one agent, two clients, four frauds
 	$(DEMO)
 
+demo-web: build ## a chain, a service and seeded data behind the web console, until Ctrl-C; prints its address
+	node console/scripts/demo.mjs
+
 demo-wine: build ## the same on wine
 	$(DEMO_WINE)
+
+demo-text: build ## a text agent: three experts, a sentence-embedding model, questions in plain text; beside scikit-learn
+	@scripts/client-venv.sh
+	@scripts/text-set.sh $(CLIENT_PYTHON) .deps/text
+	$(CLIENT_PYTHON) examples/text_agent.py .deps/text
 
 check: ## what changed, in under two minutes: formatting, clippy and unit tests of the changed crates, links
 	@python3 scripts/check_changed.py
@@ -45,6 +56,20 @@ docs: ## the book, in target/book
 
 docs-test: build ## the six roles' paths: every command as it is printed
 	python3 scripts/run_docs.py
+
+dist: build ## what an operator installs, in target/dist: a tarball and a Debian package
+	@scripts/dist.sh
+
+dist-test: build ## the same, installed into empty folders and used
+	@scripts/dist.sh test
+
+scenarios: setup ## what goes wrong in operation, with real processes and PostgreSQL, long tier: writes target/scenarios.json
+	@scripts/test-tools.sh
+	TRIBUTE_SCENARIOS=long TRIBUTE_REQUIRE_POSTGRES=1 $(CARGO) test --release --locked -p tribute --test scenarios -- --nocapture
+
+load: setup ## a long queue and many watchers: figures for benches/RESULTS.md
+	@scripts/test-tools.sh
+	TRIBUTE_LOAD=1 TRIBUTE_REQUIRE_POSTGRES=1 $(CARGO) test --release --locked -p tribute --test scale -- --nocapture --test-threads 1
 
 npm: setup ## the npm package of interfaces and ABIs, in target/npm
 	@scripts/npm-package.sh
@@ -69,13 +94,22 @@ test-python: build ## the Python client, against a real service and a real chain
 	@scripts/client-venv.sh
 	$(PYTEST)
 
+test-console: build ## the web console in a real Chromium: the life cycle by clicking, accessibility, screenshots in console/shots
+	@scripts/chromium-for-tests.sh
+	$(TEST_CONSOLE)
+
+pictures: build ## the README's screenshots of the console
+	@scripts/chromium-for-tests.sh
+	node console/scripts/pictures.mjs
+
 # One build for all of it: another choice of packages would choose other features of what they share, and build that again.
 test: lint ## everything: lint, all tests, both demos with their audit
 	@scripts/test-tools.sh
 	rm -f "$${CARGO_TARGET_DIR:-target}/tmp/differential.json"
-	TRIBUTE_REQUIRE_POSTGRES=1 TRIBUTE_REQUIRE_HARDHAT=1 $(CARGO) test --release --locked --no-fail-fast --workspace
+	TRIBUTE_REQUIRE_POSTGRES=1 TRIBUTE_REQUIRE_S3=1 TRIBUTE_REQUIRE_HARDHAT=1 $(CARGO) test --release --locked --no-fail-fast --workspace
 	@scripts/test-contracts.sh tested
 	@scripts/npm-package.sh test
+	@scripts/dist.sh test
 	$(DEMO)
 	@scripts/audit-venv.sh
 	$(AUDIT) demo-out --data examples/digits.csv.gz
@@ -83,16 +117,26 @@ test: lint ## everything: lint, all tests, both demos with their audit
 	$(AUDIT) demo-out/wine --data examples/wine.csv
 	@scripts/client-venv.sh
 	$(PYTEST)
+	@scripts/chromium-for-tests.sh
+	$(TEST_CONSOLE)
+	$(CLIENT_PYTHON) benches/parity.py --short
 
 large: ## whole certificates of 4,200 x 40 x 20 and 100,000 x 64 x 10 records at C = 1, some minutes: that section of benches/RESULTS.md
 	$(CARGO) build --release --locked -p tribute-benches
 	python3 benches/run.py --large
 
+parity: build ## certified agents beside scikit-learn's pipelines, ten minutes: writes docs/parity.md
+	@scripts/client-venv.sh
+	$(CLIENT_PYTHON) benches/parity.py
+
+wheel: build ## a Python wheel of the command line with the verifier, in target/wheels; installed and used once
+	@scripts/wheel.sh
+
 attribution: ## how shares move when data, terms and parties change: writes docs/attribution.md and docs/attribution.json
 	$(CARGO) run --release --locked -p tribute-benches --bin attribution
 
-load: build ## an attack from one account, with cores of their own for the server and its clients: another's calls at most twice as late
-	TRIBUTE_LOAD=strict $(CARGO) test --release --locked -p tribute --test load -- --nocapture
+flood: build ## an attack from one account, with cores of their own for the server and its clients: another's calls at most twice as late
+	TRIBUTE_FLOOD=strict $(CARGO) test --release --locked -p tribute --test load -- --nocapture
 
 TIMES ?= 20
 fuzz: ## altered inputs, TIMES times as many as in `make test`
@@ -103,3 +147,9 @@ bench: setup ## speed, memory and sizes, side by side with EZKL: writes benches/
 	$(CARGO) build --release --locked -p tribute-benches
 	.deps/ezkl-venv/bin/python benches/run.py
 	$(CARGO) bench -p tribute-benches
+
+bench-peers: setup ## the same beside UltraHonk and Groth16: that section of benches/RESULTS.md
+	cd benches/peers && npm ci --ignore-scripts --no-audit --no-fund
+	$(CARGO) build --release --locked -p tribute-benches
+	CARGO_TARGET_DIR=$(CURDIR)/target $(CARGO) build --release --locked --manifest-path benches/peers/Cargo.toml
+	python3 benches/run.py --peers

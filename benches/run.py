@@ -4,7 +4,7 @@ Every line of a table is measured in a separate process, so that peak memory is 
 one run. Each line is measured twice, unless it took more than two minutes, and the better result counts. EZKL's largest
 batch comes last, once: at 784 features it may take longer than all the rest. `--quick` measures only a few small things, to
 check that everything works; `--large` measures whole certificates of large shapes and writes only that section (`make
-large`).
+large`); `--peers` does so for UltraHonk and Groth16 (`make bench-peers`).
 """
 
 import argparse
@@ -154,6 +154,74 @@ def large():
     return [LARGE, words, calibration(rows), table(header, lines)]
 
 
+PEERS = "## Side by side with UltraHonk and Groth16, answers of a dense head\n"
+PEER_WORK = ROOT / "target/bench-peers"
+
+
+def peer(system, features, classes, batch, statement):
+    """One measurement of a peer, and what its proof's check costs on a local chain."""
+    folder = PEER_WORK / f"{system}-{features}-{classes}-{batch}-{statement}"
+    here, crs = ROOT / "benches/peers", PEER_WORK / "crs"
+    words = [str(w) for w in ("node", here / f"{system}.mjs", features, classes, batch, statement, folder, crs)]
+    result = run(words)
+    checked = result and run(["node", str(here / "gas.mjs"), system, str(folder), str(crs)])
+    return checked and result | checked
+
+
+def peers(quick):
+    """The section on UltraHonk and Groth16. All take turns; the better of two results counts."""
+    crs = PEER_WORK / "crs"
+    points = (1 << (17 if quick else 19)) + 1
+    if not (crs / "bn254_g1.dat").exists() or (crs / "bn254_g1.dat").stat().st_size < 64 * points:
+        crs.mkdir(parents=True, exist_ok=True)
+        subprocess.run([RELEASE / "tribute-bench-peers", "crs", str(points), crs], check=True)
+    # the largest batches for 2^18 rows and 2^20 constraints, and half of them
+    batches = {
+        (64, "ultrahonk", "full"): (275, 550), (64, "ultrahonk", "plain"): (275, 550),
+        (64, "groth16", "full"): (225, 450), (64, "groth16", "plain"): (295, 590),
+        (784, "ultrahonk", "full"): (30, 60), (784, "ultrahonk", "plain"): (30, 60),
+        (784, "groth16", "full"): (25, 50), (784, "groth16", "plain"): (35, 70),
+    }
+    if quick:
+        batches = {(64, "ultrahonk", "full"): (2,), (64, "groth16", "full"): (2,)}
+    rows = {}
+    for _ in range(1 if quick else 2):
+        for features in dict.fromkeys(key[0] for key in batches):
+            for k in (15,) if quick else (15, 16 if features == 64 else 17):
+                key = (features, f"Tribute, k = {k}", "full", 0)
+                rows[key] = better(rows.get(key), measure("service", 1, k=k, features=features, classes=10))
+            for (d, system, statement), sizes in batches.items():
+                for batch in sizes if d == features else ():
+                    key = (features, {"ultrahonk": "UltraHonk", "groth16": "Groth16"}[system], statement, batch)
+                    rows[key] = better(rows.get(key), peer(system, features, 10, batch, statement))
+    out, lines = [PEERS, calibration(rows.values()), PEER_WORDS], []
+    for features in dict.fromkeys(key[0] for key in rows):
+        here = {key: r for key, r in rows.items() if key[0] == features and r}
+        best = lambda who, what: min((r["milliseconds_per_item"] for k, r in here.items() if k[1].startswith(who) and k[2] == what), default=None)
+        ours, theirs = best("Tribute", "full"), [t for t in (best("UltraHonk", "full"), best("Groth16", "full")) if t]
+        if ours and theirs:
+            times = f"{min(theirs) / ours:.0f} times"
+            out.append(f"{features} → 10: **{times}** cheaper per query than the quicker of the two with the same statement "
+                       f"({ours:.2f} ms against {min(theirs):.1f} ms).\n")
+        for (_, who, statement, _), r in here.items():
+            lines.append((f"{features} → 10", who, statement, r["count"], seconds(r["seconds"]),
+                          f"{r['milliseconds_per_item']:.2f} ms", seconds(r["cpu_seconds"]) if "cpu_seconds" in r else "–",
+                          f"{r['peak_rss_mb']} MB", f"{r['proof_bytes']:,}",
+                          f"{r['verify_ms']:.1f} ms" if "verify_ms" in r else "–", f"{r['gas']:,}" if "gas" in r else "[gas](../docs/gas.md)"))
+    header = ("head", "who", "statement", "queries", "witness and proof", "per query", "CPU time", "peak memory", "proof bytes", "verify", "gas")
+    return out + [table(header, lines)]
+
+
+PEER_WORDS = (
+    "The same integer head, arg max, weights and queries private. `full` states what Tribute's service proof does: the weights "
+    "have a public commitment, and each query with its salt and answer extends a public transcript. `plain` leaves both out and "
+    "publishes the answers. UltraHonk: Noir with Poseidon2, Barretenberg's native prover with zero knowledge and Keccak. "
+    "Groth16: circom with circomlib's Poseidon, proved by arkworks, its set-up of one circuit and batch. All on the machine's "
+    "two cores; time and CPU time include the witness. Gas is that of a transaction which only checks the proof, with the peer's own contract on a local "
+    "chain; altered proofs are refused there. Barretenberg's native verifier knows one ceremony only, so its time is not shown.\n"
+)
+
+
 def with_section(text, section):
     """A results file with this section in place of the one of the same heading, or before the comparison with EZKL."""
     new, heading = "\n".join(section), section[0]
@@ -170,6 +238,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--large", action="store_true")
+    parser.add_argument("--peers", action="store_true")
     parser.add_argument("--out", default=ROOT / "benches/RESULTS.md", type=Path)
     arguments = parser.parse_args()
     if arguments.large:
@@ -177,6 +246,10 @@ def main():
         print(f"wrote {arguments.out}")
         return
     quick = arguments.quick
+    if arguments.peers:
+        arguments.out.write_text(with_section(arguments.out.read_text(), peers(quick)))
+        print(f"wrote {arguments.out}")
+        return
     rounds = 1 if quick else 2
 
     proofs = [measure(c, rounds, k=15) for c in ("dataset", "gradient", "evaluation", "service")]

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Runs a throw-away PostgreSQL for tests: temporary folder, unprivileged user, free port, no fsync.
 #   postgres-for-tests.sh start       prints "FOLDER URL"; exits with 3 if PostgreSQL is not installed
-#   postgres-for-tests.sh stop FOLDER
-#   postgres-for-tests.sh break FOLDER    the server is gone, its data stays
-#   postgres-for-tests.sh mend FOLDER     the server is back
+#   postgres-for-tests.sh halt FOLDER     stops it at once, keeping its data
+#   postgres-for-tests.sh resume FOLDER   starts it again
+#   postgres-for-tests.sh stop FOLDER     stops it and removes the folder
 set -euo pipefail
 
 bin=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -1)
@@ -20,7 +20,7 @@ start() {
 
 case "${1:-}" in
 start)
-  folder=$(mktemp -d "${TMPDIR:-/tmp}/tribute-pg.XXXXXX")
+  folder=$(mktemp -d /tmp/tribute-pg.XXXXXX) # not TMPDIR: it may be closed to the server's user
   if [ "$(id -u)" = 0 ]; then chown postgres "$folder"; fi
   cd "$folder"
   port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
@@ -36,22 +36,22 @@ start)
   as_server "$bin/createdb" -h 127.0.0.1 -p "$port" -U postgres tribute
   echo "$folder postgres://postgres@127.0.0.1:$port/tribute"
   ;;
-stop)
-  cd /
-  as_server "$bin/pg_ctl" -D "$2/data" -m immediate -w stop >/dev/null 2>&1 || true # it may be broken
-  rm -rf "$2"
-  ;;
-break)
+halt)
   cd /
   as_server "$bin/pg_ctl" -D "$2/data" -m immediate -w stop >/dev/null
   ;;
-mend)
+resume)
   cd /
   folder=$2
   start
   ;;
+stop)
+  cd /
+  as_server "$bin/pg_ctl" -D "$2/data" -m immediate -w stop >/dev/null 2>&1 || true # it may be halted
+  rm -rf "$2"
+  ;;
 *)
-  echo "usage: $0 start | stop FOLDER | break FOLDER | mend FOLDER" >&2
+  echo "usage: $0 start | halt FOLDER | resume FOLDER | stop FOLDER" >&2
   exit 2
   ;;
 esac

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs everything that is not a crate: the onnxruntime library (pip), the Solidity toolchain (npm), built contracts
-# (forge). Safe to run again at any time; a second run uses no network.
+# (forge), the built web console (npm). Safe to run again at any time; a second run uses no network.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -43,4 +43,5 @@ if [ ! -e "$installed" ] || [ "$CONTRACTS/package-lock.json" -nt "$installed" ];
 fi
 
 (cd "$CONTRACTS" && bin/forge build --quiet)
+scripts/console.sh
 echo "setup: done"

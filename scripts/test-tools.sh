@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Installs what only the tests need: snarkjs and a second EVM node (Hardhat's) from npm, and PostgreSQL's server
-# programs, if they are missing and it has permission.
+# Installs what only the tests need: snarkjs and a second EVM node (Hardhat's) from npm, an S3 server (moto) from PyPI, and
+# PostgreSQL's server programs, if they are missing and it has permission.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 scripts/ceremony-tools.sh
+scripts/venv.sh .deps/s3-venv scripts/s3-requirements.txt
 
 node=verifier-contract/hardhat
 installed="$node/node_modules/.package-lock.json"

@@ -14,6 +14,9 @@ pub const LIBRARY_VARIABLE: &str = "TRIBUTE_ONNXRUNTIME";
 /// Path below the repository's root where `make setup` installs the library.
 pub const LIBRARY_PLACE: &str = ".deps/ort/libonnxruntime.so";
 
+/// Path below the folder that the program's own folder is in, where packages install the library.
+const INSTALLED_PLACE: &str = "lib/tribute/libonnxruntime.so";
+
 /// Why onnxruntime cannot be found, loaded or run.
 #[derive(Debug, Error)]
 pub enum RuntimeError {
@@ -89,7 +92,7 @@ impl std::fmt::Debug for Runtime {
 
 impl Runtime {
     /// Finds and loads the library: at `path` if given, else at the path in [`LIBRARY_VARIABLE`], else at
-    /// [`LIBRARY_PLACE`] below the current directory or one of its parents.
+    /// [`LIBRARY_PLACE`] below the current directory or one of its parents, else where packages install it.
     ///
     /// onnxruntime allows one environment per process, so the first library loaded stays. Later calls return it,
     /// whatever path they give.
@@ -147,7 +150,11 @@ fn locate(path: Option<&Path>) -> Result<PathBuf, RuntimeError> {
     let here = std::env::current_dir().unwrap_or_default();
     let searched = match named {
         Some(path) => vec![here.join(path)],
-        None => here.ancestors().map(|d| d.join(LIBRARY_PLACE)).collect(),
+        None => {
+            let program = std::env::current_exe().unwrap_or_default();
+            let installed = program.ancestors().nth(2).map(|d| d.join(INSTALLED_PLACE));
+            here.ancestors().map(|d| d.join(LIBRARY_PLACE)).chain(installed).collect()
+        }
     };
     match searched.iter().find(|p| p.is_file()) {
         Some(library) => Ok(library.clone()),

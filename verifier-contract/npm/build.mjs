@@ -12,7 +12,7 @@ const here = dirname(fileURLToPath(import.meta.url));
 const contracts = dirname(here);
 const root = dirname(contracts);
 const CONTRACTS = [
-  "Tribute", "AgentRegistry", "DatasetRegistry", "SessionEscrow", "Evaluations", "ProofGate", "CircuitTimelock", "RecordVerifier",
+  "Tribute", "AgentRegistry", "DatasetRegistry", "SessionEscrow", "AgreedWeights", "Evaluations", "ProofGate", "CircuitTimelock", "RecordVerifier",
   "CertificateValidator",
 ];
 // For local chains only.

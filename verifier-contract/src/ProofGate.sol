@@ -128,7 +128,8 @@ contract ProofGate is IProofGate, Ownable2Step {
             groupDigests[0] = check(proofs[0].circuitId, proofs[0].inputs, proofs[0].proof);
             return groupDigests;
         }
-        uint256[12][] memory openings = new uint256[12][](count);
+        uint256[][] memory openings = new uint256[][](count);
+        bytes32[] memory circuitIds = new bytes32[](count);
         bytes32 srsDigest = _known(proofs[0].circuitId).srsDigest;
         bytes32 transcript = keccak256(abi.encode(count));
         for (uint256 i = 0; i < count; ++i) {
@@ -136,14 +137,16 @@ contract ProofGate is IProofGate, Ownable2Step {
             Entry storage entry = _usable(given.circuitId);
             groupDigests[i] = _guarded(entry, given.inputs, given.proof);
             if (entry.srsDigest != srsDigest) revert OtherSrs(i, srsDigest, entry.srsDigest);
-            // One extra byte defers the pairing. Not hashed either.
+            // One extra byte defers the pairing and the fixed points. Not hashed either.
             // slither-disable-next-line encode-packed-collision
             bytes memory data = abi.encodePacked(given.inputs, given.proof, bytes1(0));
             openings[i] = _deferred(entry, given.circuitId, data);
             if (!Openings.sameSrs(openings[0], openings[i])) revert OtherSrs(i, srsDigest, entry.srsDigest);
-            transcript = keccak256(abi.encode(transcript, given.circuitId, keccak256(data), openings[i]));
+            circuitIds[i] = given.circuitId;
+            bytes32 opening = keccak256(abi.encodePacked(openings[i]));
+            transcript = keccak256(abi.encode(transcript, given.circuitId, keccak256(data), opening));
         }
-        if (!Openings.hold(openings, transcript)) revert OneRejected(count);
+        if (!Openings.hold(openings, circuitIds, transcript)) revert OneRejected(count);
     }
 
     /// Guards before the verifier is called: rejects everything that a verifier would wrongly accept.
@@ -311,20 +314,25 @@ contract ProofGate is IProofGate, Ownable2Step {
         }
     }
 
-    /// The pairing input that a verifier defers: it reverts with exactly that, and without data when it rejects.
+    /// What a verifier defers: it reverts with exactly that, and without data when it rejects.
     function _deferred(Entry storage entry, bytes32 circuitId, bytes memory data)
         private
         view
-        returns (uint256[12] memory opening)
+        returns (uint256[] memory opening)
     {
         address verifier = entry.verifier;
         uint256 gasCap = entry.gasCap;
-        bool left;
+        bool failed;
+        uint256 size;
         assembly ("memory-safe") {
-            left := iszero(staticcall(gasCap, verifier, add(data, 0x20), mload(data), opening, 0x180))
-            left := and(left, eq(returndatasize(), 0x180))
+            failed := iszero(staticcall(gasCap, verifier, add(data, 0x20), mload(data), 0, 0))
+            size := returndatasize()
         }
-        if (!left) revert ProofRejected(circuitId);
+        if (!failed || !Openings.isSize(size)) revert ProofRejected(circuitId);
+        opening = new uint256[](size / 32);
+        assembly ("memory-safe") {
+            returndatacopy(add(opening, 0x20), 0, size)
+        }
     }
 
     /// Calls a verifier, which returns nothing on success. Assembly, so that its return data is never copied.

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
-import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
-
 /// @title Reward accounts: fees of each agent version, withdrawn by its owner and its data providers
-/// @dev Bookkeeping only, no token transfers. Accruing is O(1) in the number of providers: a provider is due `accrued ·
-/// weight / total - taken`, rounded down, so all providers together never take more than was accrued. Rounding dust
-/// stays in `_unpaid` and becomes part of a later due.
+/// @dev Bookkeeping only, no token transfers. Accruing is O(1) in the number of providers: what a provider has earned of
+/// all that was accrued is computed when it withdraws ({IAgreedWeights}), rounded down, so all providers together never
+/// take more than was accrued. Rounding dust stays in `_unpaid` and becomes part of a later due.
 abstract contract RewardAccounts {
     struct Account {
         // total ever accrued for data providers
@@ -36,12 +34,9 @@ abstract contract RewardAccounts {
         _unpaid += uint256(toData) + toOwner;
     }
 
-    /// @dev Debits everything due to a provider with `weight` of `total`.
-    function _takeProvider(bytes32 account, bytes32 datasetId, uint256 weight, uint256 total)
-        internal
-        returns (uint256 amount)
-    {
-        amount = _providerDue(account, datasetId, weight, total);
+    /// @dev Debits everything due to a provider who has `earned` so much in total.
+    function _takeProvider(bytes32 account, bytes32 datasetId, uint256 earned) internal returns (uint256 amount) {
+        amount = _providerDue(account, datasetId, earned);
         _taken[account][datasetId] += amount;
         _unpaid -= amount;
     }
@@ -53,12 +48,8 @@ abstract contract RewardAccounts {
         _unpaid -= amount;
     }
 
-    function _providerDue(bytes32 account, bytes32 datasetId, uint256 weight, uint256 total)
-        internal
-        view
-        returns (uint256)
-    {
-        return Math.mulDiv(_accounts[account].dataAccrued, weight, total) - _taken[account][datasetId];
+    function _providerDue(bytes32 account, bytes32 datasetId, uint256 earned) internal view returns (uint256) {
+        return earned - _taken[account][datasetId];
     }
 
     function _ownerDue(bytes32 account) internal view returns (uint256) {

@@ -9,6 +9,7 @@ import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
 
 import {IAgentRegistry} from "./interfaces/IAgentRegistry.sol";
+import {IAgreedWeights} from "./interfaces/IAgreedWeights.sol";
 import {IDatasetRegistry} from "./interfaces/IDatasetRegistry.sol";
 import {IProofGate} from "./interfaces/IProofGate.sol";
 import {ISessionEscrow} from "./interfaces/ISessionEscrow.sol";
@@ -38,6 +39,7 @@ contract SessionEscrow is Sessions, RewardAccounts {
     /// @param proofGate The proof gate that checks claims.
     /// @param agents The agent registry.
     /// @param datasets The dataset registry.
+    /// @param weights The agreed weights, over the same agent registry.
     /// @param thawSeconds Seconds between a thaw request and the withdrawal, one minute to ninety days.
     /// @param owner The account that may pause new sessions.
     constructor(
@@ -45,15 +47,29 @@ contract SessionEscrow is Sessions, RewardAccounts {
         IProofGate proofGate,
         IAgentRegistry agents,
         IDatasetRegistry datasets,
+        IAgreedWeights weights,
         uint64 thawSeconds,
         address owner
-    ) Sessions(erc20, proofGate, agents, datasets, thawSeconds, owner) {}
+    ) Sessions(erc20, proofGate, agents, datasets, weights, thawSeconds, owner) {}
 
     /// @inheritdoc ISessionEscrow
     function claim(ClaimBatch[] calldata batches) external nonReentrant {
-        if (batches.length == 0) revert WrongSlotCount(0);
-        for (uint256 i = 0; i < batches.length; ++i) {
-            _claimBatch(batches[i]);
+        uint256 count = batches.length;
+        if (count == 0) revert WrongSlotCount(0);
+        IAgentRegistry.ServiceTerms[] memory terms = new IAgentRegistry.ServiceTerms[](count);
+        IProofGate.CircuitProof[] memory proofs = new IProofGate.CircuitProof[](count);
+        for (uint256 i = 0; i < count; ++i) {
+            ClaimBatch calldata batch = batches[i];
+            if (batch.slots.length == 0 || batch.slots.length > Statements.SERVICE_SLOTS) {
+                revert WrongSlotCount(batch.slots.length);
+            }
+            terms[i] = AGENTS.serviceTerms(batch.agentId, batch.version);
+            if (!terms[i].certified) revert NotCertified(batch.agentId, batch.version);
+            proofs[i] = IProofGate.CircuitProof(terms[i].serviceCircuitId, batch.inputs, batch.proof);
+        }
+        bytes32[][] memory digests = GATE.checkAll(proofs);
+        for (uint256 i = 0; i < count; ++i) {
+            _claimBatch(batches[i], terms[i], digests[i][Statements.SERVICE_GROUP_W]);
         }
     }
 
@@ -76,8 +92,9 @@ contract SessionEscrow is Sessions, RewardAccounts {
         nonReentrant
         returns (uint256 amount)
     {
-        (uint256 weight, uint256 total) = AGENTS.rewardWeight(agentId, version, datasetId);
-        amount = _takeProvider(_accountOf(agentId, version), datasetId, weight, total);
+        bytes32 account = _accountOf(agentId, version);
+        uint256 earned = WEIGHTS.earned(agentId, version, datasetId, _dataAccrued(account));
+        amount = _takeProvider(account, datasetId, earned);
         if (amount == 0) revert NothingToWithdraw();
         address payee = DATASETS.payoutOf(datasetId);
         emit ProviderPaid(agentId, version, datasetId, payee, amount);
@@ -101,8 +118,9 @@ contract SessionEscrow is Sessions, RewardAccounts {
     /// @inheritdoc ISessionEscrow
     function providerDue(bytes32 agentId, uint32 version, bytes32 datasetId) external view returns (uint256 amount) {
         if (!AGENTS.isCertified(agentId, version)) return 0;
-        (uint256 weight, uint256 total) = AGENTS.rewardWeight(agentId, version, datasetId);
-        return _providerDue(_accountOf(agentId, version), datasetId, weight, total);
+        bytes32 account = _accountOf(agentId, version);
+        uint256 earned = WEIGHTS.earned(agentId, version, datasetId, _dataAccrued(account));
+        return _providerDue(account, datasetId, earned);
     }
 
     /// @inheritdoc ISessionEscrow
@@ -144,13 +162,9 @@ contract SessionEscrow is Sessions, RewardAccounts {
         return _hashTypedDataV4(keccak256(abi.encode(SETTLEMENT_TYPEHASH, session, count)));
     }
 
-    function _claimBatch(ClaimBatch calldata batch) private {
+    /// Pays for a batch whose proof was checked, given the digest of its weights.
+    function _claimBatch(ClaimBatch calldata batch, IAgentRegistry.ServiceTerms memory terms, bytes32 wDigest) private {
         uint256 used = batch.slots.length;
-        if (used == 0 || used > Statements.SERVICE_SLOTS) revert WrongSlotCount(used);
-        IAgentRegistry.ServiceTerms memory terms = AGENTS.serviceTerms(batch.agentId, batch.version);
-        if (!terms.certified) revert NotCertified(batch.agentId, batch.version);
-
-        bytes32 wDigest = GATE.check(terms.serviceCircuitId, batch.inputs, batch.proof)[Statements.SERVICE_GROUP_W];
         if (wDigest != terms.wDigest) revert WrongWeights(terms.wDigest, wDigest);
         _requireContext(batch);
         for (uint256 i = used; i < Statements.SERVICE_SLOTS; ++i) {

@@ -13,6 +13,7 @@ import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
 
 import {IAgentRegistry} from "./interfaces/IAgentRegistry.sol";
+import {IAgreedWeights} from "./interfaces/IAgreedWeights.sol";
 import {IDatasetRegistry} from "./interfaces/IDatasetRegistry.sol";
 import {IProofGate} from "./interfaces/IProofGate.sol";
 import {ISessionEscrow} from "./interfaces/ISessionEscrow.sol";
@@ -50,6 +51,7 @@ abstract contract Sessions is ISessionEscrow, EIP712, Ownable2Step, Pausable, Re
     IProofGate internal immutable GATE;
     IAgentRegistry internal immutable AGENTS;
     IDatasetRegistry internal immutable DATASETS;
+    IAgreedWeights internal immutable WEIGHTS;
     uint64 private immutable THAW_PERIOD;
     mapping(address client => uint256) private _sessionCount;
     mapping(bytes32 session => Entry) internal _sessions;
@@ -59,6 +61,7 @@ abstract contract Sessions is ISessionEscrow, EIP712, Ownable2Step, Pausable, Re
     /// @param proofGate The proof gate that checks claims.
     /// @param agents The agent registry.
     /// @param datasets The dataset registry.
+    /// @param weights The agreed weights, over the same agent registry.
     /// @param thawSeconds Seconds between a thaw request and the withdrawal, one minute to ninety days.
     /// @param owner The account that may pause new sessions.
     constructor(
@@ -66,6 +69,7 @@ abstract contract Sessions is ISessionEscrow, EIP712, Ownable2Step, Pausable, Re
         IProofGate proofGate,
         IAgentRegistry agents,
         IDatasetRegistry datasets,
+        IAgreedWeights weights,
         uint64 thawSeconds,
         address owner
     ) EIP712("Tribute", "1") Ownable(owner) {
@@ -76,11 +80,13 @@ abstract contract Sessions is ISessionEscrow, EIP712, Ownable2Step, Pausable, Re
         if (datasets.gate() != address(proofGate) || agents.datasetRegistry() != address(datasets)) {
             revert OtherDeployment(address(datasets));
         }
+        if (weights.agentRegistry() != address(agents)) revert OtherDeployment(address(weights));
         if (datasets.token() != address(erc20)) revert OtherToken(datasets.token(), address(erc20));
         TOKEN = erc20;
         GATE = proofGate;
         AGENTS = agents;
         DATASETS = datasets;
+        WEIGHTS = weights;
         THAW_PERIOD = thawSeconds;
     }
 
@@ -197,6 +203,11 @@ abstract contract Sessions is ISessionEscrow, EIP712, Ownable2Step, Pausable, Re
     /// @inheritdoc ISessionEscrow
     function datasetRegistry() external view returns (address) {
         return address(DATASETS);
+    }
+
+    /// @inheritdoc ISessionEscrow
+    function agreedWeights() external view returns (address) {
+        return address(WEIGHTS);
     }
 
     /// @inheritdoc ISessionEscrow

@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 
 import {IAgentRegistry} from "./interfaces/IAgentRegistry.sol";
+import {IAgreedWeights} from "./interfaces/IAgreedWeights.sol";
 import {IEvaluations} from "./interfaces/IEvaluations.sol";
 import {ISessionEscrow} from "./interfaces/ISessionEscrow.sol";
 import {ITribute} from "./interfaces/ITribute.sol";
@@ -16,6 +17,7 @@ contract Tribute is ITribute {
 
     IAgentRegistry private immutable AGENTS;
     ISessionEscrow private immutable ESCROW;
+    IAgreedWeights private immutable WEIGHTS;
     IEvaluations private immutable EVALUATIONS;
 
     /// @param escrow The session escrow; its agent registry is used.
@@ -24,6 +26,7 @@ contract Tribute is ITribute {
         if (evaluations.agentRegistry() != escrow.agentRegistry()) revert OtherDeployment();
         AGENTS = IAgentRegistry(escrow.agentRegistry());
         ESCROW = escrow;
+        WEIGHTS = IAgreedWeights(escrow.agreedWeights());
         EVALUATIONS = evaluations;
     }
 
@@ -69,6 +72,17 @@ contract Tribute is ITribute {
     function shareOf(bytes32 agentId, uint32 version, bytes32 datasetId) external view returns (uint256 part) {
         (uint256 weight, uint256 total) = AGENTS.rewardWeight(agentId, version, datasetId);
         return weight * WHOLE / total;
+    }
+
+    /// @inheritdoc ITribute
+    function paidPartOf(bytes32 agentId, uint32 version, bytes32 datasetId) external view returns (uint256 part) {
+        (uint256 weight, uint256 total) = WEIGHTS.weightOf(agentId, version, datasetId);
+        return weight * WHOLE / total;
+    }
+
+    /// @inheritdoc ITribute
+    function valuationOf(bytes32 agentId, uint32 version) external view returns (bytes32 digest) {
+        return WEIGHTS.stateOf(agentId, version).valuation;
     }
 
     /// @inheritdoc ITribute

@@ -57,7 +57,8 @@ abstract contract Books is Targets {
         uint256 owner = handler.paidToOwner() + escrow.ownerDue(agent, version);
         assertTrue(handler.earned() == accrued + owner, "fees are split without remainder");
         assertTrue(providers <= accrued, "providers take at most what was accrued");
-        assertTrue(accrued - providers <= 1, "dust is below one unit for each of two providers");
+        assertTrue(accrued - providers <= 1 + handler.changes(), "dust is below a unit a provider and change");
+        assertTrue(handler.earnedByTheWeightsOfTheTime(), "by the weights in force when it accrued");
     }
 
     function assertCountsArePaidOnce() internal view {
@@ -90,7 +91,11 @@ contract InvariantsTest is Books {
             handler.stopService.selector,
             handler.replayClaim.selector,
             handler.strangerTakes.selector,
-            handler.nobodyIsTrapped.selector
+            handler.nobodyIsTrapped.selector,
+            handler.agree.selector,
+            handler.attest.selector,
+            handler.enforce.selector,
+            handler.objectTo.selector
         ];
     }
 
@@ -104,7 +109,12 @@ contract InvariantsTest is Books {
         handler.nobodyIsTrapped();
         handler.togglePause();
         handler.topUp(0, 77_000);
+        handler.agree(3e17);
         handler.settle(0, 3);
+        handler.attest(8e17);
+        handler.objectTo(true);
+        handler.agree(9e17);
+        handler.settle(0, 5);
         handler.replayClaim(0);
         handler.withdrawProvider(true);
         handler.withdrawOwner();
@@ -115,6 +125,18 @@ contract InvariantsTest is Books {
         handler.nobodyIsTrapped();
         assertTrue(handler.earned() > 0 && handler.refunded() > 0 && handler.settled() > 0, "earned and refunded");
         assertTrue(handler.paidToData() > 0 && handler.paidToOwner() > 0, "rewards paid");
+        assertTrue(handler.changes() == 2 && handler.objections() == 1, "by weights that changed");
+        assertAll();
+    }
+
+    /// Weights that waited come into force, too.
+    function test_AttestedWeightsComeIntoForce() public {
+        handler.openSession(0, 10, 100_000);
+        handler.settle(0, 7);
+        handler.attest(8e17);
+        handler.enforce();
+        handler.settle(0, 9);
+        assertTrue(handler.changes() == 1, "in force");
         assertAll();
     }
 
@@ -129,6 +151,11 @@ contract InvariantsTest is Books {
     /// Holds for any order of claims, top-ups, stops and settlements.
     function invariant_ACountIsPaidOnce() public view {
         assertCountsArePaidOnce();
+    }
+
+    /// Whatever weights came into force, or were refused, in between.
+    function invariant_EarnedIsEarnedByTheWeightsOfTheTime() public view {
+        assertTrue(handler.earnedByTheWeightsOfTheTime(), "by the weights in force when it accrued");
     }
 
     /// The handler tries it after any of the actions; it reverts where something stays behind.
@@ -158,6 +185,10 @@ contract HostileInvariantsTest is Books {
         assertTrue(hostile.spoiled() == 3, "fees, lies and failures are refused");
         hostile.act(1, 6, 0, 1000, 0);
         assertTrue(hostile.spoiled() == 4, "for a top-up too");
+        hostile.act(0, 10, 9e17, 0, 0);
+        hostile.act(0, 11, 1e17, 0, 0);
+        hostile.act(0, 11, 0, 0, 0);
+        assertTrue(handler.changes() == 2, "weights do not depend on the token");
         hostile.act(4, 5, 0, 0, 1);
         hostile.act(4, 4, 0, 0, 2);
         assertTrue(handler.paidToData() > 0 && handler.paidToOwner() > 0, "paid once, not twice");

@@ -316,16 +316,16 @@ contract SessionEscrowTest is World {
         ProofGate other = new ProofGate(address(this), GUARDIAN);
         DatasetRegistry otherSets = new DatasetRegistry(gate, IERC20(address(token)));
         vm.expectRevert(abi.encodeWithSelector(ISessionEscrow.OtherDeployment.selector, address(agents)));
-        new SessionEscrow(IERC20(address(token)), other, agents, datasets, THAW, address(this));
+        new SessionEscrow(IERC20(address(token)), other, agents, datasets, weights, THAW, address(this));
         vm.expectRevert(abi.encodeWithSelector(ISessionEscrow.OtherDeployment.selector, address(otherSets)));
-        new SessionEscrow(IERC20(address(token)), gate, agents, otherSets, THAW, address(this));
+        new SessionEscrow(IERC20(address(token)), gate, agents, otherSets, weights, THAW, address(this));
     }
 
     /// Terms and grants name prices in base units of one token: that of the registry that their signatures name.
     function test_Attack_EscrowWithAnotherTokenThanTheDatasets() public {
         TestToken worthless = new TestToken();
         vm.expectRevert(abi.encodeWithSelector(ISessionEscrow.OtherToken.selector, address(token), address(worthless)));
-        new SessionEscrow(IERC20(address(worthless)), gate, agents, datasets, THAW, address(this));
+        new SessionEscrow(IERC20(address(worthless)), gate, agents, datasets, weights, THAW, address(this));
         assertEq(datasets.token(), escrow.token());
     }
 

@@ -270,8 +270,8 @@ contract SessionsTest is World {
 
     function test_RevertWhen_ThawPeriodIsUnreasonable() public {
         vm.expectRevert(abi.encodeWithSelector(ISessionEscrow.ThawPeriodOutOfRange.selector, 59));
-        new SessionEscrow(IERC20(address(token)), gate, agents, datasets, 59, address(this));
+        new SessionEscrow(IERC20(address(token)), gate, agents, datasets, weights, 59, address(this));
         vm.expectRevert(abi.encodeWithSelector(ISessionEscrow.ThawPeriodOutOfRange.selector, 90 days + 1));
-        new SessionEscrow(IERC20(address(token)), gate, agents, datasets, 90 days + 1, address(this));
+        new SessionEscrow(IERC20(address(token)), gate, agents, datasets, weights, 90 days + 1, address(this));
     }
 }

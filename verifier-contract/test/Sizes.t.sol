@@ -18,6 +18,7 @@ contract SizesTest is Evaluated {
         assertFits(address(datasets));
         assertFits(address(agents));
         assertFits(address(escrow));
+        assertFits(address(weights));
         assertFits(address(token));
         assertFits(address(evaluations));
         assertFits(address(new Tribute(escrow, evaluations)));

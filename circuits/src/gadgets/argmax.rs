@@ -22,7 +22,7 @@
 
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::Field;
-use halo2_proofs::plonk::{Advice, Column, Expression, Fixed, VirtualCells};
+use halo2_proofs::plonk::{Advice, Column, Expression, VirtualCells};
 use tribute_core::layout::Layout;
 use tribute_engine::field::{from_i128, two_to};
 
@@ -52,9 +52,9 @@ type Part<'a> = &'a dyn Fn(&mut VirtualCells<'_, Fr>) -> Expression<Fr>;
 /// The position of the class rows, with the names of the gates that depend on it.
 pub(crate) struct Place<'a> {
     /// Class rows.
-    pub(crate) q_class: Column<Fixed>,
+    pub(crate) class: Part<'a>,
     /// The row above the first class row.
-    pub(crate) q_above: Column<Fixed>,
+    pub(crate) above: Part<'a>,
     /// On the row above: the number of answers, 0 or 1.
     pub(crate) answers: (&'static str, Part<'a>),
     /// Non-zero on rows where `suffix` must be 0: all but class rows and rows where the column holds something else.
@@ -84,17 +84,15 @@ impl ArgMax {
     pub(crate) fn gates(&self, gates: &mut Gates<'_>, place: &Place<'_>) {
         gates.add("one-hot: b(b − 1) = 0 with b = B − B'", |c| {
             let b = self.chosen(c);
-            c.fixed(place.q_class) * b.clone() * (b - small(1))
+            (place.class)(c) * b.clone() * (b - small(1))
         });
         let (name, answers) = place.answers;
-        gates.add(name, |c| c.fixed(place.q_above) * (c.next(self.suffix) - answers(c)));
+        gates.add(name, |c| (place.above)(c) * (c.next(self.suffix) - answers(c)));
         let (name, idle) = place.idle;
         gates.add(name, |c| idle(c) * c.cur(self.suffix));
         let (name, joined) = place.joined;
         gates.add(name, |c| joined(c) * (c.next(self.best) - c.cur(self.best)));
-        gates.add("the answer has the largest logit: b·t = 0", |c| {
-            c.fixed(place.q_class) * self.chosen(c) * self.gap(c)
-        });
+        gates.add("the answer has the largest logit: b·t = 0", |c| (place.class)(c) * self.chosen(c) * self.gap(c));
     }
 }
 

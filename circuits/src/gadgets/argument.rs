@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use halo2_proofs::circuit::Region;
 use halo2_proofs::halo2curves::bn256::Fr;
-use halo2_proofs::halo2curves::ff::Field;
+use halo2_proofs::halo2curves::ff::{Field, PrimeField};
 use halo2_proofs::plonk::{Advice, Challenge, Column, ConstraintSystem, Expression, Fixed, VirtualCells};
 use halo2_proofs::poly::Rotation;
 
@@ -79,6 +79,12 @@ pub fn constant(x: Fr) -> Expression<Fr> {
 #[must_use]
 pub fn small(x: u64) -> Expression<Fr> {
     Expression::Constant(Fr::from(x))
+}
+
+/// 1/2.
+#[must_use]
+pub fn half() -> Expression<Fr> {
+    Expression::Constant(Fr::TWO_INV)
 }
 
 /// `Σ_i terms_i·base^i`, by Horner's rule; `base` may be a challenge or a constant.

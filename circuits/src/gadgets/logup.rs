@@ -12,11 +12,13 @@
 //! | `helpers[i]` | 2 | `Σ s/d` of up to three inputs, or as many as the circuit chooses: k inputs need degree k + 2; `d = β − (v₀ + θv₁ + θ²v₂ + …)` |
 //! | `sum` | 2 | running sum of helpers and of up to two inputs without one, minus `m/(β − t)` |
 //!
-//! # Gates (`q_use` is 1 on every gate row but the last)
+//! # Gates (`used` is 1 on every gate row but the last)
 //!
-//! - helper: `q_use·(h·d₁d₂d₃ − s₁d₂d₃ − s₂d₁d₃ − s₃d₁d₂) = 0`
-//! - sum, with two inputs of its own: `q_use·((sum′ − sum − Σh)·d₁d₂·(β − t) − (s₁d₂ + s₂d₁)(β − t) + m·d₁d₂) = 0`
-//! - `sum` is 0 in the first and in the last gate row (`q_ends`).
+//! - helper: `used·h·d₁d₂d₃ = s₁d₂d₃ + s₂d₁d₃ + s₃d₁d₂`
+//! - sum, with two inputs of its own: `used·((sum′ − sum − Σh)·d₁d₂·(β − t) + m·d₁d₂) = (s₁d₂ + s₂d₁)(β − t)`
+//! - `sum` is 0 in the first and in the last gate row.
+//!
+//! Activities are 0 wherever `used` is, so they need not be multiplied by it: an activity may have degree 3.
 //!
 //! # Soundness
 //!
@@ -58,7 +60,8 @@ pub const INPUTS_IN_SUM: usize = 2;
 /// A lookup: a tuple wherever the activity is 1.
 #[derive(Clone, Debug)]
 pub struct Input {
-    /// 0 or 1, or a positive constant: built from fixed columns, or from a phase-1 cell that other gates make boolean.
+    /// 0 or 1, or a positive constant, and 0 from the last gate row on: built from fixed columns, or from a phase-1 cell
+    /// that other gates make boolean. Of degree at most 3.
     pub active: Expression<Fr>,
     /// One value per table column.
     pub tuple: Vec<Expression<Fr>>,
@@ -96,25 +99,29 @@ impl Plan {
     }
 }
 
-/// Selectors that the argument shares with its circuit.
+/// The selectors that the argument shares with its circuit, from one column: 1 on every gate row but row 0.
 #[derive(Clone, Copy, Debug)]
 pub struct Frame {
-    /// 1 on every gate row but the last.
-    pub q_use: Column<Fixed>,
-    /// 1 on row 0 and on the last gate row. Public inputs, which are read from the first few rows, are 0 at the last
-    /// gate row: from there, rotations read the instance column's padding.
-    pub q_ends: Column<Fixed>,
+    column: Column<Fixed>,
 }
 
 impl Frame {
-    /// Allocates the selectors.
+    /// Allocates the column.
     pub fn configure(gates: &mut Gates<'_>) -> Self {
-        Frame { q_use: gates.meta.fixed_column(), q_ends: gates.meta.fixed_column() }
+        Frame { column: gates.meta.fixed_column() }
     }
-    /// Writes the selectors for [`tribute_core::layout::Layout::gate_rows`] rows.
+    /// 1 on every gate row but the last.
+    pub fn used(&self, cells: &mut VirtualCells<'_, Fr>) -> Expression<Fr> {
+        cells.fixed_next(self.column)
+    }
+    /// 1 on row 0, −1 on the last gate row. Public inputs, which are read from the first few rows, are 0 at the last
+    /// gate row: from there, rotations read the instance column's padding.
+    pub fn ends(&self, cells: &mut VirtualCells<'_, Fr>) -> Expression<Fr> {
+        cells.fixed_next(self.column) - cells.fixed(self.column)
+    }
+    /// Writes the column for [`tribute_core::layout::Layout::gate_rows`] rows.
     pub fn assign(&self, region: &mut Region<'_, Fr>, rows: usize) {
-        super::argument::select(region, self.q_use, 0..rows - 1);
-        super::argument::select(region, self.q_ends, [0, rows - 1]);
+        super::argument::select(region, self.column, 1..rows);
     }
 }
 
@@ -160,7 +167,7 @@ impl LogUp {
                 let chunk: Vec<_> = all.into_iter().take(plan.helped()).skip(i * per_helper).take(per_helper).collect();
                 let (all, sum) = fractions(&chunk, &beta, &theta);
                 let (all, sum) = (all.unwrap_or_else(|| small(1)), sum.unwrap_or_else(|| small(0)));
-                cells.fixed(frame.q_use) * (cells.cur(*helper) * all - sum)
+                frame.used(cells) * cells.cur(*helper) * all - sum
             });
         }
         gates.add(
@@ -175,14 +182,16 @@ impl LogUp {
                     step = step - cells.cur(*helper);
                 }
                 let (entry, m) = (beta - horner(&tuple, &theta), cells.cur(multiplicity));
-                let equation = match (all, fraction) {
-                    (Some(all), Some(fraction)) => (step * all.clone() - fraction) * entry + m * all,
-                    _ => step * entry + m,
-                };
-                cells.fixed(frame.q_use) * equation
+                let used = frame.used(cells);
+                match (all, fraction) {
+                    (Some(all), Some(fraction)) => {
+                        used * (step * all.clone() * entry.clone() + m * all) - fraction * entry
+                    }
+                    _ => used * (step * entry + m),
+                }
             },
         );
-        gates.add("logUp starts and ends at 0", |cells| cells.fixed(frame.q_ends) * cells.cur(sum));
+        gates.add("logUp starts and ends at 0", |cells| frame.ends(cells) * cells.cur(sum));
         LogUp { table, multiplicity, beta, theta, plan }
     }
 

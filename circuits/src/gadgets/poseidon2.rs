@@ -17,7 +17,7 @@
 //!
 //! Every S-box input is a fixed linear form of the row's state, its outputs before, and a constant ([`full_forms`],
 //! [`partial_forms`]): `output = x⁵` fixes the outputs, and the next row's state is a linear form of state and outputs. So
-//! the permutation's input fixes its result. Between two permutations of a sponge (`q_absorb` on the first one's last row)
+//! the permutation's input fixes its result. Between two permutations of a sponge (a mark on the first one's last row)
 //! three lanes are free, the absorbed elements ([`Poseidon2::absorbed`]); the capacity lane is carried by a gate.
 //!
 //! Degree 6, including selectors. With columns for `x²` the degree would be 4, but eight more columns cost more than
@@ -36,7 +36,7 @@ use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::Field;
 use halo2_proofs::plonk::{Advice, Column, Expression, FirstPhase, Fixed, VirtualCells};
 
-use super::argument::{select, small, Gates, Query};
+use super::argument::{half, select, small, Gates, Query};
 
 /// Width of the state.
 pub const WIDTH: usize = 4;
@@ -164,14 +164,19 @@ pub struct Poseidon2 {
     pub state: [Column<Advice>; WIDTH],
     /// Outputs of the S-boxes.
     pub output: [Column<Advice>; BOXES],
+    /// Round constants; on rows without rounds, selectors of the circuit: see [`Self::between`].
     constants: [Column<Fixed>; BOXES],
     /// Rows of two full rounds.
-    pub q_full: Column<Fixed>,
+    q_full: Column<Fixed>,
     /// Rows of eight partial rounds.
-    pub q_partial: Column<Fixed>,
-    /// Last rows of permutations that are followed by another one.
-    pub q_absorb: Column<Fixed>,
+    q_partial: Column<Fixed>,
+    /// 1 on the last row of a permutation that is followed by another one, 2 on the first row of a sponge.
+    marks: Column<Fixed>,
 }
+
+/// The marks.
+const ABSORBS: u64 = 1;
+const STARTS: u64 = 2;
 
 impl Poseidon2 {
     /// Allocates the columns (all of phase 1) and adds the gates.
@@ -181,8 +186,8 @@ impl Poseidon2 {
         let output = std::array::from_fn(|_| advice());
         let constants = std::array::from_fn(|_| gates.meta.fixed_column());
         let mut fixed = || gates.meta.fixed_column();
-        let (q_full, q_partial, q_absorb) = (fixed(), fixed(), fixed());
-        let this = Poseidon2 { state, output, constants, q_full, q_partial, q_absorb };
+        let (q_full, q_partial, marks) = (fixed(), fixed(), fixed());
+        let this = Poseidon2 { state, output, constants, q_full, q_partial, marks };
         for i in 0..BOXES {
             for (selector, forms) in [(q_full, &PARAMETERS.full), (q_partial, &PARAMETERS.partial)] {
                 let input = |c: &mut VirtualCells<'_, Fr>| this.form(c, &forms.inputs[i]) + c.fixed(constants[i]);
@@ -196,7 +201,7 @@ impl Poseidon2 {
         for (lane, form) in state.into_iter().zip(&PARAMETERS.full.last) {
             gates.add("full rounds: state' = M·outputs", |c| {
                 let last = this.form(c, form);
-                (c.fixed(q_full) - c.fixed(q_absorb)) * (c.next(lane) - last)
+                (c.fixed(q_full) - this.absorbs(c)) * (c.next(lane) - last)
             });
         }
         for (lane, form) in state.into_iter().zip(&PARAMETERS.partial.last) {
@@ -207,7 +212,7 @@ impl Poseidon2 {
         }
         gates.add("the capacity lane is carried between permutations", |c| {
             let absorbed = this.absorbed(c);
-            c.fixed(q_absorb) * absorbed[RATE].clone()
+            this.absorbs(c) * absorbed[RATE].clone()
         });
         this
     }
@@ -220,6 +225,32 @@ impl Poseidon2 {
             .map(|(cell, factor)| scaled(c.cur(*cell), *factor))
             .reduce(|a, b| a + b)
             .unwrap_or_else(|| small(0))
+    }
+
+    /// Rows of rounds.
+    pub fn rounds(&self, c: &mut VirtualCells<'_, Fr>) -> Expression<Fr> {
+        c.fixed(self.q_full) + c.fixed(self.q_partial)
+    }
+
+    /// Last rows of permutations that are followed by another one.
+    pub fn absorbs(&self, c: &mut VirtualCells<'_, Fr>) -> Expression<Fr> {
+        c.fixed(self.marks) * (small(STARTS) - c.fixed(self.marks))
+    }
+
+    /// First rows of sponges.
+    pub fn starts(&self, c: &mut VirtualCells<'_, Fr>) -> Expression<Fr> {
+        c.fixed(self.marks) * (c.fixed(self.marks) - small(ABSORBS)) * half()
+    }
+
+    /// A selector of rows without rounds, which the circuit writes into a column of constants.
+    pub fn between(&self, c: &mut VirtualCells<'_, Fr>, index: usize) -> Expression<Fr> {
+        (small(1) - self.rounds(c)) * c.fixed(self.constants[index])
+    }
+
+    /// The column of [`Self::between`].
+    #[must_use]
+    pub fn column_between(&self, index: usize) -> Column<Fixed> {
+        self.constants[index]
     }
 
     /// The state before the first linear layer of the permutation that starts at this row.
@@ -235,8 +266,9 @@ impl Poseidon2 {
         std::array::from_fn(|lane| before[lane].clone() - self.form(c, &PARAMETERS.full.last[lane]))
     }
 
-    /// Writes the selectors and constants of `permutations` successive permutations from `row` on.
+    /// Writes the selectors and constants of a sponge of `permutations` successive permutations from `row` on.
     pub fn assign(&self, region: &mut Region<'_, Fr>, row: usize, permutations: usize) {
+        region.assign_fixed(self.marks, row, Fr::from(STARTS));
         for p in 0..permutations {
             let first = row + p * ROWS;
             for (offset, constants) in PARAMETERS.rows.iter().enumerate() {
@@ -247,7 +279,7 @@ impl Poseidon2 {
                 }
             }
             if p + 1 < permutations {
-                select(region, self.q_absorb, [first + ROWS - 1]);
+                region.assign_fixed(self.marks, first + ROWS - 1, Fr::from(ABSORBS));
             }
         }
     }

@@ -31,51 +31,102 @@ use tribute_core::layout::Layout;
 use super::argument::{horner, select, small, Gates, Query};
 use super::logup::Frame;
 
-/// Selectors of record rows, by their role in the argument.
+/// Selectors of the rows of records and weights, as products of three columns.
+///
+/// | column | 1 on |
+/// |---|---|
+/// | `record` | all rows of records |
+/// | `first` | the first row of every record and of every block of weights |
+/// | `inner` | class rows, and all rows of weights |
+///
+/// The weights follow the last record, so the row after a record's last one always is the first of something. On rows
+/// outside of records and weights `record` and `inner` are 0, and `first` is the circuit's to use.
 #[derive(Clone, Copy, Debug)]
 pub struct Rows {
-    /// Head row of every record.
-    pub q_head: Column<Fixed>,
-    /// Class rows of every record.
-    pub q_class: Column<Fixed>,
-    /// All rows of every record.
-    pub q_record: Column<Fixed>,
-    /// Last row of every record.
-    pub q_end: Column<Fixed>,
+    record: Column<Fixed>,
+    first: Column<Fixed>,
+    inner: Column<Fixed>,
 }
 
 impl Rows {
-    /// Writes the selectors for the record slots of a layout.
+    /// Allocates the columns.
+    pub(crate) fn configure(gates: &mut Gates<'_>) -> Self {
+        let mut fixed = || gates.meta.fixed_column();
+        Rows { record: fixed(), first: fixed(), inner: fixed() }
+    }
+
+    /// Writes the columns for the records and weights of a layout.
     pub(crate) fn assign(&self, region: &mut Region<'_, Fr>, layout: &Layout) {
         let (r, c, end) = (layout.record_rows(), layout.classes(), layout.weights_start());
-        select(region, self.q_head, (0..end).step_by(r));
-        select(region, self.q_class, (0..end).filter(|i| (1..=c).contains(&(i % r))));
-        select(region, self.q_record, 0..end);
-        select(region, self.q_end, (r - 1..end).step_by(r));
+        let weights = end..layout.weights_end();
+        select(region, self.record, 0..end);
+        select(region, self.first, (0..end).step_by(r).chain(weights.clone().step_by(c)));
+        select(region, self.inner, (0..end).filter(|i| (1..=c).contains(&(i % r))).chain(weights));
     }
-}
 
-/// Selectors of weight rows, by their role in the argument.
-#[derive(Clone, Copy, Debug)]
-pub struct WeightRows {
+    /// Writes a value that [`Self::outside`] has on a row outside of records and weights.
+    pub(crate) fn assign_outside(&self, region: &mut Region<'_, Fr>, row: usize, value: Fr) {
+        region.assign_fixed(self.first, row, value);
+    }
+
+    /// All rows of every record.
+    pub(crate) fn record(&self, c: &mut VirtualCells<'_, Fr>) -> Expression<Fr> {
+        c.fixed(self.record)
+    }
+
+    /// Head row of every record.
+    pub(crate) fn head(&self, c: &mut VirtualCells<'_, Fr>) -> Expression<Fr> {
+        c.fixed(self.record) * c.fixed(self.first)
+    }
+
+    /// Rows of every record but the head.
+    pub(crate) fn below_head(&self, c: &mut VirtualCells<'_, Fr>) -> Expression<Fr> {
+        c.fixed(self.record) * (small(1) - c.fixed(self.first))
+    }
+
+    /// Class rows of every record.
+    pub(crate) fn class(&self, c: &mut VirtualCells<'_, Fr>) -> Expression<Fr> {
+        c.fixed(self.record) * c.fixed(self.inner)
+    }
+
+    /// On rows of records: whether the next row belongs to the same record. Only to be used on those.
+    pub(crate) fn goes_on(&self, c: &mut VirtualCells<'_, Fr>) -> Expression<Fr> {
+        small(1) - c.fixed_next(self.first)
+    }
+
+    /// On rows of records: whether this is a class row. Of degree 1, and only to be used on those.
+    pub(crate) fn is_class(&self, c: &mut VirtualCells<'_, Fr>) -> Expression<Fr> {
+        c.fixed(self.inner)
+    }
+
+    /// Class rows that are followed by one of the same record.
+    pub(crate) fn joined_classes(&self, c: &mut VirtualCells<'_, Fr>) -> Expression<Fr> {
+        self.class(c) * c.fixed_next(self.inner) * self.goes_on(c)
+    }
+
     /// All rows of the weights.
-    pub q_w: Column<Fixed>,
-    /// First row of the weights.
-    pub q_w_first: Column<Fixed>,
-    /// First row of every block.
-    pub q_block: Column<Fixed>,
-    /// Last row of every block.
-    pub q_block_end: Column<Fixed>,
-}
+    pub(crate) fn weight(&self, c: &mut VirtualCells<'_, Fr>) -> Expression<Fr> {
+        (small(1) - c.fixed(self.record)) * c.fixed(self.inner)
+    }
 
-impl WeightRows {
-    /// Writes the selectors for the weights of a layout.
-    pub(crate) fn assign(&self, region: &mut Region<'_, Fr>, layout: &Layout) {
-        let (weights, c) = (layout.weights_start()..layout.weights_end(), layout.classes());
-        select(region, self.q_w, weights.clone());
-        select(region, self.q_w_first, [weights.start]);
-        select(region, self.q_block, weights.clone().step_by(c));
-        select(region, self.q_block_end, weights.skip(c - 1).step_by(c));
+    /// First row of every block of weights.
+    pub(crate) fn block(&self, c: &mut VirtualCells<'_, Fr>) -> Expression<Fr> {
+        self.weight(c) * c.fixed(self.first)
+    }
+
+    /// Rows of weights that are followed by one of the same block.
+    pub(crate) fn joined_weights(&self, c: &mut VirtualCells<'_, Fr>) -> Expression<Fr> {
+        self.weight(c) * c.fixed_next(self.inner) * self.goes_on(c)
+    }
+
+    /// The row above the weights, the last one of the last record.
+    pub(crate) fn above_weights(&self, c: &mut VirtualCells<'_, Fr>) -> Expression<Fr> {
+        c.fixed(self.record) * (small(1) - c.fixed_next(self.record))
+    }
+
+    /// What [`Self::assign_outside`] wrote; 0 on rows of records and weights.
+    pub(crate) fn outside(&self, c: &mut VirtualCells<'_, Fr>) -> Expression<Fr> {
+        (small(1) - c.fixed(self.record)) * (small(1) - c.fixed(self.inner)) * c.fixed(self.first)
     }
 }
 
@@ -84,17 +135,14 @@ impl WeightRows {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RunningCheck {
     pub(crate) frame: Frame,
-    /// First row of every record.
-    pub(crate) q_record: Column<Fixed>,
-    /// First row of every block of weights.
-    pub(crate) q_block: Column<Fixed>,
     /// `a_j`, on the first row of block j.
     pub(crate) a: Column<Advice>,
     pub(crate) r: Column<Advice>,
 }
 
 impl RunningCheck {
-    /// Adds the gates. `step` is what a record adds to `r`, `weight` is the factor of `a_j`.
+    /// Adds the gates. `step` is what a record adds to `r`, on its first row; `weight` is the factor of `a_j`, on a block's
+    /// first row. Both are 0 elsewhere.
     pub(crate) fn gates(
         &self,
         gates: &mut Gates<'_>,
@@ -102,13 +150,13 @@ impl RunningCheck {
         step: impl FnOnce(&mut VirtualCells<'_, Fr>) -> Expression<Fr>,
         weight: impl FnOnce(&mut VirtualCells<'_, Fr>) -> Expression<Fr>,
     ) {
-        let RunningCheck { frame, q_record, q_block, a, r } = *self;
+        let RunningCheck { frame, a, r } = *self;
         gates.add(name, |c| {
             let step = step(c);
             let weight = c.cur(a) * weight(c);
-            c.fixed(frame.q_use) * (c.next(r) - c.cur(r)) - c.fixed(q_record) * step + c.fixed(q_block) * weight
+            frame.used(c) * (c.next(r) - c.cur(r)) - step + weight
         });
-        gates.add("logit check starts and ends at 0", |c| c.fixed(frame.q_ends) * c.cur(r));
+        gates.add("logit check starts and ends at 0", |c| frame.ends(c) * c.cur(r));
     }
 }
 
@@ -140,7 +188,6 @@ pub(crate) fn running_check(
 pub(crate) struct Product {
     pub(crate) frame: Frame,
     pub(crate) rows: Rows,
-    pub(crate) weights: WeightRows,
     pub(crate) a: Column<Advice>,
     pub(crate) xt: Column<Advice>,
     pub(crate) zk: Column<Advice>,
@@ -163,7 +210,6 @@ impl Product {
     pub(crate) fn assign(&self, region: &mut Region<'_, Fr>, layout: &Layout) {
         self.frame.assign(region, layout.gate_rows());
         self.rows.assign(region, layout);
-        self.weights.assign(region, layout);
     }
 
     /// Picks the argument's challenges out of the proof's.
@@ -180,47 +226,46 @@ impl Product {
         w: Column<Advice>,
         z: impl FnOnce(&mut VirtualCells<'_, Fr>) -> Expression<Fr>,
     ) {
-        let Product { rows, weights: WeightRows { q_w, q_block_end, .. }, xt, zk, kappa, tau, .. } = *self;
+        let Product { rows, xt, zk, kappa, tau, .. } = *self;
         gates.add("features under τ: xt = Σ_a τ^a x_a + τ^A·xt'", |c| {
             let tau = c.challenge(tau);
             let mut row: Vec<_> = x.iter().map(|x| c.cur(*x)).collect();
-            row.push((small(1) - c.fixed(rows.q_end)) * c.next(xt));
-            c.fixed(rows.q_record) * (c.cur(xt) - horner(&row, &tau))
+            row.push(rows.goes_on(c) * c.next(xt));
+            rows.record(c) * (c.cur(xt) - horner(&row, &tau))
         });
         // on class rows: column = term + κ·column'; on other record rows: column = column'
         gates.add("logits under κ: zk = z + κ·zk'", |c| {
-            let (class, record) = (c.fixed(rows.q_class), c.fixed(rows.q_record));
-            let below = (small(1) - c.fixed(rows.q_end)) * c.next(zk);
+            let (class, record) = (rows.class(c), rows.record(c));
+            let below = rows.goes_on(c) * c.next(zk);
             let kappa = c.challenge(kappa);
             let z = z(c);
             let on_records = record * (c.cur(zk) - below.clone()) - class * (z + (kappa.clone() - small(1)) * below);
             // on weight rows: zk = w + κ·zk', restarted in every block
-            let on_weights =
-                c.fixed(q_w) * (c.cur(zk) - c.cur(w)) - (c.fixed(q_w) - c.fixed(q_block_end)) * kappa * c.next(zk);
+            let on_weights = rows.weight(c) * (c.cur(zk) - c.cur(w)) - rows.joined_weights(c) * kappa * c.next(zk);
             on_records + on_weights
         });
     }
 
     /// Gates for the powers on the weights' rows, and for the running check.
     pub(crate) fn check(&self, gates: &mut Gates<'_>, classes: usize) {
-        let Product { frame, rows, weights, a, xt, zk, r, sigma, kappa, tau, alpha, .. } = *self;
-        let WeightRows { q_w, q_w_first, q_block, q_block_end } = weights;
+        let Product { frame, rows, a, xt, zk, r, sigma, kappa, tau, alpha, .. } = *self;
         let block = Rotation(classes as i32);
-        gates.add("powers start at 1", |c| c.fixed(q_w_first) * (c.cur(xt) - small(1)));
+        gates.add("powers start at 1", |c| rows.above_weights(c) * (c.next(xt) - small(1)));
         gates.add("powers within a block: xt' = κ·xt", |c| {
-            (c.fixed(q_w) - c.fixed(q_block_end)) * (c.next(xt) - c.challenge(kappa) * c.cur(xt))
+            rows.joined_weights(c) * (c.next(xt) - c.challenge(kappa) * c.cur(xt))
         });
         gates.add("powers between blocks: xt(c below) = τ·xt", |c| {
-            c.fixed(q_block) * (c.query_advice(xt, block) - c.challenge(tau) * c.cur(xt))
+            rows.block(c) * (c.query_advice(xt, block) - c.challenge(tau) * c.cur(xt))
         });
-        RunningCheck { frame, q_record: rows.q_head, q_block, a, r }.gates(
+        RunningCheck { frame, a, r }.gates(
             gates,
             "logit check: r' = σr + α·zk + b on head rows, r − a(α·wk + τ^j) on blocks",
             |c| {
                 let b = self.with_bias(c);
-                (c.challenge(sigma) - small(1)) * c.cur(r) + c.challenge(alpha) * c.cur(zk) + b
+                let step = (c.challenge(sigma) - small(1)) * c.cur(r) + c.challenge(alpha) * c.cur(zk) + b;
+                rows.head(c) * step
             },
-            |c| c.challenge(alpha) * c.cur(zk) + c.cur(xt),
+            |c| rows.block(c) * (c.challenge(alpha) * c.cur(zk) + c.cur(xt)),
         );
     }
 }

@@ -159,8 +159,7 @@ fn forge_record(shape: Shape, i: &Instance, l: i64, exp: impl Fn(u64) -> Exp) ->
         circuit.columns[column::SUM][1 + u] = from_u256(&sum);
         changes.push((u, tables().exp((shift - z[u]) as u64), cells.probability()));
     }
-    circuit.columns[column::SUM][0] = from_u256(&sum);
-    for row in 0..layout().record_rows() {
+    for row in 1..layout().record_rows() {
         circuit.columns[column::SHIFT][row] = Fr::from(l as u64);
     }
     write_window(&mut circuit, Link::Softmax, 0, sum);
@@ -284,7 +283,7 @@ fn probabilities_summed_wrongly() {
             return claim(shape, &i, &i.g);
         }
         let mut circuit = forge_record(shape, &i, too_high(&i), Exp::honest);
-        circuit.columns[column::SUM][0] = from_u256(&tables().one());
+        circuit.columns[column::SUM][1] = from_u256(&tables().one());
         write_window(&mut circuit, Link::Softmax, 0, tables().one());
         with_inputs(circuit)
     });
@@ -302,7 +301,7 @@ fn window_limb_out_of_range() {
             }
             let mut circuit = forge_record(shape, &i, too_high(&i), Exp::honest);
             let base = from_u256(&tables().one()) - from_u256(&tables().window());
-            let mut window = circuit.columns[column::SUM][0] - base;
+            let mut window = circuit.columns[column::SUM][1] - base;
             let indices = window_indices(Link::Softmax);
             let bits = tables().scale().limb_bits();
             for (n, c) in indices.into_iter().enumerate() {

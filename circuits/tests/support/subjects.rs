@@ -94,7 +94,7 @@ pub fn subjects() -> Vec<fn() -> Subject> {
         let window: Vec<String> = (0..7).map(|i| format!("window limb {i}")).collect();
         let names: Vec<&str> = match link {
             Link::Squared => vec!["logit", "remainder"],
-            Link::Softmax => group.into_iter().chain(["window limb 4", "window limb 5", "shift", "sum"]).collect(),
+            Link::Softmax => group.into_iter().chain(["shift", "sum"]).collect(),
             Link::Logistic => group
                 .into_iter()
                 .chain(second.iter().map(String::as_str))

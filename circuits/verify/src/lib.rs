@@ -36,5 +36,5 @@ pub use certificate::{Refused, Trust, Verifier};
 pub use proof::{proof_length, verify, VerifyingKey};
 pub use record::{verify_record, RecordRejected};
 pub use rejected::{Element, Rejected};
-pub use report::Report;
+pub use report::{extracted, Report};
 pub use srs::VerifierSrs;

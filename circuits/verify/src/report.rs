@@ -7,6 +7,7 @@ use tribute_core::certificate::Certificate;
 use tribute_core::numbers::{
     excess_loss, link_error_units, real, relative_distance, LAMBDA_BITS, NORM_BITS, SHARE_BITS,
 };
+use tribute_core::schema::Schema;
 
 /// A checked certificate, or a checked evaluation with its certificate. Its `Display` says what is proven and what is
 /// not.
@@ -69,6 +70,13 @@ impl Report {
         excess_loss(o.epsilon, self.delta(), loss.lambda)
     }
 
+    /// SHA-256, in hex, of the model that computed the features, if the schema names one.
+    #[must_use]
+    pub fn extractor(&self) -> Option<String> {
+        let schema = Schema::from_json(&self.certificate().schema).ok()?;
+        schema.extractor().map(str::to_owned)
+    }
+
     /// Number of proofs that were checked.
     #[must_use]
     pub fn proofs(&self) -> usize {
@@ -122,8 +130,21 @@ impl Report {
         writeln!(f, "  - distance to the optimum: at most {:.3e} of the weights' norm", self.relative_distance())?;
         writeln!(f, "  - loss above the optimum's: at most {:.3e}", self.excess_loss())?;
         writeln!(f)?;
-        list(f, "Not proven", &self.certificate().not_proven)
+        list(f, "Not proven", &self.certificate().not_proven)?;
+        match self.extractor() {
+            Some(digest) => writeln!(f, "{}", extracted(&digest)),
+            None => Ok(()),
+        }
     }
+}
+
+/// What a certificate says of a model that computed the features: in the report and on the page.
+#[must_use]
+pub fn extracted(digest: &str) -> String {
+    format!(
+        "The features were computed by a model, the extractor, of which the schema states the file's SHA-256, {digest}. Not \
+         proven: how that model was trained, on whose data, or that the features are its results. Whoever has the file can run it."
+    )
 }
 
 fn write_evaluation(f: &mut fmt::Formatter<'_>, evaluation: &Evaluation) -> fmt::Result {

@@ -1,104 +1,79 @@
-"""A real service and a real chain, set up as an operator would, shared by all tests."""
+"""What all tests share: a real service with a real chain, and what two providers registered there."""
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import time
+import csv
+import gzip
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from eth_account import Account
-
-import tribute
 
 ROOT = Path(__file__).resolve().parents[3]
-PROGRAM = Path(os.environ.get("TRIBUTE_PROGRAM", ROOT / "target/release/tribute"))
-os.environ["TRIBUTE_PROGRAM"] = str(PROGRAM)
-Account.enable_unaudited_hdwallet_features()
-MNEMONIC = "test test test test test test test test test test test junk"
+sys.path.insert(0, str(ROOT / "scripts"))
+from local_world import DEPLOYER, PROGRAM, account, local_world  # noqa: E402
 
+import numpy as np  # noqa: E402
 
-def account(index: int):
-    """One of the accounts prefunded on local chains."""
-    return Account.from_mnemonic(MNEMONIC, account_path=f"m/44'/60'/0'/0/{index}")
+import tribute  # noqa: E402
 
-
-def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-@dataclass
-class World:
-    """Addresses of the running service and node, and the working folder."""
-
-    service: str
-    rpc: str
-    folder: Path
-
-    def client(self, index: int) -> tribute.Client:
-        return tribute.Client(self.service, account(index), progress=False)
-
-    def command(self, *arguments: str, key: int | None = None) -> str:
-        """Runs the command-line program in the folder."""
-        environment = {**os.environ, "TRIBUTE_RPC": self.rpc, "TRIBUTE_SERVER": f"http://{self.service}"}
-        environment["TRIBUTE_ARTIFACTS"] = str(ROOT / "verifier-contract/out")
-        environment["TRIBUTE_ONNXRUNTIME"] = str(ROOT / ".deps/ort/libonnxruntime.so")
-        if key is not None:
-            environment["KEY"] = account(key).key.hex()
-            arguments = (*arguments, "--key-env", "KEY")
-        done = subprocess.run(
-            [PROGRAM, *arguments], cwd=self.folder, env=environment, capture_output=True, text=True, timeout=600
-        )
-        assert done.returncode == 0, f"{arguments}: {done.stderr}"
-        return done.stdout
+__all__ = ["PROGRAM", "account"]
+OWNER, CLIENT, PROVIDER, SECOND = 1, 2, 3, 4
+"""Indices of the accounts that play these parts."""
 
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory):
-    folder = tmp_path_factory.mktemp("world")
-    rpc_port, port = free_port(), free_port()
-    world = World(f"127.0.0.1:{port}", f"http://127.0.0.1:{rpc_port}", folder)
-    log = open(folder / "log", "w")
-    chain = subprocess.Popen(
-        [ROOT / "verifier-contract/bin/anvil", "--port", str(rpc_port)], stdout=log, stderr=log
-    )
-    service = None
-    try:
-        _answers(rpc_port, chain)
-        world.command("chain", "deploy", "--thaw-seconds", "60", key=0)
-        environment = {
-            **os.environ,
-            "TRIBUTE_ARTIFACTS": str(ROOT / "verifier-contract/out"),
-            "TRIBUTE_ONNXRUNTIME": str(ROOT / ".deps/ort/libonnxruntime.so"),
-        }
-        service = subprocess.Popen(
-            [PROGRAM, "serve", "--listen", world.service, "--data", "data", "--rpc", world.rpc]
-            + ["--contracts", "deployment.json"],
-            cwd=folder,
-            env=environment,
-            stdout=log,
-            stderr=log,
-        )
-        _answers(port, service)
+    with local_world(tmp_path_factory.mktemp("world")) as world:
         yield world
-    finally:
-        for process in (service, chain):
-            if process:
-                process.terminate()
-                process.wait(30)
 
 
-def _answers(port: int, process: subprocess.Popen) -> None:
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
-        assert process.poll() is None, "it ended before it answered"
-        with socket.socket() as s:
-            if s.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.05)
-    raise AssertionError(f"nothing answers at port {port}")
+@pytest.fixture(scope="session")
+def digits():
+    """Features of shape (1797, 64) and labels."""
+    with gzip.open(ROOT / "examples/digits.csv.gz", "rt") as file:
+        rows = [row for row in csv.reader(file) if row[0].replace(".", "").isdigit()]
+    return np.array([[float(x) for x in row[:-1]] for row in rows]), np.array([row[-1] for row in rows])
+
+
+@pytest.fixture(scope="session")
+def tables(digits, tmp_path_factory):
+    """The first 1,000 records, split between two providers, as CSV files."""
+    values, labels = digits
+    folder = tmp_path_factory.mktemp("tables")
+    header = [f"x{i}" for i in range(values.shape[1])] + ["label"]
+    paths = []
+    for name, rows in (("first", range(600)), ("second", range(600, 1000)), ("all", range(1000))):
+        with open(folder / f"{name}.csv", "w", newline="") as file:
+            out = csv.writer(file)
+            out.writerow(header)
+            out.writerows([*values[i], labels[i]] for i in rows)
+        paths.append(folder / f"{name}.csv")
+    return paths
+
+
+@dataclass
+class Market:
+    """What two providers registered on the chain, and its schema, also in `schema.json` of the working folder."""
+
+    schema: tribute.Schema
+    datasets: list[tribute.Dataset]
+
+
+@pytest.fixture(scope="session")
+def market(world, tables, digits):
+    values, labels = digits
+    with world.client(OWNER) as owner, world.client(PROVIDER) as first, world.client(SECOND) as second:
+        schema = owner.infer_schema(tables[2], name="digits", range="standard")
+        (world.folder / "schema.json").write_text(schema.canonical)
+        shape = ["--schema", "schema.json", "--link", "softmax", "--intercept-scale", "3"]
+        world.command("circuits", "add", *shape, "--out", "circuits.json", key=DEPLOYER)
+        terms = {"open_training": True, "min_data": 0.3, "intercept_scale": 3, "accept": ["clamped"]}
+        datasets = [
+            first.register(tables[0], schema, **terms),
+            second.register((values[600:1000], labels[600:1000]), schema, **terms),
+        ]
+    for dataset, key in zip(datasets, (PROVIDER, SECOND)):
+        world.register(dataset, key)
+    return Market(schema, datasets)

@@ -1,14 +1,16 @@
 """The client's own computations, checked against the values pinned by the Rust crates."""
 
+import subprocess
+
 import numpy as np
 import pytest
 from eth_account import Account
 
-from tribute.errors import BadQuery, BY_REASON
+from tribute.errors import BadQuery, BadRecord, BY_REASON
 from tribute.receipts import Voucher, extend, first_transcript
 from tribute.schema import Schema
 
-from conftest import ROOT
+from conftest import PROGRAM, ROOT
 
 SCHEMA = Schema(
     '{"name":"s","features":[{"name":"a","lo":0.0,"hi":1.0},{"name":"b","lo":-2.0,"hi":8.0}],"target":{"classes":["x","y"]}}'
@@ -64,6 +66,21 @@ def test_quantising_rounds_half_to_even_and_clamps():
 def test_a_query_that_does_not_fit_is_refused_and_named(values, named):
     with pytest.raises(BadQuery, match=named):
         SCHEMA.quantise(values)
+
+
+def test_a_schema_made_here_has_the_id_of_the_program(tmp_path):
+    ends = [m * 10.0**e for e in (-300, -9, -6, -5, -4, -1, 0, 5, 15, 16, 17, 22, 300) for m in (1, 1.5, 1.234567)]
+    ends = sorted({*ends, *(-x for x in ends)})
+    made = Schema.of("é \n", [f"x{i}" for i in range(len(ends) - 1)], ends[:-1], ends[1:], ['a"', "\x7f"])
+    (tmp_path / "schema.json").write_text(made.canonical)
+    shown = subprocess.run([PROGRAM, "schema", "show", tmp_path / "schema.json"], capture_output=True, text=True)
+    assert made.id.hex() in shown.stdout, shown.stderr
+    assert (made.target_range, made.extractor) == (None, None)
+    real = Schema.of("r", ["a"], [0.0], [1.0], (0.0, 2.0), bytes(32))
+    assert (real.classes, real.target_range, real.extractor) == (None, (0.0, 2.0), bytes(32))
+    assert real.quantise_target([0.0, 1.0, 2.0]).tolist() == [0, 32768, 65535]
+    with pytest.raises(BadRecord, match="record 1"):
+        real.quantise_target([0.0, 2.5])
 
 
 def test_every_reason_has_its_class():

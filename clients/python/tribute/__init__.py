@@ -1,21 +1,27 @@
 """Prove whose data trained an agent, and pay for it."""
 
 from . import errors
-from .certify import Certified, answers, certify
-from .client import Client
+from .certify import Certified, Moved, answers, certify
+from .client import Client, Reading
 from .errors import TributeError
+from .extract import Extractor, split
 from .receipts import Voucher
 from .schema import Schema
 from .session import Session
-from .types import Agent, Dataset, Evaluation
-from .verify import Refused, Verified, verify
+from .types import Agent, Claim, Dataset, Evaluation
+from .verify import Page, Refused, Verified, verify
 
 __all__ = [
     "Agent",
     "Certified",
+    "Claim",
     "Client",
     "Dataset",
     "Evaluation",
+    "Extractor",
+    "Moved",
+    "Page",
+    "Reading",
     "Refused",
     "Schema",
     "Session",
@@ -25,5 +31,6 @@ __all__ = [
     "answers",
     "certify",
     "errors",
+    "split",
     "verify",
 ]

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
+from . import errors
 from .client import Client
-from .types import Agent, Dataset
+from .types import LOGIT_UNIT, TARGET_STEPS, Agent, Dataset
+from .verify import Page, verify
 
 if TYPE_CHECKING:
-    from .sklearn import Mapping
+    from .mapping import Mapping
 
 LARGEST_SPREAD = 0.5
+FAR = 0.01
+"""Two predictions of a real value differ if they are further apart than this part of the target's range."""
 
 
 @dataclass(frozen=True)
@@ -24,9 +29,13 @@ class Moved:
     answers: int
     """Number of answers compared."""
     differing: list[int]
-    """Indices of the records that the two answer differently."""
+    """Indices of the records that the two answer differently: for a real value, by more than 1 % of the target's range."""
+    margins: list[float]
+    """For each of them, how near the pipeline's answer was: the difference of its two largest scores, or of the two predictions."""
     accuracy_before: float | None
+    """Of the pipeline: fraction of right answers, or R² of a real value. None if no targets were given."""
     accuracy_after: float | None
+    """Of the certified agent."""
 
     def __str__(self) -> str:
         text = f"{len(self.differing)} of {self.answers} answers differ"
@@ -49,6 +58,16 @@ class Certified:
     """Its id on chain; None off chain."""
     version: int | None
 
+    def report(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        srs: str | os.PathLike[str] | None = None,
+        allow_dev_srs: bool = False,
+    ) -> Page:
+        """Verifies the certificate and makes its HTML page, which a notebook shows; see :func:`tribute.verify`."""
+        return verify(self.certificate, srs=srs, allow_dev_srs=allow_dev_srs).report(path)
+
 
 def certify(
     pipeline: Any,
@@ -69,8 +88,9 @@ def certify(
 
     Parameters
     ----------
-    pipeline : Pipeline or LogisticRegression
-        ``StandardScaler`` or ``MinMaxScaler``, then ``LogisticRegression``.
+    pipeline : Pipeline or estimator
+        ``StandardScaler`` or ``MinMaxScaler``, then ``LogisticRegression``, ``Ridge`` or ``RidgeClassifier``; or an estimator of
+        :mod:`tribute.sklearn`.
     datasets : sequence of Dataset
         Committed datasets of one schema that the caller may train on.
     compare : (features, targets or None), optional
@@ -79,8 +99,13 @@ def certify(
         Chain on which to certify the agent; without one, only the certificate file is made.
     data_part, price
         Terms of the on-chain version: see :meth:`Chain.propose`.
+
+    Raises
+    ------
+    ValueError
+        The pipeline has no equivalent loss, or its penalty is too weak to be certified; the message names the weakest.
     """
-    from .sklearn import mapping  # scikit-learn is not needed by clients of sessions
+    from .mapping import mapping  # scikit-learn is not needed by clients of sessions
 
     if not datasets:
         raise ValueError("give at least one dataset")
@@ -91,7 +116,13 @@ def certify(
             f"the schema's ranges are not the scaler's: the penalty of a feature would deviate by {found.spread:.0%}. "
             "Infer the schema with range='standard' for StandardScaler, range='minmax' for MinMaxScaler"
         )
-    agent = client.train(datasets, penalty=found.penalty, link=found.link, name=name)
+    try:
+        agent = client.train(datasets, penalty=found.penalty, link=found.link, name=name)
+    except errors.BadField as refused:
+        if "least" not in refused.metadata:
+            raise
+        weakest = found.weakest(float(refused.metadata["least"]))
+        raise ValueError(f"{found.parameter} cannot be certified: {weakest} is the weakest penalty that can be. {refused.message}") from refused
     moved = _moved(pipeline, agent, compare) if compare else None
     if chain is None:
         client.prove(agent)
@@ -104,28 +135,62 @@ def certify(
 
 def _moved(pipeline: Any, agent: Agent, compare: tuple[npt.ArrayLike, npt.ArrayLike | None]) -> Moved:
     features, targets = compare
-    before = np.asarray([str(label) for label in pipeline.predict(features)])
-    after = np.asarray(answers(agent, features))
-    accuracy = (None, None)
+    before, after = np.asarray(pipeline.predict(features)), np.asarray(answers(agent, features))
+    if agent.schema.target_range is not None:
+        lo, hi = agent.schema.target_range
+        apart = np.abs(before - after)
+        differing = np.flatnonzero(apart > FAR * (hi - lo))
+        margins = apart[differing]
+    else:
+        before = before.astype(str)
+        differing = np.flatnonzero(before != after)
+        margins = _margins(pipeline, np.asarray(features)[differing])
+    accuracy: tuple[float | None, float | None] = (None, None)
     if targets is not None:
-        labels = np.asarray([str(label) for label in np.asarray(targets)])
-        accuracy = (float(np.mean(before == labels)), float(np.mean(after == labels)))
-    return Moved(len(before), [int(i) for i in np.flatnonzero(before != after)], *accuracy)
+        wanted = np.asarray(targets)
+        accuracy = (_accuracy(before, wanted), _accuracy(after, wanted))
+    return Moved(len(before), differing.tolist(), np.asarray(margins).tolist(), *accuracy)
 
 
-def answers(agent: Agent, features: npt.ArrayLike) -> list[str]:
+def _margins(pipeline: Any, features: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Differences of a classifier's two largest scores."""
+    if not len(features):
+        return np.zeros(0)
+    scores = np.asarray(pipeline.decision_function(features))
+    if scores.ndim == 1:
+        return np.abs(scores)
+    largest = np.sort(scores, axis=1)
+    return largest[:, -1] - largest[:, -2]
+
+
+def _accuracy(predicted: npt.NDArray[Any], targets: npt.NDArray[Any]) -> float:
+    """Fraction of right labels, or R² of real values."""
+    if predicted.dtype.kind == "f":
+        return float(1.0 - np.sum((targets - predicted) ** 2) / np.sum((targets - targets.mean()) ** 2))
+    return float(np.mean(predicted == targets.astype(str)))
+
+
+def answers(agent: Agent, features: npt.ArrayLike) -> list[str] | list[float]:
     """An agent's answers, computed by onnxruntime on this machine with the same integers as in the proofs.
 
     Parameters
     ----------
     features : array_like of shape (n, features)
         Features in the schema's units.
+
+    Returns
+    -------
+    list of str or float
+        Labels, or real values in the target's units.
     """
     import onnxruntime
 
     session = onnxruntime.InferenceSession(agent.onnx, providers=["CPUExecutionProvider"])
-    numbers = session.run(["answer"], {"features": agent.schema.quantise(features)})[0]
-    classes = agent.schema.classes
-    assert classes is not None
+    steps = agent.schema.quantise(features)
+    if agent.schema.target_range is not None:
+        lo, hi = agent.schema.target_range
+        logits = np.ravel(session.run(["logits"], {"features": steps})[0])
+        return (logits * LOGIT_UNIT / TARGET_STEPS * (hi - lo) + lo).tolist()
+    numbers = session.run(["answer"], {"features": steps})[0]
+    classes = agent.schema.classes or []
     return [classes[int(n)] for n in np.ravel(numbers)]
-

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
+from fractions import Fraction
 from importlib.resources import files
 from typing import Any, Sequence
 
@@ -18,8 +19,18 @@ from . import errors, keys
 from ._proto.tribute.v1 import circuit_service_pb2, common_pb2
 from .client import Client
 from .schema import Schema
-from .types import LAMBDA_UNIT, Agent, Dataset, Proofs
+from .types import LAMBDA_UNIT, Agent, Claim, Dataset, Proofs
 
+SKIPPED = {
+    1: "there is no such session",
+    2: "it is of another agent or version",
+    3: "the proof does not start at its transcript: was it already claimed?",
+    4: "the proof has no answers of it",
+    5: "the voucher's count is not the number of answers proven",
+    6: "the proof does not end at the voucher's transcript",
+    7: "the voucher is not signed by the session's key",
+}
+"""The contract's reasons for paying nothing for a session."""
 LINKS = {"squared": 1, "logistic": 2, "softmax": 3}
 DATASETS_TO_A_TRANSACTION = 64
 GRADIENTS_TO_A_TRANSACTION = 16
@@ -73,9 +84,13 @@ class Chain:
         self.escrow = self._contract("SessionEscrow", client.info.session_escrow)
         self.agents = self._contract("AgentRegistry", client.info.agent_registry)
         self.datasets = self._contract("DatasetRegistry", client.info.dataset_registry)
+        weights = bytes.fromhex(self.escrow.functions.agreedWeights().call()[2:])
+        self.weights = self._contract("AgreedWeights", weights)
         self.token = self._contract("TestToken", bytes.fromhex(self.escrow.functions.token().call()[2:]))
         self._errors = _selectors(
-            [*abi("SessionEscrow"), *abi("AgentRegistry"), *abi("DatasetRegistry"), *abi("ProofGate"), *abi("TestToken")]
+            entry
+            for contract in ("SessionEscrow", "AgreedWeights", "AgentRegistry", "DatasetRegistry", "ProofGate", "TestToken")
+            for entry in abi(contract)
         )
 
     def _contract(self, name: str, address: bytes) -> Any:
@@ -101,8 +116,8 @@ class Chain:
         receipt = eth.wait_for_transaction_receipt(digest, timeout=120)
         if receipt["status"] != 1:
             raise errors.TransactionFailed(f"{call.fn_name}: transaction {digest.to_0x_hex()} reverted")
-        events = event().process_receipt(receipt, errors=DISCARD) if event else []
-        return Sent(digest.to_0x_hex(), receipt["blockNumber"], receipt["gasUsed"], list(events))
+        events = [e for kind in ([event] if callable(event) else event or ()) for e in kind().process_receipt(receipt, errors=DISCARD)]
+        return Sent(digest.to_0x_hex(), receipt["blockNumber"], receipt["gasUsed"], events)
 
     def _named(self, refused: ContractCustomError) -> str:
         data = refused.data if isinstance(refused.data, str) else str(refused)
@@ -235,7 +250,10 @@ class Chain:
         return by_name
 
     def certify(self, agent_id: bytes | str, version: int, proofs: "Proofs") -> int:
-        """Submits the proofs of the gradients that are still missing and of the optimum; returns the gas used."""
+        """Submits the proofs of the gradients that are still missing and of the optimum; returns the gas used.
+
+        The last gradients and the optimum go in one transaction, which costs less: the chain checks their pairings together.
+        """
         agent_id, f, gas = _bytes(agent_id), self.agents.functions, 0
         places = {}
         for dataset in proofs.datasets:
@@ -246,11 +264,54 @@ class Chain:
             dataset, shard = places[proof.groups[0]]
             if not f.gradientAdded(agent_id, version, dataset, shard).call():
                 wanted.append((dataset, shard, _words(proof), proof.proof))
-        for start in range(0, len(wanted), GRADIENTS_TO_A_TRANSACTION):
-            batch = wanted[start : start + GRADIENTS_TO_A_TRANSACTION]
-            gas += self.send(f.addGradients(agent_id, version, batch)).gas
-        optimum = proofs.optimum
-        return gas + self.send(f.certify(agent_id, version, _words(optimum), optimum.proof)).gas
+        while len(wanted) > GRADIENTS_TO_A_TRANSACTION:
+            gas += self.send(f.addGradients(agent_id, version, wanted[:GRADIENTS_TO_A_TRANSACTION])).gas
+            wanted = wanted[GRADIENTS_TO_A_TRANSACTION:]
+        optimum = (_words(proofs.optimum), proofs.optimum.proof)
+        last = f.addGradientsAndCertify(agent_id, version, wanted, *optimum) if wanted else f.certify(agent_id, version, *optimum)
+        return gas + self.send(last).gas
+
+    def claim(self, *claims: Claim) -> int:
+        """Has the fees of proven answers paid out to the agent's owner and the datasets; returns the sum.
+
+        Anybody may send a claim, because its payees are fixed. They withdraw what they earned by :meth:`withdraw`.
+
+        Raises
+        ------
+        errors.TransactionFailed
+            The contract skipped a session, for example because it was claimed before; the others are paid.
+        """
+        batches = [
+            (
+                claim.agent_id,
+                claim.version,
+                _words(claim.proof),
+                claim.proof.proof,
+                [(v.session, v.count, int.from_bytes(v.transcript, "big"), v.signature) for v in claim.vouchers],
+            )
+            for claim in claims
+        ]
+        events = self.escrow.events
+        sent = self.send(self.escrow.functions.claim(batches), (events.QueriesClaimed, events.SlotSkipped))
+        for skipped in sent.events:
+            if skipped["event"] == "SlotSkipped":
+                args = skipped["args"]
+                raise errors.TransactionFailed(f"session 0x{args['session'].hex()} was skipped: {SKIPPED.get(args['reason'], 'unknown')}")
+        return sum(e["args"]["amount"] for e in sent.events)
+
+    def withdraw(self, agent_id: bytes | str, version: int, dataset: bytes | str | None = None) -> int:
+        """Withdraws what an agent's owner, or a dataset, earned with a version; returns the amount."""
+        agent_id, f = _bytes(agent_id), self.escrow.functions
+        before = self.token.functions.balanceOf(self.account.address).call()
+        self.send(f.withdrawOwner(agent_id, version) if dataset is None else f.withdrawProvider(agent_id, version, _bytes(dataset)))
+        return self.token.functions.balanceOf(self.account.address).call() - before
+
+    def paid_part(self, agent_id: bytes | str, version: int, dataset: bytes | str) -> Fraction:
+        """The part of a certified version's next data fees that a dataset earns: by the weights that all the datasets' owners
+        agreed on, or else its share."""
+        call = self.weights.functions.weightOf(_bytes(agent_id), version, _bytes(dataset))
+        weight, total = call.call()
+        return Fraction(weight, total)
 
     def is_certified(self, agent_id: bytes | str, version: int) -> bool:
         """Whether a version is certified."""

@@ -6,7 +6,7 @@ import gzip
 import hashlib
 import os
 from pathlib import Path
-from typing import Any, Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Iterator, Literal, Sequence, TypedDict
 
 import grpc
 import numpy as np
@@ -15,6 +15,7 @@ from eth_account.signers.local import LocalAccount
 from google.protobuf import message_factory
 
 from . import _auth, errors, keys
+from ._advice import in_python
 from ._proto.tribute.v1 import (
     agent_pb2,
     agent_service_pb2,
@@ -25,17 +26,21 @@ from ._proto.tribute.v1 import (
     job_service_pb2,
     login_service_pb2,
     server_service_pb2,
+    session_pb2,
     session_service_pb2,
     upload_service_pb2,
 )
 from .jobs import Job
 from .schema import Schema
-from .types import LAMBDA_UNIT, Agent, Dataset, Evaluation, Proofs
+from .types import LAMBDA_UNIT, Agent, Claim, Dataset, Evaluation, Proofs
 
-OPTIONS = [("grpc.max_metadata_size", 1 << 16), ("grpc.absolute_max_metadata_size", 1 << 17)]
-"""Errors are sent as metadata; a table with many doubts exceeds gRPC's default limit."""
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
 CHUNK = 1 << 18
 """Bytes per chunk of an upload."""
+CUT = "… (cut)"
+"""End of a message that the service cut, because errors travel as metadata."""
 
 _SERVICES = {
     name: service
@@ -50,6 +55,24 @@ _SERVICES = {
     )
     for name, service in module.DESCRIPTOR.services_by_name.items()
 }
+
+
+class Reading(TypedDict, total=False):
+    """How to read a table. What is not given is detected, and no doubt is accepted."""
+
+    header: bool
+    """Whether the first row is a header."""
+    separator: Literal["comma", "semicolon", "tab"]
+    decimal: Literal["point", "comma"]
+    label: str
+    """The label's column: a name, or its number from 1."""
+    drop: Sequence[str]
+    """Columns to leave out: names, or numbers from 1."""
+    gaps_are_labels: bool
+    """Whether ``NA``, ``None`` and the like are a class rather than a missing value."""
+    accept: Sequence[str]
+    """Kinds of doubts to accept: ``clamped``, ``incomplete``, ``unlabelled``, ``coarse``, ``position``, ``similar``,
+    ``many_classes``, ``index``."""
 
 
 class Client:
@@ -87,11 +110,14 @@ class Client:
         self.timeout = timeout
         server = _auth.Server.of(address)
         if server.scheme == "https":
-            self._channel = grpc.secure_channel(server.name, grpc.ssl_channel_credentials(roots), OPTIONS)
+            self._channel = grpc.secure_channel(server.name, grpc.ssl_channel_credentials(roots))
         else:
-            self._channel = grpc.insecure_channel(server.name, OPTIONS)
+            self._channel = grpc.insecure_channel(server.name)
         self.info = self._call("ServerService/GetServerInfo", server_service_pb2.GetServerInfoRequest())
         self._signer = _auth.Signer(self.account, server, self.info, self._call)
+
+    def __deepcopy__(self, _: Any) -> "Client":
+        return self  # an estimator's copies share its connection
 
     def close(self) -> None:
         """Closes the connection."""
@@ -112,8 +138,8 @@ class Client:
         name: str,
         range: str = "minmax",
         real: bool = False,
-        accept: Sequence[str] = (),
         one_hot: Sequence[str] = (),
+        **reading: Unpack[Reading],
     ) -> Schema:
         """Infers a schema from a table. The service stores only the upload, for a day.
 
@@ -125,30 +151,30 @@ class Client:
             The range covered by a feature's 256 steps. ``standard`` is mean ± 4 standard deviations.
         real : bool
             Whether the label is a number to predict rather than a class.
-        accept : sequence of str
-            Kinds of doubts about the table to accept.
         one_hot : sequence of str
             Columns of categories to encode one-hot.
+        **reading
+            How to read the table, and which doubts about it to accept: see :class:`Reading`.
 
         Raises
         ------
         errors.BadRecord
-            The doubts about the table, with the flags that accept them.
+            The doubts about the table, with the arguments that accept them.
         """
         request = dataset_service_pb2.InferSchemaRequest(
-            csv=self._csv(table, accept), name=name, real=real, range=range, one_hot=one_hot
+            csv=self._csv(table, reading), name=name, real=real, range=range, one_hot=one_hot
         )
         answer = self._call("DatasetService/InferSchema", request)
         if not answer.schema_json:
             raise errors.BadRecord(answer.report)
         return Schema(answer.schema_json.decode())
 
-    def check(self, table: str | os.PathLike[str], schema: Schema, accept: Sequence[str] = ()) -> str:
+    def check(self, table: str | os.PathLike[str], schema: Schema, **reading: Unpack[Reading]) -> str:
         """A human-readable report on a table, before anything is committed."""
         request = dataset_service_pb2.CheckRecordsRequest(
-            schema_json=schema.canonical.encode(), csv=self._csv(table, accept)
+            schema_json=schema.canonical.encode(), csv=self._csv(table, reading)
         )
-        return self._call("DatasetService/CheckRecords", request).report
+        return in_python(self._call("DatasetService/CheckRecords", request).report)
 
     def register(
         self,
@@ -160,14 +186,14 @@ class Client:
         min_share: float = 0.0,
         min_price: int = 0,
         intercept_scale: int = 0,
-        accept: Sequence[str] = (),
+        **reading: Unpack[Reading],
     ) -> Dataset:
         """Commits records and proves the commitment. The records go to the service's machine.
 
         Parameters
         ----------
         table : path, or (features, targets)
-            A CSV file, or arrays of shape (n, features) in the schema's own units and (n,) of labels.
+            A CSV file, or arrays of shape (n, features) in the schema's own units and (n,) of labels or real values.
         open_training : bool
             Whether anyone may train on it without a grant.
         min_data, min_share : float
@@ -177,8 +203,9 @@ class Client:
         intercept_scale : int
             The `s`, 0 to 4, of the bias's feature 2^s: a larger one penalises the intercept less. scikit-learn does not penalise
             it at all; 3 comes close. All datasets of an agent must have the same.
-        accept : sequence of str
-            Kinds of doubts to accept: ``clamped`` moves values outside the schema's ranges to their ends.
+        **reading
+            How to read the table, and which doubts about it to accept: see :class:`Reading`. ``accept=["clamped"]`` moves values
+            outside the schema's ranges to their ends.
 
         Raises
         ------
@@ -194,10 +221,16 @@ class Client:
         profile = common_pb2.Profile(intercept_scale=intercept_scale)
         work = dataset_pb2.DatasetWork(schema_json=schema.canonical.encode(), terms=terms, profile=profile)
         if isinstance(table, tuple):
-            work.quantised.upload = self._upload(_quantised(schema, *table, "clamped" in accept))
+            work.quantised.upload = self._upload(_quantised(schema, *table, "clamped" in reading.get("accept", ())))
         else:
-            work.csv.CopyFrom(self._csv(table, accept))
-        answer = self._call("DatasetService/RegisterDataset", dataset_service_pb2.RegisterDatasetRequest(work=work))
+            work.csv.CopyFrom(self._csv(table, reading))
+        request = dataset_service_pb2.RegisterDatasetRequest(work=work)
+        try:
+            answer = self._call("DatasetService/RegisterDataset", request)
+        except errors.BadRecord as refused:
+            if isinstance(table, tuple) or not refused.message.endswith(CUT):
+                raise
+            raise errors.BadRecord(self.check(table, schema, **reading), refused.metadata) from None
         return Dataset._of(Job(self, answer.job).result().dataset)
 
     def dataset(self, dataset: bytes | str) -> Dataset:
@@ -218,11 +251,11 @@ class Client:
         )
         return self._call("DatasetService/GrantTraining", request).uses
 
-    def _csv(self, table: str | os.PathLike[str], accept: Sequence[str]) -> dataset_pb2.CsvRecords:
+    def _csv(self, table: str | os.PathLike[str], reading: Reading) -> dataset_pb2.CsvRecords:
         path = Path(table)
         data = path.read_bytes()
         upload = self._upload(data if data.startswith(b"\x1f\x8b") else gzip.compress(data, mtime=0))
-        return dataset_pb2.CsvRecords(file=path.name, upload=upload, options=dataset_pb2.TableOptions(accept=accept))
+        return dataset_pb2.CsvRecords(file=path.name, upload=upload, options=dataset_pb2.TableOptions(**reading))
 
     # agents
 
@@ -285,6 +318,20 @@ class Client:
         """Makes the service serve a session that is open in the escrow contract; for its client or its session key."""
         request = session_service_pb2.OpenSessionRequest(session=_bytes(session), weights_digest=_weights(agent))
         self._call("SessionService/OpenSession", request)
+
+    def prove_answers(self, agent: Agent | bytes | str, sessions: Sequence[bytes | str]) -> Claim:
+        """Proves the answers of up to 16 sessions that have vouchers and were not claimed yet, for :meth:`Chain.claim`.
+
+        Parameters
+        ----------
+        agent
+            The caller's agent.
+        sessions
+            Ids of sessions of one version of it.
+        """
+        work = session_pb2.ServiceWork(weights_digest=_weights(agent), sessions=[_bytes(s) for s in sessions])
+        answer = self._call("SessionService/ProveService", session_service_pb2.ProveServiceRequest(work=work))
+        return Claim._of(Job(self, answer.job).result())
 
     # jobs
 
@@ -377,7 +424,7 @@ def _encoded(method: str, request: Any) -> tuple[str, Any, bytes]:
 
 
 def _quantised(schema: Schema, features: npt.ArrayLike, targets: npt.ArrayLike, clamped: bool) -> bytes:
-    """Encodes records for the service: for each record, one byte per feature and two for its class."""
+    """Encodes records for the service: for each record, one byte per feature and two for its target."""
     values = np.asarray(features, dtype=np.float64)
     steps = schema.quantise(values)
     outside = np.argwhere((values < schema.lo) | (values > schema.hi))
@@ -388,17 +435,10 @@ def _quantised(schema: Schema, features: npt.ArrayLike, targets: npt.ArrayLike, 
             f"[{schema.lo[column]}, {schema.hi[column]}], like {len(outside)} values in all: check the unit, make the schema "
             "from wider data, or move these values to the range's ends with accept=['clamped']"
         )
-    labels = np.asarray(targets)
-    if labels.shape != steps.shape[:1]:
-        raise ValueError(f"{len(steps)} records, but targets of shape {labels.shape}")
-    if schema.classes is None:
-        raise ValueError("the schema predicts a number: register a CSV file")
-    number = {label: i for i, label in enumerate(schema.classes)}
-    unknown = sorted({str(label) for label in labels} - number.keys())
-    if unknown:
-        raise ValueError(f"the schema has no class {unknown[0]!r}; it has {', '.join(number)}")
-    classes = np.array([number[str(label)] for label in labels], dtype=">u2").view(np.uint8).reshape(-1, 2)
-    return np.hstack([steps, classes]).tobytes()
+    if np.shape(targets) != steps.shape[:1]:
+        raise ValueError(f"{len(steps)} records, but targets of shape {np.shape(targets)}")
+    numbers = schema.quantise_target(targets).astype(">u2").view(np.uint8).reshape(-1, 2)
+    return np.hstack([steps, numbers]).tobytes()
 
 
 def _terms(datasets: Sequence[Any], penalty: float, link: str) -> agent_pb2.TrainingTerms:

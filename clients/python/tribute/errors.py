@@ -11,6 +11,8 @@ import grpc
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
+from ._advice import in_python
+
 DOMAIN = "tribute"
 
 
@@ -30,11 +32,11 @@ class TributeError(Exception):
     reason = "INTERNAL"
 
     def __init__(self, message: str, metadata: Mapping[str, str] | None = None, reason: str | None = None):
-        self.message = message
+        self.message = in_python(message)
         self.metadata = dict(metadata or {})
         if reason is not None:
             self.reason = reason
-        super().__init__(f"{message} [{self.reason}]")
+        super().__init__(f"{self.message} [{self.reason}]")
 
 
 class BadField(TributeError, ValueError):

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from eth_utils import keccak
 
-from .errors import BadQuery
+from .errors import BadQuery, BadRecord
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,39 @@ class Schema:
     """A schema, held as its canonical JSON; its id is the digest of exactly these bytes."""
 
     canonical: str
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        features: Sequence[str],
+        lo: npt.ArrayLike,
+        hi: npt.ArrayLike,
+        target: Sequence[str] | tuple[float, float],
+        extractor: bytes | None = None,
+    ) -> "Schema":
+        """A schema from its parts. The service validates it when it is used.
+
+        Parameters
+        ----------
+        features : sequence of str
+            Names of the features.
+        lo, hi : array_like of shape (features,)
+            Values of steps 0 and 255.
+        target : sequence of str, or (lo, hi)
+            Class labels, or the range of a real value.
+        extractor : bytes, optional
+            SHA-256 of the ONNX file of the extractor, if a model computes the features.
+        """
+        ranges = zip(features, np.asarray(lo, dtype=np.float64), np.asarray(hi, dtype=np.float64))
+        columns = ",".join(f'{{"name":{_text(n)},"lo":{_number(a)},"hi":{_number(b)}}}' for n, a, b in ranges)
+        if all(isinstance(t, str) for t in target):
+            predicted = f'{{"classes":[{",".join(_text(str(t)) for t in target)}]}}'
+        else:
+            low, high = target
+            predicted = f'{{"real":{{"lo":{_number(low)},"hi":{_number(high)}}}}}'
+        pinned = f',"extractor":"{extractor.hex()}"' if extractor else ""
+        return cls(f'{{"name":{_text(name)},"features":[{columns}],"target":{predicted}{pinned}}}')
 
     @cached_property
     def _fields(self) -> Mapping[str, Any]:
@@ -54,6 +87,18 @@ class Schema:
         target = self._fields["target"]
         return list(target["classes"]) if "classes" in target else None
 
+    @property
+    def target_range(self) -> tuple[float, float] | None:
+        """Values of steps 0 and 65,535 of a real-valued target; None if the target is a class."""
+        real = self._fields["target"].get("real")
+        return (real["lo"], real["hi"]) if real else None
+
+    @property
+    def extractor(self) -> bytes | None:
+        """SHA-256 of the ONNX file of the extractor that computes the features; None if they come as they are."""
+        digest = self._fields.get("extractor")
+        return bytes.fromhex(digest) if digest else None
+
     def quantise(self, values: npt.ArrayLike) -> npt.NDArray[np.uint8]:
         """Rounds features to the 256 steps of their ranges, as the service does; values outside are clamped.
 
@@ -79,3 +124,43 @@ class Schema:
             at = np.argwhere(~np.isfinite(x))[0]
             raise BadQuery(f"feature {at[-1]} (`{self.features[at[-1]]}`) is {x[tuple(at)]}: it must be a finite number")
         return np.clip(np.rint((x - lo) * 255.0 / (hi - lo)), 0, 255).astype(np.uint8)
+
+    def quantise_target(self, values: npt.ArrayLike) -> npt.NDArray[np.uint16]:
+        """Class numbers of labels, or the steps, 0 to 65,535, of real values, as the service does.
+
+        Parameters
+        ----------
+        values : array_like of shape (n,)
+            Labels, compared as text, or real values.
+
+        Raises
+        ------
+        BadRecord
+            A label is not in the schema, or a value is outside the target's range.
+        """
+        targets = np.asarray(values)
+        if self.target_range is None:
+            number = {label: i for i, label in enumerate(self.classes or ())}
+            for row, label in enumerate(targets):
+                if str(label) not in number:
+                    raise BadRecord(f"record {row}: the schema has no class {str(label)!r}; it has {', '.join(number)}")
+            return np.array([number[str(label)] for label in targets], dtype=np.uint16)
+        lo, hi = self.target_range
+        reals = targets.astype(np.float64)
+        outside = np.flatnonzero(~((reals >= lo) & (reals <= hi)))
+        if outside.size:
+            raise BadRecord(f"record {outside[0]}: the target {reals[outside[0]]} is outside the schema's range [{lo}, {hi}]")
+        return np.rint((reals - lo) * 65_535.0 / (hi - lo)).astype(np.uint16)
+
+
+def _text(value: str) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _number(value: float) -> str:
+    """A float in canonical JSON: the shortest digits that round-trip. An exponent has no leading zero."""
+    value = float(value)
+    if 1e-5 <= abs(value) < 1e-4:
+        return np.format_float_positional(value, unique=True)  # Python would write 1e-05
+    digits, _, exponent = repr(value).partition("e")
+    return f"{digits}e{int(exponent):+d}" if exponent else digits

@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Sequence
 
+import numpy as np
 import numpy.typing as npt
 from eth_account.signers.local import LocalAccount
 
 from . import errors, keys
 from ._proto.tribute.v1 import session_pb2, session_service_pb2
 from .client import Client
+from .extract import Extractor
 from .receipts import Voucher, extend, first_transcript
 from .schema import Schema
 
@@ -36,6 +38,9 @@ class Session:
         Id of the session in the escrow contract.
     file : path
         Stores the transcript and the latest voucher. A session cannot be continued without this file.
+    extractor : Extractor, optional
+        The model that the agent's schema pins, to ask with raw inputs. It runs here, so that the receipt is of features that this
+        client computed itself.
     """
 
     client: Client
@@ -45,8 +50,16 @@ class Session:
     answers: list[dict[str, Any]] = field(default_factory=list, init=False)
     voucher: Voucher | None = field(default=None, init=False)
 
-    def __init__(self, client: Client, session: bytes | str, file: str | os.PathLike[str]):
+    def __init__(
+        self,
+        client: Client,
+        session: bytes | str,
+        file: str | os.PathLike[str],
+        *,
+        extractor: Extractor | None = None,
+    ):
         self.client = client
+        self.extractor = extractor
         self.session = session if isinstance(session, bytes) else bytes.fromhex(session.removeprefix("0x"))
         self.file = Path(file)
         self.answers, self.voucher, self._pending = [], None, None
@@ -68,13 +81,13 @@ class Session:
         """Number of answers so far."""
         return len(self.answers)
 
-    def ask(self, features: npt.ArrayLike) -> str:
+    def ask(self, query: npt.ArrayLike | str) -> str:
         """Sends a query and returns the label of the answer.
 
         Parameters
         ----------
-        features : array_like of shape (features,)
-            In the schema's own units.
+        query : array_like of shape (features,), or raw input
+            Features in the schema's own units; or what the extractor takes, such as a text, if the agent's schema pins one.
 
         Raises
         ------
@@ -82,8 +95,16 @@ class Session:
             The answer does not extend this client's transcript: no voucher was signed for it.
         """
         self.resume()
-        query = self.schema.quantise(features).tobytes()
-        self._pending = {"features": query.hex(), "salt": secrets.randbits(248)}
+        if self.extractor is not None:
+            features = self.extractor.query(self.schema, query)
+        elif isinstance(query, str):
+            pinned = self.schema.extractor
+            wanted = f"an Extractor of the file with SHA-256 {pinned.hex()}" if pinned else "numbers"
+            raise errors.BadQuery(f"the query is a text, but the agent takes features: give the session {wanted}")
+        else:
+            features = np.asarray(query)
+        steps = self.schema.quantise(features).tobytes()
+        self._pending = {"features": steps.hex(), "salt": secrets.randbits(248)}
         self._save()
         return self._send()
 

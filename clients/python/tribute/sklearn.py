@@ -1,108 +1,262 @@
-"""scikit-learn estimators with proven training.
+"""scikit-learn estimators whose training can be proven.
 
-``TributeClassifier`` trains on a Tribute service what scikit-learn's ``LogisticRegression`` trains locally, and
-:func:`mapping` gives the Tribute loss that is equivalent to a scikit-learn estimator's.
+``TributeClassifier`` and ``TributeRegressor`` train on quantised records the head that a Tribute service trains on them: here, or,
+with a `client`, on the service, which proves it. They pass scikit-learn's ``check_estimator``, all of its checks, when they train
+here. With a `client` they differ where a proof does: a fit commits records for good and takes seconds, so ``fit`` is not run in
+parallel and is not meant for a grid search. Sample weights, sparse matrices and several targets are not supported in either case.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import Pipeline
+import numpy.typing as npt
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
 
+from .client import Client
+from .mapping import Mapping, mapping
 from .schema import Schema
-from .types import LAMBDA_UNIT
+from .types import LOGIT_UNIT, TARGET_STEPS, WEIGHT_UNIT
+from .verify import Page, Refused, verify
 
-STEPS = 255.0 / 256.0
-"""Value of a feature at the upper end of its range, as the circuits see it."""
+__all__ = ["Mapping", "TributeClassifier", "TributeRegressor", "mapping"]
 
-
-@dataclass(frozen=True)
-class Mapping:
-    """The Tribute loss that is equivalent to an estimator's."""
-
-    link: str
-    penalty: float
-    spread: float
-    """Largest relative deviation of any feature's own penalty from `penalty`; 0 if the schema's ranges match the scaler's."""
+SMALL = 2_000
+"""Up to so many weights, the Hessian is factored; beyond, L-BFGS does without it."""
 
 
-def mapping(pipeline: Any, schema: Schema, records: int) -> Mapping:
-    r"""Penalty and link with which Tribute minimises the same loss as a scikit-learn pipeline.
+class _Head(BaseEstimator):
+    """What the two estimators share: ranges, quantised records, integer logits."""
 
-    scikit-learn minimises ``C Σ loss + ½‖w‖²`` over scaled features ``(x − μ)/σ``, Tribute the mean loss ``+ ½λ‖W‖²`` over
-    quantised features ``(x − lo)/(hi − lo)·255/256``. The same function has ``W_j = w_j (hi_j − lo_j)/σ_j · 256/255``, so the
-    penalties agree where ``λ = (255/256 · σ_j/(hi_j − lo_j))² / (C n)`` is the same for every feature: where a schema's ranges
-    are ``standard`` (μ ± 4σ) for ``StandardScaler``, or ``minmax`` for ``MinMaxScaler``.
+    range: str
+    intercept_scale: int
+    client: Client | None
+    name: str
+
+    def _scaler(self) -> Any:
+        if self.range not in ("standard", "minmax"):
+            raise ValueError(f"range={self.range!r}: it is 'standard' or 'minmax'")
+        return StandardScaler() if self.range == "standard" else MinMaxScaler()
+
+    def equivalent(self) -> Pipeline:
+        """The unfitted scikit-learn pipeline that minimises the same loss."""
+        raise NotImplementedError
+
+    def _fit(self, X: npt.NDArray[np.float64], targets: npt.NDArray[Any], target: Any) -> None:
+        """Trains on features of shape (n, features) and labels or real values of shape (n,)."""
+        names = getattr(self, "feature_names_in_", None)
+        columns = [str(n) for n in names] if names is not None else [f"x{i}" for i in np.arange(X.shape[1])]
+        self.schema_ = Schema.of(self.name, columns, *_ranges(X, self.range), target)
+        self.clamped_ = int(np.count_nonzero((X < self.schema_.lo) | (X > self.schema_.hi)))
+        self.mapping_ = mapping(self, self.schema_, len(X))
+        for attribute in ("agent_", "dataset_", "certificate_", "weights_"):
+            self.__dict__.pop(attribute, None)
+        if self.client is None:
+            steps = self.schema_.quantise(X)
+            bias = np.full((len(X), 1), float(1 << self.intercept_scale))
+            weights = self._optimum(np.hstack([bias, steps / 256.0]), self.schema_.quantise_target(targets))
+            self.weights_ = np.rint(weights / WEIGHT_UNIT).astype(np.int64)
+            return
+        self.dataset_ = self.client.register(
+            (X, targets), self.schema_, intercept_scale=self.intercept_scale, accept=["clamped"]
+        )
+        agent = self.client.train(
+            [self.dataset_], penalty=self.mapping_.penalty, link=self.mapping_.link, name=self.name
+        )
+        self.client.prove(agent)
+        self.agent_ = self.client.agent(agent)
+        self.certificate_ = self.client.certificate(agent)
+
+    def _optimum(self, features: npt.NDArray[np.float64], targets: npt.NDArray[np.uint16]) -> npt.NDArray[np.float64]:
+        """Weights of shape (features, classes) that minimise the loss; the first feature is the bias's."""
+        raise NotImplementedError
+
+    def _logits(self, X: npt.ArrayLike) -> npt.NDArray[np.int64]:
+        """Integer logits of shape (n, classes), the same as in the proofs."""
+        check_is_fitted(self)
+        steps = self.schema_.quantise(validate_data(self, X, dtype=np.float64, reset=False))
+        if hasattr(self, "agent_"):
+            import onnxruntime
+
+            session = onnxruntime.InferenceSession(self.agent_.onnx, providers=["CPUExecutionProvider"])
+            return session.run(["logits"], {"features": steps})[0]
+        bias = np.full((len(steps), 1), 256 << self.intercept_scale, dtype=np.int64)
+        return np.hstack([bias, steps.astype(np.int64)]) @ self.weights_
+
+    def report(self, path: str | os.PathLike[str] | None = None, **trust: Any) -> Page:
+        """Verifies the certificate of a head that the service trained, as :func:`tribute.verify` does, and makes its page.
+
+        Raises
+        ------
+        Refused
+            The head was trained here: there is no certificate. Give a `client`.
+        """
+        check_is_fitted(self)
+        if not hasattr(self, "certificate_"):
+            raise Refused("the head was trained on this machine: fit it with client=…, or give it to tribute.certify")
+        return verify(self.certificate_, **trust).report(path)
+
+
+class TributeClassifier(ClassifierMixin, _Head):
+    """Logistic regression whose training can be proven.
 
     Parameters
     ----------
-    pipeline : Pipeline or LogisticRegression
-        Unfitted or fitted. Only its penalty, its scaler and, if fitted, the scaler's statistics are read.
-    schema : Schema
-        Schema of the datasets.
-    records : int
-        Number of records in all datasets together.
+    C : float
+        Inverse of the penalty, as in ``LogisticRegression`` after the scaler that `range` names.
+    range : {"standard", "minmax"}
+        The range of a feature's 256 steps: mean ± 4 standard deviations, or minimum to maximum. Values beyond it are moved to its
+        ends.
+    intercept_scale : int
+        The `s`, 0 to 4, of the bias's feature 2^s: a larger one penalises the intercept less.
+    client : Client, optional
+        The service to train on. It commits the records, trains, and proves both.
+    name : str
+        Name of the schema and of the agent.
 
-    Raises
-    ------
-    ValueError
-        The estimator has no equivalent loss; the message says which part has none, and what to do.
+    Attributes
+    ----------
+    classes_ : ndarray of shape (classes,)
+    schema_ : Schema
+    mapping_ : Mapping
+        Link and penalty.
+    clamped_ : int
+        Number of values that were moved to the ends of their ranges.
+    weights_ : ndarray of int64, shape (features + 1, classes)
+        Weights in units of 2^-32, the bias first, if the head was trained here.
+    dataset_, agent_, certificate_ : Dataset, Agent, bytes
+        What the service made, if it trained the head.
     """
-    scaler, estimator = _parts(pipeline)
-    _supported(estimator)
-    width = schema.hi - schema.lo
-    if scaler is None:
-        scale = np.ones_like(width)
-    elif isinstance(scaler, StandardScaler):
-        scale = np.asarray(scaler.scale_) if hasattr(scaler, "scale_") else width / 8.0
-    else:
-        scale = 1.0 / np.asarray(scaler.scale_) if hasattr(scaler, "scale_") else width
-    if scale.shape != width.shape:
-        raise ValueError(f"the scaler was fitted on {scale.size} features, the schema has {width.size}")
-    penalties = ((STEPS * scale / width) ** 2 / (estimator.C * records))[_varying(scaler, width.size)]
-    if not penalties.size:
-        raise ValueError("every feature of the scaler's data is constant: there is nothing to learn from")
-    penalty = float(np.median(penalties))
-    if penalty < LAMBDA_UNIT:
-        raise ValueError(f"C={estimator.C} means a penalty of {penalty:.3g}, below the smallest there is, {LAMBDA_UNIT:.3g}")
-    binary_or_ovr = len(schema.classes or ()) == 2
-    return Mapping(
-        link="logistic" if binary_or_ovr else "softmax",
-        penalty=penalty,
-        spread=float(np.max(np.abs(penalties / penalty - 1.0))),
-    )
+
+    def __init__(
+        self,
+        C: float = 1.0,
+        *,
+        range: str = "standard",
+        intercept_scale: int = 3,
+        client: Client | None = None,
+        name: str = "agent",
+    ):
+        self.C = C
+        self.range = range
+        self.intercept_scale = intercept_scale
+        self.client = client
+        self.name = name
+
+    def equivalent(self) -> Pipeline:
+        return make_pipeline(self._scaler(), LogisticRegression(C=self.C))
+
+    def fit(self, X: npt.ArrayLike, y: npt.ArrayLike) -> "TributeClassifier":
+        """Trains the head on features of shape (n, features) and labels of shape (n,)."""
+        X, y = validate_data(self, X, y, dtype=np.float64)
+        check_classification_targets(y)
+        self.classes_ = np.unique(y)
+        labels = [str(label) for label in self.classes_]
+        if len(labels) < 2:
+            raise ValueError(f"all records are of one class, {labels[0]}: a classifier needs two")
+        if len(set(labels)) < len(labels):
+            raise ValueError("two classes are written alike: labels are compared as text")
+        self._fit(X, y, labels)
+        return self
+
+    def _optimum(self, features: npt.NDArray[np.float64], targets: npt.NDArray[np.uint16]) -> npt.NDArray[np.float64]:
+        n, cells = len(features), features.shape[1] * len(self.classes_)
+        solver = "newton-cholesky" if cells <= SMALL else "lbfgs"
+        C = 1.0 / (self.mapping_.penalty * n)
+        model = LogisticRegression(C=C, fit_intercept=False, solver=solver, tol=1e-9, max_iter=10_000)
+        coefficients = model.fit(features, targets).coef_.T
+        # the logistic link has a column for each class, two of which mirror each other
+        return np.hstack([-coefficients, coefficients]) if coefficients.shape[1] == 1 else coefficients
+
+    def predict(self, X: npt.ArrayLike) -> npt.NDArray[Any]:
+        """Labels of shape (n,): of the largest logit, the first of equal ones."""
+        answers = np.argmax(self._logits(X), axis=1)
+        return self.classes_[answers]
+
+    def decision_function(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Scores of shape (n, classes); of two classes, of shape (n,), positive for the second."""
+        logits = self._logits(X)
+        if logits.shape[1] == 2:
+            return (logits[:, 1] - logits[:, 0]) * (LOGIT_UNIT / 2)
+        return logits * LOGIT_UNIT
+
+    def predict_proba(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Probabilities of shape (n, classes)."""
+        logits = self._logits(X) * LOGIT_UNIT
+        if logits.shape[1] == 2:
+            second = 1.0 / (1.0 + np.exp((logits[:, 0] - logits[:, 1]) / 2))
+            return np.stack([1.0 - second, second], axis=1)
+        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return powers / powers.sum(axis=1, keepdims=True)
 
 
-def _varying(scaler: Any, features: int) -> np.ndarray:
-    """Which features vary. A constant feature has no scale, and no influence on what is learnt."""
-    spread = getattr(scaler, "var_", getattr(scaler, "data_range_", None))
-    return np.ones(features, dtype=bool) if spread is None else np.asarray(spread) > 0
+class TributeRegressor(RegressorMixin, _Head):
+    """Ridge regression whose training can be proven.
+
+    The target's range is that of the training data, in 65,536 steps. See :class:`TributeClassifier` for the other parameters and
+    the attributes.
+
+    Parameters
+    ----------
+    alpha : float
+        The penalty, as in ``Ridge`` after the scaler that `range` names.
+    """
+
+    def __init__(
+        self,
+        alpha: float = 1.0,
+        *,
+        range: str = "standard",
+        intercept_scale: int = 3,
+        client: Client | None = None,
+        name: str = "agent",
+    ):
+        self.alpha = alpha
+        self.range = range
+        self.intercept_scale = intercept_scale
+        self.client = client
+        self.name = name
+
+    def equivalent(self) -> Pipeline:
+        return make_pipeline(self._scaler(), Ridge(alpha=self.alpha))
+
+    def fit(self, X: npt.ArrayLike, y: npt.ArrayLike) -> "TributeRegressor":
+        """Trains the head on features of shape (n, features) and real targets of shape (n,)."""
+        X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
+        y = np.asarray(y, dtype=np.float64)
+        lo, hi = _widened(y.min(), y.max())
+        self._fit(X, y, (float(lo), float(hi)))
+        return self
+
+    def _optimum(self, features: npt.NDArray[np.float64], targets: npt.NDArray[np.uint16]) -> npt.NDArray[np.float64]:
+        n = len(features)
+        hessian = features.T @ features / n + self.mapping_.penalty * np.eye(features.shape[1])
+        return np.linalg.solve(hessian, features.T @ (targets / 65_536.0) / n)[:, None]
+
+    def predict(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Predictions of shape (n,), in the target's units."""
+        logits = self._logits(X)[:, 0]
+        lo, hi = self.schema_.target_range
+        return logits * LOGIT_UNIT / TARGET_STEPS * (hi - lo) + lo
 
 
-def _parts(pipeline: Any) -> tuple[Any, Any]:
-    if not isinstance(pipeline, Pipeline):
-        return None, pipeline
-    steps = [step for _, step in pipeline.steps if step is not None and step != "passthrough"]
-    if not steps or len(steps) > 2:
-        raise ValueError("the pipeline has other steps than a scaler and a classifier: give those as an extractor")
-    scaler = steps[0] if len(steps) == 2 else None
-    if scaler is not None and not isinstance(scaler, (StandardScaler, MinMaxScaler)):
-        raise ValueError(f"{type(scaler).__name__} is no scaler that can be mapped: use StandardScaler or MinMaxScaler")
-    return scaler, steps[-1]
+def _ranges(X: npt.NDArray[np.float64], rule: str) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Ends of every column's range; those of a constant column are 1 apart."""
+    lo, hi = X.min(axis=0), X.max(axis=0)
+    if rule == "standard":
+        mean, spread = X.mean(axis=0), X.std(axis=0)
+        varies = lo < hi
+        lo, hi = np.where(varies, mean - 4.0 * spread, lo), np.where(varies, mean + 4.0 * spread, hi)
+    return _widened(lo, hi)
 
 
-def _supported(estimator: BaseEstimator) -> None:
-    if not isinstance(estimator, LogisticRegression):
-        raise ValueError(f"{type(estimator).__name__} cannot be mapped: use LogisticRegression")
-    if getattr(estimator, "penalty", "l2") not in ("l2", "deprecated") or getattr(estimator, "l1_ratio", 0) not in (0, 0.0, None):
-        raise ValueError("only the l2 penalty can be certified: its optimum is unique")
-    if estimator.class_weight is not None:
-        raise ValueError("class_weight is not supported: every record counts once")
-    if not estimator.fit_intercept:
-        raise ValueError("fit_intercept=False is not supported: every head has an intercept")
+def _widened(lo: Any, hi: Any) -> tuple[Any, Any]:
+    """Widens an empty range, even where adding 1 does not change `lo`."""
+    return lo, np.where(hi > lo, hi, lo + np.maximum(1.0, np.abs(lo) * 1e-9))

@@ -6,11 +6,17 @@ from dataclasses import dataclass
 
 from eth_utils import to_checksum_address
 
-from ._proto.tribute.v1 import agent_pb2, common_pb2, dataset_pb2
+from ._proto.tribute.v1 import agent_pb2, common_pb2, dataset_pb2, session_pb2
 from .schema import Schema
 
 LAMBDA_UNIT = 2.0**-44
 """Unit of a penalty in messages."""
+WEIGHT_UNIT = 2.0**-32
+"""Unit of a weight."""
+LOGIT_UNIT = WEIGHT_UNIT / 256.0
+"""Unit of a logit: a weight's times that of a feature's step."""
+TARGET_STEPS = 65_535.0 / 65_536.0
+"""Value of a real target at the upper end of its range, as the circuits see it."""
 SHARE_UNIT = 2.0**-20
 """Unit of a share in a certificate."""
 
@@ -89,6 +95,20 @@ class Proofs:
     datasets: list[bytes]
     gradients: list[common_pb2.Proof]
     optimum: common_pb2.Proof
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A proof of answers in sessions of one agent version, with the vouchers for them: whoever sends it has the fees paid out."""
+
+    agent_id: bytes
+    version: int
+    proof: common_pb2.Proof
+    vouchers: list[session_pb2.Voucher]
+
+    @classmethod
+    def _of(cls, message: session_pb2.ServiceOutcome) -> "Claim":
+        return cls(message.agent_id, message.version, message.proof, list(message.vouchers))
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,8 @@ use self::polish::HeldOutArgs;
 use super::output::{self, emit};
 use super::proof_file::ProofFile;
 use super::{progress, CommandResult};
+use crate::chain::publish;
+use crate::job_options::JobOptionArgs;
 use crate::link_arg::LinkArg;
 use crate::server_args::ServerArgs;
 
@@ -23,6 +25,9 @@ mod polish;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum AgentCommand {
+    /// Go from datasets, or a model, to a certified version on chain. Says first how much time, gas and openings that takes. If
+    /// interrupted, run it again to continue.
+    Publish(publish::PublishArgs),
     /// Train an agent on committed datasets, to the precision that a certificate needs.
     Train(TrainArgs),
     /// Import an agent trained elsewhere; refused unless it is the optimum over the datasets.
@@ -79,6 +84,8 @@ pub(super) struct TrainArgs {
     #[command(flatten)]
     loss: LossArgs,
     #[command(flatten)]
+    job: JobOptionArgs,
+    #[command(flatten)]
     server: ServerArgs,
 }
 
@@ -98,6 +105,8 @@ pub(super) struct ImportArgs {
     held_out: HeldOutArgs,
     #[command(flatten)]
     loss: LossArgs,
+    #[command(flatten)]
+    job: JobOptionArgs,
     #[command(flatten)]
     server: ServerArgs,
 }
@@ -150,6 +159,8 @@ pub(super) struct OptimumArgs {
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     #[command(flatten)]
+    job: JobOptionArgs,
+    #[command(flatten)]
     server: ServerArgs,
 }
 
@@ -175,15 +186,21 @@ pub(super) struct EvaluateArgs {
     #[arg(long, value_name = "FILE", default_value = "evaluation.json")]
     out: PathBuf,
     #[command(flatten)]
+    job: JobOptionArgs,
+    #[command(flatten)]
     server: ServerArgs,
 }
 
 pub(super) async fn run(command: AgentCommand) -> CommandResult {
     match command {
+        AgentCommand::Publish(a) => publish::run(a).await?,
         AgentCommand::Train(a) => {
             let client = a.server.connect().await?;
             let work = v1::TrainWork { terms: Some(a.loss.terms()?), name: a.loss.name.clone() };
-            let request = v1::TrainAgentRequest { work: Some(work), options: None };
+            if a.job.estimated(&client, v1::work::Work::Train(work.clone())).await? {
+                return Ok(());
+            }
+            let request = v1::TrainAgentRequest { work: Some(work), options: a.job.message(&client) };
             let job = client.agents().train_agent(request).await.map_err(problem)?.into_inner().job.unwrap_or_default();
             let agent = finished(&client, "training", &job).await?;
             told(&client, &agent, None, &a.loss).await?;
@@ -195,7 +212,10 @@ pub(super) async fn run(command: AgentCommand) -> CommandResult {
             let (quantised_features, polish) = (a.quantised_features, a.polish);
             let upload = client.upload(onnx.clone()).await?;
             let work = v1::ImportWork { terms, name, upload, quantised_features, polish };
-            let request = v1::ImportAgentRequest { work: Some(work), options: None };
+            if a.job.estimated(&client, v1::work::Work::Import(work.clone())).await? {
+                return Ok(());
+            }
+            let request = v1::ImportAgentRequest { work: Some(work), options: a.job.message(&client) };
             let job =
                 client.agents().import_agent(request).await.map_err(problem)?.into_inner().job.unwrap_or_default();
             let agent = finished(&client, "checking", &job).await?;
@@ -239,7 +259,10 @@ pub(super) async fn run(command: AgentCommand) -> CommandResult {
                 agent_id: a.agent_id.to_vec(),
                 version: a.version,
             };
-            let request = v1::ProveOptimumRequest { work: Some(work), options: None };
+            if a.job.estimated(&client, v1::work::Work::Optimum(work.clone())).await? {
+                return Ok(());
+            }
+            let request = v1::ProveOptimumRequest { work: Some(work), options: a.job.message(&client) };
             let job =
                 client.agents().prove_optimum(request).await.map_err(problem)?.into_inner().job.unwrap_or_default();
             let proof = proof_of(progress::finish(&client, "optimum", &job).await?)?;
@@ -256,7 +279,10 @@ pub(super) async fn run(command: AgentCommand) -> CommandResult {
         AgentCommand::Evaluate(a) => {
             let client = a.server.connect().await?;
             let work = v1::EvaluationWork { weights_digest: a.weights.to_vec(), dataset_id: a.dataset.to_vec() };
-            let request = v1::EvaluateAgentRequest { work: Some(work), options: None };
+            if a.job.estimated(&client, v1::work::Work::Evaluation(work.clone())).await? {
+                return Ok(());
+            }
+            let request = v1::EvaluateAgentRequest { work: Some(work), options: a.job.message(&client) };
             let job =
                 client.agents().evaluate_agent(request).await.map_err(problem)?.into_inner().job.unwrap_or_default();
             let done = progress::finish(&client, "evaluation", &job).await?;
@@ -305,7 +331,8 @@ async fn told(client: &Client, agent: &v1::Agent, held_out: Option<Moved>, loss:
     emit(&value, loss.out.as_deref())
 }
 
-fn proof_of(job: v1::Job) -> Result<ProofFile> {
+/// The proof that a job made.
+pub(crate) fn proof_of(job: v1::Job) -> Result<ProofFile> {
     match job.outcome.and_then(|o| o.outcome) {
         Some(v1::outcome::Outcome::Proof(proof)) => ProofFile::of(&proof),
         _ => Err(Problem::internal("the job came back without its proof")),

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use tribute_custody::Custody;
+use tribute_custody::{Custody, KeySource};
 use tribute_problem::{Problem, Result};
 use tribute_store::db::Database;
 use tribute_store::files::write_private;
@@ -20,6 +20,17 @@ pub(super) enum CustodyCommand {
     Backup(BackupArgs),
     /// Restore secrets and counters from a backup; counters never decrease.
     Restore(BackupArgs),
+    /// Seal all secrets under another master key. Then restart servers and workers with the new one.
+    Rotate(RotateArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RotateArgs {
+    /// The new master key, in the forms of --master-key.
+    #[arg(long, value_name = "FILE|env:NAME|run:COMMAND")]
+    to: KeySource,
+    #[command(flatten)]
+    storage: StorageArgs,
 }
 
 #[derive(Debug, Args)]
@@ -34,8 +45,10 @@ pub(super) struct BackupArgs {
 }
 
 pub(super) async fn run(command: CustodyCommand) -> CommandResult {
-    let (CustodyCommand::Backup(args) | CustodyCommand::Restore(args)) = &command;
-    let storage = args.storage.storage()?;
+    let storage = match &command {
+        CustodyCommand::Backup(args) | CustodyCommand::Restore(args) => args.storage.storage()?,
+        CustodyCommand::Rotate(args) => args.storage.storage()?,
+    };
     let (database, artefacts) = (Database::open(&storage.database).await?, storage.workplace.artefacts()?);
     let custody = Custody::open(database, artefacts, &storage.master_key).await?;
     match &command {
@@ -49,6 +62,10 @@ pub(super) async fn run(command: CustodyCommand) -> CommandResult {
         CustodyCommand::Restore(a) => {
             custody.restore(&a.file, &read_key(&a.key_file)?).await?;
             println!("restored from {}", a.file.display());
+        }
+        CustodyCommand::Rotate(a) => {
+            let secrets = custody.rotate(&a.to).await?;
+            println!("secrets sealed under {}: {secrets}", a.to);
         }
     }
     Ok(())

@@ -17,6 +17,7 @@ use super::link_arg::LinkArg;
 use super::output::{self, emit};
 use super::table::{told, AcceptArgs, FormArgs};
 use super::{progress, record, schema, CommandResult};
+use crate::job_options::JobOptionArgs;
 use crate::server_args::ServerArgs;
 
 #[derive(Debug, Subcommand)]
@@ -29,6 +30,8 @@ pub(super) enum DatasetCommand {
     List(ListArgs),
     /// Let an agent owner train on a dataset through this server. Versions on chain need `tribute chain grant` instead.
     Grant(GrantArgs),
+    /// Delete a dataset's records from the server for good; its commitment and its proofs stay.
+    Forget(ForgetArgs),
     /// Reveal one record of your dataset, label included, with a proof of its membership; nothing else is revealed.
     ShowRecord(record::ShowArgs),
     /// Verify a shown record against its dataset's id, offline.
@@ -79,6 +82,8 @@ pub(super) struct RegisterArgs {
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     #[command(flatten)]
+    job: JobOptionArgs,
+    #[command(flatten)]
     server: ServerArgs,
 }
 
@@ -114,6 +119,14 @@ pub(super) struct GetArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct ListArgs {
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ForgetArgs {
+    /// The dataset's id.
+    id: DatasetId,
     #[command(flatten)]
     server: ServerArgs,
 }
@@ -189,7 +202,10 @@ pub(super) async fn run(command: DatasetCommand) -> CommandResult {
                     links: a.links.iter().map(|link| link.message()).collect(),
                 }),
             };
-            let dataset = register(&client, work).await?;
+            if a.job.estimated(&client, v1::work::Work::Dataset(work.clone())).await? {
+                return Ok(());
+            }
+            let dataset = register(&client, work, a.job.message(&client)).await?;
             eprintln!("dataset {}: {} records committed and proven", output::hexed(&dataset.id), dataset.records);
             emit(&output::dataset(&dataset)?, a.out.as_deref())?;
         }
@@ -204,6 +220,12 @@ pub(super) async fn run(command: DatasetCommand) -> CommandResult {
             let request = v1::ListDatasetsRequest::default();
             let list = client.datasets().list_datasets(request).await.map_err(problem)?.into_inner().datasets;
             emit(&Value::Array(list.iter().map(output::dataset).collect::<Result<_>>()?), None)?;
+        }
+        DatasetCommand::Forget(a) => {
+            let client = a.server.connect().await?;
+            let request = v1::ForgetDatasetRequest { id: a.id.to_vec() };
+            let deleted = client.datasets().forget_dataset(request).await.map_err(problem)?.into_inner().deleted;
+            println!("the records of {} are deleted from the server ({deleted} artefacts); its commitment stays", a.id);
         }
         DatasetCommand::ShowRecord(a) => record::show(&a).await?,
         DatasetCommand::CheckRecord(a) => record::check(&a)?,
@@ -222,8 +244,8 @@ pub(super) async fn run(command: DatasetCommand) -> CommandResult {
     Ok(())
 }
 
-async fn register(client: &Client, work: v1::DatasetWork) -> Result<v1::Dataset> {
-    let request = v1::RegisterDatasetRequest { work: Some(work), options: None };
+async fn register(client: &Client, work: v1::DatasetWork, options: Option<v1::JobOptions>) -> Result<v1::Dataset> {
+    let request = v1::RegisterDatasetRequest { work: Some(work), options };
     let job = client.datasets().register_dataset(request).await.map_err(problem)?.into_inner().job.unwrap_or_default();
     let done = progress::finish(client, "registering", &job).await?;
     match done.outcome.and_then(|o| o.outcome) {

@@ -8,6 +8,7 @@ mod custody;
 mod dataset;
 mod demo;
 mod job;
+mod job_options;
 mod keys;
 mod link_arg;
 pub mod offline;
@@ -20,8 +21,10 @@ mod schema;
 mod serve;
 mod server_args;
 mod session;
+mod shell_files;
 mod signals;
 mod srs;
+mod status;
 pub(crate) mod table;
 
 use std::process::ExitCode;
@@ -41,8 +44,10 @@ struct Cli {
 enum Command {
     /// Run the service: a gRPC server and proving workers.
     Serve(serve::ServeArgs),
-    /// Run only proving workers, for a service whose database and data folder this machine shares.
+    /// Run only proving workers, for a service whose database and artefacts this machine reaches.
     Worker(serve::WorkerArgs),
+    /// Show the queue, the workers and the openings left, read from the service's database.
+    Status(status::StatusArgs),
     /// Back up and restore the secrets of committed columns.
     #[command(subcommand)]
     Custody(custody::CustodyCommand),
@@ -83,6 +88,10 @@ enum Command {
     /// Show, wait for and cancel jobs.
     #[command(subcommand)]
     Job(job::JobCommand),
+    /// Print completions for a shell: `tribute completions bash > /etc/bash_completion.d/tribute`.
+    Completions(shell_files::CompletionsArgs),
+    /// Write manual pages, one for each command.
+    Man(shell_files::ManArgs),
 }
 
 /// What every command returns; an error is printed with its reason code.
@@ -92,7 +101,13 @@ type CommandResult = Result<(), Problem>;
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    start_logging();
+    // sends what is left of traces when it is dropped
+    let _traces = tribute_telemetry::logs::start(match cli.command {
+        Command::Work => "tribute-job",
+        Command::Serve(_) => "tribute-server",
+        Command::Worker(_) => "tribute-worker",
+        _ => "tribute",
+    });
     if matches!(cli.command, Command::Work) {
         return match tribute_steps::child::main() {
             0 => ExitCode::SUCCESS,
@@ -119,6 +134,7 @@ async fn run(command: Command) -> CommandResult {
     match command {
         Command::Serve(args) => serve::serve(args).await,
         Command::Worker(args) => serve::worker(args).await,
+        Command::Status(args) => status::run(args).await,
         Command::Custody(command) => custody::run(command).await,
         Command::Work => Ok(()), // handled before the runtime starts
         Command::Schema(command) => schema::run(command),
@@ -133,15 +149,7 @@ async fn run(command: Command) -> CommandResult {
         Command::Verify(args) => offline::run(args),
         Command::Certificate(command) => report::run(command),
         Command::Job(command) => job::run(command).await,
+        Command::Completions(args) => shell_files::completions(args),
+        Command::Man(args) => shell_files::man(args),
     }
-}
-
-/// Logs to standard error, filtered by `RUST_LOG`.
-fn start_logging() {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,sqlx=warn,hyper=warn,tower_http=warn"));
-    let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    // a log that cannot be written, on a full disk for example, is no reason to end a call in a panic
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr);
-    log.log_internal_errors(false).init();
 }

@@ -6,39 +6,48 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use tokio::sync::{watch, Notify};
+use tokio::sync::watch;
 use tribute_chain::{Deployment, Options};
 use tribute_client::files::write_file;
 use tribute_core::layout::MIN_SERVICE_K;
-use tribute_custody::Custody;
+use tribute_custody::{Custody, KeySource};
 use tribute_problem::{Problem, Result};
 use tribute_service::auth::accounts::Accounts;
 use tribute_service::chain::{Chain, Registries, RpcChain};
 use tribute_service::connections;
 use tribute_service::jobs::fairness::Quotas;
+use tribute_service::jobs::news::News;
 use tribute_service::jobs::queue::Queue;
 use tribute_service::jobs::worker::{self, Worker};
+use tribute_service::observe::audit::AuditLog;
+use tribute_service::observe::endpoint;
 use tribute_service::registry::Registry;
 use tribute_service::server::{self, Tls};
 use tribute_service::Limits;
 use tribute_steps::place::{Storage, Workplace, CACHE_MB};
-use tribute_store::db::Database;
+use tribute_store::db::{Database, Share};
 
 use super::signals::terminated;
 use super::CommandResult;
 
 #[derive(Debug, Args)]
 pub(super) struct StorageArgs {
-    /// Folder for the database, artefacts, keys and parameters; created if missing.
-    #[arg(long, value_name = "DIR")]
+    /// Folder for what is not stored elsewhere: the database, artefacts, the master key, and in any case a cache of circuit
+    /// keys and parameters; created if missing.
+    #[arg(long, value_name = "DIR", env = "TRIBUTE_DATA")]
     data: PathBuf,
     /// Database: sqlite:PATH, or postgres://… if several machines share it; a URL with a password only in the environment
     /// variable TRIBUTE_DATABASE, since everybody on the machine sees arguments. [default: an SQLite file in the data folder]
     #[arg(long, value_name = "URL", value_parser = without_password)]
     database: Option<String>,
-    /// File with the key that encrypts all private data; created if missing. [default: master.key in the data folder]
-    #[arg(long, value_name = "FILE")]
-    master_key: Option<PathBuf>,
+    /// Artefacts: s3://BUCKET/PREFIX, if several machines share them; AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION,
+    /// AWS_ENDPOINT and their like say how. [default: a folder in the data folder]
+    #[arg(long, value_name = "URL", env = "TRIBUTE_ARTEFACTS")]
+    artefacts: Option<String>,
+    /// The key that encrypts all private data: a file, which is created if missing; env:NAME for an environment variable; or
+    /// run:COMMAND for a command that prints it. [default: master.key in the data folder]
+    #[arg(long, value_name = "FILE|env:NAME|run:COMMAND", env = "TRIBUTE_MASTER_KEY_SOURCE")]
+    master_key: Option<KeySource>,
 }
 
 impl StorageArgs {
@@ -50,8 +59,8 @@ impl StorageArgs {
         let named = std::env::var(DATABASE).ok().filter(|url| !url.is_empty());
         Ok(Storage {
             database: self.database.clone().or(named).unwrap_or(usual.database),
-            master_key: self.master_key.clone().map_or(Ok(usual.master_key), std::path::absolute)?,
-            workplace: usual.workplace,
+            master_key: self.master_key.clone().unwrap_or(usual.master_key),
+            workplace: Workplace { artefacts: self.artefacts.clone(), ..usual.workplace },
         })
     }
 }
@@ -90,6 +99,9 @@ pub(super) struct WorkArgs {
     /// Milliseconds without a heartbeat after which a job is considered lost.
     #[arg(long, value_name = "MS", default_value_t = 15_000, value_parser = clap::value_parser!(u64).range(200..))]
     lease_ms: u64,
+    /// Address to serve this process's metrics on, for Prometheus, at /metrics. They name accounts: keep it from strangers.
+    #[arg(long, value_name = "ADDR")]
+    metrics: Option<SocketAddr>,
     /// Stop when standard input closes, so that the process never outlives its parent.
     #[arg(long)]
     stop_with_stdin: bool,
@@ -132,9 +144,16 @@ pub(super) struct ServeArgs {
     /// Number of connections that may be open at once, half of them from one address.
     #[arg(long, value_name = "N", default_value_t = connections::Limits::default().all)]
     connections: usize,
+    /// File to append a JSON line to for every call that needs an account.
+    #[arg(long, value_name = "FILE")]
+    audit: Option<PathBuf>,
     /// Megabytes that an account may have uploaded within a day.
     #[arg(long, value_name = "MB", default_value_t = 128)]
     upload_quota: u64,
+    /// Days for which ended jobs are kept, and artefacts that nothing else names; 0: for ever. Datasets, agents and their proofs
+    /// stay in any case.
+    #[arg(long, value_name = "DAYS", default_value_t = 90)]
+    keep_days: u64,
     /// Number of jobs that an account may have waiting.
     #[arg(long, value_name = "N", default_value_t = Quotas::default().queued, value_parser = clap::value_parser!(i64).range(1..))]
     queued_quota: i64,
@@ -145,6 +164,10 @@ pub(super) struct ServeArgs {
     /// JSON-RPC address of the chain to read sessions and grants from. Needs --contracts.
     #[arg(long, value_name = "URL", requires = "contracts")]
     rpc: Option<String>,
+    /// JSON-RPC address that the console's pages use unless their user chooses another; everybody who opens the console sees
+    /// it. [default: none: they use their wallet's, or choose one]
+    #[arg(long, value_name = "URL", requires = "rpc")]
+    public_rpc: Option<String>,
     /// PEM file of additional certificate authorities to trust, for your own https node.
     #[arg(long, value_name = "FILE", env = "TRIBUTE_RPC_CA", requires = "rpc")]
     rpc_ca: Option<PathBuf>,
@@ -167,6 +190,9 @@ pub(super) struct ServeArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct WorkerArgs {
+    /// End when no job has come for this many seconds: for workers that something else starts when jobs wait.
+    #[arg(long, value_name = "SECONDS")]
+    idle_exit: Option<u64>,
     #[command(flatten)]
     storage: StorageArgs,
     #[command(flatten)]
@@ -218,6 +244,10 @@ pub(super) async fn serve(args: ServeArgs) -> CommandResult {
         profile: (args.k, args.columns),
         chain,
         registries: args.registries,
+        keep: (args.keep_days > 0).then(|| Duration::from_secs(args.keep_days.saturating_mul(86_400))),
+        metrics: args.work.metrics,
+        audit: args.audit.as_deref().map(AuditLog::to).transpose()?,
+        public_rpc: args.public_rpc,
     };
     let running = server::start(config).await?;
     println!("listening on {scheme}://{}", running.address);
@@ -231,19 +261,39 @@ pub(super) async fn serve(args: ServeArgs) -> CommandResult {
 
 pub(super) async fn worker(args: WorkerArgs) -> CommandResult {
     let storage = args.storage.storage()?;
-    let config = args.work.config(storage.clone())?;
-    let database = Database::open(&storage.database).await?;
-    let custody = Custody::open(database.clone(), storage.workplace.artefacts()?, &storage.master_key).await?;
+    let config =
+        worker::Config { idle_exit: args.idle_exit.map(Duration::from_secs), ..args.work.config(storage.clone())? };
+    let database = Database::open_for(&storage.database, Share::Worker).await?;
+    // refuse what no job could work with now, not at the first job
+    let artefacts = storage.workplace.artefacts()?;
+    artefacts.check().await?;
+    let custody = Custody::open(database.clone(), artefacts, &storage.master_key).await?;
     let (stop, stopping) = watch::channel(false);
+    let metrics = match args.work.metrics {
+        // the servers publish the queue's metrics
+        Some(address) => Some(endpoint::serve(address, None, stopping.clone()).await?.1),
+        None => None,
+    };
     let quotas = Quotas { running: args.work.running_quota, ..Quotas::default() };
     let queue = Queue::new(database.clone()).with_quotas(quotas);
+    let (news, gathering) = News::start(database.clone(), stopping.clone());
     let worker = Worker::new(config, queue, Registry::new(database), custody);
     worker.test().await?;
-    let running = tokio::spawn(worker.run(Arc::new(Notify::new()), stopping));
+    let mut running = tokio::spawn(worker.run(news.queued(), stopping));
     println!("working");
-    asked_to_stop(args.work.stop_with_stdin).await;
+    tokio::select! {
+        () = asked_to_stop(args.work.stop_with_stdin) => {}
+        ended = &mut running => ended.map_err(Problem::internal)?,
+    }
     stop.send_replace(true);
-    running.await.map_err(Problem::internal)
+    if !running.is_finished() {
+        running.await.map_err(Problem::internal)?;
+    }
+    gathering.await.map_err(Problem::internal)?;
+    match metrics {
+        Some(metrics) => metrics.await.map_err(Problem::internal),
+        None => Ok(()),
+    }
 }
 
 /// Returns on Ctrl-C, on SIGTERM, or, if `with_stdin`, when standard input closes.

@@ -186,7 +186,7 @@ fn of_another(path: &str) -> Option<Vec<u8>> {
     let csv = || Some(v1::CsvRecords { upload: id(), ..Default::default() });
     let terms = || Some(v1::TrainingTerms { dataset_ids: vec![id()], lambda: 0, link: 99 });
     let (service, call) = path.trim_start_matches("/tribute.v1.").split_once('/').unwrap();
-    let nonsense = Some(v1::JobOptions { priority: 1000, deadline: u64::MAX });
+    let nonsense = Some(v1::JobOptions { priority: 1000, deadline: u64::MAX, ..Default::default() });
     Some(match (service, call) {
         ("AgentService", "TrainAgent") => {
             let work = Some(v1::TrainWork { terms: terms(), name: String::new() });
@@ -220,6 +220,7 @@ fn of_another(path: &str) -> Option<Vec<u8>> {
         ("DatasetService", "InferSchema") => {
             v1::InferSchemaRequest { csv: csv(), range: "wide".into(), ..Default::default() }.encode_to_vec()
         }
+        ("DatasetService", "ForgetDataset") => v1::ForgetDatasetRequest { id: id() }.encode_to_vec(),
         ("DatasetService", "GetDataset") => v1::GetDatasetRequest { id: id() }.encode_to_vec(),
         ("DatasetService", "GrantTraining") => {
             v1::GrantTrainingRequest { dataset_id: id(), expiry: u64::MAX, ..Default::default() }.encode_to_vec()
@@ -244,7 +245,7 @@ fn of_another(path: &str) -> Option<Vec<u8>> {
         // what these name is the caller's own, or nothing
         ("AgentService", "ListAgents")
         | ("DatasetService", "ListDatasets")
-        | ("JobService", "Submit" | "SubmitBatch" | "ListJobs")
+        | ("JobService", "Estimate" | "Submit" | "SubmitBatch" | "ListJobs")
         | ("CircuitService", "PrepareCircuits")
         | ("UploadService", "Upload")
         | ("LoginService", "Logout") => return None,
@@ -396,7 +397,7 @@ async fn nonsense_gets_a_stable_code_and_leaves_nothing() {
     }
     // a batch with one bad job queues none
     let work = vec![calibrate(10, 1, "good"), calibrate(9, 1, "bad")];
-    let request = v1::SubmitBatchRequest { work, options: None };
+    let request = v1::SubmitBatchRequest { work, ..Default::default() };
     assert_eq!(problem(client.jobs().submit_batch(request).await.unwrap_err()).reason, Reason::BadField);
     let list = v1::ListJobsRequest::default();
     assert!(client.jobs().list_jobs(list).await.unwrap().into_inner().jobs.is_empty());
@@ -413,23 +414,33 @@ async fn health_and_reflection_answer() {
     let request = tonic_health::pb::HealthCheckRequest { service: String::new() };
     assert_eq!(health.check(request).await.unwrap().into_inner().status, 1);
 
-    use tonic_reflection::pb::v1::{
-        server_reflection_client::ServerReflectionClient, server_reflection_request::MessageRequest,
-        server_reflection_response::MessageResponse, ServerReflectionRequest,
-    };
-    let ask = ServerReflectionRequest {
-        host: String::new(),
-        message_request: Some(MessageRequest::ListServices(String::new())),
-    };
-    let mut answers = ServerReflectionClient::new(channel)
-        .server_reflection_info(tokio_stream::iter([ask]))
-        .await
-        .unwrap()
-        .into_inner();
-    let Some(MessageResponse::ListServicesResponse(list)) = answers.message().await.unwrap().unwrap().message_response
-    else {
-        panic!("no list of services");
-    };
-    let names: Vec<String> = list.service.into_iter().map(|s| s.name).collect();
-    assert!(names.contains(&"tribute.v1.JobService".to_owned()), "{names:?}");
+    // in the version of the standard, and in the one that Python's client speaks
+    macro_rules! services {
+        ($version:ident) => {{
+            use tonic_reflection::pb::$version::{
+                server_reflection_client::ServerReflectionClient, server_reflection_request::MessageRequest,
+                server_reflection_response::MessageResponse, ServerReflectionRequest,
+            };
+            let ask = ServerReflectionRequest {
+                host: String::new(),
+                message_request: Some(MessageRequest::ListServices(String::new())),
+            };
+            let mut client = ServerReflectionClient::new(channel.clone());
+            let mut answers = client.server_reflection_info(tokio_stream::iter([ask])).await.unwrap().into_inner();
+            match answers.message().await.unwrap().unwrap().message_response {
+                Some(MessageResponse::ListServicesResponse(list)) => list.service.into_iter().map(|s| s.name).collect(),
+                _ => Vec::new(),
+            }
+        }};
+    }
+    for names in [services!(v1), services!(v1alpha)] {
+        let names: Vec<String> = names;
+        assert!(names.contains(&"tribute.v1.JobService".to_owned()), "{names:?}");
+    }
+
+    // answers are compressed for who takes them so
+    let gzip = tonic::codec::CompressionEncoding::Gzip;
+    let mut client = v1::server_service_client::ServerServiceClient::new(channel).accept_compressed(gzip);
+    let answer = client.get_server_info(v1::GetServerInfoRequest {}).await.unwrap();
+    assert_eq!(answer.metadata().get("grpc-encoding").unwrap(), "gzip");
 }

@@ -1,7 +1,7 @@
 //! A flood of calls from one account, answers that another does not read, and a thousand idle connections: a third
 //! account's calls are answered, and hardly later.
 //!
-//! The default tier runs on whatever cores there are, and allows for that. With `TRIBUTE_LOAD=strict` (`make load`) the
+//! The default tier runs on whatever cores there are, and allows for that. With `TRIBUTE_FLOOD=strict` (`make flood`) the
 //! server has one core and all clients another, and the 99th percentile may at most double, in the best of three runs.
 #![cfg(target_os = "linux")]
 
@@ -26,7 +26,7 @@ const FLOOD: usize = 64;
 const CALLS: usize = 150;
 
 fn strict() -> bool {
-    std::env::var("TRIBUTE_LOAD").is_ok_and(|tier| tier == "strict")
+    std::env::var("TRIBUTE_FLOOD").is_ok_and(|tier| tier == "strict")
 }
 
 fn on_core(core: usize, pid: u32) {

@@ -10,7 +10,8 @@ use tonic_types::StatusExt as _;
 use tribute_proto::v1::{self, JobState};
 use tribute_testing::calls::{calibrate, connect, submit, until};
 use tribute_testing::process::{is_alive, working_children};
-use tribute_testing::{raw, wait_for, Place, Postgres};
+use tribute_testing::stores::Postgres;
+use tribute_testing::{raw, wait_for, Place};
 
 /// How long the database is gone: many leases, and as long as it takes to notice.
 const GONE: Duration = Duration::from_secs(8);
@@ -46,7 +47,7 @@ async fn a_database_that_comes_back_has_cost_nothing() {
     let children = wait_for("the working processes", || {
         Some(working_children(served.process.id())).filter(|children| children.len() == 2)
     });
-    postgres.break_down();
+    postgres.control("halt");
     let broke = Instant::now();
     let mut seen = 0;
     while broke.elapsed() < GONE {
@@ -62,7 +63,7 @@ async fn a_database_that_comes_back_has_cost_nothing() {
     assert_eq!(health(&mut about).await, ServingStatus::NotServing);
     assert!(children.iter().any(|child| is_alive(*child)), "the long job goes on");
 
-    postgres.mend();
+    postgres.control("resume");
     healthy(&mut about, ServingStatus::Serving).await;
     for job in [&short, &long] {
         let ended = client.finish(&job.id, |_| {}).await.unwrap();

@@ -2,7 +2,8 @@
 
 use tribute_proto::v1::JobState;
 use tribute_testing::calls::{calibrate, connect, submit, until};
-use tribute_testing::{Place, Postgres};
+use tribute_testing::stores::Postgres;
+use tribute_testing::Place;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn server_and_workers_share_one_database() {

@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use tribute_problem::{Problem, Reason};
 use tribute_service::jobs::fairness::Quotas;
+use tribute_service::jobs::news::News;
 use tribute_service::jobs::queue::{Heartbeat, Queue, MAX_ATTEMPTS, MAX_LOST};
+use tribute_service::jobs::retention::sweep;
 use tribute_service::jobs::{Event, Fenced, Lease, NewJob, State};
 use tribute_steps::toolbox::Progress;
+use tribute_store::artefacts::Artefacts;
 use tribute_store::db::Database;
-use tribute_testing::Postgres;
+use tribute_testing::stores::Postgres;
 
 const LEASE: i64 = 30_000;
 const ANY: i64 = i64::MAX;
@@ -375,6 +378,116 @@ async fn listing_pages(queue: &Queue) {
     }
 }
 
+async fn waiting(queue: &Queue, name: &str) -> (String, Vec<String>) {
+    let parts: Vec<NewJob> = (0..2).map(|i| job("needy", &format!("{name} {i}"))).collect();
+    let mut tx = queue.database().begin().await.unwrap();
+    let (whole, _) = queue.insert(&mut tx, &job("needy", name)).await.unwrap();
+    let mut needs = Vec::new();
+    for part in &parts {
+        needs.push(queue.insert(&mut tx, part).await.unwrap().0.id);
+    }
+    queue.make_wait(&mut tx, &whole.id, &needs, &[]).await.unwrap();
+    tx.commit().await.unwrap();
+    (whole.id, needs)
+}
+
+async fn a_job_waits_for_those_it_needs(queue: &Queue) {
+    let (whole, needs) = waiting(queue, "all succeed").await;
+    let (first, second) = (lease(queue).await, lease(queue).await);
+    assert!(needs.contains(&first.job.id) && needs.contains(&second.job.id), "the parts come first");
+    succeed(queue, &first).await;
+    assert!(queue.lease("w", LEASE, ANY).await.unwrap().is_none(), "one is not enough");
+    // a part that comes back does not count twice
+    queue.release(&second, "gone", true).await.unwrap().unwrap();
+    let second = lease(queue).await;
+    succeed(queue, &second).await;
+    let last = lease(queue).await;
+    assert_eq!(last.job.id, whole);
+    succeed(queue, &last).await;
+
+    let (whole, needs) = waiting(queue, "one fails").await;
+    let held = lease(queue).await;
+    queue.fail(&held, &Problem::new(Reason::BadRecord, "no")).await.unwrap().unwrap();
+    let ended = queue.get(&whole).await.unwrap().unwrap();
+    assert_eq!((ended.state, ended.problem.unwrap().reason), (State::Failed, Reason::NotReady));
+    succeed(queue, &lease(queue).await).await;
+    // what has failed cannot be waited for
+    let (late, _) = queue.submit(&job("needy", "too late")).await.unwrap();
+    let mut tx = queue.database().begin().await.unwrap();
+    assert_eq!(queue.make_wait(&mut tx, &late.id, &[], &needs).await.unwrap_err().reason, Reason::NotReady);
+    tx.rollback().await.unwrap();
+    succeed(queue, &lease(queue).await).await;
+
+    // a cancelled whole takes its parts along, running ones too
+    let (whole, needs) = waiting(queue, "cancelled").await;
+    let held = lease(queue).await;
+    queue.cancel(&whole).await.unwrap();
+    assert_eq!(state(queue, &whole).await, State::Cancelled);
+    assert_eq!(queue.heartbeat(&held, LEASE, None).await.unwrap(), Ok(Heartbeat::Cancel));
+    queue.stopped(&held).await.unwrap().unwrap();
+    for part in &needs {
+        assert_eq!(state(queue, part).await, State::Cancelled);
+    }
+}
+
+async fn news_reaches_who_waits(queue: &Queue) {
+    let (stop, stopping) = tokio::sync::watch::channel(false);
+    let (news, task) = News::start(queue.database().clone(), stopping);
+    let (submitted, _) = queue.submit(&job("t", "news")).await.unwrap();
+    let mut watcher = news.watch(&submitted.id);
+    let quick = Duration::from_secs(20);
+    // when the reader has connected, everybody looks once
+    watcher.changed(quick).await;
+    for _ in 0..3 {
+        let held = lease(queue).await;
+        let start = std::time::Instant::now();
+        watcher.changed(quick).await;
+        assert!(start.elapsed() < Duration::from_secs(10), "no news of a lease");
+        queue.release(&held, "gone", false).await.unwrap().unwrap();
+        watcher.changed(quick).await;
+    }
+    // another process hears of it as well: it has a connection of its own
+    let queued = news.queued();
+    let told = tokio::time::timeout(Duration::from_secs(10), queued.notified());
+    queue.submit(&job("t", "more news")).await.unwrap();
+    told.await.expect("no news of a queued job");
+    for _ in 0..2 {
+        succeed(queue, &lease(queue).await).await;
+    }
+    drop(watcher);
+    stop.send_replace(true);
+    task.await.unwrap();
+}
+
+async fn old_jobs_are_forgotten(queue: &Queue) {
+    let (old, _) = queue.submit(&job("t", "old")).await.unwrap();
+    succeed(queue, &lease(queue).await).await;
+    let (waiting, _) = queue.submit(&job("t", "still waiting")).await.unwrap();
+    assert_eq!(queue.forget_ended(Duration::from_secs(3600)).await.unwrap(), 0);
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    assert!(queue.forget_ended(Duration::ZERO).await.unwrap() > 5);
+    assert!(queue.get(&old.id).await.unwrap().is_none());
+    assert!(queue.events(&old.id, 0).await.unwrap().is_empty());
+    assert_eq!(state(queue, &waiting.id).await, State::Queued);
+    succeed(queue, &lease(queue).await).await;
+}
+
+/// What no row names is deleted when it is old; what is named, or young, stays.
+async fn unnamed_artefacts_are_swept(queue: &Queue) {
+    let folder = tempfile::tempdir().unwrap();
+    let artefacts = Artefacts::in_folder(folder.path()).unwrap();
+    let named = artefacts.put(b"named".to_vec()).await.unwrap();
+    let unnamed = artefacts.put(b"unnamed".to_vec()).await.unwrap();
+    queue.submit(&job("sweeper", &format!("{{\"records\":\"{named}\"}}"))).await.unwrap();
+    let db = queue.database();
+    assert_eq!(sweep(db, &artefacts, Duration::from_secs(60)).await.unwrap(), 0);
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert_eq!(sweep(db, &artefacts, Duration::ZERO).await.unwrap(), 1);
+    assert_eq!(artefacts.get(&named).await.unwrap(), b"named");
+    assert!(artefacts.get(&unnamed).await.is_err());
+    succeed(queue, &lease(queue).await).await;
+}
+
 async fn conforms(url: &str) {
     let queue = Queue::new(Database::open(url).await.unwrap());
     equal_work_is_one_job(&queue).await;
@@ -393,6 +506,10 @@ async fn conforms(url: &str) {
     memory_is_admitted_by_weight(&queue).await;
     events_tell_the_whole_story(&queue).await;
     concurrent_workers_share_the_jobs(&queue).await;
+    a_job_waits_for_those_it_needs(&queue).await;
+    news_reaches_who_waits(&queue).await;
+    unnamed_artefacts_are_swept(&queue).await;
+    old_jobs_are_forgotten(&queue).await;
     listing_pages(&queue).await;
     counts_are_right(&queue).await;
     // reopening keeps the jobs

@@ -7,7 +7,8 @@ use alloy::signers::local::PrivateKeySigner;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tribute_client::{Client, Tls};
 use tribute_store::db::Database;
-use tribute_testing::{program, Place, Postgres, Served};
+use tribute_testing::stores::Postgres;
+use tribute_testing::{program, Place, Served};
 
 /// A certificate authority in a folder.
 struct Authority {

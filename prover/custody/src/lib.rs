@@ -11,6 +11,8 @@
 //! | [`lent`] | custody in a proving process: the keys of its job's tenants |
 //! | [`budget`] | state machine that limits how often a commitment may be opened, across backups and restores |
 //! | `backup` | backups of secrets and counters in a sealed file |
+//! | [`KeySource`] | where the master key comes from |
+//! | `rotation` | another master key |
 //! | `sealing` | encryption at rest and key derivation |
 //!
 //! - Every tenant has a secret of 32 random bytes, sealed in the database under the master key. Its data key (for
@@ -24,10 +26,10 @@
 mod backup;
 pub mod budget;
 pub mod handles;
+mod keys;
 pub mod lent;
+mod rotation;
 mod sealing;
-
-use std::path::Path;
 
 use sealing::{associated, derive, fingerprint, seal, unseal};
 use tribute_core::records::Records;
@@ -37,8 +39,8 @@ use tribute_store::db::Database;
 use tribute_store::off_thread;
 
 pub use handles::{Charge, Committed, Committer, Opened, OPENINGS_OF_A_USE};
+pub use keys::KeySource;
 pub use lent::{Lent, Loan};
-pub use sealing::default_key_file;
 
 /// Secrets, private artefacts and opening budgets of all tenants.
 #[derive(Clone)]
@@ -55,26 +57,25 @@ impl std::fmt::Debug for Custody {
 }
 
 impl Custody {
-    /// Opens custody with the master key in `key_file`. If the database has no secrets yet and the file is missing, it
-    /// is created, readable only by its owner.
+    /// Opens custody with the master key from `source`. If the database has no secrets yet and its file is missing, it is
+    /// created, readable only by its owner.
     ///
     /// # Errors
-    /// If the database's secrets are sealed under another key, or the key file is missing.
-    pub async fn open(db: Database, artefacts: Artefacts, key_file: &Path) -> Result<Self> {
+    /// If the database's secrets are sealed under another key, or there is no key.
+    pub async fn open(db: Database, artefacts: Artefacts, source: &KeySource) -> Result<Self> {
         let select = "SELECT value FROM server WHERE name = 'master_key'";
         let known: Option<String> = sqlx::query_scalar(db.sql(select)).fetch_optional(db.pool()).await?;
-        if let (Some(known), false) = (&known, key_file.exists()) {
+        if let (Some(known), true) = (&known, source.is_missing()) {
             return Err(Problem::field(
                 "master-key",
                 format!(
-                    "{} is missing, but this database's secrets are sealed under the key with fingerprint {known}: \
-                     restore that file, or name it with --master-key",
-                    key_file.display()
+                    "{source} is missing, but this database's secrets are sealed under the key with fingerprint {known}: \
+                     restore that file, or name it with --master-key"
                 ),
             )
             .with("fingerprint", known));
         }
-        let master = sealing::master_key(key_file)?;
+        let master = source.read()?;
         let mine = fingerprint(&master);
         // the origin identifies copies of this database
         let origin = hex::encode(rand::random::<[u8; 16]>());
@@ -91,9 +92,8 @@ impl Custody {
             return Err(Problem::field(
                 "master-key",
                 format!(
-                    "{} holds the key with fingerprint {mine}, but this database's secrets are sealed under {known}: \
-                     name the right file with --master-key",
-                    key_file.display()
+                    "{source} holds the key with fingerprint {mine}, but this database's secrets are sealed under {known}: \
+                     name the right one with --master-key"
                 ),
             )
             .with("expected", known)
@@ -170,11 +170,15 @@ impl Custody {
         if let Some(known) = known {
             return self.unseal_secret(tenant, &known);
         }
+        let mut tx = self.db.begin().await?;
+        // nothing may be sealed under a key that was replaced
+        self.check_master(&mut tx, "{for_share}").await?;
         sqlx::query(self.db.sql("INSERT INTO tenants (address, sealed_secret) VALUES ($1, $2) ON CONFLICT DO NOTHING"))
             .bind(tenant)
             .bind(self.seal_secret(tenant, &rand::random::<[u8; 32]>())?)
-            .execute(self.db.pool())
+            .execute(&mut *tx)
             .await?;
+        tx.commit().await?;
         // another process may have been first, so the secret in the table counts
         let known: String = sqlx::query_scalar(self.db.sql(select)).bind(tenant).fetch_one(self.db.pool()).await?;
         self.unseal_secret(tenant, &known)

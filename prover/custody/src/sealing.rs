@@ -1,13 +1,10 @@
 //! Encryption at rest and its keys.
 
-use std::path::{Path, PathBuf};
-
 use chacha20poly1305::aead::AeadInPlace as _;
 use chacha20poly1305::{KeyInit as _, Tag, XChaCha20Poly1305, XNonce};
 use hkdf::{Hkdf, HkdfExtract};
 use sha2::Sha256;
 use tribute_problem::{Problem, Reason, Result};
-use tribute_store::files::{file_problem, write_private};
 
 /// Bytes of a nonce, in front of what is sealed.
 const NONCE: usize = 24;
@@ -59,33 +56,6 @@ pub(crate) fn unseal(key: &[u8; 32], associated: &[u8], mut sealed: Vec<u8>) -> 
     sealed.truncate(end);
     sealed.drain(..NONCE);
     Ok(sealed)
-}
-
-/// The default file of the master key.
-#[must_use]
-pub fn default_key_file(data: &Path) -> PathBuf {
-    data.join("master.key")
-}
-
-pub(crate) fn master_key(file: &Path) -> Result<[u8; 32]> {
-    if !file.exists() {
-        let fresh = hex::encode(rand::random::<[u8; 32]>());
-        // created atomically and never over an existing file: written to a temporary file, then linked into place
-        let aside = file.with_extension(format!("new-{}", std::process::id()));
-        write_private(&aside, fresh.as_bytes())?;
-        let linked = std::fs::hard_link(&aside, file);
-        std::fs::remove_file(&aside).map_err(|e| file_problem(&aside, &e))?;
-        if let Err(e) = linked {
-            if e.kind() != std::io::ErrorKind::AlreadyExists {
-                return Err(file_problem(file, &e));
-            }
-        }
-    }
-    let text = std::fs::read_to_string(file).map_err(|e| file_problem(file, &e))?;
-    let mut key = [0; 32];
-    hex::decode_to_slice(text.trim(), &mut key)
-        .map_err(|_| Problem::field("master-key", format!("{} must contain 64 hex digits", file.display())))?;
-    Ok(key)
 }
 
 /// Identifies a master key without revealing anything about it: 16 bytes derived from it, in hex.

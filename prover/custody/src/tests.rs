@@ -19,10 +19,10 @@ use tribute_engine::srs::Srs;
 use super::*;
 
 async fn store(folder: &Path) -> Custody {
-    open_with(folder, &default_key_file(folder)).await.unwrap()
+    open_with(folder, &KeySource::in_folder(folder)).await.unwrap()
 }
 
-async fn open_with(folder: &Path, key: &Path) -> Result<Custody> {
+async fn open_with(folder: &Path, key: &KeySource) -> Result<Custody> {
     let db = Database::open(&format!("sqlite:{}", folder.join("t.db").display())).await.unwrap();
     let artefacts = Artefacts::in_folder(&folder.join("artefacts")).unwrap();
     Custody::open(db, artefacts, key).await
@@ -100,26 +100,70 @@ async fn what_is_lent_is_charged_to_its_uses_and_leaves_the_owner_a_reserve() {
     assert_eq!(exhaust(&custody, digest, 40).await, 10);
 }
 
+/// The default file of the master key.
+fn folder_key(folder: &Path) -> std::path::PathBuf {
+    folder.join("master.key")
+}
+
+#[tokio::test]
+async fn a_replaced_master_key_unseals_and_the_old_one_does_nothing_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let old = store(folder.path()).await;
+    let id = old.put("0xaa", "records", b"secret").await.unwrap();
+    let next = folder.path().join("next key");
+    let printed = KeySource::Run(format!("cat '{}'", next.display()));
+    assert!(old.rotate(&printed).await.unwrap_err().message.contains("gives no key"));
+    assert_eq!(old.rotate(&KeySource::File(next)).await.unwrap(), 1);
+
+    // the process with the old key neither reads nor stores anything
+    assert!(old.get("0xaa", "records", &id).await.is_err());
+    let refused = old.put("0xbb", "records", b"more").await.unwrap_err();
+    assert!(refused.message.contains("was replaced"), "{refused}");
+    assert!(old.rotate(&KeySource::in_folder(folder.path())).await.unwrap_err().message.contains("was replaced"));
+    assert!(open_with(folder.path(), &KeySource::in_folder(folder.path())).await.is_err());
+    let new = open_with(folder.path(), &printed).await.unwrap();
+    assert_eq!(new.get("0xaa", "records", &id).await.unwrap(), b"secret");
+}
+
+#[test]
+fn a_key_comes_from_a_file_a_variable_or_a_command() {
+    let parse = |text: &str| text.parse::<KeySource>();
+    assert_eq!(parse("env:KEY"), Ok(KeySource::Env("KEY".into())));
+    assert_eq!(parse("run:vault kv get key"), Ok(KeySource::Run("vault kv get key".into())));
+    assert_eq!(parse("/etc/a.key"), Ok(KeySource::File("/etc/a.key".into())));
+    assert!(parse("env:").is_err() && parse("run:").is_err());
+    let key = hex::encode([7; 32]);
+    assert_eq!(KeySource::Run(format!("echo {key}")).read().unwrap(), [7; 32]);
+    for (source, expected) in [
+        (KeySource::Run(format!("echo {key}0 # command")), "64 hex digits"),
+        (KeySource::Run(format!("echo {key}; exit 3")), "exit status: 3"),
+        (KeySource::Env("NO_SUCH_KEY".into()), "NO_SUCH_KEY is not set"),
+    ] {
+        let said = source.read().unwrap_err().message;
+        assert!(said.contains(expected) && !said.contains(&key), "{said}");
+    }
+}
+
 #[tokio::test]
 async fn another_master_key_or_none_is_refused_and_no_key_is_made() {
     let folder = tempfile::tempdir().unwrap();
-    let key = default_key_file(folder.path());
+    let key = folder_key(folder.path());
     let custody = store(folder.path()).await;
     let id = custody.put("0xaa", "records", b"secret".to_vec()).await.unwrap();
     drop(custody);
 
     let kept = folder.path().join("kept.key");
     std::fs::rename(&key, &kept).unwrap();
-    let missing = open_with(folder.path(), &key).await.unwrap_err();
+    let missing = open_with(folder.path(), &KeySource::File(key.clone())).await.unwrap_err();
     assert!(missing.message.contains("is missing") && missing.message.contains("--master-key"), "{missing}");
     assert!(!key.exists(), "a fresh key would seal secrets that the old one cannot unseal");
 
     std::fs::write(&key, hex::encode([7; 32])).unwrap();
-    let wrong = open_with(folder.path(), &key).await.unwrap_err();
+    let wrong = open_with(folder.path(), &KeySource::File(key.clone())).await.unwrap_err();
     assert!(wrong.message.contains("fingerprint"), "{wrong}");
     assert!(!wrong.message.contains(&hex::encode([7; 32])), "a key is never shown");
 
-    let custody = open_with(folder.path(), &kept).await.unwrap();
+    let custody = open_with(folder.path(), &KeySource::File(kept.clone())).await.unwrap();
     assert_eq!(custody.get("0xaa", "records", &id).await.unwrap(), b"secret");
 }
 
@@ -337,8 +381,8 @@ async fn run(actions: Vec<Action>) {
                 let target = copy.path().join("t.db").display().to_string();
                 let vacuum = members[store].custody.db.sql("VACUUM INTO $1");
                 sqlx::query(vacuum).bind(target).execute(members[store].custody.db.pool()).await.unwrap();
-                let key = default_key_file(members[store].folder.path());
-                std::fs::copy(key, default_key_file(copy.path())).unwrap();
+                let key = folder_key(members[store].folder.path());
+                std::fs::copy(key, folder_key(copy.path())).unwrap();
                 members[store].copy = Some(copy);
             }
             Action::Lose(store) => {

@@ -1,4 +1,4 @@
-//! The gRPC server: health, reflection, gRPC-Web, tracing, panic handling and graceful shutdown.
+//! The gRPC server: health, reflection, gRPC-Web and the console, tracing, panic handling and graceful shutdown.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -6,16 +6,18 @@ use std::time::Duration;
 
 use futures::Stream;
 use tokio::net::TcpListener;
-use tokio::sync::{watch, Notify};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tonic::codec::CompressionEncoding;
 use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
 use tonic_health::pb::health_server::{Health, HealthServer};
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::trace::TraceLayer;
+use tribute_console::Console;
 use tribute_custody::Custody;
 use tribute_problem::{Problem, Result};
 use tribute_proto::v1;
 use tribute_steps::place::{Known, Storage};
+use tribute_store::artefacts::Artefacts;
 use tribute_store::db::Database;
 
 use crate::auth::accounts::Accounts;
@@ -27,11 +29,17 @@ use crate::chain::{Chain, Registries};
 use crate::connections::{self, Connection};
 use crate::jobs::fairness::Quotas;
 use crate::jobs::fitness;
+use crate::jobs::news::News;
 use crate::jobs::queue::Queue;
+use crate::jobs::retention;
 use crate::jobs::worker::{self, Worker};
+use crate::observe::audit::AuditLog;
+use crate::observe::calls::Observe;
+use crate::observe::endpoint;
 use crate::outage;
 use crate::registry::Registry;
 use crate::rpc::agents::AgentRpc;
+use crate::rpc::audit::AuditRpc;
 use crate::rpc::circuits::CircuitRpc;
 use crate::rpc::datasets::DatasetRpc;
 use crate::rpc::jobs::JobRpc;
@@ -42,6 +50,7 @@ use crate::rpc::uploads::UploadRpc;
 use crate::rules::admission::Admission;
 use crate::rules::agents::LoadedAgents;
 use crate::rules::certificates::Certificates;
+use crate::rules::files::FileChecks;
 use crate::rules::ownership::Ownership;
 use crate::rules::records::Records;
 use crate::rules::sessions::Sessions;
@@ -86,6 +95,14 @@ pub struct Config {
     pub chain: Option<Arc<dyn Chain>>,
     /// Registries it proves for in addition to those of `chain`.
     pub registries: Vec<Registries>,
+    /// How long ended jobs are kept, with the artefacts that only they name; `None`: for ever.
+    pub keep: Option<Duration>,
+    /// Address for metrics, if they are served.
+    pub metrics: Option<SocketAddr>,
+    /// Audit log, if one is kept.
+    pub audit: Option<AuditLog>,
+    /// JSON-RPC address of the chain that browsers are told to use, if any.
+    pub public_rpc: Option<String>,
 }
 
 /// A server's TLS. All in PEM.
@@ -153,6 +170,7 @@ pub async fn start(config: Config) -> Result<Running> {
         .map_err(|e| Problem::storage(format!("cannot make the data folder {}: {e}", data.display())))?;
     let database = Database::open(&storage.database).await?;
     let artefacts = storage.workplace.artefacts()?;
+    artefacts.check().await?;
     let custody = Custody::open(database.clone(), artefacts.clone(), &storage.master_key).await?;
     let parameters = storage.workplace.srs()?;
     let srs = parameters.digest().map_err(|e| Problem::field("srs", e.to_string()))?;
@@ -169,7 +187,8 @@ pub async fn start(config: Config) -> Result<Running> {
     };
     let ownership = Ownership { registry: registry.clone(), queue: queue.clone() };
     let uploads = Uploads::new(database.clone(), artefacts.clone(), custody.clone(), config.uploads);
-    let wake = Arc::new(Notify::new());
+    let (news, gathering) = News::start(database.clone(), stopping.clone());
+    let wake = news.queued();
     let admission = Admission {
         queue: queue.clone(),
         registry: registry.clone(),
@@ -186,6 +205,7 @@ pub async fn start(config: Config) -> Result<Running> {
         srs,
         wake: wake.clone(),
     };
+    let files = FileChecks::new(parameters.clone(), srs, config.profile.0);
     let records = Records { custody: custody.clone(), parameters, opening: Arc::default() };
     let listener = TcpListener::bind(config.listen)
         .await
@@ -194,27 +214,40 @@ pub async fn start(config: Config) -> Result<Running> {
     let here = Here::open(&database, &config.names, address).await?;
     let nonces = Nonces::open(database.clone()).await?;
     let chain_id = config.chain.as_ref().map_or(1, |c| c.contracts().chain_id);
-    let tokens = Tokens::open(database, here.clone(), chain_id, nonces.clone()).await?;
+    let tokens = Tokens::open(database.clone(), here.clone(), chain_id, nonces.clone()).await?;
+    let console = Console::new(&here.names, config.public_rpc.as_deref());
     let (lookout, outlook) = outage::pair();
     let gate = Gate::new(here, config.accounts, nonces, tokens, outlook);
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_service_status("", tonic_health::ServingStatus::Serving).await;
 
-    let mut tasks = vec![tokio::spawn(lookout.watch(queue.database().clone(), health, stopping.clone()))];
+    let lookout = tokio::spawn(lookout.watch(queue.database().clone(), health, stopping.clone()));
+    let mut tasks = vec![gathering, lookout];
+    if let Some(address) = config.metrics {
+        tasks.push(endpoint::serve(address, Some(database.clone()), stopping.clone()).await?.1);
+    }
     if config.worker.slots > 0 {
         let worker = Worker::new(config.worker.clone(), queue.clone(), registry.clone(), custody.clone());
         tasks.push(tokio::spawn(worker.run(wake, stopping.clone())));
     }
     tasks.push(tokio::spawn(housekeeping(gate.clone(), uploads.clone(), stopping.clone())));
+    if let Some(age) = config.keep {
+        tasks.push(tokio::spawn(forgetting(queue.clone(), artefacts.clone(), age, stopping.clone())));
+    }
     let services = Services {
-        server: ServerRpc { here: gate.here.clone(), admission: admission.clone() },
+        server: ServerRpc {
+            here: gate.here.clone(),
+            admission: admission.clone(),
+            public_rpc: config.public_rpc.unwrap_or_default(),
+        },
         logins: LoginRpc { tokens: gate.tokens.clone(), accounts: gate.accounts.clone() },
         uploads: UploadRpc { uploads: uploads.clone() },
         jobs: JobRpc {
             admission: admission.clone(),
             ownership: ownership.clone(),
-            queue,
+            queue: queue.clone(),
             artefacts: artefacts.clone(),
+            news,
             stop: stopping.clone(),
         },
         datasets: DatasetRpc {
@@ -240,7 +273,9 @@ pub async fn start(config: Config) -> Result<Running> {
             artefacts: artefacts.clone(),
         },
         circuits: CircuitRpc { admission, registry, artefacts },
+        audit: AuditRpc { files },
     };
+    let observe = Observe { audit: config.audit };
     let mut builder = Server::builder();
     if let Some(tls) = &config.tls {
         let unusable = |e| {
@@ -249,7 +284,7 @@ pub async fn start(config: Config) -> Result<Running> {
         builder = builder.tls_config(tls.config()).map_err(unusable)?;
     }
     let incoming = connections::incoming(listener, config.connections.within_open_files());
-    let serving = tokio::spawn(serve(builder, services, gate, health_service, incoming, stopping));
+    let serving = tokio::spawn(serve(builder, services, observe, console, gate, health_service, incoming, stopping));
     Ok(Running { address, stop, tasks, serving })
 }
 
@@ -263,6 +298,7 @@ struct Services {
     agents: AgentRpc,
     sessions: SessionRpc,
     circuits: CircuitRpc,
+    audit: AuditRpc,
 }
 
 /// An error with its causes.
@@ -274,27 +310,28 @@ fn said(error: &dyn std::error::Error) -> String {
 async fn serve(
     builder: Server,
     services: Services,
+    observe: Observe,
+    console: Console,
     gate: Gate,
     health: HealthServer<impl Health>,
     incoming: impl Stream<Item = std::io::Result<Connection>>,
     mut stopping: watch::Receiver<bool>,
 ) -> Result<(), tonic::transport::Error> {
-    let reflection = tonic_reflection::server::Builder::configure()
-        .register_encoded_file_descriptor_set(tribute_proto::FILE_DESCRIPTOR_SET)
-        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        .build_v1();
-    let reflection = match reflection {
-        Ok(service) => Some(service.max_decoding_message_size(SMALL)),
-        Err(e) => {
-            tracing::error!(error = %e, "no reflection");
-            None
-        }
+    let described = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(tribute_proto::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
+    let missing = |e: &dyn std::fmt::Display| tracing::error!(error = %e, "no reflection");
+    let reflection = described().build_v1().inspect_err(|e| missing(e)).ok();
+    // the version that Python's client speaks
+    let earlier = described().build_v1alpha().inspect_err(|e| missing(e)).ok();
     macro_rules! service {
         ($module:ident :: $server:ident, $service:expr) => {
             v1::$module::$server::new($service)
                 .max_decoding_message_size(MAX_REQUEST)
                 .max_encoding_message_size(MAX_RESPONSE)
+                .send_compressed(CompressionEncoding::Gzip)
         };
     }
     builder
@@ -303,12 +340,14 @@ async fn serve(
         .http2_max_header_list_size(HEADERS)
         .http2_keepalive_interval(Some(PING))
         .http2_keepalive_timeout(Some(PING))
-        .layer(TraceLayer::new_for_grpc().on_failure(())) // refusals are answers, not failures
+        .layer(observe)
         .layer(CatchPanicLayer::new())
+        .layer(console)
         .layer(tonic_web::GrpcWebLayer::new())
         .layer(gate)
         .add_service(health.max_decoding_message_size(SMALL))
-        .add_optional_service(reflection)
+        .add_optional_service(reflection.map(|service| service.max_decoding_message_size(SMALL)))
+        .add_optional_service(earlier.map(|service| service.max_decoding_message_size(SMALL)))
         .add_service(service!(server_service_server::ServerServiceServer, services.server))
         .add_service(service!(login_service_server::LoginServiceServer, services.logins))
         .add_service(service!(upload_service_server::UploadServiceServer, services.uploads))
@@ -317,10 +356,32 @@ async fn serve(
         .add_service(service!(agent_service_server::AgentServiceServer, services.agents))
         .add_service(service!(session_service_server::SessionServiceServer, services.sessions))
         .add_service(service!(circuit_service_server::CircuitServiceServer, services.circuits))
+        .add_service(service!(audit_service_server::AuditServiceServer, services.audit))
         .serve_with_incoming_shutdown(incoming, async move {
             let _ = stopping.wait_for(|stop| *stop).await;
         })
         .await
+}
+
+/// Deletes what is older than `age` once an hour: ended jobs, and artefacts that nothing names any more.
+async fn forgetting(queue: Queue, artefacts: Artefacts, age: Duration, mut stop: watch::Receiver<bool>) {
+    let mut tick = tokio::time::interval(Duration::from_secs(3600));
+    loop {
+        tokio::select! {
+            _ = tick.tick() => {}
+            _ = stop.changed() => return,
+        }
+        let jobs = queue.forget_ended(age).await;
+        let unnamed = match jobs {
+            Ok(_) => retention::sweep(queue.database(), &artefacts, age.max(retention::GRACE)).await,
+            Err(_) => Ok(0),
+        };
+        match (jobs, unnamed) {
+            (Ok(0), Ok(0)) => {}
+            (Ok(jobs), Ok(artefacts)) => tracing::info!(jobs, artefacts, "forgot what is old"),
+            (Err(e), _) | (_, Err(e)) => tracing::warn!(error = %e, "cannot forget what is old"),
+        }
+    }
 }
 
 /// Deletes expired nonces, tokens and uploads once a minute.

@@ -50,7 +50,7 @@ fn progress(p: Progress) -> v1::Progress {
     v1::Progress { phase: p.phase, done: p.done, total: p.total }
 }
 
-fn error(p: Problem) -> v1::JobError {
+pub(crate) fn error(p: Problem) -> v1::JobError {
     v1::JobError { reason: p.reason.text().into(), message: p.message, metadata: p.metadata.into_iter().collect() }
 }
 
@@ -285,6 +285,11 @@ async fn outcome(artefacts: &Artefacts, outcome: &Outcome, ended_ms: i64) -> Res
         Outcome::Dataset(d) => {
             O::Dataset(v1::DatasetOutcome { dataset: Some(dataset_with_proofs(artefacts, d, ended_ms).await?) })
         }
+        Outcome::Shard(s) => O::Shard(v1::Shard {
+            digest: s.digest.to_vec(),
+            records: s.count,
+            proof: Some(proof(artefacts, &s.proof).await?),
+        }),
         Outcome::Train(a) => O::Agent(v1::AgentOutcome { agent: Some(agent(a, Proven::default(), ended_ms)) }),
         Outcome::Gradient(g) => O::Proof(proof(artefacts, &g.proof).await?),
         Outcome::Optimum(o) => O::Proof(proof(artefacts, &o.proof).await?),

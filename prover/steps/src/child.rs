@@ -9,9 +9,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 use tribute_custody::{Charge, Lent, Loan};
 use tribute_problem::{Problem, Reason, Result};
+use tribute_telemetry::trace;
 
 use crate::place::{Known, Workplace};
-use crate::toolbox::{Progress, Toolbox};
+use crate::toolbox::{Progress, Report, Toolbox};
 use crate::work::{self, Outcome, Payload};
 
 /// Exit code of a child whose worker is gone.
@@ -38,6 +39,10 @@ pub struct Task {
     pub payload: Payload,
     /// Keys of the tenants whose data it is about.
     pub loan: Loan,
+    /// Outcomes of the jobs that this one needed.
+    pub needed: Vec<Outcome>,
+    /// The worker's span, as `traceparent`.
+    pub trace: Option<String>,
 }
 
 /// Output of a child: one line each on its standard output.
@@ -48,6 +53,8 @@ pub enum Message {
     Progress(Progress),
     /// Openings to count; the worker answers with a line on standard input, a [`Result`] in JSON.
     Open(Vec<Charge>),
+    /// Where a circuit's keys came from.
+    Keys(String),
     /// The job has finished.
     Done(Box<Outcome>),
     /// The job has failed.
@@ -91,13 +98,30 @@ pub fn main() -> i32 {
     0
 }
 
+/// A span for each phase, as children of the process's.
+struct Phases {
+    process: tracing::Span,
+    current: Mutex<Option<(String, tracing::Span)>>,
+}
+
+impl Phases {
+    fn enter(&self, phase: &str) {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if current.as_ref().is_none_or(|(known, _)| known != phase) {
+            // the previous phase's span ends when it is dropped
+            let span = tracing::info_span!(parent: &self.process, "phase", otel.name = phase);
+            *current = Some((phase.to_owned(), span));
+        }
+    }
+}
+
 fn serve(request: Request, answers: Receiver<Result<()>>) -> Message {
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build() {
         Ok(runtime) => runtime,
         Err(e) => return Message::Unfit(Problem::new(Reason::Internal, format!("no runtime: {e}"))),
     };
     let Request { task, workplace, known } = request;
-    let Some(Task { job, payload, loan }) = task else {
+    let Some(Task { job, payload, loan, needed, trace }) = task else {
         return match runtime.block_on(workplace.test(&known)) {
             Ok(()) => Message::Fit,
             Err(problem) => Message::Unfit(problem),
@@ -115,15 +139,19 @@ fn serve(request: Request, answers: Receiver<Result<()>>) -> Message {
         answers.recv().map_err(|_| Problem::internal("the worker is gone"))?
     };
     let custody = Lent::new(artefacts.clone(), loan, Arc::new(count));
-    let report = Box::new(|progress| say(&Message::Progress(progress)));
-    let toolbox = Toolbox::new(
-        artefacts,
-        custody,
-        srs,
-        (&workplace.cache(), workplace.cache_mb << 20),
-        runtime.handle().clone(),
-        report,
-    );
+    let span = tracing::info_span!("process", job = %job, kind = payload.work.kind());
+    trace::follow(&span, trace.as_deref());
+    let _entered = span.enter();
+    let phases = Phases { process: span.clone(), current: Mutex::default() };
+    let report = Box::new(move |report| match report {
+        Report::Progress(progress) => {
+            phases.enter(&progress.phase);
+            say(&Message::Progress(progress));
+        }
+        Report::Keys(origin) => say(&Message::Keys(origin)),
+    });
+    let (cache, most) = (workplace.cache(), workplace.cache_mb << 20);
+    let toolbox = Toolbox::new(artefacts, custody, srs, (&cache, most), needed, runtime.handle().clone(), report);
     tracing::info!(job = %job, kind = payload.work.kind(), "working");
     match work::run(&payload.work, &toolbox) {
         Ok(outcome) => Message::Done(Box::new(outcome)),

@@ -123,9 +123,14 @@ pub(super) fn prepare(body: &ShapeBody, toolbox: &Toolbox) -> Result<Prepared> {
     let srs = toolbox.srs(shape.layout.k())?;
     let (keys, origin) = KeyCache::new(&toolbox.cache).get(&srs, &shape).map_err(refused)?;
     tidy(&toolbox.cache, &format!("{}-", shape.name()), toolbox.cache_bytes);
-    if let Origin::Remade(e) = origin {
-        tracing::warn!(error = %e, "corrupt keys were generated again");
-    }
+    toolbox.keys(match origin {
+        Origin::Kept => "kept",
+        Origin::Made => "made",
+        Origin::Remade(e) => {
+            tracing::warn!(error = %e, "corrupt keys were generated again");
+            "remade"
+        }
+    });
     toolbox.progress("verifier", 0, 1);
     let code = tribute_evm::direct::generate(srs.params(), keys.vk(), shape.statement.inputs()).map_err(tool)?;
     let identity = CircuitIdentity {

@@ -9,17 +9,18 @@ use tribute_core::hexed::AccountAddress;
 use tribute_core::id::{DatasetId, LayoutHash, SchemaId, ShardDigest};
 use tribute_core::layout::Layout;
 use tribute_core::link::Link;
+use tribute_core::records::Records;
 use tribute_core::schema::Schema;
 use tribute_core::statement::Statement;
 use tribute_engine::field::from_core;
-use tribute_problem::Result;
+use tribute_problem::{Problem, Result};
 use tribute_store::artefacts::ArtefactId;
 
-use crate::circuit::prepare;
-use crate::circuit::ProofBody;
+use crate::circuit::{prepare, Prepared, ProofBody};
 use crate::shape::{Profile, ShapeBody, Target};
 use crate::toolbox::Toolbox;
 use crate::train::SourceBody;
+use crate::work::Outcome;
 
 /// Commits records and proves the commitment.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -38,6 +39,13 @@ pub struct DatasetJob {
     pub records: ArtefactId,
     /// Number of records.
     pub count: u64,
+}
+
+impl DatasetJob {
+    /// The layout of its records.
+    pub fn layout(&self) -> Result<Layout> {
+        self.profile.layout(&Schema::from_json(&self.schema)?)
+    }
 }
 
 /// A committed and proven dataset.
@@ -97,50 +105,97 @@ pub struct ShardBody {
     pub proof: ProofBody,
 }
 
-/// Commits the records and proves every shard.
-pub fn run(job: &DatasetJob, toolbox: &Toolbox) -> Result<DatasetBody> {
-    let schema = Schema::from_json(&job.schema)?;
-    let layout = job.profile.layout(&schema)?;
-    let tenant = job.owner.to_string();
-    let records = toolbox.wait(toolbox.custody.records(&tenant, &job.records))?;
-    let committer = toolbox.custody.committer(&tenant)?;
-    let prepared = prepare(&shape(&layout), toolbox)?;
+/// Proves one shard of a dataset of several, so that many workers prove a dataset together, and a retry repeats one shard.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ShardJob {
+    /// The dataset.
+    pub dataset: DatasetJob,
+    /// The shard's number.
+    pub shard: u32,
+    /// The shard's records, sealed for the owner.
+    pub records: ArtefactId,
+}
 
-    let cuts = shards(records.len(), layout.capacity());
-    let mut shards = Vec::with_capacity(cuts.len());
-    for (index, cut) in cuts.iter().enumerate() {
-        toolbox.progress("commit", index as u64, cuts.len() as u64);
-        let part = records.slice(cut.clone());
-        let committed = committer.records(&prepared.srs, &layout, &part)?;
-        let context = DatasetContext {
-            domain: job.target.domain(),
-            owner: job.owner.0,
-            schema: schema.id(),
-            layout: layout.hash(),
-            shard: index as u32,
-            records: part.len() as u64,
-            terms: job.terms.hash(),
-        };
-        let opened = toolbox.custody.spend_openings(&[&committed])?;
-        let circuit = DatasetCircuit::new(prepared.shape().clone(), &opened.groups()[0]);
-        let inputs = vec![from_core(&context.ctx()), circuit.count()];
-        let proof = prepared.prove(toolbox, &circuit, &opened, inputs)?;
-        let stored = toolbox.wait(toolbox.custody.put_records(&tenant, &part))?;
-        let digest = ShardDigest::new(*committed.digest().as_bytes());
-        shards.push(ShardBody { digest, count: part.len() as u64, records: stored, proof });
-    }
+/// Commits a shard's records and proves them.
+pub fn run_shard(job: &ShardJob, toolbox: &Toolbox) -> Result<ShardBody> {
+    let records = toolbox.wait(toolbox.custody.records(&job.dataset.owner.to_string(), &job.records))?;
+    let layout = job.dataset.layout()?;
+    let prepared = prepare(&shape(&layout), toolbox)?;
+    toolbox.progress("commit", 0, 1);
+    prove_shard(&job.dataset, job.shard, &records, job.records.clone(), &layout, &prepared, toolbox)
+}
+
+/// Puts a dataset together from its proven shards; proves them itself if there are none.
+pub fn run(job: &DatasetJob, toolbox: &Toolbox) -> Result<DatasetBody> {
+    let layout = job.layout()?;
+    let shards = match &toolbox.needed[..] {
+        [] => prove_all(job, &layout, toolbox)?,
+        proven => proven.iter().map(shard_of).collect::<Result<_>>()?,
+    };
+    let schema = Schema::from_json(&job.schema)?;
     let digests: Vec<ShardDigest> = shards.iter().map(|s| s.digest).collect();
     Ok(DatasetBody {
-        id: dataset_id(&schema.id(), &layout.hash(), records.len() as u64, &digests),
+        id: dataset_id(&schema.id(), &layout.hash(), job.count, &digests),
         owner: job.owner,
         schema: job.schema.clone(),
         profile: job.profile,
         layout_hash: layout.hash(),
         target: job.target,
         terms: job.terms,
-        count: records.len() as u64,
+        count: job.count,
         shards,
     })
+}
+
+fn shard_of(outcome: &Outcome) -> Result<ShardBody> {
+    match outcome {
+        Outcome::Shard(shard) => Ok(shard.clone()),
+        _ => Err(Problem::internal("a dataset is made of proven shards, and of nothing else")),
+    }
+}
+
+fn prove_all(job: &DatasetJob, layout: &Layout, toolbox: &Toolbox) -> Result<Vec<ShardBody>> {
+    let tenant = job.owner.to_string();
+    let records = toolbox.wait(toolbox.custody.records(&tenant, &job.records))?;
+    let prepared = prepare(&shape(layout), toolbox)?;
+    let cuts = shards(records.len(), layout.capacity());
+    let mut proven = Vec::with_capacity(cuts.len());
+    for (index, cut) in (0..).zip(&cuts) {
+        toolbox.progress("commit", index.into(), cuts.len() as u64);
+        let part = records.slice(cut.clone());
+        let stored = toolbox.wait(toolbox.custody.put_records(&tenant, &part))?;
+        proven.push(prove_shard(job, index, &part, stored, layout, &prepared, toolbox)?);
+    }
+    Ok(proven)
+}
+
+fn prove_shard(
+    job: &DatasetJob,
+    shard: u32,
+    records: &Records,
+    stored: ArtefactId,
+    layout: &Layout,
+    prepared: &Prepared,
+    toolbox: &Toolbox,
+) -> Result<ShardBody> {
+    let schema = Schema::from_json(&job.schema)?;
+    let committer = toolbox.custody.committer(&job.owner.to_string())?;
+    let committed = committer.records(&prepared.srs, layout, records)?;
+    let context = DatasetContext {
+        domain: job.target.domain(),
+        owner: job.owner.0,
+        schema: schema.id(),
+        layout: layout.hash(),
+        shard,
+        records: records.len() as u64,
+        terms: job.terms.hash(),
+    };
+    let opened = toolbox.custody.spend_openings(&[&committed])?;
+    let circuit = DatasetCircuit::new(prepared.shape().clone(), &opened.groups()[0]);
+    let inputs = vec![from_core(&context.ctx()), circuit.count()];
+    let proof = prepared.prove(toolbox, &circuit, &opened, inputs)?;
+    let digest = ShardDigest::new(*committed.digest().as_bytes());
+    Ok(ShardBody { digest, count: records.len() as u64, records: stored, proof })
 }
 
 /// The dataset circuit of a layout.

@@ -6,13 +6,28 @@ use std::process::{ExitStatus, Stdio};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tribute_problem::{Problem, Reason, Result};
+use tribute_store::artefacts::ENVIRONMENT;
 
 use crate::child::{Message, Request};
 
-/// Environment variables that a child is given: where to find libraries, what to log, how many threads to start. Anything
-/// else, such as a database's password, stays with the worker.
+/// Environment variables that a child is given, beside those of logs and traces: where to find libraries, how many threads
+/// to start. Anything else, such as a database's password, stays with the worker.
 const PASSED_ON: &[&str] =
-    &["PATH", "HOME", "TMPDIR", "LANG", "LD_LIBRARY_PATH", "RUST_LOG", "RUST_BACKTRACE", "RAYON_NUM_THREADS", LIBRARY];
+    &["PATH", "HOME", "TMPDIR", "LANG", "LD_LIBRARY_PATH", "RUST_BACKTRACE", "RAYON_NUM_THREADS", LIBRARY];
+/// Those that say how to reach an artefact store with a URL, beside those that begin with
+/// [`ENVIRONMENT`](tribute_store::artefacts::ENVIRONMENT).
+const FOR_A_STORE: &[&str] = &[
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+    "no_proxy",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+];
 const LIBRARY: &str = tribute_inference::runtime::LIBRARY_VARIABLE;
 
 /// Limits of a child.
@@ -55,9 +70,13 @@ impl Running {
         if let Some(threads) = bounds.threads {
             command.env("RAYON_NUM_THREADS", threads.to_string());
         }
-        for name in PASSED_ON {
-            if let Some(value) = std::env::var_os(name) {
-                command.env(name, value);
+        command.envs(tribute_telemetry::environment());
+        let store = request.workplace.artefacts.is_some();
+        for (name, value) in std::env::vars_os() {
+            let Some(text) = name.to_str() else { continue };
+            let reaches = text.starts_with(ENVIRONMENT) || FOR_A_STORE.contains(&text);
+            if PASSED_ON.contains(&text) || (store && reaches) {
+                command.env(&name, value);
             }
         }
         #[cfg(unix)]
@@ -71,6 +90,12 @@ impl Running {
         input.write_all(&line).await.map_err(tool)?;
         input.flush().await.map_err(tool)?;
         Ok(Running { child, input, lines: BufReader::new(output).lines() })
+    }
+
+    /// The child's process id; `None` when it has ended.
+    #[must_use]
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
     }
 
     /// The child's next message; `None` when it has closed its output. Losing the future loses no message.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use tribute_core::id::SrsDigest;
+use tribute_custody::KeySource;
 use tribute_engine::srs::SrsStore;
 use tribute_problem::{Problem, Reason, Result};
 use tribute_store::artefacts::{ArtefactId, Artefacts};
@@ -13,8 +14,8 @@ use tribute_store::artefacts::{ArtefactId, Artefacts};
 pub struct Storage {
     /// Database URL.
     pub database: String,
-    /// Master key file.
-    pub master_key: PathBuf,
+    /// Source of the master key.
+    pub master_key: KeySource,
     /// What its children may open, too.
     pub workplace: Workplace,
 }
@@ -24,6 +25,8 @@ pub struct Storage {
 pub struct Workplace {
     /// Data folder.
     pub data: PathBuf,
+    /// URL of the artefact store; `None` for a folder in the data folder.
+    pub artefacts: Option<String>,
     /// SRS file or folder; `None` for the development SRS.
     pub srs: Option<PathBuf>,
     /// Keys to keep in the cache, MB.
@@ -48,8 +51,8 @@ impl Storage {
     pub fn in_folder(data: &Path) -> Self {
         Storage {
             database: format!("sqlite:{}", data.join("tribute.db").display()),
-            master_key: tribute_custody::default_key_file(data),
-            workplace: Workplace { data: data.into(), srs: None, cache_mb: CACHE_MB },
+            master_key: KeySource::in_folder(data),
+            workplace: Workplace { data: data.into(), artefacts: None, srs: None, cache_mb: CACHE_MB },
         }
     }
 }
@@ -57,7 +60,10 @@ impl Storage {
 impl Workplace {
     /// Opens the artefact store.
     pub fn artefacts(&self) -> Result<Artefacts> {
-        Artefacts::in_folder(&self.data.join("artefacts"))
+        match &self.artefacts {
+            Some(url) => Artefacts::at(url),
+            None => Artefacts::in_folder(&self.data.join("artefacts")),
+        }
     }
 
     /// Folder of cached parameters and keys.
@@ -80,11 +86,17 @@ impl Workplace {
         let artefacts = self.artefacts()?;
         if let Some(id) = &known.artefact {
             if !artefacts.has(id).await? {
-                let folder = self.data.display();
-                let message = format!(
-                    "the data folder {folder} is not the service's, or has lost its artefacts: start all its workers with the \
-                     same --data"
-                );
+                let message = match &self.artefacts {
+                    Some(url) => format!(
+                        "{url} is not the service's store, or has lost its artefacts: start server and workers with the same \
+                         --artefacts"
+                    ),
+                    None => format!(
+                        "the data folder {} is not the service's, or has lost its artefacts: start all its workers with the \
+                         same --data, or with the same --artefacts",
+                        self.data.display()
+                    ),
+                };
                 return Err(Problem::new(Reason::NotReady, message));
             }
         }

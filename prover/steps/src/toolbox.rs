@@ -10,6 +10,8 @@ use tribute_engine::srs::{Srs, SrsStore};
 use tribute_problem::{Problem, Reason, Result};
 use tribute_store::artefacts::Artefacts;
 
+use crate::work::Outcome;
+
 /// Progress of a running step.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
@@ -19,6 +21,15 @@ pub struct Progress {
     pub done: u64,
     /// Total units of this phase.
     pub total: u64,
+}
+
+/// What a step reports while it runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Report {
+    /// How far it is.
+    Progress(Progress),
+    /// Where a circuit's keys came from.
+    Keys(String),
 }
 
 /// The resources available to a step.
@@ -32,22 +43,35 @@ pub struct Toolbox {
     pub cache: PathBuf,
     /// Most bytes of keys to leave there.
     pub cache_bytes: u64,
+    /// Outcomes of the jobs that this one needed.
+    pub needed: Vec<Outcome>,
     runtime: tokio::runtime::Handle,
-    progress: Box<dyn Fn(Progress) + Send + Sync>,
+    report: Box<dyn Fn(Report) + Send + Sync>,
     last: Mutex<Option<(String, Instant)>>,
 }
 
 impl Toolbox {
-    /// A toolbox that reports progress to `progress`.
+    /// A toolbox that reports to `report`.
     pub fn new(
         artefacts: Artefacts,
         custody: Lent,
         srs: SrsStore,
         (cache, cache_bytes): (&Path, u64),
+        needed: Vec<Outcome>,
         runtime: tokio::runtime::Handle,
-        progress: Box<dyn Fn(Progress) + Send + Sync>,
+        report: Box<dyn Fn(Report) + Send + Sync>,
     ) -> Self {
-        Toolbox { artefacts, custody, srs, cache: cache.into(), cache_bytes, runtime, progress, last: Mutex::new(None) }
+        Toolbox {
+            artefacts,
+            custody,
+            srs,
+            cache: cache.into(),
+            cache_bytes,
+            needed,
+            runtime,
+            report,
+            last: Mutex::new(None),
+        }
     }
 
     /// The SRS of size `2^k`.
@@ -60,6 +84,11 @@ impl Toolbox {
         self.runtime.block_on(future)
     }
 
+    /// Reports where a circuit's keys came from: `kept`, `made` or `remade`.
+    pub fn keys(&self, origin: &str) {
+        (self.report)(Report::Keys(origin.into()));
+    }
+
     /// Reports the step's progress, at most five times a second within a phase.
     pub fn progress(&self, phase: &str, done: u64, total: u64) {
         let mut last = self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -69,6 +98,6 @@ impl Toolbox {
             }
         }
         *last = Some((phase.into(), Instant::now()));
-        (self.progress)(Progress { phase: phase.into(), done, total });
+        (self.report)(Report::Progress(Progress { phase: phase.into(), done, total }));
     }
 }

@@ -140,7 +140,13 @@ pub fn run(job: &TrainJob, toolbox: &Toolbox) -> Result<AgentBody> {
     // of data that is all the caller's own nothing is a secret to it
     let own = job.sources.iter().all(|s| s.owner == job.owner);
     let fitted = |p: tribute_inference::train::Progress| toolbox.progress("fit", p.step as u64, 100);
-    let untrainable = |e: TrainError| Problem::new(Reason::BadField, format!("training: {e}"));
+    let untrainable = |e: TrainError| {
+        let problem = Problem::new(Reason::BadField, format!("training: {e}"));
+        match e {
+            TrainError::LambdaTooSmall { least, .. } => problem.with("least", least),
+            _ => problem,
+        }
+    };
     let brought = job.model.as_ref().map(|model| imported(job, &schema, &datasets, model, toolbox)).transpose()?;
     let (weights, polish) = match (brought, job.polish) {
         (None, _) => (train(&schema, &datasets, &options, fitted).map_err(untrainable)?.weights, None),
@@ -303,7 +309,7 @@ fn not_optimal(e: &OptimumError) -> Problem {
                 _ => problem,
             }
         }
-        OptimumError::LambdaTooSmall { .. } => Problem::field("lambda", e.to_string()),
+        OptimumError::LambdaTooSmall { needed, .. } => Problem::field("lambda", e.to_string()).with("least", needed),
         OptimumError::Head(_) => Problem::new(Reason::BadField, e.to_string()),
     }
 }

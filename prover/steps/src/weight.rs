@@ -53,6 +53,10 @@ impl Work {
             Work::Calibrate(job) => BASE / 2 + mb(1_u64.checked_shl(job.k).unwrap_or(u64::MAX).saturating_mul(300)),
             Work::Circuit(job) => proof(job.shape.statement, &job.shape.profile),
             Work::Dataset(job) => proof(Statement::Dataset, &job.profile) + records(job.count, job.profile.columns),
+            Work::Shard(job) => {
+                let shard = job.dataset.count.min(1_u64.checked_shl(job.dataset.profile.k).unwrap_or(u64::MAX));
+                proof(Statement::Dataset, &job.dataset.profile) + records(shard, job.dataset.profile.columns)
+            }
             Work::Train(job) => training(job),
             Work::Gradient(job) => proof(Statement::Gradient, &job.agent.profile),
             Work::Optimum(job) => proof(Statement::Optimum, &job.agent.profile),

@@ -9,7 +9,7 @@ use tribute_store::artefacts::ArtefactId;
 
 use crate::calibrate::{CalibrateJob, CalibrateOutcome};
 use crate::circuit::{CircuitBody, CircuitJob, ProofBody};
-use crate::dataset::{DatasetBody, DatasetJob};
+use crate::dataset::{DatasetBody, DatasetJob, ShardBody, ShardJob};
 use crate::evaluation::{EvaluationJob, EvaluationOutcome};
 use crate::gradient::{GradientJob, GradientOutcome};
 use crate::optimum::{OptimumJob, OptimumOutcome};
@@ -40,6 +40,8 @@ pub enum Work {
     Circuit(CircuitJob),
     /// Commits records and proves the commitment.
     Dataset(DatasetJob),
+    /// Commits the records of one shard and proves them.
+    Shard(ShardJob),
     /// Trains a head, or imports one trained elsewhere.
     Train(TrainJob),
     /// Proves the gradient of one shard.
@@ -60,6 +62,7 @@ impl Work {
             Work::Calibrate(_) => "calibrate",
             Work::Circuit(_) => "circuit",
             Work::Dataset(_) => "dataset",
+            Work::Shard(_) => "shard",
             Work::Train(_) => "train",
             Work::Gradient(_) => "gradient",
             Work::Optimum(_) => "optimum",
@@ -73,6 +76,7 @@ impl Work {
         let tenants = match self {
             Work::Calibrate(_) | Work::Circuit(_) => Vec::new(),
             Work::Dataset(job) => vec![job.owner],
+            Work::Shard(job) => vec![job.dataset.owner],
             Work::Train(job) => job.sources.iter().map(|s| s.owner).chain([job.owner]).collect(),
             Work::Gradient(job) => {
                 let source = job.agent.sources.get(job.slot as usize).map(|s| s.owner);
@@ -96,6 +100,8 @@ pub enum Outcome {
     Circuit(CircuitBody),
     /// A committed and proven dataset.
     Dataset(DatasetBody),
+    /// A committed and proven shard.
+    Shard(ShardBody),
     /// A trained agent.
     Train(AgentBody),
     /// A proven gradient.
@@ -122,6 +128,7 @@ impl Outcome {
             Outcome::Calibrate(_) => Vec::new(),
             Outcome::Circuit(c) => circuit(c).to_vec(),
             Outcome::Dataset(d) => d.shards.iter().flat_map(|s| [proof(&s.proof), vec![&s.records]].concat()).collect(),
+            Outcome::Shard(s) => [proof(&s.proof), vec![&s.records]].concat(),
             Outcome::Train(a) => vec![&a.model],
             Outcome::Gradient(g) => [proof(&g.proof), vec![&g.gradient]].concat(),
             Outcome::Optimum(o) => proof(&o.proof),
@@ -137,6 +144,7 @@ pub fn run(work: &Work, toolbox: &Toolbox) -> Result<Outcome> {
         Work::Calibrate(job) => calibrate::run(job, toolbox).map(Outcome::Calibrate),
         Work::Circuit(job) => circuit::run(job, toolbox).map(Outcome::Circuit),
         Work::Dataset(job) => dataset::run(job, toolbox).map(Outcome::Dataset),
+        Work::Shard(job) => dataset::run_shard(job, toolbox).map(Outcome::Shard),
         Work::Train(job) => train::run(job, toolbox).map(Outcome::Train),
         Work::Gradient(job) => gradient::run(job, toolbox).map(Outcome::Gradient),
         Work::Optimum(job) => optimum::run(job, toolbox).map(Outcome::Optimum),

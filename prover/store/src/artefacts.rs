@@ -1,11 +1,16 @@
-//! Content-addressed store: bytes by their SHA-256. Every read checks the hash, so corruption is detected.
+//! Content-addressed store, in a folder or on S3: bytes by their SHA-256. Every read checks the hash, so corruption is detected.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
+use futures::TryStreamExt as _;
+use object_store::aws::{AmazonS3Builder, S3ConditionalPut};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as ObjectPath;
-use object_store::{ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload};
+use object_store::prefix::PrefixStore;
+use object_store::{ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload, RetryConfig};
 use sha2::{Digest as _, Sha256};
 use tribute_problem::{Problem, Reason, Result};
 
@@ -13,6 +18,12 @@ use crate::off_thread;
 
 /// Id of an artefact: the SHA-256 of its bytes, in lower-case hex.
 pub type ArtefactId = String;
+
+/// An artefact that is stored again is written again if it is older than this.
+const REFRESH: Duration = Duration::from_secs(86_400);
+
+/// Environment variables that say how to reach an S3 store begin with this.
+pub const ENVIRONMENT: &str = "AWS_";
 
 /// A store of immutable bytes.
 #[derive(Clone, Debug)]
@@ -28,6 +39,40 @@ impl Artefacts {
         Ok(Artefacts { store: Arc::new(store.with_fsync(true)) })
     }
 
+    /// The store at a URL: `s3://BUCKET/PREFIX`, with credentials, region and endpoint from the environment.
+    ///
+    /// # Errors
+    /// If the URL is none of S3, or the environment lacks something.
+    pub fn at(url: &str) -> Result<Self> {
+        let wrong = |why: String| Problem::field("artefacts", why);
+        let Some(place) = url.strip_prefix("s3://") else {
+            return Err(wrong(format!("`{url}` is not s3://BUCKET/PREFIX")));
+        };
+        let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
+        // two providers of cryptography are never in one process here; whoever comes first has set the same
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let retry = RetryConfig { max_retries: 3, retry_timeout: Duration::from_secs(20), ..RetryConfig::default() };
+        let store = AmazonS3Builder::from_env()
+            .with_bucket_name(bucket)
+            .with_conditional_put(S3ConditionalPut::ETagMatch)
+            .with_retry(retry)
+            .build()
+            .map_err(|e| wrong(format!("{url}: {e}")))?;
+        let store: Arc<dyn ObjectStore> = match prefix.trim_matches('/') {
+            "" => Arc::new(store),
+            prefix => Arc::new(PrefixStore::new(store, prefix)),
+        };
+        Ok(Artefacts { store })
+    }
+
+    /// Checks that the store answers.
+    pub async fn check(&self) -> Result<()> {
+        match self.store.list(None).try_next().await {
+            Ok(_) => Ok(()),
+            Err(e) => Err(failed("list", &"its contents", &e)),
+        }
+    }
+
     /// Stores bytes; the same bytes twice are one artefact, and mend it where it was damaged.
     pub async fn put(&self, bytes: Vec<u8>) -> Result<ArtefactId> {
         let (id, bytes) = off_thread(move || Ok((hex::encode(Sha256::digest(&bytes)), bytes))).await?;
@@ -36,6 +81,11 @@ impl Artefacts {
         // whole or not at all: the local store writes to a temporary name and renames
         match self.store.put_opts(&path(&id), payload.clone(), options).await {
             Ok(_) => Ok(id),
+            Err(object_store::Error::AlreadyExists { .. }) if self.is_old(&id).await? => {
+                // whoever stores it again is about to name it: it must not be deleted as old and unnamed
+                self.store.put(&path(&id), payload).await.map_err(|e| failed("write", &id, &e))?;
+                Ok(id)
+            }
             Err(object_store::Error::AlreadyExists { .. }) => match self.get(&id).await {
                 // damaged since: these are the bytes it had
                 Err(p) if p.reason == Reason::ArtefactDamaged => {
@@ -65,6 +115,42 @@ impl Artefacts {
         }
     }
 
+    /// The artefacts that were stored longer than `age` ago.
+    pub async fn older_than(&self, age: Duration) -> Result<HashSet<ArtefactId>> {
+        let now = SystemTime::now();
+        self.store
+            .list(None)
+            .map_err(|e| failed("list", &"its contents", &e))
+            .try_filter_map(|object| async move {
+                let id = object.location.filename().filter(|name| name.len() == 64);
+                let stored = SystemTime::from(object.last_modified);
+                let old = now.duration_since(stored).is_ok_and(|since| since > age);
+                Ok(id.filter(|_| old).map(str::to_owned))
+            })
+            .try_collect()
+            .await
+    }
+
+    /// Deletes an artefact if it is still older than `age`.
+    pub async fn delete_older(&self, id: &str, age: Duration) -> Result<()> {
+        match self.age(id).await? {
+            Some(since) if since > age => self.delete(id).await,
+            _ => Ok(()),
+        }
+    }
+
+    async fn is_old(&self, id: &str) -> Result<bool> {
+        Ok(self.age(id).await?.is_some_and(|age| age > REFRESH))
+    }
+
+    async fn age(&self, id: &str) -> Result<Option<Duration>> {
+        match self.store.head(&path(id)).await {
+            Ok(object) => Ok(Some(SystemTime::now().duration_since(object.last_modified.into()).unwrap_or_default())),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(e) => Err(failed("read", &id, &e)),
+        }
+    }
+
     /// Reads an artefact and checks its hash.
     pub async fn get(&self, id: &str) -> Result<Vec<u8>> {
         if id.len() != 64 || !id.bytes().all(|b| b.is_ascii_hexdigit()) {
@@ -73,7 +159,7 @@ impl Artefacts {
         let found = self.store.get(&path(id)).await.map_err(|e| match e {
             object_store::Error::NotFound { .. } => Problem::new(
                 Reason::ArtefactDamaged,
-                format!("artefact {id} is missing from the store: restore it from a backup of the data folder"),
+                format!("artefact {id} is missing from the store: restore it from a backup of the artefacts"),
             )
             .with("artefact", id),
             e => failed("read", &id, &e),
@@ -83,7 +169,9 @@ impl Artefacts {
         if actual != id {
             return Err(Problem::new(
                 Reason::ArtefactDamaged,
-                format!("artefact {id} is corrupt (its bytes hash to {actual}): restore it from a backup of the data folder"),
+                format!(
+                    "artefact {id} is corrupt (its bytes hash to {actual}): restore it from a backup of the artefacts"
+                ),
             )
             .with("artefact", id)
             .with("found", actual));

@@ -4,6 +4,8 @@ use std::str::FromStr as _;
 use std::time::Duration;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::postgres::PgConnectOptions;
+pub use sqlx::postgres::PgListener;
 use sqlx::{AnyPool, AssertSqlSafe, Connection as _, Executor as _, SqlSafeStr as _, SqlStr, Transaction};
 use tribute_problem::{Problem, Reason, Result};
 
@@ -24,6 +26,7 @@ pub struct Database {
     /// One connection, only for asking whether the database answers.
     probe: AnyPool,
     dialect: Dialect,
+    url: String,
 }
 
 /// Longest wait for a connection, or for SQLite's other writer.
@@ -31,10 +34,39 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Longest wait for the answer to [`Database::answers`].
 const PROBED: Duration = Duration::from_secs(3);
 
-/// The migrations, in order: each brings the database from the previous version to the next. Released files never
-/// change.
-const MIGRATIONS: &[&str] =
-    &[include_str!("../migrations/0001_first.sql"), include_str!("../migrations/0002_turns.sql")];
+/// How long an unused connection stays open.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// Most connections that a process opens to PostgreSQL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Share {
+    /// A server's: 16.
+    Server,
+    /// A worker's: 2, besides the one on which it hears of new jobs.
+    Worker,
+}
+
+impl Share {
+    fn connections(self) -> u32 {
+        match self {
+            Share::Server => 16,
+            Share::Worker => 2,
+        }
+    }
+}
+
+/// A migration: the number of its file, and its SQL.
+type Migration = (i64, &'static str);
+
+/// The migrations, in the order of their numbers, which may have gaps. Those that a database lacks are applied. Released
+/// files never change.
+const MIGRATIONS: &[Migration] = &[
+    (1, include_str!("../migrations/0001_first.sql")),
+    (2, include_str!("../migrations/0002_turns.sql")),
+    (12, include_str!("../migrations/0012_observe.sql")),
+    (13, include_str!("../migrations/0013_needs.sql")),
+    (14, include_str!("../migrations/0014_keys.sql")),
+];
 
 impl Database {
     /// Opens `url` (`sqlite:PATH` or `postgres://…`) and migrates its tables to this program's version. `sslmode` and
@@ -43,6 +75,14 @@ impl Database {
     /// # Errors
     /// If the database cannot be opened or a newer program has migrated it further.
     pub async fn open(url: &str) -> Result<Self> {
+        Database::open_for(url, Share::Server).await
+    }
+
+    /// [`Database::open`] with a process's share of the connections.
+    ///
+    /// # Errors
+    /// As [`Database::open`].
+    pub async fn open_for(url: &str, share: Share) -> Result<Self> {
         sqlx::any::install_default_drivers();
         let (dialect, url) = if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             (Dialect::Postgres, url.to_owned())
@@ -58,7 +98,8 @@ impl Database {
             p => Problem::new(p.reason, format!("cannot open the database: {}", p.message)),
         };
         let pool = AnyPoolOptions::new()
-            .max_connections(if dialect == Dialect::Sqlite { 4 } else { 16 })
+            .max_connections(if dialect == Dialect::Sqlite { 4 } else { share.connections() })
+            .idle_timeout(IDLE)
             .acquire_timeout(PATIENCE)
             // nothing here may need the disk: a connection that fails to start is tried again until the patience ends
             .after_connect(move |connection, _| {
@@ -86,7 +127,7 @@ impl Database {
             pool.execute("PRAGMA journal_mode = WAL").await?;
         }
         let probe = AnyPoolOptions::new().max_connections(1).acquire_timeout(PROBED).connect_lazy_with(options);
-        let db = Database { pool, probe, dialect };
+        let db = Database { pool, probe, dialect, url };
         db.warn_if_plain().await?;
         db.migrate(MIGRATIONS).await?;
         Ok(db)
@@ -119,7 +160,7 @@ impl Database {
     }
 
     /// Applies the missing migrations in one transaction.
-    async fn migrate(&self, migrations: &[&str]) -> Result<()> {
+    async fn migrate(&self, migrations: &[Migration]) -> Result<()> {
         let mut tx = self.begin().await?;
         if self.dialect == Dialect::Postgres {
             // several servers may start at once
@@ -130,7 +171,7 @@ impl Database {
         let version: i64 = sqlx::query_scalar("SELECT COALESCE(CAST(MAX(version) AS BIGINT), 0) FROM migrations")
             .fetch_one(&mut *tx)
             .await?;
-        let known = migrations.len() as i64;
+        let known = migrations.iter().map(|(number, _)| *number).max().unwrap_or_default();
         if version > known {
             return Err(Problem::field(
                 "database",
@@ -139,12 +180,13 @@ impl Database {
             .with("version", version)
             .with("known", known));
         }
-        for (migration, number) in migrations.iter().zip(1..).skip(version as usize) {
+        let applied: Vec<i64> = sqlx::query_scalar("SELECT version FROM migrations").fetch_all(&mut *tx).await?;
+        for (number, migration) in migrations.iter().filter(|(number, _)| !applied.contains(number)) {
             for statement in migration.split(';').map(str::trim).filter(|s| !s.is_empty()) {
                 tx.execute(self.sql(statement)).await?;
             }
             sqlx::query(self.sql("INSERT INTO migrations (version, applied_ms) VALUES ($1, {now})"))
-                .bind(number)
+                .bind(*number)
                 .execute(&mut *tx)
                 .await?;
         }
@@ -173,6 +215,51 @@ impl Database {
         };
         let filled = words.iter().fold(statement.to_owned(), |text, (word, sql)| text.replace(word, sql));
         AssertSqlSafe(filled).into_sql_str()
+    }
+
+    /// Whether it is PostgreSQL.
+    #[must_use]
+    pub fn is_postgres(&self) -> bool {
+        self.dialect == Dialect::Postgres
+    }
+
+    /// A connection that hears PostgreSQL's notifications; `None` on SQLite.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn listener(&self) -> Result<Option<PgListener>> {
+        if !self.is_postgres() {
+            return Ok(None);
+        }
+        let options = PgConnectOptions::from_str(&self.url)?;
+        let pool = sqlx::postgres::PgPoolOptions::new().max_connections(1).connect_lazy_with(options);
+        Ok(Some(PgListener::connect_with(&pool).await?))
+    }
+
+    /// The text columns of every table.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn text_columns(&self) -> Result<Vec<(String, Vec<String>)>> {
+        let select = match self.dialect {
+            Dialect::Sqlite => {
+                "SELECT t.name AS tab, c.name AS col FROM sqlite_master t JOIN pragma_table_info(t.name) c
+                 WHERE t.type = 'table' AND c.type = 'TEXT' ORDER BY t.name, c.cid"
+            }
+            Dialect::Postgres => {
+                "SELECT CAST(table_name AS TEXT) AS tab, CAST(column_name AS TEXT) AS col FROM information_schema.columns
+                 WHERE table_schema = current_schema() AND data_type = 'text' ORDER BY table_name, ordinal_position"
+            }
+        };
+        let rows: Vec<(String, String)> = sqlx::query_as(select).fetch_all(&self.pool).await?;
+        let mut tables: Vec<(String, Vec<String>)> = Vec::new();
+        for (table, column) in rows {
+            match tables.last_mut() {
+                Some((known, columns)) if *known == table => columns.push(column),
+                _ => tables.push((table, vec![column])),
+            }
+        }
+        Ok(tables)
     }
 
     /// Begins a transaction for writing.
@@ -247,24 +334,28 @@ mod tests {
     async fn migrations_are_applied_once_in_order_and_whole() {
         let folder = tempfile::tempdir().unwrap();
         let db = Database::open(&format!("sqlite:{}", folder.path().join("t.db").display())).await.unwrap();
-        assert_eq!(versions(&db).await.len(), MIGRATIONS.len());
+        assert_eq!(versions(&db).await, MIGRATIONS.iter().map(|(number, _)| *number).collect::<Vec<_>>());
         // a different history, starting from an empty table of versions
         sqlx::query("DELETE FROM migrations").execute(db.pool()).await.unwrap();
-        db.migrate(&[FIRST]).await.unwrap();
+        db.migrate(&[(1, FIRST)]).await.unwrap();
         sqlx::query("INSERT INTO pets (name) VALUES ('rex')").execute(db.pool()).await.unwrap();
-        db.migrate(&[FIRST, SECOND]).await.unwrap();
-        db.migrate(&[FIRST, SECOND]).await.unwrap();
-        assert_eq!(versions(&db).await, [1, 2]);
+        db.migrate(&[(1, FIRST), (5, SECOND)]).await.unwrap();
+        db.migrate(&[(1, FIRST), (5, SECOND)]).await.unwrap();
+        assert_eq!(versions(&db).await, [1, 5]);
         let legs: i64 = sqlx::query_scalar("SELECT legs FROM pets").fetch_one(db.pool()).await.unwrap();
         assert_eq!(legs, 4);
 
         // a migration that fails leaves nothing behind
         let broken = "CREATE TABLE more (x BIGINT); INSERT INTO nowhere VALUES (1)";
-        assert!(db.migrate(&[FIRST, SECOND, broken]).await.is_err());
-        assert_eq!(versions(&db).await, [1, 2]);
+        assert!(db.migrate(&[(1, FIRST), (5, SECOND), (6, broken)]).await.is_err());
+        assert_eq!(versions(&db).await, [1, 5]);
         assert!(sqlx::query("SELECT x FROM more").fetch_all(db.pool()).await.is_err());
 
-        let older = db.migrate(&[FIRST]).await.unwrap_err();
+        // one that was made at the same time, whose number is lower
+        db.migrate(&[(1, FIRST), (3, "CREATE TABLE toys (name TEXT)"), (5, SECOND)]).await.unwrap();
+        assert_eq!(versions(&db).await, [1, 3, 5]);
+
+        let older = db.migrate(&[(1, FIRST)]).await.unwrap_err();
         assert!(older.message.contains("use a newer program"), "{older}");
     }
 }

@@ -7,6 +7,7 @@
 //! | [`calls`] | client calls, from submitting work to fetching a certificate |
 //! | [`data`] | small tables and the requests that register them |
 //! | [`raw`] | sends calls as raw bytes, which a client never would |
+//! | [`stores`] | temporary servers that store: PostgreSQL and S3 |
 //! | [`process`] | finds and kills processes |
 //! | [`chain`] | a life cycle of the contracts, with a verifier that accepts what a test commits to |
 
@@ -14,16 +15,15 @@ pub mod calls;
 pub mod chain;
 pub mod data;
 pub mod place;
-pub mod postgres;
 pub mod process;
 pub mod raw;
+pub mod stores;
 pub mod world;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 pub use place::{Place, Served};
-pub use postgres::Postgres;
 pub use world::World;
 
 /// Root of the repository.

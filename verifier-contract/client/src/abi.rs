@@ -52,6 +52,13 @@ mod sessions {
         "../abi/SessionEscrow.json"
     );
 }
+mod weights {
+    alloy::sol!(
+        #[sol(abi, all_derives)]
+        IAgreedWeights,
+        "../abi/AgreedWeights.json"
+    );
+}
 mod token {
     alloy::sol!(
         #[sol(abi, all_derives)]
@@ -67,15 +74,18 @@ pub use gate::IProofGate;
 pub use sessions::ISessionEscrow;
 pub use timelock::ICircuitTimelock;
 pub use token::ITestToken;
+pub use weights::IAgreedWeights;
+pub use weights::ISignedMessages::Authority as WeightsAuthority;
 
 /// The deployed contracts that transactions go to, by name, with their ABIs.
 #[must_use]
-pub fn contracts() -> [(&'static str, JsonAbi); 6] {
+pub fn contracts() -> [(&'static str, JsonAbi); 7] {
     [
         ("ProofGate", IProofGate::abi::contract()),
         ("DatasetRegistry", IDatasetRegistry::abi::contract()),
         ("AgentRegistry", IAgentRegistry::abi::contract()),
         ("SessionEscrow", ISessionEscrow::abi::contract()),
+        ("AgreedWeights", IAgreedWeights::abi::contract()),
         ("Evaluations", IEvaluations::abi::contract()),
         ("CircuitTimelock", ICircuitTimelock::abi::contract()),
     ]
@@ -167,6 +177,63 @@ sol! {
     struct SetPayout {
         bytes32 datasetId;
         address payout;
+        uint256 nonce;
+        uint256 deadline;
+    }
+
+    /// Signed by a dataset's owner: these weights may take the place of shares.
+    #[derive(Debug, PartialEq, Eq)]
+    struct AgreeWeights {
+        string statement;
+        bytes32 datasetId;
+        uint64 weight;
+        bytes32 agentId;
+        uint32 version;
+        uint32 round;
+        bytes32[] datasetIds;
+        uint64[] weights;
+        bytes32 valuation;
+        bytes32 testSet;
+        uint256 nonce;
+        uint256 deadline;
+    }
+
+    /// Signed by an attester: these weights follow from the valuation.
+    #[derive(Debug, PartialEq, Eq)]
+    struct AttestWeights {
+        string statement;
+        bytes32 agentId;
+        uint32 version;
+        uint32 round;
+        bytes32[] datasetIds;
+        uint64[] weights;
+        bytes32 valuation;
+        bytes32 testSet;
+        uint256 nonce;
+        uint256 deadline;
+    }
+
+    /// Signed by a dataset's owner: valuations on this test set by this attester may take the place of shares.
+    #[derive(Debug, PartialEq, Eq)]
+    struct AcceptValuations {
+        string statement;
+        bytes32 datasetId;
+        address grantee;
+        uint32 serial;
+        address attester;
+        bytes32 testSet;
+        uint256 nonce;
+        uint256 deadline;
+    }
+
+    /// Signed by a dataset's owner: the weights proposed in this round are void.
+    #[derive(Debug, PartialEq, Eq)]
+    struct ObjectWeights {
+        string statement;
+        bytes32 agentId;
+        uint32 version;
+        uint32 round;
+        bytes32 datasetId;
         uint256 nonce;
         uint256 deadline;
     }

@@ -12,6 +12,9 @@ use crate::error::{ChainError, Result};
 pub const ARTIFACTS_VARIABLE: &str = "TRIBUTE_ARTIFACTS";
 const USUAL_PLACE: &str = "verifier-contract/out";
 
+/// Path below the folder that the program's own folder is in, where packages install the artefacts.
+const INSTALLED_PLACE: &str = "share/tribute/contracts";
+
 /// forge's output folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Artifacts {
@@ -41,12 +44,15 @@ pub struct Span {
 }
 
 impl Artifacts {
-    /// The folder in `TRIBUTE_ARTIFACTS`, else `verifier-contract/out` in the current folder or one above it.
+    /// The folder in `TRIBUTE_ARTIFACTS`, else `verifier-contract/out` in the current folder or one above it, else where
+    /// packages install the artefacts.
     pub fn find() -> Result<Artifacts> {
         if let Some(folder) = std::env::var_os(ARTIFACTS_VARIABLE) {
             return Artifacts::at(Path::new(&folder));
         }
-        let looked = upward(USUAL_PLACE);
+        let mut looked = upward(USUAL_PLACE);
+        let program = std::env::current_exe().unwrap_or_default();
+        looked.extend(program.ancestors().nth(2).map(|folder| folder.join(INSTALLED_PLACE)));
         for folder in &looked {
             if let Ok(found) = Artifacts::at(folder) {
                 return Ok(found);

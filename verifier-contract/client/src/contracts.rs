@@ -61,6 +61,12 @@ impl Contracts {
         self.domain(self.deployment.session_escrow.address)
     }
 
+    /// The domain (chain and contract) of messages about agreed weights.
+    #[must_use]
+    pub fn weights_domain(&self) -> Domain {
+        self.domain(self.deployment.agreed_weights.address)
+    }
+
     fn domain(&self, contract: Address) -> Domain {
         Domain { chain_id: self.chain.id(), contract: contract.into() }
     }

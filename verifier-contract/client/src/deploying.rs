@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use alloy::primitives::{Address, B256, U256};
-use alloy::sol_types::SolValue;
+use alloy::sol_types::{SolCall, SolValue};
 use serde::{Deserialize, Serialize};
 
-use crate::abi::IDatasetRegistry;
+use crate::abi::{IAgreedWeights, IDatasetRegistry};
 use crate::artifacts::Artifacts;
 use crate::call::Call;
 use crate::chain::code_hash;
@@ -82,6 +82,8 @@ impl Deployment {
         same("owner", self.owner.to_string(), owner.to_string())?;
         same("guardian", self.guardian.to_string(), guardian.to_string())?;
         same("thaw period", self.thaw_seconds.to_string(), options.thaw_seconds.to_string())?;
+        let asked = options.challenge_seconds.to_string();
+        same("challenge period", self.challenge_seconds.to_string(), asked)?;
         same("delay of circuits", self.circuit_delay.to_string(), options.circuit_delay.to_string())?;
         let token = |address: Option<Address>| address.map_or("a test token".to_owned(), |a| a.to_string());
         let found = (!self.test_token).then_some(self.token.address);
@@ -171,9 +173,23 @@ impl<'a> Steps<'a> {
         let gate = self.deploy("ProofGate", &(timelock.address, guardian).abi_encode_params()).await?;
         let datasets = self.deploy("DatasetRegistry", &(gate.address, token.address).abi_encode_params()).await?;
         let agents = self.deploy("AgentRegistry", &(gate.address, datasets.address).abi_encode_params()).await?;
-        self.bind(datasets.address, agents.address).await?;
-        let arguments = (token.address, gate.address, agents.address, datasets.address, options.thaw_seconds, owner);
+        let call = IDatasetRegistry::bindAgentRegistryCall { registry: agents.address };
+        let bind = Call::new(self.wallet.chain(), datasets.address, "bind the agent registry", &call, |events| {
+            events.one::<IDatasetRegistry::AgentRegistryBound>()
+        });
+        let bound = IDatasetRegistry::agentRegistryCall {};
+        self.bind(&bind, datasets.address, &bound, agents.address).await?;
+        let arguments = (agents.address, options.challenge_seconds);
+        let weights = self.deploy("AgreedWeights", &arguments.abi_encode_params()).await?;
+        let (registries, seconds) = ((agents.address, datasets.address, weights.address), options.thaw_seconds);
+        let arguments = (token.address, gate.address, registries.0, registries.1, registries.2, seconds, owner);
         let escrow = self.deploy("SessionEscrow", &arguments.abi_encode_params()).await?;
+        let call = IAgreedWeights::bindEscrowCall { escrow: escrow.address };
+        let bind = Call::new(self.wallet.chain(), weights.address, "bind the escrow contract", &call, |events| {
+            events.one::<IAgreedWeights::EscrowBound>()
+        });
+        let bound = IAgreedWeights::sessionEscrowCall {};
+        self.bind(&bind, weights.address, &bound, escrow.address).await?;
         let evaluations = self.deploy("Evaluations", &agents.address.abi_encode()).await?;
         let reads = (escrow.address, evaluations.address).abi_encode_params();
         let tribute = self.deploy("Tribute", &reads).await?;
@@ -185,12 +201,14 @@ impl<'a> Steps<'a> {
             owner,
             guardian,
             thaw_seconds: options.thaw_seconds,
+            challenge_seconds: options.challenge_seconds,
             circuit_delay: options.circuit_delay,
             circuit_timelock: timelock,
             proof_gate: gate,
             dataset_registry: datasets,
             agent_registry: agents,
             session_escrow: escrow,
+            agreed_weights: weights,
             evaluations,
             tribute,
             token,
@@ -244,15 +262,17 @@ impl<'a> Steps<'a> {
         Ok(None)
     }
 
-    async fn bind(&mut self, datasets: Address, agents: Address) -> Result<()> {
-        let chain = self.wallet.chain();
-        let call = IDatasetRegistry::bindAgentRegistryCall { registry: agents };
-        let bind = Call::new(chain, datasets, "bind the agent registry", &call, |events| {
-            events.one::<IDatasetRegistry::AgentRegistryBound>()
-        });
+    /// Binds one contract to another, unless it is already: `bound` reads what `contract` is bound to.
+    async fn bind<C: SolCall, T, R: SolCall<Return = Address>>(
+        &mut self,
+        bind: &Call<C, T>,
+        contract: Address,
+        bound: &R,
+        to: Address,
+    ) -> Result<()> {
         let sent = match self.wallet.resume(bind.message()).await? {
             Some((sent, _)) => sent,
-            None if chain.read(datasets, &IDatasetRegistry::agentRegistryCall {}).await? == agents => return Ok(()),
+            None if self.wallet.chain().read(contract, bound).await? == to => return Ok(()),
             None => bind.send(self.wallet).await?.sent,
         };
         self.state.sent.push(sent);

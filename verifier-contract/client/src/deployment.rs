@@ -6,7 +6,9 @@ use alloy::primitives::{Address, Bytes};
 use serde::{Deserialize, Serialize};
 use tribute_core::id::CodeHash;
 
-use crate::abi::{IAgentRegistry, ICircuitTimelock, IDatasetRegistry, IEvaluations, ISessionEscrow, IStandard};
+use crate::abi::{
+    IAgentRegistry, IAgreedWeights, ICircuitTimelock, IDatasetRegistry, IEvaluations, ISessionEscrow, IStandard,
+};
 use crate::artifacts::Artifacts;
 use crate::chain::{code_hash, Chain};
 use crate::error::{ChainError, Result};
@@ -36,6 +38,8 @@ pub struct Deployment {
     pub guardian: Address,
     /// Seconds between a thaw request and the refund.
     pub thaw_seconds: u64,
+    /// Seconds in which the owner of a dataset can object to weights that it did not sign.
+    pub challenge_seconds: u64,
     /// Initial delay in seconds of operations of the gate's owner; it may have been raised since.
     pub circuit_delay: u64,
     /// `CircuitTimelock`, the gate's owner.
@@ -48,6 +52,8 @@ pub struct Deployment {
     pub agent_registry: Deployed,
     /// `SessionEscrow`.
     pub session_escrow: Deployed,
+    /// `AgreedWeights`.
+    pub agreed_weights: Deployed,
     /// `Evaluations`.
     pub evaluations: Deployed,
     /// `Tribute`, with the views for other contracts.
@@ -67,6 +73,8 @@ pub struct DeployOptions {
     pub guardian: Option<Address>,
     /// Seconds between a thaw request and the refund: one minute to ninety days.
     pub thaw_seconds: u64,
+    /// Seconds in which the owner of a dataset can object to weights that it did not sign: one minute to ninety days.
+    pub challenge_seconds: u64,
     /// Delay in seconds of operations of the gate's owner, including the first circuits; at least a day, except on
     /// local chains.
     pub circuit_delay: u64,
@@ -76,7 +84,14 @@ pub struct DeployOptions {
 
 impl Default for DeployOptions {
     fn default() -> Self {
-        DeployOptions { owner: None, guardian: None, thaw_seconds: 60, circuit_delay: 0, token: None }
+        DeployOptions {
+            owner: None,
+            guardian: None,
+            thaw_seconds: 60,
+            challenge_seconds: 60,
+            circuit_delay: 0,
+            token: None,
+        }
     }
 }
 
@@ -89,6 +104,7 @@ impl Deployment {
             (self.dataset_registry, "DatasetRegistry"),
             (self.agent_registry, "AgentRegistry"),
             (self.session_escrow, "SessionEscrow"),
+            (self.agreed_weights, "AgreedWeights"),
             (self.evaluations, "Evaluations"),
             (self.circuit_timelock, "CircuitTimelock"),
         ];
@@ -118,6 +134,7 @@ impl Deployment {
             ("ProofGate", self.proof_gate),
             ("DatasetRegistry", self.dataset_registry),
             ("AgentRegistry", self.agent_registry),
+            ("AgreedWeights", self.agreed_weights),
             ("SessionEscrow", self.session_escrow),
             ("Evaluations", self.evaluations),
             ("Tribute", self.tribute),
@@ -173,6 +190,15 @@ impl Deployment {
         same("SessionEscrow", escrow, "thawPeriod", self.thaw_seconds, found)?;
         let found = chain.read(escrow, &IStandard::ownerCall {}).await?;
         same("SessionEscrow", escrow, "owner", self.owner, found)?;
+        let weights = self.agreed_weights.address;
+        let found = chain.read(escrow, &ISessionEscrow::agreedWeightsCall {}).await?;
+        same("SessionEscrow", escrow, "agreedWeights", weights, found)?;
+        let found = chain.read(weights, &IAgreedWeights::agentRegistryCall {}).await?;
+        same("AgreedWeights", weights, "agentRegistry", agents, found)?;
+        let found = chain.read(weights, &IAgreedWeights::sessionEscrowCall {}).await?;
+        same("AgreedWeights", weights, "sessionEscrow", escrow, found)?;
+        let found = chain.read(weights, &IAgreedWeights::challengePeriodCall {}).await?;
+        same("AgreedWeights", weights, "challengePeriod", self.challenge_seconds, found)?;
         let evaluations = self.evaluations.address;
         let found = chain.read(evaluations, &IEvaluations::agentRegistryCall {}).await?;
         same("Evaluations", evaluations, "agentRegistry", agents, found)?;

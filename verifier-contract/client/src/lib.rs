@@ -63,6 +63,8 @@ pub mod version;
 pub mod voucher;
 pub mod wallet;
 pub mod watch;
+mod weight_messages;
+pub mod weights;
 
 /// The Alloy types that appear in this crate's signatures.
 pub use alloy::primitives::{Address, Bytes, B256, U256};

@@ -137,6 +137,7 @@ pub(crate) async fn logs(contracts: &Contracts, from: u64, to: u64) -> Result<Ve
         d.dataset_registry.address,
         d.agent_registry.address,
         d.session_escrow.address,
+        d.agreed_weights.address,
         d.evaluations.address,
         d.circuit_timelock.address,
     ];

@@ -324,7 +324,7 @@ interface ISessionEscrow {
     /// @notice Claims proven queries; anybody may call, since the payees are fixed. A slot that does not match the
     /// stored session and the voucher is skipped, and an event says why. The other slots of its batch are paid for
     /// their queries, or for as many as the session's escrow covers; the rest stay unpaid until the session is topped
-    /// up. A bad proof, context or circuit reverts the whole claim.
+    /// up. A bad proof, context or circuit reverts the whole claim; all proofs are checked by one pairing.
     /// @param batches Service proofs, each with the vouchers of 1 to 16 slots.
     function claim(ClaimBatch[] calldata batches) external;
 
@@ -376,6 +376,10 @@ interface ISessionEscrow {
     /// @notice The dataset registry.
     /// @return Address of the dataset registry.
     function datasetRegistry() external view returns (address);
+
+    /// @notice The contract that divides what a version accrued for data among its datasets.
+    /// @return Address of the agreed weights.
+    function agreedWeights() external view returns (address);
 
     /// @notice The session; reverts if unknown.
     /// @param session The session.

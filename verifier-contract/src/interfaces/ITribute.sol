@@ -65,12 +65,27 @@ interface ITribute {
     /// @return content The certificate, even if the version is now doubtful.
     function certificate(bytes32 agentId, uint32 version) external view returns (Certificate memory content);
 
-    /// @notice A dataset's share of a version's data fees; reverts if the version has no certificate.
+    /// @notice A dataset's share, as the certificate proves it; reverts if the version has no certificate. It is paid by
+    /// its share unless the datasets' owners agreed on other weights: see `paidPartOf`.
     /// @param agentId The agent.
     /// @param version The version, counted from 1.
     /// @param datasetId The dataset's version that is listed; reverts if it is not.
     /// @return part The share, scaled by 10^18 and rounded down.
     function shareOf(bytes32 agentId, uint32 version, bytes32 datasetId) external view returns (uint256 part);
+
+    /// @notice The part of a version's next data fees that a dataset earns: by the weights that all the datasets' owners
+    /// agreed on, or else its share. Reverts if the version has no certificate.
+    /// @param agentId The agent.
+    /// @param version The version, counted from 1.
+    /// @param datasetId The dataset's version that is listed; reverts if it is not.
+    /// @return part The part, scaled by 10^18 and rounded down.
+    function paidPartOf(bytes32 agentId, uint32 version, bytes32 datasetId) external view returns (uint256 part);
+
+    /// @notice The valuation that a version's agreed weights follow from.
+    /// @param agentId The agent.
+    /// @param version The version, counted from 1.
+    /// @return digest SHA-256 of the canonical valuation file; 0 while the version pays by shares.
+    function valuationOf(bytes32 agentId, uint32 version) external view returns (bytes32 digest);
 
     /// @notice Hash and length of a version's dataset list; reverts if the version is unknown.
     /// @param agentId The agent.

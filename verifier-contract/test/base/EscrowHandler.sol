@@ -2,12 +2,13 @@
 pragma solidity 0.8.37;
 
 import {SessionEscrow} from "../../src/SessionEscrow.sol";
+import {IAgreedWeights} from "../../src/interfaces/IAgreedWeights.sol";
 import {ISessionEscrow} from "../../src/interfaces/ISessionEscrow.sol";
-import {World} from "./World.sol";
+import {Weighing} from "./Weighing.sol";
 
 /// Clients, the operator and the providers of the world, acting in any order; keeps its own books alongside the
 /// contract's.
-contract EscrowHandler is World {
+contract EscrowHandler is Weighing {
     error Replayed();
     error Stolen();
     error Trapped();
@@ -17,6 +18,12 @@ contract EscrowHandler is World {
     uint256 public paidToData;
     uint256 public paidToOwner;
     uint256 public settled;
+    uint256 public changes;
+    uint256 public objections;
+    mapping(bytes32 set => uint256) private _paidTo;
+    // in billionths of a base unit, by the weights in force when it accrued
+    mapping(bytes32 set => uint256) private _earned;
+    uint256 private _accrued;
     bytes32[] private _sessions;
     bytes[] private _claimed;
     mapping(bytes32 session => uint256) private _deposit;
@@ -26,6 +33,9 @@ contract EscrowHandler is World {
     constructor() {
         setUp();
         certifiedAgent();
+        registerTestSet();
+        acceptAs(ADA, adaSet);
+        acceptAs(BEN, benSet);
     }
 
     // ---- actions -------------------------------------------------------------------------------------------------
@@ -75,6 +85,7 @@ contract EscrowHandler is World {
         }
         ISessionEscrow.ClaimBatch[] memory batches = one(honestBatch(slots));
         claimAs(OLGA, batches);
+        _note();
         if (_claimed.length < 8) _claimed.push(abi.encode(batches));
     }
 
@@ -85,6 +96,7 @@ contract EscrowHandler is World {
         uint64 count = session.paid + uint64(bound(queries, 1, 1e6));
         bytes memory signature = sign(_key[id], escrow.settlementDigest(id, count));
         escrow.settle(id, count, signature);
+        _note();
         ++settled;
     }
 
@@ -127,7 +139,9 @@ contract EscrowHandler is World {
         bytes32 set = ada ? adaSet : benSet;
         if (escrow.providerDue(agent, version, set) == 0) return;
         vm.prank(MALLORY);
-        paidToData += escrow.withdrawProvider(agent, version, set);
+        uint256 amount = escrow.withdrawProvider(agent, version, set);
+        _paidTo[set] += amount;
+        paidToData += amount;
     }
 
     function withdrawOwner() external {
@@ -182,8 +196,49 @@ contract EscrowHandler is World {
             vm.prank(session.client);
             escrow.withdrawThawed(_sessions[i]);
         }
-        if (escrow.totalEscrow() != 0 || escrow.liabilities() > 1) revert Trapped();
+        if (escrow.totalEscrow() != 0 || escrow.liabilities() > 1 + changes) revert Trapped();
         vm.revertToStateAndDelete(state);
+    }
+
+    /// Both owners sign weights, which are then in force.
+    function agree(uint256 ada) external {
+        if (changes == 32) return;
+        agreeOn(uint64(bound(ada, 0, ONE)));
+        ++changes;
+    }
+
+    /// The attester proposes weights that both owners accept beforehand, unless one of them has objected before.
+    function attest(uint256 ada) external {
+        if (weights.refusedBefore(agent, version, adaSet) || weights.refusedBefore(agent, version, benSet)) return;
+        if (weights.stateOf(agent, version).waiting != 0) return;
+        attestTo(uint64(bound(ada, 0, ONE)));
+    }
+
+    function enforce() external {
+        IAgreedWeights.State memory state = weights.stateOf(agent, version);
+        if (state.waiting == 0 || changes == 32) return;
+        if (block.timestamp < state.until) vm.warp(state.until);
+        weights.enforce(agent, version);
+        ++changes;
+    }
+
+    function objectTo(bool ada) external {
+        IAgreedWeights.State memory state = weights.stateOf(agent, version);
+        if (state.waiting == 0 || block.timestamp >= state.until) return;
+        vm.prank(ada ? ADA : BEN);
+        weights.object(agent, version, state.round, ada ? adaSet : benSet);
+        ++objections;
+    }
+
+    /// Divides what accrued since the last call by the weights in force.
+    function _note() private {
+        uint256 accrued = escrow.dataAccrued(agent, version);
+        for (uint256 i = 0; i < 2; ++i) {
+            bytes32 set = i == 0 ? adaSet : benSet;
+            (uint256 weight, uint256 total) = weights.weightOf(agent, version, set);
+            _earned[set] += (accrued - _accrued) * 1e9 * weight / total;
+        }
+        _accrued = accrued;
     }
 
     function fundWith(address payer, uint256 amount) private {
@@ -204,6 +259,18 @@ contract EscrowHandler is World {
 
     function dueToData() external view returns (uint256) {
         return escrow.providerDue(agent, version, adaSet) + escrow.providerDue(agent, version, benSet);
+    }
+
+    /// Each dataset has, paid and due together, what it earned by the weights of the time, but for the rounding of each
+    /// change.
+    function earnedByTheWeightsOfTheTime() external view returns (bool) {
+        for (uint256 i = 0; i < 2; ++i) {
+            bytes32 set = i == 0 ? adaSet : benSet;
+            uint256 has = (_paidTo[set] + escrow.providerDue(agent, version, set)) * 1e9;
+            // the books round down too, by less than one for each claim
+            if (has > _earned[set] + 1e6 || has + (1 + changes) * 1e9 < _earned[set]) return false;
+        }
+        return true;
     }
 
     function stopped() public view returns (bool) {

@@ -19,7 +19,7 @@ contract HostileHandler is EscrowHandler {
         MoodyToken moody = MoodyToken(address(token));
         moody.setMood(MoodyToken.Mood(mood % 6));
         moody.arm(address(escrow), callBack(c));
-        (bool done,) = address(this).call(callOf(action % 10, a, b, c));
+        (bool done,) = address(this).call(callOf(action % 12, a, b, c));
         if (!done) ++spoiled;
         moody.setMood(MoodyToken.Mood.Honest);
     }
@@ -34,7 +34,11 @@ contract HostileHandler is EscrowHandler {
         if (action == 6) return abi.encodeCall(this.topUp, (a, b));
         if (action == 7) return abi.encodeCall(this.settle, (a, b));
         if (action == 8) return abi.encodeCall(this.stopService, (a));
-        return abi.encodeCall(this.strangerTakes, (a));
+        if (action == 9) return abi.encodeCall(this.strangerTakes, (a));
+        if (action == 10) return abi.encodeCall(this.agree, (a));
+        return weights.stateOf(agent, version).waiting == 0
+            ? abi.encodeCall(this.attest, (a))
+            : abi.encodeCall(this.enforce, ());
     }
 
     function callBack(uint256 which) private view returns (bytes memory) {

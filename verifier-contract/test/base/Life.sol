@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {AgentRegistry} from "../../src/AgentRegistry.sol";
+import {AgreedWeights} from "../../src/AgreedWeights.sol";
 import {DatasetRegistry} from "../../src/DatasetRegistry.sol";
 import {ProofGate} from "../../src/ProofGate.sol";
 import {SessionEscrow} from "../../src/SessionEscrow.sol";
@@ -13,6 +14,7 @@ import {Test} from "./Test.sol";
 /// version of Olga's agent.
 abstract contract Life is Test {
     uint64 internal constant THAW = 1 days;
+    uint64 internal constant CHALLENGE = 3 days;
     uint128 internal constant PRICE = 1000;
     uint128 internal constant ESCROW = 1_000_000;
     uint16 internal constant DATA_BPS = 6000;
@@ -28,6 +30,7 @@ abstract contract Life is Test {
     DatasetRegistry internal datasets;
     AgentRegistry internal agents;
     SessionEscrow internal escrow;
+    AgreedWeights internal weights;
     bytes32 internal datasetCircuit;
     bytes32 internal gradientCircuit;
     bytes32 internal optimumCircuit;

@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 
 import {AgentRegistry} from "../../src/AgentRegistry.sol";
+import {AgreedWeights} from "../../src/AgreedWeights.sol";
 import {DatasetRegistry} from "../../src/DatasetRegistry.sol";
 import {ProofGate} from "../../src/ProofGate.sol";
 import {SessionEscrow} from "../../src/SessionEscrow.sol";
@@ -57,10 +58,12 @@ abstract contract RealWorld is Fixtures, Life {
         datasets = new DatasetRegistry(gate, IERC20(address(token)));
         vm.prank(deployer);
         agents = new AgentRegistry(gate, datasets);
+        weights = new AgreedWeights(agents, CHALLENGE);
         vm.prank(deployer);
-        escrow = new SessionEscrow(IERC20(address(token)), gate, agents, datasets, THAW, address(this));
+        escrow = new SessionEscrow(IERC20(address(token)), gate, agents, datasets, weights, THAW, address(this));
         vm.prank(deployer);
         datasets.bindAgentRegistry(address(agents));
+        weights.bindEscrow(address(escrow));
         assertEq(address(datasets), party(".datasetRegistry"));
         assertEq(address(agents), party(".agentRegistry"));
         assertEq(address(escrow), party(".sessionEscrow"));

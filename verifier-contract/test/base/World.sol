@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 
 import {AgentRegistry} from "../../src/AgentRegistry.sol";
+import {AgreedWeights} from "../../src/AgreedWeights.sol";
 import {DatasetRegistry} from "../../src/DatasetRegistry.sol";
 import {ProofGate} from "../../src/ProofGate.sol";
 import {SessionEscrow} from "../../src/SessionEscrow.sol";
@@ -58,7 +59,9 @@ abstract contract World is Life {
         datasets = new DatasetRegistry(gate, IERC20(address(token)));
         agents = new AgentRegistry(gate, datasets);
         datasets.bindAgentRegistry(address(agents));
+        weights = new AgreedWeights(agents, CHALLENGE);
         escrow = newEscrow(IERC20(address(token)));
+        weights.bindEscrow(address(escrow));
 
         layoutHash = Statements.layoutHashOf(15, 8, 64, 10, 0, 1024, 0);
         datasetCircuit = gate.addCircuit(circuitInfo(Statements.DATASET));
@@ -72,7 +75,7 @@ abstract contract World is Life {
     }
 
     function newEscrow(IERC20 erc20) internal returns (SessionEscrow) {
-        return new SessionEscrow(erc20, gate, agents, datasets, THAW, address(this));
+        return new SessionEscrow(erc20, gate, agents, datasets, weights, THAW, address(this));
     }
 
     // ---- circuits ------------------------------------------------------------------------------------------------

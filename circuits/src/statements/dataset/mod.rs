@@ -13,10 +13,10 @@
 //! # Region (one record, `R` rows; see [`tribute_core::layout`])
 //!
 //! ```text
-//! | X_0 … X_{A−1} | Y      | class  | cells | count | y_lo y_hi (real targets only) | q_head q_class q_data |
-//! | x_0 … x_{A−1} | s      |        | Σ     | N     |                                | 1      0       1      |
-//! | x_A …         | y_0    | Σ_u≥0  |       | N     | limbs of y                     | 0      1       1      |
-//! | …             | y_c−1  | y_c−1  |       | N     |                                | 0      1       0/1    |
+//! | X_0 … X_{A−1} | Y      | class  | cells | count | y_lo y_hi (real targets only) |
+//! | x_0 … x_{A−1} | s      |        | Σ     | N     |                               |
+//! | x_A …         | y_0    | Σ_u≥0  |       | N     | limbs of y                    |
+//! | …             | y_c−1  | y_c−1  |       | N     |                               |
 //! ```
 //!
 //! `class` sums the targets from the last class row up, `cells` the features of the whole record, `count` the presence

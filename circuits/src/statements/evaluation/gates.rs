@@ -11,7 +11,7 @@ use crate::arithmetization::Arithmetization;
 use crate::gadgets::argmax::{difference_limbs, ArgMax, Place};
 use crate::gadgets::argument::{Gates, Query};
 use crate::gadgets::logup::{Frame, Input, LogUp};
-use crate::gadgets::product::{Product, Rows, WeightRows};
+use crate::gadgets::product::{Product, Rows};
 
 use super::witness::table;
 
@@ -37,25 +37,21 @@ impl Arithmetization for Config {
         };
         let instance: Column<Instance> = gates.meta.instance_column();
         let frame = Frame::configure(gates);
-        let mut fixed = || gates.meta.fixed_column();
-        let rows = Rows { q_head: fixed(), q_class: fixed(), q_record: fixed(), q_end: fixed() };
-        let weights = WeightRows { q_w: fixed(), q_w_first: fixed(), q_block: fixed(), q_block_end: fixed() };
-        let range: Column<Fixed> = fixed();
+        let rows = Rows::configure(gates);
+        let range: Column<Fixed> = gates.meta.fixed_column();
 
         answers.gates(
             gates,
             &Place {
-                q_class: rows.q_class,
-                q_above: rows.q_head,
+                class: &|c| rows.class(c),
+                above: &|c| rows.head(c),
                 answers: ("one answer in a present record, none in an absent one: B = s", &|c| c.cur(y)),
-                idle: ("B is 0 outside class rows", &|c| c.fixed(frame.q_use) - c.fixed(rows.q_class)),
-                joined: ("the largest logit is one per record: m' = m", &|c| {
-                    c.fixed(rows.q_class) * c.fixed_next(rows.q_class)
-                }),
+                idle: ("B is 0 outside class rows", &|c| frame.used(c) - rows.class(c)),
+                joined: ("the largest logit is one per record: m' = m", &|c| rows.joined_classes(c)),
             },
         );
         let build = |c: &mut VirtualCells<'_, Fr>| {
-            let active = c.fixed(rows.q_class);
+            let active = rows.class(c);
             answers.limbs.iter().map(|l| Input { active: active.clone(), tuple: vec![c.cur(*l)] }).collect()
         };
         let lookup = LogUp::configure(gates, frame, vec![range], answers.limbs.len(), &build);
@@ -68,30 +64,18 @@ impl Arithmetization for Config {
 
         gates.add("records and right answers counted: tally = tally' + s, + σ·b·y", |c| {
             let right = answers.chosen(c) * c.cur(y);
-            c.fixed(frame.q_use) * (c.cur(tally) - c.next(tally))
-                - c.fixed(rows.q_head) * c.cur(y)
-                - c.fixed(rows.q_class) * c.challenge(sigma) * right
+            frame.used(c) * (c.cur(tally) - c.next(tally))
+                - rows.head(c) * c.cur(y)
+                - rows.class(c) * c.challenge(sigma) * right
         });
         // on the last gate row both inputs are read from the padding below the inputs, which is 0
         gates.add("tally is n + σ·correct in row 0, and ends at 0", |c| {
             let n = c.query_instance(instance, Rotation(input::N as i32));
             let correct = c.query_instance(instance, Rotation(input::CORRECT as i32));
-            c.fixed(frame.q_ends) * (c.cur(tally) - n - c.challenge(sigma) * correct)
+            frame.ends(c) * (c.cur(tally) - n - c.challenge(sigma) * correct)
         });
-        let product = Product {
-            frame,
-            rows,
-            weights,
-            a,
-            xt,
-            zk,
-            r,
-            sigma,
-            kappa,
-            tau,
-            alpha,
-            bias_feature: layout.bias_feature(),
-        };
+        let product =
+            Product { frame, rows, a, xt, zk, r, sigma, kappa, tau, alpha, bias_feature: layout.bias_feature() };
         product.sums(gates, &x, w, |c| answers.logit(c));
         product.check(gates, layout.classes());
         Config { product, lookup }

@@ -2,7 +2,7 @@
 
 use halo2_proofs::circuit::Region;
 use halo2_proofs::halo2curves::bn256::Fr;
-use halo2_proofs::plonk::{Advice, Column, Error, FirstPhase, Fixed, SecondPhase, ThirdPhase};
+use halo2_proofs::plonk::{Advice, Column, Error, FirstPhase, SecondPhase, ThirdPhase};
 use halo2_proofs::poly::Rotation;
 use tribute_core::link::Link;
 use tribute_core::shape::Shape;
@@ -13,16 +13,15 @@ use crate::arithmetization::Arithmetization;
 use crate::columns::target_scale;
 use crate::gadgets::argument::{constant, small, Gates, Query};
 use crate::gadgets::logup::Frame;
-use crate::gadgets::product::{Product, Rows, WeightRows};
+use crate::gadgets::product::{Product, Rows};
 
 use super::link::{remainder_rows, LinkConfig};
 
-/// The product argument, the link, and the weights of the remainder's limbs.
+/// The product argument and the link.
 #[derive(Clone, Debug)]
 pub struct Config {
     pub(super) product: Product,
     pub(super) link: LinkConfig,
-    q_remainder: Column<Fixed>,
 }
 
 impl Arithmetization for Config {
@@ -35,11 +34,8 @@ impl Arithmetization for Config {
         // `ctx` is absorbed by the transcript; no gate queries it
         let instance = gates.meta.instance_column();
         let frame = Frame::configure(gates);
-        let mut fixed = || gates.meta.fixed_column();
-        let rows = Rows { q_head: fixed(), q_class: fixed(), q_record: fixed(), q_end: fixed() };
-        let weights = WeightRows { q_w: fixed(), q_w_first: fixed(), q_block: fixed(), q_block_end: fixed() };
-        let q_remainder = fixed();
-        let link = LinkConfig::configure(gates, frame, rows, q_remainder, &layout, shape.link.unwrap_or(Link::Squared));
+        let rows = Rows::configure(gates);
+        let link = LinkConfig::configure(gates, frame, rows, &layout, shape.link.unwrap_or(Link::Squared));
         let sigma = gates.meta.challenge_usable_after(FirstPhase);
         let a = gates.meta.advice_column_in(SecondPhase);
         let kappa = gates.meta.challenge_usable_after(SecondPhase);
@@ -49,27 +45,14 @@ impl Arithmetization for Config {
         let [xt, zk, ek, r, e] = third;
         let target = constant(target_scale(&layout));
 
-        let product = Product {
-            frame,
-            rows,
-            weights,
-            a,
-            xt,
-            zk,
-            r,
-            sigma,
-            kappa,
-            tau,
-            alpha,
-            bias_feature: layout.bias_feature(),
-        };
+        let product =
+            Product { frame, rows, a, xt, zk, r, sigma, kappa, tau, alpha, bias_feature: layout.bias_feature() };
         product.sums(gates, &x, w, |c| link.logit(c));
         gates.add("errors under κ: ek = (p − y) + κ·ek'", |c| {
-            let below = (small(1) - c.fixed(rows.q_end)) * c.next(ek);
+            let below = rows.goes_on(c) * c.next(ek);
             let error = link.probability(c) - target * c.cur(y);
             let kappa = c.challenge(kappa);
-            c.fixed(rows.q_record) * (c.cur(ek) - below.clone())
-                - c.fixed(rows.q_class) * (error + (kappa - small(1)) * below)
+            rows.record(c) * (c.cur(ek) - below.clone()) - rows.class(c) * (error + (kappa - small(1)) * below)
         });
 
         product.check(gates, layout.classes());
@@ -80,19 +63,19 @@ impl Arithmetization for Config {
                 let alpha = c.challenge(alpha);
                 let weight = (c.cur(xt) + alpha.clone() * c.cur(w)) * c.cur(g);
                 let limb = alpha * c.cur(link.remainder());
-                c.fixed(frame.q_use) * (c.next(e) - c.cur(e)) - c.fixed(rows.q_head) * record
-                    + c.fixed(weights.q_w) * weight
-                    + c.fixed(q_remainder) * limb
+                frame.used(c) * (c.next(e) - c.cur(e)) - rows.head(c) * record
+                    + rows.weight(c) * weight
+                    + rows.outside(c) * limb
             },
         );
         // on the last gate row N is read from the padding below the inputs, which is 0
         gates.add("gradient check starts at −α·2^u·N and ends at 0", |c| {
             let n = c.query_instance(instance, Rotation(input::CONTRIBUTION as i32));
             let unit = two_to(layout.remainder_limbs() as u32 * layout.limb_bits());
-            c.fixed(frame.q_ends) * (c.cur(e) + c.challenge(alpha) * n * unit)
+            frame.ends(c) * (c.cur(e) + c.challenge(alpha) * n * unit)
         });
 
-        Config { product, link, q_remainder }
+        Config { product, link }
     }
 
     fn fix(&self, region: &mut Region<'_, Fr>, shape: &Shape) -> Result<(), Error> {
@@ -100,7 +83,7 @@ impl Arithmetization for Config {
         self.product.assign(region, &layout);
         self.link.assign_table(region, &layout);
         for (i, row) in remainder_rows(&layout).enumerate() {
-            region.assign_fixed(self.q_remainder, row, two_to(i as u32 * layout.limb_bits()));
+            self.product.rows.assign_outside(region, row, two_to(i as u32 * layout.limb_bits()));
         }
         Ok(())
     }

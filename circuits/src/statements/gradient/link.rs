@@ -3,8 +3,9 @@
 //! # Columns
 //!
 //! softmax, on class row u: limbs `low, short, mid, hi, top` of `t = l − z_u` with the table values `t1 = T1[hi]`,
-//! `t2 = T2[mid]`; `shift` is `l`, the same on all rows of the record; `sum` adds the probabilities from the bottom up. On
-//! the head row the same limb columns and two more hold the window's seven limbs, the topmost in `short`.
+//! `t2 = T2[mid]`; `shift` is `l`, the same on all rows of the record but the head; there `sum` adds the probabilities
+//! from the bottom up. On the head row the same limb columns, `shift` and `sum` hold the window's seven limbs, the topmost
+//! in `short`.
 //!
 //! logistic, on class row u: limbs of `t_a = l − z` and of `t_b = l`, so `z = t_b − t_a`; seven window limbs on the
 //! same row.
@@ -27,7 +28,7 @@
 use halo2_proofs::circuit::Region;
 use halo2_proofs::halo2curves::bn256::Fr;
 use halo2_proofs::halo2curves::ff::Field;
-use halo2_proofs::plonk::{Advice, Column, Expression, FirstPhase, Fixed, VirtualCells};
+use halo2_proofs::plonk::{Advice, Column, Expression, FirstPhase, VirtualCells};
 use tribute_core::layout::Layout;
 use tribute_core::link::{Link, Tables, HI_LIMIT};
 use tribute_core::numbers::LOGIT_BITS;
@@ -62,12 +63,10 @@ pub mod column {
     pub const T2: usize = 5;
     /// `short`.
     pub const SHORT: usize = 6;
-    /// Softmax: first of two window limbs besides those in the group.
-    pub const EXTRA: usize = 7;
-    /// Softmax: `l`.
-    pub const SHIFT: usize = 9;
-    /// Softmax: running sum of probabilities.
-    pub const SUM: usize = 10;
+    /// Softmax: `l`; on head rows a limb of the window.
+    pub const SHIFT: usize = 7;
+    /// Softmax: running sum of probabilities; on head rows a limb of the window.
+    pub const SUM: usize = 8;
     /// Logistic: first of the seven window limbs.
     pub const WINDOW: usize = 14;
     /// Squared: the logit; the remainder's limbs are in a separate column.
@@ -127,14 +126,7 @@ struct Exp {
 }
 
 impl LinkConfig {
-    pub(super) fn configure(
-        gates: &mut Gates<'_>,
-        frame: Frame,
-        rows: Rows,
-        q_remainder: Column<Fixed>,
-        layout: &Layout,
-        link: Link,
-    ) -> Self {
+    pub(super) fn configure(gates: &mut Gates<'_>, frame: Frame, rows: Rows, layout: &Layout, link: Link) -> Self {
         let columns: Vec<_> = (0..columns(link)).map(|_| gates.meta.advice_column_in(FirstPhase)).collect();
         let b = layout.limb_bits();
         let cells = Cells { link, columns: columns.clone(), limb_bits: b };
@@ -146,34 +138,33 @@ impl LinkConfig {
             Link::Squared => {}
             Link::Softmax => {
                 gates.add("the shift is one per record: l' = l", |c| {
-                    (c.fixed(rows.q_record) - c.fixed(rows.q_end))
-                        * (c.next(col[column::SHIFT]) - c.cur(col[column::SHIFT]))
+                    rows.below_head(c) * rows.goes_on(c) * (c.next(col[column::SHIFT]) - c.cur(col[column::SHIFT]))
                 });
                 gates.add("no top limb beside an unsaturated one: top·T1 = 0", |c| {
                     let e = config.exp(c, 0);
-                    c.fixed(rows.q_class) * e.top * e.t1
+                    rows.class(c) * e.top * e.t1
                 });
                 gates.add("probabilities summed: S = P + S'", |c| {
                     let p = config.exp(c, 0).probability;
-                    let below = (small(1) - c.fixed(rows.q_end)) * c.next(col[column::SUM]);
-                    c.fixed(rows.q_record) * (c.cur(col[column::SUM]) - below) - c.fixed(rows.q_class) * p
+                    let below = rows.goes_on(c) * c.next(col[column::SUM]);
+                    rows.below_head(c) * (c.cur(col[column::SUM]) - below) - rows.class(c) * p
                 });
                 gates.add("probabilities sum to 1: S − 2^pb + 2^(wb − 1) = Σ limbs", |c| {
                     let window: Vec<_> = window_columns(link, &col).iter().map(|w| c.cur(*w)).collect();
-                    c.fixed(rows.q_head) * (c.cur(col[column::SUM]) - window_base - limbs(&window, b))
+                    rows.head(c) * (c.next(col[column::SUM]) - window_base - limbs(&window, b))
                 });
             }
             Link::Logistic => {
                 for group in 0..2 {
                     gates.add("no top limb beside an unsaturated one: top·T1 = 0", |c| {
                         let e = config.exp(c, group);
-                        c.fixed(rows.q_class) * e.top * e.t1
+                        rows.class(c) * e.top * e.t1
                     });
                 }
                 gates.add("probabilities sum to 1: P + P̄ − 2^pb + 2^(wb − 1) = Σ limbs", |c| {
                     let sum = config.exp(c, 0).probability + config.exp(c, 1).probability;
                     let window: Vec<_> = window_columns(link, &col).iter().map(|w| c.cur(*w)).collect();
-                    c.fixed(rows.q_class) * (sum - window_base - limbs(&window, b))
+                    rows.class(c) * (sum - window_base - limbs(&window, b))
                 });
             }
         }
@@ -182,23 +173,23 @@ impl LinkConfig {
         let build = |c: &mut VirtualCells<'_, Fr>| {
             plan.iter()
                 .map(|input| {
-                    let selected = [
-                        (rows.q_class, input.class),
-                        (rows.q_head, input.head),
+                    let active = [
+                        input.class.map(|_| rows.class(c)),
+                        input.head.map(|_| rows.head(c)),
                         // not 0 or 1 but powers of 2^b, whose sum is far below r
-                        (q_remainder, input.remainder.then_some(RANGE)),
+                        input.remainder.then(|| rows.outside(c)),
                     ];
-                    let selected: Vec<_> =
-                        selected.into_iter().filter_map(|(q, tag)| tag.map(|tag| (c.fixed(q), tag))).collect();
-                    let active = selected.iter().map(|(q, _)| q.clone()).reduce(|a, b| a + b);
                     let second = input.second.map_or_else(|| small(0), |s| c.cur(col[s]));
+                    let other = if input.remainder { Some(RANGE) } else { input.head };
                     // if the tag is the same wherever the input is active, it is a constant
-                    let tag = match &selected[..] {
-                        [(_, first), rest @ ..] if rest.iter().all(|(_, tag)| tag == first) => small(*first),
-                        _ => selected.iter().map(|(q, tag)| q.clone() * small(*tag)).fold(small(0), |a, b| a + b),
+                    let tag = match (input.class, other) {
+                        (Some(class), Some(other)) if class != other => {
+                            rows.is_class(c) * (small(class) - small(other)) + small(other)
+                        }
+                        (class, other) => small(class.or(other).unwrap_or(RANGE)),
                     };
                     Input {
-                        active: active.unwrap_or_else(|| small(0)),
+                        active: active.into_iter().flatten().reduce(|a, b| a + b).unwrap_or_else(|| small(0)),
                         tuple: vec![tag, c.cur(col[input.value]), second],
                     }
                 })
@@ -308,8 +299,8 @@ fn inputs(link: Link) -> Vec<Plan> {
     match link {
         Link::Squared => vec![Plan { remainder: true, ..plain(column::REMAINDER) }],
         Link::Softmax => {
-            let extra = (column::EXTRA..column::SHIFT).map(|value| Plan { head: Some(RANGE), ..plain(value) });
-            group(0, true).into_iter().chain(extra).collect()
+            let window = [column::SHIFT, column::SUM].map(|value| Plan { head: Some(RANGE), ..plain(value) });
+            group(0, true).into_iter().chain(window).collect()
         }
         Link::Logistic => {
             let window = (0..=WINDOW_LIMBS).map(|i| Plan {
@@ -330,7 +321,7 @@ fn window_columns(link: Link, columns: &[Column<Advice>]) -> Vec<Column<Advice>>
 pub fn window_indices(link: Link) -> [usize; WINDOW_LIMBS + 1] {
     match link {
         Link::Logistic => std::array::from_fn(|i| column::WINDOW + i),
-        _ => [column::LOW, column::MID, column::HI, column::TOP, column::EXTRA, column::EXTRA + 1, column::SHORT],
+        _ => [column::LOW, column::MID, column::HI, column::TOP, column::SHIFT, column::SUM, column::SHORT],
     }
 }
 

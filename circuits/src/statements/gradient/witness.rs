@@ -93,9 +93,8 @@ pub(super) fn link_columns(shape: &Shape, committed: &[&[Fr]]) -> Result<Vec<Vec
             }
         }
         if link == Link::Softmax {
-            out[column::SUM][head] = from_u256(&sum);
             window_cells(&tables, link, &mut out, head, sum);
-            out[column::SHIFT][head..head + r].fill(from_i128(i128::from(shifts[0])));
+            out[column::SHIFT][head + 1..head + r].fill(from_i128(i128::from(shifts[0])));
         }
     }
     Ok(out)

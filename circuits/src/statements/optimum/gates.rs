@@ -24,7 +24,7 @@ use super::witness::table;
 pub struct Config {
     frame: Frame,
     q_w: Column<Fixed>,
-    q_bound: Column<Fixed>,
+    /// 1 on the second of the two rows of long numbers; the first one is the row above.
     q_norm: Column<Fixed>,
     pub(super) lookup: LogUp,
     pub(super) tau: Challenge,
@@ -42,9 +42,9 @@ impl Arithmetization for Config {
         let instance = gates.meta.instance_column();
         let frame = Frame::configure(gates);
         let mut fixed = || gates.meta.fixed_column();
-        let (q_w, q_bound, q_norm, range) = (fixed(), fixed(), fixed(), fixed());
+        let (q_w, q_norm, range) = (fixed(), fixed(), fixed());
         let build = |c: &mut VirtualCells<'_, Fr>| {
-            let active = c.fixed(q_w) + c.fixed(q_bound) + c.fixed(q_norm);
+            let active = c.fixed(q_w) + c.fixed_next(q_norm) + c.fixed(q_norm);
             limb.iter().map(|l| Input { active: active.clone(), tuple: vec![c.cur(*l)] }).collect()
         };
         let lookup = LogUp::configure(gates, frame, vec![range], limb.len(), &build);
@@ -101,20 +101,19 @@ impl Arithmetization for Config {
 
                 let norm = public(c, ROW_NORM, input::NORM);
                 let gap = spelled(c, &limb) + norm.clone() * norm * two_to(2 * (WEIGHT_BITS - NORM_BITS));
-                c.fixed(frame.q_use) * (c.next(f) - c.cur(f)) - c.fixed(q_w) * vectors - c.fixed(q_bound) * bound
+                frame.used(c) * (c.next(f) - c.cur(f)) - c.fixed(q_w) * vectors - c.fixed_next(q_norm) * bound
                     + c.fixed(q_norm) * rho * gap
             },
         );
-        gates.add("f starts and ends at 0", |c| c.fixed(frame.q_ends) * c.cur(f));
+        gates.add("f starts and ends at 0", |c| frame.ends(c) * c.cur(f));
 
-        Config { frame, q_w, q_bound, q_norm, lookup, tau, rho }
+        Config { frame, q_w, q_norm, lookup, tau, rho }
     }
 
     fn fix(&self, region: &mut Region<'_, Fr>, shape: &Shape) -> Result<(), Error> {
         let layout = shape.layout;
         self.frame.assign(region, layout.gate_rows());
         select(region, self.q_w, layout.weights_start()..layout.weights_end());
-        select(region, self.q_bound, [ROW_BOUND]);
         select(region, self.q_norm, [ROW_NORM]);
         self.lookup.assign_table(region, &table(&layout), layout.gate_rows());
         Ok(())

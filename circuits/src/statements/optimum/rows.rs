@@ -7,7 +7,7 @@ use tribute_core::numbers::WEIGHT_LIMIT;
 /// Row whose limbs are `(nε)² − Q`, and whose `pw` cell is `S_w`.
 pub(super) const ROW_BOUND: usize = 1;
 /// Row whose limbs are `V − v²`.
-pub(super) const ROW_NORM: usize = 2;
+pub(super) const ROW_NORM: usize = ROW_BOUND + 1;
 
 /// Limb layout for one circuit layout.
 #[derive(Clone, Copy, Debug)]

@@ -2,7 +2,6 @@
 
 use halo2_proofs::circuit::Region;
 use halo2_proofs::halo2curves::bn256::Fr;
-use halo2_proofs::halo2curves::ff::Field;
 use halo2_proofs::plonk::{
     Advice, Challenge, Column, Error, Expression, FirstPhase, Fixed, Instance, SecondPhase, ThirdPhase, VirtualCells,
 };
@@ -13,7 +12,7 @@ use tribute_core::statement::SERVICE_SLOTS;
 
 use crate::arithmetization::Arithmetization;
 use crate::gadgets::argmax::{ArgMax, Place};
-use crate::gadgets::argument::{constant, horner, limbs, select, small, Gates, Query};
+use crate::gadgets::argument::{constant, half, horner, limbs, select, small, Gates, Query};
 use crate::gadgets::logup::{Frame, Input, LogUp};
 use crate::gadgets::poseidon2::{self, Poseidon2};
 use crate::gadgets::product::RunningCheck;
@@ -26,18 +25,85 @@ const DEGREE: usize = 6;
 /// The maximum for a lookup's helper at this degree.
 const INPUTS_PER_HELPER: usize = DEGREE - 2;
 
-/// Selectors of rows, by their role in the argument.
+/// Selectors of rows. Links and weights are on rows without rounds, so their selectors are in columns of round constants.
 #[derive(Clone, Copy, Debug)]
 struct Rows {
-    q_start: Column<Fixed>,
-    q_link: Column<Fixed>,
-    q_feature: Column<Fixed>,
-    q_element: Column<Fixed>,
-    q_salt: Column<Fixed>,
-    q_class: Column<Fixed>,
-    q_w: Column<Fixed>,
-    q_w_first: Column<Fixed>,
-    q_block: Column<Fixed>,
+    poseidon: Poseidon2,
+    /// 1 on feature rows, 2 on class rows.
+    data: Column<Fixed>,
+    /// 1 on the last row of every packed element, and on salt rows.
+    packed: Column<Fixed>,
+}
+
+/// Values of `data`.
+const FEATURES: u64 = 1;
+const CLASSES: u64 = 2;
+/// Columns of round constants by what they select on rows without rounds.
+const LINK: usize = 0;
+const WEIGHT: usize = 1;
+const BLOCK: usize = 2;
+const FIRST_WEIGHT: usize = 3;
+
+type Cells<'a, 'b> = &'a mut VirtualCells<'b, Fr>;
+
+impl Rows {
+    fn feature(&self, c: Cells<'_, '_>) -> Expression<Fr> {
+        c.fixed(self.data) * (small(CLASSES) - c.fixed(self.data))
+    }
+
+    fn class(&self, c: Cells<'_, '_>) -> Expression<Fr> {
+        c.fixed(self.data) * (c.fixed(self.data) - small(FEATURES)) * half()
+    }
+
+    /// Feature rows and class rows.
+    fn feature_or_class(&self, c: Cells<'_, '_>) -> Expression<Fr> {
+        c.fixed(self.data) * (small(FEATURES + CLASSES) - c.fixed(self.data)) * half()
+    }
+
+    /// On feature rows and class rows: whether it is a feature row. Of degree 1, and only to be used on those.
+    fn is_feature(&self, c: Cells<'_, '_>) -> Expression<Fr> {
+        small(CLASSES) - c.fixed(self.data)
+    }
+
+    /// Feature rows that end a packed element.
+    fn element(&self, c: Cells<'_, '_>) -> Expression<Fr> {
+        c.fixed(self.packed) * c.fixed(self.data)
+    }
+
+    fn salt(&self, c: Cells<'_, '_>) -> Expression<Fr> {
+        c.fixed(self.packed) * (small(1) - c.fixed(self.data))
+    }
+
+    fn start(&self, c: Cells<'_, '_>) -> Expression<Fr> {
+        self.poseidon.starts(c)
+    }
+
+    fn link(&self, c: Cells<'_, '_>) -> Expression<Fr> {
+        self.poseidon.between(c, LINK)
+    }
+
+    fn weight(&self, c: Cells<'_, '_>) -> Expression<Fr> {
+        self.poseidon.between(c, WEIGHT)
+    }
+
+    fn first_weight(&self, c: Cells<'_, '_>) -> Expression<Fr> {
+        self.poseidon.between(c, FIRST_WEIGHT)
+    }
+
+    /// First row of every block of weights.
+    fn block(&self, c: Cells<'_, '_>) -> Expression<Fr> {
+        self.poseidon.between(c, BLOCK)
+    }
+
+    /// On rows of weights: whether the next row is one too. No row of rounds follows them.
+    fn weight_next(&self, c: Cells<'_, '_>) -> Expression<Fr> {
+        c.fixed_next(self.poseidon.column_between(WEIGHT))
+    }
+
+    /// On rows of weights: whether the next row is the first one of a block.
+    fn block_next(&self, c: Cells<'_, '_>) -> Expression<Fr> {
+        c.fixed_next(self.poseidon.column_between(BLOCK))
+    }
 }
 
 /// Columns and challenges of the random sums; `third` is in the order of the module [`super::third`].
@@ -74,17 +140,7 @@ impl Arithmetization for Config {
         let poseidon = Poseidon2::configure(gates);
         let data: [Column<Advice>; DATA] = std::array::from_fn(|_| gates.meta.advice_column_in(FirstPhase));
         let mut fixed = || gates.meta.fixed_column();
-        let rows = Rows {
-            q_start: fixed(),
-            q_link: fixed(),
-            q_feature: fixed(),
-            q_element: fixed(),
-            q_salt: fixed(),
-            q_class: fixed(),
-            q_w: fixed(),
-            q_w_first: fixed(),
-            q_block: fixed(),
-        };
+        let rows = Rows { poseidon, data: fixed(), packed: fixed() };
         let table = vec![fixed(), fixed()];
 
         answers(gates, frame, rows, &arg_max(&data, layout.limb_bits()));
@@ -115,17 +171,17 @@ impl Arithmetization for Config {
         for i in 0..blocks.count {
             let start = blocks.start(i);
             self.poseidon.assign(region, start, blocks.permutations);
-            select(region, rows.q_start, [start]);
-            select(region, rows.q_link, [blocks.link(i)]);
-            select(region, rows.q_feature, start..start + blocks.features);
+            select(region, self.poseidon.column_between(LINK), [blocks.link(i)]);
+            select(region, rows.data, start..start + blocks.features);
             let elements = (0..blocks.features).filter(|f| blocks.ends_element(*f));
-            select(region, rows.q_element, elements.map(|f| start + f));
-            select(region, rows.q_salt, [blocks.salt(i)]);
-            select(region, rows.q_class, (0..blocks.classes).map(|u| blocks.class(i, u)));
+            select(region, rows.packed, elements.map(|f| start + f).chain([blocks.salt(i)]));
+            for u in 0..blocks.classes {
+                region.assign_fixed(rows.data, blocks.class(i, u), Fr::from(CLASSES));
+            }
         }
-        select(region, rows.q_w, weights.clone());
-        select(region, rows.q_w_first, [weights.start]);
-        select(region, rows.q_block, weights.clone().step_by(layout.classes()));
+        select(region, self.poseidon.column_between(WEIGHT), weights.clone());
+        select(region, self.poseidon.column_between(FIRST_WEIGHT), [weights.start]);
+        select(region, self.poseidon.column_between(BLOCK), weights.step_by(layout.classes()));
         let table = table(&layout, &vec![SlotInputs::default(); SERVICE_SLOTS]);
         self.lookup.assign_table(region, &table, layout.gate_rows());
         Ok(())
@@ -153,13 +209,11 @@ fn answers(gates: &mut Gates<'_>, frame: Frame, rows: Rows, arg_max: &ArgMax) {
     arg_max.gates(
         gates,
         &Place {
-            q_class: rows.q_class,
-            q_above: rows.q_salt,
+            class: &|c| rows.class(c),
+            above: &|c| rows.salt(c),
             answers: ("exactly one answer: B = 1 on the first class row", &|_| small(1)),
-            idle: ("B is 0 outside classes and features", &|c| {
-                c.fixed(frame.q_use) - c.fixed(rows.q_feature) - c.fixed(rows.q_class)
-            }),
-            joined: ("the largest logit is one per query: m' = m", &|c| c.fixed(rows.q_class)),
+            idle: ("B is 0 outside classes and features", &|c| frame.used(c) - rows.feature_or_class(c)),
+            joined: ("the largest logit is one per query: m' = m", &|c| rows.class(c)),
         },
     );
 }
@@ -172,29 +226,29 @@ fn chain(gates: &mut Gates<'_>, frame: Frame, rows: Rows, poseidon: &Poseidon2, 
     let message = blocks.message;
     gates.add("end of run is boolean: last(last − 1) = 0", |c| {
         let last = c.cur(last);
-        c.fixed(rows.q_link) * last.clone() * (last - small(1))
+        rows.link(c) * last.clone() * (last - small(1))
     });
     // no block reaches the last gate row, so nothing else reads the cell there
-    gates.add("the first block starts a run", |c| c.fixed(frame.q_ends) * (c.cur(last) - small(1)));
+    gates.add("the first block starts a run", |c| frame.ends(c) * (c.cur(last) - small(1)));
     gates.add("position: position' = (1 − last)(position + 1)", |c| {
         let inside = small(1) - c.query_advice(last, back);
-        c.fixed(rows.q_link) * (c.cur(position) - inside * (c.query_advice(position, back) + small(1)))
+        rows.link(c) * (c.cur(position) - inside * (c.query_advice(position, back) + small(1)))
     });
     gates.add("before: before' = last ? next : before", |c| {
         let (ended, next, kept) =
             (c.query_advice(last, back), c.query_advice(next, back), c.query_advice(before, back));
-        c.fixed(rows.q_link) * (c.cur(before) - kept.clone() - ended * (next - kept))
+        rows.link(c) * (c.cur(before) - kept.clone() - ended * (next - kept))
     });
     gates.add("receipts chain: (1 − last)(next − h') = 0", |c| {
-        c.fixed(rows.q_link) * (small(1) - c.cur(last)) * (c.cur(next) - c.cur(poseidon.state[0]))
+        rows.link(c) * (small(1) - c.cur(last)) * (c.cur(next) - c.cur(poseidon.state[0]))
     });
     gates.add("a receipt starts from next", |c| {
         let [h, ..] = poseidon.start(c);
-        c.fixed(rows.q_start) * (h - c.query_advice(next, lead))
+        rows.start(c) * (h - c.query_advice(next, lead))
     });
     gates.add("the capacity lane starts as the length", |c| {
         let [.., lane] = poseidon.start(c);
-        c.fixed(rows.q_start) * (lane - constant(poseidon2::capacity(message)))
+        rows.start(c) * (lane - constant(poseidon2::capacity(message)))
     });
 }
 
@@ -214,7 +268,7 @@ fn lookup(
     // 1 on slot rows: tag(tag − 1)/2
     let is_slot = move |c: &mut VirtualCells<'_, Fr>| {
         let tag = c.fixed(tag);
-        tag.clone() * (tag - small(1)) * tribute_engine::field::two_to(1).invert().unwrap_or(Fr::ZERO)
+        tag.clone() * (tag - small(1)) * half()
     };
     let input = move |c: &mut VirtualCells<'_, Fr>, group: usize| {
         c.query_instance(instance, Rotation((group * SERVICE_SLOTS) as i32))
@@ -227,15 +281,15 @@ fn lookup(
         tuple
     };
     let build = |c: &mut VirtualCells<'_, Fr>| {
-        let (feature, class) = (c.fixed(rows.q_feature), c.fixed(rows.q_class));
+        let tag = small(RANGE) + rows.is_feature(c) * small(FEATURE - RANGE);
         let mut inputs: Vec<_> = (0..DATA)
             .map(|i| Input {
-                active: if i < LIMBS { feature.clone() + class.clone() } else { feature.clone() },
-                tuple: vec![feature.clone() * small(FEATURE) + small(RANGE), c.cur(data[i])],
+                active: if i < LIMBS { rows.feature_or_class(c) } else { rows.feature(c) },
+                tuple: vec![tag.clone(), c.cur(data[i])],
             })
             .collect();
         inputs.push(Input {
-            active: c.fixed(rows.q_link) * c.cur(last),
+            active: rows.link(c) * c.cur(last),
             tuple: vec![small(SLOT), c.cur(slot), c.cur(before), c.cur(state), c.cur(position) + small(1)],
         });
         inputs
@@ -275,25 +329,25 @@ fn random_sums(
         features.push(c.next(head));
         let z = arg_max.logit(c);
         let below = kappa * c.next(head);
-        c.fixed(frame.q_use) * c.cur(head)
-            - c.fixed(rows.q_feature) * horner(&features, &tau)
-            - c.fixed(rows.q_salt) * c.next(head)
-            - c.fixed(rows.q_class) * (z + below.clone())
-            - c.fixed(rows.q_w) * (c.cur(w) + (small(1) - c.fixed_next(rows.q_block)) * below)
+        frame.used(c) * c.cur(head)
+            - rows.feature(c) * horner(&features, &tau)
+            - rows.salt(c) * c.next(head)
+            - rows.class(c) * (z + below.clone())
+            - rows.weight(c) * (c.cur(w) + (small(1) - rows.block_next(c)) * below)
     });
     gates.add(
         "message as data: pack = Σ 256^a x_a + 2^56·pack' or 2^-168·ρ·pack', salt + ρ(pack' − 1), B + pack'",
         |c| {
             let rho = c.challenge(rho);
             let features: Vec<_> = data.iter().map(|v| c.cur(*v)).collect();
-            let (feature, element, below) = (c.fixed(rows.q_feature), c.fixed(rows.q_element), c.next(pack));
+            let (feature, element, below) = (rows.feature(c), rows.element(c), c.next(pack));
             let shift = (feature.clone() - element.clone()) * inner + element * rho.clone() * end;
             let salt = (c.cur(data[0]) + rho * (below.clone() - small(1))) * short;
-            (c.fixed(frame.q_use) - c.fixed(rows.q_w)) * c.cur(pack)
+            (frame.used(c) - rows.weight(c)) * c.cur(pack)
                 - feature * limbs(&features, 8)
                 - shift * below.clone()
-                - c.fixed(rows.q_salt) * salt
-                - c.fixed(rows.q_class) * (c.cur(data[LIMBS]) + below)
+                - rows.salt(c) * salt
+                - rows.class(c) * (c.cur(data[LIMBS]) + below)
         },
     );
     gates.add("message as absorbed: hash = b_0 + ρ·b_1 + ρ²·b_2 + ρ³·hash'", |c| {
@@ -305,31 +359,31 @@ fn random_sums(
         let [b0, b1, b2, _] = poseidon.absorbed(c);
         let later = horner(&[b0, b1, b2], &rho);
         let more = (cube - small(1)) * below.clone();
-        c.fixed(frame.q_use) * c.cur(hash)
-            - (c.fixed(poseidon.q_full) + c.fixed(poseidon.q_partial)) * below
-            - c.fixed(rows.q_start) * (first + more.clone())
-            - c.fixed(poseidon.q_absorb) * (later + more)
+        frame.used(c) * c.cur(hash)
+            - poseidon.rounds(c) * below
+            - rows.start(c) * (first + more.clone())
+            - poseidon.absorbs(c) * (later + more)
     });
     gates.add("the receipt is of this message: hash = ρ·pack", |c| {
-        c.fixed(rows.q_start) * (c.cur(hash) - c.challenge(rho) * c.cur(pack))
+        rows.start(c) * (c.cur(hash) - c.challenge(rho) * c.cur(pack))
     });
-    gates.add("powers start at 1", |c| c.fixed(rows.q_w_first) * (c.cur(pack) - small(1)));
+    gates.add("powers start at 1", |c| rows.first_weight(c) * (c.cur(pack) - small(1)));
     gates.add("powers: τ^j within a block, τ·τ^j in the next", |c| {
         let step = c.next(pack) - c.cur(pack);
-        let block = c.fixed_next(rows.q_block) * (c.challenge(tau) - small(1)) * c.cur(pack);
-        c.fixed(rows.q_w) * (c.fixed_next(rows.q_w) * step - block)
+        let block = rows.block_next(c) * (c.challenge(tau) - small(1)) * c.cur(pack);
+        rows.weight(c) * (rows.weight_next(c) * step - block)
     });
-    RunningCheck { frame, q_record: rows.q_start, q_block: rows.q_block, a, r }.gates(
+    RunningCheck { frame, a, r }.gates(
         gates,
         "logit check: r' = σr + bias + τ·head on starts, r − a(α·wk + τ^j) on blocks",
         |c| {
             let (sigma, tau) = (c.challenge(sigma), c.challenge(tau));
-            (sigma - small(1)) * c.cur(r) + small(layout.bias_feature() as u64) + tau * c.cur(head)
+            rows.start(c) * ((sigma - small(1)) * c.cur(r) + small(layout.bias_feature() as u64) + tau * c.cur(head))
         },
         |c| {
             let (tau, kappa) = (c.challenge(tau), c.challenge(kappa));
             let alpha = power(&tau, blocks.features * DATA + 1) * if layout.classes() == 1 { kappa } else { small(1) };
-            alpha * c.cur(head) + c.cur(pack)
+            rows.block(c) * (alpha * c.cur(head) + c.cur(pack))
         },
     );
 }

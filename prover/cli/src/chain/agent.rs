@@ -97,10 +97,11 @@ pub(crate) struct CertifyArgs {
     chain: ChainArgs,
 }
 
+/// An agent's numbers, as `crate::output::agent` writes them.
 #[derive(Deserialize)]
-struct AgentFile {
+pub(super) struct AgentFile {
     weights_digest: WeightsDigest,
-    dataset_ids: Vec<DatasetId>,
+    pub(super) dataset_ids: Vec<DatasetId>,
     lambda: u64,
     link: Link,
     schema: Schema,
@@ -111,7 +112,7 @@ struct AgentFile {
 }
 
 #[derive(Deserialize)]
-struct CircuitsFile {
+pub(super) struct CircuitsFile {
     ready: Vec<CircuitFile>,
 }
 
@@ -122,8 +123,8 @@ struct CircuitFile {
 }
 
 #[derive(Deserialize)]
-struct GradientsFile {
-    gradients: Vec<ProofFile>,
+pub(super) struct GradientsFile {
+    pub(super) gradients: Vec<ProofFile>,
 }
 
 #[derive(Deserialize)]
@@ -142,31 +143,8 @@ pub(super) async fn create(a: CreateArgs) -> CommandResult {
 
 pub(super) async fn propose(a: ProposeArgs) -> CommandResult {
     let trained: AgentFile = json_file(&a.trained)?;
-    if trained.schema.task() == Task::Real {
-        let message =
-            "the agent predicts a real number, and service proofs cover only classifiers, so it cannot go on chain: \
-                       certify it off chain (agent prove-gradients and prove-optimum with --off-chain)";
-        return Err(Problem::field("trained", message));
-    }
     let circuits: CircuitsFile = json_file(&a.circuits)?;
-    let circuit = |statement: &str| {
-        let found = circuits.ready.iter().find(|c| c.statement == statement).map(|c| c.circuit_id);
-        found
-            .ok_or_else(|| Problem::field("circuits", format!("{} has no `{statement}` circuit", a.circuits.display())))
-    };
-    let layout = trained.schema.layout(trained.k, trained.columns)?.with_intercept_scale(trained.intercept_scale)?;
-    let new = NewVersion {
-        layout,
-        lambda: trained.lambda,
-        link: trained.link,
-        price: a.price,
-        data_bps: a.data_bps,
-        weights: trained.weights_digest,
-        gradient: circuit("gradient")?,
-        optimum: circuit("optimum")?,
-        service: circuit("service")?,
-        model: trained.model_sha256,
-    };
+    let new = new_version(&trained, &circuits, a.price, a.data_bps)?;
     let c = a.chain.connect().await?;
     let proposed = c.contracts.propose(&a.agent, &new);
     let mut value = c.send(&proposed, |version| json!({ "agent_id": a.agent, "version": version })).await?;
@@ -182,6 +160,42 @@ pub(super) async fn propose(a: ProposeArgs) -> CommandResult {
         value["closed"] = c.send(&call, |e| json!({ "shards": e.shards, "records": e.records })).await?;
     }
     a.chain.emit(&value)
+}
+
+/// The version of a trained agent, with the circuits of its schema.
+pub(super) fn new_version(
+    trained: &AgentFile,
+    circuits: &CircuitsFile,
+    price: u128,
+    data_bps: u16,
+) -> Result<NewVersion> {
+    if trained.schema.task() == Task::Real {
+        let message =
+            "the agent predicts a real number, and service proofs cover only classifiers, so it cannot go on chain: \
+                       certify it off chain (agent prove-gradients and prove-optimum with --off-chain)";
+        return Err(Problem::field("trained", message));
+    }
+    let circuit = |statement: &str| {
+        let found = circuits.ready.iter().find(|c| c.statement == statement).map(|c| c.circuit_id);
+        found.ok_or_else(|| {
+            let message =
+                format!("there is no `{statement}` circuit for this schema: `tribute circuits add` makes one");
+            Problem::field("circuits", message)
+        })
+    };
+    let layout = trained.schema.layout(trained.k, trained.columns)?.with_intercept_scale(trained.intercept_scale)?;
+    Ok(NewVersion {
+        layout,
+        lambda: trained.lambda,
+        link: trained.link,
+        price,
+        data_bps,
+        weights: trained.weights_digest,
+        gradient: circuit("gradient")?,
+        optimum: circuit("optimum")?,
+        service: circuit("service")?,
+        model: trained.model_sha256,
+    })
 }
 
 /// Dataset and position of every shard of a version, by digest.
@@ -251,24 +265,38 @@ pub(super) async fn gradients(a: GradientsArgs) -> CommandResult {
 
 pub(super) async fn certify(a: CertifyArgs) -> CommandResult {
     let file: OptimumFile = json_file(&a.optimum)?;
-    let gradients: Option<GradientsFile> = a.gradients.as_deref().map(json_file).transpose()?;
-    let c = a.chain.connect().await?;
-    let mut last = match gradients {
-        Some(file) => pending(&c, &a.agent, a.version, file, None).await?,
-        None => Vec::new(),
+    let gradients: GradientsFile = match &a.gradients {
+        Some(file) => json_file(file)?,
+        None => GradientsFile { gradients: Vec::new() },
     };
+    let c = a.chain.connect().await?;
+    let value = submit(&c, &a.agent, a.version, gradients, &file.proof, a.batch.into()).await?;
+    a.chain.emit(&value)
+}
+
+/// Submits the gradients that are not on chain yet, at most `batch` proofs to a transaction, the last of them with the
+/// optimum, and returns the version's state with its shares.
+pub(super) async fn submit(
+    c: &Connected,
+    agent: &AgentId,
+    version: u32,
+    gradients: GradientsFile,
+    optimum: &ProofFile,
+    batch: usize,
+) -> Result<Value> {
+    let mut last = pending(c, agent, version, gradients, None).await?;
     let mut sent: Vec<Value> = Vec::new();
     // leave room for the optimum in the last transaction
-    while last.len() + 1 > usize::from(a.batch) {
-        let rest = last.split_off(usize::from(a.batch).min(last.len()));
-        sent.push(add(&c, &a.agent, a.version, &last).await?);
+    while last.len() + 1 > batch {
+        let rest = last.split_off(batch.min(last.len()));
+        sent.push(add(c, agent, version, &last).await?);
         last = rest;
     }
-    let optimum = file.proof.proof();
+    let optimum = optimum.proof();
     let tell = |e: &CertificateState| -> Value {
         json!({
-            "agent_id": a.agent,
-            "version": a.version,
+            "agent_id": agent,
+            "version": version,
             "records": e.records,
             "epsilon": e.epsilon,
             "norm": e.norm,
@@ -276,20 +304,20 @@ pub(super) async fn certify(a: CertifyArgs) -> CommandResult {
         })
     };
     let mut value: Value = if last.is_empty() {
-        c.send(&c.contracts.certify(&a.agent, a.version, &optimum), tell).await?
+        c.send(&c.contracts.certify(agent, version, &optimum), tell).await?
     } else {
-        c.send(&c.contracts.add_gradients_and_certify(&a.agent, a.version, &last, &optimum), tell).await?
+        c.send(&c.contracts.add_gradients_and_certify(agent, version, &last, &optimum), tell).await?
     };
     if !sent.is_empty() {
         value["transactions"] = sent.into();
     }
     let positive: f64 = value["positive"].as_str().and_then(|p| p.parse().ok()).unwrap_or(f64::NAN);
     let mut shares = Vec::new();
-    for dataset in c.contracts.listed(&a.agent, a.version).await? {
-        let contributed = c.contracts.contribution(&a.agent, a.version, &dataset).await?.value;
+    for dataset in c.contracts.listed(agent, version).await? {
+        let contributed = c.contracts.contribution(agent, version, &dataset).await?.value;
         let own: f64 = contributed.to_string().parse().unwrap_or(f64::NAN);
         shares.push(own.max(0.0) / positive);
     }
     value["shares"] = shares.into();
-    a.chain.emit(&value)
+    Ok(value)
 }

@@ -4,7 +4,7 @@ use clap::Subcommand;
 
 use super::{
     agent, cost, data, evaluation, export, find, guard, money, own, relay, session, sign, status, version, watch,
-    withdraw,
+    weights, withdraw,
 };
 use crate::CommandResult;
 
@@ -78,6 +78,18 @@ pub(crate) enum ChainCommand {
     Claim(session::ClaimArgs),
     /// Withdraw your earnings: those of all your datasets and agents, or of one of them.
     Withdraw(withdraw::WithdrawArgs),
+    /// Show what a version pays its datasets by: shares or agreed weights, and what waits for its challenge period.
+    Weights(weights::ShowArgs),
+    /// Write the weights that follow from a valuation to a file, for the datasets' owners to sign. Sends nothing.
+    ProposeWeights(weights::ProposeArgs),
+    /// Submit the owners' signatures on weights. If all signed they are in force at once, otherwise after a challenge period.
+    InstallWeights(weights::InstallArgs),
+    /// Bring weights into force whose challenge period is over.
+    EnforceWeights(version::StepArgs),
+    /// Accept valuations of your dataset beforehand, on a test set and by an attester that you name; or withdraw that.
+    AcceptValuations(weights::AcceptArgs),
+    /// Object to the weights proposed for a version, as owner of one of its datasets: it continues to pay as it does.
+    ObjectWeights(weights::ObjectArgs),
     /// Set the address that receives a dataset's rewards or an agent's fees.
     Payout(own::PayoutArgs),
     /// Offer a dataset, an agent or the escrow contract to a new owner.
@@ -137,6 +149,12 @@ pub(crate) async fn run(command: ChainCommand) -> CommandResult {
         ChainCommand::Refund(a) => session::refund(a).await,
         ChainCommand::Claim(a) => session::claim(a).await,
         ChainCommand::Withdraw(a) => withdraw::run(a).await,
+        ChainCommand::Weights(a) => weights::show(a).await,
+        ChainCommand::ProposeWeights(a) => weights::propose(a).await,
+        ChainCommand::InstallWeights(a) => weights::install(a).await,
+        ChainCommand::EnforceWeights(a) => weights::enforce(a).await,
+        ChainCommand::AcceptValuations(a) => weights::accept(a).await,
+        ChainCommand::ObjectWeights(a) => weights::object(a).await,
         ChainCommand::Payout(a) => own::payout(a).await,
         ChainCommand::Transfer(a) => own::transfer(a).await,
         ChainCommand::Accept(a) => own::accept(a).await,

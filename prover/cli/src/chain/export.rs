@@ -9,6 +9,7 @@ use alloy::sol_types::SolEventInterface as _;
 use clap::Args;
 use serde_json::{json, Map, Value};
 use tribute_chain::abi::IAgentRegistry::IAgentRegistryEvents as Agent;
+use tribute_chain::abi::IAgreedWeights::IAgreedWeightsEvents as Weights;
 use tribute_chain::abi::IDatasetRegistry::IDatasetRegistryEvents as Dataset;
 use tribute_chain::abi::ISessionEscrow::ISessionEscrowEvents as Session;
 use tribute_chain::Contracts;
@@ -38,7 +39,7 @@ pub(crate) struct ExportArgs {
 type Row = Map<String, Value>;
 
 /// The tables with their columns, after those of [`PLACE`]. A row leaves the columns empty that its kind of event lacks.
-const TABLES: [(&str, &[&str]); 4] = [
+const TABLES: [(&str, &[&str]); 5] = [
     (
         "datasets",
         &[
@@ -96,6 +97,26 @@ const TABLES: [(&str, &[&str]); 4] = [
             "weights_digest",
             "model_sha256",
             "list",
+        ],
+    ),
+    (
+        "weights",
+        &[
+            "kind",
+            "agent_id",
+            "version",
+            "round",
+            "dataset_id",
+            "root",
+            "account",
+            "weight",
+            "proposal",
+            "valuation",
+            "test_set",
+            "attester",
+            "grantee",
+            "until",
+            "earned_before",
         ],
     ),
     (
@@ -165,7 +186,7 @@ pub(super) async fn run(a: ExportArgs) -> CommandResult {
         "to": to,
         "contracts": {
             "DatasetRegistry": d.dataset_registry.address, "AgentRegistry": d.agent_registry.address,
-            "SessionEscrow": d.session_escrow.address, "token": d.token.address,
+            "SessionEscrow": d.session_escrow.address, "AgreedWeights": d.agreed_weights.address, "token": d.token.address,
         },
         "rows": tables.iter().map(|(name, rows)| ((*name).to_owned(), rows.len().into())).collect::<Row>(),
         "totals": totals,
@@ -250,6 +271,8 @@ fn row(contracts: &Contracts, log: &Log) -> Result<Option<(&'static str, Row)>> 
         agent(Agent::decode_log(&log.inner).map_err(bad)?.data)
     } else if address == d.session_escrow.address && known(Session::SELECTORS) {
         session(Session::decode_log(&log.inner).map_err(bad)?.data)
+    } else if address == d.agreed_weights.address && known(Weights::SELECTORS) {
+        weights(Weights::decode_log(&log.inner).map_err(bad)?.data)
     } else {
         None
     };
@@ -305,6 +328,39 @@ fn dataset(event: Dataset) -> Option<(&'static str, Value)> {
         Dataset::GrantReturned(e) => grant("returned", e.root, e.grantee, e.serial, e.usesLeft),
         _ => return None,
     })
+}
+
+fn weights(event: Weights) -> Option<(&'static str, Value)> {
+    let value = match event {
+        Weights::ValuationsAccepted(e) => json!({
+            "kind": if e.attester.is_zero() { "acceptance-withdrawn" } else { "accepted" },
+            "root": e.root, "account": e.owner, "grantee": somebody(e.grantee), "attester": somebody(e.attester),
+            "test_set": (!e.testSet.is_zero()).then_some(e.testSet),
+        }),
+        Weights::WeightsProposed(e) => json!({
+            "kind": "proposed", "agent_id": e.agentId, "version": e.version, "proposal": e.proposal, "round": e.round,
+            "valuation": e.valuation, "test_set": (!e.testSet.is_zero()).then_some(e.testSet),
+            "attester": somebody(e.attester),
+        }),
+        Weights::WeightPlaced(e) => json!({
+            "kind": if e.signed { "signed" } else { "counted-on-acceptance" }, "agent_id": e.agentId,
+            "version": e.version, "dataset_id": e.datasetId, "proposal": e.proposal, "weight": e.weight.to_string(),
+            "account": e.owner,
+        }),
+        Weights::WeightsWaiting(e) => json!({
+            "kind": "waiting", "agent_id": e.agentId, "version": e.version, "proposal": e.proposal, "until": e.until,
+        }),
+        Weights::WeightsInForce(e) => json!({
+            "kind": "in-force", "agent_id": e.agentId, "version": e.version, "proposal": e.proposal,
+            "valuation": e.valuation, "earned_before": e.since.to_string(),
+        }),
+        Weights::WeightsRefused(e) => json!({
+            "kind": "refused", "agent_id": e.agentId, "version": e.version, "round": e.round,
+            "dataset_id": e.datasetId, "account": e.owner,
+        }),
+        _ => return None,
+    };
+    Some(("weights", value))
 }
 
 fn agent(event: Agent) -> Option<(&'static str, Value)> {

@@ -6,12 +6,15 @@ use tribute_chain::datasets::{GrantTerms, NewDataset};
 use tribute_chain::messages::{Decision, Draft, Shard, SignedDecision};
 use tribute_chain::sessions::NewSession;
 use tribute_chain::signing::SignedPermit;
+use tribute_chain::Deployment;
 use tribute_core::context::Terms;
 use tribute_core::hexed::{Hex, HexBytes};
 use tribute_core::id::{AgentId, CircuitId, DatasetId, SchemaId, SessionId, ShardDigest};
 use tribute_core::proof::Proof;
 use tribute_core::statement::Statement;
 use tribute_problem::{Problem, Result};
+
+use super::weights::{self, WeightsFile};
 
 /// Value of the field `format` in a message file.
 const FORMAT: &str = "tribute-message/1";
@@ -23,7 +26,7 @@ pub(super) struct MessageFile {
     format: String,
     /// EIP-155 chain id.
     pub(super) chain_id: u64,
-    /// The contract that accepts it: the dataset registry or the session escrow.
+    /// The contract that accepts it: the dataset registry, the session escrow or the agreed weights.
     pub(super) contract: Address,
     pub(super) signer: Address,
     /// Decimal. For an opening it is the session's number; a settlement has none.
@@ -40,13 +43,58 @@ pub(super) struct MessageFile {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) enum Content {
-    RegisterDataset { schema_id: SchemaId, circuit_id: CircuitId, terms: Terms, shards: Vec<ShardJson> },
-    ExtendDataset { previous_id: DatasetId, shards: Vec<ShardJson> },
-    Grant { dataset_id: DatasetId, grantee: Address, serial: u32, terms: GrantJson },
-    AcceptDataset { dataset_id: DatasetId },
-    Payout { dataset_id: DatasetId, payout: Option<Address> },
+    RegisterDataset {
+        schema_id: SchemaId,
+        circuit_id: CircuitId,
+        terms: Terms,
+        shards: Vec<ShardJson>,
+    },
+    ExtendDataset {
+        previous_id: DatasetId,
+        shards: Vec<ShardJson>,
+    },
+    Grant {
+        dataset_id: DatasetId,
+        grantee: Address,
+        serial: u32,
+        terms: GrantJson,
+    },
+    AcceptDataset {
+        dataset_id: DatasetId,
+    },
+    Payout {
+        dataset_id: DatasetId,
+        payout: Option<Address>,
+    },
     OpenSession(Box<Opening>),
-    Settlement { session: SessionId, count: u64 },
+    Settlement {
+        session: SessionId,
+        count: u64,
+    },
+    AgreeWeights {
+        statement: String,
+        dataset_id: DatasetId,
+        weights: Box<WeightsFile>,
+    },
+    AttestWeights {
+        statement: String,
+        weights: Box<WeightsFile>,
+    },
+    AcceptValuations {
+        statement: String,
+        dataset_id: DatasetId,
+        grantee: Option<Address>,
+        serial: u32,
+        attester: Option<Address>,
+        test_set: Option<DatasetId>,
+    },
+    ObjectWeights {
+        statement: String,
+        agent_id: AgentId,
+        version: u32,
+        round: u32,
+        dataset_id: DatasetId,
+    },
 }
 
 /// A shard's proof.
@@ -200,7 +248,7 @@ impl MessageFile {
         file
     }
 
-    /// The signed decision about a dataset; `None` if the message is about a session.
+    /// The signed decision about a dataset; `None` if the message is about something else.
     pub(super) fn decision(&self) -> Result<Option<SignedDecision>> {
         let shards = |all: &[ShardJson]| all.iter().map(Shard::from).collect::<Vec<_>>();
         let decision = match &self.message {
@@ -216,7 +264,7 @@ impl MessageFile {
             }
             Content::AcceptDataset { dataset_id } => Decision::Accept { dataset: *dataset_id },
             Content::Payout { dataset_id, payout } => Decision::Payout { dataset: *dataset_id, payout: *payout },
-            Content::OpenSession(_) | Content::Settlement { .. } => return Ok(None),
+            _ => return Ok(None),
         };
         let nonce = self.number()?;
         let draft = Draft { signer: self.signer, nonce, deadline: self.until()?, decision };
@@ -249,9 +297,24 @@ impl MessageFile {
         Ok(())
     }
 
-    /// True if the session escrow accepts it, false if the dataset registry does.
-    pub(super) fn about_a_session(&self) -> bool {
-        matches!(self.message, Content::OpenSession(_) | Content::Settlement { .. })
+    /// The contract of this deployment that accepts such a message.
+    pub(super) fn taker(&self, deployment: &Deployment) -> Address {
+        match &self.message {
+            Content::OpenSession(_) | Content::Settlement { .. } => deployment.session_escrow.address,
+            Content::AgreeWeights { .. }
+            | Content::AttestWeights { .. }
+            | Content::AcceptValuations { .. }
+            | Content::ObjectWeights { .. } => deployment.agreed_weights.address,
+            _ => deployment.dataset_registry.address,
+        }
+    }
+
+    /// The command that submits such a message.
+    pub(super) fn submitted_by(&self) -> &'static str {
+        match &self.message {
+            Content::AgreeWeights { .. } | Content::AttestWeights { .. } => "install-weights",
+            _ => "relay",
+        }
     }
 
     /// The signer and the content in words.
@@ -277,6 +340,7 @@ impl MessageFile {
                 o.agent_id, o.version, o.escrow, o.price, o.session_key
             ),
             Content::Settlement { session, count } => format!("pay {count} queries of session {session} without a proof"),
+            about_weights => weights::words(about_weights).unwrap_or_default(),
         };
         let nonce = self.nonce.as_ref().map(|n| format!(", nonce {n}")).unwrap_or_default();
         let until = self.deadline.map(|d| format!(", until {d}")).unwrap_or_default();

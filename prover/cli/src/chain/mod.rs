@@ -13,6 +13,7 @@ pub(crate) mod guard;
 mod message;
 mod money;
 mod own;
+pub(crate) mod publish;
 mod relay;
 mod session;
 mod show;
@@ -21,6 +22,7 @@ mod status;
 pub(crate) mod terms;
 mod version;
 mod watch;
+mod weights;
 mod withdraw;
 
 pub(super) use commands::{run, ChainCommand};

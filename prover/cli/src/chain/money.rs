@@ -20,6 +20,9 @@ pub(crate) struct DeployArgs {
     /// Thaw period in seconds: from a client's request for its remaining escrow until it can withdraw it.
     #[arg(long, value_name = "SECONDS", default_value_t = 86_400)]
     thaw_seconds: u64,
+    /// Challenge period in seconds: how long owners of datasets can object to weights that they did not sign.
+    #[arg(long, value_name = "SECONDS", default_value_t = 259_200)]
+    challenge_seconds: u64,
     /// Delay of new circuits in seconds, including the first ones. [default: 0 on a local chain, otherwise two days]
     #[arg(long, value_name = "SECONDS")]
     circuit_delay: Option<u64>,
@@ -88,6 +91,7 @@ pub(super) async fn deploy(a: DeployArgs) -> CommandResult {
         owner: a.owner.map(account),
         guardian: a.guardian.map(account),
         thaw_seconds: a.thaw_seconds,
+        challenge_seconds: a.challenge_seconds,
         circuit_delay: a.circuit_delay.unwrap_or(if local { 0 } else { CIRCUIT_DELAY }),
         token: a.token.map(account),
     };

@@ -12,7 +12,7 @@ use tribute_problem::{Problem, Result};
 
 use super::data::SHARDS_TO_A_TRANSACTION;
 use super::message::{Content, MessageFile, Opening};
-use super::{json_file, ChainArgs, Connected};
+use super::{json_file, weights, ChainArgs, Connected};
 use crate::CommandResult;
 
 #[derive(Debug, Args)]
@@ -32,6 +32,9 @@ pub(crate) struct RelayArgs {
 pub(crate) struct CancelNonceArgs {
     /// The nonce in the message's file.
     nonce: U256,
+    /// Of a message about weights, whose nonces are counted apart.
+    #[arg(long)]
+    weights: bool,
     #[command(flatten)]
     chain: ChainArgs,
 }
@@ -39,14 +42,14 @@ pub(crate) struct CancelNonceArgs {
 pub(super) async fn run(a: RelayArgs) -> CommandResult {
     let c = a.chain.connect().await?;
     let d = c.contracts.deployment().clone();
-    let (mut decisions, mut others) = (Vec::new(), Vec::new());
+    let (mut decisions, mut others, mut about_weights) = (Vec::new(), Vec::new(), Vec::new());
     for path in &a.messages {
         let file: MessageFile = json_file(path)?;
-        let contract = if file.about_a_session() { d.session_escrow.address } else { d.dataset_registry.address };
-        file.for_here(d.chain_id, contract)?;
-        match file.decision()? {
-            Some(decision) => decisions.push((file.words(), decision)),
-            None => others.push(file),
+        file.for_here(d.chain_id, file.taker(&d))?;
+        match (file.decision()?, weights::signed(&file)?) {
+            (Some(decision), _) => decisions.push((file.words(), decision)),
+            (None, Some(signed)) => about_weights.push((file, signed)),
+            (None, None) => others.push(file),
         }
     }
     let batches = batches(decisions);
@@ -56,6 +59,14 @@ pub(super) async fn run(a: RelayArgs) -> CommandResult {
     }
     for file in &others {
         check(&c.contracts, file).await?;
+        eprintln!("{}", file.words());
+    }
+    for (file, signed) in &about_weights {
+        if file.submitted_by() != "relay" {
+            let message = format!("`tribute chain {}` submits all owners' signatures together", file.submitted_by());
+            return Err(Problem::field("message", message));
+        }
+        c.contracts.check_weight_message(signed).await?;
         eprintln!("{}", file.words());
     }
     if a.dry_run {
@@ -69,6 +80,14 @@ pub(super) async fn run(a: RelayArgs) -> CommandResult {
     }
     for file in &others {
         sent.push(bring(&c, file).await?);
+    }
+    for (_, signed) in &about_weights {
+        if let Some(call) = c.contracts.accept_valuations_for(signed) {
+            sent.push(c.send(&call, |serial| json!({ "acceptance": serial })).await?);
+        }
+        if let Some(call) = c.contracts.object_weights_for(signed) {
+            sent.push(c.send(&call, |round| json!({ "round_over": round })).await?);
+        }
     }
     a.chain.emit(&json!({ "relayed": sent }))
 }
@@ -169,6 +188,9 @@ async fn open(c: &Connected, file: &MessageFile, opening: &Opening) -> Result<Va
 pub(super) async fn cancel_nonce(a: CancelNonceArgs) -> CommandResult {
     let c = a.chain.connect().await?;
     let told = |()| json!({ "nonce": a.nonce.to_string() });
-    let value = c.send(&c.contracts.cancel_nonce(a.nonce), |()| told(())).await?;
+    let value = match a.weights {
+        true => c.send(&c.contracts.cancel_weight_nonce(a.nonce), |()| told(())).await?,
+        false => c.send(&c.contracts.cancel_nonce(a.nonce), |()| told(())).await?,
+    };
     a.chain.emit(&value)
 }

@@ -18,7 +18,7 @@ use super::data::{self, DatasetFile, SHARDS_TO_A_TRANSACTION};
 use super::message::{Content, MessageFile, Opening};
 use super::session::NewSessionArgs;
 use super::terms::{now, GrantTermsArgs};
-use super::{account, json_file, NodeArgs};
+use super::{account, json_file, weights, NodeArgs};
 use crate::keys::KeyArgs;
 use crate::CommandResult;
 
@@ -40,6 +40,14 @@ pub(crate) enum SignCommand {
     OpenSession(OpenArgs),
     /// Pay for all queries of your session so far, without a proof.
     Settlement(SettlementArgs),
+    /// Agree to weights, as owner of a dataset: once all owners have, they pay your dataset instead of its share.
+    AgreeWeights(weights::AgreeArgs),
+    /// Vouch for weights, as the attester whom datasets' owners accepted.
+    AttestWeights(weights::AttestArgs),
+    /// Accept valuations beforehand, on a test set and by an attester that you name; or withdraw that.
+    AcceptValuations(weights::SignAcceptArgs),
+    /// Object to the weights proposed for a version, as owner of a dataset.
+    ObjectWeights(weights::SignObjectArgs),
 }
 
 /// Arguments of most signed messages: output file, validity, nonce and key.
@@ -138,22 +146,23 @@ pub(crate) struct SettlementArgs {
     node: NodeArgs,
 }
 
-struct Signer {
-    key: PrivateKeySigner,
-    contracts: Contracts,
-    nonce: U256,
-    deadline: u64,
+/// Who signs, and the nonce and deadline of the message.
+pub(super) struct Signer {
+    pub(super) key: PrivateKeySigner,
+    pub(super) contracts: Contracts,
+    pub(super) nonce: U256,
+    pub(super) deadline: u64,
 }
 
 impl SignArgs {
-    async fn signer(&self) -> Result<Signer> {
+    pub(super) async fn signer(&self) -> Result<Signer> {
         let (key, contracts) = (self.key.signer()?, self.node.contracts().await?);
         let nonce = self.nonce.unwrap_or_else(|| U256::from_be_bytes(rand::random::<[u8; 32]>()));
         let now = now().max(contracts.chain().time().await?);
         Ok(Signer { key, contracts, nonce, deadline: now.saturating_add(self.valid_days * 86_400) })
     }
 
-    fn write(&self, file: &MessageFile) -> CommandResult {
+    pub(super) fn write(&self, file: &MessageFile) -> CommandResult {
         write(file, &self.out)
     }
 }
@@ -161,7 +170,7 @@ impl SignArgs {
 fn write(file: &MessageFile, out: &std::path::Path) -> CommandResult {
     write_file(out, serde_json::to_string_pretty(file)?.as_bytes())?;
     eprintln!("{}", file.words());
-    eprintln!("signed: anybody can submit it with `tribute chain relay {}`", out.display());
+    eprintln!("signed: anybody can submit it with `tribute chain {} {}`", file.submitted_by(), out.display());
     Ok(())
 }
 
@@ -237,6 +246,10 @@ pub(super) async fn run(command: SignCommand) -> CommandResult {
         }
         SignCommand::OpenSession(a) => open(a).await,
         SignCommand::Settlement(a) => settlement(a).await,
+        SignCommand::AgreeWeights(a) => weights::sign_agree(a).await,
+        SignCommand::AttestWeights(a) => weights::sign_attest(a).await,
+        SignCommand::AcceptValuations(a) => weights::sign_accept(a).await,
+        SignCommand::ObjectWeights(a) => weights::sign_object(a).await,
     }
 }
 

@@ -67,8 +67,9 @@ async fn status(contracts: &Contracts, who: Option<Address>) -> Result<Value> {
         "contracts": {
             "ProofGate": d.proof_gate.address, "DatasetRegistry": d.dataset_registry.address,
             "AgentRegistry": d.agent_registry.address, "SessionEscrow": d.session_escrow.address,
+            "AgreedWeights": d.agreed_weights.address,
             "token": d.token.address, "test_token": d.test_token,
-            "owner": d.owner, "thaw_seconds": d.thaw_seconds,
+            "owner": d.owner, "thaw_seconds": d.thaw_seconds, "challenge_seconds": d.challenge_seconds,
         },
         "money": {
             "held": money.held.to_string(), "owed": money.liabilities.to_string(),

@@ -22,10 +22,10 @@ use crate::CommandResult;
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct VersionArgs {
     /// The agent's id.
-    agent: AgentId,
+    pub(super) agent: AgentId,
     /// Its version.
     #[arg(long, default_value_t = 1)]
-    version: u32,
+    pub(super) version: u32,
 }
 
 #[derive(Debug, Args)]
@@ -42,9 +42,9 @@ pub(crate) struct AddDatasetsArgs {
 #[derive(Debug, Args)]
 pub(crate) struct StepArgs {
     #[command(flatten)]
-    which: VersionArgs,
+    pub(super) which: VersionArgs,
     #[command(flatten)]
-    chain: ChainArgs,
+    pub(super) chain: ChainArgs,
 }
 
 #[derive(Debug, Args)]

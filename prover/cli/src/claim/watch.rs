@@ -214,7 +214,7 @@ async fn claim(
 ) -> Result<()> {
     let sessions: Vec<SessionId> = batch.iter().map(|o| o.session).collect();
     let began = Instant::now();
-    let claim = prove(client, weights, &sessions).await?.claim();
+    let claim = prove(client, weights, &sessions, None).await?.claim();
     tracing::info!(sessions = sessions.len(), seconds = began.elapsed().as_secs_f64(), "proven");
     let done = c.contracts.claim(std::slice::from_ref(&claim)).send(&c.wallet).await?;
     for s in &done.event.sessions {

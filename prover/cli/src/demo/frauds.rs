@@ -186,7 +186,13 @@ pub(super) async fn altered_gradient(
     let target = Target { chain_id: domain.chain_id, contract: Hex(domain.contract) };
     let work = Work::Gradient(GradientJob { agent, slot: 0, target });
     let loan = custody.lend(work.tenants().iter().map(String::as_str)).await?;
-    let task = Task { job: "label_changed".into(), payload: Payload { srs: None, work }, loan };
+    let task = Task {
+        job: "label_changed".into(),
+        payload: Payload { srs: None, work },
+        loan,
+        needed: Vec::new(),
+        trace: None,
+    };
     let request = Request { task: Some(task), workplace: storage.workplace.clone(), known: Known::default() };
     match work_through(&request, &custody).await? {
         Outcome::Gradient(gradient) => gradient.proof.load(&artefacts).await,
@@ -202,7 +208,7 @@ async fn work_through(request: &Request, custody: &Custody) -> Result<Outcome> {
             Message::Done(outcome) => return Ok(*outcome),
             Message::Failed(problem) | Message::Unfit(problem) => return Err(problem),
             Message::Open(charges) => child.answer(&custody.count_openings(&charges).await).await?,
-            Message::Progress(_) | Message::Fit => {}
+            Message::Progress(_) | Message::Keys(_) | Message::Fit => {}
         }
     }
     Err(Problem::new(Reason::WorkerLost, "the proving process ended without a result"))

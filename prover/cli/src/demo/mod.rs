@@ -27,7 +27,7 @@ mod sessions;
 mod shell;
 mod stage;
 mod steps;
-mod table;
+pub(crate) mod table;
 
 use std::fs::File;
 

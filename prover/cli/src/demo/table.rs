@@ -5,17 +5,22 @@ use std::fmt::Write as _;
 use crate::output::grouped;
 
 /// A table with a heading and column names. The first column is aligned left, the others right.
-pub(super) struct Table {
+pub(crate) struct Table {
     heading: String,
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
-    pub(super) fn new(heading: &str, columns: &[&str]) -> Self {
+    pub(crate) fn new(heading: &str, columns: &[&str]) -> Self {
         Table { heading: heading.to_owned(), rows: vec![columns.iter().map(|c| (*c).to_owned()).collect()] }
     }
 
-    pub(super) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+    /// Whether it has only column names.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.len() < 2
+    }
+
+    pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         self.rows.push(cells.into_iter().collect());
     }
 }

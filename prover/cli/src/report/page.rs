@@ -5,7 +5,7 @@ use tribute_core::certificate::{Certificate, Dataset};
 use tribute_core::link::Link;
 use tribute_core::numbers::{real, LAMBDA_BITS, NORM_BITS, SHARE_BITS};
 use tribute_core::schema::{Schema, Target};
-use tribute_verify::Report;
+use tribute_verify::{extracted, Report};
 
 use super::chart::{bars, percent, Bar};
 use super::proofs;
@@ -208,6 +208,7 @@ fn records(certificate: &Certificate, schema: &Schema) -> Markup {
                     Target::Real { lo, hi } => { " and a number from " (lo) " to " (hi) "." }
                 }
             }
+            @if let Some(digest) = schema.extractor() { p.warning role="note" { (extracted(digest)) } }
             details {
                 summary { "Features and their ranges" }
                 table {

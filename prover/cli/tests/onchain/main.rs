@@ -7,3 +7,4 @@ mod guard;
 mod messages;
 mod owners;
 mod versions;
+mod weights;

@@ -26,6 +26,7 @@ use super::signed::{self, Nonces};
 use super::tokens::{bearer, Tokens};
 use super::turns::{Inside, Turn, Turns};
 use super::{Caller, Here};
+use crate::observe::calls::Identified;
 use crate::outage::Outlook;
 
 /// Bytes of the gRPC frame header: compression flag and message length.
@@ -86,8 +87,8 @@ impl Gate {
             Access::Public => self.message(call, request, None).await,
             Access::Read => {
                 let account = self.tokens.account(bearer(&header(&request, Reason::BadToken)?)?).await?;
+                identify(&mut request, account, None);
                 self.accounts.admit(account)?;
-                request.extensions_mut().insert(Caller(account));
                 if call.path.ends_with(WATCH) {
                     return self.message(call, request, None).await;
                 }
@@ -98,8 +99,8 @@ impl Gate {
             }
             Access::Signed => {
                 let signed = signed::check(&header(&request, Reason::BadSignature)?, &self.here, call.path)?;
+                identify(&mut request, signed.signer, Some(signed.content));
                 self.accounts.admit(signed.signer)?;
-                request.extensions_mut().insert(Caller(signed.signer));
                 let inside = self.turns.enter(signed.signer).await?;
                 if call.streams {
                     self.nonces.use_up(signed.signer, &signed.nonce, signed.deadline).await?;
@@ -166,6 +167,14 @@ impl Gate {
         }
         Ok((bytes.into(), share))
     }
+}
+
+/// Attaches who called to the request, and tells the layers around the gate.
+fn identify(request: &mut Request<Body>, account: AccountAddress, content: Option<Content>) {
+    if let Some(identified) = request.extensions().get::<Identified>() {
+        identified.is(account, content);
+    }
+    request.extensions_mut().insert(Caller(account));
 }
 
 fn header(request: &Request<Body>, reason: Reason) -> Result<String> {

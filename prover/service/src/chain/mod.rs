@@ -25,6 +25,10 @@ pub struct Contracts {
     pub agent_registry: AccountAddress,
     /// `SessionEscrow`.
     pub session_escrow: AccountAddress,
+    /// `Evaluations`.
+    pub evaluations: AccountAddress,
+    /// First block that may hold events of the contracts.
+    pub block: u64,
 }
 
 impl Contracts {

@@ -46,6 +46,8 @@ impl Chain for RpcChain {
             dataset_registry: address(d.dataset_registry.address),
             agent_registry: address(d.agent_registry.address),
             session_escrow: address(d.session_escrow.address),
+            evaluations: address(d.evaluations.address),
+            block: d.block,
         }
     }
 

@@ -35,7 +35,7 @@ impl Queue {
     pub(super) async fn next_tenants(&self, free_mb: i64) -> Result<Vec<String>> {
         let select = self.database().sql(
             "SELECT t.tenant FROM turns t WHERE t.queued > 0 AND t.running < $1 AND EXISTS (
-                SELECT 1 FROM jobs j WHERE j.tenant = t.tenant AND j.state = 'queued' AND j.weight_mb <= $2
+                SELECT 1 FROM jobs j WHERE j.tenant = t.tenant AND j.state = 'queued' AND j.waits = 0 AND j.weight_mb <= $2
                     AND j.not_before_ms <= {now})
              ORDER BY t.running, t.turn, t.tenant LIMIT $3",
         );

@@ -14,12 +14,14 @@ use tribute_store::db::Database;
 use super::worker::Config;
 
 const ARTEFACT: &str = "artefact";
+/// Its id, so that it is not swept as unnamed.
+const ARTEFACT_ID: &str = "artefact_id";
 const SRS: &str = "srs";
 
 /// Records what identifies the service: `known.srs`, and an artefact, which is random and made once.
 pub async fn announce(db: &Database, artefacts: &Artefacts, known: &Known) -> Result<()> {
-    let lost = match read(db, ARTEFACT).await? {
-        Some(random) => !artefacts.has(&id_of(&random)).await?,
+    let lost = match read(db, ARTEFACT_ID).await? {
+        Some(id) => !artefacts.has(&id).await?,
         None => false,
     };
     if lost {
@@ -28,6 +30,7 @@ pub async fn announce(db: &Database, artefacts: &Artefacts, known: &Known) -> Re
         );
     }
     let random = db.kept(ARTEFACT, &hex::encode(rand::random::<[u8; 16]>())).await?;
+    db.kept(ARTEFACT_ID, &id_of(&random)).await?;
     artefacts.put(content_of(&random)).await?;
     let srs = known.srs.map(|srs| srs.to_string()).unwrap_or_default();
     let before = db.kept(SRS, &srs).await?;
@@ -54,7 +57,7 @@ fn id_of(random: &str) -> String {
 pub(super) async fn known(db: &Database) -> Result<Known> {
     let srs = read(db, SRS).await?.filter(|srs| !srs.is_empty());
     let srs = srs.map(|srs| srs.parse()).transpose().map_err(Problem::internal)?;
-    Ok(Known { artefact: read(db, ARTEFACT).await?.as_deref().map(id_of), srs })
+    Ok(Known { artefact: read(db, ARTEFACT_ID).await?, srs })
 }
 
 async fn read(db: &Database, name: &str) -> Result<Option<String>> {

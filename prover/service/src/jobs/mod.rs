@@ -4,6 +4,10 @@
 //! |---|---|
 //! | [`fairness`] | whose job is next, and how many an account may have |
 //! | [`fitness`] | whether a worker's machine can do the service's jobs |
+//! | [`keys`] | idempotency keys |
+//! | [`needs`] | jobs that wait for other jobs |
+//! | [`news`] | tells those who wait what has changed |
+//! | [`retention`] | forgets what is old |
 //! | [`queue`] | the rows: submit, lease, heartbeat, finish, cancel, recover |
 //! | [`view`] | reading jobs and their events |
 //! | `run` | one leased job: its process, its lease, its end |
@@ -23,7 +27,11 @@
 
 pub mod fairness;
 pub mod fitness;
+pub mod keys;
+pub mod needs;
+pub mod news;
 pub mod queue;
+pub mod retention;
 mod row;
 mod run;
 pub mod view;
@@ -127,6 +135,8 @@ pub struct Job {
     pub started_ms: i64,
     /// Unix milliseconds; 0 until it has ended.
     pub ended_ms: i64,
+    /// The trace of the call that submitted it, as `traceparent`.
+    pub trace: Option<String>,
 }
 
 /// What happened to a job.

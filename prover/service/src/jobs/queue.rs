@@ -7,8 +7,11 @@ use sqlx::Row as _;
 use tribute_problem::{Problem, Reason, Result};
 use tribute_steps::toolbox::Progress;
 use tribute_store::db::{Database, Tx};
+use tribute_telemetry::names::{requeued, Requeue};
+use tribute_telemetry::trace;
 
 use super::fairness::Quotas;
+use super::news::CHANNEL;
 use super::row::{job_from_row, JOB_COLUMNS};
 use super::{Event, Fenced, Job, Lease, NewJob, State};
 use crate::registry::grants::give_back;
@@ -98,8 +101,8 @@ impl Queue {
         let id = hex::encode(rand::random::<[u8; 16]>());
         let inserted = sqlx::query(self.db.sql(
             "INSERT INTO jobs (id, tenant, kind, content, payload, state, priority, weight_mb, starts, lost, attempts,
-                max_attempts, fence, cancel, phase, done, total, events, deadline, created_ms, not_before_ms, started_ms, ended_ms)
-             VALUES ($1, $2, $3, $4, $5, 'queued', $6, $7, 0, 0, 0, $8, 0, 0, '', 0, 0, 0, $9, {now}, 0, 0, 0)
+                max_attempts, fence, cancel, phase, done, total, events, deadline, created_ms, not_before_ms, started_ms, ended_ms, trace)
+             VALUES ($1, $2, $3, $4, $5, 'queued', $6, $7, 0, 0, 0, $8, 0, 0, '', 0, 0, 0, $9, {now}, 0, 0, 0, $10)
              ON CONFLICT DO NOTHING",
         ))
         .bind(&id)
@@ -111,6 +114,7 @@ impl Queue {
         .bind(new.weight_mb)
         .bind(MAX_ATTEMPTS)
         .bind(new.deadline_ms.unwrap_or(0))
+        .bind(trace::of(&tracing::Span::current()))
         .execute(&mut **tx)
         .await?
         .rows_affected();
@@ -162,7 +166,7 @@ impl Queue {
                 lease_until = {{now}} + $2, started_ms = {{now}}
              WHERE id = (
                 SELECT j.id FROM jobs j
-                WHERE j.tenant = $4 AND j.state = 'queued' AND j.weight_mb <= $3 AND j.not_before_ms <= {{now}}
+                WHERE j.tenant = $4 AND j.state = 'queued' AND j.waits = 0 AND j.weight_mb <= $3 AND j.not_before_ms <= {{now}}
                 ORDER BY j.priority DESC, j.created_ms, j.id
                 LIMIT 1 {{skip_locked}})
              RETURNING {JOB_COLUMNS}"
@@ -292,6 +296,9 @@ impl Queue {
             return Ok(Err(Fenced));
         }
         tx.commit().await?;
+        if again {
+            requeued(Requeue::Failed, 1);
+        }
         Ok(Ok(if again { State::Queued } else { State::Failed }))
     }
 
@@ -316,6 +323,7 @@ impl Queue {
             return Ok(Err(Fenced));
         }
         tx.commit().await?;
+        requeued(if lost { Requeue::Lost } else { Requeue::Stopped }, 1);
         Ok(Ok(()))
     }
 
@@ -355,6 +363,7 @@ impl Queue {
             self.end_where(&mut tx, &id, "deadline = $2", deadline, State::Failed, Some(&problem), None).await?;
         }
         tx.commit().await?;
+        requeued(Requeue::Lost, count);
         Ok(count)
     }
 
@@ -367,6 +376,7 @@ impl Queue {
             .await?;
         let zero = 0;
         self.end_where(&mut tx, id, "state = 'queued' AND $2 = 0", zero, State::Cancelled, None, None).await?;
+        self.cancel_parts(&mut tx, id).await?;
         tx.commit().await?;
         Ok(())
     }
@@ -400,7 +410,7 @@ impl Queue {
     /// Ends a job if it has not ended and the SQL condition `guard` holds, in which `$2` is `operand`. False if nothing
     /// changed.
     #[allow(clippy::too_many_arguments)]
-    async fn end_where(
+    pub(super) async fn end_where(
         &self,
         tx: &mut Tx,
         id: &str,
@@ -433,6 +443,7 @@ impl Queue {
         self.count_moved(tx, id, queued, running).await?;
         self.add_event(tx, id, &Event::State(state)).await?;
         // "not the optimum" reveals a model's distance from the optimum over other people's data: it counts as a use
+        self.tell_dependents(tx, id, state).await?;
         let answered = state == State::Succeeded || reason == Some(Reason::NotTheOptimum);
         if !answered {
             give_back(&self.db, tx, id).await?;
@@ -441,14 +452,32 @@ impl Queue {
     }
 
     async fn add_event(&self, tx: &mut Tx, id: &str, event: &Event) -> Result<()> {
-        let row = sqlx::query(self.db.sql("UPDATE jobs SET events = events + 1 WHERE id = $1 RETURNING events"))
+        let text = serde_json::to_string(event)?;
+        if self.db.is_postgres() {
+            // a success may release what waited for it
+            let ready = matches!(event, Event::State(State::Queued | State::Succeeded) | Event::Requeued(_));
+            sqlx::query(self.db.sql(
+                "WITH numbered AS (UPDATE jobs SET events = events + 1 WHERE id = $1 RETURNING events),
+                      added AS (INSERT INTO job_events (job, sequence, at_ms, event)
+                                SELECT $1, events, {now}, $2 FROM numbered RETURNING job)
+                 SELECT COUNT(pg_notify($3, $4)) FROM added",
+            ))
+            .bind(id)
+            .bind(text)
+            .bind(CHANNEL)
+            .bind(if ready { format!("+{id}") } else { id.to_owned() })
+            .execute(&mut **tx)
+            .await?;
+            return Ok(());
+        }
+        let number: i64 = sqlx::query_scalar("UPDATE jobs SET events = events + 1 WHERE id = $1 RETURNING events")
             .bind(id)
             .fetch_one(&mut **tx)
             .await?;
         sqlx::query(self.db.sql("INSERT INTO job_events (job, sequence, at_ms, event) VALUES ($1, $2, {now}, $3)"))
             .bind(id)
-            .bind(row.try_get::<i64, _>("events")?)
-            .bind(serde_json::to_string(event)?)
+            .bind(number)
+            .bind(text)
             .execute(&mut **tx)
             .await?;
         Ok(())
@@ -456,7 +485,7 @@ impl Queue {
 }
 
 /// Identifies equal submissions: SHA-256 over tenant, kind and payload.
-fn content_hash(new: &NewJob) -> String {
+pub(super) fn content_hash(new: &NewJob) -> String {
     let mut hash = Sha256::new();
     for part in [&new.tenant, &new.kind, &new.payload] {
         hash.update((part.len() as u64).to_be_bytes());

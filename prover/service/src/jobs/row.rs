@@ -9,7 +9,7 @@ use super::{Job, State};
 
 /// Columns that [`job_from_row`] reads.
 pub(super) const JOB_COLUMNS: &str = "id, tenant, kind, payload, state, starts, attempts, max_attempts, fence, worker,
-    phase, done, total, problem, outcome, created_ms, started_ms, ended_ms";
+    phase, done, total, problem, outcome, created_ms, started_ms, ended_ms, trace";
 
 pub(super) fn job_from_row(row: &AnyRow) -> Result<Job> {
     let state: String = row.try_get("state")?;
@@ -32,5 +32,6 @@ pub(super) fn job_from_row(row: &AnyRow) -> Result<Job> {
         created_ms: row.try_get("created_ms")?,
         started_ms: row.try_get("started_ms")?,
         ended_ms: row.try_get("ended_ms")?,
+        trace: row.try_get("trace")?,
     })
 }

@@ -9,17 +9,21 @@ use futures::future::BoxFuture;
 use futures::FutureExt as _;
 use tokio::sync::watch;
 use tokio::time::Instant;
+use tracing::Instrument as _;
 use tribute_custody::{Charge, Custody};
 use tribute_problem::{Problem, Result};
 use tribute_steps::child::{Message, Request, Task, ORPHANED};
 use tribute_steps::parent::{Bounds, Running};
 use tribute_steps::toolbox::Progress;
 use tribute_steps::work::{Outcome, Payload};
+use tribute_telemetry::{names, trace};
 
 use super::fitness;
 use super::queue::Heartbeat;
 use super::worker::Worker;
 use super::Lease;
+use crate::observe;
+use crate::observe::run::Run;
 
 /// Pauses between attempts to reach the database.
 const PAUSES: [u64; 5] = [100, 200, 500, 1000, 2000];
@@ -39,19 +43,38 @@ enum End {
     Stopping,
 }
 
+impl End {
+    /// Its name in metrics.
+    fn name(&self) -> &'static str {
+        match self {
+            End::Done(_) => "succeeded",
+            End::Failed(_) => "failed",
+            End::Unfit(_) => "unfit",
+            End::Lost(_) => "lost",
+            End::Cancelled => "cancelled",
+            End::Fenced => "fenced",
+            End::Stopping => "stopped",
+        }
+    }
+}
+
 /// Runs a job to its end and records that. False if the worker turned out not to be fit for work.
 pub(super) async fn run(worker: &Worker, lease: &Lease, mut stop: watch::Receiver<bool>) -> bool {
     let id = &lease.job.id;
     tracing::info!(job = %id, kind = %lease.job.kind, fence = lease.fence, start = lease.job.starts, "job started");
-    let (mut end, fit) = match run_child(worker, lease, stop.clone()).await {
+    let span = tracing::info_span!("job", job = %id, kind = %lease.job.kind, start = lease.job.starts);
+    trace::follow(&span, lease.job.trace.as_deref());
+    let mut run = Run::start(&lease.job.kind);
+    let (mut end, fit) = match run_child(worker, lease, &mut run, stop.clone()).instrument(span.clone()).await {
         Ok(end) => blame(worker, end).await,
         // it did not even start
         Err(problem) if problem.is_storage() => (End::Unfit(problem), true),
         Err(problem) => (End::Failed(problem), true),
     };
+    run.end(end.name());
     let mut failures = 0;
     let mut give_up: Option<Instant> = None;
-    while let Err(problem) = settle(worker, lease, &mut end).await {
+    while let Err(problem) = settle(worker, lease, &mut end).instrument(span.clone()).await {
         tracing::error!(job = %id, error = %problem, "cannot record the end of a job");
         if !problem.may_pass_later() || give_up.is_some_and(|at| at < Instant::now()) {
             // the lease will lapse, and the job is run again
@@ -103,6 +126,7 @@ async fn settle(worker: &Worker, lease: &Lease, end: &mut End) -> Result<()> {
             Ok(mut completion) => match worker.registry.record(&mut completion.tx, &lease.job, outcome).await {
                 Ok(()) => {
                     completion.commit().await?;
+                    observe::run::gas(outcome);
                     tracing::info!(job = %id, "job succeeded");
                     false
                 }
@@ -137,14 +161,16 @@ async fn settle(worker: &Worker, lease: &Lease, end: &mut End) -> Result<()> {
 }
 
 /// Starts the child process, keeps the lease alive and returns how the child ended. The child never outlives this call.
-async fn run_child(worker: &Worker, lease: &Lease, mut stop: watch::Receiver<bool>) -> Result<End> {
+async fn run_child(worker: &Worker, lease: &Lease, run: &mut Run, mut stop: watch::Receiver<bool>) -> Result<End> {
     let config = &worker.config;
     let payload: Payload = serde_json::from_str(&lease.job.payload)?;
     let tenants = payload.work.tenants();
     let loan = worker.custody.lend(tenants.iter().map(String::as_str)).await?;
+    let needed = worker.queue.needed(&lease.job.id).await?;
+    let trace = trace::of(&tracing::Span::current());
     let known = fitness::known(worker.queue.database()).await?;
     let bounds = Bounds { threads: Some(config.threads()), memory_mb: Some(config.limit_mb(&payload.work)) };
-    let task = Task { job: lease.job.id.clone(), payload, loan };
+    let task = Task { job: lease.job.id.clone(), payload, loan, needed, trace };
     let request = Request { task: Some(task), workplace: config.storage.workplace.clone(), known };
     let mut child = match Running::start(&config.program, &request, bounds).await {
         Ok(child) => child,
@@ -163,7 +189,9 @@ async fn run_child(worker: &Worker, lease: &Lease, mut stop: watch::Receiver<boo
         };
         tokio::select! {
             message = child.next() => match message {
+                Some(Message::Keys(origin)) => names::keys(&origin),
                 Some(Message::Progress(progress)) => {
+                    run.progress(&progress);
                     news = Some(progress);
                     beat.reset_immediately();
                 }
@@ -178,18 +206,22 @@ async fn run_child(worker: &Worker, lease: &Lease, mut stop: watch::Receiver<boo
                 counting = None;
                 child.answer(&counted).await?;
             }
-            _ = beat.tick() => match worker.queue.heartbeat(lease, config.lease_ms(), news.as_ref()).await {
-                Ok(Ok(Heartbeat::Continue)) => news = None,
-                Ok(Ok(Heartbeat::Cancel)) => break End::Cancelled,
-                Ok(Err(_)) => break End::Fenced,
-                Err(e) => {
-                    tracing::warn!(job = %lease.job.id, error = %e, "heartbeat failed: the job goes on");
-                    worker.troubled();
+            _ = beat.tick() => {
+                run.sample(child.id());
+                match worker.queue.heartbeat(lease, config.lease_ms(), news.as_ref()).await {
+                    Ok(Ok(Heartbeat::Continue)) => news = None,
+                    Ok(Ok(Heartbeat::Cancel)) => break End::Cancelled,
+                    Ok(Err(_)) => break End::Fenced,
+                    Err(e) => {
+                        tracing::warn!(job = %lease.job.id, error = %e, "heartbeat failed: the job goes on");
+                        worker.troubled();
+                    }
                 }
-            },
+            }
             _ = stop.changed() => if *stop.borrow() { break End::Stopping },
         }
     };
+    run.sample(child.id());
     child.kill().await;
     Ok(end)
 }

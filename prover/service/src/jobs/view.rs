@@ -2,10 +2,12 @@
 
 use sqlx::Row as _;
 use tribute_problem::Result;
+use tribute_steps::work::{Payload, Work};
+use tribute_store::db::Tx;
 
-use super::queue::Queue;
+use super::queue::{content_hash, Queue};
 use super::row::{job_from_row, JOB_COLUMNS};
-use super::{EventRow, Job, State};
+use super::{EventRow, Job, NewJob, State};
 
 impl Queue {
     /// A job by id.
@@ -16,6 +18,49 @@ impl Queue {
             .fetch_optional(db.pool())
             .await?;
         row.as_ref().map(job_from_row).transpose()
+    }
+
+    /// A job that waits or runs and names an artefact.
+    pub async fn needing(&self, tx: &mut Tx, artefact: &str) -> Result<Option<String>> {
+        let select =
+            "SELECT id FROM jobs WHERE state IN ('queued', 'running') AND payload LIKE '%' || $1 || '%' LIMIT 1";
+        let select = sqlx::query_scalar(self.database().sql(select)).bind(artefact);
+        Ok(select.fetch_optional(&mut **tx).await?)
+    }
+
+    /// The tables that a tenant's dataset was registered from, as artefacts.
+    pub async fn tables_of(&self, tx: &mut Tx, tenant: &str, dataset: &str) -> Result<Vec<String>> {
+        let select = self
+            .database()
+            .sql("SELECT payload FROM jobs WHERE tenant = $1 AND kind = 'dataset' AND outcome LIKE '%' || $2 || '%'");
+        let payloads: Vec<String> = sqlx::query_scalar(select).bind(tenant).bind(dataset).fetch_all(&mut **tx).await?;
+        let mut tables = Vec::new();
+        for payload in payloads {
+            if let Work::Dataset(job) = serde_json::from_str::<Payload>(&payload)?.work {
+                tables.push(job.records);
+            }
+        }
+        Ok(tables)
+    }
+
+    /// The id of a job equal to `new` that waits, runs or has succeeded.
+    pub async fn equal(&self, new: &NewJob) -> Result<Option<String>> {
+        let db = self.database();
+        let select =
+            "SELECT id FROM jobs WHERE content = $1 AND state IN ('queued', 'running', 'succeeded') AND cancel = 0";
+        Ok(sqlx::query_scalar(db.sql(select)).bind(content_hash(new)).fetch_optional(db.pool()).await?)
+    }
+
+    /// Mean time of the latest successful jobs of this kind and weight, milliseconds; `None` if there were none.
+    pub async fn usual_ms(&self, kind: &str, weight_mb: i64) -> Result<Option<i64>> {
+        let db = self.database();
+        let select = db.sql(
+            "SELECT CAST(AVG(took) AS BIGINT) FROM (
+                SELECT ended_ms - started_ms AS took FROM jobs
+                WHERE ended_ms > 0 AND kind = $1 AND weight_mb = $2 AND state = 'succeeded'
+                ORDER BY ended_ms DESC LIMIT 20) AS latest",
+        );
+        Ok(sqlx::query_scalar(select).bind(kind).bind(weight_mb).fetch_one(db.pool()).await?)
     }
 
     /// A page of a tenant's jobs, newest first, starting after the job `after` (creation time and id).

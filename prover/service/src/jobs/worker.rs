@@ -30,6 +30,8 @@ pub struct Config {
     pub lease: Duration,
     /// Locations of database, artefacts and keys.
     pub storage: Storage,
+    /// Ends the worker when it has had no job for so long; `None`: never.
+    pub idle_exit: Option<Duration>,
     /// Executable whose hidden `work` command runs a job; by default the current one.
     pub program: PathBuf,
 }
@@ -42,6 +44,7 @@ impl Config {
             memory_mb: 8192,
             lease: Duration::from_secs(15),
             storage,
+            idle_exit: None,
             program: std::env::current_exe()?,
         })
     }
@@ -110,7 +113,8 @@ impl Worker {
         fitness::test(&self.config, self.queue.database()).await
     }
 
-    /// Runs jobs until `stop` becomes true, then stops the child processes and returns their jobs to the queue.
+    /// Runs jobs until `stop` becomes true, or none has come for long enough, then stops the child processes and returns
+    /// their jobs to the queue.
     pub async fn run(self, wake: Arc<Notify>, mut stop: watch::Receiver<bool>) {
         let name = format!("{}-{}", std::process::id(), hex::encode(rand::random::<[u8; 4]>()));
         let config = &self.config;
@@ -118,6 +122,7 @@ impl Worker {
         let mut free_mb = config.memory_mb;
         let mut recover = tokio::time::interval((config.lease / 3).max(Duration::from_millis(50)));
         let (mut test_at, mut pause) = (Some(Instant::now()), RETEST[0]);
+        let mut idle_since = Instant::now();
         tracing::info!(worker = %name, slots = config.slots, "worker started");
         while !*stop.borrow() {
             if test_at.is_some_and(|at| at <= Instant::now()) {
@@ -157,13 +162,18 @@ impl Worker {
                     }
                 }
                 () = wake.notified() => {}
-                // jobs queued by other processes are seen only by polling the table
-                () = tokio::time::sleep(Duration::from_millis(250)) => {}
+                // a job that waits after a failure becomes ready without news
+                () = tokio::time::sleep(Duration::from_secs(1)) => {}
                 _ = recover.tick() => self.recover().await,
                 _ = stop.changed() => {}
             }
             if running.is_empty() {
                 free_mb = config.memory_mb;
+                if config.idle_exit.is_some_and(|most| idle_since.elapsed() >= most) {
+                    break;
+                }
+            } else {
+                idle_since = Instant::now();
             }
         }
         while running.join_next().await.is_some() {}

@@ -11,7 +11,7 @@ use serde::Serialize;
 use sqlx::Row as _;
 use tribute_core::hexed::AccountAddress;
 use tribute_core::id::{CircuitId, DatasetId, WeightsDigest};
-use tribute_problem::Result;
+use tribute_problem::{Problem, Reason, Result};
 use tribute_steps::circuit::{CircuitBody, ProofBody};
 use tribute_steps::dataset::DatasetBody;
 use tribute_steps::gradient::GradientOutcome;
@@ -66,7 +66,7 @@ impl Registry {
     /// Stores a finished job's outcome, within the transaction that ends the job.
     pub async fn record(&self, tx: &mut Tx, _job: &Job, outcome: &Outcome) -> Result<()> {
         match outcome {
-            Outcome::Calibrate(_) => Ok(()),
+            Outcome::Calibrate(_) | Outcome::Shard(_) => Ok(()),
             Outcome::Circuit(circuit) => self.put_circuit(tx, circuit, circuit.gas as i64).await,
             Outcome::Dataset(dataset) => {
                 for shard in &dataset.shards {
@@ -74,7 +74,7 @@ impl Registry {
                 }
                 sqlx::query(self.db.sql(
                     "INSERT INTO datasets (id, owner, schema_id, body, created_ms) VALUES ($1, $2, $3, $4, {now})
-                     ON CONFLICT (id) DO UPDATE SET body = excluded.body",
+                     ON CONFLICT (id) DO UPDATE SET body = excluded.body, forgotten = 0",
                 ))
                 .bind(dataset.id.to_string())
                 .bind(dataset.owner.to_string())
@@ -168,6 +168,42 @@ impl Registry {
         let Some(row) = row else { return Ok(None) };
         let body: String = row.try_get("body")?;
         Ok(Some((serde_json::from_str(&body)?, row.try_get::<i64, _>("gas")?.unsigned_abs())))
+    }
+
+    /// Whether another dataset names an artefact.
+    pub async fn is_shared(&self, tx: &mut Tx, dataset: DatasetId, artefact: &str) -> Result<bool> {
+        let select = "SELECT COUNT(*) FROM datasets WHERE id <> $1 AND forgotten = 0 AND body LIKE '%' || $2 || '%'";
+        let count: i64 = sqlx::query_scalar(self.db.sql(select))
+            .bind(dataset.to_string())
+            .bind(artefact)
+            .fetch_one(&mut **tx)
+            .await?;
+        Ok(count > 0)
+    }
+
+    /// Marks a dataset's records as deleted, and ends the grants for it.
+    pub async fn forget(&self, tx: &mut Tx, dataset: DatasetId) -> Result<()> {
+        for change in ["UPDATE datasets SET forgotten = 1 WHERE id = $1", "DELETE FROM grants WHERE dataset = $1"] {
+            sqlx::query(self.db.sql(change)).bind(dataset.to_string()).execute(&mut **tx).await?;
+        }
+        Ok(())
+    }
+
+    /// Refuses a dataset whose records are deleted.
+    ///
+    /// # Errors
+    /// [`Reason::NotReady`].
+    pub async fn check_kept(&self, dataset: DatasetId) -> Result<()> {
+        let select = "SELECT forgotten FROM datasets WHERE id = $1";
+        let forgotten: Option<i64> =
+            sqlx::query_scalar(self.db.sql(select)).bind(dataset.to_string()).fetch_optional(self.db.pool()).await?;
+        if forgotten.unwrap_or_default() == 0 {
+            return Ok(());
+        }
+        let message = format!(
+            "the records of dataset {dataset} were deleted from this server: its owner can register them again"
+        );
+        Err(Problem::new(Reason::NotReady, message).with("dataset", dataset))
     }
 
     /// A dataset by id.

@@ -80,6 +80,16 @@ impl v1::dataset_service_server::DatasetService for DatasetRpc {
         Ok(Response::new(v1::ListDatasetsResponse { datasets, next_page_token }))
     }
 
+    async fn forget_dataset(
+        &self,
+        request: Request<v1::ForgetDatasetRequest>,
+    ) -> Result<Response<v1::ForgetDatasetResponse>, Status> {
+        let caller = caller(&request)?;
+        let dataset = self.ownership.dataset(caller, &request.into_inner().id).await?.body;
+        let deleted = self.admission.forget_dataset(&dataset).await?;
+        Ok(Response::new(v1::ForgetDatasetResponse { deleted }))
+    }
+
     async fn grant_training(
         &self,
         request: Request<v1::GrantTrainingRequest>,

@@ -11,20 +11,23 @@ use tribute_proto::v1;
 use tribute_store::artefacts::Artefacts;
 
 use crate::auth::caller;
+use crate::jobs::news::{News, Watcher};
 use crate::jobs::queue::Queue;
-use crate::jobs::{EventRow, Job};
+use crate::jobs::{Event, EventRow, Job};
 use crate::rules::admission::Admission;
 use crate::rules::ownership::Ownership;
 use crate::wire;
 
-/// How often a waiting call polls the database.
-const POLL: Duration = Duration::from_millis(100);
+/// How long a watcher waits for news before it looks by itself.
+const PATIENCE: Duration = Duration::from_secs(600);
 
 pub(crate) struct JobRpc {
     pub(crate) admission: Admission,
     pub(crate) ownership: Ownership,
     pub(crate) queue: Queue,
     pub(crate) artefacts: Artefacts,
+    /// Tells what changes.
+    pub(crate) news: News,
     /// True once the server is stopping.
     pub(crate) stop: watch::Receiver<bool>,
 }
@@ -56,9 +59,20 @@ impl v1::job_service_server::JobService for JobRpc {
             return Err(Problem::field("work", format!("{} pieces of work: a batch has 1 to 256", r.work.len())).into());
         }
         let work = r.work.into_iter().map(|w| inner(Some(w))).collect::<Result<Vec<_>, _>>()?;
-        let jobs = self.admission.submit_all(caller, work, r.options.as_ref()).await?;
+        let (jobs, refused) = if r.partial {
+            self.admission.submit_some(caller, work, r.options.as_ref()).await
+        } else {
+            (self.admission.submit_all(caller, work, r.options.as_ref()).await?, Vec::new())
+        };
         let jobs = wire::jobs_with_outcomes(&self.artefacts, jobs).await?;
-        Ok(Response::new(v1::SubmitBatchResponse { jobs }))
+        let refusal = |(index, problem)| v1::Refusal { index, error: Some(wire::error(problem)) };
+        Ok(Response::new(v1::SubmitBatchResponse { jobs, refusals: refused.into_iter().map(refusal).collect() }))
+    }
+
+    async fn estimate(&self, request: Request<v1::EstimateRequest>) -> Result<Response<v1::EstimateResponse>, Status> {
+        let caller = caller(&request)?;
+        let work = inner(request.into_inner().work)?;
+        Ok(Response::new(self.admission.estimate(caller, work).await?))
     }
 
     async fn get_job(&self, request: Request<v1::GetJobRequest>) -> Result<Response<v1::Job>, Status> {
@@ -85,12 +99,18 @@ impl v1::job_service_server::JobService for JobRpc {
         let r = request.into_inner();
         let seconds = if r.timeout_seconds == 0 { 60 } else { r.timeout_seconds.min(600) };
         let until = tokio::time::Instant::now() + Duration::from_secs(seconds.into());
+        let mut stop = self.stop.clone();
+        let mut watcher = self.news.watch(&r.job);
         loop {
             let job = self.ownership.job(caller, &r.job).await?;
-            if job.state.has_ended() || tokio::time::Instant::now() >= until || *self.stop.borrow() {
+            let left = until.saturating_duration_since(tokio::time::Instant::now());
+            if job.state.has_ended() || left.is_zero() || *stop.borrow() {
                 return Ok(Response::new(self.message(job).await?));
             }
-            tokio::time::sleep(POLL).await;
+            tokio::select! {
+                () = watcher.changed(left) => {}
+                _ = stop.changed() => {}
+            }
         }
     }
 
@@ -99,7 +119,8 @@ impl v1::job_service_server::JobService for JobRpc {
     async fn watch_job(&self, request: Request<v1::WatchJobRequest>) -> Result<Response<Events>, Status> {
         let caller = caller(&request)?;
         let r = request.into_inner();
-        self.ownership.job(caller, &r.job).await?;
+        let watcher = self.news.watch(&r.job);
+        let job = self.ownership.job(caller, &r.job).await?;
         let after = i64::try_from(r.after).map_err(|_| Problem::field("after", "no event has that number"))?;
         let watch = Watch {
             queue: self.queue.clone(),
@@ -107,7 +128,9 @@ impl v1::job_service_server::JobService for JobRpc {
             job: r.job,
             after,
             pending: Vec::new().into_iter(),
-            ended: false,
+            watcher,
+            ended: job.state.has_ended(),
+            failed: false,
         };
         Ok(Response::new(Box::pin(stream::unfold(watch, Watch::next))))
     }
@@ -134,7 +157,10 @@ struct Watch {
     job: String,
     after: i64,
     pending: std::vec::IntoIter<EventRow>,
+    watcher: Watcher,
+    /// Whether the job had ended before its events were read.
     ended: bool,
+    failed: bool,
 }
 
 impl Watch {
@@ -142,30 +168,27 @@ impl Watch {
         loop {
             if let Some(row) = self.pending.next() {
                 self.after = row.sequence;
+                // the last event of a job is its end
+                self.ended |= matches!(row.event, Event::State(state) if state.has_ended());
                 return Some((Ok(wire::event(row)), self));
             }
-            if self.ended || *self.stop.borrow() {
+            if self.failed || *self.stop.borrow() {
                 return None;
             }
-            match self.look().await {
-                Ok(true) => {}
-                Ok(false) => tokio::time::sleep(POLL).await,
+            match self.queue.events(&self.job, self.after).await {
+                Ok(rows) if !rows.is_empty() => self.pending = rows.into_iter(),
+                Ok(_) if self.ended => return None,
+                Ok(_) => {
+                    tokio::select! {
+                        () = self.watcher.changed(PATIENCE) => {}
+                        _ = self.stop.changed() => {}
+                    }
+                }
                 Err(problem) => {
-                    self.ended = true;
+                    self.failed = true;
                     return Some((Err(problem.into()), self));
                 }
             }
         }
-    }
-
-    /// Polls for new events; true if there are any or the job has ended.
-    async fn look(&mut self) -> Result<bool, Problem> {
-        // state before events: the last event of a job that has ended cannot be missed
-        let ended = self.queue.get(&self.job).await?.is_none_or(|job| job.state.has_ended());
-        let rows = self.queue.events(&self.job, self.after).await?;
-        self.ended = ended && rows.len() < 500;
-        let news = !rows.is_empty();
-        self.pending = rows.into_iter();
-        Ok(news || self.ended)
     }
 }

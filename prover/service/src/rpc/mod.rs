@@ -1,6 +1,7 @@
 //! The gRPC services, one file each. They only convert messages; decisions are made in [`crate::rules`].
 
 pub(crate) mod agents;
+pub(crate) mod audit;
 pub(crate) mod circuits;
 pub(crate) mod datasets;
 pub(crate) mod jobs;

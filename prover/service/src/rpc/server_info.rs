@@ -15,6 +15,8 @@ use crate::rules::sessions::MAX_UNVOUCHED;
 pub(crate) struct ServerRpc {
     pub(crate) here: Here,
     pub(crate) admission: Admission,
+    /// Empty if the operator suggests none.
+    pub(crate) public_rpc: String,
 }
 
 #[tonic::async_trait]
@@ -36,6 +38,9 @@ impl v1::server_service_server::ServerService for ServerRpc {
             agent_registry: address(|c| c.agent_registry),
             session_escrow: address(|c| c.session_escrow),
             proof_gate: address(|c| c.proof_gate),
+            evaluations: address(|c| c.evaluations),
+            first_block: contracts.as_ref().map_or(0, |c| c.block),
+            public_rpc: self.public_rpc.clone(),
         }))
     }
 }

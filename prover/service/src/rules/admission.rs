@@ -16,7 +16,7 @@ use tribute_problem::{field, Problem, Reason, Result};
 use tribute_proto::v1;
 use tribute_steps::calibrate::CalibrateJob;
 use tribute_steps::circuit::CircuitJob;
-use tribute_steps::dataset::{DatasetBody, DatasetJob};
+use tribute_steps::dataset::{shards, DatasetBody, DatasetJob, ShardJob};
 use tribute_steps::evaluation::EvaluationJob;
 use tribute_steps::gradient::GradientJob;
 use tribute_steps::optimum::OptimumJob;
@@ -24,6 +24,7 @@ use tribute_steps::shape::{Profile, ShapeBody, Target};
 use tribute_steps::train::TrainJob;
 use tribute_steps::work::{Outcome, Payload, Work};
 use tribute_store::artefacts::Artefacts;
+use tribute_store::db::Tx;
 
 use super::certificates::Certificates;
 use super::off_thread;
@@ -42,6 +43,8 @@ use crate::wire;
 pub(crate) struct Admitted {
     pub(crate) work: Work,
     pub(crate) grants: Vec<Grant>,
+    /// Work that must succeed first, and is part of it.
+    pub(crate) parts: Vec<Work>,
 }
 
 /// A dataset of another account, and why the caller may use it.
@@ -60,9 +63,12 @@ enum Right {
 
 impl From<Work> for Admitted {
     fn from(work: Work) -> Self {
-        Admitted { work, grants: Vec::new() }
+        Admitted { work, grants: Vec::new(), parts: Vec::new() }
     }
 }
+
+/// Most jobs that one job may be made to wait for.
+const MOST_NEEDS: usize = 64;
 
 /// Checks requests for work and queues them.
 #[derive(Clone)]
@@ -114,6 +120,27 @@ impl Admission {
         self.queue_all(caller, &admitted, options).await
     }
 
+    /// [`Admission::submit_all`], queueing what can be queued: the jobs, and why the rest was refused, with its index.
+    pub(crate) async fn submit_some(
+        &self,
+        caller: AccountAddress,
+        work: Vec<v1::work::Work>,
+        options: Option<&v1::JobOptions>,
+    ) -> (Vec<Job>, Vec<(u32, Problem)>) {
+        let (mut jobs, mut refused) = (Vec::new(), Vec::new());
+        for (work, index) in work.into_iter().zip(0..) {
+            // the same keys as in a batch that is queued as a whole
+            let keyed = options
+                .filter(|o| !o.idempotency_key.is_empty())
+                .map(|o| v1::JobOptions { idempotency_key: format!("{}/{index}", o.idempotency_key), ..o.clone() });
+            match self.submit(caller, work, keyed.as_ref().or(options)).await {
+                Ok(job) => jobs.push(job),
+                Err(problem) => refused.push((index, problem)),
+            }
+        }
+        (jobs, refused)
+    }
+
     /// Queues admitted work, all or none. Grants are used in the same transaction, and only by new jobs. If an equal
     /// job has already succeeded, its outcome is registered again, because work for another chain may have replaced it
     /// since; if its artefacts are damaged, the work is queued anew.
@@ -123,25 +150,39 @@ impl Admission {
         admitted: &[Admitted],
         options: Option<&v1::JobOptions>,
     ) -> Result<Vec<Job>> {
+        let others = options.map(|o| o.needs.as_slice()).unwrap_or_default();
+        if others.len() > MOST_NEEDS {
+            return Err(Problem::field("options.needs", format!("{} jobs: at most {MOST_NEEDS}", others.len())));
+        }
+        for needed in others {
+            self.ownership.job(caller, needed).await?;
+        }
         let mut tx = self.queue.database().begin().await?;
         let mut jobs = Vec::with_capacity(admitted.len());
-        for Admitted { work, grants } in admitted {
+        for (Admitted { work, grants, parts }, index) in admitted.iter().zip(0..) {
             let new = self.new_job(caller, work, options)?;
-            let (job, fresh) = self.queue.insert(&mut tx, &new).await?;
-            let (job, fresh) = match (&job.outcome, job.state, fresh) {
-                (Some(outcome), State::Succeeded, false) => {
-                    let outcome: Outcome = serde_json::from_str(outcome)?;
-                    if self.is_whole(&outcome).await? {
-                        self.registry.record(&mut tx, &job, &outcome).await?;
-                        (job, false)
-                    } else {
-                        self.queue.set_aside(&mut tx, &job.id).await?;
-                        self.queue.insert(&mut tx, &new).await?
-                    }
+            // each job of a batch has a key of its own
+            let key = options.map_or("", |o| o.idempotency_key.as_str());
+            let key =
+                (!key.is_empty()).then(|| if admitted.len() > 1 { format!("{key}/{index}") } else { key.to_owned() });
+            if let Some(key) = &key {
+                if let Some(job) = self.queue.keyed(&mut tx, key, &new).await? {
+                    jobs.push(job);
+                    continue;
                 }
-                _ => (job, fresh),
-            };
+            }
+            let (job, fresh) = self.insert(&mut tx, &new).await?;
+            if let Some(key) = &key {
+                self.queue.remember_key(&mut tx, key, &new, &job.id).await?;
+            }
             if fresh {
+                let mut needs = Vec::with_capacity(parts.len());
+                for part in parts {
+                    needs.push(self.insert(&mut tx, &self.new_job(caller, part, options)?).await?.0.id);
+                }
+                if !(needs.is_empty() && others.is_empty()) {
+                    self.queue.make_wait(&mut tx, &job.id, &needs, others).await?;
+                }
                 for Grant { dataset, by } in grants {
                     let used = match by {
                         Right::Open => Use::Open,
@@ -166,6 +207,23 @@ impl Admission {
         Ok(jobs)
     }
 
+    /// Inserts a job, or finds an equal one whose outcome, if it has one, is whole. True if it is new.
+    async fn insert(&self, tx: &mut Tx, new: &NewJob) -> Result<(Job, bool)> {
+        let (job, fresh) = self.queue.insert(tx, new).await?;
+        match (&job.outcome, job.state, fresh) {
+            (Some(outcome), State::Succeeded, false) => {
+                let outcome: Outcome = serde_json::from_str(outcome)?;
+                if self.is_whole(&outcome).await? {
+                    self.registry.record(tx, &job, &outcome).await?;
+                    return Ok((job, false));
+                }
+                self.queue.set_aside(tx, &job.id).await?;
+                self.queue.insert(tx, new).await
+            }
+            _ => Ok((job, fresh)),
+        }
+    }
+
     /// Whether all artefacts of an outcome are undamaged.
     async fn is_whole(&self, outcome: &Outcome) -> Result<bool> {
         for artefact in outcome.artefacts() {
@@ -179,12 +237,12 @@ impl Admission {
     }
 
     /// Checks a request's work and converts it into the work of a job.
-    async fn prepare(&self, caller: AccountAddress, work: v1::work::Work) -> Result<Admitted> {
+    pub(super) async fn prepare(&self, caller: AccountAddress, work: v1::work::Work) -> Result<Admitted> {
         use v1::work::Work as W;
         match work {
             W::Calibrate(w) => calibrate(w).map(Into::into),
             W::Circuit(w) => circuit(w).map(Into::into),
-            W::Dataset(w) => self.dataset_work(caller, w).await.map(Into::into),
+            W::Dataset(w) => self.dataset_work(caller, w).await,
             W::Train(w) => self.train_work(caller, w.terms, w.name, None).await,
             W::Import(w) => {
                 let model = (w.upload, w.quantised_features, w.polish);
@@ -200,26 +258,28 @@ impl Admission {
         }
     }
 
-    async fn dataset_work(&self, caller: AccountAddress, w: v1::DatasetWork) -> Result<Work> {
+    async fn dataset_work(&self, caller: AccountAddress, w: v1::DatasetWork) -> Result<Admitted> {
         let (sent, _share) = self.sent(caller, w.records).await?;
         let schema = wire::schema(&w.schema_json)?;
         let profile = self.profile(w.profile)?;
-        profile.layout(&schema)?;
+        let layout = profile.layout(&schema)?;
         let terms = wire::terms(w.terms.unwrap_or_default())?;
         let read = schema.clone();
         let records = off_thread(move || sent.records(&read)).await?;
         let target = self.target(w.context, |r| r.datasets)?;
         let count = records.len() as u64;
-        let stored = self.custody.put_records(&caller.to_string(), &records).await?;
-        Ok(Work::Dataset(DatasetJob {
-            owner: caller,
-            schema: schema.canonical(),
-            profile,
-            target,
-            terms,
-            records: stored,
-            count,
-        }))
+        let tenant = caller.to_string();
+        let stored = self.custody.put_records(&tenant, &records).await?;
+        let dataset =
+            DatasetJob { owner: caller, schema: schema.canonical(), profile, target, terms, records: stored, count };
+        // several shards are proven by as many jobs, a single one by the dataset's own
+        let cuts = shards(records.len(), layout.capacity());
+        let mut parts = Vec::new();
+        for (cut, shard) in cuts.iter().zip(0..).filter(|_| cuts.len() > 1) {
+            let records = self.custody.put_records(&tenant, &records.slice(cut.clone())).await?;
+            parts.push(Work::Shard(ShardJob { dataset: dataset.clone(), shard, records }));
+        }
+        Ok(Admitted { parts, ..Work::Dataset(dataset).into() })
     }
 
     /// The caller's uploaded records, and their share of memory.
@@ -281,7 +341,7 @@ impl Admission {
             quantised_features,
             polish,
         });
-        Ok(Admitted { work, grants })
+        Ok(Admitted { grants, ..work.into() })
     }
 
     /// Loads the listed datasets, which must share one schema and profile, and the grants that they need.
@@ -294,6 +354,7 @@ impl Admission {
         for bytes in ids {
             let id: DatasetId = field("terms.dataset_ids", bytes)?;
             let dataset = self.registry.dataset(id).await?.ok_or_else(|| Problem::not_found("dataset", id))?.body;
+            self.registry.check_kept(id).await?;
             let grant = self.grant_needed(caller, &dataset).await?;
             if datasets.iter().any(|d| d.id == id) {
                 return Err(Problem::field("terms.dataset_ids", format!("dataset {id} is listed twice")));
@@ -411,7 +472,7 @@ impl Admission {
             .with("dataset", id));
         }
         let certificate = self.artefacts.put(file).await?;
-        Ok(Admitted { work: Work::Evaluation(EvaluationJob { agent, certificate, dataset }), grants })
+        Ok(Admitted { grants, ..Work::Evaluation(EvaluationJob { agent, certificate, dataset }).into() })
     }
 
     /// A request's profile, with zero fields replaced by the server's defaults.
@@ -454,7 +515,12 @@ impl Admission {
         ))
     }
 
-    fn new_job(&self, caller: AccountAddress, work: &Work, options: Option<&v1::JobOptions>) -> Result<NewJob> {
+    pub(super) fn new_job(
+        &self,
+        caller: AccountAddress,
+        work: &Work,
+        options: Option<&v1::JobOptions>,
+    ) -> Result<NewJob> {
         let options = options.cloned().unwrap_or_default();
         if !(-100..=100).contains(&options.priority) {
             return Err(Problem::field("options.priority", format!("{} is outside -100..=100", options.priority)));

@@ -3,6 +3,9 @@
 pub(crate) mod admission;
 pub(crate) mod agents;
 pub(crate) mod certificates;
+mod estimate;
+pub(crate) mod files;
+mod forget;
 pub(crate) mod ownership;
 pub(crate) mod records;
 mod sent;

@@ -15,7 +15,7 @@ async fn what_is_deployed_is_the_local_build() {
     let chain = anvil.connect().await.unwrap();
     let wallet = Wallet::new(&chain, anvil.keys()[0].clone());
     let (deployment, sent) = Deployment::deploy(&wallet, &artifacts(), &DeployOptions::default()).await.unwrap();
-    assert_eq!(sent.len(), 9);
+    assert_eq!(sent.len(), 11);
     assert!(sent.iter().all(|s| s.status == 1));
     deployment.check(&chain, &artifacts()).await.unwrap();
 

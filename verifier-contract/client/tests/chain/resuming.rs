@@ -42,7 +42,7 @@ async fn a_deployment_interrupted_at_every_step_is_finished_without_a_step_too_m
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("deployment.json");
     let options = DeployOptions::default();
-    for step in 0..9 {
+    for step in 0..11 {
         let (wallet, at) = (process(anvil.url(), folder.path(), &key).await, file.clone());
         let deploying = tokio::spawn(async move { Deployment::deploy_to(&wallet, &artifacts(), &options, &at).await });
         until_sent(&node, &key, step + 1).await;
@@ -77,7 +77,7 @@ async fn a_deployment_interrupted_at_every_step_is_finished_without_a_step_too_m
     let wallet = process(anvil.url(), folder.path(), &key).await;
     let (deployment, _) = Deployment::deploy_to(&wallet, &artifacts(), &options, &file).await.unwrap();
     deployment.check(&node, &artifacts()).await.unwrap();
-    assert_eq!(node.mined_nonce(key.address()).await.unwrap(), 9, "nine steps, nine transactions");
+    assert_eq!(node.mined_nonce(key.address()).await.unwrap(), 11, "eleven steps, eleven transactions");
     let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(left, ["deployment.json"]);
 
@@ -91,7 +91,7 @@ async fn a_deployment_interrupted_at_every_step_is_finished_without_a_step_too_m
     std::fs::write(&unfinished, left.to_string()).unwrap();
     let (found, _) = Deployment::deploy_to(&wallet, &artifacts(), &options, &file).await.unwrap();
     assert_eq!(found.token, deployment.token, "not deployed again");
-    assert_eq!(node.mined_nonce(key.address()).await.unwrap(), 17, "the other eight");
+    assert_eq!(node.mined_nonce(key.address()).await.unwrap(), 21, "the other ten");
     let deployment = found;
 
     // once more: nothing to do; and a difference is reported, not overwritten

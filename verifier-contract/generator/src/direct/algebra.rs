@@ -3,7 +3,7 @@
 use super::{
     dag::{Dag, Id},
     lagrange::{Lagrange, Values},
-    layout::{Challenge, Layout, Opening},
+    layout::{Challenge, Commitment, Layout, Opening, OpeningSet},
     quotient::Constraints,
     rows::Table,
 };
@@ -35,12 +35,35 @@ pub(super) struct Scalars {
     pub(super) denominator: Id,
     /// The inverse needed by the table.
     pub(super) table_inverse: Option<Id>,
-    /// Factor of each set of commitments except the first, whose factor is 1.
-    pub(super) sets: Vec<Id>,
-    /// Factor of the generator: minus the combined values.
-    pub(super) generator: Id,
+    /// The commitments of the proof in each set.
+    pub(super) chains: Vec<Chain>,
+    /// Factor of the generator, minus the combined values; then that of each point of the key, by its index.
+    pub(super) fixed: Vec<(Option<usize>, Id)>,
     /// Factor of the first point of the opening proof.
     pub(super) opening: Id,
+}
+
+/// `factor · Σ mu^i · commitment_i` over the commitments of the proof in one set, by Horner's rule.
+pub(super) struct Chain {
+    /// From the last commitment to the first, each with what the sum so far is multiplied by before it is added.
+    pub(super) steps: Vec<(Commitment, Id)>,
+    /// `None` for 1.
+    pub(super) factor: Option<Id>,
+}
+
+impl Scalars {
+    /// Every expression whose value the code needs.
+    pub(super) fn roots(&self) -> Vec<Id> {
+        let mut roots = vec![self.denominator, self.opening];
+        roots.extend(self.fixed.iter().map(|(_, id)| id));
+        for chain in &self.chains {
+            // the first step adds to nothing
+            roots.extend(chain.steps.iter().skip(1).map(|(_, id)| id));
+            roots.extend(chain.factor);
+        }
+        roots.extend(self.table_inverse);
+        roots
+    }
 }
 
 pub(super) fn scalars(
@@ -109,7 +132,7 @@ pub(super) fn scalars(
     let numerator = constraints.combined(dag)?;
     let quotient = dag.mul(numerator, vanishing_inverse);
 
-    let mut sets = vec![];
+    let (mut chains, mut key) = (vec![], vec![]);
     let mut values = vec![];
     for (index, set) in layout.sets.iter().enumerate() {
         // Lagrange interpolation at u over the points x·ω^r: Π (u - xω^t) / (ω^s - ω^t), over x^(points - 1).
@@ -137,17 +160,36 @@ pub(super) fn scalars(
             one
         } else {
             let power = dag.pow(nu, index);
-            let factor = dag.product([power, others[index], first_inverse]);
-            sets.push(factor);
-            factor
+            dag.product([power, others[index], first_inverse])
         };
+        chains.extend(chain(dag, set, mu, factor, &mut key));
         values.push(dag.mul(value, factor));
     }
     let value = dag.sum(values);
     let first = layout.sets.first().map(|set| set.rotations.clone()).unwrap_or_default();
     let opened = dag.product(first.iter().map(|r| distance[r]));
     let (generator, opening) = (dag.neg(value), dag.neg(opened));
-    Ok(Scalars { denominator, table_inverse, sets, generator, opening })
+    let mut fixed = vec![(None, generator)];
+    fixed.extend(key.into_iter().map(|(index, id)| (Some(index), id)));
+    Ok(Scalars { denominator, table_inverse, chains, fixed, opening })
+}
+
+/// The chain of a set's commitments of the proof, if it has any; the factors of its points of the key go to `key`.
+fn chain(dag: &mut Dag, set: &OpeningSet, mu: Id, factor: Id, key: &mut Vec<(usize, Id)>) -> Option<Chain> {
+    let mut steps = vec![];
+    let mut before: Option<usize> = None;
+    for (place, (commitment, _)) in set.commitments.iter().enumerate().rev() {
+        if let Commitment::Key(index) = commitment {
+            let power = dag.pow(mu, place);
+            key.push((*index, dag.mul(factor, power)));
+            continue;
+        }
+        steps.push((*commitment, dag.pow(mu, before.map_or(0, |before| before - place))));
+        before = Some(place);
+    }
+    let power = dag.pow(mu, before?);
+    let factor = dag.mul(factor, power);
+    Some(Chain { steps, factor: (factor != dag.one()).then_some(factor) })
 }
 
 /// The product of all values, and the inverse of each, given the address of the product's inverse.

@@ -1,4 +1,5 @@
-//! The curve part: one multi-scalar multiplication by Horner's rule over the precompiles, then the pairing, or its input.
+//! The curve part: the proof's points by Horner's rule over the precompiles, then the fixed points by a loop, then the
+//! pairing; or what is left of it.
 //!
 //! Memory of this part, from 0:
 //!
@@ -9,10 +10,11 @@
 //! ```
 
 use super::{
+    algebra::{Chain, Scalars},
     asm::*,
-    dag::{word, Id},
+    dag::word,
     emit::Emitter,
-    layout::{Commitment, Layout, OpeningSet, POINT},
+    layout::{Commitment, Layout, POINT},
 };
 use halo2_proofs::halo2curves::{
     bn256::{Fq, G1Affine, G2Affine},
@@ -37,16 +39,24 @@ const PAIRING: usize = 8;
 const EC_ADD_GAS: usize = 1_000;
 const EC_MUL_GAS: usize = 12_000;
 
-/// A factor in memory.
+/// What the code of this part needs to know.
 #[derive(Clone, Copy)]
 pub(super) struct Factors<'a> {
-    pub(super) mu: usize,
+    /// Addresses.
     pub(super) u: usize,
     pub(super) x_n: usize,
-    /// Factor of each set except the first.
-    pub(super) sets: &'a [Id],
-    pub(super) generator: Id,
-    pub(super) opening: Id,
+    pub(super) scalars: &'a Scalars,
+    /// Address of [`end_size`] bytes.
+    pub(super) end: usize,
+}
+
+/// Bytes of a point with its factor, as the multiplication takes them.
+const TERM: usize = POINT + 32;
+const PAIRING_SIZE: usize = 2 * (POINT + 4 * 32);
+
+/// Size of what a deferred check reverts with: the pairing's input, then the fixed points with their factors.
+pub(super) fn end_size(scalars: &Scalars) -> usize {
+    PAIRING_SIZE + scalars.fixed.len() * TERM
 }
 
 /// The points of the SRS that a verifier knows.
@@ -74,51 +84,101 @@ impl Curve<'_, '_> {
             self.add(WORK, WORK);
         }
 
-        // The first set has factor 1: it comes last, so that the others are scaled right into the total.
+        let Scalars { chains, opening, .. } = factors.scalars;
         let mut first = true;
-        for (set, factor) in self.layout.sets.iter().skip(1).zip(factors.sets) {
-            self.chain(set, factors, WORK);
-            self.scale_into(*factor, &mut first);
+        for chain in chains {
+            self.chain(chain, factors);
+            match chain.factor {
+                Some(factor) => {
+                    self.out.value(factor);
+                    self.multiply_into(&mut first);
+                }
+                None => self.add_into(&mut first),
+            }
         }
-        self.generator(&srs.generator);
-        self.scale_into(factors.generator, &mut first);
         let [quotient, witness] = self.layout.opening;
         self.calldata_point(WORK, quotient);
-        self.scale_into(factors.opening, &mut first);
+        self.out.value(*opening);
+        self.multiply_into(&mut first);
         self.calldata_point(WORK, witness);
         self.out.push_memory(factors.u);
-        self.multiply(ADDEND);
-        self.add(TOTAL, TOTAL);
-        if let Some(set) = self.layout.sets.first() {
-            self.chain(set, factors, ADDEND);
-            self.add(TOTAL, WORK);
-        }
-        self.pairing(srs, witness, fail);
+        self.multiply_into(&mut first);
+
+        let whole = self.fixed_points(factors, srs);
+        self.out.asm.place(whole);
+        self.pairing(factors, srs, witness, fail);
     }
 
-    /// `Σ mu^i · commitment_i` of a set, left at `to`.
-    fn chain(&mut self, set: &OpeningSet, factors: Factors<'_>, to: usize) {
-        let last = set.commitments.len() - 1;
-        for (index, (commitment, _)) in set.commitments.iter().rev().enumerate() {
-            let target = if index == last { to } else { WORK };
+    /// A chain without its factor, left at `WORK`.
+    fn chain(&mut self, chain: &Chain, factors: Factors<'_>) {
+        for (index, (commitment, power)) in chain.steps.iter().enumerate() {
             if index == 0 {
                 match commitment {
-                    Commitment::Quotient => self.quotient(factors, target),
-                    _ => self.point(target, *commitment),
+                    Commitment::Quotient => self.quotient(factors, WORK),
+                    _ => self.point(WORK, *commitment),
                 }
                 continue;
             }
-            self.out.push_memory(factors.mu);
+            self.out.value(*power);
             if *commitment == Commitment::Quotient {
                 self.multiply(SCALED);
                 self.quotient(factors, PIECES);
-                self.add(PIECES, target);
+                self.add(PIECES, WORK);
             } else {
                 self.multiply(WORK);
                 self.point(NEXT, *commitment);
-                self.add(WORK, target);
+                self.add(WORK, WORK);
             }
         }
+    }
+
+    /// Adds the fixed points to the total, one after the other in a loop; or jumps over that, to the label returned, if
+    /// the caller will do it.
+    fn fixed_points(&mut self, factors: Factors<'_>, srs: &Srs) -> Label {
+        let from = factors.end + PAIRING_SIZE;
+        let fixed = &factors.scalars.fixed;
+        let mut terms = vec![];
+        for (index, _) in fixed {
+            let point = index.map_or(&srs.generator, |index| &self.layout.key_points[index]);
+            terms.extend(coordinates(point));
+            terms.extend([0; 32]);
+        }
+        let data = self.out.asm.data(&terms);
+        self.out.asm.data_copy(from, data, terms.len());
+        for (index, (_, factor)) in fixed.iter().enumerate() {
+            self.out.value(*factor);
+            self.out.asm.store(from + index * TERM + POINT);
+        }
+        let asm = &mut self.out.asm;
+        let (again, whole) = (asm.label(), asm.label());
+        asm.push(self.layout.size);
+        asm.ops(&[CALLDATASIZE, SUB]);
+        asm.jump_if(whole);
+        asm.push(from);
+        asm.swap();
+        // address, success so far
+        asm.place(again);
+        for number in [POINT, ADDEND, TERM] {
+            asm.push(number);
+        }
+        asm.dup(5);
+        for number in [EC_MUL, EC_MUL_GAS] {
+            asm.push(number);
+        }
+        asm.ops(&[STATICCALL, AND]);
+        self.add(TOTAL, TOTAL);
+        let asm = &mut self.out.asm;
+        asm.swap();
+        asm.push(TERM);
+        asm.op(ADD);
+        asm.swap();
+        asm.dup(2);
+        asm.push(from + terms.len());
+        asm.op(SUB);
+        asm.jump_if(again);
+        asm.swap();
+        asm.op(POP);
+        whole
     }
 
     /// `Σ x^(n·i) · piece_i`, left at `to`.
@@ -138,9 +198,8 @@ impl Curve<'_, '_> {
         }
     }
 
-    /// Multiplies the point at `WORK` by an expression and adds it to the total.
-    fn scale_into(&mut self, factor: Id, first: &mut bool) {
-        self.out.value(factor);
+    /// Multiplies the point at `WORK` by the top of the stack and adds it to the total.
+    fn multiply_into(&mut self, first: &mut bool) {
         if std::mem::take(first) {
             return self.multiply(TOTAL);
         }
@@ -148,16 +207,22 @@ impl Curve<'_, '_> {
         self.add(TOTAL, TOTAL);
     }
 
+    /// Adds the point at `WORK` to the total.
+    fn add_into(&mut self, first: &mut bool) {
+        let to = if std::mem::take(first) { TOTAL } else { ADDEND };
+        for offset in [0, 32] {
+            self.out.asm.load(WORK + offset);
+            self.out.asm.store(to + offset);
+        }
+        if to == ADDEND {
+            self.add(TOTAL, TOTAL);
+        }
+    }
+
+    /// Copies a point of the proof.
     fn point(&mut self, to: usize, commitment: Commitment) {
-        match commitment {
-            Commitment::Proof(offset) => self.calldata_point(to, offset),
-            Commitment::Key(index) => {
-                let point = coordinates(&self.layout.key_points[index]);
-                let data = self.out.asm.data(&point);
-                self.out.asm.data_copy(to, data, POINT);
-            }
-            // Handled in the chain: it is computed, not copied.
-            Commitment::Quotient => {}
+        if let Commitment::Proof(offset) = commitment {
+            self.calldata_point(to, offset);
         }
     }
 
@@ -169,16 +234,6 @@ impl Curve<'_, '_> {
         for address in [to, to + 32] {
             self.out.asm.push(0);
             self.out.asm.store(address);
-        }
-    }
-
-    fn generator(&mut self, generator: &G1Affine) {
-        let point = coordinates(generator);
-        for (index, half) in point.chunks_exact(32).enumerate() {
-            let mut word = [0; 32];
-            word.copy_from_slice(half);
-            self.out.asm.push_word(&word);
-            self.out.asm.store(WORK + 32 * index);
         }
     }
 
@@ -201,7 +256,8 @@ impl Curve<'_, '_> {
         asm.ops(&[STATICCALL, AND]);
     }
 
-    fn pairing(&mut self, srs: &Srs, witness: usize, fail: Label) {
+    fn pairing(&mut self, factors: Factors<'_>, srs: &Srs, witness: usize, fail: Label) {
+        let end = factors.end;
         let size = 4 * 32;
         let minus_g2 = coordinates2(&-srs.g2);
         let s_g2 = coordinates2(&srs.s_g2);
@@ -211,14 +267,18 @@ impl Curve<'_, '_> {
         asm.jump_if(fail);
         let minus_g2 = asm.data(&minus_g2);
         let s_g2 = asm.data(&s_g2);
-        asm.data_copy(WORK + POINT, minus_g2, size);
-        asm.calldata_copy(WORK + POINT + size, witness, POINT);
-        asm.data_copy(WORK + 2 * POINT + size, s_g2, size);
+        for offset in [0, 32] {
+            asm.load(TOTAL + offset);
+            asm.store(end + offset);
+        }
+        asm.data_copy(end + POINT, minus_g2, size);
+        asm.calldata_copy(end + POINT + size, witness, POINT);
+        asm.data_copy(end + 2 * POINT + size, s_g2, size);
         let deferred = asm.label();
         asm.push(self.layout.size);
         asm.ops(&[CALLDATASIZE, SUB]);
         asm.jump_if(deferred);
-        for number in [32, WORK, 2 * (POINT + size), WORK, PAIRING] {
+        for number in [32, WORK, PAIRING_SIZE, end, PAIRING] {
             asm.push(number);
         }
         asm.ops(&[GAS, STATICCALL]);
@@ -227,8 +287,8 @@ impl Curve<'_, '_> {
         asm.jump_if(fail);
         asm.op(STOP);
         asm.place(deferred);
-        asm.push(2 * (POINT + size));
-        asm.push(WORK);
+        asm.push(end_size(factors.scalars));
+        asm.push(end);
         asm.op(REVERT);
     }
 }

@@ -12,11 +12,11 @@
 //! It returns nothing when the proof holds and reverts without data otherwise. The encoding of a proof is unique:
 //! coordinates at or above the field's modulus and points off the curve are refused by the precompiles.
 //!
-//! **Deferred.** With one extra byte of any value after the proof, the pairing is left to the caller, who can check a
-//! single one for several proofs: after all other checks, the code *reverts* with the pairing's input, 384 bytes
-//! `A ‖ -[1]₂ ‖ B ‖ [τ]₂`. The proof holds if and only if `e(A, -[1]₂)·e(B, [τ]₂) = 1`. It reverts so that success
-//! always means a valid proof, whatever bytes a caller was tricked into passing on; a refusal still reverts without
-//! data.
+//! **Deferred.** With one extra byte of any value after the proof, the end is left to the caller, who can do it once for
+//! several proofs: after all other checks, the code *reverts* with 384 bytes `A' ‖ -[1]₂ ‖ B ‖ [τ]₂`, then 96 bytes
+//! `K ‖ s` for each point that is the same in every proof of the circuit: the generator and those of the verifying key.
+//! The proof holds if and only if `e(A' + Σ s·K, -[1]₂)·e(B, [τ]₂) = 1`. It reverts so that success always means a valid
+//! proof, whatever bytes a caller was tricked into passing on; a refusal still reverts without data.
 
 mod algebra;
 mod asm;
@@ -125,9 +125,8 @@ fn verifier(vk: &VerifyingKey<G1Affine>, layout: &Layout, srs: &Srs, loops: bool
     let mut dag = Dag::default();
     let memory = Memory { challenge: &challenge, x_n, inverse, table: table.as_ref() };
     let scalars = scalars(&mut dag, vk, layout, &memory)?;
-    let mut roots = vec![scalars.denominator, scalars.generator, scalars.opening];
-    roots.extend(&scalars.sets);
-    roots.extend(&scalars.table_inverse);
+    let roots = scalars.roots();
+    let end = slots.take_block(curve::end_size(&scalars));
 
     let mut asm = Asm::default();
     let fail = asm.label();
@@ -159,14 +158,7 @@ fn verifier(vk: &VerifyingKey<G1Affine>, layout: &Layout, srs: &Srs, loops: bool
         table.finish(&mut out, layout);
     }
 
-    let factors = Factors {
-        mu: challenge(Challenge::Mu),
-        u: challenge(Challenge::U),
-        x_n,
-        sets: &scalars.sets,
-        generator: scalars.generator,
-        opening: scalars.opening,
-    };
+    let factors = Factors { u: challenge(Challenge::U), x_n, scalars: &scalars, end };
     Curve { out: &mut out, layout }.check(factors, srs, fail);
     let mut asm = out.asm;
     asm.place(fail);

@@ -1,0 +1,204 @@
+"""Extractors: ONNX models that turn raw inputs into features, pinned by digest in a schema.
+
+A certificate starts from the features. It pins the extractor by the SHA-256 of its file and proves nothing about how the extractor
+was trained. Floating-point results may differ in their last bits between machines, which can move a feature by a step.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import BadModel, BadQuery
+from .schema import Schema
+
+HEAD_OPERATORS = {
+    *("Add", "Softmax", "LogSoftmax", "Sigmoid"),
+    *("ArgMax", "ArrayFeatureExtractor", "ZipMap", "Identity", "Cast", "Squeeze", "Flatten", "Reshape"),
+}
+"""Operators that may follow the last dense layer."""
+SPARE = 1.05
+"""The one range of all features is wider than what was seen by this factor."""
+
+
+class Extractor:
+    """An ONNX model that computes features, of texts or of numbers.
+
+    A model of texts has its tokenizer in its metadata, as `tokenizer` (the JSON of Hugging Face's `tokenizers`) and `tokens` (the most
+    that a text may have), and the inputs `input_ids` and `attention_mask`. Any other model has one input of shape [batch, …].
+
+    Parameters
+    ----------
+    model : path
+        The ONNX file.
+    output : str, optional
+        The output to use; by default the first.
+    cache : path, optional
+        Folder that keeps the features of texts, by the digests of model and text.
+    """
+
+    def __init__(self, model: str | os.PathLike[str], *, output: str | None = None, cache: str | os.PathLike[str] | None = None):
+        import onnxruntime
+
+        content = Path(model).read_bytes()
+        self.sha256 = hashlib.sha256(content).digest()
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1  # sums in one order, whatever the machine
+        self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        self._output = output or self._session.get_outputs()[0].name
+        self._inputs = [i.name for i in self._session.get_inputs()]
+        found = self._session.get_modelmeta().custom_metadata_map
+        self._tokenizer = _tokenizer(found) if "tokenizer" in found else None
+        self._cache = Path(cache) / f"{self.sha256.hex()[:16]}.npz" if cache else None
+        if self._tokenizer is None and len(self._inputs) != 1:
+            raise BadModel(f"an extractor has one input, or a tokenizer in its metadata; this model has {', '.join(self._inputs)}")
+
+    @property
+    def takes_text(self) -> bool:
+        """Whether it takes texts."""
+        return self._tokenizer is not None
+
+    def __call__(self, inputs: Sequence[str] | npt.ArrayLike) -> npt.NDArray[np.float32]:
+        """Features of shape (n, features) of n texts, or of numbers of shape (n, …)."""
+        if self._tokenizer is None:
+            values = np.asarray(inputs, dtype=np.float32)
+            return self._session.run([self._output], {self._inputs[0]: values})[0].reshape(len(values), -1)
+        wrong = [inputs] if isinstance(inputs, str) else [text for text in inputs if not isinstance(text, str)]
+        if wrong:
+            raise BadQuery(f"the extractor takes a list of texts, not {wrong[0]!r}")
+        keys = [hashlib.sha256(text.encode()).digest() for text in inputs]
+        known = self._load()
+        missing = {key: text for key, text in zip(keys, inputs) if key not in known}
+        known.update((key, self._embed(text)) for key, text in missing.items())
+        if missing and self._cache:
+            self._store(known)
+        return np.stack([known[key] for key in keys])
+
+    def _embed(self, text: str) -> npt.NDArray[np.float32]:
+        """Features of one text. Texts run alone: in a batch, their neighbours' lengths would change the last bits."""
+        assert self._tokenizer is not None
+        tokens = self._tokenizer.encode(text)
+        feeds = {
+            "input_ids": np.array([tokens.ids], dtype=np.int64),
+            "attention_mask": np.array([tokens.attention_mask], dtype=np.int64),
+        }
+        return self._session.run([self._output], feeds)[0][0]
+
+    def _load(self) -> dict[bytes, npt.NDArray[np.float32]]:
+        if self._cache is None or not self._cache.exists():
+            return {}
+        with np.load(self._cache) as file:
+            return {key.tobytes(): row for key, row in zip(file["keys"], file["features"])}
+
+    def _store(self, known: dict[bytes, npt.NDArray[np.float32]]) -> None:
+        assert self._cache is not None
+        self._cache.parent.mkdir(parents=True, exist_ok=True)
+        part = self._cache.with_suffix(".part.npz")
+        keys = np.frombuffer(b"".join(known), dtype=np.uint8).reshape(-1, 32)
+        np.savez(part, keys=keys, features=np.stack(list(known.values())))
+        os.replace(part, self._cache)
+
+    def schema(self, name: str, features: npt.ArrayLike, target: Sequence[str] | tuple[float, float]) -> Schema:
+        """A schema that pins this extractor, with one range for all features.
+
+        Embeddings have dimensions that hardly vary. A range of their own would blow up their last bits, in which machines differ.
+
+        Parameters
+        ----------
+        features : array_like of shape (n, features)
+            Features that are typical.
+        target : sequence of str, or (lo, hi)
+            Class labels, or the range of a real value.
+        """
+        seen = np.asarray(features)
+        end = float(np.abs(seen).max()) * SPARE
+        width = seen.shape[1]
+        names = [f"e{i}" for i in range(width)]
+        return Schema.of(name, names, np.full(width, -end), np.full(width, end), target, self.sha256)
+
+    def query(self, schema: Schema, raw: Any) -> npt.NDArray[np.float32]:
+        """Features of one raw input, for an agent of `schema`.
+
+        Raises
+        ------
+        BadQuery
+            The schema pins another extractor, or none.
+        """
+        if schema.extractor != self.sha256:
+            pinned = f"the extractor {schema.extractor.hex()}" if schema.extractor else "no extractor"
+            raise BadQuery(f"the agent's schema pins {pinned}; this one is {self.sha256.hex()}: get the model from the agent's owner")
+        return self([raw])[0]
+
+
+def split(model: str | os.PathLike[str], body: str | os.PathLike[str]) -> str:
+    """Writes the part of a network before its last dense layer, to be used as an extractor.
+
+    A network with hidden layers has no head that can be proven as it is. Its last dense layer does: refit it, by
+    :func:`tribute.certify`, on the features that this part computes. The certificate then says that the body's own training is not
+    proven.
+
+    Parameters
+    ----------
+    model : path
+        An ONNX file.
+    body : path
+        ONNX file to write. Equal models give equal files.
+
+    Returns
+    -------
+    str
+        Name of the layer's node.
+
+    Raises
+    ------
+    BadModel
+        Its first output does not come from a dense layer, or nothing precedes that layer.
+    """
+    import onnx
+
+    whole = onnx.load(os.fspath(model))
+    graph = whole.graph
+    made_by = {output: node for node in graph.node for output in node.output}
+    constants = {tensor.name for tensor in graph.initializer} | {n.output[0] for n in graph.node if n.op_type == "Constant"}
+    tensor, layer = graph.output[0].name, None
+    while tensor in made_by:
+        node = made_by[tensor]
+        if node.op_type in ("Gemm", "MatMul") and node.input[1] in constants:
+            layer = node
+            break
+        before = [i for i in node.input if i and i not in constants]
+        if node.op_type not in HEAD_OPERATORS or len(before) != 1:
+            raise BadModel(f"node `{node.name or node.output[0]}` ({node.op_type}) follows no dense layer that ends the model")
+        tensor = before[0]
+    features = layer.input[0] if layer is not None else None
+    if layer is None or features not in made_by:
+        raise BadModel("no layers precede the last dense one: import the model itself (`tribute agent import`)")
+    needed, wanted = [], {features}
+    for node in reversed(graph.node):
+        if wanted.intersection(node.output):
+            needed.insert(0, node)
+            wanted.update(node.input)
+    del graph.node[:]
+    graph.node.extend(needed)
+    kept = [t for t in graph.initializer if t.name in wanted]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
+    del graph.output[:]
+    graph.output.append(onnx.helper.make_tensor_value_info(features, onnx.TensorProto.FLOAT, None))
+    del graph.value_info[:]
+    Path(body).write_bytes(whole.SerializeToString(deterministic=True))
+    return layer.name or layer.output[0]
+
+
+def _tokenizer(metadata: dict[str, str]) -> Any:
+    from tokenizers import Tokenizer
+
+    made = Tokenizer.from_str(metadata["tokenizer"])
+    made.no_padding()
+    made.enable_truncation(int(metadata.get("tokens", 512)))
+    return made

@@ -1,0 +1,130 @@
+"""The Tribute loss that is equivalent to a scikit-learn estimator's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.linear_model import LogisticRegression, Ridge, RidgeClassifier
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
+
+from .schema import Schema
+from .types import LAMBDA_UNIT
+
+STEPS = 255.0 / 256.0
+"""Value of a feature at the upper end of its range, as the circuits see it."""
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """The Tribute loss that is equivalent to an estimator's."""
+
+    link: str
+    penalty: float
+    spread: float
+    """Largest relative deviation of any feature's own penalty from `penalty`; 0 if the schema's ranges match the scaler's."""
+    parameter: str
+    """The estimator's parameter that sets the penalty, with its value: ``C=1.0``."""
+
+    def weakest(self, least: float) -> str:
+        """The parameter, with the value that means the penalty `least`."""
+        name, value = self.parameter.split("=")
+        ratio = least / self.penalty
+        return f"{name}={float(value) / ratio if name == 'C' else float(value) * ratio:.3g}"
+
+
+def mapping(pipeline: Any, schema: Schema, records: int) -> Mapping:
+    r"""Penalty and link with which Tribute minimises the same loss as a scikit-learn pipeline.
+
+    scikit-learn minimises ``C Σ loss + ½‖w‖²`` over scaled features ``(x − μ)/σ``, Tribute the mean loss ``+ ½λ‖W‖²`` over
+    quantised features ``(x − lo)/(hi − lo)·255/256``. The same function has ``W_j = w_j (hi_j − lo_j)/σ_j · 256/255``, so the
+    penalties agree where ``λ = (255/256 · σ_j/(hi_j − lo_j))² / (C n)`` is the same for every feature: where a schema's ranges
+    are ``standard`` (μ ± 4σ) for ``StandardScaler``, or ``minmax`` for ``MinMaxScaler``. For ``Ridge`` and ``RidgeClassifier``,
+    ``1/alpha`` takes the place of C.
+
+    Parameters
+    ----------
+    pipeline : Pipeline, or LogisticRegression, Ridge or RidgeClassifier, or TributeClassifier or TributeRegressor
+        Unfitted or fitted. Only its penalty, its scaler and, if fitted, the scaler's statistics are read.
+    schema : Schema
+        Schema of the datasets.
+    records : int
+        Number of records in all datasets together.
+
+    Raises
+    ------
+    ValueError
+        The estimator has no equivalent loss; the message says which part has none, and what to do.
+    """
+    if hasattr(pipeline, "equivalent"):
+        pipeline = pipeline.equivalent()
+    scaler, estimator = _parts(pipeline)
+    link = _link(estimator, schema)
+    width = schema.hi - schema.lo
+    if scaler is None:
+        scale = np.ones_like(width)
+    elif isinstance(scaler, StandardScaler):
+        scale = np.asarray(scaler.scale_) if hasattr(scaler, "scale_") else width / 8.0
+    else:
+        scale = 1.0 / np.asarray(scaler.scale_) if hasattr(scaler, "scale_") else width
+    if scale.shape != width.shape:
+        raise ValueError(f"the scaler was fitted on {scale.size} features, the schema has {width.size}")
+    name = "C" if isinstance(estimator, LogisticRegression) else "alpha"
+    value = float(getattr(estimator, name))
+    strength = 1.0 / value if name == "C" else value
+    penalties = ((STEPS * scale / width) ** 2 * strength / records)[_varying(scaler, width.size)]
+    if not penalties.size:
+        raise ValueError("every feature of the scaler's data is constant: there is nothing to learn from")
+    penalty = float(np.median(penalties))
+    found = Mapping(link, penalty, float(np.max(np.abs(penalties / penalty - 1.0))), f"{name}={value!r}")
+    if penalty < LAMBDA_UNIT:
+        raise ValueError(
+            f"{found.parameter} means a penalty of {penalty:.3g}, below the smallest there is, {LAMBDA_UNIT:.3g}: "
+            f"{found.weakest(LAMBDA_UNIT)} is the weakest"
+        )
+    return found
+
+
+def _varying(scaler: Any, features: int) -> np.ndarray:
+    """Which features vary. A constant feature has no scale, and no influence on what is learnt."""
+    spread = getattr(scaler, "var_", getattr(scaler, "data_range_", None))
+    return np.ones(features, dtype=bool) if spread is None else np.asarray(spread) > 0
+
+
+def _parts(pipeline: Any) -> tuple[Any, Any]:
+    if not isinstance(pipeline, Pipeline):
+        return None, pipeline
+    steps = [step for _, step in pipeline.steps if step is not None and step != "passthrough"]
+    if not steps or len(steps) > 2:
+        raise ValueError("the pipeline has other steps than a scaler and a model: give those as an extractor")
+    scaler = steps[0] if len(steps) == 2 else None
+    if scaler is not None and not isinstance(scaler, (StandardScaler, MinMaxScaler)):
+        raise ValueError(f"{type(scaler).__name__} is no scaler that can be mapped: use StandardScaler or MinMaxScaler")
+    return scaler, steps[-1]
+
+
+def _link(estimator: BaseEstimator, schema: Schema) -> str:
+    """The link of the equivalent loss; raises ValueError if there is none."""
+    name = type(estimator).__name__
+    if not isinstance(estimator, (LogisticRegression, Ridge, RidgeClassifier)):
+        raise ValueError(f"{name} cannot be mapped: use LogisticRegression, Ridge or RidgeClassifier")
+    if getattr(estimator, "penalty", "l2") not in ("l2", "deprecated") or getattr(estimator, "l1_ratio", 0) not in (0, 0.0, None):
+        raise ValueError("only the l2 penalty can be certified: its optimum is unique")
+    if getattr(estimator, "class_weight", None) is not None:
+        raise ValueError("class_weight is not supported: every record counts once")
+    if not estimator.fit_intercept:
+        raise ValueError("fit_intercept=False is not supported: every head has an intercept")
+    if getattr(estimator, "positive", False):
+        raise ValueError("positive=True is not supported: weights have no sign constraint")
+    if np.ndim(getattr(estimator, "alpha", 0.0)):
+        raise ValueError("alpha is a list: one penalty applies to the whole head")
+    real = schema.classes is None
+    if real != isinstance(estimator, Ridge):
+        wanted = "a number: use Ridge" if real else "a class: use LogisticRegression or RidgeClassifier"
+        raise ValueError(f"{name} does not fit the schema {schema.name!r}, whose target is {wanted}")
+    if not isinstance(estimator, LogisticRegression):
+        return "squared"
+    return "logistic" if len(schema.classes or ()) == 2 else "softmax"

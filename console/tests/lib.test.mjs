@@ -1,0 +1,38 @@
+// What the console computes itself: receipts, quantisation, queries from text.
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { createServer } from "vite";
+import { ROOT } from "../scripts/world.mjs";
+
+const vite = await createServer({ root: `${ROOT}/console`, server: { middlewareMode: true, ws: false }, appType: "custom", logLevel: "error" });
+after(() => vite.close());
+const [{ queries }, { extend }, { parseSchema, quantise }] = await Promise.all(
+  ["csv", "receipt", "schema"].map((name) => vite.ssrLoadModule(`/src/lib/${name}.ts`)),
+);
+
+test("receipts are those that `tribute-core` pins", () => {
+  const query = Uint8Array.from({ length: 29 }, (_, i) => i + 1);
+  assert.equal(extend(5n, query, 9n, 4).toString(16), "29b87549c98976e2e1570728b7cf70c7f8df15240b71fa7923acb782374b4666");
+});
+
+const features = [{ name: "a", lo: 0, hi: 255 }, { name: "b", lo: 0, hi: 1 }];
+const schema = parseSchema(JSON.stringify({ name: "s", features, target: { classes: ["x", "y"] } }));
+
+test("values become the bytes that `tribute-core` makes of them", () => {
+  for (const [x, byte] of [[0, 0], [0.5, 0], [1.5, 2], [2.5, 2], [254.5, 254], [255, 255]]) {
+    assert.deepEqual(quantise(schema, [x, 1], false), Uint8Array.of(byte, 255));
+  }
+  assert.throws(() => quantise(schema, [256, 0], false), /a is 256, outside 0 to 255/);
+  assert.deepEqual(quantise(schema, [1e300, -1], true), Uint8Array.of(255, 0));
+  assert.throws(() => quantise(schema, [NaN, 0], true), /a must be a number/);
+  assert.throws(() => quantise(schema, [1], false), /has 2 values/);
+});
+
+test("queries are read from text, with and without header and label", () => {
+  assert.deepEqual(queries("1,0.5\n2,0\n", schema), [[1, 0.5], [2, 0]]);
+  assert.deepEqual(queries("b,label,a\n0.5,x,7\n", schema), [[7, 0.5]]);
+  assert.deepEqual(queries("1\t0.5\tx\n", schema), [[1, 0.5]]);
+  assert.throws(() => queries("1,x", schema), /Line 1: b is “x”/);
+  assert.throws(() => queries("b\n1", schema), /no column a/);
+  assert.throws(() => queries(" \n", schema), /no query/);
+});

@@ -1,0 +1,155 @@
+//! `tribute chain sign …` for messages about weights.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use tribute_chain::weights::{WeightDraft, WeightMessage};
+use tribute_core::id::DatasetId;
+use tribute_problem::{Problem, Result};
+
+use super::super::json_file;
+use super::super::sign::{SignArgs, Signer};
+use super::file::{message_file, percent, WeightsFile};
+use super::{sha256_of, AcceptTerms, ObjectTerms};
+use crate::output::hexed;
+use crate::CommandResult;
+
+#[derive(Debug, Args)]
+pub(crate) struct AgreeArgs {
+    /// The weights, as `tribute chain propose-weights` wrote them.
+    weights: PathBuf,
+    /// Your dataset, if you own several of the version's: sign once for each.
+    #[arg(long, value_name = "ID")]
+    dataset: Option<DatasetId>,
+    #[command(flatten)]
+    sign: SignArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AttestArgs {
+    /// The weights, as `tribute chain propose-weights` wrote them.
+    weights: PathBuf,
+    /// The valuation that you have checked; its SHA-256 must be the one that the weights name.
+    #[arg(long, value_name = "FILE")]
+    valuation: PathBuf,
+    #[command(flatten)]
+    sign: SignArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AcceptArgs {
+    #[command(flatten)]
+    terms: AcceptTerms,
+    #[command(flatten)]
+    sign: SignArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ObjectArgs {
+    #[command(flatten)]
+    terms: ObjectTerms,
+    #[command(flatten)]
+    sign: SignArgs,
+}
+
+impl Signer {
+    fn write(&self, message: WeightMessage, sign: &SignArgs) -> CommandResult {
+        let statement = message.statement();
+        let draft = WeightDraft { signer: self.key.address(), nonce: self.nonce, deadline: self.deadline, message };
+        let signed = draft.sign(&self.key, &self.contracts.weights_domain())?;
+        let d = self.contracts.deployment();
+        eprintln!("{statement}");
+        sign.write(&message_file(d.chain_id, d.agreed_weights.address, &signed))
+    }
+}
+
+pub(crate) async fn agree(a: AgreeArgs) -> CommandResult {
+    let file: WeightsFile = json_file(&a.weights)?;
+    let proposal = file.proposal()?;
+    let s = a.sign.signer().await?;
+    let mut own = Vec::new();
+    for (dataset, _) in &proposal.weights {
+        if s.contracts.dataset(dataset).await?.owner == s.key.address() {
+            own.push(*dataset);
+        }
+    }
+    let dataset = match (a.dataset, own.as_slice()) {
+        (Some(dataset), own) if own.contains(&dataset) => dataset,
+        (None, [one]) => *one,
+        (Some(dataset), _) => {
+            return Err(Problem::field("dataset", format!("the key of {} does not own {dataset}", s.key.address())))
+        }
+        (None, []) => {
+            let message = format!("the key of {} owns none of the version's datasets", s.key.address());
+            return Err(Problem::field("key", message));
+        }
+        (None, several) => {
+            let ids: Vec<String> = several.iter().map(ToString::to_string).collect();
+            let message = format!("you own several: sign for each with --dataset, that is {}", ids.join(" and "));
+            return Err(Problem::field("dataset", message));
+        }
+    };
+    let index = file.place(&dataset)?;
+    let (weight, total) = s.contracts.paid_weight(&proposal.agent, proposal.version, &dataset).await?;
+    let now = (weight * alloy::primitives::U256::from(tribute_chain::weights::ONE)).checked_div(total);
+    let now = now.map_or(0, |part| part.to());
+    eprintln!("{}: {} now, {} then", dataset, percent(now), percent(proposal.weights[index].1));
+    let least = s.contracts.contribution(&proposal.agent, proposal.version, &dataset).await?.min_share_bps;
+    if least != 0 {
+        eprintln!(
+            "the least share of {} bps that you asked for no longer applies once these weights are in force",
+            least
+        );
+    }
+    s.write(WeightMessage::Agree(proposal, index), &a.sign)
+}
+
+pub(crate) async fn attest(a: AttestArgs) -> CommandResult {
+    let file: WeightsFile = json_file(&a.weights)?;
+    let proposal = file.proposal()?;
+    let found = sha256_of(&a.valuation)?;
+    if found != proposal.valuation {
+        let message = format!(
+            "{} has SHA-256 {}, but the weights name {}",
+            a.valuation.display(),
+            hexed(&found),
+            hexed(&proposal.valuation)
+        );
+        return Err(Problem::field("valuation", message));
+    }
+    let s = a.sign.signer().await?;
+    if proposal.attester != Some(s.key.address()) {
+        let named = proposal.attester.map_or_else(|| "nobody".to_owned(), |a| a.to_string());
+        let message = format!("the weights name {named} as attester, and this key belongs to {}", s.key.address());
+        return Err(Problem::field("attester", message));
+    }
+    s.write(WeightMessage::Attest(proposal), &a.sign)
+}
+
+pub(crate) async fn accept(a: AcceptArgs) -> CommandResult {
+    let s = a.sign.signer().await?;
+    let (grantee, accepted) = (a.terms.grantee(), a.terms.accepted()?);
+    let serial = s.contracts.acceptance(&a.terms.dataset, grantee).await?.map_or(1, |found| found.serial + 1);
+    s.owns(&a.terms.dataset).await?;
+    s.write(WeightMessage::Accept { dataset: a.terms.dataset, grantee, serial, accepted }, &a.sign)
+}
+
+pub(crate) async fn object(a: ObjectArgs) -> CommandResult {
+    let s = a.sign.signer().await?;
+    s.owns(&a.terms.dataset).await?;
+    let (agent, version) = a.terms.which();
+    let round = s.contracts.paying(&agent, version).await?.round;
+    s.write(WeightMessage::Object { agent, version, round, dataset: a.terms.dataset }, &a.sign)
+}
+
+impl Signer {
+    /// Fails unless the key owns the dataset.
+    async fn owns(&self, dataset: &DatasetId) -> Result<()> {
+        let owner = self.contracts.dataset(dataset).await?.owner;
+        if owner == self.key.address() {
+            return Ok(());
+        }
+        let message = format!("dataset {dataset} is owned by {owner}, but this key belongs to {}", self.key.address());
+        Err(Problem::field("dataset", message))
+    }
+}

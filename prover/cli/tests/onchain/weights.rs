@@ -1,0 +1,230 @@
+//! Agreed weights: valued, signed and paid by; and an owner who refuses.
+
+use serde_json::{json, Value};
+use tribute_chain::weights::{Proposal, WeightDraft, WeightMessage};
+use tribute_chain::{PrivateKeySigner, B256, U256};
+use tribute_core::digest::Digest;
+use tribute_testing::chain::{Certified, CONTRIBUTIONS, DATA_BPS, PRICE};
+
+use crate::desk::{Desk, ADA, ADMIN, BEN, CLEO, OLGA};
+
+/// A valuation's file; what it says is not the chain's business.
+const VALUATION: &str = r#"{"format":"tribute-valuation/1"}"#;
+
+async fn certified(d: &Desk) -> Certified {
+    std::fs::write(d.file("valuation.json"), format!("{VALUATION}\n")).unwrap();
+    d.w.certified().await
+}
+
+/// Claims ten queries; returns what they bring to data.
+async fn earn(d: &Desk, c: &Certified) -> u128 {
+    let session = d.w.open(&d.w.cleo, c).await;
+    let batch = d.w.batch(c, &[(session, 10)]).await;
+    d.w.contracts.claim(&[batch]).send(&d.w.olga).await.unwrap();
+    10 * PRICE * u128::from(DATA_BPS) / 10_000
+}
+
+async fn due(d: &Desk, c: &Certified, which: usize) -> u128 {
+    d.w.contracts.provider_due(&c.agent, c.version, &c.datasets[which]).await.unwrap().to()
+}
+
+/// A dataset's part of an amount, by shares.
+fn share(amount: u128, which: usize) -> u128 {
+    amount * u128::from(CONTRIBUTIONS[which]) / u128::from(CONTRIBUTIONS[0] + CONTRIBUTIONS[1])
+}
+
+/// Signs as an account without coin.
+fn signs(d: &Desk, account: usize, arguments: &str) -> String {
+    let output = d.output(account, &format!("chain sign {arguments}"));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}");
+    said
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn owners_sign_a_valuation_and_are_paid_by_it() {
+    let d = Desk::new().await;
+    let c = certified(&d).await;
+    let ([ada, ben], agent) = (c.datasets, c.agent);
+    let before = earn(&d, &c).await;
+    assert_eq!(d.run(CLEO, &format!("weights {agent}"))["pays_by"], "shares");
+
+    let propose = format!("propose-weights {agent} --valuation @valuation.json --out @weights.json");
+    assert!(d.fails(OLGA, &format!("{propose} --value {ada}=1")).contains(&format!("dataset {ben} has none")));
+    assert!(d.fails(OLGA, &format!("{propose} --value {ada}=0 --value {ben}=-1")).contains("no value is positive"));
+    let (_, said) = d.told(OLGA, &format!("{propose} --value {ada}=-0.2 --value {ben}=0.7"));
+    assert!(said.contains(&format!("{ada}: 0.000000 %")), "negative values count as zero: {said}");
+    let (_, said) = d.told(OLGA, &format!("{propose} --value {ben}=0.3 --value {ada}=0.1"));
+    assert!(said.contains(&format!("{ada}: 25.000000 %")), "{said}");
+
+    let said = signs(&d, ADA, "agree-weights @weights.json --out @ada.json");
+    assert!(
+        said.contains("If I asked for a least share, this replaces it") && said.contains("66.666666 % now"),
+        "{said}"
+    );
+    assert!(d.fails(CLEO, "sign agree-weights @weights.json --out @x.json").contains("owns none of"));
+    // one owner's signature is not enough, nor is it twice
+    assert!(d.fails(ADMIN, "install-weights @ada.json").contains(&format!("all must: {ben}")));
+    assert!(d.fails(ADMIN, "relay @ada.json").contains("tribute chain install-weights"));
+    signs(&d, BEN, "agree-weights @weights.json --out @ben.json");
+    let mut altered: Value = serde_json::from_slice(&std::fs::read(d.file("ben.json")).unwrap()).unwrap();
+    altered["message"]["weights"]["weights"][0]["weight"] = json!("250000000000000001");
+    d.write("altered.json", &altered);
+    assert!(d.fails(ADMIN, "install-weights @altered.json @ada.json").contains("about other weights"));
+    altered["message"]["statement"] = json!("I agree to nothing.");
+    d.write("altered.json", &altered);
+    assert!(d.fails(ADMIN, "install-weights @altered.json").contains("is not what such a message says"));
+
+    // in two transactions, by anybody
+    let done = d.run(ADMIN, "install-weights @ben.json @ada.json --batch 1");
+    let states: Vec<&Value> = done["installed"].as_array().unwrap().iter().map(|sent| &sent["state"]).collect();
+    assert_eq!(states, ["incomplete", "in-force"]);
+    let shown = d.run(CLEO, &format!("weights {agent}"));
+    assert_eq!(
+        (&shown["pays_by"], &shown["changes"], &shown["round"]),
+        (&json!("agreed weights"), &json!(1), &json!(2))
+    );
+    assert_eq!(shown["in_force"]["earned_for_data_before"], json!(before.to_string()));
+    assert_eq!(shown["datasets"][1]["weight"], json!("750000000000000000"));
+    // the same signatures are void afterwards: they were for the first round
+    assert_eq!(d.run(ADMIN, "install-weights @ben.json @ada.json")["installed"], json!([]));
+
+    // earned by shares before, by weights since
+    let later = earn(&d, &c).await;
+    assert_eq!(due(&d, &c, 0).await, share(before, 0) + later / 4);
+    assert_eq!(due(&d, &c, 1).await, share(before, 1) + later * 3 / 4);
+    d.run(ADA, "withdraw");
+    assert_eq!(d.w.balance(d.address(ADA)).await, U256::from(share(before, 0) + later / 4));
+
+    // the books say so
+    let status = d.run(CLEO, "status");
+    assert_eq!(status["money"]["events_agree"], true);
+    d.run(CLEO, "export --out @audit");
+    let rows: Vec<Value> = serde_json::from_slice(&std::fs::read(d.file("audit/weights.json")).unwrap()).unwrap();
+    let kinds: Vec<&str> = rows.iter().map(|row| row["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["proposed", "signed", "signed", "in-force"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_attester_signs_for_owners_who_accepted_it_and_one_objects() {
+    let d = Desk::new().await;
+    let c = certified(&d).await;
+    let ([ada, ben], agent, olga, attester) = (c.datasets, c.agent, d.address(OLGA), d.address(9));
+    let tests = d.w.register(&d.w.cleo, "test set", 100).await;
+    let terms = format!("--to {olga} --attester {attester} --test-set {tests}");
+    d.run(ADA, &format!("accept-valuations {ada} {terms}"));
+    assert!(d.fails(ADA, &format!("accept-valuations {ben} {terms}")).contains("NotDatasetOwner"));
+    // Ben has no coin for it
+    signs(&d, BEN, &format!("accept-valuations {ben} {terms} --out @accept.json"));
+    d.run(ADMIN, "relay @accept.json");
+    assert!(d.fails(ADMIN, "relay @accept.json").contains("was used or taken back"));
+    let shown = d.run(CLEO, &format!("weights {agent}"));
+    assert_eq!(shown["datasets"][1]["accepts_attester"], json!(attester));
+
+    let propose =
+        format!("propose-weights {agent} --valuation @valuation.json --test-set {tests} --attester {attester}");
+    d.run(OLGA, &format!("{propose} --value {ada}=0.9 --value {ben}=0.1 --out @weights.json"));
+    let attest = "attest-weights @weights.json --valuation @valuation.json --out @attest.json";
+    assert!(d.fails(OLGA, &format!("sign {attest}")).contains("the weights name"));
+    std::fs::write(d.file("other.json"), "{}").unwrap();
+    let other = "sign attest-weights @weights.json --valuation @other.json --out @x.json";
+    assert!(d.fails(9, other).contains("but the weights name"));
+    signs(&d, 9, attest);
+    let done = d.run(ADMIN, "install-weights @attest.json");
+    assert_eq!(done["installed"][0]["state"], "waits");
+    assert!(d.fails(ADMIN, &format!("enforce-weights {agent}")).contains("StillChallengeable"));
+
+    // Ben refuses, by a message: shares stay, also for what is earned afterwards
+    signs(&d, BEN, &format!("object-weights {agent} --dataset {ben} --out @object.json"));
+    d.run(ADMIN, "relay @object.json");
+    d.w.chain.advance_time(61).await.unwrap();
+    assert!(d.fails(ADMIN, &format!("enforce-weights {agent}")).contains("NothingWaits"));
+    let earned = earn(&d, &c).await;
+    assert_eq!((due(&d, &c, 0).await, due(&d, &c, 1).await), (share(earned, 0), share(earned, 1)));
+    assert!(d.fails(ADMIN, "install-weights @attest.json").contains("the current round is 2"));
+
+    // his acceptance no longer counts, so he would have to sign; then the period passes
+    d.run(OLGA, &format!("{propose} --value {ada}=0.9 --value {ben}=0.1 --out @weights.json"));
+    signs(&d, 9, attest);
+    assert!(d.fails(ADMIN, "install-weights @attest.json").contains("NoConsent"));
+    signs(&d, BEN, "agree-weights @weights.json --out @ben.json");
+    let done = d.run(ADMIN, "install-weights @ben.json @attest.json");
+    let until = done["installed"][0]["until"].as_u64().unwrap();
+    d.w.chain.advance_time(61).await.unwrap();
+    assert!(d.w.chain.time().await.unwrap() >= until);
+    let late = d.fails(ADA, &format!("object-weights {agent} --dataset {ada}"));
+    assert!(late.contains("ChallengeOver"), "{late}");
+    d.run(CLEO, &format!("enforce-weights {agent}"));
+    let later = earn(&d, &c).await;
+    assert_eq!(due(&d, &c, 1).await, share(earned, 1) + later / 10);
+
+    // nonces of these messages are their own
+    signs(&d, BEN, &format!("object-weights {agent} --dataset {ben} --nonce 77 --out @object.json"));
+    d.run(BEN, "cancel-nonce 77 --weights");
+    assert!(d.fails(ADMIN, "relay @object.json").contains("nonce 77 was used or taken back"));
+    d.run(ADA, &format!("accept-valuations {ada} --to {olga} --withdraw"));
+    assert_eq!(d.run(CLEO, &format!("weights {agent}"))["datasets"][0]["accepts_attester"], Value::Null);
+}
+
+/// The client signs exactly what the contract checks, in every kind of message.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn messages_have_the_contracts_digests() {
+    use tribute_chain::abi::IAgreedWeights as Abi;
+    let d = Desk::new().await;
+    let (w, c) = (&d.w, d.w.certified().await);
+    let [ada, ben] = c.datasets;
+    let (attester, olga) = (d.address(9), d.address(OLGA));
+    let proposal = Proposal {
+        agent: c.agent,
+        version: c.version,
+        round: 1,
+        weights: vec![(ada, 1), (ben, tribute_chain::weights::ONE - 1)],
+        valuation: [7; 32],
+        test_set: Some(ada),
+        attester: Some(attester),
+    };
+    let word = |id: &[u8; 32]| B256::new(*id);
+    let at = w.contracts.deployment().agreed_weights.address;
+    let domain = w.contracts.weights_domain();
+    let key = PrivateKeySigner::random();
+    let (nonce, deadline) = (U256::from(5), U256::from(99));
+    let signed = |message: WeightMessage| -> Digest {
+        WeightDraft { signer: key.address(), nonce, deadline: 99, message }.digest(&domain)
+    };
+    let abi = Abi::Proposal {
+        agentId: word(c.agent.as_bytes()),
+        version: c.version,
+        round: 1,
+        datasetIds: vec![word(ada.as_bytes()), word(ben.as_bytes())],
+        weights: vec![1, tribute_chain::weights::ONE - 1],
+        valuation: B256::new([7; 32]),
+        testSet: word(ada.as_bytes()),
+        attester,
+    };
+    let call = Abi::agreeDigestCall { proposal: abi.clone(), index: U256::from(1), nonce, deadline };
+    assert_eq!(signed(WeightMessage::Agree(proposal.clone(), 1)), w.chain.read(at, &call).await.unwrap().0);
+    let call = Abi::attestDigestCall { proposal: abi, nonce, deadline };
+    assert_eq!(signed(WeightMessage::Attest(proposal)), w.chain.read(at, &call).await.unwrap().0);
+    for grantee in [None, Some(olga)] {
+        let call = Abi::acceptValuationsDigestCall {
+            datasetId: word(ada.as_bytes()),
+            grantee: grantee.unwrap_or_default(),
+            attester,
+            testSet: word(ben.as_bytes()),
+            nonce,
+            deadline,
+        };
+        let message = WeightMessage::Accept { dataset: ada, grantee, serial: 1, accepted: Some((attester, ben)) };
+        assert_eq!(signed(message), w.chain.read(at, &call).await.unwrap().0);
+    }
+    let call = Abi::objectDigestCall {
+        agentId: word(c.agent.as_bytes()),
+        version: c.version,
+        round: 3,
+        datasetId: word(ben.as_bytes()),
+        nonce,
+        deadline,
+    };
+    let message = WeightMessage::Object { agent: c.agent, version: c.version, round: 3, dataset: ben };
+    assert_eq!(signed(message), w.chain.read(at, &call).await.unwrap().0);
+}

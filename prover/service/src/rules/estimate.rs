@@ -1,0 +1,59 @@
+//! What work costs, before anything is spent.
+
+use tribute_core::hexed::AccountAddress;
+use tribute_core::layout::Layout;
+use tribute_core::link::Link;
+use tribute_core::statement::Statement;
+use tribute_problem::Result;
+use tribute_proto::v1;
+use tribute_steps::dataset;
+use tribute_steps::shape::ShapeBody;
+use tribute_steps::work::Work;
+
+use super::admission::{Admission, Admitted};
+
+impl Admission {
+    /// Checks work as if it were submitted, and says what it would cost.
+    pub(crate) async fn estimate(&self, caller: AccountAddress, work: v1::work::Work) -> Result<v1::EstimateResponse> {
+        let Admitted { work, parts, .. } = self.prepare(caller, work).await?;
+        let mut estimate = v1::EstimateResponse {
+            jobs: parts.len() as u32 + 1,
+            existing: self.queue.equal(&self.new_job(caller, &work, None)?).await?.unwrap_or_default(),
+            ..Default::default()
+        };
+        // parts do the work of the whole, which only puts them together
+        let working: Vec<&Work> = if parts.is_empty() { vec![&work] } else { parts.iter().collect() };
+        for work in working {
+            let weight = work.weight_mb();
+            let usual = self.queue.usual_ms(work.kind(), weight).await?.unwrap_or_default();
+            estimate.seconds += usual as f64 / 1e3;
+            estimate.memory_mb = estimate.memory_mb.max(weight.unsigned_abs());
+            let (shape, openings) = proof(work)?;
+            estimate.openings += openings;
+            if let Some(shape) = shape {
+                let gas = self.registry.circuit(&shape).await?.map_or(0, |(_, gas)| gas);
+                estimate.gas_verify += gas;
+            }
+        }
+        Ok(estimate)
+    }
+}
+
+fn of(statement: Statement, layout: &Layout, link: Link) -> Option<ShapeBody> {
+    Some(ShapeBody::of(statement, layout, link))
+}
+
+/// The circuit of the proof that goes on chain, if there is one, and the openings of datasets' commitments.
+fn proof(work: &Work) -> Result<(Option<ShapeBody>, u64)> {
+    Ok(match work {
+        Work::Calibrate(_) | Work::Circuit(_) | Work::Train(_) => (None, 0),
+        Work::Dataset(job) => (Some(dataset::shape(&job.layout()?)), 1),
+        Work::Shard(job) => (Some(dataset::shape(&job.dataset.layout()?)), 1),
+        Work::Gradient(job) => (of(Statement::Gradient, &job.agent.layout()?, job.agent.link), 1),
+        Work::Optimum(job) => (of(Statement::Optimum, &job.agent.layout()?, job.agent.link), 0),
+        Work::Evaluation(job) => {
+            (of(Statement::Evaluation, &job.agent.layout()?, Link::Squared), job.dataset.shards.len() as u64)
+        }
+        Work::Service(job) => (of(Statement::Service, &job.agent.layout()?, job.agent.link), 0),
+    })
+}

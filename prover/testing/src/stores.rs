@@ -1,0 +1,91 @@
+//! Temporary servers that store: PostgreSQL and S3.
+
+use std::process::Command;
+
+/// A temporary PostgreSQL server, stopped when dropped.
+#[derive(Debug)]
+pub struct Postgres {
+    folder: String,
+    /// URL of an empty database.
+    pub url: String,
+}
+
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/postgres-for-tests.sh");
+
+impl Postgres {
+    /// Starts a server; `None` if PostgreSQL is not installed, unless `TRIBUTE_REQUIRE_POSTGRES` is set.
+    #[must_use]
+    pub fn start() -> Option<Self> {
+        let started = Command::new(SCRIPT).arg("start").output().unwrap();
+        if started.status.code() == Some(3) && std::env::var_os("TRIBUTE_REQUIRE_POSTGRES").is_none() {
+            eprintln!("not run: {}", String::from_utf8_lossy(&started.stderr).trim());
+            return None;
+        }
+        assert!(started.status.success(), "{}", String::from_utf8_lossy(&started.stderr));
+        let said = String::from_utf8(started.stdout).unwrap();
+        let (folder, url) = said.trim().split_once(' ').unwrap();
+        Some(Postgres { folder: folder.into(), url: url.into() })
+    }
+
+    /// Its folder, which has its `data`.
+    #[must_use]
+    pub fn folder(&self) -> &str {
+        &self.folder
+    }
+
+    /// `halt` stops the server at once, which breaks all connections off; `resume` starts it again on its data and port.
+    pub fn control(&self, what: &str) {
+        assert!(Command::new(SCRIPT).args([what, &self.folder]).status().unwrap().success());
+    }
+
+    /// The URL with a password, which the server does not ask for.
+    #[must_use]
+    pub fn url_with(&self, password: &str) -> String {
+        self.url.replace("postgres@", &format!("postgres:{password}@"))
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        let _ = Command::new(SCRIPT).args(["stop", &self.folder]).status();
+    }
+}
+
+const S3_SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/s3-for-tests.sh");
+
+/// A temporary S3 server with one bucket, `tribute`; stopped when dropped.
+#[derive(Debug)]
+pub struct S3 {
+    process: String,
+    /// Environment variables with its endpoint and credentials.
+    pub environment: Vec<(&'static str, String)>,
+}
+
+impl S3 {
+    /// Starts a server; `None` if it is not installed, unless `TRIBUTE_REQUIRE_S3` is set.
+    #[must_use]
+    pub fn start() -> Option<Self> {
+        let started = Command::new(S3_SCRIPT).arg("start").output().unwrap();
+        if started.status.code() == Some(3) && std::env::var_os("TRIBUTE_REQUIRE_S3").is_none() {
+            eprintln!("not run: {}", String::from_utf8_lossy(&started.stderr).trim());
+            return None;
+        }
+        assert!(started.status.success(), "{}", String::from_utf8_lossy(&started.stderr));
+        let said = String::from_utf8(started.stdout).unwrap();
+        let (process, endpoint) = said.trim().split_once(' ').unwrap();
+        let environment = vec![
+            ("AWS_ENDPOINT", endpoint.to_owned()),
+            ("AWS_ALLOW_HTTP", "true".to_owned()),
+            ("AWS_REGION", "eu-central-1".to_owned()),
+            ("AWS_ACCESS_KEY_ID", "planted-access-key".to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", "planted-secret-key".to_owned()),
+        ];
+        Some(S3 { process: process.into(), environment })
+    }
+}
+
+impl Drop for S3 {
+    fn drop(&mut self) {
+        let _ = Command::new(S3_SCRIPT).args(["stop", &self.process]).status();
+    }
+}
