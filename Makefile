@@ -14,7 +14,7 @@ AUDIT := .deps/venv/bin/python examples/audit.py
 
 .PHONY: help setup build check demo demo-wine test test-circuits test-contracts contracts-snapshot proto-snapshot lint
 .PHONY: test-python test-console demo-web pictures docs docs-test npm dist dist-test scenarios load flood fuzz bench large attribution
-.PHONY: demo-text parity wheel bench-peers
+.PHONY: demo-home demo-text parity wheel bench-peers
 
 help: ## what the targets are
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -38,6 +38,10 @@ demo-text: build ## a text agent: three experts, a sentence-embedding model, que
 	@scripts/client-venv.sh
 	@scripts/text-set.sh $(CLIENT_PYTHON) .deps/text
 	$(CLIENT_PYTHON) examples/text_agent.py .deps/text
+
+demo-home: build ## three providers and an owner, each on a node of its own: nothing private crosses a link
+	scripts/client-venv.sh
+	.deps/client-venv/bin/python scripts/demo_home.py
 
 check: ## what changed, in under two minutes: formatting, clippy and unit tests of the changed crates, links
 	@python3 scripts/check_changed.py
@@ -93,6 +97,7 @@ test-circuits: setup ## the circuits' tests; attacks with real proofs, their out
 test-python: build ## the Python client, against a real service and a real chain
 	@scripts/client-venv.sh
 	$(PYTEST)
+	.deps/client-venv/bin/python scripts/home_leaks_test.py
 
 test-console: build ## the web console in a real Chromium: the life cycle by clicking, accessibility, screenshots in console/shots
 	@scripts/chromium-for-tests.sh

@@ -7,7 +7,13 @@
 mod cholesky;
 mod newton;
 mod objective;
+mod part;
 mod round;
+
+pub use cholesky::Cholesky;
+pub use newton::lowers_enough;
+pub use part::{part, Curvature, Part};
+pub use round::in_sequence;
 
 use ndarray::Array2;
 use thiserror::Error;
@@ -216,7 +222,11 @@ fn fit(
     Ok(Trained { weights, loss: minimum.loss, gradient: minimum.gradient, steps: minimum.steps })
 }
 
-fn check_loss(schema: &Schema, options: &LossOptions) -> Result<(), TrainError> {
+/// Checks that the loss can be certified for agents of this schema.
+///
+/// # Errors
+/// [`TrainError`].
+pub fn check_loss(schema: &Schema, options: &LossOptions) -> Result<(), TrainError> {
     if options.lambda == 0 || options.lambda >> LAMBDA_LIMIT_BITS != 0 {
         return Err(TrainError::Lambda { lambda: options.lambda });
     }

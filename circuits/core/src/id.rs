@@ -95,6 +95,8 @@ words! {
     DatasetId, "a dataset id";
     /// An agent: [`crate::context::agent_id`].
     AgentId, "an agent id";
+    /// A request to train across nodes: keccak256 of its canonical JSON.
+    RequestId, "a request's id";
     /// A session: [`crate::context::session_id`].
     SessionId, "a session id";
     /// A circuit: [`crate::digest::CircuitIdentity::id`].

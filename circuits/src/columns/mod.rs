@@ -12,6 +12,7 @@
 //! - The commitment is computable without proving, by [`commit_column`]; the prover takes column and commitment
 //!   unchanged.
 
+pub mod masked;
 pub mod opening;
 
 use std::sync::Arc;
@@ -132,6 +133,10 @@ pub fn commit_rows(
 }
 
 fn stream(srs: &Srs, layout: &Layout, secret: &Secret, place: &ColumnPlace, label: &[u8]) -> ChaCha20Rng {
+    ChaCha20Rng::from_seed(seed(srs, layout, secret, place, label))
+}
+
+fn seed(srs: &Srs, layout: &Layout, secret: &Secret, place: &ColumnPlace, label: &[u8]) -> [u8; 32] {
     let mut info = Vec::with_capacity(128);
     info.extend_from_slice(b"tribute.column.v1");
     let (srs, layout) = (srs.digest(), layout.hash());
@@ -142,7 +147,38 @@ fn stream(srs: &Srs, layout: &Layout, secret: &Secret, place: &ColumnPlace, labe
     let mut seed = [0; 32];
     // 32 bytes is far below HKDF-SHA256's limit of 8,160, the only way this can fail
     Hkdf::<Sha256>::new(None, &secret.0).expand(&info, &mut seed).unwrap_or_default();
-    ChaCha20Rng::from_seed(seed)
+    seed
+}
+
+/// Seeds of all random rows of one column of weights: with the weights, whoever has them can recompute the commitment and
+/// prove statements about it. They tell nothing about other columns of the same secret.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Blinding([[u8; 32]; 3]);
+
+impl std::fmt::Debug for Blinding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Blinding(..)")
+    }
+}
+
+impl Blinding {
+    /// Length of the bytes.
+    pub const BYTES: usize = 96;
+
+    fn of(srs: &Srs, layout: &Layout, secret: &Secret, place: &ColumnPlace) -> Self {
+        Blinding([&b"upper salt"[..], b"salt", b"tail"].map(|label| seed(srs, layout, secret, place, label)))
+    }
+    /// Restores the bytes; `None` if their number is wrong.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (seeds, rest) = bytes.as_chunks::<32>();
+        rest.is_empty().then(|| Some(Blinding(seeds.try_into().ok()?)))?
+    }
+    /// The bytes.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.0.concat()
+    }
 }
 
 /// Committed columns that belong together: a shard's data and labels, a weight vector, a gradient.
@@ -207,10 +243,24 @@ pub fn record_bodies(layout: &Layout, records: &Records) -> Vec<Vec<Fr>> {
 /// If their number differs from the layout's.
 #[must_use]
 pub fn commit_weights(srs: &Srs, layout: &Layout, secret: &Secret, weights: &Weights) -> CommittedGroup {
+    commit_weights_blinded(srs, layout, &weights_blinding(srs, layout, secret, weights), weights)
+}
+
+/// The seeds of the random rows of [`commit_weights`].
+#[must_use]
+pub fn weights_blinding(srs: &Srs, layout: &Layout, secret: &Secret, weights: &Weights) -> Blinding {
     let bytes: Vec<u8> = weights.values().iter().flat_map(|w| w.to_be_bytes()).collect();
-    let values = weights.values().iter().map(|w| from_i128(i128::from(*w)));
     let place = ColumnPlace { role: Role::Weights, content: content_hash(&bytes), index: 0 };
-    commit_weight_rows(srs, layout, secret, &place, values)
+    Blinding::of(srs, layout, secret, &place)
+}
+
+/// [`commit_weights`] from the seeds instead of the secret.
+///
+/// # Panics
+/// If the number of weights differs from the layout's.
+#[must_use]
+pub fn commit_weights_blinded(srs: &Srs, layout: &Layout, blinding: &Blinding, weights: &Weights) -> CommittedGroup {
+    commit_weight_rows(srs, layout, blinding, weights.values().iter().map(|w| from_i128(i128::from(*w))))
 }
 
 /// Commits to a gradient: one column. `about` identifies what it is the gradient of (shard and weights digests), so
@@ -229,7 +279,7 @@ pub fn commit_gradient(
     let mut bytes = about.concat();
     bytes.extend(gradient.iter().flat_map(|g| g.to_be_bytes()));
     let place = ColumnPlace { role: Role::Gradient, content: content_hash(&bytes), index: 0 };
-    commit_weight_rows(srs, layout, secret, &place, gradient.iter().map(from_i256))
+    commit_weight_rows(srs, layout, &Blinding::of(srs, layout, secret, &place), gradient.iter().map(from_i256))
 }
 
 /// The sum of committed gradients: values, salts and tails are added row by row, and the commitments with them. An
@@ -255,33 +305,24 @@ pub fn sum_gradients<'a>(gradients: impl IntoIterator<Item = &'a CommittedGroup>
     CommittedGroup { columns: vec![Arc::new(CommittedColumn { values, point: point.to_affine() })] }
 }
 
-/// A column body with `values` in the weights' rows and salts above them, from [`Layout::weights_salt_start`] on.
+/// Commits to one column with `values` in the weights' rows, zeros where the upper salts do not reach, and random rows elsewhere.
 /// Circuits read these columns only in the weights' rows, and every salt hides one opening.
-fn weight_rows(
-    srs: &Srs,
-    layout: &Layout,
-    secret: &Secret,
-    place: &ColumnPlace,
-    values: impl Iterator<Item = Fr>,
-) -> Vec<Fr> {
-    let mut body = vec![Fr::zero(); layout.weights_salt_start()];
-    let mut salts = stream(srs, layout, secret, place, b"upper salt");
-    body.extend((body.len()..layout.weights_start()).map(|_| Fr::random(&mut salts)));
-    body.extend(values);
-    assert_eq!(body.len(), layout.weights_end(), "the layout has {} weights", layout.weights());
-    body
-}
-
-/// Commits to one column in the weights' rows.
 fn commit_weight_rows(
     srs: &Srs,
     layout: &Layout,
-    secret: &Secret,
-    place: &ColumnPlace,
+    blinding: &Blinding,
     values: impl Iterator<Item = Fr>,
 ) -> CommittedGroup {
-    let body = weight_rows(srs, layout, secret, place, values);
-    CommittedGroup { columns: vec![Arc::new(commit_column(srs, layout, secret, place, body))] }
+    let [upper, salt, tail] = blinding.0.map(ChaCha20Rng::from_seed);
+    let random = |mut stream: ChaCha20Rng, rows: usize| (0..rows).map(move |_| Fr::random(&mut stream));
+    let mut rows = vec![Fr::zero(); layout.weights_salt_start()];
+    rows.extend(random(upper, layout.weights_start() - layout.weights_salt_start()));
+    rows.extend(values);
+    assert_eq!(rows.len(), layout.weights_end(), "the layout has {} weights", layout.weights());
+    rows.resize(layout.salt_start(), Fr::zero());
+    rows.extend(random(salt, layout.salt_rows()));
+    rows.extend(random(tail, TAIL_ROWS));
+    CommittedGroup { columns: vec![Arc::new(CommittedColumn::new(srs, rows))] }
 }
 
 fn content_hash(bytes: &[u8]) -> Digest {

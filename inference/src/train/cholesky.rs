@@ -1,6 +1,8 @@
-//! Cholesky factorisation of symmetric positive definite matrices, blocked so that most of the work is matrix products.
+//! Cholesky factorisation of symmetric positive definite matrices, blocked so that what is read again stays in the cache.
+//!
+//! Every sum is taken in a fixed order without fused operations, so that all machines compute the same bits: parties that train
+//! together each solve the same system, and must arrive at the same step.
 
-use ndarray::linalg::general_mat_mul;
 use ndarray::{Array2, ArrayView1, ArrayViewMut1, Axis};
 
 /// Number of columns factored at a time.
@@ -8,13 +10,14 @@ const BLOCK: usize = 48;
 
 /// Lower triangular `L` with `L·Lᵀ = A`.
 #[derive(Clone, Debug)]
-pub(super) struct Cholesky {
+pub struct Cholesky {
     lower: Array2<f64>,
 }
 
 impl Cholesky {
     /// Factors `a`, of which only the lower half is read. `None` if it is not positive definite to working precision.
-    pub(super) fn factor(mut a: Array2<f64>) -> Option<Self> {
+    #[must_use]
+    pub fn factor(mut a: Array2<f64>) -> Option<Self> {
         let n = a.nrows();
         for start in (0..n).step_by(BLOCK) {
             let width = BLOCK.min(n - start);
@@ -23,7 +26,11 @@ impl Cholesky {
             let (mut panel, _) = rest.split_at(Axis(1), width);
             if start > 0 {
                 let (diagonal, _) = done.view().split_at(Axis(0), width);
-                general_mat_mul(-1.0, &done, &diagonal.t(), 1.0, &mut panel);
+                for (mut row, left) in panel.rows_mut().into_iter().zip(done.rows()) {
+                    for (entry, above) in row.iter_mut().zip(diagonal.rows()) {
+                        *entry -= left.dot(&above);
+                    }
+                }
             }
             for j in 0..width {
                 let (mut above, mut below) = panel.view_mut().split_at(Axis(0), j + 1);
@@ -47,7 +54,7 @@ impl Cholesky {
     }
 
     /// Replaces `b` by the solution of `A·x = b`.
-    pub(super) fn solve(&self, b: &mut ArrayViewMut1<'_, f64>) {
+    pub fn solve(&self, b: &mut ArrayViewMut1<'_, f64>) {
         for i in 0..b.len() {
             let row = self.row(i);
             b[i] = (b[i] - head(row, i).dot(&head(b.view(), i))) / row[i];

@@ -124,17 +124,23 @@ fn line_search(
     direction: &Array2<f64>,
 ) -> Option<(Array2<f64>, Evaluation)> {
     let slope = (&at.gradient * direction).sum();
-    // smaller differences of the loss are rounding
-    let noise = 1e-14 * at.loss.abs();
     for halvings in 0..30 {
         let length = 0.5f64.powi(halvings);
         let there = w + &(direction * length);
         let found = objective.evaluate(&there);
-        if found.loss <= at.loss + 1e-4 * length * slope + noise {
+        if lowers_enough(at.loss, found.loss, length * slope) {
             return Some((there, found));
         }
     }
     None
+}
+
+/// Whether a step lowers the loss by a fair part of what its slope promises. `promised` is the step's length times the slope
+/// along it, a negative number.
+#[must_use]
+pub fn lowers_enough(before: f64, after: f64, promised: f64) -> bool {
+    // smaller differences of the loss are rounding
+    after <= before + 1e-4 * promised + 1e-14 * before.abs()
 }
 
 fn norm(v: &Array2<f64>) -> f64 {

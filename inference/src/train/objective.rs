@@ -6,7 +6,7 @@
 //! number of lanes whose sums are added in order, so the result does not depend on the number of threads.
 
 use ndarray::linalg::general_mat_mul;
-use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis};
+use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis};
 use rayon::prelude::*;
 use tribute_core::layout::Task;
 use tribute_core::link::{self, Link};
@@ -48,6 +48,14 @@ impl Objective<'_> {
     /// Loss and gradient at `w`.
     pub(super) fn evaluate(&self, w: &Array2<f64>) -> Evaluation {
         let n = self.records.len() as f64;
+        let Evaluation { loss, gradient: data, predictions } = self.sums(w);
+        let mut gradient = data / n;
+        let penalty = self.add_penalty(w, &mut gradient);
+        Evaluation { loss: loss / n + penalty, gradient, predictions }
+    }
+
+    /// Sums of the records' losses and gradients at `w`: no mean, no penalty.
+    pub(super) fn sums(&self, w: &Array2<f64>) -> Evaluation {
         let mut predictions = Array2::zeros((self.records.len(), self.classes));
         let (loss, data) = self.over_lanes(&mut predictions, |first, x, mut p, gradient| {
             general_mat_mul(1.0, &x, w, 0.0, &mut p);
@@ -60,9 +68,33 @@ impl Objective<'_> {
             general_mat_mul(1.0, &x.t(), &residual, 1.0, gradient);
             loss
         });
-        let mut gradient = data / n;
-        let penalty = self.add_penalty(w, &mut gradient);
-        Evaluation { loss: loss / n + penalty, gradient, predictions }
+        Evaluation { loss, gradient: data, predictions }
+    }
+
+    /// `Σ_i factor(p_i)·x_i·x_iᵀ` over all records for each of `factors`, as the upper half of each matrix, row by row. `p_i` are
+    /// the record's predictions in `at`.
+    pub(super) fn moments<F>(&self, at: &Evaluation, factors: &[F]) -> Vec<f64>
+    where
+        F: Fn(ArrayView1<'_, f64>) -> f64 + Sync,
+    {
+        let b = self.blocks();
+        let halves: Vec<Vec<f64>> = factors
+            .par_iter()
+            .map(|factor| {
+                let mut moment = Array2::<f64>::zeros((b, b));
+                for first in (0..self.records.len()).step_by(BATCH) {
+                    let x = self.widen(first..(first + BATCH).min(self.records.len()));
+                    let mut scaled = x.clone();
+                    for (i, mut row) in scaled.rows_mut().into_iter().enumerate() {
+                        let f = factor(at.predictions.row(first + i));
+                        row.mapv_inplace(|x| f * x);
+                    }
+                    general_mat_mul(1.0, &x.t(), &scaled, 1.0, &mut moment);
+                }
+                (0..b).flat_map(|j| moment.row(j).iter().skip(j).copied().collect::<Vec<_>>()).collect()
+            })
+            .collect();
+        halves.concat()
     }
 
     /// Product of the Hessian at `at` with `v`.

@@ -28,10 +28,16 @@ pub(super) fn to_integers(objective: &Objective<'_>, w: &Array2<f64>, curvature:
     }
 }
 
+/// Rounds `scaled`, of shape `[d + 1][c]`, to integers, given the curvature that all classes share.
+///
 /// Nearest plane: with `A² = L·Lᵀ`, coordinates in ascending order of column norm, `‖A·Δ‖² = Σ_i (Σ_{j ≥ i} L_ji·Δ_j)²`
 /// is minimised from the last `i` to the first. `None` if `A²` is not positive definite to working precision.
-fn in_sequence(scaled: &Array2<f64>, curvature: &Array2<f64>) -> Option<Array2<f64>> {
-    let square = curvature.dot(curvature);
+///
+/// All machines compute the same result.
+#[must_use]
+pub fn in_sequence(scaled: &Array2<f64>, curvature: &Array2<f64>) -> Option<Array2<f64>> {
+    // row by row: the order of a matrix product's sums depends on the machine
+    let square = Array2::from_shape_fn(curvature.dim(), |(i, j)| curvature.row(i).dot(&curvature.row(j)));
     let mut order: Vec<usize> = (0..square.nrows()).collect();
     order.sort_by(|a, b| square[[*a, *a]].total_cmp(&square[[*b, *b]]));
     let factor = Cholesky::factor(Array2::from_shape_fn(square.dim(), |(i, j)| square[[order[i], order[j]]]))?;

@@ -302,7 +302,7 @@ pub(crate) async fn get(client: &Client, weights: WeightsDigest) -> Result<v1::A
     Ok(client.agents().get_agent(request).await.map_err(problem)?.into_inner())
 }
 
-async fn finished(client: &Client, title: &str, job: &v1::Job) -> Result<v1::Agent> {
+pub(crate) async fn finished(client: &Client, title: &str, job: &v1::Job) -> Result<v1::Agent> {
     match progress::finish(client, title, job).await?.outcome.and_then(|o| o.outcome) {
         Some(v1::outcome::Outcome::Agent(v1::AgentOutcome { agent: Some(agent) })) => Ok(agent),
         _ => Err(Problem::internal("the job came back without its agent")),

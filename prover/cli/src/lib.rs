@@ -17,6 +17,7 @@ mod progress;
 pub(crate) mod proof_file;
 mod record;
 mod report;
+mod request;
 mod schema;
 mod serve;
 mod server_args;
@@ -63,6 +64,9 @@ enum Command {
     /// Train or import an agent, prove that it is the optimum over its datasets, and get its certificate.
     #[command(subcommand)]
     Agent(agent::AgentCommand),
+    /// Train an agent on datasets that stay at their owners' nodes: ask, approve or decline, train.
+    #[command(subcommand)]
+    Request(request::RequestCommand),
     /// Query a certified agent in a prepaid session.
     #[command(subcommand)]
     Session(session::SessionCommand),
@@ -140,6 +144,7 @@ async fn run(command: Command) -> CommandResult {
         Command::Schema(command) => schema::run(command),
         Command::Dataset(command) => dataset::run(command).await,
         Command::Agent(command) => agent::run(command).await,
+        Command::Request(command) => request::run(command).await,
         Command::Session(command) => session::run(command).await,
         Command::Claim(command) => claim::run(command).await,
         Command::Chain(command) => chain::run(command).await,

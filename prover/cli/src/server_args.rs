@@ -19,6 +19,11 @@ pub(crate) struct ServerArgs {
 }
 
 impl ServerArgs {
+    /// The caller's key.
+    pub(crate) fn signer(&self) -> Result<PrivateKeySigner> {
+        self.key.signer()
+    }
+
     /// Connects to the server as the key's account.
     pub(crate) async fn connect(&self) -> Result<Client> {
         self.address.connect(self.key.signer()?).await

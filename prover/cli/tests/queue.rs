@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use tribute_problem::{Problem, Reason};
 use tribute_service::jobs::fairness::Quotas;
+use tribute_service::jobs::fitness::announce;
 use tribute_service::jobs::news::News;
 use tribute_service::jobs::queue::{Heartbeat, Queue, MAX_ATTEMPTS, MAX_LOST};
 use tribute_service::jobs::retention::sweep;
 use tribute_service::jobs::{Event, Fenced, Lease, NewJob, State};
+use tribute_steps::place::Known;
 use tribute_steps::toolbox::Progress;
 use tribute_store::artefacts::Artefacts;
 use tribute_store::db::Database;
@@ -480,6 +482,8 @@ async fn unnamed_artefacts_are_swept(queue: &Queue) {
     let unnamed = artefacts.put(b"unnamed".to_vec()).await.unwrap();
     queue.submit(&job("sweeper", &format!("{{\"records\":\"{named}\"}}"))).await.unwrap();
     let db = queue.database();
+    // by which workers recognise the store
+    announce(db, &artefacts, &Known::default()).await.unwrap();
     assert_eq!(sweep(db, &artefacts, Duration::from_secs(60)).await.unwrap(), 0);
     tokio::time::sleep(Duration::from_millis(20)).await;
     assert_eq!(sweep(db, &artefacts, Duration::ZERO).await.unwrap(), 1);

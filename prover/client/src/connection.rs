@@ -105,6 +105,8 @@ services! {
     uploads: upload_service_client::UploadServiceClient;
     /// `LoginService`. Read-only calls log in automatically.
     logins: login_service_client::LoginServiceClient;
+    /// `TrainingService`.
+    trainings: training_service_client::TrainingServiceClient;
     /// `CircuitService`.
     circuits: circuit_service_client::CircuitServiceClient;
 }

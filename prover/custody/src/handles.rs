@@ -3,12 +3,12 @@
 use serde::{Deserialize, Serialize};
 use tribute_circuits::columns::opening::open_record;
 use tribute_circuits::columns::{
-    commit_gradient, commit_records, commit_weights, sum_gradients, CommittedGroup, Secret,
+    commit_gradient, commit_records, commit_weights, sum_gradients, weights_blinding, Blinding, CommittedGroup, Secret,
 };
 use tribute_core::digest::Digest;
 use tribute_core::head::Weights;
 use tribute_core::hexed::AccountAddress;
-use tribute_core::id::{DatasetId, GroupDigest};
+use tribute_core::id::{DatasetId, GroupDigest, RequestId};
 use tribute_core::layout::Layout;
 use tribute_core::opening::{RecordClaim, RecordOpening};
 use tribute_core::records::Records;
@@ -36,19 +36,30 @@ impl std::fmt::Debug for Committer {
 /// A commitment with its columns. Only [`Custody::spend_openings`] releases these, salts included, to a proof.
 #[derive(Clone, Debug)]
 pub struct Committed {
-    group: CommittedGroup,
-    digest: GroupDigest,
+    pub(crate) group: CommittedGroup,
+    pub(crate) digest: GroupDigest,
     /// The commitments that an opening is charged to: this one, or every summand.
-    charged: Vec<Charge>,
+    pub(crate) charged: Vec<Charge>,
 }
 
-/// An opening to count: of a commitment, with the number of openings that its salts allow.
+/// Openings to count: of a commitment, with the number of openings that its salts allow.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Charge {
     digest: GroupDigest,
     budget: u64,
-    /// Of which dataset it is, and who opens it, where that is not its owner.
-    lent: Option<(DatasetId, AccountAddress)>,
+    times: u64,
+    whose: Whose,
+}
+
+/// Whom an opening is charged to.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+enum Whose {
+    /// The tenant that committed.
+    Own,
+    /// An account that a dataset is lent to, as well as its owner.
+    Lent(DatasetId, AccountAddress),
+    /// What the owner of the weights allotted to a participant of a training.
+    Allotted(RequestId, AccountAddress),
 }
 
 /// Columns whose opening has been counted, so that a proof may use them.
@@ -56,9 +67,10 @@ pub struct Charge {
 pub struct Opened(Vec<CommittedGroup>);
 
 impl Charge {
-    /// The charges for opening each of `committed` once more: for a sum, of each summand.
-    pub(crate) fn of(committed: &[&Committed]) -> Vec<Charge> {
-        committed.iter().flat_map(|one| one.charged.iter().copied()).collect()
+    /// The charges for opening each of `committed` `times` more: for a sum, each of its summands.
+    pub(crate) fn of(committed: &[&Committed], times: u64) -> Vec<Charge> {
+        let charged = committed.iter().flat_map(|one| &one.charged);
+        charged.map(|charge| Charge { times: charge.times * times, ..*charge }).collect()
     }
 }
 
@@ -85,6 +97,12 @@ impl Committer {
         Ok(Committed::new(commit_weights(srs, layout, &self.0, weights), layout.weights_opening_budget()))
     }
 
+    /// The seeds of the random rows of a commitment to weights: for nodes that prove about these weights, and nobody else.
+    #[must_use]
+    pub fn weights_blinding(&self, srs: &Srs, layout: &Layout, weights: &Weights) -> Blinding {
+        weights_blinding(srs, layout, &self.0, weights)
+    }
+
     /// Commits to a gradient. `about` identifies what it is the gradient of, so that equal gradients of different
     /// things get different commitments.
     #[must_use]
@@ -95,9 +113,9 @@ impl Committer {
 }
 
 impl Committed {
-    fn new(group: CommittedGroup, budget: u64) -> Self {
+    pub(crate) fn new(group: CommittedGroup, budget: u64) -> Self {
         let digest = GroupDigest::new(group.digest());
-        Committed { digest, group, charged: vec![Charge { digest, budget, lent: None }] }
+        Committed { digest, group, charged: vec![Charge { digest, budget, times: 1, whose: Whose::Own }] }
     }
 
     /// A commitment without columns, for tests of counters.
@@ -106,7 +124,7 @@ impl Committed {
         Committed {
             group: CommittedGroup { columns: Vec::new() },
             digest,
-            charged: vec![Charge { digest, budget, lent: None }],
+            charged: vec![Charge { digest, budget, times: 1, whose: Whose::Own }],
         }
     }
 
@@ -123,7 +141,14 @@ impl Committed {
     /// that account's uses of the dataset allow, and leaves the owner its reserve.
     #[must_use]
     pub fn lent(mut self, dataset: DatasetId, account: AccountAddress) -> Self {
-        self.charged.iter_mut().for_each(|charged| charged.lent = Some((dataset, account)));
+        self.charged.iter_mut().for_each(|charged| charged.whose = Whose::Lent(dataset, account));
+        self
+    }
+
+    /// The same commitment to somebody's weights, opened by a participant of a training, within what was allotted to it.
+    #[must_use]
+    pub(crate) fn allotted(mut self, request: RequestId, account: AccountAddress) -> Self {
+        self.charged.iter_mut().for_each(|charged| charged.whose = Whose::Allotted(request, account));
         self
     }
 
@@ -173,7 +198,7 @@ impl Custody {
     /// # Errors
     /// [`Reason::BudgetSpent`] if one has no opening left.
     pub async fn spend_openings(&self, committed: &[&Committed]) -> Result<Opened> {
-        self.count_openings(&Charge::of(committed)).await?;
+        self.count_openings(&Charge::of(committed, 1)).await?;
         Ok(Opened::of(committed))
     }
 
@@ -191,7 +216,17 @@ impl Custody {
         Ok(())
     }
 
-    async fn spend(&self, tx: &mut tribute_store::db::Tx, lineage: &Lineage, committed: &Charge) -> Result<()> {
+    /// Counts openings.
+    pub(crate) async fn spend(
+        &self,
+        tx: &mut tribute_store::db::Tx,
+        lineage: &Lineage,
+        committed: &Charge,
+    ) -> Result<()> {
+        let times = committed.times;
+        if let Whose::Allotted(request, account) = committed.whose {
+            return self.spend_allotted(tx, committed.digest, request, account, times).await;
+        }
         let name = hex::encode(committed.digest);
         let first = lineage.counter(committed.budget);
         sqlx::query(self.db.sql(
@@ -205,17 +240,22 @@ impl Custody {
         .bind(first.reserved_to as i64)
         .execute(&mut **tx)
         .await?;
-        if let Some((dataset, account)) = committed.lent {
-            self.spend_lent(tx, &name, dataset, account).await?;
-        }
-        let reserve = if committed.lent.is_some() { lineage.reserve(committed.budget) } else { 0 };
-        let spent =
-            sqlx::query(self.db.sql("UPDATE openings SET used = used + 1 WHERE digest = $1 AND used < ends - $2"))
-                .bind(&name)
-                .bind(reserve as i64)
-                .execute(&mut **tx)
-                .await?
-                .rows_affected();
+        let reserve = match committed.whose {
+            Whose::Lent(dataset, account) => {
+                self.spend_lent(tx, &name, dataset, account, times).await?;
+                lineage.reserve(committed.budget)
+            }
+            _ => 0,
+        };
+        let spent = sqlx::query(
+            self.db.sql("UPDATE openings SET used = used + $3 WHERE digest = $1 AND used + $3 <= ends - $2"),
+        )
+        .bind(&name)
+        .bind(reserve as i64)
+        .bind(times as i64)
+        .execute(&mut **tx)
+        .await?
+        .rows_affected();
         if spent == 1 {
             return Ok(());
         }
@@ -246,6 +286,7 @@ impl Custody {
         name: &str,
         dataset: DatasetId,
         account: AccountAddress,
+        times: u64,
     ) -> Result<()> {
         sqlx::query(
             self.db.sql("INSERT INTO openings_by (digest, account, used) VALUES ($1, $2, 0) ON CONFLICT DO NOTHING"),
@@ -255,12 +296,13 @@ impl Custody {
         .execute(&mut **tx)
         .await?;
         let spent = sqlx::query(self.db.sql(
-            "UPDATE openings_by SET used = used + 1 WHERE digest = $1 AND account = $2
-                AND used < (SELECT openings FROM allowances WHERE dataset = $3 AND account = $2)",
+            "UPDATE openings_by SET used = used + $4 WHERE digest = $1 AND account = $2
+                AND used + $4 <= (SELECT openings FROM allowances WHERE dataset = $3 AND account = $2)",
         ))
         .bind(name)
         .bind(account.to_string())
         .bind(dataset.to_string())
+        .bind(times as i64)
         .execute(&mut **tx)
         .await?
         .rows_affected();

@@ -7,9 +7,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use tribute_circuits::columns::Secret;
 use tribute_core::records::Records;
+use tribute_engine::column::CommittedColumn;
 use tribute_problem::{Problem, Reason, Result};
 use tribute_store::artefacts::{ArtefactId, Artefacts};
 
+use crate::across::{masked, OPENINGS_OF_A_SUM};
 use crate::handles::{Charge, Committed, Committer, Opened};
 use crate::sealing::{associated, seal, unseal};
 use crate::Custody;
@@ -110,7 +112,18 @@ impl Lent {
     /// # Errors
     /// [`Reason::BudgetSpent`] if one has no opening left.
     pub fn spend_openings(&self, committed: &[&Committed]) -> Result<Opened> {
-        (self.count)(Charge::of(committed))?;
+        (self.count)(Charge::of(committed, 1))?;
         Ok(Opened::of(committed))
+    }
+
+    /// Releases the sum of a participant's gradients under masks, as [`Custody::release_masked`] does. Blocks like
+    /// [`Lent::spend_openings`].
+    ///
+    /// # Errors
+    /// [`Reason::BudgetSpent`].
+    pub fn release_masked(&self, sum: &Committed, masks: &[(bool, CommittedColumn)]) -> Result<Vec<u8>> {
+        let masked = masked(sum, masks)?;
+        (self.count)(Charge::of(&[sum], OPENINGS_OF_A_SUM))?;
+        Ok(masked)
     }
 }

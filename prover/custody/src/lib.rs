@@ -10,6 +10,7 @@
 //! | [`handles`] | committing and opening |
 //! | [`lent`] | custody in a proving process: the keys of its job's tenants |
 //! | [`budget`] | state machine that limits how often a commitment may be opened, across backups and restores |
+//! | [`across`] | what leaves a node in a training across nodes: weights' blinding, gradients under masks |
 //! | `backup` | backups of secrets and counters in a sealed file |
 //! | [`KeySource`] | where the master key comes from |
 //! | `rotation` | another master key |
@@ -23,6 +24,7 @@
 //! - Every proof opens each of its committed columns at one more point. A column with `s` salts stays hidden through
 //!   `s − 1` openings, so a durable counter per commitment is advanced *before* a proof starts and never decreases.
 
+pub mod across;
 mod backup;
 pub mod budget;
 pub mod handles;

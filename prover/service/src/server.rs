@@ -37,6 +37,7 @@ use crate::observe::audit::AuditLog;
 use crate::observe::calls::Observe;
 use crate::observe::endpoint;
 use crate::outage;
+use crate::registry::training::Trainings;
 use crate::registry::Registry;
 use crate::rpc::agents::AgentRpc;
 use crate::rpc::audit::AuditRpc;
@@ -46,14 +47,17 @@ use crate::rpc::jobs::JobRpc;
 use crate::rpc::login::LoginRpc;
 use crate::rpc::server_info::ServerRpc;
 use crate::rpc::sessions::SessionRpc;
+use crate::rpc::training::TrainingRpc;
 use crate::rpc::uploads::UploadRpc;
 use crate::rules::admission::Admission;
 use crate::rules::agents::LoadedAgents;
 use crate::rules::certificates::Certificates;
 use crate::rules::files::FileChecks;
+use crate::rules::gather::Owners;
 use crate::rules::ownership::Ownership;
 use crate::rules::records::Records;
 use crate::rules::sessions::Sessions;
+use crate::rules::training::Participants;
 use crate::rules::uploads::{self, Uploads};
 use crate::wire::MAX_RESPONSE;
 
@@ -206,6 +210,26 @@ pub async fn start(config: Config) -> Result<Running> {
         wake: wake.clone(),
     };
     let files = FileChecks::new(parameters.clone(), srs, config.profile.0);
+    let training = TrainingRpc {
+        participants: Participants {
+            trainings: Trainings::new(database.clone(), custody.clone()),
+            registry: registry.clone(),
+            custody: custody.clone(),
+            uploads: uploads.clone(),
+            admission: admission.clone(),
+            srs,
+        },
+        owners: Owners {
+            custody: custody.clone(),
+            artefacts: artefacts.clone(),
+            uploads: uploads.clone(),
+            admission: admission.clone(),
+            parameters: parameters.clone(),
+            srs,
+        },
+        custody: custody.clone(),
+        artefacts: artefacts.clone(),
+    };
     let records = Records { custody: custody.clone(), parameters, opening: Arc::default() };
     let listener = TcpListener::bind(config.listen)
         .await
@@ -274,6 +298,7 @@ pub async fn start(config: Config) -> Result<Running> {
         },
         circuits: CircuitRpc { admission, registry, artefacts },
         audit: AuditRpc { files },
+        training,
     };
     let observe = Observe { audit: config.audit };
     let mut builder = Server::builder();
@@ -299,6 +324,7 @@ struct Services {
     sessions: SessionRpc,
     circuits: CircuitRpc,
     audit: AuditRpc,
+    training: TrainingRpc,
 }
 
 /// An error with its causes.
@@ -357,6 +383,7 @@ async fn serve(
         .add_service(service!(session_service_server::SessionServiceServer, services.sessions))
         .add_service(service!(circuit_service_server::CircuitServiceServer, services.circuits))
         .add_service(service!(audit_service_server::AuditServiceServer, services.audit))
+        .add_service(service!(training_service_server::TrainingServiceServer, services.training))
         .serve_with_incoming_shutdown(incoming, async move {
             let _ = stopping.wait_for(|stop| *stop).await;
         })

@@ -291,6 +291,11 @@ async fn outcome(artefacts: &Artefacts, outcome: &Outcome, ended_ms: i64) -> Res
             proof: Some(proof(artefacts, &s.proof).await?),
         }),
         Outcome::Train(a) => O::Agent(v1::AgentOutcome { agent: Some(agent(a, Proven::default(), ended_ms)) }),
+        Outcome::Across(a) => O::Agent(v1::AgentOutcome {
+            agent: Some(agent(&a.agent, Proven { gradients: a.gradients.len() as u32, optimum: false }, ended_ms)),
+        }),
+        // its proofs and column are for the agent's owner: TrainingService.GetHomeGradients
+        Outcome::Home(_) => return Ok(v1::Outcome::default()),
         Outcome::Gradient(g) => O::Proof(proof(artefacts, &g.proof).await?),
         Outcome::Optimum(o) => O::Proof(proof(artefacts, &o.proof).await?),
         Outcome::Evaluation(e) => O::Evaluation(v1::EvaluationOutcome {

@@ -45,8 +45,8 @@ pub struct GradientOutcome {
     pub target: Target,
     /// The proof.
     pub proof: ProofBody,
-    /// The gradient, sealed for the agent's owner.
-    pub gradient: ArtefactId,
+    /// The gradient, sealed for the agent's owner; none if it was proven at another node, and stayed there.
+    pub gradient: Option<ArtefactId>,
 }
 
 /// Recomputes the commitments, checks that they match the registered ones, and proves the gradient.
@@ -82,7 +82,7 @@ pub fn run(job: &GradientJob, toolbox: &Toolbox) -> Result<GradientOutcome> {
         slot: job.slot,
         target: job.target,
         proof,
-        gradient: toolbox.wait(toolbox.custody.put(&agent.owner.to_string(), "gradient", &bytes))?,
+        gradient: Some(toolbox.wait(toolbox.custody.put(&agent.owner.to_string(), "gradient", &bytes))?),
     })
 }
 

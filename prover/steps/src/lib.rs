@@ -15,6 +15,7 @@
 //! | [`rebuilt`] | a circuit derived from its shape, for comparison with the proof gate |
 //! | [`membership`] | opening one record of a dataset, and checking that |
 
+pub mod across;
 mod cache;
 pub mod calibrate;
 pub mod child;
@@ -22,6 +23,7 @@ pub mod circuit;
 pub mod dataset;
 pub mod evaluation;
 pub mod gradient;
+pub mod home;
 pub mod membership;
 pub mod optimum;
 pub mod parent;

@@ -1,17 +1,22 @@
 //! Proves that the weights minimise the stated loss over exactly the listed shards.
 
 use serde::{Deserialize, Serialize};
+use tribute_circuits::columns::masked::{from_bytes, unmasked_sum};
 use tribute_circuits::statements::optimum::OptimumCircuit;
 use tribute_core::context::{list_hash, optimum_ctx};
 use tribute_core::head::{self, add};
 use tribute_core::id::{AgentId, WeightsDigest};
+use tribute_core::layout::Layout;
 use tribute_core::statement::Statement;
 use tribute_core::I256;
+use tribute_custody::across::sum_of_all;
 use tribute_custody::Committed;
 use tribute_engine::field::from_core;
+use tribute_engine::srs::Srs;
 use tribute_problem::{Problem, Reason, Result};
 use tribute_store::artefacts::ArtefactId;
 
+use crate::across::{gradient_of, AcrossBody, COLUMN};
 use crate::circuit::prepare;
 use crate::circuit::ProofBody;
 use crate::gradient::{commit, weights};
@@ -24,7 +29,7 @@ use crate::train::AgentBody;
 pub struct OptimumJob {
     /// The agent.
     pub agent: AgentBody,
-    /// The gradient of every shard, in order.
+    /// The gradient of every shard, in order; none of an agent whose data stayed at other nodes.
     pub gradients: Vec<ArtefactId>,
     /// The agent registry that the proof is for.
     pub target: Target,
@@ -57,27 +62,10 @@ pub fn run(job: &OptimumJob, toolbox: &Toolbox) -> Result<OptimumOutcome> {
     let prepared = prepare(&ShapeBody::of(Statement::Optimum, &layout, agent.link), toolbox)?;
     let (weights, committed_weights) = weights(agent, &layout, &prepared.srs, toolbox)?;
 
-    let owner = agent.owner.to_string();
-    let mut total = vec![I256::ZERO; layout.weights()];
-    let mut sum: Option<Committed> = None;
-    for (shard, (source, artefact)) in agent.sources.iter().zip(&job.gradients).enumerate() {
-        toolbox.progress("commit", shard as u64, agent.sources.len() as u64);
-        let gradient = read_gradient(&toolbox.wait(toolbox.custody.get(&owner, "gradient", artefact))?)
-            .filter(|g| g.len() == layout.weights())
-            .ok_or_else(|| {
-                Problem::new(
-                    Reason::ArtefactDamaged,
-                    format!("artefact {artefact} does not hold a gradient of this shape"),
-                )
-            })?;
-        let committed = commit(agent, &layout, &prepared.srs, source.digest, &gradient, toolbox)?;
-        add(&mut total, &gradient);
-        sum = Some(match sum {
-            None => committed,
-            Some(sum) => sum.plus(&committed),
-        });
-    }
-    let sum = sum.ok_or_else(|| Problem::internal("the agent has no shards"))?;
+    let (total, sum) = match &agent.across {
+        None => summed(job, &layout, &prepared.srs, toolbox)?,
+        Some(across) => summed_across(agent, across, &layout, &prepared.srs, toolbox)?,
+    };
     let numbers = head::optimum(&layout, &weights, &total, agent.count, agent.lambda)
         .map_err(|e| Problem::new(Reason::NotTheOptimum, e.to_string()))?;
 
@@ -98,6 +86,47 @@ pub fn run(job: &OptimumJob, toolbox: &Toolbox) -> Result<OptimumOutcome> {
         version: job.version,
         proof,
     })
+}
+
+/// The sum of the shards' gradients, and its commitment.
+fn summed(job: &OptimumJob, layout: &Layout, srs: &Srs, toolbox: &Toolbox) -> Result<(Vec<I256>, Committed)> {
+    let agent = &job.agent;
+    let owner = agent.owner.to_string();
+    let mut total = vec![I256::ZERO; layout.weights()];
+    let mut sum: Option<Committed> = None;
+    for (shard, (source, artefact)) in agent.sources.iter().zip(&job.gradients).enumerate() {
+        toolbox.progress("commit", shard as u64, agent.sources.len() as u64);
+        let gradient = read_gradient(&toolbox.wait(toolbox.custody.get(&owner, "gradient", artefact))?)
+            .filter(|g| g.len() == layout.weights())
+            .ok_or_else(|| {
+                Problem::new(
+                    Reason::ArtefactDamaged,
+                    format!("artefact {artefact} does not hold a gradient of this shape"),
+                )
+            })?;
+        let committed = commit(agent, layout, srs, source.digest, &gradient, toolbox)?;
+        add(&mut total, &gradient);
+        sum = Some(match sum {
+            None => committed,
+            Some(sum) => sum.plus(&committed),
+        });
+    }
+    Ok((total, sum.ok_or_else(|| Problem::internal("the agent has no shards"))?))
+}
+
+/// The same for gradients that were proven at other nodes, which sent only their sum.
+fn summed_across(
+    agent: &AgentBody,
+    across: &AcrossBody,
+    layout: &Layout,
+    srs: &Srs,
+    toolbox: &Toolbox,
+) -> Result<(Vec<I256>, Committed)> {
+    let bytes = toolbox.wait(toolbox.custody.get(&agent.owner.to_string(), COLUMN, &across.sum))?;
+    let rows = from_bytes(layout, &bytes).ok_or_else(|| {
+        Problem::new(Reason::ArtefactDamaged, format!("artefact {} does not hold a column of this layout", across.sum))
+    })?;
+    Ok((gradient_of(layout, &rows), sum_of_all(unmasked_sum(srs, &[rows]))))
 }
 
 fn read_gradient(bytes: &[u8]) -> Option<Vec<I256>> {

@@ -16,6 +16,7 @@ use tribute_inference::{
 use tribute_problem::{Problem, Reason, Result};
 use tribute_store::artefacts::ArtefactId;
 
+use crate::across::AcrossBody;
 use crate::shape::Profile;
 use crate::toolbox::Toolbox;
 
@@ -106,10 +107,12 @@ pub struct AgentBody {
     pub relative_distance: f64,
     /// Share of each dataset in the data fees; 0 for a negative contribution.
     pub shares: Vec<f64>,
-    /// Fraction of the training records answered correctly.
+    /// Fraction of the training records answered correctly; 0 if they stayed at other nodes.
     pub training_accuracy: f64,
     /// Of a model that was brought along and moved to the optimum: how far.
     pub polish: Option<PolishBody>,
+    /// Of an agent whose data stayed at other nodes.
+    pub across: Option<AcrossBody>,
 }
 
 impl AgentBody {
@@ -191,6 +194,7 @@ pub fn run(job: &TrainJob, toolbox: &Toolbox) -> Result<AgentBody> {
         shares: report.shares(),
         training_accuracy,
         polish,
+        across: None,
     })
 }
 

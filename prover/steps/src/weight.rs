@@ -62,6 +62,9 @@ impl Work {
             Work::Optimum(job) => proof(Statement::Optimum, &job.agent.profile),
             Work::Evaluation(job) => proof(Statement::Evaluation, &job.agent.profile),
             Work::Service(job) => proof(Statement::Service, &job.agent.profile),
+            Work::Home(job) => proof(Statement::Gradient, &job.profile),
+            // the keys of two circuits, of which the larger is made alone
+            Work::Across(job) => proof(Statement::Gradient, &job.profile),
         };
         i64::try_from(estimate).unwrap_or(i64::MAX)
     }

@@ -7,16 +7,18 @@ use tribute_core::id::SrsDigest;
 use tribute_problem::Result;
 use tribute_store::artefacts::ArtefactId;
 
+use crate::across::{AcrossJob, AcrossOutcome};
 use crate::calibrate::{CalibrateJob, CalibrateOutcome};
 use crate::circuit::{CircuitBody, CircuitJob, ProofBody};
 use crate::dataset::{DatasetBody, DatasetJob, ShardBody, ShardJob};
 use crate::evaluation::{EvaluationJob, EvaluationOutcome};
 use crate::gradient::{GradientJob, GradientOutcome};
+use crate::home::{HomeJob, HomeOutcome};
 use crate::optimum::{OptimumJob, OptimumOutcome};
 use crate::service::{ServiceJob, ServiceOutcome};
 use crate::toolbox::Toolbox;
 use crate::train::{AgentBody, TrainJob};
-use crate::{calibrate, circuit, dataset, evaluation, gradient, optimum, service, train};
+use crate::{across, calibrate, circuit, dataset, evaluation, gradient, home, optimum, service, train};
 
 /// A job's payload. Payloads with equal JSON are the same job.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -52,6 +54,10 @@ pub enum Work {
     Evaluation(EvaluationJob),
     /// Proves the answers of sessions.
     Service(ServiceJob),
+    /// Proves a participant's gradients in a training across nodes.
+    Home(HomeJob),
+    /// Checks what the participants of a training across nodes sent, and makes the agent.
+    Across(AcrossJob),
 }
 
 impl Work {
@@ -68,6 +74,8 @@ impl Work {
             Work::Optimum(_) => "optimum",
             Work::Evaluation(_) => "evaluation",
             Work::Service(_) => "service",
+            Work::Home(_) => "home",
+            Work::Across(_) => "across",
         }
     }
     /// The tenants whose keys it needs: of the data that it reads or commits to.
@@ -85,6 +93,8 @@ impl Work {
             Work::Optimum(job) => vec![job.agent.owner],
             Work::Evaluation(job) => vec![job.agent.owner, job.dataset.owner],
             Work::Service(job) => vec![job.agent.owner],
+            Work::Home(job) => vec![job.account],
+            Work::Across(job) => vec![job.owner],
         };
         tenants.into_iter().map(|account| account.to_string()).collect()
     }
@@ -112,6 +122,10 @@ pub enum Outcome {
     Evaluation(EvaluationOutcome),
     /// Proven answers.
     Service(ServiceOutcome),
+    /// A participant's proven gradients.
+    Home(HomeOutcome),
+    /// An agent whose data stayed at other nodes.
+    Across(AcrossOutcome),
 }
 
 impl Outcome {
@@ -130,10 +144,12 @@ impl Outcome {
             Outcome::Dataset(d) => d.shards.iter().flat_map(|s| [proof(&s.proof), vec![&s.records]].concat()).collect(),
             Outcome::Shard(s) => [proof(&s.proof), vec![&s.records]].concat(),
             Outcome::Train(a) => vec![&a.model],
-            Outcome::Gradient(g) => [proof(&g.proof), vec![&g.gradient]].concat(),
+            Outcome::Gradient(g) => [proof(&g.proof), g.gradient.iter().collect()].concat(),
             Outcome::Optimum(o) => proof(&o.proof),
             Outcome::Evaluation(e) => [&circuit(&e.circuit)[..], &[&e.file]].concat(),
             Outcome::Service(s) => proof(&s.proof),
+            Outcome::Home(h) => h.proofs.iter().flat_map(proof).chain([&h.masked]).collect(),
+            Outcome::Across(a) => a.gradients.iter().flat_map(|g| proof(&g.proof)).chain([&a.agent.model]).collect(),
         }
     }
 }
@@ -150,5 +166,7 @@ pub fn run(work: &Work, toolbox: &Toolbox) -> Result<Outcome> {
         Work::Optimum(job) => optimum::run(job, toolbox).map(Outcome::Optimum),
         Work::Evaluation(job) => evaluation::run(job, toolbox).map(Outcome::Evaluation),
         Work::Service(job) => service::run(job, toolbox).map(Outcome::Service),
+        Work::Home(job) => home::run(job, toolbox).map(Outcome::Home),
+        Work::Across(job) => across::run(job, toolbox).map(Outcome::Across),
     }
 }

@@ -66,6 +66,7 @@ const MIGRATIONS: &[Migration] = &[
     (12, include_str!("../migrations/0012_observe.sql")),
     (13, include_str!("../migrations/0013_needs.sql")),
     (14, include_str!("../migrations/0014_keys.sql")),
+    (15, include_str!("../migrations/0015_training_across_nodes.sql")),
 ];
 
 impl Database {

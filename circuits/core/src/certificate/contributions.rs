@@ -24,7 +24,7 @@ fn point(bytes: &[u8]) -> Option<G1Affine> {
 }
 
 /// Value of a signed public input, if it is within the limit for contributions.
-pub(super) fn contribution(word: &[u8; 32]) -> Option<i128> {
+pub fn contribution(word: &[u8; 32]) -> Option<i128> {
     let value = from_word(word)?;
     let small = |value: Fr| {
         let word = to_word(&value);

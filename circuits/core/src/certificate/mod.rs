@@ -29,6 +29,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub use assemble::{DatasetParts, Parts, ShardParts};
+pub use contributions::contribution;
 
 use crate::context::{Domain, Terms};
 use crate::digest::{keccak, Digest};

@@ -3,6 +3,7 @@
 
 pub mod grants;
 pub mod sessions;
+pub mod training;
 
 use std::fmt::Display;
 
@@ -84,16 +85,19 @@ impl Registry {
                 .await?;
                 Ok(())
             }
-            Outcome::Train(agent) => {
-                sqlx::query(self.db.sql(
-                    "INSERT INTO agents (weights_digest, owner, body, created_ms) VALUES ($1, $2, $3, {now})
-                     ON CONFLICT (weights_digest) DO UPDATE SET body = excluded.body",
-                ))
-                .bind(agent.weights_digest.to_string())
-                .bind(agent.owner.to_string())
-                .bind(serde_json::to_string(agent)?)
-                .execute(&mut **tx)
-                .await?;
+            Outcome::Train(agent) => self.put_agent(tx, agent).await,
+            Outcome::Home(home) => {
+                for proof in &home.proofs {
+                    self.put_proof_circuit(tx, proof).await?;
+                }
+                Ok(())
+            }
+            Outcome::Across(across) => {
+                self.put_agent(tx, &across.agent).await?;
+                for g in &across.gradients {
+                    self.put_circuit(tx, &g.proof.circuit, 0).await?;
+                    self.put_agent_proof(tx, g.weights_digest, "gradient", i64::from(g.slot), g).await?;
+                }
                 Ok(())
             }
             Outcome::Gradient(g) => {
@@ -107,6 +111,19 @@ impl Registry {
             Outcome::Evaluation(e) => self.put_circuit(tx, &e.circuit, 0).await,
             Outcome::Service(s) => self.put_proof_circuit(tx, &s.proof).await,
         }
+    }
+
+    async fn put_agent(&self, tx: &mut Tx, agent: &AgentBody) -> Result<()> {
+        sqlx::query(self.db.sql(
+            "INSERT INTO agents (weights_digest, owner, body, created_ms) VALUES ($1, $2, $3, {now})
+             ON CONFLICT (weights_digest) DO UPDATE SET body = excluded.body",
+        ))
+        .bind(agent.weights_digest.to_string())
+        .bind(agent.owner.to_string())
+        .bind(serde_json::to_string(agent)?)
+        .execute(&mut **tx)
+        .await?;
+        Ok(())
     }
 
     async fn put_agent_proof(

@@ -8,4 +8,5 @@ pub(crate) mod jobs;
 pub(crate) mod login;
 pub(crate) mod server_info;
 pub(crate) mod sessions;
+pub(crate) mod training;
 pub(crate) mod uploads;

@@ -32,6 +32,7 @@ impl v1::server_service_server::ServerService for ServerRpc {
             default_profile: Some(v1::Profile { k, columns: columns as u32, intercept_scale: 0 }),
             now_ms: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64),
             max_unvouched: MAX_UNVOUCHED as u32,
+            srs_digest: self.admission.srs.to_vec(),
             development_srs: self.admission.srs == Srs::development_digest(),
             chain_id: contracts.as_ref().map_or(0, |c| c.chain_id),
             dataset_registry: address(|c| c.dataset_registry),

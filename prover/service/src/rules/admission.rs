@@ -407,6 +407,13 @@ impl Admission {
         if w.slot as usize >= agent.sources.len() {
             return Err(Problem::field("slot", format!("{}: the agent has {} shards", w.slot, agent.sources.len())));
         }
+        if let Some(across) = &agent.across {
+            let text = format!(
+                "the agent's data stayed at other nodes, which have proven its gradients under request {}: prove its optimum",
+                across.request
+            );
+            return Err(Problem::field("weights_digest", text));
+        }
         let target = self.target(w.context, |r| r.agents)?;
         Ok(Work::Gradient(GradientJob { agent, slot: w.slot, target }))
     }
@@ -428,7 +435,7 @@ impl Admission {
             .with("shards", shards));
         }
         Ok(Work::Optimum(OptimumJob {
-            gradients: gradients.into_iter().map(|g| g.gradient).collect(),
+            gradients: gradients.into_iter().filter_map(|g| g.gradient).collect(),
             target,
             agent_id: field("agent_id", &w.agent_id)?,
             version: w.version,

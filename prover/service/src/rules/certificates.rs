@@ -1,7 +1,9 @@
 //! Assembles the certificate file from an agent's proofs.
 
 use tribute_core::certificate::{Chain, DatasetParts, Parts, ShardParts, SrsName};
+use tribute_core::id::DatasetId;
 use tribute_problem::{Problem, Reason, Result};
+use tribute_steps::dataset::DatasetBody;
 use tribute_steps::train::AgentBody;
 use tribute_store::artefacts::Artefacts;
 
@@ -29,8 +31,7 @@ impl Certificates {
         let mut datasets: Vec<DatasetParts> = Vec::new();
         let mut registry = None;
         for (slot, source) in agent.sources.iter().enumerate() {
-            let found = self.registry.dataset(source.dataset).await?;
-            let dataset = found.ok_or_else(|| Problem::not_found("dataset", source.dataset))?.body;
+            let dataset = self.dataset(agent, source.dataset).await?;
             let shard = dataset.shards.get(source.shard as usize).ok_or_else(|| not_ready("dataset lost a shard"))?;
             if *registry.get_or_insert(dataset.target) != dataset.target {
                 return Err(not_ready("datasets are proven for different chains or registries"));
@@ -78,5 +79,17 @@ impl Certificates {
         .assemble()
         .map_err(|e| Problem::internal(format!("the certificate does not fit together: {e}")))?;
         Ok(certificate.to_json().into_bytes())
+    }
+
+    /// A dataset of an agent: the public part that came with the agent if the data stayed at another node.
+    async fn dataset(&self, agent: &AgentBody, id: DatasetId) -> Result<DatasetBody> {
+        let sent = agent.across.iter().flat_map(|across| &across.datasets).find(|dataset| dataset.id == id);
+        match sent {
+            Some(dataset) => Ok(dataset.clone()),
+            None => {
+                let found = self.registry.dataset(id).await?;
+                Ok(found.ok_or_else(|| Problem::not_found("dataset", id))?.body)
+            }
+        }
     }
 }

@@ -3,6 +3,7 @@
 use tribute_core::hexed::AccountAddress;
 use tribute_core::layout::Layout;
 use tribute_core::link::Link;
+use tribute_core::schema::Schema;
 use tribute_core::statement::Statement;
 use tribute_problem::Result;
 use tribute_proto::v1;
@@ -46,9 +47,13 @@ fn of(statement: Statement, layout: &Layout, link: Link) -> Option<ShapeBody> {
 /// The circuit of the proof that goes on chain, if there is one, and the openings of datasets' commitments.
 fn proof(work: &Work) -> Result<(Option<ShapeBody>, u64)> {
     Ok(match work {
-        Work::Calibrate(_) | Work::Circuit(_) | Work::Train(_) => (None, 0),
+        Work::Calibrate(_) | Work::Circuit(_) | Work::Train(_) | Work::Across(_) => (None, 0),
         Work::Dataset(job) => (Some(dataset::shape(&job.layout()?)), 1),
         Work::Shard(job) => (Some(dataset::shape(&job.dataset.layout()?)), 1),
+        Work::Home(job) => {
+            let layout = job.profile.layout(&Schema::from_json(&job.schema)?)?;
+            (of(Statement::Gradient, &layout, job.link), job.sources.len() as u64)
+        }
         Work::Gradient(job) => (of(Statement::Gradient, &job.agent.layout()?, job.agent.link), 1),
         Work::Optimum(job) => (of(Statement::Optimum, &job.agent.layout()?, job.agent.link), 0),
         Work::Evaluation(job) => {

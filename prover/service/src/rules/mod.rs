@@ -6,11 +6,13 @@ pub(crate) mod certificates;
 mod estimate;
 pub(crate) mod files;
 mod forget;
+pub(crate) mod gather;
 pub(crate) mod ownership;
 pub(crate) mod records;
 mod sent;
 pub(crate) mod sessions;
 pub(crate) mod tables;
+pub(crate) mod training;
 pub(crate) mod uploads;
 
 pub(crate) use tribute_store::off_thread;

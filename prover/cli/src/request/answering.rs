@@ -1,0 +1,173 @@
+//! A dataset's owner sees what is asked, and approves or declines.
+
+use serde_json::{json, Value};
+use tribute_client::{problem, Client};
+use tribute_core::hexed::Hex;
+use tribute_core::id::RequestId;
+use tribute_core::numbers::{real, LAMBDA_BITS};
+use tribute_federation::{Consent, Request};
+use tribute_problem::{field, Problem, Reason, Result};
+use tribute_proto::v1;
+
+use super::{ApproveArgs, DeclineArgs, ListArgs, ShowArgs};
+use crate::output::{emit, grouped, hexed};
+use crate::CommandResult;
+
+pub(super) async fn list(a: ListArgs) -> CommandResult {
+    let client = a.server.connect().await?;
+    let mut all = Vec::new();
+    let mut page_token = String::new();
+    loop {
+        let request = v1::ListTrainingRequestsRequest { page_size: 0, page_token };
+        let page = client.trainings().list_training_requests(request).await.map_err(problem)?.into_inner();
+        for one in &page.requests {
+            all.push(summary(one)?);
+        }
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            break;
+        }
+    }
+    emit(&Value::Array(all), None)
+}
+
+pub(super) async fn show(a: ShowArgs) -> CommandResult {
+    let client = a.server.connect().await?;
+    let message = get(&client, a.request).await?;
+    let request = read(&message, a.request)?;
+    eprint!("{}", told(&client, &message, &request));
+    emit(&summary(&message)?, None)
+}
+
+pub(super) async fn approve(a: ApproveArgs) -> CommandResult {
+    let client = a.server.connect().await?;
+    let message = get(&client, a.request).await?;
+    let request = read(&message, a.request)?;
+    eprint!("{}", told(&client, &message, &request));
+    let members = request.participants.len();
+    if members < a.least_participants {
+        return Err(Problem::new(
+            Reason::NotAllowed,
+            format!(
+                "{members} accounts take part, at least {} are wanted: decline, or allow fewer with --least-participants",
+                a.least_participants
+            ),
+        ));
+    }
+    if request.price.parse::<u128>().map_or(true, |price| price < a.least_price) {
+        let text =
+            format!("a query costs {}, at least {} is wanted: decline, or ask for less", request.price, a.least_price);
+        return Err(Problem::new(Reason::NotAllowed, text));
+    }
+    let prepare = v1::PrepareConsentRequest { id: a.request.to_vec() };
+    let keys = client.trainings().prepare_consent(prepare).await.map_err(problem)?.into_inner();
+    let mask_key: Hex<32> = field("mask_key", &keys.mask_key)?;
+    let consent = Consent::sign(client.key(), a.request, mask_key, field("answer_key", &keys.answer_key)?)?;
+    let approve = v1::ApproveTrainingRequest { id: a.request.to_vec(), signature: consent.signature.0 };
+    let approved = client.trainings().approve_training(approve).await.map_err(problem)?.into_inner();
+    eprintln!("approved request {}: your node answers up to {} rounds", a.request, request.rounds);
+    emit(&summary(&approved)?, None)
+}
+
+pub(super) async fn decline(a: DeclineArgs) -> CommandResult {
+    let client = a.server.connect().await?;
+    let decline = v1::DeclineTrainingRequest { id: a.request.to_vec(), reason: a.reason };
+    let declined = client.trainings().decline_training(decline).await.map_err(problem)?.into_inner();
+    eprintln!("declined request {}: your node answers nothing more for it", a.request);
+    emit(&summary(&declined)?, None)
+}
+
+async fn get(client: &Client, id: RequestId) -> Result<v1::TrainingRequest> {
+    let get = v1::GetTrainingRequestRequest { id: id.to_vec(), account: Vec::new() };
+    Ok(client.trainings().get_training_request(get).await.map_err(problem)?.into_inner())
+}
+
+/// The request in a message. Its id is computed here: what is signed is what was read.
+fn read(message: &v1::TrainingRequest, id: RequestId) -> Result<Request> {
+    let request = Request::parse(&message.request_json)?;
+    if request.id() != id {
+        return Err(Problem::internal(format!("the node sent request {} instead of {id}", request.id())));
+    }
+    Ok(request)
+}
+
+/// A state in lower case, such as `approved`.
+pub(super) fn state(message: &v1::TrainingRequest) -> String {
+    message.state().as_str_name().trim_start_matches("REQUEST_STATE_").to_lowercase()
+}
+
+fn summary(message: &v1::TrainingRequest) -> Result<Value> {
+    let request = Request::parse(&message.request_json)?;
+    Ok(json!({
+        "request": request.id(),
+        "state": state(message),
+        "reason": message.reason,
+        "owner": request.owner,
+        "agent": request.agent,
+        "version": request.version,
+        "attempt": request.attempt,
+        "purpose": request.purpose,
+        "link": request.link,
+        "lambda": real(request.lambda, LAMBDA_BITS),
+        "price": request.price,
+        "data_bps": request.data_bps,
+        "rounds": request.rounds,
+        "rounds_answered": message.rounds_answered,
+        "participants": request.participants.iter().map(|p| json!({
+            "account": p.account, "node": p.node, "records": p.records(),
+        })).collect::<Vec<_>>(),
+        "expenses": message.expenses.as_ref().map(|e| json!({
+            "shards": e.shards, "openings_left": e.openings_left, "answer_bytes": e.answer_bytes,
+        })),
+        "answered_before": message.answered_before.iter().map(|id| hexed(id)).collect::<Vec<_>>(),
+    }))
+}
+
+/// What the participant should know before it decides.
+fn told(client: &Client, message: &v1::TrainingRequest, request: &Request) -> String {
+    let own = request.position(client.account()).map_or(0, |i| request.participants[i].records());
+    let members = request.participants.len();
+    let expenses = message.expenses.clone().unwrap_or_default();
+    let mut text = format!(
+        "Request {} ({})\n  {} asks to train version {} of agent {}: {}\n  {} loss, lambda {:.1e}; a query costs {}, {:.2} % of the fees go to the datasets\n",
+        request.id(),
+        state(message),
+        request.owner,
+        request.version,
+        request.agent,
+        request.purpose,
+        request.link.name(),
+        real(request.lambda, LAMBDA_BITS),
+        request.price,
+        f64::from(request.data_bps) / 100.0,
+    );
+    for p in &request.participants {
+        let you = if p.account == client.account() { ", you" } else { "" };
+        text += &format!("  {} at {}: {} records{you}\n", p.account, p.node, grouped(p.records()));
+    }
+    text += &format!(
+        "What becomes known\n  to all nodes and the owner: the sums over all {} records of loss, gradient and second derivatives in every round, at most {} rounds; the final weights\n  to everybody: N of each of your {} shards, how much it contributes\n  to nobody: your records, labels, secrets and gradients, unless all other participants work together\n",
+        grouped(request.records()),
+        request.rounds,
+        expenses.shards,
+    );
+    text += &format!(
+        "What you spend\n  {} proofs; 9 openings of each gradient and 1 of each shard, of which your shards have {:?} left; {} bytes sent in every round\n",
+        expenses.shards,
+        expenses.openings_left,
+        grouped(expenses.answer_bytes),
+    );
+    if members == 2 {
+        text += "Warning: two take part. Each of them subtracts its own part from every sum and has the other's.\n";
+    }
+    if 2 * own > request.records() {
+        text += "Warning: more than half of all records are yours, so the sums are close to yours alone.\n";
+    }
+    if !message.answered_before.is_empty() {
+        text += &format!(
+            "Warning: your node has answered rounds of {} other requests. If one of them differs in its participants only, the difference of its sums and these tells what the others contribute, or you.\n",
+            message.answered_before.len()
+        );
+    }
+    text
+}

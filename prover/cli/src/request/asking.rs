@@ -1,0 +1,131 @@
+//! The owner asks, and sees what participants say.
+
+use serde_json::json;
+use tribute_client::files::{read_file, write_file};
+use tribute_client::{problem, Client};
+use tribute_core::head::lambda_units;
+use tribute_core::hexed::AccountAddress;
+use tribute_core::id::DatasetId;
+use tribute_federation::{Lot, Participant, Request, ShardOf};
+use tribute_problem::{field, Problem, Reason, Result};
+use tribute_proto::v1;
+
+use super::nodes::{self, request_at};
+use super::{AskArgs, StatusArgs};
+use crate::output::emit;
+use crate::CommandResult;
+
+pub(super) async fn ask(a: AskArgs) -> CommandResult {
+    let own = a.server.connect().await?;
+    let mut participants: Vec<Participant> = Vec::new();
+    let mut first: Option<v1::Dataset> = None;
+    for text in &a.nodes {
+        let (url, ids) = parsed(text)?;
+        let node = nodes::connect(url, own.key()).await?;
+        for id in ids {
+            let request = v1::DescribeDatasetRequest { dataset_id: id.to_vec() };
+            let dataset = node.trainings().describe_dataset(request).await.map_err(problem)?.into_inner();
+            let known = first.get_or_insert_with(|| dataset.clone());
+            if (&known.schema_json, known.profile) != (&dataset.schema_json, dataset.profile) {
+                return Err(Problem::new(
+                    Reason::SchemaMismatch,
+                    format!("dataset {id} at {url} has another schema or profile than the first one: send all providers one schema"),
+                ));
+            }
+            add(&mut participants, url, id, &dataset)?;
+        }
+    }
+    let first = first.ok_or_else(|| Problem::field("node", "names no dataset"))?;
+    let profile = first.profile.unwrap_or_default();
+    let basis_points = (a.data_part * 10_000.0).round();
+    if !(0.0..=10_000.0).contains(&basis_points) {
+        return Err(Problem::field("data-part", format!("{} is not from 0 to 1", a.data_part)));
+    }
+    let on_chain = own.info.chain_id != 0 && !a.off_chain;
+    let request = Request {
+        chain_id: if on_chain { own.info.chain_id } else { 0 },
+        agent_registry: if on_chain {
+            field("agent_registry", &own.info.agent_registry)?
+        } else {
+            AccountAddress::default()
+        },
+        owner: own.account(),
+        agent: a.agent_id,
+        version: a.version,
+        attempt: a.attempt,
+        purpose: a.purpose,
+        schema: String::from_utf8(first.schema_json).map_err(Problem::internal)?,
+        k: profile.k,
+        columns: profile.columns as usize,
+        intercept_scale: profile.intercept_scale,
+        srs: field("srs_digest", &own.info.srs_digest)?,
+        link: a.link.link(),
+        lambda: lambda_units(a.lambda).map_err(|e| Problem::field("lambda", e.to_string()))?,
+        price: a.price.to_string(),
+        data_bps: basis_points as u16,
+        rounds: a.rounds,
+        openings: a.openings,
+        participants,
+    };
+    request.check()?;
+    write_file(&a.out, &request.to_json())?;
+    for url in nodes::urls(&request) {
+        let node = nodes::connect(&url, own.key()).await?;
+        let ask = v1::AskTrainingRequest { request_json: request.to_json() };
+        let asked = node.trainings().ask_training(ask).await.map_err(|s| nodes::named(&url, problem(s)))?.into_inner();
+        let expected = request.participants.iter().filter(|p| p.node == url).count();
+        if asked.accounts.len() != expected {
+            let text = format!("{url} has datasets of {} participants, {expected} were expected", asked.accounts.len());
+            return Err(Problem::internal(text));
+        }
+    }
+    eprintln!(
+        "request {} is at {} participants; wrote {}. Each has to approve it: `tribute request approve`",
+        request.id(),
+        request.participants.len(),
+        a.out.display()
+    );
+    emit(
+        &json!({ "request": request.id(), "participants": request.participants.len(), "records": request.records() }),
+        None,
+    )
+}
+
+pub(super) async fn status(a: StatusArgs) -> CommandResult {
+    let request = Request::parse(&read_file(&a.request)?)?;
+    let key = a.server.signer()?;
+    let mut all = Vec::new();
+    for participant in &request.participants {
+        let node: Client = nodes::connect(&participant.node, &key).await?;
+        let said = request_at(&node, &request, participant.account).await?;
+        all.push(json!({
+            "account": participant.account,
+            "node": participant.node,
+            "state": super::answering::state(&said),
+            "reason": said.reason,
+            "rounds_answered": said.rounds_answered,
+        }));
+    }
+    emit(&json!({ "request": request.id(), "participants": all }), None)
+}
+
+/// Splits `URL=ID[,ID…]`.
+fn parsed(text: &str) -> Result<(&str, Vec<DatasetId>)> {
+    let (url, ids) = text
+        .split_once('=')
+        .ok_or_else(|| Problem::field("node", format!("`{text}` is not of the form URL=ID[,ID…]")))?;
+    let id = |id: &str| id.parse().map_err(|e| Problem::field("node", format!("{e}")));
+    Ok((url, ids.split(',').map(id).collect::<Result<_>>()?))
+}
+
+/// Adds a dataset to its owner's part at a node.
+fn add(participants: &mut Vec<Participant>, url: &str, id: DatasetId, dataset: &v1::Dataset) -> Result<()> {
+    let account: AccountAddress = field("dataset.owner", &dataset.owner)?;
+    let shard = |s: &v1::Shard| Ok(ShardOf { digest: field("shard.digest", &s.digest)?, records: s.records });
+    let lot = Lot { dataset: id, shards: dataset.shards.iter().map(shard).collect::<Result<_>>()? };
+    match participants.iter_mut().find(|p| p.account == account && p.node == url) {
+        Some(known) => known.datasets.push(lot),
+        None => participants.push(Participant { account, node: url.into(), datasets: vec![lot] }),
+    }
+    Ok(())
+}

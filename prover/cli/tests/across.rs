@@ -1,0 +1,158 @@
+//! Training across nodes, with four servers, each with its own data folder and custody, over gRPC: from requests to a certificate.
+
+use std::process::Command;
+
+use alloy::signers::local::PrivateKeySigner;
+use serde_json::Value;
+use tribute_client::{problem, Client};
+use tribute_proto::v1;
+use tribute_testing::calls::{registered, terms, trained};
+use tribute_testing::data::{self, csv, wine_schema, WINE};
+use tribute_testing::{program, Place, Served};
+
+/// The smallest profile that the softmax tables fit.
+const SMALL: &[&str] = &["--k", "14", "--lease-ms", "1500"];
+const LAMBDA: &str = "0.0078125";
+
+/// Every third wine, so that each part has all classes.
+fn part(i: usize) -> Vec<u8> {
+    let (header, rows) = WINE.split_once('\n').unwrap();
+    let rows: Vec<&str> = rows.lines().skip(i).step_by(3).collect();
+    format!("{header}\n{}\n", rows.join("\n")).into_bytes()
+}
+
+/// Somebody with a node.
+struct Party {
+    key: PrivateKeySigner,
+    place: Place,
+    served: Served,
+    address: String,
+}
+
+impl Party {
+    fn new() -> Self {
+        let place = Place::new();
+        let served = place.serve(SMALL);
+        let address = served.url.strip_prefix("http://").unwrap().to_owned();
+        Party { key: PrivateKeySigner::random(), place, served, address }
+    }
+
+    async fn client(&self) -> Client {
+        Client::connect(&self.served.url, self.key.clone()).await.unwrap()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program());
+        command
+            .args(arguments)
+            .current_dir(self.place.path())
+            .env("TRIBUTE_KEY", hex::encode(self.key.to_bytes()))
+            .env("TRIBUTE_SERVER", &self.served.url);
+        command
+    }
+
+    fn says(&self, arguments: &[&str]) -> Value {
+        let output = self.command(arguments).output().unwrap();
+        assert!(output.status.success(), "tribute {arguments:?}\n{}", String::from_utf8_lossy(&output.stderr));
+        eprint!("{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap_or(Value::Null)
+    }
+
+    fn fails(&self, arguments: &[&str]) -> String {
+        let output = self.command(arguments).output().unwrap();
+        assert!(!output.status.success(), "tribute {arguments:?} should fail");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+
+    /// Kills the server and starts it again at the same address.
+    fn restart(&mut self) {
+        self.served.process.kill().unwrap();
+        self.served.process.wait().unwrap();
+        self.served = self.place.serve_at(&self.address, SMALL);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn data_stays_home() {
+    let mut providers: Vec<Party> = (0..3).map(|_| Party::new()).collect();
+    let owner = Party::new();
+    let mut datasets = Vec::new();
+    for (i, provider) in providers.iter().enumerate() {
+        let work = data::dataset(&wine_schema(), csv("wine.csv", part(i)));
+        datasets.push(registered(&provider.client().await, work).await);
+    }
+
+    // the owner asks; nothing is computed before all approve
+    let mut ask: Vec<String> = ["request", "ask", "--lambda", LAMBDA, "--purpose", "wines"].map(Into::into).into();
+    for (provider, dataset) in providers.iter().zip(&datasets) {
+        ask.extend(["--node".into(), format!("{}=0x{}", provider.served.url, hex::encode(&dataset.id))]);
+    }
+    let asked = owner.says(&ask.iter().map(String::as_str).collect::<Vec<_>>());
+    let id = asked["request"].as_str().unwrap().to_owned();
+    let train = ["request", "train", "request.json", "--patience", "120", "--out", "agent.json"];
+    let refused = owner.fails(&train);
+    assert!(refused.contains("not approved yet by") && refused.contains(&providers[2].served.url), "{refused}");
+
+    // providers see what they would publish and spend; one wants more company, one declines at first
+    let shown = providers[0].says(&["request", "show", &id]);
+    assert_eq!((&shown["state"], &shown["expenses"]["shards"]), (&"asked".into(), &1.into()));
+    let alone = providers[0].fails(&["request", "approve", &id, "--least-participants", "4"]);
+    assert!(alone.contains("3 accounts take part, at least 4 are wanted"), "{alone}");
+    for provider in &providers {
+        assert_eq!(provider.says(&["request", "approve", &id])["state"], "approved");
+    }
+    let listed = providers[1].says(&["request", "list"]);
+    assert_eq!(listed[0]["request"], id.as_str());
+    // strangers see nothing
+    assert!(Party { key: PrivateKeySigner::random(), ..Party::new() }
+        .fails(&["request", "show", &id])
+        .contains("no request"));
+
+    // a node is killed while the owner trains, and comes back at its address
+    let running = owner.command(&train).spawn().unwrap();
+    providers[1].restart();
+    let output = running.wait_with_output().unwrap();
+    assert!(output.status.success());
+    let agent: Value = serde_json::from_slice(&std::fs::read(owner.place.path().join("agent.json")).unwrap()).unwrap();
+    let rounds = agent["training"]["rounds"].as_u64().unwrap();
+    assert!(rounds <= 15, "{rounds} rounds");
+    assert!(agent["relative_distance"].as_f64().unwrap() < 1e-3);
+    assert_eq!((&agent["gradients_proven"], &agent["records"]), (&3.into(), &178.into()));
+    let weights = agent["weights_digest"].as_str().unwrap().to_owned();
+    // asked again, everything is found: no further round, no further proof
+    let again = owner.says(&["request", "train", "request.json"]);
+    assert_eq!(again["weights_digest"], weights.as_str());
+
+    owner.says(&["agent", "prove-optimum", &weights]);
+    owner.says(&["agent", "certificate", &weights]);
+    owner.says(&["verify", "certificate.json", "--allow-dev-srs"]);
+
+    // the same as if all data had been in one place: same circuits, shares within what both distances allow
+    let hosted = Party::new();
+    let mut all = Vec::new();
+    for i in 0..3 {
+        all.push(registered(&hosted.client().await, data::dataset(&wine_schema(), csv("wine.csv", part(i)))).await);
+    }
+    let lambda = (LAMBDA.parse::<f64>().unwrap() * f64::from(44).exp2()) as u64;
+    let one = trained(&hosted.client().await, terms(&all.iter().collect::<Vec<_>>(), v1::Link::Softmax, lambda))
+        .await
+        .unwrap();
+    let bound = 8.0 * (one.relative_distance + agent["relative_distance"].as_f64().unwrap());
+    for (a, b) in one.shares.iter().zip(agent["shares"].as_array().unwrap()) {
+        assert!((a - b.as_f64().unwrap()).abs() <= bound, "{a} {b} {bound:e}");
+    }
+    for (a, b) in all.iter().zip(&datasets) {
+        let circuit = |d: &v1::Dataset| d.shards[0].proof.clone().unwrap().circuit_id;
+        assert_eq!(circuit(a), circuit(b));
+    }
+
+    // records are at the providers only
+    let other = owner.client().await;
+    for dataset in &datasets {
+        let get = v1::GetDatasetRequest { id: dataset.id.clone() };
+        assert!(problem(other.datasets().get_dataset(get).await.unwrap_err()).message.contains("no dataset"));
+    }
+    // a provider withdraws: nothing more is answered
+    providers[0].says(&["request", "decline", &id, "--reason", "the agent is trained"]);
+    assert!(owner.fails(&train).contains("declined: the agent is trained"));
+}

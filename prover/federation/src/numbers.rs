@@ -1,0 +1,175 @@
+//! Sums as fixed-point integers, in the form in which they are masked and added.
+//!
+//! Loss and gradient are integers modulo 2^128, second derivatives modulo 2^64. Each modulus exceeds twice the largest sum that
+//! the request's records can have, so that a sum is read without ambiguity, and what no honest sum can be is an error.
+
+use tribute_core::link::Link;
+use tribute_inference::train::{Curvature, Part};
+
+use crate::query::QUERY_BITS;
+use crate::refusal::Refusal;
+use crate::request::Request;
+
+/// Fractional bits of the loss.
+const LOSS_BITS: u32 = 50;
+/// Fractional bits of gradients.
+const GRADIENT_BITS: u32 = 60;
+
+/// Masked or plain integers of one answer, or of a sum of answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Numbers {
+    /// The loss, then the gradient.
+    pub wide: Vec<u128>,
+    /// Second derivatives.
+    pub narrow: Vec<u64>,
+}
+
+/// How many numbers an answer has, and their scales and ranges.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Format {
+    cells: usize,
+    curvature: usize,
+    curvature_bits: u32,
+    /// Bounds for one record.
+    loss: f64,
+    gradient: f64,
+    second: f64,
+}
+
+impl Format {
+    /// The format of a request's answers.
+    pub fn of(request: &Request) -> Result<Self, Refusal> {
+        let schema = request.schema()?;
+        let (features, classes) = (schema.features().len(), schema.classes());
+        let bias = f64::from(1u32 << request.intercept_scale);
+        // weights of a query are below 64 in magnitude, features at most 1
+        let logit = 64.0 * (features as f64 + bias);
+        let (loss, residual, second) = match request.link {
+            Link::Squared => (classes as f64 * 0.5 * (logit + 1.0) * (logit + 1.0), logit + 1.0, 1.0),
+            Link::Logistic => (classes as f64 * (2.0 * logit + 1.0), 1.0, 0.25),
+            Link::Softmax => (2.0 * logit + 8.0, 1.0, 0.25),
+        };
+        let record_bits = u64::BITS - request.records().leading_zeros();
+        let format = Format {
+            cells: (features + 1) * classes,
+            curvature: Curvature::of(request.link).numbers(features + 1, classes),
+            curvature_bits: 62 - record_bits - 2 * request.intercept_scale,
+            loss,
+            gradient: residual * bias,
+            second: second * bias * bias,
+        };
+        let most = (request.records() as f64) * unit(LOSS_BITS) * loss;
+        let gradient = (request.records() as f64) * unit(GRADIENT_BITS) * format.gradient;
+        if most.max(gradient) >= unit(126) {
+            return Err(Refusal::request("schema", "its sums do not fit 128 bits"));
+        }
+        Ok(format)
+    }
+
+    /// Integers of one participant's sums over `records` records.
+    ///
+    /// # Errors
+    /// [`Refusal::Impossible`]: a sum that the records cannot have.
+    pub fn encode(&self, round: u32, records: u64, part: &Part) -> Result<Numbers, Refusal> {
+        self.check(round, records, part)?;
+        let wide = |x: f64, bits: u32| ((x * unit(bits)).round_ties_even() as i128) as u128;
+        let narrow = |x: &f64| ((x * unit(self.curvature_bits)).round_ties_even() as i64) as u64;
+        let gradient = part.gradient.iter().map(|g| wide(*g, GRADIENT_BITS));
+        Ok(Numbers {
+            wide: std::iter::once(wide(part.loss, LOSS_BITS)).chain(gradient).collect(),
+            narrow: part.curvature.iter().map(narrow).collect(),
+        })
+    }
+
+    /// The real sums over all `records` records.
+    ///
+    /// # Errors
+    /// [`Refusal::Impossible`].
+    pub fn decode(&self, round: u32, records: u64, numbers: &Numbers) -> Result<Part, Refusal> {
+        let wide = |x: &u128, bits: u32| (*x as i128) as f64 / unit(bits);
+        let narrow = |x: &u64| (*x as i64) as f64 / unit(self.curvature_bits);
+        let (loss, gradient) =
+            numbers.wide.split_first().ok_or_else(|| Refusal::internal("an answer without a loss"))?;
+        let part = Part {
+            loss: wide(loss, LOSS_BITS),
+            gradient: gradient.iter().map(|g| wide(g, GRADIENT_BITS)).collect(),
+            curvature: numbers.narrow.iter().map(narrow).collect(),
+        };
+        self.check(round, records, &part)?;
+        Ok(part)
+    }
+
+    /// Number of bytes of an answer.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        16 * (1 + self.cells) + 8 * self.curvature
+    }
+
+    /// Integers from their bytes; `None` if their number is wrong.
+    #[must_use]
+    pub fn read(&self, bytes: &[u8]) -> Option<Numbers> {
+        if bytes.len() != self.bytes() {
+            return None;
+        }
+        let (wide, narrow) = bytes.split_at(16 * (1 + self.cells));
+        Some(Numbers {
+            wide: wide.as_chunks::<16>().0.iter().map(|b| u128::from_le_bytes(*b)).collect(),
+            narrow: narrow.as_chunks::<8>().0.iter().map(|b| u64::from_le_bytes(*b)).collect(),
+        })
+    }
+
+    /// What no sums over that many records can be. Rounding, and sums in `f64`, are allowed one part in 2^20 and 2^-20.
+    fn check(&self, round: u32, records: u64, part: &Part) -> Result<(), Refusal> {
+        let n = records as f64;
+        let slack = 1.0 + 1.0 / f64::from(1 << 20);
+        let least = -1.0 / f64::from(1 << 20);
+        let within = |x: f64, low: f64, high: f64| x >= low && x <= high * slack + 1.0 / f64::from(1 << 20);
+        let impossible = |what, value| Err(Refusal::Impossible { round, what, value, records });
+        if part.gradient.len() != self.cells || part.curvature.len() != self.curvature {
+            return Err(Refusal::internal("sums of another shape than the request's"));
+        }
+        if !within(part.loss, least, n * self.loss) {
+            return impossible("a loss", part.loss);
+        }
+        if let Some(g) = part.gradient.iter().find(|g| !within(g.abs(), 0.0, n * self.gradient)) {
+            return impossible("a gradient", *g);
+        }
+        // products of features, which are not negative, and of probabilities
+        if let Some(h) = part.curvature.iter().find(|h| !within(**h, least, n * self.second)) {
+            return impossible("a second derivative", *h);
+        }
+        Ok(())
+    }
+}
+
+impl Numbers {
+    /// All zero, in a format.
+    #[must_use]
+    pub fn zero(format: &Format) -> Self {
+        Numbers { wide: vec![0; 1 + format.cells], narrow: vec![0; format.curvature] }
+    }
+
+    /// Adds another answer.
+    pub fn add(&mut self, other: &Numbers) {
+        self.wide.iter_mut().zip(&other.wide).for_each(|(a, b)| *a = a.wrapping_add(*b));
+        self.narrow.iter_mut().zip(&other.narrow).for_each(|(a, b)| *a = a.wrapping_add(*b));
+    }
+
+    /// Their bytes, little-endian: the wide ones, then the narrow ones.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let wide = self.wide.iter().flat_map(|x| x.to_le_bytes());
+        wide.chain(self.narrow.iter().flat_map(|x| x.to_le_bytes())).collect()
+    }
+}
+
+/// `2^bits`, exactly.
+pub(crate) fn unit(bits: u32) -> f64 {
+    (1u128 << bits) as f64
+}
+
+/// A real weight in the units of a query; `None` beyond their range.
+pub(crate) fn query_units(w: f64) -> Option<i64> {
+    let units = (w * unit(QUERY_BITS)).round_ties_even();
+    (units.abs() < 64.0 * unit(QUERY_BITS)).then_some(units as i64)
+}

@@ -1,0 +1,236 @@
+//! The terms of a training across nodes, which every participant consents to as a whole.
+
+use serde::{Deserialize, Serialize};
+use tribute_core::digest::keccak;
+use tribute_core::hexed::AccountAddress;
+use tribute_core::id::{AgentId, DatasetId, RequestId, ShardDigest, SrsDigest};
+use tribute_core::layout::Layout;
+use tribute_core::link::Link;
+use tribute_core::numbers::COUNT_LIMIT_BITS;
+use tribute_core::schema::Schema;
+use tribute_inference::train::{check_loss, Curvature};
+use tribute_inference::LossOptions;
+
+use crate::refusal::Refusal;
+
+/// Most rows of a system that is solved for a step. Its second derivatives cross the wire in every round.
+pub const MOST_ROWS: usize = 2_000;
+/// Most rounds that a request may ask for.
+pub const MOST_ROUNDS: u32 = 1_000;
+/// Most participants.
+pub const MOST_PARTICIPANTS: usize = 256;
+
+/// A request to train an agent across nodes. Its canonical JSON identifies it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Request {
+    /// EIP-155 id of the chain that the proofs are for; 0 off chain.
+    pub chain_id: u64,
+    /// The agent registry there; zero off chain.
+    pub agent_registry: AccountAddress,
+    /// The agent's owner, who asks.
+    pub owner: AccountAddress,
+    /// The agent's id in the registry.
+    pub agent: AgentId,
+    /// Version of the agent that is trained.
+    pub version: u32,
+    /// Counts the owner's requests for this version, from 0. Every further one needs everybody's consent again.
+    pub attempt: u32,
+    /// What the agent is for, in the owner's words.
+    pub purpose: String,
+    /// Canonical JSON of the schema.
+    pub schema: String,
+    /// log2 of the circuits' rows.
+    pub k: u32,
+    /// Data columns of the circuits.
+    pub columns: usize,
+    /// The bias feature is `2^intercept_scale`.
+    pub intercept_scale: u32,
+    /// Digest of the SRS that everybody proves under.
+    pub srs: SrsDigest,
+    /// Link function of the loss.
+    pub link: Link,
+    /// λ in units of 2^-44.
+    pub lambda: u64,
+    /// Price of a query, in the token's smallest unit, as decimal digits.
+    pub price: String,
+    /// Part of the fees that goes to the datasets, in basis points.
+    pub data_bps: u16,
+    /// Most rounds.
+    pub rounds: u32,
+    /// Openings of the weights that each shard's proofs get.
+    pub openings: u32,
+    /// Who takes part, in the order of the agent's version.
+    pub participants: Vec<Participant>,
+}
+
+/// One participant: an account with its datasets at one node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Participant {
+    /// The datasets' owner.
+    pub account: AccountAddress,
+    /// URL of its node.
+    pub node: String,
+    /// Its datasets.
+    pub datasets: Vec<Lot>,
+}
+
+/// A dataset that takes part.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lot {
+    /// Its id.
+    pub dataset: DatasetId,
+    /// All of its shards, in order.
+    pub shards: Vec<ShardOf>,
+}
+
+/// A shard that takes part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShardOf {
+    /// Digest of its commitments.
+    pub digest: ShardDigest,
+    /// Number of records.
+    pub records: u64,
+}
+
+impl Request {
+    /// Parses and checks a request.
+    ///
+    /// # Errors
+    /// If it is not the canonical JSON of a request that can be trained.
+    pub fn parse(json: &[u8]) -> Result<Self, Refusal> {
+        let request: Request =
+            serde_json::from_slice(json).map_err(|e| Refusal::request("JSON", format!("is not a request: {e}")))?;
+        if request.to_json() != json {
+            return Err(Refusal::request("JSON", "is not canonical: send the file that `tribute request ask` wrote"));
+        }
+        request.check()?;
+        Ok(request)
+    }
+
+    /// The canonical JSON.
+    #[must_use]
+    pub fn to_json(&self) -> Vec<u8> {
+        // strings, integers and lists of them always have a JSON form
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// Identifies the request.
+    #[must_use]
+    pub fn id(&self) -> RequestId {
+        RequestId::new(keccak(&self.to_json()))
+    }
+
+    /// Checks everything that follows from the request alone.
+    ///
+    /// # Errors
+    /// [`Refusal::Request`].
+    pub fn check(&self) -> Result<(), Refusal> {
+        let refuse = |field, why: String| Err(Refusal::request(field, why));
+        let schema = self.schema()?;
+        if schema.canonical() != self.schema {
+            return refuse("schema", "is not canonical JSON".into());
+        }
+        check_loss(&schema, &self.loss()).map_err(|e| Refusal::request("loss", e.to_string()))?;
+        self.layout()?;
+        let rows = self.rows(&schema);
+        if rows > MOST_ROWS {
+            return refuse(
+                "schema",
+                format!("{rows} weights are solved for together, at most {MOST_ROWS} can be across nodes: use fewer features or classes"),
+            );
+        }
+        if self.rounds == 0 || self.rounds > MOST_ROUNDS {
+            return refuse("rounds", format!("{} is not from 1 to {MOST_ROUNDS}", self.rounds));
+        }
+        if self.openings == 0 {
+            return refuse("openings", "a proof needs at least one".into());
+        }
+        if self.price.parse::<u128>().map_or(true, |p| p.to_string() != self.price) || self.data_bps > 10_000 {
+            return refuse("price", "is not a whole number, or more than all of the fees goes to the datasets".into());
+        }
+        let members = self.participants.len();
+        if !(2..=MOST_PARTICIPANTS).contains(&members) {
+            return refuse(
+                "participants",
+                format!("{members} take part, at least 2 and at most {MOST_PARTICIPANTS} can: the sum over one is that one's own"),
+            );
+        }
+        let mut datasets = std::collections::HashSet::new();
+        let mut accounts = std::collections::HashSet::new();
+        for one in &self.participants {
+            if !accounts.insert(one.account) {
+                return refuse("participants", format!("{} is listed twice", one.account));
+            }
+            if one.datasets.is_empty() || one.datasets.iter().any(|lot| lot.shards.is_empty()) {
+                return refuse("participants", format!("{} brings no dataset, or one without shards", one.account));
+            }
+            if let Some(twice) = one.datasets.iter().find(|lot| !datasets.insert(lot.dataset)) {
+                return refuse("participants", format!("dataset {} is listed twice", twice.dataset));
+            }
+        }
+        let records = self.records();
+        if records == 0 || records >> COUNT_LIMIT_BITS != 0 {
+            return refuse(
+                "participants",
+                format!("they have {records} records, from 1 to 2^{COUNT_LIMIT_BITS} - 1 can be certified"),
+            );
+        }
+        Ok(())
+    }
+
+    /// The schema.
+    pub fn schema(&self) -> Result<Schema, Refusal> {
+        Schema::from_json(&self.schema).map_err(|e| Refusal::request("schema", e.to_string()))
+    }
+
+    /// The circuits' layout.
+    pub fn layout(&self) -> Result<Layout, Refusal> {
+        let bad = |e: &dyn std::fmt::Display| Refusal::request("layout", e.to_string());
+        let layout = self.schema()?.layout(self.k, self.columns).map_err(|e| bad(&e))?;
+        layout.with_intercept_scale(self.intercept_scale).map_err(|e| bad(&e))
+    }
+
+    /// The loss.
+    #[must_use]
+    pub fn loss(&self) -> LossOptions {
+        LossOptions { link: self.link, lambda: self.lambda, intercept_scale: self.intercept_scale }
+    }
+
+    /// Records of all participants.
+    #[must_use]
+    pub fn records(&self) -> u64 {
+        self.participants.iter().map(Participant::records).fold(0, u64::saturating_add)
+    }
+
+    /// Position of an account among the participants.
+    #[must_use]
+    pub fn position(&self, account: AccountAddress) -> Option<usize> {
+        self.participants.iter().position(|one| one.account == account)
+    }
+
+    /// Rows of the largest system that a step solves.
+    fn rows(&self, schema: &Schema) -> usize {
+        let blocks = schema.features().len() + 1;
+        match Curvature::of(self.link) {
+            Curvature::Shared | Curvature::PerClass => blocks,
+            Curvature::Coupled => blocks * schema.classes(),
+        }
+    }
+}
+
+impl Participant {
+    /// Its shards, in order.
+    pub fn shards(&self) -> impl Iterator<Item = &ShardOf> {
+        self.datasets.iter().flat_map(|lot| &lot.shards)
+    }
+
+    /// Its records.
+    #[must_use]
+    pub fn records(&self) -> u64 {
+        self.shards().map(|shard| shard.records).fold(0, u64::saturating_add)
+    }
+}

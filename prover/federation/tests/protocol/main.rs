@@ -1,0 +1,6 @@
+//! The protocol between an owner and nodes, without network: honest trainings, and everything that a dishonest owner or node may
+//! try.
+
+mod dishonest;
+mod honest;
+mod setting;

@@ -1,0 +1,307 @@
+//! Requests to train across nodes, as a node holds them for its participants, and the one answer to each round.
+
+use sqlx::Row as _;
+use tokio::runtime::Handle;
+use tribute_core::hexed::AccountAddress;
+use tribute_core::id::RequestId;
+use tribute_custody::Custody;
+use tribute_federation::node::{Store, Stored};
+use tribute_federation::{Consent, NodeKeys, Request};
+use tribute_problem::{Problem, Reason, Result};
+use tribute_store::db::{Database, Tx};
+
+/// Purpose under which a node's keys and answers are sealed for the participant.
+const SEALED: &str = "training";
+/// Requests that may wait for one account.
+const WAITING: i64 = 100;
+
+/// What a participant has said to a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// Nothing yet.
+    Asked,
+    /// Approved.
+    Approved,
+    /// Declined, or withdrawn.
+    Declined,
+}
+
+/// A request to one participant.
+#[derive(Clone, Debug)]
+pub struct RequestRow {
+    /// Its id.
+    pub id: RequestId,
+    /// The participant.
+    pub account: AccountAddress,
+    /// The request.
+    pub request: Request,
+    /// What the participant has said.
+    pub said: Said,
+    /// Why it was declined.
+    pub reason: String,
+    /// The consent, once approved.
+    pub consent: Option<Consent>,
+    /// The job that proves the gradients, once queued.
+    pub job: Option<String>,
+    /// Unix milliseconds.
+    pub created_ms: i64,
+}
+
+/// The tables of requests and rounds.
+#[derive(Clone, Debug)]
+pub struct Trainings {
+    db: Database,
+    custody: Custody,
+}
+
+const COLUMNS: &str = "id, account, body, state, reason, consent, proofs, created_ms";
+
+impl Trainings {
+    /// The tables in `db`.
+    #[must_use]
+    pub fn new(db: Database, custody: Custody) -> Self {
+        Trainings { db, custody }
+    }
+
+    /// The database underneath.
+    #[must_use]
+    pub fn database(&self) -> &Database {
+        &self.db
+    }
+
+    /// Leaves a request for a participant. Repeating it changes nothing.
+    ///
+    /// # Errors
+    /// [`Reason::QuotaSpent`] if too many wait for that account.
+    pub async fn ask(&self, request: &Request, account: AccountAddress) -> Result<()> {
+        let mut tx = self.db.begin().await?;
+        let waiting: i64 =
+            sqlx::query_scalar(self.db.sql("SELECT COUNT(*) FROM requests WHERE account = $1 AND state = 'asked'"))
+                .bind(account.to_string())
+                .fetch_one(&mut *tx)
+                .await?;
+        if waiting >= WAITING {
+            let text = format!("{waiting} requests wait for {account} already: it has to decline some first");
+            return Err(Problem::new(Reason::QuotaSpent, text).with("account", account));
+        }
+        sqlx::query(self.db.sql(
+            "INSERT INTO requests (id, account, owner, body, state, reason, created_ms)
+             VALUES ($1, $2, $3, $4, 'asked', '', {now}) ON CONFLICT DO NOTHING",
+        ))
+        .bind(request.id().to_string())
+        .bind(account.to_string())
+        .bind(request.owner.to_string())
+        .bind(String::from_utf8(request.to_json()).map_err(Problem::internal)?)
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// A request to a participant.
+    pub async fn get(&self, id: RequestId, account: AccountAddress) -> Result<Option<RequestRow>> {
+        let select = format!("SELECT {COLUMNS} FROM requests WHERE id = $1 AND account = $2");
+        let row = sqlx::query(self.db.sql(&select))
+            .bind(id.to_string())
+            .bind(account.to_string())
+            .fetch_optional(self.db.pool())
+            .await?;
+        row.as_ref().map(request_row).transpose()
+    }
+
+    /// The requests to a participant, newest first.
+    pub async fn list(
+        &self,
+        account: AccountAddress,
+        after: Option<(i64, String)>,
+        limit: i64,
+    ) -> Result<Vec<RequestRow>> {
+        let (at, id) = after.unwrap_or((i64::MAX, String::new()));
+        let select = format!(
+            "SELECT {COLUMNS} FROM requests
+             WHERE account = $1 AND (created_ms < $2 OR (created_ms = $2 AND id < $3))
+             ORDER BY created_ms DESC, id DESC LIMIT $4"
+        );
+        let rows = sqlx::query(self.db.sql(&select))
+            .bind(account.to_string())
+            .bind(at)
+            .bind(id)
+            .bind(limit)
+            .fetch_all(self.db.pool())
+            .await?;
+        rows.iter().map(request_row).collect()
+    }
+
+    /// The node's keys for a request, made when they are first needed.
+    pub async fn keys(&self, id: RequestId, account: AccountAddress) -> Result<NodeKeys> {
+        let tenant = account.to_string();
+        let fresh = self.custody.seal(&tenant, SEALED, NodeKeys::random().to_bytes().as_slice()).await?;
+        sqlx::query(
+            self.db.sql("UPDATE requests SET sealed_keys = $3 WHERE id = $1 AND account = $2 AND sealed_keys IS NULL"),
+        )
+        .bind(id.to_string())
+        .bind(&tenant)
+        .bind(hex::encode(fresh))
+        .execute(self.db.pool())
+        .await?;
+        let sealed: String =
+            sqlx::query_scalar(self.db.sql("SELECT sealed_keys FROM requests WHERE id = $1 AND account = $2"))
+                .bind(id.to_string())
+                .bind(&tenant)
+                .fetch_one(self.db.pool())
+                .await?;
+        let sealed = hex::decode(sealed).map_err(Problem::internal)?;
+        let bytes = self.custody.unseal(&tenant, SEALED, &sealed).await?;
+        let bytes: &[u8; 64] = bytes.as_slice().try_into().map_err(|_| Problem::internal("a node's keys are cut"))?;
+        NodeKeys::from_bytes(bytes).ok_or_else(|| Problem::internal("a node's keys are no keys"))
+    }
+
+    /// Stores a participant's consent.
+    pub async fn approve(&self, consent: &Consent) -> Result<()> {
+        sqlx::query(self.db.sql(
+            "UPDATE requests SET state = 'approved', reason = '', consent = $3 WHERE id = $1 AND account = $2 AND state <> 'declined'",
+        ))
+        .bind(consent.request.to_string())
+        .bind(consent.account.to_string())
+        .bind(serde_json::to_string(consent)?)
+        .execute(self.db.pool())
+        .await?;
+        Ok(())
+    }
+
+    /// Declines a request for good.
+    pub async fn decline(&self, id: RequestId, account: AccountAddress, reason: &str) -> Result<()> {
+        sqlx::query(self.db.sql("UPDATE requests SET state = 'declined', reason = $3 WHERE id = $1 AND account = $2"))
+            .bind(id.to_string())
+            .bind(account.to_string())
+            .bind(reason)
+            .execute(self.db.pool())
+            .await?;
+        Ok(())
+    }
+
+    /// Notes the job that proves a participant's gradients.
+    pub async fn note_job(&self, tx: &mut Tx, id: RequestId, account: AccountAddress, job: &str) -> Result<()> {
+        sqlx::query(self.db.sql("UPDATE requests SET proofs = $3 WHERE id = $1 AND account = $2"))
+            .bind(id.to_string())
+            .bind(account.to_string())
+            .bind(job)
+            .execute(&mut **tx)
+            .await?;
+        Ok(())
+    }
+
+    /// Number of rounds answered.
+    pub async fn rounds(&self, id: RequestId, account: AccountAddress) -> Result<u32> {
+        let rounds: i64 =
+            sqlx::query_scalar(self.db.sql("SELECT COUNT(*) FROM rounds WHERE request = $1 AND account = $2"))
+                .bind(id.to_string())
+                .bind(account.to_string())
+                .fetch_one(self.db.pool())
+                .await?;
+        Ok(rounds as u32)
+    }
+
+    /// Other requests of which rounds were answered for a participant.
+    pub async fn answered_before(&self, id: RequestId, account: AccountAddress) -> Result<Vec<RequestId>> {
+        let rows: Vec<String> = sqlx::query_scalar(
+            self.db.sql("SELECT DISTINCT request FROM rounds WHERE account = $1 AND request <> $2 ORDER BY request"),
+        )
+        .bind(account.to_string())
+        .bind(id.to_string())
+        .fetch_all(self.db.pool())
+        .await?;
+        rows.iter().map(|text| text.parse().map_err(Problem::internal)).collect()
+    }
+
+    /// The rounds of one participant, for a thread outside the runtime.
+    #[must_use]
+    pub fn store(&self, id: RequestId, account: AccountAddress) -> Rounds {
+        Rounds { trainings: self.clone(), id, account, runtime: Handle::current() }
+    }
+
+    async fn load_round(&self, id: RequestId, account: AccountAddress) -> Result<Option<Stored>> {
+        let body: Option<String> = sqlx::query_scalar(
+            self.db.sql("SELECT body FROM rounds WHERE request = $1 AND account = $2 ORDER BY round DESC LIMIT 1"),
+        )
+        .bind(id.to_string())
+        .bind(account.to_string())
+        .fetch_optional(self.db.pool())
+        .await?;
+        let Some(body) = body else { return Ok(None) };
+        let sealed = hex::decode(body).map_err(Problem::internal)?;
+        let bytes = self.custody.unseal(&account.to_string(), SEALED, &sealed).await?;
+        Ok(Some(serde_json::from_slice(&bytes)?))
+    }
+
+    /// Stores a round; false if it is stored already. Of the rounds before only that they were answered is kept: they are
+    /// never asked again.
+    async fn store_round(&self, id: RequestId, account: AccountAddress, next: &Stored) -> Result<bool> {
+        let sealed = self.custody.seal(&account.to_string(), SEALED, &serde_json::to_vec(next)?).await?;
+        let round = i64::from(next.rule.round());
+        let mut tx = self.db.begin().await?;
+        let fresh =
+            sqlx::query(self.db.sql(
+                "INSERT INTO rounds (request, account, round, body) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+            ))
+            .bind(id.to_string())
+            .bind(account.to_string())
+            .bind(round)
+            .bind(hex::encode(sealed))
+            .execute(&mut *tx)
+            .await?
+            .rows_affected();
+        if fresh == 1 {
+            sqlx::query(self.db.sql("UPDATE rounds SET body = '' WHERE request = $1 AND account = $2 AND round < $3"))
+                .bind(id.to_string())
+                .bind(account.to_string())
+                .bind(round)
+                .execute(&mut *tx)
+                .await?;
+        }
+        tx.commit().await?;
+        Ok(fresh == 1)
+    }
+}
+
+/// The rounds of one participant.
+#[derive(Debug)]
+pub struct Rounds {
+    trainings: Trainings,
+    id: RequestId,
+    account: AccountAddress,
+    runtime: Handle,
+}
+
+impl Store for Rounds {
+    fn load(&self) -> Result<Option<Stored>, String> {
+        self.runtime.block_on(self.trainings.load_round(self.id, self.account)).map_err(|p| p.message)
+    }
+
+    fn store(&self, next: &Stored) -> Result<Option<Stored>, String> {
+        match self.runtime.block_on(self.trainings.store_round(self.id, self.account, next)) {
+            Ok(true) => Ok(None),
+            Ok(false) => self.load(),
+            Err(p) => Err(p.message),
+        }
+    }
+}
+
+fn request_row(row: &sqlx::any::AnyRow) -> Result<RequestRow> {
+    let text = |column: &str| -> Result<String> { Ok(row.try_get(column)?) };
+    let consent: Option<String> = row.try_get("consent")?;
+    Ok(RequestRow {
+        id: text("id")?.parse().map_err(Problem::internal)?,
+        account: text("account")?.parse().map_err(Problem::internal)?,
+        request: Request::parse(text("body")?.as_bytes())?,
+        said: match text("state")?.as_str() {
+            "approved" => Said::Approved,
+            "declined" => Said::Declined,
+            _ => Said::Asked,
+        },
+        reason: text("reason")?,
+        consent: consent.as_deref().map(serde_json::from_str).transpose()?,
+        job: row.try_get("proofs")?,
+        created_ms: row.try_get("created_ms")?,
+    })
+}

@@ -1,0 +1,141 @@
+//! A participant's part of a training across nodes, once the weights are final: its gradients, proven at home, and their sum under
+//! masks.
+
+use serde::{Deserialize, Serialize};
+use tribute_circuits::columns::masked::mask;
+use tribute_circuits::columns::Blinding;
+use tribute_circuits::statements::gradient::GradientCircuit;
+use tribute_core::context::gradient_ctx;
+use tribute_core::head::{gradient, Weights};
+use tribute_core::hexed::{AccountAddress, Hex, HexBytes};
+use tribute_core::id::{RequestId, WeightsDigest};
+use tribute_core::link::Link;
+use tribute_core::schema::Schema;
+use tribute_core::statement::Statement;
+use tribute_custody::across::weights_of_another;
+use tribute_custody::Committed;
+use tribute_engine::field::{from_core, point_bytes};
+use tribute_problem::{Problem, Reason, Result};
+use tribute_store::artefacts::ArtefactId;
+
+use crate::circuit::{prepare, ProofBody};
+use crate::gradient::{same, shard};
+use crate::shape::{Profile, ShapeBody, Target};
+use crate::toolbox::Toolbox;
+use crate::train::SourceBody;
+
+/// Purpose under which a node seals what the owner gave it and what it derived for the job.
+pub const SECRETS: &str = "training";
+/// Purpose under which a node seals its masked column.
+pub const MASKED: &str = "masked";
+
+/// Proves a participant's gradients and puts their sum under masks.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct HomeJob {
+    /// The request.
+    pub request: RequestId,
+    /// The participant.
+    pub account: AccountAddress,
+    /// The agent's owner.
+    pub owner: AccountAddress,
+    /// Canonical JSON of the schema.
+    pub schema: String,
+    /// Size of the circuits.
+    pub profile: Profile,
+    /// Link function of the loss.
+    pub link: Link,
+    /// The participant's shards, in the request's order.
+    pub sources: Vec<SourceBody>,
+    /// The agent registry that the proofs are for.
+    pub target: Target,
+    /// Digest of the owner's commitment to the weights.
+    pub weights_digest: WeightsDigest,
+    /// [`HomeSecrets`], sealed for the participant.
+    pub secrets: ArtefactId,
+}
+
+/// What the job needs and nobody else may see.
+#[derive(Serialize, Deserialize)]
+pub struct HomeSecrets {
+    /// The weights, units of 2^-32.
+    pub weights: Vec<i64>,
+    /// The blinding of the owner's commitment to them.
+    pub blinding: HexBytes,
+    /// For every other participant, in order: whether its mask is added, and the mask's seed.
+    pub masks: Vec<(bool, Hex<32>)>,
+}
+
+/// Proven gradients, and their sum under masks.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct HomeOutcome {
+    /// The request.
+    pub request: RequestId,
+    /// The participant.
+    pub account: AccountAddress,
+    /// Digest of the weights.
+    pub weights_digest: WeightsDigest,
+    /// One for every shard, in order.
+    pub proofs: Vec<ProofBody>,
+    /// The masked column, sealed for the participant.
+    pub masked: ArtefactId,
+    /// Commitments to the masks shared with every other participant, in order, `x‖y`.
+    pub masks: Vec<Hex<64>>,
+}
+
+/// Proves every shard's gradient. Commitments follow from the data and the participant's secret, so a job that is started again
+/// sends the same column.
+pub fn run(job: &HomeJob, toolbox: &Toolbox) -> Result<HomeOutcome> {
+    let schema = Schema::from_json(&job.schema)?;
+    let layout = job.profile.layout(&schema)?;
+    let prepared = prepare(&ShapeBody::of(Statement::Gradient, &layout, job.link), toolbox)?;
+    let srs = &prepared.srs;
+    let tenant = job.account.to_string();
+    let damaged = |what: String| Problem::new(Reason::ArtefactDamaged, what);
+    let secrets: HomeSecrets =
+        serde_json::from_slice(&toolbox.wait(toolbox.custody.get(&tenant, SECRETS, &job.secrets))?)?;
+    let weights = Weights::new(layout.features(), layout.classes(), secrets.weights)
+        .map_err(Problem::internal)?
+        .with_intercept_scale(layout.intercept_scale());
+    let blinding = Blinding::from_bytes(&secrets.blinding.0).ok_or_else(|| damaged("no blinding".into()))?;
+    let committed = weights_of_another(srs, &layout, &weights, &blinding, (job.request, job.account))?;
+    same("weights", &committed, job.weights_digest)?;
+
+    let mut proofs = Vec::with_capacity(job.sources.len());
+    let mut sum: Option<Committed> = None;
+    for (i, source) in job.sources.iter().enumerate() {
+        toolbox.progress("commit", i as u64, job.sources.len() as u64);
+        let (records, shard) = shard(source, job.account, &layout, srs, toolbox)?;
+        let g = gradient(&layout, job.link, &weights, &records).map_err(Problem::internal)?;
+        let about = [*source.digest.as_bytes(), *job.weights_digest.as_bytes()];
+        let own = toolbox.custody.committer(&tenant)?.gradient(srs, &layout, &about, &g);
+        toolbox.progress("witness", i as u64, job.sources.len() as u64);
+        let opened = toolbox.custody.spend_openings(&[&shard, &committed, &own])?;
+        let [shard_group, weights_group, gradient_group] = opened.groups() else {
+            return Err(Problem::internal("the number of openings differs from the number requested"));
+        };
+        let circuit = GradientCircuit::new(prepared.shape().clone(), shard_group, weights_group, gradient_group)
+            .map_err(Problem::internal)?;
+        let ctx = gradient_ctx(&job.target.domain(), &job.owner.0, &job.weights_digest, &source.digest);
+        proofs.push(prepared.prove(toolbox, &circuit, &opened, circuit.public_inputs(from_core(&ctx)))?);
+        sum = Some(match sum {
+            None => own,
+            Some(sum) => sum.plus(&own),
+        });
+    }
+    let sum = sum.ok_or_else(|| Problem::internal("the participant has no shards"))?;
+    let mut masks = Vec::with_capacity(secrets.masks.len());
+    for (i, (adds, seed)) in secrets.masks.iter().enumerate() {
+        toolbox.progress("mask", i as u64, secrets.masks.len() as u64);
+        masks.push((*adds, mask(srs, &layout, seed.0)));
+    }
+    let points = masks.iter().map(|(_, m)| point_bytes(&m.point).map(Hex)).collect::<Option<Vec<_>>>();
+    let column = toolbox.custody.release_masked(&sum, &masks)?;
+    Ok(HomeOutcome {
+        request: job.request,
+        account: job.account,
+        weights_digest: job.weights_digest,
+        proofs,
+        masked: toolbox.wait(toolbox.custody.put(&tenant, MASKED, &column))?,
+        masks: points.ok_or_else(|| Problem::internal("a mask is zero"))?,
+    })
+}
