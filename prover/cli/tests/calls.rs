@@ -242,11 +242,32 @@ fn of_another(path: &str) -> Option<Vec<u8>> {
             let work = Some(v1::ServiceWork { weights_digest: id(), sessions: Vec::new() });
             v1::ProveServiceRequest { work, options: nonsense }.encode_to_vec()
         }
+        ("TrainingService", "DescribeDataset") => v1::DescribeDatasetRequest { dataset_id: id() }.encode_to_vec(),
+        ("TrainingService", "GetTrainingRequest") => {
+            v1::GetTrainingRequestRequest { id: id(), account: vec![7; 20] }.encode_to_vec()
+        }
+        ("TrainingService", "PrepareConsent") => v1::PrepareConsentRequest { id: id() }.encode_to_vec(),
+        ("TrainingService", "ApproveTraining") => {
+            v1::ApproveTrainingRequest { id: id(), signature: vec![1] }.encode_to_vec()
+        }
+        ("TrainingService", "DeclineTraining") => {
+            v1::DeclineTrainingRequest { id: id(), reason: String::new() }.encode_to_vec()
+        }
+        ("TrainingService", "AnswerRound") => {
+            v1::AnswerRoundRequest { id: id(), query: vec![1], ..Default::default() }.encode_to_vec()
+        }
+        ("TrainingService", "ProveAtHome") => {
+            v1::ProveAtHomeRequest { id: id(), blinding: vec![1], ..Default::default() }.encode_to_vec()
+        }
+        ("TrainingService", "GetHomeGradients") => {
+            v1::GetHomeGradientsRequest { id: id(), account: Vec::new() }.encode_to_vec()
+        }
         // what these name is the caller's own, or nothing
         ("AgentService", "ListAgents")
         | ("DatasetService", "ListDatasets")
         | ("JobService", "Estimate" | "Submit" | "SubmitBatch" | "ListJobs")
         | ("CircuitService", "PrepareCircuits")
+        | ("TrainingService", "AskTraining" | "ListTrainingRequests" | "CommitWeights" | "GatherAgent")
         | ("UploadService", "Upload")
         | ("LoginService", "Logout") => return None,
         // without a chain there are no sessions to open

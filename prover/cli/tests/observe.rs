@@ -172,7 +172,9 @@ async fn operators_see_everything_but_secrets() {
         value(&metrics, name, labels).unwrap_or_else(|| panic!("{name} {labels:?} is not in\n{metrics}"))
     };
     assert_eq!(counted("tribute_runs_total", &["dataset", "succeeded"]), 1.0);
-    assert_eq!(counted("tribute_keys_total", &["made"]), 1.0);
+    // another test may have made them
+    let keys = ["kept", "made", "remade"].map(|origin| counted("tribute_keys_total", &[origin]));
+    assert_eq!(keys.iter().sum::<f64>(), 1.0);
     assert!(counted("tribute_phase_seconds_sum", &["dataset", "prove"]) > 0.0);
     assert!(counted("tribute_run_peak_bytes_sum", &["dataset"]) > 1e7);
     assert!(counted("tribute_verifier_gas", &["dataset"]) > 1e5);

@@ -74,7 +74,7 @@ async fn an_export_says_what_happened_and_adds_up() {
 
     // CSV and JSON agree line by line
     let mut counts = BTreeMap::new();
-    for table in ["datasets", "grants", "certificates", "payments"] {
+    for table in ["datasets", "grants", "certificates", "weights", "payments"] {
         let csv = std::fs::read_to_string(d.file(&format!("audit/{table}.csv"))).unwrap();
         let mut lines = csv.lines();
         let columns: Vec<&str> = lines.next().unwrap().split(',').collect();
