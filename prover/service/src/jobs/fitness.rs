@@ -30,8 +30,9 @@ pub async fn announce(db: &Database, artefacts: &Artefacts, known: &Known) -> Re
         );
     }
     let random = db.kept(ARTEFACT, &hex::encode(rand::random::<[u8; 16]>())).await?;
-    db.kept(ARTEFACT_ID, &id_of(&random)).await?;
+    // stored before workers look for it
     artefacts.put(content_of(&random)).await?;
+    db.kept(ARTEFACT_ID, &id_of(&random)).await?;
     let srs = known.srs.map(|srs| srs.to_string()).unwrap_or_default();
     let before = db.kept(SRS, &srs).await?;
     if before != srs {
