@@ -300,7 +300,7 @@ pub async fn start(config: Config) -> Result<Running> {
         audit: AuditRpc { files },
         training,
     };
-    let observe = Observe { audit: config.audit };
+    let layers = Layers { observe: Observe { audit: config.audit }, console, gate };
     let mut builder = Server::builder();
     if let Some(tls) = &config.tls {
         let unusable = |e| {
@@ -309,7 +309,7 @@ pub async fn start(config: Config) -> Result<Running> {
         builder = builder.tls_config(tls.config()).map_err(unusable)?;
     }
     let incoming = connections::incoming(listener, config.connections.within_open_files());
-    let serving = tokio::spawn(serve(builder, services, observe, console, gate, health_service, incoming, stopping));
+    let serving = tokio::spawn(serve(builder, services, layers, health_service, incoming, stopping));
     Ok(Running { address, stop, tasks, serving })
 }
 
@@ -327,6 +327,13 @@ struct Services {
     training: TrainingRpc,
 }
 
+/// What is around every service, from outside to inside.
+struct Layers {
+    observe: Observe,
+    console: Console,
+    gate: Gate,
+}
+
 /// An error with its causes.
 fn said(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |e| e.source());
@@ -336,9 +343,7 @@ fn said(error: &dyn std::error::Error) -> String {
 async fn serve(
     builder: Server,
     services: Services,
-    observe: Observe,
-    console: Console,
-    gate: Gate,
+    layers: Layers,
     health: HealthServer<impl Health>,
     incoming: impl Stream<Item = std::io::Result<Connection>>,
     mut stopping: watch::Receiver<bool>,
@@ -366,11 +371,11 @@ async fn serve(
         .http2_max_header_list_size(HEADERS)
         .http2_keepalive_interval(Some(PING))
         .http2_keepalive_timeout(Some(PING))
-        .layer(observe)
+        .layer(layers.observe)
         .layer(CatchPanicLayer::new())
-        .layer(console)
+        .layer(layers.console)
         .layer(tonic_web::GrpcWebLayer::new())
-        .layer(gate)
+        .layer(layers.gate)
         .add_service(health.max_decoding_message_size(SMALL))
         .add_optional_service(reflection.map(|service| service.max_decoding_message_size(SMALL)))
         .add_optional_service(earlier.map(|service| service.max_decoding_message_size(SMALL)))
