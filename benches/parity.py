@@ -149,6 +149,9 @@ def page(rows):
         )
     lines += [
         "",
+        "The last three sets are from scikit-learn's `make_classification` with `class_sep` 2. With its default of 1, where classes overlap",
+        "more, 0.56 % of the answers differed at 300 features and 1.1 % at 20 classes, in a trial without proofs.",
+        "",
         "## Answers that differ",
         "",
         "The margin is the difference of the pipeline's two largest scores (its logits), or, of a real target, of the two predictions. Most",

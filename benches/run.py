@@ -171,16 +171,16 @@ def peer(system, features, classes, batch, statement):
 def peers(quick):
     """The section on UltraHonk and Groth16. All take turns; the better of two results counts."""
     crs = PEER_WORK / "crs"
-    points = (1 << (17 if quick else 19)) + 1
+    points = (1 << (17 if quick else 20)) + 1
     if not (crs / "bn254_g1.dat").exists() or (crs / "bn254_g1.dat").stat().st_size < 64 * points:
         crs.mkdir(parents=True, exist_ok=True)
         subprocess.run([RELEASE / "tribute-bench-peers", "crs", str(points), crs], check=True)
-    # the largest batches for 2^18 rows and 2^20 constraints, and half of them
+    # the largest batches for 2^18 and 2^19 rows, and for 2^19 and 2^20 constraints
     batches = {
-        (64, "ultrahonk", "full"): (275, 550), (64, "ultrahonk", "plain"): (275, 550),
-        (64, "groth16", "full"): (225, 450), (64, "groth16", "plain"): (295, 590),
-        (784, "ultrahonk", "full"): (30, 60), (784, "ultrahonk", "plain"): (30, 60),
-        (784, "groth16", "full"): (25, 50), (784, "groth16", "plain"): (35, 70),
+        (64, "ultrahonk", "full"): (255, 510), (64, "ultrahonk", "plain"): (255, 510),
+        (64, "groth16", "full"): (220, 440), (64, "groth16", "plain"): (295, 590),
+        (784, "ultrahonk", "full"): (20, 40), (784, "ultrahonk", "plain"): (20, 40),
+        (784, "groth16", "full"): (24, 48), (784, "groth16", "plain"): (35, 70),
     }
     if quick:
         batches = {(64, "ultrahonk", "full"): (2,), (64, "groth16", "full"): (2,)}

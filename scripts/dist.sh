@@ -19,7 +19,7 @@ pack() {
   install -m 755 "$target/release/tribute" "$tree/bin/tribute"
   strip --strip-unneeded "$tree/bin/tribute" 2>/dev/null || true
   install -m 644 -D "$(readlink -f .deps/ort/libonnxruntime.so)" "$tree/lib/tribute/libonnxruntime.so"
-  for source in verifier-contract/src/*.sol; do
+  for source in verifier-contract/src/*.sol verifier-contract/src/tokens/*.sol; do
     local contract
     contract=$(basename "$source" .sol)
     # interfaces have an artefact as well; nobody deploys them, but a check may want their ABI

@@ -13,13 +13,6 @@ if [ ! -e "$installed" ] || [ "$node/package-lock.json" -nt "$installed" ]; then
   touch "$installed"
 fi
 
-if ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then
-  exit 0
-fi
-if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-  apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql >/dev/null
-else
-  echo "the tests need PostgreSQL's server programs: install the package postgresql" >&2
-  exit 1
+if ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then
+  scripts/apt-install.sh postgresql "the tests need PostgreSQL's server programs: install the package postgresql"
 fi

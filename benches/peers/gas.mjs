@@ -4,11 +4,10 @@
 // The peers' own contracts, on anvil. The proof must be accepted and an altered one refused.
 
 import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { createServer } from "node:net";
 import { join, resolve } from "node:path";
+import { createInterface } from "node:readline";
 import { timed } from "./timed.mjs";
 
 const contracts = new URL("../../verifier-contract/", import.meta.url);
@@ -70,29 +69,30 @@ function groth16() {
   return { code: contract.evm.bytecode.object, good: call(inputs), bad: call([word(BigInt(inputs[0]) ^ 1n), ...inputs.slice(1)].map((x) => (x.startsWith?.("0x") ? x : `0x${x}`))) };
 }
 
-async function freePort() {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address();
-  server.close();
-  await once(server, "close");
-  return port;
+/** Starts a local chain on a free port: the process and its address. */
+async function chain() {
+  const program = new URL("node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil", contracts).pathname;
+  const anvil = spawn(program, ["--port", "0", "--code-size-limit", "100000"], { stdio: ["ignore", "pipe", "ignore"] });
+  for await (const line of createInterface({ input: anvil.stdout })) {
+    const address = /^Listening on (.*)$/.exec(line)?.[1];
+    if (address) {
+      anvil.stdout.resume();
+      return { anvil, url: `http://${address}` };
+    }
+  }
+  throw new Error("the local chain does not start");
 }
 
 async function main() {
   const { code, good, bad } = system === "ultrahonk" ? ultrahonk() : groth16();
-  const port = await freePort();
-  const anvil = spawn(new URL("node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil", contracts).pathname, ["--port", String(port), "--silent", "--code-size-limit", "100000"], { stdio: "ignore" });
+  const { anvil, url } = await chain();
   const rpc = async (method, ...params) => {
-    const answer = await fetch(`http://127.0.0.1:${port}`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ jsonrpc: "2.0", id: 1, method, params }) });
+    const answer = await fetch(url, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ jsonrpc: "2.0", id: 1, method, params }) });
     const { result, error } = await answer.json();
     if (error) throw new Error(`${method}: ${error.message}`);
     return result;
   };
   try {
-    for (let tries = 0; ; tries++) {
-      try { await rpc("eth_chainId"); break; } catch (e) { if (tries > 100) throw e; await new Promise((r) => setTimeout(r, 100)); }
-    }
     const [from] = await rpc("eth_accounts");
     const send = async (transaction) => {
       const hash = await rpc("eth_sendTransaction", { from, gas: "0xf42400", ...transaction });

@@ -1,12 +1,13 @@
 // The shell: who is here, which chain, which page.
-import { createContext, useCallback, useContext, useEffect, useMemo, useState, type ReactNode } from "react";
+import { useCallback, useEffect, useMemo, useState, type ReactNode } from "react";
 import type { Address, EIP1193Provider } from "viem";
 import type { ServerInfo } from "./gen/tribute/v1/server_service_pb";
-import { askedNode, Chain, chooseNode, chosenNode, send, type Call } from "./lib/chain";
+import { askedNode, Chain, chooseNode, chosenNode, send } from "./lib/chain";
 import { short } from "./lib/format";
 import { problem, Problem } from "./lib/problem";
-import { onSignIn, server, services, signedIn, type Services } from "./lib/service";
-import { connect, localAccounts, walletSigner, wallets, type Signer, type Wallet } from "./lib/wallet";
+import { onSignIn, server, services, signedIn } from "./lib/service";
+import { connect, localAccounts, walletSigner, wallets, type Wallet } from "./lib/wallet";
+import { WorldContext, type World } from "./world";
 import { Failure, Note, useAction } from "./parts/basics";
 import { Agents } from "./pages/owner";
 import { AgentPage } from "./pages/agent";
@@ -21,26 +22,6 @@ import { Request } from "./pages/request";
 import { SessionPage } from "./pages/session";
 import { Train } from "./pages/train";
 import { Offer } from "./pages/offer";
-
-export interface World {
-  info: ServerInfo;
-  services: Services;
-  /** The contracts; without a node or a wallet there is nothing to read them with. */
-  chain: Chain | undefined;
-  signer: Signer | undefined;
-  signedIn: boolean;
-  /** Sends a transaction from the connected account. */
-  send(c: Call): ReturnType<typeof send>;
-  connect(): void;
-}
-
-const Context = createContext<World | undefined>(undefined);
-
-export function useWorld(): World {
-  const world = useContext(Context);
-  if (!world) throw new Error("no world");
-  return world;
-}
 
 /** The parts of the address behind `#/`, and its parameters. */
 export function useRoute(): { path: string[]; query: URLSearchParams } {
@@ -235,7 +216,7 @@ export function App(): ReactNode {
             <button onClick={load}>Try again</button>
           </Note>
         )}
-        {world ? <Context value={world}>{page(path, query)}</Context> : !failed && <p className="soft">Asking the server…</p>}
+        {world ? <WorldContext value={world}>{page(path, query)}</WorldContext> : !failed && <p className="soft">Asking the server…</p>}
       </main>
       <footer>
         <p>

@@ -65,6 +65,7 @@ mod tests {
         assert_eq!(
             open,
             [
+                "/tribute.v1.AuditService/CheckFile",
                 "/tribute.v1.CircuitService/ListCircuits",
                 "/tribute.v1.CircuitService/GetBytecode",
                 "/tribute.v1.LoginService/GetChallenge",

@@ -1,7 +1,7 @@
 // One agent: the way to its certificate as a checklist, then what it sells.
 import { useState, type ReactNode } from "react";
 import { parseUnits, stringToHex, type Hex } from "viem";
-import { useWorld } from "../app";
+import { useWorld } from "../world";
 import type { Agent } from "../gen/tribute/v1/agent_pb";
 import { Statement, type Proof } from "../gen/tribute/v1/common_pb";
 import { bytes, hex, isDigest, same, save, text } from "../lib/bytes";

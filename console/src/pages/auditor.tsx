@@ -1,6 +1,6 @@
 // A certificate, checked twice: by this server, and by the chain's own verifiers from this browser.
 import { useState, type ReactNode } from "react";
-import { useWorld } from "../app";
+import { useWorld } from "../world";
 import type { CheckFileResponse } from "../gen/tribute/v1/audit_service_pb";
 import { check, parse, shareOf, type Finding } from "../lib/audit";
 import { chooseNode } from "../lib/chain";

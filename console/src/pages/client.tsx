@@ -1,6 +1,6 @@
 import { useState, type ReactNode } from "react";
 import type { Hex } from "viem";
-import { useWorld } from "../app";
+import { useWorld } from "../world";
 import { amount, count, plural } from "../lib/format";
 import { offers } from "../lib/reads";
 import { keyOf, load } from "../lib/session";

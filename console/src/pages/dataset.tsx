@@ -1,7 +1,7 @@
 // One dataset: what was committed, who may train on it, which agents use it, what it earns.
 import type { ReactNode } from "react";
 import { zeroHash, type Address, type Hex } from "viem";
-import { useWorld } from "../app";
+import { useWorld } from "../world";
 import type { Dataset } from "../gen/tribute/v1/dataset_pb";
 import { bytes, hex, isDigest, same, text } from "../lib/bytes";
 import { call, LINKS, proofArgs, type Chain, type Token } from "../lib/chain";

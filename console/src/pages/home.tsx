@@ -1,5 +1,5 @@
 import type { ReactNode } from "react";
-import { useWorld } from "../app";
+import { useWorld } from "../world";
 import { server } from "../lib/service";
 
 const CARDS: [string, string, string, string][] = [

@@ -1,7 +1,7 @@
 // An agent before a client pays: whose data it learnt from, who sees the queries, what it costs.
 import { useState, type ReactNode } from "react";
 import { parseUnits, type Hex } from "viem";
-import { useWorld } from "../app";
+import { useWorld } from "../world";
 import { bytes, isDigest } from "../lib/bytes";
 import { call, eventOf } from "../lib/chain";
 import { testTokenAbi } from "../gen/abi";

@@ -1,5 +1,5 @@
 import type { ReactNode } from "react";
-import { useWorld } from "../app";
+import { useWorld } from "../world";
 import { hex } from "../lib/bytes";
 import { count } from "../lib/format";
 import { server } from "../lib/service";

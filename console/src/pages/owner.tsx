@@ -1,5 +1,5 @@
 import type { ReactNode } from "react";
-import { useWorld } from "../app";
+import { useWorld } from "../world";
 import { JobState } from "../gen/tribute/v1/job_pb";
 import { hex, text } from "../lib/bytes";
 import { LINKS } from "../lib/chain";

@@ -1,5 +1,5 @@
 import type { ReactNode } from "react";
-import { useWorld } from "../app";
+import { useWorld } from "../world";
 import { hex, text } from "../lib/bytes";
 import { bps, count, when } from "../lib/format";
 import { parseSchema } from "../lib/schema";

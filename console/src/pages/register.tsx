@@ -1,7 +1,7 @@
 // Committing to a dataset: look at what is in the file first, then say the terms, then sign.
 import { useState, type ReactNode } from "react";
 import { parseUnits } from "viem";
-import { useWorld } from "../app";
+import { useWorld } from "../world";
 import { Link } from "../gen/tribute/v1/common_pb";
 import { hex, text, utf8 } from "../lib/bytes";
 import { plural, size } from "../lib/format";

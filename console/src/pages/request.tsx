@@ -1,7 +1,7 @@
 // A request to train, as an agent's owner wrote it into a link. The provider approves it on terms of its own, or declines.
 import { useState, type ReactNode } from "react";
 import { isAddress, parseUnits, zeroHash, type Hex } from "viem";
-import { useWorld } from "../app";
+import { useWorld } from "../world";
 import { isDigest } from "../lib/bytes";
 import { call, LINKS } from "../lib/chain";
 import { bps, plural } from "../lib/format";

@@ -1,7 +1,7 @@
 // What an agent version sells: its sessions, claims and revenue.
 import { useState, type ReactNode } from "react";
 import type { Address, Hex } from "viem";
-import { useWorld } from "../app";
+import { useWorld } from "../world";
 import type { ServiceOutcome } from "../gen/tribute/v1/session_pb";
 import { bytes, hex } from "../lib/bytes";
 import { call, proofArgs, type Chain, type Token } from "../lib/chain";

@@ -1,7 +1,7 @@
 // A client's session: ask by form, text or table, see answers and receipts, get back what is left.
 import { useState, type ReactNode } from "react";
 import type { Hex } from "viem";
-import { useWorld } from "../app";
+import { useWorld } from "../world";
 import type { Session } from "../gen/tribute/v1/session_pb";
 import { bytes, isDigest, same, text } from "../lib/bytes";
 import { call, type Chain, type Token } from "../lib/chain";

@@ -1,7 +1,7 @@
 // Training: choose datasets on chain, ask their owners for what is missing, say the loss.
 import { useState, type ReactNode } from "react";
 import type { Address, Hex } from "viem";
-import { useWorld } from "../app";
+import { useWorld } from "../world";
 import { Link } from "../gen/tribute/v1/common_pb";
 import { bytes, hex, same } from "../lib/bytes";
 import { LINKS } from "../lib/chain";

@@ -2,7 +2,7 @@
 import { useCallback, useEffect, useId, useRef, useState, type ReactNode } from "react";
 import { short } from "../lib/format";
 import { problem, type Problem } from "../lib/problem";
-import { useWorld } from "../app";
+import { useWorld } from "../world";
 
 export function Note({ kind = "info", title, children }: { kind?: "info" | "warning" | "good"; title?: string; children?: ReactNode }): ReactNode {
   return (

@@ -1,6 +1,6 @@
 // What happens, before it is signed.
 import { useState, type ReactNode } from "react";
-import { useWorld } from "../app";
+import { useWorld } from "../world";
 import { gasOf, type Call } from "../lib/chain";
 import { count } from "../lib/format";
 import { Failure, useAction, useLoad } from "./basics";

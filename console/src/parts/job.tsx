@@ -1,6 +1,6 @@
 // A job as it runs, by phase.
 import { useEffect, useState, type ReactNode } from "react";
-import { useWorld } from "../app";
+import { useWorld } from "../world";
 import { JobState, type Job, type Progress } from "../gen/tribute/v1/job_pb";
 import type { Services } from "../lib/service";
 import { seconds } from "../lib/format";

@@ -14,8 +14,8 @@ use tribute_proto::v1;
 
 use self::polish::HeldOutArgs;
 use super::output::{self, emit};
-use super::proof_file::ProofFile;
 use super::{progress, CommandResult};
+use crate::agent_results::{finished, get, proof_of};
 use crate::chain::publish;
 use crate::job_options::JobOptionArgs;
 use crate::link_arg::LinkArg;
@@ -35,7 +35,7 @@ pub(super) enum AgentCommand {
     /// Show one of your agents; can also write its model.
     Get(GetArgs),
     /// List your agents, newest first.
-    List(ListArgs),
+    List(ServerArgs),
     /// Prove the gradient over every shard that the agent was trained on.
     ProveGradients(GradientsArgs),
     /// Prove that the agent is the optimum over the sum of its gradients.
@@ -118,12 +118,6 @@ pub(super) struct GetArgs {
     /// File to write the model to.
     #[arg(long, value_name = "FILE")]
     onnx: Option<PathBuf>,
-    #[command(flatten)]
-    server: ServerArgs,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct ListArgs {
     #[command(flatten)]
     server: ServerArgs,
 }
@@ -231,7 +225,7 @@ pub(super) async fn run(command: AgentCommand) -> CommandResult {
             emit(&output::agent(&agent), None)?;
         }
         AgentCommand::List(a) => {
-            let client = a.server.connect().await?;
+            let client = a.connect().await?;
             let request = v1::ListAgentsRequest::default();
             let list = client.agents().list_agents(request).await.map_err(problem)?.into_inner().agents;
             emit(&Value::Array(list.iter().map(output::agent).collect()), None)?;
@@ -296,19 +290,6 @@ pub(super) async fn run(command: AgentCommand) -> CommandResult {
     Ok(())
 }
 
-/// One of the caller's agents, with its model.
-pub(crate) async fn get(client: &Client, weights: WeightsDigest) -> Result<v1::Agent> {
-    let request = v1::GetAgentRequest { weights_digest: weights.to_vec() };
-    Ok(client.agents().get_agent(request).await.map_err(problem)?.into_inner())
-}
-
-pub(crate) async fn finished(client: &Client, title: &str, job: &v1::Job) -> Result<v1::Agent> {
-    match progress::finish(client, title, job).await?.outcome.and_then(|o| o.outcome) {
-        Some(v1::outcome::Outcome::Agent(v1::AgentOutcome { agent: Some(agent) })) => Ok(agent),
-        _ => Err(Problem::internal("the job came back without its agent")),
-    }
-}
-
 /// Writes the agent's model and prints its numbers; for a polished agent, also how its answers on held-out records changed.
 async fn told(client: &Client, agent: &v1::Agent, held_out: Option<Moved>, loss: &LossArgs) -> Result<()> {
     if let Some(file) = &loss.onnx {
@@ -329,12 +310,4 @@ async fn told(client: &Client, agent: &v1::Agent, held_out: Option<Moved>, loss:
         }
     }
     emit(&value, loss.out.as_deref())
-}
-
-/// The proof that a job made.
-pub(crate) fn proof_of(job: v1::Job) -> Result<ProofFile> {
-    match job.outcome.and_then(|o| o.outcome) {
-        Some(v1::outcome::Outcome::Proof(proof)) => ProofFile::of(&proof),
-        _ => Err(Problem::internal("the job came back without its proof")),
-    }
 }

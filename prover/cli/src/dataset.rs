@@ -27,7 +27,7 @@ pub(super) enum DatasetCommand {
     /// Show one of your datasets with its proofs.
     Get(GetArgs),
     /// List your datasets, newest first.
-    List(ListArgs),
+    List(ServerArgs),
     /// Let an agent owner train on a dataset through this server. Versions on chain need `tribute chain grant` instead.
     Grant(GrantArgs),
     /// Delete a dataset's records from the server for good; its commitment and its proofs stay.
@@ -113,12 +113,6 @@ pub(super) struct GetArgs {
     /// File to write to; otherwise standard output.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    #[command(flatten)]
-    server: ServerArgs,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct ListArgs {
     #[command(flatten)]
     server: ServerArgs,
 }
@@ -216,7 +210,7 @@ pub(super) async fn run(command: DatasetCommand) -> CommandResult {
             emit(&output::dataset(&dataset)?, a.out.as_deref())?;
         }
         DatasetCommand::List(a) => {
-            let client = a.server.connect().await?;
+            let client = a.connect().await?;
             let request = v1::ListDatasetsRequest::default();
             let list = client.datasets().list_datasets(request).await.map_err(problem)?.into_inner().datasets;
             emit(&Value::Array(list.iter().map(output::dataset).collect::<Result<_>>()?), None)?;

@@ -1,6 +1,7 @@
 //! The command line. Commands talk to a server over gRPC and to a chain over JSON-RPC. No proving happens in this crate.
 
 pub(crate) mod agent;
+mod agent_results;
 pub(crate) mod chain;
 mod circuits;
 mod claim;

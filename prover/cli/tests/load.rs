@@ -188,7 +188,7 @@ async fn a_large_table_takes_little_memory() {
     let client = connect(&served.url).await;
     let row = |seed: usize| {
         let features = (0..63).map(|i| if (seed * 31 + i * 17) % 5 < 2 { "0," } else { "1," });
-        features.collect::<String>() + if seed % 2 == 0 { "0\n" } else { "1\n" }
+        features.collect::<String>() + if seed.is_multiple_of(2) { "0\n" } else { "1\n" }
     };
     let head: String = (0..200).map(row).collect();
     let schema = data::infer("digits.csv", Predicts::Classes, head.as_bytes());

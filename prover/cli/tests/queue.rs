@@ -1,12 +1,13 @@
-//! The queue's conformance suite, run on SQLite and on PostgreSQL.
+//! The queue's conformance suite, run on SQLite and on PostgreSQL. It is one long file, because every case runs on both in one
+//! list.
 
 use std::collections::HashSet;
 use std::time::Duration;
 
 use tribute_problem::{Problem, Reason};
-use tribute_service::jobs::fairness::Quotas;
 use tribute_service::jobs::fitness::announce;
 use tribute_service::jobs::news::News;
+use tribute_service::jobs::queue::Quotas;
 use tribute_service::jobs::queue::{Heartbeat, Queue, MAX_ATTEMPTS, MAX_LOST};
 use tribute_service::jobs::retention::sweep;
 use tribute_service::jobs::{Event, Fenced, Lease, NewJob, State};
@@ -272,9 +273,7 @@ async fn accounts_take_turns(queue: &Queue) {
 
 async fn quotas_hold(queue: &Queue) {
     let queue = queue.clone().with_quotas(Quotas { queued: 3, running: 2 });
-    for i in 0..3 {
-        queue.submit(&job("greedy", &format!("quota {i}"))).await.unwrap();
-    }
+    submit_in_order(&queue, &[("greedy", "quota 0", 0), ("greedy", "quota 1", 0), ("greedy", "quota 2", 0)]).await;
     let refused = queue.submit(&job("greedy", "quota 3")).await.unwrap_err();
     assert_eq!((refused.reason, refused.metadata["most"].as_str()), (Reason::QuotaSpent, "3"));
     // a batch is refused whole, equal work is no new job, and others are not concerned

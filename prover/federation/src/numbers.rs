@@ -6,7 +6,6 @@
 use tribute_core::link::Link;
 use tribute_inference::train::{Curvature, Part};
 
-use crate::query::QUERY_BITS;
 use crate::refusal::Refusal;
 use crate::request::Request;
 
@@ -14,6 +13,9 @@ use crate::request::Request;
 const LOSS_BITS: u32 = 50;
 /// Fractional bits of gradients.
 const GRADIENT_BITS: u32 = 60;
+/// Fractional bits of the weights of a query. Weights below 64 are exact in `f64`, and their rounding disturbs a gradient far
+/// less than the rounding of the final weights.
+pub const QUERY_BITS: u32 = 47;
 
 /// Masked or plain integers of one answer, or of a sum of answers.
 #[derive(Clone, Debug, PartialEq, Eq)]

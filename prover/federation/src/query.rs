@@ -3,11 +3,7 @@
 use sha2::{Digest as _, Sha256};
 use tribute_core::digest::Digest;
 
-use crate::numbers::unit;
-
-/// Fractional bits of the weights of a query. Weights below 64 are exact in `f64`, and their rounding disturbs a gradient far
-/// less than the rounding of the final weights.
-pub const QUERY_BITS: u32 = 47;
+use crate::numbers::{unit, QUERY_BITS};
 
 /// A round's query.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use tribute_core::numbers::{LAMBDA_BITS, WEIGHT_BITS, WEIGHT_LIMIT};
 use tribute_inference::train::{in_sequence, lowers_enough, Cholesky, Curvature, Part};
 
-use crate::numbers::{query_units, unit};
-use crate::query::{Query, QUERY_BITS};
+use crate::numbers::{query_units, unit, QUERY_BITS};
+use crate::query::Query;
 use crate::refusal::Refusal;
 use crate::request::Request;
 

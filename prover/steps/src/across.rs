@@ -24,11 +24,11 @@ use tribute_store::artefacts::ArtefactId;
 use tribute_verify::{verify, VerifierSrs};
 
 use crate::circuit::{prepare, Prepared, ProofBody, ProofStats};
-use crate::dataset::{DatasetBody, ShardBody};
+use crate::dataset::{DatasetBody, ShardBody, SourceBody};
 use crate::gradient::GradientOutcome;
 use crate::shape::{Profile, ShapeBody, Target};
 use crate::toolbox::Toolbox;
-use crate::train::{AgentBody, SourceBody};
+use crate::train::{AcrossBody, AgentBody};
 
 /// Purpose under which the owner seals what participants send, and the sum.
 pub const COLUMN: &str = "gradient sum";
@@ -106,17 +106,6 @@ pub struct SentProof {
     pub inputs: Vec<Hex<32>>,
     /// Its bytes.
     pub proof: ArtefactId,
-}
-
-/// An agent whose data stayed at other nodes.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct AcrossBody {
-    /// The request.
-    pub request: RequestId,
-    /// The committed sum of all gradients, sealed for the owner.
-    pub sum: ArtefactId,
-    /// The datasets' public parts; their shards name no records.
-    pub datasets: Vec<DatasetBody>,
 }
 
 /// The agent, and the participants' gradients.

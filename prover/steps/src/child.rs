@@ -151,9 +151,9 @@ fn serve(request: Request, answers: Receiver<Result<()>>) -> Message {
         Report::Keys(origin) => say(&Message::Keys(origin)),
     });
     let (cache, most) = (workplace.cache(), workplace.cache_mb << 20);
-    let toolbox = Toolbox::new(artefacts, custody, srs, (&cache, most), needed, runtime.handle().clone(), report);
+    let toolbox = Toolbox::new(artefacts, custody, srs, (&cache, most), runtime.handle().clone(), report);
     tracing::info!(job = %job, kind = payload.work.kind(), "working");
-    match work::run(&payload.work, &toolbox) {
+    match work::run(&payload.work, &needed, &toolbox) {
         Ok(outcome) => Message::Done(Box::new(outcome)),
         Err(problem) => Message::Failed(problem),
     }

@@ -13,14 +13,12 @@ use tribute_core::records::Records;
 use tribute_core::schema::Schema;
 use tribute_core::statement::Statement;
 use tribute_engine::field::from_core;
-use tribute_problem::{Problem, Result};
+use tribute_problem::Result;
 use tribute_store::artefacts::ArtefactId;
 
 use crate::circuit::{prepare, Prepared, ProofBody};
 use crate::shape::{Profile, ShapeBody, Target};
 use crate::toolbox::Toolbox;
-use crate::train::SourceBody;
-use crate::work::Outcome;
 
 /// Commits records and proves the commitment.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -46,6 +44,23 @@ impl DatasetJob {
     pub fn layout(&self) -> Result<Layout> {
         self.profile.layout(&Schema::from_json(&self.schema)?)
     }
+}
+
+/// A shard that an agent is trained on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceBody {
+    /// Dataset id.
+    pub dataset: DatasetId,
+    /// Owner of the dataset, for whom the records are sealed.
+    pub owner: AccountAddress,
+    /// Index of the shard in the dataset.
+    pub shard: u32,
+    /// Digest of the shard's commitments.
+    pub digest: ShardDigest,
+    /// Number of records.
+    pub count: u64,
+    /// The sealed records.
+    pub records: ArtefactId,
 }
 
 /// A committed and proven dataset.
@@ -126,12 +141,9 @@ pub fn run_shard(job: &ShardJob, toolbox: &Toolbox) -> Result<ShardBody> {
 }
 
 /// Puts a dataset together from its proven shards; proves them itself if there are none.
-pub fn run(job: &DatasetJob, toolbox: &Toolbox) -> Result<DatasetBody> {
+pub fn run(job: &DatasetJob, proven: Vec<ShardBody>, toolbox: &Toolbox) -> Result<DatasetBody> {
     let layout = job.layout()?;
-    let shards = match &toolbox.needed[..] {
-        [] => prove_all(job, &layout, toolbox)?,
-        proven => proven.iter().map(shard_of).collect::<Result<_>>()?,
-    };
+    let shards = if proven.is_empty() { prove_all(job, &layout, toolbox)? } else { proven };
     let schema = Schema::from_json(&job.schema)?;
     let digests: Vec<ShardDigest> = shards.iter().map(|s| s.digest).collect();
     Ok(DatasetBody {
@@ -145,13 +157,6 @@ pub fn run(job: &DatasetJob, toolbox: &Toolbox) -> Result<DatasetBody> {
         count: job.count,
         shards,
     })
-}
-
-fn shard_of(outcome: &Outcome) -> Result<ShardBody> {
-    match outcome {
-        Outcome::Shard(shard) => Ok(shard.clone()),
-        _ => Err(Problem::internal("a dataset is made of proven shards, and of nothing else")),
-    }
 }
 
 fn prove_all(job: &DatasetJob, layout: &Layout, toolbox: &Toolbox) -> Result<Vec<ShardBody>> {

@@ -19,9 +19,10 @@ use tribute_store::artefacts::ArtefactId;
 
 use crate::circuit::prepare;
 use crate::circuit::ProofBody;
+use crate::dataset::SourceBody;
 use crate::shape::{ShapeBody, Target};
 use crate::toolbox::Toolbox;
-use crate::train::{AgentBody, SourceBody};
+use crate::train::AgentBody;
 
 /// Proves the gradient of one shard.
 #[derive(Clone, Debug, Serialize, Deserialize)]

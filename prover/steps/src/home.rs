@@ -19,10 +19,10 @@ use tribute_problem::{Problem, Reason, Result};
 use tribute_store::artefacts::ArtefactId;
 
 use crate::circuit::{prepare, ProofBody};
+use crate::dataset::SourceBody;
 use crate::gradient::{same, shard};
 use crate::shape::{Profile, ShapeBody, Target};
 use crate::toolbox::Toolbox;
-use crate::train::SourceBody;
 
 /// Purpose under which a node seals what the owner gave it and what it derived for the job.
 pub const SECRETS: &str = "training";

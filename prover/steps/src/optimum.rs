@@ -16,12 +16,13 @@ use tribute_engine::srs::Srs;
 use tribute_problem::{Problem, Reason, Result};
 use tribute_store::artefacts::ArtefactId;
 
-use crate::across::{gradient_of, AcrossBody, COLUMN};
+use crate::across::{gradient_of, COLUMN};
 use crate::circuit::prepare;
 use crate::circuit::ProofBody;
 use crate::gradient::{commit, weights};
 use crate::shape::{ShapeBody, Target};
 use crate::toolbox::Toolbox;
+use crate::train::AcrossBody;
 use crate::train::AgentBody;
 
 /// Proves the optimum.

@@ -10,8 +10,6 @@ use tribute_engine::srs::{Srs, SrsStore};
 use tribute_problem::{Problem, Reason, Result};
 use tribute_store::artefacts::Artefacts;
 
-use crate::work::Outcome;
-
 /// Progress of a running step.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
@@ -43,8 +41,6 @@ pub struct Toolbox {
     pub cache: PathBuf,
     /// Most bytes of keys to leave there.
     pub cache_bytes: u64,
-    /// Outcomes of the jobs that this one needed.
-    pub needed: Vec<Outcome>,
     runtime: tokio::runtime::Handle,
     report: Box<dyn Fn(Report) + Send + Sync>,
     last: Mutex<Option<(String, Instant)>>,
@@ -57,21 +53,10 @@ impl Toolbox {
         custody: Lent,
         srs: SrsStore,
         (cache, cache_bytes): (&Path, u64),
-        needed: Vec<Outcome>,
         runtime: tokio::runtime::Handle,
         report: Box<dyn Fn(Report) + Send + Sync>,
     ) -> Self {
-        Toolbox {
-            artefacts,
-            custody,
-            srs,
-            cache: cache.into(),
-            cache_bytes,
-            needed,
-            runtime,
-            report,
-            last: Mutex::new(None),
-        }
+        Toolbox { artefacts, custody, srs, cache: cache.into(), cache_bytes, runtime, report, last: Mutex::new(None) }
     }
 
     /// The SRS of size `2^k`.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tribute_core::head::{answer, ContributionError, Weights};
 use tribute_core::hexed::AccountAddress;
-use tribute_core::id::{DatasetId, ModelDigest, ShardDigest, WeightsDigest};
+use tribute_core::id::{DatasetId, ModelDigest, RequestId, WeightsDigest};
 use tribute_core::layout::Layout;
 use tribute_core::layout::Task;
 use tribute_core::link::Link;
@@ -16,26 +16,9 @@ use tribute_inference::{
 use tribute_problem::{Problem, Reason, Result};
 use tribute_store::artefacts::ArtefactId;
 
-use crate::across::AcrossBody;
+use crate::dataset::{DatasetBody, SourceBody};
 use crate::shape::Profile;
 use crate::toolbox::Toolbox;
-
-/// A shard that an agent is trained on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SourceBody {
-    /// Dataset id.
-    pub dataset: DatasetId,
-    /// Owner of the dataset, for whom the records are sealed.
-    pub owner: AccountAddress,
-    /// Index of the shard in the dataset.
-    pub shard: u32,
-    /// Digest of the shard's commitments.
-    pub digest: ShardDigest,
-    /// Number of records.
-    pub count: u64,
-    /// The sealed records.
-    pub records: ArtefactId,
-}
 
 /// Trains a head, or imports one trained elsewhere.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -72,6 +55,17 @@ pub struct PolishBody {
     pub answers_changed: u64,
     /// Fraction of the training records that it answered correctly before.
     pub training_accuracy_before: f64,
+}
+
+/// An agent whose data stayed at other nodes.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AcrossBody {
+    /// The request.
+    pub request: RequestId,
+    /// The committed sum of all gradients, sealed for the owner.
+    pub sum: ArtefactId,
+    /// The datasets' public parts; their shards name no records.
+    pub datasets: Vec<DatasetBody>,
 }
 
 /// A trained agent.

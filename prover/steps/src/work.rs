@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use tribute_core::id::SrsDigest;
-use tribute_problem::Result;
+use tribute_problem::{Problem, Result};
 use tribute_store::artefacts::ArtefactId;
 
 use crate::across::{AcrossJob, AcrossOutcome};
@@ -154,12 +154,15 @@ impl Outcome {
     }
 }
 
-/// Executes a piece of work.
-pub fn run(work: &Work, toolbox: &Toolbox) -> Result<Outcome> {
+/// Executes a piece of work; `needed` are the outcomes of the jobs that it needed.
+pub fn run(work: &Work, needed: &[Outcome], toolbox: &Toolbox) -> Result<Outcome> {
     match work {
         Work::Calibrate(job) => calibrate::run(job, toolbox).map(Outcome::Calibrate),
         Work::Circuit(job) => circuit::run(job, toolbox).map(Outcome::Circuit),
-        Work::Dataset(job) => dataset::run(job, toolbox).map(Outcome::Dataset),
+        Work::Dataset(job) => {
+            let proven = needed.iter().map(shard_of).collect::<Result<_>>()?;
+            dataset::run(job, proven, toolbox).map(Outcome::Dataset)
+        }
         Work::Shard(job) => dataset::run_shard(job, toolbox).map(Outcome::Shard),
         Work::Train(job) => train::run(job, toolbox).map(Outcome::Train),
         Work::Gradient(job) => gradient::run(job, toolbox).map(Outcome::Gradient),
@@ -168,5 +171,12 @@ pub fn run(work: &Work, toolbox: &Toolbox) -> Result<Outcome> {
         Work::Service(job) => service::run(job, toolbox).map(Outcome::Service),
         Work::Home(job) => home::run(job, toolbox).map(Outcome::Home),
         Work::Across(job) => across::run(job, toolbox).map(Outcome::Across),
+    }
+}
+
+fn shard_of(outcome: &Outcome) -> Result<ShardBody> {
+    match outcome {
+        Outcome::Shard(shard) => Ok(shard.clone()),
+        _ => Err(Problem::internal("a dataset is made of proven shards, and of nothing else")),
     }
 }

@@ -63,7 +63,7 @@ pub mod version;
 pub mod voucher;
 pub mod wallet;
 pub mod watch;
-mod weight_messages;
+pub mod weight_messages;
 pub mod weights;
 
 /// The Alloy types that appear in this crate's signatures.

@@ -13,7 +13,7 @@ use crate::contracts::Contracts;
 use crate::error::{ChainError, Result};
 use crate::messages::signer_of;
 use crate::signing::{eip712, sign};
-use crate::weights::{accepted_words, Proposal};
+use crate::weights::{accepted_words, Installed, Proposal};
 
 const AGREE: &str = "I agree that this version pays my dataset by this weight, in parts of 10^18 of its fees for data, and no longer by its share. If I asked for a least share, this replaces it. What was earned before stays as it is.";
 const ATTEST: &str = "I have checked the valuation with this SHA-256 on this test set, and these weights, in parts of 10^18, follow from it.";
@@ -182,6 +182,36 @@ impl Contracts {
     pub fn cancel_weight_nonce(&self, nonce: U256) -> Call<Abi::cancelNonceCall, ()> {
         self.call(self.weights_at(), format!("cancel nonce {nonce}"), &Abi::cancelNonceCall { nonce }, |e| {
             e.one().map(|_: Abi::NonceSpent| ())
+        })
+    }
+
+    /// Places the weights of the datasets from number `first` on, each with its owner's signature or, if `None`,
+    /// counting on an acceptance. The attestation is needed in the first call for a proposal with an attester.
+    pub fn install_weights(
+        &self,
+        proposal: &Proposal,
+        attestation: Option<&SignedWeightMessage>,
+        first: usize,
+        consents: &[Option<&SignedWeightMessage>],
+    ) -> Call<Abi::installCall, Installed> {
+        let authority =
+            |signed: Option<&SignedWeightMessage>| signed.map(SignedWeightMessage::authority).unwrap_or_default();
+        let call = Abi::installCall {
+            proposal: proposal.abi(),
+            attestation: authority(attestation),
+            first: U256::from(first),
+            consents: consents.iter().map(|c| authority(*c)).collect(),
+        };
+        let (agent, version) = (&proposal.agent, proposal.version);
+        let action = format!("install {} weight(s) of agent {agent} version {version}", consents.len());
+        self.call(self.weights_at(), action, &call, |e| {
+            if let Some(waits) = e.all::<Abi::WeightsWaiting>()?.first() {
+                return Ok(Installed::Waits(waits.until));
+            }
+            if !e.all::<Abi::WeightsInForce>()?.is_empty() {
+                return Ok(Installed::InForce);
+            }
+            Ok(Installed::Placed(e.all::<Abi::WeightPlaced>()?.len() as u32))
         })
     }
 

@@ -9,8 +9,6 @@ use crate::call::Call;
 use crate::contracts::Contracts;
 use crate::error::Result;
 
-pub use crate::weight_messages::{SignedWeightMessage, WeightDraft, WeightMessage};
-
 /// The sum of a version's weights: one, in units of 10^-18.
 pub const ONE: u64 = 1_000_000_000_000_000_000;
 
@@ -195,36 +193,6 @@ impl Contracts {
             None => format!("withdraw the acceptance of valuations of {dataset}"),
         };
         self.call(self.weights_at(), action, &call, |e| e.one().map(|e: Abi::ValuationsAccepted| e.serial))
-    }
-
-    /// Places the weights of the datasets from number `first` on, each with its owner's signature or, if `None`,
-    /// counting on an acceptance. The attestation is needed in the first call for a proposal with an attester.
-    pub fn install_weights(
-        &self,
-        proposal: &Proposal,
-        attestation: Option<&SignedWeightMessage>,
-        first: usize,
-        consents: &[Option<&SignedWeightMessage>],
-    ) -> Call<Abi::installCall, Installed> {
-        let authority =
-            |signed: Option<&SignedWeightMessage>| signed.map(SignedWeightMessage::authority).unwrap_or_default();
-        let call = Abi::installCall {
-            proposal: proposal.abi(),
-            attestation: authority(attestation),
-            first: U256::from(first),
-            consents: consents.iter().map(|c| authority(*c)).collect(),
-        };
-        let (agent, version) = (&proposal.agent, proposal.version);
-        let action = format!("install {} weight(s) of agent {agent} version {version}", consents.len());
-        self.call(self.weights_at(), action, &call, |e| {
-            if let Some(waits) = e.all::<Abi::WeightsWaiting>()?.first() {
-                return Ok(Installed::Waits(waits.until));
-            }
-            if !e.all::<Abi::WeightsInForce>()?.is_empty() {
-                return Ok(Installed::InForce);
-            }
-            Ok(Installed::Placed(e.all::<Abi::WeightPlaced>()?.len() as u32))
-        })
     }
 
     /// Brings the waiting weights into force; returns what the version had accrued for data, in token units.

@@ -13,7 +13,8 @@ use tribute_problem::{field, Problem, Result};
 use tribute_proto::v1;
 use tribute_records::{Kind, Source};
 
-use super::{get, ImportArgs};
+use super::ImportArgs;
+use crate::agent_results::get;
 use crate::dataset::range;
 use crate::table::{told as report, FormArgs};
 

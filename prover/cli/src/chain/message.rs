@@ -14,7 +14,7 @@ use tribute_core::proof::Proof;
 use tribute_core::statement::Statement;
 use tribute_problem::{Problem, Result};
 
-use super::weights::{self, WeightsFile};
+use super::weights::file::{percent, WeightsFile};
 
 /// Value of the field `format` in a message file.
 const FORMAT: &str = "tribute-message/1";
@@ -340,7 +340,36 @@ impl MessageFile {
                 o.agent_id, o.version, o.escrow, o.price, o.session_key
             ),
             Content::Settlement { session, count } => format!("pay {count} queries of session {session} without a proof"),
-            about_weights => weights::words(about_weights).unwrap_or_default(),
+            Content::AgreeWeights { dataset_id, weights, .. } => {
+                let own = weights.weights.iter().find(|w| w.dataset_id == *dataset_id);
+                let weight = own.and_then(|w| w.weight.parse().ok()).map_or_else(|| "an unknown weight".to_owned(), percent);
+                format!(
+                    "pay dataset {dataset_id} {weight} of what agent {} version {} earns for data, whatever least share it had \
+                     (round {})",
+                    weights.agent_id, weights.version, weights.round
+                )
+            }
+            Content::AttestWeights { weights, .. } => format!(
+                "the {} weights of agent {} version {} follow from valuation {} (round {})",
+                weights.weights.len(),
+                weights.agent_id,
+                weights.version,
+                hex::encode(weights.valuation.0),
+                weights.round
+            ),
+            Content::AcceptValuations { dataset_id, grantee, serial, attester, test_set, .. } => {
+                let whom = grantee.map_or_else(|| "anybody".to_owned(), |grantee| grantee.to_string());
+                match attester.zip(*test_set) {
+                    Some((attester, test_set)) => format!(
+                        "agents of {whom} may pay dataset {dataset_id} by valuations on {test_set} that {attester} attests \
+                         (acceptance {serial})"
+                    ),
+                    None => format!("withdraw the acceptance of valuations of {dataset_id} for {whom} (acceptance {serial})"),
+                }
+            }
+            Content::ObjectWeights { agent_id, version, round, dataset_id, .. } => format!(
+                "as owner of dataset {dataset_id}, object to the weights of agent {agent_id} version {version} (round {round})"
+            ),
         };
         let nonce = self.nonce.as_ref().map(|n| format!(", nonce {n}")).unwrap_or_default();
         let until = self.deadline.map(|d| format!(", until {d}")).unwrap_or_default();

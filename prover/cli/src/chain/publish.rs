@@ -20,6 +20,7 @@ use tribute_proto::v1;
 
 use super::agent::{new_version, submit, AgentFile, CircuitsFile, GradientsFile, DATASETS_TO_A_TRANSACTION};
 use super::{json_file, Connected, SenderArgs};
+use crate::agent_results;
 use crate::link_arg::LinkArg;
 use crate::proof_file::ProofFile;
 use crate::{output, progress, CommandResult};
@@ -209,7 +210,7 @@ pub(crate) async fn run(a: PublishArgs) -> CommandResult {
     };
     state.weights = Some(weights);
     a.save(&state)?;
-    let agent = crate::agent::get(&client, weights).await?;
+    let agent = agent_results::get(&client, weights).await?;
     eprintln!("trained: agent {weights}, relative distance {:.1e}", agent.relative_distance);
 
     let circuits = circuits(&client, &agent).await?;
@@ -297,11 +298,11 @@ async fn prove(
     let mut gradients = Vec::with_capacity(jobs.len());
     for (slot, job) in jobs.iter().enumerate() {
         let title = format!("gradient {} of {}", slot + 1, jobs.len());
-        gradients.push(crate::agent::proof_of(progress::finish(client, &title, job).await?)?);
+        gradients.push(agent_results::proof_of(progress::finish(client, &title, job).await?)?);
     }
     let work = v1::OptimumWork { weights_digest: weights.to_vec(), context: None, agent_id: agent.to_vec(), version };
     let request = v1::ProveOptimumRequest { work: Some(work), options: None };
     let job = client.agents().prove_optimum(request).await.map_err(problem)?.into_inner().job.unwrap_or_default();
-    let optimum = crate::agent::proof_of(progress::finish(client, "optimum", &job).await?)?;
+    let optimum = agent_results::proof_of(progress::finish(client, "optimum", &job).await?)?;
     Ok((GradientsFile { gradients }, optimum))
 }

@@ -14,11 +14,11 @@ use tribute_custody::Custody;
 use tribute_problem::{Problem, Reason, Result};
 use tribute_service::registry::Registry;
 use tribute_steps::child::{Message, Request, Task};
+use tribute_steps::dataset::SourceBody;
 use tribute_steps::gradient::GradientJob;
 use tribute_steps::parent::{Bounds, Running};
 use tribute_steps::place::{Known, Storage};
 use tribute_steps::shape::Target;
-use tribute_steps::train::SourceBody;
 use tribute_steps::work::{Outcome, Payload, Work};
 use tribute_store::db::Database;
 

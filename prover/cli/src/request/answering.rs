@@ -9,12 +9,13 @@ use tribute_federation::{Consent, Request};
 use tribute_problem::{field, Problem, Reason, Result};
 use tribute_proto::v1;
 
-use super::{ApproveArgs, DeclineArgs, ListArgs, ShowArgs};
+use super::{ApproveArgs, DeclineArgs, ShowArgs};
 use crate::output::{emit, grouped, hexed};
+use crate::server_args::ServerArgs;
 use crate::CommandResult;
 
-pub(super) async fn list(a: ListArgs) -> CommandResult {
-    let client = a.server.connect().await?;
+pub(super) async fn list(a: ServerArgs) -> CommandResult {
+    let client = a.connect().await?;
     let mut all = Vec::new();
     let mut page_token = String::new();
     loop {

@@ -25,7 +25,7 @@ pub(super) enum RequestCommand {
     /// stopped.
     Train(TrainArgs),
     /// As a dataset's owner: list the requests at your node, newest first.
-    List(ListArgs),
+    List(ServerArgs),
     /// As a dataset's owner: show a request, with what you would publish and spend.
     Show(ShowArgs),
     /// As a dataset's owner: approve a request.
@@ -106,12 +106,6 @@ pub(super) struct TrainArgs {
     /// File to write the agent's numbers to; otherwise standard output.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    #[command(flatten)]
-    server: ServerArgs,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct ListArgs {
     #[command(flatten)]
     server: ServerArgs,
 }

@@ -17,7 +17,7 @@ use tribute_proto::v1;
 use super::journal::Folder;
 use super::nodes::{patiently, request_at};
 use super::TrainArgs;
-use crate::agent::finished;
+use crate::agent_results::finished;
 use crate::output::{self, emit, grouped, hexed};
 use crate::proof_file::ProofFile;
 use crate::CommandResult;

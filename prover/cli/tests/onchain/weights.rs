@@ -1,7 +1,8 @@
 //! Agreed weights: valued, signed and paid by; and an owner who refuses.
 
 use serde_json::{json, Value};
-use tribute_chain::weights::{Proposal, WeightDraft, WeightMessage};
+use tribute_chain::weight_messages::{WeightDraft, WeightMessage};
+use tribute_chain::weights::Proposal;
 use tribute_chain::{PrivateKeySigner, B256, U256};
 use tribute_core::digest::Digest;
 use tribute_testing::chain::{Certified, CONTRIBUTIONS, DATA_BPS, PRICE};

@@ -11,21 +11,6 @@ use tribute_store::db::Tx;
 
 use super::queue::Queue;
 
-/// Jobs that one account may have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Quotas {
-    /// Waiting jobs. Equal work counts once.
-    pub queued: i64,
-    /// Running jobs, over all workers.
-    pub running: i64,
-}
-
-impl Default for Quotas {
-    fn default() -> Self {
-        Quotas { queued: 1_000, running: 16 }
-    }
-}
-
 /// Number of accounts that are looked at together: more than one only because other workers may take the first's job.
 const AT_ONCE: i64 = 4;
 

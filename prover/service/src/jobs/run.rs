@@ -27,8 +27,8 @@ use crate::observe::run::Run;
 
 /// Pauses between attempts to reach the database.
 const PAUSES: [u64; 5] = [100, 200, 500, 1000, 2000];
-/// How long a process that has said its result may take to end.
-const GRACE: Duration = Duration::from_millis(500);
+/// How long a process that has said how it ended may go on.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 /// How long a worker that is to stop still tries to record a result.
 const LAST: Duration = Duration::from_secs(5);
 
@@ -225,8 +225,8 @@ async fn run_child(worker: &Worker, lease: &Lease, run: &mut Run, mut stop: watc
     };
     run.sample(child.id());
     if matches!(end, End::Done(_) | End::Failed(_)) {
-        // it sends what is left of its trace
-        let _ = tokio::time::timeout(GRACE, child.ended()).await;
+        // it sends the rest of its trace, and would end at once if its input closed
+        let _ = tokio::time::timeout(LAST_WORDS, child.ended()).await;
     }
     child.kill().await;
     Ok(end)

@@ -33,8 +33,12 @@ const KEPT: usize = 64;
 pub(crate) struct LoadedAgents {
     registry: Registry,
     custody: Custody,
-    loaded: Arc<Mutex<Recent<WeightsDigest, Arc<OnceCell<Arc<Loaded>>>>>>,
+    loaded: Arc<Mutex<Recent<WeightsDigest, Loading>>>,
 }
+
+/// An agent that is loaded, or being loaded.
+#[derive(Clone, Default)]
+struct Loading(Arc<OnceCell<Arc<Loaded>>>);
 
 /// The items that were asked for last.
 struct Recent<K, V> {
@@ -69,7 +73,7 @@ impl LoadedAgents {
 
     /// The agent, loaded on first use. While one is loading, others are answered.
     pub(crate) async fn get(&self, digest: WeightsDigest) -> Result<Arc<Loaded>> {
-        let cell = self.loaded.lock().unwrap_or_else(PoisonError::into_inner).get(digest, Arc::default);
+        let Loading(cell) = self.loaded.lock().unwrap_or_else(PoisonError::into_inner).get(digest, Loading::default);
         cell.get_or_try_init(|| self.load(digest)).await.cloned()
     }
 

@@ -11,6 +11,7 @@ pub(crate) mod ownership;
 pub(crate) mod records;
 mod sent;
 pub(crate) mod sessions;
+mod submission;
 pub(crate) mod tables;
 pub(crate) mod training;
 pub(crate) mod uploads;

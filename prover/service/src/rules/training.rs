@@ -13,9 +13,9 @@ use tribute_federation::{Answer, Consent, Node, NodeKeys, Participant, Request};
 use tribute_problem::{field, Problem, Reason, Result};
 use tribute_proto::v1;
 use tribute_steps::dataset::DatasetBody;
+use tribute_steps::dataset::SourceBody;
 use tribute_steps::home::{HomeJob, HomeOutcome, HomeSecrets, SECRETS};
 use tribute_steps::shape::{Profile, Target};
-use tribute_steps::train::SourceBody;
 use tribute_steps::work::{Outcome, Work};
 
 use super::admission::Admission;

@@ -1,6 +1,7 @@
 //! Agreed weights: proposing, installing, enforcing and objecting.
 
-mod file;
+pub(super) mod file;
+mod messages;
 mod sign;
 
 use std::path::{Path, PathBuf};
@@ -9,7 +10,8 @@ use alloy::primitives::{Address, I256};
 use clap::Args;
 use serde_json::{json, Value};
 use sha2::{Digest as _, Sha256};
-use tribute_chain::weights::{weights_of, Installed, Proposal, SignedWeightMessage, WeightMessage};
+use tribute_chain::weight_messages::{SignedWeightMessage, WeightMessage};
+use tribute_chain::weights::{weights_of, Installed, Proposal};
 use tribute_chain::Contracts;
 use tribute_client::files::{read_file, write_file};
 use tribute_core::digest::Digest;
@@ -17,7 +19,8 @@ use tribute_core::hexed::AccountAddress;
 use tribute_core::id::{AgentId, DatasetId};
 use tribute_problem::{Problem, Result};
 
-pub(super) use file::{percent, signed, words, WeightsFile};
+use file::{percent, WeightsFile};
+pub(super) use messages::signed;
 pub(super) use sign::{accept as sign_accept, agree as sign_agree, attest as sign_attest, object as sign_object};
 pub(super) use sign::{AcceptArgs as SignAcceptArgs, AgreeArgs, AttestArgs, ObjectArgs as SignObjectArgs};
 

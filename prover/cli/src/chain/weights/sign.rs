@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use tribute_chain::weights::{WeightDraft, WeightMessage};
+use tribute_chain::weight_messages::{WeightDraft, WeightMessage};
 use tribute_core::id::DatasetId;
 use tribute_problem::{Problem, Result};
 
 use super::super::json_file;
 use super::super::sign::{SignArgs, Signer};
-use super::file::{message_file, percent, WeightsFile};
+use super::file::{percent, WeightsFile};
+use super::messages::message_file;
 use super::{sha256_of, AcceptTerms, ObjectTerms};
 use crate::output::hexed;
 use crate::CommandResult;
