@@ -16,7 +16,7 @@ use tribute_service::auth::accounts::Accounts;
 use tribute_service::chain::{Chain, Registries, RpcChain};
 use tribute_service::connections;
 use tribute_service::jobs::news::News;
-use tribute_service::jobs::queue::{Queue, Quotas};
+use tribute_service::jobs::queue::{Queue, Quotas, LONGEST_MS};
 use tribute_service::jobs::worker::{self, Worker};
 use tribute_service::observe::audit::AuditLog;
 use tribute_service::observe::endpoint;
@@ -96,7 +96,7 @@ pub(super) struct WorkArgs {
     #[arg(long, value_name = "N", default_value_t = Quotas::default().running, value_parser = clap::value_parser!(i64).range(1..))]
     running_quota: i64,
     /// Milliseconds without a heartbeat after which a job is considered lost.
-    #[arg(long, value_name = "MS", default_value_t = 15_000, value_parser = clap::value_parser!(u64).range(200..))]
+    #[arg(long, value_name = "MS", default_value_t = 15_000, value_parser = clap::value_parser!(u64).range(200..=LONGEST_MS.unsigned_abs()))]
     lease_ms: u64,
     /// Address to serve this process's metrics on, for Prometheus, at /metrics. They name accounts: keep it from strangers.
     #[arg(long, value_name = "ADDR")]

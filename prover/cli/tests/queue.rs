@@ -109,6 +109,21 @@ async fn a_lapsed_lease_changes_nothing(queue: &Queue) {
 }
 
 /// The database was gone for longer than the lease: whoever still has the job goes on, unless another has leased it.
+/// Times that lie further ahead than any lease or pause were written while a clock was wrong.
+async fn a_clock_that_was_ahead_keeps_no_job(queue: &Queue) {
+    let id = queue.submit(&job("time", "ahead")).await.unwrap().0.id;
+    let lost = lease(queue).await;
+    assert_eq!(queue.recover().await.unwrap(), 0);
+    let db = queue.database();
+    let ahead = |column: &str| db.sql(&format!("UPDATE jobs SET {column} = {{now}} + 86400000 WHERE id = $1"));
+    sqlx::query(ahead("lease_until")).bind(&id).execute(db.pool()).await.unwrap();
+    assert_eq!(queue.recover().await.unwrap(), 1);
+    sqlx::query(ahead("not_before_ms")).bind(&id).execute(db.pool()).await.unwrap();
+    let again = lease(queue).await;
+    assert_eq!((&again.job.id, again.fence), (&id, lost.fence + 1));
+    succeed(queue, &again).await;
+}
+
 async fn a_lapsed_lease_is_taken_back(queue: &Queue) {
     let (submitted, _) = queue.submit(&job("t", "taken back")).await.unwrap();
     let lapse = async || {
@@ -497,6 +512,7 @@ async fn conforms(url: &str) {
     a_batch_is_all_or_none(&queue).await;
     a_lapsed_lease_changes_nothing(&queue).await;
     a_lapsed_lease_is_taken_back(&queue).await;
+    a_clock_that_was_ahead_keeps_no_job(&queue).await;
     an_uncommitted_completion_counts_for_nothing(&queue).await;
     failures_use_up_attempts(&queue).await;
     work_that_loses_every_worker_ends(&queue).await;

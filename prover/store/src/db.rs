@@ -69,6 +69,21 @@ const MIGRATIONS: &[Migration] = &[
     (15, include_str!("../migrations/0015_training_across_nodes.sql")),
 ];
 
+const VERSION: &str = "SELECT COALESCE(CAST(MAX(version) AS BIGINT), 0) FROM migrations";
+
+/// Refuses tables of a version that is not among `migrations`.
+fn check_version(version: i64, migrations: &[Migration]) -> Result<()> {
+    let known = migrations.iter().map(|(number, _)| *number).max().unwrap_or_default();
+    if version <= known {
+        return Ok(());
+    }
+    let message = format!(
+        "a newer program has migrated it to version {version}, and this one knows versions up to {known}: start the newer \
+         one again, or restore the backup from before the upgrade"
+    );
+    Err(Problem::field("database", message).with("version", version).with("known", known))
+}
+
 impl Database {
     /// Opens `url` (`sqlite:PATH` or `postgres://…`) and migrates its tables to this program's version. `sslmode` and
     /// `sslrootcert` of a PostgreSQL URL mean what they mean to libpq.
@@ -160,6 +175,14 @@ impl Database {
         Ok(())
     }
 
+    /// Whether this program still knows the tables: a newer one may have migrated them since it opened the database.
+    ///
+    /// # Errors
+    /// If not, and what to do.
+    pub async fn is_known(&self) -> Result<()> {
+        check_version(sqlx::query_scalar(VERSION).fetch_one(&self.pool).await?, MIGRATIONS)
+    }
+
     /// Applies the missing migrations in one transaction.
     async fn migrate(&self, migrations: &[Migration]) -> Result<()> {
         let mut tx = self.begin().await?;
@@ -169,18 +192,8 @@ impl Database {
         }
         tx.execute("CREATE TABLE IF NOT EXISTS migrations (version BIGINT PRIMARY KEY, applied_ms BIGINT NOT NULL)")
             .await?;
-        let version: i64 = sqlx::query_scalar("SELECT COALESCE(CAST(MAX(version) AS BIGINT), 0) FROM migrations")
-            .fetch_one(&mut *tx)
-            .await?;
-        let known = migrations.iter().map(|(number, _)| *number).max().unwrap_or_default();
-        if version > known {
-            return Err(Problem::field(
-                "database",
-                format!("has version {version}, but this program knows versions up to {known}: use a newer program"),
-            )
-            .with("version", version)
-            .with("known", known));
-        }
+        let version: i64 = sqlx::query_scalar(VERSION).fetch_one(&mut *tx).await?;
+        check_version(version, migrations)?;
         let applied: Vec<i64> = sqlx::query_scalar("SELECT version FROM migrations").fetch_all(&mut *tx).await?;
         for (number, migration) in migrations.iter().filter(|(number, _)| !applied.contains(number)) {
             for statement in migration.split(';').map(str::trim).filter(|s| !s.is_empty()) {
@@ -357,6 +370,6 @@ mod tests {
         assert_eq!(versions(&db).await, [1, 3, 5]);
 
         let older = db.migrate(&[(1, FIRST)]).await.unwrap_err();
-        assert!(older.message.contains("use a newer program"), "{older}");
+        assert!(older.message.contains("newer program"), "{older}");
     }
 }

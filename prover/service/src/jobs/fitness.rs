@@ -55,7 +55,11 @@ fn id_of(random: &str) -> String {
 }
 
 /// What the service has announced.
+///
+/// # Errors
+/// If the database does not answer, or a newer program has migrated it.
 pub(super) async fn known(db: &Database) -> Result<Known> {
+    db.is_known().await?;
     let srs = read(db, SRS).await?.filter(|srs| !srs.is_empty());
     let srs = srs.map(|srs| srs.parse()).transpose().map_err(Problem::internal)?;
     Ok(Known { artefact: read(db, ARTEFACT_ID).await?, srs })

@@ -6,7 +6,7 @@ use tribute_problem::{Problem, Reason, Result};
 use tribute_store::db::Tx;
 use tribute_telemetry::names::{requeued, Requeue};
 
-use super::queue::{Guarded, Queue, MAX_LOST};
+use super::queue::{Guarded, Queue, LONGEST_MS, MAX_LOST};
 use super::{Event, Fenced, Lease, State};
 
 impl Queue {
@@ -44,15 +44,15 @@ impl Queue {
         Ok(Ok(()))
     }
 
-    /// Requeues jobs whose leases have lapsed, fails jobs past their deadline, and returns how many were requeued. Any
+    /// Requeues jobs whose leases have lapsed, or end later than any can, because a clock was wrong; fails jobs past their deadline, and returns how many were requeued. Any
     /// process may call it at any time.
     pub async fn recover(&self) -> Result<u64> {
         let mut tx = self.database().begin().await?;
-        let lapsed = sqlx::query(
-            self.database().sql(
-                "SELECT id, fence, worker, cancel FROM jobs WHERE state = 'running' AND lease_until < {now} ORDER BY tenant",
-            ),
-        )
+        let lapsed = sqlx::query(self.database().sql(
+            "SELECT id, fence, worker, cancel FROM jobs
+             WHERE state = 'running' AND NOT lease_until BETWEEN {now} AND {now} + $1 ORDER BY tenant",
+        ))
+        .bind(LONGEST_MS)
         .fetch_all(&mut *tx)
         .await?;
         let mut count = 0;

@@ -17,8 +17,15 @@ use crate::registry::grants::give_back;
 /// Lost workers allowed before a job fails. A lost worker uses up no attempt, but a job that loses this many is itself
 /// the cause.
 pub const MAX_LOST: i64 = 20;
+/// Longest lease, and longest pause before a job is tried again, milliseconds. A time further ahead was written while a clock
+/// was wrong, and counts as past.
+pub const LONGEST_MS: i64 = 600_000;
 /// Attempts allowed for a job that keeps failing.
 pub const MAX_ATTEMPTS: i64 = 3;
+
+/// SQL: whether a queued job `j` need not wait after a failure.
+pub(super) const DUE: &str = "NOT j.not_before_ms BETWEEN {now} + 1 AND {now} + 600000";
+const _: () = assert!(LONGEST_MS == 600_000);
 
 /// Jobs that one account may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -179,7 +186,7 @@ impl Queue {
                 lease_until = {{now}} + $2, started_ms = {{now}}
              WHERE id = (
                 SELECT j.id FROM jobs j
-                WHERE j.tenant = $4 AND j.state = 'queued' AND j.waits = 0 AND j.weight_mb <= $3 AND j.not_before_ms <= {{now}}
+                WHERE j.tenant = $4 AND j.state = 'queued' AND j.waits = 0 AND j.weight_mb <= $3 AND {DUE}
                 ORDER BY j.priority DESC, j.created_ms, j.id
                 LIMIT 1 {{skip_locked}})
              RETURNING {JOB_COLUMNS}"

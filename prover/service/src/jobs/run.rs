@@ -170,7 +170,10 @@ async fn run_child(worker: &Worker, lease: &Lease, run: &mut Run, mut stop: watc
     let loan = worker.custody.lend(tenants.iter().map(String::as_str)).await?;
     let needed = worker.queue.needed(&lease.job.id).await?;
     let trace = trace::of(&tracing::Span::current());
-    let known = fitness::known(worker.queue.database()).await?;
+    let known = match fitness::known(worker.queue.database()).await {
+        Ok(known) => known,
+        Err(problem) => return Ok(End::Unfit(problem)),
+    };
     let bounds = Bounds { threads: Some(config.threads()), memory_mb: Some(config.limit_mb(&payload.work)) };
     let task = Task { job: lease.job.id.clone(), payload, loan, needed, trace };
     let request = Request { task: Some(task), workplace: config.storage.workplace.clone(), known };
