@@ -71,9 +71,9 @@ scenarios: setup ## what goes wrong in operation, with real processes and Postgr
 	@scripts/test-tools.sh
 	TRIBUTE_SCENARIOS=long TRIBUTE_REQUIRE_POSTGRES=1 $(CARGO) test --release --locked -p tribute --test scenarios -- --nocapture
 
-load: setup ## a long queue and many watchers: figures for benches/RESULTS.md
+load: setup ## a long queue, many watchers, many clients' queries: figures for benches/RESULTS.md
 	@scripts/test-tools.sh
-	TRIBUTE_LOAD=1 TRIBUTE_REQUIRE_POSTGRES=1 $(CARGO) test --release --locked -p tribute --test scale -- --nocapture --test-threads 1
+	TRIBUTE_LOAD=1 TRIBUTE_REQUIRE_POSTGRES=1 $(CARGO) test --release --locked -p tribute --test scale --test queries -- --nocapture --test-threads 1
 
 npm: setup ## the npm package of interfaces and ABIs, in target/npm
 	@scripts/npm-package.sh

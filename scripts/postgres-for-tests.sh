@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs a throw-away PostgreSQL for tests: temporary folder, unprivileged user, free port, no fsync.
-#   postgres-for-tests.sh start       prints "FOLDER URL"; exits with 3 if PostgreSQL is not installed
+#   postgres-for-tests.sh start [N]   with at most N connections; prints "FOLDER URL"; exits with 3 if there is no PostgreSQL
 #   postgres-for-tests.sh halt FOLDER     stops it at once, keeping its data
 #   postgres-for-tests.sh resume FOLDER   starts it again
 #   postgres-for-tests.sh stop FOLDER     stops it and removes the folder
@@ -31,7 +31,7 @@ start)
   as_server openssl req -x509 -config "$folder/openssl.cnf" -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 \
     -subj /CN=tests -keyout "$folder/server.key" -out "$folder/server.crt" 2>/dev/null
   as_server chmod 600 "$folder/server.key"
-  echo "-c ssl=on -c ssl_cert_file=$folder/server.crt -c ssl_key_file=$folder/server.key -p $port -k $folder -c listen_addresses=127.0.0.1 -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c shared_buffers=32MB -c max_connections=60" >"$folder/options"
+  echo "-c ssl=on -c ssl_cert_file=$folder/server.crt -c ssl_key_file=$folder/server.key -p $port -k $folder -c listen_addresses=127.0.0.1 -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c shared_buffers=32MB -c max_connections=${2:-60}" >"$folder/options"
   start
   as_server "$bin/createdb" -h 127.0.0.1 -p "$port" -U postgres tribute
   echo "$folder postgres://postgres@127.0.0.1:$port/tribute"

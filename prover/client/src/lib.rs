@@ -9,6 +9,7 @@
 //! | [`wire`] | conversions between messages and domain types |
 //! | [`session`] | the client's side of a prepaid session: its transcript and vouchers |
 
+pub mod asking;
 pub mod authorizing;
 pub mod connection;
 pub mod files;

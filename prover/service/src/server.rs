@@ -294,6 +294,8 @@ pub async fn start(config: Config) -> Result<Running> {
             sessions,
             registry: registry.clone(),
             artefacts: artefacts.clone(),
+            accounts: gate.accounts.clone(),
+            stop: stopping.clone(),
         },
         circuits: CircuitRpc { admission, registry, artefacts },
         audit: AuditRpc { files },

@@ -19,9 +19,10 @@ use tower::Layer;
 use tribute_client::signing::Content;
 use tribute_core::hexed::AccountAddress;
 use tribute_problem::{Problem, Reason, Result};
-use tribute_proto::{Access, Call};
+use tribute_proto::{Access, Call, Streams};
 
 use super::accounts::Accounts;
+use super::messages::{compressed, too_long, Messages, FRAME};
 use super::signed::{self, Nonces};
 use super::tokens::{bearer, Tokens};
 use super::turns::{Inside, Turn, Turns};
@@ -29,8 +30,6 @@ use super::{Caller, Here};
 use crate::observe::calls::Identified;
 use crate::outage::Outlook;
 
-/// Bytes of the gRPC frame header: compression flag and message length.
-const FRAME: usize = 5;
 /// Timeout for receiving a message, and for waiting for its share of [`DECODED`].
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Longest time for handling a call; uploads have their own limits.
@@ -67,7 +66,7 @@ struct Admitted {
     /// Its share of the [`DECODED`] budget, held until it is answered.
     held: Option<OwnedSemaphorePermit>,
     /// Its place among its account's calls, held until the answer is sent, and its turn.
-    place: Option<(Inside, Option<Turn>)>,
+    place: Option<(Arc<Inside>, Option<Turn>)>,
 }
 
 impl Gate {
@@ -92,7 +91,7 @@ impl Gate {
                 if call.path.ends_with(WATCH) {
                     return self.message(call, request, None).await;
                 }
-                let inside = self.turns.enter(account).await?;
+                let inside = Arc::new(self.turns.enter(account).await?);
                 let admitted = self.message(call, request, None).await?;
                 let turn = Some(inside.turn().await?);
                 Ok(Admitted { place: Some((inside, turn)), ..admitted })
@@ -101,11 +100,15 @@ impl Gate {
                 let signed = signed::check(&header(&request, Reason::BadSignature)?, &self.here, call.path)?;
                 identify(&mut request, signed.signer, Some(signed.content));
                 self.accounts.admit(signed.signer)?;
-                let inside = self.turns.enter(signed.signer).await?;
-                if call.streams {
+                let inside = Arc::new(self.turns.enter(signed.signer).await?);
+                if call.streams != Streams::No {
+                    if call.streams == Streams::Each {
+                        request = opened(call, request, signed.signer, signed.content).await?;
+                    }
                     self.nonces.use_up(signed.signer, &signed.nonce, signed.deadline).await?;
-                    // the upload service checks the stream against it
+                    // an upload is checked against the content; each query of a stream takes a turn in the place
                     request.extensions_mut().insert(signed.content);
+                    request.extensions_mut().insert(inside.clone());
                     return Ok(Admitted { request, held: None, place: Some((inside, None)) });
                 }
                 let admitted = self.message(call, request, Some((signed.signer, signed.content))).await?;
@@ -129,15 +132,10 @@ impl Gate {
             return Err(too_long(call, content.length));
         }
         let read = self.read(call, body);
-        let (bytes, _arrived) = tokio::time::timeout(PATIENCE, read).await.map_err(|_| {
-            Problem::new(Reason::RequestExpired, format!("the message did not arrive within {} s", PATIENCE.as_secs()))
-        })??;
+        let (bytes, _arrived) = tokio::time::timeout(PATIENCE, read).await.map_err(|_| late())??;
         let message = unframed(&bytes)?;
         if let Some((signer, content)) = signed {
-            if Content::of(message) != content {
-                let text = format!("the message is not the one that {signer} signed: its length or SHA-256 differs");
-                return Err(Problem::new(Reason::BadSignature, text).with("signer", signer));
-            }
+            is_signed(message, signer, content)?;
         }
         // `bytes` includes the frame header, so an empty message takes a share too
         let share = u32::try_from(bytes.len()).map_err(Problem::internal)?;
@@ -169,6 +167,32 @@ impl Gate {
     }
 }
 
+/// Reads the first message of a stream, and checks that it is the one that was signed.
+async fn opened(
+    call: &'static Call,
+    request: Request<Body>,
+    signer: AccountAddress,
+    content: Content,
+) -> Result<Request<Body>> {
+    let (parts, body) = request.into_parts();
+    let mut messages = Messages::new(call, body);
+    let first = tokio::time::timeout(PATIENCE, messages.first()).await.map_err(|_| late())??;
+    is_signed(&first, signer, content)?;
+    Ok(Request::from_parts(parts, Body::new(messages)))
+}
+
+fn is_signed(message: &[u8], signer: AccountAddress, content: Content) -> Result<()> {
+    if Content::of(message) == content {
+        return Ok(());
+    }
+    let text = format!("the message is not the one that {signer} signed: its length or SHA-256 differs");
+    Err(Problem::new(Reason::BadSignature, text).with("signer", signer))
+}
+
+fn late() -> Problem {
+    Problem::new(Reason::RequestExpired, format!("the message did not arrive within {} s", PATIENCE.as_secs()))
+}
+
 /// Attaches who called to the request, and tells the layers around the gate.
 fn identify(request: &mut Request<Body>, account: AccountAddress, content: Option<Content>) {
     if let Some(identified) = request.extensions().get::<Identified>() {
@@ -195,24 +219,12 @@ fn unframed(bytes: &[u8]) -> Result<&[u8]> {
     let (frame, message) = bytes.split_first_chunk::<FRAME>().ok_or_else(|| wrong("is missing"))?;
     let [compressed, length @ ..] = frame;
     if *compressed != 0 {
-        return Err(wrong("is compressed, which this server does not read: send it as it is"));
+        return Err(compressed());
     }
     if u32::from_be_bytes(*length) as usize != message.len() {
         return Err(wrong("is not one whole gRPC message"));
     }
     Ok(message)
-}
-
-fn too_long(call: &Call, length: u64) -> Problem {
-    let (path, limit) = (call.path, call.limit);
-    Problem::new(
-        Reason::TooLarge,
-        format!(
-            "a message of {path} has at most {limit} bytes, this one {length} or more: upload tables and models apart"
-        ),
-    )
-    .with("limit", limit)
-    .with("length", length)
 }
 
 fn too_slow() -> Problem {
@@ -259,7 +271,7 @@ where
         let gate = self.gate.clone();
         // health and reflection need no database
         let call = tribute_proto::call(request.uri().path());
-        let (known, streams) = (call.is_some(), call.is_some_and(|call| call.streams));
+        let (known, streams) = (call.is_some(), call.is_some_and(|call| call.streams != Streams::No));
         Box::pin(async move {
             let answered = async {
                 let Admitted { request, held, place } = gate.admit(request).await?;

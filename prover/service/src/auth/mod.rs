@@ -10,9 +10,12 @@
 
 pub mod accounts;
 pub mod gate;
+mod messages;
 pub mod signed;
 pub mod tokens;
 mod turns;
+
+pub(crate) use turns::Inside;
 
 use std::net::{IpAddr, SocketAddr};
 

@@ -35,13 +35,13 @@ struct Account {
 }
 
 /// A call's place here, until its answer is sent.
-pub(super) struct Inside {
+pub(crate) struct Inside {
     turns: Turns,
     account: AccountAddress,
 }
 
 /// A call's turn, until it is handled.
-pub(super) struct Turn {
+pub(crate) struct Turn {
     _permits: [OwnedSemaphorePermit; 2],
 }
 
@@ -79,7 +79,7 @@ impl Inside {
     ///
     /// # Errors
     /// [`Reason::Busy`] if that takes too long.
-    pub(super) async fn turn(&self) -> Result<Turn> {
+    pub(crate) async fn turn(&self) -> Result<Turn> {
         let running = {
             let accounts = self.turns.accounts.lock().unwrap_or_else(PoisonError::into_inner);
             accounts.get(&self.account).map(|known| known.running.clone())
@@ -95,7 +95,7 @@ impl Inside {
     }
 
     /// A response body that keeps the call's place until it is sent, so that answers that nobody reads are bounded, too.
-    pub(super) fn until_sent(self, body: Body) -> Body {
+    pub(super) fn until_sent(self: Arc<Self>, body: Body) -> Body {
         Body::new(Held { body, _inside: self })
     }
 }
@@ -114,7 +114,7 @@ impl Drop for Inside {
 
 struct Held {
     body: Body,
-    _inside: Inside,
+    _inside: Arc<Inside>,
 }
 
 impl HttpBody for Held {
@@ -149,7 +149,7 @@ mod tests {
         let turns = Turns::new();
         let mut inside = Vec::new();
         for _ in 0..INSIDE {
-            inside.push(turns.enter(FLOOD).await.unwrap());
+            inside.push(Arc::new(turns.enter(FLOOD).await.unwrap()));
         }
         assert_eq!(turns.enter(FLOOD).await.err().unwrap().reason, Reason::Busy);
         let mut running = Vec::new();

@@ -4,22 +4,21 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::OnceCell;
-use tribute_core::head::answer;
 use tribute_core::id::WeightsDigest;
 use tribute_core::layout::{Layout, Task};
 use tribute_core::schema::Schema;
 use tribute_custody::Custody;
 use tribute_inference::agent::Agent;
-use tribute_inference::runtime::{AgentSession, Runtime, RuntimeError};
+use tribute_inference::runtime::{Runtime, RuntimeError};
 use tribute_problem::{Problem, Reason, Result};
 
+use super::batches::Batches;
 use super::off_thread;
 use crate::registry::Registry;
 
 /// An agent loaded into onnxruntime.
 pub(crate) struct Loaded {
-    agent: Agent,
-    running: AgentSession,
+    pub(crate) batches: Batches,
     /// Schema of its queries.
     pub(crate) schema: Schema,
     pub(crate) layout: Layout,
@@ -92,27 +91,9 @@ impl LoadedAgents {
             let missing = |e: RuntimeError| Problem::new(Reason::ToolMissing, e.to_string());
             let runtime = Runtime::locate_and_init(None).map_err(missing)?;
             let running = agent.session(&runtime).map_err(missing)?;
-            Ok(Arc::new(Loaded { schema, layout, agent, running }))
+            Ok(Arc::new(Loaded { schema, layout, batches: Batches::new(agent, running) }))
         })
         .await
-    }
-}
-
-impl Loaded {
-    /// onnxruntime's answer. It must agree with the integer function: any other answer could not be proven.
-    pub(crate) async fn answer(self: &Arc<Self>, features: Vec<u8>) -> Result<u16> {
-        let me = self.clone();
-        off_thread(move || me.answer_now(&features)).await
-    }
-
-    fn answer_now(&self, features: &[u8]) -> Result<u16> {
-        let given = self.running.run(features).map_err(Problem::internal)?;
-        let class = given.first().map(|a| a.class).ok_or_else(|| Problem::internal("onnxruntime gave no answer"))?;
-        let exact = answer(&self.agent.weights.logits(features));
-        if class != usize::from(exact) {
-            return Err(Problem::internal(format!("onnxruntime answers {class}, the integer function {exact}")));
-        }
-        Ok(exact)
     }
 }
 

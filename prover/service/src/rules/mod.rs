@@ -2,6 +2,7 @@
 
 pub(crate) mod admission;
 pub(crate) mod agents;
+mod batches;
 pub(crate) mod certificates;
 mod estimate;
 pub(crate) mod files;

@@ -255,7 +255,7 @@ impl Sessions {
         let on_chain = self.on_chain(id).await?;
         check_escrow(&session, &on_chain, &agent.layout)?;
 
-        let class = agent.answer(features.clone()).await?;
+        let class = agent.batches.answer(features.clone()).await?;
         let before = from_word(session.transcript.as_bytes())
             .ok_or_else(|| Problem::internal("a stored transcript is no field element"))?;
         let after = extend(before, agent.layout.features(), &features, salt, class);
