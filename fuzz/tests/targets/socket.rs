@@ -38,7 +38,7 @@ fn config(folder: &Path, name: &str) -> server::Config {
         connections: connections::Limits::default(),
         tls: None,
         worker: worker::Config::new(Storage::in_folder(folder), 0).unwrap(),
-        profile: (10, 8),
+        profile: (10, Some(8)),
         chain: None,
         registries: Vec::new(),
         keep: None,
