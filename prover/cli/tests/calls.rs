@@ -233,7 +233,9 @@ fn of_another(path: &str) -> Option<Vec<u8>> {
         ("JobService", "WatchJob") => v1::WatchJobRequest { job: "7".into(), after: u64::MAX }.encode_to_vec(),
         ("JobService", "CancelJob") => v1::CancelJobRequest { job: "7".into() }.encode_to_vec(),
         ("SessionService", "GetSession") => v1::GetSessionRequest { session: id() }.encode_to_vec(),
-        ("SessionService", "Query") => v1::QueryRequest { session: id(), ..Default::default() }.encode_to_vec(),
+        ("SessionService", "Query" | "QueryStream") => {
+            v1::QueryRequest { session: id(), ..Default::default() }.encode_to_vec()
+        }
         ("SessionService", "SubmitVoucher") => {
             let voucher = Some(v1::Voucher { session: id(), ..Default::default() });
             v1::SubmitVoucherRequest { voucher }.encode_to_vec()
