@@ -61,7 +61,7 @@ pub fn run(job: &EvaluationJob, toolbox: &Toolbox) -> Result<EvaluationOutcome> 
     for (index, (body, source)) in dataset.shards.iter().zip(dataset.sources()).enumerate() {
         toolbox.progress("commit", index as u64, dataset.shards.len() as u64);
         let (_, records) = shard(&source, agent.owner, &layout, &prepared.srs, toolbox)?;
-        let opened = toolbox.wait(toolbox.custody.spend_openings(&[&records, &weights]))?;
+        let opened = toolbox.custody.spend_openings(&[&records, &weights])?;
         let [records, weights] = opened.groups() else {
             return Err(Problem::internal("the number of openings differs from the number requested"));
         };

@@ -166,7 +166,7 @@ pub fn run(job: &TrainJob, toolbox: &Toolbox) -> Result<AgentBody> {
     toolbox.progress("commit", 0, 1);
     let tenant = job.owner.to_string();
     let srs = toolbox.srs(layout.k())?;
-    let digest = toolbox.wait(toolbox.custody.committer(&tenant))?.weights(&srs, &layout, &weights)?.digest();
+    let digest = toolbox.custody.committer(&tenant)?.weights(&srs, &layout, &weights)?.digest();
     let agent = Agent { weights, schema: hex::encode(schema.id()), certificate: hex::encode(digest) };
     let training_accuracy = accuracy(&agent.weights, &datasets, layout.task());
     let model = toolbox.wait(toolbox.custody.put(&tenant, "model", &agent.to_bytes()))?;

@@ -80,6 +80,8 @@ pub(crate) struct Admission {
     pub(crate) registries: Vec<Registries>,
     /// Default circuit profile: rows (log2), and data columns, if not those that fit the schema.
     pub(crate) profile: (u32, Option<usize>),
+    /// Memory that a single job may need, MB.
+    pub(crate) memory_mb: i64,
     /// Digest of the SRS that proofs use.
     pub(crate) srs: SrsDigest,
     /// Notified when a job is queued.
@@ -176,7 +178,7 @@ impl Admission {
             }
             Some((upload, quantised, polish)) => {
                 let onnx = self.uploads.open(caller, "upload", &upload).await?.bytes;
-                (Some(self.custody.put(&caller.to_string(), "model", &onnx).await?), quantised, polish)
+                (Some(self.custody.put(&caller.to_string(), "model", onnx).await?), quantised, polish)
             }
             None => (None, false, None),
         };

@@ -175,7 +175,7 @@ impl Participants {
         let masks = masks.columns(&weights_digest).into_iter().map(|m| (m.adds, Hex(*m.seed))).collect();
         let secrets = HomeSecrets { weights, blinding: HexBytes(r.blinding), masks };
         let tenant = row.account.to_string();
-        let secrets = self.custody.put(&tenant, SECRETS, &serde_json::to_vec(&secrets)?).await?;
+        let secrets = self.custody.put(&tenant, SECRETS, serde_json::to_vec(&secrets)?).await?;
         let sources = self.own_sources(&row).await?;
         let openings = u64::from(row.request.openings) * sources.len() as u64;
         let work = Work::Home(HomeJob {
