@@ -4,6 +4,7 @@ pub(crate) mod admission;
 pub(crate) mod agents;
 pub(crate) mod certificates;
 mod estimate;
+mod extension;
 pub(crate) mod files;
 mod forget;
 pub(crate) mod gather;

@@ -39,6 +39,13 @@ impl Records {
         }
         let shard =
             dataset.shards.get(at).ok_or_else(|| Problem::internal("a dataset with fewer records than it has"))?;
+        if shard.owner != dataset.owner {
+            let text = format!(
+                "record {number} is in shard {at}, which an earlier owner, {}, committed: only that account shows it",
+                shard.owner
+            );
+            return Err(Problem::new(Reason::NotAllowed, text).with("record", number).with("owner", shard.owner));
+        }
         let tenant = dataset.owner.to_string();
         let records = self.custody.records(&tenant, &shard.records).await?;
         let committer = self.custody.committer(&tenant).await?;
