@@ -134,9 +134,9 @@ async fn a_dataset_grows_under_two_owners_and_every_version_is_certified() {
     w.run(BEN, &format!("dataset extend {two} --csv @rows-2.csv --no-header --out @three.json"));
     let three = text(&w.run(BEN, "chain extend-dataset @three.json"), "dataset_id");
     // he cannot read her records
-    let shown = w.fails(BEN, &format!("dataset show-record {three} --record 0"));
+    let shown = w.fails(BEN, &format!("dataset show-record {three} 0 --out @none.json"));
     assert!(shown.contains("an earlier owner"), "{shown}");
-    w.run(BEN, &format!("dataset show-record {three} --record 75 --out @record.json"));
+    w.run(BEN, &format!("dataset show-record {three} 75 --out @record.json"));
     let shown = w.run(OLGA, &format!("chain dataset {three}"));
     let added = &shown["versions"][2]["added_by"];
     let by = |owner: &str, from: u64, shards: u64| json!({ "owner": owner, "first_shard": from, "shards": shards });

@@ -51,7 +51,7 @@ impl Records {
         let committer = self.custody.committer(&tenant).await?;
         let schema = Schema::from_json(&dataset.schema)?;
         let layout = schema.layout(dataset.profile.k, dataset.profile.columns)?;
-        let (digest, place) = (shard.digest, Position { shard: at as u32, index, record: number });
+        let (digest, place) = (shard.digest, Position { shard: at as u32, index });
 
         let _one = self.opening.lock().await;
         let parameters = self.parameters.clone();
