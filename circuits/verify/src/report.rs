@@ -1,9 +1,10 @@
 //! Human-readable summary of a checked file.
 
 use std::fmt;
+use std::ops::Range;
 
 use tribute_core::certificate::evaluation::Evaluation;
-use tribute_core::certificate::Certificate;
+use tribute_core::certificate::{Certificate, Hex};
 use tribute_core::numbers::{
     excess_loss, link_error_units, real, relative_distance, LAMBDA_BITS, NORM_BITS, SHARE_BITS,
 };
@@ -115,7 +116,8 @@ impl Report {
         writeln!(f, "Here:")?;
         for d in datasets {
             let (records, share) = (d.records, 100.0 * real(d.share.into(), SHARE_BITS));
-            writeln!(f, "  - dataset {} of {}: {records} records, share {share:.4} %", d.dataset_id, d.owner)?;
+            let owners = owned(&d.owners());
+            writeln!(f, "  - dataset {}{owners}: {records} records, share {share:.4} %", d.dataset_id)?;
         }
         writeln!(
             f,
@@ -138,6 +140,18 @@ impl Report {
     }
 }
 
+/// Whose a dataset was when its shards were added, in words that follow its id.
+fn owned(owners: &[(Hex<20>, Range<usize>)]) -> String {
+    if let [(owner, _)] = owners {
+        return format!(" of {owner}");
+    }
+    let part = |(owner, shards): &(Hex<20>, Range<usize>)| match shards.len() {
+        1 => format!(", shard {} added by {owner}", shards.start),
+        _ => format!(", shards {} to {} added by {owner}", shards.start, shards.end - 1),
+    };
+    owners.iter().map(part).collect()
+}
+
 /// What a certificate says of a model that computed the features: in the report and on the page.
 #[must_use]
 pub fn extracted(digest: &str) -> String {
@@ -151,12 +165,12 @@ fn write_evaluation(f: &mut fmt::Formatter<'_>, evaluation: &Evaluation) -> fmt:
     let d = &evaluation.dataset;
     writeln!(
         f,
-        "Accuracy {:.4} %: {} of {} records of dataset {} of {}.",
+        "Accuracy {:.4} %: {} of {} records of dataset {}{}.",
         100.0 * evaluation.accuracy(),
         d.correct,
         d.records,
         d.dataset_id,
-        d.owner
+        owned(&d.owners())
     )?;
     writeln!(f)?;
     list(f, "Proven", &evaluation.proven)?;

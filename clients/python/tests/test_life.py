@@ -52,6 +52,19 @@ def test_doubtful_records_are_refused(world, market, tables, digits):
             provider.register((values[600:1000], labels[600:1000]), market.schema)
 
 
+def test_a_dataset_grows(world, market, digits):
+    values, labels = digits
+    with world.client(PROVIDER) as provider:
+        first = provider.register((values[:120], labels[:120]), market.schema, accept=["clamped"])
+        second = provider.extend(first, (values[120:200], labels[120:200]), accept=["clamped"])
+        assert (second.records, second.shards, second.schema) == (200, first.shards + 1, first.schema)
+        assert provider.dataset(first.id) == first
+        with pytest.raises(tribute.errors.BadField, match="already extended by"):
+            provider.extend(first, (values[200:210], labels[200:210]), accept=["clamped"])
+        with pytest.raises(tribute.errors.BadRecord, match="already has"):
+            provider.extend(second, (values[:220], labels[:220]), accept=["clamped"])
+
+
 def test_a_pipeline_is_certified(certified, tmp_path):
     assert certified.mapping.link == "softmax" and certified.mapping.spread < 0.01
     # the pipeline saw the outliers, which were committed clamped to their ranges

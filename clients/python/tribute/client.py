@@ -221,6 +221,39 @@ class Client:
         )
         profile = common_pb2.Profile(intercept_scale=intercept_scale)
         work = dataset_pb2.DatasetWork(schema_json=schema.canonical.encode(), terms=terms, profile=profile)
+        return self._committed(work, table, schema, reading)
+
+    def extend(
+        self,
+        dataset: Dataset,
+        table: str | os.PathLike[str] | tuple[npt.ArrayLike, npt.ArrayLike],
+        **reading: Unpack[Reading],
+    ) -> Dataset:
+        """Adds records to a dataset and returns its next version. Only the new ones are committed and proven.
+
+        Earlier versions, and agents trained on them, stay as they are. The next version has the same schema and terms; on chain
+        it is registered by ``tribute chain extend-dataset``, and a grant covers it only if it says so.
+
+        Parameters
+        ----------
+        dataset : Dataset
+            The latest version, as :meth:`register`, :meth:`extend` or :meth:`dataset` returned it.
+        table : path, or (features, targets)
+            The further records only, as for :meth:`register`.
+        **reading
+            As for :meth:`register`.
+
+        Raises
+        ------
+        errors.BadRecord
+            The first record that cannot be accepted unchanged, or records that the dataset already has. Nothing was committed.
+        errors.BadField
+            The version is not the latest one.
+        """
+        return self._committed(dataset_pb2.DatasetWork(extends=dataset.id), table, dataset.schema, reading)
+
+    def _committed(self, work: dataset_pb2.DatasetWork, table: Any, schema: Schema, reading: Reading) -> Dataset:
+        """Uploads a table's records, and registers or adds them."""
         if isinstance(table, tuple):
             work.quantised.upload = self._upload(_quantised(schema, *table, "clamped" in reading.get("accept", ())))
         else:

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use tribute_circuits::statements::evaluation::EvaluationCircuit;
-use tribute_core::certificate::evaluation::EvaluationParts;
+use tribute_core::certificate::evaluation::{EvaluatedParts, EvaluationParts};
 use tribute_core::certificate::Certificate;
 use tribute_core::context::evaluation_ctx;
 use tribute_core::id::{DatasetId, WeightsDigest};
@@ -71,9 +71,13 @@ pub fn run(job: &EvaluationJob, toolbox: &Toolbox) -> Result<EvaluationOutcome> 
         let inputs = circuit.public_inputs(from_core(&ctx));
         let proof = prepared.prove(toolbox, &circuit, &opened, inputs)?;
         let load = |proof: &ProofBody| toolbox.wait(proof.load(&toolbox.artefacts));
-        shards.push((load(&body.proof)?.into(), load(&proof)?.into()));
+        shards.push(EvaluatedParts {
+            owner: body.owner.0,
+            dataset: load(&body.proof)?.into(),
+            evaluation: load(&proof)?.into(),
+        });
     }
-    let parts = EvaluationParts { certificate, owner: dataset.owner.0, terms: dataset.terms, shards };
+    let parts = EvaluationParts { certificate, terms: dataset.terms, shards };
     let evaluation = parts.assemble().map_err(|e| Problem::internal(format!("the evaluation is inconsistent: {e}")))?;
     Ok(EvaluationOutcome {
         weights_digest: agent.weights_digest,

@@ -100,7 +100,7 @@ pub(super) fn shard(
     let records = toolbox.wait(toolbox.custody.records(&owner, &source.records))?;
     let committed = toolbox.custody.committer(&owner)?.records(srs, layout, &records)?;
     same("shard", &committed, source.digest)?;
-    let committed = if source.owner == account { committed } else { committed.lent(source.dataset, account) };
+    let committed = if source.owner == account { committed } else { committed.lent(source.root, account) };
     Ok((records, committed))
 }
 

@@ -67,6 +67,7 @@ const MIGRATIONS: &[Migration] = &[
     (13, include_str!("../migrations/0013_needs.sql")),
     (14, include_str!("../migrations/0014_keys.sql")),
     (15, include_str!("../migrations/0015_training_across_nodes.sql")),
+    (30, include_str!("../migrations/0030_versions.sql")),
 ];
 
 const VERSION: &str = "SELECT COALESCE(CAST(MAX(version) AS BIGINT), 0) FROM migrations";

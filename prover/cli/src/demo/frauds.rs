@@ -176,7 +176,8 @@ pub(super) async fn altered_gradient(
     let source = agent.sources.first_mut().ok_or_else(|| missing("sources"))?;
     *source = SourceBody {
         dataset: dataset.id,
-        owner: dataset.owner,
+        root: dataset.root,
+        owner: shard.owner,
         shard: 0,
         digest: shard.digest,
         count: shard.count,

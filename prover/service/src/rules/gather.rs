@@ -160,7 +160,7 @@ impl Owners {
                     gradient: self.proof(gradient, 2).await.map_err(|p| wrong(&p.message))?,
                 });
             }
-            datasets.push(SentDataset { body: DatasetBody { id, ..body }, shards });
+            datasets.push(SentDataset { body: DatasetBody { id, root: id, ..body }, shards });
         }
         if gradients.next().is_some() {
             return Err(wrong("sent more gradient proofs than it has shards"));
@@ -192,8 +192,11 @@ fn public_part(request: &Request, participant: &Participant, d: &v1::Dataset) ->
     } else {
         field("context.contract", &context.contract)?
     };
+    let id = field("id", &d.id)?;
     Ok(DatasetBody {
-        id: field("id", &d.id)?,
+        id,
+        root: id,
+        previous: None,
         owner: participant.account,
         schema: request.schema.clone(),
         profile: profile(request),

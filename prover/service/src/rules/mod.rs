@@ -5,6 +5,7 @@ pub(crate) mod agents;
 mod batches;
 pub(crate) mod certificates;
 mod estimate;
+mod extension;
 pub(crate) mod files;
 mod forget;
 pub(crate) mod gather;

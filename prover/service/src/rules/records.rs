@@ -39,6 +39,13 @@ impl Records {
         }
         let shard =
             dataset.shards.get(at).ok_or_else(|| Problem::internal("a dataset with fewer records than it has"))?;
+        if shard.owner != dataset.owner {
+            let text = format!(
+                "record {number} is in shard {at}, which an earlier owner, {}, committed: only that account shows it",
+                shard.owner
+            );
+            return Err(Problem::new(Reason::NotAllowed, text).with("record", number).with("owner", shard.owner));
+        }
         // before anything is loaded: calls that wait hold no shard
         let _one = self.opening.lock().await;
         let tenant = dataset.owner.to_string();
@@ -46,7 +53,7 @@ impl Records {
         let committer = self.custody.committer(&tenant).await?;
         let schema = Schema::from_json(&dataset.schema)?;
         let layout = schema.layout(dataset.profile.k, dataset.profile.columns)?;
-        let (digest, place) = (shard.digest, Position { shard: at as u32, index, record: number });
+        let (digest, place) = (shard.digest, Position { shard: at as u32, index });
 
         let parameters = self.parameters.clone();
         let work = move || -> Result<ShownRecord> {

@@ -102,7 +102,7 @@ impl Admission {
                 if !(needs.is_empty() && others.is_empty()) {
                     self.queue.make_wait(&mut tx, &job.id, &needs, others).await?;
                 }
-                for Grant { dataset, by } in grants {
+                for Grant { dataset, root, by } in grants {
                     let used = match by {
                         Right::Open => Use::Open,
                         Right::Granted(Some(grant))
@@ -115,8 +115,8 @@ impl Admission {
                             Use::Server
                         }
                     };
-                    self.registry.record_use(&mut tx, &job.id, *dataset, caller, used).await?;
-                    self.custody.allow_use(&mut tx, *dataset, caller).await?;
+                    self.registry.record_use(&mut tx, &job.id, *dataset, caller, used, *root).await?;
+                    self.custody.allow_use(&mut tx, *root, caller).await?;
                 }
             }
             jobs.push(job);

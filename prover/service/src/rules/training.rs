@@ -270,6 +270,14 @@ impl Participants {
             if body.owner != participant.account {
                 return Err(differs("owner"));
             }
+            if let Some(shard) = body.shards.iter().find(|shard| shard.owner != body.owner) {
+                let text = format!(
+                    "dataset {} has shards that an earlier owner, {}, committed: nodes train together on datasets that \
+                     never changed hands",
+                    lot.dataset, shard.owner
+                );
+                return Err(Problem::field("request.participants", text).with("dataset", lot.dataset));
+            }
             if body.schema != request.schema || body.profile != profile(request) {
                 return Err(Problem::new(
                     Reason::SchemaMismatch,
